@@ -1,0 +1,48 @@
+// How the engine tells its host what happened: one function that the host provides.
+//
+// The engine opens no log file and writes to no stream by itself. Messages are one line of plain
+// text, say what was wrong, with which value and what to do, and never contain a secret.
+#ifndef TCSYNC_LOG_H_
+#define TCSYNC_LOG_H_
+
+#include <functional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+namespace tcsync {
+
+enum class LogLevel { kDebug = 0, kInfo = 1, kWarning = 2, kError = 3 };
+
+// Receives one message, borrowed for the call. Called from any thread of the engine, from several
+// at once; must not block for long and must not call the engine.
+using LogFunction = std::function<void(LogLevel level, absl::string_view message)>;
+
+// A log function with a threshold. Thread-safe after construction, as far as its function is.
+class Logger {
+ public:
+  // Drops everything.
+  Logger() = default;
+  // Passes messages of `threshold` and above to `function`, which may be empty.
+  Logger(LogFunction function, LogLevel threshold)
+      : function_(std::move(function)), threshold_(threshold) {}
+
+  // Whether a message at `level` goes anywhere, for callers whose parts are costly to make.
+  bool Passes(LogLevel level) const { return level >= threshold_ && function_ != nullptr; }
+
+  // Joins `parts` as absl::StrCat does, only when the message passes.
+  template <typename... Parts>
+  void Log(LogLevel level, const Parts&... parts) const {
+    if (!Passes(level)) return;
+    function_(level, absl::StrCat(parts...));
+  }
+
+ private:
+  LogFunction function_;
+  LogLevel threshold_ = LogLevel::kInfo;
+};
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_LOG_H_

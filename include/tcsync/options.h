@@ -1,0 +1,92 @@
+// Every option of the engine, by name and as a struct.
+//
+// One table (in src/base/options.cc) gives each option's name, type, default, range, environment
+// variable and help. The server's flags and --help, the environment, tcsync_config_set of the C ABI
+// and docs/options.md all come from it.
+#ifndef TCSYNC_OPTIONS_H_
+#define TCSYNC_OPTIONS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "tcsync/log.h"
+#include "tcsync/uuid.h"
+
+namespace tcsync {
+
+// The values. A default-constructed Options has every default; 0 in a field that says "derived"
+// means: derive it from memory_budget_bytes or from the machine (see src/base/limits.h for the
+// arithmetic). Fields are documented in the table, which docs/options.md prints.
+struct Options {
+  Options();
+
+  std::string data_dir;
+  std::string storage;
+  std::vector<std::string> listen;
+  std::string base_path;
+  std::vector<Uuid> allow_client_ids;
+  bool create_clients = false;
+  int64_t snapshot_versions = 0;
+  int64_t snapshot_days = 0;
+  int64_t memory_budget_bytes = 0;
+  int64_t body_bytes_max = 0;             // derived when 0
+  int64_t bodies_in_flight_bytes_max = 0; // derived when 0
+  int64_t memtable_bytes = 0;             // derived when 0
+  int64_t block_cache_bytes = 0;          // derived when 0
+  int64_t head_cache_bytes = 0;           // derived when 0
+  int64_t connections_max = 0;            // derived when 0
+  int64_t event_loops = 0;                // derived when 0
+  int64_t idle_timeout_ms = 0;
+  int64_t header_timeout_ms = 0;
+  int64_t body_timeout_ms = 0;
+  int64_t request_timeout_ms = 0;
+  int64_t shutdown_timeout_ms = 0;
+  std::string log_level;
+};
+
+enum class OptionType {
+  kText,
+  kTextList,  // separated by commas
+  kUuidList,  // separated by commas
+  kBool,      // true, false, yes, no, on, off, 1, 0
+  kCount,     // a whole number
+  kBytes,     // a whole number of bytes, or with a suffix K, M or G (powers of 1024; "MiB" works too)
+  kMilliseconds,
+  kDays,
+  kChoice,  // one of the words in `choices`
+};
+
+// One row of the table. Pointers are to constants that live as long as the process.
+struct OptionInfo {
+  const char* name;         // words joined by dashes: "data-dir"
+  char short_flag;          // the server's one-letter flag, '\0' for none
+  OptionType type;
+  const char* type_name;    // for people: "bytes", "milliseconds", ...
+  const char* default_text; // as Set would take it
+  int64_t minimum;          // for the numeric types; both inclusive
+  int64_t maximum;
+  const char* choices;      // for kChoice, separated by '|'; otherwise ""
+  const char* environment;  // the variable's name
+  const char* help;         // one sentence or more
+};
+
+// All rows, in the order in which --help shows them.
+absl::Span<const OptionInfo> AllOptions();
+
+// Sets one option from text; a list is replaced as a whole. On error `options` is unchanged and the
+// InvalidArgument message says the name, the value and what would be accepted.
+absl::Status SetOption(absl::string_view name, absl::string_view value, Options& options);
+
+// Sets every option whose environment variable is set and not empty. Stops at the first error.
+absl::Status SetOptionsFromEnvironment(Options& options);
+
+// options.log_level, which SetOption has checked.
+LogLevel LogLevelOf(const Options& options);
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_OPTIONS_H_

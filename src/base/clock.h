@@ -1,0 +1,21 @@
+// The time of day, behind an interface so that tests can move it.
+#ifndef TCSYNC_SRC_BASE_CLOCK_H_
+#define TCSYNC_SRC_BASE_CLOCK_H_
+
+#include "absl/time/time.h"
+
+namespace tcsync {
+
+// Thread-safe.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual absl::Time Now() const = 0;
+
+  // The operating system's clock; lives as long as the process.
+  static const Clock& System();
+};
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_BASE_CLOCK_H_

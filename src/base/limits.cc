@@ -1,0 +1,47 @@
+#include "base/limits.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <thread>
+
+namespace tcsync {
+namespace {
+
+constexpr int64_t kConnectionShareBytes = 32 * 1024;
+constexpr int64_t kDerivedEventLoopsMax = 4;
+
+int64_t OpenFilesLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
+  // "No limit" is the largest number; it must survive the conversion.
+  return static_cast<int64_t>(std::min<rlim_t>(limit.rlim_cur, 1 << 30));
+}
+
+int64_t DerivedConnectionsMax(int64_t budget_bytes) {
+  const int64_t affordable_files =
+      std::max<int64_t>(16, OpenFilesLimit() - kStorageOpenFilesMax - kOtherOpenFiles);
+  return std::min(budget_bytes / kConnectionShareBytes, affordable_files);
+}
+
+int64_t DerivedEventLoops() {
+  return std::clamp<int64_t>(std::thread::hardware_concurrency(), 1, kDerivedEventLoopsMax);
+}
+
+// `set`, unless that is the 0 which asks for the derived value.
+int64_t SetOr(int64_t set, int64_t derived) { return set != 0 ? set : derived; }
+
+}  // namespace
+
+Limits::Limits(const Options& options) {
+  const int64_t budget = options.memory_budget_bytes;
+  body_bytes_max = SetOr(options.body_bytes_max, std::min(budget / 4, kBodyBytesCeiling));
+  bodies_in_flight_bytes_max = SetOr(options.bodies_in_flight_bytes_max, budget / 8 * 3);
+  memtable_bytes = SetOr(options.memtable_bytes, budget / 16);
+  block_cache_bytes = SetOr(options.block_cache_bytes, budget / 8);
+  head_cache_bytes = SetOr(options.head_cache_bytes, budget / 16);
+  connections_max = SetOr(options.connections_max, DerivedConnectionsMax(budget));
+  event_loops = static_cast<int>(SetOr(options.event_loops, DerivedEventLoops()));
+}
+
+}  // namespace tcsync

@@ -1,0 +1,105 @@
+// Every limit, once, with its reason. What depends on the memory budget is derived here too.
+#ifndef TCSYNC_SRC_BASE_LIMITS_H_
+#define TCSYNC_SRC_BASE_LIMITS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "tcsync/options.h"
+
+namespace tcsync {
+
+// Below this, RocksDB's fixed costs (threads, table readers, a memtable that is worth flushing)
+// leave nothing to share out.
+inline constexpr int64_t kMemoryBudgetBytesMin = int64_t{16} << 20;
+
+// The reference server's limit on a body; no real client sends more (docs/protocol.md).
+inline constexpr int64_t kBodyBytesCeiling = int64_t{100} << 20;
+
+// A day: longer is a way of saying "never", and keeps the arithmetic on deadlines far from overflow.
+inline constexpr int64_t kTimeoutMsMax = 86'400'000;
+
+// A snapshot is kept only for one of this many latest versions (docs/protocol.md). An older one
+// would save a new replica too little.
+inline constexpr uint64_t kSnapshotRecentVersionsMax = 5;
+
+// Storage keeps a version's number in the first 48 bits of its version ID.
+inline constexpr uint64_t kVersionNumberMax = (uint64_t{1} << 48) - 1;
+
+// A request's head: the request line and all header fields. Real ones take 300 bytes, and proxies
+// add as much again.
+inline constexpr size_t kRequestHeadBytesMax = 8192;
+
+// What one event loop reads from a socket at a time: one buffer for each loop, not each connection.
+inline constexpr size_t kReadBufferBytes = 64 * 1024;
+
+// A body of a request that was answered by its head is received and dropped up to this size, so that
+// the connection can be kept. Beyond it closing is cheaper.
+inline constexpr uint64_t kDroppedBodyBytesMax = 64 * 1024;
+
+// A response body from this size on is sent from where it is instead of being copied behind its head.
+inline constexpr size_t kSeparateBodyBytesMin = 16 * 1024;
+
+// Responses to pipelined requests are gathered up to this size before they are sent.
+inline constexpr size_t kGatheredResponseBytesMax = 64 * 1024;
+
+// After a response that ends a connection early, what the client still sends is read and dropped for
+// this long, so that the system does not reset the connection before the client has the response.
+inline constexpr int64_t kLingerTimeoutMs = 2'000;
+
+// Connections beyond the maximum that may exist for being told 503; more are closed without a word.
+inline constexpr int64_t kRefusedConnectionsMax = 64;
+
+// Connections that the kernel keeps while they wait to be accepted.
+inline constexpr int kAcceptBacklog = 1024;
+
+// Connections that are accepted in a row before the loop turns to others.
+inline constexpr int kAcceptsPerTurn = 64;
+
+// How long accepting rests after the system refused it, mostly for want of open files.
+inline constexpr int64_t kAcceptRetryMs = 100;
+
+// What the committer puts into one RocksDB write. Large enough that one sync serves hundreds of
+// usual segments; small enough to bound the copy that a write batch makes.
+inline constexpr size_t kCommitBatchBytesMax = size_t{2} << 20;
+
+// A segment from this size on is kept apart from its version's record. The record stays small, so
+// that finding a client's latest version never reads a large segment.
+inline constexpr size_t kInlineBytesMax = 16 * 1024;
+
+// Values from this size on go to blob files, so that compaction does not rewrite them. No record
+// with an inline segment gets there.
+inline constexpr uint64_t kBlobBytesMin = kInlineBytesMax + 1024;
+
+// Told to a client that met a moment's crowding. A batch takes milliseconds; a second is plenty.
+inline constexpr int kRetryAfterSeconds = 1;
+
+// Open files that RocksDB may hold; the rest of the process' limit is for connections.
+inline constexpr int kStorageOpenFilesMax = 256;
+
+// Open files beside those of connections and storage: listening sockets, event loops, the log.
+inline constexpr int64_t kOtherOpenFiles = 64;
+
+// What the options mean, with every "derived" filled in. The shares of a budget B:
+//   B x 3/8  bodies in flight, of which one body may take B/4 (it is in memory once as a body and,
+//            after the body was handed over, once in the write batch)
+//   B x 1/4  memtables: the one being filled, B/16, one being written to disk, and room for one
+//            that a single large body made larger
+//   B x 1/8  block cache
+//   B x 1/16 cache of chain heads
+//   the rest connections (about 2 KiB each while busy) and the process itself
+struct Limits {
+  explicit Limits(const Options& options);
+
+  uint64_t body_bytes_max;
+  uint64_t bodies_in_flight_bytes_max;
+  uint64_t memtable_bytes;
+  uint64_t block_cache_bytes;
+  uint64_t head_cache_bytes;
+  int64_t connections_max;
+  int event_loops;
+};
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_BASE_LIMITS_H_

@@ -1,0 +1,259 @@
+// The one table of every option, and the parsing of values by type.
+#include "tcsync/options.h"
+
+#include <cstdlib>
+#include <limits>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "base/limits.h"
+
+namespace tcsync {
+namespace {
+
+// Where a row's value is kept.
+using Field = std::variant<std::string Options::*, std::vector<std::string> Options::*,
+                           std::vector<Uuid> Options::*, bool Options::*, int64_t Options::*>;
+
+struct Row {
+  OptionInfo info;
+  Field field;
+};
+
+constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
+
+// clang-format off
+constexpr Row kRows[] = {
+    {{"listen", 'l', OptionType::kTextList, "addresses", "127.0.0.1:8080", 0, 0, "", "LISTEN",
+      "Where to serve: HOST:PORT, [IPV6]:PORT or unix:PATH. Port 0 picks a free one."},
+     &Options::listen},
+    {{"data-dir", 'd', OptionType::kText, "path", "data", 0, 0, "", "DATA_DIR",
+      "The directory that keeps everything. Created, for its owner only, when it does not exist."},
+     &Options::data_dir},
+    {{"allow-client-id", 'C', OptionType::kUuidList, "UUIDs", "", 0, 0, "", "CLIENT_ID",
+      "Serve only these client IDs; any other gets 403. Without it every client is served."},
+     &Options::allow_client_ids},
+    {{"create-clients", '\0', OptionType::kBool, "boolean", "true", 0, 0, "", "CREATE_CLIENTS",
+      "Create a client at its first add-version. When off, an unknown client gets 404."},
+     &Options::create_clients},
+    {{"snapshot-versions", '\0', OptionType::kCount, "count", "100", 1, 1'000'000, "", "SNAPSHOT_VERSIONS",
+      "Ask for a snapshot after this many versions without one; urgently after 1.5 times as many."},
+     &Options::snapshot_versions},
+    {{"snapshot-days", '\0', OptionType::kDays, "days", "14", 1, 36'500, "", "SNAPSHOT_DAYS",
+      "Ask for a snapshot when the last one is this many days old; urgently at 1.5 times the age."},
+     &Options::snapshot_days},
+    {{"base-path", '\0', OptionType::kText, "path", "", 0, 0, "", "TCSYNC_BASE_PATH",
+      "Serve under this path, such as /tasks, instead of at the root."},
+     &Options::base_path},
+    {{"storage", '\0', OptionType::kChoice, "choice", "rocksdb", 0, 0, "rocksdb|memory", "TCSYNC_STORAGE",
+      "The storage backend. memory keeps nothing after the end of the process: for trials and tests."},
+     &Options::storage},
+    {{"memory-budget", '\0', OptionType::kBytes, "bytes", "128M", kMemoryBudgetBytesMin, kNoLimit, "", "TCSYNC_MEMORY_BUDGET",
+      "About how much memory the engine may use. The bounds below are derived from it; each can be set by itself."},
+     &Options::memory_budget_bytes},
+    {{"body-bytes-max", '\0', OptionType::kBytes, "bytes", "0", 0, kBodyBytesCeiling, "", "TCSYNC_BODY_BYTES_MAX",
+      "The largest request body, after decompression; a larger one gets 413. 0: a quarter of the memory budget, at most 100M."},
+     &Options::body_bytes_max},
+    {{"bodies-in-flight-bytes-max", '\0', OptionType::kBytes, "bytes", "0", 0, kNoLimit, "", "TCSYNC_BODIES_IN_FLIGHT_BYTES_MAX",
+      "All request and response bodies in memory at one time; beyond it requests get 503. 0: three eighths of the memory budget."},
+     &Options::bodies_in_flight_bytes_max},
+    {{"memtable-bytes", '\0', OptionType::kBytes, "bytes", "0", 0, kNoLimit, "", "TCSYNC_MEMTABLE_BYTES",
+      "The size at which RocksDB writes a memtable to disk. 0: a sixteenth of the memory budget."},
+     &Options::memtable_bytes},
+    {{"block-cache-bytes", '\0', OptionType::kBytes, "bytes", "0", 0, kNoLimit, "", "TCSYNC_BLOCK_CACHE_BYTES",
+      "RocksDB's cache of blocks, indexes and filters. 0: an eighth of the memory budget."},
+     &Options::block_cache_bytes},
+    {{"head-cache-bytes", '\0', OptionType::kBytes, "bytes", "0", 0, kNoLimit, "", "TCSYNC_HEAD_CACHE_BYTES",
+      "The cache of clients' latest versions. 0: a sixteenth of the memory budget."},
+     &Options::head_cache_bytes},
+    {{"connections-max", '\0', OptionType::kCount, "count", "0", 0, 1'000'000, "", "TCSYNC_CONNECTIONS_MAX",
+      "Connections at one time. Beyond it the longest idle one is closed for a new one, or the new one gets 503. 0: one for each 32K of the memory budget, as far as the limit on open files allows."},
+     &Options::connections_max},
+    {{"event-loops", '\0', OptionType::kCount, "count", "0", 0, 64, "", "TCSYNC_EVENT_LOOPS",
+      "Threads that serve connections. 0: one for each core, at most 4."},
+     &Options::event_loops},
+    {{"idle-timeout", '\0', OptionType::kMilliseconds, "milliseconds", "75000", 1, kTimeoutMsMax, "", "TCSYNC_IDLE_TIMEOUT",
+      "How long a connection may stay open between requests."},
+     &Options::idle_timeout_ms},
+    {{"header-timeout", '\0', OptionType::kMilliseconds, "milliseconds", "10000", 1, kTimeoutMsMax, "", "TCSYNC_HEADER_TIMEOUT",
+      "How long a request's head may take, from its first byte."},
+     &Options::header_timeout_ms},
+    {{"body-timeout", '\0', OptionType::kMilliseconds, "milliseconds", "30000", 1, kTimeoutMsMax, "", "TCSYNC_BODY_TIMEOUT",
+      "How long a body being received, or a response being sent, may stand still."},
+     &Options::body_timeout_ms},
+    {{"request-timeout", '\0', OptionType::kMilliseconds, "milliseconds", "300000", 1, kTimeoutMsMax, "", "TCSYNC_REQUEST_TIMEOUT",
+      "How long one request may take in all, from its first byte to the last byte of the response."},
+     &Options::request_timeout_ms},
+    {{"shutdown-timeout", '\0', OptionType::kMilliseconds, "milliseconds", "10000", 0, kTimeoutMsMax, "", "TCSYNC_SHUTDOWN_TIMEOUT",
+      "How long a stop waits for the requests in flight."},
+     &Options::shutdown_timeout_ms},
+    {{"log-level", '\0', OptionType::kChoice, "choice", "info", 0, 0, "debug|info|warning|error", "TCSYNC_LOG_LEVEL",
+      "The least important messages to log."},
+     &Options::log_level},
+};
+// clang-format on
+
+absl::Status Invalid(const OptionInfo& info, absl::string_view value, absl::string_view expected) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("option ", info.name, ": '", value, "' is not ", expected));
+}
+
+std::vector<absl::string_view> SplitList(absl::string_view value) {
+  std::vector<absl::string_view> items;
+  for (absl::string_view item : absl::StrSplit(value, ',')) {
+    item = absl::StripAsciiWhitespace(item);
+    if (!item.empty()) items.push_back(item);
+  }
+  return items;
+}
+
+std::optional<bool> ParseBool(absl::string_view value) {
+  bool result = false;
+  if (absl::EqualsIgnoreCase(value, "on")) return true;
+  if (absl::EqualsIgnoreCase(value, "off")) return false;
+  if (absl::SimpleAtob(value, &result)) return result;
+  return std::nullopt;
+}
+
+// A whole number, for kBytes with an optional suffix. nullopt when it is none or does not fit.
+std::optional<int64_t> ParseNumber(OptionType type, absl::string_view value) {
+  int64_t unit = 1;
+  if (type == OptionType::kBytes && !value.empty() && !absl::ascii_isdigit(value.back())) {
+    std::string upper = absl::AsciiStrToUpper(value);
+    absl::string_view digits = upper;
+    if (!absl::ConsumeSuffix(&digits, "IB")) absl::ConsumeSuffix(&digits, "B");
+    if (absl::ConsumeSuffix(&digits, "K")) {
+      unit = int64_t{1} << 10;
+    } else if (absl::ConsumeSuffix(&digits, "M")) {
+      unit = int64_t{1} << 20;
+    } else if (absl::ConsumeSuffix(&digits, "G")) {
+      unit = int64_t{1} << 30;
+    }
+    value = value.substr(0, digits.size());
+  }
+  int64_t number = 0;
+  if (!absl::SimpleAtoi(value, &number)) return std::nullopt;
+  if (number < 0 || number > kNoLimit / unit) return std::nullopt;
+  return number * unit;
+}
+
+std::string NumberExpectation(const OptionInfo& info) {
+  std::string expected = absl::StrCat("a whole number of ", info.type_name, " of at least ",
+                                      info.minimum);
+  if (info.maximum != kNoLimit) absl::StrAppend(&expected, " and at most ", info.maximum);
+  return expected;
+}
+
+absl::Status SetRow(const Row& row, absl::string_view value, Options& options) {
+  const OptionInfo& info = row.info;
+  switch (info.type) {
+    case OptionType::kText:
+      options.*std::get<std::string Options::*>(row.field) = std::string(value);
+      return absl::OkStatus();
+    case OptionType::kTextList: {
+      std::vector<std::string> list;
+      for (const absl::string_view item : SplitList(value)) list.emplace_back(item);
+      options.*std::get<std::vector<std::string> Options::*>(row.field) = std::move(list);
+      return absl::OkStatus();
+    }
+    case OptionType::kUuidList: {
+      std::vector<Uuid> list;
+      for (const absl::string_view item : SplitList(value)) {
+        const std::optional<Uuid> uuid = Uuid::Parse(item);
+        if (!uuid) {
+          return Invalid(info, item, "a UUID like 123e4567-e89b-42d3-a456-426614174000");
+        }
+        list.push_back(*uuid);
+      }
+      options.*std::get<std::vector<Uuid> Options::*>(row.field) = std::move(list);
+      return absl::OkStatus();
+    }
+    case OptionType::kBool: {
+      const std::optional<bool> flag = ParseBool(value);
+      if (!flag) return Invalid(info, value, "true or false");
+      options.*std::get<bool Options::*>(row.field) = *flag;
+      return absl::OkStatus();
+    }
+    case OptionType::kCount:
+    case OptionType::kBytes:
+    case OptionType::kMilliseconds:
+    case OptionType::kDays: {
+      const std::optional<int64_t> number = ParseNumber(info.type, value);
+      if (!number || *number < info.minimum || *number > info.maximum) {
+        return Invalid(info, value, NumberExpectation(info));
+      }
+      options.*std::get<int64_t Options::*>(row.field) = *number;
+      return absl::OkStatus();
+    }
+    case OptionType::kChoice:
+      for (const absl::string_view choice : absl::StrSplit(info.choices, '|')) {
+        if (choice != value) continue;
+        options.*std::get<std::string Options::*>(row.field) = std::string(value);
+        return absl::OkStatus();
+      }
+      return Invalid(info, value, absl::StrCat("one of ", info.choices));
+  }
+  return absl::InternalError("an option type without a parser");
+}
+
+}  // namespace
+
+Options::Options() {
+  for (const Row& row : kRows) {
+    // A default that its own row refuses is a mistake in the table; a test sets every one of them.
+    SetRow(row, row.info.default_text, *this).IgnoreError();
+  }
+}
+
+absl::Span<const OptionInfo> AllOptions() {
+  static const std::vector<OptionInfo>* const infos = [] {
+    auto* list = new std::vector<OptionInfo>;
+    for (const Row& row : kRows) list->push_back(row.info);
+    return list;
+  }();
+  return *infos;
+}
+
+absl::Status SetOption(absl::string_view name, absl::string_view value, Options& options) {
+  for (const Row& row : kRows) {
+    if (name == row.info.name) return SetRow(row, value, options);
+  }
+  const std::string known =
+      absl::StrJoin(AllOptions(), ", ",
+                    [](std::string* out, const OptionInfo& info) { out->append(info.name); });
+  return absl::InvalidArgumentError(
+      absl::StrCat("there is no option '", name, "'; the options are ", known));
+}
+
+LogLevel LogLevelOf(const Options& options) {
+  if (options.log_level == "debug") return LogLevel::kDebug;
+  if (options.log_level == "warning") return LogLevel::kWarning;
+  if (options.log_level == "error") return LogLevel::kError;
+  return LogLevel::kInfo;
+}
+
+absl::Status SetOptionsFromEnvironment(Options& options) {
+  for (const Row& row : kRows) {
+    const char* const value = std::getenv(row.info.environment);
+    // Container tools like to set a variable to nothing where they mean not to set it.
+    if (value == nullptr || *value == '\0') continue;
+    const absl::Status status = SetRow(row, value, options);
+    if (!status.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("environment variable ", row.info.environment,
+                                                     ": ", status.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace tcsync

@@ -1,0 +1,16 @@
+// Threads of the engine's own.
+#ifndef TCSYNC_SRC_BASE_THREAD_H_
+#define TCSYNC_SRC_BASE_THREAD_H_
+
+#include <functional>
+#include <thread>
+
+namespace tcsync {
+
+// Starts a thread that runs `body`. It blocks every signal, so that the host program's handlers run
+// on the host's threads, and is called `name` (at most 15 characters) in debuggers and `top -H`.
+std::thread StartThread(const char* name, std::function<void()> body);
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_BASE_THREAD_H_

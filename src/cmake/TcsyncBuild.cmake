@@ -1,0 +1,49 @@
+# How every target of tcsync is built: language, warnings, sanitizers, where artefacts go, and
+# tcsync_room(), which makes one static library per room so that a wrong include fails to link.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "" FORCE)
+endif()
+
+include(GNUInstallDirs)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
+set(CMAKE_LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lib")
+set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lib")
+
+# Warnings are for tcsync's own targets only; link this interface, do not set global flags.
+add_library(tcsync_warnings INTERFACE)
+target_compile_options(tcsync_warnings INTERFACE -Wall -Wextra -Werror)
+
+if(TCSYNC_SANITIZE)
+  add_compile_options(-fsanitize=${TCSYNC_SANITIZE} -fno-omit-frame-pointer
+                      -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${TCSYNC_SANITIZE})
+endif()
+
+# tcsync_room(NAME SOURCES file... [PUBLIC target...] [PRIVATE target...])
+# Makes the static library tcsync_NAME, alias tcsync::NAME. Includes are written from include/
+# (<tcsync/...>) and from src/ ("room/file.h").
+function(tcsync_room name)
+  cmake_parse_arguments(ROOM "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  add_library(tcsync_${name} STATIC ${ROOM_SOURCES})
+  add_library(tcsync::${name} ALIAS tcsync_${name})
+  target_include_directories(tcsync_${name}
+    PUBLIC "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>"
+           "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>"
+    PRIVATE "${PROJECT_SOURCE_DIR}/src")
+  target_compile_features(tcsync_${name} PUBLIC cxx_std_20)
+  target_link_libraries(tcsync_${name}
+    PUBLIC ${ROOM_PUBLIC}
+    PRIVATE ${ROOM_PRIVATE} "$<BUILD_INTERFACE:tcsync_warnings>")
+  set_target_properties(tcsync_${name} PROPERTIES EXPORT_NAME ${name})
+  set_property(GLOBAL APPEND PROPERTY TCSYNC_ROOMS tcsync_${name})
+endfunction()

@@ -1,0 +1,24 @@
+// PBKDF2 with HMAC-SHA256 (RFC 8018, section 5.2), which libsodium does not have.
+#ifndef TCSYNC_CRYPTO_PBKDF2_H_
+#define TCSYNC_CRYPTO_PBKDF2_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/strings/string_view.h"
+
+namespace tcsync {
+
+// The length of what HMAC-SHA256 gives. A key of just this length is one block of PBKDF2; nothing
+// here needs a longer one.
+inline constexpr size_t kPbkdf2BlockBytes = 32;
+
+// Writes the first block of the key that `password` and `salt` give into `block`. `iterations` is
+// at least 1. Everything in between is wiped. Thread-safe.
+void Pbkdf2HmacSha256(absl::string_view password, absl::string_view salt, uint32_t iterations,
+                      std::array<uint8_t, kPbkdf2BlockBytes>& block);
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_CRYPTO_PBKDF2_H_

@@ -1,0 +1,16 @@
+#include "crypto/sodium.h"
+
+namespace tcsync {
+
+absl::Status EnsureSodium() {
+  // 0: initialized now; 1: it was already, perhaps by the program that embeds us; -1: failed.
+  static const bool initialized = sodium_init() >= 0;
+  if (!initialized) {
+    return absl::InternalError(
+        "libsodium could not be initialized: the operating system's random source (getrandom or "
+        "/dev/urandom) cannot be opened");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace tcsync
