@@ -1,0 +1,49 @@
+// Reads chains from the database. Knows the records, not the cache and not the committer.
+#ifndef TCSYNC_SRC_STORAGE_ROCKSDB_CHAIN_READER_H_
+#define TCSYNC_SRC_STORAGE_ROCKSDB_CHAIN_READER_H_
+
+#include <cstdint>
+#include <optional>
+
+#include "absl/status/statusor.h"
+#include "rocksdb/db.h"
+#include "storage/rocksdb/head_cache.h"
+#include "tcsync/storage.h"
+
+namespace tcsync {
+
+// Thread-safe. Borrows the database. Every error is kDataLoss for records that contradict each
+// other, or what the database reported.
+class ChainReader {
+ public:
+  explicit ChainReader(rocksdb::DB& db) : db_(db) {}
+
+  // The client's record and its last version; nullopt when there is no such client.
+  absl::StatusOr<std::optional<ChainHead>> ReadHead(const Uuid& client_id) const;
+
+  // The version whose parent is `parent_version_id`, among those up to head.latest_number.
+  absl::StatusOr<std::optional<Version>> FindChild(const Uuid& client_id, const ChainHead& head,
+                                                   const Uuid& parent_version_id) const;
+
+  // The number of `version_id`, if it is one of the latest `recent_versions_max` versions.
+  absl::StatusOr<std::optional<uint64_t>> FindRecent(const Uuid& client_id, const ChainHead& head,
+                                                     const Uuid& version_id,
+                                                     uint64_t recent_versions_max) const;
+
+  absl::StatusOr<std::optional<Snapshot>> ReadSnapshot(const Uuid& client_id) const;
+
+ private:
+  // The value of a key; nullopt when it is not there. `action` is for the error message.
+  absl::StatusOr<std::optional<std::string>> Read(
+      const std::string& key, const rocksdb::ReadOptions& options = rocksdb::ReadOptions()) const;
+
+  // Version `number` if its parent is `parent_version_id`.
+  absl::StatusOr<std::optional<Version>> ReadVersionAfter(const Uuid& client_id, uint64_t number,
+                                                          const Uuid& parent_version_id) const;
+
+  rocksdb::DB& db_;
+};
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_STORAGE_ROCKSDB_CHAIN_READER_H_

@@ -1,0 +1,67 @@
+#include "storage/rocksdb/committer.h"
+
+#include <utility>
+
+#include "base/limits.h"
+#include "base/thread.h"
+
+namespace tcsync {
+namespace {
+
+uint64_t BytesOf(const PendingWrite& write) {
+  if (const auto* append = std::get_if<PendingAppend>(&write)) {
+    return sizeof(PendingWrite) + append->request.segment.size();
+  }
+  return sizeof(PendingWrite) + std::get<PendingSnapshot>(write).request.bytes.size();
+}
+
+}  // namespace
+
+Committer::Committer(uint64_t queue_bytes_max, CommitFunction commit)
+    : queue_bytes_max_(queue_bytes_max),
+      commit_(std::move(commit)),
+      thread_(StartThread("tcsync-commit", [this] { Run(); })) {}
+
+Committer::~Committer() {
+  {
+    const absl::MutexLock lock(&mutex_);
+    closing_ = true;
+  }
+  thread_.join();
+}
+
+bool Committer::Submit(PendingWrite& write) {
+  const uint64_t bytes = BytesOf(write);
+  const absl::MutexLock lock(&mutex_);
+  // A write that is larger than the whole bound still gets its turn, when it is alone.
+  if (queue_bytes_ > 0 && queue_bytes_ + bytes > queue_bytes_max_) return false;
+  queue_bytes_ += bytes;
+  queue_.push_back(std::move(write));
+  return true;
+}
+
+std::vector<PendingWrite> Committer::TakeBatch() {
+  std::vector<PendingWrite> batch;
+  const absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(this, &Committer::HasWork));
+  uint64_t batch_bytes = 0;
+  while (!queue_.empty()) {
+    const uint64_t bytes = BytesOf(queue_.front());
+    if (!batch.empty() && batch_bytes + bytes > kCommitBatchBytesMax) break;
+    batch_bytes += bytes;
+    batch.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  queue_bytes_ -= batch_bytes;
+  return batch;
+}
+
+void Committer::Run() {
+  for (;;) {
+    std::vector<PendingWrite> batch = TakeBatch();
+    if (batch.empty()) return;
+    commit_(batch);
+  }
+}
+
+}  // namespace tcsync

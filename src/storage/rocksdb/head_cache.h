@@ -1,0 +1,56 @@
+// The latest state of recently used clients, so that "anything new?" and compare-and-append read
+// nothing from disk.
+#ifndef TCSYNC_SRC_STORAGE_ROCKSDB_HEAD_CACHE_H_
+#define TCSYNC_SRC_STORAGE_ROCKSDB_HEAD_CACHE_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "rocksdb/cache.h"
+#include "storage/rocksdb/record_codec.h"
+#include "tcsync/uuid.h"
+
+namespace tcsync {
+
+// Where a client's chain stands.
+struct ChainHead {
+  ClientRecord record;
+  Uuid latest_version_id;
+  uint64_t latest_number = 0;  // 0: no versions, which only a client that is being created has
+};
+
+// Thread-safe. Keeps the most recently used heads, up to a number of bytes. A head that is read
+// here is never older than what was durable when the read began: a load and a publication of the
+// same client exclude each other, and a head is published after its write.
+class HeadCache {
+ public:
+  explicit HeadCache(uint64_t bytes_max);
+
+  using Loader = absl::FunctionRef<absl::StatusOr<std::optional<ChainHead>>()>;
+
+  // The client's head, from the cache or else from `load`, which reads the database. nullopt when
+  // there is no such client, which is not cached: strangers must not push out the clients.
+  absl::StatusOr<std::optional<ChainHead>> Get(const Uuid& client_id, Loader load);
+
+  // Makes a durable head the client's head.
+  void Publish(const Uuid& client_id, const ChainHead& head);
+
+ private:
+  static constexpr size_t kStripes = 64;
+
+  absl::Mutex& StripeOf(const Uuid& client_id);
+  std::optional<ChainHead> Lookup(const Uuid& client_id);
+  void Insert(const Uuid& client_id, const ChainHead& head);
+
+  std::array<absl::Mutex, kStripes> stripes_;  // exclude loads and publications of a client
+  std::shared_ptr<rocksdb::Cache> cache_;
+};
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_STORAGE_ROCKSDB_HEAD_CACHE_H_

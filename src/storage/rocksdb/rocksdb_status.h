@@ -1,0 +1,16 @@
+// RocksDB's statuses in terms of tcsync/storage.h.
+#ifndef TCSYNC_SRC_STORAGE_ROCKSDB_ROCKSDB_STATUS_H_
+#define TCSYNC_SRC_STORAGE_ROCKSDB_ROCKSDB_STATUS_H_
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "rocksdb/status.h"
+
+namespace tcsync {
+
+// `action` says what was tried: "write a batch". Must not be called for an OK status.
+absl::Status FromRocksdb(const rocksdb::Status& status, absl::string_view action);
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_STORAGE_ROCKSDB_ROCKSDB_STATUS_H_

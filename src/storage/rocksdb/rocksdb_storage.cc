@@ -1,0 +1,231 @@
+#include "storage/rocksdb/rocksdb_storage.h"
+
+#include <optional>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/limits.h"
+#include "rocksdb/cache.h"
+#include "rocksdb/db.h"
+#include "rocksdb/filter_policy.h"
+#include "rocksdb/listener.h"
+#include "rocksdb/slice_transform.h"
+#include "rocksdb/table.h"
+#include "storage/rocksdb/batch_builder.h"
+#include "storage/rocksdb/chain_reader.h"
+#include "storage/rocksdb/committer.h"
+#include "storage/rocksdb/data_directory.h"
+#include "storage/rocksdb/head_cache.h"
+#include "storage/rocksdb/rocksdb_status.h"
+
+namespace tcsync {
+namespace {
+
+// A memtable being filled, one being written to disk, and one more before writers must wait.
+constexpr int kMemtables = 3;
+constexpr double kFilterBitsPerKey = 10;
+constexpr double kMemtableFilterShare = 0.02;
+constexpr size_t kDatabaseLogBytesMax = size_t{1} << 20;
+constexpr size_t kDatabaseLogFilesMax = 4;
+
+// Tells our log of what RocksDB meets in its own threads.
+class BackgroundErrorLog final : public rocksdb::EventListener {
+ public:
+  explicit BackgroundErrorLog(Logger logger) : logger_(std::move(logger)) {}
+
+  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* error) override {
+    logger_.Log(LogLevel::kError, "the database refuses writes: ", error->ToString());
+  }
+  void OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo& info) override {
+    if (!info.new_bg_error.ok()) return;
+    logger_.Log(LogLevel::kInfo, "the database accepts writes again");
+  }
+
+ private:
+  const Logger logger_;
+};
+
+rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, const Logger& logger) {
+  rocksdb::Options database;
+  database.create_if_missing = true;
+  if (options.env != nullptr) database.env = options.env;
+
+  // Memory: everything that grows is bounded by a number of ours.
+  database.write_buffer_size = options.memtable_bytes;
+  database.max_write_buffer_number = kMemtables;
+  database.max_open_files = kStorageOpenFilesMax;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  table.cache_index_and_filter_blocks = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.format_version = 5;
+
+  // Reads: most are of one client, many are of something that is not there.
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kFilterBitsPerKey));
+  database.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  database.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(kKeyPrefixBytes));
+  database.memtable_prefix_bloom_size_ratio = kMemtableFilterShare;
+  database.memtable_whole_key_filtering = true;
+
+  // Sealed bytes do not compress, and large ones should not be rewritten by compaction.
+  database.compression = rocksdb::kNoCompression;
+  database.bottommost_compression = rocksdb::kNoCompression;
+  database.enable_blob_files = true;
+  database.min_blob_size = kBlobBytesMin;
+  database.blob_compression_type = rocksdb::kNoCompression;
+  database.enable_blob_garbage_collection = true;
+  // Replaced snapshots are the garbage: any blob file may hold some.
+  database.blob_garbage_collection_age_cutoff = 1.0;
+  database.blob_garbage_collection_force_threshold = 0.5;
+
+  // Writes: the committer is the only writer.
+  database.allow_concurrent_memtable_write = false;
+  database.enable_write_thread_adaptive_yield = false;
+  database.level_compaction_dynamic_level_bytes = true;
+  // Everything up to the first torn record is kept; a batch that was acknowledged is not torn.
+  database.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+
+  database.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  database.max_log_file_size = kDatabaseLogBytesMax;
+  database.keep_log_file_num = kDatabaseLogFilesMax;
+  database.stats_dump_period_sec = 0;
+  database.stats_persist_period_sec = 0;
+  database.skip_stats_update_on_db_open = true;
+  database.listeners.push_back(std::make_shared<BackgroundErrorLog>(logger));
+  return database;
+}
+
+class RocksdbStorage final : public Storage {
+ public:
+  RocksdbStorage(DataDirectory directory, std::unique_ptr<rocksdb::DB> database,
+                 const RocksdbStorageOptions& options)
+      : directory_(std::move(directory)),
+        database_(std::move(database)),
+        reader_(*database_),
+        head_cache_(options.head_cache_bytes),
+        committer_(options.queue_bytes_max,
+                   [this](std::vector<PendingWrite>& batch) { Commit(batch); }) {}
+
+  void Append(AppendRequest request, AppendCallback done) override {
+    Submit(PendingAppend{std::move(request), std::move(done)});
+  }
+
+  void StoreSnapshot(StoreSnapshotRequest request, StoreSnapshotCallback done) override {
+    Submit(PendingSnapshot{std::move(request), std::move(done)});
+  }
+
+  absl::StatusOr<ChildOutcome> GetChild(const Uuid& client_id,
+                                        const Uuid& parent_version_id) override {
+    // The head comes first: a chain only grows, so a parent that is not its end has a child now.
+    const absl::StatusOr<std::optional<ChainHead>> head =
+        head_cache_.Get(client_id, [&] { return reader_.ReadHead(client_id); });
+    if (!head.ok()) return head.status();
+    if (!head->has_value()) return NoSuchClient{};
+    if ((*head)->latest_version_id == parent_version_id) return NoChild{parent_version_id};
+    absl::StatusOr<std::optional<Version>> child =
+        reader_.FindChild(client_id, **head, parent_version_id);
+    if (!child.ok()) return child.status();
+    if (!child->has_value()) return NoChild{(*head)->latest_version_id};
+    return std::move(**child);
+  }
+
+  absl::StatusOr<std::optional<Snapshot>> GetSnapshot(const Uuid& client_id) override {
+    return reader_.ReadSnapshot(client_id);
+  }
+
+ private:
+  using Outcome =
+      std::variant<absl::StatusOr<AppendOutcome>, absl::StatusOr<StoreSnapshotOutcome>>;
+
+  template <typename Pending>
+  void Submit(Pending pending) {
+    PendingWrite write(std::move(pending));
+    if (committer_.Submit(write)) return;
+    std::get<Pending>(write).done(
+        absl::UnavailableError("too many writes are waiting for the disk"));
+  }
+
+  static uint64_t BytesOf(const std::vector<PendingWrite>& batch);
+  absl::Status Write(rocksdb::WriteBatch& writes);
+  void Commit(std::vector<PendingWrite>& batch);
+
+  // In the order of construction: the lock on the directory outlives the database, and the
+  // committer, whose destructor commits what is queued, goes first.
+  const DataDirectory directory_;
+  const std::unique_ptr<rocksdb::DB> database_;
+  const ChainReader reader_;
+  HeadCache head_cache_;
+  Committer committer_;
+};
+
+uint64_t RocksdbStorage::BytesOf(const std::vector<PendingWrite>& batch) {
+  constexpr uint64_t kRecordBytes = 128;  // keys, trailer and RocksDB's own for one write
+  uint64_t bytes = 0;
+  for (const PendingWrite& write : batch) {
+    const auto* append = std::get_if<PendingAppend>(&write);
+    bytes += kRecordBytes + (append != nullptr
+                                 ? append->request.segment.size()
+                                 : std::get<PendingSnapshot>(write).request.bytes.size());
+  }
+  return bytes;
+}
+
+absl::Status RocksdbStorage::Write(rocksdb::WriteBatch& writes) {
+  if (writes.Count() == 0) return absl::OkStatus();
+  rocksdb::WriteOptions durable;
+  durable.sync = true;
+  rocksdb::Status status = database_->Write(durable, &writes);
+  // A full disk stops all writes until the database is told to go on. If there is room again, the
+  // replica that comes next should not have to wait for an operator.
+  if (status.IsNoSpace() && database_->Resume().ok()) {
+    status = database_->Write(durable, &writes);
+  }
+  return status.ok() ? absl::OkStatus() : FromRocksdb(status, "write to the database");
+}
+
+void RocksdbStorage::Commit(std::vector<PendingWrite>& batch) {
+  BatchBuilder builder(reader_, head_cache_, BytesOf(batch));
+  std::vector<Outcome> outcomes;
+  outcomes.reserve(batch.size());
+  for (PendingWrite& write : batch) {
+    if (auto* append = std::get_if<PendingAppend>(&write)) {
+      outcomes.emplace_back(builder.Append(append->request));
+    } else {
+      outcomes.emplace_back(builder.StoreSnapshot(std::get<PendingSnapshot>(write).request));
+    }
+  }
+  const absl::Status written = Write(builder.writes());
+  if (written.ok()) builder.PublishHeads();
+  for (size_t i = 0; i < batch.size(); ++i) {
+    // After a failed write no outcome holds: even a conflict may be with a version of this batch.
+    if (auto* append = std::get_if<PendingAppend>(&batch[i])) {
+      auto& outcome = std::get<absl::StatusOr<AppendOutcome>>(outcomes[i]);
+      if (!written.ok()) outcome = written;
+      append->done(std::move(outcome));
+    } else {
+      auto& outcome = std::get<absl::StatusOr<StoreSnapshotOutcome>>(outcomes[i]);
+      if (!written.ok()) outcome = written;
+      std::get<PendingSnapshot>(batch[i]).done(std::move(outcome));
+    }
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Storage>> OpenRocksdbStorage(const RocksdbStorageOptions& options,
+                                                            const Logger& logger) {
+  absl::StatusOr<DataDirectory> directory = DataDirectory::Open(options.data_dir);
+  if (!directory.ok()) return directory.status();
+  rocksdb::DB* opened = nullptr;
+  const rocksdb::Status status =
+      rocksdb::DB::Open(DatabaseOptions(options, logger), directory->DatabasePath(), &opened);
+  if (!status.ok()) {
+    return FromRocksdb(status, absl::StrCat("open the database ", directory->DatabasePath()));
+  }
+  return std::make_unique<RocksdbStorage>(std::move(*directory),
+                                          std::unique_ptr<rocksdb::DB>(opened), options);
+}
+
+}  // namespace tcsync

@@ -1,0 +1,34 @@
+// Storage in a RocksDB directory.
+#ifndef TCSYNC_SRC_STORAGE_ROCKSDB_ROCKSDB_STORAGE_H_
+#define TCSYNC_SRC_STORAGE_ROCKSDB_ROCKSDB_STORAGE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "tcsync/log.h"
+#include "tcsync/storage.h"
+
+namespace rocksdb {
+class Env;
+}
+
+namespace tcsync {
+
+struct RocksdbStorageOptions {
+  std::string data_dir;
+  uint64_t memtable_bytes = uint64_t{8} << 20;
+  uint64_t block_cache_bytes = uint64_t{16} << 20;
+  uint64_t head_cache_bytes = uint64_t{8} << 20;
+  uint64_t queue_bytes_max = uint64_t{48} << 20;  // of writes that wait; beyond it kUnavailable
+  rocksdb::Env* env = nullptr;  // for tests that make writes fail; nullptr: the system's
+};
+
+// Opens the directory, creating it when it does not exist. Errors as of Engine::Open.
+absl::StatusOr<std::unique_ptr<Storage>> OpenRocksdbStorage(const RocksdbStorageOptions& options,
+                                                            const Logger& logger);
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_STORAGE_ROCKSDB_ROCKSDB_STORAGE_H_
