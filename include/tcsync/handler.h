@@ -1,0 +1,63 @@
+// The sync protocol over HTTP: a request's head and body in, a response out. No sockets.
+//
+// A caller that has a whole request uses Handle(). One that receives a body piece by piece, as the
+// listener does, uses Begin(), then Append() for each piece and Finish() at the end; a request that
+// cannot succeed is answered by Begin() from its head alone, before its body is received.
+#ifndef TCSYNC_HANDLER_H_
+#define TCSYNC_HANDLER_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/strings/string_view.h"
+#include "tcsync/http_message.h"
+
+namespace tcsync::http {
+
+// Called exactly once, on any thread, possibly before the call that took it returns; must not block.
+using ResponseCallback = absl::AnyInvocable<void(Response)>;
+
+// A request whose head was accepted, and which waits for its body. Move-only; one thread at a time.
+// Destroying it before Finish() abandons the request without any effect.
+class PendingRequest {
+ public:
+  class Implementation;
+
+  explicit PendingRequest(std::unique_ptr<Implementation> implementation);
+  PendingRequest(PendingRequest&&) noexcept;
+  PendingRequest& operator=(PendingRequest&&) noexcept;
+  ~PendingRequest();
+
+  // Takes the next bytes of the body as they came (still compressed, if they are). A response, such
+  // as 413, means that the request is answered and must not be continued.
+  std::optional<Response> Append(absl::string_view bytes);
+
+  // Ends the body and lets the request happen.
+  void Finish(ResponseCallback done) &&;
+
+ private:
+  std::unique_ptr<Implementation> implementation_;
+};
+
+// Thread-safe. Must outlive its pending requests and the callbacks that it was given.
+class Handler {
+ public:
+  virtual ~Handler() = default;
+
+  // Decides by the head: a response, or a request that waits for its body. Of `head`,
+  // Content-Length (absent or empty: unknown) and Content-Encoding are read among others;
+  // Transfer-Encoding is the caller's business.
+  virtual std::variant<Response, PendingRequest> Begin(const RequestHead& head) = 0;
+
+  // A whole request. `body` is borrowed for the call.
+  void Handle(const RequestHead& head, absl::string_view body, ResponseCallback done);
+};
+
+}  // namespace tcsync::http
+
+#endif  // TCSYNC_HANDLER_H_

@@ -1,0 +1,90 @@
+// HTTP messages as the handler sees them: no sockets, no library's types.
+#ifndef TCSYNC_HTTP_MESSAGE_H_
+#define TCSYNC_HTTP_MESSAGE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+
+namespace tcsync::http {
+
+// A header field of a request, borrowed from whoever received it.
+struct HeaderView {
+  absl::string_view name;  // any case
+  absl::string_view value;
+};
+
+// A request without its body. Everything is borrowed, and needed only during the call that takes
+// it. `target` is the request target as received; a query part is ignored.
+struct RequestHead {
+  absl::string_view method;
+  absl::string_view target;
+  absl::Span<const HeaderView> headers;
+
+  // The value of the first field of that name, in any case; empty when there is none.
+  absl::string_view Header(absl::string_view name) const;
+};
+
+// A bound on the bytes of all bodies in memory at one time. Thread-safe.
+class ByteBudget {
+ public:
+  explicit ByteBudget(uint64_t bytes_max) : bytes_max_(bytes_max) {}
+  ByteBudget(const ByteBudget&) = delete;
+  ByteBudget& operator=(const ByteBudget&) = delete;
+
+  // Takes `bytes` from the budget; false, and nothing is taken, when they are not there.
+  bool TryTake(uint64_t bytes);
+  void GiveBack(uint64_t bytes);
+
+  uint64_t bytes_max() const { return bytes_max_; }
+  uint64_t bytes_taken() const { return bytes_taken_.load(std::memory_order_relaxed); }
+
+ private:
+  const uint64_t bytes_max_;
+  std::atomic<uint64_t> bytes_taken_{0};
+};
+
+// Bytes taken from a budget, given back when this is destroyed. Move-only; thread-compatible.
+class ByteCharge {
+ public:
+  ByteCharge() = default;
+  explicit ByteCharge(std::shared_ptr<ByteBudget> budget) : budget_(std::move(budget)) {}
+  ByteCharge(ByteCharge&& other) noexcept
+      : budget_(std::move(other.budget_)), bytes_(std::exchange(other.bytes_, 0)) {}
+  ByteCharge& operator=(ByteCharge&& other) noexcept;
+  ~ByteCharge();
+
+  // Changes the charge to `bytes` in all; false, and nothing changes, when the budget lacks them.
+  bool TryResize(uint64_t bytes);
+
+ private:
+  std::shared_ptr<ByteBudget> budget_;
+  uint64_t bytes_ = 0;
+};
+
+struct Header {
+  absl::string_view name;  // a constant that lives as long as the process
+  std::string value;
+};
+
+// What the handler answers. Content-Length, Date and Connection are the sender's business.
+struct Response {
+  int status = 200;
+  absl::InlinedVector<Header, 4> headers;
+  std::string body;
+  // What the body takes of the memory for bodies: keep it with the body until that is sent.
+  ByteCharge charge;
+};
+
+// "OK", "Not Found", ...; "Unknown" for a status that the handler never gives.
+absl::string_view ReasonPhrase(int status);
+
+}  // namespace tcsync::http
+
+#endif  // TCSYNC_HTTP_MESSAGE_H_

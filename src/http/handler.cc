@@ -1,0 +1,29 @@
+#include "tcsync/handler.h"
+
+#include "http/pending_request.h"
+
+namespace tcsync::http {
+
+PendingRequest::PendingRequest(std::unique_ptr<Implementation> implementation)
+    : implementation_(std::move(implementation)) {}
+PendingRequest::PendingRequest(PendingRequest&&) noexcept = default;
+PendingRequest& PendingRequest::operator=(PendingRequest&&) noexcept = default;
+PendingRequest::~PendingRequest() = default;
+
+std::optional<Response> PendingRequest::Append(absl::string_view bytes) {
+  return implementation_->Append(bytes);
+}
+
+void PendingRequest::Finish(ResponseCallback done) && {
+  implementation_->Finish(std::move(done));
+}
+
+void Handler::Handle(const RequestHead& head, absl::string_view body, ResponseCallback done) {
+  std::variant<Response, PendingRequest> decision = Begin(head);
+  if (auto* response = std::get_if<Response>(&decision)) return done(std::move(*response));
+  auto& pending = std::get<PendingRequest>(decision);
+  if (std::optional<Response> response = pending.Append(body)) return done(std::move(*response));
+  std::move(pending).Finish(std::move(done));
+}
+
+}  // namespace tcsync::http

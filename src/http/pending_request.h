@@ -1,0 +1,21 @@
+// What stands behind a PendingRequest: one subclass for each way in which a request goes on.
+#ifndef TCSYNC_SRC_HTTP_PENDING_REQUEST_H_
+#define TCSYNC_SRC_HTTP_PENDING_REQUEST_H_
+
+#include <optional>
+
+#include "tcsync/handler.h"
+
+namespace tcsync::http {
+
+class PendingRequest::Implementation {
+ public:
+  virtual ~Implementation() = default;
+  // As PendingRequest's.
+  virtual std::optional<Response> Append(absl::string_view bytes) = 0;
+  virtual void Finish(ResponseCallback done) = 0;
+};
+
+}  // namespace tcsync::http
+
+#endif  // TCSYNC_SRC_HTTP_PENDING_REQUEST_H_

@@ -1,0 +1,105 @@
+#include "http/route.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+
+namespace tcsync::http {
+namespace {
+
+struct EndpointPath {
+  absl::string_view path;
+  Endpoint endpoint;
+  bool names_version;  // the path goes on with a version ID
+};
+
+constexpr EndpointPath kPaths[] = {
+    {"/v1/client/get-child-version/", Endpoint::kGetChildVersion, true},
+    {"/v1/client/add-version/", Endpoint::kAddVersion, true},
+    {"/v1/client/snapshot", Endpoint::kGetSnapshot, false},
+    {"/v1/client/add-snapshot/", Endpoint::kAddSnapshot, true},
+    {"/", Endpoint::kIndex, false},
+    {"", Endpoint::kIndex, false},
+};
+
+// "http://host/path" is what a client sends to a proxy, and servers must take it too (RFC 9112,
+// section 3.2.2).
+absl::string_view PathOf(absl::string_view target) {
+  if (!absl::StartsWith(target, "/")) {
+    const size_t authority = target.find("://");
+    if (authority == absl::string_view::npos) return target;
+    const size_t path = target.find('/', authority + 3);
+    target = path == absl::string_view::npos ? "/" : target.substr(path);
+  }
+  return target.substr(0, target.find('?'));
+}
+
+}  // namespace
+
+absl::string_view NameOf(Endpoint endpoint) {
+  switch (endpoint) {
+    case Endpoint::kIndex:
+      return "index";
+    case Endpoint::kAddVersion:
+      return "add-version";
+    case Endpoint::kGetChildVersion:
+      return "get-child-version";
+    case Endpoint::kAddSnapshot:
+      return "add-snapshot";
+    case Endpoint::kGetSnapshot:
+      return "snapshot";
+  }
+  return "";
+}
+
+absl::string_view MethodOf(Endpoint endpoint) {
+  switch (endpoint) {
+    case Endpoint::kAddVersion:
+    case Endpoint::kAddSnapshot:
+      return "POST";
+    case Endpoint::kIndex:
+    case Endpoint::kGetChildVersion:
+    case Endpoint::kGetSnapshot:
+      return "GET";
+  }
+  return "";
+}
+
+absl::string_view RequestMediaTypeOf(Endpoint endpoint) {
+  switch (endpoint) {
+    case Endpoint::kAddVersion:
+      return kHistorySegmentMediaType;
+    case Endpoint::kAddSnapshot:
+      return kSnapshotMediaType;
+    case Endpoint::kIndex:
+    case Endpoint::kGetChildVersion:
+    case Endpoint::kGetSnapshot:
+      return "";
+  }
+  return "";
+}
+
+std::string NormalizeBasePath(absl::string_view base_path) {
+  while (absl::EndsWith(base_path, "/")) base_path.remove_suffix(1);
+  if (base_path.empty()) return "";
+  return absl::StrCat(absl::StartsWith(base_path, "/") ? "" : "/", base_path);
+}
+
+std::optional<Route> ParseTarget(absl::string_view base_path, absl::string_view target) {
+  absl::string_view path = PathOf(target);
+  if (!absl::ConsumePrefix(&path, base_path)) return std::nullopt;
+  for (const EndpointPath& known : kPaths) {
+    if (!known.names_version) {
+      if (path == known.path) return Route{.endpoint = known.endpoint, .version_id = {}};
+      continue;
+    }
+    absl::string_view version = path;
+    if (!absl::ConsumePrefix(&version, known.path)) continue;
+    const std::optional<Uuid> version_id = Uuid::Parse(version);
+    if (!version_id) return std::nullopt;
+    return Route{.endpoint = known.endpoint, .version_id = *version_id};
+  }
+  return std::nullopt;
+}
+
+}  // namespace tcsync::http

@@ -1,0 +1,40 @@
+// From a request target to what is asked for: the paths of docs/protocol.md.
+#ifndef TCSYNC_SRC_HTTP_ROUTE_H_
+#define TCSYNC_SRC_HTTP_ROUTE_H_
+
+#include <optional>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "tcsync/uuid.h"
+
+namespace tcsync::http {
+
+enum class Endpoint { kIndex, kAddVersion, kGetChildVersion, kAddSnapshot, kGetSnapshot };
+
+struct Route {
+  Endpoint endpoint = Endpoint::kIndex;
+  Uuid version_id;  // the parent or the snapshot's version, for the endpoints that name one
+};
+
+// The endpoint as the log names it, such as "add-version".
+absl::string_view NameOf(Endpoint endpoint);
+
+// The one method that an endpoint answers, and the media type of its request body ("" for GET).
+absl::string_view MethodOf(Endpoint endpoint);
+absl::string_view RequestMediaTypeOf(Endpoint endpoint);
+
+inline constexpr absl::string_view kHistorySegmentMediaType =
+    "application/vnd.taskchampion.history-segment";
+inline constexpr absl::string_view kSnapshotMediaType = "application/vnd.taskchampion.snapshot";
+
+// The base path as routes need it: "" or "/some/path", without a slash at its end.
+std::string NormalizeBasePath(absl::string_view base_path);
+
+// nullopt for a path that is not the protocol's, or whose UUID does not parse. `target` may be in
+// absolute form, and its query is ignored. `base_path` is normalized.
+std::optional<Route> ParseTarget(absl::string_view base_path, absl::string_view target);
+
+}  // namespace tcsync::http
+
+#endif  // TCSYNC_SRC_HTTP_ROUTE_H_

@@ -1,0 +1,322 @@
+#include "http/sync_handler.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "base/limits.h"
+#include "base/version.h"
+#include "http/body_collector.h"
+#include "http/pending_request.h"
+
+namespace tcsync::http {
+namespace {
+
+constexpr absl::string_view kTextMediaType = "text/plain; charset=utf-8";
+
+// Every response is about one client's private state: no cache may keep it.
+Response NewResponse(int status) {
+  Response response;
+  response.status = status;
+  response.headers.push_back({"Cache-Control", "no-store, max-age=0"});
+  return response;
+}
+
+Response TextResponse(int status, absl::string_view sentence) {
+  Response response = NewResponse(status);
+  response.headers.push_back({"Content-Type", std::string(kTextMediaType)});
+  response.body = absl::StrCat(sentence, "\n");
+  return response;
+}
+
+// The media type of a Content-Type, without its parameters.
+bool HasMediaType(absl::string_view content_type, absl::string_view media_type) {
+  return absl::EqualsIgnoreCase(
+      absl::StripAsciiWhitespace(content_type.substr(0, content_type.find(';'))), media_type);
+}
+
+// The Content-Length, 0 when it is absent. One that does not parse cannot be trusted to bound
+// anything, and counts as absent: what arrives is counted anyway.
+uint64_t DeclaredBytes(const RequestHead& head) {
+  uint64_t bytes = 0;
+  return absl::SimpleAtoi(head.Header("Content-Length"), &bytes) ? bytes : 0;
+}
+
+}  // namespace
+
+// A GET: a body, which has no meaning, is dropped as it comes.
+class SyncHandler::BodilessRequest final : public PendingRequest::Implementation {
+ public:
+  BodilessRequest(SyncHandler& handler, const Call& call) : handler_(handler), call_(call) {}
+
+  std::optional<Response> Append(absl::string_view) override { return std::nullopt; }
+
+  void Finish(ResponseCallback done) override {
+    switch (call_.route.endpoint) {
+      case Endpoint::kGetChildVersion:
+        return done(handler_.GetChildVersion(call_));
+      case Endpoint::kGetSnapshot:
+        return done(handler_.GetSnapshot(call_));
+      default:
+        return done(handler_.Index());
+    }
+  }
+
+ private:
+  SyncHandler& handler_;
+  const Call call_;
+};
+
+// A POST: its body is a segment or a snapshot.
+class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
+ public:
+  UploadRequest(SyncHandler& handler, const Call& call, ContentCoding coding,
+                uint64_t declared_bytes)
+      : handler_(handler),
+        call_(call),
+        body_(coding, declared_bytes, handler.body_bytes_max_, handler.budget_) {}
+
+  std::optional<Response> Append(absl::string_view bytes) override {
+    return Refusal(body_.Append(bytes));
+  }
+
+  void Finish(ResponseCallback done) override {
+    if (std::optional<Response> refusal = Refusal(body_.Finish())) return done(std::move(*refusal));
+    std::string body = body_.TakeBody();
+    if (body.empty()) {
+      return done(handler_.RefuseCall(call_, 400, "The request body is empty."));
+    }
+    ByteCharge charge = body_.TakeCharge();
+    if (call_.route.endpoint == Endpoint::kAddVersion) {
+      handler_.AddVersion(call_, std::move(body), std::move(charge), std::move(done));
+    } else {
+      handler_.AddSnapshot(call_, std::move(body), std::move(charge), std::move(done));
+    }
+  }
+
+ private:
+  std::optional<Response> Refusal(BodyCollector::Result result) const {
+    switch (result) {
+      case BodyCollector::Result::kOk:
+        return std::nullopt;
+      case BodyCollector::Result::kTooLarge:
+        return handler_.RefuseTooLarge(call_);
+      case BodyCollector::Result::kNoMemory:
+        return handler_.RefuseCrowded(call_);
+      case BodyCollector::Result::kMalformed:
+        break;
+    }
+    return handler_.RefuseCall(call_, 400,
+                               "The request body is damaged or cut short: it does not decode as its "
+                               "Content-Encoding says.");
+  }
+
+  SyncHandler& handler_;
+  const Call call_;
+  BodyCollector body_;
+};
+
+SyncHandler::SyncHandler(SyncService& service, const SyncHandlerOptions& options, Logger logger)
+    : service_(service),
+      base_path_(NormalizeBasePath(options.base_path)),
+      body_bytes_max_(options.body_bytes_max),
+      budget_(std::make_shared<ByteBudget>(options.bodies_in_flight_bytes_max)),
+      logger_(std::move(logger)) {}
+
+std::variant<Response, PendingRequest> SyncHandler::Begin(const RequestHead& head) {
+  const std::optional<Route> route = ParseTarget(base_path_, head.target);
+  if (!route) {
+    return Refuse(404, absl::StrCat("There is nothing at ", head.target,
+                                    ": check the path of the server's URL in your configuration."));
+  }
+  const absl::string_view method = MethodOf(route->endpoint);
+  if (head.method != method) {
+    Response response = Refuse(
+        405, absl::StrCat("The method for ", head.target, " is ", method, ", not ", head.method, "."));
+    response.headers.push_back({"Allow", std::string(method)});
+    return response;
+  }
+  Call call{.route = *route, .client_id = {}};
+  if (route->endpoint == Endpoint::kIndex) {
+    return PendingRequest(std::make_unique<BodilessRequest>(*this, call));
+  }
+
+  const absl::string_view client_id_text = head.Header("X-Client-Id");
+  const std::optional<Uuid> client_id = Uuid::Parse(client_id_text);
+  if (!client_id) {
+    return Refuse(400, client_id_text.empty()
+                           ? std::string("The X-Client-Id header is missing.")
+                           : absl::StrCat("The X-Client-Id header '", client_id_text,
+                                          "' is not a UUID like "
+                                          "123e4567-e89b-42d3-a456-426614174000."));
+  }
+  call.client_id = *client_id;
+  if (!service_.Admits(call.client_id)) {
+    return RefuseCall(call, 403, "This server does not serve this client ID.");
+  }
+  const absl::string_view media_type = RequestMediaTypeOf(route->endpoint);
+  if (media_type.empty()) {
+    return PendingRequest(std::make_unique<BodilessRequest>(*this, call));
+  }
+
+  const absl::string_view content_type = head.Header("Content-Type");
+  if (!HasMediaType(content_type, media_type)) {
+    return RefuseCall(call, 400, absl::StrCat("The Content-Type is '", content_type, "', not '",
+                                              media_type, "'."));
+  }
+  const absl::string_view content_encoding = head.Header("Content-Encoding");
+  const std::optional<ContentCoding> coding = ParseContentCoding(content_encoding);
+  if (!coding) {
+    Response response =
+        RefuseCall(call, 415, absl::StrCat("The Content-Encoding '", content_encoding,
+                                           "' is not supported; gzip, deflate and identity are."));
+    response.headers.push_back({"Accept-Encoding", "gzip, deflate"});
+    return response;
+  }
+  const uint64_t declared_bytes = DeclaredBytes(head);
+  if (declared_bytes > body_bytes_max_) return RefuseTooLarge(call);
+  return PendingRequest(std::make_unique<UploadRequest>(*this, call, *coding, declared_bytes));
+}
+
+Response SyncHandler::Index() const {
+  return TextResponse(200, absl::StrCat("tcsync-server ", kVersion,
+                                        ": a TaskChampion sync server is running here."));
+}
+
+Response SyncHandler::GetChildVersion(const Call& call) {
+  absl::StatusOr<GetChildVersionResult> result =
+      service_.GetChildVersion(call.client_id, call.route.version_id);
+  if (!result.ok()) return RefuseFailed(call, result.status());
+  if (auto* version = std::get_if<Version>(&*result)) {
+    Response response =
+        AnswerWithBody(call, kHistorySegmentMediaType, std::move(version->segment));
+    if (response.status != 200) return response;
+    response.headers.push_back({"X-Version-Id", version->version_id.ToString()});
+    response.headers.push_back({"X-Parent-Version-Id", version->parent_version_id.ToString()});
+    return response;
+  }
+  if (const auto* gone = std::get_if<Gone>(&*result)) {
+    return RefuseCall(
+        call, 410,
+        absl::StrCat("This replica is at version ", call.route.version_id.ToString(),
+                     ", which this server does not have; the latest here is ",
+                     gone->latest_version_id.ToString(),
+                     ". The replica may have synced with another server, or this server may have "
+                     "been restored from a backup."));
+  }
+  // Up to date, or no such client: the normal end of a sync, so no words.
+  return Answer(call, NewResponse(404));
+}
+
+Response SyncHandler::GetSnapshot(const Call& call) {
+  absl::StatusOr<std::optional<Snapshot>> result = service_.GetSnapshot(call.client_id);
+  if (!result.ok()) return RefuseFailed(call, result.status());
+  if (!result->has_value()) return Answer(call, NewResponse(404));
+  Response response = AnswerWithBody(call, kSnapshotMediaType, std::move((*result)->bytes));
+  if (response.status != 200) return response;
+  response.headers.push_back({"X-Version-Id", (*result)->version_id.ToString()});
+  return response;
+}
+
+void SyncHandler::AddVersion(const Call& call, std::string segment, ByteCharge charge,
+                             ResponseCallback done) {
+  // The charge is kept until the outcome is known: until then storage has the bytes.
+  service_.AddVersion(
+      call.client_id, call.route.version_id, std::move(segment),
+      [this, call, charge = std::move(charge),
+       done = std::move(done)](absl::StatusOr<AddVersionResult> result) mutable {
+        if (!result.ok()) return done(RefuseFailed(call, result.status()));
+        if (const auto* conflict = std::get_if<Conflict>(&*result)) {
+          Response response = NewResponse(409);
+          response.headers.push_back(
+              {"X-Parent-Version-Id", conflict->latest_version_id.ToString()});
+          return done(Answer(call, std::move(response)));
+        }
+        if (std::holds_alternative<NoSuchClient>(*result)) return done(RefuseNoSuchClient(call));
+        const VersionAdded& added = std::get<VersionAdded>(*result);
+        Response response = NewResponse(200);
+        response.headers.push_back({"X-Version-Id", added.version_id.ToString()});
+        if (added.urgency != SnapshotUrgency::kNone) {
+          response.headers.push_back(
+              {"X-Snapshot-Request",
+               added.urgency == SnapshotUrgency::kHigh ? "urgency=high" : "urgency=low"});
+        }
+        done(Answer(call, std::move(response)));
+      });
+}
+
+void SyncHandler::AddSnapshot(const Call& call, std::string bytes, ByteCharge charge,
+                              ResponseCallback done) {
+  service_.AddSnapshot(
+      call.client_id, call.route.version_id, std::move(bytes),
+      [this, call, charge = std::move(charge),
+       done = std::move(done)](absl::StatusOr<StoreSnapshotOutcome> outcome) mutable {
+        if (!outcome.ok()) return done(RefuseFailed(call, outcome.status()));
+        if (*outcome == StoreSnapshotOutcome::kNoSuchClient) return done(RefuseNoSuchClient(call));
+        // Also for one that is not kept: a replica would report the whole sync as failed.
+        done(Answer(call, NewResponse(200)));
+      });
+}
+
+Response SyncHandler::Refuse(int status, absl::string_view sentence) const {
+  const LogLevel level = status == 500 || status == 507   ? LogLevel::kError
+                         : status == 410 || status == 503 ? LogLevel::kWarning
+                                                          : LogLevel::kInfo;
+  logger_.Log(level, status, " ", ReasonPhrase(status), ": ", absl::CHexEscape(sentence));
+  return TextResponse(status, sentence);
+}
+
+Response SyncHandler::RefuseCall(const Call& call, int status, absl::string_view sentence) const {
+  return Refuse(status, absl::StrCat(sentence, " (client ID ", call.client_id.ToString(), ")"));
+}
+
+Response SyncHandler::RefuseNoSuchClient(const Call& call) const {
+  return RefuseCall(call, 404, "This server has no such client, and creates none for it.");
+}
+
+Response SyncHandler::RefuseFailed(const Call& call, const absl::Status& status) const {
+  if (status.code() == absl::StatusCode::kUnavailable) return RefuseCrowded(call);
+  // What the database said is for the operator; a client learns only what it can use.
+  logger_.Log(LogLevel::kError, "storage failed: ", status.ToString());
+  if (status.code() == absl::StatusCode::kResourceExhausted) {
+    return RefuseCall(call, 507, "The server's disk is full; nothing was stored.");
+  }
+  return RefuseCall(call, 500, "The server failed to do this; its log says why.");
+}
+
+Response SyncHandler::RefuseTooLarge(const Call& call) const {
+  return RefuseCall(call, 413,
+                    absl::StrCat("The request body is larger than ", body_bytes_max_, " bytes."));
+}
+
+Response SyncHandler::RefuseCrowded(const Call& call) const {
+  Response response =
+      RefuseCall(call, 503, "The server is too busy at the moment; try again shortly.");
+  response.headers.push_back({"Retry-After", absl::StrCat(kRetryAfterSeconds)});
+  return response;
+}
+
+Response SyncHandler::AnswerWithBody(const Call& call, absl::string_view media_type,
+                                     std::string body) const {
+  ByteCharge charge(budget_);
+  if (!charge.TryResize(body.size())) return RefuseCrowded(call);
+  Response response = NewResponse(200);
+  response.headers.push_back({"Content-Type", std::string(media_type)});
+  response.body = std::move(body);
+  response.charge = std::move(charge);
+  return Answer(call, std::move(response));
+}
+
+Response SyncHandler::Answer(const Call& call, Response response) const {
+  if (logger_.Passes(LogLevel::kDebug)) {
+    logger_.Log(LogLevel::kDebug, response.status, " ", NameOf(call.route.endpoint), " ",
+                call.route.version_id.ToString(), " (client ID ", call.client_id.ToString(), ")");
+  }
+  return response;
+}
+
+}  // namespace tcsync::http

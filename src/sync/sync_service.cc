@@ -1,0 +1,67 @@
+#include "sync/sync_service.h"
+
+#include <utility>
+
+#include "base/limits.h"
+
+namespace tcsync {
+
+SyncService::SyncService(Storage& storage, const Clock& clock, const SyncPolicy& policy)
+    : storage_(storage),
+      clock_(clock),
+      allow_client_ids_(policy.allow_client_ids.begin(), policy.allow_client_ids.end()),
+      create_clients_(policy.create_clients),
+      snapshots_(policy.snapshots) {}
+
+int64_t SyncService::NowUnixSeconds() const { return absl::ToUnixSeconds(clock_.Now()); }
+
+bool SyncService::Admits(const Uuid& client_id) const {
+  return allow_client_ids_.empty() || allow_client_ids_.contains(client_id);
+}
+
+void SyncService::AddVersion(const Uuid& client_id, const Uuid& parent_version_id,
+                             std::string segment, AddVersionCallback done) {
+  const int64_t now = NowUnixSeconds();
+  storage_.Append({.client_id = client_id,
+                   .expected_parent = parent_version_id,
+                   .segment = std::move(segment),
+                   .create_client = create_clients_,
+                   .now_unix_seconds = now},
+                  [this, now, done = std::move(done)](absl::StatusOr<AppendOutcome> outcome) mutable {
+                    if (!outcome.ok()) return done(outcome.status());
+                    if (const auto* conflict = std::get_if<Conflict>(&*outcome)) {
+                      return done(*conflict);
+                    }
+                    if (std::holds_alternative<NoSuchClient>(*outcome)) return done(NoSuchClient{});
+                    const Appended& appended = std::get<Appended>(*outcome);
+                    done(VersionAdded{appended.version_id,
+                                      UrgencyOf(appended.snapshot, snapshots_, now)});
+                  });
+}
+
+absl::StatusOr<GetChildVersionResult> SyncService::GetChildVersion(const Uuid& client_id,
+                                                                   const Uuid& parent_version_id) {
+  absl::StatusOr<ChildOutcome> outcome = storage_.GetChild(client_id, parent_version_id);
+  if (!outcome.ok()) return outcome.status();
+  if (auto* version = std::get_if<Version>(&*outcome)) return std::move(*version);
+  if (std::holds_alternative<NoSuchClient>(*outcome)) return NoSuchClient{};
+  const Uuid latest = std::get<NoChild>(*outcome).latest_version_id;
+  if (latest.IsNil() || latest == parent_version_id) return UpToDate{};
+  return Gone{latest};
+}
+
+void SyncService::AddSnapshot(const Uuid& client_id, const Uuid& version_id, std::string bytes,
+                              AddSnapshotCallback done) {
+  storage_.StoreSnapshot({.client_id = client_id,
+                          .version_id = version_id,
+                          .bytes = std::move(bytes),
+                          .recent_versions_max = kSnapshotRecentVersionsMax,
+                          .now_unix_seconds = NowUnixSeconds()},
+                         std::move(done));
+}
+
+absl::StatusOr<std::optional<Snapshot>> SyncService::GetSnapshot(const Uuid& client_id) {
+  return storage_.GetSnapshot(client_id);
+}
+
+}  // namespace tcsync

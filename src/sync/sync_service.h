@@ -1,0 +1,74 @@
+// The four transactions of the sync protocol, decided over storage. No I/O of its own: whoever
+// calls it speaks HTTP or something else.
+#ifndef TCSYNC_SRC_SYNC_SYNC_SERVICE_H_
+#define TCSYNC_SRC_SYNC_SYNC_SERVICE_H_
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "sync/snapshot_urgency.h"
+#include "tcsync/storage.h"
+
+namespace tcsync {
+
+struct SyncPolicy {
+  std::vector<Uuid> allow_client_ids;  // empty: every client
+  bool create_clients = true;
+  SnapshotPolicy snapshots;
+};
+
+struct VersionAdded {
+  Uuid version_id;
+  SnapshotUrgency urgency = SnapshotUrgency::kNone;
+};
+using AddVersionResult = std::variant<VersionAdded, Conflict, NoSuchClient>;
+
+struct UpToDate {};
+// The parent is neither the latest version nor has a child: this replica cannot go on from here.
+struct Gone {
+  Uuid latest_version_id;
+};
+using GetChildVersionResult = std::variant<Version, UpToDate, Gone, NoSuchClient>;
+
+using AddVersionCallback = absl::AnyInvocable<void(absl::StatusOr<AddVersionResult>)>;
+using AddSnapshotCallback = StoreSnapshotCallback;
+
+// Thread-safe. Errors and callbacks are storage's: see tcsync/storage.h. Borrows storage and clock.
+class SyncService {
+ public:
+  SyncService(Storage& storage, const Clock& clock, const SyncPolicy& policy);
+
+  // Whether the client is served at all.
+  bool Admits(const Uuid& client_id) const;
+
+  void AddVersion(const Uuid& client_id, const Uuid& parent_version_id, std::string segment,
+                  AddVersionCallback done);
+
+  absl::StatusOr<GetChildVersionResult> GetChildVersion(const Uuid& client_id,
+                                                        const Uuid& parent_version_id);
+
+  // A snapshot that is not wanted is kNotWanted, which a replica must not see as a failure.
+  void AddSnapshot(const Uuid& client_id, const Uuid& version_id, std::string bytes,
+                   AddSnapshotCallback done);
+
+  absl::StatusOr<std::optional<Snapshot>> GetSnapshot(const Uuid& client_id);
+
+ private:
+  int64_t NowUnixSeconds() const;
+
+  Storage& storage_;
+  const Clock& clock_;
+  const absl::flat_hash_set<Uuid> allow_client_ids_;
+  const bool create_clients_;
+  const SnapshotPolicy snapshots_;
+};
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_SYNC_SYNC_SERVICE_H_
