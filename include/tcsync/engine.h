@@ -1,0 +1,39 @@
+// The engine: storage, protocol and HTTP handling for any number of clients, put together from
+// Options. This is where a C++ program that embeds tcsync begins; see examples/embed.cc.
+#ifndef TCSYNC_ENGINE_H_
+#define TCSYNC_ENGINE_H_
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "tcsync/handler.h"
+#include "tcsync/log.h"
+#include "tcsync/options.h"
+#include "tcsync/storage.h"
+
+namespace tcsync {
+
+// Thread-safe. Destroying it waits for the writes that were begun and closes the storage; no
+// handler call may be running, and every Listener that serves it must have been stopped.
+class Engine {
+ public:
+  // Opens the storage that `options` name, creating it when it does not exist.
+  // Errors: kInvalidArgument for options that contradict each other, kFailedPrecondition for a data
+  // directory that is in use, is not tcsync's or has a newer format, kPermissionDenied and
+  // kUnavailable for a directory that cannot be created, read or written; the message names it.
+  static absl::StatusOr<std::unique_ptr<Engine>> Open(const Options& options, LogFunction log = {});
+
+  // The same over a storage of the caller's own.
+  static absl::StatusOr<std::unique_ptr<Engine>> OpenWithStorage(const Options& options,
+                                                                 std::unique_ptr<Storage> storage,
+                                                                 LogFunction log = {});
+
+  virtual ~Engine() = default;
+
+  // Answers requests; borrowed, lives as long as the engine.
+  virtual http::Handler& handler() = 0;
+};
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_ENGINE_H_

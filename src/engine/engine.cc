@@ -1,0 +1,96 @@
+// The composition root: options to storage, to the sync service, to the handler.
+#include "tcsync/engine.h"
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "http/sync_handler.h"
+#include "storage/memory/memory_storage.h"
+#include "storage/rocksdb/rocksdb_storage.h"
+#include "sync/sync_service.h"
+
+namespace tcsync {
+namespace {
+
+class ComposedEngine final : public Engine {
+ public:
+  ComposedEngine(const Options& options, std::unique_ptr<Storage> storage, Logger logger)
+      : ComposedEngine(options, Limits(options), std::move(storage), std::move(logger)) {}
+
+  // The callbacks of storage's last writes use the service and the handler, so storage, which they
+  // were made from, is nevertheless the first to go.
+  ~ComposedEngine() override { storage_.reset(); }
+
+  http::Handler& handler() override { return handler_; }
+
+ private:
+  ComposedEngine(const Options& options, const Limits& limits, std::unique_ptr<Storage> storage,
+                 Logger logger)
+      : storage_(std::move(storage)),
+        service_(*storage_, Clock::System(),
+                 {.allow_client_ids = options.allow_client_ids,
+                  .create_clients = options.create_clients,
+                  .snapshots = {.versions = options.snapshot_versions,
+                                .days = options.snapshot_days}}),
+        handler_(service_,
+                 {.base_path = options.base_path,
+                  .body_bytes_max = limits.body_bytes_max,
+                  .bodies_in_flight_bytes_max = limits.bodies_in_flight_bytes_max},
+                 std::move(logger)) {}
+
+  std::unique_ptr<Storage> storage_;
+  SyncService service_;
+  http::SyncHandler handler_;
+};
+
+absl::Status CheckConsistency(const Options& options) {
+  const Limits limits(options);
+  if (limits.body_bytes_max > limits.bodies_in_flight_bytes_max) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("option body-bytes-max: ", limits.body_bytes_max,
+                     " is more than bodies-in-flight-bytes-max, ",
+                     limits.bodies_in_flight_bytes_max, ", so that no such body could be taken"));
+  }
+  if (absl::StrContains(options.base_path, "?") || absl::StrContains(options.base_path, "#") ||
+      absl::StrContains(options.base_path, " ")) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("option base-path: '", options.base_path, "' is not a path like /tasks"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const Options& options,
+                                                     const Logger& logger) {
+  if (options.storage == "memory") return std::make_unique<MemoryStorage>();
+  const Limits limits(options);
+  return OpenRocksdbStorage({.data_dir = options.data_dir,
+                             .memtable_bytes = limits.memtable_bytes,
+                             .block_cache_bytes = limits.block_cache_bytes,
+                             .head_cache_bytes = limits.head_cache_bytes,
+                             .queue_bytes_max = limits.bodies_in_flight_bytes_max},
+                            logger);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(const Options& options, LogFunction log) {
+  const Logger logger(log, LogLevelOf(options));
+  if (const absl::Status status = CheckConsistency(options); !status.ok()) return status;
+  absl::StatusOr<std::unique_ptr<Storage>> storage = OpenStorage(options, logger);
+  if (!storage.ok()) return storage.status();
+  return OpenWithStorage(options, std::move(*storage), std::move(log));
+}
+
+absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWithStorage(const Options& options,
+                                                                std::unique_ptr<Storage> storage,
+                                                                LogFunction log) {
+  if (const absl::Status status = CheckConsistency(options); !status.ok()) return status;
+  if (storage == nullptr) return absl::InvalidArgumentError("the storage is null");
+  return std::make_unique<ComposedEngine>(options, std::move(storage),
+                                          Logger(std::move(log), LogLevelOf(options)));
+}
+
+}  // namespace tcsync

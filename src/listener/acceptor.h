@@ -1,0 +1,69 @@
+// One bound address: accepts connections and deals them out to the event loops.
+#ifndef TCSYNC_SRC_LISTENER_ACCEPTOR_H_
+#define TCSYNC_SRC_LISTENER_ACCEPTOR_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "absl/status/statusor.h"
+#include "listener/address.h"
+#include "listener/event_loop.h"
+#include "tcsync/log.h"
+
+namespace tcsync {
+
+// Lives on the first event loop's thread once Start() was called.
+class Acceptor {
+ public:
+  // Binds `address`, written `text` by a person. A name is bound at all of its addresses. Errors as
+  // of Listener::Bind.
+  static absl::StatusOr<std::vector<std::unique_ptr<Acceptor>>> Bind(
+      const ListenAddress& address, absl::string_view text,
+      const std::vector<std::unique_ptr<EventLoop>>& loops, ConnectionCount& connection_count,
+      const Logger& logger);
+
+  ~Acceptor();
+  Acceptor(const Acceptor&) = delete;
+  Acceptor& operator=(const Acceptor&) = delete;
+
+  void Start() { WaitForConnection(); }
+  // On the loop's thread, or when the loop does not run.
+  void Close();
+
+  // "http://127.0.0.1:8080" or "unix:/path".
+  const std::string& url() const { return url_; }
+
+ private:
+  using StreamAcceptor =
+      boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol>;
+  using Endpoint = boost::asio::generic::stream_protocol::endpoint;
+
+  Acceptor(const std::vector<std::unique_ptr<EventLoop>>& loops, ConnectionCount& connection_count,
+           const Logger& logger);
+
+  absl::Status Open(const Endpoint& endpoint, absl::string_view text);
+  static absl::Status RemoveStaleSocket(const std::string& path, absl::string_view text);
+
+  void WaitForConnection();
+  void AcceptWaiting();
+  // The loop that gets the next connection, and how it is to be treated there.
+  std::pair<EventLoop*, Admission> Choose();
+
+  const std::vector<std::unique_ptr<EventLoop>>& loops_;
+  ConnectionCount& connection_count_;
+  const Logger logger_;
+  StreamAcceptor acceptor_;
+  boost::asio::steady_timer retry_timer_;
+  size_t next_loop_ = 0;
+  std::string url_;
+  std::string unix_path_;  // to be removed at the end; "" for TCP
+};
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_LISTENER_ACCEPTOR_H_

@@ -1,0 +1,117 @@
+// One connection: receives requests, has them handled, sends the responses in order.
+#ifndef TCSYNC_SRC_LISTENER_CONNECTION_H_
+#define TCSYNC_SRC_LISTENER_CONNECTION_H_
+
+#include <chrono>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+
+#include "absl/strings/string_view.h"
+#include "listener/request_parser.h"
+#include "tcsync/http_message.h"
+
+namespace tcsync {
+
+class EventLoop;
+
+using StreamSocket = boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol>;
+
+// Lives on its event loop's thread, and is used only there. An idle connection has no buffers.
+//
+//   idle -> head -> body -> answering -> idle ...
+//
+// A request can be answered before all of it was received; the connection then may end in lingering.
+// What the socket does not take at once is sent beside these states, during which nothing further
+// is parsed; "sending" is idle but for that.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  using Instant = std::chrono::steady_clock::time_point;
+
+  Connection(EventLoop& loop, uint64_t id, StreamSocket socket);
+
+  // Begins to receive.
+  void Start();
+
+  // Sends `response` to a client that is not to be served, and ends the connection.
+  void TurnAway(http::Response response);
+
+  // The response to the request that is being answered.
+  void OnResponse(http::Response response);
+
+  // Acts on deadlines that have passed.
+  void CheckDeadlines(Instant now);
+
+  // Ends the connection once the request in flight, if there is one, is answered.
+  void EndAfterRequest();
+
+  // Ends the connection at once; the loop forgets it.
+  void Close();
+
+  uint64_t id() const { return id_; }
+
+ private:
+  friend class EventLoop;  // keeps the place in its list of idle connections
+
+  enum class State { kIdle, kHead, kBody, kAnswering, kSending, kLingering, kClosed };
+
+  void SetState(State state);
+  bool IsReceiving() const {
+    return state_ == State::kIdle || state_ == State::kHead || state_ == State::kBody;
+  }
+
+  // Input
+  void WaitForInput();
+  void OnReadable();
+  void OnInput(absl::string_view bytes);
+  // Parses and answers as many requests as `bytes` hold; returns how many bytes were used.
+  size_t ParseRequests(absl::string_view bytes);
+  void BeginRequest();
+  void OnPartialRequest();
+  void FinishRequest();
+  // Goes on with input that waited while a request was answered or a response was sent.
+  void Continue();
+
+  // Output
+  void QueueResponse(http::Response response, bool keep_alive);
+  // Sends what is queued as far as the socket takes it; false when it waits for the socket, or when
+  // the connection has ended.
+  bool Flush();
+  void OnAllSent();
+  void Linger();
+
+  EventLoop& loop_;
+  const uint64_t id_;
+  StreamSocket socket_;
+  State state_ = State::kIdle;
+  std::list<Connection*>::iterator idle_position_;  // in the loop's list, while kIdle
+
+  Instant state_deadline_;    // of what the state waits for
+  Instant request_deadline_;  // of the whole request, except while kIdle
+  Instant send_deadline_;     // of the next progress in sending, while send_waits_
+
+  bool input_waits_ = false;      // for the socket to become readable
+  bool send_waits_ = false;       // for the socket to become writable
+  bool ends_after_send_ = false;  // nothing more is parsed
+  bool lingers_after_send_ = false;
+  bool ends_after_request_ = false;
+
+  std::string input_;  // received and not yet parsed
+  std::optional<RequestParser> parser_;
+  bool finishing_request_ = false;  // within FinishRequest, where a response may come at once
+  std::optional<http::Response> immediate_response_;
+
+  std::string output_;  // heads, and bodies that are small
+  size_t output_sent_ = 0;
+  http::Response separate_body_;  // one that is large; its head is the end of output_
+  size_t separate_body_sent_ = 0;
+};
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_LISTENER_CONNECTION_H_

@@ -1,0 +1,206 @@
+#include "listener/event_loop.h"
+
+#include <algorithm>
+
+#include <boost/asio/post.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "base/limits.h"
+#include "base/thread.h"
+
+namespace tcsync {
+namespace {
+
+// Often enough for the shortest timeout, and rarely enough to cost nothing.
+std::chrono::milliseconds SweepInterval(const ConnectionTimeouts& timeouts) {
+  const auto shortest =
+      std::min({timeouts.idle, timeouts.header, timeouts.body, timeouts.request});
+  return std::clamp(shortest / 4, std::chrono::milliseconds(5), std::chrono::milliseconds(1000));
+}
+
+http::Response TooManyConnectionsResponse() {
+  http::Response response;
+  response.status = 503;
+  response.headers.push_back({"Cache-Control", "no-store, max-age=0"});
+  response.headers.push_back({"Retry-After", absl::StrCat(kRetryAfterSeconds)});
+  response.headers.push_back({"Content-Type", "text/plain; charset=utf-8"});
+  response.body = "The server has too many connections at the moment; try again shortly.\n";
+  return response;
+}
+
+}  // namespace
+
+void ConnectionCount::AwaitZero(absl::Duration timeout) const {
+  const absl::MutexLock lock(&mutex_);
+  mutex_.AwaitWithTimeout(
+      absl::Condition(+[](const int64_t* count) { return *count == 0; }, &count_), timeout);
+}
+
+class EventLoop::Mailbox {
+ public:
+  explicit Mailbox(EventLoop& loop) : loop_(&loop) {}
+
+  void SetThread(std::thread::id thread) { thread_ = thread; }
+
+  void Deliver(uint64_t id, http::Response response) {
+    // On the loop's own thread the loop is certainly there.
+    if (std::this_thread::get_id() == thread_) return loop_->Deliver(id, std::move(response));
+    const absl::MutexLock lock(&mutex_);
+    if (closed_) return;
+    responses_.emplace_back(id, std::move(response));
+    // One wake-up for all that come before the loop gets to them.
+    if (responses_.size() > 1) return;
+    boost::asio::post(loop_->io_context_, [this] { Empty(); });
+  }
+
+  void Close() {
+    const absl::MutexLock lock(&mutex_);
+    closed_ = true;
+    responses_.clear();
+  }
+
+ private:
+  void Empty() {
+    std::vector<std::pair<uint64_t, http::Response>> responses;
+    {
+      const absl::MutexLock lock(&mutex_);
+      responses.swap(responses_);
+    }
+    for (auto& [id, response] : responses) loop_->Deliver(id, std::move(response));
+  }
+
+  EventLoop* const loop_;
+  std::thread::id thread_;  // set before the first request
+  absl::Mutex mutex_;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<std::pair<uint64_t, http::Response>> responses_ ABSL_GUARDED_BY(mutex_);
+};
+
+EventLoop::EventLoop(const ConnectionTimeouts& timeouts, ConnectionCount& connection_count)
+    : timeouts_(timeouts),
+      connection_count_(connection_count),
+      io_context_(1),
+      work_(boost::asio::make_work_guard(io_context_)),
+      sweep_timer_(io_context_),
+      sweep_interval_(SweepInterval(timeouts)),
+      mailbox_(std::make_shared<Mailbox>(*this)),
+      read_buffer_(kReadBufferBytes) {}
+
+EventLoop::~EventLoop() = default;
+
+void EventLoop::Start(http::Handler& handler) {
+  handler_ = &handler;
+  ScheduleSweep();
+  thread_ = StartThread("tcsync-loop", [this] {
+    mailbox_->SetThread(std::this_thread::get_id());
+    io_context_.run();
+  });
+}
+
+void EventLoop::EndConnections() {
+  boost::asio::post(io_context_, [this] {
+    ending_ = true;
+    const std::vector<std::shared_ptr<Connection>> all = [this] {
+      std::vector<std::shared_ptr<Connection>> list;
+      for (const auto& [id, connection] : connections_) list.push_back(connection);
+      return list;
+    }();
+    for (const auto& connection : all) connection->EndAfterRequest();
+  });
+}
+
+void EventLoop::Stop() {
+  if (!thread_.joinable()) return;
+  boost::asio::post(io_context_, [this] {
+    while (!connections_.empty()) {
+      const std::shared_ptr<Connection> connection = connections_.begin()->second;
+      connection->Close();
+    }
+    sweep_timer_.cancel();
+    io_context_.stop();
+  });
+  thread_.join();
+  mailbox_->Close();
+}
+
+http::ResponseCallback EventLoop::ResponseCallbackFor(uint64_t id) {
+  return [mailbox = mailbox_, id](http::Response response) {
+    mailbox->Deliver(id, std::move(response));
+  };
+}
+
+void EventLoop::Deliver(uint64_t id, http::Response response) {
+  const auto it = connections_.find(id);
+  if (it == connections_.end()) return;  // the client did not wait
+  const std::shared_ptr<Connection> connection = it->second;
+  connection->OnResponse(std::move(response));
+}
+
+void EventLoop::Adopt(StreamSocket socket, Admission admission) {
+  boost::asio::post(io_context_, [this, admission, socket = std::move(socket)]() mutable {
+    AdoptOnLoop(std::move(socket), admission);
+  });
+}
+
+void EventLoop::AdoptOnLoop(StreamSocket socket, Admission admission) {
+  if (admission == Admission::kServeInsteadOfIdle) {
+    // The idle one that was there when this was decided may have become busy.
+    if (idle_.empty()) {
+      admission = Admission::kTurnAway;
+    } else {
+      CloseLongestIdle();
+    }
+  }
+  if (ending_) {
+    connection_count_.Remove();
+    return;
+  }
+  const uint64_t id = next_id_++;
+  const auto connection = std::make_shared<Connection>(*this, id, std::move(socket));
+  connections_.emplace(id, connection);
+  if (admission == Admission::kTurnAway) {
+    connection->TurnAway(TooManyConnectionsResponse());
+  } else {
+    connection->Start();
+  }
+}
+
+void EventLoop::Forget(Connection& connection) {
+  connections_.erase(connection.id());
+  connection_count_.Remove();
+}
+
+void EventLoop::EnterIdle(Connection& connection) {
+  connection.idle_position_ = idle_.insert(idle_.end(), &connection);
+  idle_count_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void EventLoop::LeaveIdle(Connection& connection) {
+  idle_.erase(connection.idle_position_);
+  idle_count_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void EventLoop::CloseLongestIdle() {
+  const std::shared_ptr<Connection> connection = idle_.front()->shared_from_this();
+  connection->Close();
+}
+
+void EventLoop::ScheduleSweep() {
+  sweep_timer_.expires_after(sweep_interval_);
+  sweep_timer_.async_wait([this](boost::system::error_code error) {
+    if (error) return;
+    Sweep();
+    ScheduleSweep();
+  });
+}
+
+void EventLoop::Sweep() {
+  const Connection::Instant now = std::chrono::steady_clock::now();
+  // Closing a connection takes it out of the map, so those to look at are copied first.
+  std::vector<std::shared_ptr<Connection>> all;
+  all.reserve(connections_.size());
+  for (const auto& [id, connection] : connections_) all.push_back(connection);
+  for (const auto& connection : all) connection->CheckDeadlines(now);
+}
+
+}  // namespace tcsync

@@ -1,0 +1,141 @@
+// One thread that serves many connections.
+#ifndef TCSYNC_SRC_LISTENER_EVENT_LOOP_H_
+#define TCSYNC_SRC_LISTENER_EVENT_LOOP_H_
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
+#include "base/limits.h"
+#include "listener/connection.h"
+#include "listener/response_head.h"
+#include "tcsync/handler.h"
+
+namespace tcsync {
+
+struct ConnectionTimeouts {
+  std::chrono::milliseconds idle;
+  std::chrono::milliseconds header;
+  std::chrono::milliseconds body;
+  std::chrono::milliseconds request;
+};
+
+// How many connections there are over all event loops. Thread-safe.
+class ConnectionCount {
+ public:
+  explicit ConnectionCount(int64_t maximum) : maximum_(maximum) {}
+
+  void Add() {
+    const absl::MutexLock lock(&mutex_);
+    ++count_;
+  }
+  void Remove() {
+    const absl::MutexLock lock(&mutex_);
+    --count_;
+  }
+  bool IsFull() const {
+    const absl::MutexLock lock(&mutex_);
+    return count_ >= maximum_;
+  }
+  // Waits until there are none, for up to `timeout`.
+  void AwaitZero(absl::Duration timeout) const;
+
+  // Whether there are so many more that not even a refusal can be afforded.
+  bool IsOverfull() const {
+    const absl::MutexLock lock(&mutex_);
+    return count_ >= maximum_ + kRefusedConnectionsMax;
+  }
+
+ private:
+  const int64_t maximum_;
+  mutable absl::Mutex mutex_;
+  int64_t count_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+// What to do with an accepted connection.
+enum class Admission {
+  kServe,
+  kServeInsteadOfIdle,  // and close the connection that has been idle longest for it
+  kTurnAway,            // with a 503
+};
+
+class EventLoop {
+ public:
+  EventLoop(const ConnectionTimeouts& timeouts, ConnectionCount& connection_count);
+  // Stop() first, if it was started.
+  ~EventLoop();
+
+  // Any thread; before Start(), a connection waits in the loop.
+  boost::asio::io_context& io_context() { return io_context_; }
+  // Takes a connection that was added to the count.
+  void Adopt(StreamSocket socket, Admission admission);
+  // How many connections wait between requests; a hint.
+  int64_t idle_count() const { return idle_count_.load(std::memory_order_relaxed); }
+
+  // `handler` must live until Stop() returned.
+  void Start(http::Handler& handler);
+  // Lets requests in flight finish, takes no more connections and ends those that there are.
+  void EndConnections();
+  // Closes every connection and ends the thread.
+  void Stop();
+
+ private:
+  friend class Connection;  // for what follows, on the loop's thread
+
+  // Brings responses from other threads to the loop, and outlives it as long as any are to come.
+  class Mailbox;
+
+  // Calls back connection `id` with the response, if it is still there.
+  http::ResponseCallback ResponseCallbackFor(uint64_t id);
+  void Deliver(uint64_t id, http::Response response);
+
+  void Forget(Connection& connection);
+  void EnterIdle(Connection& connection);
+  void LeaveIdle(Connection& connection);
+  void CloseLongestIdle();
+
+  void AdoptOnLoop(StreamSocket socket, Admission admission);
+  void ScheduleSweep();
+  void Sweep();
+
+  http::Handler& handler() { return *handler_; }
+  const ConnectionTimeouts& timeouts() const { return timeouts_; }
+  HeadScratch& head_scratch() { return head_scratch_; }
+  std::vector<char>& read_buffer() { return read_buffer_; }
+  absl::string_view date() { return date_clock_.Now(); }
+
+  const ConnectionTimeouts timeouts_;
+  ConnectionCount& connection_count_;
+  boost::asio::io_context io_context_;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  boost::asio::steady_timer sweep_timer_;
+  const std::chrono::milliseconds sweep_interval_;
+  std::shared_ptr<Mailbox> mailbox_;
+  http::Handler* handler_ = nullptr;
+
+  uint64_t next_id_ = 1;
+  absl::flat_hash_map<uint64_t, std::shared_ptr<Connection>> connections_;
+  std::list<Connection*> idle_;  // the longest idle first
+  std::atomic<int64_t> idle_count_{0};
+  bool ending_ = false;
+
+  std::vector<char> read_buffer_;
+  HeadScratch head_scratch_;
+  DateClock date_clock_;
+  std::thread thread_;
+};
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_LISTENER_EVENT_LOOP_H_
