@@ -30,10 +30,9 @@ http::Response TooManyConnectionsResponse() {
 
 }  // namespace
 
-void ConnectionCount::AwaitZero(absl::Duration timeout) const {
-  const absl::MutexLock lock(&mutex_);
-  mutex_.AwaitWithTimeout(
-      absl::Condition(+[](const int64_t* count) { return *count == 0; }, &count_), timeout);
+void ConnectionCount::AwaitZero(std::chrono::milliseconds timeout) const {
+  std::unique_lock lock(mutex_);
+  is_zero_.wait_for(lock, timeout, [this] { return count_ == 0; });
 }
 
 class EventLoop::Mailbox {
@@ -45,7 +44,7 @@ class EventLoop::Mailbox {
   void Deliver(uint64_t id, http::Response response) {
     // On the loop's own thread the loop is certainly there.
     if (std::this_thread::get_id() == thread_) return loop_->Deliver(id, std::move(response));
-    const absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     if (closed_) return;
     responses_.emplace_back(id, std::move(response));
     // One wake-up for all that come before the loop gets to them.
@@ -54,7 +53,7 @@ class EventLoop::Mailbox {
   }
 
   void Close() {
-    const absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     closed_ = true;
     responses_.clear();
   }
@@ -63,7 +62,7 @@ class EventLoop::Mailbox {
   void Empty() {
     std::vector<std::pair<uint64_t, http::Response>> responses;
     {
-      const absl::MutexLock lock(&mutex_);
+      const std::lock_guard lock(mutex_);
       responses.swap(responses_);
     }
     for (auto& [id, response] : responses) loop_->Deliver(id, std::move(response));
@@ -71,9 +70,9 @@ class EventLoop::Mailbox {
 
   EventLoop* const loop_;
   std::thread::id thread_;  // set before the first request
-  absl::Mutex mutex_;
-  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
-  std::vector<std::pair<uint64_t, http::Response>> responses_ ABSL_GUARDED_BY(mutex_);
+  std::mutex mutex_;  // of what follows
+  bool closed_ = false;
+  std::vector<std::pair<uint64_t, http::Response>> responses_;
 };
 
 EventLoop::EventLoop(const ConnectionTimeouts& timeouts, ConnectionCount& connection_count)

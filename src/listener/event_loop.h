@@ -4,9 +4,11 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -16,7 +18,6 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
 #include "base/limits.h"
 #include "listener/connection.h"
 #include "listener/response_head.h"
@@ -37,30 +38,31 @@ class ConnectionCount {
   explicit ConnectionCount(int64_t maximum) : maximum_(maximum) {}
 
   void Add() {
-    const absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     ++count_;
   }
   void Remove() {
-    const absl::MutexLock lock(&mutex_);
-    --count_;
+    const std::lock_guard lock(mutex_);
+    if (--count_ == 0) is_zero_.notify_all();
   }
   bool IsFull() const {
-    const absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     return count_ >= maximum_;
   }
   // Waits until there are none, for up to `timeout`.
-  void AwaitZero(absl::Duration timeout) const;
+  void AwaitZero(std::chrono::milliseconds timeout) const;
 
   // Whether there are so many more that not even a refusal can be afforded.
   bool IsOverfull() const {
-    const absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     return count_ >= maximum_ + kRefusedConnectionsMax;
   }
 
  private:
   const int64_t maximum_;
-  mutable absl::Mutex mutex_;
-  int64_t count_ ABSL_GUARDED_BY(mutex_) = 0;
+  mutable std::mutex mutex_;  // of what follows
+  mutable std::condition_variable is_zero_;
+  int64_t count_ = 0;
 };
 
 // What to do with an accepted connection.

@@ -1,6 +1,8 @@
 #include "tcsync/listener.h"
 
+#include <chrono>
 #include <future>
+#include <mutex>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -29,19 +31,19 @@ class BeastListener final : public Listener {
   enum class Phase { kBound, kServing, kStopped };
 
   void CloseAcceptors();
-  void End(absl::Duration timeout);
+  void End(std::chrono::milliseconds timeout);
 
-  const absl::Duration shutdown_timeout_;
+  const std::chrono::milliseconds shutdown_timeout_;
   const Logger logger_;
   ConnectionCount connection_count_;
   std::vector<std::unique_ptr<EventLoop>> loops_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
-  absl::Mutex mutex_;  // held by Stop until it is done, so that a second one waits for it
-  Phase phase_ ABSL_GUARDED_BY(mutex_) = Phase::kBound;
+  std::mutex mutex_;  // of phase_; held by Stop until it is done, so that a second one waits for it
+  Phase phase_ = Phase::kBound;
 };
 
 BeastListener::BeastListener(const Options& options, const Limits& limits, Logger logger)
-    : shutdown_timeout_(absl::Milliseconds(options.shutdown_timeout_ms)),
+    : shutdown_timeout_(options.shutdown_timeout_ms),
       logger_(std::move(logger)),
       connection_count_(limits.connections_max) {
   const ConnectionTimeouts timeouts{
@@ -55,8 +57,8 @@ BeastListener::BeastListener(const Options& options, const Limits& limits, Logge
 }
 
 BeastListener::~BeastListener() {
-  const absl::MutexLock lock(&mutex_);
-  if (phase_ == Phase::kServing) End(absl::ZeroDuration());
+  const std::lock_guard lock(mutex_);
+  if (phase_ == Phase::kServing) End(std::chrono::milliseconds(0));
 }
 
 absl::Status BeastListener::BindAddresses(const std::vector<std::string>& addresses) {
@@ -85,7 +87,7 @@ std::vector<std::string> BeastListener::addresses() const {
 }
 
 absl::Status BeastListener::Serve(http::Handler& handler) {
-  const absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   if (phase_ != Phase::kBound) {
     return absl::FailedPreconditionError("this listener has been started before");
   }
@@ -97,7 +99,7 @@ absl::Status BeastListener::Serve(http::Handler& handler) {
 }
 
 void BeastListener::Stop() {
-  const absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   if (phase_ == Phase::kServing) End(shutdown_timeout_);
   phase_ = Phase::kStopped;
 }
@@ -111,7 +113,7 @@ void BeastListener::CloseAcceptors() {
   closed.get_future().wait();
 }
 
-void BeastListener::End(absl::Duration timeout) {
+void BeastListener::End(std::chrono::milliseconds timeout) {
   CloseAcceptors();
   for (const auto& loop : loops_) loop->EndConnections();
   connection_count_.AwaitZero(timeout);

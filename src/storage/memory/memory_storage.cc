@@ -30,7 +30,7 @@ AppendOutcome MemoryStorage::AppendLocked(AppendRequest request) {
 
 void MemoryStorage::Append(AppendRequest request, AppendCallback done) {
   AppendOutcome outcome = [&] {
-    const absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     return AppendLocked(std::move(request));
   }();
   done(std::move(outcome));
@@ -56,7 +56,7 @@ StoreSnapshotOutcome MemoryStorage::StoreSnapshotLocked(StoreSnapshotRequest req
 
 void MemoryStorage::StoreSnapshot(StoreSnapshotRequest request, StoreSnapshotCallback done) {
   const StoreSnapshotOutcome outcome = [&] {
-    const absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     return StoreSnapshotLocked(std::move(request));
   }();
   done(outcome);
@@ -64,7 +64,7 @@ void MemoryStorage::StoreSnapshot(StoreSnapshotRequest request, StoreSnapshotCal
 
 absl::StatusOr<ChildOutcome> MemoryStorage::GetChild(const Uuid& client_id,
                                                      const Uuid& parent_version_id) {
-  const absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   const auto it = clients_.find(client_id);
   if (it == clients_.end()) return NoSuchClient{};
   const Client& client = it->second;
@@ -74,7 +74,7 @@ absl::StatusOr<ChildOutcome> MemoryStorage::GetChild(const Uuid& client_id,
 }
 
 absl::StatusOr<std::optional<Snapshot>> MemoryStorage::GetSnapshot(const Uuid& client_id) {
-  const absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   const auto it = clients_.find(client_id);
   if (it == clients_.end() || !it->second.snapshot) return std::nullopt;
   return it->second.snapshot->snapshot;

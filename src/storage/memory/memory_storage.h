@@ -4,12 +4,12 @@
 #define TCSYNC_SRC_STORAGE_MEMORY_MEMORY_STORAGE_H_
 
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
 #include "tcsync/storage.h"
 
 namespace tcsync {
@@ -38,12 +38,11 @@ class MemoryStorage final : public Storage {
     std::optional<SnapshotSummary> Summary() const;
   };
 
-  AppendOutcome AppendLocked(AppendRequest request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  StoreSnapshotOutcome StoreSnapshotLocked(StoreSnapshotRequest request)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  AppendOutcome AppendLocked(AppendRequest request);
+  StoreSnapshotOutcome StoreSnapshotLocked(StoreSnapshotRequest request);
 
-  absl::Mutex mutex_;
-  absl::flat_hash_map<Uuid, Client> clients_ ABSL_GUARDED_BY(mutex_);
+  std::mutex mutex_;
+  absl::flat_hash_map<Uuid, Client> clients_;  // under mutex_
 };
 
 }  // namespace tcsync

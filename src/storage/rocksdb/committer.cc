@@ -24,26 +24,30 @@ Committer::Committer(uint64_t queue_bytes_max, CommitFunction commit)
 
 Committer::~Committer() {
   {
-    const absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     closing_ = true;
   }
+  has_work_.notify_one();
   thread_.join();
 }
 
 bool Committer::Submit(PendingWrite& write) {
   const uint64_t bytes = BytesOf(write);
-  const absl::MutexLock lock(&mutex_);
-  // A write that is larger than the whole bound still gets its turn, when it is alone.
-  if (queue_bytes_ > 0 && queue_bytes_ + bytes > queue_bytes_max_) return false;
-  queue_bytes_ += bytes;
-  queue_.push_back(std::move(write));
+  {
+    const std::lock_guard lock(mutex_);
+    // A write that is larger than the whole bound still gets its turn, when it is alone.
+    if (queue_bytes_ > 0 && queue_bytes_ + bytes > queue_bytes_max_) return false;
+    queue_bytes_ += bytes;
+    queue_.push_back(std::move(write));
+  }
+  has_work_.notify_one();
   return true;
 }
 
 std::vector<PendingWrite> Committer::TakeBatch() {
   std::vector<PendingWrite> batch;
-  const absl::MutexLock lock(&mutex_);
-  mutex_.Await(absl::Condition(this, &Committer::HasWork));
+  std::unique_lock lock(mutex_);
+  has_work_.wait(lock, [this] { return closing_ || !queue_.empty(); });
   uint64_t batch_bytes = 0;
   while (!queue_.empty()) {
     const uint64_t bytes = BytesOf(queue_.front());

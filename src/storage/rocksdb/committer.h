@@ -3,14 +3,15 @@
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_COMMITTER_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_COMMITTER_H_
 
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <mutex>
 #include <thread>
 #include <variant>
 #include <vector>
 
-#include "absl/synchronization/mutex.h"
 #include "tcsync/storage.h"
 
 namespace tcsync {
@@ -43,14 +44,14 @@ class Committer {
   void Run();
   // Moves the next batch out of the queue; empty when closing and nothing is left.
   std::vector<PendingWrite> TakeBatch();
-  bool HasWork() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return closing_ || !queue_.empty(); }
 
   const uint64_t queue_bytes_max_;
   const CommitFunction commit_;
-  absl::Mutex mutex_;
-  std::deque<PendingWrite> queue_ ABSL_GUARDED_BY(mutex_);
-  uint64_t queue_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool closing_ ABSL_GUARDED_BY(mutex_) = false;
+  std::mutex mutex_;  // of what follows
+  std::condition_variable has_work_;
+  std::deque<PendingWrite> queue_;
+  uint64_t queue_bytes_ = 0;
+  bool closing_ = false;
   std::thread thread_;  // last: it uses the members above
 };
 

@@ -20,7 +20,7 @@ void DeleteHead(const rocksdb::Slice&, void* value) { delete static_cast<ChainHe
 
 HeadCache::HeadCache(uint64_t bytes_max) : cache_(rocksdb::NewLRUCache(bytes_max, kShardBits)) {}
 
-absl::Mutex& HeadCache::StripeOf(const Uuid& client_id) {
+std::mutex& HeadCache::StripeOf(const Uuid& client_id) {
   return stripes_[absl::HashOf(client_id) % kStripes];
 }
 
@@ -42,7 +42,7 @@ void HeadCache::Insert(const Uuid& client_id, const ChainHead& head) {
 
 absl::StatusOr<std::optional<ChainHead>> HeadCache::Get(const Uuid& client_id, Loader load) {
   if (std::optional<ChainHead> head = Lookup(client_id)) return head;
-  const absl::MutexLock lock(&StripeOf(client_id));
+  const std::lock_guard lock(StripeOf(client_id));
   // Another thread may have loaded it while this one waited.
   if (std::optional<ChainHead> head = Lookup(client_id)) return head;
   absl::StatusOr<std::optional<ChainHead>> loaded = load();
@@ -51,7 +51,7 @@ absl::StatusOr<std::optional<ChainHead>> HeadCache::Get(const Uuid& client_id, L
 }
 
 void HeadCache::Publish(const Uuid& client_id, const ChainHead& head) {
-  const absl::MutexLock lock(&StripeOf(client_id));
+  const std::lock_guard lock(StripeOf(client_id));
   Insert(client_id, head);
 }
 

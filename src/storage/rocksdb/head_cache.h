@@ -6,11 +6,11 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "rocksdb/cache.h"
 #include "storage/rocksdb/record_codec.h"
 #include "tcsync/uuid.h"
@@ -43,11 +43,11 @@ class HeadCache {
  private:
   static constexpr size_t kStripes = 64;
 
-  absl::Mutex& StripeOf(const Uuid& client_id);
+  std::mutex& StripeOf(const Uuid& client_id);
   std::optional<ChainHead> Lookup(const Uuid& client_id);
   void Insert(const Uuid& client_id, const ChainHead& head);
 
-  std::array<absl::Mutex, kStripes> stripes_;  // exclude loads and publications of a client
+  std::array<std::mutex, kStripes> stripes_;  // exclude loads and publications of a client
   std::shared_ptr<rocksdb::Cache> cache_;
 };
 
