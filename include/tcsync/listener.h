@@ -35,7 +35,7 @@ class Listener {
   virtual std::vector<std::string> addresses() const = 0;
 
   // Starts to serve, on threads of its own, and returns. `handler` must live until Stop returned.
-  // Call it once.
+  // Call it once: later calls give kFailedPrecondition. kUnavailable when no thread can be started.
   virtual absl::Status Serve(http::Handler& handler) = 0;
 
   // Stops accepting, lets the requests in flight finish for up to options.shutdown_timeout_ms, then

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <future>
 #include <mutex>
+#include <system_error>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -91,10 +92,17 @@ absl::Status BeastListener::Serve(http::Handler& handler) {
   if (phase_ != Phase::kBound) {
     return absl::FailedPreconditionError("this listener has been started before");
   }
+  try {
+    for (const auto& loop : loops_) loop->Start(handler);
+  } catch (const std::system_error& error) {
+    for (const auto& loop : loops_) loop->Stop();
+    phase_ = Phase::kStopped;
+    return absl::UnavailableError(absl::StrCat("cannot start a thread: ", error.what()));
+  }
   phase_ = Phase::kServing;
-  // Nothing can be accepted before the loops run.
-  for (const auto& acceptor : acceptors_) acceptor->Start();
-  for (const auto& loop : loops_) loop->Start(handler);
+  boost::asio::post(loops_.front()->io_context(), [this] {
+    for (const auto& acceptor : acceptors_) acceptor->Start();
+  });
   return absl::OkStatus();
 }
 

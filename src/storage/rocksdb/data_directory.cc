@@ -26,7 +26,10 @@ std::string FormatPath(const std::string& directory) { return directory + "/FORM
 
 // An error of the system about the data directory; `action` completes "cannot ...".
 absl::Status SystemError(int error, absl::string_view action, const std::string& path) {
-  return absl::ErrnoToStatus(error, absl::StrCat("cannot ", action, " ", path));
+  absl::Status status = absl::ErrnoToStatus(error, absl::StrCat("cannot ", action, " ", path));
+  // Among others for ENOTDIR; here that code is for directories of another format.
+  if (absl::IsFailedPrecondition(status)) return absl::NotFoundError(status.message());
+  return status;
 }
 
 absl::Status NotOurs(const std::string& path, absl::string_view why) {
@@ -51,8 +54,7 @@ absl::Status CheckIsDirectory(const std::string& path) {
   struct stat info {};
   if (stat(path.c_str(), &info) != 0) return SystemError(errno, "examine data directory", path);
   if (!S_ISDIR(info.st_mode)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("data directory ", path, " is not a directory"));
+    return absl::NotFoundError(absl::StrCat("data directory ", path, " is not a directory"));
   }
   return absl::OkStatus();
 }

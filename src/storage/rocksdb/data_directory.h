@@ -17,8 +17,8 @@ class DataDirectory {
   // Creates the directory, for its owner only, and its format file when they do not exist, locks
   // it and checks the format. Errors, each naming `path`: kAlreadyExists when another process or
   // engine has it open; kFailedPrecondition when it is not tcsync's or its format is newer;
-  // kPermissionDenied, kNotFound, kResourceExhausted or kUnknown when the system refuses. A
-  // directory that existed is unchanged after an error.
+  // kPermissionDenied, kNotFound (also for what is not a directory), kResourceExhausted or kUnknown
+  // when the system refuses. A directory that existed is unchanged after an error.
   static absl::StatusOr<DataDirectory> Open(const std::string& path);
 
   DataDirectory(DataDirectory&& other) noexcept;

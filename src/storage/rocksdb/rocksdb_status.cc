@@ -13,6 +13,7 @@ absl::Status FromRocksdb(const rocksdb::Status& status, absl::string_view action
   if (status.IsBusy() || status.IsTimedOut() || status.IsShutdownInProgress()) {
     return absl::UnavailableError(message);
   }
+  if (status.IsIOError()) return absl::UnknownError(message);
   return absl::InternalError(message);
 }
 
