@@ -1,0 +1,443 @@
+/*
+ * tcsync.h - the C ABI of tcsync, an embeddable TaskChampion sync engine.
+ *
+ * What is here: an engine that keeps many clients' sealed task histories in one data directory and
+ * answers the TaskChampion sync protocol; a listener that serves it to the network; and the sealing
+ * of history segments and snapshots, as replicas do it. docs/c-abi.md has the conventions with
+ * examples; in short:
+ *
+ * - Names. A client is one task history, named by a client ID (a UUID); a version is one link of its
+ *   chain; a history segment is a version's sealed bytes; a snapshot is the sealed whole state.
+ * - Results. A function that can fail returns a tcsync_code and takes a last parameter
+ *   `tcsync_error **error`, which may be NULL. On failure *error, if given, is a new error that the
+ *   caller frees; on success it is NULL. There is no thread-local "last error".
+ * - Outputs. On failure every `*out` is NULL. Every _free and _close accepts NULL.
+ * - Inputs are borrowed for the call. Data is a pointer and a length in bytes; a NULL pointer is
+ *   valid only with length 0. Text that names something (an option, its value, a UUID) is
+ *   NUL-terminated UTF-8. UUIDs are in the dashed form, 36 characters.
+ * - Structs that the caller fills begin with struct_size = sizeof(the struct), grow only at their
+ *   end, and must be zeroed first: zero means default.
+ * - No function throws, exits or writes to a stream, and a NULL where a handle is needed gives
+ *   TCSYNC_INVALID_ARGUMENT (or 0, or an empty result), in release builds too.
+ * - Threads: "any" means that any thread may call it at any time, also for the same handle; "one"
+ *   means one thread at a time for one handle. No handle may be used during or after its _free.
+ *
+ * This header is C90, needs nothing but <stddef.h> and <stdint.h>, and is C++98-clean.
+ */
+#ifndef TCSYNC_H_
+#define TCSYNC_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define TCSYNC_API __attribute__((visibility("default")))
+#else
+#define TCSYNC_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------------------------------
+ * Codes and errors
+ */
+
+/* A result. The low byte is the coarse code, which a program decides by; the bits above it are a
+ * detail, which may be added to in later releases. Compare TCSYNC_COARSE(code) with the coarse
+ * codes, and the whole code with the detailed ones. */
+typedef int32_t tcsync_code;
+
+#define TCSYNC_COARSE(code) ((tcsync_code)((code) & 0xff))
+
+#define TCSYNC_OK ((tcsync_code)0)
+/* An argument is NULL, malformed or out of range. Details: below. */
+#define TCSYNC_INVALID_ARGUMENT ((tcsync_code)1)
+#define TCSYNC_OUT_OF_MEMORY ((tcsync_code)2)
+/* A mistake in tcsync: please report the message. */
+#define TCSYNC_INTERNAL ((tcsync_code)3)
+/* The operating system refused: permissions, a full disk, a path that is not a directory. */
+#define TCSYNC_SYSTEM ((tcsync_code)4)
+/* Another process or engine has it: the data directory or the address. */
+#define TCSYNC_IN_USE ((tcsync_code)5)
+/* Too busy, or closing down; trying again later helps. */
+#define TCSYNC_UNAVAILABLE ((tcsync_code)6)
+/* The data directory is not one of tcsync's, or was written by a newer release. */
+#define TCSYNC_WRONG_FORMAT ((tcsync_code)7)
+/* Stored bytes fail their checksum. */
+#define TCSYNC_DATA_LOSS ((tcsync_code)8)
+/* This build of the library lacks the function (built with TCSYNC_SERVER=OFF). */
+#define TCSYNC_UNSUPPORTED ((tcsync_code)9)
+/* Sealed bytes do not open. Details: below. */
+#define TCSYNC_UNSEAL_FAILED ((tcsync_code)10)
+
+/* Details of TCSYNC_INVALID_ARGUMENT. */
+#define TCSYNC_NULL_ARGUMENT ((tcsync_code)(1 | 1 << 8))
+#define TCSYNC_UNKNOWN_OPTION ((tcsync_code)(1 | 2 << 8))
+#define TCSYNC_INVALID_OPTION_VALUE ((tcsync_code)(1 | 3 << 8))
+#define TCSYNC_INVALID_UUID ((tcsync_code)(1 | 4 << 8))
+#define TCSYNC_INVALID_ADDRESS ((tcsync_code)(1 | 5 << 8))
+
+/* Details of TCSYNC_UNSEAL_FAILED. */
+/* Shorter than sealed bytes can be, or the end is missing. */
+#define TCSYNC_UNSEAL_TRUNCATED ((tcsync_code)(10 | 1 << 8))
+/* The first byte names a format that this release does not know. */
+#define TCSYNC_UNSEAL_UNKNOWN_FORMAT ((tcsync_code)(10 | 2 << 8))
+/* Sealed with another secret or for another client ID; both enter only through the key, so they
+ * cannot be told apart. */
+#define TCSYNC_UNSEAL_WRONG_KEY ((tcsync_code)(10 | 3 << 8))
+/* The key is right, but bytes were changed, or they belong to another version ID. */
+#define TCSYNC_UNSEAL_NOT_AUTHENTIC ((tcsync_code)(10 | 4 << 8))
+
+/* The name of a code, such as "TCSYNC_IN_USE"; the coarse code's name for an unknown detail, and
+ * "TCSYNC_UNKNOWN_CODE" for an unknown code.
+ * Threads: any.
+ * Ownership: a constant; do not free it.
+ * Errors: none. */
+TCSYNC_API const char *tcsync_code_name(tcsync_code code);
+
+/* What went wrong in one call: a code, and a sentence for people that says what was wrong, with
+ * which value and what to do. It contains no secret. */
+typedef struct tcsync_error tcsync_error;
+
+/* Threads: any.
+ * Ownership: nothing is passed.
+ * Errors: TCSYNC_OK for NULL. */
+TCSYNC_API tcsync_code tcsync_error_code(const tcsync_error *error);
+
+/* The sentence, NUL-terminated UTF-8 in one line.
+ * Threads: any.
+ * Ownership: borrowed from the error, valid until it is freed.
+ * Errors: "" for NULL. */
+TCSYNC_API const char *tcsync_error_message(const tcsync_error *error);
+
+/* Threads: one.
+ * Ownership: takes the error.
+ * Errors: none. */
+TCSYNC_API void tcsync_error_free(tcsync_error *error);
+
+/* The release, such as "0.1.0".
+ * Threads: any.
+ * Ownership: a constant; do not free it.
+ * Errors: none. */
+TCSYNC_API const char *tcsync_version(void);
+
+/* ------------------------------------------------------------------------------------------------
+ * Bytes: every output of variable length
+ */
+
+typedef struct tcsync_bytes tcsync_bytes;
+
+/* The bytes. A NUL stands behind the last one and is not counted, so that text can be used as a C
+ * string. Not NULL unless `bytes` is.
+ * Threads: any.
+ * Ownership: borrowed from `bytes`, valid until it is freed.
+ * Errors: NULL for NULL. */
+TCSYNC_API const char *tcsync_bytes_data(const tcsync_bytes *bytes);
+
+/* Threads: any.
+ * Ownership: nothing is passed.
+ * Errors: 0 for NULL. */
+TCSYNC_API size_t tcsync_bytes_size(const tcsync_bytes *bytes);
+
+/* Wipes the bytes and frees them.
+ * Threads: one.
+ * Ownership: takes the bytes.
+ * Errors: none. */
+TCSYNC_API void tcsync_bytes_free(tcsync_bytes *bytes);
+
+/* ------------------------------------------------------------------------------------------------
+ * Configuration: options by name
+ */
+
+typedef struct tcsync_config tcsync_config;
+
+/* One option, as tcsync_option_info fills it. All pointers are constants. docs/options.md lists all
+ * options with their meaning. */
+typedef struct tcsync_option {
+  size_t struct_size;       /* filled by the caller */
+  const char *name;         /* "data-dir" */
+  const char *type;         /* "text list", "text", "UUID list", "boolean", "count", "bytes",
+                               "milliseconds", "days" or "choice" */
+  const char *default_text; /* as tcsync_config_set would take it */
+  const char *choices;      /* for a choice, separated by '|'; otherwise "" */
+  const char *environment;  /* the environment variable */
+  const char *help;         /* what it does, in whole sentences */
+  int64_t minimum;          /* for the numeric types, inclusive */
+  int64_t maximum;
+  char short_flag;          /* the server's one-letter flag, or 0 */
+} tcsync_option;
+
+/* The number of options.
+ * Threads: any.
+ * Ownership: nothing is passed.
+ * Errors: none. */
+TCSYNC_API size_t tcsync_option_count(void);
+
+/* Describes option `index`, from 0 to tcsync_option_count() - 1.
+ * Threads: any.
+ * Ownership: fills the caller's struct, as much of it as struct_size says.
+ * Errors: TCSYNC_INVALID_ARGUMENT for an index out of range or a struct_size of 0. */
+TCSYNC_API tcsync_code tcsync_option_info(size_t index, tcsync_option *option,
+                                          tcsync_error **error);
+
+/* A configuration with every default.
+ * Threads: any.
+ * Ownership: *config is the caller's, for tcsync_config_free.
+ * Errors: TCSYNC_OUT_OF_MEMORY. */
+TCSYNC_API tcsync_code tcsync_config_new(tcsync_config **config, tcsync_error **error);
+
+/* Sets one option from text. A list, whose items are separated by commas, is replaced as a whole.
+ * Threads: one.
+ * Ownership: borrows name and value for the call.
+ * Errors: TCSYNC_UNKNOWN_OPTION, TCSYNC_INVALID_OPTION_VALUE; the configuration is then unchanged. */
+TCSYNC_API tcsync_code tcsync_config_set(tcsync_config *config, const char *name,
+                                         const char *value, tcsync_error **error);
+
+/* Sets every option whose environment variable is set and not empty. To let explicit settings win,
+ * call this before them.
+ * Threads: one; no other thread may change the environment meanwhile.
+ * Ownership: nothing is passed.
+ * Errors: TCSYNC_INVALID_OPTION_VALUE, naming the variable; those before it are then set. */
+TCSYNC_API tcsync_code tcsync_config_set_from_environment(tcsync_config *config,
+                                                          tcsync_error **error);
+
+/* Levels of messages. */
+#define TCSYNC_LOG_DEBUG 0
+#define TCSYNC_LOG_INFO 1
+#define TCSYNC_LOG_WARNING 2
+#define TCSYNC_LOG_ERROR 3
+
+/* Receives one message: `message_size` bytes of UTF-8 in one line, with a NUL behind them, borrowed
+ * for the call. Called from the library's threads, from several at once. It must not block for long,
+ * must not call this library and must not throw. */
+typedef void (*tcsync_log_function)(void *user_data, int level, const char *message,
+                                    size_t message_size);
+
+/* Where engines and listeners made from this configuration report what happens. The least level is
+ * the option "log-level". NULL, the default, is silence.
+ * Threads: one.
+ * Ownership: user_data is passed back as it is and must live as long as those engines and listeners.
+ * Errors: TCSYNC_NULL_ARGUMENT for a NULL config. */
+TCSYNC_API tcsync_code tcsync_config_set_log(tcsync_config *config, tcsync_log_function function,
+                                             void *user_data, tcsync_error **error);
+
+/* Engines and listeners made from it stay as they are.
+ * Threads: one.
+ * Ownership: takes the configuration.
+ * Errors: none. */
+TCSYNC_API void tcsync_config_free(tcsync_config *config);
+
+/* ------------------------------------------------------------------------------------------------
+ * The engine
+ */
+
+typedef struct tcsync_engine tcsync_engine;
+
+/* Opens the engine over the data directory (option "data-dir"), which is created, for its owner
+ * only, when it does not exist. One engine at a time can have a data directory open.
+ * Threads: any.
+ * Ownership: borrows config for the call; *engine is the caller's, for tcsync_engine_close.
+ * Errors: TCSYNC_IN_USE, TCSYNC_WRONG_FORMAT, TCSYNC_SYSTEM, TCSYNC_DATA_LOSS,
+ *   TCSYNC_INVALID_ARGUMENT, TCSYNC_UNSUPPORTED; an existing directory is then as it was. */
+TCSYNC_API tcsync_code tcsync_engine_open(const tcsync_config *config, tcsync_engine **engine,
+                                          tcsync_error **error);
+
+/* Waits for the writes that were begun, then closes. Blocks for as long as those take.
+ * Threads: one; no call on the engine may be running, its listeners must have been stopped, and the
+ *   callbacks of tcsync_engine_handle_async must have been called.
+ * Ownership: takes the engine.
+ * Errors: none. */
+TCSYNC_API void tcsync_engine_close(tcsync_engine *engine);
+
+/* ------------------------------------------------------------------------------------------------
+ * Requests without sockets: for programs that have an HTTP server of their own
+ */
+
+/* A header field. The only struct that cannot grow: there are arrays of it. */
+typedef struct tcsync_header {
+  const char *name;
+  size_t name_size;
+  const char *value;
+  size_t value_size;
+} tcsync_header;
+
+typedef struct tcsync_request {
+  size_t struct_size;
+  const char *method; /* "GET" */
+  size_t method_size;
+  const char *target; /* the path, as in the request line: "/v1/client/snapshot" */
+  size_t target_size;
+  const tcsync_header *headers; /* names in any case; order and repetition as received */
+  size_t header_count;
+  const char *body; /* as received; a Content-Encoding that is named in the headers is undone */
+  size_t body_size;
+} tcsync_request;
+
+typedef struct tcsync_response tcsync_response;
+
+/* Answers one request. Any HTTP answer, also a 4xx or 5xx, is TCSYNC_OK: it is in *response. Blocks
+ * until it is decided, for add-version and add-snapshot until it is durable. Until the response is
+ * freed, its body counts towards the option "bodies-in-flight-bytes-max".
+ * Threads: any.
+ * Ownership: borrows request for the call; *response is the caller's, for tcsync_response_free.
+ * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_OUT_OF_MEMORY. */
+TCSYNC_API tcsync_code tcsync_engine_handle(tcsync_engine *engine, const tcsync_request *request,
+                                            tcsync_response **response, tcsync_error **error);
+
+/* Receives the answer to one request. It must not block, must not close the engine and must not
+ * throw. `response` is NULL only when memory ran out.
+ * Threads: called exactly once, on a thread of the library or, before tcsync_engine_handle_async
+ *   returns, on the caller's.
+ * Ownership: `response` is the callback's, for tcsync_response_free. */
+typedef void (*tcsync_response_function)(void *user_data, tcsync_response *response);
+
+/* Like tcsync_engine_handle, without waiting. When this fails, the callback is not called.
+ * Threads: any.
+ * Ownership: borrows request for the call; user_data is passed back as it is.
+ * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_OUT_OF_MEMORY. */
+TCSYNC_API tcsync_code tcsync_engine_handle_async(tcsync_engine *engine,
+                                                  const tcsync_request *request,
+                                                  tcsync_response_function function,
+                                                  void *user_data, tcsync_error **error);
+
+/* The HTTP status, such as 200.
+ * Threads: any.
+ * Ownership: nothing is passed.
+ * Errors: 0 for NULL. */
+TCSYNC_API int tcsync_response_status(const tcsync_response *response);
+
+/* Threads: any.
+ * Ownership: nothing is passed.
+ * Errors: 0 for NULL. */
+TCSYNC_API size_t tcsync_response_header_count(const tcsync_response *response);
+
+/* Header `index`, from 0 to tcsync_response_header_count() - 1. Content-Length, Date and Connection
+ * are not among them: they are the sender's.
+ * Threads: any.
+ * Ownership: the pointers in *header are borrowed from the response, valid until it is freed.
+ * Errors: TCSYNC_INVALID_ARGUMENT for an index out of range. */
+TCSYNC_API tcsync_code tcsync_response_header(const tcsync_response *response, size_t index,
+                                              tcsync_header *header, tcsync_error **error);
+
+/* The value of the first header of that name, in any case, NUL-terminated.
+ * Threads: any.
+ * Ownership: borrowed from the response, valid until it is freed.
+ * Errors: NULL when there is none, and for NULL arguments. */
+TCSYNC_API const char *tcsync_response_header_value(const tcsync_response *response,
+                                                    const char *name);
+
+/* The body; *size, if given, becomes its length. Not NULL unless `response` is.
+ * Threads: any.
+ * Ownership: borrowed from the response, valid until it is freed.
+ * Errors: NULL and size 0 for a NULL response. */
+TCSYNC_API const char *tcsync_response_body(const tcsync_response *response, size_t *size);
+
+/* Threads: one.
+ * Ownership: takes the response.
+ * Errors: none. */
+TCSYNC_API void tcsync_response_free(tcsync_response *response);
+
+/* ------------------------------------------------------------------------------------------------
+ * The listener: serves an engine to the network
+ */
+
+typedef struct tcsync_listener tcsync_listener;
+
+/* Binds every address of the option "listen". Binding before the engine is opened lets a program
+ * learn that an address is in use before its data directory is touched; connections that arrive
+ * before tcsync_listener_serve wait.
+ * Threads: any.
+ * Ownership: borrows config for the call; *listener is the caller's, for tcsync_listener_free.
+ * Errors: TCSYNC_INVALID_ADDRESS, TCSYNC_IN_USE, TCSYNC_SYSTEM, TCSYNC_UNSUPPORTED; nothing is then
+ *   bound. */
+TCSYNC_API tcsync_code tcsync_listener_bind(const tcsync_config *config,
+                                            tcsync_listener **listener, tcsync_error **error);
+
+/* The number of bound addresses.
+ * Threads: any.
+ * Ownership: nothing is passed.
+ * Errors: 0 for NULL. */
+TCSYNC_API size_t tcsync_listener_address_count(const tcsync_listener *listener);
+
+/* Bound address `index` as a URL, with the port that was picked for port 0, such as
+ * "http://127.0.0.1:8080", or "unix:/run/tcsync.sock".
+ * Threads: any.
+ * Ownership: borrowed from the listener, valid until it is freed.
+ * Errors: NULL for NULL and for an index out of range. */
+TCSYNC_API const char *tcsync_listener_address(const tcsync_listener *listener, size_t index);
+
+/* Starts to serve, on threads of the library, and returns. Call it once.
+ * Threads: one.
+ * Ownership: the engine is borrowed until tcsync_listener_stop has returned.
+ * Errors: TCSYNC_INVALID_ARGUMENT when called twice or after a stop, TCSYNC_SYSTEM. */
+TCSYNC_API tcsync_code tcsync_listener_serve(tcsync_listener *listener, tcsync_engine *engine,
+                                             tcsync_error **error);
+
+/* Stops accepting, lets the requests in flight finish for up to the option "shutdown-timeout", then
+ * closes what is left, and returns. Calls after the first do nothing.
+ * Threads: any thread but the library's own.
+ * Ownership: nothing is passed.
+ * Errors: none. */
+TCSYNC_API void tcsync_listener_stop(tcsync_listener *listener);
+
+/* Closes at once what was not stopped, and removes the Unix sockets that were made.
+ * Threads: one.
+ * Ownership: takes the listener.
+ * Errors: none. */
+TCSYNC_API void tcsync_listener_free(tcsync_listener *listener);
+
+/* ------------------------------------------------------------------------------------------------
+ * Credentials and sealing: what replicas do, and servers cannot
+ */
+
+/* Generates a client ID (a random UUID, 36 characters) and a secret (32 random bytes as 64
+ * hexadecimal digits) for a new client.
+ * Threads: any.
+ * Ownership: *client_id and *secret are the caller's, for tcsync_bytes_free, which wipes them.
+ * Errors: TCSYNC_OUT_OF_MEMORY, TCSYNC_INTERNAL. */
+TCSYNC_API tcsync_code tcsync_credentials_generate(tcsync_bytes **client_id, tcsync_bytes **secret,
+                                                   tcsync_error **error);
+
+/* The key that a client's bytes are sealed with. */
+typedef struct tcsync_key tcsync_key;
+
+/* Derives the key from a client's credentials (PBKDF2-HMAC-SHA256, 600,000 iterations). Takes a good
+ * part of a second of processor time on purpose: keep the key.
+ * Threads: any.
+ * Ownership: borrows client_id and secret for the call; *key is the caller's, for tcsync_key_free.
+ * Errors: TCSYNC_INVALID_UUID, TCSYNC_INVALID_ARGUMENT for an empty secret. */
+TCSYNC_API tcsync_code tcsync_key_derive(const char *client_id, const char *secret,
+                                         size_t secret_size, tcsync_key **key,
+                                         tcsync_error **error);
+
+/* Wipes the key and frees it.
+ * Threads: one.
+ * Ownership: takes the key.
+ * Errors: none. */
+TCSYNC_API void tcsync_key_free(tcsync_key *key);
+
+/* Seals a history segment or a snapshot. `version_id` is authenticated with it: for a history
+ * segment the PARENT's version ID, for a snapshot its own.
+ * Threads: any.
+ * Ownership: borrows the inputs for the call; *sealed is the caller's, for tcsync_bytes_free.
+ * Errors: TCSYNC_INVALID_UUID, TCSYNC_OUT_OF_MEMORY. */
+TCSYNC_API tcsync_code tcsync_seal(const tcsync_key *key, const char *version_id,
+                                   const char *plaintext, size_t plaintext_size,
+                                   tcsync_bytes **sealed, tcsync_error **error);
+
+/* Opens what tcsync_seal, or a replica, sealed. `version_id` as there.
+ * Threads: any.
+ * Ownership: borrows the inputs for the call; *plaintext is the caller's, for tcsync_bytes_free.
+ * Errors: TCSYNC_UNSEAL_TRUNCATED, TCSYNC_UNSEAL_UNKNOWN_FORMAT, TCSYNC_UNSEAL_WRONG_KEY,
+ *   TCSYNC_UNSEAL_NOT_AUTHENTIC, TCSYNC_INVALID_UUID, TCSYNC_OUT_OF_MEMORY. */
+TCSYNC_API tcsync_code tcsync_unseal(const tcsync_key *key, const char *version_id,
+                                     const char *sealed, size_t sealed_size,
+                                     tcsync_bytes **plaintext, tcsync_error **error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* TCSYNC_H_ */

@@ -1,0 +1,19 @@
+// What is behind a tcsync_bytes: memory that is wiped before it is freed, whatever was in it, so
+// that no caller and no function here needs to say which outputs are secret.
+#ifndef TCSYNC_CAPI_SRC_BYTES_H_
+#define TCSYNC_CAPI_SRC_BYTES_H_
+
+#include <memory>
+
+#include "absl/strings/string_view.h"
+#include "tcsync.h"
+#include "tcsync/envelope.h"
+
+struct tcsync_bytes {
+  // A copy of `bytes`, with a NUL behind it.
+  explicit tcsync_bytes(absl::string_view bytes);
+
+  tcsync::SecretString with_nul;
+};
+
+#endif  // TCSYNC_CAPI_SRC_BYTES_H_

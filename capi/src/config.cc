@@ -1,0 +1,158 @@
+// Options by name, and where messages go.
+#include "capi/src/config.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "capi/src/guard.h"
+#include "capi/src/one_line.h"
+
+namespace tcsync::capi {
+namespace {
+
+static_assert(TCSYNC_LOG_DEBUG == static_cast<int>(LogLevel::kDebug));
+static_assert(TCSYNC_LOG_INFO == static_cast<int>(LogLevel::kInfo));
+static_assert(TCSYNC_LOG_WARNING == static_cast<int>(LogLevel::kWarning));
+static_assert(TCSYNC_LOG_ERROR == static_cast<int>(LogLevel::kError));
+
+// The words that tcsync.h promises for `type`; the table's own are for people, and may change.
+const char* TypeWord(OptionType type) {
+  switch (type) {
+    case OptionType::kText:
+      return "text";
+    case OptionType::kTextList:
+      return "text list";
+    case OptionType::kUuidList:
+      return "UUID list";
+    case OptionType::kBool:
+      return "boolean";
+    case OptionType::kCount:
+      return "count";
+    case OptionType::kBytes:
+      return "bytes";
+    case OptionType::kMilliseconds:
+      return "milliseconds";
+    case OptionType::kDays:
+      return "days";
+    case OptionType::kChoice:
+      return "choice";
+  }
+  return "text";
+}
+
+bool IsOption(absl::string_view name) {
+  const absl::Span<const OptionInfo> options = AllOptions();
+  return std::any_of(options.begin(), options.end(),
+                     [name](const OptionInfo& info) { return name == info.name; });
+}
+
+LogFunction MakeLogFunction(tcsync_log_function function, void* user_data) {
+  if (function == nullptr) return {};
+  return [function, user_data](LogLevel level, absl::string_view message) {
+    // A message that finds no memory is lost. Its call came from the middle of other work, which
+    // must go on.
+    try {
+      std::string line(message);
+      MakeOneLine(line);
+      function(user_data, static_cast<int>(level), line.c_str(), line.size());
+    } catch (...) {
+    }
+  };
+}
+
+}  // namespace
+}  // namespace tcsync::capi
+
+using tcsync::capi::FromStatus;
+using tcsync::capi::Guard;
+using tcsync::capi::NullArgument;
+using tcsync::capi::Result;
+using tcsync::capi::SetNull;
+
+size_t tcsync_option_count(void) {
+  // The table is put together at the first use, which needs memory.
+  try {
+    return tcsync::AllOptions().size();
+  } catch (...) {
+    return 0;
+  }
+}
+
+tcsync_code tcsync_option_info(size_t index, tcsync_option* option, tcsync_error** error) {
+  return Guard(error, [&]() -> Result {
+    if (option == nullptr) return NullArgument("option");
+    const absl::Span<const tcsync::OptionInfo> options = tcsync::AllOptions();
+    if (index >= options.size()) {
+      return {TCSYNC_INVALID_ARGUMENT, absl::StrCat("there is no option ", index, "; there are ",
+                                                    options.size(), ", counted from 0")};
+    }
+    if (option->struct_size == 0) {
+      return {TCSYNC_INVALID_ARGUMENT,
+              "option->struct_size is 0; it must be set to sizeof(tcsync_option)"};
+    }
+    const tcsync::OptionInfo& info = options[index];
+    tcsync_option filled = {};
+    filled.struct_size = option->struct_size;
+    filled.name = info.name;
+    filled.type = tcsync::capi::TypeWord(info.type);
+    filled.default_text = info.default_text;
+    filled.choices = info.choices;
+    filled.environment = info.environment;
+    filled.help = info.help;
+    filled.minimum = info.minimum;
+    filled.maximum = info.maximum;
+    filled.short_flag = info.short_flag;
+    // A program that was compiled with an earlier header knows only the beginning of the struct.
+    std::memcpy(option, &filled, std::min(option->struct_size, sizeof(filled)));
+    return {};
+  });
+}
+
+tcsync_code tcsync_config_new(tcsync_config** config, tcsync_error** error) {
+  SetNull(config);
+  return Guard(error, [&]() -> Result {
+    if (config == nullptr) return NullArgument("config");
+    *config = std::make_unique<tcsync_config>().release();
+    return {};
+  });
+}
+
+tcsync_code tcsync_config_set(tcsync_config* config, const char* name, const char* value,
+                              tcsync_error** error) {
+  return Guard(error, [&]() -> Result {
+    if (config == nullptr) return NullArgument("config");
+    if (name == nullptr) return NullArgument("name");
+    if (value == nullptr) return NullArgument("value");
+    const absl::Status status = tcsync::SetOption(name, value, config->options);
+    if (status.ok()) return {};
+    return FromStatus(
+        status, {.invalid_argument = tcsync::capi::IsOption(name) ? TCSYNC_INVALID_OPTION_VALUE
+                                                                  : TCSYNC_UNKNOWN_OPTION});
+  });
+}
+
+tcsync_code tcsync_config_set_from_environment(tcsync_config* config, tcsync_error** error) {
+  return Guard(error, [&]() -> Result {
+    if (config == nullptr) return NullArgument("config");
+    return FromStatus(tcsync::SetOptionsFromEnvironment(config->options),
+                      {.invalid_argument = TCSYNC_INVALID_OPTION_VALUE});
+  });
+}
+
+tcsync_code tcsync_config_set_log(tcsync_config* config, tcsync_log_function function,
+                                  void* user_data, tcsync_error** error) {
+  return Guard(error, [&]() -> Result {
+    if (config == nullptr) return NullArgument("config");
+    config->log = tcsync::capi::MakeLogFunction(function, user_data);
+    return {};
+  });
+}
+
+void tcsync_config_free(tcsync_config* config) {
+  const std::unique_ptr<tcsync_config> owned(config);
+}

@@ -1,0 +1,182 @@
+// The engine, and requests that reach it without sockets.
+#include "capi/src/engine.h"
+
+#include <condition_variable>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "capi/src/config.h"
+#include "capi/src/guard.h"
+#include "capi/src/response.h"
+#include "tcsync/handler.h"
+#include "tcsync/http_message.h"
+
+namespace tcsync::capi {
+namespace {
+
+// The struct as the first release had it; whatever comes later stands behind this and is optional.
+constexpr size_t kRequestStructBytesMin =
+    offsetof(tcsync_request, body_size) + sizeof(tcsync_request::body_size);
+
+Result CheckRequest(const tcsync_request& request) {
+  if (request.struct_size < kRequestStructBytesMin) {
+    return {TCSYNC_INVALID_ARGUMENT,
+            absl::StrCat("request->struct_size is ", request.struct_size,
+                         "; it must be set to sizeof(tcsync_request), which is ",
+                         sizeof(tcsync_request), " here")};
+  }
+  if (!IsGiven(request.method, request.method_size)) return NullArgument("request->method");
+  if (!IsGiven(request.target, request.target_size)) return NullArgument("request->target");
+  if (!IsGiven(request.headers, request.header_count)) return NullArgument("request->headers");
+  if (!IsGiven(request.body, request.body_size)) return NullArgument("request->body");
+  for (size_t i = 0; i < request.header_count; ++i) {
+    const tcsync_header& header = request.headers[i];
+    if (!IsGiven(header.name, header.name_size) || !IsGiven(header.value, header.value_size)) {
+      return {TCSYNC_NULL_ARGUMENT, absl::StrCat("the name or the value of request->headers[", i,
+                                                 "] is NULL, and its size is not 0")};
+    }
+  }
+  return {};
+}
+
+// Owes one call of a response function. Pays with the response when there is one, and otherwise
+// with NULL when it is destroyed, as happens when memory runs out anywhere on the way. So, once it
+// exists, the function is called exactly once, whatever is thrown and by whom.
+class Promise {
+ public:
+  // `response` is the object for the answer: with it made beforehand, answering cannot fail.
+  Promise(tcsync_response_function function, void* user_data,
+          std::unique_ptr<tcsync_response> response) noexcept
+      : function_(function), user_data_(user_data), response_(std::move(response)) {}
+  Promise(Promise&& other) noexcept
+      : function_(std::exchange(other.function_, nullptr)),
+        user_data_(other.user_data_),
+        response_(std::move(other.response_)) {}
+  Promise& operator=(Promise&&) = delete;
+  ~Promise() {
+    if (function_ != nullptr) function_(user_data_, nullptr);
+  }
+
+  void operator()(http::Response response) noexcept {
+    response_->response = std::move(response);
+    std::exchange(function_, nullptr)(user_data_, response_.release());
+  }
+
+ private:
+  tcsync_response_function function_;
+  void* user_data_;
+  std::unique_ptr<tcsync_response> response_;
+};
+
+// Gives the request to the engine. Fails before `function` is called, or calls it exactly once.
+Result Begin(tcsync_engine* engine, const tcsync_request* request,
+             tcsync_response_function function, void* user_data) {
+  if (Result result = CheckRequest(*request); !result.ok()) return result;
+  std::vector<http::HeaderView> headers;
+  headers.reserve(request->header_count);
+  for (size_t i = 0; i < request->header_count; ++i) {
+    const tcsync_header& header = request->headers[i];
+    headers.push_back({View(header.name, header.name_size), View(header.value, header.value_size)});
+  }
+  const http::RequestHead head{View(request->method, request->method_size),
+                               View(request->target, request->target_size), headers};
+  Promise promise(function, user_data, std::make_unique<tcsync_response>());
+  // From here on the promise answers, and so this call succeeds: a failure that is reported twice
+  // would make its caller free user_data twice.
+  try {
+    engine->engine->handler().Handle(head, View(request->body, request->body_size),
+                                     std::move(promise));
+  } catch (...) {
+  }
+  return {};
+}
+
+// What tcsync_engine_handle waits with.
+struct Waiter {
+  static void Receive(void* user_data, tcsync_response* response) {
+    auto* const waiter = static_cast<Waiter*>(user_data);
+    const std::lock_guard<std::mutex> lock(waiter->mutex);
+    waiter->response.reset(response);
+    waiter->is_answered = true;
+    // Under the lock: as soon as it is released the waiter may be gone.
+    waiter->answered.notify_one();
+  }
+
+  std::unique_ptr<tcsync_response> Wait() {
+    std::unique_lock<std::mutex> lock(mutex);
+    answered.wait(lock, [this] { return is_answered; });
+    return std::move(response);
+  }
+
+  std::mutex mutex;
+  std::condition_variable answered;
+  bool is_answered = false;
+  std::unique_ptr<tcsync_response> response;
+};
+
+}  // namespace
+}  // namespace tcsync::capi
+
+using tcsync::capi::FromStatus;
+using tcsync::capi::Guard;
+using tcsync::capi::NullArgument;
+using tcsync::capi::Result;
+using tcsync::capi::SetNull;
+
+tcsync_code tcsync_engine_open(const tcsync_config* config, tcsync_engine** engine,
+                               tcsync_error** error) {
+  SetNull(engine);
+  return Guard(error, [&]() -> Result {
+    if (config == nullptr) return NullArgument("config");
+    if (engine == nullptr) return NullArgument("engine");
+    absl::StatusOr<std::unique_ptr<tcsync::Engine>> opened =
+        tcsync::Engine::Open(config->options, config->log);
+    if (!opened.ok()) {
+      // kUnavailable is a directory that cannot be read or written (tcsync/engine.h).
+      return FromStatus(opened.status(),
+                        {.failed_precondition = TCSYNC_WRONG_FORMAT, .unavailable = TCSYNC_SYSTEM});
+    }
+    *engine = std::make_unique<tcsync_engine>(*std::move(opened)).release();
+    return {};
+  });
+}
+
+void tcsync_engine_close(tcsync_engine* engine) {
+  const std::unique_ptr<tcsync_engine> owned(engine);
+}
+
+tcsync_code tcsync_engine_handle(tcsync_engine* engine, const tcsync_request* request,
+                                 tcsync_response** response, tcsync_error** error) {
+  SetNull(response);
+  return Guard(error, [&]() -> Result {
+    if (engine == nullptr) return NullArgument("engine");
+    if (request == nullptr) return NullArgument("request");
+    if (response == nullptr) return NullArgument("response");
+    tcsync::capi::Waiter waiter;
+    if (Result result = tcsync::capi::Begin(engine, request, &waiter.Receive, &waiter);
+        !result.ok()) {
+      return result;
+    }
+    std::unique_ptr<tcsync_response> answer = waiter.Wait();
+    if (answer == nullptr) return {TCSYNC_OUT_OF_MEMORY, "out of memory"};
+    *response = answer.release();
+    return {};
+  });
+}
+
+tcsync_code tcsync_engine_handle_async(tcsync_engine* engine, const tcsync_request* request,
+                                       tcsync_response_function function, void* user_data,
+                                       tcsync_error** error) {
+  return Guard(error, [&]() -> Result {
+    if (engine == nullptr) return NullArgument("engine");
+    if (request == nullptr) return NullArgument("request");
+    if (function == nullptr) return NullArgument("function");
+    return tcsync::capi::Begin(engine, request, function, user_data);
+  });
+}

@@ -1,0 +1,14 @@
+// What is behind a tcsync_error.
+#ifndef TCSYNC_CAPI_SRC_ERROR_H_
+#define TCSYNC_CAPI_SRC_ERROR_H_
+
+#include <string>
+
+#include "tcsync.h"
+
+struct tcsync_error {
+  tcsync_code code;
+  std::string message;  // one line; see one_line.h
+};
+
+#endif  // TCSYNC_CAPI_SRC_ERROR_H_

@@ -1,0 +1,85 @@
+#include "capi/src/guard.h"
+
+#include <exception>
+#include <memory>
+#include <new>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "capi/src/error.h"
+#include "capi/src/one_line.h"
+
+namespace tcsync::capi {
+namespace {
+
+tcsync_code CodeOf(absl::StatusCode code, const StatusMeaning& meaning) {
+  switch (code) {
+    case absl::StatusCode::kOk:
+      return TCSYNC_OK;
+    case absl::StatusCode::kInvalidArgument:
+      return meaning.invalid_argument;
+    case absl::StatusCode::kAlreadyExists:
+      return TCSYNC_IN_USE;
+    case absl::StatusCode::kFailedPrecondition:
+      return meaning.failed_precondition;
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kResourceExhausted:
+    // What absl::ErrnoToStatus makes of EIO and its like.
+    case absl::StatusCode::kUnknown:
+      return TCSYNC_SYSTEM;
+    case absl::StatusCode::kUnavailable:
+      return meaning.unavailable;
+    case absl::StatusCode::kDataLoss:
+      return TCSYNC_DATA_LOSS;
+    default:
+      return TCSYNC_INTERNAL;
+  }
+}
+
+// What is being thrown, which only its handler can say.
+Result CurrentException() {
+  try {
+    throw;
+  } catch (const std::bad_alloc&) {
+    return {TCSYNC_OUT_OF_MEMORY, "out of memory"};
+  } catch (const std::system_error& exception) {
+    // In practice: no further thread could be started.
+    return {TCSYNC_SYSTEM, exception.what()};
+  } catch (const std::exception& exception) {
+    return {TCSYNC_INTERNAL, absl::StrCat("unexpected exception: ", exception.what())};
+  } catch (...) {
+    return {TCSYNC_INTERNAL, "unexpected exception of an unknown type"};
+  }
+}
+
+}  // namespace
+
+Result FromStatus(const absl::Status& status, const StatusMeaning& meaning) {
+  if (status.ok()) return {};
+  return {CodeOf(status.code(), meaning), std::string(status.message())};
+}
+
+Result NullArgument(absl::string_view name) {
+  return {TCSYNC_NULL_ARGUMENT, absl::StrCat("the argument '", name, "' is NULL")};
+}
+
+tcsync_code Report(Result&& result, tcsync_error** error) noexcept {
+  if (!result.ok() && error != nullptr) {
+    MakeOneLine(result.message);
+    *error = new (std::nothrow) tcsync_error{result.code, std::move(result.message)};
+  }
+  return result.code;
+}
+
+tcsync_code ReportCurrentException(tcsync_error** error) noexcept {
+  try {
+    return Report(CurrentException(), error);
+  } catch (...) {
+    // Not even the message could be had.
+    return TCSYNC_OUT_OF_MEMORY;
+  }
+}
+
+}  // namespace tcsync::capi

@@ -1,0 +1,71 @@
+// The border between C++ and the C ABI: every function of tcsync.h that returns a tcsync_code does
+// its work inside Guard(), which turns results, and whatever is thrown, into codes and errors.
+#ifndef TCSYNC_CAPI_SRC_GUARD_H_
+#define TCSYNC_CAPI_SRC_GUARD_H_
+
+#include <cstddef>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "tcsync.h"
+
+namespace tcsync::capi {
+
+// How a call went: TCSYNC_OK, or another code and the sentence that explains it.
+struct [[nodiscard]] Result {
+  tcsync_code code = TCSYNC_OK;
+  std::string message;
+
+  bool ok() const { return code == TCSYNC_OK; }
+};
+
+// What some status codes mean depends on the call.
+struct StatusMeaning {
+  tcsync_code invalid_argument = TCSYNC_INVALID_ARGUMENT;
+  tcsync_code failed_precondition = TCSYNC_INTERNAL;
+  tcsync_code unavailable = TCSYNC_UNAVAILABLE;
+};
+
+// The one place that says which tcsync_code a status becomes.
+Result FromStatus(const absl::Status& status, const StatusMeaning& meaning = {});
+
+// For a NULL where the caller must give something.
+Result NullArgument(absl::string_view name);
+
+// Data is a pointer and a length; a null pointer is valid only with length 0.
+inline bool IsGiven(const void* data, size_t size) { return data != nullptr || size == 0; }
+
+// `size` bytes at `data`, borrowed.
+inline absl::string_view View(const char* data, size_t size) {
+  return size == 0 ? absl::string_view() : absl::string_view(data, size);
+}
+
+// The end of every guarded call: gives *error a value, if there is an `error`, and returns the
+// code. When there is no memory for the error, the code stands alone.
+tcsync_code Report(Result&& result, tcsync_error** error) noexcept;
+
+// The same for the exception that is being handled.
+tcsync_code ReportCurrentException(tcsync_error** error) noexcept;
+
+// Calls `body`, a function that returns a Result, and reports what it returns or throws.
+template <typename Body>
+tcsync_code Guard(tcsync_error** error, Body&& body) noexcept {
+  if (error != nullptr) *error = nullptr;
+  try {
+    return Report(std::forward<Body>(body)(), error);
+  } catch (...) {
+    return ReportCurrentException(error);
+  }
+}
+
+// For outputs, before anything can fail.
+template <typename T>
+void SetNull(T** output) noexcept {
+  if (output != nullptr) *output = nullptr;
+}
+
+}  // namespace tcsync::capi
+
+#endif  // TCSYNC_CAPI_SRC_GUARD_H_

@@ -1,0 +1,90 @@
+// The listener.
+#include "tcsync/listener.h"
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "capi/src/config.h"
+#include "capi/src/engine.h"
+#include "capi/src/guard.h"
+#include "tcsync.h"
+
+struct tcsync_listener {
+  enum class State { kBound, kServing, kStopped };
+
+  explicit tcsync_listener(std::unique_ptr<tcsync::Listener> bound)
+      : listener(std::move(bound)), addresses(listener->addresses()) {}
+
+  std::unique_ptr<tcsync::Listener> listener;
+  std::vector<std::string> addresses;
+  // Atomic because a stop may come from any thread.
+  std::atomic<State> state = State::kBound;
+};
+
+using tcsync::capi::FromStatus;
+using tcsync::capi::Guard;
+using tcsync::capi::NullArgument;
+using tcsync::capi::Result;
+using tcsync::capi::SetNull;
+
+tcsync_code tcsync_listener_bind(const tcsync_config* config, tcsync_listener** listener,
+                                 tcsync_error** error) {
+  SetNull(listener);
+  return Guard(error, [&]() -> Result {
+    if (config == nullptr) return NullArgument("config");
+    if (listener == nullptr) return NullArgument("listener");
+    absl::StatusOr<std::unique_ptr<tcsync::Listener>> bound =
+        tcsync::Listener::Bind(config->options, config->log);
+    if (!bound.ok()) {
+      // Whatever else the system has against an address comes as one of the other two.
+      return FromStatus(bound.status(), {.invalid_argument = TCSYNC_INVALID_ADDRESS,
+                                         .failed_precondition = TCSYNC_SYSTEM,
+                                         .unavailable = TCSYNC_SYSTEM});
+    }
+    *listener = std::make_unique<tcsync_listener>(*std::move(bound)).release();
+    return {};
+  });
+}
+
+size_t tcsync_listener_address_count(const tcsync_listener* listener) {
+  return listener == nullptr ? 0 : listener->addresses.size();
+}
+
+const char* tcsync_listener_address(const tcsync_listener* listener, size_t index) {
+  if (listener == nullptr || index >= listener->addresses.size()) return nullptr;
+  return listener->addresses[index].c_str();
+}
+
+tcsync_code tcsync_listener_serve(tcsync_listener* listener, tcsync_engine* engine,
+                                  tcsync_error** error) {
+  return Guard(error, [&]() -> Result {
+    if (listener == nullptr) return NullArgument("listener");
+    if (engine == nullptr) return NullArgument("engine");
+    auto state = tcsync_listener::State::kBound;
+    if (!listener->state.compare_exchange_strong(state, tcsync_listener::State::kServing)) {
+      return {TCSYNC_INVALID_ARGUMENT,
+              state == tcsync_listener::State::kServing
+                  ? "the listener serves already; it can be told to only once"
+                  : "the listener was stopped; bind a new one to serve again"};
+    }
+    return FromStatus(listener->listener->Serve(engine->engine->handler()));
+  });
+}
+
+void tcsync_listener_stop(tcsync_listener* listener) {
+  if (listener == nullptr) return;
+  listener->state = tcsync_listener::State::kStopped;
+  // Stop has no way to say that it failed, and what it could not do, tcsync_listener_free does.
+  try {
+    listener->listener->Stop();
+  } catch (...) {
+  }
+}
+
+void tcsync_listener_free(tcsync_listener* listener) {
+  const std::unique_ptr<tcsync_listener> owned(listener);
+}

@@ -1,0 +1,137 @@
+// Credentials, keys, and the sealing of history segments and snapshots.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "capi/src/bytes.h"
+#include "capi/src/guard.h"
+#include "tcsync.h"
+#include "tcsync/envelope.h"
+#include "tcsync/uuid.h"
+
+struct tcsync_key {
+  explicit tcsync_key(tcsync::SealingKey derived) : key(std::move(derived)) {}
+
+  tcsync::SealingKey key;
+};
+
+namespace tcsync::capi {
+namespace {
+
+constexpr char kUuidExample[] = "a UUID like 123e4567-e89b-42d3-a456-426614174000";
+
+tcsync_code CodeOf(UnsealFault fault) {
+  switch (fault) {
+    case UnsealFault::kTruncated:
+      return TCSYNC_UNSEAL_TRUNCATED;
+    case UnsealFault::kUnknownFormatVersion:
+      return TCSYNC_UNSEAL_UNKNOWN_FORMAT;
+    case UnsealFault::kWrongKey:
+      return TCSYNC_UNSEAL_WRONG_KEY;
+    case UnsealFault::kNotAuthentic:
+      return TCSYNC_UNSEAL_NOT_AUTHENTIC;
+  }
+  return TCSYNC_UNSEAL_FAILED;
+}
+
+Result InvalidVersionId(absl::string_view text) {
+  return {TCSYNC_INVALID_UUID, absl::StrCat("the version ID '", text, "' is not ", kUuidExample)};
+}
+
+}  // namespace
+}  // namespace tcsync::capi
+
+using tcsync::capi::FromStatus;
+using tcsync::capi::Guard;
+using tcsync::capi::IsGiven;
+using tcsync::capi::NullArgument;
+using tcsync::capi::Result;
+using tcsync::capi::SetNull;
+using tcsync::capi::View;
+
+tcsync_code tcsync_credentials_generate(tcsync_bytes** client_id, tcsync_bytes** secret,
+                                        tcsync_error** error) {
+  SetNull(client_id);
+  SetNull(secret);
+  return Guard(error, [&]() -> Result {
+    if (client_id == nullptr) return NullArgument("client_id");
+    if (secret == nullptr) return NullArgument("secret");
+    const absl::StatusOr<tcsync::Credentials> credentials = tcsync::GenerateCredentials();
+    if (!credentials.ok()) return FromStatus(credentials.status());
+    // Both are made before either is given away.
+    auto made_client_id = std::make_unique<tcsync_bytes>(credentials->client_id.ToString());
+    auto made_secret = std::make_unique<tcsync_bytes>(credentials->secret.AsStringView());
+    *client_id = made_client_id.release();
+    *secret = made_secret.release();
+    return {};
+  });
+}
+
+tcsync_code tcsync_key_derive(const char* client_id, const char* secret, size_t secret_size,
+                              tcsync_key** key, tcsync_error** error) {
+  SetNull(key);
+  return Guard(error, [&]() -> Result {
+    if (client_id == nullptr) return NullArgument("client_id");
+    if (!IsGiven(secret, secret_size)) return NullArgument("secret");
+    if (key == nullptr) return NullArgument("key");
+    const std::optional<tcsync::Uuid> client = tcsync::Uuid::Parse(client_id);
+    if (!client) {
+      // Whoever mixes up the two arguments must not find the secret in a log.
+      return {TCSYNC_INVALID_UUID,
+              absl::StrCat("the client ID, of ", absl::string_view(client_id).size(),
+                           " bytes, is not ", tcsync::capi::kUuidExample,
+                           " (it is not repeated here, in case it is the secret)")};
+    }
+    absl::StatusOr<tcsync::SealingKey> derived =
+        tcsync::SealingKey::Derive(*client, View(secret, secret_size));
+    if (!derived.ok()) return FromStatus(derived.status());
+    *key = std::make_unique<tcsync_key>(*std::move(derived)).release();
+    return {};
+  });
+}
+
+void tcsync_key_free(tcsync_key* key) { const std::unique_ptr<tcsync_key> owned(key); }
+
+tcsync_code tcsync_seal(const tcsync_key* key, const char* version_id, const char* plaintext,
+                        size_t plaintext_size, tcsync_bytes** sealed, tcsync_error** error) {
+  SetNull(sealed);
+  return Guard(error, [&]() -> Result {
+    if (key == nullptr) return NullArgument("key");
+    if (version_id == nullptr) return NullArgument("version_id");
+    if (!IsGiven(plaintext, plaintext_size)) return NullArgument("plaintext");
+    if (sealed == nullptr) return NullArgument("sealed");
+    const std::optional<tcsync::Uuid> version = tcsync::Uuid::Parse(version_id);
+    if (!version) return tcsync::capi::InvalidVersionId(version_id);
+    const absl::StatusOr<std::string> output =
+        tcsync::Seal(key->key, *version, View(plaintext, plaintext_size));
+    if (!output.ok()) return FromStatus(output.status());
+    *sealed = std::make_unique<tcsync_bytes>(*output).release();
+    return {};
+  });
+}
+
+tcsync_code tcsync_unseal(const tcsync_key* key, const char* version_id, const char* sealed,
+                          size_t sealed_size, tcsync_bytes** plaintext, tcsync_error** error) {
+  SetNull(plaintext);
+  return Guard(error, [&]() -> Result {
+    if (key == nullptr) return NullArgument("key");
+    if (version_id == nullptr) return NullArgument("version_id");
+    if (!IsGiven(sealed, sealed_size)) return NullArgument("sealed");
+    if (plaintext == nullptr) return NullArgument("plaintext");
+    const std::optional<tcsync::Uuid> version = tcsync::Uuid::Parse(version_id);
+    if (!version) return tcsync::capi::InvalidVersionId(version_id);
+    const auto outcome = tcsync::Unseal(key->key, *version, View(sealed, sealed_size));
+    if (const auto* const fault = std::get_if<tcsync::UnsealFault>(&outcome)) {
+      return {tcsync::capi::CodeOf(*fault), std::string(tcsync::UnsealFaultMessage(*fault))};
+    }
+    const auto& opened = std::get<tcsync::SecretString>(outcome);
+    *plaintext = std::make_unique<tcsync_bytes>(opened.AsStringView()).release();
+    return {};
+  });
+}

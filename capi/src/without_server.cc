@@ -1,0 +1,105 @@
+// Takes the place of engine.cc, response.cc and listener.cc in a build without the server
+// (TCSYNC_SERVER=OFF), which is for replicas' tools: the same functions, so that every program
+// links and every binding loads, and a clear error from those that begin something. The handles
+// cannot exist here, so the others have only NULL to answer.
+#include "capi/src/guard.h"
+#include "tcsync.h"
+
+using tcsync::capi::Guard;
+using tcsync::capi::NullArgument;
+using tcsync::capi::Result;
+using tcsync::capi::SetNull;
+
+namespace {
+
+Result Unsupported() {
+  return {
+      TCSYNC_UNSUPPORTED,
+      "this build of tcsync has no server in it, only credentials and sealing; build or install "
+      "the library with TCSYNC_SERVER=ON"};
+}
+
+}  // namespace
+
+tcsync_code tcsync_engine_open(const tcsync_config* config, tcsync_engine** engine,
+                               tcsync_error** error) {
+  SetNull(engine);
+  return Guard(error, [&]() -> Result {
+    if (config == nullptr) return NullArgument("config");
+    if (engine == nullptr) return NullArgument("engine");
+    return Unsupported();
+  });
+}
+
+void tcsync_engine_close(tcsync_engine*) {}
+
+tcsync_code tcsync_engine_handle(tcsync_engine* engine, const tcsync_request* request,
+                                 tcsync_response** response, tcsync_error** error) {
+  SetNull(response);
+  return Guard(error, [&]() -> Result {
+    if (engine == nullptr) return NullArgument("engine");
+    if (request == nullptr) return NullArgument("request");
+    if (response == nullptr) return NullArgument("response");
+    return Unsupported();
+  });
+}
+
+tcsync_code tcsync_engine_handle_async(tcsync_engine* engine, const tcsync_request* request,
+                                       tcsync_response_function function, void*,
+                                       tcsync_error** error) {
+  return Guard(error, [&]() -> Result {
+    if (engine == nullptr) return NullArgument("engine");
+    if (request == nullptr) return NullArgument("request");
+    if (function == nullptr) return NullArgument("function");
+    return Unsupported();
+  });
+}
+
+int tcsync_response_status(const tcsync_response*) { return 0; }
+
+size_t tcsync_response_header_count(const tcsync_response*) { return 0; }
+
+tcsync_code tcsync_response_header(const tcsync_response* response, size_t, tcsync_header* header,
+                                   tcsync_error** error) {
+  return Guard(error, [&]() -> Result {
+    if (response == nullptr) return NullArgument("response");
+    if (header == nullptr) return NullArgument("header");
+    return Unsupported();
+  });
+}
+
+const char* tcsync_response_header_value(const tcsync_response*, const char*) { return nullptr; }
+
+const char* tcsync_response_body(const tcsync_response*, size_t* size) {
+  if (size != nullptr) *size = 0;
+  return nullptr;
+}
+
+void tcsync_response_free(tcsync_response*) {}
+
+tcsync_code tcsync_listener_bind(const tcsync_config* config, tcsync_listener** listener,
+                                 tcsync_error** error) {
+  SetNull(listener);
+  return Guard(error, [&]() -> Result {
+    if (config == nullptr) return NullArgument("config");
+    if (listener == nullptr) return NullArgument("listener");
+    return Unsupported();
+  });
+}
+
+size_t tcsync_listener_address_count(const tcsync_listener*) { return 0; }
+
+const char* tcsync_listener_address(const tcsync_listener*, size_t) { return nullptr; }
+
+tcsync_code tcsync_listener_serve(tcsync_listener* listener, tcsync_engine* engine,
+                                  tcsync_error** error) {
+  return Guard(error, [&]() -> Result {
+    if (listener == nullptr) return NullArgument("listener");
+    if (engine == nullptr) return NullArgument("engine");
+    return Unsupported();
+  });
+}
+
+void tcsync_listener_stop(tcsync_listener*) {}
+
+void tcsync_listener_free(tcsync_listener*) {}
