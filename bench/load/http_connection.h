@@ -1,0 +1,90 @@
+// One keep-alive HTTP/1.1 connection to the server under load: sends a request, reads its response.
+//
+// A connection that the server closes is opened again and the request that had no response is sent
+// again, once; both are counted and told to the handler, because the server may have carried the
+// request out before it closed.
+#ifndef TCSYNC_BENCH_LOAD_HTTP_CONNECTION_H_
+#define TCSYNC_BENCH_LOAD_HTTP_CONNECTION_H_
+
+#include <array>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/system/error_code.hpp>
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/strings/string_view.h"
+#include "load/handler_memory.h"
+#include "load/http_response.h"
+
+namespace tcsync::load {
+
+// The bytes of one request, in up to three parts that go out together. They are borrowed: whoever
+// makes a Request keeps them unchanged until it is answered.
+struct Request {
+  std::array<absl::string_view, 3> parts;
+};
+
+// Used by one thread at a time, the one that runs the io_context. Must outlive what the io_context
+// still has queued for it.
+class HttpConnection {
+ public:
+  class Handler {
+   public:
+    virtual ~Handler() = default;
+    virtual void OnConnected() = 0;
+    // `response` is valid until the next Send. `resent`: the request went out twice, so the server
+    // may have seen it twice. The handler may call Send at once.
+    virtual void OnResponse(const HttpResponse& response, bool resent) = 0;
+    // The request, or the first Connect, failed for good. The connection is of no more use.
+    virtual void OnFailure(absl::string_view reason) = 0;
+  };
+
+  // `handler` must outlive the connection.
+  HttpConnection(boost::asio::io_context& io, const boost::asio::ip::tcp::endpoint& endpoint,
+                 size_t body_bytes_max, Handler* handler);
+
+  HttpConnection(const HttpConnection&) = delete;
+  HttpConnection& operator=(const HttpConnection&) = delete;
+
+  // The first connection; answered by OnConnected or OnFailure.
+  void Connect();
+
+  // Answered by OnResponse or OnFailure. One request at a time.
+  void Send(const Request& request);
+
+  // Closes the connection; what is outstanding gets no answer any more.
+  void Abandon();
+
+  uint64_t reconnects() const { return reconnects_; }
+
+ private:
+  void Open();
+  void OnOpened(const boost::system::error_code& error);
+  void Write();
+  void Read();
+  void OnRead(const boost::system::error_code& error, size_t bytes);
+  void Close();
+  void Lost(absl::string_view what, const boost::system::error_code& error);
+  void SendAgain();
+  void Fail(absl::string_view reason);
+  // The request without its first written_ bytes.
+  std::array<boost::asio::const_buffer, 3> Unwritten() const;
+
+  HandlerMemory read_memory_;
+  boost::asio::ip::tcp::socket socket_;
+  const boost::asio::ip::tcp::endpoint endpoint_;
+  Handler* const handler_;
+  ResponseReader reader_;
+  Request request_;
+  size_t request_bytes_ = 0;
+  size_t written_ = 0;
+  bool outstanding_ = false;
+  bool resent_ = false;
+  uint64_t reconnects_ = 0;
+};
+
+}  // namespace tcsync::load
+
+#endif  // TCSYNC_BENCH_LOAD_HTTP_CONNECTION_H_

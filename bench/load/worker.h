@@ -1,0 +1,104 @@
+// One thread's share of the connections, and the event loop that drives them through the parts of a
+// run: connect, prepare, measure, check.
+//
+// Closed loop: each connection sends its next request as soon as the last is answered. Open loop:
+// requests have fixed times, evenly apart, whatever the server does. The connection that has been
+// idle longest takes the next; when none is idle the request waits. Its latency counts from its
+// scheduled time, so that a server which stalls is charged for every request that it kept waiting,
+// not only for those that were under way ("coordinated omission").
+#ifndef TCSYNC_BENCH_LOAD_WORKER_H_
+#define TCSYNC_BENCH_LOAD_WORKER_H_
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/circular_buffer.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "load/handler_memory.h"
+#include "load/loads.h"
+#include "load/results.h"
+
+namespace tcsync::load {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+// The measured part of a run.
+struct Window {
+  SteadyTime start;  // load starts; what is answered before `begin` is warm-up and not counted
+  SteadyTime begin;
+  SteadyTime end;  // no request is sent from here on; those outstanding are waited for
+};
+
+// This worker's share of an open loop: request n is due at start + phase + n * interval.
+struct Schedule {
+  double interval_ns = 0;  // 0: closed loop
+  double phase_ns = 0;
+};
+
+// Each part is one call, which returns when all connections are through with it. The calls may come
+// from different threads, one at a time.
+class Worker {
+ public:
+  // `preparing_max`, at least 1: connections that prepare at a time.
+  Worker(const Target& target, size_t body_bytes_max, const Schedule& schedule,
+         size_t preparing_max, std::vector<std::unique_ptr<Load>> loads);
+  ~Worker();
+
+  void Connect();
+  void Prepare();
+  void Measure(const Window& window);
+  void Check();
+
+  bool any_fault() const { return results_.fault_count() > 0; }
+
+  // Between parts, or after the last.
+  Results CollectResults() const;
+  void CollectLinks(std::vector<Link>* links) const;
+
+ private:
+  enum class Part { kConnect, kPrepare, kMeasure, kCheck };
+  class Session;
+
+  void Run(Part part);
+  // Gives the session its next request, or takes it out of this part.
+  void Continue(Session* session, SteadyTime now);
+  void ContinueMeasuring(Session* session, SteadyTime now);
+  // One session is through with this part.
+  void Leave();
+  void Answered(Session* session, const HttpResponse& response, bool resent);
+  void Failed(Session* session, absl::string_view reason);
+
+  SteadyTime ScheduledTime() const;
+  void SendDue(SteadyTime now);
+  void ArmSendTimer();
+
+  void ArmTick();
+  void Tick();
+
+  HandlerMemory send_timer_memory_;  // before the io_context, which may still use it at its end
+  boost::asio::io_context io_{1};
+  boost::asio::steady_timer send_timer_;
+  boost::asio::steady_timer tick_timer_;
+  const Schedule schedule_;
+  const size_t preparing_max_;
+  std::vector<std::unique_ptr<Session>> sessions_;
+  Results results_;
+
+  Part part_ = Part::kConnect;
+  size_t active_ = 0;  // sessions that are not through with this part
+  size_t preparing_ = 0;
+  std::vector<Session*> unprepared_;  // their turn to prepare is yet to come
+  SteadyTime part_start_;
+  Window window_;
+  uint64_t scheduled_ = 0;                 // open loop: requests sent so far
+  boost::circular_buffer<Session*> idle_;  // open loop: longest idle first
+  bool send_timer_armed_ = false;
+};
+
+}  // namespace tcsync::load
+
+#endif  // TCSYNC_BENCH_LOAD_WORKER_H_
