@@ -29,6 +29,9 @@ struct RequestHead {
 
   // The value of the first field of that name, in any case; empty when there is none.
   absl::string_view Header(absl::string_view name) const;
+
+  // The number of fields of that name, in any case.
+  int CountOf(absl::string_view name) const;
 };
 
 // A bound on the bytes of all bodies in memory at one time. Thread-safe.
@@ -62,6 +65,9 @@ class ByteCharge {
 
   // Changes the charge to `bytes` in all; false, and nothing changes, when the budget lacks them.
   bool TryResize(uint64_t bytes);
+
+  // Gives everything back.
+  void Release() { TryResize(0); }
 
  private:
   std::shared_ptr<ByteBudget> budget_;

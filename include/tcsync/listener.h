@@ -17,8 +17,8 @@
 
 namespace tcsync {
 
-// Thread-safe after Serve returned. Uses of `options`: listen, base-path only for the addresses it
-// reports, connections-max, event-loops and the timeouts.
+// Thread-safe after Serve returned. Uses of `options`: listen, connections-max, event-loops, the
+// timeouts, log-level, and memory-budget where connections-max is derived.
 class Listener {
  public:
   // Binds every address of options.listen. Errors: kInvalidArgument for an address that does not

@@ -6,7 +6,8 @@
 //
 // What the protocol foresees (a conflict, a client that does not exist) is an outcome. An
 // absl::Status is for what it does not foresee, and its code says what a caller can do:
-//   kResourceExhausted  the disk is full; nothing was stored
+//   kResourceExhausted  the disk is full; nothing was stored, unless the process ends before there
+//                       is room again: then the write may be found stored
 //   kUnavailable        too busy or closing down; nothing was stored, trying again helps
 //   kDataLoss           stored bytes fail their checksum or contradict each other
 //   anything else       the operation failed; after a failed write it may or may not be stored

@@ -29,8 +29,10 @@ if(TCSYNC_SANITIZE)
   add_link_options(-fsanitize=${TCSYNC_SANITIZE})
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # What GCC 12 says of Boost's headers under sanitizers.
-    target_compile_options(tcsync_warnings INTERFACE
-      -Wno-error=maybe-uninitialized $<$<STREQUAL:${TCSYNC_SANITIZE},thread>:-Wno-tsan>)
+    target_compile_options(tcsync_warnings INTERFACE -Wno-error=maybe-uninitialized)
+    if(TCSYNC_SANITIZE STREQUAL "thread")
+      target_compile_options(tcsync_warnings INTERFACE -Wno-tsan)
+    endif()
   endif()
 endif()
 

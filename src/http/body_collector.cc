@@ -104,16 +104,17 @@ BodyCollector::~BodyCollector() = default;
 BodyCollector::Result BodyCollector::Grow(uint64_t more) {
   const uint64_t needed = body_.size() + more;
   if (needed > bytes_max_) return Result::kTooLarge;
-  if (needed > body_.capacity()) {
-    // Memory follows what has arrived, not what was announced: an announcement costs nothing.
-    uint64_t reservation = std::max<uint64_t>(2 * body_.size(), kFirstReservationBytes);
-    if (declared_bytes_ > 0) reservation = std::min(reservation, declared_bytes_);
-    reservation = std::max(needed, std::min(reservation, bytes_max_));
-    if (!charge_.TryResize(reservation + (inflater_ ? kInflaterBytes : 0))) {
-      return Result::kNoMemory;
-    }
-    body_.reserve(reservation);
-  }
+  if (needed <= body_.capacity()) return Result::kOk;
+  // Memory follows what has arrived, not what was announced: an announcement costs nothing.
+  uint64_t reservation = std::max<uint64_t>(2 * body_.size(), kFirstReservationBytes);
+  if (declared_bytes_ >= needed) reservation = std::min(reservation, declared_bytes_);
+  reservation = std::max(needed, std::min(reservation, bytes_max_));
+  if (!charge_.TryResize(reservation + (inflater_ ? kInflaterBytes : 0))) return Result::kNoMemory;
+  // Into a new string, because one that has something would at least double.
+  std::string grown;
+  grown.reserve(reservation);
+  grown.append(body_);
+  body_.swap(grown);
   return Result::kOk;
 }
 
@@ -124,7 +125,9 @@ BodyCollector::Result BodyCollector::AppendDecoded(absl::string_view bytes) {
 }
 
 BodyCollector::Result BodyCollector::Append(absl::string_view bytes) {
-  return inflater_ ? inflater_->Inflate(bytes, *this) : AppendDecoded(bytes);
+  if (inflater_ == nullptr) return AppendDecoded(bytes);
+  if (body_.empty() && !charge_.TryResize(kInflaterBytes)) return Result::kNoMemory;
+  return inflater_->Inflate(bytes, *this);
 }
 
 BodyCollector::Result BodyCollector::Finish() const {

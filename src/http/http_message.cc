@@ -11,6 +11,14 @@ absl::string_view RequestHead::Header(absl::string_view name) const {
   return {};
 }
 
+int RequestHead::CountOf(absl::string_view name) const {
+  int count = 0;
+  for (const HeaderView& header : headers) {
+    if (absl::EqualsIgnoreCase(header.name, name)) ++count;
+  }
+  return count;
+}
+
 bool ByteBudget::TryTake(uint64_t bytes) {
   uint64_t taken = bytes_taken_.load(std::memory_order_relaxed);
   do {

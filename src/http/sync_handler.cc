@@ -145,6 +145,9 @@ std::variant<Response, PendingRequest> SyncHandler::Begin(const RequestHead& hea
     return PendingRequest(std::make_unique<BodilessRequest>(*this, call));
   }
 
+  if (head.CountOf("X-Client-Id") > 1) {
+    return Refuse(400, "There are several X-Client-Id headers; there must be one.");
+  }
   const absl::string_view client_id_text = head.Header("X-Client-Id");
   const std::optional<Uuid> client_id = Uuid::Parse(client_id_text);
   if (!client_id) {
@@ -169,7 +172,10 @@ std::variant<Response, PendingRequest> SyncHandler::Begin(const RequestHead& hea
                                               media_type, "'."));
   }
   const absl::string_view content_encoding = head.Header("Content-Encoding");
-  const std::optional<ContentCoding> coding = ParseContentCoding(content_encoding);
+  // Several fields are one list (RFC 9110, section 5.3), and several codings are not supported.
+  const std::optional<ContentCoding> coding = head.CountOf("Content-Encoding") > 1
+                                                  ? std::nullopt
+                                                  : ParseContentCoding(content_encoding);
   if (!coding) {
     Response response =
         RefuseCall(call, 415, absl::StrCat("The Content-Encoding '", content_encoding,
@@ -229,6 +235,7 @@ void SyncHandler::AddVersion(const Call& call, std::string segment, ByteCharge c
       call.client_id, call.route.version_id, std::move(segment),
       [this, call, charge = std::move(charge),
        done = std::move(done)](absl::StatusOr<AddVersionResult> result) mutable {
+        charge.Release();  // first: the client may send its next body as soon as it has the answer
         if (!result.ok()) return done(RefuseFailed(call, result.status()));
         if (const auto* conflict = std::get_if<Conflict>(&*result)) {
           Response response = NewResponse(409);
@@ -255,6 +262,7 @@ void SyncHandler::AddSnapshot(const Call& call, std::string bytes, ByteCharge ch
       call.client_id, call.route.version_id, std::move(bytes),
       [this, call, charge = std::move(charge),
        done = std::move(done)](absl::StatusOr<StoreSnapshotOutcome> outcome) mutable {
+        charge.Release();
         if (!outcome.ok()) return done(RefuseFailed(call, outcome.status()));
         if (*outcome == StoreSnapshotOutcome::kNoSuchClient) return done(RefuseNoSuchClient(call));
         // Also for one that is not kept: a replica would report the whole sync as failed.
@@ -281,7 +289,7 @@ Response SyncHandler::RefuseNoSuchClient(const Call& call) const {
 Response SyncHandler::RefuseFailed(const Call& call, const absl::Status& status) const {
   if (status.code() == absl::StatusCode::kUnavailable) return RefuseCrowded(call);
   // What the database said is for the operator; a client learns only what it can use.
-  logger_.Log(LogLevel::kError, "storage failed: ", status.ToString());
+  logger_.Log(LogLevel::kError, "storage failed: ", absl::CHexEscape(status.ToString()));
   if (status.code() == absl::StatusCode::kResourceExhausted) {
     return RefuseCall(call, 507, "The server's disk is full; nothing was stored.");
   }

@@ -195,6 +195,7 @@ void Connection::QueueResponse(http::Response response, bool keep_alive) {
                                       : is_http10 ? ConnectionHeader::kKeepAlive
                                                   : ConnectionHeader::kNone;
   AppendResponseHead(response, loop_.date(), connection, output_);
+  if (parser_ && parser_->IsHeadMethod()) response.body.clear();
   if (response.body.size() < kSeparateBodyBytesMin) {
     output_.append(response.body);
   } else {

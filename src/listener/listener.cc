@@ -109,6 +109,10 @@ absl::Status BeastListener::Serve(http::Handler& handler) {
 void BeastListener::Stop() {
   const std::lock_guard lock(mutex_);
   if (phase_ == Phase::kServing) End(shutdown_timeout_);
+  // Without loops that run, the acceptors are closed from here.
+  if (phase_ == Phase::kBound) {
+    for (const auto& acceptor : acceptors_) acceptor->Close();
+  }
   phase_ = Phase::kStopped;
 }
 

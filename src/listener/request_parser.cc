@@ -51,7 +51,9 @@ bool RequestParser::HeadIsComplete(absl::string_view bytes) {
   const size_t begin = searched_bytes_ - std::min(searched_bytes_, kEndOfHead.size() - 1);
   const size_t end = bytes.find(kEndOfHead, begin);
   searched_bytes_ = bytes.size();
-  if (std::min(end, bytes.size()) > kRequestHeadBytesMax - kEndOfHead.size()) {
+  const size_t least_size =
+      end == absl::string_view::npos ? bytes.size() + 1 : end + kEndOfHead.size();
+  if (least_size > kRequestHeadBytesMax) {
     AnswerParseError(beast_http::error::header_limit);
     return false;
   }
@@ -67,7 +69,11 @@ size_t RequestParser::Parse(absl::string_view bytes) {
     const size_t step = put(
         boost::asio::const_buffer(bytes.data() + consumed, bytes.size() - consumed), error);
     consumed += step;
-    if (error == beast_http::error::need_more) break;
+    if (error == beast_http::error::need_more) {
+      if (HeadDone()) break;
+      // The head is complete; the parser misses the end of a version that is too short.
+      error = beast_http::error::bad_version;
+    }
     if (error && !response_) AnswerParseError(error);
     if (error || step == 0) break;
   }
@@ -116,9 +122,10 @@ void RequestParser::AppendBody(string_view bytes, error_code& error) {
   error = Stop();
 }
 
-void RequestParser::on_request_impl(beast_http::verb, string_view method_text, string_view target,
+void RequestParser::on_request_impl(beast_http::verb method, string_view method_text, string_view target,
                                     int version, error_code&) {
   is_http10_ = version == 10;
+  is_head_method_ = method == beast_http::verb::head;
   scratch_.text.assign(method_text.data(), method_text.size());
   scratch_.text.append(target.data(), target.size());
   scratch_.method_size = method_text.size();
@@ -132,8 +139,9 @@ void RequestParser::on_field_impl(beast_http::field name, string_view name_text,
   if (name == beast_http::field::expect) {
     expects_continue_ = boost::beast::iequals(value, "100-continue");
   } else if (name == beast_http::field::transfer_encoding) {
+    // Several fields are one list of codings, of which chunked is not the only one.
+    is_plain_chunked_ = !has_transfer_encoding_ && boost::beast::iequals(value, "chunked");
     has_transfer_encoding_ = true;
-    is_plain_chunked_ = boost::beast::iequals(value, "chunked");
   }
   scratch_.text.append(name_text.data(), name_text.size());
   scratch_.text.append(value.data(), value.size());
@@ -144,6 +152,7 @@ void RequestParser::on_header_impl(error_code& error) {
   if (HasUnsupportedTransferCoding()) {
     // Where the body ends is unknown, so nothing behind it can be trusted either.
     AnswerEarly(EarlyResponse(501, "The only Transfer-Encoding that this server takes is chunked."));
+    end_is_unknown_ = true;
     error = Stop();
     return;
   }

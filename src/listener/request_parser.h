@@ -47,13 +47,16 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
 
   // Whether the connection can go on after the response: the client wants it, and every byte of the
   // request was received.
-  bool CanKeepAlive() { return is_done() && keep_alive(); }
+  bool CanKeepAlive() { return is_done() && !end_is_unknown_ && keep_alive(); }
 
   // Whether the client waits for "100 Continue" and may send its body. True once at the most.
   bool TakeExpectContinue();
 
   bool HeadDone() const { return is_header_done(); }
   bool IsHttp10() const { return is_http10_; }
+
+  // Whether the response must have no body, whatever its Content-Length says (RFC 9110, 9.3.2).
+  bool IsHeadMethod() const { return is_head_method_; }
 
  private:
   using error_code = boost::system::error_code;
@@ -86,6 +89,8 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
   HeadScratch& scratch_;
   size_t searched_bytes_ = 0;  // of an incomplete head: no end of it in there
   bool is_http10_ = false;
+  bool is_head_method_ = false;
+  bool end_is_unknown_ = false;
   bool expects_continue_ = false;
   bool has_transfer_encoding_ = false;
   bool is_plain_chunked_ = false;

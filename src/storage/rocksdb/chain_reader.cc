@@ -101,6 +101,7 @@ absl::StatusOr<std::optional<Version>> ChainReader::FindChild(const Uuid& client
 absl::StatusOr<std::optional<uint64_t>> ChainReader::FindRecent(
     const Uuid& client_id, const ChainHead& head, const Uuid& version_id,
     uint64_t recent_versions_max) const {
+  if (recent_versions_max == 0) return std::nullopt;
   if (version_id == head.latest_version_id) return head.latest_number;
   for (uint64_t back = 1; back < recent_versions_max && back < head.latest_number; ++back) {
     const uint64_t number = head.latest_number - back;

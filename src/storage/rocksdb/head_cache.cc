@@ -52,6 +52,8 @@ absl::StatusOr<std::optional<ChainHead>> HeadCache::Get(const Uuid& client_id, L
 
 void HeadCache::Publish(const Uuid& client_id, const ChainHead& head) {
   const std::lock_guard lock(StripeOf(client_id));
+  // A cache without room drops what is inserted, and would keep the older head.
+  cache_->Erase(KeyOf(client_id));
   Insert(client_id, head);
 }
 

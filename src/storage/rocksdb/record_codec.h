@@ -7,6 +7,7 @@
 //   client(16) 0x21 number(8)                segment, when it is too large to stand in 0x20
 //   client(16) 0x30 parent version ID(16)    number(8)
 //   client(16) 0x40                          the snapshot's bytes
+//   "opened"                                 empty; written at each opening (rocksdb_storage.cc)
 //
 //   client record    created(8) has_snapshot(1) [version ID(16) number(8) stored(8)]
 //   version trailer  version ID(16) parent version ID(16) appended(8) segment_is_inline(1)
@@ -35,7 +36,10 @@ namespace tcsync {
 
 inline constexpr int kStorageFormatVersion = 1;
 
-// The part of every key that names the client.
+// Not a client's: shorter than any key that begins with a client ID.
+inline constexpr char kOpenedKey[] = "opened";
+
+// The part of every client's key that names the client.
 inline constexpr size_t kKeyPrefixBytes = Uuid::kBytes;
 
 std::string ClientKey(const Uuid& client_id);

@@ -149,6 +149,8 @@ class RocksdbStorage final : public Storage {
 
   static uint64_t BytesOf(const std::vector<PendingWrite>& batch);
   absl::Status Write(rocksdb::WriteBatch& writes);
+  // Makes the database accept writes again after the disk was full; false when it cannot be.
+  bool Resume();
   void Commit(std::vector<PendingWrite>& batch);
 
   // In the order of construction: the lock on the directory outlives the database, and the
@@ -179,10 +181,17 @@ absl::Status RocksdbStorage::Write(rocksdb::WriteBatch& writes) {
   rocksdb::Status status = database_->Write(durable, &writes);
   // A full disk stops all writes until the database is told to go on. If there is room again, the
   // replica that comes next should not have to wait for an operator.
-  if (status.IsNoSpace() && database_->Resume().ok()) {
-    status = database_->Write(durable, &writes);
-  }
+  if (status.IsNoSpace() && Resume()) status = database_->Write(durable, &writes);
   return status.ok() ? absl::OkStatus() : FromRocksdb(status, "write to the database");
+}
+
+bool RocksdbStorage::Resume() {
+  // Resuming writes the memtable out and begins a new log: the old one may hold half of the failed
+  // write, or all of it. RocksDB 7.8 leaves that out when the memtable is empty, and must then not
+  // be resumed, because it would go on in the old log.
+  uint64_t entries = 0;
+  database_->GetIntProperty(rocksdb::DB::Properties::kNumEntriesActiveMemTable, &entries);
+  return entries > 0 && database_->Resume().ok();
 }
 
 void RocksdbStorage::Commit(std::vector<PendingWrite>& batch) {
@@ -224,6 +233,9 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenRocksdbStorage(const RocksdbStorage
   if (!status.ok()) {
     return FromRocksdb(status, absl::StrCat("open the database ", directory->DatabasePath()));
   }
+  // The memtable must not be empty if the first write meets a full disk: see Resume(). If that is so
+  // already, this fails, and only reading works until there is room and the next start.
+  opened->Put(rocksdb::WriteOptions(), kOpenedKey, "").PermitUncheckedError();
   return std::make_unique<RocksdbStorage>(std::move(*directory),
                                           std::unique_ptr<rocksdb::DB>(opened), options);
 }
