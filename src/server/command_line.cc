@@ -1,0 +1,150 @@
+#include "server/command_line.h"
+
+#include <algorithm>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "CLI/App.hpp"
+#include "CLI/Config.hpp"
+#include "CLI/Formatter.hpp"
+#include "server/concat.h"
+#include "server/handles.h"
+#include "server/option_table.h"
+
+namespace tcsync::server {
+namespace {
+
+[[noreturn]] void Refuse(std::initializer_list<std::string_view> message) {
+  throw Failure(kExitUsage, Concat({Concat(message), "; see tcsync-server --help"}));
+}
+
+// The arguments, with the last one first, as CLI11 wants them. CLI11 takes the next argument for
+// the value of "--NAME=", so that form is made into a flag and an empty value.
+std::vector<std::string> ReversedArguments(int argc, const char* const* argv) {
+  std::vector<std::string> arguments;
+  for (int index = 1; index < argc; ++index) {
+    std::string argument = argv[index];
+    if (argument.starts_with("--") && argument.find('=') == argument.size() - 1) {
+      argument.pop_back();
+      arguments.push_back(argument);
+      argument.clear();
+    }
+    arguments.push_back(argument);
+  }
+  std::reverse(arguments.begin(), arguments.end());
+  return arguments;
+}
+
+// The flag or flags of one option.
+struct OptionFlags {
+  const tcsync_option* option;
+  CLI::Option* flag;
+  CLI::Option* negation;  // --no-NAME; null unless the option is a boolean
+};
+
+OptionFlags AddFlags(const tcsync_option& option, CLI::App& app) {
+  std::string names = Concat({"--", option.name});
+  if (option.short_flag != '\0') names += Concat({",-", {&option.short_flag, 1}});
+  if (IsBoolean(option)) {
+    return {&option, app.add_flag(names), app.add_flag(Concat({"--no-", option.name}))};
+  }
+  CLI::Option* const flag = app.add_option(names);
+  flag->type_size(1)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  return {&option, flag, nullptr};
+}
+
+// A value as it was given, checked for the mistakes that only a command line can have.
+std::string CheckedValue(const tcsync_option& option, const std::string& value) {
+  // An empty list would mean "all" for some options: not what an unset shell variable should do.
+  if (value.empty() && IsList(option)) Refuse({"--", option.name, " needs a value"});
+  if (value.starts_with("--")) {
+    Refuse({"--", option.name, " needs a value, not the flag '", value, "'"});
+  }
+  return value;
+}
+
+std::string SettingText(const OptionFlags& flags, const std::vector<CLI::Option*>& parse_order) {
+  if (flags.negation != nullptr) {
+    const CLI::Option* last = nullptr;
+    for (const CLI::Option* option : parse_order) {
+      if (option == flags.flag || option == flags.negation) last = option;
+    }
+    if (last != flags.negation) return flags.flag->results().back();
+    if (flags.negation->results().back() != "true") {
+      Refuse({"--no-", flags.option->name, " takes no value"});
+    }
+    return "false";
+  }
+  if (!IsList(*flags.option)) return CheckedValue(*flags.option, flags.flag->results().back());
+  std::string list;
+  for (const std::string& item : flags.flag->results()) {
+    if (!list.empty()) list += ',';
+    list += CheckedValue(*flags.option, item);
+  }
+  return list;
+}
+
+}  // namespace
+
+CommandLine ParseCommandLine(int argc, const char* const* argv) {
+  CLI::App app;
+  // --help is ours: CLI11's knows neither environment variables nor the width of a terminal.
+  app.set_help_flag();
+  app.allow_extras();
+  app.require_subcommand(0, 1);
+  const CLI::Option* const help = app.add_flag("-h,--help");
+  const CLI::Option* const version = app.add_flag("-V,--version");
+  CLI::App* const serve = app.add_subcommand("serve");
+  CLI::App* const credentials = app.add_subcommand("credentials");
+  CLI::App* const options = app.add_subcommand("options");
+  for (CLI::App* const command : {serve, credentials, options}) {
+    command->set_help_flag();
+    command->fallthrough();
+    command->allow_extras();
+  }
+  CLI::Option* const url = credentials->add_option("--url");
+  url->type_size(1)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  std::vector<OptionFlags> all_flags;
+  for (const tcsync_option& option : AllOptions()) all_flags.push_back(AddFlags(option, app));
+
+  std::vector<std::string> arguments = ReversedArguments(argc, argv);
+  try {
+    app.parse(arguments);
+  } catch (const CLI::ArgumentMismatch& mismatch) {
+    // "--data-dir: 1 required TEXT missing"
+    const std::string_view text = mismatch.what();
+    Refuse({text.substr(0, text.find(':')), " needs a value"});
+  } catch (const CLI::ParseError& error) {
+    Refuse({error.what()});
+  }
+
+  CommandLine result;
+  if (help->count() > 0) {
+    result.command = Command::kHelp;
+    return result;
+  }
+  if (version->count() > 0) {
+    result.command = Command::kVersion;
+    return result;
+  }
+  const std::vector<std::string> unknown = app.remaining(/*recurse=*/true);
+  if (!unknown.empty()) {
+    Refuse({unknown[0].starts_with("-") ? "unknown flag '" : "unknown command '", unknown[0], "'"});
+  }
+  for (const OptionFlags& flags : all_flags) {
+    const bool given =
+        flags.flag->count() > 0 || (flags.negation != nullptr && flags.negation->count() > 0);
+    if (given) result.settings[flags.option->name] = SettingText(flags, app.parse_order());
+  }
+  if (credentials->parsed()) result.command = Command::kCredentials;
+  if (options->parsed()) result.command = Command::kOptionsPage;
+  if (url->count() > 0) result.url = url->results().back();
+  if (result.command == Command::kOptionsPage && !result.settings.empty()) {
+    Refuse({"the command 'options' takes no flags"});
+  }
+  return result;
+}
+
+}  // namespace tcsync::server

@@ -1,0 +1,38 @@
+// The command line of tcsync-server: parsed into what was asked for, without doing any of it.
+//
+// An option NAME of the library's table is the flag --NAME VALUE (or --NAME=VALUE). A list is given
+// by repeating the flag, or with commas. A boolean is --NAME, --NAME=false or --no-NAME. Of an
+// option that is given twice and is not a list, the last counts, so that a script's flags can be
+// overruled by its user's.
+#ifndef TCSYNC_SRC_SERVER_COMMAND_LINE_H_
+#define TCSYNC_SRC_SERVER_COMMAND_LINE_H_
+
+#include <map>
+#include <string>
+
+namespace tcsync::server {
+
+enum class Command {
+  kServe,
+  kCredentials,
+  kOptionsPage,
+  kHelp,
+  kVersion,
+};
+
+// Option names with their values, as tcsync_config_set takes them.
+using Settings = std::map<std::string, std::string>;
+
+struct CommandLine {
+  Command command = Command::kServe;
+  Settings settings;
+  std::string url;  // of `credentials`; empty when it was not given
+};
+
+// Throws Failure with kExitUsage for a command line that makes no sense. Values are not checked
+// here: the library does that.
+CommandLine ParseCommandLine(int argc, const char* const* argv);
+
+}  // namespace tcsync::server
+
+#endif  // TCSYNC_SRC_SERVER_COMMAND_LINE_H_

@@ -1,0 +1,67 @@
+#include "server/credentials.h"
+
+#include <cstdio>
+#include <string>
+#include <string_view>
+
+#include "server/concat.h"
+#include "server/configuration.h"
+#include "server/handles.h"
+
+namespace tcsync::server {
+namespace {
+
+// `url`, refused when Taskwarrior could not use it or it would not stay one line of taskrc.
+std::string CheckedUrl(const std::string& url) {
+  const bool has_scheme = url.starts_with("http://") || url.starts_with("https://");
+  if (!has_scheme || url.find_first_of(" \t\r\n") != std::string::npos) {
+    throw Failure(kExitUsage,
+                  Concat({"--url: '", url, "' is not a URL like https://tasks.example.org"}));
+  }
+  return url;
+}
+
+// Where a client on this machine reaches a server with these settings; "" when only the running
+// server knows.
+std::string LocalUrl(const Settings& flags) {
+  const std::string listen = EffectiveText(flags, "listen");
+  std::string base_path = EffectiveText(flags, "base-path");
+  while (base_path.ends_with('/')) base_path.pop_back();
+  std::string_view rest = listen;
+  while (!rest.empty()) {
+    const size_t comma = rest.find(',');
+    std::string address(rest.substr(0, comma));
+    rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
+    address.erase(0, address.find_first_not_of(" \t"));
+    if (address.starts_with("unix:") || address.ends_with(":0")) continue;
+    for (const std::string_view any : {"0.0.0.0:", "[::]:"}) {
+      if (address.starts_with(any)) address.replace(0, any.size(), "localhost:");
+    }
+    return Concat({"http://", address, base_path});
+  }
+  return "";
+}
+
+}  // namespace
+
+void PrintCredentials(const CommandLine& command_line) {
+  // Made only so that a mistake is reported now and not by the server.
+  const Config config = MakeConfig(command_line.settings);
+  std::string url =
+      command_line.url.empty() ? LocalUrl(command_line.settings) : CheckedUrl(command_line.url);
+  if (url.empty()) {
+    std::puts("# URL: what the server says that it is listening on, when it runs");
+    url = "URL";
+  }
+
+  tcsync_bytes* raw_client_id = nullptr;
+  tcsync_bytes* raw_secret = nullptr;
+  Call(tcsync_credentials_generate, &raw_client_id, &raw_secret);
+  const Bytes client_id(raw_client_id);
+  const Bytes secret(raw_secret);
+  std::printf("sync.server.url=%s\n", url.c_str());
+  std::printf("sync.server.client_id=%s\n", tcsync_bytes_data(client_id.get()));
+  std::printf("sync.encryption_secret=%s\n", tcsync_bytes_data(secret.get()));
+}
+
+}  // namespace tcsync::server

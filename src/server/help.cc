@@ -1,0 +1,88 @@
+#include "server/help.h"
+
+#include <string>
+#include <string_view>
+
+#include "server/concat.h"
+#include "server/option_table.h"
+#include "tcsync.h"
+
+namespace tcsync::server {
+namespace {
+
+constexpr size_t kColumns = 80;
+constexpr size_t kIndent = 8;
+
+constexpr std::string_view kIntroduction =
+    R"(: a TaskChampion sync server, for Taskwarrior and others
+
+Usage:
+  tcsync-server [serve] [OPTION]...
+        Serve until SIGTERM or SIGINT; then finish the requests in flight and
+        exit with status 0. A second signal exits at once.
+  tcsync-server credentials [--url URL] [OPTION]...
+        Print the three taskrc lines of a new user, and store nothing. URL is
+        how that user's computers reach the server; without it, the first
+        address that a server with the same options listens on.
+  tcsync-server --help | --version
+
+A flag overrules the environment variable, which overrules the default.
+BYTES takes the suffixes K, M and G; MS is in milliseconds. Exit status: 1 when
+the server cannot start, 2 when an option makes no sense, 128 and the signal's
+number after a second signal.
+)";
+
+// `text` in lines that fit, each with the indent of an explanation.
+std::string Wrapped(std::string_view text) {
+  std::string out;
+  size_t column = kColumns;  // full: the first word begins a line
+  while (!text.empty()) {
+    const size_t space = text.find(' ');
+    const std::string_view word = text.substr(0, space);
+    text.remove_prefix(space == std::string_view::npos ? text.size() : space + 1);
+    if (column + 1 + word.size() > kColumns) {
+      if (!out.empty()) out += '\n';
+      out.append(kIndent, ' ');
+      column = kIndent;
+    } else {
+      out += ' ';
+      ++column;
+    }
+    out += word;
+    column += word.size();
+  }
+  out += '\n';
+  return out;
+}
+
+std::string FlagsLine(const tcsync_option& option) {
+  const std::string short_flag =
+      option.short_flag == '\0' ? "" : Concat({"-", {&option.short_flag, 1}, ", "});
+  const std::string rest =
+      IsBoolean(option) ? Concat({", --no-", option.name}) : Concat({" ", Placeholder(option)});
+  return Concat({"  ", short_flag, "--", option.name, rest, "\n"});
+}
+
+std::string Explanation(const tcsync_option& option) {
+  std::string text = option.help;
+  if (IsList(option)) text += " May be repeated.";
+  std::string facts;
+  if (*option.default_text != '\0') facts = Concat({"default ", option.default_text, ", "});
+  return Concat(
+      {Wrapped(text), Wrapped(Concat({"[", facts, "environment ", option.environment, "]"}))});
+}
+
+}  // namespace
+
+std::string HelpText() {
+  std::string text = Concat({"tcsync-server ", tcsync_version(), kIntroduction});
+  for (const OptionGroup& group : GroupedOptions()) {
+    text += Concat({"\n", group.heading, ":\n"});
+    for (const tcsync_option& option : group.options) {
+      text += Concat({FlagsLine(option), Explanation(option)});
+    }
+  }
+  return text;
+}
+
+}  // namespace tcsync::server

@@ -1,0 +1,57 @@
+// tcsync-server: serves TaskChampion sync to the network. A command line over the C ABI, nothing
+// else: what it can do, every program that links libtcsync can.
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "server/command_line.h"
+#include "server/credentials.h"
+#include "server/handles.h"
+#include "server/help.h"
+#include "server/options_page.h"
+#include "server/serve.h"
+#include "tcsync.h"
+
+namespace {
+
+using tcsync::server::Command;
+using tcsync::server::CommandLine;
+
+void Run(const CommandLine& command_line) {
+  switch (command_line.command) {
+    case Command::kServe:
+      tcsync::server::Serve(command_line);
+      break;
+    case Command::kCredentials:
+      tcsync::server::PrintCredentials(command_line);
+      break;
+    case Command::kOptionsPage:
+      std::fputs(tcsync::server::OptionsPage().c_str(), stdout);
+      break;
+    case Command::kHelp:
+      std::fputs(tcsync::server::HelpText().c_str(), stdout);
+      break;
+    case Command::kVersion:
+      std::printf("tcsync-server %s\n", tcsync_version());
+      break;
+  }
+  // A full disk behind standard output shows only here.
+  if (std::fflush(stdout) != 0) {
+    throw tcsync::server::Failure(tcsync::server::kExitFailure, "cannot write the output");
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    Run(tcsync::server::ParseCommandLine(argc, argv));
+    return 0;
+  } catch (const tcsync::server::Failure& failure) {
+    std::fprintf(stderr, "tcsync-server: %s\n", failure.what());
+    return failure.exit_status();
+  } catch (const std::exception& exception) {
+    std::fprintf(stderr, "tcsync-server: %s\n", exception.what());
+    return tcsync::server::kExitFailure;
+  }
+}

@@ -1,0 +1,59 @@
+#include "server/serve.h"
+
+#include <filesystem>
+#include <string>
+#include <system_error>
+
+#include "server/concat.h"
+#include "server/configuration.h"
+#include "server/handles.h"
+#include "server/process.h"
+#include "server/server_log.h"
+
+namespace tcsync::server {
+namespace {
+
+std::string StorageDescription(const Settings& flags) {
+  if (EffectiveText(flags, "storage") == "memory") return "data in memory only, lost at the end";
+  const std::string data_dir = EffectiveText(flags, "data-dir");
+  std::error_code no_working_directory;
+  const std::filesystem::path absolute = std::filesystem::absolute(data_dir, no_working_directory);
+  return Concat({"data directory ", no_working_directory ? data_dir : absolute.string()});
+}
+
+}  // namespace
+
+void Serve(const CommandLine& command_line) {
+  const Settings& flags = command_line.settings;
+  TuneAllocator();
+  RaiseOpenFilesLimit();
+  const Config config = MakeConfig(flags);
+  ServerLog log(EffectiveText(flags, "log-level"));
+  Call(tcsync_config_set_log, config.get(), &ServerLog::Receive, static_cast<void*>(&log));
+  StopSignals signals;
+
+  // The addresses first: who cannot have them must not touch the data directory. But the engine
+  // must outlive the listener, whichever way this function is left.
+  Engine engine;
+  tcsync_listener* raw_listener = nullptr;
+  Call(tcsync_listener_bind, config.get(), &raw_listener);
+  const Listener listener(raw_listener);
+  tcsync_engine* raw_engine = nullptr;
+  Call(tcsync_engine_open, config.get(), &raw_engine);
+  engine.reset(raw_engine);
+  Call(tcsync_listener_serve, listener.get(), engine.get());
+
+  for (size_t index = 0; index < tcsync_listener_address_count(listener.get()); ++index) {
+    log.Info(Concat({"listening on ", tcsync_listener_address(listener.get(), index)}));
+  }
+  log.Info(Concat({"tcsync-server ", tcsync_version(), ", ", StorageDescription(flags)}));
+
+  const std::string signal_name = signals.Wait();
+  log.Info(Concat({"stopping: ", signal_name, "; requests in flight have ",
+                   EffectiveText(flags, "shutdown-timeout"), " ms"}));
+  tcsync_listener_stop(listener.get());
+  engine.reset();
+  log.Info("stopped");
+}
+
+}  // namespace tcsync::server
