@@ -1,0 +1,98 @@
+// embed.cc - read this first if your program is in C++.
+//
+// An engine, used twice: asked directly, as a program does that has an HTTP server of its own, and
+// served to the network by the Listener. The C++ API is in include/tcsync/; it is stable as source,
+// not as a binary, so it is linked statically (tcsync::engine).
+//
+// Run: embed_cc DATA_DIR [--serve]   With --serve it goes on serving until its input ends.
+#include <future>
+#include <iostream>
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "tcsync/engine.h"
+#include "tcsync/envelope.h"
+#include "tcsync/handler.h"
+#include "tcsync/http_message.h"
+#include "tcsync/listener.h"
+#include "tcsync/options.h"
+#include "tcsync/uuid.h"
+
+namespace {
+
+// Asks the handler and waits. A program with an event loop passes a callback that does not wait.
+tcsync::http::Response Ask(tcsync::http::Handler& handler, const tcsync::http::RequestHead& head,
+                           absl::string_view body) {
+  std::promise<tcsync::http::Response> promise;
+  std::future<tcsync::http::Response> answer = promise.get_future();
+  handler.Handle(head, body,
+                 [promise = std::move(promise)](tcsync::http::Response response) mutable {
+                   promise.set_value(std::move(response));
+                 });
+  return answer.get();
+}
+
+absl::Status Run(const std::string& data_dir, bool serve) {
+  tcsync::Options options;  // every default
+  options.data_dir = data_dir;
+  options.listen = {"127.0.0.1:0"};
+  // Options have names too, for what comes from a configuration file. This one says so when the
+  // value makes no sense.
+  absl::Status status = tcsync::SetOption("memory-budget", "32M", options);
+  if (!status.ok()) return status;
+
+  const tcsync::LogFunction log = [](tcsync::LogLevel level, absl::string_view message) {
+    if (level >= tcsync::LogLevel::kWarning) std::cerr << "tcsync: " << message << "\n";
+  };
+  absl::StatusOr<std::unique_ptr<tcsync::Engine>> engine = tcsync::Engine::Open(options, log);
+  if (!engine.ok()) return engine.status();
+
+  // Without a socket: a new user's first version. A real replica seals it; see tcsync/envelope.h.
+  const std::string client_id = tcsync::Uuid::Random().ToString();
+  const std::string nil_version = tcsync::Uuid().ToString();
+  const tcsync::http::HeaderView headers[] = {
+      {"X-Client-Id", client_id},
+      {"Content-Type", "application/vnd.taskchampion.history-segment"},
+  };
+  const std::string target = absl::StrCat("/v1/client/add-version/", nil_version);
+  const tcsync::http::RequestHead add_version{"POST", target, headers};
+  tcsync::http::Handler& handler = (*engine)->handler();
+  std::cout << "add-version: " << Ask(handler, add_version, "sealed bytes").status << "\n";
+  // The version that it builds on is not the latest any more: a conflict, and so it is told.
+  std::cout << "the same again: " << Ask(handler, add_version, "sealed bytes").status << "\n";
+
+  // To the network. Bind before Open, where it matters that a port in use changes nothing on disk.
+  absl::StatusOr<std::unique_ptr<tcsync::Listener>> listener = tcsync::Listener::Bind(options, log);
+  if (!listener.ok()) return listener.status();
+  status = (*listener)->Serve(handler);
+  if (!status.ok()) return status;
+  for (const std::string& address : (*listener)->addresses()) {
+    std::cout << "listening on " << address << std::endl;
+  }
+  if (serve) std::cin.ignore(std::numeric_limits<std::streamsize>::max());
+
+  // Before the engine is destroyed, whose handler it uses.
+  (*listener)->Stop();
+  std::cout << "stopped\n";
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const bool serve = argc == 3 && absl::string_view(argv[2]) == "--serve";
+  if (argc != 2 && !serve) {
+    std::cerr << "usage: " << argv[0] << " DATA_DIR [--serve]\n";
+    return 2;
+  }
+  const absl::Status status = Run(argv[1], serve);
+  if (status.ok()) return 0;
+  std::cerr << status.message() << "\n";
+  return 1;
+}

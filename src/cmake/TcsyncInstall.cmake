@@ -1,0 +1,50 @@
+# What `cmake --install BUILD [--prefix DIR]` installs: the headers, the shared library of the C ABI,
+# the static libraries of the C++ API, a CMake package, a pkg-config file and the server. Everything
+# refers to everything else by relative paths, so that DIR can be chosen at installation and the
+# result can be moved. tests/install embeds an installed copy.
+include(CMakePackageConfigHelpers)
+
+set(_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/tcsync")
+
+# Headers without whose library they would be of no use are left out.
+set(_excluded_headers)
+if(NOT TCSYNC_SERVER)
+  foreach(_header engine handler http_message httplib_adapter listener storage)
+    list(APPEND _excluded_headers PATTERN "${_header}.h" EXCLUDE)
+  endforeach()
+endif()
+install(FILES "${PROJECT_SOURCE_DIR}/capi/include/tcsync.h"
+        DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/tcsync"
+        DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
+        FILES_MATCHING PATTERN "*.h" ${_excluded_headers})
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+
+# Two export sets: a C program needs none of the libraries that the static ones are linked with.
+get_property(_rooms GLOBAL PROPERTY TCSYNC_ROOMS)
+install(TARGETS tcsync EXPORT tcsyncTargets)
+install(TARGETS ${_rooms} EXPORT tcsyncCppTargets)
+if(TCSYNC_SERVER)
+  install(TARGETS tcsync_server)
+endif()
+foreach(_export tcsyncTargets tcsyncCppTargets)
+  install(EXPORT ${_export} NAMESPACE tcsync:: DESTINATION "${_package_dir}")
+endforeach()
+
+configure_package_config_file(
+  "${CMAKE_CURRENT_LIST_DIR}/tcsyncConfig.cmake.in" "${PROJECT_BINARY_DIR}/tcsyncConfig.cmake"
+  INSTALL_DESTINATION "${_package_dir}")
+# Before 1.0, a minor release may change the C++ API.
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/tcsyncConfigVersion.cmake"
+                                 COMPATIBILITY SameMinorVersion)
+install(FILES "${PROJECT_BINARY_DIR}/tcsyncConfig.cmake"
+              "${PROJECT_BINARY_DIR}/tcsyncConfigVersion.cmake"
+        DESTINATION "${_package_dir}")
+
+set(_pkgconfig_dir "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig")
+foreach(_dir PREFIX FULL_INCLUDEDIR FULL_LIBDIR)
+  file(RELATIVE_PATH TCSYNC_PC_${_dir} "${_pkgconfig_dir}" "${CMAKE_INSTALL_${_dir}}")
+endforeach()
+configure_file("${CMAKE_CURRENT_LIST_DIR}/tcsync.pc.in" "${PROJECT_BINARY_DIR}/tcsync.pc" @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/tcsync.pc"
+        DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")

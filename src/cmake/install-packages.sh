@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Installs what is missing of the Debian packages that tcsync needs.
+#
+#   install-packages.sh build   what a build needs
+#   install-packages.sh test    that, and what the tests need
+#
+# As root it installs with apt-get. Without root it changes nothing, prints the one line to run, and
+# exits with 1. On a system without dpkg and apt-get it says what is needed and exits with 0: then a
+# build shows what is missing. When everything is there it says nothing and does nothing.
+set -euo pipefail
+
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+readonly list="$here/debian-packages.txt"
+
+case "${1-}" in
+  build) sections='build' ;;
+  test) sections='build test' ;;
+  *)
+    echo "usage: install-packages.sh build|test" >&2
+    exit 2
+    ;;
+esac
+
+# The names in the sections asked for, without comments and empty lines.
+packages=()
+section=''
+while read -r line; do
+  case "$line" in
+    '' | '#'*) ;;
+    '['*']') section="${line:1:-1}" ;;
+    *) if [[ " $sections " == *" $section "* ]]; then packages+=("$line"); fi ;;
+  esac
+done < "$list"
+
+if ! command -v dpkg-query > /dev/null || ! command -v apt-get > /dev/null; then
+  cat >&2 <<'TEXT'
+This is not a Debian system, so nothing is installed. tcsync needs CMake 3.22, a C++20 compiler,
+pkg-config, and the libraries Abseil, Boost (headers, 1.74), CLI11, cpp-httplib, libsodium, OpenSSL,
+RocksDB (7.8), spdlog and zlib, with their headers. Their Debian packages:
+TEXT
+  printf '  %s\n' "${packages[@]}" >&2
+  exit 0
+fi
+
+# dpkg-query fails when one of the packages is unknown to it, and lists the others.
+installed="$(dpkg-query --show --showformat '${db:Status-Status} ${Package}\n' "${packages[@]}" \
+  2> /dev/null || true)"
+missing=()
+for package in "${packages[@]}"; do
+  if ! grep -qxF "installed $package" <<< "$installed"; then missing+=("$package"); fi
+done
+if [[ ${#missing[@]} -eq 0 ]]; then exit 0; fi
+
+if [[ "$(id -u)" -ne 0 ]]; then
+  echo "Packages are missing. Please run this once, and then this script again:" >&2
+  echo "sudo apt-get install -y --no-install-recommends ${missing[*]}" >&2
+  exit 1
+fi
+
+echo "Installing: ${missing[*]}" >&2
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq >&2
+apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2

@@ -1,0 +1,49 @@
+#!/bin/sh
+# Compiles the C ABI's header by itself, and a file that uses it, in every dialect that users have.
+# What breaks when this fails: programs in an older dialect cannot include the header.
+# Usage: header_test.sh DIRECTORY_OF_THE_HEADER
+set -u
+
+include_directory=$1
+tests_directory=$(dirname "$0")
+work_directory=$(mktemp -d) || exit 1
+trap 'rm -rf "$work_directory"' EXIT
+failures=0
+compilations=0
+
+# compile COMPILER LANGUAGE DIALECT
+compile() {
+  for source in "$include_directory/tcsync.h" "$tests_directory/header_use.c"; do
+    compilations=$((compilations + 1))
+    if ! "$1" -x "$2" "-std=$3" -Wall -Wextra -pedantic -Werror -I "$include_directory" \
+        -fsyntax-only "$source" >"$work_directory/output" 2>&1; then
+      failures=$((failures + 1))
+      echo "FAILED: $1 -x $2 -std=$3 $source"
+      cat "$work_directory/output"
+    fi
+  done
+}
+
+compilers_of_c=0
+for compiler in gcc clang cc; do
+  command -v "$compiler" >/dev/null || continue
+  compilers_of_c=$((compilers_of_c + 1))
+  for dialect in c90 c99 c11 c17; do
+    compile "$compiler" c "$dialect"
+  done
+done
+compilers_of_cxx=0
+for compiler in g++ clang++ c++; do
+  command -v "$compiler" >/dev/null || continue
+  compilers_of_cxx=$((compilers_of_cxx + 1))
+  for dialect in c++98 c++11 c++14 c++17 c++20; do
+    compile "$compiler" c++ "$dialect"
+  done
+done
+
+echo "$compilations compilations, $failures failed"
+if [ "$compilers_of_c" -eq 0 ] || [ "$compilers_of_cxx" -eq 0 ]; then
+  echo "FAILED: no compiler was found"
+  exit 1
+fi
+[ "$failures" -eq 0 ]

@@ -1,0 +1,280 @@
+/*
+ * Every function must survive the failure of any allocation, and say so: this program puts itself
+ * in the place of malloc(), and repeats each call with its first, second, third... allocation
+ * refused, once that one alone and once it and all that follow, among them that of the error.
+ * Refuses only what the calling thread allocates during the call.
+ */
+#include <stdio.h>
+
+#include "check.h"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#endif
+
+#if !defined(__GLIBC__) || defined(SANITIZED)
+
+int main(void) {
+  printf(
+      "skipped: out_of_memory_test takes the place of malloc(), which works with glibc and "
+      "without address and thread sanitizers only\n");
+  return SKIPPED;
+}
+
+#else
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support.h"
+
+extern void* __libc_malloc(size_t size);
+extern void* __libc_calloc(size_t count, size_t size);
+extern void* __libc_realloc(void* block, size_t size);
+extern void* __libc_memalign(size_t alignment, size_t size);
+
+enum { kUnlimited = -1 };
+static _Thread_local long allocations_left = kUnlimited;
+static _Thread_local int refuse_all_after;
+static _Thread_local int refused;
+
+static int is_refused(void) {
+  if (allocations_left == kUnlimited) return 0;
+  if (allocations_left > 0) {
+    --allocations_left;
+    return 0;
+  }
+  refused = 1;
+  if (!refuse_all_after) allocations_left = kUnlimited;
+  errno = ENOMEM;
+  return 1;
+}
+
+void* malloc(size_t size) { return is_refused() ? NULL : __libc_malloc(size); }
+void* calloc(size_t count, size_t size) { return is_refused() ? NULL : __libc_calloc(count, size); }
+void* realloc(void* block, size_t size) {
+  return is_refused() ? NULL : __libc_realloc(block, size);
+}
+void* aligned_alloc(size_t alignment, size_t size) {
+  return is_refused() ? NULL : __libc_memalign(alignment, size);
+}
+int posix_memalign(void** block, size_t alignment, size_t size) {
+  if (is_refused()) return ENOMEM;
+  *block = __libc_memalign(alignment, size);
+  return *block == NULL ? ENOMEM : 0;
+}
+
+/* One call under test: calls begin_refusing() just before and end_refusing() just after it, checks
+ * that outputs are NULL if it failed, and frees what came. */
+typedef tcsync_code (*attempt_function)(tcsync_error** error);
+
+static long next_refusal;
+static int next_refuses_all_after;
+
+static void begin_refusing(void) {
+  refuse_all_after = next_refuses_all_after;
+  allocations_left = next_refusal;
+}
+
+static void end_refusing(void) { allocations_left = kUnlimited; }
+
+/* Runs `attempt` until an attempt allocates too little to be refused anything. `expected` is what
+ * it gives when nothing is refused. */
+static void exhaust(attempt_function attempt, tcsync_code expected) {
+  enum { kRefusalsMax = 2000 };
+  for (next_refuses_all_after = 0; next_refuses_all_after <= 1; ++next_refuses_all_after) {
+    for (next_refusal = 0; next_refusal < kRefusalsMax; ++next_refusal) {
+      tcsync_error* error = check_poison_error();
+      tcsync_code code = TCSYNC_OK;
+      refused = 0;
+      code = attempt(&error);
+      CHECK(error != check_poison_error());
+      if (!refused) CHECK_INT(code, expected);
+      /* The allocation may have been one that the library can do without. */
+      if (code != expected) CHECK_INT(code, TCSYNC_OUT_OF_MEMORY);
+      if (code == TCSYNC_OK) CHECK(error == NULL);
+      if (error != NULL) CHECK_INT(tcsync_error_code(error), code);
+      tcsync_error_free(error);
+      if (!refused) break;
+    }
+    CHECK(next_refusal > 0 && next_refusal < kRefusalsMax);
+  }
+}
+
+static tcsync_config* config;
+static tcsync_engine* engine;
+static tcsync_key* key;
+
+static tcsync_code attempt_config_new(tcsync_error** error) {
+  tcsync_config* made = NULL;
+  tcsync_code code = TCSYNC_OK;
+  begin_refusing();
+  code = tcsync_config_new(&made, error);
+  end_refusing();
+  CHECK_INT(made != NULL, code == TCSYNC_OK);
+  tcsync_config_free(made);
+  return code;
+}
+
+static tcsync_code attempt_config_set(tcsync_error** error) {
+  tcsync_code code = TCSYNC_OK;
+  begin_refusing();
+  code =
+      tcsync_config_set(config, "listen", "127.0.0.1:0, unix:/a/path/that/is/long/enough", error);
+  end_refusing();
+  return code;
+}
+
+static tcsync_code attempt_wrong_option(tcsync_error** error) {
+  tcsync_code code = TCSYNC_OK;
+  begin_refusing();
+  code = tcsync_config_set(config, "no-such-option", "1", error);
+  end_refusing();
+  return code;
+}
+
+static tcsync_code attempt_null_argument(tcsync_error** error) {
+  tcsync_code code = TCSYNC_OK;
+  begin_refusing();
+  code = tcsync_config_set(config, NULL, "1", error);
+  end_refusing();
+  return code;
+}
+
+static void configuring(void) {
+  config = make_config(NULL);
+  exhaust(attempt_config_new, TCSYNC_OK);
+  exhaust(attempt_config_set, TCSYNC_OK);
+  exhaust(attempt_wrong_option, TCSYNC_UNKNOWN_OPTION);
+  exhaust(attempt_null_argument, TCSYNC_NULL_ARGUMENT);
+  tcsync_config_free(config);
+}
+
+static tcsync_code attempt_generate(tcsync_error** error) {
+  tcsync_bytes* client_id = NULL;
+  tcsync_bytes* secret = NULL;
+  tcsync_code code = TCSYNC_OK;
+  begin_refusing();
+  code = tcsync_credentials_generate(&client_id, &secret, error);
+  end_refusing();
+  CHECK_INT(client_id != NULL, code == TCSYNC_OK);
+  CHECK_INT(secret != NULL, code == TCSYNC_OK);
+  tcsync_bytes_free(client_id);
+  tcsync_bytes_free(secret);
+  return code;
+}
+
+static tcsync_code attempt_wrong_derive(tcsync_error** error) {
+  tcsync_key* derived = NULL;
+  tcsync_code code = TCSYNC_OK;
+  begin_refusing();
+  code = tcsync_key_derive("not-a-uuid", "secret", 6, &derived, error);
+  end_refusing();
+  CHECK(derived == NULL);
+  return code;
+}
+
+static tcsync_code attempt_seal(tcsync_error** error) {
+  tcsync_bytes* sealed = NULL;
+  tcsync_code code = TCSYNC_OK;
+  begin_refusing();
+  code = tcsync_seal(key, NIL_VERSION, "plaintext", 9, &sealed, error);
+  end_refusing();
+  CHECK_INT(sealed != NULL, code == TCSYNC_OK);
+  tcsync_bytes_free(sealed);
+  return code;
+}
+
+static tcsync_bytes* sealed_before;
+
+static tcsync_code attempt_unseal(tcsync_error** error) {
+  tcsync_bytes* opened = NULL;
+  tcsync_code code = TCSYNC_OK;
+  begin_refusing();
+  code = tcsync_unseal(key, NIL_VERSION, tcsync_bytes_data(sealed_before),
+                       tcsync_bytes_size(sealed_before), &opened, error);
+  end_refusing();
+  CHECK_INT(opened != NULL, code == TCSYNC_OK);
+  tcsync_bytes_free(opened);
+  return code;
+}
+
+static tcsync_code attempt_wrong_unseal(tcsync_error** error) {
+  tcsync_bytes* opened = NULL;
+  tcsync_code code = TCSYNC_OK;
+  begin_refusing();
+  code = tcsync_unseal(key, NIL_VERSION, "short", 5, &opened, error);
+  end_refusing();
+  CHECK(opened == NULL);
+  return code;
+}
+
+static void sealing(void) {
+  CHECK_OK(tcsync_key_derive(CLIENT_A, "secret", 6, &key, &error));
+  CHECK_OK(tcsync_seal(key, NIL_VERSION, "plaintext", 9, &sealed_before, &error));
+  exhaust(attempt_generate, TCSYNC_OK);
+  exhaust(attempt_wrong_derive, TCSYNC_INVALID_UUID);
+  exhaust(attempt_seal, TCSYNC_OK);
+  exhaust(attempt_unseal, TCSYNC_OK);
+  exhaust(attempt_wrong_unseal, TCSYNC_UNSEAL_TRUNCATED);
+  tcsync_bytes_free(sealed_before);
+  tcsync_key_free(key);
+}
+
+static int calls;
+
+static void count_call(void* user_data, tcsync_response* response) {
+  ++*(int*)user_data;
+  tcsync_response_free(response);
+}
+
+static tcsync_code attempt_handle(tcsync_error** error) {
+  test_request filled;
+  tcsync_response* response = NULL;
+  tcsync_code code = TCSYNC_OK;
+  fill_request(&filled, "GET", "/v1/client/snapshot", CLIENT_A, NULL, NULL, 0);
+  begin_refusing();
+  code = tcsync_engine_handle(engine, &filled.request, &response, error);
+  end_refusing();
+  CHECK_INT(response != NULL, code == TCSYNC_OK);
+  if (response != NULL) {
+    CHECK(tcsync_response_status(response) == 404 || tcsync_response_status(response) >= 500);
+  }
+  tcsync_response_free(response);
+  return code;
+}
+
+static tcsync_code attempt_handle_async(tcsync_error** error) {
+  test_request filled;
+  tcsync_code code = TCSYNC_OK;
+  fill_request(&filled, "GET", "/", NULL, NULL, NULL, 0);
+  calls = 0;
+  begin_refusing();
+  code = tcsync_engine_handle_async(engine, &filled.request, count_call, &calls, error);
+  end_refusing();
+  /* A request that needs no write is answered on this thread. */
+  CHECK_INT(calls, code == TCSYNC_OK ? 1 : 0);
+  return code;
+}
+
+static void handling(void) {
+  engine = open_engine(NULL);
+  exhaust(attempt_handle, TCSYNC_OK);
+  exhaust(attempt_handle_async, TCSYNC_OK);
+  tcsync_engine_close(engine);
+}
+
+int main(void) {
+  RUN(configuring, "a program that runs out of memory is aborted instead of told");
+  RUN(sealing, "a program that runs out of memory is aborted instead of told");
+  RUN(handling, "a request that runs out of memory is answered twice, or never");
+  return check_exit_status();
+}
+
+#endif

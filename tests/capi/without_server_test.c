@@ -1,0 +1,73 @@
+/* A program against a library without the server: what it has works, and what it lacks says so.
+ * Usage: without_server_test (no arguments); built and run by without_server_test.sh. */
+#include <string.h>
+
+#include "check.h"
+#include "support.h"
+
+static void the_server_is_unsupported(void) {
+  char poison = 0;
+  tcsync_config* config = NULL;
+  tcsync_engine* engine = (tcsync_engine*)(void*)&poison;
+  tcsync_listener* listener = (tcsync_listener*)(void*)&poison;
+  CHECK_OK(tcsync_config_new(&config, &error));
+  CHECK_FAILS(tcsync_engine_open(config, &engine, &error), TCSYNC_UNSUPPORTED, "TCSYNC_SERVER");
+  CHECK(engine == NULL);
+  CHECK_FAILS(tcsync_listener_bind(config, &listener, &error), TCSYNC_UNSUPPORTED, "TCSYNC_SERVER");
+  CHECK(listener == NULL);
+  CHECK_FAILS(tcsync_engine_open(NULL, &engine, &error), TCSYNC_NULL_ARGUMENT, "config");
+  CHECK_FAILS(tcsync_listener_bind(config, NULL, &error), TCSYNC_NULL_ARGUMENT, "listener");
+  tcsync_config_free(config);
+}
+
+static void its_functions_still_take_null(void) {
+  size_t size = 7;
+  test_request filled;
+  tcsync_header header;
+  tcsync_response* response = NULL;
+  fill_request(&filled, "GET", "/", NULL, NULL, NULL, 0);
+  CHECK_FAILS(tcsync_engine_handle(NULL, &filled.request, &response, &error), TCSYNC_NULL_ARGUMENT,
+              "engine");
+  CHECK_FAILS(tcsync_engine_handle_async(NULL, &filled.request, NULL, NULL, &error),
+              TCSYNC_NULL_ARGUMENT, "engine");
+  CHECK_FAILS(tcsync_response_header(NULL, 0, &header, &error), TCSYNC_NULL_ARGUMENT, "response");
+  CHECK_FAILS(tcsync_listener_serve(NULL, NULL, &error), TCSYNC_NULL_ARGUMENT, "listener");
+  CHECK_INT(tcsync_response_status(NULL), 0);
+  CHECK_INT(tcsync_response_header_count(NULL), 0);
+  CHECK(tcsync_response_header_value(NULL, "X-Version-Id") == NULL);
+  CHECK(tcsync_response_body(NULL, &size) == NULL);
+  CHECK_INT(size, 0);
+  CHECK_INT(tcsync_listener_address_count(NULL), 0);
+  CHECK(tcsync_listener_address(NULL, 0) == NULL);
+  tcsync_engine_close(NULL);
+  tcsync_response_free(NULL);
+  tcsync_listener_stop(NULL);
+  tcsync_listener_free(NULL);
+}
+
+static void sealing_works(void) {
+  tcsync_bytes* client_id = NULL;
+  tcsync_bytes* secret = NULL;
+  tcsync_bytes* sealed = NULL;
+  tcsync_bytes* opened = NULL;
+  tcsync_key* key = NULL;
+  CHECK_OK(tcsync_credentials_generate(&client_id, &secret, &error));
+  CHECK_OK(tcsync_key_derive(tcsync_bytes_data(client_id), tcsync_bytes_data(secret),
+                             tcsync_bytes_size(secret), &key, &error));
+  CHECK_OK(tcsync_seal(key, NIL_VERSION, "plaintext", 9, &sealed, &error));
+  CHECK_OK(tcsync_unseal(key, NIL_VERSION, tcsync_bytes_data(sealed), tcsync_bytes_size(sealed),
+                         &opened, &error));
+  CHECK_TEXT(tcsync_bytes_data(opened), "plaintext");
+  tcsync_bytes_free(client_id);
+  tcsync_bytes_free(secret);
+  tcsync_bytes_free(sealed);
+  tcsync_bytes_free(opened);
+  tcsync_key_free(key);
+}
+
+int main(void) {
+  RUN(the_server_is_unsupported, "people are not told that they installed the small library");
+  RUN(its_functions_still_take_null, "a binding crashes while it cleans up");
+  RUN(sealing_works, "the setup wizard does not work where the server is not built");
+  return check_exit_status();
+}

@@ -1,0 +1,124 @@
+// A raw-socket HTTP/1.1 client for the protocol suite. It sends exactly the bytes that a test gives
+// it, whole or in pieces, valid or not, and reads answers one at a time, so that a test can see
+// what a library's client would hide: when an answer came, how it was framed, whether the
+// connection was closed.
+//
+// Nothing here waits without a deadline, and the deadline (kDeadlineSeconds) is only there so that
+// a server that hangs fails a test instead of hanging it.
+#ifndef TCSYNC_TESTS_CONFORMANCE_HTTP_CLIENT_H_
+#define TCSYNC_TESTS_CONFORMANCE_HTTP_CLIENT_H_
+
+#include <cstddef>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace tcsync::conformance {
+
+// For one operation of the client. Generous: a sanitizer on a loaded machine is slow.
+inline constexpr int kDeadlineSeconds = 30;
+
+using HeaderList = std::vector<std::pair<std::string, std::string>>;
+
+struct HttpRequest {
+  std::string method = "GET";
+  std::string target = "/";
+  HeaderList headers;
+  std::string body;
+
+  // The message as it goes over the wire: with Host, and with Content-Length if there is a body or
+  // the method is one that has one, unless `headers` say otherwise (Content-Length or
+  // Transfer-Encoding).
+  std::string Serialize() const;
+};
+
+struct HttpResponse {
+  // 0 when there was no response; `problem` then says why.
+  int status = 0;
+  std::string problem;
+
+  std::string version;  // "HTTP/1.1"
+  HeaderList headers;   // names as they were received
+  std::string body;
+
+  // The value of the first field of that name, in any case; empty when there is none.
+  std::string Header(absl::string_view name) const;
+  int HeaderCount(absl::string_view name) const;
+  bool Has(absl::string_view name) const { return HeaderCount(name) > 0; }
+  // Whether the server announced that it closes the connection after this response.
+  bool SaysClose() const;
+};
+
+// For the messages of failed tests: the head, and how the body begins.
+std::ostream& operator<<(std::ostream& out, const HttpResponse& response);
+
+// One connection. Move-only; one thread at a time.
+class HttpClient {
+ public:
+  // Not connected.
+  HttpClient() = default;
+  // Connects to `address`, one of Listener::addresses(): "http://127.0.0.1:8080/some/path" or
+  // "unix:/some/path". connected() says whether that worked. `receive_buffer_bytes`, if not 0,
+  // makes the kernel keep so little for a client that does not read.
+  explicit HttpClient(absl::string_view address, int receive_buffer_bytes = 0);
+  HttpClient(HttpClient&& other) noexcept;
+  HttpClient& operator=(HttpClient&& other) noexcept;
+  HttpClient(const HttpClient&) = delete;
+  HttpClient& operator=(const HttpClient&) = delete;
+  ~HttpClient();
+
+  bool connected() const { return socket_ >= 0; }
+
+  // Sends all of `bytes`, reading nothing. False when the server closed the connection or, while it
+  // takes no more bytes, has already answered.
+  bool Send(absl::string_view bytes);
+
+  // The same in pieces of `piece_bytes`, each given to the network by itself.
+  bool SendInPieces(absl::string_view bytes, size_t piece_bytes);
+
+  // Sends all of `bytes` and takes in, meanwhile, what the server sends; ReadResponse finds it.
+  bool SendWhileReading(absl::string_view bytes);
+
+  // Reads one response, an interim one (1xx) as well, and checks what holds for every response:
+  // one Cache-Control: no-store, max-age=0 and one Content-Length; a violation is added to the
+  // test's failures. `method` is that of the request: an answer to HEAD has no body.
+  HttpResponse ReadResponse(absl::string_view method = "GET");
+
+  // Sends the request and reads its final response. The server may answer before it has all.
+  HttpResponse Exchange(const HttpRequest& request);
+
+  // Waits until there is something to read, and does not read it.
+  bool WaitForAnswer();
+
+  // Reads until the server closes the connection, orderly or not: what came before that. nullopt
+  // when it did not close it by the deadline.
+  std::optional<std::string> ReadUntilClosed();
+
+  // Whether the server has closed the connection, or does within `wait`. Reads what comes.
+  bool ClosedWithin(absl::Duration wait);
+
+  // "No more from me", as a half-closed TCP connection says it.
+  void ShutdownWrite();
+  // Closes the connection; `abort`: with a reset, as a process that crashes may.
+  void Close(bool abort = false);
+
+ private:
+  enum class ReadResult { kData, kClosed, kReset, kDeadline };
+  ReadResult ReadMore(absl::Time deadline);
+  HttpResponse TakeResponse(absl::string_view method);
+  // Received, but not yet taken by ReadResponse.
+  absl::string_view Unread() const { return absl::string_view(buffer_).substr(taken_); }
+
+  int socket_ = -1;
+  std::string buffer_;
+  size_t taken_ = 0;
+};
+
+}  // namespace tcsync::conformance
+
+#endif  // TCSYNC_TESTS_CONFORMANCE_HTTP_CLIENT_H_

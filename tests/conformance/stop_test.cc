@@ -1,0 +1,209 @@
+// Stopping: what was accepted is finished, nobody can prevent it, and nothing that was acknowledged
+// is lost. An operator restarts the server with a new version while people use it.
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "gtest/gtest.h"
+#include "http_client.h"
+#include "scripted_storage.h"
+#include "test_server.h"
+
+namespace tcsync::conformance {
+namespace {
+
+// A server whose storage can wait.
+class StopTest : public testing::Test {
+ protected:
+  void Start(int64_t shutdown_timeout_ms) {
+    Options options = OptionsFor("memory");
+    options.shutdown_timeout_ms = shutdown_timeout_ms;
+    script_ = std::make_shared<Script>();
+    server_ = std::make_unique<TestServer>(options, std::make_unique<ScriptedStorage>(script_));
+  }
+
+  // A connection that has sent the first `part` bytes of an upload.
+  HttpClient Begun(absl::string_view message, size_t part) {
+    HttpClient client = server_->Connect();
+    EXPECT_TRUE(client.Send(message.substr(0, part)));
+    return client;
+  }
+
+  std::shared_ptr<Script> script_;
+  std::unique_ptr<TestServer> server_;
+};
+
+// If this fails, a restart breaks the syncs that happen to be under way, or waits for connections
+// on which nothing happens.
+TEST_F(StopTest, RequestsInFlightFinishAndIdleConnectionsClose) {
+  Start(kDeadlineSeconds * 1000);
+  const std::string address = server_->address();
+  HttpClient idle = server_->Connect();
+  EXPECT_EQ(idle.Exchange(HttpRequest()).status, 200);
+  HttpClient silent = server_->Connect();
+  script_->HoldAppends();
+  Replica waiting(*server_);
+  ASSERT_TRUE(waiting.client().Send(AddVersionRequest(waiting.client_id(), kNil).Serialize()));
+  ASSERT_TRUE(script_->WaitForHeldAppends(1));
+
+  std::thread stopping([&] { server_->listener().Stop(); });
+  // This also shows that the stop has begun.
+  EXPECT_EQ(idle.ReadUntilClosed(), "");
+  EXPECT_EQ(silent.ReadUntilClosed(), "");
+  script_->ReleaseAppends();
+  const HttpResponse response = waiting.client().ReadResponse();
+  EXPECT_EQ(response.status, 200) << response;
+  EXPECT_EQ(waiting.client().ReadUntilClosed(), "");
+  stopping.join();
+  EXPECT_FALSE(HttpClient(address).connected()) << "it still accepts connections";
+
+  server_->RestartListener();
+  waiting.Reconnect(*server_);
+  EXPECT_EQ(waiting.GetChildVersion(kNil).Header("X-Version-Id"), response.Header("X-Version-Id"));
+}
+
+// If this fails, an upload that has begun is broken off by a restart, though there was time for it.
+TEST_F(StopTest, AnUploadThatHasBegunMayGoOn) {
+  Start(kDeadlineSeconds * 1000);
+  Replica replica(*server_);
+  const std::string segment = BinaryBytes(300'000);
+  const std::string message = AddVersionRequest(replica.client_id(), kNil, segment).Serialize();
+  ASSERT_TRUE(replica.client().Send(message.substr(0, 200'000)));
+  // An answer to a later request on another connection of the same loop would not prove that the
+  // server has seen the beginning; an interim response does.
+  Replica announced(*server_);
+  const HttpRequest request =
+      With(AddVersionRequest(announced.client_id(), kNil), "Expect", "100-continue");
+  const std::string head =
+      request.Serialize().substr(0, request.Serialize().size() - request.body.size());
+  ASSERT_TRUE(announced.client().Send(head));
+  ASSERT_EQ(announced.client().ReadResponse().status, 100);
+
+  HttpClient idle = server_->Connect();
+  EXPECT_EQ(idle.Exchange(HttpRequest()).status, 200);
+  std::thread stopping([&] { server_->listener().Stop(); });
+  EXPECT_EQ(idle.ReadUntilClosed(), "");
+  ASSERT_TRUE(announced.client().Send(request.body));
+  EXPECT_EQ(announced.client().ReadResponse().status, 200);
+  EXPECT_EQ(announced.client().ReadUntilClosed(), "");
+  replica.client().Send(absl::string_view(message).substr(200'000));
+  EXPECT_EQ(replica.client().ReadResponse().status, 200);
+  stopping.join();
+}
+
+// If this fails, one client that hangs keeps the server from stopping until somebody kills it.
+TEST_F(StopTest, ClientsThatNeverFinishAreCutOff) {
+  Start(200);
+  Replica large(*server_);
+  large.Append(kNil, BinaryBytes(size_t{16} << 20));
+  const std::string upload = AddVersionRequest(RandomId(), kNil, BinaryBytes(10'000)).Serialize();
+  HttpClient in_body = Begun(upload, upload.size() - 1);
+  HttpClient in_head = Begun(upload, 20);
+  HttpClient not_reading(server_->address(), 4096);
+  ASSERT_TRUE(not_reading.Send(GetChildVersionRequest(large.client_id(), kNil).Serialize()));
+  ASSERT_TRUE(not_reading.WaitForAnswer());
+  server_->listener().Stop();
+  ExpectClosed(in_body, {408, 503});
+  ExpectClosed(in_head, {408, 503});
+  EXPECT_TRUE(not_reading.ReadUntilClosed().has_value());
+}
+
+// If this fails, an answer of storage that comes after the stop, or after the listener is gone,
+// crashes the program.
+TEST_F(StopTest, AnAnswerMayComeAfterTheStop) {
+  for (const bool destroyed : {false, true}) {
+    Start(100);
+    Replica replica(*server_);
+    script_->HoldAppends();
+    ASSERT_TRUE(replica.client().Send(AddVersionRequest(replica.client_id(), kNil).Serialize()));
+    ASSERT_TRUE(script_->WaitForHeldAppends(1));
+    server_->listener().Stop();
+    ExpectClosed(replica.client(), {503});
+    if (destroyed) server_->DestroyListener();
+    script_->ReleaseAppends();
+    server_.reset();
+  }
+}
+
+// If this fails, "stop at once" waits: a program that ends, or a test, hangs for the whole shutdown
+// timeout.
+TEST_F(StopTest, DestroyingWithoutStoppingDoesNotWait) {
+  Start(10 * 60 * 1000);  // longer than ctest lets this run
+  const std::string upload = AddVersionRequest(RandomId(), kNil, BinaryBytes(10'000)).Serialize();
+  HttpClient in_body = Begun(upload, upload.size() - 1);
+  server_->DestroyListener();
+  ExpectClosed(in_body, {408, 503});
+}
+
+TEST_F(StopTest, ATimeoutOfZeroDoesNotWait) {
+  Start(0);
+  const std::string upload = AddVersionRequest(RandomId(), kNil, BinaryBytes(10'000)).Serialize();
+  HttpClient in_body = Begun(upload, upload.size() - 1);
+  server_->listener().Stop();
+  ExpectClosed(in_body, {408, 503});
+}
+
+// If this fails, a program that stops from a signal handler's thread and from its main thread hangs
+// or crashes.
+TEST_F(StopTest, StoppingTwiceIsHarmless) {
+  Start(1000);
+  EXPECT_EQ(server_->Connect().Exchange(HttpRequest()).status, 200);
+  std::vector<std::thread> stopping;
+  for (int i = 0; i < 4; ++i) stopping.emplace_back([&] { server_->listener().Stop(); });
+  for (std::thread& thread : stopping) thread.join();
+  server_->listener().Stop();
+}
+
+// If this fails, a version that a replica was told is stored is missing after a restart, and the
+// chain of its client is broken.
+TEST(StopUnderLoadTest, EveryAcknowledgedVersionIsThereAfterwards) {
+  constexpr int kClients = 8;
+  constexpr int kVersionsBefore = 300;
+  TestServer server(OptionsFor("rocksdb"));
+  std::atomic<int> acknowledged_in_all = 0;
+  std::vector<std::string> ids;
+  std::vector<std::vector<std::string>> acknowledged(kClients);
+  for (int i = 0; i < kClients; ++i) ids.push_back(RandomId());
+  std::atomic<int> connected = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kClients; ++i) {
+    threads.emplace_back([&, i] {
+      Replica replica(server, ids[i]);
+      ++connected;
+      std::string latest = kNil;
+      while (true) {
+        const HttpResponse response = replica.AddVersion(latest, BinaryBytes(1000));
+        if (response.status != 200) {
+          EXPECT_TRUE(response.status == 0 || response.status == 503) << response;
+          return;
+        }
+        latest = response.Header("X-Version-Id");
+        acknowledged[i].push_back(latest);
+        ++acknowledged_in_all;
+      }
+    });
+  }
+  EXPECT_TRUE(Eventually([&] {
+    std::this_thread::yield();
+    return connected == kClients && acknowledged_in_all >= kVersionsBefore;
+  }));
+  server.listener().Stop();
+  for (std::thread& thread : threads) thread.join();
+  server.Reopen();
+
+  for (int i = 0; i < kClients; ++i) {
+    Replica replica(server, ids[i]);
+    std::vector<std::string> stored = replica.Pull(kNil);
+    // One more may have been stored whose acknowledgement did not get through.
+    ASSERT_GE(stored.size(), acknowledged[i].size());
+    EXPECT_LE(stored.size(), acknowledged[i].size() + 1);
+    stored.resize(acknowledged[i].size());
+    EXPECT_EQ(stored, acknowledged[i]);
+  }
+}
+
+}  // namespace
+}  // namespace tcsync::conformance

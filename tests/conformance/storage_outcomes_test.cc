@@ -1,0 +1,108 @@
+// What a client and the log are told when storage cannot do what it should. The storage is a
+// scripted one, because a full disk cannot be had on every machine.
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "gtest/gtest.h"
+#include "http_client.h"
+#include "scripted_storage.h"
+#include "test_server.h"
+
+namespace tcsync::conformance {
+namespace {
+
+class StorageOutcomesTest : public testing::Test {
+ protected:
+  StorageOutcomesTest()
+      : script_(std::make_shared<Script>()),
+        server_(OptionsFor("memory"), std::make_unique<ScriptedStorage>(script_)),
+        replica_(server_) {
+    version_ = replica_.Append(kNil);
+  }
+
+  // Answers to one request of each row while storage fails with `failure`.
+  std::vector<HttpResponse> EveryRowFailing(absl::Status failure) {
+    script_->Fail(std::move(failure));
+    std::vector<HttpResponse> responses = {replica_.AddVersion(version_),
+                                           replica_.GetChildVersion(kNil),
+                                           replica_.AddSnapshot(version_), replica_.GetSnapshot()};
+    script_->Fail(absl::OkStatus());
+    return responses;
+  }
+
+  std::shared_ptr<Script> script_;
+  TestServer server_;
+  Replica replica_;
+  std::string version_;
+};
+
+// If this fails, a moment's crowding looks like a broken server, and clients do not try again.
+TEST_F(StorageOutcomesTest, UnavailableIs503WithRetryAfter) {
+  for (const HttpResponse& response : EveryRowFailing(absl::UnavailableError("too busy"))) {
+    ExpectError(response, 503);
+    int seconds = 0;
+    EXPECT_TRUE(absl::SimpleAtoi(response.Header("Retry-After"), &seconds)) << response;
+    EXPECT_GE(seconds, 1) << response;
+  }
+}
+
+// If this fails, nobody learns that the disk is full: neither from the status nor from the log.
+TEST_F(StorageOutcomesTest, AFullDiskIs507AndLogged) {
+  const auto responses = EveryRowFailing(absl::ResourceExhaustedError("no space left on device"));
+  ExpectError(responses[0], 507);
+  ExpectError(responses[2], 507);
+  bool logged = false;
+  for (const std::string& message : server_.log().Messages(LogLevel::kWarning)) {
+    logged = logged || absl::StrContains(message, "no space left on device");
+  }
+  EXPECT_TRUE(logged);
+}
+
+// If this fails, the operator does not hear of damaged data, or a stranger hears details of it.
+TEST_F(StorageOutcomesTest, OtherFailuresAre500AndLogged) {
+  const std::string detail = "checksum of 000017.sst";
+  for (const absl::Status& failure :
+       {absl::DataLossError(detail), absl::InternalError(detail), absl::UnknownError(detail)}) {
+    for (const HttpResponse& response : EveryRowFailing(failure)) {
+      ExpectError(response, 500);
+      EXPECT_FALSE(absl::StrContains(response.body, detail)) << response;
+    }
+  }
+  bool logged = false;
+  for (const std::string& message : server_.log().Messages(LogLevel::kError)) {
+    logged = logged || absl::StrContains(message, detail);
+    EXPECT_EQ(message.find('\n'), std::string::npos) << "a message is one line: " << message;
+  }
+  EXPECT_TRUE(logged);
+}
+
+// If this fails, a failure once leaves the connection, or the client, unusable.
+TEST_F(StorageOutcomesTest, AfterAFailureEverythingWorksAgain) {
+  EveryRowFailing(absl::UnavailableError("too busy"));
+  EveryRowFailing(absl::DataLossError("damaged"));
+  replica_.Append(version_);
+  EXPECT_EQ(replica_.Pull(kNil).size(), 2u);
+}
+
+// If this fails, an answer goes to a connection that is gone: a crash that any client can cause by
+// hanging up while its upload is being stored.
+TEST_F(StorageOutcomesTest, AClientMayHangUpWhileStorageWorks) {
+  script_->HoldAppends();
+  for (const bool abort : {false, true}) {
+    HttpClient client = server_.Connect();
+    ASSERT_TRUE(client.Send(AddVersionRequest(RandomId(), kNil).Serialize()));
+    ASSERT_TRUE(script_->WaitForHeldAppends(1));
+    client.Close(abort);
+    EXPECT_EQ(server_.Connect().Exchange(HttpRequest()).status, 200);
+    script_->ReleaseAppends();
+    script_->HoldAppends();
+  }
+  script_->ReleaseAppends();
+  replica_.Append(version_);
+}
+
+}  // namespace
+}  // namespace tcsync::conformance

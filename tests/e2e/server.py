@@ -1,0 +1,148 @@
+"""The real tcsync-server as a process: started on free ports, stopped by signal, restarted where it was.
+
+The binary is TCSYNC_SERVER, else bin/tcsync-server of the build. It is ready when it has printed, for every TCP address
+that it listens on, a line with `listening on http://HOST:PORT`, and every unix: socket accepts a connection.
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+from support import BUILD_DIR, wait_until
+
+BINARY = Path(os.environ.get("TCSYNC_SERVER") or BUILD_DIR / "bin" / "tcsync-server")
+ANY_PORT = "127.0.0.1:0"
+START_TIMEOUT_S = 30
+STOP_TIMEOUT_S = 15  # Requests in flight may take 10 s; the rest is for closing the storage on a busy machine.
+
+# The server's own variables are never inherited, so that a test means the same on everybody's machine.
+OPTION_VARIABLES = (
+    "LISTEN", "DATA_DIR", "CLIENT_ID", "CREATE_CLIENTS", "SNAPSHOT_VERSIONS", "SNAPSHOT_DAYS", "BASE_PATH",
+)  # fmt: skip
+LISTENING = re.compile(r"listening on http://(\[[^\]\s]+\]:\d+|[^\s/:]+:\d+)")
+
+
+def environment(**variables):
+    """The environment to start the binary with: this process's, and of the server's own variables only these."""
+    inherited = {name: value for name, value in os.environ.items() if name not in OPTION_VARIABLES}
+    return {**inherited, **variables}
+
+
+class Server:
+    """One data directory, and the process that serves it.
+
+    `listen` is what follows --listen; None leaves the flag away and takes the addresses from the LISTEN in `env`.
+    `data_dir` None likewise leaves --data-dir away. `flags` are further arguments, `command` those before all others.
+    """
+
+    def __init__(self, log_path, data_dir, *flags, listen=(ANY_PORT,), env=None, command=()):
+        self._log_path = Path(log_path)
+        self.data_dir = data_dir and Path(data_dir)
+        self._flags = flags
+        self._listen = listen
+        self._env = env or {}
+        self._command = command
+        self._process = None
+        self.addresses = []
+        self.start()
+
+    @property
+    def url(self):
+        """The first TCP address as a URL, without a slash at the end."""
+        return f"http://{self.addresses[0]}"
+
+    @property
+    def log(self):
+        """All that every process of this server has printed, to standard output and standard error."""
+        return self._log_path.read_text(encoding="utf-8", errors="replace")
+
+    def start(self):
+        arguments = [str(BINARY), *self._command]
+        if self.data_dir:
+            arguments += ["--data-dir", str(self.data_dir)]
+        for address in self._listen or ():
+            arguments += ["--listen", address]
+        arguments += self._flags
+        with open(self._log_path, "ab") as log:
+            log_start = log.tell()
+            self._process = subprocess.Popen(
+                arguments,
+                env=environment(**self._env),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            wait_until(lambda: self._is_ready(log_start), START_TIMEOUT_S, "the server is listening")
+        except BaseException:
+            self.kill()
+            raise
+        if self._listen:  # A restart comes back on the same ports.
+            self._listen = [*self.addresses, *filter(is_unix, self._listen)]
+
+    def send_signal(self, number):
+        self._process.send_signal(number)
+
+    def wait_for_exit(self, timeout_s=STOP_TIMEOUT_S):
+        """Waits until the server, already told to stop, has closed cleanly."""
+        try:
+            status = self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the server was still running {timeout_s} s after it was told to stop") from None
+        self._process = None
+        assert status == 0, f"the server ended with status {status}:\n{self.log[-2000:]}"
+
+    def stop(self, number=signal.SIGTERM):
+        """Stops the server as an init system does. A server that is not running is left as it is."""
+        if self._process:
+            self.send_signal(number)
+            self.wait_for_exit()
+
+    def kill(self):
+        """Ends the server as a crash does: nothing is finished, nothing is closed."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def restart(self):
+        self.stop()
+        self.start()
+
+    def _is_ready(self, log_start):
+        status = self._process.poll()
+        output = self._log_path.read_bytes()[log_start:].decode("utf-8", "replace")
+        assert status is None, f"the server ended with status {status} instead of starting:\n{output}"
+        wanted = self._listen or self._env["LISTEN"].split(",")
+        unix_paths = [address.removeprefix("unix:") for address in filter(is_unix, wanted)]
+        self.addresses = LISTENING.findall(output)
+        return len(self.addresses) == len(wanted) - len(unix_paths) and all(map(accepts_unix, unix_paths))
+
+
+def is_unix(address):
+    return address.startswith("unix:")
+
+
+def accepts_unix(path):
+    """Whether a server answers on this unix socket."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        try:
+            connection.connect(path)
+        except OSError:
+            return False
+    return True
+
+
+def accepts_tcp(address):
+    """Whether a server answers on HOST:PORT."""
+    host, port = address.rsplit(":", 1)
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    except OSError:
+        return False
+    return True

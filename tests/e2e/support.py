@@ -1,0 +1,46 @@
+"""What the e2e helpers share: where the build is, waiting with a deadline, and running a program that may hang."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+BUILD_DIR = Path(os.environ.get("TCSYNC_BUILD_DIR") or REPOSITORY / "build").resolve()
+
+POLL_INTERVAL_S = 0.02
+
+
+def wait_until(condition, timeout_s, what):
+    """Returns the first true result of `condition()`; fails with `what` when there is none within the time."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout_s} s: {what}")
+        time.sleep(POLL_INTERVAL_S)
+
+
+def run_bounded(command, *, env=None, cwd=None, timeout_s):
+    """Runs a command without standard input. One that outlives its time is killed with all that it started."""
+    with subprocess.Popen(
+        command,
+        env=env,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=timeout_s)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)

@@ -1,0 +1,100 @@
+"""Installs tcsync, moves the installation elsewhere, and embeds it from an outside CMake project and
+with pkg-config; runs what was built. See CMakeLists.txt for the arguments.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+CONSUMER = Path(__file__).parent / "consumer"
+
+
+def run(*command, **variables):
+    """Runs a command, which must succeed; returns what it printed."""
+    command = [str(argument) for argument in command]
+    print("+", *command, flush=True)
+    done = subprocess.run(
+        command,
+        env={**os.environ, **variables},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    print(done.stdout, end="", flush=True)
+    if done.returncode != 0:
+        sys.exit(f"{command[0]} ended with status {done.returncode}")
+    return done.stdout
+
+
+def expect(output, expected):
+    if not re.fullmatch(expected, output):
+        sys.exit(f"printed {output!r}, expected {expected!r}")
+
+
+def check_paths(prefix, arguments):
+    """If this fails, the installed package works only on the machine where it was built."""
+    for path in prefix.rglob("*"):
+        if path.suffix not in (".h", ".cmake", ".pc"):
+            continue
+        text = path.read_text(encoding="utf-8")
+        for directory in (arguments.source_dir, arguments.build_dir, arguments.work_dir):
+            if str(directory) in text:
+                sys.exit(f"{path} refers to {directory}")
+
+
+def main(arguments):
+    shutil.rmtree(arguments.work_dir, ignore_errors=True)
+    arguments.work_dir.mkdir(parents=True)
+    first, prefix = arguments.work_dir / "first", arguments.work_dir / "moved"
+    run("cmake", "--install", arguments.build_dir, "--prefix", first)
+    first.rename(prefix)
+    check_paths(prefix, arguments)
+
+    c_output = rf"tcsync {re.escape(arguments.version)}: 29 bytes more\n"
+    build = arguments.work_dir / "consumer"
+    run(
+        "cmake", "-S", CONSUMER, "-B", build,
+        f"-DCMAKE_PREFIX_PATH={prefix}",
+        f"-DCMAKE_C_COMPILER={arguments.c_compiler}",
+        f"-DCMAKE_CXX_COMPILER={arguments.cxx_compiler}",
+        f"-DCMAKE_C_FLAGS={arguments.flags}",
+        f"-DCMAKE_CXX_FLAGS={arguments.flags}",
+        f"-DWITH_ENGINE={arguments.server}",
+    )  # fmt: skip
+    run("cmake", "--build", build)
+    expect(run(build / "c_program"), c_output)
+    if arguments.server:
+        expect(run(build / "cpp_program"), r"add-version: 200\nget-child-version: sealed bytes\n")
+
+    pkgconfig_dir = str(prefix / arguments.libdir / "pkgconfig")
+
+    def pkg_config(*options):
+        return run("pkg-config", *options, "tcsync", PKG_CONFIG_PATH=pkgconfig_dir).split()
+
+    expect(" ".join(pkg_config("--modversion")), re.escape(arguments.version))
+    program = arguments.work_dir / "pkg_config_program"
+    library_dir = pkg_config("--variable=libdir")[0]
+    run(
+        arguments.c_compiler, *arguments.flags.split(), CONSUMER / "c_program.c", "-o", program,
+        *pkg_config("--cflags", "--libs"), f"-Wl,-rpath,{library_dir}",
+    )  # fmt: skip
+    expect(run(program), c_output)
+
+    if arguments.server:
+        server = prefix / arguments.bindir / "tcsync-server"
+        expect(run(server, "--version"), rf"tcsync-server {re.escape(arguments.version)}\n")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    for option in ("source-dir", "build-dir", "work-dir"):
+        parser.add_argument(f"--{option}", type=lambda text: Path(text).resolve(), required=True)
+    for option in ("libdir", "bindir", "version", "c-compiler", "cxx-compiler", "flags"):
+        parser.add_argument(f"--{option}", required=True)
+    parser.add_argument("--server", type=lambda text: text == "1", required=True)
+    main(parser.parse_args())

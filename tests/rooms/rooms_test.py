@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""Checks the house rules of docs/architecture.md that a compiler does not: which room may include
+which, where the types of other people's libraries may be seen, how long files are, and what lies at
+the top level.
+
+    rooms_test.py SOURCE_DIRECTORY
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+import unittest
+
+SOURCE = pathlib.Path(sys.argv.pop(1) if len(sys.argv) > 1 else ".").resolve()
+
+# What of ours each room may include, by the beginning of the path as it is written. A room may
+# always include itself. The longest name that fits a file is its room.
+ROOMS = {
+    "capi/include": [],
+    "capi/src": ["tcsync.h", "tcsync/", "base/", "crypto/", "client/", "engine/"],
+    "include/tcsync": ["tcsync/"],
+    "src/base": ["tcsync/log.h", "tcsync/options.h", "tcsync/uuid.h"],
+    "src/client": ["tcsync/", "base/", "crypto/"],
+    "src/crypto": ["tcsync/envelope.h", "tcsync/uuid.h", "base/"],
+    "src/engine": ["tcsync/", "base/", "storage/", "sync/", "http/", "listener/"],
+    "src/http": ["tcsync/handler.h", "tcsync/http_message.h", "tcsync/log.h", "tcsync/storage.h",
+                 "tcsync/uuid.h", "base/", "sync/"],
+    "src/listener": ["tcsync/handler.h", "tcsync/http_message.h", "tcsync/listener.h",
+                     "tcsync/log.h", "tcsync/options.h", "base/", "http/"],
+    "src/server": ["tcsync.h"],
+    "src/storage/memory": ["tcsync/storage.h", "tcsync/uuid.h", "base/"],
+    "src/storage/rocksdb": ["tcsync/log.h", "tcsync/storage.h", "tcsync/uuid.h", "base/"],
+    "src/sync": ["tcsync/storage.h", "tcsync/uuid.h", "base/"],
+}
+
+# Where other people's libraries may be included, and their types be named.
+LIBRARIES = {
+    "boost": ["src/listener"],
+    "httplib": ["src/client", "include/tcsync/httplib_adapter.h"],
+    "rocksdb": ["src/storage/rocksdb"],
+    "sodium": ["src/crypto"],
+    "spdlog": ["src/server"],
+    "CLI": ["src/server"],
+    "zlib": ["src/client", "src/http"],
+}
+
+# Rooms that are blind: they must not even link what could unseal.
+BLIND_ROOMS = ["src/storage", "src/sync", "src/http", "src/listener"]
+
+LINES_MAX = 600
+
+TOP_LEVEL = {"CMakeLists.txt", "CMakePresets.json", "LICENSE", "README.md", "bench", "capi", "docs",
+             "examples", "include", "src", "tests"}
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.MULTILINE)
+COMMENT_OR_STRING = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.DOTALL)
+
+
+def source_files():
+    """Every C and C++ file of the rooms, by its path from the top."""
+    for top in ("src", "capi", "include"):
+        for path in sorted((SOURCE / top).rglob("*")):
+            if path.suffix in {".c", ".cc", ".h", ".in"} and path.is_file():
+                if path.suffix != ".in" or path.name.endswith((".h.in", ".cc.in")):
+                    yield path.relative_to(SOURCE).as_posix()
+
+
+def read(name):
+    return (SOURCE / name).read_text(encoding="utf-8")
+
+
+def room_of(name):
+    rooms = [room for room in ROOMS if name.startswith(room + "/")]
+    return max(rooms, key=len) if rooms else None
+
+
+def is_in(name, places):
+    return any(name == place or name.startswith(place + "/") for place in places)
+
+
+def owner_of(include):
+    """The room, or the public header, that an include names; None when it is not ours."""
+    if include == "tcsync.h":
+        return "capi/include"
+    if include.startswith("tcsync/"):
+        return "include/tcsync"
+    if include.startswith("capi/"):
+        return room_of(include)
+    if (SOURCE / "src" / include.split("/")[0]).is_dir() and "/" in include:
+        return room_of("src/" + include)
+    return None
+
+
+def exists(include):
+    places = [SOURCE, SOURCE / "src", SOURCE / "include", SOURCE / "capi/include"]
+    return any((place / (include + suffix)).is_file() for place in places for suffix in ("", ".in"))
+
+
+class RoomsTest(unittest.TestCase):
+    def test_there_is_something_to_check(self):
+        """If this fails, the other tests here look at nothing and pass."""
+        rooms = {room_of(name) for name in source_files()}
+        for room in ("src/base", "src/sync", "src/storage/rocksdb", "src/server", "capi/src"):
+            self.assertIn(room, rooms)
+
+    def test_every_file_is_in_a_room(self):
+        """If this fails, there is a new room: add it to ROOMS, with what it may include."""
+        for name in source_files():
+            self.assertIsNotNone(room_of(name), name)
+
+    def test_includes_point_one_way(self):
+        for name in source_files():
+            room = room_of(name)
+            for _, include in INCLUDE.findall(read(name)):
+                owner = owner_of(include)
+                if owner is None or owner == room or room is None:
+                    continue
+                allowed = any(include == may or (may.endswith("/") and include.startswith(may))
+                              for may in ROOMS[room])
+                with self.subTest(name):
+                    self.assertTrue(allowed, f"{name} must not include {include}")
+
+    def test_ours_are_included_by_their_full_path(self):
+        """If this fails, an include depends on where the compiler happens to look first."""
+        for name in source_files():
+            for quote, include in INCLUDE.findall(read(name)):
+                if owner_of(include) is not None:
+                    self.assertTrue(exists(include), f"{name} includes {include}, which is not there")
+                elif quote == '"':
+                    self.assertIn("/", include, f"{name} includes {include} without its room")
+
+    def test_libraries_stay_in_their_rooms(self):
+        """If this fails, another library cannot take this one's place without changes elsewhere."""
+        for name in source_files():
+            text = read(name)
+            for _, include in INCLUDE.findall(text):
+                library = re.split(r"[/.]", include)[0]
+                places = LIBRARIES.get(library)
+                with self.subTest(name):
+                    self.assertTrue(places is None or is_in(name, places),
+                                    f"{name} must not include {include}")
+            code = COMMENT_OR_STRING.sub("", text)
+            for library, places in LIBRARIES.items():
+                with self.subTest(name):
+                    self.assertTrue(is_in(name, places) or f"{library}::" not in code,
+                                    f"{name} names {library}::")
+
+    def test_the_server_is_blind(self):
+        """If this fails, a room that holds users' data can be linked with what opens it."""
+        for room in BLIND_ROOMS:
+            for path in (SOURCE / room).rglob("CMakeLists.txt"):
+                code = re.sub(r"#.*", "", path.read_text(encoding="utf-8"))
+                self.assertNotRegex(code, r"(?i)crypto|sodium|tcsync_client", str(path))
+
+    def test_the_c_header_needs_nothing(self):
+        """If this fails, the C ABI needs more than a C compiler."""
+        includes = {include for _, include in INCLUDE.findall(read("capi/include/tcsync.h"))}
+        self.assertEqual(includes, {"stddef.h", "stdint.h"})
+
+    def test_string_views_are_absl(self):
+        """If this fails, two types that do not convert into each other meet at a room's door."""
+        for name in source_files():
+            if name.startswith(("src/server/", "capi/")):
+                continue  # beyond the C ABI, or at it, where there is no Abseil to meet
+            code = COMMENT_OR_STRING.sub("", read(name))
+            self.assertNotIn("std::string_view", code, name)
+
+    def test_files_are_short(self):
+        """If this fails, a file has become two things: take it apart."""
+        for name in source_files():
+            lines = read(name).count("\n")
+            self.assertLessEqual(lines, LINES_MAX, f"{name} has {lines} lines")
+
+
+class TopLevelTest(unittest.TestCase):
+    def test_the_top_level(self):
+        """If this fails, something was committed beside the house: find its room."""
+        command = ["git", "-c", "safe.directory=*", "-C", str(SOURCE), "ls-files", "-z"]
+        try:
+            listed = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+        except (OSError, subprocess.CalledProcessError):
+            self.skipTest("not a git checkout")
+        entries = {name.split("/")[0] for name in listed.split("\0") if name}
+        unexpected = {entry for entry in entries - TOP_LEVEL if not entry.startswith(".")}
+        self.assertEqual(unexpected, set())
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)

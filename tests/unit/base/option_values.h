@@ -1,0 +1,71 @@
+// The value of every option as text, by the option's name, so that tests can walk the table.
+#ifndef TCSYNC_TESTS_UNIT_BASE_OPTION_VALUES_H_
+#define TCSYNC_TESTS_UNIT_BASE_OPTION_VALUES_H_
+
+#include <map>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "tcsync/options.h"
+
+namespace tcsync {
+
+inline std::map<std::string, std::string> OptionValues(const Options& options) {
+  const auto uuid_text = [](std::string* out, const Uuid& uuid) { out->append(uuid.ToString()); };
+  return {
+      {"listen", absl::StrJoin(options.listen, ",")},
+      {"data-dir", options.data_dir},
+      {"allow-client-id", absl::StrJoin(options.allow_client_ids, ",", uuid_text)},
+      {"create-clients", options.create_clients ? "true" : "false"},
+      {"snapshot-versions", absl::StrCat(options.snapshot_versions)},
+      {"snapshot-days", absl::StrCat(options.snapshot_days)},
+      {"base-path", options.base_path},
+      {"storage", options.storage},
+      {"memory-budget", absl::StrCat(options.memory_budget_bytes)},
+      {"body-bytes-max", absl::StrCat(options.body_bytes_max)},
+      {"bodies-in-flight-bytes-max", absl::StrCat(options.bodies_in_flight_bytes_max)},
+      {"memtable-bytes", absl::StrCat(options.memtable_bytes)},
+      {"block-cache-bytes", absl::StrCat(options.block_cache_bytes)},
+      {"head-cache-bytes", absl::StrCat(options.head_cache_bytes)},
+      {"connections-max", absl::StrCat(options.connections_max)},
+      {"event-loops", absl::StrCat(options.event_loops)},
+      {"idle-timeout", absl::StrCat(options.idle_timeout_ms)},
+      {"header-timeout", absl::StrCat(options.header_timeout_ms)},
+      {"body-timeout", absl::StrCat(options.body_timeout_ms)},
+      {"request-timeout", absl::StrCat(options.request_timeout_ms)},
+      {"shutdown-timeout", absl::StrCat(options.shutdown_timeout_ms)},
+      {"log-level", options.log_level},
+  };
+}
+
+// A text that the option takes and that is not its default, as OptionValues gives it.
+inline std::string OtherValue(const OptionInfo& info) {
+  switch (info.type) {
+    case OptionType::kText:
+      return "/somewhere/else";
+    case OptionType::kTextList:
+      return "127.0.0.1:1,unix:/run/tcsync.sock";
+    case OptionType::kUuidList:
+      return "b2f16405-0000-4000-8000-000000000001,b2f16405-0000-4000-8000-000000000002";
+    case OptionType::kBool:
+      return absl::string_view(info.default_text) == "true" ? "false" : "true";
+    case OptionType::kCount:
+    case OptionType::kMilliseconds:
+    case OptionType::kDays:
+      return absl::StrCat(info.minimum + 1);
+    case OptionType::kBytes:
+      return absl::StrCat(info.minimum + 1'000'000);
+    case OptionType::kChoice: {
+      const absl::string_view choices = info.choices;
+      const std::string first(choices.substr(0, choices.find('|')));
+      const std::string last(choices.substr(choices.rfind('|') + 1));
+      return first == info.default_text ? last : first;
+    }
+  }
+  return "";
+}
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_TESTS_UNIT_BASE_OPTION_VALUES_H_

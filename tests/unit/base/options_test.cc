@@ -1,0 +1,292 @@
+// The table of options. The server's flags, the environment, the C ABI and the docs all come from
+// it, so whatever fails here is wrong in all of them.
+#include "tcsync/options.h"
+
+#include <limits>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/unit/base/option_values.h"
+
+namespace tcsync {
+namespace {
+
+using ::testing::HasSubstr;
+
+bool IsNumeric(OptionType type) {
+  return type == OptionType::kCount || type == OptionType::kBytes ||
+         type == OptionType::kMilliseconds || type == OptionType::kDays;
+}
+
+std::vector<OptionInfo> RowsOfType(std::initializer_list<OptionType> types) {
+  std::vector<OptionInfo> rows;
+  for (const OptionInfo& info : AllOptions()) {
+    if (std::find(types.begin(), types.end(), info.type) != types.end()) rows.push_back(info);
+  }
+  return rows;
+}
+
+// Expects that the option refuses `value`, says why, and changes nothing.
+void ExpectRefused(const OptionInfo& info, const std::string& value) {
+  Options options;
+  const absl::Status status = SetOption(info.name, value, options);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << info.name << " '" << value << "'";
+  EXPECT_THAT(status.message(), HasSubstr(info.name));
+  EXPECT_THAT(status.message(), HasSubstr(value));
+  EXPECT_EQ(OptionValues(options), OptionValues(Options())) << info.name << " '" << value << "'";
+}
+
+std::string ValueAfterSetting(const OptionInfo& info, absl::string_view value) {
+  Options options;
+  const absl::Status status = SetOption(info.name, value, options);
+  EXPECT_TRUE(status.ok()) << status;
+  return OptionValues(options)[info.name];
+}
+
+// If this fails, a row was added to the table that no test here looks at: add it to OptionValues.
+TEST(OptionsTableTest, EveryRowIsTested) {
+  std::set<std::string> names;
+  for (const OptionInfo& info : AllOptions()) names.insert(info.name);
+  std::set<std::string> tested;
+  for (const auto& [name, value] : OptionValues(Options())) tested.insert(name);
+  EXPECT_EQ(names, tested);
+}
+
+// If this fails, two flags or variables fight over one name.
+TEST(OptionsTableTest, NamesFlagsAndVariablesAreUnique) {
+  std::set<std::string> names;
+  std::set<std::string> variables;
+  std::set<char> flags;
+  for (const OptionInfo& info : AllOptions()) {
+    EXPECT_TRUE(names.insert(info.name).second) << info.name;
+    EXPECT_TRUE(variables.insert(info.environment).second) << info.environment;
+    if (info.short_flag != '\0') {
+      EXPECT_TRUE(flags.insert(info.short_flag).second) << info.short_flag;
+      EXPECT_TRUE(absl::ascii_isalpha(info.short_flag)) << info.name;
+    }
+  }
+}
+
+// If this fails, --help and docs/options.md print something that nobody can read or type.
+TEST(OptionsTableTest, EveryRowIsWellFormed) {
+  for (const OptionInfo& info : AllOptions()) {
+    for (const char c : absl::string_view(info.name)) {
+      EXPECT_TRUE(absl::ascii_islower(c) || c == '-') << info.name;
+    }
+    for (const char c : absl::string_view(info.environment)) {
+      EXPECT_TRUE(absl::ascii_isupper(c) || c == '_') << info.environment;
+    }
+    EXPECT_STRNE(info.type_name, "") << info.name;
+    const absl::string_view help = info.help;
+    EXPECT_TRUE(absl::EndsWith(help, ".")) << info.name;
+    EXPECT_TRUE(absl::ascii_isupper(help.front())) << info.name;
+    EXPECT_EQ(info.type == OptionType::kChoice, info.choices[0] != '\0') << info.name;
+    EXPECT_TRUE(!IsNumeric(info.type) || info.minimum < info.maximum) << info.name;
+  }
+}
+
+// If this fails, the drop-in for the reference server does not take its variables.
+TEST(OptionsTableTest, HasTheReferenceServersVariables) {
+  std::map<std::string, std::string> names;
+  for (const OptionInfo& info : AllOptions()) names[info.environment] = info.name;
+  EXPECT_EQ(names["LISTEN"], "listen");
+  EXPECT_EQ(names["DATA_DIR"], "data-dir");
+  EXPECT_EQ(names["CLIENT_ID"], "allow-client-id");
+  EXPECT_EQ(names["CREATE_CLIENTS"], "create-clients");
+  EXPECT_EQ(names["SNAPSHOT_VERSIONS"], "snapshot-versions");
+  EXPECT_EQ(names["SNAPSHOT_DAYS"], "snapshot-days");
+}
+
+// If this fails, a program that sets nothing runs with something other than the documented default:
+// the constructor takes the defaults from the table and ignores a text that its row refuses.
+TEST(OptionsTest, EveryDefaultTextGivesTheDefault) {
+  for (const OptionInfo& info : AllOptions()) {
+    Options options;
+    ASSERT_TRUE(SetOption(info.name, OtherValue(info), options).ok()) << info.name;
+    const absl::Status status = SetOption(info.name, info.default_text, options);
+    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_EQ(OptionValues(options), OptionValues(Options())) << info.name;
+  }
+}
+
+// If this fails, the documented defaults changed; docs, and people's machines, rely on them.
+TEST(OptionsTest, TheDefaults) {
+  std::map<std::string, std::string> values = OptionValues(Options());
+  EXPECT_EQ(values["listen"], "127.0.0.1:8080");
+  EXPECT_EQ(values["data-dir"], "data");
+  EXPECT_EQ(values["storage"], "rocksdb");
+  EXPECT_EQ(values["create-clients"], "true");
+  EXPECT_EQ(values["allow-client-id"], "");
+  EXPECT_EQ(values["snapshot-versions"], "100");
+  EXPECT_EQ(values["snapshot-days"], "14");
+  EXPECT_EQ(values["memory-budget"], "134217728");
+  EXPECT_EQ(values["idle-timeout"], "75000");
+  EXPECT_EQ(values["shutdown-timeout"], "10000");
+}
+
+// If this fails, an option sets another one's field.
+TEST(OptionsTest, EveryRowSetsItsOwnFieldOnly) {
+  for (const OptionInfo& info : AllOptions()) {
+    Options options;
+    ASSERT_TRUE(SetOption(info.name, OtherValue(info), options).ok()) << info.name;
+    std::map<std::string, std::string> expected = OptionValues(Options());
+    ASSERT_NE(expected[info.name], OtherValue(info)) << info.name;
+    expected[info.name] = OtherValue(info);
+    EXPECT_EQ(OptionValues(options), expected) << info.name;
+  }
+}
+
+// If this fails, a number that the engine cannot live with is taken, or the documented range is
+// not.
+TEST(OptionsTest, RangeEndsAreAcceptedAndBeyondIsRefused) {
+  for (const OptionInfo& info : AllOptions()) {
+    if (!IsNumeric(info.type)) continue;
+    EXPECT_EQ(ValueAfterSetting(info, absl::StrCat(info.minimum)), absl::StrCat(info.minimum));
+    EXPECT_EQ(ValueAfterSetting(info, absl::StrCat(info.maximum)), absl::StrCat(info.maximum));
+    ExpectRefused(info, absl::StrCat(info.minimum - 1));
+    ExpectRefused(info, "-1");
+    ExpectRefused(info, info.maximum == std::numeric_limits<int64_t>::max()
+                            ? std::string("9223372036854775808")
+                            : absl::StrCat(info.maximum + 1));
+    ExpectRefused(info, "99999999999999999999999999");
+  }
+}
+
+// If this fails, a typing error becomes a number.
+TEST(OptionsTest, NumbersRefuseOtherTexts) {
+  for (const OptionInfo& info : AllOptions()) {
+    if (!IsNumeric(info.type)) continue;
+    for (const char* text : {"", "ten", "1.5", "1e3", "0x10", "1 2", "1,2", "--1", "100x", "KM",
+                             "100KK", "M", "1_000"}) {
+      ExpectRefused(info, text);
+    }
+  }
+}
+
+// If this fails, "100M" in a unit file means something else than people think.
+TEST(OptionsTest, BytesTakeSuffixes) {
+  const OptionInfo info = RowsOfType({OptionType::kBytes}).front();
+  ASSERT_STREQ(info.name, "memory-budget");
+  const std::map<std::string, uint64_t> expected = {
+      {"104857600", 100u << 20}, {"102400K", 100u << 20}, {"100M", 100u << 20},
+      {"100m", 100u << 20},      {"100MB", 100u << 20},   {"100MiB", 100u << 20},
+      {"100mib", 100u << 20},    {"1G", 1u << 30},        {"1GiB", 1u << 30},
+      {"16777216B", 16u << 20}};
+  for (const auto& [text, bytes] : expected) {
+    EXPECT_EQ(ValueAfterSetting(info, text), absl::StrCat(bytes)) << text;
+  }
+  // 2^33 GiB is 2^63 bytes, which is one too many.
+  EXPECT_EQ(ValueAfterSetting(info, "8589934591G"), "9223372035781033984");
+  ExpectRefused(info, "8589934592G");
+  ExpectRefused(info, "9223372036854775807K");
+  ExpectRefused(info, "1T");
+}
+
+// If this fails, a count or a time silently gets a thousand times as large.
+TEST(OptionsTest, OnlyBytesTakeSuffixes) {
+  for (const OptionInfo& info :
+       RowsOfType({OptionType::kCount, OptionType::kMilliseconds, OptionType::kDays})) {
+    ExpectRefused(info, "1K");
+    ExpectRefused(info, "10s");
+  }
+}
+
+// If this fails, a switch does the opposite of what was written.
+TEST(OptionsTest, BooleansTakeTheUsualWords) {
+  for (const OptionInfo& info : RowsOfType({OptionType::kBool})) {
+    for (const char* text : {"true", "yes", "on", "1", "TRUE", "On"}) {
+      EXPECT_EQ(ValueAfterSetting(info, text), "true") << text;
+    }
+    for (const char* text : {"false", "no", "off", "0", "FALSE", "Off"}) {
+      EXPECT_EQ(ValueAfterSetting(info, text), "false") << text;
+    }
+    for (const char* text : {"", "2", "maybe", "tru", "true false", "-"}) ExpectRefused(info, text);
+  }
+}
+
+// If this fails, a word that the engine does not know is taken, and something else happens.
+TEST(OptionsTest, ChoicesTakeTheirWordsOnly) {
+  for (const OptionInfo& info : RowsOfType({OptionType::kChoice})) {
+    for (const absl::string_view choice : absl::StrSplit(info.choices, '|')) {
+      EXPECT_EQ(ValueAfterSetting(info, choice), choice);
+      ExpectRefused(info, absl::AsciiStrToUpper(choice));
+      ExpectRefused(info, absl::StrCat(choice, " "));
+    }
+    ExpectRefused(info, "");
+    ExpectRefused(info, info.choices);
+    Options options;
+    EXPECT_THAT(SetOption(info.name, "nonsense", options).message(), HasSubstr(info.choices));
+  }
+}
+
+// If this fails, a mistyped client ID is dropped, and its user gets 403, or everybody is let in.
+TEST(OptionsTest, ClientIdsAreUuids) {
+  const char one[] = "b2f16405-0000-4000-8000-000000000001";
+  for (const OptionInfo& info : RowsOfType({OptionType::kUuidList})) {
+    EXPECT_EQ(ValueAfterSetting(info, one), one);
+    EXPECT_EQ(ValueAfterSetting(info, "B2F16405-0000-4000-8000-000000000001"), one);
+    EXPECT_EQ(ValueAfterSetting(info, ""), "");
+    ExpectRefused(info, "nonsense");
+    ExpectRefused(info, "b2f16405-0000-4000-8000-00000000000");
+    // The good one before the bad one must not be taken either.
+    Options options;
+    const absl::Status status = SetOption(info.name, absl::StrCat(one, ",nonsense"), options);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(status.message(), HasSubstr("nonsense"));
+    EXPECT_EQ(OptionValues(options), OptionValues(Options()));
+  }
+}
+
+// If this fails, a list in an environment variable loses or gains items.
+TEST(OptionsTest, ListsAreSplitAtCommasAndTrimmed) {
+  Options options;
+  ASSERT_TRUE(SetOption("listen", " 127.0.0.1:1 ,, [::1]:2,unix:/a b,", options).ok());
+  EXPECT_EQ(options.listen, (std::vector<std::string>{"127.0.0.1:1", "[::1]:2", "unix:/a b"}));
+}
+
+// If this fails, a list that is set a second time still has what it had before.
+TEST(OptionsTest, ListsAreReplaced) {
+  Options options;
+  ASSERT_TRUE(SetOption("listen", "127.0.0.1:1,127.0.0.1:2", options).ok());
+  ASSERT_TRUE(SetOption("listen", "127.0.0.1:3", options).ok());
+  EXPECT_EQ(options.listen, std::vector<std::string>{"127.0.0.1:3"});
+  ASSERT_TRUE(SetOption("listen", "", options).ok());
+  EXPECT_TRUE(options.listen.empty());
+}
+
+// If this fails, whoever mistypes an option's name is not told what there is.
+TEST(OptionsTest, AnUnknownNameListsTheNames) {
+  for (const char* name : {"", "dta-dir", "data_dir", "DATA-DIR", "--data-dir"}) {
+    Options options;
+    const absl::Status status = SetOption(name, "data", options);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(status.message(), HasSubstr(absl::StrCat("'", name, "'")));
+    for (const OptionInfo& info : AllOptions()) {
+      EXPECT_THAT(status.message(), HasSubstr(info.name));
+    }
+  }
+}
+
+// If this fails, the log has less or more in it than was asked for.
+TEST(OptionsTest, LogLevels) {
+  const std::map<std::string, LogLevel> levels = {{"debug", LogLevel::kDebug},
+                                                  {"info", LogLevel::kInfo},
+                                                  {"warning", LogLevel::kWarning},
+                                                  {"error", LogLevel::kError}};
+  for (const auto& [text, level] : levels) {
+    Options options;
+    ASSERT_TRUE(SetOption("log-level", text, options).ok());
+    EXPECT_EQ(LogLevelOf(options), level) << text;
+  }
+}
+
+}  // namespace
+}  // namespace tcsync

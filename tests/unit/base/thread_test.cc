@@ -1,0 +1,76 @@
+// Threads of the engine's own, and the logger that all of them use.
+#include "base/thread.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "gtest/gtest.h"
+#include "tcsync/log.h"
+
+namespace tcsync {
+namespace {
+
+// If this fails, a host's signal handler runs on a thread of the engine, in the middle of a write.
+TEST(ThreadTest, BlocksEverySignalAndLeavesTheCallersMaskAlone) {
+  sigset_t before;
+  pthread_sigmask(SIG_SETMASK, nullptr, &before);
+  sigset_t inside;
+  StartThread("tcsync-test", [&inside] { pthread_sigmask(SIG_SETMASK, nullptr, &inside); }).join();
+  sigset_t after;
+  pthread_sigmask(SIG_SETMASK, nullptr, &after);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGALRM, SIGCHLD, SIGPIPE}) {
+    EXPECT_EQ(sigismember(&inside, signal), 1) << signal;
+    EXPECT_EQ(sigismember(&after, signal), sigismember(&before, signal)) << signal;
+  }
+}
+
+// If this fails, nobody can tell the engine's threads from the host's in a debugger.
+TEST(ThreadTest, IsNamed) {
+  char name[16] = "";
+  StartThread("tcsync-test", [&name] {
+    pthread_getname_np(pthread_self(), name, sizeof(name));
+  }).join();
+  EXPECT_STREQ(name, "tcsync-test");
+}
+
+// If this fails, a host is told more than it asked for, or less.
+TEST(LoggerTest, PassesItsThresholdAndAbove) {
+  std::vector<std::string> messages;
+  const Logger logger(
+      [&messages](LogLevel level, absl::string_view message) {
+        messages.push_back(absl::StrCat(static_cast<int>(level), " ", message));
+      },
+      LogLevel::kWarning);
+  logger.Log(LogLevel::kDebug, "debug");
+  logger.Log(LogLevel::kInfo, "info");
+  logger.Log(LogLevel::kWarning, "warning ", 1);
+  logger.Log(LogLevel::kError, "error ", 2);
+  EXPECT_EQ(messages, (std::vector<std::string>{"2 warning 1", "3 error 2"}));
+  EXPECT_FALSE(logger.Passes(LogLevel::kInfo));
+  EXPECT_TRUE(logger.Passes(LogLevel::kWarning));
+}
+
+// If this fails, a host that wants no log crashes at the first message.
+TEST(LoggerTest, WithoutAFunctionDropsEverything) {
+  const Logger none;
+  const Logger empty(nullptr, LogLevel::kDebug);
+  for (const Logger& logger : {none, empty}) {
+    EXPECT_FALSE(logger.Passes(LogLevel::kError));
+    logger.Log(LogLevel::kError, "nobody hears this");
+  }
+}
+
+// If this fails, times are stored that are not of this world.
+TEST(ClockTest, SystemClockIsTheTimeOfDay) {
+  const int64_t now = absl::ToUnixSeconds(Clock::System().Now());
+  EXPECT_GT(now, 1'700'000'000);
+  EXPECT_LT(now, 10'000'000'000);
+}
+
+}  // namespace
+}  // namespace tcsync

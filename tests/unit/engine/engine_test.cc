@@ -1,0 +1,197 @@
+// The composition root: options that cannot work are refused, and what is put together works.
+#include "tcsync/engine.h"
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/unit/storage/temporary_directory.h"
+#include "tests/unit/storage/waiter.h"
+#include "tests/unit/sync/scripted_storage.h"
+
+namespace tcsync {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr char kClientId[] = "c11e4700-0000-4000-8000-000000000001";
+constexpr char kNil[] = "00000000-0000-0000-0000-000000000000";
+
+Options OptionsWith(const std::vector<std::pair<std::string, std::string>>& settings) {
+  Options options;
+  for (const auto& [name, value] : settings) {
+    const absl::Status status = SetOption(name, value, options);
+    EXPECT_TRUE(status.ok()) << status;
+  }
+  return options;
+}
+
+Options MemoryOptions() { return OptionsWith({{"storage", "memory"}}); }
+
+// Answers one request; waits for the answer.
+http::Response Handle(Engine& engine, absl::string_view method, const std::string& target,
+                      absl::string_view body = "", absl::string_view client_id = kClientId) {
+  const std::vector<http::HeaderView> headers = {
+      {"X-Client-Id", client_id}, {"Content-Type", "application/vnd.taskchampion.history-segment"}};
+  Waiter<http::Response> response;
+  engine.handler().Handle({method, target, headers}, body, response.Callback());
+  return response.Wait();
+}
+
+std::string HeaderOf(const http::Response& response, absl::string_view name) {
+  for (const http::Header& header : response.headers) {
+    if (header.name == name) return header.value;
+  }
+  return "";
+}
+
+http::Response AddVersion(Engine& engine, absl::string_view parent) {
+  return Handle(engine, "POST", absl::StrCat("/v1/client/add-version/", parent), "segment");
+}
+
+http::Response GetChildVersion(Engine& engine, absl::string_view parent) {
+  return Handle(engine, "GET", absl::StrCat("/v1/client/get-child-version/", parent));
+}
+
+// If this fails, a server starts that refuses every body of the size that it promises.
+TEST(EngineTest, RefusesABodyLimitAboveTheBodiesInFlight) {
+  const auto open = [](const std::string& body, const std::string& bodies) {
+    return Engine::Open(OptionsWith(
+        {{"storage", "memory"}, {"body-bytes-max", body}, {"bodies-in-flight-bytes-max", bodies}}));
+  };
+  const auto refused = open("2M", "1M");
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(refused.status().message(), HasSubstr("body-bytes-max"));
+  EXPECT_THAT(refused.status().message(), HasSubstr("bodies-in-flight-bytes-max"));
+  EXPECT_TRUE(open("1M", "1M").ok());
+  EXPECT_TRUE(open("1M", "2M").ok());
+  // The derived numbers count as well: 32 MiB and 48 MiB.
+  EXPECT_FALSE(open("0", "31M").ok());
+  EXPECT_TRUE(open("0", "32M").ok());
+  EXPECT_FALSE(open("49M", "0").ok());
+}
+
+// If this fails, a server starts that answers at no path, or at one that nobody meant.
+TEST(EngineTest, RefusesABasePathThatIsNone) {
+  for (const char* path : {"/a?b", "/a#b", "/a b"}) {
+    const auto engine = Engine::Open(OptionsWith({{"storage", "memory"}, {"base-path", path}}));
+    EXPECT_EQ(engine.status().code(), absl::StatusCode::kInvalidArgument) << path;
+    EXPECT_THAT(engine.status().message(), HasSubstr("base-path"));
+    EXPECT_THAT(engine.status().message(), HasSubstr(path));
+  }
+  for (const char* path : {"", "/", "/tasks", "tasks/", "/some/path"}) {
+    EXPECT_TRUE(Engine::Open(OptionsWith({{"storage", "memory"}, {"base-path", path}})).ok())
+        << path;
+  }
+}
+
+// If this fails, options that are refused have already made a directory.
+TEST(EngineTest, RefusedOptionsTouchNothing) {
+  const TemporaryDirectory directory;
+  const std::string data_dir = directory.path() + "/data";
+  EXPECT_FALSE(Engine::Open(OptionsWith({{"data-dir", data_dir}, {"base-path", "/a?b"}})).ok());
+  EXPECT_FALSE(std::filesystem::exists(data_dir));
+}
+
+// If this fails, an embedder's mistake crashes the process.
+TEST(EngineTest, RefusesANullStorage) {
+  const auto engine = Engine::OpenWithStorage(Options(), nullptr);
+  EXPECT_EQ(engine.status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+// If this fails, a storage of the embedder's own gets around the checks of the options.
+TEST(EngineTest, ChecksOptionsForAStorageOfTheCallersOwn) {
+  const auto engine = Engine::OpenWithStorage(OptionsWith({{"base-path", "/a?b"}}),
+                                              std::make_unique<ScriptedStorage>());
+  EXPECT_EQ(engine.status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+// If this fails, trials in memory do not speak the protocol, or leave a directory behind.
+TEST(EngineTest, ServesFromMemory) {
+  const TemporaryDirectory directory;
+  Options options = MemoryOptions();
+  options.data_dir = directory.path() + "/data";
+  const auto engine = Engine::Open(options);
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  const http::Response added = AddVersion(**engine, kNil);
+  EXPECT_EQ(added.status, 200);
+  EXPECT_EQ(HeaderOf(added, "X-Snapshot-Request"), "urgency=high");
+  const http::Response child = GetChildVersion(**engine, kNil);
+  EXPECT_EQ(child.status, 200);
+  EXPECT_EQ(child.body, "segment");
+  EXPECT_EQ(HeaderOf(child, "X-Version-Id"), HeaderOf(added, "X-Version-Id"));
+  EXPECT_FALSE(std::filesystem::exists(options.data_dir));
+}
+
+// If this fails, two engines of one process share their clients.
+TEST(EngineTest, EnginesInMemoryAreApart) {
+  const auto one = Engine::Open(MemoryOptions());
+  const auto two = Engine::Open(MemoryOptions());
+  ASSERT_TRUE(one.ok() && two.ok());
+  EXPECT_EQ(AddVersion(**one, kNil).status, 200);
+  EXPECT_EQ(GetChildVersion(**two, kNil).status, 404);
+}
+
+// If this fails, what an engine acknowledged is gone when it is opened again.
+TEST(EngineTest, KeepsEverythingInADataDirectory) {
+  const TemporaryDirectory directory;
+  const Options options = OptionsWith({{"data-dir", directory.path() + "/data"}});
+  std::string version_id;
+  {
+    const auto engine = Engine::Open(options);
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    version_id = HeaderOf(AddVersion(**engine, kNil), "X-Version-Id");
+    // A second one at the same time would destroy the chain.
+    const auto second = Engine::Open(options);
+    EXPECT_FALSE(second.ok());
+    EXPECT_THAT(second.status().message(), HasSubstr(options.data_dir));
+  }
+  const auto engine = Engine::Open(options);
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  EXPECT_EQ(HeaderOf(GetChildVersion(**engine, kNil), "X-Version-Id"), version_id);
+  EXPECT_EQ(AddVersion(**engine, version_id).status, 200);
+}
+
+// If this fails, an option is read and then ignored.
+TEST(EngineTest, OptionsReachTheirRooms) {
+  Options options = OptionsWith({{"storage", "memory"},
+                                 {"base-path", "tasks/"},
+                                 {"body-bytes-max", "10"},
+                                 {"allow-client-id", kClientId},
+                                 {"snapshot-versions", "1"}});
+  const auto engine = Engine::Open(options);
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  const std::string target = absl::StrCat("/tasks/v1/client/add-version/", kNil);
+  EXPECT_EQ(AddVersion(**engine, kNil).status, 404);
+  EXPECT_EQ(Handle(**engine, "POST", target, "more than ten").status, 413);
+  EXPECT_EQ(Handle(**engine, "POST", target, "ten", kNil).status, 403);
+  EXPECT_EQ(Handle(**engine, "POST", target, "ten").status, 200);
+
+  options.create_clients = false;
+  const auto closed = Engine::Open(options);
+  ASSERT_TRUE(closed.ok()) << closed.status();
+  EXPECT_EQ(Handle(**closed, "POST", target, "ten").status, 404);
+}
+
+// If this fails, a host does not hear what the engine has to say, or hears more than it wants.
+TEST(EngineTest, LogsToItsHost) {
+  for (const bool debug : {false, true}) {
+    Options options = MemoryOptions();
+    options.log_level = debug ? "debug" : "warning";
+    std::vector<std::string> messages;
+    const auto engine = Engine::Open(
+        options, [&](LogLevel, absl::string_view message) { messages.emplace_back(message); });
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    EXPECT_EQ(Handle(**engine, "GET", "/nowhere").status, 404);
+    EXPECT_EQ(messages.size(), debug ? 1u : 0u);
+  }
+}
+
+}  // namespace
+}  // namespace tcsync

@@ -1,0 +1,142 @@
+// From a request's target to what is asked for. If these fail, clients whose URL is right get 404.
+#include "http/route.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+
+namespace tcsync::http {
+namespace {
+
+constexpr absl::string_view kId = "0123abcd-ef45-4678-9abc-def001020304";
+
+std::optional<Endpoint> EndpointOf(absl::string_view base_path, absl::string_view target) {
+  const std::optional<Route> route = ParseTarget(base_path, target);
+  if (!route) return std::nullopt;
+  return route->endpoint;
+}
+
+// If this fails, a row of the protocol is not served.
+TEST(RouteTest, EveryPathOfTheProtocol) {
+  const auto version_id_of = [](absl::string_view target) {
+    return ParseTarget("", target)->version_id.ToString();
+  };
+  EXPECT_EQ(EndpointOf("", "/"), Endpoint::kIndex);
+  EXPECT_EQ(EndpointOf("", "/v1/client/snapshot"), Endpoint::kGetSnapshot);
+  const std::string add_version = absl::StrCat("/v1/client/add-version/", kId);
+  EXPECT_EQ(EndpointOf("", add_version), Endpoint::kAddVersion);
+  EXPECT_EQ(version_id_of(add_version), kId);
+  const std::string get_child = absl::StrCat("/v1/client/get-child-version/", kId);
+  EXPECT_EQ(EndpointOf("", get_child), Endpoint::kGetChildVersion);
+  EXPECT_EQ(version_id_of(get_child), kId);
+  const std::string add_snapshot = absl::StrCat("/v1/client/add-snapshot/", kId);
+  EXPECT_EQ(EndpointOf("", add_snapshot), Endpoint::kAddSnapshot);
+  EXPECT_EQ(version_id_of(add_snapshot), kId);
+}
+
+// If this fails, a UUID in capitals is another version, or none.
+TEST(RouteTest, UuidsInEitherCase) {
+  const auto route = ParseTarget("", "/v1/client/add-version/0123ABCD-EF45-4678-9ABC-DEF001020304");
+  ASSERT_TRUE(route.has_value());
+  EXPECT_EQ(route->version_id.ToString(), kId);
+}
+
+// If this fails, something that the protocol does not have is answered as if it had.
+TEST(RouteTest, EverythingElseIsNothing) {
+  for (const std::string& target : {
+           std::string("/v1"),
+           std::string("/v1/"),
+           std::string("/v1/client"),
+           std::string("/v1/client/"),
+           std::string("/index.html"),
+           std::string("//"),
+           std::string("*"),
+           std::string("/v1/client/snapshot/"),
+           absl::StrCat("/v1/client/snapshot/", kId),
+           std::string("/v1/client/snapshots"),
+           std::string("/v1/client/add-version"),
+           std::string("/v1/client/add-version/"),
+           std::string("/v1/client/add-version/nonsense"),
+           absl::StrCat("/v1/client/add-version/", kId, "/"),
+           absl::StrCat("/v1/client/add-version//", kId),
+           absl::StrCat("/v1/client/add-version/", kId, kId),
+           absl::StrCat("/v1/client/add-version/", kId.substr(1)),
+           absl::StrCat("/v1/client/add-version/{", kId, "}"),
+           absl::StrCat("/v1/client/ADD-VERSION/", kId),
+           absl::StrCat("/V1/client/add-version/", kId),
+           absl::StrCat("/v2/client/add-version/", kId),
+           absl::StrCat("/v1/client/add-version%2F", kId),
+           absl::StrCat("v1/client/add-version/", kId),
+           absl::StrCat("/tasks/v1/client/add-version/", kId),
+       }) {
+    EXPECT_EQ(ParseTarget("", target), std::nullopt) << target;
+  }
+}
+
+// If this fails, a link with a query, as some proxies and checkers add, does not work.
+TEST(RouteTest, AQueryIsIgnored) {
+  EXPECT_EQ(EndpointOf("", "/?"), Endpoint::kIndex);
+  EXPECT_EQ(EndpointOf("", "/?a=b/c?d"), Endpoint::kIndex);
+  EXPECT_EQ(EndpointOf("", absl::StrCat("/v1/client/add-version/", kId, "?x=http://y/")),
+            Endpoint::kAddVersion);
+  EXPECT_EQ(EndpointOf("", absl::StrCat("/v1/client/add-version/?", kId)), std::nullopt);
+}
+
+// If this fails, clients behind a forward proxy get 404 (RFC 9112, section 3.2.2).
+TEST(RouteTest, AbsoluteForm) {
+  EXPECT_EQ(EndpointOf("", "http://example.org"), Endpoint::kIndex);
+  EXPECT_EQ(EndpointOf("", "http://example.org?query"), Endpoint::kIndex);
+  EXPECT_EQ(EndpointOf("", "http://example.org/"), Endpoint::kIndex);
+  EXPECT_EQ(EndpointOf("", "https://user@example.org:8080/v1/client/snapshot?x"),
+            Endpoint::kGetSnapshot);
+  EXPECT_EQ(EndpointOf("", absl::StrCat("http://[::1]:80/v1/client/add-version/", kId)),
+            Endpoint::kAddVersion);
+  EXPECT_EQ(EndpointOf("/tasks", "http://example.org/tasks/v1/client/snapshot"),
+            Endpoint::kGetSnapshot);
+  EXPECT_EQ(EndpointOf("/tasks", "http://example.org/v1/client/snapshot"), std::nullopt);
+}
+
+// If this fails, the same base path works or not depending on how it is written.
+TEST(RouteTest, BasePathsAreNormalized) {
+  EXPECT_EQ(NormalizeBasePath(""), "");
+  EXPECT_EQ(NormalizeBasePath("/"), "");
+  EXPECT_EQ(NormalizeBasePath("//"), "");
+  EXPECT_EQ(NormalizeBasePath("tasks"), "/tasks");
+  EXPECT_EQ(NormalizeBasePath("/tasks"), "/tasks");
+  EXPECT_EQ(NormalizeBasePath("/tasks/"), "/tasks");
+  EXPECT_EQ(NormalizeBasePath("some/path//"), "/some/path");
+}
+
+// If this fails, a server under a path is not found there, or is found elsewhere too.
+TEST(RouteTest, BasePathsComeFirst) {
+  const std::string base = "/some/path";
+  EXPECT_EQ(EndpointOf(base, "/some/path"), Endpoint::kIndex);
+  EXPECT_EQ(EndpointOf(base, "/some/path/"), Endpoint::kIndex);
+  EXPECT_EQ(EndpointOf(base, "/some/path?query"), Endpoint::kIndex);
+  EXPECT_EQ(EndpointOf(base, "/some/path/v1/client/snapshot"), Endpoint::kGetSnapshot);
+  for (const char* target : {"/", "/some", "/some/pathology", "/some/pathv1/client/snapshot",
+                             "/v1/client/snapshot", "/SOME/path/", "/some/path//"}) {
+    EXPECT_EQ(EndpointOf(base, target), std::nullopt) << target;
+  }
+}
+
+// If this fails, 405 and its Allow, or the check of the content type, is about another endpoint.
+TEST(RouteTest, MethodsAndMediaTypes) {
+  EXPECT_EQ(MethodOf(Endpoint::kIndex), "GET");
+  EXPECT_EQ(MethodOf(Endpoint::kAddVersion), "POST");
+  EXPECT_EQ(MethodOf(Endpoint::kGetChildVersion), "GET");
+  EXPECT_EQ(MethodOf(Endpoint::kAddSnapshot), "POST");
+  EXPECT_EQ(MethodOf(Endpoint::kGetSnapshot), "GET");
+  EXPECT_EQ(RequestMediaTypeOf(Endpoint::kAddVersion),
+            "application/vnd.taskchampion.history-segment");
+  EXPECT_EQ(RequestMediaTypeOf(Endpoint::kAddSnapshot), "application/vnd.taskchampion.snapshot");
+  for (const Endpoint endpoint :
+       {Endpoint::kIndex, Endpoint::kGetChildVersion, Endpoint::kGetSnapshot}) {
+    EXPECT_EQ(RequestMediaTypeOf(endpoint), "");
+  }
+  EXPECT_EQ(NameOf(Endpoint::kGetChildVersion), "get-child-version");
+}
+
+}  // namespace
+}  // namespace tcsync::http

@@ -1,0 +1,314 @@
+// The handler's answers and log lines, over a scripted storage: what cannot be had from a real one.
+// What a client sees over sockets is tested in tests/conformance.
+#include "http/sync_handler.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/conformance/compression.h"
+#include "tests/unit/sync/manual_clock.h"
+#include "tests/unit/sync/scripted_storage.h"
+
+namespace tcsync::http {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+constexpr char kClientId[] = "c11e4700-0000-4000-8000-000000000001";
+const Uuid kVersionId = *Uuid::Parse("0123abcd-ef45-4678-9abc-def001020304");
+constexpr char kAddVersion[] = "/v1/client/add-version/0123abcd-ef45-4678-9abc-def001020304";
+constexpr char kGetChild[] = "/v1/client/get-child-version/0123abcd-ef45-4678-9abc-def001020304";
+constexpr char kAddSnapshot[] = "/v1/client/add-snapshot/0123abcd-ef45-4678-9abc-def001020304";
+constexpr char kGetSnapshot[] = "/v1/client/snapshot";
+
+class SyncHandlerTest : public testing::Test {
+ protected:
+  SyncHandlerTest() : SyncHandlerTest(SyncHandlerOptions{"", 1000, 100'000}) {}
+  explicit SyncHandlerTest(const SyncHandlerOptions& options)
+      : handler_(service_, options,
+                 Logger([this](LogLevel level,
+                               absl::string_view message) { log_.emplace_back(level, message); },
+                        LogLevel::kDebug)) {}
+
+  Response Handle(absl::string_view method, absl::string_view target, absl::string_view body = "",
+                  std::vector<HeaderView> more_headers = {}) {
+    std::vector<HeaderView> headers = {{"X-Client-Id", kClientId}};
+    if (method == "POST") {
+      headers.push_back({"Content-Type", absl::StrContains(target, "snapshot")
+                                             ? kSnapshotMediaType
+                                             : kHistorySegmentMediaType});
+    }
+    headers.insert(headers.begin(), more_headers.begin(), more_headers.end());
+    std::optional<Response> response;
+    handler_.Handle({method, target, headers}, body, [&response](Response answer) {
+      ASSERT_FALSE(response.has_value()) << "answered twice";
+      response = std::move(answer);
+    });
+    EXPECT_TRUE(response.has_value()) << "not answered";
+    return *std::move(response);
+  }
+
+  // One request of each row that reaches storage.
+  std::vector<Response> EveryRow() {
+    std::vector<Response> responses;
+    responses.push_back(Handle("POST", kAddVersion, "segment"));
+    responses.push_back(Handle("GET", kGetChild));
+    responses.push_back(Handle("POST", kAddSnapshot, "snapshot"));
+    responses.push_back(Handle("GET", kGetSnapshot));
+    return responses;
+  }
+
+  std::vector<std::string> LinesAt(LogLevel level) const {
+    std::vector<std::string> lines;
+    for (const auto& [line_level, line] : log_) {
+      if (line_level == level) lines.push_back(line);
+    }
+    return lines;
+  }
+
+  static std::string HeaderOf(const Response& response, absl::string_view name) {
+    for (const Header& header : response.headers) {
+      if (header.name == name) return header.value;
+    }
+    return "";
+  }
+
+  ScriptedStorage storage_;
+  ManualClock clock_;
+  SyncService service_{storage_, clock_, SyncPolicy()};
+  std::vector<std::pair<LogLevel, std::string>> log_;
+  SyncHandler handler_;
+};
+
+// If this fails, a client does not learn that trying again helps, or the operator not that it is
+// crowded.
+TEST_F(SyncHandlerTest, UnavailableIs503) {
+  storage_.FailAll(absl::UnavailableError("busy"));
+  for (const Response& response : EveryRow()) {
+    EXPECT_EQ(response.status, 503);
+    EXPECT_EQ(HeaderOf(response, "Retry-After"), "1");
+    EXPECT_EQ(HeaderOf(response, "Cache-Control"), "no-store, max-age=0");
+  }
+  EXPECT_EQ(LinesAt(LogLevel::kWarning).size(), 4u);
+}
+
+// If this fails, a full disk is not told from a broken one.
+TEST_F(SyncHandlerTest, ResourceExhaustedIs507) {
+  storage_.FailAll(absl::ResourceExhaustedError("the device /dev/vda is full"));
+  for (const Response& response : EveryRow()) {
+    EXPECT_EQ(response.status, 507);
+    EXPECT_THAT(response.body, HasSubstr("disk is full"));
+    EXPECT_THAT(response.body, Not(HasSubstr("/dev/vda"))) << "a stranger learns of the machine";
+  }
+  EXPECT_THAT(LinesAt(LogLevel::kError), testing::Contains(HasSubstr("/dev/vda")));
+}
+
+// If this fails, damage is hidden from the operator, or shown to strangers.
+TEST_F(SyncHandlerTest, EverythingElseIs500) {
+  for (const absl::Status& status :
+       {absl::DataLossError("in 000017.sst"), absl::InternalError("in 000017.sst"),
+        absl::UnknownError("in 000017.sst"), absl::InvalidArgumentError("in 000017.sst")}) {
+    storage_.FailAll(status);
+    log_.clear();
+    for (const Response& response : EveryRow()) {
+      EXPECT_EQ(response.status, 500) << status;
+      EXPECT_THAT(response.body, Not(HasSubstr("000017")));
+    }
+    EXPECT_THAT(LinesAt(LogLevel::kError), testing::Contains(HasSubstr("000017.sst")).Times(4));
+  }
+}
+
+// If this fails, nobody finds out why a replica cannot sync any more: it never shows the body.
+TEST_F(SyncHandlerTest, GoneIsAWarningWithItsReason) {
+  const Uuid latest = Uuid::Random();
+  storage_.child = NoChild{latest};
+  const Response response = Handle("GET", kGetChild);
+  EXPECT_EQ(response.status, 410);
+  ASSERT_EQ(log_.size(), 1u);
+  EXPECT_EQ(log_[0].first, LogLevel::kWarning);
+  EXPECT_THAT(log_[0].second, HasSubstr("410"));
+  EXPECT_THAT(log_[0].second, HasSubstr(kClientId));
+  EXPECT_THAT(log_[0].second, HasSubstr(kVersionId.ToString()));
+  EXPECT_THAT(log_[0].second, HasSubstr(latest.ToString()));
+}
+
+// If this fails, the log fills with what happens at every sync.
+TEST_F(SyncHandlerTest, UsualAnswersAreForDebugging) {
+  EXPECT_EQ(Handle("GET", kGetSnapshot).status, 404);
+  EXPECT_EQ(Handle("GET", kGetChild).status, 404);
+  storage_.append = Conflict{kVersionId};
+  EXPECT_EQ(Handle("POST", kAddVersion, "segment").status, 409);
+  storage_.append = Appended{kVersionId, std::nullopt};
+  EXPECT_EQ(Handle("POST", kAddVersion, "segment").status, 200);
+  storage_.store_snapshot = StoreSnapshotOutcome::kNotWanted;
+  EXPECT_EQ(Handle("POST", kAddSnapshot, "snapshot").status, 200);
+  EXPECT_EQ(LinesAt(LogLevel::kDebug).size(), log_.size());
+  EXPECT_EQ(log_.size(), 5u);
+}
+
+// If this fails, a stranger writes lines of his own into the operator's log, or colours it.
+TEST_F(SyncHandlerTest, RefusalsAreOneLine) {
+  const std::string evil = "/nowhere\r\n2026-01-01 [error] all is lost\x1b[31m\x7f\t\xff";
+  EXPECT_EQ(Handle("GET", evil).status, 404);
+  EXPECT_EQ(Handle("BREW\n", kGetSnapshot).status, 405);
+  EXPECT_EQ(Handle("GET", kGetSnapshot, "", {{"X-Client-Id", "a\nb"}}).status, 400);
+  EXPECT_EQ(Handle("POST", kAddVersion, "x", {{"Content-Type", "text/\nplain"}}).status, 400);
+  EXPECT_EQ(Handle("POST", kAddVersion, "x", {{"Content-Encoding", "a\nb"}}).status, 415);
+  ASSERT_EQ(log_.size(), 5u);
+  for (const auto& [level, line] : log_) {
+    EXPECT_EQ(level, LogLevel::kInfo) << line;
+    for (const char c : line) EXPECT_TRUE(c >= ' ' && c < 0x7f) << static_cast<int>(c);
+  }
+}
+
+// If this fails, what storage reports breaks the rule that a message is one line.
+TEST_F(SyncHandlerTest, StorageFailuresAreOneLine) {
+  storage_.FailAll(absl::InternalError("one\ntwo\x1b"));
+  EveryRow();
+  for (const auto& [level, line] : log_) {
+    for (const char c : line) EXPECT_TRUE(c >= ' ' && c < 0x7f) << line;
+  }
+}
+
+// If this fails, sealed data ends up in a log file.
+TEST_F(SyncHandlerTest, BodiesAreNeverLogged) {
+  const std::string body = "XYZZY";
+  storage_.append = Conflict{kVersionId};
+  Handle("POST", kAddVersion, body);
+  Handle("POST", kAddVersion, body, {{"Content-Encoding", "gzip"}});
+  Handle("POST", kAddVersion, body + std::string(2000, 'x'));
+  Handle("GET", kGetSnapshot, body);
+  Handle("GET", kGetSnapshot, body, {{"Authorization", body}, {"Cookie", body}});
+  storage_.snapshot = Snapshot{kVersionId, body};
+  Handle("GET", kGetSnapshot);
+  EXPECT_FALSE(log_.empty());
+  for (const auto& [level, line] : log_) EXPECT_THAT(line, Not(HasSubstr(body)));
+}
+
+// If this fails, answers that were sent, or requests that failed, keep their memory for ever.
+TEST_F(SyncHandlerTest, TheBudgetIsGivenBack) {
+  storage_.append = Appended{kVersionId, std::nullopt};
+  storage_.snapshot = Snapshot{kVersionId, std::string(60'000, 'x')};
+  for (int i = 0; i < 200; ++i) {
+    EXPECT_EQ(Handle("POST", kAddVersion, std::string(1000, 'x')).status, 200);
+    EXPECT_EQ(Handle("POST", kAddVersion, std::string(1001, 'x')).status, 413);
+    EXPECT_EQ(Handle("POST", kAddVersion, "not gzip", {{"Content-Encoding", "gzip"}}).status, 400);
+    EXPECT_EQ(Handle("GET", kGetSnapshot).status, 200);
+  }
+}
+
+// If this fails, several large answers that are being sent take more memory than there is.
+TEST_F(SyncHandlerTest, AnswersTakeFromTheBudgetUntilTheyAreSent) {
+  storage_.snapshot = Snapshot{kVersionId, std::string(60'000, 'x')};
+  {
+    const Response first = Handle("GET", kGetSnapshot);
+    EXPECT_EQ(first.status, 200);
+    const Response second = Handle("GET", kGetSnapshot);
+    EXPECT_EQ(second.status, 503);
+    EXPECT_EQ(HeaderOf(second, "Retry-After"), "1");
+    EXPECT_THAT(HeaderOf(second, "X-Version-Id"), IsEmpty());
+  }
+  EXPECT_EQ(Handle("GET", kGetSnapshot).status, 200);
+}
+
+// If this fails, a request that was given up, such as by a client that hung up, happens after all.
+TEST_F(SyncHandlerTest, AnAbandonedRequestHasNoEffect) {
+  const std::vector<HeaderView> headers = {{"x-client-id", kClientId},
+                                           {"content-type", kHistorySegmentMediaType}};
+  {
+    auto decision = handler_.Begin({"POST", kAddVersion, headers});
+    ASSERT_TRUE(std::holds_alternative<PendingRequest>(decision));
+    EXPECT_EQ(std::get<PendingRequest>(decision).Append("segment"), std::nullopt);
+  }
+  EXPECT_TRUE(storage_.append_requests.empty());
+}
+
+// If this fails, a body larger than the limit is received before it is refused.
+TEST_F(SyncHandlerTest, AnAnnouncedBodyOverTheLimitIsRefusedByTheHead) {
+  const auto begin = [this](absl::string_view length) {
+    const std::vector<HeaderView> headers = {{"X-Client-Id", kClientId},
+                                             {"Content-Type", kHistorySegmentMediaType},
+                                             {"Content-Length", length}};
+    return handler_.Begin({"POST", kAddVersion, headers});
+  };
+  for (const char* length : {"1001", "18446744073709551615"}) {
+    const auto decision = begin(length);
+    ASSERT_TRUE(std::holds_alternative<Response>(decision)) << length;
+    EXPECT_EQ(std::get<Response>(decision).status, 413);
+  }
+  for (const char* length : {"", "0", "1000", "nonsense", "-1", "99999999999999999999999"}) {
+    EXPECT_TRUE(std::holds_alternative<PendingRequest>(begin(length))) << length;
+  }
+}
+
+// If this fails, the urgency of a snapshot does not reach the client as the protocol writes it.
+TEST_F(SyncHandlerTest, SnapshotRequests) {
+  const auto request_for = [this](std::optional<SnapshotSummary> summary) {
+    storage_.append = Appended{kVersionId, summary};
+    const Response response = Handle("POST", kAddVersion, "segment");
+    EXPECT_EQ(response.status, 200);
+    EXPECT_EQ(HeaderOf(response, "X-Version-Id"), kVersionId.ToString());
+    EXPECT_EQ(response.body, "");
+    return HeaderOf(response, "X-Snapshot-Request");
+  };
+  const int64_t now = absl::ToUnixSeconds(clock_.Now());
+  EXPECT_EQ(request_for(std::nullopt), "urgency=high");
+  EXPECT_EQ(request_for(SnapshotSummary{{}, now, 99}), "");
+  EXPECT_EQ(request_for(SnapshotSummary{{}, now, 100}), "urgency=low");
+  EXPECT_EQ(request_for(SnapshotSummary{{}, now, 150}), "urgency=high");
+}
+
+// If this fails, a client that may not be created is told something else than the protocol says.
+TEST_F(SyncHandlerTest, NoSuchClientIs404AndSaysWhy) {
+  const Response response = Handle("POST", kAddVersion, "segment");
+  EXPECT_EQ(response.status, 404);
+  EXPECT_THAT(response.body, HasSubstr("no such client"));
+  EXPECT_THAT(LinesAt(LogLevel::kInfo), ElementsAre(HasSubstr(kClientId)));
+  EXPECT_EQ(Handle("POST", kAddSnapshot, "snapshot").status, 404);
+}
+
+// If this fails, the content type that a real client sends with parameters is refused.
+TEST_F(SyncHandlerTest, ContentTypeParametersAreIgnored) {
+  storage_.append = Appended{kVersionId, std::nullopt};
+  for (const char* type : {"application/vnd.taskchampion.history-segment; charset=utf-8",
+                           "APPLICATION/vnd.taskchampion.History-Segment ;x"}) {
+    EXPECT_EQ(Handle("POST", kAddVersion, "segment", {{"Content-Type", type}}).status, 200) << type;
+  }
+  for (const char* type : {"", "application/vnd.taskchampion.snapshot", "text/plain",
+                           "application/vnd.taskchampion.history-segmentx"}) {
+    EXPECT_EQ(Handle("POST", kAddVersion, "segment", {{"Content-Type", type}}).status, 400) << type;
+  }
+}
+
+// If this fails, storage gets compressed bytes, which no replica can open.
+TEST_F(SyncHandlerTest, StorageGetsTheDecodedBody) {
+  storage_.append = Appended{kVersionId, std::nullopt};
+  Handle("POST", kAddVersion, conformance::Gzip("segment"), {{"Content-Encoding", "gzip"}});
+  Handle("POST", kAddVersion, conformance::Deflate("segment"), {{"Content-Encoding", "deflate"}});
+  ASSERT_EQ(storage_.append_requests.size(), 2u);
+  EXPECT_EQ(storage_.append_requests[0].segment, "segment");
+  EXPECT_EQ(storage_.append_requests[1].segment, "segment");
+}
+
+// If this fails, an empty body becomes a version, which replicas cannot open.
+TEST_F(SyncHandlerTest, EmptyBodiesAreRefused) {
+  EXPECT_EQ(Handle("POST", kAddVersion).status, 400);
+  EXPECT_EQ(Handle("POST", kAddSnapshot).status, 400);
+  EXPECT_EQ(
+      Handle("POST", kAddVersion, conformance::Gzip(""), {{"Content-Encoding", "gzip"}}).status,
+      400);
+  EXPECT_TRUE(storage_.append_requests.empty());
+  EXPECT_TRUE(storage_.store_snapshot_requests.empty());
+}
+
+}  // namespace
+}  // namespace tcsync::http

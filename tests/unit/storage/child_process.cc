@@ -1,0 +1,160 @@
+#include "tests/unit/storage/child_process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "storage/rocksdb/rocksdb_storage.h"
+#include "tests/unit/storage/storage_calls.h"
+
+extern char** environ;
+
+namespace tcsync {
+namespace {
+
+constexpr char kChildFlag[] = "--run-as-child";
+constexpr uid_t kNobody = 65534;
+
+std::string program_path;  // set by main
+
+void PrintLine(const std::string& line) {
+  const std::string text = line + "\n";
+  // Shorter than PIPE_BUF, so that it is written whole whichever thread writes.
+  if (write(STDOUT_FILENO, text.data(), text.size()) < 0) std::_Exit(1);
+}
+
+absl::StatusOr<std::unique_ptr<Storage>> Open(const std::string& directory) {
+  RocksdbStorageOptions options;
+  options.data_dir = directory;
+  options.memtable_bytes = 256 * 1024;  // some of what is killed has been flushed, some has not
+  return OpenRocksdbStorage(options, Logger());
+}
+
+int TryOpen(const std::string& directory) {
+  const auto storage = Open(directory);
+  PrintLine(storage.ok() ? "ok" : storage.status().ToString());
+  return 0;
+}
+
+int TryOpenAsNobody(const std::string& directory) {
+  if (getuid() == 0 && (setgid(kNobody) != 0 || setuid(kNobody) != 0)) return 1;
+  return TryOpen(directory);
+}
+
+// Appends to one chain, one version after the other, for as long as the process lives.
+class EndlessAppender {
+ public:
+  EndlessAppender(Storage& storage, int number) : storage_(storage), number_(number) {
+    const ChildOutcome outcome = GetChild(storage_, KilledClient(number_), Uuid::Random());
+    parent_ = NoChildOf(outcome).value_or(kNil);
+  }
+
+  void AppendNext() {
+    storage_.Append(AppendRequestFor(KilledClient(number_), parent_, SegmentOfKilled(parent_)),
+                    [this](absl::StatusOr<AppendOutcome> outcome) {
+                      const auto* appended =
+                          outcome.ok() ? std::get_if<Appended>(&*outcome) : nullptr;
+                      if (appended == nullptr) std::_Exit(1);
+                      PrintLine(absl::StrCat(number_, " ", parent_.ToString(), " ",
+                                             appended->version_id.ToString()));
+                      parent_ = appended->version_id;
+                      AppendNext();
+                    });
+  }
+
+ private:
+  Storage& storage_;
+  const int number_;
+  Uuid parent_;
+};
+
+int AppendUntilKilled(const std::string& directory) {
+  const auto storage = Open(directory);
+  if (!storage.ok()) {
+    PrintLine(storage.status().ToString());
+    return 1;
+  }
+  std::vector<std::unique_ptr<EndlessAppender>> appenders;
+  for (int i = 0; i < kKilledClients; ++i) {
+    appenders.push_back(std::make_unique<EndlessAppender>(**storage, i));
+  }
+  for (const auto& appender : appenders) appender->AppendNext();
+  for (;;) pause();
+}
+
+}  // namespace
+
+Uuid KilledClient(int number) {
+  return *Uuid::Parse(absl::StrCat("c11e4700-0000-4000-8000-00000000000", number));
+}
+
+std::string SegmentOfKilled(const Uuid& parent) {
+  // One in four is kept apart from its record, in a blob file.
+  const size_t size = parent.bytes()[15] % 4 == 0 ? 20'000 : 1'000;
+  return parent.ToString() + Noise(size);
+}
+
+ChildProcess::ChildProcess(const char* task, const std::string& directory) {
+  int ends[2];
+  if (pipe(ends) != 0) std::abort();
+  fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+  fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  std::string arguments[] = {program_path, kChildFlag, task, directory};
+  char* argv[] = {arguments[0].data(), arguments[1].data(), arguments[2].data(),
+                  arguments[3].data(), nullptr};
+  if (posix_spawn(&pid_, program_path.c_str(), &actions, nullptr, argv, environ) != 0) {
+    std::perror("cannot run this program as a child");
+    std::abort();
+  }
+  posix_spawn_file_actions_destroy(&actions);
+  close(ends[1]);
+  output_ = ends[0];
+}
+
+ChildProcess::~ChildProcess() {
+  Kill();
+  waitpid(pid_, nullptr, 0);
+  close(output_);
+}
+
+void ChildProcess::Kill() { kill(pid_, SIGKILL); }
+
+std::optional<std::string> ChildProcess::ReadLine() {
+  for (;;) {
+    const size_t end = read_.find('\n');
+    if (end != std::string::npos) {
+      std::string line = read_.substr(0, end);
+      read_.erase(0, end + 1);
+      return line;
+    }
+    char buffer[4096];
+    const ssize_t size = read(output_, buffer, sizeof(buffer));
+    if (size < 0 && errno == EINTR) continue;
+    if (size <= 0) return std::nullopt;
+    read_.append(buffer, static_cast<size_t>(size));
+  }
+}
+
+std::optional<int> RunAsChild(int argc, char** argv) {
+  program_path = argv[0];
+  if (argc != 4 || std::string(argv[1]) != kChildFlag) return std::nullopt;
+  const std::string task = argv[2];
+  if (task == kTryOpen) return TryOpen(argv[3]);
+  if (task == kTryOpenAsNobody) return TryOpenAsNobody(argv[3]);
+  if (task == kAppendUntilKilled) return AppendUntilKilled(argv[3]);
+  return 1;
+}
+
+}  // namespace tcsync

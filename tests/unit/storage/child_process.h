@@ -1,0 +1,55 @@
+// This test program, run a second time as a child process that has a task of its own: to hold a
+// data directory, or to be killed while it writes to one. A new program rather than a fork, because
+// RocksDB has threads.
+#ifndef TCSYNC_TESTS_UNIT_STORAGE_CHILD_PROCESS_H_
+#define TCSYNC_TESTS_UNIT_STORAGE_CHILD_PROCESS_H_
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+
+#include "tcsync/uuid.h"
+
+namespace tcsync {
+
+// Opens the storage in the directory and prints "ok", or its status' code and message.
+inline constexpr char kTryOpen[] = "try-open";
+
+// The same as the user nobody, when it is run by root.
+inline constexpr char kTryOpenAsNobody[] = "try-open-as-nobody";
+
+// Appends without an end to the chains of kKilledClients, and prints a line for each version that
+// was acknowledged: the client's number, the parent and the version ID, with spaces between them. A
+// segment is SegmentOfKilled(parent).
+inline constexpr char kAppendUntilKilled[] = "append-until-killed";
+inline constexpr int kKilledClients = 4;
+Uuid KilledClient(int number);
+std::string SegmentOfKilled(const Uuid& parent);
+
+// One thread.
+class ChildProcess {
+ public:
+  // Starts the child at `task` with a data directory.
+  ChildProcess(const char* task, const std::string& directory);
+  // Kills it if it still runs.
+  ~ChildProcess();
+  ChildProcess(const ChildProcess&) = delete;
+  ChildProcess& operator=(const ChildProcess&) = delete;
+
+  // The next line that it prints, without its end; nullopt when it has ended.
+  std::optional<std::string> ReadLine();
+  void Kill();
+
+ private:
+  pid_t pid_ = -1;
+  int output_ = -1;
+  std::string read_;  // and not yet returned
+};
+
+// For main: the exit code when this program was started by ChildProcess.
+std::optional<int> RunAsChild(int argc, char** argv);
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_TESTS_UNIT_STORAGE_CHILD_PROCESS_H_

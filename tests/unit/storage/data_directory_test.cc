@@ -1,0 +1,236 @@
+// The data directory: who may open it, and which formats. If these fail, two servers write to one
+// directory, or a release writes over data that it does not understand.
+#include "storage/rocksdb/data_directory.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "storage/rocksdb/rocksdb_storage.h"
+#include "tests/unit/storage/child_process.h"
+#include "tests/unit/storage/storage_calls.h"
+#include "tests/unit/storage/temporary_directory.h"
+
+namespace tcsync {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr char kFormat[] = "tcsync storage format 1\n";
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  EXPECT_TRUE(file) << path;
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+void WriteFile(const std::string& path, absl::string_view text) {
+  std::ofstream file(path, std::ios::binary);
+  file << text;
+  ASSERT_TRUE(file.flush()) << path;
+}
+
+mode_t ModeOf(const std::string& path) {
+  struct stat info {};
+  EXPECT_EQ(stat(path.c_str(), &info), 0) << path;
+  return info.st_mode & 07777;
+}
+
+// Every file below `path`, with its bytes; "/" for a directory.
+std::map<std::string, std::string> ContentsOf(const std::string& path) {
+  std::map<std::string, std::string> contents;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(path)) {
+    contents[entry.path().string()] = entry.is_directory() ? "/" : ReadFile(entry.path().string());
+  }
+  return contents;
+}
+
+class DataDirectoryTest : public testing::Test {
+ protected:
+  // What opening gives that is refused. Expects that the message names the directory, and that
+  // nothing in it was touched.
+  absl::Status Refusal() {
+    const auto before = ContentsOf(directory_.path());
+    const auto opened = DataDirectory::Open(path_);
+    EXPECT_FALSE(opened.ok());
+    EXPECT_THAT(opened.status().message(), HasSubstr(path_));
+    EXPECT_EQ(ContentsOf(directory_.path()), before) << "it was changed";
+    const auto storage = OpenRocksdbStorage({.data_dir = path_}, Logger());
+    EXPECT_EQ(storage.status(), opened.status());
+    EXPECT_EQ(ContentsOf(directory_.path()), before) << "it was changed";
+    return opened.status();
+  }
+
+  void MakeDirectoryWithFormat(absl::string_view format) {
+    std::filesystem::create_directory(path_);
+    WriteFile(path_ + "/FORMAT", format);
+  }
+
+  const TemporaryDirectory directory_;
+  const std::string path_ = directory_.path() + "/data";
+};
+
+TEST_F(DataDirectoryTest, IsCreatedForItsOwnerOnly) {
+  const auto opened = DataDirectory::Open(path_);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_EQ(ModeOf(path_), 0700u);
+  EXPECT_EQ(ReadFile(path_ + "/FORMAT"), kFormat);
+  EXPECT_EQ(ModeOf(path_ + "/FORMAT"), 0600u);
+  EXPECT_EQ(opened->DatabasePath(), path_ + "/rocksdb");
+}
+
+// If this fails, a first start in a home directory or a container fails for want of a directory.
+TEST_F(DataDirectoryTest, AParentThatDoesNotExistIsCreated) {
+  for (const std::string& path : {path_ + "/a/b/c", path_ + "/d/e//", path_ + "/f/"}) {
+    EXPECT_TRUE(DataDirectory::Open(path).ok()) << path;
+    EXPECT_EQ(ModeOf(path), 0700u);
+  }
+}
+
+// If this fails, an operator's own permissions on a directory are overruled.
+TEST_F(DataDirectoryTest, AnExistingDirectoryKeepsItsMode) {
+  std::filesystem::create_directory(path_);
+  ASSERT_EQ(chmod(path_.c_str(), 0750), 0);
+  EXPECT_TRUE(DataDirectory::Open(path_).ok());
+  EXPECT_EQ(ModeOf(path_), 0750u);
+  EXPECT_EQ(ReadFile(path_ + "/FORMAT"), kFormat);
+}
+
+TEST_F(DataDirectoryTest, IsReopened) {
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(DataDirectory::Open(path_).ok());
+  EXPECT_EQ(ReadFile(path_ + "/FORMAT"), kFormat);
+}
+
+// If this fails, an older release destroys what a newer one wrote.
+TEST_F(DataDirectoryTest, ANewerFormatIsRefused) {
+  // With a database inside, as a newer release leaves it.
+  ASSERT_TRUE(OpenRocksdbStorage({.data_dir = path_}, Logger()).ok());
+  for (const int version : {2, 10, 2'000'000'000}) {
+    WriteFile(path_ + "/FORMAT", absl::StrCat("tcsync storage format ", version, "\n"));
+    const absl::Status refusal = Refusal();
+    EXPECT_EQ(refusal.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_THAT(refusal.message(), HasSubstr(absl::StrCat("format ", version)));
+    EXPECT_THAT(refusal.message(), HasSubstr("newer release"));
+  }
+}
+
+// If this fails, tcsync writes into a directory that is another program's.
+TEST_F(DataDirectoryTest, AGarbageFormatIsRefused) {
+  for (const std::string& format :
+       {std::string("garbage"), std::string("tcsync storage format"),
+        std::string("tcsync storage format \n"), std::string("tcsync storage format 0\n"),
+        std::string("tcsync storage format -1\n"), std::string("tcsync storage format 1 2\n"),
+        std::string("tcsync storage format one\n"), std::string("Tcsync storage format 1\n"),
+        std::string("tcsync storage format 99999999999999999999\n"), std::string(1000, 'x'),
+        std::string("\0\0\0", 3)}) {
+    MakeDirectoryWithFormat(format);
+    EXPECT_EQ(Refusal().code(), absl::StatusCode::kFailedPrecondition) << format;
+  }
+}
+
+// If this fails, a database of unknown format is read as if it were this one's.
+TEST_F(DataDirectoryTest, ADatabaseWithoutAFormatIsRefused) {
+  ASSERT_TRUE(OpenRocksdbStorage({.data_dir = path_}, Logger()).ok());
+  std::filesystem::remove(path_ + "/FORMAT");
+  EXPECT_EQ(Refusal().code(), absl::StatusCode::kFailedPrecondition);
+  WriteFile(path_ + "/FORMAT", "");
+  EXPECT_EQ(Refusal().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+// If this fails, a first start that was cut short makes every later one fail.
+TEST_F(DataDirectoryTest, AnEmptyFormatIsCompleted) {
+  MakeDirectoryWithFormat("");
+  EXPECT_TRUE(DataDirectory::Open(path_).ok());
+  EXPECT_EQ(ReadFile(path_ + "/FORMAT"), kFormat);
+}
+
+// If this fails, two engines of one process write to one directory and destroy it.
+TEST_F(DataDirectoryTest, IsOpenOnceInAProcess) {
+  const auto first = OpenRocksdbStorage({.data_dir = path_}, Logger());
+  ASSERT_TRUE(first.ok()) << first.status();
+  MustAppend(**first, Uuid::Random(), kNil);
+  const auto second = OpenRocksdbStorage({.data_dir = path_}, Logger());
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_THAT(second.status().message(), HasSubstr(path_));
+  EXPECT_THAT(second.status().message(), HasSubstr("in use"));
+  MustAppend(**first, Uuid::Random(), kNil);
+}
+
+// If this fails, two servers on one directory destroy it.
+TEST_F(DataDirectoryTest, IsOpenInOneProcess) {
+  {
+    const auto first = OpenRocksdbStorage({.data_dir = path_}, Logger());
+    ASSERT_TRUE(first.ok()) << first.status();
+    EXPECT_THAT(ChildProcess(kTryOpen, path_).ReadLine().value_or(""),
+                testing::AllOf(testing::StartsWith("ALREADY_EXISTS"), HasSubstr(path_)));
+    MustAppend(**first, Uuid::Random(), kNil);
+  }
+  EXPECT_EQ(ChildProcess(kTryOpen, path_).ReadLine(), "ok");
+}
+
+// If this fails, the lock is lost or doubled when the directory changes hands within the program.
+TEST_F(DataDirectoryTest, TheLockMoves) {
+  auto opened = DataDirectory::Open(path_);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  {
+    const DataDirectory moved = *std::move(opened);
+    opened = absl::UnknownError("moved from");
+    EXPECT_EQ(DataDirectory::Open(path_).status().code(), absl::StatusCode::kAlreadyExists);
+  }
+  EXPECT_TRUE(DataDirectory::Open(path_).ok());
+}
+
+// If this fails, a mistake in a path destroys a file, or is told in words that do not help.
+TEST_F(DataDirectoryTest, AFileIsRefused) {
+  WriteFile(path_, "a file of someone's");
+  const absl::Status refusal = Refusal();
+  EXPECT_EQ(refusal.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(refusal.message(), HasSubstr("not a directory"));
+}
+
+TEST_F(DataDirectoryTest, APathThroughAFileIsRefused) {
+  WriteFile(path_, "a file of someone's");
+  const auto opened = DataDirectory::Open(path_ + "/data");
+  EXPECT_FALSE(opened.ok());
+  EXPECT_THAT(opened.status().message(), HasSubstr(path_));
+}
+
+TEST_F(DataDirectoryTest, AnEmptyPathIsRefused) {
+  EXPECT_EQ(DataDirectory::Open("").status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+// If this fails, a server without the rights to its directory fails in words that do not help, or
+// starts and fails later.
+TEST_F(DataDirectoryTest, AnUnwritableDirectoryIsRefused) {
+  ASSERT_EQ(chmod(directory_.path().c_str(), 0755), 0);
+  const auto refusal = [this] {
+    return ChildProcess(kTryOpenAsNobody, path_).ReadLine().value_or("");
+  };
+  const auto is_denied = testing::AllOf(testing::StartsWith("PERMISSION_DENIED"), HasSubstr(path_));
+  // Someone who is not root, and not the owner, or whose directory is read-only.
+  ASSERT_EQ(chmod(directory_.path().c_str(), 0555), 0);
+  EXPECT_THAT(refusal(), is_denied);  // cannot be created
+  EXPECT_FALSE(std::filesystem::exists(path_));
+  ASSERT_EQ(chmod(directory_.path().c_str(), 0755), 0);
+  std::filesystem::create_directory(path_);
+  ASSERT_EQ(chmod(path_.c_str(), 0555), 0);
+  EXPECT_THAT(refusal(), is_denied);
+  EXPECT_TRUE(std::filesystem::is_empty(path_));
+  // Its files belong to another user.
+  ASSERT_EQ(chmod(path_.c_str(), 0755), 0);
+  WriteFile(path_ + "/FORMAT", kFormat);
+  ASSERT_EQ(chmod((path_ + "/FORMAT").c_str(), 0400), 0);
+  EXPECT_THAT(refusal(), is_denied);
+}
+
+}  // namespace
+}  // namespace tcsync

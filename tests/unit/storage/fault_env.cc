@@ -1,0 +1,198 @@
+#include "tests/unit/storage/fault_env.h"
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "rocksdb/system_clock.h"
+
+namespace tcsync {
+
+using rocksdb::IODebugContext;
+using rocksdb::IOOptions;
+using rocksdb::IOStatus;
+using rocksdb::Slice;
+
+// What the test wants; shared with the files, which RocksDB owns.
+class FaultEnv::State {
+ public:
+  struct Fault {
+    Files files = Files::kAll;
+    IOStatus error;
+    bool torn = false;
+
+    bool Hits(bool is_log) const { return is_log || files == Files::kAll; }
+  };
+
+  void SetAppendFault(std::optional<Fault> fault) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    append_fault_ = std::move(fault);
+  }
+  void SetSyncFault(std::optional<Fault> fault) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    sync_fault_ = std::move(fault);
+  }
+  void Hold(bool hold) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    hold_ = hold;
+    changed_.notify_all();
+  }
+  void AwaitHeldAppend() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [this] { return held_ > 0; });
+  }
+  int log_syncs() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return log_syncs_;
+  }
+
+  // Called by files: waits as long as it should; the fault to meet, if any.
+  std::optional<Fault> OnAppend(bool is_log) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    if (is_log && hold_) {
+      ++held_;
+      changed_.notify_all();
+      changed_.wait(lock, [this] { return !hold_; });
+      --held_;
+    }
+    return append_fault_ && append_fault_->Hits(is_log) ? append_fault_ : std::nullopt;
+  }
+  std::optional<Fault> OnSync(bool is_log) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (is_log) ++log_syncs_;
+    return sync_fault_ && sync_fault_->Hits(is_log) ? sync_fault_ : std::nullopt;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<Fault> append_fault_;
+  std::optional<Fault> sync_fault_;
+  bool hold_ = false;
+  int held_ = 0;
+  int log_syncs_ = 0;
+};
+
+class FaultEnv::File final : public rocksdb::FSWritableFileOwnerWrapper {
+ public:
+  File(std::unique_ptr<rocksdb::FSWritableFile> file, std::shared_ptr<State> state, bool is_log)
+      : FSWritableFileOwnerWrapper(std::move(file)), state_(std::move(state)), is_log_(is_log) {}
+
+  IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* debug) override {
+    if (const auto fault = state_->OnAppend(is_log_)) return Fail(*fault, data, options, debug);
+    return FSWritableFileOwnerWrapper::Append(data, options, debug);
+  }
+  IOStatus Append(const Slice& data, const IOOptions& options,
+                  const rocksdb::DataVerificationInfo& verification,
+                  IODebugContext* debug) override {
+    if (const auto fault = state_->OnAppend(is_log_)) return Fail(*fault, data, options, debug);
+    return FSWritableFileOwnerWrapper::Append(data, options, verification, debug);
+  }
+  IOStatus Sync(const IOOptions& options, IODebugContext* debug) override {
+    if (const auto fault = state_->OnSync(is_log_)) return fault->error;
+    return FSWritableFileOwnerWrapper::Sync(options, debug);
+  }
+  IOStatus Fsync(const IOOptions& options, IODebugContext* debug) override {
+    if (const auto fault = state_->OnSync(is_log_)) return fault->error;
+    return FSWritableFileOwnerWrapper::Fsync(options, debug);
+  }
+
+ private:
+  IOStatus Fail(const State::Fault& fault, const Slice& data, const IOOptions& options,
+                IODebugContext* debug) {
+    if (fault.torn) {
+      const Slice part(data.data(), data.size() / 2);
+      const IOStatus written = FSWritableFileOwnerWrapper::Append(part, options, debug);
+      if (!written.ok()) return written;
+    }
+    return fault.error;
+  }
+
+  const std::shared_ptr<State> state_;
+  const bool is_log_;
+};
+
+class FaultEnv::FileSystem final : public rocksdb::FileSystemWrapper {
+ public:
+  explicit FileSystem(std::shared_ptr<State> state)
+      : FileSystemWrapper(rocksdb::FileSystem::Default()), state_(std::move(state)) {}
+
+  const char* Name() const override { return "FaultFileSystem"; }
+
+  IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                           std::unique_ptr<rocksdb::FSWritableFile>* result,
+                           IODebugContext* debug) override {
+    return Wrap(FileSystemWrapper::NewWritableFile(name, options, result, debug), name, result);
+  }
+  IOStatus ReopenWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                              std::unique_ptr<rocksdb::FSWritableFile>* result,
+                              IODebugContext* debug) override {
+    return Wrap(FileSystemWrapper::ReopenWritableFile(name, options, result, debug), name, result);
+  }
+  IOStatus ReuseWritableFile(const std::string& name, const std::string& old_name,
+                             const rocksdb::FileOptions& options,
+                             std::unique_ptr<rocksdb::FSWritableFile>* result,
+                             IODebugContext* debug) override {
+    return Wrap(FileSystemWrapper::ReuseWritableFile(name, old_name, options, result, debug), name,
+                result);
+  }
+
+ private:
+  IOStatus Wrap(IOStatus status, const std::string& name,
+                std::unique_ptr<rocksdb::FSWritableFile>* file) const {
+    const bool is_message_log = absl::EndsWith(name, "/LOG");
+    if (status.ok() && !is_message_log) {
+      *file = std::make_unique<File>(std::move(*file), state_, absl::EndsWith(name, ".log"));
+    }
+    return status;
+  }
+
+  const std::shared_ptr<State> state_;
+};
+
+// A clock that is a minute slow. After a full disk RocksDB looks whether there is room again, and
+// between two looks it waits until five seconds later by this clock: a moment that has passed.
+class FaultEnv::SlowClock final : public rocksdb::SystemClockWrapper {
+ public:
+  explicit SlowClock(const std::shared_ptr<rocksdb::SystemClock>& clock)
+      : SystemClockWrapper(clock) {}
+  const char* Name() const override { return "SlowClock"; }
+  uint64_t NowMicros() override { return SystemClockWrapper::NowMicros() - 60'000'000; }
+};
+
+class FaultEnv::Environment final : public rocksdb::EnvWrapper {
+ public:
+  explicit Environment(std::unique_ptr<rocksdb::Env> env) : EnvWrapper(std::move(env)) {
+    system_clock_ = std::make_shared<SlowClock>(system_clock_);
+  }
+};
+
+FaultEnv::FaultEnv()
+    : state_(std::make_shared<State>()),
+      env_(std::make_unique<Environment>(
+          rocksdb::NewCompositeEnv(std::make_shared<FileSystem>(state_)))) {}
+
+FaultEnv::~FaultEnv() = default;
+
+void FaultEnv::FailAppends(Files files, const IOStatus& error, bool torn) {
+  state_->SetAppendFault(State::Fault{files, error, torn});
+}
+
+void FaultEnv::FailSyncs(Files files, const IOStatus& error) {
+  state_->SetSyncFault(State::Fault{files, error, false});
+}
+
+void FaultEnv::Heal() {
+  state_->SetAppendFault(std::nullopt);
+  state_->SetSyncFault(std::nullopt);
+}
+
+void FaultEnv::HoldLogAppends() { state_->Hold(true); }
+void FaultEnv::AwaitHeldAppend() { state_->AwaitHeldAppend(); }
+void FaultEnv::ReleaseLogAppends() { state_->Hold(false); }
+int FaultEnv::log_syncs() const { return state_->log_syncs(); }
+
+}  // namespace tcsync

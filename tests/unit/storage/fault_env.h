@@ -1,0 +1,57 @@
+// A RocksDB environment over the real file system, in which a test can make writing fail, hold it
+// up and count it.
+#ifndef TCSYNC_TESTS_UNIT_STORAGE_FAULT_ENV_H_
+#define TCSYNC_TESTS_UNIT_STORAGE_FAULT_ENV_H_
+
+#include <memory>
+
+#include "rocksdb/env.h"
+#include "rocksdb/file_system.h"
+
+namespace tcsync {
+
+// Must outlive the storage that uses it. Thread-safe.
+class FaultEnv {
+ public:
+  enum class Files {
+    kWriteAheadLog,  // *.log
+    kAll,            // but RocksDB's own log messages
+  };
+
+  FaultEnv();
+  ~FaultEnv();
+
+  rocksdb::Env* env() const { return env_.get(); }
+
+  // From now on appending to those files fails. With `torn`, a part is written first, as a disk
+  // does that fills up in the middle.
+  void FailAppends(Files files, const rocksdb::IOStatus& error, bool torn = false);
+  // From now on syncing those files fails.
+  void FailSyncs(Files files, const rocksdb::IOStatus& error);
+  // From now on everything works again.
+  void Heal();
+
+  // From now on an append to the write-ahead log waits. Once for each FaultEnv.
+  void HoldLogAppends();
+  // Waits until an append waits.
+  void AwaitHeldAppend();
+  // Lets appends go on.
+  void ReleaseLogAppends();
+
+  // How often the write-ahead log was synced.
+  int log_syncs() const;
+
+ private:
+  class State;
+  class File;
+  class FileSystem;
+  class SlowClock;
+  class Environment;
+
+  const std::shared_ptr<State> state_;
+  const std::unique_ptr<rocksdb::Env> env_;
+};
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_TESTS_UNIT_STORAGE_FAULT_ENV_H_

@@ -1,0 +1,201 @@
+// The cache of chain heads. If these fail, an append is decided against a head of the past, which
+// writes over the end of a chain.
+#include "storage/rocksdb/head_cache.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace tcsync {
+namespace {
+
+constexpr uint64_t kPlenty = uint64_t{1} << 20;
+const Uuid kClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000001");
+
+ChainHead HeadAt(uint64_t number) {
+  return {.record = {.created_unix_seconds = static_cast<int64_t>(number), .snapshot = {}},
+          .latest_version_id = Uuid::RandomWithNumber(number),
+          .latest_number = number};
+}
+
+using Loaded = absl::StatusOr<std::optional<ChainHead>>;
+
+// Gets the head, counting how often it was loaded.
+Loaded GetCounting(HeadCache& cache, const Uuid& client_id, const Loaded& in_database, int& loads) {
+  return cache.Get(client_id, [&]() -> Loaded {
+    ++loads;
+    return in_database;
+  });
+}
+
+TEST(HeadCacheTest, LoadsOnce) {
+  HeadCache cache(kPlenty);
+  const ChainHead head = HeadAt(7);
+  int loads = 0;
+  for (int i = 0; i < 3; ++i) {
+    const Loaded got = GetCounting(cache, kClient, std::optional(head), loads);
+    ASSERT_TRUE(got.ok() && got->has_value());
+    EXPECT_EQ((*got)->latest_number, 7u);
+    EXPECT_EQ((*got)->latest_version_id, head.latest_version_id);
+    EXPECT_EQ((*got)->record.created_unix_seconds, 7);
+  }
+  EXPECT_EQ(loads, 1);
+}
+
+// If this fails, strangers push out the clients, or a new client is not found once it exists.
+TEST(HeadCacheTest, UnknownClientsAreNotKept) {
+  HeadCache cache(kPlenty);
+  int loads = 0;
+  for (int i = 0; i < 3; ++i) {
+    const Loaded got = GetCounting(cache, kClient, std::optional<ChainHead>(), loads);
+    ASSERT_TRUE(got.ok());
+    EXPECT_FALSE(got->has_value());
+  }
+  EXPECT_EQ(loads, 3);
+}
+
+// If this fails, one failed read makes a client unreachable for good.
+TEST(HeadCacheTest, ErrorsAreNotKept) {
+  HeadCache cache(kPlenty);
+  int loads = 0;
+  EXPECT_EQ(GetCounting(cache, kClient, absl::DataLossError("damaged"), loads).status(),
+            absl::DataLossError("damaged"));
+  EXPECT_TRUE(GetCounting(cache, kClient, std::optional(HeadAt(1)), loads).ok());
+  EXPECT_EQ(loads, 2);
+}
+
+TEST(HeadCacheTest, PublishedHeadsReplaceTheOld) {
+  HeadCache cache(kPlenty);
+  int loads = 0;
+  for (uint64_t number = 1; number < 100; ++number) {
+    cache.Publish(kClient, HeadAt(number));
+    const Loaded got = GetCounting(cache, kClient, std::optional(HeadAt(0)), loads);
+    EXPECT_EQ((*got)->latest_number, number);
+  }
+  EXPECT_EQ(loads, 0);
+}
+
+TEST(HeadCacheTest, ClientsStayApart) {
+  HeadCache cache(kPlenty);
+  std::vector<Uuid> clients;
+  for (uint64_t i = 0; i < 200; ++i) {
+    clients.push_back(Uuid::Random());
+    cache.Publish(clients.back(), HeadAt(i));
+  }
+  int loads = 0;
+  for (uint64_t i = 0; i < clients.size(); ++i) {
+    EXPECT_EQ((*GetCounting(cache, clients[i], std::optional(HeadAt(0)), loads))->latest_number, i);
+  }
+  EXPECT_EQ(loads, 0);
+}
+
+// If this fails, the cache takes more memory than it was given, or what was pushed out is not
+// loaded again.
+TEST(HeadCacheTest, WhatDoesNotFitIsLoadedAgain) {
+  for (const uint64_t bytes_max : {uint64_t{1}, uint64_t{16 * 450}, uint64_t{20'000}}) {
+    HeadCache cache(bytes_max);
+    constexpr int kClients = 1000;
+    std::vector<Uuid> clients;
+    int loads = 0;
+    for (int i = 0; i < kClients; ++i) {
+      clients.push_back(Uuid::Random());
+      EXPECT_TRUE(GetCounting(cache, clients.back(), std::optional(HeadAt(1)), loads).ok());
+    }
+    EXPECT_EQ(loads, kClients);
+    int loaded_again = 0;
+    for (const Uuid& client : clients) {
+      loads = 0;
+      const Loaded got = GetCounting(cache, client, std::optional(HeadAt(2)), loads);
+      ASSERT_TRUE(got.ok() && got->has_value());
+      EXPECT_EQ((*got)->latest_number, loads == 0 ? 1u : 2u);
+      loaded_again += loads;
+    }
+    // No entry takes less than 200 bytes.
+    EXPECT_GE(loaded_again, kClients - static_cast<int>(bytes_max / 200) - 1);
+  }
+}
+
+// If this fails, a head that was read before a write is kept after it.
+TEST(HeadCacheTest, APublicationDuringALoadWins) {
+  HeadCache cache(kPlenty);
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool loading = false;
+  bool go_on = false;
+  std::thread reader([&] {
+    const Loaded got = cache.Get(kClient, [&]() -> Loaded {
+      std::unique_lock<std::mutex> lock(mutex);
+      loading = true;
+      changed.notify_all();
+      changed.wait(lock, [&] { return go_on; });
+      return std::optional(HeadAt(1));
+    });
+    EXPECT_TRUE(got.ok());
+  });
+  {
+    std::unique_lock<std::mutex> lock(mutex);
+    changed.wait(lock, [&] { return loading; });
+  }
+  std::thread writer([&] { cache.Publish(kClient, HeadAt(2)); });
+  {
+    const std::lock_guard<std::mutex> lock(mutex);
+    go_on = true;
+    changed.notify_all();
+  }
+  reader.join();
+  writer.join();
+  int loads = 0;
+  EXPECT_EQ((*GetCounting(cache, kClient, std::optional(HeadAt(0)), loads))->latest_number, 2u);
+  EXPECT_EQ(loads, 0);
+}
+
+// If this fails, a head that was published is forgotten in favour of an older one while others
+// read: whatever the size of the cache, a published head may be pushed out, but never turned back.
+TEST(HeadCacheTest, AHeadIsNeverOlderThanWhatWasPublished) {
+  for (const uint64_t entry_bytes : {1, 250, 300, 350, 400, 450, 600, 100'000}) {
+    HeadCache cache(16 * entry_bytes);
+    std::atomic<uint64_t> published{0};  // what the database has
+    std::atomic<bool> done{false};
+    const auto get = [&] {
+      const Loaded got = cache.Get(kClient, [&]() -> Loaded {
+        return std::optional(
+            ChainHead{.record = {}, .latest_version_id = {}, .latest_number = published.load()});
+      });
+      return got.ok() && got->has_value() ? (*got)->latest_number : 0;
+    };
+    std::vector<std::thread> readers;
+    readers.reserve(3);
+    for (int i = 0; i < 3; ++i) {
+      readers.emplace_back([&] {
+        while (!done) {
+          const uint64_t at_least = published.load();
+          // The database may be ahead of the publication, which comes after the write.
+          if (const uint64_t number = get(); number + 1 < at_least) {
+            ADD_FAILURE() << "read " << number << " after " << at_least;
+            return;
+          }
+        }
+      });
+    }
+    for (uint64_t number = 1; number <= 5000; ++number) {
+      published.store(number);
+      cache.Publish(kClient,
+                    ChainHead{.record = {}, .latest_version_id = {}, .latest_number = number});
+      const uint64_t got = get();
+      if (got == number) continue;
+      ADD_FAILURE() << "published " << number << " and then read " << got << ", with room for "
+                    << entry_bytes << " bytes in each shard";
+      break;
+    }
+    done = true;
+    for (std::thread& reader : readers) reader.join();
+  }
+}
+
+}  // namespace
+}  // namespace tcsync

@@ -1,0 +1,172 @@
+// Calls of a storage as tests make them: waiting for the answer, and failing the test when it is
+// not one that was foreseen.
+#ifndef TCSYNC_TESTS_UNIT_STORAGE_STORAGE_CALLS_H_
+#define TCSYNC_TESTS_UNIT_STORAGE_STORAGE_CALLS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "gtest/gtest.h"
+#include "tcsync/storage.h"
+#include "tests/unit/storage/waiter.h"
+
+namespace tcsync {
+
+inline const Uuid kNil;
+
+// As SyncService asks for it.
+inline constexpr uint64_t kRecentVersionsMax = 5;
+
+// An append as a server that creates clients makes it.
+inline AppendRequest AppendRequestFor(const Uuid& client_id, const Uuid& parent,
+                                      std::string segment = "segment") {
+  return {.client_id = client_id,
+          .expected_parent = parent,
+          .segment = std::move(segment),
+          .create_client = true,
+          .now_unix_seconds = 1'700'000'000};
+}
+
+inline absl::StatusOr<AppendOutcome> TryAppend(Storage& storage, AppendRequest request) {
+  Waiter<absl::StatusOr<AppendOutcome>> outcome;
+  storage.Append(std::move(request), outcome.Callback());
+  return outcome.Wait();
+}
+
+inline AppendOutcome Append(Storage& storage, const Uuid& client_id, const Uuid& parent,
+                            std::string segment = "segment") {
+  absl::StatusOr<AppendOutcome> outcome =
+      TryAppend(storage, AppendRequestFor(client_id, parent, std::move(segment)));
+  EXPECT_TRUE(outcome.ok()) << outcome.status();
+  if (!outcome.ok()) return NoSuchClient{};
+  return *std::move(outcome);
+}
+
+// An append that must be accepted.
+inline Appended MustAppend(Storage& storage, const Uuid& client_id, const Uuid& parent,
+                           std::string segment = "segment") {
+  const AppendOutcome outcome = Append(storage, client_id, parent, std::move(segment));
+  EXPECT_TRUE(std::holds_alternative<Appended>(outcome)) << "not appended";
+  const auto* appended = std::get_if<Appended>(&outcome);
+  return appended != nullptr ? *appended : Appended();
+}
+
+// Appends `count` versions behind `parent`; returns their IDs.
+inline std::vector<Uuid> AppendChain(Storage& storage, const Uuid& client_id, Uuid parent,
+                                     int count) {
+  std::vector<Uuid> version_ids;
+  for (int i = 0; i < count; ++i) {
+    parent =
+        MustAppend(storage, client_id, parent, "segment after " + parent.ToString()).version_id;
+    version_ids.push_back(parent);
+  }
+  return version_ids;
+}
+
+// The latest version according to a Conflict; nullopt when the append was not refused with one.
+inline std::optional<Uuid> ConflictOf(const AppendOutcome& outcome) {
+  const auto* conflict = std::get_if<Conflict>(&outcome);
+  if (conflict == nullptr) return std::nullopt;
+  return conflict->latest_version_id;
+}
+
+inline StoreSnapshotRequest StoreSnapshotRequestFor(const Uuid& client_id, const Uuid& version_id,
+                                                    std::string bytes = "snapshot") {
+  return {.client_id = client_id,
+          .version_id = version_id,
+          .bytes = std::move(bytes),
+          .recent_versions_max = kRecentVersionsMax,
+          .now_unix_seconds = 1'700'000'000};
+}
+
+inline absl::StatusOr<StoreSnapshotOutcome> TryStoreSnapshot(Storage& storage,
+                                                             StoreSnapshotRequest request) {
+  Waiter<absl::StatusOr<StoreSnapshotOutcome>> outcome;
+  storage.StoreSnapshot(std::move(request), outcome.Callback());
+  return outcome.Wait();
+}
+
+inline StoreSnapshotOutcome StoreSnapshot(Storage& storage, StoreSnapshotRequest request) {
+  const absl::StatusOr<StoreSnapshotOutcome> outcome =
+      TryStoreSnapshot(storage, std::move(request));
+  EXPECT_TRUE(outcome.ok()) << outcome.status();
+  return outcome.value_or(StoreSnapshotOutcome::kNoSuchClient);
+}
+
+inline StoreSnapshotOutcome StoreSnapshot(Storage& storage, const Uuid& client_id,
+                                          const Uuid& version_id, std::string bytes = "snapshot") {
+  return StoreSnapshot(storage, StoreSnapshotRequestFor(client_id, version_id, std::move(bytes)));
+}
+
+inline ChildOutcome GetChild(Storage& storage, const Uuid& client_id, const Uuid& parent) {
+  absl::StatusOr<ChildOutcome> outcome = storage.GetChild(client_id, parent);
+  EXPECT_TRUE(outcome.ok()) << outcome.status();
+  if (!outcome.ok()) return NoSuchClient{};
+  return *std::move(outcome);
+}
+
+// The child of `parent`; nullopt when there is none.
+inline std::optional<Version> ChildOf(Storage& storage, const Uuid& client_id, const Uuid& parent) {
+  ChildOutcome outcome = GetChild(storage, client_id, parent);
+  auto* version = std::get_if<Version>(&outcome);
+  if (version == nullptr) return std::nullopt;
+  return std::move(*version);
+}
+
+// The latest version according to a NoChild; nullopt for another outcome.
+inline std::optional<Uuid> NoChildOf(const ChildOutcome& outcome) {
+  const auto* no_child = std::get_if<NoChild>(&outcome);
+  if (no_child == nullptr) return std::nullopt;
+  return no_child->latest_version_id;
+}
+
+// Follows the chain from `parent` to its end, as a replica does, and expects that each version
+// names the one before it, and that the end is what storage calls the latest.
+inline std::vector<Version> ReadChain(Storage& storage, const Uuid& client_id, Uuid parent) {
+  std::vector<Version> chain;
+  for (;;) {
+    ChildOutcome outcome = GetChild(storage, client_id, parent);
+    auto* version = std::get_if<Version>(&outcome);
+    if (version == nullptr) {
+      EXPECT_TRUE(chain.empty() || NoChildOf(outcome) == parent) << "the chain is broken";
+      return chain;
+    }
+    EXPECT_EQ(version->parent_version_id, parent);
+    parent = version->version_id;
+    chain.push_back(std::move(*version));
+  }
+}
+
+inline std::vector<Uuid> VersionIdsOf(const std::vector<Version>& chain) {
+  std::vector<Uuid> version_ids;
+  for (const Version& version : chain) version_ids.push_back(version.version_id);
+  return version_ids;
+}
+
+// The snapshot; nullopt when there is none.
+inline std::optional<Snapshot> SnapshotOf(Storage& storage, const Uuid& client_id) {
+  absl::StatusOr<std::optional<Snapshot>> snapshot = storage.GetSnapshot(client_id);
+  EXPECT_TRUE(snapshot.ok()) << snapshot.status();
+  if (!snapshot.ok()) return std::nullopt;
+  return *std::move(snapshot);
+}
+
+// Bytes of every value that do not repeat soon, the same for the same `size` and `seed`.
+inline std::string Noise(size_t size, uint32_t seed = 1) {
+  std::string bytes(size, '\0');
+  uint32_t state = seed;
+  for (char& byte : bytes) {
+    state = state * 1664525 + 1013904223;
+    byte = static_cast<char>(state >> 24);
+  }
+  return bytes;
+}
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_TESTS_UNIT_STORAGE_STORAGE_CALLS_H_

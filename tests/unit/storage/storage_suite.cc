@@ -1,0 +1,44 @@
+// The backends that the storage suite runs against.
+#include "tests/unit/storage/storage_suite.h"
+
+#include "storage/memory/memory_storage.h"
+#include "storage/rocksdb/rocksdb_storage.h"
+
+namespace tcsync {
+namespace {
+
+absl::StatusOr<std::unique_ptr<Storage>> OpenMemory(const std::string&) {
+  return std::make_unique<MemoryStorage>();
+}
+
+Backend RocksdbWith(const std::string& name, RocksdbStorageOptions options) {
+  return {name, [options](const std::string& directory) mutable {
+            options.data_dir = directory + "/data";
+            return OpenRocksdbStorage(options, Logger());
+          }};
+}
+
+RocksdbStorageOptions TinyCaches() {
+  RocksdbStorageOptions options;
+  options.memtable_bytes = 64 * 1024;  // flushes and compactions happen during the tests
+  options.block_cache_bytes = 64 * 1024;
+  options.head_cache_bytes = 1;  // every head is read from the database each time
+  return options;
+}
+
+RocksdbStorageOptions FewHeads() {
+  RocksdbStorageOptions options = TinyCaches();
+  options.head_cache_bytes = 16 * 450;  // room for about one head in each of the cache's 16 shards
+  return options;
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, StorageSuite,
+                         testing::Values(Backend{"Memory", OpenMemory}, RocksdbWith("Rocksdb", {}),
+                                         RocksdbWith("RocksdbTinyCaches", TinyCaches()),
+                                         RocksdbWith("RocksdbFewHeads", FewHeads())),
+                         [](const testing::TestParamInfo<Backend>& info) {
+                           return info.param.name;
+                         });
+
+}  // namespace
+}  // namespace tcsync

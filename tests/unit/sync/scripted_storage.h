@@ -1,0 +1,63 @@
+// A storage that answers what the test says and remembers what it was asked. Callbacks run at once.
+#ifndef TCSYNC_TESTS_UNIT_SYNC_SCRIPTED_STORAGE_H_
+#define TCSYNC_TESTS_UNIT_SYNC_SCRIPTED_STORAGE_H_
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "tcsync/storage.h"
+
+namespace tcsync {
+
+// One thread.
+class ScriptedStorage final : public Storage {
+ public:
+  // What is answered.
+  absl::StatusOr<AppendOutcome> append = NoSuchClient{};
+  absl::StatusOr<StoreSnapshotOutcome> store_snapshot = StoreSnapshotOutcome::kNoSuchClient;
+  absl::StatusOr<ChildOutcome> child = NoSuchClient{};
+  absl::StatusOr<std::optional<Snapshot>> snapshot = std::optional<Snapshot>();
+
+  // What was asked.
+  struct ChildRequest {
+    Uuid client_id;
+    Uuid parent_version_id;
+  };
+  std::vector<AppendRequest> append_requests;
+  std::vector<StoreSnapshotRequest> store_snapshot_requests;
+  std::vector<ChildRequest> child_requests;
+  std::vector<Uuid> snapshot_requests;
+
+  // Lets every operation fail with `status`.
+  void FailAll(const absl::Status& status) {
+    append = status;
+    store_snapshot = status;
+    child = status;
+    snapshot = status;
+  }
+
+  void Append(AppendRequest request, AppendCallback done) override {
+    append_requests.push_back(std::move(request));
+    done(append);
+  }
+  void StoreSnapshot(StoreSnapshotRequest request, StoreSnapshotCallback done) override {
+    store_snapshot_requests.push_back(std::move(request));
+    done(store_snapshot);
+  }
+  absl::StatusOr<ChildOutcome> GetChild(const Uuid& client_id,
+                                        const Uuid& parent_version_id) override {
+    child_requests.push_back({client_id, parent_version_id});
+    return child;
+  }
+  absl::StatusOr<std::optional<Snapshot>> GetSnapshot(const Uuid& client_id) override {
+    snapshot_requests.push_back(client_id);
+    return snapshot;
+  }
+};
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_TESTS_UNIT_SYNC_SCRIPTED_STORAGE_H_

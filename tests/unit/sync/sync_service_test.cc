@@ -1,0 +1,274 @@
+// The four transactions of the protocol, over storage in memory and over a scripted one.
+#include "sync/sync_service.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "gtest/gtest.h"
+#include "storage/memory/memory_storage.h"
+#include "tests/unit/sync/manual_clock.h"
+#include "tests/unit/sync/scripted_storage.h"
+
+namespace tcsync {
+namespace {
+
+const Uuid kClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000001");
+const Uuid kOtherClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000002");
+const Uuid kNil;
+
+// Over storage in memory, whose callbacks run at once.
+class SyncServiceTest : public testing::Test {
+ protected:
+  explicit SyncServiceTest(const SyncPolicy& policy = {}) : service_(storage_, clock_, policy) {}
+
+  AddVersionResult AddVersion(const Uuid& parent, std::string segment = "segment",
+                              const Uuid& client_id = kClient) {
+    std::optional<AddVersionResult> result;
+    service_.AddVersion(client_id, parent, std::move(segment),
+                        [&result](absl::StatusOr<AddVersionResult> answer) {
+                          ASSERT_TRUE(answer.ok()) << answer.status();
+                          ASSERT_FALSE(result.has_value()) << "answered twice";
+                          result = *std::move(answer);
+                        });
+    EXPECT_TRUE(result.has_value()) << "not answered";
+    return result.value_or(NoSuchClient{});
+  }
+
+  // Adds a version that must be accepted.
+  VersionAdded Added(const Uuid& parent, std::string segment = "segment",
+                     const Uuid& client_id = kClient) {
+    const AddVersionResult result = AddVersion(parent, std::move(segment), client_id);
+    EXPECT_TRUE(std::holds_alternative<VersionAdded>(result));
+    const auto* added = std::get_if<VersionAdded>(&result);
+    return added != nullptr ? *added : VersionAdded();
+  }
+
+  GetChildVersionResult GetChildVersion(const Uuid& parent, const Uuid& client_id = kClient) {
+    absl::StatusOr<GetChildVersionResult> result = service_.GetChildVersion(client_id, parent);
+    EXPECT_TRUE(result.ok()) << result.status();
+    return *std::move(result);
+  }
+
+  StoreSnapshotOutcome AddSnapshot(const Uuid& version_id, std::string bytes = "snapshot",
+                                   const Uuid& client_id = kClient) {
+    std::optional<StoreSnapshotOutcome> outcome;
+    service_.AddSnapshot(client_id, version_id, std::move(bytes),
+                         [&outcome](absl::StatusOr<StoreSnapshotOutcome> answer) {
+                           ASSERT_TRUE(answer.ok()) << answer.status();
+                           outcome = *answer;
+                         });
+    EXPECT_TRUE(outcome.has_value()) << "not answered";
+    return outcome.value_or(StoreSnapshotOutcome::kNoSuchClient);
+  }
+
+  ManualClock clock_;
+  MemoryStorage storage_;
+  SyncService service_;
+};
+
+// If this fails, a computer does not get what another one has added.
+TEST_F(SyncServiceTest, VersionsComeBackInOrder) {
+  const Uuid first = Added(kNil, "one").version_id;
+  const Uuid second = Added(first, "two").version_id;
+  const GetChildVersionResult child = GetChildVersion(kNil);
+  ASSERT_TRUE(std::holds_alternative<Version>(child));
+  EXPECT_EQ(std::get<Version>(child).version_id, first);
+  EXPECT_EQ(std::get<Version>(child).parent_version_id, kNil);
+  EXPECT_EQ(std::get<Version>(child).segment, "one");
+  EXPECT_EQ(std::get<Version>(GetChildVersion(first)).version_id, second);
+  EXPECT_TRUE(std::holds_alternative<UpToDate>(GetChildVersion(second)));
+}
+
+// If this fails, a replica that syncs too late overwrites, or is not told where to go on.
+TEST_F(SyncServiceTest, AConflictNamesTheLatest) {
+  const Uuid first = Added(kNil).version_id;
+  const Uuid second = Added(first).version_id;
+  for (const Uuid& parent : {kNil, first, Uuid::Random()}) {
+    const AddVersionResult result = AddVersion(parent);
+    ASSERT_TRUE(std::holds_alternative<Conflict>(result));
+    EXPECT_EQ(std::get<Conflict>(result).latest_version_id, second);
+  }
+}
+
+// If this fails, a replica that cannot go on is told that it is up to date, and stays apart for
+// ever; or one that is up to date is told that it cannot go on.
+TEST_F(SyncServiceTest, GoneAndUpToDateAreToldApart) {
+  EXPECT_TRUE(std::holds_alternative<NoSuchClient>(GetChildVersion(Uuid::Random())));
+  const Uuid first = Added(kNil).version_id;
+  EXPECT_TRUE(std::holds_alternative<UpToDate>(GetChildVersion(first)));
+  const GetChildVersionResult unknown = GetChildVersion(Uuid::Random());
+  ASSERT_TRUE(std::holds_alternative<Gone>(unknown));
+  EXPECT_EQ(std::get<Gone>(unknown).latest_version_id, first);
+}
+
+// If this fails, a chain from another server, whose first parent is not nil, answers "up to date"
+// to a new replica, which then never gets the tasks.
+TEST_F(SyncServiceTest, NilIsGoneWhenTheChainBeganElsewhere) {
+  const Uuid foreign = Uuid::Random();
+  const Uuid first = Added(foreign).version_id;
+  EXPECT_TRUE(std::holds_alternative<Gone>(GetChildVersion(kNil)));
+  EXPECT_EQ(std::get<Version>(GetChildVersion(foreign)).version_id, first);
+}
+
+// If this fails, a snapshot is not kept, or one that is not wanted fails a client's sync.
+TEST_F(SyncServiceTest, SnapshotsOfTheLatestFiveVersionsAreKept) {
+  std::vector<Uuid> versions = {kNil};
+  for (int i = 0; i < 8; ++i) versions.push_back(Added(versions.back()).version_id);
+  EXPECT_EQ(AddSnapshot(versions[3]), StoreSnapshotOutcome::kNotWanted);  // the sixth from the end
+  EXPECT_EQ(AddSnapshot(versions[4], "four"), StoreSnapshotOutcome::kStored);
+  EXPECT_EQ(AddSnapshot(versions[8], "eight"), StoreSnapshotOutcome::kStored);
+  EXPECT_EQ(AddSnapshot(versions[7]), StoreSnapshotOutcome::kNotWanted);  // older than the present
+  EXPECT_EQ(AddSnapshot(kNil), StoreSnapshotOutcome::kNotWanted);
+  EXPECT_EQ(AddSnapshot(Uuid::Random()), StoreSnapshotOutcome::kNotWanted);
+  EXPECT_EQ(AddSnapshot(versions[8], "", kOtherClient), StoreSnapshotOutcome::kNoSuchClient);
+  const auto snapshot = service_.GetSnapshot(kClient);
+  ASSERT_TRUE(snapshot.ok() && snapshot->has_value());
+  EXPECT_EQ((*snapshot)->version_id, versions[8]);
+  EXPECT_EQ((*snapshot)->bytes, "eight");
+}
+
+// If this fails, clients are asked for snapshots at the wrong time.
+TEST_F(SyncServiceTest, UrgencyFollowsTheClock) {
+  const VersionAdded first = Added(kNil);
+  EXPECT_EQ(first.urgency, SnapshotUrgency::kHigh);
+  ASSERT_EQ(AddSnapshot(first.version_id), StoreSnapshotOutcome::kStored);
+  const VersionAdded second = Added(first.version_id);
+  EXPECT_EQ(second.urgency, SnapshotUrgency::kNone);
+  clock_.Advance(absl::Hours(24 * 14));
+  const VersionAdded third = Added(second.version_id);
+  EXPECT_EQ(third.urgency, SnapshotUrgency::kLow);
+  clock_.Advance(absl::Hours(24 * 7));
+  const VersionAdded fourth = Added(third.version_id);
+  EXPECT_EQ(fourth.urgency, SnapshotUrgency::kHigh);
+  ASSERT_EQ(AddSnapshot(fourth.version_id), StoreSnapshotOutcome::kStored);
+  EXPECT_EQ(Added(fourth.version_id).urgency, SnapshotUrgency::kNone);
+}
+
+class ThreeVersionsTest : public SyncServiceTest {
+ protected:
+  ThreeVersionsTest()
+      : SyncServiceTest({.allow_client_ids = {},
+                         .create_clients = true,
+                         .snapshots = {.versions = 3, .days = 14}}) {}
+};
+
+// If this fails, the new version itself is not counted, or counted twice.
+TEST_F(ThreeVersionsTest, UrgencyCountsTheVersionThatIsBeingAdded) {
+  Uuid latest = Added(kNil).version_id;
+  ASSERT_EQ(AddSnapshot(latest), StoreSnapshotOutcome::kStored);
+  for (const SnapshotUrgency expected :
+       {SnapshotUrgency::kNone, SnapshotUrgency::kNone, SnapshotUrgency::kLow,
+        SnapshotUrgency::kLow, SnapshotUrgency::kHigh}) {
+    const VersionAdded added = Added(latest);
+    EXPECT_EQ(added.urgency, expected);
+    latest = added.version_id;
+  }
+}
+
+class ClosedServiceTest : public SyncServiceTest {
+ protected:
+  ClosedServiceTest()
+      : SyncServiceTest({.allow_client_ids = {kClient}, .create_clients = false, .snapshots = {}}) {
+  }
+};
+
+// If this fails, a server that was closed to strangers takes them in.
+TEST_F(ClosedServiceTest, CreatesNoClients) {
+  EXPECT_TRUE(std::holds_alternative<NoSuchClient>(AddVersion(kNil)));
+  EXPECT_TRUE(std::holds_alternative<NoSuchClient>(GetChildVersion(kNil)));
+}
+
+// If this fails, a client outside the list is served, or one inside is not.
+TEST_F(ClosedServiceTest, AdmitsTheListOnly) {
+  EXPECT_TRUE(service_.Admits(kClient));
+  EXPECT_FALSE(service_.Admits(kOtherClient));
+  EXPECT_FALSE(service_.Admits(kNil));
+}
+
+// If this fails, a server without a list serves nobody.
+TEST_F(SyncServiceTest, WithoutAListAdmitsEverybody) {
+  EXPECT_TRUE(service_.Admits(kClient));
+  EXPECT_TRUE(service_.Admits(Uuid::Random()));
+}
+
+class ScriptedServiceTest : public testing::Test {
+ protected:
+  ScriptedStorage storage_;
+  ManualClock clock_;
+  SyncService service_{storage_, clock_, SyncPolicy()};
+};
+
+// If this fails, storage is asked for something else than what the client wants.
+TEST_F(ScriptedServiceTest, StorageGetsEverythingThatItNeeds) {
+  clock_.SetUnixSeconds(1'234'567'890);
+  const Uuid version_id = Uuid::Random();
+  service_.AddVersion(kClient, version_id, "segment", [](auto) {});
+  service_.AddSnapshot(kClient, version_id, "snapshot", [](auto) {});
+  ASSERT_TRUE(service_.GetChildVersion(kClient, version_id).ok());
+  ASSERT_TRUE(service_.GetSnapshot(kClient).ok());
+
+  ASSERT_EQ(storage_.append_requests.size(), 1u);
+  const AppendRequest& append = storage_.append_requests[0];
+  EXPECT_EQ(append.client_id, kClient);
+  EXPECT_EQ(append.expected_parent, version_id);
+  EXPECT_EQ(append.segment, "segment");
+  EXPECT_TRUE(append.create_client);
+  EXPECT_EQ(append.now_unix_seconds, 1'234'567'890);
+
+  ASSERT_EQ(storage_.store_snapshot_requests.size(), 1u);
+  const StoreSnapshotRequest& store = storage_.store_snapshot_requests[0];
+  EXPECT_EQ(store.client_id, kClient);
+  EXPECT_EQ(store.version_id, version_id);
+  EXPECT_EQ(store.bytes, "snapshot");
+  EXPECT_EQ(store.recent_versions_max, 5u);
+  EXPECT_EQ(store.now_unix_seconds, 1'234'567'890);
+
+  ASSERT_EQ(storage_.child_requests.size(), 1u);
+  EXPECT_EQ(storage_.child_requests[0].client_id, kClient);
+  EXPECT_EQ(storage_.child_requests[0].parent_version_id, version_id);
+  EXPECT_EQ(storage_.snapshot_requests, std::vector<Uuid>{kClient});
+}
+
+// If this fails, what storage could not do looks as if it had been done, or the reason gets lost.
+TEST_F(ScriptedServiceTest, ErrorsPassUnchanged) {
+  for (const absl::Status& status :
+       {absl::ResourceExhaustedError("full"), absl::UnavailableError("busy"),
+        absl::DataLossError("damaged"), absl::InternalError("odd")}) {
+    storage_.FailAll(status);
+    std::vector<absl::Status> statuses;
+    service_.AddVersion(kClient, kNil, "segment",
+                        [&](const auto& result) { statuses.push_back(result.status()); });
+    service_.AddSnapshot(kClient, kNil, "snapshot",
+                         [&](const auto& result) { statuses.push_back(result.status()); });
+    statuses.push_back(service_.GetChildVersion(kClient, kNil).status());
+    statuses.push_back(service_.GetSnapshot(kClient).status());
+    EXPECT_EQ(statuses, std::vector<absl::Status>(4, status));
+  }
+}
+
+// If this fails, a client without versions is told that its replica is lost.
+TEST_F(ScriptedServiceTest, AClientWithoutVersionsIsUpToDate) {
+  storage_.child = NoChild{kNil};
+  const auto result = service_.GetChildVersion(kClient, Uuid::Random());
+  ASSERT_TRUE(result.ok());
+  EXPECT_TRUE(std::holds_alternative<UpToDate>(*result));
+}
+
+// If this fails, an add-version that waits for the disk at midnight is dated by its end.
+TEST_F(ScriptedServiceTest, UrgencyIsByTheTimeAtWhichTheRequestCame) {
+  clock_.SetUnixSeconds(14 * 86'400 - 1);
+  storage_.append = Appended{Uuid::Random(), SnapshotSummary{}};
+  service_.AddVersion(kClient, kNil, "segment", [](absl::StatusOr<AddVersionResult> result) {
+    EXPECT_EQ(std::get<VersionAdded>(*result).urgency, SnapshotUrgency::kNone);
+  });
+  clock_.Advance(absl::Seconds(1));
+  service_.AddVersion(kClient, kNil, "segment", [](absl::StatusOr<AddVersionResult> result) {
+    EXPECT_EQ(std::get<VersionAdded>(*result).urgency, SnapshotUrgency::kLow);
+  });
+}
+
+}  // namespace
+}  // namespace tcsync
