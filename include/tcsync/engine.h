@@ -19,9 +19,9 @@ class Engine {
  public:
   // Opens the storage that `options` name, creating it when it does not exist.
   // Errors: kInvalidArgument for options that contradict each other; kAlreadyExists for a data
-  // directory that is in use; kFailedPrecondition for one that is not tcsync's or has a newer format;
-  // kPermissionDenied, kNotFound, kResourceExhausted or kUnknown for one that cannot be created, read
-  // or written; kDataLoss for one whose records are damaged. The message names it.
+  // directory that is in use; kFailedPrecondition for one that is not tcsync's or has a newer
+  // format; kPermissionDenied, kNotFound, kResourceExhausted or kUnknown for one that cannot be
+  // created, read or written; kDataLoss for one whose records are damaged. The message names it.
   static absl::StatusOr<std::unique_ptr<Engine>> Open(const Options& options, LogFunction log = {});
 
   // The same over a storage of the caller's own.

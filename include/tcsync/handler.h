@@ -19,7 +19,8 @@
 
 namespace tcsync::http {
 
-// Called exactly once, on any thread, possibly before the call that took it returns; must not block.
+// Called exactly once, on any thread, possibly before the call that took it returns; must not
+// block.
 using ResponseCallback = absl::AnyInvocable<void(Response)>;
 
 // A request whose head was accepted, and which waits for its body. Move-only; one thread at a time.

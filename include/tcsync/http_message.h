@@ -88,6 +88,13 @@ struct Response {
   ByteCharge charge;
 };
 
+// An empty answer, with the header that every answer has: each is about one client's private state,
+// so no cache may keep it.
+Response EmptyResponse(int status);
+
+// The same with one sentence of plain text, for people.
+Response TextResponse(int status, absl::string_view sentence);
+
 // "OK", "Not Found", ...; "Unknown" for a status that the handler never gives.
 absl::string_view ReasonPhrase(int status);
 

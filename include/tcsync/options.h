@@ -33,13 +33,13 @@ struct Options {
   int64_t snapshot_versions = 0;
   int64_t snapshot_days = 0;
   int64_t memory_budget_bytes = 0;
-  int64_t body_bytes_max = 0;             // derived when 0
-  int64_t bodies_in_flight_bytes_max = 0; // derived when 0
-  int64_t memtable_bytes = 0;             // derived when 0
-  int64_t block_cache_bytes = 0;          // derived when 0
-  int64_t head_cache_bytes = 0;           // derived when 0
-  int64_t connections_max = 0;            // derived when 0
-  int64_t event_loops = 0;                // derived when 0
+  int64_t body_bytes_max = 0;              // derived when 0
+  int64_t bodies_in_flight_bytes_max = 0;  // derived when 0
+  int64_t memtable_bytes = 0;              // derived when 0
+  int64_t block_cache_bytes = 0;           // derived when 0
+  int64_t head_cache_bytes = 0;            // derived when 0
+  int64_t connections_max = 0;             // derived when 0
+  int64_t event_loops = 0;                 // derived when 0
   int64_t idle_timeout_ms = 0;
   int64_t header_timeout_ms = 0;
   int64_t body_timeout_ms = 0;
@@ -54,7 +54,7 @@ enum class OptionType {
   kUuidList,  // separated by commas
   kBool,      // true, false, yes, no, on, off, 1, 0
   kCount,     // a whole number
-  kBytes,     // a whole number of bytes, or with a suffix K, M or G (powers of 1024; "MiB" works too)
+  kBytes,  // a whole number of bytes, or with a suffix K, M or G (powers of 1024; "MiB" works too)
   kMilliseconds,
   kDays,
   kChoice,  // one of the words in `choices`
@@ -62,12 +62,12 @@ enum class OptionType {
 
 // One row of the table. Pointers are to constants that live as long as the process.
 struct OptionInfo {
-  const char* name;         // words joined by dashes: "data-dir"
-  char short_flag;          // the server's one-letter flag, '\0' for none
+  const char* name;  // words joined by dashes: "data-dir"
+  char short_flag;   // the server's one-letter flag, '\0' for none
   OptionType type;
-  const char* type_name;    // for people: "bytes", "milliseconds", ...
-  const char* default_text; // as Set would take it
-  int64_t minimum;          // for the numeric types; both inclusive
+  const char* type_name;     // for people: "bytes", "milliseconds", ...
+  const char* default_text;  // as Set would take it
+  int64_t minimum;           // for the numeric types; both inclusive
   int64_t maximum;
   const char* choices;      // for kChoice, separated by '|'; otherwise ""
   const char* environment;  // the variable's name

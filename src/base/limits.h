@@ -16,7 +16,8 @@ inline constexpr int64_t kMemoryBudgetBytesMin = int64_t{16} << 20;
 // The reference server's limit on a body; no real client sends more (docs/protocol.md).
 inline constexpr int64_t kBodyBytesCeiling = int64_t{100} << 20;
 
-// A day: longer is a way of saying "never", and keeps the arithmetic on deadlines far from overflow.
+// A day: longer is a way of saying "never", and keeps the arithmetic on deadlines far from
+// overflow.
 inline constexpr int64_t kTimeoutMsMax = 86'400'000;
 
 // A snapshot is kept only for one of this many latest versions (docs/protocol.md). An older one
@@ -33,18 +34,20 @@ inline constexpr size_t kRequestHeadBytesMax = 8192;
 // What one event loop reads from a socket at a time: one buffer for each loop, not each connection.
 inline constexpr size_t kReadBufferBytes = 64 * 1024;
 
-// A body of a request that was answered by its head is received and dropped up to this size, so that
-// the connection can be kept. Beyond it closing is cheaper.
+// A body of a request that was answered by its head is received and dropped up to this size, so
+// that the connection can be kept. Beyond it closing is cheaper.
 inline constexpr uint64_t kDroppedBodyBytesMax = 64 * 1024;
 
-// A response body from this size on is sent from where it is instead of being copied behind its head.
+// A response body from this size on is sent from where it is instead of being copied behind its
+// head.
 inline constexpr size_t kSeparateBodyBytesMin = 16 * 1024;
 
 // Responses to pipelined requests are gathered up to this size before they are sent.
 inline constexpr size_t kGatheredResponseBytesMax = 64 * 1024;
 
-// After a response that ends a connection early, what the client still sends is read and dropped for
-// this long, so that the system does not reset the connection before the client has the response.
+// After a response that ends a connection early, what the client still sends is read and dropped
+// for this long, so that the system does not reset the connection before the client has the
+// response.
 inline constexpr int64_t kLingerTimeoutMs = 2'000;
 
 // Connections beyond the maximum that may exist for being told 503; more are closed without a word.

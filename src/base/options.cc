@@ -148,8 +148,9 @@ std::optional<int64_t> ParseNumber(OptionType type, absl::string_view value) {
 }
 
 std::string NumberExpectation(const OptionInfo& info) {
-  std::string expected = absl::StrCat("a whole number of ", info.type_name, " of at least ",
-                                      info.minimum);
+  const absl::string_view unit = info.type == OptionType::kCount ? "" : info.type_name;
+  std::string expected = absl::StrCat("a whole number", unit.empty() ? "" : " of ", unit,
+                                      " of at least ", info.minimum);
   if (info.maximum != kNoLimit) absl::StrAppend(&expected, " and at most ", info.maximum);
   return expected;
 }
@@ -228,9 +229,8 @@ absl::Status SetOption(absl::string_view name, absl::string_view value, Options&
   for (const Row& row : kRows) {
     if (name == row.info.name) return SetRow(row, value, options);
   }
-  const std::string known =
-      absl::StrJoin(AllOptions(), ", ",
-                    [](std::string* out, const OptionInfo& info) { out->append(info.name); });
+  const std::string known = absl::StrJoin(
+      AllOptions(), ", ", [](std::string* out, const OptionInfo& info) { out->append(info.name); });
   return absl::InvalidArgumentError(
       absl::StrCat("there is no option '", name, "'; the options are ", known));
 }
@@ -249,8 +249,8 @@ absl::Status SetOptionsFromEnvironment(Options& options) {
     if (value == nullptr || *value == '\0') continue;
     const absl::Status status = SetRow(row, value, options);
     if (!status.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat("environment variable ", row.info.environment,
-                                                     ": ", status.message()));
+      return absl::InvalidArgumentError(
+          absl::StrCat("environment variable ", row.info.environment, ": ", status.message()));
     }
   }
   return absl::OkStatus();

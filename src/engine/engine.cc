@@ -30,11 +30,11 @@ class ComposedEngine final : public Engine {
   ComposedEngine(const Options& options, const Limits& limits, std::unique_ptr<Storage> storage,
                  Logger logger)
       : storage_(std::move(storage)),
-        service_(*storage_, Clock::System(),
-                 {.allow_client_ids = options.allow_client_ids,
-                  .create_clients = options.create_clients,
-                  .snapshots = {.versions = options.snapshot_versions,
-                                .days = options.snapshot_days}}),
+        service_(
+            *storage_, Clock::System(),
+            {.allow_client_ids = options.allow_client_ids,
+             .create_clients = options.create_clients,
+             .snapshots = {.versions = options.snapshot_versions, .days = options.snapshot_days}}),
         handler_(service_,
                  {.base_path = options.base_path,
                   .body_bytes_max = limits.body_bytes_max,
@@ -49,10 +49,10 @@ class ComposedEngine final : public Engine {
 absl::Status CheckConsistency(const Options& options) {
   const Limits limits(options);
   if (limits.body_bytes_max > limits.bodies_in_flight_bytes_max) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("option body-bytes-max: ", limits.body_bytes_max,
-                     " is more than bodies-in-flight-bytes-max, ",
-                     limits.bodies_in_flight_bytes_max, ", so that no such body could be taken"));
+    return absl::InvalidArgumentError(absl::StrCat("option body-bytes-max: ", limits.body_bytes_max,
+                                                   " is more than bodies-in-flight-bytes-max, ",
+                                                   limits.bodies_in_flight_bytes_max,
+                                                   ", so that no such body could be taken"));
   }
   if (absl::StrContains(options.base_path, "?") || absl::StrContains(options.base_path, "#") ||
       absl::StrContains(options.base_path, " ")) {
@@ -62,8 +62,7 @@ absl::Status CheckConsistency(const Options& options) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const Options& options,
-                                                     const Logger& logger) {
+absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const Options& options, const Logger& logger) {
   if (options.storage == "memory") return std::make_unique<MemoryStorage>();
   const Limits limits(options);
   return OpenRocksdbStorage({.data_dir = options.data_dir,

@@ -14,9 +14,7 @@ std::optional<Response> PendingRequest::Append(absl::string_view bytes) {
   return implementation_->Append(bytes);
 }
 
-void PendingRequest::Finish(ResponseCallback done) && {
-  implementation_->Finish(std::move(done));
-}
+void PendingRequest::Finish(ResponseCallback done) && { implementation_->Finish(std::move(done)); }
 
 void Handler::Handle(const RequestHead& head, absl::string_view body, ResponseCallback done) {
   std::variant<Response, PendingRequest> decision = Begin(head);

@@ -16,23 +16,6 @@
 namespace tcsync::http {
 namespace {
 
-constexpr absl::string_view kTextMediaType = "text/plain; charset=utf-8";
-
-// Every response is about one client's private state: no cache may keep it.
-Response NewResponse(int status) {
-  Response response;
-  response.status = status;
-  response.headers.push_back({"Cache-Control", "no-store, max-age=0"});
-  return response;
-}
-
-Response TextResponse(int status, absl::string_view sentence) {
-  Response response = NewResponse(status);
-  response.headers.push_back({"Content-Type", std::string(kTextMediaType)});
-  response.body = absl::StrCat(sentence, "\n");
-  return response;
-}
-
 // The media type of a Content-Type, without its parameters.
 bool HasMediaType(absl::string_view content_type, absl::string_view media_type) {
   return absl::EqualsIgnoreCase(
@@ -110,9 +93,10 @@ class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
       case BodyCollector::Result::kMalformed:
         break;
     }
-    return handler_.RefuseCall(call_, 400,
-                               "The request body is damaged or cut short: it does not decode as its "
-                               "Content-Encoding says.");
+    return handler_.RefuseCall(
+        call_, 400,
+        "The request body is damaged or cut short: it does not decode as its "
+        "Content-Encoding says.");
   }
 
   SyncHandler& handler_;
@@ -135,8 +119,8 @@ std::variant<Response, PendingRequest> SyncHandler::Begin(const RequestHead& hea
   }
   const absl::string_view method = MethodOf(route->endpoint);
   if (head.method != method) {
-    Response response = Refuse(
-        405, absl::StrCat("The method for ", head.target, " is ", method, ", not ", head.method, "."));
+    Response response = Refuse(405, absl::StrCat("The method for ", head.target, " is ", method,
+                                                 ", not ", head.method, "."));
     response.headers.push_back({"Allow", std::string(method)});
     return response;
   }
@@ -168,18 +152,19 @@ std::variant<Response, PendingRequest> SyncHandler::Begin(const RequestHead& hea
 
   const absl::string_view content_type = head.Header("Content-Type");
   if (!HasMediaType(content_type, media_type)) {
-    return RefuseCall(call, 400, absl::StrCat("The Content-Type is '", content_type, "', not '",
-                                              media_type, "'."));
+    return RefuseCall(
+        call, 400,
+        absl::StrCat("The Content-Type is '", content_type, "', not '", media_type, "'."));
   }
   const absl::string_view content_encoding = head.Header("Content-Encoding");
   // Several fields are one list (RFC 9110, section 5.3), and several codings are not supported.
-  const std::optional<ContentCoding> coding = head.CountOf("Content-Encoding") > 1
-                                                  ? std::nullopt
-                                                  : ParseContentCoding(content_encoding);
+  const std::optional<ContentCoding> coding =
+      head.CountOf("Content-Encoding") > 1 ? std::nullopt : ParseContentCoding(content_encoding);
   if (!coding) {
     Response response =
-        RefuseCall(call, 415, absl::StrCat("The Content-Encoding '", content_encoding,
-                                           "' is not supported; gzip, deflate and identity are."));
+        RefuseCall(call, 415,
+                   absl::StrCat("The Content-Encoding '", content_encoding,
+                                "' is not supported; gzip, deflate and identity are."));
     response.headers.push_back({"Accept-Encoding", "gzip, deflate"});
     return response;
   }
@@ -198,8 +183,7 @@ Response SyncHandler::GetChildVersion(const Call& call) {
       service_.GetChildVersion(call.client_id, call.route.version_id);
   if (!result.ok()) return RefuseFailed(call, result.status());
   if (auto* version = std::get_if<Version>(&*result)) {
-    Response response =
-        AnswerWithBody(call, kHistorySegmentMediaType, std::move(version->segment));
+    Response response = AnswerWithBody(call, kHistorySegmentMediaType, std::move(version->segment));
     if (response.status != 200) return response;
     response.headers.push_back({"X-Version-Id", version->version_id.ToString()});
     response.headers.push_back({"X-Parent-Version-Id", version->parent_version_id.ToString()});
@@ -215,13 +199,13 @@ Response SyncHandler::GetChildVersion(const Call& call) {
                      "been restored from a backup."));
   }
   // Up to date, or no such client: the normal end of a sync, so no words.
-  return Answer(call, NewResponse(404));
+  return Answer(call, EmptyResponse(404));
 }
 
 Response SyncHandler::GetSnapshot(const Call& call) {
   absl::StatusOr<std::optional<Snapshot>> result = service_.GetSnapshot(call.client_id);
   if (!result.ok()) return RefuseFailed(call, result.status());
-  if (!result->has_value()) return Answer(call, NewResponse(404));
+  if (!result->has_value()) return Answer(call, EmptyResponse(404));
   Response response = AnswerWithBody(call, kSnapshotMediaType, std::move((*result)->bytes));
   if (response.status != 200) return response;
   response.headers.push_back({"X-Version-Id", (*result)->version_id.ToString()});
@@ -238,19 +222,19 @@ void SyncHandler::AddVersion(const Call& call, std::string segment, ByteCharge c
         charge.Release();  // first: the client may send its next body as soon as it has the answer
         if (!result.ok()) return done(RefuseFailed(call, result.status()));
         if (const auto* conflict = std::get_if<Conflict>(&*result)) {
-          Response response = NewResponse(409);
+          Response response = EmptyResponse(409);
           response.headers.push_back(
               {"X-Parent-Version-Id", conflict->latest_version_id.ToString()});
           return done(Answer(call, std::move(response)));
         }
         if (std::holds_alternative<NoSuchClient>(*result)) return done(RefuseNoSuchClient(call));
         const VersionAdded& added = std::get<VersionAdded>(*result);
-        Response response = NewResponse(200);
+        Response response = EmptyResponse(200);
         response.headers.push_back({"X-Version-Id", added.version_id.ToString()});
         if (added.urgency != SnapshotUrgency::kNone) {
-          response.headers.push_back(
-              {"X-Snapshot-Request",
-               added.urgency == SnapshotUrgency::kHigh ? "urgency=high" : "urgency=low"});
+          response.headers.push_back({"X-Snapshot-Request", added.urgency == SnapshotUrgency::kHigh
+                                                                ? "urgency=high"
+                                                                : "urgency=low"});
         }
         done(Answer(call, std::move(response)));
       });
@@ -258,16 +242,17 @@ void SyncHandler::AddVersion(const Call& call, std::string segment, ByteCharge c
 
 void SyncHandler::AddSnapshot(const Call& call, std::string bytes, ByteCharge charge,
                               ResponseCallback done) {
-  service_.AddSnapshot(
-      call.client_id, call.route.version_id, std::move(bytes),
-      [this, call, charge = std::move(charge),
-       done = std::move(done)](absl::StatusOr<StoreSnapshotOutcome> outcome) mutable {
-        charge.Release();
-        if (!outcome.ok()) return done(RefuseFailed(call, outcome.status()));
-        if (*outcome == StoreSnapshotOutcome::kNoSuchClient) return done(RefuseNoSuchClient(call));
-        // Also for one that is not kept: a replica would report the whole sync as failed.
-        done(Answer(call, NewResponse(200)));
-      });
+  service_.AddSnapshot(call.client_id, call.route.version_id, std::move(bytes),
+                       [this, call, charge = std::move(charge), done = std::move(done)](
+                           absl::StatusOr<StoreSnapshotOutcome> outcome) mutable {
+                         charge.Release();
+                         if (!outcome.ok()) return done(RefuseFailed(call, outcome.status()));
+                         if (*outcome == StoreSnapshotOutcome::kNoSuchClient)
+                           return done(RefuseNoSuchClient(call));
+                         // Also for one that is not kept: a replica would report the whole sync as
+                         // failed.
+                         done(Answer(call, EmptyResponse(200)));
+                       });
 }
 
 Response SyncHandler::Refuse(int status, absl::string_view sentence) const {
@@ -312,7 +297,7 @@ Response SyncHandler::AnswerWithBody(const Call& call, absl::string_view media_t
                                      std::string body) const {
   ByteCharge charge(budget_);
   if (!charge.TryResize(body.size())) return RefuseCrowded(call);
-  Response response = NewResponse(200);
+  Response response = EmptyResponse(200);
   response.headers.push_back({"Content-Type", std::string(media_type)});
   response.body = std::move(body);
   response.charge = std::move(charge);

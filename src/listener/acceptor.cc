@@ -4,12 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <utility>
-
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <cerrno>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
@@ -24,16 +23,15 @@ using UnixProtocol = asio::local::stream_protocol;
 
 absl::Status BindError(const error_code& error, absl::string_view text) {
   if (error == asio::error::address_in_use) {
-    return absl::AlreadyExistsError(absl::StrCat(
-        "cannot listen on ", text, ": the address is in use by another program"));
+    return absl::AlreadyExistsError(
+        absl::StrCat("cannot listen on ", text, ": the address is in use by another program"));
   }
   return absl::ErrnoToStatus(error.value(), absl::StrCat("cannot listen on ", text));
 }
 
 // An address family that this machine has not, or has no address of.
 bool IsUnavailableFamily(const error_code& error) {
-  return error == asio::error::address_family_not_supported ||
-         error.value() == EADDRNOTAVAIL;
+  return error == asio::error::address_family_not_supported || error.value() == EADDRNOTAVAIL;
 }
 
 std::string TcpUrl(const asio::generic::stream_protocol::endpoint& endpoint) {
@@ -73,8 +71,7 @@ absl::StatusOr<std::vector<std::unique_ptr<Acceptor>>> Acceptor::Bind(
     if (const absl::Status status = RemoveStaleSocket(unix_address->path, text); !status.ok()) {
       return status;
     }
-    if (const absl::Status status = add(UnixProtocol::endpoint(unix_address->path));
-        !status.ok()) {
+    if (const absl::Status status = add(UnixProtocol::endpoint(unix_address->path)); !status.ok()) {
       return status;
     }
     acceptors.back()->unix_path_ = unix_address->path;
@@ -107,7 +104,8 @@ absl::StatusOr<std::vector<std::unique_ptr<Acceptor>>> Acceptor::Bind(
 
 absl::Status Acceptor::RemoveStaleSocket(const std::string& path, absl::string_view text) {
   struct stat info {};
-  if (lstat(path.c_str(), &info) != 0) return absl::OkStatus();  // bind says what is wrong, if it is
+  if (lstat(path.c_str(), &info) != 0)
+    return absl::OkStatus();  // bind says what is wrong, if it is
   if (!S_ISSOCK(info.st_mode)) {
     return absl::AlreadyExistsError(
         absl::StrCat("cannot listen on ", text, ": there is a file of that name"));
@@ -117,8 +115,8 @@ absl::Status Acceptor::RemoveStaleSocket(const std::string& path, absl::string_v
   error_code error;
   probe.connect(UnixProtocol::endpoint(path), error);
   if (error != asio::error::connection_refused) {
-    return absl::AlreadyExistsError(absl::StrCat(
-        "cannot listen on ", text, ": the address is in use by another program"));
+    return absl::AlreadyExistsError(
+        absl::StrCat("cannot listen on ", text, ": the address is in use by another program"));
   }
   // Nobody listens: the program that made it has ended without removing it.
   unlink(path.c_str());
@@ -128,10 +126,9 @@ absl::Status Acceptor::RemoveStaleSocket(const std::string& path, absl::string_v
 absl::Status Acceptor::Open(const Endpoint& endpoint, absl::string_view text) {
   error_code error;
   const auto failed = [&] {
-    return IsUnavailableFamily(error)
-               ? absl::FailedPreconditionError(
-                     absl::StrCat("cannot listen on ", text, ": ", error.message()))
-               : BindError(error, text);
+    return IsUnavailableFamily(error) ? absl::FailedPreconditionError(absl::StrCat(
+                                            "cannot listen on ", text, ": ", error.message()))
+                                      : BindError(error, text);
   };
   acceptor_.open(endpoint.protocol(), error);
   if (error) return failed();
@@ -180,8 +177,7 @@ void Acceptor::AcceptWaiting() {
     if (error == asio::error::would_block || error == asio::error::try_again) break;
     if (error == asio::error::connection_aborted) continue;  // the client gave up meanwhile
     if (error) {
-      logger_.Log(LogLevel::kError, "cannot accept a connection on ", url_, ": ",
-                  error.message());
+      logger_.Log(LogLevel::kError, "cannot accept a connection on ", url_, ": ", error.message());
       retry_timer_.expires_after(std::chrono::milliseconds(kAcceptRetryMs));
       retry_timer_.async_wait([this](error_code cancelled) {
         if (!cancelled) WaitForConnection();

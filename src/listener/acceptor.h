@@ -2,13 +2,12 @@
 #ifndef TCSYNC_SRC_LISTENER_ACCEPTOR_H_
 #define TCSYNC_SRC_LISTENER_ACCEPTOR_H_
 
-#include <memory>
-#include <string>
-#include <vector>
-
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "listener/address.h"
@@ -39,8 +38,7 @@ class Acceptor {
   const std::string& url() const { return url_; }
 
  private:
-  using StreamAcceptor =
-      boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol>;
+  using StreamAcceptor = boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol>;
   using Endpoint = boost::asio::generic::stream_protocol::endpoint;
 
   Acceptor(const std::vector<std::unique_ptr<EventLoop>>& loops, ConnectionCount& connection_count,

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <utility>
-
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
@@ -25,15 +24,6 @@ Connection::Instant Now() { return std::chrono::steady_clock::now(); }
 
 bool WouldBlock(const error_code& error) {
   return error == boost::asio::error::would_block || error == boost::asio::error::try_again;
-}
-
-http::Response TimeoutResponse() {
-  http::Response response;
-  response.status = 408;
-  response.headers.push_back({"Cache-Control", "no-store, max-age=0"});
-  response.headers.push_back({"Content-Type", "text/plain; charset=utf-8"});
-  response.body = "The request did not arrive in time.\n";
-  return response;
 }
 
 }  // namespace
@@ -273,7 +263,7 @@ void Connection::CheckDeadlines(Instant now) {
   if (now < std::min({state_deadline_, request_deadline, send_deadline_})) return;
   if ((state_ != State::kHead && state_ != State::kBody) || send_waits_) return Close();
   SetState(State::kAnswering);
-  QueueResponse(TimeoutResponse(), false);
+  QueueResponse(http::TextResponse(408, "The request did not arrive in time."), false);
   lingers_after_send_ = true;
   Flush();
 }

@@ -2,15 +2,14 @@
 #ifndef TCSYNC_SRC_LISTENER_CONNECTION_H_
 #define TCSYNC_SRC_LISTENER_CONNECTION_H_
 
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <chrono>
 #include <cstdint>
 #include <list>
 #include <memory>
 #include <optional>
 #include <string>
-
-#include <boost/asio/basic_stream_socket.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
 
 #include "absl/strings/string_view.h"
 #include "listener/request_parser.h"
@@ -26,9 +25,9 @@ using StreamSocket = boost::asio::basic_stream_socket<boost::asio::generic::stre
 //
 //   idle -> head -> body -> answering -> idle ...
 //
-// A request can be answered before all of it was received; the connection then may end in lingering.
-// What the socket does not take at once is sent beside these states, during which nothing further
-// is parsed; "sending" is idle but for that.
+// A request can be answered before all of it was received; the connection then may end in
+// lingering. What the socket does not take at once is sent beside these states, during which
+// nothing further is parsed; "sending" is idle but for that.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   using Instant = std::chrono::steady_clock::time_point;

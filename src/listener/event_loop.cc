@@ -1,7 +1,6 @@
 #include "listener/event_loop.h"
 
 #include <algorithm>
-
 #include <boost/asio/post.hpp>
 
 #include "absl/strings/str_cat.h"
@@ -13,18 +12,14 @@ namespace {
 
 // Often enough for the shortest timeout, and rarely enough to cost nothing.
 std::chrono::milliseconds SweepInterval(const ConnectionTimeouts& timeouts) {
-  const auto shortest =
-      std::min({timeouts.idle, timeouts.header, timeouts.body, timeouts.request});
+  const auto shortest = std::min({timeouts.idle, timeouts.header, timeouts.body, timeouts.request});
   return std::clamp(shortest / 4, std::chrono::milliseconds(5), std::chrono::milliseconds(1000));
 }
 
 http::Response TooManyConnectionsResponse() {
-  http::Response response;
-  response.status = 503;
-  response.headers.push_back({"Cache-Control", "no-store, max-age=0"});
+  http::Response response = http::TextResponse(
+      503, "The server has too many connections at the moment; try again shortly.");
   response.headers.push_back({"Retry-After", absl::StrCat(kRetryAfterSeconds)});
-  response.headers.push_back({"Content-Type", "text/plain; charset=utf-8"});
-  response.body = "The server has too many connections at the moment; try again shortly.\n";
   return response;
 }
 
@@ -70,7 +65,7 @@ class EventLoop::Mailbox {
 
   EventLoop* const loop_;
   std::thread::id thread_;  // set before the first request
-  std::mutex mutex_;  // of what follows
+  std::mutex mutex_;        // of what follows
   bool closed_ = false;
   std::vector<std::pair<uint64_t, http::Response>> responses_;
 };

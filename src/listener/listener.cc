@@ -1,12 +1,11 @@
 #include "tcsync/listener.h"
 
+#include <boost/asio/post.hpp>
 #include <chrono>
 #include <future>
 #include <mutex>
 #include <system_error>
 #include <utility>
-
-#include <boost/asio/post.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"

@@ -1,13 +1,12 @@
 #include "listener/request_parser.h"
 
 #include <algorithm>
+#include <boost/beast/core/string.hpp>
+#include <boost/beast/http/error.hpp>
 #include <cstdint>
 #include <limits>
 #include <utility>
 #include <variant>
-
-#include <boost/beast/core/string.hpp>
-#include <boost/beast/http/error.hpp>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -19,15 +18,6 @@ namespace {
 namespace beast_http = boost::beast::http;
 
 constexpr absl::string_view kEndOfHead = "\r\n\r\n";
-
-http::Response EarlyResponse(int status, absl::string_view sentence) {
-  http::Response response;
-  response.status = status;
-  response.headers.push_back({"Cache-Control", "no-store, max-age=0"});
-  response.headers.push_back({"Content-Type", "text/plain; charset=utf-8"});
-  response.body = absl::StrCat(sentence, "\n");
-  return response;
-}
 
 // Stops the parser where the request is answered; never seen by anybody.
 boost::system::error_code Stop() { return beast_http::error::end_of_stream; }
@@ -66,8 +56,8 @@ size_t RequestParser::Parse(absl::string_view bytes) {
   size_t consumed = 0;
   while (!Ready() && consumed < bytes.size()) {
     error_code error;
-    const size_t step = put(
-        boost::asio::const_buffer(bytes.data() + consumed, bytes.size() - consumed), error);
+    const size_t step =
+        put(boost::asio::const_buffer(bytes.data() + consumed, bytes.size() - consumed), error);
     consumed += step;
     if (error == beast_http::error::need_more) {
       if (HeadDone()) break;
@@ -100,13 +90,13 @@ void RequestParser::AnswerEarly(http::Response response) {
 
 void RequestParser::AnswerParseError(error_code error) {
   if (error == beast_http::error::header_limit) {
-    return AnswerEarly(EarlyResponse(
+    return AnswerEarly(http::TextResponse(
         431, absl::StrCat("The request's head is larger than ", kRequestHeadBytesMax, " bytes.")));
   }
   if (error == beast_http::error::bad_version) {
-    return AnswerEarly(EarlyResponse(505, "This server speaks HTTP/1.1."));
+    return AnswerEarly(http::TextResponse(505, "This server speaks HTTP/1.1."));
   }
-  AnswerEarly(EarlyResponse(
+  AnswerEarly(http::TextResponse(
       400, absl::StrCat("The request is not valid HTTP/1.1: ", error.message(), ".")));
 }
 
@@ -122,8 +112,8 @@ void RequestParser::AppendBody(string_view bytes, error_code& error) {
   error = Stop();
 }
 
-void RequestParser::on_request_impl(beast_http::verb method, string_view method_text, string_view target,
-                                    int version, error_code&) {
+void RequestParser::on_request_impl(beast_http::verb method, string_view method_text,
+                                    string_view target, int version, error_code&) {
   is_http10_ = version == 10;
   is_head_method_ = method == beast_http::verb::head;
   scratch_.text.assign(method_text.data(), method_text.size());
@@ -151,7 +141,8 @@ void RequestParser::on_field_impl(beast_http::field name, string_view name_text,
 void RequestParser::on_header_impl(error_code& error) {
   if (HasUnsupportedTransferCoding()) {
     // Where the body ends is unknown, so nothing behind it can be trusted either.
-    AnswerEarly(EarlyResponse(501, "The only Transfer-Encoding that this server takes is chunked."));
+    AnswerEarly(
+        http::TextResponse(501, "The only Transfer-Encoding that this server takes is chunked."));
     end_is_unknown_ = true;
     error = Stop();
     return;
@@ -177,8 +168,8 @@ void RequestParser::on_header_impl(error_code& error) {
   }
   AnswerEarly(std::move(std::get<http::Response>(decision)));
   // A client that waits for "100 Continue" may or may not send its body after this answer.
-  drops_body_ = !expects_continue_ && !chunked() &&
-                content_length().value_or(0) <= kDroppedBodyBytesMax;
+  drops_body_ =
+      !expects_continue_ && !chunked() && content_length().value_or(0) <= kDroppedBodyBytesMax;
   if (!drops_body_) error = Stop();
 }
 

@@ -3,12 +3,11 @@
 #ifndef TCSYNC_SRC_LISTENER_REQUEST_PARSER_H_
 #define TCSYNC_SRC_LISTENER_REQUEST_PARSER_H_
 
+#include <boost/beast/http/basic_parser.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <boost/beast/http/basic_parser.hpp>
 
 #include "absl/strings/string_view.h"
 #include "tcsync/handler.h"

@@ -25,8 +25,8 @@ absl::string_view DateClock::Now() {
   if (second != second_) {
     second_ = second;
     // RFC 9110, section 5.6.7.
-    text_ = absl::FormatTime("%a, %d %b %Y %H:%M:%S GMT", absl::FromTimeT(second),
-                             absl::UTCTimeZone());
+    text_ =
+        absl::FormatTime("%a, %d %b %Y %H:%M:%S GMT", absl::FromTimeT(second), absl::UTCTimeZone());
   }
   return text_;
 }

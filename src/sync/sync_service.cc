@@ -22,21 +22,21 @@ bool SyncService::Admits(const Uuid& client_id) const {
 void SyncService::AddVersion(const Uuid& client_id, const Uuid& parent_version_id,
                              std::string segment, AddVersionCallback done) {
   const int64_t now = NowUnixSeconds();
-  storage_.Append({.client_id = client_id,
-                   .expected_parent = parent_version_id,
-                   .segment = std::move(segment),
-                   .create_client = create_clients_,
-                   .now_unix_seconds = now},
-                  [this, now, done = std::move(done)](absl::StatusOr<AppendOutcome> outcome) mutable {
-                    if (!outcome.ok()) return done(outcome.status());
-                    if (const auto* conflict = std::get_if<Conflict>(&*outcome)) {
-                      return done(*conflict);
-                    }
-                    if (std::holds_alternative<NoSuchClient>(*outcome)) return done(NoSuchClient{});
-                    const Appended& appended = std::get<Appended>(*outcome);
-                    done(VersionAdded{appended.version_id,
-                                      UrgencyOf(appended.snapshot, snapshots_, now)});
-                  });
+  storage_.Append(
+      {.client_id = client_id,
+       .expected_parent = parent_version_id,
+       .segment = std::move(segment),
+       .create_client = create_clients_,
+       .now_unix_seconds = now},
+      [this, now, done = std::move(done)](absl::StatusOr<AppendOutcome> outcome) mutable {
+        if (!outcome.ok()) return done(outcome.status());
+        if (const auto* conflict = std::get_if<Conflict>(&*outcome)) {
+          return done(*conflict);
+        }
+        if (std::holds_alternative<NoSuchClient>(*outcome)) return done(NoSuchClient{});
+        const Appended& appended = std::get<Appended>(*outcome);
+        done(VersionAdded{appended.version_id, UrgencyOf(appended.snapshot, snapshots_, now)});
+      });
 }
 
 absl::StatusOr<GetChildVersionResult> SyncService::GetChildVersion(const Uuid& client_id,

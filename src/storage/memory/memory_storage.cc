@@ -45,10 +45,9 @@ StoreSnapshotOutcome MemoryStorage::StoreSnapshotLocked(StoreSnapshotRequest req
   for (size_t count = client.chain.size(); count > oldest_wanted; --count) {
     if (client.chain[count - 1].version_id != request.version_id) continue;
     if (client.snapshot && client.snapshot->version_count >= count) break;
-    client.snapshot =
-        StoredSnapshot{.snapshot = {request.version_id, std::move(request.bytes)},
-                       .version_count = count,
-                       .stored_unix_seconds = request.now_unix_seconds};
+    client.snapshot = StoredSnapshot{.snapshot = {request.version_id, std::move(request.bytes)},
+                                     .version_count = count,
+                                     .stored_unix_seconds = request.now_unix_seconds};
     return StoreSnapshotOutcome::kStored;
   }
   return StoreSnapshotOutcome::kNotWanted;

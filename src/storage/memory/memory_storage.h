@@ -1,5 +1,5 @@
-// Storage in memory, for trials and tests. It is gone at the end of the process, so its "durable" is
-// worth nothing; in everything else it keeps the contract of tcsync/storage.h.
+// Storage in memory, for trials and tests. It is gone at the end of the process, so its "durable"
+// is worth nothing; in everything else it keeps the contract of tcsync/storage.h.
 #ifndef TCSYNC_SRC_STORAGE_MEMORY_MEMORY_STORAGE_H_
 #define TCSYNC_SRC_STORAGE_MEMORY_MEMORY_STORAGE_H_
 

@@ -139,8 +139,8 @@ absl::StatusOr<DataDirectory> DataDirectory::Open(const std::string& path) {
         "another directory"));
   }
   // An empty file is a start that was cut short before the line was written.
-  const absl::Status status = IsEmptyFile(fd) && !has_database ? WriteFormat(fd, directory)
-                                                               : CheckFormat(fd, directory);
+  const absl::Status status =
+      IsEmptyFile(fd) && !has_database ? WriteFormat(fd, directory) : CheckFormat(fd, directory);
   if (!status.ok()) return status;
   return result;
 }

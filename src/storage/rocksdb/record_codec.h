@@ -12,8 +12,8 @@
 //   client record    created(8) has_snapshot(1) [version ID(16) number(8) stored(8)]
 //   version trailer  version ID(16) parent version ID(16) appended(8) segment_is_inline(1)
 //
-// Integers are big-endian, so that keys sort by number; times are in seconds since 1970. A version's
-// number is its place in the client's chain: 1, 2, 3 and so on.
+// Integers are big-endian, so that keys sort by number; times are in seconds since 1970. A
+// version's number is its place in the client's chain: 1, 2, 3 and so on.
 //
 // A version ID that storage makes carries its number (Uuid::RandomWithNumber), so the child of such
 // a version is found by one read, at the next number; what is found there counts only if its

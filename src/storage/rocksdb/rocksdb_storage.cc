@@ -136,8 +136,7 @@ class RocksdbStorage final : public Storage {
   }
 
  private:
-  using Outcome =
-      std::variant<absl::StatusOr<AppendOutcome>, absl::StatusOr<StoreSnapshotOutcome>>;
+  using Outcome = std::variant<absl::StatusOr<AppendOutcome>, absl::StatusOr<StoreSnapshotOutcome>>;
 
   template <typename Pending>
   void Submit(Pending pending) {
@@ -167,9 +166,9 @@ uint64_t RocksdbStorage::BytesOf(const std::vector<PendingWrite>& batch) {
   uint64_t bytes = 0;
   for (const PendingWrite& write : batch) {
     const auto* append = std::get_if<PendingAppend>(&write);
-    bytes += kRecordBytes + (append != nullptr
-                                 ? append->request.segment.size()
-                                 : std::get<PendingSnapshot>(write).request.bytes.size());
+    bytes +=
+        kRecordBytes + (append != nullptr ? append->request.segment.size()
+                                          : std::get<PendingSnapshot>(write).request.bytes.size());
   }
   return bytes;
 }
@@ -233,8 +232,8 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenRocksdbStorage(const RocksdbStorage
   if (!status.ok()) {
     return FromRocksdb(status, absl::StrCat("open the database ", directory->DatabasePath()));
   }
-  // The memtable must not be empty if the first write meets a full disk: see Resume(). If that is so
-  // already, this fails, and only reading works until there is room and the next start.
+  // The memtable must not be empty if the first write meets a full disk: see Resume(). If that is
+  // so already, this fails, and only reading works until there is room and the next start.
   opened->Put(rocksdb::WriteOptions(), kOpenedKey, "").PermitUncheckedError();
   return std::make_unique<RocksdbStorage>(std::move(*directory),
                                           std::unique_ptr<rocksdb::DB>(opened), options);
