@@ -13,6 +13,7 @@
 namespace tcsync::http {
 namespace {
 
+// If this fails, the bound on bodies in memory is another than was set.
 TEST(ByteBudgetTest, TakesUpToItsEndAndNoFurther) {
   ByteBudget budget(100);
   EXPECT_EQ(budget.bytes_max(), 100u);
@@ -42,6 +43,7 @@ TEST(ByteBudgetTest, HugeNumbersDoNotWrapAround) {
   EXPECT_FALSE(everything.TryTake(1));
 }
 
+// If this fails, each request leaves a little less for the next, until all get 503.
 TEST(ByteChargeTest, GivesBackWhenItEnds) {
   const auto budget = std::make_shared<ByteBudget>(100);
   {

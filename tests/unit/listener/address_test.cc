@@ -23,6 +23,7 @@ void ExpectTcp(absl::string_view text, absl::string_view host, absl::string_view
   EXPECT_EQ(std::get<TcpAddress>(*address).port, port) << text;
 }
 
+// If this fails, a server cannot listen on IPv4, IPv6 or a name.
 TEST(ListenAddressTest, HostAndPort) {
   ExpectTcp("127.0.0.1:8080", "127.0.0.1", "8080");
   ExpectTcp("0.0.0.0:0", "0.0.0.0", "0");
@@ -32,6 +33,7 @@ TEST(ListenAddressTest, HostAndPort) {
   ExpectTcp("[fe80::1%eth0]:80", "fe80::1%eth0", "80");
 }
 
+// If this fails, a server behind a proxy of its own machine cannot use a socket file.
 TEST(ListenAddressTest, UnixPath) {
   for (const std::string& path :
        {std::string("/run/tcsync.sock"), std::string("relative"), std::string("/a:b:80"),
@@ -43,6 +45,7 @@ TEST(ListenAddressTest, UnixPath) {
   }
 }
 
+// If this fails, a mistake in an address is found out late, or told without the address.
 TEST(ListenAddressTest, EverythingElseIsRefusedByName) {
   for (const std::string& text :
        {std::string(),

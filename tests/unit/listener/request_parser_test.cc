@@ -117,6 +117,7 @@ TEST(RequestParserTest, ABodyOfKnownLength) {
   EXPECT_EQ(outcome.finished, 1);
 }
 
+// If this fails, a client that says "no body" waits for an answer.
 TEST(RequestParserTest, AnEmptyBodyOfKnownLength) {
   const Outcome outcome =
       Receive(absl::StrCat("POST /a HTTP/1.1\r\nContent-Length: 0\r\n\r\n", kNext));

@@ -19,6 +19,7 @@ std::string HeadOf(const http::Response& response,
   return head;
 }
 
+// If this fails, what is sent is not HTTP/1.1, or lacks what the handler wants said.
 TEST(ResponseHeadTest, EveryByte) {
   http::Response response;
   response.status = 200;

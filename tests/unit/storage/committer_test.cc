@@ -192,6 +192,7 @@ TEST_F(CommitterTest, TheDestructorCommitsWhatWaits) {
   EXPECT_EQ(writes, 101u);
 }
 
+// If this fails, a server that was never written to cannot stop.
 TEST_F(CommitterTest, WithoutAnyWriteItEnds) {
   Start();
   committer_.reset();

@@ -79,6 +79,7 @@ class DataDirectoryTest : public testing::Test {
   const std::string path_ = directory_.path() + "/data";
 };
 
+// If this fails, other users of the machine read the server's data, or its format is not told.
 TEST_F(DataDirectoryTest, IsCreatedForItsOwnerOnly) {
   const auto opened = DataDirectory::Open(path_);
   ASSERT_TRUE(opened.ok()) << opened.status();
@@ -105,6 +106,7 @@ TEST_F(DataDirectoryTest, AnExistingDirectoryKeepsItsMode) {
   EXPECT_EQ(ReadFile(path_ + "/FORMAT"), kFormat);
 }
 
+// If this fails, a server starts once and never again.
 TEST_F(DataDirectoryTest, IsReopened) {
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(DataDirectory::Open(path_).ok());
   EXPECT_EQ(ReadFile(path_ + "/FORMAT"), kFormat);
@@ -197,6 +199,7 @@ TEST_F(DataDirectoryTest, AFileIsRefused) {
   EXPECT_THAT(refusal.message(), HasSubstr("not a directory"));
 }
 
+// If this fails, a path that cannot be is told in words that do not name it.
 TEST_F(DataDirectoryTest, APathThroughAFileIsRefused) {
   WriteFile(path_, "a file of someone's");
   const auto opened = DataDirectory::Open(path_ + "/data");
@@ -204,6 +207,7 @@ TEST_F(DataDirectoryTest, APathThroughAFileIsRefused) {
   EXPECT_THAT(opened.status().message(), HasSubstr(path_));
 }
 
+// If this fails, an option that was set to nothing puts data into the root directory.
 TEST_F(DataDirectoryTest, AnEmptyPathIsRefused) {
   EXPECT_EQ(DataDirectory::Open("").status().code(), absl::StatusCode::kInvalidArgument);
 }

@@ -33,6 +33,7 @@ Loaded GetCounting(HeadCache& cache, const Uuid& client_id, const Loaded& in_dat
   });
 }
 
+// If this fails, every "anything new?" reads from the disk.
 TEST(HeadCacheTest, LoadsOnce) {
   HeadCache cache(kPlenty);
   const ChainHead head = HeadAt(7);
@@ -69,6 +70,7 @@ TEST(HeadCacheTest, ErrorsAreNotKept) {
   EXPECT_EQ(loads, 2);
 }
 
+// If this fails, a client is told that it is up to date when it is not.
 TEST(HeadCacheTest, PublishedHeadsReplaceTheOld) {
   HeadCache cache(kPlenty);
   int loads = 0;
@@ -80,6 +82,7 @@ TEST(HeadCacheTest, PublishedHeadsReplaceTheOld) {
   EXPECT_EQ(loads, 0);
 }
 
+// If this fails, one client's append is decided against another client's chain.
 TEST(HeadCacheTest, ClientsStayApart) {
   HeadCache cache(kPlenty);
   std::vector<Uuid> clients;

@@ -30,8 +30,10 @@ constexpr char kParentHex[] =
 std::string Hex(absl::string_view bytes) { return absl::BytesToHexString(bytes); }
 std::string Bytes(absl::string_view hex) { return absl::HexStringToBytes(hex); }
 
+// If this fails, the format was changed: say so in docs/storage-format.md, and convert.
 TEST(RecordCodecTest, TheFormatVersion) { EXPECT_EQ(kStorageFormatVersion, 1); }
 
+// If this fails, nothing that was stored before is found.
 TEST(RecordCodecTest, KeysByteForByte) {
   EXPECT_EQ(Hex(ClientKey(kClient)), absl::StrCat(kClientHex, "10"));
   EXPECT_EQ(Hex(VersionKey(kClient, 1)), absl::StrCat(kClientHex, "20", "0000000000000001"));
@@ -42,6 +44,7 @@ TEST(RecordCodecTest, KeysByteForByte) {
   EXPECT_EQ(Hex(SnapshotKey(kClient)), absl::StrCat(kClientHex, "40"));
 }
 
+// If this fails, snapshots that were stored before are lost or misdated.
 TEST(RecordCodecTest, ClientRecordByteForByte) {
   ClientRecord record{.created_unix_seconds = 1'700'000'000, .snapshot = std::nullopt};
   EXPECT_EQ(Hex(EncodeClientRecord(record)), "000000006553f10000");
@@ -51,6 +54,7 @@ TEST(RecordCodecTest, ClientRecordByteForByte) {
                                                           "000000000000012c", "000000006553f101"));
 }
 
+// If this fails, versions that were stored before are read with wrong IDs.
 TEST(RecordCodecTest, VersionTrailerByteForByte) {
   VersionTrailer trailer{.version_id = kVersion,
                          .parent_version_id = kParent,
@@ -65,6 +69,7 @@ TEST(RecordCodecTest, VersionTrailerByteForByte) {
             absl::StrCat(kVersionHex, kParentHex, "ffffffffffffffff", "00"));
 }
 
+// If this fails, chains that came from other servers lose their beginning.
 TEST(RecordCodecTest, NumberByteForByte) {
   EXPECT_EQ(Hex(EncodeNumber(1)), "0000000000000001");
   EXPECT_EQ(Hex(EncodeNumber(0x0102030405060708)), "0102030405060708");

@@ -79,6 +79,7 @@ class RocksdbDamageTest : public testing::Test {
   Uuid of_other_;
 };
 
+// If this fails, a client whose record is damaged is taken for a new one.
 TEST_F(RocksdbDamageTest, AMalformedClientRecord) {
   Put(ClientKey(kClient), "nonsense");
   Open();
@@ -99,6 +100,7 @@ TEST_F(RocksdbDamageTest, AClientWithoutVersions) {
   ExpectTheOtherClientIsWell();
 }
 
+// If this fails, an append goes on from a version whose ID is made up.
 TEST_F(RocksdbDamageTest, AMalformedLatestVersion) {
   Put(VersionKey(kClient, 3), "nonsense");
   Open();
@@ -117,6 +119,7 @@ TEST_F(RocksdbDamageTest, AMalformedVersionInTheMiddle) {
   MustAppend(*storage_, kClient, third_);
 }
 
+// If this fails, a replica gets an empty version, and its tasks are wrong for ever.
 TEST_F(RocksdbDamageTest, AMissingSegment) {
   Remove(SegmentKey(kClient, 2));
   Open();
@@ -132,6 +135,7 @@ TEST_F(RocksdbDamageTest, AMissingSnapshot) {
   MustAppend(*storage_, kClient, third_);
 }
 
+// If this fails, a damaged entry leads a replica to a version that is not its own.
 TEST_F(RocksdbDamageTest, AMalformedIndexEntry) {
   const Uuid foreign = Uuid::Random();
   Put(ParentKey(kClient, foreign), "not 8 bytes");

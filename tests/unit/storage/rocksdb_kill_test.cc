@@ -33,6 +33,7 @@ bool TakeAcknowledgement(const std::string& line, Chains& chains) {
   return true;
 }
 
+// If this fails, a crash or an update of the server loses history.
 TEST(RocksdbKillTest, EveryAcknowledgedVersionSurvives) {
   constexpr int kKills = 3;
   constexpr int kAcknowledgedAtLeast = 200;  // before each kill

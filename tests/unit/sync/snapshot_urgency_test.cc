@@ -31,6 +31,7 @@ TEST(SnapshotUrgencyTest, WithoutASnapshotItIsHigh) {
   EXPECT_EQ(UrgencyOf(std::nullopt, kDefault, kNow), SnapshotUrgency::kHigh);
 }
 
+// If this fails, the documented 100 and 150 versions are not what clients meet.
 TEST(SnapshotUrgencyTest, ByCountAtTheDefaults) {
   EXPECT_EQ(ByCount(0), SnapshotUrgency::kNone);
   EXPECT_EQ(ByCount(99), SnapshotUrgency::kNone);
@@ -40,6 +41,7 @@ TEST(SnapshotUrgencyTest, ByCountAtTheDefaults) {
   EXPECT_EQ(ByCount(1'000'000'000), SnapshotUrgency::kHigh);
 }
 
+// If this fails, the documented 14 and 21 days are not what clients meet.
 TEST(SnapshotUrgencyTest, ByAgeAtTheDefaults) {
   EXPECT_EQ(ByAge(0), SnapshotUrgency::kNone);
   EXPECT_EQ(ByAge(13 * kDay), SnapshotUrgency::kNone);
