@@ -18,6 +18,7 @@ namespace {
 namespace beast_http = boost::beast::http;
 
 constexpr absl::string_view kEndOfHead = "\r\n\r\n";
+constexpr size_t kLastChunkBytes = 5;  // "0", and twice the end of a line
 
 // Stops the parser where the request is answered; never seen by anybody.
 boost::system::error_code Stop() { return beast_http::error::end_of_stream; }
@@ -55,6 +56,11 @@ size_t RequestParser::Parse(absl::string_view bytes) {
   if (!HeadDone() && !HeadIsComplete(bytes)) return 0;
   size_t consumed = 0;
   while (!Ready() && consumed < bytes.size()) {
+    // Boost 1.74 takes it for granted that the last chunk is there as a whole.
+    if (HeadDone() && chunked() && bytes[consumed] == '0' &&
+        bytes.size() - consumed < kLastChunkBytes) {
+      break;
+    }
     error_code error;
     const size_t step =
         put(boost::asio::const_buffer(bytes.data() + consumed, bytes.size() - consumed), error);
