@@ -135,10 +135,11 @@ std::variant<Response, PendingRequest> SyncHandler::Begin(const RequestHead& hea
   const absl::string_view client_id_text = head.Header("X-Client-Id");
   const std::optional<Uuid> client_id = Uuid::Parse(client_id_text);
   if (!client_id) {
+    // Not repeated: whoever mixes up client ID and secret must not find the secret in a log.
     return Refuse(400, client_id_text.empty()
                            ? std::string("The X-Client-Id header is missing.")
-                           : absl::StrCat("The X-Client-Id header '", client_id_text,
-                                          "' is not a UUID like "
+                           : absl::StrCat("The X-Client-Id header, of ", client_id_text.size(),
+                                          " bytes, is not a UUID like "
                                           "123e4567-e89b-42d3-a456-426614174000."));
   }
   call.client_id = *client_id;
