@@ -8,14 +8,17 @@
 namespace tcsync {
 namespace {
 
-uint64_t BytesOf(const PendingWrite& write) {
-  if (const auto* append = std::get_if<PendingAppend>(&write)) {
-    return sizeof(PendingWrite) + append->request.segment.size();
-  }
-  return sizeof(PendingWrite) + std::get<PendingSnapshot>(write).request.bytes.size();
-}
+// What it takes of the queue's bound.
+uint64_t BytesOf(const PendingWrite& write) { return sizeof(PendingWrite) + PayloadBytes(write); }
 
 }  // namespace
+
+uint64_t PayloadBytes(const PendingWrite& write) {
+  if (const auto* append = std::get_if<PendingAppend>(&write)) {
+    return append->request.segment.size();
+  }
+  return std::get<PendingSnapshot>(write).request.bytes.size();
+}
 
 Committer::Committer(uint64_t queue_bytes_max, CommitFunction commit)
     : queue_bytes_max_(queue_bytes_max),

@@ -26,6 +26,9 @@ struct PendingSnapshot {
 };
 using PendingWrite = std::variant<PendingAppend, PendingSnapshot>;
 
+// The bytes of its segment or snapshot.
+uint64_t PayloadBytes(const PendingWrite& write);
+
 // Thread-safe.
 class Committer {
  public:

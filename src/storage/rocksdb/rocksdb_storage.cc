@@ -164,12 +164,7 @@ class RocksdbStorage final : public Storage {
 uint64_t RocksdbStorage::BytesOf(const std::vector<PendingWrite>& batch) {
   constexpr uint64_t kRecordBytes = 128;  // keys, trailer and RocksDB's own for one write
   uint64_t bytes = 0;
-  for (const PendingWrite& write : batch) {
-    const auto* append = std::get_if<PendingAppend>(&write);
-    bytes +=
-        kRecordBytes + (append != nullptr ? append->request.segment.size()
-                                          : std::get<PendingSnapshot>(write).request.bytes.size());
-  }
+  for (const PendingWrite& write : batch) bytes += kRecordBytes + PayloadBytes(write);
   return bytes;
 }
 
