@@ -18,6 +18,7 @@
 #include "storage/rocksdb/committer.h"
 #include "storage/rocksdb/data_directory.h"
 #include "storage/rocksdb/head_cache.h"
+#include "storage/rocksdb/log_file_system.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
 namespace tcsync {
@@ -49,10 +50,11 @@ class BackgroundErrorLog final : public rocksdb::EventListener {
   const Logger logger_;
 };
 
-rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, const Logger& logger) {
+rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, rocksdb::Env& env,
+                                 const Logger& logger) {
   rocksdb::Options database;
   database.create_if_missing = true;
-  if (options.env != nullptr) database.env = options.env;
+  database.env = &env;
 
   // Memory: everything that grows is bounded by a number of ours.
   database.write_buffer_size = options.memtable_bytes;
@@ -106,9 +108,10 @@ rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, const Log
 
 class RocksdbStorage final : public Storage {
  public:
-  RocksdbStorage(DataDirectory directory, std::unique_ptr<rocksdb::DB> database,
-                 const RocksdbStorageOptions& options)
+  RocksdbStorage(DataDirectory directory, std::unique_ptr<rocksdb::Env> env,
+                 std::unique_ptr<rocksdb::DB> database, const RocksdbStorageOptions& options)
       : directory_(std::move(directory)),
+        env_(std::move(env)),
         database_(std::move(database)),
         reader_(*database_),
         head_cache_(options.head_cache_bytes),
@@ -162,6 +165,7 @@ class RocksdbStorage final : public Storage {
   // In the order of construction: the lock on the directory outlives the database, and the
   // committer, whose destructor commits what is queued, goes first.
   const DataDirectory directory_;
+  const std::unique_ptr<rocksdb::Env> env_;
   const std::unique_ptr<rocksdb::DB> database_;
   const ChainReader reader_;
   HeadCache head_cache_;
@@ -228,16 +232,18 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenRocksdbStorage(const RocksdbStorage
                                                             const Logger& logger) {
   absl::StatusOr<DataDirectory> directory = DataDirectory::Open(options.data_dir);
   if (!directory.ok()) return directory.status();
+  std::unique_ptr<rocksdb::Env> env =
+      EnvWithFullLengthLogs(options.env != nullptr ? *options.env : *rocksdb::Env::Default());
   rocksdb::DB* opened = nullptr;
   const rocksdb::Status status =
-      rocksdb::DB::Open(DatabaseOptions(options, logger), directory->DatabasePath(), &opened);
+      rocksdb::DB::Open(DatabaseOptions(options, *env, logger), directory->DatabasePath(), &opened);
   if (!status.ok()) {
     return FromRocksdb(status, absl::StrCat("open the database ", directory->DatabasePath()));
   }
   // The memtable must not be empty if the first write meets a full disk: see Resume(). If that is
   // so already, this fails, and only reading works until there is room and the next start.
   opened->Put(rocksdb::WriteOptions(), kOpenedKey, "").PermitUncheckedError();
-  return std::make_unique<RocksdbStorage>(std::move(*directory),
+  return std::make_unique<RocksdbStorage>(std::move(*directory), std::move(env),
                                           std::unique_ptr<rocksdb::DB>(opened), options);
 }
 
