@@ -28,6 +28,7 @@ namespace {
 constexpr int kMemtables = 3;
 constexpr int kLevel0FilesPerCompaction = 8;
 constexpr uint64_t kBytesPerBackgroundSync = uint64_t{1} << 20;
+constexpr double kBlobFilesCollected = 0.25;
 constexpr double kFilterBitsPerKey = 10;
 constexpr double kMemtableFilterShare = 0.02;
 constexpr size_t kDatabaseLogBytesMax = size_t{1} << 20;
@@ -80,8 +81,9 @@ rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, rocksdb::
   database.min_blob_size = kBlobBytesMin;
   database.blob_compression_type = rocksdb::kNoCompression;
   database.enable_blob_garbage_collection = true;
-  // Replaced snapshots are the garbage: any blob file may hold some.
-  database.blob_garbage_collection_age_cutoff = 1.0;
+  // Replaced snapshots are the garbage. A compaction moves what is alive out of the oldest files;
+  // moving it out of every file would write each large value again at each compaction.
+  database.blob_garbage_collection_age_cutoff = kBlobFilesCollected;
   database.blob_garbage_collection_force_threshold = 0.5;
 
   // Writes: the committer is the only writer.
