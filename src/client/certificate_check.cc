@@ -76,7 +76,7 @@ RemoteError Untrusted(const ServerUrl& server, const X509* certificate,
                    certificate == nullptr ? "?" : NameOf(X509_get_issuer_name(certificate)),
                    "', comes from no authority that is trusted here (", reason, "; ",
                    authorities.empty() ? "no file of the system's authorities was found: install "
-                                         "ca-certificates, or set SSL_CERT_FILE"
+                                         "ca-certificates, or check SSL_CERT_FILE"
                                        : absl::StrCat("trusted are those of ", authorities),
                    "); if the server has a private authority, give the file with its certificate"),
       {},
@@ -133,6 +133,8 @@ std::optional<RemoteError> CertificateProblem(X509_STORE_CTX* check, const Serve
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
     case X509_V_ERR_CERT_UNTRUSTED:
     case X509_V_ERR_INVALID_CA:
+    // An authority of the same name is trusted, but with another key: mostly one made anew.
+    case X509_V_ERR_CERT_SIGNATURE_FAILURE:
       return Untrusted(server, certificate, authorities, X509_verify_cert_error_string(error));
     default:
       return fault(RemoteFault::kTlsFailed,

@@ -64,8 +64,11 @@ absl::StatusOr<HostAndPort> ParseHostAndPort(absl::string_view text, uint16_t de
     has_port = colon != absl::string_view::npos;
     if (has_port) port = text.substr(colon + 1);
     parsed.host = std::string(text.substr(0, colon));
-    if (parsed.host.empty()) return error("has no host; give one like https://sync.example.org");
-    if (parsed.host.size() > kHostBytesMax ||
+    const bool has_more_colons = has_port && port.find(':') != absl::string_view::npos;
+    if (parsed.host.empty() && !has_more_colons) {
+      return error("has no host; give one like https://sync.example.org");
+    }
+    if (has_more_colons || parsed.host.size() > kHostBytesMax ||
         !std::all_of(parsed.host.begin(), parsed.host.end(), IsNameCharacter)) {
       return error(
           "has a host that is neither a name of letters, digits, '-' and '.' nor an address (an "

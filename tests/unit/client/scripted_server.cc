@@ -15,6 +15,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/thread.h"
 
 namespace tcsync {
 namespace {
@@ -180,7 +181,9 @@ void ScriptedServer::Accept() {
     }
     ++connections_;
     open_sockets_.insert(socket);
-    threads_.emplace_back([this, socket] {
+    // A thread that blocks SIGPIPE: the process must not ignore it, because the library must not
+    // raise it.
+    threads_.push_back(StartThread("scripted-peer", [this, socket] {
       {
         Peer peer(socket, tls_.get());
         if (peer.is_connected()) script_(peer);
@@ -188,7 +191,7 @@ void ScriptedServer::Accept() {
       const std::lock_guard<std::mutex> closing_lock(mutex_);
       open_sockets_.erase(socket);
       close(socket);
-    });
+    }));
   }
 }
 

@@ -85,8 +85,8 @@ class ScriptedServer {
 // A script that answers every request with answer(request), until the client closes.
 ScriptedServer::Script Answering(std::function<std::string(const std::string& request)> answer);
 
-// "HTTP/1.1 <status and headers>\r\nContent-Length: ...\r\n\r\n<body>"; `head` is the status and, one
-// a line ("\r\n"), further headers.
+// "HTTP/1.1 <status and headers>\r\nContent-Length: ...\r\n\r\n<body>"; `head` is the status and,
+// one a line ("\r\n"), further headers.
 std::string HttpAnswer(absl::string_view head, absl::string_view body = "");
 
 // A port of 127.0.0.1 on which nothing listens.

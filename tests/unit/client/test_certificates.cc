@@ -51,8 +51,7 @@ TestCertificate Begin(const char* name, int64_t from_seconds, int64_t until_seco
   X509_gmtime_adj(X509_getm_notAfter(certificate), until_seconds);
   X509_set_pubkey(certificate, made.key.get());
   Require(X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
-                                     reinterpret_cast<const unsigned char*>(name), -1, -1,
-                                     0) == 1,
+                                     reinterpret_cast<const unsigned char*>(name), -1, -1, 0) == 1,
           "name");
   return made;
 }
