@@ -86,7 +86,8 @@ inline constexpr int64_t kOtherOpenFiles = 64;
 // The head of a sync server's answer. Real ones take 400 bytes, and proxies add as much again.
 inline constexpr uint32_t kRemoteHeadBytesMax = 16 * 1024;
 
-// The body of a sync server's error, of which a message quotes a line. A longer one is not read.
+// The body of a sync server's error or of its index page, of which one line is shown. A longer one
+// is not read.
 inline constexpr uint32_t kRemoteErrorBodyBytesMax = 8 * 1024;
 
 // A connection to a sync server that was idle for longer is not used again: routers forget
