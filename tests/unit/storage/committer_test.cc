@@ -2,6 +2,7 @@
 #include "storage/rocksdb/committer.h"
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -17,6 +18,7 @@ namespace tcsync {
 namespace {
 
 constexpr uint64_t kPlenty = uint64_t{1} << 30;
+constexpr std::chrono::hours kLong{1};
 
 // Records the segments of every batch, and can be held up in the middle of one.
 class Recorder {
@@ -77,9 +79,10 @@ bool Submit(Committer& committer, PendingWrite write) { return committer.Submit(
 
 class CommitterTest : public testing::Test {
  protected:
-  void Start(uint64_t queue_bytes_max = kPlenty) {
+  void Start(uint64_t queue_bytes_max = kPlenty, std::chrono::milliseconds wait_max = kLong) {
     committer_ = std::make_unique<Committer>(
-        queue_bytes_max, [this](std::vector<PendingWrite>& batch) { recorder_.Commit(batch); });
+        queue_bytes_max, wait_max,
+        [this](std::vector<PendingWrite>& batch) { recorder_.Commit(batch); });
   }
   // Keeps the committer busy with a batch of one write.
   void HoldCommitter() {
@@ -241,7 +244,7 @@ TEST(CommitterCallbackTest, ACommitMaySubmit) {
     const std::lock_guard<std::mutex> lock(mutex);
     changed.notify_all();
   };
-  committer = std::make_unique<Committer>(kPlenty, commit);
+  committer = std::make_unique<Committer>(kPlenty, kLong, commit);
   ASSERT_TRUE(Submit(*committer, AppendOf("first")));
   std::unique_lock<std::mutex> lock(mutex);
   changed.wait(lock, [&] { return commits >= 10; });
