@@ -182,6 +182,28 @@ TEST_F(CommitterTest, EveryWriteCountsForSomething) {
   recorder_.Release();
 }
 
+// If this fails, a disk that stands still gathers writes until their clients give up; or what was
+// taken is lost; or the queue stays closed when the disk has gone on and nothing waits.
+TEST_F(CommitterTest, WhileTheOldestWaitsTooLongOthersAreRefused) {
+  Start(kPlenty, std::chrono::milliseconds(1));
+  EXPECT_FALSE(committer_->IsLate()) << "nothing waits";
+  HoldCommitter();
+  size_t taken = 0;
+  while (!committer_->IsLate()) {
+    if (Submit(*committer_, AppendOf("taken"))) ++taken;
+  }
+  PendingWrite refused = AppendOf("refused");
+  EXPECT_FALSE(committer_->Submit(refused));
+  EXPECT_EQ(std::get<PendingAppend>(refused).request.segment, "refused");
+  recorder_.Release();
+  while (committer_->IsLate()) std::this_thread::yield();
+  EXPECT_TRUE(Submit(*committer_, AppendOf("late")));
+  committer_.reset();
+  size_t committed = 0;
+  for (const auto& batch : recorder_.batches()) committed += batch.size();
+  EXPECT_EQ(committed, 1 + taken + 1);
+}
+
 // If this fails, a stop loses writes.
 TEST_F(CommitterTest, TheDestructorCommitsWhatWaits) {
   Start();
