@@ -23,6 +23,15 @@ AppendDriver::AppendDriver(Storage& storage, const CountingEnv& env, size_t segm
   }
 }
 
+AppendDriver::AppendDriver(Storage& storage, const CountingEnv& env, size_t segment_bytes,
+                           const Uuid& client_id, const Uuid& latest)
+    : storage_(storage),
+      env_(env),
+      segment_(segment_bytes, 's'),
+      clients_(Clients::kOwn),
+      writers_{Writer{.client_id = client_id, .parent = latest}},
+      client_ids_{client_id} {}
+
 void AppendDriver::Start() {
   for (size_t i = 0; i < writers_.size(); ++i) Begin(i);
 }

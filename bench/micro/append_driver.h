@@ -32,6 +32,9 @@ class AppendDriver {
  public:
   AppendDriver(Storage& storage, const CountingEnv& env, size_t segment_bytes, size_t writers,
                Clients clients);
+  // One writer, which goes on at `latest` of a chain that is there.
+  AppendDriver(Storage& storage, const CountingEnv& env, size_t segment_bytes,
+               const Uuid& client_id, const Uuid& latest);
   ~AppendDriver() { Drain(); }
 
   // Begins every writer's first append.
@@ -45,6 +48,12 @@ class AppendDriver {
 
   // The first error that an append had, if any.
   const absl::Status& status() const { return status_; }
+
+  size_t under_way() const { return under_way_; }
+  // All clients that were written to.
+  const std::vector<Uuid>& client_ids() const { return client_ids_; }
+  // The latest version that a writer knows.
+  const Uuid& latest(size_t writer) const { return writers_[writer].parent; }
 
   uint64_t appended() const { return appended_; }
   uint64_t conflicts() const { return conflicts_; }
@@ -77,7 +86,7 @@ class AppendDriver {
   const std::string segment_;
   const Clients clients_;
   std::vector<Writer> writers_;
-  std::vector<Uuid> client_ids_;  // all that were written to
+  std::vector<Uuid> client_ids_;
   size_t under_way_ = 0;
 
   std::vector<Answer> taken_;  // answers in the caller's hands, the next one at taken_position_
