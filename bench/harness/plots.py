@@ -20,14 +20,15 @@ def _save(figure, output, name):
 
 def _offered(report):
     figure, axes = pyplot.subplots(figsize=(7, 4.5))
-    for name, server in report["servers"].items():
+    for number, (name, server) in enumerate(report["servers"].items()):
         results = [result for result in server["offered"] if answers(result)["count"]]
         rates = [result["rate_per_second"] for result in results]
         for key, style in (("p50_ms", "--"), ("p99_ms", "-")):
             axes.plot(rates, [answers(result)[key] for result in results], style, marker="o",
-                      label=f"{name}, {key.removesuffix('_ms')}")
+                      color=f"C{number}", label=f"{name}, {key.removesuffix('_ms')}")
     axes.set_title("add-version, open loop: latency of what was accepted")
     axes.set_xlabel("offered load, requests/s")
+    axes.set_xscale("log")
     axes.set_ylabel("latency from the due time, ms")
     axes.set_yscale("log")
     return figure, axes
