@@ -18,6 +18,7 @@
 #include <variant>
 #include <vector>
 
+#include "micro/program.h"
 #include "tcsync/envelope.h"
 
 namespace tcsync {
@@ -138,10 +139,6 @@ BENCHMARK(SodiumUnseal)->Name("sodium_unseal")->Apply(Sizes);
 }  // namespace tcsync
 
 int main(int argc, char** argv) {
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   if (sodium_init() < 0) return 1;
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return 0;
+  return tcsync::micro::RunBenchmarks(argc, argv);
 }

@@ -32,6 +32,7 @@
 #include "load/target.h"
 #include "load/uuid_text.h"
 #include "micro/latency.h"
+#include "micro/program.h"
 #include "storage/memory/memory_storage.h"
 #include "tcsync/engine.h"
 #include "tcsync/handler.h"
@@ -245,17 +246,11 @@ void RegisterAll() {
                                                               {"get_child_200", Call::kGetChild200},
                                                               {"add_version", Call::kAddVersion}}};
   for (const auto& [name, call] : calls) {
-    auto* handler = benchmark::RegisterBenchmark(
-        absl::StrCat("handler/", name).c_str(),
-        [call = call](benchmark::State& state) { HandlerCall(state, call); });
+    auto* handler = Register(absl::StrCat("handler/", name), HandlerCall, call);
     if (call == Call::kAddVersion) handler->Iterations(kAppends);
-    for (const size_t connections : {1, 8, 64}) {
-      auto* listener = benchmark::RegisterBenchmark(
-          absl::StrCat("listener/", name, "/connections:", connections).c_str(),
-          [call = call, connections](benchmark::State& state) {
-            ListenerCall(state, call, connections);
-          });
-      listener->UseRealTime()->Unit(benchmark::kMicrosecond);
+    for (const size_t connections : {size_t{1}, size_t{8}, size_t{64}}) {
+      auto* listener = Register(absl::StrCat("listener/", name, "/connections:", connections),
+                                ListenerCall, call, connections);
       if (call == Call::kAddVersion) {
         listener->Iterations(kAppends / 4 / static_cast<int>(connections));
       }
@@ -268,9 +263,5 @@ void RegisterAll() {
 
 int main(int argc, char** argv) {
   tcsync::micro::RegisterAll();
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return 0;
+  return tcsync::micro::RunBenchmarks(argc, argv);
 }

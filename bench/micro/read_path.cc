@@ -34,6 +34,7 @@
 #include "micro/append_driver.h"
 #include "micro/counting_env.h"
 #include "micro/latency.h"
+#include "micro/program.h"
 #include "micro/scratch_directory.h"
 #include "storage/rocksdb/rocksdb_storage.h"
 
@@ -210,14 +211,6 @@ void ChainAppend(benchmark::State& state, size_t chain) {
   ReportLatency(state, driver.latency());
 }
 
-template <typename Function, typename... Arguments>
-void Register(const std::string& name, Function function, Arguments... arguments) {
-  benchmark::RegisterBenchmark(name.c_str(),
-                               [=](benchmark::State& state) { function(state, arguments...); })
-      ->UseRealTime()
-      ->Unit(benchmark::kMicrosecond);
-}
-
 void RegisterAll(bool large) {
   std::vector<size_t> clients_levels = {1'000, 100'000};
   std::vector<size_t> chain_levels = {10, 10'000};
@@ -264,10 +257,7 @@ bool TakeLarge(int* argc, char** argv) {
 
 int main(int argc, char** argv) {
   tcsync::micro::RegisterAll(tcsync::micro::TakeLarge(&argc, argv));
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
+  const int status = tcsync::micro::RunBenchmarks(argc, argv);
   tcsync::micro::Directories().clear();
-  return 0;
+  return status;
 }

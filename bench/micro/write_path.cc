@@ -32,6 +32,7 @@
 #include "micro/counting_env.h"
 #include "micro/disk.h"
 #include "micro/latency.h"
+#include "micro/program.h"
 #include "micro/scratch_directory.h"
 #include "rocksdb/db.h"
 #include "rocksdb/utilities/options_util.h"
@@ -84,6 +85,7 @@ void EngineAppend(benchmark::State& state, size_t segment_bytes, size_t writers,
   const uint64_t bytes_before = env.log_bytes();
   driver.Start();
   for (auto _ : state) driver.Step();
+  const uint64_t appended_in_time = driver.appended();  // the clock has stopped
   driver.Drain();
   const uint64_t log_bytes = env.log_bytes() - bytes_before;
 
@@ -97,10 +99,7 @@ void EngineAppend(benchmark::State& state, size_t segment_bytes, size_t writers,
         absl::StrCat(driver.appended(), " appended, ", *stored, " read back").c_str());
   }
 
-  // What Drain waited for ran after the clock had stopped, and is `writers` of them at most.
-  const double answered = static_cast<double>(driver.appended() + driver.conflicts());
-  state.SetItemsProcessed(static_cast<int64_t>(static_cast<double>(driver.appended()) *
-                                               static_cast<double>(state.iterations()) / answered));
+  state.SetItemsProcessed(static_cast<int64_t>(appended_in_time));
   state.counters["appended"] = static_cast<double>(driver.appended());
   state.counters["read_back"] = static_cast<double>(*stored);
   state.counters["conflicts"] = static_cast<double>(driver.conflicts());
@@ -227,14 +226,6 @@ void RawFileSync(benchmark::State& state, size_t segment_bytes, bool growing) {
   ReportLatency(state, latency);
 }
 
-template <typename Function, typename... Arguments>
-void Register(const std::string& name, Function function, Arguments... arguments) {
-  benchmark::RegisterBenchmark(name.c_str(),
-                               [=](benchmark::State& state) { function(state, arguments...); })
-      ->UseRealTime()
-      ->Unit(benchmark::kMicrosecond);
-}
-
 void RegisterAll() {
   for (const size_t segment : kSegmentSizes) {
     const std::string size = absl::StrCat("/segment:", segment);
@@ -263,9 +254,5 @@ void RegisterAll() {
 
 int main(int argc, char** argv) {
   tcsync::micro::RegisterAll();
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return 0;
+  return tcsync::micro::RunBenchmarks(argc, argv);
 }
