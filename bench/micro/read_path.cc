@@ -17,7 +17,7 @@
 //
 // clients: in the directory, one version each. chain: versions of the one client that is read. An
 // operation whose time grows with either has a cost that it should not have. The default sizes take
-// seconds to fill; --large adds a million clients, and a million versions of one client.
+// seconds to fill; --large adds a million clients, and a million versions of one client: minutes.
 // Every answer is checked; a wrong one is an error of the benchmark.
 #include <benchmark/benchmark.h>
 
