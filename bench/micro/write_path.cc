@@ -6,8 +6,9 @@
 //                            same chain for all, or a new client for each append.
 //   raw_rocksdb              the same records written to RocksDB by one thread, in batches of the
 //                            sizes that engine_append just had with as many writers, under the
-//                            options that the engine gave its database. sync:0 leaves out the sync,
-//                            which the engine cannot: the difference is what durability costs.
+//                            options that the engine gave its database, with logs made alike.
+//                            sync:0 leaves out the sync, which the engine cannot: the difference
+//                            is what durability costs.
 //   raw_append_fdatasync     one write of the segment's size to the end of a growing file, and sync
 //   raw_overwrite_fdatasync  the same into a file that already has its size: a sync that has no
 //                            file size and no block allocation to record
@@ -37,6 +38,7 @@
 #include "rocksdb/db.h"
 #include "rocksdb/utilities/options_util.h"
 #include "storage/rocksdb/data_directory.h"
+#include "storage/rocksdb/log_file_system.h"
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_storage.h"
 
@@ -159,6 +161,8 @@ void RawRocksdb(benchmark::State& state, size_t segment_bytes, size_t writers, b
   EngineOptions options = LoadEngineOptions();
   if (!options.status.ok()) return state.SkipWithError(options.status.ToString().c_str());
   const ScratchDirectory directory;
+  const std::unique_ptr<rocksdb::Env> env = EnvWithFullLengthLogs(*rocksdb::Env::Default());
+  options.database.env = env.get();
   options.database.create_if_missing = true;
   std::vector<rocksdb::ColumnFamilyHandle*> families;
   rocksdb::DB* opened = nullptr;
