@@ -2,9 +2,9 @@
  * tcsync.h - the C ABI of tcsync, an embeddable TaskChampion sync engine.
  *
  * What is here: an engine that keeps many clients' sealed task histories in one data directory and
- * answers the TaskChampion sync protocol; a listener that serves it to the network; and the sealing
- * of history segments and snapshots, as replicas do it. docs/c-abi.md has the conventions with
- * examples; in short:
+ * answers the TaskChampion sync protocol; a listener that serves it to the network; and what replicas
+ * do: the sealing of history segments and snapshots, and talking to a sync server elsewhere.
+ * docs/c-abi.md has the conventions with examples; in short:
  *
  * - Names. A client is one task history, named by a client ID (a UUID); a version is one link of its
  *   chain; a history segment is a version's sealed bytes; a snapshot is the sealed whole state.
@@ -71,6 +71,8 @@ typedef int32_t tcsync_code;
 #define TCSYNC_UNSUPPORTED ((tcsync_code)9)
 /* Sealed bytes do not open. Details: below. */
 #define TCSYNC_UNSEAL_FAILED ((tcsync_code)10)
+/* A sync server elsewhere could not be used. Details: below. */
+#define TCSYNC_REMOTE_FAILED ((tcsync_code)11)
 
 /* Details of TCSYNC_INVALID_ARGUMENT. */
 #define TCSYNC_NULL_ARGUMENT ((tcsync_code)(1 | 1 << 8))
@@ -89,6 +91,47 @@ typedef int32_t tcsync_code;
 #define TCSYNC_UNSEAL_WRONG_KEY ((tcsync_code)(10 | 3 << 8))
 /* The key is right, but bytes were changed, or they belong to another version ID. */
 #define TCSYNC_UNSEAL_NOT_AUTHENTIC ((tcsync_code)(10 | 4 << 8))
+
+/* Details of TCSYNC_REMOTE_FAILED: the network. */
+#define TCSYNC_REMOTE_NAME_NOT_RESOLVED ((tcsync_code)(11 | 1 << 8))
+#define TCSYNC_REMOTE_CONNECTION_REFUSED ((tcsync_code)(11 | 2 << 8))
+/* Unreachable, reset, or closed before the answer was complete. */
+#define TCSYNC_REMOTE_NETWORK_FAILED ((tcsync_code)(11 | 3 << 8))
+/* The message says during what. */
+#define TCSYNC_REMOTE_TIMED_OUT ((tcsync_code)(11 | 4 << 8))
+/* The proxy cannot be reached or refuses. */
+#define TCSYNC_REMOTE_PROXY_FAILED ((tcsync_code)(11 | 5 << 8))
+/* Details of TCSYNC_REMOTE_FAILED: TLS. */
+/* The certificate is expired or not yet valid; or this computer's clock is wrong. */
+#define TCSYNC_REMOTE_CERTIFICATE_EXPIRED ((tcsync_code)(11 | 6 << 8))
+/* No trusted authority issued the certificate. */
+#define TCSYNC_REMOTE_CERTIFICATE_UNTRUSTED ((tcsync_code)(11 | 7 << 8))
+/* The certificate is for another host. */
+#define TCSYNC_REMOTE_CERTIFICATE_WRONG_HOST ((tcsync_code)(11 | 8 << 8))
+/* What answers an https URL does not speak TLS: mostly plain HTTP. */
+#define TCSYNC_REMOTE_NOT_TLS ((tcsync_code)(11 | 9 << 8))
+#define TCSYNC_REMOTE_TLS_FAILED ((tcsync_code)(11 | 10 << 8))
+/* Details of TCSYNC_REMOTE_FAILED: the server's answers. */
+/* 403: the server does not admit this client ID. */
+#define TCSYNC_REMOTE_NOT_ALLOWED ((tcsync_code)(11 | 11 << 8))
+/* 413: what was sent is longer than the server takes. */
+#define TCSYNC_REMOTE_TOO_LARGE ((tcsync_code)(11 | 12 << 8))
+/* 429: too many requests. */
+#define TCSYNC_REMOTE_RATE_LIMITED ((tcsync_code)(11 | 13 << 8))
+/* 404 where the protocol has none, or another 4xx: mostly a wrong path, or no sync server. */
+#define TCSYNC_REMOTE_REJECTED ((tcsync_code)(11 | 14 << 8))
+/* 503, 502 or 504: too busy, restarting, or not reached by what is in front of it. */
+#define TCSYNC_REMOTE_SERVER_UNAVAILABLE ((tcsync_code)(11 | 15 << 8))
+/* 507: the server's disk is full. */
+#define TCSYNC_REMOTE_SERVER_FULL ((tcsync_code)(11 | 16 << 8))
+/* 500 or another 5xx. */
+#define TCSYNC_REMOTE_SERVER_FAILED ((tcsync_code)(11 | 17 << 8))
+/* A 3xx; the message says where it points. Redirects are not followed. */
+#define TCSYNC_REMOTE_REDIRECTED ((tcsync_code)(11 | 18 << 8))
+/* An answer that the protocol does not know: no sync server, or something altered it. */
+#define TCSYNC_REMOTE_BROKEN_ANSWER ((tcsync_code)(11 | 19 << 8))
+/* The answer is longer than response_bytes_max. */
+#define TCSYNC_REMOTE_ANSWER_TOO_LARGE ((tcsync_code)(11 | 20 << 8))
 
 /* The name of a code, such as "TCSYNC_IN_USE"; the coarse code's name for an unknown detail, and
  * "TCSYNC_UNKNOWN_CODE" for an unknown code.
@@ -435,6 +478,167 @@ TCSYNC_API tcsync_code tcsync_seal(const tcsync_key *key, const char *version_id
 TCSYNC_API tcsync_code tcsync_unseal(const tcsync_key *key, const char *version_id,
                                      const char *sealed, size_t sealed_size,
                                      tcsync_bytes **plaintext, tcsync_error **error);
+
+/* ------------------------------------------------------------------------------------------------
+ * A sync server elsewhere, as replicas and their tools talk to it
+ *
+ * Each call is one or a few requests over HTTP/1.1, sealed and unsealed on this side. The answers
+ * that the protocol provides for are results, in *outcome: a conflict is no error. Everything else
+ * is TCSYNC_REMOTE_FAILED with a detail, and a message that says what was wrong, with which value,
+ * and what to try. With https the server's certificate is always verified, against the authorities
+ * that the system trusts (see docs/c-abi.md for where they are looked for) and those of `ca_file`;
+ * nothing turns that off. Redirects are not followed: TCSYNC_REMOTE_REDIRECTED says where to.
+ */
+
+/* One client at one sync server. Keeps its connection open between calls while the server does. */
+typedef struct tcsync_remote tcsync_remote;
+
+typedef struct tcsync_remote_options {
+  size_t struct_size;
+  const char *ca_file; /* PEM file with further certificate authorities; NULL: the system's only */
+  const char *proxy;   /* the URL of an HTTP proxy, "http://[user:password@]host[:port]"; "": none;
+                          NULL: as the environment says: https_proxy or HTTPS_PROXY for https,
+                          http_proxy for http, and no_proxy or NO_PROXY for the exceptions */
+  int64_t connect_timeout_ms; /* name lookup, connection, proxy and TLS together; 0: 10 seconds */
+  int64_t timeout_ms; /* a whole call, from name lookup to the last byte; 0: 60 seconds */
+  int64_t response_bytes_max; /* the longest body that is taken from the server; 0: 100 MiB */
+} tcsync_remote_options;
+
+/* Prepares to talk to the sync server at `url`: http or https, a host, and optionally a port and a
+ * base path; the same URL that replicas are configured with. Does not connect. The environment and
+ * `ca_file` are read now.
+ *
+ * `key` may be NULL: then only tcsync_remote_probe works. `client_id` may be NULL as well, with a
+ * NULL key: then the probe tells only whether there is a sync server.
+ * Threads: any; no other thread may change the environment meanwhile.
+ * Ownership: borrows url, client_id and options (NULL: all defaults) for the call, and key until
+ *   tcsync_remote_free; *remote is the caller's, for tcsync_remote_free.
+ * Errors: TCSYNC_INVALID_ADDRESS for a url or a proxy that cannot be used, TCSYNC_INVALID_UUID,
+ *   TCSYNC_INVALID_OPTION_VALUE for a ca_file without certificates or a number out of range,
+ *   TCSYNC_INVALID_ARGUMENT, TCSYNC_SYSTEM, TCSYNC_OUT_OF_MEMORY. */
+TCSYNC_API tcsync_code tcsync_remote_open(const char *url, const char *client_id,
+                                          const tcsync_key *key,
+                                          const tcsync_remote_options *options,
+                                          tcsync_remote **remote, tcsync_error **error);
+
+/* Closes the connection and frees the remote.
+ * Threads: one.
+ * Ownership: takes the remote; the key stays the caller's.
+ * Errors: none. */
+TCSYNC_API void tcsync_remote_free(tcsync_remote *remote);
+
+/* What answers at a URL. */
+/* A sync server that keeps a history for this client. */
+#define TCSYNC_PROBE_HISTORY 1
+/* A sync server that has nothing for this client ID: a new client, or a mistyped client ID. */
+#define TCSYNC_PROBE_EMPTY_HISTORY 2
+/* A sync server that does not admit this client ID (403). */
+#define TCSYNC_PROBE_NOT_ALLOWED 3
+/* A sync server; the remote was opened without a client ID, so there is no more to tell. */
+#define TCSYNC_PROBE_SYNC_SERVER 4
+/* Something else answers: another program, or the path in the URL is wrong. */
+#define TCSYNC_PROBE_NOT_SYNC_SERVER 5
+
+/* What tcsync_remote_probe found. Zero the struct and set struct_size before the call. */
+typedef struct tcsync_probe {
+  size_t struct_size;
+  int32_t kind;         /* TCSYNC_PROBE_... */
+  int32_t http_status;  /* of the page at the URL itself, such as 200 */
+  int32_t uses_tls;     /* 1 if the connection is encrypted and the certificate was verified */
+  int32_t has_snapshot; /* 1 if there is a snapshot for this client ID */
+  int32_t has_versions; /* 1 if there are versions for this client ID */
+  int32_t reserved;     /* 0 */
+  int64_t server_time;  /* the server's clock (its Date header), seconds since 1970; 0: not told.
+                           Compare it with the time of this computer right after the call */
+  int64_t certificate_expires; /* seconds since 1970; 0 without TLS */
+  char server_name[128]; /* the first line of the page at the URL, which names the server and its
+                            release, as one line of UTF-8 that may be cut; "" if there is none */
+} tcsync_probe;
+
+/* Finds out what answers at the URL, without changing anything there. Needs no key, and downloads
+ * neither versions nor snapshots. What answers but is no sync server is a result (probe->kind), and
+ * so is a client ID that is not allowed; a server that cannot be reached, or that is overloaded or
+ * broken, is an error.
+ * Threads: one.
+ * Ownership: fills the caller's struct, as much of it as struct_size says.
+ * Errors: TCSYNC_REMOTE_FAILED with its details; TCSYNC_INVALID_ARGUMENT for a struct_size of 0. */
+TCSYNC_API tcsync_code tcsync_remote_probe(tcsync_remote *remote, tcsync_probe *probe,
+                                           tcsync_error **error);
+
+/* How a call ended in the terms of the protocol. 0 when the call failed. */
+/* There is one: its ID is in version_id, and its bytes, unsealed, in *plaintext. */
+#define TCSYNC_OUTCOME_FOUND 1
+/* There is no version after the parent: the replica has them all; or the server has no versions of
+ * this client. What is no sync server answers the same (404): see tcsync_remote_probe. */
+#define TCSYNC_OUTCOME_UP_TO_DATE 2
+/* The parent is not in the server's history: it was removed after a snapshot, or belongs to another
+ * history. */
+#define TCSYNC_OUTCOME_GONE 3
+/* The version was added, durably: its ID is in version_id. */
+#define TCSYNC_OUTCOME_ADDED 4
+/* Not added, because the parent is not the latest version, whose ID is in version_id: get the
+ * versions after the parent first, then try again. */
+#define TCSYNC_OUTCOME_CONFLICT 5
+/* There is no snapshot. */
+#define TCSYNC_OUTCOME_NO_SNAPSHOT 6
+
+/* How much the server wants a snapshot. */
+#define TCSYNC_SNAPSHOT_URGENCY_NONE 0
+#define TCSYNC_SNAPSHOT_URGENCY_LOW 1
+#define TCSYNC_SNAPSHOT_URGENCY_HIGH 2
+
+/* The size of a version_id: a UUID in the dashed form, with its NUL. */
+#define TCSYNC_UUID_TEXT_SIZE 37
+
+/* Gets the version that follows `parent_version_id` and unseals its history segment.
+ * *outcome is TCSYNC_OUTCOME_FOUND, _UP_TO_DATE or _GONE; version_id is "" and *plaintext NULL
+ * unless it was found.
+ * Threads: one.
+ * Ownership: borrows parent_version_id for the call; version_id is the caller's array of
+ *   TCSYNC_UUID_TEXT_SIZE characters; *plaintext is the caller's, for tcsync_bytes_free, which
+ *   wipes it.
+ * Errors: TCSYNC_REMOTE_FAILED with its details; TCSYNC_UNSEAL_FAILED with its details, and then
+ *   version_id tells which version it was; TCSYNC_INVALID_UUID; TCSYNC_INVALID_ARGUMENT for a remote
+ *   without a key. */
+TCSYNC_API tcsync_code tcsync_remote_get_child_version(tcsync_remote *remote,
+                                                       const char *parent_version_id,
+                                                       int32_t *outcome, char *version_id,
+                                                       tcsync_bytes **plaintext,
+                                                       tcsync_error **error);
+
+/* Seals a history segment and adds it after `parent_version_id`, which is the nil UUID for the first
+ * version of a client. *outcome is TCSYNC_OUTCOME_ADDED or _CONFLICT. After an error it is unknown
+ * whether the version was added, unless the message says so: get the child of `parent_version_id`.
+ * Threads: one.
+ * Ownership: borrows the inputs for the call; version_id is the caller's array of
+ *   TCSYNC_UUID_TEXT_SIZE characters; *snapshot_urgency becomes TCSYNC_SNAPSHOT_URGENCY_...
+ * Errors: TCSYNC_REMOTE_FAILED with its details; TCSYNC_INVALID_UUID; TCSYNC_INVALID_ARGUMENT for a
+ *   remote without a key or a plaintext of length 0. */
+TCSYNC_API tcsync_code tcsync_remote_add_version(tcsync_remote *remote,
+                                                 const char *parent_version_id,
+                                                 const char *plaintext, size_t plaintext_size,
+                                                 int32_t *outcome, char *version_id,
+                                                 int32_t *snapshot_urgency, tcsync_error **error);
+
+/* Gets the latest snapshot and unseals it. *outcome is TCSYNC_OUTCOME_FOUND, and version_id the
+ * version whose state it is, or TCSYNC_OUTCOME_NO_SNAPSHOT.
+ * Threads: one.
+ * Ownership: version_id is the caller's array of TCSYNC_UUID_TEXT_SIZE characters; *plaintext is the
+ *   caller's, for tcsync_bytes_free, which wipes it.
+ * Errors: as for tcsync_remote_get_child_version. */
+TCSYNC_API tcsync_code tcsync_remote_get_snapshot(tcsync_remote *remote, int32_t *outcome,
+                                                  char *version_id, tcsync_bytes **plaintext,
+                                                  tcsync_error **error);
+
+/* Seals a snapshot of the state at `version_id` and offers it to the server, which may also decline
+ * it: that is no error and looks the same.
+ * Threads: one.
+ * Ownership: borrows the inputs for the call.
+ * Errors: TCSYNC_REMOTE_FAILED with its details; TCSYNC_INVALID_UUID; TCSYNC_INVALID_ARGUMENT for a
+ *   remote without a key or a plaintext of length 0. */
+TCSYNC_API tcsync_code tcsync_remote_add_snapshot(tcsync_remote *remote, const char *version_id,
+                                                  const char *plaintext, size_t plaintext_size,
+                                                  tcsync_error **error);
 
 #ifdef __cplusplus
 }
