@@ -84,7 +84,7 @@ _SETUP_OPTIONS = _options(
     click.option("--save-unverified", is_flag=True, help="Save the settings also when the server cannot be reached."),
     click.option("--keyring", is_flag=True, help="Also keep a copy of the credentials in the system's keyring."),
     click.option("--qr", is_flag=True, help="Also show the pairing code as a QR code."),
-    click.option("--reveal", is_flag=True, help="With --json: include the secret and the pairing code."),
+    click.option("--reveal", is_flag=True, help="Show the secret and the pairing code also where there is no terminal."),
     click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing."),
     _YES,
     _JSON,
@@ -101,10 +101,9 @@ def setup_command(
     @_SETUP_OPTIONS
     @click.pass_context
     def command(context: click.Context, **flags: Any) -> Outcome:
-        as_json, reveal = flags["as_json"], flags["reveal"]
         outcome = run_setup(flags, title=title, cloud_name=cloud_name)
-        if as_json:
-            click.echo(json.dumps(outcome.as_json(reveal=reveal), indent=2))
+        if flags["as_json"]:
+            click.echo(json.dumps(outcome.as_json(reveal=flags["reveal"]), indent=2))
         if outcome.exit_code:
             context.exit(outcome.exit_code)
         return outcome
@@ -149,6 +148,7 @@ def _answers(flags: dict[str, Any]) -> Answers:
         save_unverified=flags["save_unverified"],
         dry_run=flags["dry_run"],
         qr=flags["qr"],
+        reveal=flags["reveal"],
         keyring=flags["keyring"],
     )
 

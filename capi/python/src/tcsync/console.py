@@ -18,7 +18,8 @@ class Console:
 
     def __init__(self, stream: IO[str] | None = None, *, quiet: bool = False) -> None:
         stream = stream or sys.stdout
-        plain = not stream.isatty() or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+        self.is_terminal = stream.isatty()
+        plain = not self.is_terminal or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
         self._rich = RichConsole(
             file=stream, color_system=None if plain else "auto", highlight=False, quiet=quiet, legacy_windows=False
         )

@@ -7,6 +7,7 @@ all that it started (hooks). Settings are only overridden for the run, on the co
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -168,11 +169,7 @@ def _run_bounded(command: Sequence[str], shown: str, environment: Mapping[str, s
 
 def _kill(process: subprocess.Popen[str]) -> None:
     """Kills the whole session's process group, and does not wait for what has left it."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.communicate(timeout=_AFTER_KILL_S)
-    except subprocess.TimeoutExpired:
-        pass

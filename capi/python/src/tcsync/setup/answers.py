@@ -73,6 +73,7 @@ class Answers:
     save_unverified: bool
     dry_run: bool
     qr: bool
+    reveal: bool
     keyring: bool
 
     def check(self) -> None:

@@ -165,21 +165,28 @@ class Conversation:
         return chosen
 
     def show_credentials(self, credentials: Credentials) -> None:
-        """All that the other computers need; at the end of the first computer's setup."""
-        code = encode_pairing_code(credentials)
+        """All that the other computers need; at the end of the first computer's setup. What goes into a file or a log
+        has the secret only when that was asked for."""
+        reveal = self.console.is_terminal or self._answers.reveal
         self.console.line()
         self.console.line(texts.CREDENTIALS_HEADING)
-        for name, value in describe(credentials, reveal=True).items():
+        for name, value in describe(credentials, reveal=reveal).items():
             self.console.line(f"  {name + ':':<14}{value}")
         self.console.line()
+        if reveal:
+            self._show_code(encode_pairing_code(credentials))
+        else:
+            self.console.line(texts.NOT_SHOWN)
+        self.console.line()
+        self.console.line(texts.ON_THE_OTHER)
+        self.console.line(texts.KEEP_SAFE)
+
+    def _show_code(self, code: Secret) -> None:
         self.console.line(texts.PAIRING_CODE)
         self.console.line(f"  {code.reveal()}")
         if self._answers.qr:
             self.console.line(texts.QR_HEADING)
             self.console.raw(pairing_code_qr(code))
-        self.console.line()
-        self.console.line(texts.ON_THE_OTHER)
-        self.console.line(texts.KEEP_SAFE)
 
     def _until_valid(self, question: str, flag: str, parse: Callable[[str], T], *, hidden: bool = False) -> T:
         """Asks until `parse` takes the answer; says each time why it did not."""

@@ -176,7 +176,8 @@ class Setup:
         self._console.line(texts.CHECKING.format(url=credentials.url))
         with ServerCheck(credentials, self._ca_file) as server:
             probe = server.probe()
-        self._console.done(texts.SERVER_FOUND.format(name=probe.server_name or credentials.url))
+        found = texts.SERVER_FOUND.format(name=probe.server_name)
+        self._console.done(found if probe.server_name else texts.SERVER_FOUND_NAMELESS)
         return probe
 
     def _fetch(self, credentials: Credentials) -> History:

@@ -18,7 +18,8 @@ ASK_SECRET = "Secret (not shown)"
 CODE_NAMES_URL = "The pairing code names the server {url}; that one is used."
 
 CHECKING = "Checking {url} ..."
-SERVER_FOUND = "{name} answers."
+SERVER_FOUND = "A sync server answers: {name}"
+SERVER_FOUND_NAMELESS = "A sync server answers."
 FETCHING = "Fetching and unsealing the data at {url} ..."
 MATCH = "The credentials fit: the server has {tasks}."
 
@@ -66,6 +67,7 @@ WOULD_SYNC = "- run `task sync`, and read back what the server then has"
 
 CREDENTIALS_HEADING = "Your credentials, for every computer of yours:"
 PAIRING_CODE = "Pairing code:"
+NOT_SHOWN = "The secret and the pairing code are not shown here, because this is no terminal: `tcsync pair` shows the code."
 ON_THE_OTHER = (
     "On the other computer: run `tcsync setup`, answer yes to “existing credentials”, and paste the pairing code.\n"
     "`tcsync pair` shows it again, and with --qr as a QR code."
