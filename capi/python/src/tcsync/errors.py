@@ -47,76 +47,83 @@ class SecretError(TcsyncError):
 
 
 class UnsealFault(Enum):
-    """Why sealed bytes did not open."""
+    """Why sealed bytes did not open; the value is the C library's code."""
 
-    TRUNCATED = "truncated"
-    UNKNOWN_FORMAT = "unknown-format"
+    TRUNCATED = c.TCSYNC_UNSEAL_TRUNCATED
+    UNKNOWN_FORMAT = c.TCSYNC_UNSEAL_UNKNOWN_FORMAT
     #: The secret or the client ID; nothing can tell which.
-    WRONG_KEY = "wrong-key"
+    WRONG_KEY = c.TCSYNC_UNSEAL_WRONG_KEY
     #: The key is right, but bytes were changed, or they belong to another version.
-    NOT_AUTHENTIC = "not-authentic"
+    NOT_AUTHENTIC = c.TCSYNC_UNSEAL_NOT_AUTHENTIC
+    #: A detail that only a newer library knows.
+    OTHER = c.TCSYNC_UNSEAL_FAILED
 
 
 class UnsealError(TcsyncError):
     """Sealed bytes did not open."""
 
-    def __init__(self, message: str, fault: UnsealFault, *, code: int) -> None:
-        super().__init__(message, code=code)
-        self.fault = fault
+    def __init__(self, message: str, *, code: int, name: str | None = None) -> None:
+        super().__init__(message, code=code, name=name)
+        self.fault = UnsealFault(code) if code in _UNSEAL_CODES else UnsealFault.OTHER
 
 
 class RemoteFault(Enum):
-    """Why a sync server could not be asked, or what it answered instead of what the protocol allows."""
+    """Why a sync server could not be asked, or what it answered instead of what the protocol provides for; the value is
+    the C library's code."""
 
     #: The host's name is not known.
-    DNS = "dns"
+    DNS = c.TCSYNC_REMOTE_NAME_NOT_RESOLVED
     #: Nothing listens there.
-    REFUSED = "refused"
-    #: No route, reset, closed early, or another failure of the network.
-    NETWORK = "network"
-    TIMEOUT = "timeout"
+    REFUSED = c.TCSYNC_REMOTE_CONNECTION_REFUSED
+    #: Unreachable, reset, or closed before the answer was complete.
+    NETWORK = c.TCSYNC_REMOTE_NETWORK_FAILED
+    TIMEOUT = c.TCSYNC_REMOTE_TIMED_OUT
     #: The proxy cannot be reached or refuses.
-    PROXY = "proxy"
-    #: The certificate has expired or is not valid yet (check the clock).
-    TLS_EXPIRED = "tls-expired"
-    #: The certificate is signed by an authority that this computer does not know.
-    TLS_UNKNOWN_CA = "tls-unknown-ca"
-    #: The certificate is for another host name.
-    TLS_WRONG_HOST = "tls-wrong-host"
-    #: Another failure of TLS, such as plain HTTP behind an https URL.
-    TLS = "tls"
-    #: 403: this client ID is not allowed.
-    FORBIDDEN = "forbidden"
-    #: 429: too many requests.
-    TOO_MANY_REQUESTS = "too-many-requests"
-    #: Any other 4xx.
-    CLIENT_ERROR = "client-error"
-    #: 5xx.
-    SERVER_ERROR = "server-error"
-    #: Answers, but not as a TaskChampion sync server does: a redirect, a web page, missing headers.
-    NOT_A_SYNC_SERVER = "not-a-sync-server"
-    #: The answer is larger than the limit.
-    TOO_LARGE = "too-large"
+    PROXY = c.TCSYNC_REMOTE_PROXY_FAILED
+    #: The certificate has expired or is not valid yet, or this computer's clock is wrong.
+    TLS_EXPIRED = c.TCSYNC_REMOTE_CERTIFICATE_EXPIRED
+    #: No authority that this computer trusts issued the certificate.
+    TLS_UNKNOWN_CA = c.TCSYNC_REMOTE_CERTIFICATE_UNTRUSTED
+    #: The certificate is for another host.
+    TLS_WRONG_HOST = c.TCSYNC_REMOTE_CERTIFICATE_WRONG_HOST
+    #: What answers an https URL does not speak TLS, mostly plain HTTP.
+    NOT_TLS = c.TCSYNC_REMOTE_NOT_TLS
+    #: Another failure of TLS.
+    TLS = c.TCSYNC_REMOTE_TLS_FAILED
+    #: 403: the server does not admit this client ID.
+    FORBIDDEN = c.TCSYNC_REMOTE_NOT_ALLOWED
+    #: 413: what was sent is longer than the server takes.
+    TOO_LARGE = c.TCSYNC_REMOTE_TOO_LARGE
+    #: 429.
+    TOO_MANY_REQUESTS = c.TCSYNC_REMOTE_RATE_LIMITED
+    #: Any other 4xx: mostly a wrong path, or no sync server.
+    CLIENT_ERROR = c.TCSYNC_REMOTE_REJECTED
+    #: 502, 503, 504: too busy, restarting, or not reached by what is in front of it.
+    UNAVAILABLE = c.TCSYNC_REMOTE_SERVER_UNAVAILABLE
+    #: 507: the server's disk is full.
+    SERVER_FULL = c.TCSYNC_REMOTE_SERVER_FULL
+    #: 500 or another 5xx.
+    SERVER_ERROR = c.TCSYNC_REMOTE_SERVER_FAILED
+    #: 3xx: redirects are not followed; the message says where it points.
+    REDIRECTED = c.TCSYNC_REMOTE_REDIRECTED
+    #: An answer that the protocol does not know: no sync server, or something altered it.
+    NOT_A_SYNC_SERVER = c.TCSYNC_REMOTE_BROKEN_ANSWER
+    #: The answer is longer than the limit.
+    ANSWER_TOO_LARGE = c.TCSYNC_REMOTE_ANSWER_TOO_LARGE
+    #: A detail that only a newer library knows.
+    OTHER = c.TCSYNC_REMOTE_FAILED
 
 
 class RemoteError(TcsyncError):
     """A request to a sync server did not get an answer of the protocol."""
 
-    def __init__(
-        self,
-        message: str,
-        fault: RemoteFault,
-        *,
-        code: int,
-        http_status: int | None = None,
-        retry_after_s: int | None = None,
-    ) -> None:
-        super().__init__(message, code=code)
-        self.fault = fault
-        #: The status of the answer, when there was one.
-        self.http_status = http_status
-        #: What Retry-After said, in seconds, when it was there.
-        self.retry_after_s = retry_after_s
+    def __init__(self, message: str, *, code: int, name: str | None = None) -> None:
+        super().__init__(message, code=code, name=name)
+        self.fault = RemoteFault(code) if code in _REMOTE_CODES else RemoteFault.OTHER
+
+
+_UNSEAL_CODES = frozenset(fault.value for fault in UnsealFault)
+_REMOTE_CODES = frozenset(fault.value for fault in RemoteFault)
 
 
 class HistoryError(TcsyncError):
@@ -171,3 +178,10 @@ class TaskrcChangedError(TaskrcError):
 
 class TaskrcIncludeError(TaskrcError):
     """A setting comes from an included file, so that no change to the taskrc can have the wanted effect."""
+
+
+class KeyringError(TcsyncError):
+    """The operating system's keyring cannot be used: there is none, it is locked, or it refused."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code=c.TCSYNC_SYSTEM)

@@ -18,7 +18,8 @@ class SealingKey:
 
     def __init__(self, handle: _library.KeyHandle) -> None:
         """Use `derive`."""
-        self._handle = handle
+        #: For the modules of this package.
+        self.handle = handle
 
     @classmethod
     def derive(cls, client_id: UUID, secret: Secret) -> SealingKey:
@@ -26,15 +27,15 @@ class SealingKey:
 
     def seal(self, version_id: UUID, plaintext: bytes) -> bytes:
         """Seals a history segment, with its PARENT's version ID, or a snapshot, with its own."""
-        return _library.seal(self._handle, version_id, plaintext)
+        return _library.seal(self.handle, version_id, plaintext)
 
     def unseal(self, version_id: UUID, sealed: bytes) -> bytes:
         """Opens what `seal`, or any replica, has sealed; UnsealError says why it does not open."""
-        return _library.unseal(self._handle, version_id, sealed)
+        return _library.unseal(self.handle, version_id, sealed)
 
     def close(self) -> None:
         """Wipes the key. A key that is closed already is left as it is."""
-        self._handle.close()
+        self.handle.close()
 
     def __enter__(self) -> SealingKey:
         return self
