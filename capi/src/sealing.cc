@@ -1,4 +1,5 @@
 // Credentials, keys, and the sealing of history segments and snapshots.
+#include "capi/src/sealing.h"
 
 #include <memory>
 #include <optional>
@@ -15,16 +16,12 @@
 #include "tcsync/envelope.h"
 #include "tcsync/uuid.h"
 
-struct tcsync_key {
-  explicit tcsync_key(tcsync::SealingKey derived) : key(std::move(derived)) {}
-
-  tcsync::SealingKey key;
-};
-
 namespace tcsync::capi {
 namespace {
 
 constexpr char kUuidExample[] = "a UUID like 123e4567-e89b-42d3-a456-426614174000";
+
+}  // namespace
 
 tcsync_code CodeOf(UnsealFault fault) {
   switch (fault) {
@@ -44,7 +41,12 @@ Result InvalidVersionId(absl::string_view text) {
   return {TCSYNC_INVALID_UUID, absl::StrCat("the version ID '", text, "' is not ", kUuidExample)};
 }
 
-}  // namespace
+Result InvalidClientId(absl::string_view text) {
+  return {TCSYNC_INVALID_UUID,
+          absl::StrCat("the client ID, of ", text.size(), " bytes, is not ", kUuidExample,
+                       " (it is not repeated here, in case it is the secret)")};
+}
+
 }  // namespace tcsync::capi
 
 using tcsync::capi::FromStatus;
@@ -81,13 +83,7 @@ tcsync_code tcsync_key_derive(const char* client_id, const char* secret, size_t 
     if (!IsGiven(secret, secret_size)) return NullArgument("secret");
     if (key == nullptr) return NullArgument("key");
     const std::optional<tcsync::Uuid> client = tcsync::Uuid::Parse(client_id);
-    if (!client) {
-      // Whoever mixes up the two arguments must not find the secret in a log.
-      return {TCSYNC_INVALID_UUID,
-              absl::StrCat("the client ID, of ", absl::string_view(client_id).size(),
-                           " bytes, is not ", tcsync::capi::kUuidExample,
-                           " (it is not repeated here, in case it is the secret)")};
-    }
+    if (!client) return tcsync::capi::InvalidClientId(client_id);
     absl::StatusOr<tcsync::SealingKey> derived =
         tcsync::SealingKey::Derive(*client, View(secret, secret_size));
     if (!derived.ok()) return FromStatus(derived.status());

@@ -15,8 +15,8 @@ namespace {
 Result Unsupported() {
   return {
       TCSYNC_UNSUPPORTED,
-      "this build of tcsync has no server in it, only credentials and sealing; build or install "
-      "the library with TCSYNC_SERVER=ON"};
+      "this build of tcsync has no server in it, only what replicas do; build or install the "
+      "library with TCSYNC_SERVER=ON"};
 }
 
 }  // namespace

@@ -83,6 +83,16 @@ inline constexpr int kStorageOpenFilesMax = 256;
 // Open files beside those of connections and storage: listening sockets, event loops, the log.
 inline constexpr int64_t kOtherOpenFiles = 64;
 
+// The head of a sync server's answer. Real ones take 400 bytes, and proxies add as much again.
+inline constexpr uint32_t kRemoteHeadBytesMax = 16 * 1024;
+
+// The body of a sync server's error, of which a message quotes a line. A longer one is not read.
+inline constexpr uint32_t kRemoteErrorBodyBytesMax = 8 * 1024;
+
+// A connection to a sync server that was idle for longer is not used again: routers forget
+// connections without a word, and the next request would wait for its timeout.
+inline constexpr int64_t kRemoteIdleMsMax = 15'000;
+
 // What the options mean, with every "derived" filled in. The shares of a budget B:
 //   B x 3/8  bodies in flight, of which one body may take B/4 (it is in memory once as a body and,
 //            after the body was handed over, once in the write batch)

@@ -1,12 +1,45 @@
 # Every library that tcsync needs; docs/architecture.md says why each.
+if(TCSYNC_STATIC_DEPENDENCIES)
+  if(TCSYNC_SERVER)
+    message(FATAL_ERROR "TCSYNC_STATIC_DEPENDENCIES=ON is for the library without the server: "
+                        "add -DTCSYNC_SERVER=OFF")
+  endif()
+  # What is looked for from here on is found as an archive or not at all.
+  set(CMAKE_FIND_LIBRARY_SUFFIXES "${CMAKE_STATIC_LIBRARY_SUFFIX}")
+  set(OPENSSL_USE_STATIC_LIBS TRUE)
+endif()
+
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(absl REQUIRED)
 pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium>=1.0.18)
+find_package(Boost 1.74 REQUIRED)
+find_package(OpenSSL 1.1.1 REQUIRED)
 if(TCSYNC_SERVER)
   pkg_check_modules(ROCKSDB REQUIRED IMPORTED_TARGET rocksdb>=7.8)
-  find_package(Boost 1.74 REQUIRED)
   find_package(ZLIB REQUIRED)
   find_package(spdlog REQUIRED)
   find_package(CLI11 REQUIRED)
+endif()
+
+if(TCSYNC_STATIC_DEPENDENCIES)
+  # Abseil's package names one kind of library, on Debian the shared ones; the archives are beside
+  # them.
+  get_property(_imported DIRECTORY PROPERTY IMPORTED_TARGETS)
+  list(FILTER _imported INCLUDE REGEX "^absl::")
+  foreach(_target IN LISTS _imported)
+    get_target_property(_configurations ${_target} IMPORTED_CONFIGURATIONS)
+    foreach(_configuration IN LISTS _configurations)
+      get_target_property(_location ${_target} IMPORTED_LOCATION_${_configuration})
+      if(NOT _location MATCHES "\\.(so|dylib)")
+        continue()
+      endif()
+      string(REGEX REPLACE "\\.(so[.0-9]*|[.0-9]*dylib)$" ".a" _archive "${_location}")
+      if(NOT EXISTS "${_archive}")
+        message(FATAL_ERROR "TCSYNC_STATIC_DEPENDENCIES=ON needs Abseil as archives: there is no "
+                            "${_archive} beside ${_location}")
+      endif()
+      set_target_properties(${_target} PROPERTIES IMPORTED_LOCATION_${_configuration} "${_archive}")
+    endforeach()
+  endforeach()
 endif()

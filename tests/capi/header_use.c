@@ -14,6 +14,7 @@ static const tcsync_code kCodes[] = {
     TCSYNC_DATA_LOSS,
     TCSYNC_UNSUPPORTED,
     TCSYNC_UNSEAL_FAILED,
+    TCSYNC_REMOTE_FAILED,
     TCSYNC_NULL_ARGUMENT,
     TCSYNC_UNKNOWN_OPTION,
     TCSYNC_INVALID_OPTION_VALUE,
@@ -23,6 +24,26 @@ static const tcsync_code kCodes[] = {
     TCSYNC_UNSEAL_UNKNOWN_FORMAT,
     TCSYNC_UNSEAL_WRONG_KEY,
     TCSYNC_UNSEAL_NOT_AUTHENTIC,
+    TCSYNC_REMOTE_NAME_NOT_RESOLVED,
+    TCSYNC_REMOTE_CONNECTION_REFUSED,
+    TCSYNC_REMOTE_NETWORK_FAILED,
+    TCSYNC_REMOTE_TIMED_OUT,
+    TCSYNC_REMOTE_PROXY_FAILED,
+    TCSYNC_REMOTE_CERTIFICATE_EXPIRED,
+    TCSYNC_REMOTE_CERTIFICATE_UNTRUSTED,
+    TCSYNC_REMOTE_CERTIFICATE_WRONG_HOST,
+    TCSYNC_REMOTE_NOT_TLS,
+    TCSYNC_REMOTE_TLS_FAILED,
+    TCSYNC_REMOTE_NOT_ALLOWED,
+    TCSYNC_REMOTE_TOO_LARGE,
+    TCSYNC_REMOTE_RATE_LIMITED,
+    TCSYNC_REMOTE_REJECTED,
+    TCSYNC_REMOTE_SERVER_UNAVAILABLE,
+    TCSYNC_REMOTE_SERVER_FULL,
+    TCSYNC_REMOTE_SERVER_FAILED,
+    TCSYNC_REMOTE_REDIRECTED,
+    TCSYNC_REMOTE_BROKEN_ANSWER,
+    TCSYNC_REMOTE_ANSWER_TOO_LARGE,
 };
 
 tcsync_code use_codes(int index);
@@ -34,6 +55,12 @@ tcsync_code use_codes(int index) {
       return TCSYNC_LOG_DEBUG + TCSYNC_LOG_INFO + TCSYNC_LOG_WARNING + TCSYNC_LOG_ERROR;
     case TCSYNC_UNSEAL_FAILED:
       return kCodes[index] == TCSYNC_UNSEAL_WRONG_KEY;
+    case TCSYNC_REMOTE_FAILED:
+      return TCSYNC_PROBE_HISTORY + TCSYNC_PROBE_EMPTY_HISTORY + TCSYNC_PROBE_NOT_ALLOWED +
+             TCSYNC_PROBE_SYNC_SERVER + TCSYNC_PROBE_NOT_SYNC_SERVER + TCSYNC_OUTCOME_FOUND +
+             TCSYNC_OUTCOME_UP_TO_DATE + TCSYNC_OUTCOME_GONE + TCSYNC_OUTCOME_ADDED +
+             TCSYNC_OUTCOME_CONFLICT + TCSYNC_OUTCOME_NO_SNAPSHOT + TCSYNC_SNAPSHOT_URGENCY_NONE +
+             TCSYNC_SNAPSHOT_URGENCY_LOW + TCSYNC_SNAPSHOT_URGENCY_HIGH;
     default:
       return TCSYNC_INTERNAL;
   }
@@ -56,7 +83,16 @@ void use_functions(void) {
   tcsync_engine* engine = NULL;
   tcsync_error* error = NULL;
   tcsync_request request;
+  tcsync_remote* remote = NULL;
+  tcsync_remote_options options;
+  tcsync_probe probe;
+  char version_id[TCSYNC_UUID_TEXT_SIZE];
   request.struct_size = sizeof(request);
   (void)tcsync_config_set_log(config, receive_message, NULL, &error);
   (void)tcsync_engine_handle_async(engine, &request, receive_response, NULL, &error);
+  options.struct_size = sizeof(options);
+  probe.struct_size = sizeof(probe);
+  version_id[0] = '\0';
+  (void)tcsync_remote_open("", version_id, NULL, &options, &remote, &error);
+  (void)tcsync_remote_probe(remote, &probe, &error);
 }

@@ -270,10 +270,87 @@ static void handling(void) {
   tcsync_engine_close(engine);
 }
 
+static test_server server;
+static tcsync_remote* remote;
+
+static tcsync_code attempt_remote_open(tcsync_error** error) {
+  const tcsync_remote_options options = without_proxy();
+  tcsync_remote* opened = NULL;
+  tcsync_code code = TCSYNC_OK;
+  begin_refusing();
+  code = tcsync_remote_open(server.url, CLIENT_A, key, &options, &opened, error);
+  end_refusing();
+  CHECK_INT(opened != NULL, code == TCSYNC_OK);
+  tcsync_remote_free(opened);
+  return code;
+}
+
+/* With a connection of its own, so that connecting is part of it. */
+static tcsync_code attempt_remote_probe(tcsync_error** error) {
+  tcsync_remote* fresh = open_remote(server.url, CLIENT_A, key);
+  tcsync_code code = TCSYNC_OK;
+  tcsync_probe probe;
+  memset(&probe, 0, sizeof(probe));
+  probe.struct_size = sizeof(probe);
+  begin_refusing();
+  code = tcsync_remote_probe(fresh, &probe, error);
+  end_refusing();
+  CHECK_INT(probe.kind != 0, code == TCSYNC_OK);
+  tcsync_remote_free(fresh);
+  return code;
+}
+
+static tcsync_code attempt_remote_get_child_version(tcsync_error** error) {
+  char version_id[TCSYNC_UUID_TEXT_SIZE];
+  int32_t outcome = -1;
+  tcsync_bytes* plaintext = NULL;
+  tcsync_code code = TCSYNC_OK;
+  begin_refusing();
+  code =
+      tcsync_remote_get_child_version(remote, NIL_VERSION, &outcome, version_id, &plaintext, error);
+  end_refusing();
+  CHECK_INT(plaintext != NULL, code == TCSYNC_OK);
+  CHECK_INT(outcome, code == TCSYNC_OK ? TCSYNC_OUTCOME_FOUND : 0);
+  tcsync_bytes_free(plaintext);
+  return code;
+}
+
+static tcsync_code attempt_remote_conflict(tcsync_error** error) {
+  char version_id[TCSYNC_UUID_TEXT_SIZE];
+  int32_t outcome = -1;
+  int32_t urgency = -1;
+  tcsync_code code = TCSYNC_OK;
+  begin_refusing();
+  code = tcsync_remote_add_version(remote, NIL_VERSION, "plaintext", 9, &outcome, version_id,
+                                   &urgency, error);
+  end_refusing();
+  CHECK_INT(outcome, code == TCSYNC_OK ? TCSYNC_OUTCOME_CONFLICT : 0);
+  return code;
+}
+
+static void talking_to_a_server(void) {
+  char version_id[TCSYNC_UUID_TEXT_SIZE];
+  int32_t outcome = 0;
+  int32_t urgency = 0;
+  server = start_server(NULL, NULL);
+  CHECK_OK(tcsync_key_derive(CLIENT_A, "secret", 6, &key, &error));
+  remote = open_remote(server.url, CLIENT_A, key);
+  CHECK_OK(tcsync_remote_add_version(remote, NIL_VERSION, "plaintext", 9, &outcome, version_id,
+                                     &urgency, &error));
+  exhaust(attempt_remote_open, TCSYNC_OK);
+  exhaust(attempt_remote_probe, TCSYNC_OK);
+  exhaust(attempt_remote_get_child_version, TCSYNC_OK);
+  exhaust(attempt_remote_conflict, TCSYNC_OK);
+  tcsync_remote_free(remote);
+  tcsync_key_free(key);
+  stop_server(&server);
+}
+
 int main(void) {
   RUN(configuring, "a program that runs out of memory is aborted instead of told");
   RUN(sealing, "a program that runs out of memory is aborted instead of told");
   RUN(handling, "a request that runs out of memory is answered twice, or never");
+  RUN(talking_to_a_server, "a wizard that runs out of memory is aborted instead of told");
   return check_exit_status();
 }
 

@@ -116,3 +116,37 @@ tcsync_response* exchange(tcsync_engine* engine, const char* method, const char*
   CHECK(response != NULL);
   return response;
 }
+
+test_server start_server(const char* option, const char* value) {
+  test_server started;
+  tcsync_config* config = make_config(NULL);
+  if (option != NULL) CHECK_OK(tcsync_config_set(config, option, value, &error));
+  CHECK_OK(tcsync_listener_bind(config, &started.listener, &error));
+  CHECK_OK(tcsync_engine_open(config, &started.engine, &error));
+  CHECK_OK(tcsync_listener_serve(started.listener, started.engine, &error));
+  started.url = tcsync_listener_address(started.listener, 0);
+  tcsync_config_free(config);
+  return started;
+}
+
+void stop_server(test_server* started) {
+  tcsync_listener_stop(started->listener);
+  tcsync_listener_free(started->listener);
+  tcsync_engine_close(started->engine);
+}
+
+tcsync_remote_options without_proxy(void) {
+  tcsync_remote_options options;
+  memset(&options, 0, sizeof(options));
+  options.struct_size = sizeof(options);
+  options.proxy = "";
+  return options;
+}
+
+tcsync_remote* open_remote(const char* url, const char* client_id, const tcsync_key* key) {
+  const tcsync_remote_options options = without_proxy();
+  tcsync_remote* remote = NULL;
+  CHECK_OK(tcsync_remote_open(url, client_id, key, &options, &remote, &error));
+  CHECK(remote != NULL);
+  return remote;
+}

@@ -1,4 +1,4 @@
-/* What several tests of the C ABI need: temporary directories, files, and requests. */
+/* What several tests of the C ABI need: temporary directories, files, requests, and servers. */
 #ifndef TCSYNC_TESTS_CAPI_SUPPORT_H_
 #define TCSYNC_TESTS_CAPI_SUPPORT_H_
 
@@ -46,5 +46,18 @@ void fill_request(test_request* filled, const char* method, const char* target,
 tcsync_response* exchange(tcsync_engine* engine, const char* method, const char* target,
                           const char* client_id, const char* content_type, const char* body,
                           size_t body_size);
+
+/* An engine of make_config(NULL), served on 127.0.0.1; `option`, unless NULL, is set to `value`. */
+typedef struct test_server {
+  tcsync_engine* engine;
+  tcsync_listener* listener;
+  const char* url;
+} test_server;
+test_server start_server(const char* option, const char* value);
+void stop_server(test_server* started);
+
+/* Defaults, and no proxy whatever the environment says. */
+tcsync_remote_options without_proxy(void);
+tcsync_remote* open_remote(const char* url, const char* client_id, const tcsync_key* key);
 
 #endif /* TCSYNC_TESTS_CAPI_SUPPORT_H_ */

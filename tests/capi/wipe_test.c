@@ -252,6 +252,39 @@ static void unsealing_leaves_nothing(void) {
   check_clean(finds_before, frees_before);
 }
 
+static void talking_to_a_server_leaves_nothing(void) {
+  const size_t finds_before = finds;
+  const size_t frees_before = frees_searched;
+  char version_id[TCSYNC_UUID_TEXT_SIZE];
+  int32_t outcome = 0;
+  int32_t urgency = 0;
+  tcsync_bytes* opened = NULL;
+  tcsync_key* other_key = NULL;
+  test_server started = start_server(NULL, NULL);
+  tcsync_remote* remote = open_remote(started.url, CLIENT_A, key);
+  CHECK_OK(tcsync_remote_add_version(remote, NIL_VERSION, PLAINTEXT, strlen(PLAINTEXT), &outcome,
+                                     version_id, &urgency, &error));
+  CHECK_OK(tcsync_remote_add_snapshot(remote, version_id, PLAINTEXT, strlen(PLAINTEXT), &error));
+  CHECK_OK(
+      tcsync_remote_get_child_version(remote, NIL_VERSION, &outcome, version_id, &opened, &error));
+  CHECK_TEXT(tcsync_bytes_data(opened), PLAINTEXT);
+  tcsync_bytes_free(opened);
+  CHECK_OK(tcsync_remote_get_snapshot(remote, &outcome, version_id, &opened, &error));
+  tcsync_bytes_free(opened);
+  tcsync_remote_free(remote);
+  /* The secret where the client ID belongs, and a key that opens nothing. */
+  CHECK_FAILS(tcsync_remote_open(started.url, SECRET, key, NULL, &remote, &error),
+              TCSYNC_INVALID_UUID, "UUID");
+  CHECK_OK(tcsync_key_derive(CLIENT_A, "another secret", 14, &other_key, &error));
+  remote = open_remote(started.url, CLIENT_A, other_key);
+  CHECK_FAILS(tcsync_remote_get_snapshot(remote, &outcome, version_id, &opened, &error),
+              TCSYNC_UNSEAL_WRONG_KEY, "");
+  tcsync_remote_free(remote);
+  tcsync_key_free(other_key);
+  stop_server(&started);
+  check_clean(finds_before, frees_before);
+}
+
 static void freeing_the_key_leaves_nothing(void) {
   const size_t finds_before = finds;
   const size_t frees_before = frees_searched;
@@ -261,6 +294,16 @@ static void freeing_the_key_leaves_nothing(void) {
   CHECK(block_contains(key, key_bytes, sizeof(key_bytes)));
   tcsync_key_free(key);
   check_clean(finds_before, frees_before);
+}
+
+/* Whether this build of the library has something to talk to. */
+static int has_server(void) {
+  tcsync_config* config = make_config(NULL);
+  tcsync_listener* listener = NULL;
+  const tcsync_code code = tcsync_listener_bind(config, &listener, NULL);
+  tcsync_listener_free(listener);
+  tcsync_config_free(config);
+  return code != TCSYNC_UNSUPPORTED;
 }
 
 int main(void) {
@@ -276,6 +319,9 @@ int main(void) {
   RUN(generating_leaves_nothing, "a new user's secret can be read from a core file");
   RUN(sealing_leaves_nothing, "a user's tasks can be read from a core file");
   RUN(unsealing_leaves_nothing, "a user's tasks can be read from a core file");
+  if (has_server()) {
+    RUN(talking_to_a_server_leaves_nothing, "a user's tasks can be read from a core file");
+  }
   RUN(freeing_the_key_leaves_nothing, "a user's key can be read from a core file");
   return check_exit_status();
 }

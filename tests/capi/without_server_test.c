@@ -65,9 +65,26 @@ static void sealing_works(void) {
   tcsync_key_free(key);
 }
 
+/* With https, so that TLS and the search for certificate authorities are part of it. */
+static void talking_to_a_server_works(void) {
+  tcsync_remote* remote = open_remote("https://127.0.0.1:1", CLIENT_A, NULL);
+  tcsync_probe probe;
+  memset(&probe, 0, sizeof(probe));
+  probe.struct_size = sizeof(probe);
+  CHECK_FAILS(tcsync_remote_probe(remote, &probe, &error), TCSYNC_REMOTE_CONNECTION_REFUSED,
+              "https://127.0.0.1:1");
+  tcsync_remote_free(remote);
+  /* A name is looked up by a thread, with what the C library loads for it. */
+  remote = open_remote("https://tcsync.invalid", CLIENT_A, NULL);
+  CHECK_FAILS(tcsync_remote_probe(remote, &probe, &error), TCSYNC_REMOTE_NAME_NOT_RESOLVED,
+              "tcsync.invalid");
+  tcsync_remote_free(remote);
+}
+
 int main(void) {
   RUN(the_server_is_unsupported, "people are not told that they installed the small library");
   RUN(its_functions_still_take_null, "a binding crashes while it cleans up");
   RUN(sealing_works, "the setup wizard does not work where the server is not built");
+  RUN(talking_to_a_server_works, "the setup wizard does not work where the server is not built");
   return check_exit_status();
 }

@@ -1,13 +1,16 @@
-// Runs the installed engine, on RocksDB so that all of its libraries are linked.
+// Runs the installed engine, on RocksDB, and the client room, so that all libraries are linked.
 #include <tcsync/engine.h>
+#include <tcsync/remote_server.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <future>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 
 namespace {
 
@@ -45,5 +48,8 @@ int main() {
               << "\n";
   }
   std::filesystem::remove_all(directory);
+  const auto remote = tcsync::RemoteServer::Open("ftp://host", std::nullopt, nullptr, {});
+  const auto* const error = std::get_if<tcsync::RemoteError>(&remote);
+  std::cout << "remote: " << (error == nullptr ? "opened" : error->message) << "\n";
   return 0;
 }

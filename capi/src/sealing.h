@@ -1,0 +1,29 @@
+// What is behind a tcsync_key, and what sealing and talking to a sync server say alike.
+#ifndef TCSYNC_CAPI_SRC_SEALING_H_
+#define TCSYNC_CAPI_SRC_SEALING_H_
+
+#include <utility>
+
+#include "absl/strings/string_view.h"
+#include "capi/src/guard.h"
+#include "tcsync.h"
+#include "tcsync/envelope.h"
+
+struct tcsync_key {
+  explicit tcsync_key(tcsync::SealingKey derived) : key(std::move(derived)) {}
+
+  tcsync::SealingKey key;
+};
+
+namespace tcsync::capi {
+
+tcsync_code CodeOf(UnsealFault fault);
+
+Result InvalidVersionId(absl::string_view text);
+
+// Does not repeat the text: whoever mixes it up with the secret must not find that in a log.
+Result InvalidClientId(absl::string_view text);
+
+}  // namespace tcsync::capi
+
+#endif  // TCSYNC_CAPI_SRC_SEALING_H_

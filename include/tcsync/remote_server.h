@@ -1,0 +1,170 @@
+// The other side of the sync protocol: one client at one sync server elsewhere, as replicas and
+// their tools talk to it (docs/protocol.md). Seals what is sent and unseals what comes back.
+//
+//   auto opened = tcsync::RemoteServer::Open("https://sync.example.org", client_id, &key, {});
+//   if (const auto* error = std::get_if<tcsync::RemoteError>(&opened)) return error->message;
+//   auto& server = *std::get<std::unique_ptr<tcsync::RemoteServer>>(opened);
+//   auto child = server.GetChildVersion(parent);
+//
+// What the protocol provides for is a result, also a conflict; everything else is a RemoteError.
+// Redirects are never followed: the protocol has none, and replicas would not follow all of them.
+#ifndef TCSYNC_REMOTE_SERVER_H_
+#define TCSYNC_REMOTE_SERVER_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "absl/strings/string_view.h"
+#include "tcsync/envelope.h"
+#include "tcsync/uuid.h"
+
+namespace tcsync {
+
+struct RemoteServerOptions {
+  // A PEM file with certificate authorities to trust beside the system's; empty: the system's only.
+  std::string ca_file;
+  // The URL of an HTTP proxy, "http://[user:password@]host[:port]"; empty: no proxy; nullopt: as
+  // https_proxy, http_proxy and no_proxy in the environment say.
+  std::optional<std::string> proxy;
+  // For name lookup, connection, proxy and TLS handshake together.
+  int64_t connect_timeout_ms = 10'000;
+  // For a whole call, from name lookup to the last byte.
+  int64_t timeout_ms = 60'000;
+  // The longest body that is taken from the server; the reference server keeps no longer one.
+  int64_t response_bytes_max = int64_t{100} << 20;
+};
+
+enum class RemoteFault {
+  // What the caller gave cannot be used; only from Open and for empty plaintexts.
+  kInvalidAddress,
+  kInvalidOption,
+  kInvalidArgument,
+  // The network.
+  kNameNotResolved,
+  kConnectionRefused,
+  kNetworkFailed,  // unreachable, reset, or closed before the answer was complete
+  kTimedOut,
+  kProxyFailed,
+  // TLS.
+  kCertificateExpired,  // or not yet valid
+  kCertificateUntrusted,
+  kCertificateWrongHost,
+  kNotTls,
+  kTlsFailed,
+  // The server's answers.
+  kNotAllowed,         // 403
+  kTooLarge,           // 413
+  kRateLimited,        // 429
+  kRejected,           // 404 where the protocol has none, and other 4xx
+  kServerUnavailable,  // 502, 503, 504
+  kServerFull,         // 507
+  kServerFailed,       // other 5xx
+  kRedirected,         // 3xx
+  kBrokenAnswer,       // not what the protocol says
+  kAnswerTooLarge,     // over response_bytes_max
+  // The answer came, but does not unseal.
+  kUnsealFailed,
+  // This computer: no more open files, no random source.
+  kSystem,
+};
+
+struct RemoteError {
+  RemoteFault fault;
+  // What was wrong, with which value, and what to try. May repeat what came from outside, with any
+  // characters in it. Contains no secret and no plaintext.
+  std::string message;
+  // Only for kUnsealFailed: why, and which version or snapshot it was.
+  std::optional<UnsealFault> unseal_fault;
+  Uuid version_id;
+};
+
+template <typename T>
+using RemoteResult = std::variant<T, RemoteError>;
+
+struct ChildVersion {
+  enum class Outcome {
+    kFound,
+    kUpToDate,  // nothing after the parent, or no versions of this client
+    kGone,      // the parent is not in the server's history
+  };
+  Outcome outcome;
+  Uuid version_id;               // if found
+  SecretString history_segment;  // if found; unsealed
+};
+
+enum class RequestedSnapshot { kNone, kLow, kHigh };
+
+struct AddedVersion {
+  bool is_conflict;  // the parent is not the latest version
+  Uuid version_id;   // of the added version; in a conflict, the latest version's
+  RequestedSnapshot requested_snapshot = RequestedSnapshot::kNone;
+};
+
+struct LatestSnapshot {
+  Uuid version_id;
+  SecretString snapshot;  // unsealed
+};
+
+struct RemoteProbe {
+  enum class Kind { kHistory, kEmptyHistory, kNotAllowed, kSyncServer, kNotSyncServer };
+  Kind kind = Kind::kNotSyncServer;
+  int http_status = 0;  // of the page at the URL itself
+  bool has_snapshot = false;
+  bool has_versions = false;
+  std::optional<int64_t> server_time;          // its Date header, seconds since 1970
+  std::optional<int64_t> certificate_expires;  // seconds since 1970; only with TLS
+  std::string server_name;                     // the first line of that page; any characters
+};
+
+// One thread at a time. Running out of memory throws std::bad_alloc, after which the object can
+// still be used. A call ends within options.timeout_ms, also when the server sends a byte now and
+// then. A name lookup cannot be interrupted: it is left to a thread of its own, which then outlives
+// the call, and possibly the object, until the system's resolver gives up.
+class RemoteServer {
+ public:
+  // Prepares to talk to the sync server at `url`: http or https, a host, and optionally a port and
+  // a base path. Does not connect; reads the environment and the certificate authorities.
+  //
+  // Without `client_id`, Probe tells only whether there is a sync server. `key` is borrowed for the
+  // life of the object; without one, only Probe may be called.
+  static RemoteResult<std::unique_ptr<RemoteServer>> Open(absl::string_view url,
+                                                          std::optional<Uuid> client_id,
+                                                          const SealingKey* key,
+                                                          const RemoteServerOptions& options);
+
+  RemoteServer(const RemoteServer&) = delete;
+  RemoteServer& operator=(const RemoteServer&) = delete;
+  ~RemoteServer();
+
+  bool has_key() const;
+
+  // Finds out what answers at the URL, without changing anything there and without downloading
+  // versions or snapshots.
+  RemoteResult<RemoteProbe> Probe();
+
+  RemoteResult<ChildVersion> GetChildVersion(const Uuid& parent_version_id);
+
+  // After an error it is unknown whether the version was added, unless the fault says so.
+  RemoteResult<AddedVersion> AddVersion(const Uuid& parent_version_id,
+                                        absl::string_view history_segment);
+
+  // nullopt when there is none.
+  RemoteResult<std::optional<LatestSnapshot>> GetSnapshot();
+
+  // The server may decline a snapshot, which looks the same.
+  RemoteResult<std::monostate> AddSnapshot(const Uuid& version_id, absl::string_view snapshot);
+
+ private:
+  class Session;
+
+  explicit RemoteServer(std::unique_ptr<Session> session);
+
+  std::unique_ptr<Session> session_;
+};
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_REMOTE_SERVER_H_

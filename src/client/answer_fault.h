@@ -1,0 +1,22 @@
+// Answers that are not what the protocol provides for become errors that say what to try.
+#ifndef TCSYNC_CLIENT_ANSWER_FAULT_H_
+#define TCSYNC_CLIENT_ANSWER_FAULT_H_
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "client/connection.h"
+#include "tcsync/remote_server.h"
+
+namespace tcsync {
+
+// For an answer whose status the protocol does not have for that request. `request` names it, such
+// as "GET https://host/v1/client/snapshot".
+RemoteError UnexpectedStatus(const Answer& answer, const std::string& request);
+
+// For an answer that breaks the protocol otherwise: `problem` completes "the answer to ...".
+RemoteError BrokenAnswer(const std::string& request, absl::string_view problem);
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_CLIENT_ANSWER_FAULT_H_

@@ -1,0 +1,31 @@
+// The verification of a server's certificate, and what went wrong in words that help.
+#ifndef TCSYNC_CLIENT_CERTIFICATE_CHECK_H_
+#define TCSYNC_CLIENT_CERTIFICATE_CHECK_H_
+
+#include <openssl/ssl.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "client/server_url.h"
+#include "tcsync/remote_server.h"
+
+namespace tcsync {
+
+// Makes `ssl` require a certificate for the host of `server`, and name the host to the server
+// (SNI). False only for want of memory.
+bool RequireCertificateFor(SSL* ssl, const ServerUrl& server);
+
+// What is wrong with the certificate that OpenSSL is verifying; nullopt while all is well. For the
+// callback of the verification, whose X509_STORE_CTX `check` is. `authorities` is where the
+// system's were found.
+std::optional<RemoteError> CertificateProblem(X509_STORE_CTX* check, const ServerUrl& server,
+                                              const std::string& authorities);
+
+// When the certificate of the other side expires, in seconds since 1970.
+std::optional<int64_t> CertificateExpiry(SSL* ssl);
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_CLIENT_CERTIFICATE_CHECK_H_

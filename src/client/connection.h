@@ -1,0 +1,120 @@
+// One connection to a sync server: name lookup, proxy, TLS, and HTTP/1.1 exchanges over it, each
+// step within a deadline.
+#ifndef TCSYNC_CLIENT_CONNECTION_H_
+#define TCSYNC_CLIENT_CONNECTION_H_
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "client/name_lookup.h"
+#include "client/server_url.h"
+#include "tcsync/remote_server.h"
+
+namespace tcsync {
+
+// Where connections go, and how. Must outlive them.
+struct Destination {
+  ServerUrl server;
+  std::optional<ProxyUrl> proxy;
+  boost::asio::ssl::context* tls = nullptr;  // if server.uses_tls
+  std::string authorities;                   // where the system's were found
+};
+
+// By when a call must be done; `connected`, never later than `done`, is for the connection.
+struct Deadlines {
+  std::chrono::steady_clock::time_point connected;
+  std::chrono::steady_clock::time_point done;
+};
+
+struct OutgoingRequest {
+  absl::string_view method;
+  std::string path;  // with the base path
+  std::vector<std::pair<absl::string_view, std::string>> headers;
+  absl::string_view body;
+  // Whether the body of a 200 is wanted, or only its head.
+  bool wants_body = true;
+};
+
+struct Answer {
+  int status = 0;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+
+  // The value of the first header of that name, in any case; empty if there is none.
+  absl::string_view Header(absl::string_view name) const;
+};
+
+// One thread at a time. After any error or exception the connection must be destroyed.
+class Connection {
+ public:
+  static RemoteResult<std::unique_ptr<Connection>> Open(const Destination& destination,
+                                                        const Deadlines& deadlines);
+
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // Sends the request and receives its answer. Of the answer to any status but 200, the body is
+  // left out when it is long or does not come.
+  RemoteResult<Answer> Exchange(const OutgoingRequest& request, const Deadlines& deadlines,
+                                int64_t response_bytes_max);
+
+  // Whether another exchange may follow: the server keeps the connection open, as far as can be
+  // seen, and it was not idle for long.
+  bool IsReusable();
+
+  // Whether the last exchange failed as on a connection that the server had closed before: without
+  // a byte of an answer.
+  bool was_closed_early() const { return was_closed_early_; }
+
+  // When the server's certificate expires; nullopt without TLS.
+  std::optional<int64_t> certificate_expires() const { return certificate_expires_; }
+
+ private:
+  using Tcp = boost::asio::ip::tcp;
+  using TimePoint = std::chrono::steady_clock::time_point;
+  using ErrorCode = boost::system::error_code;
+
+  explicit Connection(const Destination& destination);
+
+  std::optional<RemoteError> Connect(TimePoint deadline);
+  ErrorCode ConnectTo(const SocketAddress& address, TimePoint deadline);
+  std::optional<RemoteError> OpenTunnel(TimePoint deadline);
+  std::optional<RemoteError> HandshakeTls(TimePoint deadline);
+
+  template <typename Stream>
+  RemoteResult<Answer> ExchangeOver(Stream& stream, const OutgoingRequest& request,
+                                    TimePoint deadline, int64_t response_bytes_max);
+
+  // Runs one asynchronous operation to its end, or cancels it at the deadline and returns
+  // timed_out. `start` is called with the completion handler.
+  template <typename Start>
+  ErrorCode Await(TimePoint deadline, Start&& start);
+
+  std::string Where() const;
+
+  const Destination& destination_;
+  boost::asio::io_context io_context_;
+  Tcp::socket socket_;
+  std::optional<boost::asio::ssl::stream<Tcp::socket&>> tls_stream_;
+  boost::beast::flat_buffer buffer_;  // what came after the last answer
+  bool is_kept_alive_ = false;
+  bool was_closed_early_ = false;
+  TimePoint last_used_;
+  std::optional<int64_t> certificate_expires_;
+};
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_CLIENT_CONNECTION_H_

@@ -1,0 +1,37 @@
+// Host names become addresses, within a deadline.
+#ifndef TCSYNC_CLIENT_NAME_LOOKUP_H_
+#define TCSYNC_CLIENT_NAME_LOOKUP_H_
+
+#include <sys/socket.h>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tcsync {
+
+struct SocketAddress {
+  sockaddr_storage storage;
+  socklen_t size;
+};
+
+struct NameLookup {
+  enum class Outcome { kFound, kFailed, kTimedOut };
+  Outcome outcome;
+  std::vector<SocketAddress> addresses;  // at least one if found, in the order to try
+  std::string problem;                   // what the system says if failed
+};
+
+// Looks `host`, a name or an address, up. An address needs no lookup and is always in time.
+//
+// getaddrinfo() cannot be interrupted, so it runs on a thread of its own, which is left behind when
+// the deadline comes first; it ends when the system's resolver gives up, mostly within half a
+// minute, and touches nothing that is not its own. Running out of memory throws std::bad_alloc, and
+// a thread that cannot be started std::system_error.
+NameLookup LookUpName(const std::string& host, uint16_t port,
+                      std::chrono::steady_clock::time_point deadline);
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_CLIENT_NAME_LOOKUP_H_

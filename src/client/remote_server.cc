@@ -1,0 +1,446 @@
+#include "tcsync/remote_server.h"
+
+#include <algorithm>
+#include <array>
+#include <boost/system/system_error.hpp>
+#include <chrono>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/time.h"
+#include "base/limits.h"
+#include "client/answer_fault.h"
+#include "client/connection.h"
+#include "client/proxy.h"
+#include "client/server_url.h"
+#include "client/trusted_authorities.h"
+
+namespace tcsync {
+namespace {
+
+constexpr char kSegmentType[] = "application/vnd.taskchampion.history-segment";
+constexpr char kSnapshotType[] = "application/vnd.taskchampion.snapshot";
+constexpr char kClientPath[] = "/v1/client/";
+constexpr char kSnapshotPath[] = "/v1/client/snapshot";
+
+// A page that names the server fits; of a web site's, which may be any size, one line is taken.
+constexpr size_t kServerNameBytesMax = 200;
+
+RemoteError Fault(RemoteFault fault, absl::string_view message) {
+  return {fault, std::string(message), std::nullopt, Uuid()};
+}
+
+// The media type of a Content-Type, without its parameters.
+bool HasMediaType(const Answer& answer, absl::string_view type) {
+  const absl::string_view value = answer.Header("Content-Type");
+  return absl::EqualsIgnoreCase(absl::StripAsciiWhitespace(value.substr(0, value.find(';'))), type);
+}
+
+std::optional<int64_t> TimeOf(const Answer& answer) {
+  absl::Time time;
+  // RFC 9110, section 5.6.7.
+  if (!absl::ParseTime("%a, %d %b %Y %H:%M:%S GMT", answer.Header("Date"), &time, nullptr)) {
+    return std::nullopt;
+  }
+  return absl::ToUnixSeconds(time);
+}
+
+RequestedSnapshot SnapshotRequestOf(const Answer& answer) {
+  const absl::string_view value = answer.Header("X-Snapshot-Request");
+  if (value == "urgency=high") return RequestedSnapshot::kHigh;
+  if (value == "urgency=low") return RequestedSnapshot::kLow;
+  return RequestedSnapshot::kNone;
+}
+
+std::string ServerNameOf(const Answer& answer) {
+  if (answer.status != 200 || absl::StrContains(answer.Header("Content-Type"), "html")) return "";
+  const absl::string_view body = answer.body;
+  const absl::string_view line = absl::StripAsciiWhitespace(body.substr(0, body.find('\n')));
+  return std::string(line.substr(0, kServerNameBytesMax));
+}
+
+std::optional<RemoteError> CheckOption(const char* name, int64_t value, int64_t maximum) {
+  if (value >= 1 && value <= maximum) return std::nullopt;
+  return Fault(RemoteFault::kInvalidOption,
+               absl::StrCat("the option ", name, " is ", value, ", not from 1 to ", maximum));
+}
+
+}  // namespace
+
+// Connections, and single requests over them.
+class RemoteServer::Session {
+ public:
+  Session(std::optional<Uuid> client_id, const SealingKey* key, const RemoteServerOptions& options)
+      : client_id_(client_id), key_(key), options_(options) {}
+
+  std::optional<RemoteError> Prepare(absl::string_view url);
+
+  const SealingKey& key() const { return *key_; }
+  bool has_key() const { return key_ != nullptr; }
+  const std::optional<Uuid>& client_id() const { return client_id_; }
+  std::optional<int64_t> certificate_expires() const { return certificate_expires_; }
+
+  // A call's time begins, and its requests share it.
+  void BeginCall() {
+    const auto now = std::chrono::steady_clock::now();
+    deadlines_.done = now + std::chrono::milliseconds(options_.timeout_ms);
+    deadlines_.connected =
+        std::min(now + std::chrono::milliseconds(options_.connect_timeout_ms), deadlines_.done);
+  }
+
+  // "GET https://host/v1/client/snapshot", for messages.
+  std::string Describe(absl::string_view method, absl::string_view path) const {
+    return absl::StrCat(method, " ", destination_.server.Origin(), destination_.server.base_path,
+                        path);
+  }
+
+  RemoteResult<Answer> Get(absl::string_view path, const std::optional<Uuid>& client_id,
+                           bool wants_body);
+  RemoteResult<Answer> Post(absl::string_view path, const char* content_type,
+                            absl::string_view body);
+
+ private:
+  RemoteResult<Answer> Send(const OutgoingRequest& request);
+
+  const std::optional<Uuid> client_id_;
+  const SealingKey* const key_;
+  const RemoteServerOptions options_;
+  std::optional<boost::asio::ssl::context> tls_;
+  Destination destination_;
+  Deadlines deadlines_;
+  std::unique_ptr<Connection> connection_;  // only between calls; null when there is none to reuse
+  std::optional<int64_t> certificate_expires_;
+};
+
+std::optional<RemoteError> RemoteServer::Session::Prepare(absl::string_view url) {
+  if (auto error = CheckOption("connect_timeout_ms", options_.connect_timeout_ms, kTimeoutMsMax)) {
+    return error;
+  }
+  if (auto error = CheckOption("timeout_ms", options_.timeout_ms, kTimeoutMsMax)) return error;
+  if (auto error = CheckOption("response_bytes_max", options_.response_bytes_max,
+                               std::numeric_limits<int64_t>::max())) {
+    return error;
+  }
+  absl::StatusOr<ServerUrl> server = ParseServerUrl(url);
+  if (!server.ok()) return Fault(RemoteFault::kInvalidAddress, server.status().message());
+  destination_.server = *std::move(server);
+
+  absl::StatusOr<std::optional<ProxyUrl>> proxy = std::nullopt;
+  if (!options_.proxy) {
+    proxy = ProxyFromEnvironment(destination_.server);
+  } else if (!options_.proxy->empty()) {
+    proxy = ParseProxyUrl(*options_.proxy);
+  }
+  if (!proxy.ok()) return Fault(RemoteFault::kInvalidAddress, proxy.status().message());
+  destination_.proxy = *std::move(proxy);
+
+  // Read also for http, so that a wrong file is found where it is configured.
+  if (!destination_.server.uses_tls && options_.ca_file.empty()) return std::nullopt;
+  tls_.emplace(boost::asio::ssl::context::tls_client);
+  SSL_CTX_set_min_proto_version(tls_->native_handle(), TLS1_2_VERSION);
+  destination_.tls = &*tls_;
+  absl::StatusOr<std::string> authorities =
+      TrustAuthorities(tls_->native_handle(), options_.ca_file);
+  if (!authorities.ok()) return Fault(RemoteFault::kInvalidOption, authorities.status().message());
+  destination_.authorities = *std::move(authorities);
+  return std::nullopt;
+}
+
+RemoteResult<Answer> RemoteServer::Session::Send(const OutgoingRequest& request) try {
+  // Taken out while in use: whatever goes wrong, an exception too, ends it.
+  std::unique_ptr<Connection> connection = std::move(connection_);
+  bool is_reused = connection != nullptr && connection->IsReusable();
+  while (true) {
+    if (!is_reused) {
+      connection.reset();
+      auto opened = Connection::Open(destination_, deadlines_);
+      if (auto* const error = std::get_if<RemoteError>(&opened)) return std::move(*error);
+      connection = std::get<std::unique_ptr<Connection>>(std::move(opened));
+      if (connection->certificate_expires()) {
+        certificate_expires_ = connection->certificate_expires();
+      }
+    }
+    RemoteResult<Answer> answer =
+        connection->Exchange(request, deadlines_, options_.response_bytes_max);
+    if (std::holds_alternative<Answer>(answer)) {
+      connection_ = std::move(connection);
+      return answer;
+    }
+    // The server closed a connection that had been idle just when the request was on its way. What
+    // changes nothing there can be asked again.
+    if (!is_reused || !connection->was_closed_early() || request.method != "GET") return answer;
+    is_reused = false;
+  }
+} catch (const std::system_error& exception) {
+  return Fault(RemoteFault::kSystem, absl::StrCat("cannot connect: ", exception.what()));
+} catch (const boost::system::system_error& exception) {
+  return Fault(RemoteFault::kSystem, absl::StrCat("cannot connect: ", exception.what()));
+}
+
+RemoteResult<Answer> RemoteServer::Session::Get(absl::string_view path,
+                                                const std::optional<Uuid>& client_id,
+                                                bool wants_body) {
+  OutgoingRequest request;
+  request.method = "GET";
+  request.path = absl::StrCat(destination_.server.base_path, path);
+  if (client_id) request.headers.emplace_back("X-Client-Id", client_id->ToString());
+  request.wants_body = wants_body;
+  return Send(request);
+}
+
+RemoteResult<Answer> RemoteServer::Session::Post(absl::string_view path, const char* content_type,
+                                                 absl::string_view body) {
+  OutgoingRequest request;
+  request.method = "POST";
+  request.path = absl::StrCat(destination_.server.base_path, path);
+  request.headers.emplace_back("X-Client-Id", client_id_->ToString());
+  request.headers.emplace_back("Content-Type", content_type);
+  request.body = body;
+  return Send(request);
+}
+
+namespace {
+
+// The value of a header that must be a UUID.
+RemoteResult<Uuid> UuidHeader(const Answer& answer, const char* name, const std::string& request) {
+  const absl::string_view value = answer.Header(name);
+  if (value.empty()) return BrokenAnswer(request, absl::StrCat("has no header ", name));
+  const std::optional<Uuid> uuid = Uuid::Parse(value);
+  if (!uuid) {
+    return BrokenAnswer(request, absl::StrCat("has the header ", name, " '", value.substr(0, 100),
+                                              "', which is not a UUID"));
+  }
+  return *uuid;
+}
+
+// The error that says why a body cannot be the sealed bytes that were asked for.
+std::optional<RemoteError> CheckBody(const Answer& answer, absl::string_view type,
+                                     const std::string& request) {
+  if (!HasMediaType(answer, type)) {
+    return BrokenAnswer(
+        request, absl::StrCat("has the content type '",
+                              answer.Header("Content-Type").substr(0, 100), "', not ", type));
+  }
+  const absl::string_view coding = answer.Header("Content-Encoding");
+  if (!coding.empty() && !absl::EqualsIgnoreCase(coding, "identity")) {
+    return BrokenAnswer(request, absl::StrCat("is compressed (", coding.substr(0, 100),
+                                              "), which was not asked for"));
+  }
+  return std::nullopt;
+}
+
+// `what` names the bytes, as the beginning of a sentence.
+RemoteResult<SecretString> Unsealed(const SealingKey& key, const Uuid& sealed_with,
+                                    const Uuid& version_id, absl::string_view sealed,
+                                    absl::string_view what) {
+  auto opened = Unseal(key, sealed_with, sealed);
+  if (const auto* const fault = std::get_if<UnsealFault>(&opened)) {
+    return RemoteError{RemoteFault::kUnsealFailed,
+                       absl::StrCat(what, " ", version_id.ToString(),
+                                    " does not unseal: ", UnsealFaultMessage(*fault)),
+                       *fault, version_id};
+  }
+  return std::get<SecretString>(std::move(opened));
+}
+
+RemoteResult<std::string> Sealed(const SealingKey& key, const Uuid& version_id,
+                                 absl::string_view plaintext) {
+  if (plaintext.empty()) {
+    return Fault(RemoteFault::kInvalidArgument,
+                 "the plaintext is empty, which no version and no snapshot can be");
+  }
+  absl::StatusOr<std::string> sealed = Seal(key, version_id, plaintext);
+  if (!sealed.ok()) return Fault(RemoteFault::kInvalidArgument, sealed.status().message());
+  return *std::move(sealed);
+}
+
+}  // namespace
+
+RemoteResult<std::unique_ptr<RemoteServer>> RemoteServer::Open(absl::string_view url,
+                                                               std::optional<Uuid> client_id,
+                                                               const SealingKey* key,
+                                                               const RemoteServerOptions& options) {
+  if (key != nullptr && !client_id) {
+    return Fault(RemoteFault::kInvalidArgument, "there is a key, but no client ID");
+  }
+  try {
+    auto session = std::make_unique<Session>(client_id, key, options);
+    if (auto error = session->Prepare(url)) return *std::move(error);
+    return std::unique_ptr<RemoteServer>(new RemoteServer(std::move(session)));
+  } catch (const boost::system::system_error& exception) {
+    return Fault(RemoteFault::kSystem, absl::StrCat("cannot use TLS: ", exception.what()));
+  }
+}
+
+RemoteServer::RemoteServer(std::unique_ptr<Session> session) : session_(std::move(session)) {}
+
+RemoteServer::~RemoteServer() = default;
+
+bool RemoteServer::has_key() const { return session_->has_key(); }
+
+// A request without a client ID is the touchstone: a sync server answers it with 400, and one with
+// a client ID with 200, 403 or 404. What is no sync server does not tell the two apart.
+RemoteResult<RemoteProbe> RemoteServer::Probe() {
+  session_->BeginCall();
+  RemoteProbe probe;
+  const auto get = [&](absl::string_view path, const std::optional<Uuid>& client_id,
+                       bool wants_body) {
+    RemoteResult<Answer> result = session_->Get(path, client_id, wants_body);
+    if (const auto* const answer = std::get_if<Answer>(&result)) {
+      if (const auto time = TimeOf(*answer)) probe.server_time = time;
+    }
+    return result;
+  };
+
+  RemoteResult<Answer> page = get("/", std::nullopt, true);
+  if (auto* const error = std::get_if<RemoteError>(&page)) {
+    // Whatever has a home page of that size may still have a sync server below it.
+    if (error->fault != RemoteFault::kAnswerTooLarge) return std::move(*error);
+  } else {
+    probe.http_status = std::get<Answer>(page).status;
+    probe.server_name = ServerNameOf(std::get<Answer>(page));
+  }
+  probe.certificate_expires = session_->certificate_expires();
+
+  const std::string request = session_->Describe("GET", kSnapshotPath);
+  const auto is_trouble = [](int status) {
+    return status / 100 == 3 || status / 100 == 5 || status == 407 || status == 429;
+  };
+  RemoteResult<Answer> anonymous = get(kSnapshotPath, std::nullopt, false);
+  if (auto* const error = std::get_if<RemoteError>(&anonymous)) return std::move(*error);
+  const Answer& anonymous_answer = std::get<Answer>(anonymous);
+  if (is_trouble(anonymous_answer.status)) return UnexpectedStatus(anonymous_answer, request);
+  if (anonymous_answer.status != 400) return probe;
+
+  // To ask for an ID that nobody has changes nothing.
+  const Uuid client_id = session_->client_id().value_or(Uuid::Random());
+  RemoteResult<Answer> snapshot = get(kSnapshotPath, client_id, false);
+  if (auto* const error = std::get_if<RemoteError>(&snapshot)) return std::move(*error);
+  const Answer& snapshot_answer = std::get<Answer>(snapshot);
+  if (is_trouble(snapshot_answer.status)) return UnexpectedStatus(snapshot_answer, request);
+  const int status = snapshot_answer.status;
+  if (status != 200 && status != 403 && status != 404) return probe;
+  if (status == 200 && !HasMediaType(snapshot_answer, kSnapshotType)) return probe;
+  if (!session_->client_id()) {
+    probe.kind = RemoteProbe::Kind::kSyncServer;
+    return probe;
+  }
+  if (status == 403) {
+    probe.kind = RemoteProbe::Kind::kNotAllowed;
+    return probe;
+  }
+  probe.has_snapshot = status == 200;
+
+  const std::string first_path = absl::StrCat(kClientPath, "get-child-version/", Uuid().ToString());
+  RemoteResult<Answer> first = get(first_path, client_id, false);
+  if (auto* const error = std::get_if<RemoteError>(&first)) return std::move(*error);
+  const Answer& first_answer = std::get<Answer>(first);
+  switch (first_answer.status) {
+    case 200:
+    case 410:  // the first versions were removed, after a snapshot
+      probe.has_versions = true;
+      break;
+    case 404:
+      break;
+    default:
+      return UnexpectedStatus(first_answer, session_->Describe("GET", first_path));
+  }
+  probe.kind = probe.has_snapshot || probe.has_versions ? RemoteProbe::Kind::kHistory
+                                                        : RemoteProbe::Kind::kEmptyHistory;
+  return probe;
+}
+
+RemoteResult<ChildVersion> RemoteServer::GetChildVersion(const Uuid& parent_version_id) {
+  session_->BeginCall();
+  const std::string path =
+      absl::StrCat(kClientPath, "get-child-version/", parent_version_id.ToString());
+  const std::string request = session_->Describe("GET", path);
+  RemoteResult<Answer> result = session_->Get(path, session_->client_id(), true);
+  if (auto* const error = std::get_if<RemoteError>(&result)) return std::move(*error);
+  const Answer& answer = std::get<Answer>(result);
+  switch (answer.status) {
+    case 200:
+      break;
+    case 404:
+      return ChildVersion{ChildVersion::Outcome::kUpToDate, Uuid(), SecretString()};
+    case 410:
+      return ChildVersion{ChildVersion::Outcome::kGone, Uuid(), SecretString()};
+    default:
+      return UnexpectedStatus(answer, request);
+  }
+  RemoteResult<Uuid> version_id = UuidHeader(answer, "X-Version-Id", request);
+  if (auto* const error = std::get_if<RemoteError>(&version_id)) return std::move(*error);
+  RemoteResult<Uuid> parent = UuidHeader(answer, "X-Parent-Version-Id", request);
+  if (auto* const error = std::get_if<RemoteError>(&parent)) return std::move(*error);
+  if (std::get<Uuid>(parent) != parent_version_id) {
+    return BrokenAnswer(request, absl::StrCat("is the child of another version, ",
+                                              std::get<Uuid>(parent).ToString()));
+  }
+  if (auto error = CheckBody(answer, kSegmentType, request)) return *std::move(error);
+  RemoteResult<SecretString> segment =
+      Unsealed(session_->key(), parent_version_id, std::get<Uuid>(version_id), answer.body,
+               "the history segment of the version");
+  if (auto* const error = std::get_if<RemoteError>(&segment)) return std::move(*error);
+  return ChildVersion{ChildVersion::Outcome::kFound, std::get<Uuid>(version_id),
+                      std::get<SecretString>(std::move(segment))};
+}
+
+RemoteResult<AddedVersion> RemoteServer::AddVersion(const Uuid& parent_version_id,
+                                                    absl::string_view history_segment) {
+  session_->BeginCall();
+  RemoteResult<std::string> sealed = Sealed(session_->key(), parent_version_id, history_segment);
+  if (auto* const error = std::get_if<RemoteError>(&sealed)) return std::move(*error);
+  const std::string path = absl::StrCat(kClientPath, "add-version/", parent_version_id.ToString());
+  const std::string request = session_->Describe("POST", path);
+  RemoteResult<Answer> result = session_->Post(path, kSegmentType, std::get<std::string>(sealed));
+  if (auto* const error = std::get_if<RemoteError>(&result)) return std::move(*error);
+  const Answer& answer = std::get<Answer>(result);
+  if (answer.status != 200 && answer.status != 409) return UnexpectedStatus(answer, request);
+  const bool is_conflict = answer.status == 409;
+  RemoteResult<Uuid> version_id =
+      UuidHeader(answer, is_conflict ? "X-Parent-Version-Id" : "X-Version-Id", request);
+  if (auto* const error = std::get_if<RemoteError>(&version_id)) return std::move(*error);
+  return AddedVersion{is_conflict, std::get<Uuid>(version_id),
+                      is_conflict ? RequestedSnapshot::kNone : SnapshotRequestOf(answer)};
+}
+
+RemoteResult<std::optional<LatestSnapshot>> RemoteServer::GetSnapshot() {
+  session_->BeginCall();
+  const std::string request = session_->Describe("GET", kSnapshotPath);
+  RemoteResult<Answer> result = session_->Get(kSnapshotPath, session_->client_id(), true);
+  if (auto* const error = std::get_if<RemoteError>(&result)) return std::move(*error);
+  const Answer& answer = std::get<Answer>(result);
+  if (answer.status == 404) return std::optional<LatestSnapshot>();
+  if (answer.status != 200) return UnexpectedStatus(answer, request);
+  RemoteResult<Uuid> version_id = UuidHeader(answer, "X-Version-Id", request);
+  if (auto* const error = std::get_if<RemoteError>(&version_id)) return std::move(*error);
+  const Uuid& version = std::get<Uuid>(version_id);
+  if (auto error = CheckBody(answer, kSnapshotType, request)) return *std::move(error);
+  RemoteResult<SecretString> snapshot =
+      Unsealed(session_->key(), version, version, answer.body, "the snapshot of the version");
+  if (auto* const error = std::get_if<RemoteError>(&snapshot)) return std::move(*error);
+  return std::optional<LatestSnapshot>(
+      LatestSnapshot{version, std::get<SecretString>(std::move(snapshot))});
+}
+
+RemoteResult<std::monostate> RemoteServer::AddSnapshot(const Uuid& version_id,
+                                                       absl::string_view snapshot) {
+  session_->BeginCall();
+  RemoteResult<std::string> sealed = Sealed(session_->key(), version_id, snapshot);
+  if (auto* const error = std::get_if<RemoteError>(&sealed)) return std::move(*error);
+  const std::string path = absl::StrCat(kClientPath, "add-snapshot/", version_id.ToString());
+  RemoteResult<Answer> result = session_->Post(path, kSnapshotType, std::get<std::string>(sealed));
+  if (auto* const error = std::get_if<RemoteError>(&result)) return std::move(*error);
+  const Answer& answer = std::get<Answer>(result);
+  if (answer.status != 200) return UnexpectedStatus(answer, session_->Describe("POST", path));
+  return std::monostate();
+}
+
+}  // namespace tcsync

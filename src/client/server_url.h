@@ -1,0 +1,47 @@
+// The URLs of sync servers and of proxies, taken apart.
+#ifndef TCSYNC_CLIENT_SERVER_URL_H_
+#define TCSYNC_CLIENT_SERVER_URL_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace tcsync {
+
+struct ServerUrl {
+  bool uses_tls = false;
+  std::string host;  // in lower case; an IPv6 address without its brackets
+  uint16_t port = 0;
+  std::string base_path;  // "" or "/some/path", without a slash at its end
+
+  bool HostIsAddress() const;
+  // "host:port", an IPv6 address in brackets.
+  std::string HostAndPort() const;
+  // The value of the Host header: without the port when it is the scheme's own.
+  std::string HostHeader() const;
+  // "https://host", and the port when it is not the scheme's own.
+  std::string Origin() const;
+};
+
+// A sync server: http or https, host, optionally port and base path. InvalidArgument with a
+// sentence otherwise; it does not repeat what may be a password.
+absl::StatusOr<ServerUrl> ParseServerUrl(absl::string_view text);
+
+struct ProxyUrl {
+  std::string host;
+  uint16_t port = 0;
+  std::string authorization;  // the value of Proxy-Authorization, or ""
+
+  // "host:port", an IPv6 address in brackets. Without the password.
+  std::string HostAndPort() const;
+};
+
+// An HTTP proxy: "[http://][user:password@]host[:port]", the port 80 unless given, user and
+// password percent-encoded. InvalidArgument otherwise, likewise.
+absl::StatusOr<ProxyUrl> ParseProxyUrl(absl::string_view text);
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_CLIENT_SERVER_URL_H_

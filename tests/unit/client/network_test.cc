@@ -1,0 +1,173 @@
+// Networks that fail, and servers that keep one waiting. If these fail, the wizard hangs, or tells
+// people to look in the wrong place.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/name_lookup.h"
+#include "remote_calls.h"
+#include "scripted_server.h"
+#include "tcsync/remote_server.h"
+
+namespace tcsync {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+using std::chrono::steady_clock;
+
+// Short, because it is waited for.
+RemoteServerOptions Impatient() {
+  RemoteServerOptions options = TestOptions();
+  options.timeout_ms = 400;
+  return options;
+}
+
+// Expects a call to time out, and in time: far from how long the server would keep it waiting.
+void ExpectTimedOut(const std::string& url, const RemoteServerOptions& options,
+                    const std::string& during) {
+  const auto remote = OpenRemote(url, options);
+  const auto begin = steady_clock::now();
+  const RemoteError error = ErrorOf(remote->GetChildVersion(Uuid()));
+  EXPECT_EQ(error.fault, RemoteFault::kTimedOut) << error.message;
+  EXPECT_THAT(error.message, AllOf(HasSubstr(during), HasSubstr(url)));
+  EXPECT_LT(steady_clock::now() - begin, std::chrono::seconds(20));
+}
+
+TEST(NetworkTest, ARefusedConnection) {
+  const std::string url = absl::StrCat("http://127.0.0.1:", RefusingPort());
+  const RemoteError error = ErrorOf(OpenRemote(url)->GetSnapshot());
+  EXPECT_EQ(error.fault, RemoteFault::kConnectionRefused);
+  EXPECT_THAT(error.message, HasSubstr(url));
+}
+
+TEST(NetworkTest, ANameThatDoesNotExist) {
+  // .invalid is reserved for names that do not exist (RFC 6761).
+  const RemoteError error = ErrorOf(OpenRemote("https://tcsync.invalid")->GetSnapshot());
+  EXPECT_EQ(error.fault, RemoteFault::kNameNotResolved) << error.message;
+  EXPECT_THAT(error.message, HasSubstr("'tcsync.invalid'"));
+}
+
+TEST(NetworkTest, ANameIsLookedUp) {
+  const ScriptedServer server(Answering([](auto&) { return HttpAnswer("410 Gone"); }));
+  // One of the addresses of localhost may be IPv6, where nothing listens: then the next is tried.
+  const auto remote = OpenRemote(absl::StrCat("http://localhost:", server.port()));
+  EXPECT_EQ(Value(remote->GetChildVersion(Uuid())).outcome, ChildVersion::Outcome::kGone);
+}
+
+TEST(NetworkTest, ALookupEndsAtItsDeadline) {
+  // However fast the resolver, the past is over.
+  const NameLookup found = LookUpName("tcsync.invalid", 80, steady_clock::time_point::min());
+  EXPECT_NE(found.outcome, NameLookup::Outcome::kFound);
+  // An address needs no time.
+  EXPECT_EQ(LookUpName("127.0.0.1", 80, steady_clock::time_point::min()).outcome,
+            NameLookup::Outcome::kFound);
+  EXPECT_EQ(LookUpName("::1", 80, steady_clock::time_point::min()).outcome,
+            NameLookup::Outcome::kFound);
+}
+
+TEST(NetworkTest, AnAddressThatCannotBeReached) {
+  // Multicast, to which no connection is possible (RFC 5771).
+  const RemoteError error = ErrorOf(OpenRemote("http://224.0.0.1")->GetSnapshot());
+  EXPECT_EQ(error.fault, RemoteFault::kNetworkFailed) << error.message;
+  EXPECT_THAT(error.message, HasSubstr("http://224.0.0.1"));
+}
+
+TEST(NetworkTest, ASilentServer) {
+  const ScriptedServer server([](Peer& peer) {
+    while (!peer.ReadRequest().empty()) {
+    }
+  });
+  ExpectTimedOut(server.url(), Impatient(), "the wait for an answer");
+}
+
+// Each byte is in time for a timeout that starts anew with each.
+TEST(NetworkTest, AServerThatDripsItsHead) {
+  const ScriptedServer server([](Peer& peer) {
+    peer.ReadRequest();
+    peer.Drip("HTTP/1.1 200 OK\r\nX: " + std::string(10'000, 'x'), 20);
+  });
+  ExpectTimedOut(server.url(), Impatient(), "the wait for an answer");
+}
+
+TEST(NetworkTest, AServerThatDripsItsBody) {
+  const ScriptedServer server([](Peer& peer) {
+    peer.ReadRequest();
+    peer.Write("HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n");
+    peer.Drip(std::string(10'000, 'x'), 20);
+  });
+  ExpectTimedOut(server.url(), Impatient(), "the receiving of the answer, after ");
+}
+
+TEST(NetworkTest, AServerThatDripsTheBodyOfAnError) {
+  const ScriptedServer server([](Peer& peer) {
+    peer.ReadRequest();
+    peer.Write("HTTP/1.1 403 Forbidden\r\nContent-Length: 5000\r\n\r\n");
+    peer.Drip(std::string(5'000, 'x'), 20);
+  });
+  // What is wrong is known already.
+  EXPECT_EQ(ErrorOf(OpenRemote(server.url(), Impatient())->GetSnapshot()).fault,
+            RemoteFault::kNotAllowed);
+}
+
+TEST(NetworkTest, AServerThatDoesNotRead) {
+  const ScriptedServer server([](Peer& peer) {
+    // The client sends, and then waits for the server to take more.
+    pollfd entry{peer.socket(), 0, 0};
+    poll(&entry, 1, 20'000);
+  });
+  const auto remote = OpenRemote(server.url(), Impatient());
+  const RemoteError error = ErrorOf(remote->AddVersion(Uuid(), std::string(20'000'000, 'x')));
+  EXPECT_EQ(error.fault, RemoteFault::kTimedOut);
+  EXPECT_THAT(error.message, HasSubstr("the sending of the request"));
+}
+
+TEST(NetworkTest, AServerThatDoesNotShakeHands) {
+  const ScriptedServer server([](Peer& peer) {
+    while (!peer.ReadRequest().empty()) {
+    }
+  });
+  RemoteServerOptions options = TestOptions();
+  options.connect_timeout_ms = 400;
+  ExpectTimedOut(absl::StrCat("https://127.0.0.1:", server.port()), options, "the TLS handshake");
+}
+
+TEST(NetworkTest, AServerThatBreaksOff) {
+  for (const char* const answer :
+       {"", "HTTP/1.1 200 OK\r\nContent-", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n"}) {
+    SCOPED_TRACE(answer);
+    const ScriptedServer server([&](Peer& peer) {
+      peer.ReadRequest();
+      peer.Write(answer);
+    });
+    const RemoteError error = ErrorOf(OpenRemote(server.url())->GetChildVersion(Uuid()));
+    EXPECT_EQ(error.fault, RemoteFault::kNetworkFailed) << error.message;
+    EXPECT_THAT(error.message, HasSubstr("closed the connection"));
+  }
+}
+
+// One call's failure is over with it.
+TEST(NetworkTest, ARemoteRecovers) {
+  bool is_first = true;
+  const ScriptedServer server([&](Peer& peer) {
+    peer.ReadRequest();
+    if (std::exchange(is_first, false)) {
+      peer.WaitForClient();
+    } else {
+      peer.Write(HttpAnswer("410 Gone"));
+    }
+  });
+  const auto remote = OpenRemote(server.url(), Impatient());
+  EXPECT_EQ(ErrorOf(remote->GetChildVersion(Uuid())).fault, RemoteFault::kTimedOut);
+  EXPECT_EQ(Value(remote->GetChildVersion(Uuid())).outcome, ChildVersion::Outcome::kGone);
+}
+
+}  // namespace
+}  // namespace tcsync

@@ -1,0 +1,404 @@
+// The protocol as RemoteServer speaks it, against servers that are scripted to the byte. If these
+// fail, the setup wizard and the doctor exchange something else with servers than replicas do, or
+// give a person the wrong explanation.
+#include "tcsync/remote_server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/version.h"
+#include "remote_calls.h"
+#include "scripted_server.h"
+
+namespace tcsync {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+constexpr char kPlaintext[] = "{\"operations\":[]}";
+
+std::string SegmentHead(const Uuid& version_id, const Uuid& parent) {
+  return absl::StrCat("200 OK\r\nContent-Type: application/vnd.taskchampion.history-segment\r\n",
+                      "X-Version-Id: ", version_id.ToString(),
+                      "\r\nX-Parent-Version-Id: ", parent.ToString());
+}
+
+std::string SnapshotHead(const Uuid& version_id) {
+  return absl::StrCat("200 OK\r\nContent-Type: application/vnd.taskchampion.snapshot\r\n",
+                      "X-Version-Id: ", version_id.ToString());
+}
+
+std::string SealedFor(const Uuid& version_id, absl::string_view plaintext = kPlaintext) {
+  return Seal(TestKey(), version_id, plaintext).value();
+}
+
+// Answers every request alike, and keeps what came.
+class RecordingServer {
+ public:
+  explicit RecordingServer(std::string answer)
+      : server_(Answering([this, answer = std::move(answer)](const std::string& request) {
+          const std::lock_guard<std::mutex> lock(mutex_);
+          requests_.push_back(request);
+          return answer;
+        })) {}
+
+  std::vector<std::string> requests() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return requests_;
+  }
+  const ScriptedServer& server() const { return server_; }
+  std::string url() const { return server_.url(); }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::string> requests_;
+  ScriptedServer server_;
+};
+
+TEST(RemoteServerTest, GetsAndUnsealsAVersion) {
+  const Uuid parent = Uuid::Random();
+  RecordingServer server(HttpAnswer(SegmentHead(TestVersion(), parent), SealedFor(parent)));
+  const auto remote = OpenRemote(server.url() + "/base/path/");
+  ASSERT_NE(remote, nullptr);
+  for (int round = 0; round < 3; ++round) {
+    const ChildVersion child = Value(remote->GetChildVersion(parent));
+    EXPECT_EQ(child.outcome, ChildVersion::Outcome::kFound);
+    EXPECT_EQ(child.version_id, TestVersion());
+    EXPECT_EQ(child.history_segment.AsStringView(), kPlaintext);
+  }
+  EXPECT_EQ(server.server().connections(), 1) << "each call costs a connection and a TLS handshake";
+  EXPECT_THAT(server.requests()[0],
+              AllOf(StartsWith(absl::StrCat("GET /base/path/v1/client/get-child-version/",
+                                            parent.ToString(), " HTTP/1.1\r\n")),
+                    HasSubstr(absl::StrCat("\r\nHost: 127.0.0.1:", server.server().port(), "\r\n")),
+                    HasSubstr(absl::StrCat("\r\nX-Client-Id: ", TestClientId().ToString(), "\r\n")),
+                    HasSubstr(absl::StrCat("\r\nUser-Agent: tcsync/", kVersion, "\r\n"))));
+}
+
+TEST(RemoteServerTest, TheOtherOutcomesOfAVersion) {
+  const ScriptedServer up_to_date(Answering([](auto&) { return HttpAnswer("404 Not Found"); }));
+  EXPECT_EQ(Value(OpenRemote(up_to_date.url())->GetChildVersion(Uuid())).outcome,
+            ChildVersion::Outcome::kUpToDate);
+  const ScriptedServer gone(Answering([](auto&) { return HttpAnswer("410 Gone"); }));
+  EXPECT_EQ(Value(OpenRemote(gone.url())->GetChildVersion(Uuid())).outcome,
+            ChildVersion::Outcome::kGone);
+}
+
+TEST(RemoteServerTest, AddsASealedVersion) {
+  const Uuid parent = Uuid::Random();
+  RecordingServer server(
+      HttpAnswer(absl::StrCat("200 OK\r\nX-Version-Id: ", TestVersion().ToString(),
+                              "\r\nX-Snapshot-Request: urgency=low")));
+  const AddedVersion added = Value(OpenRemote(server.url())->AddVersion(parent, kPlaintext));
+  EXPECT_FALSE(added.is_conflict);
+  EXPECT_EQ(added.version_id, TestVersion());
+  EXPECT_EQ(added.requested_snapshot, RequestedSnapshot::kLow);
+
+  const std::string request = server.requests().at(0);
+  const size_t body = request.find("\r\n\r\n") + 4;
+  EXPECT_THAT(
+      request.substr(0, body),
+      AllOf(StartsWith(absl::StrCat("POST /v1/client/add-version/", parent.ToString(), " ")),
+            HasSubstr("Content-Type: application/vnd.taskchampion.history-segment\r\n")));
+  EXPECT_THAT(request, Not(HasSubstr("operations"))) << "the plaintext was sent";
+  const auto opened = Unseal(TestKey(), parent, request.substr(body));
+  ASSERT_TRUE(std::holds_alternative<SecretString>(opened)) << "sealed for another version ID";
+  EXPECT_EQ(std::get<SecretString>(opened).AsStringView(), kPlaintext);
+}
+
+TEST(RemoteServerTest, AConflictTellsTheLatestVersion) {
+  const ScriptedServer server(Answering([](auto&) {
+    return HttpAnswer(
+        absl::StrCat("409 Conflict\r\nX-Parent-Version-Id: ", TestVersion().ToString()));
+  }));
+  const AddedVersion added = Value(OpenRemote(server.url())->AddVersion(Uuid(), kPlaintext));
+  EXPECT_TRUE(added.is_conflict);
+  EXPECT_EQ(added.version_id, TestVersion());
+}
+
+TEST(RemoteServerTest, SnapshotsAreSealedWithTheirOwnVersion) {
+  RecordingServer server(HttpAnswer(SnapshotHead(TestVersion()), SealedFor(TestVersion())));
+  const auto remote = OpenRemote(server.url());
+  const auto snapshot = Value(remote->GetSnapshot());
+  ASSERT_TRUE(snapshot.has_value());
+  EXPECT_EQ(snapshot->version_id, TestVersion());
+  EXPECT_EQ(snapshot->snapshot.AsStringView(), kPlaintext);
+  Value(remote->AddSnapshot(TestVersion(), "\x78\x9c and so on"));
+  const std::string request = server.requests().at(1);
+  EXPECT_THAT(request, AllOf(StartsWith(absl::StrCat("POST /v1/client/add-snapshot/",
+                                                     TestVersion().ToString(), " ")),
+                             HasSubstr("Content-Type: application/vnd.taskchampion.snapshot\r\n")));
+  EXPECT_TRUE(std::holds_alternative<SecretString>(
+      Unseal(TestKey(), TestVersion(), request.substr(request.find("\r\n\r\n") + 4))));
+
+  const ScriptedServer none(Answering([](auto&) { return HttpAnswer("404 Not Found"); }));
+  EXPECT_FALSE(Value(OpenRemote(none.url())->GetSnapshot()).has_value());
+}
+
+TEST(RemoteServerTest, EachStatusHasItsFault) {
+  struct Case {
+    const char* head;
+    RemoteFault fault;
+    const char* text;
+  };
+  for (const Case& expected : {
+           Case{"403 Forbidden", RemoteFault::kNotAllowed, "client ID"},
+           Case{"413 Too Large", RemoteFault::kTooLarge, "longer"},
+           Case{"429 Slow\r\nRetry-After: 17", RemoteFault::kRateLimited, "in 17 seconds"},
+           Case{"429 Slow", RemoteFault::kRateLimited, "later"},
+           Case{"503 Busy\r\nRetry-After: 1", RemoteFault::kServerUnavailable, "in 1 second"},
+           Case{"503 Busy\r\nRetry-After: Fri, 31 Dec 1999 23:59:59 GMT",
+                RemoteFault::kServerUnavailable, "after Fri, 31 Dec"},
+           Case{"502 Bad Gateway", RemoteFault::kServerUnavailable, "not running"},
+           Case{"504 Gateway Timeout", RemoteFault::kServerUnavailable, "not running"},
+           Case{"507 Full", RemoteFault::kServerFull, "disk"},
+           Case{"500 Oops", RemoteFault::kServerFailed, "log"},
+           Case{"400 Bad", RemoteFault::kRejected, "path"},
+           Case{"401 Unauthorized", RemoteFault::kRejected, "HTTP status 401"},
+           Case{"405 Method", RemoteFault::kRejected, "HTTP status 405"},
+           Case{"204 Empty", RemoteFault::kBrokenAnswer, "HTTP status 204"},
+           Case{"301 Moved\r\nLocation: https://new.example/base/v1/client/snapshot",
+                RemoteFault::kRedirected, "configure https://new.example/base as"},
+           Case{"302 Found", RemoteFault::kRedirected, "nowhere"},
+       }) {
+    SCOPED_TRACE(expected.head);
+    const ScriptedServer server(Answering([&](auto&) { return HttpAnswer(expected.head); }));
+    const RemoteError error = ErrorOf(OpenRemote(server.url())->GetSnapshot());
+    EXPECT_EQ(error.fault, expected.fault);
+    EXPECT_THAT(error.message,
+                AllOf(HasSubstr(expected.text),
+                      HasSubstr(absl::StrCat("GET ", server.url(), "/v1/client/snapshot"))));
+    EXPECT_EQ(server.connections(), 1) << "followed a redirect, or asked again";
+  }
+  // To add is answered with 404 where clients are not created.
+  const ScriptedServer not_found(Answering([](auto&) { return HttpAnswer("404 Not Found"); }));
+  const auto remote = OpenRemote(not_found.url());
+  EXPECT_EQ(ErrorOf(remote->AddVersion(Uuid(), kPlaintext)).fault, RemoteFault::kRejected);
+  EXPECT_EQ(ErrorOf(remote->AddSnapshot(Uuid(), kPlaintext)).fault, RemoteFault::kRejected);
+}
+
+TEST(RemoteServerTest, TheServersOwnWordsAreQuoted) {
+  const ScriptedServer server(Answering([](auto&) {
+    return HttpAnswer("507 Full\r\nContent-Type: text/plain; charset=utf-8",
+                      "Only 3 bytes are left.\nMore of it.");
+  }));
+  const auto remote = OpenRemote(server.url());
+  EXPECT_THAT(ErrorOf(remote->AddVersion(Uuid(), kPlaintext)).message,
+              AllOf(HasSubstr("\"Only 3 bytes are left.\""), Not(HasSubstr("More of it"))));
+  // A page for browsers is no sentence; a body that is too long to read is left alone.
+  for (const std::string& answer :
+       {HttpAnswer("500 Oops\r\nContent-Type: text/html", "<html>"),
+        absl::StrCat("HTTP/1.1 500 Oops\r\nContent-Type: text/plain\r\nContent-Length: "
+                     "99999999\r\n\r\nvery long")}) {
+    const ScriptedServer other(Answering([&](auto&) { return answer; }));
+    const RemoteError error = ErrorOf(OpenRemote(other.url())->GetSnapshot());
+    EXPECT_EQ(error.fault, RemoteFault::kServerFailed);
+    EXPECT_THAT(error.message, Not(HasSubstr("says")));
+  }
+}
+
+TEST(RemoteServerTest, AnswersThatBreakTheProtocol) {
+  const std::string id = TestVersion().ToString();
+  const std::string nil = Uuid().ToString();
+  const std::string type = "Content-Type: application/vnd.taskchampion.history-segment\r\n";
+  struct Case {
+    std::string answer;
+    const char* text;
+  };
+  const std::vector<Case> cases = {
+      {HttpAnswer("200 OK\r\n" + type + "X-Parent-Version-Id: " + nil), "no header X-Version-Id"},
+      {HttpAnswer("200 OK\r\n" + type + "X-Version-Id: " + id), "no header X-Parent-Version-Id"},
+      {HttpAnswer("200 OK\r\n" + type + "X-Version-Id: 12\r\nX-Parent-Version-Id: " + nil),
+       "X-Version-Id '12', which is not a UUID"},
+      {HttpAnswer(SegmentHead(TestVersion(), TestVersion())), "child of another version"},
+      {HttpAnswer("200 OK\r\nContent-Type: text/html\r\nX-Version-Id: " + id +
+                  "\r\nX-Parent-Version-Id: " + nil),
+       "content type 'text/html'"},
+      {HttpAnswer(SegmentHead(TestVersion(), Uuid()) + "\r\nContent-Encoding: gzip"), "compressed"},
+      {"SSH-2.0-OpenSSH_9.2\r\n", "not HTTP"},
+      {"HTTP/1.1 abc\r\n\r\n", "not HTTP"},
+      {"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "not HTTP"},
+      {"HTTP/1.1 200 OK\r\nX: " + std::string(100'000, 'x') + "\r\n\r\n", "not HTTP"},
+      {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "breaks the rules of HTTP"},
+  };
+  for (const Case& expected : cases) {
+    SCOPED_TRACE(expected.answer.substr(0, 200));
+    const ScriptedServer server(Answering([&](auto&) { return expected.answer; }));
+    const RemoteError error = ErrorOf(OpenRemote(server.url())->GetChildVersion(Uuid()));
+    EXPECT_EQ(error.fault, RemoteFault::kBrokenAnswer) << error.message;
+    EXPECT_THAT(error.message, HasSubstr(expected.text));
+  }
+}
+
+TEST(RemoteServerTest, WhatDoesNotUnsealSaysWhyAndWhich) {
+  struct Case {
+    std::string body;
+    UnsealFault fault;
+  };
+  const SealingKey other = SealingKey::Derive(TestClientId(), "another secret").value();
+  for (const Case& expected : {
+           Case{Seal(other, Uuid(), kPlaintext).value(), UnsealFault::kWrongKey},
+           Case{SealedFor(TestVersion()), UnsealFault::kNotAuthentic},
+           Case{"", UnsealFault::kTruncated},
+           Case{std::string(100, '\x07'), UnsealFault::kUnknownFormatVersion},
+       }) {
+    const ScriptedServer server(Answering(
+        [&](auto&) { return HttpAnswer(SegmentHead(TestVersion(), Uuid()), expected.body); }));
+    const RemoteError error = ErrorOf(OpenRemote(server.url())->GetChildVersion(Uuid()));
+    EXPECT_EQ(error.fault, RemoteFault::kUnsealFailed);
+    EXPECT_EQ(error.unseal_fault, expected.fault);
+    EXPECT_EQ(error.version_id, TestVersion());
+    EXPECT_THAT(error.message, HasSubstr(TestVersion().ToString()));
+  }
+}
+
+TEST(RemoteServerTest, LongAnswersAreNotTaken) {
+  RemoteServerOptions options = TestOptions();
+  const std::string sealed = SealedFor(Uuid());
+  options.response_bytes_max = static_cast<int64_t>(sealed.size());
+  const std::string head = SegmentHead(TestVersion(), Uuid());
+  const std::string too_long = sealed + "x";
+  const std::vector<std::string> answers = {
+      HttpAnswer(head, too_long),
+      "HTTP/1.1 " + head + "\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n" +
+          std::string(0xffff, 'x'),
+      // Neither length nor chunks: until the server closes, which this one would do late.
+      "HTTP/1.1 " + head + "\r\n\r\n" + too_long,
+  };
+  for (const std::string& answer : answers) {
+    SCOPED_TRACE(answer.substr(0, 300));
+    const ScriptedServer server([&](Peer& peer) {
+      peer.ReadRequest();
+      peer.Write(answer);
+      peer.WaitForClient();
+    });
+    const RemoteError error = ErrorOf(OpenRemote(server.url(), options)->GetChildVersion(Uuid()));
+    EXPECT_EQ(error.fault, RemoteFault::kAnswerTooLarge) << error.message;
+  }
+  const ScriptedServer just_fits(Answering([&](auto&) { return HttpAnswer(head, sealed); }));
+  Value(OpenRemote(just_fits.url(), options)->GetChildVersion(Uuid()));
+}
+
+TEST(RemoteServerTest, InterimAnswersAreSkipped) {
+  const ScriptedServer server(Answering([](auto&) {
+    return "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" +
+           HttpAnswer("410 Gone");
+  }));
+  EXPECT_EQ(Value(OpenRemote(server.url())->GetChildVersion(Uuid())).outcome,
+            ChildVersion::Outcome::kGone);
+}
+
+// A server may close a connection that it promised to keep, at any time between two calls.
+TEST(RemoteServerTest, AConnectionThatWasClosedIsReplaced) {
+  const ScriptedServer server([](Peer& peer) {
+    peer.ReadRequest();
+    peer.Write(HttpAnswer("410 Gone"));
+  });
+  const auto remote = OpenRemote(server.url());
+  for (int round = 1; round <= 3; ++round) {
+    EXPECT_EQ(Value(remote->GetChildVersion(Uuid())).outcome, ChildVersion::Outcome::kGone);
+    EXPECT_EQ(server.connections(), round);
+  }
+}
+
+// The request is on its way when the server closes: what only reads is asked again, what adds is
+// not, because the server may have added it.
+TEST(RemoteServerTest, OnlyReadsAreRepeated) {
+  std::mutex mutex;
+  std::vector<std::string> requests;
+  const ScriptedServer server([&](Peer& peer) {
+    for (int served = 0; served < 2; ++served) {
+      const std::string request = peer.ReadRequest();
+      {
+        const std::lock_guard<std::mutex> lock(mutex);
+        requests.push_back(request.substr(0, request.find(' ')));
+      }
+      if (request.empty() || served == 1) return;
+      peer.Write(HttpAnswer("410 Gone"));
+    }
+  });
+  const auto remote = OpenRemote(server.url());
+  Value(remote->GetChildVersion(Uuid()));
+  Value(remote->GetChildVersion(Uuid()));
+  const std::lock_guard<std::mutex> before_lock(mutex);
+  EXPECT_THAT(requests, ::testing::ElementsAre("GET", "GET", "GET"));
+}
+
+TEST(RemoteServerTest, AnUploadIsNotRepeated) {
+  std::mutex mutex;
+  int uploads = 0;
+  const ScriptedServer server([&](Peer& peer) {
+    while (true) {
+      const std::string request = peer.ReadRequest();
+      if (absl::StartsWith(request, "POST")) {
+        const std::lock_guard<std::mutex> lock(mutex);
+        ++uploads;
+      }
+      if (!absl::StartsWith(request, "GET")) return;
+      peer.Write(HttpAnswer("410 Gone"));
+    }
+  });
+  const auto remote = OpenRemote(server.url());
+  Value(remote->GetChildVersion(Uuid()));
+  EXPECT_EQ(ErrorOf(remote->AddVersion(Uuid(), kPlaintext)).fault, RemoteFault::kNetworkFailed);
+  const std::lock_guard<std::mutex> lock(mutex);
+  EXPECT_EQ(uploads, 1);
+}
+
+// A server that refuses by the head closes what it does not read, which resets the connection while
+// the body is still being sent.
+TEST(RemoteServerTest, AnEarlyAnswerToALongUploadIsSeen) {
+  const ScriptedServer server([](Peer& peer) {
+    peer.Write(HttpAnswer("413 Too Large\r\nConnection: close"));
+    peer.WaitForClient();
+    while (!peer.ReadRequest().empty()) {
+    }
+  });
+  const std::string megabytes(4'000'000, 'x');
+  EXPECT_EQ(ErrorOf(OpenRemote(server.url())->AddVersion(Uuid(), megabytes)).fault,
+            RemoteFault::kTooLarge);
+}
+
+TEST(RemoteServerTest, EmptyPlaintextsAreRefused) {
+  RecordingServer server(HttpAnswer("500 Oops"));
+  const auto remote = OpenRemote(server.url());
+  EXPECT_EQ(ErrorOf(remote->AddVersion(Uuid(), "")).fault, RemoteFault::kInvalidArgument);
+  EXPECT_EQ(ErrorOf(remote->AddSnapshot(Uuid(), "")).fault, RemoteFault::kInvalidArgument);
+  EXPECT_THAT(server.requests(), IsEmpty());
+}
+
+TEST(RemoteServerTest, WrongOptionsAreRefused) {
+  const auto open = [](const std::string& url, const RemoteServerOptions& options) {
+    return ErrorOf(RemoteServer::Open(url, TestClientId(), nullptr, options));
+  };
+  RemoteServerOptions options = TestOptions();
+  EXPECT_EQ(open("nonsense", options).fault, RemoteFault::kInvalidAddress);
+  options.timeout_ms = -1;
+  EXPECT_EQ(open("http://host", options).fault, RemoteFault::kInvalidOption);
+  options = TestOptions();
+  options.connect_timeout_ms = int64_t{1} << 60;
+  EXPECT_EQ(open("http://host", options).fault, RemoteFault::kInvalidOption);
+  options = TestOptions();
+  options.response_bytes_max = 0;
+  EXPECT_EQ(open("http://host", options).fault, RemoteFault::kInvalidOption);
+  options = TestOptions();
+  options.proxy = "socks5://proxy";
+  EXPECT_EQ(open("http://host", options).fault, RemoteFault::kInvalidAddress);
+  EXPECT_EQ(
+      ErrorOf(RemoteServer::Open("http://host", std::nullopt, &TestKey(), TestOptions())).fault,
+      RemoteFault::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace tcsync

@@ -1,0 +1,49 @@
+// Certificates that are made while a test runs: an authority, and what it issues.
+#ifndef TCSYNC_TESTS_UNIT_CLIENT_TEST_CERTIFICATES_H_
+#define TCSYNC_TESTS_UNIT_CLIENT_TEST_CERTIFICATES_H_
+
+#include <openssl/ssl.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace tcsync {
+
+struct OpensslFree {
+  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
+  void operator()(X509* certificate) const { X509_free(certificate); }
+  void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+  void operator()(SSL* ssl) const { SSL_free(ssl); }
+};
+template <typename T>
+using OpensslPtr = std::unique_ptr<T, OpensslFree>;
+
+inline constexpr int64_t kDaySeconds = 86'400;
+
+// What a certificate says; times are relative to now.
+struct CertificateSpec {
+  std::string subject_alternative_names = "DNS:localhost,IP:127.0.0.1";
+  int64_t valid_from_seconds = -kDaySeconds;
+  int64_t valid_until_seconds = 30 * kDaySeconds;
+};
+
+struct TestCertificate {
+  OpensslPtr<EVP_PKEY> key;
+  OpensslPtr<X509> certificate;
+
+  std::string Pem() const;
+};
+
+// A new self-signed authority.
+TestCertificate MakeAuthority();
+
+// A server's certificate from that authority.
+TestCertificate Issue(const TestCertificate& authority, const CertificateSpec& spec);
+
+// A server's side of TLS with that certificate.
+OpensslPtr<SSL_CTX> MakeServerContext(const TestCertificate& certificate);
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_TESTS_UNIT_CLIENT_TEST_CERTIFICATES_H_
