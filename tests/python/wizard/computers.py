@@ -63,19 +63,37 @@ class Computer:
             self._write_task(FAKE_TASKS[fake_task])
         elif has_task:
             self._write_task(f"exec {shlex.join(client.command)} \"$@\"")
+        self.program = tcsync_command()
         self.environment = {
             "HOME": str(self.home),
             "PATH": f"{self._bin}:/usr/bin:/bin",
             "LANG": "C.UTF-8",
             "TERM": "xterm-256color",
             "PYTHONDONTWRITEBYTECODE": "1",
-            **{name: os.environ[name] for name in ("PYTHONPATH", "LD_LIBRARY_PATH") if name in os.environ},
+            **{name: os.environ[name] for name in ("PYTHONPATH", "TCSYNC_LIBRARY") if name in os.environ},
         }
 
     def remove(self):
         if self.home.is_symlink():
             self.home.unlink()
         subprocess.run(["rm", "-rf", "--", str(self._real_home)], check=True, timeout=TIMEOUT_S)
+
+    def wrap_task(self, before):
+        """Lets a line of shell run before each `task`, which may end it."""
+        script = self._bin / "task"
+        shebang, body = script.read_text(encoding="utf-8").split("\n", 1)
+        script.write_text(f"{shebang}\n{before}\n{body}", encoding="utf-8")
+
+    def copy_task(self, name):
+        """Puts a copy of the `task` that the last wrap_task began to wrap beside it."""
+        lines = (self._bin / "task").read_text(encoding="utf-8").split("\n")
+        copy = self._bin / name
+        copy.write_text("\n".join([lines[0], *lines[2:]]), encoding="utf-8")
+        copy.chmod(0o755)
+
+    def unwrap_task(self, name):
+        """Takes that copy for `task` again."""
+        (self._bin / name).replace(self._bin / "task")
 
     def _write_task(self, body):
         script = self._bin / "task"
@@ -111,18 +129,22 @@ class Computer:
         for description in descriptions:
             self.task("add", description)
 
-    def tasks(self):
-        """Every task by its description, without what each computer works out by itself."""
-        exported = json.loads(self.task("rc.json.array=1", "export"))
+    def exported(self):
+        """Every task by its UUID, without what each computer works out by itself."""
+        exported = json.loads(self.task("rc.json.array=1", "rc.gc=0", "rc.recurrence=0", "export"))
         return {
-            task["description"]: {name: value for name, value in task.items() if name not in ("id", "urgency")}
+            task["uuid"]: {name: value for name, value in task.items() if name not in ("id", "urgency")}
             for task in exported
         }
+
+    def tasks(self):
+        """The same by description, where those are distinct."""
+        return {task["description"]: task for task in self.exported().values()}
 
     def tcsync(self, *arguments, given="", pass_fds=(), **variables):
         """Runs tcsync with pipes, as a script does; `given` is its standard input."""
         return subprocess.run(
-            [*tcsync_command(), *map(str, arguments)],
+            [*self.program, *map(str, arguments)],
             env={**self.environment, **variables},
             input=given,
             capture_output=True,
@@ -142,7 +164,7 @@ class Computer:
 
     def terminal(self, *arguments, **variables):
         """Starts tcsync at a terminal."""
-        return Terminal([*tcsync_command(), *map(str, arguments)], {**self.environment, **variables})
+        return Terminal([*self.program, *map(str, arguments)], {**self.environment, **variables})
 
     def pair(self):
         """The pairing code, as `tcsync pair` shows it."""

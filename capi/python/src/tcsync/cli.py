@@ -25,6 +25,7 @@ from .errors import TcsyncError
 from .interrupts import as_interrupts
 from .messages import Finding, Stop, find
 from .pairing import encode_pairing_code, pairing_code_qr
+from .server_check import REQUEST_TIMEOUT_S, Reach
 from .setup import texts
 from .setup.answers import Answers, Source
 from .setup.ask import Asker, choose_mode
@@ -60,10 +61,19 @@ _TASK = _options(
         help="Seconds that Taskwarrior may take; a sync gets ten times as long.",
     ),
 )
-_CA_FILE = click.option(
-    "--ca-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="PEM file with a private certificate authority. Taskwarrior itself needs it in the system.",
+_REACH = _options(
+    click.option(
+        "--ca-file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="PEM file with a private certificate authority. Taskwarrior itself needs it in the system.",
+    ),
+    click.option(
+        "--server-timeout",
+        type=click.FloatRange(min=0.1),
+        default=REQUEST_TIMEOUT_S,
+        show_default=True,
+        help="Seconds that the server may take for one answer.",
+    ),
 )
 _YES = click.option("--yes", is_flag=True, help="Ask nothing; take the default of every question that has one.")
 
@@ -77,7 +87,7 @@ _SETUP_OPTIONS = _options(
     click.option("--client-id", help="The client ID of the other computer."),
     click.option("--secret-file", type=_FILE, help="Read the secret from a file; - is standard input."),
     click.option("--secret-fd", type=click.IntRange(0), help="Read the secret from an open descriptor."),
-    _CA_FILE,
+    _REACH,
     click.option("--replace/--keep", default=None, help="What to do with sync settings that are there already."),
     click.option("--merge/--no-merge", default=None, help="Merge this computer's tasks with the server's, or stop."),
     click.option("--fresh-replica", is_flag=True, help="Carry the tasks over when this computer has synced elsewhere."),
@@ -141,7 +151,7 @@ def _answers(flags: dict[str, Any]) -> Answers:
         client_id=flags["client_id"],
         secret=Source("secret", flags["secret_file"], flags["secret_fd"]),
         pairing_code=Source("pairing-code", flags["pairing_code_file"], flags["pairing_code_fd"]),
-        ca_file=flags["ca_file"],
+        reach=Reach(flags["ca_file"], flags["server_timeout"]),
         replace=flags["replace"],
         merge=flags["merge"],
         fresh_replica=flags["fresh_replica"],
@@ -196,19 +206,19 @@ def _print_finding(finding: Finding, *, as_json: bool) -> None:
 
 
 @click.command("doctor")
-@_CA_FILE
+@_REACH
 @click.option("--first-computer", is_flag=True, help="An empty history on the server is right: this computer begins it.")
 @_YES
 @_JSON
 @_TASK
-def doctor(
-    ca_file: Path | None, first_computer: bool, yes: bool, as_json: bool, task_command: str, task_timeout: float
-) -> None:
+def doctor(**flags: Any) -> None:
     """Check each link from this computer's Taskwarrior to the tasks on the server; finish an unverified setup."""
+    as_json = flags["as_json"]
     with _reported(as_json) as console:
-        asker = Asker(choose_mode(yes=yes, json=as_json))
-        program = TaskProgram(task_command, task_timeout)
-        examination = Doctor(console, asker, program, ca_file, is_first=first_computer)
+        asker = Asker(choose_mode(yes=flags["yes"], json=as_json))
+        program = TaskProgram(flags["task_command"], flags["task_timeout"])
+        reach = Reach(flags["ca_file"], flags["server_timeout"])
+        examination = Doctor(console, asker, program, reach, is_first=flags["first_computer"])
         examination.run()
         if as_json:
             click.echo(json.dumps(examination.as_json(), indent=2))

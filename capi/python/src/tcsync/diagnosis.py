@@ -32,13 +32,19 @@ REMOTE_MESSAGES: dict[RemoteFault, str] = {
     RemoteFault.TLS_EXPIRED: "tls-expired",
     RemoteFault.TLS_UNKNOWN_CA: "tls-unknown-ca",
     RemoteFault.TLS_WRONG_HOST: "tls-wrong-host",
+    RemoteFault.NOT_TLS: "tls-not-spoken",
     RemoteFault.TLS: "tls-failed",
     RemoteFault.FORBIDDEN: "client-not-allowed",
+    RemoteFault.TOO_LARGE: "server-takes-less",
     RemoteFault.TOO_MANY_REQUESTS: "server-too-many-requests",
     RemoteFault.CLIENT_ERROR: "server-rejects",
+    RemoteFault.UNAVAILABLE: "server-unavailable",
+    RemoteFault.SERVER_FULL: "server-full",
     RemoteFault.SERVER_ERROR: "server-broken",
+    RemoteFault.REDIRECTED: "server-redirects",
     RemoteFault.NOT_A_SYNC_SERVER: "server-no-sync-server",
-    RemoteFault.TOO_LARGE: "server-answer-too-large",
+    RemoteFault.ANSWER_TOO_LARGE: "server-answer-too-large",
+    RemoteFault.OTHER: "server-network",
 }
 
 # The first class that fits names the message.
@@ -58,15 +64,7 @@ _MESSAGES: tuple[tuple[type[TcsyncError], str], ...] = (
 def explain(error: TcsyncError, *, url: str = "", client_id: object = "") -> Finding:
     """The finding for an error of the binding; `url` and `client_id` are those that were in use."""
     if isinstance(error, RemoteError):
-        wait = f" and come back in {error.retry_after_s} s" if error.retry_after_s else ""
-        return find(
-            REMOTE_MESSAGES[error.fault],
-            url=url,
-            client_id=client_id,
-            status=error.http_status,
-            detail=_clause(error),
-            wait=wait,
-        )
+        return find(REMOTE_MESSAGES[error.fault], url=url, client_id=client_id, detail=_clause(error))
     if isinstance(error, UnsealError):
         wrong_key = error.fault is UnsealFault.WRONG_KEY
         return find("wrong-secret") if wrong_key else find("data-damaged", detail=_clause(error))

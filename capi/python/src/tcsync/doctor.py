@@ -6,7 +6,6 @@ import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from .computer import TaskProgram, ThisComputer
@@ -17,7 +16,7 @@ from .history import History
 from .messages import Finding, Stop, find
 from .remote import Probe
 from .replica import Replica
-from .server_check import Position, ServerCheck
+from .server_check import Position, Reach, ServerCheck
 from .setup.ask import Asker
 from .setup.first_sync import first_sync
 from .setup.outcome import count_tasks, say_tasks
@@ -64,12 +63,12 @@ class Doctor:
     """One examination. `checks` has every link in order, also those that could not be reached any more."""
 
     def __init__(
-        self, console: Console, asker: Asker, program: TaskProgram, ca_file: Path | None, *, is_first: bool
+        self, console: Console, asker: Asker, program: TaskProgram, reach: Reach, *, is_first: bool
     ) -> None:
         self._console = console
         self._asker = asker
         self._program = program
-        self._ca_file = ca_file
+        self._reach = reach
         self._is_first = is_first
         self.checks: list[Check] = []
 
@@ -111,7 +110,7 @@ class Doctor:
 
     def _check_server(self, computer: ThisComputer, credentials: Credentials, replica: Replica | None) -> None:
         try:
-            with ServerCheck(credentials, self._ca_file) as server:
+            with ServerCheck(credentials, self._reach) as server:
                 probe = server.probe()
                 asked_at = time.time()
                 self._reached(credentials, probe)
@@ -170,7 +169,7 @@ class Doctor:
             wanted = False
         if not wanted:
             raise Stop(find("sync-unfinished"))
-        done = first_sync(computer, credentials, self._ca_file, self._console, begins=begins)
+        done = first_sync(computer, credentials, self._reach, self._console, begins=begins)
         if done.finding is not None:
             raise Stop(done.finding)
         return "the setup is finished: this computer and the server have the same tasks"

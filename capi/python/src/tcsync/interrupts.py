@@ -35,9 +35,19 @@ def as_interrupts() -> Iterator[None]:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Lets a step end before a signal takes effect. For short steps only; programs started within would inherit it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    """Lets a step end before a signal takes effect. For short steps only."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
     try:
+        for number in _SIGNALS:
+            if before[number] is not signal.SIG_IGN:
+                signal.signal(number, lambda number, _frame: arrived.append(number))
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if arrived:
+        signal.raise_signal(arrived[0])

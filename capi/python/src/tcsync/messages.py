@@ -87,9 +87,14 @@ _SERVER = {
         "Use the name that the certificate is for in the URL.",
         ExitCode.SERVER,
     ),
+    "tls-not-spoken": Message(
+        "What answers at {url} does not speak TLS: mostly it is plain HTTP.",
+        "Check the port; if the server speaks plain HTTP (only sensible on your own network), its URL begins with http://.",
+        ExitCode.SERVER,
+    ),
     "tls-failed": Message(
         "No encrypted connection to {url} came about: {detail}.",
-        "If the server speaks plain HTTP (only sensible on your own network), its URL begins with http://.",
+        "Check that nothing between here and there alters the connection, such as a proxy or a virus scanner.",
         ExitCode.SERVER,
     ),
     "client-not-allowed": Message(
@@ -98,18 +103,36 @@ _SERVER = {
         ExitCode.CREDENTIALS,
     ),
     "server-too-many-requests": Message(
-        "The server at {url} asks to slow down (429){wait}.",
+        "The server at {url} asks to slow down (429): {detail}.",
         "Wait as long as it says, or a few minutes, then try again.",
         ExitCode.SERVER,
     ),
     "server-rejects": Message(
-        "The server at {url} rejects the request (status {status}): {detail}.",
+        "The server at {url} rejects the request: {detail}.",
         "Check the path in the URL; a proxy in front of the server may be in the way, too.",
         ExitCode.SERVER,
     ),
+    "server-unavailable": Message(
+        "The server at {url} cannot be used right now: {detail}.",
+        "Try again in a minute; if it stays so, tell its operator.",
+        ExitCode.SERVER,
+    ),
+    "server-full": Message(
+        "The disk of the server at {url} is full (507).", "Its operator must make room; nothing is lost.", ExitCode.SERVER
+    ),
     "server-broken": Message(
-        "The server at {url} has an error of its own (status {status}).",
+        "The server at {url} has an error of its own: {detail}.",
         "Try again later; if it stays so, its operator finds the reason in the server's log.",
+        ExitCode.SERVER,
+    ),
+    "server-redirects": Message(
+        "The server at {url} sends elsewhere, and redirects are not followed: {detail}.",
+        "If you trust that address, use it as the server's URL on every computer.",
+        ExitCode.SERVER,
+    ),
+    "server-takes-less": Message(
+        "What was sent is larger than the server at {url} takes (413).",
+        "Its operator can raise the limit.",
         ExitCode.SERVER,
     ),
     "server-no-sync-server": Message(

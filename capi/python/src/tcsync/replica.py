@@ -85,7 +85,6 @@ def _read(path: Path) -> Replica:
 
 def _check_format(path: Path, database: sqlite3.Connection) -> None:
     for table, wanted in _COLUMNS.items():
-        # table_xinfo is not needed: the columns that are read here are no generated ones.
         found = {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
         if not wanted <= found:
             raise ReplicaUnknown(f"{path} has another format than is known: table {table} lacks {sorted(wanted - found)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 from uuid import UUID
@@ -26,13 +27,31 @@ class Position(Enum):
     GONE = auto()
 
 
+#: Seconds for one request: enough for a large snapshot on a slow line, and not too long to watch.
+REQUEST_TIMEOUT_S = 30.0
+CONNECT_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How to talk to a server: whom to trust besides the system's authorities, and how long to wait for an answer."""
+
+    ca_file: Path | None = None
+    timeout_s: float = REQUEST_TIMEOUT_S
+
+
 class ServerCheck:
     """One client at one server, over one connection. A context manager."""
 
-    def __init__(self, credentials: Credentials, ca_file: Path | None) -> None:
+    def __init__(self, credentials: Credentials, reach: Reach) -> None:
         self._credentials = credentials
         with self._findings():
-            self._remote = RemoteServer(credentials, ca_file=ca_file)
+            self._remote = RemoteServer(
+                credentials,
+                ca_file=reach.ca_file,
+                connect_timeout_s=min(CONNECT_TIMEOUT_S, reach.timeout_s),
+                timeout_s=reach.timeout_s,
+            )
 
     def __enter__(self) -> ServerCheck:
         return self

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from ..credentials import Credentials, parse_client_id, parse_secret
@@ -12,6 +11,7 @@ from ..diagnosis import findings
 from ..messages import Stop, find
 from ..pairing import decode_pairing_code
 from ..secret import Secret
+from ..server_check import Reach
 
 ServerKind = Literal["cloud", "self-hosted", "skip"]
 Computer = Literal["first", "second"]
@@ -66,7 +66,7 @@ class Answers:
     client_id: str | None
     secret: Source
     pairing_code: Source
-    ca_file: Path | None
+    reach: Reach
     replace: bool | None
     merge: bool | None
     fresh_replica: bool

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..computer import ThisComputer
 from ..console import Console
 from ..credentials import Credentials
 from ..messages import Finding, Stop, find
 from ..replica import Replica
-from ..server_check import ServerCheck
+from ..server_check import Reach, ServerCheck
 from . import texts
 from .outcome import count_tasks, say_tasks
 
@@ -28,23 +27,23 @@ class FirstSync:
 
 
 def first_sync(
-    computer: ThisComputer, credentials: Credentials, ca_file: Path | None, console: Console, *, begins: bool
+    computer: ThisComputer, credentials: Credentials, reach: Reach, console: Console, *, begins: bool
 ) -> FirstSync:
     """Syncs, reads back, and says so. Stop when `task sync` itself fails. `begins`: this computer is the history's first."""
     before = computer.replica()
     console.line(texts.SYNCING)
     if begins and before.unsent_operations == 0:
         # Without a version the server would not know the client, and the other computer could not check the secret.
-        with ServerCheck(credentials, ca_file) as server:
+        with ServerCheck(credentials, reach) as server:
             server.begin_history()
     try:
         synced = computer.taskwarrior.sync()
     except Stop as stop:
-        raise Stop(_refined(stop.finding, ca_file)) from None
+        raise Stop(_refined(stop.finding, reach)) from None
     after = computer.replica()
     received = len(after.tasks.keys() - before.tasks.keys())
     console.done(texts.SYNCED.format(sent=synced.sent_operations, received=received))
-    tasks, finding = _read_back(credentials, ca_file, after)
+    tasks, finding = _read_back(credentials, reach, after)
     if tasks is not None and finding is None:
         console.done(texts.READ_BACK.format(tasks=say_tasks(tasks)))
     elif finding is not None:
@@ -53,11 +52,11 @@ def first_sync(
 
 
 def _read_back(
-    credentials: Credentials, ca_file: Path | None, local: Replica
+    credentials: Credentials, reach: Reach, local: Replica
 ) -> tuple[dict[str, int] | None, Finding | None]:
     """What the server now has, fetched and unsealed, compared with this computer."""
     try:
-        with ServerCheck(credentials, ca_file) as server:
+        with ServerCheck(credentials, reach) as server:
             remote = server.history()
     except Stop as stop:
         return None, stop.finding
@@ -67,6 +66,6 @@ def _read_back(
     return tasks, find("read-back-differs", remote=len(remote.tasks), local=len(local.tasks))
 
 
-def _refined(finding: Finding, ca_file: Path | None) -> Finding:
+def _refined(finding: Finding, reach: Reach) -> Finding:
     """A sync that cannot reach a server that --ca-file reaches: then the authority is what Taskwarrior lacks."""
-    return find("sync-untrusted") if finding.identifier == "sync-unreachable" and ca_file is not None else finding
+    return find("sync-untrusted") if finding.identifier == "sync-unreachable" and reach.ca_file is not None else finding

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 from ..computer import TaskProgram, ThisComputer
@@ -35,7 +34,7 @@ class Setup:
         self._conversation = conversation
         self._console = console
         self._program = program
-        self._ca_file: Path | None = answers.ca_file
+        self._reach = answers.reach
         self.outcome = Outcome()
 
     def run(self) -> None:
@@ -147,7 +146,7 @@ class Setup:
             return False
         if history is None:
             return self._computer.is_configured_with(credentials)
-        with ServerCheck(credentials, self._ca_file) as server:
+        with ServerCheck(credentials, self._reach) as server:
             return server.position(replica.base_version, history) is not Position.GONE
 
     # Before anything is changed
@@ -174,7 +173,7 @@ class Setup:
 
     def _probe(self, credentials: Credentials) -> Probe:
         self._console.line(texts.CHECKING.format(url=credentials.url))
-        with ServerCheck(credentials, self._ca_file) as server:
+        with ServerCheck(credentials, self._reach) as server:
             probe = server.probe()
         found = texts.SERVER_FOUND.format(name=probe.server_name)
         self._console.done(found if probe.server_name else texts.SERVER_FOUND_NAMELESS)
@@ -182,7 +181,7 @@ class Setup:
 
     def _fetch(self, credentials: Credentials) -> History:
         self._console.line(texts.FETCHING.format(url=credentials.url))
-        with ServerCheck(credentials, self._ca_file) as server:
+        with ServerCheck(credentials, self._reach) as server:
             history = server.existing_history()
         self._console.done(texts.MATCH.format(tasks=say_tasks(count_tasks(history.tasks.values()))))
         return history
@@ -226,7 +225,7 @@ class Setup:
             try:
                 with commit.syncing():
                     done = first_sync(
-                        self._computer, credentials, self._ca_file, self._console, begins=computer == "first"
+                        self._computer, credentials, self._reach, self._console, begins=computer == "first"
                     )
                 break
             except Stop as stop:
