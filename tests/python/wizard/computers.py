@@ -52,12 +52,12 @@ class Computer:
     """One computer of one person. `task` None: there is no Taskwarrior on it."""
 
     def __init__(self, base, client, *, fake_task=None, has_task=True):
-        self._real_home = Path(tempfile.mkdtemp(prefix="tcsync-", dir=client.root / "tmp"))
-        self.home = self._real_home
+        self.real_home = Path(tempfile.mkdtemp(prefix="tcsync-", dir=client.root / "tmp"))
+        self.home = self.real_home
         if client.root != Path("/"):
-            self.home = Path("/", *self._real_home.relative_to(client.root).parts)
-            self.home.symlink_to(self._real_home)
-        self._bin = base / f"bin-{self._real_home.name}"
+            self.home = Path("/", *self.real_home.relative_to(client.root).parts)
+            self.home.symlink_to(self.real_home)
+        self._bin = base / f"bin-{self.real_home.name}"
         self._bin.mkdir()
         if fake_task:
             self._write_task(FAKE_TASKS[fake_task])
@@ -73,10 +73,16 @@ class Computer:
             **{name: os.environ[name] for name in ("PYTHONPATH", "TCSYNC_LIBRARY") if name in os.environ},
         }
 
+    def trust(self, authority):
+        """As if that authority's certificate were installed in the system."""
+        copy = self.home / "authority.pem"
+        copy.write_bytes(authority.file.read_bytes())
+        self.environment["SSL_CERT_FILE"] = str(copy)
+
     def remove(self):
         if self.home.is_symlink():
             self.home.unlink()
-        subprocess.run(["rm", "-rf", "--", str(self._real_home)], check=True, timeout=TIMEOUT_S)
+        subprocess.run(["rm", "-rf", "--", str(self.real_home)], check=True, timeout=TIMEOUT_S)
 
     def wrap_task(self, before):
         """Lets a line of shell run before each `task`, which may end it."""
@@ -112,8 +118,8 @@ class Computer:
         """Every file of the home with its content and permissions: to tell whether anything was changed. What SQLite
         keeps beside its database is no content of ours."""
         return {
-            str(path.relative_to(self._real_home)): (path.read_bytes(), path.stat().st_mode)
-            for path in self._real_home.rglob("*")
+            str(path.relative_to(self.real_home)): (path.read_bytes(), path.stat().st_mode)
+            for path in self.real_home.rglob("*")
             if path.is_file() and not path.name.endswith(("-shm", "-wal"))
         }
 

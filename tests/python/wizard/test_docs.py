@@ -7,6 +7,7 @@ from string import Formatter
 
 import pytest
 import transcripts
+from servers import tls_front
 from support import REPOSITORY
 
 from tcsync.diagnosis import REMOTE_MESSAGES
@@ -76,9 +77,12 @@ def test_links_between_the_pages_lead_somewhere():
             assert name in entries() or page != "troubleshooting.md"
 
 
-def test_transcripts_are_what_happens(server, first, second):
+def test_transcripts_are_what_happens(server, first, second, authority):
     """If it fails, a page shows a conversation that nobody will see. TCSYNC_WRITE_DOCS=1 writes the pages anew."""
-    recorded = transcripts.record(first, second, server.url)
+    first.trust(authority)
+    second.trust(authority)
+    with tls_front(server.url, authority.certificate()) as url:
+        recorded = transcripts.record(first, second, url)
     used = set()
     for name in PAGES:
         page = Path(DOCS / name)

@@ -76,10 +76,8 @@ def test_behind_tls_with_a_private_authority(server, new_computer, authority):
         assert [message["id"] for message in outcome["messages"]] == ["sync-untrusted"], outcome
         assert outcome["exit_code"] == 4
         assert first.files() == before
-        for computer in (first, second):  # As if the authority were installed in the system.
-            copy = computer.home / "authority.pem"
-            copy.write_bytes(authority.file.read_bytes())
-            computer.environment["SSL_CERT_FILE"] = str(copy)
+        first.trust(authority)
+        second.trust(authority)
         assert first.json(*setup)["result"] == "done"
         outcome = second.json("setup", "--pairing-code-file", "-", given=first.pair())
         assert (outcome["result"], outcome["tasks"]) == ("done", {"all": 1, "pending": 1})

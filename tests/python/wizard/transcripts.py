@@ -55,7 +55,7 @@ class Recording:
         text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", EXAMPLE_CLIENT_ID, text)
         text = text.replace(self._cloud_url, CLOUD_URL)
         text = re.sub(r"(?<=at )/\S+/task\b", "/usr/bin/task", text)
-        text = text.replace("/usr/bin/task.", "/usr/bin/task.").replace(str(computer.home), "/home/ada")
+        text = text.replace(str(computer.real_home), "/home/ada").replace(str(computer.home), "/home/ada")
         text = re.sub(r"\d{8}T\d{6}Z", "20261124T093000Z", text)
         text = re.sub(r"(?m)^( *\d+ +)\d+s( +)", r"\1 -\2", text)
         kept = (line for line in text.splitlines() if not line.startswith(("Configuration override", "TASKRC override")))

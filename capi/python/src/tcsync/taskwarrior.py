@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .interrupts import deferred
 from .messages import Finding, Stop, find
 
 OLDEST_VERSION = (3, 1)
@@ -143,28 +144,32 @@ def explain_sync(done: Run) -> Finding:
 
 def _run_bounded(command: Sequence[str], shown: str, environment: Mapping[str, str], timeout_s: float) -> Run:
     """Runs a program without standard input. One that outlives its time, or a Ctrl-C, is killed with all it started."""
+    process: subprocess.Popen[str] | None = None
     try:
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-        )
+        with deferred():  # Otherwise a Ctrl-C could come when the program runs and nobody here knows its number yet.
+            process = _start(command, environment)
+        stdout, stderr = process.communicate(timeout=timeout_s)
+        return Run(shown, process.returncode, stdout, stderr)
     except OSError as error:
         raise Stop(find("task-fails", command=shown, status="none", detail=error.strerror or str(error))) from None
-    try:
-        stdout, stderr = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
-        _kill(process)
         raise Stop(find("task-hangs", command=shown, seconds=f"{timeout_s:g}")) from None
-    except BaseException:
-        _kill(process)
-        raise
-    return Run(shown, process.returncode, stdout, stderr)
+    finally:
+        if process is not None and process.returncode is None:
+            _kill(process)
+
+
+def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    )
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
