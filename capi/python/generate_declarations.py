@@ -36,7 +36,7 @@ SCALARS = {
 CONSTANT = re.compile(r"^#define (TCSYNC_[A-Z0-9_]+) (.+)$", re.MULTILINE)
 CODE = re.compile(r"\(\(tcsync_code\)\s*(?:(\d+)|\((\d+) \| (\d+) << 8\))\)")
 
-PREAMBLE = '''"""Generated from capi/include/tcsync.h by generate_declarations.py: do not edit. The header says what all of it means.
+PREAMBLE = '''"""Generated from capi/include/tcsync.h by generate_declarations.py: do not edit. The header says what it means.
 
 A result of type `const char *` is declared as an address (c_void_p).
 """
@@ -63,7 +63,16 @@ def preprocess(*flags: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         for name, text in FAKE_HEADERS.items():
             Path(folder, name).write_text(text, encoding="ascii")
-        command = [os.environ.get("CC") or "cc", "-E", "-P", "-nostdinc", "-U__GNUC__", f"-I{folder}", *flags, str(HEADER)]
+        command = [
+            os.environ.get("CC") or "cc",
+            "-E",
+            "-P",
+            "-nostdinc",
+            "-U__GNUC__",
+            f"-I{folder}",
+            *flags,
+            str(HEADER),
+        ]
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
@@ -93,7 +102,7 @@ def ctype(node: c_ast.Node, *, result: bool = False) -> str:
         case c_ast.IdentifierType(names=["void"]):
             return "None"
         case c_ast.IdentifierType(names=[name]):
-            return SCALARS.get(name, name)
+            return SCALARS.get(str(name), str(name))
         case c_ast.Struct(name=name):
             return str(name)
         case c_ast.ArrayDecl():
@@ -131,7 +140,9 @@ def generate() -> str:
             types = ", ".join([ctype(node.type.type), *parameters(node.type)])
             blocks.append(f"{name} = CFUNCTYPE({types})")
         elif isinstance(node.type, c_ast.Struct):
-            block = f'class {name}(Structure):\n    """{"Opaque" if node.type.decls is None else "As in the header"}."""\n'
+            block = (
+                f'class {name}(Structure):\n    """{"Opaque" if node.type.decls is None else "As in the header"}."""\n'
+            )
             if node.type.decls is not None:
                 fields = "".join(f'        ("{field.name}", {ctype(field.type)}),\n' for field in node.type.decls)
                 block += f"\n    _fields_ = (\n{fields}    )\n"

@@ -7,8 +7,8 @@ Ownership: what the library gives as tcsync_bytes is copied out and freed, which
 function returns. A key or a remote is a Handle, freed when it is closed and no call uses it any more.
 
 Threads: calls release the interpreter's lock. A call that may wait for the network runs on a thread of its own while
-the caller waits, because a signal such as Ctrl-C interrupts waiting in Python but not waiting in C; the interrupted call
-ends by its own deadline, unseen.
+the caller waits, because a signal such as Ctrl-C interrupts waiting in Python but not waiting in C; the interrupted
+call ends by its own deadline, unseen.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 LIBRARY_VARIABLE = "TCSYNC_LIBRARY"
 _BUNDLED = "libtcsync.0.dylib" if sys.platform == "darwin" else "libtcsync.so.0"
 
-T = TypeVar("T")
+T = TypeVar("T", bound=ctypes.Structure)
 
 
 @cache
@@ -132,9 +132,7 @@ def seal(key: KeyHandle, version_id: UUID, plaintext: bytes) -> bytes:
     sealed = ctypes.POINTER(c.tcsync_bytes)()
     error = ctypes.POINTER(c.tcsync_error)()
     with key.use() as pointer:
-        code = library().tcsync_seal(
-            pointer, _text(version_id), plaintext, len(plaintext), byref(sealed), byref(error)
-        )
+        code = library().tcsync_seal(pointer, _text(version_id), plaintext, len(plaintext), byref(sealed), byref(error))
     _check(code, error)
     return _take(sealed)
 
@@ -143,9 +141,7 @@ def unseal(key: KeyHandle, version_id: UUID, sealed: bytes) -> bytes:
     plaintext = ctypes.POINTER(c.tcsync_bytes)()
     error = ctypes.POINTER(c.tcsync_error)()
     with key.use() as pointer:
-        code = library().tcsync_unseal(
-            pointer, _text(version_id), sealed, len(sealed), byref(plaintext), byref(error)
-        )
+        code = library().tcsync_unseal(pointer, _text(version_id), sealed, len(sealed), byref(plaintext), byref(error))
     _check(code, error)
     return _take(plaintext)
 
@@ -198,9 +194,7 @@ def open_remote(
 def remote_probe(remote: RemoteHandle) -> c.tcsync_probe:
     probe = c.tcsync_probe(struct_size=ctypes.sizeof(c.tcsync_probe))
     error = ctypes.POINTER(c.tcsync_error)()
-    code = _interruptible(
-        remote, lambda pointer: library().tcsync_remote_probe(pointer, byref(probe), byref(error))
-    )
+    code = _interruptible(remote, lambda pointer: library().tcsync_remote_probe(pointer, byref(probe), byref(error)))
     _check(code, error)
     return probe
 
@@ -221,9 +215,7 @@ def remote_get_child_version(remote: RemoteHandle, parent_version_id: UUID) -> t
     return outcome.value, _uuid(version_id), _take(plaintext)
 
 
-def remote_add_version(
-    remote: RemoteHandle, parent_version_id: UUID, plaintext: bytes
-) -> tuple[int, UUID | None, int]:
+def remote_add_version(remote: RemoteHandle, parent_version_id: UUID, plaintext: bytes) -> tuple[int, UUID | None, int]:
     """The outcome, the version's ID, and the urgency of a snapshot."""
     version_id = ctypes.create_string_buffer(c.TCSYNC_UUID_TEXT_SIZE)
     outcome, urgency = ctypes.c_int32(), ctypes.c_int32()

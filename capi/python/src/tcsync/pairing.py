@@ -5,8 +5,8 @@ without I, L, O and U), joined by dashes:
 
     TCSYNC-05XXXXXX-XXXXXXXX-...
 
-Case, spaces, line breaks and dashes do not matter, O is read as 0, and I and L as 1. The characters after TCSYNC are the
-5-bit groups, highest bit first, of these bytes (the last group is filled up with zero bits):
+Case, spaces, line breaks and dashes do not matter, O is read as 0, and I and L as 1. The characters after TCSYNC are
+the 5-bit groups, highest bit first, of these bytes (the last group is filled up with zero bits):
 
     offset  bytes
     0       1      the format's version, now 1
@@ -81,7 +81,7 @@ def pairing_code_qr(code: Secret, *, border: int = 2) -> str:
     """A code as a QR code of half-block characters, for a terminal: lines that end with a newline.
 
     `border` is the quiet zone in modules. Error correction is the lowest, since a screen has no scratches: for the
-    usual code that gives 25 lines of 41 characters.
+    usual code that gives 21 lines of 41 characters.
     """
     drawn = io.StringIO()
     segno.make_qr("".join(code.reveal().split("-")), error="l", boost_error=False).terminal(

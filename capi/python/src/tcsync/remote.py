@@ -131,8 +131,8 @@ class RemoteServer:
 
     Making one derives the key (a good part of a second of processor time), unless `key` is given, which then stays the
     caller's; it does not connect. `ca_file` has further certificate authorities, PEM. `proxy` is the URL of an HTTP
-    proxy, "" for none, None for what the environment says (https_proxy, http_proxy, no_proxy). `connect_timeout_s` is for
-    name lookup, connection, proxy and TLS together, `timeout_s` for a whole call.
+    proxy, "" for none, None for what the environment says (https_proxy, http_proxy, no_proxy). `connect_timeout_s` is
+    for name lookup, connection, proxy and TLS together, `timeout_s` for a whole call.
 
     Any thread may call; calls on one object are made one after the other. A call on the main thread can be interrupted.
     """
@@ -151,7 +151,13 @@ class RemoteServer:
         self._own_key = SealingKey.derive(credentials.client_id, credentials.secret) if key is None else None
         try:
             self._remote = _open(
-                credentials.url, credentials.client_id, key or self._own_key, ca_file, proxy, connect_timeout_s, timeout_s
+                credentials.url,
+                credentials.client_id,
+                key or self._own_key,
+                ca_file,
+                proxy,
+                connect_timeout_s,
+                timeout_s,
             )
         except BaseException:
             if self._own_key:

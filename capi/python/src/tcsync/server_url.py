@@ -45,13 +45,17 @@ def normalise_url(text: str) -> str:
         compact = compact[2:]
     given_scheme = found[1].lower() if found else None
     if given_scheme not in (None, "http", "https"):
-        raise UrlError(f"the URL '{shown}' begins with {given_scheme}://; a sync server's begins with https:// or http://")
+        raise UrlError(
+            f"the URL '{shown}' begins with {given_scheme}://; a sync server's begins with https:// or http://"
+        )
     rest = compact[found.end() :] if found else compact
     try:
         parts = urlsplit(f"//{rest}")
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise UrlError(f"the URL '{shown}' has no valid host and port; enter one such as https://sync.example.com") from None
+        raise UrlError(
+            f"the URL '{shown}' has no valid host and port; enter one such as https://sync.example.com"
+        ) from None
     if "@" in parts.netloc:
         raise UrlError("a sync server's URL has no user name or password in it; remove what is before the @")
     if parts.query or parts.fragment or "?" in rest or "#" in rest:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -152,7 +152,7 @@ class Taskrc:
         return (name for name, setting in self.settings.items() if setting.value)
 
 
-_BACKEND_NAMES = {
+_BACKEND_NAMES: Mapping[Backend, Callable[[str], bool]] = {
     Backend.SERVER: lambda name: name in (SERVER_URL, CLIENT_ID),
     Backend.LOCAL: lambda name: name.startswith("sync.local."),
     Backend.GCP: lambda name: name.startswith("sync.gcp."),
@@ -256,7 +256,7 @@ class _Reader:
                 decoded = _decode(_expand(value.strip(_SPACE), self._environment))
                 self.settings[name] = Setting(name, decoded, path, number)
                 continue
-            before, include, included = significant.partition("include")
+            _, include, included = significant.partition("include")
             if not include:
                 raise TaskrcSyntaxError(
                     f"{path}:{number}: this line is neither a setting, NAME=VALUE, nor an include; Taskwarrior refuses "

@@ -47,8 +47,8 @@ def edit_taskrc(taskrc: Taskrc, changes: Mapping[str, str | Secret | None]) -> E
     """Sets settings, and removes those whose new value is None.
 
     When all are in force already, the content stays as it is, and only permissions of others are taken away. Errors,
-    after which the file is as it was: TaskrcChangedError when it is not as `taskrc` was read; TaskrcIncludeError when an
-    included file defines what is to be removed; TaskrcError when the system refuses.
+    after which the file is as it was: TaskrcChangedError when it is not as `taskrc` was read; TaskrcIncludeError when
+    an included file defines what is to be removed; TaskrcError when the system refuses.
     """
     target = Path(os.path.realpath(taskrc.path))
     _require_unchanged(taskrc, target)
@@ -108,9 +108,7 @@ def _changed_content(taskrc: Taskrc, wanted: Mapping[str, str | None]) -> bytes:
     if overruled:
         content = _with_changes(taskrc.content, different, at_end=frozenset(overruled))
     for name in _not_in_force(taskrc, content, different):
-        setting = parse_taskrc(
-            taskrc.path, content, taskrc.environment, exists=True, mode=_OWNER_ONLY
-        ).setting(name)
+        setting = parse_taskrc(taskrc.path, content, taskrc.environment, exists=True, mode=_OWNER_ONLY).setting(name)
         where = f"{setting.file}:{setting.line}" if setting else "an included file"
         raise TaskrcIncludeError(
             f"{name} is set in {where}, which {taskrc.path} includes, so it cannot be changed in {taskrc.path}; change "
@@ -145,7 +143,9 @@ def _with_changes(content: bytes, wanted: Mapping[str, str | None], *, at_end: f
             kept.append(_line(name, missing.pop(name), line))
     kept.reverse()
     carriage_return = ending[:-1]
-    kept.extend(f"{name}={encode_value(value)}{carriage_return}" for name, value in missing.items() if value is not None)
+    kept.extend(
+        f"{name}={encode_value(value)}{carriage_return}" for name, value in missing.items() if value is not None
+    )
     changed = "".join(f"{line}\n" for line in kept)
     unchanged_end = bool(open_end) and bool(kept) and not missing and kept[-1] == lines[-1]
     if unchanged_end:
