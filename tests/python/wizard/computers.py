@@ -15,7 +15,6 @@ import tempfile
 from pathlib import Path
 
 import pexpect
-
 from support import run_bounded
 
 TIMEOUT_S = 60
@@ -48,6 +47,12 @@ def tcsync_command():
     return [str(beside)] if beside.exists() else [sys.executable, "-m", "tcsync"]
 
 
+def python_command():
+    """The Python in which tcsync is installed, for programs of a test's own."""
+    program = Path(tcsync_command()[0])
+    return [str(program.with_name("python") if program.name == "tcsync" else program)]
+
+
 class Computer:
     """One computer of one person. `task` None: there is no Taskwarrior on it."""
 
@@ -62,7 +67,7 @@ class Computer:
         if fake_task:
             self._write_task(FAKE_TASKS[fake_task])
         elif has_task:
-            self._write_task(f"exec {shlex.join(client.command)} \"$@\"")
+            self._write_task(f'exec {shlex.join(client.command)} "$@"')
         self.program = tcsync_command()
         self.environment = {
             "HOME": str(self.home),

@@ -128,11 +128,14 @@ def tls_front(server_url, certificate):
 
     def serve(plain):
         # A client that rejects the certificate leaves in the middle of the handshake.
-        with contextlib.suppress(OSError), context.wrap_socket(plain, server_side=True) as outer:
-            with socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_S) as inner:
-                inner.settimeout(None)
-                threading.Thread(target=pass_on, args=(inner, outer), daemon=True).start()
-                pass_on(outer, inner)
+        with (
+            contextlib.suppress(OSError),
+            context.wrap_socket(plain, server_side=True) as outer,
+            socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_S) as inner,
+        ):
+            inner.settimeout(None)
+            threading.Thread(target=pass_on, args=(inner, outer), daemon=True).start()
+            pass_on(outer, inner)
 
     def pass_on(source, target):
         with contextlib.suppress(OSError):

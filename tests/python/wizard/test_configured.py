@@ -1,4 +1,4 @@
-"""A computer that has sync settings already, or has synced elsewhere. If one of these fails, people lose settings or tasks."""
+"""A computer that has sync settings, or has synced elsewhere. If one of these fails, people lose settings or tasks."""
 
 import json
 from pathlib import Path
@@ -84,7 +84,7 @@ def with_all_kinds_of_tasks(computer):
     computer.task("add", "two", "depends:1")
     computer.task("add", "weekly", "due:tomorrow", "recur:weekly")
     computer.task("add", "waiting", "wait:2040-01-01")
-    computer.task("add", "umlaut é 😀 \"quoted\"")
+    computer.task("add", 'umlaut é 😀 "quoted"')
     computer.task("1", "annotate", "a note")
     computer.task("add", "finished")
     computer.task("finished", "done")
@@ -136,7 +136,7 @@ def test_the_safe_way_is_offered_at_a_terminal(start_server, first):
     terminal = first.terminal(*flags)
     terminal.answer("Do that? [y/N]: ", "y")
     assert terminal.end() == 0
-    assert "Carried over 1 tasks" in terminal.screen
+    assert "Carried over 1 task (1 pending);" in terminal.screen
     assert first.tasks() == before
 
 

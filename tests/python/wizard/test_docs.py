@@ -1,4 +1,4 @@
-"""The documentation shows what happens and explains every message. If one of these fails, people read what is not so."""
+"""The documentation shows what happens and explains every message. If one of these fails, it says what is not so."""
 
 import os
 import re

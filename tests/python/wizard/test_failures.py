@@ -3,6 +3,7 @@
 import contextlib
 
 import pytest
+from computers import python_command
 from servers import answering, free_port, silent, tls_front
 
 UNKNOWN_ID = "123e4567-e89b-42d3-a456-426614174000"
@@ -22,6 +23,8 @@ PLAIN_FAILURES = {
     "server-timeout": lambda context: context.enter_context(silent()),
     "server-too-many-requests": http(429, ("Retry-After", "30")),
     "server-broken": http(500),
+    "server-unavailable": http(503, ("Retry-After", "30")),
+    "server-redirects": http(301, ("Location", "https://elsewhere.example.com/")),
     "server-no-sync-server": http(200),
     "tls-not-spoken": lambda context: context.enter_context(answering(200)).replace("http:", "https:"),
 }
@@ -42,9 +45,12 @@ def test_each_failure_of_a_server_has_its_own_message(first, identifier):
 def test_rejections_and_waits_are_told(first):
     """If it fails, the status or the time to wait, which a person needs, is lost."""
     with answering(429, [("Retry-After", "30")]) as url:
-        assert "30 s" in first.json("setup", "--first-computer", "--server-url", url)["messages"][0]["text"]
-    with answering(503) as url:
-        assert "503" in first.json("setup", "--first-computer", "--server-url", url)["messages"][0]["text"]
+        assert "30 seconds" in first.json("setup", "--first-computer", "--server-url", url)["messages"][0]["text"]
+    with answering(418) as url:
+        message = first.json("setup", "--first-computer", "--server-url", url)["messages"][0]
+        assert message["id"] == "server-no-sync-server" and "418" in message["text"]
+    with answering(502) as url:
+        assert "502" in first.json("setup", "--first-computer", "--server-url", url)["messages"][0]["text"]
 
 
 @pytest.mark.parametrize(
@@ -266,3 +272,54 @@ def test_a_server_that_dies_between_check_and_sync(server, first):
     assert [message["id"] for message in outcome["messages"]] == ["sync-unreachable"], outcome
     assert outcome["exit_code"] == 4
     assert first.files() == before
+
+
+LINKS = {
+    "name": ("server-name-unknown", lambda _context: "http://no-such-host.invalid"),
+    "tls": ("tls-not-spoken", PLAIN_FAILURES["tls-not-spoken"]),
+    "connection": ("server-refused", refused),
+    "server": ("server-broken", PLAIN_FAILURES["server-broken"]),
+}
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_the_doctor_names_the_link_that_is_broken(paired, link):
+    """If it fails, the doctor blames another link, or says of later ones that they hold although it did not look."""
+    identifier, make = LINKS[link]
+    with contextlib.ExitStack() as context:
+        taskrc = paired.taskrc.read_text(encoding="utf-8")
+        settings = taskrc.splitlines()
+        settings = [line if not line.startswith("sync.server.url=") else "" for line in settings]
+        paired.write_taskrc("\n".join([*settings, f"sync.server.url={make(context)}", ""]))
+        report = paired.json("doctor")
+    assert report["exit_code"] == 1
+    assert failed(report) == {link: identifier}
+    statuses = [(check["check"], check["status"]) for check in report["checks"]]
+    position = statuses.index((link, "failed"))
+    assert {status for _, status in statuses[:position]} == {"ok"}
+    assert {status for _, status in statuses[position + 1 :]} == {"skipped"}
+
+
+def test_the_doctor_notices_a_wrong_clock(paired, tmp_path):
+    """If it fails, a person with a wrong clock looks for the reason of strange merges elsewhere."""
+    program = tmp_path / "late.py"
+    program.write_text(
+        "import time, tcsync.doctor, types\n"
+        "tcsync.doctor.time = types.SimpleNamespace(time=lambda: time.time() - 3600)\n"
+        "from tcsync.cli import main\n"
+        "main()\n",
+        encoding="utf-8",
+    )
+    paired.program = [*python_command(), str(program)]
+    report = paired.json("doctor")
+    assert failed(report) == {"clock": "clock-wrong"}
+    assert "behind the server's" in next(check["text"] for check in report["checks"] if check["check"] == "clock")
+
+
+def test_a_keyring_that_is_not_there_is_no_failure_of_the_setup(server, first):
+    """If it fails, a computer without a keyring cannot be set up with --keyring, or the missing copy goes unnoticed."""
+    flags = ("setup", "--first-computer", "--server-url", server.url, "--keyring")
+    outcome = first.json(*flags, PYTHON_KEYRING_BACKEND="keyring.backends.fail.Keyring")
+    assert outcome["result"] == "done"
+    assert [message["id"] for message in outcome["messages"]] == ["keyring-failed"]
+    assert first.json("doctor")["exit_code"] == 0

@@ -1,4 +1,4 @@
-"""Ctrl-C, the end of input, SIGTERM and a closed terminal, at every prompt and while things run: all is as it was before."""
+"""Ctrl-C, the end of input, SIGTERM and a closed terminal, at prompts and while things run: all is as it was before."""
 
 import os
 import signal
@@ -115,6 +115,26 @@ def test_after_the_first_sync_took_effect_the_settings_stay(server, first):
     assert "[interrupted-while-syncing]" in terminal.screen
     first.unwrap_task("real-task")
     assert first.json("doctor")["exit_code"] == 0
+
+
+def test_while_tasks_are_carried_over(start_server, first):
+    """If it fails, a replica is torn: the old one is aside, the new one is half full, and the taskrc names neither."""
+    old, new = start_server(), start_server()
+    first.add("Buy milk", "Call Ada")
+    assert first.json("setup", "--first-computer", "--server-url", old.url)["result"] == "done"
+    tasks, taskrc = first.exported(), first.taskrc.read_bytes()
+    first.wrap_task('case "$*" in *import*) echo now > "$HOME/importing"; exec sleep 600;; esac')
+    first.copy_task("real-task")
+    terminal = first.terminal("setup", "--first-computer", "--server-url", new.url, "--replace", "--fresh-replica")
+    wait_until(lambda: (first.home / "importing").exists(), 30, "the import runs")
+    assert not (first.home / ".task" / "taskchampion.sqlite3").exists()
+    terminal.interrupt()
+    assert terminal.end() == 130
+    assert "[interrupted]" in terminal.screen
+    first.unwrap_task("real-task")
+    assert first.taskrc.read_bytes() == taskrc
+    assert first.exported() == tasks
+    assert "up to date" in next(check["text"] for check in first.json("doctor")["checks"] if check["check"] == "sync")
 
 
 def is_gone(process_id):

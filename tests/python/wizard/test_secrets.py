@@ -1,5 +1,5 @@
-"""While the wizard runs, somebody else on the computer looks: at every process's arguments and environment, at every file
-that others may read, and at every log. The secret is in none of them."""
+"""While the wizard runs, somebody else on the computer looks: at every process's arguments and environment, at every
+file that others may read, and at every log. The secret is in none of them."""
 
 import os
 import stat
@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from computers import tcsync_command
+from computers import python_command
 
 
 class Watch:
@@ -82,8 +82,6 @@ def test_the_secret_is_nowhere_where_others_look(server, new_computer, tmp_path)
 
 def test_a_bug_shows_no_secret(server, paired, second):
     """If it fails, a traceback with credentials ends up in a bug report."""
-    python = Path(tcsync_command()[0])
-    python = python.with_name("python") if python.name == "tcsync" else python
     program = second.home / "broken.py"
     program.write_text(
         "import tcsync.setup.flow as flow\n"
@@ -95,7 +93,7 @@ def test_a_bug_shows_no_secret(server, paired, second):
         "main()\n",
         encoding="utf-8",
     )
-    second.program = [str(python), str(program)]
+    second.program = [*python_command(), str(program)]
     done = second.tcsync("setup", "--pairing-code-file", "-", given=paired.pair())
     assert done.returncode == 1
     assert "ZeroDivisionError at broken.py:5. [unexpected]" in done.stdout

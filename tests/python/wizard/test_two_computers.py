@@ -1,10 +1,10 @@
-"""Both computers, from nothing to in sync, at a terminal and from scripts. If one of these fails, people cannot set up sync."""
+"""Both computers, from nothing to in sync, at a terminal and from scripts: if this fails, nobody can set up sync."""
 
 import json
 import os
 import re
 
-from computers import tcsync_command
+from computers import Terminal, python_command
 
 
 def set_up_first_at_terminal(computer, url, *flags):
@@ -136,7 +136,8 @@ def test_piped_output_is_plain_and_keeps_secrets_back(server, first):
     assert "\x1b" not in done.stdout
     assert first.secret() not in done.stdout + done.stderr
     assert first.pair() not in done.stdout + done.stderr
-    shown = first.tcsync("setup", "--replace", "--fresh-replica", "--first-computer", "--server-url", server.url, "--reveal")
+    again = ("setup", "--first-computer", "--server-url", server.url, "--replace", "--fresh-replica", "--reveal")
+    shown = first.tcsync(*again)
     assert first.secret() in shown.stdout and first.pair() in shown.stdout
 
 
@@ -154,6 +155,7 @@ def test_a_foreign_program_mounts_the_setup(server, first, tmp_path):
     """If it fails, brainplorp cannot have the setup as one of its steps."""
     program = tmp_path / "host.py"
     program.write_text(
+        f"URL = {server.url!r}\n"
         "import click\n"
         "from tcsync.cli import setup_command\n"
         "@click.group()\n"
@@ -163,20 +165,17 @@ def test_a_foreign_program_mounts_the_setup(server, first, tmp_path):
         "@host.command()\n"
         "@click.pass_context\n"
         "def everything(context):\n"
-        "    outcome = context.invoke(step, server_url=%r, computer='first')\n"
+        "    outcome = context.invoke(step, server_url=URL, computer='first')\n"
         "    print('host goes on:', outcome.result, outcome.tasks)\n"
-        "host()\n" % server.url,
+        "host()\n",
         encoding="utf-8",
     )
-    python = tcsync_command()[0]
-    python = os.path.join(os.path.dirname(python), "python") if python.endswith("tcsync") else python
-    from computers import Terminal
-
-    terminal = Terminal([python, str(program), "sync"], first.environment)
+    python = python_command()
+    terminal = Terminal([*python, str(program), "sync"], first.environment)
     terminal.answer("Choose option [1]: ", "3")
     assert terminal.end() == 0
     assert terminal.screen.startswith("Step 7: Tasks\n  TaskChampion Server Options:\n    1. Host Cloud (recommended")
-    terminal = Terminal([python, str(program), "everything"], first.environment)
+    terminal = Terminal([*python, str(program), "everything"], first.environment)
     assert terminal.end() == 0, terminal.screen
     assert "host goes on: done {'all': 0}" in terminal.screen
 

@@ -58,8 +58,8 @@ class Recording:
         text = text.replace(str(computer.real_home), "/home/ada").replace(str(computer.home), "/home/ada")
         text = re.sub(r"\d{8}T\d{6}Z", "20261124T093000Z", text)
         text = re.sub(r"(?m)^( *\d+ +)\d+s( +)", r"\1 -\2", text)
-        kept = (line for line in text.splitlines() if not line.startswith(("Configuration override", "TASKRC override")))
-        return "\n".join(line for line in kept if "task news" not in line).strip("\n") + "\n"
+        remarks = ("Configuration override", "TASKRC override", "Recently upgraded")
+        return "\n".join(line for line in text.splitlines() if not line.startswith(remarks)).strip("\n") + "\n"
 
 
 def record(first, second, cloud_url):
@@ -67,9 +67,7 @@ def record(first, second, cloud_url):
     story = Recording(first, second, cloud_url)
     shown = {}
     first.add("Buy milk", "Call Grace")
-    shown["first"] = story.on(
-        first, "tcsync setup", ("Choose option [1]: ", ""), ("computer? [y/N]: ", "")
-    )
+    shown["first"] = story.on(first, "tcsync setup", ("Choose option [1]: ", ""), ("computer? [y/N]: ", ""))
     code = first.pair()
     second.add("Water plants")
     shown["second"] = story.on(

@@ -1,7 +1,7 @@
 """The commands: setup, doctor, pair, show. Other programs mount them in click groups of their own.
 
-    from tcsync.cli import setup_command
-    group.add_command(setup_command(title="Step 2: TaskWarrior Sync", cloud_name="brainplorp Cloud Sync"))
+from tcsync.cli import setup_command
+group.add_command(setup_command(title="Step 2: TaskWarrior Sync", cloud_name="brainplorp Cloud Sync"))
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ _SETUP_OPTIONS = _options(
     click.option("--save-unverified", is_flag=True, help="Save the settings also when the server cannot be reached."),
     click.option("--keyring", is_flag=True, help="Also keep a copy of the credentials in the system's keyring."),
     click.option("--qr", is_flag=True, help="Also show the pairing code as a QR code."),
-    click.option("--reveal", is_flag=True, help="Show the secret and the pairing code also where there is no terminal."),
+    click.option("--reveal", is_flag=True, help="Show the secret and the pairing code without a terminal, too."),
     click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing."),
     _YES,
     _JSON,
@@ -110,7 +110,7 @@ def setup_command(
     @click.command(name, help="Set up Taskwarrior's sync on this computer: the first one, or a further one.")
     @_SETUP_OPTIONS
     @click.pass_context
-    def command(context: click.Context, **flags: Any) -> Outcome:
+    def command(context: click.Context, /, **flags: Any) -> Outcome:
         outcome = run_setup(flags, title=title, cloud_name=cloud_name)
         if flags["as_json"]:
             click.echo(json.dumps(outcome.as_json(reveal=flags["reveal"]), indent=2))
@@ -165,7 +165,7 @@ def _answers(flags: dict[str, Any]) -> Answers:
 
 @contextmanager
 def _stops() -> Iterator[None]:
-    """Within it, whatever ends a command early becomes a Stop. A bug shows where it is, and never what was in memory."""
+    """Within it, whatever ends a command early becomes a Stop. A bug shows where it is, never what was in memory."""
     try:
         yield
     except (Stop, click.exceptions.Exit):
@@ -207,7 +207,7 @@ def _print_finding(finding: Finding, *, as_json: bool) -> None:
 
 @click.command("doctor")
 @_REACH
-@click.option("--first-computer", is_flag=True, help="An empty history on the server is right: this computer begins it.")
+@click.option("--first-computer", is_flag=True, help="The server has no data yet, and this computer begins.")
 @_YES
 @_JSON
 @_TASK

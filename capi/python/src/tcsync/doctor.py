@@ -1,4 +1,4 @@
-"""Checks each link of the chain from this computer's `task` to the tasks on the server, and finishes an unverified setup."""
+"""Checks each link from this computer's `task` to the tasks on the server, and finishes an unverified setup."""
 
 from __future__ import annotations
 
@@ -33,15 +33,22 @@ T = TypeVar("T")
 Status = Literal["ok", "failed", "skipped"]
 
 # The checks in their order. Which one a server's failure belongs to, by the finding's name; others belong to "server".
-_SERVER_LINKS = ("name", "tls", "server")
+_SERVER_LINKS = ("name", "connection", "tls", "server")
 _LINK_OF = {
     "server-name-unknown": "name",
+    "server-refused": "connection",
+    "server-network": "connection",
+    "server-proxy": "connection",
+    "server-timeout": "connection",
     "tls-expired": "tls",
     "tls-unknown-ca": "tls",
     "tls-wrong-host": "tls",
+    "tls-not-spoken": "tls",
     "tls-failed": "tls",
     "client-not-allowed": "credentials",
 }
+# A proxy looks the name up itself, and a timeout may have been anywhere.
+_UNKNOWN_WAY = ("server-proxy", "server-timeout")
 CHECKS = ("task", "taskrc", "permissions", "replica", *_SERVER_LINKS, "clock", "credentials", "data", "sync")
 
 
@@ -62,9 +69,7 @@ class Check:
 class Doctor:
     """One examination. `checks` has every link in order, also those that could not be reached any more."""
 
-    def __init__(
-        self, console: Console, asker: Asker, program: TaskProgram, reach: Reach, *, is_first: bool
-    ) -> None:
+    def __init__(self, console: Console, asker: Asker, program: TaskProgram, reach: Reach, *, is_first: bool) -> None:
         self._console = console
         self._asker = asker
         self._program = program
@@ -83,7 +88,7 @@ class Doctor:
     def run(self) -> None:
         computer = self._local("taskrc", lambda: ThisComputer(self._program))
         if computer is not None:
-            self._local("task", lambda: computer.taskwarrior, lambda found: f"Taskwarrior {found.version} at {found.path}")
+            self._local("task", lambda: computer.taskwarrior, str)
             credentials = self._check_taskrc(computer)
             replica = self._local("replica", computer.replica, lambda found: say_replica(found, computer))
             if credentials is not None:
@@ -94,7 +99,9 @@ class Doctor:
 
     def _check_taskrc(self, computer: ThisComputer) -> Credentials | None:
         credentials = self._local(
-            "taskrc", computer.require_credentials, lambda found: f"{computer.taskrc_path} is set to sync with {found.url}"
+            "taskrc",
+            computer.require_credentials,
+            lambda found: f"{computer.taskrc_path} is set to sync with {found.url}",
         )
         if credentials is not None:
             self._local("permissions", lambda: self._check_mode(computer), str)
@@ -121,14 +128,16 @@ class Doctor:
 
     def _reached(self, credentials: Credentials, probe: Probe) -> None:
         self._ok("name", f"the name of {credentials.url} is known")
+        self._ok("connection", "the server can be reached")
         self._ok("tls", "the certificate is valid" if probe.uses_tls else "not used: the URL begins with http://")
         self._ok("server", probe.server_name or "a sync server answers")
 
     def _failed_link(self, finding: Finding) -> None:
-        """A link that failed; those of the way to it have held."""
+        """A link that failed. Those on the way to it have held, unless nothing tells how far the way was."""
         link = _LINK_OF.get(finding.identifier, "server")
-        for earlier in CHECKS[CHECKS.index(_SERVER_LINKS[0]) : CHECKS.index(link)]:
-            if earlier != "clock" and not self._has(earlier):
+        way = () if finding.identifier in _UNKNOWN_WAY else _SERVER_LINKS
+        for earlier in way:
+            if CHECKS.index(earlier) < CHECKS.index(link) and not self._has(earlier):
                 self._ok(earlier, "holds")
         self._failed(link, finding)
 
@@ -231,5 +240,6 @@ def _say_position(replica: Replica, server: ServerCheck, history: History) -> st
     if behind:
         return "this computer is behind the server: run `task sync` to fetch what is new"
     if ahead:
-        return f"this computer is ahead of the server by {replica.unsent_operations} changes: run `task sync` to send them"
+        number = replica.unsent_operations
+        return f"this computer is ahead of the server by {number} changes: run `task sync` to send them"
     return "this computer is up to date with the server"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .interrupts import deferred
-from .messages import Finding, Stop, find
+from .messages import Stop, find
 from .replica import DATABASE_FILES
 from .taskwarrior import Taskwarrior
 
@@ -31,9 +31,8 @@ class Exchange:
         self.kept_aside = _unused(data_directory / f"before-tcsync-{datetime.now():%Y%m%d-%H%M%S}")
         self._moved = False
 
-    def run(self) -> int:
-        """Carries all tasks over and returns their number. Stop with a finding when not every task arrived as it was;
-        the caller then undoes."""
+    def run(self) -> None:
+        """Carries all tasks over. Stop with a finding when not every task arrived as it was; the caller then undoes."""
         exported = self._taskwarrior.export()
         with deferred():
             self.kept_aside.mkdir(mode=0o700)
@@ -46,8 +45,8 @@ class Exchange:
         if before != after:
             lost = len(before.keys() - after.keys())
             changed = sum(before[key] != after[key] for key in before.keys() & after.keys())
-            raise Stop(self._failed(f"of {len(before)} tasks {lost} were lost and {changed} changed"))
-        return len(before)
+            detail = f"of {len(before)} tasks {lost} were lost and {changed} changed"
+            raise Stop(find("exchange-failed", detail=detail, export=self.kept_aside / EXPORT))
 
     def undo(self) -> None:
         """The old replica is where it was; what was imported is in the directory aside."""
@@ -59,9 +58,6 @@ class Exchange:
             _move_all(self._data, failed)
             _move_all(self.kept_aside, self._data)
             self._moved = False
-
-    def _failed(self, detail: str) -> Finding:
-        return find("exchange-failed", detail=detail, export=self.kept_aside / EXPORT)
 
 
 def _by_uuid(exported: str) -> dict[str, dict[str, Any]]:

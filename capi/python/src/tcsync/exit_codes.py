@@ -1,4 +1,4 @@
-"""The exit status of every command, in one table: docs/multi-computer-setup.md has it as `markdown_table()` writes it."""
+"""The exit status of every command, in one table; docs/multi-computer-setup.md has it as markdown_table() writes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C, a closed terminal and SIGTERM: all end a command in the same orderly way, and never in the middle of a step."""
+"""Ctrl-C, a closed terminal and SIGTERM: all end a command in the same orderly way, never in the middle of a step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
 
 @contextmanager
 def as_interrupts() -> Iterator[None]:
-    """Within it, each of the signals raises KeyboardInterrupt. In other threads than the main one it changes nothing."""
+    """Within it, each of the signals raises KeyboardInterrupt. In threads other than the main one nothing changes."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -118,7 +118,9 @@ _SERVER = {
         ExitCode.SERVER,
     ),
     "server-full": Message(
-        "The disk of the server at {url} is full (507).", "Its operator must make room; nothing is lost.", ExitCode.SERVER
+        "The disk of the server at {url} is full (507).",
+        "Its operator must make room; nothing is lost.",
+        ExitCode.SERVER,
     ),
     "server-broken": Message(
         "The server at {url} has an error of its own: {detail}.",
@@ -136,8 +138,8 @@ _SERVER = {
         ExitCode.SERVER,
     ),
     "server-no-sync-server": Message(
-        "What answers at {url} is no TaskChampion sync server.",
-        "Check the URL: a missing path or another port is a common reason. Opened in a browser, a sync server names itself.",
+        "What answers at {url} is no TaskChampion sync server: {detail}.",
+        "Check the URL: a missing path or another port is a common reason. In a browser, a sync server names itself.",
         ExitCode.SERVER,
     ),
     "server-answer-too-large": Message(
@@ -214,7 +216,7 @@ _TASKWARRIOR = {
     ),
     "task-too-old": Message(
         "Taskwarrior {version} at {path} is too old: it cannot use this kind of sync server.",
-        "Install Taskwarrior 3.1 or later (Debian 12 has 2.6.2 only), and import your tasks there as its release notes say.",
+        "Install Taskwarrior 3.1 or later (Debian 12 has only 2.6.2), and import your tasks as its release notes say.",
         ExitCode.TASKWARRIOR,
     ),
     "task-known-to-hang": Message(
@@ -224,7 +226,7 @@ _TASKWARRIOR = {
     ),
     "task-hangs": Message(
         "Taskwarrior hangs: `{command}` was stopped after {seconds} s.",
-        "Run the command by hand to see what it waits for (a hook, a lock, a question); --task-timeout gives it longer.",
+        "Run the command by hand to see what it waits for (a hook, a lock, a question); --task-timeout waits longer.",
         ExitCode.TASKWARRIOR,
     ),
     "task-fails": Message(
@@ -272,7 +274,7 @@ _TASKWARRIOR = {
     ),
     "sync-diverged": Message(
         "`task sync` failed: this computer's replica and the server's history have diverged.",
-        "`tcsync setup --replace --fresh-replica` exports this computer's tasks and joins the history with all of them.",
+        "`tcsync setup --replace --fresh-replica` exports the tasks of this computer and joins with all of them.",
         ExitCode.TASKWARRIOR,
     ),
     "sync-failed": Message(
@@ -387,7 +389,9 @@ _COMMANDS = {
     "unexpected": Message(
         "Something failed that has no name here: {detail}.", "Report it, with this message.", ExitCode.CHECK_FAILED
     ),
-    "declined": Message("Stopped at your wish; nothing was changed.", "Run `tcsync setup` again at any time.", ExitCode.REFUSED),
+    "declined": Message(
+        "Stopped at your wish; nothing was changed.", "Run `tcsync setup` again at any time.", ExitCode.REFUSED
+    ),
     "interrupted": Message(
         "Interrupted. Nothing was changed: everything is as it was before.",
         "Run `tcsync setup` again at any time.",

@@ -87,7 +87,8 @@ def _check_format(path: Path, database: sqlite3.Connection) -> None:
     for table, wanted in _COLUMNS.items():
         found = {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
         if not wanted <= found:
-            raise ReplicaUnknown(f"{path} has another format than is known: table {table} lacks {sorted(wanted - found)}")
+            lacking = ", ".join(sorted(wanted - found))
+            raise ReplicaUnknown(f"{path} has another format than is known: table {table} lacks {lacking}")
     if database.execute("PRAGMA table_info(version)").fetchall():
         major, minor = database.execute("SELECT major, minor FROM version").fetchone()
         if major != 0:

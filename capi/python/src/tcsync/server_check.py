@@ -64,7 +64,8 @@ class ServerCheck:
         with self._findings():
             probe = self._remote.probe()
         if probe.kind is ProbeKind.NOT_SYNC_SERVER:
-            raise Stop(find("server-no-sync-server", url=self._credentials.url, client_id=self._credentials.client_id))
+            detail = f"its page has status {probe.http_status}"
+            raise Stop(find("server-no-sync-server", url=self._credentials.url, detail=detail))
         if probe.kind is ProbeKind.NOT_ALLOWED:
             raise Stop(find("client-not-allowed", url=self._credentials.url, client_id=self._credentials.client_id))
         return probe

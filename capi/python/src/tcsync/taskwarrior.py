@@ -72,6 +72,9 @@ class Taskwarrior:
         self._taskrc = taskrc
         self._timeout_s = timeout_s
 
+    def __str__(self) -> str:
+        return f"Taskwarrior {self.version} at {self.path}"
+
     def export(self) -> str:
         """All tasks of any status, as Taskwarrior's own JSON."""
         done = self._checked(*_AS_IS, "rc.json.array=1", "export")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ..computer import ThisComputer
 from ..credentials import Credentials
@@ -21,8 +22,6 @@ class Commit:
 
     computer: ThisComputer
     _undo: ExitStack = field(default_factory=ExitStack)
-    edit: Edit | None = None
-    exchange: Exchange | None = None
     _before_sync: Replica | None = None
 
     def __enter__(self) -> Commit:
@@ -43,16 +42,17 @@ class Commit:
 
     def configure(self, credentials: Credentials) -> Edit:
         with deferred():
-            self.edit = edit = self.computer.configure(credentials)
+            edit = self.computer.configure(credentials)
             if edit.changed:
                 self._undo.callback(undo_edit, edit)
         return edit
 
-    def exchange_replica(self) -> int:
-        """Carries the tasks over into a fresh replica; returns their number."""
-        self.exchange = exchange = Exchange(self.computer.taskwarrior, self.computer.taskrc.data_location)
+    def exchange_replica(self) -> Path:
+        """Carries the tasks over into a fresh replica; returns where the old one is."""
+        exchange = Exchange(self.computer.taskwarrior, self.computer.taskrc.data_location)
         self._undo.callback(exchange.undo)
-        return exchange.run()
+        exchange.run()
+        return exchange.kept_aside
 
     @contextmanager
     def syncing(self) -> Iterator[None]:

@@ -147,6 +147,7 @@ class Conversation:
         """Shows what failed and asks what now. Raises Stop with the finding when that is the end of it."""
         if not self._asker.is_interactive:
             if may_save and self._answers.save_unverified:
+                self.console.finding(finding)
                 return Next.SAVE
             raise Stop(finding)
         self.console.finding(finding)

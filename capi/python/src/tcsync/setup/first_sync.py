@@ -29,7 +29,7 @@ class FirstSync:
 def first_sync(
     computer: ThisComputer, credentials: Credentials, reach: Reach, console: Console, *, begins: bool
 ) -> FirstSync:
-    """Syncs, reads back, and says so. Stop when `task sync` itself fails. `begins`: this computer is the history's first."""
+    """Syncs, reads back, and says so. Stop when `task sync` itself fails. `begins`: the history's first computer."""
     before = computer.replica()
     console.line(texts.SYNCING)
     if begins and before.unsent_operations == 0:
@@ -51,9 +51,7 @@ def first_sync(
     return FirstSync(synced.sent_operations, received, tasks, finding)
 
 
-def _read_back(
-    credentials: Credentials, reach: Reach, local: Replica
-) -> tuple[dict[str, int] | None, Finding | None]:
+def _read_back(credentials: Credentials, reach: Reach, local: Replica) -> tuple[dict[str, int] | None, Finding | None]:
     """What the server now has, fetched and unsealed, compared with this computer."""
     try:
         with ServerCheck(credentials, reach) as server:

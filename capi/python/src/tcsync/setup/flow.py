@@ -12,12 +12,12 @@ from ..errors import KeyringError
 from ..exit_codes import ExitCode
 from ..history import History
 from ..keyring_copy import store
-from ..messages import Finding, Stop, find
+from ..messages import Stop, find
 from ..remote import Probe
 from ..replica import Replica
 from ..server_check import Position, ServerCheck
 from . import texts
-from .answers import Answers, Computer, ServerKind
+from .answers import Answers, ServerKind
 from .commit import Commit
 from .conversation import Conversation, Next
 from .first_sync import first_sync
@@ -48,7 +48,7 @@ class Setup:
             self.outcome.result = "skipped"
             self._console.line(texts.SKIPPED)
             return
-        self._console.line(f"Taskwarrior {self._computer.taskwarrior.version} is at {self._computer.taskwarrior.path}.")
+        self._console.line(f"This computer has {self._computer.taskwarrior}.")
         self.outcome.computer = self._conversation.computer()
         if self.outcome.computer == "first":
             self._first(kind)
@@ -132,13 +132,14 @@ class Setup:
         may_ask_again = not self._answers.gives_credentials
         credentials, history = self._agree(enter, self._fetch, may_ask_again=may_ask_again)
         replica = self._computer.replica()
-        belongs = self._belongs(credentials, replica, history)
+        belongs = self._belongs(credentials, replica, history) and not self._answers.fresh_replica
+        exchange = replica.has_synced and not belongs
         local = say_tasks(count_tasks(replica.tasks.values()))
-        if replica.has_synced and not belongs:
+        if exchange:
             self._conversation.exchange(local)
         if replica.tasks and not belongs:
             self._conversation.merge(local)
-        self._apply(credentials, replica, exchange=replica.has_synced and not belongs, verified=history is not None)
+        self._apply(credentials, replica, exchange=exchange, verified=history is not None)
 
     def _belongs(self, credentials: Credentials, replica: Replica, history: History | None) -> bool:
         """Whether this replica already is one of that history."""
@@ -194,7 +195,7 @@ class Setup:
             self._describe_changes(credentials, replica, exchange=exchange)
             return
         with Commit(self._computer) as commit:
-            self._write(commit, credentials, exchange=exchange)
+            self._write(commit, credentials, replica, exchange=exchange)
             if verified:
                 verified = self._sync(commit, credentials)
         if not verified:
@@ -204,7 +205,7 @@ class Setup:
             self._console.line(texts.SECOND_DONE)
         self._copy_to_keyring(credentials)
 
-    def _write(self, commit: Commit, credentials: Credentials, *, exchange: bool) -> None:
+    def _write(self, commit: Commit, credentials: Credentials, replica: Replica, *, exchange: bool) -> None:
         edit = commit.configure(credentials)
         self.outcome.changed, self.outcome.backup = edit.changed, edit.backup
         if edit.changed:
@@ -213,10 +214,9 @@ class Setup:
         if edit.backup is not None:
             self._console.line(texts.BACKUP.format(path=edit.backup))
         if exchange:
-            number = commit.exchange_replica()
-            assert commit.exchange is not None
-            self.outcome.kept_aside = commit.exchange.kept_aside
-            self._console.done(texts.EXCHANGED.format(number=number, path=self.outcome.kept_aside))
+            self.outcome.kept_aside = commit.exchange_replica()
+            tasks = say_tasks(count_tasks(replica.tasks.values()))
+            self._console.done(texts.EXCHANGED.format(tasks=tasks, path=self.outcome.kept_aside))
 
     def _sync(self, commit: Commit, credentials: Credentials) -> bool:
         """The first sync and its proof. False when one of them failed, and the settings are kept for later."""

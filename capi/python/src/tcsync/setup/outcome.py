@@ -1,4 +1,4 @@
-"""What a setup came to: for the exit status, for --json, and for the program that runs the command as one of its steps."""
+"""What a setup came to: for the exit status, for --json, and for programs that run it as one of their steps."""
 
 from __future__ import annotations
 

@@ -38,11 +38,10 @@ MERGING = (
 )
 MERGE = "Merge the tasks of this computer with those on the server?"
 EXCHANGING = (
-    "{reason}\n"
-    "The safe way: export all {local}, keep the old data aside, and import everything into a fresh replica."
+    "{reason}\nThe safe way: export all {local}, keep the old data aside, and import everything into a fresh replica."
 )
 EXCHANGE = "Do that?"
-EXCHANGED = "Carried over {number} tasks; the old data and the export are in {path}."
+EXCHANGED = "Carried over {tasks}; the old data and the export are in {path}."
 
 WRITTEN = "Taskwarrior is configured in {path}."
 CREATED = "Taskwarrior is configured in {path}, which is new."
@@ -67,7 +66,7 @@ WOULD_SYNC = "- run `task sync`, and read back what the server then has"
 
 CREDENTIALS_HEADING = "Your credentials, for every computer of yours:"
 PAIRING_CODE = "Pairing code:"
-NOT_SHOWN = "The secret and the pairing code are not shown here, because this is no terminal: `tcsync pair` shows the code."
+NOT_SHOWN = "The secret and the pairing code are not shown, because this is no terminal: `tcsync pair` shows the code."
 ON_THE_OTHER = (
     "On the other computer: run `tcsync setup`, answer yes to “existing credentials”, and paste the pairing code.\n"
     "`tcsync pair` shows it again, and with --qr as a QR code."
