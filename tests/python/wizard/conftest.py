@@ -1,6 +1,5 @@
 """Fixtures of the wizard's tests: the real server, the real Taskwarrior, computers that are gone when the test is."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -8,21 +7,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "e2e"))
 
-import taskwarrior
+import task_fixture
 from computers import Computer
 from server import Server
 from servers import Authority
 
-
-@pytest.fixture(scope="session")
-def task_client():
-    """The Taskwarrior to test with. Where there is none, CI must notice; a person may have good reasons."""
-    try:
-        return taskwarrior.find_client()
-    except taskwarrior.ClientUnavailable as reason:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"no Taskwarrior: {reason}", pytrace=False)
-        pytest.skip(f"no Taskwarrior: {reason}")
+task_client = task_fixture.task_client
 
 
 @pytest.fixture

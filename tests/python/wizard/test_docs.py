@@ -16,6 +16,7 @@ from tcsync.exit_codes import MEANINGS, ExitCode, markdown_table
 from tcsync.messages import MESSAGES
 
 DOCS = REPOSITORY / "docs"
+TROUBLESHOOTING = DOCS / "troubleshooting.md"
 PAGES = ("multi-computer-setup.md", "tester-guide.md")
 SOURCE = REPOSITORY / "capi" / "python" / "src" / "tcsync"
 WRITE = os.environ.get("TCSYNC_WRITE_DOCS") == "1"
@@ -27,9 +28,24 @@ def shown(template):
     return "".join(text + (f"*{name.upper()}*" if name else "") for text, name, _, _ in parts)
 
 
+def said(message):
+    """The first and the last paragraph of an entry; the cause stands between them."""
+    return f"> {shown(message.text)}", f"**What to do:** {shown(message.remedy)}"
+
+
+def write_entries():
+    """Copies reworded messages into their entries, and leaves the causes as they are."""
+    page = TROUBLESHOOTING.read_text(encoding="utf-8")
+    for name, message in MESSAGES.items():
+        text, remedy = said(message)
+        entry = re.compile(rf"(### {name}\n\n)>.*?(\n\n.*?\n\n)\*\*What to do:.*?(?=\n)", re.DOTALL)
+        page = entry.sub(lambda found, text=text, remedy=remedy: f"{found[1]}{text}{found[2]}{remedy}", page, count=1)
+    TROUBLESHOOTING.write_text(page, encoding="utf-8")
+
+
 def entries():
     """The entries of the troubleshooting page: name -> text."""
-    page = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+    page = TROUBLESHOOTING.read_text(encoding="utf-8")
     parts = re.split(r"^### (\S+)\n", page, flags=re.MULTILINE)
     assert len(set(parts[1::2])) == len(parts[1::2]), "an entry is there twice"
     return dict(zip(parts[1::2], parts[2::2], strict=True))
@@ -37,16 +53,17 @@ def entries():
 
 def test_every_message_has_an_entry():
     """If it fails, a message was added or renamed: write its entry, with its cause."""
+    if WRITE:
+        write_entries()
     assert entries().keys() == MESSAGES.keys()
 
 
 @pytest.mark.parametrize("name", MESSAGES)
 def test_entries_say_what_the_program_says(name):
-    """If it fails, a message was reworded: copy it into its entry, and look whether the cause still fits."""
+    """If it fails, a message was reworded: TCSYNC_WRITE_DOCS=1 copies it; look whether the cause still fits."""
     entry = entries()[name].partition("\n## ")[0]
     text, cause, remedy = [part.strip() for part in entry.strip().split("\n\n")]
-    assert text == f"> {shown(MESSAGES[name].text)}"
-    assert remedy == f"**What to do:** {shown(MESSAGES[name].remedy)}"
+    assert (text, remedy) == said(MESSAGES[name])
     assert len(cause) > 20 and not cause.startswith("**")
 
 

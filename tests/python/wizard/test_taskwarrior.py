@@ -113,6 +113,19 @@ def test_a_replica_of_another_format(server, first):
     assert next(check["id"] for check in report["checks"] if check["check"] == "replica") == "replica-unknown"
 
 
+def test_a_sync_that_fails_after_it_took_effect_keeps_the_settings(server, first):
+    """If it fails, going back tears a replica from the history that it already belongs to."""
+    first.add("Buy milk")
+    fails = '"$(dirname "$0")/real-task" "$@"; echo "The cable is out." >&2; exit 2'
+    first.wrap_task(f'case "$*" in *" sync") {fails};; esac')
+    first.copy_task("real-task")
+    outcome = first.json("setup", "--first-computer", "--server-url", server.url)
+    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["sync-half-done"], 4)
+    assert "The cable is out." in outcome["messages"][0]["text"]
+    first.unwrap_task("real-task")
+    assert first.json("doctor")["exit_code"] == 0
+
+
 @pytest.mark.parametrize(
     ("status", "identifier"),
     [("410", "sync-gone"), ("403", "sync-not-allowed"), ("500", "sync-status")],

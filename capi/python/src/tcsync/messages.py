@@ -277,6 +277,11 @@ _TASKWARRIOR = {
         "`tcsync setup --replace --fresh-replica` exports the tasks of this computer and joins with all of them.",
         ExitCode.TASKWARRIOR,
     ),
+    "sync-half-done": Message(
+        "The first sync had begun to take effect and then failed, so the settings were kept: {detail}",
+        "Run `task sync` again, or `tcsync doctor`, which says what is wrong.",
+        ExitCode.TASKWARRIOR,
+    ),
     "sync-failed": Message(
         "`task sync` failed (status {status}): {detail}",
         "`tcsync doctor` checks each link of the chain; the message is Taskwarrior's own.",

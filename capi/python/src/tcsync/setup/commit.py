@@ -39,6 +39,8 @@ class Commit:
             self._undo.pop_all()
         if isinstance(error, KeyboardInterrupt):
             raise Stop(find("interrupted-while-syncing")) from None
+        if isinstance(error, Stop):
+            raise Stop(find("sync-half-done", detail=error.finding.text)) from None
 
     def configure(self, credentials: Credentials) -> Edit:
         with deferred():
