@@ -36,7 +36,7 @@ SCALARS = {
 CONSTANT = re.compile(r"^#define (TCSYNC_[A-Z0-9_]+) (.+)$", re.MULTILINE)
 CODE = re.compile(r"\(\(tcsync_code\)\s*(?:(\d+)|\((\d+) \| (\d+) << 8\))\)")
 
-PREAMBLE = '''"""Generated from capi/include/tcsync.h by generate_declarations.py: do not edit. The header says what it means.
+PREAMBLE = '''"""Generated from tcsync.h by generate_declarations.py: do not edit.
 
 A result of type `const char *` is declared as an address (c_void_p).
 """

@@ -1,4 +1,4 @@
-"""Generated from capi/include/tcsync.h by generate_declarations.py: do not edit. The header says what it means.
+"""Generated from tcsync.h by generate_declarations.py: do not edit.
 
 A result of type `const char *` is declared as an address (c_void_p).
 """

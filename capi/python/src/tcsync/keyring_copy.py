@@ -21,7 +21,7 @@ def store(credentials: Credentials) -> None:
     keyring = _keyring()
     try:
         keyring.set_password(SERVICE, str(credentials.client_id), encode_pairing_code(credentials).reveal())
-    except keyring.errors.KeyringError as reason:
+    except Exception as reason:  # Backends raise whatever their systems raise.
         raise _refused(reason) from None
 
 
@@ -30,7 +30,7 @@ def load(client_id: UUID) -> Credentials | None:
     keyring = _keyring()
     try:
         code = keyring.get_password(SERVICE, str(client_id))
-    except keyring.errors.KeyringError as reason:
+    except Exception as reason:  # Backends raise whatever their systems raise.
         raise _refused(reason) from None
     if code is None:
         return None
@@ -47,14 +47,13 @@ def remove(client_id: UUID) -> None:
     keyring = _keyring()
     try:
         keyring.delete_password(SERVICE, str(client_id))
-    except keyring.errors.KeyringError as reason:
+    except Exception as reason:  # Backends raise whatever their systems raise.
         raise _refused(reason) from None
 
 
 def _keyring() -> ModuleType:
     try:
         import keyring
-        import keyring.errors
     except ImportError:
         raise KeyringError(
             "the Python package keyring is not installed; install it with `pip install 'tcsync[keyring]'`"

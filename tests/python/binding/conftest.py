@@ -1,0 +1,90 @@
+"""Fixtures of the binding's tests: the real library, the real tcsync-server, the real Taskwarrior, recorded data."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(REPOSITORY / "tests" / "e2e"))
+
+import taskwarrior
+from server import Server
+from tcsync import Credentials, RemoteServer, Secret
+
+RECORDED = REPOSITORY / "tests" / "testdata" / "taskwarrior-3.5.0"
+
+
+@dataclass(frozen=True)
+class Blob:
+    """One recorded request body of the real Taskwarrior, sealed and as it was before."""
+
+    kind: str
+    client_id: UUID
+    secret: Secret
+    version_id: UUID
+    authenticated_id: UUID
+    sealed: bytes
+    plaintext: bytes
+
+
+@pytest.fixture(scope="session")
+def blobs():
+    return [
+        Blob(
+            entry["kind"],
+            UUID(entry["client_id"]),
+            Secret(entry["secret"]),
+            UUID(entry["version_id"]),
+            UUID(entry["aad_version_id"]),
+            (RECORDED / f"{entry['file']}.sealed").read_bytes(),
+            (RECORDED / f"{entry['file']}.plain").read_bytes(),
+        )
+        for entry in json.loads((RECORDED / "index.json").read_text(encoding="utf-8"))
+    ]
+
+
+@pytest.fixture
+def server(tmp_path):
+    running = Server(tmp_path / "server.log", tmp_path / "data")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def credentials(server):
+    return Credentials.generate(server.url)
+
+
+@pytest.fixture
+def remote(credentials):
+    with RemoteServer(credentials, proxy="") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def task_client():
+    """The Taskwarrior to test with. Where there is none, CI must notice; a person may have good reasons."""
+    try:
+        return taskwarrior.find_client()
+    except taskwarrior.ClientUnavailable as reason:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"no Taskwarrior: {reason}", pytrace=False)
+        pytest.skip(f"no Taskwarrior: {reason}")
+
+
+@pytest.fixture
+def python():
+    """Runs a text as a program of this Python and returns its CompletedProcess."""
+
+    def run(program, **options):
+        return subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False, **options
+        )
+
+    return run
