@@ -1,7 +1,6 @@
 """Fixtures of the binding's tests: the real library, the real tcsync-server, the real Taskwarrior, recorded data."""
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,9 +12,12 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(REPOSITORY / "tests" / "e2e"))
 
-import taskwarrior
-from server import Server
+import task_fixture
 from tcsync import Credentials, RemoteServer, Secret
+
+from server import Server
+
+task_client = task_fixture.task_client
 
 RECORDED = REPOSITORY / "tests" / "testdata" / "taskwarrior-3.5.0"
 
@@ -49,9 +51,11 @@ def blobs():
     ]
 
 
-@pytest.fixture
-def server(tmp_path):
-    running = Server(tmp_path / "server.log", tmp_path / "data")
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """One server for all of a file's tests: clients do not see each other."""
+    directory = tmp_path_factory.mktemp("server")
+    running = Server(directory / "server.log", directory / "data")
     yield running
     running.stop()
 
@@ -65,17 +69,6 @@ def credentials(server):
 def remote(credentials):
     with RemoteServer(credentials, proxy="") as opened:
         yield opened
-
-
-@pytest.fixture(scope="session")
-def task_client():
-    """The Taskwarrior to test with. Where there is none, CI must notice; a person may have good reasons."""
-    try:
-        return taskwarrior.find_client()
-    except taskwarrior.ClientUnavailable as reason:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"no Taskwarrior: {reason}", pytrace=False)
-        pytest.skip(f"no Taskwarrior: {reason}")
 
 
 @pytest.fixture

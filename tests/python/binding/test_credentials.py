@@ -36,7 +36,7 @@ class TestSecret:
             str(secret),
             f"{secret}",
             f"{secret:>40}",
-            "%s" % secret,
+            f"{secret}",
             repr(credentials),
             str([secret]),
         ]

@@ -165,7 +165,8 @@ class TestBadData:
     @pytest.mark.parametrize(
         "plaintext",
         [b"", b"not zlib", zlib.compress(b"[]"), zlib.compress(b"{}")[:-1], zlib.compress(b"{}") + b"x",
-         zlib.compress(b'{"x":{}}'), zlib.compress(b'{"%s":1}' % TASK.encode()), zlib.compress(b'{"%s":{"a":1}}' % TASK.encode())],
+         zlib.compress(b'{"x":{}}'), zlib.compress(b'{"%s":1}' % TASK.encode()),
+         zlib.compress(b'{"%s":{"a":1}}' % TASK.encode())],
     )  # fmt: skip
     def test_snapshots(self, plaintext):
         with pytest.raises(HistoryError, match="the snapshot of version"):

@@ -8,18 +8,18 @@ from conftest import REPOSITORY
 
 PACKAGE = REPOSITORY / "capi" / "python"
 CONFIGURATION = PACKAGE / "pyproject.toml"
+TESTS = REPOSITORY / "tests" / "python"
 
 
 @pytest.mark.parametrize(
     "command",
     [
         ["mypy", "--config-file", str(CONFIGURATION), "--cache-dir", "{tmp}", "--no-incremental"],
-        ["ruff", "check", "--no-cache", "--config", str(CONFIGURATION), str(PACKAGE), str(PACKAGE.parents[1] / "tests/python")],
-        ["ruff", "format", "--check", "--no-cache", "--config", str(CONFIGURATION), str(PACKAGE),
-         str(PACKAGE.parents[1] / "tests/python")],
+        ["ruff", "check", "--no-cache", "--config", str(CONFIGURATION), str(PACKAGE), str(TESTS)],
+        ["ruff", "format", "--check", "--no-cache", "--config", str(CONFIGURATION), str(PACKAGE), str(TESTS)],
     ],
     ids=["mypy", "ruff-check", "ruff-format"],
-)  # fmt: skip
+)
 def test_clean(command, tmp_path):
     """If this fails, the tool's output below says where."""
     arguments = [argument.replace("{tmp}", str(tmp_path)) for argument in command]

@@ -97,9 +97,9 @@ class TestOutcomes:
     def test_a_wrong_secret(self, remote, credentials):
         """If this fails, a wrong secret is noticed only when tasks are lost."""
         remote.add_version(NIL_VERSION, SEGMENT)
-        with RemoteServer(Credentials(credentials.url, credentials.client_id, Secret("wrong")), proxy="") as wrong:
-            with pytest.raises(UnsealError) as raised:
-                wrong.get_child_version(NIL_VERSION)
+        other = Credentials(credentials.url, credentials.client_id, Secret("wrong"))
+        with RemoteServer(other, proxy="") as wrong, pytest.raises(UnsealError) as raised:
+            wrong.get_child_version(NIL_VERSION)
         assert raised.value.fault is UnsealFault.WRONG_KEY
 
     def test_probe(self, remote, credentials):
@@ -205,9 +205,9 @@ class TestFaults:
     )
     def test_answers(self, answering, answer, fault):
         """If this fails, people are told to try the wrong thing."""
-        with RemoteServer(Credentials.generate(answering(answer).url), proxy="") as remote:
-            with pytest.raises(RemoteError) as raised:
-                remote.get_child_version(NIL_VERSION)
+        credentials = Credentials.generate(answering(answer).url)
+        with RemoteServer(credentials, proxy="") as remote, pytest.raises(RemoteError) as raised:
+            remote.get_child_version(NIL_VERSION)
         assert raised.value.fault is fault
         assert raised.value.code == fault.value and raised.value.name.startswith("TCSYNC_REMOTE_")
 

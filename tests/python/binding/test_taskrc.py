@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -71,18 +72,20 @@ def home(task_client):
 
 LINES = [
     "x=plain", "  x =  spaces around  ", "x=a=b=c", "x=first\nx=last", "x=before # comment", "x=#", "# x=comment", "x=",
-    "x=tab\\tbed", r"x=\"quoted\" \/ \\ \b", r"x=\u0023\u00e9\u20ac", r"x=\q\z", "x=ends with \\", "x=not\\\ncontinued=1",
+    "x=tab\\tbed", r"x=\"quoted\" \/ \\ \b", r"x=\u0023\u00e9\u20ac", r"x=\q\z", "x=ends with \\",
+    "x=not\\\ncontinued=1",
     "x=déjà vu", "x=~", "x=~/foo", "x=a~/foo", "x=~root/x", "x=~nosuchuser/x", "x=~ x", "x=$HOME/x", "x=a$HOME$HOME",
     "x=$FOO.$FOO-$NOPE", "x=${FOO}", "x=cost $5", "x=$", "x=pa$$word", r"x=\$FOO", "x=$FOO_", r"x=\u0024FOO \u007e/x",
-    r"x=\\u0041", "x=$TILDE/x", "x=$NESTED", "nonsense", "[section]", "INCLUDE b", "\tx=\ttabs\t", "x=a\x0cb\x0c", "x=a\x0bb\x0b",
+    r"x=\\u0041", "x=$TILDE/x", "x=$NESTED", "nonsense", "[section]", "INCLUDE b", "\tx=\ttabs\t",
+    "x=a\x0cb\x0c", "x=a\x0bb\x0b",
     "\ufeffx=bom", "x=crlf\r", "x y=1\nx=2", "=novalue\nx=1",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("line", LINES)
 def test_lines(home, line):
-    """If this fails, the wizard believes that a setting is another than Taskwarrior does, and changes or keeps the wrong
-    one."""
+    """If this fails, the wizard believes that a setting is another than Taskwarrior does, and changes or keeps the
+    wrong one."""
     variables = {"FOO": "bar", "TILDE": "~", "NESTED": "$FOO"}
     start = "" if line.startswith("\ufeff") else "data.location=/tmp/nowhere\n"
     home.write(".taskrc", f"{start}{line}\n")
@@ -141,7 +144,7 @@ def test_includes_are_looked_for_in_the_working_directory_first(home, monkeypatc
 def test_depth(home, level):
     """If this fails, the wizard and Taskwarrior disagree which depth of includes is too much."""
     names = [".taskrc", *(f"level{number}" for number in range(2, level + 1))]
-    for name, following in zip(names, names[1:], strict=False):
+    for name, following in pairwise(names):
         home.write(name, f"data.location=/tmp/nowhere\ninclude ~/{following}\n")
     home.write(names[-1], "x=deep\n")
     assert home.our_value("x") == home.task_value("x")
