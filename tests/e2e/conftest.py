@@ -7,12 +7,14 @@ import tempfile
 import pytest
 
 import server as server_module
-import taskwarrior
+import task_fixture
 from recorder import Recorder
 from server import Server
-from taskwarrior import ClientUnavailable, Replica, User
+from taskwarrior import Replica, User
 
 OWN_DIRECTORY = object()
+
+task_client = task_fixture.task_client
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -20,17 +22,6 @@ def server_binary():
     """Without the binary every test would fail in the same way; this says once what is missing."""
     if not os.access(server_module.BINARY, os.X_OK):
         pytest.exit(f"{server_module.BINARY} is missing: build it, or name one in TCSYNC_SERVER", returncode=1)
-
-
-@pytest.fixture(scope="session")
-def task_client():
-    """The Taskwarrior to test with. Where there is none, CI must notice; a person may have good reasons."""
-    try:
-        return taskwarrior.find_client()
-    except ClientUnavailable as reason:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"no Taskwarrior: {reason}", pytrace=False)
-        pytest.skip(f"no Taskwarrior: {reason}")
 
 
 @pytest.fixture

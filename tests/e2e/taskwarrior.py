@@ -3,11 +3,9 @@
 Looked for in this order:
   1. the command in TCSYNC_TEST_TASK;
   2. `task` on PATH, when it is 3.1 or later (earlier ones cannot speak this protocol);
-  3. `taskwarrior-chroot` in the build directory. When we are root it is made there with debootstrap, once, and kept.
-     TCSYNC_DEBOOTSTRAP_MIRROR names a mirror; without it debootstrap uses its own default.
+  3. `taskwarrior-chroot` in the build directory. When we are root it is made there, once (see debian_root.py).
 """
 
-import fcntl
 import json
 import os
 import re
@@ -17,11 +15,12 @@ import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import debian_root
+from debian_root import RootUnavailable
 from support import BUILD_DIR, run_bounded
 
 OLDEST_VERSION = (3, 1)
 TASK_TIMEOUT_S = 60  # The client's own read timeout; its slowest single command here takes about a second.
-DEBOOTSTRAP_TIMEOUT_S = 900
 CHROOT = BUILD_DIR / "taskwarrior-chroot"
 
 # What each computer works out for itself and never syncs: the number in the working set, and a rank by age.
@@ -145,43 +144,8 @@ def _require_version(client, where):
 
 
 def _chroot_client():
-    missing = "no `task` 3.1 or later on PATH"
-    if os.geteuid() != 0:
-        raise ClientUnavailable(f"{missing}, and only root can use a chroot instead")
-    chroot = shutil.which("chroot", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-    if not chroot:
-        raise ClientUnavailable(f"{missing}, and there is no chroot command")
-    CHROOT.parent.mkdir(parents=True, exist_ok=True)
-    with open(f"{CHROOT}.lock", "w", encoding="utf-8") as lock:  # Two test runs at once make it once.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not CHROOT.is_dir():
-            _make_chroot(missing)
-    return _require_version(Client((chroot, str(CHROOT), "task"), CHROOT), str(CHROOT))
-
-
-def _make_chroot(missing):
-    """Makes the chroot beside its place and renames it, so that a broken-off attempt is never taken for a whole one."""
-    debootstrap = shutil.which("debootstrap", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-    if not debootstrap:
-        raise ClientUnavailable(f"{missing}, and debootstrap, which could fetch one, is not installed")
-    partial = Path(f"{CHROOT}.partial")
-    _remove_partial(partial)
-    command = [debootstrap, "--variant=minbase", "--include=taskwarrior", "testing", str(partial)]
-    if mirror := os.environ.get("TCSYNC_DEBOOTSTRAP_MIRROR"):
-        command.append(mirror)
     try:
-        done = run_bounded(command, timeout_s=DEBOOTSTRAP_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        raise ClientUnavailable(f"{missing}, and debootstrap took over {DEBOOTSTRAP_TIMEOUT_S} s") from None
-    if done.returncode != 0:
-        last_lines = " | ".join((done.stdout + done.stderr).strip().splitlines()[-3:])
-        raise ClientUnavailable(f"{missing}, and debootstrap failed: {last_lines}")
-    partial.rename(CHROOT)
-
-
-def _remove_partial(partial):
-    """Removes what a broken-off debootstrap left, which may still have /proc and /sys mounted in it."""
-    for name in ("proc", "sys"):
-        if os.path.ismount(partial / name):
-            run_bounded(["umount", "--lazy", str(partial / name)], timeout_s=30)
-    run_bounded(["rm", "-rf", "--one-file-system", str(partial)], timeout_s=300)
+        debian_root.require(CHROOT, "testing", "taskwarrior")
+    except RootUnavailable as reason:
+        raise ClientUnavailable(f"no `task` 3.1 or later on PATH, and {reason}") from None
+    return _require_version(Client((*debian_root.enter(CHROOT), "task"), CHROOT), str(CHROOT))

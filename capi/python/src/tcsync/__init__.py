@@ -1,0 +1,105 @@
+"""tcsync: the Python binding of the tcsync library, and on top of it the wizard that sets up Taskwarrior's sync.
+
+docs/python.md is the manual of the binding. What is not named here, and what begins with an underscore, may change.
+"""
+
+__version__ = "0.1.0"
+
+from .credentials import Credentials, parse_client_id, parse_secret
+from .errors import (
+    ClientIdError,
+    HistoryDeadlineError,
+    HistoryError,
+    KeyringError,
+    LibraryError,
+    PairingCodeError,
+    PairingCodeFault,
+    RemoteError,
+    RemoteFault,
+    SecretError,
+    TaskrcChangedError,
+    TaskrcError,
+    TaskrcIncludeError,
+    TaskrcSyntaxError,
+    TcsyncError,
+    UnsealError,
+    UnsealFault,
+    UrlError,
+)
+from .history import History, TaskCounts, fetch_history
+from .pairing import decode_pairing_code, encode_pairing_code, pairing_code_qr
+from .remote import (
+    NIL_VERSION,
+    Conflict,
+    Gone,
+    Probe,
+    ProbeKind,
+    RemoteServer,
+    Snapshot,
+    SnapshotUrgency,
+    UpToDate,
+    Version,
+    VersionAdded,
+    probe_server,
+)
+from .sealing import SealingKey
+from .secret import Secret
+from .server_url import cloud_url, normalise_url
+from .taskrc import Backend, Setting, SyncSettings, Taskrc, find_taskrc, read_taskrc
+from .taskrc_edit import Edit, edit_taskrc, undo_edit
+
+__all__ = [
+    "NIL_VERSION",
+    "Backend",
+    "ClientIdError",
+    "Conflict",
+    "Credentials",
+    "Edit",
+    "Gone",
+    "History",
+    "HistoryDeadlineError",
+    "HistoryError",
+    "KeyringError",
+    "LibraryError",
+    "PairingCodeError",
+    "PairingCodeFault",
+    "Probe",
+    "ProbeKind",
+    "RemoteError",
+    "RemoteFault",
+    "RemoteServer",
+    "SealingKey",
+    "Secret",
+    "SecretError",
+    "Setting",
+    "Snapshot",
+    "SnapshotUrgency",
+    "SyncSettings",
+    "TaskCounts",
+    "Taskrc",
+    "TaskrcChangedError",
+    "TaskrcError",
+    "TaskrcIncludeError",
+    "TaskrcSyntaxError",
+    "TcsyncError",
+    "UnsealError",
+    "UnsealFault",
+    "UpToDate",
+    "UrlError",
+    "Version",
+    "VersionAdded",
+    "__version__",
+    "cloud_url",
+    "decode_pairing_code",
+    "edit_taskrc",
+    "encode_pairing_code",
+    "fetch_history",
+    "find_taskrc",
+    "normalise_url",
+    "pairing_code_qr",
+    "parse_client_id",
+    "parse_secret",
+    "probe_server",
+    "read_taskrc",
+    "undo_edit",
+]

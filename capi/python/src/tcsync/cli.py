@@ -1,0 +1,269 @@
+"""The commands: setup, doctor, pair, show. Other programs mount them in click groups of their own.
+
+from tcsync.cli import setup_command
+group.add_command(setup_command(title="Step 2: TaskWarrior Sync", cloud_name="brainplorp Cloud Sync"))
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from . import __version__
+from .computer import TaskProgram, ThisComputer
+from .console import Console
+from .credentials import Credentials
+from .diagnosis import explain
+from .doctor import Doctor
+from .errors import TcsyncError
+from .interrupts import as_interrupts
+from .messages import Finding, Stop, find
+from .pairing import encode_pairing_code, pairing_code_qr
+from .server_check import REQUEST_TIMEOUT_S, Reach
+from .setup import texts
+from .setup.answers import Answers, Source
+from .setup.ask import Asker, choose_mode
+from .setup.conversation import Conversation, describe
+from .setup.flow import Setup
+from .setup.outcome import Outcome
+from .taskwarrior import LOCAL_TIMEOUT_S
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_FILE = click.Path(dir_okay=False)
+
+
+def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several options as one decorator, so that commands share them."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, ask nothing.")
+_TASK = _options(
+    click.option("--task", "task_command", default="task", show_default=True, help="The Taskwarrior program to run."),
+    click.option(
+        "--task-timeout",
+        type=click.FloatRange(min=0.1),
+        default=LOCAL_TIMEOUT_S,
+        show_default=True,
+        help="Seconds that Taskwarrior may take; a sync gets ten times as long.",
+    ),
+)
+_REACH = _options(
+    click.option(
+        "--ca-file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="PEM file with a private certificate authority. Taskwarrior itself needs it in the system.",
+    ),
+    click.option(
+        "--server-timeout",
+        type=click.FloatRange(min=0.1),
+        default=REQUEST_TIMEOUT_S,
+        show_default=True,
+        help="Seconds that the server may take for one answer.",
+    ),
+)
+_YES = click.option("--yes", is_flag=True, help="Ask nothing; take the default of every question that has one.")
+
+_SETUP_OPTIONS = _options(
+    click.option("--server", type=click.Choice(["cloud", "self-hosted", "skip"]), help="Which server, as in the menu."),
+    click.option("--server-url", help="The server's URL, instead of the menu; overrides the cloud server's, too."),
+    click.option("--first-computer", "computer", flag_value="first", help="Make new credentials."),
+    click.option("--second-computer", "computer", flag_value="second", help="Use those of another computer."),
+    click.option("--pairing-code-file", type=_FILE, help="Read the pairing code from a file; - is standard input."),
+    click.option("--pairing-code-fd", type=click.IntRange(0), help="Read the pairing code from an open descriptor."),
+    click.option("--client-id", help="The client ID of the other computer."),
+    click.option("--secret-file", type=_FILE, help="Read the secret from a file; - is standard input."),
+    click.option("--secret-fd", type=click.IntRange(0), help="Read the secret from an open descriptor."),
+    _REACH,
+    click.option("--replace/--keep", default=None, help="What to do with sync settings that are there already."),
+    click.option("--merge/--no-merge", default=None, help="Merge this computer's tasks with the server's, or stop."),
+    click.option("--fresh-replica", is_flag=True, help="Carry the tasks over when this computer has synced elsewhere."),
+    click.option("--save-unverified", is_flag=True, help="Save the settings also when the server cannot be reached."),
+    click.option("--keyring", is_flag=True, help="Also keep a copy of the credentials in the system's keyring."),
+    click.option("--qr", is_flag=True, help="Also show the pairing code as a QR code."),
+    click.option("--reveal", is_flag=True, help="Show the secret and the pairing code without a terminal, too."),
+    click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing."),
+    _YES,
+    _JSON,
+    _TASK,
+)
+
+
+def setup_command(
+    *, name: str = "setup", title: str = texts.TITLE, cloud_name: str = texts.CLOUD_NAME
+) -> click.Command:
+    """The setup as a command to mount. It returns its Outcome, and exits with the outcome's status unless that is 0."""
+
+    @click.command(name, help="Set up Taskwarrior's sync on this computer: the first one, or a further one.")
+    @_SETUP_OPTIONS
+    @click.pass_context
+    def command(context: click.Context, /, **flags: Any) -> Outcome:
+        outcome = run_setup(flags, title=title, cloud_name=cloud_name)
+        if flags["as_json"]:
+            click.echo(json.dumps(outcome.as_json(reveal=flags["reveal"]), indent=2))
+        if outcome.exit_code:
+            context.exit(outcome.exit_code)
+        return outcome
+
+    return command
+
+
+def run_setup(flags: dict[str, Any], *, title: str, cloud_name: str) -> Outcome:
+    """One setup, from the command's flags to its outcome. Raises nothing that is the person's or the world's fault."""
+    console = Console(quiet=flags["as_json"])
+    answers = _answers(flags)
+    asker = Asker(choose_mode(yes=flags["yes"], json=flags["as_json"]))
+    program = TaskProgram(flags["task_command"], flags["task_timeout"])
+    setup = Setup(answers, Conversation(console, asker, answers, cloud_name), console, program)
+    console.heading(title)
+    try:
+        with _stops(), as_interrupts():
+            setup.run()
+    except Stop as stop:
+        finding = stop.finding
+        console.line()
+        console.finding(finding)
+        outcome = setup.outcome
+        outcome.result = "interrupted" if finding.identifier.startswith("interrupted") else "failed"
+        outcome.exit_code = finding.exit_code
+        outcome.findings.append(finding)
+    return setup.outcome
+
+
+def _answers(flags: dict[str, Any]) -> Answers:
+    return Answers(
+        server_url=flags["server_url"],
+        server=flags["server"],
+        computer=flags["computer"],
+        client_id=flags["client_id"],
+        secret=Source("secret", flags["secret_file"], flags["secret_fd"]),
+        pairing_code=Source("pairing-code", flags["pairing_code_file"], flags["pairing_code_fd"]),
+        reach=Reach(flags["ca_file"], flags["server_timeout"]),
+        replace=flags["replace"],
+        merge=flags["merge"],
+        fresh_replica=flags["fresh_replica"],
+        save_unverified=flags["save_unverified"],
+        dry_run=flags["dry_run"],
+        qr=flags["qr"],
+        reveal=flags["reveal"],
+        keyring=flags["keyring"],
+    )
+
+
+@contextmanager
+def _stops() -> Iterator[None]:
+    """Within it, whatever ends a command early becomes a Stop. A bug shows where it is, never what was in memory."""
+    try:
+        yield
+    except (Stop, click.exceptions.Exit):
+        raise
+    except (KeyboardInterrupt, click.Abort):
+        raise Stop(find("interrupted")) from None
+    except TcsyncError as error:
+        raise Stop(explain(error)) from None
+    except OSError as error:
+        detail = f"{error.filename or 'a system call'}: {error.strerror or type(error).__name__}"
+        raise Stop(find("unexpected", detail=detail)) from None
+    except Exception as error:
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        place = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
+        raise Stop(find("unexpected", detail=f"{type(error).__name__}{place}")) from None
+
+
+@contextmanager
+def _reported(as_json: bool) -> Iterator[Console]:
+    """Runs one of the small commands: a Stop is shown, or printed as JSON, and becomes the exit status."""
+    console = Console(quiet=as_json)
+    try:
+        with _stops(), as_interrupts():
+            yield console
+    except Stop as stop:
+        _print_finding(stop.finding, as_json=as_json)
+        sys.exit(stop.finding.exit_code)
+
+
+def _print_finding(finding: Finding, *, as_json: bool) -> None:
+    if as_json:
+        document = {"exit_code": int(finding.exit_code), "messages": [finding.as_json()]}
+        click.echo(json.dumps(document, indent=2))
+    else:
+        Console(sys.stderr).finding(finding)
+
+
+@click.command("doctor")
+@_REACH
+@click.option("--first-computer", is_flag=True, help="The server has no data yet, and this computer begins.")
+@_YES
+@_JSON
+@_TASK
+def doctor(**flags: Any) -> None:
+    """Check each link from this computer's Taskwarrior to the tasks on the server; finish an unverified setup."""
+    as_json = flags["as_json"]
+    with _reported(as_json) as console:
+        asker = Asker(choose_mode(yes=flags["yes"], json=as_json))
+        program = TaskProgram(flags["task_command"], flags["task_timeout"])
+        reach = Reach(flags["ca_file"], flags["server_timeout"])
+        examination = Doctor(console, asker, program, reach, is_first=flags["first_computer"])
+        examination.run()
+        if as_json:
+            click.echo(json.dumps(examination.as_json(), indent=2))
+        sys.exit(examination.exit_code)
+
+
+@click.command("pair")
+@click.option("--qr", is_flag=True, help="Show it as a QR code, too.")
+@_JSON
+def pair(qr: bool, as_json: bool) -> None:
+    """Show the pairing code that sets up another computer. Whoever has it has the tasks."""
+    with _reported(as_json) as console:
+        code = encode_pairing_code(_configured())
+        if as_json:
+            click.echo(json.dumps({"pairing_code": code.reveal()}))
+            return
+        click.echo(code.reveal())
+        if qr:
+            console.raw(pairing_code_qr(code))
+
+
+@click.command("show")
+@click.option("--reveal", is_flag=True, help="Show the secret itself.")
+@_JSON
+def show(reveal: bool, as_json: bool) -> None:
+    """Show this computer's sync settings; the secret is masked unless asked for."""
+    with _reported(as_json) as console:
+        shown = describe(_configured(), reveal=reveal)
+        if as_json:
+            click.echo(json.dumps({name.lower().replace(" ", "_"): value for name, value in shown.items()}, indent=2))
+            return
+        for name, value in shown.items():
+            console.line(f"{name + ':':<14}{value}")
+
+
+def _configured() -> Credentials:
+    return ThisComputer(TaskProgram("task", LOCAL_TIMEOUT_S)).require_credentials()
+
+
+@click.group()
+@click.version_option(__version__, prog_name="tcsync")
+def main() -> None:
+    """Sync Taskwarrior between computers, through a TaskChampion sync server."""
+
+
+setup = setup_command()
+for _command in (setup, doctor, pair, show):
+    main.add_command(_command)

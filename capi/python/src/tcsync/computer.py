@@ -1,0 +1,120 @@
+"""This computer, as far as sync goes: its taskrc, its Taskwarrior, its replica."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .credentials import Credentials, parse_client_id
+from .diagnosis import findings
+from .messages import Stop, find
+from .replica import Replica, ReplicaUnknown, read_replica
+from .secret import Secret
+from .taskrc import (
+    CLIENT_ID,
+    ENCRYPTION_SECRET,
+    SERVER_URL,
+    Backend,
+    Taskrc,
+    find_taskrc,
+    read_taskrc,
+)
+from .taskrc_edit import Edit, edit_taskrc
+from .taskwarrior import Taskwarrior, find_taskwarrior
+
+_OURS = (SERVER_URL, CLIENT_ID, ENCRYPTION_SECRET)
+# taskd.*, of Taskwarrior 2, is none of them: Taskwarrior 3 does not read it.
+_OTHER_BACKENDS = (Backend.LOCAL, Backend.GCP, Backend.AWS, Backend.GIT, Backend.OLD_ORIGIN)
+
+
+@dataclass(frozen=True)
+class TaskProgram:
+    """Which `task` to run, and how long each run may take."""
+
+    command: str
+    timeout_s: float
+
+
+class ThisComputer:
+    """Reads on demand; only `configure` changes anything. Every method that can fail raises Stop with a finding."""
+
+    def __init__(self, program: TaskProgram) -> None:
+        self._program = program
+        self._taskwarrior: Taskwarrior | None = None
+        self.taskrc_path: Path = find_taskrc()
+        self.taskrc: Taskrc = self.read_taskrc()
+
+    def read_taskrc(self) -> Taskrc:
+        """The taskrc as it is now."""
+        with findings():
+            self.taskrc = read_taskrc(self.taskrc_path)
+        return self.taskrc
+
+    @property
+    def taskwarrior(self) -> Taskwarrior:
+        """The Taskwarrior of this computer, looked for once."""
+        if self._taskwarrior is None:
+            self._taskwarrior = find_taskwarrior(
+                self.taskrc_path, command=self._program.command, timeout_s=self._program.timeout_s
+            )
+        return self._taskwarrior
+
+    def replica(self) -> Replica:
+        """The replica as it is now."""
+        try:
+            return read_replica(self.taskrc.data_location)
+        except ReplicaUnknown as error:
+            raise Stop(find("replica-unknown", detail=error)) from None
+
+    def configured(self) -> Credentials | None:
+        """The complete settings of a sync server, or None. Stop when they are there, and make no sense."""
+        sync = self.taskrc.sync
+        if sync.url is None or sync.client_id is None or sync.secret is None:
+            return None
+        with findings():
+            return Credentials(sync.url, parse_client_id(sync.client_id), sync.secret)
+
+    def require_credentials(self) -> Credentials:
+        """The credentials that are configured. Stop with what is missing when there are none."""
+        if not self.taskrc.exists:
+            raise Stop(find("taskrc-missing", path=self.taskrc_path))
+        credentials = self.configured()
+        if credentials is not None and not self.other_settings():
+            return credentials
+        if others := self.other_settings():
+            raise Stop(find("sync-other-backend", settings=", ".join(others)))
+        missing = [name for name in _OURS if name not in self.own_settings()]
+        if len(missing) == len(_OURS):
+            raise Stop(find("sync-not-configured", path=self.taskrc_path))
+        raise Stop(find("sync-incomplete", path=self.taskrc_path, missing=", ".join(missing)))
+
+    def other_settings(self) -> list[str]:
+        """The names of settings that make Taskwarrior sync in another way than with a sync server's URL."""
+        return [setting.name for backend in _OTHER_BACKENDS for setting in self.taskrc.settings_of(backend)]
+
+    def own_settings(self) -> list[str]:
+        """The names of a sync server's settings that are there, complete or not."""
+        return [name for name in _OURS if self.taskrc.get(name) is not None]
+
+    def changes(self, credentials: Credentials) -> dict[str, str | Secret | None]:
+        """What `configure` writes into the taskrc; None removes a setting."""
+        return {
+            **dict.fromkeys(self.other_settings(), None),
+            SERVER_URL: credentials.url,
+            CLIENT_ID: str(credentials.client_id),
+            ENCRYPTION_SECRET: credentials.secret,
+        }
+
+    def configure(self, credentials: Credentials) -> Edit:
+        """Writes the credentials into the taskrc, and nothing when they are there already."""
+        with findings():
+            edit = edit_taskrc(self.taskrc, self.changes(credentials))
+        self.read_taskrc()
+        return edit
+
+    def is_configured_with(self, credentials: Credentials) -> bool:
+        """Whether exactly these are set, and nothing else that would come before them."""
+        try:
+            return self.configured() == credentials and not self.other_settings()
+        except Stop:
+            return False

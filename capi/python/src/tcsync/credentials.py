@@ -1,0 +1,75 @@
+"""What all computers of one user share: the server's URL, the client ID and the secret."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from uuid import UUID
+
+from . import _library
+from .errors import ClientIdError, SecretError
+from .secret import Secret
+from .server_url import normalise_url
+
+#: The longest secret in bytes of UTF-8: far above any that people use, and such that a pairing code can carry it.
+SECRET_BYTES_MAX = 512
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_BARE_UUID = re.compile(r"[0-9a-f]{32}")
+_GENERATED_SECRET = re.compile(r"[0-9a-f]{64}")
+_NIL = UUID(int=0)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """One client's credentials. `url` is normalised on the way in. Equal when all three are; the secret is masked."""
+
+    url: str
+    client_id: UUID
+    secret: Secret
+
+    # Not hashable, as the secret is not.
+    __hash__ = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "url", normalise_url(self.url))
+        if self.client_id == _NIL:
+            raise ClientIdError("the client ID is all zeros, which no client has; enter that of the first computer")
+        secret_bytes = len(self.secret.reveal().encode("utf-8"))
+        if secret_bytes > SECRET_BYTES_MAX:
+            raise SecretError(f"the secret has {secret_bytes} bytes; at most {SECRET_BYTES_MAX} can be used")
+
+    @classmethod
+    def generate(cls, url: str) -> Credentials:
+        """New ones for that server, from the C library's random source."""
+        client_id, secret = _library.generate_credentials()
+        return cls(url, client_id, secret)
+
+
+def parse_client_id(text: str) -> UUID:
+    """The client ID that a person typed: spaces, case and braces are forgiven. ClientIdError for anything else; it
+    does not repeat the text, in case that it is the secret."""
+    compact = "".join(text.split()).lower().strip("{}").replace("\N{EN DASH}", "-").replace("\N{HYPHEN}", "-")
+    if not compact:
+        raise ClientIdError("the client ID is empty; enter that of the first computer")
+    if not _UUID.fullmatch(compact) and not _BARE_UUID.fullmatch(compact):
+        raise ClientIdError(
+            f"what was entered, {len(compact)} characters, is not a client ID, which looks like "
+            "123e4567-e89b-42d3-a456-426614174000 (it is not repeated here, in case it is the secret)"
+        )
+    client_id = UUID(compact)
+    if client_id == _NIL:
+        raise ClientIdError("the client ID is all zeros, which no client has; enter that of the first computer")
+    return client_id
+
+
+def looks_like_client_id(text: str) -> bool:
+    """Whether a text has the form of a client ID: to tell that two fields were swapped."""
+    return _UUID.fullmatch("".join(text.split()).lower()) is not None
+
+
+def parse_secret(text: str) -> Secret:
+    """The secret that a person typed or pasted. Space around it is dropped, as Taskwarrior does with its configuration;
+    space within it is dropped only when a generated secret of 64 hexadecimal digits remains."""
+    compact = "".join(text.split())
+    return Secret(compact if _GENERATED_SECRET.fullmatch(compact) else text.strip())

@@ -1,0 +1,245 @@
+"""Checks each link from this computer's `task` to the tasks on the server, and finishes an unverified setup."""
+
+from __future__ import annotations
+
+import stat
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from .computer import TaskProgram, ThisComputer
+from .console import Console
+from .credentials import Credentials
+from .exit_codes import ExitCode
+from .history import History
+from .messages import Finding, Stop, find
+from .remote import Probe
+from .replica import Replica
+from .server_check import Position, Reach, ServerCheck
+from .setup.ask import Asker
+from .setup.first_sync import first_sync
+from .setup.outcome import count_tasks, say_tasks
+from .setup.texts import MERGING
+
+#: A clock that is off by more is told. Certificates and the order of changes need no better one.
+CLOCK_TOLERANCE_S = 60
+
+_FINISH = "Finish the setup now by running `task sync`?"
+_BEGINS = "The server has no data yet. Is this the first computer (no other has these credentials)?"
+
+T = TypeVar("T")
+
+Status = Literal["ok", "failed", "skipped"]
+
+# The checks in their order. Which one a server's failure belongs to, by the finding's name; others belong to "server".
+_SERVER_LINKS = ("name", "connection", "tls", "server")
+_LINK_OF = {
+    "server-name-unknown": "name",
+    "server-refused": "connection",
+    "server-network": "connection",
+    "server-proxy": "connection",
+    "server-timeout": "connection",
+    "tls-expired": "tls",
+    "tls-unknown-ca": "tls",
+    "tls-wrong-host": "tls",
+    "tls-not-spoken": "tls",
+    "tls-failed": "tls",
+    "client-not-allowed": "credentials",
+}
+# A proxy looks the name up itself, and a timeout may have been anywhere.
+_UNKNOWN_WAY = ("server-proxy", "server-timeout")
+CHECKS = ("task", "taskrc", "permissions", "replica", *_SERVER_LINKS, "clock", "credentials", "data", "sync")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One link: what was found, and when it failed why and what to try."""
+
+    name: str
+    status: Status
+    text: str
+    finding: Finding | None = None
+
+    def as_json(self) -> dict[str, str]:
+        told = self.finding.as_json() if self.finding else {"text": self.text}
+        return {"check": self.name, "status": self.status, **told}
+
+
+class Doctor:
+    """One examination. `checks` has every link in order, also those that could not be reached any more."""
+
+    def __init__(self, console: Console, asker: Asker, program: TaskProgram, reach: Reach, *, is_first: bool) -> None:
+        self._console = console
+        self._asker = asker
+        self._program = program
+        self._reach = reach
+        self._is_first = is_first
+        self.checks: list[Check] = []
+
+    @property
+    def exit_code(self) -> ExitCode:
+        failed = any(check.status == "failed" for check in self.checks)
+        return ExitCode.CHECK_FAILED if failed else ExitCode.DONE
+
+    def as_json(self) -> dict[str, Any]:
+        return {"exit_code": int(self.exit_code), "checks": [check.as_json() for check in self.checks]}
+
+    def run(self) -> None:
+        computer = self._local("taskrc", lambda: ThisComputer(self._program))
+        if computer is not None:
+            self._local("task", lambda: computer.taskwarrior, str)
+            credentials = self._check_taskrc(computer)
+            replica = self._local("replica", computer.replica, lambda found: say_replica(found, computer))
+            if credentials is not None:
+                self._check_server(computer, credentials, replica)
+        self._skip_rest()
+
+    # This computer
+
+    def _check_taskrc(self, computer: ThisComputer) -> Credentials | None:
+        credentials = self._local(
+            "taskrc",
+            computer.require_credentials,
+            lambda found: f"{computer.taskrc_path} is set to sync with {found.url}",
+        )
+        if credentials is not None:
+            self._local("permissions", lambda: self._check_mode(computer), str)
+        return credentials
+
+    def _check_mode(self, computer: ThisComputer) -> str:
+        mode = stat.S_IMODE(computer.taskrc_path.stat().st_mode)
+        if mode & 0o077:
+            raise Stop(find("taskrc-exposed", path=computer.taskrc_path, mode=f"{mode:04o}"))
+        return f"only you can read {computer.taskrc_path}"
+
+    # The server
+
+    def _check_server(self, computer: ThisComputer, credentials: Credentials, replica: Replica | None) -> None:
+        try:
+            with ServerCheck(credentials, self._reach) as server:
+                probe = server.probe()
+                asked_at = time.time()
+                self._reached(credentials, probe)
+                self._local("clock", lambda: self._check_clock(probe, asked_at), str)
+                self._check_history(computer, credentials, replica, server)
+        except Stop as stop:
+            self._failed_link(stop.finding)
+
+    def _reached(self, credentials: Credentials, probe: Probe) -> None:
+        self._ok("name", f"the name of {credentials.url} is known")
+        self._ok("connection", "the server can be reached")
+        self._ok("tls", "the certificate is valid" if probe.uses_tls else "not used: the URL begins with http://")
+        self._ok("server", probe.server_name or "a sync server answers")
+
+    def _failed_link(self, finding: Finding) -> None:
+        """A link that failed. Those on the way to it have held, unless nothing tells how far the way was."""
+        link = _LINK_OF.get(finding.identifier, "server")
+        way = () if finding.identifier in _UNKNOWN_WAY else _SERVER_LINKS
+        for earlier in way:
+            if CHECKS.index(earlier) < CHECKS.index(link) and not self._has(earlier):
+                self._ok(earlier, "holds")
+        self._failed(link, finding)
+
+    def _check_clock(self, probe: Probe, asked_at: float) -> str:
+        if probe.server_time is None:
+            return "the server does not tell its time"
+        ahead_s = round(asked_at - probe.server_time)
+        if abs(ahead_s) > CLOCK_TOLERANCE_S:
+            direction = "ahead of" if ahead_s > 0 else "behind"
+            raise Stop(find("clock-wrong", seconds=abs(ahead_s), direction=direction))
+        return "agrees with the server's"
+
+    def _check_history(
+        self, computer: ThisComputer, credentials: Credentials, replica: Replica | None, server: ServerCheck
+    ) -> None:
+        self._ok("credentials", f"the server allows the client ID {credentials.client_id}")
+        history = self._local("data", server.history, _say_history)
+        if history is None or replica is None:
+            return
+        if not replica.has_synced:
+            self._local("sync", lambda: self._finish(computer, credentials, replica, history), str)
+        else:
+            self._local("sync", lambda: _say_position(replica, server, history), str)
+
+    def _finish(self, computer: ThisComputer, credentials: Credentials, replica: Replica, history: History) -> str:
+        """Runs the first sync of an unverified setup, when that is wanted."""
+        begins = history.is_empty
+        if begins and not self._is_first:
+            if not self._asker.is_interactive:
+                raise Stop(find("history-empty", client_id=credentials.client_id))
+            if not self._asker.confirm(_BEGINS, default=False, flag="--first-computer"):
+                raise Stop(find("history-empty", client_id=credentials.client_id))
+        if replica.tasks and not begins:
+            self._console.line(MERGING.format(local=say_tasks(count_tasks(replica.tasks.values()))))
+        try:
+            wanted = self._asker.confirm(_FINISH, default=True, flag="--yes")
+        except Stop:
+            wanted = False
+        if not wanted:
+            raise Stop(find("sync-unfinished"))
+        done = first_sync(computer, credentials, self._reach, self._console, begins=begins)
+        if done.finding is not None:
+            raise Stop(done.finding)
+        return "the setup is finished: this computer and the server have the same tasks"
+
+    # The list
+
+    def _local(self, name: str, check: Callable[[], T], say: Callable[[T], str] | None = None) -> T | None:
+        """Runs one check; its result, or None when it failed. Without `say` only a failure is worth a line."""
+        try:
+            found = check()
+        except Stop as stop:
+            self._failed(name, stop.finding)
+            return None
+        if say is not None:
+            self._ok(name, say(found))
+        return found
+
+    def _ok(self, name: str, text: str) -> None:
+        self.checks.append(Check(name, "ok", text))
+        self._console.done(f"{name}: {text}")
+
+    def _failed(self, name: str, finding: Finding) -> None:
+        self.checks.append(Check(name, "failed", finding.text, finding))
+        self._console.finding(finding, link=name)
+
+    def _has(self, name: str) -> bool:
+        return any(check.name == name for check in self.checks)
+
+    def _skip_rest(self) -> None:
+        skipped = [name for name in CHECKS if not self._has(name)]
+        self.checks += [Check(name, "skipped", "not checked, because an earlier link failed") for name in skipped]
+        self.checks.sort(key=lambda check: CHECKS.index(check.name))
+        if skipped:
+            self._console.line(f"Not checked, because an earlier link failed: {', '.join(skipped)}.")
+
+
+def say_replica(replica: Replica, computer: ThisComputer) -> str:
+    where = computer.taskrc.data_location
+    return f"{say_tasks(count_tasks(replica.tasks.values()))} in {where}, {replica.unsent_operations} changes not sent"
+
+
+def _say_history(history: History) -> str:
+    if history.is_empty:
+        return "the server has none yet"
+    return f"unsealed: {say_tasks(count_tasks(history.tasks.values()))}"
+
+
+def _say_position(replica: Replica, server: ServerCheck, history: History) -> str:
+    """Whether the replica is up to date, behind, ahead, or both of these. Stop when the history has lost it."""
+    if history.is_empty:
+        raise Stop(find("history-lost"))
+    position = server.position(replica.base_version, history)
+    if position is Position.GONE:
+        raise Stop(find("replica-gone"))
+    behind = position is Position.BEHIND
+    ahead = replica.unsent_operations > 0
+    if behind and ahead:
+        return "this computer is behind the server, and has changes of its own to send: run `task sync`"
+    if behind:
+        return "this computer is behind the server: run `task sync` to fetch what is new"
+    if ahead:
+        number = replica.unsent_operations
+        return f"this computer is ahead of the server by {number} changes: run `task sync` to send them"
+    return "this computer is up to date with the server"

@@ -1,0 +1,187 @@
+"""Every exception that this package raises on purpose.
+
+All derive from TcsyncError, which carries what the C library reports: a code to decide by, its name, and a sentence for
+people that says what was wrong, with which value, and what to do. No message contains a secret or a pairing code.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+
+from . import _declarations as c
+
+
+class TcsyncError(Exception):
+    """Something did not work. `str()` is the sentence for people."""
+
+    def __init__(self, message: str, *, code: int = c.TCSYNC_INVALID_ARGUMENT, name: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        #: The C library's code. `code & 0xff` is the coarse code, the bits above it are a detail.
+        self.code = code
+        #: The code's name, such as "TCSYNC_UNSEAL_WRONG_KEY".
+        self.name = name or c.CODE_NAMES.get(code, c.CODE_NAMES.get(code & 0xFF, "TCSYNC_UNKNOWN_CODE"))
+
+
+class LibraryError(TcsyncError):
+    """The C library cannot be loaded, or is not of this release."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code=c.TCSYNC_SYSTEM)
+
+
+class UrlError(TcsyncError):
+    """A text is not the URL of a sync server."""
+
+
+class ClientIdError(TcsyncError):
+    """A text is not a client ID. The text is not repeated, in case that it is the secret."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code=c.TCSYNC_INVALID_UUID)
+
+
+class SecretError(TcsyncError):
+    """A text cannot be a secret: empty, too long, or not text."""
+
+
+class UnsealFault(Enum):
+    """Why sealed bytes did not open; the value is the C library's code."""
+
+    TRUNCATED = c.TCSYNC_UNSEAL_TRUNCATED
+    UNKNOWN_FORMAT = c.TCSYNC_UNSEAL_UNKNOWN_FORMAT
+    #: The secret or the client ID; nothing can tell which.
+    WRONG_KEY = c.TCSYNC_UNSEAL_WRONG_KEY
+    #: The key is right, but bytes were changed, or they belong to another version.
+    NOT_AUTHENTIC = c.TCSYNC_UNSEAL_NOT_AUTHENTIC
+    #: A detail that only a newer library knows.
+    OTHER = c.TCSYNC_UNSEAL_FAILED
+
+
+class UnsealError(TcsyncError):
+    """Sealed bytes did not open."""
+
+    def __init__(self, message: str, *, code: int, name: str | None = None) -> None:
+        super().__init__(message, code=code, name=name)
+        self.fault = UnsealFault(code) if code in _UNSEAL_CODES else UnsealFault.OTHER
+
+
+class RemoteFault(Enum):
+    """Why a sync server could not be asked, or what it answered instead of what the protocol provides for; the value is
+    the C library's code."""
+
+    #: The host's name is not known.
+    DNS = c.TCSYNC_REMOTE_NAME_NOT_RESOLVED
+    #: Nothing listens there.
+    REFUSED = c.TCSYNC_REMOTE_CONNECTION_REFUSED
+    #: Unreachable, reset, or closed before the answer was complete.
+    NETWORK = c.TCSYNC_REMOTE_NETWORK_FAILED
+    TIMEOUT = c.TCSYNC_REMOTE_TIMED_OUT
+    #: The proxy cannot be reached or refuses.
+    PROXY = c.TCSYNC_REMOTE_PROXY_FAILED
+    #: The certificate has expired or is not valid yet, or this computer's clock is wrong.
+    TLS_EXPIRED = c.TCSYNC_REMOTE_CERTIFICATE_EXPIRED
+    #: No authority that this computer trusts issued the certificate.
+    TLS_UNKNOWN_CA = c.TCSYNC_REMOTE_CERTIFICATE_UNTRUSTED
+    #: The certificate is for another host.
+    TLS_WRONG_HOST = c.TCSYNC_REMOTE_CERTIFICATE_WRONG_HOST
+    #: What answers an https URL does not speak TLS, mostly plain HTTP.
+    NOT_TLS = c.TCSYNC_REMOTE_NOT_TLS
+    #: Another failure of TLS.
+    TLS = c.TCSYNC_REMOTE_TLS_FAILED
+    #: 403: the server does not admit this client ID.
+    FORBIDDEN = c.TCSYNC_REMOTE_NOT_ALLOWED
+    #: 413: what was sent is longer than the server takes.
+    TOO_LARGE = c.TCSYNC_REMOTE_TOO_LARGE
+    #: 429.
+    TOO_MANY_REQUESTS = c.TCSYNC_REMOTE_RATE_LIMITED
+    #: Any other 4xx: mostly a wrong path, or no sync server.
+    CLIENT_ERROR = c.TCSYNC_REMOTE_REJECTED
+    #: 502, 503, 504: too busy, restarting, or not reached by what is in front of it.
+    UNAVAILABLE = c.TCSYNC_REMOTE_SERVER_UNAVAILABLE
+    #: 507: the server's disk is full.
+    SERVER_FULL = c.TCSYNC_REMOTE_SERVER_FULL
+    #: 500 or another 5xx.
+    SERVER_ERROR = c.TCSYNC_REMOTE_SERVER_FAILED
+    #: 3xx: redirects are not followed; the message says where it points.
+    REDIRECTED = c.TCSYNC_REMOTE_REDIRECTED
+    #: An answer that the protocol does not know: no sync server, or something altered it.
+    NOT_A_SYNC_SERVER = c.TCSYNC_REMOTE_BROKEN_ANSWER
+    #: The answer is longer than the limit.
+    ANSWER_TOO_LARGE = c.TCSYNC_REMOTE_ANSWER_TOO_LARGE
+    #: A detail that only a newer library knows.
+    OTHER = c.TCSYNC_REMOTE_FAILED
+
+
+class RemoteError(TcsyncError):
+    """A request to a sync server did not get an answer of the protocol."""
+
+    def __init__(self, message: str, *, code: int, name: str | None = None) -> None:
+        super().__init__(message, code=code, name=name)
+        self.fault = RemoteFault(code) if code in _REMOTE_CODES else RemoteFault.OTHER
+
+
+_UNSEAL_CODES = frozenset(fault.value for fault in UnsealFault)
+_REMOTE_CODES = frozenset(fault.value for fault in RemoteFault)
+
+
+class HistoryError(TcsyncError):
+    """A client's unsealed data is not what TaskChampion writes, or more than the limits allow."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code=c.TCSYNC_WRONG_FORMAT)
+
+
+class HistoryDeadlineError(HistoryError):
+    """Fetching a whole history took longer than its deadline."""
+
+
+class PairingCodeFault(Enum):
+    """What is wrong with a text that should be a pairing code."""
+
+    #: It does not begin like one.
+    NOT_A_CODE = "not-a-code"
+    #: The end is missing.
+    TRUNCATED = "truncated"
+    #: A character is wrong, missing, doubled or added.
+    MISTYPED = "mistyped"
+    #: Correct, but in a format that this release does not know.
+    NEWER = "newer"
+
+
+class PairingCodeError(TcsyncError):
+    """A text is not a pairing code that can be used."""
+
+    def __init__(self, message: str, fault: PairingCodeFault) -> None:
+        super().__init__(message)
+        self.fault = fault
+
+
+class TaskrcError(TcsyncError):
+    """The Taskwarrior configuration file cannot be read or changed. Nothing was changed."""
+
+    def __init__(self, message: str, *, path: Path, line: int | None = None, code: int = c.TCSYNC_SYSTEM) -> None:
+        super().__init__(message, code=code)
+        self.path = path
+        #: From 1; None when it is about the whole file.
+        self.line = line
+
+
+class TaskrcSyntaxError(TaskrcError):
+    """A line that Taskwarrior itself refuses, or an include that cannot be read."""
+
+
+class TaskrcChangedError(TaskrcError):
+    """The file was changed by someone else since it was read."""
+
+
+class TaskrcIncludeError(TaskrcError):
+    """A setting comes from an included file, so that no change to the taskrc can have the wanted effect."""
+
+
+class KeyringError(TcsyncError):
+    """The operating system's keyring cannot be used: there is none, it is locked, or it refused."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code=c.TCSYNC_SYSTEM)

@@ -1,0 +1,42 @@
+"""The exit status of every command, in one table; docs/multi-computer-setup.md has it as markdown_table() writes it."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a script can decide by. The values never change their meaning."""
+
+    DONE = 0
+    CHECK_FAILED = 1
+    USAGE = 2
+    UNVERIFIED = 3
+    TASKWARRIOR = 4
+    SERVER = 5
+    CREDENTIALS = 6
+    TASKRC = 7
+    REFUSED = 8
+    NOT_CONFIGURED = 9
+    INTERRUPTED = 130
+
+
+MEANINGS: dict[ExitCode, str] = {
+    ExitCode.DONE: "done, or nothing to do: also after “Skip for now” and after keeping what was there",
+    ExitCode.CHECK_FAILED: "`tcsync doctor`: a check failed. Any command: an error that no other status names",
+    ExitCode.USAGE: "flags that do not go together, or an answer is needed and there is no terminal to ask at",
+    ExitCode.UNVERIFIED: "saved as *unverified*: the settings are in the taskrc, and nothing was synced yet",
+    ExitCode.TASKWARRIOR: "Taskwarrior is missing, too old, hangs or fails, or its `task sync` did",
+    ExitCode.SERVER: "the server cannot be reached, refuses, or is no sync server",
+    ExitCode.CREDENTIALS: "the credentials do not fit: wrong secret, empty history, client ID not allowed",
+    ExitCode.TASKRC: "the taskrc cannot be read or changed",
+    ExitCode.REFUSED: "going on could lose tasks, or what was found leaves no safe way",
+    ExitCode.NOT_CONFIGURED: "`tcsync pair` and `tcsync show`: this computer has no complete sync settings",
+    ExitCode.INTERRUPTED: "interrupted with Ctrl-C; what was there before is there again",
+}
+
+
+def markdown_table() -> str:
+    """The table for the documentation."""
+    rows = [f"| {code.value} | {meaning} |" for code, meaning in MEANINGS.items()]
+    return "\n".join(["| status | meaning |", "| --- | --- |", *rows])

@@ -1,0 +1,216 @@
+"""The pairing code: one line of text that carries a server's URL, a client ID and a secret to another computer.
+
+What a person sees is the word TCSYNC and groups of characters of Crockford's base 32 (digits and capital letters
+without I, L, O and U), joined by dashes:
+
+    TCSYNC-05XXXXXX-XXXXXXXX-...
+
+Case, spaces, line breaks and dashes do not matter, O is read as 0, and I and L as 1. The characters after TCSYNC are
+the 5-bit groups, highest bit first, of these bytes (the last group is filled up with zero bits):
+
+    offset  bytes
+    0       1      the format's version, now 1
+    1       2      the number of all bytes, big-endian
+    3       2      check of the head: CRC-32 of bytes 0 to 2, its low 16 bits, big-endian
+    5       1      flags: 1 the secret is 64 lower-case hexadecimal digits, 2 the scheme is http (else https)
+    6       16     the client ID
+    22      32     the secret as the bytes that its digits mean, with flag 1; else 2 bytes with its length, big-endian,
+                   and its UTF-8 bytes
+    ...            the URL after "https://" or "http://", in ASCII
+    end-4   4      check of all: CRC-32 of everything before it, big-endian
+
+The head (the first 8 characters) and the last 4 bytes stay what they are in every later version. So a code that was cut
+off, mistyped or made by a newer release is told for what it is: the head's own check says whether its length can be
+believed. The checks are against mistakes, not against people: whoever has the code has the secret.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import zlib
+from uuid import UUID
+
+import segno
+
+from .credentials import SECRET_BYTES_MAX, Credentials
+from .errors import PairingCodeError, PairingCodeFault, TcsyncError
+from .secret import Secret
+from .server_url import URL_BYTES_MAX
+
+_MARK = "TCSYNC"
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_READ_AS = str.maketrans("OIL", "011")
+_DASHES = "-\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{FIGURE DASH}\N{EN DASH}\N{EM DASH}\N{MINUS SIGN}\N{SOFT HYPHEN}"
+_INVISIBLE = "\N{ZERO WIDTH SPACE}\N{ZERO WIDTH NO-BREAK SPACE}\N{WORD JOINER}"
+_IGNORED = dict.fromkeys(map(ord, _DASHES + _INVISIBLE))
+_GROUP = 8
+
+_VERSION = 1
+_HEAD_BYTES = 5
+_HEAD_CHARACTERS = 8
+_CHECK_BYTES = 4
+_COMPACT_SECRET = 1
+_HTTP = 2
+_KNOWN_FLAGS = _COMPACT_SECRET | _HTTP
+_COMPACT_BYTES = 32
+_BYTES_MAX = _HEAD_BYTES + 1 + 16 + 2 + SECRET_BYTES_MAX + URL_BYTES_MAX + _CHECK_BYTES
+
+#: The longest text that is looked at; far above the longest code, with dashes and spaces.
+TEXT_CHARACTERS_MAX = 16_384
+
+
+def encode_pairing_code(credentials: Credentials) -> Secret:
+    """The code for other computers. It is a Secret, because it has the secret in it."""
+    return Secret(_grouped(_to_base32(_pack(credentials))))
+
+
+def decode_pairing_code(text: str) -> Credentials:
+    """The credentials in a code that a person typed or pasted, or PairingCodeError, whose `fault` says what is wrong
+    with it. The message repeats nothing of the text."""
+    return _unpack(_checked_bytes(_compact(text)))
+
+
+def looks_like_pairing_code(text: str) -> bool:
+    """Whether a text begins like a pairing code, also one that is cut off or mistyped further on: to tell that one was
+    entered where something else was asked."""
+    return _compact(text).startswith(_MARK)
+
+
+def pairing_code_qr(code: Secret, *, border: int = 2) -> str:
+    """A code as a QR code of half-block characters, for a terminal: lines that end with a newline.
+
+    `border` is the quiet zone in modules. Error correction is the lowest, since a screen has no scratches: for the
+    usual code that gives 21 lines of 41 characters.
+    """
+    drawn = io.StringIO()
+    segno.make_qr("".join(code.reveal().split("-")), error="l", boost_error=False).terminal(
+        drawn, border=border, compact=True
+    )
+    return drawn.getvalue()
+
+
+def _pack(credentials: Credentials) -> bytes:
+    scheme, _, rest = credentials.url.partition("://")
+    encoded = credentials.secret.reveal().encode("utf-8")
+    compact = len(encoded) == 2 * _COMPACT_BYTES and all(digit in b"0123456789abcdef" for digit in encoded)
+    flags = (_COMPACT_SECRET if compact else 0) | (_HTTP if scheme == "http" else 0)
+    secret = bytes.fromhex(encoded.decode("ascii")) if compact else len(encoded).to_bytes(2, "big") + encoded
+    body = bytes([flags]) + credentials.client_id.bytes + secret + rest.encode("ascii")
+    head = bytes([_VERSION]) + (_HEAD_BYTES + len(body) + _CHECK_BYTES).to_bytes(2, "big")
+    before_check = head + _head_check(head) + body
+    return before_check + _check(before_check)
+
+
+def _unpack(data: bytes) -> Credentials:
+    """The fields of bytes whose checks are right. What does not fit then was not made by encode_pairing_code."""
+    if data[0] != _VERSION:
+        raise PairingCodeError(
+            "this pairing code was made by a newer release of tcsync; install that release on this computer, or enter "
+            "the URL, the client ID and the secret one by one",
+            PairingCodeFault.NEWER,
+        )
+    flags, client_id, rest = data[5], data[6:22], data[22:-_CHECK_BYTES]
+    try:
+        if flags & ~_KNOWN_FLAGS:
+            raise ValueError
+        if flags & _COMPACT_SECRET:
+            secret, rest = rest[:_COMPACT_BYTES].hex(), rest[_COMPACT_BYTES:]
+        else:
+            size = int.from_bytes(rest[:2], "big")
+            secret, rest = rest[2 : 2 + size].decode("utf-8"), rest[2 + size :]
+        scheme = "http" if flags & _HTTP else "https"
+        return Credentials(f"{scheme}://{rest.decode('ascii')}", UUID(bytes=client_id), Secret(secret))
+    except (ValueError, TcsyncError):
+        raise PairingCodeError(
+            "this pairing code is complete, but what is in it makes no sense; show it anew on the first computer with "
+            "`tcsync pair`",
+            PairingCodeFault.MISTYPED,
+        ) from None
+
+
+def _checked_bytes(compact: str) -> bytes:
+    """The bytes of a whole code, as its head and its checks confirm them."""
+    if not compact.startswith(_MARK):
+        if len(compact) >= 2 and _MARK.startswith(compact):
+            raise _truncated("it ends within its first word")
+        if _is_nearly_mark(compact):
+            raise _mistyped(f"it should begin with {_MARK}")
+        raise PairingCodeError(
+            f"this is not a pairing code, which begins with {_MARK}; `tcsync pair` shows it on the first computer",
+            PairingCodeFault.NOT_A_CODE,
+        )
+    characters = compact[len(_MARK) :].translate(_READ_AS)
+    for position, character in enumerate(characters):
+        if character not in _ALPHABET:
+            raise _mistyped(f"its character {len(_MARK) + position + 1}, without dashes, is none that a code can have")
+    if len(characters) < _HEAD_CHARACTERS:
+        raise _truncated("it ends within its first group")
+    head = _from_base32(characters[:_HEAD_CHARACTERS])
+    if head[3:] != _head_check(head[:3]):
+        raise _mistyped(f"there is a mistake in the first group after {_MARK}")
+    size = int.from_bytes(head[1:3], "big")
+    wanted = math.ceil(size * 8 / 5)
+    if len(characters) < wanted:
+        raise _truncated(f"{len(_MARK) + len(characters)} of {len(_MARK) + wanted} characters are there")
+    if len(characters) > wanted:
+        raise _mistyped(f"it has {len(characters) - wanted} characters too many")
+    data = _from_base32(characters)
+    if len(data) != size or size < _HEAD_BYTES + _CHECK_BYTES or data[-_CHECK_BYTES:] != _check(data[:-_CHECK_BYTES]):
+        raise _mistyped("its checksum does not fit")
+    return data
+
+
+def _truncated(how: str) -> PairingCodeError:
+    return PairingCodeError(
+        f"the pairing code is cut off: {how}; copy it again, the whole line", PairingCodeFault.TRUNCATED
+    )
+
+
+def _mistyped(how: str) -> PairingCodeError:
+    return PairingCodeError(
+        f"the pairing code has a mistake in it: {how}; copy it again, or compare it character by character",
+        PairingCodeFault.MISTYPED,
+    )
+
+
+def _is_nearly_mark(compact: str) -> bool:
+    """Whether a long text begins with the mark but for one character that is wrong, missing or doubled."""
+    if len(compact) < len(_MARK) + _HEAD_CHARACTERS:
+        return False
+    wrong = sum(a != b for a, b in zip(compact, _MARK, strict=False))
+    missing = any(compact.startswith(_MARK[:i] + _MARK[i + 1 :]) for i in range(len(_MARK)))
+    doubled = any(compact[:i] + compact[i + 1 : len(_MARK) + 1] == _MARK for i in range(len(_MARK) + 1))
+    return wrong == 1 or missing or doubled
+
+
+def _compact(text: str) -> str:
+    """The characters that mean something, in upper case."""
+    return "".join(text[:TEXT_CHARACTERS_MAX].translate(_IGNORED).split()).upper()
+
+
+def _grouped(characters: str) -> str:
+    groups = (characters[i : i + _GROUP] for i in range(0, len(characters), _GROUP))
+    return "-".join((_MARK, *groups))
+
+
+def _check(data: bytes) -> bytes:
+    return zlib.crc32(data).to_bytes(4, "big")
+
+
+def _head_check(head: bytes) -> bytes:
+    return _check(head)[2:]
+
+
+def _to_base32(data: bytes) -> str:
+    bits = "".join(f"{byte:08b}" for byte in data)
+    bits += "0" * (-len(bits) % 5)
+    return "".join(_ALPHABET[int(bits[i : i + 5], 2)] for i in range(0, len(bits), 5))
+
+
+def _from_base32(characters: str) -> bytes:
+    """The whole bytes. Bits that are left over and not zero make one byte more, so that no two texts mean the same."""
+    bits = "".join(f"{_ALPHABET.index(character):05b}" for character in characters)
+    whole = len(bits) // 8 * 8
+    data = bytes(int(bits[i : i + 8], 2) for i in range(0, whole, 8))
+    return data + b"\1" if "1" in bits[whole:] else data

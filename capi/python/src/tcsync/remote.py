@@ -1,0 +1,271 @@
+"""A sync server elsewhere, as a replica sees it: the C library's client, which seals and unseals on the way.
+
+The outcomes that the protocol provides for are results; everything else is a RemoteError. Certificates are always
+verified, redirects are not followed, every wait has a deadline.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass, field
+from enum import Enum
+from types import TracebackType
+from uuid import UUID
+
+from . import _declarations as c
+from . import _library
+from .credentials import Credentials
+from .errors import TcsyncError
+from .sealing import SealingKey
+from .server_url import normalise_url
+
+#: The version before the first.
+NIL_VERSION = UUID(int=0)
+
+#: The longest answer, in bytes.
+RESPONSE_BYTES_MAX = 100 * 1024 * 1024
+
+
+class ProbeKind(Enum):
+    """What answers at a URL."""
+
+    #: A sync server that keeps a history for this client.
+    HISTORY = c.TCSYNC_PROBE_HISTORY
+    #: A sync server that has nothing for this client ID: a new client, or a mistyped client ID.
+    EMPTY_HISTORY = c.TCSYNC_PROBE_EMPTY_HISTORY
+    #: A sync server that does not admit this client ID.
+    NOT_ALLOWED = c.TCSYNC_PROBE_NOT_ALLOWED
+    #: A sync server; no client ID was given.
+    SYNC_SERVER = c.TCSYNC_PROBE_SYNC_SERVER
+    #: Something else answers: another program, or the path in the URL is wrong.
+    NOT_SYNC_SERVER = c.TCSYNC_PROBE_NOT_SYNC_SERVER
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What was found at a URL. Times are in seconds since 1970."""
+
+    kind: ProbeKind
+    #: The HTTP status of the page at the URL itself.
+    http_status: int
+    #: Whether the connection is encrypted and the certificate was verified.
+    uses_tls: bool
+    has_snapshot: bool
+    has_versions: bool
+    #: The server's clock; compare it with time.time() right after the call. None when the server does not tell.
+    server_time: int | None
+    #: None without TLS.
+    certificate_expires: int | None
+    #: The first line of the page at the URL, which names the server and its release; may be cut, and empty.
+    server_name: str
+
+
+class SnapshotUrgency(Enum):
+    """How much the server wants a snapshot."""
+
+    NONE = c.TCSYNC_SNAPSHOT_URGENCY_NONE
+    LOW = c.TCSYNC_SNAPSHOT_URGENCY_LOW
+    HIGH = c.TCSYNC_SNAPSHOT_URGENCY_HIGH
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of the history; `plaintext` is its unsealed history segment, JSON."""
+
+    version_id: UUID
+    parent_version_id: UUID
+    plaintext: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class UpToDate:
+    """There is no later version, or the server has nothing of this client."""
+
+
+@dataclass(frozen=True)
+class Gone:
+    """The parent is not in the server's history: removed after a snapshot, or of another history (HTTP 410)."""
+
+
+@dataclass(frozen=True)
+class VersionAdded:
+    version_id: UUID
+    snapshot_urgency: SnapshotUrgency
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """The parent is not the latest version, which is this (HTTP 409). Nothing was added."""
+
+    latest_version_id: UUID
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The state at one version; `plaintext` is unsealed: zlib of JSON."""
+
+    version_id: UUID
+    plaintext: bytes = field(repr=False)
+
+
+def probe_server(
+    url: str,
+    client_id: UUID | None = None,
+    *,
+    ca_file: str | os.PathLike[str] | None = None,
+    proxy: str | None = None,
+    connect_timeout_s: float = 10.0,
+    timeout_s: float = 60.0,
+) -> Probe:
+    """What answers at a URL, without a secret and without changing anything there. See RemoteServer for the options."""
+    remote = _open(normalise_url(url), client_id, None, ca_file, proxy, connect_timeout_s, timeout_s)
+    try:
+        return _probe(remote)
+    finally:
+        remote.close()
+
+
+class RemoteServer:
+    """One client's view of a sync server. A context manager.
+
+    Making one derives the key (a good part of a second of processor time), unless `key` is given, which then stays the
+    caller's; it does not connect. `ca_file` has further certificate authorities, PEM. `proxy` is the URL of an HTTP
+    proxy, "" for none, None for what the environment says (https_proxy, http_proxy, no_proxy). `connect_timeout_s` is
+    for name lookup, connection, proxy and TLS together, `timeout_s` for a whole call.
+
+    Any thread may call; calls on one object are made one after the other. A call on the main thread can be interrupted.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        key: SealingKey | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
+        proxy: str | None = None,
+        connect_timeout_s: float = 10.0,
+        timeout_s: float = 60.0,
+    ) -> None:
+        self._lock = threading.Lock()
+        self._own_key = SealingKey.derive(credentials.client_id, credentials.secret) if key is None else None
+        try:
+            self._remote = _open(
+                credentials.url,
+                credentials.client_id,
+                key or self._own_key,
+                ca_file,
+                proxy,
+                connect_timeout_s,
+                timeout_s,
+            )
+        except BaseException:
+            if self._own_key:
+                self._own_key.close()
+            raise
+
+    def probe(self) -> Probe:
+        """What answers at the URL, without changing anything there and without downloading the data."""
+        with self._lock:
+            return _probe(self._remote)
+
+    def get_child_version(self, parent_version_id: UUID) -> Version | UpToDate | Gone:
+        """The version after the parent. UnsealError when it does not open."""
+        with self._lock:
+            outcome, version_id, plaintext = _library.remote_get_child_version(self._remote, parent_version_id)
+        if outcome == c.TCSYNC_OUTCOME_FOUND and version_id:
+            return Version(version_id, parent_version_id, plaintext)
+        if outcome == c.TCSYNC_OUTCOME_UP_TO_DATE:
+            return UpToDate()
+        if outcome == c.TCSYNC_OUTCOME_GONE:
+            return Gone()
+        raise _unexpected("tcsync_remote_get_child_version", outcome)
+
+    def add_version(self, parent_version_id: UUID, plaintext: bytes) -> VersionAdded | Conflict:
+        """Seals a history segment and adds it after the parent. After a RemoteError it is unknown whether it was added,
+        unless the message says so."""
+        with self._lock:
+            outcome, version_id, urgency = _library.remote_add_version(self._remote, parent_version_id, plaintext)
+        if outcome == c.TCSYNC_OUTCOME_ADDED and version_id:
+            return VersionAdded(version_id, SnapshotUrgency(urgency))
+        if outcome == c.TCSYNC_OUTCOME_CONFLICT and version_id:
+            return Conflict(version_id)
+        raise _unexpected("tcsync_remote_add_version", outcome)
+
+    def get_snapshot(self) -> Snapshot | None:
+        """The latest snapshot; None when there is none. UnsealError when it does not open."""
+        with self._lock:
+            outcome, version_id, plaintext = _library.remote_get_snapshot(self._remote)
+        if outcome == c.TCSYNC_OUTCOME_FOUND and version_id:
+            return Snapshot(version_id, plaintext)
+        if outcome == c.TCSYNC_OUTCOME_NO_SNAPSHOT:
+            return None
+        raise _unexpected("tcsync_remote_get_snapshot", outcome)
+
+    def add_snapshot(self, version_id: UUID, plaintext: bytes) -> None:
+        """Seals a snapshot of the state at a version and offers it to the server, which may decline it unseen."""
+        with self._lock:
+            _library.remote_add_snapshot(self._remote, version_id, plaintext)
+
+    def close(self) -> None:
+        """Closes the connection, and wipes the key unless it is the caller's. Again, it does nothing."""
+        self._remote.close()
+        if self._own_key:
+            self._own_key.close()
+
+    def __enter__(self) -> RemoteServer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _open(
+    url: str,
+    client_id: UUID | None,
+    key: SealingKey | None,
+    ca_file: str | os.PathLike[str] | None,
+    proxy: str | None,
+    connect_timeout_s: float,
+    timeout_s: float,
+) -> _library.RemoteHandle:
+    return _library.open_remote(
+        url,
+        client_id,
+        key.handle if key else None,
+        ca_file=None if ca_file is None else os.fspath(ca_file),
+        proxy=proxy,
+        connect_timeout_ms=_milliseconds(connect_timeout_s, "connect_timeout_s"),
+        timeout_ms=_milliseconds(timeout_s, "timeout_s"),
+        response_bytes_max=RESPONSE_BYTES_MAX,
+    )
+
+
+def _milliseconds(seconds: float, name: str) -> int:
+    """At least one, because zero is the library's word for its default."""
+    if not 0 < seconds <= 24 * 60 * 60:
+        raise TcsyncError(f"{name} is {seconds}; it must be more than 0 and at most a day, in seconds")
+    return max(1, round(seconds * 1000))
+
+
+def _probe(remote: _library.RemoteHandle) -> Probe:
+    found = _library.remote_probe(remote)
+    return Probe(
+        kind=ProbeKind(found.kind),
+        http_status=found.http_status,
+        uses_tls=bool(found.uses_tls),
+        has_snapshot=bool(found.has_snapshot),
+        has_versions=bool(found.has_versions),
+        server_time=found.server_time or None,
+        certificate_expires=found.certificate_expires or None,
+        server_name=found.server_name.decode("utf-8", "replace"),
+    )
+
+
+def _unexpected(function: str, outcome: int) -> TcsyncError:
+    return TcsyncError(
+        f"{function} gave the outcome {outcome}, which this release does not know; please report this",
+        code=c.TCSYNC_INTERNAL,
+    )

@@ -1,0 +1,95 @@
+"""A replica's own file, read without changing it: how far it has synced, what it has not sent, and its tasks.
+
+Taskwarrior 3 keeps a replica in taskchampion.sqlite3 in the data directory. What is used here:
+
+    sync_meta   (key, value)    'base_version': the last version that this replica has, absent before the first sync
+    operations  (data, synced)  JSON, or the text "UndoPoint"; synced 0: not sent yet
+    tasks       (uuid, data)    JSON of one task's properties
+    version     (major, minor)  since TaskChampion 2; other formats than major 0 are unknown
+
+A file that is otherwise gives ReplicaUnknown: nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+from uuid import UUID
+
+from .remote import NIL_VERSION
+
+DATABASE = "taskchampion.sqlite3"
+#: The database, and what SQLite may keep beside it.
+DATABASE_FILES = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
+
+_BUSY_TIMEOUT_S = 5.0
+_COLUMNS = {"sync_meta": {"key", "value"}, "operations": {"data", "synced"}, "tasks": {"uuid", "data"}}
+
+
+class ReplicaUnknown(Exception):
+    """The file is there, but what it says cannot be told. `str()` is why."""
+
+
+@dataclass(frozen=True)
+class Replica:
+    """The state of a replica at one moment. A computer on which Taskwarrior never ran has an empty one."""
+
+    base_version: UUID = NIL_VERSION
+    unsent_operations: int = 0
+    tasks: Mapping[UUID, Mapping[str, str]] = field(default_factory=dict, repr=False)
+
+    @property
+    def has_synced(self) -> bool:
+        return self.base_version != NIL_VERSION
+
+    @property
+    def task_counts(self) -> Counter[str]:
+        """How many tasks there are of each status."""
+        return Counter(task.get("status", "pending") for task in self.tasks.values())
+
+
+def read_replica(data_directory: Path) -> Replica:
+    """The replica in a data directory; an empty one when there is none. ReplicaUnknown when it cannot be told."""
+    path = data_directory / DATABASE
+    try:
+        if not path.exists():
+            return Replica()
+        return _read(path)
+    except (OSError, sqlite3.Error) as error:
+        raise ReplicaUnknown(f"{path} cannot be read: {error}") from None
+    except (ValueError, TypeError, AttributeError):
+        raise ReplicaUnknown(f"{path} has content that TaskChampion does not write") from None
+
+
+def _read(path: Path) -> Replica:
+    database = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, timeout=_BUSY_TIMEOUT_S)
+    try:
+        database.execute("BEGIN")  # One moment for all of it.
+        _check_format(path, database)
+        base = database.execute("SELECT value FROM sync_meta WHERE key = 'base_version'").fetchone()
+        unsent = database.execute("""SELECT count(*) FROM operations WHERE NOT synced AND data <> '"UndoPoint"'""")
+        tasks = database.execute("SELECT uuid, data FROM tasks")
+        return Replica(
+            UUID(base[0]) if base else NIL_VERSION,
+            int(unsent.fetchone()[0]),
+            {UUID(identifier): dict(json.loads(data)) for identifier, data in tasks},
+        )
+    finally:
+        database.close()
+
+
+def _check_format(path: Path, database: sqlite3.Connection) -> None:
+    for table, wanted in _COLUMNS.items():
+        found = {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
+        if not wanted <= found:
+            lacking = ", ".join(sorted(wanted - found))
+            raise ReplicaUnknown(f"{path} has another format than is known: table {table} lacks {lacking}")
+    if database.execute("PRAGMA table_info(version)").fetchall():
+        major, minor = database.execute("SELECT major, minor FROM version").fetchone()
+        if major != 0:
+            raise ReplicaUnknown(f"{path} has format {major}.{minor}, which is newer than is known")

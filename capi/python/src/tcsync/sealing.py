@@ -1,0 +1,46 @@
+"""Keys and sealing: what replicas do to history segments and snapshots, and servers cannot. By the C library."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from uuid import UUID
+
+from . import _library
+from .secret import Secret
+
+
+class SealingKey:
+    """The key that one client's data is sealed with, in the C library's memory, which wipes it when it is closed.
+
+    Deriving it takes a good part of a second of processor time, on purpose: derive once, and keep it. A context
+    manager. Any number of threads may seal and unseal with one key; close it when none does.
+    """
+
+    def __init__(self, handle: _library.KeyHandle) -> None:
+        """Use `derive`."""
+        #: For the modules of this package.
+        self.handle = handle
+
+    @classmethod
+    def derive(cls, client_id: UUID, secret: Secret) -> SealingKey:
+        return cls(_library.derive_key(client_id, secret))
+
+    def seal(self, version_id: UUID, plaintext: bytes) -> bytes:
+        """Seals a history segment, with its PARENT's version ID, or a snapshot, with its own."""
+        return _library.seal(self.handle, version_id, plaintext)
+
+    def unseal(self, version_id: UUID, sealed: bytes) -> bytes:
+        """Opens what `seal`, or any replica, has sealed; UnsealError says why it does not open."""
+        return _library.unseal(self.handle, version_id, sealed)
+
+    def close(self) -> None:
+        """Wipes the key. A key that is closed already is left as it is."""
+        self.handle.close()
+
+    def __enter__(self) -> SealingKey:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

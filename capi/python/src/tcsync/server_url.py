@@ -1,0 +1,109 @@
+"""URLs of sync servers: the cloud server's, and what people type, made into what replicas are configured with."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from .errors import UrlError
+
+#: The cloud server; the only place that names it. `cloud_url()` lets the environment override it.
+DEFAULT_CLOUD_URL = "https://sync.brainplorp.com"
+CLOUD_URL_VARIABLE = "TCSYNC_CLOUD_URL"
+
+#: The longest URL in bytes, which a pairing code can carry.
+URL_BYTES_MAX = 512
+
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+_HOST_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*\.?")
+
+
+def cloud_url(environment: Mapping[str, str] | None = None) -> str:
+    """The cloud server's URL: TCSYNC_CLOUD_URL when it is set and not empty, else the built-in one. UrlError for
+    nonsense in the variable."""
+    named = (os.environ if environment is None else environment).get(CLOUD_URL_VARIABLE, "")
+    return normalise_url(named) if named.strip() else DEFAULT_CLOUD_URL
+
+
+def normalise_url(text: str) -> str:
+    """What a person typed, as the one form of it: scheme and host in lower case, no spaces, no slash at the end, no
+    default port.
+
+    A missing scheme becomes https, or http for a loopback host, where certificates are not to be had. UrlError for
+    what cannot be a sync server's URL.
+    """
+    # A URL has no spaces; those in a pasted one are line breaks of a terminal or a mail.
+    compact = "".join(text.split())
+    if not compact:
+        raise UrlError("the server's URL is empty; enter one such as https://sync.example.com")
+    shown = _shown(compact)
+    found = _SCHEME.match(compact)
+    if found is None and compact.startswith("//"):
+        compact = compact[2:]
+    given_scheme = found[1].lower() if found else None
+    if given_scheme not in (None, "http", "https"):
+        raise UrlError(
+            f"the URL '{shown}' begins with {given_scheme}://; a sync server's begins with https:// or http://"
+        )
+    rest = compact[found.end() :] if found else compact
+    try:
+        parts = urlsplit(f"//{rest}")
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise UrlError(
+            f"the URL '{shown}' has no valid host and port; enter one such as https://sync.example.com"
+        ) from None
+    if "@" in parts.netloc:
+        raise UrlError("a sync server's URL has no user name or password in it; remove what is before the @")
+    if parts.query or parts.fragment or "?" in rest or "#" in rest:
+        raise UrlError(f"the URL '{shown}' has a ? or # in it; a sync server's URL ends with the host or a path")
+    if port == 0:
+        raise UrlError(f"the URL '{shown}' names port 0; enter the port that the server listens on")
+    host = _host(host, shown)
+    scheme = given_scheme or ("http" if is_loopback(host) else "https")
+    if any(ord(character) < 0x21 or ord(character) > 0x7E for character in parts.path):
+        raise UrlError(f"the path of the URL '{shown}' has characters that a URL cannot have; write them as %XX")
+    bracketed = f"[{host}]" if ":" in host else host
+    port_text = "" if port in (None, {"http": 80, "https": 443}[scheme]) else f":{port}"
+    url = f"{scheme}://{bracketed}{port_text}{parts.path.rstrip('/')}"
+    if len(url) > URL_BYTES_MAX:
+        raise UrlError(f"the URL has {len(url)} characters; at most {URL_BYTES_MAX} can be used")
+    return url
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this computer itself."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _host(host: str, shown: str) -> str:
+    """The host in lower case and, when it is not ASCII, in the form that DNS takes."""
+    if not host:
+        raise UrlError(f"the URL '{shown}' names no host; enter one such as https://sync.example.com")
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        pass
+    try:
+        ascii_host = host.encode("idna").decode("ascii").lower() if not host.isascii() else host.lower()
+    except UnicodeError:
+        ascii_host = ""
+    if not _HOST_NAME.fullmatch(ascii_host) or len(ascii_host) > 253:
+        raise UrlError(f"the URL '{shown}' has no valid host name; enter one such as https://sync.example.com")
+    if re.fullmatch(r"[0-9.]+", ascii_host):
+        raise UrlError(f"the URL '{shown}' has no valid IP address; an IPv4 address has four numbers up to 255")
+    return ascii_host
+
+
+def _shown(text: str) -> str:
+    """The text for a message: without what is before an @, and not without end."""
+    visible = text.rpartition("@")[2]
+    return visible if len(visible) <= 80 else f"{visible[:77]}..."

@@ -1,0 +1,123 @@
+"""The answers that flags give to the setup's questions, and secrets read from where they may come from."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+from ..credentials import Credentials, parse_client_id, parse_secret
+from ..diagnosis import findings
+from ..messages import Stop, find
+from ..pairing import decode_pairing_code
+from ..secret import Secret
+from ..server_check import Reach
+
+ServerKind = Literal["cloud", "self-hosted", "skip"]
+Computer = Literal["first", "second"]
+
+#: More than any pairing code or secret has.
+_SECRET_INPUT_BYTES_MAX = 16_384
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a secret comes from: a file, `-` for standard input, or an open descriptor. At most one is named."""
+
+    flag: str
+    file: str | None = None
+    descriptor: int | None = None
+
+    @property
+    def is_named(self) -> bool:
+        return self.file is not None or self.descriptor is not None
+
+    @property
+    def is_stdin(self) -> bool:
+        return self.file == "-" or self.descriptor == 0
+
+    def read(self, what: str) -> str:
+        """The one line that is there."""
+        place = self.file if self.file is not None else f"descriptor {self.descriptor}"
+        try:
+            if self.file is not None and self.file != "-":
+                data = _read(os.open(self.file, os.O_RDONLY | os.O_CLOEXEC))
+            else:
+                data = _read(os.dup(self.descriptor if self.descriptor is not None else 0))
+            text = data.decode("utf-8")
+        except UnicodeDecodeError:
+            raise Stop(find("secret-unreadable", what=what, source=place, detail="it is not UTF-8 text")) from None
+        except OSError as error:
+            raise Stop(find("secret-unreadable", what=what, source=place, detail=error.strerror)) from None
+        lines = text.strip("\r\n").splitlines()
+        if len(lines) != 1 or len(data) > _SECRET_INPUT_BYTES_MAX:
+            problem = "it is empty" if not lines else "it has more than one line"
+            raise Stop(find("secret-unreadable", what=what, source=place, detail=problem))
+        return lines[0]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Every answer that a flag can give. None, or an unnamed source: not answered."""
+
+    server_url: str | None
+    server: ServerKind | None
+    computer: Computer | None
+    client_id: str | None
+    secret: Source
+    pairing_code: Source
+    reach: Reach
+    replace: bool | None
+    merge: bool | None
+    fresh_replica: bool
+    save_unverified: bool
+    dry_run: bool
+    qr: bool
+    reveal: bool
+    keyring: bool
+
+    def check(self) -> None:
+        """Stop when flags contradict each other; before anything is read or asked."""
+        for source in (self.secret, self.pairing_code):
+            if source.file is not None and source.descriptor is not None:
+                _conflict(f"--{source.flag}-file and --{source.flag}-fd name two sources of one thing")
+        if self.pairing_code.is_named and (self.client_id or self.secret.is_named):
+            _conflict("a pairing code has the client ID and the secret in it; give the code, or the two")
+        if self.computer == "first" and self.gives_credentials:
+            _conflict("--first-computer makes new credentials; existing ones are for --second-computer")
+        if self.server == "skip" and (self.computer or self.gives_credentials or self.server_url):
+            _conflict("--server skip goes with no other answer")
+
+    @property
+    def gives_credentials(self) -> bool:
+        return self.pairing_code.is_named or self.secret.is_named or self.client_id is not None
+
+    def credentials(self, url: str | None) -> Credentials | None:
+        """Those that the flags give, or None when they give none. Stop when they give half of it, or nonsense.
+
+        `url`: the server that goes with a client ID and a secret.
+        """
+        if self.pairing_code.is_named:
+            with findings():
+                return decode_pairing_code(self.pairing_code.read("pairing code"))
+        if self.client_id is None or not self.secret.is_named or url is None:
+            return None
+        with findings():
+            client_id = parse_client_id(self.client_id)
+            return Credentials(url, client_id, read_secret(self.secret))
+
+
+def read_secret(source: Source) -> Secret:
+    """The secret that a flag's source has."""
+    with findings():
+        return parse_secret(source.read("secret"))
+
+
+def _conflict(detail: str) -> None:
+    raise Stop(find("flags-conflict", detail=detail))
+
+
+def _read(descriptor: int) -> bytes:
+    """What can be read, up to a little more than is allowed. Closes the descriptor."""
+    with os.fdopen(descriptor, "rb") as stream:
+        return stream.read(_SECRET_INPUT_BYTES_MAX + 1)

@@ -1,0 +1,84 @@
+"""Asks a person at the terminal, or answers by itself where nobody is to be asked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from enum import Enum, auto
+
+import click
+
+from ..messages import Stop, find
+
+_INDENT = "  "
+
+
+class Mode(Enum):
+    #: At a terminal.
+    ASK = auto()
+    #: --yes: the default of every question.
+    DEFAULTS = auto()
+    #: No terminal, or --json: whatever has no flag is an error.
+    FLAGS_ONLY = auto()
+
+
+def choose_mode(*, yes: bool, json: bool) -> Mode:
+    if yes:
+        return Mode.DEFAULTS
+    at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    return Mode.ASK if at_terminal and not json else Mode.FLAGS_ONLY
+
+
+class Asker:
+    """One question at a time. Ctrl-C and the end of input at a question are KeyboardInterrupt."""
+
+    def __init__(self, mode: Mode) -> None:
+        self.mode = mode
+
+    @property
+    def is_interactive(self) -> bool:
+        return self.mode is Mode.ASK
+
+    def confirm(self, question: str, *, default: bool, flag: str) -> bool:
+        """Yes or no. With --yes the answer is the default, and a question whose yes is dangerous has the default no."""
+        if self.mode is Mode.DEFAULTS:
+            return default
+        self._require_terminal(question, flag)
+        try:
+            return click.confirm(f"{_INDENT}{question}", default=default)
+        except click.Abort:
+            raise KeyboardInterrupt from None
+
+    def choose(self, question: str, count: int, *, default: int = 1, flag: str) -> int:
+        """A number from 1 to `count`."""
+        if self.mode is Mode.DEFAULTS:
+            return default
+        self._require_terminal(question, flag)
+        while True:
+            answer = self._prompt(question, default=str(default)).strip()
+            if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= count:
+                return int(answer)
+            click.echo(f"{_INDENT}Enter a number from 1 to {count}.")
+
+    def text(self, question: str, *, flag: str, default: str | None = None, hidden: bool = False) -> str:
+        """A line of text; empty only when `default` is."""
+        self._require_terminal(question, flag)
+        return self._prompt(question, default=default, hidden=hidden)
+
+    def _prompt(self, question: str, *, default: str | None, hidden: bool = False) -> str:
+        try:
+            answer: str = click.prompt(
+                f"{_INDENT}{question}", default=default, hide_input=hidden, show_default=bool(default)
+            )
+        except click.Abort:
+            raise KeyboardInterrupt from None
+        return answer
+
+    def _require_terminal(self, question: str, flag: str) -> None:
+        if self.mode is not Mode.ASK:
+            raise Stop(find("answer-needed", question=question, flag=flag))
+
+
+def numbered(options: Sequence[str]) -> list[str]:
+    """Options as lines to choose from."""
+    return [f"  {number}. {option}" for number, option in enumerate(options, 1)]

@@ -1,0 +1,275 @@
+"""The setup's questions, each in one place: answered by a flag, else by the person, else as ask.py decides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from enum import Enum, auto
+from pathlib import Path
+from typing import TypeVar
+from uuid import UUID
+
+from ..console import Console
+from ..credentials import Credentials, looks_like_client_id, parse_client_id, parse_secret
+from ..diagnosis import findings
+from ..messages import Finding, Stop, find
+from ..pairing import decode_pairing_code, encode_pairing_code, looks_like_pairing_code, pairing_code_qr
+from ..secret import Secret
+from ..server_url import cloud_url, normalise_url
+from . import texts
+from .answers import Answers, Computer, ServerKind, read_secret
+from .ask import Asker, numbered
+
+T = TypeVar("T")
+
+_SECRET_FORM = re.compile(r"[0-9A-Fa-f]{64}")
+_SECRET_FLAGS = "--secret-file FILE or --secret-fd N"
+_CODE_FLAGS = "--pairing-code-file FILE or --pairing-code-fd N, or --server-url, --client-id and --secret-file"
+
+
+class Next(Enum):
+    """What to do after something failed."""
+
+    RETRY = auto()
+    AGAIN = auto()
+    SAVE = auto()
+
+
+class Conversation:
+    """Questions and what is said between them. Changes nothing."""
+
+    def __init__(self, console: Console, asker: Asker, answers: Answers, cloud_name: str) -> None:
+        self.console = console
+        self._asker = asker
+        self._answers = answers
+        self._cloud_name = cloud_name
+        self._given: Credentials | None = None
+
+    def given_credentials(self) -> Credentials | None:
+        """Those that flags give completely, read once; None when there is something to ask."""
+        if self._given is None:
+            url = self.url("self-hosted") if self._answers.server_url is not None else None
+            if url is None and self._answers.server == "cloud":
+                url = self.url("cloud")
+            self._given = self._answers.credentials(url)
+        return self._given
+
+    def server(self) -> ServerKind:
+        """Which server: the menu, unless flags say it."""
+        if self._answers.server is not None:
+            return self._answers.server
+        if self._answers.server_url is not None or self._answers.pairing_code.is_named:
+            return "self-hosted"
+        self.console.line(texts.OPTIONS_HEADING)
+        options = [
+            texts.OPTION_CLOUD.format(cloud_name=self._cloud_name),
+            texts.OPTION_SELF_HOSTED,
+            texts.OPTION_SKIP,
+        ]
+        for line in numbered(options):
+            self.console.line(line)
+        kinds: list[ServerKind] = ["cloud", "self-hosted", "skip"]
+        return kinds[self._asker.choose(texts.CHOOSE, len(options), flag="--server") - 1]
+
+    def computer(self) -> Computer:
+        if self._answers.computer is not None:
+            return self._answers.computer
+        if self._answers.gives_credentials:
+            return "second"
+        flag = "--first-computer or --second-computer"
+        return "second" if self._asker.confirm(texts.HAVE_CREDENTIALS, default=False, flag=flag) else "first"
+
+    def url(self, kind: ServerKind) -> str:
+        """The server's URL: the flag's, the cloud's, or what is typed."""
+        if self._answers.server_url is not None:
+            with findings():
+                return normalise_url(self._answers.server_url)
+        if kind == "cloud":
+            with findings():
+                return cloud_url()
+        return self._until_valid(texts.ASK_URL, "--server-url", _parse_url)
+
+    def credentials(self, kind: ServerKind) -> Credentials:
+        """Those of another computer: from flags, or a pairing code, or typed one by one."""
+        if (given := self.given_credentials()) is not None:
+            return given
+        if self._answers.gives_credentials and not self._asker.is_interactive:
+            self._require_all()
+        url = self.url(kind) if self._answers.server_url is not None or kind == "cloud" else None
+        if self._answers.gives_credentials:
+            return self._typed(url or self.url(kind))
+        while True:
+            text = self._asker.text(texts.ASK_CODE, flag=_CODE_FLAGS, default="")
+            if not text.strip():
+                return self._typed(url or self.url(kind))
+            try:
+                credentials = _parse_code(text)
+            except Stop as stop:
+                self.console.finding(stop.finding)
+                continue
+            if url is not None and credentials.url != url:
+                self.console.note(texts.CODE_NAMES_URL.format(url=credentials.url))
+            return credentials
+
+    def replace(self, path: Path, heading: str, values: Mapping[str, str]) -> bool:
+        """Whether what is configured is to be replaced."""
+        self.console.line(heading.format(path=path))
+        for name, value in values.items():
+            self.console.line(f"  {name} = {value}")
+        if self._answers.replace is not None:
+            return self._answers.replace
+        flag = "--replace or --keep"
+        if self._asker.is_interactive:
+            self.console.line(texts.REPLACING)
+        return self._asker.confirm(texts.REPLACE, default=False, flag=flag)
+
+    def merge(self, local: str) -> None:
+        """Says what merging means. Stop when it is not wanted."""
+        self.console.line(texts.MERGING.format(local=local))
+        wanted = self._answers.merge
+        if wanted is None:
+            wanted = self._asker.confirm(texts.MERGE, default=True, flag="--merge or --no-merge")
+        if not wanted:
+            raise Stop(find("declined"))
+
+    def exchange(self, local: str) -> None:
+        """Offers the safe way out of another history. Stop when it is not wanted."""
+        reason = find("replica-synced-elsewhere")
+        if self._answers.fresh_replica:
+            return
+        if not self._asker.is_interactive:
+            raise Stop(reason)
+        self.console.line(texts.EXCHANGING.format(reason=reason.text, local=local))
+        if not self._asker.confirm(texts.EXCHANGE, default=False, flag="--fresh-replica"):
+            raise Stop(reason)
+
+    def after_failure(self, finding: Finding, computer: Computer, *, may_save: bool, may_ask_again: bool) -> Next:
+        """Shows what failed and asks what now. Raises Stop with the finding when that is the end of it."""
+        if not self._asker.is_interactive:
+            if may_save and self._answers.save_unverified:
+                self.console.finding(finding)
+                return Next.SAVE
+            raise Stop(finding)
+        self.console.finding(finding)
+        choices: list[tuple[str, Next | None]] = [(texts.RETRY, Next.RETRY)]
+        if may_ask_again:
+            choices.append((texts.AGAIN[computer], Next.AGAIN))
+        if may_save:
+            choices.append((texts.SAVE, Next.SAVE))
+        choices.append((texts.QUIT, None))
+        self.console.line(texts.FAILURE_HEADING)
+        for line in numbered([text for text, _ in choices]):
+            self.console.line(line)
+        chosen = choices[self._asker.choose(texts.CHOOSE, len(choices), flag="--save-unverified") - 1][1]
+        if chosen is None:
+            raise Stop(find("declined"))
+        return chosen
+
+    def show_credentials(self, credentials: Credentials) -> None:
+        """All that the other computers need; at the end of the first computer's setup. What goes into a file or a log
+        has the secret only when that was asked for."""
+        reveal = self.console.is_terminal or self._answers.reveal
+        self.console.line()
+        self.console.line(texts.CREDENTIALS_HEADING)
+        for name, value in describe(credentials, reveal=reveal).items():
+            self.console.line(f"  {name + ':':<14}{value}")
+        self.console.line()
+        if reveal:
+            self._show_code(encode_pairing_code(credentials))
+        else:
+            self.console.line(texts.NOT_SHOWN)
+        self.console.line()
+        self.console.line(texts.ON_THE_OTHER)
+        self.console.line(texts.KEEP_SAFE)
+
+    def _show_code(self, code: Secret) -> None:
+        self.console.line(texts.PAIRING_CODE)
+        self.console.line(f"  {code.reveal()}")
+        if self._answers.qr:
+            self.console.line(texts.QR_HEADING)
+            self.console.raw(pairing_code_qr(code))
+
+    def _until_valid(self, question: str, flag: str, parse: Callable[[str], T], *, hidden: bool = False) -> T:
+        """Asks until `parse` takes the answer; says each time why it did not."""
+        while True:
+            try:
+                return parse(self._asker.text(question, flag=flag, hidden=hidden))
+            except Stop as stop:
+                if not self._asker.is_interactive:
+                    raise
+                self.console.finding(stop.finding)
+
+    def _require_all(self) -> None:
+        """Stop when flags give only a part of the credentials and nobody can be asked for the rest."""
+        if self._answers.pairing_code.is_named:
+            return
+        if self._answers.client_id is None:
+            raise Stop(find("answer-needed", question=texts.ASK_CLIENT_ID, flag="--client-id"))
+        if not self._answers.secret.is_named:
+            raise Stop(find("answer-needed", question=texts.ASK_SECRET, flag=_SECRET_FLAGS))
+
+    def _typed(self, url: str) -> Credentials:
+        """Client ID and secret, each from its flag or typed."""
+        if self._answers.client_id is not None:
+            with findings():
+                client_id = parse_client_id(self._answers.client_id)
+        else:
+            client_id = self._until_valid(texts.ASK_CLIENT_ID, "--client-id", _parse_client_id)
+        if self._answers.secret.is_named:
+            return Credentials(url, client_id, read_secret(self._answers.secret))
+        secret = self._until_valid(
+            texts.ASK_SECRET, _SECRET_FLAGS, lambda text: _parse_secret(text, client_id), hidden=True
+        )
+        return Credentials(url, client_id, secret)
+
+
+def describe(credentials: Credentials, *, reveal: bool) -> dict[str, str]:
+    """What a person sees of credentials; the secret masked unless it is asked for."""
+    secret = credentials.secret.reveal() if reveal else str(credentials.secret)
+    return {"Server URL": credentials.url, "Client ID": str(credentials.client_id), "Secret": secret}
+
+
+def _kind_of(text: str) -> str | None:
+    """What an answer looks like, when it has a form that only one field has."""
+    compact = "".join(text.split())
+    if looks_like_pairing_code(text):
+        return "a pairing code"
+    if looks_like_client_id(text):
+        return "a client ID"
+    if _SECRET_FORM.fullmatch(compact):
+        return "a secret"
+    return "a URL" if "://" in compact else None
+
+
+def _refuse_other(text: str, wanted: str) -> None:
+    """Stop when the answer has the form of another field's; it is not repeated, because it may be the secret."""
+    found = _kind_of(text)
+    if found is not None and found != wanted:
+        raise Stop(find("fields-swapped", found=found, wanted=wanted))
+
+
+def _parse_url(text: str) -> str:
+    _refuse_other(text, "a URL")
+    with findings():
+        return normalise_url(text)
+
+
+def _parse_client_id(text: str) -> UUID:
+    _refuse_other(text, "a client ID")
+    with findings():
+        return parse_client_id(text)
+
+
+def _parse_secret(text: str, client_id: UUID) -> Secret:
+    """A secret may have any form, also that of a UUID; but it is never the client ID."""
+    found = _kind_of(text)
+    if found in ("a pairing code", "a URL") or (found == "a client ID" and parse_client_id(text) == client_id):
+        _refuse_other(text, "a secret")
+    with findings():
+        return parse_secret(text)
+
+
+def _parse_code(text: str) -> Credentials:
+    _refuse_other(text, "a pairing code")
+    with findings():
+        return decode_pairing_code(text)

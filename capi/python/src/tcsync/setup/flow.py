@@ -1,0 +1,272 @@
+"""The setup from its first question to its last line: which question follows which, and when what is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from ..computer import TaskProgram, ThisComputer
+from ..console import Console
+from ..credentials import Credentials
+from ..errors import KeyringError
+from ..exit_codes import ExitCode
+from ..history import History
+from ..keyring_copy import store
+from ..messages import Stop, find
+from ..remote import Probe
+from ..replica import Replica
+from ..server_check import Position, ServerCheck
+from . import texts
+from .answers import Answers, ServerKind
+from .commit import Commit
+from .conversation import Conversation, Next
+from .first_sync import first_sync
+from .outcome import Outcome, count_tasks, say_tasks
+
+T = TypeVar("T")
+
+
+class Setup:
+    """One run of the setup. `outcome` is filled in as it goes on; Stop and KeyboardInterrupt end it early."""
+
+    def __init__(self, answers: Answers, conversation: Conversation, console: Console, program: TaskProgram) -> None:
+        self._answers = answers
+        self._conversation = conversation
+        self._console = console
+        self._program = program
+        self._reach = answers.reach
+        self.outcome = Outcome()
+
+    def run(self) -> None:
+        self._answers.check()
+        self._computer = ThisComputer(self._program)
+        self.outcome.taskrc = self._computer.taskrc_path
+        if self._keeps():
+            return
+        kind = self._conversation.server()
+        if kind == "skip":
+            self.outcome.result = "skipped"
+            self._console.line(texts.SKIPPED)
+            return
+        self._console.line(f"This computer has {self._computer.taskwarrior}.")
+        self.outcome.computer = self._conversation.computer()
+        if self.outcome.computer == "first":
+            self._first(kind)
+        else:
+            self._second(kind)
+
+    # What is there already
+
+    def _keeps(self) -> bool:
+        """Shows what is configured, and whether it stays."""
+        computer = self._computer
+        others, configured = computer.other_settings(), self._configured_or_none()
+        if not others and not computer.own_settings():
+            return False
+        given = self._conversation.given_credentials()
+        if given is not None and computer.is_configured_with(given) and not self._answers.fresh_replica:
+            return self._keeps_same(given)
+        heading = texts.CONFIGURED if configured else texts.CONFIGURED_HALF
+        heading = texts.CONFIGURED_ELSE if others else heading
+        if self._conversation.replace(computer.taskrc_path, heading, self._shown_settings()):
+            return False
+        self._keep(configured, texts.KEPT)
+        return True
+
+    def _keeps_same(self, given: Credentials) -> bool:
+        """The same values again change nothing; but a setup that never came to its first sync goes on."""
+        if not self._computer.replica().has_synced:
+            return False
+        self._keep(given, texts.SAME)
+        return True
+
+    def _keep(self, configured: Credentials | None, text: str) -> None:
+        self.outcome.result = "kept"
+        self.outcome.credentials = configured
+        if configured is not None and not self._computer.replica().has_synced:
+            self.outcome.exit_code = ExitCode.UNVERIFIED
+            text = texts.KEPT_UNVERIFIED
+        self._console.line(text)
+
+    def _configured_or_none(self) -> Credentials | None:
+        try:
+            return self._computer.configured()
+        except Stop as stop:
+            self._console.finding(stop.finding)
+            return None
+
+    def _shown_settings(self) -> dict[str, str]:
+        """The sync settings of the taskrc, with every one that may be secret masked."""
+        taskrc = self._computer.taskrc
+        return {
+            name: mask(name, value)
+            for name in sorted(taskrc.settings)
+            if name.startswith("sync.") and (value := taskrc.get(name))
+        }
+
+    # The two computers
+
+    def _first(self, kind: ServerKind) -> None:
+        chosen = [kind]
+
+        def generate(again: bool) -> Credentials:
+            if again:
+                chosen[0] = self._conversation.server()
+                if chosen[0] == "skip":
+                    raise Stop(find("declined"))
+            return Credentials.generate(self._conversation.url(chosen[0]))
+
+        may_ask_again = self._answers.server is None and self._answers.server_url is None
+        credentials, probe = self._agree(generate, self._probe, may_ask_again=may_ask_again)
+        replica = self._computer.replica()
+        if replica.has_synced:
+            self._conversation.exchange(say_tasks(count_tasks(replica.tasks.values())))
+        self._apply(credentials, replica, exchange=replica.has_synced, verified=probe is not None)
+        if self.outcome.result in ("done", "unverified"):
+            self._conversation.show_credentials(credentials)
+
+    def _second(self, kind: ServerKind) -> None:
+        def enter(_again: bool) -> Credentials:
+            return self._conversation.credentials(kind)
+
+        may_ask_again = not self._answers.gives_credentials
+        credentials, history = self._agree(enter, self._fetch, may_ask_again=may_ask_again)
+        replica = self._computer.replica()
+        belongs = self._belongs(credentials, replica, history) and not self._answers.fresh_replica
+        exchange = replica.has_synced and not belongs
+        local = say_tasks(count_tasks(replica.tasks.values()))
+        if exchange:
+            self._conversation.exchange(local)
+        if replica.tasks and not belongs:
+            self._conversation.merge(local)
+        self._apply(credentials, replica, exchange=exchange, verified=history is not None)
+
+    def _belongs(self, credentials: Credentials, replica: Replica, history: History | None) -> bool:
+        """Whether this replica already is one of that history."""
+        if not replica.has_synced:
+            return False
+        if history is None:
+            return self._computer.is_configured_with(credentials)
+        with ServerCheck(credentials, self._reach) as server:
+            return server.position(replica.base_version, history) is not Position.GONE
+
+    # Before anything is changed
+
+    def _agree(
+        self, get: Callable[[bool], Credentials], check: Callable[[Credentials], T], *, may_ask_again: bool
+    ) -> tuple[Credentials, T | None]:
+        """Credentials that the server confirms, with what it said; or unconfirmed ones, with None."""
+        computer = self.outcome.computer or "first"
+        credentials = get(False)
+        while True:
+            try:
+                return credentials, check(credentials)
+            except Stop as stop:
+                chosen = self._conversation.after_failure(
+                    stop.finding, computer, may_save=not self._answers.dry_run, may_ask_again=may_ask_again
+                )
+                self.outcome.findings = [stop.finding]
+            if chosen is Next.SAVE:
+                return credentials, None
+            self.outcome.findings = []
+            if chosen is Next.AGAIN:
+                credentials = get(True)
+
+    def _probe(self, credentials: Credentials) -> Probe:
+        self._console.line(texts.CHECKING.format(url=credentials.url))
+        with ServerCheck(credentials, self._reach) as server:
+            probe = server.probe()
+        found = texts.SERVER_FOUND.format(name=probe.server_name)
+        self._console.done(found if probe.server_name else texts.SERVER_FOUND_NAMELESS)
+        return probe
+
+    def _fetch(self, credentials: Credentials) -> History:
+        self._console.line(texts.FETCHING.format(url=credentials.url))
+        with ServerCheck(credentials, self._reach) as server:
+            history = server.existing_history()
+        self._console.done(texts.MATCH.format(tasks=say_tasks(count_tasks(history.tasks.values()))))
+        return history
+
+    # The changes
+
+    def _apply(self, credentials: Credentials, replica: Replica, *, exchange: bool, verified: bool) -> None:
+        self.outcome.credentials = credentials
+        if self._answers.dry_run:
+            self._describe_changes(credentials, replica, exchange=exchange)
+            return
+        with Commit(self._computer) as commit:
+            self._write(commit, credentials, replica, exchange=exchange)
+            if verified:
+                verified = self._sync(commit, credentials)
+        if not verified:
+            self.outcome.result, self.outcome.exit_code = "unverified", ExitCode.UNVERIFIED
+            self._console.note(texts.UNVERIFIED)
+        elif self.outcome.computer == "second":
+            self._console.line(texts.SECOND_DONE)
+        self._copy_to_keyring(credentials)
+
+    def _write(self, commit: Commit, credentials: Credentials, replica: Replica, *, exchange: bool) -> None:
+        edit = commit.configure(credentials)
+        self.outcome.changed, self.outcome.backup = edit.changed, edit.backup
+        if edit.changed:
+            text = texts.CREATED if edit.created else texts.WRITTEN
+            self._console.done(text.format(path=self._computer.taskrc_path))
+        if edit.backup is not None:
+            self._console.line(texts.BACKUP.format(path=edit.backup))
+        if exchange:
+            self.outcome.kept_aside = commit.exchange_replica()
+            tasks = say_tasks(count_tasks(replica.tasks.values()))
+            self._console.done(texts.EXCHANGED.format(tasks=tasks, path=self.outcome.kept_aside))
+
+    def _sync(self, commit: Commit, credentials: Credentials) -> bool:
+        """The first sync and its proof. False when one of them failed, and the settings are kept for later."""
+        computer = self.outcome.computer or "first"
+        while True:
+            try:
+                with commit.syncing():
+                    done = first_sync(
+                        self._computer, credentials, self._reach, self._console, begins=computer == "first"
+                    )
+                break
+            except Stop as stop:
+                chosen = self._conversation.after_failure(stop.finding, computer, may_save=True, may_ask_again=False)
+                if chosen is Next.SAVE:
+                    self.outcome.findings = [stop.finding]
+                    return False
+        self.outcome.sent_operations, self.outcome.received_tasks = done.sent_operations, done.received_tasks
+        self.outcome.tasks = done.tasks
+        self.outcome.result = "done"
+        if done.finding is not None:
+            self.outcome.findings.append(done.finding)
+            self.outcome.exit_code = done.finding.exit_code
+        return done.tasks is not None
+
+    def _describe_changes(self, credentials: Credentials, replica: Replica, *, exchange: bool) -> None:
+        self.outcome.result = "dry-run"
+        path = self._computer.taskrc_path
+        self._console.line(texts.DRY_RUN)
+        if not self._computer.taskrc.exists:
+            self._console.line(texts.WOULD_CREATE.format(path=path))
+        for name, value in self._computer.changes(credentials).items():
+            text = texts.WOULD_REMOVE if value is None else texts.WOULD_SET
+            self._console.line(text.format(name=name, value=value, path=path))
+        if exchange:
+            self._console.line(texts.WOULD_EXCHANGE.format(tasks=say_tasks(count_tasks(replica.tasks.values()))))
+        self._console.line(texts.WOULD_SYNC)
+
+    def _copy_to_keyring(self, credentials: Credentials) -> None:
+        if not self._answers.keyring:
+            return
+        try:
+            store(credentials)
+        except KeyringError as error:
+            finding = find("keyring-failed", detail=error)
+            self._console.finding(finding)
+            self.outcome.findings.append(finding)
+        else:
+            self._console.done(texts.KEYRING)
+
+
+def mask(name: str, value: str) -> str:
+    """A setting's value, hidden when its name says that it may be secret."""
+    return "********" if any(word in name for word in ("secret", "key", "credential", "password")) else value

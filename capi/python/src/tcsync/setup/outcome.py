@@ -1,0 +1,71 @@
+"""What a setup came to: for the exit status, for --json, and for programs that run it as one of their steps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ..credentials import Credentials
+from ..exit_codes import ExitCode
+from ..messages import Finding
+from ..pairing import encode_pairing_code
+from .answers import Computer
+
+Result = Literal["done", "kept", "skipped", "unverified", "dry-run", "failed", "interrupted"]
+
+
+def count_tasks(tasks: Iterable[Mapping[str, str]]) -> dict[str, int]:
+    """How many tasks there are, and how many of each status."""
+    statuses = Counter(task.get("status", "pending") for task in tasks)
+    return {"all": statuses.total(), **dict(sorted(statuses.items()))}
+
+
+def say_tasks(counts: Mapping[str, int]) -> str:
+    """Such as "3 tasks (2 pending, 1 completed)"."""
+    total = counts["all"]
+    parts = ", ".join(f"{number} {status}" for status, number in counts.items() if status != "all")
+    return f"{total} {'task' if total == 1 else 'tasks'}" + (f" ({parts})" if parts else "")
+
+
+@dataclass
+class Outcome:
+    """Filled in as the setup goes on."""
+
+    result: Result = "failed"
+    exit_code: ExitCode = ExitCode.DONE
+    computer: Computer | None = None
+    credentials: Credentials | None = None
+    taskrc: Path | None = None
+    changed: bool = False
+    backup: Path | None = None
+    kept_aside: Path | None = None
+    sent_operations: int | None = None
+    received_tasks: int | None = None
+    tasks: dict[str, int] | None = None
+    findings: list[Finding] = field(default_factory=list)
+
+    def as_json(self, *, reveal: bool) -> dict[str, Any]:
+        """For --json. The secret and the pairing code are only in it when they are asked for."""
+        shown: dict[str, Any] = {}
+        if self.credentials is not None:
+            shown = {"server_url": self.credentials.url, "client_id": str(self.credentials.client_id)}
+            if reveal:
+                shown["secret"] = self.credentials.secret.reveal()
+                shown["pairing_code"] = encode_pairing_code(self.credentials).reveal()
+        return {
+            "result": self.result,
+            "exit_code": int(self.exit_code),
+            "computer": self.computer,
+            **shown,
+            "taskrc": self.taskrc and str(self.taskrc),
+            "changed": self.changed,
+            "backup": self.backup and str(self.backup),
+            "kept_aside": self.kept_aside and str(self.kept_aside),
+            "sent_operations": self.sent_operations,
+            "received_tasks": self.received_tasks,
+            "tasks": self.tasks,
+            "messages": [finding.as_json() for finding in self.findings],
+        }

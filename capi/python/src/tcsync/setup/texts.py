@@ -1,0 +1,81 @@
+"""What the setup says and asks. Findings have their own table, in messages.py."""
+
+TITLE = "Step 2: TaskWarrior Sync"
+CLOUD_NAME = "brainplorp Cloud Sync"
+
+OPTIONS_HEADING = "TaskChampion Server Options:"
+OPTION_CLOUD = "{cloud_name} (recommended for testing)"
+OPTION_SELF_HOSTED = "Self-hosted (you run the server)"
+OPTION_SKIP = "Skip for now"
+CHOOSE = "Choose option"
+SKIPPED = "Skipped. `tcsync setup` sets up sync at any time; nothing was changed."
+
+HAVE_CREDENTIALS = "Do you have existing credentials from another computer?"
+ASK_CODE = "Pairing code (or Enter to type URL, client ID and secret)"
+ASK_URL = "Server URL"
+ASK_CLIENT_ID = "Client ID"
+ASK_SECRET = "Secret (not shown)"
+CODE_NAMES_URL = "The pairing code names the server {url}; that one is used."
+
+CHECKING = "Checking {url} ..."
+SERVER_FOUND = "A sync server answers: {name}"
+SERVER_FOUND_NAMELESS = "A sync server answers."
+FETCHING = "Fetching and unsealing the data at {url} ..."
+MATCH = "The credentials fit: the server has {tasks}."
+
+CONFIGURED = "This computer is already set up for sync, in {path}:"
+CONFIGURED_ELSE = "Taskwarrior here already syncs in another way, set in {path}:"
+CONFIGURED_HALF = "This computer has incomplete sync settings, in {path}:"
+REPLACE = "Replace these settings?"
+REPLACING = "A backup of the taskrc is made first."
+KEPT = "Kept as it is. `tcsync doctor` checks it."
+KEPT_UNVERIFIED = "Kept as it is. It has not synced yet: `tcsync doctor` finishes the setup."
+SAME = "These very settings are there already; nothing was changed."
+
+MERGING = (
+    "This computer already has {local}. Syncing merges them with those from the server:\n"
+    "afterwards every computer has all of both, and nothing is deleted. It cannot be undone with `task undo`."
+)
+MERGE = "Merge the tasks of this computer with those on the server?"
+EXCHANGING = (
+    "{reason}\nThe safe way: export all {local}, keep the old data aside, and import everything into a fresh replica."
+)
+EXCHANGE = "Do that?"
+EXCHANGED = "Carried over {tasks}; the old data and the export are in {path}."
+
+WRITTEN = "Taskwarrior is configured in {path}."
+CREATED = "Taskwarrior is configured in {path}, which is new."
+BACKUP = "The file as it was before is in {path}."
+SYNCING = "Running the first `task sync` ..."
+SYNCED = "Sent {sent} changes to the server; {received} tasks came from it."
+READ_BACK = "Read back and verified: the server and this computer both have {tasks}."
+
+FAILURE_HEADING = "What now?"
+RETRY = "Try again"
+AGAIN = {"first": "Choose another server", "second": "Enter the credentials again"}
+SAVE = "Save the settings as unverified; `tcsync doctor` finishes later"
+QUIT = "Stop and change nothing"
+UNVERIFIED = "Saved as unverified. `tcsync doctor` checks everything and finishes the setup."
+
+DRY_RUN = "Dry run: nothing was changed. It would"
+WOULD_CREATE = "- create {path}, readable by you only"
+WOULD_SET = "- set {name} to {value} in {path}"
+WOULD_REMOVE = "- remove {name} from {path}"
+WOULD_EXCHANGE = "- carry {tasks} over into a fresh replica"
+WOULD_SYNC = "- run `task sync`, and read back what the server then has"
+
+CREDENTIALS_HEADING = "Your credentials, for every computer of yours:"
+PAIRING_CODE = "Pairing code:"
+NOT_SHOWN = "The secret and the pairing code are not shown, because this is no terminal: `tcsync pair` shows the code."
+ON_THE_OTHER = (
+    "On the other computer: run `tcsync setup`, answer yes to “existing credentials”, and paste the pairing code.\n"
+    "`tcsync pair` shows it again, and with --qr as a QR code."
+)
+KEEP_SAFE = (
+    "Whoever has the pairing code or the secret has your tasks. Nobody can recover a lost secret, not even the\n"
+    "server's operator: keep the pairing code in a safe place, such as a password manager.\n"
+    "`task undo` only undoes what has not been synced yet."
+)
+SECOND_DONE = "Both computers are in sync. Run `task sync` on each to exchange changes from now on."
+QR_HEADING = "The pairing code as a QR code:"
+KEYRING = "A copy of the credentials is in the keyring."

@@ -1,0 +1,183 @@
+"""Finds Taskwarrior and runs it so that it can neither ask nor hang.
+
+Every run has a deadline, no standard input, and a session of its own, so that on a timeout or on Ctrl-C it ends with
+all that it started (hooks). Settings are only overridden for the run, on the command line, and none of them is secret;
+`task config` is never called, because without a value it deletes the setting.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .interrupts import deferred
+from .messages import Finding, Stop, find
+
+OLDEST_VERSION = (3, 1)
+HANGING_VERSIONS = ("3.4.1",)
+
+LOCAL_TIMEOUT_S = 30.0
+#: A sync may carry years of tasks, and Taskwarrior itself waits up to a minute for each answer.
+SYNC_TIMEOUT_FACTOR = 10
+
+_WITHOUT_QUESTIONS = ("rc.confirmation=off", "rc.recurrence.confirmation=no", "rc.bulk=0", "rc.color=off")
+# Nothing is created, numbered anew or changed by hooks while tasks are only read or carried over.
+_AS_IS = ("rc.verbose=nothing", "rc.gc=0", "rc.recurrence=0", "rc.hooks=0", "rc.context=")
+_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.\d+)?\S*")
+_SENT = re.compile(r"Sent (\d+) local operations? to the server")
+_STATUS = re.compile(r"responded with (\d{3})")
+_AFTER_KILL_S = 5.0
+_DETAIL_CHARACTERS_MAX = 300
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run of Taskwarrior left."""
+
+    command: str
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def complaint(self) -> str:
+        """Taskwarrior's own words about a failure, without its remarks on overrides, in one line."""
+        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        told = [line.strip() for line in lines if not line.startswith(("TASKRC override", "Configuration override"))]
+        text = " ".join(line for line in told if line and not line.startswith("TASKDATA override"))
+        return text[:_DETAIL_CHARACTERS_MAX] or "it said nothing"
+
+
+@dataclass(frozen=True)
+class Synced:
+    """A `task sync` that worked. `sent_operations` is what Taskwarrior said that it sent."""
+
+    sent_operations: int
+
+
+class Taskwarrior:
+    """One `task` program that can sync, and the environment that it runs in. `find_taskwarrior` makes it."""
+
+    def __init__(self, path: Path, version: str, taskrc: Path, timeout_s: float) -> None:
+        self.path = path
+        self.version = version
+        self._taskrc = taskrc
+        self._timeout_s = timeout_s
+
+    def __str__(self) -> str:
+        return f"Taskwarrior {self.version} at {self.path}"
+
+    def export(self) -> str:
+        """All tasks of any status, as Taskwarrior's own JSON."""
+        done = self._checked(*_AS_IS, "rc.json.array=1", "export")
+        try:
+            json.loads(done.stdout)
+        except ValueError:
+            raise Stop(find("task-output-unknown", command=done.command, detail=done.stdout[:80])) from None
+        return done.stdout
+
+    def import_file(self, path: Path) -> None:
+        self._checked(*_AS_IS, "import", str(path), timeout_s=self._timeout_s * SYNC_TIMEOUT_FACTOR)
+
+    def sync(self) -> Synced:
+        """Runs `task sync`. Stop with a finding that says why it failed."""
+        done = self._run("rc.verbose=sync", "sync", timeout_s=self._timeout_s * SYNC_TIMEOUT_FACTOR)
+        if done.status != 0:
+            raise Stop(explain_sync(done))
+        sent = _SENT.search(done.stdout)
+        return Synced(int(sent[1]) if sent else 0)
+
+    def _checked(self, *arguments: str, timeout_s: float | None = None) -> Run:
+        done = self._run(*arguments, timeout_s=timeout_s)
+        if done.status != 0:
+            raise Stop(find("task-fails", command=done.command, status=done.status, detail=done.complaint))
+        return done
+
+    def _run(self, *arguments: str, timeout_s: float | None = None) -> Run:
+        environment = {**os.environ, "TASKRC": str(self._taskrc)}
+        command = (str(self.path), *_WITHOUT_QUESTIONS, *arguments)
+        shown = " ".join(["task", *(argument for argument in arguments if not argument.startswith("rc."))])
+        return _run_bounded(command, shown, environment, timeout_s or self._timeout_s)
+
+
+def find_taskwarrior(taskrc: Path, *, command: str = "task", timeout_s: float = LOCAL_TIMEOUT_S) -> Taskwarrior:
+    """The Taskwarrior of that name or path. Stop with a finding when there is none that can sync.
+
+    `taskrc` is the file that it is to use; it need not exist before the first run.
+    """
+    found = shutil.which(command)
+    if not found:
+        raise Stop(find("task-missing", command=command))
+    # The version is told without a taskrc, and before anything is read or asked.
+    done = _run_bounded((found, "--version"), "task --version", dict(os.environ), timeout_s)
+    version = _VERSION.fullmatch(done.stdout.strip()) if done.status == 0 else None
+    if done.status != 0:
+        raise Stop(find("task-fails", command=done.command, status=done.status, detail=done.complaint))
+    if version is None:
+        raise Stop(find("task-not-taskwarrior", path=found))
+    if (int(version[1]), int(version[2])) < OLDEST_VERSION:
+        raise Stop(find("task-too-old", version=version[0], path=found))
+    if version[0] in HANGING_VERSIONS:
+        raise Stop(find("task-known-to-hang", version=version[0], path=found))
+    return Taskwarrior(Path(found), version[0], taskrc, timeout_s)
+
+
+def explain_sync(done: Run) -> Finding:
+    """What a `task sync` that failed means, from its status and Taskwarrior's own words."""
+    words = done.complaint
+    if status := _STATUS.search(words):
+        named = {"410": "sync-gone", "403": "sync-not-allowed"}.get(status[1], "sync-status")
+        return find(named, status=status[1])
+    if "unsealing" in words:
+        return find("sync-wrong-secret")
+    if "error sending request" in words or "timed out" in words:
+        return find("sync-unreachable", detail=words)
+    if "out of sync" in words.lower() or "diverged" in words.lower():
+        return find("sync-diverged")
+    return find("sync-failed", status=done.status, detail=words)
+
+
+def _run_bounded(command: Sequence[str], shown: str, environment: Mapping[str, str], timeout_s: float) -> Run:
+    """Runs a program without standard input. One that outlives its time, or a Ctrl-C, is killed with all it started."""
+    process: subprocess.Popen[str] | None = None
+    try:
+        with deferred():  # Otherwise a Ctrl-C could come when the program runs and nobody here knows its number yet.
+            process = _start(command, environment)
+        stdout, stderr = process.communicate(timeout=timeout_s)
+        return Run(shown, process.returncode, stdout, stderr)
+    except OSError as error:
+        raise Stop(find("task-fails", command=shown, status="none", detail=error.strerror or str(error))) from None
+    except subprocess.TimeoutExpired:
+        raise Stop(find("task-hangs", command=shown, seconds=f"{timeout_s:g}")) from None
+    finally:
+        if process is not None and process.returncode is None:
+            _kill(process)
+
+
+def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    )
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """Kills the whole session's process group, and does not wait for what has left it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.communicate(timeout=_AFTER_KILL_S)

@@ -1,0 +1,83 @@
+"""Fixtures of the binding's tests: the real library, the real tcsync-server, the real Taskwarrior, recorded data."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(REPOSITORY / "tests" / "e2e"))
+
+import task_fixture
+from tcsync import Credentials, RemoteServer, Secret
+
+from server import Server
+
+task_client = task_fixture.task_client
+
+RECORDED = REPOSITORY / "tests" / "testdata" / "taskwarrior-3.5.0"
+
+
+@dataclass(frozen=True)
+class Blob:
+    """One recorded request body of the real Taskwarrior, sealed and as it was before."""
+
+    kind: str
+    client_id: UUID
+    secret: Secret
+    version_id: UUID
+    authenticated_id: UUID
+    sealed: bytes
+    plaintext: bytes
+
+
+@pytest.fixture(scope="session")
+def blobs():
+    return [
+        Blob(
+            entry["kind"],
+            UUID(entry["client_id"]),
+            Secret(entry["secret"]),
+            UUID(entry["version_id"]),
+            UUID(entry["aad_version_id"]),
+            (RECORDED / f"{entry['file']}.sealed").read_bytes(),
+            (RECORDED / f"{entry['file']}.plain").read_bytes(),
+        )
+        for entry in json.loads((RECORDED / "index.json").read_text(encoding="utf-8"))
+    ]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """One server for all of a file's tests: clients do not see each other."""
+    directory = tmp_path_factory.mktemp("server")
+    running = Server(directory / "server.log", directory / "data")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def credentials(server):
+    return Credentials.generate(server.url)
+
+
+@pytest.fixture
+def remote(credentials):
+    with RemoteServer(credentials, proxy="") as opened:
+        yield opened
+
+
+@pytest.fixture
+def python():
+    """Runs a text as a program of this Python and returns its CompletedProcess."""
+
+    def run(program, **options):
+        return subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False, **options
+        )
+
+    return run

@@ -1,0 +1,85 @@
+"""The optional copy of the credentials in the system's keyring."""
+
+import sys
+from uuid import uuid4
+
+import keyring
+import keyring.backend
+import keyring.errors
+import pytest
+from tcsync import Credentials, KeyringError, keyring_copy
+
+
+class Memory(keyring.backend.KeyringBackend):
+    """A keyring that forgets at the end; the real ones need a desktop session."""
+
+    priority = 1
+
+    def __init__(self):
+        super().__init__()
+        self.entries = {}
+
+    def get_password(self, service, username):
+        return self.entries.get((service, username))
+
+    def set_password(self, service, username, password):
+        self.entries[service, username] = password
+
+    def delete_password(self, service, username):
+        del self.entries[service, username]
+
+
+class Locked(keyring.backend.KeyringBackend):
+    priority = 1
+
+    def get_password(self, service, username):
+        raise keyring.errors.KeyringLocked("locked")
+
+    def set_password(self, service, username, password):
+        raise OSError("the session bus is gone")
+
+
+@pytest.fixture
+def use(monkeypatch):
+    before = keyring.get_keyring()
+    yield keyring.set_keyring
+    keyring.set_keyring(before)
+
+
+def test_copy(use):
+    """If this fails, the copy is not there on the day when the taskrc is lost."""
+    use(Memory())
+    credentials = Credentials.generate("https://sync.example.com")
+    assert keyring_copy.load(credentials.client_id) is None
+    keyring_copy.store(credentials)
+    assert keyring_copy.load(credentials.client_id) == credentials
+    assert keyring_copy.load(uuid4()) is None
+    keyring_copy.remove(credentials.client_id)
+    keyring_copy.remove(credentials.client_id)
+    assert keyring_copy.load(credentials.client_id) is None
+
+
+def test_a_changed_entry(use):
+    memory = Memory()
+    use(memory)
+    credentials = Credentials.generate("https://sync.example.com")
+    memory.set_password("tcsync", str(credentials.client_id), "something else")
+    with pytest.raises(KeyringError, match="cannot be used"):
+        keyring_copy.load(credentials.client_id)
+
+
+def test_a_locked_keyring(use):
+    """If this fails, a locked keyring ends the setup with a traceback, which may have the secret in it."""
+    use(Locked())
+    credentials = Credentials.generate("https://sync.example.com")
+    for call in (lambda: keyring_copy.store(credentials), lambda: keyring_copy.load(credentials.client_id)):
+        with pytest.raises(KeyringError, match="there and unlocked") as raised:
+            call()
+        assert raised.value.__cause__ is None
+
+
+def test_without_the_package(monkeypatch):
+    """If this fails, the extra is not optional."""
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    with pytest.raises(KeyringError, match=r"tcsync\[keyring\]"):
+        keyring_copy.store(Credentials.generate("https://sync.example.com"))

@@ -1,0 +1,72 @@
+"""Fixtures of the wizard's tests: the real server, the real Taskwarrior, computers that are gone when the test is."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "e2e"))
+
+import task_fixture
+from computers import Computer
+from server import Server
+from servers import Authority
+
+task_client = task_fixture.task_client
+
+
+@pytest.fixture
+def start_server(tmp_path):
+    servers = []
+
+    def start(*flags):
+        number = len(servers)
+        servers.append(Server(tmp_path / f"server{number}.log", tmp_path / f"data{number}", *flags))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def server(start_server):
+    return start_server()
+
+
+@pytest.fixture
+def new_computer(tmp_path, task_client):
+    """Makes a computer on which nothing was set up."""
+    computers = []
+
+    def make(**options):
+        computers.append(Computer(tmp_path, task_client, **options))
+        return computers[-1]
+
+    yield make
+    for computer in computers:
+        computer.remove()
+
+
+@pytest.fixture
+def first(new_computer):
+    return new_computer()
+
+
+@pytest.fixture
+def second(new_computer):
+    return new_computer()
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def paired(server, first):
+    """A first computer that is set up, with two tasks; the computer."""
+    first.add("Buy milk", "Call Ada")
+    done = first.tcsync("setup", "--first-computer", "--server-url", server.url)
+    assert done.returncode == 0, done.stdout
+    return first

@@ -1,0 +1,151 @@
+"""What may answer, or not answer, where a sync server should: each kind of failure, made on purpose on loopback."""
+
+import contextlib
+import datetime
+import ipaddress
+import socket
+import ssl
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+CHUNK_BYTES = 65536
+CONNECT_TIMEOUT_S = 5
+
+
+def free_port():
+    """A port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def answering(status, headers=(), body=b"no\n"):
+    """An HTTP server that gives the same answer to everything; yields its URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            self.send_response(status)
+            for name, value in headers:
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.do_GET()
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextlib.contextmanager
+def silent():
+    """Accepts connections and never says a word; yields its URL."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+class Authority:
+    """A private certificate authority, and certificates by it."""
+
+    def __init__(self, directory):
+        self._directory = Path(directory)
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tcsync test authority")])
+        certificate = self._builder(self._name, self._key, days=(-1, 30)).add_extension(
+            x509.BasicConstraints(ca=True, path_length=0), critical=True
+        )
+        self.file = self._directory / "authority.pem"
+        self.file.write_bytes(certificate.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+
+    def certificate(self, name="127.0.0.1", days=(-1, 30)):
+        """A file with a key and a certificate for that host, valid from and until so many days from now."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        try:
+            alternative = x509.IPAddress(ipaddress.ip_address(name))
+        except ValueError:
+            alternative = x509.DNSName(name)
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        certificate = self._builder(subject, key, days=days).add_extension(
+            x509.SubjectAlternativeName([alternative]), critical=False
+        )
+        path = self._directory / f"{name}-{days[1]}.pem"
+        path.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+            + certificate.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        )
+        return path
+
+    def _builder(self, subject, key, days):
+        now = datetime.datetime.now(datetime.timezone.utc)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now + datetime.timedelta(days=days[0]))
+            .not_valid_after(now + datetime.timedelta(days=days[1]))
+        )
+
+
+@contextlib.contextmanager
+def tls_front(server_url, certificate):
+    """A TLS terminator before a plain HTTP server; yields its URL."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    host, port = server_url.removeprefix("http://").rsplit(":", 1)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def accept():
+        while True:
+            try:
+                plain, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=serve, args=(plain,), daemon=True).start()
+
+    def serve(plain):
+        # A client that rejects the certificate leaves in the middle of the handshake.
+        with (
+            contextlib.suppress(OSError),
+            context.wrap_socket(plain, server_side=True) as outer,
+            socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_S) as inner,
+        ):
+            inner.settimeout(None)
+            threading.Thread(target=pass_on, args=(inner, outer), daemon=True).start()
+            pass_on(outer, inner)
+
+    def pass_on(source, target):
+        with contextlib.suppress(OSError):
+            while data := source.recv(CHUNK_BYTES):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()

@@ -1,0 +1,113 @@
+"""The documentation shows what happens and explains every message. If one of these fails, it says what is not so."""
+
+import os
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+import transcripts
+from servers import tls_front
+from support import REPOSITORY
+
+from tcsync.diagnosis import REMOTE_MESSAGES
+from tcsync.errors import RemoteFault
+from tcsync.exit_codes import MEANINGS, ExitCode, markdown_table
+from tcsync.messages import MESSAGES
+
+DOCS = REPOSITORY / "docs"
+TROUBLESHOOTING = DOCS / "troubleshooting.md"
+PAGES = ("multi-computer-setup.md", "tester-guide.md")
+SOURCE = REPOSITORY / "capi" / "python" / "src" / "tcsync"
+WRITE = os.environ.get("TCSYNC_WRITE_DOCS") == "1"
+
+
+def shown(template):
+    """A message with the names of its values in place of them, as the documentation has it."""
+    parts = Formatter().parse(template)
+    return "".join(text + (f"*{name.upper()}*" if name else "") for text, name, _, _ in parts)
+
+
+def said(message):
+    """The first and the last paragraph of an entry; the cause stands between them."""
+    return f"> {shown(message.text)}", f"**What to do:** {shown(message.remedy)}"
+
+
+def write_entries():
+    """Copies reworded messages into their entries, and leaves the causes as they are."""
+    page = TROUBLESHOOTING.read_text(encoding="utf-8")
+    for name, message in MESSAGES.items():
+        text, remedy = said(message)
+        entry = re.compile(rf"(### {name}\n\n)>.*?(\n\n.*?\n\n)\*\*What to do:.*?(?=\n)", re.DOTALL)
+        page = entry.sub(lambda found, text=text, remedy=remedy: f"{found[1]}{text}{found[2]}{remedy}", page, count=1)
+    TROUBLESHOOTING.write_text(page, encoding="utf-8")
+
+
+def entries():
+    """The entries of the troubleshooting page: name -> text."""
+    page = TROUBLESHOOTING.read_text(encoding="utf-8")
+    parts = re.split(r"^### (\S+)\n", page, flags=re.MULTILINE)
+    assert len(set(parts[1::2])) == len(parts[1::2]), "an entry is there twice"
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_every_message_has_an_entry():
+    """If it fails, a message was added or renamed: write its entry, with its cause."""
+    if WRITE:
+        write_entries()
+    assert entries().keys() == MESSAGES.keys()
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_entries_say_what_the_program_says(name):
+    """If it fails, a message was reworded: TCSYNC_WRITE_DOCS=1 copies it; look whether the cause still fits."""
+    entry = entries()[name].partition("\n## ")[0]
+    text, cause, remedy = [part.strip() for part in entry.strip().split("\n\n")]
+    assert (text, remedy) == said(MESSAGES[name])
+    assert len(cause) > 20 and not cause.startswith("**")
+
+
+def test_every_message_is_used():
+    """If it fails, the page explains what no program says any more."""
+    code = "".join(path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py") if path.name != "messages.py")
+    assert [name for name in MESSAGES if f'"{name}"' not in code] == []
+
+
+def test_every_failure_of_the_library_has_a_message():
+    """If it fails, a new failure of the network ends in a KeyError."""
+    assert REMOTE_MESSAGES.keys() == set(RemoteFault)
+
+
+def test_the_exit_codes_are_documented():
+    """If it fails, scripts decide by a status that means something else."""
+    assert MEANINGS.keys() == set(ExitCode)
+    assert markdown_table() in (DOCS / "multi-computer-setup.md").read_text(encoding="utf-8")
+
+
+def test_links_between_the_pages_lead_somewhere():
+    """If it fails, a reader of the documentation clicks into nothing."""
+    for page in (*PAGES, "troubleshooting.md"):
+        text = (DOCS / page).read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+            assert (DOCS / target).exists(), f"{page} links to {target}"
+        for name in re.findall(r"\]\((?:troubleshooting\.md)?#([a-z-]+)\)", text):
+            assert name in entries() or page != "troubleshooting.md"
+
+
+def test_transcripts_are_what_happens(server, first, second, authority):
+    """If it fails, a page shows a conversation that nobody will see. TCSYNC_WRITE_DOCS=1 writes the pages anew."""
+    first.trust(authority)
+    second.trust(authority)
+    with tls_front(server.url, authority.certificate()) as url:
+        recorded = transcripts.record(first, second, url)
+    used = set()
+    for name in PAGES:
+        page = Path(DOCS / name)
+        before = page.read_text(encoding="utf-8")
+        used |= {found[2] for found in transcripts.BLOCK.finditer(before)}
+        after = transcripts.replace_blocks(before, recorded)
+        if WRITE:
+            page.write_text(after, encoding="utf-8")
+        else:
+            assert after == before
+    assert used == recorded.keys(), "a transcript is recorded and not shown"

@@ -1,0 +1,171 @@
+"""Every state of Taskwarrior that people have, each told apart; and that nothing can make the wizard wait for ever."""
+
+import os
+import sqlite3
+import time
+
+import pytest
+from computers import FAKE_TASKS
+from servers import free_port
+from support import run_bounded
+
+from tcsync.taskwarrior import Run, explain_sync
+
+FAULTS = {
+    "2.6.2": "task-too-old",
+    "3.4.1": "task-known-to-hang",
+    "hangs": "task-hangs",
+    "does-not-start": "task-fails",
+    "other-program": "task-not-taskwarrior",
+}
+
+
+def setup(computer, url, *flags):
+    return computer.json("setup", "--first-computer", "--server-url", url, "--task-timeout", "1", *flags)
+
+
+@pytest.mark.parametrize("fake", FAULTS)
+def test_each_fault_of_taskwarrior_is_told(server, new_computer, fake):
+    """If it fails, a person does not learn what to do about their Taskwarrior."""
+    computer = new_computer(fake_task=fake)
+    outcome = setup(computer, server.url)
+    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == ([FAULTS[fake]], 4)
+    assert not computer.taskrc.exists()
+    report = computer.json("doctor", "--task-timeout", "1")
+    assert report["exit_code"] == 1
+    assert next(check["id"] for check in report["checks"] if check["check"] == "task") == FAULTS[fake]
+
+
+def test_no_taskwarrior(server, new_computer):
+    """If it fails, a person without Taskwarrior gets a traceback, or credentials that they cannot use."""
+    computer = new_computer(has_task=False)
+    outcome = setup(computer, server.url)
+    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["task-missing"], 4)
+    assert computer.files() == {}
+
+
+def test_a_failing_taskwarrior_leaves_things_as_they_were(server, new_computer):
+    """If it fails, a sync that does not work leaves settings behind."""
+    computer = new_computer(fake_task="fails")
+    computer.write_taskrc("# mine\n")
+    outcome = setup(computer, server.url)
+    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["sync-failed"], 4)
+    assert "The disk is on fire." in outcome["messages"][0]["text"]
+    assert computer.files() == {".taskrc": (b"# mine\n", 0o100600)}
+
+
+@pytest.mark.parametrize("fake", ["hangs", "hangs-in-sync"])
+def test_what_hangs_is_killed_with_all_that_it_started(server, new_computer, fake):
+    """If it fails, the wizard waits for ever, or a hook of a killed `task` goes on running."""
+    assert "sleep 600 &" in FAKE_TASKS[fake]
+    computer = new_computer(fake_task=fake)
+    started = time.monotonic()
+    outcome = setup(computer, server.url)
+    assert time.monotonic() - started < 30
+    assert [message["id"] for message in outcome["messages"]] == ["task-hangs"]
+    child = int((computer.home / "child").read_text(encoding="utf-8"))
+    assert not is_running(child)
+    assert not computer.taskrc.exists()
+
+
+def test_the_known_bad_release_is_not_run(server, new_computer):
+    """If it fails, Taskwarrior 3.4.1 hangs in the middle of a setup."""
+    computer = new_computer(fake_task="3.4.1")
+    setup(computer, server.url)
+    assert not (computer.home / "ran").exists()
+
+
+def test_a_computer_on_which_taskwarrior_never_ran(server, first):
+    """If it fails, Taskwarrior asks whether to create a taskrc, and nobody answers."""
+    assert not first.taskrc.exists()
+    outcome = first.json("setup", "--first-computer", "--server-url", server.url)
+    assert outcome["result"] == "done"
+    assert first.taskrc.stat().st_mode & 0o777 == 0o600
+    assert "Buy milk" not in first.tasks()
+    first.task("add", "Buy milk")
+    assert first.tasks().keys() == {"Buy milk"}
+
+
+def test_taskrc_and_data_are_those_that_taskwarrior_uses(server, first):
+    """If it fails, TASKRC, TASKDATA or XDG_CONFIG_HOME lead the wizard and Taskwarrior to different files."""
+    for name, variables in {
+        "named": {"TASKRC": f"{first.home}/named/rc"},
+        "xdg": {"XDG_CONFIG_HOME": f"{first.home}/xdg", "TASKDATA": f"{first.home}/elsewhere"},
+    }.items():
+        expected = first.home / ("named/rc" if name == "named" else "xdg/task/taskrc")
+        expected.parent.mkdir(parents=True)
+        expected.write_text("# mine\n", encoding="utf-8")
+        outcome = first.json("setup", "--first-computer", "--server-url", server.url, **variables)
+        assert (outcome["result"], outcome["taskrc"]) == ("done", str(expected))
+    assert (first.home / "elsewhere" / "taskchampion.sqlite3").exists()
+
+
+def test_a_replica_of_another_format(server, first):
+    """If it fails, a later Taskwarrior's file is misread, and numbers are guessed."""
+    first.add("Buy milk")
+    database = sqlite3.connect(first.home / ".task" / "taskchampion.sqlite3")
+    database.execute("UPDATE version SET major = 7")
+    database.commit()
+    database.close()
+    outcome = first.json("setup", "--first-computer", "--server-url", server.url)
+    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["replica-unknown"], 8)
+    report = first.json("doctor")
+    assert next(check["id"] for check in report["checks"] if check["check"] == "replica") == "replica-unknown"
+
+
+def test_a_sync_that_fails_after_it_took_effect_keeps_the_settings(server, first):
+    """If it fails, going back tears a replica from the history that it already belongs to."""
+    first.add("Buy milk")
+    fails = '"$(dirname "$0")/real-task" "$@"; echo "The cable is out." >&2; exit 2'
+    first.wrap_task(f'case "$*" in *" sync") {fails};; esac')
+    first.copy_task("real-task")
+    outcome = first.json("setup", "--first-computer", "--server-url", server.url)
+    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["sync-half-done"], 4)
+    assert "The cable is out." in outcome["messages"][0]["text"]
+    first.unwrap_task("real-task")
+    assert first.json("doctor")["exit_code"] == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "identifier"),
+    [("410", "sync-gone"), ("403", "sync-not-allowed"), ("500", "sync-status")],
+)
+def test_statuses_that_taskwarrior_got_are_explained(status, identifier):
+    """If it fails, Taskwarrior's own words about a failed sync are all that a person gets."""
+    words = (
+        "Failed to synchronize with server: Server Error: "
+        f"http://127.0.0.1:{free_port()}/v1/client/get-child-version/0 responded with {status} Gone"
+    )
+    assert explain_sync(Run("task sync", 2, "", f"TASKRC override: x\n{words}\n")).identifier == identifier
+
+
+def test_taskwarriors_own_messages_are_the_ones_that_are_recognised(start_server, first, second):
+    """If it fails, the real Taskwarrior words its failures other than the wizard expects."""
+    server, other = start_server(), start_server()
+    first.add("Buy milk")
+    assert first.json("setup", "--first-computer", "--server-url", server.url)["result"] == "done"
+    taskrc = first.taskrc.read_text(encoding="utf-8")
+    second.write_taskrc(taskrc.replace(first.secret(), "wrong"))
+    assert sync_finding(second) == "sync-wrong-secret"
+    second.write_taskrc(taskrc.replace(server.url, f"http://127.0.0.1:{free_port()}"))
+    assert sync_finding(second) == "sync-unreachable"
+    second.add("Water plants")
+    assert second.json("setup", "--first-computer", "--server-url", other.url, "--replace")["result"] == "done"
+    settings = second.taskrc.read_text(encoding="utf-8")
+    first.write_taskrc(settings)
+    assert sync_finding(first) == "sync-gone"
+
+
+def sync_finding(computer):
+    """What the wizard makes of a failing `task sync` on that computer."""
+    done = run_bounded(["task", "sync"], env=computer.environment, timeout_s=60)
+    assert done.returncode != 0
+    return explain_sync(Run("task sync", done.returncode, done.stdout, done.stderr)).identifier
+
+
+def is_running(process_id):
+    try:
+        with open(f"/proc/{process_id}/stat", encoding="utf-8") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return os.path.exists(f"/proc/{process_id}")

@@ -1,0 +1,195 @@
+"""Both computers, from nothing to in sync, at a terminal and from scripts: if this fails, nobody can set up sync."""
+
+import json
+import os
+import re
+
+from computers import Terminal, python_command
+
+
+def set_up_first_at_terminal(computer, url, *flags):
+    """The conversation of a first computer with its own server; the terminal when it is over."""
+    terminal = computer.terminal("setup", *flags)
+    terminal.answer("Choose option [1]: ", "2")
+    terminal.answer("Do you have existing credentials from another computer? [y/N]: ", "n")
+    terminal.answer("Server URL: ", url)
+    assert terminal.end() == 0, terminal.screen
+    return terminal
+
+
+def test_both_computers_at_a_terminal(server, first, second):
+    """If it fails, the way that the documentation describes does not lead to two computers in sync."""
+    first.add("Buy milk", "Call Ada")
+    terminal = set_up_first_at_terminal(first, server.url)
+    assert "Read back and verified: the server and this computer both have 2 tasks (2 pending)." in terminal.screen
+    code = re.search(r"^    (TCSYNC-\S+)$", terminal.screen, re.MULTILINE)[1]
+    assert code == first.pair()
+    assert first.secret() in terminal.screen
+    for sentence in ("On the other computer:", "Nobody can recover a lost secret", "`task undo` only undoes"):
+        assert sentence in terminal.screen
+
+    second.add("Water plants")
+    terminal = second.terminal("setup")
+    terminal.answer("Choose option [1]: ", "2")
+    terminal.answer("Do you have existing credentials from another computer? [y/N]: ", "y")
+    terminal.answer("Pairing code (or Enter to type URL, client ID and secret)", f"  {code.lower()}  ")
+    terminal.wait_for("The credentials fit: the server has 2 tasks (2 pending).")
+    terminal.wait_for("This computer already has 1 task (1 pending). Syncing merges them")
+    terminal.answer("Merge the tasks of this computer with those on the server? [Y/n]: ", "")
+    assert terminal.end() == 0
+    assert "2 tasks came from it" in terminal.screen
+    assert "both have 3 tasks (3 pending)" in terminal.screen
+    first.task("sync")
+    assert first.tasks() == second.tasks()
+    assert first.tasks().keys() == {"Buy milk", "Call Ada", "Water plants"}
+
+
+def test_the_menu_is_as_other_programs_show_it(first):
+    """If it fails, step 2 of a host program looks other than it promises."""
+    terminal = first.terminal("setup")
+    terminal.answer("Choose option [1]: ", "3")
+    assert terminal.end() == 0
+    assert terminal.screen.startswith(
+        "Step 2: TaskWarrior Sync\n"
+        "  TaskChampion Server Options:\n"
+        "    1. brainplorp Cloud Sync (recommended for testing)\n"
+        "    2. Self-hosted (you run the server)\n"
+        "    3. Skip for now\n"
+        "  Choose option [1]: 3\n"
+    )
+    assert first.files() == {}, "skipping changed something"
+
+
+def test_the_cloud_server_is_the_default_and_can_be_another(server, first):
+    """If it fails, staging cannot be tested, or pressing Enter does not choose the cloud."""
+    terminal = first.terminal("setup", TCSYNC_CLOUD_URL=server.url)
+    terminal.answer("Choose option [1]: ", "")
+    terminal.answer("existing credentials from another computer? [y/N]: ", "")
+    assert terminal.end() == 0
+    assert f"sync.server.url={server.url}" in first.taskrc.read_text(encoding="utf-8")
+
+
+def test_typing_the_fields_one_by_one(server, paired, second):
+    """If it fails, credentials that were not made by tcsync cannot be entered. Spaces, case and scheme are forgiven."""
+    client_id = paired.json("show")["client_id"]
+    terminal = second.terminal("setup")
+    terminal.answer("Choose option [1]: ", "2")
+    terminal.answer("[y/N]: ", "y")
+    terminal.answer("Pairing code", "")
+    terminal.answer("Server URL: ", f"  {server.url.removeprefix('http://').upper()}/ ")
+    terminal.answer("Client ID: ", f" {client_id.upper()} ")
+    terminal.answer("Secret (not shown): ", paired.secret())
+    assert terminal.end() == 0
+    assert paired.secret() not in terminal.screen
+    assert second.tasks() == paired.tasks()
+
+
+def test_two_empty_computers(server, first, second):
+    """If it fails, the second computer of someone who has no tasks yet is told that its credentials may be wrong."""
+    assert first.tcsync("setup", "--first-computer", "--server-url", server.url).returncode == 0
+    outcome = second.json("setup", "--pairing-code-file", "-", given=first.pair())
+    assert outcome["result"] == "done" and outcome["tasks"] == {"all": 0}
+    second.add("From the second")
+    second.task("sync")
+    first.task("sync")
+    assert first.tasks().keys() == {"From the second"}
+
+
+def test_scripts_set_up_both(server, paired, second, tmp_path):
+    """If it fails, the setup cannot be automated: secrets from a file, from a descriptor, and from standard input."""
+    secret_file = tmp_path / "secret"
+    secret_file.write_text(f"{paired.secret()}\n", encoding="utf-8")
+    client_id = paired.json("show")["client_id"]
+    typed = ("setup", "--second-computer", "--server-url", server.url, "--client-id", client_id)
+    outcome = second.json(*typed, "--secret-file", secret_file)
+    assert outcome["result"] == "done", outcome
+    assert (outcome["sent_operations"], outcome["received_tasks"]) == (0, 2)
+    assert outcome["tasks"] == {"all": 2, "pending": 2}
+    reader, writer = os.pipe()
+    os.write(writer, paired.secret().encode())
+    os.close(writer)
+    outcome = second.json(*typed, "--secret-fd", reader, pass_fds=(reader,))
+    os.close(reader)
+    assert (outcome["result"], outcome["changed"]) == ("kept", False)
+    assert second.json(*typed, "--secret-file", "-", given=paired.secret())["result"] == "kept"
+
+
+def test_counts_are_those_of_what_happened(server, paired, second):
+    """If it fails, the wizard tells numbers that are not so."""
+    paired.task("1", "done")
+    paired.task("2", "delete")
+    paired.task("sync")
+    second.add("One", "Two", "Three")
+    unsent = second.json("doctor")
+    assert "18 changes not sent" in next(c["text"] for c in unsent["checks"] if c["check"] == "replica")
+    outcome = second.json("setup", "--merge", "--pairing-code-file", "-", given=paired.pair())
+    assert outcome["sent_operations"] == 18
+    assert outcome["received_tasks"] == 2
+    assert outcome["tasks"] == {"all": 5, "completed": 1, "deleted": 1, "pending": 3}
+    assert len(second.tasks()) == 5
+
+
+def test_piped_output_is_plain_and_keeps_secrets_back(server, first):
+    """If it fails, a log of a script has escape codes or somebody's secret in it."""
+    done = first.tcsync("setup", "--first-computer", "--server-url", server.url)
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout
+    assert first.secret() not in done.stdout + done.stderr
+    assert first.pair() not in done.stdout + done.stderr
+    again = ("setup", "--first-computer", "--server-url", server.url, "--replace", "--fresh-replica", "--reveal")
+    shown = first.tcsync(*again)
+    assert first.secret() in shown.stdout and first.pair() in shown.stdout
+
+
+def test_no_color_is_honoured(server, first):
+    """If it fails, people who asked for no colours get escape codes."""
+    terminal = first.terminal("setup", "--first-computer", "--server-url", server.url, NO_COLOR="1")
+    assert terminal.end() == 0
+    assert "\x1b[" not in terminal.raw
+    terminal = first.terminal("doctor")
+    assert terminal.end() == 0
+    assert "\x1b[32m" in terminal.raw, "colours are never shown"
+
+
+def test_a_foreign_program_mounts_the_setup(server, first, tmp_path):
+    """If it fails, brainplorp cannot have the setup as one of its steps."""
+    program = tmp_path / "host.py"
+    program.write_text(
+        f"URL = {server.url!r}\n"
+        "import click\n"
+        "from tcsync.cli import setup_command\n"
+        "@click.group()\n"
+        "def host(): pass\n"
+        "step = setup_command(name='sync', title='Step 7: Tasks', cloud_name='Host Cloud')\n"
+        "host.add_command(step)\n"
+        "@host.command()\n"
+        "@click.pass_context\n"
+        "def everything(context):\n"
+        "    outcome = context.invoke(step, server_url=URL, computer='first')\n"
+        "    print('host goes on:', outcome.result, outcome.tasks)\n"
+        "host()\n",
+        encoding="utf-8",
+    )
+    python = python_command()
+    terminal = Terminal([*python, str(program), "sync"], first.environment)
+    terminal.answer("Choose option [1]: ", "3")
+    assert terminal.end() == 0
+    assert terminal.screen.startswith("Step 7: Tasks\n  TaskChampion Server Options:\n    1. Host Cloud (recommended")
+    terminal = Terminal([*python, str(program), "everything"], first.environment)
+    assert terminal.end() == 0, terminal.screen
+    assert "host goes on: done {'all': 0}" in terminal.screen
+
+
+def test_the_qr_code_carries_the_pairing_code(server, paired):
+    """If it fails, the QR code in the terminal is not shown, or shown where it was not asked for."""
+    shown = paired.tcsync("pair", "--qr").stdout
+    assert shown.startswith(paired.pair())
+    assert len(shown.splitlines()) > 20 and "\N{FULL BLOCK}" in shown
+    assert paired.json("pair") == {"pairing_code": paired.pair()}
+
+
+def test_show_masks_the_secret(paired):
+    """If it fails, `tcsync show` over a shoulder gives the tasks away."""
+    assert paired.secret() not in paired.tcsync("show").stdout
+    assert "********" in paired.tcsync("show").stdout
+    assert json.loads(paired.tcsync("show", "--json", "--reveal").stdout)["secret"] == paired.secret()

@@ -1,0 +1,95 @@
+"""What the documentation shows of terminals, made by doing it: each transcript is a function that drives the real
+programs. What differs from run to run is replaced by examples, always the same ones.
+
+A page has a transcript between two comments:
+
+    <!-- transcript: NAME -->
+    (a block of text)
+    <!-- end -->
+
+TCSYNC_WRITE_DOCS=1 pytest tests/python/wizard/test_docs.py    writes the pages anew; without the variable it compares.
+"""
+
+import re
+
+from computers import Terminal, plain_text
+
+EXAMPLE_CLIENT_ID = "9d5cf1df-12b8-4def-872b-4e3c54ca091d"
+EXAMPLE_SECRET = "9f9edb6ef38b6772c9adf9b0a99138688051936a2f7cf2c5b11b665a8ff9ea77"
+EXAMPLE_OWN_URL = "https://tasks.example.org"
+CLOUD_URL = "https://sync.brainplorp.com"
+EXAMPLE_CODE = "TCSYNC-05XXXXXX-XXXXXXXX-...-XXXXXXXX-XXX"
+
+BLOCK = re.compile(r"(<!-- transcript: ([a-z-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+
+
+class Recording:
+    """Runs commands on the two computers of one person, and keeps what the screen showed."""
+
+    def __init__(self, first, second, cloud_url):
+        self.first = first
+        self.second = second
+        self._cloud_url = cloud_url
+        for computer in (first, second):
+            computer.environment["TCSYNC_CLOUD_URL"] = cloud_url
+
+    def on(self, computer, command, *answers):
+        """What `command` shows, with the answers typed, as it stands in a page: with the line that starts it."""
+        program, *arguments = command.split(" ", 1)
+        words = (arguments[0] if arguments else "").split("|")
+        words = [word for part in words for word in part.split()]
+        full = [*computer.program, *words] if program == "tcsync" else ["task", "rc.confirmation=off", *words]
+        terminal = Terminal(full, computer.environment)
+        for prompt, answer in answers:
+            terminal.answer(prompt, answer)
+        self.status = terminal.end()
+        return f"$ {command}\n{self.normalised(computer, terminal.screen)}"
+
+    def normalised(self, computer, text):
+        """Text with examples in the places of what is new in each run."""
+        text = plain_text(text)
+        for owner in (self.first, self.second):
+            if owner.taskrc.exists() and "sync.encryption_secret" in owner.taskrc.read_text(encoding="utf-8"):
+                text = text.replace(owner.secret(), EXAMPLE_SECRET)
+        text = re.sub(r"TCSYNC(-[0-9A-Z]{1,8}){10,}", EXAMPLE_CODE, text)
+        text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", EXAMPLE_CLIENT_ID, text)
+        text = text.replace(self._cloud_url, CLOUD_URL)
+        text = re.sub(r"(?<=at )/\S+/task\b", "/usr/bin/task", text)
+        text = text.replace(str(computer.real_home), "/home/ada").replace(str(computer.home), "/home/ada")
+        text = re.sub(r"\d{8}T\d{6}Z", "20261124T093000Z", text)
+        text = re.sub(r"(?m)^( *\d+ +)\d+s( +)", r"\1 -\2", text)
+        remarks = ("Configuration override", "TASKRC override", "Recently upgraded")
+        return "\n".join(line for line in text.splitlines() if not line.startswith(remarks)).strip("\n") + "\n"
+
+
+def record(first, second, cloud_url):
+    """Every transcript by its name, from one story: Ada's two computers."""
+    story = Recording(first, second, cloud_url)
+    shown = {}
+    first.add("Buy milk", "Call Grace")
+    shown["first"] = story.on(first, "tcsync setup", ("Choose option [1]: ", ""), ("computer? [y/N]: ", ""))
+    code = first.pair()
+    second.add("Water plants")
+    shown["second"] = story.on(
+        second,
+        "tcsync setup",
+        ("Choose option [1]: ", ""),
+        ("computer? [y/N]: ", "y"),
+        ("Pairing code", code),
+        ("on the server? [Y/n]: ", ""),
+    )
+    shown["sync-first"] = story.on(first, "task sync")
+    shown["list-first"] = story.on(first, "task list")
+    shown["doctor"] = story.on(first, "tcsync doctor")
+    shown["show"] = story.on(first, "tcsync show")
+    shown["pair"] = story.on(first, "tcsync pair")
+    shown["keep"] = story.on(first, "tcsync setup", ("settings? [y/N]: ", ""))
+    first.task("1", "done")
+    shown["doctor-ahead"] = story.on(first, "tcsync doctor")
+    shown["help"] = story.on(first, "tcsync setup --help").replace("Usage: python -m tcsync", "Usage: tcsync")
+    return shown
+
+
+def replace_blocks(page, transcripts):
+    """The page with its transcripts as they are now."""
+    return BLOCK.sub(lambda found: f"{found[1]}```text\n{transcripts[found[2]]}```\n{found[4]}", page)
