@@ -9,11 +9,11 @@ from uuid import UUID
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(REPOSITORY / "tests" / "e2e"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "e2e"))
 
 import task_fixture
 from server import Server
+from support import REPOSITORY
 
 from tcsync import Credentials, RemoteServer, Secret
 

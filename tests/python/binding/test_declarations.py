@@ -5,7 +5,7 @@ import sys
 from unittest.mock import MagicMock
 
 import pytest
-from conftest import REPOSITORY
+from support import REPOSITORY
 
 import tcsync
 from tcsync import _declarations, _library
