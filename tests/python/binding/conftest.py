@@ -9,13 +9,13 @@ from uuid import UUID
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(REPOSITORY / "tests" / "e2e"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "e2e"))
 
 import task_fixture
-from tcsync import Credentials, RemoteServer, Secret
-
 from server import Server
+from support import REPOSITORY
+
+from tcsync import Credentials, RemoteServer, Secret
 
 task_client = task_fixture.task_client
 

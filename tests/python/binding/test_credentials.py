@@ -7,6 +7,7 @@ import traceback
 from uuid import UUID
 
 import pytest
+
 from tcsync import (
     ClientIdError,
     Credentials,

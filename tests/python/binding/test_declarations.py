@@ -5,8 +5,9 @@ import sys
 from unittest.mock import MagicMock
 
 import pytest
+from support import REPOSITORY
+
 import tcsync
-from conftest import REPOSITORY
 from tcsync import _declarations, _library
 
 GENERATOR = REPOSITORY / "capi" / "python"

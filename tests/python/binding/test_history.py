@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from taskwarrior import Replica, User
+
 from tcsync import (
     NIL_VERSION,
     Credentials,

@@ -7,6 +7,7 @@ import keyring
 import keyring.backend
 import keyring.errors
 import pytest
+
 from tcsync import Credentials, KeyringError, keyring_copy
 
 

@@ -8,6 +8,7 @@ import zxingcpp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+
 from tcsync import Credentials, PairingCodeError, PairingCodeFault, Secret, UrlError, pairing
 from tcsync.credentials import SECRET_BYTES_MAX
 from tcsync.pairing import decode_pairing_code, encode_pairing_code, looks_like_pairing_code, pairing_code_qr

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import REPOSITORY
+from support import REPOSITORY
 
 PACKAGE = REPOSITORY / "capi" / "python"
 CONFIGURATION = PACKAGE / "pyproject.toml"

@@ -8,6 +8,7 @@ import time
 from uuid import UUID, uuid4
 
 import pytest
+
 from tcsync import (
     NIL_VERSION,
     Conflict,

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import run_bounded
+
 from tcsync import Backend, TaskrcError, TaskrcSyntaxError, find_taskrc, read_taskrc
 from tcsync.taskrc import encode_value
 

@@ -7,6 +7,7 @@ import stat
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tcsync import Secret, TaskrcChangedError, TaskrcError, TaskrcIncludeError, edit_taskrc, read_taskrc, undo_edit
 from tcsync.taskrc import encode_value, name_on_line
 

@@ -12,6 +12,7 @@ from uuid import uuid4
 import debian_root
 import pytest
 from support import BUILD_DIR, run_bounded
+
 from tcsync import NIL_VERSION, encode_pairing_code
 
 TIMEOUT_S = 120

@@ -266,7 +266,7 @@ def remote_add_snapshot(remote: RemoteHandle, version_id: UUID, plaintext: bytes
 
 def _interruptible(remote: RemoteHandle, call: Callable[[_Pointer[c.tcsync_remote]], int]) -> int:
     """Makes the call on a thread of its own and waits. The handle stays in use until the call has ended, also when the
-    wait was interrupted."""
+    wait was interrupted; what such a call brings is not freed before the process ends."""
     pointer = remote.begin_use()
     codes: list[int] = []
     done = threading.Event()
