@@ -9,8 +9,9 @@
 namespace tcsync::load {
 namespace {
 
-constexpr std::array<absl::string_view, 5> kLoadNames = {
-    "add-version", "add-version-race", "new-clients", "get-child-404", "catch-up"};
+constexpr std::array<absl::string_view, 7> kLoadNames = {
+    "add-version",       "add-version-race", "new-clients", "get-child-404",
+    "get-child-unknown", "catch-up",         "populate"};
 
 // A connection's segments are numbered from its own start, so that no two are the same.
 constexpr int kSegmentNumberBits = 40;
@@ -23,16 +24,33 @@ class AddVersionLoad : public Load {
  public:
   using Load::Load;
 
-  void NextRequest(Request* request) override { *request = Append(chains()[turn_]); }
+  bool NextPreparation(Request* request) override {
+    if (!learns() || learned_ == chains().size()) return false;
+    *request = AskLatest(chains()[learned_]);
+    return true;
+  }
+
+  bool NextRequest(Request* request) override {
+    preparing_ = false;
+    *request = Append(chains()[turn_]);
+    return true;
+  }
 
  protected:
   Outcome JudgeLoad(const HttpResponse& response, bool resent) override {
+    if (preparing_) {
+      const Outcome outcome = JudgeAskLatest(response, &chains()[learned_]);
+      if (outcome != Outcome::kRefused) ++learned_;
+      return outcome;
+    }
     const Outcome outcome = JudgeAppend(response, resent, &chains()[turn_]);
     turn_ = (turn_ + 1) % chains().size();
     return outcome;
   }
 
  private:
+  bool preparing_ = true;
+  size_t learned_ = 0;
   size_t turn_ = 0;
 };
 
@@ -43,8 +61,9 @@ class AddVersionRaceLoad : public Load {
     chains().clear();  // The whole chain is checked after the run, over all connections.
   }
 
-  void NextRequest(Request* request) override {
+  bool NextRequest(Request* request) override {
     *request = exchange().AddVersion(client_id_, parent_, NextSegmentNumber());
+    return true;
   }
 
  protected:
@@ -68,10 +87,11 @@ class NewClientsLoad : public Load {
     chains().resize(kChainsChecked);
   }
 
-  void NextRequest(Request* request) override {
+  bool NextRequest(Request* request) override {
     Chain& chain = chains()[turn_];
-    chain = Chain{.client_id = RandomClientId(), .previous = NilUuid(), .latest = NilUuid()};
+    chain = NewChain(RandomClientId());
     *request = Append(chain);
+    return true;
   }
 
  protected:
@@ -95,19 +115,22 @@ class GetChild404Load : public Load {
       turn_ = 0;
       return false;
     }
-    *request = Append(chains()[turn_]);
+    *request = learns() ? AskLatest(chains()[turn_]) : Append(chains()[turn_]);
     return true;
   }
 
-  void NextRequest(Request* request) override {
+  bool NextRequest(Request* request) override {
     const Chain& chain = chains()[turn_];
     *request = exchange().GetChildVersion(chain.client_id, chain.latest);
+    return true;
   }
 
  protected:
   Outcome JudgeLoad(const HttpResponse& response, bool resent) override {
     if (preparing_) {
-      const Outcome outcome = JudgeAppend(response, resent, &chains()[turn_]);
+      Chain& chain = chains()[turn_];
+      const Outcome outcome =
+          learns() ? JudgeAskLatest(response, &chain) : JudgeAppend(response, resent, &chain);
       if (outcome != Outcome::kRefused) ++turn_;
       return outcome;
     }
@@ -125,10 +148,30 @@ class GetChild404Load : public Load {
   size_t turn_ = 0;
 };
 
+class GetChildUnknownLoad : public Load {
+ public:
+  explicit GetChildUnknownLoad(const LoadConfig& config) : Load(config) {
+    chains().clear();  // It writes nothing, so there is nothing to check.
+  }
+
+  bool NextRequest(Request* request) override {
+    *request = exchange().GetChildVersion(RandomClientId(), NilUuid());
+    return true;
+  }
+
+ protected:
+  Outcome JudgeLoad(const HttpResponse& response, bool) override {
+    UuidText child;
+    const Outcome outcome = exchange().JudgeGetChildVersion(response, 0, &child);
+    if (outcome != Outcome::kSegment) return outcome;
+    return exchange().Wrong("a client that cannot exist has a version");
+  }
+};
+
 class CatchUpLoad : public Load {
  public:
   explicit CatchUpLoad(const LoadConfig& config)
-      : Load(config), chain_length_(config.chain), written_(config.clients * config.chain) {}
+      : Load(config), chain_length_(config.chain), written_(chains().size() * config.chain) {}
 
   // Fills the chains side by side, not one after the other, so that each client's versions are
   // apart in the server's log, as they are when real clients wrote them.
@@ -147,8 +190,9 @@ class CatchUpLoad : public Load {
     return true;
   }
 
-  void NextRequest(Request* request) override {
+  bool NextRequest(Request* request) override {
     *request = exchange().GetChildVersion(chains()[turn_].client_id, Parent());
+    return true;
   }
 
  protected:
@@ -209,6 +253,57 @@ class CatchUpLoad : public Load {
   size_t position_ = 0;
 };
 
+// Writes its share of the population, a client at a time, so that it remembers one chain and not a
+// million. Its chains are a ring of the latest clients, for the closing checks.
+class PopulateLoad : public Load {
+ public:
+  explicit PopulateLoad(const LoadConfig& config)
+      : Load(config),
+        population_(config.population),
+        chain_length_(config.chain),
+        connections_(config.connections),
+        client_(config.connection) {
+    chains().resize(kChainsChecked);
+    BeginClient();
+  }
+
+  bool NextRequest(Request* request) override {
+    if (client_ >= population_.clients) return false;
+    *request = Append(chains()[turn_]);
+    return true;
+  }
+
+ protected:
+  Outcome JudgeLoad(const HttpResponse& response, bool resent) override {
+    // What an earlier run has written stays as it is.
+    UuidText latest;
+    if (position_ == 0 && exchange().JudgeAddVersion(response, &latest) == Outcome::kConflict) {
+      NextClient();
+      return Outcome::kConflict;
+    }
+    const Outcome outcome = JudgeAppend(response, resent, &chains()[turn_]);
+    if (outcome == Outcome::kRefused) return outcome;
+    if (++position_ == chain_length_) NextClient();
+    return outcome;
+  }
+
+ private:
+  void NextClient() {
+    position_ = 0;
+    client_ += connections_;
+    turn_ = (turn_ + 1) % chains().size();
+    BeginClient();
+  }
+  void BeginClient() { chains()[turn_] = NewChain(population_.ClientId(client_)); }
+
+  const Population population_;
+  const size_t chain_length_;
+  const size_t connections_;
+  uint64_t client_;  // its number in the population
+  size_t turn_ = 0;
+  size_t position_ = 0;
+};
+
 }  // namespace
 
 std::vector<std::string> LoadNames() { return {kLoadNames.begin(), kLoadNames.end()}; }
@@ -222,18 +317,44 @@ std::optional<LoadKind> LoadKindFromName(absl::string_view name) {
   return std::nullopt;
 }
 
-bool HasOwnClients(LoadKind kind) {
-  return kind != LoadKind::kAddVersionRace && kind != LoadKind::kNewClients;
+bool HasOwnClients(LoadKind kind) { return kind == LoadKind::kCatchUp || CanUsePopulation(kind); }
+
+bool CanUsePopulation(LoadKind kind) {
+  return kind == LoadKind::kAddVersion || kind == LoadKind::kGetChild404;
 }
 
 Load::Load(const LoadConfig& config)
     : exchange_(*config.target, *config.segments),
       random_(config.seed),
-      chains_(config.clients),
+      learns_(config.population.clients > 0 && CanUsePopulation(config.kind)),
       next_segment_(static_cast<uint64_t>(config.connection) << kSegmentNumberBits) {
-  for (Chain& chain : chains_) {
-    chain = Chain{.client_id = RandomClientId(), .previous = NilUuid(), .latest = NilUuid()};
+  // The connections take turns: this one has the clients `connection`, + connections, and so on.
+  for (uint64_t i = config.connection; i < config.clients; i += config.connections) {
+    chains_.push_back(
+        NewChain(learns_ ? config.population.ClientId(config.population.Spread(i, config.clients))
+                         : RandomClientId()));
   }
+}
+
+Load::Chain Load::NewChain(const UuidText& client_id) {
+  return Chain{.client_id = client_id, .previous = NilUuid(), .latest = NilUuid()};
+}
+
+Request Load::AskLatest(const Chain& chain) {
+  // A parent that no version has: a client with versions refuses it, and names its latest.
+  return exchange_.AddVersion(chain.client_id, RandomUuid(random_), NextSegmentNumber());
+}
+
+Outcome Load::JudgeAskLatest(const HttpResponse& response, Chain* chain) {
+  UuidText latest;
+  const Outcome outcome = exchange_.JudgeAddVersion(response, &latest);
+  if (outcome == Outcome::kAdded) {
+    return exchange_.Wrong(
+        "the client had no versions: populate the server first, with the same --population, "
+        "--population-seed");
+  }
+  if (outcome == Outcome::kConflict) chain->latest = latest;
+  return outcome;
 }
 
 bool Load::NextPreparation(Request*) { return false; }
@@ -313,8 +434,12 @@ std::unique_ptr<Load> MakeLoad(const LoadConfig& config) {
       return std::make_unique<NewClientsLoad>(config);
     case LoadKind::kGetChild404:
       return std::make_unique<GetChild404Load>(config);
+    case LoadKind::kGetChildUnknown:
+      return std::make_unique<GetChildUnknownLoad>(config);
     case LoadKind::kCatchUp:
       return std::make_unique<CatchUpLoad>(config);
+    case LoadKind::kPopulate:
+      return std::make_unique<PopulateLoad>(config);
   }
   return nullptr;
 }

@@ -4,13 +4,17 @@
 // the end the closing checks read back a little of what was written, so that a server which says
 // 200 and keeps nothing is found out.
 //
-// | load             | measured requests                                   | expected answers | |
-// ---------------- | --------------------------------------------------- | ---------------------- |
-// | add-version      | append to the connection's own clients' chains      | 200 | |
-// add-version-race | all connections append to one client's chain        | 200, 409               |
-// | new-clients      | the first version of a client that nobody has seen  | 200 | | get-child-404
-// | the child of the latest version                     | 404                    | | catch-up |
-// walk a chain from the nil version to its end, again | 200 …, 404 at the end  |
+//   load              measured requests                                     expected answers
+//   add-version       append to the connection's own clients' chains        200
+//   add-version-race  all connections append to one client's chain          200, 409
+//   new-clients       the first version of a client that nobody has seen    200
+//   get-child-404     the child of the latest version                       404
+//   get-child-unknown the first version of a client that nobody has seen    404
+//   catch-up          walk a chain from the nil version to its end, again   200 ..., 404 at its end
+//   populate          write a population (population.h), and that is all    200, 409 if it is there
+//
+// add-version and get-child-404 can have clients of a population instead of new ones. Their
+// preparation then only asks for each one's latest version.
 #ifndef TCSYNC_BENCH_LOAD_LOADS_H_
 #define TCSYNC_BENCH_LOAD_LOADS_H_
 
@@ -25,6 +29,7 @@
 #include "absl/strings/string_view.h"
 #include "load/exchange.h"
 #include "load/http_connection.h"
+#include "load/population.h"
 #include "load/race_check.h"
 #include "load/results.h"
 #include "load/segments.h"
@@ -33,7 +38,15 @@
 
 namespace tcsync::load {
 
-enum class LoadKind { kAddVersion, kAddVersionRace, kNewClients, kGetChild404, kCatchUp };
+enum class LoadKind {
+  kAddVersion,
+  kAddVersionRace,
+  kNewClients,
+  kGetChild404,
+  kGetChildUnknown,
+  kCatchUp,
+  kPopulate,
+};
 
 // Every name, in the order of LoadKind.
 std::vector<std::string> LoadNames();
@@ -43,14 +56,19 @@ std::optional<LoadKind> LoadKindFromName(absl::string_view name);
 // Whether a connection has clients of its own, whose number can be chosen.
 bool HasOwnClients(LoadKind kind);
 
+// Whether those clients can be some of a population.
+bool CanUsePopulation(LoadKind kind);
+
 // What one connection's load is made from.
 struct LoadConfig {
   LoadKind kind = LoadKind::kAddVersion;
   const Target* target = nullptr;      // borrowed
   const Segments* segments = nullptr;  // borrowed
   size_t connection = 0;               // counted from 0; decides the segments' numbers
-  size_t clients = 1;                  // this connection's; at least 1
-  size_t chain = 200;                  // versions per client, for catch-up
+  size_t connections = 1;              // of the whole run
+  size_t clients = 1;                  // of all connections; each has its share, at least 1
+  size_t chain = 200;                  // versions per client, for catch-up and populate
+  Population population;               // for populate, and for loads over it; else empty
   UuidText race_client;                // the same for all connections
   uint64_t seed = 0;                   // for this connection's client IDs
 };
@@ -66,9 +84,9 @@ class Load {
   Load(const Load&) = delete;
   Load& operator=(const Load&) = delete;
 
-  // False when there is nothing (more) to prepare or to check.
+  // False when there is nothing (more) to prepare, to do or to check. Only populate ends by itself.
   virtual bool NextPreparation(Request* request);
-  virtual void NextRequest(Request* request) = 0;
+  virtual bool NextRequest(Request* request) = 0;
   bool NextClosingCheck(Request* request);
 
   // Judges the answer to the last request that was made. `resent`: see HttpConnection.
@@ -96,9 +114,18 @@ class Load {
   std::vector<Chain>& chains() { return chains_; }
   LinkLog& mutable_links() { return links_; }
 
+  static Chain NewChain(const UuidText& client_id);
+
   // A number that no other segment of the run has.
   uint64_t NextSegmentNumber() { return next_segment_++; }
   UuidText RandomClientId() { return RandomUuid(random_); }
+
+  // Whether the chains are of a population, and so have versions that have to be asked for.
+  bool learns() const { return learns_; }
+  // Asks for the latest version of `chain`, and makes it known. One that the server does not have
+  // is a fault: it was not populated.
+  Request AskLatest(const Chain& chain);
+  Outcome JudgeAskLatest(const HttpResponse& response, Chain* chain);
 
   // Appends one version to `chain`, with a new segment.
   Request Append(const Chain& chain);
@@ -111,6 +138,7 @@ class Load {
 
   Exchange exchange_;
   std::mt19937_64 random_;
+  const bool learns_;
   std::vector<Chain> chains_;
   LinkLog links_;
   uint64_t next_segment_;

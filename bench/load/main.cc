@@ -43,6 +43,11 @@ constexpr size_t kChainMax = 100'000;
 constexpr size_t kSegmentBytesMax = size_t{64} << 20;
 // catch-up remembers 48 bytes per version that it wrote.
 constexpr size_t kVersionsMax = 10'000'000;
+// populate ends by itself; a server that takes longer than this would not end at all.
+constexpr double kPopulateSecondsMax = 600;
+// How many clients of a population a load uses unless told otherwise: some 130 bytes each, and more
+// than a server's caches hold.
+constexpr size_t kPopulationClientsUsed = 200'000;
 // A right answer's body is a segment, or an error's sentence.
 constexpr size_t kErrorBodyBytesMax = size_t{64} << 10;
 
@@ -51,10 +56,12 @@ struct Options {
   std::string load;
   size_t connections = 1;
   size_t clients = 0;  // 0: not given
+  size_t population = 0;
+  uint64_t population_seed = 1;
   size_t threads = 1;
   size_t prepare_connections = 8;
   size_t segment_bytes = 1024;
-  size_t chain = 200;
+  size_t chain = 0;  // 0: not given
   double rate = 0;
   double seconds = 5;
   double warmup_seconds = 1;
@@ -89,8 +96,17 @@ void DefineOptions(CLI::App* app, Options* options) {
                   "Clients (chains) in all, shared out over the connections; default: one each. "
                   "For add-version, get-child-404 and catch-up")
       ->check(CLI::Range(size_t{1}, kClientsMax));
-  app->add_option("--chain", options->chain, "Versions per client for catch-up")
-      ->capture_default_str()
+  app->add_option(
+         "--population", options->population,
+         "populate: clients to write. add-version and get-child-404: use clients that a "
+         "population of this size has, evenly spread, by default all or 200000 of them. Each "
+         "is used once before any is used again, so what does not fit a cache is cold")
+      ->check(CLI::Range(size_t{1}, kClientsMax));
+  app->add_option("--population-seed", options->population_seed,
+                  "Which population: the same for populate and for what uses it")
+      ->capture_default_str();
+  app->add_option("--chain", options->chain,
+                  "Versions per client: for catch-up, default 200, and for populate, default 1")
       ->check(CLI::Range(size_t{1}, kChainMax));
   app->add_option("--prepare-connections", options->prepare_connections,
                   "Connections that prepare at a time, before anything is measured; with few, a "
@@ -103,6 +119,17 @@ void DefineOptions(CLI::App* app, Options* options) {
   app->add_flag("--json", options->json, "Report as one JSON object");
 }
 
+// The clients of all connections that have clients of their own.
+size_t ClientsUsed(const Options& options) {
+  if (options.clients > 0) return options.clients;
+  return std::max(options.connections, std::min(options.population, kPopulationClientsUsed));
+}
+
+size_t ChainLength(const Options& options, LoadKind kind) {
+  if (options.chain > 0) return options.chain;
+  return kind == LoadKind::kPopulate ? 1 : 200;
+}
+
 // What the options' own ranges cannot say.
 absl::Status CheckTogether(const Options& options, LoadKind kind) {
   if (options.clients > 0 && !HasOwnClients(kind)) {
@@ -112,11 +139,28 @@ absl::Status CheckTogether(const Options& options, LoadKind kind) {
     return absl::InvalidArgumentError(
         "--clients must be at least --connections: a client belongs to one connection");
   }
+  if (kind == LoadKind::kPopulate) {
+    if (options.population == 0) {
+      return absl::InvalidArgumentError("populate needs --population, the number of clients");
+    }
+    if (options.rate > 0) {
+      return absl::InvalidArgumentError("--rate has no meaning for populate");
+    }
+  } else if (options.population > 0) {
+    if (!CanUsePopulation(kind)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--population has no meaning for ", options.load));
+    }
+    if (std::max(options.clients, options.connections) > options.population) {
+      return absl::InvalidArgumentError(
+          "--population must be at least --clients and --connections");
+    }
+  }
   if (options.threads > options.connections) {
     return absl::InvalidArgumentError("--threads must not exceed --connections");
   }
   if (kind == LoadKind::kCatchUp &&
-      std::max(options.clients, options.connections) * options.chain > kVersionsMax) {
+      ClientsUsed(options) * ChainLength(options, kind) > kVersionsMax) {
     return absl::InvalidArgumentError(
         absl::StrCat("clients times --chain must not exceed ", kVersionsMax));
   }
@@ -169,8 +213,10 @@ Workers MakeWorkers(const Options& options, LoadKind kind, const Target& target,
         .target = &target,
         .segments = &segments,
         .connection = i,
-        .clients = options.clients == 0 ? 1 : Share(options.clients, options.connections, i),
-        .chain = options.chain,
+        .connections = options.connections,
+        .clients = ClientsUsed(options),
+        .chain = ChainLength(options, kind),
+        .population = {.clients = options.population, .seed = options.population_seed},
         .race_client = race_client,
         .seed = seeds(),
     }));
@@ -217,6 +263,7 @@ void CheckRace(const Workers& workers, Results* results) {
 }
 
 int Run(const Options& options, LoadKind kind, const Target& target) {
+  const bool populates = kind == LoadKind::kPopulate;
   const Segments segments(options.segment_bytes, RandomSeed());
   const Workers workers = MakeWorkers(options, kind, target, segments);
 
@@ -224,16 +271,16 @@ int Run(const Options& options, LoadKind kind, const Target& target) {
       .load = options.load,
       .url = options.url,
       .connections = options.connections,
-      .clients = kind == LoadKind::kNewClients ? 0
-                 : kind == LoadKind::kAddVersionRace
-                     ? 1
-                     : std::max(options.clients, options.connections),
+      .clients = HasOwnClients(kind)                 ? ClientsUsed(options)
+                 : kind == LoadKind::kAddVersionRace ? 1
+                                                     : 0,
+      .population = options.population,
       .threads = options.threads,
       .segment_bytes = options.segment_bytes,
-      .chain = kind == LoadKind::kCatchUp ? options.chain : 0,
+      .chain = kind == LoadKind::kCatchUp || populates ? ChainLength(options, kind) : 0,
       .rate = options.rate,
       .seconds = options.seconds,
-      .warmup_seconds = options.warmup_seconds,
+      .warmup_seconds = populates ? 0 : options.warmup_seconds,
   };
 
   OnEach(workers, [](Worker& worker) { worker.Connect(); });
@@ -245,18 +292,22 @@ int Run(const Options& options, LoadKind kind, const Target& target) {
     };
     Window window;
     window.start = std::chrono::steady_clock::now();
-    window.begin = window.start + duration(options.warmup_seconds);
-    window.end = window.begin + duration(options.seconds);
+    window.begin = window.start + duration(run.warmup_seconds);
+    window.end = window.begin + duration(populates ? kPopulateSecondsMax : options.seconds);
     const double processor_seconds = ProcessorSeconds();
     OnEach(workers, [&window](Worker& worker) { worker.Measure(window); });
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - window.start;
     run.own_cores = (ProcessorSeconds() - processor_seconds) / took.count();
+    if (populates) run.seconds = took.count();
     OnEach(workers, [](Worker& worker) { worker.Check(); });
   }
 
   Results results;
   for (const auto& worker : workers) results.Merge(worker->CollectResults());
   if (kind == LoadKind::kAddVersionRace) CheckRace(workers, &results);
+  if (populates && run.seconds >= kPopulateSecondsMax) {
+    results.AddFault(absl::StrCat("not populated within ", kPopulateSecondsMax, " s"));
+  }
   const bool answered =
       std::any_of(kOutcomes.begin(), kOutcomes.end(),
                   [&results](Outcome outcome) { return results.Count(outcome) > 0; });

@@ -41,6 +41,7 @@ std::string HumanReport(const RunDescription& run, const Results& results) {
   std::string text =
       absl::StrFormat("%s on %s: %d connections", run.load, run.url, run.connections);
   if (run.clients > 0) absl::StrAppendFormat(&text, ", %d clients", run.clients);
+  if (run.population > 0) absl::StrAppendFormat(&text, ", a population of %d", run.population);
   if (run.chain > 0) absl::StrAppendFormat(&text, ", chains of %d versions", run.chain);
   absl::StrAppendFormat(&text, ", segments of %d bytes, ", run.segment_bytes);
   if (run.rate > 0) {
@@ -81,10 +82,11 @@ std::string HumanReport(const RunDescription& run, const Results& results) {
 
 std::string JsonReport(const RunDescription& run, const Results& results) {
   std::string json = absl::StrFormat(
-      "{\"load\": %s, \"url\": %s, \"connections\": %d, \"clients\": %d, \"threads\": %d, "
+      "{\"load\": %s, \"url\": %s, \"connections\": %d, \"clients\": %d, \"population\": %d, "
+      "\"threads\": %d, "
       "\"segment_bytes\": %d, \"chain\": %d, \"rate_per_second\": %g, \"seconds\": %g, "
       "\"warmup_seconds\": %g, \"own_cores\": %.3f, \"answers\": {",
-      Quoted(run.load), Quoted(run.url), run.connections, run.clients, run.threads,
+      Quoted(run.load), Quoted(run.url), run.connections, run.clients, run.population, run.threads,
       run.segment_bytes, run.chain, run.rate, run.seconds, run.warmup_seconds, run.own_cores);
   absl::string_view separator = "";
   for (const Outcome outcome : kOutcomes) {

@@ -14,7 +14,8 @@ struct RunDescription {
   std::string load;
   std::string url;
   size_t connections = 0;
-  size_t clients = 0;  // 0: the load makes a new one per request
+  size_t clients = 0;     // 0: the load names a new one per request, or those of the population
+  size_t population = 0;  // 0: not part of this load
   size_t threads = 0;
   size_t segment_bytes = 0;
   size_t chain = 0;  // 0: not part of this load

@@ -5,19 +5,12 @@
 #include <cstring>
 #include <random>
 
+#include "load/mix.h"
+
 namespace tcsync::load {
 namespace {
 
 constexpr size_t kPoolBytes = size_t{4} << 20;
-
-// SplitMix64's finisher: a bijection of 64-bit numbers that leaves no pattern to see. Being a
-// bijection is what makes stamps unique.
-uint64_t Mix(uint64_t number) {
-  number += 0x9e3779b97f4a7c15u;
-  number = (number ^ (number >> 30)) * 0xbf58476d1ce4e5b9u;
-  number = (number ^ (number >> 27)) * 0x94d049bb133111ebu;
-  return number ^ (number >> 31);
-}
 
 }  // namespace
 

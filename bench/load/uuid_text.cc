@@ -1,8 +1,6 @@
 // Making and reading the dashed form, digit by digit.
 #include "load/uuid_text.h"
 
-#include <cstdint>
-
 namespace tcsync::load {
 namespace {
 
@@ -18,22 +16,28 @@ UuidText NilUuid() {
   return uuid;
 }
 
-UuidText RandomUuid(std::mt19937_64& random) {
+UuidText UuidFromBits(uint64_t first, uint64_t second) {
   static constexpr char kDigits[] = "0123456789abcdef";
   UuidText uuid;
-  uint64_t bits = random();
+  uint64_t bits = first;
   for (size_t i = 0; i < UuidText::kLength; ++i) {
-    if (i == UuidText::kLength / 2) bits = random();  // 16 digits before it, 16 after it
+    if (i == UuidText::kLength / 2) bits = second;  // 16 digits before it, 16 after it
     if (IsDashPosition(i)) {
       uuid.characters[i] = '-';
       continue;
     }
-    uuid.characters[i] = kDigits[bits & 0xf];
+    uint64_t digit = bits & 0xf;
+    if (i == 14) digit = 4;                  // the version
+    if (i == 19) digit = 8 | (digit & 0x3);  // the variant
+    uuid.characters[i] = kDigits[digit];
     bits >>= 4;
   }
-  uuid.characters[14] = '4';
-  uuid.characters[19] = kDigits[8 | (random() & 0x3)];
   return uuid;
+}
+
+UuidText RandomUuid(std::mt19937_64& random) {
+  const uint64_t first = random();
+  return UuidFromBits(first, random());
 }
 
 bool ParseUuid(absl::string_view text, UuidText* uuid) {

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <random>
 
@@ -31,6 +32,9 @@ struct UuidText {
 
 // The nil UUID, which names what is before the first version.
 UuidText NilUuid();
+
+// A UUID, version 4, whose other bits are of `first` and `second`.
+UuidText UuidFromBits(uint64_t first, uint64_t second);
 
 // A random UUID, version 4. Not for secrets: it is as good as `random`.
 UuidText RandomUuid(std::mt19937_64& random);

@@ -173,7 +173,7 @@ void Worker::ContinueMeasuring(Session* session, SteadyTime now) {
     return SendDue(now);
   }
   Request request;
-  session->load().NextRequest(&request);
+  if (!session->load().NextRequest(&request)) return Leave();
   session->Send(request, now, now);
 }
 
@@ -237,8 +237,11 @@ void Worker::SendDue(SteadyTime now) {
     idle_.pop_front();
     ++scheduled_;
     Request request;
-    session->load().NextRequest(&request);
-    session->Send(request, due, now);
+    if (session->load().NextRequest(&request)) {
+      session->Send(request, due, now);
+    } else {
+      Leave();
+    }
   }
   if (now >= window_.end) {
     for (; !idle_.empty(); idle_.pop_front()) Leave();

@@ -287,7 +287,7 @@ typedef struct tcsync_engine tcsync_engine;
 TCSYNC_API tcsync_code tcsync_engine_open(const tcsync_config *config, tcsync_engine **engine,
                                           tcsync_error **error);
 
-/* Waits for the writes that were begun, then closes. Blocks for as long as those take.
+/* Waits for the requests that were begun, then closes. Blocks for as long as those take.
  * Threads: one; no call on the engine may be running, its listeners must have been stopped, and the
  *   callbacks of tcsync_engine_handle_async must have been called.
  * Ownership: takes the engine.

@@ -13,7 +13,7 @@
 
 namespace tcsync {
 
-// Thread-safe. Destroying it waits for the writes that were begun and closes the storage; no
+// Thread-safe. Destroying it waits for the requests that were begun and closes the storage; no
 // handler call may be running, and every Listener that serves it must have been stopped.
 class Engine {
  public:

@@ -40,10 +40,12 @@ struct Options {
   int64_t head_cache_bytes = 0;            // derived when 0
   int64_t connections_max = 0;             // derived when 0
   int64_t event_loops = 0;                 // derived when 0
+  int64_t reader_threads = 0;              // derived when 0
   int64_t idle_timeout_ms = 0;
   int64_t header_timeout_ms = 0;
   int64_t body_timeout_ms = 0;
   int64_t request_timeout_ms = 0;
+  int64_t disk_wait_max_ms = 0;
   int64_t shutdown_timeout_ms = 0;
   std::string log_level;
 };

@@ -81,16 +81,23 @@ enum class StoreSnapshotOutcome { kStored, kNotWanted, kNoSuchClient };
 
 using AppendCallback = absl::AnyInvocable<void(absl::StatusOr<AppendOutcome>)>;
 using StoreSnapshotCallback = absl::AnyInvocable<void(absl::StatusOr<StoreSnapshotOutcome>)>;
+using ChildCallback = absl::AnyInvocable<void(absl::StatusOr<ChildOutcome>)>;
+// The client's snapshot; nullopt when it has none or does not exist.
+using SnapshotCallback = absl::AnyInvocable<void(absl::StatusOr<std::optional<Snapshot>>)>;
 
-// Thread-safe. Operations on one client are linearizable: what a callback or a return value has
-// reported is seen by every operation that starts afterwards.
+// Thread-safe. Operations on one client are linearizable: what a callback has reported is seen by
+// every operation that starts afterwards.
 //
-// Writes complete by callback, which is called exactly once, on any thread, possibly before the
-// call returns; it must not block and must not destroy the storage. A reported success is durable:
-// it survives the loss of power.
+// Operations complete by callback, which is called exactly once, on any thread, possibly before the
+// call returns; it must not block and must not destroy the storage. No operation waits for a disk
+// before it returns. A write's reported success is durable: it survives the loss of power.
 class Storage {
  public:
-  virtual ~Storage() = default;  // waits for the writes that were begun
+  virtual ~Storage() = default;  // waits for the operations that were begun
+
+  // Whether a write that begins now would be refused as kUnavailable. A hint, and cheap: a caller
+  // can refuse a write before it receives its bytes.
+  virtual bool RefusesWrites() const { return false; }
 
   // Appends `segment` as a new version, with an ID that storage chooses, if the client's latest
   // version is `expected_parent` or the client has no versions; otherwise Conflict.
@@ -102,11 +109,10 @@ class Storage {
 
   // The version whose parent is `parent_version_id`. NoChild is consistent: at one moment during
   // the call `latest_version_id` was the latest and `parent_version_id` had no child.
-  virtual absl::StatusOr<ChildOutcome> GetChild(const Uuid& client_id,
-                                                const Uuid& parent_version_id) = 0;
+  virtual void GetChild(const Uuid& client_id, const Uuid& parent_version_id,
+                        ChildCallback done) = 0;
 
-  // The client's snapshot; nullopt when it has none or does not exist.
-  virtual absl::StatusOr<std::optional<Snapshot>> GetSnapshot(const Uuid& client_id) = 0;
+  virtual void GetSnapshot(const Uuid& client_id, SnapshotCallback done) = 0;
 };
 
 }  // namespace tcsync

@@ -10,6 +10,9 @@ namespace {
 
 constexpr int64_t kConnectionShareBytes = 32 * 1024;
 constexpr int64_t kDerivedEventLoopsMax = 4;
+// They wait for the disk rather than use a core. Each may have a snapshot in its hands, which takes
+// memory, so they are few.
+constexpr int64_t kDerivedReaderThreads = 4;
 
 int64_t OpenFilesLimit() {
   rlimit limit{};
@@ -42,6 +45,7 @@ Limits::Limits(const Options& options) {
   head_cache_bytes = SetOr(options.head_cache_bytes, budget / 16);
   connections_max = SetOr(options.connections_max, DerivedConnectionsMax(budget));
   event_loops = static_cast<int>(SetOr(options.event_loops, DerivedEventLoops()));
+  reader_threads = static_cast<int>(SetOr(options.reader_threads, kDerivedReaderThreads));
 }
 
 }  // namespace tcsync

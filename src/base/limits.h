@@ -77,6 +77,10 @@ inline constexpr uint64_t kBlobBytesMin = kInlineBytesMax + 1024;
 // Told to a client that met a moment's crowding. A batch takes milliseconds; a second is plenty.
 inline constexpr int kRetryAfterSeconds = 1;
 
+// Reads that may wait for a thread that reads from the disk. Each is a request of some connection;
+// only callers without connections could make more of them than that.
+inline constexpr size_t kReadsWaitingMax = 8192;
+
 // Open files that RocksDB may hold; the rest of the process' limit is for connections.
 inline constexpr int kStorageOpenFilesMax = 256;
 
@@ -86,7 +90,8 @@ inline constexpr int64_t kOtherOpenFiles = 64;
 // The head of a sync server's answer. Real ones take 400 bytes, and proxies add as much again.
 inline constexpr uint32_t kRemoteHeadBytesMax = 16 * 1024;
 
-// The body of a sync server's error, of which a message quotes a line. A longer one is not read.
+// The body of a sync server's error or of its index page, of which one line is shown. A longer one
+// is not read.
 inline constexpr uint32_t kRemoteErrorBodyBytesMax = 8 * 1024;
 
 // A connection to a sync server that was idle for longer is not used again: routers forget
@@ -111,6 +116,7 @@ struct Limits {
   uint64_t head_cache_bytes;
   int64_t connections_max;
   int event_loops;
+  int reader_threads;
 };
 
 }  // namespace tcsync

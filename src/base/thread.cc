@@ -18,20 +18,31 @@ void NameThisThread(const char* name) {
 #endif
 }
 
+// Blocks every signal on this thread for as long as it lives, also when a thread cannot be started.
+class SignalBlock {
+ public:
+  SignalBlock() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &previous_);
+  }
+  SignalBlock(const SignalBlock&) = delete;
+  SignalBlock& operator=(const SignalBlock&) = delete;
+  ~SignalBlock() { pthread_sigmask(SIG_SETMASK, &previous_, nullptr); }
+
+ private:
+  sigset_t previous_;
+};
+
 }  // namespace
 
 std::thread StartThread(const char* name, std::function<void()> body) {
   // The new thread inherits the mask of the one that creates it.
-  sigset_t all;
-  sigset_t previous;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &previous);
-  std::thread thread([name, body = std::move(body)] {
+  const SignalBlock block;
+  return std::thread([name, body = std::move(body)] {
     NameThisThread(name);
     body();
   });
-  pthread_sigmask(SIG_SETMASK, &previous, nullptr);
-  return thread;
 }
 
 }  // namespace tcsync

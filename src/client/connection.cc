@@ -317,19 +317,21 @@ RemoteResult<Answer> Connection::ExchangeOver(Stream& stream, const OutgoingRequ
   for (const auto& field : parser->get()) {
     answer.headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
   }
-  const bool is_error = answer.status != 200;
+  const WantedBody wanted = answer.status == 200 ? request.wanted : WantedBody::kIfShort;
+  const bool is_optional = wanted == WantedBody::kIfShort;
   const boost::optional<uint64_t> announced = parser->content_length();
-  if (is_error ? announced && *announced > kRemoteErrorBodyBytesMax : !request.wants_body) {
+  if (wanted == WantedBody::kNone ||
+      (is_optional && announced && *announced > kRemoteErrorBodyBytesMax)) {
     is_kept_alive_ = parser->is_done() && parser->keep_alive();
     return answer;
   }
-  if (is_error) parser->body_limit(kRemoteErrorBodyBytesMax);
+  if (is_optional) parser->body_limit(kRemoteErrorBodyBytesMax);
   if (!parser->is_done()) {
     error = Await(deadline, [&](auto&& done) {
       http::async_read(stream, buffer_, *parser, std::move(done));
     });
   }
-  if (error && is_error) return answer;
+  if (error && is_optional) return answer;
   if (error == asio::error::timed_out) {
     return TimedOut(Where(), absl::StrCat("the receiving of the answer, after ",
                                           parser->get().body().size(), " bytes of it"));

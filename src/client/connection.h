@@ -38,13 +38,15 @@ struct Deadlines {
   std::chrono::steady_clock::time_point done;
 };
 
+// What is wanted of the body of a 200. Of any other answer it is kIfShort.
+enum class WantedBody { kNone, kIfShort, kWhole };
+
 struct OutgoingRequest {
   absl::string_view method;
   std::string path;  // with the base path
   std::vector<std::pair<absl::string_view, std::string>> headers;
   absl::string_view body;
-  // Whether the body of a 200 is wanted, or only its head.
-  bool wants_body = true;
+  WantedBody wanted = WantedBody::kWhole;
 };
 
 struct Answer {

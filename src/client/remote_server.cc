@@ -30,7 +30,7 @@ constexpr char kSnapshotType[] = "application/vnd.taskchampion.snapshot";
 constexpr char kClientPath[] = "/v1/client/";
 constexpr char kSnapshotPath[] = "/v1/client/snapshot";
 
-// A page that names the server fits; of a web site's, which may be any size, one line is taken.
+// The line that names a server fits.
 constexpr size_t kServerNameBytesMax = 200;
 
 RemoteError Fault(RemoteFault fault, absl::string_view message) {
@@ -102,7 +102,7 @@ class RemoteServer::Session {
   }
 
   RemoteResult<Answer> Get(absl::string_view path, const std::optional<Uuid>& client_id,
-                           bool wants_body);
+                           WantedBody wanted);
   RemoteResult<Answer> Post(absl::string_view path, const char* content_type,
                             absl::string_view body);
 
@@ -186,12 +186,12 @@ RemoteResult<Answer> RemoteServer::Session::Send(const OutgoingRequest& request)
 
 RemoteResult<Answer> RemoteServer::Session::Get(absl::string_view path,
                                                 const std::optional<Uuid>& client_id,
-                                                bool wants_body) {
+                                                WantedBody wanted) {
   OutgoingRequest request;
   request.method = "GET";
   request.path = absl::StrCat(destination_.server.base_path, path);
   if (client_id) request.headers.emplace_back("X-Client-Id", client_id->ToString());
-  request.wants_body = wants_body;
+  request.wanted = wanted;
   return Send(request);
 }
 
@@ -291,29 +291,25 @@ RemoteResult<RemoteProbe> RemoteServer::Probe() {
   session_->BeginCall();
   RemoteProbe probe;
   const auto get = [&](absl::string_view path, const std::optional<Uuid>& client_id,
-                       bool wants_body) {
-    RemoteResult<Answer> result = session_->Get(path, client_id, wants_body);
+                       WantedBody wanted) {
+    RemoteResult<Answer> result = session_->Get(path, client_id, wanted);
     if (const auto* const answer = std::get_if<Answer>(&result)) {
       if (const auto time = TimeOf(*answer)) probe.server_time = time;
     }
     return result;
   };
 
-  RemoteResult<Answer> page = get("/", std::nullopt, true);
-  if (auto* const error = std::get_if<RemoteError>(&page)) {
-    // Whatever has a home page of that size may still have a sync server below it.
-    if (error->fault != RemoteFault::kAnswerTooLarge) return std::move(*error);
-  } else {
-    probe.http_status = std::get<Answer>(page).status;
-    probe.server_name = ServerNameOf(std::get<Answer>(page));
-  }
+  RemoteResult<Answer> page = get("/", std::nullopt, WantedBody::kIfShort);
+  if (auto* const error = std::get_if<RemoteError>(&page)) return std::move(*error);
+  probe.http_status = std::get<Answer>(page).status;
+  probe.server_name = ServerNameOf(std::get<Answer>(page));
   probe.certificate_expires = session_->certificate_expires();
 
   const std::string request = session_->Describe("GET", kSnapshotPath);
   const auto is_trouble = [](int status) {
     return status / 100 == 3 || status / 100 == 5 || status == 407 || status == 429;
   };
-  RemoteResult<Answer> anonymous = get(kSnapshotPath, std::nullopt, false);
+  RemoteResult<Answer> anonymous = get(kSnapshotPath, std::nullopt, WantedBody::kNone);
   if (auto* const error = std::get_if<RemoteError>(&anonymous)) return std::move(*error);
   const Answer& anonymous_answer = std::get<Answer>(anonymous);
   if (is_trouble(anonymous_answer.status)) return UnexpectedStatus(anonymous_answer, request);
@@ -321,7 +317,7 @@ RemoteResult<RemoteProbe> RemoteServer::Probe() {
 
   // To ask for an ID that nobody has changes nothing.
   const Uuid client_id = session_->client_id().value_or(Uuid::Random());
-  RemoteResult<Answer> snapshot = get(kSnapshotPath, client_id, false);
+  RemoteResult<Answer> snapshot = get(kSnapshotPath, client_id, WantedBody::kNone);
   if (auto* const error = std::get_if<RemoteError>(&snapshot)) return std::move(*error);
   const Answer& snapshot_answer = std::get<Answer>(snapshot);
   if (is_trouble(snapshot_answer.status)) return UnexpectedStatus(snapshot_answer, request);
@@ -339,7 +335,7 @@ RemoteResult<RemoteProbe> RemoteServer::Probe() {
   probe.has_snapshot = status == 200;
 
   const std::string first_path = absl::StrCat(kClientPath, "get-child-version/", Uuid().ToString());
-  RemoteResult<Answer> first = get(first_path, client_id, false);
+  RemoteResult<Answer> first = get(first_path, client_id, WantedBody::kNone);
   if (auto* const error = std::get_if<RemoteError>(&first)) return std::move(*error);
   const Answer& first_answer = std::get<Answer>(first);
   switch (first_answer.status) {
@@ -362,7 +358,7 @@ RemoteResult<ChildVersion> RemoteServer::GetChildVersion(const Uuid& parent_vers
   const std::string path =
       absl::StrCat(kClientPath, "get-child-version/", parent_version_id.ToString());
   const std::string request = session_->Describe("GET", path);
-  RemoteResult<Answer> result = session_->Get(path, session_->client_id(), true);
+  RemoteResult<Answer> result = session_->Get(path, session_->client_id(), WantedBody::kWhole);
   if (auto* const error = std::get_if<RemoteError>(&result)) return std::move(*error);
   const Answer& answer = std::get<Answer>(result);
   switch (answer.status) {
@@ -414,7 +410,8 @@ RemoteResult<AddedVersion> RemoteServer::AddVersion(const Uuid& parent_version_i
 RemoteResult<std::optional<LatestSnapshot>> RemoteServer::GetSnapshot() {
   session_->BeginCall();
   const std::string request = session_->Describe("GET", kSnapshotPath);
-  RemoteResult<Answer> result = session_->Get(kSnapshotPath, session_->client_id(), true);
+  RemoteResult<Answer> result =
+      session_->Get(kSnapshotPath, session_->client_id(), WantedBody::kWhole);
   if (auto* const error = std::get_if<RemoteError>(&result)) return std::move(*error);
   const Answer& answer = std::get<Answer>(result);
   if (answer.status == 404) return std::optional<LatestSnapshot>();

@@ -2,7 +2,8 @@
 # Installs what is missing of the Debian packages that tcsync needs.
 #
 #   install-packages.sh build   what a build needs
-#   install-packages.sh test    that, and what the tests need
+#   install-packages.sh bench   that, and what the benchmarks need
+#   install-packages.sh test    both, and what the tests need
 #
 # As root it installs with apt-get. Without root it changes nothing, prints the one line to run, and
 # exits with 1. On a system without dpkg and apt-get it says what is needed and exits with 0: then a
@@ -14,9 +15,10 @@ readonly list="$here/debian-packages.txt"
 
 case "${1-}" in
   build) sections='build' ;;
-  test) sections='build test' ;;
+  bench) sections='build bench' ;;
+  test) sections='build bench test' ;;
   *)
-    echo "usage: install-packages.sh build|test" >&2
+    echo "usage: install-packages.sh build|bench|test" >&2
     exit 2
     ;;
 esac

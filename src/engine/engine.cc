@@ -1,6 +1,7 @@
 // The composition root: options to storage, to the sync service, to the handler.
 #include "tcsync/engine.h"
 
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -69,7 +70,9 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const Options& options, con
                              .memtable_bytes = limits.memtable_bytes,
                              .block_cache_bytes = limits.block_cache_bytes,
                              .head_cache_bytes = limits.head_cache_bytes,
-                             .queue_bytes_max = limits.bodies_in_flight_bytes_max},
+                             .queue_bytes_max = limits.bodies_in_flight_bytes_max,
+                             .reader_threads = limits.reader_threads,
+                             .disk_wait_max = std::chrono::milliseconds(options.disk_wait_max_ms)},
                             logger);
 }
 

@@ -41,9 +41,9 @@ class SyncHandler::BodilessRequest final : public PendingRequest::Implementation
   void Finish(ResponseCallback done) override {
     switch (call_.route.endpoint) {
       case Endpoint::kGetChildVersion:
-        return done(handler_.GetChildVersion(call_));
+        return handler_.GetChildVersion(call_, std::move(done));
       case Endpoint::kGetSnapshot:
-        return done(handler_.GetSnapshot(call_));
+        return handler_.GetSnapshot(call_, std::move(done));
       default:
         return done(handler_.Index());
     }
@@ -82,7 +82,7 @@ class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
   }
 
  private:
-  std::optional<Response> Refusal(BodyCollector::Result result) const {
+  std::optional<Response> Refusal(BodyCollector::Result result) {
     switch (result) {
       case BodyCollector::Result::kOk:
         return std::nullopt;
@@ -171,6 +171,8 @@ std::variant<Response, PendingRequest> SyncHandler::Begin(const RequestHead& hea
   }
   const uint64_t declared_bytes = DeclaredBytes(head);
   if (declared_bytes > body_bytes_max_) return RefuseTooLarge(call);
+  // Asked again when the body is there; until then it would only take room.
+  if (service_.RefusesWrites()) return RefuseCrowded(call);
   return PendingRequest(std::make_unique<UploadRequest>(*this, call, *coding, declared_bytes));
 }
 
@@ -179,9 +181,16 @@ Response SyncHandler::Index() const {
                                         ": a TaskChampion sync server is running here."));
 }
 
-Response SyncHandler::GetChildVersion(const Call& call) {
-  absl::StatusOr<GetChildVersionResult> result =
-      service_.GetChildVersion(call.client_id, call.route.version_id);
+void SyncHandler::GetChildVersion(const Call& call, ResponseCallback done) {
+  service_.GetChildVersion(
+      call.client_id, call.route.version_id,
+      [this, call, done = std::move(done)](absl::StatusOr<GetChildVersionResult> result) mutable {
+        done(AnswerChildVersion(call, std::move(result)));
+      });
+}
+
+Response SyncHandler::AnswerChildVersion(const Call& call,
+                                         absl::StatusOr<GetChildVersionResult> result) {
   if (!result.ok()) return RefuseFailed(call, result.status());
   if (auto* version = std::get_if<Version>(&*result)) {
     Response response = AnswerWithBody(call, kHistorySegmentMediaType, std::move(version->segment));
@@ -203,14 +212,17 @@ Response SyncHandler::GetChildVersion(const Call& call) {
   return Answer(call, EmptyResponse(404));
 }
 
-Response SyncHandler::GetSnapshot(const Call& call) {
-  absl::StatusOr<std::optional<Snapshot>> result = service_.GetSnapshot(call.client_id);
-  if (!result.ok()) return RefuseFailed(call, result.status());
-  if (!result->has_value()) return Answer(call, EmptyResponse(404));
-  Response response = AnswerWithBody(call, kSnapshotMediaType, std::move((*result)->bytes));
-  if (response.status != 200) return response;
-  response.headers.push_back({"X-Version-Id", (*result)->version_id.ToString()});
-  return response;
+void SyncHandler::GetSnapshot(const Call& call, ResponseCallback done) {
+  service_.GetSnapshot(call.client_id, [this, call, done = std::move(done)](
+                                           absl::StatusOr<std::optional<Snapshot>> result) mutable {
+    if (!result.ok()) return done(RefuseFailed(call, result.status()));
+    if (!result->has_value()) return done(Answer(call, EmptyResponse(404)));
+    Response response = AnswerWithBody(call, kSnapshotMediaType, std::move((*result)->bytes));
+    if (response.status == 200) {
+      response.headers.push_back({"X-Version-Id", (*result)->version_id.ToString()});
+    }
+    done(std::move(response));
+  });
 }
 
 void SyncHandler::AddVersion(const Call& call, std::string segment, ByteCharge charge,
@@ -256,23 +268,31 @@ void SyncHandler::AddSnapshot(const Call& call, std::string bytes, ByteCharge ch
                        });
 }
 
-Response SyncHandler::Refuse(int status, absl::string_view sentence) const {
+void SyncHandler::LogRefusal(int status, absl::string_view sentence) const {
   const LogLevel level = status == 500 || status == 507   ? LogLevel::kError
                          : status == 410 || status == 503 ? LogLevel::kWarning
                                                           : LogLevel::kInfo;
   logger_.Log(level, status, " ", ReasonPhrase(status), ": ", absl::CHexEscape(sentence));
+}
+
+Response SyncHandler::Refuse(int status, absl::string_view sentence) const {
+  LogRefusal(status, sentence);
   return TextResponse(status, sentence);
 }
 
+std::string SyncHandler::WithClientId(const Call& call, absl::string_view sentence) {
+  return absl::StrCat(sentence, " (client ID ", call.client_id.ToString(), ")");
+}
+
 Response SyncHandler::RefuseCall(const Call& call, int status, absl::string_view sentence) const {
-  return Refuse(status, absl::StrCat(sentence, " (client ID ", call.client_id.ToString(), ")"));
+  return Refuse(status, WithClientId(call, sentence));
 }
 
 Response SyncHandler::RefuseNoSuchClient(const Call& call) const {
   return RefuseCall(call, 404, "This server has no such client, and creates none for it.");
 }
 
-Response SyncHandler::RefuseFailed(const Call& call, const absl::Status& status) const {
+Response SyncHandler::RefuseFailed(const Call& call, const absl::Status& status) {
   if (status.code() == absl::StatusCode::kUnavailable) return RefuseCrowded(call);
   // What the database said is for the operator; a client learns only what it can use.
   logger_.Log(LogLevel::kError, "storage failed: ", absl::CHexEscape(status.ToString()));
@@ -287,15 +307,22 @@ Response SyncHandler::RefuseTooLarge(const Call& call) const {
                     absl::StrCat("The request body is larger than ", body_bytes_max_, " bytes."));
 }
 
-Response SyncHandler::RefuseCrowded(const Call& call) const {
-  Response response =
-      RefuseCall(call, 503, "The server is too busy at the moment; try again shortly.");
+Response SyncHandler::RefuseCrowded(const Call& call) {
+  const std::string sentence =
+      WithClientId(call, "The server is too busy at the moment; try again shortly.");
+  // A line for each would keep a server that is too busy busy.
+  if (const std::optional<uint64_t> held_back = crowding_throttle_.Pass()) {
+    LogRefusal(503, *held_back == 0 ? sentence
+                                    : absl::StrCat(sentence, " And ", *held_back,
+                                                   " more since the last line."));
+  }
+  Response response = TextResponse(503, sentence);
   response.headers.push_back({"Retry-After", absl::StrCat(kRetryAfterSeconds)});
   return response;
 }
 
 Response SyncHandler::AnswerWithBody(const Call& call, absl::string_view media_type,
-                                     std::string body) const {
+                                     std::string body) {
   ByteCharge charge(budget_);
   if (!charge.TryResize(body.size())) return RefuseCrowded(call);
   Response response = EmptyResponse(200);

@@ -8,6 +8,7 @@
 #include <string>
 #include <variant>
 
+#include "http/log_throttle.h"
 #include "http/route.h"
 #include "sync/sync_service.h"
 #include "tcsync/handler.h"
@@ -40,22 +41,25 @@ class SyncHandler final : public Handler {
 
   // Answers to each endpoint.
   Response Index() const;
-  Response GetChildVersion(const Call& call);
-  Response GetSnapshot(const Call& call);
+  void GetChildVersion(const Call& call, ResponseCallback done);
+  Response AnswerChildVersion(const Call& call, absl::StatusOr<GetChildVersionResult> result);
+  void GetSnapshot(const Call& call, ResponseCallback done);
   void AddVersion(const Call& call, std::string segment, ByteCharge charge, ResponseCallback done);
   void AddSnapshot(const Call& call, std::string bytes, ByteCharge charge, ResponseCallback done);
 
+  void LogRefusal(int status, absl::string_view sentence) const;
+  static std::string WithClientId(const Call& call, absl::string_view sentence);
   // A refusal, with a sentence for the person behind the client; logged.
   Response Refuse(int status, absl::string_view sentence) const;
   // The same for what happened to a call that was understood.
   Response RefuseCall(const Call& call, int status, absl::string_view sentence) const;
   Response RefuseNoSuchClient(const Call& call) const;
   // For a status that storage reported.
-  Response RefuseFailed(const Call& call, const absl::Status& status) const;
+  Response RefuseFailed(const Call& call, const absl::Status& status);
   Response RefuseTooLarge(const Call& call) const;
-  Response RefuseCrowded(const Call& call) const;
+  Response RefuseCrowded(const Call& call);
   // Puts a body into a 200, if the budget of bodies has room for it.
-  Response AnswerWithBody(const Call& call, absl::string_view media_type, std::string body) const;
+  Response AnswerWithBody(const Call& call, absl::string_view media_type, std::string body);
   // Logs an answer that needs no person's attention.
   Response Answer(const Call& call, Response response) const;
 
@@ -64,6 +68,7 @@ class SyncHandler final : public Handler {
   const uint64_t body_bytes_max_;
   const std::shared_ptr<ByteBudget> budget_;
   const Logger logger_;
+  LogThrottle crowding_throttle_;
 };
 
 }  // namespace tcsync::http

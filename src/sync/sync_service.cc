@@ -39,15 +39,18 @@ void SyncService::AddVersion(const Uuid& client_id, const Uuid& parent_version_i
       });
 }
 
-absl::StatusOr<GetChildVersionResult> SyncService::GetChildVersion(const Uuid& client_id,
-                                                                   const Uuid& parent_version_id) {
-  absl::StatusOr<ChildOutcome> outcome = storage_.GetChild(client_id, parent_version_id);
-  if (!outcome.ok()) return outcome.status();
-  if (auto* version = std::get_if<Version>(&*outcome)) return std::move(*version);
-  if (std::holds_alternative<NoSuchClient>(*outcome)) return NoSuchClient{};
-  const Uuid latest = std::get<NoChild>(*outcome).latest_version_id;
-  if (latest.IsNil() || latest == parent_version_id) return UpToDate{};
-  return Gone{latest};
+void SyncService::GetChildVersion(const Uuid& client_id, const Uuid& parent_version_id,
+                                  GetChildVersionCallback done) {
+  storage_.GetChild(
+      client_id, parent_version_id,
+      [parent_version_id, done = std::move(done)](absl::StatusOr<ChildOutcome> outcome) mutable {
+        if (!outcome.ok()) return done(outcome.status());
+        if (auto* version = std::get_if<Version>(&*outcome)) return done(std::move(*version));
+        if (std::holds_alternative<NoSuchClient>(*outcome)) return done(NoSuchClient{});
+        const Uuid latest = std::get<NoChild>(*outcome).latest_version_id;
+        if (latest.IsNil() || latest == parent_version_id) return done(UpToDate{});
+        done(Gone{latest});
+      });
 }
 
 void SyncService::AddSnapshot(const Uuid& client_id, const Uuid& version_id, std::string bytes,
@@ -60,8 +63,8 @@ void SyncService::AddSnapshot(const Uuid& client_id, const Uuid& version_id, std
                          std::move(done));
 }
 
-absl::StatusOr<std::optional<Snapshot>> SyncService::GetSnapshot(const Uuid& client_id) {
-  return storage_.GetSnapshot(client_id);
+void SyncService::GetSnapshot(const Uuid& client_id, GetSnapshotCallback done) {
+  storage_.GetSnapshot(client_id, std::move(done));
 }
 
 }  // namespace tcsync

@@ -37,7 +37,9 @@ struct Gone {
 using GetChildVersionResult = std::variant<Version, UpToDate, Gone, NoSuchClient>;
 
 using AddVersionCallback = absl::AnyInvocable<void(absl::StatusOr<AddVersionResult>)>;
+using GetChildVersionCallback = absl::AnyInvocable<void(absl::StatusOr<GetChildVersionResult>)>;
 using AddSnapshotCallback = StoreSnapshotCallback;
+using GetSnapshotCallback = SnapshotCallback;
 
 // Thread-safe. Errors and callbacks are storage's: see tcsync/storage.h. Borrows storage and clock.
 class SyncService {
@@ -47,17 +49,20 @@ class SyncService {
   // Whether the client is served at all.
   bool Admits(const Uuid& client_id) const;
 
+  // As Storage's: whether an AddVersion or AddSnapshot that begins now would be kUnavailable.
+  bool RefusesWrites() const { return storage_.RefusesWrites(); }
+
   void AddVersion(const Uuid& client_id, const Uuid& parent_version_id, std::string segment,
                   AddVersionCallback done);
 
-  absl::StatusOr<GetChildVersionResult> GetChildVersion(const Uuid& client_id,
-                                                        const Uuid& parent_version_id);
+  void GetChildVersion(const Uuid& client_id, const Uuid& parent_version_id,
+                       GetChildVersionCallback done);
 
   // A snapshot that is not wanted is kNotWanted, which a replica must not see as a failure.
   void AddSnapshot(const Uuid& client_id, const Uuid& version_id, std::string bytes,
                    AddSnapshotCallback done);
 
-  absl::StatusOr<std::optional<Snapshot>> GetSnapshot(const Uuid& client_id);
+  void GetSnapshot(const Uuid& client_id, GetSnapshotCallback done);
 
  private:
   int64_t NowUnixSeconds() const;

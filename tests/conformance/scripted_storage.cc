@@ -17,12 +17,15 @@ void Script::HoldAppends() {
   hold_appends_ = true;
 }
 
-bool Script::WaitForHeldAppends(size_t count) {
+bool Script::WaitFor(absl::FunctionRef<bool()> condition) {
   std::unique_lock<std::mutex> lock(mutex_);
   // Not wait_for: gcc 12's ThreadSanitizer does not know the call behind it.
   return changed_.wait_until(
-      lock, std::chrono::system_clock::now() + std::chrono::seconds(kDeadlineSeconds),
-      [&] { return held_.size() >= count; });
+      lock, std::chrono::system_clock::now() + std::chrono::seconds(kDeadlineSeconds), condition);
+}
+
+bool Script::WaitForHeldAppends(size_t count) {
+  return WaitFor([&] { return held_.size() >= count; });
 }
 
 void Script::ReleaseAppends() {
@@ -38,6 +41,30 @@ void Script::ReleaseAppends() {
   for (auto& [done, outcome] : finished) done(std::move(outcome));
 }
 
+void Script::HoldReads() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  hold_reads_ = true;
+}
+
+bool Script::WaitForHeldReads(size_t count) {
+  return WaitFor([&] { return held_reads_.size() >= count; });
+}
+
+void Script::ReleaseReads() {
+  std::vector<absl::AnyInvocable<void()>> reads;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    hold_reads_ = false;
+    reads.swap(held_reads_);
+  }
+  for (auto& read : reads) read();
+}
+
+void Script::RefuseWrites(bool refuse) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  refuse_writes_ = refuse;
+}
+
 void Script::ReportSnapshot(std::optional<SnapshotSummary> snapshot) {
   const std::lock_guard<std::mutex> lock(mutex_);
   snapshot_ = snapshot;
@@ -49,8 +76,17 @@ ScriptedStorage::~ScriptedStorage() {
     const std::lock_guard<std::mutex> lock(script_->mutex_);
     held = std::move(script_->held_);
     script_->held_.clear();
+    if (!script_->held_reads_.empty()) {
+      script_->failure_ = absl::UnavailableError("storage is closing");
+    }
   }
   for (auto& [request, done] : held) done(absl::UnavailableError("storage is closing"));
+  script_->ReleaseReads();
+}
+
+bool ScriptedStorage::RefusesWrites() const {
+  const std::lock_guard<std::mutex> lock(script_->mutex_);
+  return script_->refuse_writes_;
 }
 
 absl::StatusOr<AppendOutcome> ScriptedStorage::AppendNow(Script& script, AppendRequest request) {
@@ -94,24 +130,50 @@ void ScriptedStorage::StoreSnapshot(StoreSnapshotRequest request, StoreSnapshotC
   done(outcome);
 }
 
-absl::StatusOr<ChildOutcome> ScriptedStorage::GetChild(const Uuid& client_id,
+absl::StatusOr<ChildOutcome> ScriptedStorage::ChildNow(Script& script, const Uuid& client_id,
                                                        const Uuid& parent_version_id) {
-  const std::lock_guard<std::mutex> lock(script_->mutex_);
-  if (!script_->failure_.ok()) return script_->failure_;
-  const auto chain = script_->chains_.find(client_id);
-  if (chain == script_->chains_.end()) return NoSuchClient{};
+  const std::lock_guard<std::mutex> lock(script.mutex_);
+  if (!script.failure_.ok()) return script.failure_;
+  const auto chain = script.chains_.find(client_id);
+  if (chain == script.chains_.end()) return NoSuchClient{};
   for (const Version& version : chain->second) {
     if (version.parent_version_id == parent_version_id) return version;
   }
   return NoChild{chain->second.empty() ? Uuid() : chain->second.back().version_id};
 }
 
-absl::StatusOr<std::optional<Snapshot>> ScriptedStorage::GetSnapshot(const Uuid& client_id) {
-  const std::lock_guard<std::mutex> lock(script_->mutex_);
-  if (!script_->failure_.ok()) return script_->failure_;
-  const auto snapshot = script_->snapshots_.find(client_id);
-  if (snapshot == script_->snapshots_.end()) return std::optional<Snapshot>();
+absl::StatusOr<std::optional<Snapshot>> ScriptedStorage::SnapshotNow(Script& script,
+                                                                     const Uuid& client_id) {
+  const std::lock_guard<std::mutex> lock(script.mutex_);
+  if (!script.failure_.ok()) return script.failure_;
+  const auto snapshot = script.snapshots_.find(client_id);
+  if (snapshot == script.snapshots_.end()) return std::optional<Snapshot>();
   return std::optional<Snapshot>(snapshot->second);
+}
+
+void ScriptedStorage::Read(absl::AnyInvocable<void()> read) {
+  {
+    const std::lock_guard<std::mutex> lock(script_->mutex_);
+    if (script_->hold_reads_) {
+      script_->held_reads_.push_back(std::move(read));
+      script_->changed_.notify_all();
+      return;
+    }
+  }
+  read();
+}
+
+void ScriptedStorage::GetChild(const Uuid& client_id, const Uuid& parent_version_id,
+                               ChildCallback done) {
+  Read([script = script_, client_id, parent_version_id, done = std::move(done)]() mutable {
+    done(ChildNow(*script, client_id, parent_version_id));
+  });
+}
+
+void ScriptedStorage::GetSnapshot(const Uuid& client_id, SnapshotCallback done) {
+  Read([script = script_, client_id, done = std::move(done)]() mutable {
+    done(SnapshotNow(*script, client_id));
+  });
 }
 
 }  // namespace tcsync::conformance

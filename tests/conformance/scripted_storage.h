@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "tcsync/storage.h"
@@ -33,38 +35,58 @@ class Script {
   // Carries out the appends that wait, and lets all others pass.
   void ReleaseAppends();
 
+  // The same for reads.
+  void HoldReads();
+  bool WaitForHeldReads(size_t count);
+  void ReleaseReads();
+
+  // Whether storage says from now on that it refuses writes.
+  void RefuseWrites(bool refuse);
+
   // What every append reports as the client's snapshot.
   void ReportSnapshot(std::optional<SnapshotSummary> snapshot);
 
  private:
   friend class ScriptedStorage;
 
+  // False after the deadline.
+  bool WaitFor(absl::FunctionRef<bool()> condition);
+
   std::mutex mutex_;
   std::condition_variable changed_;
   absl::Status failure_;
   bool hold_appends_ = false;
   std::vector<std::pair<AppendRequest, AppendCallback>> held_;
+  bool hold_reads_ = false;
+  std::vector<absl::AnyInvocable<void()>> held_reads_;
+  bool refuse_writes_ = false;
   std::optional<SnapshotSummary> snapshot_;
   std::map<Uuid, std::vector<Version>> chains_;
   std::map<Uuid, Snapshot> snapshots_;
 };
 
-// Keeps its versions in `script`. Appends that are still held when it is destroyed fail.
+// Keeps its versions in `script`. What is still held when it is destroyed fails.
 class ScriptedStorage : public Storage {
  public:
   explicit ScriptedStorage(std::shared_ptr<Script> script) : script_(std::move(script)) {}
   ~ScriptedStorage() override;
 
+  bool RefusesWrites() const override;
   void Append(AppendRequest request, AppendCallback done) override;
   void StoreSnapshot(StoreSnapshotRequest request, StoreSnapshotCallback done) override;
-  absl::StatusOr<ChildOutcome> GetChild(const Uuid& client_id,
-                                        const Uuid& parent_version_id) override;
-  absl::StatusOr<std::optional<Snapshot>> GetSnapshot(const Uuid& client_id) override;
+  void GetChild(const Uuid& client_id, const Uuid& parent_version_id, ChildCallback done) override;
+  void GetSnapshot(const Uuid& client_id, SnapshotCallback done) override;
 
  private:
   friend class Script;
   // Does the append. The script's mutex is held.
   static absl::StatusOr<AppendOutcome> AppendNow(Script& script, AppendRequest request);
+  // The script's mutex is not held.
+  static absl::StatusOr<ChildOutcome> ChildNow(Script& script, const Uuid& client_id,
+                                               const Uuid& parent_version_id);
+  static absl::StatusOr<std::optional<Snapshot>> SnapshotNow(Script& script, const Uuid& client_id);
+  // Does the read, now or when reads are released.
+  void Read(absl::AnyInvocable<void()> read);
 
   std::shared_ptr<Script> script_;
 };

@@ -128,6 +128,21 @@ TEST_F(StopTest, AnAnswerMayComeAfterTheStop) {
   }
 }
 
+// The same for a read; the second time nobody releases it but the engine that closes.
+TEST_F(StopTest, AReadMayEndAfterTheStop) {
+  for (const bool released : {true, false}) {
+    Start(100);
+    Replica replica(*server_);
+    script_->HoldReads();
+    ASSERT_TRUE(replica.client().Send(GetSnapshotRequest(replica.client_id()).Serialize()));
+    ASSERT_TRUE(script_->WaitForHeldReads(1));
+    server_->listener().Stop();
+    ExpectClosed(replica.client(), {503});
+    if (released) script_->ReleaseReads();
+    server_.reset();
+  }
+}
+
 // If this fails, "stop at once" waits: a program that ends, or a test, hangs for the whole shutdown
 // timeout.
 TEST_F(StopTest, DestroyingWithoutStoppingDoesNotWait) {

@@ -87,8 +87,71 @@ TEST_F(StorageOutcomesTest, AfterAFailureEverythingWorksAgain) {
   EXPECT_EQ(replica_.Pull(kNil).size(), 2u);
 }
 
+// If this fails, a read that waits for the disk holds up its event loop, and with it every other
+// connection of that loop.
+TEST_F(StorageOutcomesTest, AReadThatWaitsHoldsUpNobodyElse) {
+  script_->HoldReads();
+  std::vector<HttpClient> waiting;
+  for (const bool snapshot : {false, true, false, true}) {  // on every loop
+    waiting.push_back(server_.Connect());
+    ASSERT_TRUE(waiting.back().Send((snapshot ? GetSnapshotRequest(replica_.client_id())
+                                              : GetChildVersionRequest(replica_.client_id(), kNil))
+                                        .Serialize()));
+  }
+  ASSERT_TRUE(script_->WaitForHeldReads(waiting.size()));
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(server_.Connect().Exchange(HttpRequest()).status, 200);
+    version_ = replica_.Append(version_);
+  }
+  script_->ReleaseReads();
+  EXPECT_EQ(waiting[0].ReadResponse().status, 200);
+  EXPECT_EQ(waiting[1].ReadResponse().status, 404);
+  EXPECT_EQ(waiting[2].ReadResponse().status, 200);
+  EXPECT_EQ(waiting[3].ReadResponse().status, 404);
+}
+
+// If this fails, an answer that was at hand overtakes one that was waited for, and a client takes
+// one version for another.
+TEST_F(StorageOutcomesTest, PipelinedAnswersWaitForTheOneThatIsRead) {
+  script_->HoldReads();
+  HttpClient client = server_.Connect();
+  HttpRequest nowhere;
+  nowhere.target = "/nowhere";
+  ASSERT_TRUE(client.Send(GetChildVersionRequest(replica_.client_id(), kNil).Serialize() +
+                          nowhere.Serialize() +
+                          GetChildVersionRequest(replica_.client_id(), version_).Serialize() +
+                          HttpRequest().Serialize()));
+  ASSERT_TRUE(script_->WaitForHeldReads(1));
+  script_->ReleaseReads();
+  const HttpResponse first = client.ReadResponse();
+  EXPECT_EQ(first.status, 200);
+  EXPECT_EQ(first.Header("X-Version-Id"), version_);
+  ExpectError(client.ReadResponse(), 404);
+  EXPECT_EQ(client.ReadResponse().status, 404);
+  EXPECT_EQ(client.ReadResponse().status, 200);
+}
+
+// If this fails, a server whose disk stands still takes bodies that it cannot store, until they
+// fill its memory and every client waits for its time limit.
+TEST_F(StorageOutcomesTest, WritesAreRefusedBeforeTheirBodies) {
+  script_->RefuseWrites(true);
+  for (const HttpRequest& request : {AddVersionRequest(replica_.client_id(), version_),
+                                     AddSnapshotRequest(replica_.client_id(), version_)}) {
+    HttpClient client = server_.Connect();
+    const HttpRequest announced = With(request, "Expect", "100-continue");
+    const std::string message = announced.Serialize();
+    ASSERT_TRUE(client.Send(message.substr(0, message.size() - announced.body.size())));
+    const HttpResponse response = client.ReadResponse();
+    ExpectError(response, 503);
+    EXPECT_FALSE(response.Header("Retry-After").empty()) << response;
+  }
+  EXPECT_EQ(replica_.GetChildVersion(kNil).status, 200) << "reading goes on";
+  script_->RefuseWrites(false);
+  replica_.Append(version_);
+}
+
 // If this fails, an answer goes to a connection that is gone: a crash that any client can cause by
-// hanging up while its upload is being stored.
+// hanging up while its upload is being stored, or while what it asked for is being read.
 TEST_F(StorageOutcomesTest, AClientMayHangUpWhileStorageWorks) {
   script_->HoldAppends();
   for (const bool abort : {false, true}) {
@@ -99,6 +162,14 @@ TEST_F(StorageOutcomesTest, AClientMayHangUpWhileStorageWorks) {
     EXPECT_EQ(server_.Connect().Exchange(HttpRequest()).status, 200);
     script_->ReleaseAppends();
     script_->HoldAppends();
+
+    script_->HoldReads();
+    HttpClient reader = server_.Connect();
+    ASSERT_TRUE(reader.Send(GetChildVersionRequest(replica_.client_id(), kNil).Serialize()));
+    ASSERT_TRUE(script_->WaitForHeldReads(1));
+    reader.Close(abort);
+    EXPECT_EQ(server_.Connect().Exchange(HttpRequest()).status, 200);
+    script_->ReleaseReads();
   }
   script_->ReleaseAppends();
   replica_.Append(version_);

@@ -55,6 +55,10 @@ class Server:
         return f"http://{self.addresses[0]}"
 
     @property
+    def pid(self):
+        return self._process.pid
+
+    @property
     def log(self):
         """All that every process of this server has printed, to standard output and standard error."""
         return self._log_path.read_text(encoding="utf-8", errors="replace")

@@ -61,9 +61,8 @@ void MemoryStorage::StoreSnapshot(StoreSnapshotRequest request, StoreSnapshotCal
   done(outcome);
 }
 
-absl::StatusOr<ChildOutcome> MemoryStorage::GetChild(const Uuid& client_id,
-                                                     const Uuid& parent_version_id) {
-  const std::lock_guard lock(mutex_);
+ChildOutcome MemoryStorage::GetChildLocked(const Uuid& client_id,
+                                           const Uuid& parent_version_id) const {
   const auto it = clients_.find(client_id);
   if (it == clients_.end()) return NoSuchClient{};
   const Client& client = it->second;
@@ -72,11 +71,27 @@ absl::StatusOr<ChildOutcome> MemoryStorage::GetChild(const Uuid& client_id,
   return client.chain[child->second];
 }
 
-absl::StatusOr<std::optional<Snapshot>> MemoryStorage::GetSnapshot(const Uuid& client_id) {
-  const std::lock_guard lock(mutex_);
+void MemoryStorage::GetChild(const Uuid& client_id, const Uuid& parent_version_id,
+                             ChildCallback done) {
+  ChildOutcome outcome = [&] {
+    const std::lock_guard lock(mutex_);
+    return GetChildLocked(client_id, parent_version_id);
+  }();
+  done(std::move(outcome));
+}
+
+std::optional<Snapshot> MemoryStorage::GetSnapshotLocked(const Uuid& client_id) const {
   const auto it = clients_.find(client_id);
   if (it == clients_.end() || !it->second.snapshot) return std::nullopt;
   return it->second.snapshot->snapshot;
+}
+
+void MemoryStorage::GetSnapshot(const Uuid& client_id, SnapshotCallback done) {
+  std::optional<Snapshot> snapshot = [&] {
+    const std::lock_guard lock(mutex_);
+    return GetSnapshotLocked(client_id);
+  }();
+  done(std::move(snapshot));
 }
 
 }  // namespace tcsync

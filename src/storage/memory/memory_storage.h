@@ -19,9 +19,8 @@ class MemoryStorage final : public Storage {
  public:
   void Append(AppendRequest request, AppendCallback done) override;
   void StoreSnapshot(StoreSnapshotRequest request, StoreSnapshotCallback done) override;
-  absl::StatusOr<ChildOutcome> GetChild(const Uuid& client_id,
-                                        const Uuid& parent_version_id) override;
-  absl::StatusOr<std::optional<Snapshot>> GetSnapshot(const Uuid& client_id) override;
+  void GetChild(const Uuid& client_id, const Uuid& parent_version_id, ChildCallback done) override;
+  void GetSnapshot(const Uuid& client_id, SnapshotCallback done) override;
 
  private:
   struct StoredSnapshot {
@@ -40,6 +39,8 @@ class MemoryStorage final : public Storage {
 
   AppendOutcome AppendLocked(AppendRequest request);
   StoreSnapshotOutcome StoreSnapshotLocked(StoreSnapshotRequest request);
+  ChildOutcome GetChildLocked(const Uuid& client_id, const Uuid& parent_version_id) const;
+  std::optional<Snapshot> GetSnapshotLocked(const Uuid& client_id) const;
 
   std::mutex mutex_;
   absl::flat_hash_map<Uuid, Client> clients_;  // under mutex_

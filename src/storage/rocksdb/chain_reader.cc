@@ -21,11 +21,22 @@ absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), sl
 
 }  // namespace
 
+ChainReader::ChainReader(rocksdb::DB& db, ReadTier tier) : db_(db) {
+  if (tier == ReadTier::kMemory) options_.read_tier = rocksdb::kBlockCacheTier;
+  iterator_options_ = options_;
+  iterator_options_.prefix_same_as_start = true;  // lets filters skip every file without the client
+}
+
 absl::StatusOr<std::optional<std::string>> ChainReader::Read(
     const std::string& key, const rocksdb::ReadOptions& options) const {
   rocksdb::PinnableSlice pinned;
-  const rocksdb::Status status = db_.Get(options, db_.DefaultColumnFamily(), key, &pinned);
+  rocksdb::Status status = db_.Get(options, db_.DefaultColumnFamily(), key, &pinned);
   if (status.IsNotFound()) return std::nullopt;
+  // Without the disk, RocksDB takes a table file that is not open for one that has the key, with an
+  // empty value (TableCache::Get).
+  if (status.ok() && pinned.empty() && options.read_tier == rocksdb::kBlockCacheTier) {
+    status = rocksdb::Status::Incomplete();
+  }
   if (!status.ok()) return FromRocksdb(status, "read from the database");
   // A large value comes in a buffer of its own, which can be had without copying it.
   if (!pinned.IsPinned()) return std::move(*pinned.GetSelf());
@@ -33,15 +44,13 @@ absl::StatusOr<std::optional<std::string>> ChainReader::Read(
 }
 
 absl::StatusOr<std::optional<ChainHead>> ChainReader::ReadHead(const Uuid& client_id) const {
-  absl::StatusOr<std::optional<std::string>> value = Read(ClientKey(client_id));
+  absl::StatusOr<std::optional<std::string>> value = Read(ClientKey(client_id), options_);
   if (!value.ok()) return value.status();
   if (!value->has_value()) return std::nullopt;
   const std::optional<ClientRecord> record = DecodeClientRecord(**value);
   if (!record) return Contradiction(client_id, "the client record is malformed");
 
-  rocksdb::ReadOptions options;
-  options.prefix_same_as_start = true;  // lets filters skip every file without this client
-  const std::unique_ptr<rocksdb::Iterator> iterator(db_.NewIterator(options));
+  const std::unique_ptr<rocksdb::Iterator> iterator(db_.NewIterator(iterator_options_));
   iterator->SeekForPrev(VersionKey(client_id, kVersionNumberMax));
   if (!iterator->Valid()) {
     if (!iterator->status().ok()) return FromRocksdb(iterator->status(), "read from the database");
@@ -57,7 +66,7 @@ absl::StatusOr<std::optional<ChainHead>> ChainReader::ReadHead(const Uuid& clien
 
 absl::StatusOr<std::optional<Version>> ChainReader::ReadVersionAfter(
     const Uuid& client_id, uint64_t number, const Uuid& parent_version_id) const {
-  absl::StatusOr<std::optional<std::string>> value = Read(VersionKey(client_id, number));
+  absl::StatusOr<std::optional<std::string>> value = Read(VersionKey(client_id, number), options_);
   if (!value.ok()) return value.status();
   if (!value->has_value()) return std::nullopt;
   const std::optional<VersionTrailer> trailer = DecodeVersionTrailer(**value);
@@ -70,7 +79,8 @@ absl::StatusOr<std::optional<Version>> ChainReader::ReadVersionAfter(
   version.segment.resize(version.segment.size() - kVersionTrailerBytes);
   if (trailer->segment_is_inline) return version;
 
-  absl::StatusOr<std::optional<std::string>> segment = Read(SegmentKey(client_id, number));
+  absl::StatusOr<std::optional<std::string>> segment =
+      Read(SegmentKey(client_id, number), options_);
   if (!segment.ok()) return segment.status();
   if (!segment->has_value()) {
     return Contradiction(client_id, absl::StrCat("version ", number, " lacks its segment"));
@@ -90,7 +100,7 @@ absl::StatusOr<std::optional<Version>> ChainReader::FindChild(const Uuid& client
     if (!child.ok() || child->has_value()) return child;
   }
   absl::StatusOr<std::optional<std::string>> indexed =
-      Read(ParentKey(client_id, parent_version_id));
+      Read(ParentKey(client_id, parent_version_id), options_);
   if (!indexed.ok()) return indexed.status();
   if (!indexed->has_value()) return std::nullopt;
   const std::optional<uint64_t> indexed_number = DecodeNumber(**indexed);
@@ -105,7 +115,8 @@ absl::StatusOr<std::optional<uint64_t>> ChainReader::FindRecent(
   if (version_id == head.latest_version_id) return head.latest_number;
   for (uint64_t back = 1; back < recent_versions_max && back < head.latest_number; ++back) {
     const uint64_t number = head.latest_number - back;
-    absl::StatusOr<std::optional<std::string>> value = Read(VersionKey(client_id, number));
+    absl::StatusOr<std::optional<std::string>> value =
+        Read(VersionKey(client_id, number), options_);
     if (!value.ok()) return value.status();
     // Not there: it was removed, or it is part of the batch that is being committed, and then no
     // replica can know its ID yet.
@@ -119,7 +130,7 @@ absl::StatusOr<std::optional<uint64_t>> ChainReader::FindRecent(
 absl::StatusOr<std::optional<Snapshot>> ChainReader::ReadSnapshot(const Uuid& client_id) const {
   // The record and the bytes are two keys, and a newer snapshot may replace both in between.
   rocksdb::ManagedSnapshot moment(&db_);
-  rocksdb::ReadOptions options;
+  rocksdb::ReadOptions options = options_;
   options.snapshot = moment.snapshot();
   absl::StatusOr<std::optional<std::string>> value = Read(ClientKey(client_id), options);
   if (!value.ok()) return value.status();

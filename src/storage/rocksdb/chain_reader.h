@@ -12,11 +12,17 @@
 
 namespace tcsync {
 
+// What a reader may do for an answer.
+enum class ReadTier {
+  kMemory,  // look into memtables and cached blocks; what is not there is an error that NeedsDisk()
+  kDisk,    // wait for the disk
+};
+
 // Thread-safe. Borrows the database. Every error is kDataLoss for records that contradict each
 // other, or what the database reported.
 class ChainReader {
  public:
-  explicit ChainReader(rocksdb::DB& db) : db_(db) {}
+  ChainReader(rocksdb::DB& db, ReadTier tier);
 
   // The client's record and its last version; nullopt when there is no such client.
   absl::StatusOr<std::optional<ChainHead>> ReadHead(const Uuid& client_id) const;
@@ -33,15 +39,17 @@ class ChainReader {
   absl::StatusOr<std::optional<Snapshot>> ReadSnapshot(const Uuid& client_id) const;
 
  private:
-  // The value of a key; nullopt when it is not there. `action` is for the error message.
-  absl::StatusOr<std::optional<std::string>> Read(
-      const std::string& key, const rocksdb::ReadOptions& options = rocksdb::ReadOptions()) const;
+  // The value of a key; nullopt when it is not there.
+  absl::StatusOr<std::optional<std::string>> Read(const std::string& key,
+                                                  const rocksdb::ReadOptions& options) const;
 
   // Version `number` if its parent is `parent_version_id`.
   absl::StatusOr<std::optional<Version>> ReadVersionAfter(const Uuid& client_id, uint64_t number,
                                                           const Uuid& parent_version_id) const;
 
   rocksdb::DB& db_;
+  rocksdb::ReadOptions options_;           // of a read by key
+  rocksdb::ReadOptions iterator_options_;  // of a seek within one client's keys
 };
 
 }  // namespace tcsync

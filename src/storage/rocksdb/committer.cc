@@ -11,6 +11,8 @@ namespace {
 // What it takes of the queue's bound.
 uint64_t BytesOf(const PendingWrite& write) { return sizeof(PendingWrite) + PayloadBytes(write); }
 
+std::chrono::steady_clock::time_point Now() { return std::chrono::steady_clock::now(); }
+
 }  // namespace
 
 uint64_t PayloadBytes(const PendingWrite& write) {
@@ -20,8 +22,10 @@ uint64_t PayloadBytes(const PendingWrite& write) {
   return std::get<PendingSnapshot>(write).request.bytes.size();
 }
 
-Committer::Committer(uint64_t queue_bytes_max, CommitFunction commit)
+Committer::Committer(uint64_t queue_bytes_max, std::chrono::milliseconds wait_max,
+                     CommitFunction commit)
     : queue_bytes_max_(queue_bytes_max),
+      wait_max_(wait_max),
       commit_(std::move(commit)),
       thread_(StartThread("tcsync-commit", [this] { Run(); })) {}
 
@@ -34,14 +38,22 @@ Committer::~Committer() {
   thread_.join();
 }
 
+bool Committer::IsLate() const {
+  const Instant since = oldest_since_.load(std::memory_order_relaxed);
+  return since != kNone && Now() - since > wait_max_;
+}
+
 bool Committer::Submit(PendingWrite& write) {
+  if (IsLate()) return false;
   const uint64_t bytes = BytesOf(write);
+  const Instant now = Now();
   {
     const std::lock_guard lock(mutex_);
     // A write that is larger than the whole bound still gets its turn, when it is alone.
     if (queue_bytes_ > 0 && queue_bytes_ + bytes > queue_bytes_max_) return false;
     queue_bytes_ += bytes;
-    queue_.push_back(std::move(write));
+    queue_.push_back({std::move(write), now});
+    if (oldest_since_.load() == kNone) oldest_since_ = now;
   }
   has_work_.notify_one();
   return true;
@@ -50,13 +62,15 @@ bool Committer::Submit(PendingWrite& write) {
 std::vector<PendingWrite> Committer::TakeBatch() {
   std::vector<PendingWrite> batch;
   std::unique_lock lock(mutex_);
+  // What was taken before is committed now, and what is taken next begins with the oldest.
+  oldest_since_ = queue_.empty() ? kNone : queue_.front().since;
   has_work_.wait(lock, [this] { return closing_ || !queue_.empty(); });
   uint64_t batch_bytes = 0;
   while (!queue_.empty()) {
-    const uint64_t bytes = BytesOf(queue_.front());
+    const uint64_t bytes = BytesOf(queue_.front().write);
     if (!batch.empty() && batch_bytes + bytes > kCommitBatchBytesMax) break;
     batch_bytes += bytes;
-    batch.push_back(std::move(queue_.front()));
+    batch.push_back(std::move(queue_.front().write));
     queue_.pop_front();
   }
   queue_bytes_ -= batch_bytes;

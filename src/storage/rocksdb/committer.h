@@ -3,6 +3,8 @@
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_COMMITTER_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_COMMITTER_H_
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -35,24 +37,40 @@ class Committer {
   // Commits a batch, in its order, and calls every callback in it. Runs on the committer's thread.
   using CommitFunction = std::function<void(std::vector<PendingWrite>& batch)>;
 
-  Committer(uint64_t queue_bytes_max, CommitFunction commit);
+  Committer(uint64_t queue_bytes_max, std::chrono::milliseconds wait_max, CommitFunction commit);
 
   // Waits until everything that was submitted is committed.
   ~Committer();
 
-  // Queues a write; false, and `write` is left alone, when the queue is full.
+  // Queues a write; false, and `write` is left alone, when the queue is full or IsLate().
   bool Submit(PendingWrite& write);
 
+  // Whether the oldest write that is not committed yet has been here for longer than `wait_max`.
+  // That holds for a disk that stands still as well as for one that is asked for too much, and ends
+  // by itself as the queue is served.
+  bool IsLate() const;
+
  private:
+  using Instant = std::chrono::steady_clock::time_point;
+  struct Queued {
+    PendingWrite write;
+    Instant since;
+  };
+
   void Run();
   // Moves the next batch out of the queue; empty when closing and nothing is left.
   std::vector<PendingWrite> TakeBatch();
 
   const uint64_t queue_bytes_max_;
+  const std::chrono::milliseconds wait_max_;
   const CommitFunction commit_;
+  // Since when the oldest write is here that is not committed yet; kNone when there is none.
+  // Changed under mutex_.
+  static constexpr Instant kNone = Instant::max();
+  std::atomic<Instant> oldest_since_{kNone};
   std::mutex mutex_;  // of what follows
   std::condition_variable has_work_;
-  std::deque<PendingWrite> queue_;
+  std::deque<Queued> queue_;
   uint64_t queue_bytes_ = 0;
   bool closing_ = false;
   std::thread thread_;  // last: it uses the members above

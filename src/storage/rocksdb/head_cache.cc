@@ -1,5 +1,7 @@
 #include "storage/rocksdb/head_cache.h"
 
+#include <algorithm>
+
 #include "absl/hash/hash.h"
 #include "rocksdb/slice.h"
 
@@ -20,7 +22,7 @@ void DeleteHead(const rocksdb::Slice&, void* value) { delete static_cast<ChainHe
 
 HeadCache::HeadCache(uint64_t bytes_max) : cache_(rocksdb::NewLRUCache(bytes_max, kShardBits)) {}
 
-std::mutex& HeadCache::StripeOf(const Uuid& client_id) {
+HeadCache::Stripe& HeadCache::StripeOf(const Uuid& client_id) {
   return stripes_[absl::HashOf(client_id) % kStripes];
 }
 
@@ -40,18 +42,45 @@ void HeadCache::Insert(const Uuid& client_id, const ChainHead& head) {
   status.PermitUncheckedError();
 }
 
+// Stands in its stripe's list for as long as it lives.
+class HeadCache::RegisteredLoad {
+ public:
+  RegisteredLoad(Stripe& stripe, const Uuid& client_id) : stripe_(stripe), load_{client_id} {
+    const std::lock_guard lock(stripe_.mutex);
+    stripe_.loads.push_back(&load_);
+  }
+  RegisteredLoad(const RegisteredLoad&) = delete;
+  RegisteredLoad& operator=(const RegisteredLoad&) = delete;
+  ~RegisteredLoad() {
+    const std::lock_guard lock(stripe_.mutex);
+    stripe_.loads.erase(std::find(stripe_.loads.begin(), stripe_.loads.end(), &load_));
+  }
+
+  // With the stripe's mutex.
+  bool is_overtaken() const { return load_.is_overtaken; }
+
+ private:
+  Stripe& stripe_;
+  Load load_;
+};
+
 absl::StatusOr<std::optional<ChainHead>> HeadCache::Get(const Uuid& client_id, Loader load) {
   if (std::optional<ChainHead> head = Lookup(client_id)) return head;
-  const std::lock_guard lock(StripeOf(client_id));
-  // Another thread may have loaded it while this one waited.
-  if (std::optional<ChainHead> head = Lookup(client_id)) return head;
+  Stripe& stripe = StripeOf(client_id);
+  const RegisteredLoad registered(stripe, client_id);
   absl::StatusOr<std::optional<ChainHead>> loaded = load();
-  if (loaded.ok() && loaded->has_value()) Insert(client_id, **loaded);
+  if (!loaded.ok() || !loaded->has_value()) return loaded;
+  const std::lock_guard lock(stripe.mutex);
+  if (!registered.is_overtaken()) Insert(client_id, **loaded);
   return loaded;
 }
 
 void HeadCache::Publish(const Uuid& client_id, const ChainHead& head) {
-  const std::lock_guard lock(StripeOf(client_id));
+  Stripe& stripe = StripeOf(client_id);
+  const std::lock_guard lock(stripe.mutex);
+  for (Load* const load : stripe.loads) {
+    if (load->client_id == client_id) load->is_overtaken = true;
+  }
   // A cache without room drops what is inserted, and would keep the older head.
   cache_->Erase(KeyOf(client_id));
   Insert(client_id, head);

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "rocksdb/cache.h"
@@ -25,8 +26,9 @@ struct ChainHead {
 };
 
 // Thread-safe. Keeps the most recently used heads, up to a number of bytes. A head that is read
-// here is never older than what was durable when the read began: a load and a publication of the
-// same client exclude each other, and a head is published after its write.
+// here is never older than what was published when the read began: a load that a publication of the
+// same client overtakes is not kept. No lock is held while a head is loaded, so that a slow disk
+// holds up nobody but who needs that head.
 class HeadCache {
  public:
   explicit HeadCache(uint64_t bytes_max);
@@ -34,7 +36,8 @@ class HeadCache {
   using Loader = absl::FunctionRef<absl::StatusOr<std::optional<ChainHead>>()>;
 
   // The client's head, from the cache or else from `load`, which reads the database. nullopt when
-  // there is no such client, which is not cached: strangers must not push out the clients.
+  // there is no such client, which is not cached: strangers must not push out the clients. Nor are
+  // errors.
   absl::StatusOr<std::optional<ChainHead>> Get(const Uuid& client_id, Loader load);
 
   // Makes a durable head the client's head.
@@ -43,11 +46,23 @@ class HeadCache {
  private:
   static constexpr size_t kStripes = 64;
 
-  std::mutex& StripeOf(const Uuid& client_id);
+  // One load in progress.
+  struct Load {
+    Uuid client_id;
+    bool is_overtaken = false;  // by a publication
+  };
+  // Some of the clients.
+  struct Stripe {
+    std::mutex mutex;  // of what follows, and of changes to the cached heads of these clients
+    absl::InlinedVector<Load*, 4> loads;
+  };
+  class RegisteredLoad;
+
+  Stripe& StripeOf(const Uuid& client_id);
   std::optional<ChainHead> Lookup(const Uuid& client_id);
   void Insert(const Uuid& client_id, const ChainHead& head);
 
-  std::array<std::mutex, kStripes> stripes_;  // exclude loads and publications of a client
+  std::array<Stripe, kStripes> stripes_;
   std::shared_ptr<rocksdb::Cache> cache_;
 };
 

@@ -11,6 +11,10 @@ namespace tcsync {
 // `action` says what was tried: "write a batch". Must not be called for an OK status.
 absl::Status FromRocksdb(const rocksdb::Status& status, absl::string_view action);
 
+// Whether this is the error of a read that was to do without the disk and could not. It never
+// leaves the backend.
+inline bool NeedsDisk(const absl::Status& status) { return absl::IsAborted(status); }
+
 }  // namespace tcsync
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_ROCKSDB_STATUS_H_

@@ -18,6 +18,8 @@
 #include "storage/rocksdb/committer.h"
 #include "storage/rocksdb/data_directory.h"
 #include "storage/rocksdb/head_cache.h"
+#include "storage/rocksdb/log_file_system.h"
+#include "storage/rocksdb/reader_pool.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
 namespace tcsync {
@@ -25,6 +27,9 @@ namespace {
 
 // A memtable being filled, one being written to disk, and one more before writers must wait.
 constexpr int kMemtables = 3;
+constexpr int kLevel0FilesPerCompaction = 8;
+constexpr uint64_t kBytesPerBackgroundSync = uint64_t{1} << 20;
+constexpr double kBlobFilesCollected = 0.25;
 constexpr double kFilterBitsPerKey = 10;
 constexpr double kMemtableFilterShare = 0.02;
 constexpr size_t kDatabaseLogBytesMax = size_t{1} << 20;
@@ -47,10 +52,11 @@ class BackgroundErrorLog final : public rocksdb::EventListener {
   const Logger logger_;
 };
 
-rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, const Logger& logger) {
+rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, rocksdb::Env& env,
+                                 const Logger& logger) {
   rocksdb::Options database;
   database.create_if_missing = true;
-  if (options.env != nullptr) database.env = options.env;
+  database.env = &env;
 
   // Memory: everything that grows is bounded by a number of ours.
   database.write_buffer_size = options.memtable_bytes;
@@ -58,8 +64,13 @@ rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, const Log
   database.max_open_files = kStorageOpenFilesMax;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  // Indexes and filters are cached like data, in parts of a block's size: whole, those of one file
+  // take half a megabyte, which a read of a cold client would have to fetch.
   table.cache_index_and_filter_blocks = true;
+  table.cache_index_and_filter_blocks_with_high_priority = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.partition_filters = true;
   table.format_version = 5;
 
   // Reads: most are of one client, many are of something that is not there.
@@ -76,14 +87,22 @@ rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, const Log
   database.min_blob_size = kBlobBytesMin;
   database.blob_compression_type = rocksdb::kNoCompression;
   database.enable_blob_garbage_collection = true;
-  // Replaced snapshots are the garbage: any blob file may hold some.
-  database.blob_garbage_collection_age_cutoff = 1.0;
+  // Replaced snapshots are the garbage. A compaction moves what is alive out of the oldest files;
+  // moving it out of every file would write each large value again at each compaction.
+  database.blob_garbage_collection_age_cutoff = kBlobFilesCollected;
   database.blob_garbage_collection_force_threshold = 0.5;
 
   // Writes: the committer is the only writer.
   database.allow_concurrent_memtable_write = false;
   database.enable_write_thread_adaptive_yield = false;
   database.level_compaction_dynamic_level_bytes = true;
+  // Compacting more files at a time compacts less often. Reads of one client skip the files
+  // without it by their filters.
+  database.level0_file_num_compaction_trigger = kLevel0FilesPerCompaction;
+  // A table file that is written to disk all at once at its end would hold up the log's syncs.
+  database.bytes_per_sync = kBytesPerBackgroundSync;
+  // An event loop that was the last to use a memtable or a file must not be the one to remove it.
+  database.avoid_unnecessary_blocking_io = true;
   // Everything up to the first torn record is kept; a batch that was acknowledged is not torn.
   database.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
 
@@ -99,47 +118,93 @@ rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, const Log
 
 class RocksdbStorage final : public Storage {
  public:
-  RocksdbStorage(DataDirectory directory, std::unique_ptr<rocksdb::DB> database,
-                 const RocksdbStorageOptions& options)
+  RocksdbStorage(DataDirectory directory, std::unique_ptr<rocksdb::Env> env,
+                 std::unique_ptr<rocksdb::DB> database, const RocksdbStorageOptions& options)
       : directory_(std::move(directory)),
+        env_(std::move(env)),
         database_(std::move(database)),
-        reader_(*database_),
+        memory_reader_(*database_, ReadTier::kMemory),
+        disk_reader_(*database_, ReadTier::kDisk),
         head_cache_(options.head_cache_bytes),
-        committer_(options.queue_bytes_max,
+        reader_pool_(options.reader_threads, options.disk_wait_max),
+        committer_(options.queue_bytes_max, options.disk_wait_max,
                    [this](std::vector<PendingWrite>& batch) { Commit(batch); }) {}
 
+  // The readers' last tasks may be writes, and the committer's last callbacks may want to read.
+  ~RocksdbStorage() override { reader_pool_.Stop(); }
+
+  bool RefusesWrites() const override { return committer_.IsLate(); }
+
   void Append(AppendRequest request, AppendCallback done) override {
-    Submit(PendingAppend{std::move(request), std::move(done)});
+    Prepare(PendingAppend{std::move(request), std::move(done)});
   }
 
   void StoreSnapshot(StoreSnapshotRequest request, StoreSnapshotCallback done) override {
-    Submit(PendingSnapshot{std::move(request), std::move(done)});
+    Prepare(PendingSnapshot{std::move(request), std::move(done)});
   }
 
-  absl::StatusOr<ChildOutcome> GetChild(const Uuid& client_id,
-                                        const Uuid& parent_version_id) override {
-    // The head comes first: a chain only grows, so a parent that is not its end has a child now.
-    const absl::StatusOr<std::optional<ChainHead>> head =
-        head_cache_.Get(client_id, [&] { return reader_.ReadHead(client_id); });
-    if (!head.ok()) return head.status();
-    if (!head->has_value()) return NoSuchClient{};
-    if ((*head)->latest_version_id == parent_version_id) return NoChild{parent_version_id};
-    absl::StatusOr<std::optional<Version>> child =
-        reader_.FindChild(client_id, **head, parent_version_id);
-    if (!child.ok()) return child.status();
-    if (!child->has_value()) return NoChild{(*head)->latest_version_id};
-    return std::move(**child);
+  void GetChild(const Uuid& client_id, const Uuid& parent_version_id, ChildCallback done) override {
+    Read([this, client_id, parent_version_id](
+             const ChainReader& reader) { return FindChild(reader, client_id, parent_version_id); },
+         std::move(done));
   }
 
-  absl::StatusOr<std::optional<Snapshot>> GetSnapshot(const Uuid& client_id) override {
-    return reader_.ReadSnapshot(client_id);
+  void GetSnapshot(const Uuid& client_id, SnapshotCallback done) override {
+    Read([client_id](const ChainReader& reader) { return reader.ReadSnapshot(client_id); },
+         std::move(done));
   }
 
  private:
   using Outcome = std::variant<absl::StatusOr<AppendOutcome>, absl::StatusOr<StoreSnapshotOutcome>>;
 
+  // Calls `done` with what `read` finds: at once if memory has it, and otherwise from a thread that
+  // may wait for the disk.
+  template <typename ReadFunction, typename Callback>
+  void Read(ReadFunction read, Callback done) {
+    auto found = read(memory_reader_);
+    if (!NeedsDisk(found.status())) return done(std::move(found));
+    reader_pool_.Run([this, read = std::move(read),
+                      done = std::move(done)](const absl::Status& admission) mutable {
+      if (!admission.ok()) return done(admission);
+      done(read(disk_reader_));
+    });
+  }
+
+  absl::StatusOr<std::optional<ChainHead>> Head(const ChainReader& reader, const Uuid& client_id) {
+    return head_cache_.Get(client_id, [&] { return reader.ReadHead(client_id); });
+  }
+
+  absl::StatusOr<ChildOutcome> FindChild(const ChainReader& reader, const Uuid& client_id,
+                                         const Uuid& parent_version_id);
+
+  // Queues a write, and before that brings into memory what the committer will need to decide it:
+  // all others' writes would wait with the committer for the disk.
   template <typename Pending>
-  void Submit(Pending pending) {
+  void Prepare(Pending pending) {
+    const absl::Status prepared = LoadNeedsOf(memory_reader_, pending.request);
+    if (!NeedsDisk(prepared)) return Submit(prepared, std::move(pending));
+    reader_pool_.Run([this, pending = std::move(pending)](const absl::Status& admission) mutable {
+      const absl::Status loaded =
+          admission.ok() ? LoadNeedsOf(disk_reader_, pending.request) : admission;
+      Submit(loaded, std::move(pending));
+    });
+  }
+
+  // Reads what BatchBuilder will read for the request.
+  absl::Status LoadNeedsOf(const ChainReader& reader, const AppendRequest& request) {
+    return Head(reader, request.client_id).status();
+  }
+  absl::Status LoadNeedsOf(const ChainReader& reader, const StoreSnapshotRequest& request) {
+    const absl::StatusOr<std::optional<ChainHead>> head = Head(reader, request.client_id);
+    if (!head.ok() || !head->has_value()) return head.status();
+    return reader
+        .FindRecent(request.client_id, **head, request.version_id, request.recent_versions_max)
+        .status();
+  }
+
+  template <typename Pending>
+  void Submit(const absl::Status& prepared, Pending pending) {
+    if (!prepared.ok()) return pending.done(prepared);
     PendingWrite write(std::move(pending));
     if (committer_.Submit(write)) return;
     std::get<Pending>(write).done(
@@ -155,11 +220,29 @@ class RocksdbStorage final : public Storage {
   // In the order of construction: the lock on the directory outlives the database, and the
   // committer, whose destructor commits what is queued, goes first.
   const DataDirectory directory_;
+  const std::unique_ptr<rocksdb::Env> env_;
   const std::unique_ptr<rocksdb::DB> database_;
-  const ChainReader reader_;
+  const ChainReader memory_reader_;
+  const ChainReader disk_reader_;
   HeadCache head_cache_;
+  ReaderPool reader_pool_;
   Committer committer_;
 };
+
+absl::StatusOr<ChildOutcome> RocksdbStorage::FindChild(const ChainReader& reader,
+                                                       const Uuid& client_id,
+                                                       const Uuid& parent_version_id) {
+  // The head comes first: a chain only grows, so a parent that is not its end has a child now.
+  const absl::StatusOr<std::optional<ChainHead>> head = Head(reader, client_id);
+  if (!head.ok()) return head.status();
+  if (!head->has_value()) return NoSuchClient{};
+  if ((*head)->latest_version_id == parent_version_id) return NoChild{parent_version_id};
+  absl::StatusOr<std::optional<Version>> child =
+      reader.FindChild(client_id, **head, parent_version_id);
+  if (!child.ok()) return child.status();
+  if (!child->has_value()) return NoChild{(*head)->latest_version_id};
+  return std::move(**child);
+}
 
 uint64_t RocksdbStorage::BytesOf(const std::vector<PendingWrite>& batch) {
   constexpr uint64_t kRecordBytes = 128;  // keys, trailer and RocksDB's own for one write
@@ -189,7 +272,7 @@ bool RocksdbStorage::Resume() {
 }
 
 void RocksdbStorage::Commit(std::vector<PendingWrite>& batch) {
-  BatchBuilder builder(reader_, head_cache_, BytesOf(batch));
+  BatchBuilder builder(disk_reader_, head_cache_, BytesOf(batch));
   std::vector<Outcome> outcomes;
   outcomes.reserve(batch.size());
   for (PendingWrite& write : batch) {
@@ -221,16 +304,18 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenRocksdbStorage(const RocksdbStorage
                                                             const Logger& logger) {
   absl::StatusOr<DataDirectory> directory = DataDirectory::Open(options.data_dir);
   if (!directory.ok()) return directory.status();
+  std::unique_ptr<rocksdb::Env> env =
+      EnvWithFullLengthLogs(options.env != nullptr ? *options.env : *rocksdb::Env::Default());
   rocksdb::DB* opened = nullptr;
   const rocksdb::Status status =
-      rocksdb::DB::Open(DatabaseOptions(options, logger), directory->DatabasePath(), &opened);
+      rocksdb::DB::Open(DatabaseOptions(options, *env, logger), directory->DatabasePath(), &opened);
   if (!status.ok()) {
     return FromRocksdb(status, absl::StrCat("open the database ", directory->DatabasePath()));
   }
   // The memtable must not be empty if the first write meets a full disk: see Resume(). If that is
   // so already, this fails, and only reading works until there is room and the next start.
   opened->Put(rocksdb::WriteOptions(), kOpenedKey, "").PermitUncheckedError();
-  return std::make_unique<RocksdbStorage>(std::move(*directory),
+  return std::make_unique<RocksdbStorage>(std::move(*directory), std::move(env),
                                           std::unique_ptr<rocksdb::DB>(opened), options);
 }
 

@@ -2,6 +2,7 @@
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_ROCKSDB_STORAGE_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_ROCKSDB_STORAGE_H_
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -22,7 +23,10 @@ struct RocksdbStorageOptions {
   uint64_t block_cache_bytes = uint64_t{16} << 20;
   uint64_t head_cache_bytes = uint64_t{8} << 20;
   uint64_t queue_bytes_max = uint64_t{48} << 20;  // of writes that wait; beyond it kUnavailable
-  rocksdb::Env* env = nullptr;  // for tests that make writes fail; nullptr: the system's
+  int reader_threads = 4;                         // for reads that have to wait for the disk
+  // How long what waits for the disk may wait until more is kUnavailable.
+  std::chrono::milliseconds disk_wait_max{1000};
+  rocksdb::Env* env = nullptr;  // for tests that make the disk fail; nullptr: the system's
 };
 
 // Opens the directory, creating it when it does not exist. Errors as of Engine::Open.

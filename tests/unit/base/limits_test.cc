@@ -88,6 +88,7 @@ TEST(LimitsTest, EachCanBeSetByItself) {
   options.head_cache_bytes = 5;
   options.connections_max = 6;
   options.event_loops = 7;
+  options.reader_threads = 8;
   const Limits limits(options);
   EXPECT_EQ(limits.body_bytes_max, 1u);
   EXPECT_EQ(limits.bodies_in_flight_bytes_max, 2u);
@@ -96,6 +97,7 @@ TEST(LimitsTest, EachCanBeSetByItself) {
   EXPECT_EQ(limits.head_cache_bytes, 5u);
   EXPECT_EQ(limits.connections_max, 6);
   EXPECT_EQ(limits.event_loops, 7);
+  EXPECT_EQ(limits.reader_threads, 8);
 }
 
 // If this fails, the largest budget overflows into a negative or tiny limit.

@@ -30,10 +30,12 @@ inline std::map<std::string, std::string> OptionValues(const Options& options) {
       {"head-cache-bytes", absl::StrCat(options.head_cache_bytes)},
       {"connections-max", absl::StrCat(options.connections_max)},
       {"event-loops", absl::StrCat(options.event_loops)},
+      {"reader-threads", absl::StrCat(options.reader_threads)},
       {"idle-timeout", absl::StrCat(options.idle_timeout_ms)},
       {"header-timeout", absl::StrCat(options.header_timeout_ms)},
       {"body-timeout", absl::StrCat(options.body_timeout_ms)},
       {"request-timeout", absl::StrCat(options.request_timeout_ms)},
+      {"disk-wait-max", absl::StrCat(options.disk_wait_max_ms)},
       {"shutdown-timeout", absl::StrCat(options.shutdown_timeout_ms)},
       {"log-level", options.log_level},
   };

@@ -121,7 +121,8 @@ TEST(ProbeTest, WhatIsNoSyncServer) {
 TEST(ProbeTest, ThePageAtTheUrlDoesNotDecide) {
   for (const std::string& page :
        {HttpAnswer("404 Not Found"), HttpAnswer("302 Found\r\nLocation: /login"),
-        HttpAnswer("500 Oops"), HttpAnswer("200 OK\r\nContent-Type: text/html", "<html>")}) {
+        HttpAnswer("500 Oops"), HttpAnswer("200 OK\r\nContent-Type: text/html", "<html>"),
+        LongAnswer("text/html")}) {
     SyncServer answers;
     answers.page = page;
     const RemoteProbe probe = ProbeOf(answers);

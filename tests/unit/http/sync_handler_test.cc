@@ -2,6 +2,7 @@
 // What a client sees over sockets is tested in tests/conformance.
 #include "http/sync_handler.h"
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <utility>
@@ -98,7 +99,34 @@ TEST_F(SyncHandlerTest, UnavailableIs503) {
     EXPECT_EQ(HeaderOf(response, "Retry-After"), "1");
     EXPECT_EQ(HeaderOf(response, "Cache-Control"), "no-store, max-age=0");
   }
-  EXPECT_EQ(LinesAt(LogLevel::kWarning).size(), 4u);
+  EXPECT_THAT(LinesAt(LogLevel::kWarning), testing::Contains(HasSubstr("too busy")));
+}
+
+// If this fails, a server that is too busy is busy writing that into its log.
+TEST_F(SyncHandlerTest, CrowdingIsNotLoggedForEachRequest) {
+  storage_.FailAll(absl::UnavailableError("busy"));
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 1000; ++i) EXPECT_EQ(Handle("GET", kGetChild).status, 503);
+  const auto seconds =
+      std::chrono::ceil<std::chrono::seconds>(std::chrono::steady_clock::now() - begin);
+  EXPECT_GE(LinesAt(LogLevel::kWarning).size(), 1u);
+  EXPECT_LE(LinesAt(LogLevel::kWarning).size(), static_cast<size_t>(seconds.count()) + 1);
+}
+
+// If this fails, bodies are received that will be refused anyway, and take memory meanwhile; or
+// reading stops because writing does.
+TEST_F(SyncHandlerTest, WritesAreRefusedByTheHeadWhileStorageRefusesThem) {
+  storage_.refuses_writes = true;
+  for (const char* target : {kAddVersion, kAddSnapshot}) {
+    const std::vector<HeaderView> headers = {
+        {"X-Client-Id", kClientId},
+        {"Content-Type", target == kAddVersion ? kHistorySegmentMediaType : kSnapshotMediaType}};
+    const auto decision = handler_.Begin({"POST", target, headers});
+    ASSERT_TRUE(std::holds_alternative<Response>(decision)) << target;
+    EXPECT_EQ(std::get<Response>(decision).status, 503);
+    EXPECT_EQ(HeaderOf(std::get<Response>(decision), "Retry-After"), "1");
+  }
+  EXPECT_EQ(Handle("GET", kGetSnapshot).status, 404);
 }
 
 // If this fails, a full disk is not told from a broken one.

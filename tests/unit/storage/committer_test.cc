@@ -2,6 +2,7 @@
 #include "storage/rocksdb/committer.h"
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -17,6 +18,7 @@ namespace tcsync {
 namespace {
 
 constexpr uint64_t kPlenty = uint64_t{1} << 30;
+constexpr std::chrono::hours kLong{1};
 
 // Records the segments of every batch, and can be held up in the middle of one.
 class Recorder {
@@ -77,9 +79,10 @@ bool Submit(Committer& committer, PendingWrite write) { return committer.Submit(
 
 class CommitterTest : public testing::Test {
  protected:
-  void Start(uint64_t queue_bytes_max = kPlenty) {
+  void Start(uint64_t queue_bytes_max = kPlenty, std::chrono::milliseconds wait_max = kLong) {
     committer_ = std::make_unique<Committer>(
-        queue_bytes_max, [this](std::vector<PendingWrite>& batch) { recorder_.Commit(batch); });
+        queue_bytes_max, wait_max,
+        [this](std::vector<PendingWrite>& batch) { recorder_.Commit(batch); });
   }
   // Keeps the committer busy with a batch of one write.
   void HoldCommitter() {
@@ -179,6 +182,28 @@ TEST_F(CommitterTest, EveryWriteCountsForSomething) {
   recorder_.Release();
 }
 
+// If this fails, a disk that stands still gathers writes until their clients give up; or what was
+// taken is lost; or the queue stays closed when the disk has gone on and nothing waits.
+TEST_F(CommitterTest, WhileTheOldestWaitsTooLongOthersAreRefused) {
+  Start(kPlenty, std::chrono::milliseconds(1));
+  EXPECT_FALSE(committer_->IsLate()) << "nothing waits";
+  HoldCommitter();
+  size_t taken = 0;
+  while (!committer_->IsLate()) {
+    if (Submit(*committer_, AppendOf("taken"))) ++taken;
+  }
+  PendingWrite refused = AppendOf("refused");
+  EXPECT_FALSE(committer_->Submit(refused));
+  EXPECT_EQ(std::get<PendingAppend>(refused).request.segment, "refused");
+  recorder_.Release();
+  while (committer_->IsLate()) std::this_thread::yield();
+  EXPECT_TRUE(Submit(*committer_, AppendOf("late")));
+  committer_.reset();
+  size_t committed = 0;
+  for (const auto& batch : recorder_.batches()) committed += batch.size();
+  EXPECT_EQ(committed, 1 + taken + 1);
+}
+
 // If this fails, a stop loses writes.
 TEST_F(CommitterTest, TheDestructorCommitsWhatWaits) {
   Start();
@@ -241,7 +266,7 @@ TEST(CommitterCallbackTest, ACommitMaySubmit) {
     const std::lock_guard<std::mutex> lock(mutex);
     changed.notify_all();
   };
-  committer = std::make_unique<Committer>(kPlenty, commit);
+  committer = std::make_unique<Committer>(kPlenty, kLong, commit);
   ASSERT_TRUE(Submit(*committer, AppendOf("first")));
   std::unique_lock<std::mutex> lock(mutex);
   changed.wait(lock, [&] { return commits >= 10; });

@@ -3,7 +3,9 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -48,6 +50,27 @@ class FaultEnv::State {
     const std::lock_guard<std::mutex> lock(mutex_);
     return log_syncs_;
   }
+  void HoldReads(bool hold) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    hold_reads_ = hold;
+    changed_.notify_all();
+  }
+  void AwaitHeldReads(int count) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [&] { return held_reads_ >= count; });
+  }
+  void SetReadFault(const IOStatus& error) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    read_fault_ = error;
+  }
+  bool HasRead(std::thread::id thread) const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return reading_threads_.count(thread) > 0;
+  }
+  int reads() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return reads_;
+  }
 
   // Called by files: waits as long as it should; the fault to meet, if any.
   std::optional<Fault> OnAppend(bool is_log) {
@@ -59,6 +82,18 @@ class FaultEnv::State {
       --held_;
     }
     return append_fault_ && append_fault_->Hits(is_log) ? append_fault_ : std::nullopt;
+  }
+  IOStatus OnRead() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    reading_threads_.insert(std::this_thread::get_id());
+    ++reads_;
+    if (hold_reads_) {
+      ++held_reads_;
+      changed_.notify_all();
+      changed_.wait(lock, [this] { return !hold_reads_; });
+      --held_reads_;
+    }
+    return read_fault_;
   }
   std::optional<Fault> OnSync(bool is_log) {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -74,6 +109,11 @@ class FaultEnv::State {
   bool hold_ = false;
   int held_ = 0;
   int log_syncs_ = 0;
+  IOStatus read_fault_;
+  bool hold_reads_ = false;
+  int held_reads_ = 0;
+  int reads_ = 0;
+  std::set<std::thread::id> reading_threads_;
 };
 
 class FaultEnv::File final : public rocksdb::FSWritableFileOwnerWrapper {
@@ -115,6 +155,31 @@ class FaultEnv::File final : public rocksdb::FSWritableFileOwnerWrapper {
   const bool is_log_;
 };
 
+class FaultEnv::ReadFile final : public rocksdb::FSRandomAccessFileOwnerWrapper {
+ public:
+  ReadFile(std::unique_ptr<rocksdb::FSRandomAccessFile> file, std::shared_ptr<State> state)
+      : FSRandomAccessFileOwnerWrapper(std::move(file)), state_(std::move(state)) {}
+
+  IOStatus Read(uint64_t offset, size_t size, const IOOptions& options, Slice* result,
+                char* scratch, IODebugContext* debug) const override {
+    if (IOStatus fault = state_->OnRead(); !fault.ok()) return fault;
+    return FSRandomAccessFileOwnerWrapper::Read(offset, size, options, result, scratch, debug);
+  }
+  IOStatus MultiRead(rocksdb::FSReadRequest* requests, size_t count, const IOOptions& options,
+                     IODebugContext* debug) override {
+    if (IOStatus fault = state_->OnRead(); !fault.ok()) return fault;
+    return FSRandomAccessFileOwnerWrapper::MultiRead(requests, count, options, debug);
+  }
+  IOStatus Prefetch(uint64_t offset, size_t size, const IOOptions& options,
+                    IODebugContext* debug) override {
+    if (IOStatus fault = state_->OnRead(); !fault.ok()) return fault;
+    return FSRandomAccessFileOwnerWrapper::Prefetch(offset, size, options, debug);
+  }
+
+ private:
+  const std::shared_ptr<State> state_;
+};
+
 class FaultEnv::FileSystem final : public rocksdb::FileSystemWrapper {
  public:
   explicit FileSystem(std::shared_ptr<State> state)
@@ -138,6 +203,15 @@ class FaultEnv::FileSystem final : public rocksdb::FileSystemWrapper {
                              IODebugContext* debug) override {
     return Wrap(FileSystemWrapper::ReuseWritableFile(name, old_name, options, result, debug), name,
                 result);
+  }
+
+  IOStatus NewRandomAccessFile(const std::string& name, const rocksdb::FileOptions& options,
+                               std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
+                               IODebugContext* debug) override {
+    if (IOStatus fault = state_->OnRead(); !fault.ok()) return fault;
+    IOStatus status = FileSystemWrapper::NewRandomAccessFile(name, options, result, debug);
+    if (status.ok()) *result = std::make_unique<ReadFile>(std::move(*result), state_);
+    return status;
   }
 
  private:
@@ -188,11 +262,19 @@ void FaultEnv::FailSyncs(Files files, const IOStatus& error) {
 void FaultEnv::Heal() {
   state_->SetAppendFault(std::nullopt);
   state_->SetSyncFault(std::nullopt);
+  state_->SetReadFault(IOStatus::OK());
 }
 
 void FaultEnv::HoldLogAppends() { state_->Hold(true); }
 void FaultEnv::AwaitHeldAppend() { state_->AwaitHeldAppend(); }
 void FaultEnv::ReleaseLogAppends() { state_->Hold(false); }
 int FaultEnv::log_syncs() const { return state_->log_syncs(); }
+
+void FaultEnv::HoldReads() { state_->HoldReads(true); }
+void FaultEnv::AwaitHeldReads(int count) { state_->AwaitHeldReads(count); }
+void FaultEnv::ReleaseReads() { state_->HoldReads(false); }
+void FaultEnv::FailReads(const IOStatus& error) { state_->SetReadFault(error); }
+bool FaultEnv::HasRead(std::thread::id thread) const { return state_->HasRead(thread); }
+int FaultEnv::reads() const { return state_->reads(); }
 
 }  // namespace tcsync

@@ -1,9 +1,10 @@
-// A RocksDB environment over the real file system, in which a test can make writing fail, hold it
-// up and count it.
+// A RocksDB environment over the real file system, in which a test can make reading and writing
+// fail, hold them up and count them.
 #ifndef TCSYNC_TESTS_UNIT_STORAGE_FAULT_ENV_H_
 #define TCSYNC_TESTS_UNIT_STORAGE_FAULT_ENV_H_
 
 #include <memory>
+#include <thread>
 
 #include "rocksdb/env.h"
 #include "rocksdb/file_system.h"
@@ -38,12 +39,28 @@ class FaultEnv {
   // Lets appends go on.
   void ReleaseLogAppends();
 
+  // From now on whoever opens or reads a table or blob file waits.
+  void HoldReads();
+  // Waits until `count` threads wait.
+  void AwaitHeldReads(int count);
+  // Lets them go on.
+  void ReleaseReads();
+
+  // From now on reading those files fails, until Heal().
+  void FailReads(const rocksdb::IOStatus& error);
+
+  // Whether `thread` has opened or read one of those files.
+  bool HasRead(std::thread::id thread) const;
+  // How often that happened, by any thread.
+  int reads() const;
+
   // How often the write-ahead log was synced.
   int log_syncs() const;
 
  private:
   class State;
   class File;
+  class ReadFile;
   class FileSystem;
   class SlowClock;
   class Environment;

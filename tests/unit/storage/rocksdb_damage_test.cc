@@ -83,8 +83,8 @@ class RocksdbDamageTest : public testing::Test {
 TEST_F(RocksdbDamageTest, AMalformedClientRecord) {
   Put(ClientKey(kClient), "nonsense");
   Open();
-  ExpectDataLoss(storage_->GetChild(kClient, kNil).status());
-  ExpectDataLoss(storage_->GetSnapshot(kClient).status());
+  ExpectDataLoss(TryGetChild(*storage_, kClient, kNil).status());
+  ExpectDataLoss(TryGetSnapshot(*storage_, kClient).status());
   ExpectDataLoss(TryToAppend(third_));
   ExpectDataLoss(TryStoreSnapshot(*storage_, StoreSnapshotRequestFor(kClient, third_)).status());
   ExpectTheOtherClientIsWell();
@@ -95,7 +95,7 @@ TEST_F(RocksdbDamageTest, AClientWithoutVersions) {
   Put(ClientKey(kClient), EncodeClientRecord({}));
   for (const uint64_t number : {1, 2, 3}) Remove(VersionKey(kClient, number));
   Open();
-  ExpectDataLoss(storage_->GetChild(kClient, kNil).status());
+  ExpectDataLoss(TryGetChild(*storage_, kClient, kNil).status());
   ExpectDataLoss(TryToAppend(kNil));
   ExpectTheOtherClientIsWell();
 }
@@ -104,7 +104,7 @@ TEST_F(RocksdbDamageTest, AClientWithoutVersions) {
 TEST_F(RocksdbDamageTest, AMalformedLatestVersion) {
   Put(VersionKey(kClient, 3), "nonsense");
   Open();
-  ExpectDataLoss(storage_->GetChild(kClient, kNil).status());
+  ExpectDataLoss(TryGetChild(*storage_, kClient, kNil).status());
   ExpectDataLoss(TryToAppend(third_));
   ExpectTheOtherClientIsWell();
 }
@@ -113,7 +113,7 @@ TEST_F(RocksdbDamageTest, AMalformedLatestVersion) {
 TEST_F(RocksdbDamageTest, AMalformedVersionInTheMiddle) {
   Put(VersionKey(kClient, 2), "nonsense");
   Open();
-  ExpectDataLoss(storage_->GetChild(kClient, first_).status());
+  ExpectDataLoss(TryGetChild(*storage_, kClient, first_).status());
   EXPECT_EQ(ChildOf(*storage_, kClient, kNil)->version_id, first_);
   EXPECT_EQ(ChildOf(*storage_, kClient, second_)->version_id, third_);
   MustAppend(*storage_, kClient, third_);
@@ -123,7 +123,7 @@ TEST_F(RocksdbDamageTest, AMalformedVersionInTheMiddle) {
 TEST_F(RocksdbDamageTest, AMissingSegment) {
   Remove(SegmentKey(kClient, 2));
   Open();
-  ExpectDataLoss(storage_->GetChild(kClient, first_).status());
+  ExpectDataLoss(TryGetChild(*storage_, kClient, first_).status());
   MustAppend(*storage_, kClient, third_);
 }
 
@@ -131,7 +131,7 @@ TEST_F(RocksdbDamageTest, AMissingSegment) {
 TEST_F(RocksdbDamageTest, AMissingSnapshot) {
   Remove(SnapshotKey(kClient));
   Open();
-  ExpectDataLoss(storage_->GetSnapshot(kClient).status());
+  ExpectDataLoss(TryGetSnapshot(*storage_, kClient).status());
   MustAppend(*storage_, kClient, third_);
 }
 
@@ -140,7 +140,7 @@ TEST_F(RocksdbDamageTest, AMalformedIndexEntry) {
   const Uuid foreign = Uuid::Random();
   Put(ParentKey(kClient, foreign), "not 8 bytes");
   Open();
-  ExpectDataLoss(storage_->GetChild(kClient, foreign).status());
+  ExpectDataLoss(TryGetChild(*storage_, kClient, foreign).status());
   MustAppend(*storage_, kClient, third_);
 }
 
@@ -160,7 +160,7 @@ TEST_F(RocksdbDamageTest, AFlippedBitInABlobFile) {
   }
   ASSERT_EQ(damaged, 1);
   Open();
-  const auto child = storage_->GetChild(kClient, first_);
+  const auto child = TryGetChild(*storage_, kClient, first_);
   EXPECT_EQ(child.status().code(), absl::StatusCode::kDataLoss) << child.status();
   EXPECT_EQ(ChildOf(*storage_, kClient, kNil)->version_id, first_);
   MustAppend(*storage_, kClient, third_);

@@ -1,5 +1,6 @@
 // The queue of writes: how many wait, what they cost, and what becomes of them at the end.
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,10 +25,12 @@ class RocksdbQueueTest : public testing::Test {
   // A test that failed must not leave the committer waiting.
   ~RocksdbQueueTest() override { faults_.ReleaseLogAppends(); }
 
-  void Open(uint64_t queue_bytes_max = uint64_t{48} << 20) {
+  void Open(uint64_t queue_bytes_max = uint64_t{48} << 20,
+            std::chrono::milliseconds disk_wait_max = std::chrono::hours(1)) {
     storage_.reset();
     auto storage = OpenRocksdbStorage({.data_dir = directory_.path() + "/data",
                                        .queue_bytes_max = queue_bytes_max,
+                                       .disk_wait_max = disk_wait_max,
                                        .env = faults_.env()},
                                       Logger());
     ASSERT_TRUE(storage.ok()) << storage.status();
@@ -151,6 +154,35 @@ TEST_F(RocksdbQueueTest, AFullQueueIsUnavailable) {
   }
   // There is room again.
   for (const Uuid& client : clients) Append(*storage_, client, kNil, Noise(kSegmentBytes));
+}
+
+// If this fails, a disk that stands still keeps every client waiting until its time limit, or is
+// not used when it works again.
+TEST_F(RocksdbQueueTest, WhileTheDiskStandsStillNewWritesAreUnavailable) {
+  Open(uint64_t{48} << 20, std::chrono::milliseconds(1));
+  EXPECT_FALSE(storage_->RefusesWrites());
+  HoldCommitter();
+  AppendWaiter waiting;
+  storage_->Append(AppendRequestFor(Uuid::Random(), kNil), waiting.Callback());
+  while (!storage_->RefusesWrites()) std::this_thread::yield();
+  const Uuid refused = Uuid::Random();
+  EXPECT_TRUE(absl::IsUnavailable(TryAppend(*storage_, AppendRequestFor(refused, kNil)).status()));
+  EXPECT_TRUE(absl::IsUnavailable(
+      TryStoreSnapshot(*storage_, StoreSnapshotRequestFor(refused, kNil)).status()));
+  EXPECT_FALSE(ChildOf(*storage_, refused, kNil).has_value()) << "reading goes on";
+  EXPECT_FALSE(held_.WasCalled());
+
+  faults_.ReleaseLogAppends();
+  EXPECT_TRUE(held_.Wait().ok());
+  // It may have come too late itself, if this thread was not run for a millisecond.
+  const auto outcome = waiting.Wait();
+  EXPECT_TRUE(outcome.ok() || absl::IsUnavailable(outcome.status())) << outcome.status();
+  while (storage_->RefusesWrites()) std::this_thread::yield();
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!TryAppend(*storage_, AppendRequestFor(refused, kNil)).ok()) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+  }
+  EXPECT_EQ(ReadChain(*storage_, refused, kNil).size(), 1u);
 }
 
 // If this fails, a body that the engine admits can never be stored, however empty the queue is.

@@ -103,8 +103,15 @@ inline StoreSnapshotOutcome StoreSnapshot(Storage& storage, const Uuid& client_i
   return StoreSnapshot(storage, StoreSnapshotRequestFor(client_id, version_id, std::move(bytes)));
 }
 
+inline absl::StatusOr<ChildOutcome> TryGetChild(Storage& storage, const Uuid& client_id,
+                                                const Uuid& parent) {
+  Waiter<absl::StatusOr<ChildOutcome>> outcome;
+  storage.GetChild(client_id, parent, outcome.Callback());
+  return outcome.Wait();
+}
+
 inline ChildOutcome GetChild(Storage& storage, const Uuid& client_id, const Uuid& parent) {
-  absl::StatusOr<ChildOutcome> outcome = storage.GetChild(client_id, parent);
+  absl::StatusOr<ChildOutcome> outcome = TryGetChild(storage, client_id, parent);
   EXPECT_TRUE(outcome.ok()) << outcome.status();
   if (!outcome.ok()) return NoSuchClient{};
   return *std::move(outcome);
@@ -148,9 +155,16 @@ inline std::vector<Uuid> VersionIdsOf(const std::vector<Version>& chain) {
   return version_ids;
 }
 
+inline absl::StatusOr<std::optional<Snapshot>> TryGetSnapshot(Storage& storage,
+                                                              const Uuid& client_id) {
+  Waiter<absl::StatusOr<std::optional<Snapshot>>> snapshot;
+  storage.GetSnapshot(client_id, snapshot.Callback());
+  return snapshot.Wait();
+}
+
 // The snapshot; nullopt when there is none.
 inline std::optional<Snapshot> SnapshotOf(Storage& storage, const Uuid& client_id) {
-  absl::StatusOr<std::optional<Snapshot>> snapshot = storage.GetSnapshot(client_id);
+  absl::StatusOr<std::optional<Snapshot>> snapshot = TryGetSnapshot(storage, client_id);
   EXPECT_TRUE(snapshot.ok()) << snapshot.status();
   if (!snapshot.ok()) return std::nullopt;
   return *std::move(snapshot);

@@ -20,6 +20,7 @@ class ScriptedStorage final : public Storage {
   absl::StatusOr<StoreSnapshotOutcome> store_snapshot = StoreSnapshotOutcome::kNoSuchClient;
   absl::StatusOr<ChildOutcome> child = NoSuchClient{};
   absl::StatusOr<std::optional<Snapshot>> snapshot = std::optional<Snapshot>();
+  bool refuses_writes = false;
 
   // What was asked.
   struct ChildRequest {
@@ -39,6 +40,7 @@ class ScriptedStorage final : public Storage {
     snapshot = status;
   }
 
+  bool RefusesWrites() const override { return refuses_writes; }
   void Append(AppendRequest request, AppendCallback done) override {
     append_requests.push_back(std::move(request));
     done(append);
@@ -47,14 +49,13 @@ class ScriptedStorage final : public Storage {
     store_snapshot_requests.push_back(std::move(request));
     done(store_snapshot);
   }
-  absl::StatusOr<ChildOutcome> GetChild(const Uuid& client_id,
-                                        const Uuid& parent_version_id) override {
+  void GetChild(const Uuid& client_id, const Uuid& parent_version_id, ChildCallback done) override {
     child_requests.push_back({client_id, parent_version_id});
-    return child;
+    done(child);
   }
-  absl::StatusOr<std::optional<Snapshot>> GetSnapshot(const Uuid& client_id) override {
+  void GetSnapshot(const Uuid& client_id, SnapshotCallback done) override {
     snapshot_requests.push_back(client_id);
-    return snapshot;
+    done(snapshot);
   }
 };
 

@@ -47,9 +47,15 @@ class SyncServiceTest : public testing::Test {
   }
 
   GetChildVersionResult GetChildVersion(const Uuid& parent, const Uuid& client_id = kClient) {
-    absl::StatusOr<GetChildVersionResult> result = service_.GetChildVersion(client_id, parent);
-    EXPECT_TRUE(result.ok()) << result.status();
-    return *std::move(result);
+    std::optional<GetChildVersionResult> result;
+    service_.GetChildVersion(client_id, parent,
+                             [&result](absl::StatusOr<GetChildVersionResult> answer) {
+                               ASSERT_TRUE(answer.ok()) << answer.status();
+                               ASSERT_FALSE(result.has_value()) << "answered twice";
+                               result = *std::move(answer);
+                             });
+    EXPECT_TRUE(result.has_value()) << "not answered";
+    return result.value_or(NoSuchClient{});
   }
 
   StoreSnapshotOutcome AddSnapshot(const Uuid& version_id, std::string bytes = "snapshot",
@@ -124,10 +130,14 @@ TEST_F(SyncServiceTest, SnapshotsOfTheLatestFiveVersionsAreKept) {
   EXPECT_EQ(AddSnapshot(kNil), StoreSnapshotOutcome::kNotWanted);
   EXPECT_EQ(AddSnapshot(Uuid::Random()), StoreSnapshotOutcome::kNotWanted);
   EXPECT_EQ(AddSnapshot(versions[8], "", kOtherClient), StoreSnapshotOutcome::kNoSuchClient);
-  const auto snapshot = service_.GetSnapshot(kClient);
-  ASSERT_TRUE(snapshot.ok() && snapshot->has_value());
-  EXPECT_EQ((*snapshot)->version_id, versions[8]);
-  EXPECT_EQ((*snapshot)->bytes, "eight");
+  std::optional<Snapshot> snapshot;
+  service_.GetSnapshot(kClient, [&snapshot](absl::StatusOr<std::optional<Snapshot>> answer) {
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    snapshot = *std::move(answer);
+  });
+  ASSERT_TRUE(snapshot.has_value());
+  EXPECT_EQ(snapshot->version_id, versions[8]);
+  EXPECT_EQ(snapshot->bytes, "eight");
 }
 
 // If this fails, clients are asked for snapshots at the wrong time.
@@ -207,8 +217,8 @@ TEST_F(ScriptedServiceTest, StorageGetsEverythingThatItNeeds) {
   const Uuid version_id = Uuid::Random();
   service_.AddVersion(kClient, version_id, "segment", [](auto) {});
   service_.AddSnapshot(kClient, version_id, "snapshot", [](auto) {});
-  ASSERT_TRUE(service_.GetChildVersion(kClient, version_id).ok());
-  ASSERT_TRUE(service_.GetSnapshot(kClient).ok());
+  service_.GetChildVersion(kClient, version_id, [](auto) {});
+  service_.GetSnapshot(kClient, [](auto) {});
 
   ASSERT_EQ(storage_.append_requests.size(), 1u);
   const AppendRequest& append = storage_.append_requests[0];
@@ -243,8 +253,9 @@ TEST_F(ScriptedServiceTest, ErrorsPassUnchanged) {
                         [&](const auto& result) { statuses.push_back(result.status()); });
     service_.AddSnapshot(kClient, kNil, "snapshot",
                          [&](const auto& result) { statuses.push_back(result.status()); });
-    statuses.push_back(service_.GetChildVersion(kClient, kNil).status());
-    statuses.push_back(service_.GetSnapshot(kClient).status());
+    service_.GetChildVersion(kClient, kNil,
+                             [&](const auto& result) { statuses.push_back(result.status()); });
+    service_.GetSnapshot(kClient, [&](const auto& result) { statuses.push_back(result.status()); });
     EXPECT_EQ(statuses, std::vector<absl::Status>(4, status));
   }
 }
@@ -252,9 +263,11 @@ TEST_F(ScriptedServiceTest, ErrorsPassUnchanged) {
 // If this fails, a client without versions is told that its replica is lost.
 TEST_F(ScriptedServiceTest, AClientWithoutVersionsIsUpToDate) {
   storage_.child = NoChild{kNil};
-  const auto result = service_.GetChildVersion(kClient, Uuid::Random());
-  ASSERT_TRUE(result.ok());
-  EXPECT_TRUE(std::holds_alternative<UpToDate>(*result));
+  bool is_up_to_date = false;
+  service_.GetChildVersion(kClient, Uuid::Random(), [&](const auto& result) {
+    is_up_to_date = result.ok() && std::holds_alternative<UpToDate>(*result);
+  });
+  EXPECT_TRUE(is_up_to_date);
 }
 
 // If this fails, an add-version that waits for the disk at midnight is dated by its end.

@@ -1,0 +1,19 @@
+// How the files of the write-ahead log are made.
+#ifndef TCSYNC_SRC_STORAGE_ROCKSDB_LOG_FILE_SYSTEM_H_
+#define TCSYNC_SRC_STORAGE_ROCKSDB_LOG_FILE_SYSTEM_H_
+
+#include <memory>
+
+#include "rocksdb/env.h"
+
+namespace tcsync {
+
+// `base`, which is borrowed, but for one thing: the space that is set aside for a log file counts
+// as its length from the beginning. Then a sync of the log writes data only, and not the file's new
+// length as well, which takes a second write to the disk. A log that was cut off by a crash ends in
+// zeros, where reading it back stops; closing a log cuts them off.
+std::unique_ptr<rocksdb::Env> EnvWithFullLengthLogs(rocksdb::Env& base);
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_STORAGE_ROCKSDB_LOG_FILE_SYSTEM_H_

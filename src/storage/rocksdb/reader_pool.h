@@ -1,0 +1,56 @@
+// Threads for the reads that have to wait for the disk.
+#ifndef TCSYNC_SRC_STORAGE_ROCKSDB_READER_POOL_H_
+#define TCSYNC_SRC_STORAGE_ROCKSDB_READER_POOL_H_
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+
+namespace tcsync {
+
+// Thread-safe.
+class ReaderPool {
+ public:
+  // Called exactly once: with OK on a thread of the pool, or with kUnavailable before Run returns.
+  using Task = absl::AnyInvocable<void(const absl::Status& admission)>;
+
+  // Refuses tasks while the one that has been waiting longest waits for longer than `wait_max`, and
+  // while kReadsWaitingMax wait.
+  ReaderPool(int threads, std::chrono::milliseconds wait_max);
+
+  // Stop()
+  ~ReaderPool();
+
+  void Run(Task task);
+
+  // Waits until every task that was taken has run; refuses all others from now on.
+  void Stop();
+
+ private:
+  using Instant = std::chrono::steady_clock::time_point;
+  struct Waiting {
+    Task task;
+    Instant since;
+  };
+
+  // Takes the task, or says why not, and then leaves it alone.
+  absl::Status Admit(Task& task);
+  void Work();
+
+  const std::chrono::milliseconds wait_max_;
+  std::mutex mutex_;  // of what follows
+  std::condition_variable has_work_;
+  std::deque<Waiting> queue_;
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;  // last: they use the members above
+};
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_STORAGE_ROCKSDB_READER_POOL_H_

@@ -1,0 +1,57 @@
+"""A fake sync server for the tests of the load program. It keeps nothing: add-version gets a 200 with
+a version ID made up on the spot, and get-child-version a 404.
+
+    fake_server.py [--delay-ms N]     each answer comes N milliseconds after its request
+
+Prints the URL, and serves until its standard input ends.
+"""
+
+import argparse
+import http.server
+import sys
+import threading
+import time
+import uuid
+
+
+class Liar(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    delay_seconds = 0.0
+
+    def _answer(self, status, headers):
+        time.sleep(self.delay_seconds)  # what this server is for, not a wait for something
+        self.send_response(status)
+        self.send_header("Cache-Control", "no-store, max-age=0")
+        self.send_header("Content-Length", "0")
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer(200, {"X-Version-Id": str(uuid.uuid4())})
+
+    def do_GET(self):
+        self._answer(404, {})
+
+    def log_message(self, *_):
+        pass
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--delay-ms", type=float, default=0)
+    Liar.delay_seconds = parser.parse_args().delay_ms / 1000
+    with Server(("127.0.0.1", 0), Liar) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""The load program: that it finds out servers that lie, counts waiting as a user would, and fills a
+server with the clients that it later uses."""
+
+from conftest import fake_server, run_load
+
+
+def test_a_server_that_stores_nothing_is_found_out():
+    """If this fails, a server can win a comparison by not doing the work."""
+    with fake_server() as url:
+        status, report = run_load(url, "add-version", 2, "--seconds", "0.2")
+    assert status == 1
+    assert "a version that was added is not there" in report["first_faults"][0]
+
+
+def test_open_loop_counts_waiting():
+    """If this fails, a server that stalls looks fast: only the requests under way are charged for the
+    stall, and not those that were due meanwhile."""
+    with fake_server("--delay-ms", "20") as url:
+        # A request each 5 ms for one connection, which can do one each 20 ms: the queue grows.
+        _, closed = run_load(url, "get-child-unknown", 1, "--seconds", "0.4")
+        _, opened = run_load(url, "get-child-unknown", 1, "--seconds", "0.4", "--rate", "200")
+    # In the middle of 400 ms, what is answered has waited for some 3/4 of the time gone by.
+    assert (opened["answers"]["up_to_date"]["p50_ms"]
+            > 3 * closed["answers"]["up_to_date"]["p50_ms"])
+    assert opened["unsent"] > 20
+
+
+def test_a_population_is_found_again(server):
+    """If this fails, loads over a population use other clients than populate made."""
+    status, filled = run_load(server, "populate", 4, "--population", "300", "--chain", "2")
+    assert status == 0
+    assert filled["answers"]["added"]["count"] == 600
+    assert filled["clients"] == 0 and filled["population"] == 300
+
+    # What is there stays; what is new is added.
+    status, more = run_load(server, "populate", 4, "--population", "500")
+    assert status == 0
+    assert more["answers"]["conflict"]["count"] == 300
+    assert more["answers"]["added"]["count"] == 200
+
+    for load, answer in (("add-version", "added"), ("get-child-404", "up_to_date")):
+        status, report = run_load(server, load, 4, "--population", "500", "--seconds", "0.2")
+        assert status == 0, report["first_faults"]
+        assert set(report["answers"]) == {answer}
+        assert report["clients"] == 500
+        assert report["answers"][answer]["p50_ms"] <= report["answers"][answer]["p99_ms"]
+
+
+def test_another_population_is_not_there(server):
+    """If this fails, a load measures new clients where it says old ones."""
+    run_load(server, "populate", 2, "--population", "20")
+    status, report = run_load(server, "get-child-404", 2, "--population", "20", "--population-seed",
+                              "2", "--seconds", "0.1")
+    assert status == 1
+    assert "populate the server first" in report["first_faults"][0]
+
+
+def test_what_cannot_be_is_refused():
+    """If this fails, a typing error measures something else than was meant."""
+    for arguments, words in (
+            (["populate", 1], "--population"),
+            (["populate", 1, "--population", "10", "--rate", "5"], "--rate"),
+            (["catch-up", 1, "--population", "10"], "--population"),
+            (["add-version", 20, "--population", "10"], "--population")):
+        status, message = run_load("http://127.0.0.1:9", *arguments)
+        assert status == 2
+        assert words in message

@@ -1,0 +1,73 @@
+"""bench/compare.sh and bench/run.sh, as people run them."""
+
+import json
+import re
+
+import pytest
+
+from conftest import fake_server, run_script, tcsync_server
+
+ROW = re.compile(r"^(\S+:\d+) +(\d+) +(\d+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)$",
+                 re.MULTILINE)
+
+
+def test_compare_two_servers(tmp_path, server):
+    """If this fails, two servers cannot be compared, or the ratios are not those of the rates."""
+    (tmp_path / "other").mkdir()
+    with tcsync_server(tmp_path / "other") as other:
+        done = run_script("compare.sh", server, other, "add-version:2", "get-child-404:4", "--rounds",
+                          "3", "--seconds", "0.1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = ROW.findall(done.stdout)
+    assert [row[0] for row in rows] == ["add-version:2", "get-child-404:4"]
+    for row in rows:
+        rate_a, rate_b, low, middle, high = map(float, row[1:6])
+        assert rate_a > 0 and rate_b > 0
+        assert 0 < low <= middle <= high
+
+
+@pytest.mark.parametrize("liar_first", [True, False])
+def test_compare_finds_a_liar(server, liar_first):
+    """If this fails, a comparison with a server that stores nothing is believed."""
+    with fake_server() as liar:
+        urls = (liar, server) if liar_first else (server, liar)
+        done = run_script("compare.sh", *urls, "add-version:2", "--rounds", "2", "--seconds", "0.1")
+    assert done.returncode == 1
+    assert "a version that was added is not there" in done.stdout
+    assert not ROW.search(done.stdout)
+
+
+def test_compare_refuses_what_it_does_not_know():
+    """If this fails, a load that is misspelt goes unnoticed."""
+    done = run_script("compare.sh", "http://127.0.0.1:9", "http://127.0.0.1:9", "add-versoin:8")
+    assert done.returncode == 2
+    assert "add-versoin:8" in done.stderr and "add-version" in done.stderr
+
+
+def test_run_quick_writes_a_report(tmp_path):
+    """If this fails, the numbers of docs/performance.md cannot be made anew."""
+    pytest.importorskip("matplotlib")
+    import plots
+    output = tmp_path / "report"
+    done = run_script("run.sh", "--quick", "--output", output)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((output / "report.json").read_text())
+    assert report["machine"]["fdatasync_1k"]["p50_us"] > 0
+    assert set(report["micro"]) == {"write-path", "read-path", "crypto", "http"}
+    server = report["servers"]["tcsync"]
+    assert server["closed_memory"]["peak_mib"] >= server["closed_memory"]["idle_mib"] > 1
+    assert [level["population"] for level in server["populations"]] == [20, 200]
+    for name in plots.NAMES:
+        assert (output / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert "<svg" in (output / f"{name}.svg").read_text()
+    text = (output / "summary.md").read_text()
+    for words in ("A quick run", "### Whole servers", "### Open loop", "### Clients in the directory",
+                  "### Resident memory", "### Engine without HTTP: writes"):
+        assert words in text
+    # Every table has as many cells in each row as in its head.
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        assert len({line.count("|") for line in table.splitlines()}) == 1, table
+    assert not (output / "tcsync-bench-data").exists()
+
+    again = run_script("run.sh", "--quick", "--output", output)
+    assert again.returncode == 1 and "not empty" in again.stderr
