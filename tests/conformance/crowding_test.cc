@@ -78,6 +78,50 @@ TEST(ConnectionsMaxTest, TheLongestIdleMakesRoomForANewOne) {
   EXPECT_EQ(clients[2].Exchange(HttpRequest()).status, 200);
 }
 
+// If this fails, whoever comes to a crowded server can lose the request that is on its way: the
+// connection is closed, to make room for the next one, before the server has read from it.
+TEST(ConnectionsMaxTest, OneWhoseFirstRequestIsOnItsWayIsNotClosed) {
+  Options options = OptionsFor("memory");
+  options.connections_max = 3;
+  options.event_loops = 1;
+  TestServer server(options);
+  std::vector<HttpClient> first;
+  for (int i = 0; i < 3; ++i) first.push_back(server.Connect());
+  for (int i = 0; i < 3; ++i) ExpectTryAgain(server.Connect().Exchange(HttpRequest()));
+  for (HttpClient& client : first) EXPECT_EQ(client.Exchange(HttpRequest()).status, 200);
+}
+
+// If this fails, clients that are told to try again, and stay, take the places of those that are
+// served: in a crowd there are always enough of them to take every place.
+TEST(ConnectionsMaxTest, TheRefusedTakeNobodysPlace) {
+  constexpr int kConnections = 3;
+  Options options = OptionsFor("memory");
+  options.connections_max = kConnections;
+  auto script = std::make_shared<Script>();
+  TestServer server(options, std::make_unique<ScriptedStorage>(script));
+  script->HoldAppends();
+  std::vector<HttpClient> busy;
+  for (int i = 0; i < kConnections; ++i) {
+    busy.push_back(server.Connect());
+    ASSERT_TRUE(busy.back().Send(AddVersionRequest(RandomId(), kNil).Serialize()));
+  }
+  ASSERT_TRUE(script->WaitForHeldAppends(kConnections));
+  const absl::Time begin = absl::Now();
+  std::vector<HttpClient> refused;
+  for (int i = 0; i < 2 * kConnections; ++i) {
+    refused.push_back(server.Connect());
+    ExpectTryAgain(refused.back().ReadResponse());
+  }
+  script->ReleaseAppends();
+  for (HttpClient& client : busy) {
+    EXPECT_EQ(client.ReadResponse().status, 200);
+    client = HttpClient();
+  }
+  // Those that were refused have not closed, and the server lingers for them, for two seconds.
+  EXPECT_TRUE(Eventually([&] { return server.Connect().Exchange(HttpRequest()).status == 200; }));
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(2)) << "only the end of lingering made room";
+}
+
 // If this fails, connections that never send anything lock everybody out.
 TEST(ConnectionsMaxTest, SilentConnectionsMakeRoom) {
   Options options = OptionsFor("memory");
