@@ -50,10 +50,10 @@ inline constexpr size_t kGatheredResponseBytesMax = 64 * 1024;
 // response.
 inline constexpr int64_t kLingerTimeoutMs = 2'000;
 
-// Connections beyond connections_max that may exist for being told 503: a part of it, within
-// bounds; more are closed without a word. Each stays until its client has read the answer and
-// closed, so over a network with 50 ms there and back, a thousand of them tell 20,000 clients a
-// second. They are small: no request of theirs is read.
+// Connections beyond connections_max that may exist for being told 503, as far as open files allow
+// (a derived connections_max leaves them 1/5); more are closed without a word. Each stays until its
+// client has read the answer and closed, so over a network with 50 ms there and back, a thousand of
+// them tell 20,000 clients a second. They are small: no request of theirs is read.
 inline constexpr int64_t kRefusedConnectionsShare = 4;
 inline constexpr int64_t kRefusedConnectionsMin = 64;
 inline constexpr int64_t kRefusedConnectionsMax = 1024;
