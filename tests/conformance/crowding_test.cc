@@ -28,6 +28,18 @@ void ExpectTryAgain(const HttpResponse& response) {
   EXPECT_GE(seconds, 1) << response;
 }
 
+// That many connections, each with an append that storage holds.
+std::vector<HttpClient> ConnectAndHold(TestServer& server, Script& script, int count) {
+  script.HoldAppends();
+  std::vector<HttpClient> busy;
+  for (int i = 0; i < count; ++i) {
+    busy.push_back(server.Connect());
+    EXPECT_TRUE(busy.back().Send(AddVersionRequest(RandomId(), kNil).Serialize()));
+  }
+  EXPECT_TRUE(script.WaitForHeldAppends(count));
+  return busy;
+}
+
 // If this fails, connections are taken without bound, until the process has no file descriptor left
 // for its database; or whoever is refused is not told why.
 TEST(ConnectionsMaxTest, WhenAllAreBusyTheNextIsToldToTryAgain) {
@@ -36,13 +48,7 @@ TEST(ConnectionsMaxTest, WhenAllAreBusyTheNextIsToldToTryAgain) {
   options.connections_max = kConnections;
   auto script = std::make_shared<Script>();
   TestServer server(options, std::make_unique<ScriptedStorage>(script));
-  script->HoldAppends();
-  std::vector<HttpClient> busy;
-  for (int i = 0; i < kConnections; ++i) {
-    busy.push_back(server.Connect());
-    ASSERT_TRUE(busy.back().Send(AddVersionRequest(RandomId(), kNil).Serialize()));
-  }
-  ASSERT_TRUE(script->WaitForHeldAppends(kConnections));
+  std::vector<HttpClient> busy = ConnectAndHold(server, *script, kConnections);
   for (int i = 0; i < 5; ++i) {
     HttpClient next = server.Connect();
     ExpectTryAgain(next.Exchange(HttpRequest()));
@@ -99,13 +105,7 @@ TEST(ConnectionsMaxTest, TheRefusedTakeNobodysPlace) {
   options.connections_max = kConnections;
   auto script = std::make_shared<Script>();
   TestServer server(options, std::make_unique<ScriptedStorage>(script));
-  script->HoldAppends();
-  std::vector<HttpClient> busy;
-  for (int i = 0; i < kConnections; ++i) {
-    busy.push_back(server.Connect());
-    ASSERT_TRUE(busy.back().Send(AddVersionRequest(RandomId(), kNil).Serialize()));
-  }
-  ASSERT_TRUE(script->WaitForHeldAppends(kConnections));
+  std::vector<HttpClient> busy = ConnectAndHold(server, *script, kConnections);
   const absl::Time begin = absl::Now();
   std::vector<HttpClient> refused;
   for (int i = 0; i < 2 * kConnections; ++i) {
