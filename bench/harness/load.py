@@ -27,10 +27,11 @@ class WrongAnswer(Exception):
 
 
 def run_load(program, url, load, connections, **options):
-    """One run. `options` are the program's flags, with underscores: seconds=1, population=1000."""
+    """One run. `options` are the program's flags, with underscores: seconds=1, population=1000, and
+    True for one that has no value."""
     command = [str(program), "--url", url, "--load", load, "--connections", str(connections), "--json"]
     for name, value in options.items():
-        command += ["--" + name.replace("_", "-"), str(value)]
+        command += ["--" + name.replace("_", "-"), *([] if value is True else [str(value)])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
     if done.returncode == 2 or not done.stdout:
         raise ValueError(f"{' '.join(command)}: {done.stderr.strip()}")

@@ -8,7 +8,7 @@ from matplotlib import pyplot  # noqa: E402  (the backend comes first)
 from load import answers  # noqa: E402
 
 NAMES = ["latency-against-offered-load", "throughput-against-connections",
-         "throughput-against-clients"]
+         "throughput-against-clients", "crowd-against-offered-load"]
 
 
 def _save(figure, output, name):
@@ -70,8 +70,22 @@ def _clients(report):
     return figure, axes
 
 
+def _crowd(report):
+    figure, axes = pyplot.subplots(figsize=(7, 4.5))
+    for number, level in enumerate(report["crowd"]):
+        rates = [result["rate_per_second"] for result in level["loads"]]
+        name = f"connections-max {level['connections_max'] or 'default'}"
+        for kind, style in (("added", "-"), ("refused", "--"), ("lost", ":")):
+            axes.plot(rates, [answers(result, kind)["per_second"] for result in level["loads"]], style,
+                      marker="o", color=f"C{number}", label=f"{name}, {kind}")
+    axes.set_title("add-version, open loop, a connection for each request")
+    axes.set_xlabel("offered load, requests/s")
+    axes.set_ylabel("requests/s")
+    return figure, axes
+
+
 def draw(report, output):
-    for name, make in zip(NAMES, (_offered, _connections, _clients)):
+    for name, make in zip(NAMES, (_offered, _connections, _clients, _crowd)):
         figure, axes = make(report)
         axes.grid(True, alpha=0.3)
         axes.legend(fontsize="small")

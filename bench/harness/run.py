@@ -34,6 +34,12 @@ class Plan:
     # Of what the server did at most with as many connections.
     offered = [0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.25, 1.5, 2.0]
     offered_connections = 256
+    # A connection for each request; of what the server did at most with crowd_closed at a time. The
+    # None is tcsync's default.
+    crowd_offered = [0.5, 1.0, 2.0, 4.0]
+    crowd_closed = 64
+    crowd_connections = 8_000
+    crowd_connections_max = [None, 500]
     populations = [1_000, 100_000]
     population_connections = 64
     reference_clients_used = 20_000
@@ -50,6 +56,10 @@ class QuickPlan(Plan):
     others = [("new-clients", 2)]
     offered = [0.25, 1.0]
     offered_connections = 16
+    crowd_offered = [0.5, 2.0]
+    crowd_closed = 4
+    crowd_connections = 64
+    crowd_connections_max = [8]
     populations = [20, 200]
     population_connections = 8
 
@@ -101,6 +111,14 @@ class Measurement:
         most = answers(self.load(server, "add-version", plan.offered_connections))["per_second"]
         return [self.load(server, "add-version", plan.offered_connections, rate=round(most * part, 1))
                 for part in plan.offered]
+
+    def crowd(self, server):
+        """More users than the server can serve, each with a connection of its own."""
+        plan = self._plan
+        most = answers(self.load(server, "add-version", plan.crowd_closed,
+                                 connection_per_request=True))["per_second"]
+        return [self.load(server, "add-version", plan.crowd_connections, connection_per_request=True,
+                          rate=round(most * part, 1)) for part in plan.crowd_offered]
 
     def populations(self, server, clients_used_max=None):
         """Throughput against the number of clients in the directory, which grows."""
@@ -181,6 +199,13 @@ def measure(arguments, plan, report, say):
             report["servers"]["reference"] = measure_server(
                 lambda directory: servers.reference(arguments.reference_server, directory, log),
                 measurement, data_dir, plan.reference_clients_used)
+        report["crowd"] = []
+        for connections_max in plan.crowd_connections_max:
+            options = [] if connections_max is None else ["--connections-max", connections_max]
+            with servers.tcsync(bin_dir / "tcsync-server", data_dir / "crowd", log, *options) as server:
+                report["crowd"].append({"connections_max": connections_max,
+                                        "loads": measurement.crowd(server)})
+            shutil.rmtree(data_dir / "crowd")
         if arguments.nginx:
             with servers.nginx(output / "nginx", log) as server:
                 report["nginx"] = [measurement.load(server, "get-child-unknown", connections)

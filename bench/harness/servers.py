@@ -82,10 +82,10 @@ def children_of(process):
         return []
 
 
-def tcsync(program, data_dir, log):
+def tcsync(program, data_dir, log, *options):
     def command(port, directory):
         return [program, "serve", "--listen", f"127.0.0.1:{port}", "--data-dir", directory,
-                "--log-level", "warning"]
+                "--log-level", "warning", *options]
     return Server("tcsync", command, data_dir, log)
 
 

@@ -121,6 +121,22 @@ def _offered(report):
                  "never sent/s"], rows))
 
 
+def _crowd(report):
+    rows = []
+    for level in report["crowd"]:
+        for result in level["loads"]:
+            added, refused, lost = (answers(result, kind) for kind in ("added", "refused", "lost"))
+            rows.append([level["connections_max"] or "default", _rate(result["rate_per_second"]),
+                         _rate(added["per_second"]), f"{added['p50_ms']:.2f}", f"{added['p99_ms']:.2f}",
+                         _rate(refused["per_second"]), _rate(lost["per_second"]),
+                         _rate(result["unsent"] / result["seconds"])])
+    return ("### A crowd: add-version at a fixed rate, a connection for each request\n\nRefused: 503 "
+            "with Retry-After. Lost: closed without an answer. Never sent: as many connections were "
+            "under way as the load program may have.\n\n" + _table(
+                ["connections-max", "offered/s", "added/s", "p50 ms", "p99 ms", "refused/s", "lost/s",
+                 "never sent/s"], rows))
+
+
 def _populations(report):
     rows = []
     for name, server in report["servers"].items():
@@ -153,7 +169,7 @@ def write(report):
             ["connections", "per second", "p99 ms"],
             [[result["connections"], _rate(answers(result)["per_second"]),
               f"{answers(result)['p99_ms']:.2f}"] for result in report["nginx"]]))
-    parts += [_offered(report), _populations(report), _memory(report)]
+    parts += [_offered(report), _crowd(report), _populations(report), _memory(report)]
     if "micro" in report:
         parts += _micro(report)
     return "\n\n".join(parts) + "\n"

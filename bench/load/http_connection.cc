@@ -1,8 +1,12 @@
 // The life of a request: written at once if it fits, read until complete, sent again once if lost.
 #include "load/http_connection.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+#include <cerrno>
 
 #include "absl/strings/str_cat.h"
 
@@ -12,8 +16,8 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 
 HttpConnection::HttpConnection(asio::io_context& io, const asio::ip::tcp::endpoint& endpoint,
-                               size_t body_bytes_max, Handler* handler)
-    : socket_(io), endpoint_(endpoint), handler_(handler), reader_(body_bytes_max) {}
+                               ConnectionUse use, size_t body_bytes_max, Handler* handler)
+    : socket_(io), endpoint_(endpoint), use_(use), handler_(handler), reader_(body_bytes_max) {}
 
 void HttpConnection::Connect() { Open(); }
 
@@ -28,7 +32,7 @@ void HttpConnection::Send(const Request& request) {
   if (socket_.is_open()) {
     Write();
   } else {
-    ++reconnects_;
+    if (use_ == ConnectionUse::kKept) ++reconnects_;
     Open();
   }
 }
@@ -39,6 +43,7 @@ void HttpConnection::Abandon() {
 }
 
 void HttpConnection::Open() {
+  if (use_ == ConnectionUse::kPerRequest) return OpenAndWrite();
   socket_.async_connect(endpoint_, [this](const error_code& error) { OnOpened(error); });
 }
 
@@ -55,13 +60,35 @@ void HttpConnection::OnOpened(const error_code& error) {
   }
 }
 
+// Over loopback a connection is there when connect returns, though it says "in progress". The
+// request is written at once, so that a load program that is late with its events does not look, to
+// the server, like a client that connects and then says nothing.
+void HttpConnection::OpenAndWrite() {
+  error_code error;
+  socket_.open(endpoint_.protocol(), error);
+  if (!error) socket_.set_option(asio::socket_base::linger(true, 0), error);
+  if (!error) socket_.non_blocking(true, error);
+  if (!error && connect(socket_.native_handle(), endpoint_.data(),
+                        static_cast<socklen_t>(endpoint_.size())) != 0) {
+    error.assign(errno, boost::system::system_category());
+  }
+  if (!error || error == asio::error::in_progress) return Write();
+  // Not from here: the handler, told so, may send the next request, and that one the next.
+  asio::post(socket_.get_executor(), [this, error] {
+    if (!outstanding_) return;
+    if (error == asio::error::connection_refused) return Lost("", error);
+    Fail(absl::StrCat("cannot connect: ", error.message()));
+  });
+}
+
 // Nearly every request fits into the socket's buffer, so it is written here and now, and only a
 // full buffer makes it wait for the event loop.
 void HttpConnection::Write() {
   error_code error;
   while (written_ < request_bytes_) {
     written_ += socket_.write_some(Unwritten(), error);
-    if (error == asio::error::would_block || error == asio::error::try_again) {
+    if (error == asio::error::would_block || error == asio::error::try_again ||
+        error == asio::error::not_connected) {  // not yet: only for one that is being opened
       socket_.async_wait(asio::ip::tcp::socket::wait_write, [this](const error_code& wait_error) {
         if (wait_error == asio::error::operation_aborted || !outstanding_) return;
         Write();
@@ -108,11 +135,15 @@ void HttpConnection::OnRead(const error_code& error, size_t bytes) {
   }
   // A server that is tired of an idle connection may say so, with 408, before it closes. That is
   // not the answer to the request which crossed it on the way (RFC 9110, section 15.5.9).
-  if (reader_.response().status == 408 && !reader_.response().keep_alive && !resent_) {
+  if (use_ == ConnectionUse::kKept && reader_.response().status == 408 &&
+      !reader_.response().keep_alive && !resent_) {
     return SendAgain();
   }
   outstanding_ = false;
-  if (!reader_.response().keep_alive || written_ < request_bytes_) Close();
+  if (use_ == ConnectionUse::kPerRequest || !reader_.response().keep_alive ||
+      written_ < request_bytes_) {
+    Close();
+  }
   handler_->OnResponse(reader_.response(), resent_);
 }
 
@@ -127,7 +158,10 @@ void HttpConnection::Lost(absl::string_view what, const error_code& error) {
     return Fail(absl::StrCat("connection lost ", what, what.empty() ? "" : " ", "(",
                              error.message(), ")", resent_ ? ", twice in a row" : ""));
   }
-  SendAgain();
+  if (use_ == ConnectionUse::kKept) return SendAgain();
+  outstanding_ = false;
+  Close();
+  handler_->OnLost();
 }
 
 void HttpConnection::SendAgain() {

@@ -1,8 +1,12 @@
-// One keep-alive HTTP/1.1 connection to the server under load: sends a request, reads its response.
+// An HTTP/1.1 connection to the server under load: sends a request, reads its response.
 //
-// A connection that the server closes is opened again and the request that had no response is sent
-// again, once; both are counted and told to the handler, because the server may have carried the
-// request out before it closed.
+// Kept: it stays open between requests. When the server closes it, it is opened again and the
+// request that had no response is sent again, once; both are counted and told to the handler,
+// because the server may have carried the request out before it closed.
+//
+// Per request: each request opens a connection of its own, as each of very many users does, and
+// when it is lost it is not sent again. It ends with a reset: ended properly, it would keep its
+// local port for a minute, and one address has only some 28,000 of them for one server.
 #ifndef TCSYNC_BENCH_LOAD_HTTP_CONNECTION_H_
 #define TCSYNC_BENCH_LOAD_HTTP_CONNECTION_H_
 
@@ -26,6 +30,8 @@ struct Request {
   std::array<absl::string_view, 3> parts;
 };
 
+enum class ConnectionUse { kKept, kPerRequest };
+
 // Used by one thread at a time, the one that runs the io_context. Must outlive what the io_context
 // still has queued for it.
 class HttpConnection {
@@ -37,21 +43,24 @@ class HttpConnection {
     // `response` is valid until the next Send. `resent`: the request went out twice, so the server
     // may have seen it twice. The handler may call Send at once.
     virtual void OnResponse(const HttpResponse& response, bool resent) = 0;
+    // Per request: the server did not take the connection, or closed it without a word. It may have
+    // carried the request out. The handler may call Send at once.
+    virtual void OnLost() = 0;
     // The request, or the first Connect, failed for good. The connection is of no more use.
     virtual void OnFailure(absl::string_view reason) = 0;
   };
 
   // `handler` must outlive the connection.
   HttpConnection(boost::asio::io_context& io, const boost::asio::ip::tcp::endpoint& endpoint,
-                 size_t body_bytes_max, Handler* handler);
+                 ConnectionUse use, size_t body_bytes_max, Handler* handler);
 
   HttpConnection(const HttpConnection&) = delete;
   HttpConnection& operator=(const HttpConnection&) = delete;
 
-  // The first connection; answered by OnConnected or OnFailure.
+  // The first connection, if it is to be kept; answered by OnConnected or OnFailure.
   void Connect();
 
-  // Answered by OnResponse or OnFailure. One request at a time.
+  // Answered by OnResponse, OnLost or OnFailure. One request at a time.
   void Send(const Request& request);
 
   // Closes the connection; what is outstanding gets no answer any more.
@@ -61,6 +70,7 @@ class HttpConnection {
 
  private:
   void Open();
+  void OpenAndWrite();
   void OnOpened(const boost::system::error_code& error);
   void Write();
   void Read();
@@ -75,6 +85,7 @@ class HttpConnection {
   HandlerMemory read_memory_;
   boost::asio::ip::tcp::socket socket_;
   const boost::asio::ip::tcp::endpoint endpoint_;
+  const ConnectionUse use_;
   Handler* const handler_;
   ResponseReader reader_;
   Request request_;

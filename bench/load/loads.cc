@@ -48,6 +48,13 @@ class AddVersionLoad : public Load {
     return outcome;
   }
 
+  void OnLost() override {
+    Chain& chain = chains()[turn_];
+    chain.append_lost = true;
+    chain.checkable = false;
+    turn_ = (turn_ + 1) % chains().size();
+  }
+
  private:
   bool preparing_ = true;
   size_t learned_ = 0;
@@ -368,7 +375,14 @@ Outcome Load::JudgeAppend(const HttpResponse& response, bool resent, Chain* chai
   UuidText version;
   Outcome outcome = exchange_.JudgeAddVersion(response, &version);
   // Nobody else knows this client. But a request that went out twice may have been carried out the
-  // first time; then the latest version is that one, and the second was rightly refused.
+  // first time; then the latest version is that one, and the second was rightly refused. So may one
+  // that was lost; then the latest version has a segment that is not this request's.
+  const bool after_lost = chain->append_lost;
+  if (outcome == Outcome::kAdded || outcome == Outcome::kConflict) chain->append_lost = false;
+  if (outcome == Outcome::kConflict && after_lost) {
+    chain->latest = version;
+    return outcome;
+  }
   if (outcome == Outcome::kConflict && !resent) {
     outcome = exchange_.Wrong(
         absl::StrCat("409, latest ", version.view(), ", though nobody else writes to this client"));

@@ -59,7 +59,8 @@ bool HasOwnClients(LoadKind kind);
 // Whether those clients can be some of a population.
 bool CanUsePopulation(LoadKind kind);
 
-// What one connection's load is made from.
+// What one connection's load is made from. "Connection" is a place for one request at a time, even
+// where each request has a connection of its own.
 struct LoadConfig {
   LoadKind kind = LoadKind::kAddVersion;
   const Target* target = nullptr;      // borrowed
@@ -92,6 +93,9 @@ class Load {
   // Judges the answer to the last request that was made. `resent`: see HttpConnection.
   Outcome Judge(const HttpResponse& response, bool resent);
 
+  // The last request has no answer and will get none. Whether it was carried out is not known.
+  virtual void OnLost() {}
+
   // What was wrong, after kWrong.
   const std::string& fault() const { return exchange_.fault(); }
 
@@ -106,6 +110,7 @@ class Load {
     UuidText latest;              // nil when there are no versions
     uint64_t latest_segment = 0;  // the number of the latest version's segment
     bool checkable = false;       // there is a latest version, and it is one that we added
+    bool append_lost = false;     // what the latest version is must be learned from a conflict
   };
 
   virtual Outcome JudgeLoad(const HttpResponse& response, bool resent) = 0;

@@ -65,6 +65,7 @@ struct Options {
   double rate = 0;
   double seconds = 5;
   double warmup_seconds = 1;
+  bool connection_per_request = false;
   bool json = false;
 };
 
@@ -76,7 +77,8 @@ void DefineOptions(CLI::App* app, Options* options) {
   app->add_option("--load", options->load, "What to do")
       ->required()
       ->check(CLI::IsMember(LoadNames()));
-  app->add_option("--connections", options->connections, "Connections kept open")
+  app->add_option("--connections", options->connections,
+                  "Connections at a time; they are kept open between requests")
       ->required()
       ->check(CLI::Range(size_t{1}, kConnectionsMax));
   app->add_option("--seconds", options->seconds, "How long to measure")
@@ -92,6 +94,10 @@ void DefineOptions(CLI::App* app, Options* options) {
                   "Open loop: requests per second in all, at fixed times; latency counts from the "
                   "scheduled time. Without it each connection asks again once it is answered")
       ->check(CLI::Range(0.1, kRateMax));
+  app->add_flag("--connection-per-request", options->connection_per_request,
+                "Every request opens a connection of its own, as each of very many users does. One "
+                "that the server closes without an answer, or does not take, is counted as lost: a "
+                "server may do that when it has more than it can even refuse, so it is no fault");
   app->add_option("--clients", options->clients,
                   "Clients (chains) in all, shared out over the connections; default: one each. "
                   "For add-version, get-child-404 and catch-up")
@@ -109,8 +115,9 @@ void DefineOptions(CLI::App* app, Options* options) {
                   "Versions per client: for catch-up, default 200, and for populate, default 1")
       ->check(CLI::Range(size_t{1}, kChainMax));
   app->add_option("--prepare-connections", options->prepare_connections,
-                  "Connections that prepare at a time, before anything is measured; with few, a "
-                  "server that fails under many writers can still have its reads measured")
+                  "Connections that prepare at a time before anything is measured, and check at a "
+                  "time after it; with few, a server that fails under many writers can still have "
+                  "its reads measured")
       ->capture_default_str()
       ->check(CLI::Range(size_t{1}, kConnectionsMax));
   app->add_option("--threads", options->threads, "Threads of this program")
@@ -155,6 +162,11 @@ absl::Status CheckTogether(const Options& options, LoadKind kind) {
       return absl::InvalidArgumentError(
           "--population must be at least --clients and --connections");
     }
+  }
+  if (options.connection_per_request &&
+      (kind == LoadKind::kPopulate || kind == LoadKind::kAddVersionRace)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--connection-per-request has no meaning for ", options.load));
   }
   if (options.threads > options.connections) {
     return absl::InvalidArgumentError("--threads must not exceed --connections");
@@ -230,7 +242,8 @@ Workers MakeWorkers(const Options& options, LoadKind kind, const Target& target,
       schedule.phase_ns = 1e9 / options.rate * static_cast<double>(i);
     }
     workers.push_back(std::make_unique<Worker>(
-        target, std::max(options.segment_bytes, kErrorBodyBytesMax), schedule,
+        target, options.connection_per_request ? ConnectionUse::kPerRequest : ConnectionUse::kKept,
+        std::max(options.segment_bytes, kErrorBodyBytesMax), schedule,
         std::max<size_t>(1, Share(options.prepare_connections, options.threads, i)),
         std::move(loads[i])));
   }
@@ -271,6 +284,7 @@ int Run(const Options& options, LoadKind kind, const Target& target) {
       .load = options.load,
       .url = options.url,
       .connections = options.connections,
+      .connection_per_request = options.connection_per_request,
       .clients = HasOwnClients(kind)                 ? ClientsUsed(options)
                  : kind == LoadKind::kAddVersionRace ? 1
                                                      : 0,
@@ -283,7 +297,9 @@ int Run(const Options& options, LoadKind kind, const Target& target) {
       .warmup_seconds = populates ? 0 : options.warmup_seconds,
   };
 
-  OnEach(workers, [](Worker& worker) { worker.Connect(); });
+  if (!options.connection_per_request) {
+    OnEach(workers, [](Worker& worker) { worker.Connect(); });
+  }
   if (!AnyFault(workers)) OnEach(workers, [](Worker& worker) { worker.Prepare(); });
   if (!AnyFault(workers)) {
     const auto duration = [](double seconds) {
@@ -309,8 +325,9 @@ int Run(const Options& options, LoadKind kind, const Target& target) {
     results.AddFault(absl::StrCat("not populated within ", kPopulateSecondsMax, " s"));
   }
   const bool answered =
-      std::any_of(kOutcomes.begin(), kOutcomes.end(),
-                  [&results](Outcome outcome) { return results.Count(outcome) > 0; });
+      std::any_of(kOutcomes.begin(), kOutcomes.end(), [&results](Outcome outcome) {
+        return outcome != Outcome::kLost && results.Count(outcome) > 0;
+      });
   if (!answered && results.fault_count() == 0) {
     results.AddFault("no answer came in the measured time");
   }

@@ -40,6 +40,7 @@ std::string Printable(absl::string_view text) {
 std::string HumanReport(const RunDescription& run, const Results& results) {
   std::string text =
       absl::StrFormat("%s on %s: %d connections", run.load, run.url, run.connections);
+  if (run.connection_per_request) absl::StrAppend(&text, " at a time, one per request");
   if (run.clients > 0) absl::StrAppendFormat(&text, ", %d clients", run.clients);
   if (run.population > 0) absl::StrAppendFormat(&text, ", a population of %d", run.population);
   if (run.chain > 0) absl::StrAppendFormat(&text, ", chains of %d versions", run.chain);
@@ -51,7 +52,7 @@ std::string HumanReport(const RunDescription& run, const Results& results) {
   }
   absl::StrAppendFormat(&text, ", %g s after %g s of warm-up\n", run.seconds, run.warmup_seconds);
 
-  absl::StrAppendFormat(&text, "%-12s %10s %12s %10s %10s %10s %10s\n", "answer", "count",
+  absl::StrAppendFormat(&text, "%-12s %10s %12s %10s %10s %10s %10s\n", "outcome", "count",
                         "per second", "p50 ms", "p99 ms", "p999 ms", "max ms");
   for (const Outcome outcome : kOutcomes) {
     const Histogram& latency = results.Latency(outcome);
@@ -82,11 +83,12 @@ std::string HumanReport(const RunDescription& run, const Results& results) {
 
 std::string JsonReport(const RunDescription& run, const Results& results) {
   std::string json = absl::StrFormat(
-      "{\"load\": %s, \"url\": %s, \"connections\": %d, \"clients\": %d, \"population\": %d, "
-      "\"threads\": %d, "
+      "{\"load\": %s, \"url\": %s, \"connections\": %d, \"connection_per_request\": %s, "
+      "\"clients\": %d, \"population\": %d, \"threads\": %d, "
       "\"segment_bytes\": %d, \"chain\": %d, \"rate_per_second\": %g, \"seconds\": %g, "
       "\"warmup_seconds\": %g, \"own_cores\": %.3f, \"answers\": {",
-      Quoted(run.load), Quoted(run.url), run.connections, run.clients, run.population, run.threads,
+      Quoted(run.load), Quoted(run.url), run.connections,
+      run.connection_per_request ? "true" : "false", run.clients, run.population, run.threads,
       run.segment_bytes, run.chain, run.rate, run.seconds, run.warmup_seconds, run.own_cores);
   absl::string_view separator = "";
   for (const Outcome outcome : kOutcomes) {

@@ -14,6 +14,7 @@ struct RunDescription {
   std::string load;
   std::string url;
   size_t connections = 0;
+  bool connection_per_request = false;
   size_t clients = 0;     // 0: the load names a new one per request, or those of the population
   size_t population = 0;  // 0: not part of this load
   size_t threads = 0;

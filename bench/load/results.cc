@@ -21,6 +21,8 @@ absl::string_view OutcomeName(Outcome outcome) {
       return "up_to_date";
     case Outcome::kRefused:
       return "refused";
+    case Outcome::kLost:
+      return "lost";
     case Outcome::kWrong:
       return "wrong";
   }

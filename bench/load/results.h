@@ -13,19 +13,20 @@
 
 namespace tcsync::load {
 
-// What an answer is. All but kWrong are right answers, which a load may or may not expect.
+// What became of a request. All but kWrong are right, which a load may or may not expect.
 enum class Outcome {
   kAdded,     // 200 to add-version
   kConflict,  // 409 to add-version
   kSegment,   // 200 to get-child-version
   kUpToDate,  // 404 to get-child-version
   kRefused,   // 429 or 503 with Retry-After: the server protects itself
+  kLost,      // no answer, on a connection of its own: the server did not take it, or closed it
   kWrong,     // anything else
 };
 
-inline constexpr std::array<Outcome, 6> kOutcomes = {Outcome::kAdded,   Outcome::kConflict,
-                                                     Outcome::kSegment, Outcome::kUpToDate,
-                                                     Outcome::kRefused, Outcome::kWrong};
+inline constexpr std::array<Outcome, 7> kOutcomes = {
+    Outcome::kAdded,   Outcome::kConflict, Outcome::kSegment, Outcome::kUpToDate,
+    Outcome::kRefused, Outcome::kLost,     Outcome::kWrong};
 
 // For people, and as the key in JSON: "added", "conflict", …
 absl::string_view OutcomeName(Outcome outcome);
@@ -53,7 +54,8 @@ class Results {
 
   uint64_t reconnects() const { return reconnects_; }
 
-  // Open loop: requests whose time came but for which no connection was free before the end.
+  // Open loop: requests whose time came but for which no connection was free: before the end, or
+  // when each has a connection of its own, at that time.
   uint64_t unsent() const { return unsent_; }
 
  private:

@@ -27,6 +27,9 @@ constexpr seconds kAnswerTimeout(30);
 // Writing the chains for catch-up can be long work for a slow server, but not endless.
 constexpr seconds kPrepareTimeMax(600);
 
+// Requests that are sent in a row, when it is late, before it turns to answers.
+constexpr int kSendsPerTurn = 32;
+
 uint64_t NanosecondsBetween(SteadyTime from, SteadyTime to) {
   return to <= from ? 0 : static_cast<uint64_t>(nanoseconds(to - from).count());
 }
@@ -36,10 +39,11 @@ uint64_t NanosecondsBetween(SteadyTime from, SteadyTime to) {
 // One connection with its load.
 class Worker::Session : public HttpConnection::Handler {
  public:
-  Session(Worker* worker, const Target& target, size_t body_bytes_max, std::unique_ptr<Load> load)
+  Session(Worker* worker, const Target& target, ConnectionUse use, size_t body_bytes_max,
+          std::unique_ptr<Load> load)
       : worker_(worker),
         load_(std::move(load)),
-        connection_(worker->io_, target.endpoint, body_bytes_max, this) {}
+        connection_(worker->io_, target.endpoint, use, body_bytes_max, this) {}
 
   Load& load() { return *load_; }
   HttpConnection& connection() { return connection_; }
@@ -61,6 +65,10 @@ class Worker::Session : public HttpConnection::Handler {
     waiting_ = false;
     worker_->Answered(this, response, resent);
   }
+  void OnLost() override {
+    waiting_ = false;
+    worker_->Lost(this);
+  }
   void OnFailure(absl::string_view reason) override {
     waiting_ = false;
     worker_->Failed(this, reason);
@@ -76,16 +84,19 @@ class Worker::Session : public HttpConnection::Handler {
   bool failed_ = false;   // takes no further part in the run
 };
 
-Worker::Worker(const Target& target, size_t body_bytes_max, const Schedule& schedule,
-               size_t preparing_max, std::vector<std::unique_ptr<Load>> loads)
+Worker::Worker(const Target& target, ConnectionUse use, size_t body_bytes_max,
+               const Schedule& schedule, size_t preparing_max,
+               std::vector<std::unique_ptr<Load>> loads)
     : send_timer_(io_),
       tick_timer_(io_),
+      use_(use),
       schedule_(schedule),
       preparing_max_(preparing_max),
       idle_(loads.size()) {
   sessions_.reserve(loads.size());
   for (auto& load : loads) {
-    sessions_.push_back(std::make_unique<Session>(this, target, body_bytes_max, std::move(load)));
+    sessions_.push_back(
+        std::make_unique<Session>(this, target, use, body_bytes_max, std::move(load)));
   }
 }
 
@@ -131,10 +142,10 @@ void Worker::Run(Part part) {
       session->waiting_ = true;
       session->sent_ = part_start_;
       session->connection().Connect();
-    } else if (part == Part::kPrepare && preparing_ == preparing_max_) {
+    } else if (part != Part::kMeasure && preparing_ == preparing_max_) {
       unprepared_.push_back(session.get());
     } else {
-      if (part == Part::kPrepare) ++preparing_;
+      if (part != Part::kMeasure) ++preparing_;
       Continue(session.get(), part_start_);
     }
   }
@@ -178,7 +189,7 @@ void Worker::ContinueMeasuring(Session* session, SteadyTime now) {
 }
 
 void Worker::Leave() {
-  if (part_ == Part::kPrepare) {
+  if (part_ == Part::kPrepare || part_ == Part::kCheck) {
     --preparing_;
     if (!unprepared_.empty()) {
       ++preparing_;
@@ -215,6 +226,17 @@ void Worker::Answered(Session* session, const HttpResponse& response, bool resen
   Continue(session, now);
 }
 
+void Worker::Lost(Session* session) {
+  if (part_ != Part::kMeasure) return Failed(session, "connection lost without an answer");
+  const SteadyTime now = std::chrono::steady_clock::now();
+  session->load().OnLost();
+  if (now >= window_.begin) {
+    results_.CountAnswer(Outcome::kLost, NanosecondsBetween(session->start_, now),
+                         now < window_.end);
+  }
+  ContinueMeasuring(session, now);
+}
+
 void Worker::Failed(Session* session, absl::string_view reason) {
   session->failed_ = true;
   results_.AddFault(reason);
@@ -231,8 +253,15 @@ SteadyTime Worker::ScheduledTime() const {
 // Sends what is due on the connections that are idle. A connection that is idle at the end leaves;
 // one that comes back later finds the end by itself.
 void Worker::SendDue(SteadyTime now) {
-  for (SteadyTime due = ScheduledTime(); !idle_.empty() && due <= now && due < window_.end;
-       due = ScheduledTime()) {
+  int sent = 0;
+  for (SteadyTime due = ScheduledTime(); due <= now && due < window_.end; due = ScheduledTime()) {
+    if (idle_.empty()) {
+      if (use_ == ConnectionUse::kKept) break;
+      ++scheduled_;
+      if (due >= window_.begin) results_.AddUnsent(1);
+      continue;
+    }
+    if (++sent > kSendsPerTurn) break;
     Session* const session = idle_.front();
     idle_.pop_front();
     ++scheduled_;
@@ -245,7 +274,7 @@ void Worker::SendDue(SteadyTime now) {
   }
   if (now >= window_.end) {
     for (; !idle_.empty(); idle_.pop_front()) Leave();
-  } else if (!idle_.empty()) {
+  } else if (!idle_.empty() || use_ == ConnectionUse::kPerRequest) {
     ArmSendTimer();
   }
 }

@@ -1,11 +1,13 @@
 // One thread's share of the connections, and the event loop that drives them through the parts of a
-// run: connect, prepare, measure, check.
+// run: connect (if they are to be kept), prepare, measure, check.
 //
 // Closed loop: each connection sends its next request as soon as the last is answered. Open loop:
 // requests have fixed times, evenly apart, whatever the server does. The connection that has been
 // idle longest takes the next; when none is idle the request waits. Its latency counts from its
 // scheduled time, so that a server which stalls is charged for every request that it kept waiting,
-// not only for those that were under way ("coordinated omission").
+// not only for those that were under way ("coordinated omission"). Where each request has a
+// connection of its own, it does not wait for another's: when as many as there may be are under
+// way, it is not sent, and counted.
 #ifndef TCSYNC_BENCH_LOAD_WORKER_H_
 #define TCSYNC_BENCH_LOAD_WORKER_H_
 
@@ -43,8 +45,8 @@ struct Schedule {
 // from different threads, one at a time.
 class Worker {
  public:
-  // `preparing_max`, at least 1: connections that prepare at a time.
-  Worker(const Target& target, size_t body_bytes_max, const Schedule& schedule,
+  // `preparing_max`, at least 1: connections that prepare, or check, at a time.
+  Worker(const Target& target, ConnectionUse use, size_t body_bytes_max, const Schedule& schedule,
          size_t preparing_max, std::vector<std::unique_ptr<Load>> loads);
   ~Worker();
 
@@ -70,6 +72,7 @@ class Worker {
   // One session is through with this part.
   void Leave();
   void Answered(Session* session, const HttpResponse& response, bool resent);
+  void Lost(Session* session);
   void Failed(Session* session, absl::string_view reason);
 
   SteadyTime ScheduledTime() const;
@@ -83,15 +86,16 @@ class Worker {
   boost::asio::io_context io_{1};
   boost::asio::steady_timer send_timer_;
   boost::asio::steady_timer tick_timer_;
+  const ConnectionUse use_;
   const Schedule schedule_;
   const size_t preparing_max_;
   std::vector<std::unique_ptr<Session>> sessions_;
   Results results_;
 
   Part part_ = Part::kConnect;
-  size_t active_ = 0;  // sessions that are not through with this part
-  size_t preparing_ = 0;
-  std::vector<Session*> unprepared_;  // their turn to prepare is yet to come
+  size_t active_ = 0;                 // sessions that are not through with this part
+  size_t preparing_ = 0;              // or checking
+  std::vector<Session*> unprepared_;  // their turn to do so is yet to come
   SteadyTime part_start_;
   Window window_;
   uint64_t scheduled_ = 0;                 // open loop: requests sent so far

@@ -27,19 +27,14 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/limits.h"
 #include "load/histogram.h"
 #include "micro/append_driver.h"
 #include "micro/counting_env.h"
 #include "micro/disk.h"
 #include "micro/latency.h"
 #include "micro/program.h"
+#include "micro/raw_database.h"
 #include "micro/scratch_directory.h"
-#include "rocksdb/db.h"
-#include "rocksdb/utilities/options_util.h"
-#include "storage/rocksdb/data_directory.h"
-#include "storage/rocksdb/log_file_system.h"
-#include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_storage.h"
 
 namespace tcsync::micro {
@@ -112,64 +107,10 @@ void EngineAppend(benchmark::State& state, size_t segment_bytes, size_t writers,
   if (clients == Clients::kOwn) ObservedBatches()[{segment_bytes, writers}] = driver.batches();
 }
 
-// The options that the engine gives RocksDB, as RocksDB wrote them down: they cannot differ.
-struct EngineOptions {
-  rocksdb::Status status;
-  rocksdb::DBOptions database;
-  std::vector<rocksdb::ColumnFamilyDescriptor> families;
-};
-
-EngineOptions LoadEngineOptions() {
-  EngineOptions options;
-  const ScratchDirectory directory;
-  if (OpenEngine(directory.path(), nullptr) == nullptr) {
-    options.status = rocksdb::Status::IOError("the storage did not open");
-    return options;
-  }
-  const absl::StatusOr<DataDirectory> data = DataDirectory::Open(directory.path());
-  if (!data.ok()) {
-    options.status = rocksdb::Status::IOError(std::string(data.status().message()));
-    return options;
-  }
-  rocksdb::ConfigOptions config;
-  config.ignore_unknown_options = false;
-  options.status = rocksdb::LoadLatestOptions(config, data->DatabasePath(), &options.database,
-                                              &options.families);
-  return options;
-}
-
-// One version's records as the engine writes them (storage/rocksdb/batch_builder.cc).
-void PutVersion(const Uuid& client_id, uint64_t number, const std::string& segment,
-                rocksdb::WriteBatch* batch) {
-  const VersionTrailer trailer{.version_id = Uuid::RandomWithNumber(number),
-                               .parent_version_id = Uuid::RandomWithNumber(number - 1),
-                               .appended_unix_seconds = 1,
-                               .segment_is_inline = segment.size() < kInlineBytesMax};
-  const std::string key = VersionKey(client_id, number);
-  const std::string encoded = EncodeVersionTrailer(trailer);
-  if (trailer.segment_is_inline) {
-    const rocksdb::Slice key_parts[] = {key};
-    const rocksdb::Slice value_parts[] = {segment, encoded};
-    batch->Put(rocksdb::SliceParts(key_parts, 1), rocksdb::SliceParts(value_parts, 2));
-  } else {
-    batch->Put(key, encoded);
-    batch->Put(SegmentKey(client_id, number), segment);
-  }
-}
-
 void RawRocksdb(benchmark::State& state, size_t segment_bytes, size_t writers, bool sync) {
-  EngineOptions options = LoadEngineOptions();
-  if (!options.status.ok()) return state.SkipWithError(options.status.ToString().c_str());
   const ScratchDirectory directory;
-  const std::unique_ptr<rocksdb::Env> env = EnvWithFullLengthLogs(*rocksdb::Env::Default());
-  options.database.env = env.get();
-  options.database.create_if_missing = true;
-  std::vector<rocksdb::ColumnFamilyHandle*> families;
-  rocksdb::DB* opened = nullptr;
-  const rocksdb::Status status =
-      rocksdb::DB::Open(options.database, directory.path(), options.families, &families, &opened);
-  if (!status.ok()) return state.SkipWithError(status.ToString().c_str());
-  const std::unique_ptr<rocksdb::DB> database(opened);
+  RawDatabase database(directory.path());
+  if (!database.status().ok()) return state.SkipWithError(database.status().ToString().c_str());
 
   const auto observed = ObservedBatches().find({segment_bytes, writers});
   const BatchSizes batches = observed != ObservedBatches().end()
@@ -190,14 +131,13 @@ void RawRocksdb(benchmark::State& state, size_t segment_bytes, size_t writers, b
     const uint32_t count = batches[turn++ % batches.size()];
     rocksdb::WriteBatch batch(count * (segment_bytes + 128));
     for (uint32_t i = 0; i < count; ++i, ++versions) {
-      PutVersion(clients[versions % writers], versions / writers + 1, segment, &batch);
+      const uint64_t number = versions / writers + 1;
+      PutVersion(clients[versions % writers], number, Uuid::RandomWithNumber(number),
+                 Uuid::RandomWithNumber(number - 1), segment, &batch);
     }
     written = database->Write(write, &batch);
     latency.Record(NowNanoseconds() - start);
     if (!written.ok()) break;
-  }
-  for (rocksdb::ColumnFamilyHandle* family : families) {
-    database->DestroyColumnFamilyHandle(family).PermitUncheckedError();
   }
   if (!written.ok()) return state.SkipWithError(written.ToString().c_str());
   state.SetItemsProcessed(static_cast<int64_t>(versions));

@@ -21,10 +21,15 @@ int64_t OpenFilesLimit() {
   return static_cast<int64_t>(std::min<rlim_t>(limit.rlim_cur, 1 << 30));
 }
 
+int64_t OpenFilesForConnections() {
+  return OpenFilesLimit() - kStorageOpenFilesMax - kOtherOpenFiles;
+}
+
 int64_t DerivedConnectionsMax(int64_t budget_bytes) {
-  const int64_t affordable_files =
-      std::max<int64_t>(16, OpenFilesLimit() - kStorageOpenFilesMax - kOtherOpenFiles);
-  return std::min(budget_bytes / kConnectionShareBytes, affordable_files);
+  // So that those which are refused have theirs as well.
+  const int64_t affordable =
+      OpenFilesForConnections() * kRefusedConnectionsShare / (kRefusedConnectionsShare + 1);
+  return std::min(budget_bytes / kConnectionShareBytes, std::max<int64_t>(16, affordable));
 }
 
 int64_t DerivedEventLoops() {
@@ -44,6 +49,8 @@ Limits::Limits(const Options& options) {
   block_cache_bytes = SetOr(options.block_cache_bytes, budget / 8);
   head_cache_bytes = SetOr(options.head_cache_bytes, budget / 16);
   connections_max = SetOr(options.connections_max, DerivedConnectionsMax(budget));
+  refused_connections_max = std::clamp(OpenFilesForConnections() - connections_max,
+                                       kRefusedConnectionsMin, kRefusedConnectionsMax);
   event_loops = static_cast<int>(SetOr(options.event_loops, DerivedEventLoops()));
   reader_threads = static_cast<int>(SetOr(options.reader_threads, kDerivedReaderThreads));
 }

@@ -50,14 +50,27 @@ inline constexpr size_t kGatheredResponseBytesMax = 64 * 1024;
 // response.
 inline constexpr int64_t kLingerTimeoutMs = 2'000;
 
-// Connections beyond the maximum that may exist for being told 503; more are closed without a word.
-inline constexpr int64_t kRefusedConnectionsMax = 64;
+// Connections beyond connections_max that may exist for being told 503, as far as open files allow
+// (a derived connections_max leaves them 1/5); more are closed without a word. Each stays until its
+// client has read the answer and closed, so over a network with 50 ms there and back, a thousand of
+// them tell 20,000 clients a second. They are small: no request of theirs is read.
+inline constexpr int64_t kRefusedConnectionsShare = 4;
+inline constexpr int64_t kRefusedConnectionsMin = 64;
+inline constexpr int64_t kRefusedConnectionsMax = 1024;
 
-// Connections that the kernel keeps while they wait to be accepted.
-inline constexpr int kAcceptBacklog = 1024;
+// How long a connection may take to send the first byte of its first request and still not be the
+// one that makes room for others. Longer than any network takes, and short enough that connections
+// which never send anything cannot lock others out.
+inline constexpr int64_t kFirstRequestWaitMs = 1'000;
 
-// Connections that are accepted in a row before the loop turns to others.
-inline constexpr int kAcceptsPerTurn = 64;
+// Connections that the kernel keeps while they wait to be accepted; Linux caps it at the same number.
+// One that finds no place is not told so: its client asks again after a second.
+inline constexpr int kAcceptBacklog = 4096;
+
+// Connections that are accepted in a row before the loop turns to others. In a crowd there must be
+// more of them than the requests that it serves in a turn, or nobody is refused and all wait in the
+// kernel's queue.
+inline constexpr int kAcceptsPerTurn = 512;
 
 // How long accepting rests after the system refused it, mostly for want of open files.
 inline constexpr int64_t kAcceptRetryMs = 100;
@@ -115,6 +128,7 @@ struct Limits {
   uint64_t block_cache_bytes;
   uint64_t head_cache_bytes;
   int64_t connections_max;
+  int64_t refused_connections_max;
   int event_loops;
   int reader_threads;
 };

@@ -184,11 +184,14 @@ void Acceptor::AcceptWaiting() {
       });
       return;
     }
-    if (connection_count_.IsOverfull()) continue;  // closed without a word
+    if (admission != Admission::kTurnAway) {
+      connection_count_.AddServed();
+    } else if (!connection_count_.AddRefused()) {
+      continue;  // closed without a word
+    }
     // Responses are written whole; waiting to fill packets would only delay them. (Unix sockets
     // have no such option.)
     socket.set_option(tcp::no_delay(true), error);
-    connection_count_.Add();
     loop->Adopt(std::move(socket), admission);
   }
   WaitForConnection();

@@ -37,8 +37,8 @@ Connection::Connection(EventLoop& loop, uint64_t id, StreamSocket socket)
       send_deadline_(kNever) {
   error_code ignored;
   socket_.non_blocking(true, ignored);
-  loop_.EnterIdle(*this);
-  state_deadline_ = Now() + loop_.timeouts().idle;
+  state_deadline_ =
+      Now() + std::min(std::chrono::milliseconds(kFirstRequestWaitMs), loop_.timeouts().idle);
 }
 
 void Connection::SetState(State state) {
@@ -60,6 +60,7 @@ void Connection::SetState(State state) {
       state_deadline_ = Now() + std::chrono::milliseconds(kLingerTimeoutMs);
       request_deadline_ = kNever;
       break;
+    case State::kNew:
     case State::kAnswering:
     case State::kSending:
     case State::kClosed:
@@ -71,10 +72,16 @@ void Connection::SetState(State state) {
 void Connection::Start() { WaitForInput(); }
 
 void Connection::TurnAway(http::Response response) {
+  turned_away_ = true;
   SetState(State::kAnswering);
   QueueResponse(std::move(response), false);
   lingers_after_send_ = true;
   Flush();
+}
+
+bool Connection::HasUnreadInput() const {
+  error_code ignored;
+  return socket_.available(ignored) > 0;
 }
 
 // Input
@@ -261,6 +268,7 @@ void Connection::Linger() {
 void Connection::CheckDeadlines(Instant now) {
   const Instant request_deadline = state_ == State::kIdle ? kNever : request_deadline_;
   if (now < std::min({state_deadline_, request_deadline, send_deadline_})) return;
+  if (state_ == State::kNew) return SetState(State::kIdle);
   if ((state_ != State::kHead && state_ != State::kBody) || send_waits_) return Close();
   SetState(State::kAnswering);
   QueueResponse(http::TextResponse(408, "The request did not arrive in time."), false);
@@ -269,7 +277,7 @@ void Connection::CheckDeadlines(Instant now) {
 }
 
 void Connection::EndAfterRequest() {
-  if (state_ == State::kIdle) return Close();
+  if (state_ == State::kNew || state_ == State::kIdle) return Close();
   if (state_ == State::kSending) ends_after_send_ = true;
   ends_after_request_ = true;
 }

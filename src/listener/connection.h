@@ -23,7 +23,10 @@ using StreamSocket = boost::asio::basic_stream_socket<boost::asio::generic::stre
 
 // Lives on its event loop's thread, and is used only there. An idle connection has no buffers.
 //
-//   idle -> head -> body -> answering -> idle ...
+//   new -> head -> body -> answering -> idle -> head ...
+//
+// A new connection's first request is on its way, so unlike an idle one it does not make room for
+// others, until it has been silent for so long that it is idle.
 //
 // A request can be answered before all of it was received; the connection then may end in
 // lingering. What the socket does not take at once is sent beside these states, during which
@@ -43,6 +46,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // The response to the request that is being answered.
   void OnResponse(http::Response response);
 
+  // Whether TurnAway was called.
+  bool turned_away() const { return turned_away_; }
+
+  // Whether the client has sent something that the loop has not come to read yet.
+  bool HasUnreadInput() const;
+
   // Acts on deadlines that have passed.
   void CheckDeadlines(Instant now);
 
@@ -57,11 +66,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   friend class EventLoop;  // keeps the place in its list of idle connections
 
-  enum class State { kIdle, kHead, kBody, kAnswering, kSending, kLingering, kClosed };
+  enum class State { kNew, kIdle, kHead, kBody, kAnswering, kSending, kLingering, kClosed };
 
   void SetState(State state);
   bool IsReceiving() const {
-    return state_ == State::kIdle || state_ == State::kHead || state_ == State::kBody;
+    return state_ == State::kNew || state_ == State::kIdle || state_ == State::kHead ||
+           state_ == State::kBody;
   }
 
   // Input
@@ -87,13 +97,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   EventLoop& loop_;
   const uint64_t id_;
   StreamSocket socket_;
-  State state_ = State::kIdle;
+  State state_ = State::kNew;
   std::list<Connection*>::iterator idle_position_;  // in the loop's list, while kIdle
 
   Instant state_deadline_;    // of what the state waits for
   Instant request_deadline_;  // of the whole request, except while kIdle
   Instant send_deadline_;     // of the next progress in sending, while send_waits_
 
+  bool turned_away_ = false;
   bool input_waits_ = false;      // for the socket to become readable
   bool send_waits_ = false;       // for the socket to become writable
   bool ends_after_send_ = false;  // nothing more is parsed

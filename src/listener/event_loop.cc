@@ -27,7 +27,7 @@ http::Response TooManyConnectionsResponse() {
 
 void ConnectionCount::AwaitZero(std::chrono::milliseconds timeout) const {
   std::unique_lock lock(mutex_);
-  is_zero_.wait_for(lock, timeout, [this] { return count_ == 0; });
+  is_zero_.wait_for(lock, timeout, [this] { return served_ + refused_ == 0; });
 }
 
 class EventLoop::Mailbox {
@@ -137,16 +137,18 @@ void EventLoop::Adopt(StreamSocket socket, Admission admission) {
 }
 
 void EventLoop::AdoptOnLoop(StreamSocket socket, Admission admission) {
-  if (admission == Admission::kServeInsteadOfIdle) {
-    // The idle one that was there when this was decided may have become busy.
-    if (idle_.empty()) {
-      admission = Admission::kTurnAway;
-    } else {
-      CloseLongestIdle();
-    }
+  // The idle one that was there when this was decided may have become busy.
+  if (admission == Admission::kServeInsteadOfIdle && !CloseLongestIdle()) {
+    admission = Admission::kTurnAway;
+    connection_count_.RemoveServed();
+    if (!connection_count_.AddRefused()) return;
   }
   if (ending_) {
-    connection_count_.Remove();
+    if (admission == Admission::kTurnAway) {
+      connection_count_.RemoveRefused();
+    } else {
+      connection_count_.RemoveServed();
+    }
     return;
   }
   const uint64_t id = next_id_++;
@@ -161,7 +163,11 @@ void EventLoop::AdoptOnLoop(StreamSocket socket, Admission admission) {
 
 void EventLoop::Forget(Connection& connection) {
   connections_.erase(connection.id());
-  connection_count_.Remove();
+  if (connection.turned_away()) {
+    connection_count_.RemoveRefused();
+  } else {
+    connection_count_.RemoveServed();
+  }
 }
 
 void EventLoop::EnterIdle(Connection& connection) {
@@ -174,9 +180,11 @@ void EventLoop::LeaveIdle(Connection& connection) {
   idle_count_.fetch_sub(1, std::memory_order_relaxed);
 }
 
-void EventLoop::CloseLongestIdle() {
+bool EventLoop::CloseLongestIdle() {
+  if (idle_.empty() || idle_.front()->HasUnreadInput()) return false;
   const std::shared_ptr<Connection> connection = idle_.front()->shared_from_this();
   connection->Close();
+  return true;
 }
 
 void EventLoop::ScheduleSweep() {

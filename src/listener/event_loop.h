@@ -31,37 +31,48 @@ struct ConnectionTimeouts {
   std::chrono::milliseconds request;
 };
 
-// How many connections there are over all event loops. Thread-safe.
+// How many connections there are over all event loops. Those that are served and those that are
+// only told 503 count apart: in a crowd there are always more of the latter, and in one count they
+// would take the place of the former until nobody is served. Thread-safe.
 class ConnectionCount {
  public:
-  explicit ConnectionCount(int64_t maximum) : maximum_(maximum) {}
+  ConnectionCount(int64_t served_max, int64_t refused_max)
+      : served_max_(served_max), refused_max_(refused_max) {}
 
-  void Add() {
-    const std::lock_guard lock(mutex_);
-    ++count_;
-  }
-  void Remove() {
-    const std::lock_guard lock(mutex_);
-    if (--count_ == 0) is_zero_.notify_all();
-  }
   bool IsFull() const {
     const std::lock_guard lock(mutex_);
-    return count_ >= maximum_;
+    return served_ >= served_max_;
   }
+  void AddServed() {
+    const std::lock_guard lock(mutex_);
+    ++served_;
+  }
+  // False, and nothing is counted, when there are so many that not even a refusal can be afforded.
+  bool AddRefused() {
+    const std::lock_guard lock(mutex_);
+    if (refused_ >= refused_max_) return false;
+    ++refused_;
+    return true;
+  }
+  void RemoveServed() { Remove(served_); }
+  void RemoveRefused() { Remove(refused_); }
+
   // Waits until there are none, for up to `timeout`.
   void AwaitZero(std::chrono::milliseconds timeout) const;
 
-  // Whether there are so many more that not even a refusal can be afforded.
-  bool IsOverfull() const {
+ private:
+  void Remove(int64_t& count) {
     const std::lock_guard lock(mutex_);
-    return count_ >= maximum_ + kRefusedConnectionsMax;
+    --count;
+    if (served_ + refused_ == 0) is_zero_.notify_all();
   }
 
- private:
-  const int64_t maximum_;
+  const int64_t served_max_;
+  const int64_t refused_max_;
   mutable std::mutex mutex_;  // of what follows
   mutable std::condition_variable is_zero_;
-  int64_t count_ = 0;
+  int64_t served_ = 0;
+  int64_t refused_ = 0;
 };
 
 // What to do with an accepted connection.
@@ -104,7 +115,8 @@ class EventLoop {
   void Forget(Connection& connection);
   void EnterIdle(Connection& connection);
   void LeaveIdle(Connection& connection);
-  void CloseLongestIdle();
+  // False when there is none, or when its next request is here already.
+  bool CloseLongestIdle();
 
   void AdoptOnLoop(StreamSocket socket, Admission admission);
   void ScheduleSweep();

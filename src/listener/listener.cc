@@ -45,7 +45,7 @@ class BeastListener final : public Listener {
 BeastListener::BeastListener(const Options& options, const Limits& limits, Logger logger)
     : shutdown_timeout_(options.shutdown_timeout_ms),
       logger_(std::move(logger)),
-      connection_count_(limits.connections_max) {
+      connection_count_(limits.connections_max, limits.refused_connections_max) {
   const ConnectionTimeouts timeouts{
       .idle = std::chrono::milliseconds(options.idle_timeout_ms),
       .header = std::chrono::milliseconds(options.header_timeout_ms),

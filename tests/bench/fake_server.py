@@ -1,13 +1,17 @@
 """A fake sync server for the tests of the load program. It keeps nothing: add-version gets a 200 with
 a version ID made up on the spot, and get-child-version a 404.
 
-    fake_server.py [--delay-ms N]     each answer comes N milliseconds after its request
+    fake_server.py [--delay-ms N] [--lose-every N]
+
+--delay-ms: each answer comes so many milliseconds after its request. --lose-every: every Nth request
+gets no answer, and its connection is closed.
 
 Prints the URL, and serves until its standard input ends.
 """
 
 import argparse
 import http.server
+import itertools
 import sys
 import threading
 import time
@@ -18,8 +22,13 @@ class Liar(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     delay_seconds = 0.0
+    lose_every = 0
+    requests = itertools.count(1)
 
     def _answer(self, status, headers):
+        if self.lose_every and next(self.requests) % self.lose_every == 0:
+            self.close_connection = True
+            return
         time.sleep(self.delay_seconds)  # what this server is for, not a wait for something
         self.send_response(status)
         self.send_header("Cache-Control", "no-store, max-age=0")
@@ -46,7 +55,10 @@ class Server(http.server.ThreadingHTTPServer):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--delay-ms", type=float, default=0)
-    Liar.delay_seconds = parser.parse_args().delay_ms / 1000
+    parser.add_argument("--lose-every", type=int, default=0)
+    arguments = parser.parse_args()
+    Liar.delay_seconds = arguments.delay_ms / 1000
+    Liar.lose_every = arguments.lose_every
     with Server(("127.0.0.1", 0), Liar) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)

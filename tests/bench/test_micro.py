@@ -57,7 +57,7 @@ def test_read_path(tmp_path):
     found = run("read-path", tmp_path, "clients:1000/|chain:10/")
     kinds = {name.split("/")[0] for name in found}
     assert kinds == {"head_one", "version_one", "head", "version", "head_cold", "version_cold",
-                     "catch_up", "chain_head", "chain_first", "chain_append"}
+                     "catch_up", "chain_head", "chain_first", "chain_middle", "chain_append"}
     # Not a matter of speed: the caches are what keeps a read of the head from reading any file.
     assert found["head_cold/clients:1000"]["p50_us"] > found["head/clients:1000"]["p50_us"]
 

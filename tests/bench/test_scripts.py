@@ -57,11 +57,14 @@ def test_run_quick_writes_a_report(tmp_path):
     server = report["servers"]["tcsync"]
     assert server["closed_memory"]["peak_mib"] >= server["closed_memory"]["idle_mib"] > 1
     assert [level["population"] for level in server["populations"]] == [20, 200]
+    crowd = report["crowd"][0]["loads"]
+    assert [result["connection_per_request"] for result in crowd] == [True, True]
+    assert all(result["answers"]["added"]["count"] > 0 for result in crowd)
     for name in plots.NAMES:
         assert (output / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert "<svg" in (output / f"{name}.svg").read_text()
     text = (output / "summary.md").read_text()
-    for words in ("A quick run", "### Whole servers", "### Open loop", "### Clients in the directory",
+    for words in ("A quick run", "### Whole servers", "### Open loop", "### A crowd", "### Clients in the directory",
                   "### Resident memory", "### Engine without HTTP: writes"):
         assert words in text
     # Every table has as many cells in each row as in its head.

@@ -28,6 +28,18 @@ void ExpectTryAgain(const HttpResponse& response) {
   EXPECT_GE(seconds, 1) << response;
 }
 
+// That many connections, each with an append that storage holds.
+std::vector<HttpClient> ConnectAndHold(TestServer& server, Script& script, int count) {
+  script.HoldAppends();
+  std::vector<HttpClient> busy;
+  for (int i = 0; i < count; ++i) {
+    busy.push_back(server.Connect());
+    EXPECT_TRUE(busy.back().Send(AddVersionRequest(RandomId(), kNil).Serialize()));
+  }
+  EXPECT_TRUE(script.WaitForHeldAppends(count));
+  return busy;
+}
+
 // If this fails, connections are taken without bound, until the process has no file descriptor left
 // for its database; or whoever is refused is not told why.
 TEST(ConnectionsMaxTest, WhenAllAreBusyTheNextIsToldToTryAgain) {
@@ -36,13 +48,7 @@ TEST(ConnectionsMaxTest, WhenAllAreBusyTheNextIsToldToTryAgain) {
   options.connections_max = kConnections;
   auto script = std::make_shared<Script>();
   TestServer server(options, std::make_unique<ScriptedStorage>(script));
-  script->HoldAppends();
-  std::vector<HttpClient> busy;
-  for (int i = 0; i < kConnections; ++i) {
-    busy.push_back(server.Connect());
-    ASSERT_TRUE(busy.back().Send(AddVersionRequest(RandomId(), kNil).Serialize()));
-  }
-  ASSERT_TRUE(script->WaitForHeldAppends(kConnections));
+  std::vector<HttpClient> busy = ConnectAndHold(server, *script, kConnections);
   for (int i = 0; i < 5; ++i) {
     HttpClient next = server.Connect();
     ExpectTryAgain(next.Exchange(HttpRequest()));
@@ -76,6 +82,44 @@ TEST(ConnectionsMaxTest, TheLongestIdleMakesRoomForANewOne) {
   EXPECT_EQ(fourth.ReadUntilClosed(), "") << "it has been idle for longest";
   EXPECT_EQ(clients[0].Exchange(HttpRequest()).status, 200);
   EXPECT_EQ(clients[2].Exchange(HttpRequest()).status, 200);
+}
+
+// If this fails, whoever comes to a crowded server can lose the request that is on its way: the
+// connection is closed, to make room for the next one, before the server has read from it.
+TEST(ConnectionsMaxTest, OneWhoseFirstRequestIsOnItsWayIsNotClosed) {
+  Options options = OptionsFor("memory");
+  options.connections_max = 3;
+  options.event_loops = 1;
+  TestServer server(options);
+  std::vector<HttpClient> first;
+  for (int i = 0; i < 3; ++i) first.push_back(server.Connect());
+  for (int i = 0; i < 3; ++i) ExpectTryAgain(server.Connect().Exchange(HttpRequest()));
+  for (HttpClient& client : first) EXPECT_EQ(client.Exchange(HttpRequest()).status, 200);
+}
+
+// If this fails, clients that are told to try again, and stay, take the places of those that are
+// served: in a crowd there are always enough of them to take every place.
+TEST(ConnectionsMaxTest, TheRefusedTakeNobodysPlace) {
+  constexpr int kConnections = 3;
+  Options options = OptionsFor("memory");
+  options.connections_max = kConnections;
+  auto script = std::make_shared<Script>();
+  TestServer server(options, std::make_unique<ScriptedStorage>(script));
+  std::vector<HttpClient> busy = ConnectAndHold(server, *script, kConnections);
+  const absl::Time begin = absl::Now();
+  std::vector<HttpClient> refused;
+  for (int i = 0; i < 2 * kConnections; ++i) {
+    refused.push_back(server.Connect());
+    ExpectTryAgain(refused.back().ReadResponse());
+  }
+  script->ReleaseAppends();
+  for (HttpClient& client : busy) {
+    EXPECT_EQ(client.ReadResponse().status, 200);
+    client = HttpClient();
+  }
+  // Those that were refused have not closed, and the server lingers for them, for two seconds.
+  EXPECT_TRUE(Eventually([&] { return server.Connect().Exchange(HttpRequest()).status == 200; }));
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(2)) << "only the end of lingering made room";
 }
 
 // If this fails, connections that never send anything lock everybody out.
