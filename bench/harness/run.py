@@ -47,7 +47,7 @@ class Plan:
 
 class QuickPlan(Plan):
     """Just enough to see that everything works; the numbers mean little."""
-    seconds = 0.2
+    seconds = 0.5
     warmup_seconds = 0.05
     sync_count = 20
     micro_arguments = ["--benchmark_min_time=0.001",

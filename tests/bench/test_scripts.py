@@ -16,7 +16,7 @@ def test_compare_two_servers(tmp_path, server):
     (tmp_path / "other").mkdir()
     with tcsync_server(tmp_path / "other") as other:
         done = run_script("compare.sh", server, other, "add-version:2", "get-child-404:4", "--rounds",
-                          "3", "--seconds", "0.1")
+                          "3", "--seconds", "0.3")
     assert done.returncode == 0, done.stdout + done.stderr
     rows = ROW.findall(done.stdout)
     assert [row[0] for row in rows] == ["add-version:2", "get-child-404:4"]
@@ -31,7 +31,7 @@ def test_compare_finds_a_liar(server, liar_first):
     """If this fails, a comparison with a server that stores nothing is believed."""
     with fake_server() as liar:
         urls = (liar, server) if liar_first else (server, liar)
-        done = run_script("compare.sh", *urls, "add-version:2", "--rounds", "2", "--seconds", "0.1")
+        done = run_script("compare.sh", *urls, "add-version:2", "--rounds", "2", "--seconds", "0.3")
     assert done.returncode == 1
     assert "a version that was added is not there" in done.stdout
     assert not ROW.search(done.stdout)
