@@ -78,6 +78,11 @@ class Computer:
             **{name: os.environ[name] for name in ("PYTHONPATH", "TCSYNC_LIBRARY") if name in os.environ},
         }
 
+    @property
+    def task_script(self):
+        """The `task` on this computer's PATH."""
+        return self._bin / "task"
+
     def trust(self, authority):
         """As if that authority's certificate were installed in the system."""
         copy = self.home / "authority.pem"
@@ -91,23 +96,23 @@ class Computer:
 
     def wrap_task(self, before):
         """Lets a line of shell run before each `task`, which may end it."""
-        script = self._bin / "task"
+        script = self.task_script
         shebang, body = script.read_text(encoding="utf-8").split("\n", 1)
         script.write_text(f"{shebang}\n{before}\n{body}", encoding="utf-8")
 
     def copy_task(self, name):
         """Puts a copy of the `task` that the last wrap_task began to wrap beside it."""
-        lines = (self._bin / "task").read_text(encoding="utf-8").split("\n")
+        lines = (self.task_script).read_text(encoding="utf-8").split("\n")
         copy = self._bin / name
         copy.write_text("\n".join([lines[0], *lines[2:]]), encoding="utf-8")
         copy.chmod(0o755)
 
     def unwrap_task(self, name):
         """Takes that copy for `task` again."""
-        (self._bin / name).replace(self._bin / "task")
+        (self._bin / name).replace(self.task_script)
 
     def _write_task(self, body):
-        script = self._bin / "task"
+        script = self.task_script
         script.write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
         script.chmod(0o755)
 
