@@ -19,7 +19,7 @@ from support import run_bounded
 
 TIMEOUT_S = 60
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-SCREEN = (50, 160)
+ROWS, COLUMNS = 50, 160
 
 # `fake_task(NAME)`: the body of a shell script.
 FAKE_TASKS = {
@@ -178,9 +178,9 @@ class Computer:
         assert document.get("exit_code", done.returncode) == done.returncode, done.stdout
         return document
 
-    def terminal(self, *arguments, **variables):
+    def terminal(self, *arguments, columns=COLUMNS, **variables):
         """Starts tcsync at a terminal."""
-        return Terminal([*self.program, *map(str, arguments)], {**self.environment, **variables})
+        return Terminal([*self.program, *map(str, arguments)], {**self.environment, **variables}, columns)
 
     def pair(self):
         """The pairing code, as `tcsync pair` shows it."""
@@ -197,9 +197,9 @@ class Computer:
 class Terminal:
     """A program at a pseudo-terminal, and the person who answers it."""
 
-    def __init__(self, command, environment):
+    def __init__(self, command, environment, columns=COLUMNS):
         self._process = pexpect.spawn(
-            command[0], command[1:], env=environment, encoding="utf-8", timeout=TIMEOUT_S, dimensions=SCREEN
+            command[0], command[1:], env=environment, encoding="utf-8", timeout=TIMEOUT_S, dimensions=(ROWS, columns)
         )
         self._seen = ""
         self.pid = self._process.pid

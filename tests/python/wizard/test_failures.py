@@ -404,9 +404,17 @@ def test_secrets_that_cannot_be_read(server, first, tmp_path):
     flags = ("setup", "--server-url", server.url, "--client-id", UNKNOWN_ID)
     two_lines = tmp_path / "two"
     two_lines.write_text("one\ntwo\n", encoding="utf-8")
-    for source in (tmp_path / "absent", two_lines, "/dev/null"):
+    long_line = tmp_path / "long"
+    long_line.write_text("x" * 20_000, encoding="utf-8")
+    for source, problem in {
+        tmp_path / "absent": "No such file",
+        two_lines: "more than one line",
+        long_line: "too long",
+        "/dev/null": "empty",
+    }.items():
         outcome = first.json(*flags, "--secret-file", source)
         assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["secret-unreadable"], 2)
+        assert problem in outcome["messages"][0]["text"]
     assert first.json(*flags, "--secret-fd", "77")["messages"][0]["id"] == "secret-unreadable"
 
 
