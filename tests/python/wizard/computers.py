@@ -19,7 +19,7 @@ from support import run_bounded
 
 TIMEOUT_S = 60
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-SCREEN = (50, 160)
+ROWS, COLUMNS = 50, 160
 
 # `fake_task(NAME)`: the body of a shell script.
 FAKE_TASKS = {
@@ -78,6 +78,11 @@ class Computer:
             **{name: os.environ[name] for name in ("PYTHONPATH", "TCSYNC_LIBRARY") if name in os.environ},
         }
 
+    @property
+    def task_script(self):
+        """The `task` on this computer's PATH."""
+        return self._bin / "task"
+
     def trust(self, authority):
         """As if that authority's certificate were installed in the system."""
         copy = self.home / "authority.pem"
@@ -91,23 +96,23 @@ class Computer:
 
     def wrap_task(self, before):
         """Lets a line of shell run before each `task`, which may end it."""
-        script = self._bin / "task"
+        script = self.task_script
         shebang, body = script.read_text(encoding="utf-8").split("\n", 1)
         script.write_text(f"{shebang}\n{before}\n{body}", encoding="utf-8")
 
     def copy_task(self, name):
         """Puts a copy of the `task` that the last wrap_task began to wrap beside it."""
-        lines = (self._bin / "task").read_text(encoding="utf-8").split("\n")
+        lines = (self.task_script).read_text(encoding="utf-8").split("\n")
         copy = self._bin / name
         copy.write_text("\n".join([lines[0], *lines[2:]]), encoding="utf-8")
         copy.chmod(0o755)
 
     def unwrap_task(self, name):
         """Takes that copy for `task` again."""
-        (self._bin / name).replace(self._bin / "task")
+        (self._bin / name).replace(self.task_script)
 
     def _write_task(self, body):
-        script = self._bin / "task"
+        script = self.task_script
         script.write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
         script.chmod(0o755)
 
@@ -173,9 +178,9 @@ class Computer:
         assert document.get("exit_code", done.returncode) == done.returncode, done.stdout
         return document
 
-    def terminal(self, *arguments, **variables):
+    def terminal(self, *arguments, columns=COLUMNS, **variables):
         """Starts tcsync at a terminal."""
-        return Terminal([*self.program, *map(str, arguments)], {**self.environment, **variables})
+        return Terminal([*self.program, *map(str, arguments)], {**self.environment, **variables}, columns)
 
     def pair(self):
         """The pairing code, as `tcsync pair` shows it."""
@@ -192,9 +197,9 @@ class Computer:
 class Terminal:
     """A program at a pseudo-terminal, and the person who answers it."""
 
-    def __init__(self, command, environment):
+    def __init__(self, command, environment, columns=COLUMNS):
         self._process = pexpect.spawn(
-            command[0], command[1:], env=environment, encoding="utf-8", timeout=TIMEOUT_S, dimensions=SCREEN
+            command[0], command[1:], env=environment, encoding="utf-8", timeout=TIMEOUT_S, dimensions=(ROWS, columns)
         )
         self._seen = ""
         self.pid = self._process.pid

@@ -2,8 +2,11 @@
 
 import contextlib
 import datetime
+import http.client
 import ipaddress
+import re
 import socket
+import socketserver
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,29 +28,37 @@ def free_port():
         return probe.getsockname()[1]
 
 
+class _Handler(BaseHTTPRequestHandler):
+    """Answers every request with what `respond` returns: status, headers, and content, which may be shorter than a
+    Content-Length says."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        status, headers, content = self.respond(body)
+        headers = {"Content-Length": str(len(content)), **headers}
+        self.send_response_only(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+        self.close_connection = int(headers["Content-Length"]) != len(content)
+
+    do_POST = do_GET
+
+    def handle(self):
+        with contextlib.suppress(ConnectionError):  # A client that wants no more of an answer closes in the middle.
+            super().handle()
+
+    def log_message(self, *_):
+        pass
+
+
 @contextlib.contextmanager
-def answering(status, headers=(), body=b"no\n"):
-    """An HTTP server that gives the same answer to everything; yields its URL."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self):
-            self.send_response(status)
-            for name, value in headers:
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def do_POST(self):
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            self.do_GET()
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+def _listening(handler):
+    """Serves on loopback; yields the URL."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     try:
@@ -57,11 +68,55 @@ def answering(status, headers=(), body=b"no\n"):
         server.server_close()
 
 
+def answering(status, headers=(), body=b"no\n"):
+    """A fake server that gives the same answer to everything; yields its URL."""
+
+    class Handler(_Handler):
+        def respond(self, _):
+            return status, dict(headers), body
+
+    return _listening(Handler)
+
+
+def gateway(server_url, spoiled, answer):
+    """A fake gateway before a real server; yields its URL. It passes everything on, but requests whose "METHOD /path"
+    matches `spoiled` get what `answer` returns, which is given a function that passes the request on."""
+
+    class Handler(_Handler):
+        def respond(self, body):
+            def pass_on():
+                with contextlib.closing(
+                    http.client.HTTPConnection(server_url.removeprefix("http://"), timeout=CONNECT_TIMEOUT_S)
+                ) as server:
+                    server.request(self.command, self.path, body or None, dict(self.headers))
+                    response = server.getresponse()
+                    return response.status, dict(response.headers), response.read()
+
+            return answer(pass_on) if re.match(spoiled, f"{self.command} {self.path}") else pass_on()
+
+    return _listening(Handler)
+
+
 @contextlib.contextmanager
 def silent():
     """Accepts connections and never says a word; yields its URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def refusing_tls():
+    """A fake TLS server that ends every handshake with the alert handshake_failure; yields its URL."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.recv(CHUNK_BYTES)
+            self.request.sendall(bytes.fromhex("15 0303 0002 02 28"))
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        yield f"https://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
 
 
 class Authority:

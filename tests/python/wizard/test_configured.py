@@ -156,6 +156,19 @@ def test_a_failed_exchange_puts_everything_back(start_server, first):
     first.task("sync")
 
 
+def test_an_export_that_cannot_be_read_changes_nothing(start_server, paired):
+    """If it fails, old data is moved aside although its tasks were never read."""
+    before, taskrc = paired.tasks(), paired.taskrc.read_bytes()
+    paired.wrap_task('case "$*" in *export*) echo "[{"; exit 0;; esac')
+    paired.copy_task("real-task")
+    url = start_server().url
+    outcome = paired.json("setup", "--first-computer", "--server-url", url, "--replace", "--fresh-replica")
+    assert (ids(outcome), outcome["exit_code"]) == (["task-output-unknown"], 4), outcome
+    paired.unwrap_task("real-task")
+    assert paired.taskrc.read_bytes() == taskrc
+    assert paired.tasks() == before
+
+
 def test_a_second_computer_with_another_past_joins_with_all_its_tasks(start_server, paired, new_computer):
     """If it fails, a computer that synced with another server cannot join, or loses its tasks by joining."""
     elsewhere, second = start_server(), new_computer()

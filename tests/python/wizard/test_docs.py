@@ -19,6 +19,7 @@ DOCS = REPOSITORY / "docs"
 TROUBLESHOOTING = DOCS / "troubleshooting.md"
 PAGES = ("multi-computer-setup.md", "tester-guide.md")
 SOURCE = REPOSITORY / "capi" / "python" / "src" / "tcsync"
+TESTS = Path(__file__).resolve().parent
 WRITE = os.environ.get("TCSYNC_WRITE_DOCS") == "1"
 
 
@@ -71,6 +72,13 @@ def test_every_message_is_used():
     """If it fails, the page explains what no program says any more."""
     code = "".join(path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py") if path.name != "messages.py")
     assert [name for name in MESSAGES if f'"{name}"' not in code] == []
+
+
+def test_every_message_is_tested():
+    """If it fails, nobody knows whether a message comes when it should: add a test that brings it about and expects it
+    by its name. (That a test names it is what can be seen here.)"""
+    tests = "".join(path.read_text(encoding="utf-8") for path in TESTS.rglob("test_*.py"))
+    assert [name for name in MESSAGES if f'"{name}"' not in tests and f"[{name}]" not in tests] == []
 
 
 def test_every_failure_of_the_library_has_a_message():

@@ -1,10 +1,13 @@
 """Every way in which a server, credentials or flags do not fit: each is told for what it is, and nothing is changed."""
 
 import contextlib
+import shlex
 
 import pytest
 from computers import python_command
-from servers import answering, free_port, silent, tls_front
+from servers import answering, free_port, gateway, refusing_tls, silent, tls_front
+
+from tcsync import NIL_VERSION, RemoteServer, decode_pairing_code, fetch_history
 
 UNKNOWN_ID = "123e4567-e89b-42d3-a456-426614174000"
 
@@ -23,10 +26,12 @@ PLAIN_FAILURES = {
     "server-timeout": lambda context: context.enter_context(silent()),
     "server-too-many-requests": http(429, ("Retry-After", "30")),
     "server-broken": http(500),
+    "server-full": http(507),
     "server-unavailable": http(503, ("Retry-After", "30")),
     "server-redirects": http(301, ("Location", "https://elsewhere.example.com/")),
     "server-no-sync-server": http(200),
     "tls-not-spoken": lambda context: context.enter_context(answering(200)).replace("http:", "https:"),
+    "tls-failed": lambda context: context.enter_context(refusing_tls()),
 }
 
 
@@ -40,6 +45,150 @@ def test_each_failure_of_a_server_has_its_own_message(first, identifier):
     assert outcome["exit_code"] == 5
     assert url.removeprefix("https://").removeprefix("http://") in outcome["messages"][0]["text"]
     assert first.files() == {}, "a failed setup changed something"
+
+
+SNAPSHOT = "GET /v1/client/snapshot"
+LATER_VERSION = f"GET /v1/client/get-child-version/(?!{NIL_VERSION})"
+HISTORY_SEGMENT = "application/vnd.taskchampion.history-segment"
+MEGABYTES = 1024 * 1024
+
+
+def damaged(pass_on):
+    status, headers, content = pass_on()
+    return status, headers, content[:-1] + bytes(byte ^ 1 for byte in content[-1:])
+
+
+# Failures in the middle of fetching: the finding, its exit status, which requests fail, and how.
+FETCHING_FAILURES = {
+    "server-rejects": (5, LATER_VERSION, lambda _pass_on: (400, {}, b"no")),
+    "server-network": (5, LATER_VERSION, lambda _pass_on: (200, {"Content-Length": "100"}, b"half of it")),
+    "server-answer-too-large": (
+        5,
+        LATER_VERSION,
+        lambda _pass_on: (200, {"Content-Type": HISTORY_SEGMENT, "Content-Length": str(101 * MEGABYTES)}, b""),
+    ),
+    "data-damaged": (6, SNAPSHOT, damaged),
+}
+
+
+@pytest.mark.parametrize("identifier", FETCHING_FAILURES)
+def test_each_failure_of_fetching_has_its_own_message(server, paired, second, identifier):
+    """If it fails, a server that goes wrong in the middle of a history is blamed for something else, or a history that
+    was fetched by halves is taken for all of it."""
+    exit_code, spoiled, answer = FETCHING_FAILURES[identifier]
+    flags = ("--client-id", paired.json("show")["client_id"], "--secret-file", "-")
+    with gateway(server.url, spoiled, answer) as url:
+        outcome = second.json("setup", "--server-url", url, *flags, given=paired.secret())
+    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == ([identifier], exit_code)
+    assert second.files() == {}, "something was written before the data was unsealed"
+
+
+def test_data_that_is_no_history(server, paired, second):
+    """If it fails, data that another program sealed with the right secret ends in a traceback, or is synced."""
+    code = paired.pair()
+    with RemoteServer(decode_pairing_code(code)) as remote:
+        remote.add_version(fetch_history(remote).latest_version_id, b"no JSON")
+    outcome = second.json("setup", "--pairing-code-file", "-", given=code)
+    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["history-unreadable"], 6)
+    assert second.files() == {}
+
+
+def test_a_history_that_takes_too_long(server, paired, second, tmp_path):
+    """If it fails, a server that sends version after version keeps a person waiting for ever."""
+    program = tmp_path / "slow.py"
+    program.write_text(
+        "import itertools, tcsync.history, types\n"
+        "tcsync.history.time = types.SimpleNamespace(monotonic=itertools.count(0, 1000).__next__)\n"
+        "from tcsync.cli import main\n"
+        "main()\n",
+        encoding="utf-8",
+    )
+    code = paired.pair()
+    second.program = [*python_command(), str(program)]
+    outcome = second.json("setup", "--pairing-code-file", "-", given=code)
+    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["history-slow"], 5)
+    assert second.files() == {}
+
+
+def test_a_proxy_that_is_not_there(server, first):
+    """If it fails, a server that is well is blamed for this computer's proxy settings."""
+    proxy = f"127.0.0.1:{free_port()}"
+    outcome = first.json("setup", "--first-computer", "--server-url", server.url, http_proxy=f"http://{proxy}")
+    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["server-proxy"], 5)
+    assert proxy in outcome["messages"][0]["text"]
+    assert first.files() == {}
+
+
+def test_a_server_that_takes_less(server, first):
+    """If it fails, the limit of a gateway is reported as a failure of Taskwarrior, or settings that
+    never worked are left behind."""
+    with gateway(server.url, "POST /v1/client/add-version/", lambda _pass_on: (413, {}, b"")) as url:
+        outcome = first.json("setup", "--first-computer", "--server-url", url)
+    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["server-takes-less"], 5)
+    assert first.files() == {}
+
+
+def test_a_server_that_never_agrees(server, first):
+    """If it fails, a sync that can come to no end is not told from one that failed for another reason."""
+    first.add("Buy milk")
+    before = first.files()
+    conflict = (409, {"X-Parent-Version-Id": UNKNOWN_ID}, b"")
+    with gateway(server.url, "POST /v1/client/add-version/", lambda _pass_on: conflict) as url:
+        outcome = first.json("setup", "--first-computer", "--server-url", url)
+    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["sync-diverged"], 4), outcome
+    assert first.files() == before
+
+
+def test_another_computer_that_syncs_at_the_same_time(paired, second):
+    """If it fails, the setup says that both have the same tasks although they have not."""
+    # The first computer adds a task right after the second one's sync, before that reads back what is there.
+    late = " && ".join(
+        f"env HOME={paired.home} {shlex.quote(str(paired.task_script))} rc.confirmation=off {command}"
+        for command in ("add Late", "sync")
+    )
+    second.wrap_task(f'case "$*" in *" sync") "$(dirname "$0")/real-task" "$@" && {late}; exit;; esac')
+    second.copy_task("real-task")
+    outcome = second.json("setup", "--pairing-code-file", "-", given=paired.pair())
+    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["read-back-differs"], 1)
+    assert (outcome["result"], outcome["tasks"]) == ("done", {"all": 3, "pending": 3})
+
+
+def test_merging_that_is_not_wanted(paired, second):
+    """If it fails, somebody else's tasks are mixed with one's own against one's will."""
+    second.add("Water plants")
+    before = second.files()
+    outcome = second.json("setup", "--pairing-code-file", "-", "--no-merge", given=paired.pair())
+    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["declined"], 8)
+    assert second.files() == before
+
+
+@pytest.mark.parametrize(
+    ("identifier", "flags", "given"),
+    [
+        ("url-invalid", ("--first-computer", "--server-url", "ftp://sync.example.com"), ""),
+        ("pairing-code-invalid", ("--pairing-code-file", "-"), "TCSYNC-05XXXXXX"),
+        ("secret-invalid", ("--server", "cloud", "--client-id", UNKNOWN_ID, "--secret-file", "-"), "  "),
+    ],
+)
+def test_values_of_flags_that_make_no_sense(first, identifier, flags, given):
+    """If it fails, a script's wrong value is sent to a server, or ends in a traceback."""
+    outcome = first.json("setup", *flags, given=given)
+    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == ([identifier], 6)
+    assert first.files() == {}
+
+
+def test_a_computer_without_sync_settings(first):
+    """If it fails, a script cannot tell a computer that was never set up from a broken one."""
+    first.write_taskrc("# mine\n")
+    outcome = first.json("show")
+    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["sync-not-configured"], 9)
+
+
+def test_a_library_that_is_not_there(first):
+    """If it fails, a broken installation shows a traceback instead of what to do."""
+    outcome = first.json("setup", "--first-computer", "--server", "cloud", TCSYNC_LIBRARY="/no/such/library.so")
+    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["library-failed"], 1)
+    assert first.files() == {}
 
 
 def test_rejections_and_waits_are_told(first):
@@ -255,9 +404,17 @@ def test_secrets_that_cannot_be_read(server, first, tmp_path):
     flags = ("setup", "--server-url", server.url, "--client-id", UNKNOWN_ID)
     two_lines = tmp_path / "two"
     two_lines.write_text("one\ntwo\n", encoding="utf-8")
-    for source in (tmp_path / "absent", two_lines, "/dev/null"):
+    long_line = tmp_path / "long"
+    long_line.write_text("x" * 20_000, encoding="utf-8")
+    for source, problem in {
+        tmp_path / "absent": "No such file",
+        two_lines: "more than one line",
+        long_line: "too long",
+        "/dev/null": "empty",
+    }.items():
         outcome = first.json(*flags, "--secret-file", source)
         assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["secret-unreadable"], 2)
+        assert problem in outcome["messages"][0]["text"]
     assert first.json(*flags, "--secret-fd", "77")["messages"][0]["id"] == "secret-unreadable"
 
 

@@ -193,3 +193,16 @@ def test_show_masks_the_secret(paired):
     assert paired.secret() not in paired.tcsync("show").stdout
     assert "********" in paired.tcsync("show").stdout
     assert json.loads(paired.tcsync("show", "--json", "--reveal").stdout)["secret"] == paired.secret()
+
+
+def test_a_narrow_terminal(server, first):
+    """If it fails, words are torn apart at the edge of a usual terminal, or what is copied from it has gaps."""
+    first.add("Buy milk")
+    terminal = first.terminal("setup", "--first-computer", "--server-url", server.url, columns=80)
+    assert terminal.end() == 0
+    whole = {first.pair(), first.secret()}
+    for line in terminal.screen.split("\n"):
+        assert len(line) <= 80 or len(line.split()) == 1 or whole & set(line.split()), line
+    # No line end within them: a terminal that breaks a long line copies it as one.
+    assert all(value in terminal.screen for value in whole)
+    assert "answer yes to “existing\n  credentials”" in terminal.screen

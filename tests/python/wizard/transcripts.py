@@ -12,8 +12,10 @@ TCSYNC_WRITE_DOCS=1 pytest tests/python/wizard/test_docs.py    writes the pages 
 
 import re
 
-from computers import Terminal, plain_text
+from computers import COLUMNS, Terminal, plain_text
 
+#: So wide that nothing is wrapped: where, would depend on how long the paths of this run are.
+WIDE = 1000
 EXAMPLE_CLIENT_ID = "9d5cf1df-12b8-4def-872b-4e3c54ca091d"
 EXAMPLE_SECRET = "9f9edb6ef38b6772c9adf9b0a99138688051936a2f7cf2c5b11b665a8ff9ea77"
 EXAMPLE_OWN_URL = "https://tasks.example.org"
@@ -39,7 +41,7 @@ class Recording:
         words = (arguments[0] if arguments else "").split("|")
         words = [word for part in words for word in part.split()]
         full = [*computer.program, *words] if program == "tcsync" else ["task", "rc.confirmation=off", *words]
-        terminal = Terminal(full, computer.environment)
+        terminal = Terminal(full, computer.environment, WIDE if program == "tcsync" else COLUMNS)
         for prompt, answer in answers:
             terminal.answer(prompt, answer)
         self.status = terminal.end()

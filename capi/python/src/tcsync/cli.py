@@ -251,7 +251,7 @@ def show(reveal: bool, as_json: bool) -> None:
             click.echo(json.dumps({name.lower().replace(" ", "_"): value for name, value in shown.items()}, indent=2))
             return
         for name, value in shown.items():
-            console.line(f"{name + ':':<14}{value}")
+            console.exact(f"{name + ':':<14}{value}")
 
 
 def _configured() -> Credentials:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from textwrap import TextWrapper
 from typing import IO
 
 from rich.console import Console as RichConsole
@@ -14,7 +15,7 @@ _INDENT = "  "
 
 
 class Console:
-    """Lines for a person. Nothing is wrapped or interpreted, so that what is pasted from the screen is whole."""
+    """Lines for a person. On a terminal sentences are wrapped between words; nothing is interpreted."""
 
     def __init__(self, stream: IO[str] | None = None, *, quiet: bool = False) -> None:
         stream = stream or sys.stdout
@@ -27,10 +28,15 @@ class Console:
     def heading(self, text: str) -> None:
         self._rich.print(text, style="bold", markup=False, soft_wrap=True)
 
-    def line(self, text: str = "", *, style: str = "") -> None:
-        """One line or several, each indented like all of the conversation."""
-        for part in text.split("\n"):
-            self._rich.print(f"{_INDENT}{part}".rstrip(), style=style, markup=False, soft_wrap=True)
+    def line(self, text: str = "") -> None:
+        """A sentence or several, indented like all of the conversation; each "\\n" in it begins a paragraph."""
+        for paragraph in text.split("\n"):
+            words = paragraph.lstrip()
+            self._paragraph(words, indent=_INDENT + " " * (len(paragraph) - len(words)))
+
+    def exact(self, text: str) -> None:
+        """One line of what a person copies, such as a pairing code: never wrapped, however narrow the terminal is."""
+        self._rich.print(f"{_INDENT}{text}", markup=False, soft_wrap=True)
 
     def done(self, text: str) -> None:
         self._marked("ok", text, "green")
@@ -43,11 +49,25 @@ class Console:
         check that found it."""
         where = f"{link}: " if link else ""
         self._marked("!!", f"{where}{finding.text} [{finding.identifier}]", "red")
-        self.line(f"   Try: {finding.remedy}")
+        self._paragraph(f"Try: {finding.remedy}", indent=_INDENT + "   ", hang=5)
 
     def raw(self, text: str) -> None:
         """Text that has to stand as it is, such as a QR code."""
         self._rich.print(text, end="", markup=False, soft_wrap=True)
 
     def _marked(self, mark: str, text: str, style: str) -> None:
-        self.line(f"{mark}: {text}", style=style)
+        self._paragraph(f"{mark}: {text}", indent=_INDENT, hang=len(mark) + 2, style=style)
+
+    def _paragraph(self, text: str, *, indent: str, hang: int = 0, style: str = "") -> None:
+        rows = [f"{indent}{text}".rstrip()]
+        if self.is_terminal and text:
+            # A word that is wider than the terminal stays whole, such as a path.
+            rows = TextWrapper(
+                self._rich.width,
+                initial_indent=indent,
+                subsequent_indent=indent + " " * hang,
+                break_long_words=False,
+                break_on_hyphens=False,
+            ).wrap(text)
+        for row in rows:
+            self._rich.print(row, style=style, markup=False, soft_wrap=True)

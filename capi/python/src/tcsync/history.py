@@ -13,7 +13,7 @@ import json
 import time
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -63,14 +63,10 @@ class History:
 
     @property
     def counts(self) -> TaskCounts:
-        return count_statuses(self.tasks.values())
-
-
-def count_statuses(tasks: Iterable[Mapping[str, str]]) -> TaskCounts:
-    """Counts tasks by status; a task without one is pending, as Taskwarrior takes it."""
-    counts = Counter(task.get("status", "pending") for task in tasks)
-    known = {name: counts.pop(name, 0) for name in ("pending", "completed", "deleted", "recurring")}
-    return TaskCounts(**known, other=counts.total())
+        """The tasks by status; one without a status is pending, as Taskwarrior takes it."""
+        counts = Counter(task.get("status", "pending") for task in self.tasks.values())
+        known = {name: counts.pop(name, 0) for name in ("pending", "completed", "deleted", "recurring")}
+        return TaskCounts(**known, other=counts.total())
 
 
 def fetch_history(

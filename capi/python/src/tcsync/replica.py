@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,11 +45,6 @@ class Replica:
     @property
     def has_synced(self) -> bool:
         return self.base_version != NIL_VERSION
-
-    @property
-    def task_counts(self) -> Counter[str]:
-        """How many tasks there are of each status."""
-        return Counter(task.get("status", "pending") for task in self.tasks.values())
 
 
 def read_replica(data_directory: Path) -> Replica:

@@ -80,7 +80,7 @@ class ServerCheck:
         """The data of a client that has some. Stop when there is none."""
         history = self.history()
         if history.is_empty:
-            raise Stop(find("history-empty", url=self._credentials.url, client_id=self._credentials.client_id))
+            raise Stop(find("history-empty", client_id=self._credentials.client_id))
         return history
 
     def position(self, base_version: UUID, history: History) -> Position:

@@ -51,7 +51,7 @@ class Source:
             raise Stop(find("secret-unreadable", what=what, source=place, detail=error.strerror)) from None
         lines = text.strip("\r\n").splitlines()
         if len(lines) != 1 or len(data) > _SECRET_INPUT_BYTES_MAX:
-            problem = "it is empty" if not lines else "it has more than one line"
+            problem = "it has more than one line" if len(lines) > 1 else "it is too long" if lines else "it is empty"
             raise Stop(find("secret-unreadable", what=what, source=place, detail=problem))
         return lines[0]
 

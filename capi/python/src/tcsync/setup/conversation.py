@@ -115,7 +115,7 @@ class Conversation:
         """Whether what is configured is to be replaced."""
         self.console.line(heading.format(path=path))
         for name, value in values.items():
-            self.console.line(f"  {name} = {value}")
+            self.console.exact(f"  {name} = {value}")
         if self._answers.replace is not None:
             return self._answers.replace
         flag = "--replace or --keep"
@@ -172,7 +172,7 @@ class Conversation:
         self.console.line()
         self.console.line(texts.CREDENTIALS_HEADING)
         for name, value in describe(credentials, reveal=reveal).items():
-            self.console.line(f"  {name + ':':<14}{value}")
+            self.console.exact(f"  {name + ':':<14}{value}")
         self.console.line()
         if reveal:
             self._show_code(encode_pairing_code(credentials))
@@ -184,7 +184,7 @@ class Conversation:
 
     def _show_code(self, code: Secret) -> None:
         self.console.line(texts.PAIRING_CODE)
-        self.console.line(f"  {code.reveal()}")
+        self.console.exact(f"  {code.reveal()}")
         if self._answers.qr:
             self.console.line(texts.QR_HEADING)
             self.console.raw(pairing_code_qr(code))

@@ -33,8 +33,8 @@ KEPT_UNVERIFIED = "Kept as it is. It has not synced yet: `tcsync doctor` finishe
 SAME = "These very settings are there already; nothing was changed."
 
 MERGING = (
-    "This computer already has {local}. Syncing merges them with those from the server:\n"
-    "afterwards every computer has all of both, and nothing is deleted. It cannot be undone with `task undo`."
+    "This computer already has {local}. Syncing merges them with those from the server.\n"
+    "Afterwards every computer has all of both, and nothing is deleted. It cannot be undone with `task undo`."
 )
 MERGE = "Merge the tasks of this computer with those on the server?"
 EXCHANGING = (
@@ -72,8 +72,9 @@ ON_THE_OTHER = (
     "`tcsync pair` shows it again, and with --qr as a QR code."
 )
 KEEP_SAFE = (
-    "Whoever has the pairing code or the secret has your tasks. Nobody can recover a lost secret, not even the\n"
-    "server's operator: keep the pairing code in a safe place, such as a password manager.\n"
+    "Whoever has the pairing code or the secret has your tasks.\n"
+    "Nobody can recover a lost secret, not even the server's operator.\n"
+    "Keep the pairing code in a safe place, such as a password manager.\n"
     "`task undo` only undoes what has not been synced yet."
 )
 SECOND_DONE = "Both computers are in sync. Run `task sync` on each to exchange changes from now on."
