@@ -201,18 +201,8 @@ def remote_probe(remote: RemoteHandle) -> c.tcsync_probe:
 
 def remote_get_child_version(remote: RemoteHandle, parent_version_id: UUID) -> tuple[int, UUID | None, bytes]:
     """The outcome, and for TCSYNC_OUTCOME_FOUND the version's ID and plaintext."""
-    version_id = ctypes.create_string_buffer(c.TCSYNC_UUID_TEXT_SIZE)
-    outcome = ctypes.c_int32()
-    plaintext = ctypes.POINTER(c.tcsync_bytes)()
-    error = ctypes.POINTER(c.tcsync_error)()
-    code = _interruptible(
-        remote,
-        lambda pointer: library().tcsync_remote_get_child_version(
-            pointer, _text(parent_version_id), byref(outcome), version_id, byref(plaintext), byref(error)
-        ),
-    )
-    _check(code, error)
-    return outcome.value, _uuid(version_id), _take(plaintext)
+    parent = _text(parent_version_id)
+    return _fetch(remote, lambda pointer, *out: library().tcsync_remote_get_child_version(pointer, parent, *out))
 
 
 def remote_add_version(remote: RemoteHandle, parent_version_id: UUID, plaintext: bytes) -> tuple[int, UUID | None, int]:
@@ -239,18 +229,7 @@ def remote_add_version(remote: RemoteHandle, parent_version_id: UUID, plaintext:
 
 def remote_get_snapshot(remote: RemoteHandle) -> tuple[int, UUID | None, bytes]:
     """The outcome, and for TCSYNC_OUTCOME_FOUND the snapshot's version ID and plaintext."""
-    version_id = ctypes.create_string_buffer(c.TCSYNC_UUID_TEXT_SIZE)
-    outcome = ctypes.c_int32()
-    plaintext = ctypes.POINTER(c.tcsync_bytes)()
-    error = ctypes.POINTER(c.tcsync_error)()
-    code = _interruptible(
-        remote,
-        lambda pointer: library().tcsync_remote_get_snapshot(
-            pointer, byref(outcome), version_id, byref(plaintext), byref(error)
-        ),
-    )
-    _check(code, error)
-    return outcome.value, _uuid(version_id), _take(plaintext)
+    return _fetch(remote, lambda pointer, *out: library().tcsync_remote_get_snapshot(pointer, *out))
 
 
 def remote_add_snapshot(remote: RemoteHandle, version_id: UUID, plaintext: bytes) -> None:
@@ -262,6 +241,19 @@ def remote_add_snapshot(remote: RemoteHandle, version_id: UUID, plaintext: bytes
         ),
     )
     _check(code, error)
+
+
+def _fetch(remote: RemoteHandle, call: Callable[..., int]) -> tuple[int, UUID | None, bytes]:
+    """Makes a call that ends with the outputs outcome, version_id, plaintext and error, and returns the first three."""
+    version_id = ctypes.create_string_buffer(c.TCSYNC_UUID_TEXT_SIZE)
+    outcome = ctypes.c_int32()
+    plaintext = ctypes.POINTER(c.tcsync_bytes)()
+    error = ctypes.POINTER(c.tcsync_error)()
+    code = _interruptible(
+        remote, lambda pointer: call(pointer, byref(outcome), version_id, byref(plaintext), byref(error))
+    )
+    _check(code, error)
+    return outcome.value, _uuid(version_id), _take(plaintext)
 
 
 def _interruptible(remote: RemoteHandle, call: Callable[[_Pointer[c.tcsync_remote]], int]) -> int:
