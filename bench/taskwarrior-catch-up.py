@@ -5,14 +5,13 @@ A history of sealed versions, each of which changes a task, is put into a fresh 
 data syncs. The server's processor time over that sync, as a share of the time that it took, says who was waited for:
 far below one, the client sets the pace.
 
-    bench/taskwarrior-catch-up.py [--versions N] [--build DIR]
+    build/python-venv/bin/python bench/taskwarrior-catch-up.py [--versions N] [--build DIR]
 
-Needs a build (build/), and a Taskwarrior as tests/e2e/taskwarrior.py finds it.
+Needs a build (build/), a Python that has the package tcsync (the tests make that one), and a Taskwarrior as
+tests/e2e/taskwarrior.py finds it.
 """
 
 import argparse
-import ctypes
-import http.client
 import json
 import os
 import sys
@@ -23,50 +22,6 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TASKS = 100  # as many as people have; every version changes one of them
-
-
-class Sealer:
-    """Seals history segments with the library's C ABI, as a replica of that user does."""
-
-    def __init__(self, library, user):
-        self._library = ctypes.CDLL(str(library))
-        pointer, size, text = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p
-        to_pointer = ctypes.POINTER(pointer)
-        for name, result, arguments in (
-            ("tcsync_key_derive", ctypes.c_int32, (text, text, size, to_pointer, to_pointer)),
-            ("tcsync_seal", ctypes.c_int32, (pointer, text, text, size, to_pointer, to_pointer)),
-            ("tcsync_bytes_data", pointer, (pointer,)),
-            ("tcsync_bytes_size", size, (pointer,)),
-            ("tcsync_bytes_free", None, (pointer,)),
-        ):
-            function = getattr(self._library, name)
-            function.restype, function.argtypes = result, arguments
-        self._key = pointer()
-        secret = user.secret.encode()
-        self._check(
-            self._library.tcsync_key_derive(
-                user.client_id.encode(), secret, len(secret), ctypes.byref(self._key), None
-            )
-        )
-
-    @staticmethod
-    def _check(code):
-        if code != 0:
-            raise RuntimeError(f"the library answered code {code}")
-
-    def seal(self, parent_id, plaintext):
-        sealed = ctypes.c_void_p()
-        self._check(
-            self._library.tcsync_seal(
-                self._key, parent_id.encode(), plaintext, len(plaintext), ctypes.byref(sealed), None
-            )
-        )
-        try:
-            return ctypes.string_at(
-                self._library.tcsync_bytes_data(sealed), self._library.tcsync_bytes_size(sealed)
-            )
-        finally:
-            self._library.tcsync_bytes_free(sealed)
 
 
 def operations(number, task_ids):
@@ -85,22 +40,17 @@ def operations(number, task_ids):
     return json.dumps({"operations": made + updates}).encode()
 
 
-def fill(url, user, sealer, versions):
-    from wire import NIL_VERSION, SEGMENT_TYPE
+def fill(url, user, versions):
+    from tcsync import NIL_VERSION, Credentials, RemoteServer, Secret, VersionAdded
 
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
     task_ids = [str(uuid.uuid4()) for _ in range(TASKS)]
     parent_id = NIL_VERSION
-    headers = {"X-Client-Id": user.client_id, "Content-Type": SEGMENT_TYPE}
-    for number in range(versions):
-        segment = sealer.seal(parent_id, operations(number, task_ids))
-        connection.request("POST", f"/v1/client/add-version/{parent_id}", segment, headers)
-        answer = connection.getresponse()
-        answer.read()
-        if answer.status != 200:
-            raise RuntimeError(f"version {number} was answered with {answer.status}")
-        parent_id = answer.headers["X-Version-Id"]
-    connection.close()
+    with RemoteServer(Credentials(url, uuid.UUID(user.client_id), Secret(user.secret))) as server:
+        for number in range(versions):
+            added = server.add_version(parent_id, operations(number, task_ids))
+            if not isinstance(added, VersionAdded):
+                raise RuntimeError(f"version {number} was not added: {added}")
+            parent_id = added.version_id
 
 
 def processor_seconds(pid):
@@ -118,7 +68,6 @@ def main():
     import taskwarrior
     from server import Server
 
-    library = next(options.build.glob("lib/libtcsync.*"))
     client = taskwarrior.find_client()
     user = taskwarrior.User()
     # A long history takes Taskwarrior longer than a test waits.
@@ -128,7 +77,7 @@ def main():
         home.mkdir()
         server = Server(Path(directory) / "log", Path(directory) / "data")
         try:
-            fill(server.url, user, Sealer(library, user), options.versions)
+            fill(server.url, user, options.versions)
             replica = taskwarrior.Replica(client, home, server.url, user)
             server_before, begin = processor_seconds(server.pid), time.monotonic()
             replica.sync()
