@@ -11,6 +11,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "tcsync/peer_address.h"
 
 namespace tcsync::http {
 
@@ -26,6 +27,7 @@ struct RequestHead {
   absl::string_view method;
   absl::string_view target;
   absl::Span<const HeaderView> headers;
+  PeerAddress peer = {};  // who sent it: a client, or a proxy in front of us
 
   // The value of the first field of that name, in any case; empty when there is none.
   absl::string_view Header(absl::string_view name) const;

@@ -30,6 +30,21 @@ struct Options {
   std::string base_path;
   std::vector<Uuid> allow_client_ids;
   bool create_clients = false;
+  bool invite_only = false;
+  std::vector<std::string> trusted_proxies;
+  int64_t client_requests_per_second = 0;
+  int64_t client_requests_burst = 0;
+  int64_t address_requests_per_second = 0;
+  int64_t address_requests_burst = 0;
+  int64_t new_clients_per_address_day = 0;
+  int64_t client_bytes_max = 0;
+  int64_t client_versions_max = 0;
+  int64_t total_bytes_max = 0;
+  int64_t disk_free_bytes_min = 0;
+  int64_t retention_days = 0;
+  int64_t retention_versions = 0;
+  int64_t replica_seen_days = 0;
+  int64_t idle_client_days = 0;
   int64_t snapshot_versions = 0;
   int64_t snapshot_days = 0;
   int64_t memory_budget_bytes = 0;
@@ -47,7 +62,13 @@ struct Options {
   int64_t request_timeout_ms = 0;
   int64_t disk_wait_max_ms = 0;
   int64_t shutdown_timeout_ms = 0;
+  std::string tls_certificate;
+  std::string tls_key;
+  std::vector<std::string> metrics_listen;
+  bool admin_socket = false;
   std::string log_level;
+  std::string log_format;
+  std::string log_client_ids;
 };
 
 enum class OptionType {

@@ -14,6 +14,7 @@
 #ifndef TCSYNC_STORAGE_H_
 #define TCSYNC_STORAGE_H_
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -48,25 +49,47 @@ struct SnapshotSummary {
 // The client has no record: it never added a version.
 struct NoSuchClient {};
 
+// What storage keeps of a token in place of it: its SHA-256. Tokens are random, so that nobody gets
+// from here to one.
+using TokenDigest = std::array<uint8_t, 32>;
+
+// How much one client may have; 0: any amount.
+struct ClientLimits {
+  uint64_t bytes_max = 0;  // of its segments and its snapshot
+  uint64_t versions_max = 0;
+};
+
 struct AppendRequest {
   Uuid client_id;
   Uuid expected_parent;
   std::string segment;
-  bool create_client = false;    // whether an unknown client is created or is NoSuchClient
+  bool create_client = false;  // whether an unknown client is created or is NoSuchClient
+  // With create_client: the invite that creates it. Without a use left, the client is NoSuchClient.
+  std::optional<TokenDigest> invite = std::nullopt;
+  ClientLimits limits = {};
   int64_t now_unix_seconds = 0;  // stored with the version
 };
 struct Appended {
   Uuid version_id;
   std::optional<SnapshotSummary> snapshot;  // as of this append
+  bool created_client = false;
 };
 struct Conflict {
   Uuid latest_version_id;
 };
-using AppendOutcome = std::variant<Appended, Conflict, NoSuchClient>;
+// The client has as much as its limits allow; nothing was stored.
+struct OverLimit {
+  uint64_t bytes = 0;  // that the client would have had
+  uint64_t versions = 0;
+};
+using AppendOutcome = std::variant<Appended, Conflict, NoSuchClient, OverLimit>;
 
 // No version of the chain has the parent that was asked for.
 struct NoChild {
   Uuid latest_version_id;  // nil when the client has no versions
+  // Whether a replica at a version that is not here may append to it (LetReplicaCarryOn in
+  // tcsync/storage_administration.h).
+  bool may_carry_on = false;
 };
 using ChildOutcome = std::variant<Version, NoChild, NoSuchClient>;
 
@@ -75,15 +98,19 @@ struct StoreSnapshotRequest {
   Uuid version_id;
   std::string bytes;
   uint64_t recent_versions_max = 0;  // how many of the latest versions may have a snapshot stored
+  ClientLimits limits = {};
   int64_t now_unix_seconds = 0;
 };
-enum class StoreSnapshotOutcome { kStored, kNotWanted, kNoSuchClient };
+enum class StoreSnapshotOutcome { kStored, kNotWanted, kNoSuchClient, kOverLimit };
 
 using AppendCallback = absl::AnyInvocable<void(absl::StatusOr<AppendOutcome>)>;
 using StoreSnapshotCallback = absl::AnyInvocable<void(absl::StatusOr<StoreSnapshotOutcome>)>;
 using ChildCallback = absl::AnyInvocable<void(absl::StatusOr<ChildOutcome>)>;
 // The client's snapshot; nullopt when it has none or does not exist.
 using SnapshotCallback = absl::AnyInvocable<void(absl::StatusOr<std::optional<Snapshot>>)>;
+using ProbeCallback = absl::AnyInvocable<void(absl::Status)>;
+
+class StorageAdministration;
 
 // Thread-safe. Operations on one client are linearizable: what a callback has reported is seen by
 // every operation that starts afterwards.
@@ -113,6 +140,27 @@ class Storage {
                         ChildCallback done) = 0;
 
   virtual void GetSnapshot(const Uuid& client_id, SnapshotCallback done) = 0;
+
+  // Remembers that a replica ended a sync at `version_id`, which is a version of the client, or
+  // that one is at a version that is not here. Cheap, and written to the disk only some time later:
+  // after a crash the last minutes may be missing.
+  virtual void NoteReplicaSeen(const Uuid& client_id, const Uuid& version_id,
+                               int64_t now_unix_seconds) {
+    static_cast<void>(client_id), static_cast<void>(version_id);
+    static_cast<void>(now_unix_seconds);
+  }
+  virtual void NoteReplicaAhead(const Uuid& client_id, const Uuid& version_id,
+                                int64_t now_unix_seconds) {
+    static_cast<void>(client_id), static_cast<void>(version_id);
+    static_cast<void>(now_unix_seconds);
+  }
+
+  // Whether storage works: writes a small record in the way of every write, durably, and reads it
+  // back from where it stands. OK, or what failed.
+  virtual void Probe(ProbeCallback done) { done(absl::OkStatus()); }
+
+  // Null for a backend that has none.
+  virtual StorageAdministration* administration() { return nullptr; }
 };
 
 }  // namespace tcsync

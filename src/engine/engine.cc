@@ -35,6 +35,8 @@ class ComposedEngine final : public Engine {
             *storage_, Clock::System(),
             {.allow_client_ids = options.allow_client_ids,
              .create_clients = options.create_clients,
+             .limits = {.bytes_max = static_cast<uint64_t>(options.client_bytes_max),
+                        .versions_max = static_cast<uint64_t>(options.client_versions_max)},
              .snapshots = {.versions = options.snapshot_versions, .days = options.snapshot_days}}),
         handler_(service_,
                  {.base_path = options.base_path,

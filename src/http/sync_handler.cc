@@ -241,6 +241,7 @@ void SyncHandler::AddVersion(const Call& call, std::string segment, ByteCharge c
           return done(Answer(call, std::move(response)));
         }
         if (std::holds_alternative<NoSuchClient>(*result)) return done(RefuseNoSuchClient(call));
+        if (std::holds_alternative<OverLimit>(*result)) return done(RefuseOverLimit(call));
         const VersionAdded& added = std::get<VersionAdded>(*result);
         Response response = EmptyResponse(200);
         response.headers.push_back({"X-Version-Id", added.version_id.ToString()});
@@ -262,6 +263,8 @@ void SyncHandler::AddSnapshot(const Call& call, std::string bytes, ByteCharge ch
                          if (!outcome.ok()) return done(RefuseFailed(call, outcome.status()));
                          if (*outcome == StoreSnapshotOutcome::kNoSuchClient)
                            return done(RefuseNoSuchClient(call));
+                         if (*outcome == StoreSnapshotOutcome::kOverLimit)
+                           return done(RefuseOverLimit(call));
                          // Also for one that is not kept: a replica would report the whole sync as
                          // failed.
                          done(Answer(call, EmptyResponse(200)));
@@ -290,6 +293,12 @@ Response SyncHandler::RefuseCall(const Call& call, int status, absl::string_view
 
 Response SyncHandler::RefuseNoSuchClient(const Call& call) const {
   return RefuseCall(call, 404, "This server has no such client, and creates none for it.");
+}
+
+Response SyncHandler::RefuseOverLimit(const Call& call) const {
+  return RefuseCall(call, 507,
+                    "This client has as much stored as this server keeps for one client; nothing "
+                    "was stored.");
 }
 
 Response SyncHandler::RefuseFailed(const Call& call, const absl::Status& status) {

@@ -54,6 +54,7 @@ class SyncHandler final : public Handler {
   // The same for what happened to a call that was understood.
   Response RefuseCall(const Call& call, int status, absl::string_view sentence) const;
   Response RefuseNoSuchClient(const Call& call) const;
+  Response RefuseOverLimit(const Call& call) const;
   // For a status that storage reported.
   Response RefuseFailed(const Call& call, const absl::Status& status);
   Response RefuseTooLarge(const Call& call) const;

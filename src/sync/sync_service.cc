@@ -11,6 +11,7 @@ SyncService::SyncService(Storage& storage, const Clock& clock, const SyncPolicy&
       clock_(clock),
       allow_client_ids_(policy.allow_client_ids.begin(), policy.allow_client_ids.end()),
       create_clients_(policy.create_clients),
+      limits_(policy.limits),
       snapshots_(policy.snapshots) {}
 
 int64_t SyncService::NowUnixSeconds() const { return absl::ToUnixSeconds(clock_.Now()); }
@@ -27,6 +28,7 @@ void SyncService::AddVersion(const Uuid& client_id, const Uuid& parent_version_i
        .expected_parent = parent_version_id,
        .segment = std::move(segment),
        .create_client = create_clients_,
+       .limits = limits_,
        .now_unix_seconds = now},
       [this, now, done = std::move(done)](absl::StatusOr<AppendOutcome> outcome) mutable {
         if (!outcome.ok()) return done(outcome.status());
@@ -34,6 +36,7 @@ void SyncService::AddVersion(const Uuid& client_id, const Uuid& parent_version_i
           return done(*conflict);
         }
         if (std::holds_alternative<NoSuchClient>(*outcome)) return done(NoSuchClient{});
+        if (const auto* over = std::get_if<OverLimit>(&*outcome)) return done(*over);
         const Appended& appended = std::get<Appended>(*outcome);
         done(VersionAdded{appended.version_id, UrgencyOf(appended.snapshot, snapshots_, now)});
       });
@@ -41,16 +44,25 @@ void SyncService::AddVersion(const Uuid& client_id, const Uuid& parent_version_i
 
 void SyncService::GetChildVersion(const Uuid& client_id, const Uuid& parent_version_id,
                                   GetChildVersionCallback done) {
-  storage_.GetChild(
-      client_id, parent_version_id,
-      [parent_version_id, done = std::move(done)](absl::StatusOr<ChildOutcome> outcome) mutable {
-        if (!outcome.ok()) return done(outcome.status());
-        if (auto* version = std::get_if<Version>(&*outcome)) return done(std::move(*version));
-        if (std::holds_alternative<NoSuchClient>(*outcome)) return done(NoSuchClient{});
-        const Uuid latest = std::get<NoChild>(*outcome).latest_version_id;
-        if (latest.IsNil() || latest == parent_version_id) return done(UpToDate{});
-        done(Gone{latest});
-      });
+  storage_.GetChild(client_id, parent_version_id,
+                    [this, client_id, parent_version_id,
+                     done = std::move(done)](absl::StatusOr<ChildOutcome> outcome) mutable {
+                      if (!outcome.ok()) return done(outcome.status());
+                      if (auto* version = std::get_if<Version>(&*outcome))
+                        return done(std::move(*version));
+                      if (std::holds_alternative<NoSuchClient>(*outcome))
+                        return done(NoSuchClient{});
+                      const NoChild& end = std::get<NoChild>(*outcome);
+                      const Uuid& latest = end.latest_version_id;
+                      if (latest.IsNil()) return done(UpToDate{});
+                      if (latest == parent_version_id) {
+                        storage_.NoteReplicaSeen(client_id, latest, NowUnixSeconds());
+                        return done(UpToDate{});
+                      }
+                      storage_.NoteReplicaAhead(client_id, parent_version_id, NowUnixSeconds());
+                      if (end.may_carry_on) return done(UpToDate{});
+                      done(Gone{latest});
+                    });
 }
 
 void SyncService::AddSnapshot(const Uuid& client_id, const Uuid& version_id, std::string bytes,
@@ -59,6 +71,7 @@ void SyncService::AddSnapshot(const Uuid& client_id, const Uuid& version_id, std
                           .version_id = version_id,
                           .bytes = std::move(bytes),
                           .recent_versions_max = kSnapshotRecentVersionsMax,
+                          .limits = limits_,
                           .now_unix_seconds = NowUnixSeconds()},
                          std::move(done));
 }

@@ -20,6 +20,7 @@ namespace tcsync {
 struct SyncPolicy {
   std::vector<Uuid> allow_client_ids;  // empty: every client
   bool create_clients = true;
+  ClientLimits limits = {};
   SnapshotPolicy snapshots;
 };
 
@@ -27,7 +28,7 @@ struct VersionAdded {
   Uuid version_id;
   SnapshotUrgency urgency = SnapshotUrgency::kNone;
 };
-using AddVersionResult = std::variant<VersionAdded, Conflict, NoSuchClient>;
+using AddVersionResult = std::variant<VersionAdded, Conflict, NoSuchClient, OverLimit>;
 
 struct UpToDate {};
 // The parent is neither the latest version nor has a child: this replica cannot go on from here.
@@ -71,6 +72,7 @@ class SyncService {
   const Clock& clock_;
   const absl::flat_hash_set<Uuid> allow_client_ids_;
   const bool create_clients_;
+  const ClientLimits limits_;
   const SnapshotPolicy snapshots_;
 };
 

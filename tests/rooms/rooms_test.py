@@ -20,7 +20,7 @@ ROOMS = {
     "capi/include": [],
     "capi/src": ["tcsync.h", "tcsync/", "base/", "crypto/", "client/", "engine/"],
     "include/tcsync": ["tcsync/"],
-    "src/base": ["tcsync/log.h", "tcsync/options.h", "tcsync/uuid.h"],
+    "src/base": ["tcsync/log.h", "tcsync/options.h", "tcsync/peer_address.h", "tcsync/uuid.h"],
     "src/client": ["tcsync/", "base/", "crypto/"],
     "src/crypto": ["tcsync/envelope.h", "tcsync/uuid.h", "base/"],
     "src/engine": ["tcsync/", "base/", "storage/", "sync/", "http/", "listener/"],

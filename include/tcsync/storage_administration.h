@@ -1,0 +1,217 @@
+// What an operator does with a storage: look at clients, move, remove, check and back up their
+// data, and keep who is admitted. A backend implements it beside tcsync/storage.h.
+//
+// Everything here blocks, some of it for minutes, and belongs on a thread that nobody waits for.
+// Work over all clients comes in pages, so that memory stays bounded and a caller can show how far
+// it is. An absl::Status is what went wrong in storage, with the codes of tcsync/storage.h.
+#ifndef TCSYNC_STORAGE_ADMINISTRATION_H_
+#define TCSYNC_STORAGE_ADMINISTRATION_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "tcsync/storage.h"
+#include "tcsync/uuid.h"
+
+namespace tcsync {
+
+// A replica that asked for the child of a version which this storage does not have, as replicas do
+// after an older backup was restored.
+struct ReplicaAhead {
+  Uuid version_id;  // where the replica is
+  int64_t last_seen_unix_seconds = 0;
+};
+
+// One client, without its segments.
+struct ClientSummary {
+  Uuid client_id;
+  int64_t created_unix_seconds = 0;
+  int64_t last_seen_unix_seconds = 0;  // when a replica last ended a sync, to the day; 0: unknown
+  uint64_t first_number = 1;           // of the oldest version that is kept; numbers begin at 1
+  uint64_t latest_number = 0;          // of the latest version
+  Uuid latest_version_id;
+  int64_t latest_appended_unix_seconds = 0;
+  uint64_t history_bytes = 0;  // of the segments that are kept
+  std::optional<SnapshotSummary> snapshot;
+  uint64_t snapshot_number = 0;  // of the snapshot's version; 0: no snapshot
+  uint64_t snapshot_bytes = 0;
+  std::vector<ReplicaAhead> replicas_ahead;  // a few of them, the latest seen first
+  bool may_carry_on = false;                 // LetReplicaCarryOn is in force
+
+  uint64_t version_count() const { return latest_number + 1 - first_number; }
+};
+
+// A version with what storage knows of it beside.
+struct StoredVersion {
+  uint64_t number = 0;
+  int64_t appended_unix_seconds = 0;
+  Version version;
+};
+
+// Where replicas ended their syncs on one day: the oldest of those versions.
+struct ReplicaPosition {
+  int64_t day_unix_seconds = 0;  // the day's first second
+  uint64_t oldest_number = 0;
+};
+
+// A part of one client's history, as another server kept it.
+struct ImportRequest {
+  Uuid client_id;
+  int64_t created_unix_seconds = 0;     // used when this creates the client
+  std::vector<StoredVersion> versions;  // in the chain's order; numbers are not used
+  struct ImportedSnapshot {
+    Snapshot snapshot;
+    int64_t stored_unix_seconds = 0;
+  };
+  // Of a version that is kept, or that came with this or an earlier part.
+  std::optional<ImportedSnapshot> snapshot;
+};
+struct Imported {
+  uint64_t versions_added = 0;
+  uint64_t versions_present = 0;  // were here already, with the same IDs
+  bool snapshot_stored = false;   // false also when the one here is as new
+};
+// The part does not continue the chain that is here: nothing was stored.
+struct DoesNotContinue {
+  Uuid latest_version_id;  // here
+  Uuid first_version_id;   // of the part that does not fit
+  Uuid parent_version_id;  // its parent
+};
+using ImportOutcome = std::variant<Imported, DoesNotContinue>;
+
+// Who is admitted. Small enough to be in memory as a whole.
+struct Ban {
+  Uuid client_id;
+  std::string reason;  // the operator's words
+  int64_t since_unix_seconds = 0;
+};
+struct ClientToken {
+  Uuid client_id;
+  TokenDigest digest{};  // of the token that its requests must have in their path
+  int64_t since_unix_seconds = 0;
+};
+struct Invite {
+  TokenDigest digest{};
+  std::string label;  // the operator's words
+  int64_t created_unix_seconds = 0;
+  int64_t expires_unix_seconds = 0;  // 0: never
+  uint64_t uses_max = 0;             // clients that it may create; 0: any number
+  uint64_t uses = 0;
+};
+struct AccessRecords {
+  std::vector<Ban> bans;
+  std::vector<ClientToken> tokens;
+  std::vector<Invite> invites;
+};
+// One change: the record to keep, or the key of the one to remove.
+struct RemoveBan {
+  Uuid client_id;
+};
+struct RemoveToken {
+  Uuid client_id;
+};
+struct RemoveInvite {
+  TokenDigest digest{};
+};
+using AccessChange = std::variant<Ban, ClientToken, Invite, RemoveBan, RemoveToken, RemoveInvite>;
+
+// What one walk along a client's chain found.
+struct ChainReport {
+  uint64_t versions = 0;
+  uint64_t bytes = 0;  // read and found intact, segments and snapshot
+  std::vector<std::string>
+      problems;  // sentences; empty: linear, complete, intact, snapshot reachable
+  // The client has no snapshot and its first versions are gone, so that a new computer could not
+  // start. Also among the problems.
+  bool new_replica_cannot_start = false;
+};
+
+struct StorageStats {
+  uint64_t clients = 0;
+  uint64_t bytes_on_disk = 0;    // of everything that the storage keeps
+  uint64_t disk_bytes_free = 0;  // as an ordinary user could use them; 0 in memory
+  uint64_t disk_bytes_total = 0;
+  uint64_t queued_writes = 0;
+  uint64_t queued_bytes = 0;
+  // The backend's own figures, such as {"rocksdb_compaction_pending", 1}: names in the style of
+  // Prometheus, each of one value.
+  std::vector<std::pair<std::string, double>> backend;
+};
+
+struct BackupInfo {
+  uint32_t backup_id = 0;  // grows by one with each
+  int64_t created_unix_seconds = 0;
+  uint64_t bytes = 0;
+  uint64_t files = 0;
+};
+struct BackupRequest {
+  std::string directory;  // created when it does not exist; of backups of one storage only
+  uint32_t keep = 0;      // how many backups stay, with the new one; 0: all
+};
+
+// How far something is: done of total, in units of the thing itself. Return false to stop it.
+using Progress = absl::FunctionRef<bool(uint64_t done, uint64_t total)>;
+
+// Thread-safe. Lives as long as the Storage that it was had from.
+class StorageAdministration {
+ public:
+  virtual ~StorageAdministration() = default;
+
+  // Clients in the order of their IDs, at most `limit`, those after `after`.
+  virtual absl::StatusOr<std::vector<ClientSummary>> ListClients(const std::optional<Uuid>& after,
+                                                                 size_t limit) = 0;
+  // nullopt: there is no such client.
+  virtual absl::StatusOr<std::optional<ClientSummary>> FindClient(const Uuid& client_id) = 0;
+
+  // Versions with a number over `after_number`, in order: at least one if there is one, then as
+  // many as `bytes_max` bytes of segments hold. Empty at the end and for no such client.
+  virtual absl::StatusOr<std::vector<StoredVersion>> ReadVersions(const Uuid& client_id,
+                                                                  uint64_t after_number,
+                                                                  uint64_t bytes_max) = 0;
+
+  // Days on which replicas were seen since `since_unix_seconds`, the earliest first.
+  virtual absl::StatusOr<std::vector<ReplicaPosition>> ReadPositions(
+      const Uuid& client_id, int64_t since_unix_seconds) = 0;
+
+  // Removes everything of the client but its ban and its token; false: there was no such client.
+  // The next add-version with that client ID may create it anew.
+  virtual absl::StatusOr<bool> DeleteClient(const Uuid& client_id) = 0;
+
+  // Adds versions that have their IDs already, durable when it returns. Those that are here are
+  // passed over, so that an import that was cut short can be repeated.
+  virtual absl::StatusOr<ImportOutcome> Import(ImportRequest request) = 0;
+
+  // Removes the versions below `first_number`, but never the latest one or the snapshot's. Returns
+  // the bytes of the segments that were removed. kFailedPrecondition when the client has no
+  // snapshot at `first_number` - 1 or later: what is left would not be reachable.
+  virtual absl::StatusOr<uint64_t> RemoveVersions(const Uuid& client_id, uint64_t first_number) = 0;
+
+  // While `allow`, a replica at a version that is not here is taken for the one that knows more: it
+  // is told that it is up to date, and its next append, whatever its parent, is accepted once. What
+  // was here before that append is then removed, and the allowance ends. False: no such client.
+  virtual absl::StatusOr<bool> LetReplicaCarryOn(const Uuid& client_id, bool allow) = 0;
+
+  virtual absl::StatusOr<AccessRecords> ReadAccessRecords() = 0;
+  // Durable when it returns. Removing what is not there is fine.
+  virtual absl::Status ChangeAccess(const AccessChange& change) = 0;
+
+  virtual absl::StatusOr<StorageStats> ReadStats() = 0;
+
+  // Reads all that belongs to the client. kNotFound: no such client.
+  virtual absl::StatusOr<ChainReport> VerifyChain(const Uuid& client_id) = 0;
+  // Compares every file with its checksums; kDataLoss names the first that differs.
+  virtual absl::Status VerifyFiles() = 0;
+
+  // Copies what is new since the last backup in that directory, while everything goes on.
+  virtual absl::StatusOr<BackupInfo> Backup(const BackupRequest& request, Progress progress) = 0;
+};
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_STORAGE_ADMINISTRATION_H_
