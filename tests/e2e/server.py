@@ -6,6 +6,7 @@ that it listens on, a line with `listening on http://HOST:PORT`, and every unix:
 
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -36,15 +37,17 @@ class Server:
 
     `listen` is what follows --listen; None leaves the flag away and takes the addresses from the LISTEN in `env`.
     `data_dir` None likewise leaves --data-dir away. `flags` are further arguments, `command` those before all others.
+    `memory_bytes_max` bounds the memory that the process can have of its own (RLIMIT_DATA), stacks and all.
     """
 
-    def __init__(self, log_path, data_dir, *flags, listen=(ANY_PORT,), env=None, command=()):
+    def __init__(self, log_path, data_dir, *flags, listen=(ANY_PORT,), env=None, command=(), memory_bytes_max=None):
         self._log_path = Path(log_path)
         self.data_dir = data_dir and Path(data_dir)
         self._flags = flags
         self._listen = listen
         self._env = env or {}
         self._command = command
+        self._memory_bytes_max = memory_bytes_max
         self._process = None
         self.addresses = []
         self.start()
@@ -80,6 +83,8 @@ class Server:
                 stderr=log,
                 start_new_session=True,
             )
+        if self._memory_bytes_max:
+            resource.prlimit(self.pid, resource.RLIMIT_DATA, (self._memory_bytes_max, self._memory_bytes_max))
         try:
             wait_until(lambda: self._is_ready(log_start), START_TIMEOUT_S, "the server is listening")
         except BaseException:
