@@ -260,9 +260,8 @@ absl::Status Database::Reopen(bool for_writing) {
 absl::Status Database::CheckRoom() const {
   uint64_t free_bytes = 0;
   if (env_->GetFreeSpace(path_, &free_bytes).ok() && free_bytes < room_bytes_) {
-    return absl::ResourceExhaustedError(absl::StrCat("the disk is full: it has room for ",
-                                                     free_bytes, " bytes, and to go on takes ",
-                                                     room_bytes_));
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "the disk is full: ", free_bytes, " bytes are free, and to go on takes ", room_bytes_));
   }
   // A quota, for one, does not show in that number.
   std::unique_ptr<rocksdb::WritableFile> file;
