@@ -116,6 +116,8 @@ DataDirectory::~DataDirectory() {
 
 std::string DataDirectory::DatabasePath() const { return path_ + "/rocksdb"; }
 
+std::string DataDirectory::RoomPath() const { return path_ + "/room.log"; }
+
 absl::StatusOr<DataDirectory> DataDirectory::Open(const std::string& path) {
   if (path.empty()) return absl::InvalidArgumentError("option data-dir: the path is empty");
   std::string directory = path;

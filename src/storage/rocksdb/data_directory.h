@@ -2,6 +2,7 @@
 //
 //   DATA_DIR/FORMAT    "tcsync storage format 1\n"; locked (flock) while the directory is open
 //   DATA_DIR/rocksdb/  the RocksDB database
+//   DATA_DIR/room.log  there for a moment, to see whether a disk that was full has room again
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_DATA_DIRECTORY_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_DATA_DIRECTORY_H_
 
@@ -26,6 +27,7 @@ class DataDirectory {
   ~DataDirectory();
 
   std::string DatabasePath() const;
+  std::string RoomPath() const;
 
  private:
   DataDirectory(std::string path, int format_file);

@@ -43,6 +43,9 @@ class HeadCache {
   // Makes a durable head the client's head.
   void Publish(const Uuid& client_id, const ChainHead& head);
 
+  // Forgets every head. No load may be under way.
+  void Clear() { cache_->EraseUnRefEntries(); }
+
  private:
   static constexpr size_t kStripes = 64;
 

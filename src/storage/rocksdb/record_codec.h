@@ -36,7 +36,7 @@ namespace tcsync {
 
 inline constexpr int kStorageFormatVersion = 1;
 
-// Not a client's: shorter than any key that begins with a client ID.
+// Not a client's: shorter than any key that begins with a client ID. No longer written.
 inline constexpr char kOpenedKey[] = "opened";
 
 // The part of every client's key that names the client.

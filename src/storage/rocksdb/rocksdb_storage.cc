@@ -5,127 +5,25 @@
 #include <variant>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
-#include "base/limits.h"
-#include "rocksdb/cache.h"
-#include "rocksdb/db.h"
-#include "rocksdb/filter_policy.h"
-#include "rocksdb/listener.h"
-#include "rocksdb/slice_transform.h"
-#include "rocksdb/table.h"
 #include "storage/rocksdb/batch_builder.h"
 #include "storage/rocksdb/chain_reader.h"
 #include "storage/rocksdb/committer.h"
 #include "storage/rocksdb/data_directory.h"
+#include "storage/rocksdb/database.h"
 #include "storage/rocksdb/head_cache.h"
-#include "storage/rocksdb/log_file_system.h"
 #include "storage/rocksdb/reader_pool.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
 namespace tcsync {
 namespace {
 
-// A memtable being filled, one being written to disk, and one more before writers must wait.
-constexpr int kMemtables = 3;
-constexpr int kLevel0FilesPerCompaction = 8;
-constexpr uint64_t kBytesPerBackgroundSync = uint64_t{1} << 20;
-constexpr double kBlobFilesCollected = 0.25;
-constexpr double kFilterBitsPerKey = 10;
-constexpr double kMemtableFilterShare = 0.02;
-constexpr size_t kDatabaseLogBytesMax = size_t{1} << 20;
-constexpr size_t kDatabaseLogFilesMax = 4;
-
-// Tells our log of what RocksDB meets in its own threads.
-class BackgroundErrorLog final : public rocksdb::EventListener {
- public:
-  explicit BackgroundErrorLog(Logger logger) : logger_(std::move(logger)) {}
-
-  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* error) override {
-    logger_.Log(LogLevel::kError, "the database refuses writes: ", error->ToString());
-  }
-  void OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo& info) override {
-    if (!info.new_bg_error.ok()) return;
-    logger_.Log(LogLevel::kInfo, "the database accepts writes again");
-  }
-
- private:
-  const Logger logger_;
-};
-
-rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, rocksdb::Env& env,
-                                 const Logger& logger) {
-  rocksdb::Options database;
-  database.create_if_missing = true;
-  database.env = &env;
-
-  // Memory: everything that grows is bounded by a number of ours.
-  database.write_buffer_size = options.memtable_bytes;
-  database.max_write_buffer_number = kMemtables;
-  database.max_open_files = kStorageOpenFilesMax;
-  rocksdb::BlockBasedTableOptions table;
-  table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
-  // Indexes and filters are cached like data, in parts of a block's size: whole, those of one file
-  // take half a megabyte, which a read of a cold client would have to fetch.
-  table.cache_index_and_filter_blocks = true;
-  table.cache_index_and_filter_blocks_with_high_priority = true;
-  table.pin_l0_filter_and_index_blocks_in_cache = true;
-  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
-  table.partition_filters = true;
-  table.format_version = 5;
-
-  // Reads: most are of one client, many are of something that is not there.
-  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kFilterBitsPerKey));
-  database.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  database.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(kKeyPrefixBytes));
-  database.memtable_prefix_bloom_size_ratio = kMemtableFilterShare;
-  database.memtable_whole_key_filtering = true;
-
-  // Sealed bytes do not compress, and large ones should not be rewritten by compaction.
-  database.compression = rocksdb::kNoCompression;
-  database.bottommost_compression = rocksdb::kNoCompression;
-  database.enable_blob_files = true;
-  database.min_blob_size = kBlobBytesMin;
-  database.blob_compression_type = rocksdb::kNoCompression;
-  database.enable_blob_garbage_collection = true;
-  // Replaced snapshots are the garbage. A compaction moves what is alive out of the oldest files;
-  // moving it out of every file would write each large value again at each compaction.
-  database.blob_garbage_collection_age_cutoff = kBlobFilesCollected;
-  database.blob_garbage_collection_force_threshold = 0.5;
-
-  // Writes: the committer is the only writer.
-  database.allow_concurrent_memtable_write = false;
-  database.enable_write_thread_adaptive_yield = false;
-  database.level_compaction_dynamic_level_bytes = true;
-  // Compacting more files at a time compacts less often. Reads of one client skip the files
-  // without it by their filters.
-  database.level0_file_num_compaction_trigger = kLevel0FilesPerCompaction;
-  // A table file that is written to disk all at once at its end would hold up the log's syncs.
-  database.bytes_per_sync = kBytesPerBackgroundSync;
-  // An event loop that was the last to use a memtable or a file must not be the one to remove it.
-  database.avoid_unnecessary_blocking_io = true;
-  // Everything up to the first torn record is kept; a batch that was acknowledged is not torn.
-  database.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-
-  database.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  database.max_log_file_size = kDatabaseLogBytesMax;
-  database.keep_log_file_num = kDatabaseLogFilesMax;
-  database.stats_dump_period_sec = 0;
-  database.stats_persist_period_sec = 0;
-  database.skip_stats_update_on_db_open = true;
-  database.listeners.push_back(std::make_shared<BackgroundErrorLog>(logger));
-  return database;
-}
-
 class RocksdbStorage final : public Storage {
  public:
-  RocksdbStorage(DataDirectory directory, std::unique_ptr<rocksdb::Env> env,
-                 std::unique_ptr<rocksdb::DB> database, const RocksdbStorageOptions& options)
+  RocksdbStorage(DataDirectory directory, std::unique_ptr<HeadCache> head_cache,
+                 std::unique_ptr<Database> database, const RocksdbStorageOptions& options)
       : directory_(std::move(directory)),
-        env_(std::move(env)),
+        head_cache_(std::move(head_cache)),
         database_(std::move(database)),
-        memory_reader_(*database_, ReadTier::kMemory),
-        disk_reader_(*database_, ReadTier::kDisk),
-        head_cache_(options.head_cache_bytes),
         reader_pool_(options.reader_threads, options.disk_wait_max),
         committer_(options.queue_bytes_max, options.disk_wait_max,
                    [this](std::vector<PendingWrite>& batch) { Commit(batch); }) {}
@@ -161,17 +59,27 @@ class RocksdbStorage final : public Storage {
   // may wait for the disk.
   template <typename ReadFunction, typename Callback>
   void Read(ReadFunction read, Callback done) {
-    auto found = read(memory_reader_);
+    auto found = ReadAt(ReadTier::kMemory, read);
     if (!NeedsDisk(found.status())) return done(std::move(found));
     reader_pool_.Run([this, read = std::move(read),
                       done = std::move(done)](const absl::Status& admission) mutable {
       if (!admission.ok()) return done(admission);
-      done(read(disk_reader_));
+      done(ReadAt(ReadTier::kDisk, read));
     });
   }
 
+  // What `read` finds; kUnavailable when the database is not open.
+  template <typename ReadFunction>
+  auto ReadAt(ReadTier tier, ReadFunction& read)
+      -> decltype(read(std::declval<const ChainReader&>())) {
+    const absl::StatusOr<Database::Loan> database = database_->Borrow(tier);
+    if (database.ok()) return read(database->reader(tier));
+    if (NeedsDisk(database.status())) return database.status();
+    return absl::UnavailableError(database.status().message());
+  }
+
   absl::StatusOr<std::optional<ChainHead>> Head(const ChainReader& reader, const Uuid& client_id) {
-    return head_cache_.Get(client_id, [&] { return reader.ReadHead(client_id); });
+    return head_cache_->Get(client_id, [&] { return reader.ReadHead(client_id); });
   }
 
   absl::StatusOr<ChildOutcome> FindChild(const ChainReader& reader, const Uuid& client_id,
@@ -181,16 +89,21 @@ class RocksdbStorage final : public Storage {
   // all others' writes would wait with the committer for the disk.
   template <typename Pending>
   void Prepare(Pending pending) {
-    const absl::Status prepared = LoadNeedsOf(memory_reader_, pending.request);
+    const absl::Status prepared = LoadNeedsAt(ReadTier::kMemory, pending.request);
     if (!NeedsDisk(prepared)) return Submit(prepared, std::move(pending));
     reader_pool_.Run([this, pending = std::move(pending)](const absl::Status& admission) mutable {
       const absl::Status loaded =
-          admission.ok() ? LoadNeedsOf(disk_reader_, pending.request) : admission;
+          admission.ok() ? LoadNeedsAt(ReadTier::kDisk, pending.request) : admission;
       Submit(loaded, std::move(pending));
     });
   }
 
   // Reads what BatchBuilder will read for the request.
+  template <typename Request>
+  absl::Status LoadNeedsAt(ReadTier tier, const Request& request) {
+    const absl::StatusOr<Database::Loan> database = database_->Borrow(tier);
+    return database.ok() ? LoadNeedsOf(database->reader(tier), request) : database.status();
+  }
   absl::Status LoadNeedsOf(const ChainReader& reader, const AppendRequest& request) {
     return Head(reader, request.client_id).status();
   }
@@ -212,19 +125,15 @@ class RocksdbStorage final : public Storage {
   }
 
   static uint64_t BytesOf(const std::vector<PendingWrite>& batch);
-  absl::Status Write(rocksdb::WriteBatch& writes);
-  // Makes the database accept writes again after the disk was full; false when it cannot be.
-  bool Resume();
+  // Decides the batch and writes it: what came of each, or why nothing was written.
+  absl::StatusOr<std::vector<Outcome>> DecideAndWrite(std::vector<PendingWrite>& batch);
   void Commit(std::vector<PendingWrite>& batch);
 
   // In the order of construction: the lock on the directory outlives the database, and the
   // committer, whose destructor commits what is queued, goes first.
   const DataDirectory directory_;
-  const std::unique_ptr<rocksdb::Env> env_;
-  const std::unique_ptr<rocksdb::DB> database_;
-  const ChainReader memory_reader_;
-  const ChainReader disk_reader_;
-  HeadCache head_cache_;
+  const std::unique_ptr<HeadCache> head_cache_;  // which the database clears
+  const std::unique_ptr<Database> database_;
   ReaderPool reader_pool_;
   Committer committer_;
 };
@@ -251,28 +160,12 @@ uint64_t RocksdbStorage::BytesOf(const std::vector<PendingWrite>& batch) {
   return bytes;
 }
 
-absl::Status RocksdbStorage::Write(rocksdb::WriteBatch& writes) {
-  if (writes.Count() == 0) return absl::OkStatus();
-  rocksdb::WriteOptions durable;
-  durable.sync = true;
-  rocksdb::Status status = database_->Write(durable, &writes);
-  // A full disk stops all writes until the database is told to go on. If there is room again, the
-  // replica that comes next should not have to wait for an operator.
-  if (status.IsNoSpace() && Resume()) status = database_->Write(durable, &writes);
-  return status.ok() ? absl::OkStatus() : FromRocksdb(status, "write to the database");
-}
-
-bool RocksdbStorage::Resume() {
-  // Resuming writes the memtable out and begins a new log: the old one may hold half of the failed
-  // write, or all of it. RocksDB 7.8 leaves that out when the memtable is empty, and must then not
-  // be resumed, because it would go on in the old log.
-  uint64_t entries = 0;
-  database_->GetIntProperty(rocksdb::DB::Properties::kNumEntriesActiveMemTable, &entries);
-  return entries > 0 && database_->Resume().ok();
-}
-
-void RocksdbStorage::Commit(std::vector<PendingWrite>& batch) {
-  BatchBuilder builder(disk_reader_, head_cache_, BytesOf(batch));
+absl::StatusOr<std::vector<RocksdbStorage::Outcome>> RocksdbStorage::DecideAndWrite(
+    std::vector<PendingWrite>& batch) {
+  const absl::Status writable = database_->MakeWritable();
+  const absl::StatusOr<Database::Loan> database = database_->Borrow(ReadTier::kDisk);
+  if (!database.ok()) return database.status();
+  BatchBuilder builder(database->reader(ReadTier::kDisk), *head_cache_, BytesOf(batch));
   std::vector<Outcome> outcomes;
   outcomes.reserve(batch.size());
   for (PendingWrite& write : batch) {
@@ -282,18 +175,27 @@ void RocksdbStorage::Commit(std::vector<PendingWrite>& batch) {
       outcomes.emplace_back(builder.StoreSnapshot(std::get<PendingSnapshot>(write).request));
     }
   }
-  const absl::Status written = Write(builder.writes());
-  if (written.ok()) builder.PublishHeads();
+  if (builder.writes().Count() == 0) return outcomes;  // conflicts need no room on the disk
+  // After a failed write no outcome holds: even a conflict may be with a version of this batch.
+  const absl::Status written =
+      writable.ok() ? database_->Write(*database, builder.writes()) : writable;
+  if (!written.ok()) return written;
+  builder.PublishHeads();
+  return outcomes;
+}
+
+void RocksdbStorage::Commit(std::vector<PendingWrite>& batch) {
+  absl::StatusOr<std::vector<Outcome>> outcomes = DecideAndWrite(batch);
   for (size_t i = 0; i < batch.size(); ++i) {
-    // After a failed write no outcome holds: even a conflict may be with a version of this batch.
     if (auto* append = std::get_if<PendingAppend>(&batch[i])) {
-      auto& outcome = std::get<absl::StatusOr<AppendOutcome>>(outcomes[i]);
-      if (!written.ok()) outcome = written;
-      append->done(std::move(outcome));
+      using AppendResult = absl::StatusOr<AppendOutcome>;
+      append->done(outcomes.ok() ? std::get<AppendResult>(std::move((*outcomes)[i]))
+                                 : AppendResult(outcomes.status()));
     } else {
-      auto& outcome = std::get<absl::StatusOr<StoreSnapshotOutcome>>(outcomes[i]);
-      if (!written.ok()) outcome = written;
-      std::get<PendingSnapshot>(batch[i]).done(std::move(outcome));
+      using SnapshotResult = absl::StatusOr<StoreSnapshotOutcome>;
+      std::get<PendingSnapshot>(batch[i]).done(
+          outcomes.ok() ? std::get<SnapshotResult>(std::move((*outcomes)[i]))
+                        : SnapshotResult(outcomes.status()));
     }
   }
 }
@@ -304,19 +206,12 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenRocksdbStorage(const RocksdbStorage
                                                             const Logger& logger) {
   absl::StatusOr<DataDirectory> directory = DataDirectory::Open(options.data_dir);
   if (!directory.ok()) return directory.status();
-  std::unique_ptr<rocksdb::Env> env =
-      EnvWithFullLengthLogs(options.env != nullptr ? *options.env : *rocksdb::Env::Default());
-  rocksdb::DB* opened = nullptr;
-  const rocksdb::Status status =
-      rocksdb::DB::Open(DatabaseOptions(options, *env, logger), directory->DatabasePath(), &opened);
-  if (!status.ok()) {
-    return FromRocksdb(status, absl::StrCat("open the database ", directory->DatabasePath()));
-  }
-  // The memtable must not be empty if the first write meets a full disk: see Resume(). If that is
-  // so already, this fails, and only reading works until there is room and the next start.
-  opened->Put(rocksdb::WriteOptions(), kOpenedKey, "").PermitUncheckedError();
-  return std::make_unique<RocksdbStorage>(std::move(*directory), std::move(env),
-                                          std::unique_ptr<rocksdb::DB>(opened), options);
+  auto head_cache = std::make_unique<HeadCache>(options.head_cache_bytes);
+  absl::StatusOr<std::unique_ptr<Database>> database =
+      Database::Open(*directory, options, logger, [heads = head_cache.get()] { heads->Clear(); });
+  if (!database.ok()) return database.status();
+  return std::make_unique<RocksdbStorage>(std::move(*directory), std::move(head_cache),
+                                          std::move(*database), options);
 }
 
 }  // namespace tcsync
