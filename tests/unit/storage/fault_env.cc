@@ -25,6 +25,7 @@ class FaultEnv::State {
   struct Kind {
     bool is_log = false;
     bool is_in_database = false;
+    bool is_table = false;
   };
   struct Fault {
     Files files = Files::kAll;
@@ -37,6 +38,8 @@ class FaultEnv::State {
           return kind.is_log;
         case Files::kDatabase:
           return kind.is_in_database;
+        case Files::kTables:
+          return kind.is_table;
         case Files::kAll:
           break;
       }
@@ -246,7 +249,8 @@ class FaultEnv::FileSystem final : public rocksdb::FileSystemWrapper {
     const bool is_message_log = absl::EndsWith(name, "/LOG");
     if (status.ok() && !is_message_log) {
       const State::Kind kind{.is_log = absl::EndsWith(name, ".log"),
-                             .is_in_database = absl::StrContains(name, "/rocksdb/")};
+                             .is_in_database = absl::StrContains(name, "/rocksdb/"),
+                             .is_table = absl::EndsWith(name, ".sst")};
       state_->OnNewFile(kind);
       *file = std::make_unique<File>(std::move(*file), state_, kind);
     }

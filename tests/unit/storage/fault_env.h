@@ -18,6 +18,7 @@ class FaultEnv {
     kWriteAheadLog,  // *.log
     kAll,            // but RocksDB's own log messages
     kDatabase,       // of those, the ones in the database's folder
+    kTables,         // *.sst
   };
 
   FaultEnv();

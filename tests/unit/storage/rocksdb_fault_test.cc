@@ -72,6 +72,17 @@ class RocksdbFaultTest : public testing::Test {
     const Uuid version_id = MustAppend(*storage_, kClient, version_ids_.back()).version_id;
     if (!version_id.IsNil()) version_ids_.push_back(version_id);
   }
+  void AppendUntilTheDiskIsFull() {
+    absl::Status status;
+    while (status.ok()) {
+      const absl::StatusOr<AppendOutcome> outcome = TryAppend(
+          *storage_, AppendRequestFor(kClient, version_ids_.back(), Noise(kMemtableBytes / 4)));
+      status = outcome.status();
+      if (status.ok()) version_ids_.push_back(std::get<Appended>(*outcome).version_id);
+    }
+    EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+  }
+
   // Expects that reading gives what was acknowledged, and nothing else.
   void ExpectUnchanged() {
     EXPECT_EQ(VersionIdsOf(ReadChain(*storage_, kClient, kNil)), version_ids_);
@@ -193,14 +204,7 @@ TEST_P(FullDiskTest, AStartLosesNothing) {
 TEST_P(FullDiskTest, TheFirstWriteToANewLogMayFail) {
   for (int times = 0; times < 3; ++times) {
     faults_.FailAppendsToANewLog(IOStatus::NoSpace("the disk is full"), GetParam().torn);
-    absl::Status status;
-    while (status.ok()) {
-      const absl::StatusOr<AppendOutcome> outcome = TryAppend(
-          *storage_, AppendRequestFor(kClient, version_ids_.back(), Noise(kMemtableBytes / 4)));
-      status = outcome.status();
-      if (status.ok()) version_ids_.push_back(std::get<Appended>(*outcome).version_id);
-    }
-    EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+    AppendUntilTheDiskIsFull();
     if (GetParam().files == FaultEnv::Files::kAll) Fill();
     EXPECT_EQ(TryToAppend().code(), absl::StatusCode::kResourceExhausted);
     ExpectUnchanged();
@@ -320,6 +324,20 @@ TEST_F(RocksdbFaultTest, ADatabaseThatCannotBeOpenedAgainIsOpenedLater) {
     }
     faults_.Heal();
     if (a_read_comes_first) ExpectUnchanged();
+    AppendOne();
+    ExpectUnchanged();
+  }
+  Reopen();
+  ExpectUnchanged();
+}
+
+// RocksDB has no room in a thread of its own, when it writes a memtable out. If this fails, what
+// was acknowledged and still only in the log is lost, or a server has to be restarted by hand.
+TEST_F(RocksdbFaultTest, WhatCannotBeWrittenOutIsKept) {
+  for (int times = 0; times < 2; ++times) {
+    faults_.FailAppends(FaultEnv::Files::kTables, IOStatus::NoSpace("the disk is full"));
+    AppendUntilTheDiskIsFull();
+    faults_.Heal();
     AppendOne();
     ExpectUnchanged();
   }
