@@ -206,6 +206,10 @@ class StorageAdministration {
   // Durable when it returns. Removing what is not there is fine.
   virtual absl::Status ChangeAccess(const AccessChange& change) = 0;
 
+  // 32 random bytes, the same for the whole life of the stored data: the key with which a log turns
+  // client IDs into pseudonyms. Made and durable at the first call.
+  virtual absl::StatusOr<std::string> PseudonymKey() = 0;
+
   virtual absl::StatusOr<StorageStats> ReadStats() = 0;
 
   // Reads all that belongs to the client. kNotFound: no such client.
