@@ -85,6 +85,9 @@ class MemoryStorage final : public Storage, public StorageAdministration {
     void RemoveFirst();
   };
 
+  static constexpr int64_t kSecondsOfDay = 86'400;
+
+  static ClientSummary Summarize(const Uuid& client_id, const Client& client);
   AppendOutcome AppendLocked(AppendRequest request);
   // The invite, if it may create a client now; with mutex_.
   Invite* UsableInvite(const TokenDigest& digest, int64_t now_unix_seconds);
