@@ -74,6 +74,8 @@ class RocksdbAdministration final : public StorageAdministration {
   absl::StatusOr<std::string> PseudonymKey() override;
 
  private:
+  void FlushNotesIfPossible();
+
   AdministeredStorage& storage_;
 };
 
