@@ -353,6 +353,7 @@ absl::StatusOr<StorageStats> RocksdbAdministration::ReadStats() {
         add_property("blob_garbage_bytes", Properties::kLiveBlobFileGarbageSize);
         add_property("memtable_bytes", Properties::kCurSizeAllMemTables);
         add_property("block_cache_bytes", Properties::kBlockCacheUsage);
+        add("head_cache_bytes", storage_.head_cache_bytes());
         add_property("table_readers_bytes", Properties::kEstimateTableReadersMem);
         add_property("level0_files", Properties::kNumFilesAtLevelPrefix + "0");
         add_property("blob_files", Properties::kNumBlobFiles);
