@@ -43,6 +43,9 @@ struct ClientSummary {
   uint64_t snapshot_bytes = 0;
   std::vector<ReplicaAhead> replicas_ahead;  // a few of them, the latest seen first
   bool may_carry_on = false;                 // LetReplicaCarryOn is in force
+  // What is wrong with the client's records, so that nothing but its ID can be told here; empty
+  // when they can be read. VerifyChain says more.
+  std::string problem = {};
 
   uint64_t version_count() const { return latest_number + 1 - first_number; }
 };
@@ -104,12 +107,18 @@ struct Invite {
   uint64_t uses_max = 0;             // clients that it may create; 0: any number
   uint64_t uses = 0;
 };
+// Whether the invite may create a client.
+inline bool MayCreateClient(const Invite& invite, int64_t now_unix_seconds) {
+  return (invite.expires_unix_seconds == 0 || now_unix_seconds < invite.expires_unix_seconds) &&
+         (invite.uses_max == 0 || invite.uses < invite.uses_max);
+}
 struct AccessRecords {
   std::vector<Ban> bans;
   std::vector<ClientToken> tokens;
   std::vector<Invite> invites;
 };
-// One change: the record to keep, or the key of the one to remove.
+// One change: the record to keep, or the key of the one to remove. An invite that is here already
+// keeps the uses that were counted, if they are more.
 struct RemoveBan {
   Uuid client_id;
 };
@@ -127,8 +136,8 @@ struct ChainReport {
   uint64_t bytes = 0;  // read and found intact, segments and snapshot
   std::vector<std::string>
       problems;  // sentences; empty: linear, complete, intact, snapshot reachable
-  // The client has no snapshot and its first versions are gone, so that a new computer could not
-  // start. Also among the problems.
+  // The client has no snapshot to go on from and its first versions are not here, so that a new
+  // computer could not start. Also among the problems.
   bool new_replica_cannot_start = false;
 };
 
@@ -147,15 +156,20 @@ struct StorageStats {
 struct BackupInfo {
   uint32_t backup_id = 0;  // grows by one with each
   int64_t created_unix_seconds = 0;
-  uint64_t bytes = 0;
+  uint64_t bytes = 0;  // of its files, also those that other backups have as well
   uint64_t files = 0;
+  // Why it cannot be restored, and then only the ID is known. Empty when its files are all there,
+  // in their sizes.
+  std::string problem = {};
 };
 struct BackupRequest {
   std::string directory;  // created when it does not exist; of backups of one storage only
   uint32_t keep = 0;      // how many backups stay, with the new one; 0: all
 };
 
-// How far something is: done of total, in units of the thing itself. Return false to stop it.
+// How far something is: done of total, in units of the thing itself (bytes for a backup, where the
+// total is estimated). Return false to stop it: kCancelled. Called while the call that took it has
+// not returned, on that thread or on another one.
 using Progress = absl::FunctionRef<bool(uint64_t done, uint64_t total)>;
 
 // Thread-safe. Lives as long as the Storage that it was had from.
@@ -194,12 +208,17 @@ class StorageAdministration {
 
   // While `allow`, a replica at a version that is not here is taken for the one that knows more: it
   // is told that it is up to date, and its next append, whatever its parent, is accepted once. What
-  // was here before that append is then removed, and the allowance ends. False: no such client.
+  // was here before that append is then removed, and the allowance ends. An empty replica, which is
+  // at the nil version, knows nothing and never carries on. False: no such client.
   virtual absl::StatusOr<bool> LetReplicaCarryOn(const Uuid& client_id, bool allow) = 0;
 
   virtual absl::StatusOr<AccessRecords> ReadAccessRecords() = 0;
   // Durable when it returns. Removing what is not there is fine.
   virtual absl::Status ChangeAccess(const AccessChange& change) = 0;
+
+  // 32 random bytes, the same for the whole life of the stored data: the key with which a log turns
+  // client IDs into pseudonyms. Made and durable at the first call.
+  virtual absl::StatusOr<std::string> PseudonymKey() = 0;
 
   virtual absl::StatusOr<StorageStats> ReadStats() = 0;
 

@@ -19,7 +19,10 @@ uint64_t PayloadBytes(const PendingWrite& write) {
   if (const auto* append = std::get_if<PendingAppend>(&write)) {
     return append->request.segment.size();
   }
-  return std::get<PendingSnapshot>(write).request.bytes.size();
+  if (const auto* snapshot = std::get_if<PendingSnapshot>(&write)) {
+    return snapshot->request.bytes.size();
+  }
+  return 0;
 }
 
 Committer::Committer(uint64_t queue_bytes_max, std::chrono::milliseconds wait_max,
@@ -43,6 +46,11 @@ bool Committer::IsLate() const {
   return since != kNone && Now() - since > wait_max_;
 }
 
+CommitterQueue Committer::queue() const {
+  const std::lock_guard lock(mutex_);
+  return {.writes = queue_.size(), .bytes = queue_bytes_};
+}
+
 bool Committer::Submit(PendingWrite& write) {
   if (IsLate()) return false;
   const uint64_t bytes = BytesOf(write);
@@ -59,10 +67,14 @@ bool Committer::Submit(PendingWrite& write) {
   return true;
 }
 
+void Committer::NoteWritten() {
+  const std::lock_guard lock(mutex_);
+  oldest_since_ = queue_.empty() ? kNone : queue_.front().since;
+}
+
 std::vector<PendingWrite> Committer::TakeBatch() {
   std::vector<PendingWrite> batch;
   std::unique_lock lock(mutex_);
-  // What was taken before is committed now, and what is taken next begins with the oldest.
   oldest_since_ = queue_.empty() ? kNone : queue_.front().since;
   has_work_.wait(lock, [this] { return closing_ || !queue_.empty(); });
   uint64_t batch_bytes = 0;

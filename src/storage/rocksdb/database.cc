@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "rocksdb/cache.h"
+#include "rocksdb/file_checksum.h"
 #include "rocksdb/filter_policy.h"
 #include "rocksdb/listener.h"
 #include "rocksdb/slice_transform.h"
@@ -39,6 +40,10 @@ rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, rocksdb::
   rocksdb::Options database;
   database.create_if_missing = true;
   database.env = &env;
+  // Its identity is the storage's, and comes along with backups (backups.h).
+  database.write_dbid_to_manifest = true;
+  // Lets whole files be checked, and backups know a blob file again without reading it.
+  database.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
 
   // Memory: everything that grows is bounded by a number of ours.
   database.write_buffer_size = options.memtable_bytes;
@@ -227,10 +232,10 @@ absl::Status Database::MakeWritable() {
   return write_failed_ ? Reopen(/*for_writing=*/true) : absl::OkStatus();
 }
 
-absl::Status Database::Write(const Loan& loan, rocksdb::WriteBatch& writes) {
-  rocksdb::WriteOptions durable;
-  durable.sync = true;
-  const rocksdb::Status status = loan.db().Write(durable, &writes);
+absl::Status Database::Write(const Loan& loan, rocksdb::WriteBatch& writes, bool sync) {
+  rocksdb::WriteOptions options;
+  options.sync = sync;
+  const rocksdb::Status status = loan.db().Write(options, &writes);
   if (status.ok()) return absl::OkStatus();
   if (status.IsIOError()) write_failed_ = true;
   return FromRocksdb(status, "write to the database");

@@ -99,9 +99,9 @@ class Database {
   // caller.
   absl::Status MakeWritable();
 
-  // Writes all of `writes` or nothing, and syncs it. After an error the database, for others who
-  // read it, is as it was before.
-  absl::Status Write(const Loan& loan, rocksdb::WriteBatch& writes);
+  // Writes all of `writes` or nothing, and syncs it if `sync`. After an error the database, for
+  // others who read it, is as it was before.
+  absl::Status Write(const Loan& loan, rocksdb::WriteBatch& writes, bool sync);
 
  private:
   class FailureListener;
