@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "storage/rocksdb/rocksdb_storage.h"
+#include "tcsync/storage_administration.h"
 #include "tests/unit/storage/storage_calls.h"
 
 extern char** environ;
