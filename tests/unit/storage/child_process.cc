@@ -95,6 +95,21 @@ int AppendUntilKilled(const std::string& directory) {
 
 int BackUpUntilKilled(const std::string& directory) {
   const auto storage = Open(directory + "/data");
+  if (!storage.ok()) {
+    PrintLine(storage.status().ToString());
+    return 1;
+  }
+  const auto copy_a_part = [](uint64_t done, uint64_t total) {
+    if (done == 0 || done == total) return true;
+    PrintLine("copying");
+    for (;;) pause();
+  };
+  const auto made =
+      (*storage)->administration()->Backup({.directory = directory + "/backups"}, copy_a_part);
+  PrintLine(made.status().ToString());  // it was too small to be stopped in the middle
+  return 1;
+}
+
 // What an operator and replicas do to one client, from its creation to its end.
 void ChangeClient(Storage& storage, const Uuid& client, int round) {
   const std::vector<StoredVersion> versions = ForeignChain(kNil, 20);
@@ -117,15 +132,6 @@ int ChangeUntilKilled(const std::string& directory) {
     PrintLine(storage.status().ToString());
     return 1;
   }
-  const auto made = (*storage)->administration()->Backup({.directory = directory + "/backups"},
-                                                         [](uint64_t done, uint64_t total) {
-                                                           if (done == 0 || done == total)
-                                                             return true;
-                                                           PrintLine("copying");
-                                                           for (;;) pause();
-                                                         });
-  PrintLine(made.status().ToString());  // it was too small to be stopped in the middle
-  return 1;
   for (int i = 0; i < kKilledClients; ++i) Delete(**storage, KilledClient(i));
   std::vector<std::thread> threads;
   for (int i = 0; i < kKilledClients; ++i) {
