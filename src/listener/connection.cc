@@ -87,6 +87,7 @@ bool Connection::HasUnreadInput() const {
 // Input
 
 void Connection::WaitForInput() {
+  if (ends_after_request_ && IsBetweenRequests() && !HasUnreadInput()) return Close();
   if (input_waits_) return;
   input_waits_ = true;
   socket_.async_wait(StreamSocket::wait_read, [self = shared_from_this()](error_code error) {
@@ -277,9 +278,9 @@ void Connection::CheckDeadlines(Instant now) {
 }
 
 void Connection::EndAfterRequest() {
-  if (state_ == State::kNew || state_ == State::kIdle) return Close();
-  if (state_ == State::kSending) ends_after_send_ = true;
   ends_after_request_ = true;
+  // A request that has arrived is read and answered, even if the loop has not come to it yet.
+  if (IsBetweenRequests() && !HasUnreadInput()) Close();
 }
 
 void Connection::Close() {

@@ -55,7 +55,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Acts on deadlines that have passed.
   void CheckDeadlines(Instant now);
 
-  // Ends the connection once the request in flight, if there is one, is answered.
+  // Ends the connection once the request that has begun to arrive, if there is one, is answered.
   void EndAfterRequest();
 
   // Ends the connection at once; the loop forgets it.
@@ -73,6 +73,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     return state_ == State::kNew || state_ == State::kIdle || state_ == State::kHead ||
            state_ == State::kBody;
   }
+
+  bool IsBetweenRequests() const { return state_ == State::kNew || state_ == State::kIdle; }
 
   // Input
   void WaitForInput();
