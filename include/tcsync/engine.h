@@ -9,6 +9,7 @@
 #include "tcsync/handler.h"
 #include "tcsync/log.h"
 #include "tcsync/options.h"
+#include "tcsync/reload_hooks.h"
 #include "tcsync/storage.h"
 
 namespace tcsync {
@@ -31,8 +32,17 @@ class Engine {
 
   virtual ~Engine() = default;
 
-  // Answers requests; borrowed, lives as long as the engine.
+  // Answers requests of clients; borrowed, lives as long as the engine, as do those that follow.
   virtual http::Handler& handler() = 0;
+
+  // Answers an operator's requests; nullptr when there is no administration.
+  virtual http::Handler* administration() { return nullptr; }
+
+  // Answers a monitoring program's requests; nullptr when there are no metrics.
+  virtual http::Handler* metrics() { return nullptr; }
+
+  // What the administration's `reload` runs.
+  virtual ReloadHooks& reload_hooks() = 0;
 };
 
 }  // namespace tcsync

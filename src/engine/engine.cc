@@ -26,6 +26,7 @@ class ComposedEngine final : public Engine {
   ~ComposedEngine() override { storage_.reset(); }
 
   http::Handler& handler() override { return handler_; }
+  ReloadHooks& reload_hooks() override { return reload_hooks_; }
 
  private:
   ComposedEngine(const Options& options, const Limits& limits, std::unique_ptr<Storage> storage,
@@ -44,6 +45,7 @@ class ComposedEngine final : public Engine {
                   .bodies_in_flight_bytes_max = limits.bodies_in_flight_bytes_max},
                  std::move(logger)) {}
 
+  ReloadHooks reload_hooks_;
   std::unique_ptr<Storage> storage_;
   SyncService service_;
   http::SyncHandler handler_;

@@ -30,7 +30,7 @@ void Serve(const CommandLine& command_line) {
   const Config config = MakeConfig(flags);
   ServerLog log(EffectiveText(flags, "log-level"));
   Call(tcsync_config_set_log, config.get(), &ServerLog::Receive, static_cast<void*>(&log));
-  StopSignals signals;
+  Signals signals;
 
   // The addresses first: who cannot have them must not touch the data directory. But the engine
   // must outlive the listener, whichever way this function is left.
@@ -43,13 +43,14 @@ void Serve(const CommandLine& command_line) {
   engine.reset(raw_engine);
   Call(tcsync_listener_serve, listener.get(), engine.get());
 
-  for (size_t index = 0; index < tcsync_listener_address_count(listener.get()); ++index) {
-    log.Info(Concat({"listening on ", tcsync_listener_address(listener.get(), index)}));
-  }
   log.Info(Concat({"tcsync-server ", tcsync_version(), ", ", StorageDescription(flags)}));
 
-  const std::string signal_name = signals.Wait();
-  log.Info(Concat({"stopping: ", signal_name, "; requests in flight have ",
+  Signals::Signal received = signals.Wait();
+  while (!received.stops) {
+    ReadFilesAgain(config.get(), engine.get(), log);
+    received = signals.Wait();
+  }
+  log.Info(Concat({"stopping: ", received.name, "; requests in flight have ",
                    EffectiveText(flags, "shutdown-timeout"), " ms"}));
   tcsync_listener_stop(listener.get());
   engine.reset();
