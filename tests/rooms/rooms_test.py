@@ -20,10 +20,12 @@ ROOMS = {
     "capi/include": [],
     "capi/src": ["tcsync.h", "tcsync/", "base/", "crypto/", "client/", "engine/"],
     "include/tcsync": ["tcsync/"],
+    "src/admin": ["tcsync/handler.h", "tcsync/http_message.h", "tcsync/log.h", "tcsync/storage.h",
+                  "tcsync/storage_administration.h", "tcsync/uuid.h", "base/", "http/"],
     "src/base": ["tcsync/log.h", "tcsync/options.h", "tcsync/peer_address.h", "tcsync/uuid.h"],
     "src/client": ["tcsync/", "base/", "crypto/"],
     "src/crypto": ["tcsync/envelope.h", "tcsync/uuid.h", "base/"],
-    "src/engine": ["tcsync/", "base/", "storage/", "sync/", "http/", "listener/"],
+    "src/engine": ["tcsync/", "base/", "admin/", "storage/", "sync/", "http/", "listener/"],
     "src/http": ["tcsync/handler.h", "tcsync/http_message.h", "tcsync/log.h", "tcsync/storage.h",
                  "tcsync/uuid.h", "base/", "sync/"],
     "src/listener": ["tcsync/handler.h", "tcsync/http_message.h", "tcsync/listener.h",
@@ -38,6 +40,7 @@ ROOMS = {
 LIBRARIES = {
     "boost": ["src/client", "src/listener"],
     "httplib": ["include/tcsync/httplib_adapter.h"],
+    "nlohmann": ["src/admin", "src/server"],
     "openssl": ["src/client"],
     "rocksdb": ["src/storage/rocksdb"],
     "sodium": ["src/crypto"],
@@ -47,7 +50,7 @@ LIBRARIES = {
 }
 
 # Rooms that are blind: they must not even link what could unseal.
-BLIND_ROOMS = ["src/storage", "src/sync", "src/http", "src/listener"]
+BLIND_ROOMS = ["src/admin", "src/storage", "src/sync", "src/http", "src/listener"]
 
 LINES_MAX = 600
 # One file on purpose: whoever embeds tcsync includes, and reads, the whole contract.
