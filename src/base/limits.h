@@ -122,8 +122,13 @@ inline constexpr uint64_t kAdminPageBytes = uint64_t{1} << 20;
 // ...or after about this long, so that whoever asks can show how far it is and stop.
 inline constexpr int64_t kAdminPageMs = 1'000;
 
-// Clients in one page of a list.
+// Clients in one page of a list, unless another number is asked for, and at most: a client takes
+// half a KiB of an answer.
+inline constexpr size_t kAdminPageClients = 100;
 inline constexpr uint64_t kAdminPageClientsMax = 1'000;
+
+// An operator's words for a ban or an invite: a line. All of them are kept in memory.
+inline constexpr size_t kAdminTextBytesMax = 200;
 
 // The body of an administration request: a page, and within it a line with one version or snapshot
 // as large as may be (kBodyBytesCeiling of the options), which in base64 takes 4/3 of its size.

@@ -33,7 +33,7 @@ ROOMS = {
     "src/server": ["tcsync.h"],
     "src/storage/memory": ["tcsync/storage.h", "tcsync/uuid.h", "base/"],
     "src/storage/rocksdb": ["tcsync/log.h", "tcsync/storage.h", "tcsync/uuid.h", "base/"],
-    "src/sync": ["tcsync/storage.h", "tcsync/uuid.h", "base/"],
+    "src/sync": ["tcsync/storage.h", "tcsync/storage_administration.h", "tcsync/uuid.h", "base/"],
 }
 
 # Where other people's libraries may be included, and their types be named.
