@@ -20,8 +20,10 @@ ROOMS = {
     "capi/include": [],
     "capi/src": ["tcsync.h", "tcsync/", "base/", "crypto/", "client/", "engine/"],
     "include/tcsync": ["tcsync/"],
+    "src/access": ["tcsync/http_message.h", "tcsync/log.h", "tcsync/peer_address.h", "tcsync/storage.h",
+                   "tcsync/storage_administration.h", "tcsync/uuid.h", "base/"],
     "src/admin": ["tcsync/handler.h", "tcsync/http_message.h", "tcsync/log.h", "tcsync/storage.h",
-                  "tcsync/storage_administration.h", "tcsync/uuid.h", "base/", "http/"],
+                  "tcsync/storage_administration.h", "tcsync/uuid.h", "access/", "base/", "http/", "sync/"],
     "src/base": ["tcsync/log.h", "tcsync/options.h", "tcsync/peer_address.h", "tcsync/uuid.h"],
     "src/client": ["tcsync/", "base/", "crypto/"],
     "src/crypto": ["tcsync/envelope.h", "tcsync/uuid.h", "base/"],
@@ -43,14 +45,16 @@ LIBRARIES = {
     "nlohmann": ["src/admin", "src/server"],
     "openssl": ["src/client"],
     "rocksdb": ["src/storage/rocksdb"],
-    "sodium": ["src/crypto"],
+    "sodium": ["src/access", "src/crypto"],
     "spdlog": ["src/server"],
     "CLI": ["src/server"],
     "zlib": ["src/http"],
 }
 
 # Rooms that are blind: they must not even link what could unseal.
-BLIND_ROOMS = ["src/admin", "src/storage", "src/sync", "src/http", "src/listener"]
+BLIND_ROOMS = ["src/access", "src/admin", "src/storage", "src/sync", "src/http", "src/listener"]
+# Of these, the one that hashes tokens and makes random ones with libsodium itself.
+HASHING_ROOMS = {"src/access"}
 
 LINES_MAX = 600
 # One file on purpose: whoever embeds tcsync includes, and reads, the whole contract.
@@ -157,7 +161,8 @@ class RoomsTest(unittest.TestCase):
         for room in BLIND_ROOMS:
             for path in (SOURCE / room).rglob("CMakeLists.txt"):
                 code = re.sub(r"#.*", "", path.read_text(encoding="utf-8"))
-                self.assertNotRegex(code, r"(?i)crypto|sodium|tcsync_client", str(path))
+                unsealing = "crypto|tcsync_client" if room in HASHING_ROOMS else "crypto|sodium|tcsync_client"
+                self.assertNotRegex(code, rf"(?i){unsealing}", str(path))
 
     def test_the_c_header_needs_nothing(self):
         """If this fails, the C ABI needs more than a C compiler."""
