@@ -32,18 +32,24 @@ class Engine {
 
   virtual ~Engine() = default;
 
-  // Answers requests of clients; borrowed, lives as long as the engine, as do those that follow.
+  // Answers requests; borrowed, lives as long as the engine.
   virtual http::Handler& handler() = 0;
 
-  // Answers an operator's requests; nullptr when there is no administration.
+  // Answers administration requests (docs/administration.md) from whoever may do everything with
+  // the data; borrowed, lives as long as the engine. Null where there is none.
   virtual http::Handler* administration() { return nullptr; }
 
-  // Answers a monitoring program's requests; nullptr when there are no metrics.
+  // Answers requests for metrics; borrowed, lives as long as the engine. Null where there are none.
   virtual http::Handler* metrics() { return nullptr; }
 
-  // What the administration's `reload` runs.
+  // What the administration's `reload` runs; borrowed, lives as long as the engine.
   virtual ReloadHooks& reload_hooks() = 0;
 };
+
+// The handler of those administration requests that need no open data directory: the list of the
+// backups in a directory, and restoring one to where `options` say that the data directory is.
+// Others are answered with 409.
+std::unique_ptr<http::Handler> OfflineAdministration(const Options& options, LogFunction log = {});
 
 }  // namespace tcsync
 

@@ -123,6 +123,31 @@ inline constexpr uint32_t kRemoteErrorBodyBytesMax = 8 * 1024;
 // connections without a word, and the next request would wait for its timeout.
 inline constexpr int64_t kRemoteIdleMsMax = 15'000;
 
+// Administration's jobs that are remembered, with those that have ended. More than anybody looks
+// at.
+inline constexpr size_t kAdminJobsMax = 64;
+
+// A page of administration (an export, an import, a check of chains) ends after about this many
+// bytes of history, so that it is a part of the memory budget that nobody notices...
+inline constexpr uint64_t kAdminPageBytes = uint64_t{1} << 20;
+
+// ...or after about this long, so that whoever asks can show how far it is and stop.
+inline constexpr int64_t kAdminPageMs = 1'000;
+
+// Clients in one page of a list, unless another number is asked for, and at most: a client takes
+// half a KiB of an answer.
+inline constexpr size_t kAdminPageClients = 100;
+inline constexpr uint64_t kAdminPageClientsMax = 1'000;
+
+// An operator's words for a ban or an invite: a line. All of them are kept in memory.
+inline constexpr size_t kAdminTextBytesMax = 200;
+
+// The body of an administration request: a page, and within it a line with one version or snapshot
+// as large as may be (kBodyBytesCeiling of the options), which in base64 takes 4/3 of its size.
+constexpr uint64_t AdminBodyBytesMax(uint64_t body_bytes_max) {
+  return 2 * kAdminPageBytes + body_bytes_max / 3 * 4;
+}
+
 // What the options mean, with every "derived" filled in. The shares of a budget B:
 //   B x 3/8  bodies in flight, of which one body may take B/4 (it is in memory once as a body and,
 //            after the body was handed over, once in the write batch)

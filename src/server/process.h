@@ -14,8 +14,8 @@ void TuneAllocator();
 void RaiseOpenFilesLimit();
 
 // SIGTERM and SIGINT, which stop the server, and SIGHUP, which has it read files again; but SIGHUP
-// stops it, too, when it comes because the terminal that the server was started in is gone. Make one
-// in main, before any thread starts: threads inherit that the signals are blocked, so that only
+// stops it, too, when it comes because the terminal that the server was started in is gone. Make
+// one in main, before any thread starts: threads inherit that the signals are blocked, so that only
 // Wait() receives them.
 class Signals {
  public:
@@ -28,8 +28,8 @@ class Signals {
   // instead of a signal.
   Signals();
 
-  // Waits for a signal. After one that stops, do not call it again: a further SIGTERM or SIGINT then
-  // ends the process at once, with 128 plus its number as the exit status.
+  // Waits for a signal. After one that stops, do not call it again: a further SIGTERM or SIGINT
+  // then ends the process at once, with 128 plus its number as the exit status.
   Signal Wait();
 
  private:

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 #include "server/concat.h"
@@ -19,6 +20,27 @@ std::string StorageDescription(const Settings& flags) {
   std::error_code no_working_directory;
   const std::filesystem::path absolute = std::filesystem::absolute(data_dir, no_working_directory);
   return Concat({"data directory ", no_working_directory ? data_dir : absolute.string()});
+}
+
+// What SIGHUP asks for. Who cannot read a file again says so in the log, and goes on as before.
+void ReadFilesAgain(tcsync_engine* engine, ServerLog& log) {
+  log.Info("SIGHUP: reading files again");
+  constexpr std::string_view kMethod = "POST";
+  constexpr std::string_view kTarget = "/v1/admin/reload";
+  tcsync_request request{};
+  request.struct_size = sizeof(request);
+  request.method = kMethod.data();
+  request.method_size = kMethod.size();
+  request.target = kTarget.data();
+  request.target_size = kTarget.size();
+  tcsync_response* raw_response = nullptr;
+  try {
+    Call(tcsync_administer, static_cast<const tcsync_config*>(nullptr), engine,
+         static_cast<const tcsync_request*>(&request), &raw_response);
+  } catch (const Failure& failure) {
+    log.Info(Concat({"files were not read again: ", failure.what()}));
+  }
+  const Response response(raw_response);
 }
 
 }  // namespace
@@ -47,7 +69,7 @@ void Serve(const CommandLine& command_line) {
 
   Signals::Signal received = signals.Wait();
   while (!received.stops) {
-    ReadFilesAgain(config.get(), engine.get(), log);
+    ReadFilesAgain(engine.get(), log);
     received = signals.Wait();
   }
   log.Info(Concat({"stopping: ", received.name, "; requests in flight have ",
