@@ -27,7 +27,8 @@ constexpr size_t kRequestStructBytesMin =
 constexpr size_t kRequestStructBytesWithPeer =
     offsetof(tcsync_request, peer_address_size) + sizeof(tcsync_request::peer_address_size);
 
-// The peer's address as the caller wrote it; empty when it says none, or is from a time before that.
+// The peer's address as the caller wrote it; empty when it says none, or is from a time before
+// that.
 absl::string_view PeerText(const tcsync_request& request) {
   if (request.struct_size < kRequestStructBytesWithPeer) return {};
   return View(request.peer_address, request.peer_address_size);

@@ -254,10 +254,16 @@ std::string HttpClient::tls_protocol() const {
   return {reinterpret_cast<const char*>(name), size};
 }
 
-bool HttpClient::SendTlsOutput() {
+std::string HttpClient::TakeTlsOutput() {
   std::string output(BIO_ctrl_pending(SSL_get_wbio(ssl_.get())), '\0');
-  if (output.empty()) return true;
-  BIO_read(SSL_get_wbio(ssl_.get()), output.data(), static_cast<int>(output.size()));
+  if (!output.empty()) {
+    BIO_read(SSL_get_wbio(ssl_.get()), output.data(), static_cast<int>(output.size()));
+  }
+  return output;
+}
+
+bool HttpClient::SendTlsOutput() {
+  const std::string output = TakeTlsOutput();
   absl::string_view rest = output;
   while (!rest.empty()) {
     const absl::string_view piece = rest.substr(0, tls_piece_bytes_);
@@ -278,7 +284,9 @@ bool HttpClient::SendRaw(absl::string_view bytes) {
   if (!connected()) return false;
   const absl::Time deadline = NewDeadline();
   while (!bytes.empty()) {
-    const short ready = Poll(socket_, POLLOUT | POLLIN, deadline);
+    // TLS has things to say that are no answer.
+    const short events = ssl_ == nullptr ? POLLOUT | POLLIN : POLLOUT;
+    const short ready = Poll(socket_, events, deadline);
     if ((ready & POLLOUT) == 0) return false;
     const ssize_t sent = send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent >= 0) {
@@ -300,6 +308,12 @@ bool HttpClient::SendInPieces(absl::string_view bytes, size_t piece_bytes) {
 
 bool HttpClient::SendWhileReading(absl::string_view bytes) {
   if (!connected()) return false;
+  std::string encrypted;
+  if (ssl_ != nullptr) {
+    SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size()));
+    encrypted = TakeTlsOutput();
+    bytes = encrypted;
+  }
   const absl::Time deadline = NewDeadline();
   while (!bytes.empty()) {
     const short ready = Poll(socket_, POLLOUT | POLLIN, deadline);

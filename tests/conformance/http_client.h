@@ -140,7 +140,8 @@ class HttpClient {
   ReadResult ReadMore(absl::Time deadline);
   ReadResult ReadMoreRaw(absl::Time deadline, std::string& buffer);
   bool SendRaw(absl::string_view bytes);
-  // Sends what TLS has to say.
+  // What TLS has to say to the server.
+  std::string TakeTlsOutput();
   bool SendTlsOutput();
   HttpResponse TakeResponse(absl::string_view method);
   // Received, but not yet taken by ReadResponse.

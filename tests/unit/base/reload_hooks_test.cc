@@ -39,7 +39,8 @@ TEST(ReloadHooksTest, RunsWhatIsRegistered) {
   EXPECT_EQ(first, 3);
 }
 
-// If this fails, one broken file keeps the others from being read, or nobody learns of a second one.
+// If this fails, one broken file keeps the others from being read, or nobody learns of a second
+// one.
 TEST(ReloadHooksTest, FailuresAreGathered) {
   ReloadHooks hooks;
   int calls = 0;
