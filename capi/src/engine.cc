@@ -16,6 +16,7 @@
 #include "capi/src/response.h"
 #include "tcsync/handler.h"
 #include "tcsync/http_message.h"
+#include "tcsync/peer_address.h"
 
 namespace tcsync::capi {
 namespace {
@@ -23,6 +24,15 @@ namespace {
 // The struct as the first release had it; whatever comes later stands behind this and is optional.
 constexpr size_t kRequestStructBytesMin =
     offsetof(tcsync_request, body_size) + sizeof(tcsync_request::body_size);
+constexpr size_t kRequestStructBytesWithPeer =
+    offsetof(tcsync_request, peer_address_size) + sizeof(tcsync_request::peer_address_size);
+
+// The peer's address as the caller wrote it; empty when it says none, or is from a time before
+// that.
+absl::string_view PeerText(const tcsync_request& request) {
+  if (request.struct_size < kRequestStructBytesWithPeer) return {};
+  return View(request.peer_address, request.peer_address_size);
+}
 
 Result CheckRequest(const tcsync_request& request) {
   if (request.struct_size < kRequestStructBytesMin) {
@@ -41,6 +51,17 @@ Result CheckRequest(const tcsync_request& request) {
       return {TCSYNC_NULL_ARGUMENT, absl::StrCat("the name or the value of request->headers[", i,
                                                  "] is NULL, and its size is not 0")};
     }
+  }
+  if (request.struct_size >= kRequestStructBytesWithPeer &&
+      !IsGiven(request.peer_address, request.peer_address_size)) {
+    return NullArgument("request->peer_address");
+  }
+  if (const absl::string_view text = PeerText(request);
+      !text.empty() && !PeerAddress::Parse(text)) {
+    return {TCSYNC_INVALID_ARGUMENT,
+            absl::StrCat("request->peer_address is '", text,
+                         "'; it must be an IP address without a port, such as 192.0.2.7 or "
+                         "2001:db8::7")};
   }
   return {};
 }
@@ -74,8 +95,8 @@ class Promise {
   std::unique_ptr<tcsync_response> response_;
 };
 
-// Gives the request to the engine. Fails before `function` is called, or calls it exactly once.
-Result Begin(tcsync_engine* engine, const tcsync_request* request,
+// Gives the request to the handler. Fails before `function` is called, or calls it exactly once.
+Result Begin(http::Handler& handler, const tcsync_request* request,
              tcsync_response_function function, void* user_data) {
   if (Result result = CheckRequest(*request); !result.ok()) return result;
   std::vector<http::HeaderView> headers;
@@ -85,13 +106,13 @@ Result Begin(tcsync_engine* engine, const tcsync_request* request,
     headers.push_back({View(header.name, header.name_size), View(header.value, header.value_size)});
   }
   const http::RequestHead head{View(request->method, request->method_size),
-                               View(request->target, request->target_size), headers};
+                               View(request->target, request->target_size), headers,
+                               PeerAddress::Parse(PeerText(*request)).value_or(PeerAddress())};
   Promise promise(function, user_data, std::make_unique<tcsync_response>());
   // From here on the promise answers, and so this call succeeds: a failure that is reported twice
   // would make its caller free user_data twice.
   try {
-    engine->engine->handler().Handle(head, View(request->body, request->body_size),
-                                     std::move(promise));
+    handler.Handle(head, View(request->body, request->body_size), std::move(promise));
   } catch (...) {
   }
   return {};
@@ -119,6 +140,19 @@ struct Waiter {
   bool is_answered = false;
   std::unique_ptr<tcsync_response> response;
 };
+
+// The same, and waits for the answer.
+Result BeginAndWait(http::Handler& handler, const tcsync_request* request,
+                    tcsync_response** response) {
+  Waiter waiter;
+  if (Result result = Begin(handler, request, &waiter.Receive, &waiter); !result.ok()) {
+    return result;
+  }
+  std::unique_ptr<tcsync_response> answer = waiter.Wait();
+  if (answer == nullptr) return {TCSYNC_OUT_OF_MEMORY, "out of memory"};
+  *response = answer.release();
+  return {};
+}
 
 }  // namespace
 }  // namespace tcsync::capi
@@ -158,15 +192,7 @@ tcsync_code tcsync_engine_handle(tcsync_engine* engine, const tcsync_request* re
     if (engine == nullptr) return NullArgument("engine");
     if (request == nullptr) return NullArgument("request");
     if (response == nullptr) return NullArgument("response");
-    tcsync::capi::Waiter waiter;
-    if (Result result = tcsync::capi::Begin(engine, request, &waiter.Receive, &waiter);
-        !result.ok()) {
-      return result;
-    }
-    std::unique_ptr<tcsync_response> answer = waiter.Wait();
-    if (answer == nullptr) return {TCSYNC_OUT_OF_MEMORY, "out of memory"};
-    *response = answer.release();
-    return {};
+    return tcsync::capi::BeginAndWait(engine->engine->handler(), request, response);
   });
 }
 
@@ -177,6 +203,25 @@ tcsync_code tcsync_engine_handle_async(tcsync_engine* engine, const tcsync_reque
     if (engine == nullptr) return NullArgument("engine");
     if (request == nullptr) return NullArgument("request");
     if (function == nullptr) return NullArgument("function");
-    return tcsync::capi::Begin(engine, request, function, user_data);
+    return tcsync::capi::Begin(engine->engine->handler(), request, function, user_data);
+  });
+}
+
+tcsync_code tcsync_administer(const tcsync_config* config, tcsync_engine* engine,
+                              const tcsync_request* request, tcsync_response** response,
+                              tcsync_error** error) {
+  SetNull(response);
+  return Guard(error, [&]() -> Result {
+    if (config == nullptr && engine == nullptr) return NullArgument("config");
+    if (request == nullptr) return NullArgument("request");
+    if (response == nullptr) return NullArgument("response");
+    if (engine == nullptr) {
+      const std::unique_ptr<tcsync::http::Handler> handler =
+          tcsync::OfflineAdministration(config->options, config->log);
+      return tcsync::capi::BeginAndWait(*handler, request, response);
+    }
+    tcsync::http::Handler* const handler = engine->engine->administration();
+    if (handler == nullptr) return {TCSYNC_UNSUPPORTED, "this engine has no administration"};
+    return tcsync::capi::BeginAndWait(*handler, request, response);
   });
 }

@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "admin/admin_handler.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "http/sync_handler.h"
@@ -18,18 +19,23 @@ namespace {
 
 class ComposedEngine final : public Engine {
  public:
-  ComposedEngine(const Options& options, std::unique_ptr<Storage> storage, Logger logger)
-      : ComposedEngine(options, Limits(options), std::move(storage), std::move(logger)) {}
+  ComposedEngine(const Options& options, std::unique_ptr<Storage> storage, const Logger& logger)
+      : ComposedEngine(options, Limits(options), std::move(storage), logger) {}
 
-  // The callbacks of storage's last writes use the service and the handler, so storage, which they
-  // were made from, is nevertheless the first to go.
-  ~ComposedEngine() override { storage_.reset(); }
+  // Administration's jobs use storage. The callbacks of storage's last writes use the service and
+  // the handler, so storage, which they were made from, is nevertheless the first to go.
+  ~ComposedEngine() override {
+    administration_.reset();
+    storage_.reset();
+  }
 
   http::Handler& handler() override { return handler_; }
+  http::Handler* administration() override { return administration_.get(); }
+  ReloadHooks& reload_hooks() override { return reload_hooks_; }
 
  private:
   ComposedEngine(const Options& options, const Limits& limits, std::unique_ptr<Storage> storage,
-                 Logger logger)
+                 const Logger& logger)
       : storage_(std::move(storage)),
         service_(
             *storage_, Clock::System(),
@@ -42,11 +48,22 @@ class ComposedEngine final : public Engine {
                  {.base_path = options.base_path,
                   .body_bytes_max = limits.body_bytes_max,
                   .bodies_in_flight_bytes_max = limits.bodies_in_flight_bytes_max},
-                 std::move(logger)) {}
+                 logger),
+        administration_(std::make_unique<admin::AdminHandler>(
+            admin::Dependencies{.storage = storage_.get(),
+                                .offline = {},
+                                .refresh_access = nullptr,
+                                .reload = [this] { return reload_hooks_.Run(); },
+                                .client_name = nullptr,
+                                .body_bytes_max = AdminBodyBytesMax(limits.body_bytes_max),
+                                .clock = &Clock::System(),
+                                .logger = logger})) {}
 
+  ReloadHooks reload_hooks_;
   std::unique_ptr<Storage> storage_;
   SyncService service_;
   http::SyncHandler handler_;
+  std::unique_ptr<admin::AdminHandler> administration_;
 };
 
 absl::Status CheckConsistency(const Options& options) {
@@ -95,6 +112,18 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWithStorage(const Options& o
   if (storage == nullptr) return absl::InvalidArgumentError("the storage is null");
   return std::make_unique<ComposedEngine>(options, std::move(storage),
                                           Logger(std::move(log), LogLevelOf(options)));
+}
+
+std::unique_ptr<http::Handler> OfflineAdministration(const Options& options, LogFunction log) {
+  return std::make_unique<admin::AdminHandler>(
+      admin::Dependencies{.storage = nullptr,
+                          .offline = {},
+                          .refresh_access = nullptr,
+                          .reload = nullptr,
+                          .client_name = nullptr,
+                          .body_bytes_max = kAdminPageBytes,
+                          .clock = &Clock::System(),
+                          .logger = Logger(std::move(log), LogLevelOf(options))});
 }
 
 }  // namespace tcsync

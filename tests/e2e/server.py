@@ -1,7 +1,7 @@
 """The real tcsync-server as a process: started on free ports, stopped by signal, restarted where it was.
 
 The binary is TCSYNC_SERVER, else bin/tcsync-server of the build. It is ready when it has printed, for every TCP address
-that it listens on, a line with `listening on http://HOST:PORT`, and every unix: socket accepts a connection.
+that it listens on, a line with `listening on http://HOST:PORT` (or https://), and every unix: socket accepts a connection.
 """
 
 import os
@@ -23,7 +23,7 @@ STOP_TIMEOUT_S = 15  # Requests in flight may take 10 s; the rest is for closing
 OPTION_VARIABLES = (
     "LISTEN", "DATA_DIR", "CLIENT_ID", "CREATE_CLIENTS", "SNAPSHOT_VERSIONS", "SNAPSHOT_DAYS", "BASE_PATH",
 )  # fmt: skip
-LISTENING = re.compile(r"listening on http://(\[[^\]\s]+\]:\d+|[^\s/:]+:\d+)")
+LISTENING = re.compile(r"listening on https?://(\[[^\]\s]+\]:\d+|[^\s/:]+:\d+)")
 
 
 def environment(**variables):
@@ -55,7 +55,8 @@ class Server:
     @property
     def url(self):
         """The first TCP address as a URL, without a slash at the end."""
-        return f"http://{self.addresses[0]}"
+        scheme = "https" if "--tls-cert" in self._flags else "http"
+        return f"{scheme}://{self.addresses[0]}"
 
     @property
     def pid(self):

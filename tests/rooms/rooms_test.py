@@ -20,34 +20,43 @@ ROOMS = {
     "capi/include": [],
     "capi/src": ["tcsync.h", "tcsync/", "base/", "crypto/", "client/", "engine/"],
     "include/tcsync": ["tcsync/"],
-    "src/base": ["tcsync/log.h", "tcsync/options.h", "tcsync/peer_address.h", "tcsync/uuid.h"],
+    "src/access": ["tcsync/http_message.h", "tcsync/log.h", "tcsync/peer_address.h", "tcsync/storage.h",
+                   "tcsync/storage_administration.h", "tcsync/uuid.h", "base/"],
+    "src/admin": ["tcsync/handler.h", "tcsync/http_message.h", "tcsync/log.h", "tcsync/storage.h",
+                  "tcsync/storage_administration.h", "tcsync/uuid.h", "access/", "base/", "http/", "sync/"],
+    "src/base": ["tcsync/log.h", "tcsync/options.h", "tcsync/peer_address.h",
+                 "tcsync/reload_hooks.h", "tcsync/uuid.h"],
     "src/client": ["tcsync/", "base/", "crypto/"],
     "src/crypto": ["tcsync/envelope.h", "tcsync/uuid.h", "base/"],
-    "src/engine": ["tcsync/", "base/", "storage/", "sync/", "http/", "listener/"],
+    "src/engine": ["tcsync/", "base/", "admin/", "storage/", "sync/", "http/", "listener/"],
     "src/http": ["tcsync/handler.h", "tcsync/http_message.h", "tcsync/log.h", "tcsync/storage.h",
                  "tcsync/uuid.h", "base/", "sync/"],
     "src/listener": ["tcsync/handler.h", "tcsync/http_message.h", "tcsync/listener.h",
-                     "tcsync/log.h", "tcsync/options.h", "base/", "http/"],
+                     "tcsync/log.h", "tcsync/options.h", "tcsync/peer_address.h",
+                     "tcsync/reload_hooks.h", "base/", "http/"],
     "src/server": ["tcsync.h"],
     "src/storage/memory": ["tcsync/storage.h", "tcsync/uuid.h", "base/"],
     "src/storage/rocksdb": ["tcsync/log.h", "tcsync/storage.h", "tcsync/uuid.h", "base/"],
-    "src/sync": ["tcsync/storage.h", "tcsync/uuid.h", "base/"],
+    "src/sync": ["tcsync/storage.h", "tcsync/storage_administration.h", "tcsync/uuid.h", "base/"],
 }
 
 # Where other people's libraries may be included, and their types be named.
 LIBRARIES = {
     "boost": ["src/client", "src/listener"],
     "httplib": ["include/tcsync/httplib_adapter.h"],
-    "openssl": ["src/client"],
+    "nlohmann": ["src/admin", "src/server"],
+    "openssl": ["src/client", "src/listener"],
     "rocksdb": ["src/storage/rocksdb"],
-    "sodium": ["src/crypto"],
+    "sodium": ["src/access", "src/crypto"],
     "spdlog": ["src/server"],
     "CLI": ["src/server"],
     "zlib": ["src/http"],
 }
 
 # Rooms that are blind: they must not even link what could unseal.
-BLIND_ROOMS = ["src/storage", "src/sync", "src/http", "src/listener"]
+BLIND_ROOMS = ["src/access", "src/admin", "src/storage", "src/sync", "src/http", "src/listener"]
+# Of these, the one that hashes tokens and makes random ones with libsodium itself.
+HASHING_ROOMS = {"src/access"}
 
 LINES_MAX = 600
 # One file on purpose: whoever embeds tcsync includes, and reads, the whole contract.
@@ -154,7 +163,8 @@ class RoomsTest(unittest.TestCase):
         for room in BLIND_ROOMS:
             for path in (SOURCE / room).rglob("CMakeLists.txt"):
                 code = re.sub(r"#.*", "", path.read_text(encoding="utf-8"))
-                self.assertNotRegex(code, r"(?i)crypto|sodium|tcsync_client", str(path))
+                unsealing = "crypto|tcsync_client" if room in HASHING_ROOMS else "crypto|sodium|tcsync_client"
+                self.assertNotRegex(code, rf"(?i){unsealing}", str(path))
 
     def test_the_c_header_needs_nothing(self):
         """If this fails, the C ABI needs more than a C compiler."""

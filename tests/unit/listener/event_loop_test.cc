@@ -35,9 +35,9 @@ class EventLoopTest : public testing::Test {
     const timeval deadline{.tv_sec = 60, .tv_usec = 0};
     setsockopt(client_, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline);
     count_.AddServed();
-    loop_.Adopt(StreamSocket(loop_.io_context(), boost::asio::generic::stream_protocol(AF_UNIX, 0),
-                             ends[1]),
-                Admission::kServe);
+    loop_.Adopt({.socket = StreamSocket(loop_.io_context(),
+                                        boost::asio::generic::stream_protocol(AF_UNIX, 0), ends[1]),
+                 .peer = PeerAddress::Local()});
   }
   ~EventLoopTest() override {
     loop_.Stop();
@@ -47,7 +47,7 @@ class EventLoopTest : public testing::Test {
   void Send(absl::string_view bytes) {
     EXPECT_EQ(send(client_, bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
   }
-  void Run() { loop_.Start(handler_); }
+  void Run() { loop_.Start(handler_, "test-loop"); }
 
   // What comes until the loop closes the connection.
   std::string ReadUntilClosed() const {
