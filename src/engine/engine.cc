@@ -11,11 +11,20 @@
 #include "base/limits.h"
 #include "http/sync_handler.h"
 #include "storage/memory/memory_storage.h"
+#include "storage/rocksdb/backups.h"
 #include "storage/rocksdb/rocksdb_storage.h"
+#include "sync/retention.h"
 #include "sync/sync_service.h"
 
 namespace tcsync {
 namespace {
+
+RetentionPolicy RetentionPolicyOf(const Options& options) {
+  return {.retention_days = options.retention_days,
+          .retention_versions = static_cast<uint64_t>(options.retention_versions),
+          .replica_seen_days = options.replica_seen_days,
+          .idle_client_days = options.idle_client_days};
+}
 
 class ComposedEngine final : public Engine {
  public:
@@ -50,10 +59,11 @@ class ComposedEngine final : public Engine {
                  logger),
         administration_(std::make_unique<admin::AdminHandler>(
             admin::Dependencies{.storage = storage_.get(),
-                                .offline = {},
+                                .offline = {.list_backups = &ListBackups, .restore = nullptr},
                                 .refresh_access = nullptr,
                                 .reload = nullptr,
                                 .client_name = nullptr,
+                                .retention = RetentionPolicyOf(options),
                                 .body_bytes_max = AdminBodyBytesMax(limits.body_bytes_max),
                                 .clock = &Clock::System(),
                                 .logger = logger})) {}
@@ -113,15 +123,21 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWithStorage(const Options& o
 }
 
 std::unique_ptr<http::Handler> OfflineAdministration(const Options& options, LogFunction log) {
-  return std::make_unique<admin::AdminHandler>(
-      admin::Dependencies{.storage = nullptr,
-                          .offline = {},
-                          .refresh_access = nullptr,
-                          .reload = nullptr,
-                          .client_name = nullptr,
-                          .body_bytes_max = kAdminPageBytes,
-                          .clock = &Clock::System(),
-                          .logger = Logger(std::move(log), LogLevelOf(options))});
+  return std::make_unique<admin::AdminHandler>(admin::Dependencies{
+      .storage = nullptr,
+      .offline = {.list_backups = &ListBackups,
+                  .restore =
+                      [data_dir = options.data_dir](const std::string& directory,
+                                                    std::optional<uint32_t> backup_id) {
+                        return RestoreBackup(directory, backup_id, data_dir);
+                      }},
+      .refresh_access = nullptr,
+      .reload = nullptr,
+      .client_name = nullptr,
+      .retention = RetentionPolicyOf(options),
+      .body_bytes_max = kAdminPageBytes,
+      .clock = &Clock::System(),
+      .logger = Logger(std::move(log), LogLevelOf(options))});
 }
 
 }  // namespace tcsync
