@@ -41,7 +41,7 @@ ROOMS = {
 # Where other people's libraries may be included, and their types be named.
 LIBRARIES = {
     "boost": ["src/client", "src/listener"],
-    "httplib": ["include/tcsync/httplib_adapter.h"],
+    "httplib": ["include/tcsync/httplib_adapter.h", "src/server"],
     "nlohmann": ["src/admin", "src/server"],
     "openssl": ["src/client"],
     "rocksdb": ["src/storage/rocksdb"],
