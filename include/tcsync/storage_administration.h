@@ -43,6 +43,9 @@ struct ClientSummary {
   uint64_t snapshot_bytes = 0;
   std::vector<ReplicaAhead> replicas_ahead;  // a few of them, the latest seen first
   bool may_carry_on = false;                 // LetReplicaCarryOn is in force
+  // What is wrong with the client's records, so that nothing but its ID can be told here; empty
+  // when they can be read. VerifyChain says more.
+  std::string problem = {};
 
   uint64_t version_count() const { return latest_number + 1 - first_number; }
 };
@@ -127,8 +130,8 @@ struct ChainReport {
   uint64_t bytes = 0;  // read and found intact, segments and snapshot
   std::vector<std::string>
       problems;  // sentences; empty: linear, complete, intact, snapshot reachable
-  // The client has no snapshot and its first versions are gone, so that a new computer could not
-  // start. Also among the problems.
+  // The client has no snapshot to go on from and its first versions are not here, so that a new
+  // computer could not start. Also among the problems.
   bool new_replica_cannot_start = false;
 };
 
@@ -205,6 +208,10 @@ class StorageAdministration {
   virtual absl::StatusOr<AccessRecords> ReadAccessRecords() = 0;
   // Durable when it returns. Removing what is not there is fine.
   virtual absl::Status ChangeAccess(const AccessChange& change) = 0;
+
+  // 32 random bytes, the same for the whole life of the stored data: the key with which a log turns
+  // client IDs into pseudonyms. Made and durable at the first call.
+  virtual absl::StatusOr<std::string> PseudonymKey() = 0;
 
   virtual absl::StatusOr<StorageStats> ReadStats() = 0;
 

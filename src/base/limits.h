@@ -87,6 +87,10 @@ inline constexpr size_t kInlineBytesMax = 16 * 1024;
 // with an inline segment gets there.
 inline constexpr uint64_t kBlobBytesMin = kInlineBytesMax + 1024;
 
+// What a check of one client tells of what it found. A client that is damaged as a whole would have
+// a sentence for each version, and nobody reads more than the first ones.
+inline constexpr size_t kChainProblemsMax = 100;
+
 // Told to a client that met a moment's crowding. A batch takes milliseconds; a second is plenty.
 inline constexpr int kRetryAfterSeconds = 1;
 

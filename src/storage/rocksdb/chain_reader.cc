@@ -76,7 +76,7 @@ absl::StatusOr<std::optional<Version>> ChainReader::ReadVersionAfter(
   Version version{.version_id = trailer->version_id,
                   .parent_version_id = parent_version_id,
                   .segment = std::move(**value)};
-  version.segment.resize(version.segment.size() - kVersionTrailerBytes);
+  version.segment.resize(version.segment.size() - trailer->encoded_bytes);
   if (trailer->segment_is_inline) return version;
 
   absl::StatusOr<std::optional<std::string>> segment =
