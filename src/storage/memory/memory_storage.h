@@ -61,8 +61,11 @@ class MemoryStorage final : public Storage, public StorageAdministration {
     int64_t stored_unix_seconds = 0;
   };
   struct Client {
-    int64_t created_unix_seconds = 0;
-    uint64_t first_number = 1;        // of the first one in `chain`
+    explicit Client(int64_t created, uint64_t first = 1)
+        : created_unix_seconds(created), first_number(first) {}
+
+    int64_t created_unix_seconds;
+    uint64_t first_number;            // of the first one in `chain`
     std::deque<StoredVersion> chain;  // numbers rise by one; empty only while it is being created
     absl::flat_hash_map<Uuid, uint64_t> number_by_parent;
     uint64_t history_bytes = 0;  // of the segments in `chain`
@@ -76,9 +79,13 @@ class MemoryStorage final : public Storage, public StorageAdministration {
       return chain.empty() ? Uuid() : chain.back().version.version_id;
     }
     // Of a number that is kept.
-    StoredVersion& At(uint64_t number) { return chain[number - first_number]; }
+    const StoredVersion& At(uint64_t number) const { return chain[number - first_number]; }
     // Of a version that is kept.
     std::optional<uint64_t> NumberOf(const Uuid& version_id) const;
+    // Whether a replica at a version that is not the latest one is let carry on.
+    bool MayCarryOnFrom(const Uuid& version_id) const {
+      return may_carry_on && !version_id.IsNil() && !number_by_parent.contains(version_id);
+    }
     std::optional<SnapshotSummary> Summary() const;
     uint64_t snapshot_bytes() const { return snapshot ? snapshot->snapshot.bytes.size() : 0; }
     void Add(Version version, int64_t appended_unix_seconds);

@@ -108,6 +108,11 @@ std::string EndOfClient(const Uuid& client_id);
 uint32_t DayOf(int64_t unix_seconds);
 int64_t UnixSecondsOf(uint32_t day);
 
+// Whether a parent's ID leads to its child at `number`, so that no 0x30 is needed for it.
+inline bool LeadsTo(const Uuid& parent_version_id, uint64_t number) {
+  return parent_version_id.NumberHint() + 1 == number;
+}
+
 // A snapshot without its bytes.
 struct SnapshotRecord {
   Uuid version_id;
