@@ -9,6 +9,7 @@
 #include "tcsync/handler.h"
 #include "tcsync/log.h"
 #include "tcsync/options.h"
+#include "tcsync/reload_hooks.h"
 #include "tcsync/storage.h"
 
 namespace tcsync {
@@ -40,6 +41,9 @@ class Engine {
 
   // Answers requests for metrics; borrowed, lives as long as the engine. Null where there are none.
   virtual http::Handler* metrics() { return nullptr; }
+
+  // What the administration's `reload` runs; borrowed, lives as long as the engine.
+  virtual ReloadHooks& reload_hooks() = 0;
 };
 
 // The handler of those administration requests that need no open data directory: the list of the

@@ -123,8 +123,20 @@ inline constexpr size_t kReadsWaitingMax = 8192;
 // Open files that RocksDB may hold; the rest of the process' limit is for connections.
 inline constexpr int kStorageOpenFilesMax = 256;
 
-// Open files beside those of connections and storage: listening sockets, event loops, the log.
-inline constexpr int64_t kOtherOpenFiles = 64;
+// Connections with TLS beyond connections_max that may exist for being told 503. A handshake comes
+// before that, which costs the server as much time and memory as serving a small request.
+inline constexpr int64_t kRefusedTlsConnectionsMax = 64;
+
+// Connections for administration, and as many for metrics, beside those of clients, who cannot take
+// their places. An operator's commands and some monitoring programs need a few.
+inline constexpr int64_t kOperatorConnectionsMax = 16;
+// Those beyond, which may exist for being told 503.
+inline constexpr int64_t kRefusedOperatorConnectionsMax = 4;
+
+// Open files beside those of clients' connections and storage: connections for administration and
+// metrics, listening sockets, event loops, the log.
+inline constexpr int64_t kOtherOpenFiles =
+    2 * (kOperatorConnectionsMax + kRefusedOperatorConnectionsMax) + 70;
 
 // The head of a sync server's answer. Real ones take 400 bytes, and proxies add as much again.
 inline constexpr uint32_t kRemoteHeadBytesMax = 16 * 1024;

@@ -40,6 +40,7 @@ class ComposedEngine final : public Engine {
 
   http::Handler& handler() override { return handler_; }
   http::Handler* administration() override { return administration_.get(); }
+  ReloadHooks& reload_hooks() override { return reload_hooks_; }
 
  private:
   ComposedEngine(const Options& options, const Limits& limits, std::unique_ptr<Storage> storage,
@@ -61,13 +62,14 @@ class ComposedEngine final : public Engine {
             admin::Dependencies{.storage = storage_.get(),
                                 .offline = {.list_backups = &ListBackups, .restore = nullptr},
                                 .refresh_access = nullptr,
-                                .reload = nullptr,
+                                .reload = [this] { return reload_hooks_.Run(); },
                                 .client_name = nullptr,
                                 .retention = RetentionPolicyOf(options),
                                 .body_bytes_max = AdminBodyBytesMax(limits.body_bytes_max),
                                 .clock = &Clock::System(),
                                 .logger = logger})) {}
 
+  ReloadHooks reload_hooks_;
   std::unique_ptr<Storage> storage_;
   SyncService service_;
   http::SyncHandler handler_;
