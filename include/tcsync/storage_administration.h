@@ -201,6 +201,10 @@ class StorageAdministration {
   // Durable when it returns. Removing what is not there is fine.
   virtual absl::Status ChangeAccess(const AccessChange& change) = 0;
 
+  // The key of the pseudonyms that clients have in the log: random bytes, made by the first call
+  // and kept with everything else.
+  virtual absl::StatusOr<std::string> PseudonymKey() = 0;
+
   virtual absl::StatusOr<StorageStats> ReadStats() = 0;
 
   // Reads all that belongs to the client. kNotFound: no such client.
