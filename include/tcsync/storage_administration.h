@@ -104,12 +104,18 @@ struct Invite {
   uint64_t uses_max = 0;             // clients that it may create; 0: any number
   uint64_t uses = 0;
 };
+// Whether the invite may create a client.
+inline bool MayCreateClient(const Invite& invite, int64_t now_unix_seconds) {
+  return (invite.expires_unix_seconds == 0 || now_unix_seconds < invite.expires_unix_seconds) &&
+         (invite.uses_max == 0 || invite.uses < invite.uses_max);
+}
 struct AccessRecords {
   std::vector<Ban> bans;
   std::vector<ClientToken> tokens;
   std::vector<Invite> invites;
 };
-// One change: the record to keep, or the key of the one to remove.
+// One change: the record to keep, or the key of the one to remove. An invite that is here already
+// keeps the uses that were counted, if they are more.
 struct RemoveBan {
   Uuid client_id;
 };
@@ -194,15 +200,16 @@ class StorageAdministration {
 
   // While `allow`, a replica at a version that is not here is taken for the one that knows more: it
   // is told that it is up to date, and its next append, whatever its parent, is accepted once. What
-  // was here before that append is then removed, and the allowance ends. False: no such client.
+  // was here before that append is then removed, and the allowance ends. An empty replica, which is
+  // at the nil version, knows nothing and never carries on. False: no such client.
   virtual absl::StatusOr<bool> LetReplicaCarryOn(const Uuid& client_id, bool allow) = 0;
 
   virtual absl::StatusOr<AccessRecords> ReadAccessRecords() = 0;
   // Durable when it returns. Removing what is not there is fine.
   virtual absl::Status ChangeAccess(const AccessChange& change) = 0;
 
-  // The key of the pseudonyms that clients have in the log: random bytes, made by the first call
-  // and kept with everything else.
+  // 32 random bytes, the same for the whole life of the stored data: the key with which a log turns
+  // client IDs into pseudonyms. Made and durable at the first call.
   virtual absl::StatusOr<std::string> PseudonymKey() = 0;
 
   virtual absl::StatusOr<StorageStats> ReadStats() = 0;

@@ -159,14 +159,10 @@ std::optional<Refusal> AccessControl::RefusalByInvite(const Visitor& visitor) co
   if (!visitor.token) return refusal("This server takes new clients by invite alone");
   const std::optional<Invite> invite = table_.InviteOf(*visitor.token);
   if (!invite) return refusal("The server's URL names an invite that this server does not have");
-  if (invite->expires_unix_seconds != 0 &&
-      invite->expires_unix_seconds <= absl::ToUnixSeconds(clock_.Now())) {
-    return refusal("The invite has expired");
-  }
-  if (invite->uses_max != 0 && invite->uses >= invite->uses_max) {
-    return refusal("The invite has been used up");
-  }
-  return std::nullopt;
+  if (MayCreateClient(*invite, absl::ToUnixSeconds(clock_.Now()))) return std::nullopt;
+  return refusal(invite->uses_max != 0 && invite->uses >= invite->uses_max
+                     ? "The invite has been used up"
+                     : "The invite has expired");
 }
 
 CreationPermit AccessControl::PermitCreation(const Visitor& visitor) {

@@ -94,6 +94,28 @@ inline constexpr size_t kInlineBytesMax = 16 * 1024;
 // with an inline segment gets there.
 inline constexpr uint64_t kBlobBytesMin = kInlineBytesMax + 1024;
 
+// Replicas that are at versions which the server does not have, of one client: more computers than a
+// person has, and few enough to show.
+inline constexpr size_t kReplicasAheadMax = 8;
+
+// Notes of where replicas ended their syncs, one for each client and day, that are kept in memory
+// so that the next one which says the same costs nothing; about 3 MB. With more clients at a time,
+// notes are written again and again.
+inline constexpr size_t kSeenNotesMax = 32 * 1024;
+
+// Clients with replicas ahead that are kept in memory until they are written, within a minute.
+inline constexpr size_t kAheadNotesMax = 1024;
+
+// Notes of which the version must be looked up on the disk first. Replicas end their syncs at the
+// latest version, so they are very rare.
+inline constexpr size_t kUnresolvedNotesMax = 1024;
+
+// How long what was noted of replicas stays in memory before it is written.
+inline constexpr int64_t kNotesFlushMs = 60'000;
+
+// Versions that are removed in one write, which other writes wait for.
+inline constexpr uint64_t kRemovedVersionsPerWrite = 1024;
+
 // Told to a client that met a moment's crowding. A batch takes milliseconds; a second is plenty.
 inline constexpr int kRetryAfterSeconds = 1;
 

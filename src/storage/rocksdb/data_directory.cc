@@ -69,6 +69,9 @@ absl::Status SyncDirectory(const std::string& directory) {
   return result == 0 ? absl::OkStatus() : SystemError(error, "sync data directory", directory);
 }
 
+// Writes over the line that is there. The file is not replaced by another one, because its
+// descriptor holds the lock; and the line does not become shorter, so that what a loss of power
+// leaves is the old line or the new one.
 absl::Status WriteFormat(int fd, const std::string& path) {
   const std::string text = absl::StrCat(kFormatLine, kStorageFormatVersion, "\n");
   if (pwrite(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
@@ -78,7 +81,7 @@ absl::Status WriteFormat(int fd, const std::string& path) {
   return SyncDirectory(path);
 }
 
-absl::Status CheckFormat(int fd, const std::string& path) {
+absl::StatusOr<int> ReadFormat(int fd, const std::string& path) {
   char buffer[kFormatFileBytesMax];
   const ssize_t size = pread(fd, buffer, sizeof(buffer), 0);
   if (size < 0) return SystemError(errno, "read", FormatPath(path));
@@ -94,7 +97,7 @@ absl::Status CheckFormat(int fd, const std::string& path) {
         "data directory ", path, " has storage format ", version, ", and this release knows up to ",
         kStorageFormatVersion, ": use the newer release of tcsync that wrote it"));
   }
-  return absl::OkStatus();
+  return version;
 }
 
 bool IsEmptyFile(int fd) {
@@ -108,13 +111,21 @@ DataDirectory::DataDirectory(std::string path, int format_file)
     : path_(std::move(path)), format_file_(format_file) {}
 
 DataDirectory::DataDirectory(DataDirectory&& other) noexcept
-    : path_(std::move(other.path_)), format_file_(std::exchange(other.format_file_, -1)) {}
+    : path_(std::move(other.path_)),
+      format_(other.format_),
+      format_file_(std::exchange(other.format_file_, -1)) {}
 
 DataDirectory::~DataDirectory() {
   if (format_file_ >= 0) close(format_file_);  // closing gives the lock back
 }
 
 std::string DataDirectory::DatabasePath() const { return path_ + "/rocksdb"; }
+
+absl::Status DataDirectory::Upgrade() {
+  const absl::Status written = WriteFormat(format_file_, path_);
+  if (written.ok()) format_ = kStorageFormatVersion;
+  return written;
+}
 
 absl::StatusOr<DataDirectory> DataDirectory::Open(const std::string& path) {
   if (path.empty()) return absl::InvalidArgumentError("option data-dir: the path is empty");
@@ -139,9 +150,14 @@ absl::StatusOr<DataDirectory> DataDirectory::Open(const std::string& path) {
         "another directory"));
   }
   // An empty file is a start that was cut short before the line was written.
-  const absl::Status status =
-      IsEmptyFile(fd) && !has_database ? WriteFormat(fd, directory) : CheckFormat(fd, directory);
-  if (!status.ok()) return status;
+  if (IsEmptyFile(fd) && !has_database) {
+    const absl::Status written = result.Upgrade();
+    if (!written.ok()) return written;
+    return result;
+  }
+  const absl::StatusOr<int> format = ReadFormat(fd, directory);
+  if (!format.ok()) return format.status();
+  result.format_ = *format;
   return result;
 }
 

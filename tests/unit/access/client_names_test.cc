@@ -30,7 +30,8 @@ TEST(ClientNamesTest, PseudonymsHaveOneForm) {
 }
 
 // If this fails, the log of today and the log of the last year name one client in two ways: this
-// value must never change.
+// value must never change. It is what Python says: the first 6 bytes of blake2b(the client ID's
+// bytes, digest_size=16, key=blake2b(the key, digest_size=32)).
 TEST(ClientNamesTest, OneKeyGivesOnePseudonymForEver) {
   ClientNames names(ClientNames::Style::kPseudonym);
   ASSERT_TRUE(names.SetKey(kKey).ok());
