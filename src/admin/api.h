@@ -70,9 +70,10 @@ class Api {
   absl::Status ChangeAccess(StorageAdministration& administration, const AccessChange& change);
   http::Response StartJob(absl::string_view kind, Jobs::Work work);
 
-  // The client's name in the log, for people to find it there; null where there is none.
+  // What the log calls the client, for people to find it there; null where nobody knows.
   Json PseudonymOf(const Uuid& client_id) const;
-  std::string NameInLog(const Uuid& client_id) const;
+  // For log lines, in the form in which the log itself puts a pseudonym in its place.
+  static std::string NameInLog(const Uuid& client_id);
   int64_t NowSeconds() const;
   template <typename... Parts>
   void Log(const Parts&... parts) const {

@@ -40,7 +40,7 @@ struct Dependencies {
   std::function<absl::Status()> refresh_access;
   // Reads anew what is in files, such as certificates.
   std::function<absl::Status()> reload;
-  // The name of a client in the log.
+  // The pseudonym of a client, as the log has it.
   std::function<std::string(const Uuid&)> client_name;
   RetentionPolicy retention;
   uint64_t body_bytes_max = 0;  // of a request
