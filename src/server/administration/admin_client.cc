@@ -16,7 +16,7 @@
 #include <thread>
 #include <utility>
 
-#include "httplib.h"
+#include <httplib.h>
 #include "server/administration/interruption.h"
 #include "server/concat.h"
 #include "server/configuration.h"
