@@ -1,5 +1,6 @@
 #include "server/administration/admin_client.h"
 
+#include <httplib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -16,7 +17,6 @@
 #include <thread>
 #include <utility>
 
-#include <httplib.h>
 #include "server/administration/interruption.h"
 #include "server/concat.h"
 #include "server/configuration.h"
@@ -242,7 +242,7 @@ Json AdminClient::RunJob(std::string_view target, const Json& body, std::string_
     const Json job = Get(Concat({"jobs/", number}));
     const std::string state = job.at("state").get<std::string>();
     if (state == "done") return job.at("result");
-    if (state == "failed") throw Failure(kExitFailure, job.at("error").get<std::string>());
+    if (state == "failed") throw JobFailed(job.at("error").get<std::string>());
     if (state == "cancelled") {
       EndIfInterrupted(Concat({"the ", what, " was given up, and everything is as it was before"}));
       throw Failure(kExitFailure, Concat({"somebody else cancelled the ", what}));

@@ -25,6 +25,7 @@ std::string ImportTotals::Sentence() const {
 }
 
 void ImportPages::AddClient(std::string_view line, const std::string& where) {
+  client_line_.clear();  // a page that begins here begins with this line itself
   AddLine(line, where);
   client_line_ = line;
 }

@@ -89,7 +89,7 @@ class ExistingClients {
 
   void Check(const std::string& id) {
     if (is_agreed_ || arguments_.Has("yes")) return;
-    if (client_.Request("GET", Concat({"clients/", id})).status != 200) return;
+    if (client_.Request("GET", Concat({"clients/", QueryValue(id)})).status != 200) return;
     Confirm(arguments_, Concat({"Client ", id,
                                 " is here already. Add what is missing of it, and of others "
                                 "that are here?"}));
@@ -175,7 +175,7 @@ void ImportClients(const CommandLine& command_line) {
                            parsed["client_id"].is_string();
     if (is_client) {
       const std::string id = parsed["client_id"].get<std::string>();
-      existing.Check(id.size() == 36 ? id : "");
+      existing.Check(id);
       CatchInterruptions();
       pages.AddClient(line, where);
     } else {

@@ -220,8 +220,11 @@ TEST_F(HandlerTest, TooManyJobsAreRefused) {
 TEST_F(HandlerTest, WhatAnImportHasStoredIsToldWhenItFails) {
   // If this fails, nobody knows what of a page is here after an error.
   storage_.import_status = absl::ResourceExhaustedError("the disk is full");
-  const std::string line = absl::StrCat(R"({"type":"client","client_id":")", kClientText, R"("})");
-  const Answer answer = Ask("POST", "import", line);
+  const std::string lines = absl::StrCat(
+      R"({"type":"client","client_id":")", kClientText, "\"}\n",
+      R"({"type":"version","version_id":"c11e4700-0000-4000-8000-00000000000a",)",
+      R"("parent_version_id":"00000000-0000-0000-0000-000000000000","segment":"AAAA"})");
+  const Answer answer = Ask("POST", "import", lines);
   EXPECT_EQ(answer.status, 507);
   EXPECT_THAT(answer.error(), HasSubstr("the disk is full"));
   EXPECT_THAT(answer.error(), HasSubstr(kClientText));
