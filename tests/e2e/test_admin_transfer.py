@@ -1,11 +1,15 @@
 """Moving clients between servers, with histories that Taskwarrior sealed, whose version IDs must stay."""
 
 import json
+import signal
+import subprocess
 
 import pytest
 
 import admin
+import server as server_module
 import wire
+from support import wait_until
 
 
 @pytest.fixture(params=["served", "alone"])
@@ -103,6 +107,39 @@ class TestImport:
         assert answer["first_version_id"] == client.versions[0].version_id
         assert wire.history(server.url, client.client_id) == before
         assert wire.get_snapshot(server.url, client.client_id).status == 404
+
+
+class TestInterruption:
+    def test_an_import_says_what_is_left(self, server, recorded):
+        """If this fails, Ctrl-C leaves a mess, or nobody knows what is here and what to do."""
+        client = recorded[0]
+        lines = [json.dumps(line) for line in client.lines()]
+        # A line of another client that is a page by itself, so that the first client is sent and this one waits.
+        filler = {**json.loads(lines[1]), "segment": "AAAA" * 300_000}
+        other = {"type": "client", "client_id": "88888888-0000-4000-8000-000000000008"}
+        command = [str(server_module.BINARY), "clients", "import", "--data-dir", str(server.data_dir)]
+        with subprocess.Popen(
+            command,
+            env=server_module.environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                process.stdin.write("\n".join([*lines, json.dumps(other), json.dumps(filler)]) + "\n")
+                process.stdin.flush()
+                wait_until(
+                    lambda: admin.api(server, "GET", f"clients/{client.client_id}")[0] == 200, 60, "a page is stored"
+                )
+                process.send_signal(signal.SIGINT)
+                assert process.wait(60) == 130
+                error = process.stderr.read()
+            finally:
+                process.kill()
+        assert "interrupted" in error and "1 client" in error and "again" in error
+        check_is_here(server, client)
+        assert admin.api(server, "GET", f"clients/{other['client_id']}")[0] == 404
 
 
 class TestExport:
