@@ -1,4 +1,4 @@
-"""What the tests of an operator's commands share: running them, asking the API, and data that replicas really sealed."""
+"""What the tests of an operator's commands share: running them, asking the API, and data that replicas sealed."""
 
 import base64
 import json
