@@ -181,7 +181,7 @@ AdminClient::AdminClient(const Settings& flags, DataDirectory data_directory) {
     throw Failure(kExitFailure, Concat({"there is no data at '", data_dir,
                                         "'; name the data directory with --data-dir"}));
   }
-  static ServerLog log("warning");
+  static ServerLog log("warning", EffectiveText(flags, "log-format"));
   Call(tcsync_config_set_log, config_.get(), &ServerLog::Receive, static_cast<void*>(&log));
   tcsync_engine* engine = nullptr;
   tcsync_error* raw_error = nullptr;

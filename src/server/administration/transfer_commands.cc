@@ -88,7 +88,9 @@ class ExistingClients {
       : client_(client), arguments_(arguments) {}
 
   void Check(const std::string& id) {
-    if (is_agreed_ || arguments_.Has("yes")) return;
+    // Each page of an export begins with the line again, when its first versions are here already.
+    if (is_agreed_ || arguments_.Has("yes") || id == last_id_) return;
+    last_id_ = id;
     if (client_.Request("GET", Concat({"clients/", QueryValue(id)})).status != 200) return;
     Confirm(arguments_, Concat({"Client ", id,
                                 " is here already. Add what is missing of it, and of others "
@@ -99,6 +101,7 @@ class ExistingClients {
  private:
   AdminClient& client_;
   const AdminArguments& arguments_;
+  std::string last_id_;
   bool is_agreed_ = false;
 };
 
