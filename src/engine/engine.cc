@@ -6,21 +6,36 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "access/access_control.h"
+#include "access/access_table.h"
+#include "access/client_names.h"
 #include "admin/admin_handler.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "http/sync_handler.h"
 #include "storage/memory/memory_storage.h"
+#include "storage/rocksdb/backups.h"
 #include "storage/rocksdb/rocksdb_storage.h"
+#include "sync/retention.h"
 #include "sync/sync_service.h"
 
 namespace tcsync {
 namespace {
 
+RetentionPolicy RetentionPolicyOf(const Options& options) {
+  return {.retention_days = options.retention_days,
+          .retention_versions = static_cast<uint64_t>(options.retention_versions),
+          .replica_seen_days = options.replica_seen_days,
+          .idle_client_days = options.idle_client_days};
+}
+
 class ComposedEngine final : public Engine {
  public:
-  ComposedEngine(const Options& options, std::unique_ptr<Storage> storage, const Logger& logger)
-      : ComposedEngine(options, Limits(options), std::move(storage), logger) {}
+  ComposedEngine(const Options& options, const access::AccessPolicy& access_policy,
+                 std::unique_ptr<Storage> storage, std::shared_ptr<access::ClientNames> names,
+                 const Logger& logger)
+      : ComposedEngine(options, Limits(options), access_policy, std::move(storage),
+                       std::move(names), logger) {}
 
   // Administration's jobs use storage. The callbacks of storage's last writes use the service and
   // the handler, so storage, which they were made from, is nevertheless the first to go.
@@ -29,14 +44,37 @@ class ComposedEngine final : public Engine {
     storage_.reset();
   }
 
+  // Reads what storage keeps of who is admitted, before the first request. Blocks.
+  absl::Status LoadAccess() {
+    StorageAdministration* const administration = storage_->administration();
+    if (administration == nullptr) return absl::OkStatus();
+    const absl::StatusOr<std::string> key = administration->PseudonymKey();
+    if (!key.ok()) return key.status();
+    if (const absl::Status status = names_->SetKey(*key); !status.ok()) return status;
+    if (const absl::Status status = access_table_.Refresh(*administration); !status.ok()) {
+      return status;
+    }
+    // A figure that cannot be had now is had later.
+    if (const auto stats = administration->ReadStats(); stats.ok()) {
+      access_control_.UpdateUsage(*stats);
+    }
+    return absl::OkStatus();
+  }
+
   http::Handler& handler() override { return handler_; }
   http::Handler* administration() override { return administration_.get(); }
   ReloadHooks& reload_hooks() override { return reload_hooks_; }
 
  private:
-  ComposedEngine(const Options& options, const Limits& limits, std::unique_ptr<Storage> storage,
-                 const Logger& logger)
+  // After a change, which only a storage that has an administration can have had.
+  absl::Status RefreshAccess() { return access_table_.Refresh(*storage_->administration()); }
+
+  ComposedEngine(const Options& options, const Limits& limits,
+                 const access::AccessPolicy& access_policy, std::unique_ptr<Storage> storage,
+                 std::shared_ptr<access::ClientNames> names, const Logger& logger)
       : storage_(std::move(storage)),
+        names_(std::move(names)),
+        access_control_(access_table_, access_policy, Clock::System(), Clock::Steady()),
         service_(
             *storage_, Clock::System(),
             {.allow_client_ids = options.allow_client_ids,
@@ -44,23 +82,27 @@ class ComposedEngine final : public Engine {
              .limits = {.bytes_max = static_cast<uint64_t>(options.client_bytes_max),
                         .versions_max = static_cast<uint64_t>(options.client_versions_max)},
              .snapshots = {.versions = options.snapshot_versions, .days = options.snapshot_days}}),
-        handler_(service_,
+        handler_(service_, access_control_, names_,
                  {.base_path = options.base_path,
                   .body_bytes_max = limits.body_bytes_max,
                   .bodies_in_flight_bytes_max = limits.bodies_in_flight_bytes_max},
                  logger),
-        administration_(std::make_unique<admin::AdminHandler>(
-            admin::Dependencies{.storage = storage_.get(),
-                                .offline = {},
-                                .refresh_access = nullptr,
-                                .reload = [this] { return reload_hooks_.Run(); },
-                                .client_name = nullptr,
-                                .body_bytes_max = AdminBodyBytesMax(limits.body_bytes_max),
-                                .clock = &Clock::System(),
-                                .logger = logger})) {}
+        administration_(std::make_unique<admin::AdminHandler>(admin::Dependencies{
+            .storage = storage_.get(),
+            .offline = {.list_backups = &ListBackups, .restore = nullptr},
+            .refresh_access = [this] { return RefreshAccess(); },
+            .reload = [this] { return reload_hooks_.Run(); },
+            .client_name = [this](const Uuid& client_id) { return names_->PseudonymOf(client_id); },
+            .retention = RetentionPolicyOf(options),
+            .body_bytes_max = AdminBodyBytesMax(limits.body_bytes_max),
+            .clock = &Clock::System(),
+            .logger = logger})) {}
 
   ReloadHooks reload_hooks_;
   std::unique_ptr<Storage> storage_;
+  const std::shared_ptr<access::ClientNames> names_;
+  access::AccessTable access_table_;
+  access::AccessControl access_control_;
   SyncService service_;
   http::SyncHandler handler_;
   std::unique_ptr<admin::AdminHandler> administration_;
@@ -79,7 +121,8 @@ absl::Status CheckConsistency(const Options& options) {
     return absl::InvalidArgumentError(
         absl::StrCat("option base-path: '", options.base_path, "' is not a path like /tasks"));
   }
-  return absl::OkStatus();
+  // Before a data directory is touched.
+  return access::AccessPolicy::From(options).status();
 }
 
 absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const Options& options, const Logger& logger) {
@@ -95,14 +138,37 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const Options& options, con
                             logger);
 }
 
+std::shared_ptr<access::ClientNames> MakeClientNames(const Options& options) {
+  return std::make_shared<access::ClientNames>(options.log_client_ids == "full"
+                                                   ? access::ClientNames::Style::kFull
+                                                   : access::ClientNames::Style::kPseudonym);
+}
+
+absl::StatusOr<std::unique_ptr<Engine>> Compose(const Options& options,
+                                                std::unique_ptr<Storage> storage,
+                                                std::shared_ptr<access::ClientNames> names,
+                                                const Logger& logger) {
+  const absl::StatusOr<access::AccessPolicy> access_policy = access::AccessPolicy::From(options);
+  if (!access_policy.ok()) return access_policy.status();
+  if (options.invite_only && storage->administration() == nullptr) {
+    return absl::InvalidArgumentError(
+        "option invite-only: this storage keeps no invites, so that nobody could be created");
+  }
+  auto engine = std::make_unique<ComposedEngine>(options, *access_policy, std::move(storage),
+                                                 std::move(names), logger);
+  if (const absl::Status status = engine->LoadAccess(); !status.ok()) return status;
+  return engine;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(const Options& options, LogFunction log) {
-  const Logger logger(log, LogLevelOf(options));
   if (const absl::Status status = CheckConsistency(options); !status.ok()) return status;
+  const auto names = MakeClientNames(options);
+  const Logger logger(access::WithClientNames(std::move(log), names), LogLevelOf(options));
   absl::StatusOr<std::unique_ptr<Storage>> storage = OpenStorage(options, logger);
   if (!storage.ok()) return storage.status();
-  return OpenWithStorage(options, std::move(*storage), std::move(log));
+  return Compose(options, std::move(*storage), names, logger);
 }
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWithStorage(const Options& options,
@@ -110,20 +176,27 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWithStorage(const Options& o
                                                                 LogFunction log) {
   if (const absl::Status status = CheckConsistency(options); !status.ok()) return status;
   if (storage == nullptr) return absl::InvalidArgumentError("the storage is null");
-  return std::make_unique<ComposedEngine>(options, std::move(storage),
-                                          Logger(std::move(log), LogLevelOf(options)));
+  const auto names = MakeClientNames(options);
+  const Logger logger(access::WithClientNames(std::move(log), names), LogLevelOf(options));
+  return Compose(options, std::move(storage), names, logger);
 }
 
 std::unique_ptr<http::Handler> OfflineAdministration(const Options& options, LogFunction log) {
-  return std::make_unique<admin::AdminHandler>(
-      admin::Dependencies{.storage = nullptr,
-                          .offline = {},
-                          .refresh_access = nullptr,
-                          .reload = nullptr,
-                          .client_name = nullptr,
-                          .body_bytes_max = kAdminPageBytes,
-                          .clock = &Clock::System(),
-                          .logger = Logger(std::move(log), LogLevelOf(options))});
+  return std::make_unique<admin::AdminHandler>(admin::Dependencies{
+      .storage = nullptr,
+      .offline = {.list_backups = &ListBackups,
+                  .restore =
+                      [data_dir = options.data_dir](const std::string& directory,
+                                                    std::optional<uint32_t> backup_id) {
+                        return RestoreBackup(directory, backup_id, data_dir);
+                      }},
+      .refresh_access = nullptr,
+      .reload = nullptr,
+      .client_name = nullptr,
+      .retention = RetentionPolicyOf(options),
+      .body_bytes_max = kAdminPageBytes,
+      .clock = &Clock::System(),
+      .logger = Logger(std::move(log), LogLevelOf(options))});
 }
 
 }  // namespace tcsync

@@ -62,6 +62,10 @@ class Server:
     def pid(self):
         return self._process.pid
 
+    def pid_or_none(self):
+        """None when it does not run."""
+        return self._process and self._process.pid
+
     @property
     def log(self):
         """All that every process of this server has printed, to standard output and standard error."""
