@@ -35,9 +35,15 @@ class ComposedEngine final : public Engine {
   absl::Status LoadAccess() {
     StorageAdministration* const administration = storage_->administration();
     if (administration == nullptr) return absl::OkStatus();
+    // Not worth refusing to serve: on a full disk the first key cannot be made, and reads go on.
     const absl::StatusOr<std::string> key = administration->PseudonymKey();
-    if (!key.ok()) return key.status();
-    if (const absl::Status status = names_->SetKey(*key); !status.ok()) return status;
+    if (const absl::Status named = key.ok() ? names_->SetKey(*key) : key.status(); !named.ok()) {
+      logger_.Log(
+          LogLevel::kWarning,
+          "until the next start clients have other pseudonyms in the log, because the key of "
+          "the usual ones cannot be had: ",
+          named.ToString());
+    }
     if (const absl::Status status = access_table_.Refresh(*administration); !status.ok()) {
       return status;
     }
@@ -68,7 +74,8 @@ class ComposedEngine final : public Engine {
                  {.base_path = options.base_path,
                   .body_bytes_max = limits.body_bytes_max,
                   .bodies_in_flight_bytes_max = limits.bodies_in_flight_bytes_max},
-                 std::move(logger)) {}
+                 logger),
+        logger_(std::move(logger)) {}
 
   std::unique_ptr<Storage> storage_;
   const std::shared_ptr<access::ClientNames> names_;
@@ -76,6 +83,7 @@ class ComposedEngine final : public Engine {
   access::AccessControl access_control_;
   SyncService service_;
   http::SyncHandler handler_;
+  const Logger logger_;
 };
 
 absl::Status CheckConsistency(const Options& options) {
