@@ -9,10 +9,12 @@ import shutil
 import image as image_module
 import prerequisites
 import pytest
+import web
 from image import Container
 
 URL = "http://127.0.0.1:8080"
 SOMEBODY = "12345:54321"
+HEALTHCHECK = image_module.DOCKERFILE.parent / "tcsync-healthcheck"
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +116,8 @@ class TestContainer:
         new_replica(URL, user, entering=container.network).sync()
         assert container.stop() == 0
         # What root left in there by a command of its own does not stop the next start.
-        os.chown(volume / "tcsync/CURRENT", 0, 0)
-        (volume / "tcsync/CURRENT").chmod(0o600)
+        for path in (volume / "tcsync").rglob("*"):
+            os.chown(path, 0, 0)
         assert served(run(user="0:0")).stop() == 0
 
     def test_warns_when_there_is_no_volume(self, image, tmp_path, run):
@@ -143,7 +145,16 @@ class TestHealth:
         done = container.exec(*command)
         assert done.returncode == 0, done.stdout + done.stderr
 
+    @pytest.mark.parametrize(("status", "exit_status"), [(200, 0), (503, 1), (404, 1)])
+    def test_only_200_is_healthy(self, status, exit_status):
+        with web.backend(status) as backend:
+            environment = {**os.environ, "LISTEN": f"{backend.url.removeprefix('http://')},unix:/elsewhere"}
+            done = image_module.run_bounded([str(HEALTHCHECK)], env=environment, timeout_s=60)
+        assert done.returncode == exit_status
+        assert bool(done.stdout) == bool(exit_status)
+
     def test_says_no_when_nothing_listens_there(self, image, run):
+        # If this fails, the tests above show nothing.
         container = served(run(env=("LISTEN=127.0.0.1:8081,127.0.0.1:8080",)))
         command = image.healthcheck["Test"][1:]
         assert container.exec("env", "LISTEN=127.0.0.1:9", *command).returncode == 1

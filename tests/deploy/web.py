@@ -48,7 +48,7 @@ def get_child_version(url, authority, client_id, parent_id=wire.NIL_VERSION, hea
 
 @dataclass
 class Backend:
-    """Answers everything with 200, and remembers the requests' headers; `got_a_part` is set when the first bytes of a body have come."""
+    """Gives one answer to everything, and remembers the requests' headers; `got_a_part` is set when the first bytes of a body have come."""
 
     url: str
     seen: list = field(default_factory=list)
@@ -56,7 +56,7 @@ class Backend:
 
 
 @contextlib.contextmanager
-def backend():
+def backend(status=200):
     """A server in the place of tcsync-server, to look at what a proxy passes on; a Backend."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -68,7 +68,7 @@ def backend():
             while left and (part := self.rfile.read1(min(left, MEGABYTE))):
                 left -= len(part)
                 it.got_a_part.set()
-            self.send_response_only(200)
+            self.send_response_only(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
