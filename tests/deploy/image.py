@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,8 +173,10 @@ class Container:
         return self._process.wait(STOP_TIMEOUT_S)
 
     def kill(self):
+        """Ends whatever still runs in there: with its first process the kernel ends all others."""
         if self._process.poll() is None:
-            self._process.kill()  # unshare's --kill-child takes everything in there with it.
+            for pid in self._children() or [self._process.pid]:
+                os.kill(pid, signal.SIGKILL)
             self._process.wait(STOP_TIMEOUT_S)
 
     def _as_user(self, command):
@@ -201,6 +204,8 @@ class Container:
         """The process that is number 1 in there, as it is numbered here."""
         status = self._process.poll()
         assert status is None, f"the container ended with status {status}:\n{self.log}"
+        return next(iter(self._children()), None)
+
+    def _children(self):
         pid = self._process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-        return int(children[0]) if children else None
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
