@@ -46,8 +46,9 @@ def user():
 
 @pytest.fixture
 def new_replica(task_client):
-    """Makes a computer without tasks. `authority`: a file with the certificate of an authority that it trusts, as if it were installed
-    in its system. `entering`: the beginning of a command that runs where the server is, when that is another network namespace."""
+    """Makes a computer without tasks. `authority`: a file with the certificate of an authority that it trusts, as if it
+    were installed in its system. `entering`: the beginning of a command that runs where the server is, when that is
+    another network namespace."""
     homes = []
 
     def make(server_url, user, authority=None, entering=()):

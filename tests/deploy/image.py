@@ -1,9 +1,10 @@
 """The image of examples/deploy/docker, built with buildah, and containers of it.
 
-Everything works as root in a container of its own, without a daemon, an overlay file system or a registry: the base image is a Debian
-that debootstrap made, RUN steps run in a chroot, and images are plain directories below the build directory. The base and the packages
-of the build stage are kept for the next run. A container is made of namespaces, which is what a container engine does: its own
-processes, mounts and network, a root file system that is read-only, and a volume at /data.
+Everything works as root in a container of its own, without a daemon, an overlay file system or a registry: the base
+image is a Debian that debootstrap made, RUN steps run in a chroot, and images are plain directories below the build
+directory. The base and the packages of the build stage are kept for the next run. A container is made of namespaces,
+which is what a container engine does: its own processes, mounts and network, a root file system that is read-only, and
+a volume at /data.
 """
 
 import contextlib
@@ -26,13 +27,14 @@ BUILD_TIMEOUT_S = 1500
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
 BASE, BUILD_PACKAGES, IMAGE = "localhost/tcsync-base", "localhost/tcsync-build-packages", "localhost/tcsync-server"
+NAMESPACES = ("--mount", "--pid", "--net", "--ipc", "--uts", "--fork")
 
 # Makes the container's file system out of the image's, and becomes its first process.
 _ENTER = """
 set -eu
 mount --make-rprivate /
 mount --bind "$ROOT" "$ROOT"
-mount --bind "$VOLUME" "$ROOT/data"
+[ -z "$VOLUME" ] || mount --bind "$VOLUME" "$ROOT/data"
 mount -t proc proc "$ROOT/proc"
 mount --rbind /dev "$ROOT/dev"
 mount -o remount,bind,ro "$ROOT"
@@ -43,7 +45,8 @@ exec chroot "$ROOT" "$@"
 
 def buildah(*arguments, timeout_s=BUILD_TIMEOUT_S):
     """Runs buildah on this folder's own images; its standard output."""
-    command = [prerequisites.program("buildah"), "--root", STORE / "root", "--runroot", STORE / "run", "--storage-driver", "vfs"]
+    store = ("--root", STORE / "root", "--runroot", STORE / "run", "--storage-driver", "vfs")
+    command = [prerequisites.program("buildah"), *store]
     done = run_bounded([*map(str, command), *map(str, arguments)], timeout_s=timeout_s)
     assert done.returncode == 0, f"buildah {arguments[0]}: {done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done.stdout.strip()
@@ -53,16 +56,26 @@ def _exists(image):
     return image in buildah("images", "--format", "{{.Name}}").split()
 
 
+def require():
+    """Ends the test where no image can be built or no container made."""
+    prerequisites.root()
+    for name in ("buildah", "nsenter", "ip"):
+        prerequisites.program(name)
+    done = run_bounded([prerequisites.program("unshare"), *NAMESPACES, "true"], timeout_s=30)
+    if done.returncode != 0:
+        prerequisites.lacking(f"the system makes no namespaces: {done.stderr}")
+
+
 def build():
     """Builds the image as the Dockerfile says, but on a base of our own."""
-    prerequisites.root()
-    prerequisites.program("buildah")
+    require()
     STORE.mkdir(exist_ok=True)
     try:
         debian_root.require(BASE_ROOT, "bookworm", "bash")
     except debian_root.RootUnavailable as reason:
         prerequisites.lacking(f"no Debian to base an image on: {reason}")
-    build_options = ["build", "--isolation", "chroot", "--format", "docker", "--build-arg", f"BASE_IMAGE={BASE}", "--file", DOCKERFILE]
+    build_options = ["build", "--isolation", "chroot", "--format", "docker", "--file", DOCKERFILE]
+    build_options += ["--build-arg", f"BASE_IMAGE={BASE}"]
     if not _exists(BASE):
         (STORE / "Containerfile").write_text("FROM scratch\nCOPY . /\n", encoding="utf-8")
         buildah("build", "--quiet", "--tag", BASE, "--file", STORE / "Containerfile", BASE_ROOT)
@@ -91,7 +104,8 @@ def _with_compiler_cache(image):
         return image
     image_id = buildah("inspect", "--type", "image", "--format", "{{.FromImageID}}", image)
     cached = f"{image}-ccache"
-    if _exists(cached) and buildah("inspect", "--type", "image", "--format", '{{index .OCIv1.Config.Labels "of"}}', cached) == image_id:
+    label = '{{index .OCIv1.Config.Labels "of"}}'
+    if _exists(cached) and buildah("inspect", "--type", "image", "--format", label, cached) == image_id:
         return cached
     container = buildah("from", image)
     install = "apt-get update -qq && apt-get install -y -qq --no-install-recommends ccache"
@@ -126,7 +140,8 @@ def mounted():
 class Container:
     """A running container of the image, in a network namespace of its own with nothing but loopback.
 
-    `user` is UID:GID as `docker run --user` takes it, by default the image's. As anyone but root it has no capability and gets none.
+    `volume`: a directory for /data, or None. `user` is UID:GID as `docker run --user` takes it, by default the image's.
+    As anyone but root it has no capability and gets none.
     """
 
     def __init__(self, image, volume, log_path, *command, user=None, env=()):
@@ -136,11 +151,11 @@ class Container:
         self._env = [*image.config["Env"], *env]
         arguments = [*image.config["Entrypoint"], *(command or image.config["Cmd"])]
         self._process = self._start(volume, arguments)
-        try:
-            self.pid = wait_until(self._first_process, START_TIMEOUT_S, "the container has a first process")
-        except BaseException:
-            self.kill()
-            raise
+
+    @property
+    def pid(self):
+        """Its first process, which is number 1 in there, as it is numbered here."""
+        return wait_until(self._first_process, START_TIMEOUT_S, "the container has a first process")
 
     @property
     def log(self):
@@ -161,12 +176,15 @@ class Container:
 
     def exec(self, *command, timeout_s=60):
         """Runs a command in the container as its user, like `docker exec`; its CompletedProcess."""
-        enter = [prerequisites.program("nsenter"), f"--target={self.pid}", "--mount", "--pid", "--net", f"--root=/proc/{self.pid}/root", "--wd=/"]
+        enter = [prerequisites.program("nsenter"), f"--target={self.pid}", "--mount", "--pid", "--net"]
+        enter += [f"--root=/proc/{self.pid}/root", "--wd=/"]
         return run_bounded([*enter, *self._as_user(command)], timeout_s=timeout_s)
 
     def stop(self):
         """Stops it with the image's signal, as an engine does; the exit status."""
-        subprocess.run(["kill", "-s", self._image.config["StopSignal"], str(self.pid)], check=True, timeout=STOP_TIMEOUT_S)
+        subprocess.run(
+            ["kill", "-s", self._image.config["StopSignal"], str(self.pid)], check=True, timeout=STOP_TIMEOUT_S
+        )
         return self._process.wait(STOP_TIMEOUT_S)
 
     def wait(self):
@@ -189,11 +207,15 @@ class Container:
         return [*clean, "setpriv", "--reuid", user, "--regid", group, *drop, *command]
 
     def _start(self, volume, arguments):
-        unshare = [prerequisites.program("unshare"), "--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child"]
+        unshare = [prerequisites.program("unshare"), *NAMESPACES, "--kill-child"]
         with open(self._log_path, "ab") as log:
             return subprocess.Popen(
                 [*unshare, "/bin/sh", "-c", _ENTER, "container", *self._as_user(arguments)],
-                env={"PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin", "ROOT": str(self._image.root), "VOLUME": str(volume)},
+                env={
+                    "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin",
+                    "ROOT": str(self._image.root),
+                    "VOLUME": str(volume or ""),
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -201,7 +223,6 @@ class Container:
             )
 
     def _first_process(self):
-        """The process that is number 1 in there, as it is numbered here."""
         status = self._process.poll()
         assert status is None, f"the container ended with status {status}:\n{self.log}"
         return next(iter(self._children()), None)

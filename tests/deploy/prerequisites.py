@@ -1,4 +1,5 @@
-"""What a test of this folder needs of the machine. Where it is not there, CI must notice; a person may have good reasons."""
+"""What a test of this folder needs of the machine. Where it is not there, CI must notice; a person may have good
+reasons."""
 
 import os
 import shutil

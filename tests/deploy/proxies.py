@@ -1,5 +1,5 @@
-"""Caddy and nginx in front of a server, with the files of examples/deploy/proxy as they are, but for what depends on the machine: ports,
-the domain, and where certificates lie."""
+"""Caddy and nginx in front of a server, with the files of examples/deploy/proxy as they are, but for what depends on
+the machine: ports, the domain, and where certificates lie."""
 
 import contextlib
 import os
@@ -63,16 +63,19 @@ def _shakes_hands(port, authority):
 
 @contextlib.contextmanager
 def caddy(server_url, directory):
-    """Caddy with the example's Caddyfile; yields (URL, file with the certificate of the authority that it made for itself).
+    """Caddy with the example's Caddyfile; yields (URL, file with the certificate of the authority that it made for
+    itself).
 
-    For an address that no public authority would certify it is its own authority."""
+    For an address that no public authority would certify it is its own authority.
+    """
     program = prerequisites.program("caddy")
     home = Path(directory) / "caddy"
     home.mkdir()
     port = free_port()
     # What is about this machine alone: nothing on privileged ports, nothing added to the system's authorities.
     (home / "Caddyfile").write_text(
-        "{\n admin off\n skip_install_trust\n auto_https disable_redirects\n}\n" f"import {EXAMPLES / 'Caddyfile'}\n", encoding="utf-8"
+        f"{{\n admin off\n skip_install_trust\n auto_https disable_redirects\n}}\nimport {EXAMPLES / 'Caddyfile'}\n",
+        encoding="utf-8",
     )
     env = {
         "PATH": os.environ["PATH"],
@@ -83,11 +86,16 @@ def caddy(server_url, directory):
         "TCSYNC_UPSTREAM": server_url.removeprefix("http://"),
     }
     with _running(
-        [program, "run", "--adapter", "caddyfile", "--config", home / "Caddyfile"], home / "log", f"127.0.0.1:{port}", env
+        [program, "run", "--adapter", "caddyfile", "--config", home / "Caddyfile"],
+        home / "log",
+        f"127.0.0.1:{port}",
+        env,
     ):
         authority = home / "data/caddy/pki/authorities/local/root.crt"
         # It listens before it has made its authority, and the certificate by that.
-        wait_until(lambda: authority.exists() and _shakes_hands(port, authority), START_TIMEOUT_S, "Caddy has a certificate")
+        wait_until(
+            lambda: authority.exists() and _shakes_hands(port, authority), START_TIMEOUT_S, "Caddy has a certificate"
+        )
         yield f"https://127.0.0.1:{port}", authority
 
 
@@ -97,7 +105,8 @@ def certificates(directory):
     certificate, key = Path(directory) / "fullchain.pem", Path(directory) / "privkey.pem"
     _certify(authority, authority_key, "/CN=tcsync test authority", "basicConstraints=critical,CA:TRUE")
     names = "subjectAltName=IP:127.0.0.1"
-    _certify(certificate, key, "/CN=127.0.0.1", names, "-addext", "basicConstraints=CA:FALSE", "-CA", authority, "-CAkey", authority_key)
+    by_authority = ("-addext", "basicConstraints=CA:FALSE", "-CA", authority, "-CAkey", authority_key)
+    _certify(certificate, key, "/CN=127.0.0.1", names, *by_authority)
     return authority, certificate, key
 
 
@@ -109,8 +118,8 @@ def _certify(certificate, key, subject, extension, *signer):
 
 @contextlib.contextmanager
 def nginx(server_url, directory, **changes):
-    """nginx with the example's configuration; yields (HTTPS URL, HTTP URL, the authority's certificate). `changes`: further lines, by what
-    the example has in their place."""
+    """nginx with the example's configuration; yields (HTTPS URL, HTTP URL, the authority's certificate). `changes`:
+    further lines, by what the example has in their place."""
     program = prerequisites.program("nginx")
     home = Path(directory) / "nginx"
     home.mkdir()
@@ -140,7 +149,5 @@ def nginx(server_url, directory, **changes):
         f"http {{\naccess_log off;\n{scratch}include {home}/site.conf;\n}}\n",
         encoding="utf-8",
     )
-    with _running(
-        [program, "-p", home, "-e", "stderr", "-c", home / "nginx.conf"], home / "log", f"127.0.0.1:{https}"
-    ):
+    with _running([program, "-p", home, "-e", "stderr", "-c", home / "nginx.conf"], home / "log", f"127.0.0.1:{https}"):
         yield f"https://127.0.0.1:{https}", f"http://127.0.0.1:{http}", authority

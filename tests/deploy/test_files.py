@@ -43,7 +43,9 @@ def fly():
 
 def unit_environment(path):
     text = path.read_text(encoding="utf-8")
-    return dict(pair.split("=", 1) for line in re.findall(r"^Environment=(.+)$", text, re.MULTILINE) for pair in line.split())
+    return dict(
+        pair.split("=", 1) for line in re.findall(r"^Environment=(.+)$", text, re.MULTILINE) for pair in line.split()
+    )
 
 
 def anchors(page):
@@ -79,7 +81,9 @@ class TestCompose:
         # If this fails, every client has the proxy's address, and one flood stops all.
         server = compose["services"]["tcsync"]
         (network,) = compose["networks"]["front"]["ipam"]["config"]
-        assert ipaddress.ip_network(network["subnet"]) == ipaddress.ip_network(server["environment"]["TCSYNC_TRUSTED_PROXY"])
+        assert ipaddress.ip_network(network["subnet"]) == ipaddress.ip_network(
+            server["environment"]["TCSYNC_TRUSTED_PROXY"]
+        )
         for service in compose["services"].values():
             assert service["networks"] == ["front"]
 

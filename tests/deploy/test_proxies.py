@@ -1,6 +1,7 @@
 """Caddy and nginx from Debian, with the files of examples/deploy/proxy, in front of the real server.
 
-If one of these fails, an operator who copies the file gets a server that people cannot sync with, or that an attacker's header fools.
+If one of these fails, an operator who copies the file gets a server that people cannot sync with, or that an attacker's
+header fools.
 """
 
 import contextlib
@@ -76,7 +77,8 @@ class TestProxy:
             assert b"html" not in refused.body.lower()
 
     def test_the_address_that_it_passes_on_is_the_client_s(self, proxy, tmp_path):
-        # If this fails, the limits for each address are those of the proxy's address, or anybody escapes them with a header.
+        # If this fails, the limits for each address are those of the proxy's address, or anybody escapes them with a
+        # header.
         with web.backend() as backend, proxy(backend.url, tmp_path) as (url, authority):
             web.get_child_version(url, authority, str(uuid.uuid4()), source="127.0.0.7", headers=SOMEBODY_ELSE)
             (headers,) = backend.seen
@@ -104,7 +106,10 @@ class TestProxy:
             added = web.add_version(url, authority, client_id)
             version_id = added.headers["X-Version-Id"]
             child = web.get_child_version(url, authority, client_id)
-            assert (child.headers["X-Version-Id"], child.headers["X-Parent-Version-Id"]) == (version_id, wire.NIL_VERSION)
+            assert (child.headers["X-Version-Id"], child.headers["X-Parent-Version-Id"]) == (
+                version_id,
+                wire.NIL_VERSION,
+            )
             assert child.headers["Content-Type"] == wire.SEGMENT_TYPE
             assert web.get_child_version(url, authority, client_id, version_id).status == 404
             assert web.add_version(url, authority, client_id).status == 409
@@ -114,7 +119,9 @@ class TestProxy:
         with web.backend() as backend, proxy(backend.url, tmp_path) as (url, authority):
             context = ssl.create_default_context(cafile=authority)
             port = int(url.rsplit(":", 1)[1])
-            with context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="127.0.0.1") as connection:
+            with context.wrap_socket(
+                socket.create_connection(("127.0.0.1", port)), server_hostname="127.0.0.1"
+            ) as connection:
                 connection.settimeout(web.TIMEOUT_S)
                 head = f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {web.MEGABYTE}\r\n\r\n"
                 connection.sendall(head.encode() + bytes(web.MEGABYTE // 2))
@@ -123,7 +130,8 @@ class TestProxy:
                 assert connection.recv(web.MEGABYTE).startswith(b"HTTP/1.1 200 ")
 
     def test_without_a_server_it_says_so_at_once(self, proxy, tmp_path):
-        # If this fails, a sync hangs for minutes while the server is restarted, instead of failing and being tried again.
+        # If this fails, a sync hangs for minutes while the server is restarted, instead of failing and being tried
+        # again.
         with proxy(f"http://127.0.0.1:{proxies.free_port()}", tmp_path) as (url, authority):
             assert web.get_child_version(url, authority, str(uuid.uuid4())).status == 502
 
@@ -145,7 +153,9 @@ class TestNginx:
         with web.backend() as backend, proxies.nginx(backend.url, tmp_path, **shorter) as (url, _, authority):
             context = ssl.create_default_context(cafile=authority)
             port = int(url.rsplit(":", 1)[1])
-            with context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="127.0.0.1") as connection:
+            with context.wrap_socket(
+                socket.create_connection(("127.0.0.1", port)), server_hostname="127.0.0.1"
+            ) as connection:
                 connection.settimeout(web.TIMEOUT_S)
                 connection.sendall(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\nhalf")
                 answer = connection.recv(web.MEGABYTE)

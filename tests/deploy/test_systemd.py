@@ -1,5 +1,6 @@
-"""The units of examples/deploy/systemd, as far as they can be judged where systemd is not the first process: it reads them as it would at
-a start, weighs what they are denied, and the server's own system calls are compared with those that they allow.
+"""The units of examples/deploy/systemd, as far as they can be judged where systemd is not the first process: it reads
+them as it would at a start, weighs what they are denied, and the server's own system calls are compared with those that
+they allow.
 
 If one of these fails, the service does not start, or is less protected than docs/deploy.md says.
 """
@@ -20,8 +21,8 @@ from support import REPOSITORY, run_bounded
 UNITS = REPOSITORY / "examples/deploy/systemd"
 TIMEOUT_S = 120
 SERVICES = ("tcsync-server.service", "tcsync-server@ada.service", "tcsync-backup.service")
-# 0 is a service that can do nothing, 10 one that can do everything; below 2 systemd says that all is well. What is left is that a
-# server needs the network.
+# 0 is a service that can do nothing, 10 one that can do everything; below 2 systemd says that all is well. What is left
+# is that a server needs the network.
 EXPOSURE_MAX = 1.5
 
 
@@ -64,7 +65,9 @@ class TestUnits:
 
     def test_the_additions_for_tls_without_a_proxy(self, root):
         # If this fails, docs/deploy.md has lines that systemd does not know.
-        (text,) = re.findall(r"```ini\n(.*?)```", (REPOSITORY / "docs/deploy.md").read_text(encoding="utf-8"), re.DOTALL)
+        (text,) = re.findall(
+            r"```ini\n(.*?)```", (REPOSITORY / "docs/deploy.md").read_text(encoding="utf-8"), re.DOTALL
+        )
         drop_in = root / "etc/systemd/system/tcsync-server.service.d"
         drop_in.mkdir()
         (drop_in / "override.conf").write_text(text, encoding="utf-8")
@@ -84,10 +87,13 @@ class TestUnits:
         (root / "etc/passwd").touch()
         (root / "etc/group").touch()
         done = run_bounded(
-            [prerequisites.program("systemd-sysusers"), f"--root={root}", f"{root}/etc/tcsync.sysusers.conf"], timeout_s=TIMEOUT_S
+            [prerequisites.program("systemd-sysusers"), f"--root={root}", f"{root}/etc/tcsync.sysusers.conf"],
+            timeout_s=TIMEOUT_S,
         )
         assert done.returncode == 0, done.stderr
-        assert re.search(r"^tcsync:.*:/var/lib/tcsync:", (root / "etc/passwd").read_text(encoding="utf-8"), re.MULTILINE)
+        assert re.search(
+            r"^tcsync:.*:/var/lib/tcsync:", (root / "etc/passwd").read_text(encoding="utf-8"), re.MULTILINE
+        )
 
     @pytest.mark.parametrize("unit", SERVICES)
     def test_it_runs_the_program_and_the_directory_that_the_others_do(self, unit):
@@ -108,11 +114,14 @@ class TestSystemCalls:
         trace = tmp_path / "trace"
         wrapper = tmp_path / "traced"
         wrapper.write_text(
-            f'#!/bin/sh\nexec {strace} --follow-forks --summary-only --output {trace} {server_module.BINARY} "$@"\n', encoding="utf-8"
+            f'#!/bin/sh\nexec {strace} --follow-forks --summary-only --output {trace} {server_module.BINARY} "$@"\n',
+            encoding="utf-8",
         )
         wrapper.chmod(0o755)
         self._serve(wrapper, tmp_path)
-        used = set(re.findall(r"^\s*[0-9.]+ .*?([a-z_0-9]+)$", trace.read_text(encoding="utf-8"), re.MULTILINE)) - {"total"}
+        used = set(re.findall(r"^\s*[0-9.]+ .*?([a-z_0-9]+)$", trace.read_text(encoding="utf-8"), re.MULTILINE)) - {
+            "total"
+        }
         assert {"fdatasync", "accept4", "epoll_wait"} & used, used
         denied = used - self._allowed()
         # Asked for at a start, and done without where it is refused.

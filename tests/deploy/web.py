@@ -29,7 +29,9 @@ def request(url, authority, method, path, *, source="127.0.0.1", headers=(), bod
         connection.close()
 
 
-def add_version(url, authority, client_id, parent_id=wire.NIL_VERSION, body=b"segment", headers=(), prefix="", **options):
+def add_version(
+    url, authority, client_id, parent_id=wire.NIL_VERSION, body=b"segment", headers=(), prefix="", **options
+):
     return request(
         url,
         authority,
@@ -48,7 +50,8 @@ def get_child_version(url, authority, client_id, parent_id=wire.NIL_VERSION, hea
 
 @dataclass
 class Backend:
-    """Gives one answer to everything, and remembers the requests' headers; `got_a_part` is set when the first bytes of a body have come."""
+    """Gives one answer to everything, and remembers the requests' headers; `got_a_part` is set when the first bytes of
+    a body have come."""
 
     url: str
     seen: list = field(default_factory=list)
