@@ -52,6 +52,16 @@ class TestProxy:
             laptop.sync()
             assert laptop.export() == desktop.export()
 
+    def test_a_user_with_a_server_and_a_path_of_his_own_syncs(self, proxy, start_server, tmp_path, user, new_replica):
+        # If this fails, the template unit's servers cannot share a domain.
+        server = start_server(*TRUSTING, "--base-path", "/u/ada", "--memory-budget", "32M")
+        with proxy(server.url, tmp_path) as (url, authority):
+            laptop, desktop = (new_replica(f"{url}/u/ada", user, authority) for _ in range(2))
+            laptop.add("Buy milk")
+            laptop.sync()
+            desktop.sync()
+            assert desktop.descriptions() == {"Buy milk"}
+
     def test_whoever_does_not_know_the_authority_is_not_fooled(self, proxy, start_server, tmp_path, user, new_replica):
         # If this fails, the test above did not go through TLS.
         with proxy(start_server().url, tmp_path) as (url, _):

@@ -19,6 +19,7 @@ from server import Server
 from support import REPOSITORY, run_bounded
 
 UNITS = REPOSITORY / "examples/deploy/systemd"
+PAGE = REPOSITORY / "docs/deploy.md"
 TIMEOUT_S = 120
 SERVICES = ("tcsync-server.service", "tcsync-server@ada.service", "tcsync-backup.service")
 # 0 is a service that can do nothing, 10 one that can do everything; below 2 systemd says that all is well. What is left
@@ -28,12 +29,20 @@ EXPOSURE_MAX = 1.5
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """A system in a directory, with the units and the server where docs/deploy.md puts them."""
+    """A system in a directory, with the units and the server where the commands in docs/deploy.md put them."""
     prerequisites.program("systemd-analyze")
     root = tmp_path_factory.mktemp("system")
     units = root / "etc/systemd/system"
-    shutil.copytree(UNITS, units)
-    (units / "tcsync.sysusers.conf").rename(root / "etc/tcsync.sysusers.conf")
+    units.mkdir(parents=True)
+    (block,) = re.findall(r"^## systemd$.*?```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    lines = [line for line in block.splitlines() if line.startswith(("install ", "cp ", "echo "))]
+    assert len(lines) == 4
+    subprocess.run(
+        ["sh", "-ec", "\n".join(lines).replace(" /etc/", f" {root}/etc/")],
+        cwd=REPOSITORY,
+        check=True,
+        timeout=TIMEOUT_S,
+    )
     (units / "tcsync-server@ada.service").symlink_to("tcsync-server@.service")
     for folder in ("usr/local/bin", "usr/lib/systemd", "bin"):
         (root / folder).mkdir(parents=True)
@@ -65,9 +74,7 @@ class TestUnits:
 
     def test_the_additions_for_tls_without_a_proxy(self, root):
         # If this fails, docs/deploy.md has lines that systemd does not know.
-        (text,) = re.findall(
-            r"```ini\n(.*?)```", (REPOSITORY / "docs/deploy.md").read_text(encoding="utf-8"), re.DOTALL
-        )
+        (text,) = re.findall(r"```ini\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
         drop_in = root / "etc/systemd/system/tcsync-server.service.d"
         drop_in.mkdir()
         (drop_in / "override.conf").write_text(text, encoding="utf-8")
@@ -87,8 +94,7 @@ class TestUnits:
         (root / "etc/passwd").touch()
         (root / "etc/group").touch()
         done = run_bounded(
-            [prerequisites.program("systemd-sysusers"), f"--root={root}", f"{root}/etc/tcsync.sysusers.conf"],
-            timeout_s=TIMEOUT_S,
+            [prerequisites.program("systemd-sysusers"), f"--root={root}", "tcsync.conf"], timeout_s=TIMEOUT_S
         )
         assert done.returncode == 0, done.stderr
         assert re.search(
