@@ -33,6 +33,10 @@ class Engine {
 
   // Answers requests; borrowed, lives as long as the engine.
   virtual http::Handler& handler() = 0;
+
+  // Answers /metrics, /health and /health/live, which are for operators and not for clients; null
+  // for an engine that has none. Borrowed in the same way.
+  virtual http::Handler* metrics() { return nullptr; }
 };
 
 }  // namespace tcsync

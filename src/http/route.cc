@@ -13,6 +13,9 @@ struct EndpointPath {
   bool names_version;  // the path goes on with a version ID
 };
 
+// What all paths but the index' begin with.
+constexpr absl::string_view kClientPaths = "/v1/client/";
+
 constexpr EndpointPath kPaths[] = {
     {"/v1/client/get-child-version/", Endpoint::kGetChildVersion, true},
     {"/v1/client/add-version/", Endpoint::kAddVersion, true},
@@ -21,6 +24,8 @@ constexpr EndpointPath kPaths[] = {
     {"/", Endpoint::kIndex, false},
     {"", Endpoint::kIndex, false},
 };
+
+}  // namespace
 
 // "http://host/path" is what a client sends to a proxy, and servers must take it too (RFC 9112,
 // section 3.2.2).
@@ -34,7 +39,18 @@ absl::string_view PathOf(absl::string_view target) {
   return target.substr(0, target.find('?'));
 }
 
-}  // namespace
+std::optional<Endpoint> EndpointLike(absl::string_view target) {
+  const size_t begin = target.find(kClientPaths);
+  if (begin == absl::string_view::npos) return std::nullopt;
+  const absl::string_view path = PathOf(target.substr(begin));
+  for (const EndpointPath& known : kPaths) {
+    if (known.endpoint == Endpoint::kIndex) continue;
+    if (known.names_version ? absl::StartsWith(path, known.path) : path == known.path) {
+      return known.endpoint;
+    }
+  }
+  return std::nullopt;
+}
 
 absl::string_view NameOf(Endpoint endpoint) {
   switch (endpoint) {

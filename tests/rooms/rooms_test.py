@@ -23,14 +23,17 @@ ROOMS = {
     "src/base": ["tcsync/log.h", "tcsync/options.h", "tcsync/peer_address.h", "tcsync/uuid.h"],
     "src/client": ["tcsync/", "base/", "crypto/"],
     "src/crypto": ["tcsync/envelope.h", "tcsync/uuid.h", "base/"],
-    "src/engine": ["tcsync/", "base/", "storage/", "sync/", "http/", "listener/"],
+    "src/engine": ["tcsync/", "base/", "storage/", "sync/", "http/", "listener/",
+                   "metrics/"],
     "src/http": ["tcsync/handler.h", "tcsync/http_message.h", "tcsync/log.h", "tcsync/storage.h",
-                 "tcsync/uuid.h", "base/", "sync/"],
+                 "tcsync/uuid.h", "base/", "metrics/", "sync/"],
     "src/listener": ["tcsync/handler.h", "tcsync/http_message.h", "tcsync/listener.h",
                      "tcsync/log.h", "tcsync/options.h", "base/", "http/"],
+    "src/metrics": ["tcsync/log.h", "tcsync/storage.h", "tcsync/storage_administration.h", "base/"],
     "src/server": ["tcsync.h"],
     "src/storage/memory": ["tcsync/storage.h", "tcsync/uuid.h", "base/"],
-    "src/storage/rocksdb": ["tcsync/log.h", "tcsync/storage.h", "tcsync/uuid.h", "base/"],
+    "src/storage/rocksdb": ["tcsync/log.h", "tcsync/storage.h", "tcsync/uuid.h", "base/",
+                            "metrics/"],
     "src/sync": ["tcsync/storage.h", "tcsync/uuid.h", "base/"],
 }
 
@@ -47,7 +50,7 @@ LIBRARIES = {
 }
 
 # Rooms that are blind: they must not even link what could unseal.
-BLIND_ROOMS = ["src/storage", "src/sync", "src/http", "src/listener"]
+BLIND_ROOMS = ["src/storage", "src/sync", "src/http", "src/listener", "src/metrics"]
 
 LINES_MAX = 600
 # One file on purpose: whoever embeds tcsync includes, and reads, the whole contract.

@@ -21,6 +21,7 @@
 #include "storage/rocksdb/log_file_system.h"
 #include "storage/rocksdb/reader_pool.h"
 #include "storage/rocksdb/rocksdb_status.h"
+#include "storage/rocksdb/storage_instruments.h"
 
 namespace tcsync {
 namespace {
@@ -125,10 +126,20 @@ class RocksdbStorage final : public Storage {
         database_(std::move(database)),
         memory_reader_(*database_, ReadTier::kMemory),
         disk_reader_(*database_, ReadTier::kDisk),
-        head_cache_(options.head_cache_bytes),
+        instruments_(options.registry == nullptr
+                         ? nullptr
+                         : std::make_unique<StorageInstruments>(*options.registry)),
+        head_cache_(options.head_cache_bytes, instruments_.get()),
         reader_pool_(options.reader_threads, options.disk_wait_max),
-        committer_(options.queue_bytes_max, options.disk_wait_max,
-                   [this](std::vector<PendingWrite>& batch) { Commit(batch); }) {}
+        committer_(
+            options.queue_bytes_max, options.disk_wait_max,
+            [this](std::vector<PendingWrite>& batch) { Commit(batch); }, instruments_.get()) {
+    if (options.registry == nullptr) return;
+    read_queue_registration_ = options.registry->AddCallback(
+        metrics::Type::kGauge, "tcsync_disk_read_queue_reads",
+        "Reads that wait for a reader thread.",
+        [this] { return static_cast<double>(reader_pool_.waiting()); });
+  }
 
   // The readers' last tasks may be writes, and the committer's last callbacks may want to read.
   ~RocksdbStorage() override { reader_pool_.Stop(); }
@@ -163,6 +174,7 @@ class RocksdbStorage final : public Storage {
   void Read(ReadFunction read, Callback done) {
     auto found = read(memory_reader_);
     if (!NeedsDisk(found.status())) return done(std::move(found));
+    if (instruments_ != nullptr) instruments_->disk_reads.Add();
     reader_pool_.Run([this, read = std::move(read),
                       done = std::move(done)](const absl::Status& admission) mutable {
       if (!admission.ok()) return done(admission);
@@ -213,6 +225,7 @@ class RocksdbStorage final : public Storage {
 
   static uint64_t BytesOf(const std::vector<PendingWrite>& batch);
   absl::Status Write(rocksdb::WriteBatch& writes);
+  absl::Status MeasuredWrite(rocksdb::WriteBatch& writes);
   // Makes the database accept writes again after the disk was full; false when it cannot be.
   bool Resume();
   void Commit(std::vector<PendingWrite>& batch);
@@ -224,9 +237,11 @@ class RocksdbStorage final : public Storage {
   const std::unique_ptr<rocksdb::DB> database_;
   const ChainReader memory_reader_;
   const ChainReader disk_reader_;
+  const std::unique_ptr<const StorageInstruments> instruments_;  // null: not measured
   HeadCache head_cache_;
   ReaderPool reader_pool_;
   Committer committer_;
+  metrics::Registry::Registration read_queue_registration_;
 };
 
 absl::StatusOr<ChildOutcome> RocksdbStorage::FindChild(const ChainReader& reader,
@@ -262,6 +277,14 @@ absl::Status RocksdbStorage::Write(rocksdb::WriteBatch& writes) {
   return status.ok() ? absl::OkStatus() : FromRocksdb(status, "write to the database");
 }
 
+absl::Status RocksdbStorage::MeasuredWrite(rocksdb::WriteBatch& writes) {
+  if (instruments_ == nullptr || writes.Count() == 0) return Write(writes);
+  const auto since = std::chrono::steady_clock::now();
+  absl::Status status = Write(writes);
+  instruments_->sync_seconds.Observe(std::chrono::steady_clock::now() - since);
+  return status;
+}
+
 bool RocksdbStorage::Resume() {
   // Resuming writes the memtable out and begins a new log: the old one may hold half of the failed
   // write, or all of it. RocksDB 7.8 leaves that out when the memtable is empty, and must then not
@@ -282,7 +305,7 @@ void RocksdbStorage::Commit(std::vector<PendingWrite>& batch) {
       outcomes.emplace_back(builder.StoreSnapshot(std::get<PendingSnapshot>(write).request));
     }
   }
-  const absl::Status written = Write(builder.writes());
+  const absl::Status written = MeasuredWrite(builder.writes());
   if (written.ok()) builder.PublishHeads();
   for (size_t i = 0; i < batch.size(); ++i) {
     // After a failed write no outcome holds: even a conflict may be with a version of this batch.
