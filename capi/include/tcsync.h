@@ -345,6 +345,20 @@ TCSYNC_API tcsync_code tcsync_engine_handle_async(tcsync_engine *engine,
                                                   tcsync_response_function function,
                                                   void *user_data, tcsync_error **error);
 
+/* Answers one administration request: docs/administration.md lists them. Whoever can call this can
+ * do everything with the data, so give it no request of a stranger's. With an `engine` the request is
+ * about its storage. With NULL it is about no open storage: the list of the backups in a directory,
+ * and restoring one to where the option "data-dir" of `config` says; others are answered with 409.
+ * Any HTTP answer is TCSYNC_OK, as with tcsync_engine_handle. Blocks until the answer is there, which
+ * may take long for a restore; what takes long with an engine is a job, which later requests ask about.
+ * Threads: any.
+ * Ownership: borrows config (it may be NULL with an engine) and request for the call; *response is
+ *   the caller's, for tcsync_response_free.
+ * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_OUT_OF_MEMORY, TCSYNC_UNSUPPORTED. */
+TCSYNC_API tcsync_code tcsync_administer(const tcsync_config *config, tcsync_engine *engine,
+                                         const tcsync_request *request,
+                                         tcsync_response **response, tcsync_error **error);
+
 /* The HTTP status, such as 200.
  * Threads: any.
  * Ownership: nothing is passed.

@@ -74,8 +74,8 @@ class Promise {
   std::unique_ptr<tcsync_response> response_;
 };
 
-// Gives the request to the engine. Fails before `function` is called, or calls it exactly once.
-Result Begin(tcsync_engine* engine, const tcsync_request* request,
+// Gives the request to the handler. Fails before `function` is called, or calls it exactly once.
+Result Begin(http::Handler& handler, const tcsync_request* request,
              tcsync_response_function function, void* user_data) {
   if (Result result = CheckRequest(*request); !result.ok()) return result;
   std::vector<http::HeaderView> headers;
@@ -90,8 +90,7 @@ Result Begin(tcsync_engine* engine, const tcsync_request* request,
   // From here on the promise answers, and so this call succeeds: a failure that is reported twice
   // would make its caller free user_data twice.
   try {
-    engine->engine->handler().Handle(head, View(request->body, request->body_size),
-                                     std::move(promise));
+    handler.Handle(head, View(request->body, request->body_size), std::move(promise));
   } catch (...) {
   }
   return {};
@@ -119,6 +118,19 @@ struct Waiter {
   bool is_answered = false;
   std::unique_ptr<tcsync_response> response;
 };
+
+// The same, and waits for the answer.
+Result BeginAndWait(http::Handler& handler, const tcsync_request* request,
+                    tcsync_response** response) {
+  Waiter waiter;
+  if (Result result = Begin(handler, request, &waiter.Receive, &waiter); !result.ok()) {
+    return result;
+  }
+  std::unique_ptr<tcsync_response> answer = waiter.Wait();
+  if (answer == nullptr) return {TCSYNC_OUT_OF_MEMORY, "out of memory"};
+  *response = answer.release();
+  return {};
+}
 
 }  // namespace
 }  // namespace tcsync::capi
@@ -158,15 +170,7 @@ tcsync_code tcsync_engine_handle(tcsync_engine* engine, const tcsync_request* re
     if (engine == nullptr) return NullArgument("engine");
     if (request == nullptr) return NullArgument("request");
     if (response == nullptr) return NullArgument("response");
-    tcsync::capi::Waiter waiter;
-    if (Result result = tcsync::capi::Begin(engine, request, &waiter.Receive, &waiter);
-        !result.ok()) {
-      return result;
-    }
-    std::unique_ptr<tcsync_response> answer = waiter.Wait();
-    if (answer == nullptr) return {TCSYNC_OUT_OF_MEMORY, "out of memory"};
-    *response = answer.release();
-    return {};
+    return tcsync::capi::BeginAndWait(engine->engine->handler(), request, response);
   });
 }
 
@@ -177,6 +181,25 @@ tcsync_code tcsync_engine_handle_async(tcsync_engine* engine, const tcsync_reque
     if (engine == nullptr) return NullArgument("engine");
     if (request == nullptr) return NullArgument("request");
     if (function == nullptr) return NullArgument("function");
-    return tcsync::capi::Begin(engine, request, function, user_data);
+    return tcsync::capi::Begin(engine->engine->handler(), request, function, user_data);
+  });
+}
+
+tcsync_code tcsync_administer(const tcsync_config* config, tcsync_engine* engine,
+                              const tcsync_request* request, tcsync_response** response,
+                              tcsync_error** error) {
+  SetNull(response);
+  return Guard(error, [&]() -> Result {
+    if (config == nullptr && engine == nullptr) return NullArgument("config");
+    if (request == nullptr) return NullArgument("request");
+    if (response == nullptr) return NullArgument("response");
+    if (engine == nullptr) {
+      const std::unique_ptr<tcsync::http::Handler> handler =
+          tcsync::OfflineAdministration(config->options, config->log);
+      return tcsync::capi::BeginAndWait(*handler, request, response);
+    }
+    tcsync::http::Handler* const handler = engine->engine->administration();
+    if (handler == nullptr) return {TCSYNC_UNSUPPORTED, "this engine has no administration"};
+    return tcsync::capi::BeginAndWait(*handler, request, response);
   });
 }

@@ -55,6 +55,18 @@ tcsync_code tcsync_engine_handle_async(tcsync_engine* engine, const tcsync_reque
   });
 }
 
+tcsync_code tcsync_administer(const tcsync_config* config, tcsync_engine* engine,
+                              const tcsync_request* request, tcsync_response** response,
+                              tcsync_error** error) {
+  SetNull(response);
+  return Guard(error, [&]() -> Result {
+    if (config == nullptr && engine == nullptr) return NullArgument("config");
+    if (request == nullptr) return NullArgument("request");
+    if (response == nullptr) return NullArgument("response");
+    return Unsupported();
+  });
+}
+
 int tcsync_response_status(const tcsync_response*) { return 0; }
 
 size_t tcsync_response_header_count(const tcsync_response*) { return 0; }

@@ -9,6 +9,7 @@
 #include "tcsync/handler.h"
 #include "tcsync/log.h"
 #include "tcsync/options.h"
+#include "tcsync/reload_hooks.h"
 #include "tcsync/storage.h"
 
 namespace tcsync {
@@ -34,10 +35,22 @@ class Engine {
   // Answers requests; borrowed, lives as long as the engine.
   virtual http::Handler& handler() = 0;
 
-  // Answers /metrics, /health and /health/live, which are for operators and not for clients; null
-  // for an engine that has none. Borrowed in the same way.
+  // Answers administration requests (docs/administration.md) from whoever may do everything with
+  // the data; borrowed, lives as long as the engine. Null where there is none.
+  virtual http::Handler* administration() { return nullptr; }
+
+  // Answers /metrics, /health and /health/live, which are for operators and not for clients;
+  // borrowed, lives as long as the engine. Null where there are none.
   virtual http::Handler* metrics() { return nullptr; }
+
+  // What the administration's `reload` runs; borrowed, lives as long as the engine.
+  virtual ReloadHooks& reload_hooks() = 0;
 };
+
+// The handler of those administration requests that need no open data directory: the list of the
+// backups in a directory, and restoring one to where `options` say that the data directory is.
+// Others are answered with 409.
+std::unique_ptr<http::Handler> OfflineAdministration(const Options& options, LogFunction log = {});
 
 }  // namespace tcsync
 

@@ -1,4 +1,5 @@
-// Serves a handler to the network: HTTP/1.1 over TCP and Unix sockets, by event loops.
+// Serves handlers to the network: HTTP/1.1 over TCP, with TLS or without, and Unix sockets, by
+// event loops.
 //
 // Binding and serving are two steps, so that a program can learn that an address is in use before
 // it opens its storage, and so that connections made during a slow start wait instead of failing.
@@ -14,29 +15,55 @@
 #include "tcsync/handler.h"
 #include "tcsync/log.h"
 #include "tcsync/options.h"
+#include "tcsync/reload_hooks.h"
 
 namespace tcsync {
 
-// Thread-safe after Serve returned. Uses of `options`: listen, connections-max, event-loops, the
-// timeouts, log-level, and memory-budget where connections-max is derived.
+// Thread-safe after Serve returned. Uses of `options`: listen, metrics-listen, tls-cert, tls-key,
+// connections-max, event-loops, the timeouts, log-level, memory-budget where connections-max is
+// derived; and storage, data-dir and admin-socket for the administration's socket.
 class Listener {
  public:
-  // Binds every address of options.listen. Errors: kInvalidArgument for an address that does not
-  // parse or resolve, kAlreadyExists for one in use, kPermissionDenied, kUnavailable; the message
-  // names the address. On error nothing stays bound.
+  // What is served where; each is borrowed, and must live until Stop returned.
+  struct Handlers {
+    // At the addresses of the option listen.
+    http::Handler& sync;
+    // At admin.sock in the data directory, which only its owner may connect to; not with
+    // storage=memory, nor with admin-socket off. A socket that cannot be made is a warning in the
+    // log: clients are served all the same. Its answers may take as long as they need, beyond
+    // request-timeout.
+    http::Handler* administration = nullptr;
+    // At the addresses of the option metrics-listen.
+    http::Handler* metrics = nullptr;
+    // Where the listener registers, until Stop, that it reads tls-cert and tls-key again. New
+    // connections then use what the files say, and those that there are go on. Files that cannot be
+    // used change nothing, and are an error that is logged, too.
+    ReloadHooks* reload_hooks = nullptr;
+  };
+
+  // Binds every address of options.listen and options.metrics_listen. Errors: kInvalidArgument for
+  // an address that does not parse or resolve, kAlreadyExists for one in use, kPermissionDenied,
+  // kUnavailable, and kFailedPrecondition for an address that this machine has not, or for tls-cert
+  // and tls-key that cannot be used; the message names the address, or the option and the file. On
+  // error nothing stays bound.
   static absl::StatusOr<std::unique_ptr<Listener>> Bind(const Options& options,
                                                         LogFunction log = {});
 
   // Stops at once if Stop was not called; removes the Unix sockets that it made.
   virtual ~Listener() = default;
 
-  // The URL of each bound address, with the port that was picked: "http://127.0.0.1:8080", or
-  // "unix:/run/tcsync.sock".
+  // The URL of each bound address, with the port that was picked: "http://127.0.0.1:8080", with TLS
+  // "https://127.0.0.1:8080", or "unix:/run/tcsync.sock". Those of listen come before those of
+  // metrics-listen.
   virtual std::vector<std::string> addresses() const = 0;
 
-  // Starts to serve, on threads of its own, and returns. `handler` must live until Stop returned.
-  // Call it once: later calls give kFailedPrecondition. kUnavailable when no thread can be started.
-  virtual absl::Status Serve(http::Handler& handler) = 0;
+  // Starts to serve, on threads of its own, logs every address, and returns. Call it once: later
+  // calls give kFailedPrecondition. kInvalidArgument for metrics-listen without a handler for
+  // metrics, kUnavailable when no thread can be started; the listener is then stopped.
+  virtual absl::Status Serve(const Handlers& handlers) = 0;
+
+  // The same for a program that has only the sync protocol to serve.
+  absl::Status Serve(http::Handler& sync) { return Serve(Handlers{.sync = sync}); }
 
   // Stops accepting, lets the requests in flight finish for up to options.shutdown_timeout_ms, then
   // closes what is left, and returns. Calls after the first do nothing.

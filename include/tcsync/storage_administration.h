@@ -147,15 +147,20 @@ struct StorageStats {
 struct BackupInfo {
   uint32_t backup_id = 0;  // grows by one with each
   int64_t created_unix_seconds = 0;
-  uint64_t bytes = 0;
+  uint64_t bytes = 0;  // of its files, also those that other backups have as well
   uint64_t files = 0;
+  // Why it cannot be restored, and then only the ID is known. Empty when its files are all there,
+  // in their sizes.
+  std::string problem = {};
 };
 struct BackupRequest {
   std::string directory;  // created when it does not exist; of backups of one storage only
   uint32_t keep = 0;      // how many backups stay, with the new one; 0: all
 };
 
-// How far something is: done of total, in units of the thing itself. Return false to stop it.
+// How far something is: done of total, in units of the thing itself (bytes for a backup, where the
+// total is estimated). Return false to stop it: kCancelled. Called while the call that took it has
+// not returned, on that thread or on another one.
 using Progress = absl::FunctionRef<bool(uint64_t done, uint64_t total)>;
 
 // Thread-safe. Lives as long as the Storage that it was had from.

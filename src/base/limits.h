@@ -97,8 +97,20 @@ inline constexpr size_t kReadsWaitingMax = 8192;
 // Open files that RocksDB may hold; the rest of the process' limit is for connections.
 inline constexpr int kStorageOpenFilesMax = 256;
 
-// Open files beside those of connections and storage: listening sockets, event loops, the log.
-inline constexpr int64_t kOtherOpenFiles = 64;
+// Connections with TLS beyond connections_max that may exist for being told 503. A handshake comes
+// before that, which costs the server as much time and memory as serving a small request.
+inline constexpr int64_t kRefusedTlsConnectionsMax = 64;
+
+// Connections for administration, and as many for metrics, beside those of clients, who cannot take
+// their places. An operator's commands and some monitoring programs need a few.
+inline constexpr int64_t kOperatorConnectionsMax = 16;
+// Those beyond, which may exist for being told 503.
+inline constexpr int64_t kRefusedOperatorConnectionsMax = 4;
+
+// Open files beside those of clients' connections and storage: connections for administration and
+// metrics, listening sockets, event loops, the log.
+inline constexpr int64_t kOtherOpenFiles =
+    2 * (kOperatorConnectionsMax + kRefusedOperatorConnectionsMax) + 70;
 
 // The head of a sync server's answer. Real ones take 400 bytes, and proxies add as much again.
 inline constexpr uint32_t kRemoteHeadBytesMax = 16 * 1024;
@@ -125,6 +137,31 @@ inline constexpr int64_t kHealthRetryMs = 100;
 // How old the storage's figures may be that a scrape shows. Counting them takes locks that writes
 // take as well.
 inline constexpr int64_t kStorageStatsSharedMs = 5'000;
+
+// Administration's jobs that are remembered, with those that have ended. More than anybody looks
+// at.
+inline constexpr size_t kAdminJobsMax = 64;
+
+// A page of administration (an export, an import, a check of chains) ends after about this many
+// bytes of history, so that it is a part of the memory budget that nobody notices...
+inline constexpr uint64_t kAdminPageBytes = uint64_t{1} << 20;
+
+// ...or after about this long, so that whoever asks can show how far it is and stop.
+inline constexpr int64_t kAdminPageMs = 1'000;
+
+// Clients in one page of a list, unless another number is asked for, and at most: a client takes
+// half a KiB of an answer.
+inline constexpr size_t kAdminPageClients = 100;
+inline constexpr uint64_t kAdminPageClientsMax = 1'000;
+
+// An operator's words for a ban or an invite: a line. All of them are kept in memory.
+inline constexpr size_t kAdminTextBytesMax = 200;
+
+// The body of an administration request: a page, and within it a line with one version or snapshot
+// as large as may be (kBodyBytesCeiling of the options), which in base64 takes 4/3 of its size.
+constexpr uint64_t AdminBodyBytesMax(uint64_t body_bytes_max) {
+  return 2 * kAdminPageBytes + body_bytes_max / 3 * 4;
+}
 
 // What the options mean, with every "derived" filled in. The shares of a budget B:
 //   B x 3/8  bodies in flight, of which one body may take B/4 (it is in memory once as a body and,

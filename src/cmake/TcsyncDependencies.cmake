@@ -20,6 +20,7 @@ if(TCSYNC_SERVER)
   find_package(ZLIB REQUIRED)
   find_package(spdlog REQUIRED)
   find_package(CLI11 REQUIRED)
+  find_package(nlohmann_json 3.11 REQUIRED)
 endif()
 
 if(TCSYNC_STATIC_DEPENDENCIES)

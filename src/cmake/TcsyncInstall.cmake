@@ -9,7 +9,8 @@ set(_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/tcsync")
 # Headers without whose library they would be of no use are left out.
 set(_excluded_headers)
 if(NOT TCSYNC_SERVER)
-  foreach(_header engine handler http_message httplib_adapter listener storage)
+  foreach(_header engine handler http_message httplib_adapter listener storage
+          storage_administration)
     list(APPEND _excluded_headers PATTERN "${_header}.h" EXCLUDE)
   endforeach()
 endif()

@@ -3,35 +3,21 @@
 
 #include <chrono>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "admin/admin_handler.h"
 #include "base/clock.h"
 #include "base/limits.h"
-#include "base/version.h"
-#include "http/health_handler.h"
-#include "http/instrumented_handler.h"
-#include "http/metrics_handler.h"
+#include "engine/observation.h"
 #include "http/sync_handler.h"
-#include "metrics/health.h"
-#include "metrics/health_monitor.h"
-#include "metrics/process_metrics.h"
 #include "metrics/registry.h"
-#include "metrics/storage_metrics.h"
 #include "storage/memory/memory_storage.h"
 #include "storage/rocksdb/rocksdb_storage.h"
 #include "sync/sync_service.h"
-#include "tcsync/storage_administration.h"
 
 namespace tcsync {
 namespace {
-
-metrics::HealthMonitor::ReadStatsFunction StatsReaderOf(Storage& storage) {
-  StorageAdministration* const administration = storage.administration();
-  if (administration == nullptr) return nullptr;
-  return [administration] { return administration->ReadStats(); };
-}
 
 class ComposedEngine final : public Engine {
  public:
@@ -39,15 +25,19 @@ class ComposedEngine final : public Engine {
                  std::unique_ptr<Storage> storage, const Logger& logger)
       : ComposedEngine(options, Limits(options), std::move(registry), std::move(storage), logger) {}
 
-  // The callbacks of storage's last writes use the service and the handlers, so storage, which they
-  // were made from, is nevertheless the first to go, as soon as nobody asks after its health.
+  // Administration's jobs and the observation use storage. The callbacks of storage's last writes
+  // use the service and the handler, so storage, which they were made from, is nevertheless the
+  // first to go.
   ~ComposedEngine() override {
-    health_monitor_.Stop();
+    administration_.reset();
+    observation_.Stop();
     storage_.reset();
   }
 
-  http::Handler& handler() override { return instrumented_handler_; }
-  http::Handler* metrics() override { return &metrics_address_; }
+  http::Handler& handler() override { return observation_.clients_handler(); }
+  http::Handler* administration() override { return administration_.get(); }
+  http::Handler* metrics() override { return &observation_.metrics_handler(); }
+  ReloadHooks& reload_hooks() override { return reload_hooks_; }
 
  private:
   ComposedEngine(const Options& options, const Limits& limits,
@@ -67,58 +57,24 @@ class ComposedEngine final : public Engine {
                   .body_bytes_max = limits.body_bytes_max,
                   .bodies_in_flight_bytes_max = limits.bodies_in_flight_bytes_max},
                  logger),
-        health_monitor_(*storage_, StatsReaderOf(*storage_)),
-        health_(health_monitor_,
-                {.disk_free_bytes_min = static_cast<uint64_t>(options.disk_free_bytes_min),
-                 .total_bytes_max = static_cast<uint64_t>(options.total_bytes_max)},
-                *registry_, logger),
-        health_handler_(health_, options.base_path, handler_),
-        request_instruments_(*registry_),
-        instrumented_handler_(health_handler_, options.base_path, request_instruments_),
-        metrics_handler_(*registry_, health_),
-        metrics_address_(health_, "", metrics_handler_) {
-    AddConstants(options, limits);
-    registrations_.push_back(registry_->AddCollector(metrics::CollectProcess));
-    registrations_.push_back(registry_->AddCollector([this](metrics::Registry::Sink& sink) {
-      if (const auto stats = health_monitor_.LatestStats()) {
-        metrics::CollectStorageStats(*stats, sink);
-      }
-    }));
-  }
+        observation_(options, limits, *registry_, *storage_, handler_, logger),
+        administration_(std::make_unique<admin::AdminHandler>(
+            admin::Dependencies{.storage = storage_.get(),
+                                .offline = {},
+                                .refresh_access = nullptr,
+                                .reload = [this] { return reload_hooks_.Run(); },
+                                .client_name = nullptr,
+                                .body_bytes_max = AdminBodyBytesMax(limits.body_bytes_max),
+                                .clock = &Clock::System(),
+                                .logger = logger})) {}
 
-  // What was set, so that an alert can compare with it and need not be told the numbers again.
-  void AddConstants(const Options& options, const Limits& limits) {
-    registry_
-        ->AddGauge("tcsync_build_info", "The version that runs here; the value is always 1.",
-                   {{"version", kVersion}})
-        .Set(1);
-    const auto set = [this](absl::string_view name, absl::string_view help, int64_t value) {
-      registry_->AddGauge(name, help).Set(value);
-    };
-    set("tcsync_memory_budget_bytes", "The option memory-budget.", options.memory_budget_bytes);
-    set("tcsync_connections_max", "Connections that are served at one time.",
-        limits.connections_max);
-    set("tcsync_disk_free_min_bytes",
-        "The option disk-free-bytes-min: below it nothing new is stored.",
-        options.disk_free_bytes_min);
-    set("tcsync_storage_max_bytes",
-        "The option total-bytes-max: from there on nothing new is stored; 0: no such limit.",
-        options.total_bytes_max);
-  }
-
-  // In the order of use: each is made from those before it.
+  ReloadHooks reload_hooks_;
   const std::unique_ptr<metrics::Registry> registry_;
   std::unique_ptr<Storage> storage_;
   SyncService service_;
   http::SyncHandler handler_;
-  metrics::HealthMonitor health_monitor_;
-  metrics::HealthService health_;
-  http::HealthHandler health_handler_;
-  http::RequestInstruments request_instruments_;
-  http::InstrumentedHandler instrumented_handler_;
-  http::MetricsHandler metrics_handler_;
-  http::HealthHandler metrics_address_;
-  std::vector<metrics::Registry::Registration> registrations_;
+  Observation observation_;
+  std::unique_ptr<admin::AdminHandler> administration_;
 };
 
 absl::Status CheckConsistency(const Options& options) {
@@ -176,6 +132,18 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWithStorage(const Options& o
   if (storage == nullptr) return absl::InvalidArgumentError("the storage is null");
   return Compose(options, std::make_unique<metrics::Registry>(), std::move(storage),
                  Logger(std::move(log), LogLevelOf(options)));
+}
+
+std::unique_ptr<http::Handler> OfflineAdministration(const Options& options, LogFunction log) {
+  return std::make_unique<admin::AdminHandler>(
+      admin::Dependencies{.storage = nullptr,
+                          .offline = {},
+                          .refresh_access = nullptr,
+                          .reload = nullptr,
+                          .client_name = nullptr,
+                          .body_bytes_max = kAdminPageBytes,
+                          .clock = &Clock::System(),
+                          .logger = Logger(std::move(log), LogLevelOf(options))});
 }
 
 }  // namespace tcsync

@@ -8,10 +8,12 @@
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
+#include "tcsync/peer_address.h"
 
 namespace tcsync {
 namespace {
@@ -34,66 +36,72 @@ bool IsUnavailableFamily(const error_code& error) {
   return error == asio::error::address_family_not_supported || error.value() == EADDRNOTAVAIL;
 }
 
-std::string TcpUrl(const asio::generic::stream_protocol::endpoint& endpoint) {
+tcp::endpoint TcpEndpoint(const asio::generic::stream_protocol::endpoint& endpoint) {
   tcp::endpoint address;
   address.resize(endpoint.size());
   std::memcpy(address.data(), endpoint.data(), endpoint.size());
+  return address;
+}
+
+std::string TcpUrl(absl::string_view scheme,
+                   const asio::generic::stream_protocol::endpoint& endpoint) {
+  const tcp::endpoint address = TcpEndpoint(endpoint);
   const std::string host = address.address().to_string();
-  return absl::StrCat("http://", address.address().is_v6() ? absl::StrCat("[", host, "]") : host,
-                      ":", address.port());
+  return absl::StrCat(scheme, "://",
+                      address.address().is_v6() ? absl::StrCat("[", host, "]") : host, ":",
+                      address.port());
+}
+
+PeerAddress PeerOf(const asio::generic::stream_protocol::endpoint& endpoint) {
+  const asio::ip::address address = TcpEndpoint(endpoint).address();
+  return address.is_v4() ? PeerAddress::FromIpv4(address.to_v4().to_bytes())
+                         : PeerAddress::FromIpv6(address.to_v6().to_bytes());
 }
 
 }  // namespace
 
-Acceptor::Acceptor(const std::vector<std::unique_ptr<EventLoop>>& loops,
-                   ConnectionCount& connection_count, const Logger& logger)
-    : loops_(loops),
-      connection_count_(connection_count),
+Acceptor::Acceptor(const Destination& destination, const TlsCredentials* tls, const Logger& logger)
+    : loops_(destination.loops),
+      connection_count_(destination.connection_count),
+      tls_(tls),
       logger_(logger),
-      acceptor_(loops.front()->io_context()),
-      retry_timer_(loops.front()->io_context()) {}
+      acceptor_(loops_.front()->io_context()),
+      retry_timer_(loops_.front()->io_context()) {}
 
 Acceptor::~Acceptor() { Close(); }
 
 absl::StatusOr<std::vector<std::unique_ptr<Acceptor>>> Acceptor::Bind(
-    const ListenAddress& address, absl::string_view text,
-    const std::vector<std::unique_ptr<EventLoop>>& loops, ConnectionCount& connection_count,
-    const Logger& logger) {
+    const ListenAddress& address, absl::string_view text, const Destination& destination,
+    const TlsCredentials* tls, const Logger& logger) {
   std::vector<std::unique_ptr<Acceptor>> acceptors;
-  const auto add = [&](const Endpoint& endpoint) {
-    std::unique_ptr<Acceptor> acceptor(new Acceptor(loops, connection_count, logger));
-    const absl::Status status = acceptor->Open(endpoint, text);
-    if (status.ok()) acceptors.push_back(std::move(acceptor));
-    return status;
-  };
-
   if (const auto* unix_address = std::get_if<UnixAddress>(&address)) {
-    if (const absl::Status status = RemoveStaleSocket(unix_address->path, text); !status.ok()) {
-      return status;
-    }
-    if (const absl::Status status = add(UnixProtocol::endpoint(unix_address->path)); !status.ok()) {
-      return status;
-    }
-    acceptors.back()->unix_path_ = unix_address->path;
-    acceptors.back()->url_ = absl::StrCat("unix:", unix_address->path);
+    // Whoever can reach it is on this machine.
+    std::unique_ptr<Acceptor> acceptor(new Acceptor(destination, nullptr, logger));
+    const absl::Status status = acceptor->OpenUnix(*unix_address, text);
+    if (!status.ok()) return status;
+    acceptors.push_back(std::move(acceptor));
     return acceptors;
   }
 
   const auto& tcp_address = std::get<TcpAddress>(address);
   error_code error;
-  tcp::resolver resolver(loops.front()->io_context());
+  tcp::resolver resolver(destination.loops.front()->io_context());
   const tcp::resolver::results_type results =
       resolver.resolve(tcp_address.host, tcp_address.port,
                        tcp::resolver::passive | tcp::resolver::numeric_service, error);
   if (error) {
-    return absl::InvalidArgumentError(absl::StrCat("option listen: '", text, "': the host ",
+    return absl::InvalidArgumentError(absl::StrCat("cannot listen on '", text, "': the host ",
                                                    tcp_address.host,
                                                    " has no address: ", error.message()));
   }
   absl::Status unavailable;
   for (const auto& result : results) {
-    const absl::Status status = add(result.endpoint());
-    if (status.ok()) continue;
+    std::unique_ptr<Acceptor> acceptor(new Acceptor(destination, tls, logger));
+    const absl::Status status = acceptor->OpenTcp(result.endpoint(), text);
+    if (status.ok()) {
+      acceptors.push_back(std::move(acceptor));
+      continue;
+    }
     // localhost often names an IPv6 address on machines that have none.
     if (!absl::IsFailedPrecondition(status)) return status;
     unavailable = status;
@@ -123,7 +131,7 @@ absl::Status Acceptor::RemoveStaleSocket(const std::string& path, absl::string_v
   return absl::OkStatus();
 }
 
-absl::Status Acceptor::Open(const Endpoint& endpoint, absl::string_view text) {
+absl::Status Acceptor::OpenTcp(const Endpoint& endpoint, absl::string_view text) {
   error_code error;
   const auto failed = [&] {
     return IsUnavailableFamily(error) ? absl::FailedPreconditionError(absl::StrCat(
@@ -132,25 +140,45 @@ absl::Status Acceptor::Open(const Endpoint& endpoint, absl::string_view text) {
   };
   acceptor_.open(endpoint.protocol(), error);
   if (error) return failed();
-  const int family = endpoint.protocol().family();
-  if (family != AF_UNIX) {
-    // A restart need not wait for the old connections' last packets.
-    acceptor_.set_option(asio::socket_base::reuse_address(true), error);
-    if (error) return failed();
-  }
-  if (family == AF_INET6) {
+  // A restart need not wait for the old connections' last packets.
+  acceptor_.set_option(asio::socket_base::reuse_address(true), error);
+  if (error) return failed();
+  if (endpoint.protocol().family() == AF_INET6) {
     // So that [::]:80 and 0.0.0.0:80 can be listened on side by side, on every system.
     acceptor_.set_option(asio::ip::v6_only(true), error);
     if (error) return failed();
   }
   acceptor_.bind(endpoint, error);
   if (error) return failed();
-  acceptor_.listen(kAcceptBacklog, error);
-  if (error) return failed();
-  acceptor_.non_blocking(true, error);
-  if (error) return failed();
-  if (family != AF_UNIX) url_ = TcpUrl(acceptor_.local_endpoint(error));
+  if (const absl::Status status = Listen(text); !status.ok()) return status;
+  url_ = TcpUrl(tls_ == nullptr ? "http" : "https", acceptor_.local_endpoint(error));
   return absl::OkStatus();
+}
+
+absl::Status Acceptor::OpenUnix(const UnixAddress& address, absl::string_view text) {
+  if (const absl::Status status = RemoveStaleSocket(address.path, text); !status.ok()) {
+    return status;
+  }
+  const UnixProtocol::endpoint endpoint(address.path);
+  error_code error;
+  acceptor_.open(endpoint.protocol(), error);
+  if (error) return BindError(error, text);
+  acceptor_.bind(endpoint, error);
+  if (error) return BindError(error, text);
+  unix_path_ = address.path;
+  // Nobody can connect before it listens, so there is no moment at which others could.
+  if (address.owner_only && chmod(address.path.c_str(), S_IRUSR | S_IWUSR) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot keep others from connecting to ", text));
+  }
+  url_ = absl::StrCat("unix:", address.path);
+  return Listen(text);
+}
+
+absl::Status Acceptor::Listen(absl::string_view text) {
+  error_code error;
+  acceptor_.listen(kAcceptBacklog, error);
+  if (!error) acceptor_.non_blocking(true, error);
+  return error ? BindError(error, text) : absl::OkStatus();
 }
 
 void Acceptor::Close() {
@@ -172,8 +200,9 @@ void Acceptor::AcceptWaiting() {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     const auto [loop, admission] = Choose();
     StreamSocket socket(loop->io_context());
+    Endpoint peer;
     error_code error;
-    acceptor_.accept(socket, error);
+    acceptor_.accept(socket, peer, error);
     if (error == asio::error::would_block || error == asio::error::try_again) break;
     if (error == asio::error::connection_aborted) continue;  // the client gave up meanwhile
     if (error) {
@@ -192,7 +221,10 @@ void Acceptor::AcceptWaiting() {
     // Responses are written whole; waiting to fill packets would only delay them. (Unix sockets
     // have no such option.)
     socket.set_option(tcp::no_delay(true), error);
-    loop->Adopt(std::move(socket), admission);
+    loop->Adopt({.socket = std::move(socket),
+                 .peer = unix_path_.empty() ? PeerOf(peer) : PeerAddress::Local(),
+                 .tls = tls_,
+                 .admission = admission});
   }
   WaitForConnection();
 }

@@ -12,19 +12,27 @@
 #include "absl/status/statusor.h"
 #include "listener/address.h"
 #include "listener/event_loop.h"
+#include "listener/tls_credentials.h"
 #include "tcsync/log.h"
 
 namespace tcsync {
 
+// Where accepted connections go. Borrowed, and must outlive the acceptor.
+struct Destination {
+  const std::vector<std::unique_ptr<EventLoop>>& loops;
+  ConnectionCount& connection_count;
+};
+
 // Lives on the first event loop's thread once Start() was called.
 class Acceptor {
  public:
-  // Binds `address`, written `text` by a person. A name is bound at all of its addresses. Errors as
-  // of Listener::Bind.
-  static absl::StatusOr<std::vector<std::unique_ptr<Acceptor>>> Bind(
-      const ListenAddress& address, absl::string_view text,
-      const std::vector<std::unique_ptr<EventLoop>>& loops, ConnectionCount& connection_count,
-      const Logger& logger);
+  // Binds `address`, written `text` by a person. A name is bound at all of its addresses. With
+  // `tls`, which is borrowed, TCP connections must speak TLS. Errors as of Listener::Bind.
+  static absl::StatusOr<std::vector<std::unique_ptr<Acceptor>>> Bind(const ListenAddress& address,
+                                                                     absl::string_view text,
+                                                                     const Destination& destination,
+                                                                     const TlsCredentials* tls,
+                                                                     const Logger& logger);
 
   ~Acceptor();
   Acceptor(const Acceptor&) = delete;
@@ -34,17 +42,18 @@ class Acceptor {
   // On the loop's thread, or when the loop does not run.
   void Close();
 
-  // "http://127.0.0.1:8080" or "unix:/path".
+  // "http://127.0.0.1:8080", with TLS "https://127.0.0.1:8080", or "unix:/path".
   const std::string& url() const { return url_; }
 
  private:
   using StreamAcceptor = boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol>;
   using Endpoint = boost::asio::generic::stream_protocol::endpoint;
 
-  Acceptor(const std::vector<std::unique_ptr<EventLoop>>& loops, ConnectionCount& connection_count,
-           const Logger& logger);
+  Acceptor(const Destination& destination, const TlsCredentials* tls, const Logger& logger);
 
-  absl::Status Open(const Endpoint& endpoint, absl::string_view text);
+  absl::Status OpenTcp(const Endpoint& endpoint, absl::string_view text);
+  absl::Status OpenUnix(const UnixAddress& address, absl::string_view text);
+  absl::Status Listen(absl::string_view text);
   static absl::Status RemoveStaleSocket(const std::string& path, absl::string_view text);
 
   void WaitForConnection();
@@ -54,6 +63,7 @@ class Acceptor {
 
   const std::vector<std::unique_ptr<EventLoop>>& loops_;
   ConnectionCount& connection_count_;
+  const TlsCredentials* const tls_;  // nullptr for plain HTTP
   const Logger logger_;
   StreamAcceptor acceptor_;
   boost::asio::steady_timer retry_timer_;

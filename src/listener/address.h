@@ -16,11 +16,13 @@ struct TcpAddress {
 };
 struct UnixAddress {
   std::string path;
+  bool owner_only = false;  // nobody else may connect
 };
 using ListenAddress = std::variant<TcpAddress, UnixAddress>;
 
-// kInvalidArgument, naming `text`, for anything else. Names are not resolved here.
-absl::StatusOr<ListenAddress> ParseListenAddress(absl::string_view text);
+// kInvalidArgument, naming `text` and the option that it comes from, for anything else. Names are
+// not resolved here.
+absl::StatusOr<ListenAddress> ParseListenAddress(absl::string_view text, absl::string_view option);
 
 }  // namespace tcsync
 

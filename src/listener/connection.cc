@@ -6,6 +6,7 @@
 #include <boost/asio/error.hpp>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "listener/event_loop.h"
@@ -26,19 +27,30 @@ bool WouldBlock(const error_code& error) {
   return error == boost::asio::error::would_block || error == boost::asio::error::try_again;
 }
 
+http::Response TooManyConnectionsResponse() {
+  http::Response response = http::TextResponse(
+      503, "The server has too many connections at the moment; try again shortly.");
+  response.headers.push_back({"Retry-After", absl::StrCat(kRetryAfterSeconds)});
+  return response;
+}
+
 }  // namespace
 
-Connection::Connection(EventLoop& loop, uint64_t id, StreamSocket socket)
+Connection::Connection(EventLoop& loop, uint64_t id, Accepted accepted)
     : loop_(loop),
       id_(id),
-      socket_(std::move(socket)),
-      state_deadline_(kNever),
+      socket_(std::move(accepted.socket)),
+      peer_(accepted.peer),
+      tls_credentials_(accepted.tls),
+      state_deadline_(FirstRequestDeadline()),
       request_deadline_(kNever),
       send_deadline_(kNever) {
   error_code ignored;
   socket_.non_blocking(true, ignored);
-  state_deadline_ =
-      Now() + std::min(std::chrono::milliseconds(kFirstRequestWaitMs), loop_.timeouts().idle);
+}
+
+Connection::Instant Connection::FirstRequestDeadline() const {
+  return Now() + std::min(std::chrono::milliseconds(kFirstRequestWaitMs), loop_.timeouts().idle);
 }
 
 void Connection::SetState(State state) {
@@ -50,6 +62,7 @@ void Connection::SetState(State state) {
       loop_.EnterIdle(*this);
       state_deadline_ = Now() + loop_.timeouts().idle;
       break;
+    case State::kHandshake:
     case State::kHead:
       state_deadline_ = Now() + loop_.timeouts().header;
       break;
@@ -61,6 +74,8 @@ void Connection::SetState(State state) {
       request_deadline_ = kNever;
       break;
     case State::kNew:
+      state_deadline_ = FirstRequestDeadline();
+      break;
     case State::kAnswering:
     case State::kSending:
     case State::kClosed:
@@ -71,22 +86,77 @@ void Connection::SetState(State state) {
 
 void Connection::Start() { WaitForInput(); }
 
-void Connection::TurnAway(http::Response response) {
+void Connection::TurnAway() {
   turned_away_ = true;
-  SetState(State::kAnswering);
-  QueueResponse(std::move(response), false);
-  lingers_after_send_ = true;
-  Flush();
+  if (NeedsHandshake()) return WaitForInput();
+  AnswerAndEnd(TooManyConnectionsResponse());
 }
 
 bool Connection::HasUnreadInput() const {
   error_code ignored;
-  return socket_.available(ignored) > 0;
+  return socket_.available(ignored) > 0 || (tls_ != nullptr && tls_->HasPartialInput());
+}
+
+// TLS
+
+bool Connection::BeginTls() {
+  char first = 0;
+  error_code error;
+  socket_.receive(boost::asio::buffer(&first, 1), StreamSocket::message_peek, error);
+  if (WouldBlock(error)) {
+    WaitForInput();
+    return false;
+  }
+  if (error) {
+    Close();
+    return false;
+  }
+  // No TLS begins with a letter, and every HTTP method does.
+  if (absl::ascii_isupper(first)) {
+    tls_credentials_ = nullptr;
+    AnswerAndEnd(http::TextResponse(
+        400, "This port speaks TLS only: the server's URL must begin with https://."));
+    return false;
+  }
+  tls_ = tls_credentials_->BeginSession(socket_.native_handle());
+  if (tls_ == nullptr) {
+    Close();
+    return false;
+  }
+  SetState(State::kHandshake);
+  return true;
+}
+
+bool Connection::ContinueHandshake() {
+  if (tls_ == nullptr && !BeginTls()) return false;
+  switch (tls_->ContinueHandshake()) {
+    case TlsSession::Handshake::kDone:
+      handshake_is_done_ = true;
+      SetState(State::kNew);
+      if (!turned_away_) return true;
+      AnswerAndEnd(TooManyConnectionsResponse());
+      return false;
+    case TlsSession::Handshake::kNeedsInput:
+      WaitForInput();
+      return false;
+    case TlsSession::Handshake::kNeedsOutput:
+      socket_.async_wait(StreamSocket::wait_write, [self = shared_from_this()](error_code failed) {
+        if (self->state_ == State::kClosed) return;
+        if (failed) return self->Close();
+        self->OnReadable();
+      });
+      return false;
+    case TlsSession::Handshake::kFailed:
+      break;
+  }
+  Close();
+  return false;
 }
 
 // Input
 
 void Connection::WaitForInput() {
+  if (ends_after_request_ && IsBetweenRequests() && !HasUnreadInput()) return Close();
   if (input_waits_) return;
   input_waits_ = true;
   socket_.async_wait(StreamSocket::wait_read, [self = shared_from_this()](error_code error) {
@@ -99,12 +169,38 @@ void Connection::WaitForInput() {
 
 void Connection::OnReadable() {
   std::vector<char>& buffer = loop_.read_buffer();
+  if (state_ == State::kLingering) return Drop(buffer);
+  if (NeedsHandshake() && !ContinueHandshake()) return;
   error_code error;
-  const size_t size = socket_.read_some(boost::asio::buffer(buffer), error);
-  if (WouldBlock(error)) return WaitForInput();
+  const size_t size = Receive(buffer, error);
+  if (WouldBlock(error)) {
+    // A request has begun to come, though nothing of it can be read before more of it is here.
+    if (IsBetweenRequests() && tls_ != nullptr && tls_->HasPartialInput()) BeginHead();
+    return WaitForInput();
+  }
   if (error) return Close();  // also at the end of what the client sends: nothing is in flight here
-  if (state_ == State::kLingering) return WaitForInput();
   OnInput({buffer.data(), size});
+}
+
+void Connection::Drop(std::vector<char>& buffer) {
+  error_code error;
+  socket_.read_some(boost::asio::buffer(buffer), error);
+  if (error && !WouldBlock(error)) return Close();
+  WaitForInput();
+}
+
+size_t Connection::Receive(std::vector<char>& buffer, error_code& error) {
+  if (tls_ == nullptr) return socket_.read_some(boost::asio::buffer(buffer), error);
+  size_t received = 0;
+  size_t record = 0;
+  // A record that is not full is mostly the last one for now.
+  do {
+    record = tls_->Read(buffer.data() + received, buffer.size() - received, error);
+    received += record;
+  } while (record == TlsSession::kRecordBytesMax &&
+           buffer.size() - received >= TlsSession::kRecordBytesMax);
+  if (received > 0) error = {};  // whatever it was, it comes again
+  return received;
 }
 
 void Connection::OnInput(absl::string_view bytes) {
@@ -150,10 +246,14 @@ size_t Connection::ParseRequests(absl::string_view bytes) {
   return used;
 }
 
-void Connection::BeginRequest() {
+void Connection::BeginHead() {
   SetState(State::kHead);
   request_deadline_ = Now() + loop_.timeouts().request;
-  parser_.emplace(loop_.handler(), loop_.head_scratch());
+}
+
+void Connection::BeginRequest() {
+  BeginHead();
+  parser_.emplace(loop_.handler(), loop_.head_scratch(), peer_);
 }
 
 void Connection::OnPartialRequest() {
@@ -163,6 +263,7 @@ void Connection::OnPartialRequest() {
 
 void Connection::FinishRequest() {
   SetState(State::kAnswering);
+  if (!loop_.timeouts().bounds_answers) request_deadline_ = kNever;
   finishing_request_ = true;
   parser_->Finish(loop_.ResponseCallbackFor(id_));
   finishing_request_ = false;
@@ -209,14 +310,28 @@ void Connection::QueueResponse(http::Response response, bool keep_alive) {
   if (!separate_body_.body.empty() || output_.size() >= kGatheredResponseBytesMax) Flush();
 }
 
+void Connection::AnswerAndEnd(http::Response response) {
+  SetState(State::kAnswering);
+  QueueResponse(std::move(response), false);
+  lingers_after_send_ = true;
+  Flush();
+}
+
+size_t Connection::SendQueued(error_code& error) {
+  const absl::string_view output = absl::string_view(output_).substr(output_sent_);
+  const absl::string_view body = absl::string_view(separate_body_.body).substr(separate_body_sent_);
+  if (tls_ != nullptr) return tls_->Write(output.empty() ? body : output, error);
+  const std::array<boost::asio::const_buffer, 2> buffers = {
+      boost::asio::buffer(output.data(), output.size()),
+      boost::asio::buffer(body.data(), body.size())};
+  return socket_.write_some(buffers, error);
+}
+
 bool Connection::Flush() {
   if (state_ == State::kClosed || send_waits_) return false;
   while (output_sent_ < output_.size() || separate_body_sent_ < separate_body_.body.size()) {
-    const std::array<boost::asio::const_buffer, 2> buffers = {
-        boost::asio::buffer(output_) + output_sent_,
-        boost::asio::buffer(separate_body_.body) + separate_body_sent_};
     error_code error;
-    const size_t sent = socket_.write_some(buffers, error);
+    const size_t sent = SendQueued(error);
     if (WouldBlock(error)) {
       send_waits_ = true;
       send_deadline_ = Now() + loop_.timeouts().body;
@@ -258,6 +373,8 @@ void Connection::Linger() {
   if (state_ == State::kLingering) return;
   SetState(State::kLingering);
   std::string().swap(input_);
+  if (tls_ != nullptr) tls_->SendCloseNotify();
+  tls_.reset();
   error_code ignored;
   socket_.shutdown(StreamSocket::shutdown_send, ignored);
   WaitForInput();
@@ -268,22 +385,21 @@ void Connection::Linger() {
 void Connection::CheckDeadlines(Instant now) {
   const Instant request_deadline = state_ == State::kIdle ? kNever : request_deadline_;
   if (now < std::min({state_deadline_, request_deadline, send_deadline_})) return;
-  if (state_ == State::kNew) return SetState(State::kIdle);
+  if (state_ == State::kNew && !turned_away_) return SetState(State::kIdle);
   if ((state_ != State::kHead && state_ != State::kBody) || send_waits_) return Close();
-  SetState(State::kAnswering);
-  QueueResponse(http::TextResponse(408, "The request did not arrive in time."), false);
-  lingers_after_send_ = true;
-  Flush();
+  AnswerAndEnd(http::TextResponse(408, "The request did not arrive in time."));
 }
 
 void Connection::EndAfterRequest() {
-  if (state_ == State::kNew || state_ == State::kIdle) return Close();
-  if (state_ == State::kSending) ends_after_send_ = true;
   ends_after_request_ = true;
+  // A request that has arrived is read and answered, even if the loop has not come to it yet.
+  if (IsBetweenRequests() && !HasUnreadInput()) Close();
 }
 
 void Connection::Close() {
   if (state_ == State::kClosed) return;
+  // Not behind a part of an answer, which would then look like the whole.
+  if (tls_ != nullptr && !send_waits_) tls_->SendCloseNotify();
   SetState(State::kClosed);
   parser_.reset();
   error_code ignored;

@@ -2,28 +2,30 @@
 #ifndef TCSYNC_SRC_LISTENER_CONNECTION_H_
 #define TCSYNC_SRC_LISTENER_CONNECTION_H_
 
-#include <boost/asio/basic_stream_socket.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
 #include <chrono>
 #include <cstdint>
 #include <list>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
+#include "listener/accepted.h"
 #include "listener/request_parser.h"
+#include "listener/tls_session.h"
 #include "tcsync/http_message.h"
 
 namespace tcsync {
 
 class EventLoop;
 
-using StreamSocket = boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol>;
-
 // Lives on its event loop's thread, and is used only there. An idle connection has no buffers.
 //
 //   new -> head -> body -> answering -> idle -> head ...
+//
+// With TLS, "new -> handshake -> new" comes before that. A client of which nothing has come has no
+// TLS session yet.
 //
 // A new connection's first request is on its way, so unlike an idle one it does not make room for
 // others, until it has been silent for so long that it is idle.
@@ -35,13 +37,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
  public:
   using Instant = std::chrono::steady_clock::time_point;
 
-  Connection(EventLoop& loop, uint64_t id, StreamSocket socket);
+  Connection(EventLoop& loop, uint64_t id, Accepted accepted);
 
   // Begins to receive.
   void Start();
 
-  // Sends `response` to a client that is not to be served, and ends the connection.
-  void TurnAway(http::Response response);
+  // Tells a client that is not to be served so, with 503, and ends the connection.
+  void TurnAway();
 
   // The response to the request that is being answered.
   void OnResponse(http::Response response);
@@ -55,7 +57,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Acts on deadlines that have passed.
   void CheckDeadlines(Instant now);
 
-  // Ends the connection once the request in flight, if there is one, is answered.
+  // Ends the connection once the request that has begun to arrive, if there is one, is answered.
   void EndAfterRequest();
 
   // Ends the connection at once; the loop forgets it.
@@ -66,20 +68,47 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   friend class EventLoop;  // keeps the place in its list of idle connections
 
-  enum class State { kNew, kIdle, kHead, kBody, kAnswering, kSending, kLingering, kClosed };
+  enum class State {
+    kNew,
+    kHandshake,
+    kIdle,
+    kHead,
+    kBody,
+    kAnswering,
+    kSending,
+    kLingering,
+    kClosed
+  };
 
   void SetState(State state);
+  Instant FirstRequestDeadline() const;
   bool IsReceiving() const {
     return state_ == State::kNew || state_ == State::kIdle || state_ == State::kHead ||
            state_ == State::kBody;
   }
 
+  bool IsBetweenRequests() const {
+    return state_ == State::kNew || state_ == State::kHandshake || state_ == State::kIdle;
+  }
+
+  // TLS
+  bool NeedsHandshake() const { return tls_credentials_ != nullptr && !handshake_is_done_; }
+  // Goes on with the handshake; whether it is done and the connection can go on.
+  bool ContinueHandshake();
+  bool BeginTls();
+
   // Input
   void WaitForInput();
   void OnReadable();
+  // Drops what a lingering connection's client still sends.
+  void Drop(std::vector<char>& buffer);
+  // As the socket's read_some and write_some, through TLS if there is any.
+  size_t Receive(std::vector<char>& buffer, boost::system::error_code& error);
+  size_t SendQueued(boost::system::error_code& error);
   void OnInput(absl::string_view bytes);
   // Parses and answers as many requests as `bytes` hold; returns how many bytes were used.
   size_t ParseRequests(absl::string_view bytes);
+  void BeginHead();
   void BeginRequest();
   void OnPartialRequest();
   void FinishRequest();
@@ -88,6 +117,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Output
   void QueueResponse(http::Response response, bool keep_alive);
+  // Answers before, or without, a whole request, and ends the connection.
+  void AnswerAndEnd(http::Response response);
   // Sends what is queued as far as the socket takes it; false when it waits for the socket, or when
   // the connection has ended.
   bool Flush();
@@ -97,6 +128,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   EventLoop& loop_;
   const uint64_t id_;
   StreamSocket socket_;
+  const PeerAddress peer_;
+  const TlsCredentials* tls_credentials_;  // nullptr for plain HTTP
+  std::unique_ptr<TlsSession> tls_;        // from the client's first byte on
+  bool handshake_is_done_ = false;
   State state_ = State::kNew;
   std::list<Connection*>::iterator idle_position_;  // in the loop's list, while kIdle
 

@@ -16,13 +16,6 @@ std::chrono::milliseconds SweepInterval(const ConnectionTimeouts& timeouts) {
   return std::clamp(shortest / 4, std::chrono::milliseconds(5), std::chrono::milliseconds(1000));
 }
 
-http::Response TooManyConnectionsResponse() {
-  http::Response response = http::TextResponse(
-      503, "The server has too many connections at the moment; try again shortly.");
-  response.headers.push_back({"Retry-After", absl::StrCat(kRetryAfterSeconds)});
-  return response;
-}
-
 }  // namespace
 
 void ConnectionCount::AwaitZero(std::chrono::milliseconds timeout) const {
@@ -82,10 +75,10 @@ EventLoop::EventLoop(const ConnectionTimeouts& timeouts, ConnectionCount& connec
 
 EventLoop::~EventLoop() = default;
 
-void EventLoop::Start(http::Handler& handler) {
+void EventLoop::Start(http::Handler& handler, const char* thread_name) {
   handler_ = &handler;
   ScheduleSweep();
-  thread_ = StartThread("tcsync-loop", [this] {
+  thread_ = StartThread(thread_name, [this] {
     mailbox_->SetThread(std::this_thread::get_id());
     io_context_.run();
   });
@@ -130,13 +123,14 @@ void EventLoop::Deliver(uint64_t id, http::Response response) {
   connection->OnResponse(std::move(response));
 }
 
-void EventLoop::Adopt(StreamSocket socket, Admission admission) {
-  boost::asio::post(io_context_, [this, admission, socket = std::move(socket)]() mutable {
-    AdoptOnLoop(std::move(socket), admission);
+void EventLoop::Adopt(Accepted accepted) {
+  boost::asio::post(io_context_, [this, accepted = std::move(accepted)]() mutable {
+    AdoptOnLoop(std::move(accepted));
   });
 }
 
-void EventLoop::AdoptOnLoop(StreamSocket socket, Admission admission) {
+void EventLoop::AdoptOnLoop(Accepted accepted) {
+  Admission admission = accepted.admission;
   // The idle one that was there when this was decided may have become busy.
   if (admission == Admission::kServeInsteadOfIdle && !CloseLongestIdle()) {
     admission = Admission::kTurnAway;
@@ -152,10 +146,10 @@ void EventLoop::AdoptOnLoop(StreamSocket socket, Admission admission) {
     return;
   }
   const uint64_t id = next_id_++;
-  const auto connection = std::make_shared<Connection>(*this, id, std::move(socket));
+  const auto connection = std::make_shared<Connection>(*this, id, std::move(accepted));
   connections_.emplace(id, connection);
   if (admission == Admission::kTurnAway) {
-    connection->TurnAway(TooManyConnectionsResponse());
+    connection->TurnAway();
   } else {
     connection->Start();
   }

@@ -18,6 +18,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "base/limits.h"
+#include "listener/accepted.h"
 #include "listener/connection.h"
 #include "listener/response_head.h"
 #include "tcsync/handler.h"
@@ -29,6 +30,8 @@ struct ConnectionTimeouts {
   std::chrono::milliseconds header;
   std::chrono::milliseconds body;
   std::chrono::milliseconds request;
+  // Whether `request` also bounds how long the handler works on an answer.
+  bool bounds_answers = true;
 };
 
 // How many connections there are over all event loops. Those that are served and those that are
@@ -75,13 +78,6 @@ class ConnectionCount {
   int64_t refused_ = 0;
 };
 
-// What to do with an accepted connection.
-enum class Admission {
-  kServe,
-  kServeInsteadOfIdle,  // and close the connection that has been idle longest for it
-  kTurnAway,            // with a 503
-};
-
 class EventLoop {
  public:
   EventLoop(const ConnectionTimeouts& timeouts, ConnectionCount& connection_count);
@@ -91,12 +87,12 @@ class EventLoop {
   // Any thread; before Start(), a connection waits in the loop.
   boost::asio::io_context& io_context() { return io_context_; }
   // Takes a connection that was added to the count.
-  void Adopt(StreamSocket socket, Admission admission);
+  void Adopt(Accepted accepted);
   // How many connections wait between requests; a hint.
   int64_t idle_count() const { return idle_count_.load(std::memory_order_relaxed); }
 
-  // `handler` must live until Stop() returned.
-  void Start(http::Handler& handler);
+  // On a thread of that name. `handler` must live until Stop() returned.
+  void Start(http::Handler& handler, const char* thread_name);
   // Lets requests in flight finish, takes no more connections and ends those that there are.
   void EndConnections();
   // Closes every connection and ends the thread.
@@ -118,7 +114,7 @@ class EventLoop {
   // False when there is none, or when its next request is here already.
   bool CloseLongestIdle();
 
-  void AdoptOnLoop(StreamSocket socket, Admission admission);
+  void AdoptOnLoop(Accepted accepted);
   void ScheduleSweep();
   void Sweep();
 

@@ -1,142 +1,264 @@
 #include "tcsync/listener.h"
 
-#include <boost/asio/post.hpp>
+#include <algorithm>
 #include <chrono>
-#include <future>
 #include <mutex>
-#include <system_error>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "base/limits.h"
-#include "listener/acceptor.h"
 #include "listener/address.h"
-#include "listener/event_loop.h"
+#include "listener/service.h"
+#include "listener/tls_credentials.h"
 
 namespace tcsync {
 namespace {
 
+ConnectionTimeouts TimeoutsOf(const Options& options) {
+  return {.idle = std::chrono::milliseconds(options.idle_timeout_ms),
+          .header = std::chrono::milliseconds(options.header_timeout_ms),
+          .body = std::chrono::milliseconds(options.body_timeout_ms),
+          .request = std::chrono::milliseconds(options.request_timeout_ms)};
+}
+
+Service::Settings SyncSettings(const Options& options) {
+  const Limits limits(options);
+  const int64_t refused_max =
+      options.tls_certificate.empty()
+          ? limits.refused_connections_max
+          : std::min(limits.refused_connections_max, kRefusedTlsConnectionsMax);
+  return {.timeouts = TimeoutsOf(options),
+          .connections_max = limits.connections_max,
+          .refused_connections_max = refused_max,
+          .event_loops = limits.event_loops,
+          .thread_name = "tcsync-loop"};
+}
+
+Service::Settings OperatorSettings(const Options& options, const char* thread_name) {
+  return {.timeouts = TimeoutsOf(options),
+          .connections_max = kOperatorConnectionsMax,
+          .refused_connections_max = kRefusedOperatorConnectionsMax,
+          .event_loops = 1,
+          .thread_name = thread_name};
+}
+
+Service::Settings AdministrationSettings(const Options& options) {
+  Service::Settings settings = OperatorSettings(options, "tcsync-admin");
+  settings.timeouts.bounds_answers = false;
+  return settings;
+}
+
 class BeastListener final : public Listener {
  public:
-  BeastListener(const Options& options, const Limits& limits, Logger logger);
+  BeastListener(const Options& options, Logger logger);
   ~BeastListener() override;
 
-  absl::Status BindAddresses(const std::vector<std::string>& addresses);
+  // Loads the certificate and binds the addresses.
+  absl::Status Bind();
 
   std::vector<std::string> addresses() const override;
-  absl::Status Serve(http::Handler& handler) override;
+  absl::Status Serve(const Handlers& handlers) override;
   void Stop() override;
 
  private:
   enum class Phase { kBound, kServing, kStopped };
 
-  void CloseAcceptors();
+  absl::Status BindAddresses(const std::vector<std::string>& addresses, absl::string_view option,
+                             const TlsCredentials* tls, Service& service) const;
+  void BindAdministration();
+  absl::Status StartServices(const Handlers& handlers);
+  absl::Status Reload() const;
+  void LogAddresses() const;
+  std::vector<Service*> Services();
   void End(std::chrono::milliseconds timeout);
 
-  const std::chrono::milliseconds shutdown_timeout_;
+  const Options options_;
   const Logger logger_;
-  ConnectionCount connection_count_;
-  std::vector<std::unique_ptr<EventLoop>> loops_;
-  std::vector<std::unique_ptr<Acceptor>> acceptors_;
-  std::mutex mutex_;  // of phase_; held by Stop until it is done, so that a second one waits for it
+  std::unique_ptr<TlsCredentials> tls_;  // nullptr without TLS
+  Service sync_;
+  std::optional<Service> metrics_;         // if it has an address
+  std::optional<Service> administration_;  // the same; from Serve on
+  std::mutex mutex_;  // of what follows; held by Stop until it is done, so that a second one waits
   Phase phase_ = Phase::kBound;
+  ReloadHooks::Registration reload_registration_;
 };
 
-BeastListener::BeastListener(const Options& options, const Limits& limits, Logger logger)
-    : shutdown_timeout_(options.shutdown_timeout_ms),
-      logger_(std::move(logger)),
-      connection_count_(limits.connections_max, limits.refused_connections_max) {
-  const ConnectionTimeouts timeouts{
-      .idle = std::chrono::milliseconds(options.idle_timeout_ms),
-      .header = std::chrono::milliseconds(options.header_timeout_ms),
-      .body = std::chrono::milliseconds(options.body_timeout_ms),
-      .request = std::chrono::milliseconds(options.request_timeout_ms)};
-  for (int i = 0; i < limits.event_loops; ++i) {
-    loops_.push_back(std::make_unique<EventLoop>(timeouts, connection_count_));
-  }
-}
+BeastListener::BeastListener(const Options& options, Logger logger)
+    : options_(options), logger_(std::move(logger)), sync_(SyncSettings(options), logger_) {}
 
 BeastListener::~BeastListener() {
   const std::lock_guard lock(mutex_);
   if (phase_ == Phase::kServing) End(std::chrono::milliseconds(0));
 }
 
-absl::Status BeastListener::BindAddresses(const std::vector<std::string>& addresses) {
-  if (addresses.empty()) {
+absl::Status BeastListener::Bind() {
+  if (options_.listen.empty()) {
     return absl::InvalidArgumentError("option listen: there is no address to listen on");
   }
+  if (options_.tls_certificate.empty() != options_.tls_key.empty()) {
+    const bool has_key = options_.tls_certificate.empty();
+    return absl::FailedPreconditionError(absl::StrCat(
+        "option ", has_key ? "tls-key" : "tls-cert", " is given without ",
+        has_key ? "tls-cert" : "tls-key", ": TLS needs the certificate and its private key"));
+  }
+  if (!options_.tls_certificate.empty()) {
+    auto loaded = TlsCredentials::Load(options_.tls_certificate, options_.tls_key);
+    if (!loaded.ok()) return loaded.status();
+    tls_ = *std::move(loaded);
+  }
+  if (const absl::Status status = BindAddresses(options_.listen, "listen", tls_.get(), sync_);
+      !status.ok()) {
+    return status;
+  }
+  if (options_.metrics_listen.empty()) return absl::OkStatus();
+  metrics_.emplace(OperatorSettings(options_, "tcsync-metrics"), logger_);
+  return BindAddresses(options_.metrics_listen, "metrics-listen", nullptr, *metrics_);
+}
+
+absl::Status BeastListener::BindAddresses(const std::vector<std::string>& addresses,
+                                          absl::string_view option, const TlsCredentials* tls,
+                                          Service& service) const {
   // All are looked at before the first is bound.
   std::vector<ListenAddress> parsed;
   for (const std::string& text : addresses) {
-    absl::StatusOr<ListenAddress> address = ParseListenAddress(text);
+    absl::StatusOr<ListenAddress> address = ParseListenAddress(text, option);
     if (!address.ok()) return address.status();
     parsed.push_back(std::move(*address));
   }
   for (size_t i = 0; i < addresses.size(); ++i) {
-    auto bound = Acceptor::Bind(parsed[i], addresses[i], loops_, connection_count_, logger_);
-    if (!bound.ok()) return bound.status();
-    for (auto& acceptor : *bound) acceptors_.push_back(std::move(acceptor));
+    const absl::Status status = service.Bind(parsed[i], addresses[i], tls);
+    if (!status.ok()) return status;
   }
   return absl::OkStatus();
 }
 
+void BeastListener::BindAdministration() {
+  if (!options_.admin_socket || options_.storage == "memory") return;
+  const std::string text = absl::StrCat("unix:", options_.data_dir, "/admin.sock");
+  absl::StatusOr<ListenAddress> address = ParseListenAddress(text, "data-dir");
+  absl::Status status = address.status();
+  if (status.ok()) {
+    std::get<UnixAddress>(*address).owner_only = true;
+    administration_.emplace(AdministrationSettings(options_), logger_);
+    status = administration_->Bind(*address, text, nullptr);
+  }
+  if (status.ok()) return;
+  administration_.reset();
+  logger_.Log(LogLevel::kWarning,
+              "administration commands cannot reach this server while it runs: ", status.message(),
+              ". Clients are served all the same. A shorter data-dir helps where the path is too "
+              "long, such as a symbolic link; admin-socket=off says that none is wanted");
+}
+
 std::vector<std::string> BeastListener::addresses() const {
-  std::vector<std::string> urls;
-  for (const auto& acceptor : acceptors_) urls.push_back(acceptor->url());
+  std::vector<std::string> urls = sync_.urls();
+  if (metrics_) {
+    for (std::string& url : metrics_->urls()) urls.push_back(std::move(url));
+  }
   return urls;
 }
 
-absl::Status BeastListener::Serve(http::Handler& handler) {
+std::vector<Service*> BeastListener::Services() {
+  std::vector<Service*> services = {&sync_};
+  if (metrics_) services.push_back(&*metrics_);
+  if (administration_) services.push_back(&*administration_);
+  return services;
+}
+
+absl::Status BeastListener::Serve(const Handlers& handlers) {
   const std::lock_guard lock(mutex_);
   if (phase_ != Phase::kBound) {
     return absl::FailedPreconditionError("this listener has been started before");
   }
-  try {
-    for (const auto& loop : loops_) loop->Start(handler);
-  } catch (const std::system_error& error) {
-    for (const auto& loop : loops_) loop->Stop();
+  if (handlers.administration != nullptr) BindAdministration();
+  if (const absl::Status status = StartServices(handlers); !status.ok()) {
+    for (Service* const service : Services()) {
+      service->StopAccepting();
+      service->StopNow();
+    }
     phase_ = Phase::kStopped;
-    return absl::UnavailableError(absl::StrCat("cannot start a thread: ", error.what()));
+    return status;
   }
   phase_ = Phase::kServing;
-  boost::asio::post(loops_.front()->io_context(), [this] {
-    for (const auto& acceptor : acceptors_) acceptor->Start();
-  });
+  if (handlers.reload_hooks != nullptr) {
+    reload_registration_ = handlers.reload_hooks->Register([this] { return Reload(); });
+  }
+  LogAddresses();
   return absl::OkStatus();
+}
+
+absl::Status BeastListener::StartServices(const Handlers& handlers) {
+  if (metrics_) {
+    if (handlers.metrics == nullptr) {
+      return absl::InvalidArgumentError(
+          "option metrics-listen is given, but this program has no metrics to serve");
+    }
+    if (const absl::Status status = metrics_->Start(*handlers.metrics); !status.ok()) return status;
+  }
+  if (administration_) {
+    const absl::Status status = administration_->Start(*handlers.administration);
+    if (!status.ok()) return status;
+  }
+  return sync_.Start(handlers.sync);
+}
+
+absl::Status BeastListener::Reload() const {
+  if (tls_ == nullptr) {
+    logger_.Log(LogLevel::kInfo,
+                "there is nothing to read again: the server has no TLS certificate");
+    return absl::OkStatus();
+  }
+  if (const absl::Status status = tls_->Reload(); !status.ok()) {
+    logger_.Log(LogLevel::kError, "the TLS certificate stays as it was: ", status.message());
+    return status;
+  }
+  logger_.Log(LogLevel::kInfo, "new connections use the TLS certificate in ",
+              tls_->certificate_path(), ", which is valid until ",
+              absl::FormatTime("%Y-%m-%d", tls_->expiry(), absl::UTCTimeZone()));
+  return absl::OkStatus();
+}
+
+void BeastListener::LogAddresses() const {
+  for (const std::string& url : sync_.urls()) logger_.Log(LogLevel::kInfo, "listening on ", url);
+  if (metrics_) {
+    for (const std::string& url : metrics_->urls()) {
+      logger_.Log(LogLevel::kInfo, "metrics on ", url);
+    }
+  }
+  if (administration_) {
+    for (const std::string& url : administration_->urls()) {
+      logger_.Log(LogLevel::kInfo, "administration on ", url);
+    }
+  }
 }
 
 void BeastListener::Stop() {
   const std::lock_guard lock(mutex_);
-  if (phase_ == Phase::kServing) End(shutdown_timeout_);
-  // Without loops that run, the acceptors are closed from here.
+  if (phase_ == Phase::kServing) End(std::chrono::milliseconds(options_.shutdown_timeout_ms));
   if (phase_ == Phase::kBound) {
-    for (const auto& acceptor : acceptors_) acceptor->Close();
+    for (Service* const service : Services()) service->StopAccepting();
   }
   phase_ = Phase::kStopped;
 }
 
-void BeastListener::CloseAcceptors() {
-  std::promise<void> closed;
-  boost::asio::post(loops_.front()->io_context(), [this, &closed] {
-    for (const auto& acceptor : acceptors_) acceptor->Close();
-    closed.set_value();
-  });
-  closed.get_future().wait();
-}
-
 void BeastListener::End(std::chrono::milliseconds timeout) {
-  CloseAcceptors();
-  for (const auto& loop : loops_) loop->EndConnections();
-  connection_count_.AwaitZero(timeout);
-  for (const auto& loop : loops_) loop->Stop();
+  reload_registration_ = {};
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  const std::vector<Service*> services = Services();
+  for (Service* const service : services) service->StopAccepting();
+  for (Service* const service : services) service->EndConnections();
+  for (const Service* const service : services) service->AwaitConnections(deadline);
+  for (Service* const service : services) service->StopNow();
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Listener>> Listener::Bind(const Options& options, LogFunction log) {
-  auto listener = std::make_unique<BeastListener>(options, Limits(options),
-                                                  Logger(std::move(log), LogLevelOf(options)));
-  const absl::Status status = listener->BindAddresses(options.listen);
+  auto listener =
+      std::make_unique<BeastListener>(options, Logger(std::move(log), LogLevelOf(options)));
+  const absl::Status status = listener->Bind();
   if (!status.ok()) return status;
   return listener;
 }

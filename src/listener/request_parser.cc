@@ -25,8 +25,8 @@ boost::system::error_code Stop() { return beast_http::error::end_of_stream; }
 
 }  // namespace
 
-RequestParser::RequestParser(http::Handler& handler, HeadScratch& scratch)
-    : handler_(handler), scratch_(scratch) {
+RequestParser::RequestParser(http::Handler& handler, HeadScratch& scratch, const PeerAddress& peer)
+    : handler_(handler), scratch_(scratch), peer_(peer) {
   eager(true);
   header_limit(kRequestHeadBytesMax);
   // The handler's business, which knows what the body is. (Boost 1.74 takes "none" for zero.)
@@ -167,7 +167,7 @@ void RequestParser::on_header_impl(error_code& error) {
     scratch_.headers.push_back({name, take(field.value_size)});
   }
   std::variant<http::Response, http::PendingRequest> decision =
-      handler_.Begin({method, target, scratch_.headers});
+      handler_.Begin({method, target, scratch_.headers, peer_});
   if (auto* request = std::get_if<http::PendingRequest>(&decision)) {
     request_ = std::move(*request);
     return;

@@ -11,6 +11,7 @@
 
 #include "absl/strings/string_view.h"
 #include "tcsync/handler.h"
+#include "tcsync/peer_address.h"
 
 namespace tcsync {
 
@@ -28,10 +29,11 @@ struct HeadScratch {
   std::vector<http::HeaderView> headers;
 };
 
-// One thread. Use one for each request.
+// One thread. Use one for each request. What the constructor takes is borrowed.
 class RequestParser final : private boost::beast::http::basic_parser<true> {
  public:
-  RequestParser(http::Handler& handler, HeadScratch& scratch);
+  // `peer` is who sends the request.
+  RequestParser(http::Handler& handler, HeadScratch& scratch, const PeerAddress& peer);
 
   // Parses from `bytes`, which begin with what was not consumed before, and returns how many were
   // consumed. Nothing is consumed once Ready(); when bytes are left before that, they are the
@@ -86,6 +88,7 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
 
   http::Handler& handler_;
   HeadScratch& scratch_;
+  const PeerAddress& peer_;
   size_t searched_bytes_ = 0;  // of an incomplete head: no end of it in there
   bool is_http10_ = false;
   bool is_head_method_ = false;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <string>
 
 #ifdef __GLIBC__
@@ -18,13 +19,15 @@
 namespace tcsync::server {
 namespace {
 
-sigset_t StopSignalSet() {
+sigset_t SetOf(std::initializer_list<int> signal_numbers) {
   sigset_t set;
   sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
+  for (const int signal_number : signal_numbers) sigaddset(&set, signal_number);
   return set;
 }
+
+// A terminal that was closed is none any more.
+bool HasTerminal() { return isatty(STDIN_FILENO) != 0 || isatty(STDERR_FILENO) != 0; }
 
 extern "C" void ExitAtOnce(int signal_number) { _exit(128 + signal_number); }
 
@@ -55,21 +58,25 @@ void RaiseOpenFilesLimit() {
   }
 }
 
-StopSignals::StopSignals() {
-  const sigset_t set = StopSignalSet();
+Signals::Signals() : had_terminal_(HasTerminal()) {
+  const sigset_t set = SetOf({SIGTERM, SIGINT, SIGHUP});
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signal(SIGPIPE, SIG_IGN);
 }
 
-std::string StopSignals::Wait() {
-  const sigset_t set = StopSignalSet();
+Signals::Signal Signals::Wait() {
+  const sigset_t set = SetOf({SIGTERM, SIGINT, SIGHUP});
   int signal_number = 0;
   if (sigwait(&set, &signal_number) != 0) throw Failure(kExitFailure, "cannot wait for signals");
+  const bool terminal_is_gone = had_terminal_ && !HasTerminal();
+  if (signal_number == SIGHUP && !terminal_is_gone) return {.stops = false, .name = "SIGHUP"};
   // A handler, because the first process of a container is not ended by an unhandled signal.
   signal(SIGTERM, ExitAtOnce);
   signal(SIGINT, ExitAtOnce);
-  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
-  return signal_number == SIGTERM ? "SIGTERM" : "SIGINT";
+  const sigset_t stop_signals = SetOf({SIGTERM, SIGINT});
+  pthread_sigmask(SIG_UNBLOCK, &stop_signals, nullptr);
+  if (signal_number == SIGHUP) return {.stops = true, .name = "SIGHUP, the terminal is gone"};
+  return {.stops = true, .name = signal_number == SIGTERM ? "SIGTERM" : "SIGINT"};
 }
 
 }  // namespace tcsync::server

@@ -13,17 +13,27 @@ void TuneAllocator();
 // Raises the soft limit on open files to the hard one, up to 65,536: each connection is one.
 void RaiseOpenFilesLimit();
 
-// SIGTERM and SIGINT. Make one in main, before any thread starts: threads inherit that the signals
-// are blocked, so that only Wait() receives them.
-class StopSignals {
+// SIGTERM and SIGINT, which stop the server, and SIGHUP, which has it read files again; but SIGHUP
+// stops it, too, when it comes because the terminal that the server was started in is gone. Make
+// one in main, before any thread starts: threads inherit that the signals are blocked, so that only
+// Wait() receives them.
+class Signals {
  public:
-  // From here on a stop signal is kept until Wait, and writing to a closed socket is an error code
-  // instead of a signal.
-  StopSignals();
+  struct Signal {
+    bool stops = false;
+    std::string name;  // such as "SIGTERM"
+  };
 
-  // Waits for a stop signal and returns its name, such as "SIGTERM". From then on a further one
-  // ends the process at once, with 128 plus its number as the exit status.
-  std::string Wait();
+  // From here on a signal is kept until Wait, and writing to a closed socket is an error code
+  // instead of a signal.
+  Signals();
+
+  // Waits for a signal. After one that stops, do not call it again: a further SIGTERM or SIGINT
+  // then ends the process at once, with 128 plus its number as the exit status.
+  Signal Wait();
+
+ private:
+  const bool had_terminal_;
 };
 
 }  // namespace tcsync::server

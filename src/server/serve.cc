@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 #include "server/concat.h"
@@ -21,6 +22,27 @@ std::string StorageDescription(const Settings& flags) {
   return Concat({"data directory ", no_working_directory ? data_dir : absolute.string()});
 }
 
+// What SIGHUP asks for. Who cannot read a file again says so in the log, and goes on as before.
+void ReadFilesAgain(tcsync_engine* engine, ServerLog& log) {
+  log.Info("SIGHUP: reading files again");
+  constexpr std::string_view kMethod = "POST";
+  constexpr std::string_view kTarget = "/v1/admin/reload";
+  tcsync_request request{};
+  request.struct_size = sizeof(request);
+  request.method = kMethod.data();
+  request.method_size = kMethod.size();
+  request.target = kTarget.data();
+  request.target_size = kTarget.size();
+  tcsync_response* raw_response = nullptr;
+  try {
+    Call(tcsync_administer, static_cast<const tcsync_config*>(nullptr), engine,
+         static_cast<const tcsync_request*>(&request), &raw_response);
+  } catch (const Failure& failure) {
+    log.Info(Concat({"files were not read again: ", failure.what()}));
+  }
+  const Response response(raw_response);
+}
+
 }  // namespace
 
 void Serve(const CommandLine& command_line) {
@@ -30,7 +52,7 @@ void Serve(const CommandLine& command_line) {
   const Config config = MakeConfig(flags);
   ServerLog log(EffectiveText(flags, "log-level"));
   Call(tcsync_config_set_log, config.get(), &ServerLog::Receive, static_cast<void*>(&log));
-  StopSignals signals;
+  Signals signals;
 
   // The addresses first: who cannot have them must not touch the data directory. But the engine
   // must outlive the listener, whichever way this function is left.
@@ -43,13 +65,14 @@ void Serve(const CommandLine& command_line) {
   engine.reset(raw_engine);
   Call(tcsync_listener_serve, listener.get(), engine.get());
 
-  for (size_t index = 0; index < tcsync_listener_address_count(listener.get()); ++index) {
-    log.Info(Concat({"listening on ", tcsync_listener_address(listener.get(), index)}));
-  }
   log.Info(Concat({"tcsync-server ", tcsync_version(), ", ", StorageDescription(flags)}));
 
-  const std::string signal_name = signals.Wait();
-  log.Info(Concat({"stopping: ", signal_name, "; requests in flight have ",
+  Signals::Signal received = signals.Wait();
+  while (!received.stops) {
+    ReadFilesAgain(engine.get(), log);
+    received = signals.Wait();
+  }
+  log.Info(Concat({"stopping: ", received.name, "; requests in flight have ",
                    EffectiveText(flags, "shutdown-timeout"), " ms"}));
   tcsync_listener_stop(listener.get());
   engine.reset();

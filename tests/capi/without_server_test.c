@@ -10,11 +10,17 @@ static void the_server_is_unsupported(void) {
   tcsync_config* config = NULL;
   tcsync_engine* engine = (tcsync_engine*)(void*)&poison;
   tcsync_listener* listener = (tcsync_listener*)(void*)&poison;
+  tcsync_response* response = (tcsync_response*)(void*)&poison;
+  test_request filled;
   CHECK_OK(tcsync_config_new(&config, &error));
   CHECK_FAILS(tcsync_engine_open(config, &engine, &error), TCSYNC_UNSUPPORTED, "TCSYNC_SERVER");
   CHECK(engine == NULL);
   CHECK_FAILS(tcsync_listener_bind(config, &listener, &error), TCSYNC_UNSUPPORTED, "TCSYNC_SERVER");
   CHECK(listener == NULL);
+  fill_request(&filled, "GET", "/v1/admin/stats", NULL, NULL, NULL, 0);
+  CHECK_FAILS(tcsync_administer(config, NULL, &filled.request, &response, &error),
+              TCSYNC_UNSUPPORTED, "TCSYNC_SERVER");
+  CHECK(response == NULL);
   CHECK_FAILS(tcsync_engine_open(NULL, &engine, &error), TCSYNC_NULL_ARGUMENT, "config");
   CHECK_FAILS(tcsync_listener_bind(config, NULL, &error), TCSYNC_NULL_ARGUMENT, "listener");
   tcsync_config_free(config);
@@ -30,6 +36,8 @@ static void its_functions_still_take_null(void) {
               "engine");
   CHECK_FAILS(tcsync_engine_handle_async(NULL, &filled.request, NULL, NULL, &error),
               TCSYNC_NULL_ARGUMENT, "engine");
+  CHECK_FAILS(tcsync_administer(NULL, NULL, &filled.request, &response, &error),
+              TCSYNC_NULL_ARGUMENT, "config");
   CHECK_FAILS(tcsync_response_header(NULL, 0, &header, &error), TCSYNC_NULL_ARGUMENT, "response");
   CHECK_FAILS(tcsync_listener_serve(NULL, NULL, &error), TCSYNC_NULL_ARGUMENT, "listener");
   CHECK_INT(tcsync_response_status(NULL), 0);

@@ -20,10 +20,14 @@ ROOMS = {
     "capi/include": [],
     "capi/src": ["tcsync.h", "tcsync/", "base/", "crypto/", "client/", "engine/"],
     "include/tcsync": ["tcsync/"],
+    "src/access": ["tcsync/http_message.h", "tcsync/log.h", "tcsync/peer_address.h", "tcsync/storage.h",
+                   "tcsync/storage_administration.h", "tcsync/uuid.h", "base/"],
+    "src/admin": ["tcsync/handler.h", "tcsync/http_message.h", "tcsync/log.h", "tcsync/storage.h",
+                  "tcsync/storage_administration.h", "tcsync/uuid.h", "access/", "base/", "http/", "sync/"],
     "src/base": ["tcsync/log.h", "tcsync/options.h", "tcsync/peer_address.h", "tcsync/uuid.h"],
     "src/client": ["tcsync/", "base/", "crypto/"],
     "src/crypto": ["tcsync/envelope.h", "tcsync/uuid.h", "base/"],
-    "src/engine": ["tcsync/", "base/", "storage/", "sync/", "http/", "listener/",
+    "src/engine": ["tcsync/", "base/", "admin/", "storage/", "sync/", "http/", "listener/",
                    "metrics/"],
     "src/http": ["tcsync/handler.h", "tcsync/http_message.h", "tcsync/log.h", "tcsync/storage.h",
                  "tcsync/uuid.h", "base/", "metrics/", "sync/"],
@@ -34,23 +38,27 @@ ROOMS = {
     "src/storage/memory": ["tcsync/storage.h", "tcsync/uuid.h", "base/"],
     "src/storage/rocksdb": ["tcsync/log.h", "tcsync/storage.h", "tcsync/uuid.h", "base/",
                             "metrics/"],
-    "src/sync": ["tcsync/storage.h", "tcsync/uuid.h", "base/"],
+    "src/sync": ["tcsync/storage.h", "tcsync/storage_administration.h", "tcsync/uuid.h", "base/"],
 }
 
 # Where other people's libraries may be included, and their types be named.
 LIBRARIES = {
     "boost": ["src/client", "src/listener"],
     "httplib": ["include/tcsync/httplib_adapter.h"],
+    "nlohmann": ["src/admin", "src/server"],
     "openssl": ["src/client"],
     "rocksdb": ["src/storage/rocksdb"],
-    "sodium": ["src/crypto"],
+    "sodium": ["src/access", "src/crypto"],
     "spdlog": ["src/server"],
     "CLI": ["src/server"],
     "zlib": ["src/http"],
 }
 
 # Rooms that are blind: they must not even link what could unseal.
-BLIND_ROOMS = ["src/storage", "src/sync", "src/http", "src/listener", "src/metrics"]
+BLIND_ROOMS = ["src/access", "src/admin", "src/metrics", "src/storage", "src/sync", "src/http",
+               "src/listener"]
+# Of these, the one that hashes tokens and makes random ones with libsodium itself.
+HASHING_ROOMS = {"src/access"}
 
 LINES_MAX = 600
 # One file on purpose: whoever embeds tcsync includes, and reads, the whole contract.
@@ -157,7 +165,8 @@ class RoomsTest(unittest.TestCase):
         for room in BLIND_ROOMS:
             for path in (SOURCE / room).rglob("CMakeLists.txt"):
                 code = re.sub(r"#.*", "", path.read_text(encoding="utf-8"))
-                self.assertNotRegex(code, r"(?i)crypto|sodium|tcsync_client", str(path))
+                unsealing = "crypto|tcsync_client" if room in HASHING_ROOMS else "crypto|sodium|tcsync_client"
+                self.assertNotRegex(code, rf"(?i){unsealing}", str(path))
 
     def test_the_c_header_needs_nothing(self):
         """If this fails, the C ABI needs more than a C compiler."""

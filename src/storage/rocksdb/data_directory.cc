@@ -5,15 +5,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "storage/rocksdb/directories.h"
 #include "storage/rocksdb/record_codec.h"
 
 namespace tcsync {
@@ -21,15 +24,16 @@ namespace {
 
 constexpr absl::string_view kFormatLine = "tcsync storage format ";
 constexpr size_t kFormatFileBytesMax = 64;
+constexpr char kFormatName[] = "FORMAT";
+constexpr char kDatabaseName[] = "rocksdb";
+constexpr char kRestoringName[] = "RESTORING";
+constexpr absl::string_view kRestoringText =
+    "A backup is being restored into this directory, or that was cut short.\n";
+// The database file of the server that TaskChampion comes with.
+constexpr char kReferenceName[] = "taskchampion-sync-server.sqlite3";
 
-std::string FormatPath(const std::string& directory) { return directory + "/FORMAT"; }
-
-// An error of the system about the data directory; `action` completes "cannot ...".
-absl::Status SystemError(int error, absl::string_view action, const std::string& path) {
-  absl::Status status = absl::ErrnoToStatus(error, absl::StrCat("cannot ", action, " ", path));
-  // Among others for ENOTDIR; here that code is for directories of another format.
-  if (absl::IsFailedPrecondition(status)) return absl::NotFoundError(status.message());
-  return status;
+std::string PathOf(const std::string& directory, const char* name) {
+  return absl::StrCat(directory, "/", name);
 }
 
 absl::Status NotOurs(const std::string& path, absl::string_view why) {
@@ -37,64 +41,44 @@ absl::Status NotOurs(const std::string& path, absl::string_view why) {
       absl::StrCat("data directory ", path, " was not made by tcsync: ", why));
 }
 
-absl::Status CreateDirectory(const std::string& path) {
-  std::error_code error;
-  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
-  if (!parent.empty()) std::filesystem::create_directories(parent, error);
-  if (error) {
-    return SystemError(error.value(), "create the parent of data directory", path);
-  }
-  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-    return SystemError(errno, "create data directory", path);
-  }
-  return absl::OkStatus();
+bool Contains(const std::vector<std::string>& names, absl::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-absl::Status CheckIsDirectory(const std::string& path) {
-  struct stat info {};
-  if (stat(path.c_str(), &info) != 0) return SystemError(errno, "examine data directory", path);
-  if (!S_ISDIR(info.st_mode)) {
-    return absl::NotFoundError(absl::StrCat("data directory ", path, " is not a directory"));
+// Whether a directory that has no FORMAT may become a data directory.
+absl::Status CheckUnclaimed(const std::string& path, const std::vector<std::string>& names) {
+  // What a restore left that was cut short is told by its mark.
+  if (names.empty() || Contains(names, kRestoringName)) return absl::OkStatus();
+  if (Contains(names, kDatabaseName)) return NotOurs(path, "it has a database but no FORMAT file");
+  if (Contains(names, kReferenceName)) {
+    return NotOurs(path, absl::StrCat("it has ", kReferenceName,
+                                      ", the reference server's database, which "
+                                      "'tcsync-server import-reference' reads; use another "
+                                      "directory for tcsync's own data"));
   }
-  return absl::OkStatus();
+  return NotOurs(path, absl::StrCat("it has ", names.front(), ": use a directory that is empty"));
 }
 
-// Makes names that were created in `directory` survive a loss of power.
-absl::Status SyncDirectory(const std::string& directory) {
-  const int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return SystemError(errno, "open data directory", directory);
-  const int result = fsync(fd);
-  const int error = errno;
-  close(fd);
-  return result == 0 ? absl::OkStatus() : SystemError(error, "sync data directory", directory);
+absl::Status CutShort(const std::string& path) {
+  return absl::FailedPreconditionError(
+      absl::StrCat("restoring a backup into data directory ", path,
+                   " was cut short: restore into it once more, or remove what is in it"));
 }
 
-absl::Status WriteFormat(int fd, const std::string& path) {
-  const std::string text = absl::StrCat(kFormatLine, kStorageFormatVersion, "\n");
-  if (pwrite(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
-    return SystemError(errno, "write", FormatPath(path));
-  }
-  if (fsync(fd) != 0) return SystemError(errno, "sync", FormatPath(path));
-  return SyncDirectory(path);
+absl::Status WriteFormat(int fd, const std::string& path, int version) {
+  const absl::Status written =
+      WriteSynced(fd, absl::StrCat(FormatLine(version), "\n"), PathOf(path, kFormatName));
+  return written.ok() ? SyncDirectory(path) : written;
 }
 
 absl::Status CheckFormat(int fd, const std::string& path) {
   char buffer[kFormatFileBytesMax];
   const ssize_t size = pread(fd, buffer, sizeof(buffer), 0);
-  if (size < 0) return SystemError(errno, "read", FormatPath(path));
-  absl::string_view text =
-      absl::StripAsciiWhitespace(absl::string_view(buffer, static_cast<size_t>(size)));
-  int version = 0;
-  if (!absl::ConsumePrefix(&text, kFormatLine) || !absl::SimpleAtoi(text, &version) ||
-      version < 1) {
-    return NotOurs(path, "its FORMAT file does not read 'tcsync storage format N'");
-  }
-  if (version > kStorageFormatVersion) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "data directory ", path, " has storage format ", version, ", and this release knows up to ",
-        kStorageFormatVersion, ": use the newer release of tcsync that wrote it"));
-  }
-  return absl::OkStatus();
+  if (size < 0) return SystemError(errno, "read", PathOf(path, kFormatName));
+  const std::optional<int> version = ParseFormatLine(
+      absl::StripAsciiWhitespace(absl::string_view(buffer, static_cast<size_t>(size))));
+  if (!version) return NotOurs(path, "its FORMAT file does not read 'tcsync storage format N'");
+  return CheckFormatVersion(*version, absl::StrCat("data directory ", path));
 }
 
 bool IsEmptyFile(int fd) {
@@ -102,47 +86,144 @@ bool IsEmptyFile(int fd) {
   return fstat(fd, &info) == 0 && info.st_size == 0;
 }
 
+bool Exists(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::exists(path, error);
+}
+
+// Creates the file that says that the directory is being restored into.
+absl::Status MarkRestoring(const std::string& path) {
+  const std::string mark = PathOf(path, kRestoringName);
+  const int fd = open(mark.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return SystemError(errno, "create", mark);
+  const absl::Status written = WriteSynced(fd, kRestoringText, mark);
+  close(fd);
+  return written.ok() ? SyncDirectory(path) : written;
+}
+
 }  // namespace
 
-DataDirectory::DataDirectory(std::string path, int format_file)
-    : path_(std::move(path)), format_file_(format_file) {}
+std::string FormatLine(int version) { return absl::StrCat(kFormatLine, version); }
+
+std::optional<int> ParseFormatLine(absl::string_view line) {
+  int version = 0;
+  if (!absl::ConsumePrefix(&line, kFormatLine) || !absl::SimpleAtoi(line, &version) ||
+      version < 1) {
+    return std::nullopt;
+  }
+  return version;
+}
+
+absl::Status CheckFormatVersion(int version, absl::string_view what) {
+  if (version <= kStorageFormatVersion) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(what, " has storage format ", version, ", and this release knows up to ",
+                   kStorageFormatVersion, ": use the newer release of tcsync that wrote it"));
+}
+
+DataDirectory::DataDirectory(std::string path, int format_file, bool was_created)
+    : path_(std::move(path)), format_file_(format_file), was_created_(was_created) {}
 
 DataDirectory::DataDirectory(DataDirectory&& other) noexcept
-    : path_(std::move(other.path_)), format_file_(std::exchange(other.format_file_, -1)) {}
+    : path_(std::move(other.path_)),
+      format_file_(std::exchange(other.format_file_, -1)),
+      was_created_(other.was_created_) {}
 
 DataDirectory::~DataDirectory() {
   if (format_file_ >= 0) close(format_file_);  // closing gives the lock back
 }
 
-std::string DataDirectory::DatabasePath() const { return path_ + "/rocksdb"; }
+std::string DataDirectory::DatabasePath() const { return PathOf(path_, kDatabaseName); }
 
-absl::StatusOr<DataDirectory> DataDirectory::Open(const std::string& path) {
+absl::StatusOr<DataDirectory> DataDirectory::Lock(const std::string& path) {
   if (path.empty()) return absl::InvalidArgumentError("option data-dir: the path is empty");
-  std::string directory = path;
-  while (directory.size() > 1 && directory.back() == '/') directory.pop_back();
-  if (const absl::Status status = CreateDirectory(directory); !status.ok()) return status;
-  if (const absl::Status status = CheckIsDirectory(directory); !status.ok()) return status;
+  const std::string directory = WithoutTrailingSlashes(path);
+  const absl::StatusOr<bool> created = CreateDirectory(directory, "data directory");
+  if (!created.ok()) return created.status();
 
-  std::error_code error;
-  const bool has_database = std::filesystem::exists(directory + "/rocksdb", error);
-  if (has_database && !std::filesystem::exists(FormatPath(directory), error)) {
-    return NotOurs(directory, "it has a database but no FORMAT file");
+  const std::string format_path = PathOf(directory, kFormatName);
+  if (!Exists(format_path)) {
+    const absl::StatusOr<std::vector<std::string>> names = NamesIn(directory);
+    if (!names.ok()) return names.status();
+    // Another process may have made it just now; then that one has looked.
+    const absl::Status unclaimed =
+        Contains(*names, kFormatName) ? absl::OkStatus() : CheckUnclaimed(directory, *names);
+    if (!unclaimed.ok()) return unclaimed;
   }
-  const int fd = open(FormatPath(directory).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  const int fd = open(format_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return SystemError(errno, "write to data directory", directory);
-  DataDirectory result(directory, fd);
+  DataDirectory result(directory, fd, *created);
 
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return SystemError(errno, "lock", FormatPath(directory));
+    if (errno != EWOULDBLOCK) return SystemError(errno, "lock", format_path);
     return absl::AlreadyExistsError(absl::StrCat(
         "data directory ", directory, " is in use by another tcsync: stop that one first, or use ",
         "another directory"));
   }
-  // An empty file is a start that was cut short before the line was written.
-  const absl::Status status =
-      IsEmptyFile(fd) && !has_database ? WriteFormat(fd, directory) : CheckFormat(fd, directory);
-  if (!status.ok()) return status;
   return result;
+}
+
+absl::StatusOr<DataDirectory> DataDirectory::Open(const std::string& path) {
+  absl::StatusOr<DataDirectory> locked = Lock(path);
+  if (!locked.ok()) return locked;
+  const int fd = locked->format_file_;
+  const std::string& directory = locked->path_;
+  if (Exists(PathOf(directory, kRestoringName))) return CutShort(directory);
+  // An empty file is a start that was cut short before the line was written.
+  const bool is_new = IsEmptyFile(fd) && !Exists(locked->DatabasePath());
+  const absl::Status status =
+      is_new ? WriteFormat(fd, directory, kStorageFormatVersion) : CheckFormat(fd, directory);
+  if (!status.ok()) return status;
+  return locked;
+}
+
+absl::StatusOr<DataDirectory> DataDirectory::OpenForRestore(const std::string& path,
+                                                            int format_version) {
+  absl::StatusOr<DataDirectory> locked = Lock(path);
+  if (!locked.ok()) return locked;
+  const std::string& directory = locked->path_;
+  const absl::StatusOr<std::vector<std::string>> names = NamesIn(directory);
+  if (!names.ok()) return names.status();
+  const bool was_cut_short = Contains(*names, kRestoringName);
+  for (const std::string& name : *names) {
+    if (name == kFormatName || name == kRestoringName) continue;
+    if (was_cut_short && name == kDatabaseName) continue;
+    return absl::FailedPreconditionError(absl::StrCat(
+        "data directory ", directory, " has data in it (", name,
+        "): restore into one that does not exist or is empty, or move what is there away first"));
+  }
+  if (!IsEmptyFile(locked->format_file_)) {
+    const absl::Status status = CheckFormat(locked->format_file_, directory);
+    if (!status.ok()) return status;
+  }
+  // The mark first: without it a half-restored directory would open as a complete one.
+  absl::Status status = MarkRestoring(directory);
+  if (status.ok()) status = WriteFormat(locked->format_file_, directory, format_version);
+  std::error_code error;
+  std::filesystem::remove_all(locked->DatabasePath(), error);
+  if (status.ok() && error) {
+    status = SystemError(error.value(), "remove", locked->DatabasePath());
+  }
+  if (status.ok()) return locked;
+  locked->AbandonRestore();
+  return status;
+}
+
+absl::Status DataDirectory::EndRestore() {
+  // The database's own name, before what makes it count.
+  if (const absl::Status synced = SyncDirectory(path_); !synced.ok()) return synced;
+  const std::string mark = PathOf(path_, kRestoringName);
+  if (unlink(mark.c_str()) != 0) return SystemError(errno, "remove", mark);
+  return SyncDirectory(path_);
+}
+
+void DataDirectory::AbandonRestore() {
+  std::error_code ignored;
+  std::filesystem::remove_all(DatabasePath(), ignored);
+  if (ignored) return;  // the mark stays with what could not be removed
+  std::filesystem::remove(PathOf(path_, kRestoringName), ignored);
+  std::filesystem::remove(PathOf(path_, kFormatName), ignored);
+  if (was_created_) std::filesystem::remove(path_, ignored);
 }
 
 }  // namespace tcsync

@@ -1,37 +1,62 @@
 // The data directory: who may open it, and whether this release can read it.
 //
-//   DATA_DIR/FORMAT    "tcsync storage format 1\n"; locked (flock) while the directory is open
-//   DATA_DIR/rocksdb/  the RocksDB database
+//   DATA_DIR/FORMAT     "tcsync storage format 1\n"; locked (flock) while the directory is open
+//   DATA_DIR/rocksdb/   the RocksDB database
+//   DATA_DIR/RESTORING  there while a backup is being restored into the directory
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_DATA_DIRECTORY_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_DATA_DIRECTORY_H_
 
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 namespace tcsync {
+
+// The line of FORMAT, without its end, which backups carry as well.
+std::string FormatLine(int version);
+// The version in such a line; nullopt when it is none.
+std::optional<int> ParseFormatLine(absl::string_view line);
+// kFailedPrecondition for a version that is newer than this release's; `what` is what has it.
+absl::Status CheckFormatVersion(int version, absl::string_view what);
 
 // Holds the lock for as long as it lives. Move-only; thread-compatible.
 class DataDirectory {
  public:
   // Creates the directory, for its owner only, and its format file when they do not exist, locks
   // it and checks the format. Errors, each naming `path`: kAlreadyExists when another process or
-  // engine has it open; kFailedPrecondition when it is not tcsync's or its format is newer;
-  // kPermissionDenied, kNotFound (also for what is not a directory), kResourceExhausted or kUnknown
-  // when the system refuses. A directory that existed is unchanged after an error.
+  // engine has it open; kFailedPrecondition when it is not tcsync's, its format is newer, or a
+  // restore into it was cut short; kPermissionDenied, kNotFound (also for what is not a directory),
+  // kResourceExhausted or kUnknown when the system refuses. A directory that existed is unchanged
+  // after an error.
   static absl::StatusOr<DataDirectory> Open(const std::string& path);
+
+  // Opens a directory to put a database of that format into it, and marks it, so that Open()
+  // refuses it until EndRestore(). kFailedPrecondition when it has anything in it but what an
+  // earlier restore left that was cut short, which is removed. Other errors as of Open().
+  static absl::StatusOr<DataDirectory> OpenForRestore(const std::string& path, int format_version);
+  // The database is complete and synced.
+  absl::Status EndRestore();
+  // Leaves the directory as it was before OpenForRestore(), as far as the system allows it.
+  void AbandonRestore();
 
   DataDirectory(DataDirectory&& other) noexcept;
   DataDirectory& operator=(DataDirectory&& other) = delete;
   ~DataDirectory();
 
+  const std::string& path() const { return path_; }
   std::string DatabasePath() const;
 
  private:
-  DataDirectory(std::string path, int format_file);
+  DataDirectory(std::string path, int format_file, bool was_created);
+
+  // Opens and locks FORMAT, creating it and the directory; reads nothing of it.
+  static absl::StatusOr<DataDirectory> Lock(const std::string& path);
 
   std::string path_;
-  int format_file_;  // holds the lock; -1 when moved from
+  int format_file_;   // holds the lock; -1 when moved from
+  bool was_created_;  // by Lock()
 };
 
 }  // namespace tcsync

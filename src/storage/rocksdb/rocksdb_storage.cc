@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/db.h"
+#include "rocksdb/file_checksum.h"
 #include "rocksdb/filter_policy.h"
 #include "rocksdb/listener.h"
 #include "rocksdb/slice_transform.h"
@@ -58,6 +59,10 @@ rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, rocksdb::
   rocksdb::Options database;
   database.create_if_missing = true;
   database.env = &env;
+  // Its identity is the storage's, and comes along with backups (backups.h).
+  database.write_dbid_to_manifest = true;
+  // Lets whole files be checked, and backups know a blob file again without reading it.
+  database.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
 
   // Memory: everything that grows is bounded by a number of ours.
   database.write_buffer_size = options.memtable_bytes;

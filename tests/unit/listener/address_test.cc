@@ -16,7 +16,7 @@ namespace {
 using ::testing::HasSubstr;
 
 void ExpectTcp(absl::string_view text, absl::string_view host, absl::string_view port) {
-  const absl::StatusOr<ListenAddress> address = ParseListenAddress(text);
+  const absl::StatusOr<ListenAddress> address = ParseListenAddress(text, "listen");
   ASSERT_TRUE(address.ok()) << address.status();
   ASSERT_TRUE(std::holds_alternative<TcpAddress>(*address)) << text;
   EXPECT_EQ(std::get<TcpAddress>(*address).host, host) << text;
@@ -38,7 +38,7 @@ TEST(ListenAddressTest, UnixPath) {
   for (const std::string& path :
        {std::string("/run/tcsync.sock"), std::string("relative"), std::string("/a:b:80"),
         std::string(sizeof(sockaddr_un::sun_path) - 1, 'x')}) {
-    const absl::StatusOr<ListenAddress> address = ParseListenAddress("unix:" + path);
+    const absl::StatusOr<ListenAddress> address = ParseListenAddress("unix:" + path, "listen");
     ASSERT_TRUE(address.ok()) << address.status();
     ASSERT_TRUE(std::holds_alternative<UnixAddress>(*address)) << path;
     EXPECT_EQ(std::get<UnixAddress>(*address).path, path);
@@ -69,7 +69,7 @@ TEST(ListenAddressTest, EverythingElseIsRefusedByName) {
         std::string("http://localhost:8080"),
         std::string("unix:"),
         absl::StrCat("unix:", std::string(sizeof(sockaddr_un::sun_path), 'x'))}) {
-    const absl::StatusOr<ListenAddress> address = ParseListenAddress(text);
+    const absl::StatusOr<ListenAddress> address = ParseListenAddress(text, "listen");
     EXPECT_EQ(address.status().code(), absl::StatusCode::kInvalidArgument) << text;
     EXPECT_THAT(address.status().message(), HasSubstr(absl::StrCat("'", text, "'")));
     EXPECT_THAT(address.status().message(), HasSubstr("HOST:PORT")) << "no hint at what is right";

@@ -148,6 +148,88 @@ TEST_F(DataDirectoryTest, ADatabaseWithoutAFormatIsRefused) {
   EXPECT_EQ(Refusal().code(), absl::StatusCode::kFailedPrecondition);
 }
 
+// If this fails, a path that was mistyped mixes another program's files with the server's, or an
+// operator who comes from the reference server sees an empty server and is not told why.
+TEST_F(DataDirectoryTest, AnotherProgramsDirectoryIsRefused) {
+  std::filesystem::create_directory(path_);
+  WriteFile(path_ + "/photo.jpeg", "someone's");
+  absl::Status refusal = Refusal();
+  EXPECT_EQ(refusal.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(refusal.message(), HasSubstr("photo.jpeg"));
+  WriteFile(path_ + "/taskchampion-sync-server.sqlite3", "SQLite format 3");
+  refusal = Refusal();
+  EXPECT_EQ(refusal.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(refusal.message(), HasSubstr("taskchampion-sync-server.sqlite3"));
+  EXPECT_THAT(refusal.message(), HasSubstr("tcsync-server import-reference"));
+}
+
+// If this fails, a server does not start on a volume that was made for it.
+TEST_F(DataDirectoryTest, ANewVolumeIsEmpty) {
+  std::filesystem::create_directories(path_ + "/lost+found");
+  WriteFile(path_ + "/.gitkeep", "");
+  EXPECT_TRUE(OpenRocksdbStorage({.data_dir = path_}, Logger()).ok());
+  EXPECT_TRUE(OpenRocksdbStorage({.data_dir = path_}, Logger()).ok());
+}
+
+// If this fails, what an operator puts beside the data later stops the server.
+TEST_F(DataDirectoryTest, OtherFilesMayComeLater) {
+  ASSERT_TRUE(OpenRocksdbStorage({.data_dir = path_}, Logger()).ok());
+  WriteFile(path_ + "/notes.txt", "an operator's");
+  EXPECT_TRUE(OpenRocksdbStorage({.data_dir = path_}, Logger()).ok());
+}
+
+// If this fails, a half-restored directory opens as one that lost data, or can never be used again.
+TEST_F(DataDirectoryTest, ARestoreThatWasCutShortIsToldAndRepeated) {
+  {
+    const auto restoring = DataDirectory::OpenForRestore(path_, 1);
+    ASSERT_TRUE(restoring.ok()) << restoring.status();
+    EXPECT_EQ(DataDirectory::Open(path_).status().code(), absl::StatusCode::kAlreadyExists);
+    std::filesystem::create_directory(restoring->DatabasePath());
+    WriteFile(restoring->DatabasePath() + "/000008.sst", "half of a file");
+  }
+  const absl::Status refusal = Refusal();
+  EXPECT_EQ(refusal.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(refusal.message(), HasSubstr("cut short"));
+  {
+    auto restoring = DataDirectory::OpenForRestore(path_, 1);
+    ASSERT_TRUE(restoring.ok()) << restoring.status();
+    EXPECT_FALSE(std::filesystem::exists(restoring->DatabasePath())) << "with the half file in it";
+    EXPECT_TRUE(restoring->EndRestore().ok());
+  }
+  EXPECT_EQ(ReadFile(path_ + "/FORMAT"), "tcsync storage format 1\n");
+  EXPECT_FALSE(std::filesystem::exists(path_ + "/RESTORING"));
+}
+
+// If this fails, a restore writes over data, or cannot be given the directory that was made for it.
+TEST_F(DataDirectoryTest, IsRestoredIntoOnlyWhenEmpty) {
+  ASSERT_TRUE(OpenRocksdbStorage({.data_dir = path_}, Logger()).ok());
+  auto contents = ContentsOf(path_);
+  auto refused = DataDirectory::OpenForRestore(path_, 1).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(refused.message(), testing::AllOf(HasSubstr(path_), HasSubstr("rocksdb")));
+  EXPECT_EQ(ContentsOf(path_), contents) << "it was changed";
+
+  const std::string foreign = directory_.path() + "/foreign";
+  std::filesystem::create_directory(foreign);
+  WriteFile(foreign + "/photo.jpeg", "someone's");
+  refused = DataDirectory::OpenForRestore(foreign, 1).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(ContentsOf(foreign).size(), 1u) << "it was changed";
+
+  const std::string volume = directory_.path() + "/volume";
+  std::filesystem::create_directories(volume + "/lost+found");
+  auto restoring = DataDirectory::OpenForRestore(volume, 1);
+  ASSERT_TRUE(restoring.ok()) << restoring.status();
+  restoring->AbandonRestore();
+  EXPECT_EQ(ContentsOf(volume).size(), 1u) << "something was left behind";
+
+  const std::string created = directory_.path() + "/created";
+  auto made = DataDirectory::OpenForRestore(created, 1);
+  ASSERT_TRUE(made.ok()) << made.status();
+  made->AbandonRestore();
+  EXPECT_FALSE(std::filesystem::exists(created)) << "something was left behind";
+}
+
 // If this fails, a first start that was cut short makes every later one fail.
 TEST_F(DataDirectoryTest, AnEmptyFormatIsCompleted) {
   MakeDirectoryWithFormat("");

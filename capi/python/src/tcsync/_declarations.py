@@ -261,6 +261,8 @@ def declare(library: CDLL) -> None:
     library.tcsync_engine_handle.restype = c_int32
     library.tcsync_engine_handle_async.argtypes = (POINTER(tcsync_engine), POINTER(tcsync_request), tcsync_response_function, c_void_p, POINTER(POINTER(tcsync_error)),)
     library.tcsync_engine_handle_async.restype = c_int32
+    library.tcsync_administer.argtypes = (POINTER(tcsync_config), POINTER(tcsync_engine), POINTER(tcsync_request), POINTER(POINTER(tcsync_response)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_administer.restype = c_int32
     library.tcsync_response_status.argtypes = (POINTER(tcsync_response),)
     library.tcsync_response_status.restype = c_int
     library.tcsync_response_header_count.argtypes = (POINTER(tcsync_response),)

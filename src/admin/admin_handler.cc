@@ -1,0 +1,104 @@
+#include "admin/admin_handler.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "admin/answer.h"
+#include "admin/api.h"
+#include "admin/route.h"
+#include "admin/worker.h"
+#include "http/body_collector.h"
+#include "http/pending_request.h"
+
+namespace tcsync::admin {
+
+// A request whose body arrives, and which is then the worker's.
+class AdminHandler::Request final : public http::PendingRequest::Implementation {
+ public:
+  Request(AdminHandler& handler, Route route, http::ContentCoding coding, uint64_t declared_bytes)
+      : handler_(handler),
+        route_(std::move(route)),
+        body_(coding, declared_bytes, handler.body_bytes_max_, handler.budget_) {}
+
+  std::optional<http::Response> Append(absl::string_view bytes) override {
+    return Refusal(body_.Append(bytes));
+  }
+
+  void Finish(http::ResponseCallback done) override {
+    if (std::optional<http::Response> refusal = Refusal(body_.Finish())) {
+      return done(*std::move(refusal));
+    }
+    route_.call.body = body_.TakeBody();
+    if (route_.body_kind == BodyKind::kFields) {
+      const absl::Status status = route_.call.fields.AddBody(route_.call.body);
+      if (!status.ok()) return done(AnswerForStatus(status));
+    }
+    // Shared, because it is still needed here when no thread can take it.
+    auto shared_done = std::make_shared<http::ResponseCallback>(std::move(done));
+    const bool is_posted =
+        handler_.worker_->Post([api = handler_.api_.get(), answer = route_.answer,
+                                call = std::move(route_.call), charge = body_.TakeCharge(),
+                                shared_done]() mutable { (*shared_done)((api->*answer)(call)); });
+    if (!is_posted) (*shared_done)(ErrorAnswer(503, "The system has no further thread."));
+  }
+
+ private:
+  std::optional<http::Response> Refusal(http::BodyCollector::Result result) {
+    switch (result) {
+      case http::BodyCollector::Result::kOk:
+        return std::nullopt;
+      case http::BodyCollector::Result::kTooLarge:
+        return handler_.RefuseTooLarge();
+      case http::BodyCollector::Result::kNoMemory:
+        return ErrorAnswer(503, "Other requests' bodies take all the memory; try again.");
+      case http::BodyCollector::Result::kMalformed:
+        break;
+    }
+    return ErrorAnswer(400,
+                       "The request body is damaged or cut short: it does not decode as its "
+                       "Content-Encoding says.");
+  }
+
+  AdminHandler& handler_;
+  Route route_;
+  http::BodyCollector body_;
+};
+
+AdminHandler::AdminHandler(Dependencies dependencies)
+    : body_bytes_max_(dependencies.body_bytes_max),
+      budget_(std::make_shared<http::ByteBudget>(dependencies.body_bytes_max)),
+      api_(std::make_unique<Api>(std::move(dependencies))),
+      worker_(std::make_unique<Worker>("tcsync-admin")) {}
+
+AdminHandler::~AdminHandler() = default;
+
+http::Response AdminHandler::RefuseTooLarge() const {
+  return ErrorAnswer(413, absl::StrCat("The request body is longer than ", body_bytes_max_,
+                                       " bytes; send fewer lines, or set body-bytes-max or "
+                                       "memory-budget higher."));
+}
+
+std::variant<http::Response, http::PendingRequest> AdminHandler::Begin(
+    const http::RequestHead& head) {
+  std::variant<http::Response, Route> found = FindRoute(head.method, head.target);
+  if (auto* const response = std::get_if<http::Response>(&found)) return std::move(*response);
+  const std::optional<http::ContentCoding> coding =
+      http::ParseContentCoding(head.Header("Content-Encoding"));
+  if (!coding) {
+    http::Response response =
+        ErrorAnswer(415, absl::StrCat("The Content-Encoding '", head.Header("Content-Encoding"),
+                                      "' is not supported; gzip, deflate and identity are."));
+    response.headers.push_back({"Accept-Encoding", "gzip, deflate"});
+    return response;
+  }
+  uint64_t declared_bytes = 0;
+  if (!absl::SimpleAtoi(head.Header("Content-Length"), &declared_bytes)) declared_bytes = 0;
+  if (declared_bytes > body_bytes_max_) return RefuseTooLarge();
+  return http::PendingRequest(
+      std::make_unique<Request>(*this, std::move(std::get<Route>(found)), *coding, declared_bytes));
+}
+
+}  // namespace tcsync::admin

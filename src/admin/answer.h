@@ -1,0 +1,26 @@
+// Answers of the administration API: JSON, and for every error {"error": a sentence for people}.
+#ifndef TCSYNC_SRC_ADMIN_ANSWER_H_
+#define TCSYNC_SRC_ADMIN_ANSWER_H_
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "nlohmann/json.hpp"
+#include "tcsync/http_message.h"
+
+namespace tcsync::admin {
+
+// Members keep the order in which they were written, which is the order of docs/administration.md.
+using Json = nlohmann::ordered_json;
+
+// The text of `value`, in one line. Bytes that are no UTF-8 become replacement characters.
+std::string ToText(const Json& value);
+
+http::Response JsonAnswer(int status, const Json& value);
+http::Response ErrorAnswer(int status, absl::string_view sentence);
+
+// The error answer for a status that storage or another room reported.
+http::Response AnswerForStatus(const absl::Status& status);
+
+}  // namespace tcsync::admin
+
+#endif  // TCSYNC_SRC_ADMIN_ANSWER_H_

@@ -1,0 +1,51 @@
+// What the administration API works on and tells about its work.
+#ifndef TCSYNC_SRC_ADMIN_DEPENDENCIES_H_
+#define TCSYNC_SRC_ADMIN_DEPENDENCIES_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "tcsync/log.h"
+#include "tcsync/storage.h"
+#include "tcsync/storage_administration.h"
+#include "tcsync/uuid.h"
+
+namespace tcsync::admin {
+
+// What works on directories without an open storage. Only the composition root knows backends.
+// Each blocks; an absl::Status is as in tcsync/storage_administration.h.
+struct OfflineOperations {
+  // The backups in a directory, the oldest first.
+  std::function<absl::StatusOr<std::vector<BackupInfo>>(const std::string& directory)> list_backups;
+  // Puts a backup, the latest when none is named, where the data directory is to be. Null when the
+  // data directory is open.
+  std::function<absl::StatusOr<BackupInfo>(const std::string& directory,
+                                           std::optional<uint32_t> backup_id)>
+      restore;
+};
+
+// Borrowed pointers and functions live as long as the handler. Functions may be called on the
+// handler's threads, one at a time; a null one stands for doing nothing.
+struct Dependencies {
+  Storage* storage = nullptr;  // null: no data directory is open, only OfflineOperations
+  OfflineOperations offline;
+  // Reads the access records anew after they were changed.
+  std::function<absl::Status()> refresh_access;
+  // Reads anew what is in files, such as certificates.
+  std::function<absl::Status()> reload;
+  // The name of a client in the log.
+  std::function<std::string(const Uuid&)> client_name;
+  uint64_t body_bytes_max = 0;  // of a request
+  const Clock* clock = nullptr;
+  Logger logger;
+};
+
+}  // namespace tcsync::admin
+
+#endif  // TCSYNC_SRC_ADMIN_DEPENDENCIES_H_

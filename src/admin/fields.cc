@@ -1,0 +1,178 @@
+#include "admin/fields.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+
+namespace tcsync::admin {
+namespace {
+
+// What of a wrong value an error shows.
+constexpr size_t kShownCharactersMax = 100;
+
+std::string Shown(const Json& value) {
+  std::string text = ToText(value);
+  if (text.size() > kShownCharactersMax) {
+    text.resize(kShownCharactersMax);
+    text += "...";
+  }
+  return text;
+}
+
+// Undoes the percent coding of a query (RFC 3986, section 2.1); nullopt for a broken one.
+std::optional<std::string> Decoded(absl::string_view text) {
+  std::string decoded;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '+') {
+      decoded += ' ';
+      continue;
+    }
+    if (text[i] != '%') {
+      decoded += text[i];
+      continue;
+    }
+    uint32_t code = 0;
+    if (i + 2 >= text.size() || !absl::ascii_isxdigit(text[i + 1]) ||
+        !absl::SimpleHexAtoi(text.substr(i + 1, 2), &code)) {
+      return std::nullopt;
+    }
+    decoded += static_cast<char>(code);
+    i += 2;
+  }
+  return decoded;
+}
+
+}  // namespace
+
+absl::Status Fields::AddQuery(absl::string_view query) {
+  for (const absl::string_view pair : absl::StrSplit(query, '&', absl::SkipEmpty())) {
+    const std::pair<absl::string_view, absl::string_view> parts =
+        absl::StrSplit(pair, absl::MaxSplits('=', 1));
+    const std::optional<std::string> name = Decoded(parts.first);
+    const std::optional<std::string> value = Decoded(parts.second);
+    if (!name || !value) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("The query has '", pair, "', which is not NAME=VALUE in percent coding."));
+    }
+    if (const absl::Status status = AddObject(Json{{*name, *value}}); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Fields::AddBody(absl::string_view body) {
+  if (absl::StripAsciiWhitespace(body).empty()) return absl::OkStatus();
+  const Json object = Json::parse(body, nullptr, /*allow_exceptions=*/false);
+  if (!object.is_object()) {
+    return absl::InvalidArgumentError("The request body is not one JSON object.");
+  }
+  return AddObject(object);
+}
+
+absl::Status Fields::AddObject(const Json& object) {
+  for (const auto& [name, value] : object.items()) {
+    if (values_.contains(name)) {
+      return absl::InvalidArgumentError(absl::StrCat("'", name, "' is given twice."));
+    }
+    values_[name] = value;
+  }
+  return absl::OkStatus();
+}
+
+const Json* Fields::Find(absl::string_view name) {
+  const std::string key(name);
+  known_.insert(key);
+  const auto found = values_.find(key);
+  // null says that there is none, which spares programs a case.
+  return found == values_.end() || found->is_null() ? nullptr : &*found;
+}
+
+void Fields::Refuse(absl::string_view name, const Json& value, absl::string_view expected) {
+  if (!error_.ok()) return;
+  error_ = absl::InvalidArgumentError(
+      absl::StrCat("'", name, "' is ", Shown(value), ", which is not ", expected, "."));
+}
+
+void Fields::RefuseAbsent(absl::string_view name) {
+  if (!error_.ok()) return;
+  error_ = absl::InvalidArgumentError(absl::StrCat("'", name, "' is missing."));
+}
+
+std::optional<std::string> Fields::Text(absl::string_view name) {
+  const Json* const value = Find(name);
+  if (value == nullptr) return std::nullopt;
+  if (!value->is_string()) {
+    Refuse(name, *value, "a text");
+    return std::nullopt;
+  }
+  return value->get<std::string>();
+}
+
+std::optional<uint64_t> Fields::Count(absl::string_view name, uint64_t maximum) {
+  const Json* const value = Find(name);
+  if (value == nullptr) return std::nullopt;
+  uint64_t count = 0;
+  // In a query everything is text.
+  const bool is_count = value->is_string()
+                            ? absl::SimpleAtoi(value->get_ref<const std::string&>(), &count)
+                            : value->is_number_unsigned();
+  if (value->is_number_unsigned()) count = value->get<uint64_t>();
+  if (!is_count || count > maximum) {
+    Refuse(name, *value, absl::StrCat("a whole number from 0 to ", maximum));
+    return std::nullopt;
+  }
+  return count;
+}
+
+std::optional<bool> Fields::Flag(absl::string_view name) {
+  const Json* const value = Find(name);
+  if (value == nullptr) return std::nullopt;
+  if (value->is_boolean()) return value->get<bool>();
+  if (*value == "true") return true;
+  if (*value == "false") return false;
+  Refuse(name, *value, "true or false");
+  return std::nullopt;
+}
+
+std::optional<Uuid> Fields::Id(absl::string_view name) {
+  const Json* const value = Find(name);
+  if (value == nullptr) return std::nullopt;
+  std::optional<Uuid> id;
+  if (value->is_string()) id = Uuid::Parse(value->get_ref<const std::string&>());
+  if (!id) Refuse(name, *value, "a UUID like 123e4567-e89b-42d3-a456-426614174000");
+  return id;
+}
+
+std::string Fields::RequiredText(absl::string_view name) {
+  if (Find(name) == nullptr) RefuseAbsent(name);
+  return Text(name).value_or("");
+}
+
+Uuid Fields::RequiredId(absl::string_view name) {
+  if (Find(name) == nullptr) RefuseAbsent(name);
+  return Id(name).value_or(Uuid());
+}
+
+uint64_t Fields::RequiredCount(absl::string_view name, uint64_t maximum) {
+  if (Find(name) == nullptr) RefuseAbsent(name);
+  return Count(name, maximum).value_or(0);
+}
+
+absl::Status Fields::Check() const {
+  if (!error_.ok()) return error_;
+  for (const auto& [name, value] : values_.items()) {
+    if (known_.contains(name)) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("There is no parameter '", name, "' here; ",
+                     known_.empty() ? "there is none"
+                                    : absl::StrCat("there may be ", absl::StrJoin(known_, ", ")),
+                     "."));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace tcsync::admin

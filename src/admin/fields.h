@@ -1,0 +1,54 @@
+// The parameters of a request, which may be in the query of its target or in a JSON object that is
+// its body. What is not asked for by name, or is not of its type, is refused with a sentence that
+// names it and its value.
+#ifndef TCSYNC_SRC_ADMIN_FIELDS_H_
+#define TCSYNC_SRC_ADMIN_FIELDS_H_
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "admin/answer.h"
+#include "tcsync/uuid.h"
+
+namespace tcsync::admin {
+
+// One thread at a time. Ask for every parameter that there may be, then Check().
+class Fields {
+ public:
+  // Takes the members of an object as parameters. `query` has the form "a=1&b=2".
+  absl::Status AddQuery(absl::string_view query);
+  absl::Status AddBody(absl::string_view body);
+  absl::Status AddObject(const Json& object);
+
+  // nullopt when it is not given or not of that type; Check() tells the two apart.
+  std::optional<std::string> Text(absl::string_view name);
+  std::optional<uint64_t> Count(absl::string_view name, uint64_t maximum);
+  std::optional<bool> Flag(absl::string_view name);
+  std::optional<Uuid> Id(absl::string_view name);
+
+  // The same for what must be given.
+  std::string RequiredText(absl::string_view name);
+  Uuid RequiredId(absl::string_view name);
+  uint64_t RequiredCount(absl::string_view name, uint64_t maximum);
+
+  // kInvalidArgument with the first mistake, also for a parameter that nobody asked for.
+  absl::Status Check() const;
+
+ private:
+  // The parameter, and remembers that it was asked for.
+  const Json* Find(absl::string_view name);
+  void Refuse(absl::string_view name, const Json& value, absl::string_view expected);
+  void RefuseAbsent(absl::string_view name);
+
+  Json values_ = Json::object();
+  std::set<std::string, std::less<>> known_;
+  absl::Status error_;
+};
+
+}  // namespace tcsync::admin
+
+#endif  // TCSYNC_SRC_ADMIN_FIELDS_H_

@@ -1,0 +1,83 @@
+// What takes longer than a request may: done one after another on a thread of its own, and asked
+// about by number.
+#ifndef TCSYNC_SRC_ADMIN_JOBS_H_
+#define TCSYNC_SRC_ADMIN_JOBS_H_
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "admin/answer.h"
+#include "admin/worker.h"
+
+namespace tcsync::admin {
+
+// How far a job is, and whether it should go on. Thread-safe.
+class JobProgress {
+ public:
+  // False: the job was cancelled.
+  bool Report(uint64_t done, uint64_t total) {
+    done_ = done;
+    total_ = total;
+    return !is_cancelled_;
+  }
+
+ private:
+  friend class Jobs;
+
+  std::atomic<uint64_t> done_{0};
+  std::atomic<uint64_t> total_{0};
+  std::atomic<bool> is_cancelled_{false};
+};
+
+// Thread-safe. Destroying it cancels what is under way and waits until that has ended.
+class Jobs {
+ public:
+  // Returns what the job found out, or why it failed.
+  using Work = absl::AnyInvocable<absl::StatusOr<Json>(JobProgress&)>;
+
+  Jobs() : worker_("tcsync-jobs") {}
+  ~Jobs();
+
+  // The job's number. kUnavailable when there are as many as there may be, or no thread.
+  absl::StatusOr<uint64_t> Start(absl::string_view kind, Work work);
+
+  // As docs/administration.md describes a job; nullopt when it is not known (any more).
+  std::optional<Json> Describe(uint64_t number) const;
+  Json DescribeAll() const;
+
+  // Asks a job to end early, which it does when it next reports. False when it is not known.
+  bool Cancel(uint64_t number);
+
+ private:
+  enum class State { kWaiting, kRunning, kDone, kFailed, kCancelled };
+  struct Job {
+    uint64_t number = 0;
+    std::string kind;
+    State state = State::kWaiting;
+    JobProgress progress;
+    Json result;
+    std::string error;
+  };
+
+  static Json Description(const Job& job);
+  std::shared_ptr<Job> Find(uint64_t number) const;
+  void Run(Job& job, Work& work);
+  void ForgetOldOnes();
+
+  mutable std::mutex mutex_;
+  uint64_t last_number_ = 0;
+  std::deque<std::shared_ptr<Job>> jobs_;  // the oldest first
+  Worker worker_;                          // the last member: it ends first
+};
+
+}  // namespace tcsync::admin
+
+#endif  // TCSYNC_SRC_ADMIN_JOBS_H_

@@ -1,0 +1,99 @@
+#include "admin/route.h"
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "admin/answer.h"
+
+namespace tcsync::admin {
+namespace {
+
+constexpr absl::string_view kPrefix = "/v1/admin/";
+
+// CLIENT stands for a client ID and ID for any other name.
+struct Row {
+  absl::string_view method;
+  absl::string_view path;
+  http::Response (Api::*answer)(Call&);
+  BodyKind body_kind = BodyKind::kFields;
+};
+constexpr Row kRows[] = {
+    {"GET", "stats", &Api::Stats},     {"GET", "jobs", &Api::ListJobs},
+    {"GET", "jobs/ID", &Api::ShowJob}, {"POST", "jobs/ID/cancel", &Api::CancelJob},
+    {"POST", "reload", &Api::Reload},
+};
+
+// What `path` names when it has the form of `pattern`.
+struct Match {
+  absl::string_view client;
+  absl::string_view id;
+};
+
+std::optional<Match> MatchPath(absl::string_view pattern, absl::string_view path) {
+  const std::vector<absl::string_view> wanted = absl::StrSplit(pattern, '/');
+  const std::vector<absl::string_view> parts = absl::StrSplit(path, '/');
+  if (wanted.size() != parts.size()) return std::nullopt;
+  Match match;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    if (wanted[i] == "CLIENT") {
+      match.client = parts[i];
+    } else if (wanted[i] == "ID") {
+      match.id = parts[i];
+    } else if (wanted[i] != parts[i]) {
+      return std::nullopt;
+    }
+  }
+  return match;
+}
+
+}  // namespace
+
+std::variant<http::Response, Route> FindRoute(absl::string_view method, absl::string_view target) {
+  const std::pair<absl::string_view, absl::string_view> parts =
+      absl::StrSplit(target, absl::MaxSplits('?', 1));
+  absl::string_view path = parts.first;
+  if (!absl::ConsumePrefix(&path, kPrefix)) {
+    return ErrorAnswer(404, absl::StrCat("There is nothing at ", parts.first,
+                                         "; administration is under ", kPrefix, "."));
+  }
+  std::vector<absl::string_view> methods;
+  for (const Row& row : kRows) {
+    const std::optional<Match> match = MatchPath(row.path, path);
+    if (!match) continue;
+    if (row.method != method) {
+      methods.push_back(row.method);
+      continue;
+    }
+    Route route{.answer = row.answer, .body_kind = row.body_kind, .call = {}};
+    if (absl::StrContains(row.path, "CLIENT")) {
+      const std::optional<Uuid> client_id = Uuid::Parse(match->client);
+      if (!client_id) {
+        return ErrorAnswer(400, absl::StrCat("The client ID '", match->client,
+                                             "' is not a UUID like "
+                                             "123e4567-e89b-42d3-a456-426614174000."));
+      }
+      route.call.client_id = *client_id;
+    }
+    route.call.id = std::string(match->id);
+    const absl::Status status = route.call.fields.AddQuery(parts.second);
+    if (!status.ok()) return AnswerForStatus(status);
+    return route;
+  }
+  if (methods.empty()) {
+    return ErrorAnswer(404, absl::StrCat("There is nothing at ", parts.first,
+                                         "; docs/administration.md lists what there is."));
+  }
+  const std::string allowed = absl::StrJoin(methods, ", ");
+  http::Response response = ErrorAnswer(
+      405, absl::StrCat("The method for ", parts.first, " is ", allowed, ", not ", method, "."));
+  response.headers.push_back({"Allow", allowed});
+  return response;
+}
+
+}  // namespace tcsync::admin

@@ -1,0 +1,31 @@
+// The paths of the administration API, as docs/administration.md lists them.
+#ifndef TCSYNC_SRC_ADMIN_ROUTE_H_
+#define TCSYNC_SRC_ADMIN_ROUTE_H_
+
+#include <string>
+#include <variant>
+
+#include "absl/strings/string_view.h"
+#include "admin/api.h"
+#include "tcsync/http_message.h"
+
+namespace tcsync::admin {
+
+enum class BodyKind {
+  kFields,  // nothing, or a JSON object of parameters
+  kLines,   // NDJSON
+};
+
+// What answers a request: a member of Api, what the path names, and the parameters of the query.
+struct Route {
+  http::Response (Api::*answer)(Call&) = nullptr;
+  BodyKind body_kind = BodyKind::kFields;
+  Call call;
+};
+
+// The route, or the refusal of a request that has none: 404, 405 or 400.
+std::variant<http::Response, Route> FindRoute(absl::string_view method, absl::string_view target);
+
+}  // namespace tcsync::admin
+
+#endif  // TCSYNC_SRC_ADMIN_ROUTE_H_

@@ -1,0 +1,70 @@
+// Figures, jobs and what else concerns the server as a whole.
+#include <optional>
+#include <string>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "admin/answer.h"
+#include "admin/api.h"
+
+namespace tcsync::admin {
+namespace {
+
+http::Response NoSuchJob(const std::string& id) {
+  return ErrorAnswer(
+      404, absl::StrCat("There is no job ", id, "; those that ended long ago are forgotten."));
+}
+
+// 0, which no job has, when `id` is no number.
+uint64_t JobNumber(const std::string& id) {
+  uint64_t number = 0;
+  return absl::SimpleAtoi(id, &number) ? number : 0;
+}
+
+}  // namespace
+
+http::Response Api::Stats(Call& call) {
+  if (const absl::Status status = call.fields.Check(); !status.ok()) return AnswerForStatus(status);
+  const absl::StatusOr<StorageAdministration*> administration = Administration();
+  if (!administration.ok()) return AnswerForStatus(administration.status());
+  const absl::StatusOr<StorageStats> stats = (*administration)->ReadStats();
+  if (!stats.ok()) return AnswerForStatus(stats.status());
+  Json backend = Json::object();
+  for (const auto& [name, value] : stats->backend) backend[name] = value;
+  return JsonAnswer(200, {{"clients", stats->clients},
+                          {"bytes_on_disk", stats->bytes_on_disk},
+                          {"disk_bytes_free", stats->disk_bytes_free},
+                          {"disk_bytes_total", stats->disk_bytes_total},
+                          {"queued_writes", stats->queued_writes},
+                          {"queued_bytes", stats->queued_bytes},
+                          {"backend", std::move(backend)}});
+}
+
+http::Response Api::ListJobs(Call& call) {
+  if (const absl::Status status = call.fields.Check(); !status.ok()) return AnswerForStatus(status);
+  return JsonAnswer(200, {{"jobs", jobs_.DescribeAll()}});
+}
+
+http::Response Api::ShowJob(Call& call) {
+  if (const absl::Status status = call.fields.Check(); !status.ok()) return AnswerForStatus(status);
+  const std::optional<Json> job = jobs_.Describe(JobNumber(call.id));
+  return job ? JsonAnswer(200, *job) : NoSuchJob(call.id);
+}
+
+http::Response Api::CancelJob(Call& call) {
+  if (const absl::Status status = call.fields.Check(); !status.ok()) return AnswerForStatus(status);
+  const uint64_t number = JobNumber(call.id);
+  if (!jobs_.Cancel(number)) return NoSuchJob(call.id);
+  return JsonAnswer(200, jobs_.Describe(number).value_or(Json::object()));
+}
+
+http::Response Api::Reload(Call& call) {
+  if (const absl::Status status = call.fields.Check(); !status.ok()) return AnswerForStatus(status);
+  if (dependencies_.reload != nullptr) {
+    const absl::Status status = dependencies_.reload();
+    if (!status.ok()) return AnswerForStatus(status);
+  }
+  return JsonAnswer(200, {{"reloaded", true}});
+}
+
+}  // namespace tcsync::admin

@@ -1,0 +1,40 @@
+// A thread that does one thing after another, so that no event loop waits for a disk.
+#ifndef TCSYNC_SRC_ADMIN_WORKER_H_
+#define TCSYNC_SRC_ADMIN_WORKER_H_
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "absl/functional/any_invocable.h"
+
+namespace tcsync::admin {
+
+// Thread-safe. The thread is started by the first task: most engines never have one.
+class Worker {
+ public:
+  // `name` of the thread, a constant of at most 15 characters.
+  explicit Worker(const char* name) : name_(name) {}
+  // Does what was posted, then ends.
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // False, and `task` is as it was, when the system has no further thread.
+  bool Post(absl::AnyInvocable<void()>&& task);
+
+ private:
+  void Run();
+
+  const char* const name_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<absl::AnyInvocable<void()>> tasks_;
+  bool is_ending_ = false;
+  std::thread thread_;
+};
+
+}  // namespace tcsync::admin
+
+#endif  // TCSYNC_SRC_ADMIN_WORKER_H_

@@ -1,0 +1,79 @@
+#include "listener/service.h"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <future>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace tcsync {
+
+Service::Service(const Settings& settings, Logger logger)
+    : thread_name_(settings.thread_name),
+      logger_(std::move(logger)),
+      connection_count_(settings.connections_max, settings.refused_connections_max) {
+  for (int i = 0; i < settings.event_loops; ++i) {
+    loops_.push_back(std::make_unique<EventLoop>(settings.timeouts, connection_count_));
+  }
+}
+
+absl::Status Service::Bind(const ListenAddress& address, absl::string_view text,
+                           const TlsCredentials* tls) {
+  auto bound = Acceptor::Bind(address, text, {loops_, connection_count_}, tls, logger_);
+  if (!bound.ok()) return bound.status();
+  for (auto& acceptor : *bound) acceptors_.push_back(std::move(acceptor));
+  return absl::OkStatus();
+}
+
+std::vector<std::string> Service::urls() const {
+  std::vector<std::string> urls;
+  for (const auto& acceptor : acceptors_) urls.push_back(acceptor->url());
+  return urls;
+}
+
+absl::Status Service::Start(http::Handler& handler) {
+  try {
+    for (const auto& loop : loops_) loop->Start(handler, thread_name_);
+  } catch (const std::system_error& error) {
+    for (const auto& loop : loops_) loop->Stop();
+    return absl::UnavailableError(absl::StrCat("cannot start a thread: ", error.what()));
+  }
+  is_running_ = true;
+  boost::asio::post(loops_.front()->io_context(), [this] {
+    for (const auto& acceptor : acceptors_) acceptor->Start();
+  });
+  return absl::OkStatus();
+}
+
+void Service::StopAccepting() {
+  const auto close_all = [this] {
+    for (const auto& acceptor : acceptors_) acceptor->Close();
+  };
+  // Acceptors live on the first loop's thread, if there is one.
+  if (!is_running_) return close_all();
+  std::promise<void> closed;
+  boost::asio::post(loops_.front()->io_context(), [&] {
+    close_all();
+    closed.set_value();
+  });
+  closed.get_future().wait();
+}
+
+void Service::EndConnections() {
+  for (const auto& loop : loops_) loop->EndConnections();
+}
+
+void Service::AwaitConnections(std::chrono::steady_clock::time_point deadline) const {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+      deadline - std::chrono::steady_clock::now());
+  connection_count_.AwaitZero(std::max(left, std::chrono::milliseconds(0)));
+}
+
+void Service::StopNow() {
+  for (const auto& loop : loops_) loop->Stop();
+  is_running_ = false;
+}
+
+}  // namespace tcsync

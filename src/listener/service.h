@@ -1,0 +1,68 @@
+// What some of the addresses serve: one handler, with addresses, connections and event loops that
+// it shares with no other, so that a crowd at one service is not in the way of another.
+#ifndef TCSYNC_SRC_LISTENER_SERVICE_H_
+#define TCSYNC_SRC_LISTENER_SERVICE_H_
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "listener/acceptor.h"
+#include "listener/address.h"
+#include "listener/event_loop.h"
+#include "tcsync/handler.h"
+#include "tcsync/log.h"
+
+namespace tcsync {
+
+// One thread at a time. The steps of its end are apart, so that several services can take each
+// together.
+class Service {
+ public:
+  struct Settings {
+    ConnectionTimeouts timeouts;
+    int64_t connections_max;
+    int64_t refused_connections_max;
+    int event_loops;
+    const char* thread_name;
+  };
+
+  Service(const Settings& settings, Logger logger);
+  // StopNow() first, if it was started.
+  ~Service() = default;
+
+  // Binds one address. Errors as of Listener::Bind.
+  absl::Status Bind(const ListenAddress& address, absl::string_view text,
+                    const TlsCredentials* tls);
+  bool IsBound() const { return !acceptors_.empty(); }
+  // Of each bound address.
+  std::vector<std::string> urls() const;
+
+  // `handler` must live until StopNow() returned. kUnavailable, and nothing runs, when no thread
+  // can be started.
+  absl::Status Start(http::Handler& handler);
+
+  // Closes the addresses; may be called without Start.
+  void StopAccepting();
+  // Lets the requests in flight finish, begins no further ones.
+  void EndConnections();
+  // Waits until no connection is left.
+  void AwaitConnections(std::chrono::steady_clock::time_point deadline) const;
+  // Closes every connection that is left, and ends the threads.
+  void StopNow();
+
+ private:
+  const char* const thread_name_;
+  const Logger logger_;
+  ConnectionCount connection_count_;
+  std::vector<std::unique_ptr<EventLoop>> loops_;
+  std::vector<std::unique_ptr<Acceptor>> acceptors_;
+  bool is_running_ = false;
+};
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_LISTENER_SERVICE_H_

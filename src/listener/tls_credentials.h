@@ -1,0 +1,54 @@
+// The certificate and the key that the server shows, from two PEM files that can be read again.
+#ifndef TCSYNC_SRC_LISTENER_TLS_CREDENTIALS_H_
+#define TCSYNC_SRC_LISTENER_TLS_CREDENTIALS_H_
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "listener/tls_session.h"
+
+namespace tcsync {
+
+// Thread-safe.
+class TlsCredentials {
+ public:
+  // Errors: kFailedPrecondition for a pair that cannot be used; the message names the option, the
+  // file and what is wrong with it.
+  static absl::StatusOr<std::unique_ptr<TlsCredentials>> Load(std::string certificate_path,
+                                                              std::string key_path);
+
+  // Reads the files again. Sessions that begin from now on use what they say; those that there are
+  // go on. On error, as of Load, everything stays as it is.
+  absl::Status Reload();
+
+  // A session for an accepted socket, which is borrowed; nullptr when memory ran out.
+  std::unique_ptr<TlsSession> BeginSession(int socket) const;
+
+  const std::string& certificate_path() const { return certificate_path_; }
+  // Until when the certificate is valid.
+  absl::Time expiry() const;
+
+ private:
+  struct Loaded {
+    OpensslPtr<SSL_CTX> context;
+    absl::Time expiry;
+  };
+
+  TlsCredentials(std::string certificate_path, std::string key_path)
+      : certificate_path_(std::move(certificate_path)), key_path_(std::move(key_path)) {}
+
+  absl::StatusOr<Loaded> ReadFiles() const;
+
+  const std::string certificate_path_;
+  const std::string key_path_;
+  mutable std::mutex mutex_;  // of what follows
+  Loaded loaded_;
+};
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_LISTENER_TLS_CREDENTIALS_H_

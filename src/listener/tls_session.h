@@ -1,0 +1,64 @@
+// The server's side of TLS on one connection, over a non-blocking socket.
+#ifndef TCSYNC_SRC_LISTENER_TLS_SESSION_H_
+#define TCSYNC_SRC_LISTENER_TLS_SESSION_H_
+
+#include <openssl/ssl.h>
+
+#include <boost/system/error_code.hpp>
+#include <cstddef>
+#include <memory>
+
+#include "absl/strings/string_view.h"
+
+namespace tcsync {
+
+struct OpensslFree {
+  void operator()(SSL* ssl) const { SSL_free(ssl); }
+  void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+  void operator()(BIO* bio) const { BIO_free_all(bio); }
+  void operator()(X509* certificate) const { X509_free(certificate); }
+  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
+};
+template <typename T>
+using OpensslPtr = std::unique_ptr<T, OpensslFree>;
+
+// One thread. Reads and writes the socket itself, without a buffer of its own in between: between
+// requests it owns none.
+class TlsSession {
+ public:
+  using error_code = boost::system::error_code;
+
+  enum class Handshake { kDone, kNeedsInput, kNeedsOutput, kFailed };
+
+  // nullptr when memory ran out. `socket` is borrowed.
+  static std::unique_ptr<TlsSession> Begin(SSL_CTX* context, int socket);
+
+  // Goes on with the handshake as far as the socket allows.
+  Handshake ContinueHandshake();
+
+  // As a socket's read_some and write_some, after the handshake: how many bytes, or an error, which
+  // is would_block where the socket must first become readable (Read) or writable (Write). A write
+  // that would block must be tried again with bytes that begin with the same ones. What Read is
+  // given room for should be at least kRecordBytesMax: then nothing decrypted stays behind.
+  size_t Read(char* out, size_t room, error_code& error);
+  size_t Write(absl::string_view bytes, error_code& error);
+
+  // Whether a part of something was received of which the rest is missing.
+  bool HasPartialInput() const { return SSL_has_pending(ssl_.get()) == 1; }
+
+  // Tells the client that nothing follows, if the socket takes that at once. Not while a write is
+  // to be tried again.
+  void SendCloseNotify();
+
+  static constexpr size_t kRecordBytesMax = SSL3_RT_MAX_PLAIN_LENGTH;
+
+ private:
+  explicit TlsSession(OpensslPtr<SSL> ssl) : ssl_(std::move(ssl)) {}
+
+  OpensslPtr<SSL> ssl_;
+  bool is_broken_ = false;  // after an error nothing more may be asked of OpenSSL
+};
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_LISTENER_TLS_SESSION_H_

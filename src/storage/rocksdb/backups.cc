@@ -1,0 +1,397 @@
+#include "storage/rocksdb/backups.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "rocksdb/db.h"
+#include "rocksdb/utilities/backup_engine.h"
+#include "storage/rocksdb/data_directory.h"
+#include "storage/rocksdb/directories.h"
+#include "storage/rocksdb/record_codec.h"
+#include "storage/rocksdb/rocksdb_status.h"
+
+namespace tcsync {
+namespace {
+
+constexpr absl::string_view kOwnerLine = "tcsync backups of storage ";
+constexpr size_t kOwnerFileBytesMax = 256;
+constexpr char kOwnerName[] = "/TCSYNC_BACKUPS";
+constexpr char kNewOwnerName[] = "/.TCSYNC_BACKUPS.new";
+constexpr char kMakingName[] = "/TCSYNC_BACKUPS.lock";
+
+// How many bytes are copied between two reports of progress.
+constexpr uint64_t kBytesPerProgress = uint64_t{1} << 20;
+
+absl::Status NotBackups(const std::string& directory, absl::string_view why) {
+  return absl::FailedPreconditionError(
+      absl::StrCat("backup directory ", directory, " is not one of tcsync's backups: ", why));
+}
+
+// An open file, which may hold a lock.
+class File {
+ public:
+  File(const std::string& path, int flags) : fd_(open(path.c_str(), flags | O_CLOEXEC, 0600)) {}
+  File(File&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  File& operator=(File&&) = delete;
+  ~File() {
+    if (fd_ >= 0) close(fd_);  // closing gives the lock back
+  }
+
+  bool is_open() const { return fd_ >= 0; }
+  int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+// A directory whose backups may be read for as long as this lives.
+class BackupDirectory {
+ public:
+  // Of any storage.
+  static absl::StatusOr<BackupDirectory> OpenForReading(const std::string& path);
+
+  // Of that storage; makes an empty directory one. Nobody else makes a backup while this lives.
+  static absl::StatusOr<BackupDirectory> OpenForBackup(const std::string& path,
+                                                       const std::string& storage_id);
+
+  const std::string& path() const { return path_; }
+
+  // Whether nobody reads a backup, from now on as long as this lives.
+  bool LockOutReaders() { return flock(owner_.fd(), LOCK_EX | LOCK_NB) == 0; }
+
+ private:
+  BackupDirectory(std::string path, File owner, std::optional<File> making)
+      : path_(std::move(path)), owner_(std::move(owner)), making_(std::move(making)) {}
+
+  std::string path_;
+  File owner_;                  // locked
+  std::optional<File> making_;  // locked; of whoever makes a backup
+};
+
+// The storage in the owner file; an error when it has none.
+absl::StatusOr<std::string> ReadOwner(const File& owner, const std::string& directory) {
+  char buffer[kOwnerFileBytesMax];
+  const ssize_t size = pread(owner.fd(), buffer, sizeof(buffer), 0);
+  if (size < 0) return SystemError(errno, "read", directory + kOwnerName);
+  absl::string_view text =
+      absl::StripAsciiWhitespace(absl::string_view(buffer, static_cast<size_t>(size)));
+  if (!absl::ConsumePrefix(&text, kOwnerLine) || text.empty()) {
+    return NotBackups(directory,
+                      "its TCSYNC_BACKUPS file does not read "
+                      "'tcsync backups of storage ID'");
+  }
+  return std::string(text);
+}
+
+// Whether a directory without an owner may become one of backups.
+absl::Status CheckUnclaimed(const std::string& directory) {
+  const absl::StatusOr<std::vector<std::string>> names = NamesIn(directory);
+  if (!names.ok()) return names.status();
+  for (const std::string& name : *names) {
+    if (absl::StrCat("/", name) == kMakingName) continue;
+    if (name == "FORMAT") return NotBackups(directory, "it is a data directory");
+    return NotBackups(directory,
+                      absl::StrCat("it has ", name, ": name one that is empty or does not exist"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WriteOwner(const std::string& directory, const std::string& storage_id) {
+  const std::string new_path = directory + kNewOwnerName;
+  const File file(new_path, O_WRONLY | O_CREAT);
+  if (!file.is_open()) return SystemError(errno, "create", new_path);
+  const absl::Status written =
+      WriteSynced(file.fd(), absl::StrCat(kOwnerLine, storage_id, "\n"), new_path);
+  if (!written.ok()) return written;
+  if (std::rename(new_path.c_str(), (directory + kOwnerName).c_str()) != 0) {
+    return SystemError(errno, "rename", new_path);
+  }
+  return SyncDirectory(directory);
+}
+
+absl::StatusOr<BackupDirectory> BackupDirectory::OpenForReading(const std::string& path) {
+  if (path.empty()) return absl::InvalidArgumentError("the backup directory's path is empty");
+  const std::string directory = WithoutTrailingSlashes(path);
+  File owner(directory + kOwnerName, O_RDONLY);
+  if (!owner.is_open()) {
+    if (errno != ENOENT) return SystemError(errno, "open backup directory", directory);
+    const absl::Status unclaimed = CheckUnclaimed(directory);
+    if (!unclaimed.ok()) return unclaimed;
+    return absl::NotFoundError(
+        absl::StrCat("there are no backups in ", directory, ": it is empty"));
+  }
+  // Removing old backups is quick, so that waiting for it is.
+  if (flock(owner.fd(), LOCK_SH) != 0) return SystemError(errno, "lock", directory + kOwnerName);
+  const absl::StatusOr<std::string> storage_id = ReadOwner(owner, directory);
+  if (!storage_id.ok()) return storage_id.status();
+  return BackupDirectory(directory, std::move(owner), std::nullopt);
+}
+
+absl::StatusOr<BackupDirectory> BackupDirectory::OpenForBackup(const std::string& path,
+                                                               const std::string& storage_id) {
+  if (path.empty()) return absl::InvalidArgumentError("the backup directory's path is empty");
+  const std::string directory = WithoutTrailingSlashes(path);
+  const absl::StatusOr<bool> created = CreateDirectory(directory, "backup directory");
+  if (!created.ok()) return created.status();
+  const std::string owner_path = directory + kOwnerName;
+  const auto is_claimed = [&] { return access(owner_path.c_str(), F_OK) == 0; };
+  // Before the lock is put there: what is not ours stays as it is.
+  if (!is_claimed()) {
+    if (const absl::Status status = CheckUnclaimed(directory); !status.ok() && !is_claimed()) {
+      return status;
+    }
+  }
+  File making(directory + kMakingName, O_RDWR | O_CREAT);
+  if (!making.is_open()) return SystemError(errno, "write to backup directory", directory);
+  if (flock(making.fd(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return SystemError(errno, "lock", directory + kMakingName);
+    return absl::UnavailableError(absl::StrCat("another backup is being made in ", directory,
+                                               ": try again when it has ended"));
+  }
+  if (!is_claimed()) {
+    if (const absl::Status status = WriteOwner(directory, storage_id); !status.ok()) return status;
+  }
+  File owner(owner_path, O_RDONLY);
+  if (!owner.is_open()) return SystemError(errno, "open", owner_path);
+  const absl::StatusOr<std::string> owner_id = ReadOwner(owner, directory);
+  if (!owner_id.ok()) return owner_id.status();
+  if (*owner_id != storage_id) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("backup directory ", directory, " is of another server's storage, ", *owner_id,
+                     ", and this one's is ", storage_id, ": use a directory for each"));
+  }
+  return BackupDirectory(directory, std::move(owner), std::move(making));
+}
+
+rocksdb::BackupEngineOptions EngineOptions(const BackupDirectory& directory) {
+  rocksdb::BackupEngineOptions options(directory.path());
+  options.backup_env = rocksdb::Env::Default();
+  // A backup begins with writing the memtable to a table file, so that the log has nothing to add.
+  options.backup_log_files = false;
+  // One file at a time, because requests want the disk as well.
+  options.max_background_operations = 1;
+  options.callback_trigger_interval_size = kBytesPerProgress;
+  return options;
+}
+
+absl::Status BackupError(const rocksdb::Status& status, absl::string_view action) {
+  if (status.IsIncomplete()) return absl::CancelledError("the backup was stopped");
+  return FromRocksdb(status, action);
+}
+
+BackupInfo ToInfo(const rocksdb::BackupInfo& backup) {
+  return {.backup_id = backup.backup_id,
+          .created_unix_seconds = backup.timestamp,
+          .bytes = backup.size,
+          .files = backup.number_files};
+}
+
+// What reads backups. `directory` must outlive it.
+class BackupReader {
+ public:
+  static absl::StatusOr<BackupReader> Open(const BackupDirectory& directory) {
+    rocksdb::BackupEngineReadOnly* engine = nullptr;
+    const rocksdb::Status status = rocksdb::BackupEngineReadOnly::Open(
+        rocksdb::Env::Default(), EngineOptions(directory), &engine);
+    // The first backup was stopped before it was begun.
+    if (status.IsNotFound()) return BackupReader(directory, nullptr);
+    if (!status.ok()) {
+      return BackupError(status, absl::StrCat("read the backups in ", directory.path()));
+    }
+    return BackupReader(directory, engine);
+  }
+
+  rocksdb::BackupEngineReadOnly& engine() { return *engine_; }
+
+  std::vector<BackupInfo> List() const {
+    std::vector<BackupInfo> backups;
+    if (engine_ == nullptr) return backups;
+    std::vector<rocksdb::BackupInfo> intact;
+    engine_->GetBackupInfo(&intact);
+    for (const rocksdb::BackupInfo& backup : intact) backups.push_back(ToInfo(backup));
+    std::vector<rocksdb::BackupID> damaged;
+    engine_->GetCorruptedBackups(&damaged);
+    for (const rocksdb::BackupID backup_id : damaged) {
+      BackupInfo& backup = backups.emplace_back();
+      backup.backup_id = backup_id;
+      backup.problem = engine_->VerifyBackup(backup_id).ToString();
+    }
+    std::sort(backups.begin(), backups.end(), [](const BackupInfo& left, const BackupInfo& right) {
+      return left.backup_id < right.backup_id;
+    });
+    return backups;
+  }
+
+  // That backup, or the latest. An error when it is not there or damaged.
+  absl::StatusOr<rocksdb::BackupInfo> Find(std::optional<uint32_t> backup_id) const {
+    const std::vector<BackupInfo> backups = List();
+    if (backups.empty()) {
+      return absl::NotFoundError(absl::StrCat("there are no backups in ", path_));
+    }
+    const uint32_t wanted = backup_id.value_or(backups.back().backup_id);
+    const auto found =
+        std::find_if(backups.begin(), backups.end(),
+                     [wanted](const BackupInfo& backup) { return backup.backup_id == wanted; });
+    if (found == backups.end()) {
+      return absl::NotFoundError(absl::StrCat("there is no backup ", wanted, " in ", path_,
+                                              ", which has ", backups.front().backup_id, " to ",
+                                              backups.back().backup_id));
+    }
+    if (!found->problem.empty()) {
+      return absl::DataLossError(
+          absl::StrCat("backup ", wanted, " in ", path_, " is damaged: ", found->problem));
+    }
+    rocksdb::BackupInfo info;
+    const rocksdb::Status status = engine_->GetBackupInfo(wanted, &info);
+    if (status.ok()) return info;
+    return BackupError(status, absl::StrCat("read backup ", wanted, " in ", path_));
+  }
+
+ private:
+  BackupReader(const BackupDirectory& directory, rocksdb::BackupEngineReadOnly* engine)
+      : path_(directory.path()), engine_(engine) {}
+
+  std::string path_;
+  std::unique_ptr<rocksdb::BackupEngineReadOnly> engine_;  // null: there are no backups
+};
+
+// How many bytes a backup will have to copy, as far as it can be known before: of the files that
+// are not there under a name with the same number and size.
+uint64_t BytesToCopy(rocksdb::DB& database, const std::string& directory) {
+  std::set<std::string> numbers_and_sizes;
+  std::vector<std::string> names;
+  rocksdb::Env::Default()
+      ->GetChildren(directory + "/shared_checksum", &names)
+      .PermitUncheckedError();
+  for (const std::string& name : names) {
+    // NUMBER_..._SIZE.sst or .blob
+    const size_t number_end = name.find('_');
+    const size_t size_begin = name.rfind('_');
+    const size_t size_end = name.rfind('.');
+    if (number_end == std::string::npos || size_end == std::string::npos) continue;
+    numbers_and_sizes.insert(absl::StrCat(name.substr(0, number_end), " ",
+                                          name.substr(size_begin + 1, size_end - size_begin - 1)));
+  }
+  rocksdb::LiveFilesStorageInfoOptions without_flush;
+  without_flush.wal_size_for_flush = UINT64_MAX;
+  std::vector<rocksdb::LiveFileStorageInfo> files;
+  database.GetLiveFilesStorageInfo(without_flush, &files).PermitUncheckedError();
+  uint64_t bytes = 0;
+  for (const rocksdb::LiveFileStorageInfo& file : files) {
+    if (file.file_type == rocksdb::kWalFile) continue;
+    const std::string number = file.relative_filename.substr(0, file.relative_filename.find('.'));
+    if (numbers_and_sizes.count(absl::StrCat(number, " ", file.size)) == 0) bytes += file.size;
+  }
+  return bytes;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<BackupInfo>> ListBackups(const std::string& directory) {
+  const absl::StatusOr<BackupDirectory> opened = BackupDirectory::OpenForReading(directory);
+  if (!opened.ok()) return opened.status();
+  const absl::StatusOr<BackupReader> reader = BackupReader::Open(*opened);
+  if (!reader.ok()) return reader.status();
+  return reader->List();
+}
+
+absl::Status VerifyBackup(const std::string& directory, uint32_t backup_id) {
+  const absl::StatusOr<BackupDirectory> opened = BackupDirectory::OpenForReading(directory);
+  if (!opened.ok()) return opened.status();
+  absl::StatusOr<BackupReader> reader = BackupReader::Open(*opened);
+  if (!reader.ok()) return reader.status();
+  const absl::StatusOr<rocksdb::BackupInfo> backup = reader->Find(backup_id);
+  if (!backup.ok()) return backup.status();
+  const rocksdb::Status status =
+      reader->engine().VerifyBackup(backup->backup_id, /*verify_with_checksum=*/true);
+  if (status.ok()) return absl::OkStatus();
+  return BackupError(status, absl::StrCat("verify backup ", backup_id, " in ", opened->path()));
+}
+
+absl::StatusOr<BackupInfo> RestoreBackup(const std::string& directory,
+                                         std::optional<uint32_t> backup_id,
+                                         const std::string& data_dir) {
+  const absl::StatusOr<BackupDirectory> opened = BackupDirectory::OpenForReading(directory);
+  if (!opened.ok()) return opened.status();
+  absl::StatusOr<BackupReader> reader = BackupReader::Open(*opened);
+  if (!reader.ok()) return reader.status();
+  const absl::StatusOr<rocksdb::BackupInfo> backup = reader->Find(backup_id);
+  if (!backup.ok()) return backup.status();
+
+  const std::string name = absl::StrCat("backup ", backup->backup_id, " in ", opened->path());
+  const std::optional<int> format = ParseFormatLine(backup->app_metadata);
+  if (!format) return absl::DataLossError(absl::StrCat(name, " does not say its storage format"));
+  if (const absl::Status status = CheckFormatVersion(*format, name); !status.ok()) return status;
+
+  absl::StatusOr<DataDirectory> restored = DataDirectory::OpenForRestore(data_dir, *format);
+  if (!restored.ok()) return restored.status();
+  const rocksdb::Status status =
+      reader->engine().RestoreDBFromBackup(rocksdb::RestoreOptions(), backup->backup_id,
+                                           restored->DatabasePath(), restored->DatabasePath());
+  if (!status.ok()) {
+    restored->AbandonRestore();
+    return BackupError(status, absl::StrCat("restore ", name, " into ", restored->path()));
+  }
+  if (const absl::Status ended = restored->EndRestore(); !ended.ok()) {
+    restored->AbandonRestore();
+    return ended;
+  }
+  return ToInfo(*backup);
+}
+
+absl::StatusOr<BackupInfo> MakeBackup(rocksdb::DB& database, const BackupRequest& request,
+                                      Progress progress) {
+  std::string storage_id;
+  rocksdb::Status status = database.GetDbIdentity(storage_id);
+  if (!status.ok()) return BackupError(status, "read the database's identity");
+  absl::StatusOr<BackupDirectory> directory =
+      BackupDirectory::OpenForBackup(request.directory, storage_id);
+  if (!directory.ok()) return directory.status();
+  const std::string action = absl::StrCat("make a backup in ", directory->path());
+
+  rocksdb::BackupEngine* opened = nullptr;
+  status = rocksdb::BackupEngine::Open(database.GetEnv(), EngineOptions(*directory), &opened);
+  if (!status.ok()) return BackupError(status, action);
+  const std::unique_ptr<rocksdb::BackupEngine> engine(opened);
+
+  const uint64_t total = BytesToCopy(database, directory->path());
+  if (!progress(0, total)) return BackupError(rocksdb::Status::Incomplete(), action);
+  uint64_t copied = 0;
+  rocksdb::CreateBackupOptions create;
+  create.flush_before_backup = true;
+  create.progress_callback = [&] {
+    copied += kBytesPerProgress;
+    if (!progress(std::min(copied, total), total)) engine->StopBackup();
+  };
+  rocksdb::BackupID backup_id = 0;
+  status = engine->CreateNewBackupWithMetadata(create, &database, FormatLine(kStorageFormatVersion),
+                                               &backup_id);
+  if (!status.ok()) return BackupError(status, action);
+  progress(total, total);
+
+  // Whoever restores one of the old backups at this moment still needs it; then the next backup
+  // removes it.
+  if (request.keep > 0 && directory->LockOutReaders()) {
+    status = engine->PurgeOldBackups(request.keep);
+    if (!status.ok()) return BackupError(status, "remove old backups in " + directory->path());
+  }
+  rocksdb::BackupInfo made;
+  status = engine->GetBackupInfo(backup_id, &made);
+  if (!status.ok()) return BackupError(status, action);
+  return ToInfo(made);
+}
+
+}  // namespace tcsync

@@ -1,0 +1,93 @@
+// The table of bans, tokens and invites. If these fail, a ban or a new token does not take effect,
+// or one that was taken back stays.
+#include "access/access_table.h"
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "access/token.h"
+#include "gtest/gtest.h"
+#include "scripted_administration.h"
+
+namespace tcsync::access {
+namespace {
+
+TEST(AccessTableTest, IsEmptyAtFirst) {
+  const AccessTable table;
+  EXPECT_FALSE(table.BanOf(Uuid::Random()));
+  EXPECT_FALSE(table.TokenOf(Uuid::Random()));
+  EXPECT_FALSE(table.InviteOf(DigestOf("token")));
+}
+
+TEST(AccessTableTest, FindsWhatStorageHas) {
+  const Uuid banned = Uuid::Random();
+  const Uuid with_token = Uuid::Random();
+  ScriptedAdministration administration;
+  administration.records.bans.push_back({banned, "floods", 7});
+  administration.records.tokens.push_back({with_token, DigestOf("its token"), 8});
+  administration.records.invites.push_back(
+      {.digest = DigestOf("invite"), .label = "friends", .uses_max = 3, .uses = 1});
+  AccessTable table;
+  ASSERT_TRUE(table.Refresh(administration).ok());
+
+  ASSERT_TRUE(table.BanOf(banned));
+  EXPECT_EQ(table.BanOf(banned)->reason, "floods");
+  EXPECT_FALSE(table.BanOf(with_token));
+  ASSERT_TRUE(table.TokenOf(with_token));
+  EXPECT_EQ(table.TokenOf(with_token)->digest, DigestOf("its token"));
+  EXPECT_FALSE(table.TokenOf(banned));
+  ASSERT_TRUE(table.InviteOf(DigestOf("invite")));
+  EXPECT_EQ(table.InviteOf(DigestOf("invite"))->label, "friends");
+  EXPECT_FALSE(table.InviteOf(DigestOf("its token")));
+  EXPECT_EQ(table.counts().bans, 1u);
+  EXPECT_EQ(table.counts().tokens, 1u);
+  EXPECT_EQ(table.counts().invites, 1u);
+}
+
+TEST(AccessTableTest, ForgetsWhatStorageNoLongerHas) {
+  const Uuid banned = Uuid::Random();
+  ScriptedAdministration administration;
+  administration.records.bans.push_back({banned, "", 7});
+  AccessTable table;
+  ASSERT_TRUE(table.Refresh(administration).ok());
+  administration.records.bans.clear();
+  ASSERT_TRUE(table.Refresh(administration).ok());
+  EXPECT_FALSE(table.BanOf(banned));
+}
+
+// If this fails, a disk that cannot be read for a moment lets everybody in who was banned.
+TEST(AccessTableTest, AFailedRefreshChangesNothing) {
+  const Uuid banned = Uuid::Random();
+  ScriptedAdministration administration;
+  administration.records.bans.push_back({banned, "", 7});
+  AccessTable table;
+  ASSERT_TRUE(table.Refresh(administration).ok());
+  administration.failure = absl::DataLossError("unreadable");
+  EXPECT_EQ(table.Refresh(administration).code(), absl::StatusCode::kDataLoss);
+  EXPECT_TRUE(table.BanOf(banned));
+}
+
+// Mostly for the thread sanitizer: requests look things up while the table is made anew.
+TEST(AccessTableTest, IsLookedUpWhileItIsRefreshed) {
+  const Uuid banned = Uuid::Random();
+  ScriptedAdministration administration;
+  administration.records.bans.push_back({banned, "always", 7});
+  AccessTable table;
+  ASSERT_TRUE(table.Refresh(administration).ok());
+  std::atomic<bool> refreshing{true};
+  std::atomic<int> missed{0};
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 2; ++i) {
+    readers.emplace_back([&] {
+      while (refreshing) missed += table.BanOf(banned) ? 0 : 1;
+    });
+  }
+  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(table.Refresh(administration).ok());
+  refreshing = false;
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(missed, 0);
+}
+
+}  // namespace
+}  // namespace tcsync::access
