@@ -37,6 +37,7 @@ class ComposedEngine final : public Engine {
   http::Handler& handler() override { return observation_.clients_handler(); }
   http::Handler* administration() override { return administration_.get(); }
   http::Handler* metrics() override { return &observation_.metrics_handler(); }
+  metrics::Registry* metrics_registry() override { return registry_.get(); }
   ReloadHooks& reload_hooks() override { return reload_hooks_; }
 
  private:

@@ -32,7 +32,7 @@ ROOMS = {
     "src/http": ["tcsync/handler.h", "tcsync/http_message.h", "tcsync/log.h", "tcsync/storage.h",
                  "tcsync/uuid.h", "base/", "metrics/", "sync/"],
     "src/listener": ["tcsync/handler.h", "tcsync/http_message.h", "tcsync/listener.h",
-                     "tcsync/log.h", "tcsync/options.h", "base/", "http/"],
+                     "tcsync/log.h", "tcsync/options.h", "base/", "http/", "metrics/"],
     "src/metrics": ["tcsync/log.h", "tcsync/storage.h", "tcsync/storage_administration.h", "base/"],
     "src/server": ["tcsync.h"],
     "src/storage/memory": ["tcsync/storage.h", "tcsync/uuid.h", "base/"],
