@@ -254,7 +254,15 @@ TCSYNC_API tcsync_code tcsync_config_set_from_environment(tcsync_config *config,
 
 /* Receives one message: `message_size` bytes of UTF-8 in one line, with a NUL behind them, borrowed
  * for the call. Called from the library's threads, from several at once. It must not block for long,
- * must not call this library and must not throw. */
+ * must not call this library and must not throw.
+ * A message about a request begins with fields for programs, then has ": " and the sentence for
+ * people, as in
+ *   status=429 reason=client-rate endpoint=add-version client=client-1a2b3c4d5e6f: This client ...
+ * A field is NAME=VALUE, the name of lower-case letters and underscores, the value of printable
+ * characters without a space; one space is between fields. Fields may be missing, and more may come:
+ *   status    of HTTP            endpoint  of the protocol    version  a version ID
+ *   reason    of a refusal       client    its pseudonym, or its ID with the option log-client-ids
+ *   source    the network address that a limit refused */
 typedef void (*tcsync_log_function)(void *user_data, int level, const char *message,
                                     size_t message_size);
 

@@ -1,7 +1,19 @@
 // How the engine tells its host what happened: one function that the host provides.
 //
 // The engine opens no log file and writes to no stream by itself. Messages are one line of plain
-// text, say what was wrong, with which value and what to do, and never contain a secret.
+// text, say what was wrong, with which value and what to do, and never contain a secret or a token.
+// Clients appear by their pseudonyms, unless the option log-client-ids says otherwise.
+//
+// A message about a request begins with fields for programs, then has a colon, a space and the
+// sentence for people:
+//
+//   status=429 reason=client-rate endpoint=add-version client=client-1a2b3c4d5e6f: This client ...
+//
+// A field is NAME=VALUE: the name of lower-case letters and underscores, the value of printable
+// characters without a space. One space is between fields. The fields so far, in this order, each
+// of which may be missing: `status` (of HTTP), `reason` (of a refusal; src/access/refusal.cc lists
+// them), `endpoint`, `client`, `version`, `source` (the network address that a limit refused, and
+// nothing else). More may come; their meaning stays.
 #ifndef TCSYNC_LOG_H_
 #define TCSYNC_LOG_H_
 

@@ -43,6 +43,9 @@ struct ClientSummary {
   uint64_t snapshot_bytes = 0;
   std::vector<ReplicaAhead> replicas_ahead;  // a few of them, the latest seen first
   bool may_carry_on = false;                 // LetReplicaCarryOn is in force
+  // What is wrong with the client's records, so that nothing but its ID can be told here; empty
+  // when they can be read. VerifyChain says more.
+  std::string problem = {};
 
   uint64_t version_count() const { return latest_number + 1 - first_number; }
 };
@@ -104,12 +107,18 @@ struct Invite {
   uint64_t uses_max = 0;             // clients that it may create; 0: any number
   uint64_t uses = 0;
 };
+// Whether the invite may create a client.
+inline bool MayCreateClient(const Invite& invite, int64_t now_unix_seconds) {
+  return (invite.expires_unix_seconds == 0 || now_unix_seconds < invite.expires_unix_seconds) &&
+         (invite.uses_max == 0 || invite.uses < invite.uses_max);
+}
 struct AccessRecords {
   std::vector<Ban> bans;
   std::vector<ClientToken> tokens;
   std::vector<Invite> invites;
 };
-// One change: the record to keep, or the key of the one to remove.
+// One change: the record to keep, or the key of the one to remove. An invite that is here already
+// keeps the uses that were counted, if they are more.
 struct RemoveBan {
   Uuid client_id;
 };
@@ -127,8 +136,8 @@ struct ChainReport {
   uint64_t bytes = 0;  // read and found intact, segments and snapshot
   std::vector<std::string>
       problems;  // sentences; empty: linear, complete, intact, snapshot reachable
-  // The client has no snapshot and its first versions are gone, so that a new computer could not
-  // start. Also among the problems.
+  // The client has no snapshot to go on from and its first versions are not here, so that a new
+  // computer could not start. Also among the problems.
   bool new_replica_cannot_start = false;
 };
 
@@ -199,12 +208,17 @@ class StorageAdministration {
 
   // While `allow`, a replica at a version that is not here is taken for the one that knows more: it
   // is told that it is up to date, and its next append, whatever its parent, is accepted once. What
-  // was here before that append is then removed, and the allowance ends. False: no such client.
+  // was here before that append is then removed, and the allowance ends. An empty replica, which is
+  // at the nil version, knows nothing and never carries on. False: no such client.
   virtual absl::StatusOr<bool> LetReplicaCarryOn(const Uuid& client_id, bool allow) = 0;
 
   virtual absl::StatusOr<AccessRecords> ReadAccessRecords() = 0;
   // Durable when it returns. Removing what is not there is fine.
   virtual absl::Status ChangeAccess(const AccessChange& change) = 0;
+
+  // 32 random bytes, the same for the whole life of the stored data: the key with which a log turns
+  // client IDs into pseudonyms. Made and durable at the first call.
+  virtual absl::StatusOr<std::string> PseudonymKey() = 0;
 
   virtual absl::StatusOr<StorageStats> ReadStats() = 0;
 

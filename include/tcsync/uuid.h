@@ -42,6 +42,9 @@ class Uuid {
   // in the chain without an index (docs/storage-format.md). `number` must be below 2^48.
   static Uuid RandomWithNumber(uint64_t number);
 
+  // Whether RandomWithNumber may have made it: its form is that of version 8.
+  bool MayHaveNumber() const { return bytes_[6] >> 4 == 8; }
+
   // The first 48 bits, which mean something only in an ID that RandomWithNumber made: a hint.
   uint64_t NumberHint() const;
 

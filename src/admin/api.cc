@@ -2,11 +2,14 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 namespace tcsync::admin {
 
 Api::Api(Dependencies dependencies) : dependencies_(std::move(dependencies)) {}
 
-absl::StatusOr<StorageAdministration*> Api::Administration() const {
+absl::StatusOr<StorageAdministration*> Api::Begin(const Call& call) const {
+  if (const absl::Status status = call.fields.Check(); !status.ok()) return status;
   if (dependencies_.storage == nullptr) {
     return absl::FailedPreconditionError("No data directory is open, which this needs.");
   }
@@ -16,5 +19,16 @@ absl::StatusOr<StorageAdministration*> Api::Administration() const {
   }
   return administration;
 }
+
+Json Api::PseudonymOf(const Uuid& client_id) const {
+  if (dependencies_.client_name == nullptr) return nullptr;
+  return dependencies_.client_name(client_id);
+}
+
+std::string Api::NameInLog(const Uuid& client_id) {
+  return absl::StrCat("client ", client_id.ToString());
+}
+
+int64_t Api::NowSeconds() const { return absl::ToUnixSeconds(dependencies_.clock->Now()); }
 
 }  // namespace tcsync::admin

@@ -1,10 +1,13 @@
-// What each request of the administration API does. The members are in the files that their names
-// begin with: clients_api.cc, access_api.cc, transfer_api.cc, upkeep_api.cc.
+// What each request of the administration API does, in files by subject: clients_api.cc,
+// access_api.cc, transfer_api.cc, maintenance_api.cc, upkeep_api.cc.
 #ifndef TCSYNC_SRC_ADMIN_API_H_
 #define TCSYNC_SRC_ADMIN_API_H_
 
 #include <string>
 
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "admin/answer.h"
 #include "admin/dependencies.h"
 #include "admin/fields.h"
 #include "admin/jobs.h"
@@ -26,16 +29,56 @@ class Api {
  public:
   explicit Api(Dependencies dependencies);
 
+  http::Response ListClients(Call& call);
+  http::Response ShowClient(Call& call);
+  http::Response DeleteClient(Call& call);
+  http::Response AllowCarryOn(Call& call);
+  http::Response DisallowCarryOn(Call& call);
+
+  http::Response ListBans(Call& call);
+  http::Response Ban(Call& call);
+  http::Response Unban(Call& call);
+  http::Response ResetToken(Call& call);
+  http::Response ClearToken(Call& call);
+  http::Response ListInvites(Call& call);
+  http::Response CreateInvite(Call& call);
+  http::Response RevokeInvite(Call& call);
+
+  http::Response Export(Call& call);
+  http::Response Import(Call& call);
+
   http::Response Stats(Call& call);
+  http::Response Verify(Call& call);
+  http::Response VerifyFiles(Call& call);
+  http::Response Prune(Call& call);
+  http::Response ListBackups(Call& call);
+  http::Response MakeBackup(Call& call);
+  http::Response Restore(Call& call);
   http::Response ListJobs(Call& call);
   http::Response ShowJob(Call& call);
   http::Response CancelJob(Call& call);
   http::Response Reload(Call& call);
 
  private:
-  // The storage's administration; kFailedPrecondition when no data directory is open, and
-  // kUnimplemented when the backend has none.
-  absl::StatusOr<StorageAdministration*> Administration() const;
+  // Call this when all parameters have been asked for: the storage's administration, or why the
+  // request cannot go on. kInvalidArgument for the parameters, kFailedPrecondition when no data
+  // directory is open, kUnimplemented when the backend has no administration.
+  absl::StatusOr<StorageAdministration*> Begin(const Call& call) const;
+
+  http::Response SetCarryOn(Call& call, bool allow);
+  // Keeps a change and lets it take effect.
+  absl::Status ChangeAccess(StorageAdministration& administration, const AccessChange& change);
+  http::Response StartJob(absl::string_view kind, Jobs::Work work);
+
+  // What the log calls the client, for people to find it there; null where nobody knows.
+  Json PseudonymOf(const Uuid& client_id) const;
+  // For log lines, in the form in which the log itself puts a pseudonym in its place.
+  static std::string NameInLog(const Uuid& client_id);
+  int64_t NowSeconds() const;
+  template <typename... Parts>
+  void Log(const Parts&... parts) const {
+    dependencies_.logger.Log(LogLevel::kInfo, "administration: ", parts...);
+  }
 
   const Dependencies dependencies_;
   Jobs jobs_;  // the last member: its work uses the others

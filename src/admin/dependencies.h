@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "sync/retention.h"
 #include "tcsync/log.h"
 #include "tcsync/storage.h"
 #include "tcsync/storage_administration.h"
@@ -39,8 +40,9 @@ struct Dependencies {
   std::function<absl::Status()> refresh_access;
   // Reads anew what is in files, such as certificates.
   std::function<absl::Status()> reload;
-  // The name of a client in the log.
+  // The pseudonym of a client, as the log has it.
   std::function<std::string(const Uuid&)> client_name;
+  RetentionPolicy retention;
   uint64_t body_bytes_max = 0;  // of a request
   const Clock* clock = nullptr;
   Logger logger;

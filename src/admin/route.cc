@@ -23,11 +23,36 @@ struct Row {
   http::Response (Api::*answer)(Call&);
   BodyKind body_kind = BodyKind::kFields;
 };
+// clang-format off
 constexpr Row kRows[] = {
-    {"GET", "stats", &Api::Stats},     {"GET", "jobs", &Api::ListJobs},
-    {"GET", "jobs/ID", &Api::ShowJob}, {"POST", "jobs/ID/cancel", &Api::CancelJob},
+    {"GET", "clients", &Api::ListClients},
+    {"GET", "clients/CLIENT", &Api::ShowClient},
+    {"DELETE", "clients/CLIENT", &Api::DeleteClient},
+    {"POST", "clients/CLIENT/ban", &Api::Ban},
+    {"POST", "clients/CLIENT/unban", &Api::Unban},
+    {"POST", "clients/CLIENT/reset-token", &Api::ResetToken},
+    {"POST", "clients/CLIENT/clear-token", &Api::ClearToken},
+    {"POST", "clients/CLIENT/allow-carry-on", &Api::AllowCarryOn},
+    {"POST", "clients/CLIENT/disallow-carry-on", &Api::DisallowCarryOn},
+    {"GET", "clients/CLIENT/export", &Api::Export},
+    {"POST", "import", &Api::Import, BodyKind::kLines},
+    {"GET", "bans", &Api::ListBans},
+    {"GET", "invites", &Api::ListInvites},
+    {"POST", "invites", &Api::CreateInvite},
+    {"DELETE", "invites/ID", &Api::RevokeInvite},
+    {"GET", "stats", &Api::Stats},
+    {"POST", "verify", &Api::Verify},
+    {"POST", "verify/files", &Api::VerifyFiles},
+    {"POST", "prune", &Api::Prune},
+    {"GET", "backups", &Api::ListBackups},
+    {"POST", "backups", &Api::MakeBackup},
+    {"POST", "restore", &Api::Restore},
+    {"GET", "jobs", &Api::ListJobs},
+    {"GET", "jobs/ID", &Api::ShowJob},
+    {"POST", "jobs/ID/cancel", &Api::CancelJob},
     {"POST", "reload", &Api::Reload},
 };
+// clang-format on
 
 // What `path` names when it has the form of `pattern`.
 struct Match {

@@ -24,8 +24,7 @@ uint64_t JobNumber(const std::string& id) {
 }  // namespace
 
 http::Response Api::Stats(Call& call) {
-  if (const absl::Status status = call.fields.Check(); !status.ok()) return AnswerForStatus(status);
-  const absl::StatusOr<StorageAdministration*> administration = Administration();
+  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
   if (!administration.ok()) return AnswerForStatus(administration.status());
   const absl::StatusOr<StorageStats> stats = (*administration)->ReadStats();
   if (!stats.ok()) return AnswerForStatus(stats.status());

@@ -14,6 +14,10 @@ class Clock {
 
   // The operating system's clock; lives as long as the process.
   static const Clock& System();
+
+  // One that never steps, whatever is done to the time of day: only differences of its times mean
+  // something. Lives as long as the process.
+  static const Clock& Steady();
 };
 
 }  // namespace tcsync

@@ -50,6 +50,13 @@ inline constexpr size_t kGatheredResponseBytesMax = 64 * 1024;
 // response.
 inline constexpr int64_t kLingerTimeoutMs = 2'000;
 
+// Token buckets of one kind (client IDs, addresses, new clients of an address). One is in memory
+// only until its tokens have come back, so there are about (requests in a second) / (tokens in a
+// second) of them: at 50,000 requests a second, all by strangers, and the default of 100 tokens a
+// second, 500. This many are 24 bytes each in hash tables that are at least 7/16 full: 2 MiB for each
+// of the three kinds.
+inline constexpr size_t kRateBucketsMax = 32 * 1024;
+
 // Connections beyond connections_max that may exist for being told 503, as far as open files allow
 // (a derived connections_max leaves them 1/5); more are closed without a word. Each stays until its
 // client has read the answer and closed, so over a network with 50 ms there and back, a thousand of
@@ -86,6 +93,32 @@ inline constexpr size_t kInlineBytesMax = 16 * 1024;
 // Values from this size on go to blob files, so that compaction does not rewrite them. No record
 // with an inline segment gets there.
 inline constexpr uint64_t kBlobBytesMin = kInlineBytesMax + 1024;
+
+// What a check of one client tells of what it found. A client that is damaged as a whole would have
+// a sentence for each version, and nobody reads more than the first ones.
+inline constexpr size_t kChainProblemsMax = 100;
+
+// Replicas that are at versions which the server does not have, of one client: more computers than a
+// person has, and few enough to show.
+inline constexpr size_t kReplicasAheadMax = 8;
+
+// Notes of where replicas ended their syncs, one for each client and day, that are kept in memory
+// so that the next one which says the same costs nothing; about 3 MB. With more clients at a time,
+// notes are written again and again.
+inline constexpr size_t kSeenNotesMax = 32 * 1024;
+
+// Clients with replicas ahead that are kept in memory until they are written, within a minute.
+inline constexpr size_t kAheadNotesMax = 1024;
+
+// Notes of which the version must be looked up on the disk first. Replicas end their syncs at the
+// latest version, so they are very rare.
+inline constexpr size_t kUnresolvedNotesMax = 1024;
+
+// How long what was noted of replicas stays in memory before it is written.
+inline constexpr int64_t kNotesFlushMs = 60'000;
+
+// Versions that are removed in one write, which other writes wait for.
+inline constexpr uint64_t kRemovedVersionsPerWrite = 1024;
 
 // Told to a client that met a moment's crowding. A batch takes milliseconds; a second is plenty.
 inline constexpr int kRetryAfterSeconds = 1;

@@ -1,10 +1,8 @@
 #include "tcsync/uuid.h"
 
-#include <sys/random.h>
-#include <unistd.h>
-
-#include <cstdlib>
 #include <cstring>
+
+#include "base/random.h"
 
 namespace tcsync {
 namespace {
@@ -22,10 +20,9 @@ constexpr int HexValue(char c) {
   return -1;
 }
 
-std::array<uint8_t, Uuid::kBytes> RandomBytes() {
+std::array<uint8_t, Uuid::kBytes> RandomUuidBytes() {
   std::array<uint8_t, Uuid::kBytes> bytes;
-  // getentropy exists on Linux and macOS, needs no state of ours, and survives fork.
-  if (getentropy(bytes.data(), bytes.size()) != 0) std::abort();
+  FillWithRandom(bytes.data(), bytes.size());
   return bytes;
 }
 
@@ -61,13 +58,13 @@ Uuid Uuid::FromBytes(const char* bytes) {
 }
 
 Uuid Uuid::Random() {
-  auto bytes = RandomBytes();
+  auto bytes = RandomUuidBytes();
   SetVersionAndVariant(4, bytes);
   return Uuid(bytes);
 }
 
 Uuid Uuid::RandomWithNumber(uint64_t number) {
-  auto bytes = RandomBytes();
+  auto bytes = RandomUuidBytes();
   for (size_t i = 0; i < 6; ++i) bytes[i] = static_cast<uint8_t>(number >> (40 - 8 * i));
   SetVersionAndVariant(8, bytes);
   return Uuid(bytes);

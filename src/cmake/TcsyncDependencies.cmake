@@ -20,6 +20,9 @@ if(TCSYNC_SERVER)
   find_package(ZLIB REQUIRED)
   find_package(spdlog REQUIRED)
   find_package(CLI11 REQUIRED)
+  # With the flags of the package: cpp-httplib's macros change the layout of its classes, and so must
+  # be those that its library was compiled with.
+  pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib>=0.11)
   find_package(nlohmann_json 3.11 REQUIRED)
 endif()
 

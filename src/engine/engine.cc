@@ -6,24 +6,39 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "access/access_control.h"
+#include "access/access_table.h"
+#include "access/client_names.h"
 #include "admin/admin_handler.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "engine/observation.h"
+#include "http/refusal_counters.h"
 #include "http/sync_handler.h"
 #include "metrics/registry.h"
 #include "storage/memory/memory_storage.h"
+#include "storage/rocksdb/backups.h"
 #include "storage/rocksdb/rocksdb_storage.h"
+#include "sync/retention.h"
 #include "sync/sync_service.h"
 
 namespace tcsync {
 namespace {
 
+RetentionPolicy RetentionPolicyOf(const Options& options) {
+  return {.retention_days = options.retention_days,
+          .retention_versions = static_cast<uint64_t>(options.retention_versions),
+          .replica_seen_days = options.replica_seen_days,
+          .idle_client_days = options.idle_client_days};
+}
+
 class ComposedEngine final : public Engine {
  public:
-  ComposedEngine(const Options& options, std::unique_ptr<metrics::Registry> registry,
-                 std::unique_ptr<Storage> storage, const Logger& logger)
-      : ComposedEngine(options, Limits(options), std::move(registry), std::move(storage), logger) {}
+  ComposedEngine(const Options& options, const access::AccessPolicy& access_policy,
+                 std::unique_ptr<metrics::Registry> registry, std::unique_ptr<Storage> storage,
+                 std::shared_ptr<access::ClientNames> names, const Logger& logger)
+      : ComposedEngine(options, Limits(options), access_policy, std::move(registry),
+                       std::move(storage), std::move(names), logger) {}
 
   // Administration's jobs and the observation use storage. The callbacks of storage's last writes
   // use the service and the handler, so storage, which they were made from, is nevertheless the
@@ -34,6 +49,23 @@ class ComposedEngine final : public Engine {
     storage_.reset();
   }
 
+  // Reads what storage keeps of who is admitted, before the first request. Blocks.
+  absl::Status LoadAccess() {
+    StorageAdministration* const administration = storage_->administration();
+    if (administration == nullptr) return absl::OkStatus();
+    const absl::StatusOr<std::string> key = administration->PseudonymKey();
+    if (!key.ok()) return key.status();
+    if (const absl::Status status = names_->SetKey(*key); !status.ok()) return status;
+    if (const absl::Status status = access_table_.Refresh(*administration); !status.ok()) {
+      return status;
+    }
+    // A figure that cannot be had now is had later.
+    if (const auto stats = administration->ReadStats(); stats.ok()) {
+      access_control_.UpdateUsage(*stats);
+    }
+    return absl::OkStatus();
+  }
+
   http::Handler& handler() override { return observation_.clients_handler(); }
   http::Handler* administration() override { return administration_.get(); }
   http::Handler* metrics() override { return &observation_.metrics_handler(); }
@@ -41,11 +73,17 @@ class ComposedEngine final : public Engine {
   ReloadHooks& reload_hooks() override { return reload_hooks_; }
 
  private:
+  // After a change, which only a storage that has an administration can have had.
+  absl::Status RefreshAccess() { return access_table_.Refresh(*storage_->administration()); }
+
   ComposedEngine(const Options& options, const Limits& limits,
+                 const access::AccessPolicy& access_policy,
                  std::unique_ptr<metrics::Registry> registry, std::unique_ptr<Storage> storage,
-                 const Logger& logger)
+                 std::shared_ptr<access::ClientNames> names, const Logger& logger)
       : registry_(std::move(registry)),
         storage_(std::move(storage)),
+        names_(std::move(names)),
+        access_control_(access_table_, access_policy, Clock::System(), Clock::Steady()),
         service_(
             *storage_, Clock::System(),
             {.allow_client_ids = options.allow_client_ids,
@@ -53,25 +91,30 @@ class ComposedEngine final : public Engine {
              .limits = {.bytes_max = static_cast<uint64_t>(options.client_bytes_max),
                         .versions_max = static_cast<uint64_t>(options.client_versions_max)},
              .snapshots = {.versions = options.snapshot_versions, .days = options.snapshot_days}}),
-        handler_(service_,
+        handler_(service_, access_control_, names_,
                  {.base_path = options.base_path,
                   .body_bytes_max = limits.body_bytes_max,
-                  .bodies_in_flight_bytes_max = limits.bodies_in_flight_bytes_max},
+                  .bodies_in_flight_bytes_max = limits.bodies_in_flight_bytes_max,
+                  .refusal_observer = http::CountRefusals(*registry_)},
                  logger),
         observation_(options, limits, *registry_, *storage_, handler_, logger),
-        administration_(std::make_unique<admin::AdminHandler>(
-            admin::Dependencies{.storage = storage_.get(),
-                                .offline = {},
-                                .refresh_access = nullptr,
-                                .reload = [this] { return reload_hooks_.Run(); },
-                                .client_name = nullptr,
-                                .body_bytes_max = AdminBodyBytesMax(limits.body_bytes_max),
-                                .clock = &Clock::System(),
-                                .logger = logger})) {}
+        administration_(std::make_unique<admin::AdminHandler>(admin::Dependencies{
+            .storage = storage_.get(),
+            .offline = {.list_backups = &ListBackups, .restore = nullptr},
+            .refresh_access = [this] { return RefreshAccess(); },
+            .reload = [this] { return reload_hooks_.Run(); },
+            .client_name = [this](const Uuid& client_id) { return names_->PseudonymOf(client_id); },
+            .retention = RetentionPolicyOf(options),
+            .body_bytes_max = AdminBodyBytesMax(limits.body_bytes_max),
+            .clock = &Clock::System(),
+            .logger = logger})) {}
 
   ReloadHooks reload_hooks_;
   const std::unique_ptr<metrics::Registry> registry_;
   std::unique_ptr<Storage> storage_;
+  const std::shared_ptr<access::ClientNames> names_;
+  access::AccessTable access_table_;
+  access::AccessControl access_control_;
   SyncService service_;
   http::SyncHandler handler_;
   Observation observation_;
@@ -91,7 +134,8 @@ absl::Status CheckConsistency(const Options& options) {
     return absl::InvalidArgumentError(
         absl::StrCat("option base-path: '", options.base_path, "' is not a path like /tasks"));
   }
-  return absl::OkStatus();
+  // Before a data directory is touched.
+  return access::AccessPolicy::From(options).status();
 }
 
 absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const Options& options,
@@ -110,20 +154,39 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const Options& options,
                             logger);
 }
 
-std::unique_ptr<Engine> Compose(const Options& options, std::unique_ptr<metrics::Registry> registry,
-                                std::unique_ptr<Storage> storage, const Logger& logger) {
-  return std::make_unique<ComposedEngine>(options, std::move(registry), std::move(storage), logger);
+std::shared_ptr<access::ClientNames> MakeClientNames(const Options& options) {
+  return std::make_shared<access::ClientNames>(options.log_client_ids == "full"
+                                                   ? access::ClientNames::Style::kFull
+                                                   : access::ClientNames::Style::kPseudonym);
+}
+
+absl::StatusOr<std::unique_ptr<Engine>> Compose(const Options& options,
+                                                std::unique_ptr<metrics::Registry> registry,
+                                                std::unique_ptr<Storage> storage,
+                                                std::shared_ptr<access::ClientNames> names,
+                                                const Logger& logger) {
+  const absl::StatusOr<access::AccessPolicy> access_policy = access::AccessPolicy::From(options);
+  if (!access_policy.ok()) return access_policy.status();
+  if (options.invite_only && storage->administration() == nullptr) {
+    return absl::InvalidArgumentError(
+        "option invite-only: this storage keeps no invites, so that nobody could be created");
+  }
+  auto engine = std::make_unique<ComposedEngine>(options, *access_policy, std::move(registry),
+                                                 std::move(storage), std::move(names), logger);
+  if (const absl::Status status = engine->LoadAccess(); !status.ok()) return status;
+  return engine;
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(const Options& options, LogFunction log) {
-  const Logger logger(log, LogLevelOf(options));
   if (const absl::Status status = CheckConsistency(options); !status.ok()) return status;
+  const auto names = MakeClientNames(options);
+  const Logger logger(access::WithClientNames(std::move(log), names), LogLevelOf(options));
   auto registry = std::make_unique<metrics::Registry>();
   absl::StatusOr<std::unique_ptr<Storage>> storage = OpenStorage(options, *registry, logger);
   if (!storage.ok()) return storage.status();
-  return Compose(options, std::move(registry), std::move(*storage), logger);
+  return Compose(options, std::move(registry), std::move(*storage), names, logger);
 }
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWithStorage(const Options& options,
@@ -131,20 +194,27 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWithStorage(const Options& o
                                                                 LogFunction log) {
   if (const absl::Status status = CheckConsistency(options); !status.ok()) return status;
   if (storage == nullptr) return absl::InvalidArgumentError("the storage is null");
-  return Compose(options, std::make_unique<metrics::Registry>(), std::move(storage),
-                 Logger(std::move(log), LogLevelOf(options)));
+  const auto names = MakeClientNames(options);
+  const Logger logger(access::WithClientNames(std::move(log), names), LogLevelOf(options));
+  return Compose(options, std::make_unique<metrics::Registry>(), std::move(storage), names, logger);
 }
 
 std::unique_ptr<http::Handler> OfflineAdministration(const Options& options, LogFunction log) {
-  return std::make_unique<admin::AdminHandler>(
-      admin::Dependencies{.storage = nullptr,
-                          .offline = {},
-                          .refresh_access = nullptr,
-                          .reload = nullptr,
-                          .client_name = nullptr,
-                          .body_bytes_max = kAdminPageBytes,
-                          .clock = &Clock::System(),
-                          .logger = Logger(std::move(log), LogLevelOf(options))});
+  return std::make_unique<admin::AdminHandler>(admin::Dependencies{
+      .storage = nullptr,
+      .offline = {.list_backups = &ListBackups,
+                  .restore =
+                      [data_dir = options.data_dir](const std::string& directory,
+                                                    std::optional<uint32_t> backup_id) {
+                        return RestoreBackup(directory, backup_id, data_dir);
+                      }},
+      .refresh_access = nullptr,
+      .reload = nullptr,
+      .client_name = nullptr,
+      .retention = RetentionPolicyOf(options),
+      .body_bytes_max = kAdminPageBytes,
+      .clock = &Clock::System(),
+      .logger = Logger(std::move(log), LogLevelOf(options))});
 }
 
 }  // namespace tcsync

@@ -1,8 +1,14 @@
 #include "http/route.h"
 
+#include <vector>
+
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "access/token.h"
 
 namespace tcsync::http {
 namespace {
@@ -24,6 +30,18 @@ constexpr EndpointPath kPaths[] = {
     {"/", Endpoint::kIndex, false},
     {"", Endpoint::kIndex, false},
 };
+
+constexpr absl::string_view kTokenPrefix = "/i/";
+
+// Whether as many hexadecimal digits follow each other as do in no UUID: a half of a token.
+bool HasTokenDigits(absl::string_view text) {
+  size_t digits = 0;
+  for (const char c : text) {
+    digits = absl::ascii_isxdigit(c) ? digits + 1 : 0;
+    if (digits == access::kTokenLength / 2) return true;
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -104,18 +122,42 @@ std::string NormalizeBasePath(absl::string_view base_path) {
 std::optional<Route> ParseTarget(absl::string_view base_path, absl::string_view target) {
   absl::string_view path = PathOf(target);
   if (!absl::ConsumePrefix(&path, base_path)) return std::nullopt;
+  Route route;
+  if (absl::ConsumePrefix(&path, kTokenPrefix)) {
+    const absl::string_view token = path.substr(0, path.find('/'));
+    if (!access::IsToken(token)) return std::nullopt;
+    route.token = access::DigestOf(token);
+    path.remove_prefix(token.size());
+  }
   for (const EndpointPath& known : kPaths) {
+    route.endpoint = known.endpoint;
     if (!known.names_version) {
-      if (path == known.path) return Route{.endpoint = known.endpoint, .version_id = {}};
+      if (path == known.path) return route;
       continue;
     }
     absl::string_view version = path;
     if (!absl::ConsumePrefix(&version, known.path)) continue;
     const std::optional<Uuid> version_id = Uuid::Parse(version);
     if (!version_id) return std::nullopt;
-    return Route{.endpoint = known.endpoint, .version_id = *version_id};
+    route.version_id = *version_id;
+    return route;
   }
   return std::nullopt;
+}
+
+std::string PathForPeople(absl::string_view target) {
+  std::vector<absl::string_view> segments = absl::StrSplit(PathOf(target), '/');
+  absl::string_view previous;
+  for (absl::string_view& segment : segments) {
+    const bool follows_token_prefix = absl::EqualsIgnoreCase(previous, "i");
+    previous = segment;
+    if (Uuid::Parse(segment)) {
+      segment = "(UUID)";
+    } else if ((follows_token_prefix && !segment.empty()) || HasTokenDigits(segment)) {
+      segment = "(token)";
+    }
+  }
+  return absl::StrJoin(segments, "/");
 }
 
 }  // namespace tcsync::http

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "tcsync/storage.h"
 #include "tcsync/uuid.h"
 
 namespace tcsync::http {
@@ -15,6 +16,8 @@ enum class Endpoint { kIndex, kAddVersion, kGetChildVersion, kAddSnapshot, kGetS
 struct Route {
   Endpoint endpoint = Endpoint::kIndex;
   Uuid version_id;  // the parent or the snapshot's version, for the endpoints that name one
+  // Of the token in a path that begins with /i/TOKEN. The token itself goes no further than here.
+  std::optional<TokenDigest> token = std::nullopt;
 };
 
 // The endpoint as the log names it, such as "add-version".
@@ -42,9 +45,14 @@ std::optional<Endpoint> EndpointLike(absl::string_view target);
 // The base path as routes need it: "" or "/some/path", without a slash at its end.
 std::string NormalizeBasePath(absl::string_view base_path);
 
-// nullopt for a path that is not the protocol's, or whose UUID does not parse. `target` may be in
-// absolute form, and its query is ignored. `base_path` is normalized.
+// nullopt for a path that is not the protocol's, or whose UUID or token does not parse. `target`
+// may be in absolute form, and its query is ignored. `base_path` is normalized.
 std::optional<Route> ParseTarget(absl::string_view base_path, absl::string_view target);
+
+// The path of a target for people and logs, without what somebody could use who reads it there:
+// "(token)" stands for what follows /i/ and for anything that could be a part of a token, "(UUID)"
+// for a UUID, which may be a client ID.
+std::string PathForPeople(absl::string_view target);
 
 }  // namespace tcsync::http
 

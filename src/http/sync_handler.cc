@@ -4,16 +4,20 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
+#include "base/log_fields.h"
 #include "base/version.h"
 #include "http/body_collector.h"
 #include "http/pending_request.h"
 
 namespace tcsync::http {
+
+using access::Refusal;
+using access::RefusalReason;
+
 namespace {
 
 // The media type of a Content-Type, without its parameters.
@@ -71,7 +75,8 @@ class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
     if (std::optional<Response> refusal = Refusal(body_.Finish())) return done(std::move(*refusal));
     std::string body = body_.TakeBody();
     if (body.empty()) {
-      return done(handler_.RefuseCall(call_, 400, "The request body is empty."));
+      return done(
+          handler_.RefuseCall(call_, {RefusalReason::kBadRequest, "The request body is empty."}));
     }
     ByteCharge charge = body_.TakeCharge();
     if (call_.route.endpoint == Endpoint::kAddVersion) {
@@ -94,9 +99,9 @@ class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
         break;
     }
     return handler_.RefuseCall(
-        call_, 400,
-        "The request body is damaged or cut short: it does not decode as its "
-        "Content-Encoding says.");
+        call_, {RefusalReason::kBadRequest,
+                "The request body is damaged or cut short: it does not decode as its "
+                "Content-Encoding says."});
   }
 
   SyncHandler& handler_;
@@ -104,58 +109,71 @@ class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
   BodyCollector body_;
 };
 
-SyncHandler::SyncHandler(SyncService& service, const SyncHandlerOptions& options, Logger logger)
+SyncHandler::SyncHandler(SyncService& service, access::AccessControl& access,
+                         std::shared_ptr<const access::ClientNames> names,
+                         const SyncHandlerOptions& options, Logger logger)
     : service_(service),
+      access_(access),
+      names_(names),
       base_path_(NormalizeBasePath(options.base_path)),
       body_bytes_max_(options.body_bytes_max),
       budget_(std::make_shared<ByteBudget>(options.bodies_in_flight_bytes_max)),
-      logger_(std::move(logger)) {}
+      logger_(logger),
+      refuser_(std::move(logger), std::move(names), options.refusal_observer) {}
 
 std::variant<Response, PendingRequest> SyncHandler::Begin(const RequestHead& head) {
   const std::optional<Route> route = ParseTarget(base_path_, head.target);
   if (!route) {
-    return Refuse(404, absl::StrCat("There is nothing at ", head.target,
-                                    ": check the path of the server's URL in your configuration."));
+    return Refuse(RefusalReason::kNoSuchPath,
+                  absl::StrCat("There is nothing at ", PathForPeople(head.target),
+                               ": check the path of the server's URL in your configuration."));
   }
   const absl::string_view method = MethodOf(route->endpoint);
   if (head.method != method) {
-    Response response = Refuse(405, absl::StrCat("The method for ", head.target, " is ", method,
-                                                 ", not ", head.method, "."));
+    Response response =
+        Refuse(RefusalReason::kMethod, absl::StrCat("The method for ", PathForPeople(head.target),
+                                                    " is ", method, ", not ", head.method, "."));
     response.headers.push_back({"Allow", std::string(method)});
     return response;
   }
-  Call call{.route = *route, .client_id = {}};
+  Call call{.route = *route, .visitor = {}};
   if (route->endpoint == Endpoint::kIndex) {
     return PendingRequest(std::make_unique<BodilessRequest>(*this, call));
   }
 
   if (head.CountOf("X-Client-Id") > 1) {
-    return Refuse(400, "There are several X-Client-Id headers; there must be one.");
+    return Refuse(RefusalReason::kBadRequest,
+                  "There are several X-Client-Id headers; there must be one.");
   }
   const absl::string_view client_id_text = head.Header("X-Client-Id");
   const std::optional<Uuid> client_id = Uuid::Parse(client_id_text);
   if (!client_id) {
     // Not repeated: whoever mixes up client ID and secret must not find the secret in a log.
-    return Refuse(400, client_id_text.empty()
-                           ? std::string("The X-Client-Id header is missing.")
-                           : absl::StrCat("The X-Client-Id header, of ", client_id_text.size(),
-                                          " bytes, is not a UUID like "
-                                          "123e4567-e89b-42d3-a456-426614174000."));
+    return Refuse(RefusalReason::kBadRequest,
+                  client_id_text.empty()
+                      ? std::string("The X-Client-Id header is missing.")
+                      : absl::StrCat("The X-Client-Id header, of ", client_id_text.size(),
+                                     " bytes, is not a UUID like "
+                                     "123e4567-e89b-42d3-a456-426614174000."));
   }
-  call.client_id = *client_id;
-  if (!service_.Admits(call.client_id)) {
-    return RefuseCall(call, 403, "This server does not serve this client ID.");
+  call.visitor = {.client_id = *client_id, .token = route->token, .source = access_.SourceOf(head)};
+  if (!service_.Admits(*client_id)) {
+    return RefuseCall(call, {.reason = RefusalReason::kNotAllowed,
+                             .sentence = "This server does not serve this client ID.",
+                             .operator_note = "It is not among those of allow-client-id."});
   }
   const absl::string_view media_type = RequestMediaTypeOf(route->endpoint);
-  if (media_type.empty()) {
-    return PendingRequest(std::make_unique<BodilessRequest>(*this, call));
+  const bool writes = !media_type.empty();
+  if (const std::optional<Refusal> refusal = access_.RefusalOf(call.visitor, writes)) {
+    return RefuseCall(call, *refusal);
   }
+  if (!writes) return PendingRequest(std::make_unique<BodilessRequest>(*this, call));
 
   const absl::string_view content_type = head.Header("Content-Type");
   if (!HasMediaType(content_type, media_type)) {
     return RefuseCall(
-        call, 400,
-        absl::StrCat("The Content-Type is '", content_type, "', not '", media_type, "'."));
+        call, {RefusalReason::kBadRequest,
+               absl::StrCat("The Content-Type is '", content_type, "', not '", media_type, "'.")});
   }
   const absl::string_view content_encoding = head.Header("Content-Encoding");
   // Several fields are one list (RFC 9110, section 5.3), and several codings are not supported.
@@ -163,9 +181,9 @@ std::variant<Response, PendingRequest> SyncHandler::Begin(const RequestHead& hea
       head.CountOf("Content-Encoding") > 1 ? std::nullopt : ParseContentCoding(content_encoding);
   if (!coding) {
     Response response =
-        RefuseCall(call, 415,
-                   absl::StrCat("The Content-Encoding '", content_encoding,
-                                "' is not supported; gzip, deflate and identity are."));
+        RefuseCall(call, {RefusalReason::kContentCoding,
+                          absl::StrCat("The Content-Encoding '", content_encoding,
+                                       "' is not supported; gzip, deflate and identity are.")});
     response.headers.push_back({"Accept-Encoding", "gzip, deflate"});
     return response;
   }
@@ -183,7 +201,7 @@ Response SyncHandler::Index() const {
 
 void SyncHandler::GetChildVersion(const Call& call, ResponseCallback done) {
   service_.GetChildVersion(
-      call.client_id, call.route.version_id,
+      call.client_id(), call.route.version_id,
       [this, call, done = std::move(done)](absl::StatusOr<GetChildVersionResult> result) mutable {
         done(AnswerChildVersion(call, std::move(result)));
       });
@@ -200,37 +218,51 @@ Response SyncHandler::AnswerChildVersion(const Call& call,
     return response;
   }
   if (const auto* gone = std::get_if<Gone>(&*result)) {
-    return RefuseCall(
-        call, 410,
-        absl::StrCat("This replica is at version ", call.route.version_id.ToString(),
-                     ", which this server does not have; the latest here is ",
-                     gone->latest_version_id.ToString(),
-                     ". The replica may have synced with another server, or this server may have "
-                     "been restored from a backup."));
+    return RefuseGone(call, gone->latest_version_id);
+  }
+  if (std::holds_alternative<NoSuchClient>(*result)) {
+    if (const std::optional<Refusal> refusal = access_.RefusalOfUnknown(call.visitor)) {
+      return RefuseCall(call, *refusal);
+    }
   }
   // Up to date, or no such client: the normal end of a sync, so no words.
   return Answer(call, EmptyResponse(404));
 }
 
 void SyncHandler::GetSnapshot(const Call& call, ResponseCallback done) {
-  service_.GetSnapshot(call.client_id, [this, call, done = std::move(done)](
-                                           absl::StatusOr<std::optional<Snapshot>> result) mutable {
-    if (!result.ok()) return done(RefuseFailed(call, result.status()));
-    if (!result->has_value()) return done(Answer(call, EmptyResponse(404)));
-    Response response = AnswerWithBody(call, kSnapshotMediaType, std::move((*result)->bytes));
-    if (response.status == 200) {
-      response.headers.push_back({"X-Version-Id", (*result)->version_id.ToString()});
-    }
-    done(std::move(response));
+  service_.GetSnapshot(
+      call.client_id(),
+      [this, call, done = std::move(done)](absl::StatusOr<std::optional<Snapshot>> result) mutable {
+        if (!result.ok()) return done(RefuseFailed(call, result.status()));
+        if (!result->has_value()) return AnswerNoSnapshot(call, std::move(done));
+        Response response = AnswerWithBody(call, kSnapshotMediaType, std::move((*result)->bytes));
+        if (response.status == 200) {
+          response.headers.push_back({"X-Version-Id", (*result)->version_id.ToString()});
+        }
+        done(std::move(response));
+      });
+}
+
+// A client that exists has no snapshot at first. One that does not, and could not, is told so: this
+// is the first thing that a new replica asks.
+void SyncHandler::AnswerNoSnapshot(const Call& call, ResponseCallback done) {
+  std::optional<Refusal> refusal = access_.RefusalOfUnknown(call.visitor);
+  if (!refusal) return done(Answer(call, EmptyResponse(404)));
+  service_.Knows(call.client_id(), [this, call, refusal = *std::move(refusal),
+                                    done = std::move(done)](absl::StatusOr<bool> known) mutable {
+    if (!known.ok()) return done(RefuseFailed(call, known.status()));
+    done(*known ? Answer(call, EmptyResponse(404)) : RefuseCall(call, refusal));
   });
 }
 
 void SyncHandler::AddVersion(const Call& call, std::string segment, ByteCharge charge,
                              ResponseCallback done) {
+  access::CreationPermit permit = access_.PermitCreation(call.visitor);
+  const ClientCreation creation{.allowed = permit.create_client(), .invite = permit.invite()};
   // The charge is kept until the outcome is known: until then storage has the bytes.
   service_.AddVersion(
-      call.client_id, call.route.version_id, std::move(segment),
-      [this, call, charge = std::move(charge),
+      call.client_id(), call.route.version_id, std::move(segment), creation,
+      [this, call, permit = std::move(permit), charge = std::move(charge),
        done = std::move(done)](absl::StatusOr<AddVersionResult> result) mutable {
         charge.Release();  // first: the client may send its next body as soon as it has the answer
         if (!result.ok()) return done(RefuseFailed(call, result.status()));
@@ -240,9 +272,13 @@ void SyncHandler::AddVersion(const Call& call, std::string segment, ByteCharge c
               {"X-Parent-Version-Id", conflict->latest_version_id.ToString()});
           return done(Answer(call, std::move(response)));
         }
-        if (std::holds_alternative<NoSuchClient>(*result)) return done(RefuseNoSuchClient(call));
+        if (std::holds_alternative<NoSuchClient>(*result)) {
+          return done(permit.refusal() ? RefuseCall(call, *permit.refusal())
+                                       : RefuseNoSuchClient(call));
+        }
         if (std::holds_alternative<OverLimit>(*result)) return done(RefuseOverLimit(call));
         const VersionAdded& added = std::get<VersionAdded>(*result);
+        if (added.created_client) permit.ClientWasCreated();
         Response response = EmptyResponse(200);
         response.headers.push_back({"X-Version-Id", added.version_id.ToString()});
         if (added.urgency != SnapshotUrgency::kNone) {
@@ -256,78 +292,105 @@ void SyncHandler::AddVersion(const Call& call, std::string segment, ByteCharge c
 
 void SyncHandler::AddSnapshot(const Call& call, std::string bytes, ByteCharge charge,
                               ResponseCallback done) {
-  service_.AddSnapshot(call.client_id, call.route.version_id, std::move(bytes),
-                       [this, call, charge = std::move(charge), done = std::move(done)](
-                           absl::StatusOr<StoreSnapshotOutcome> outcome) mutable {
-                         charge.Release();
-                         if (!outcome.ok()) return done(RefuseFailed(call, outcome.status()));
-                         if (*outcome == StoreSnapshotOutcome::kNoSuchClient)
-                           return done(RefuseNoSuchClient(call));
-                         if (*outcome == StoreSnapshotOutcome::kOverLimit)
-                           return done(RefuseOverLimit(call));
-                         // Also for one that is not kept: a replica would report the whole sync as
-                         // failed.
-                         done(Answer(call, EmptyResponse(200)));
-                       });
+  service_.AddSnapshot(
+      call.client_id(), call.route.version_id, std::move(bytes),
+      [this, call, charge = std::move(charge),
+       done = std::move(done)](absl::StatusOr<StoreSnapshotOutcome> outcome) mutable {
+        charge.Release();
+        if (!outcome.ok()) return done(RefuseFailed(call, outcome.status()));
+        switch (*outcome) {
+          case StoreSnapshotOutcome::kNoSuchClient: {
+            const std::optional<Refusal> refusal = access_.RefusalOfUnknown(call.visitor);
+            return done(refusal ? RefuseCall(call, *refusal) : RefuseNoSuchClient(call));
+          }
+          case StoreSnapshotOutcome::kOverLimit:
+            return done(RefuseOverLimit(call));
+          case StoreSnapshotOutcome::kStored:
+          case StoreSnapshotOutcome::kNotWanted:  // a replica would report the sync as failed
+            return done(Answer(call, EmptyResponse(200)));
+        }
+      });
 }
 
-void SyncHandler::LogRefusal(int status, absl::string_view sentence) const {
-  const LogLevel level = status == 500 || status == 507   ? LogLevel::kError
-                         : status == 410 || status == 503 ? LogLevel::kWarning
-                                                          : LogLevel::kInfo;
-  logger_.Log(level, status, " ", ReasonPhrase(status), ": ", absl::CHexEscape(sentence));
+Response SyncHandler::Refuse(RefusalReason reason, std::string sentence) {
+  return refuser_.Refuse({}, {.reason = reason, .sentence = std::move(sentence)});
 }
 
-Response SyncHandler::Refuse(int status, absl::string_view sentence) const {
-  LogRefusal(status, sentence);
-  return TextResponse(status, sentence);
+Response SyncHandler::RefuseCall(const Call& call, const Refusal& refusal) {
+  return refuser_.Refuse({.endpoint = call.route.endpoint, .client_id = call.client_id()}, refusal);
 }
 
-std::string SyncHandler::WithClientId(const Call& call, absl::string_view sentence) {
-  return absl::StrCat(sentence, " (client ID ", call.client_id.ToString(), ")");
+Response SyncHandler::RefuseNoSuchClient(const Call& call) {
+  return RefuseCall(call, {RefusalReason::kNoSuchClient,
+                           "This server has no such client, and creates none for it."});
 }
 
-Response SyncHandler::RefuseCall(const Call& call, int status, absl::string_view sentence) const {
-  return Refuse(status, WithClientId(call, sentence));
+Response SyncHandler::RefuseOverLimit(const Call& call) {
+  return RefuseCall(
+      call, {.reason = RefusalReason::kClientFull,
+             .sentence = "This client has as much stored as this server keeps for one client; "
+                         "nothing was stored, and what is stored can still be fetched.",
+             .operator_note = "Options client-bytes-max and client-versions-max are the limits."});
 }
 
-Response SyncHandler::RefuseNoSuchClient(const Call& call) const {
-  return RefuseCall(call, 404, "This server has no such client, and creates none for it.");
-}
-
-Response SyncHandler::RefuseOverLimit(const Call& call) const {
-  return RefuseCall(call, 507,
-                    "This client has as much stored as this server keeps for one client; nothing "
-                    "was stored.");
+Response SyncHandler::RefuseGone(const Call& call, const Uuid& latest_version_id) {
+  const Uuid& parent = call.route.version_id;
+  const std::string where = absl::StrCat("This replica is at version ", parent.ToString(),
+                                         ", which this server does not have; the latest here is ",
+                                         latest_version_id.ToString(), ". ");
+  if (!parent.MayHaveNumber() || !latest_version_id.MayHaveNumber()) {
+    return RefuseCall(
+        call,
+        {.reason = RefusalReason::kForeignVersion,
+         .sentence = absl::StrCat(
+             where,
+             "Another server has given out one of the two: check that the server's URL and "
+             "the client ID are the right ones. A history moves here by an export and import, "
+             "which the operator can do; a replica without changes of its own can be set up "
+             "anew.")});
+  }
+  if (parent.NumberHint() > latest_version_id.NumberHint()) {
+    return RefuseCall(
+        call, {.reason = RefusalReason::kReplicaAhead,
+               .sentence = absl::StrCat(
+                   where, "The replica is ahead, at number ", parent.NumberHint(), " of ",
+                   latest_version_id.NumberHint(),
+                   ": this server seems to have been restored from an older backup. The server's "
+                   "operator can let this replica carry on."),
+               .operator_note = "tcsync-server clients show lists the replicas that are ahead, and "
+                                "tcsync-server clients allow-carry-on lets one of them carry on."});
+  }
+  return RefuseCall(
+      call,
+      {.reason = RefusalReason::kVersionGone,
+       .sentence = absl::StrCat(
+           where, "It is number ", parent.NumberHint(), " of ", latest_version_id.NumberHint(),
+           ": either this server has removed versions that old since this replica last "
+           "synced, or the replica was at another server or another copy of this one. It has "
+           "to be set up anew from the snapshot.")});
 }
 
 Response SyncHandler::RefuseFailed(const Call& call, const absl::Status& status) {
   if (status.code() == absl::StatusCode::kUnavailable) return RefuseCrowded(call);
   // What the database said is for the operator; a client learns only what it can use.
-  logger_.Log(LogLevel::kError, "storage failed: ", absl::CHexEscape(status.ToString()));
-  if (status.code() == absl::StatusCode::kResourceExhausted) {
-    return RefuseCall(call, 507, "The server's disk is full; nothing was stored.");
-  }
-  return RefuseCall(call, 500, "The server failed to do this; its log says why.");
+  const bool is_full = status.code() == absl::StatusCode::kResourceExhausted;
+  return RefuseCall(call,
+                    {.reason = is_full ? RefusalReason::kDiskFull : RefusalReason::kStorageFailed,
+                     .sentence = is_full ? "The server's disk is full; nothing was stored."
+                                         : "The server failed to do this; its log says why.",
+                     .operator_note = absl::StrCat("Storage failed: ", status.ToString())});
 }
 
-Response SyncHandler::RefuseTooLarge(const Call& call) const {
-  return RefuseCall(call, 413,
-                    absl::StrCat("The request body is larger than ", body_bytes_max_, " bytes."));
+Response SyncHandler::RefuseTooLarge(const Call& call) {
+  return RefuseCall(call,
+                    {RefusalReason::kTooLarge,
+                     absl::StrCat("The request body is larger than ", body_bytes_max_, " bytes.")});
 }
 
 Response SyncHandler::RefuseCrowded(const Call& call) {
-  const std::string sentence =
-      WithClientId(call, "The server is too busy at the moment; try again shortly.");
-  // A line for each would keep a server that is too busy busy.
-  if (const std::optional<uint64_t> held_back = crowding_throttle_.Pass()) {
-    LogRefusal(503, *held_back == 0 ? sentence
-                                    : absl::StrCat(sentence, " And ", *held_back,
-                                                   " more since the last line."));
-  }
-  Response response = TextResponse(503, sentence);
-  response.headers.push_back({"Retry-After", absl::StrCat(kRetryAfterSeconds)});
-  return response;
+  return RefuseCall(call, {.reason = RefusalReason::kCrowded,
+                           .sentence = "The server is too busy at the moment; try again shortly.",
+                           .retry_after_seconds = kRetryAfterSeconds});
 }
 
 Response SyncHandler::AnswerWithBody(const Call& call, absl::string_view media_type,
@@ -343,8 +406,11 @@ Response SyncHandler::AnswerWithBody(const Call& call, absl::string_view media_t
 
 Response SyncHandler::Answer(const Call& call, Response response) const {
   if (logger_.Passes(LogLevel::kDebug)) {
-    logger_.Log(LogLevel::kDebug, response.status, " ", NameOf(call.route.endpoint), " ",
-                call.route.version_id.ToString(), " (client ID ", call.client_id.ToString(), ")");
+    logger_.Log(LogLevel::kDebug, WithLogFields({{"status", absl::StrCat(response.status)},
+                                                 {"endpoint", NameOf(call.route.endpoint)},
+                                                 {"client", names_->NameOf(call.client_id())},
+                                                 {"version", call.route.version_id.ToString()}},
+                                                ReasonPhrase(response.status)));
   }
   return response;
 }

@@ -8,7 +8,10 @@
 #include <string>
 #include <variant>
 
-#include "http/log_throttle.h"
+#include "access/access_control.h"
+#include "access/client_names.h"
+#include "access/refusal.h"
+#include "http/refuser.h"
 #include "http/route.h"
 #include "sync/sync_service.h"
 #include "tcsync/handler.h"
@@ -20,12 +23,16 @@ struct SyncHandlerOptions {
   std::string base_path;  // as given by a person
   uint64_t body_bytes_max = 0;
   uint64_t bodies_in_flight_bytes_max = 0;
+  RefusalObserver refusal_observer = {};
 };
 
-// Borrows the service.
+// Borrows the service and the access control.
 class SyncHandler final : public Handler {
  public:
-  SyncHandler(SyncService& service, const SyncHandlerOptions& options, Logger logger);
+  // `names` are what the log calls clients.
+  SyncHandler(SyncService& service, access::AccessControl& access,
+              std::shared_ptr<const access::ClientNames> names, const SyncHandlerOptions& options,
+              Logger logger);
 
   std::variant<Response, PendingRequest> Begin(const RequestHead& head) override;
 
@@ -36,7 +43,9 @@ class SyncHandler final : public Handler {
   // Who asks for what: everything that the answer to a request needs of its head.
   struct Call {
     Route route;
-    Uuid client_id;
+    access::Visitor visitor;
+
+    const Uuid& client_id() const { return visitor.client_id; }
   };
 
   // Answers to each endpoint.
@@ -44,20 +53,19 @@ class SyncHandler final : public Handler {
   void GetChildVersion(const Call& call, ResponseCallback done);
   Response AnswerChildVersion(const Call& call, absl::StatusOr<GetChildVersionResult> result);
   void GetSnapshot(const Call& call, ResponseCallback done);
+  void AnswerNoSnapshot(const Call& call, ResponseCallback done);
   void AddVersion(const Call& call, std::string segment, ByteCharge charge, ResponseCallback done);
   void AddSnapshot(const Call& call, std::string bytes, ByteCharge charge, ResponseCallback done);
 
-  void LogRefusal(int status, absl::string_view sentence) const;
-  static std::string WithClientId(const Call& call, absl::string_view sentence);
-  // A refusal, with a sentence for the person behind the client; logged.
-  Response Refuse(int status, absl::string_view sentence) const;
-  // The same for what happened to a call that was understood.
-  Response RefuseCall(const Call& call, int status, absl::string_view sentence) const;
-  Response RefuseNoSuchClient(const Call& call) const;
-  Response RefuseOverLimit(const Call& call) const;
+  // A refusal of what was not understood as a call.
+  Response Refuse(access::RefusalReason reason, std::string sentence);
+  Response RefuseCall(const Call& call, const access::Refusal& refusal);
+  Response RefuseNoSuchClient(const Call& call);
+  Response RefuseOverLimit(const Call& call);
+  Response RefuseGone(const Call& call, const Uuid& latest_version_id);
   // For a status that storage reported.
   Response RefuseFailed(const Call& call, const absl::Status& status);
-  Response RefuseTooLarge(const Call& call) const;
+  Response RefuseTooLarge(const Call& call);
   Response RefuseCrowded(const Call& call);
   // Puts a body into a 200, if the budget of bodies has room for it.
   Response AnswerWithBody(const Call& call, absl::string_view media_type, std::string body);
@@ -65,11 +73,13 @@ class SyncHandler final : public Handler {
   Response Answer(const Call& call, Response response) const;
 
   SyncService& service_;
+  access::AccessControl& access_;
+  const std::shared_ptr<const access::ClientNames> names_;
   const std::string base_path_;
   const uint64_t body_bytes_max_;
   const std::shared_ptr<ByteBudget> budget_;
   const Logger logger_;
-  LogThrottle crowding_throttle_;
+  Refuser refuser_;
 };
 
 }  // namespace tcsync::http

@@ -13,14 +13,14 @@ namespace tcsync::metrics {
 namespace {
 
 absl::string_view ProblemOf(const std::optional<absl::Status>& probe) {
-  if (!probe) return "stuck: a write was not durable and read back in time";
+  if (!probe) return "the committer is stuck: a write was not durable and read back in time";
   switch (probe->code()) {
     case absl::StatusCode::kOk:
       return "";
     case absl::StatusCode::kResourceExhausted:
       return "the disk is full";
     case absl::StatusCode::kUnavailable:
-      return "stuck: writes are refused, because others have been waiting for too long";
+      return "the committer is stuck: writes are refused, because others have waited for too long";
     case absl::StatusCode::kDataLoss:
       return "stored bytes are damaged";
     default:

@@ -4,11 +4,13 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "CLI/App.hpp"
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
+#include "server/administration/command_table.h"
 #include "server/concat.h"
 #include "server/handles.h"
 #include "server/option_table.h"
@@ -86,6 +88,86 @@ std::string SettingText(const OptionFlags& flags, const std::vector<CLI::Option*
   return list;
 }
 
+// An operator's command as CLI11 knows it.
+struct AdminCommandFlags {
+  const AdminCommand* command;
+  CLI::App* app;
+  CLI::Option* operands;
+  std::vector<std::pair<const AdminFlag*, CLI::Option*>> flags;
+};
+
+void MakeSubcommand(CLI::App& command) {
+  command.set_help_flag();
+  command.fallthrough();
+  command.allow_extras();
+}
+
+std::vector<AdminCommandFlags> AddAdminCommands(CLI::App& app) {
+  std::map<std::string_view, CLI::App*> groups;
+  std::vector<AdminCommandFlags> all;
+  for (const AdminCommand& command : AdminCommands()) {
+    CLI::App* parent = &app;
+    if (!command.group.empty()) {
+      CLI::App*& group = groups[command.group];
+      if (group == nullptr) {
+        group = app.add_subcommand(std::string(command.group));
+        MakeSubcommand(*group);
+        group->require_subcommand(0, 1);
+      }
+      parent = group;
+    }
+    AdminCommandFlags added{
+        &command, parent->add_subcommand(std::string(command.verb)), nullptr, {}};
+    MakeSubcommand(*added.app);
+    if (command.operands_max > 0) {
+      added.operands = added.app->add_option("operands");
+      added.operands->type_size(1)->expected(0, static_cast<int>(command.operands_max));
+    }
+    for (const AdminFlag& flag : command.flags) {
+      const std::string name = Concat({"--", flag.name});
+      CLI::Option* const option =
+          flag.placeholder.empty() ? added.app->add_flag(name) : added.app->add_option(name);
+      if (!flag.placeholder.empty()) option->type_size(1)->expected(1);
+      option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+      added.flags.emplace_back(&flag, option);
+    }
+    all.push_back(std::move(added));
+  }
+  return all;
+}
+
+AdminArguments AdminArgumentsOf(const AdminCommandFlags& flags) {
+  AdminArguments arguments;
+  arguments.name = flags.command->Name();
+  if (flags.operands != nullptr) arguments.operands = flags.operands->results();
+  if (arguments.operands.size() < flags.command->operands_min) {
+    Refuse({"the command is: ", flags.command->Usage()});
+  }
+  for (const auto& [flag, option] : flags.flags) {
+    if (option->count() == 0) continue;
+    const std::string name(flag->name);
+    const std::string value = option->results().back();
+    if (!flag->placeholder.empty()) {
+      if (value.empty() || value.starts_with("--")) Refuse({"--", name, " needs a value"});
+      arguments.values[name] = value;
+    } else if (value == "true") {
+      arguments.switches.insert(name);
+    } else {
+      Refuse({"--", name, " takes no value"});
+    }
+  }
+  return arguments;
+}
+
+// The names of a group's commands, for who gave none.
+std::string VerbsOf(std::string_view group) {
+  std::string verbs;
+  for (const AdminCommand& command : AdminCommands()) {
+    if (command.group == group) verbs += Concat({verbs.empty() ? "" : ", ", command.verb});
+  }
+  return verbs;
+}
+
 }  // namespace
 
 CommandLine ParseCommandLine(int argc, const char* const* argv) {
@@ -100,10 +182,9 @@ CommandLine ParseCommandLine(int argc, const char* const* argv) {
   CLI::App* const credentials = app.add_subcommand("credentials");
   CLI::App* const options = app.add_subcommand("options");
   for (CLI::App* const command : {serve, credentials, options}) {
-    command->set_help_flag();
-    command->fallthrough();
-    command->allow_extras();
+    MakeSubcommand(*command);
   }
+  const std::vector<AdminCommandFlags> admin_commands = AddAdminCommands(app);
   CLI::Option* const url = credentials->add_option("--url");
   url->type_size(1)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   std::vector<OptionFlags> all_flags;
@@ -140,6 +221,17 @@ CommandLine ParseCommandLine(int argc, const char* const* argv) {
   }
   if (credentials->parsed()) result.command = Command::kCredentials;
   if (options->parsed()) result.command = Command::kOptionsPage;
+  for (const AdminCommandFlags& flags : admin_commands) {
+    if (!flags.app->parsed()) continue;
+    result.command = Command::kAdminister;
+    result.admin = AdminArgumentsOf(flags);
+  }
+  if (result.command == Command::kServe) {
+    for (const std::string group : {"clients", "invites"}) {
+      if (!app.got_subcommand(group)) continue;
+      Refuse({"the command '", group, "' needs one of ", VerbsOf(group), " behind it"});
+    }
+  }
   if (url->count() > 0) result.url = url->results().back();
   if (result.command == Command::kOptionsPage && !result.settings.empty()) {
     Refuse({"the command 'options' takes no flags"});

@@ -10,11 +10,14 @@
 #include <map>
 #include <string>
 
+#include "server/administration/command_table.h"
+
 namespace tcsync::server {
 
 enum class Command {
   kServe,
   kCredentials,
+  kAdminister,
   kOptionsPage,
   kHelp,
   kVersion,
@@ -26,7 +29,8 @@ using Settings = std::map<std::string, std::string>;
 struct CommandLine {
   Command command = Command::kServe;
   Settings settings;
-  std::string url;  // of `credentials`; empty when it was not given
+  std::string url;       // of `credentials`; empty when it was not given
+  AdminArguments admin;  // of kAdminister
 };
 
 // Throws Failure with kExitUsage for a command line that makes no sense. Values are not checked

@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "server/administration/command_table.h"
 #include "server/concat.h"
 #include "server/option_table.h"
 #include "tcsync.h"
@@ -24,12 +25,21 @@ Usage:
         Print the three taskrc lines of a new user, and store nothing. URL is
         how that user's computers reach the server; without it, the first
         address that a server with the same options listens on.
+  tcsync-server COMMAND [OPTION]...
+        What an operator does; the commands are below.
   tcsync-server --help | --version
 
 A flag overrules the environment variable, which overrules the default.
 BYTES takes the suffixes K, M and G; MS is in milliseconds. Exit status: 1 when
-the server cannot start, 2 when an option makes no sense, 128 and the signal's
-number after a second signal.
+the server cannot start, a command fails or verify finds problems, 2 when an
+option makes no sense, 128 and the signal's number when a signal ended it.
+)";
+
+constexpr std::string_view kCommandsIntroduction =
+    R"(
+An operator's commands, which work on the data directory, through the server
+while one runs there. CLIENT is a client ID, the first 8 or more characters of
+one, or its name in the log. --json prints for programs, --yes asks nobody.
 )";
 
 // `text` in lines that fit, each with the indent of an explanation.
@@ -72,10 +82,18 @@ std::string Explanation(const tcsync_option& option) {
       {Wrapped(text), Wrapped(Concat({"[", facts, "environment ", option.environment, "]"}))});
 }
 
+std::string CommandsText() {
+  std::string text(kCommandsIntroduction);
+  for (const AdminCommand& command : AdminCommands()) {
+    text += Concat({"  ", command.Usage(), "\n", Wrapped(command.help)});
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string HelpText() {
-  std::string text = Concat({"tcsync-server ", tcsync_version(), kIntroduction});
+  std::string text = Concat({"tcsync-server ", tcsync_version(), kIntroduction, CommandsText()});
   for (const OptionGroup& group : GroupedOptions()) {
     text += Concat({"\n", group.heading, ":\n"});
     for (const tcsync_option& option : group.options) {

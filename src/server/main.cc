@@ -4,6 +4,7 @@
 #include <exception>
 #include <string>
 
+#include "server/administration/command_table.h"
 #include "server/command_line.h"
 #include "server/credentials.h"
 #include "server/handles.h"
@@ -24,6 +25,9 @@ void Run(const CommandLine& command_line) {
       break;
     case Command::kCredentials:
       tcsync::server::PrintCredentials(command_line);
+      break;
+    case Command::kAdminister:
+      tcsync::server::RunAdminCommand(command_line);
       break;
     case Command::kOptionsPage:
       std::fputs(tcsync::server::OptionsPage().c_str(), stdout);

@@ -50,7 +50,7 @@ void Serve(const CommandLine& command_line) {
   TuneAllocator();
   RaiseOpenFilesLimit();
   const Config config = MakeConfig(flags);
-  ServerLog log(EffectiveText(flags, "log-level"));
+  ServerLog log(EffectiveText(flags, "log-level"), EffectiveText(flags, "log-format"));
   Call(tcsync_config_set_log, config.get(), &ServerLog::Receive, static_cast<void*>(&log));
   Signals signals;
 

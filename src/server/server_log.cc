@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "server/log_line.h"
 #include "spdlog/logger.h"
 #include "spdlog/pattern_formatter.h"
 #include "spdlog/sinks/stdout_sinks.h"
@@ -34,12 +35,15 @@ spdlog::level::level_enum LevelNamed(std::string_view name) {
 
 }  // namespace
 
-ServerLog::ServerLog(std::string_view least_level)
-    : logger_(std::make_unique<spdlog::logger>("tcsync-server",
+ServerLog::ServerLog(std::string_view least_level, std::string_view format)
+    : is_json_(format == "json"),
+      logger_(std::make_unique<spdlog::logger>("tcsync-server",
                                                std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
   // UTC, so that the lines of servers and users in several places can be put side by side.
   logger_->set_formatter(std::make_unique<spdlog::pattern_formatter>(
-      "%Y-%m-%dT%H:%M:%S.%eZ %l: %v", spdlog::pattern_time_type::utc));
+      is_json_ ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})"
+               : "%Y-%m-%dT%H:%M:%S.%eZ %l: %v",
+      spdlog::pattern_time_type::utc));
   logger_->set_level(LevelNamed(least_level));
 }
 
@@ -50,9 +54,17 @@ void ServerLog::Info(const std::string& message) {
 }
 
 void ServerLog::Receive(void* user_data, int level, const char* message, size_t message_size) {
+  ServerLog& log = *static_cast<ServerLog*>(user_data);
   // As text, not as a format: a message may contain braces. spdlog reports its own errors itself.
-  static_cast<ServerLog*>(user_data)->logger_->log(LevelOf(level),
-                                                   spdlog::string_view_t(message, message_size));
+  const auto write = [&log, level](std::string_view text) {
+    log.logger_->log(LevelOf(level), spdlog::string_view_t(text.data(), text.size()));
+  };
+  const std::string_view text(message, message_size);
+  if (log.is_json_) {
+    write(JsonMembers(text));
+  } else {
+    write(text);
+  }
 }
 
 }  // namespace tcsync::server

@@ -1,4 +1,5 @@
-// The log: one line for each message, on standard error.
+// The log: one line for each message, on standard error. As text for people, or each a JSON object
+// with "time", "level", the message's fields, and "message".
 #ifndef TCSYNC_SRC_SERVER_SERVER_LOG_H_
 #define TCSYNC_SRC_SERVER_SERVER_LOG_H_
 
@@ -16,8 +17,8 @@ namespace tcsync::server {
 // Thread-safe.
 class ServerLog {
  public:
-  // `least_level` is a value of the option log-level.
-  explicit ServerLog(std::string_view least_level);
+  // Values of the options log-level and log-format.
+  ServerLog(std::string_view least_level, std::string_view format);
   ~ServerLog();
   ServerLog(const ServerLog&) = delete;
   ServerLog& operator=(const ServerLog&) = delete;
@@ -28,6 +29,7 @@ class ServerLog {
   static void Receive(void* user_data, int level, const char* message, size_t message_size);
 
  private:
+  const bool is_json_;
   std::unique_ptr<spdlog::logger> logger_;
 };
 

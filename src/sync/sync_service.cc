@@ -21,13 +21,15 @@ bool SyncService::Admits(const Uuid& client_id) const {
 }
 
 void SyncService::AddVersion(const Uuid& client_id, const Uuid& parent_version_id,
-                             std::string segment, AddVersionCallback done) {
+                             std::string segment, const ClientCreation& creation,
+                             AddVersionCallback done) {
   const int64_t now = NowUnixSeconds();
   storage_.Append(
       {.client_id = client_id,
        .expected_parent = parent_version_id,
        .segment = std::move(segment),
-       .create_client = create_clients_,
+       .create_client = create_clients_ && creation.allowed,
+       .invite = creation.invite,
        .limits = limits_,
        .now_unix_seconds = now},
       [this, now, done = std::move(done)](absl::StatusOr<AppendOutcome> outcome) mutable {
@@ -38,7 +40,9 @@ void SyncService::AddVersion(const Uuid& client_id, const Uuid& parent_version_i
         if (std::holds_alternative<NoSuchClient>(*outcome)) return done(NoSuchClient{});
         if (const auto* over = std::get_if<OverLimit>(&*outcome)) return done(*over);
         const Appended& appended = std::get<Appended>(*outcome);
-        done(VersionAdded{appended.version_id, UrgencyOf(appended.snapshot, snapshots_, now)});
+        done(VersionAdded{.version_id = appended.version_id,
+                          .urgency = UrgencyOf(appended.snapshot, snapshots_, now),
+                          .created_client = appended.created_client});
       });
 }
 
@@ -78,6 +82,14 @@ void SyncService::AddSnapshot(const Uuid& client_id, const Uuid& version_id, std
 
 void SyncService::GetSnapshot(const Uuid& client_id, GetSnapshotCallback done) {
   storage_.GetSnapshot(client_id, std::move(done));
+}
+
+void SyncService::Knows(const Uuid& client_id, KnowsCallback done) {
+  storage_.GetChild(client_id, Uuid(),
+                    [done = std::move(done)](absl::StatusOr<ChildOutcome> outcome) mutable {
+                      if (!outcome.ok()) return done(outcome.status());
+                      done(!std::holds_alternative<NoSuchClient>(*outcome));
+                    });
 }
 
 }  // namespace tcsync

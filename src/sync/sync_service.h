@@ -24,9 +24,17 @@ struct SyncPolicy {
   SnapshotPolicy snapshots;
 };
 
+// Whether an add-version may create its client; an existing client's is added in any case.
+struct ClientCreation {
+  bool allowed = true;  // as far as the policy's create_clients goes
+  // The invite that creates it; see AppendRequest.
+  std::optional<TokenDigest> invite = std::nullopt;
+};
+
 struct VersionAdded {
   Uuid version_id;
   SnapshotUrgency urgency = SnapshotUrgency::kNone;
+  bool created_client = false;
 };
 using AddVersionResult = std::variant<VersionAdded, Conflict, NoSuchClient, OverLimit>;
 
@@ -41,6 +49,7 @@ using AddVersionCallback = absl::AnyInvocable<void(absl::StatusOr<AddVersionResu
 using GetChildVersionCallback = absl::AnyInvocable<void(absl::StatusOr<GetChildVersionResult>)>;
 using AddSnapshotCallback = StoreSnapshotCallback;
 using GetSnapshotCallback = SnapshotCallback;
+using KnowsCallback = absl::AnyInvocable<void(absl::StatusOr<bool>)>;
 
 // Thread-safe. Errors and callbacks are storage's: see tcsync/storage.h. Borrows storage and clock.
 class SyncService {
@@ -54,7 +63,7 @@ class SyncService {
   bool RefusesWrites() const { return storage_.RefusesWrites(); }
 
   void AddVersion(const Uuid& client_id, const Uuid& parent_version_id, std::string segment,
-                  AddVersionCallback done);
+                  const ClientCreation& creation, AddVersionCallback done);
 
   void GetChildVersion(const Uuid& client_id, const Uuid& parent_version_id,
                        GetChildVersionCallback done);
@@ -64,6 +73,9 @@ class SyncService {
                    AddSnapshotCallback done);
 
   void GetSnapshot(const Uuid& client_id, GetSnapshotCallback done);
+
+  // Whether the client exists. Costs as much as fetching its first version.
+  void Knows(const Uuid& client_id, KnowsCallback done);
 
  private:
   int64_t NowUnixSeconds() const;

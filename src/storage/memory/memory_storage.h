@@ -1,9 +1,12 @@
 // Storage in memory, for trials and tests. It is gone at the end of the process, so its "durable"
-// is worth nothing; in everything else it keeps the contract of tcsync/storage.h.
+// is worth nothing; in everything else it keeps the contracts of tcsync/storage.h and
+// tcsync/storage_administration.h.
 #ifndef TCSYNC_SRC_STORAGE_MEMORY_MEMORY_STORAGE_H_
 #define TCSYNC_SRC_STORAGE_MEMORY_MEMORY_STORAGE_H_
 
 #include <cstdint>
+#include <deque>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -11,39 +14,100 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "tcsync/storage.h"
+#include "tcsync/storage_administration.h"
 
 namespace tcsync {
 
 // Thread-safe. Callbacks run before the call that took them returns.
-class MemoryStorage final : public Storage {
+class MemoryStorage final : public Storage, public StorageAdministration {
  public:
   void Append(AppendRequest request, AppendCallback done) override;
   void StoreSnapshot(StoreSnapshotRequest request, StoreSnapshotCallback done) override;
   void GetChild(const Uuid& client_id, const Uuid& parent_version_id, ChildCallback done) override;
   void GetSnapshot(const Uuid& client_id, SnapshotCallback done) override;
+  void NoteReplicaSeen(const Uuid& client_id, const Uuid& version_id,
+                       int64_t now_unix_seconds) override;
+  void NoteReplicaAhead(const Uuid& client_id, const Uuid& version_id,
+                        int64_t now_unix_seconds) override;
+  StorageAdministration* administration() override { return this; }
+
+  // memory_administration.cc
+  absl::StatusOr<std::vector<ClientSummary>> ListClients(const std::optional<Uuid>& after,
+                                                         size_t limit) override;
+  absl::StatusOr<std::optional<ClientSummary>> FindClient(const Uuid& client_id) override;
+  absl::StatusOr<std::vector<StoredVersion>> ReadVersions(const Uuid& client_id,
+                                                          uint64_t after_number,
+                                                          uint64_t bytes_max) override;
+  absl::StatusOr<std::vector<ReplicaPosition>> ReadPositions(const Uuid& client_id,
+                                                             int64_t since_unix_seconds) override;
+  absl::StatusOr<StorageStats> ReadStats() override;
+  absl::StatusOr<ChainReport> VerifyChain(const Uuid& client_id) override;
+  absl::Status VerifyFiles() override;
+  absl::StatusOr<BackupInfo> Backup(const BackupRequest& request, Progress progress) override;
+
+  // memory_storage.cc
+  absl::StatusOr<bool> DeleteClient(const Uuid& client_id) override;
+  absl::StatusOr<ImportOutcome> Import(ImportRequest request) override;
+  absl::StatusOr<uint64_t> RemoveVersions(const Uuid& client_id, uint64_t first_number) override;
+  absl::StatusOr<bool> LetReplicaCarryOn(const Uuid& client_id, bool allow) override;
+  absl::StatusOr<AccessRecords> ReadAccessRecords() override;
+  absl::Status ChangeAccess(const AccessChange& change) override;
+  absl::StatusOr<std::string> PseudonymKey() override;
 
  private:
   struct StoredSnapshot {
     Snapshot snapshot;
-    size_t version_count = 0;  // of the chain up to and with the snapshot's version
+    uint64_t number = 0;  // of the snapshot's version
     int64_t stored_unix_seconds = 0;
   };
   struct Client {
-    std::vector<Version> chain;
-    absl::flat_hash_map<Uuid, size_t> index_by_parent;  // into `chain`
-    std::optional<StoredSnapshot> snapshot;
+    explicit Client(int64_t created, uint64_t first = 1)
+        : created_unix_seconds(created), first_number(first) {}
 
-    Uuid LatestVersionId() const { return chain.empty() ? Uuid() : chain.back().version_id; }
+    int64_t created_unix_seconds;
+    uint64_t first_number;            // of the first one in `chain`
+    std::deque<StoredVersion> chain;  // numbers rise by one; empty only while it is being created
+    absl::flat_hash_map<Uuid, uint64_t> number_by_parent;
+    uint64_t history_bytes = 0;  // of the segments in `chain`
+    std::optional<StoredSnapshot> snapshot;
+    bool may_carry_on = false;
+    std::map<uint32_t, uint64_t> positions;    // the day -> the oldest number of a replica seen
+    std::vector<ReplicaAhead> replicas_ahead;  // the latest seen first
+
+    uint64_t latest_number() const { return first_number + chain.size() - 1; }
+    Uuid latest_version_id() const {
+      return chain.empty() ? Uuid() : chain.back().version.version_id;
+    }
+    // Of a number that is kept.
+    const StoredVersion& At(uint64_t number) const { return chain[number - first_number]; }
+    // Of a version that is kept.
+    std::optional<uint64_t> NumberOf(const Uuid& version_id) const;
+    // Whether a replica at a version that is not the latest one is let carry on.
+    bool MayCarryOnFrom(const Uuid& version_id) const {
+      return may_carry_on && !version_id.IsNil() && !number_by_parent.contains(version_id);
+    }
     std::optional<SnapshotSummary> Summary() const;
+    uint64_t snapshot_bytes() const { return snapshot ? snapshot->snapshot.bytes.size() : 0; }
+    void Add(Version version, int64_t appended_unix_seconds);
+    void RemoveFirst();
   };
 
+  static constexpr int64_t kSecondsOfDay = 86'400;
+
+  static ClientSummary Summarize(const Uuid& client_id, const Client& client);
   AppendOutcome AppendLocked(AppendRequest request);
+  // The invite, if it may create a client now; with mutex_.
+  Invite* UsableInvite(const TokenDigest& digest, int64_t now_unix_seconds);
   StoreSnapshotOutcome StoreSnapshotLocked(StoreSnapshotRequest request);
   ChildOutcome GetChildLocked(const Uuid& client_id, const Uuid& parent_version_id) const;
   std::optional<Snapshot> GetSnapshotLocked(const Uuid& client_id) const;
 
-  std::mutex mutex_;
-  absl::flat_hash_map<Uuid, Client> clients_;  // under mutex_
+  std::mutex mutex_;                // of what follows
+  std::map<Uuid, Client> clients_;  // in the order in which they are listed
+  std::map<Uuid, Ban> bans_;
+  std::map<Uuid, ClientToken> tokens_;
+  std::map<TokenDigest, Invite> invites_;
+  std::string pseudonym_key_;  // empty: not made yet
 };
 
 }  // namespace tcsync

@@ -1,9 +1,9 @@
 #include "storage/rocksdb/batch_builder.h"
 
-#include <string>
+#include <utility>
 
 #include "base/limits.h"
-#include "storage/rocksdb/record_codec.h"
+#include "storage/rocksdb/access_records.h"
 
 namespace tcsync {
 namespace {
@@ -18,53 +18,154 @@ std::optional<SnapshotSummary> SummaryOf(const ChainHead& head) {
                          .versions_since = head.latest_number - snapshot->number};
 }
 
+bool IsOver(uint64_t amount, uint64_t max) { return max > 0 && amount > max; }
+
 }  // namespace
+
+void BatchBuilder::Put(const std::string& key, const std::string& value) {
+  writes_.Put(key, value).PermitUncheckedError();  // fails only beyond a size that was not set
+}
+
+void BatchBuilder::Delete(const std::string& key) { writes_.Delete(key).PermitUncheckedError(); }
 
 absl::StatusOr<std::optional<ChainHead>> BatchBuilder::Head(const Uuid& client_id) {
   if (const auto it = changed_heads_.find(client_id); it != changed_heads_.end()) return it->second;
   return head_cache_.Get(client_id, [&] { return reader_.ReadHead(client_id); });
 }
 
+bool BatchBuilder::NeedsAnotherBatch(const AppendRequest& request) const {
+  const auto it = changed_heads_.find(request.client_id);
+  return it != changed_heads_.end() && it->second && it->second->record.may_carry_on;
+}
+
+absl::StatusOr<bool> BatchBuilder::MayCarryOnFrom(const Uuid& client_id, const ChainHead& head,
+                                                  const Uuid& parent) {
+  if (!head.MayCarryOnFrom(parent)) return false;
+  const absl::StatusOr<std::optional<Version>> child = reader_.FindChild(client_id, head, parent);
+  if (!child.ok()) return child.status();
+  return !child->has_value();
+}
+
+absl::StatusOr<std::optional<Invite>> BatchBuilder::UsableInvite(const TokenDigest& digest,
+                                                                 int64_t now_unix_seconds) {
+  std::optional<Invite> invite;
+  if (const auto it = changed_invites_.find(digest); it != changed_invites_.end()) {
+    invite = it->second;
+  } else {
+    const absl::StatusOr<std::optional<Invite>> stored = ReadInvite(reader_, digest);
+    if (!stored.ok()) return stored.status();
+    invite = *stored;
+  }
+  if (!invite || !MayCreateClient(*invite, now_unix_seconds)) return std::nullopt;
+  return invite;
+}
+
 absl::StatusOr<AppendOutcome> BatchBuilder::Append(AppendRequest& request) {
   const Uuid& client_id = request.client_id;
   absl::StatusOr<std::optional<ChainHead>> found = Head(client_id);
   if (!found.ok()) return found.status();
-  if (!found->has_value() && !request.create_client) return NoSuchClient{};
+  const bool is_new_client = !found->has_value();
+  if (is_new_client && !request.create_client) return NoSuchClient{};
+  std::optional<Invite> invite;
+  if (is_new_client && request.invite) {
+    absl::StatusOr<std::optional<Invite>> usable =
+        UsableInvite(*request.invite, request.now_unix_seconds);
+    if (!usable.ok()) return usable.status();
+    if (!usable->has_value()) return NoSuchClient{};
+    invite = *std::move(usable);
+  }
 
   ChainHead head = found->value_or(ChainHead{});
-  if (head.latest_number > 0 && head.latest_version_id != request.expected_parent) {
-    return Conflict{head.latest_version_id};
-  }
-  if (!found->has_value()) {
-    head.record.created_unix_seconds = request.now_unix_seconds;
-    writes_.Put(ClientKey(client_id), EncodeClientRecord(head.record));
+  bool carries_on = false;
+  if (!is_new_client && head.latest_version_id != request.expected_parent) {
+    const absl::StatusOr<bool> may_carry_on =
+        MayCarryOnFrom(client_id, head, request.expected_parent);
+    if (!may_carry_on.ok()) return may_carry_on.status();
+    if (!*may_carry_on) return Conflict{head.latest_version_id};
+    carries_on = true;
   }
 
+  const uint64_t kept_bytes = carries_on ? 0 : head.kept_history_bytes() + head.snapshot_bytes();
+  const OverLimit usage{.bytes = kept_bytes + request.segment.size(),
+                        .versions = (carries_on ? 0 : head.version_count()) + 1};
+  if (IsOver(usage.bytes, request.limits.bytes_max) ||
+      IsOver(usage.versions, request.limits.versions_max)) {
+    return usage;
+  }
+  if (head.latest_number >= kVersionNumberMax) {
+    return absl::ResourceExhaustedError("the chain is full");
+  }
+
+  if (carries_on) {
+    const absl::Status removed = RemoveHistory(client_id, head);
+    if (!removed.ok()) return removed;
+    head.record.first_number = head.latest_number + 1;
+    head.record.removed_history_bytes = head.history_bytes;
+    head.record.snapshot.reset();
+    head.record.may_carry_on = false;
+  }
+  if (is_new_client) head.record.created_unix_seconds = request.now_unix_seconds;
+  if (invite) {
+    ++invite->uses;
+    Put(InviteKey(invite->digest), EncodeInvite(*invite));
+    changed_invites_[invite->digest] = *std::move(invite);
+  }
+  AddVersion(client_id,
+             {.version_id = Uuid::RandomWithNumber(head.latest_number + 1),
+              .parent_version_id = request.expected_parent,
+              .segment = std::move(request.segment)},
+             request.now_unix_seconds, head);
+  if (is_new_client || carries_on) {
+    PutHead(client_id, head, is_new_client);
+  } else {
+    changed_heads_[client_id] = head;  // its record is as it was
+  }
+  return Appended{.version_id = head.latest_version_id,
+                  .snapshot = SummaryOf(head),
+                  .created_client = is_new_client};
+}
+
+void BatchBuilder::AddVersion(const Uuid& client_id, Version version, int64_t appended_unix_seconds,
+                              ChainHead& head) {
   const uint64_t number = head.latest_number + 1;
-  if (number > kVersionNumberMax) return absl::ResourceExhaustedError("the chain is full");
-  const VersionTrailer trailer{.version_id = Uuid::RandomWithNumber(number),
-                               .parent_version_id = request.expected_parent,
-                               .appended_unix_seconds = request.now_unix_seconds,
-                               .segment_is_inline = request.segment.size() < kInlineBytesMax};
-  if (request.expected_parent.NumberHint() + 1 != number) {
-    writes_.Put(ParentKey(client_id, request.expected_parent), EncodeNumber(number));
+  const VersionTrailer trailer{.version_id = version.version_id,
+                               .parent_version_id = version.parent_version_id,
+                               .appended_unix_seconds = appended_unix_seconds,
+                               .history_bytes = head.history_bytes + version.segment.size(),
+                               .segment_is_inline = version.segment.size() < kInlineBytesMax};
+  if (!LeadsTo(version.parent_version_id, number)) {
+    Put(ParentKey(client_id, version.parent_version_id), EncodeNumber(number));
   }
   const std::string encoded_trailer = EncodeVersionTrailer(trailer);
   if (trailer.segment_is_inline) {
     const std::string key = VersionKey(client_id, number);
     const rocksdb::Slice key_parts[] = {key};
-    const rocksdb::Slice value_parts[] = {request.segment, encoded_trailer};
-    writes_.Put(rocksdb::SliceParts(key_parts, 1), rocksdb::SliceParts(value_parts, 2));
+    const rocksdb::Slice value_parts[] = {version.segment, encoded_trailer};
+    writes_.Put(rocksdb::SliceParts(key_parts, 1), rocksdb::SliceParts(value_parts, 2))
+        .PermitUncheckedError();
   } else {
-    writes_.Put(VersionKey(client_id, number), encoded_trailer);
-    writes_.Put(SegmentKey(client_id, number), request.segment);
+    Put(VersionKey(client_id, number), encoded_trailer);
+    Put(SegmentKey(client_id, number), version.segment);
   }
-  Release(request.segment);
-
   head.latest_number = number;
-  head.latest_version_id = trailer.version_id;
+  head.latest_version_id = version.version_id;
+  head.history_bytes = trailer.history_bytes;
+}
+
+void BatchBuilder::PutHead(const Uuid& client_id, const ChainHead& head, bool is_new_client) {
+  Put(ClientKey(client_id), EncodeClientRecord(head.record));
   changed_heads_[client_id] = head;
-  return Appended{trailer.version_id, SummaryOf(head)};
+  if (!is_new_client) return;
+  ++client_count_;
+  client_count_changed_ = true;
+}
+
+void BatchBuilder::PutSnapshot(const Uuid& client_id, const SnapshotRecord& record,
+                               std::string& bytes, ChainHead& head) {
+  head.record.snapshot = record;
+  head.record.snapshot->bytes = bytes.size();
+  Put(SnapshotKey(client_id), bytes);
+  Release(bytes);
 }
 
 absl::StatusOr<StoreSnapshotOutcome> BatchBuilder::StoreSnapshot(StoreSnapshotRequest& request) {
@@ -81,19 +182,77 @@ absl::StatusOr<StoreSnapshotOutcome> BatchBuilder::StoreSnapshot(StoreSnapshotRe
   if (head.record.snapshot && head.record.snapshot->number >= **number) {
     return StoreSnapshotOutcome::kNotWanted;
   }
+  if (IsOver(head.kept_history_bytes() + request.bytes.size(), request.limits.bytes_max)) {
+    return StoreSnapshotOutcome::kOverLimit;
+  }
 
-  head.record.snapshot = SnapshotRecord{.version_id = request.version_id,
-                                        .number = **number,
-                                        .stored_unix_seconds = request.now_unix_seconds};
-  writes_.Put(ClientKey(client_id), EncodeClientRecord(head.record));
-  writes_.Put(SnapshotKey(client_id), request.bytes);
-  Release(request.bytes);
-  changed_heads_[client_id] = head;
+  PutSnapshot(client_id,
+              {.version_id = request.version_id,
+               .number = **number,
+               .stored_unix_seconds = request.now_unix_seconds},
+              request.bytes, head);
+  PutHead(client_id, head, /*is_new_client=*/false);
   return StoreSnapshotOutcome::kStored;
 }
 
-void BatchBuilder::PublishHeads() {
-  for (const auto& [client_id, head] : changed_heads_) head_cache_.Publish(client_id, head);
+absl::Status BatchBuilder::RemoveHistory(const Uuid& client_id, const ChainHead& head) {
+  // One key after the other rather than with DeleteRange: RocksDB 7.8 loses a failed read of an
+  // iterator that meets a removed range, and a read without the disk fails whenever something is
+  // not in memory.
+  const auto versions =
+      reader_.ReadKeysOfVersions(client_id, head.record.first_number, head.latest_number + 1);
+  if (!versions.ok()) return versions.status();
+  const auto of_replicas = reader_.ReadKeysOfReplicas(client_id);
+  if (!of_replicas.ok()) return of_replicas.status();
+  for (const std::string& key : *versions) Delete(key);
+  for (const std::string& key : *of_replicas) Delete(key);
+  if (head.record.snapshot) Delete(SnapshotKey(client_id));
+  reduced_clients_.push_back(client_id);
+  forgotten_clients_.push_back(client_id);
+  return absl::OkStatus();
+}
+
+absl::Status BatchBuilder::RemoveVersions(const Uuid& client_id, uint64_t end_number,
+                                          ChainHead head) {
+  const auto last = reader_.ReadTrailer(client_id, end_number - 1);
+  if (!last.ok()) return last.status();
+  const auto keys = reader_.ReadKeysOfVersions(client_id, head.record.first_number, end_number);
+  if (!keys.ok()) return keys.status();
+  for (const std::string& key : *keys) Delete(key);
+  head.record.first_number = end_number;
+  if (last->has_value()) head.record.removed_history_bytes = (*last)->history_bytes;
+  PutHead(client_id, head, /*is_new_client=*/false);
+  reduced_clients_.push_back(client_id);
+  return absl::OkStatus();
+}
+
+absl::Status BatchBuilder::RemoveClient(const Uuid& client_id, const ChainHead& head) {
+  const absl::Status removed = RemoveHistory(client_id, head);
+  if (!removed.ok()) return removed;
+  Delete(ClientKey(client_id));
+  changed_heads_[client_id] = std::nullopt;
+  --client_count_;
+  client_count_changed_ = true;
+  return absl::OkStatus();
+}
+
+void BatchBuilder::BeforeWrite() {
+  if (client_count_changed_) Put(ClientCountKey(), EncodeNumber(client_count_));
+  for (const Uuid& client_id : reduced_clients_) head_cache_.Withdraw(client_id);
+}
+
+void BatchBuilder::AfterWrite(bool written) {
+  if (!written) {
+    for (const Uuid& client_id : reduced_clients_) head_cache_.Forget(client_id);
+    return;
+  }
+  for (const auto& [client_id, head] : changed_heads_) {
+    if (head) {
+      head_cache_.Publish(client_id, *head);
+    } else {
+      head_cache_.Forget(client_id);
+    }
+  }
 }
 
 }  // namespace tcsync

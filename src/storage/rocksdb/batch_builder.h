@@ -4,40 +4,103 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "rocksdb/write_batch.h"
 #include "storage/rocksdb/chain_reader.h"
 #include "storage/rocksdb/head_cache.h"
+#include "storage/rocksdb/record_codec.h"
 #include "tcsync/storage.h"
+#include "tcsync/storage_administration.h"
 
 namespace tcsync {
 
 // Used for one batch, by the committer's thread. Outcomes hold only once the batch is written, and
 // later requests of the batch see the earlier ones. Segments and snapshots are released as soon as
 // they stand in the batch, so that a large one is in memory once.
+//
+// The order is: the requests; BeforeWrite; the batch is written; AfterWrite.
 class BatchBuilder {
  public:
-  BatchBuilder(const ChainReader& reader, HeadCache& head_cache, uint64_t reserved_bytes)
-      : reader_(reader), head_cache_(head_cache), writes_(reserved_bytes) {}
+  // `client_count` is how many clients there are before the batch.
+  BatchBuilder(const ChainReader& reader, HeadCache& head_cache, uint64_t client_count,
+               uint64_t reserved_bytes)
+      : reader_(reader),
+        head_cache_(head_cache),
+        writes_(reserved_bytes),
+        client_count_(client_count) {}
 
   absl::StatusOr<AppendOutcome> Append(AppendRequest& request);
   absl::StatusOr<StoreSnapshotOutcome> StoreSnapshot(StoreSnapshotRequest& request);
 
-  rocksdb::WriteBatch& writes() { return writes_; }
+  // Whether the append may have to remove records that stand in this batch only, and so must begin
+  // a batch of its own.
+  bool NeedsAnotherBatch(const AppendRequest& request) const;
 
-  // After the batch was written.
-  void PublishHeads();
+  // What follows is of use to changes (PendingChange), which have the batch for themselves.
 
- private:
+  const ChainReader& reader() const { return reader_; }
+
   // The head as it is after the batch so far; nullopt when there is no such client.
   absl::StatusOr<std::optional<ChainHead>> Head(const Uuid& client_id);
+
+  // Adds a version to the head's chain. The caller has checked that it fits. The head is not put.
+  void AddVersion(const Uuid& client_id, Version version, int64_t appended_unix_seconds,
+                  ChainHead& head);
+  // Makes `head` the client's, with its record. For a new client, it counts it.
+  void PutHead(const Uuid& client_id, const ChainHead& head, bool is_new_client);
+  // Replaces the client's snapshot in `head`. The head is not put.
+  void PutSnapshot(const Uuid& client_id, const SnapshotRecord& record, std::string& bytes,
+                   ChainHead& head);
+  // Removes all records of the client but its client record.
+  absl::Status RemoveHistory(const Uuid& client_id, const ChainHead& head);
+  // Removes the versions from the first one kept to the one before `end_number`. The head is put.
+  absl::Status RemoveVersions(const Uuid& client_id, uint64_t end_number, ChainHead head);
+  // Removes all records of the client, and the client.
+  absl::Status RemoveClient(const Uuid& client_id, const ChainHead& head);
+
+  void Put(const std::string& key, const std::string& value);
+  void Delete(const std::string& key);
+
+  // The batch needs no sync: what it writes may be lost in a crash.
+  void LeaveUnsynced() { needs_sync_ = false; }
+
+  // And this to the committer.
+
+  rocksdb::WriteBatch& writes() { return writes_; }
+  bool needs_sync() const { return needs_sync_; }
+  uint64_t client_count() const { return client_count_; }
+  // Clients whose whole history is removed, and what is known of their replicas with it.
+  const std::vector<Uuid>& forgotten_clients() const { return forgotten_clients_; }
+
+  // Before the batch is written.
+  void BeforeWrite();
+  // `written`: whether that succeeded, and the outcomes hold.
+  void AfterWrite(bool written);
+
+ private:
+  // Whether a replica at `parent`, which is not the latest, may carry on; false also when the
+  // version is here or has a child here.
+  absl::StatusOr<bool> MayCarryOnFrom(const Uuid& client_id, const ChainHead& head,
+                                      const Uuid& parent);
+  // The invite as it is after the batch so far; nullopt when it may create no client now.
+  absl::StatusOr<std::optional<Invite>> UsableInvite(const TokenDigest& digest,
+                                                     int64_t now_unix_seconds);
 
   const ChainReader& reader_;
   HeadCache& head_cache_;
   rocksdb::WriteBatch writes_;
-  absl::flat_hash_map<Uuid, ChainHead> changed_heads_;
+  bool needs_sync_ = true;
+  uint64_t client_count_;  // after the batch so far
+  bool client_count_changed_ = false;
+  absl::flat_hash_map<Uuid, std::optional<ChainHead>> changed_heads_;  // nullopt: removed
+  std::vector<Uuid> reduced_clients_;  // of whom records are removed
+  std::vector<Uuid> forgotten_clients_;
+  absl::flat_hash_map<TokenDigest, Invite> changed_invites_;
 };
 
 }  // namespace tcsync

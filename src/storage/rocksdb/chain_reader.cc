@@ -44,24 +44,39 @@ absl::StatusOr<std::optional<std::string>> ChainReader::Read(
 }
 
 absl::StatusOr<std::optional<ChainHead>> ChainReader::ReadHead(const Uuid& client_id) const {
+  // Most that have no record are strangers, and a read by key knows them by its filters.
   absl::StatusOr<std::optional<std::string>> value = Read(ClientKey(client_id), options_);
   if (!value.ok()) return value.status();
   if (!value->has_value()) return std::nullopt;
-  const std::optional<ClientRecord> record = DecodeClientRecord(**value);
-  if (!record) return Contradiction(client_id, "the client record is malformed");
 
+  // An iterator sees the database of one moment, so that a client that is removed or created anew
+  // meanwhile is seen as it was before or as it is after.
   const std::unique_ptr<rocksdb::Iterator> iterator(db_.NewIterator(iterator_options_));
   iterator->SeekForPrev(VersionKey(client_id, kVersionNumberMax));
-  if (!iterator->Valid()) {
-    if (!iterator->status().ok()) return FromRocksdb(iterator->status(), "read from the database");
-    return Contradiction(client_id, "it has no version");
+  std::optional<ChainHead> head;
+  if (iterator->Valid()) {
+    if (const auto number = ParseVersionKey(client_id, ToView(iterator->key()))) {
+      const std::optional<VersionTrailer> trailer = DecodeVersionTrailer(ToView(iterator->value()));
+      if (!trailer) {
+        return Contradiction(client_id, absl::StrCat("version ", *number, " is malformed"));
+      }
+      head = ChainHead{.record = {},
+                       .latest_version_id = trailer->version_id,
+                       .latest_number = *number,
+                       .history_bytes = trailer->history_bytes};
+    }
   }
-  const std::optional<uint64_t> number = ParseVersionKey(client_id, ToView(iterator->key()));
-  if (!number) return Contradiction(client_id, "it has no version");
-  const std::optional<VersionTrailer> trailer = DecodeVersionTrailer(ToView(iterator->value()));
-  if (!trailer) return Contradiction(client_id, absl::StrCat("version ", *number, " is malformed"));
-  return ChainHead{
-      .record = *record, .latest_version_id = trailer->version_id, .latest_number = *number};
+  if (iterator->status().ok()) iterator->Seek(ClientKey(client_id));
+  if (!iterator->status().ok()) return FromRocksdb(iterator->status(), "read from the database");
+  if (!iterator->Valid() || ParseClientKey(ToView(iterator->key())) != client_id) {
+    if (head) return Contradiction(client_id, "it has versions and no client record");
+    return std::nullopt;
+  }
+  if (!head) return Contradiction(client_id, "it has no version");
+  const std::optional<ClientRecord> record = DecodeClientRecord(ToView(iterator->value()));
+  if (!record) return Contradiction(client_id, "the client record is malformed");
+  head->record = *record;
+  return head;
 }
 
 absl::StatusOr<std::optional<Version>> ChainReader::ReadVersionAfter(
@@ -76,17 +91,107 @@ absl::StatusOr<std::optional<Version>> ChainReader::ReadVersionAfter(
   Version version{.version_id = trailer->version_id,
                   .parent_version_id = parent_version_id,
                   .segment = std::move(**value)};
-  version.segment.resize(version.segment.size() - kVersionTrailerBytes);
+  version.segment.resize(version.segment.size() - trailer->encoded_bytes);
   if (trailer->segment_is_inline) return version;
 
   absl::StatusOr<std::optional<std::string>> segment =
       Read(SegmentKey(client_id, number), options_);
   if (!segment.ok()) return segment.status();
+  // The two are read at two moments. If the version was removed in between, and another one of the
+  // same number may stand there by now, then what was found is not this version's segment.
+  const absl::StatusOr<std::optional<VersionTrailer>> again = ReadTrailer(client_id, number);
+  if (!again.ok()) return again.status();
+  if (!again->has_value() || (*again)->version_id != trailer->version_id) return std::nullopt;
   if (!segment->has_value()) {
     return Contradiction(client_id, absl::StrCat("version ", number, " lacks its segment"));
   }
   version.segment = std::move(**segment);
   return version;
+}
+
+absl::StatusOr<std::optional<VersionTrailer>> ChainReader::ReadTrailer(const Uuid& client_id,
+                                                                       uint64_t number) const {
+  absl::StatusOr<std::optional<std::string>> value = Read(VersionKey(client_id, number), options_);
+  if (!value.ok()) return value.status();
+  if (!value->has_value()) return std::nullopt;
+  const std::optional<VersionTrailer> trailer = DecodeVersionTrailer(**value);
+  if (!trailer) return Contradiction(client_id, absl::StrCat("version ", number, " is malformed"));
+  return trailer;
+}
+
+absl::StatusOr<std::optional<uint64_t>> ChainReader::FindNumber(const Uuid& client_id,
+                                                                const ChainHead& head,
+                                                                const Uuid& version_id) const {
+  if (version_id == head.latest_version_id) return head.latest_number;
+  // The ID's hint first; what it leads to counts only if it has this ID.
+  const uint64_t hint = version_id.NumberHint();
+  if (hint >= head.record.first_number && hint <= head.latest_number) {
+    const absl::StatusOr<std::optional<VersionTrailer>> trailer = ReadTrailer(client_id, hint);
+    if (!trailer.ok()) return trailer.status();
+    if (trailer->has_value() && (*trailer)->version_id == version_id) return hint;
+  }
+  // Otherwise its child has an index entry, and the version stands before its child.
+  const absl::StatusOr<std::optional<std::string>> indexed =
+      Read(ParentKey(client_id, version_id), options_);
+  if (!indexed.ok()) return indexed.status();
+  if (!indexed->has_value()) return std::nullopt;
+  const std::optional<uint64_t> child = DecodeNumber(**indexed);
+  if (!child) return Contradiction(client_id, "an index entry is malformed");
+  if (*child <= head.record.first_number || *child > head.latest_number) return std::nullopt;
+  return *child - 1;
+}
+
+absl::Status ChainReader::VisitVersions(const Uuid& client_id, uint64_t first_number,
+                                        uint64_t end_number, VersionVisitor visit) const {
+  const std::string end = VersionKey(client_id, end_number);
+  const rocksdb::Slice end_slice(end);
+  rocksdb::ReadOptions options = iterator_options_;
+  options.fill_cache = false;  // this reads much, once
+  options.iterate_upper_bound = &end_slice;
+  const std::unique_ptr<rocksdb::Iterator> iterator(db_.NewIterator(options));
+  for (iterator->Seek(VersionKey(client_id, first_number)); iterator->Valid(); iterator->Next()) {
+    const std::optional<uint64_t> number = ParseVersionKey(client_id, ToView(iterator->key()));
+    if (!number) break;
+    const std::optional<VersionTrailer> trailer = DecodeVersionTrailer(ToView(iterator->value()));
+    if (!trailer) {
+      return Contradiction(client_id, absl::StrCat("version ", *number, " is malformed"));
+    }
+    const absl::Status visited =
+        visit(*number, *trailer, iterator->value().size() - trailer->encoded_bytes);
+    if (!visited.ok()) return visited;
+  }
+  if (!iterator->status().ok()) return FromRocksdb(iterator->status(), "read from the database");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<std::string>> ChainReader::ReadKeysOfVersions(
+    const Uuid& client_id, uint64_t first_number, uint64_t end_number) const {
+  std::vector<std::string> keys;
+  const absl::Status visited =
+      VisitVersions(client_id, first_number, end_number,
+                    [&](uint64_t number, const VersionTrailer& trailer, uint64_t) {
+                      keys.push_back(VersionKey(client_id, number));
+                      if (!trailer.segment_is_inline) keys.push_back(SegmentKey(client_id, number));
+                      if (!LeadsTo(trailer.parent_version_id, number)) {
+                        keys.push_back(ParentKey(client_id, trailer.parent_version_id));
+                      }
+                      return absl::OkStatus();
+                    });
+  if (!visited.ok()) return visited;
+  return keys;
+}
+
+absl::StatusOr<std::vector<std::string>> ChainReader::ReadKeysOfReplicas(
+    const Uuid& client_id) const {
+  std::vector<std::string> keys;
+  const std::unique_ptr<rocksdb::Iterator> iterator(db_.NewIterator(iterator_options_));
+  for (iterator->Seek(PositionKey(client_id, 0));
+       iterator->Valid() && ParseClientOfKey(ToView(iterator->key())) == client_id;
+       iterator->Next()) {
+    keys.emplace_back(iterator->key().data(), iterator->key().size());
+  }
+  if (!iterator->status().ok()) return FromRocksdb(iterator->status(), "read from the database");
+  return keys;
 }
 
 absl::StatusOr<std::optional<Version>> ChainReader::FindChild(const Uuid& client_id,
@@ -113,7 +218,8 @@ absl::StatusOr<std::optional<uint64_t>> ChainReader::FindRecent(
     uint64_t recent_versions_max) const {
   if (recent_versions_max == 0) return std::nullopt;
   if (version_id == head.latest_version_id) return head.latest_number;
-  for (uint64_t back = 1; back < recent_versions_max && back < head.latest_number; ++back) {
+  for (uint64_t back = 1; back < recent_versions_max; ++back) {
+    if (back > head.latest_number - head.record.first_number) break;
     const uint64_t number = head.latest_number - back;
     absl::StatusOr<std::optional<std::string>> value =
         Read(VersionKey(client_id, number), options_);

@@ -4,7 +4,11 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "rocksdb/db.h"
 #include "storage/rocksdb/head_cache.h"
@@ -38,8 +42,35 @@ class ChainReader {
 
   absl::StatusOr<std::optional<Snapshot>> ReadSnapshot(const Uuid& client_id) const;
 
+  // The number of a version that is kept; nullopt for an ID that is none's.
+  absl::StatusOr<std::optional<uint64_t>> FindNumber(const Uuid& client_id, const ChainHead& head,
+                                                     const Uuid& version_id) const;
+
+  // The record of version `number`; nullopt when it is not kept.
+  absl::StatusOr<std::optional<VersionTrailer>> ReadTrailer(const Uuid& client_id,
+                                                            uint64_t number) const;
+
+  // Calls `visit` for each kept version from `first_number` to the one before `end_number`, with
+  // how many bytes stand before its trailer, until it returns an error. Reads no segments that
+  // stand apart.
+  using VersionVisitor = absl::FunctionRef<absl::Status(
+      uint64_t number, const VersionTrailer& trailer, uint64_t inline_bytes)>;
+  absl::Status VisitVersions(const Uuid& client_id, uint64_t first_number, uint64_t end_number,
+                             VersionVisitor visit) const;
+
+  // The keys of those versions: records, segments and index entries.
+  absl::StatusOr<std::vector<std::string>> ReadKeysOfVersions(const Uuid& client_id,
+                                                              uint64_t first_number,
+                                                              uint64_t end_number) const;
+  // The keys of what is known of the client's replicas.
+  absl::StatusOr<std::vector<std::string>> ReadKeysOfReplicas(const Uuid& client_id) const;
+
+  // The value of a key that is not a segment's or a snapshot's; nullopt when it is not there.
+  absl::StatusOr<std::optional<std::string>> Read(const std::string& key) const {
+    return Read(key, options_);
+  }
+
  private:
-  // The value of a key; nullopt when it is not there.
   absl::StatusOr<std::optional<std::string>> Read(const std::string& key,
                                                   const rocksdb::ReadOptions& options) const;
 

@@ -19,7 +19,10 @@ uint64_t PayloadBytes(const PendingWrite& write) {
   if (const auto* append = std::get_if<PendingAppend>(&write)) {
     return append->request.segment.size();
   }
-  return std::get<PendingSnapshot>(write).request.bytes.size();
+  if (const auto* snapshot = std::get_if<PendingSnapshot>(&write)) {
+    return snapshot->request.bytes.size();
+  }
+  return 0;
 }
 
 Committer::Committer(uint64_t queue_bytes_max, std::chrono::milliseconds wait_max,
@@ -42,6 +45,11 @@ Committer::~Committer() {
 bool Committer::IsLate() const {
   const Instant since = oldest_since_.load(std::memory_order_relaxed);
   return since != kNone && Now() - since > wait_max_;
+}
+
+CommitterQueue Committer::queue() const {
+  const std::lock_guard lock(mutex_);
+  return {.writes = queue_.size(), .bytes = queue_bytes_};
 }
 
 bool Committer::Submit(PendingWrite& write) {

@@ -14,10 +14,14 @@
 #include <variant>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
 #include "storage/rocksdb/storage_instruments.h"
 #include "tcsync/storage.h"
 
 namespace tcsync {
+
+class BatchBuilder;
 
 struct PendingAppend {
   AppendRequest request;
@@ -27,10 +31,26 @@ struct PendingSnapshot {
   StoreSnapshotRequest request;
   StoreSnapshotCallback done;
 };
-using PendingWrite = std::variant<PendingAppend, PendingSnapshot>;
+// What an operator or storage itself writes. It is committed in a batch of its own, so that what it
+// reads in the database is all that there is.
+struct PendingChange {
+  // Adds the change to the batch; after an error nothing is written. Runs on the committer's
+  // thread.
+  using Decide = absl::AnyInvocable<absl::Status(BatchBuilder& batch)>;
+  Decide decide;
+  // Told decide's error, or how the writing went.
+  absl::AnyInvocable<void(absl::Status)> done;
+};
+using PendingWrite = std::variant<PendingAppend, PendingSnapshot, PendingChange>;
 
 // The bytes of its segment or snapshot.
 uint64_t PayloadBytes(const PendingWrite& write);
+
+// What waits to be committed.
+struct CommitterQueue {
+  uint64_t writes = 0;
+  uint64_t bytes = 0;
+};
 
 // Thread-safe.
 class Committer {
@@ -52,6 +72,8 @@ class Committer {
   // by itself as the queue is served.
   bool IsLate() const;
 
+  CommitterQueue queue() const;
+
  private:
   using Instant = std::chrono::steady_clock::time_point;
   struct Queued {
@@ -72,7 +94,7 @@ class Committer {
   // Changed under mutex_.
   static constexpr Instant kNone = Instant::max();
   std::atomic<Instant> oldest_since_{kNone};
-  std::mutex mutex_;  // of what follows
+  mutable std::mutex mutex_;  // of what follows
   std::condition_variable has_work_;
   std::deque<Queued> queue_;
   uint64_t queue_bytes_ = 0;

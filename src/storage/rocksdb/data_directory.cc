@@ -71,14 +71,16 @@ absl::Status WriteFormat(int fd, const std::string& path, int version) {
   return written.ok() ? SyncDirectory(path) : written;
 }
 
-absl::Status CheckFormat(int fd, const std::string& path) {
+absl::StatusOr<int> ReadFormat(int fd, const std::string& path) {
   char buffer[kFormatFileBytesMax];
   const ssize_t size = pread(fd, buffer, sizeof(buffer), 0);
   if (size < 0) return SystemError(errno, "read", PathOf(path, kFormatName));
   const std::optional<int> version = ParseFormatLine(
       absl::StripAsciiWhitespace(absl::string_view(buffer, static_cast<size_t>(size))));
   if (!version) return NotOurs(path, "its FORMAT file does not read 'tcsync storage format N'");
-  return CheckFormatVersion(*version, absl::StrCat("data directory ", path));
+  const absl::Status known = CheckFormatVersion(*version, absl::StrCat("data directory ", path));
+  if (!known.ok()) return known;
+  return *version;
 }
 
 bool IsEmptyFile(int fd) {
@@ -126,6 +128,7 @@ DataDirectory::DataDirectory(std::string path, int format_file, bool was_created
 
 DataDirectory::DataDirectory(DataDirectory&& other) noexcept
     : path_(std::move(other.path_)),
+      format_(other.format_),
       format_file_(std::exchange(other.format_file_, -1)),
       was_created_(other.was_created_) {}
 
@@ -134,6 +137,12 @@ DataDirectory::~DataDirectory() {
 }
 
 std::string DataDirectory::DatabasePath() const { return PathOf(path_, kDatabaseName); }
+
+absl::Status DataDirectory::Upgrade() {
+  const absl::Status written = WriteFormat(format_file_, path_, kStorageFormatVersion);
+  if (written.ok()) format_ = kStorageFormatVersion;
+  return written;
+}
 
 absl::StatusOr<DataDirectory> DataDirectory::Lock(const std::string& path) {
   if (path.empty()) return absl::InvalidArgumentError("option data-dir: the path is empty");
@@ -171,9 +180,14 @@ absl::StatusOr<DataDirectory> DataDirectory::Open(const std::string& path) {
   if (Exists(PathOf(directory, kRestoringName))) return CutShort(directory);
   // An empty file is a start that was cut short before the line was written.
   const bool is_new = IsEmptyFile(fd) && !Exists(locked->DatabasePath());
-  const absl::Status status =
-      is_new ? WriteFormat(fd, directory, kStorageFormatVersion) : CheckFormat(fd, directory);
-  if (!status.ok()) return status;
+  if (is_new) {
+    const absl::Status written = locked->Upgrade();
+    if (!written.ok()) return written;
+    return locked;
+  }
+  const absl::StatusOr<int> format = ReadFormat(fd, directory);
+  if (!format.ok()) return format.status();
+  locked->format_ = *format;
   return locked;
 }
 
@@ -193,8 +207,8 @@ absl::StatusOr<DataDirectory> DataDirectory::OpenForRestore(const std::string& p
         "): restore into one that does not exist or is empty, or move what is there away first"));
   }
   if (!IsEmptyFile(locked->format_file_)) {
-    const absl::Status status = CheckFormat(locked->format_file_, directory);
-    if (!status.ok()) return status;
+    const absl::StatusOr<int> format = ReadFormat(locked->format_file_, directory);
+    if (!format.ok()) return format.status();
   }
   // The mark first: without it a half-restored directory would open as a complete one.
   absl::Status status = MarkRestoring(directory);

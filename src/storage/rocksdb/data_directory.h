@@ -1,6 +1,6 @@
 // The data directory: who may open it, and whether this release can read it.
 //
-//   DATA_DIR/FORMAT     "tcsync storage format 1\n"; locked (flock) while the directory is open
+//   DATA_DIR/FORMAT     "tcsync storage format 2\n"; locked (flock) while the directory is open
 //   DATA_DIR/rocksdb/   the RocksDB database
 //   DATA_DIR/RESTORING  there while a backup is being restored into the directory
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_DATA_DIRECTORY_H_
@@ -29,7 +29,7 @@ class DataDirectory {
   // engine has it open; kFailedPrecondition when it is not tcsync's, its format is newer, or a
   // restore into it was cut short; kPermissionDenied, kNotFound (also for what is not a directory),
   // kResourceExhausted or kUnknown when the system refuses. A directory that existed is unchanged
-  // after an error.
+  // after an error. An older format is kept until Upgrade().
   static absl::StatusOr<DataDirectory> Open(const std::string& path);
 
   // Opens a directory to put a database of that format into it, and marks it, so that Open()
@@ -48,6 +48,12 @@ class DataDirectory {
   const std::string& path() const { return path_; }
   std::string DatabasePath() const;
 
+  // Of what is in the directory: this release's or an older one.
+  int format() const { return format_; }
+
+  // Makes the format this release's, durably, once all that it has is in the directory.
+  absl::Status Upgrade();
+
  private:
   DataDirectory(std::string path, int format_file, bool was_created);
 
@@ -55,6 +61,7 @@ class DataDirectory {
   static absl::StatusOr<DataDirectory> Lock(const std::string& path);
 
   std::string path_;
+  int format_ = 0;
   int format_file_;   // holds the lock; -1 when moved from
   bool was_created_;  // by Lock()
 };

@@ -76,19 +76,40 @@ absl::StatusOr<std::optional<ChainHead>> HeadCache::Get(const Uuid& client_id, L
   absl::StatusOr<std::optional<ChainHead>> loaded = load();
   if (!loaded.ok() || !loaded->has_value()) return loaded;
   const std::lock_guard lock(stripe.mutex);
-  if (!registered.is_overtaken()) Insert(client_id, **loaded);
+  const bool is_withdrawn = std::find(stripe.withdrawn.begin(), stripe.withdrawn.end(),
+                                      client_id) != stripe.withdrawn.end();
+  if (!is_withdrawn && !registered.is_overtaken()) Insert(client_id, **loaded);
   return loaded;
 }
 
-void HeadCache::Publish(const Uuid& client_id, const ChainHead& head) {
-  Stripe& stripe = StripeOf(client_id);
-  const std::lock_guard lock(stripe.mutex);
+void HeadCache::Drop(Stripe& stripe, const Uuid& client_id) {
+  stripe.withdrawn.erase(std::remove(stripe.withdrawn.begin(), stripe.withdrawn.end(), client_id),
+                         stripe.withdrawn.end());
   for (Load* const load : stripe.loads) {
     if (load->client_id == client_id) load->is_overtaken = true;
   }
   // A cache without room drops what is inserted, and would keep the older head.
   cache_->Erase(KeyOf(client_id));
+}
+
+void HeadCache::Publish(const Uuid& client_id, const ChainHead& head) {
+  Stripe& stripe = StripeOf(client_id);
+  const std::lock_guard lock(stripe.mutex);
+  Drop(stripe, client_id);
   Insert(client_id, head);
+}
+
+void HeadCache::Withdraw(const Uuid& client_id) {
+  Stripe& stripe = StripeOf(client_id);
+  const std::lock_guard lock(stripe.mutex);
+  cache_->Erase(KeyOf(client_id));
+  stripe.withdrawn.push_back(client_id);
+}
+
+void HeadCache::Forget(const Uuid& client_id) {
+  Stripe& stripe = StripeOf(client_id);
+  const std::lock_guard lock(stripe.mutex);
+  Drop(stripe, client_id);
 }
 
 }  // namespace tcsync

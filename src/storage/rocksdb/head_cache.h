@@ -24,6 +24,20 @@ struct ChainHead {
   ClientRecord record;
   Uuid latest_version_id;
   uint64_t latest_number = 0;  // 0: no versions, which only a client that is being created has
+  uint64_t history_bytes = 0;  // of all segments up to the latest version's, removed ones included
+
+  uint64_t version_count() const { return latest_number + 1 - record.first_number; }
+  uint64_t kept_history_bytes() const { return history_bytes - record.removed_history_bytes; }
+  // Whether this and `other`, of one client, are the same: nothing was added or removed in between.
+  bool IsSameChain(const ChainHead& other) const {
+    return latest_version_id == other.latest_version_id &&
+           record.first_number == other.record.first_number;
+  }
+  // Whether a replica at `version_id` is let carry on, if that version is not here.
+  bool MayCarryOnFrom(const Uuid& version_id) const {
+    return record.may_carry_on && !version_id.IsNil();
+  }
+  uint64_t snapshot_bytes() const { return record.snapshot ? record.snapshot->bytes : 0; }
 };
 
 // Thread-safe. Keeps the most recently used heads, up to a number of bytes. A head that is read
@@ -44,6 +58,13 @@ class HeadCache {
   // Makes a durable head the client's head.
   void Publish(const Uuid& client_id, const ChainHead& head);
 
+  // Before something of the client is removed from the database: from here on until Publish or
+  // Forget every Get loads. A cached head would have readers miss records that are gone by then.
+  void Withdraw(const Uuid& client_id);
+
+  // Keeps no head of the client: there is none, or what it is must be read again.
+  void Forget(const Uuid& client_id);
+
  private:
   static constexpr size_t kStripes = 64;
 
@@ -56,12 +77,15 @@ class HeadCache {
   struct Stripe {
     std::mutex mutex;  // of what follows, and of changes to the cached heads of these clients
     absl::InlinedVector<Load*, 4> loads;
+    absl::InlinedVector<Uuid, 1> withdrawn;
   };
   class RegisteredLoad;
 
   Stripe& StripeOf(const Uuid& client_id);
   std::optional<ChainHead> Lookup(const Uuid& client_id);
   void Insert(const Uuid& client_id, const ChainHead& head);
+  // With the stripe's mutex: ends a withdrawal, and keeps nothing that is older than now.
+  void Drop(Stripe& stripe, const Uuid& client_id);
 
   std::array<Stripe, kStripes> stripes_;
   std::shared_ptr<rocksdb::Cache> cache_;

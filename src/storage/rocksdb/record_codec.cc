@@ -1,5 +1,9 @@
 #include "storage/rocksdb/record_codec.h"
 
+#include <algorithm>
+#include <limits>
+#include <tuple>
+
 namespace tcsync {
 namespace {
 
@@ -9,14 +13,49 @@ enum Kind : char {
   kSegment = 0x21,
   kParent = 0x30,
   kSnapshot = 0x40,
+  kPosition = 0x50,
+  kReplicasAhead = 0x51,
+  kBan = 0x60,  // from here on the storage's own, under the nil client ID
+  kToken = 0x61,
+  kInvite = 0x62,
+  kClientCount = 0x63,
+  kPseudonymKey = 0x64,
+  kProbe = 0x65,
+};
+
+// The last byte of a version's trailer.
+enum TrailerForm : char {
+  kOldApart = 0,
+  kOldInline = 1,
+  kApart = 2,
+  kInline = 3,
 };
 
 constexpr size_t kNumberBytes = 8;
-constexpr size_t kClientRecordBytes = 8 + 1;
-constexpr size_t kSnapshotRecordBytes = 16 + 8 + 8;
+constexpr size_t kDayBytes = 4;
+constexpr size_t kDigestBytes = std::tuple_size_v<TokenDigest>;
+constexpr int64_t kSecondsOfDay = 86'400;
+
+constexpr char kClientRecordForm = 2;
+constexpr uint8_t kHasSnapshot = 1;
+constexpr uint8_t kMayCarryOn = 2;
+constexpr size_t kClientRecordBytes = 1 + 1 + 8 + 8 + 8;
+constexpr size_t kSnapshotRecordBytes = 16 + 8 + 8 + 8;
+constexpr size_t kOldClientRecordBytes = 8 + 1;
+constexpr size_t kOldSnapshotRecordBytes = 16 + 8 + 8;
+constexpr size_t kOldVersionTrailerBytes = 16 + 16 + 8 + 1;
+constexpr size_t kReplicaAheadBytes = 16 + 8;
 
 void AppendNumber(uint64_t number, std::string& out) {
   for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<char>(number >> shift));
+}
+
+void AppendTime(int64_t unix_seconds, std::string& out) {
+  AppendNumber(static_cast<uint64_t>(unix_seconds), out);
+}
+
+void AppendDigest(const TokenDigest& digest, std::string& out) {
+  out.append(reinterpret_cast<const char*>(digest.data()), digest.size());
 }
 
 void AppendUuid(const Uuid& uuid, std::string& out) {
@@ -47,6 +86,14 @@ class Reader {
     for (const char byte : Take(kNumberBytes)) number = number << 8 | static_cast<uint8_t>(byte);
     return number;
   }
+  int64_t Time() { return static_cast<int64_t>(Number()); }
+  TokenDigest Digest() {
+    TokenDigest digest;
+    const absl::string_view bytes = Take(kDigestBytes);
+    std::copy(bytes.begin(), bytes.end(), digest.begin());
+    return digest;
+  }
+  absl::string_view Rest() { return bytes_; }
   Uuid ReadUuid() { return Uuid::FromBytes(Take(Uuid::kBytes).data()); }
   char Byte() { return Take(1)[0]; }
 
@@ -59,6 +106,31 @@ class Reader {
 
   absl::string_view bytes_;
 };
+
+// What follows the kind in a key of one of the storage's own kinds; nullopt for another key or
+// length.
+std::optional<absl::string_view> RestOfOwnKey(absl::string_view key, Kind kind, size_t bytes) {
+  if (key.size() != Uuid::kBytes + 1 + bytes || key[Uuid::kBytes] != kind) return std::nullopt;
+  if (key.substr(0, Uuid::kBytes) != Uuid().AsStringView()) return std::nullopt;
+  return key.substr(Uuid::kBytes + 1);
+}
+
+std::optional<ClientRecord> DecodeOldClientRecord(absl::string_view value) {
+  if (value.size() < kOldClientRecordBytes) return std::nullopt;
+  Reader reader(value);
+  ClientRecord record;
+  record.created_unix_seconds = reader.Time();
+  const bool has_snapshot = reader.Byte() != 0;
+  const size_t expected = kOldClientRecordBytes + (has_snapshot ? kOldSnapshotRecordBytes : 0);
+  if (value.size() != expected) return std::nullopt;
+  if (has_snapshot) {
+    SnapshotRecord& snapshot = record.snapshot.emplace();
+    snapshot.version_id = reader.ReadUuid();
+    snapshot.number = reader.Number();
+    snapshot.stored_unix_seconds = reader.Time();
+  }
+  return record;
+}
 
 }  // namespace
 
@@ -80,6 +152,46 @@ std::string ParentKey(const Uuid& client_id, const Uuid& parent_version_id) {
 
 std::string SnapshotKey(const Uuid& client_id) { return Key(client_id, kSnapshot); }
 
+std::string PositionKey(const Uuid& client_id, uint32_t day) {
+  std::string key = Key(client_id, kPosition, kDayBytes);
+  for (int shift = 24; shift >= 0; shift -= 8) key.push_back(static_cast<char>(day >> shift));
+  return key;
+}
+
+std::string ReplicasAheadKey(const Uuid& client_id) { return Key(client_id, kReplicasAhead); }
+
+std::string BanKey(const Uuid& client_id) {
+  std::string key = Key(Uuid(), kBan, Uuid::kBytes);
+  AppendUuid(client_id, key);
+  return key;
+}
+
+std::string TokenKey(const Uuid& client_id) {
+  std::string key = Key(Uuid(), kToken, Uuid::kBytes);
+  AppendUuid(client_id, key);
+  return key;
+}
+
+std::string InviteKey(const TokenDigest& digest) {
+  std::string key = Key(Uuid(), kInvite, kDigestBytes);
+  AppendDigest(digest, key);
+  return key;
+}
+
+std::string ClientCountKey() { return Key(Uuid(), kClientCount); }
+std::string PseudonymKeyKey() { return Key(Uuid(), kPseudonymKey); }
+std::string ProbeKey() { return Key(Uuid(), kProbe); }
+
+std::optional<Uuid> ParseClientOfKey(absl::string_view key) {
+  if (key.size() <= Uuid::kBytes || key[Uuid::kBytes] >= kBan) return std::nullopt;
+  return Uuid::FromBytes(key.data());
+}
+
+std::optional<Uuid> ParseClientKey(absl::string_view key) {
+  if (key.size() != Uuid::kBytes + 1 || key[Uuid::kBytes] != kClient) return std::nullopt;
+  return Uuid::FromBytes(key.data());
+}
+
 std::optional<uint64_t> ParseVersionKey(const Uuid& client_id, absl::string_view key) {
   if (key.size() != Uuid::kBytes + 1 + kNumberBytes) return std::nullopt;
   if (key.substr(0, Uuid::kBytes) != client_id.AsStringView()) return std::nullopt;
@@ -87,32 +199,67 @@ std::optional<uint64_t> ParseVersionKey(const Uuid& client_id, absl::string_view
   return DecodeNumber(key.substr(Uuid::kBytes + 1));
 }
 
+std::optional<uint32_t> ParsePositionKey(const Uuid& client_id, absl::string_view key) {
+  if (key.size() != Uuid::kBytes + 1 + kDayBytes) return std::nullopt;
+  if (key.substr(0, Uuid::kBytes) != client_id.AsStringView()) return std::nullopt;
+  if (key[Uuid::kBytes] != kPosition) return std::nullopt;
+  uint32_t day = 0;
+  for (const char byte : key.substr(Uuid::kBytes + 1)) day = day << 8 | static_cast<uint8_t>(byte);
+  return day;
+}
+
+std::string EndOfClient(const Uuid& client_id) {
+  std::string key(client_id.AsStringView());
+  key.push_back('\xff');
+  return key;
+}
+
+uint32_t DayOf(int64_t unix_seconds) {
+  const int64_t day = std::max<int64_t>(unix_seconds, 0) / kSecondsOfDay;
+  return static_cast<uint32_t>(std::min<int64_t>(day, std::numeric_limits<uint32_t>::max()));
+}
+
+int64_t UnixSecondsOf(uint32_t day) { return day * kSecondsOfDay; }
+
 std::string EncodeClientRecord(const ClientRecord& record) {
   std::string value;
   value.reserve(kClientRecordBytes + kSnapshotRecordBytes);
-  AppendNumber(static_cast<uint64_t>(record.created_unix_seconds), value);
-  value.push_back(record.snapshot ? 1 : 0);
+  value.push_back(kClientRecordForm);
+  value.push_back(static_cast<char>((record.snapshot ? kHasSnapshot : 0) |
+                                    (record.may_carry_on ? kMayCarryOn : 0)));
+  AppendTime(record.created_unix_seconds, value);
+  AppendNumber(record.first_number, value);
+  AppendNumber(record.removed_history_bytes, value);
   if (record.snapshot) {
     AppendUuid(record.snapshot->version_id, value);
     AppendNumber(record.snapshot->number, value);
-    AppendNumber(static_cast<uint64_t>(record.snapshot->stored_unix_seconds), value);
+    AppendTime(record.snapshot->stored_unix_seconds, value);
+    AppendNumber(record.snapshot->bytes, value);
   }
   return value;
 }
 
 std::optional<ClientRecord> DecodeClientRecord(absl::string_view value) {
+  if (value.empty() || value[0] != kClientRecordForm) return DecodeOldClientRecord(value);
   if (value.size() < kClientRecordBytes) return std::nullopt;
-  Reader reader(value);
+  Reader reader(value.substr(1));
+  const auto flags = static_cast<uint8_t>(reader.Byte());
+  if ((flags & ~(kHasSnapshot | kMayCarryOn)) != 0) return std::nullopt;
+  const bool has_snapshot = (flags & kHasSnapshot) != 0;
+  if (value.size() != kClientRecordBytes + (has_snapshot ? kSnapshotRecordBytes : 0)) {
+    return std::nullopt;
+  }
   ClientRecord record;
-  record.created_unix_seconds = static_cast<int64_t>(reader.Number());
-  const bool has_snapshot = reader.Byte() != 0;
-  const size_t expected = kClientRecordBytes + (has_snapshot ? kSnapshotRecordBytes : 0);
-  if (value.size() != expected) return std::nullopt;
+  record.may_carry_on = (flags & kMayCarryOn) != 0;
+  record.created_unix_seconds = reader.Time();
+  record.first_number = reader.Number();
+  record.removed_history_bytes = reader.Number();
   if (has_snapshot) {
     SnapshotRecord& snapshot = record.snapshot.emplace();
     snapshot.version_id = reader.ReadUuid();
     snapshot.number = reader.Number();
-    snapshot.stored_unix_seconds = static_cast<int64_t>(reader.Number());
+    snapshot.stored_unix_seconds = reader.Time();
+    snapshot.bytes = reader.Number();
   }
   return record;
 }
@@ -122,19 +269,26 @@ std::string EncodeVersionTrailer(const VersionTrailer& trailer) {
   value.reserve(kVersionTrailerBytes);
   AppendUuid(trailer.version_id, value);
   AppendUuid(trailer.parent_version_id, value);
-  AppendNumber(static_cast<uint64_t>(trailer.appended_unix_seconds), value);
-  value.push_back(trailer.segment_is_inline ? 1 : 0);
+  AppendTime(trailer.appended_unix_seconds, value);
+  AppendNumber(trailer.history_bytes, value);
+  value.push_back(trailer.segment_is_inline ? kInline : kApart);
   return value;
 }
 
 std::optional<VersionTrailer> DecodeVersionTrailer(absl::string_view value) {
-  if (value.size() < kVersionTrailerBytes) return std::nullopt;
-  Reader reader(value.substr(value.size() - kVersionTrailerBytes));
+  if (value.empty()) return std::nullopt;
+  const char form = value.back();
+  if (form < kOldApart || form > kInline) return std::nullopt;
+  const bool is_old = form <= kOldInline;
   VersionTrailer trailer;
+  trailer.encoded_bytes = is_old ? kOldVersionTrailerBytes : kVersionTrailerBytes;
+  if (value.size() < trailer.encoded_bytes) return std::nullopt;
+  Reader reader(value.substr(value.size() - trailer.encoded_bytes));
   trailer.version_id = reader.ReadUuid();
   trailer.parent_version_id = reader.ReadUuid();
-  trailer.appended_unix_seconds = static_cast<int64_t>(reader.Number());
-  trailer.segment_is_inline = reader.Byte() != 0;
+  trailer.appended_unix_seconds = reader.Time();
+  if (!is_old) trailer.history_bytes = reader.Number();
+  trailer.segment_is_inline = form == kInline || form == kOldInline;
   return trailer;
 }
 
@@ -147,6 +301,87 @@ std::string EncodeNumber(uint64_t number) {
 std::optional<uint64_t> DecodeNumber(absl::string_view value) {
   if (value.size() != kNumberBytes) return std::nullopt;
   return Reader(value).Number();
+}
+
+std::string EncodeReplicasAhead(const std::vector<ReplicaAhead>& replicas) {
+  std::string value;
+  value.reserve(replicas.size() * kReplicaAheadBytes);
+  for (const ReplicaAhead& replica : replicas) {
+    AppendUuid(replica.version_id, value);
+    AppendTime(replica.last_seen_unix_seconds, value);
+  }
+  return value;
+}
+
+std::optional<std::vector<ReplicaAhead>> DecodeReplicasAhead(absl::string_view value) {
+  if (value.size() % kReplicaAheadBytes != 0) return std::nullopt;
+  std::vector<ReplicaAhead> replicas(value.size() / kReplicaAheadBytes);
+  Reader reader(value);
+  for (ReplicaAhead& replica : replicas) {
+    replica.version_id = reader.ReadUuid();
+    replica.last_seen_unix_seconds = reader.Time();
+  }
+  return replicas;
+}
+
+std::string EncodeBan(const Ban& ban) {
+  std::string value;
+  AppendTime(ban.since_unix_seconds, value);
+  value += ban.reason;
+  return value;
+}
+
+std::optional<Ban> DecodeBan(absl::string_view key, absl::string_view value) {
+  const std::optional<absl::string_view> client_id = RestOfOwnKey(key, kBan, Uuid::kBytes);
+  if (!client_id || value.size() < kNumberBytes) return std::nullopt;
+  Reader reader(value);
+  Ban ban;
+  ban.client_id = Uuid::FromBytes(client_id->data());
+  ban.since_unix_seconds = reader.Time();
+  ban.reason = std::string(reader.Rest());
+  return ban;
+}
+
+std::string EncodeToken(const ClientToken& token) {
+  std::string value;
+  AppendTime(token.since_unix_seconds, value);
+  AppendDigest(token.digest, value);
+  return value;
+}
+
+std::optional<ClientToken> DecodeToken(absl::string_view key, absl::string_view value) {
+  const std::optional<absl::string_view> client_id = RestOfOwnKey(key, kToken, Uuid::kBytes);
+  if (!client_id || value.size() != kNumberBytes + kDigestBytes) return std::nullopt;
+  Reader reader(value);
+  ClientToken token;
+  token.client_id = Uuid::FromBytes(client_id->data());
+  token.since_unix_seconds = reader.Time();
+  token.digest = reader.Digest();
+  return token;
+}
+
+std::string EncodeInvite(const Invite& invite) {
+  std::string value;
+  AppendTime(invite.created_unix_seconds, value);
+  AppendTime(invite.expires_unix_seconds, value);
+  AppendNumber(invite.uses_max, value);
+  AppendNumber(invite.uses, value);
+  value += invite.label;
+  return value;
+}
+
+std::optional<Invite> DecodeInvite(absl::string_view key, absl::string_view value) {
+  const std::optional<absl::string_view> digest = RestOfOwnKey(key, kInvite, kDigestBytes);
+  if (!digest || value.size() < 4 * kNumberBytes) return std::nullopt;
+  Reader reader(value);
+  Invite invite;
+  invite.digest = Reader(*digest).Digest();
+  invite.created_unix_seconds = reader.Time();
+  invite.expires_unix_seconds = reader.Time();
+  invite.uses_max = reader.Number();
+  invite.uses = reader.Number();
+  invite.label = std::string(reader.Rest());
+  return invite;
 }
 
 }  // namespace tcsync

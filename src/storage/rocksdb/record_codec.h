@@ -7,34 +7,68 @@
 //   client(16) 0x21 number(8)                segment, when it is too large to stand in 0x20
 //   client(16) 0x30 parent version ID(16)    number(8)
 //   client(16) 0x40                          the snapshot's bytes
-//   "opened"                                 empty; written at each opening (rocksdb_storage.cc)
+//   client(16) 0x50 day(4)                   number(8): the oldest at which a replica ended a sync
+//   client(16) 0x51                          replicas ahead: a few, the latest seen first
+//   nil(16) 0x60 client(16)                  ban
+//   nil(16) 0x61 client(16)                  token of a client
+//   nil(16) 0x62 digest(32)                  invite
+//   nil(16) 0x63                             number(8): how many clients there are
+//   nil(16) 0x64                             the key of the log's pseudonyms, 32 random bytes
+//   nil(16) 0x65                             what Probe() writes
+//   "opened"                                 empty; written at each opening
 //
-//   client record    created(8) has_snapshot(1) [version ID(16) number(8) stored(8)]
-//   version trailer  version ID(16) parent version ID(16) appended(8) segment_is_inline(1)
+//   client record    2(1) flags(1) created(8) first number(8) removed history bytes(8)
+//                    [version ID(16) number(8) stored(8) snapshot bytes(8)]
+//                    flags: 1 has a snapshot, 2 a replica may carry on
+//   version trailer  version ID(16) parent version ID(16) appended(8) history bytes(8) form(1)
+//                    form: 2 the segment is in 0x21, 3 it stands before the trailer
+//   replicas ahead   [version ID(16) last seen(8)] for each
+//   ban              since(8) reason
+//   token            since(8) digest(32)
+//   invite           created(8) expires(8) uses_max(8) uses(8) label
 //
-// Integers are big-endian, so that keys sort by number; times are in seconds since 1970. A
-// version's number is its place in the client's chain: 1, 2, 3 and so on.
+// Integers are big-endian, so that keys sort by number; times are in seconds since 1970, days are
+// those times / 86400. A version's number is its place in the client's chain: 1, 2, 3 and so on; a
+// number is never used again while the client exists. The versions from `first number` to the last
+// 0x20 are there without a gap.
+//
+// Kinds below 0x60 are a client's, from there on the storage's own. Those stand under the nil
+// client ID, which may be a client's as well: the kinds keep the two apart.
 //
 // A version ID that storage makes carries its number (Uuid::RandomWithNumber), so the child of such
 // a version is found by one read, at the next number; what is found there counts only if its
 // trailer names the parent that was asked for. 0x30 is written only for a version whose parent's ID
 // does not lead to it: for one that was made by another server.
 //
+// History bytes are those of the segments of the whole chain up to and with the version, removed
+// ones included. What the client has is the latest version's less the `removed history bytes`, and
+// the bytes of one segment are the difference to the version before.
+//
 // The trailer stands behind the segment so that a read value becomes the segment by cutting its end
 // off, without a copy.
+//
+// Format 1 had no kinds from 0x50 on, and two shorter records, which are still read and become new
+// ones when they are written next. What they do not say is 0: bytes that were stored then are not
+// counted, as history or as a snapshot.
+//   client record    created(8) has snapshot(1) [version ID(16) number(8) stored(8)]
+//                    (told by its first byte: a time that began with 2 would be far off)
+//   version trailer  version ID(16) parent version ID(16) appended(8) form(1)
+//                    form: 0 the segment is in 0x21, 1 it stands before the trailer
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_RECORD_CODEC_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_RECORD_CODEC_H_
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
+#include "tcsync/storage_administration.h"
 #include "tcsync/uuid.h"
 
 namespace tcsync {
 
-inline constexpr int kStorageFormatVersion = 1;
+inline constexpr int kStorageFormatVersion = 2;
 
 // Not a client's: shorter than any key that begins with a client ID.
 inline constexpr char kOpenedKey[] = "opened";
@@ -47,19 +81,51 @@ std::string VersionKey(const Uuid& client_id, uint64_t number);
 std::string SegmentKey(const Uuid& client_id, uint64_t number);
 std::string ParentKey(const Uuid& client_id, const Uuid& parent_version_id);
 std::string SnapshotKey(const Uuid& client_id);
+std::string PositionKey(const Uuid& client_id, uint32_t day);
+std::string ReplicasAheadKey(const Uuid& client_id);
 
+std::string BanKey(const Uuid& client_id);
+std::string TokenKey(const Uuid& client_id);
+std::string InviteKey(const TokenDigest& digest);
+std::string ClientCountKey();
+std::string PseudonymKeyKey();
+std::string ProbeKey();
+
+// The client of a key of any kind of a client's; nullopt for the storage's own keys.
+std::optional<Uuid> ParseClientOfKey(absl::string_view key);
+// The client whose record is at `key`; nullopt when `key` is no client record's.
+std::optional<Uuid> ParseClientKey(absl::string_view key);
 // The number in a version key of this client; nullopt when `key` is none.
 std::optional<uint64_t> ParseVersionKey(const Uuid& client_id, absl::string_view key);
+// The day in a position key of this client; nullopt when `key` is none.
+std::optional<uint32_t> ParsePositionKey(const Uuid& client_id, absl::string_view key);
+
+// The first key behind all of a client's, for a seek to the next client: with the storage's own
+// keys, which are passed over, when the client ID is nil.
+std::string EndOfClient(const Uuid& client_id);
+
+// The day of a time, 0 for what was before 1970.
+uint32_t DayOf(int64_t unix_seconds);
+int64_t UnixSecondsOf(uint32_t day);
+
+// Whether a parent's ID leads to its child at `number`, so that no 0x30 is needed for it.
+inline bool LeadsTo(const Uuid& parent_version_id, uint64_t number) {
+  return parent_version_id.NumberHint() + 1 == number;
+}
 
 // A snapshot without its bytes.
 struct SnapshotRecord {
   Uuid version_id;
   uint64_t number = 0;
   int64_t stored_unix_seconds = 0;
+  uint64_t bytes = 0;
 };
 
 struct ClientRecord {
   int64_t created_unix_seconds = 0;
+  uint64_t first_number = 1;           // of the oldest version that is kept
+  uint64_t removed_history_bytes = 0;  // of the segments before it
+  bool may_carry_on = false;
   std::optional<SnapshotRecord> snapshot;
 };
 
@@ -67,19 +133,32 @@ struct VersionTrailer {
   Uuid version_id;
   Uuid parent_version_id;
   int64_t appended_unix_seconds = 0;
+  uint64_t history_bytes = 0;  // of the chain's segments up to and with this version's
   bool segment_is_inline = true;
+  size_t encoded_bytes = 0;  // of the trailer itself, when it was decoded: what to cut off
 };
 
 std::string EncodeClientRecord(const ClientRecord& record);
 std::optional<ClientRecord> DecodeClientRecord(absl::string_view value);
 
-inline constexpr size_t kVersionTrailerBytes = 16 + 16 + 8 + 1;
+inline constexpr size_t kVersionTrailerBytes = 16 + 16 + 8 + 8 + 1;
 std::string EncodeVersionTrailer(const VersionTrailer& trailer);
 // Reads the trailer at the end of a version's value.
 std::optional<VersionTrailer> DecodeVersionTrailer(absl::string_view value);
 
 std::string EncodeNumber(uint64_t number);
 std::optional<uint64_t> DecodeNumber(absl::string_view value);
+
+std::string EncodeReplicasAhead(const std::vector<ReplicaAhead>& replicas);
+std::optional<std::vector<ReplicaAhead>> DecodeReplicasAhead(absl::string_view value);
+
+// What stands at the key is taken from there, and not in the value.
+std::string EncodeBan(const Ban& ban);
+std::optional<Ban> DecodeBan(absl::string_view key, absl::string_view value);
+std::string EncodeToken(const ClientToken& token);
+std::optional<ClientToken> DecodeToken(absl::string_view key, absl::string_view value);
+std::string EncodeInvite(const Invite& invite);
+std::optional<Invite> DecodeInvite(absl::string_view key, absl::string_view value);
 
 }  // namespace tcsync
 

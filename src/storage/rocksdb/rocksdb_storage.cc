@@ -1,12 +1,17 @@
 #include "storage/rocksdb/rocksdb_storage.h"
 
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
 #include <optional>
+#include <thread>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
+#include "base/thread.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/db.h"
 #include "rocksdb/file_checksum.h"
@@ -14,6 +19,8 @@
 #include "rocksdb/listener.h"
 #include "rocksdb/slice_transform.h"
 #include "rocksdb/table.h"
+#include "storage/rocksdb/access_records.h"
+#include "storage/rocksdb/administration.h"
 #include "storage/rocksdb/batch_builder.h"
 #include "storage/rocksdb/chain_reader.h"
 #include "storage/rocksdb/committer.h"
@@ -22,6 +29,7 @@
 #include "storage/rocksdb/log_file_system.h"
 #include "storage/rocksdb/reader_pool.h"
 #include "storage/rocksdb/rocksdb_status.h"
+#include "storage/rocksdb/seen_notes.h"
 #include "storage/rocksdb/storage_instruments.h"
 
 namespace tcsync {
@@ -122,10 +130,11 @@ rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, rocksdb::
   return database;
 }
 
-class RocksdbStorage final : public Storage {
+class RocksdbStorage final : public Storage, private AdministeredStorage {
  public:
   RocksdbStorage(DataDirectory directory, std::unique_ptr<rocksdb::Env> env,
-                 std::unique_ptr<rocksdb::DB> database, const RocksdbStorageOptions& options)
+                 std::unique_ptr<rocksdb::DB> database, uint64_t client_count,
+                 const RocksdbStorageOptions& options)
       : directory_(std::move(directory)),
         env_(std::move(env)),
         database_(std::move(database)),
@@ -135,10 +144,12 @@ class RocksdbStorage final : public Storage {
                          ? nullptr
                          : std::make_unique<StorageInstruments>(*options.registry)),
         head_cache_(options.head_cache_bytes, instruments_.get()),
+        client_count_(client_count),
         reader_pool_(options.reader_threads, options.disk_wait_max),
         committer_(
             options.queue_bytes_max, options.disk_wait_max,
-            [this](std::vector<PendingWrite>& batch) { Commit(batch); }, instruments_.get()) {
+            [this](std::vector<PendingWrite>& batch) { CommitAll(batch); }, instruments_.get()),
+        notes_thread_(StartThread("tcsync-notes", [this] { FlushNotesNowAndThen(); })) {
     if (options.registry == nullptr) return;
     read_queue_registration_ = options.registry->AddCallback(
         metrics::Type::kGauge, "tcsync_disk_read_queue_reads",
@@ -147,7 +158,15 @@ class RocksdbStorage final : public Storage {
   }
 
   // The readers' last tasks may be writes, and the committer's last callbacks may want to read.
-  ~RocksdbStorage() override { reader_pool_.Stop(); }
+  ~RocksdbStorage() override {
+    {
+      const std::lock_guard lock(closing_mutex_);
+      is_closing_ = true;
+    }
+    closing_.notify_one();
+    notes_thread_.join();  // which writes the last notes
+    reader_pool_.Stop();
+  }
 
   bool RefusesWrites() const override { return committer_.IsLate(); }
 
@@ -170,7 +189,35 @@ class RocksdbStorage final : public Storage {
          std::move(done));
   }
 
+  void NoteReplicaSeen(const Uuid& client_id, const Uuid& version_id,
+                       int64_t now_unix_seconds) override {
+    const uint32_t day = DayOf(now_unix_seconds);
+    if (notes_.IsNoted(client_id, version_id, day)) return;
+    const absl::StatusOr<std::optional<ChainHead>> head = Head(memory_reader_, client_id);
+    if (head.ok() && head->has_value() && (*head)->latest_version_id == version_id) {
+      notes_.Note(client_id, version_id, (*head)->latest_number, day);
+    } else if (!head.ok() || head->has_value()) {
+      notes_.NoteUnresolved({client_id, version_id, day});
+    }
+  }
+
+  void NoteReplicaAhead(const Uuid& client_id, const Uuid& version_id,
+                        int64_t now_unix_seconds) override {
+    // A replica at the nil version is empty, and ahead of nobody.
+    if (!version_id.IsNil()) notes_.NoteAhead(client_id, version_id, now_unix_seconds);
+  }
+
+  StorageAdministration* administration() override { return &administration_; }
+
  private:
+  absl::Status WithDatabase(Use use) override { return use(*database_, disk_reader_); }
+  absl::Status Commit(PendingChange::Decide change) override;
+  absl::Status FlushNotes() override;
+  uint64_t client_count() const override { return client_count_; }
+  CommitterQueue queue() const override { return committer_.queue(); }
+
+  void FlushNotesNowAndThen();
+
   using Outcome = std::variant<absl::StatusOr<AppendOutcome>, absl::StatusOr<StoreSnapshotOutcome>>;
 
   // Calls `done` with what `read` finds: at once if memory has it, and otherwise from a thread that
@@ -208,9 +255,7 @@ class RocksdbStorage final : public Storage {
   }
 
   // Reads what BatchBuilder will read for the request.
-  absl::Status LoadNeedsOf(const ChainReader& reader, const AppendRequest& request) {
-    return Head(reader, request.client_id).status();
-  }
+  absl::Status LoadNeedsOf(const ChainReader& reader, const AppendRequest& request);
   absl::Status LoadNeedsOf(const ChainReader& reader, const StoreSnapshotRequest& request) {
     const absl::StatusOr<std::optional<ChainHead>> head = Head(reader, request.client_id);
     if (!head.ok() || !head->has_value()) return head.status();
@@ -228,12 +273,17 @@ class RocksdbStorage final : public Storage {
         absl::UnavailableError("too many writes are waiting for the disk"));
   }
 
-  static uint64_t BytesOf(const std::vector<PendingWrite>& batch);
-  absl::Status Write(rocksdb::WriteBatch& writes);
-  absl::Status MeasuredWrite(rocksdb::WriteBatch& writes);
+  absl::Status Write(rocksdb::WriteBatch& writes, bool sync);
+  absl::Status MeasuredWrite(rocksdb::WriteBatch& writes, bool sync);
   // Makes the database accept writes again after the disk was full; false when it cannot be.
   bool Resume();
-  void Commit(std::vector<PendingWrite>& batch);
+  void CommitAll(std::vector<PendingWrite>& batch);
+  // Commits as many of the writes from `begin` on as one batch of RocksDB's may have; returns the
+  // index of the first one that it left.
+  size_t CommitSome(std::vector<PendingWrite>& batch, size_t begin);
+  void CommitChange(PendingChange& change);
+  // Writes what the builder has collected, and tells the caches.
+  absl::Status Finish(BatchBuilder& builder);
 
   // In the order of construction: the lock on the directory outlives the database, and the
   // committer, whose destructor commits what is queued, goes first.
@@ -244,48 +294,138 @@ class RocksdbStorage final : public Storage {
   const ChainReader disk_reader_;
   const std::unique_ptr<const StorageInstruments> instruments_;  // null: not measured
   HeadCache head_cache_;
+  SeenNotes notes_;
+  std::atomic<uint64_t> client_count_;  // changed by the committer
+  RocksdbAdministration administration_{*this};
   ReaderPool reader_pool_;
   Committer committer_;
+  std::mutex flush_mutex_;  // one at a time writes notes
+  std::mutex closing_mutex_;
+  std::condition_variable closing_;
+  bool is_closing_ = false;  // under closing_mutex_
   metrics::Registry::Registration read_queue_registration_;
+  std::thread notes_thread_;  // last: it uses the members above
 };
 
 absl::StatusOr<ChildOutcome> RocksdbStorage::FindChild(const ChainReader& reader,
                                                        const Uuid& client_id,
                                                        const Uuid& parent_version_id) {
-  // The head comes first: a chain only grows, so a parent that is not its end has a child now.
-  const absl::StatusOr<std::optional<ChainHead>> head = Head(reader, client_id);
+  // The head comes first: a chain grows at its end, so a parent that is not its end has a child now
+  // unless it is not here.
+  absl::StatusOr<std::optional<ChainHead>> head = Head(reader, client_id);
+  for (;;) {
+    if (!head.ok()) return head.status();
+    if (!head->has_value()) return NoSuchClient{};
+    if ((*head)->latest_version_id == parent_version_id) return NoChild{parent_version_id};
+    absl::StatusOr<std::optional<Version>> child =
+        reader.FindChild(client_id, **head, parent_version_id);
+    if (!child.ok()) return child.status();
+    if (child->has_value()) return std::move(**child);
+    // If the head is still what it was, nothing was removed between the two looks, which might be
+    // what was looked for.
+    absl::StatusOr<std::optional<ChainHead>> now = Head(reader, client_id);
+    if (now.ok() && now->has_value() && (*now)->IsSameChain(**head)) {
+      return NoChild{.latest_version_id = (*head)->latest_version_id,
+                     .may_carry_on = (*head)->MayCarryOnFrom(parent_version_id)};
+    }
+    head = std::move(now);
+  }
+}
+
+absl::Status RocksdbStorage::LoadNeedsOf(const ChainReader& reader, const AppendRequest& request) {
+  const absl::StatusOr<std::optional<ChainHead>> head = Head(reader, request.client_id);
   if (!head.ok()) return head.status();
-  if (!head->has_value()) return NoSuchClient{};
-  if ((*head)->latest_version_id == parent_version_id) return NoChild{parent_version_id};
-  absl::StatusOr<std::optional<Version>> child =
-      reader.FindChild(client_id, **head, parent_version_id);
-  if (!child.ok()) return child.status();
-  if (!child->has_value()) return NoChild{(*head)->latest_version_id};
-  return std::move(**child);
+  if (!head->has_value()) {
+    if (!request.create_client || !request.invite) return absl::OkStatus();
+    return ReadInvite(reader, *request.invite).status();
+  }
+  if ((*head)->latest_version_id == request.expected_parent ||
+      !(*head)->MayCarryOnFrom(request.expected_parent)) {
+    return absl::OkStatus();
+  }
+  // It may have to remove all that is here.
+  return reader
+      .ReadKeysOfVersions(request.client_id, (*head)->record.first_number,
+                          (*head)->latest_number + 1)
+      .status();
 }
 
-uint64_t RocksdbStorage::BytesOf(const std::vector<PendingWrite>& batch) {
-  constexpr uint64_t kRecordBytes = 128;  // keys, trailer and RocksDB's own for one write
-  uint64_t bytes = 0;
-  for (const PendingWrite& write : batch) bytes += kRecordBytes + PayloadBytes(write);
-  return bytes;
+absl::Status RocksdbStorage::Commit(PendingChange::Decide change) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::optional<absl::Status> result;
+  PendingWrite write = PendingChange{.decide = std::move(change), .done = [&](absl::Status status) {
+                                       const std::lock_guard lock(mutex);
+                                       result = std::move(status);
+                                       changed.notify_one();  // before the waiter may leave
+                                     }};
+  if (!committer_.Submit(write)) {
+    return absl::UnavailableError("too many writes are waiting for the disk");
+  }
+  std::unique_lock lock(mutex);
+  changed.wait(lock, [&] { return result.has_value(); });
+  return *std::move(result);
 }
 
-absl::Status RocksdbStorage::Write(rocksdb::WriteBatch& writes) {
+absl::Status RocksdbStorage::FlushNotes() {
+  const std::lock_guard lock(flush_mutex_);
+  const std::vector<SeenNotes::Unresolved> unresolved = notes_.TakeUnresolved();
+  const absl::Status loaded = WithDatabase([&](rocksdb::DB&, const ChainReader& reader) {
+    for (const SeenNotes::Unresolved& note : unresolved) {
+      const absl::StatusOr<std::optional<ChainHead>> head = Head(reader, note.client_id);
+      if (!head.ok()) return head.status();
+      if (!head->has_value()) continue;
+      const absl::StatusOr<std::optional<uint64_t>> number =
+          reader.FindNumber(note.client_id, **head, note.version_id);
+      if (!number.ok()) return number.status();
+      if (number->has_value()) notes_.Note(note.client_id, note.version_id, **number, note.day);
+    }
+    const SeenNotes::Changes changes = notes_.Changed();
+    for (const SeenNotes::Position& position : changes.positions) {
+      static_cast<void>(Head(reader, position.client_id).ok());
+    }
+    LoadForNotes(changes, reader);
+    return absl::OkStatus();
+  });
+  if (!loaded.ok()) return loaded;
+  if (notes_.Changed().empty()) return absl::OkStatus();
+  SeenNotes::Changes taken;
+  absl::Status written = Commit([&](BatchBuilder& batch) {
+    batch.LeaveUnsynced();
+    taken = notes_.Take();
+    return WriteNotes(taken, batch);
+  });
+  if (!written.ok()) notes_.Restore(taken);
+  return written;
+}
+
+void RocksdbStorage::FlushNotesNowAndThen() {
+  for (bool is_closing = false; !is_closing;) {
+    {
+      std::unique_lock lock(closing_mutex_);
+      is_closing = closing_.wait_for(lock, std::chrono::milliseconds(kNotesFlushMs),
+                                     [this] { return is_closing_; });
+    }
+    // Notes that cannot be written stay, and the next time is soon.
+    static_cast<void>(FlushNotes().ok());
+  }
+}
+
+absl::Status RocksdbStorage::Write(rocksdb::WriteBatch& writes, bool sync) {
   if (writes.Count() == 0) return absl::OkStatus();
-  rocksdb::WriteOptions durable;
-  durable.sync = true;
-  rocksdb::Status status = database_->Write(durable, &writes);
+  rocksdb::WriteOptions options;
+  options.sync = sync;
+  rocksdb::Status status = database_->Write(options, &writes);
   // A full disk stops all writes until the database is told to go on. If there is room again, the
   // replica that comes next should not have to wait for an operator.
-  if (status.IsNoSpace() && Resume()) status = database_->Write(durable, &writes);
+  if (status.IsNoSpace() && Resume()) status = database_->Write(options, &writes);
   return status.ok() ? absl::OkStatus() : FromRocksdb(status, "write to the database");
 }
 
-absl::Status RocksdbStorage::MeasuredWrite(rocksdb::WriteBatch& writes) {
-  if (instruments_ == nullptr || writes.Count() == 0) return Write(writes);
+absl::Status RocksdbStorage::MeasuredWrite(rocksdb::WriteBatch& writes, bool sync) {
+  if (instruments_ == nullptr || writes.Count() == 0 || !sync) return Write(writes, sync);
   const auto since = std::chrono::steady_clock::now();
-  absl::Status status = Write(writes);
+  absl::Status status = Write(writes, sync);
   instruments_->sync_seconds.Observe(std::chrono::steady_clock::now() - since);
   return status;
 }
@@ -299,31 +439,114 @@ bool RocksdbStorage::Resume() {
   return entries > 0 && database_->Resume().ok();
 }
 
-void RocksdbStorage::Commit(std::vector<PendingWrite>& batch) {
-  BatchBuilder builder(disk_reader_, head_cache_, BytesOf(batch));
-  std::vector<Outcome> outcomes;
-  outcomes.reserve(batch.size());
-  for (PendingWrite& write : batch) {
-    if (auto* append = std::get_if<PendingAppend>(&write)) {
-      outcomes.emplace_back(builder.Append(append->request));
+absl::Status RocksdbStorage::Finish(BatchBuilder& builder) {
+  builder.BeforeWrite();
+  const absl::Status written = MeasuredWrite(builder.writes(), builder.needs_sync());
+  builder.AfterWrite(written.ok());
+  if (!written.ok()) return written;
+  client_count_ = builder.client_count();
+  for (const Uuid& client_id : builder.forgotten_clients()) notes_.Forget(client_id);
+  return written;
+}
+
+void RocksdbStorage::CommitAll(std::vector<PendingWrite>& batch) {
+  for (size_t next = 0; next < batch.size();) {
+    if (auto* change = std::get_if<PendingChange>(&batch[next])) {
+      CommitChange(*change);
+      ++next;
     } else {
-      outcomes.emplace_back(builder.StoreSnapshot(std::get<PendingSnapshot>(write).request));
+      next = CommitSome(batch, next);
     }
   }
-  const absl::Status written = MeasuredWrite(builder.writes());
-  if (written.ok()) builder.PublishHeads();
-  for (size_t i = 0; i < batch.size(); ++i) {
+}
+
+void RocksdbStorage::CommitChange(PendingChange& change) {
+  BatchBuilder builder(disk_reader_, head_cache_, client_count_, 0);
+  absl::Status status = change.decide(builder);
+  if (status.ok()) status = Finish(builder);
+  change.done(std::move(status));
+}
+
+size_t RocksdbStorage::CommitSome(std::vector<PendingWrite>& batch, size_t begin) {
+  constexpr uint64_t kRecordBytes = 128;  // keys, trailer and RocksDB's own for one write
+  uint64_t bytes = 0;
+  size_t end = begin;
+  for (; end < batch.size() && !std::holds_alternative<PendingChange>(batch[end]); ++end) {
+    bytes += kRecordBytes + PayloadBytes(batch[end]);
+  }
+  BatchBuilder builder(disk_reader_, head_cache_, client_count_, bytes);
+  std::vector<Outcome> outcomes;
+  outcomes.reserve(end - begin);
+  for (size_t i = begin; i < end; ++i) {
+    if (auto* append = std::get_if<PendingAppend>(&batch[i])) {
+      if (builder.NeedsAnotherBatch(append->request)) {
+        end = i;
+        break;
+      }
+      outcomes.emplace_back(builder.Append(append->request));
+    } else {
+      outcomes.emplace_back(builder.StoreSnapshot(std::get<PendingSnapshot>(batch[i]).request));
+    }
+  }
+  const absl::Status written = Finish(builder);
+  for (size_t i = begin; i < end; ++i) {
     // After a failed write no outcome holds: even a conflict may be with a version of this batch.
     if (auto* append = std::get_if<PendingAppend>(&batch[i])) {
-      auto& outcome = std::get<absl::StatusOr<AppendOutcome>>(outcomes[i]);
+      auto& outcome = std::get<absl::StatusOr<AppendOutcome>>(outcomes[i - begin]);
       if (!written.ok()) outcome = written;
       append->done(std::move(outcome));
     } else {
-      auto& outcome = std::get<absl::StatusOr<StoreSnapshotOutcome>>(outcomes[i]);
+      auto& outcome = std::get<absl::StatusOr<StoreSnapshotOutcome>>(outcomes[i - begin]);
       if (!written.ok()) outcome = written;
       std::get<PendingSnapshot>(batch[i]).done(std::move(outcome));
     }
   }
+  return end;
+}
+
+// How many clients have records.
+absl::StatusOr<uint64_t> CountClients(rocksdb::DB& database) {
+  rocksdb::ReadOptions options;
+  options.total_order_seek = true;  // from client to client
+  uint64_t count = 0;
+  const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(options));
+  for (iterator->SeekToFirst(); iterator->Valid();) {
+    const absl::string_view key(iterator->key().data(), iterator->key().size());
+    if (key.size() < Uuid::kBytes) {  // kOpenedKey
+      iterator->Next();
+      continue;
+    }
+    // The client record is a client's first key; other keys at the front are the storage's own.
+    if (ParseClientKey(key)) ++count;
+    iterator->Seek(EndOfClient(Uuid::FromBytes(key.data())));
+  }
+  if (!iterator->status().ok()) return FromRocksdb(iterator->status(), "count the clients");
+  return count;
+}
+
+// Reads how many clients there are, and brings a directory of an older format to this one.
+absl::StatusOr<uint64_t> UpgradeAndCountClients(rocksdb::DB& database, DataDirectory& directory) {
+  std::string value;
+  const rocksdb::Status read = database.Get(rocksdb::ReadOptions(), ClientCountKey(), &value);
+  if (!read.ok() && !read.IsNotFound()) return FromRocksdb(read, "read the count of clients");
+  // A count that is there in an older format is from an upgrade that was cut short, and an older
+  // release may have made clients since.
+  if (read.ok() && directory.format() == kStorageFormatVersion) {
+    const std::optional<uint64_t> count = DecodeNumber(value);
+    if (!count) return absl::DataLossError("the count of clients is malformed");
+    return *count;
+  }
+  const absl::StatusOr<uint64_t> count = CountClients(database);
+  if (!count.ok()) return count;
+  if (directory.format() == kStorageFormatVersion) return count;
+  rocksdb::WriteOptions durable;
+  durable.sync = true;
+  const rocksdb::Status written = database.Put(durable, ClientCountKey(), EncodeNumber(*count));
+  if (!written.ok()) return FromRocksdb(written, "write the count of clients");
+  // Last: whoever reads this format may rely on all that it has.
+  const absl::Status upgraded = directory.Upgrade();
+  if (!upgraded.ok()) return upgraded;
+  return count;
 }
 
 }  // namespace
@@ -342,9 +565,12 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenRocksdbStorage(const RocksdbStorage
   }
   // The memtable must not be empty if the first write meets a full disk: see Resume(). If that is
   // so already, this fails, and only reading works until there is room and the next start.
-  opened->Put(rocksdb::WriteOptions(), kOpenedKey, "").PermitUncheckedError();
+  std::unique_ptr<rocksdb::DB> database(opened);
+  database->Put(rocksdb::WriteOptions(), kOpenedKey, "").PermitUncheckedError();
+  const absl::StatusOr<uint64_t> client_count = UpgradeAndCountClients(*database, *directory);
+  if (!client_count.ok()) return client_count.status();
   return std::make_unique<RocksdbStorage>(std::move(*directory), std::move(env),
-                                          std::unique_ptr<rocksdb::DB>(opened), options);
+                                          std::move(database), *client_count, options);
 }
 
 }  // namespace tcsync

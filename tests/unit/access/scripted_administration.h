@@ -18,6 +18,7 @@ class ScriptedAdministration : public StorageAdministration {
     return records;
   }
   absl::StatusOr<StorageStats> ReadStats() override { return stats; }
+  absl::StatusOr<std::string> PseudonymKey() override { return std::string(32, 'k'); }
 
   MOCK_METHOD(absl::StatusOr<std::vector<ClientSummary>>, ListClients,
               (const std::optional<Uuid>&, size_t), (override));

@@ -2,8 +2,10 @@
 #include "http/route.h"
 
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "access/token.h"
 #include "gtest/gtest.h"
 
 namespace tcsync::http {
@@ -72,6 +74,75 @@ TEST(RouteTest, EverythingElseIsNothing) {
        }) {
     EXPECT_EQ(ParseTarget("", target), std::nullopt) << target;
   }
+}
+
+constexpr absl::string_view kToken = "0123456789abcdef0123456789abcdef";
+
+// If this fails, an invite's URL, or that of a client with a token, does not work in Taskwarrior.
+TEST(RouteTest, ATokenMayComeFirst) {
+  for (const absl::string_view base_path : {"", "/tasks"}) {
+    const std::string prefix = absl::StrCat(base_path, "/i/", kToken);
+    EXPECT_EQ(EndpointOf(base_path, prefix), Endpoint::kIndex);
+    EXPECT_EQ(EndpointOf(base_path, absl::StrCat(prefix, "/")), Endpoint::kIndex);
+    EXPECT_EQ(EndpointOf(base_path, absl::StrCat(prefix, "/?x")), Endpoint::kIndex);
+    const auto route =
+        ParseTarget(base_path, absl::StrCat(prefix, "/v1/client/get-child-version/", kId));
+    ASSERT_TRUE(route.has_value());
+    EXPECT_EQ(route->endpoint, Endpoint::kGetChildVersion);
+    EXPECT_EQ(route->version_id.ToString(), kId);
+    EXPECT_EQ(route->token, access::DigestOf(kToken));
+    EXPECT_EQ(EndpointOf(base_path, absl::StrCat(prefix, "/v1/client/snapshot")),
+              Endpoint::kGetSnapshot);
+    EXPECT_EQ(EndpointOf(base_path, absl::StrCat("http://example.org", prefix, "/")),
+              Endpoint::kIndex);
+  }
+  EXPECT_EQ(ParseTarget("", "/v1/client/snapshot")->token, std::nullopt);
+}
+
+// If this fails, a token with a mistake in it is taken for another one, or for none.
+TEST(RouteTest, TokensOfAnotherShapeAreNothing) {
+  for (const std::string& target : {
+           std::string("/i"),
+           std::string("/i/"),
+           std::string("/i//v1/client/snapshot"),
+           absl::StrCat("/i/", kToken.substr(1), "/v1/client/snapshot"),
+           absl::StrCat("/i/", kToken, "0/v1/client/snapshot"),
+           absl::StrCat("/i/0123456789ABCDEF0123456789abcdef/v1/client/snapshot"),
+           absl::StrCat("/i/0123456789abcdef0123456789abcde%66/v1/client/snapshot"),
+           absl::StrCat("/i/", kId, "/v1/client/snapshot"),
+           absl::StrCat("/I/", kToken, "/v1/client/snapshot"),
+           absl::StrCat("//i/", kToken, "/v1/client/snapshot"),
+           absl::StrCat("/i/", kToken, "//v1/client/snapshot"),
+           absl::StrCat("/i/", kToken, "/i/", kToken, "/v1/client/snapshot"),
+           absl::StrCat("/", kToken, "/v1/client/snapshot"),
+           absl::StrCat("/v1/client/snapshot/i/", kToken),
+       }) {
+    EXPECT_EQ(ParseTarget("", target), std::nullopt) << target;
+  }
+}
+
+// If this fails, a log or an answer shows what opens a client's history to whoever reads it.
+TEST(RouteTest, PathsForPeopleHaveNoTokensAndNoIds) {
+  const std::string half(kToken.substr(0, 16));
+  const std::pair<std::string, std::string> cases[] = {
+      {"/nowhere", "/nowhere"},
+      {"/v1/client/snapshots?token=secret#x", "/v1/client/snapshots"},
+      {absl::StrCat("/i/", kToken, "/v2/x"), "/i/(token)/v2/x"},
+      {"/i/short/v1", "/i/(token)/v1"},
+      {"/tasks/I/UPPER/v1", "/tasks/I/(token)/v1"},
+      {"i/short", "i/(token)"},
+      {absl::StrCat("/", kToken, "/v1"), "/(token)/v1"},
+      {absl::StrCat("/%69/", kToken, "%20/v1"), "/%69/(token)/v1"},
+      {absl::StrCat("/", half), "/(token)"},
+      {absl::StrCat("/x/", kId, "/y"), "/x/(UUID)/y"},
+      {absl::StrCat("https://", kToken, "@example.org/x"), "/x"},
+      {"/v1/client/add-version/0123abcd-ef45-4678-9abc",
+       "/v1/client/add-version/0123abcd-ef45-4678-9abc"},
+      {"//", "//"},
+      {"*", "*"},
+      {"", ""},
+  };
+  for (const auto& [target, expected] : cases) EXPECT_EQ(PathForPeople(target), expected);
 }
 
 // If this fails, a link with a query, as some proxies and checkers add, does not work.

@@ -3,6 +3,7 @@
 #include "http/sync_handler.h"
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -10,9 +11,11 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "access/token.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/conformance/compression.h"
+#include "tests/unit/access/scripted_administration.h"
 #include "tests/unit/sync/manual_clock.h"
 #include "tests/unit/sync/scripted_storage.h"
 
@@ -35,7 +38,7 @@ class SyncHandlerTest : public testing::Test {
  protected:
   SyncHandlerTest() : SyncHandlerTest(SyncHandlerOptions{"", 1000, 100'000}) {}
   explicit SyncHandlerTest(const SyncHandlerOptions& options)
-      : handler_(service_, options,
+      : handler_(service_, access_, names_, options,
                  Logger([this](LogLevel level,
                                absl::string_view message) { log_.emplace_back(level, message); },
                         LogLevel::kDebug)) {}
@@ -86,6 +89,11 @@ class SyncHandlerTest : public testing::Test {
   ScriptedStorage storage_;
   ManualClock clock_;
   SyncService service_{storage_, clock_, SyncPolicy()};
+  access::AccessTable access_table_;
+  access::AccessControl access_{access_table_, *access::AccessPolicy::From(Options()), clock_,
+                                clock_};
+  const std::shared_ptr<access::ClientNames> names_ =
+      std::make_shared<access::ClientNames>(access::ClientNames::Style::kFull);
   std::vector<std::pair<LogLevel, std::string>> log_;
   SyncHandler handler_;
 };
@@ -167,6 +175,29 @@ TEST_F(SyncHandlerTest, GoneIsAWarningWithItsReason) {
   EXPECT_THAT(log_[0].second, HasSubstr(kClientId));
   EXPECT_THAT(log_[0].second, HasSubstr(kVersionId.ToString()));
   EXPECT_THAT(log_[0].second, HasSubstr(latest.ToString()));
+}
+
+// If this fails, a person who reads the log does not learn what to do about a replica that cannot
+// sync: each of the three has another remedy.
+TEST_F(SyncHandlerTest, GoneSaysWhichOfThreeThingsHappened) {
+  const auto line_for = [this](const Uuid& parent, const Uuid& latest) {
+    storage_.child = NoChild{latest};
+    log_.clear();
+    const Response response =
+        Handle("GET", absl::StrCat("/v1/client/get-child-version/", parent.ToString()));
+    EXPECT_EQ(response.status, 410);
+    return log_.at(0).second;
+  };
+  EXPECT_THAT(
+      line_for(Uuid::RandomWithNumber(12), Uuid::RandomWithNumber(9)),
+      testing::AllOf(HasSubstr("status=410 reason=replica-ahead endpoint=get-child-version"),
+                     HasSubstr("number 12 of 9"), HasSubstr("older backup"),
+                     HasSubstr("tcsync-server clients")));
+  EXPECT_THAT(line_for(Uuid::RandomWithNumber(3), Uuid::RandomWithNumber(9)),
+              testing::AllOf(HasSubstr("reason=version-gone"), HasSubstr("number 3 of 9"),
+                             HasSubstr("set up anew")));
+  EXPECT_THAT(line_for(kVersionId, Uuid::RandomWithNumber(9)),
+              testing::AllOf(HasSubstr("reason=foreign-version"), HasSubstr("URL")));
 }
 
 // If this fails, the log fills with what happens at every sync.
@@ -336,6 +367,244 @@ TEST_F(SyncHandlerTest, EmptyBodiesAreRefused) {
       400);
   EXPECT_TRUE(storage_.append_requests.empty());
   EXPECT_TRUE(storage_.store_snapshot_requests.empty());
+}
+
+// Has bans, tokens and invites, and a log with pseudonyms.
+class GuardedHandlerTest : public testing::Test {
+ protected:
+  GuardedHandlerTest() { Open({}); }
+
+  void Open(const std::vector<std::pair<std::string, std::string>>& settings) {
+    Options options;
+    for (const auto& [name, value] : settings) {
+      EXPECT_TRUE(SetOption(name, value, options).ok()) << name;
+    }
+    access_.emplace(access_table_, *access::AccessPolicy::From(options), clock_, clock_);
+    handler_.emplace(service_, *access_, names_,
+                     SyncHandlerOptions{
+                         .base_path = "",
+                         .body_bytes_max = 1000,
+                         .bodies_in_flight_bytes_max = 100'000,
+                         .refusal_observer =
+                             [this](access::RefusalReason reason) { refused_.push_back(reason); }},
+                     Logger([this](LogLevel, absl::string_view line) { log_.emplace_back(line); },
+                            LogLevel::kDebug));
+  }
+
+  void Refresh() { ASSERT_TRUE(access_table_.Refresh(administration_).ok()); }
+
+  Response Handle(absl::string_view method, absl::string_view target,
+                  absl::string_view client_id = kClientId) {
+    std::vector<HeaderView> headers = {{"X-Client-Id", client_id}};
+    if (method == "POST") {
+      headers.push_back({"Content-Type", absl::StrContains(target, "snapshot")
+                                             ? kSnapshotMediaType
+                                             : kHistorySegmentMediaType});
+    }
+    std::optional<Response> response;
+    handler_->Handle({method, target, headers, *PeerAddress::Parse("192.0.2.7")},
+                     method == "POST" ? "body" : "",
+                     [&response](Response answer) { response = std::move(answer); });
+    EXPECT_TRUE(response.has_value()) << "not answered";
+    return *std::move(response);
+  }
+
+  static std::string RetryAfter(const Response& response) {
+    for (const Header& header : response.headers) {
+      if (header.name == "Retry-After") return header.value;
+    }
+    return "";
+  }
+
+  static std::string With(absl::string_view token, absl::string_view path) {
+    return absl::StrCat("/i/", token, path);
+  }
+
+  static constexpr absl::string_view kToken = "0123456789abcdef0123456789abcdef";
+  static constexpr absl::string_view kOtherToken = "ffffffffffffffffffffffffffffffff";
+  const Uuid client_ = *Uuid::Parse(kClientId);
+
+  ScriptedStorage storage_;
+  ManualClock clock_;
+  ScriptedAdministration administration_;
+  SyncService service_{storage_, clock_, SyncPolicy()};
+  access::AccessTable access_table_;
+  const std::shared_ptr<access::ClientNames> names_ =
+      std::make_shared<access::ClientNames>(access::ClientNames::Style::kPseudonym);
+  std::vector<std::string> log_;
+  std::vector<access::RefusalReason> refused_;
+  std::optional<access::AccessControl> access_;
+  std::optional<SyncHandler> handler_;
+};
+
+// If this fails, a ban is not one, or the operator's reason gets out.
+TEST_F(GuardedHandlerTest, BannedIs403) {
+  administration_.records.bans.push_back({client_, "floods", 1});
+  Refresh();
+  for (const char* target : {kGetChild, kGetSnapshot}) EXPECT_EQ(Handle("GET", target).status, 403);
+  for (const char* target : {kAddVersion, kAddSnapshot}) {
+    EXPECT_EQ(Handle("POST", target).status, 403);
+  }
+  EXPECT_EQ(Handle("GET", kGetChild, "c11e4700-0000-4000-8000-000000000002").status, 404);
+  EXPECT_EQ(refused_, std::vector(4, access::RefusalReason::kBanned));
+  EXPECT_THAT(log_[0], testing::StartsWith(absl::StrCat(
+                           "status=403 reason=banned endpoint=get-child-version client=",
+                           names_->NameOf(client_), ": ")));
+  EXPECT_THAT(log_[0], HasSubstr("floods"));
+  EXPECT_THAT(Handle("GET", kGetChild).body, Not(HasSubstr("floods")));
+  EXPECT_TRUE(storage_.append_requests.empty());
+}
+
+// If this fails, the answer to a leaked client ID is none.
+TEST_F(GuardedHandlerTest, AClientWithATokenIsServedWithItAlone) {
+  administration_.records.tokens.push_back({client_, access::DigestOf(kToken), 1});
+  Refresh();
+  EXPECT_EQ(Handle("GET", kGetChild).status, 403);
+  EXPECT_EQ(Handle("GET", With(kOtherToken, kGetChild)).status, 403);
+  EXPECT_EQ(Handle("GET", With(kToken, kGetChild)).status, 404);
+  storage_.append = Appended{kVersionId, std::nullopt};
+  EXPECT_EQ(Handle("POST", kAddVersion).status, 403);
+  EXPECT_EQ(Handle("POST", With(kToken, kAddVersion)).status, 200);
+  EXPECT_EQ(storage_.append_requests.size(), 1u);
+}
+
+// If this fails, a flood is served, or whoever meets the limit does not learn when to come again.
+TEST_F(GuardedHandlerTest, TooManyIs429) {
+  Open({{"client-requests-per-second", "1"},
+        {"client-requests-burst", "2"},
+        {"address-requests-per-second", "1"},
+        {"address-requests-burst", "3"}});
+  EXPECT_EQ(Handle("GET", kGetChild).status, 404);
+  EXPECT_EQ(Handle("GET", kGetChild).status, 404);
+  const Response by_client = Handle("GET", kGetChild);
+  EXPECT_EQ(by_client.status, 429);
+  EXPECT_EQ(RetryAfter(by_client), "1");
+  const Response by_address = Handle("GET", kGetChild);
+  EXPECT_EQ(by_address.status, 429);
+  EXPECT_EQ(RetryAfter(by_address), "1");
+  EXPECT_EQ(refused_,
+            (std::vector{access::RefusalReason::kClientRate, access::RefusalReason::kAddressRate}));
+  EXPECT_THAT(log_, testing::Contains(testing::AllOf(HasSubstr("status=429 reason=address-rate"),
+                                                     HasSubstr(" source=192.0.2.7: "))));
+  clock_.Advance(absl::Seconds(1));
+  EXPECT_EQ(Handle("GET", kGetChild).status, 404);
+}
+
+// If this fails, one source that floods fills the disk with log lines.
+TEST_F(GuardedHandlerTest, AFloodIsNotLoggedRequestByRequest) {
+  Open({{"client-requests-per-second", "1"}, {"client-requests-burst", "1"}});
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 10'000; ++i) Handle("GET", kGetChild);
+  const auto seconds =
+      std::chrono::ceil<std::chrono::seconds>(std::chrono::steady_clock::now() - begin);
+  EXPECT_GE(log_.size(), 2u) << "the first is served, the second refused";
+  EXPECT_LE(log_.size(), static_cast<size_t>(seconds.count()) + 3);
+  EXPECT_EQ(refused_.size(), 9'999u) << "a refusal is not counted";
+}
+
+// If this fails, a scanner fills it.
+TEST_F(GuardedHandlerTest, NorIsAScan) {
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 10'000; ++i) EXPECT_EQ(Handle("GET", "/wp-login.php").status, 404);
+  const auto seconds =
+      std::chrono::ceil<std::chrono::seconds>(std::chrono::steady_clock::now() - begin);
+  EXPECT_LE(log_.size(), static_cast<size_t>(seconds.count()) + 21);
+}
+
+// If this fails, new clients are made without end, or those that exist cannot write meanwhile.
+TEST_F(GuardedHandlerTest, NewClientsBeyondTheLimitAre429) {
+  Open({{"new-clients-per-address-day", "1"}});
+  storage_.append = Appended{.version_id = kVersionId, .snapshot = {}, .created_client = true};
+  EXPECT_EQ(Handle("POST", kAddVersion).status, 200);
+  // An existing client is appended to, whatever create_client says.
+  storage_.append = Appended{.version_id = kVersionId, .snapshot = {}, .created_client = false};
+  EXPECT_EQ(Handle("POST", kAddVersion).status, 200);
+  EXPECT_FALSE(storage_.append_requests.back().create_client);
+  storage_.append = NoSuchClient{};
+  const Response response = Handle("POST", kAddVersion);
+  EXPECT_EQ(response.status, 429);
+  EXPECT_EQ(RetryAfter(response), "86400");
+  EXPECT_EQ(refused_, std::vector(1, access::RefusalReason::kNewClients));
+}
+
+// If this fails, a setup finds out only after a person has finished it that it was not invited.
+TEST_F(GuardedHandlerTest, WithoutAnInviteAnUnknownClientGets403Everywhere) {
+  Open({{"invite-only", "on"}});
+  administration_.records.invites.push_back({.digest = access::DigestOf(kToken), .label = ""});
+  Refresh();
+  for (const std::string prefix : {std::string(), With(kOtherToken, "")}) {
+    for (const char* target : {kGetChild, kGetSnapshot}) {
+      const Response response = Handle("GET", prefix + target);
+      EXPECT_EQ(response.status, 403) << target;
+      EXPECT_THAT(response.body, HasSubstr("invite"));
+    }
+    for (const char* target : {kAddVersion, kAddSnapshot}) {
+      EXPECT_EQ(Handle("POST", prefix + target).status, 403) << target;
+    }
+  }
+  for (const AppendRequest& request : storage_.append_requests) {
+    EXPECT_FALSE(request.create_client);
+  }
+  EXPECT_EQ(Handle("GET", With(kToken, kGetChild)).status, 404);
+  EXPECT_EQ(Handle("GET", With(kToken, kGetSnapshot)).status, 404);
+  storage_.append = Appended{.version_id = kVersionId, .snapshot = {}, .created_client = true};
+  EXPECT_EQ(Handle("POST", With(kToken, kAddVersion)).status, 200);
+  EXPECT_TRUE(storage_.append_requests.back().create_client);
+  EXPECT_EQ(storage_.append_requests.back().invite, access::DigestOf(kToken));
+  // Two requests for its last use.
+  storage_.append = NoSuchClient{};
+  EXPECT_EQ(Handle("POST", With(kToken, kAddVersion)).status, 403);
+
+  // Who is known needs no invite.
+  storage_.child = NoChild{kVersionId};
+  EXPECT_EQ(Handle("GET", kGetChild).status, 404);
+  EXPECT_EQ(Handle("GET", kGetSnapshot).status, 404);
+}
+
+// If this fails, a full server takes what it cannot keep, or nobody can fetch what it has.
+TEST_F(GuardedHandlerTest, AFullServerRefusesWritesByTheirHeads) {
+  Open({{"total-bytes-max", "100"}});
+  StorageStats stats;
+  stats.bytes_on_disk = 100;
+  access_->UpdateUsage(stats);
+  for (const char* target : {kAddVersion, kAddSnapshot}) {
+    const std::vector<HeaderView> headers = {{"X-Client-Id", kClientId}};
+    const auto decision = handler_->Begin({"POST", target, headers});
+    ASSERT_TRUE(std::holds_alternative<Response>(decision));
+    EXPECT_EQ(std::get<Response>(decision).status, 507);
+  }
+  EXPECT_EQ(Handle("GET", kGetChild).status, 404);
+  EXPECT_THAT(log_[0], HasSubstr("total-bytes-max"));
+}
+
+// If this fails, whoever reads the log, or an answer that got into a bug report, gets into a
+// client's history.
+TEST_F(GuardedHandlerTest, NoTokenAndNoClientIdGetsOut) {
+  administration_.records.tokens.push_back({client_, access::DigestOf(kOtherToken), 1});
+  Refresh();
+  std::vector<Response> answers;
+  for (const char* path :
+       {kGetChild, kGetSnapshot, kAddVersion, kAddSnapshot, "/", "", "/nowhere"}) {
+    for (const char* method : {"GET", "POST", "BREW"}) {
+      answers.push_back(Handle(method, With(kToken, path)));
+      answers.push_back(Handle(method, With(kOtherToken, path)));
+      answers.push_back(Handle(method, absl::StrCat("/", kToken, path)));
+      answers.push_back(Handle(method, absl::StrCat("/x/i/", kToken, "1", path, "?t=", kToken)));
+      answers.push_back(Handle(method, absl::StrCat("/", kClientId, path)));
+    }
+  }
+  storage_.FailAll(absl::DataLossError("the disk has a hole"));
+  answers.push_back(Handle("GET", With(kOtherToken, kGetChild)));
+  EXPECT_GE(log_.size(), 20u);
+  for (const std::string& line : log_) {
+    for (const absl::string_view secret : {kToken, kOtherToken, absl::string_view(kClientId)}) {
+      EXPECT_THAT(line, Not(HasSubstr(std::string(secret))));
+    }
+  }
+  for (const Response& answer : answers) {
+    EXPECT_THAT(answer.body, Not(HasSubstr(std::string(kToken))));
+    EXPECT_THAT(answer.body, Not(HasSubstr(std::string(kOtherToken))));
+  }
 }
 
 }  // namespace

@@ -91,6 +91,23 @@ int AppendUntilKilled(const std::string& directory) {
   for (;;) pause();
 }
 
+int BackUpUntilKilled(const std::string& directory) {
+  const auto storage = Open(directory + "/data");
+  if (!storage.ok()) {
+    PrintLine(storage.status().ToString());
+    return 1;
+  }
+  const auto made = (*storage)->administration()->Backup({.directory = directory + "/backups"},
+                                                         [](uint64_t done, uint64_t total) {
+                                                           if (done == 0 || done == total)
+                                                             return true;
+                                                           PrintLine("copying");
+                                                           for (;;) pause();
+                                                         });
+  PrintLine(made.status().ToString());  // it was too small to be stopped in the middle
+  return 1;
+}
+
 }  // namespace
 
 Uuid KilledClient(int number) {
@@ -154,6 +171,7 @@ std::optional<int> RunAsChild(int argc, char** argv) {
   if (task == kTryOpen) return TryOpen(argv[3]);
   if (task == kTryOpenAsNobody) return TryOpenAsNobody(argv[3]);
   if (task == kAppendUntilKilled) return AppendUntilKilled(argv[3]);
+  if (task == kBackUpUntilKilled) return BackUpUntilKilled(argv[3]);
   return 1;
 }
 

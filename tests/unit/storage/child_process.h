@@ -27,6 +27,10 @@ inline constexpr int kKilledClients = 4;
 Uuid KilledClient(int number);
 std::string SegmentOfKilled(const Uuid& parent);
 
+// Opens the storage in "data" of the directory and makes a backup in "backups" of it, until it has
+// copied a part: then it prints "copying" and waits to be killed.
+inline constexpr char kBackUpUntilKilled[] = "back-up-until-killed";
+
 // One thread.
 class ChildProcess {
  public:

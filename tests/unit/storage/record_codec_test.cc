@@ -31,7 +31,7 @@ std::string Hex(absl::string_view bytes) { return absl::BytesToHexString(bytes);
 std::string Bytes(absl::string_view hex) { return absl::HexStringToBytes(hex); }
 
 // If this fails, the format was changed: say so in docs/storage-format.md, and convert.
-TEST(RecordCodecTest, TheFormatVersion) { EXPECT_EQ(kStorageFormatVersion, 1); }
+TEST(RecordCodecTest, TheFormatVersion) { EXPECT_EQ(kStorageFormatVersion, 2); }
 
 // If this fails, nothing that was stored before is found.
 TEST(RecordCodecTest, KeysByteForByte) {
@@ -46,12 +46,20 @@ TEST(RecordCodecTest, KeysByteForByte) {
 
 // If this fails, snapshots that were stored before are lost or misdated.
 TEST(RecordCodecTest, ClientRecordByteForByte) {
-  ClientRecord record{.created_unix_seconds = 1'700'000'000, .snapshot = std::nullopt};
-  EXPECT_EQ(Hex(EncodeClientRecord(record)), "000000006553f10000");
-  record.snapshot =
-      SnapshotRecord{.version_id = kVersion, .number = 300, .stored_unix_seconds = 1'700'000'001};
-  EXPECT_EQ(Hex(EncodeClientRecord(record)), absl::StrCat("000000006553f10001", kVersionHex,
-                                                          "000000000000012c", "000000006553f101"));
+  ClientRecord record{.created_unix_seconds = 1'700'000'000,
+                      .first_number = 258,
+                      .removed_history_bytes = 0x10203,
+                      .snapshot = std::nullopt};
+  EXPECT_EQ(Hex(EncodeClientRecord(record)),
+            "0200000000006553f10000000000000001020000000000010203");
+  record.may_carry_on = true;
+  EXPECT_EQ(Hex(EncodeClientRecord(record)),
+            "0202000000006553f10000000000000001020000000000010203");
+  record.snapshot = SnapshotRecord{
+      .version_id = kVersion, .number = 300, .stored_unix_seconds = 1'700'000'001, .bytes = 4097};
+  EXPECT_EQ(Hex(EncodeClientRecord(record)),
+            absl::StrCat("0203000000006553f10000000000000001020000000000010203", kVersionHex,
+                         "000000000000012c", "000000006553f101", "0000000000001001"));
 }
 
 // If this fails, versions that were stored before are read with wrong IDs.
@@ -59,14 +67,131 @@ TEST(RecordCodecTest, VersionTrailerByteForByte) {
   VersionTrailer trailer{.version_id = kVersion,
                          .parent_version_id = kParent,
                          .appended_unix_seconds = 1'700'000'000,
+                         .history_bytes = 0x10203,
                          .segment_is_inline = true};
   EXPECT_EQ(Hex(EncodeVersionTrailer(trailer)),
-            absl::StrCat(kVersionHex, kParentHex, "000000006553f100", "01"));
+            absl::StrCat(kVersionHex, kParentHex, "000000006553f100", "0000000000010203", "03"));
   EXPECT_EQ(EncodeVersionTrailer(trailer).size(), kVersionTrailerBytes);
   trailer.segment_is_inline = false;
   trailer.appended_unix_seconds = -1;
   EXPECT_EQ(Hex(EncodeVersionTrailer(trailer)),
-            absl::StrCat(kVersionHex, kParentHex, "ffffffffffffffff", "00"));
+            absl::StrCat(kVersionHex, kParentHex, "ffffffffffffffff", "0000000000010203", "02"));
+}
+
+// If this fails, what an earlier release stored cannot be read any more.
+TEST(RecordCodecTest, RecordsOfFormat1AreRead) {
+  auto record = DecodeClientRecord(Bytes("000000006553f10000"));
+  ASSERT_TRUE(record.has_value());
+  EXPECT_EQ(record->created_unix_seconds, 1'700'000'000);
+  EXPECT_EQ(record->first_number, 1u);
+  EXPECT_EQ(record->removed_history_bytes, 0u);
+  EXPECT_FALSE(record->may_carry_on);
+  EXPECT_FALSE(record->snapshot.has_value());
+  record = DecodeClientRecord(Bytes(
+      absl::StrCat("000000006553f10001", kVersionHex, "000000000000012c", "000000006553f101")));
+  ASSERT_TRUE(record.has_value() && record->snapshot.has_value());
+  EXPECT_EQ(record->snapshot->version_id, kVersion);
+  EXPECT_EQ(record->snapshot->number, 300u);
+  EXPECT_EQ(record->snapshot->stored_unix_seconds, 1'700'000'001);
+  EXPECT_EQ(record->snapshot->bytes, 0u);
+
+  for (const bool is_inline : {false, true}) {
+    const auto trailer = DecodeVersionTrailer(Bytes(absl::StrCat(
+        "aabbcc", kVersionHex, kParentHex, "000000006553f100", is_inline ? "01" : "00")));
+    ASSERT_TRUE(trailer.has_value());
+    EXPECT_EQ(trailer->version_id, kVersion);
+    EXPECT_EQ(trailer->parent_version_id, kParent);
+    EXPECT_EQ(trailer->appended_unix_seconds, 1'700'000'000);
+    EXPECT_EQ(trailer->history_bytes, 0u);
+    EXPECT_EQ(trailer->segment_is_inline, is_inline);
+    EXPECT_EQ(trailer->encoded_bytes, 41u);
+  }
+}
+
+// If this fails, usage, admission and who was seen are lost with an upgrade.
+TEST(RecordCodecTest, KeysAndRecordsOfFormat2ByteForByte) {
+  const std::string nil_hex(32, '0');
+  const std::string digest_hex = absl::StrCat(std::string(62, '0'), "d1");
+  TokenDigest digest{};
+  digest.back() = 0xd1;
+  EXPECT_EQ(Hex(PositionKey(kClient, 0x1234)), absl::StrCat(kClientHex, "50", "00001234"));
+  EXPECT_EQ(Hex(ReplicasAheadKey(kClient)), absl::StrCat(kClientHex, "51"));
+  EXPECT_EQ(Hex(BanKey(kClient)), absl::StrCat(nil_hex, "60", kClientHex));
+  EXPECT_EQ(Hex(TokenKey(kClient)), absl::StrCat(nil_hex, "61", kClientHex));
+  EXPECT_EQ(Hex(InviteKey(digest)), absl::StrCat(nil_hex, "62", digest_hex));
+  EXPECT_EQ(Hex(ClientCountKey()), absl::StrCat(nil_hex, "63"));
+  EXPECT_EQ(Hex(PseudonymKeyKey()), absl::StrCat(nil_hex, "64"));
+  EXPECT_EQ(Hex(ProbeKey()), absl::StrCat(nil_hex, "65"));
+
+  EXPECT_EQ(Hex(EncodeReplicasAhead({{kVersion, 1'700'000'000}, {kParent, 1}})),
+            absl::StrCat(kVersionHex, "000000006553f100", kParentHex, "0000000000000001"));
+  EXPECT_EQ(Hex(EncodeBan({kClient, "spam", 1'700'000'000})), "000000006553f1007370616d");
+  EXPECT_EQ(Hex(EncodeToken({kClient, digest, 1'700'000'000})),
+            absl::StrCat("000000006553f100", digest_hex));
+  EXPECT_EQ(Hex(EncodeInvite({digest, "tea", 1'700'000'000, 1'700'000'001, 5, 2})),
+            absl::StrCat("000000006553f100", "000000006553f101", "0000000000000005",
+                         "0000000000000002", "746561"));
+}
+
+// If this fails, an operator's decisions change when they are read back.
+TEST(RecordCodecTest, RecordsOfFormat2RoundTrip) {
+  TokenDigest digest;
+  digest.fill(0x7a);
+  const auto ahead = DecodeReplicasAhead(EncodeReplicasAhead({{kVersion, 5}, {kParent, -1}}));
+  ASSERT_TRUE(ahead.has_value());
+  ASSERT_EQ(ahead->size(), 2u);
+  EXPECT_EQ((*ahead)[0].version_id, kVersion);
+  EXPECT_EQ((*ahead)[1].last_seen_unix_seconds, -1);
+  EXPECT_FALSE(DecodeReplicasAhead("x").has_value());
+
+  const auto ban = DecodeBan(BanKey(kClient), EncodeBan({kClient, "why", 7}));
+  ASSERT_TRUE(ban.has_value());
+  EXPECT_EQ(ban->client_id, kClient);
+  EXPECT_EQ(ban->reason, "why");
+  EXPECT_EQ(ban->since_unix_seconds, 7);
+  const auto token = DecodeToken(TokenKey(kClient), EncodeToken({kClient, digest, 8}));
+  ASSERT_TRUE(token.has_value());
+  EXPECT_EQ(token->client_id, kClient);
+  EXPECT_EQ(token->digest, digest);
+  EXPECT_EQ(token->since_unix_seconds, 8);
+  const auto invite = DecodeInvite(InviteKey(digest), EncodeInvite({digest, "", 1, 2, 3, 4}));
+  ASSERT_TRUE(invite.has_value());
+  EXPECT_EQ(invite->digest, digest);
+  EXPECT_EQ(invite->label, "");
+  EXPECT_EQ(invite->created_unix_seconds, 1);
+  EXPECT_EQ(invite->expires_unix_seconds, 2);
+  EXPECT_EQ(invite->uses_max, 3u);
+  EXPECT_EQ(invite->uses, 4u);
+
+  // Of another kind, cut short, or under another client.
+  EXPECT_FALSE(DecodeBan(TokenKey(kClient), EncodeBan({kClient, "why", 7})).has_value());
+  EXPECT_FALSE(DecodeBan(BanKey(kClient), "short").has_value());
+  EXPECT_FALSE(DecodeToken(TokenKey(kClient), "short").has_value());
+  EXPECT_FALSE(DecodeInvite(InviteKey(digest), "short").has_value());
+  EXPECT_EQ(ParsePositionKey(kClient, PositionKey(kClient, 0x12345678)), 0x12345678u);
+  EXPECT_EQ(ParsePositionKey(kClient, ReplicasAheadKey(kClient)), std::nullopt);
+  EXPECT_EQ(DayOf(86'399), 0u);
+  EXPECT_EQ(DayOf(86'400), 1u);
+  EXPECT_EQ(DayOf(-1), 0u);
+  EXPECT_EQ(UnixSecondsOf(19'675), 1'699'920'000);
+}
+
+// If this fails, an operator's records are taken for a client's when a client has the nil ID: it is
+// listed without having been there, or deleting it removes every ban.
+TEST(RecordCodecTest, TheStoragesOwnKeysAreNoClients) {
+  for (const std::string& key : {BanKey(kClient), TokenKey(kClient), InviteKey({}),
+                                 ClientCountKey(), PseudonymKeyKey(), ProbeKey()}) {
+    EXPECT_EQ(ParseClientOfKey(key), std::nullopt) << Hex(key);
+    EXPECT_EQ(ParseClientKey(key), std::nullopt) << Hex(key);
+    EXPECT_GT(key, ReplicasAheadKey(Uuid())) << Hex(key);
+    EXPECT_LT(key, EndOfClient(Uuid())) << Hex(key);
+  }
+  EXPECT_EQ(ParseClientOfKey(kOpenedKey), std::nullopt);
+  EXPECT_EQ(ParseClientKey(kOpenedKey), std::nullopt);
+  EXPECT_EQ(ParseClientKey(ClientKey(Uuid())), Uuid());
+  EXPECT_EQ(ParseClientKey(VersionKey(kClient, 1)), std::nullopt);
+  EXPECT_EQ(ParseClientOfKey(VersionKey(kClient, 1)), kClient);
+  EXPECT_EQ(ParseClientOfKey(ReplicasAheadKey(kClient)), kClient);
 }
 
 // If this fails, chains that came from other servers lose their beginning.
@@ -99,12 +224,15 @@ TEST(RecordCodecTest, RoundTrips) {
           absl::StrCat("any segment", EncodeVersionTrailer({.version_id = kVersion,
                                                             .parent_version_id = kParent,
                                                             .appended_unix_seconds = time,
+                                                            .history_bytes = 77,
                                                             .segment_is_inline = is_inline})));
       ASSERT_TRUE(trailer.has_value());
       EXPECT_EQ(trailer->version_id, kVersion);
       EXPECT_EQ(trailer->parent_version_id, kParent);
       EXPECT_EQ(trailer->appended_unix_seconds, time);
+      EXPECT_EQ(trailer->history_bytes, 77u);
       EXPECT_EQ(trailer->segment_is_inline, is_inline);
+      EXPECT_EQ(trailer->encoded_bytes, kVersionTrailerBytes);
     }
   }
   for (const uint64_t number :
@@ -163,9 +291,12 @@ TEST(RecordCodecTest, MalformedValuesAreNothing) {
 
   const std::string trailer = EncodeVersionTrailer(
       {.version_id = kVersion, .parent_version_id = kParent, .appended_unix_seconds = 1});
-  for (size_t size = 0; size < trailer.size(); ++size) {
+  for (size_t size = 0; size < 41; ++size) {
     EXPECT_FALSE(DecodeVersionTrailer(trailer.substr(0, size)).has_value()) << size;
   }
+  std::string unknown_form = trailer;
+  unknown_form.back() = 4;
+  EXPECT_FALSE(DecodeVersionTrailer(unknown_form).has_value());
   for (const char* number : {"", "00000000000001", "000000000000000001"}) {
     EXPECT_EQ(DecodeNumber(Bytes(number)), std::nullopt) << number;
   }

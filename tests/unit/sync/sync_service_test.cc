@@ -27,7 +27,7 @@ class SyncServiceTest : public testing::Test {
   AddVersionResult AddVersion(const Uuid& parent, std::string segment = "segment",
                               const Uuid& client_id = kClient) {
     std::optional<AddVersionResult> result;
-    service_.AddVersion(client_id, parent, std::move(segment),
+    service_.AddVersion(client_id, parent, std::move(segment), {},
                         [&result](absl::StatusOr<AddVersionResult> answer) {
                           ASSERT_TRUE(answer.ok()) << answer.status();
                           ASSERT_FALSE(result.has_value()) << "answered twice";
@@ -215,7 +215,7 @@ class ScriptedServiceTest : public testing::Test {
 TEST_F(ScriptedServiceTest, StorageGetsEverythingThatItNeeds) {
   clock_.SetUnixSeconds(1'234'567'890);
   const Uuid version_id = Uuid::Random();
-  service_.AddVersion(kClient, version_id, "segment", [](auto) {});
+  service_.AddVersion(kClient, version_id, "segment", {}, [](auto) {});
   service_.AddSnapshot(kClient, version_id, "snapshot", [](auto) {});
   service_.GetChildVersion(kClient, version_id, [](auto) {});
   service_.GetSnapshot(kClient, [](auto) {});
@@ -242,6 +242,41 @@ TEST_F(ScriptedServiceTest, StorageGetsEverythingThatItNeeds) {
   EXPECT_EQ(storage_.snapshot_requests, std::vector<Uuid>{kClient});
 }
 
+// If this fails, an invite is not counted, or a request that may not create its client does.
+TEST_F(ScriptedServiceTest, StorageGetsWhetherTheClientMayBeCreated) {
+  const TokenDigest invite = {1, 2, 3};
+  storage_.append = Appended{.version_id = Uuid::Random(), .snapshot = {}, .created_client = true};
+  bool created = false;
+  service_.AddVersion(kClient, kNil, "segment", {.allowed = true, .invite = invite},
+                      [&created](absl::StatusOr<AddVersionResult> result) {
+                        created = std::get<VersionAdded>(*result).created_client;
+                      });
+  EXPECT_TRUE(created);
+  service_.AddVersion(kClient, kNil, "segment", {.allowed = false}, [](auto) {});
+  ASSERT_EQ(storage_.append_requests.size(), 2u);
+  EXPECT_TRUE(storage_.append_requests[0].create_client);
+  EXPECT_EQ(storage_.append_requests[0].invite, invite);
+  EXPECT_FALSE(storage_.append_requests[1].create_client);
+  EXPECT_EQ(storage_.append_requests[1].invite, std::nullopt);
+}
+
+// If this fails, a client that exists is taken for a stranger, or the other way round.
+TEST_F(ScriptedServiceTest, KnowsClients) {
+  const auto knows = [this] {
+    absl::StatusOr<bool> answer = absl::UnknownError("not answered");
+    service_.Knows(kClient, [&answer](absl::StatusOr<bool> known) { answer = known; });
+    return answer;
+  };
+  storage_.child = NoSuchClient{};
+  EXPECT_EQ(*knows(), false);
+  storage_.child = NoChild{Uuid::Random()};
+  EXPECT_EQ(*knows(), true);
+  storage_.child = Version{Uuid::Random(), kNil, "segment"};
+  EXPECT_EQ(*knows(), true);
+  storage_.child = absl::UnavailableError("busy");
+  EXPECT_EQ(knows().status(), absl::UnavailableError("busy"));
+}
+
 // If this fails, what storage could not do looks as if it had been done, or the reason gets lost.
 TEST_F(ScriptedServiceTest, ErrorsPassUnchanged) {
   for (const absl::Status& status :
@@ -249,7 +284,7 @@ TEST_F(ScriptedServiceTest, ErrorsPassUnchanged) {
         absl::DataLossError("damaged"), absl::InternalError("odd")}) {
     storage_.FailAll(status);
     std::vector<absl::Status> statuses;
-    service_.AddVersion(kClient, kNil, "segment",
+    service_.AddVersion(kClient, kNil, "segment", {},
                         [&](const auto& result) { statuses.push_back(result.status()); });
     service_.AddSnapshot(kClient, kNil, "snapshot",
                          [&](const auto& result) { statuses.push_back(result.status()); });
@@ -274,11 +309,11 @@ TEST_F(ScriptedServiceTest, AClientWithoutVersionsIsUpToDate) {
 TEST_F(ScriptedServiceTest, UrgencyIsByTheTimeAtWhichTheRequestCame) {
   clock_.SetUnixSeconds(14 * 86'400 - 1);
   storage_.append = Appended{Uuid::Random(), SnapshotSummary{}};
-  service_.AddVersion(kClient, kNil, "segment", [](absl::StatusOr<AddVersionResult> result) {
+  service_.AddVersion(kClient, kNil, "segment", {}, [](absl::StatusOr<AddVersionResult> result) {
     EXPECT_EQ(std::get<VersionAdded>(*result).urgency, SnapshotUrgency::kNone);
   });
   clock_.Advance(absl::Seconds(1));
-  service_.AddVersion(kClient, kNil, "segment", [](absl::StatusOr<AddVersionResult> result) {
+  service_.AddVersion(kClient, kNil, "segment", {}, [](absl::StatusOr<AddVersionResult> result) {
     EXPECT_EQ(std::get<VersionAdded>(*result).urgency, SnapshotUrgency::kLow);
   });
 }

@@ -1,0 +1,219 @@
+#include "access/access_control.h"
+
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "base/limits.h"
+
+namespace tcsync::access {
+namespace {
+
+// The key of the bucket of a source: an IPv4 address, or the /64 of an IPv6 one, because that is
+// what one customer of a provider has. nullopt for a source that is no address, such as a Unix
+// socket: who may open that is the file system's business.
+std::optional<RateLimiter::Key> NetworkOf(const PeerAddress& source) {
+  if (source.kind() != PeerAddress::Kind::kIp) return std::nullopt;
+  RateLimiter::Key key = source.bytes();
+  if (!source.IsIpv4()) std::fill(key.begin() + 8, key.end(), 0);
+  return key;
+}
+
+// The same for the log.
+std::string NetworkText(const PeerAddress& source) {
+  const RateLimiter::Key key = *NetworkOf(source);
+  return absl::StrCat(PeerAddress::FromIpv6(key).ToString(), source.IsIpv4() ? "" : "/64");
+}
+
+// Whole seconds, and at least one: less would ask for a hurry.
+int RetryAfterSeconds(absl::Duration wait) {
+  return static_cast<int>(
+      std::max<int64_t>(1, absl::ToInt64Seconds(absl::Ceil(wait, absl::Seconds(1)))));
+}
+
+}  // namespace
+
+absl::StatusOr<AccessPolicy> AccessPolicy::From(const Options& options) {
+  absl::StatusOr<ProxyNetworks> trusted_proxies = ProxyNetworks::Parse(options.trusted_proxies);
+  if (!trusted_proxies.ok()) return trusted_proxies.status();
+  if (options.invite_only && !options.create_clients) {
+    return absl::InvalidArgumentError(
+        "option invite-only: with create-clients off nobody is created, with an invite or without; "
+        "leave one of the two away");
+  }
+  const int64_t new_clients = options.new_clients_per_address_day;
+  return AccessPolicy{.invite_only = options.invite_only,
+                      .trusted_proxies = *std::move(trusted_proxies),
+                      .client_requests = {.requests = options.client_requests_per_second,
+                                          .burst = options.client_requests_burst},
+                      .address_requests = {.requests = options.address_requests_per_second,
+                                           .burst = options.address_requests_burst},
+                      .new_clients = {.requests = new_clients,
+                                      .period = absl::Hours(24),
+                                      .burst = std::max<int64_t>(1, new_clients)},
+                      .total_bytes_max = static_cast<uint64_t>(options.total_bytes_max),
+                      .disk_free_bytes_min = static_cast<uint64_t>(options.disk_free_bytes_min)};
+}
+
+AccessControl::AccessControl(const AccessTable& table, const AccessPolicy& policy,
+                             const Clock& clock, const Clock& steady_clock)
+    : table_(table),
+      policy_(policy),
+      clock_(clock),
+      clients_(policy.client_requests, kRateBucketsMax, steady_clock),
+      addresses_(policy.address_requests, kRateBucketsMax, steady_clock),
+      new_clients_(policy.new_clients, kRateBucketsMax, steady_clock) {}
+
+PeerAddress AccessControl::SourceOf(const http::RequestHead& head) const {
+  return policy_.trusted_proxies.SourceOf(head.peer, head.headers);
+}
+
+// The order matters, because whoever knows a client ID can send requests in its name:
+//   bans            first: who is banned costs nothing, and spends nothing of anybody's.
+//   the address     before the client: a request that its address has no token for does not take
+//                   one from the client. So a flood from one address takes from the client's bucket
+//                   at most at the address' rate.
+//   the own token   before the client's bucket: who knows a client ID without its token cannot
+//                   spend the requests of its owner. This is the way out for a client ID that
+//                   somebody else abuses.
+//   the client      then. Without an own token its bucket can still be emptied by who knows the ID
+//                   and comes from many addresses; but that one could as well change the history,
+//                   and an ID that is random and kept secret is known to nobody else.
+//   room            last, and for writes alone: reading goes on when the disk is full.
+std::optional<Refusal> AccessControl::RefusalOf(const Visitor& visitor, bool writes) {
+  if (const std::optional<Ban> ban = table_.BanOf(visitor.client_id)) {
+    return Refusal{
+        .reason = RefusalReason::kBanned,
+        .sentence = "This server's operator has banned this client ID; ask the operator why.",
+        .operator_note =
+            absl::StrCat("The ban's reason: ", ban->reason.empty() ? "none" : ban->reason,
+                         ". tcsync-server clients unban lifts it.")};
+  }
+  if (const std::optional<RateLimiter::Key> network = NetworkOf(visitor.source)) {
+    if (const absl::Duration wait = addresses_.Take(*network); wait > absl::ZeroDuration()) {
+      return Refusal{
+          .reason = RefusalReason::kAddressRate,
+          .sentence = "Too many requests come from this network address; try again later.",
+          .retry_after_seconds = RetryAfterSeconds(wait),
+          .operator_note =
+              "Option address-requests-per-second is the limit; if the address is a "
+              "proxy's, name it in trusted-proxy.",
+          .source = NetworkText(visitor.source)};
+    }
+  }
+  if (const std::optional<ClientToken> token = table_.TokenOf(visitor.client_id);
+      token && token->digest != visitor.token) {
+    return Refusal{
+        .reason = RefusalReason::kToken,
+        .sentence = absl::StrCat(
+            visitor.token
+                ? "The token in the server's URL is not, or no longer, that of this client"
+                : "This client is served with its token alone",
+            ": the server's URL must end with /i/ and the token that the server's operator has "
+            "given out for it."),
+        .operator_note = "tcsync-server clients reset-token makes a new one."};
+  }
+  if (const absl::Duration wait = clients_.Take(visitor.client_id.bytes());
+      wait > absl::ZeroDuration()) {
+    return Refusal{.reason = RefusalReason::kClientRate,
+                   .sentence = "This client makes too many requests; try again later.",
+                   .retry_after_seconds = RetryAfterSeconds(wait),
+                   .operator_note = "Option client-requests-per-second is the limit.",
+                   .source = NetworkOf(visitor.source) ? NetworkText(visitor.source) : ""};
+  }
+  return writes ? RefusalByRoom() : std::nullopt;
+}
+
+std::optional<Refusal> AccessControl::RefusalByRoom() const {
+  switch (room_.load(std::memory_order_relaxed)) {
+    case Room::kEnough:
+      break;
+    case Room::kTotalBytesReached:
+      return Refusal{.reason = RefusalReason::kTotalBytes,
+                     .sentence =
+                         "This server has as much stored as its operator allows; nothing "
+                         "was stored, and what is stored can still be fetched.",
+                     .operator_note =
+                         "Raise option total-bytes-max, or remove clients "
+                         "(tcsync-server clients delete, prune)."};
+    case Room::kDiskFloorReached:
+      return Refusal{.reason = RefusalReason::kDiskFloor,
+                     .sentence =
+                         "The server's disk is almost full; nothing was stored, and what is "
+                         "stored can still be fetched.",
+                     .operator_note =
+                         "Option disk-free-bytes-min is what must stay free: make room "
+                         "on the disk, or remove clients (tcsync-server clients "
+                         "delete, prune)."};
+  }
+  return std::nullopt;
+}
+
+std::optional<Refusal> AccessControl::RefusalByInvite(const Visitor& visitor) const {
+  const auto refusal = [](absl::string_view what) {
+    return Refusal{.reason = RefusalReason::kInvite,
+                   .sentence = absl::StrCat(what,
+                                            ": ask the server's operator for an invite, and use "
+                                            "the URL that it gives as the server's URL.")};
+  };
+  if (!visitor.token) return refusal("This server takes new clients by invite alone");
+  const std::optional<Invite> invite = table_.InviteOf(*visitor.token);
+  if (!invite) return refusal("The server's URL names an invite that this server does not have");
+  if (MayCreateClient(*invite, absl::ToUnixSeconds(clock_.Now()))) return std::nullopt;
+  return refusal(invite->uses_max != 0 && invite->uses >= invite->uses_max
+                     ? "The invite has been used up"
+                     : "The invite has expired");
+}
+
+CreationPermit AccessControl::PermitCreation(const Visitor& visitor) {
+  CreationPermit permit;
+  if (policy_.invite_only) {
+    permit.refusal_ = RefusalByInvite(visitor);
+    if (permit.refusal_) return permit;
+  }
+  if (const std::optional<RateLimiter::Key> network = NetworkOf(visitor.source)) {
+    if (const absl::Duration wait = new_clients_.Take(*network); wait > absl::ZeroDuration()) {
+      permit.refusal_ =
+          Refusal{.reason = RefusalReason::kNewClients,
+                  .sentence =
+                      "Too many new clients come from this network address; try again later. "
+                      "Clients that exist are not concerned.",
+                  .retry_after_seconds = RetryAfterSeconds(wait),
+                  .operator_note =
+                      "Option new-clients-per-address-day is the limit; if the address is a "
+                      "proxy's, name it in trusted-proxy.",
+                  .source = NetworkText(visitor.source)};
+      return permit;
+    }
+    permit.limiter_ = &new_clients_;
+    permit.key_ = *network;
+  }
+  if (policy_.invite_only) {
+    permit.invite_ = visitor.token;
+    // Storage has the last word: another request may be taking the last use.
+    permit.refusal_ = Refusal{.reason = RefusalReason::kInvite,
+                              .sentence =
+                                  "The invite has been used up: ask the server's operator "
+                                  "for another one."};
+  }
+  return permit;
+}
+
+std::optional<Refusal> AccessControl::RefusalOfUnknown(const Visitor& visitor) const {
+  return policy_.invite_only ? RefusalByInvite(visitor) : std::nullopt;
+}
+
+void AccessControl::UpdateUsage(const StorageStats& stats) {
+  Room room = Room::kEnough;
+  if (policy_.total_bytes_max != 0 && stats.bytes_on_disk >= policy_.total_bytes_max) {
+    room = Room::kTotalBytesReached;
+  }
+  // A storage without a disk has neither free bytes nor any.
+  if (policy_.disk_free_bytes_min != 0 && stats.disk_bytes_total != 0 &&
+      stats.disk_bytes_free < policy_.disk_free_bytes_min) {
+    room = Room::kDiskFloorReached;
+  }
+  room_.store(room, std::memory_order_relaxed);
+}
+
+}  // namespace tcsync::access

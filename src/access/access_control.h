@@ -1,0 +1,124 @@
+// Who may do what, decided by a request's head: bans, tokens, invites, rates, and whether there is
+// room for more.
+#ifndef TCSYNC_SRC_ACCESS_ACCESS_CONTROL_H_
+#define TCSYNC_SRC_ACCESS_ACCESS_CONTROL_H_
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "access/access_table.h"
+#include "access/proxy_networks.h"
+#include "access/rate_limiter.h"
+#include "access/refusal.h"
+#include "base/clock.h"
+#include "tcsync/http_message.h"
+#include "tcsync/options.h"
+#include "tcsync/peer_address.h"
+#include "tcsync/storage_administration.h"
+#include "tcsync/uuid.h"
+
+namespace tcsync::access {
+
+struct AccessPolicy {
+  bool invite_only = false;
+  ProxyNetworks trusted_proxies;
+  RateLimit client_requests;
+  RateLimit address_requests;
+  RateLimit new_clients;             // of one address
+  uint64_t total_bytes_max = 0;      // 0: no limit
+  uint64_t disk_free_bytes_min = 0;  // 0: no floor
+
+  // kInvalidArgument for options of this room that are malformed or contradict each other.
+  static absl::StatusOr<AccessPolicy> From(const Options& options);
+};
+
+// Who asks, as far as a request's head says it.
+struct Visitor {
+  Uuid client_id;
+  std::optional<TokenDigest> token;  // of the one in the path
+  PeerAddress source;
+};
+
+// Whether a request may create its client. Move-only.
+//
+// While it lives, one of the clients that the address may create today is set aside, so that many
+// requests at once do not create more. It is put back at the end, unless the client was created.
+class CreationPermit {
+ public:
+  CreationPermit(CreationPermit&& other) noexcept
+      : invite_(std::move(other.invite_)),
+        refusal_(std::move(other.refusal_)),
+        limiter_(std::exchange(other.limiter_, nullptr)),
+        key_(other.key_) {}
+  CreationPermit& operator=(CreationPermit&&) = delete;
+  ~CreationPermit() {
+    if (limiter_ != nullptr) limiter_->GiveBack(key_);
+  }
+
+  // For storage (AppendRequest): an existing client appends in any case.
+  bool create_client() const { return !refusal_ || invite_; }
+  const std::optional<TokenDigest>& invite() const { return invite_; }
+
+  // What to answer when storage has no such client and has not created it; nullopt: that.
+  const std::optional<Refusal>& refusal() const { return refusal_; }
+
+  void ClientWasCreated() { limiter_ = nullptr; }
+
+ private:
+  friend class AccessControl;
+  CreationPermit() = default;
+
+  std::optional<TokenDigest> invite_;
+  std::optional<Refusal> refusal_;
+  RateLimiter* limiter_ = nullptr;
+  RateLimiter::Key key_{};
+};
+
+// Thread-safe. Borrows the table and the clocks.
+class AccessControl {
+ public:
+  // `clock` is the time of day, by which invites expire; `steady_clock` measures rates.
+  AccessControl(const AccessTable& table, const AccessPolicy& policy, const Clock& clock,
+                const Clock& steady_clock);
+
+  // Where a request comes from, behind proxies that are trusted.
+  PeerAddress SourceOf(const http::RequestHead& head) const;
+
+  // Why a request is refused before anything is done for it; nullopt: it is not. Takes from the
+  // buckets of the visitor. `writes`: the request adds something to what is stored.
+  std::optional<Refusal> RefusalOf(const Visitor& visitor, bool writes);
+
+  // For an add-version, when its body is there.
+  CreationPermit PermitCreation(const Visitor& visitor);
+
+  // For any other request, when storage has no such client: why it could not become one, so that a
+  // setup that asks learns it before it has something to add. nullopt: it could.
+  std::optional<Refusal> RefusalOfUnknown(const Visitor& visitor) const;
+
+  // Lets writes be refused, or served again, by what is used now. To be called every second or so:
+  // what comes in between can go over the cap by as much as the disk takes meanwhile.
+  void UpdateUsage(const StorageStats& stats);
+
+ private:
+  enum class Room : uint8_t { kEnough, kTotalBytesReached, kDiskFloorReached };
+
+  std::optional<Refusal> RefusalByRoom() const;
+  // The invite that the visitor came with, if it is good; otherwise why it is not.
+  std::optional<Refusal> RefusalByInvite(const Visitor& visitor) const;
+
+  const AccessTable& table_;
+  const AccessPolicy policy_;
+  const Clock& clock_;
+  RateLimiter clients_;
+  RateLimiter addresses_;
+  RateLimiter new_clients_;
+  std::atomic<Room> room_{Room::kEnough};
+};
+
+}  // namespace tcsync::access
+
+#endif  // TCSYNC_SRC_ACCESS_ACCESS_CONTROL_H_

@@ -1,0 +1,76 @@
+// Token buckets: who asks too often waits.
+#ifndef TCSYNC_SRC_ACCESS_RATE_LIMITER_H_
+#define TCSYNC_SRC_ACCESS_RATE_LIMITER_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+
+namespace tcsync::access {
+
+struct RateLimit {
+  int64_t requests = 0;  // in each `period`, in the long run; 0: no limit
+  absl::Duration period = absl::Seconds(1);
+  int64_t burst = 1;  // at once; at least 1
+};
+
+// One bucket for each key: full at first with `burst` tokens, and filled again at the limit's rate.
+//
+// A bucket is kept as one number, the time at which it will be full again (the "theoretical arrival
+// time" of the generic cell rate algorithm). Each token that is taken moves that time on by the
+// time in which one token comes back. So a bucket whose time has passed is as good as new, and is
+// forgotten: only who asked lately takes memory, and for not longer than the own tokens take to
+// come back.
+//
+// Memory is bounded all the same. Where there is no room for another bucket, those go that are
+// nearest to full, which loses the least of what is known. Hence nobody gets the own empty bucket
+// filled by asking under many other names: for that most of the others would have to be as empty,
+// which takes as many requests for each of them. And nobody's bucket is emptied by that.
+//
+// Thread-safe. Takes a lock of one of several parts for some ten nanoseconds.
+class RateLimiter {
+ public:
+  using Key = std::array<uint8_t, 16>;
+
+  // Keeps at most `buckets_max` buckets. `clock` must never step: Clock::Steady(). Borrows it.
+  RateLimiter(const RateLimit& limit, size_t buckets_max, const Clock& clock);
+
+  // Takes a token, and returns zero; or, when there is none, takes nothing and returns the time
+  // until there is one.
+  absl::Duration Take(const Key& key);
+
+  // Puts a token back that was taken and not used.
+  void GiveBack(const Key& key);
+
+  // The buckets in memory.
+  size_t bucket_count() const;
+
+ private:
+  static constexpr size_t kShards = 16;
+
+  struct Shard {
+    mutable std::mutex mutex;
+    absl::flat_hash_map<Key, int64_t> full_at_nanos;  // under mutex
+  };
+
+  Shard& ShardOf(const Key& key);
+  int64_t NowNanos() const { return absl::ToUnixNanos(clock_.Now()); }
+  // With the shard's mutex held: makes room for one more.
+  void MakeRoom(Shard& shard, int64_t now);
+
+  const bool is_limited_;
+  const int64_t nanos_per_token_;
+  const int64_t nanos_per_burst_;  // in which an empty bucket is full again
+  const size_t shard_buckets_max_;
+  const Clock& clock_;
+  std::array<Shard, kShards> shards_;
+};
+
+}  // namespace tcsync::access
+
+#endif  // TCSYNC_SRC_ACCESS_RATE_LIMITER_H_

@@ -1,0 +1,227 @@
+// Who is admitted: bans, clients' tokens and invites.
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "access/token.h"
+#include "admin/answer.h"
+#include "admin/api.h"
+#include "base/limits.h"
+
+namespace tcsync::admin {
+namespace {
+
+// What names an invite to people: the beginning of its digest, which leads nobody to its token.
+constexpr size_t kInviteIdLength = 12;
+// What must be given of it at least.
+constexpr size_t kInvitePrefixLengthMin = 6;
+
+constexpr int64_t kDaySeconds = 86'400;
+constexpr uint64_t kInviteDaysMax = 36'500;
+
+std::string HexOf(const TokenDigest& digest) {
+  return absl::BytesToHexString(
+      absl::string_view(reinterpret_cast<const char*>(digest.data()), digest.size()));
+}
+
+std::string PathOf(const std::string& token) { return absl::StrCat("/i/", token); }
+
+// An operator's words, which are shown on terminals: one line, without control characters.
+std::string OneLine(Fields& fields, absl::string_view name, absl::Status& error) {
+  std::string text = fields.Text(name).value_or("");
+  const bool has_control = std::any_of(text.begin(), text.end(), [](char character) {
+    return absl::ascii_iscntrl(static_cast<unsigned char>(character));
+  });
+  if (text.size() > kAdminTextBytesMax || has_control) {
+    error = absl::InvalidArgumentError(absl::StrCat("'", name, "' must be one line of at most ",
+                                                    kAdminTextBytesMax,
+                                                    " bytes without control characters."));
+  }
+  return text;
+}
+
+Json Describe(const Invite& invite, int64_t now_unix_seconds) {
+  const bool is_expired =
+      invite.expires_unix_seconds != 0 && invite.expires_unix_seconds <= now_unix_seconds;
+  const bool is_used_up = invite.uses_max != 0 && invite.uses >= invite.uses_max;
+  return {
+      {"invite", HexOf(invite.digest).substr(0, kInviteIdLength)},
+      {"label", invite.label},
+      {"created", invite.created_unix_seconds},
+      {"expires", invite.expires_unix_seconds == 0 ? Json() : Json(invite.expires_unix_seconds)},
+      {"uses", invite.uses},
+      {"uses_max", invite.uses_max == 0 ? Json() : Json(invite.uses_max)},
+      {"state", is_expired   ? "expired"
+                : is_used_up ? "used up"
+                             : "open"}};
+}
+
+}  // namespace
+
+absl::Status Api::ChangeAccess(StorageAdministration& administration, const AccessChange& change) {
+  if (const absl::Status status = administration.ChangeAccess(change); !status.ok()) return status;
+  if (dependencies_.refresh_access == nullptr) return absl::OkStatus();
+  const absl::Status status = dependencies_.refresh_access();
+  if (status.ok()) return status;
+  return absl::Status(
+      status.code(), absl::StrCat("The change is stored, but the running server could not read it, "
+                                  "and goes by the old state: ",
+                                  status.message()));
+}
+
+http::Response Api::ListBans(Call& call) {
+  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
+  if (!administration.ok()) return AnswerForStatus(administration.status());
+  const absl::StatusOr<AccessRecords> records = (*administration)->ReadAccessRecords();
+  if (!records.ok()) return AnswerForStatus(records.status());
+  Json bans = Json::array();
+  for (const tcsync::Ban& ban : records->bans) {
+    bans.push_back({{"client_id", ban.client_id.ToString()},
+                    {"pseudonym", PseudonymOf(ban.client_id)},
+                    {"reason", ban.reason},
+                    {"since", ban.since_unix_seconds}});
+  }
+  return JsonAnswer(200, {{"bans", std::move(bans)}});
+}
+
+http::Response Api::Ban(Call& call) {
+  absl::Status error;
+  const tcsync::Ban ban{.client_id = call.client_id,
+                        .reason = OneLine(call.fields, "reason", error),
+                        .since_unix_seconds = NowSeconds()};
+  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
+  if (!administration.ok()) return AnswerForStatus(administration.status());
+  if (!error.ok()) return AnswerForStatus(error);
+  // Also one that is not here: it may be about to come.
+  const absl::StatusOr<std::optional<ClientSummary>> client =
+      (*administration)->FindClient(call.client_id);
+  if (!client.ok()) return AnswerForStatus(client.status());
+  if (const absl::Status status = ChangeAccess(**administration, ban); !status.ok()) {
+    return AnswerForStatus(status);
+  }
+  Log(NameInLog(call.client_id), " was banned");
+  return JsonAnswer(200, {{"client_id", call.client_id.ToString()},
+                          {"is_client", client->has_value()},
+                          {"ban", {{"reason", ban.reason}, {"since", ban.since_unix_seconds}}}});
+}
+
+http::Response Api::Unban(Call& call) {
+  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
+  if (!administration.ok()) return AnswerForStatus(administration.status());
+  const absl::StatusOr<AccessRecords> records = (*administration)->ReadAccessRecords();
+  if (!records.ok()) return AnswerForStatus(records.status());
+  const bool was_banned =
+      std::any_of(records->bans.begin(), records->bans.end(),
+                  [&](const tcsync::Ban& ban) { return ban.client_id == call.client_id; });
+  const absl::Status status =
+      ChangeAccess(**administration, RemoveBan{.client_id = call.client_id});
+  if (!status.ok()) return AnswerForStatus(status);
+  if (was_banned) Log(NameInLog(call.client_id), " is not banned any more");
+  return JsonAnswer(200, {{"client_id", call.client_id.ToString()}, {"was_banned", was_banned}});
+}
+
+http::Response Api::ResetToken(Call& call) {
+  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
+  if (!administration.ok()) return AnswerForStatus(administration.status());
+  const absl::StatusOr<std::optional<ClientSummary>> client =
+      (*administration)->FindClient(call.client_id);
+  if (!client.ok()) return AnswerForStatus(client.status());
+  if (!*client) {
+    return ErrorAnswer(404, absl::StrCat("There is no client ", call.client_id.ToString(), "."));
+  }
+  const std::string token = access::MakeToken();
+  const absl::Status status =
+      ChangeAccess(**administration, ClientToken{.client_id = call.client_id,
+                                                 .digest = access::DigestOf(token),
+                                                 .since_unix_seconds = NowSeconds()});
+  if (!status.ok()) return AnswerForStatus(status);
+  Log(NameInLog(call.client_id), " has a new token");
+  return JsonAnswer(
+      200, {{"client_id", call.client_id.ToString()}, {"token", token}, {"path", PathOf(token)}});
+}
+
+http::Response Api::ClearToken(Call& call) {
+  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
+  if (!administration.ok()) return AnswerForStatus(administration.status());
+  const absl::StatusOr<AccessRecords> records = (*administration)->ReadAccessRecords();
+  if (!records.ok()) return AnswerForStatus(records.status());
+  const bool had_token =
+      std::any_of(records->tokens.begin(), records->tokens.end(),
+                  [&](const ClientToken& token) { return token.client_id == call.client_id; });
+  const absl::Status status =
+      ChangeAccess(**administration, RemoveToken{.client_id = call.client_id});
+  if (!status.ok()) return AnswerForStatus(status);
+  if (had_token) Log(NameInLog(call.client_id), " needs no token any more");
+  return JsonAnswer(200, {{"client_id", call.client_id.ToString()}, {"had_token", had_token}});
+}
+
+http::Response Api::ListInvites(Call& call) {
+  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
+  if (!administration.ok()) return AnswerForStatus(administration.status());
+  absl::StatusOr<AccessRecords> records = (*administration)->ReadAccessRecords();
+  if (!records.ok()) return AnswerForStatus(records.status());
+  std::stable_sort(records->invites.begin(), records->invites.end(),
+                   [](const Invite& a, const Invite& b) {
+                     return a.created_unix_seconds < b.created_unix_seconds;
+                   });
+  Json invites = Json::array();
+  for (const Invite& invite : records->invites) invites.push_back(Describe(invite, NowSeconds()));
+  return JsonAnswer(200, {{"invites", std::move(invites)}});
+}
+
+http::Response Api::CreateInvite(Call& call) {
+  absl::Status error;
+  const std::string token = access::MakeToken();
+  Invite invite{.digest = access::DigestOf(token),
+                .label = OneLine(call.fields, "label", error),
+                .created_unix_seconds = NowSeconds()};
+  invite.uses_max = call.fields.Count("uses_max", UINT64_MAX).value_or(0);
+  const uint64_t expires_days = call.fields.Count("expires_days", kInviteDaysMax).value_or(0);
+  if (expires_days != 0) {
+    invite.expires_unix_seconds =
+        invite.created_unix_seconds + static_cast<int64_t>(expires_days) * kDaySeconds;
+  }
+  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
+  if (!administration.ok()) return AnswerForStatus(administration.status());
+  if (!error.ok()) return AnswerForStatus(error);
+  if (const absl::Status status = ChangeAccess(**administration, invite); !status.ok()) {
+    return AnswerForStatus(status);
+  }
+  Json answer = Describe(invite, NowSeconds());
+  Log("invite ", HexOf(invite.digest).substr(0, kInviteIdLength), " was created");
+  answer["token"] = token;
+  answer["path"] = PathOf(token);
+  return JsonAnswer(201, answer);
+}
+
+http::Response Api::RevokeInvite(Call& call) {
+  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
+  if (!administration.ok()) return AnswerForStatus(administration.status());
+  if (call.id.size() < kInvitePrefixLengthMin) {
+    return ErrorAnswer(400, absl::StrCat("'", call.id, "' is too short to name an invite: give ",
+                                         kInvitePrefixLengthMin, " characters at least."));
+  }
+  const absl::StatusOr<AccessRecords> records = (*administration)->ReadAccessRecords();
+  if (!records.ok()) return AnswerForStatus(records.status());
+  const Invite* found = nullptr;
+  for (const Invite& invite : records->invites) {
+    if (!absl::StartsWith(HexOf(invite.digest), absl::AsciiStrToLower(call.id))) continue;
+    if (found != nullptr) {
+      return ErrorAnswer(409, absl::StrCat("Several invites begin with ", call.id, "."));
+    }
+    found = &invite;
+  }
+  if (found == nullptr) return ErrorAnswer(404, absl::StrCat("There is no invite ", call.id, "."));
+  const absl::Status status = ChangeAccess(**administration, RemoveInvite{.digest = found->digest});
+  if (!status.ok()) return AnswerForStatus(status);
+  const std::string invite_id = HexOf(found->digest).substr(0, kInviteIdLength);
+  Log("invite ", invite_id, " was revoked");
+  return JsonAnswer(200, {{"invite", invite_id}, {"revoked", true}});
+}
+
+}  // namespace tcsync::admin

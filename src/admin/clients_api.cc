@@ -1,0 +1,131 @@
+// Clients: who there are, one of them, removing one, and letting a replica carry on.
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "admin/answer.h"
+#include "admin/api.h"
+#include "base/limits.h"
+
+namespace tcsync::admin {
+namespace {
+
+// Bans and tokens by client.
+struct Admission {
+  explicit Admission(const AccessRecords& records) {
+    for (const tcsync::Ban& ban : records.bans) bans[ban.client_id] = &ban;
+    for (const ClientToken& token : records.tokens) tokens[token.client_id] = &token;
+  }
+  std::map<Uuid, const tcsync::Ban*> bans;
+  std::map<Uuid, const ClientToken*> tokens;
+};
+
+// Seconds since 1970; null where nothing is known.
+Json TimeOf(int64_t unix_seconds) { return unix_seconds == 0 ? Json() : Json(unix_seconds); }
+
+Json SnapshotOf(const ClientSummary& client) {
+  if (!client.snapshot) return nullptr;
+  return {{"version_id", client.snapshot->version_id.ToString()},
+          {"number", client.snapshot_number},
+          {"stored", client.snapshot->stored_unix_seconds},
+          {"bytes", client.snapshot_bytes},
+          {"versions_since", client.snapshot->versions_since}};
+}
+
+Json Describe(const ClientSummary& client, Json pseudonym, const Admission& admission) {
+  Json replicas_ahead = Json::array();
+  for (const ReplicaAhead& replica : client.replicas_ahead) {
+    replicas_ahead.push_back({{"version_id", replica.version_id.ToString()},
+                              {"last_seen", replica.last_seen_unix_seconds}});
+  }
+  Json ban;
+  if (const auto found = admission.bans.find(client.client_id); found != admission.bans.end()) {
+    ban = {{"reason", found->second->reason}, {"since", found->second->since_unix_seconds}};
+  }
+  Json token_since;
+  if (const auto found = admission.tokens.find(client.client_id); found != admission.tokens.end()) {
+    token_since = found->second->since_unix_seconds;
+  }
+  return {{"client_id", client.client_id.ToString()},
+          {"pseudonym", std::move(pseudonym)},
+          {"created", TimeOf(client.created_unix_seconds)},
+          {"last_seen", TimeOf(client.last_seen_unix_seconds)},
+          {"versions", client.version_count()},
+          {"first_number", client.first_number},
+          {"latest_number", client.latest_number},
+          {"latest_version_id", client.latest_version_id.ToString()},
+          {"latest_appended", TimeOf(client.latest_appended_unix_seconds)},
+          {"history_bytes", client.history_bytes},
+          {"snapshot", SnapshotOf(client)},
+          {"replicas_ahead", std::move(replicas_ahead)},
+          {"may_carry_on", client.may_carry_on},
+          {"ban", std::move(ban)},
+          {"token_since", std::move(token_since)}};
+}
+
+http::Response NoSuchClient(const Uuid& client_id) {
+  return ErrorAnswer(404, absl::StrCat("There is no client ", client_id.ToString(), "."));
+}
+
+}  // namespace
+
+http::Response Api::ListClients(Call& call) {
+  const std::optional<Uuid> after = call.fields.Id("after");
+  const size_t limit = call.fields.Count("limit", kAdminPageClientsMax).value_or(kAdminPageClients);
+  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
+  if (!administration.ok()) return AnswerForStatus(administration.status());
+  if (limit == 0) return ErrorAnswer(400, "'limit' is 0, which would be no page at all.");
+  const absl::StatusOr<std::vector<ClientSummary>> clients =
+      (*administration)->ListClients(after, limit);
+  if (!clients.ok()) return AnswerForStatus(clients.status());
+  const absl::StatusOr<AccessRecords> records = (*administration)->ReadAccessRecords();
+  if (!records.ok()) return AnswerForStatus(records.status());
+  const Admission admission(*records);
+  Json list = Json::array();
+  for (const ClientSummary& client : *clients) {
+    list.push_back(Describe(client, PseudonymOf(client.client_id), admission));
+  }
+  Json next;
+  if (clients->size() == limit) next = clients->back().client_id.ToString();
+  return JsonAnswer(200, {{"clients", std::move(list)}, {"next", std::move(next)}});
+}
+
+http::Response Api::ShowClient(Call& call) {
+  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
+  if (!administration.ok()) return AnswerForStatus(administration.status());
+  const absl::StatusOr<std::optional<ClientSummary>> client =
+      (*administration)->FindClient(call.client_id);
+  if (!client.ok()) return AnswerForStatus(client.status());
+  if (!*client) return NoSuchClient(call.client_id);
+  const absl::StatusOr<AccessRecords> records = (*administration)->ReadAccessRecords();
+  if (!records.ok()) return AnswerForStatus(records.status());
+  return JsonAnswer(200, Describe(**client, PseudonymOf(call.client_id), Admission(*records)));
+}
+
+http::Response Api::DeleteClient(Call& call) {
+  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
+  if (!administration.ok()) return AnswerForStatus(administration.status());
+  const absl::StatusOr<bool> deleted = (*administration)->DeleteClient(call.client_id);
+  if (!deleted.ok()) return AnswerForStatus(deleted.status());
+  if (!*deleted) return NoSuchClient(call.client_id);
+  Log(NameInLog(call.client_id), " was deleted");
+  return JsonAnswer(200, {{"client_id", call.client_id.ToString()}, {"deleted", true}});
+}
+
+http::Response Api::SetCarryOn(Call& call, bool allow) {
+  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
+  if (!administration.ok()) return AnswerForStatus(administration.status());
+  const absl::StatusOr<bool> found = (*administration)->LetReplicaCarryOn(call.client_id, allow);
+  if (!found.ok()) return AnswerForStatus(found.status());
+  if (!*found) return NoSuchClient(call.client_id);
+  Log(NameInLog(call.client_id), allow ? ": a replica that is ahead may carry on"
+                                       : ": a replica that is ahead may not carry on any more");
+  return JsonAnswer(200, {{"client_id", call.client_id.ToString()}, {"may_carry_on", allow}});
+}
+
+http::Response Api::AllowCarryOn(Call& call) { return SetCarryOn(call, true); }
+
+http::Response Api::DisallowCarryOn(Call& call) { return SetCarryOn(call, false); }
+
+}  // namespace tcsync::admin

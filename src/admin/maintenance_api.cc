@@ -1,0 +1,222 @@
+// Checks, retention and backups.
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "admin/answer.h"
+#include "admin/api.h"
+#include "base/limits.h"
+#include "sync/retention.h"
+
+namespace tcsync::admin {
+namespace {
+
+// What walking along some clients' chains found.
+struct Verification {
+  uint64_t clients = 0;
+  uint64_t versions = 0;
+  uint64_t bytes = 0;
+  Json problems = Json::array();
+
+  absl::Status Add(const Uuid& client_id, const Json& pseudonym,
+                   const absl::StatusOr<ChainReport>& report) {
+    // Deleted since the list was read.
+    if (absl::IsNotFound(report.status())) return absl::OkStatus();
+    if (absl::IsDataLoss(report.status())) {
+      ++clients;
+      AddProblem(client_id, pseudonym, {std::string(report.status().message())}, false);
+      return absl::OkStatus();
+    }
+    if (!report.ok()) return report.status();
+    ++clients;
+    versions += report->versions;
+    bytes += report->bytes;
+    if (!report->problems.empty()) {
+      AddProblem(client_id, pseudonym, report->problems, report->new_replica_cannot_start);
+    }
+    return absl::OkStatus();
+  }
+
+  void AddProblem(const Uuid& client_id, const Json& pseudonym,
+                  const std::vector<std::string>& sentences, bool new_replica_cannot_start) {
+    problems.push_back({{"client_id", client_id.ToString()},
+                        {"pseudonym", pseudonym},
+                        {"problems", sentences},
+                        {"new_replica_cannot_start", new_replica_cannot_start}});
+  }
+
+  Json Describe(const std::optional<Uuid>& next) const {
+    return {{"clients", clients},
+            {"versions", versions},
+            {"bytes", bytes},
+            {"problems", problems},
+            {"next", next ? Json(next->ToString()) : Json()}};
+  }
+};
+
+Json Describe(const BackupInfo& backup) {
+  Json description = {{"backup", backup.backup_id},
+                      {"created", backup.created_unix_seconds},
+                      {"bytes", backup.bytes},
+                      {"files", backup.files}};
+  description["problem"] = backup.problem.empty() ? Json() : Json(backup.problem);
+  return description;
+}
+
+// A directory as another process named it: relative to what, nobody could say.
+absl::Status CheckDirectory(const std::string& directory) {
+  if (std::filesystem::path(directory).is_absolute()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("'directory' is '", directory, "', which is not an absolute path."));
+}
+
+}  // namespace
+
+http::Response Api::StartJob(absl::string_view kind, Jobs::Work work) {
+  const absl::StatusOr<uint64_t> job = jobs_.Start(kind, std::move(work));
+  if (!job.ok()) return AnswerForStatus(job.status());
+  return JsonAnswer(202, {{"job", *job}});
+}
+
+http::Response Api::Verify(Call& call) {
+  const std::optional<Uuid> after = call.fields.Id("after");
+  const std::optional<Uuid> only = call.fields.Id("client_id");
+  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
+  if (!administration.ok()) return AnswerForStatus(administration.status());
+  Verification verification;
+  if (only) {
+    const absl::StatusOr<ChainReport> report = (*administration)->VerifyChain(*only);
+    if (absl::IsNotFound(report.status())) {
+      return ErrorAnswer(404, absl::StrCat("There is no client ", only->ToString(), "."));
+    }
+    const absl::Status status = verification.Add(*only, PseudonymOf(*only), report);
+    if (!status.ok()) return AnswerForStatus(status);
+    return JsonAnswer(200, verification.Describe(std::nullopt));
+  }
+  const absl::Time deadline = absl::Now() + absl::Milliseconds(kAdminPageMs);
+  const absl::StatusOr<std::vector<ClientSummary>> clients =
+      (*administration)->ListClients(after, kAdminPageClients);
+  if (!clients.ok()) return AnswerForStatus(clients.status());
+  std::optional<Uuid> last;
+  for (const ClientSummary& client : *clients) {
+    const absl::Status status = verification.Add(client.client_id, PseudonymOf(client.client_id),
+                                                 (*administration)->VerifyChain(client.client_id));
+    if (!status.ok()) return AnswerForStatus(status);
+    last = client.client_id;
+    if (absl::Now() >= deadline) break;
+  }
+  const bool is_end =
+      clients->size() < kAdminPageClients && (!last || *last == clients->back().client_id);
+  return JsonAnswer(200, verification.Describe(is_end ? std::nullopt : last));
+}
+
+http::Response Api::VerifyFiles(Call& call) {
+  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
+  if (!administration.ok()) return AnswerForStatus(administration.status());
+  return StartJob("verify-files",
+                  [administration = *administration](JobProgress&) -> absl::StatusOr<Json> {
+                    const absl::Status status = administration->VerifyFiles();
+                    if (!status.ok()) return status;
+                    return Json{{"intact", true}};
+                  });
+}
+
+http::Response Api::Prune(Call& call) {
+  const bool dry_run = call.fields.Flag("dry_run").value_or(false);
+  const std::optional<Uuid> after = call.fields.Id("after");
+  constexpr uint64_t kDaysMax = 36'500;
+  RetentionPolicy policy = dependencies_.retention;
+  const auto override_days = [&](absl::string_view name, int64_t& days) {
+    const std::optional<uint64_t> given = call.fields.Count(name, kDaysMax);
+    if (given) days = static_cast<int64_t>(*given);
+  };
+  override_days("retention_days", policy.retention_days);
+  override_days("replica_seen_days", policy.replica_seen_days);
+  override_days("idle_client_days", policy.idle_client_days);
+  policy.retention_versions = call.fields.Count("retention_versions", kVersionNumberMax)
+                                  .value_or(policy.retention_versions);
+  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
+  if (!administration.ok()) return AnswerForStatus(administration.status());
+  Retention retention(**administration, policy);
+  const absl::StatusOr<RetentionPage> page =
+      retention.RunPage(after, dependencies_.clock->Now(), dry_run);
+  if (!page.ok()) return AnswerForStatus(page.status());
+  Json clients = Json::array();
+  for (const ClientRetention& client : page->clients) {
+    clients.push_back({{"client_id", client.client_id.ToString()},
+                       {"pseudonym", PseudonymOf(client.client_id)},
+                       {"whole_client", client.whole_client},
+                       {"versions", client.versions},
+                       {"bytes", client.bytes},
+                       {"problem", client.problem.empty() ? Json() : Json(client.problem)}});
+  }
+  return JsonAnswer(200, {{"dry_run", dry_run},
+                          {"examined", page->examined},
+                          {"clients", std::move(clients)},
+                          {"next", page->next ? Json(page->next->ToString()) : Json()}});
+}
+
+http::Response Api::ListBackups(Call& call) {
+  const std::string directory = call.fields.RequiredText("directory");
+  if (const absl::Status status = call.fields.Check(); !status.ok()) return AnswerForStatus(status);
+  if (const absl::Status status = CheckDirectory(directory); !status.ok()) {
+    return AnswerForStatus(status);
+  }
+  if (dependencies_.offline.list_backups == nullptr) {
+    return ErrorAnswer(501, "This storage backend has no backups.");
+  }
+  const absl::StatusOr<std::vector<BackupInfo>> backups =
+      dependencies_.offline.list_backups(directory);
+  if (!backups.ok()) return AnswerForStatus(backups.status());
+  Json list = Json::array();
+  for (const BackupInfo& backup : *backups) list.push_back(Describe(backup));
+  return JsonAnswer(200, {{"backups", std::move(list)}});
+}
+
+http::Response Api::MakeBackup(Call& call) {
+  BackupRequest request{.directory = call.fields.RequiredText("directory")};
+  request.keep = static_cast<uint32_t>(call.fields.Count("keep", UINT32_MAX).value_or(0));
+  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
+  if (!administration.ok()) return AnswerForStatus(administration.status());
+  if (const absl::Status status = CheckDirectory(request.directory); !status.ok()) {
+    return AnswerForStatus(status);
+  }
+  return StartJob("backup",
+                  [administration = *administration,
+                   request = std::move(request)](JobProgress& progress) -> absl::StatusOr<Json> {
+                    const absl::StatusOr<BackupInfo> backup =
+                        administration->Backup(request, [&progress](uint64_t done, uint64_t total) {
+                          return progress.Report(done, total);
+                        });
+                    if (!backup.ok()) return backup.status();
+                    return Describe(*backup);
+                  });
+}
+
+http::Response Api::Restore(Call& call) {
+  const std::string directory = call.fields.RequiredText("directory");
+  const std::optional<uint64_t> backup_id = call.fields.Count("backup", UINT32_MAX);
+  if (const absl::Status status = call.fields.Check(); !status.ok()) return AnswerForStatus(status);
+  if (const absl::Status status = CheckDirectory(directory); !status.ok()) {
+    return AnswerForStatus(status);
+  }
+  if (dependencies_.storage != nullptr) {
+    return ErrorAnswer(409,
+                       "The data directory is open, so nothing can be restored there: stop the "
+                       "server first.");
+  }
+  if (dependencies_.offline.restore == nullptr) {
+    return ErrorAnswer(501, "This storage backend has no backups.");
+  }
+  const absl::StatusOr<BackupInfo> backup = dependencies_.offline.restore(
+      directory,
+      backup_id ? std::optional<uint32_t>(static_cast<uint32_t>(*backup_id)) : std::nullopt);
+  return backup.ok() ? JsonAnswer(200, Describe(*backup)) : AnswerForStatus(backup.status());
+}
+
+}  // namespace tcsync::admin

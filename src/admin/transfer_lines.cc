@@ -1,0 +1,166 @@
+#include "admin/transfer_lines.h"
+
+#include <limits>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "admin/answer.h"
+#include "admin/fields.h"
+#include "base/limits.h"
+
+namespace tcsync::admin {
+namespace {
+
+constexpr uint64_t kSecondsMax = std::numeric_limits<int64_t>::max();
+
+// One line after the other, into requests.
+class LineReader {
+ public:
+  explicit LineReader(int64_t now_unix_seconds) : now_(now_unix_seconds) {}
+
+  absl::Status Read(absl::string_view line) {
+    const Json object = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!object.is_object()) return absl::InvalidArgumentError("it is not one JSON object.");
+    Fields fields;
+    if (const absl::Status status = fields.AddObject(object); !status.ok()) return status;
+    const std::string type = fields.RequiredText("type");
+    if (type == "client") return ReadClient(fields);
+    if (type != "version" && type != "snapshot") {
+      return absl::InvalidArgumentError(
+          absl::StrCat("its type is '", type, "'; there are client, version and snapshot."));
+    }
+    if (requests_.empty()) {
+      return absl::InvalidArgumentError(
+          "no client line is before it in this page, so it is nobody's.");
+    }
+    return type == "version" ? ReadVersion(fields) : ReadSnapshot(fields);
+  }
+
+  std::vector<ImportRequest> TakeRequests() { return std::move(requests_); }
+
+ private:
+  absl::Status ReadClient(Fields& fields) {
+    const Uuid client_id = fields.RequiredId("client_id");
+    const int64_t created = TimeOf(fields, "created");
+    if (const absl::Status status = fields.Check(); !status.ok()) return status;
+    if (client_id.IsNil()) {
+      return absl::InvalidArgumentError("its client_id is the nil UUID, which is nobody's.");
+    }
+    // Pages that were put one behind the other repeat the line.
+    if (requests_.empty() || requests_.back().client_id != client_id) {
+      requests_.push_back({.client_id = client_id,
+                           .created_unix_seconds = created,
+                           .versions = {},
+                           .snapshot = {}});
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadVersion(Fields& fields) {
+    ImportRequest& request = requests_.back();
+    StoredVersion stored;
+    // In an export for people; the chain's order is by the parents.
+    stored.number = fields.Count("number", kVersionNumberMax).value_or(0);
+    stored.version.version_id = fields.RequiredId("version_id");
+    stored.version.parent_version_id = fields.RequiredId("parent_version_id");
+    stored.appended_unix_seconds = TimeOf(fields, "appended");
+    const std::string segment = fields.RequiredText("segment");
+    if (const absl::Status status = fields.Check(); !status.ok()) return status;
+    if (stored.version.version_id.IsNil()) {
+      return absl::InvalidArgumentError("its version_id is the nil UUID, which no version has.");
+    }
+    if (!absl::Base64Unescape(segment, &stored.version.segment)) {
+      return absl::InvalidArgumentError("its segment is not base64.");
+    }
+    if (stored.version.segment.empty()) return absl::InvalidArgumentError("its segment is empty.");
+    if (request.snapshot) {
+      return absl::InvalidArgumentError("it comes after the client's snapshot, which comes last.");
+    }
+    if (!request.versions.empty() &&
+        request.versions.back().version.version_id != stored.version.parent_version_id) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("its parent_version_id is ", stored.version.parent_version_id.ToString(),
+                       ", but the version before it is ",
+                       request.versions.back().version.version_id.ToString(), "."));
+    }
+    request.versions.push_back(std::move(stored));
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadSnapshot(Fields& fields) {
+    ImportRequest::ImportedSnapshot imported;
+    imported.snapshot.version_id = fields.RequiredId("version_id");
+    imported.stored_unix_seconds = TimeOf(fields, "stored");
+    const std::string bytes = fields.RequiredText("snapshot");
+    if (const absl::Status status = fields.Check(); !status.ok()) return status;
+    if (imported.snapshot.version_id.IsNil()) {
+      return absl::InvalidArgumentError("its version_id is the nil UUID, which no version has.");
+    }
+    if (!absl::Base64Unescape(bytes, &imported.snapshot.bytes)) {
+      return absl::InvalidArgumentError("its snapshot is not base64.");
+    }
+    if (imported.snapshot.bytes.empty()) {
+      return absl::InvalidArgumentError("its snapshot is empty.");
+    }
+    if (requests_.back().snapshot) {
+      return absl::InvalidArgumentError("it is the client's second snapshot; there may be one.");
+    }
+    requests_.back().snapshot = std::move(imported);
+    return absl::OkStatus();
+  }
+
+  int64_t TimeOf(Fields& fields, absl::string_view name) const {
+    const std::optional<uint64_t> seconds = fields.Count(name, kSecondsMax);
+    return seconds ? static_cast<int64_t>(*seconds) : now_;
+  }
+
+  const int64_t now_;
+  std::vector<ImportRequest> requests_;
+};
+
+std::string LineOf(const Json& object) { return absl::StrCat(ToText(object), "\n"); }
+
+}  // namespace
+
+std::string ClientLine(const ClientSummary& client) {
+  return LineOf({{"type", "client"},
+                 {"client_id", client.client_id.ToString()},
+                 {"created", client.created_unix_seconds}});
+}
+
+std::string VersionLine(const StoredVersion& version) {
+  return LineOf({{"type", "version"},
+                 {"number", version.number},
+                 {"version_id", version.version.version_id.ToString()},
+                 {"parent_version_id", version.version.parent_version_id.ToString()},
+                 {"appended", version.appended_unix_seconds},
+                 {"segment", absl::Base64Escape(version.version.segment)}});
+}
+
+std::string SnapshotLine(const Snapshot& snapshot, int64_t stored_unix_seconds) {
+  return LineOf({{"type", "snapshot"},
+                 {"version_id", snapshot.version_id.ToString()},
+                 {"stored", stored_unix_seconds},
+                 {"snapshot", absl::Base64Escape(snapshot.bytes)}});
+}
+
+absl::StatusOr<std::vector<ImportRequest>> ParseTransferLines(absl::string_view page,
+                                                              int64_t now_unix_seconds) {
+  LineReader reader(now_unix_seconds);
+  uint64_t number = 0;
+  for (const absl::string_view line : absl::StrSplit(page, '\n')) {
+    ++number;
+    if (absl::StripAsciiWhitespace(line).empty()) continue;
+    if (const absl::Status status = reader.Read(line); !status.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "Line ", number,
+          " of the page is wrong, and nothing of the page was stored: ", status.message()));
+    }
+  }
+  return reader.TakeRequests();
+}
+
+}  // namespace tcsync::admin

@@ -1,0 +1,17 @@
+#include "base/log_fields.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace tcsync {
+
+std::string WithLogFields(std::initializer_list<LogField> fields, absl::string_view sentence) {
+  std::string message;
+  for (const LogField& field : fields) {
+    if (field.value.empty()) continue;
+    absl::StrAppend(&message, message.empty() ? "" : " ", field.name, "=", field.value);
+  }
+  absl::StrAppend(&message, message.empty() ? "" : ": ", sentence);
+  return message;
+}
+
+}  // namespace tcsync

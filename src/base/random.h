@@ -1,0 +1,17 @@
+// Random bytes that nobody can guess.
+#ifndef TCSYNC_SRC_BASE_RANDOM_H_
+#define TCSYNC_SRC_BASE_RANDOM_H_
+
+#include <cstddef>
+#include <string>
+
+namespace tcsync {
+
+// At most 256 bytes, from the operating system's random source. Aborts the process if that fails,
+// which no supported system does.
+void FillWithRandom(void* bytes, size_t count);
+std::string RandomBytes(size_t count);
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_BASE_RANDOM_H_

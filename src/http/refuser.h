@@ -1,0 +1,52 @@
+// Answers that refuse, and what the log says of them. Real clients do not show the body of an error
+// to anybody, so what a person needs to know is in the log as well.
+#ifndef TCSYNC_SRC_HTTP_REFUSER_H_
+#define TCSYNC_SRC_HTTP_REFUSER_H_
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "access/client_names.h"
+#include "access/refusal.h"
+#include "http/log_throttle.h"
+#include "http/route.h"
+#include "tcsync/http_message.h"
+#include "tcsync/log.h"
+#include "tcsync/uuid.h"
+
+namespace tcsync::http {
+
+// Called for each request that is refused, on any thread; must not block.
+using RefusalObserver = std::function<void(access::RefusalReason)>;
+
+// Thread-safe.
+class Refuser {
+ public:
+  // What is known of the request that is refused.
+  struct Subject {
+    std::optional<Endpoint> endpoint = std::nullopt;
+    std::optional<Uuid> client_id = std::nullopt;
+  };
+
+  Refuser(Logger logger, std::shared_ptr<const access::ClientNames> names,
+          RefusalObserver observer);
+
+  // The answer; logged, unless the log has enough lines of that reason for the moment.
+  Response Refuse(const Subject& subject, const access::Refusal& refusal);
+
+ private:
+  void Log(const Subject& subject, const access::Refusal& refusal);
+
+  const Logger logger_;
+  const std::shared_ptr<const access::ClientNames> names_;
+  const RefusalObserver observer_;
+  std::vector<std::unique_ptr<LogThrottle>> throttles_;  // by reason
+};
+
+}  // namespace tcsync::http
+
+#endif  // TCSYNC_SRC_HTTP_REFUSER_H_

@@ -1,0 +1,343 @@
+#include "server/administration/admin_client.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "httplib.h"
+#include "server/administration/interruption.h"
+#include "server/concat.h"
+#include "server/configuration.h"
+#include "server/server_log.h"
+
+namespace tcsync::server {
+namespace {
+
+constexpr std::string_view kPrefix = "/v1/admin/";
+constexpr std::string_view kSocketName = "admin.sock";
+constexpr size_t kClientPrefixLengthMin = 8;
+constexpr size_t kUuidLength = 36;
+
+// Longer than any page takes: a large client is read in one.
+constexpr std::chrono::minutes kAnswerTimeout{30};
+constexpr std::chrono::milliseconds kJobPollInterval{100};
+
+// Connects to the socket and closes the connection again; returns 0 or what is wrong. The HTTP
+// client would not tell a socket that nobody serves from one that others may not use.
+int TryToConnect(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof(address.sun_path)) return ENOENT;  // no server has such a socket either
+  std::copy(path.begin(), path.end(), address.sun_path);
+  const int descriptor = socket(AF_UNIX, SOCK_STREAM, 0);
+  if (descriptor < 0) return errno;
+  const int error =
+      connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0
+          ? 0
+          : errno;
+  close(descriptor);
+  return error;
+}
+
+// Whether there is something in the directory. Throws when nobody can tell.
+bool HasContent(const std::string& directory) {
+  std::error_code error;
+  if (!std::filesystem::exists(directory, error)) {
+    if (error) throw Failure(kExitFailure, Concat({directory, ": ", error.message()}));
+    return false;
+  }
+  const bool is_empty = std::filesystem::is_empty(directory, error);
+  if (error) throw Failure(kExitFailure, Concat({directory, ": ", error.message()}));
+  return !is_empty;
+}
+
+tcsync_request RequestOf(std::string_view method, const std::string& target,
+                         std::string_view body) {
+  tcsync_request request{};
+  request.struct_size = sizeof(request);
+  request.method = method.data();
+  request.method_size = method.size();
+  request.target = target.data();
+  request.target_size = target.size();
+  request.body = body.data();
+  request.body_size = body.size();
+  return request;
+}
+
+bool IsPrefixOfId(const std::string& text) {
+  return text.size() <= kUuidLength && std::all_of(text.begin(), text.end(), [](char character) {
+           return character == '-' || std::isxdigit(static_cast<unsigned char>(character)) != 0;
+         });
+}
+
+std::string LowerCase(std::string text) {
+  for (char& character : text) {
+    character = static_cast<char>(std::tolower(static_cast<unsigned char>(character)));
+  }
+  return text;
+}
+
+// A client ID from which on a list has all that begin with `prefix`: the prefix, filled up with
+// zeros in the form of a UUID, less one in the last place. Empty for a list from its beginning.
+std::string JustBefore(const std::string& prefix) {
+  static constexpr std::string_view kNil = "00000000-0000-0000-0000-000000000000";
+  std::string id = prefix + std::string(kNil.substr(prefix.size()));
+  for (const size_t dash : {size_t{8}, size_t{13}, size_t{18}, size_t{23}}) {
+    if (id[dash] != '-') return "";
+  }
+  for (size_t i = id.size(); i-- > 0;) {
+    if (id[i] == '-') continue;
+    if (id[i] != '0') {
+      id[i] = id[i] == 'a' ? '9' : static_cast<char>(id[i] - 1);
+      return id;
+    }
+    id[i] = 'f';
+  }
+  return "";
+}
+
+}  // namespace
+
+class AdminClient::Connection {
+ public:
+  explicit Connection(std::string path) : path_(std::move(path)), client_(path_, 80) {
+    client_.set_address_family(AF_UNIX);
+    client_.set_default_headers({{"Host", "localhost"}});
+    client_.set_keep_alive(true);
+    client_.set_read_timeout(kAnswerTimeout);
+    client_.set_write_timeout(kAnswerTimeout);
+  }
+
+  AdminAnswer Send(std::string_view method, const std::string& target, std::string_view body) {
+    httplib::Request request;
+    request.method = std::string(method);
+    request.path = target;
+    request.body = std::string(body);
+    if (!body.empty()) request.set_header("Content-Type", "application/json");
+    const httplib::Result result = client_.send(request);
+    if (!result) {
+      throw Failure(kExitFailure,
+                    Concat({"no answer from the server at ", path_, " (",
+                            httplib::to_string(result.error()), "); is it stopping?"}));
+    }
+    return {result->status, result->get_header_value("X-Next-Page"), result->body};
+  }
+
+ private:
+  const std::string path_;
+  httplib::Client client_;
+};
+
+Json AdminAnswer::json() const {
+  Json parsed = Json::parse(body, nullptr, /*allow_exceptions=*/false);
+  if (parsed.is_discarded()) {
+    throw Failure(kExitFailure, Concat({"the server's answer, of status ", std::to_string(status),
+                                        ", is not JSON: is it a newer release?"}));
+  }
+  return parsed;
+}
+
+std::string AdminAnswer::error() const {
+  const Json parsed = Json::parse(body, nullptr, /*allow_exceptions=*/false);
+  if (parsed.is_object() && parsed.contains("error") && parsed["error"].is_string()) {
+    return parsed["error"].get<std::string>();
+  }
+  return Concat({"the server answered with status ", std::to_string(status)});
+}
+
+AdminClient::AdminClient(const Settings& flags, DataDirectory data_directory) {
+  // An operator asked for one thing; what an engine says as it opens is not that.
+  Settings quiet_flags = flags;
+  quiet_flags.try_emplace("log-level", "warning");
+  config_ = MakeConfig(quiet_flags);
+  if (data_directory == DataDirectory::kNone) return;
+  if (EffectiveText(flags, "storage") != "rocksdb") {
+    throw Failure(kExitUsage, "storage=memory keeps nothing that a command could work on");
+  }
+  const std::string data_dir = EffectiveText(flags, "data-dir");
+  const std::string socket_path = (std::filesystem::path(data_dir) / kSocketName).string();
+  const int error = TryToConnect(socket_path);
+  if (error == 0) {
+    connection_ = std::make_unique<Connection>(socket_path);
+    return;
+  }
+  if (error == EACCES || error == EPERM) {
+    throw Failure(kExitFailure, Concat({socket_path, ": ", std::strerror(error),
+                                        "; run this as the user that the server runs as"}));
+  }
+  if (data_directory == DataDirectory::kMustExist && !HasContent(data_dir)) {
+    throw Failure(kExitFailure, Concat({"there is no data at '", data_dir,
+                                        "'; name the data directory with --data-dir"}));
+  }
+  static ServerLog log("warning", "text");
+  Call(tcsync_config_set_log, config_.get(), &ServerLog::Receive, static_cast<void*>(&log));
+  tcsync_engine* engine = nullptr;
+  tcsync_error* raw_error = nullptr;
+  const tcsync_code code = tcsync_engine_open(config_.get(), &engine, &raw_error);
+  const std::unique_ptr<tcsync_error, FreeWith<tcsync_error_free>> owner(raw_error);
+  engine_.reset(engine);
+  if (code == TCSYNC_OK) return;
+  std::string message =
+      raw_error != nullptr ? tcsync_error_message(raw_error) : tcsync_code_name(code);
+  if (TCSYNC_COARSE(code) == TCSYNC_IN_USE) {
+    message += Concat({"; and nobody answers at ", socket_path,
+                       ": another command is at work, or a server runs with admin-socket off, so "
+                       "that it must be stopped first"});
+  }
+  throw Failure(TCSYNC_COARSE(code) == TCSYNC_INVALID_ARGUMENT ? kExitUsage : kExitFailure,
+                message);
+}
+
+AdminClient::~AdminClient() = default;
+
+AdminAnswer AdminClient::Request(std::string_view method, std::string_view target,
+                                 std::string_view body) {
+  const std::string full_target = Concat({kPrefix, target});
+  if (connection_ != nullptr) return connection_->Send(method, full_target, body);
+  const tcsync_request request = RequestOf(method, full_target, body);
+  tcsync_response* raw_response = nullptr;
+  Call(tcsync_administer, config_.get(), engine_.get(), &request, &raw_response);
+  const std::unique_ptr<tcsync_response, FreeWith<tcsync_response_free>> response(raw_response);
+  const char* const next_page = tcsync_response_header_value(raw_response, "X-Next-Page");
+  size_t size = 0;
+  const char* const bytes = tcsync_response_body(raw_response, &size);
+  return {tcsync_response_status(raw_response), next_page == nullptr ? "" : next_page,
+          std::string(bytes, size)};
+}
+
+Json AdminClient::Expect(std::string_view method, std::string_view target, std::string_view body) {
+  const AdminAnswer answer = Request(method, target, body);
+  if (answer.status >= 300) {
+    throw Failure(answer.status == 400 ? kExitUsage : kExitFailure, answer.error());
+  }
+  return answer.json();
+}
+
+Json AdminClient::Get(std::string_view target) { return Expect("GET", target, {}); }
+
+Json AdminClient::Post(std::string_view target, const Json& body) {
+  return Expect("POST", target, body.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+Json AdminClient::Delete(std::string_view target) { return Expect("DELETE", target, {}); }
+
+Json AdminClient::RunJob(std::string_view target, const Json& body, std::string_view what) {
+  CatchInterruptions();
+  const std::string number = std::to_string(Post(target, body).at("job").get<uint64_t>());
+  ProgressLine progress(what);
+  bool is_cancelled = false;
+  for (;;) {
+    const Json job = Get(Concat({"jobs/", number}));
+    const std::string state = job.at("state").get<std::string>();
+    if (state == "done") return job.at("result");
+    if (state == "failed") throw Failure(kExitFailure, job.at("error").get<std::string>());
+    if (state == "cancelled") {
+      EndIfInterrupted(Concat({"the ", what, " was given up, and everything is as it was before"}));
+      throw Failure(kExitFailure, Concat({"somebody else cancelled the ", what}));
+    }
+    progress.Show(job.at("done").get<uint64_t>(), job.at("total").get<uint64_t>());
+    if (IsInterrupted() && !is_cancelled) {
+      Post(Concat({"jobs/", number, "/cancel"}));
+      is_cancelled = true;
+    }
+    std::this_thread::sleep_for(kJobPollInterval);
+  }
+}
+
+void AdminClient::WalkPages(std::string_view method, std::string_view target, const Json& body,
+                            const std::string& left,
+                            const std::function<bool(const Json& page)>& each) {
+  CatchInterruptions();
+  const std::string_view separator = target.find('?') == std::string_view::npos ? "?" : "&";
+  std::string after;
+  for (;;) {
+    EndIfInterrupted(left);
+    const std::string page_target =
+        after.empty() ? std::string(target) : Concat({target, separator, "after=", after});
+    const Json page = method == "GET" ? Get(page_target) : Post(page_target, body);
+    if (!each(page)) return;
+    const Json& next = page.at("next");
+    if (next.is_null()) return;
+    after = next.get<std::string>();
+  }
+}
+
+std::string ResolveClient(AdminClient& client, const std::string& name) {
+  const std::string wanted = LowerCase(name);
+  const bool is_prefix = IsPrefixOfId(wanted);
+  if (is_prefix && wanted.size() == kUuidLength) return wanted;
+  const bool is_pseudonym = wanted.starts_with("client-");
+  if (!is_prefix && !is_pseudonym) {
+    throw Failure(kExitUsage, Concat({"'", name,
+                                      "' is neither a client ID nor a pseudonym like "
+                                      "client-1a2b3c4d5e6f"}));
+  }
+  if (is_prefix && wanted.size() < kClientPrefixLengthMin) {
+    throw Failure(kExitUsage,
+                  Concat({"'", name, "' is too short: give at least ",
+                          std::to_string(kClientPrefixLengthMin), " characters of a client ID"}));
+  }
+  std::string target = "clients?limit=1000";
+  std::string start;
+  if (is_prefix) start = JustBefore(wanted);
+  if (!start.empty()) target += Concat({"&after=", start});
+  std::vector<std::string> found;
+  // The first page by hand, because it may have an "after" of its own.
+  Json page = client.Get(target);
+  for (;;) {
+    bool is_past = false;
+    for (const Json& entry : page.at("clients")) {
+      const std::string id = entry.at("client_id").get<std::string>();
+      const bool fits = is_prefix ? id.starts_with(wanted) : entry.at("pseudonym") == wanted;
+      if (fits) found.push_back(id);
+      // A list is in the order of the IDs.
+      is_past = is_past || (is_prefix && !fits && id > wanted);
+    }
+    if (is_past || page.at("next").is_null()) break;
+    page = client.Get(Concat({"clients?limit=1000&after=", page.at("next").get<std::string>()}));
+  }
+  if (found.empty()) {
+    throw Failure(kExitFailure, Concat({"there is no client ",
+                                        is_prefix ? "whose ID begins with " : "called ", name}));
+  }
+  if (found.size() > 1) {
+    throw Failure(kExitFailure,
+                  Concat({Counted(found.size(), "client"), " have IDs that begin with ", name,
+                          ", such as ", found[0], " and ", found[1]}));
+  }
+  return found[0];
+}
+
+std::string QueryValue(std::string_view value) {
+  std::string encoded;
+  for (const char character : value) {
+    const auto byte = static_cast<unsigned char>(character);
+    if (std::isalnum(byte) != 0 || std::string_view("-._~/").find(character) != std::string::npos) {
+      encoded += character;
+      continue;
+    }
+    static constexpr std::string_view kDigits = "0123456789ABCDEF";
+    encoded += '%';
+    encoded += kDigits[byte >> 4];
+    encoded += kDigits[byte & 15];
+  }
+  return encoded;
+}
+
+void PrintJson(const Json& json) {
+  std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+}
+
+}  // namespace tcsync::server

@@ -1,0 +1,87 @@
+// Speaks the administration API (docs/administration.md): to the server that runs on the data
+// directory, over its socket there, or, when none runs, to an engine in this process.
+#ifndef TCSYNC_SRC_SERVER_ADMINISTRATION_ADMIN_CLIENT_H_
+#define TCSYNC_SRC_SERVER_ADMINISTRATION_ADMIN_CLIENT_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "nlohmann/json.hpp"
+#include "server/administration/console.h"
+#include "server/command_line.h"
+#include "server/handles.h"
+
+namespace tcsync::server {
+
+using Json = nlohmann::ordered_json;
+
+// An answer of the API.
+struct AdminAnswer {
+  int status = 0;
+  std::string next_page;  // the header X-Next-Page
+  std::string body;
+
+  // The body; throws Failure when it is not JSON.
+  Json json() const;
+  // The sentence of an error.
+  std::string error() const;
+};
+
+// What may be where the data directory should be.
+enum class DataDirectory {
+  kMustExist,
+  kMayBeNew,  // it is created, as by a server that starts
+  kNone,      // the request needs none, or needs it closed: see tcsync_administer
+};
+
+// One thread at a time.
+class AdminClient {
+ public:
+  // Finds the server, or opens the data directory. Throws Failure.
+  AdminClient(const Settings& flags, DataDirectory data_directory);
+  ~AdminClient();
+  AdminClient(const AdminClient&) = delete;
+  AdminClient& operator=(const AdminClient&) = delete;
+
+  // `target` begins behind "/v1/admin/". Any answer is returned. Throws Failure when there is none.
+  AdminAnswer Request(std::string_view method, std::string_view target, std::string_view body = {});
+
+  // The same for what must succeed: throws Failure, with the answer's own sentence, for an error.
+  Json Get(std::string_view target);
+  Json Post(std::string_view target, const Json& body = Json::object());
+  Json Delete(std::string_view target);
+
+  // Posts a request whose answer is a job, waits until that has ended, and returns its result. When
+  // the command is interrupted, so is the job.
+  Json RunJob(std::string_view target, const Json& body, std::string_view what);
+
+  // Gets every page of a list of clients or the like: `target` and each page's "next" as its
+  // "after", until there is none. `each` is called for every page; false ends the walk.
+  void WalkPages(std::string_view method, std::string_view target, const Json& body,
+                 const std::string& left, const std::function<bool(const Json& page)>& each);
+
+ private:
+  class Connection;  // to a server
+
+  Json Expect(std::string_view method, std::string_view target, std::string_view body);
+
+  std::unique_ptr<Connection> connection_;  // null when this process has the engine
+  Config config_;
+  Engine engine_;
+};
+
+// Where a client of this name or with this ID is: a whole client ID, the beginning of one (of at
+// least 8 characters), or a pseudonym of the log. Throws Failure when none or several fit.
+std::string ResolveClient(AdminClient& client, const std::string& name);
+
+// Percent-encodes a value of a query.
+std::string QueryValue(std::string_view value);
+
+// Prints a JSON document in one line.
+void PrintJson(const Json& json);
+
+}  // namespace tcsync::server
+
+#endif  // TCSYNC_SRC_SERVER_ADMINISTRATION_ADMIN_CLIENT_H_

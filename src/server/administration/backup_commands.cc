@@ -1,0 +1,147 @@
+// The commands `backup`, `backups` and `restore`.
+#include <stdlib.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <system_error>
+
+#include "server/administration/admin_client.h"
+#include "server/administration/commands.h"
+#include "server/administration/console.h"
+#include "server/administration/interruption.h"
+#include "server/administration/verification.h"
+#include "server/concat.h"
+#include "server/configuration.h"
+
+namespace tcsync::server {
+namespace {
+
+// The server may run in another directory.
+std::string AbsolutePath(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(path, error);
+  if (error) throw Failure(kExitFailure, Concat({path, ": ", error.message()}));
+  return absolute.lexically_normal().string();
+}
+
+std::string Described(const Json& backup) {
+  return Concat({"backup ", std::to_string(backup.at("backup").get<uint64_t>()), ", ",
+                 HumanTime(backup.at("created").get<int64_t>()), ", ",
+                 HumanBytes(backup.at("bytes").get<uint64_t>())});
+}
+
+// A directory of this user's only, which is gone with all that is in it when this is.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::error_code error;
+    std::filesystem::path pattern = std::filesystem::temp_directory_path(error);
+    if (error) pattern = "/tmp";
+    path_ = (pattern / "tcsync-drill-XXXXXX").string();
+    if (mkdtemp(path_.data()) == nullptr) {
+      throw Failure(kExitFailure, Concat({"cannot make the directory ", path_, ": ",
+                                          std::generic_category().message(errno)}));
+    }
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  ~TemporaryDirectory() {
+    std::error_code error;
+    std::filesystem::remove_all(path_, error);
+    if (error) {
+      std::fprintf(stderr, "tcsync-server: cannot remove %s: %s\n", path_.c_str(),
+                   error.message().c_str());
+    }
+  }
+
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+Json RestoreInto(const Settings& flags, const Json& body) {
+  AdminClient client(flags, DataDirectory::kNone);
+  return client.Post("restore", body);
+}
+
+void Drill(const CommandLine& command_line, const Json& body) {
+  CatchInterruptions();
+  const TemporaryDirectory temporary;
+  Settings flags = command_line.settings;
+  flags["data-dir"] = Concat({temporary.path(), "/data"});
+  flags["storage"] = "rocksdb";
+  const Json backup = RestoreInto(flags, body);
+  EndIfInterrupted("the drill is not complete; what it restored is removed");
+  Verification verification;
+  {
+    AdminClient client(flags, DataDirectory::kMustExist);
+    verification = VerifyAll(client);
+  }
+  if (command_line.admin.Has("json")) {
+    PrintJson({{"backup", backup}, {"verification", verification.json()}});
+  } else {
+    std::printf("restored %s\n", Described(backup).c_str());
+    verification.Print();
+  }
+  if (verification.HasProblems()) throw Failure(kExitFailure, "the restored backup has problems");
+}
+
+}  // namespace
+
+void MakeBackup(const CommandLine& command_line) {
+  const AdminArguments& arguments = command_line.admin;
+  const std::string directory = AbsolutePath(arguments.operands[0]);
+  const Json body = {{"directory", directory},
+                     {"keep", arguments.Number("keep", 1, UINT32_MAX, 0)}};
+  AdminClient client(command_line.settings, DataDirectory::kMustExist);
+  const Json backup = client.RunJob("backups", body, "backup");
+  if (arguments.Has("json")) return PrintJson(backup);
+  std::printf("%s, in %s\n", Described(backup).c_str(), directory.c_str());
+}
+
+void ListBackups(const CommandLine& command_line) {
+  const AdminArguments& arguments = command_line.admin;
+  AdminClient client(command_line.settings, DataDirectory::kNone);
+  const Json answer =
+      client.Get(Concat({"backups?directory=", QueryValue(AbsolutePath(arguments.operands[0]))}));
+  Table table({{"BACKUP", true}, {"CREATED"}, {"SIZE", true}, {"FILES", true}, {"PROBLEM"}});
+  for (const Json& backup : answer.at("backups")) {
+    if (arguments.Has("json")) {
+      PrintJson(backup);
+      continue;
+    }
+    const Json& problem = backup.at("problem");
+    table.Add({std::to_string(backup.at("backup").get<uint64_t>()),
+               HumanTime(backup.at("created").get<int64_t>()),
+               HumanBytes(backup.at("bytes").get<uint64_t>()),
+               std::to_string(backup.at("files").get<uint64_t>()),
+               problem.is_null() ? "" : problem.get<std::string>()});
+  }
+  if (!arguments.Has("json")) table.Print();
+}
+
+void Restore(const CommandLine& command_line) {
+  const AdminArguments& arguments = command_line.admin;
+  Json body = {{"directory", AbsolutePath(arguments.operands[0])}};
+  const uint64_t backup_id = arguments.Number("backup", 1, UINT32_MAX, 0);
+  if (backup_id != 0) body["backup"] = backup_id;
+  if (arguments.Has("drill")) return Drill(command_line, body);
+  const std::string data_dir = EffectiveText(command_line.settings, "data-dir");
+  Confirm(arguments, Concat({"Restore ",
+                             backup_id == 0 ? "the last backup"
+                                            : Concat({"backup ", std::to_string(backup_id)}),
+                             " in ", body["directory"].get<std::string>(), " to ", data_dir, "?"}));
+  const Json backup = RestoreInto(command_line.settings, body);
+  if (arguments.Has("json")) return PrintJson(backup);
+  std::printf(
+      "restored to %s: %s\n"
+      "Replicas that synced since then are ahead of this server: `clients list` notes them as they "
+      "come, and `clients allow-carry-on` lets one go on.\n",
+      data_dir.c_str(), Described(backup).c_str());
+}
+
+}  // namespace tcsync::server

@@ -1,0 +1,69 @@
+// What the commands show to people, and ask them: tables, sizes, ages, progress, confirmation.
+#ifndef TCSYNC_SRC_SERVER_ADMINISTRATION_CONSOLE_H_
+#define TCSYNC_SRC_SERVER_ADMINISTRATION_CONSOLE_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/administration/command_table.h"
+
+namespace tcsync::server {
+
+// "0 B", "512 B", "1.4 MiB".
+std::string HumanBytes(uint64_t bytes);
+
+// How long ago that was: "now", "5 minutes", "3 days"; "-" for 0.
+std::string HumanAge(int64_t unix_seconds);
+
+// "2026-01-31 17:05:09 UTC"; "-" for 0.
+std::string HumanTime(int64_t unix_seconds);
+
+// "1 client", "2 clients".
+std::string Counted(uint64_t count, std::string_view thing);
+
+// Text in aligned columns, on standard output. Columns of numbers are aligned at their right.
+class Table {
+ public:
+  struct Column {
+    std::string heading;
+    bool is_number = false;
+  };
+  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+
+  // As many cells as columns.
+  void Add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  bool empty() const { return rows_.empty(); }
+  void Print() const;
+
+ private:
+  std::vector<Column> columns_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+// One line on standard error that says how far something is; nothing unless that is a terminal. The
+// line is gone when this is.
+class ProgressLine {
+ public:
+  explicit ProgressLine(std::string_view what);
+  ~ProgressLine();
+  ProgressLine(const ProgressLine&) = delete;
+  ProgressLine& operator=(const ProgressLine&) = delete;
+
+  // `total` 0: nobody knows.
+  void Show(uint64_t done, uint64_t total);
+
+ private:
+  const std::string what_;
+  const bool is_shown_;
+  int last_percent_ = -1;
+};
+
+// Returns when a person agrees or --yes was given; otherwise throws Failure. `question` ends with a
+// question mark.
+void Confirm(const AdminArguments& arguments, std::string_view question);
+
+}  // namespace tcsync::server
+
+#endif  // TCSYNC_SRC_SERVER_ADMINISTRATION_CONSOLE_H_

@@ -1,0 +1,69 @@
+#include "server/administration/verification.h"
+
+#include <cstdio>
+
+#include "server/administration/console.h"
+#include "server/concat.h"
+
+namespace tcsync::server {
+namespace {
+
+void AddPage(const Json& page, Verification& verification) {
+  verification.clients += page.at("clients").get<uint64_t>();
+  verification.versions += page.at("versions").get<uint64_t>();
+  verification.bytes += page.at("bytes").get<uint64_t>();
+  for (const Json& problem : page.at("problems")) verification.problems.push_back(problem);
+}
+
+}  // namespace
+
+Json Verification::json() const {
+  return {{"clients", clients},
+          {"versions", versions},
+          {"bytes", bytes},
+          {"problems", problems},
+          {"files_problem", files_problem.empty() ? Json() : Json(files_problem)}};
+}
+
+void Verification::Print() const {
+  for (const Json& problem : problems) {
+    for (const Json& sentence : problem.at("problems")) {
+      std::printf("%s: %s\n", problem.at("client_id").get<std::string>().c_str(),
+                  sentence.get<std::string>().c_str());
+    }
+  }
+  if (!files_problem.empty()) std::printf("files: %s\n", files_problem.c_str());
+  std::printf("%s, %s, %s: %s\n", Counted(clients, "client").c_str(),
+              Counted(versions, "version").c_str(), HumanBytes(bytes).c_str(),
+              HasProblems() ? "there are problems" : "complete and intact");
+}
+
+Verification VerifyAll(AdminClient& client) {
+  Verification verification;
+  {
+    const uint64_t total = client.Get("stats").at("clients").get<uint64_t>();
+    ProgressLine progress("verify");
+    client.WalkPages("POST", "verify", Json::object(),
+                     "not all clients were verified, and nothing was changed",
+                     [&](const Json& page) {
+                       AddPage(page, verification);
+                       progress.Show(verification.clients, total);
+                       return true;
+                     });
+  }
+  try {
+    client.RunJob("verify/files", Json::object(), "comparison of the files");
+  } catch (const Failure& failure) {
+    if (failure.exit_status() != kExitFailure) throw;
+    verification.files_problem = failure.what();
+  }
+  return verification;
+}
+
+Verification VerifyOne(AdminClient& client, const std::string& client_id) {
+  Verification verification;
+  AddPage(client.Post(Concat({"verify?client_id=", client_id})), verification);
+  return verification;
+}
+
+}  // namespace tcsync::server

@@ -1,0 +1,30 @@
+// Verifying everything that a data directory has, for the commands that do.
+#ifndef TCSYNC_SRC_SERVER_ADMINISTRATION_VERIFICATION_H_
+#define TCSYNC_SRC_SERVER_ADMINISTRATION_VERIFICATION_H_
+
+#include <cstdint>
+#include <string>
+
+#include "server/administration/admin_client.h"
+
+namespace tcsync::server {
+
+struct Verification {
+  uint64_t clients = 0;
+  uint64_t versions = 0;
+  uint64_t bytes = 0;
+  Json problems = Json::array();  // as the API gives them
+  std::string files_problem;      // what is wrong with the files; empty: nothing, or not looked at
+
+  bool HasProblems() const { return !problems.empty() || !files_problem.empty(); }
+  Json json() const;
+  void Print() const;
+};
+
+// Of every client, and then of the files. Throws Failure when it cannot be done.
+Verification VerifyAll(AdminClient& client);
+Verification VerifyOne(AdminClient& client, const std::string& client_id);
+
+}  // namespace tcsync::server
+
+#endif  // TCSYNC_SRC_SERVER_ADMINISTRATION_VERIFICATION_H_

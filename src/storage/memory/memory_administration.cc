@@ -1,0 +1,132 @@
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "storage/memory/memory_storage.h"
+
+namespace tcsync {
+
+ClientSummary MemoryStorage::Summarize(const Uuid& client_id, const Client& client) {
+  ClientSummary summary{.client_id = client_id,
+                        .created_unix_seconds = client.created_unix_seconds,
+                        .first_number = client.first_number,
+                        .latest_number = client.latest_number(),
+                        .latest_version_id = client.latest_version_id(),
+                        .history_bytes = client.history_bytes,
+                        .snapshot = client.Summary(),
+                        .snapshot_number = client.snapshot ? client.snapshot->number : 0,
+                        .snapshot_bytes = client.snapshot_bytes(),
+                        .replicas_ahead = client.replicas_ahead,
+                        .may_carry_on = client.may_carry_on};
+  if (!client.chain.empty()) {
+    summary.latest_appended_unix_seconds = client.chain.back().appended_unix_seconds;
+  }
+  if (!client.positions.empty()) {
+    summary.last_seen_unix_seconds = client.positions.rbegin()->first * kSecondsOfDay;
+  }
+  return summary;
+}
+
+absl::StatusOr<std::vector<ClientSummary>> MemoryStorage::ListClients(
+    const std::optional<Uuid>& after, size_t limit) {
+  const std::lock_guard lock(mutex_);
+  std::vector<ClientSummary> clients;
+  auto it = after ? clients_.upper_bound(*after) : clients_.begin();
+  for (; it != clients_.end() && clients.size() < limit; ++it) {
+    clients.push_back(Summarize(it->first, it->second));
+  }
+  return clients;
+}
+
+absl::StatusOr<std::optional<ClientSummary>> MemoryStorage::FindClient(const Uuid& client_id) {
+  const std::lock_guard lock(mutex_);
+  const auto it = clients_.find(client_id);
+  if (it == clients_.end()) return std::nullopt;
+  return Summarize(client_id, it->second);
+}
+
+absl::StatusOr<std::vector<StoredVersion>> MemoryStorage::ReadVersions(const Uuid& client_id,
+                                                                       uint64_t after_number,
+                                                                       uint64_t bytes_max) {
+  const std::lock_guard lock(mutex_);
+  std::vector<StoredVersion> versions;
+  const auto it = clients_.find(client_id);
+  if (it == clients_.end() || after_number >= it->second.latest_number()) return versions;
+  Client& client = it->second;
+  uint64_t bytes = 0;
+  for (uint64_t number = std::max(client.first_number, after_number + 1);
+       number <= client.latest_number(); ++number) {
+    const StoredVersion& version = client.At(number);
+    bytes += version.version.segment.size();
+    if (!versions.empty() && bytes > bytes_max) break;
+    versions.push_back(version);
+  }
+  return versions;
+}
+
+absl::StatusOr<std::vector<ReplicaPosition>> MemoryStorage::ReadPositions(
+    const Uuid& client_id, int64_t since_unix_seconds) {
+  const std::lock_guard lock(mutex_);
+  std::vector<ReplicaPosition> positions;
+  const auto it = clients_.find(client_id);
+  if (it == clients_.end()) return positions;
+  const int64_t first_day = std::max<int64_t>(since_unix_seconds, 0) / kSecondsOfDay;
+  for (const auto& [day, number] : it->second.positions) {
+    if (day >= first_day) {
+      positions.push_back({.day_unix_seconds = day * kSecondsOfDay, .oldest_number = number});
+    }
+  }
+  return positions;
+}
+
+absl::StatusOr<StorageStats> MemoryStorage::ReadStats() {
+  const std::lock_guard lock(mutex_);
+  uint64_t history_bytes = 0;
+  uint64_t snapshot_bytes = 0;
+  for (const auto& [client_id, client] : clients_) {
+    history_bytes += client.history_bytes;
+    snapshot_bytes += client.snapshot_bytes();
+  }
+  StorageStats stats;
+  stats.clients = clients_.size();
+  stats.backend = {{"memory_history_bytes", static_cast<double>(history_bytes)},
+                   {"memory_snapshot_bytes", static_cast<double>(snapshot_bytes)}};
+  return stats;
+}
+
+absl::StatusOr<ChainReport> MemoryStorage::VerifyChain(const Uuid& client_id) {
+  const std::lock_guard lock(mutex_);
+  const auto it = clients_.find(client_id);
+  if (it == clients_.end()) {
+    return absl::NotFoundError(absl::StrCat("there is no client ", client_id.ToString()));
+  }
+  const Client& client = it->second;
+  ChainReport report;
+  report.versions = client.chain.size();
+  report.bytes = client.snapshot_bytes();
+  for (size_t i = 0; i < client.chain.size(); ++i) {
+    const StoredVersion& version = client.chain[i];
+    report.bytes += version.version.segment.size();
+    if (i > 0 && version.version.parent_version_id != client.chain[i - 1].version.version_id) {
+      report.problems.push_back(
+          absl::StrCat("the parent of version ", version.number, " is not the version before it"));
+    }
+  }
+  if (!client.chain.empty() && !client.chain.front().version.parent_version_id.IsNil() &&
+      !client.snapshot) {
+    report.new_replica_cannot_start = true;
+    report.problems.push_back(absl::StrCat(
+        "a new computer cannot start: the chain begins with version ", client.first_number,
+        ", which has a parent, and there is no snapshot to go on from"));
+  }
+  return report;
+}
+
+absl::Status MemoryStorage::VerifyFiles() { return absl::OkStatus(); }  // there are none
+
+absl::StatusOr<BackupInfo> MemoryStorage::Backup(const BackupRequest&, Progress) {
+  return absl::UnimplementedError(
+      "storage in memory cannot be backed up: run the server with storage=rocksdb");
+}
+
+}  // namespace tcsync

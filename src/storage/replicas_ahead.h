@@ -1,0 +1,34 @@
+// The few replicas ahead that storage remembers of a client.
+#ifndef TCSYNC_SRC_STORAGE_REPLICAS_AHEAD_H_
+#define TCSYNC_SRC_STORAGE_REPLICAS_AHEAD_H_
+
+#include <algorithm>
+#include <vector>
+
+#include "base/limits.h"
+#include "tcsync/storage_administration.h"
+
+namespace tcsync {
+
+// Puts `replica` in its place among `replicas`, the latest seen first; the one that was seen
+// longest ago goes when there are too many.
+inline void AddReplicaAhead(const ReplicaAhead& replica, std::vector<ReplicaAhead>& replicas) {
+  const auto known = std::find_if(replicas.begin(), replicas.end(), [&](const ReplicaAhead& other) {
+    return other.version_id == replica.version_id;
+  });
+  ReplicaAhead added = replica;
+  if (known != replicas.end()) {
+    added.last_seen_unix_seconds =
+        std::max(added.last_seen_unix_seconds, known->last_seen_unix_seconds);
+    replicas.erase(known);
+  }
+  const auto place = std::find_if(replicas.begin(), replicas.end(), [&](const ReplicaAhead& other) {
+    return other.last_seen_unix_seconds <= added.last_seen_unix_seconds;
+  });
+  replicas.insert(place, added);
+  if (replicas.size() > kReplicasAheadMax) replicas.pop_back();
+}
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_STORAGE_REPLICAS_AHEAD_H_

@@ -1,0 +1,50 @@
+#include "storage/rocksdb/access_records.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "storage/rocksdb/record_codec.h"
+#include "storage/rocksdb/rocksdb_status.h"
+
+namespace tcsync {
+
+absl::StatusOr<std::optional<Invite>> ReadInvite(const ChainReader& reader,
+                                                 const TokenDigest& digest) {
+  const std::string key = InviteKey(digest);
+  const absl::StatusOr<std::optional<std::string>> value = reader.Read(key);
+  if (!value.ok()) return value.status();
+  if (!value->has_value()) return std::nullopt;
+  std::optional<Invite> invite = DecodeInvite(key, **value);
+  if (!invite) return absl::DataLossError("the record of an invite is malformed");
+  return invite;
+}
+
+absl::StatusOr<AccessRecords> ReadAllAccessRecords(rocksdb::DB& database) {
+  AccessRecords records;
+  rocksdb::ReadOptions options;
+  options.prefix_same_as_start = true;
+  const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(options));
+  const std::string end = ClientCountKey();
+  for (iterator->Seek(BanKey(Uuid())); iterator->Valid() && iterator->key().compare(end) < 0;
+       iterator->Next()) {
+    const absl::string_view key(iterator->key().data(), iterator->key().size());
+    const absl::string_view value(iterator->value().data(), iterator->value().size());
+    if (std::optional<Ban> ban = DecodeBan(key, value)) {
+      records.bans.push_back(*std::move(ban));
+    } else if (std::optional<ClientToken> token = DecodeToken(key, value)) {
+      records.tokens.push_back(*std::move(token));
+    } else if (std::optional<Invite> invite = DecodeInvite(key, value)) {
+      records.invites.push_back(*std::move(invite));
+    } else {
+      // Leaving one out would admit whom the operator has banned.
+      return absl::DataLossError("a record of a ban, a token or an invite is malformed");
+    }
+  }
+  if (!iterator->status().ok()) {
+    return FromRocksdb(iterator->status(), "read who is admitted from the database");
+  }
+  return records;
+}
+
+}  // namespace tcsync

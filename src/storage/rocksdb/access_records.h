@@ -1,0 +1,22 @@
+// Who is admitted, as it stands in the database: bans, tokens and invites.
+#ifndef TCSYNC_SRC_STORAGE_ROCKSDB_ACCESS_RECORDS_H_
+#define TCSYNC_SRC_STORAGE_ROCKSDB_ACCESS_RECORDS_H_
+
+#include <optional>
+
+#include "absl/status/statusor.h"
+#include "rocksdb/db.h"
+#include "storage/rocksdb/chain_reader.h"
+#include "tcsync/storage_administration.h"
+
+namespace tcsync {
+
+absl::StatusOr<std::optional<Invite>> ReadInvite(const ChainReader& reader,
+                                                 const TokenDigest& digest);
+
+// All of them.
+absl::StatusOr<AccessRecords> ReadAllAccessRecords(rocksdb::DB& database);
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_STORAGE_ROCKSDB_ACCESS_RECORDS_H_

@@ -1,0 +1,409 @@
+#include <sys/statvfs.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/limits.h"
+#include "rocksdb/db.h"
+#include "storage/rocksdb/administration.h"
+#include "storage/rocksdb/backups.h"
+#include "storage/rocksdb/chain_verifier.h"
+#include "storage/rocksdb/directories.h"
+#include "storage/rocksdb/record_codec.h"
+#include "storage/rocksdb/rocksdb_status.h"
+
+namespace tcsync {
+namespace {
+
+absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+absl::Status ReadError(const rocksdb::Status& status) {
+  return FromRocksdb(status, "read from the database");
+}
+
+// Reads at one moment. What an operator looks at once must not push out of the cache what replicas
+// ask for.
+class MomentReader {
+ public:
+  explicit MomentReader(rocksdb::DB& database) : database_(database), moment_(&database) {
+    options_.snapshot = moment_.snapshot();
+    options_.fill_cache = false;
+  }
+
+  // Over the keys of all clients.
+  std::unique_ptr<rocksdb::Iterator> NewIterator() const {
+    rocksdb::ReadOptions options = options_;
+    options.total_order_seek = true;
+    return std::unique_ptr<rocksdb::Iterator>(database_.NewIterator(options));
+  }
+
+  // Over the keys of one client from `begin` up to `end`, which is not one of them. Both must
+  // outlive it. (A large value behind the end would be read together with its key.)
+  std::unique_ptr<rocksdb::Iterator> NewIterator(const rocksdb::Slice& begin,
+                                                 const rocksdb::Slice& end) const {
+    rocksdb::ReadOptions options = options_;
+    options.prefix_same_as_start = true;
+    options.iterate_lower_bound = &begin;
+    options.iterate_upper_bound = &end;
+    return std::unique_ptr<rocksdb::Iterator>(database_.NewIterator(options));
+  }
+
+  // The value of a key; nullopt when it is not there.
+  absl::StatusOr<std::optional<std::string>> Read(const std::string& key) const {
+    std::string value;
+    const rocksdb::Status status = database_.Get(options_, key, &value);
+    if (status.IsNotFound()) return std::nullopt;
+    if (!status.ok()) return ReadError(status);
+    return value;
+  }
+
+ private:
+  rocksdb::DB& database_;
+  rocksdb::ManagedSnapshot moment_;
+  rocksdb::ReadOptions options_;
+};
+
+std::string FirstVersionKey(const Uuid& client_id) { return VersionKey(client_id, 0); }
+
+// What a client's records say. Its `problem` when they do not say it.
+absl::StatusOr<ClientSummary> Summarize(const MomentReader& reader, const Uuid& client_id,
+                                        absl::string_view encoded_record) {
+  ClientSummary summary;
+  summary.client_id = client_id;
+  const auto without = [&summary](absl::string_view problem) {
+    ClientSummary damaged;
+    damaged.client_id = summary.client_id;
+    damaged.problem = std::string(problem);
+    return damaged;
+  };
+  const std::optional<ClientRecord> record = DecodeClientRecord(encoded_record);
+  if (!record) return without("the client record is malformed");
+
+  const std::string first_key = FirstVersionKey(client_id);
+  const std::string last_key = VersionKey(client_id, kVersionNumberMax + 1);
+  {
+    const rocksdb::Slice begin(first_key);
+    const rocksdb::Slice end(last_key);
+    const auto iterator = reader.NewIterator(begin, end);
+    iterator->SeekForPrev(last_key);
+    if (!iterator->status().ok()) return ReadError(iterator->status());
+    if (!iterator->Valid()) return without("it has no version");
+    const std::optional<uint64_t> number = ParseVersionKey(client_id, ToView(iterator->key()));
+    const std::optional<VersionTrailer> trailer = DecodeVersionTrailer(ToView(iterator->value()));
+    if (!number || !trailer) return without("its latest version is malformed");
+    summary.latest_number = *number;
+    summary.latest_version_id = trailer->version_id;
+    summary.latest_appended_unix_seconds = trailer->appended_unix_seconds;
+    if (*number < record->first_number || trailer->history_bytes < record->removed_history_bytes) {
+      return without("its latest version is older than the first one that is kept");
+    }
+    summary.history_bytes = trailer->history_bytes - record->removed_history_bytes;
+  }
+  summary.created_unix_seconds = record->created_unix_seconds;
+  summary.first_number = record->first_number;
+  summary.may_carry_on = record->may_carry_on;
+  if (const std::optional<SnapshotRecord>& snapshot = record->snapshot) {
+    summary.snapshot =
+        SnapshotSummary{.version_id = snapshot->version_id,
+                        .stored_unix_seconds = snapshot->stored_unix_seconds,
+                        .versions_since = summary.latest_number < snapshot->number
+                                              ? 0
+                                              : summary.latest_number - snapshot->number};
+    summary.snapshot_number = snapshot->number;
+    summary.snapshot_bytes = snapshot->bytes;
+  }
+
+  const std::string first_position = PositionKey(client_id, 0);
+  const std::string ahead_key = ReplicasAheadKey(client_id);
+  {
+    const rocksdb::Slice begin(first_position);
+    const rocksdb::Slice end(ahead_key);
+    const auto iterator = reader.NewIterator(begin, end);
+    iterator->SeekForPrev(ahead_key);
+    if (!iterator->status().ok()) return ReadError(iterator->status());
+    if (iterator->Valid()) {
+      const std::optional<uint32_t> day = ParsePositionKey(client_id, ToView(iterator->key()));
+      if (day) summary.last_seen_unix_seconds = UnixSecondsOf(*day);
+    }
+  }
+  const absl::StatusOr<std::optional<std::string>> ahead = reader.Read(ahead_key);
+  if (!ahead.ok()) return ahead.status();
+  if (ahead->has_value()) {
+    summary.replicas_ahead = DecodeReplicasAhead(**ahead).value_or(std::vector<ReplicaAhead>());
+  }
+  return summary;
+}
+
+absl::Status Contradiction(const Uuid& client_id, absl::string_view what) {
+  return absl::DataLossError(absl::StrCat("the records of client ", client_id.ToString(),
+                                          " contradict each other: ", what));
+}
+
+// Whether a table or blob file was written by a release that did not keep checksums of whole files.
+absl::StatusOr<bool> HasFilesWithoutChecksum(rocksdb::DB& database) {
+  rocksdb::LiveFilesStorageInfoOptions options;
+  options.include_checksum_info = true;
+  options.wal_size_for_flush = UINT64_MAX;  // the log stays as it is
+  std::vector<rocksdb::LiveFileStorageInfo> files;
+  const rocksdb::Status status = database.GetLiveFilesStorageInfo(options, &files);
+  if (!status.ok()) return FromRocksdb(status, "list the files of the database");
+  for (const rocksdb::LiveFileStorageInfo& file : files) {
+    const bool is_data =
+        file.file_type == rocksdb::kTableFile || file.file_type == rocksdb::kBlobFile;
+    if (is_data && file.file_checksum_func_name == rocksdb::kUnknownFileChecksumFuncName) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// Reads every record, which compares it with its own checksum.
+rocksdb::Status ReadEverything(rocksdb::DB& database) {
+  rocksdb::ReadOptions options;
+  options.total_order_seek = true;
+  options.fill_cache = false;
+  const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(options));
+  for (iterator->SeekToFirst(); iterator->Valid();) iterator->Next();
+  return iterator->status();
+}
+
+uint64_t Property(rocksdb::DB& database, const std::string& name) {
+  uint64_t value = 0;
+  database.GetIntProperty(name, &value);
+  return value;
+}
+
+uint64_t LogBytes(rocksdb::DB& database) {
+  rocksdb::VectorLogPtr logs;
+  database.GetSortedWalFiles(logs).PermitUncheckedError();
+  uint64_t bytes = 0;
+  for (const auto& log : logs) bytes += log->SizeFileBytes();
+  return bytes;
+}
+
+}  // namespace
+
+void RocksdbAdministration::FlushNotesIfPossible() {
+  // On a full disk an operator must still see who is there.
+  storage_.FlushNotes().IgnoreError();
+}
+
+absl::StatusOr<std::vector<ClientSummary>> RocksdbAdministration::ListClients(
+    const std::optional<Uuid>& after, size_t limit) {
+  FlushNotesIfPossible();
+  std::vector<ClientSummary> clients;
+  const absl::Status status =
+      storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) -> absl::Status {
+        const MomentReader reader(database);
+        const auto iterator = reader.NewIterator();
+        // From client to client, over all of their versions.
+        iterator->Seek(after ? EndOfClient(*after) : std::string());
+        while (iterator->Valid() && clients.size() < limit) {
+          const absl::string_view key = ToView(iterator->key());
+          if (key.size() <= Uuid::kBytes) {  // storage's own
+            iterator->Next();
+            continue;
+          }
+          const Uuid client_id = Uuid::FromBytes(key.data());
+          if (key == ClientKey(client_id)) {
+            absl::StatusOr<ClientSummary> summary =
+                Summarize(reader, client_id, ToView(iterator->value()));
+            if (!summary.ok()) return summary.status();
+            clients.push_back(*std::move(summary));
+          } else if (ParseClientOfKey(key)) {
+            ClientSummary& damaged = clients.emplace_back();
+            damaged.client_id = client_id;
+            damaged.problem = "there is no client record";
+          }
+          iterator->Seek(EndOfClient(client_id));
+        }
+        return iterator->status().ok() ? absl::OkStatus() : ReadError(iterator->status());
+      });
+  if (!status.ok()) return status;
+  return clients;
+}
+
+absl::StatusOr<std::optional<ClientSummary>> RocksdbAdministration::FindClient(
+    const Uuid& client_id) {
+  FlushNotesIfPossible();
+  std::optional<ClientSummary> client;
+  const absl::Status status =
+      storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) -> absl::Status {
+        const MomentReader reader(database);
+        const absl::StatusOr<std::optional<std::string>> record = reader.Read(ClientKey(client_id));
+        if (!record.ok() || !record->has_value()) return record.status();
+        absl::StatusOr<ClientSummary> summary = Summarize(reader, client_id, **record);
+        if (summary.ok()) client = *std::move(summary);
+        return summary.status();
+      });
+  if (!status.ok()) return status;
+  return client;
+}
+
+absl::StatusOr<std::vector<StoredVersion>> RocksdbAdministration::ReadVersions(
+    const Uuid& client_id, uint64_t after_number, uint64_t bytes_max) {
+  std::vector<StoredVersion> versions;
+  if (after_number >= kVersionNumberMax) return versions;
+  const absl::Status status = storage_.WithDatabase([&](rocksdb::DB& database,
+                                                        const ChainReader&) -> absl::Status {
+    const MomentReader reader(database);
+    const std::string first_key = VersionKey(client_id, after_number + 1);
+    const std::string last_key = VersionKey(client_id, kVersionNumberMax + 1);
+    const rocksdb::Slice begin(first_key);
+    const rocksdb::Slice end(last_key);
+    const auto iterator = reader.NewIterator(begin, end);
+    uint64_t bytes = 0;
+    for (iterator->Seek(begin); iterator->Valid(); iterator->Next()) {
+      const std::optional<uint64_t> number = ParseVersionKey(client_id, ToView(iterator->key()));
+      if (!number) return Contradiction(client_id, "a version's key is malformed");
+      if (!versions.empty() && *number != versions.back().number + 1) {
+        return Contradiction(client_id,
+                             absl::StrCat("version ", versions.back().number + 1, " is missing"));
+      }
+      const absl::string_view value = ToView(iterator->value());
+      const std::optional<VersionTrailer> trailer = DecodeVersionTrailer(value);
+      if (!trailer) {
+        return Contradiction(client_id, absl::StrCat("version ", *number, " is malformed"));
+      }
+      StoredVersion version{.number = *number,
+                            .appended_unix_seconds = trailer->appended_unix_seconds,
+                            .version = {.version_id = trailer->version_id,
+                                        .parent_version_id = trailer->parent_version_id,
+                                        .segment = {}}};
+      if (trailer->segment_is_inline) {
+        version.version.segment =
+            std::string(value.substr(0, value.size() - trailer->encoded_bytes));
+      } else {
+        absl::StatusOr<std::optional<std::string>> segment =
+            reader.Read(SegmentKey(client_id, *number));
+        if (!segment.ok()) return segment.status();
+        if (!segment->has_value()) {
+          return Contradiction(client_id, absl::StrCat("version ", *number, " lacks its segment"));
+        }
+        version.version.segment = std::move(**segment);
+      }
+      bytes += version.version.segment.size();
+      if (!versions.empty() && bytes > bytes_max) break;
+      versions.push_back(std::move(version));
+    }
+    return iterator->status().ok() ? absl::OkStatus() : ReadError(iterator->status());
+  });
+  if (!status.ok()) return status;
+  return versions;
+}
+
+absl::StatusOr<std::vector<ReplicaPosition>> RocksdbAdministration::ReadPositions(
+    const Uuid& client_id, int64_t since_unix_seconds) {
+  if (const absl::Status status = storage_.FlushNotes(); !status.ok()) return status;
+  std::vector<ReplicaPosition> positions;
+  const absl::Status status =
+      storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) -> absl::Status {
+        const MomentReader reader(database);
+        const std::string first_key = PositionKey(client_id, DayOf(since_unix_seconds));
+        const std::string end_key = ReplicasAheadKey(client_id);
+        const rocksdb::Slice begin(first_key);
+        const rocksdb::Slice end(end_key);
+        const auto iterator = reader.NewIterator(begin, end);
+        for (iterator->Seek(begin); iterator->Valid(); iterator->Next()) {
+          const std::optional<uint32_t> day = ParsePositionKey(client_id, ToView(iterator->key()));
+          const std::optional<uint64_t> number = DecodeNumber(ToView(iterator->value()));
+          if (!day || !number) {
+            return Contradiction(client_id, "a position of replicas is malformed");
+          }
+          positions.push_back({.day_unix_seconds = UnixSecondsOf(*day), .oldest_number = *number});
+        }
+        return iterator->status().ok() ? absl::OkStatus() : ReadError(iterator->status());
+      });
+  if (!status.ok()) return status;
+  return positions;
+}
+
+absl::StatusOr<StorageStats> RocksdbAdministration::ReadStats() {
+  using Properties = rocksdb::DB::Properties;
+  StorageStats stats;
+  stats.clients = storage_.client_count();
+  const CommitterQueue queue = storage_.queue();
+  stats.queued_writes = queue.writes;
+  stats.queued_bytes = queue.bytes;
+  const absl::Status status =
+      storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) -> absl::Status {
+        struct statvfs disk {};
+        if (statvfs(database.GetName().c_str(), &disk) != 0) {
+          return SystemError(errno, "learn the free space of", database.GetName());
+        }
+        stats.disk_bytes_free = uint64_t{disk.f_bavail} * disk.f_frsize;
+        stats.disk_bytes_total = uint64_t{disk.f_blocks} * disk.f_frsize;
+
+        const auto add = [&](absl::string_view name, uint64_t value) {
+          stats.backend.emplace_back(absl::StrCat("rocksdb_", name), static_cast<double>(value));
+          return value;
+        };
+        const auto add_property = [&](absl::string_view name, const std::string& property) {
+          return add(name, Property(database, property));
+        };
+        // The files of the database as it is now. A file that it needs no more, and that a reader
+        // or a backup still holds, is not among them.
+        stats.bytes_on_disk = add_property("table_file_bytes", Properties::kLiveSstFilesSize);
+        stats.bytes_on_disk += add_property("blob_file_bytes", Properties::kLiveBlobFileSize);
+        stats.bytes_on_disk += add("log_bytes", LogBytes(database));
+        add_property("blob_garbage_bytes", Properties::kLiveBlobFileGarbageSize);
+        add_property("memtable_bytes", Properties::kCurSizeAllMemTables);
+        add_property("block_cache_bytes", Properties::kBlockCacheUsage);
+        add_property("table_readers_bytes", Properties::kEstimateTableReadersMem);
+        add_property("level0_files", Properties::kNumFilesAtLevelPrefix + "0");
+        add_property("blob_files", Properties::kNumBlobFiles);
+        add_property("pending_compaction_bytes", Properties::kEstimatePendingCompactionBytes);
+        add_property("compaction_pending", Properties::kCompactionPending);
+        add_property("compactions_running", Properties::kNumRunningCompactions);
+        add_property("flush_pending", Properties::kMemTableFlushPending);
+        add_property("flushes_running", Properties::kNumRunningFlushes);
+        add_property("background_errors", Properties::kBackgroundErrors);
+        add_property("writes_stopped", Properties::kIsWriteStopped);
+        add_property("delayed_write_bytes_per_second", Properties::kActualDelayedWriteRate);
+        return absl::OkStatus();
+      });
+  if (!status.ok()) return status;
+  return stats;
+}
+
+absl::StatusOr<ChainReport> RocksdbAdministration::VerifyChain(const Uuid& client_id) {
+  FlushNotesIfPossible();
+  absl::StatusOr<ChainReport> report = absl::UnknownError("not verified");
+  const absl::Status status = storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) {
+    report = tcsync::VerifyChain(database, client_id);
+    return report.status();
+  });
+  if (!status.ok()) return status;
+  return report;
+}
+
+absl::Status RocksdbAdministration::VerifyFiles() {
+  return storage_.WithDatabase([](rocksdb::DB& database, const ChainReader&) -> absl::Status {
+    rocksdb::Status status = database.VerifyFileChecksums(rocksdb::ReadOptions());
+    if (status.ok()) {
+      const absl::StatusOr<bool> has_others = HasFilesWithoutChecksum(database);
+      if (!has_others.ok() || !*has_others) return has_others.status();
+      // Then each block of a table has its own checksum, and each record of a blob file.
+      status = database.VerifyChecksum();
+      if (status.ok()) status = ReadEverything(database);
+    }
+    return status.ok() ? absl::OkStatus() : FromRocksdb(status, "verify the files of the database");
+  });
+}
+
+absl::StatusOr<BackupInfo> RocksdbAdministration::Backup(const BackupRequest& request,
+                                                         Progress progress) {
+  absl::StatusOr<BackupInfo> made = absl::UnknownError("not made");
+  const absl::Status status = storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) {
+    made = MakeBackup(database, request, progress);
+    return made.status();
+  });
+  if (!status.ok()) return status;
+  return made;
+}
+
+}  // namespace tcsync

@@ -1,0 +1,361 @@
+#include <algorithm>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "base/limits.h"
+#include "base/random.h"
+#include "storage/rocksdb/access_records.h"
+#include "storage/rocksdb/administration.h"
+#include "storage/rocksdb/record_codec.h"
+
+namespace tcsync {
+namespace {
+
+constexpr size_t kPseudonymKeyBytes = 32;
+
+// Decides an import in its batch.
+class Importer {
+ public:
+  Importer(BatchBuilder& batch, ImportRequest& request) : batch_(batch), request_(request) {}
+
+  absl::StatusOr<ImportOutcome> Run() {
+    const Uuid& client_id = request_.client_id;
+    absl::StatusOr<std::optional<ChainHead>> found = batch_.Head(client_id);
+    if (!found.ok()) return found.status();
+    const bool is_new_client = !found->has_value();
+    if (is_new_client && request_.versions.empty()) return Imported{};
+    head_ = found->value_or(ChainHead{});
+    stored_head_ = head_;
+    if (is_new_client) head_.record.created_unix_seconds = request_.created_unix_seconds;
+
+    Imported imported;
+    for (StoredVersion& stored : request_.versions) {
+      const Version& version = stored.version;
+      const absl::StatusOr<std::optional<uint64_t>> present = FindStored(version.version_id);
+      if (!present.ok()) return present.status();
+      // What is here already comes before what is not.
+      if (present->has_value() && imported.versions_added == 0) {
+        const auto trailer = batch_.reader().ReadTrailer(client_id, **present);
+        if (!trailer.ok()) return trailer.status();
+        if (trailer->has_value() && (*trailer)->parent_version_id == version.parent_version_id) {
+          ++imported.versions_present;
+          continue;
+        }
+      }
+      const bool continues =
+          head_.latest_number == 0 || version.parent_version_id == head_.latest_version_id;
+      if (!continues || present->has_value()) return DoesNotFit(version);
+      const absl::Status added = Add(stored);
+      if (!added.ok()) return added;
+      ++imported.versions_added;
+    }
+
+    const absl::StatusOr<bool> snapshot_stored = StoreSnapshot();
+    if (!snapshot_stored.ok()) return snapshot_stored.status();
+    imported.snapshot_stored = *snapshot_stored;
+    if (imported.versions_added > 0 || imported.snapshot_stored) {
+      batch_.PutHead(client_id, head_, is_new_client);
+    }
+    return imported;
+  }
+
+ private:
+  // The number of a version that was here before the import.
+  absl::StatusOr<std::optional<uint64_t>> FindStored(const Uuid& version_id) const {
+    if (stored_head_.latest_number == 0) return std::nullopt;
+    return batch_.reader().FindNumber(request_.client_id, stored_head_, version_id);
+  }
+
+  DoesNotContinue DoesNotFit(const Version& version) const {
+    return {.latest_version_id = stored_head_.latest_version_id,
+            .first_version_id = version.version_id,
+            .parent_version_id = version.parent_version_id};
+  }
+
+  // Adds a version whose parent is the latest one.
+  absl::Status Add(StoredVersion& stored) {
+    const Uuid version_id = stored.version.version_id;
+    if (head_.latest_number >= kVersionNumberMax) {
+      return absl::ResourceExhaustedError("the chain is full");
+    }
+    // Whoever follows the chain would go round in a circle.
+    const absl::StatusOr<bool> closes = ClosesACircle(stored.version);
+    if (!closes.ok()) return closes.status();
+    if (*closes) {
+      return absl::InvalidArgumentError(absl::StrCat("version ", version_id.ToString(),
+                                                     " comes twice in the imported history of ",
+                                                     request_.client_id.ToString()));
+    }
+    if (head_.latest_number == 0) first_parent_ = stored.version.parent_version_id;
+    batch_.AddVersion(request_.client_id, std::move(stored.version), stored.appended_unix_seconds,
+                      head_);
+    added_[version_id] = head_.latest_number;
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<bool> ClosesACircle(const Version& version) {
+    const Uuid& version_id = version.version_id;
+    if (version_id == version.parent_version_id || version_id.IsNil()) return true;
+    if (added_.contains(version_id)) return true;
+    if (!first_parent_ && stored_head_.latest_number > 0) {
+      const auto first =
+          batch_.reader().ReadTrailer(request_.client_id, stored_head_.record.first_number);
+      if (!first.ok()) return first.status();
+      if (first->has_value()) first_parent_ = (*first)->parent_version_id;
+    }
+    return first_parent_ == version_id;
+  }
+
+  absl::StatusOr<bool> StoreSnapshot() {
+    if (!request_.snapshot || head_.latest_number == 0) return false;
+    Snapshot& snapshot = request_.snapshot->snapshot;
+    std::optional<uint64_t> number;
+    if (const auto it = added_.find(snapshot.version_id); it != added_.end()) {
+      number = it->second;
+    } else {
+      const absl::StatusOr<std::optional<uint64_t>> stored = FindStored(snapshot.version_id);
+      if (!stored.ok()) return stored.status();
+      number = *stored;
+    }
+    if (!number || (head_.record.snapshot && head_.record.snapshot->number >= *number)) {
+      return false;
+    }
+    batch_.PutSnapshot(request_.client_id,
+                       {.version_id = snapshot.version_id,
+                        .number = *number,
+                        .stored_unix_seconds = request_.snapshot->stored_unix_seconds},
+                       snapshot.bytes, head_);
+    return true;
+  }
+
+  BatchBuilder& batch_;
+  ImportRequest& request_;
+  ChainHead stored_head_;  // before the import
+  ChainHead head_;
+  absl::flat_hash_map<Uuid, uint64_t> added_;
+  std::optional<Uuid> first_parent_;  // of the oldest version that is kept, when it was needed
+};
+
+// Below which number versions may be removed, when they are to be removed below `first_number`.
+absl::StatusOr<uint64_t> EndOfRemoval(const Uuid& client_id, const ChainHead& head,
+                                      uint64_t first_number) {
+  if (first_number <= head.record.first_number) return head.record.first_number;
+  const std::optional<SnapshotRecord>& snapshot = head.record.snapshot;
+  if (!snapshot || snapshot->number + 1 < first_number) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "client ", client_id.ToString(), " has no snapshot at version ", first_number - 1,
+        " or later, so a new replica could not start from what would be left"));
+  }
+  return std::max(head.record.first_number,
+                  std::min({first_number, snapshot->number, head.latest_number}));
+}
+
+absl::Status NoSuchClientError(const Uuid& client_id) {
+  return absl::NotFoundError(absl::StrCat("there is no client ", client_id.ToString()));
+}
+
+// The bytes of the segments from the first version that is kept to the one before `end_number`.
+absl::StatusOr<uint64_t> SegmentBytes(const ChainReader& reader, const Uuid& client_id,
+                                      const ChainHead& head, uint64_t end_number) {
+  uint64_t bytes = 0;
+  uint64_t history_bytes = head.record.removed_history_bytes;
+  const absl::Status visited = reader.VisitVersions(
+      client_id, head.record.first_number, end_number,
+      [&](uint64_t number, const VersionTrailer& trailer, uint64_t inline_bytes) -> absl::Status {
+        if (trailer.segment_is_inline) {
+          bytes += inline_bytes;
+        } else if (trailer.encoded_bytes == kVersionTrailerBytes) {
+          bytes += trailer.history_bytes - history_bytes;
+        } else {  // of format 1, which did not say
+          const auto segment = reader.Read(SegmentKey(client_id, number));
+          if (!segment.ok()) return segment.status();
+          if (segment->has_value()) bytes += (*segment)->size();
+        }
+        history_bytes = trailer.history_bytes;
+        return absl::OkStatus();
+      });
+  if (!visited.ok()) return visited;
+  return bytes;
+}
+
+// Whose decisions need what stands in the database waits for the disk here, before the committer
+// would have to.
+void LoadForRemoval(const ChainReader& reader, const Uuid& client_id, uint64_t end_number) {
+  static_cast<void>(reader.ReadKeysOfVersions(client_id, 0, end_number).ok());
+}
+
+struct ChangeOfAccess {
+  BatchBuilder& batch;
+
+  absl::Status operator()(const Ban& ban) const {
+    batch.Put(BanKey(ban.client_id), EncodeBan(ban));
+    return absl::OkStatus();
+  }
+  absl::Status operator()(const ClientToken& token) const {
+    batch.Put(TokenKey(token.client_id), EncodeToken(token));
+    return absl::OkStatus();
+  }
+  absl::Status operator()(Invite invite) const {
+    const absl::StatusOr<std::optional<Invite>> stored = ReadInvite(batch.reader(), invite.digest);
+    if (!stored.ok()) return stored.status();
+    if (stored->has_value()) invite.uses = std::max(invite.uses, (*stored)->uses);
+    batch.Put(InviteKey(invite.digest), EncodeInvite(invite));
+    return absl::OkStatus();
+  }
+  absl::Status operator()(const RemoveBan& ban) const {
+    batch.Delete(BanKey(ban.client_id));
+    return absl::OkStatus();
+  }
+  absl::Status operator()(const RemoveToken& token) const {
+    batch.Delete(TokenKey(token.client_id));
+    return absl::OkStatus();
+  }
+  absl::Status operator()(const RemoveInvite& invite) const {
+    batch.Delete(InviteKey(invite.digest));
+    return absl::OkStatus();
+  }
+};
+
+}  // namespace
+
+absl::StatusOr<bool> RocksdbAdministration::DeleteClient(const Uuid& client_id) {
+  const absl::Status loaded = storage_.WithDatabase([&](rocksdb::DB&, const ChainReader& reader) {
+    LoadForRemoval(reader, client_id, kVersionNumberMax + 1);
+    return absl::OkStatus();
+  });
+  if (!loaded.ok()) return loaded;
+  bool existed = false;
+  const absl::Status removed = storage_.Commit([&](BatchBuilder& batch) -> absl::Status {
+    const absl::StatusOr<std::optional<ChainHead>> head = batch.Head(client_id);
+    if (!head.ok()) return head.status();
+    existed = head->has_value();
+    return existed ? batch.RemoveClient(client_id, **head) : absl::OkStatus();
+  });
+  if (!removed.ok()) return removed;
+  return existed;
+}
+
+absl::StatusOr<ImportOutcome> RocksdbAdministration::Import(ImportRequest request) {
+  const absl::Status loaded =
+      storage_.WithDatabase([&](rocksdb::DB&, const ChainReader& reader) -> absl::Status {
+        const absl::StatusOr<std::optional<ChainHead>> head = reader.ReadHead(request.client_id);
+        if (!head.ok() || !head->has_value()) return head.status();
+        for (const StoredVersion& stored : request.versions) {
+          const auto number =
+              reader.FindNumber(request.client_id, **head, stored.version.version_id);
+          if (!number.ok()) return number.status();
+        }
+        return absl::OkStatus();
+      });
+  if (!loaded.ok()) return loaded;
+  absl::StatusOr<ImportOutcome> outcome = absl::InternalError("the import was not decided");
+  const absl::Status imported = storage_.Commit([&](BatchBuilder& batch) -> absl::Status {
+    outcome = Importer(batch, request).Run();
+    if (!outcome.ok()) return outcome.status();
+    // An error, because what was added before the misfit was found must not be written.
+    if (std::holds_alternative<DoesNotContinue>(*outcome)) {
+      return absl::FailedPreconditionError("the part does not continue the chain");
+    }
+    return absl::OkStatus();
+  });
+  const bool does_not_continue = outcome.ok() && std::holds_alternative<DoesNotContinue>(*outcome);
+  if (!imported.ok() && !does_not_continue) return imported;
+  return outcome;
+}
+
+absl::StatusOr<uint64_t> RocksdbAdministration::RemoveVersions(const Uuid& client_id,
+                                                               uint64_t first_number) {
+  uint64_t removed_bytes = 0;
+  for (;;) {
+    // One part of them, which begins at the first version that is kept.
+    ChainHead head;
+    uint64_t end_number = 0;
+    uint64_t part_bytes = 0;
+    const absl::Status read =
+        storage_.WithDatabase([&](rocksdb::DB&, const ChainReader& reader) -> absl::Status {
+          const absl::StatusOr<std::optional<ChainHead>> found = reader.ReadHead(client_id);
+          if (!found.ok()) return found.status();
+          if (!found->has_value()) return NoSuchClientError(client_id);
+          head = **found;
+          const absl::StatusOr<uint64_t> end = EndOfRemoval(client_id, head, first_number);
+          if (!end.ok()) return end.status();
+          end_number = std::min(*end, head.record.first_number + kRemovedVersionsPerWrite);
+          const absl::StatusOr<uint64_t> bytes = SegmentBytes(reader, client_id, head, end_number);
+          if (!bytes.ok()) return bytes.status();
+          part_bytes = *bytes;
+          return absl::OkStatus();
+        });
+    if (!read.ok()) return read;
+    if (end_number <= head.record.first_number) return removed_bytes;
+
+    bool removed = false;
+    const absl::Status written = storage_.Commit([&](BatchBuilder& batch) -> absl::Status {
+      const absl::StatusOr<std::optional<ChainHead>> now = batch.Head(client_id);
+      if (!now.ok()) return now.status();
+      // Others may have removed more meanwhile: then this part is chosen anew.
+      if (!now->has_value() || (*now)->record.first_number != head.record.first_number ||
+          (*now)->record.created_unix_seconds != head.record.created_unix_seconds) {
+        return absl::OkStatus();
+      }
+      const absl::StatusOr<uint64_t> end = EndOfRemoval(client_id, **now, first_number);
+      if (!end.ok()) return end.status();
+      if (*end < end_number) return absl::OkStatus();
+      removed = true;
+      return batch.RemoveVersions(client_id, end_number, **now);
+    });
+    if (!written.ok()) return written;
+    if (removed) removed_bytes += part_bytes;
+  }
+}
+
+absl::StatusOr<bool> RocksdbAdministration::LetReplicaCarryOn(const Uuid& client_id, bool allow) {
+  bool exists = false;
+  const absl::Status changed = storage_.Commit([&](BatchBuilder& batch) -> absl::Status {
+    const absl::StatusOr<std::optional<ChainHead>> found = batch.Head(client_id);
+    if (!found.ok()) return found.status();
+    exists = found->has_value();
+    if (!exists || (*found)->record.may_carry_on == allow) return absl::OkStatus();
+    ChainHead head = **found;
+    head.record.may_carry_on = allow;
+    batch.PutHead(client_id, head, /*is_new_client=*/false);
+    return absl::OkStatus();
+  });
+  if (!changed.ok()) return changed;
+  return exists;
+}
+
+absl::StatusOr<AccessRecords> RocksdbAdministration::ReadAccessRecords() {
+  absl::StatusOr<AccessRecords> records = absl::InternalError("nothing was read");
+  const absl::Status read = storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) {
+    records = ReadAllAccessRecords(database);
+    return records.status();
+  });
+  if (!read.ok()) return read;
+  return records;
+}
+
+absl::Status RocksdbAdministration::ChangeAccess(const AccessChange& change) {
+  return storage_.Commit(
+      [&](BatchBuilder& batch) { return std::visit(ChangeOfAccess{batch}, change); });
+}
+
+absl::StatusOr<std::string> RocksdbAdministration::PseudonymKey() {
+  std::string key;
+  const absl::Status read = storage_.Commit([&](BatchBuilder& batch) -> absl::Status {
+    const absl::StatusOr<std::optional<std::string>> stored =
+        batch.reader().Read(PseudonymKeyKey());
+    if (!stored.ok()) return stored.status();
+    if (stored->has_value()) {
+      key = **stored;
+      return absl::OkStatus();
+    }
+    key = RandomBytes(kPseudonymKeyBytes);
+    batch.Put(PseudonymKeyKey(), key);
+    return absl::OkStatus();
+  });
+  if (!read.ok()) return read;
+  return key;
+}
+
+}  // namespace tcsync

@@ -1,0 +1,23 @@
+// Whether the database works: a record is written in the way of every write, and read back.
+#ifndef TCSYNC_SRC_STORAGE_ROCKSDB_PROBE_H_
+#define TCSYNC_SRC_STORAGE_ROCKSDB_PROBE_H_
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "rocksdb/db.h"
+#include "rocksdb/write_batch.h"
+
+namespace tcsync {
+
+// Adds the record to a batch. `number` must grow from probe to probe of a process.
+void WriteProbe(uint64_t number, rocksdb::WriteBatch& writes);
+
+// Reads the record back, which must be that probe's or a later one's, and one record at a random
+// place, because what was just written is still in memory: with more data than fits into memory,
+// that reads the disk. May wait for it.
+absl::Status ReadProbe(rocksdb::DB& database, uint64_t number);
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_STORAGE_ROCKSDB_PROBE_H_

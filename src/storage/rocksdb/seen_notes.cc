@@ -1,0 +1,181 @@
+#include "storage/rocksdb/seen_notes.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/hash/hash.h"
+#include "base/limits.h"
+#include "storage/replicas_ahead.h"
+#include "storage/rocksdb/record_codec.h"
+
+namespace tcsync {
+namespace {
+
+// Makes room for one more, by removing what is written already; false when nothing is.
+template <typename Map>
+bool MakeRoom(Map& notes, size_t max) {
+  if (notes.size() < max) return true;
+  absl::erase_if(notes, [](const auto& entry) { return !entry.second.is_changed; });
+  return notes.size() < max;
+}
+
+}  // namespace
+
+SeenNotes::Shard& SeenNotes::ShardOf(const Uuid& client_id) {
+  return shards_[absl::HashOf(client_id) % kShards];
+}
+
+const SeenNotes::Shard& SeenNotes::ShardOf(const Uuid& client_id) const {
+  return shards_[absl::HashOf(client_id) % kShards];
+}
+
+bool SeenNotes::IsNoted(const Uuid& client_id, const Uuid& version_id, uint32_t day) const {
+  const Shard& shard = ShardOf(client_id);
+  const std::lock_guard lock(shard.mutex);
+  const auto it = shard.positions.find({client_id, day});
+  return it != shard.positions.end() && it->second.last_version_id == version_id;
+}
+
+void SeenNotes::Note(const Uuid& client_id, const Uuid& version_id, uint64_t number, uint32_t day) {
+  Shard& shard = ShardOf(client_id);
+  const std::lock_guard lock(shard.mutex);
+  auto it = shard.positions.find({client_id, day});
+  if (it == shard.positions.end()) {
+    if (!MakeRoom(shard.positions, kSeenNotesMax / kShards)) return;
+    it = shard.positions.try_emplace({client_id, day}).first;
+    it->second.oldest_number = number;
+    it->second.is_changed = true;
+  }
+  PositionNote& note = it->second;
+  note.last_version_id = version_id;
+  if (number >= note.oldest_number) return;
+  note.oldest_number = number;
+  note.is_changed = true;
+}
+
+void SeenNotes::NoteUnresolved(const Unresolved& note) {
+  const std::lock_guard lock(unresolved_mutex_);
+  if (unresolved_.size() < kUnresolvedNotesMax) unresolved_.push_back(note);
+}
+
+std::vector<SeenNotes::Unresolved> SeenNotes::TakeUnresolved() {
+  const std::lock_guard lock(unresolved_mutex_);
+  return std::exchange(unresolved_, {});
+}
+
+void SeenNotes::NoteAhead(const Uuid& client_id, const Uuid& version_id, int64_t now_unix_seconds) {
+  Shard& shard = ShardOf(client_id);
+  const std::lock_guard lock(shard.mutex);
+  auto it = shard.ahead.find(client_id);
+  if (it == shard.ahead.end()) {
+    if (!MakeRoom(shard.ahead, kAheadNotesMax / kShards)) return;
+    it = shard.ahead.try_emplace(client_id).first;
+  }
+  AddReplicaAhead({version_id, now_unix_seconds}, it->second.replicas);
+  it->second.is_changed = true;
+}
+
+SeenNotes::Changes SeenNotes::Changed() const {
+  Changes changes;
+  for (const Shard& shard : shards_) {
+    const std::lock_guard lock(shard.mutex);
+    for (const auto& [key, note] : shard.positions) {
+      if (note.is_changed) changes.positions.push_back({key.first, key.second, note.oldest_number});
+    }
+    for (const auto& [client_id, note] : shard.ahead) {
+      if (note.is_changed) changes.ahead.push_back({client_id, note.replicas});
+    }
+  }
+  return changes;
+}
+
+SeenNotes::Changes SeenNotes::Take() {
+  Changes changes;
+  for (Shard& shard : shards_) {
+    const std::lock_guard lock(shard.mutex);
+    uint32_t newest_day = 0;
+    for (auto& [key, note] : shard.positions) {
+      newest_day = std::max(newest_day, key.second);
+      if (!std::exchange(note.is_changed, false)) continue;
+      changes.positions.push_back({key.first, key.second, note.oldest_number});
+    }
+    for (auto& [client_id, note] : shard.ahead) {
+      if (std::exchange(note.is_changed, false)) {
+        changes.ahead.push_back({client_id, note.replicas});
+      }
+    }
+    absl::erase_if(shard.positions,
+                   [&](const auto& entry) { return entry.first.second < newest_day; });
+  }
+  return changes;
+}
+
+void SeenNotes::Restore(const Changes& changes) {
+  for (const Position& position : changes.positions) {
+    Shard& shard = ShardOf(position.client_id);
+    const std::lock_guard lock(shard.mutex);
+    const auto [it, is_new] = shard.positions.try_emplace({position.client_id, position.day});
+    PositionNote& note = it->second;
+    note.oldest_number =
+        is_new ? position.oldest_number : std::min(note.oldest_number, position.oldest_number);
+    note.is_changed = true;
+  }
+  for (const Ahead& ahead : changes.ahead) {
+    Shard& shard = ShardOf(ahead.client_id);
+    const std::lock_guard lock(shard.mutex);
+    AheadNote& note = shard.ahead[ahead.client_id];
+    for (const ReplicaAhead& replica : ahead.replicas) AddReplicaAhead(replica, note.replicas);
+    note.is_changed = true;
+  }
+}
+
+void SeenNotes::Forget(const Uuid& client_id) {
+  Shard& shard = ShardOf(client_id);
+  const std::lock_guard lock(shard.mutex);
+  absl::erase_if(shard.positions,
+                 [&](const auto& entry) { return entry.first.first == client_id; });
+  shard.ahead.erase(client_id);
+}
+
+void LoadForNotes(const SeenNotes::Changes& changes, const ChainReader& reader) {
+  for (const SeenNotes::Position& position : changes.positions) {
+    static_cast<void>(reader.Read(PositionKey(position.client_id, position.day)).ok());
+  }
+  for (const SeenNotes::Ahead& ahead : changes.ahead) {
+    static_cast<void>(reader.Read(ReplicasAheadKey(ahead.client_id)).ok());
+  }
+}
+
+absl::Status WriteNotes(const SeenNotes::Changes& changes, BatchBuilder& batch) {
+  for (const SeenNotes::Position& position : changes.positions) {
+    const auto head = batch.Head(position.client_id);
+    if (!head.ok()) return head.status();
+    if (!head->has_value() || position.oldest_number > (*head)->latest_number) continue;
+    const std::string key = PositionKey(position.client_id, position.day);
+    const auto stored = batch.reader().Read(key);
+    if (!stored.ok()) return stored.status();
+    const std::optional<uint64_t> stored_number =
+        stored->has_value() ? DecodeNumber(**stored) : std::nullopt;
+    if (stored_number && *stored_number <= position.oldest_number) continue;
+    batch.Put(key, EncodeNumber(position.oldest_number));
+  }
+  for (const SeenNotes::Ahead& ahead : changes.ahead) {
+    const auto head = batch.Head(ahead.client_id);
+    if (!head.ok()) return head.status();
+    if (!head->has_value()) continue;
+    const std::string key = ReplicasAheadKey(ahead.client_id);
+    const auto stored = batch.reader().Read(key);
+    if (!stored.ok()) return stored.status();
+    std::vector<ReplicaAhead> replicas;
+    if (stored->has_value()) replicas = DecodeReplicasAhead(**stored).value_or(replicas);
+    // The oldest first, so that the latest comes to the front last.
+    std::for_each(ahead.replicas.rbegin(), ahead.replicas.rend(),
+                  [&](const ReplicaAhead& replica) { AddReplicaAhead(replica, replicas); });
+    batch.Put(key, EncodeReplicasAhead(replicas));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace tcsync

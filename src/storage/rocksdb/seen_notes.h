@@ -1,0 +1,99 @@
+// What was noted of replicas and is not on the disk yet: where they ended their syncs, and which
+// ones are at versions that are not here.
+//
+// "Anything new?" is what replicas ask most, and every "no" is a note. So a note that says nothing
+// new costs one look into a hash map, and what is new waits in memory until it is written with much
+// else (RocksdbStorage::FlushNotes).
+#ifndef TCSYNC_SRC_STORAGE_ROCKSDB_SEEN_NOTES_H_
+#define TCSYNC_SRC_STORAGE_ROCKSDB_SEEN_NOTES_H_
+
+#include <array>
+#include <cstdint>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "storage/rocksdb/batch_builder.h"
+#include "tcsync/storage_administration.h"
+#include "tcsync/uuid.h"
+
+namespace tcsync {
+
+// Thread-safe. Bounded: what finds no room is not noted.
+class SeenNotes {
+ public:
+  struct Position {
+    Uuid client_id;
+    uint32_t day = 0;
+    uint64_t oldest_number = 0;
+  };
+  struct Ahead {
+    Uuid client_id;
+    std::vector<ReplicaAhead> replicas;  // the latest seen first, at most kReplicasAheadMax
+  };
+  struct Changes {
+    std::vector<Position> positions;
+    std::vector<Ahead> ahead;
+    bool empty() const { return positions.empty() && ahead.empty(); }
+  };
+  // A replica that ended a sync at a version of which the number is not known yet.
+  struct Unresolved {
+    Uuid client_id;
+    Uuid version_id;
+    uint32_t day = 0;
+  };
+
+  // Whether the last note of that client and day was of this version.
+  bool IsNoted(const Uuid& client_id, const Uuid& version_id, uint32_t day) const;
+  void Note(const Uuid& client_id, const Uuid& version_id, uint64_t number, uint32_t day);
+  void NoteUnresolved(const Unresolved& note);
+  void NoteAhead(const Uuid& client_id, const Uuid& version_id, int64_t now_unix_seconds);
+
+  std::vector<Unresolved> TakeUnresolved();
+
+  // What is to be written. Take() takes it for written, and Restore() brings it back.
+  Changes Changed() const;
+  Changes Take();
+  void Restore(const Changes& changes);
+
+  // The client's history was removed, and with it what was known of its replicas.
+  void Forget(const Uuid& client_id);
+
+ private:
+  static constexpr size_t kShards = 16;
+
+  struct PositionNote {
+    Uuid last_version_id;  // of the last note
+    uint64_t oldest_number = 0;
+    bool is_changed = false;
+  };
+  struct AheadNote {
+    std::vector<ReplicaAhead> replicas;
+    bool is_changed = false;
+  };
+  // Of some clients.
+  struct Shard {
+    mutable std::mutex mutex;
+    absl::flat_hash_map<std::pair<Uuid, uint32_t>, PositionNote> positions;  // by client and day
+    absl::flat_hash_map<Uuid, AheadNote> ahead;
+  };
+
+  Shard& ShardOf(const Uuid& client_id);
+  const Shard& ShardOf(const Uuid& client_id) const;
+
+  std::array<Shard, kShards> shards_;
+  std::mutex unresolved_mutex_;
+  std::vector<Unresolved> unresolved_;
+};
+
+// Reads what WriteNotes will read.
+void LoadForNotes(const SeenNotes::Changes& changes, const ChainReader& reader);
+// Adds to the batch what is newer than what is stored. Clients that do not exist, and numbers that
+// their chains do not have, are passed over.
+absl::Status WriteNotes(const SeenNotes::Changes& changes, BatchBuilder& batch);
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_STORAGE_ROCKSDB_SEEN_NOTES_H_
