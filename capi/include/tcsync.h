@@ -324,6 +324,10 @@ typedef struct tcsync_request {
   size_t header_count;
   const char *body; /* as received; a Content-Encoding that is named in the headers is undone */
   size_t body_size;
+  /* The IP address that the request came from, without a port: "192.0.2.7", "2001:db8::7"; that of a
+   * proxy where there is one. Limits by address go by it. NULL and 0 when it is not known. */
+  const char *peer_address;
+  size_t peer_address_size;
 } tcsync_request;
 
 typedef struct tcsync_response tcsync_response;
@@ -410,33 +414,37 @@ TCSYNC_API void tcsync_response_free(tcsync_response *response);
 
 typedef struct tcsync_listener tcsync_listener;
 
-/* Binds every address of the option "listen". Binding before the engine is opened lets a program
+/* Binds every address of the options "listen" and "metrics-listen", with the certificate of
+ * "tls-cert" and "tls-key", if there is one, for the former. Binding before the engine is opened lets a program
  * learn that an address is in use before its data directory is touched; connections that arrive
  * before tcsync_listener_serve wait.
  * Threads: any.
  * Ownership: borrows config for the call; *listener is the caller's, for tcsync_listener_free.
- * Errors: TCSYNC_INVALID_ADDRESS, TCSYNC_IN_USE, TCSYNC_SYSTEM, TCSYNC_UNSUPPORTED; nothing is then
- *   bound. */
+ * Errors: TCSYNC_INVALID_ADDRESS, TCSYNC_IN_USE, TCSYNC_UNSUPPORTED, and TCSYNC_SYSTEM, also for a
+ *   certificate or key that cannot be used; nothing is then bound. */
 TCSYNC_API tcsync_code tcsync_listener_bind(const tcsync_config *config,
                                             tcsync_listener **listener, tcsync_error **error);
 
-/* The number of bound addresses.
+/* The number of bound addresses: first those of "listen", then those of "metrics-listen".
  * Threads: any.
  * Ownership: nothing is passed.
  * Errors: 0 for NULL. */
 TCSYNC_API size_t tcsync_listener_address_count(const tcsync_listener *listener);
 
 /* Bound address `index` as a URL, with the port that was picked for port 0, such as
- * "http://127.0.0.1:8080", or "unix:/run/tcsync.sock".
+ * "http://127.0.0.1:8080", with TLS "https://127.0.0.1:8080", or "unix:/run/tcsync.sock".
  * Threads: any.
  * Ownership: borrowed from the listener, valid until it is freed.
  * Errors: NULL for NULL and for an index out of range. */
 TCSYNC_API const char *tcsync_listener_address(const tcsync_listener *listener, size_t index);
 
-/* Starts to serve, on threads of the library, and returns. Call it once.
+/* Starts to serve, on threads of the library, logs every address, and returns. Call it once. With the
+ * option "admin-socket" and a data directory, administration requests are taken at admin.sock in it
+ * from here on.
  * Threads: one.
  * Ownership: the engine is borrowed until tcsync_listener_stop has returned.
- * Errors: TCSYNC_INVALID_ARGUMENT when called twice or after a stop, TCSYNC_SYSTEM. */
+ * Errors: TCSYNC_INVALID_ARGUMENT when called twice or after a stop, or when there are addresses for
+ *   metrics and no metrics; TCSYNC_UNAVAILABLE when no thread can be started. */
 TCSYNC_API tcsync_code tcsync_listener_serve(tcsync_listener *listener, tcsync_engine *engine,
                                              tcsync_error **error);
 

@@ -16,6 +16,7 @@
 #include "capi/src/response.h"
 #include "tcsync/handler.h"
 #include "tcsync/http_message.h"
+#include "tcsync/peer_address.h"
 
 namespace tcsync::capi {
 namespace {
@@ -23,6 +24,15 @@ namespace {
 // The struct as the first release had it; whatever comes later stands behind this and is optional.
 constexpr size_t kRequestStructBytesMin =
     offsetof(tcsync_request, body_size) + sizeof(tcsync_request::body_size);
+constexpr size_t kRequestStructBytesWithPeer =
+    offsetof(tcsync_request, peer_address_size) + sizeof(tcsync_request::peer_address_size);
+
+// The peer's address as the caller wrote it; empty when it says none, or is from a time before
+// that.
+absl::string_view PeerText(const tcsync_request& request) {
+  if (request.struct_size < kRequestStructBytesWithPeer) return {};
+  return View(request.peer_address, request.peer_address_size);
+}
 
 Result CheckRequest(const tcsync_request& request) {
   if (request.struct_size < kRequestStructBytesMin) {
@@ -41,6 +51,17 @@ Result CheckRequest(const tcsync_request& request) {
       return {TCSYNC_NULL_ARGUMENT, absl::StrCat("the name or the value of request->headers[", i,
                                                  "] is NULL, and its size is not 0")};
     }
+  }
+  if (request.struct_size >= kRequestStructBytesWithPeer &&
+      !IsGiven(request.peer_address, request.peer_address_size)) {
+    return NullArgument("request->peer_address");
+  }
+  if (const absl::string_view text = PeerText(request);
+      !text.empty() && !PeerAddress::Parse(text)) {
+    return {TCSYNC_INVALID_ARGUMENT,
+            absl::StrCat("request->peer_address is '", text,
+                         "'; it must be an IP address without a port, such as 192.0.2.7 or "
+                         "2001:db8::7")};
   }
   return {};
 }
@@ -85,7 +106,8 @@ Result Begin(http::Handler& handler, const tcsync_request* request,
     headers.push_back({View(header.name, header.name_size), View(header.value, header.value_size)});
   }
   const http::RequestHead head{View(request->method, request->method_size),
-                               View(request->target, request->target_size), headers};
+                               View(request->target, request->target_size), headers,
+                               PeerAddress::Parse(PeerText(*request)).value_or(PeerAddress())};
   Promise promise(function, user_data, std::make_unique<tcsync_response>());
   // From here on the promise answers, and so this call succeeds: a failure that is reported twice
   // would make its caller free user_data twice.

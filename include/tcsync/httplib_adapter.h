@@ -49,6 +49,7 @@
 #include "absl/strings/string_view.h"
 #include "tcsync/handler.h"
 #include "tcsync/http_message.h"
+#include "tcsync/peer_address.h"
 
 namespace tcsync {
 namespace httplib_adapter_internal {
@@ -130,7 +131,8 @@ inline void Serve(http::Handler& handler, const httplib::Request& request,
 
   const std::vector<http::HeaderView> headers = HeaderViews(request);
   std::variant<http::Response, http::PendingRequest> begun =
-      handler.Begin({request.method, request.target, headers});
+      handler.Begin({request.method, request.target, headers,
+                     PeerAddress::Parse(request.remote_addr).value_or(PeerAddress())});
   std::optional<http::Response> answer;
   std::optional<http::PendingRequest> pending;
   if (auto* const early = std::get_if<http::Response>(&begun)) {

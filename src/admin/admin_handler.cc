@@ -10,6 +10,7 @@
 #include "admin/api.h"
 #include "admin/route.h"
 #include "admin/worker.h"
+#include "base/limits.h"
 #include "http/body_collector.h"
 #include "http/pending_request.h"
 
@@ -38,10 +39,15 @@ class AdminHandler::Request final : public http::PendingRequest::Implementation 
     }
     // Shared, because it is still needed here when no thread can take it.
     auto shared_done = std::make_shared<http::ResponseCallback>(std::move(done));
-    const bool is_posted =
-        handler_.worker_->Post([api = handler_.api_.get(), answer = route_.answer,
-                                call = std::move(route_.call), charge = body_.TakeCharge(),
-                                shared_done]() mutable { (*shared_done)((api->*answer)(call)); });
+    const bool is_posted = handler_.worker_->Post(
+        [api = handler_.api_.get(), answer = route_.answer, call = std::move(route_.call),
+         charge = body_.TakeCharge(), shared_done]() mutable {
+          http::Response response = (api->*answer)(call);
+          // Before the answer: who has it may send the next body at once.
+          call.body = {};
+          charge.Release();
+          (*shared_done)(std::move(response));
+        });
     if (!is_posted) (*shared_done)(ErrorAnswer(503, "The system has no further thread."));
   }
 
@@ -69,7 +75,8 @@ class AdminHandler::Request final : public http::PendingRequest::Implementation 
 
 AdminHandler::AdminHandler(Dependencies dependencies)
     : body_bytes_max_(dependencies.body_bytes_max),
-      budget_(std::make_shared<http::ByteBudget>(dependencies.body_bytes_max)),
+      // One of the longest ones, and others of the usual length beside it.
+      budget_(std::make_shared<http::ByteBudget>(dependencies.body_bytes_max + kAdminPageBytes)),
       api_(std::make_unique<Api>(std::move(dependencies))),
       worker_(std::make_unique<Worker>("tcsync-admin")) {}
 

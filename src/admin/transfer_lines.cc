@@ -1,5 +1,6 @@
 #include "admin/transfer_lines.h"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -39,7 +40,14 @@ class LineReader {
     return type == "version" ? ReadVersion(fields) : ReadSnapshot(fields);
   }
 
-  std::vector<ImportRequest> TakeRequests() { return std::move(requests_); }
+  // Without those of which there is only a client line, as at the end of a page that was cut there.
+  std::vector<ImportRequest> TakeRequests() {
+    const auto is_empty = [](const ImportRequest& request) {
+      return request.versions.empty() && !request.snapshot;
+    };
+    requests_.erase(std::remove_if(requests_.begin(), requests_.end(), is_empty), requests_.end());
+    return std::move(requests_);
+  }
 
  private:
   absl::Status ReadClient(Fields& fields) {

@@ -132,7 +132,7 @@ absl::Status UseKey(SSL_CTX* context, const PemFile& file, const PemFile& certif
 // The one protocol that is spoken here. A client that offers others alone learns so at once.
 int ChooseProtocol(SSL*, const unsigned char** chosen, unsigned char* chosen_size,
                    const unsigned char* offered, unsigned int offered_size, void*) {
-  constexpr unsigned char kProtocols[] = "\x08http/1.1";
+  static constexpr unsigned char kProtocols[] = "\x08http/1.1";
   unsigned char* match = nullptr;
   if (SSL_select_next_proto(&match, chosen_size, kProtocols, sizeof(kProtocols) - 1, offered,
                             offered_size) != OPENSSL_NPN_NEGOTIATED) {

@@ -121,7 +121,8 @@ std::vector<AdminCommandFlags> AddAdminCommands(CLI::App& app) {
     MakeSubcommand(*added.app);
     if (command.operands_max > 0) {
       added.operands = added.app->add_option("operands");
-      added.operands->type_size(1)->expected(0, static_cast<int>(command.operands_max));
+      // (CLI11 takes no more than the least number that it expects; fewer are checked below.)
+      added.operands->type_size(1)->expected(static_cast<int>(command.operands_max));
     }
     for (const AdminFlag& flag : command.flags) {
       const std::string name = Concat({"--", flag.name});
@@ -141,7 +142,7 @@ AdminArguments AdminArgumentsOf(const AdminCommandFlags& flags) {
   arguments.name = flags.command->Name();
   if (flags.operands != nullptr) arguments.operands = flags.operands->results();
   if (arguments.operands.size() < flags.command->operands_min) {
-    Refuse({"the command is: ", flags.command->Usage()});
+    Refuse({"something is missing: the command is ", flags.command->Usage()});
   }
   for (const auto& [flag, option] : flags.flags) {
     if (option->count() == 0) continue;
@@ -211,6 +212,10 @@ CommandLine ParseCommandLine(int argc, const char* const* argv) {
     return result;
   }
   const std::vector<std::string> unknown = app.remaining(/*recurse=*/true);
+  for (const AdminCommandFlags& flags : admin_commands) {
+    if (!flags.app->parsed() || unknown.empty() || unknown[0].starts_with("-")) continue;
+    Refuse({"'", unknown[0], "' is too much: the command is ", flags.command->Usage()});
+  }
   if (!unknown.empty()) {
     Refuse({unknown[0].starts_with("-") ? "unknown flag '" : "unknown command '", unknown[0], "'"});
   }

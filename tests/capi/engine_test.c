@@ -1,6 +1,7 @@
 /* The engine over a real directory, and requests that reach it without sockets. */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -274,6 +275,8 @@ static void check_refused(tcsync_engine* engine, const tcsync_request* request, 
 }
 
 static void malformed_requests_are_refused(void) {
+  static const char* const bad_peers[] = {"192.0.2", "192.0.2.7:80", "[2001:db8::7]", "localhost"};
+  static const char* const good_peers[] = {"192.0.2.7", "2001:db8::7", "::ffff:192.0.2.7"};
   tcsync_engine* engine = open_engine(NULL);
   tcsync_response* response = NULL;
   atomic_int calls = 0;
@@ -291,7 +294,7 @@ static void malformed_requests_are_refused(void) {
   bad = good;
   bad.request.struct_size = 0;
   check_refused(engine, &bad.request, TCSYNC_INVALID_ARGUMENT, "struct_size is 0");
-  bad.request.struct_size = sizeof(bad.request) - 1;
+  bad.request.struct_size = offsetof(tcsync_request, peer_address) - 1;
   check_refused(engine, &bad.request, TCSYNC_INVALID_ARGUMENT, "struct_size");
 
   bad = good;
@@ -314,6 +317,29 @@ static void malformed_requests_are_refused(void) {
   bad.headers[0].value = NULL;
   bad.request.headers = bad.headers;
   check_refused(engine, &bad.request, TCSYNC_NULL_ARGUMENT, "headers[0]");
+
+  /* An address that is none must not be taken for "unknown", to which no limit applies. */
+  bad = good;
+  bad.request.peer_address_size = 1;
+  check_refused(engine, &bad.request, TCSYNC_NULL_ARGUMENT, "peer_address");
+  for (size_t i = 0; i < sizeof(bad_peers) / sizeof(bad_peers[0]); ++i) {
+    bad.request.peer_address = bad_peers[i];
+    bad.request.peer_address_size = strlen(bad_peers[i]);
+    check_refused(engine, &bad.request, TCSYNC_INVALID_ARGUMENT, "peer_address");
+    check_refused(engine, &bad.request, TCSYNC_INVALID_ARGUMENT, bad_peers[i]);
+  }
+  /* A program that was compiled before there was the field says nothing there. */
+  bad.request.struct_size = offsetof(tcsync_request, peer_address);
+  CHECK_OK(tcsync_engine_handle(engine, &bad.request, &response, &error));
+  CHECK_INT(tcsync_response_status(response), 200);
+  tcsync_response_free(response);
+  for (size_t i = 0; i < sizeof(good_peers) / sizeof(good_peers[0]); ++i) {
+    good.request.peer_address = good_peers[i];
+    good.request.peer_address_size = strlen(good_peers[i]);
+    CHECK_OK(tcsync_engine_handle(engine, &good.request, &response, &error));
+    CHECK_INT(tcsync_response_status(response), 200);
+    tcsync_response_free(response);
+  }
 
   /* A later header's longer struct is no mistake. */
   good.request.struct_size = sizeof(good.request) + 64;

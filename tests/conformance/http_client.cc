@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -76,7 +77,7 @@ int ConnectToUnix(absl::string_view path, int receive_buffer_bytes) {
 }
 
 int ConnectToUrl(absl::string_view url, int receive_buffer_bytes) {
-  if (!absl::ConsumePrefix(&url, "http://")) return -1;
+  if (!absl::ConsumePrefix(&url, "http://") && !absl::ConsumePrefix(&url, "https://")) return -1;
   const absl::string_view authority = url.substr(0, url.find('/'));
   const size_t colon = authority.rfind(':');
   if (colon == absl::string_view::npos) return -1;
@@ -179,10 +180,15 @@ HttpClient::HttpClient(absl::string_view address, int receive_buffer_bytes) {
   absl::string_view path = address;
   socket_ = absl::ConsumePrefix(&path, "unix:") ? ConnectToUnix(path, receive_buffer_bytes)
                                                 : ConnectToUrl(address, receive_buffer_bytes);
+  if (connected() && absl::StartsWith(address, "https://") && !StartTls()) Close();
 }
 
 HttpClient::HttpClient(HttpClient&& other) noexcept
     : socket_(std::exchange(other.socket_, -1)),
+      ssl_(std::move(other.ssl_)),
+      certificate_(std::move(other.certificate_)),
+      tls_piece_bytes_(other.tls_piece_bytes_),
+      got_close_notify_(other.got_close_notify_),
       buffer_(std::move(other.buffer_)),
       taken_(std::exchange(other.taken_, 0)) {}
 
@@ -190,6 +196,10 @@ HttpClient& HttpClient::operator=(HttpClient&& other) noexcept {
   if (this != &other) {
     Close();
     socket_ = std::exchange(other.socket_, -1);
+    ssl_ = std::move(other.ssl_);
+    certificate_ = std::move(other.certificate_);
+    tls_piece_bytes_ = other.tls_piece_bytes_;
+    got_close_notify_ = other.got_close_notify_;
     buffer_ = std::move(other.buffer_);
     taken_ = std::exchange(other.taken_, 0);
   }
@@ -198,11 +208,85 @@ HttpClient& HttpClient::operator=(HttpClient&& other) noexcept {
 
 HttpClient::~HttpClient() { Close(); }
 
+bool HttpClient::SendClientHello(const TlsStart& start) {
+  SSL_CTX* const context = SSL_CTX_new(TLS_client_method());
+  // Old versions are refused by the client's own defaults; here the server is to refuse them.
+  SSL_CTX_set_security_level(context, 0);
+  SSL_CTX_set_min_proto_version(context, TLS1_VERSION);
+  SSL_CTX_set_max_proto_version(context, start.version_max);
+  ssl_.reset(SSL_new(context));
+  SSL_CTX_free(context);
+  if (!start.protocols.empty()) {
+    SSL_set_alpn_protos(ssl_.get(), reinterpret_cast<const unsigned char*>(start.protocols.data()),
+                        static_cast<unsigned int>(start.protocols.size()));
+  }
+  SSL_set_bio(ssl_.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+  SSL_set_connect_state(ssl_.get());
+  tls_piece_bytes_ = start.piece_bytes;
+  SSL_do_handshake(ssl_.get());
+  return SendTlsOutput();
+}
+
+bool HttpClient::FinishHandshake() {
+  const absl::Time deadline = NewDeadline();
+  while (true) {
+    ERR_clear_error();
+    const int result = SSL_do_handshake(ssl_.get());
+    if (!SendTlsOutput()) return false;
+    if (result == 1) break;
+    if (SSL_get_error(ssl_.get(), result) != SSL_ERROR_WANT_READ) return false;
+    std::string received;
+    if (ReadMoreRaw(deadline, received) != ReadResult::kData) return false;
+    BIO_write(SSL_get_rbio(ssl_.get()), received.data(), static_cast<int>(received.size()));
+  }
+  certificate_.reset(SSL_get_peer_certificate(ssl_.get()));
+  return true;
+}
+
+bool HttpClient::StartTls(const TlsStart& start) {
+  return SendClientHello(start) && FinishHandshake();
+}
+
+std::string HttpClient::tls_protocol() const {
+  const unsigned char* name = nullptr;
+  unsigned int size = 0;
+  SSL_get0_alpn_selected(ssl_.get(), &name, &size);
+  return {reinterpret_cast<const char*>(name), size};
+}
+
+std::string HttpClient::TakeTlsOutput() {
+  std::string output(BIO_ctrl_pending(SSL_get_wbio(ssl_.get())), '\0');
+  if (!output.empty()) {
+    BIO_read(SSL_get_wbio(ssl_.get()), output.data(), static_cast<int>(output.size()));
+  }
+  return output;
+}
+
+bool HttpClient::SendTlsOutput() {
+  const std::string output = TakeTlsOutput();
+  absl::string_view rest = output;
+  while (!rest.empty()) {
+    const absl::string_view piece = rest.substr(0, tls_piece_bytes_);
+    if (!SendRaw(piece)) return false;
+    rest.remove_prefix(piece.size());
+  }
+  return true;
+}
+
 bool HttpClient::Send(absl::string_view bytes) {
+  if (ssl_ == nullptr) return SendRaw(bytes);
+  return bytes.empty() ||
+         (SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size())) > 0 &&
+          SendTlsOutput());
+}
+
+bool HttpClient::SendRaw(absl::string_view bytes) {
   if (!connected()) return false;
   const absl::Time deadline = NewDeadline();
   while (!bytes.empty()) {
-    const short ready = Poll(socket_, POLLOUT | POLLIN, deadline);
+    // TLS has things to say that are no answer.
+    const short events = ssl_ == nullptr ? POLLOUT | POLLIN : POLLOUT;
+    const short ready = Poll(socket_, events, deadline);
     if ((ready & POLLOUT) == 0) return false;
     const ssize_t sent = send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent >= 0) {
@@ -224,6 +308,12 @@ bool HttpClient::SendInPieces(absl::string_view bytes, size_t piece_bytes) {
 
 bool HttpClient::SendWhileReading(absl::string_view bytes) {
   if (!connected()) return false;
+  std::string encrypted;
+  if (ssl_ != nullptr) {
+    SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size()));
+    encrypted = TakeTlsOutput();
+    bytes = encrypted;
+  }
   const absl::Time deadline = NewDeadline();
   while (!bytes.empty()) {
     const short ready = Poll(socket_, POLLOUT | POLLIN, deadline);
@@ -243,19 +333,44 @@ bool HttpClient::SendWhileReading(absl::string_view bytes) {
 }
 
 HttpClient::ReadResult HttpClient::ReadMore(absl::Time deadline) {
-  if (!connected()) return ReadResult::kClosed;
   if (taken_ == buffer_.size()) {
     buffer_.clear();
     taken_ = 0;
   }
+  if (ssl_ == nullptr) return ReadMoreRaw(deadline, buffer_);
+  while (true) {
+    char decrypted[SSL3_RT_MAX_PLAIN_LENGTH];
+    ERR_clear_error();
+    const int size = SSL_read(ssl_.get(), decrypted, sizeof decrypted);
+    if (size > 0) {
+      buffer_.append(decrypted, static_cast<size_t>(size));
+      return ReadResult::kData;
+    }
+    const int reason = SSL_get_error(ssl_.get(), size);
+    if (reason == SSL_ERROR_ZERO_RETURN) {
+      got_close_notify_ = true;
+      // TLS has ended; the connection has still to.
+      std::string behind;
+      return ReadMoreRaw(deadline, behind);
+    }
+    if (reason != SSL_ERROR_WANT_READ) return ReadResult::kReset;
+    std::string received;
+    const ReadResult result = ReadMoreRaw(deadline, received);
+    if (result != ReadResult::kData) return result;
+    BIO_write(SSL_get_rbio(ssl_.get()), received.data(), static_cast<int>(received.size()));
+  }
+}
+
+HttpClient::ReadResult HttpClient::ReadMoreRaw(absl::Time deadline, std::string& buffer) {
+  if (!connected()) return ReadResult::kClosed;
   constexpr size_t kReadBytes = size_t{256} * 1024;
   while (true) {
     if (Poll(socket_, POLLIN, deadline) == 0) return ReadResult::kDeadline;
-    const size_t before = buffer_.size();
-    buffer_.resize(before + kReadBytes);
-    const ssize_t received = recv(socket_, buffer_.data() + before, kReadBytes, 0);
+    const size_t before = buffer.size();
+    buffer.resize(before + kReadBytes);
+    const ssize_t received = recv(socket_, buffer.data() + before, kReadBytes, 0);
     const int error = errno;
-    buffer_.resize(before + static_cast<size_t>(std::max<ssize_t>(received, 0)));
+    buffer.resize(before + static_cast<size_t>(std::max<ssize_t>(received, 0)));
     if (received > 0) return ReadResult::kData;
     if (received == 0) return ReadResult::kClosed;
     if (error != EAGAIN && error != EWOULDBLOCK && error != EINTR) return ReadResult::kReset;
@@ -350,6 +465,14 @@ bool HttpClient::ClosedWithin(absl::Duration wait) {
   const absl::Time deadline = absl::Now() + wait;
   ReadResult result = ReadResult::kData;
   while (result == ReadResult::kData) result = ReadMore(deadline);
+  return result != ReadResult::kDeadline;
+}
+
+bool HttpClient::ClosedRawWithin(absl::Duration wait) {
+  const absl::Time deadline = absl::Now() + wait;
+  std::string received;
+  ReadResult result = ReadResult::kData;
+  while (result == ReadResult::kData) result = ReadMoreRaw(deadline, received);
   return result != ReadResult::kDeadline;
 }
 

@@ -1,14 +1,17 @@
-// A raw-socket HTTP/1.1 client for the protocol suite. It sends exactly the bytes that a test gives
-// it, whole or in pieces, valid or not, and reads answers one at a time, so that a test can see
-// what a library's client would hide: when an answer came, how it was framed, whether the
-// connection was closed.
+// A raw-socket HTTP/1.1 client for the protocol suite, with TLS where a test wants it. It sends
+// exactly the bytes that a test gives it, whole or in pieces, valid or not, and reads answers one
+// at a time, so that a test can see what a library's client would hide: when an answer came, how it
+// was framed, whether the connection was closed.
 //
 // Nothing here waits without a deadline, and the deadline (kDeadlineSeconds) is only there so that
 // a server that hangs fails a test instead of hanging it.
 #ifndef TCSYNC_TESTS_CONFORMANCE_HTTP_CLIENT_H_
 #define TCSYNC_TESTS_CONFORMANCE_HTTP_CLIENT_H_
 
+#include <openssl/ssl.h>
+
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <ostream>
 #include <string>
@@ -57,14 +60,23 @@ struct HttpResponse {
 // For the messages of failed tests: the head, and how the body begins.
 std::ostream& operator<<(std::ostream& out, const HttpResponse& response);
 
+// How a client begins TLS. It takes any certificate: that clients verify them is their tests'
+// affair.
+struct TlsStart {
+  int version_max = TLS1_3_VERSION;
+  std::string protocols = "\x08http/1.1";  // as ALPN writes them; empty for none
+  size_t piece_bytes = SIZE_MAX;           // what it sends is cut into pieces of this size
+};
+
 // One connection. Move-only; one thread at a time.
 class HttpClient {
  public:
   // Not connected.
   HttpClient() = default;
-  // Connects to `address`, one of Listener::addresses(): "http://127.0.0.1:8080/some/path" or
-  // "unix:/some/path". connected() says whether that worked. `receive_buffer_bytes`, if not 0,
-  // makes the kernel keep so little for a client that does not read.
+  // Connects to `address`, one of Listener::addresses(): "http://127.0.0.1:8080/some/path", the
+  // same with https, or "unix:/some/path". connected() says whether that worked, and the TLS
+  // handshake after it. `receive_buffer_bytes`, if not 0, makes the kernel keep so little for a
+  // client that does not read.
   explicit HttpClient(absl::string_view address, int receive_buffer_bytes = 0);
   HttpClient(HttpClient&& other) noexcept;
   HttpClient& operator=(HttpClient&& other) noexcept;
@@ -73,6 +85,22 @@ class HttpClient {
   ~HttpClient();
 
   bool connected() const { return socket_ >= 0; }
+
+  // Begins TLS on a connection to an http:// address; false when the server refuses or hangs up.
+  bool StartTls(const TlsStart& start = {});
+  // Its first step alone, which sends the ClientHello, and what follows.
+  bool SendClientHello(const TlsStart& start = {});
+  bool FinishHandshake();
+  // Beneath TLS: bytes that are no record of it, and whether the connection is closed.
+  bool SendUnencrypted(absl::string_view bytes) { return SendRaw(bytes); }
+  bool ClosedRawWithin(absl::Duration wait);
+
+  // After the handshake: "TLSv1.3", the protocol by ALPN, and the server's certificate.
+  std::string tls_version() const { return SSL_get_version(ssl_.get()); }
+  std::string tls_protocol() const;
+  const X509* certificate() const { return certificate_.get(); }
+  // Whether the server has said, within TLS, that nothing follows.
+  bool got_close_notify() const { return got_close_notify_; }
 
   // Sends all of `bytes`, reading nothing. False when the server closed the connection or, while it
   // takes no more bytes, has already answered.
@@ -110,11 +138,25 @@ class HttpClient {
  private:
   enum class ReadResult { kData, kClosed, kReset, kDeadline };
   ReadResult ReadMore(absl::Time deadline);
+  ReadResult ReadMoreRaw(absl::Time deadline, std::string& buffer);
+  bool SendRaw(absl::string_view bytes);
+  // What TLS has to say to the server.
+  std::string TakeTlsOutput();
+  bool SendTlsOutput();
   HttpResponse TakeResponse(absl::string_view method);
   // Received, but not yet taken by ReadResponse.
   absl::string_view Unread() const { return absl::string_view(buffer_).substr(taken_); }
 
+  struct OpensslFree {
+    void operator()(SSL* ssl) const { SSL_free(ssl); }
+    void operator()(X509* certificate) const { X509_free(certificate); }
+  };
+
   int socket_ = -1;
+  std::unique_ptr<SSL, OpensslFree> ssl_;  // over memory; nullptr without TLS
+  std::unique_ptr<X509, OpensslFree> certificate_;
+  size_t tls_piece_bytes_ = SIZE_MAX;
+  bool got_close_notify_ = false;
   std::string buffer_;
   size_t taken_ = 0;
 };

@@ -71,6 +71,7 @@ class TestServer {
   std::string address() const { return listener().addresses().front(); }
   HttpClient Connect() const { return HttpClient(address()); }
   Listener& listener() const { return *listener_; }
+  Engine& engine() const { return *engine_; }
   const LogCollector& log() const { return log_; }
 
   // Stops the listener, and closes the engine: clients see that the server has ended.

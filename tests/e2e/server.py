@@ -1,11 +1,12 @@
 """The real tcsync-server as a process: started on free ports, stopped by signal, restarted where it was.
 
 The binary is TCSYNC_SERVER, else bin/tcsync-server of the build. It is ready when it has printed, for every TCP address
-that it listens on, a line with `listening on http://HOST:PORT`, and every unix: socket accepts a connection.
+that it listens on, a line with `listening on http://HOST:PORT` (or https://), and every unix: socket accepts a connection.
 """
 
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -22,7 +23,7 @@ STOP_TIMEOUT_S = 15  # Requests in flight may take 10 s; the rest is for closing
 OPTION_VARIABLES = (
     "LISTEN", "DATA_DIR", "CLIENT_ID", "CREATE_CLIENTS", "SNAPSHOT_VERSIONS", "SNAPSHOT_DAYS", "BASE_PATH",
 )  # fmt: skip
-LISTENING = re.compile(r"listening on http://(\[[^\]\s]+\]:\d+|[^\s/:]+:\d+)")
+LISTENING = re.compile(r"listening on https?://(\[[^\]\s]+\]:\d+|[^\s/:]+:\d+)")
 
 
 def environment(**variables):
@@ -36,15 +37,17 @@ class Server:
 
     `listen` is what follows --listen; None leaves the flag away and takes the addresses from the LISTEN in `env`.
     `data_dir` None likewise leaves --data-dir away. `flags` are further arguments, `command` those before all others.
+    `memory_bytes_max` bounds the memory that the process can have of its own (RLIMIT_DATA), stacks and all.
     """
 
-    def __init__(self, log_path, data_dir, *flags, listen=(ANY_PORT,), env=None, command=()):
+    def __init__(self, log_path, data_dir, *flags, listen=(ANY_PORT,), env=None, command=(), memory_bytes_max=None):
         self._log_path = Path(log_path)
         self.data_dir = data_dir and Path(data_dir)
         self._flags = flags
         self._listen = listen
         self._env = env or {}
         self._command = command
+        self._memory_bytes_max = memory_bytes_max
         self._process = None
         self.addresses = []
         self.start()
@@ -52,11 +55,16 @@ class Server:
     @property
     def url(self):
         """The first TCP address as a URL, without a slash at the end."""
-        return f"http://{self.addresses[0]}"
+        scheme = "https" if "--tls-cert" in self._flags else "http"
+        return f"{scheme}://{self.addresses[0]}"
 
     @property
     def pid(self):
         return self._process.pid
+
+    def pid_or_none(self):
+        """None when it does not run."""
+        return self._process and self._process.pid
 
     @property
     def log(self):
@@ -80,6 +88,8 @@ class Server:
                 stderr=log,
                 start_new_session=True,
             )
+        if self._memory_bytes_max:
+            resource.prlimit(self.pid, resource.RLIMIT_DATA, (self._memory_bytes_max, self._memory_bytes_max))
         try:
             wait_until(lambda: self._is_ready(log_start), START_TIMEOUT_S, "the server is listening")
         except BaseException:

@@ -58,6 +58,7 @@ class Replica:
         self._client = client
         self._home = Path(home)
         self._inside = client.path_inside(home)
+        self._authority = {}
         self.use_server(server_url, user)
 
     def use_server(self, server_url, user):
@@ -72,6 +73,11 @@ class Replica:
         lines = (f"{name}={value}\n" for name, value in settings.items())
         (self._home / "taskrc").write_text("".join(lines), encoding="utf-8")
 
+    def trust(self, authority_file):
+        """As if that certificate authority were installed in the system."""
+        (self._home / "authority.pem").write_bytes(Path(authority_file).read_bytes())
+        self._authority = {"SSL_CERT_FILE": f"{self._inside}/authority.pem"}
+
     def task(self, *arguments, check=True):
         """Runs `task` and returns its CompletedProcess; with `check`, a status other than 0 fails the test."""
         environment = {
@@ -79,6 +85,7 @@ class Replica:
             "TASKRC": f"{self._inside}/taskrc",
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
             "LANG": "C.UTF-8",
+            **self._authority,
         }
         done = run_bounded([*self._client.command, *arguments], env=environment, timeout_s=TASK_TIMEOUT_S)
         if check and done.returncode != 0:

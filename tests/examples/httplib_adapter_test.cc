@@ -14,11 +14,14 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "gtest/gtest.h"
 #include "tcsync/engine.h"
+#include "tcsync/handler.h"
+#include "tcsync/http_message.h"
 #include "tcsync/options.h"
 
 namespace tcsync {
@@ -132,6 +135,29 @@ TEST_F(HttplibAdapterTest, AddsAndGetsAVersion) {
   EXPECT_EQ(child->get_header_value_count("Content-Type"), 1u);
   EXPECT_EQ(child->get_header_value("Content-Type"), kSegmentType);
   EXPECT_EQ(child->get_header_value("X-Version-Id"), added->get_header_value("X-Version-Id"));
+}
+
+// Answers with who asks.
+class PeerHandler final : public http::Handler {
+ public:
+  std::variant<http::Response, http::PendingRequest> Begin(const http::RequestHead& head) override {
+    return http::TextResponse(200, head.peer.ToString());
+  }
+};
+
+// If this fails, limits by address take all clients for one.
+TEST_F(HttplibAdapterTest, HandlerLearnsWhoAsks) {
+  PeerHandler handler;
+  httplib::Server server;
+  MountOnHttplib(server, handler, "");
+  const int port = server.bind_to_any_port("127.0.0.1");
+  std::thread serving([&server] { server.listen_after_bind(); });
+  httplib::Client client("127.0.0.1", port);
+  const httplib::Result answer = client.Get("/");
+  server.stop();
+  serving.join();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->body, "127.0.0.1\n");
 }
 
 // If this fails, segments are stored with a changed byte, or cut at some size.

@@ -1,5 +1,6 @@
 #include "server/administration/admin_client.h"
 
+#include <httplib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -16,7 +17,6 @@
 #include <thread>
 #include <utility>
 
-#include "httplib.h"
 #include "server/administration/interruption.h"
 #include "server/concat.h"
 #include "server/configuration.h"
@@ -181,7 +181,7 @@ AdminClient::AdminClient(const Settings& flags, DataDirectory data_directory) {
     throw Failure(kExitFailure, Concat({"there is no data at '", data_dir,
                                         "'; name the data directory with --data-dir"}));
   }
-  static ServerLog log("warning", "text");
+  static ServerLog log("warning", EffectiveText(flags, "log-format"));
   Call(tcsync_config_set_log, config_.get(), &ServerLog::Receive, static_cast<void*>(&log));
   tcsync_engine* engine = nullptr;
   tcsync_error* raw_error = nullptr;
@@ -242,7 +242,7 @@ Json AdminClient::RunJob(std::string_view target, const Json& body, std::string_
     const Json job = Get(Concat({"jobs/", number}));
     const std::string state = job.at("state").get<std::string>();
     if (state == "done") return job.at("result");
-    if (state == "failed") throw Failure(kExitFailure, job.at("error").get<std::string>());
+    if (state == "failed") throw JobFailed(job.at("error").get<std::string>());
     if (state == "cancelled") {
       EndIfInterrupted(Concat({"the ", what, " was given up, and everything is as it was before"}));
       throw Failure(kExitFailure, Concat({"somebody else cancelled the ", what}));

@@ -36,6 +36,12 @@ enum class DataDirectory {
   kNone,      // the request needs none, or needs it closed: see tcsync_administer
 };
 
+// A job that ended with an error, which it tells.
+class JobFailed : public Failure {
+ public:
+  explicit JobFailed(const std::string& message) : Failure(kExitFailure, message) {}
+};
+
 // One thread at a time.
 class AdminClient {
  public:
@@ -54,7 +60,7 @@ class AdminClient {
   Json Delete(std::string_view target);
 
   // Posts a request whose answer is a job, waits until that has ended, and returns its result. When
-  // the command is interrupted, so is the job.
+  // the command is interrupted, so is the job. Throws JobFailed, or Failure.
   Json RunJob(std::string_view target, const Json& body, std::string_view what);
 
   // Gets every page of a list of clients or the like: `target` and each page's "next" as its

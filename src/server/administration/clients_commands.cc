@@ -153,14 +153,14 @@ void ShowClient(const CommandLine& command_line) {
 void BanClient(const CommandLine& command_line) {
   const Json answer = PostToClient(command_line, "ban",
                                    {{"reason", command_line.admin.Value("reason")}}, "is banned");
-  if (!answer.at("is_client").get<bool>()) {
+  if (!answer.at("is_client").get<bool>() && !command_line.admin.Has("json")) {
     std::fputs("tcsync-server: note: there is no client of this ID (yet)\n", stderr);
   }
 }
 
 void UnbanClient(const CommandLine& command_line) {
   const Json answer = PostToClient(command_line, "unban", Json::object(), "is not banned");
-  if (!answer.at("was_banned").get<bool>()) {
+  if (!answer.at("was_banned").get<bool>() && !command_line.admin.Has("json")) {
     std::fputs("tcsync-server: note: it was not banned before either\n", stderr);
   }
 }

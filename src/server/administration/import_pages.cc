@@ -25,6 +25,7 @@ std::string ImportTotals::Sentence() const {
 }
 
 void ImportPages::AddClient(std::string_view line, const std::string& where) {
+  client_line_.clear();  // a page that begins here begins with this line itself
   AddLine(line, where);
   client_line_ = line;
 }
@@ -51,7 +52,8 @@ void ImportPages::Send() {
     throw Failure(kExitFailure, Concat({"the page from ", first_where_, " on: ", answer.error(),
                                         " (Stored before it: ", totals_.Sentence(), ".)"}));
   }
-  for (const Json& client : answer.json().at("clients")) {
+  const Json stored = answer.json();
+  for (const Json& client : stored.at("clients")) {
     const std::string id = client.at("client_id").get<std::string>();
     if (id != last_client_id_) ++totals_.clients;
     last_client_id_ = id;

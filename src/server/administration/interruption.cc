@@ -21,8 +21,7 @@ extern "C" void RememberSignal(int signal_number) {
 void CatchInterruptions() {
   struct sigaction action {};
   action.sa_handler = RememberSignal;
-  // Calls that wait go on: a request that was sent is answered.
-  action.sa_flags = SA_RESTART;
+  // Without SA_RESTART, so that waiting for standard input ends. The HTTP client goes on by itself.
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);

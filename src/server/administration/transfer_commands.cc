@@ -88,8 +88,10 @@ class ExistingClients {
       : client_(client), arguments_(arguments) {}
 
   void Check(const std::string& id) {
-    if (is_agreed_ || arguments_.Has("yes")) return;
-    if (client_.Request("GET", Concat({"clients/", id})).status != 200) return;
+    // Each page of an export begins with the line again, when its first versions are here already.
+    if (is_agreed_ || arguments_.Has("yes") || id == last_id_) return;
+    last_id_ = id;
+    if (client_.Request("GET", Concat({"clients/", QueryValue(id)})).status != 200) return;
     Confirm(arguments_, Concat({"Client ", id,
                                 " is here already. Add what is missing of it, and of others "
                                 "that are here?"}));
@@ -99,6 +101,7 @@ class ExistingClients {
  private:
   AdminClient& client_;
   const AdminArguments& arguments_;
+  std::string last_id_;
   bool is_agreed_ = false;
 };
 
@@ -175,7 +178,7 @@ void ImportClients(const CommandLine& command_line) {
                            parsed["client_id"].is_string();
     if (is_client) {
       const std::string id = parsed["client_id"].get<std::string>();
-      existing.Check(id.size() == 36 ? id : "");
+      existing.Check(id);
       CatchInterruptions();
       pages.AddClient(line, where);
     } else {
@@ -185,6 +188,8 @@ void ImportClients(const CommandLine& command_line) {
     EndIfInterrupted(Concat(
         {"stored is ", pages.totals().Sentence(), "; importing the same again adds the rest"}));
   }
+  EndIfInterrupted(Concat({"stored is ", pages.totals().Sentence(),
+                           "; importing the same again adds the rest"}));
   if (input.bad()) throw Failure(kExitFailure, Concat({"cannot read ", name}));
   pages.Finish();
   if (arguments.Has("json")) return PrintJson(pages.totals().json());

@@ -42,6 +42,7 @@ class AdministeredStorage {
 
   virtual uint64_t client_count() const = 0;
   virtual CommitterQueue queue() const = 0;
+  virtual uint64_t head_cache_bytes() const = 0;
 };
 
 // Thread-safe.

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "rocksdb/db.h"
@@ -175,6 +176,15 @@ uint64_t Property(rocksdb::DB& database, const std::string& name) {
   uint64_t value = 0;
   database.GetIntProperty(name, &value);
   return value;
+}
+
+// Of the files that no compaction has sorted yet, and that every read has to look into.
+uint64_t Level0Files(rocksdb::DB& database) {
+  std::string text;
+  uint64_t count = 0;
+  const bool known =
+      database.GetProperty(rocksdb::DB::Properties::kNumFilesAtLevelPrefix + "0", &text);
+  return known && absl::SimpleAtoi(text, &count) ? count : 0;
 }
 
 uint64_t LogBytes(rocksdb::DB& database) {
@@ -353,8 +363,9 @@ absl::StatusOr<StorageStats> RocksdbAdministration::ReadStats() {
         add_property("blob_garbage_bytes", Properties::kLiveBlobFileGarbageSize);
         add_property("memtable_bytes", Properties::kCurSizeAllMemTables);
         add_property("block_cache_bytes", Properties::kBlockCacheUsage);
+        add("head_cache_bytes", storage_.head_cache_bytes());
         add_property("table_readers_bytes", Properties::kEstimateTableReadersMem);
-        add_property("level0_files", Properties::kNumFilesAtLevelPrefix + "0");
+        add("level0_files", Level0Files(database));
         add_property("blob_files", Properties::kNumBlobFiles);
         add_property("pending_compaction_bytes", Properties::kEstimatePendingCompactionBytes);
         add_property("compaction_pending", Properties::kCompactionPending);

@@ -216,6 +216,9 @@ class BackupReader {
 
   rocksdb::BackupEngineReadOnly& engine() { return *engine_; }
 
+  // Waits until nothing is copied any more, which after a failed restore may still go on.
+  void Close() { engine_.reset(); }
+
   std::vector<BackupInfo> List() const {
     std::vector<BackupInfo> backups;
     if (engine_ == nullptr) return backups;
@@ -342,6 +345,7 @@ absl::StatusOr<BackupInfo> RestoreBackup(const std::string& directory,
       reader->engine().RestoreDBFromBackup(rocksdb::RestoreOptions(), backup->backup_id,
                                            restored->DatabasePath(), restored->DatabasePath());
   if (!status.ok()) {
+    reader->Close();
     restored->AbandonRestore();
     return BackupError(status, absl::StrCat("restore ", name, " into ", restored->path()));
   }
@@ -367,6 +371,9 @@ absl::StatusOr<BackupInfo> MakeBackup(rocksdb::DB& database, const BackupRequest
   if (!status.ok()) return BackupError(status, action);
   const std::unique_ptr<rocksdb::BackupEngine> engine(opened);
 
+  // The backup does the same, but then the total would be of what was there before.
+  status = database.Flush(rocksdb::FlushOptions());
+  if (!status.ok()) return BackupError(status, action);
   const uint64_t total = BytesToCopy(database, directory->path());
   if (!progress(0, total)) return BackupError(rocksdb::Status::Incomplete(), action);
   uint64_t copied = 0;

@@ -184,7 +184,13 @@ absl::StatusOr<std::vector<std::string>> ChainReader::ReadKeysOfVersions(
 absl::StatusOr<std::vector<std::string>> ChainReader::ReadKeysOfReplicas(
     const Uuid& client_id) const {
   std::vector<std::string> keys;
-  const std::unique_ptr<rocksdb::Iterator> iterator(db_.NewIterator(iterator_options_));
+  // Without the bound, RocksDB would take the prefix of whatever key comes next, and kOpenedKey is
+  // too short to have one.
+  const std::string end = EndOfClient(client_id);
+  const rocksdb::Slice end_slice(end);
+  rocksdb::ReadOptions options = iterator_options_;
+  options.iterate_upper_bound = &end_slice;
+  const std::unique_ptr<rocksdb::Iterator> iterator(db_.NewIterator(options));
   for (iterator->Seek(PositionKey(client_id, 0));
        iterator->Valid() && ParseClientOfKey(ToView(iterator->key())) == client_id;
        iterator->Next()) {

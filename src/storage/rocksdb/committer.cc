@@ -68,11 +68,15 @@ bool Committer::Submit(PendingWrite& write) {
   return true;
 }
 
+void Committer::NoteWritten() {
+  const std::lock_guard lock(mutex_);
+  oldest_since_ = queue_.empty() ? kNone : queue_.front().since;
+}
+
 std::vector<PendingWrite> Committer::TakeBatch() {
   std::vector<PendingWrite> batch;
   std::vector<Instant> since;
   std::unique_lock lock(mutex_);
-  // What was taken before is committed now, and what is taken next begins with the oldest.
   oldest_since_ = queue_.empty() ? kNone : queue_.front().since;
   has_work_.wait(lock, [this] { return closing_ || !queue_.empty(); });
   uint64_t batch_bytes = 0;

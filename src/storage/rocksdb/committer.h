@@ -67,6 +67,11 @@ class Committer {
   // Queues a write; false, and `write` is left alone, when the queue is full or IsLate().
   bool Submit(PendingWrite& write);
 
+  // For the commit function, on its thread: what it was given is written, and only callbacks are
+  // left. Without it a client that is told so by one could be refused its next write because the
+  // last one took long.
+  void NoteWritten();
+
   // Whether the oldest write that is not committed yet has been here for longer than `wait_max`.
   // That holds for a disk that stands still as well as for one that is asked for too much, and ends
   // by itself as the queue is served.

@@ -65,6 +65,9 @@ absl::Status CutShort(const std::string& path) {
                    " was cut short: restore into it once more, or remove what is in it"));
 }
 
+// Writes over the line that is there. The file is not replaced by another one, because its
+// descriptor holds the lock; and the line does not become shorter, so that what a loss of power
+// leaves is the old line or the new one.
 absl::Status WriteFormat(int fd, const std::string& path, int version) {
   const absl::Status written =
       WriteSynced(fd, absl::StrCat(FormatLine(version), "\n"), PathOf(path, kFormatName));
@@ -78,8 +81,8 @@ absl::StatusOr<int> ReadFormat(int fd, const std::string& path) {
   const std::optional<int> version = ParseFormatLine(
       absl::StripAsciiWhitespace(absl::string_view(buffer, static_cast<size_t>(size))));
   if (!version) return NotOurs(path, "its FORMAT file does not read 'tcsync storage format N'");
-  const absl::Status known = CheckFormatVersion(*version, absl::StrCat("data directory ", path));
-  if (!known.ok()) return known;
+  const absl::Status status = CheckFormatVersion(*version, absl::StrCat("data directory ", path));
+  if (!status.ok()) return status;
   return *version;
 }
 
@@ -138,11 +141,7 @@ DataDirectory::~DataDirectory() {
 
 std::string DataDirectory::DatabasePath() const { return PathOf(path_, kDatabaseName); }
 
-absl::Status DataDirectory::Upgrade() {
-  const absl::Status written = WriteFormat(format_file_, path_, kStorageFormatVersion);
-  if (written.ok()) format_ = kStorageFormatVersion;
-  return written;
-}
+std::string DataDirectory::RoomPath() const { return path_ + "/room.log"; }
 
 absl::StatusOr<DataDirectory> DataDirectory::Lock(const std::string& path) {
   if (path.empty()) return absl::InvalidArgumentError("option data-dir: the path is empty");
@@ -179,8 +178,7 @@ absl::StatusOr<DataDirectory> DataDirectory::Open(const std::string& path) {
   const std::string& directory = locked->path_;
   if (Exists(PathOf(directory, kRestoringName))) return CutShort(directory);
   // An empty file is a start that was cut short before the line was written.
-  const bool is_new = IsEmptyFile(fd) && !Exists(locked->DatabasePath());
-  if (is_new) {
+  if (IsEmptyFile(fd) && !Exists(locked->DatabasePath())) {
     const absl::Status written = locked->Upgrade();
     if (!written.ok()) return written;
     return locked;
@@ -189,6 +187,12 @@ absl::StatusOr<DataDirectory> DataDirectory::Open(const std::string& path) {
   if (!format.ok()) return format.status();
   locked->format_ = *format;
   return locked;
+}
+
+absl::Status DataDirectory::Upgrade() {
+  const absl::Status written = WriteFormat(format_file_, path_, kStorageFormatVersion);
+  if (written.ok()) format_ = kStorageFormatVersion;
+  return written;
 }
 
 absl::StatusOr<DataDirectory> DataDirectory::OpenForRestore(const std::string& path,

@@ -58,12 +58,18 @@ class HeadCache {
   // Makes a durable head the client's head.
   void Publish(const Uuid& client_id, const ChainHead& head);
 
+  // Forgets every head. No load may be under way.
+  void Clear() { cache_->EraseUnRefEntries(); }
+
   // Before something of the client is removed from the database: from here on until Publish or
   // Forget every Get loads. A cached head would have readers miss records that are gone by then.
   void Withdraw(const Uuid& client_id);
 
   // Keeps no head of the client: there is none, or what it is must be read again.
   void Forget(const Uuid& client_id);
+
+  // What the heads take that are cached.
+  uint64_t bytes() const { return cache_->GetUsage(); }
 
  private:
   static constexpr size_t kStripes = 64;

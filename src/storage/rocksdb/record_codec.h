@@ -70,7 +70,7 @@ namespace tcsync {
 
 inline constexpr int kStorageFormatVersion = 2;
 
-// Not a client's: shorter than any key that begins with a client ID.
+// Not a client's: shorter than any key that begins with a client ID. No longer written.
 inline constexpr char kOpenedKey[] = "opened";
 
 // The part of every client's key that names the client.

@@ -7,7 +7,7 @@
 namespace tcsync {
 
 absl::Status FromRocksdb(const rocksdb::Status& status, absl::string_view action) {
-  if (status.IsIncomplete()) return absl::AbortedError("this is not in memory");
+  if (status.IsIncomplete()) return NeedsDiskError();
   const std::string message = absl::StrCat("cannot ", action, ": ", status.ToString());
   if (status.IsNoSpace()) return absl::ResourceExhaustedError(message);
   if (status.IsCorruption()) return absl::DataLossError(message);

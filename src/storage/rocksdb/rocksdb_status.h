@@ -14,6 +14,7 @@ absl::Status FromRocksdb(const rocksdb::Status& status, absl::string_view action
 // Whether this is the error of a read that was to do without the disk and could not. It never
 // leaves the backend.
 inline bool NeedsDisk(const absl::Status& status) { return absl::IsAborted(status); }
+inline absl::Status NeedsDiskError() { return absl::AbortedError("this is not in memory"); }
 
 }  // namespace tcsync
 

@@ -1,6 +1,8 @@
 #include "storage/rocksdb/rocksdb_storage.h"
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -12,21 +14,17 @@
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "base/thread.h"
-#include "rocksdb/cache.h"
 #include "rocksdb/db.h"
 #include "rocksdb/file_checksum.h"
-#include "rocksdb/filter_policy.h"
-#include "rocksdb/listener.h"
-#include "rocksdb/slice_transform.h"
-#include "rocksdb/table.h"
 #include "storage/rocksdb/access_records.h"
 #include "storage/rocksdb/administration.h"
 #include "storage/rocksdb/batch_builder.h"
 #include "storage/rocksdb/chain_reader.h"
 #include "storage/rocksdb/committer.h"
 #include "storage/rocksdb/data_directory.h"
+#include "storage/rocksdb/database.h"
 #include "storage/rocksdb/head_cache.h"
-#include "storage/rocksdb/log_file_system.h"
+#include "storage/rocksdb/probe.h"
 #include "storage/rocksdb/reader_pool.h"
 #include "storage/rocksdb/rocksdb_status.h"
 #include "storage/rocksdb/seen_notes.h"
@@ -35,115 +33,15 @@
 namespace tcsync {
 namespace {
 
-// A memtable being filled, one being written to disk, and one more before writers must wait.
-constexpr int kMemtables = 3;
-constexpr int kLevel0FilesPerCompaction = 8;
-constexpr uint64_t kBytesPerBackgroundSync = uint64_t{1} << 20;
-constexpr double kBlobFilesCollected = 0.25;
-constexpr double kFilterBitsPerKey = 10;
-constexpr double kMemtableFilterShare = 0.02;
-constexpr size_t kDatabaseLogBytesMax = size_t{1} << 20;
-constexpr size_t kDatabaseLogFilesMax = 4;
-
-// Tells our log of what RocksDB meets in its own threads.
-class BackgroundErrorLog final : public rocksdb::EventListener {
- public:
-  explicit BackgroundErrorLog(Logger logger) : logger_(std::move(logger)) {}
-
-  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* error) override {
-    logger_.Log(LogLevel::kError, "the database refuses writes: ", error->ToString());
-  }
-  void OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo& info) override {
-    if (!info.new_bg_error.ok()) return;
-    logger_.Log(LogLevel::kInfo, "the database accepts writes again");
-  }
-
- private:
-  const Logger logger_;
-};
-
-rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, rocksdb::Env& env,
-                                 const Logger& logger) {
-  rocksdb::Options database;
-  database.create_if_missing = true;
-  database.env = &env;
-  // Its identity is the storage's, and comes along with backups (backups.h).
-  database.write_dbid_to_manifest = true;
-  // Lets whole files be checked, and backups know a blob file again without reading it.
-  database.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
-
-  // Memory: everything that grows is bounded by a number of ours.
-  database.write_buffer_size = options.memtable_bytes;
-  database.max_write_buffer_number = kMemtables;
-  database.max_open_files = kStorageOpenFilesMax;
-  rocksdb::BlockBasedTableOptions table;
-  table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
-  // Indexes and filters are cached like data, in parts of a block's size: whole, those of one file
-  // take half a megabyte, which a read of a cold client would have to fetch.
-  table.cache_index_and_filter_blocks = true;
-  table.cache_index_and_filter_blocks_with_high_priority = true;
-  table.pin_l0_filter_and_index_blocks_in_cache = true;
-  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
-  table.partition_filters = true;
-  table.format_version = 5;
-
-  // Reads: most are of one client, many are of something that is not there.
-  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kFilterBitsPerKey));
-  database.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  database.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(kKeyPrefixBytes));
-  database.memtable_prefix_bloom_size_ratio = kMemtableFilterShare;
-  database.memtable_whole_key_filtering = true;
-
-  // Sealed bytes do not compress, and large ones should not be rewritten by compaction.
-  database.compression = rocksdb::kNoCompression;
-  database.bottommost_compression = rocksdb::kNoCompression;
-  database.enable_blob_files = true;
-  database.min_blob_size = kBlobBytesMin;
-  database.blob_compression_type = rocksdb::kNoCompression;
-  database.enable_blob_garbage_collection = true;
-  // Replaced snapshots are the garbage. A compaction moves what is alive out of the oldest files;
-  // moving it out of every file would write each large value again at each compaction.
-  database.blob_garbage_collection_age_cutoff = kBlobFilesCollected;
-  database.blob_garbage_collection_force_threshold = 0.5;
-
-  // Writes: the committer is the only writer.
-  database.allow_concurrent_memtable_write = false;
-  database.enable_write_thread_adaptive_yield = false;
-  database.level_compaction_dynamic_level_bytes = true;
-  // Compacting more files at a time compacts less often. Reads of one client skip the files
-  // without it by their filters.
-  database.level0_file_num_compaction_trigger = kLevel0FilesPerCompaction;
-  // A table file that is written to disk all at once at its end would hold up the log's syncs.
-  database.bytes_per_sync = kBytesPerBackgroundSync;
-  // An event loop that was the last to use a memtable or a file must not be the one to remove it.
-  database.avoid_unnecessary_blocking_io = true;
-  // Everything up to the first torn record is kept; a batch that was acknowledged is not torn.
-  database.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-
-  database.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  database.max_log_file_size = kDatabaseLogBytesMax;
-  database.keep_log_file_num = kDatabaseLogFilesMax;
-  database.stats_dump_period_sec = 0;
-  database.stats_persist_period_sec = 0;
-  database.skip_stats_update_on_db_open = true;
-  database.listeners.push_back(std::make_shared<BackgroundErrorLog>(logger));
-  return database;
-}
-
 class RocksdbStorage final : public Storage, private AdministeredStorage {
  public:
-  RocksdbStorage(DataDirectory directory, std::unique_ptr<rocksdb::Env> env,
-                 std::unique_ptr<rocksdb::DB> database, uint64_t client_count,
-                 const RocksdbStorageOptions& options)
+  RocksdbStorage(DataDirectory directory, std::unique_ptr<const StorageInstruments> instruments,
+                 std::unique_ptr<HeadCache> head_cache, std::unique_ptr<Database> database,
+                 uint64_t client_count, const RocksdbStorageOptions& options)
       : directory_(std::move(directory)),
-        env_(std::move(env)),
+        instruments_(std::move(instruments)),
+        head_cache_(std::move(head_cache)),
         database_(std::move(database)),
-        memory_reader_(*database_, ReadTier::kMemory),
-        disk_reader_(*database_, ReadTier::kDisk),
-        instruments_(options.registry == nullptr
-                         ? nullptr
-                         : std::make_unique<StorageInstruments>(*options.registry)),
-        head_cache_(options.head_cache_bytes, instruments_.get()),
         client_count_(client_count),
         reader_pool_(options.reader_threads, options.disk_wait_max),
         committer_(
@@ -193,7 +91,8 @@ class RocksdbStorage final : public Storage, private AdministeredStorage {
                        int64_t now_unix_seconds) override {
     const uint32_t day = DayOf(now_unix_seconds);
     if (notes_.IsNoted(client_id, version_id, day)) return;
-    const absl::StatusOr<std::optional<ChainHead>> head = Head(memory_reader_, client_id);
+    const auto read_head = [&](const ChainReader& reader) { return Head(reader, client_id); };
+    const absl::StatusOr<std::optional<ChainHead>> head = ReadAt(ReadTier::kMemory, read_head);
     if (head.ok() && head->has_value() && (*head)->latest_version_id == version_id) {
       notes_.Note(client_id, version_id, (*head)->latest_number, day);
     } else if (!head.ok() || head->has_value()) {
@@ -207,16 +106,21 @@ class RocksdbStorage final : public Storage, private AdministeredStorage {
     if (!version_id.IsNil()) notes_.NoteAhead(client_id, version_id, now_unix_seconds);
   }
 
+  void Probe(ProbeCallback done) override;
+
   StorageAdministration* administration() override { return &administration_; }
 
  private:
-  absl::Status WithDatabase(Use use) override { return use(*database_, disk_reader_); }
+  absl::Status WithDatabase(Use use) override;
   absl::Status Commit(PendingChange::Decide change) override;
   absl::Status FlushNotes() override;
   uint64_t client_count() const override { return client_count_; }
   CommitterQueue queue() const override { return committer_.queue(); }
+  uint64_t head_cache_bytes() const override { return head_cache_->bytes(); }
 
   void FlushNotesNowAndThen();
+  // Calls `done` with whether that probe can be read.
+  void ReadBack(uint64_t probe_number, ProbeCallback done);
 
   using Outcome = std::variant<absl::StatusOr<AppendOutcome>, absl::StatusOr<StoreSnapshotOutcome>>;
 
@@ -224,18 +128,28 @@ class RocksdbStorage final : public Storage, private AdministeredStorage {
   // may wait for the disk.
   template <typename ReadFunction, typename Callback>
   void Read(ReadFunction read, Callback done) {
-    auto found = read(memory_reader_);
+    auto found = ReadAt(ReadTier::kMemory, read);
     if (!NeedsDisk(found.status())) return done(std::move(found));
     if (instruments_ != nullptr) instruments_->disk_reads.Add();
     reader_pool_.Run([this, read = std::move(read),
                       done = std::move(done)](const absl::Status& admission) mutable {
       if (!admission.ok()) return done(admission);
-      done(read(disk_reader_));
+      done(ReadAt(ReadTier::kDisk, read));
     });
   }
 
+  // What `read` finds; kUnavailable when the database is not open.
+  template <typename ReadFunction>
+  auto ReadAt(ReadTier tier, ReadFunction& read)
+      -> decltype(read(std::declval<const ChainReader&>())) {
+    const absl::StatusOr<Database::Loan> database = database_->Borrow(tier);
+    if (database.ok()) return read(database->reader(tier));
+    if (NeedsDisk(database.status())) return database.status();
+    return absl::UnavailableError(database.status().message());
+  }
+
   absl::StatusOr<std::optional<ChainHead>> Head(const ChainReader& reader, const Uuid& client_id) {
-    return head_cache_.Get(client_id, [&] { return reader.ReadHead(client_id); });
+    return head_cache_->Get(client_id, [&] { return reader.ReadHead(client_id); });
   }
 
   absl::StatusOr<ChildOutcome> FindChild(const ChainReader& reader, const Uuid& client_id,
@@ -245,16 +159,21 @@ class RocksdbStorage final : public Storage, private AdministeredStorage {
   // all others' writes would wait with the committer for the disk.
   template <typename Pending>
   void Prepare(Pending pending) {
-    const absl::Status prepared = LoadNeedsOf(memory_reader_, pending.request);
+    const absl::Status prepared = LoadNeedsAt(ReadTier::kMemory, pending.request);
     if (!NeedsDisk(prepared)) return Submit(prepared, std::move(pending));
     reader_pool_.Run([this, pending = std::move(pending)](const absl::Status& admission) mutable {
       const absl::Status loaded =
-          admission.ok() ? LoadNeedsOf(disk_reader_, pending.request) : admission;
+          admission.ok() ? LoadNeedsAt(ReadTier::kDisk, pending.request) : admission;
       Submit(loaded, std::move(pending));
     });
   }
 
   // Reads what BatchBuilder will read for the request.
+  template <typename Request>
+  absl::Status LoadNeedsAt(ReadTier tier, const Request& request) {
+    const absl::StatusOr<Database::Loan> database = database_->Borrow(tier);
+    return database.ok() ? LoadNeedsOf(database->reader(tier), request) : database.status();
+  }
   absl::Status LoadNeedsOf(const ChainReader& reader, const AppendRequest& request);
   absl::Status LoadNeedsOf(const ChainReader& reader, const StoreSnapshotRequest& request) {
     const absl::StatusOr<std::optional<ChainHead>> head = Head(reader, request.client_id);
@@ -273,38 +192,33 @@ class RocksdbStorage final : public Storage, private AdministeredStorage {
         absl::UnavailableError("too many writes are waiting for the disk"));
   }
 
-  absl::Status Write(rocksdb::WriteBatch& writes, bool sync);
-  absl::Status MeasuredWrite(rocksdb::WriteBatch& writes, bool sync);
-  // Makes the database accept writes again after the disk was full; false when it cannot be.
-  bool Resume();
   void CommitAll(std::vector<PendingWrite>& batch);
   // Commits as many of the writes from `begin` on as one batch of RocksDB's may have; returns the
   // index of the first one that it left.
   size_t CommitSome(std::vector<PendingWrite>& batch, size_t begin);
   void CommitChange(PendingChange& change);
-  // Writes what the builder has collected, and tells the caches.
-  absl::Status Finish(BatchBuilder& builder);
+  // Lets `decide` collect a batch, writes it, and tells the caches. Nothing is on loan afterwards,
+  // when callbacks are called.
+  absl::Status Write(uint64_t bytes, absl::FunctionRef<absl::Status(BatchBuilder&)> decide);
 
   // In the order of construction: the lock on the directory outlives the database, and the
   // committer, whose destructor commits what is queued, goes first.
   const DataDirectory directory_;
-  const std::unique_ptr<rocksdb::Env> env_;
-  const std::unique_ptr<rocksdb::DB> database_;
-  const ChainReader memory_reader_;
-  const ChainReader disk_reader_;
   const std::unique_ptr<const StorageInstruments> instruments_;  // null: not measured
-  HeadCache head_cache_;
+  const std::unique_ptr<HeadCache> head_cache_;                  // which the database clears
+  const std::unique_ptr<Database> database_;
   SeenNotes notes_;
   std::atomic<uint64_t> client_count_;  // changed by the committer
+  uint64_t probe_number_ = 0;           // of the latest probe; the committer's
   RocksdbAdministration administration_{*this};
   ReaderPool reader_pool_;
   Committer committer_;
   std::mutex flush_mutex_;  // one at a time writes notes
   std::mutex closing_mutex_;
   std::condition_variable closing_;
-  bool is_closing_ = false;  // under closing_mutex_
+  bool is_closing_ = false;   // under closing_mutex_
+  std::thread notes_thread_;  // uses the members above
   metrics::Registry::Registration read_queue_registration_;
-  std::thread notes_thread_;  // last: it uses the members above
 };
 
 absl::StatusOr<ChildOutcome> RocksdbStorage::FindChild(const ChainReader& reader,
@@ -367,6 +281,38 @@ absl::Status RocksdbStorage::Commit(PendingChange::Decide change) {
   return *std::move(result);
 }
 
+void RocksdbStorage::Probe(ProbeCallback done) {
+  const auto number = std::make_shared<uint64_t>(0);
+  Submit(
+      absl::OkStatus(),
+      PendingChange{.decide =
+                        [this, number](BatchBuilder& batch) {
+                          // Later than those of earlier processes.
+                          const auto now = std::chrono::system_clock::now().time_since_epoch();
+                          const auto now_us = static_cast<uint64_t>(
+                              std::chrono::duration_cast<std::chrono::microseconds>(now).count());
+                          probe_number_ = std::max(probe_number_ + 1, now_us);
+                          *number = probe_number_;
+                          WriteProbe(*number, batch.writes());
+                          return absl::OkStatus();
+                        },
+                    .done =
+                        [this, number, done = std::move(done)](absl::Status written) mutable {
+                          if (!written.ok()) return done(std::move(written));
+                          ReadBack(*number, std::move(done));
+                        }});
+}
+
+void RocksdbStorage::ReadBack(uint64_t probe_number, ProbeCallback done) {
+  reader_pool_.Run(
+      [this, probe_number, done = std::move(done)](const absl::Status& admission) mutable {
+        if (!admission.ok()) return done(admission);
+        done(WithDatabase([probe_number](rocksdb::DB& database, const ChainReader&) {
+          return ReadProbe(database, probe_number);
+        }));
+      });
+}
+
 absl::Status RocksdbStorage::FlushNotes() {
   const std::lock_guard lock(flush_mutex_);
   const std::vector<SeenNotes::Unresolved> unresolved = notes_.TakeUnresolved();
@@ -411,37 +357,27 @@ void RocksdbStorage::FlushNotesNowAndThen() {
   }
 }
 
-absl::Status RocksdbStorage::Write(rocksdb::WriteBatch& writes, bool sync) {
-  if (writes.Count() == 0) return absl::OkStatus();
-  rocksdb::WriteOptions options;
-  options.sync = sync;
-  rocksdb::Status status = database_->Write(options, &writes);
-  // A full disk stops all writes until the database is told to go on. If there is room again, the
-  // replica that comes next should not have to wait for an operator.
-  if (status.IsNoSpace() && Resume()) status = database_->Write(options, &writes);
-  return status.ok() ? absl::OkStatus() : FromRocksdb(status, "write to the database");
+absl::Status RocksdbStorage::WithDatabase(Use use) {
+  const absl::StatusOr<Database::Loan> database = database_->Borrow(ReadTier::kDisk);
+  if (!database.ok()) return absl::UnavailableError(database.status().message());
+  return use(database->db(), database->reader(ReadTier::kDisk));
 }
 
-absl::Status RocksdbStorage::MeasuredWrite(rocksdb::WriteBatch& writes, bool sync) {
-  if (instruments_ == nullptr || writes.Count() == 0 || !sync) return Write(writes, sync);
-  const auto since = std::chrono::steady_clock::now();
-  absl::Status status = Write(writes, sync);
-  instruments_->sync_seconds.Observe(std::chrono::steady_clock::now() - since);
-  return status;
-}
-
-bool RocksdbStorage::Resume() {
-  // Resuming writes the memtable out and begins a new log: the old one may hold half of the failed
-  // write, or all of it. RocksDB 7.8 leaves that out when the memtable is empty, and must then not
-  // be resumed, because it would go on in the old log.
-  uint64_t entries = 0;
-  database_->GetIntProperty(rocksdb::DB::Properties::kNumEntriesActiveMemTable, &entries);
-  return entries > 0 && database_->Resume().ok();
-}
-
-absl::Status RocksdbStorage::Finish(BatchBuilder& builder) {
+absl::Status RocksdbStorage::Write(uint64_t bytes,
+                                   absl::FunctionRef<absl::Status(BatchBuilder&)> decide) {
+  const absl::Status writable = database_->MakeWritable();
+  const absl::StatusOr<Database::Loan> database = database_->Borrow(ReadTier::kDisk);
+  if (!database.ok()) return database.status();
+  BatchBuilder builder(database->reader(ReadTier::kDisk), *head_cache_, client_count_, bytes);
+  if (const absl::Status decided = decide(builder); !decided.ok()) return decided;
+  if (builder.writes().Count() == 0) return absl::OkStatus();  // needs no room on the disk
+  if (!writable.ok()) return writable;
   builder.BeforeWrite();
-  const absl::Status written = MeasuredWrite(builder.writes(), builder.needs_sync());
+  const auto since = std::chrono::steady_clock::now();
+  const absl::Status written = database_->Write(*database, builder.writes(), builder.needs_sync());
+  if (instruments_ != nullptr && builder.writes().Count() > 0 && builder.needs_sync()) {
+    instruments_->sync_seconds.Observe(std::chrono::steady_clock::now() - since);
+  }
   builder.AfterWrite(written.ok());
   if (!written.ok()) return written;
   client_count_ = builder.client_count();
@@ -461,10 +397,9 @@ void RocksdbStorage::CommitAll(std::vector<PendingWrite>& batch) {
 }
 
 void RocksdbStorage::CommitChange(PendingChange& change) {
-  BatchBuilder builder(disk_reader_, head_cache_, client_count_, 0);
-  absl::Status status = change.decide(builder);
-  if (status.ok()) status = Finish(builder);
-  change.done(std::move(status));
+  absl::Status written = Write(0, [&](BatchBuilder& builder) { return change.decide(builder); });
+  committer_.NoteWritten();
+  change.done(std::move(written));
 }
 
 size_t RocksdbStorage::CommitSome(std::vector<PendingWrite>& batch, size_t begin) {
@@ -474,31 +409,34 @@ size_t RocksdbStorage::CommitSome(std::vector<PendingWrite>& batch, size_t begin
   for (; end < batch.size() && !std::holds_alternative<PendingChange>(batch[end]); ++end) {
     bytes += kRecordBytes + PayloadBytes(batch[end]);
   }
-  BatchBuilder builder(disk_reader_, head_cache_, client_count_, bytes);
   std::vector<Outcome> outcomes;
   outcomes.reserve(end - begin);
-  for (size_t i = begin; i < end; ++i) {
-    if (auto* append = std::get_if<PendingAppend>(&batch[i])) {
-      if (builder.NeedsAnotherBatch(append->request)) {
-        end = i;
-        break;
+  const absl::Status written = Write(bytes, [&](BatchBuilder& builder) {
+    for (size_t i = begin; i < end; ++i) {
+      if (auto* append = std::get_if<PendingAppend>(&batch[i])) {
+        if (builder.NeedsAnotherBatch(append->request)) {
+          end = i;
+          break;
+        }
+        outcomes.emplace_back(builder.Append(append->request));
+      } else {
+        outcomes.emplace_back(builder.StoreSnapshot(std::get<PendingSnapshot>(batch[i]).request));
       }
-      outcomes.emplace_back(builder.Append(append->request));
-    } else {
-      outcomes.emplace_back(builder.StoreSnapshot(std::get<PendingSnapshot>(batch[i]).request));
     }
-  }
-  const absl::Status written = Finish(builder);
+    return absl::OkStatus();
+  });
+  committer_.NoteWritten();
   for (size_t i = begin; i < end; ++i) {
     // After a failed write no outcome holds: even a conflict may be with a version of this batch.
     if (auto* append = std::get_if<PendingAppend>(&batch[i])) {
-      auto& outcome = std::get<absl::StatusOr<AppendOutcome>>(outcomes[i - begin]);
-      if (!written.ok()) outcome = written;
-      append->done(std::move(outcome));
+      using AppendResult = absl::StatusOr<AppendOutcome>;
+      append->done(written.ok() ? std::get<AppendResult>(std::move(outcomes[i - begin]))
+                                : AppendResult(written));
     } else {
-      auto& outcome = std::get<absl::StatusOr<StoreSnapshotOutcome>>(outcomes[i - begin]);
-      if (!written.ok()) outcome = written;
-      std::get<PendingSnapshot>(batch[i]).done(std::move(outcome));
+      using SnapshotResult = absl::StatusOr<StoreSnapshotOutcome>;
+      std::get<PendingSnapshot>(batch[i]).done(
+          written.ok() ? std::get<SnapshotResult>(std::move(outcomes[i - begin]))
+                       : SnapshotResult(written));
     }
   }
   return end;
@@ -555,22 +493,23 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenRocksdbStorage(const RocksdbStorage
                                                             const Logger& logger) {
   absl::StatusOr<DataDirectory> directory = DataDirectory::Open(options.data_dir);
   if (!directory.ok()) return directory.status();
-  std::unique_ptr<rocksdb::Env> env =
-      EnvWithFullLengthLogs(options.env != nullptr ? *options.env : *rocksdb::Env::Default());
-  rocksdb::DB* opened = nullptr;
-  const rocksdb::Status status =
-      rocksdb::DB::Open(DatabaseOptions(options, *env, logger), directory->DatabasePath(), &opened);
-  if (!status.ok()) {
-    return FromRocksdb(status, absl::StrCat("open the database ", directory->DatabasePath()));
+  std::unique_ptr<const StorageInstruments> instruments;
+  if (options.registry != nullptr) {
+    instruments = std::make_unique<StorageInstruments>(*options.registry);
   }
-  // The memtable must not be empty if the first write meets a full disk: see Resume(). If that is
-  // so already, this fails, and only reading works until there is room and the next start.
-  std::unique_ptr<rocksdb::DB> database(opened);
-  database->Put(rocksdb::WriteOptions(), kOpenedKey, "").PermitUncheckedError();
-  const absl::StatusOr<uint64_t> client_count = UpgradeAndCountClients(*database, *directory);
+  auto head_cache = std::make_unique<HeadCache>(options.head_cache_bytes, instruments.get());
+  absl::StatusOr<std::unique_ptr<Database>> database =
+      Database::Open(*directory, options, logger, [heads = head_cache.get()] { heads->Clear(); });
+  if (!database.ok()) return database.status();
+  const absl::StatusOr<uint64_t> client_count = [&]() -> absl::StatusOr<uint64_t> {
+    const absl::StatusOr<Database::Loan> loan = (*database)->Borrow(ReadTier::kDisk);
+    if (!loan.ok()) return loan.status();
+    return UpgradeAndCountClients(loan->db(), *directory);
+  }();
   if (!client_count.ok()) return client_count.status();
-  return std::make_unique<RocksdbStorage>(std::move(*directory), std::move(env),
-                                          std::move(database), *client_count, options);
+  return std::make_unique<RocksdbStorage>(std::move(*directory), std::move(instruments),
+                                          std::move(head_cache), std::move(*database),
+                                          *client_count, options);
 }
 
 }  // namespace tcsync

@@ -68,6 +68,20 @@ std::string TestCertificate::Pem() const {
   return pem;
 }
 
+std::string TestCertificate::KeyPem(const std::string& passphrase) const {
+  BIO* const memory = BIO_new(BIO_s_mem());
+  Require(memory != nullptr &&
+              PEM_write_bio_PKCS8PrivateKey(
+                  memory, key.get(), passphrase.empty() ? nullptr : EVP_aes_256_cbc(),
+                  passphrase.data(), static_cast<int>(passphrase.size()), nullptr, nullptr) == 1,
+          "PEM of a key");
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(memory, &data);
+  std::string pem(data, static_cast<size_t>(size));
+  BIO_free(memory);
+  return pem;
+}
+
 TestCertificate MakeAuthority() {
   TestCertificate authority = Begin("tcsync test authority", -kDaySeconds, 365 * kDaySeconds);
   X509* const certificate = authority.certificate.get();

@@ -33,6 +33,8 @@ struct TestCertificate {
   OpensslPtr<X509> certificate;
 
   std::string Pem() const;
+  // The key, under `passphrase` if that is not "".
+  std::string KeyPem(const std::string& passphrase = "") const;
 };
 
 // A new self-signed authority.

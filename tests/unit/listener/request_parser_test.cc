@@ -43,14 +43,15 @@ struct Outcome {
   }
 };
 
+const PeerAddress kPeer = PeerAddress::Local();
+
 // Receives `input` in pieces, as a connection does, to the end of the request.
 Outcome Receive(absl::string_view input, size_t piece_bytes) {
   FakeHandler handler;
   HeadScratch scratch;
-  const PeerAddress peer = PeerAddress::Local();
   Outcome outcome;
   {
-    RequestParser parser(handler, scratch, peer);
+    RequestParser parser(handler, scratch, kPeer);
     std::string waiting;
     while (!input.empty() && !parser.Ready()) {
       waiting.append(input.data(), std::min(piece_bytes, input.size()));
@@ -245,7 +246,7 @@ TEST(RequestParserTest, WhatCannotBeARequestIsAnsweredAtOnce) {
         absl::string_view("get / "), absl::string_view(" GET"), absl::string_view("{\"a\"")}) {
     FakeHandler handler;
     HeadScratch scratch;
-    RequestParser parser(handler, scratch, peer);
+    RequestParser parser(handler, scratch, kPeer);
     parser.Parse(start);
     EXPECT_TRUE(parser.Ready());
     EXPECT_FALSE(parser.CanKeepAlive());
@@ -317,7 +318,7 @@ TEST(RequestParserTest, AParserThatGoesAwayAbandonsItsRequest) {
   FakeHandler handler;
   HeadScratch scratch;
   {
-    RequestParser parser(handler, scratch, peer);
+    RequestParser parser(handler, scratch, kPeer);
     parser.Parse("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhel");
     EXPECT_TRUE(parser.HeadDone());
     EXPECT_FALSE(parser.Ready());
@@ -332,7 +333,7 @@ TEST(RequestParserTest, TheSharedScratchKeepsNothing) {
   HeadScratch scratch;
   for (const char* request :
        {"GET /one HTTP/1.1\r\nA: 1\r\nB: 2\r\n\r\n", "GET /two HTTP/1.1\r\n\r\n"}) {
-    RequestParser parser(handler, scratch, peer);
+    RequestParser parser(handler, scratch, kPeer);
     parser.Parse(request);
     ASSERT_TRUE(parser.Ready());
     parser.Finish([](const http::Response&) {});

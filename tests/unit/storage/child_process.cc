@@ -14,7 +14,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "storage/rocksdb/rocksdb_storage.h"
+#include "tcsync/storage_administration.h"
 #include "tests/unit/storage/storage_calls.h"
+#include "tests/unit/storage/storage_changes.h"
 
 extern char** environ;
 
@@ -97,15 +99,54 @@ int BackUpUntilKilled(const std::string& directory) {
     PrintLine(storage.status().ToString());
     return 1;
   }
-  const auto made = (*storage)->administration()->Backup({.directory = directory + "/backups"},
-                                                         [](uint64_t done, uint64_t total) {
-                                                           if (done == 0 || done == total)
-                                                             return true;
-                                                           PrintLine("copying");
-                                                           for (;;) pause();
-                                                         });
+  const auto copy_a_part = [](uint64_t done, uint64_t total) {
+    if (done == 0 || done == total) return true;
+    PrintLine("copying");
+    for (;;) pause();
+  };
+  const auto made =
+      (*storage)->administration()->Backup({.directory = directory + "/backups"}, copy_a_part);
   PrintLine(made.status().ToString());  // it was too small to be stopped in the middle
   return 1;
+}
+
+// What an operator and replicas do to one client, from its creation to its end.
+void ChangeClient(Storage& storage, const Uuid& client, int round) {
+  const std::vector<StoredVersion> versions = ForeignChain(kNil, 20);
+  const Uuid latest = versions.back().version.version_id;
+  MustImport(storage, client, versions, {{.snapshot = {latest, Noise(20'000)}}});
+  RemoveBelow(storage, client, 15);
+  const Uuid next = MustAppend(storage, client, latest, Noise(20'000)).version_id;
+  storage.NoteReplicaSeen(client, next, int64_t{86'400} * round);
+  LetCarryOn(storage, client);
+  const Uuid carried_on = MustAppend(storage, client, Uuid::Random()).version_id;
+  StoreSnapshot(storage, client, carried_on);
+  Delete(storage, client);
+  MustAppend(storage, client, kNil);
+  if (round % 2 == 0) Delete(storage, client);
+}
+
+int ChangeUntilKilled(const std::string& directory) {
+  const auto storage = Open(directory);
+  if (!storage.ok()) {
+    PrintLine(storage.status().ToString());
+    return 1;
+  }
+  for (int i = 0; i < kKilledClients; ++i) Delete(**storage, KilledClient(i));
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kKilledClients; ++i) {
+    threads.emplace_back([&, i] {
+      for (int round = 1;; ++round) {
+        ChangeClient(**storage, KilledClient(i), round);
+        Delete(**storage, KilledClient(i));
+        // Anything that failed ends the test.
+        if (testing::Test::HasFailure()) std::_Exit(1);
+        PrintLine("changed");
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return 0;
 }
 
 }  // namespace
@@ -172,6 +213,7 @@ std::optional<int> RunAsChild(int argc, char** argv) {
   if (task == kTryOpenAsNobody) return TryOpenAsNobody(argv[3]);
   if (task == kAppendUntilKilled) return AppendUntilKilled(argv[3]);
   if (task == kBackUpUntilKilled) return BackUpUntilKilled(argv[3]);
+  if (task == kChangeUntilKilled) return ChangeUntilKilled(argv[3]);
   return 1;
 }
 

@@ -23,6 +23,10 @@ inline constexpr char kTryOpenAsNobody[] = "try-open-as-nobody";
 // was acknowledged: the client's number, the parent and the version ID, with spaces between them. A
 // segment is SegmentOfKilled(parent).
 inline constexpr char kAppendUntilKilled[] = "append-until-killed";
+
+// Creates, imports, shortens, lets carry on and deletes the same clients without an end, and prints
+// "changed" after each round.
+inline constexpr char kChangeUntilKilled[] = "change-until-killed";
 inline constexpr int kKilledClients = 4;
 Uuid KilledClient(int number);
 std::string SegmentOfKilled(const Uuid& parent);

@@ -21,17 +21,39 @@ using rocksdb::Slice;
 // What the test wants; shared with the files, which RocksDB owns.
 class FaultEnv::State {
  public:
+  // What a file is.
+  struct Kind {
+    bool is_log = false;
+    bool is_in_database = false;
+    bool is_table = false;
+  };
   struct Fault {
     Files files = Files::kAll;
     IOStatus error;
     bool torn = false;
 
-    bool Hits(bool is_log) const { return is_log || files == Files::kAll; }
+    bool Hits(Kind kind) const {
+      switch (files) {
+        case Files::kWriteAheadLog:
+          return kind.is_log;
+        case Files::kDatabase:
+          return kind.is_in_database;
+        case Files::kTables:
+          return kind.is_table;
+        case Files::kAll:
+          break;
+      }
+      return true;
+    }
   };
 
   void SetAppendFault(std::optional<Fault> fault) {
     const std::lock_guard<std::mutex> lock(mutex_);
     append_fault_ = std::move(fault);
+  }
+  void SetNewLogFault(std::optional<Fault> fault) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    new_log_fault_ = std::move(fault);
   }
   void SetSyncFault(std::optional<Fault> fault) {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -73,15 +95,20 @@ class FaultEnv::State {
   }
 
   // Called by files: waits as long as it should; the fault to meet, if any.
-  std::optional<Fault> OnAppend(bool is_log) {
+  void OnNewFile(Kind kind) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const bool is_new_log = kind.is_log && kind.is_in_database;
+    if (is_new_log && new_log_fault_) append_fault_ = std::exchange(new_log_fault_, std::nullopt);
+  }
+  std::optional<Fault> OnAppend(Kind kind) {
     std::unique_lock<std::mutex> lock(mutex_);
-    if (is_log && hold_) {
+    if (kind.is_log && hold_) {
       ++held_;
       changed_.notify_all();
       changed_.wait(lock, [this] { return !hold_; });
       --held_;
     }
-    return append_fault_ && append_fault_->Hits(is_log) ? append_fault_ : std::nullopt;
+    return append_fault_ && append_fault_->Hits(kind) ? append_fault_ : std::nullopt;
   }
   IOStatus OnRead() {
     std::unique_lock<std::mutex> lock(mutex_);
@@ -95,16 +122,17 @@ class FaultEnv::State {
     }
     return read_fault_;
   }
-  std::optional<Fault> OnSync(bool is_log) {
+  std::optional<Fault> OnSync(Kind kind) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (is_log) ++log_syncs_;
-    return sync_fault_ && sync_fault_->Hits(is_log) ? sync_fault_ : std::nullopt;
+    if (kind.is_log) ++log_syncs_;
+    return sync_fault_ && sync_fault_->Hits(kind) ? sync_fault_ : std::nullopt;
   }
 
  private:
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::optional<Fault> append_fault_;
+  std::optional<Fault> new_log_fault_;  // becomes append_fault_
   std::optional<Fault> sync_fault_;
   bool hold_ = false;
   int held_ = 0;
@@ -118,25 +146,26 @@ class FaultEnv::State {
 
 class FaultEnv::File final : public rocksdb::FSWritableFileOwnerWrapper {
  public:
-  File(std::unique_ptr<rocksdb::FSWritableFile> file, std::shared_ptr<State> state, bool is_log)
-      : FSWritableFileOwnerWrapper(std::move(file)), state_(std::move(state)), is_log_(is_log) {}
+  File(std::unique_ptr<rocksdb::FSWritableFile> file, std::shared_ptr<State> state,
+       State::Kind kind)
+      : FSWritableFileOwnerWrapper(std::move(file)), state_(std::move(state)), kind_(kind) {}
 
   IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* debug) override {
-    if (const auto fault = state_->OnAppend(is_log_)) return Fail(*fault, data, options, debug);
+    if (const auto fault = state_->OnAppend(kind_)) return Fail(*fault, data, options, debug);
     return FSWritableFileOwnerWrapper::Append(data, options, debug);
   }
   IOStatus Append(const Slice& data, const IOOptions& options,
                   const rocksdb::DataVerificationInfo& verification,
                   IODebugContext* debug) override {
-    if (const auto fault = state_->OnAppend(is_log_)) return Fail(*fault, data, options, debug);
+    if (const auto fault = state_->OnAppend(kind_)) return Fail(*fault, data, options, debug);
     return FSWritableFileOwnerWrapper::Append(data, options, verification, debug);
   }
   IOStatus Sync(const IOOptions& options, IODebugContext* debug) override {
-    if (const auto fault = state_->OnSync(is_log_)) return fault->error;
+    if (const auto fault = state_->OnSync(kind_)) return fault->error;
     return FSWritableFileOwnerWrapper::Sync(options, debug);
   }
   IOStatus Fsync(const IOOptions& options, IODebugContext* debug) override {
-    if (const auto fault = state_->OnSync(is_log_)) return fault->error;
+    if (const auto fault = state_->OnSync(kind_)) return fault->error;
     return FSWritableFileOwnerWrapper::Fsync(options, debug);
   }
 
@@ -152,7 +181,7 @@ class FaultEnv::File final : public rocksdb::FSWritableFileOwnerWrapper {
   }
 
   const std::shared_ptr<State> state_;
-  const bool is_log_;
+  const State::Kind kind_;
 };
 
 class FaultEnv::ReadFile final : public rocksdb::FSRandomAccessFileOwnerWrapper {
@@ -219,7 +248,11 @@ class FaultEnv::FileSystem final : public rocksdb::FileSystemWrapper {
                 std::unique_ptr<rocksdb::FSWritableFile>* file) const {
     const bool is_message_log = absl::EndsWith(name, "/LOG");
     if (status.ok() && !is_message_log) {
-      *file = std::make_unique<File>(std::move(*file), state_, absl::EndsWith(name, ".log"));
+      const State::Kind kind{.is_log = absl::EndsWith(name, ".log"),
+                             .is_in_database = absl::StrContains(name, "/rocksdb/"),
+                             .is_table = absl::EndsWith(name, ".sst")};
+      state_->OnNewFile(kind);
+      *file = std::make_unique<File>(std::move(*file), state_, kind);
     }
     return status;
   }
@@ -227,8 +260,9 @@ class FaultEnv::FileSystem final : public rocksdb::FileSystemWrapper {
   const std::shared_ptr<State> state_;
 };
 
-// A clock that is a minute slow. After a full disk RocksDB looks whether there is room again, and
-// between two looks it waits until five seconds later by this clock: a moment that has passed.
+// A clock that is a minute slow. If RocksDB recovered from a full disk by itself, it would look for
+// room without a pause: between two looks it waits until five seconds later by this clock, a moment
+// that has passed. So if it is not kept from that, it meets our own recovery in these tests.
 class FaultEnv::SlowClock final : public rocksdb::SystemClockWrapper {
  public:
   explicit SlowClock(const std::shared_ptr<rocksdb::SystemClock>& clock)
@@ -255,12 +289,17 @@ void FaultEnv::FailAppends(Files files, const IOStatus& error, bool torn) {
   state_->SetAppendFault(State::Fault{files, error, torn});
 }
 
+void FaultEnv::FailAppendsToANewLog(const IOStatus& error, bool torn) {
+  state_->SetNewLogFault(State::Fault{Files::kWriteAheadLog, error, torn});
+}
+
 void FaultEnv::FailSyncs(Files files, const IOStatus& error) {
   state_->SetSyncFault(State::Fault{files, error, false});
 }
 
 void FaultEnv::Heal() {
   state_->SetAppendFault(std::nullopt);
+  state_->SetNewLogFault(std::nullopt);
   state_->SetSyncFault(std::nullopt);
   state_->SetReadFault(IOStatus::OK());
 }

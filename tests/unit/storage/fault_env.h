@@ -17,6 +17,8 @@ class FaultEnv {
   enum class Files {
     kWriteAheadLog,  // *.log
     kAll,            // but RocksDB's own log messages
+    kDatabase,       // of those, the ones in the database's folder
+    kTables,         // *.sst
   };
 
   FaultEnv();
@@ -27,6 +29,8 @@ class FaultEnv {
   // From now on appending to those files fails. With `torn`, a part is written first, as a disk
   // does that fills up in the middle.
   void FailAppends(Files files, const rocksdb::IOStatus& error, bool torn = false);
+  // The same for the write-ahead log, but not before the database begins a new one.
+  void FailAppendsToANewLog(const rocksdb::IOStatus& error, bool torn = false);
   // From now on syncing those files fails.
   void FailSyncs(Files files, const rocksdb::IOStatus& error);
   // From now on everything works again.

@@ -1,14 +1,20 @@
 // A disk that is full or broken. If these fail, a user is told that something is safe which is not,
 // or a server does not recover when there is room again.
+#include <atomic>
 #include <chrono>
+#include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <ostream>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_join.h"
 #include "gtest/gtest.h"
 #include "storage/rocksdb/rocksdb_storage.h"
 #include "tests/unit/storage/fault_env.h"
@@ -34,10 +40,21 @@ class RocksdbFaultTest : public testing::Test {
 
   void Reopen() {
     storage_.reset();
-    auto storage = OpenRocksdbStorage(
-        {.data_dir = directory_.path() + "/data", .env = faults_.env()}, Logger());
+    auto storage = TryToOpen();
     ASSERT_TRUE(storage.ok()) << storage.status();
     storage_ = *std::move(storage);
+  }
+  absl::StatusOr<std::unique_ptr<Storage>> TryToOpen() {
+    return OpenRocksdbStorage({.data_dir = directory_.path() + "/data",
+                               .memtable_bytes = kMemtableBytes,
+                               .disk_wait_max = std::chrono::hours(1),
+                               .env = faults_.env()},
+                              Logger(
+                                  [this](LogLevel level, absl::string_view message) {
+                                    const std::lock_guard lock(log_mutex_);
+                                    if (level == LogLevel::kError) errors_.emplace_back(message);
+                                  },
+                                  LogLevel::kError));
   }
 
   absl::Status TryToAppend() {
@@ -55,14 +72,15 @@ class RocksdbFaultTest : public testing::Test {
     const Uuid version_id = MustAppend(*storage_, kClient, version_ids_.back()).version_id;
     if (!version_id.IsNil()) version_ids_.push_back(version_id);
   }
-  // The same when the disk was full: the database may need a moment to find that it has room.
-  void AppendOnceThereIsRoom() {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    while (absl::IsResourceExhausted(TryToAppendTo(Uuid::Random()))) {
-      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "there is room, and it refuses";
-      std::this_thread::yield();
+  void AppendUntilTheDiskIsFull() {
+    absl::Status status;
+    while (status.ok()) {
+      const absl::StatusOr<AppendOutcome> outcome = TryAppend(
+          *storage_, AppendRequestFor(kClient, version_ids_.back(), Noise(kMemtableBytes / 4)));
+      status = outcome.status();
+      if (status.ok()) version_ids_.push_back(std::get<Appended>(*outcome).version_id);
     }
-    AppendOne();
+    EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
   }
 
   // Expects that reading gives what was acknowledged, and nothing else.
@@ -74,7 +92,16 @@ class RocksdbFaultTest : public testing::Test {
     EXPECT_EQ(snapshot->bytes, "snapshot");
   }
 
+  std::string Errors() {
+    const std::lock_guard lock(log_mutex_);
+    return absl::StrJoin(errors_, "\n");
+  }
+
+  static constexpr uint64_t kMemtableBytes = 64 * 1024;  // the least that RocksDB takes
+
   const TemporaryDirectory directory_;
+  std::mutex log_mutex_;
+  std::vector<std::string> errors_;
   FaultEnv faults_;
   std::unique_ptr<Storage> storage_;
   std::vector<Uuid> version_ids_;
@@ -115,11 +142,13 @@ TEST_P(FullDiskTest, WritesFailReadsGoOnAndThenEverythingGoesOn) {
       EXPECT_EQ(TryToAppend().code(), absl::StatusCode::kResourceExhausted) << TryToAppend();
       EXPECT_EQ(TryToStoreSnapshot().code(), absl::StatusCode::kResourceExhausted);
       EXPECT_EQ(TryToAppendTo(Uuid::Random()).code(), absl::StatusCode::kResourceExhausted);
+      // A replica that is behind is told so: it can still fetch.
+      EXPECT_EQ(ConflictOf(Append(*storage_, kClient, version_ids_[0])), version_ids_.back());
       ExpectUnchanged();
     }
     faults_.Heal();
     ExpectUnchanged();
-    AppendOnceThereIsRoom();
+    AppendOne();
     AppendOne();
     ExpectUnchanged();
   }
@@ -139,7 +168,68 @@ TEST_P(FullDiskTest, TheSameForTheFirstWriteAfterAStart) {
     ExpectUnchanged();
   }
   faults_.Heal();
-  AppendOnceThereIsRoom();
+  AppendOne();
+  ExpectUnchanged();
+  Reopen();
+  ExpectUnchanged();
+}
+
+// If this fails, a server that is started when the disk is full crashes, or makes things worse.
+// That the start fails is as good as that writes do.
+TEST_P(FullDiskTest, AStartLosesNothing) {
+  storage_.reset();
+  for (int times = 0; times < 3; ++times) {
+    Fill();
+    absl::StatusOr<std::unique_ptr<Storage>> storage = TryToOpen();
+    if (storage.ok()) {
+      storage_ = *std::move(storage);
+      EXPECT_EQ(TryToAppend().code(), absl::StatusCode::kResourceExhausted);
+      ExpectUnchanged();
+    } else {
+      EXPECT_EQ(storage.status().code(), absl::StatusCode::kResourceExhausted) << storage.status();
+    }
+    faults_.Heal();
+    if (storage_ == nullptr) Reopen();
+    ExpectUnchanged();
+    AppendOne();
+    storage_.reset();
+  }
+  Reopen();
+  ExpectUnchanged();
+}
+
+// The first write after a memtable was written out finds the next one empty and the log new. If
+// this fails, a server crashes when the disk is full just then, or goes on in a log that is torn,
+// and a restart loses what came after.
+TEST_P(FullDiskTest, TheFirstWriteToANewLogMayFail) {
+  for (int times = 0; times < 3; ++times) {
+    faults_.FailAppendsToANewLog(IOStatus::NoSpace("the disk is full"), GetParam().torn);
+    AppendUntilTheDiskIsFull();
+    if (GetParam().files == FaultEnv::Files::kAll) Fill();
+    EXPECT_EQ(TryToAppend().code(), absl::StatusCode::kResourceExhausted);
+    ExpectUnchanged();
+    faults_.Heal();
+    AppendOne();
+    AppendOne();
+    ExpectUnchanged();
+    if (times == 1) Reopen();
+    ExpectUnchanged();
+  }
+}
+
+// The same when the disk is full again as soon as it had room: for the log that opening the
+// database again begins.
+TEST_P(FullDiskTest, TheFirstWriteAfterRoomWasMadeMayFail) {
+  for (int times = 0; times < 5; ++times) {
+    Fill();
+    EXPECT_EQ(TryToAppend().code(), absl::StatusCode::kResourceExhausted);
+    faults_.Heal();
+    faults_.FailAppendsToANewLog(IOStatus::NoSpace("the disk is full"), GetParam().torn);
+    EXPECT_FALSE(TryToAppend().ok());
+    faults_.Heal();
+    ExpectUnchanged();
+  }
+  AppendOne();
   ExpectUnchanged();
   Reopen();
   ExpectUnchanged();
@@ -217,13 +307,132 @@ TEST_F(RocksdbFaultTest, AFailedWriteIsNeverASuccess) {
   }
 }
 
+// There seems to be room, and when the database is opened again there is none. If this fails, a
+// server has to be restarted by hand, or takes what it cannot read for empty.
+TEST_F(RocksdbFaultTest, ADatabaseThatCannotBeOpenedAgainIsOpenedLater) {
+  for (const bool a_read_comes_first : {true, false}) {
+    faults_.FailAppends(FaultEnv::Files::kDatabase, IOStatus::NoSpace("the disk is full"));
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_EQ(TryToAppend().code(), absl::StatusCode::kResourceExhausted);
+      EXPECT_EQ(TryToAppendTo(Uuid::Random()).code(), absl::StatusCode::kResourceExhausted);
+    }
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_EQ(TryGetSnapshot(*storage_, kClient).status().code(), absl::StatusCode::kUnavailable);
+      EXPECT_EQ(TryGetChild(*storage_, kClient, kNil).status().code(),
+                absl::StatusCode::kUnavailable);
+      EXPECT_EQ(TryToStoreSnapshot().code(), absl::StatusCode::kResourceExhausted);
+    }
+    faults_.Heal();
+    if (a_read_comes_first) ExpectUnchanged();
+    AppendOne();
+    ExpectUnchanged();
+  }
+  Reopen();
+  ExpectUnchanged();
+}
+
+// RocksDB has no room in a thread of its own, when it writes a memtable out. If this fails, what
+// was acknowledged and still only in the log is lost, or a server has to be restarted by hand.
+TEST_F(RocksdbFaultTest, WhatCannotBeWrittenOutIsKept) {
+  for (int times = 0; times < 2; ++times) {
+    faults_.FailAppends(FaultEnv::Files::kTables, IOStatus::NoSpace("the disk is full"));
+    AppendUntilTheDiskIsFull();
+    faults_.Heal();
+    AppendOne();
+    ExpectUnchanged();
+  }
+  Reopen();
+  ExpectUnchanged();
+}
+
+// If this fails, reads are lost or wait forever while the database is opened again, or it is closed
+// under them.
+TEST_F(RocksdbFaultTest, ReadersReadWhileItIsOpenedAgain) {
+  constexpr int kReaders = 3;
+  Reopen();  // then there is something to read from files
+  std::atomic<bool> stop = false;
+  std::vector<std::atomic<int>> rounds(kReaders);
+  std::vector<std::thread> readers;
+  for (int i = 0; i < kReaders; ++i) {
+    readers.emplace_back([&, i] {
+      while (!stop) {
+        EXPECT_GE(ReadChain(*storage_, kClient, kNil).size(), size_t{3});
+        const std::optional<Snapshot> snapshot = SnapshotOf(*storage_, kClient);
+        EXPECT_TRUE(snapshot.has_value() && snapshot->bytes == "snapshot");
+        ++rounds[i];
+      }
+    });
+  }
+  for (int times = 0; times < 10; ++times) {
+    faults_.FailAppends(FaultEnv::Files::kWriteAheadLog, IOStatus::NoSpace("the disk is full"),
+                        /*torn=*/times % 2 == 0);
+    EXPECT_EQ(TryToAppend().code(), absl::StatusCode::kResourceExhausted);
+    faults_.Heal();
+    AppendOne();
+    for (std::atomic<int>& round : rounds) {
+      const int before = round;
+      while (round == before) std::this_thread::yield();
+    }
+  }
+  stop = true;
+  for (std::thread& reader : readers) reader.join();
+  ExpectUnchanged();
+}
+
+// If this fails, one read that hangs on the disk makes an event loop, and all of its clients, wait
+// for it: opening again waits for that read, and others must not wait with it on their own thread.
+TEST_F(RocksdbFaultTest, NobodyWaitsWithAReaderForItsDisk) {
+  const Uuid large = Uuid::Random();
+  MustAppend(*storage_, large, kNil, Noise(100'000));
+  Reopen();  // then the segment is in a file, and no longer in memory
+  EXPECT_EQ(NoChildOf(GetChild(*storage_, kClient, version_ids_.back())), version_ids_.back());
+  faults_.HoldReads();
+  Waiter<absl::StatusOr<ChildOutcome>> held;
+  storage_->GetChild(large, kNil, held.Callback());
+  faults_.AwaitHeldReads(1);
+  faults_.FailAppends(FaultEnv::Files::kWriteAheadLog, IOStatus::NoSpace("the disk is full"));
+  EXPECT_EQ(TryToAppend().code(), absl::StatusCode::kResourceExhausted);
+  faults_.Heal();
+  Waiter<absl::StatusOr<AppendOutcome>> append;
+  storage_->Append(AppendRequestFor(kClient, version_ids_.back()), append.Callback());
+  std::vector<Waiter<absl::StatusOr<ChildOutcome>>> others(10);
+  for (auto& other : others) storage_->GetChild(Uuid::Random(), kNil, other.Callback());
+  EXPECT_FALSE(append.WasCalled());
+  EXPECT_FALSE(held.WasCalled());
+  faults_.ReleaseReads();
+  EXPECT_TRUE(held.Wait().ok());
+  const absl::StatusOr<AppendOutcome> appended = append.Wait();
+  ASSERT_TRUE(appended.ok()) << appended.status();
+  version_ids_.push_back(std::get<Appended>(*appended).version_id);
+  for (auto& other : others) EXPECT_TRUE(other.Wait().ok());
+  ExpectUnchanged();
+}
+
+// Nothing can bring back what a disk has lost. If this fails, nobody learns of it, or the server
+// goes on from heads that it remembers and that the database has not, which tears every chain.
+TEST_F(RocksdbFaultTest, WhatTheDiskLostIsReported) {
+  faults_.FailAppends(FaultEnv::Files::kWriteAheadLog, IOStatus::NoSpace("the disk is full"));
+  EXPECT_FALSE(TryToAppend().ok());
+  for (const auto& entry :
+       std::filesystem::directory_iterator(directory_.path() + "/data/rocksdb")) {
+    if (entry.path().extension() == ".log") std::filesystem::resize_file(entry.path(), 0);
+  }
+  faults_.Heal();
+  EXPECT_FALSE(absl::StrContains(Errors(), "lost"));
+  EXPECT_TRUE(TryToAppendTo(Uuid::Random()).ok());
+  EXPECT_TRUE(absl::StrContains(Errors(), "acknowledged are lost")) << Errors();
+  EXPECT_TRUE(std::holds_alternative<NoSuchClient>(GetChild(*storage_, kClient, kNil)));
+  EXPECT_EQ(AppendChain(*storage_, kClient, kNil, 3).size(), size_t{3});
+  EXPECT_EQ(ReadChain(*storage_, kClient, kNil).size(), size_t{3});
+}
+
 // If this fails, a version that was refused comes back in place of one that was acknowledged.
 TEST_F(RocksdbFaultTest, WhatIsAcknowledgedAfterAFullDiskIsKept) {
   for (int times = 0; times < 3; ++times) {
     faults_.FailSyncs(FaultEnv::Files::kWriteAheadLog, IOStatus::NoSpace("the disk is full"));
     EXPECT_EQ(TryToAppend().code(), absl::StatusCode::kResourceExhausted);
     faults_.Heal();
-    AppendOnceThereIsRoom();
+    AppendOne();
     ExpectUnchanged();
     Reopen();
     ExpectUnchanged();

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -393,7 +394,7 @@ TEST_F(RocksdbVerifyTest, AMissingBlobFileIsFound) {
 // If this fails, listing clients takes the longer the more history they have.
 TEST_F(RocksdbVerifyTest, ListingPassesOverVersions) {
   Uuid parent = ids_.back();
-  for (int i = 0; i < 3'000; ++i) {
+  for (int i = 0; i < 500; ++i) {
     parent = MustAppend(*storage_, kClient, parent, "small").version_id;
   }
   rocksdb::SetPerfLevel(rocksdb::PerfLevel::kEnableCount);
@@ -412,13 +413,15 @@ TEST_F(RocksdbVerifyTest, StatsTellOfFilesAndDisk) {
   EXPECT_GT(stats->disk_bytes_total, stats->disk_bytes_free);
   EXPECT_GT(stats->disk_bytes_free, 0u);
   std::vector<std::string> names;
+  std::map<std::string, double> values;
   for (const auto& [name, value] : stats->backend) {
     names.push_back(name);
+    values[name] = value;
     EXPECT_GE(value, 0);
-    if (name == "rocksdb_blob_file_bytes") EXPECT_GT(value, 390'000);
-    if (name == "rocksdb_memtable_bytes") EXPECT_GT(value, 0);
-    if (name == "rocksdb_level0_files") EXPECT_GE(value, 1);
   }
+  EXPECT_GT(values["rocksdb_blob_file_bytes"], 390'000);
+  EXPECT_GT(values["rocksdb_memtable_bytes"], 0);
+  EXPECT_GE(values["rocksdb_level0_files"], 1);
   std::sort(names.begin(), names.end());
   EXPECT_EQ(std::adjacent_find(names.begin(), names.end()), names.end()) << "a name comes twice";
   for (const char* const name :

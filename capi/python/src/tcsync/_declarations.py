@@ -177,6 +177,8 @@ class tcsync_request(Structure):
         ("header_count", c_size_t),
         ("body", c_char_p),
         ("body_size", c_size_t),
+        ("peer_address", c_char_p),
+        ("peer_address_size", c_size_t),
     )
 
 class tcsync_response(Structure):

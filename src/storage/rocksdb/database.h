@@ -1,0 +1,145 @@
+// The RocksDB database under the storage: opens it, lends it to whoever reads or writes, and opens
+// it again after a write has failed.
+//
+// Why again: a write to the log that failed (the disk was full) may stand there in part, or whole,
+// and nothing may be written behind it. RocksDB's own way on, DB::Resume() and a thread that calls
+// it unasked, begins a new log only if the memtable has something to write out, and otherwise goes
+// on in the failed one: a later start then loses what was acknowledged, and a build with assertions
+// aborts at the next write. So RocksDB's recovery is off here. After a failed write
+//
+//   1. reads go on, and writes are refused, for as long as a probe finds no room on the disk;
+//   2. with room, the database is closed, which waits for those who have it on loan, and opened
+//   from
+//      the directory, as at a start: what the log holds of acknowledged writes becomes table files,
+//      what was refused is left out, and a new log begins;
+//   3. if it cannot be opened, nobody can read either, until an attempt succeeds. Whoever wants to
+//      read or write next makes it.
+#ifndef TCSYNC_SRC_STORAGE_ROCKSDB_DATABASE_H_
+#define TCSYNC_SRC_STORAGE_ROCKSDB_DATABASE_H_
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "rocksdb/db.h"
+#include "rocksdb/env.h"
+#include "rocksdb/options.h"
+#include "rocksdb/write_batch.h"
+#include "storage/rocksdb/chain_reader.h"
+#include "storage/rocksdb/data_directory.h"
+#include "storage/rocksdb/rocksdb_storage.h"
+#include "tcsync/log.h"
+
+namespace tcsync {
+
+// Thread-safe.
+class Database {
+ private:
+  // One opening of the database, and its readers.
+  struct Opened {
+    explicit Opened(std::unique_ptr<rocksdb::DB> database)
+        : db(std::move(database)),
+          memory_reader(*db, ReadTier::kMemory),
+          disk_reader(*db, ReadTier::kDisk) {}
+
+    const std::unique_ptr<rocksdb::DB> db;
+    const ChainReader memory_reader;
+    const ChainReader disk_reader;
+  };
+
+ public:
+  // The database on loan: it is not closed for as long as this lives. Iterators and snapshots must
+  // be gone before. Who has one must not wait for another, and not call back into storage.
+  class Loan {
+   public:
+    Loan(Loan&& other) noexcept
+        : database_(std::exchange(other.database_, nullptr)), opened_(other.opened_) {}
+    Loan& operator=(Loan&& other) = delete;
+    ~Loan() {
+      if (database_ != nullptr) database_->GiveBack();
+    }
+
+    rocksdb::DB& db() const { return *opened_->db; }
+    const ChainReader& reader(ReadTier tier) const {
+      return tier == ReadTier::kMemory ? opened_->memory_reader : opened_->disk_reader;
+    }
+
+   private:
+    friend class Database;
+    Loan(Database& database, const Opened& opened) : database_(&database), opened_(&opened) {}
+
+    Database* database_;
+    const Opened* opened_;
+  };
+
+  // Opens the database in `directory`, creating it when it does not exist. `before_reopening` is
+  // called each time before it is opened again, when nobody has it on loan.
+  static absl::StatusOr<std::unique_ptr<Database>> Open(const DataDirectory& directory,
+                                                        const RocksdbStorageOptions& options,
+                                                        const Logger& logger,
+                                                        std::function<void()> before_reopening);
+
+  // Nobody may have it on loan.
+  ~Database();
+
+  // kMemory: never waits; an error that NeedsDisk() while the database is not open. kDisk: waits
+  // while it is opened again, or tries that when it had failed; an error says why it failed.
+  absl::StatusOr<Loan> Borrow(ReadTier tier);
+
+  // Before a write: after one that failed, opens the database again. Errors: kResourceExhausted
+  // when there is still no room on the disk, or what made it fail. Nothing may be on loan to the
+  // caller.
+  absl::Status MakeWritable();
+
+  // Writes all of `writes` or nothing, and syncs it if `sync`. After an error the database, for
+  // others who read it, is as it was before.
+  absl::Status Write(const Loan& loan, rocksdb::WriteBatch& writes, bool sync);
+
+ private:
+  class FailureListener;
+  class AcknowledgedOnly;
+
+  Database(const DataDirectory& directory, const RocksdbStorageOptions& options,
+           const Logger& logger, std::function<void()> before_reopening);
+
+  absl::Status OpenDirectory();
+  bool IsLendable() const;
+  void GiveBack();
+  // Opens it again if it is closed or, for a writer, if a write had failed.
+  absl::Status Reopen(bool for_writing);
+  // Whether the disk has the room that opening and going on will need.
+  absl::Status CheckRoom() const;
+  void Close();
+
+  const Logger logger_;
+  const std::string path_;
+  const std::string room_path_;
+  const uint64_t room_bytes_;
+  const std::function<void()> before_reopening_;
+  const std::unique_ptr<rocksdb::Env> env_;
+  const std::unique_ptr<AcknowledgedOnly> acknowledged_only_;
+  rocksdb::Options options_;
+
+  // Since a write has failed, RocksDB's own ones in the background among them.
+  std::atomic<bool> write_failed_{false};
+
+  std::mutex reopening_mutex_;      // held while it is closed and opened again
+  std::unique_ptr<Opened> opened_;  // changed under reopening_mutex_ when nobody has it on loan
+
+  mutable std::mutex mutex_;  // of what follows; held for a moment only
+  std::condition_variable all_given_back_;
+  bool is_lendable_ = false;
+  int loans_ = 0;
+};
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_STORAGE_ROCKSDB_DATABASE_H_

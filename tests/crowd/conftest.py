@@ -1,0 +1,6 @@
+"""What the crowd's tests share with the end-to-end tests: the real server as a process."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))

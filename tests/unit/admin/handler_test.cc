@@ -1,0 +1,271 @@
+// The administration API over storage in memory, which fails where a test says so.
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "admin/admin_handler.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "tests/unit/admin/failing_storage.h"
+#include "tests/unit/sync/manual_clock.h"
+
+namespace tcsync::admin {
+namespace {
+
+using Json = nlohmann::json;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr const char* kClientText = "c11e4700-0000-4000-8000-000000000001";
+const Uuid kClient = *Uuid::Parse(kClientText);
+
+struct Answer {
+  int status = 0;
+  std::string body;
+
+  Json json() const { return Json::parse(body, nullptr, false); }
+  std::string error() const { return json().value("error", ""); }
+};
+
+class HandlerTest : public testing::Test {
+ protected:
+  HandlerTest() { Make(&storage_); }
+
+  void Make(Storage* storage) {
+    Dependencies dependencies;
+    dependencies.storage = storage;
+    dependencies.refresh_access = [this] {
+      ++refreshes_;
+      return refresh_status_;
+    };
+    dependencies.reload = [this] { return reload_status_; };
+    dependencies.client_name = [](const Uuid&) { return std::string("client-of-the-test"); };
+    dependencies.body_bytes_max = 100'000;
+    dependencies.clock = &clock_;
+    handler_ = std::make_unique<AdminHandler>(std::move(dependencies));
+  }
+
+  Answer Ask(absl::string_view method, const std::string& path, absl::string_view body = {}) {
+    std::mutex mutex;
+    std::condition_variable answered;
+    std::optional<Answer> answer;
+    const std::string target = absl::StrCat("/v1/admin/", path);
+    handler_->Handle(http::RequestHead{method, target, {}}, body, [&](http::Response response) {
+      const std::lock_guard<std::mutex> lock(mutex);
+      answer = Answer{response.status, std::move(response.body)};
+      answered.notify_one();
+    });
+    std::unique_lock<std::mutex> lock(mutex);
+    answered.wait(lock, [&] { return answer.has_value(); });
+    return *std::move(answer);
+  }
+
+  // The job, when it has ended.
+  Json WaitForJob(uint64_t number) {
+    for (;;) {
+      const Json job = Ask("GET", absl::StrCat("jobs/", number)).json();
+      const std::string state = job.value("state", "");
+      if (state != "waiting" && state != "running") return job;
+      std::this_thread::yield();
+    }
+  }
+
+  // Appends a version; returns its ID.
+  Uuid Append(const Uuid& parent) {
+    Uuid version_id;
+    storage_.Append({.client_id = kClient,
+                     .expected_parent = parent,
+                     .segment = "segment",
+                     .create_client = true,
+                     .now_unix_seconds = 1'600'000'000},
+                    [&](absl::StatusOr<AppendOutcome> outcome) {
+                      version_id = std::get<Appended>(outcome.value()).version_id;
+                    });
+    return version_id;
+  }
+
+  ManualClock clock_;
+  FailingStorage storage_;
+  std::atomic<int> refreshes_{0};
+  absl::Status refresh_status_;
+  absl::Status reload_status_;
+  std::unique_ptr<AdminHandler> handler_;
+};
+
+TEST_F(HandlerTest, ABackendWithoutAdministrationSaysSo) {
+  // If this fails, a program cannot tell a backend that lacks this from one that is broken.
+  storage_.has_administration = false;
+  const std::vector<std::pair<std::string, std::string>> requests = {
+      {"GET", "clients"},
+      {"GET", "stats"},
+      {"POST", "verify"},
+      {"POST", "import"},
+      {"GET", "invites"},
+      {"POST", "prune"},
+      {"POST", absl::StrCat("clients/", kClientText, "/ban")}};
+  for (const auto& [method, path] : requests) EXPECT_EQ(Ask(method, path).status, 501) << path;
+}
+
+TEST_F(HandlerTest, WithoutOpenDataOnlyBackupsAreThere) {
+  // If this fails, a question without an engine crashes or touches a directory.
+  Make(nullptr);
+  EXPECT_EQ(Ask("GET", "clients").status, 409);
+  EXPECT_EQ(Ask("POST", "import", R"({"type":"client"})").status, 409);
+  EXPECT_EQ(Ask("GET", "backups?directory=/somewhere").status, 501);
+}
+
+TEST_F(HandlerTest, AChangeTakesEffectOrSaysThatItDoesNot) {
+  // If this fails, an operator believes in a ban that does not count yet.
+  const std::string ban = absl::StrCat("clients/", kClientText, "/ban");
+  EXPECT_EQ(Ask("POST", ban, R"({"reason":"why"})").status, 200);
+  EXPECT_EQ(refreshes_, 1);
+  refresh_status_ = absl::InternalError("the disk is gone");
+  const Answer answer = Ask("POST", ban);
+  EXPECT_EQ(answer.status, 500);
+  EXPECT_THAT(answer.error(), HasSubstr("is stored"));
+  EXPECT_THAT(answer.error(), HasSubstr("the disk is gone"));
+}
+
+TEST_F(HandlerTest, ATokenIsShownOnce) {
+  // If this fails, who asks for a client later sees its token.
+  Append(Uuid());
+  const Answer answer = Ask("POST", absl::StrCat("clients/", kClientText, "/reset-token"));
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  const std::string token = answer.json().at("token");
+  EXPECT_EQ(answer.json().at("path"), absl::StrCat("/i/", token));
+  ASSERT_EQ(storage_.ReadAccessRecords().value().tokens.size(), 1u);
+  const Answer shown = Ask("GET", absl::StrCat("clients/", kClientText));
+  EXPECT_EQ(shown.json().at("token_since"), 1'700'000'000);
+  EXPECT_THAT(shown.body, Not(HasSubstr(token)));
+}
+
+TEST_F(HandlerTest, VerifyTellsOfDamageAndGoesOn) {
+  // If this fails, one damaged client hides the others, or damage looks like health.
+  Append(Uuid());
+  EXPECT_EQ(Ask("POST", "verify").json().at("problems").size(), 0u);
+  storage_.verify_status = absl::DataLossError("the record of version 1 fails its checksum");
+  const Answer answer = Ask("POST", "verify");
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  EXPECT_EQ(answer.json().at("clients"), 1);
+  EXPECT_EQ(answer.json().at("problems")[0].at("client_id"), kClientText);
+  EXPECT_THAT(answer.body, HasSubstr("fails its checksum"));
+  const Json job = WaitForJob(Ask("POST", "verify/files").json().at("job"));
+  EXPECT_EQ(job.at("state"), "failed");
+  EXPECT_THAT(job.at("error").get<std::string>(), HasSubstr("fails its checksum"));
+  storage_.verify_status = absl::UnavailableError("closing down");
+  EXPECT_EQ(Ask("POST", "verify").status, 503);
+}
+
+TEST_F(HandlerTest, AJobIsCancelledWhileOthersAreAnswered) {
+  // If this fails, a long backup cannot be stopped, or holds up all of administration.
+  std::atomic<bool> has_reported{false};
+  storage_.backup = [&](const BackupRequest& request, Progress progress) {
+    EXPECT_EQ(request.directory, "/backups");
+    EXPECT_EQ(request.keep, 3u);
+    while (progress(5, 10)) has_reported = true;
+    return absl::StatusOr<BackupInfo>(absl::CancelledError("given up"));
+  };
+  const Answer started = Ask("POST", "backups", R"({"directory":"/backups","keep":3})");
+  ASSERT_EQ(started.status, 202) << started.body;
+  const uint64_t number = started.json().at("job");
+  while (!has_reported) ASSERT_EQ(Ask("GET", "stats").status, 200);
+  const Answer running = Ask("GET", absl::StrCat("jobs/", number));
+  EXPECT_EQ(running.json().at("state"), "running");
+  EXPECT_EQ(running.json().at("done"), 5);
+  EXPECT_EQ(running.json().at("total"), 10);
+  EXPECT_EQ(Ask("POST", absl::StrCat("jobs/", number, "/cancel")).status, 200);
+  EXPECT_EQ(WaitForJob(number).at("state"), "cancelled");
+}
+
+TEST_F(HandlerTest, TheEndCancelsWhatIsUnderWay) {
+  // If this fails, a server that is told to stop during a backup waits for its end.
+  storage_.backup = [&](const BackupRequest&, Progress progress) {
+    while (progress(0, 1)) std::this_thread::yield();
+    return absl::StatusOr<BackupInfo>(absl::CancelledError("given up"));
+  };
+  for (int i = 0; i < 3; ++i) Ask("POST", "backups", R"({"directory":"/backups"})");
+  handler_.reset();
+}
+
+TEST_F(HandlerTest, TooManyJobsAreRefused) {
+  // If this fails, a script that asks for a backup each second fills the memory.
+  std::atomic<bool> may_end{false};
+  storage_.backup = [&](const BackupRequest&, Progress progress) {
+    while (!may_end && progress(0, 1)) std::this_thread::yield();
+    return absl::StatusOr<BackupInfo>(BackupInfo{.backup_id = 1});
+  };
+  uint64_t accepted = 0;
+  Answer answer;
+  for (; accepted < 1000; ++accepted) {
+    answer = Ask("POST", "backups", R"({"directory":"/backups"})");
+    if (answer.status != 202) break;
+  }
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_LT(accepted, 1000u);
+  may_end = true;
+  EXPECT_EQ(WaitForJob(accepted).at("state"), "done");
+  // Those that have ended make room.
+  EXPECT_EQ(Ask("POST", "backups", R"({"directory":"/backups"})").status, 202);
+}
+
+TEST_F(HandlerTest, WhatAnImportHasStoredIsToldWhenItFails) {
+  // If this fails, nobody knows what of a page is here after an error.
+  storage_.import_status = absl::ResourceExhaustedError("the disk is full");
+  const std::string lines = absl::StrCat(
+      R"({"type":"client","client_id":")", kClientText, "\"}\n",
+      R"({"type":"version","version_id":"c11e4700-0000-4000-8000-00000000000a",)",
+      R"("parent_version_id":"00000000-0000-0000-0000-000000000000","segment":"AAAA"})");
+  const Answer answer = Ask("POST", "import", lines);
+  EXPECT_EQ(answer.status, 507);
+  EXPECT_THAT(answer.error(), HasSubstr("the disk is full"));
+  EXPECT_THAT(answer.error(), HasSubstr(kClientText));
+  EXPECT_TRUE(answer.json().at("clients").empty());
+}
+
+TEST_F(HandlerTest, AnExportThatCannotGoOnSaysSo) {
+  // If this fails, versions that were removed meanwhile leave a gap that nobody notices.
+  Uuid parent;
+  for (int i = 0; i < 3; ++i) parent = Append(parent);
+  const std::string path = absl::StrCat("clients/", kClientText, "/export");
+  EXPECT_EQ(Ask("GET", path).status, 200);
+  EXPECT_EQ(Ask("GET", path + "?after=3").status, 200);
+  EXPECT_EQ(Ask("GET", path + "?after=4").status, 409);
+}
+
+TEST_F(HandlerTest, ABodyIsBounded) {
+  // If this fails, one request can take all the memory.
+  const Answer answer = Ask("POST", "import", std::string(100'001, ' '));
+  EXPECT_EQ(answer.status, 413);
+  EXPECT_THAT(answer.error(), HasSubstr("100000"));
+}
+
+TEST_F(HandlerTest, ReloadReportsWhatFailed) {
+  // If this fails, a broken certificate is taken for a reloaded one.
+  EXPECT_EQ(Ask("POST", "reload").status, 200);
+  reload_status_ = absl::InvalidArgumentError("no certificate in there");
+  EXPECT_EQ(Ask("POST", "reload").status, 400);
+}
+
+TEST_F(HandlerTest, ParametersAreInTheQueryOrInTheBody) {
+  // If this fails, the two ways in docs/administration.md differ.
+  EXPECT_EQ(Ask("POST", "prune?dry_run=true").json().at("dry_run"), true);
+  EXPECT_EQ(Ask("POST", "prune", R"({"dry_run":true})").json().at("dry_run"), true);
+  EXPECT_THAT(Ask("POST", "prune?dry_run=true", R"({"dry_run":true})").error(), HasSubstr("twice"));
+  EXPECT_THAT(Ask("POST", "prune?dry_run=maybe").error(), HasSubstr("\"maybe\""));
+  EXPECT_THAT(Ask("POST", "prune?dry%5Frun=%7Z").error(), HasSubstr("percent"));
+  EXPECT_EQ(Ask("POST", "prune?dry%5Frun=tru%65").status, 200);
+  EXPECT_THAT(Ask("POST", "prune", R"({"retention_days":36501})").error(), HasSubstr("36501"));
+  EXPECT_THAT(Ask("POST", "prune", R"([])").error(), HasSubstr("JSON object"));
+}
+
+}  // namespace
+}  // namespace tcsync::admin

@@ -1,0 +1,92 @@
+// What was noted of replicas, while it is in memory.
+#include "storage/rocksdb/seen_notes.h"
+
+#include <cstdint>
+#include <vector>
+
+#include "base/limits.h"
+#include "gtest/gtest.h"
+
+namespace tcsync {
+namespace {
+
+const Uuid kClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000001");
+
+// If this fails, every "anything new?" that is answered with no looks up the chain's head again, or
+// is written again.
+TEST(SeenNotesTest, WhatIsNotedIsTakenOnce) {
+  SeenNotes notes;
+  const Uuid version_id = Uuid::RandomWithNumber(7);
+  EXPECT_FALSE(notes.IsNoted(kClient, version_id, 100));
+  notes.Note(kClient, version_id, 7, 100);
+  EXPECT_TRUE(notes.IsNoted(kClient, version_id, 100));
+  EXPECT_FALSE(notes.IsNoted(kClient, version_id, 101));
+  EXPECT_FALSE(notes.IsNoted(kClient, Uuid::RandomWithNumber(7), 100));
+  EXPECT_FALSE(notes.IsNoted(Uuid::Random(), version_id, 100));
+  EXPECT_EQ(notes.Changed().positions.size(), 1u);
+  const SeenNotes::Changes taken = notes.Take();
+  ASSERT_EQ(taken.positions.size(), 1u);
+  EXPECT_EQ(taken.positions[0].client_id, kClient);
+  EXPECT_EQ(taken.positions[0].day, 100u);
+  EXPECT_EQ(taken.positions[0].oldest_number, 7u);
+  EXPECT_TRUE(notes.Take().empty());
+  EXPECT_TRUE(notes.IsNoted(kClient, version_id, 100)) << "it was forgotten by being written";
+  notes.Note(kClient, Uuid::RandomWithNumber(8), 8, 100);
+  EXPECT_TRUE(notes.Changed().empty()) << "a newer version of the same day says nothing new";
+  notes.Note(kClient, Uuid::RandomWithNumber(5), 5, 100);
+  EXPECT_EQ(notes.Take().positions.at(0).oldest_number, 5u);
+}
+
+// If this fails, what could not be written is lost although the server goes on.
+TEST(SeenNotesTest, WhatCouldNotBeWrittenComesBack) {
+  SeenNotes notes;
+  notes.Note(kClient, Uuid::RandomWithNumber(7), 7, 100);
+  const Uuid ahead = Uuid::Random();
+  notes.NoteAhead(kClient, ahead, 50);
+  const SeenNotes::Changes taken = notes.Take();
+  notes.Note(kClient, Uuid::RandomWithNumber(9), 9, 100);
+  notes.Note(kClient, Uuid::RandomWithNumber(10), 10, 101);
+  notes.NoteAhead(kClient, Uuid::Random(), 60);
+  notes.Restore(taken);
+  const SeenNotes::Changes again = notes.Take();
+  ASSERT_EQ(again.positions.size(), 2u);
+  for (const SeenNotes::Position& position : again.positions) {
+    EXPECT_EQ(position.oldest_number, position.day == 100 ? 7u : 10u);
+  }
+  ASSERT_EQ(again.ahead.size(), 1u);
+  ASSERT_EQ(again.ahead[0].replicas.size(), 2u);
+  EXPECT_EQ(again.ahead[0].replicas[1].version_id, ahead);
+}
+
+// If this fails, many clients, or whoever makes up client IDs, fill the server's memory.
+TEST(SeenNotesTest, MemoryIsBounded) {
+  SeenNotes notes;
+  for (size_t i = 0; i < kSeenNotesMax * 2; ++i) {
+    notes.Note(Uuid::Random(), Uuid::RandomWithNumber(1), 1, 100);
+    notes.NoteAhead(Uuid::Random(), Uuid::Random(), 1);
+    notes.NoteUnresolved({Uuid::Random(), Uuid::Random(), 100});
+  }
+  EXPECT_LE(notes.TakeUnresolved().size(), kUnresolvedNotesMax);
+  const SeenNotes::Changes taken = notes.Take();
+  EXPECT_LE(taken.positions.size(), kSeenNotesMax);
+  EXPECT_GE(taken.positions.size(), kSeenNotesMax / 2);
+  EXPECT_LE(taken.ahead.size(), kAheadNotesMax);
+  // What was written makes room for others.
+  const Uuid version_id = Uuid::RandomWithNumber(1);
+  notes.Note(kClient, version_id, 1, 100);
+  EXPECT_TRUE(notes.IsNoted(kClient, version_id, 100));
+}
+
+// If this fails, days that are over stay in memory for ever.
+TEST(SeenNotesTest, EarlierDaysGoOnceTheyAreWritten) {
+  SeenNotes notes;
+  const Uuid version_id = Uuid::RandomWithNumber(7);
+  notes.Note(kClient, version_id, 7, 100);
+  notes.Note(kClient, version_id, 7, 101);
+  EXPECT_EQ(notes.Take().positions.size(), 2u);
+  EXPECT_FALSE(notes.IsNoted(kClient, version_id, 100));
+  EXPECT_TRUE(notes.IsNoted(kClient, version_id, 101));
+}
+
+}  // namespace
+}  // namespace tcsync

@@ -1,0 +1,222 @@
+// The storage suite, imports: histories that come from another server with their version IDs.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/limits.h"
+#include "gtest/gtest.h"
+#include "tests/unit/storage/storage_changes.h"
+#include "tests/unit/storage/storage_suite.h"
+
+namespace tcsync {
+namespace {
+
+std::vector<StoredVersion> Part(const std::vector<StoredVersion>& versions, size_t begin,
+                                size_t end) {
+  return {versions.begin() + static_cast<ptrdiff_t>(begin),
+          versions.begin() + static_cast<ptrdiff_t>(end)};
+}
+
+ImportRequest RequestOf(const Uuid& client, std::vector<StoredVersion> versions) {
+  ImportRequest request;
+  request.client_id = client;
+  request.versions = std::move(versions);
+  return request;
+}
+
+// If this fails, replicas notice that their server has moved: their versions are not found, or come
+// back changed.
+TEST_P(StorageSuite, AnImportKeepsVersionIds) {
+  for (const Uuid& parent : {kNil, Uuid::Random(), Uuid::RandomWithNumber(5)}) {
+    const Uuid client = Uuid::Random();
+    std::vector<StoredVersion> versions = ForeignChain(parent, 20);
+    versions[7].version.segment = Noise(kInlineBytesMax);
+    versions[8].version.segment = Noise(100'000);
+    const Imported imported = MustImport(storage(), client, versions);
+    EXPECT_EQ(imported.versions_added, 20u);
+    EXPECT_EQ(imported.versions_present, 0u);
+    EXPECT_FALSE(imported.snapshot_stored);
+    const std::vector<Version> chain = ReadChain(storage(), client, parent);
+    ASSERT_EQ(VersionIdsOf(chain), VersionIdsOf(versions));
+    for (size_t i = 0; i < chain.size(); ++i) {
+      EXPECT_TRUE(chain[i].segment == versions[i].version.segment) << i;
+    }
+    const ClientSummary summary = Find(storage(), client);
+    EXPECT_EQ(summary.created_unix_seconds, 1'400'000'000);
+    EXPECT_EQ(summary.latest_appended_unix_seconds, 1'500'000'019);
+    uint64_t bytes = 0;
+    for (const StoredVersion& stored : versions) bytes += stored.version.segment.size();
+    EXPECT_EQ(summary.history_bytes, bytes);
+    // And the replicas go on.
+    const Uuid latest = versions.back().version.version_id;
+    const std::vector<Uuid> more = AppendChain(storage(), client, latest, 3);
+    EXPECT_EQ(VersionIdsOf(ReadChain(storage(), client, latest)), more);
+    EXPECT_EQ(StoreSnapshot(storage(), client, latest), StoreSnapshotOutcome::kStored);
+  }
+}
+
+// If this fails, an ID that another server made is taken for the place that its first bits name:
+// replicas get somebody else's child, or are told that they are up to date.
+TEST_P(StorageSuite, ImportedIdsThatHintAtNumbersLeadToTheirOwnPlaces) {
+  const Uuid client = Uuid::Random();
+  // In turn: the hint of its own number, of the one before, of the one after, and of the first.
+  std::vector<StoredVersion> versions = ForeignChain(kNil, 40);
+  for (size_t i = 0; i < versions.size(); ++i) {
+    const uint64_t number = i + 1;
+    const uint64_t hints[] = {number, number - 1, number + 1, 1};
+    versions[i].version.version_id = Uuid::RandomWithNumber(hints[i % 4]);
+    if (i > 0) versions[i].version.parent_version_id = versions[i - 1].version.version_id;
+  }
+  MustImport(storage(), client, Part(versions, 0, 17));
+  MustImport(storage(), client, Part(versions, 17, 40));
+  EXPECT_EQ(VersionIdsOf(ReadChain(storage(), client, kNil)), VersionIdsOf(versions));
+  const Uuid latest = versions.back().version.version_id;
+  for (uint64_t number = 0; number < 42; ++number) {
+    EXPECT_EQ(NoChildOf(GetChild(storage(), client, Uuid::RandomWithNumber(number))), latest);
+  }
+  // The same for snapshots: of the latest five, each from the oldest on.
+  for (size_t back = 7; back > 0; --back) {
+    EXPECT_EQ(StoreSnapshot(storage(), client, versions[40 - back].version.version_id),
+              back <= 5 ? StoreSnapshotOutcome::kStored : StoreSnapshotOutcome::kNotWanted)
+        << back;
+  }
+  EXPECT_EQ(MustAppend(storage(), client, latest).snapshot->versions_since, 1u);
+  // And they are removed with all that leads to them.
+  EXPECT_GT(RemoveBelow(storage(), client, 40), 0u);
+  for (size_t i = 0; i + 2 < versions.size(); ++i) {
+    EXPECT_FALSE(ChildOf(storage(), client, versions[i].version.version_id).has_value()) << i;
+  }
+  EXPECT_EQ(ChildOf(storage(), client, versions[38].version.version_id)->version_id, latest);
+}
+
+// If this fails, an import that was cut short cannot be repeated, or doubles what is there.
+TEST_P(StorageSuite, WhatIsHereAlreadyIsPassedOver) {
+  const Uuid client = Uuid::Random();
+  const std::vector<StoredVersion> versions = ForeignChain(Uuid::Random(), 30);
+  EXPECT_EQ(MustImport(storage(), client, Part(versions, 0, 10)).versions_added, 10u);
+  // The same part, one that overlaps, one from the middle, and the rest.
+  Imported imported = MustImport(storage(), client, Part(versions, 0, 10));
+  EXPECT_EQ(imported.versions_added, 0u);
+  EXPECT_EQ(imported.versions_present, 10u);
+  imported = MustImport(storage(), client, Part(versions, 5, 15));
+  EXPECT_EQ(imported.versions_added, 5u);
+  EXPECT_EQ(imported.versions_present, 5u);
+  imported = MustImport(storage(), client, Part(versions, 3, 7));
+  EXPECT_EQ(imported.versions_present, 4u);
+  imported = MustImport(storage(), client, versions);
+  EXPECT_EQ(imported.versions_added, 15u);
+  EXPECT_EQ(imported.versions_present, 15u);
+  EXPECT_EQ(VersionIdsOf(ReadChain(storage(), client, versions[0].version.parent_version_id)),
+            VersionIdsOf(versions));
+  EXPECT_EQ(MustImport(storage(), client, {}).versions_added, 0u);
+}
+
+// If this fails, two histories are mixed, or a part that does not fit is stored in part.
+TEST_P(StorageSuite, APartThatDoesNotContinueTheChainChangesNothing) {
+  const Uuid client = Uuid::Random();
+  std::vector<StoredVersion> versions = ForeignChain(kNil, 10);
+  MustImport(storage(), client, Part(versions, 0, 5));
+  const Uuid latest = versions[4].version.version_id;
+  const auto expect_refusal = [&](std::vector<StoredVersion> part, size_t misfit) {
+    const Version expected = part[misfit].version;
+    const ImportOutcome outcome =
+        TryImport(storage(), {.client_id = client,
+                              .versions = part,
+                              .snapshot = {{.snapshot = {latest, "of the latest"}}}});
+    const auto* refusal = std::get_if<DoesNotContinue>(&outcome);
+    ASSERT_NE(refusal, nullptr);
+    EXPECT_EQ(refusal->latest_version_id, latest);
+    EXPECT_EQ(refusal->first_version_id, expected.version_id);
+    EXPECT_EQ(refusal->parent_version_id, expected.parent_version_id);
+    EXPECT_EQ(VersionIdsOf(ReadChain(storage(), client, kNil)), VersionIdsOf(Part(versions, 0, 5)));
+    EXPECT_FALSE(SnapshotOf(storage(), client).has_value());
+  };
+  expect_refusal(Part(versions, 6, 10), 0);                            // a gap
+  expect_refusal(ForeignChain(kNil, 3), 0);                            // another history
+  expect_refusal(ForeignChain(versions[2].version.version_id, 3), 0);  // a fork
+  std::vector<StoredVersion> broken = Part(versions, 3, 10);
+  broken.erase(broken.begin() + 4);  // a gap behind some that fit
+  expect_refusal(broken, 4);
+  std::vector<StoredVersion> other_parent = Part(versions, 3, 10);
+  other_parent[1].version.parent_version_id = Uuid::Random();  // the same ID, another parent
+  expect_refusal(other_parent, 1);
+  MustImport(storage(), client, Part(versions, 5, 10));
+  EXPECT_EQ(VersionIdsOf(ReadChain(storage(), client, kNil)), VersionIdsOf(versions));
+}
+
+// If this fails, a damaged export makes a chain that goes round in a circle, which every replica
+// follows for ever.
+TEST_P(StorageSuite, AHistoryThatGoesRoundInACircleIsRefused) {
+  std::vector<StoredVersion> versions = ForeignChain(Uuid::Random(), 6);
+  const Uuid first_parent = versions[0].version.parent_version_id;
+  for (const Uuid& repeated :
+       {first_parent, versions[3].version.version_id, versions[4].version.version_id, kNil}) {
+    std::vector<StoredVersion> circle = versions;
+    circle[5].version.version_id = repeated;
+    const Uuid client = Uuid::Random();
+    const auto at_once = AdministrationOf(storage()).Import(RequestOf(client, circle));
+    EXPECT_EQ(at_once.status().code(), absl::StatusCode::kInvalidArgument) << repeated.ToString();
+    EXPECT_TRUE(std::holds_alternative<NoSuchClient>(GetChild(storage(), client, kNil)));
+    // In parts, of which the first is good.
+    MustImport(storage(), client, Part(circle, 0, 5));
+    const auto in_parts = AdministrationOf(storage()).Import(RequestOf(client, Part(circle, 5, 6)));
+    EXPECT_FALSE(in_parts.ok() && std::holds_alternative<Imported>(*in_parts))
+        << repeated.ToString();
+    EXPECT_EQ(VersionIdsOf(ReadChain(storage(), client, first_parent)),
+              VersionIdsOf(Part(versions, 0, 5)));
+  }
+}
+
+// If this fails, a moved client's new computers start from nothing, or a newer snapshot gives way
+// to an older one.
+TEST_P(StorageSuite, AnImportedSnapshotIsKeptWhenItIsNewer) {
+  const Uuid client = Uuid::Random();
+  const std::vector<StoredVersion> versions = ForeignChain(kNil, 20);
+  const auto of = [&](size_t index, std::string bytes) {
+    return ImportRequest::ImportedSnapshot{
+        .snapshot = {versions[index].version.version_id, std::move(bytes)},
+        .stored_unix_seconds = 1'234'567'890};
+  };
+  // Older than the latest five, and of this part.
+  EXPECT_TRUE(MustImport(storage(), client, versions, of(2, Noise(50'000))).snapshot_stored);
+  EXPECT_EQ(SnapshotOf(storage(), client)->version_id, versions[2].version.version_id);
+  EXPECT_TRUE(SnapshotOf(storage(), client)->bytes == Noise(50'000));
+  // Of a version that came before, without versions.
+  EXPECT_TRUE(MustImport(storage(), client, {}, of(9, "newer")).snapshot_stored);
+  EXPECT_EQ(SnapshotOf(storage(), client)->bytes, "newer");
+  EXPECT_FALSE(MustImport(storage(), client, {}, of(9, "as new")).snapshot_stored);
+  EXPECT_FALSE(MustImport(storage(), client, {}, of(3, "older")).snapshot_stored);
+  EXPECT_FALSE(MustImport(storage(), client, {}, {{.snapshot = {Uuid::Random(), "of none"}}})
+                   .snapshot_stored);
+  EXPECT_EQ(SnapshotOf(storage(), client)->bytes, "newer");
+  const Appended appended = MustAppend(storage(), client, versions.back().version.version_id);
+  EXPECT_EQ(appended.snapshot->versions_since, 11u);
+  EXPECT_EQ(appended.snapshot->stored_unix_seconds, 1'234'567'890);
+  EXPECT_EQ(Find(storage(), client).snapshot_bytes, 5u);
+}
+
+// If this fails, an import without versions makes a client that has none, which nothing can read.
+TEST_P(StorageSuite, AnImportWithoutVersionsCreatesNoClient) {
+  const Uuid client = Uuid::Random();
+  const Imported imported =
+      MustImport(storage(), client, {}, {{.snapshot = {Uuid::Random(), "snapshot"}}});
+  EXPECT_FALSE(imported.snapshot_stored);
+  EXPECT_TRUE(std::holds_alternative<NoSuchClient>(GetChild(storage(), client, kNil)));
+}
+
+// If this fails, a client that has appended here already cannot get the rest of its history's end.
+TEST_P(StorageSuite, AnImportContinuesAChainThatBeganHere) {
+  const Uuid client = Uuid::Random();
+  const std::vector<Uuid> here = AppendChain(storage(), client, kNil, 3);
+  const std::vector<StoredVersion> versions = ForeignChain(here.back(), 4);
+  EXPECT_EQ(MustImport(storage(), client, versions).versions_added, 4u);
+  std::vector<Uuid> all = here;
+  for (const Uuid& version_id : VersionIdsOf(versions)) all.push_back(version_id);
+  EXPECT_EQ(VersionIdsOf(ReadChain(storage(), client, kNil)), all);
+}
+
+}  // namespace
+}  // namespace tcsync

@@ -1,0 +1,105 @@
+// The storage suite, notes of replicas: where they ended their syncs, and which are ahead.
+#include <cstdint>
+#include <vector>
+
+#include "base/limits.h"
+#include "gtest/gtest.h"
+#include "tests/unit/storage/storage_changes.h"
+#include "tests/unit/storage/storage_suite.h"
+
+namespace tcsync {
+namespace {
+
+constexpr int64_t kDay = 86'400;
+constexpr int64_t kNoon = 19'000 * kDay + kDay / 2;
+
+std::vector<ReplicaPosition> Positions(Storage& storage, const Uuid& client) {
+  const auto positions = AdministrationOf(storage).ReadPositions(client, 0);
+  EXPECT_TRUE(positions.ok()) << positions.status();
+  return positions.value_or(std::vector<ReplicaPosition>());
+}
+
+// If this fails, history is removed that a replica still needs: a later replica of the day hides an
+// earlier one that is further behind.
+TEST_P(StorageSuite, TheOldestPositionOfADayIsKept) {
+  const Uuid client = Uuid::Random();
+  // From another server, so that the IDs do not tell the numbers.
+  const std::vector<StoredVersion> imported = ForeignChain(kNil, 6);
+  MustImport(storage(), client, imported);
+  std::vector<Uuid> version_ids = VersionIdsOf(imported);
+  version_ids.push_back(MustAppend(storage(), client, version_ids.back()).version_id);
+  const auto note = [&](size_t number, int64_t now) {
+    storage().NoteReplicaSeen(client, version_ids[number - 1], now);
+  };
+  for (int i = 0; i < 3; ++i) note(7, kNoon);
+  ASSERT_EQ(Positions(storage(), client).size(), 1u);
+  EXPECT_EQ(Positions(storage(), client)[0].oldest_number, 7u);
+  note(3, kNoon + 1);
+  note(5, kNoon + 2);
+  note(7, kNoon + 3);
+  note(2, kNoon + kDay);
+  note(6, kNoon - kDay);
+  const std::vector<ReplicaPosition> positions = Positions(storage(), client);
+  ASSERT_EQ(positions.size(), 3u);
+  EXPECT_EQ(positions[0].day_unix_seconds, 18'999 * kDay);
+  EXPECT_EQ(positions[0].oldest_number, 6u);
+  EXPECT_EQ(positions[1].day_unix_seconds, 19'000 * kDay);
+  EXPECT_EQ(positions[1].oldest_number, 3u);
+  EXPECT_EQ(positions[2].oldest_number, 2u);
+  EXPECT_EQ(Find(storage(), client).last_seen_unix_seconds, 19'001 * kDay);
+}
+
+// If this fails, anyone can keep a client's history from being removed, or a client that nobody
+// uses from being found, by asking with an ID that is none.
+TEST_P(StorageSuite, WhatIsNoVersionIsNoPosition) {
+  const Uuid client = Uuid::Random();
+  const std::vector<Uuid> version_ids = AppendChain(storage(), client, kNil, 4);
+  const Uuid other_client = Uuid::Random();
+  const Uuid of_other = MustAppend(storage(), other_client, kNil).version_id;
+  for (const Uuid& version_id : {kNil, of_other, Uuid::Random(), Uuid::RandomWithNumber(2),
+                                 Uuid::RandomWithNumber(4), Uuid::RandomWithNumber(5)}) {
+    storage().NoteReplicaSeen(client, version_id, kNoon);
+    storage().NoteReplicaSeen(Uuid::Random(), version_id, kNoon);
+  }
+  EXPECT_TRUE(Positions(storage(), client).empty());
+  EXPECT_EQ(Find(storage(), client).last_seen_unix_seconds, 0);
+}
+
+// If this fails, the operator does not learn of the replicas that know more than the server, or
+// whoever asks with random IDs fills the memory and the disk.
+TEST_P(StorageSuite, AFewReplicasAheadAreKept) {
+  const Uuid client = Uuid::Random();
+  MustAppend(storage(), client, kNil);
+  std::vector<Uuid> ahead;
+  for (size_t i = 0; i < kReplicasAheadMax + 5; ++i) {
+    ahead.push_back(Uuid::Random());
+    storage().NoteReplicaAhead(client, ahead.back(), kNoon + static_cast<int64_t>(i));
+  }
+  storage().NoteReplicaAhead(client, ahead[6], kNoon + 100);  // it came again
+  storage().NoteReplicaAhead(client, kNil, kNoon + 200);      // which is ahead of nobody
+  storage().NoteReplicaAhead(Uuid::Random(), ahead[0], kNoon);
+  const std::vector<ReplicaAhead> kept = Find(storage(), client).replicas_ahead;
+  ASSERT_EQ(kept.size(), kReplicasAheadMax);
+  EXPECT_EQ(kept[0].version_id, ahead[6]);
+  EXPECT_EQ(kept[0].last_seen_unix_seconds, kNoon + 100);
+  EXPECT_EQ(kept[1].version_id, ahead.back());
+  EXPECT_EQ(kept[2].version_id, ahead[ahead.size() - 2]);
+}
+
+// If this fails, what was noted of a client that was deleted turns up in the one that comes after
+// it, and keeps its history from being removed.
+TEST_P(StorageSuite, NotesOfADeletedClientAreForgotten) {
+  const Uuid client = Uuid::Random();
+  const Uuid first = MustAppend(storage(), client, kNil).version_id;
+  storage().NoteReplicaSeen(client, first, kNoon);
+  storage().NoteReplicaAhead(client, Uuid::Random(), kNoon);
+  ASSERT_TRUE(Delete(storage(), client));
+  const Uuid second = MustAppend(storage(), client, kNil).version_id;
+  EXPECT_TRUE(Positions(storage(), client).empty());
+  EXPECT_TRUE(Find(storage(), client).replicas_ahead.empty());
+  storage().NoteReplicaSeen(client, second, kNoon);
+  EXPECT_EQ(Positions(storage(), client).size(), 1u);
+}
+
+}  // namespace
+}  // namespace tcsync
