@@ -12,12 +12,17 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "access/access_control.h"
+#include "access/access_table.h"
+#include "access/client_names.h"
+#include "access/refusal.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "http/health_handler.h"
 #include "http/instrumented_handler.h"
 #include "http/metrics_handler.h"
 #include "http/pending_request.h"
+#include "http/refusal_counters.h"
 #include "http/sync_handler.h"
 #include "nlohmann/json.hpp"
 #include "tests/unit/metrics/probed_storage.h"
@@ -163,8 +168,15 @@ class InstrumentedHandlerTest : public testing::Test {
   ScriptedStorage storage_;
   ManualClock clock_;
   SyncService service_{storage_, clock_, {}};
-  SyncHandler sync_{service_, {"/base", 1000, 100'000}, Logger()};
   metrics::Registry registry_;
+  access::AccessTable access_table_;
+  access::AccessControl access_{access_table_, *access::AccessPolicy::From(Options()), clock_,
+                                clock_};
+  SyncHandler sync_{service_,
+                    access_,
+                    std::make_shared<access::ClientNames>(access::ClientNames::Style::kFull),
+                    {"/base", 1000, 100'000, CountRefusals(registry_)},
+                    Logger()};
   RequestInstruments instruments_{registry_};
   InstrumentedHandler handler_{sync_, "/base", instruments_};
 };
@@ -212,6 +224,20 @@ TEST_F(InstrumentedHandlerTest, CountsWhatIsRefusedWithinItsBody) {
                                     std::string(1001, 'x'));
   EXPECT_EQ(response.status, 413);
   EXPECT_EQ(Requests("add-version", 413), 1);
+}
+
+TEST_F(InstrumentedHandlerTest, CountsRefusalsByReason) {
+  Ask(handler_, "GET", "/base/v1/client/snapshot");  // without a client ID
+  Request("GET", "/nothing");
+  Request("GET", "/nothing");
+  Request("POST", absl::StrCat("/base/v1/client/add-version/", kVersion), std::string(1001, 'x'));
+  EXPECT_EQ(Value("tcsync_refusals_total{reason=\"bad-request\"}"), 1);
+  EXPECT_EQ(Value("tcsync_refusals_total{reason=\"no-such-path\"}"), 2);
+  EXPECT_EQ(Value("tcsync_refusals_total{reason=\"too-large\"}"), 1);
+  for (size_t i = 0; i < access::kRefusalReasonCount; ++i) {
+    const auto name = std::string(access::NameOf(static_cast<access::RefusalReason>(i)));
+    EXPECT_TRUE(Value("tcsync_refusals_total{reason=\"" + name + "\"}").has_value()) << name;
+  }
 }
 
 // If this fails, a request that its client gave up counts as one that was answered.

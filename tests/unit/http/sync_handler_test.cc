@@ -532,7 +532,7 @@ TEST_F(GuardedHandlerTest, WithoutAnInviteAnUnknownClientGets403Everywhere) {
   Open({{"invite-only", "on"}});
   administration_.records.invites.push_back({.digest = access::DigestOf(kToken), .label = ""});
   Refresh();
-  for (const std::string prefix : {std::string(), With(kOtherToken, "")}) {
+  for (const std::string& prefix : {std::string(), With(kOtherToken, "")}) {
     for (const char* target : {kGetChild, kGetSnapshot}) {
       const Response response = Handle("GET", prefix + target);
       EXPECT_EQ(response.status, 403) << target;
