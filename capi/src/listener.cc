@@ -75,7 +75,8 @@ tcsync_code tcsync_listener_serve(tcsync_listener* listener, tcsync_engine* engi
     return FromStatus(listener->listener->Serve({.sync = served.handler(),
                                                  .administration = served.administration(),
                                                  .metrics = served.metrics(),
-                                                 .reload_hooks = &served.reload_hooks()}));
+                                                 .reload_hooks = &served.reload_hooks(),
+                                                 .registry = served.metrics_registry()}));
   });
 }
 

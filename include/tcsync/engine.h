@@ -14,6 +14,10 @@
 
 namespace tcsync {
 
+namespace metrics {
+class Registry;
+}
+
 // Thread-safe. Destroying it waits for the requests that were begun and closes the storage; no
 // handler call may be running, and every Listener that serves it must have been stopped.
 class Engine {
@@ -39,8 +43,12 @@ class Engine {
   // the data; borrowed, lives as long as the engine. Null where there is none.
   virtual http::Handler* administration() { return nullptr; }
 
-  // Answers requests for metrics; borrowed, lives as long as the engine. Null where there are none.
+  // Answers /metrics, /health and /health/live, which are for operators and not for clients;
+  // borrowed, lives as long as the engine. Null where there are none.
   virtual http::Handler* metrics() { return nullptr; }
+
+  // Where a listener adds its own metrics; borrowed in the same way.
+  virtual metrics::Registry* metrics_registry() { return nullptr; }
 
   // What the administration's `reload` runs; borrowed, lives as long as the engine.
   virtual ReloadHooks& reload_hooks() = 0;

@@ -19,6 +19,10 @@
 
 namespace tcsync {
 
+namespace metrics {
+class Registry;
+}
+
 // Thread-safe after Serve returned. Uses of `options`: listen, metrics-listen, tls-cert, tls-key,
 // connections-max, event-loops, the timeouts, log-level, memory-budget where connections-max is
 // derived; and storage, data-dir and admin-socket for the administration's socket.
@@ -39,6 +43,9 @@ class Listener {
     // connections then use what the files say, and those that there are go on. Files that cannot be
     // used change nothing, and are an error that is logged, too.
     ReloadHooks* reload_hooks = nullptr;
+    // Where the listener tells, until Stop, of the connections at the addresses of the option
+    // listen, and of its certificate.
+    metrics::Registry* registry = nullptr;
   };
 
   // Binds every address of options.listen and options.metrics_listen. Errors: kInvalidArgument for

@@ -165,6 +165,21 @@ inline constexpr uint32_t kRemoteErrorBodyBytesMax = 8 * 1024;
 // connections without a word, and the next request would wait for its timeout.
 inline constexpr int64_t kRemoteIdleMsMax = 15'000;
 
+// How long a health check waits for a write to be durable and read back. A disk that others share
+// pauses for some hundred milliseconds; those who ask for the health give up after 5 to 10 seconds.
+inline constexpr int64_t kHealthWaitMsMax = 3'000;
+
+// A health check's result answers all who ask within this time, so that strangers, who may ask, make
+// one small write a second at most.
+inline constexpr int64_t kHealthSharedMs = 1'000;
+
+// While the storage refuses a health check's write as too busy, it is asked again after this long.
+inline constexpr int64_t kHealthRetryMs = 100;
+
+// How old the storage's figures may be that a scrape shows. Counting them takes locks that writes
+// take as well.
+inline constexpr int64_t kStorageStatsSharedMs = 5'000;
+
 // Administration's jobs that are remembered, with those that have ended. More than anybody looks
 // at.
 inline constexpr size_t kAdminJobsMax = 64;

@@ -24,6 +24,7 @@ if(TCSYNC_SERVER)
   # be those that its library was compiled with.
   pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib>=0.11)
   find_package(nlohmann_json 3.11 REQUIRED)
+  find_package(SQLite3 REQUIRED)
 endif()
 
 if(TCSYNC_STATIC_DEPENDENCIES)

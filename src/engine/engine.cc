@@ -13,7 +13,10 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "engine/housekeeping.h"
+#include "engine/observation.h"
+#include "http/refusal_counters.h"
 #include "http/sync_handler.h"
+#include "metrics/registry.h"
 #include "storage/memory/memory_storage.h"
 #include "storage/rocksdb/backups.h"
 #include "storage/rocksdb/rocksdb_storage.h"
@@ -76,16 +79,18 @@ class RetentionRun {
 class ComposedEngine final : public Engine {
  public:
   ComposedEngine(const Options& options, const access::AccessPolicy& access_policy,
-                 std::unique_ptr<Storage> storage, std::shared_ptr<access::ClientNames> names,
-                 const Logger& logger)
-      : ComposedEngine(options, Limits(options), access_policy, std::move(storage),
-                       std::move(names), logger) {}
+                 std::unique_ptr<metrics::Registry> registry, std::unique_ptr<Storage> storage,
+                 std::shared_ptr<access::ClientNames> names, const Logger& logger)
+      : ComposedEngine(options, Limits(options), access_policy, std::move(registry),
+                       std::move(storage), std::move(names), logger) {}
 
-  // Administration's jobs use storage. The callbacks of storage's last writes use the service and
-  // the handler, so storage, which they were made from, is nevertheless the first to go.
+  // Administration's jobs and the observation use storage. The callbacks of storage's last writes
+  // use the service and the handler, so storage, which they were made from, is nevertheless the
+  // first to go.
   ~ComposedEngine() override {
     housekeeping_.reset();
     administration_.reset();
+    observation_.Stop();
     storage_.reset();
   }
 
@@ -132,8 +137,10 @@ class ComposedEngine final : public Engine {
     });
   }
 
-  http::Handler& handler() override { return handler_; }
+  http::Handler& handler() override { return observation_.clients_handler(); }
   http::Handler* administration() override { return administration_.get(); }
+  http::Handler* metrics() override { return &observation_.metrics_handler(); }
+  metrics::Registry* metrics_registry() override { return registry_.get(); }
   ReloadHooks& reload_hooks() override { return reload_hooks_; }
 
  private:
@@ -141,9 +148,11 @@ class ComposedEngine final : public Engine {
   absl::Status RefreshAccess() { return access_table_.Refresh(*storage_->administration()); }
 
   ComposedEngine(const Options& options, const Limits& limits,
-                 const access::AccessPolicy& access_policy, std::unique_ptr<Storage> storage,
+                 const access::AccessPolicy& access_policy,
+                 std::unique_ptr<metrics::Registry> registry, std::unique_ptr<Storage> storage,
                  std::shared_ptr<access::ClientNames> names, const Logger& logger)
-      : storage_(std::move(storage)),
+      : registry_(std::move(registry)),
+        storage_(std::move(storage)),
         names_(std::move(names)),
         access_control_(access_table_, access_policy, Clock::System(), Clock::Steady()),
         service_(
@@ -156,8 +165,10 @@ class ComposedEngine final : public Engine {
         handler_(service_, access_control_, names_,
                  {.base_path = options.base_path,
                   .body_bytes_max = limits.body_bytes_max,
-                  .bodies_in_flight_bytes_max = limits.bodies_in_flight_bytes_max},
+                  .bodies_in_flight_bytes_max = limits.bodies_in_flight_bytes_max,
+                  .refusal_observer = http::CountRefusals(*registry_)},
                  logger),
+        observation_(options, limits, *registry_, *storage_, handler_, logger),
         administration_(std::make_unique<admin::AdminHandler>(admin::Dependencies{
             .storage = storage_.get(),
             .offline = {.list_backups = &ListBackups, .restore = nullptr},
@@ -175,12 +186,14 @@ class ComposedEngine final : public Engine {
   }
 
   ReloadHooks reload_hooks_;
+  const std::unique_ptr<metrics::Registry> registry_;
   std::unique_ptr<Storage> storage_;
   const std::shared_ptr<access::ClientNames> names_;
   access::AccessTable access_table_;
   access::AccessControl access_control_;
   SyncService service_;
   http::SyncHandler handler_;
+  Observation observation_;
   std::unique_ptr<admin::AdminHandler> administration_;
   const Logger logger_;
   std::optional<RetentionRun> retention_run_;
@@ -204,7 +217,9 @@ absl::Status CheckConsistency(const Options& options) {
   return access::AccessPolicy::From(options).status();
 }
 
-absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const Options& options, const Logger& logger) {
+absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const Options& options,
+                                                     metrics::Registry& registry,
+                                                     const Logger& logger) {
   if (options.storage == "memory") return std::make_unique<MemoryStorage>();
   const Limits limits(options);
   return OpenRocksdbStorage({.data_dir = options.data_dir,
@@ -213,7 +228,8 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const Options& options, con
                              .head_cache_bytes = limits.head_cache_bytes,
                              .queue_bytes_max = limits.bodies_in_flight_bytes_max,
                              .reader_threads = limits.reader_threads,
-                             .disk_wait_max = std::chrono::milliseconds(options.disk_wait_max_ms)},
+                             .disk_wait_max = std::chrono::milliseconds(options.disk_wait_max_ms),
+                             .registry = &registry},
                             logger);
 }
 
@@ -224,6 +240,7 @@ std::shared_ptr<access::ClientNames> MakeClientNames(const Options& options) {
 }
 
 absl::StatusOr<std::unique_ptr<Engine>> Compose(const Options& options,
+                                                std::unique_ptr<metrics::Registry> registry,
                                                 std::unique_ptr<Storage> storage,
                                                 std::shared_ptr<access::ClientNames> names,
                                                 const Logger& logger) {
@@ -233,8 +250,8 @@ absl::StatusOr<std::unique_ptr<Engine>> Compose(const Options& options,
     return absl::InvalidArgumentError(
         "option invite-only: this storage keeps no invites, so that nobody could be created");
   }
-  auto engine = std::make_unique<ComposedEngine>(options, *access_policy, std::move(storage),
-                                                 std::move(names), logger);
+  auto engine = std::make_unique<ComposedEngine>(options, *access_policy, std::move(registry),
+                                                 std::move(storage), std::move(names), logger);
   if (const absl::Status status = engine->LoadAccess(); !status.ok()) return status;
   engine->StartHousekeeping();
   return engine;
@@ -246,9 +263,10 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(const Options& options, Log
   if (const absl::Status status = CheckConsistency(options); !status.ok()) return status;
   const auto names = MakeClientNames(options);
   const Logger logger(access::WithClientNames(std::move(log), names), LogLevelOf(options));
-  absl::StatusOr<std::unique_ptr<Storage>> storage = OpenStorage(options, logger);
+  auto registry = std::make_unique<metrics::Registry>();
+  absl::StatusOr<std::unique_ptr<Storage>> storage = OpenStorage(options, *registry, logger);
   if (!storage.ok()) return storage.status();
-  return Compose(options, std::move(*storage), names, logger);
+  return Compose(options, std::move(registry), std::move(*storage), names, logger);
 }
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWithStorage(const Options& options,
@@ -258,7 +276,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWithStorage(const Options& o
   if (storage == nullptr) return absl::InvalidArgumentError("the storage is null");
   const auto names = MakeClientNames(options);
   const Logger logger(access::WithClientNames(std::move(log), names), LogLevelOf(options));
-  return Compose(options, std::move(storage), names, logger);
+  return Compose(options, std::make_unique<metrics::Registry>(), std::move(storage), names, logger);
 }
 
 std::unique_ptr<http::Handler> OfflineAdministration(const Options& options, LogFunction log) {

@@ -19,6 +19,9 @@ struct EndpointPath {
   bool names_version;  // the path goes on with a version ID
 };
 
+// What all paths but the index' begin with.
+constexpr absl::string_view kClientPaths = "/v1/client/";
+
 constexpr EndpointPath kPaths[] = {
     {"/v1/client/get-child-version/", Endpoint::kGetChildVersion, true},
     {"/v1/client/add-version/", Endpoint::kAddVersion, true},
@@ -27,18 +30,6 @@ constexpr EndpointPath kPaths[] = {
     {"/", Endpoint::kIndex, false},
     {"", Endpoint::kIndex, false},
 };
-
-// "http://host/path" is what a client sends to a proxy, and servers must take it too (RFC 9112,
-// section 3.2.2).
-absl::string_view PathOf(absl::string_view target) {
-  if (!absl::StartsWith(target, "/")) {
-    const size_t authority = target.find("://");
-    if (authority == absl::string_view::npos) return target;
-    const size_t path = target.find('/', authority + 3);
-    target = path == absl::string_view::npos ? "/" : target.substr(path);
-  }
-  return target.substr(0, target.find('?'));
-}
 
 constexpr absl::string_view kTokenPrefix = "/i/";
 
@@ -53,6 +44,31 @@ bool HasTokenDigits(absl::string_view text) {
 }
 
 }  // namespace
+
+// "http://host/path" is what a client sends to a proxy, and servers must take it too (RFC 9112,
+// section 3.2.2).
+absl::string_view PathOf(absl::string_view target) {
+  if (!absl::StartsWith(target, "/")) {
+    const size_t authority = target.find("://");
+    if (authority == absl::string_view::npos) return target;
+    const size_t path = target.find('/', authority + 3);
+    target = path == absl::string_view::npos ? "/" : target.substr(path);
+  }
+  return target.substr(0, target.find('?'));
+}
+
+std::optional<Endpoint> EndpointLike(absl::string_view target) {
+  const size_t begin = target.find(kClientPaths);
+  if (begin == absl::string_view::npos) return std::nullopt;
+  const absl::string_view path = PathOf(target.substr(begin));
+  for (const EndpointPath& known : kPaths) {
+    if (known.endpoint == Endpoint::kIndex) continue;
+    if (known.names_version ? absl::StartsWith(path, known.path) : path == known.path) {
+      return known.endpoint;
+    }
+  }
+  return std::nullopt;
+}
 
 absl::string_view NameOf(Endpoint endpoint) {
   switch (endpoint) {

@@ -27,9 +27,20 @@ absl::string_view NameOf(Endpoint endpoint);
 absl::string_view MethodOf(Endpoint endpoint);
 absl::string_view RequestMediaTypeOf(Endpoint endpoint);
 
+// Beside the protocol's own: for programs that look after the server.
+inline constexpr absl::string_view kHealthPath = "/health";
+inline constexpr absl::string_view kHealthLivePath = "/health/live";
+
 inline constexpr absl::string_view kHistorySegmentMediaType =
     "application/vnd.taskchampion.history-segment";
 inline constexpr absl::string_view kSnapshotMediaType = "application/vnd.taskchampion.snapshot";
+
+// The path of a request target, which may be in absolute form, without its query.
+absl::string_view PathOf(absl::string_view target);
+
+// What `target` asks for by the end of its path, whatever is before it and whether or not its UUID
+// parses: for counting. nullopt for what is none of the endpoints that are for clients.
+std::optional<Endpoint> EndpointLike(absl::string_view target);
 
 // The base path as routes need it: "" or "/some/path", without a slash at its end.
 std::string NormalizeBasePath(absl::string_view base_path);

@@ -12,12 +12,14 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "base/limits.h"
+#include "base/thread.h"
 #include "listener/accepted.h"
 #include "listener/connection.h"
 #include "listener/response_head.h"
@@ -42,6 +44,19 @@ class ConnectionCount {
   ConnectionCount(int64_t served_max, int64_t refused_max)
       : served_max_(served_max), refused_max_(refused_max) {}
 
+  // How many there are, and how many there have been.
+  struct Figures {
+    int64_t served = 0;
+    int64_t refused = 0;
+    int64_t served_total = 0;
+    int64_t refused_total = 0;
+    int64_t dropped_total = 0;  // closed without a word
+  };
+  Figures figures() const {
+    const std::lock_guard lock(mutex_);
+    return {served_, refused_, served_total_, refused_total_, dropped_total_};
+  }
+
   bool IsFull() const {
     const std::lock_guard lock(mutex_);
     return served_ >= served_max_;
@@ -49,12 +64,17 @@ class ConnectionCount {
   void AddServed() {
     const std::lock_guard lock(mutex_);
     ++served_;
+    ++served_total_;
   }
   // False, and nothing is counted, when there are so many that not even a refusal can be afforded.
   bool AddRefused() {
     const std::lock_guard lock(mutex_);
-    if (refused_ >= refused_max_) return false;
+    if (refused_ >= refused_max_) {
+      ++dropped_total_;
+      return false;
+    }
     ++refused_;
+    ++refused_total_;
     return true;
   }
   void RemoveServed() { Remove(served_); }
@@ -76,6 +96,9 @@ class ConnectionCount {
   mutable std::condition_variable is_zero_;
   int64_t served_ = 0;
   int64_t refused_ = 0;
+  int64_t served_total_ = 0;
+  int64_t refused_total_ = 0;
+  int64_t dropped_total_ = 0;
 };
 
 class EventLoop {
@@ -90,6 +113,9 @@ class EventLoop {
   void Adopt(Accepted accepted);
   // How many connections wait between requests; a hint.
   int64_t idle_count() const { return idle_count_.load(std::memory_order_relaxed); }
+
+  // How long the loop's thread has been busy, between Start() and Stop().
+  std::optional<double> CpuSeconds() { return CpuSecondsOf(thread_); }
 
   // On a thread of that name. `handler` must live until Stop() returned.
   void Start(http::Handler& handler, const char* thread_name);

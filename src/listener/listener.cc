@@ -12,6 +12,7 @@
 #include "listener/address.h"
 #include "listener/service.h"
 #include "listener/tls_credentials.h"
+#include "metrics/registry.h"
 
 namespace tcsync {
 namespace {
@@ -71,6 +72,7 @@ class BeastListener final : public Listener {
   absl::Status StartServices(const Handlers& handlers);
   absl::Status Reload() const;
   void LogAddresses() const;
+  void Collect(metrics::Registry::Sink& sink) const;
   std::vector<Service*> Services();
   void End(std::chrono::milliseconds timeout);
 
@@ -83,6 +85,7 @@ class BeastListener final : public Listener {
   std::mutex mutex_;  // of what follows; held by Stop until it is done, so that a second one waits
   Phase phase_ = Phase::kBound;
   ReloadHooks::Registration reload_registration_;
+  metrics::Registry::Registration metrics_registration_;
 };
 
 BeastListener::BeastListener(const Options& options, Logger logger)
@@ -185,6 +188,10 @@ absl::Status BeastListener::Serve(const Handlers& handlers) {
   if (handlers.reload_hooks != nullptr) {
     reload_registration_ = handlers.reload_hooks->Register([this] { return Reload(); });
   }
+  if (handlers.registry != nullptr) {
+    metrics_registration_ =
+        handlers.registry->AddCollector([this](metrics::Registry::Sink& sink) { Collect(sink); });
+  }
   LogAddresses();
   return absl::OkStatus();
 }
@@ -202,6 +209,14 @@ absl::Status BeastListener::StartServices(const Handlers& handlers) {
     if (!status.ok()) return status;
   }
   return sync_.Start(handlers.sync);
+}
+
+void BeastListener::Collect(metrics::Registry::Sink& sink) const {
+  sync_.Collect(sink);
+  if (tls_ == nullptr) return;
+  sink.Add(metrics::Type::kGauge, "tcsync_tls_certificate_expiry_timestamp_seconds",
+           "When the TLS certificate expires, in seconds since 1970.", {},
+           static_cast<double>(absl::ToUnixSeconds(tls_->expiry())));
 }
 
 absl::Status BeastListener::Reload() const {
@@ -245,6 +260,7 @@ void BeastListener::Stop() {
 
 void BeastListener::End(std::chrono::milliseconds timeout) {
   reload_registration_ = {};
+  metrics_registration_ = {};
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   const std::vector<Service*> services = Services();
   for (Service* const service : services) service->StopAccepting();

@@ -47,6 +47,35 @@ absl::Status Service::Start(http::Handler& handler) {
   return absl::OkStatus();
 }
 
+void Service::Collect(metrics::Registry::Sink& sink) const {
+  using metrics::Type;
+  const ConnectionCount::Figures figures = connection_count_.figures();
+  const auto connections = [&sink](const char* state, int64_t count) {
+    sink.Add(Type::kGauge, "tcsync_connections",
+             "Connections that are being served, and those that are only told 503.",
+             {{"state", state}}, static_cast<double>(count));
+  };
+  connections("served", figures.served);
+  connections("refused", figures.refused);
+  const auto accepted = [&sink](const char* outcome, int64_t count) {
+    sink.Add(
+        Type::kCounter, "tcsync_connections_accepted_total",
+        "Connections that clients made, by what became of them: served, told 503 because there "
+        "were too many (refused), or closed without a word (dropped).",
+        {{"outcome", outcome}}, static_cast<double>(count));
+  };
+  accepted("served", figures.served_total);
+  accepted("refused", figures.refused_total);
+  accepted("dropped", figures.dropped_total);
+  for (size_t i = 0; i < loops_.size(); ++i) {
+    const std::optional<double> seconds = loops_[i]->CpuSeconds();
+    if (!seconds) continue;
+    sink.Add(Type::kCounter, "tcsync_event_loop_cpu_seconds_total",
+             "CPU time of each event loop's thread: its rate is the loop's busy share.",
+             {{"loop", absl::StrCat(i)}}, *seconds);
+  }
+}
+
 void Service::StopAccepting() {
   const auto close_all = [this] {
     for (const auto& acceptor : acceptors_) acceptor->Close();

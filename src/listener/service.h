@@ -13,6 +13,7 @@
 #include "listener/acceptor.h"
 #include "listener/address.h"
 #include "listener/event_loop.h"
+#include "metrics/registry.h"
 #include "tcsync/handler.h"
 #include "tcsync/log.h"
 
@@ -44,6 +45,9 @@ class Service {
   // `handler` must live until StopNow() returned. kUnavailable, and nothing runs, when no thread
   // can be started.
   absl::Status Start(http::Handler& handler);
+
+  // Tells of the connections and the loops; between Start() and StopNow().
+  void Collect(metrics::Registry::Sink& sink) const;
 
   // Closes the addresses; may be called without Start.
   void StopAccepting();

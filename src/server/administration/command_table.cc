@@ -175,6 +175,17 @@ const std::vector<AdminCommand>& AdminCommands() {
        "what would go.",
        Prune},
       {"",
+       "import-reference",
+       "FILE",
+       1,
+       1,
+       {kJson},
+       "Add the clients of the reference server's database (taskchampion-sync-server.sqlite3), "
+       "with "
+       "the IDs of their versions, so that no replica notices the move. Stop that server first. An "
+       "import that was cut short can be repeated.",
+       ImportReference},
+      {"",
        "backup",
        "DIR",
        1,

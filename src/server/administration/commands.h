@@ -21,6 +21,9 @@ void DisallowCarryOn(const CommandLine& command_line);
 void ExportClients(const CommandLine& command_line);
 void ImportClients(const CommandLine& command_line);
 
+// import_reference_command.cc
+void ImportReference(const CommandLine& command_line);
+
 // invites_commands.cc
 void ListInvites(const CommandLine& command_line);
 void CreateInvite(const CommandLine& command_line);

@@ -11,6 +11,13 @@ constexpr size_t kPageBytes = size_t{1} << 20;
 
 }  // namespace
 
+void ImportTotals::Add(const ImportTotals& others) {
+  clients += others.clients;
+  versions_added += others.versions_added;
+  versions_present += others.versions_present;
+  snapshots_stored += others.snapshots_stored;
+}
+
 Json ImportTotals::json() const {
   return {{"clients", clients},
           {"versions_added", versions_added},

@@ -18,6 +18,8 @@ struct ImportTotals {
   uint64_t versions_present = 0;
   uint64_t snapshots_stored = 0;
 
+  void Add(const ImportTotals& others);
+
   Json json() const;
   std::string Sentence() const;
 };

@@ -188,8 +188,8 @@ void ImportClients(const CommandLine& command_line) {
     EndIfInterrupted(Concat(
         {"stored is ", pages.totals().Sentence(), "; importing the same again adds the rest"}));
   }
-  EndIfInterrupted(Concat({"stored is ", pages.totals().Sentence(),
-                           "; importing the same again adds the rest"}));
+  EndIfInterrupted(Concat(
+      {"stored is ", pages.totals().Sentence(), "; importing the same again adds the rest"}));
   if (input.bad()) throw Failure(kExitFailure, Concat({"cannot read ", name}));
   pages.Finish();
   if (arguments.Has("json")) return PrintJson(pages.totals().json());

@@ -26,10 +26,11 @@ uint64_t PayloadBytes(const PendingWrite& write) {
 }
 
 Committer::Committer(uint64_t queue_bytes_max, std::chrono::milliseconds wait_max,
-                     CommitFunction commit)
+                     CommitFunction commit, const StorageInstruments* instruments)
     : queue_bytes_max_(queue_bytes_max),
       wait_max_(wait_max),
       commit_(std::move(commit)),
+      instruments_(instruments),
       thread_(StartThread("tcsync-commit", [this] { Run(); })) {}
 
 Committer::~Committer() {
@@ -74,6 +75,7 @@ void Committer::NoteWritten() {
 
 std::vector<PendingWrite> Committer::TakeBatch() {
   std::vector<PendingWrite> batch;
+  std::vector<Instant> since;
   std::unique_lock lock(mutex_);
   oldest_since_ = queue_.empty() ? kNone : queue_.front().since;
   has_work_.wait(lock, [this] { return closing_ || !queue_.empty(); });
@@ -82,11 +84,25 @@ std::vector<PendingWrite> Committer::TakeBatch() {
     const uint64_t bytes = BytesOf(queue_.front().write);
     if (!batch.empty() && batch_bytes + bytes > kCommitBatchBytesMax) break;
     batch_bytes += bytes;
+    if (instruments_ != nullptr) since.push_back(queue_.front().since);
     batch.push_back(std::move(queue_.front().write));
     queue_.pop_front();
   }
   queue_bytes_ -= batch_bytes;
+  lock.unlock();
+  Measure(batch, since);
   return batch;
+}
+
+void Committer::Measure(const std::vector<PendingWrite>& batch,
+                        const std::vector<Instant>& since) const {
+  if (instruments_ == nullptr || batch.empty()) return;
+  const Instant now = Now();
+  for (const Instant instant : since) instruments_->wait_seconds.Observe(now - instant);
+  uint64_t bytes = 0;
+  for (const PendingWrite& write : batch) bytes += PayloadBytes(write);
+  instruments_->batch_writes.Observe(batch.size());
+  instruments_->batch_bytes.Observe(bytes);
 }
 
 void Committer::Run() {

@@ -16,6 +16,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "storage/rocksdb/storage_instruments.h"
 #include "tcsync/storage.h"
 
 namespace tcsync {
@@ -57,7 +58,8 @@ class Committer {
   // Commits a batch, in its order, and calls every callback in it. Runs on the committer's thread.
   using CommitFunction = std::function<void(std::vector<PendingWrite>& batch)>;
 
-  Committer(uint64_t queue_bytes_max, std::chrono::milliseconds wait_max, CommitFunction commit);
+  Committer(uint64_t queue_bytes_max, std::chrono::milliseconds wait_max, CommitFunction commit,
+            const StorageInstruments* instruments = nullptr);
 
   // Waits until everything that was submitted is committed.
   ~Committer();
@@ -85,12 +87,14 @@ class Committer {
   };
 
   void Run();
+  void Measure(const std::vector<PendingWrite>& batch, const std::vector<Instant>& since) const;
   // Moves the next batch out of the queue; empty when closing and nothing is left.
   std::vector<PendingWrite> TakeBatch();
 
   const uint64_t queue_bytes_max_;
   const std::chrono::milliseconds wait_max_;
   const CommitFunction commit_;
+  const StorageInstruments* const instruments_;
   // Since when the oldest write is here that is not committed yet; kNone when there is none.
   // Changed under mutex_.
   static constexpr Instant kNone = Instant::max();

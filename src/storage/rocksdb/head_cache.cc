@@ -20,7 +20,8 @@ void DeleteHead(const rocksdb::Slice&, void* value) { delete static_cast<ChainHe
 
 }  // namespace
 
-HeadCache::HeadCache(uint64_t bytes_max) : cache_(rocksdb::NewLRUCache(bytes_max, kShardBits)) {}
+HeadCache::HeadCache(uint64_t bytes_max, const StorageInstruments* instruments)
+    : cache_(rocksdb::NewLRUCache(bytes_max, kShardBits)), instruments_(instruments) {}
 
 HeadCache::Stripe& HeadCache::StripeOf(const Uuid& client_id) {
   return stripes_[absl::HashOf(client_id) % kStripes];
@@ -65,7 +66,11 @@ class HeadCache::RegisteredLoad {
 };
 
 absl::StatusOr<std::optional<ChainHead>> HeadCache::Get(const Uuid& client_id, Loader load) {
-  if (std::optional<ChainHead> head = Lookup(client_id)) return head;
+  std::optional<ChainHead> head = Lookup(client_id);
+  if (instruments_ != nullptr) {
+    (head ? instruments_->head_cache_hits : instruments_->head_cache_misses).Add();
+  }
+  if (head) return head;
   Stripe& stripe = StripeOf(client_id);
   const RegisteredLoad registered(stripe, client_id);
   absl::StatusOr<std::optional<ChainHead>> loaded = load();

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "rocksdb/cache.h"
 #include "storage/rocksdb/record_codec.h"
+#include "storage/rocksdb/storage_instruments.h"
 #include "tcsync/uuid.h"
 
 namespace tcsync {
@@ -46,7 +47,7 @@ struct ChainHead {
 // holds up nobody but who needs that head.
 class HeadCache {
  public:
-  explicit HeadCache(uint64_t bytes_max);
+  explicit HeadCache(uint64_t bytes_max, const StorageInstruments* instruments = nullptr);
 
   using Loader = absl::FunctionRef<absl::StatusOr<std::optional<ChainHead>>()>;
 
@@ -99,6 +100,7 @@ class HeadCache {
 
   std::array<Stripe, kStripes> stripes_;
   std::shared_ptr<rocksdb::Cache> cache_;
+  const StorageInstruments* const instruments_;
 };
 
 }  // namespace tcsync

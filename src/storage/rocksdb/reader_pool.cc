@@ -47,6 +47,11 @@ void ReaderPool::Run(Task task) {
   if (const absl::Status admission = Admit(task); !admission.ok()) task(admission);
 }
 
+size_t ReaderPool::waiting() const {
+  const std::lock_guard lock(mutex_);
+  return queue_.size();
+}
+
 void ReaderPool::Work() {
   std::unique_lock lock(mutex_);
   for (;;) {

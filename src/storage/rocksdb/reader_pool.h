@@ -29,6 +29,9 @@ class ReaderPool {
 
   void Run(Task task);
 
+  // How many tasks wait for a thread.
+  size_t waiting() const;
+
   // Waits until every task that was taken has run; refuses all others from now on.
   void Stop();
 
@@ -44,7 +47,7 @@ class ReaderPool {
   void Work();
 
   const std::chrono::milliseconds wait_max_;
-  std::mutex mutex_;  // of what follows
+  mutable std::mutex mutex_;  // of what follows
   std::condition_variable has_work_;
   std::deque<Waiting> queue_;
   bool stopping_ = false;

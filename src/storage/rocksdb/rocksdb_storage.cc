@@ -28,23 +28,32 @@
 #include "storage/rocksdb/reader_pool.h"
 #include "storage/rocksdb/rocksdb_status.h"
 #include "storage/rocksdb/seen_notes.h"
+#include "storage/rocksdb/storage_instruments.h"
 
 namespace tcsync {
 namespace {
 
 class RocksdbStorage final : public Storage, private AdministeredStorage {
  public:
-  RocksdbStorage(DataDirectory directory, std::unique_ptr<HeadCache> head_cache,
-                 std::unique_ptr<Database> database, uint64_t client_count,
-                 const RocksdbStorageOptions& options)
+  RocksdbStorage(DataDirectory directory, std::unique_ptr<const StorageInstruments> instruments,
+                 std::unique_ptr<HeadCache> head_cache, std::unique_ptr<Database> database,
+                 uint64_t client_count, const RocksdbStorageOptions& options)
       : directory_(std::move(directory)),
+        instruments_(std::move(instruments)),
         head_cache_(std::move(head_cache)),
         database_(std::move(database)),
         client_count_(client_count),
         reader_pool_(options.reader_threads, options.disk_wait_max),
-        committer_(options.queue_bytes_max, options.disk_wait_max,
-                   [this](std::vector<PendingWrite>& batch) { CommitAll(batch); }),
-        notes_thread_(StartThread("tcsync-notes", [this] { FlushNotesNowAndThen(); })) {}
+        committer_(
+            options.queue_bytes_max, options.disk_wait_max,
+            [this](std::vector<PendingWrite>& batch) { CommitAll(batch); }, instruments_.get()),
+        notes_thread_(StartThread("tcsync-notes", [this] { FlushNotesNowAndThen(); })) {
+    if (options.registry == nullptr) return;
+    read_queue_registration_ = options.registry->AddCallback(
+        metrics::Type::kGauge, "tcsync_disk_read_queue_reads",
+        "Reads that wait for a reader thread.",
+        [this] { return static_cast<double>(reader_pool_.waiting()); });
+  }
 
   // The readers' last tasks may be writes, and the committer's last callbacks may want to read.
   ~RocksdbStorage() override {
@@ -121,6 +130,7 @@ class RocksdbStorage final : public Storage, private AdministeredStorage {
   void Read(ReadFunction read, Callback done) {
     auto found = ReadAt(ReadTier::kMemory, read);
     if (!NeedsDisk(found.status())) return done(std::move(found));
+    if (instruments_ != nullptr) instruments_->disk_reads.Add();
     reader_pool_.Run([this, read = std::move(read),
                       done = std::move(done)](const absl::Status& admission) mutable {
       if (!admission.ok()) return done(admission);
@@ -194,7 +204,8 @@ class RocksdbStorage final : public Storage, private AdministeredStorage {
   // In the order of construction: the lock on the directory outlives the database, and the
   // committer, whose destructor commits what is queued, goes first.
   const DataDirectory directory_;
-  const std::unique_ptr<HeadCache> head_cache_;  // which the database clears
+  const std::unique_ptr<const StorageInstruments> instruments_;  // null: not measured
+  const std::unique_ptr<HeadCache> head_cache_;                  // which the database clears
   const std::unique_ptr<Database> database_;
   SeenNotes notes_;
   std::atomic<uint64_t> client_count_;  // changed by the committer
@@ -206,7 +217,8 @@ class RocksdbStorage final : public Storage, private AdministeredStorage {
   std::mutex closing_mutex_;
   std::condition_variable closing_;
   bool is_closing_ = false;   // under closing_mutex_
-  std::thread notes_thread_;  // last: it uses the members above
+  std::thread notes_thread_;  // uses the members above
+  metrics::Registry::Registration read_queue_registration_;
 };
 
 absl::StatusOr<ChildOutcome> RocksdbStorage::FindChild(const ChainReader& reader,
@@ -215,7 +227,7 @@ absl::StatusOr<ChildOutcome> RocksdbStorage::FindChild(const ChainReader& reader
   // The head comes first: a chain grows at its end, so a parent that is not its end has a child now
   // unless it is not here.
   for (;;) {
-    const uint64_t removals = head_cache_.Removals(client_id);
+    const uint64_t removals = head_cache_->Removals(client_id);
     const absl::StatusOr<std::optional<ChainHead>> head = Head(reader, client_id);
     if (!head.ok()) return head.status();
     if (!head->has_value()) return NoSuchClient{};
@@ -229,7 +241,7 @@ absl::StatusOr<ChildOutcome> RocksdbStorage::FindChild(const ChainReader& reader
     const absl::StatusOr<std::optional<ChainHead>> now = Head(reader, client_id);
     if (!now.ok()) return now.status();
     if (now->has_value() && (*now)->IsSameChain(**head) &&
-        head_cache_.Removals(client_id) == removals) {
+        head_cache_->Removals(client_id) == removals) {
       return NoChild{.latest_version_id = (*head)->latest_version_id,
                      .may_carry_on = (*head)->MayCarryOnFrom(parent_version_id)};
     }
@@ -363,7 +375,11 @@ absl::Status RocksdbStorage::Write(uint64_t bytes,
   if (builder.writes().Count() == 0) return absl::OkStatus();  // needs no room on the disk
   if (!writable.ok()) return writable;
   builder.BeforeWrite();
+  const auto since = std::chrono::steady_clock::now();
   const absl::Status written = database_->Write(*database, builder.writes(), builder.needs_sync());
+  if (instruments_ != nullptr && builder.writes().Count() > 0 && builder.needs_sync()) {
+    instruments_->sync_seconds.Observe(std::chrono::steady_clock::now() - since);
+  }
   builder.AfterWrite(written.ok());
   if (!written.ok()) return written;
   client_count_ = builder.client_count();
@@ -479,7 +495,11 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenRocksdbStorage(const RocksdbStorage
                                                             const Logger& logger) {
   absl::StatusOr<DataDirectory> directory = DataDirectory::Open(options.data_dir);
   if (!directory.ok()) return directory.status();
-  auto head_cache = std::make_unique<HeadCache>(options.head_cache_bytes);
+  std::unique_ptr<const StorageInstruments> instruments;
+  if (options.registry != nullptr) {
+    instruments = std::make_unique<StorageInstruments>(*options.registry);
+  }
+  auto head_cache = std::make_unique<HeadCache>(options.head_cache_bytes, instruments.get());
   absl::StatusOr<std::unique_ptr<Database>> database =
       Database::Open(*directory, options, logger, [heads = head_cache.get()] { heads->Clear(); });
   if (!database.ok()) return database.status();
@@ -489,8 +509,9 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenRocksdbStorage(const RocksdbStorage
     return UpgradeAndCountClients(loan->db(), *directory);
   }();
   if (!client_count.ok()) return client_count.status();
-  return std::make_unique<RocksdbStorage>(std::move(*directory), std::move(head_cache),
-                                          std::move(*database), *client_count, options);
+  return std::make_unique<RocksdbStorage>(std::move(*directory), std::move(instruments),
+                                          std::move(head_cache), std::move(*database),
+                                          *client_count, options);
 }
 
 }  // namespace tcsync

@@ -17,6 +17,10 @@ class Env;
 
 namespace tcsync {
 
+namespace metrics {
+class Registry;
+}
+
 struct RocksdbStorageOptions {
   std::string data_dir;
   uint64_t memtable_bytes = uint64_t{8} << 20;
@@ -26,6 +30,7 @@ struct RocksdbStorageOptions {
   int reader_threads = 4;                         // for reads that have to wait for the disk
   // How long what waits for the disk may wait until more is kUnavailable.
   std::chrono::milliseconds disk_wait_max{1000};
+  metrics::Registry* registry = nullptr;  // where to report what it does; must outlive the storage
   rocksdb::Env* env = nullptr;  // for tests that make the disk fail; nullptr: the system's
 };
 

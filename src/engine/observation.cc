@@ -1,0 +1,62 @@
+#include "engine/observation.h"
+
+#include <optional>
+
+#include "base/version.h"
+#include "metrics/process_metrics.h"
+#include "metrics/storage_metrics.h"
+#include "tcsync/storage_administration.h"
+
+namespace tcsync {
+namespace {
+
+metrics::HealthMonitor::ReadStatsFunction StatsReaderOf(Storage& storage) {
+  StorageAdministration* const administration = storage.administration();
+  if (administration == nullptr) return nullptr;
+  return [administration] { return administration->ReadStats(); };
+}
+
+// What runs here and what was set, so that an alert can compare with it and need not be told the
+// numbers again.
+void AddConstants(const Options& options, const Limits& limits, metrics::Registry& registry) {
+  registry
+      .AddGauge("tcsync_build_info", "The version that runs here; the value is always 1.",
+                {{"version", kVersion}})
+      .Set(1);
+  const auto set = [&registry](absl::string_view name, absl::string_view help, int64_t value) {
+    registry.AddGauge(name, help).Set(value);
+  };
+  set("tcsync_memory_budget_bytes", "The option memory-budget.", options.memory_budget_bytes);
+  set("tcsync_connections_max", "Connections that are served at one time.", limits.connections_max);
+  set("tcsync_disk_free_min_bytes",
+      "The option disk-free-bytes-min: with less than that free, nothing new is stored.",
+      options.disk_free_bytes_min);
+  set("tcsync_storage_max_bytes",
+      "The option total-bytes-max: from there on nothing new is stored; 0: no such limit.",
+      options.total_bytes_max);
+}
+
+}  // namespace
+
+Observation::Observation(const Options& options, const Limits& limits, metrics::Registry& registry,
+                         Storage& storage, http::Handler& clients, const Logger& logger)
+    : monitor_(storage, StatsReaderOf(storage)),
+      health_(monitor_,
+              {.disk_free_bytes_min = static_cast<uint64_t>(options.disk_free_bytes_min),
+               .total_bytes_max = static_cast<uint64_t>(options.total_bytes_max)},
+              registry, logger),
+      health_handler_(health_, options.base_path, clients),
+      request_instruments_(registry),
+      instrumented_handler_(health_handler_, options.base_path, request_instruments_),
+      metrics_handler_(registry, health_),
+      metrics_address_(health_, "", metrics_handler_) {
+  AddConstants(options, limits, registry);
+  registrations_.push_back(registry.AddCollector(metrics::CollectProcess));
+  registrations_.push_back(registry.AddCollector([this](metrics::Registry::Sink& sink) {
+    if (const std::optional<StorageStats> stats = monitor_.LatestStats()) {
+      metrics::CollectStorageStats(*stats, sink);
+    }
+  }));
+}
+
+}  // namespace tcsync

@@ -1,0 +1,50 @@
+// What an engine shows of itself: its metrics, its health, and the handlers that answer with them.
+#ifndef TCSYNC_SRC_ENGINE_OBSERVATION_H_
+#define TCSYNC_SRC_ENGINE_OBSERVATION_H_
+
+#include <vector>
+
+#include "base/limits.h"
+#include "http/health_handler.h"
+#include "http/instrumented_handler.h"
+#include "http/metrics_handler.h"
+#include "metrics/health.h"
+#include "metrics/health_monitor.h"
+#include "metrics/registry.h"
+#include "tcsync/handler.h"
+#include "tcsync/log.h"
+#include "tcsync/options.h"
+#include "tcsync/storage.h"
+
+namespace tcsync {
+
+// Thread-safe. Borrows the registry, the storage and the handler.
+class Observation {
+ public:
+  // `clients` answers what is on the clients' addresses.
+  Observation(const Options& options, const Limits& limits, metrics::Registry& registry,
+              Storage& storage, http::Handler& clients, const Logger& logger);
+
+  // `clients`, measured, and with the health in front.
+  http::Handler& clients_handler() { return instrumented_handler_; }
+  // For the metrics' addresses.
+  http::Handler& metrics_handler() { return metrics_address_; }
+
+  // Uses the storage no more. Before the storage goes.
+  void Stop() { monitor_.Stop(); }
+
+ private:
+  // In the order of use: each is made from those before it.
+  metrics::HealthMonitor monitor_;
+  metrics::HealthService health_;
+  http::HealthHandler health_handler_;
+  http::RequestInstruments request_instruments_;
+  http::InstrumentedHandler instrumented_handler_;
+  http::MetricsHandler metrics_handler_;
+  http::HealthHandler metrics_address_;
+  std::vector<metrics::Registry::Registration> registrations_;
+};
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_ENGINE_OBSERVATION_H_

@@ -1,0 +1,67 @@
+// Counts and times the requests of another handler.
+#ifndef TCSYNC_SRC_HTTP_INSTRUMENTED_HANDLER_H_
+#define TCSYNC_SRC_HTTP_INSTRUMENTED_HANDLER_H_
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "absl/strings/string_view.h"
+#include "metrics/registry.h"
+#include "tcsync/handler.h"
+
+namespace tcsync::http {
+
+// What is known of requests, by route: one of the protocol's endpoints, "health", or "other" for
+// all that is none.
+class RequestInstruments {
+ public:
+  static constexpr size_t kRoutes = 7;
+
+  explicit RequestInstruments(metrics::Registry& registry);
+
+  struct ReceivedRequest {
+    size_t route = 0;
+    std::chrono::steady_clock::time_point since;
+    uint64_t body_bytes = 0;  // as they came
+  };
+  void Count(const ReceivedRequest& request, const Response& response);
+
+ private:
+  // The statuses that the handlers give, and one place for all others.
+  static constexpr std::array<int, 14> kStatuses = {200, 400, 403, 404, 405, 409, 410,
+                                                    413, 415, 429, 500, 503, 507, 0};
+  struct Route {
+    std::array<metrics::Counter*, kStatuses.size()> requests{};
+    metrics::Histogram* seconds = nullptr;
+    metrics::Counter* request_bytes = nullptr;
+    metrics::Counter* response_bytes = nullptr;
+  };
+  std::array<Route, kRoutes> routes_;
+};
+
+// Borrows what it is given. A request counts when it is answered, by the head or by a response that
+// is ready to be sent; its time is from there back to where its head was complete, so that a body
+// that comes slowly, or a large one, shows.
+class InstrumentedHandler final : public Handler {
+ public:
+  // `base_path` as a person writes it: what is at it or at its slash is the index.
+  InstrumentedHandler(Handler& next, absl::string_view base_path, RequestInstruments& instruments);
+
+  std::variant<Response, PendingRequest> Begin(const RequestHead& head) override;
+
+ private:
+  class MeasuredRequest;
+
+  size_t RouteOf(absl::string_view target) const;
+
+  Handler& next_;
+  const std::string base_path_;
+  RequestInstruments& instruments_;
+};
+
+}  // namespace tcsync::http
+
+#endif  // TCSYNC_SRC_HTTP_INSTRUMENTED_HANDLER_H_

@@ -1,0 +1,29 @@
+// GET /metrics, for Prometheus, and an index of what there is beside it.
+#ifndef TCSYNC_SRC_HTTP_METRICS_HANDLER_H_
+#define TCSYNC_SRC_HTTP_METRICS_HANDLER_H_
+
+#include <variant>
+
+#include "metrics/health.h"
+#include "metrics/registry.h"
+#include "tcsync/handler.h"
+
+namespace tcsync::http {
+
+// Borrows what it is given. Answers /metrics and /; a HealthHandler in front of it has the rest.
+class MetricsHandler final : public Handler {
+ public:
+  // Each scrape asks for the health first, so that its metrics are those of now.
+  MetricsHandler(const metrics::Registry& registry, metrics::HealthService& health)
+      : registry_(registry), health_(health) {}
+
+  std::variant<Response, PendingRequest> Begin(const RequestHead& head) override;
+
+ private:
+  const metrics::Registry& registry_;
+  metrics::HealthService& health_;
+};
+
+}  // namespace tcsync::http
+
+#endif  // TCSYNC_SRC_HTTP_METRICS_HANDLER_H_

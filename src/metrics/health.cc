@@ -1,0 +1,111 @@
+#include "metrics/health.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+namespace tcsync::metrics {
+namespace {
+
+absl::string_view ProblemOf(const std::optional<absl::Status>& probe) {
+  if (!probe) return "the committer is stuck: a write was not durable and read back in time";
+  switch (probe->code()) {
+    case absl::StatusCode::kOk:
+      return "";
+    case absl::StatusCode::kResourceExhausted:
+      return "the disk is full";
+    case absl::StatusCode::kUnavailable:
+      return "the committer is stuck: writes are refused, because others have waited for too long";
+    case absl::StatusCode::kDataLoss:
+      return "stored bytes are damaged";
+    default:
+      break;
+  }
+  // Storage has no code for it, but quotes the system.
+  if (absl::StrContains(probe->message(), std::strerror(EROFS))) return "the disk is read-only";
+  return "writing, or reading what was written, fails";
+}
+
+absl::string_view DiskSpaceProblem(const StorageReport& report, const HealthPolicy& policy) {
+  if (absl::IsDeadlineExceeded(report.stats_status)) return "the disk does not answer";
+  const bool is_known = report.stats && report.stats->disk_bytes_total > 0;
+  if (is_known && report.stats->disk_bytes_free < policy.disk_free_bytes_min) {
+    return "less is free than the server leaves free; nothing new is stored";
+  }
+  return "";
+}
+
+absl::string_view TotalSizeProblem(const StorageReport& report, const HealthPolicy& policy) {
+  if (policy.total_bytes_max > 0 && report.stats &&
+      report.stats->bytes_on_disk >= policy.total_bytes_max) {
+    return "all clients together have as much as the server keeps; nothing new is stored";
+  }
+  return "";
+}
+
+}  // namespace
+
+bool Health::ok() const {
+  return std::all_of(checks.begin(), checks.end(),
+                     [](const HealthCheck& check) { return check.ok(); });
+}
+
+std::string Health::ToJson() const {
+  // Every text is a constant without a character that JSON escapes.
+  std::string json = absl::StrCat("{\"status\":\"", ok() ? "ok" : "failing", "\",\"checks\":{");
+  for (const HealthCheck& check : checks) {
+    absl::StrAppend(&json, &check == checks.data() ? "" : ",", "\"", check.name, "\":\"",
+                    check.ok() ? "ok" : check.problem, "\"");
+  }
+  return absl::StrCat(json, "}}\n");
+}
+
+Health Judge(const StorageReport& report, const HealthPolicy& policy) {
+  return {.checks = {{"storage", ProblemOf(report.probe)},
+                     {"disk_space", DiskSpaceProblem(report, policy)},
+                     {"total_size", TotalSizeProblem(report, policy)}}};
+}
+
+HealthService::HealthService(HealthMonitor& monitor, const HealthPolicy& policy, Registry& registry,
+                             Logger logger)
+    : monitor_(monitor), policy_(policy), logger_(std::move(logger)) {
+  for (const HealthCheck& check : Judge({}, {}).checks) {
+    gauges_.push_back(&registry.AddGauge(
+        "tcsync_health_ok", "Whether the check of /health found nothing wrong: 1, or 0.",
+        {{"check", std::string(check.name)}}));
+    gauges_.back()->Set(1);
+  }
+}
+
+void HealthService::Ask(absl::AnyInvocable<void(const Health&)> done) {
+  monitor_.Ask([this, done = std::move(done)](const StorageReport& report) mutable {
+    const Health health = Judge(report, policy_);
+    Note(report, health);
+    done(health);
+  });
+}
+
+void HealthService::Note(const StorageReport& report, const Health& health) {
+  const std::lock_guard lock(mutex_);
+  for (size_t i = 0; i < health.checks.size(); ++i) {
+    const HealthCheck& check = health.checks[i];
+    if ((gauges_[i]->Value() == 1) == check.ok()) continue;
+    gauges_[i]->Set(check.ok() ? 1 : 0);
+    if (check.ok()) {
+      logger_.Log(LogLevel::kInfo, "health: ", check.name, " is ok again");
+      continue;
+    }
+    // What storage said is for the operator; /health says only the state.
+    const bool is_explained = check.name == "storage" && report.probe;
+    logger_.Log(
+        LogLevel::kError, "health: ", check.name, ": ", check.problem,
+        is_explained ? absl::StrCat(" (", absl::CHexEscape(report.probe->ToString()), ")") : "");
+  }
+}
+
+}  // namespace tcsync::metrics

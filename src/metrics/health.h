@@ -1,0 +1,66 @@
+// Whether this server does its work: what /health answers, and the metrics that say the same.
+#ifndef TCSYNC_SRC_METRICS_HEALTH_H_
+#define TCSYNC_SRC_METRICS_HEALTH_H_
+
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/strings/string_view.h"
+#include "metrics/health_monitor.h"
+#include "metrics/registry.h"
+#include "tcsync/log.h"
+
+namespace tcsync::metrics {
+
+// What the operator set; 0: no such bound.
+struct HealthPolicy {
+  uint64_t disk_free_bytes_min = 0;
+  uint64_t total_bytes_max = 0;
+};
+
+// One thing that was looked at. Names and words are constants, and tell strangers a state and no
+// figures.
+struct HealthCheck {
+  absl::string_view name;
+  absl::string_view problem;  // empty: none
+
+  bool ok() const { return problem.empty(); }
+};
+
+struct Health {
+  std::vector<HealthCheck> checks;  // always the same ones in the same order
+
+  bool ok() const;
+  // {"status":"failing","checks":{"storage":"the disk is full","disk_space":"ok",...}}
+  std::string ToJson() const;
+};
+
+// What `report` means.
+Health Judge(const StorageReport& report, const HealthPolicy& policy);
+
+// Thread-safe. Borrows the monitor.
+class HealthService {
+ public:
+  HealthService(HealthMonitor& monitor, const HealthPolicy& policy, Registry& registry,
+                Logger logger);
+
+  // Calls `done` as HealthMonitor::Ask does. Sets tcsync_health_ok before, and logs a check that
+  // began or ceased to fail.
+  void Ask(absl::AnyInvocable<void(const Health&)> done);
+
+ private:
+  void Note(const StorageReport& report, const Health& health);
+
+  HealthMonitor& monitor_;
+  const HealthPolicy policy_;
+  const Logger logger_;
+  std::vector<Gauge*> gauges_;  // of each check
+  std::mutex mutex_;            // of the gauges' changes
+};
+
+}  // namespace tcsync::metrics
+
+#endif  // TCSYNC_SRC_METRICS_HEALTH_H_

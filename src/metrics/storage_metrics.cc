@@ -1,0 +1,32 @@
+#include "metrics/storage_metrics.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+namespace tcsync::metrics {
+
+void CollectStorageStats(const StorageStats& stats, Registry::Sink& sink) {
+  const auto gauge = [&sink](absl::string_view name, absl::string_view help, uint64_t value) {
+    sink.Add(Type::kGauge, name, help, {}, static_cast<double>(value));
+  };
+  gauge("tcsync_clients", "Clients that have a history here.", stats.clients);
+  gauge("tcsync_storage_bytes", "Bytes of everything that the storage keeps.", stats.bytes_on_disk);
+  // Without a disk there is nothing to say of one.
+  if (stats.disk_bytes_total > 0) {
+    gauge("tcsync_disk_free_bytes", "Bytes that are free on the disk of the data directory.",
+          stats.disk_bytes_free);
+    gauge("tcsync_disk_size_bytes", "The size of the disk of the data directory.",
+          stats.disk_bytes_total);
+  }
+  gauge("tcsync_commit_queue_writes", "Writes that wait to be committed.", stats.queued_writes);
+  gauge("tcsync_commit_queue_bytes", "Bytes of the writes that wait to be committed.",
+        stats.queued_bytes);
+  for (const auto& [name, value] : stats.backend) {
+    const Type type = absl::EndsWith(name, "_total") ? Type::kCounter : Type::kGauge;
+    sink.Add(type, absl::StrCat("tcsync_", name),
+             "A figure of the storage backend's own; docs/metrics.md says which there are.", {},
+             value);
+  }
+}
+
+}  // namespace tcsync::metrics

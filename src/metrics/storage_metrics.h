@@ -1,0 +1,16 @@
+// What the storage holds, as metrics.
+#ifndef TCSYNC_SRC_METRICS_STORAGE_METRICS_H_
+#define TCSYNC_SRC_METRICS_STORAGE_METRICS_H_
+
+#include "metrics/registry.h"
+#include "tcsync/storage_administration.h"
+
+namespace tcsync::metrics {
+
+// Puts the figures into `sink`: clients, bytes, the disk, the queue, and the backend's own under
+// "tcsync_" and their names, as counters if those end in "_total".
+void CollectStorageStats(const StorageStats& stats, Registry::Sink& sink);
+
+}  // namespace tcsync::metrics
+
+#endif  // TCSYNC_SRC_METRICS_STORAGE_METRICS_H_

@@ -1,0 +1,90 @@
+// Reads the reference server's database, taskchampion-sync-server.sqlite3. It is only read, so the
+// server that made it can be started again afterwards.
+//
+//   clients(client_id, latest_version_id, snapshot_version_id, versions_since_snapshot,
+//           snapshot_timestamp, snapshot)
+//   versions(version_id, client_id, parent_version_id, history_segment)
+//
+// IDs are UUIDs in text, the timestamp is in seconds since 1970. Nothing there says when a version
+// was added.
+#ifndef TCSYNC_SRC_SERVER_ADMINISTRATION_REFERENCE_DATABASE_H_
+#define TCSYNC_SRC_SERVER_ADMINISTRATION_REFERENCE_DATABASE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace tcsync::server {
+
+struct ReferenceVersion {
+  std::string version_id;
+  std::string parent_version_id;
+};
+
+struct ReferenceSnapshot {
+  std::string version_id;
+  int64_t stored_unix_seconds = 0;
+};
+
+struct ReferenceClient {
+  std::string client_id;
+  // The chain up to the latest version, the oldest first, without its segments. Empty when the
+  // latest version is not there, or when there never was one.
+  std::vector<ReferenceVersion> chain;
+  std::optional<ReferenceSnapshot> snapshot;  // of a version of the chain
+  // What is there and is not of that chain, so that no replica can reach it.
+  size_t unreachable_versions = 0;
+  bool snapshot_is_unreachable = false;
+};
+
+// One thread. Every function throws Failure, naming the file, for what SQLite reports.
+class ReferenceDatabase {
+ public:
+  // Opens the file for reading. Refuses one that has no such tables, or that is being written to.
+  explicit ReferenceDatabase(std::string path);
+  ~ReferenceDatabase();
+  ReferenceDatabase(const ReferenceDatabase&) = delete;
+  ReferenceDatabase& operator=(const ReferenceDatabase&) = delete;
+
+  uint64_t client_count() const { return client_count_; }
+
+  // Calls `visit` with each client in the order of their IDs.
+  void ForEachClient(const std::function<void(const ReferenceClient&)>& visit);
+
+  // Of a version or a client that was visited.
+  std::string Segment(const std::string& version_id);
+  std::string SnapshotBytes(const std::string& client_id);
+
+ private:
+  struct CloseDatabase {
+    void operator()(sqlite3* database) const;
+  };
+  struct FinalizeStatement {
+    void operator()(sqlite3_stmt* statement) const;
+  };
+  using Statement = std::unique_ptr<sqlite3_stmt, FinalizeStatement>;
+
+  [[noreturn]] void Fail(std::string_view doing) const;
+  Statement Prepare(const char* sql) const;
+  // Whether there is another row.
+  bool Step(const Statement& statement) const;
+  std::string Blob(const Statement& statement, const std::string& key) const;
+
+  const std::string path_;
+  std::unique_ptr<sqlite3, CloseDatabase> database_;
+  Statement segment_;
+  Statement snapshot_;
+  uint64_t client_count_ = 0;
+};
+
+}  // namespace tcsync::server
+
+#endif  // TCSYNC_SRC_SERVER_ADMINISTRATION_REFERENCE_DATABASE_H_

@@ -1,0 +1,332 @@
+// What is asked of the storage when somebody asks after its health, and what the answers mean.
+#include "metrics/health.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "metrics/health_monitor.h"
+#include "metrics/storage_metrics.h"
+#include "nlohmann/json.hpp"
+#include "tests/unit/metrics/probed_storage.h"
+
+namespace tcsync::metrics {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+// Waits that are over at once, and results that nobody shares.
+constexpr HealthTiming kAtOnce{.wait_max = std::chrono::milliseconds(1),
+                               .shared = std::chrono::milliseconds(0),
+                               .retry = std::chrono::milliseconds(0),
+                               .stats_shared = std::chrono::milliseconds(0)};
+// Waits that are never over, and results that last for the test.
+constexpr HealthTiming kForEver{.wait_max = std::chrono::hours(1),
+                                .shared = std::chrono::hours(1),
+                                .retry = std::chrono::milliseconds(0),
+                                .stats_shared = std::chrono::hours(1)};
+
+StorageReport AskAndWait(HealthMonitor& monitor) {
+  std::promise<StorageReport> answer;
+  monitor.Ask([&](const StorageReport& report) { answer.set_value(report); });
+  return answer.get_future().get();
+}
+
+TEST(HealthMonitorTest, SaysWhatTheProbeSaid) {
+  ProbedStorage storage;
+  storage.answer = absl::ResourceExhaustedError("no space");
+  HealthMonitor monitor(storage, nullptr, kForEver);
+  EXPECT_EQ(AskAndWait(monitor).probe, storage.answer);
+}
+
+// If this fails, strangers who ask for /health make the server write and sync as often as they ask.
+TEST(HealthMonitorTest, ARecentResultIsShared) {
+  ProbedStorage storage;
+  HealthMonitor monitor(storage, nullptr, kForEver);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(AskAndWait(monitor).probe, absl::OkStatus());
+  EXPECT_EQ(storage.probes(), 1);
+}
+
+TEST(HealthMonitorTest, AnOldResultIsNot) {
+  ProbedStorage storage;
+  HealthTiming timing = kForEver;
+  timing.shared = std::chrono::milliseconds(0);
+  HealthMonitor monitor(storage, nullptr, timing);
+  for (int i = 0; i < 3; ++i) AskAndWait(monitor);
+  EXPECT_EQ(storage.probes(), 3);
+}
+
+// If this fails, a crowd of those who ask makes a crowd of probes.
+TEST(HealthMonitorTest, ThereIsOneProbeAtATime) {
+  ProbedStorage storage;
+  storage.hold = true;
+  HealthMonitor monitor(storage, nullptr, kForEver);
+  std::vector<std::future<StorageReport>> answers;
+  for (int i = 0; i < 20; ++i) {
+    auto answer = std::make_shared<std::promise<StorageReport>>();
+    answers.push_back(answer->get_future());
+    monitor.Ask([answer](const StorageReport& report) { answer->set_value(report); });
+  }
+  storage.AwaitHeld();
+  storage.Release(absl::DataLossError("torn"));
+  for (auto& answer : answers) EXPECT_EQ(answer.get().probe, absl::DataLossError("torn"));
+  EXPECT_EQ(storage.probes(), 1);
+}
+
+// If this fails, a committer that stands still keeps /health from answering at all, or is asked for
+// more and more.
+TEST(HealthMonitorTest, AProbeThatDoesNotComeBackIsReportedInTime) {
+  ProbedStorage storage;
+  storage.hold = true;
+  HealthMonitor monitor(storage, nullptr, kAtOnce);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(AskAndWait(monitor).probe, std::nullopt);
+  EXPECT_EQ(storage.probes(), 1);
+  storage.Release(absl::OkStatus());
+  storage.hold = false;
+  EXPECT_EQ(AskAndWait(monitor).probe, absl::OkStatus()) << "it was stuck only for a while";
+}
+
+// If this fails, a moment's crowding takes the server out of service.
+TEST(HealthMonitorTest, OneThatIsRefusedAsTooBusyIsTriedAgain) {
+  ProbedStorage storage;
+  storage.refusals = 5;
+  HealthMonitor monitor(storage, nullptr, kForEver);
+  EXPECT_EQ(AskAndWait(monitor).probe, absl::OkStatus());
+  EXPECT_EQ(storage.probes(), 6);
+}
+
+// ... and if this fails, a committer so stuck that it takes nothing more is never noticed.
+TEST(HealthMonitorTest, OneThatIsRefusedForLongIsReported) {
+  ProbedStorage storage;
+  storage.refusals = 1'000'000'000;
+  HealthMonitor monitor(storage, nullptr, kAtOnce);
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(absl::IsUnavailable(*AskAndWait(monitor).probe));
+  storage.refusals = 0;
+  // The answers before may have left one try unfinished.
+  while (!AskAndWait(monitor).probe->ok()) {
+  }
+}
+
+TEST(HealthMonitorTest, ReportsTheFigures) {
+  ProbedStorage storage;
+  ScriptedFigures figures;
+  figures.stats.clients = 12;
+  HealthMonitor monitor(
+      storage, [&] { return figures.Read(); }, kForEver);
+  EXPECT_FALSE(monitor.LatestStats().has_value());
+  const StorageReport report = AskAndWait(monitor);
+  EXPECT_EQ(report.stats.value().clients, 12u);
+  EXPECT_EQ(monitor.LatestStats().value().clients, 12u);
+}
+
+// If this fails, scrapes hammer the storage.
+TEST(HealthMonitorTest, TheFiguresAreShared) {
+  ProbedStorage storage;
+  ScriptedFigures figures;
+  HealthMonitor monitor(
+      storage, [&] { return figures.Read(); }, kForEver);
+  for (int i = 0; i < 100; ++i) AskAndWait(monitor);
+  EXPECT_EQ(figures.reads, 1);
+}
+
+TEST(HealthMonitorTest, FiguresThatDoNotComeAreReportedInTime) {
+  ProbedStorage storage;
+  ScriptedFigures figures;
+  figures.hold = true;
+  HealthTiming timing = kForEver;
+  timing.wait_max = std::chrono::milliseconds(20);
+  timing.shared = std::chrono::milliseconds(0);
+  HealthMonitor monitor(
+      storage, [&] { return figures.Read(); }, timing);
+  StorageReport report = AskAndWait(monitor);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(report.stats_status));
+  EXPECT_FALSE(report.stats.has_value());
+  EXPECT_EQ(report.probe, absl::OkStatus()) << "what can be known is said";
+  figures.Release();
+}
+
+TEST(HealthMonitorTest, FiguresThatFailLeaveThoseOfBefore) {
+  ProbedStorage storage;
+  ScriptedFigures figures;
+  figures.stats.clients = 5;
+  HealthTiming timing = kForEver;
+  timing.stats_shared = std::chrono::milliseconds(0);
+  HealthMonitor monitor(
+      storage, [&] { return figures.Read(); }, timing);
+  AskAndWait(monitor);
+  figures.status = absl::UnknownError("no");
+  const StorageReport report = AskAndWait(monitor);
+  EXPECT_EQ(report.stats.value().clients, 5u);
+  EXPECT_EQ(report.stats_status, absl::UnknownError("no"));
+}
+
+// If this fails, whoever asks while the server stops is never answered, and holds up its end.
+TEST(HealthMonitorTest, StoppingAnswersEverybody) {
+  ProbedStorage storage;
+  storage.hold = true;
+  HealthMonitor monitor(storage, nullptr, kForEver);
+  std::promise<StorageReport> waiting;
+  monitor.Ask([&](const StorageReport& report) { waiting.set_value(report); });
+  storage.AwaitHeld();
+  monitor.Stop();
+  EXPECT_TRUE(absl::IsUnavailable(*waiting.get_future().get().probe));
+  EXPECT_TRUE(absl::IsUnavailable(*AskAndWait(monitor).probe));
+}
+
+// If this fails, a probe that comes back after the monitor's end writes into freed memory.
+TEST(HealthMonitorTest, AProbeMayComeBackAfterTheEnd) {
+  ProbedStorage storage;
+  storage.hold = true;
+  {
+    HealthMonitor monitor(storage, nullptr, kAtOnce);
+    AskAndWait(monitor);
+  }
+  storage.Release(absl::OkStatus());
+}
+
+std::vector<std::string> ProblemsOf(const StorageReport& report, const HealthPolicy& policy = {}) {
+  std::vector<std::string> problems;
+  for (const HealthCheck& check : Judge(report, policy).checks) {
+    if (!check.ok()) {
+      problems.push_back(std::string(check.name) + ": " + std::string(check.problem));
+    }
+  }
+  return problems;
+}
+
+StorageReport Probed(absl::Status status) {
+  StorageReport report;
+  report.probe = std::move(status);
+  return report;
+}
+
+TEST(JudgeTest, TellsWhatIsWrongWithTheStorage) {
+  EXPECT_THAT(ProblemsOf(Probed(absl::OkStatus())), IsEmpty());
+  EXPECT_THAT(ProblemsOf(StorageReport{}), ElementsAre(HasSubstr("storage: the committer is stuck")));
+  EXPECT_THAT(ProblemsOf(Probed(absl::UnavailableError(""))), ElementsAre(HasSubstr("stuck")));
+  EXPECT_THAT(ProblemsOf(Probed(absl::ResourceExhaustedError(""))),
+              ElementsAre("storage: the disk is full"));
+  EXPECT_THAT(ProblemsOf(Probed(absl::UnknownError("IO error: Read-only file system: open"))),
+              ElementsAre("storage: the disk is read-only"));
+  EXPECT_THAT(ProblemsOf(Probed(absl::DataLossError(""))), ElementsAre(HasSubstr("damaged")));
+  EXPECT_THAT(ProblemsOf(Probed(absl::UnknownError("/secret/path: bad"))),
+              ElementsAre(AllOf(HasSubstr("fails"), Not(HasSubstr("secret")))))
+      << "strangers read this";
+}
+
+TEST(JudgeTest, ComparesWithWhatTheOperatorSet) {
+  const HealthPolicy policy{.disk_free_bytes_min = 100, .total_bytes_max = 1000};
+  StorageReport report = Probed(absl::OkStatus());
+  EXPECT_THAT(ProblemsOf(report, policy), IsEmpty()) << "nothing is known";
+  report.stats.emplace();
+  report.stats->bytes_on_disk = 999;
+  report.stats->disk_bytes_free = 100;
+  report.stats->disk_bytes_total = 5000;
+  EXPECT_THAT(ProblemsOf(report, policy), IsEmpty());
+  report.stats->disk_bytes_free = 99;
+  report.stats->bytes_on_disk = 1000;
+  EXPECT_THAT(ProblemsOf(report, policy),
+              ElementsAre(HasSubstr("disk_space: less is free"), HasSubstr("total_size: all")));
+  EXPECT_THAT(ProblemsOf(report), IsEmpty()) << "nothing was set";
+  report.stats->disk_bytes_total = 0;  // in memory
+  EXPECT_THAT(ProblemsOf(report, policy), ElementsAre(HasSubstr("total_size")));
+}
+
+TEST(JudgeTest, FiguresThatStandStillAreADiskThatDoes) {
+  StorageReport report = Probed(absl::OkStatus());
+  report.stats_status = absl::DeadlineExceededError("");
+  EXPECT_THAT(ProblemsOf(report), ElementsAre("disk_space: the disk does not answer"));
+}
+
+TEST(JudgeTest, IsJson) {
+  const Health fine = Judge(Probed(absl::OkStatus()), {});
+  EXPECT_EQ(nlohmann::json::parse(fine.ToJson()),
+            nlohmann::json(
+                {{"status", "ok"},
+                 {"checks", {{"storage", "ok"}, {"disk_space", "ok"}, {"total_size", "ok"}}}}));
+  const Health full = Judge(Probed(absl::ResourceExhaustedError("")), {});
+  const nlohmann::json json = nlohmann::json::parse(full.ToJson());
+  EXPECT_EQ(json["status"], "failing");
+  EXPECT_EQ(json["checks"]["storage"], "the disk is full");
+}
+
+// If this fails, the alert on the health is silent, or the log says the same at every check.
+TEST(HealthServiceTest, SetsTheMetricAndLogsChanges) {
+  ProbedStorage storage;
+  HealthMonitor monitor(storage, nullptr, [] {
+    HealthTiming timing = kForEver;
+    timing.shared = std::chrono::milliseconds(0);
+    return timing;
+  }());
+  Registry registry;
+  std::vector<std::string> log;
+  HealthService health(
+      monitor, {}, registry,
+      Logger([&](LogLevel, absl::string_view line) { log.emplace_back(line); }, LogLevel::kInfo));
+  const auto ask = [&] {
+    std::promise<bool> ok;
+    health.Ask([&](const Health& found) { ok.set_value(found.ok()); });
+    return ok.get_future().get();
+  };
+  const std::string ok_line = "tcsync_health_ok{check=\"storage\"} 1\n";
+  EXPECT_TRUE(ask());
+  EXPECT_THAT(registry.Render(), HasSubstr(ok_line));
+  EXPECT_THAT(log, IsEmpty());
+  storage.answer = absl::ResourceExhaustedError("no space on /data");
+  EXPECT_FALSE(ask());
+  EXPECT_FALSE(ask());
+  EXPECT_THAT(registry.Render(), HasSubstr("tcsync_health_ok{check=\"storage\"} 0\n"));
+  EXPECT_THAT(log, ElementsAre(AllOf(HasSubstr("storage: the disk is full"),
+                                     HasSubstr("no space on /data"))));
+  storage.answer = absl::OkStatus();
+  EXPECT_TRUE(ask());
+  EXPECT_THAT(registry.Render(), HasSubstr(ok_line));
+  EXPECT_THAT(log, SizeIs(2));
+}
+
+TEST(StorageMetricsTest, NamesTheBackendsFigures) {
+  Registry registry;
+  const StorageStats stats{
+      .clients = 3,
+      .bytes_on_disk = 5000,
+      .disk_bytes_free = 70,
+      .disk_bytes_total = 100,
+      .queued_writes = 2,
+      .queued_bytes = 99,
+      .backend = {{"rocksdb_compaction_pending", 1}, {"rocksdb_stalls_total", 4}}};
+  const auto registration =
+      registry.AddCollector([&](Registry::Sink& sink) { CollectStorageStats(stats, sink); });
+  const std::string page = registry.Render();
+  for (const char* const line :
+       {"tcsync_clients 3\n", "tcsync_storage_bytes 5000\n", "tcsync_disk_free_bytes 70\n",
+        "tcsync_disk_size_bytes 100\n", "tcsync_commit_queue_writes 2\n",
+        "tcsync_commit_queue_bytes 99\n", "# TYPE tcsync_rocksdb_compaction_pending gauge\n",
+        "tcsync_rocksdb_compaction_pending 1\n", "# TYPE tcsync_rocksdb_stalls_total counter\n",
+        "tcsync_rocksdb_stalls_total 4\n"}) {
+    EXPECT_THAT(page, HasSubstr(line));
+  }
+}
+
+TEST(StorageMetricsTest, WithoutADiskNothingIsSaidOfOne) {
+  Registry registry;
+  const auto registration =
+      registry.AddCollector([](Registry::Sink& sink) { CollectStorageStats({}, sink); });
+  EXPECT_THAT(registry.Render(), Not(HasSubstr("tcsync_disk")));
+}
+
+}  // namespace
+}  // namespace tcsync::metrics
