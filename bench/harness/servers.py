@@ -82,10 +82,15 @@ def children_of(process):
         return []
 
 
+# A load program is one address, and asks more than any person.
+UNLIMITED = ["--client-requests-per-second", "0", "--address-requests-per-second", "0",
+             "--new-clients-per-address-day", "0"]
+
+
 def tcsync(program, data_dir, log, *options):
     def command(port, directory):
         return [program, "serve", "--listen", f"127.0.0.1:{port}", "--data-dir", directory,
-                "--log-level", "warning", *options]
+                "--log-level", "warning", *UNLIMITED, *options]
     return Server("tcsync", command, data_dir, log)
 
 

@@ -53,8 +53,8 @@ inline constexpr int64_t kLingerTimeoutMs = 2'000;
 // Token buckets of one kind (client IDs, addresses, new clients of an address). One is in memory
 // only until its tokens have come back, so there are about (requests in a second) / (tokens in a
 // second) of them: at 50,000 requests a second, all by strangers, and the default of 100 tokens a
-// second, 500. This many are 24 bytes each in hash tables that are at least 7/16 full: 2 MiB for each
-// of the three kinds.
+// second, 500. This many are 24 bytes each in hash tables that are at least 7/16 full: 2 MiB for
+// each of the three kinds.
 inline constexpr size_t kRateBucketsMax = 32 * 1024;
 
 // Connections beyond connections_max that may exist for being told 503, as far as open files allow
@@ -70,8 +70,8 @@ inline constexpr int64_t kRefusedConnectionsMax = 1024;
 // which never send anything cannot lock others out.
 inline constexpr int64_t kFirstRequestWaitMs = 1'000;
 
-// Connections that the kernel keeps while they wait to be accepted; Linux caps it at the same number.
-// One that finds no place is not told so: its client asks again after a second.
+// Connections that the kernel keeps while they wait to be accepted; Linux caps it at the same
+// number. One that finds no place is not told so: its client asks again after a second.
 inline constexpr int kAcceptBacklog = 4096;
 
 // Connections that are accepted in a row before the loop turns to others. In a crowd there must be
@@ -98,8 +98,8 @@ inline constexpr uint64_t kBlobBytesMin = kInlineBytesMax + 1024;
 // a sentence for each version, and nobody reads more than the first ones.
 inline constexpr size_t kChainProblemsMax = 100;
 
-// Replicas that are at versions which the server does not have, of one client: more computers than a
-// person has, and few enough to show.
+// Replicas that are at versions which the server does not have, of one client: more computers than
+// a person has, and few enough to show.
 inline constexpr size_t kReplicasAheadMax = 8;
 
 // Notes of where replicas ended their syncs, one for each client and day, that are kept in memory
@@ -126,6 +126,15 @@ inline constexpr int kRetryAfterSeconds = 1;
 // Reads that may wait for a thread that reads from the disk. Each is a request of some connection;
 // only callers without connections could make more of them than that.
 inline constexpr size_t kReadsWaitingMax = 8192;
+
+// How often the engine looks at how full the disk is. Within that time no server can be filled by
+// what its bodies in flight may take.
+inline constexpr int64_t kUsageIntervalMs = 2'000;
+
+// How often old versions and idle clients are removed, and how long after the start for the first
+// time: not while everybody comes back after a restart.
+inline constexpr int64_t kRetentionIntervalMs = 6 * 3'600'000;
+inline constexpr int64_t kFirstRetentionMs = 10 * 60'000;
 
 // Open files that RocksDB may hold; the rest of the process' limit is for connections.
 inline constexpr int kStorageOpenFilesMax = 256;

@@ -62,4 +62,21 @@ fi
 echo "Installing: ${missing[*]}" >&2
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq >&2
+# The tests start their own servers: those that come with a package are neither started nor enabled.
+services=()
+for package in "${missing[@]}"; do
+  case "$package" in
+    caddy) services+=(caddy) ;;
+    nginx-light) services+=(nginx) ;;
+  esac
+done
+readonly policy=/usr/sbin/policy-rc.d
+if [[ ${#services[@]} -gt 0 && ! -e "$policy" ]]; then
+  trap 'rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' > "$policy"
+  chmod 755 "$policy"
+fi
 apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+if [[ ${#services[@]} -gt 0 ]] && command -v systemctl > /dev/null; then
+  systemctl disable --quiet "${services[@]}" >&2
+fi

@@ -12,6 +12,7 @@
 #include "admin/admin_handler.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "engine/housekeeping.h"
 #include "engine/observation.h"
 #include "http/refusal_counters.h"
 #include "http/sync_handler.h"
@@ -32,6 +33,49 @@ RetentionPolicy RetentionPolicyOf(const Options& options) {
           .idle_client_days = options.idle_client_days};
 }
 
+// Retention over all clients, page by page, time and again. One thread.
+class RetentionRun {
+ public:
+  RetentionRun(StorageAdministration& administration, const RetentionPolicy& policy,
+               const Logger& logger)
+      : retention_(administration, policy),
+        is_on_(policy.retention_days > 0 || policy.idle_client_days > 0),
+        logger_(logger) {}
+
+  // Does the next page; false when that was the last one, and nothing is left for now.
+  bool RunPage() {
+    if (!is_on_) return false;
+    const absl::StatusOr<RetentionPage> page =
+        retention_.RunPage(after_, Clock::System().Now(), /*dry_run=*/false);
+    if (!page.ok()) {
+      logger_.Log(LogLevel::kError,
+                  "old versions cannot be removed, and will be tried again later: ",
+                  page.status().message());
+      after_ = std::nullopt;
+      return false;
+    }
+    for (const ClientRetention& client : page->clients) {
+      if (!client.problem.empty()) {
+        logger_.Log(LogLevel::kError, "old versions of client ", client.client_id.ToString(),
+                    " cannot be removed: ", client.problem);
+        continue;
+      }
+      logger_.Log(LogLevel::kInfo, client.whole_client ? "removed idle client " : "client ",
+                  client.client_id.ToString(), client.whole_client ? ": " : ": removed ",
+                  client.versions, client.whole_client ? " versions, " : " old versions, ",
+                  client.bytes, " bytes");
+    }
+    after_ = page->next;
+    return after_.has_value();
+  }
+
+ private:
+  Retention retention_;
+  const bool is_on_;
+  const Logger logger_;
+  std::optional<Uuid> after_;
+};
+
 class ComposedEngine final : public Engine {
  public:
   ComposedEngine(const Options& options, const access::AccessPolicy& access_policy,
@@ -44,6 +88,7 @@ class ComposedEngine final : public Engine {
   // use the service and the handler, so storage, which they were made from, is nevertheless the
   // first to go.
   ~ComposedEngine() override {
+    housekeeping_.reset();
     administration_.reset();
     observation_.Stop();
     storage_.reset();
@@ -53,9 +98,15 @@ class ComposedEngine final : public Engine {
   absl::Status LoadAccess() {
     StorageAdministration* const administration = storage_->administration();
     if (administration == nullptr) return absl::OkStatus();
+    // Not worth refusing to serve: on a full disk the first key cannot be made, and reads go on.
     const absl::StatusOr<std::string> key = administration->PseudonymKey();
-    if (!key.ok()) return key.status();
-    if (const absl::Status status = names_->SetKey(*key); !status.ok()) return status;
+    if (const absl::Status named = key.ok() ? names_->SetKey(*key) : key.status(); !named.ok()) {
+      logger_.Log(
+          LogLevel::kWarning,
+          "until the next start clients have other pseudonyms in the log, because the key of "
+          "the usual ones cannot be had: ",
+          named.ToString());
+    }
     if (const absl::Status status = access_table_.Refresh(*administration); !status.ok()) {
       return status;
     }
@@ -64,6 +115,26 @@ class ComposedEngine final : public Engine {
       access_control_.UpdateUsage(*stats);
     }
     return absl::OkStatus();
+  }
+
+  // After LoadAccess. Storage without administration needs nothing done.
+  void StartHousekeeping() {
+    StorageAdministration* const administration = storage_->administration();
+    if (administration == nullptr) return;
+    housekeeping_ = std::make_unique<Housekeeping>(std::vector<Housekeeping::Chore>{
+        {.interval = std::chrono::milliseconds(kUsageIntervalMs),
+         .first_after = std::chrono::milliseconds(kUsageIntervalMs),
+         .run_piece =
+             [this, administration] {
+               const auto stats = administration->ReadStats();
+               // Without new figures the last ones hold. What is wrong shows where it is used.
+               if (stats.ok()) access_control_.UpdateUsage(*stats);
+               return false;
+             }},
+        {.interval = std::chrono::milliseconds(kRetentionIntervalMs),
+         .first_after = std::chrono::milliseconds(kFirstRetentionMs),
+         .run_piece = [this] { return retention_run_->RunPage(); }},
+    });
   }
 
   http::Handler& handler() override { return observation_.clients_handler(); }
@@ -107,7 +178,12 @@ class ComposedEngine final : public Engine {
             .retention = RetentionPolicyOf(options),
             .body_bytes_max = AdminBodyBytesMax(limits.body_bytes_max),
             .clock = &Clock::System(),
-            .logger = logger})) {}
+            .logger = logger})),
+        logger_(logger) {
+    if (StorageAdministration* const stored = storage_->administration(); stored != nullptr) {
+      retention_run_.emplace(*stored, RetentionPolicyOf(options), logger_);
+    }
+  }
 
   ReloadHooks reload_hooks_;
   const std::unique_ptr<metrics::Registry> registry_;
@@ -119,6 +195,9 @@ class ComposedEngine final : public Engine {
   http::SyncHandler handler_;
   Observation observation_;
   std::unique_ptr<admin::AdminHandler> administration_;
+  const Logger logger_;
+  std::optional<RetentionRun> retention_run_;
+  std::unique_ptr<Housekeeping> housekeeping_;
 };
 
 absl::Status CheckConsistency(const Options& options) {
@@ -174,6 +253,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Compose(const Options& options,
   auto engine = std::make_unique<ComposedEngine>(options, *access_policy, std::move(registry),
                                                  std::move(storage), std::move(names), logger);
   if (const absl::Status status = engine->LoadAccess(); !status.ok()) return status;
+  engine->StartHousekeeping();
   return engine;
 }
 

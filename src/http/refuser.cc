@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "absl/strings/escaping.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/log_fields.h"
 
@@ -53,6 +53,22 @@ LogLevel LevelOf(RefusalReason reason) {
   }
 }
 
+// As printable characters in one line: what a stranger sent cannot begin a line of its own or
+// colour a terminal.
+std::string OneLine(absl::string_view text) {
+  std::string line;
+  for (const char c : text) {
+    if (c == '\\') {
+      line += "\\\\";
+    } else if (absl::ascii_isprint(static_cast<unsigned char>(c))) {
+      line += c;
+    } else {
+      absl::StrAppend(&line, "\\x", absl::Hex(static_cast<unsigned char>(c), absl::kZeroPad2));
+    }
+  }
+  return line;
+}
+
 }  // namespace
 
 Refuser::Refuser(Logger logger, std::shared_ptr<const access::ClientNames> names,
@@ -94,7 +110,7 @@ void Refuser::Log(const Subject& subject, const Refusal& refusal) {
                             {"endpoint", subject.endpoint ? NameOf(*subject.endpoint) : ""},
                             {"client", subject.client_id ? names_->NameOf(*subject.client_id) : ""},
                             {"source", refusal.source}},
-                           absl::CHexEscape(sentence)));
+                           OneLine(sentence)));
 }
 
 }  // namespace tcsync::http

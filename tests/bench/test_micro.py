@@ -71,6 +71,15 @@ def test_crypto(tmp_path):
         assert benchmark["bytes_per_second"] > 0
 
 
+def test_access(tmp_path):
+    """If this fails, what it costs to admit a request is measured on refusals."""
+    found = run("access", tmp_path, "admit")
+    assert set(found) == {f"admit/clients:{clients}/real_time/threads:{threads}"
+                          for clients in (1, 10000) for threads in (1, 2)}
+    for benchmark in found.values():
+        assert benchmark["items_per_second"] > 0
+
+
 def test_http(tmp_path):
     """If this fails, HTTP is measured on answers that are refusals or errors."""
     found = run("http", tmp_path, "get_child|listener/add_version/connections:64")

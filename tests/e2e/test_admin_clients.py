@@ -1,13 +1,16 @@
 """An operator's commands that look at clients and remove them, while a server runs and while none does."""
 
 import os
+import pty
 import socket
 import stat
+import subprocess
 import uuid
 
 import pytest
 
 import admin
+import server as server_module
 import wire
 
 UNKNOWN_ID = "0f0f0f0f-0000-4000-8000-000000000001"
@@ -107,6 +110,35 @@ class TestDelete:
         assert wire.get_child_version(place.url, two_clients[0], wire.NIL_VERSION).status == 404
         assert wire.get_snapshot(place.url, two_clients[0]).status == 404
         assert len(wire.history(place.url, two_clients[1])) == 1
+
+
+    def test_a_person_is_asked(self, place, two_clients):
+        """If this fails, a person at a terminal is not asked, or is not listened to."""
+        for answer, status, left in (("n", 1, 2), ("", 1, 2), ("y", 0, 1)):
+            assert answer_on_terminal(place.data_dir, answer, "clients", "delete", two_clients[0]) == status
+            assert len(admin.as_lines(place.data_dir, "clients", "list")) == left
+
+
+def answer_on_terminal(data_dir, answer, *arguments):
+    """Runs a command at a terminal, answers its question, and returns its exit status."""
+    person, terminal = pty.openpty()
+    try:
+        command = [str(server_module.BINARY), *arguments, "--data-dir", str(data_dir)]
+        environment = server_module.environment()
+        with subprocess.Popen(
+            command, env=environment, stdin=terminal, stderr=terminal, stdout=subprocess.DEVNULL
+        ) as process:
+            try:
+                shown = b""
+                while b"[y/N]" not in shown:
+                    shown += os.read(person, 1000)
+                os.write(person, answer.encode() + b"\n")
+                return process.wait(60)
+            finally:
+                process.kill()
+    finally:
+        os.close(person)
+        os.close(terminal)
 
 
 class TestStats:

@@ -47,9 +47,9 @@ def connect(url):
     return http.client.HTTPConnection(url.removeprefix("http://"), timeout=TIMEOUT_S)
 
 
-def request(url, method, path, client_id=None, body=None, content_type=None):
+def request(url, method, path, client_id=None, body=None, content_type=None, more_headers=None):
     """One request on a connection of its own."""
-    headers = {}
+    headers = dict(more_headers or {})
     if client_id:
         headers["X-Client-Id"] = client_id
     if content_type:

@@ -14,6 +14,9 @@ namespace {
 // 0 for null.
 int64_t TimeOf(const Json& value) { return value.is_null() ? 0 : value.get<int64_t>(); }
 
+// When a replica was seen is known to the day.
+std::string DayOf(const Json& value) { return HumanTime(TimeOf(value)).substr(0, 10); }
+
 std::string TextOf(const Json& value) { return value.is_null() ? "-" : value.get<std::string>(); }
 
 std::string NotesOn(const Json& client) {
@@ -52,9 +55,7 @@ void PrintClient(const Json& client) {
   PrintField("client ID", client.at("client_id").get<std::string>());
   PrintField("in the log", TextOf(client.at("pseudonym")));
   PrintField("created", TimeAndAge(client.at("created")));
-  const int64_t seen = TimeOf(client.at("last_seen"));
-  PrintField("last seen",
-             seen == 0 ? "unknown" : Concat({HumanTime(seen).substr(0, 10), " (to the day)"}));
+  PrintField("last seen", DayOf(client.at("last_seen")));
   PrintField("versions",
              Concat({std::to_string(client.at("versions").get<uint64_t>()), " (numbers ",
                      std::to_string(client.at("first_number").get<uint64_t>()), " to ",
@@ -123,6 +124,7 @@ void ListClients(const CommandLine& command_line) {
                {"HISTORY", true},
                {"SNAPSHOT"},
                {"APPENDED", true},
+               {"SEEN"},
                {"NOTES"}});
   client.WalkPages(
       "GET", "clients?limit=1000", {}, "the list is not complete", [&](const Json& page) {
@@ -135,7 +137,8 @@ void ListClients(const CommandLine& command_line) {
                      std::to_string(entry.at("versions").get<uint64_t>()),
                      HumanBytes(entry.at("history_bytes").get<uint64_t>()),
                      SnapshotText(entry.at("snapshot")),
-                     HumanAge(TimeOf(entry.at("latest_appended"))), NotesOn(entry)});
+                     HumanAge(TimeOf(entry.at("latest_appended"))), DayOf(entry.at("last_seen")),
+                     NotesOn(entry)});
         }
         return true;
       });

@@ -22,12 +22,12 @@ absl::StatusOr<std::optional<Invite>> ReadInvite(const ChainReader& reader,
 
 absl::StatusOr<AccessRecords> ReadAllAccessRecords(rocksdb::DB& database) {
   AccessRecords records;
-  rocksdb::ReadOptions options;
-  options.prefix_same_as_start = true;
-  const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(options));
   const std::string end = ClientCountKey();
-  for (iterator->Seek(BanKey(Uuid())); iterator->Valid() && iterator->key().compare(end) < 0;
-       iterator->Next()) {
+  const rocksdb::Slice end_slice(end);
+  rocksdb::ReadOptions options;
+  options.iterate_upper_bound = &end_slice;
+  const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(options));
+  for (iterator->Seek(BanKey(Uuid())); iterator->Valid(); iterator->Next()) {
     const absl::string_view key(iterator->key().data(), iterator->key().size());
     const absl::string_view value(iterator->value().data(), iterator->value().size());
     if (std::optional<Ban> ban = DecodeBan(key, value)) {

@@ -19,12 +19,31 @@ absl::Status Contradiction(const Uuid& client_id, absl::string_view what) {
 
 absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
+// For an iterator over the keys from `begin` to before `end`, of one client. The filters let it
+// skip every file without the client. It is held by bounds and not by prefix_same_as_start, because
+// RocksDB would then ask for the prefix of kOpenedKey, which has none, when it meets that.
+class Range {
+ public:
+  Range(const rocksdb::ReadOptions& options, const std::string& begin, const std::string& end)
+      : begin_(begin), end_(end), options_(options) {
+    options_.iterate_lower_bound = &begin_;
+    options_.iterate_upper_bound = &end_;
+  }
+  Range(const Range&) = delete;
+  Range& operator=(const Range&) = delete;
+
+  const rocksdb::ReadOptions& options() const { return options_; }
+
+ private:
+  const rocksdb::Slice begin_;
+  const rocksdb::Slice end_;
+  rocksdb::ReadOptions options_;
+};
+
 }  // namespace
 
 ChainReader::ChainReader(rocksdb::DB& db, ReadTier tier) : db_(db) {
   if (tier == ReadTier::kMemory) options_.read_tier = rocksdb::kBlockCacheTier;
-  iterator_options_ = options_;
-  iterator_options_.prefix_same_as_start = true;  // lets filters skip every file without the client
 }
 
 absl::StatusOr<std::optional<std::string>> ChainReader::Read(
@@ -51,7 +70,10 @@ absl::StatusOr<std::optional<ChainHead>> ChainReader::ReadHead(const Uuid& clien
 
   // An iterator sees the database of one moment, so that a client that is removed or created anew
   // meanwhile is seen as it was before or as it is after.
-  const std::unique_ptr<rocksdb::Iterator> iterator(db_.NewIterator(iterator_options_));
+  const std::string begin = ClientKey(client_id);
+  const std::string end = SegmentKey(client_id, 0);
+  const Range range(options_, begin, end);
+  const std::unique_ptr<rocksdb::Iterator> iterator(db_.NewIterator(range.options()));
   iterator->SeekForPrev(VersionKey(client_id, kVersionNumberMax));
   std::optional<ChainHead> head;
   if (iterator->Valid()) {
@@ -143,13 +165,13 @@ absl::StatusOr<std::optional<uint64_t>> ChainReader::FindNumber(const Uuid& clie
 
 absl::Status ChainReader::VisitVersions(const Uuid& client_id, uint64_t first_number,
                                         uint64_t end_number, VersionVisitor visit) const {
+  const std::string begin = VersionKey(client_id, first_number);
   const std::string end = VersionKey(client_id, end_number);
-  const rocksdb::Slice end_slice(end);
-  rocksdb::ReadOptions options = iterator_options_;
+  rocksdb::ReadOptions options = options_;
   options.fill_cache = false;  // this reads much, once
-  options.iterate_upper_bound = &end_slice;
-  const std::unique_ptr<rocksdb::Iterator> iterator(db_.NewIterator(options));
-  for (iterator->Seek(VersionKey(client_id, first_number)); iterator->Valid(); iterator->Next()) {
+  const Range range(options, begin, end);
+  const std::unique_ptr<rocksdb::Iterator> iterator(db_.NewIterator(range.options()));
+  for (iterator->Seek(begin); iterator->Valid(); iterator->Next()) {
     const std::optional<uint64_t> number = ParseVersionKey(client_id, ToView(iterator->key()));
     if (!number) break;
     const std::optional<VersionTrailer> trailer = DecodeVersionTrailer(ToView(iterator->value()));
@@ -184,16 +206,11 @@ absl::StatusOr<std::vector<std::string>> ChainReader::ReadKeysOfVersions(
 absl::StatusOr<std::vector<std::string>> ChainReader::ReadKeysOfReplicas(
     const Uuid& client_id) const {
   std::vector<std::string> keys;
-  // Without the bound, RocksDB would take the prefix of whatever key comes next, and kOpenedKey is
-  // too short to have one.
-  const std::string end = EndOfClient(client_id);
-  const rocksdb::Slice end_slice(end);
-  rocksdb::ReadOptions options = iterator_options_;
-  options.iterate_upper_bound = &end_slice;
-  const std::unique_ptr<rocksdb::Iterator> iterator(db_.NewIterator(options));
-  for (iterator->Seek(PositionKey(client_id, 0));
-       iterator->Valid() && ParseClientOfKey(ToView(iterator->key())) == client_id;
-       iterator->Next()) {
+  const std::string begin = PositionKey(client_id, 0);
+  const std::string end = EndOfClientKinds(client_id);
+  const Range range(options_, begin, end);
+  const std::unique_ptr<rocksdb::Iterator> iterator(db_.NewIterator(range.options()));
+  for (iterator->Seek(begin); iterator->Valid(); iterator->Next()) {
     keys.emplace_back(iterator->key().data(), iterator->key().size());
   }
   if (!iterator->status().ok()) return FromRocksdb(iterator->status(), "read from the database");

@@ -79,8 +79,7 @@ class ChainReader {
                                                           const Uuid& parent_version_id) const;
 
   rocksdb::DB& db_;
-  rocksdb::ReadOptions options_;           // of a read by key
-  rocksdb::ReadOptions iterator_options_;  // of a seek within one client's keys
+  rocksdb::ReadOptions options_;
 };
 
 }  // namespace tcsync

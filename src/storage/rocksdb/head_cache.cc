@@ -83,8 +83,11 @@ absl::StatusOr<std::optional<ChainHead>> HeadCache::Get(const Uuid& client_id, L
 }
 
 void HeadCache::Drop(Stripe& stripe, const Uuid& client_id) {
-  stripe.withdrawn.erase(std::remove(stripe.withdrawn.begin(), stripe.withdrawn.end(), client_id),
-                         stripe.withdrawn.end());
+  const auto ended = std::remove(stripe.withdrawn.begin(), stripe.withdrawn.end(), client_id);
+  if (ended != stripe.withdrawn.end()) {
+    stripe.withdrawn.erase(ended, stripe.withdrawn.end());
+    ++stripe.removals;
+  }
   for (Load* const load : stripe.loads) {
     if (load->client_id == client_id) load->is_overtaken = true;
   }
@@ -104,6 +107,7 @@ void HeadCache::Withdraw(const Uuid& client_id) {
   const std::lock_guard lock(stripe.mutex);
   cache_->Erase(KeyOf(client_id));
   stripe.withdrawn.push_back(client_id);
+  ++stripe.removals;
 }
 
 void HeadCache::Forget(const Uuid& client_id) {

@@ -4,6 +4,7 @@
 #define TCSYNC_SRC_STORAGE_ROCKSDB_HEAD_CACHE_H_
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -65,6 +66,9 @@ class HeadCache {
   // Forget every Get loads. A cached head would have readers miss records that are gone by then.
   void Withdraw(const Uuid& client_id);
 
+  // Changes when a withdrawal of the client begins and when it ends (and of some other clients).
+  uint64_t Removals(const Uuid& client_id) { return StripeOf(client_id).removals; }
+
   // Keeps no head of the client: there is none, or what it is must be read again.
   void Forget(const Uuid& client_id);
 
@@ -84,6 +88,7 @@ class HeadCache {
     std::mutex mutex;  // of what follows, and of changes to the cached heads of these clients
     absl::InlinedVector<Load*, 4> loads;
     absl::InlinedVector<Uuid, 1> withdrawn;
+    std::atomic<uint64_t> removals{0};
   };
   class RegisteredLoad;
 

@@ -208,6 +208,8 @@ std::optional<uint32_t> ParsePositionKey(const Uuid& client_id, absl::string_vie
   return day;
 }
 
+std::string EndOfClientKinds(const Uuid& client_id) { return Key(client_id, kBan); }
+
 std::string EndOfClient(const Uuid& client_id) {
   std::string key(client_id.AsStringView());
   key.push_back('\xff');

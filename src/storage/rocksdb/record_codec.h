@@ -100,8 +100,10 @@ std::optional<uint64_t> ParseVersionKey(const Uuid& client_id, absl::string_view
 // The day in a position key of this client; nullopt when `key` is none.
 std::optional<uint32_t> ParsePositionKey(const Uuid& client_id, absl::string_view key);
 
-// The first key behind all of a client's, for a seek to the next client: with the storage's own
-// keys, which are passed over, when the client ID is nil.
+// The first key behind all of a client's kinds.
+std::string EndOfClientKinds(const Uuid& client_id);
+// The first key behind all that begin with a client ID, for a seek to the next client: with the
+// storage's own keys, which are passed over, when the client ID is nil.
 std::string EndOfClient(const Uuid& client_id);
 
 // The day of a time, 0 for what was before 1970.

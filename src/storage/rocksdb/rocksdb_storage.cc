@@ -226,8 +226,9 @@ absl::StatusOr<ChildOutcome> RocksdbStorage::FindChild(const ChainReader& reader
                                                        const Uuid& parent_version_id) {
   // The head comes first: a chain grows at its end, so a parent that is not its end has a child now
   // unless it is not here.
-  absl::StatusOr<std::optional<ChainHead>> head = Head(reader, client_id);
   for (;;) {
+    const uint64_t removals = head_cache_->Removals(client_id);
+    const absl::StatusOr<std::optional<ChainHead>> head = Head(reader, client_id);
     if (!head.ok()) return head.status();
     if (!head->has_value()) return NoSuchClient{};
     if ((*head)->latest_version_id == parent_version_id) return NoChild{parent_version_id};
@@ -236,13 +237,14 @@ absl::StatusOr<ChildOutcome> RocksdbStorage::FindChild(const ChainReader& reader
     if (!child.ok()) return child.status();
     if (child->has_value()) return std::move(**child);
     // If the head is still what it was, nothing was removed between the two looks, which might be
-    // what was looked for.
-    absl::StatusOr<std::optional<ChainHead>> now = Head(reader, client_id);
-    if (now.ok() && now->has_value() && (*now)->IsSameChain(**head)) {
+    // what was looked for; unless a whole client was, and came back with the same versions.
+    const absl::StatusOr<std::optional<ChainHead>> now = Head(reader, client_id);
+    if (!now.ok()) return now.status();
+    if (now->has_value() && (*now)->IsSameChain(**head) &&
+        head_cache_->Removals(client_id) == removals) {
       return NoChild{.latest_version_id = (*head)->latest_version_id,
                      .may_carry_on = (*head)->MayCarryOnFrom(parent_version_id)};
     }
-    head = std::move(now);
   }
 }
 

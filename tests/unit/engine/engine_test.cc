@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -190,6 +191,43 @@ TEST(EngineTest, LogsToItsHost) {
     ASSERT_TRUE(engine.ok()) << engine.status();
     EXPECT_EQ(Handle(**engine, "GET", "/nowhere").status, 404);
     EXPECT_EQ(messages.size(), debug ? 1u : 0u);
+  }
+}
+
+// If this fails, an operator's mistake is silent: nobody can be created, or the limits are not
+// where they seem to be.
+TEST(EngineTest, RefusesAccessThatContradictsItself) {
+  const auto closed = Engine::Open(
+      OptionsWith({{"storage", "memory"}, {"invite-only", "on"}, {"create-clients", "off"}}));
+  EXPECT_EQ(closed.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(closed.status().message(), HasSubstr("invite-only"));
+  EXPECT_THAT(closed.status().message(), HasSubstr("create-clients"));
+  const auto without_invites = Engine::OpenWithStorage(OptionsWith({{"invite-only", "on"}}),
+                                                       std::make_unique<ScriptedStorage>());
+  EXPECT_EQ(without_invites.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(without_invites.status().message(), HasSubstr("keeps no invites"));
+  const auto network =
+      Engine::Open(OptionsWith({{"storage", "memory"}, {"trusted-proxy", "unix,10.0.0.0/33"}}));
+  EXPECT_EQ(network.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(network.status().message(), HasSubstr("'10.0.0.0/33'"));
+  EXPECT_TRUE(Engine::Open(OptionsWith({{"storage", "memory"}, {"invite-only", "on"}})).ok());
+}
+
+// If this fails, a damaged record's message, or any other that names a client, gives its ID away.
+TEST(EngineTest, NoRoomsMessageNamesAClientId) {
+  for (const bool full : {false, true}) {
+    auto storage = std::make_unique<ScriptedStorage>();
+    storage->FailAll(absl::DataLossError(
+        absl::StrCat("the records of client ", kClientId, " contradict each other")));
+    std::vector<std::string> messages;
+    const auto engine = Engine::OpenWithStorage(
+        OptionsWith({{"log-client-ids", full ? "full" : "pseudonym"}}), std::move(storage),
+        [&](LogLevel, absl::string_view message) { messages.emplace_back(message); });
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    EXPECT_EQ(GetChildVersion(**engine, kNil).status, 500);
+    ASSERT_EQ(messages.size(), 1u);
+    EXPECT_THAT(messages[0], HasSubstr("the records of client "));
+    EXPECT_EQ(absl::StrContains(messages[0], kClientId), full) << messages[0];
   }
 }
 

@@ -223,6 +223,8 @@ TEST_F(SyncHandlerTest, RefusalsAreOneLine) {
   EXPECT_EQ(Handle("POST", kAddVersion, "x", {{"Content-Type", "text/\nplain"}}).status, 400);
   EXPECT_EQ(Handle("POST", kAddVersion, "x", {{"Content-Encoding", "a\nb"}}).status, 415);
   ASSERT_EQ(log_.size(), 5u);
+  EXPECT_THAT(log_[0].second,
+              HasSubstr(R"(all is lost\x1b[31m\x7f\x09\xff: check the path of the server's URL)"));
   for (const auto& [level, line] : log_) {
     EXPECT_EQ(level, LogLevel::kInfo) << line;
     for (const char c : line) EXPECT_TRUE(c >= ' ' && c < 0x7f) << static_cast<int>(c);

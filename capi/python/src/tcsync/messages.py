@@ -99,7 +99,7 @@ _SERVER = {
     ),
     "client-not-allowed": Message(
         "The server at {url} does not allow the client ID {client_id} (403).",
-        "Check the client ID; on a server with a list of allowed clients, ask its operator to add this one.",
+        "Check the client ID and the server's URL with its path; then ask the server's operator for an invite, or why.",
         ExitCode.CREDENTIALS,
     ),
     "server-too-many-requests": Message(

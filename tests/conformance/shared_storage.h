@@ -1,0 +1,96 @@
+// A storage that the test keeps beside the engine: so that it can put clients, bans, tokens and
+// invites there, and say how full the disk is.
+#ifndef TCSYNC_TESTS_CONFORMANCE_SHARED_STORAGE_H_
+#define TCSYNC_TESTS_CONFORMANCE_SHARED_STORAGE_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tcsync/storage.h"
+#include "tcsync/storage_administration.h"
+
+namespace tcsync::conformance {
+
+// Passes everything on to `storage`, whose figures it reports as `stats` says. Each engine gets one
+// of its own over the same storage.
+class SharedStorage final : public Storage, public StorageAdministration {
+ public:
+  explicit SharedStorage(std::shared_ptr<Storage> storage, StorageStats stats = {})
+      : storage_(std::move(storage)), stats_(std::move(stats)) {}
+
+  bool RefusesWrites() const override { return storage_->RefusesWrites(); }
+  void Append(AppendRequest request, AppendCallback done) override {
+    storage_->Append(std::move(request), std::move(done));
+  }
+  void StoreSnapshot(StoreSnapshotRequest request, StoreSnapshotCallback done) override {
+    storage_->StoreSnapshot(std::move(request), std::move(done));
+  }
+  void GetChild(const Uuid& client_id, const Uuid& parent_version_id, ChildCallback done) override {
+    storage_->GetChild(client_id, parent_version_id, std::move(done));
+  }
+  void GetSnapshot(const Uuid& client_id, SnapshotCallback done) override {
+    storage_->GetSnapshot(client_id, std::move(done));
+  }
+  void NoteReplicaSeen(const Uuid& client_id, const Uuid& version_id, int64_t now) override {
+    storage_->NoteReplicaSeen(client_id, version_id, now);
+  }
+  void NoteReplicaAhead(const Uuid& client_id, const Uuid& version_id, int64_t now) override {
+    storage_->NoteReplicaAhead(client_id, version_id, now);
+  }
+  void Probe(ProbeCallback done) override { storage_->Probe(std::move(done)); }
+  StorageAdministration* administration() override { return this; }
+
+  absl::StatusOr<std::vector<ClientSummary>> ListClients(const std::optional<Uuid>& after,
+                                                         size_t limit) override {
+    return inner().ListClients(after, limit);
+  }
+  absl::StatusOr<std::optional<ClientSummary>> FindClient(const Uuid& client_id) override {
+    return inner().FindClient(client_id);
+  }
+  absl::StatusOr<std::vector<StoredVersion>> ReadVersions(const Uuid& client_id, uint64_t after,
+                                                          uint64_t bytes_max) override {
+    return inner().ReadVersions(client_id, after, bytes_max);
+  }
+  absl::StatusOr<std::vector<ReplicaPosition>> ReadPositions(const Uuid& client_id,
+                                                             int64_t since) override {
+    return inner().ReadPositions(client_id, since);
+  }
+  absl::StatusOr<bool> DeleteClient(const Uuid& client_id) override {
+    return inner().DeleteClient(client_id);
+  }
+  absl::StatusOr<ImportOutcome> Import(ImportRequest request) override {
+    return inner().Import(std::move(request));
+  }
+  absl::StatusOr<uint64_t> RemoveVersions(const Uuid& client_id, uint64_t first) override {
+    return inner().RemoveVersions(client_id, first);
+  }
+  absl::StatusOr<bool> LetReplicaCarryOn(const Uuid& client_id, bool allow) override {
+    return inner().LetReplicaCarryOn(client_id, allow);
+  }
+  absl::StatusOr<AccessRecords> ReadAccessRecords() override { return inner().ReadAccessRecords(); }
+  absl::Status ChangeAccess(const AccessChange& change) override {
+    return inner().ChangeAccess(change);
+  }
+  absl::StatusOr<std::string> PseudonymKey() override { return inner().PseudonymKey(); }
+  absl::StatusOr<StorageStats> ReadStats() override { return stats_; }
+  absl::StatusOr<ChainReport> VerifyChain(const Uuid& client_id) override {
+    return inner().VerifyChain(client_id);
+  }
+  absl::Status VerifyFiles() override { return inner().VerifyFiles(); }
+  absl::StatusOr<BackupInfo> Backup(const BackupRequest& request, Progress progress) override {
+    return inner().Backup(request, progress);
+  }
+
+ private:
+  StorageAdministration& inner() { return *storage_->administration(); }
+
+  const std::shared_ptr<Storage> storage_;
+  const StorageStats stats_;
+};
+
+}  // namespace tcsync::conformance
+
+#endif  // TCSYNC_TESTS_CONFORMANCE_SHARED_STORAGE_H_

@@ -1,0 +1,170 @@
+"""What the files of examples/deploy say to each other and to the server, and the documents that name them.
+
+If one of these fails, a setting that somebody relies on is not read by anybody.
+"""
+
+import configparser
+import ipaddress
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import prerequisites
+import pytest
+import server as server_module
+import wire
+import yaml
+from support import REPOSITORY, run_bounded
+
+DEPLOY = REPOSITORY / "examples/deploy"
+DOCS = REPOSITORY / "docs"
+PAGES = ("deploy", "operating", "privacy", "threat-model", "decisions")
+
+
+@pytest.fixture(scope="module")
+def variables():
+    """The environment variables that the server reads, by its own table."""
+    page = run_bounded([str(server_module.BINARY), "options"], timeout_s=60).stdout
+    found = set(re.findall(r"\| `([A-Z_]+)` \|", page))
+    assert {"LISTEN", "TCSYNC_TRUSTED_PROXY"} <= found
+    return found
+
+
+@pytest.fixture(scope="module")
+def compose():
+    return yaml.safe_load((DEPLOY / "docker/compose.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def fly():
+    return tomllib.loads((DEPLOY / "fly/fly.toml").read_text(encoding="utf-8"))
+
+
+def unit_environment(path):
+    text = path.read_text(encoding="utf-8")
+    return dict(
+        pair.split("=", 1) for line in re.findall(r"^Environment=(.+)$", text, re.MULTILINE) for pair in line.split()
+    )
+
+
+def anchors(page):
+    """The names of a page's headings, as links use them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+class TestVariables:
+    def test_every_variable_is_one_that_the_server_reads(self, variables, compose, fly):
+        units = [unit_environment(path) for path in (DEPLOY / "systemd").glob("*.service")]
+        dockerfile = (DEPLOY / "docker/Dockerfile").read_text(encoding="utf-8")
+        image = re.findall(r"([A-Z_]+)=", re.search(r"^ENV (DATA_DIR.*)$", dockerfile, re.MULTILINE)[1])
+        used = set(image).union(compose["services"]["tcsync"]["environment"], fly["env"], *units)
+        assert "DATA_DIR" in used
+        assert used - variables == set()
+
+    def test_the_server_takes_their_values(self, compose, fly, start_server):
+        # If this fails, the server of that platform ends with "option makes no sense" instead of starting.
+        for environment in (compose["services"]["tcsync"]["environment"], fly["env"]):
+            elsewhere = {"LISTEN": "", "DATA_DIR": "", "TCSYNC_METRICS_LISTEN": ""}
+            server = start_server(env={**environment, **elsewhere})
+            assert wire.index(server.url).status == 200
+        for path in (DEPLOY / "systemd").glob("tcsync-server*.service"):
+            environment = {name: value.replace("%i", "ada") for name, value in unit_environment(path).items()}
+            base_path = environment.get("TCSYNC_BASE_PATH", "")
+            server = start_server(env={**environment, "LISTEN": "", "DATA_DIR": ""})
+            assert wire.request(server.url, "GET", f"{base_path}/").status == 200
+
+
+class TestCompose:
+    def test_the_proxy_s_network_is_the_one_that_is_trusted(self, compose):
+        # If this fails, every client has the proxy's address, and one flood stops all.
+        server = compose["services"]["tcsync"]
+        (network,) = compose["networks"]["front"]["ipam"]["config"]
+        assert ipaddress.ip_network(network["subnet"]) == ipaddress.ip_network(
+            server["environment"]["TCSYNC_TRUSTED_PROXY"]
+        )
+        for service in compose["services"].values():
+            assert service["networks"] == ["front"]
+
+    def test_only_the_proxy_is_published(self, compose):
+        # If this fails, the internet reads the metrics, or gets at the server with any X-Forwarded-For.
+        assert [name for name, service in compose["services"].items() if "ports" in service] == ["caddy"]
+
+    def test_files_that_it_names_are_there(self, compose):
+        folder = DEPLOY / "docker"
+        build = compose["services"]["tcsync"]["build"]
+        context = (folder / build["context"]).resolve()
+        assert context == REPOSITORY
+        assert (context / build["dockerfile"]).is_file()
+        for service in compose["services"].values():
+            for volume in service["volumes"]:
+                source = volume.split(":")[0]
+                assert (folder / source).is_file() if source.startswith(".") else source in compose["volumes"], volume
+            assert service["read_only"]
+            assert service["cap_drop"] == ["ALL"]
+
+    def test_a_compose_program_takes_it(self):
+        # If this fails, `docker compose up` ends with a message about the file.
+        compose = prerequisites.program("docker-compose")
+        command = [compose, "--file", str(DEPLOY / "docker/compose.yaml"), "config", "--quiet"]
+        done = run_bounded(command, env={"PATH": "/usr/bin:/bin", "TCSYNC_DOMAIN": "sync.example.org"}, timeout_s=120)
+        assert done.returncode == 0, done.stderr
+        unnamed = run_bounded(command, env={"PATH": "/usr/bin:/bin"}, timeout_s=120)
+        assert unnamed.returncode != 0
+        assert "TCSYNC_DOMAIN" in unnamed.stderr
+
+
+class TestPlatforms:
+    def test_fly(self, fly):
+        assert fly["http_service"]["force_https"] is True
+        assert fly["vm"][0]["memory"] == "256mb"
+        assert fly["env"]["LISTEN"].endswith(f":{fly['http_service']['internal_port']}")
+        assert fly["env"]["TCSYNC_METRICS_LISTEN"].endswith(f":{fly['metrics']['port']}")
+        assert Path(fly["env"]["DATA_DIR"]).is_relative_to(fly["mounts"][0]["destination"])
+        assert [check["path"] for check in fly["http_service"]["checks"]] == ["/health"]
+        dockerfile = (DEPLOY / "docker/Dockerfile").read_text(encoding="utf-8")
+        assert all(re.search(rf"^ARG {name}\b", dockerfile, re.MULTILINE) for name in fly["build"]["args"])
+
+    def test_railway(self):
+        railway = json.loads((DEPLOY / "railway/railway.json").read_text(encoding="utf-8"))
+        dockerfile = REPOSITORY / railway["build"]["dockerfilePath"]
+        # Railway refuses such a Dockerfile.
+        assert not re.search(r"^VOLUME|--mount=type=cache", dockerfile.read_text(encoding="utf-8"), re.MULTILINE)
+        assert railway["deploy"]["healthcheckPath"] == "/health"
+
+    def test_the_backup_timer_starts_the_backup(self):
+        timer = configparser.ConfigParser(strict=False)
+        timer.optionxform = str
+        timer.read(DEPLOY / "systemd/tcsync-backup.timer")
+        assert "OnCalendar" in timer["Timer"]
+        assert timer["Timer"].get("Unit", "tcsync-backup.service") == "tcsync-backup.service"
+        assert (DEPLOY / "systemd/tcsync-backup.service").is_file()
+
+
+class TestDocuments:
+    @pytest.mark.parametrize(
+        "name",
+        [
+            pytest.param(name, marks=pytest.mark.xfail(strict=True, reason="other pages are being written"))
+            if name in ("operating", "decisions")
+            else name
+            for name in PAGES
+        ],
+    )
+    def test_what_a_page_links_to_is_there(self, name):
+        page = DOCS / f"{name}.md"
+        missing = []
+        for target, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
+            if target.startswith("http"):
+                continue
+            linked = page.parent / target if target else page
+            if not linked.exists() or (anchor and anchor not in anchors(linked)):
+                missing.append(f"{target}#{anchor}")
+        assert not missing
+
+    @pytest.mark.parametrize("name", PAGES)
+    def test_options_that_a_page_names_exist(self, name, variables):
+        # If this fails, an operator sets something that nothing reads, and believes to be protected.
+        text = (DOCS / f"{name}.md").read_text(encoding="utf-8")
+        assert set(re.findall(r"\bTCSYNC_[A-Z_]+\b", text)) - variables - {"TCSYNC_DOMAIN", "TCSYNC_UPSTREAM"} == set()

@@ -1,0 +1,172 @@
+"""Caddy and nginx from Debian, with the files of examples/deploy/proxy, in front of the real server.
+
+If one of these fails, an operator who copies the file gets a server that people cannot sync with, or that an attacker's
+header fools.
+"""
+
+import contextlib
+import http.client
+import os
+import socket
+import ssl
+import uuid
+
+import proxies
+import pytest
+import web
+import wire
+
+TRUSTING = ("--trusted-proxy", "127.0.0.0/8")
+SOMEBODY_ELSE = {"X-Forwarded-For": "203.0.113.9", "Fly-Client-IP": "203.0.113.9"}
+SEGMENT_40_MB = os.urandom(40 * web.MEGABYTE)
+
+
+@contextlib.contextmanager
+def caddy(server_url, directory):
+    with proxies.caddy(server_url, directory) as (url, authority):
+        yield url, authority
+
+
+@contextlib.contextmanager
+def nginx(server_url, directory):
+    with proxies.nginx(server_url, directory) as (url, _, authority):
+        yield url, authority
+
+
+both = pytest.mark.parametrize("proxy", [caddy, nginx], ids=["caddy", "nginx"])
+
+
+@both
+class TestProxy:
+    def test_two_computers_sync_through_tls(self, proxy, start_server, tmp_path, user, new_replica):
+        # If this fails, nobody syncs with a server that was set up by the docs.
+        server = start_server(*TRUSTING)
+        with proxy(server.url, tmp_path) as (url, authority):
+            laptop, desktop = (new_replica(url, user, authority) for _ in range(2))
+            laptop.add("Buy milk")
+            laptop.sync()
+            desktop.sync()
+            assert desktop.descriptions() == {"Buy milk"}
+            desktop.task("1", "done")
+            desktop.sync()
+            laptop.sync()
+            assert laptop.export() == desktop.export()
+
+    def test_a_user_with_a_server_and_a_path_of_his_own_syncs(self, proxy, start_server, tmp_path, user, new_replica):
+        # If this fails, the template unit's servers cannot share a domain.
+        server = start_server(*TRUSTING, "--base-path", "/u/ada", "--memory-budget", "32M")
+        with proxy(server.url, tmp_path) as (url, authority):
+            laptop, desktop = (new_replica(f"{url}/u/ada", user, authority) for _ in range(2))
+            laptop.add("Buy milk")
+            laptop.sync()
+            desktop.sync()
+            assert desktop.descriptions() == {"Buy milk"}
+
+    def test_whoever_does_not_know_the_authority_is_not_fooled(self, proxy, start_server, tmp_path, user, new_replica):
+        # If this fails, the test above did not go through TLS.
+        with proxy(start_server().url, tmp_path) as (url, _):
+            replica = new_replica(url, user)
+            replica.add("Buy milk")
+            assert replica.sync(check=False).returncode != 0
+
+    def test_a_body_of_40_megabytes_passes(self, proxy, start_server, tmp_path):
+        # If this fails, a proxy's default limit of one megabyte stops the first sync of everybody with many tasks.
+        server = start_server(*TRUSTING, "--memory-budget", "256M")
+        client_id = str(uuid.uuid4())
+        with proxy(server.url, tmp_path) as (url, authority):
+            added = web.add_version(url, authority, client_id, body=SEGMENT_40_MB)
+            assert added.status == 200, added.body
+            assert web.get_child_version(url, authority, client_id).body == SEGMENT_40_MB
+
+    def test_it_is_the_server_that_says_what_is_too_large(self, proxy, start_server, tmp_path):
+        # If this fails, people are told 413 by a proxy, without the words that say what to do.
+        server = start_server(*TRUSTING, "--body-bytes-max", "1M")
+        with proxy(server.url, tmp_path) as (url, authority):
+            refused = web.add_version(url, authority, str(uuid.uuid4()), body=bytes(2 * web.MEGABYTE))
+            assert refused.status == 413
+            assert b"html" not in refused.body.lower()
+
+    def test_the_address_that_it_passes_on_is_the_client_s(self, proxy, tmp_path):
+        # If this fails, the limits for each address are those of the proxy's address, or anybody escapes them with a
+        # header.
+        with web.backend() as backend, proxy(backend.url, tmp_path) as (url, authority):
+            web.get_child_version(url, authority, str(uuid.uuid4()), source="127.0.0.7", headers=SOMEBODY_ELSE)
+            (headers,) = backend.seen
+            assert headers.get_all("X-Forwarded-For") == ["127.0.0.7"]
+
+    @pytest.mark.xfail(strict=True, reason="the server does not limit addresses yet")
+    def test_limits_are_each_address_s_own(self, proxy, start_server, tmp_path):
+        # If this fails, one stranger uses up what all people behind the proxy may do.
+        server = start_server(*TRUSTING, "--new-clients-per-address-day", "1")
+        with proxy(server.url, tmp_path) as (url, authority):
+
+            def create(source, headers=()):
+                return web.add_version(url, authority, str(uuid.uuid4()), source=source, headers=headers).status
+
+            assert create("127.0.0.7") == 200
+            assert create("127.0.0.7") == 429
+            assert create("127.0.0.7", SOMEBODY_ELSE) == 429
+            assert create("127.0.0.8") == 200
+
+    def test_an_answer_is_passed_on_as_it_is(self, proxy, start_server, tmp_path):
+        # If this fails, replicas miss what the protocol's headers tell them.
+        server = start_server(*TRUSTING)
+        client_id = str(uuid.uuid4())
+        with proxy(server.url, tmp_path) as (url, authority):
+            added = web.add_version(url, authority, client_id)
+            version_id = added.headers["X-Version-Id"]
+            child = web.get_child_version(url, authority, client_id)
+            assert (child.headers["X-Version-Id"], child.headers["X-Parent-Version-Id"]) == (
+                version_id,
+                wire.NIL_VERSION,
+            )
+            assert child.headers["Content-Type"] == wire.SEGMENT_TYPE
+            assert web.get_child_version(url, authority, client_id, version_id).status == 404
+            assert web.add_version(url, authority, client_id).status == 409
+
+    def test_a_body_reaches_the_server_before_its_end(self, proxy, tmp_path):
+        # If this fails, each body is stored by the proxy first, where no budget bounds them.
+        with web.backend() as backend, proxy(backend.url, tmp_path) as (url, authority):
+            context = ssl.create_default_context(cafile=authority)
+            port = int(url.rsplit(":", 1)[1])
+            with context.wrap_socket(
+                socket.create_connection(("127.0.0.1", port)), server_hostname="127.0.0.1"
+            ) as connection:
+                connection.settimeout(web.TIMEOUT_S)
+                head = f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {web.MEGABYTE}\r\n\r\n"
+                connection.sendall(head.encode() + bytes(web.MEGABYTE // 2))
+                assert backend.got_a_part.wait(web.TIMEOUT_S)
+                connection.sendall(bytes(web.MEGABYTE // 2))
+                assert connection.recv(web.MEGABYTE).startswith(b"HTTP/1.1 200 ")
+
+    def test_without_a_server_it_says_so_at_once(self, proxy, tmp_path):
+        # If this fails, a sync hangs for minutes while the server is restarted, instead of failing and being tried
+        # again.
+        with proxy(f"http://127.0.0.1:{proxies.free_port()}", tmp_path) as (url, authority):
+            assert web.get_child_version(url, authority, str(uuid.uuid4())).status == 502
+
+
+class TestNginx:
+    def test_nothing_is_served_in_the_clear(self, start_server, tmp_path):
+        # If this fails, client IDs travel in the clear.
+        with proxies.nginx(start_server().url, tmp_path) as (_, clear, _):
+            connection = http.client.HTTPConnection(clear.removeprefix("http://"), timeout=web.TIMEOUT_S)
+            with contextlib.closing(connection):
+                connection.request("GET", "/v1/client/snapshot", headers={"X-Client-Id": str(uuid.uuid4())})
+                answer = connection.getresponse()
+                assert answer.status == 301
+                assert answer.headers["Location"].startswith("https://")
+
+    def test_a_body_that_stands_still_is_given_up(self, tmp_path):
+        # If this fails, whoever sends half a body and waits holds a connection for as long as he likes.
+        shorter = {"client_body_timeout 30s;": "client_body_timeout 1s;"}
+        with web.backend() as backend, proxies.nginx(backend.url, tmp_path, **shorter) as (url, _, authority):
+            context = ssl.create_default_context(cafile=authority)
+            port = int(url.rsplit(":", 1)[1])
+            with context.wrap_socket(
+                socket.create_connection(("127.0.0.1", port)), server_hostname="127.0.0.1"
+            ) as connection:
+                connection.settimeout(web.TIMEOUT_S)
+                connection.sendall(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\nhalf")
+                answer = connection.recv(web.MEGABYTE)
+                assert answer == b"" or b" 408 " in answer
