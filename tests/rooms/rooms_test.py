@@ -37,9 +37,12 @@ ROOMS = {
                      "tcsync/reload_hooks.h", "base/", "http/", "metrics/"],
     "src/metrics": ["tcsync/log.h", "tcsync/storage.h", "tcsync/storage_administration.h", "base/"],
     "src/server": ["tcsync.h"],
-    "src/storage/memory": ["tcsync/storage.h", "tcsync/uuid.h", "base/"],
-    "src/storage/rocksdb": ["tcsync/log.h", "tcsync/storage.h", "tcsync/uuid.h", "base/",
-                            "metrics/"],
+    # What both backends share.
+    "src/storage": ["tcsync/storage_administration.h", "base/limits.h"],
+    "src/storage/memory": ["tcsync/storage.h", "tcsync/storage_administration.h", "tcsync/uuid.h", "base/",
+                           "storage/replicas_ahead.h"],
+    "src/storage/rocksdb": ["tcsync/log.h", "tcsync/storage.h", "tcsync/storage_administration.h", "tcsync/uuid.h",
+                            "base/", "metrics/", "storage/replicas_ahead.h"],
     "src/sync": ["tcsync/storage.h", "tcsync/storage_administration.h", "tcsync/uuid.h", "base/"],
 }
 
