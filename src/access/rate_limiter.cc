@@ -17,15 +17,14 @@ RateLimiter::RateLimiter(const RateLimit& limit, size_t buckets_max, const Clock
       clock_(clock) {}
 
 RateLimiter::Shard& RateLimiter::ShardOf(const Key& key) {
-  // By other bits of the hash than the map's own, which would otherwise find all of a shard's keys
-  // in a sixteenth of its places.
+  // By other bits of the hash than the map's own, so that a shard's keys are all over its map.
   return shards_[(absl::HashOf(key) >> 48) % kShards];
 }
 
 void RateLimiter::MakeRoom(Shard& shard, int64_t now) {
   auto& buckets = shard.full_at_nanos;
   if (buckets.size() < shard_buckets_max_) return;
-  absl::erase_if(buckets, [now](const auto& bucket) { return bucket.second <= now; });
+  std::erase_if(buckets, [now](const auto& bucket) { return bucket.second <= now; });
   // An eighth at a time, so that the walk over all is paid by many who come.
   const size_t kept_max = shard_buckets_max_ - std::max<size_t>(1, shard_buckets_max_ / 8);
   if (buckets.size() <= kept_max) return;
@@ -36,7 +35,7 @@ void RateLimiter::MakeRoom(Shard& shard, int64_t now) {
   const auto last_to_go = times.begin() + static_cast<ptrdiff_t>(too_many - 1);
   std::nth_element(times.begin(), last_to_go, times.end());
   const int64_t last = *last_to_go;
-  absl::erase_if(buckets, [last, &too_many](const auto& bucket) {
+  std::erase_if(buckets, [last, &too_many](const auto& bucket) {
     if (bucket.second > last || too_many == 0) return false;
     --too_many;
     return true;

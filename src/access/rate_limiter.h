@@ -6,8 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <unordered_map>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/hash/hash.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
 
@@ -55,7 +56,8 @@ class RateLimiter {
 
   struct Shard {
     mutable std::mutex mutex;
-    absl::flat_hash_map<Key, int64_t> full_at_nanos;  // under mutex
+    // Under mutex. Not Abseil's map, which is in pieces when memory runs out while it grows.
+    std::unordered_map<Key, int64_t, absl::Hash<Key>> full_at_nanos;
   };
 
   Shard& ShardOf(const Key& key);

@@ -53,8 +53,7 @@ inline constexpr int64_t kLingerTimeoutMs = 2'000;
 // Token buckets of one kind (client IDs, addresses, new clients of an address). One is in memory
 // only until its tokens have come back, so there are about (requests in a second) / (tokens in a
 // second) of them: at 50,000 requests a second, all by strangers, and the default of 100 tokens a
-// second, 500. This many are 24 bytes each in hash tables that are at least 7/16 full: 2 MiB for
-// each of the three kinds.
+// second, 500. This many take about 64 bytes each in hash tables: 2 MiB for each of the three kinds.
 inline constexpr size_t kRateBucketsMax = 32 * 1024;
 
 // Connections beyond connections_max that may exist for being told 503, as far as open files allow

@@ -14,7 +14,6 @@ namespace tcsync {
 namespace {
 
 constexpr size_t kPseudonymKeyBytes = 32;
-constexpr int64_t kSecondsOfDay = 86'400;
 
 bool IsOver(uint64_t amount, uint64_t max) { return max > 0 && amount > max; }
 

@@ -17,7 +17,7 @@ namespace {
 template <typename Map>
 bool MakeRoom(Map& notes, size_t max) {
   if (notes.size() < max) return true;
-  absl::erase_if(notes, [](const auto& entry) { return !entry.second.is_changed; });
+  std::erase_if(notes, [](const auto& entry) { return !entry.second.is_changed; });
   return notes.size() < max;
 }
 
@@ -106,8 +106,8 @@ SeenNotes::Changes SeenNotes::Take() {
         changes.ahead.push_back({client_id, note.replicas});
       }
     }
-    absl::erase_if(shard.positions,
-                   [&](const auto& entry) { return entry.first.second < newest_day; });
+    std::erase_if(shard.positions,
+                  [&](const auto& entry) { return entry.first.second < newest_day; });
   }
   return changes;
 }
@@ -134,8 +134,7 @@ void SeenNotes::Restore(const Changes& changes) {
 void SeenNotes::Forget(const Uuid& client_id) {
   Shard& shard = ShardOf(client_id);
   const std::lock_guard lock(shard.mutex);
-  absl::erase_if(shard.positions,
-                 [&](const auto& entry) { return entry.first.first == client_id; });
+  std::erase_if(shard.positions, [&](const auto& entry) { return entry.first.first == client_id; });
   shard.ahead.erase(client_id);
 }
 

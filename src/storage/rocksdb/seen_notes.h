@@ -10,10 +10,11 @@
 #include <array>
 #include <cstdint>
 #include <mutex>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/hash/hash.h"
 #include "absl/status/status.h"
 #include "storage/rocksdb/batch_builder.h"
 #include "tcsync/storage_administration.h"
@@ -76,8 +77,11 @@ class SeenNotes {
   // Of some clients.
   struct Shard {
     mutable std::mutex mutex;
-    absl::flat_hash_map<std::pair<Uuid, uint32_t>, PositionNote> positions;  // by client and day
-    absl::flat_hash_map<Uuid, AheadNote> ahead;
+    // By client and day. Not Abseil's maps, which are in pieces when memory runs out while they
+    // grow.
+    using ClientDay = std::pair<Uuid, uint32_t>;
+    std::unordered_map<ClientDay, PositionNote, absl::Hash<ClientDay>> positions;
+    std::unordered_map<Uuid, AheadNote, absl::Hash<Uuid>> ahead;
   };
 
   Shard& ShardOf(const Uuid& client_id);

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 import pexpect
-from support import run_bounded
+from support import run_bounded, wait_until
 
 TIMEOUT_S = 60
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -214,8 +214,20 @@ class Terminal:
         self._seen += self._process.before + self._process.after
 
     def interrupt(self):
-        """Ctrl-C."""
+        """Ctrl-C, as people press it: once the program waits. Python does not see a signal that comes after its last
+        look and before it sleeps in a read."""
+        wait_until(self._sleeps, TIMEOUT_S, "the program waits")
         self._process.sendintr()
+
+    def _sleeps(self):
+        """Whether every thread of the program is asleep."""
+        states = []
+        for stat in Path(f"/proc/{self._process.pid}/task").glob("*/stat"):
+            try:
+                states.append(stat.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0])
+            except FileNotFoundError:  # A thread that has just ended.
+                return False
+        return bool(states) and set(states) == {"S"}
 
     def close_input(self):
         """Ctrl-D."""
