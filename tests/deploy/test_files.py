@@ -143,15 +143,7 @@ class TestPlatforms:
 
 
 class TestDocuments:
-    @pytest.mark.parametrize(
-        "name",
-        [
-            pytest.param(name, marks=pytest.mark.xfail(strict=True, reason="other pages are being written"))
-            if name in ("operating", "decisions")
-            else name
-            for name in PAGES
-        ],
-    )
+    @pytest.mark.parametrize("name", PAGES)
     def test_what_a_page_links_to_is_there(self, name):
         page = DOCS / f"{name}.md"
         missing = []

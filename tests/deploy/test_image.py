@@ -141,7 +141,6 @@ class TestContainer:
 
 
 class TestHealth:
-    @pytest.mark.xfail(strict=True, reason="the server does not answer /health yet")
     def test_the_check_follows_the_server(self, image, run):
         # If this fails, an engine restarts a server that is well, or keeps one that is not.
         assert image.healthcheck["Test"][0] == "CMD"
