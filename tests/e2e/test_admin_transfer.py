@@ -177,6 +177,7 @@ class TestExport:
         settle(source), settle(target)
         path = tmp_path / "large.ndjson"
         admin.succeed(source.data_dir, "clients", "export", client_id, "--output", path)
+        assert path.stat().st_mode & 0o777 == 0o600
         admin.succeed(target.data_dir, "clients", "import", path)
         ensure_running(target)
         assert wire.history(target.url, client_id) == wanted

@@ -1,4 +1,7 @@
 // The commands `clients export` and `clients import`.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -23,7 +26,9 @@ class ExportOutput {
   explicit ExportOutput(const std::string& path) : path_(path) {
     if (path_.empty()) return;
     part_path_ = Concat({path_, ".part"});
-    file_ = std::fopen(part_path_.c_str(), "wx");
+    // For its owner only: sealed or not, it is somebody's history.
+    const int descriptor = open(part_path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (descriptor >= 0) file_ = fdopen(descriptor, "w");
     if (file_ == nullptr) {
       throw Failure(kExitFailure, Concat({"cannot create ", part_path_, ": ",
                                           std::generic_category().message(errno)}));
