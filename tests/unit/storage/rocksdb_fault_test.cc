@@ -73,14 +73,16 @@ class RocksdbFaultTest : public testing::Test {
     if (!version_id.IsNil()) version_ids_.push_back(version_id);
   }
   void AppendUntilTheDiskIsFull() {
-    absl::Status status;
-    while (status.ok()) {
+    for (;;) {
       const absl::StatusOr<AppendOutcome> outcome = TryAppend(
           *storage_, AppendRequestFor(kClient, version_ids_.back(), Noise(kMemtableBytes / 4)));
-      status = outcome.status();
-      if (status.ok()) version_ids_.push_back(std::get<Appended>(*outcome).version_id);
+      if (!outcome.ok()) {
+        EXPECT_EQ(outcome.status().code(), absl::StatusCode::kResourceExhausted)
+            << outcome.status();
+        return;
+      }
+      version_ids_.push_back(std::get<Appended>(*outcome).version_id);
     }
-    EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
   }
 
   // Expects that reading gives what was acknowledged, and nothing else.
