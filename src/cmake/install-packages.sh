@@ -37,8 +37,8 @@ done < "$list"
 if ! command -v dpkg-query > /dev/null || ! command -v apt-get > /dev/null; then
   cat >&2 <<'TEXT'
 This is not a Debian system, so nothing is installed. tcsync needs CMake 3.22, a C++20 compiler,
-pkg-config, and the libraries Abseil, Boost (headers, 1.74), CLI11, cpp-httplib, libsodium, OpenSSL,
-RocksDB (7.8), spdlog and zlib, with their headers. Their Debian packages:
+pkg-config, and the libraries Abseil, Boost (headers, 1.74), CLI11, cpp-httplib, libsodium,
+nlohmann-json, OpenSSL, RocksDB (7.8), spdlog, SQLite and zlib, with their headers. Their Debian packages:
 TEXT
   printf '  %s\n' "${packages[@]}" >&2
   exit 0
@@ -68,6 +68,7 @@ for package in "${missing[@]}"; do
   case "$package" in
     caddy) services+=(caddy) ;;
     nginx-light) services+=(nginx) ;;
+    prometheus) services+=(prometheus) ;;
   esac
 done
 readonly policy=/usr/sbin/policy-rc.d
@@ -78,5 +79,6 @@ if [[ ${#services[@]} -gt 0 && ! -e "$policy" ]]; then
 fi
 apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
 if [[ ${#services[@]} -gt 0 ]] && command -v systemctl > /dev/null; then
-  systemctl disable --quiet "${services[@]}" >&2
+  # In a container without systemd this may fail, and then there is nothing that would start them.
+  systemctl disable --quiet "${services[@]}" >&2 || true
 fi
