@@ -55,9 +55,7 @@ class CreationPermit {
         limiter_(std::exchange(other.limiter_, nullptr)),
         key_(other.key_) {}
   CreationPermit& operator=(CreationPermit&&) = delete;
-  ~CreationPermit() {
-    if (limiter_ != nullptr) limiter_->GiveBack(key_);
-  }
+  ~CreationPermit() { End(); }
 
   // For storage (AppendRequest): an existing client appends in any case.
   bool create_client() const { return !refusal_ || invite_; }
@@ -67,6 +65,11 @@ class CreationPermit {
   const std::optional<Refusal>& refusal() const { return refusal_; }
 
   void ClientWasCreated() { limiter_ = nullptr; }
+
+  // Puts back what was set aside, before the answer is given: with it the server may be told to stop.
+  void End() {
+    if (limiter_ != nullptr) std::exchange(limiter_, nullptr)->GiveBack(key_);
+  }
 
  private:
   friend class AccessControl;

@@ -265,6 +265,9 @@ void SyncHandler::AddVersion(const Call& call, std::string segment, ByteCharge c
       [this, call, permit = std::move(permit), charge = std::move(charge),
        done = std::move(done)](absl::StatusOr<AddVersionResult> result) mutable {
         charge.Release();  // first: the client may send its next body as soon as it has the answer
+        const auto* const created = result.ok() ? std::get_if<VersionAdded>(&*result) : nullptr;
+        if (created != nullptr && created->created_client) permit.ClientWasCreated();
+        permit.End();
         if (!result.ok()) return done(RefuseFailed(call, result.status()));
         if (const auto* conflict = std::get_if<Conflict>(&*result)) {
           Response response = EmptyResponse(409);
@@ -278,7 +281,6 @@ void SyncHandler::AddVersion(const Call& call, std::string segment, ByteCharge c
         }
         if (std::holds_alternative<OverLimit>(*result)) return done(RefuseOverLimit(call));
         const VersionAdded& added = std::get<VersionAdded>(*result);
-        if (added.created_client) permit.ClientWasCreated();
         Response response = EmptyResponse(200);
         response.headers.push_back({"X-Version-Id", added.version_id.ToString()});
         if (added.urgency != SnapshotUrgency::kNone) {
