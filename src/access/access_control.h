@@ -66,7 +66,8 @@ class CreationPermit {
 
   void ClientWasCreated() { limiter_ = nullptr; }
 
-  // Puts back what was set aside, before the answer is given: with it the server may be told to stop.
+  // Puts back what was set aside, before the answer is given: with it the server may be told to
+  // stop.
   void End() {
     if (limiter_ != nullptr) std::exchange(limiter_, nullptr)->GiveBack(key_);
   }
