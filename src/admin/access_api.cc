@@ -131,9 +131,7 @@ http::Response Api::ResetToken(Call& call) {
   const absl::StatusOr<std::optional<ClientSummary>> client =
       (*administration)->FindClient(call.client_id);
   if (!client.ok()) return AnswerForStatus(client.status());
-  if (!*client) {
-    return ErrorAnswer(404, absl::StrCat("There is no client ", call.client_id.ToString(), "."));
-  }
+  if (!*client) return NoSuchClientAnswer(call.client_id);
   const std::string token = access::MakeToken();
   const absl::Status status =
       ChangeAccess(**administration, ClientToken{.client_id = call.client_id,

@@ -50,6 +50,10 @@ http::Response ErrorAnswer(int status, absl::string_view sentence) {
   return response;
 }
 
+http::Response NoSuchClientAnswer(const Uuid& client_id) {
+  return ErrorAnswer(404, absl::StrCat("There is no client ", client_id.ToString(), "."));
+}
+
 http::Response AnswerForStatus(const absl::Status& status) {
   return ErrorAnswer(HttpStatusOf(status.code()), status.message());
 }

@@ -6,6 +6,7 @@
 #include "absl/strings/string_view.h"
 #include "nlohmann/json.hpp"
 #include "tcsync/http_message.h"
+#include "tcsync/uuid.h"
 
 namespace tcsync::admin {
 
@@ -17,6 +18,9 @@ std::string ToText(const Json& value);
 
 http::Response JsonAnswer(int status, const Json& value);
 http::Response ErrorAnswer(int status, absl::string_view sentence);
+
+// For a client that a request names and that is not here.
+http::Response NoSuchClientAnswer(const Uuid& client_id);
 
 // The error answer for a status that storage or another room reported.
 http::Response AnswerForStatus(const absl::Status& status);

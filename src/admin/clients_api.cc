@@ -64,10 +64,6 @@ Json Describe(const ClientSummary& client, Json pseudonym, const Admission& admi
           {"token_since", std::move(token_since)}};
 }
 
-http::Response NoSuchClient(const Uuid& client_id) {
-  return ErrorAnswer(404, absl::StrCat("There is no client ", client_id.ToString(), "."));
-}
-
 }  // namespace
 
 http::Response Api::ListClients(Call& call) {
@@ -97,7 +93,7 @@ http::Response Api::ShowClient(Call& call) {
   const absl::StatusOr<std::optional<ClientSummary>> client =
       (*administration)->FindClient(call.client_id);
   if (!client.ok()) return AnswerForStatus(client.status());
-  if (!*client) return NoSuchClient(call.client_id);
+  if (!*client) return NoSuchClientAnswer(call.client_id);
   const absl::StatusOr<AccessRecords> records = (*administration)->ReadAccessRecords();
   if (!records.ok()) return AnswerForStatus(records.status());
   return JsonAnswer(200, Describe(**client, PseudonymOf(call.client_id), Admission(*records)));
@@ -108,7 +104,7 @@ http::Response Api::DeleteClient(Call& call) {
   if (!administration.ok()) return AnswerForStatus(administration.status());
   const absl::StatusOr<bool> deleted = (*administration)->DeleteClient(call.client_id);
   if (!deleted.ok()) return AnswerForStatus(deleted.status());
-  if (!*deleted) return NoSuchClient(call.client_id);
+  if (!*deleted) return NoSuchClientAnswer(call.client_id);
   Log(NameInLog(call.client_id), " was deleted");
   return JsonAnswer(200, {{"client_id", call.client_id.ToString()}, {"deleted", true}});
 }
@@ -118,7 +114,7 @@ http::Response Api::SetCarryOn(Call& call, bool allow) {
   if (!administration.ok()) return AnswerForStatus(administration.status());
   const absl::StatusOr<bool> found = (*administration)->LetReplicaCarryOn(call.client_id, allow);
   if (!found.ok()) return AnswerForStatus(found.status());
-  if (!*found) return NoSuchClient(call.client_id);
+  if (!*found) return NoSuchClientAnswer(call.client_id);
   Log(NameInLog(call.client_id), allow ? ": a replica that is ahead may carry on"
                                        : ": a replica that is ahead may not carry on any more");
   return JsonAnswer(200, {{"client_id", call.client_id.ToString()}, {"may_carry_on", allow}});

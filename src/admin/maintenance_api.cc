@@ -92,7 +92,7 @@ http::Response Api::Verify(Call& call) {
   if (only) {
     const absl::StatusOr<ChainReport> report = (*administration)->VerifyChain(*only);
     if (absl::IsNotFound(report.status())) {
-      return ErrorAnswer(404, absl::StrCat("There is no client ", only->ToString(), "."));
+      return NoSuchClientAnswer(*only);
     }
     const absl::Status status = verification.Add(*only, PseudonymOf(*only), report);
     if (!status.ok()) return AnswerForStatus(status);

@@ -54,9 +54,7 @@ http::Response Api::Export(Call& call) {
   const absl::StatusOr<std::optional<ClientSummary>> client =
       (*administration)->FindClient(call.client_id);
   if (!client.ok()) return AnswerForStatus(client.status());
-  if (!*client) {
-    return ErrorAnswer(404, absl::StrCat("There is no client ", call.client_id.ToString(), "."));
-  }
+  if (!*client) return NoSuchClientAnswer(call.client_id);
   uint64_t after = given_after.value_or(0);
   const absl::StatusOr<std::vector<StoredVersion>> versions =
       (*administration)->ReadVersions(call.client_id, after, kAdminPageBytes);
