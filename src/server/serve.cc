@@ -2,9 +2,9 @@
 
 #include <filesystem>
 #include <string>
-#include <string_view>
 #include <system_error>
 
+#include "server/administer.h"
 #include "server/concat.h"
 #include "server/configuration.h"
 #include "server/handles.h"
@@ -25,22 +25,11 @@ std::string StorageDescription(const Settings& flags) {
 // What SIGHUP asks for. Who cannot read a file again says so in the log, and goes on as before.
 void ReadFilesAgain(tcsync_engine* engine, ServerLog& log) {
   log.Info("SIGHUP: reading files again");
-  constexpr std::string_view kMethod = "POST";
-  constexpr std::string_view kTarget = "/v1/admin/reload";
-  tcsync_request request{};
-  request.struct_size = sizeof(request);
-  request.method = kMethod.data();
-  request.method_size = kMethod.size();
-  request.target = kTarget.data();
-  request.target_size = kTarget.size();
-  tcsync_response* raw_response = nullptr;
   try {
-    Call(tcsync_administer, static_cast<const tcsync_config*>(nullptr), engine,
-         static_cast<const tcsync_request*>(&request), &raw_response);
+    Administer(nullptr, engine, "POST", "/v1/admin/reload");
   } catch (const Failure& failure) {
     log.Info(Concat({"files were not read again: ", failure.what()}));
   }
-  const Response response(raw_response);
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include <thread>
 #include <utility>
 
+#include "server/administer.h"
 #include "server/administration/interruption.h"
 #include "server/concat.h"
 #include "server/configuration.h"
@@ -61,19 +62,6 @@ bool HasContent(const std::string& directory) {
   const bool is_empty = std::filesystem::is_empty(directory, error);
   if (error) throw Failure(kExitFailure, Concat({directory, ": ", error.message()}));
   return !is_empty;
-}
-
-tcsync_request RequestOf(std::string_view method, const std::string& target,
-                         std::string_view body) {
-  tcsync_request request{};
-  request.struct_size = sizeof(request);
-  request.method = method.data();
-  request.method_size = method.size();
-  request.target = target.data();
-  request.target_size = target.size();
-  request.body = body.data();
-  request.body_size = body.size();
-  return request;
 }
 
 bool IsPrefixOfId(const std::string& text) {
@@ -206,14 +194,11 @@ AdminAnswer AdminClient::Request(std::string_view method, std::string_view targe
                                  std::string_view body) {
   const std::string full_target = Concat({kPrefix, target});
   if (connection_ != nullptr) return connection_->Send(method, full_target, body);
-  const tcsync_request request = RequestOf(method, full_target, body);
-  tcsync_response* raw_response = nullptr;
-  Call(tcsync_administer, config_.get(), engine_.get(), &request, &raw_response);
-  const std::unique_ptr<tcsync_response, FreeWith<tcsync_response_free>> response(raw_response);
-  const char* const next_page = tcsync_response_header_value(raw_response, "X-Next-Page");
+  const Response response = Administer(config_.get(), engine_.get(), method, full_target, body);
+  const char* const next_page = tcsync_response_header_value(response.get(), "X-Next-Page");
   size_t size = 0;
-  const char* const bytes = tcsync_response_body(raw_response, &size);
-  return {tcsync_response_status(raw_response), next_page == nullptr ? "" : next_page,
+  const char* const bytes = tcsync_response_body(response.get(), &size);
+  return {tcsync_response_status(response.get()), next_page == nullptr ? "" : next_page,
           std::string(bytes, size)};
 }
 
