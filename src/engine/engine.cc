@@ -38,13 +38,10 @@ class RetentionRun {
  public:
   RetentionRun(StorageAdministration& administration, const RetentionPolicy& policy,
                const Logger& logger)
-      : retention_(administration, policy),
-        is_on_(policy.retention_days > 0 || policy.idle_client_days > 0),
-        logger_(logger) {}
+      : retention_(administration, policy), logger_(logger) {}
 
   // Does the next page; false when that was the last one, and nothing is left for now.
   bool RunPage() {
-    if (!is_on_) return false;
     const absl::StatusOr<RetentionPage> page =
         retention_.RunPage(after_, Clock::System().Now(), /*dry_run=*/false);
     if (!page.ok()) {
@@ -71,7 +68,6 @@ class RetentionRun {
 
  private:
   Retention retention_;
-  const bool is_on_;
   const Logger logger_;
   std::optional<Uuid> after_;
 };
@@ -110,31 +106,28 @@ class ComposedEngine final : public Engine {
     if (const absl::Status status = access_table_.Refresh(*administration); !status.ok()) {
       return status;
     }
-    // A figure that cannot be had now is had later.
-    if (const auto stats = administration->ReadStats(); stats.ok()) {
-      access_control_.UpdateUsage(*stats);
-    }
+    UpdateUsage(*administration);
     return absl::OkStatus();
   }
 
   // After LoadAccess. Storage without administration needs nothing done.
-  void StartHousekeeping() {
+  void StartHousekeeping(const RetentionPolicy& retention) {
     StorageAdministration* const administration = storage_->administration();
     if (administration == nullptr) return;
-    housekeeping_ = std::make_unique<Housekeeping>(std::vector<Housekeeping::Chore>{
-        {.interval = std::chrono::milliseconds(kUsageIntervalMs),
-         .first_after = std::chrono::milliseconds(kUsageIntervalMs),
-         .run_piece =
-             [this, administration] {
-               const auto stats = administration->ReadStats();
-               // Without new figures the last ones hold. What is wrong shows where it is used.
-               if (stats.ok()) access_control_.UpdateUsage(*stats);
-               return false;
-             }},
-        {.interval = std::chrono::milliseconds(kRetentionIntervalMs),
-         .first_after = std::chrono::milliseconds(kFirstRetentionMs),
-         .run_piece = [this] { return retention_run_->RunPage(); }},
-    });
+    std::vector<Housekeeping::Chore> chores;
+    chores.push_back({.interval = std::chrono::milliseconds(kUsageIntervalMs),
+                      .first_after = std::chrono::milliseconds(kUsageIntervalMs),
+                      .run_piece = [this, administration] {
+                        UpdateUsage(*administration);
+                        return false;
+                      }});
+    if (retention.retention_days > 0 || retention.idle_client_days > 0) {
+      const auto run = std::make_shared<RetentionRun>(*administration, retention, logger_);
+      chores.push_back({.interval = std::chrono::milliseconds(kRetentionIntervalMs),
+                        .first_after = std::chrono::milliseconds(kFirstRetentionMs),
+                        .run_piece = [run] { return run->RunPage(); }});
+    }
+    housekeeping_ = std::make_unique<Housekeeping>(std::move(chores));
   }
 
   http::Handler& handler() override { return observation_.clients_handler(); }
@@ -144,6 +137,13 @@ class ComposedEngine final : public Engine {
   ReloadHooks& reload_hooks() override { return reload_hooks_; }
 
  private:
+  void UpdateUsage(StorageAdministration& administration) {
+    // Without new figures the last ones hold. What is wrong shows where it is used.
+    if (const auto stats = administration.ReadStats(); stats.ok()) {
+      access_control_.UpdateUsage(*stats);
+    }
+  }
+
   // After a change, which only a storage that has an administration can have had.
   absl::Status RefreshAccess() { return access_table_.Refresh(*storage_->administration()); }
 
@@ -179,11 +179,7 @@ class ComposedEngine final : public Engine {
             .body_bytes_max = AdminBodyBytesMax(limits.body_bytes_max),
             .clock = &Clock::System(),
             .logger = logger})),
-        logger_(logger) {
-    if (StorageAdministration* const stored = storage_->administration(); stored != nullptr) {
-      retention_run_.emplace(*stored, RetentionPolicyOf(options), logger_);
-    }
-  }
+        logger_(logger) {}
 
   ReloadHooks reload_hooks_;
   const std::unique_ptr<metrics::Registry> registry_;
@@ -196,7 +192,6 @@ class ComposedEngine final : public Engine {
   Observation observation_;
   std::unique_ptr<admin::AdminHandler> administration_;
   const Logger logger_;
-  std::optional<RetentionRun> retention_run_;
   std::unique_ptr<Housekeeping> housekeeping_;
 };
 
@@ -253,7 +248,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Compose(const Options& options,
   auto engine = std::make_unique<ComposedEngine>(options, *access_policy, std::move(registry),
                                                  std::move(storage), std::move(names), logger);
   if (const absl::Status status = engine->LoadAccess(); !status.ok()) return status;
-  engine->StartHousekeeping();
+  engine->StartHousekeeping(RetentionPolicyOf(options));
   return engine;
 }
 
