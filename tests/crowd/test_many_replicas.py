@@ -6,7 +6,6 @@ import re
 import pytest
 import wire
 from replicas import Client, Replicas
-from server import Server
 
 CLIENTS = 100
 RACERS = 6
@@ -16,16 +15,9 @@ MARKER = "PlaintextMarkerKiwiLantern"
 
 
 @pytest.fixture
-def server(tmp_path):
+def server(start_server):
     # All of them come from one address here, which only a test's do.
-    server = Server(
-        tmp_path / "server.log",
-        tmp_path / "data",
-        "--new-clients-per-address-day=0",
-        memory_bytes_max=MEMORY_BYTES_MAX,
-    )
-    yield server
-    server.stop()
+    return start_server("--new-clients-per-address-day=0", memory_bytes_max=MEMORY_BYTES_MAX)
 
 
 @pytest.fixture

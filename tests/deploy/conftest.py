@@ -1,6 +1,5 @@
 """Fixtures of the deploy tests. The real server and the real Taskwarrior are those of tests/e2e."""
 
-import os
 import shutil
 import sys
 import tempfile
@@ -10,33 +9,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 
-import server as server_module
+import server_fixture
 import task_fixture
-from server import Server
 from taskwarrior import Client, Replica, User
 
 task_client = task_fixture.task_client
-
-
-@pytest.fixture(scope="session", autouse=True)
-def server_binary():
-    if not os.access(server_module.BINARY, os.X_OK):
-        pytest.exit(f"{server_module.BINARY} is missing: build it, or name one in TCSYNC_SERVER", returncode=1)
-
-
-@pytest.fixture
-def start_server(tmp_path):
-    """Starts a Server; at the end each one still running must stop cleanly."""
-    servers = []
-
-    def start(*flags, **options):
-        number = len(servers)
-        servers.append(Server(tmp_path / f"server{number}.log", tmp_path / f"data{number}", *flags, **options))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.stop()
+server_binary = server_fixture.server_binary
+start_server = server_fixture.start_server
 
 
 @pytest.fixture

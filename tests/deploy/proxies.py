@@ -11,18 +11,11 @@ from pathlib import Path
 
 import prerequisites
 from server import accepts_tcp
-from support import REPOSITORY, wait_until
+from support import REPOSITORY, free_port, wait_until
 
 EXAMPLES = REPOSITORY / "examples/deploy/proxy"
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
-
-
-def free_port():
-    """A port on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextlib.contextmanager

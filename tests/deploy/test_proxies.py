@@ -15,6 +15,7 @@ import proxies
 import pytest
 import web
 import wire
+from support import free_port
 
 # The proxy alone: the tests' clients come from other addresses of the same machine, and a trusted address is never
 # taken for a client's.
@@ -143,7 +144,7 @@ class TestProxy:
     def test_without_a_server_it_says_so_at_once(self, proxy, tmp_path):
         # If this fails, a sync hangs for minutes while the server is restarted, instead of failing and being tried
         # again.
-        with proxy(f"http://127.0.0.1:{proxies.free_port()}", tmp_path) as (url, authority):
+        with proxy(f"http://127.0.0.1:{free_port()}", tmp_path) as (url, authority):
             assert web.get_child_version(url, authority, str(uuid.uuid4())).status == 502
 
 

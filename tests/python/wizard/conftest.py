@@ -7,26 +7,14 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "e2e"))
 
+import server_fixture
 import task_fixture
 from computers import Computer
-from server import Server
 from servers import Authority
 
 task_client = task_fixture.task_client
-
-
-@pytest.fixture
-def start_server(tmp_path):
-    servers = []
-
-    def start(*flags):
-        number = len(servers)
-        servers.append(Server(tmp_path / f"server{number}.log", tmp_path / f"data{number}", *flags))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.stop()
+server_binary = server_fixture.server_binary
+start_server = server_fixture.start_server
 
 
 @pytest.fixture

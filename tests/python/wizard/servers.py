@@ -21,13 +21,6 @@ CHUNK_BYTES = 65536
 CONNECT_TIMEOUT_S = 5
 
 
-def free_port():
-    """A port on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class _Handler(BaseHTTPRequestHandler):
     """Answers every request with what `respond` returns: status, headers, and content, which may be shorter than a
     Content-Length says."""

@@ -5,7 +5,8 @@ import shlex
 
 import pytest
 from computers import python_command
-from servers import answering, free_port, gateway, refusing_tls, silent, tls_front
+from servers import answering, gateway, refusing_tls, silent, tls_front
+from support import free_port
 
 from tcsync import NIL_VERSION, RemoteServer, decode_pairing_code, fetch_history
 

@@ -4,8 +4,8 @@ import os
 import signal
 
 import pytest
-from servers import free_port, silent
-from support import wait_until
+from servers import silent
+from support import free_port, wait_until
 
 TASKRC = "# mine\nuda.size.type=string # keep\n"
 SECOND = [("Choose option [1]: ", "2"), ("computer? [y/N]: ", "y"), ("Pairing code", "")]

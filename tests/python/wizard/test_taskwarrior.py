@@ -6,8 +6,7 @@ import time
 
 import pytest
 from computers import FAKE_TASKS
-from servers import free_port
-from support import run_bounded
+from support import free_port, run_bounded
 
 from tcsync.taskwarrior import Run, explain_sync
 
