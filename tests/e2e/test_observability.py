@@ -13,8 +13,8 @@ import uuid
 import pytest
 
 import wire
-from server import ANY_PORT, BINARY
-from support import REPOSITORY, run_bounded, wait_until
+from server import ANY_PORT
+from support import REPOSITORY, wait_until
 
 MONITORING = REPOSITORY / "examples" / "deploy" / "monitoring"
 DOCUMENT = REPOSITORY / "docs" / "metrics.md"

@@ -1,4 +1,4 @@
-"""After an older backup was restored the real replicas are ahead of the server: what their users see, and the way on."""
+"""After an older backup was restored the real replicas are ahead of the server: what users see, and the way on."""
 
 import admin
 from taskwarrior import User
