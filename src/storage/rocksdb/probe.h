@@ -13,9 +13,10 @@ namespace tcsync {
 // Adds the record to a batch. `number` must grow from probe to probe of a process.
 void WriteProbe(uint64_t number, rocksdb::WriteBatch& writes);
 
-// Reads the record back, which must be that probe's or a later one's, and one record at a random
-// place, because what was just written is still in memory: with more data than fits into memory,
-// that reads the disk. May wait for it.
+// Reads the record back, which must be that probe's or a later one's, and what stands at a random
+// place, because what was just written is still in memory. That reads the disk, unless the block at
+// that place is in the cache or nothing stands behind it: both are rare once there is much data.
+// May wait for the disk.
 absl::Status ReadProbe(rocksdb::DB& database, uint64_t number);
 
 }  // namespace tcsync
