@@ -17,6 +17,7 @@
 #include "http_client.h"
 #include "scripted_storage.h"
 #include "test_server.h"
+#include "tests/missing_prerequisite.h"
 
 namespace tcsync::conformance {
 namespace {
@@ -307,7 +308,7 @@ TEST(CrowdTest, IdleAndSlowClientsDoNotSlowDownOthers) {
   constexpr int kSlow = 200;
   // Both ends of each connection are in this process.
   if (!CanOpen(2 * (kIdle + kSlow) + 200)) {
-    GTEST_SKIP() << "RLIMIT_NOFILE cannot be raised to what 1,200 connections take";
+    TCSYNC_MISSING_PREREQUISITE("RLIMIT_NOFILE cannot be raised to what 1,200 connections take");
   }
   Options options = OptionsFor("memory");
   options.connections_max = 2 * (kIdle + kSlow);

@@ -22,6 +22,7 @@
 #include "http_client.h"
 #include "tcsync/listener.h"
 #include "test_server.h"
+#include "tests/missing_prerequisite.h"
 
 namespace tcsync::conformance {
 namespace {
@@ -97,7 +98,9 @@ TEST_F(OperatorTest, HandlersLearnWhoAsks) {
 
 TEST_F(OperatorTest, HandlersLearnWhoAsksByIpv6) {
   options_.listen = {"[::1]:0"};
-  if (!Bind().ok()) GTEST_SKIP() << "this machine has no ::1";
+  if (!Bind().ok()) {
+    TCSYNC_MISSING_PREREQUISITE("this machine has no ::1");
+  }
   const std::unique_ptr<Listener> listener = Serve();
   ASSERT_NE(listener, nullptr);
   EXPECT_EQ(Answer(listener->addresses().front()), "sync ::1");
