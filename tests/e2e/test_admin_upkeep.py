@@ -1,7 +1,11 @@
 """Backups, restoring, verifying and pruning, with a server that goes on working meanwhile."""
 
+import contextlib
 import json
 import os
+import pty
+import re
+import subprocess
 import threading
 import time
 import uuid
@@ -9,6 +13,7 @@ import uuid
 import pytest
 
 import admin
+import server as server_module
 import wire
 
 DAY_S = 86400
@@ -237,3 +242,49 @@ class TestPrune:
         assert (dry["idle_clients"], dry["versions"]) == (1, 0)
         assert "idle" in admin.succeed(place.data_dir, "prune", "--yes", *flags)
         assert [client["client_id"] for client in admin.as_lines(place.data_dir, "clients", "list")] == [used]
+
+
+def stderr_at_a_terminal(data_dir, *arguments):
+    """What a command that succeeds shows on standard error, when that is a terminal."""
+    person, terminal = pty.openpty()
+    shown = b""
+    try:
+        command = [str(server_module.BINARY), *map(str, arguments), "--data-dir", str(data_dir)]
+        with subprocess.Popen(
+            command,
+            env=server_module.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=terminal,
+        ) as process:
+            os.close(terminal)
+            # Reading fails once nobody has the terminal open.
+            with contextlib.suppress(OSError):
+                while more := os.read(person, 10_000):
+                    shown += more
+            assert process.wait(admin.COMMAND_TIMEOUT_S) == 0, shown
+    finally:
+        os.close(person)
+    return shown.decode()
+
+
+def test_progress_is_shown_at_a_terminal(server, tmp_path):
+    """If this fails, a person waits for what takes long without a sign of life, or a log is full of bars."""
+    admin.add_chain(server.url, str(uuid.uuid4()), 3)
+    backups, restored, exported = tmp_path / "backups", tmp_path / "restored", tmp_path / "exported"
+    for name, *arguments in (
+        ("backup", "backup", backups),
+        ("verify", "verify"),
+        ("looking", "prune", "--dry-run"),
+        ("export", "clients", "export", "--all", "--output", exported),
+        ("restore", "restore", "--drill", backups),
+    ):
+        shown = stderr_at_a_terminal(server.data_dir, *arguments)
+        assert re.search(rf"\r\x1b\[K{name} (\[#* *\] +\d+ %|\.\.\.)", shown), (arguments, shown)
+        assert shown.endswith("\r\x1b[K"), "the line stays there"
+    for name, *arguments in (
+        ("restore", "restore", backups, "--yes"),
+        ("import", "clients", "import", exported, "--yes"),
+    ):
+        shown = stderr_at_a_terminal(restored, *arguments)
+        assert re.search(rf"\r\x1b\[K{name} \[", shown), (arguments, shown)

@@ -2,9 +2,11 @@
 #include <stdlib.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <future>
 #include <string>
 #include <system_error>
 
@@ -63,9 +65,50 @@ class TemporaryDirectory {
   std::string path_;
 };
 
+Json BackupsIn(AdminClient& client, const std::string& directory) {
+  return client.Get(Concat({"backups?directory=", QueryValue(directory)})).at("backups");
+}
+
+// How large the backup is that a restore asks for; 0 when it is not there.
+uint64_t BytesToRestore(AdminClient& client, const Json& body) {
+  const Json backups = BackupsIn(client, body.at("directory").get<std::string>());
+  uint64_t bytes = 0;
+  for (const Json& backup : backups) {
+    if (!body.contains("backup") || body.at("backup") == backup.at("backup")) {
+      bytes = backup.at("bytes").get<uint64_t>();
+    }
+  }
+  return bytes;
+}
+
+// What the files below a directory add up to; what cannot be looked at counts as nothing.
+uint64_t BytesBelow(const std::string& directory) {
+  uint64_t bytes = 0;
+  std::error_code error;
+  std::filesystem::recursive_directory_iterator entry(directory, error);
+  while (!error && entry != std::filesystem::recursive_directory_iterator()) {
+    std::error_code has_no_size;
+    const uintmax_t size = entry->file_size(has_no_size);
+    if (!has_no_size) bytes += size;
+    entry.increment(error);
+  }
+  return bytes;
+}
+
+// A restore is one request, which is answered at its end: how far it is shows in the directory that
+// it fills.
 Json RestoreInto(const Settings& flags, const Json& body) {
+  constexpr std::chrono::milliseconds kLookInterval{200};
   AdminClient client(flags, DataDirectory::kNone);
-  return client.Post("restore", body);
+  const std::string data_dir = EffectiveText(flags, "data-dir");
+  const uint64_t total = BytesToRestore(client, body);
+  std::future<Json> restored =
+      std::async(std::launch::async, [&] { return client.Post("restore", body); });
+  ProgressLine progress("restore");
+  do {
+    progress.Show(BytesBelow(data_dir), total);
+  } while (restored.wait_for(kLookInterval) != std::future_status::ready);
+  return restored.get();
 }
 
 void Drill(const CommandLine& command_line, const Json& body) {
@@ -106,10 +149,8 @@ void MakeBackup(const CommandLine& command_line) {
 void ListBackups(const CommandLine& command_line) {
   const AdminArguments& arguments = command_line.admin;
   AdminClient client(command_line.settings, DataDirectory::kNone);
-  const Json answer =
-      client.Get(Concat({"backups?directory=", QueryValue(AbsolutePath(arguments.operands[0]))}));
   Table table({{"BACKUP", true}, {"CREATED"}, {"SIZE", true}, {"FILES", true}, {"PROBLEM"}});
-  for (const Json& backup : answer.at("backups")) {
+  for (const Json& backup : BackupsIn(client, AbsolutePath(arguments.operands[0]))) {
     if (arguments.Has("json")) {
       PrintJson(backup);
       continue;

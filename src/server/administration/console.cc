@@ -99,7 +99,9 @@ void ProgressLine::Show(uint64_t done, uint64_t total) {
   const int percent = static_cast<int>(share * 100);
   if (total != 0 && percent == last_percent_) return;
   last_percent_ = percent;
-  if (total == 0) {
+  if (total == 0 && done == 0) {
+    std::fprintf(stderr, "\r\033[K%s ...", what_.c_str());
+  } else if (total == 0) {
     std::fprintf(stderr, "\r\033[K%s: %" PRIu64, what_.c_str(), done);
   } else {
     const std::string bar(static_cast<size_t>(share * kWidth), '#');

@@ -51,7 +51,7 @@ class ProgressLine {
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
 
-  // `total` 0: nobody knows.
+  // `total` 0: nobody knows. Both 0: nor how far it is.
   void Show(uint64_t done, uint64_t total);
 
  private:
