@@ -337,6 +337,13 @@ Response SyncHandler::RefuseOverLimit(const Call& call) {
 
 Response SyncHandler::RefuseGone(const Call& call, const Uuid& latest_version_id) {
   const Uuid& parent = call.route.version_id;
+  if (parent.IsNil()) {
+    return RefuseCall(
+        call, {.reason = RefusalReason::kVersionGone,
+               .sentence = "This replica is empty, and the first versions of its client are not "
+                           "here any more: it has to start from the snapshot. Where there is none, "
+                           "another replica of the client leaves one when it next sends changes."});
+  }
   const std::string where = absl::StrCat("This replica is at version ", parent.ToString(),
                                          ", which this server does not have; the latest here is ",
                                          latest_version_id.ToString(), ". ");

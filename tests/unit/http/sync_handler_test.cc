@@ -178,8 +178,8 @@ TEST_F(SyncHandlerTest, GoneIsAWarningWithItsReason) {
 }
 
 // If this fails, a person who reads the log does not learn what to do about a replica that cannot
-// sync: each of the three has another remedy.
-TEST_F(SyncHandlerTest, GoneSaysWhichOfThreeThingsHappened) {
+// sync: each has another remedy.
+TEST_F(SyncHandlerTest, GoneSaysWhatHappened) {
   const auto line_for = [this](const Uuid& parent, const Uuid& latest) {
     storage_.child = NoChild{latest};
     log_.clear();
@@ -198,6 +198,9 @@ TEST_F(SyncHandlerTest, GoneSaysWhichOfThreeThingsHappened) {
                              HasSubstr("set up anew")));
   EXPECT_THAT(line_for(kVersionId, Uuid::RandomWithNumber(9)),
               testing::AllOf(HasSubstr("reason=foreign-version"), HasSubstr("URL")));
+  EXPECT_THAT(line_for(Uuid(), Uuid::RandomWithNumber(9)),
+              testing::AllOf(HasSubstr("reason=version-gone"), HasSubstr("is empty"),
+                             HasSubstr("snapshot")));
 }
 
 // If this fails, the log fills with what happens at every sync.
