@@ -122,7 +122,7 @@ typedef int32_t tcsync_code;
 #define TCSYNC_REMOTE_REJECTED ((tcsync_code)(11 | 14 << 8))
 /* 503, 502 or 504: too busy, restarting, or not reached by what is in front of it. */
 #define TCSYNC_REMOTE_SERVER_UNAVAILABLE ((tcsync_code)(11 | 15 << 8))
-/* 507: the server's disk is full. */
+/* 507: the server stores nothing more, for this client or for anybody. */
 #define TCSYNC_REMOTE_SERVER_FULL ((tcsync_code)(11 | 16 << 8))
 /* 500 or another 5xx. */
 #define TCSYNC_REMOTE_SERVER_FAILED ((tcsync_code)(11 | 17 << 8))

@@ -71,7 +71,8 @@ std::pair<RemoteFault, std::string> Explain(const Answer& answer) {
           "the server is busy, starting, or not running behind its proxy; " + RetryAdvice(answer)};
     case 507:
       return {RemoteFault::kServerFull,
-              "the server's disk is full; whoever runs it must make room"};
+              "the server stores nothing more, for this client or for anybody; whoever runs it "
+              "must make room"};
     default:
       break;
   }

@@ -162,7 +162,7 @@ TEST(RemoteServerTest, EachStatusHasItsFault) {
                 RemoteFault::kServerUnavailable, "after Fri, 31 Dec"},
            Case{"502 Bad Gateway", RemoteFault::kServerUnavailable, "not running"},
            Case{"504 Gateway Timeout", RemoteFault::kServerUnavailable, "not running"},
-           Case{"507 Full", RemoteFault::kServerFull, "disk"},
+           Case{"507 Full", RemoteFault::kServerFull, "this client"},
            Case{"500 Oops", RemoteFault::kServerFailed, "log"},
            Case{"400 Bad", RemoteFault::kRejected, "path"},
            Case{"401 Unauthorized", RemoteFault::kRejected, "HTTP status 401"},

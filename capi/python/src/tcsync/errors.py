@@ -100,7 +100,7 @@ class RemoteFault(Enum):
     CLIENT_ERROR = c.TCSYNC_REMOTE_REJECTED
     #: 502, 503, 504: too busy, restarting, or not reached by what is in front of it.
     UNAVAILABLE = c.TCSYNC_REMOTE_SERVER_UNAVAILABLE
-    #: 507: the server's disk is full.
+    #: 507: the server stores nothing more, for this client or for anybody.
     SERVER_FULL = c.TCSYNC_REMOTE_SERVER_FULL
     #: 500 or another 5xx.
     SERVER_ERROR = c.TCSYNC_REMOTE_SERVER_FAILED

@@ -118,7 +118,7 @@ _SERVER = {
         ExitCode.SERVER,
     ),
     "server-full": Message(
-        "The disk of the server at {url} is full (507).",
+        "The server at {url} has no room for more (507): {detail}.",
         "Its operator must make room; nothing is lost.",
         ExitCode.SERVER,
     ),
