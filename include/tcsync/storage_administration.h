@@ -167,9 +167,9 @@ struct BackupRequest {
   uint32_t keep = 0;      // how many backups stay, with the new one; 0: all
 };
 
-// How far something is: done of total, in units of the thing itself (bytes for a backup, where the
-// total is estimated). Return false to stop it: kCancelled. Called while the call that took it has
-// not returned, on that thread or on another one.
+// How far something is: done of total, in bytes (for a backup, the total is estimated). Return false
+// to stop it: kCancelled. Called while the call that took it has not returned, on that thread or on
+// another one.
 using Progress = absl::FunctionRef<bool(uint64_t done, uint64_t total)>;
 
 // Thread-safe. Lives as long as the Storage that it was had from.
@@ -225,7 +225,7 @@ class StorageAdministration {
   // Reads all that belongs to the client. kNotFound: no such client.
   virtual absl::StatusOr<ChainReport> VerifyChain(const Uuid& client_id) = 0;
   // Compares every file with its checksums; kDataLoss names the first that differs.
-  virtual absl::Status VerifyFiles() = 0;
+  virtual absl::Status VerifyFiles(Progress progress) = 0;
 
   // Copies what is new since the last backup in that directory, while everything goes on.
   virtual absl::StatusOr<BackupInfo> Backup(const BackupRequest& request, Progress progress) = 0;

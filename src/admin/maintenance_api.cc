@@ -118,12 +118,14 @@ http::Response Api::Verify(Call& call) {
 http::Response Api::VerifyFiles(Call& call) {
   const absl::StatusOr<StorageAdministration*> administration = Begin(call);
   if (!administration.ok()) return AnswerForStatus(administration.status());
-  return StartJob("verify-files",
-                  [administration = *administration](JobProgress&) -> absl::StatusOr<Json> {
-                    const absl::Status status = administration->VerifyFiles();
-                    if (!status.ok()) return status;
-                    return Json{{"intact", true}};
-                  });
+  return StartJob(
+      "verify-files",
+      [administration = *administration](JobProgress& progress) -> absl::StatusOr<Json> {
+        const absl::Status status = administration->VerifyFiles(
+            [&progress](uint64_t done, uint64_t total) { return progress.Report(done, total); });
+        if (!status.ok()) return status;
+        return Json{{"intact", true}};
+      });
 }
 
 http::Response Api::Prune(Call& call) {

@@ -79,7 +79,7 @@ class SharedStorage final : public Storage, public StorageAdministration {
   absl::StatusOr<ChainReport> VerifyChain(const Uuid& client_id) override {
     return inner().VerifyChain(client_id);
   }
-  absl::Status VerifyFiles() override { return inner().VerifyFiles(); }
+  absl::Status VerifyFiles(Progress progress) override { return inner().VerifyFiles(progress); }
   absl::StatusOr<BackupInfo> Backup(const BackupRequest& request, Progress progress) override {
     return inner().Backup(request, progress);
   }

@@ -122,7 +122,7 @@ absl::StatusOr<ChainReport> MemoryStorage::VerifyChain(const Uuid& client_id) {
   return report;
 }
 
-absl::Status MemoryStorage::VerifyFiles() { return absl::OkStatus(); }  // there are none
+absl::Status MemoryStorage::VerifyFiles(Progress) { return absl::OkStatus(); }  // there are none
 
 absl::StatusOr<BackupInfo> MemoryStorage::Backup(const BackupRequest&, Progress) {
   return absl::UnimplementedError(

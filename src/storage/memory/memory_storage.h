@@ -42,7 +42,7 @@ class MemoryStorage final : public Storage, public StorageAdministration {
                                                              int64_t since_unix_seconds) override;
   absl::StatusOr<StorageStats> ReadStats() override;
   absl::StatusOr<ChainReport> VerifyChain(const Uuid& client_id) override;
-  absl::Status VerifyFiles() override;
+  absl::Status VerifyFiles(Progress progress) override;
   absl::StatusOr<BackupInfo> Backup(const BackupRequest& request, Progress progress) override;
 
   // memory_storage.cc

@@ -14,6 +14,7 @@
 #include "storage/rocksdb/backups.h"
 #include "storage/rocksdb/chain_verifier.h"
 #include "storage/rocksdb/directories.h"
+#include "storage/rocksdb/file_verifier.h"
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
@@ -142,34 +143,6 @@ absl::StatusOr<ClientSummary> Summarize(const MomentReader& reader, const Uuid& 
 absl::Status Contradiction(const Uuid& client_id, absl::string_view what) {
   return absl::DataLossError(absl::StrCat("the records of client ", client_id.ToString(),
                                           " contradict each other: ", what));
-}
-
-// Whether a table or blob file was written by a release that did not keep checksums of whole files.
-absl::StatusOr<bool> HasFilesWithoutChecksum(rocksdb::DB& database) {
-  rocksdb::LiveFilesStorageInfoOptions options;
-  options.include_checksum_info = true;
-  options.wal_size_for_flush = UINT64_MAX;  // the log stays as it is
-  std::vector<rocksdb::LiveFileStorageInfo> files;
-  const rocksdb::Status status = database.GetLiveFilesStorageInfo(options, &files);
-  if (!status.ok()) return FromRocksdb(status, "list the files of the database");
-  for (const rocksdb::LiveFileStorageInfo& file : files) {
-    const bool is_data =
-        file.file_type == rocksdb::kTableFile || file.file_type == rocksdb::kBlobFile;
-    if (is_data && file.file_checksum_func_name == rocksdb::kUnknownFileChecksumFuncName) {
-      return true;
-    }
-  }
-  return false;
-}
-
-// Reads every record, which compares it with its own checksum.
-rocksdb::Status ReadEverything(rocksdb::DB& database) {
-  rocksdb::ReadOptions options;
-  options.total_order_seek = true;
-  options.fill_cache = false;
-  const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(options));
-  for (iterator->SeekToFirst(); iterator->Valid();) iterator->Next();
-  return iterator->status();
 }
 
 uint64_t Property(rocksdb::DB& database, const std::string& name) {
@@ -392,17 +365,9 @@ absl::StatusOr<ChainReport> RocksdbAdministration::VerifyChain(const Uuid& clien
   return report;
 }
 
-absl::Status RocksdbAdministration::VerifyFiles() {
-  return storage_.WithDatabase([](rocksdb::DB& database, const ChainReader&) -> absl::Status {
-    rocksdb::Status status = database.VerifyFileChecksums(rocksdb::ReadOptions());
-    if (status.ok()) {
-      const absl::StatusOr<bool> has_others = HasFilesWithoutChecksum(database);
-      if (!has_others.ok() || !*has_others) return has_others.status();
-      // Then each block of a table has its own checksum, and each record of a blob file.
-      status = database.VerifyChecksum();
-      if (status.ok()) status = ReadEverything(database);
-    }
-    return status.ok() ? absl::OkStatus() : FromRocksdb(status, "verify the files of the database");
+absl::Status RocksdbAdministration::VerifyFiles(Progress progress) {
+  return storage_.WithDatabase([progress](rocksdb::DB& database, const ChainReader&) {
+    return tcsync::VerifyFiles(database, progress);
   });
 }
 

@@ -33,7 +33,7 @@ class ScriptedAdministration : public StorageAdministration {
   MOCK_METHOD(absl::StatusOr<bool>, LetReplicaCarryOn, (const Uuid&, bool), (override));
   MOCK_METHOD(absl::Status, ChangeAccess, (const AccessChange&), (override));
   MOCK_METHOD(absl::StatusOr<ChainReport>, VerifyChain, (const Uuid&), (override));
-  MOCK_METHOD(absl::Status, VerifyFiles, (), (override));
+  MOCK_METHOD(absl::Status, VerifyFiles, (Progress), (override));
   MOCK_METHOD(absl::StatusOr<BackupInfo>, Backup, (const BackupRequest&, Progress), (override));
 
   AccessRecords records;

@@ -66,7 +66,7 @@ class FailingStorage final : public Storage, public StorageAdministration {
     if (!verify_status.ok()) return verify_status;
     return memory.VerifyChain(client_id);
   }
-  absl::Status VerifyFiles() override { return verify_status; }
+  absl::Status VerifyFiles(Progress) override { return verify_status; }
   absl::StatusOr<BackupInfo> Backup(const BackupRequest& request, Progress progress) override {
     return backup(request, progress);
   }

@@ -49,6 +49,10 @@ inline std::vector<StoredVersion> ReadVersions(Storage& storage, const Uuid& cli
   return *std::move(versions);
 }
 
+inline absl::Status VerifyFiles(Storage& storage) {
+  return AdministrationOf(storage).VerifyFiles([](uint64_t, uint64_t) { return true; });
+}
+
 inline ChainReport Verify(Storage& storage, const Uuid& client_id) {
   auto report = AdministrationOf(storage).VerifyChain(client_id);
   EXPECT_TRUE(report.ok()) << report.status();

@@ -111,7 +111,7 @@ mode_t ModeOf(const std::string& path) {
 
 // That the storage is whole, as an operator would check it.
 void ExpectWhole(Storage& storage) {
-  EXPECT_EQ(AdministrationOf(storage).VerifyFiles(), absl::OkStatus());
+  EXPECT_EQ(VerifyFiles(storage), absl::OkStatus());
   for (const ClientSummary& client : ListAll(storage)) {
     EXPECT_EQ(client.problem, "");
     EXPECT_THAT(Verify(storage, client.client_id).problems, IsEmpty());

@@ -136,7 +136,7 @@ TEST_F(RocksdbVerifyTest, AnUndamagedOneIsWhole) {
   const ChainReport report = Verify(*storage_, kClient);
   EXPECT_EQ(report.versions, 5u);
   EXPECT_EQ(report.bytes, 100u + 300'000 + 200 + 30'000 + 50 + 60'000);
-  EXPECT_EQ(AdministrationOf(*storage_).VerifyFiles(), absl::OkStatus());
+  EXPECT_EQ(VerifyFiles(*storage_), absl::OkStatus());
 }
 
 TEST_F(RocksdbVerifyTest, AMissingVersionIsFound) {
@@ -334,7 +334,7 @@ TEST_F(RocksdbVerifyTest, ProblemsAreBounded) {
 TEST_F(RocksdbVerifyTest, FlippedBitsInBlobFilesAreFound) {
   ASSERT_GE(FlipBytes(".blob"), 1);
   Open();
-  EXPECT_EQ(AdministrationOf(*storage_).VerifyFiles().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(VerifyFiles(*storage_).code(), absl::StatusCode::kDataLoss);
   const std::vector<std::string> problems = Problems();
   EXPECT_THAT(problems, ElementsAre(AllOf(HasSubstr("the segment of " + Named(2)),
                                           HasSubstr("cannot be read"))));
@@ -350,10 +350,38 @@ TEST_F(RocksdbVerifyTest, FlippedBitsInTableFilesAreFound) {
   ASSERT_TRUE(OpenDatabase()->CompactRange(rocksdb::CompactRangeOptions(), nullptr, nullptr).ok());
   ASSERT_GE(FlipBytes(".sst"), 1);
   Open();
-  EXPECT_EQ(AdministrationOf(*storage_).VerifyFiles().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(VerifyFiles(*storage_).code(), absl::StatusCode::kDataLoss);
   const ChainReport report = Verify(*storage_, kClient);
   EXPECT_THAT(report.problems, Contains(HasSubstr("cannot be read")));
   EXPECT_GT(report.versions, 100u) << "what is not damaged was not read";
+}
+
+// If this fails, a person sees no progress, or a server that is to stop reads all of its disk first.
+TEST_F(RocksdbVerifyTest, ComparingFilesTellsItsProgressAndCanBeStopped) {
+  Uuid parent = ids_.back();
+  for (int i = 0; i < 5; ++i) {
+    parent = MustAppend(*storage_, kClient, parent, Noise(3'000'000)).version_id;
+  }
+  Open();
+  std::vector<uint64_t> told;
+  uint64_t total = 0;
+  const auto compare = [&](size_t calls_max) {
+    told.clear();
+    return AdministrationOf(*storage_).VerifyFiles([&](uint64_t done, uint64_t all) {
+      told.push_back(done);
+      total = all;
+      return told.size() < calls_max;
+    });
+  };
+  EXPECT_EQ(compare(1'000'000), absl::OkStatus());
+  EXPECT_GE(told.size(), 15u);
+  EXPECT_TRUE(std::is_sorted(told.begin(), told.end()));
+  EXPECT_GT(total, 15'000'000u);
+  EXPECT_EQ(told.back(), total);
+
+  EXPECT_EQ(compare(3).code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(told.size(), 3u);
+  EXPECT_EQ(VerifyFiles(*storage_), absl::OkStatus());
 }
 
 // If this fails, files of a release that did not keep checksums of them are not checked.
@@ -373,11 +401,11 @@ TEST_F(RocksdbVerifyTest, FilesWithoutChecksumsAreRead) {
     ASSERT_TRUE(database->CompactRange(everything, nullptr, nullptr).ok());
   }
   Open();
-  EXPECT_EQ(AdministrationOf(*storage_).VerifyFiles(), absl::OkStatus());
+  EXPECT_EQ(VerifyFiles(*storage_), absl::OkStatus());
   storage_.reset();
   ASSERT_GE(FlipBytes(".blob"), 1);
   Open();
-  EXPECT_EQ(AdministrationOf(*storage_).VerifyFiles().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(VerifyFiles(*storage_).code(), absl::StatusCode::kDataLoss);
 }
 
 // If this fails, a file that is gone is noticed only when a replica asks for it.
@@ -385,7 +413,7 @@ TEST_F(RocksdbVerifyTest, AMissingBlobFileIsFound) {
   for (const auto& entry : std::filesystem::directory_iterator(data_dir_ + "/rocksdb")) {
     if (entry.path().extension() == ".blob") std::filesystem::remove(entry.path());
   }
-  EXPECT_FALSE(AdministrationOf(*storage_).VerifyFiles().ok());
+  EXPECT_FALSE(VerifyFiles(*storage_).ok());
   EXPECT_THAT(
       Verify(*storage_, kClient).problems,
       Contains(AllOf(HasSubstr("the segment of " + Named(2)), HasSubstr("cannot be read"))));

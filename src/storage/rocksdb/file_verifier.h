@@ -1,0 +1,17 @@
+// Compares the files of a database with the checksums that were kept when they were written.
+#ifndef TCSYNC_SRC_STORAGE_ROCKSDB_FILE_VERIFIER_H_
+#define TCSYNC_SRC_STORAGE_ROCKSDB_FILE_VERIFIER_H_
+
+#include "absl/status/status.h"
+#include "rocksdb/db.h"
+#include "tcsync/storage_administration.h"
+
+namespace tcsync {
+
+// StorageAdministration::VerifyFiles of an open database. RocksDB has the same in one call, which
+// neither says how far it is nor ends before it is through.
+absl::Status VerifyFiles(rocksdb::DB& database, Progress progress);
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_STORAGE_ROCKSDB_FILE_VERIFIER_H_
