@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
+#include <atomic>
 #include <chrono>
 #include <string>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "client/name_lookup.h"
@@ -155,10 +155,10 @@ TEST(NetworkTest, AServerThatBreaksOff) {
 
 // One call's failure is over with it.
 TEST(NetworkTest, ARemoteRecovers) {
-  bool is_first = true;
+  std::atomic<bool> is_first = true;  // each connection has its thread
   const ScriptedServer server([&](Peer& peer) {
     peer.ReadRequest();
-    if (std::exchange(is_first, false)) {
+    if (is_first.exchange(false)) {
       peer.WaitForClient();
     } else {
       peer.Write(HttpAnswer("410 Gone"));
