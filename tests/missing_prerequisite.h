@@ -18,9 +18,11 @@ inline bool IsInCi() {
 }  // namespace tcsync
 
 // Ends the test function: with CI=true as a failure, otherwise as skipped. `what` says what is
-// missing. Two branches, because each is a return.
-#define TCSYNC_MISSING_PREREQUISITE(what)   \
-  if (::tcsync::IsInCi()) FAIL() << (what); \
-  GTEST_SKIP() << (what)
+// missing. A macro, because each of the two returns from the function that it stands in.
+#define TCSYNC_MISSING_PREREQUISITE(what)     \
+  do {                                        \
+    if (::tcsync::IsInCi()) FAIL() << (what); \
+    GTEST_SKIP() << (what);                   \
+  } while (false)
 
 #endif  // TCSYNC_TESTS_MISSING_PREREQUISITE_H_

@@ -97,9 +97,7 @@ TEST_F(ListenerTest, Ipv4WithAPickedPort) {
 
 // If this fails, the server cannot be reached over IPv6, or prints a URL that no client takes.
 TEST_F(ListenerTest, Ipv6WithAPickedPort) {
-  if (!HasIpv6Loopback()) {
-    TCSYNC_MISSING_PREREQUISITE("this machine has no ::1");
-  }
+  if (!HasIpv6Loopback()) TCSYNC_MISSING_PREREQUISITE("this machine has no ::1");
   const std::unique_ptr<Listener> listener = Serve({"[::1]:0"});
   ASSERT_NE(listener, nullptr);
   ASSERT_EQ(listener->addresses().size(), 1u);
@@ -117,9 +115,7 @@ TEST_F(ListenerTest, AHostNameIsResolved) {
 
 // If this fails, a server for "everybody" cannot be set up for both versions of IP at one port.
 TEST_F(ListenerTest, AllInterfacesOfBothIpVersionsAtOnePort) {
-  if (!HasIpv6Loopback()) {
-    TCSYNC_MISSING_PREREQUISITE("this machine has no ::1");
-  }
+  if (!HasIpv6Loopback()) TCSYNC_MISSING_PREREQUISITE("this machine has no ::1");
   std::unique_ptr<Listener> listener = Serve({"0.0.0.0:0"});
   ASSERT_NE(listener, nullptr);
   const std::string port(absl::StripPrefix(HostAndPort(*listener), "0.0.0.0:"));

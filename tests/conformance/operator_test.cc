@@ -98,9 +98,7 @@ TEST_F(OperatorTest, HandlersLearnWhoAsks) {
 
 TEST_F(OperatorTest, HandlersLearnWhoAsksByIpv6) {
   options_.listen = {"[::1]:0"};
-  if (!Bind().ok()) {
-    TCSYNC_MISSING_PREREQUISITE("this machine has no ::1");
-  }
+  if (!Bind().ok()) TCSYNC_MISSING_PREREQUISITE("this machine has no ::1");
   const std::unique_ptr<Listener> listener = Serve();
   ASSERT_NE(listener, nullptr);
   EXPECT_EQ(Answer(listener->addresses().front()), "sync ::1");

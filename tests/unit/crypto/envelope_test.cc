@@ -201,9 +201,7 @@ TEST(EnvelopeTest, LengthsOverTheCiphersLimitAreRefused) {
   constexpr size_t kReadableBytes = 65536;
   void* const reserved =
       mmap(nullptr, kReservedBytes, PROT_NONE, MAP_PRIVATE | MAP_ANON | MAP_NORESERVE, -1, 0);
-  if (reserved == MAP_FAILED) {
-    TCSYNC_MISSING_PREREQUISITE("cannot reserve 256 GiB of addresses");
-  }
+  if (reserved == MAP_FAILED) TCSYNC_MISSING_PREREQUISITE("cannot reserve 256 GiB of addresses");
   ASSERT_EQ(mprotect(reserved, kReadableBytes, PROT_READ | PROT_WRITE), 0);
   char* const bytes = static_cast<char*>(reserved);
   const SealingKey& key = KeyFor(RealVersion());
