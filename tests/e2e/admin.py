@@ -1,7 +1,10 @@
 """What the tests of an operator's commands share: running them, asking the API, and data that replicas sealed."""
 
 import base64
+import contextlib
 import json
+import os
+import pty
 import subprocess
 from dataclasses import dataclass
 
@@ -13,10 +16,19 @@ RECORDED = REPOSITORY / "tests" / "testdata" / "taskwarrior-3.5.0"
 COMMAND_TIMEOUT_S = 120
 
 
+def command_line(data_dir, *arguments):
+    """A command on a data directory."""
+    return [str(server_module.BINARY), *map(str, arguments), "--data-dir", str(data_dir)]
+
+
 def run(data_dir, *arguments, cwd=None, **variables):
     """Runs a command on a data directory; returns what it printed and its exit status."""
-    command = [str(server_module.BINARY), *map(str, arguments), "--data-dir", str(data_dir)]
-    return run_bounded(command, env=server_module.environment(**variables), cwd=cwd, timeout_s=COMMAND_TIMEOUT_S)
+    return run_bounded(
+        command_line(data_dir, *arguments),
+        env=server_module.environment(**variables),
+        cwd=cwd,
+        timeout_s=COMMAND_TIMEOUT_S,
+    )
 
 
 def succeed(data_dir, *arguments, **variables):
@@ -45,10 +57,30 @@ def refusal(data_dir, *arguments, status=1, **variables):
     return lines[0]
 
 
+@contextlib.contextmanager
+def at_a_terminal(data_dir, *arguments):
+    """A command whose standard input and error are a terminal: its process, and the person's end of the terminal."""
+    person, terminal = pty.openpty()
+    try:
+        with subprocess.Popen(
+            command_line(data_dir, *arguments),
+            env=server_module.environment(),
+            stdin=terminal,
+            stdout=subprocess.DEVNULL,
+            stderr=terminal,
+        ) as process:
+            os.close(terminal)
+            try:
+                yield process, person
+            finally:
+                process.kill()
+    finally:
+        os.close(person)
+
+
 def run_with_input(data_dir, text, *arguments):
-    command = [str(server_module.BINARY), *arguments, "--data-dir", str(data_dir)]
     return subprocess.run(
-        command,
+        command_line(data_dir, *arguments),
         input=text,
         env=server_module.environment(),
         capture_output=True,

@@ -1,16 +1,13 @@
 """An operator's commands that look at clients and remove them, while a server runs and while none does."""
 
 import os
-import pty
 import socket
 import stat
-import subprocess
 import uuid
 
 import pytest
 
 import admin
-import server as server_module
 import wire
 
 UNKNOWN_ID = "0f0f0f0f-0000-4000-8000-000000000001"
@@ -121,24 +118,12 @@ class TestDelete:
 
 def answer_on_terminal(data_dir, answer, *arguments):
     """Runs a command at a terminal, answers its question, and returns its exit status."""
-    person, terminal = pty.openpty()
-    try:
-        command = [str(server_module.BINARY), *arguments, "--data-dir", str(data_dir)]
-        environment = server_module.environment()
-        with subprocess.Popen(
-            command, env=environment, stdin=terminal, stderr=terminal, stdout=subprocess.DEVNULL
-        ) as process:
-            try:
-                shown = b""
-                while b"[y/N]" not in shown:
-                    shown += os.read(person, 1000)
-                os.write(person, answer.encode() + b"\n")
-                return process.wait(60)
-            finally:
-                process.kill()
-    finally:
-        os.close(person)
-        os.close(terminal)
+    with admin.at_a_terminal(data_dir, *arguments) as (process, person):
+        shown = b""
+        while b"[y/N]" not in shown:
+            shown += os.read(person, 1000)
+        os.write(person, answer.encode() + b"\n")
+        return process.wait(60)
 
 
 class TestStats:

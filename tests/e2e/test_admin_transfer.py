@@ -117,9 +117,8 @@ class TestInterruption:
         # A line of another client that is a page by itself, so that the first client is sent and this one waits.
         filler = {**json.loads(lines[1]), "segment": "AAAA" * 300_000}
         other = {"type": "client", "client_id": "88888888-0000-4000-8000-000000000008"}
-        command = [str(server_module.BINARY), "clients", "import", "--data-dir", str(server.data_dir)]
         with subprocess.Popen(
-            command,
+            admin.command_line(server.data_dir, "clients", "import"),
             env=server_module.environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -3,9 +3,7 @@
 import contextlib
 import json
 import os
-import pty
 import re
-import subprocess
 import threading
 import time
 import uuid
@@ -13,7 +11,6 @@ import uuid
 import pytest
 
 import admin
-import server as server_module
 import wire
 
 DAY_S = 86400
@@ -246,25 +243,13 @@ class TestPrune:
 
 def stderr_at_a_terminal(data_dir, *arguments):
     """What a command that succeeds shows on standard error, when that is a terminal."""
-    person, terminal = pty.openpty()
     shown = b""
-    try:
-        command = [str(server_module.BINARY), *map(str, arguments), "--data-dir", str(data_dir)]
-        with subprocess.Popen(
-            command,
-            env=server_module.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=terminal,
-        ) as process:
-            os.close(terminal)
-            # Reading fails once nobody has the terminal open.
-            with contextlib.suppress(OSError):
-                while more := os.read(person, 10_000):
-                    shown += more
-            assert process.wait(admin.COMMAND_TIMEOUT_S) == 0, shown
-    finally:
-        os.close(person)
+    with admin.at_a_terminal(data_dir, *arguments) as (process, person):
+        # Reading fails once nobody has the terminal open.
+        with contextlib.suppress(OSError):
+            while more := os.read(person, 10_000):
+                shown += more
+        assert process.wait(admin.COMMAND_TIMEOUT_S) == 0, shown
     return shown.decode()
 
 
