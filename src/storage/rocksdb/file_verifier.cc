@@ -56,7 +56,7 @@ class FileVerifier {
       if (!HasChecksum(file)) continue;
       if (const absl::Status status = Compare(file); !status.ok()) return status;
     }
-    return has_files_without_checksum ? ReadEverything() : Report(0);
+    return has_files_without_checksum ? ReadEverything() : absl::OkStatus();
   }
 
  private:
@@ -97,18 +97,18 @@ class FileVerifier {
   // For files of a database that kept no checksums of them: each block of a table has its own, and
   // each record of a blob file.
   absl::Status ReadEverything() {
-    rocksdb::Status status = database_.VerifyChecksum();
+    constexpr char kAction[] = "verify the files of the database";
+    const rocksdb::Status tables = database_.VerifyChecksum();
+    if (!tables.ok()) return FromRocksdb(tables, kAction);
     rocksdb::ReadOptions options;
     options.total_order_seek = true;
     options.fill_cache = false;
     const std::unique_ptr<rocksdb::Iterator> iterator(database_.NewIterator(options));
-    if (status.ok()) {
-      for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {
-        if (const absl::Status going_on = Report(0); !going_on.ok()) return going_on;
-      }
-      status = iterator->status();
+    for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {
+      if (const absl::Status going_on = Report(0); !going_on.ok()) return going_on;
     }
-    return status.ok() ? absl::OkStatus() : FromRocksdb(status, "verify the files of the database");
+    const rocksdb::Status records = iterator->status();
+    return records.ok() ? absl::OkStatus() : FromRocksdb(records, kAction);
   }
 
   absl::Status Report(uint64_t more_bytes) {
