@@ -1,8 +1,9 @@
 // The sync protocol over HTTP: a request's head and body in, a response out. No sockets.
 //
 // A caller that has a whole request uses Handle(). One that receives a body piece by piece, as the
-// listener does, uses Begin(), then Append() for each piece and Finish() at the end; a request that
-// cannot succeed is answered by Begin() from its head alone, before its body is received.
+// listener does, uses Begin(), then Append() for each piece, with PauseUntil() after it, and
+// Finish() at the end; a request that cannot succeed is answered by Begin() from its head alone,
+// before its body is received.
 #ifndef TCSYNC_HANDLER_H_
 #define TCSYNC_HANDLER_H_
 
@@ -37,6 +38,12 @@ class PendingRequest {
   // Takes the next bytes of the body as they came (still compressed, if they are). A response, such
   // as 413, means that the request is answered and must not be continued.
   std::optional<Response> Append(absl::string_view bytes);
+
+  // Whether the pieces so far are still on their way to storage, so that no more should be given to
+  // Append() for now. If so, `resume` is called exactly once when they may be, on any thread and
+  // possibly before this returns, unless the request is finished or destroyed before; it must not
+  // block, and must not call this request. Finish() needs no waiting.
+  bool PauseUntil(absl::AnyInvocable<void()> resume);
 
   // Ends the body and lets the request happen.
   void Finish(ResponseCallback done) &&;

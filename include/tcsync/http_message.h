@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "absl/container/inlined_vector.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "tcsync/peer_address.h"
@@ -81,13 +83,37 @@ struct Header {
   std::string value;
 };
 
+// The body of a response that is too large to be in memory as a whole. One thread at a time.
+class BodySource {
+ public:
+  using PieceCallback = absl::AnyInvocable<void(absl::StatusOr<std::string>)>;
+
+  virtual ~BodySource() = default;
+
+  // The size of the whole body, however much of it was read.
+  virtual uint64_t bytes() const = 0;
+
+  // Reads the next piece, which is never empty; not to be called once all bytes were read, or
+  // before the piece that was asked for last has come. `done` is called exactly once, on any
+  // thread, possibly before the call returns, and also when the source was destroyed meanwhile; it
+  // must not block. After an error the body cannot be completed, and its connection has to be
+  // closed.
+  virtual void Read(PieceCallback done) = 0;
+};
+
 // What the handler answers. Content-Length, Date and Connection are the sender's business.
 struct Response {
   int status = 200;
   absl::InlinedVector<Header, 4> headers;
   std::string body;
-  // What the body takes of the memory for bodies: keep it with the body until that is sent.
+  // Where the body comes from, if it comes in pieces; `body` is empty then.
+  std::unique_ptr<BodySource> body_source;
+  // What the body, or one piece of it, takes of the memory for bodies: keep it until all is sent.
   ByteCharge charge;
+
+  uint64_t body_bytes() const {
+    return body_source != nullptr ? body_source->bytes() : body.size();
+  }
 };
 
 // An empty answer, with the header that every answer has: each is about one client's private state,

@@ -14,6 +14,10 @@ std::optional<Response> PendingRequest::Append(absl::string_view bytes) {
   return implementation_->Append(bytes);
 }
 
+bool PendingRequest::PauseUntil(absl::AnyInvocable<void()> resume) {
+  return implementation_->PauseUntil(std::move(resume));
+}
+
 void PendingRequest::Finish(ResponseCallback done) && { implementation_->Finish(std::move(done)); }
 
 void Handler::Handle(const RequestHead& head, absl::string_view body, ResponseCallback done) {

@@ -63,7 +63,7 @@ void RequestInstruments::Count(const ReceivedRequest& request, const Response& r
   route.requests[static_cast<size_t>(known - kStatuses.begin())]->Add();
   route.seconds->Observe(std::chrono::steady_clock::now() - request.since);
   if (request.body_bytes > 0) route.request_bytes->Add(request.body_bytes);
-  if (!response.body.empty()) route.response_bytes->Add(response.body.size());
+  if (response.body_bytes() > 0) route.response_bytes->Add(response.body_bytes());
 }
 
 class InstrumentedHandler::MeasuredRequest final : public PendingRequest::Implementation {
@@ -77,6 +77,10 @@ class InstrumentedHandler::MeasuredRequest final : public PendingRequest::Implem
     std::optional<Response> response = request_.Append(bytes);
     if (response) instruments_.Count(received_, *response);
     return response;
+  }
+
+  bool PauseUntil(absl::AnyInvocable<void()> resume) override {
+    return request_.PauseUntil(std::move(resume));
   }
 
   void Finish(ResponseCallback done) override {

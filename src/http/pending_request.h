@@ -13,6 +13,11 @@ class PendingRequest::Implementation {
   virtual ~Implementation() = default;
   // As PendingRequest's.
   virtual std::optional<Response> Append(absl::string_view bytes) = 0;
+  // Never pauses, unless it is overridden.
+  virtual bool PauseUntil(absl::AnyInvocable<void()> resume) {
+    static_cast<void>(resume);
+    return false;
+  }
   virtual void Finish(ResponseCallback done) = 0;
 };
 

@@ -8,7 +8,7 @@ namespace tcsync {
 void AppendResponseHead(const http::Response& response, absl::string_view date,
                         ConnectionHeader connection, std::string& out) {
   absl::StrAppend(&out, "HTTP/1.1 ", response.status, " ", http::ReasonPhrase(response.status),
-                  "\r\nContent-Length: ", response.body.size(), "\r\nDate: ", date, "\r\n");
+                  "\r\nContent-Length: ", response.body_bytes(), "\r\nDate: ", date, "\r\n");
   if (connection == ConnectionHeader::kClose) {
     absl::StrAppend(&out, "Connection: close\r\n");
   } else if (connection == ConnectionHeader::kKeepAlive) {
