@@ -8,7 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
-namespace tcsync {
+namespace tcsync::remote {
 namespace {
 
 constexpr size_t kQuotedBytesMax = 200;
@@ -107,4 +107,4 @@ RemoteError BrokenAnswer(const std::string& request, absl::string_view problem) 
           std::nullopt, Uuid()};
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::remote

@@ -8,7 +8,7 @@
 #include "client/connection.h"
 #include "tcsync/remote_server.h"
 
-namespace tcsync {
+namespace tcsync::remote {
 
 // For an answer whose status the protocol does not have for that request. `request` names it, such
 // as "GET https://host/v1/client/snapshot".
@@ -17,6 +17,6 @@ RemoteError UnexpectedStatus(const Answer& answer, const std::string& request);
 // For an answer that breaks the protocol otherwise: `problem` completes "the answer to ...".
 RemoteError BrokenAnswer(const std::string& request, absl::string_view problem);
 
-}  // namespace tcsync
+}  // namespace tcsync::remote
 
 #endif  // TCSYNC_CLIENT_ANSWER_FAULT_H_

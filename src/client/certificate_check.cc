@@ -10,7 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
-namespace tcsync {
+namespace tcsync::remote {
 namespace {
 
 // More names would not fit a sentence.
@@ -156,4 +156,4 @@ std::optional<int64_t> CertificateExpiry(SSL* ssl) {
   return absl::ToUnixSeconds(*time);
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::remote

@@ -11,7 +11,7 @@
 #include "client/server_url.h"
 #include "tcsync/remote_server.h"
 
-namespace tcsync {
+namespace tcsync::remote {
 
 // Makes `ssl` require a certificate for the host of `server`, and name the host to the server
 // (SNI). False only for want of memory.
@@ -26,6 +26,6 @@ std::optional<RemoteError> CertificateProblem(X509_STORE_CTX* check, const Serve
 // When the certificate of the other side expires, in seconds since 1970.
 std::optional<int64_t> CertificateExpiry(SSL* ssl);
 
-}  // namespace tcsync
+}  // namespace tcsync::remote
 
 #endif  // TCSYNC_CLIENT_CERTIFICATE_CHECK_H_

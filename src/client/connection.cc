@@ -15,7 +15,7 @@
 #include "base/version.h"
 #include "client/certificate_check.h"
 
-namespace tcsync {
+namespace tcsync::remote {
 namespace {
 
 namespace asio = boost::asio;
@@ -359,4 +359,4 @@ bool Connection::IsReusable() {
          !IsReadable(socket_.native_handle());
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::remote

@@ -22,7 +22,7 @@
 #include "client/server_url.h"
 #include "tcsync/remote_server.h"
 
-namespace tcsync {
+namespace tcsync::remote {
 
 // Where connections go, and how. Must outlive them.
 struct Destination {
@@ -117,6 +117,6 @@ class Connection {
   std::optional<int64_t> certificate_expires_;
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::remote
 
 #endif  // TCSYNC_CLIENT_CONNECTION_H_

@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/thread.h"
 
-namespace tcsync {
+namespace tcsync::remote {
 namespace {
 
 struct Answer {
@@ -81,4 +81,4 @@ NameLookup LookUpName(const std::string& host, uint16_t port,
   return FromAnswer(std::move(pending->answer));
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::remote

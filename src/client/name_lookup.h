@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace tcsync {
+namespace tcsync::remote {
 
 struct SocketAddress {
   sockaddr_storage storage;
@@ -32,6 +32,6 @@ struct NameLookup {
 NameLookup LookUpName(const std::string& host, uint16_t port,
                       std::chrono::steady_clock::time_point deadline);
 
-}  // namespace tcsync
+}  // namespace tcsync::remote
 
 #endif  // TCSYNC_CLIENT_NAME_LOOKUP_H_

@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 
-namespace tcsync {
+namespace tcsync::remote {
 namespace {
 
 namespace ip = boost::asio::ip;
@@ -98,4 +98,4 @@ absl::StatusOr<std::optional<ProxyUrl>> ProxyFromEnvironment(const ServerUrl& se
   return *std::move(proxy);
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::remote

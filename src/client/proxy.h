@@ -10,7 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "client/server_url.h"
 
-namespace tcsync {
+namespace tcsync::remote {
 
 // What the environment says for `server`: https_proxy or HTTPS_PROXY for https; http_proxy for
 // http, in lower case only, because a CGI program's HTTP_PROXY is a header of its caller's; nothing
@@ -23,6 +23,6 @@ absl::StatusOr<std::optional<ProxyUrl>> ProxyFromEnvironment(const ServerUrl& se
 // 10.0.0.0/8. A name or address may have a port behind it, and then counts for that port only.
 bool IsExemptFromProxy(absl::string_view no_proxy, absl::string_view host, uint16_t port);
 
-}  // namespace tcsync
+}  // namespace tcsync::remote
 
 #endif  // TCSYNC_CLIENT_PROXY_H_

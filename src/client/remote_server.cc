@@ -25,6 +25,21 @@
 namespace tcsync {
 namespace {
 
+using remote::Answer;
+using remote::BrokenAnswer;
+using remote::Connection;
+using remote::Deadlines;
+using remote::Destination;
+using remote::OutgoingRequest;
+using remote::ParseProxyUrl;
+using remote::ParseServerUrl;
+using remote::ProxyFromEnvironment;
+using remote::ProxyUrl;
+using remote::ServerUrl;
+using remote::TrustAuthorities;
+using remote::UnexpectedStatus;
+using remote::WantedBody;
+
 constexpr char kSegmentType[] = "application/vnd.taskchampion.history-segment";
 constexpr char kSnapshotType[] = "application/vnd.taskchampion.snapshot";
 constexpr char kClientPath[] = "/v1/client/";

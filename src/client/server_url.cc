@@ -12,7 +12,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
-namespace tcsync {
+namespace tcsync::remote {
 namespace {
 
 constexpr uint16_t kHttpPort = 80;
@@ -192,4 +192,4 @@ absl::StatusOr<ProxyUrl> ParseProxyUrl(absl::string_view text) {
   return proxy;
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::remote

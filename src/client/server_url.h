@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace tcsync {
+namespace tcsync::remote {
 
 struct ServerUrl {
   bool uses_tls = false;
@@ -42,6 +42,6 @@ struct ProxyUrl {
 // password percent-encoded. InvalidArgument otherwise, likewise.
 absl::StatusOr<ProxyUrl> ParseProxyUrl(absl::string_view text);
 
-}  // namespace tcsync
+}  // namespace tcsync::remote
 
 #endif  // TCSYNC_CLIENT_SERVER_URL_H_

@@ -11,7 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 
-namespace tcsync {
+namespace tcsync::remote {
 namespace {
 
 // Where systems keep all authorities in one file. docs/c-abi.md lists them too.
@@ -77,4 +77,4 @@ absl::StatusOr<std::string> TrustAuthorities(SSL_CTX* context, const std::string
   return found;
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::remote

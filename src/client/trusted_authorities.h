@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 
-namespace tcsync {
+namespace tcsync::remote {
 
 // Makes `context` trust the system's authorities and, unless it is empty, those in the PEM file
 // `ca_file`. Returns where the system's were found, for messages; empty when there are none, which
@@ -20,6 +20,6 @@ namespace tcsync {
 // that was linked statically and carried elsewhere is not this one.
 absl::StatusOr<std::string> TrustAuthorities(SSL_CTX* context, const std::string& ca_file);
 
-}  // namespace tcsync
+}  // namespace tcsync::remote
 
 #endif  // TCSYNC_CLIENT_TRUSTED_AUTHORITIES_H_

@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
 """Checks the house rules of docs/architecture.md that a compiler does not: which room may include
-which, where the types of other people's libraries may be seen, how long files are, and what lies at
-the top level.
+which, where the types of other people's libraries may be seen, that every name is defined once, how
+long files are, and what lies at the top level.
 
     rooms_test.py SOURCE_DIRECTORY
 """
 
+import collections
 import pathlib
 import re
 import subprocess
 import sys
 import unittest
+
+from declarations import definitions
 
 SOURCE = pathlib.Path(sys.argv.pop(1) if len(sys.argv) > 1 else ".").resolve()
 
@@ -66,6 +69,8 @@ BLIND_ROOMS = ["src/access", "src/admin", "src/metrics", "src/storage", "src/syn
 HASHING_ROOMS = {"src/access"}
 
 LINES_MAX = 600
+# Instead of other files of its room, in another build: names may be defined in both.
+ALTERNATIVES = {"capi/src/without_server.cc"}
 # One file on purpose: whoever embeds tcsync includes, and reads, the whole contract.
 LONG_FILES = {"capi/include/tcsync.h"}
 
@@ -193,6 +198,51 @@ class RoomsTest(unittest.TestCase):
                 continue
             lines = read(name).count("\n")
             self.assertLessEqual(lines, LINES_MAX, f"{name} has {lines} lines")
+
+
+class NamesTest(unittest.TestCase):
+    """If these fail, two classes or functions of one name can be linked into one library. The linker keeps the members
+    of one of them, a destructor for example, and the other one's users crash in it.
+    """
+
+    def test_every_name_is_defined_once(self):
+        files_of = collections.defaultdict(set)
+        for name in source_files():
+            if name not in ALTERNATIVES:
+                for definition in definitions(read(name)):
+                    files_of[definition].add(name)
+        self.assertIn("tcsync::Uuid", {definition.name for definition in files_of})
+        doubled = {definition.name: sorted(files) for definition, files in files_of.items() if len(files) > 1}
+        self.assertEqual(doubled, {}, "put one of the two into its room's namespace")
+
+    def test_definitions_are_found(self):
+        """If this fails, the test above passes over what is doubled."""
+        here = {definition.name for definition in definitions("""
+            #define UNSEEN struct Unseen { \\
+              int unseen; };
+            namespace tcsync { class Declared; struct One { int a{1'000}; struct Within {}; }; }
+            namespace tcsync::room {
+            enum class Two : int { kOne }; enum Three { kThree };
+            template <typename T, class U = int> class Four final : public std::vector<T> { void Method() {} };
+            /* struct Commented {} */ const char* text = "struct Quoted {"; // struct Commented {}
+            namespace { struct Internal {}; void InternalFunction() {} }
+            static int Static() { return '{'; }
+            template <typename T> inline T Function(const T& argument, int number = 1) { struct Local {}; return {}; }
+            One::One(One&& other) : other_(other) {}
+            One::~One() {}
+            bool Two::operator()(int) const { return true; }
+            struct Five Made() { return {}; }
+            inline constexpr int kShared = 1; inline constexpr int kTable[] = {1, 2}; constexpr int kInternal = 2;
+            R"(struct Raw {)"; extern "C" void Plain(void) { for (int i = 0; i < 1; ++i) {} }
+            }  // namespace
+            struct [[nodiscard]] Six::Seven {};
+            """)}  # fmt: skip
+        self.assertEqual(here, {
+            "tcsync::One", "tcsync::room::Two", "tcsync::room::Three", "tcsync::room::Four",
+            "tcsync::room::Function(const T &,int)", "tcsync::room::One::One(One & &)", "tcsync::room::One::~One()",
+            "tcsync::room::Two::operator()(int)", "tcsync::room::Made()", "tcsync::room::kShared",
+            "tcsync::room::kTable", "tcsync::room::Plain(void)", "::Six::Seven",
+        })  # fmt: skip
 
 
 class TopLevelTest(unittest.TestCase):

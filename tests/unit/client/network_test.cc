@@ -63,13 +63,14 @@ TEST(NetworkTest, ANameIsLookedUp) {
 
 TEST(NetworkTest, ALookupEndsAtItsDeadline) {
   // However fast the resolver, the past is over.
-  const NameLookup found = LookUpName("tcsync.invalid", 80, steady_clock::time_point::min());
-  EXPECT_NE(found.outcome, NameLookup::Outcome::kFound);
+  const remote::NameLookup found =
+      remote::LookUpName("tcsync.invalid", 80, steady_clock::time_point::min());
+  EXPECT_NE(found.outcome, remote::NameLookup::Outcome::kFound);
   // An address needs no time.
-  EXPECT_EQ(LookUpName("127.0.0.1", 80, steady_clock::time_point::min()).outcome,
-            NameLookup::Outcome::kFound);
-  EXPECT_EQ(LookUpName("::1", 80, steady_clock::time_point::min()).outcome,
-            NameLookup::Outcome::kFound);
+  EXPECT_EQ(remote::LookUpName("127.0.0.1", 80, steady_clock::time_point::min()).outcome,
+            remote::NameLookup::Outcome::kFound);
+  EXPECT_EQ(remote::LookUpName("::1", 80, steady_clock::time_point::min()).outcome,
+            remote::NameLookup::Outcome::kFound);
 }
 
 TEST(NetworkTest, AnAddressThatCannotBeReached) {

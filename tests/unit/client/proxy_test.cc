@@ -9,7 +9,7 @@
 
 #include "environment.h"
 
-namespace tcsync {
+namespace tcsync::remote {
 namespace {
 
 using ::testing::HasSubstr;
@@ -91,4 +91,4 @@ TEST(ProxyTest, WrongVariablesAreNamed) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::remote

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace tcsync {
+namespace tcsync::remote {
 namespace {
 
 using ::testing::HasSubstr;
@@ -112,4 +112,4 @@ TEST(ServerUrlTest, ProxiesAreTakenApart) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::remote
