@@ -31,6 +31,11 @@ inline constexpr uint64_t kVersionNumberMax = (uint64_t{1} << 48) - 1;
 // add as much again.
 inline constexpr size_t kRequestHeadBytesMax = 8192;
 
+// The extensions of all chunks of a chunked body, and its trailers. Nobody has a use for either
+// here, and known clients send neither.
+inline constexpr uint32_t kChunkExtensionBytesMax = 4096;
+inline constexpr uint32_t kTrailerBytesMax = 4096;
+
 // What one event loop reads from a socket at a time: one buffer for each loop, not each connection.
 inline constexpr size_t kReadBufferBytes = 64 * 1024;
 

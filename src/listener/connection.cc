@@ -236,12 +236,11 @@ size_t Connection::ParseRequests(absl::string_view bytes) {
     }
     const size_t step = parser_->Parse(bytes.substr(used));
     used += step;
-    if (!parser_->Ready()) {
-      if (step > 0 && state_ == State::kBody) state_deadline_ = Now() + loop_.timeouts().body;
-      OnPartialRequest();
+    if (parser_->Ready()) {
+      FinishRequest();
+    } else if (!OnPartialRequest(step > 0) || used == bytes.size()) {
       break;
     }
-    FinishRequest();
   }
   return used;
 }
@@ -256,9 +255,22 @@ void Connection::BeginRequest() {
   parser_.emplace(loop_.handler(), loop_.head_scratch(), peer_);
 }
 
-void Connection::OnPartialRequest() {
+bool Connection::OnPartialRequest(bool has_progress) {
+  if (has_progress && state_ == State::kBody) state_deadline_ = Now() + loop_.timeouts().body;
   if (parser_->HeadDone()) SetState(State::kBody);
   if (parser_->TakeExpectContinue()) absl::StrAppend(&output_, "HTTP/1.1 100 Continue\r\n\r\n");
+  is_paused_ =
+      parser_->PauseUntil([this] { return loop_.ResumeCallbackFor(id_, ++pause_number_); });
+  // The time that the request takes here is not its client's.
+  if (is_paused_) state_deadline_ = kNever;
+  return has_progress && !is_paused_;
+}
+
+void Connection::OnResume(uint64_t number) {
+  if (!is_paused_ || number != pause_number_ || state_ == State::kClosed) return;
+  is_paused_ = false;
+  state_deadline_ = Now() + loop_.timeouts().body;
+  Continue();
 }
 
 void Connection::FinishRequest() {
@@ -293,21 +305,27 @@ void Connection::QueueResponse(http::Response response, bool keep_alive) {
                                       : is_http10 ? ConnectionHeader::kKeepAlive
                                                   : ConnectionHeader::kNone;
   AppendResponseHead(response, loop_.date(), connection, output_);
-  if (parser_ && parser_->IsHeadMethod()) response.body.clear();
-  if (response.body.size() < kSeparateBodyBytesMin) {
+  if (parser_ && parser_->IsHeadMethod()) {
+    response.body.clear();
+    response.body_source.reset();
+  }
+  if (response.body_source == nullptr && response.body.size() < kSeparateBodyBytesMin) {
     output_.append(response.body);
   } else {
     separate_body_ = std::move(response);
+    body_unread_ = separate_body_.body_source == nullptr ? 0 : separate_body_.body_bytes();
   }
+  const bool has_separate_body = !separate_body_.body.empty() || body_unread_ > 0;
   if (!keep_alive) {
     ends_after_send_ = true;
     // The client may still be sending what was not read.
     lingers_after_send_ = !parser_ || !parser_->CanKeepAlive();
   }
   parser_.reset();
+  is_paused_ = false;
   // The client's next request may be in the input already; a large body goes out before it.
   if (!ends_after_send_) SetState(State::kIdle);
-  if (!separate_body_.body.empty() || output_.size() >= kGatheredResponseBytesMax) Flush();
+  if (has_separate_body || output_.size() >= kGatheredResponseBytesMax) Flush();
 }
 
 void Connection::AnswerAndEnd(http::Response response) {
@@ -328,21 +346,21 @@ size_t Connection::SendQueued(error_code& error) {
 }
 
 bool Connection::Flush() {
-  if (state_ == State::kClosed || send_waits_) return false;
-  while (output_sent_ < output_.size() || separate_body_sent_ < separate_body_.body.size()) {
+  if (state_ == State::kClosed || send_waits_ || awaits_piece_) return false;
+  do {
+    if (!SendAll()) return false;
+  } while (body_unread_ > 0 && ReadPiece());
+  if (state_ == State::kClosed || awaits_piece_) return false;
+  OnAllSent();
+  return state_ != State::kClosed && state_ != State::kLingering;
+}
+
+bool Connection::SendAll() {
+  while (HasUnsent()) {
     error_code error;
     const size_t sent = SendQueued(error);
     if (WouldBlock(error)) {
-      send_waits_ = true;
-      send_deadline_ = Now() + loop_.timeouts().body;
-      if (state_ == State::kIdle) SetState(State::kSending);
-      socket_.async_wait(StreamSocket::wait_write, [self = shared_from_this()](error_code failed) {
-        self->send_waits_ = false;
-        self->send_deadline_ = kNever;
-        if (self->state_ == State::kClosed) return;
-        if (failed) return self->Close();
-        if (self->Flush()) self->Continue();
-      });
+      WaitForRoom();
       return false;
     }
     if (error) {
@@ -353,15 +371,65 @@ bool Connection::Flush() {
     output_sent_ += of_output;
     separate_body_sent_ += sent - of_output;
   }
-  OnAllSent();
-  return state_ != State::kClosed && state_ != State::kLingering;
+  return true;
+}
+
+void Connection::WaitForRoom() {
+  send_waits_ = true;
+  send_deadline_ = Now() + loop_.timeouts().body;
+  if (state_ == State::kIdle) SetState(State::kSending);
+  socket_.async_wait(StreamSocket::wait_write, [self = shared_from_this()](error_code failed) {
+    self->send_waits_ = false;
+    self->send_deadline_ = kNever;
+    if (self->state_ == State::kClosed) return;
+    if (failed) return self->Close();
+    if (self->Flush()) self->Continue();
+  });
+}
+
+bool Connection::ReadPiece() {
+  if (state_ == State::kIdle) SetState(State::kSending);
+  awaits_piece_ = true;
+  reading_piece_ = true;
+  separate_body_.body_source->Read(loop_.PieceCallbackFor(id_));
+  reading_piece_ = false;
+  if (!immediate_piece_) return false;
+  absl::StatusOr<std::string> piece = *std::move(immediate_piece_);
+  immediate_piece_.reset();
+  return TakePiece(std::move(piece));
+}
+
+bool Connection::TakePiece(absl::StatusOr<std::string> piece) {
+  awaits_piece_ = false;
+  // The head has told the size. Its client must see that the body is not whole, and must not see
+  // bytes that do not belong to it.
+  if (!piece.ok() || piece->empty() || piece->size() > body_unread_) {
+    Close();
+    return false;
+  }
+  body_unread_ -= piece->size();
+  separate_body_.body = *std::move(piece);
+  separate_body_sent_ = 0;
+  return true;
+}
+
+void Connection::OnPiece(absl::StatusOr<std::string> piece) {
+  if (!awaits_piece_ || state_ == State::kClosed) return;
+  if (reading_piece_) {
+    // ReadPiece goes on with it, without recursion.
+    immediate_piece_ = std::move(piece);
+    return;
+  }
+  if (TakePiece(std::move(piece)) && Flush()) Continue();
 }
 
 void Connection::OnAllSent() {
   output_.clear();
   output_sent_ = 0;
   if (output_.capacity() > kKeptOutputBytesMax) std::string().swap(output_);
-  if (separate_body_sent_ > 0) separate_body_ = http::Response();
+  if (!separate_body_.body.empty() || separate_body_.body_source != nullptr) {
+    separate_body_ = http::Response();
+  }
   separate_body_sent_ = 0;
   if (state_ == State::kSending) SetState(State::kIdle);
   if (!ends_after_send_) return;
@@ -399,9 +467,11 @@ void Connection::EndAfterRequest() {
 void Connection::Close() {
   if (state_ == State::kClosed) return;
   // Not behind a part of an answer, which would then look like the whole.
-  if (tls_ != nullptr && !send_waits_) tls_->SendCloseNotify();
+  if (tls_ != nullptr && !send_waits_ && !HasUnsent() && body_unread_ == 0) tls_->SendCloseNotify();
   SetState(State::kClosed);
   parser_.reset();
+  // What it still reads is of no use to anybody.
+  separate_body_ = http::Response();
   error_code ignored;
   socket_.close(ignored);
   loop_.Forget(*this);

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "listener/accepted.h"
 #include "listener/request_parser.h"
@@ -48,6 +49,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // The response to the request that is being answered.
   void OnResponse(http::Response response);
 
+  // The next piece of the response's body that was asked for, or why there is none.
+  void OnPiece(absl::StatusOr<std::string> piece);
+
+  // That the request which paused as the `number`th of this connection may go on.
+  void OnResume(uint64_t number);
+
   // Whether TurnAway was called.
   bool turned_away() const { return turned_away_; }
 
@@ -83,6 +90,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void SetState(State state);
   Instant FirstRequestDeadline() const;
   bool IsReceiving() const {
+    if (is_paused_) return false;
     return state_ == State::kNew || state_ == State::kIdle || state_ == State::kHead ||
            state_ == State::kBody;
   }
@@ -110,7 +118,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   size_t ParseRequests(absl::string_view bytes);
   void BeginHead();
   void BeginRequest();
-  void OnPartialRequest();
+  // After a part of a request. Whether more of the input may be parsed now.
+  bool OnPartialRequest(bool has_progress);
   void FinishRequest();
   // Goes on with input that waited while a request was answered or a response was sent.
   void Continue();
@@ -122,6 +131,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Sends what is queued as far as the socket takes it; false when it waits for the socket, or when
   // the connection has ended.
   bool Flush();
+  bool HasUnsent() const {
+    return output_sent_ < output_.size() || separate_body_sent_ < separate_body_.body.size();
+  }
+  // Sends what is in memory, as Flush does.
+  bool SendAll();
+  void WaitForRoom();
+  // Goes on to the next piece of the body; as Flush, also false when it waits for the piece.
+  bool ReadPiece();
+  bool TakePiece(absl::StatusOr<std::string> piece);
   void OnAllSent();
   void Linger();
 
@@ -148,13 +166,20 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   std::string input_;  // received and not yet parsed
   std::optional<RequestParser> parser_;
+  uint64_t pause_number_ = 0;
+  bool is_paused_ = false;          // until OnResume(pause_number_): nothing is read or parsed
   bool finishing_request_ = false;  // within FinishRequest, where a response may come at once
   std::optional<http::Response> immediate_response_;
 
   std::string output_;  // heads, and bodies that are small
   size_t output_sent_ = 0;
-  http::Response separate_body_;  // one that is large; its head is the end of output_
+  // One that is large, or its current piece; its head is the end of output_.
+  http::Response separate_body_;
   size_t separate_body_sent_ = 0;
+  uint64_t body_unread_ = 0;    // of its source
+  bool awaits_piece_ = false;   // from its source
+  bool reading_piece_ = false;  // within the source's Read, where it may come at once
+  std::optional<absl::StatusOr<std::string>> immediate_piece_;
 };
 
 }  // namespace tcsync

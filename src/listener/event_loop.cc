@@ -29,38 +29,45 @@ class EventLoop::Mailbox {
 
   void SetThread(std::thread::id thread) { thread_ = thread; }
 
-  void Deliver(uint64_t id, http::Response response) {
+  void Deliver(uint64_t id, Letter letter) {
     // On the loop's own thread the loop is certainly there.
-    if (std::this_thread::get_id() == thread_) return loop_->Deliver(id, std::move(response));
+    if (std::this_thread::get_id() == thread_) return loop_->Deliver(id, std::move(letter));
+    Post(id, std::move(letter));
+  }
+
+  // For what must not be delivered within the call that it is about.
+  void Post(uint64_t id, Letter letter) {
     const std::lock_guard lock(mutex_);
     if (closed_) return;
-    responses_.emplace_back(id, std::move(response));
+    letters_.emplace_back(id, std::move(letter));
     // One wake-up for all that come before the loop gets to them.
-    if (responses_.size() > 1) return;
+    if (letters_.size() > 1) return;
     boost::asio::post(loop_->io_context_, [this] { Empty(); });
   }
 
   void Close() {
+    // What the letters own may call back when it goes.
+    std::vector<std::pair<uint64_t, Letter>> letters;
     const std::lock_guard lock(mutex_);
     closed_ = true;
-    responses_.clear();
+    letters_.swap(letters);
   }
 
  private:
   void Empty() {
-    std::vector<std::pair<uint64_t, http::Response>> responses;
+    std::vector<std::pair<uint64_t, Letter>> letters;
     {
       const std::lock_guard lock(mutex_);
-      responses.swap(responses_);
+      letters.swap(letters_);
     }
-    for (auto& [id, response] : responses) loop_->Deliver(id, std::move(response));
+    for (auto& [id, letter] : letters) loop_->Deliver(id, std::move(letter));
   }
 
   EventLoop* const loop_;
   std::thread::id thread_;  // set before the first request
   std::mutex mutex_;        // of what follows
   bool closed_ = false;
-  std::vector<std::pair<uint64_t, http::Response>> responses_;
+  std::vector<std::pair<uint64_t, Letter>> letters_;
 };
 
 EventLoop::EventLoop(const ConnectionTimeouts& timeouts, ConnectionCount& connection_count)
@@ -116,11 +123,25 @@ http::ResponseCallback EventLoop::ResponseCallbackFor(uint64_t id) {
   };
 }
 
-void EventLoop::Deliver(uint64_t id, http::Response response) {
+http::BodySource::PieceCallback EventLoop::PieceCallbackFor(uint64_t id) {
+  return [mailbox = mailbox_, id](Piece piece) { mailbox->Deliver(id, std::move(piece)); };
+}
+
+absl::AnyInvocable<void()> EventLoop::ResumeCallbackFor(uint64_t id, uint64_t number) {
+  return [mailbox = mailbox_, id, number] { mailbox->Post(id, Resumption{number}); };
+}
+
+void EventLoop::Deliver(uint64_t id, Letter letter) {
   const auto it = connections_.find(id);
   if (it == connections_.end()) return;  // the client did not wait
   const std::shared_ptr<Connection> connection = it->second;
-  connection->OnResponse(std::move(response));
+  if (auto* const response = std::get_if<http::Response>(&letter)) {
+    connection->OnResponse(std::move(*response));
+  } else if (auto* const piece = std::get_if<Piece>(&letter)) {
+    connection->OnPiece(std::move(*piece));
+  } else {
+    connection->OnResume(std::get<Resumption>(letter).number);
+  }
 }
 
 void EventLoop::Adopt(Accepted accepted) {

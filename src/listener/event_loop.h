@@ -13,11 +13,15 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <thread>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
 #include "base/limits.h"
 #include "base/thread.h"
 #include "listener/accepted.h"
@@ -127,12 +131,21 @@ class EventLoop {
  private:
   friend class Connection;  // for what follows, on the loop's thread
 
-  // Brings responses from other threads to the loop, and outlives it as long as any are to come.
+  // Brings what other threads call back with to the loop, and outlives it as long as anything is to
+  // come.
   class Mailbox;
+  // That the request which paused as the connection's `number`th may go on.
+  struct Resumption {
+    uint64_t number;
+  };
+  using Piece = absl::StatusOr<std::string>;  // of a response's body
+  using Letter = std::variant<http::Response, Piece, Resumption>;
 
-  // Calls back connection `id` with the response, if it is still there.
+  // What call back connection `id`, if it is still there.
   http::ResponseCallback ResponseCallbackFor(uint64_t id);
-  void Deliver(uint64_t id, http::Response response);
+  http::BodySource::PieceCallback PieceCallbackFor(uint64_t id);
+  absl::AnyInvocable<void()> ResumeCallbackFor(uint64_t id, uint64_t number);
+  void Deliver(uint64_t id, Letter letter);
 
   void Forget(Connection& connection);
   void EnterIdle(Connection& connection);

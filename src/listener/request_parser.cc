@@ -11,6 +11,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
+#include "listener/http_grammar.h"
 
 namespace tcsync {
 namespace {
@@ -18,26 +19,34 @@ namespace {
 namespace beast_http = boost::beast::http;
 
 constexpr absl::string_view kEndOfHead = "\r\n\r\n";
-constexpr size_t kLastChunkBytes = 5;  // "0", and twice the end of a line
 
 // Stops the parser where the request is answered; never seen by anybody.
 boost::system::error_code Stop() { return beast_http::error::end_of_stream; }
+
+// Whether a field goes on in the next line, which senders must not write any more, and which others
+// read as they like (RFC 9112, section 5.2).
+bool HasFoldedLine(absl::string_view head) {
+  for (size_t end = head.find('\n'); end + 1 < head.size(); end = head.find('\n', end + 1)) {
+    if (end == absl::string_view::npos) break;
+    if (head[end + 1] == ' ' || head[end + 1] == '\t') return true;
+  }
+  return false;
+}
 
 }  // namespace
 
 RequestParser::RequestParser(http::Handler& handler, HeadScratch& scratch, const PeerAddress& peer)
     : handler_(handler), scratch_(scratch), peer_(peer) {
-  eager(true);
   header_limit(kRequestHeadBytesMax);
   // The handler's business, which knows what the body is. (Boost 1.74 takes "none" for zero.)
   body_limit(std::numeric_limits<std::uint64_t>::max());
 }
 
-bool RequestParser::HeadIsComplete(absl::string_view bytes) {
+size_t RequestParser::CompleteHeadBytes(absl::string_view bytes) {
   // What cannot be a method, such as the beginning of TLS, should not have to wait for a timeout.
   if (!absl::ascii_isupper(bytes.front())) {
     AnswerParseError(beast_http::error::bad_method);
-    return false;
+    return 0;
   }
   const size_t begin = searched_bytes_ - std::min(searched_bytes_, kEndOfHead.size() - 1);
   const size_t end = bytes.find(kEndOfHead, begin);
@@ -46,38 +55,60 @@ bool RequestParser::HeadIsComplete(absl::string_view bytes) {
       end == absl::string_view::npos ? bytes.size() + 1 : end + kEndOfHead.size();
   if (least_size > kRequestHeadBytesMax) {
     AnswerParseError(beast_http::error::header_limit);
-    return false;
+    return 0;
   }
-  return end != absl::string_view::npos;
+  return end == absl::string_view::npos ? 0 : least_size;
 }
 
 size_t RequestParser::Parse(absl::string_view bytes) {
-  if (bytes.empty()) return 0;
-  if (!HeadDone() && !HeadIsComplete(bytes)) return 0;
+  took_body_ = false;
+  if (bytes.empty() || Ready()) return 0;
   size_t consumed = 0;
-  while (!Ready() && consumed < bytes.size()) {
-    // Boost 1.74 takes it for granted that the last chunk is there as a whole.
-    if (HeadDone() && chunked() && bytes[consumed] == '0' &&
-        bytes.size() - consumed < kLastChunkBytes) {
-      break;
-    }
-    error_code error;
-    const size_t step =
-        put(boost::asio::const_buffer(bytes.data() + consumed, bytes.size() - consumed), error);
-    consumed += step;
-    if (error == beast_http::error::need_more) {
-      if (HeadDone()) break;
-      // The head is complete; the parser misses the end of a version that is too short.
-      error = beast_http::error::bad_version;
-    }
-    if (error && !response_) AnswerParseError(error);
-    if (error || step == 0) break;
+  if (!HeadDone()) {
+    const size_t head_bytes = CompleteHeadBytes(bytes);
+    if (head_bytes == 0) return 0;
+    ParseHead(bytes.substr(0, head_bytes));
+    consumed = head_bytes;
   }
-  // What is left is the beginning of a chunk's header or of trailers: no more than a head may be.
-  if (!Ready() && bytes.size() - consumed > kRequestHeadBytesMax) {
-    AnswerParseError(beast_http::error::bad_chunk);
+  while (!Ready() && !took_body_ && consumed < bytes.size()) {
+    consumed += ParseBody(bytes.substr(consumed));
   }
   return consumed;
+}
+
+void RequestParser::ParseHead(absl::string_view head) {
+  if (HasFoldedLine(head)) return AnswerMalformed("a field that goes on in the next line");
+  error_code error;
+  put(boost::asio::const_buffer(head.data(), head.size()), error);
+  // The head is complete; the parser misses the end of a version that is too short.
+  if (error == beast_http::error::need_more) error = beast_http::error::bad_version;
+  if (error && !response_) return AnswerParseError(error);
+  if (error) return;
+  if (chunked()) {
+    stage_ = Stage::kChunkedBody;
+    return;
+  }
+  body_left_ = content_length().value_or(0);
+  stage_ = body_left_ > 0 ? Stage::kSizedBody : Stage::kDone;
+}
+
+size_t RequestParser::ParseBody(absl::string_view bytes) {
+  if (stage_ == Stage::kSizedBody) {
+    const size_t size = std::min<uint64_t>(body_left_, bytes.size());
+    body_left_ -= size;
+    if (body_left_ == 0) stage_ = Stage::kDone;
+    AppendBody(bytes.substr(0, size));
+    return size;
+  }
+  const ChunkedBody::Step step = chunked_body_.Take(bytes);
+  if (!step.data.empty()) AppendBody(step.data);
+  if (response_ && !drops_body_) return step.consumed;
+  if (chunked_body_.failed()) {
+    AnswerMalformed(chunked_body_.problem());
+  } else if (chunked_body_.done()) {
+    stage_ = Stage::kDone;
+  }
+  return step.consumed;
 }
 
 void RequestParser::Finish(http::ResponseCallback done) {
@@ -102,20 +133,37 @@ void RequestParser::AnswerParseError(error_code error) {
   if (error == beast_http::error::bad_version) {
     return AnswerEarly(http::TextResponse(505, "This server speaks HTTP/1.1."));
   }
-  AnswerEarly(http::TextResponse(
-      400, absl::StrCat("The request is not valid HTTP/1.1: ", error.message(), ".")));
+  AnswerMalformed(error.message());
+}
+
+void RequestParser::AnswerMalformed(absl::string_view problem) {
+  AnswerEarly(
+      http::TextResponse(400, absl::StrCat("The request is not valid HTTP/1.1: ", problem, ".")));
+  // Nothing behind it can be trusted, either.
+  end_is_unknown_ = true;
+  drops_body_ = false;
 }
 
 bool RequestParser::HasUnsupportedTransferCoding() const {
   return has_transfer_encoding_ && !is_plain_chunked_;
 }
 
-void RequestParser::AppendBody(string_view bytes, error_code& error) {
+const char* RequestParser::ProblemOfHead() const {
+  // RFC 9112, section 3.2. With two of them, or with one that is none, a proxy and this server
+  // could mean different servers.
+  if (host_count_ == 0 && !is_http10_) return "there is no Host";
+  if (host_count_ > 1) return "there are several Host fields";
+  if (host_count_ == 1 && !host_is_valid_) return "Host is not a host with or without a port";
+  // RFC 9112, section 6.1: what forwarded it may have taken its end elsewhere.
+  if (is_http10_ && has_transfer_encoding_) return "HTTP/1.0 has no Transfer-Encoding";
+  return nullptr;
+}
+
+void RequestParser::AppendBody(absl::string_view bytes) {
   if (response_) return;  // dropped
-  std::optional<http::Response> response = request_->Append({bytes.data(), bytes.size()});
-  if (!response) return;
-  AnswerEarly(std::move(*response));
-  error = Stop();
+  took_body_ = true;
+  std::optional<http::Response> response = request_->Append(bytes);
+  if (response) AnswerEarly(std::move(*response));
 }
 
 void RequestParser::on_request_impl(beast_http::verb method, string_view method_text,
@@ -131,8 +179,10 @@ void RequestParser::on_request_impl(beast_http::verb method, string_view method_
 
 void RequestParser::on_field_impl(beast_http::field name, string_view name_text, string_view value,
                                   error_code&) {
-  if (HeadDone()) return;  // a trailer: nothing in the protocol comes in one
-  if (name == beast_http::field::expect) {
+  if (name == beast_http::field::host) {
+    host_count_ = static_cast<uint8_t>(std::min(host_count_ + 1, 2));
+    host_is_valid_ = IsHost({value.data(), value.size()});
+  } else if (name == beast_http::field::expect) {
     expects_continue_ = boost::beast::iequals(value, "100-continue");
   } else if (name == beast_http::field::transfer_encoding) {
     // Several fields are one list of codings, of which chunked is not the only one.
@@ -145,6 +195,11 @@ void RequestParser::on_field_impl(beast_http::field name, string_view name_text,
 }
 
 void RequestParser::on_header_impl(error_code& error) {
+  if (const char* const problem = ProblemOfHead(); problem != nullptr) {
+    AnswerMalformed(problem);
+    error = Stop();
+    return;
+  }
   if (HasUnsupportedTransferCoding()) {
     // Where the body ends is unknown, so nothing behind it can be trusted either.
     AnswerEarly(
@@ -177,16 +232,6 @@ void RequestParser::on_header_impl(error_code& error) {
   drops_body_ =
       !expects_continue_ && !chunked() && content_length().value_or(0) <= kDroppedBodyBytesMax;
   if (!drops_body_) error = Stop();
-}
-
-std::size_t RequestParser::on_body_impl(string_view body, error_code& error) {
-  AppendBody(body, error);
-  return body.size();
-}
-
-std::size_t RequestParser::on_chunk_body_impl(std::uint64_t, string_view body, error_code& error) {
-  AppendBody(body, error);
-  return body.size();
 }
 
 }  // namespace tcsync

@@ -1,5 +1,7 @@
-// Parses one HTTP/1.1 request (Boost.Beast's parser) and passes it to the handler as it arrives:
-// the head is decided as soon as it is complete, the body is handed on without being kept here.
+// Parses one HTTP/1.1 request and passes it to the handler as it arrives: the head, which
+// Boost.Beast's parser takes apart, is decided as soon as it is complete; the body is handed on
+// without being kept here. Framing the body is this code's own: what is behind the head is never a
+// field, and no bound depends on how the network cuts the bytes.
 #ifndef TCSYNC_SRC_LISTENER_REQUEST_PARSER_H_
 #define TCSYNC_SRC_LISTENER_REQUEST_PARSER_H_
 
@@ -7,9 +9,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "listener/chunked_body.h"
 #include "tcsync/handler.h"
 #include "tcsync/peer_address.h"
 
@@ -36,24 +40,32 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
   RequestParser(http::Handler& handler, HeadScratch& scratch, const PeerAddress& peer);
 
   // Parses from `bytes`, which begin with what was not consumed before, and returns how many were
-  // consumed. Nothing is consumed once Ready(); when bytes are left before that, they are the
-  // beginning of something of which more is needed.
+  // consumed: no further than the end of the next piece of the body that was handed on. Nothing is
+  // consumed once Ready(). When nothing is consumed before that, `bytes` are the beginning of a
+  // head of which more is needed.
   size_t Parse(absl::string_view bytes);
 
   // The request needs no more bytes: it was received, or answered early.
-  bool Ready() { return is_done() || (response_ && !drops_body_); }
+  bool Ready() const { return stage_ == Stage::kDone || (response_ && !drops_body_); }
+
+  // Whether nothing more is to be parsed before `resume` is called (PendingRequest::PauseUntil).
+  // `make_resume` makes that, if it is needed. To be asked after Parse() unless Ready().
+  template <typename MakeResume>
+  bool PauseUntil(const MakeResume& make_resume) {
+    return took_body_ && request_ && request_->PauseUntil(make_resume());
+  }
 
   // Once Ready(): lets the request happen, unless it is answered already.
   void Finish(http::ResponseCallback done);
 
   // Whether the connection can go on after the response: the client wants it, and every byte of the
   // request was received.
-  bool CanKeepAlive() { return is_done() && !end_is_unknown_ && keep_alive(); }
+  bool CanKeepAlive() const { return stage_ == Stage::kDone && !end_is_unknown_ && keep_alive(); }
 
   // Whether the client waits for "100 Continue" and may send its body. True once at the most.
   bool TakeExpectContinue();
 
-  bool HeadDone() const { return is_header_done(); }
+  bool HeadDone() const { return stage_ != Stage::kHead; }
   bool IsHttp10() const { return is_http10_; }
 
   // Whether the response must have no body, whatever its Content-Length says (RFC 9110, 9.3.2).
@@ -63,13 +75,22 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
   using error_code = boost::system::error_code;
   using string_view = boost::beast::string_view;
 
-  // Whether `bytes` hold the whole head, or so much that they never will (which is then answered).
-  bool HeadIsComplete(absl::string_view bytes);
+  enum class Stage : uint8_t { kHead, kSizedBody, kChunkedBody, kDone };
+
+  // The size of the head that `bytes` begin with; 0 while its end is missing, or when it never can
+  // be one (which is then answered).
+  size_t CompleteHeadBytes(absl::string_view bytes);
+  void ParseHead(absl::string_view head);
+  // Takes the next piece of the body; returns how many bytes were consumed.
+  size_t ParseBody(absl::string_view bytes);
+  // What makes a head that was parsed ambiguous or against the rules; nullptr: nothing.
+  const char* ProblemOfHead() const;
 
   // Answers the request before its end. What follows of it is dropped or left unread.
   void AnswerEarly(http::Response response);
   void AnswerParseError(error_code error);
-  void AppendBody(string_view bytes, error_code& error);
+  void AnswerMalformed(absl::string_view problem);
+  void AppendBody(absl::string_view bytes);
   bool HasUnsupportedTransferCoding() const;
 
   // What basic_parser calls.
@@ -80,16 +101,19 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
                      error_code& error) override;
   void on_header_impl(error_code& error) override;
   void on_body_init_impl(boost::optional<std::uint64_t> const&, error_code&) override {}
-  std::size_t on_body_impl(string_view body, error_code& error) override;
+  std::size_t on_body_impl(string_view, error_code&) override { return 0; }
   void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override {}
-  std::size_t on_chunk_body_impl(std::uint64_t remain, string_view body,
-                                 error_code& error) override;
+  std::size_t on_chunk_body_impl(std::uint64_t, string_view, error_code&) override { return 0; }
   void on_finish_impl(error_code&) override {}
 
   http::Handler& handler_;
   HeadScratch& scratch_;
   const PeerAddress& peer_;
   size_t searched_bytes_ = 0;  // of an incomplete head: no end of it in there
+  Stage stage_ = Stage::kHead;
+  bool took_body_ = false;  // within the last Parse()
+  uint8_t host_count_ = 0;  // 2 stands for more, too
+  bool host_is_valid_ = false;
   bool is_http10_ = false;
   bool is_head_method_ = false;
   bool end_is_unknown_ = false;
@@ -97,6 +121,8 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
   bool has_transfer_encoding_ = false;
   bool is_plain_chunked_ = false;
   bool drops_body_ = false;  // answered, and the rest of the request is received all the same
+  uint64_t body_left_ = 0;   // of one whose size is known
+  ChunkedBody chunked_body_;
   std::optional<http::PendingRequest> request_;
   std::optional<http::Response> response_;
 };

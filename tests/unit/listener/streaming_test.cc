@@ -1,0 +1,412 @@
+// Bodies that pass an event loop in pieces, both ways.
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "gtest/gtest.h"
+#include "http/pending_request.h"
+#include "listener/event_loop.h"
+#include "tcsync/handler.h"
+
+namespace tcsync {
+namespace {
+
+constexpr size_t kPieceBytes = 10'000;
+
+// The byte at a place of every body here.
+char ByteAt(uint64_t position) { return static_cast<char>(position * 7 + position / 251); }
+
+std::string BodyOf(uint64_t bytes) {
+  std::string body(bytes, '\0');
+  for (uint64_t i = 0; i < bytes; ++i) body[i] = ByteAt(i);
+  return body;
+}
+
+// How the pieces of a body come.
+enum class How {
+  kAtOnce,
+  kOnAThread,
+  kHeld,     // when the test calls TakeHeld
+  kFail,     // an error in the place of the third piece
+  kTooMuch,  // the third piece has more bytes than are left
+  kEmpty,    // the third piece is empty
+};
+
+// Answers GET with a body of `body_bytes` in pieces; takes POST in pieces, and answers with their
+// number of bytes. Thread-safe.
+class StreamingHandler final : public http::Handler {
+ public:
+  explicit StreamingHandler(uint64_t body_bytes = 100'000, How how = How::kAtOnce)
+      : body_bytes_(body_bytes), how_(how) {}
+  ~StreamingHandler() override {
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  std::variant<http::Response, http::PendingRequest> Begin(const http::RequestHead& head) override {
+    if (head.method == "POST") return http::PendingRequest(std::make_unique<Upload>(*this));
+    http::Response response = http::EmptyResponse(200);
+    response.body_source = std::make_unique<Source>(*this);
+    return response;
+  }
+
+  // Waits for a held callback.
+  std::function<void()> TakeHeld() {
+    for (;;) {
+      {
+        const std::lock_guard lock(mutex_);
+        if (!held_.empty()) {
+          std::function<void()> first = std::move(held_.front());
+          held_.erase(held_.begin());
+          return first;
+        }
+      }
+      std::this_thread::yield();
+    }
+  }
+  size_t held_count() {
+    const std::lock_guard lock(mutex_);
+    return held_.size();
+  }
+
+  std::atomic<uint64_t> reads{0};
+  std::atomic<int> sources{0};  // that are there
+  std::atomic<uint64_t> appended{0};
+  std::atomic<int> pauses{0};
+  std::atomic<bool> uploads_pause{true};
+  std::atomic<bool> resumes_at_once{false};
+  std::atomic<bool> appended_while_paused{false};
+  std::atomic<bool> uploads_are_right{true};
+
+ private:
+  class Source final : public http::BodySource {
+   public:
+    explicit Source(StreamingHandler& handler) : handler_(handler) { ++handler_.sources; }
+    ~Source() override { --handler_.sources; }
+    uint64_t bytes() const override { return handler_.body_bytes_; }
+    void Read(PieceCallback done) override {
+      ++handler_.reads;
+      const bool is_third = ++pieces_ == 3;
+      absl::StatusOr<std::string> piece = Next();
+      if (is_third && handler_.how_ == How::kFail) piece = absl::DataLossError("damaged");
+      if (is_third && handler_.how_ == How::kTooMuch) {
+        piece = std::string(handler_.body_bytes_ - 2 * kPieceBytes + 1, 'x');
+      }
+      if (is_third && handler_.how_ == How::kEmpty) piece = std::string();
+      if (handler_.how_ != How::kOnAThread && handler_.how_ != How::kHeld) {
+        return done(std::move(piece));
+      }
+      auto shared = std::make_shared<PieceCallback>(std::move(done));
+      std::function<void()> deliver = [shared, piece = std::move(piece)] { (*shared)(piece); };
+      const std::lock_guard lock(handler_.mutex_);
+      if (handler_.how_ == How::kHeld) {
+        handler_.held_.push_back(std::move(deliver));
+      } else {
+        handler_.threads_.emplace_back(std::move(deliver));
+      }
+    }
+
+   private:
+    std::string Next() {
+      std::string piece;
+      while (piece.size() < kPieceBytes && position_ < handler_.body_bytes_) {
+        piece.push_back(ByteAt(position_++));
+      }
+      return piece;
+    }
+
+    StreamingHandler& handler_;
+    int pieces_ = 0;
+    uint64_t position_ = 0;
+  };
+
+  class Upload final : public http::PendingRequest::Implementation {
+   public:
+    explicit Upload(StreamingHandler& handler) : handler_(handler) {}
+    std::optional<http::Response> Append(absl::string_view bytes) override {
+      if (*paused_) handler_.appended_while_paused = true;
+      for (const char byte : bytes) {
+        if (byte != ByteAt(position_++)) handler_.uploads_are_right = false;
+      }
+      handler_.appended += bytes.size();
+      return std::nullopt;
+    }
+    bool PauseUntil(absl::AnyInvocable<void()> resume) override {
+      if (!handler_.uploads_pause) return false;
+      *paused_ = true;
+      ++handler_.pauses;
+      auto shared = std::make_shared<absl::AnyInvocable<void()>>(std::move(resume));
+      std::function<void()> go_on = [shared, paused = paused_] {
+        *paused = false;
+        (*shared)();
+      };
+      if (handler_.resumes_at_once) {
+        go_on();
+        return true;
+      }
+      const std::lock_guard lock(handler_.mutex_);
+      handler_.held_.push_back(std::move(go_on));
+      return true;
+    }
+    void Finish(http::ResponseCallback done) override {
+      http::Response response = http::EmptyResponse(200);
+      response.body = absl::StrCat(position_);
+      done(std::move(response));
+    }
+
+   private:
+    StreamingHandler& handler_;
+    std::shared_ptr<std::atomic<bool>> paused_ = std::make_shared<std::atomic<bool>>(false);
+    uint64_t position_ = 0;
+  };
+
+  const uint64_t body_bytes_;
+  const How how_;
+  std::mutex mutex_;  // of what follows
+  std::vector<std::function<void()>> held_;
+  std::vector<std::thread> threads_;
+};
+
+// A loop that serves one connection.
+class Served {
+ public:
+  explicit Served(http::Handler& handler)
+      : loop_({.idle = kHour, .header = kHour, .body = kHour, .request = kHour}, count_) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) {
+      ADD_FAILURE() << "cannot make sockets";
+      return;
+    }
+    client_ = ends[0];
+    const timeval deadline{.tv_sec = 60, .tv_usec = 0};
+    setsockopt(client_, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline);
+    setsockopt(client_, SOL_SOCKET, SO_SNDTIMEO, &deadline, sizeof deadline);
+    const int small = 8192;
+    setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+    count_.AddServed();
+    loop_.Adopt({.socket = StreamSocket(loop_.io_context(),
+                                        boost::asio::generic::stream_protocol(AF_UNIX, 0), ends[1]),
+                 .peer = PeerAddress::Local()});
+    loop_.Start(handler, "test-loop");
+  }
+  ~Served() {
+    Stop();
+    CloseClient();
+  }
+
+  void Stop() { loop_.Stop(); }
+  void CloseClient() {
+    if (client_ >= 0) close(client_);
+    client_ = -1;
+  }
+
+  void Send(absl::string_view bytes) const {
+    while (!bytes.empty()) {
+      const ssize_t sent = send(client_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      ASSERT_GT(sent, 0) << "the loop takes no more";
+      bytes.remove_prefix(static_cast<size_t>(sent));
+    }
+  }
+
+  // The next `bytes`, or what came until the loop closed the connection.
+  std::string Read(size_t bytes) const {
+    std::string received;
+    char buffer[4096];
+    while (received.size() < bytes) {
+      const ssize_t size =
+          recv(client_, buffer, std::min(sizeof buffer, bytes - received.size()), 0);
+      if (size <= 0) break;
+      received.append(buffer, static_cast<size_t>(size));
+    }
+    return received;
+  }
+  std::string ReadHead() const {
+    std::string head;
+    while (!absl::EndsWith(head, "\r\n\r\n")) {
+      const std::string byte = Read(1);
+      if (byte.empty()) break;
+      head += byte;
+    }
+    return head;
+  }
+
+ private:
+  static constexpr std::chrono::hours kHour{1};
+  ConnectionCount count_{10, 10};
+  EventLoop loop_;
+  int client_ = -1;
+};
+
+std::string Get(absl::string_view fields = "", absl::string_view method = "GET") {
+  return absl::StrCat(method, " / HTTP/1.1\r\nHost: h\r\n", fields, "\r\n");
+}
+
+template <typename Condition>
+bool Eventually(const Condition& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
+}
+
+// If this fails, a snapshot arrives damaged, or with another length than the head says.
+TEST(StreamingTest, ABodyComesWholeHoweverItsPiecesCome) {
+  for (const How how : {How::kAtOnce, How::kOnAThread}) {
+    for (const uint64_t bytes :
+         {uint64_t{1}, uint64_t{kPieceBytes}, uint64_t{kPieceBytes + 1}, uint64_t{1'000'000}}) {
+      StreamingHandler handler(bytes, how);
+      const Served served(handler);
+      // Pipelined, and the connection goes on.
+      served.Send(Get() + Get() + Get("Connection: close\r\n"));
+      for (int i = 0; i < 3; ++i) {
+        const std::string head = served.ReadHead();
+        EXPECT_TRUE(absl::StartsWith(head, "HTTP/1.1 200 OK\r\n")) << head;
+        EXPECT_TRUE(absl::StrContains(head, absl::StrCat("\r\nContent-Length: ", bytes, "\r\n")));
+        EXPECT_TRUE(served.Read(bytes) == BodyOf(bytes));
+      }
+      EXPECT_EQ(served.Read(1), "");
+      EXPECT_TRUE(Eventually([&] { return handler.sources == 0; }));
+    }
+  }
+}
+
+// If this fails, a client that does not read makes the server keep its whole answer in memory.
+TEST(StreamingTest, TheNextPieceIsReadWhenTheLastOneIsTaken) {
+  StreamingHandler handler(10'000'000, How::kOnAThread);
+  Served served(handler);
+  served.Send(Get());
+  ASSERT_FALSE(served.Read(100'000).empty());
+  const uint64_t reads = handler.reads;
+  served.Stop();
+  EXPECT_GE(reads, 100'000 / kPieceBytes);
+  // Beside what was read there is what the socket holds, and one piece.
+  EXPECT_LE(handler.reads, 60u);
+  EXPECT_EQ(handler.sources, 0);
+}
+
+// If this fails, HEAD costs a read of the whole body, or its answer has one.
+TEST(StreamingTest, AnAnswerToHeadHasNoBody) {
+  StreamingHandler handler(1'000'000);
+  const Served served(handler);
+  served.Send(Get("", "HEAD") + Get("", "HEAD"));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(absl::StrContains(served.ReadHead(), "\r\nContent-Length: 1000000\r\n"));
+  }
+  EXPECT_EQ(handler.reads, 0u);
+}
+
+// If this fails, a client takes a body for whole that is not, or gets bytes that are not its own.
+TEST(StreamingTest, ASourceThatFailsEndsTheConnectionShort) {
+  for (const How how : {How::kFail, How::kTooMuch, How::kEmpty}) {
+    StreamingHandler handler(100'000, how);
+    const Served served(handler);
+    served.Send(Get() + Get());
+    served.ReadHead();
+    EXPECT_TRUE(served.Read(100'000) == BodyOf(2 * kPieceBytes));
+    EXPECT_EQ(handler.sources, 0);
+  }
+}
+
+// If this fails, a client that gives up while the disk is slow takes the server with it.
+TEST(StreamingTest, AConnectionMayEndWhileAPieceIsRead) {
+  for (const bool loop_ends_too : {false, true}) {
+    StreamingHandler handler(100'000, How::kHeld);
+    Served served(handler);
+    served.Send(Get());
+    handler.TakeHeld()();
+    std::function<void()> late = handler.TakeHeld();
+    served.CloseClient();
+    if (loop_ends_too) served.Stop();
+    late();
+    EXPECT_TRUE(Eventually([&] { return handler.sources == 0; }));
+  }
+}
+
+// If this fails, uploads come faster than the disk takes them, and memory fills.
+TEST(StreamingTest, APausedRequestIsGivenNothingUntilItResumes) {
+  for (const bool chunked : {false, true}) {
+    StreamingHandler handler;
+    const Served served(handler);
+    constexpr size_t kBytes = 400'000;
+    std::string message = absl::StrCat(
+        "POST / HTTP/1.1\r\nHost: h\r\n",
+        chunked ? "Transfer-Encoding: chunked" : absl::StrCat("Content-Length: ", kBytes),
+        "\r\n\r\n");
+    const std::string body = BodyOf(kBytes);
+    for (size_t at = 0; at < kBytes; at += 1000) {
+      if (chunked) absl::StrAppend(&message, "3e8\r\n");
+      absl::StrAppend(&message, body.substr(at, 1000), chunked ? "\r\n" : "");
+    }
+    if (chunked) absl::StrAppend(&message, "0\r\n\r\n");
+    message += Get("Connection: close\r\n", "HEAD");
+    std::thread sender([&] { served.Send(message); });
+    std::function<void()> resume = handler.TakeHeld();
+    const uint64_t appended = handler.appended;
+    EXPECT_LE(appended, uint64_t{64 * 1024});
+    for (;;) {
+      resume();
+      if (!Eventually([&] { return handler.appended == kBytes || handler.held_count() > 0; }))
+        break;
+      if (handler.held_count() == 0) break;
+      resume = handler.TakeHeld();
+    }
+    // The last one may have paused before the end of the message was there.
+    while (handler.held_count() > 0) handler.TakeHeld()();
+    EXPECT_TRUE(absl::StartsWith(served.ReadHead(), "HTTP/1.1 200 "));
+    EXPECT_EQ(served.Read(6), "400000");
+    EXPECT_TRUE(absl::StartsWith(served.ReadHead(), "HTTP/1.1 200 "));
+    sender.join();
+    EXPECT_FALSE(handler.appended_while_paused);
+    EXPECT_TRUE(handler.uploads_are_right);
+    EXPECT_GE(handler.pauses, 3);
+  }
+}
+
+// If this fails, a request that may go on at once, as when memory has room again, hangs.
+TEST(StreamingTest, ARequestMayResumeWithinItsPause) {
+  StreamingHandler handler;
+  handler.resumes_at_once = true;
+  const Served served(handler);
+  const std::string body = BodyOf(300'000);
+  for (int i = 0; i < 2; ++i) {
+    std::thread sender([&] {
+      served.Send(
+          absl::StrCat("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 300000\r\n\r\n", body));
+    });
+    EXPECT_TRUE(absl::StartsWith(served.ReadHead(), "HTTP/1.1 200 "));
+    EXPECT_EQ(served.Read(6), "300000");
+    sender.join();
+  }
+  EXPECT_GE(handler.pauses, 4);
+}
+
+// If this fails, a connection that ends while its request is paused is used afterwards.
+TEST(StreamingTest, AConnectionMayEndWhilePaused) {
+  StreamingHandler handler;
+  Served served(handler);
+  served.Send(
+      absl::StrCat("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 300000\r\n\r\n", BodyOf(1000)));
+  std::function<void()> resume = handler.TakeHeld();
+  served.Stop();
+  resume();
+  EXPECT_EQ(handler.appended, 1000u);
+}
+
+}  // namespace
+}  // namespace tcsync
