@@ -4,39 +4,118 @@
 // of HTTP and cannot read what it keeps. Its one atomic primitive for versions is
 // compare-and-append, so there is no open transaction that could be left open.
 //
+// Segments and snapshots that are too large to be in memory as a whole pass in pieces. On the way
+// in an Upload takes them, and the append then names the upload in place of bytes; until then they
+// are no version's, and they are gone when the upload is destroyed, or when the process ends. On
+// the way out a PieceSource reads them.
+//
 // What the protocol foresees (a conflict, a client that does not exist) is an outcome. An
 // absl::Status is for what it does not foresee, and its code says what a caller can do:
 //   kResourceExhausted  the disk is full; nothing was stored, unless the process ends before there
 //                       is room again: then the write may be found stored
 //   kUnavailable        too busy or closing down; nothing was stored, trying again helps
 //   kDataLoss           stored bytes fail their checksum or contradict each other
+//   kAborted            what was being read in pieces, or uploaded, was removed meanwhile
 //   anything else       the operation failed; after a failed write it may or may not be stored
 #ifndef TCSYNC_STORAGE_H_
 #define TCSYNC_STORAGE_H_
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "tcsync/uuid.h"
 
 namespace tcsync {
+
+// The bytes of a segment or snapshot that is stored in pieces. One thread at a time. The storage
+// must be there while it reads; destroying it needs no storage.
+class PieceSource {
+ public:
+  using PieceCallback = absl::AnyInvocable<void(absl::StatusOr<std::string>)>;
+
+  virtual ~PieceSource() = default;
+
+  // Of all pieces together, and how many pieces they are, however much was read.
+  virtual uint64_t bytes() const = 0;
+  virtual uint32_t pieces() const = 0;
+
+  // Reads the next piece, which is never empty and at most kPieceBytesMax (or as large as whoever
+  // stored it made it). Not to be called behind the last piece, or before the piece that was asked
+  // for last has come. `done` is called exactly once, on any thread, possibly before the call
+  // returns, and also when the source was destroyed meanwhile; it must not block. After an error
+  // there is no more: kAborted says that the segment or snapshot was removed or replaced meanwhile.
+  virtual void Read(PieceCallback done) = 0;
+
+  // Goes on with that piece; they begin at 0.
+  virtual void SkipTo(uint32_t piece) = 0;
+};
 
 // One link of a client's chain. The segment is opaque: sealed by the replica.
 struct Version {
   Uuid version_id;
   Uuid parent_version_id;
   std::string segment;
+  // In place of `segment`, which is empty then, if it is stored in pieces.
+  std::shared_ptr<PieceSource> pieces = nullptr;
+
+  uint64_t segment_bytes() const { return pieces != nullptr ? pieces->bytes() : segment.size(); }
 };
 
 // The sealed whole state at one version.
 struct Snapshot {
   Uuid version_id;
   std::string bytes;
+  // In place of `bytes`, which is empty then, if it is stored in pieces.
+  std::shared_ptr<PieceSource> pieces = nullptr;
+
+  uint64_t byte_count() const { return pieces != nullptr ? pieces->bytes() : bytes.size(); }
+};
+
+// A large segment or snapshot on its way into storage, piece by piece. One thread at a time.
+// Destroying it discards its bytes, unless an Append, StoreSnapshot or Import took it and stored
+// them; that must happen before the storage is destroyed.
+class Upload {
+ public:
+  using AddedCallback = absl::AnyInvocable<void(absl::Status)>;
+
+  virtual ~Upload() = default;
+
+  // Of the pieces that were added.
+  virtual uint64_t bytes() const = 0;
+
+  // Adds a piece, which is not empty and at most kPieceBytesMax. `done` is called exactly once,
+  // when the next piece may be added or the upload be stored, on any thread, possibly before the
+  // call returns; it must not block. An error is the upload's end: it can only be destroyed.
+  // kAborted: the client was deleted meanwhile. kOutOfRange: the client's limits allow no more.
+  virtual void Add(std::string piece, AddedCallback done) = 0;
+
+  // Whether the bytes stay in memory until they are stored, and are then stored as a whole: storage
+  // without an own BeginUpload does so.
+  virtual bool is_in_memory() const { return false; }
+};
+
+// An upload that is only collected.
+class UploadInMemory final : public Upload {
+ public:
+  uint64_t bytes() const override { return bytes_.size(); }
+  void Add(std::string piece, AddedCallback done) override {
+    bytes_ += piece;
+    done(absl::OkStatus());
+  }
+  bool is_in_memory() const override { return true; }
+
+  std::string TakeBytes() { return std::move(bytes_); }
+
+ private:
+  std::string bytes_;
 };
 
 // What is known of a client's snapshot without reading its bytes.
@@ -68,6 +147,11 @@ struct AppendRequest {
   std::optional<TokenDigest> invite = std::nullopt;
   ClientLimits limits = {};
   int64_t now_unix_seconds = 0;  // stored with the version
+  // In place of `segment`, which is empty then: an upload of this client and this storage, to which
+  // something was added.
+  std::unique_ptr<Upload> upload = nullptr;
+
+  uint64_t segment_bytes() const { return upload != nullptr ? upload->bytes() : segment.size(); }
 };
 struct Appended {
   Uuid version_id;
@@ -100,9 +184,41 @@ struct StoreSnapshotRequest {
   uint64_t recent_versions_max = 0;  // how many of the latest versions may have a snapshot stored
   ClientLimits limits = {};
   int64_t now_unix_seconds = 0;
+  // In place of `bytes`, which is empty then, as AppendRequest's.
+  std::unique_ptr<Upload> upload = nullptr;
+
+  uint64_t snapshot_bytes() const { return upload != nullptr ? upload->bytes() : bytes.size(); }
 };
 enum class StoreSnapshotOutcome { kStored, kNotWanted, kNoSuchClient, kOverLimit };
 
+// What is going to be uploaded. Of an append or a snapshot that could not be stored as things are
+// now nothing is taken; that nothing is in the way now promises nothing for later.
+struct UploadRequest {
+  // An upload for Import, of which nothing is known.
+  struct ForImport {};
+  // The fields of AppendRequest.
+  struct ForAppend {
+    Uuid expected_parent;
+    bool create_client = false;
+    std::optional<TokenDigest> invite = std::nullopt;
+  };
+  // The fields of StoreSnapshotRequest.
+  struct ForSnapshot {
+    Uuid version_id;
+    uint64_t recent_versions_max = 0;
+  };
+  Uuid client_id;
+  std::variant<ForImport, ForAppend, ForSnapshot> purpose;
+  uint64_t announced_bytes = 0;  // how many will come at least, as far as that is known
+  ClientLimits limits = {};
+  int64_t now_unix_seconds = 0;
+};
+// The client has a newer snapshot, or the version is none of the latest ones.
+struct NotWanted {};
+using UploadOutcome =
+    std::variant<std::unique_ptr<Upload>, Conflict, NoSuchClient, OverLimit, NotWanted>;
+
+using BeginUploadCallback = absl::AnyInvocable<void(absl::StatusOr<UploadOutcome>)>;
 using AppendCallback = absl::AnyInvocable<void(absl::StatusOr<AppendOutcome>)>;
 using StoreSnapshotCallback = absl::AnyInvocable<void(absl::StatusOr<StoreSnapshotOutcome>)>;
 using ChildCallback = absl::AnyInvocable<void(absl::StatusOr<ChildOutcome>)>;
@@ -125,6 +241,16 @@ class Storage {
   // Whether a write that begins now would be refused as kUnavailable. A hint, and cheap: a caller
   // can refuse a write before it receives its bytes.
   virtual bool RefusesWrites() const { return false; }
+
+  // Begins an upload, or says why what it is for would not be stored. kUnavailable also when the
+  // client has as many uploads under way as one client may.
+  //
+  // A storage that cannot take pieces does not override this; what is uploaded comes to it as a
+  // whole, as `segment` or `bytes`.
+  virtual void BeginUpload(UploadRequest request, BeginUploadCallback done) {
+    static_cast<void>(request);
+    done(UploadOutcome(std::make_unique<UploadInMemory>()));
+  }
 
   // Appends `segment` as a new version, with an ID that storage chooses, if the client's latest
   // version is `expected_parent` or the client has no versions; otherwise Conflict.

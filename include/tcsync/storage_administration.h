@@ -8,6 +8,7 @@
 #define TCSYNC_STORAGE_ADMINISTRATION_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -55,6 +56,13 @@ struct StoredVersion {
   uint64_t number = 0;
   int64_t appended_unix_seconds = 0;
   Version version;
+  // To import: in place of the version's segment, an upload of its client. No other copy of this
+  // may be left when it is imported.
+  std::shared_ptr<Upload> upload = nullptr;
+
+  uint64_t segment_bytes() const {
+    return upload != nullptr ? upload->bytes() : version.segment_bytes();
+  }
 };
 
 // Where replicas ended their syncs on one day: the oldest of those versions.
@@ -71,6 +79,7 @@ struct ImportRequest {
   struct ImportedSnapshot {
     Snapshot snapshot;
     int64_t stored_unix_seconds = 0;
+    std::shared_ptr<Upload> upload = nullptr;  // in place of the snapshot's bytes
   };
   // Of a version that is kept, or that came with this or an earlier part.
   std::optional<ImportedSnapshot> snapshot;
@@ -167,9 +176,9 @@ struct BackupRequest {
   uint32_t keep = 0;      // how many backups stay, with the new one; 0: all
 };
 
-// How far something is: done of total, in bytes (for a backup, the total is estimated). Return false
-// to stop it: kCancelled. Called while the call that took it has not returned, on that thread or on
-// another one.
+// How far something is: done of total, in bytes (for a backup, the total is estimated). Return
+// false to stop it: kCancelled. Called while the call that took it has not returned, on that thread
+// or on another one.
 using Progress = absl::FunctionRef<bool(uint64_t done, uint64_t total)>;
 
 // Thread-safe. Lives as long as the Storage that it was had from.
@@ -184,7 +193,8 @@ class StorageAdministration {
   virtual absl::StatusOr<std::optional<ClientSummary>> FindClient(const Uuid& client_id) = 0;
 
   // Versions with a number over `after_number`, in order: at least one if there is one, then as
-  // many as `bytes_max` bytes of segments hold. Empty at the end and for no such client.
+  // many as `bytes_max` bytes of segments hold. A segment that is stored in pieces comes as such.
+  // Empty at the end and for no such client.
   virtual absl::StatusOr<std::vector<StoredVersion>> ReadVersions(const Uuid& client_id,
                                                                   uint64_t after_number,
                                                                   uint64_t bytes_max) = 0;

@@ -58,7 +58,8 @@ inline constexpr int64_t kLingerTimeoutMs = 2'000;
 // Token buckets of one kind (client IDs, addresses, new clients of an address). One is in memory
 // only until its tokens have come back, so there are about (requests in a second) / (tokens in a
 // second) of them: at 50,000 requests a second, all by strangers, and the default of 100 tokens a
-// second, 500. This many take about 64 bytes each in hash tables: 2 MiB for each of the three kinds.
+// second, 500. This many take about 64 bytes each in hash tables: 2 MiB for each of the three
+// kinds.
 inline constexpr size_t kRateBucketsMax = 32 * 1024;
 
 // Connections beyond connections_max that may exist for being told 503, as far as open files allow
@@ -97,6 +98,21 @@ inline constexpr size_t kInlineBytesMax = 16 * 1024;
 // Values from this size on go to blob files, so that compaction does not rewrite them. No record
 // with an inline segment gets there.
 inline constexpr uint64_t kBlobBytesMin = kInlineBytesMax + 1024;
+
+// The piece in which a large segment or snapshot passes between a socket and the disk, and in which
+// it is stored; what is larger than one is never in memory as a whole. Measured with 100 MiB: 64
+// KiB take a tenth longer, because each piece is a record and a turn of the committer, and 256 KiB
+// are not faster.
+inline constexpr size_t kPieceBytesMax = 128 * 1024;
+
+// Pieces that the committer puts into one RocksDB write, beside the usual writes of a batch: these
+// wait for no more than that, however many large uploads are under way.
+inline constexpr size_t kPieceBatchBytesMax = size_t{512} * 1024;
+
+// Large uploads of one client at one time: two computers of a person, each with a version or a
+// snapshot, and as many that broke off and have not been noticed yet. Their bytes are on the disk
+// before they are anybody's, so that there must not be any number of them.
+inline constexpr size_t kUploadsPerClientMax = 4;
 
 // What a check of one client tells of what it found. A client that is damaged as a whole would have
 // a sentence for each version, and nobody reads more than the first ones.
@@ -173,8 +189,8 @@ inline constexpr int64_t kRemoteIdleMsMax = 15'000;
 // pauses for some hundred milliseconds; those who ask for the health give up after 5 to 10 seconds.
 inline constexpr int64_t kHealthWaitMsMax = 3'000;
 
-// A health check's result answers all who ask within this time, so that strangers, who may ask, make
-// one small write a second at most.
+// A health check's result answers all who ask within this time, so that strangers, who may ask,
+// make one small write a second at most.
 inline constexpr int64_t kHealthSharedMs = 1'000;
 
 // While the storage refuses a health check's write as too busy, it is asked again after this long.

@@ -1,10 +1,27 @@
 #include "sync/sync_service.h"
 
+#include <memory>
 #include <utility>
 
 #include "base/limits.h"
 
 namespace tcsync {
+namespace {
+
+// Puts what was received where a request has it: an upload that was only collected as a whole.
+void Put(ReceivedBytes received, std::string& bytes, std::unique_ptr<Upload>& upload) {
+  if (auto* const whole = std::get_if<std::string>(&received)) {
+    bytes = std::move(*whole);
+    return;
+  }
+  upload = std::move(std::get<std::unique_ptr<Upload>>(received));
+  if (auto* const collected = dynamic_cast<UploadInMemory*>(upload.get())) {
+    bytes = collected->TakeBytes();
+    upload.reset();
+  }
+}
+
+}  // namespace
 
 SyncService::SyncService(Storage& storage, const Clock& clock, const SyncPolicy& policy)
     : storage_(storage),
@@ -20,30 +37,57 @@ bool SyncService::Admits(const Uuid& client_id) const {
   return allow_client_ids_.empty() || allow_client_ids_.contains(client_id);
 }
 
+void SyncService::BeginVersionUpload(const Uuid& client_id, const Uuid& parent_version_id,
+                                     uint64_t announced_bytes, const ClientCreation& creation,
+                                     BeginUploadCallback done) {
+  storage_.BeginUpload(
+      {.client_id = client_id,
+       .purpose = UploadRequest::ForAppend{.expected_parent = parent_version_id,
+                                           .create_client = create_clients_ && creation.allowed,
+                                           .invite = creation.invite},
+       .announced_bytes = announced_bytes,
+       .limits = limits_,
+       .now_unix_seconds = NowUnixSeconds()},
+      std::move(done));
+}
+
+void SyncService::BeginSnapshotUpload(const Uuid& client_id, const Uuid& version_id,
+                                      uint64_t announced_bytes, BeginUploadCallback done) {
+  storage_.BeginUpload(
+      {.client_id = client_id,
+       .purpose = UploadRequest::ForSnapshot{.version_id = version_id,
+                                             .recent_versions_max = kSnapshotRecentVersionsMax},
+       .announced_bytes = announced_bytes,
+       .limits = limits_,
+       .now_unix_seconds = NowUnixSeconds()},
+      std::move(done));
+}
+
 void SyncService::AddVersion(const Uuid& client_id, const Uuid& parent_version_id,
-                             std::string segment, const ClientCreation& creation,
+                             ReceivedBytes segment, const ClientCreation& creation,
                              AddVersionCallback done) {
   const int64_t now = NowUnixSeconds();
-  storage_.Append(
-      {.client_id = client_id,
-       .expected_parent = parent_version_id,
-       .segment = std::move(segment),
-       .create_client = create_clients_ && creation.allowed,
-       .invite = creation.invite,
-       .limits = limits_,
-       .now_unix_seconds = now},
-      [this, now, done = std::move(done)](absl::StatusOr<AppendOutcome> outcome) mutable {
-        if (!outcome.ok()) return done(outcome.status());
-        if (const auto* conflict = std::get_if<Conflict>(&*outcome)) {
-          return done(*conflict);
-        }
-        if (std::holds_alternative<NoSuchClient>(*outcome)) return done(NoSuchClient{});
-        if (const auto* over = std::get_if<OverLimit>(&*outcome)) return done(*over);
-        const Appended& appended = std::get<Appended>(*outcome);
-        done(VersionAdded{.version_id = appended.version_id,
-                          .urgency = UrgencyOf(appended.snapshot, snapshots_, now),
-                          .created_client = appended.created_client});
-      });
+  AppendRequest request{.client_id = client_id,
+                        .expected_parent = parent_version_id,
+                        .segment = {},
+                        .create_client = create_clients_ && creation.allowed,
+                        .invite = creation.invite,
+                        .limits = limits_,
+                        .now_unix_seconds = now};
+  Put(std::move(segment), request.segment, request.upload);
+  storage_.Append(std::move(request), [this, now, done = std::move(done)](
+                                          absl::StatusOr<AppendOutcome> outcome) mutable {
+    if (!outcome.ok()) return done(outcome.status());
+    if (const auto* conflict = std::get_if<Conflict>(&*outcome)) {
+      return done(*conflict);
+    }
+    if (std::holds_alternative<NoSuchClient>(*outcome)) return done(NoSuchClient{});
+    if (const auto* over = std::get_if<OverLimit>(&*outcome)) return done(*over);
+    const Appended& appended = std::get<Appended>(*outcome);
+    done(VersionAdded{.version_id = appended.version_id,
+                      .urgency = UrgencyOf(appended.snapshot, snapshots_, now),
+                      .created_client = appended.created_client});
+  });
 }
 
 void SyncService::GetChildVersion(const Uuid& client_id, const Uuid& parent_version_id,
@@ -69,15 +113,16 @@ void SyncService::GetChildVersion(const Uuid& client_id, const Uuid& parent_vers
                     });
 }
 
-void SyncService::AddSnapshot(const Uuid& client_id, const Uuid& version_id, std::string bytes,
+void SyncService::AddSnapshot(const Uuid& client_id, const Uuid& version_id, ReceivedBytes bytes,
                               AddSnapshotCallback done) {
-  storage_.StoreSnapshot({.client_id = client_id,
-                          .version_id = version_id,
-                          .bytes = std::move(bytes),
-                          .recent_versions_max = kSnapshotRecentVersionsMax,
-                          .limits = limits_,
-                          .now_unix_seconds = NowUnixSeconds()},
-                         std::move(done));
+  StoreSnapshotRequest request{.client_id = client_id,
+                               .version_id = version_id,
+                               .bytes = {},
+                               .recent_versions_max = kSnapshotRecentVersionsMax,
+                               .limits = limits_,
+                               .now_unix_seconds = NowUnixSeconds()};
+  Put(std::move(bytes), request.bytes, request.upload);
+  storage_.StoreSnapshot(std::move(request), std::move(done));
 }
 
 void SyncService::GetSnapshot(const Uuid& client_id, GetSnapshotCallback done) {

@@ -3,6 +3,8 @@
 #ifndef TCSYNC_SRC_SYNC_SYNC_SERVICE_H_
 #define TCSYNC_SRC_SYNC_SYNC_SERVICE_H_
 
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -23,6 +25,10 @@ struct SyncPolicy {
   ClientLimits limits = {};
   SnapshotPolicy snapshots;
 };
+
+// A segment or snapshot as it was received: whole, or as an upload that BeginVersionUpload or
+// BeginSnapshotUpload gave out.
+using ReceivedBytes = std::variant<std::string, std::unique_ptr<Upload>>;
 
 // Whether an add-version may create its client; an existing client's is added in any case.
 struct ClientCreation {
@@ -62,14 +68,22 @@ class SyncService {
   // As Storage's: whether an AddVersion or AddSnapshot that begins now would be kUnavailable.
   bool RefusesWrites() const { return storage_.RefusesWrites(); }
 
-  void AddVersion(const Uuid& client_id, const Uuid& parent_version_id, std::string segment,
+  // Before a large segment or snapshot is received: an upload for it, or what AddVersion or
+  // AddSnapshot would answer as things are now. `announced_bytes`: as far as they are known.
+  void BeginVersionUpload(const Uuid& client_id, const Uuid& parent_version_id,
+                          uint64_t announced_bytes, const ClientCreation& creation,
+                          BeginUploadCallback done);
+  void BeginSnapshotUpload(const Uuid& client_id, const Uuid& version_id, uint64_t announced_bytes,
+                           BeginUploadCallback done);
+
+  void AddVersion(const Uuid& client_id, const Uuid& parent_version_id, ReceivedBytes segment,
                   const ClientCreation& creation, AddVersionCallback done);
 
   void GetChildVersion(const Uuid& client_id, const Uuid& parent_version_id,
                        GetChildVersionCallback done);
 
   // A snapshot that is not wanted is kNotWanted, which a replica must not see as a failure.
-  void AddSnapshot(const Uuid& client_id, const Uuid& version_id, std::string bytes,
+  void AddSnapshot(const Uuid& client_id, const Uuid& version_id, ReceivedBytes bytes,
                    AddSnapshotCallback done);
 
   void GetSnapshot(const Uuid& client_id, GetSnapshotCallback done);
