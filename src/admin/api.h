@@ -1,5 +1,6 @@
 // What each request of the administration API does, in files by subject: clients_api.cc,
-// access_api.cc, transfer_api.cc, maintenance_api.cc, upkeep_api.cc.
+// access_api.cc, transfer_api.cc, maintenance_api.cc, upkeep_api.cc,
+// space_api.cc.
 #ifndef TCSYNC_SRC_ADMIN_API_H_
 #define TCSYNC_SRC_ADMIN_API_H_
 
@@ -59,6 +60,14 @@ class Api {
   http::Response CancelJob(Call& call);
   http::Response Reload(Call& call);
 
+  // space_api.cc
+  http::Response Compact(Call& call);
+  http::Response ListBackupsOfClient(Call& call);
+  http::Response RemoveBackup(Call& call);
+
+  // Begins a compaction if something was removed and none is under way. On any thread.
+  void CompactIfNeeded();
+
  private:
   // Call this when all parameters have been asked for: the storage's administration, or why the
   // request cannot go on. kInvalidArgument for the parameters, kFailedPrecondition when no data
@@ -69,6 +78,14 @@ class Api {
   // Keeps a change and lets it take effect.
   absl::Status ChangeAccess(StorageAdministration& administration, const AccessChange& change);
   http::Response StartJob(absl::string_view kind, Jobs::Work work);
+  // The job's number; one that has not begun yet is joined.
+  absl::StatusOr<uint64_t> StartCompaction(StorageAdministration& administration, bool everything);
+  // The number of the job that makes the bytes of what was removed go; null when there is none.
+  Json CompactionJob(StorageAdministration& administration);
+
+  static Json DescribeBackup(const BackupInfo& backup);
+  // A directory as another process named it: relative to what, nobody could say.
+  static absl::Status CheckDirectory(const std::string& directory);
 
   // What the log calls the client, for people to find it there; null where nobody knows.
   Json PseudonymOf(const Uuid& client_id) const;

@@ -106,7 +106,9 @@ http::Response Api::DeleteClient(Call& call) {
   if (!deleted.ok()) return AnswerForStatus(deleted.status());
   if (!*deleted) return NoSuchClientAnswer(call.client_id);
   Log(NameInLog(call.client_id), " was deleted");
-  return JsonAnswer(200, {{"client_id", call.client_id.ToString()}, {"deleted", true}});
+  return JsonAnswer(200, {{"client_id", call.client_id.ToString()},
+                          {"deleted", true},
+                          {"job", CompactionJob(**administration)}});
 }
 
 http::Response Api::SetCarryOn(Call& call, bool allow) {

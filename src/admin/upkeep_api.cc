@@ -30,13 +30,18 @@ http::Response Api::Stats(Call& call) {
   if (!stats.ok()) return AnswerForStatus(stats.status());
   Json backend = Json::object();
   for (const auto& [name, value] : stats->backend) backend[name] = value;
-  return JsonAnswer(200, {{"clients", stats->clients},
-                          {"bytes_on_disk", stats->bytes_on_disk},
-                          {"disk_bytes_free", stats->disk_bytes_free},
-                          {"disk_bytes_total", stats->disk_bytes_total},
-                          {"queued_writes", stats->queued_writes},
-                          {"queued_bytes", stats->queued_bytes},
-                          {"backend", std::move(backend)}});
+  return JsonAnswer(
+      200, {{"clients", stats->clients},
+            {"live_bytes", stats->live_bytes},
+            {"dead_bytes", DeadBytes(*stats)},
+            {"bytes_on_disk", stats->bytes_on_disk},
+            {"disk_bytes_free", stats->disk_bytes_free},
+            {"disk_bytes_total", stats->disk_bytes_total},
+            {"queued_writes", stats->queued_writes},
+            {"queued_bytes", stats->queued_bytes},
+            {"last_backup",
+             stats->last_backup_unix_seconds == 0 ? Json() : Json(stats->last_backup_unix_seconds)},
+            {"backend", std::move(backend)}});
 }
 
 http::Response Api::ListJobs(Call& call) {

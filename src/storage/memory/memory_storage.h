@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "base/limits.h"
 #include "tcsync/storage.h"
 #include "tcsync/storage_administration.h"
 
@@ -88,6 +89,10 @@ class MemoryStorage final : public Storage, public StorageAdministration {
     }
     std::optional<SnapshotSummary> Summary() const;
     uint64_t snapshot_bytes() const { return snapshot ? snapshot->snapshot.bytes.size() : 0; }
+    uint64_t live_bytes() const {
+      return history_bytes + snapshot_bytes() + chain.size() * kVersionRecordBytes +
+             kClientRecordBytes;
+    }
     void Add(Version version, int64_t appended_unix_seconds);
     void RemoveFirst();
   };

@@ -1,5 +1,6 @@
 #include <sys/statvfs.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "storage/rocksdb/administration.h"
 #include "storage/rocksdb/backups.h"
 #include "storage/rocksdb/chain_verifier.h"
+#include "storage/rocksdb/compactor.h"
 #include "storage/rocksdb/directories.h"
 #include "storage/rocksdb/file_verifier.h"
 #include "storage/rocksdb/record_codec.h"
@@ -172,7 +174,7 @@ uint64_t LogBytes(rocksdb::DB& database) {
 
 void RocksdbAdministration::FlushNotesIfPossible() {
   // On a full disk an operator must still see who is there.
-  storage_.FlushNotes().IgnoreError();
+  storage_.FlushNotes(Room::kOrdinary).IgnoreError();
 }
 
 absl::StatusOr<std::vector<ClientSummary>> RocksdbAdministration::ListClients(
@@ -281,7 +283,8 @@ absl::StatusOr<std::vector<StoredVersion>> RocksdbAdministration::ReadVersions(
 
 absl::StatusOr<std::vector<ReplicaPosition>> RocksdbAdministration::ReadPositions(
     const Uuid& client_id, int64_t since_unix_seconds) {
-  if (const absl::Status status = storage_.FlushNotes(); !status.ok()) return status;
+  // Which versions may go depends on them, also on a full disk.
+  if (const absl::Status status = storage_.FlushNotes(Room::kReserve); !status.ok()) return status;
   std::vector<ReplicaPosition> positions;
   const absl::Status status =
       storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) -> absl::Status {
@@ -308,7 +311,9 @@ absl::StatusOr<std::vector<ReplicaPosition>> RocksdbAdministration::ReadPosition
 absl::StatusOr<StorageStats> RocksdbAdministration::ReadStats() {
   using Properties = rocksdb::DB::Properties;
   StorageStats stats;
-  stats.clients = storage_.client_count();
+  const StorageTotals totals = storage_.totals();
+  stats.clients = totals.clients;
+  stats.live_bytes = totals.live_bytes;
   const CommitterQueue queue = storage_.queue();
   stats.queued_writes = queue.writes;
   stats.queued_bytes = queue.bytes;
@@ -351,6 +356,10 @@ absl::StatusOr<StorageStats> RocksdbAdministration::ReadStats() {
         return absl::OkStatus();
       });
   if (!status.ok()) return status;
+  const absl::StatusOr<std::vector<BackupsMade>> made = ReadBackupsMade();
+  if (made.ok() && !made->empty()) {
+    stats.last_backup_unix_seconds = made->front().last.created_unix_seconds;
+  }
   return stats;
 }
 
@@ -371,15 +380,66 @@ absl::Status RocksdbAdministration::VerifyFiles(Progress progress) {
   });
 }
 
+absl::StatusOr<CompactionReport> RocksdbAdministration::Compact(const CompactionRequest& request,
+                                                                CompactionProgress progress) {
+  const std::lock_guard one_at_a_time(compaction_mutex_);
+  return Compactor(storage_, request, progress).Run();
+}
+
 absl::StatusOr<BackupInfo> RocksdbAdministration::Backup(const BackupRequest& request,
                                                          Progress progress) {
+  if (const absl::Status room = storage_.MakeRoom(); !room.ok()) return room;
   absl::StatusOr<BackupInfo> made = absl::UnknownError("not made");
   const absl::Status status = storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) {
     made = MakeBackup(database, request, progress);
     return made.status();
   });
   if (!status.ok()) return status;
+  RememberBackup(request.directory, *made);
   return made;
+}
+
+absl::StatusOr<std::vector<BackupsMade>> RocksdbAdministration::ReadBackupsMade() {
+  std::vector<BackupsMade> made;
+  const absl::Status status = storage_.WithDatabase([&](rocksdb::DB& database,
+                                                        const ChainReader&) -> absl::Status {
+    const std::string end = EndOfBackupsMadeKeys();
+    const rocksdb::Slice end_slice(end);
+    rocksdb::ReadOptions options;
+    options.iterate_upper_bound = &end_slice;
+    const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(options));
+    for (iterator->Seek(BackupsMadeKey("")); iterator->Valid(); iterator->Next()) {
+      // One that cannot be read is no reason to hide the others.
+      if (auto backups = DecodeBackupsMade(ToView(iterator->key()), ToView(iterator->value()))) {
+        made.push_back(*std::move(backups));
+      }
+    }
+    return iterator->status().ok() ? absl::OkStatus() : ReadError(iterator->status());
+  });
+  if (!status.ok()) return status;
+  std::sort(made.begin(), made.end(), [](const BackupsMade& a, const BackupsMade& b) {
+    return a.last.created_unix_seconds > b.last.created_unix_seconds;
+  });
+  return made;
+}
+
+void RocksdbAdministration::RememberBackup(const std::string& directory, const BackupInfo& backup) {
+  const absl::StatusOr<std::vector<BackupsMade>> made = ReadBackupsMade();
+  const std::string path = WithoutTrailingSlashes(directory);
+  // The backup is made; that it is not remembered is no failure of it.
+  storage_
+      .Commit(
+          [&](BatchBuilder& batch) {
+            batch.Put(BackupsMadeKey(path), EncodeBackupsMade({path, backup}));
+            size_t kept = 1;
+            for (const BackupsMade& other : made.value_or(std::vector<BackupsMade>())) {
+              if (other.directory == path) continue;
+              if (++kept > kBackupDirectoriesMax) batch.Delete(BackupsMadeKey(other.directory));
+            }
+            return absl::OkStatus();
+          },
+          Room::kReserve)
+      .IgnoreError();
 }
 
 }  // namespace tcsync

@@ -19,6 +19,12 @@
 
 namespace tcsync {
 
+// What is true of all clients together.
+struct StorageTotals {
+  uint64_t clients = 0;
+  uint64_t live_bytes = 0;
+};
+
 // Used for one batch, by the committer's thread. Outcomes hold only once the batch is written, and
 // later requests of the batch see the earlier ones. Segments and snapshots are released as soon as
 // they stand in the batch, so that a large one is in memory once.
@@ -26,13 +32,10 @@ namespace tcsync {
 // The order is: the requests; BeforeWrite; the batch is written; AfterWrite.
 class BatchBuilder {
  public:
-  // `client_count` is how many clients there are before the batch.
-  BatchBuilder(const ChainReader& reader, HeadCache& head_cache, uint64_t client_count,
+  // `totals` are those before the batch.
+  BatchBuilder(const ChainReader& reader, HeadCache& head_cache, const StorageTotals& totals,
                uint64_t reserved_bytes)
-      : reader_(reader),
-        head_cache_(head_cache),
-        writes_(reserved_bytes),
-        client_count_(client_count) {}
+      : reader_(reader), head_cache_(head_cache), writes_(reserved_bytes), totals_(totals) {}
 
   absl::StatusOr<AppendOutcome> Append(AppendRequest& request);
   absl::StatusOr<StoreSnapshotOutcome> StoreSnapshot(StoreSnapshotRequest& request);
@@ -73,7 +76,10 @@ class BatchBuilder {
 
   rocksdb::WriteBatch& writes() { return writes_; }
   bool needs_sync() const { return needs_sync_; }
-  uint64_t client_count() const { return client_count_; }
+  // As they are after the batch; complete after BeforeWrite.
+  const StorageTotals& totals() const { return totals_; }
+  // Whether the batch removes something whose bytes stay in files until a compaction.
+  bool removes() const { return !reduced_clients_.empty(); }
   // Clients whose whole history is removed, and what is known of their replicas with it.
   const std::vector<Uuid>& forgotten_clients() const { return forgotten_clients_; }
 
@@ -87,6 +93,9 @@ class BatchBuilder {
   // version is here or has a child here.
   absl::StatusOr<bool> MayCarryOnFrom(const Uuid& client_id, const ChainHead& head,
                                       const Uuid& parent);
+  // Adds the storage's own records of what the batch changes.
+  void PutTotals();
+  void NoteRemovals();
   // The invite as it is after the batch so far; nullopt when it may create no client now.
   absl::StatusOr<std::optional<Invite>> UsableInvite(const TokenDigest& digest,
                                                      int64_t now_unix_seconds);
@@ -95,8 +104,9 @@ class BatchBuilder {
   HeadCache& head_cache_;
   rocksdb::WriteBatch writes_;
   bool needs_sync_ = true;
-  uint64_t client_count_;  // after the batch so far
+  StorageTotals totals_;  // the clients' number as it is after the batch so far
   bool client_count_changed_ = false;
+  absl::flat_hash_map<Uuid, uint64_t> live_bytes_before_;  // of clients whose head was asked for
   absl::flat_hash_map<Uuid, std::optional<ChainHead>> changed_heads_;  // nullopt: removed
   std::vector<Uuid> reduced_clients_;  // of whom records are removed
   std::vector<Uuid> forgotten_clients_;

@@ -27,6 +27,7 @@ constexpr size_t kFormatFileBytesMax = 64;
 constexpr char kFormatName[] = "FORMAT";
 constexpr char kDatabaseName[] = "rocksdb";
 constexpr char kRestoringName[] = "RESTORING";
+constexpr char kReserveName[] = "reserve";
 constexpr absl::string_view kRestoringText =
     "A backup is being restored into this directory, or that was cut short.\n";
 // The database file of the server that TaskChampion comes with.
@@ -143,6 +144,8 @@ std::string DataDirectory::DatabasePath() const { return PathOf(path_, kDatabase
 
 std::string DataDirectory::RoomPath() const { return path_ + "/room.log"; }
 
+std::string DataDirectory::ReservePath() const { return PathOf(path_, kReserveName); }
+
 absl::StatusOr<DataDirectory> DataDirectory::Lock(const std::string& path) {
   if (path.empty()) return absl::InvalidArgumentError("option data-dir: the path is empty");
   const std::string directory = WithoutTrailingSlashes(path);
@@ -204,7 +207,7 @@ absl::StatusOr<DataDirectory> DataDirectory::OpenForRestore(const std::string& p
   if (!names.ok()) return names.status();
   const bool was_cut_short = Contains(*names, kRestoringName);
   for (const std::string& name : *names) {
-    if (name == kFormatName || name == kRestoringName) continue;
+    if (name == kFormatName || name == kRestoringName || name == kReserveName) continue;
     if (was_cut_short && name == kDatabaseName) continue;
     return absl::FailedPreconditionError(absl::StrCat(
         "data directory ", directory, " has data in it (", name,

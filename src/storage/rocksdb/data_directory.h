@@ -1,8 +1,9 @@
 // The data directory: who may open it, and whether this release can read it.
 //
-//   DATA_DIR/FORMAT     "tcsync storage format 2\n"; locked (flock) while the directory is open
+//   DATA_DIR/FORMAT     "tcsync storage format 3\n"; locked (flock) while the directory is open
 //   DATA_DIR/rocksdb/   the RocksDB database
 //   DATA_DIR/room.log   there for a moment, to see whether a disk that was full has room again
+//   DATA_DIR/reserve    keeps room on the disk (reserve.h); empty while that room is used
 //   DATA_DIR/RESTORING  there while a backup is being restored into the directory
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_DATA_DIRECTORY_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_DATA_DIRECTORY_H_
@@ -49,6 +50,7 @@ class DataDirectory {
   const std::string& path() const { return path_; }
   std::string DatabasePath() const;
   std::string RoomPath() const;
+  std::string ReservePath() const;
 
   // Of what is in the directory: this release's or an older one.
   int format() const { return format_; }

@@ -72,6 +72,7 @@ rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, rocksdb::
   database.bottommost_compression = rocksdb::kNoCompression;
   database.enable_blob_files = true;
   database.min_blob_size = kBlobBytesMin;
+  database.blob_file_size = kBlobFileBytesMax;
   database.blob_compression_type = rocksdb::kNoCompression;
   database.enable_blob_garbage_collection = true;
   // Replaced snapshots are the garbage. A compaction moves what is alive out of the oldest files;
@@ -169,7 +170,7 @@ Database::Database(const DataDirectory& directory, const RocksdbStorageOptions& 
     : logger_(logger),
       path_(directory.DatabasePath()),
       room_path_(directory.RoomPath()),
-      room_bytes_(kRoomInMemtables * options.memtable_bytes),
+      room_bytes_(RoomBytes(options)),
       before_reopening_(std::move(before_reopening)),
       env_(EnvWithFullLengthLogs(options.env != nullptr ? *options.env : *rocksdb::Env::Default())),
       acknowledged_only_(std::make_unique<AcknowledgedOnly>()),
@@ -179,6 +180,10 @@ Database::Database(const DataDirectory& directory, const RocksdbStorageOptions& 
 }
 
 Database::~Database() = default;
+
+uint64_t Database::RoomBytes(const RocksdbStorageOptions& options) {
+  return kRoomInMemtables * options.memtable_bytes;
+}
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DataDirectory& directory,
                                                          const RocksdbStorageOptions& options,

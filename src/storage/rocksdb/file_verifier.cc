@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "rocksdb/file_checksum.h"
+#include "storage/rocksdb/file_deletions.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
 namespace tcsync {
@@ -15,21 +16,6 @@ namespace {
 using File = rocksdb::LiveFileStorageInfo;
 
 constexpr size_t kReadBytes = size_t{1} << 20;
-
-// While it exists, files that a compaction has replaced stay.
-class DeletionPause {
- public:
-  explicit DeletionPause(rocksdb::DB& database) : database_(database) {
-    database_.DisableFileDeletions().PermitUncheckedError();
-  }
-  DeletionPause(const DeletionPause&) = delete;
-  DeletionPause& operator=(const DeletionPause&) = delete;
-  // Not by force: a backup may have its own pause.
-  ~DeletionPause() { database_.EnableFileDeletions(/*force=*/false).PermitUncheckedError(); }
-
- private:
-  rocksdb::DB& database_;
-};
 
 class FileVerifier {
  public:

@@ -15,6 +15,12 @@
 //   nil(16) 0x63                             number(8): how many clients there are
 //   nil(16) 0x64                             the key of the log's pseudonyms, 32 random bytes
 //   nil(16) 0x65                             what Probe() writes
+//   nil(16) 0x70                             number(8): the live bytes of all clients
+//   nil(16) 0x71 client(16)                  number(8): its history was removed, and its bytes may
+//                                            still be in files
+//   nil(16) 0x72 client(16)                  the same of its first versions
+//   nil(16) 0x73 path                        backups were made in that directory: number(8)
+//                                            created(8) bytes(8) files(8) of the last one
 //   "opened"                                 empty; written at each opening
 //
 //   client record    2(1) flags(1) created(8) first number(8) removed history bytes(8)
@@ -47,6 +53,8 @@
 // The trailer stands behind the segment so that a read value becomes the segment by cutting its end
 // off, without a copy.
 //
+// Format 2 had no kinds from 0x70 on. They are derived from the others when it is upgraded.
+//
 // Format 1 had no kinds from 0x50 on, and two shorter records, which are still read and become new
 // ones when they are written next. What they do not say is 0: bytes that were stored then are not
 // counted, as history or as a snapshot.
@@ -68,7 +76,7 @@
 
 namespace tcsync {
 
-inline constexpr int kStorageFormatVersion = 2;
+inline constexpr int kStorageFormatVersion = 3;
 
 // Not a client's: shorter than any key that begins with a client ID. No longer written.
 inline constexpr char kOpenedKey[] = "opened";
@@ -90,6 +98,18 @@ std::string InviteKey(const TokenDigest& digest);
 std::string ClientCountKey();
 std::string PseudonymKeyKey();
 std::string ProbeKey();
+std::string LiveBytesKey();
+// What is removed and may still be in files: of a client's whole history, or of its first versions.
+// They come one after the other, all of the first kind before the second.
+std::string ErasedKey(const Uuid& client_id);
+std::string ShortenedKey(const Uuid& client_id);
+std::string EndOfRemovalKeys();
+// The client in such a key of either kind; nullopt for another key.
+struct RemovalKey {
+  Uuid client_id;
+  bool is_erased = false;
+};
+std::optional<RemovalKey> ParseRemovalKey(absl::string_view key);
 
 // The client of a key of any kind of a client's; nullopt for the storage's own keys.
 std::optional<Uuid> ParseClientOfKey(absl::string_view key);
@@ -147,6 +167,12 @@ inline constexpr size_t kVersionTrailerBytes = 16 + 16 + 8 + 8 + 1;
 std::string EncodeVersionTrailer(const VersionTrailer& trailer);
 // Reads the trailer at the end of a version's value.
 std::optional<VersionTrailer> DecodeVersionTrailer(absl::string_view value);
+
+std::string BackupsMadeKey(absl::string_view directory);
+std::string EndOfBackupsMadeKeys();
+std::string EncodeBackupsMade(const BackupsMade& backups);
+// nullopt when the key is another one's, or the value is malformed.
+std::optional<BackupsMade> DecodeBackupsMade(absl::string_view key, absl::string_view value);
 
 std::string EncodeNumber(uint64_t number);
 std::optional<uint64_t> DecodeNumber(absl::string_view value);

@@ -26,6 +26,7 @@
 #include "storage/rocksdb/head_cache.h"
 #include "storage/rocksdb/probe.h"
 #include "storage/rocksdb/reader_pool.h"
+#include "storage/rocksdb/reserve.h"
 #include "storage/rocksdb/rocksdb_status.h"
 #include "storage/rocksdb/seen_notes.h"
 #include "storage/rocksdb/storage_instruments.h"
@@ -37,16 +38,26 @@ namespace {
 // and distributions' Abseil counts the references in code that thread sanitizers cannot see.
 absl::Status OwnCopy(const absl::Status& status) { return {status.code(), status.message()}; }
 
+// What is known of the whole storage when it is opened.
+struct OpenedState {
+  StorageTotals totals;
+  bool has_removals = false;
+};
+
 class RocksdbStorage final : public Storage, private AdministeredStorage {
  public:
   RocksdbStorage(DataDirectory directory, std::unique_ptr<const StorageInstruments> instruments,
-                 std::unique_ptr<HeadCache> head_cache, std::unique_ptr<Database> database,
-                 uint64_t client_count, const RocksdbStorageOptions& options)
+                 std::unique_ptr<HeadCache> head_cache, std::unique_ptr<Reserve> reserve,
+                 std::unique_ptr<Database> database, const OpenedState& opened,
+                 const RocksdbStorageOptions& options)
       : directory_(std::move(directory)),
         instruments_(std::move(instruments)),
         head_cache_(std::move(head_cache)),
+        reserve_(std::move(reserve)),
         database_(std::move(database)),
-        client_count_(client_count),
+        client_count_(opened.totals.clients),
+        live_bytes_(opened.totals.live_bytes),
+        has_removals_(opened.has_removals),
         reader_pool_(options.reader_threads, options.disk_wait_max),
         committer_(
             options.queue_bytes_max, options.disk_wait_max,
@@ -116,9 +127,15 @@ class RocksdbStorage final : public Storage, private AdministeredStorage {
 
  private:
   absl::Status WithDatabase(Use use) override;
-  absl::Status Commit(PendingChange::Decide change) override;
-  absl::Status FlushNotes() override;
-  uint64_t client_count() const override { return client_count_; }
+  absl::Status Commit(PendingChange::Decide change, Room room) override;
+  absl::Status MakeRoom() override;
+  absl::Status FlushNotes(Room room) override;
+  StorageTotals totals() const override {
+    return {.clients = client_count_, .live_bytes = live_bytes_};
+  }
+  bool has_removals() const override { return has_removals_; }
+  void set_has_removals(bool has_removals) override { has_removals_ = has_removals; }
+  uint64_t removals() const override { return removals_; }
   CommitterQueue queue() const override { return committer_.queue(); }
   uint64_t head_cache_bytes() const override { return head_cache_->bytes(); }
 
@@ -203,17 +220,26 @@ class RocksdbStorage final : public Storage, private AdministeredStorage {
   void CommitChange(PendingChange& change);
   // Lets `decide` collect a batch, writes it, and tells the caches. Nothing is on loan afterwards,
   // when callbacks are called.
-  absl::Status Write(uint64_t bytes, absl::FunctionRef<absl::Status(BatchBuilder&)> decide);
+  absl::Status Write(uint64_t bytes, Room room,
+                     absl::FunctionRef<absl::Status(BatchBuilder&)> decide);
+  absl::Status WriteOnce(uint64_t bytes, Room room,
+                         absl::FunctionRef<absl::Status(BatchBuilder&)> decide);
+  // Makes the database writable, for that kind of write.
+  absl::Status MakeWritable(Room room);
 
   // In the order of construction: the lock on the directory outlives the database, and the
   // committer, whose destructor commits what is queued, goes first.
   const DataDirectory directory_;
   const std::unique_ptr<const StorageInstruments> instruments_;  // null: not measured
   const std::unique_ptr<HeadCache> head_cache_;                  // which the database clears
+  const std::unique_ptr<Reserve> reserve_;
   const std::unique_ptr<Database> database_;
   SeenNotes notes_;
-  std::atomic<uint64_t> client_count_;  // changed by the committer
-  uint64_t probe_number_ = 0;           // of the latest probe; the committer's
+  std::atomic<uint64_t> client_count_;  // these two are changed by the committer
+  std::atomic<uint64_t> live_bytes_;
+  std::atomic<bool> has_removals_;     // whether there are notes of removals
+  std::atomic<uint64_t> removals_{0};  // that this process has made
+  uint64_t probe_number_ = 0;          // of the latest probe; the committer's
   RocksdbAdministration administration_{*this};
   ReaderPool reader_pool_;
   Committer committer_;
@@ -270,11 +296,13 @@ absl::Status RocksdbStorage::LoadNeedsOf(const ChainReader& reader, const Append
       .status();
 }
 
-absl::Status RocksdbStorage::Commit(PendingChange::Decide change) {
+absl::Status RocksdbStorage::Commit(PendingChange::Decide change, Room room) {
   std::mutex mutex;
   std::condition_variable changed;
   std::optional<absl::Status> result;
-  PendingWrite write = PendingChange{.decide = std::move(change), .done = [&](absl::Status status) {
+  PendingWrite write = PendingChange{.decide = std::move(change),
+                                     .may_use_reserve = room == Room::kReserve,
+                                     .done = [&](absl::Status status) {
                                        const std::lock_guard lock(mutex);
                                        result = std::move(status);
                                        changed.notify_one();  // before the waiter may leave
@@ -319,7 +347,7 @@ void RocksdbStorage::ReadBack(uint64_t probe_number, ProbeCallback done) {
       });
 }
 
-absl::Status RocksdbStorage::FlushNotes() {
+absl::Status RocksdbStorage::FlushNotes(Room room) {
   const std::lock_guard lock(flush_mutex_);
   const std::vector<SeenNotes::Unresolved> unresolved = notes_.TakeUnresolved();
   const absl::Status loaded = WithDatabase([&](rocksdb::DB&, const ChainReader& reader) {
@@ -342,11 +370,14 @@ absl::Status RocksdbStorage::FlushNotes() {
   if (!loaded.ok()) return loaded;
   if (notes_.Changed().empty()) return absl::OkStatus();
   SeenNotes::Changes taken;
-  absl::Status written = Commit([&](BatchBuilder& batch) {
-    batch.LeaveUnsynced();
-    taken = notes_.Take();
-    return WriteNotes(taken, batch);
-  });
+  absl::Status written = Commit(
+      [&](BatchBuilder& batch) {
+        batch.LeaveUnsynced();
+        notes_.Restore(taken);  // when it is decided again
+        taken = notes_.Take();
+        return WriteNotes(taken, batch);
+      },
+      room);
   if (!written.ok()) notes_.Restore(taken);
   return written;
 }
@@ -359,7 +390,8 @@ void RocksdbStorage::FlushNotesNowAndThen() {
                                      [this] { return is_closing_; });
     }
     // Notes that cannot be written stay, and the next time is soon.
-    static_cast<void>(FlushNotes().ok());
+    static_cast<void>(FlushNotes(Room::kOrdinary).ok());
+    reserve_->Maintain();
   }
 }
 
@@ -369,12 +401,41 @@ absl::Status RocksdbStorage::WithDatabase(Use use) {
   return use(database->db(), database->reader(ReadTier::kDisk));
 }
 
-absl::Status RocksdbStorage::Write(uint64_t bytes,
-                                   absl::FunctionRef<absl::Status(BatchBuilder&)> decide) {
+absl::Status RocksdbStorage::MakeWritable(Room room) {
+  if (room == Room::kOrdinary) {
+    if (reserve_->IsGivenUp()) {
+      return absl::ResourceExhaustedError(
+          "the disk is full: what room is left is kept for making room");
+    }
+    return database_->MakeWritable();
+  }
   const absl::Status writable = database_->MakeWritable();
+  if (!absl::IsResourceExhausted(writable) || !reserve_->GiveUp()) return writable;
+  return database_->MakeWritable();
+}
+
+absl::Status RocksdbStorage::MakeRoom() {
+  if (reserve_->IsNeeded()) reserve_->GiveUp();
+  const absl::Status writable = MakeWritable(Room::kReserve);
+  if (!writable.ok()) return writable;
+  return WithDatabase([](rocksdb::DB&, const ChainReader&) { return absl::OkStatus(); });
+}
+
+absl::Status RocksdbStorage::Write(uint64_t bytes, Room room,
+                                   absl::FunctionRef<absl::Status(BatchBuilder&)> decide) {
+  absl::Status written = WriteOnce(bytes, room, decide);
+  if (room == Room::kReserve && absl::IsResourceExhausted(written) && reserve_->GiveUp()) {
+    written = WriteOnce(bytes, room, decide);
+  }
+  return written;
+}
+
+absl::Status RocksdbStorage::WriteOnce(uint64_t bytes, Room room,
+                                       absl::FunctionRef<absl::Status(BatchBuilder&)> decide) {
+  const absl::Status writable = MakeWritable(room);
   const absl::StatusOr<Database::Loan> database = database_->Borrow(ReadTier::kDisk);
   if (!database.ok()) return database.status();
-  BatchBuilder builder(database->reader(ReadTier::kDisk), *head_cache_, client_count_, bytes);
+  BatchBuilder builder(database->reader(ReadTier::kDisk), *head_cache_, totals(), bytes);
   if (const absl::Status decided = decide(builder); !decided.ok()) return decided;
   if (builder.writes().Count() == 0) return absl::OkStatus();  // needs no room on the disk
   if (!writable.ok()) return writable;
@@ -386,7 +447,12 @@ absl::Status RocksdbStorage::Write(uint64_t bytes,
   }
   builder.AfterWrite(written.ok());
   if (!written.ok()) return written;
-  client_count_ = builder.client_count();
+  client_count_ = builder.totals().clients;
+  live_bytes_ = builder.totals().live_bytes;
+  if (builder.removes()) {
+    ++removals_;
+    has_removals_ = true;
+  }
   for (const Uuid& client_id : builder.forgotten_clients()) notes_.Forget(client_id);
   return written;
 }
@@ -403,7 +469,9 @@ void RocksdbStorage::CommitAll(std::vector<PendingWrite>& batch) {
 }
 
 void RocksdbStorage::CommitChange(PendingChange& change) {
-  absl::Status written = Write(0, [&](BatchBuilder& builder) { return change.decide(builder); });
+  const Room room = change.may_use_reserve ? Room::kReserve : Room::kOrdinary;
+  absl::Status written =
+      Write(0, room, [&](BatchBuilder& builder) { return change.decide(builder); });
   committer_.NoteWritten();
   change.done(std::move(written));
 }
@@ -417,7 +485,7 @@ size_t RocksdbStorage::CommitSome(std::vector<PendingWrite>& batch, size_t begin
   }
   std::vector<Outcome> outcomes;
   outcomes.reserve(end - begin);
-  const absl::Status written = Write(bytes, [&](BatchBuilder& builder) {
+  const absl::Status written = Write(bytes, Room::kOrdinary, [&](BatchBuilder& builder) {
     for (size_t i = begin; i < end; ++i) {
       if (auto* append = std::get_if<PendingAppend>(&batch[i])) {
         if (builder.NeedsAnotherBatch(append->request)) {
@@ -448,11 +516,12 @@ size_t RocksdbStorage::CommitSome(std::vector<PendingWrite>& batch, size_t begin
   return end;
 }
 
-// How many clients have records.
-absl::StatusOr<uint64_t> CountClients(rocksdb::DB& database) {
+// What all clients together have, from their records.
+absl::StatusOr<StorageTotals> CountTotals(rocksdb::DB& database, const ChainReader& chains) {
   rocksdb::ReadOptions options;
   options.total_order_seek = true;  // from client to client
-  uint64_t count = 0;
+  options.fill_cache = false;
+  StorageTotals totals;
   const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(options));
   for (iterator->SeekToFirst(); iterator->Valid();) {
     const absl::string_view key(iterator->key().data(), iterator->key().size());
@@ -461,36 +530,67 @@ absl::StatusOr<uint64_t> CountClients(rocksdb::DB& database) {
       continue;
     }
     // The client record is a client's first key; other keys at the front are the storage's own.
-    if (ParseClientKey(key)) ++count;
+    if (const std::optional<Uuid> client_id = ParseClientKey(key)) {
+      ++totals.clients;
+      const absl::StatusOr<std::optional<ChainHead>> head = chains.ReadHead(*client_id);
+      // What is damaged counts as nothing; verify says so.
+      if (head.ok() && head->has_value()) totals.live_bytes += (*head)->live_bytes();
+      if (!head.ok() && !absl::IsDataLoss(head.status())) return head.status();
+    }
     iterator->Seek(EndOfClient(Uuid::FromBytes(key.data())));
   }
   if (!iterator->status().ok()) return FromRocksdb(iterator->status(), "count the clients");
-  return count;
+  return totals;
 }
 
-// Reads how many clients there are, and brings a directory of an older format to this one.
-absl::StatusOr<uint64_t> UpgradeAndCountClients(rocksdb::DB& database, DataDirectory& directory) {
-  std::string value;
-  const rocksdb::Status read = database.Get(rocksdb::ReadOptions(), ClientCountKey(), &value);
-  if (!read.ok() && !read.IsNotFound()) return FromRocksdb(read, "read the count of clients");
-  // A count that is there in an older format is from an upgrade that was cut short, and an older
-  // release may have made clients since.
-  if (read.ok() && directory.format() == kStorageFormatVersion) {
-    const std::optional<uint64_t> count = DecodeNumber(value);
-    if (!count) return absl::DataLossError("the count of clients is malformed");
-    return *count;
+// The number at a key of the storage's own; nullopt when there is none.
+absl::StatusOr<std::optional<uint64_t>> ReadNumber(const ChainReader& reader,
+                                                   const std::string& key) {
+  const absl::StatusOr<std::optional<std::string>> value = reader.Read(key);
+  if (!value.ok()) return value.status();
+  if (!value->has_value()) return std::nullopt;
+  const std::optional<uint64_t> number = DecodeNumber(**value);
+  if (!number) return absl::DataLossError("a count of the storage's own is malformed");
+  return number;
+}
+
+// Reads what all clients together have, and brings a directory of an older format to this one.
+absl::StatusOr<StorageTotals> UpgradeAndReadTotals(rocksdb::DB& database, const ChainReader& reader,
+                                                   DataDirectory& directory) {
+  const absl::StatusOr<std::optional<uint64_t>> clients = ReadNumber(reader, ClientCountKey());
+  if (!clients.ok()) return clients.status();
+  const absl::StatusOr<std::optional<uint64_t>> live_bytes = ReadNumber(reader, LiveBytesKey());
+  if (!live_bytes.ok()) return live_bytes.status();
+  // Counts that are there in an older format are from an upgrade that was cut short, and an older
+  // release may have written since.
+  const bool is_current = directory.format() == kStorageFormatVersion;
+  if (is_current && clients->has_value() && live_bytes->has_value()) {
+    return StorageTotals{.clients = **clients, .live_bytes = **live_bytes};
   }
-  const absl::StatusOr<uint64_t> count = CountClients(database);
-  if (!count.ok()) return count;
-  if (directory.format() == kStorageFormatVersion) return count;
+  const absl::StatusOr<StorageTotals> totals = CountTotals(database, reader);
+  if (!totals.ok() || is_current) return totals;
   rocksdb::WriteOptions durable;
   durable.sync = true;
-  const rocksdb::Status written = database.Put(durable, ClientCountKey(), EncodeNumber(*count));
-  if (!written.ok()) return FromRocksdb(written, "write the count of clients");
+  rocksdb::WriteBatch writes;
+  rocksdb::Status written = writes.Put(ClientCountKey(), EncodeNumber(totals->clients));
+  if (written.ok()) written = writes.Put(LiveBytesKey(), EncodeNumber(totals->live_bytes));
+  if (written.ok()) written = database.Write(durable, &writes);
+  if (!written.ok()) return FromRocksdb(written, "write the counts of the clients");
   // Last: whoever reads this format may rely on all that it has.
   const absl::Status upgraded = directory.Upgrade();
   if (!upgraded.ok()) return upgraded;
-  return count;
+  return totals;
+}
+
+absl::StatusOr<bool> HasRemovals(rocksdb::DB& database) {
+  const std::string end = EndOfRemovalKeys();
+  const rocksdb::Slice end_slice(end);
+  rocksdb::ReadOptions options;
+  options.iterate_upper_bound = &end_slice;
+  const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(options));
+  iterator->Seek(ErasedKey(Uuid()));
+  if (!iterator->status().ok()) return FromRocksdb(iterator->status(), "read what was removed");
+  return iterator->Valid();
 }
 
 }  // namespace
@@ -504,18 +604,31 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenRocksdbStorage(const RocksdbStorage
     instruments = std::make_unique<StorageInstruments>(*options.registry);
   }
   auto head_cache = std::make_unique<HeadCache>(options.head_cache_bytes, instruments.get());
+  auto reserve = std::make_unique<Reserve>(
+      directory->ReservePath(), Database::RoomBytes(options) + kCompactionRoomBytes, logger);
   absl::StatusOr<std::unique_ptr<Database>> database =
       Database::Open(*directory, options, logger, [heads = head_cache.get()] { heads->Clear(); });
+  // A start writes out what the log has, and begins a new one.
+  if (absl::IsResourceExhausted(database.status()) && reserve->GiveUp()) {
+    database =
+        Database::Open(*directory, options, logger, [heads = head_cache.get()] { heads->Clear(); });
+  }
   if (!database.ok()) return database.status();
-  const absl::StatusOr<uint64_t> client_count = [&]() -> absl::StatusOr<uint64_t> {
+  reserve->Maintain();
+  const absl::StatusOr<OpenedState> opened = [&]() -> absl::StatusOr<OpenedState> {
     const absl::StatusOr<Database::Loan> loan = (*database)->Borrow(ReadTier::kDisk);
     if (!loan.ok()) return loan.status();
-    return UpgradeAndCountClients(loan->db(), *directory);
+    const absl::StatusOr<StorageTotals> totals =
+        UpgradeAndReadTotals(loan->db(), loan->reader(ReadTier::kDisk), *directory);
+    if (!totals.ok()) return totals.status();
+    const absl::StatusOr<bool> has_removals = HasRemovals(loan->db());
+    if (!has_removals.ok()) return has_removals.status();
+    return OpenedState{.totals = *totals, .has_removals = *has_removals};
   }();
-  if (!client_count.ok()) return client_count.status();
+  if (!opened.ok()) return opened.status();
   return std::make_unique<RocksdbStorage>(std::move(*directory), std::move(instruments),
-                                          std::move(head_cache), std::move(*database),
-                                          *client_count, options);
+                                          std::move(head_cache), std::move(reserve),
+                                          std::move(*database), *opened, options);
 }
 
 }  // namespace tcsync

@@ -25,7 +25,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr char kFormat[] = "tcsync storage format 2\n";
+constexpr char kFormat[] = "tcsync storage format 3\n";
 
 std::string ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
