@@ -148,8 +148,8 @@ struct AppendRequest {
   ClientLimits limits = {};
   int64_t now_unix_seconds = 0;  // stored with the version
   // In place of `segment`, which is empty then: an upload of this client and this storage, to which
-  // something was added.
-  std::unique_ptr<Upload> upload = nullptr;
+  // something was added. Nobody else may have it any more.
+  std::shared_ptr<Upload> upload = nullptr;
 
   uint64_t segment_bytes() const { return upload != nullptr ? upload->bytes() : segment.size(); }
 };
@@ -185,7 +185,7 @@ struct StoreSnapshotRequest {
   ClientLimits limits = {};
   int64_t now_unix_seconds = 0;
   // In place of `bytes`, which is empty then, as AppendRequest's.
-  std::unique_ptr<Upload> upload = nullptr;
+  std::shared_ptr<Upload> upload = nullptr;
 
   uint64_t snapshot_bytes() const { return upload != nullptr ? upload->bytes() : bytes.size(); }
 };

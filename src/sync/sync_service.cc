@@ -9,7 +9,7 @@ namespace tcsync {
 namespace {
 
 // Puts what was received where a request has it: an upload that was only collected as a whole.
-void Put(ReceivedBytes received, std::string& bytes, std::unique_ptr<Upload>& upload) {
+void Put(ReceivedBytes received, std::string& bytes, std::shared_ptr<Upload>& upload) {
   if (auto* const whole = std::get_if<std::string>(&received)) {
     bytes = std::move(*whole);
     return;
