@@ -30,7 +30,10 @@ http::Response Api::Stats(Call& call) {
   if (!stats.ok()) return AnswerForStatus(stats.status());
   Json backend = Json::object();
   for (const auto& [name, value] : stats->backend) backend[name] = value;
-  return JsonAnswer(200, {{"clients", stats->clients},
+  const std::optional<std::string> proxy =
+      dependencies_.unnamed_proxy != nullptr ? dependencies_.unnamed_proxy() : std::nullopt;
+  return JsonAnswer(200, {{"unnamed_proxy", proxy ? Json(*proxy) : Json()},
+                          {"clients", stats->clients},
                           {"bytes_on_disk", stats->bytes_on_disk},
                           {"disk_bytes_free", stats->disk_bytes_free},
                           {"disk_bytes_total", stats->disk_bytes_total},

@@ -62,7 +62,12 @@ std::string Health::ToJson() const {
     absl::StrAppend(&json, &check == checks.data() ? "" : ",", "\"", check.name, "\":\"",
                     check.ok() ? "ok" : check.problem, "\"");
   }
-  return absl::StrCat(json, "}}\n");
+  json += '}';
+  for (const HealthCheck& note : notes) {
+    absl::StrAppend(&json, &note == notes.data() ? ",\"notes\":{" : ",", "\"", note.name, "\":\"",
+                    note.problem, "\"");
+  }
+  return absl::StrCat(json, notes.empty() ? "" : "}", "}\n");
 }
 
 Health Judge(const StorageReport& report, const HealthPolicy& policy) {
@@ -82,9 +87,17 @@ HealthService::HealthService(HealthMonitor& monitor, const HealthPolicy& policy,
   }
 }
 
+void HealthService::AddNote(absl::string_view name, std::function<absl::string_view()> note) {
+  notes_.emplace_back(name, std::move(note));
+}
+
 void HealthService::Ask(absl::AnyInvocable<void(const Health&)> done) {
   monitor_.Ask([this, done = std::move(done)](const StorageReport& report) mutable {
-    const Health health = Judge(report, policy_);
+    Health health = Judge(report, policy_);
+    for (const auto& [name, note] : notes_) {
+      if (const absl::string_view text = note(); !text.empty())
+        health.notes.push_back({name, text});
+    }
     Note(report, health);
     done(health);
   });
