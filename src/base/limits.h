@@ -215,6 +215,8 @@ inline constexpr int64_t kAdminPageMs = 1'000;
 // half a KiB of an answer.
 inline constexpr size_t kAdminPageClients = 100;
 inline constexpr uint64_t kAdminPageClientsMax = 1'000;
+// Versions in one page of a list without their segments, and at most: as many bytes as those.
+inline constexpr size_t kAdminPageVersionsMax = 1'000;
 
 // An operator's words for a ban or an invite: a line. All of them are kept in memory.
 inline constexpr size_t kAdminTextBytesMax = 200;

@@ -10,6 +10,7 @@
 #include "access/access_table.h"
 #include "access/client_names.h"
 #include "admin/admin_handler.h"
+#include "admin/export_file.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "engine/housekeeping.h"
@@ -20,6 +21,7 @@
 #include "storage/memory/memory_storage.h"
 #include "storage/rocksdb/backups.h"
 #include "storage/rocksdb/rocksdb_storage.h"
+#include "storage/rocksdb/salvage.h"
 #include "sync/retention.h"
 #include "sync/sync_service.h"
 
@@ -171,7 +173,10 @@ class ComposedEngine final : public Engine {
         observation_(options, limits, *registry_, *storage_, handler_, logger),
         administration_(std::make_unique<admin::AdminHandler>(admin::Dependencies{
             .storage = storage_.get(),
-            .offline = {.list_backups = &ListBackups, .restore = nullptr},
+            .offline = {.list_backups = &ListBackups,
+                        .restore = nullptr,
+                        .extract_client = nullptr,
+                        .salvage = nullptr},
             .refresh_access = [this] { return RefreshAccess(); },
             .reload = [this] { return reload_hooks_.Run(); },
             .client_name = [this](const Uuid& client_id) { return names_->PseudonymOf(client_id); },
@@ -228,6 +233,25 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const Options& options,
                             logger);
 }
 
+absl::StatusOr<admin::ExtractedClient> ExtractClient(const std::string& directory,
+                                                     std::optional<uint32_t> backup_id,
+                                                     const Uuid& client_id,
+                                                     const std::string& output) {
+  const absl::StatusOr<std::unique_ptr<Storage>> backup = OpenBackup(directory, backup_id);
+  if (!backup.ok()) return backup.status();
+  return admin::ExportClientToFile(**backup, client_id, output);
+}
+
+absl::StatusOr<admin::SalvageReport> Salvage(const std::string& directory,
+                                             const std::string& output) {
+  absl::StatusOr<SalvagedStorage> salvaged = OpenForSalvage(directory);
+  if (!salvaged.ok()) return salvaged.status();
+  absl::StatusOr<admin::SalvageReport> report =
+      admin::ExportWholeClientsToFile(*salvaged->storage, output);
+  if (report.ok()) report->damage = std::move(salvaged->damage);
+  return report;
+}
+
 std::shared_ptr<access::ClientNames> MakeClientNames(const Options& options) {
   return std::make_shared<access::ClientNames>(options.log_client_ids == "full"
                                                    ? access::ClientNames::Style::kFull
@@ -282,7 +306,9 @@ std::unique_ptr<http::Handler> OfflineAdministration(const Options& options, Log
                       [data_dir = options.data_dir](const std::string& directory,
                                                     std::optional<uint32_t> backup_id) {
                         return RestoreBackup(directory, backup_id, data_dir);
-                      }},
+                      },
+                  .extract_client = &ExtractClient,
+                  .salvage = &Salvage},
       .refresh_access = nullptr,
       .reload = nullptr,
       .client_name = nullptr,
