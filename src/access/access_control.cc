@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "base/foreign_text.h"
 #include "base/limits.h"
 
 namespace tcsync::access {
@@ -85,9 +86,9 @@ std::optional<Refusal> AccessControl::RefusalOf(const Visitor& visitor, bool wri
     return Refusal{
         .reason = RefusalReason::kBanned,
         .sentence = "This server's operator has banned this client ID; ask the operator why.",
-        .operator_note =
-            absl::StrCat("The ban's reason: ", ban->reason.empty() ? "none" : ban->reason,
-                         ". tcsync-server clients unban lifts it.")};
+        .operator_note = absl::StrCat(
+            "The ban's reason: ", ban->reason.empty() ? "none" : ShowForeign(ban->reason),
+            ". tcsync-server clients unban lifts it.")};
   }
   if (const std::optional<RateLimiter::Key> network = NetworkOf(visitor.source)) {
     if (const absl::Duration wait = addresses_.Take(*network); wait > absl::ZeroDuration()) {
