@@ -23,7 +23,8 @@ class Observation {
  public:
   // `clients` answers what is on the clients' addresses.
   Observation(const Options& options, const Limits& limits, metrics::Registry& registry,
-              Storage& storage, http::Handler& clients, const Logger& logger);
+              Storage& storage, http::Handler& clients, const access::AccessControl& access,
+              access::TopTalkers& top_talkers, const Logger& logger);
 
   // `clients`, measured, and with the health in front.
   http::Handler& clients_handler() { return instrumented_handler_; }
