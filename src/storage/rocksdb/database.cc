@@ -16,6 +16,7 @@
 #include "rocksdb/wal_filter.h"
 #include "storage/rocksdb/log_file_system.h"
 #include "storage/rocksdb/record_codec.h"
+#include "storage/rocksdb/release_note.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
 namespace tcsync {
@@ -196,7 +197,9 @@ absl::Status Database::OpenDirectory() {
   const rocksdb::Status status = rocksdb::DB::Open(options_, path_, &opened);
   if (!status.ok()) {
     write_failed_ = true;
-    return FromRocksdb(status, absl::StrCat("open the database ", path_));
+    const absl::Status failed = FromRocksdb(status, absl::StrCat("open the database ", path_));
+    return absl::Status(failed.code(),
+                        absl::StrCat(failed.message(), NewerReleaseNote(*env_, path_)));
   }
   opened_ = std::make_unique<Opened>(std::unique_ptr<rocksdb::DB>(opened));
   const std::lock_guard lock(mutex_);
