@@ -1,7 +1,8 @@
 # What `cmake --install BUILD [--prefix DIR]` installs: the headers, the shared library of the C ABI,
 # the static libraries of the C++ API, a CMake package, a pkg-config file and the server. Everything
 # refers to everything else by relative paths, so that DIR can be chosen at installation and the
-# result can be moved. tests/install embeds an installed copy.
+# result can be moved. Debug information, which is most of what a build makes, stays in the build tree.
+# tests/install embeds an installed copy.
 include(CMakePackageConfigHelpers)
 
 set(_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/tcsync")
@@ -23,10 +24,28 @@ install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDI
 
 # Two export sets: a C program needs none of the libraries that the static ones are linked with.
 get_property(_rooms GLOBAL PROPERTY TCSYNC_ROOMS)
+if(TCSYNC_INSTALL_STRIPPED)
+  # As `cmake --install --strip` does, for what the rules below install.
+  install(CODE "set(CMAKE_INSTALL_DO_STRIP TRUE)")
+endif()
 install(TARGETS tcsync EXPORT tcsyncTargets)
 install(TARGETS ${_rooms} EXPORT tcsyncCppTargets)
 if(TCSYNC_SERVER)
   install(TARGETS tcsync_server)
+endif()
+if(TCSYNC_INSTALL_STRIPPED AND CMAKE_STRIP)
+  # CMake leaves archives alone, because without any symbols nothing could be linked to them.
+  set(_archives "")
+  foreach(_room IN LISTS _rooms)
+    string(APPEND _archives " \"\${_directory}/$<TARGET_FILE_NAME:${_room}>\"")
+  endforeach()
+  install(CODE "
+    set(_directory \"${CMAKE_INSTALL_LIBDIR}\")
+    if(NOT IS_ABSOLUTE \"\${_directory}\")
+      string(PREPEND _directory \"\${CMAKE_INSTALL_PREFIX}/\")
+    endif()
+    string(PREPEND _directory \"\$ENV{DESTDIR}\")
+    execute_process(COMMAND \"${CMAKE_STRIP}\" -S${_archives} COMMAND_ERROR_IS_FATAL ANY)")
 endif()
 foreach(_export tcsyncTargets tcsyncCppTargets)
   install(EXPORT ${_export} NAMESPACE tcsync:: DESTINATION "${_package_dir}")

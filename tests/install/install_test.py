@@ -12,8 +12,13 @@ from pathlib import Path
 
 CONSUMER = Path(__file__).parent / "consumer"
 
+TEXT_SUFFIXES = (".h", ".cmake", ".pc")
+# Generous: with debug information it was 182 MB.
+INSTALLED_BYTES_MAX = 40_000_000
+SIZED_BUILD_TYPES = ("Release", "RelWithDebInfo")  # without optimization, code is larger
 
-def run(*command, **variables):
+
+def run(*command, is_shown=True, **variables):
     """Runs a command, which must succeed; returns what it printed."""
     command = [str(argument) for argument in command]
     print("+", *command, flush=True)
@@ -25,7 +30,8 @@ def run(*command, **variables):
         stderr=subprocess.STDOUT,
         text=True,
     )
-    print(done.stdout, end="", flush=True)
+    if is_shown or done.returncode != 0:
+        print(done.stdout, end="", flush=True)
     if done.returncode != 0:
         sys.exit(f"{command[0]} ended with status {done.returncode}")
     return done.stdout
@@ -47,6 +53,24 @@ def check_paths(prefix, arguments):
                 sys.exit(f"{path} refers to {directory}")
 
 
+def check_size(prefix, arguments):
+    """If this fails, an installation carries debug information, which is many times as large as all else."""
+    binaries = [path for path in prefix.rglob("*") if path.is_file() and path.suffix not in TEXT_SUFFIXES]
+    archives = [path for path in binaries if path.suffix == ".a"]
+    if not archives or len(archives) == len(binaries):
+        sys.exit(f"installed were only {binaries}")
+    for path in binaries:
+        with path.open("rb") as file:
+            if file.read(8)[:4] not in (b"\x7fELF", b"!<ar"):
+                continue
+        if ".debug_" in run("readelf", "--section-headers", "--wide", path, is_shown=False):
+            sys.exit(f"{path} has debug information")
+    total = sum(path.stat().st_size for path in prefix.rglob("*") if not path.is_symlink())
+    print(f"installed: {total} bytes", flush=True)
+    if arguments.build_type in SIZED_BUILD_TYPES and total > INSTALLED_BYTES_MAX:
+        sys.exit(f"the installed files have {total} bytes, over {INSTALLED_BYTES_MAX}")
+
+
 def main(arguments):
     shutil.rmtree(arguments.work_dir, ignore_errors=True)
     arguments.work_dir.mkdir(parents=True)
@@ -54,6 +78,7 @@ def main(arguments):
     run("cmake", "--install", arguments.build_dir, "--prefix", first)
     first.rename(prefix)
     check_paths(prefix, arguments)
+    check_size(prefix, arguments)
 
     c_output = rf"tcsync {re.escape(arguments.version)}: 29 bytes more\n"
     build = arguments.work_dir / "consumer"
@@ -98,7 +123,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     for option in ("source-dir", "build-dir", "work-dir"):
         parser.add_argument(f"--{option}", type=lambda text: Path(text).resolve(), required=True)
-    for option in ("libdir", "bindir", "version", "c-compiler", "cxx-compiler", "flags"):
+    for option in ("libdir", "bindir", "version", "build-type", "c-compiler", "cxx-compiler", "flags"):
         parser.add_argument(f"--{option}", required=True)
     parser.add_argument("--server", type=lambda text: text == "1", required=True)
     main(parser.parse_args())
