@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From a fresh Debian 12 machine to a running sync server:
+# From a fresh Debian 12, 13 or testing machine to a running sync server:
 #
 #   ./examples/run-server.sh [FLAG]...
 #

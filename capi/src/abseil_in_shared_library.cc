@@ -8,7 +8,8 @@
 // or declare something else, linking or compiling fails: nothing goes wrong silently.
 #include "absl/base/config.h"
 
-#if defined(__linux__) && defined(ABSL_LTS_RELEASE_VERSION) && ABSL_LTS_RELEASE_VERSION == 20220623
+// The release of Debian 12, or a later one. The profiler's sampling was changed in 20240116.
+#if defined(__linux__) && defined(ABSL_LTS_RELEASE_VERSION) && ABSL_LTS_RELEASE_VERSION >= 20220623
 
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -46,12 +47,26 @@ pid_t GetCachedTID() {
 // The profiler of Cords, which samples none of them here.
 namespace cord_internal {
 
+#if ABSL_LTS_RELEASE_VERSION >= 20240116
+
+constexpr SamplingState kNever = {std::numeric_limits<int64_t>::max(), 0};
+ABSL_CONST_INIT thread_local SamplingState cordz_next_sample = kNever;
+
+int64_t cordz_should_profile_slow(SamplingState& state) {
+  state = kNever;
+  return 0;
+}
+
+#else
+
 ABSL_CONST_INIT thread_local int64_t cordz_next_sample = std::numeric_limits<int64_t>::max();
 
 bool cordz_should_profile_slow() {
   cordz_next_sample = std::numeric_limits<int64_t>::max();
   return false;
 }
+
+#endif
 
 void cordz_set_next_sample_for_testing(int64_t) {}
 

@@ -87,6 +87,14 @@ absl::StatusOr<HostAndPort> ParseHostAndPort(absl::string_view text, uint16_t de
   return parsed;
 }
 
+// The value of a hexadecimal digit; nullopt of anything else.
+std::optional<int> DigitValue(char digit) {
+  constexpr absl::string_view kDigits = "0123456789abcdef";
+  const size_t value = kDigits.find(absl::ascii_tolower(static_cast<unsigned char>(digit)));
+  if (value == absl::string_view::npos) return std::nullopt;
+  return static_cast<int>(value);
+}
+
 std::optional<std::string> PercentDecoded(absl::string_view text) {
   std::string decoded;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -94,13 +102,11 @@ std::optional<std::string> PercentDecoded(absl::string_view text) {
       decoded.push_back(text[i]);
       continue;
     }
-    const absl::string_view digits = text.substr(i + 1, 2);
-    if (digits.size() != 2 || !absl::ascii_isxdigit(static_cast<unsigned char>(digits[0])) ||
-        !absl::ascii_isxdigit(static_cast<unsigned char>(digits[1]))) {
-      return std::nullopt;
-    }
-    decoded.append(absl::HexStringToBytes(digits));
-    i += 2;
+    if (text.size() - i < 3) return std::nullopt;
+    const std::optional<int> high = DigitValue(text[++i]);
+    const std::optional<int> low = DigitValue(text[++i]);
+    if (!high || !low) return std::nullopt;
+    decoded.push_back(static_cast<char>(*high << 4 | *low));
   }
   return decoded;
 }

@@ -21,7 +21,10 @@ set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lib")
 
 # Warnings are for tcsync's own targets only; link this interface, do not set global flags.
 add_library(tcsync_warnings INTERFACE)
-target_compile_options(tcsync_warnings INTERFACE -Wall -Wextra -Werror)
+target_compile_options(tcsync_warnings INTERFACE -Wall -Wextra)
+if(TCSYNC_WERROR)
+  target_compile_options(tcsync_warnings INTERFACE -Werror)
+endif()
 
 if(TCSYNC_SANITIZE)
   add_compile_options(-fsanitize=${TCSYNC_SANITIZE} -fno-omit-frame-pointer

@@ -13,7 +13,8 @@ find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(absl REQUIRED)
 pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium>=1.0.18)
-find_package(Boost 1.74 REQUIRED)
+# By the package that comes with it: CMake has dropped its own module.
+find_package(Boost 1.74 REQUIRED CONFIG)
 find_package(OpenSSL 1.1.1 REQUIRED)
 if(TCSYNC_SERVER)
   pkg_check_modules(ROCKSDB REQUIRED IMPORTED_TARGET rocksdb>=7.8)
@@ -28,6 +29,23 @@ if(TCSYNC_SERVER)
 endif()
 
 if(TCSYNC_STATIC_DEPENDENCIES)
+  # OpenSSL's archives may need others (zstd, on Debian 13), which CMake names without their paths; the
+  # linker would take shared ones.
+  foreach(_target OpenSSL::SSL OpenSSL::Crypto)
+    get_target_property(_needed ${_target} INTERFACE_LINK_LIBRARIES)
+    set(_found "")
+    foreach(_library IN LISTS _needed)
+      if(_library MATCHES "^[A-Za-z0-9_]+$" AND NOT _library MATCHES "^(dl|m|pthread|NOTFOUND)$")
+        find_library(TCSYNC_ARCHIVE_OF_${_library} ${_library} REQUIRED)
+        set(_library "${TCSYNC_ARCHIVE_OF_${_library}}")
+      endif()
+      list(APPEND _found "${_library}")
+    endforeach()
+    if(_needed)
+      set_target_properties(${_target} PROPERTIES INTERFACE_LINK_LIBRARIES "${_found}")
+    endif()
+  endforeach()
+
   # Abseil's package names one kind of library, on Debian the shared ones; the archives are beside
   # them.
   get_property(_imported DIRECTORY PROPERTY IMPORTED_TARGETS)

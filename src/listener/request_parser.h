@@ -33,8 +33,16 @@ struct HeadScratch {
   std::vector<http::HeaderView> headers;
 };
 
+// Beast's parser, with a function that its newer releases require and its older ones do not have.
+// It is for fields behind a chunked body, which Beast never sees here.
+class HeadParser : public boost::beast::http::basic_parser<true> {
+ protected:
+  virtual void on_trailer_field_impl(boost::beast::http::field, boost::beast::string_view,
+                                     boost::beast::string_view, boost::system::error_code&) {}
+};
+
 // One thread. Use one for each request. What the constructor takes is borrowed.
-class RequestParser final : private boost::beast::http::basic_parser<true> {
+class RequestParser final : private HeadParser {
  public:
   // `peer` is who sends the request.
   RequestParser(http::Handler& handler, HeadScratch& scratch, const PeerAddress& peer);

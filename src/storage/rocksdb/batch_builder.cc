@@ -198,7 +198,7 @@ absl::StatusOr<StoreSnapshotOutcome> BatchBuilder::StoreSnapshot(StoreSnapshotRe
 absl::Status BatchBuilder::RemoveHistory(const Uuid& client_id, const ChainHead& head) {
   // One key after the other rather than with DeleteRange: RocksDB 7.8 loses a failed read of an
   // iterator that meets a removed range, and a read without the disk fails whenever something is
-  // not in memory.
+  // not in memory. After one, RocksDB 9.1 and later may also write a manifest that 7.8 refuses.
   const auto versions =
       reader_.ReadKeysOfVersions(client_id, head.record.first_number, head.latest_number + 1);
   if (!versions.ok()) return versions.status();

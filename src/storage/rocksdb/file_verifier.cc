@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "rocksdb/file_checksum.h"
+#include "rocksdb/version.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
 namespace tcsync {
@@ -24,8 +25,14 @@ class DeletionPause {
   }
   DeletionPause(const DeletionPause&) = delete;
   DeletionPause& operator=(const DeletionPause&) = delete;
-  // Not by force: a backup may have its own pause.
-  ~DeletionPause() { database_.EnableFileDeletions(/*force=*/false).PermitUncheckedError(); }
+  ~DeletionPause() {
+    // Not by force, which older releases offer: a backup may have its own pause.
+#if ROCKSDB_MAJOR >= 9
+    database_.EnableFileDeletions().PermitUncheckedError();
+#else
+    database_.EnableFileDeletions(/*force=*/false).PermitUncheckedError();
+#endif
+  }
 
  private:
   rocksdb::DB& database_;

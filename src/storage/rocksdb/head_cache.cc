@@ -3,44 +3,65 @@
 #include <algorithm>
 
 #include "absl/hash/hash.h"
-#include "rocksdb/slice.h"
 
 namespace tcsync {
 namespace {
 
-// What an entry takes: the head, its key, RocksDB's handle and the allocator's share.
+// What an entry takes: itself in its node of the list with two pointers and the allocator's share,
+// and a place in the table, which is a little less than half full after it has grown.
 constexpr size_t kEntryBytes = sizeof(ChainHead) + Uuid::kBytes + 112;
-constexpr int kShardBits = 4;
-
-rocksdb::Slice KeyOf(const Uuid& client_id) {
-  return {client_id.AsStringView().data(), Uuid::kBytes};
-}
-
-void DeleteHead(const rocksdb::Slice&, void* value) { delete static_cast<ChainHead*>(value); }
 
 }  // namespace
 
 HeadCache::HeadCache(uint64_t bytes_max, const StorageInstruments* instruments)
-    : cache_(rocksdb::NewLRUCache(bytes_max, kShardBits)), instruments_(instruments) {}
+    : entries_max_(bytes_max / kStripes / kEntryBytes), instruments_(instruments) {}
 
 HeadCache::Stripe& HeadCache::StripeOf(const Uuid& client_id) {
-  return stripes_[absl::HashOf(client_id) % kStripes];
+  // Another hash than the tables' own, whose bits would otherwise be the same within a stripe.
+  return stripes_[absl::HashOf(client_id, kStripes) % kStripes];
 }
 
-std::optional<ChainHead> HeadCache::Lookup(const Uuid& client_id) {
-  rocksdb::Cache::Handle* const handle = cache_->Lookup(KeyOf(client_id));
-  if (handle == nullptr) return std::nullopt;
-  const ChainHead head = *static_cast<const ChainHead*>(cache_->Value(handle));
-  cache_->Release(handle);
-  return head;
+std::optional<ChainHead> HeadCache::Lookup(Stripe& stripe, const Uuid& client_id) {
+  const std::lock_guard lock(stripe.mutex);
+  const auto found = stripe.entry_of.find(client_id);
+  if (found == stripe.entry_of.end()) return std::nullopt;
+  stripe.entries.splice(stripe.entries.begin(), stripe.entries, found->second);
+  return found->second->head;
 }
 
-void HeadCache::Insert(const Uuid& client_id, const ChainHead& head) {
-  auto value = std::make_unique<ChainHead>(head);
-  // The cache owns the value from here on, also when it has no room for it.
-  const rocksdb::Status status =
-      cache_->Insert(KeyOf(client_id), value.release(), kEntryBytes, &DeleteHead);
-  status.PermitUncheckedError();
+void HeadCache::Insert(Stripe& stripe, const Uuid& client_id, const ChainHead& head) const {
+  if (entries_max_ == 0) return;
+  Erase(stripe, client_id);
+  if (stripe.entries.size() == entries_max_) {
+    stripe.entry_of.erase(stripe.entries.back().client_id);
+    stripe.entries.pop_back();
+  }
+  stripe.entries.push_front({client_id, head});
+  stripe.entry_of.emplace(client_id, stripe.entries.begin());
+}
+
+void HeadCache::Erase(Stripe& stripe, const Uuid& client_id) {
+  const auto found = stripe.entry_of.find(client_id);
+  if (found == stripe.entry_of.end()) return;
+  stripe.entries.erase(found->second);
+  stripe.entry_of.erase(found);
+}
+
+void HeadCache::Clear() {
+  for (Stripe& stripe : stripes_) {
+    const std::lock_guard lock(stripe.mutex);
+    stripe.entry_of.clear();
+    stripe.entries.clear();
+  }
+}
+
+uint64_t HeadCache::bytes() const {
+  uint64_t entries = 0;
+  for (Stripe& stripe : stripes_) {
+    const std::lock_guard lock(stripe.mutex);
+    entries += stripe.entries.size();
+  }
+  return entries * kEntryBytes;
 }
 
 // Stands in its stripe's list for as long as it lives.
@@ -66,19 +87,19 @@ class HeadCache::RegisteredLoad {
 };
 
 absl::StatusOr<std::optional<ChainHead>> HeadCache::Get(const Uuid& client_id, Loader load) {
-  std::optional<ChainHead> head = Lookup(client_id);
+  Stripe& stripe = StripeOf(client_id);
+  std::optional<ChainHead> head = Lookup(stripe, client_id);
   if (instruments_ != nullptr) {
     (head ? instruments_->head_cache_hits : instruments_->head_cache_misses).Add();
   }
   if (head) return head;
-  Stripe& stripe = StripeOf(client_id);
   const RegisteredLoad registered(stripe, client_id);
   absl::StatusOr<std::optional<ChainHead>> loaded = load();
   if (!loaded.ok() || !loaded->has_value()) return loaded;
   const std::lock_guard lock(stripe.mutex);
   const bool is_withdrawn = std::find(stripe.withdrawn.begin(), stripe.withdrawn.end(),
                                       client_id) != stripe.withdrawn.end();
-  if (!is_withdrawn && !registered.is_overtaken()) Insert(client_id, **loaded);
+  if (!is_withdrawn && !registered.is_overtaken()) Insert(stripe, client_id, **loaded);
   return loaded;
 }
 
@@ -91,21 +112,20 @@ void HeadCache::Drop(Stripe& stripe, const Uuid& client_id) {
   for (Load* const load : stripe.loads) {
     if (load->client_id == client_id) load->is_overtaken = true;
   }
-  // A cache without room drops what is inserted, and would keep the older head.
-  cache_->Erase(KeyOf(client_id));
+  Erase(stripe, client_id);
 }
 
 void HeadCache::Publish(const Uuid& client_id, const ChainHead& head) {
   Stripe& stripe = StripeOf(client_id);
   const std::lock_guard lock(stripe.mutex);
   Drop(stripe, client_id);
-  Insert(client_id, head);
+  Insert(stripe, client_id, head);
 }
 
 void HeadCache::Withdraw(const Uuid& client_id) {
   Stripe& stripe = StripeOf(client_id);
   const std::lock_guard lock(stripe.mutex);
-  cache_->Erase(KeyOf(client_id));
+  Erase(stripe, client_id);
   stripe.withdrawn.push_back(client_id);
   ++stripe.removals;
 }

@@ -6,14 +6,14 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <memory>
+#include <list>
 #include <mutex>
 #include <optional>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/inlined_vector.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
-#include "rocksdb/cache.h"
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/storage_instruments.h"
 #include "tcsync/uuid.h"
@@ -60,7 +60,7 @@ class HeadCache {
   void Publish(const Uuid& client_id, const ChainHead& head);
 
   // Forgets every head. No load may be under way.
-  void Clear() { cache_->EraseUnRefEntries(); }
+  void Clear();
 
   // Before something of the client is removed from the database: from here on until Publish or
   // Forget every Get loads. A cached head would have readers miss records that are gone by then.
@@ -73,7 +73,7 @@ class HeadCache {
   void Forget(const Uuid& client_id);
 
   // What the heads take that are cached.
-  uint64_t bytes() const { return cache_->GetUsage(); }
+  uint64_t bytes() const;
 
  private:
   static constexpr size_t kStripes = 64;
@@ -83,9 +83,15 @@ class HeadCache {
     Uuid client_id;
     bool is_overtaken = false;  // by a publication
   };
+  struct Entry {
+    Uuid client_id;
+    ChainHead head;
+  };
   // Some of the clients.
   struct Stripe {
-    std::mutex mutex;  // of what follows, and of changes to the cached heads of these clients
+    std::mutex mutex;          // of what follows
+    std::list<Entry> entries;  // the cached heads, the most recently used first
+    absl::flat_hash_map<Uuid, std::list<Entry>::iterator> entry_of;
     absl::InlinedVector<Load*, 4> loads;
     absl::InlinedVector<Uuid, 1> withdrawn;
     std::atomic<uint64_t> removals{0};
@@ -93,13 +99,16 @@ class HeadCache {
   class RegisteredLoad;
 
   Stripe& StripeOf(const Uuid& client_id);
-  std::optional<ChainHead> Lookup(const Uuid& client_id);
-  void Insert(const Uuid& client_id, const ChainHead& head);
-  // With the stripe's mutex: ends a withdrawal, and keeps nothing that is older than now.
-  void Drop(Stripe& stripe, const Uuid& client_id);
+  static std::optional<ChainHead> Lookup(Stripe& stripe, const Uuid& client_id);
+  // The rest is called with the stripe's mutex.
+  void Insert(Stripe& stripe, const Uuid& client_id, const ChainHead& head) const;
+  static void Erase(Stripe& stripe, const Uuid& client_id);
+  // Ends a withdrawal, and keeps nothing that is older than now.
+  static void Drop(Stripe& stripe, const Uuid& client_id);
 
-  std::array<Stripe, kStripes> stripes_;
-  std::shared_ptr<rocksdb::Cache> cache_;
+  // Of one stripe. Clients are spread over the stripes by a hash, so each gets an equal share.
+  const size_t entries_max_;
+  mutable std::array<Stripe, kStripes> stripes_;
   const StorageInstruments* const instruments_;
 };
 

@@ -28,7 +28,13 @@ constexpr char kParentHex[] =
     "0000000000b1";
 
 std::string Hex(absl::string_view bytes) { return absl::BytesToHexString(bytes); }
-std::string Bytes(absl::string_view hex) { return absl::HexStringToBytes(hex); }
+std::string Bytes(absl::string_view hex) {
+  std::string bytes;
+  for (size_t i = 0; i < hex.size(); i += 2) {
+    bytes.push_back(static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16)));
+  }
+  return bytes;
+}
 
 // If this fails, the format was changed: say so in docs/storage-format.md, and convert.
 TEST(RecordCodecTest, TheFormatVersion) { EXPECT_EQ(kStorageFormatVersion, 2); }

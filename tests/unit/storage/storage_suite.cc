@@ -31,7 +31,7 @@ RocksdbStorageOptions TinyCaches() {
 
 RocksdbStorageOptions FewHeads() {
   RocksdbStorageOptions options = TinyCaches();
-  options.head_cache_bytes = 16 * 450;  // room for about one head in each of the cache's 16 shards
+  options.head_cache_bytes = 64 * 450;  // room for about one head in each of the cache's 64 stripes
   return options;
 }
 
