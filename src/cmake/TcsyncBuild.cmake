@@ -23,6 +23,16 @@ set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lib")
 add_library(tcsync_warnings INTERFACE)
 target_compile_options(tcsync_warnings INTERFACE -Wall -Wextra -Werror)
 
+if(TCSYNC_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "TCSYNC_FUZZ=ON needs libFuzzer, which comes with clang: add "
+                        "-DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++")
+  endif()
+  if(NOT TCSYNC_SANITIZE)
+    set(TCSYNC_SANITIZE "address,undefined")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
 if(TCSYNC_SANITIZE)
   add_compile_options(-fsanitize=${TCSYNC_SANITIZE} -fno-omit-frame-pointer
                       -fno-sanitize-recover=all)
