@@ -16,6 +16,8 @@ int HexValue(char digit) {
   return absl::ascii_tolower(digit) - 'a' + 10;
 }
 
+bool IsSpace(char c) { return c == ' ' || c == '\t'; }
+
 }  // namespace
 
 void ChunkedBody::Fail(absl::string_view problem) {
@@ -43,6 +45,15 @@ void ChunkedBody::TakeByte(char byte) {
   switch (state_) {
     case State::kSize:
       return TakeOfSize(byte);
+    case State::kSizeSpace:
+      // Space is to be taken before an extension (RFC 9112, section 7.1.1), and nowhere else.
+      if (++extension_bytes_ > kChunkExtensionBytesMax) return Fail("too long a chunk extension");
+      if (byte == ';') {
+        state_ = State::kExtension;
+      } else if (!IsSpace(byte)) {
+        Fail("a chunk size that is no hexadecimal number");
+      }
+      return;
     case State::kExtension:
       if (++extension_bytes_ > kChunkExtensionBytesMax) return Fail("too long a chunk extension");
       if (byte == '\r') {
@@ -91,6 +102,8 @@ void ChunkedBody::TakeOfSize(char byte) {
     state_ = State::kSizeLineFeed;
   } else if (byte == ';') {
     state_ = State::kExtension;
+  } else if (IsSpace(byte)) {
+    state_ = State::kSizeSpace;
   } else {
     Fail("a chunk size that is no hexadecimal number");
   }

@@ -1,7 +1,7 @@
 // Undoes the chunked transfer coding of a request's body (RFC 9112, section 7.1).
 //
-//   chunk   = 1*HEXDIG [ ";" extension ] CRLF data CRLF
-//   body    = *chunk 1*"0" [ ";" extension ] CRLF *( name ":" value CRLF ) CRLF
+//   chunk   = 1*HEXDIG [ *space ";" extension ] CRLF data CRLF
+//   body    = *chunk 1*"0" [ *space ";" extension ] CRLF *( name ":" value CRLF ) CRLF
 //
 // Extensions and trailers are checked, bounded and dropped: nothing in the protocol comes in one.
 #ifndef TCSYNC_SRC_LISTENER_CHUNKED_BODY_H_
@@ -35,6 +35,7 @@ class ChunkedBody {
  private:
   enum class State : uint8_t {
     kSize,
+    kSizeSpace,
     kExtension,
     kSizeLineFeed,
     kData,

@@ -291,6 +291,7 @@ TEST(RequestParserTest, MalformedRequestsAre400) {
                "POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"),
            absl::string_view("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"),
            absl::string_view("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n"),
+           absl::string_view("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1 \r\n"),
            absl::string_view(
                "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n10000000000000000\r\n"),
            absl::string_view(
