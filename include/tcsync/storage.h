@@ -14,7 +14,9 @@
 //   kResourceExhausted  the disk is full; nothing was stored, unless the process ends before there
 //                       is room again: then the write may be found stored
 //   kUnavailable        too busy or closing down; nothing was stored, trying again helps
-//   kDataLoss           stored bytes fail their checksum or contradict each other
+//   kDataLoss           stored bytes fail their checksum or contradict each other, or are missing
+//   kFailedPrecondition what storage keeps its data in was taken away; nothing was stored, and
+//                       nothing is before it is back
 //   kAborted            what was being read in pieces, or uploaded, was removed meanwhile
 //   anything else       the operation failed; after a failed write it may or may not be stored
 #ifndef TCSYNC_STORAGE_H_

@@ -150,6 +150,20 @@ struct ChainReport {
   bool new_replica_cannot_start = false;
 };
 
+// Damage of a log that an operator accepted, and what may have been lost with it.
+struct LogLoss {
+  int64_t accepted_unix_seconds = 0;
+  uint64_t bytes = 0;
+  uint64_t versions_max = 0;  // not more than that
+  std::string kept_in;        // the directory where the damaged log is, in the data directory
+  std::string description;    // what was wrong
+};
+// What accepting a damaged log would cost, or has.
+struct LogRepair {
+  bool is_damaged = false;  // otherwise there is nothing to accept, and nothing was changed
+  LogLoss loss;
+};
+
 struct StorageStats {
   uint64_t clients = 0;
   uint64_t bytes_on_disk = 0;    // of everything that the storage keeps
@@ -160,6 +174,8 @@ struct StorageStats {
   // The backend's own figures, such as {"rocksdb_compaction_pending", 1}: names in the style of
   // Prometheus, each of one value.
   std::vector<std::pair<std::string, double>> backend;
+  // That were accepted and are not acknowledged yet, the earliest first.
+  std::vector<LogLoss> log_losses;
 };
 
 struct BackupInfo {
@@ -236,6 +252,9 @@ class StorageAdministration {
   virtual absl::StatusOr<ChainReport> VerifyChain(const Uuid& client_id) = 0;
   // Compares every file with its checksums; kDataLoss names the first that differs.
   virtual absl::Status VerifyFiles(Progress progress) = 0;
+
+  // Ends the telling of what ReadStats says of log losses.
+  virtual absl::Status AcknowledgeLogLosses() { return absl::OkStatus(); }
 
   // Copies what is new since the last backup in that directory, while everything goes on.
   virtual absl::StatusOr<BackupInfo> Backup(const BackupRequest& request, Progress progress) = 0;

@@ -33,6 +33,7 @@ enum class RefusalReason : uint8_t {
   kDiskFloor,
   kDiskFull,
   kCrowded,
+  kDataDirectory,  // it is not in its place
   kStorageFailed,
   // The replica is at a version that is not here: one that was here once or came from here, one
   // that is newer than any here, one of another server.

@@ -54,6 +54,14 @@ http::Response NoSuchClientAnswer(const Uuid& client_id) {
   return ErrorAnswer(404, absl::StrCat("There is no client ", client_id.ToString(), "."));
 }
 
+Json DescribeLogLoss(const LogLoss& loss) {
+  return {{"accepted", loss.accepted_unix_seconds},
+          {"bytes", loss.bytes},
+          {"versions_max", loss.versions_max},
+          {"kept_in", loss.kept_in},
+          {"description", loss.description}};
+}
+
 http::Response AnswerForStatus(const absl::Status& status) {
   return ErrorAnswer(HttpStatusOf(status.code()), status.message());
 }

@@ -6,6 +6,7 @@
 #include "absl/strings/string_view.h"
 #include "nlohmann/json.hpp"
 #include "tcsync/http_message.h"
+#include "tcsync/storage_administration.h"
 #include "tcsync/uuid.h"
 
 namespace tcsync::admin {
@@ -21,6 +22,9 @@ http::Response ErrorAnswer(int status, absl::string_view sentence);
 
 // For a client that a request names and that is not here.
 http::Response NoSuchClientAnswer(const Uuid& client_id);
+
+// What was lost with a damaged log.
+Json DescribeLogLoss(const LogLoss& loss);
 
 // The error answer for a status that storage or another room reported.
 http::Response AnswerForStatus(const absl::Status& status);

@@ -54,6 +54,8 @@ class Api {
   http::Response ListBackups(Call& call);
   http::Response MakeBackup(Call& call);
   http::Response Restore(Call& call);
+  http::Response RepairLog(Call& call);
+  http::Response AcknowledgeLogLosses(Call& call);
   http::Response ListJobs(Call& call);
   http::Response ShowJob(Call& call);
   http::Response CancelJob(Call& call);

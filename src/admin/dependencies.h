@@ -29,6 +29,9 @@ struct OfflineOperations {
   std::function<absl::StatusOr<BackupInfo>(const std::string& directory,
                                            std::optional<uint32_t> backup_id)>
       restore;
+  // Cuts a damaged log off where its damage begins, so that the data directory opens again; with
+  // `dry_run` only says what would be lost. Null when the data directory is open.
+  std::function<absl::StatusOr<LogRepair>(bool dry_run)> repair_log = nullptr;
 };
 
 // Borrowed pointers and functions live as long as the handler. Functions may be called on the

@@ -221,4 +221,29 @@ http::Response Api::Restore(Call& call) {
   return backup.ok() ? JsonAnswer(200, Describe(*backup)) : AnswerForStatus(backup.status());
 }
 
+http::Response Api::RepairLog(Call& call) {
+  const bool dry_run = call.fields.Flag("dry_run").value_or(false);
+  if (const absl::Status status = call.fields.Check(); !status.ok()) return AnswerForStatus(status);
+  if (dependencies_.storage != nullptr) {
+    return ErrorAnswer(409,
+                       "The data directory is open, so its log is not damaged, or cannot be "
+                       "repaired now: stop the server first.");
+  }
+  if (dependencies_.offline.repair_log == nullptr) {
+    return ErrorAnswer(501, "This storage backend has no log.");
+  }
+  const absl::StatusOr<LogRepair> repair = dependencies_.offline.repair_log(dry_run);
+  if (!repair.ok()) return AnswerForStatus(repair.status());
+  return JsonAnswer(200, {{"dry_run", dry_run},
+                          {"damaged", repair->is_damaged},
+                          {"loss", repair->is_damaged ? DescribeLogLoss(repair->loss) : Json()}});
+}
+
+http::Response Api::AcknowledgeLogLosses(Call& call) {
+  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
+  if (!administration.ok()) return AnswerForStatus(administration.status());
+  const absl::Status status = (*administration)->AcknowledgeLogLosses();
+  return status.ok() ? JsonAnswer(200, {{"acknowledged", true}}) : AnswerForStatus(status);
+}
+
 }  // namespace tcsync::admin

@@ -47,6 +47,8 @@ constexpr Row kRows[] = {
     {"GET", "backups", &Api::ListBackups},
     {"POST", "backups", &Api::MakeBackup},
     {"POST", "restore", &Api::Restore},
+    {"POST", "repair-log", &Api::RepairLog},
+    {"POST", "acknowledge-log-losses", &Api::AcknowledgeLogLosses},
     {"GET", "jobs", &Api::ListJobs},
     {"GET", "jobs/ID", &Api::ShowJob},
     {"POST", "jobs/ID/cancel", &Api::CancelJob},

@@ -30,12 +30,15 @@ http::Response Api::Stats(Call& call) {
   if (!stats.ok()) return AnswerForStatus(stats.status());
   Json backend = Json::object();
   for (const auto& [name, value] : stats->backend) backend[name] = value;
+  Json log_losses = Json::array();
+  for (const LogLoss& loss : stats->log_losses) log_losses.push_back(DescribeLogLoss(loss));
   return JsonAnswer(200, {{"clients", stats->clients},
                           {"bytes_on_disk", stats->bytes_on_disk},
                           {"disk_bytes_free", stats->disk_bytes_free},
                           {"disk_bytes_total", stats->disk_bytes_total},
                           {"queued_writes", stats->queued_writes},
                           {"queued_bytes", stats->queued_bytes},
+                          {"log_losses", std::move(log_losses)},
                           {"backend", std::move(backend)}});
 }
 

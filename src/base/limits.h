@@ -137,6 +137,11 @@ inline constexpr size_t kUnresolvedNotesMax = 1024;
 // How long what was noted of replicas stays in memory before it is written.
 inline constexpr int64_t kNotesFlushMs = 60'000;
 
+// How often a storage looks whether its directory is still in its place, and notes how far what it
+// acknowledged goes. Writes that go to a directory that was moved away are acknowledged for that
+// long, and damage at the very end of a log that came so soon before a crash is not found.
+inline constexpr int64_t kDirectoryWatchMs = 1'000;
+
 // Versions that are removed in one write, which other writes wait for.
 inline constexpr uint64_t kRemovedVersionsPerWrite = 1024;
 

@@ -19,6 +19,7 @@
 #include "metrics/registry.h"
 #include "storage/memory/memory_storage.h"
 #include "storage/rocksdb/backups.h"
+#include "storage/rocksdb/log_repair.h"
 #include "storage/rocksdb/rocksdb_storage.h"
 #include "sync/retention.h"
 #include "sync/sync_service.h"
@@ -282,7 +283,9 @@ std::unique_ptr<http::Handler> OfflineAdministration(const Options& options, Log
                       [data_dir = options.data_dir](const std::string& directory,
                                                     std::optional<uint32_t> backup_id) {
                         return RestoreBackup(directory, backup_id, data_dir);
-                      }},
+                      },
+                  .repair_log = [data_dir = options.data_dir](
+                                    bool dry_run) { return RepairLog(data_dir, dry_run); }},
       .refresh_access = nullptr,
       .reload = nullptr,
       .client_name = nullptr,

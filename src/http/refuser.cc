@@ -26,6 +26,7 @@ bool ComesInFloods(RefusalReason reason) {
     case RefusalReason::kTotalBytes:
     case RefusalReason::kDiskFloor:
     case RefusalReason::kCrowded:
+    case RefusalReason::kDataDirectory:
       return true;
     default:
       return false;
@@ -37,6 +38,7 @@ LogLevel LevelOf(RefusalReason reason) {
     case RefusalReason::kTotalBytes:
     case RefusalReason::kDiskFloor:
     case RefusalReason::kDiskFull:
+    case RefusalReason::kDataDirectory:
     case RefusalReason::kStorageFailed:
       return LogLevel::kError;
     case RefusalReason::kClientRate:

@@ -381,6 +381,13 @@ Response SyncHandler::RefuseGone(const Call& call, const Uuid& latest_version_id
 
 Response SyncHandler::RefuseFailed(const Call& call, const absl::Status& status) {
   if (status.code() == absl::StatusCode::kUnavailable) return RefuseCrowded(call);
+  if (status.code() == absl::StatusCode::kFailedPrecondition) {
+    return RefuseCall(call, {.reason = RefusalReason::kDataDirectory,
+                             .sentence = "The server's data is not where it should be; nothing was "
+                                         "stored. The server's operator has to put it back.",
+                             .retry_after_seconds = kRetryAfterSeconds,
+                             .operator_note = std::string(status.message())});
+  }
   // What the database said is for the operator; a client learns only what it can use.
   const bool is_full = status.code() == absl::StatusCode::kResourceExhausted;
   return RefuseCall(call,

@@ -23,6 +23,8 @@ absl::string_view ProblemOf(const std::optional<absl::Status>& probe) {
       return "the committer is stuck: writes are refused, because others have waited for too long";
     case absl::StatusCode::kDataLoss:
       return "stored bytes are damaged";
+    case absl::StatusCode::kFailedPrecondition:
+      return "the data directory is not in its place; nothing is stored";
     default:
       break;
   }
@@ -62,13 +64,22 @@ std::string Health::ToJson() const {
     absl::StrAppend(&json, &check == checks.data() ? "" : ",", "\"", check.name, "\":\"",
                     check.ok() ? "ok" : check.problem, "\"");
   }
-  return absl::StrCat(json, "}}\n");
+  absl::StrAppend(&json, "}");
+  for (const absl::string_view& note : notes) {
+    absl::StrAppend(&json, &note == notes.data() ? ",\"notes\":[\"" : ",\"", note, "\"",
+                    &note == &notes.back() ? "]" : "");
+  }
+  return absl::StrCat(json, "}\n");
 }
 
 Health Judge(const StorageReport& report, const HealthPolicy& policy) {
-  return {.checks = {{"storage", ProblemOf(report.probe)},
-                     {"disk_space", DiskSpaceProblem(report, policy)},
-                     {"total_size", TotalSizeProblem(report, policy)}}};
+  Health health{.checks = {{"storage", ProblemOf(report.probe)},
+                           {"disk_space", DiskSpaceProblem(report, policy)},
+                           {"total_size", TotalSizeProblem(report, policy)}}};
+  if (report.stats && !report.stats->log_losses.empty()) {
+    health.notes.push_back("versions were lost with a damaged log, which the operator accepted");
+  }
+  return health;
 }
 
 HealthService::HealthService(HealthMonitor& monitor, const HealthPolicy& policy, Registry& registry,

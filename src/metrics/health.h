@@ -32,6 +32,8 @@ struct HealthCheck {
 
 struct Health {
   std::vector<HealthCheck> checks;  // always the same ones in the same order
+  // What an operator should know although the server does its work; constants likewise.
+  std::vector<absl::string_view> notes = {};
 
   bool ok() const;
   // {"status":"failing","checks":{"storage":"the disk is full","disk_space":"ok",...}}

@@ -21,6 +21,11 @@ void CollectStorageStats(const StorageStats& stats, Registry::Sink& sink) {
   gauge("tcsync_commit_queue_writes", "Writes that wait to be committed.", stats.queued_writes);
   gauge("tcsync_commit_queue_bytes", "Bytes of the writes that wait to be committed.",
         stats.queued_bytes);
+  uint64_t lost_versions = 0;
+  for (const LogLoss& loss : stats.log_losses) lost_versions += loss.versions_max;
+  gauge("tcsync_log_losses", "Damaged logs that the operator accepted, until that is acknowledged.",
+        stats.log_losses.size());
+  gauge("tcsync_log_loss_versions", "Versions that were lost with them, or fewer.", lost_versions);
   for (const auto& [name, value] : stats.backend) {
     const Type type = absl::EndsWith(name, "_total") ? Type::kCounter : Type::kGauge;
     sink.Add(type, absl::StrCat("tcsync_", name),

@@ -10,6 +10,7 @@
 #include "server/handles.h"
 #include "server/help.h"
 #include "server/options_page.h"
+#include "server/process.h"
 #include "server/serve.h"
 #include "tcsync.h"
 
@@ -48,6 +49,7 @@ void Run(const CommandLine& command_line) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  tcsync::server::IgnoreFileSizeSignal();
   try {
     Run(tcsync::server::ParseCommandLine(argc, argv));
     return 0;

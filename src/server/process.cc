@@ -58,6 +58,8 @@ void RaiseOpenFilesLimit() {
   }
 }
 
+void IgnoreFileSizeSignal() { signal(SIGXFSZ, SIG_IGN); }
+
 Signals::Signals() : had_terminal_(HasTerminal()) {
   const sigset_t set = SetOf({SIGTERM, SIGINT, SIGHUP});
   pthread_sigmask(SIG_BLOCK, &set, nullptr);

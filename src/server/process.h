@@ -13,6 +13,10 @@ void TuneAllocator();
 // Raises the soft limit on open files to the hard one, up to 65,536: each connection is one.
 void RaiseOpenFilesLimit();
 
+// Lets a write that a limit on file sizes (ulimit -f) forbids fail like one to a full disk, instead
+// of ending the process.
+void IgnoreFileSizeSignal();
+
 // SIGTERM and SIGINT, which stop the server, and SIGHUP, which has it read files again; but SIGHUP
 // stops it, too, when it comes because the terminal that the server was started in is gone. Make
 // one in main, before any thread starts: threads inherit that the signals are blocked, so that only

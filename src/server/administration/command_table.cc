@@ -175,6 +175,17 @@ const std::vector<AdminCommand>& AdminCommands() {
        "what would go.",
        Prune},
       {"",
+       "repair-log",
+       "",
+       0,
+       0,
+       {{"dry-run", ""}, {"acknowledge", ""}, kYes, kJson},
+       "Accept what was lost with a damaged log that a server refuses to start with: the damaged "
+       "log is kept aside, and the server starts with what was before. With --dry-run say what "
+       "would be lost. What was lost is told by verify, /health and the metrics until "
+       "--acknowledge ends that.",
+       RepairLog},
+      {"",
        "import-reference",
        "FILE",
        1,

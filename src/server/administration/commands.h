@@ -33,6 +33,7 @@ void RevokeInvite(const CommandLine& command_line);
 void ShowStats(const CommandLine& command_line);
 void Verify(const CommandLine& command_line);
 void Prune(const CommandLine& command_line);
+void RepairLog(const CommandLine& command_line);
 
 // backup_commands.cc
 void MakeBackup(const CommandLine& command_line);

@@ -11,6 +11,7 @@
 #include "server/administration/console.h"
 #include "server/administration/verification.h"
 #include "server/concat.h"
+#include "server/configuration.h"
 
 namespace tcsync::server {
 namespace {
@@ -233,6 +234,47 @@ void Prune(const CommandLine& command_line) {
     throw Failure(kExitFailure,
                   Concat({Counted(totals.problems, "client"), " could not be pruned"}));
   }
+}
+
+void RepairLog(const CommandLine& command_line) {
+  const AdminArguments& arguments = command_line.admin;
+  if (arguments.Has("acknowledge")) {
+    AdminClient client(command_line.settings, DataDirectory::kMustExist);
+    const Json answer = client.Post("acknowledge-log-losses");
+    if (arguments.Has("json")) return PrintJson(answer);
+    std::printf("no accepted damage of a log is told any more\n");
+    return;
+  }
+  AdminClient client(command_line.settings, DataDirectory::kNone);
+  const Json looked = client.Post("repair-log", {{"dry_run", true}});
+  const std::string data_dir = EffectiveText(command_line.settings, "data-dir");
+  const bool is_damaged = looked.at("damaged").get<bool>();
+  if (!is_damaged || arguments.Has("dry-run")) {
+    if (arguments.Has("json")) return PrintJson(looked);
+    if (!is_damaged) {
+      std::printf("the log of %s is whole; there is nothing to repair\n", data_dir.c_str());
+      return;
+    }
+  }
+  const auto sentence = [](const Json& loss) {
+    return Concat({loss.at("description").get<std::string>(), ": ",
+                   HumanBytes(loss.at("bytes").get<uint64_t>()), " with up to ",
+                   Counted(loss.at("versions_max").get<uint64_t>(), "version")});
+  };
+  if (arguments.Has("dry-run")) {
+    std::printf("%s would be lost\n", sentence(looked.at("loss")).c_str());
+    return;
+  }
+  Confirm(arguments, Concat({"In ", data_dir, ", ", sentence(looked.at("loss")),
+                             " cannot be read back. Go on without them?"}));
+  const Json repaired = client.Post("repair-log", {{"dry_run", false}});
+  if (arguments.Has("json")) return PrintJson(repaired);
+  const Json& loss = repaired.at("loss");
+  std::printf(
+      "%s are lost; what was there is kept in %s/%s. The server starts again.\n"
+      "Replicas that had sent what is lost are ahead of this server now: `clients list` notes them "
+      "as they come, and `clients allow-carry-on` lets one go on.\n",
+      sentence(loss).c_str(), data_dir.c_str(), loss.at("kept_in").get<std::string>().c_str());
 }
 
 }  // namespace tcsync::server

@@ -22,7 +22,8 @@ Json Verification::json() const {
           {"versions", versions},
           {"bytes", bytes},
           {"problems", problems},
-          {"files_problem", files_problem.empty() ? Json() : Json(files_problem)}};
+          {"files_problem", files_problem.empty() ? Json() : Json(files_problem)},
+          {"log_losses", log_losses}};
 }
 
 void Verification::Print() const {
@@ -33,15 +34,28 @@ void Verification::Print() const {
     }
   }
   if (!files_problem.empty()) std::printf("files: %s\n", files_problem.c_str());
+  for (const Json& loss : log_losses) {
+    std::printf("note: %s\n", DescribeLogLoss(loss).c_str());
+  }
   std::printf("%s, %s, %s: %s\n", Counted(clients, "client").c_str(),
               Counted(versions, "version").c_str(), HumanBytes(bytes).c_str(),
               HasProblems() ? "there are problems" : "complete and intact");
 }
 
+std::string DescribeLogLoss(const Json& loss) {
+  return Concat({"a damaged log was accepted on ", HumanTime(loss.at("accepted").get<int64_t>()),
+                 ", and up to ", Counted(loss.at("versions_max").get<uint64_t>(), "version"),
+                 " lost with it (", loss.at("description").get<std::string>(), "); it is kept in ",
+                 loss.at("kept_in").get<std::string>(),
+                 ", and 'tcsync-server repair-log --acknowledge' ends this note"});
+}
+
 Verification VerifyAll(AdminClient& client) {
   Verification verification;
   {
-    const uint64_t total = client.Get("stats").at("clients").get<uint64_t>();
+    const Json stats = client.Get("stats");
+    verification.log_losses = stats.at("log_losses");
+    const uint64_t total = stats.at("clients").get<uint64_t>();
     ProgressLine progress("verify");
     client.WalkPages("POST", "verify", Json::object(),
                      "not all clients were verified, and nothing was changed",

@@ -15,11 +15,15 @@ struct Verification {
   uint64_t bytes = 0;
   Json problems = Json::array();  // as the API gives them
   std::string files_problem;      // what is wrong with the files; empty: nothing, or not looked at
+  Json log_losses = Json::array();  // that an operator accepted; information, and no problem
 
   bool HasProblems() const { return !problems.empty() || !files_problem.empty(); }
   Json json() const;
   void Print() const;
 };
+
+// A sentence about a damaged log that an operator accepted.
+std::string DescribeLogLoss(const Json& loss);
 
 // Of every client, and then of the files. Throws Failure when it cannot be done.
 Verification VerifyAll(AdminClient& client);

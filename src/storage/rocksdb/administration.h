@@ -63,6 +63,7 @@ class RocksdbAdministration final : public StorageAdministration {
   absl::StatusOr<StorageStats> ReadStats() override;
   absl::StatusOr<ChainReport> VerifyChain(const Uuid& client_id) override;
   absl::Status VerifyFiles(Progress progress) override;
+  absl::Status AcknowledgeLogLosses() override;
   absl::StatusOr<BackupInfo> Backup(const BackupRequest& request, Progress progress) override;
 
   // administration_writes.cc

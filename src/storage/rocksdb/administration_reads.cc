@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "storage/rocksdb/chain_verifier.h"
 #include "storage/rocksdb/directories.h"
 #include "storage/rocksdb/file_verifier.h"
+#include "storage/rocksdb/log_repair.h"
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
@@ -158,6 +160,11 @@ uint64_t Level0Files(rocksdb::DB& database) {
   const bool known =
       database.GetProperty(rocksdb::DB::Properties::kNumFilesAtLevelPrefix + "0", &text);
   return known && absl::SimpleAtoi(text, &count) ? count : 0;
+}
+
+// A database is in a folder of its data directory.
+std::string DataDirectoryOf(const rocksdb::DB& database) {
+  return std::filesystem::path(database.GetName()).parent_path().string();
 }
 
 uint64_t LogBytes(rocksdb::DB& database) {
@@ -348,6 +355,7 @@ absl::StatusOr<StorageStats> RocksdbAdministration::ReadStats() {
         add_property("background_errors", Properties::kBackgroundErrors);
         add_property("writes_stopped", Properties::kIsWriteStopped);
         add_property("delayed_write_bytes_per_second", Properties::kActualDelayedWriteRate);
+        stats.log_losses = LogLossesIn(DataDirectoryOf(database));
         return absl::OkStatus();
       });
   if (!status.ok()) return status;
@@ -368,6 +376,12 @@ absl::StatusOr<ChainReport> RocksdbAdministration::VerifyChain(const Uuid& clien
 absl::Status RocksdbAdministration::VerifyFiles(Progress progress) {
   return storage_.WithDatabase([progress](rocksdb::DB& database, const ChainReader&) {
     return tcsync::VerifyFiles(database, progress);
+  });
+}
+
+absl::Status RocksdbAdministration::AcknowledgeLogLosses() {
+  return storage_.WithDatabase([](rocksdb::DB& database, const ChainReader&) {
+    return AcknowledgeLogLossesIn(DataDirectoryOf(database));
   });
 }
 

@@ -68,15 +68,20 @@ class BackupDirectory {
                                                        const std::string& storage_id);
 
   const std::string& path() const { return path_; }
+  const std::string& storage_id() const { return storage_id_; }
 
   // Whether nobody reads a backup, from now on as long as this lives.
   bool LockOutReaders() { return flock(owner_.fd(), LOCK_EX | LOCK_NB) == 0; }
 
  private:
-  BackupDirectory(std::string path, File owner, std::optional<File> making)
-      : path_(std::move(path)), owner_(std::move(owner)), making_(std::move(making)) {}
+  BackupDirectory(std::string path, std::string storage_id, File owner, std::optional<File> making)
+      : path_(std::move(path)),
+        storage_id_(std::move(storage_id)),
+        owner_(std::move(owner)),
+        making_(std::move(making)) {}
 
   std::string path_;
+  std::string storage_id_;
   File owner_;                  // locked
   std::optional<File> making_;  // locked; of whoever makes a backup
 };
@@ -100,9 +105,11 @@ absl::StatusOr<std::string> ReadOwner(const File& owner, const std::string& dire
 absl::Status CheckUnclaimed(const std::string& directory) {
   const absl::StatusOr<std::vector<std::string>> names = NamesIn(directory);
   if (!names.ok()) return names.status();
+  if (std::find(names->begin(), names->end(), "FORMAT") != names->end()) {
+    return NotBackups(directory, "it is a data directory");
+  }
   for (const std::string& name : *names) {
     if (absl::StrCat("/", name) == kMakingName) continue;
-    if (name == "FORMAT") return NotBackups(directory, "it is a data directory");
     return NotBackups(directory,
                       absl::StrCat("it has ", name, ": name one that is empty or does not exist"));
   }
@@ -137,7 +144,7 @@ absl::StatusOr<BackupDirectory> BackupDirectory::OpenForReading(const std::strin
   if (flock(owner.fd(), LOCK_SH) != 0) return SystemError(errno, "lock", directory + kOwnerName);
   const absl::StatusOr<std::string> storage_id = ReadOwner(owner, directory);
   if (!storage_id.ok()) return storage_id.status();
-  return BackupDirectory(directory, std::move(owner), std::nullopt);
+  return BackupDirectory(directory, *storage_id, std::move(owner), std::nullopt);
 }
 
 absl::StatusOr<BackupDirectory> BackupDirectory::OpenForBackup(const std::string& path,
@@ -173,7 +180,7 @@ absl::StatusOr<BackupDirectory> BackupDirectory::OpenForBackup(const std::string
         absl::StrCat("backup directory ", directory, " is of another server's storage, ", *owner_id,
                      ", and this one's is ", storage_id, ": use a directory for each"));
   }
-  return BackupDirectory(directory, std::move(owner), std::move(making));
+  return BackupDirectory(directory, storage_id, std::move(owner), std::move(making));
 }
 
 rocksdb::BackupEngineOptions EngineOptions(const BackupDirectory& directory) {
@@ -349,7 +356,7 @@ absl::StatusOr<BackupInfo> RestoreBackup(const std::string& directory,
     restored->AbandonRestore();
     return BackupError(status, absl::StrCat("restore ", name, " into ", restored->path()));
   }
-  if (const absl::Status ended = restored->EndRestore(); !ended.ok()) {
+  if (const absl::Status ended = restored->EndRestore(opened->storage_id()); !ended.ok()) {
     restored->AbandonRestore();
     return ended;
   }

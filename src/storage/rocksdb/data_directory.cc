@@ -16,6 +16,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "storage/rocksdb/database_check.h"
+#include "storage/rocksdb/database_file.h"
 #include "storage/rocksdb/directories.h"
 #include "storage/rocksdb/record_codec.h"
 
@@ -26,6 +28,10 @@ constexpr absl::string_view kFormatLine = "tcsync storage format ";
 constexpr size_t kFormatFileBytesMax = 64;
 constexpr char kFormatName[] = "FORMAT";
 constexpr char kDatabaseName[] = "rocksdb";
+constexpr char kDatabaseFileName[] = "DATABASE";
+constexpr char kCreatingName[] = "CREATING";
+constexpr absl::string_view kCreatingText =
+    "A database is being made in this directory for the first time, or that was cut short.\n";
 constexpr char kRestoringName[] = "RESTORING";
 constexpr absl::string_view kRestoringText =
     "A backup is being restored into this directory, or that was cut short.\n";
@@ -41,6 +47,11 @@ absl::Status NotOurs(const std::string& path, absl::string_view why) {
       absl::StrCat("data directory ", path, " was not made by tcsync: ", why));
 }
 
+// Of a directory whose format nobody can tell.
+absl::Status WithoutFormat(const std::string& path, absl::string_view what_is_wrong) {
+  return absl::FailedPreconditionError(IncompleteError(path, what_is_wrong).message());
+}
+
 bool Contains(const std::vector<std::string>& names, absl::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
@@ -49,7 +60,11 @@ bool Contains(const std::vector<std::string>& names, absl::string_view name) {
 absl::Status CheckUnclaimed(const std::string& path, const std::vector<std::string>& names) {
   // What a restore left that was cut short is told by its mark.
   if (names.empty() || Contains(names, kRestoringName)) return absl::OkStatus();
-  if (Contains(names, kDatabaseName)) return NotOurs(path, "it has a database but no FORMAT file");
+  if (Contains(names, kDatabaseName) || Contains(names, kDatabaseFileName)) {
+    return WithoutFormat(path, "FORMAT is missing");
+  }
+  // A first start that a loss of power cut short.
+  if (names.size() == 1 && names.front() == kCreatingName) return absl::OkStatus();
   if (Contains(names, kReferenceName)) {
     return NotOurs(path, absl::StrCat("it has ", kReferenceName,
                                       ", the reference server's database, which "
@@ -96,14 +111,20 @@ bool Exists(const std::string& path) {
   return std::filesystem::exists(path, error);
 }
 
-// Creates the file that says that the directory is being restored into.
-absl::Status MarkRestoring(const std::string& path) {
-  const std::string mark = PathOf(path, kRestoringName);
+// Creates a file that says what is being done with the directory.
+absl::Status Mark(const std::string& path, const char* name, absl::string_view text) {
+  const std::string mark = PathOf(path, name);
   const int fd = open(mark.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return SystemError(errno, "create", mark);
-  const absl::Status written = WriteSynced(fd, kRestoringText, mark);
+  const absl::Status written = WriteSynced(fd, text, mark);
   close(fd);
   return written.ok() ? SyncDirectory(path) : written;
+}
+
+absl::Status RemoveMark(const std::string& path, const char* name) {
+  const std::string mark = PathOf(path, name);
+  if (unlink(mark.c_str()) != 0) return SystemError(errno, "remove", mark);
+  return SyncDirectory(path);
 }
 
 }  // namespace
@@ -132,6 +153,7 @@ DataDirectory::DataDirectory(std::string path, int format_file, bool was_created
 DataDirectory::DataDirectory(DataDirectory&& other) noexcept
     : path_(std::move(other.path_)),
       format_(other.format_),
+      is_new_(other.is_new_),
       format_file_(std::exchange(other.format_file_, -1)),
       was_created_(other.was_created_) {}
 
@@ -140,6 +162,10 @@ DataDirectory::~DataDirectory() {
 }
 
 std::string DataDirectory::DatabasePath() const { return PathOf(path_, kDatabaseName); }
+
+std::string DataDirectory::DatabaseFilePath() const { return PathOf(path_, kDatabaseFileName); }
+
+std::string DataDirectory::FormatPath() const { return PathOf(path_, kFormatName); }
 
 std::string DataDirectory::RoomPath() const { return path_ + "/room.log"; }
 
@@ -177,16 +203,28 @@ absl::StatusOr<DataDirectory> DataDirectory::Open(const std::string& path) {
   const int fd = locked->format_file_;
   const std::string& directory = locked->path_;
   if (Exists(PathOf(directory, kRestoringName))) return CutShort(directory);
-  // An empty file is a start that was cut short before the line was written.
-  if (IsEmptyFile(fd) && !Exists(locked->DatabasePath())) {
-    const absl::Status written = locked->Upgrade();
-    if (!written.ok()) return written;
-    return locked;
+  if (IsEmptyFile(fd)) {
+    // A start that was cut short before the line was written: then nothing else is there.
+    for (const char* const name : {kDatabaseName, kDatabaseFileName}) {
+      if (Exists(PathOf(directory, name))) return WithoutFormat(directory, "FORMAT is empty");
+    }
+    absl::Status status = Mark(directory, kCreatingName, kCreatingText);
+    if (status.ok()) status = locked->Upgrade();
+    if (!status.ok()) return status;
+  } else {
+    const absl::StatusOr<int> format = ReadFormat(fd, directory);
+    if (!format.ok()) return format.status();
+    locked->format_ = *format;
   }
-  const absl::StatusOr<int> format = ReadFormat(fd, directory);
-  if (!format.ok()) return format.status();
-  locked->format_ = *format;
+  locked->is_new_ = Exists(PathOf(directory, kCreatingName));
   return locked;
+}
+
+absl::Status DataDirectory::EndCreation() {
+  if (!is_new_) return absl::OkStatus();
+  const absl::Status removed = RemoveMark(path_, kCreatingName);
+  if (removed.ok()) is_new_ = false;
+  return removed;
 }
 
 absl::Status DataDirectory::Upgrade() {
@@ -205,7 +243,7 @@ absl::StatusOr<DataDirectory> DataDirectory::OpenForRestore(const std::string& p
   const bool was_cut_short = Contains(*names, kRestoringName);
   for (const std::string& name : *names) {
     if (name == kFormatName || name == kRestoringName) continue;
-    if (was_cut_short && name == kDatabaseName) continue;
+    if (was_cut_short && (name == kDatabaseName || name == kDatabaseFileName)) continue;
     return absl::FailedPreconditionError(absl::StrCat(
         "data directory ", directory, " has data in it (", name,
         "): restore into one that does not exist or is empty, or move what is there away first"));
@@ -215,7 +253,7 @@ absl::StatusOr<DataDirectory> DataDirectory::OpenForRestore(const std::string& p
     if (!format.ok()) return format.status();
   }
   // The mark first: without it a half-restored directory would open as a complete one.
-  absl::Status status = MarkRestoring(directory);
+  absl::Status status = Mark(directory, kRestoringName, kRestoringText);
   if (status.ok()) status = WriteFormat(locked->format_file_, directory, format_version);
   std::error_code error;
   std::filesystem::remove_all(locked->DatabasePath(), error);
@@ -227,18 +265,17 @@ absl::StatusOr<DataDirectory> DataDirectory::OpenForRestore(const std::string& p
   return status;
 }
 
-absl::Status DataDirectory::EndRestore() {
-  // The database's own name, before what makes it count.
-  if (const absl::Status synced = SyncDirectory(path_); !synced.ok()) return synced;
-  const std::string mark = PathOf(path_, kRestoringName);
-  if (unlink(mark.c_str()) != 0) return SystemError(errno, "remove", mark);
-  return SyncDirectory(path_);
+absl::Status DataDirectory::EndRestore(const std::string& database_id) {
+  // With it the database's own name is synced, before what makes it count.
+  const absl::Status created = DatabaseFile::Create(DatabaseFilePath(), database_id).status();
+  return created.ok() ? RemoveMark(path_, kRestoringName) : created;
 }
 
 void DataDirectory::AbandonRestore() {
   std::error_code ignored;
   std::filesystem::remove_all(DatabasePath(), ignored);
   if (ignored) return;  // the mark stays with what could not be removed
+  std::filesystem::remove(DatabaseFilePath(), ignored);
   std::filesystem::remove(PathOf(path_, kRestoringName), ignored);
   std::filesystem::remove(PathOf(path_, kFormatName), ignored);
   if (was_created_) std::filesystem::remove(path_, ignored);

@@ -2,18 +2,26 @@
 
 #include <limits>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "base/limits.h"
+#include "base/thread.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/file_checksum.h"
 #include "rocksdb/filter_policy.h"
 #include "rocksdb/listener.h"
 #include "rocksdb/slice_transform.h"
 #include "rocksdb/table.h"
+#include "rocksdb/transaction_log.h"
 #include "rocksdb/wal_filter.h"
+#include "storage/rocksdb/database_check.h"
 #include "storage/rocksdb/log_file_system.h"
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/release_note.h"
@@ -37,9 +45,11 @@ constexpr size_t kDatabaseLogFilesMax = 4;
 constexpr uint64_t kRoomInMemtables = kMemtables + 1;
 constexpr size_t kRoomProbeBytes = 64 * 1024;
 
+// Of so many looks at the directory's place one is at all of its files.
+constexpr int kFilesWatchTimes = 5;
+
 rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, rocksdb::Env& env) {
   rocksdb::Options database;
-  database.create_if_missing = true;
   database.env = &env;
   // Its identity is the storage's, and comes along with backups (backups.h).
   database.write_dbid_to_manifest = true;
@@ -168,10 +178,14 @@ class Database::AcknowledgedOnly final : public rocksdb::WalFilter {
 Database::Database(const DataDirectory& directory, const RocksdbStorageOptions& options,
                    const Logger& logger, std::function<void()> before_reopening)
     : logger_(logger),
+      data_dir_(directory.path()),
       path_(directory.DatabasePath()),
+      file_path_(directory.DatabaseFilePath()),
       room_path_(directory.RoomPath()),
       room_bytes_(kRoomInMemtables * options.memtable_bytes),
       before_reopening_(std::move(before_reopening)),
+      watch_interval_(options.watch_interval),
+      may_create_(directory.is_new()),
       env_(EnvWithFullLengthLogs(options.env != nullptr ? *options.env : *rocksdb::Env::Default())),
       acknowledged_only_(std::make_unique<AcknowledgedOnly>()),
       options_(DatabaseOptions(options, *env_)) {
@@ -179,7 +193,16 @@ Database::Database(const DataDirectory& directory, const RocksdbStorageOptions& 
   options_.wal_filter = acknowledged_only_.get();
 }
 
-Database::~Database() = default;
+Database::~Database() {
+  if (!watch_thread_.joinable()) return;
+  {
+    const std::lock_guard lock(place_mutex_);
+    is_closing_ = true;
+  }
+  closing_.notify_all();
+  watch_thread_.join();
+  UpdateMark().IgnoreError();
+}
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DataDirectory& directory,
                                                          const RocksdbStorageOptions& options,
@@ -187,12 +210,41 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DataDirectory& di
                                                          std::function<void()> before_reopening) {
   std::unique_ptr<Database> database(
       new Database(directory, options, logger, std::move(before_reopening)));
-  if (const absl::Status status = database->OpenDirectory(); !status.ok()) return status;
+  absl::Status status = database->LoadFile(directory);
+  if (status.ok()) status = database->Examine();
+  if (status.ok()) status = database->OpenDirectory();
+  if (!status.ok()) return status;
+  database->watch_.emplace(directory);
+  database->watch_thread_ =
+      StartThread("tcsync-watch", [raw = database.get()] { raw->WatchNowAndThen(); });
   return database;
+}
+
+absl::Status Database::LoadFile(const DataDirectory& directory) {
+  // Older formats have none, or one that an upgrade left which was cut short.
+  if (directory.format() < kFirstFormatWithDatabaseFile) return absl::OkStatus();
+  absl::StatusOr<DatabaseFile> file = DatabaseFile::Open(file_path_);
+  if (file.ok()) {
+    file_.emplace(*std::move(file));
+    may_create_ = false;
+    return absl::OkStatus();
+  }
+  if (absl::IsDataLoss(file.status())) return IncompleteError(data_dir_, "DATABASE is damaged");
+  if (!absl::IsNotFound(file.status())) return file.status();
+  return may_create_ ? absl::OkStatus() : IncompleteError(data_dir_, "DATABASE is missing");
+}
+
+absl::Status Database::Examine() {
+  if (may_create_) return CheckNothingIsThere(*env_, data_dir_);
+  const std::lock_guard lock(file_mutex_);
+  const absl::StatusOr<DatabaseFindings> findings =
+      ExamineDatabase(*env_, data_dir_, file_ ? &*file_ : nullptr);
+  return findings.ok() ? RefusalOf(data_dir_, *findings) : findings.status();
 }
 
 absl::Status Database::OpenDirectory() {
   write_failed_ = false;
+  options_.create_if_missing = may_create_;
   rocksdb::DB* opened = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(options_, path_, &opened);
   if (!status.ok()) {
@@ -201,10 +253,152 @@ absl::Status Database::OpenDirectory() {
     return absl::Status(failed.code(),
                         absl::StrCat(failed.message(), NewerReleaseNote(*env_, path_)));
   }
-  opened_ = std::make_unique<Opened>(std::unique_ptr<rocksdb::DB>(opened));
+  std::unique_ptr<rocksdb::DB> owned(opened);
+  // What was in the logs is in files now.
+  synced_sequence_ = owned->GetLatestSequenceNumber();
+  unsynced_since_.reset();
+  // Before anything is acknowledged that the mark would have to tell of.
+  if (const absl::Status marked = NoteMark(*owned, /*begins_log=*/true); !marked.ok()) {
+    write_failed_ = true;
+    return marked;
+  }
+  may_create_ = false;
+  opened_ = std::make_unique<Opened>(std::move(owned));
   const std::lock_guard lock(mutex_);
   is_lendable_ = true;
   return absl::OkStatus();
+}
+
+absl::Status Database::UpdateMark() {
+  const absl::StatusOr<Loan> loan = Borrow(ReadTier::kMemory);
+  // While it is closed nothing is acknowledged.
+  return loan.ok() ? NoteMark(loan->db(), /*begins_log=*/false) : absl::OkStatus();
+}
+
+absl::Status Database::NoteMark(rocksdb::DB& db, bool begins_log) {
+  const std::lock_guard lock(file_mutex_);
+  if (!file_) {
+    std::string database_id;
+    const rocksdb::Status status = db.GetDbIdentity(database_id);
+    if (!status.ok()) return FromRocksdb(status, "read the database's identity");
+    absl::StatusOr<DatabaseFile> file = DatabaseFile::Create(file_path_, database_id);
+    if (!file.ok()) return file.status();
+    file_.emplace(*std::move(file));
+  }
+  LogMark mark = file_->mark().value_or(LogMark());
+  // The order counts: what is noted must not be more than what is there.
+  const uint64_t last_sequence = synced_sequence_;
+  // Not every second while nothing happens.
+  if (!begins_log && mark.last_sequence == last_sequence) return absl::OkStatus();
+  mark.last_sequence = last_sequence;
+  std::unique_ptr<rocksdb::LogFile> log;
+  rocksdb::Status status = db.GetCurrentWalFile(&log);
+  if (!status.ok()) return FromRocksdb(status, "find the log of the database");
+  if (begins_log) {
+    mark.log_number = log->LogNumber();
+    mark.first_sequence = last_sequence + 1;
+  } else if (log->LogNumber() != mark.log_number) {
+    // Without a record in it the log before is still the newest that has something.
+    const std::optional<uint64_t> first =
+        FirstSequenceOf(*env_, absl::StrCat(path_, "/", LogFileName(log->LogNumber())));
+    if (first) {
+      mark.log_number = log->LogNumber();
+      mark.first_sequence = *first;
+    }
+  }
+  std::vector<std::string> files;
+  uint64_t manifest_bytes = 0;
+  status = db.GetLiveFiles(files, &manifest_bytes, /*flush_memtable=*/false);
+  if (!status.ok()) return FromRocksdb(status, "list the files of the database");
+  for (const std::string& file : files) {
+    absl::string_view name = file;
+    uint64_t number = 0;
+    if (absl::ConsumePrefix(&name, "/MANIFEST-") && absl::SimpleAtoi(name, &number)) {
+      mark.manifest_number = number;
+      mark.manifest_bytes = manifest_bytes;
+    }
+  }
+  return file_->Write(mark);
+}
+
+uint64_t Database::NotedLog() {
+  const std::lock_guard lock(file_mutex_);
+  return file_ && file_->mark() ? file_->mark()->log_number : 0;
+}
+
+absl::Status Database::CheckFiles() {
+  const absl::StatusOr<Loan> loan = Borrow(ReadTier::kMemory);
+  if (!loan.ok()) return absl::OkStatus();
+  // Those that are in use and not there. A compaction may remove one just now: then it is not in
+  // use when one looks again.
+  const auto find_missing = [&] {
+    std::vector<std::string> files;
+    uint64_t manifest_bytes = 0;
+    loan->db().GetLiveFiles(files, &manifest_bytes, false).PermitUncheckedError();
+    // RocksDB looks at it as well, and does not say which one it has not found.
+    std::unique_ptr<rocksdb::LogFile> log;
+    const bool is_found = loan->db().GetCurrentWalFile(&log).ok();
+    files.push_back("/" + LogFileName(is_found ? log->LogNumber() : NotedLog()));
+    std::erase_if(files, [this](const std::string& file) {
+      return absl::StartsWith(file, "/OPTIONS-") || !env_->FileExists(path_ + file).IsNotFound();
+    });
+    return std::set<std::string>(files.begin(), files.end());
+  };
+  const std::set<std::string> missing = find_missing();
+  if (missing.empty()) return absl::OkStatus();
+  for (const std::string& file : find_missing()) {
+    if (missing.count(file) == 0) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat(path_, file,
+                     " was removed while it was in use: nothing is stored. Put it back, and the "
+                     "server goes on; docs/recovery.md says what else helps"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Database::Place() const {
+  const std::lock_guard lock(place_mutex_);
+  return place_;
+}
+
+void Database::WatchNowAndThen() {
+  for (int times = 1;; ++times) {
+    {
+      std::unique_lock lock(place_mutex_);
+      if (closing_.wait_for(lock, watch_interval_, [this] { return is_closing_; })) {
+        return;
+      }
+    }
+    WatchOnce(/*with_files=*/times % kFilesWatchTimes == 0 || !Place().ok());
+  }
+}
+
+void Database::WatchOnce(bool with_files) {
+  absl::Status place = watch_->Check();
+  if (place.ok() && with_files) place = CheckFiles();
+  const absl::Status before = Place();
+  if (place.ok() && !before.ok()) {
+    // RocksDB may have met its absence, and files may have gone elsewhere meanwhile.
+    write_failed_ = true;
+    logger_.Log(LogLevel::kWarning, "the data directory ", data_dir_,
+                " is back; it is examined before anything is stored");
+  }
+  if (!place.ok() && place.message() != before.message()) {
+    logger_.Log(LogLevel::kError, place.message());
+  }
+  {
+    const std::lock_guard lock(place_mutex_);
+    place_ = place;
+  }
+  if (!place.ok()) return;
+  const absl::Status marked = UpdateMark();
+  if (!marked.ok() && !mark_failed_) {
+    logger_.Log(LogLevel::kWarning,
+                "it cannot be noted how far the log goes, so that damage at its end would not be "
+                "found: ",
+                marked.message());
+  }
+  mark_failed_ = !marked.ok();
 }
 
 bool Database::IsLendable() const {
@@ -232,14 +426,25 @@ void Database::GiveBack() {
 }
 
 absl::Status Database::MakeWritable() {
+  if (const absl::Status place = Place(); !place.ok()) return place;
   return write_failed_ ? Reopen(/*for_writing=*/true) : absl::OkStatus();
 }
 
 absl::Status Database::Write(const Loan& loan, rocksdb::WriteBatch& writes, bool sync) {
+  // A record in the log proves that what is before it was synced, unless it says otherwise.
+  if (unsynced_since_) writes.PutLogData(EncodeSyncedSequence(*unsynced_since_));
   rocksdb::WriteOptions options;
   options.sync = sync;
   const rocksdb::Status status = loan.db().Write(options, &writes);
-  if (status.ok()) return absl::OkStatus();
+  if (status.ok()) {
+    if (sync) {
+      unsynced_since_.reset();
+      synced_sequence_ = loan.db().GetLatestSequenceNumber();
+    } else if (!unsynced_since_) {
+      unsynced_since_ = synced_sequence_;
+    }
+    return absl::OkStatus();
+  }
   if (status.IsIOError()) write_failed_ = true;
   return FromRocksdb(status, "write to the database");
 }
@@ -249,7 +454,28 @@ absl::Status Database::Reopen(bool for_writing) {
   const bool was_open = IsLendable();
   // Another thread may have done it meanwhile.
   if (was_open && !(for_writing && write_failed_)) return absl::OkStatus();
+  // Each write that comes asks for it, and the answer takes some reading.
+  const auto now = std::chrono::steady_clock::now();
+  if (!refusal_.ok() && now - refused_at_ < watch_interval_) {
+    return refusal_;
+  }
+  // In a directory that is not ours not even the look for room would be right.
+  if (watch_) {
+    if (const absl::Status place = watch_->Check(); !place.ok()) return place;
+  }
   if (const absl::Status status = CheckRoom(); !status.ok()) return status;
+  if (was_open) UpdateMark().IgnoreError();
+  // While it is open still: what cannot be opened can at least be read. A file that is found to be
+  // missing may have been removed by a compaction while it was looked for.
+  absl::Status whole = Examine();
+  if (absl::IsDataLoss(whole) && was_open) whole = Examine();
+  if (!whole.ok()) {
+    if (whole != refusal_) logger_.Log(LogLevel::kError, "nothing is stored: ", whole.message());
+    refusal_ = whole;
+    refused_at_ = now;
+    return whole;
+  }
+  refusal_ = absl::OkStatus();
   Close();
   before_reopening_();
   const absl::Status status = OpenDirectory();

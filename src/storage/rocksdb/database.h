@@ -14,10 +14,16 @@
 //      what was refused is left out, and a new log begins;
 //   3. if it cannot be opened, nobody can read either, until an attempt succeeds. Whoever wants to
 //      read or write next makes it.
+//
+// Before it is opened, at a start and again, the directory is examined (database_check.h), and one
+// that is not whole is refused as it is: nothing is created in it or deleted. While it is open, a
+// thread looks every second whether the path still leads there (directory_watch.h), and otherwise
+// writes are refused. The same thread notes how far acknowledged writes go (database_file.h).
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_DATABASE_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_DATABASE_H_
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -25,6 +31,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -35,6 +42,8 @@
 #include "rocksdb/write_batch.h"
 #include "storage/rocksdb/chain_reader.h"
 #include "storage/rocksdb/data_directory.h"
+#include "storage/rocksdb/database_file.h"
+#include "storage/rocksdb/directory_watch.h"
 #include "storage/rocksdb/rocksdb_storage.h"
 #include "tcsync/log.h"
 
@@ -80,8 +89,9 @@ class Database {
     const Opened* opened_;
   };
 
-  // Opens the database in `directory`, creating it when it does not exist. `before_reopening` is
-  // called each time before it is opened again, when nobody has it on loan.
+  // Opens the database in `directory`, creating it when the directory is new. `before_reopening` is
+  // called each time before it is opened again, when nobody has it on loan. kDataLoss: it is not
+  // whole; nothing was changed.
   static absl::StatusOr<std::unique_ptr<Database>> Open(const DataDirectory& directory,
                                                         const RocksdbStorageOptions& options,
                                                         const Logger& logger,
@@ -95,12 +105,13 @@ class Database {
   absl::StatusOr<Loan> Borrow(ReadTier tier);
 
   // Before a write: after one that failed, opens the database again. Errors: kResourceExhausted
-  // when there is still no room on the disk, or what made it fail. Nothing may be on loan to the
-  // caller.
+  // when there is still no room on the disk, kFailedPrecondition when the directory is not where it
+  // was, kDataLoss when it is not whole any more, or what made it fail. Nothing may be on loan to
+  // the caller.
   absl::Status MakeWritable();
 
   // Writes all of `writes` or nothing, and syncs it if `sync`. After an error the database, for
-  // others who read it, is as it was before.
+  // others who read it, is as it was before. One thread at a time.
   absl::Status Write(const Loan& loan, rocksdb::WriteBatch& writes, bool sync);
 
  private:
@@ -110,7 +121,22 @@ class Database {
   Database(const DataDirectory& directory, const RocksdbStorageOptions& options,
            const Logger& logger, std::function<void()> before_reopening);
 
+  // Reads DATABASE.
+  absl::Status LoadFile(const DataDirectory& directory);
+  // Whether what is in the directory may be opened.
+  absl::Status Examine();
   absl::Status OpenDirectory();
+  // Notes how far acknowledged writes go. `begins_log`: the database was just opened, and nobody
+  // has written yet.
+  absl::Status NoteMark(rocksdb::DB& db, bool begins_log);
+  absl::Status UpdateMark();
+  // The log that the mark names.
+  uint64_t NotedLog();
+  // Whether the files are there that are in use.
+  absl::Status CheckFiles();
+  void WatchNowAndThen();
+  void WatchOnce(bool with_files);
+  absl::Status Place() const;
   bool IsLendable() const;
   void GiveBack();
   // Opens it again if it is closed or, for a writer, if a write had failed.
@@ -120,13 +146,22 @@ class Database {
   void Close();
 
   const Logger logger_;
+  const std::string data_dir_;
   const std::string path_;
+  const std::string file_path_;
   const std::string room_path_;
   const uint64_t room_bytes_;
   const std::function<void()> before_reopening_;
+  const std::chrono::milliseconds watch_interval_;
+  bool may_create_;  // the directory is new, and no database was opened in it yet
   const std::unique_ptr<rocksdb::Env> env_;
   const std::unique_ptr<AcknowledgedOnly> acknowledged_only_;
   rocksdb::Options options_;
+
+  // Up to where writes are synced; and that number while writes stand behind it that are not, for
+  // the writer.
+  std::atomic<uint64_t> synced_sequence_{0};
+  std::optional<uint64_t> unsynced_since_;
 
   // Since a write has failed, RocksDB's own ones in the background among them.
   std::atomic<bool> write_failed_{false};
@@ -138,6 +173,19 @@ class Database {
   std::condition_variable all_given_back_;
   bool is_lendable_ = false;
   int loans_ = 0;
+
+  std::mutex file_mutex_;             // of what follows; held while a mark is written
+  std::optional<DatabaseFile> file_;  // nullopt: it is not made yet
+
+  std::optional<DirectoryWatch> watch_;  // once it is open
+  mutable std::mutex place_mutex_;       // of what follows
+  std::condition_variable closing_;
+  absl::Status place_;  // what was wrong with the directory's place when that was last looked at
+  bool is_closing_ = false;
+  bool mark_failed_ = false;  // the watch thread's
+  absl::Status refusal_;      // of the last attempt to open it again, and when that was; under
+  std::chrono::steady_clock::time_point refused_at_{};  // reopening_mutex_
+  std::thread watch_thread_;                            // uses the members above
 };
 
 }  // namespace tcsync

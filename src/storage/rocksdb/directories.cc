@@ -16,6 +16,8 @@ namespace tcsync {
 
 absl::Status SystemError(int error, absl::string_view action, const std::string& path) {
   absl::Status status = absl::ErrnoToStatus(error, absl::StrCat("cannot ", action, " ", path));
+  // A limit on file sizes is met like a full disk.
+  if (error == EFBIG) return absl::ResourceExhaustedError(status.message());
   // Among others for ENOTDIR.
   if (absl::IsFailedPrecondition(status)) return absl::NotFoundError(status.message());
   return status;

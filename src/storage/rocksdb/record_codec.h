@@ -47,6 +47,9 @@
 // The trailer stands behind the segment so that a read value becomes the segment by cutting its end
 // off, without a copy.
 //
+// Format 2 had the same records; the directory had no DATABASE (data_directory.h), and releases
+// that know it would create a database where one is missing.
+//
 // Format 1 had no kinds from 0x50 on, and two shorter records, which are still read and become new
 // ones when they are written next. What they do not say is 0: bytes that were stored then are not
 // counted, as history or as a snapshot.
@@ -68,7 +71,7 @@
 
 namespace tcsync {
 
-inline constexpr int kStorageFormatVersion = 2;
+inline constexpr int kStorageFormatVersion = 3;
 
 // Not a client's: shorter than any key that begins with a client ID. No longer written.
 inline constexpr char kOpenedKey[] = "opened";

@@ -513,6 +513,7 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenRocksdbStorage(const RocksdbStorage
     return UpgradeAndCountClients(loan->db(), *directory);
   }();
   if (!client_count.ok()) return client_count.status();
+  if (const absl::Status ended = directory->EndCreation(); !ended.ok()) return ended;
   return std::make_unique<RocksdbStorage>(std::move(*directory), std::move(instruments),
                                           std::move(head_cache), std::move(*database),
                                           *client_count, options);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "base/limits.h"
 #include "tcsync/log.h"
 #include "tcsync/storage.h"
 
@@ -30,6 +31,8 @@ struct RocksdbStorageOptions {
   int reader_threads = 4;                         // for reads that have to wait for the disk
   // How long what waits for the disk may wait until more is kUnavailable.
   std::chrono::milliseconds disk_wait_max{1000};
+  // How often it looks whether the directory is in its place, and notes how far the log goes.
+  std::chrono::milliseconds watch_interval{kDirectoryWatchMs};
   metrics::Registry* registry = nullptr;  // where to report what it does; must outlive the storage
   rocksdb::Env* env = nullptr;  // for tests that make the disk fail; nullptr: the system's
 };

@@ -25,7 +25,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr char kFormat[] = "tcsync storage format 2\n";
+constexpr char kFormat[] = "tcsync storage format 3\n";
 
 std::string ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -116,7 +116,7 @@ TEST_F(DataDirectoryTest, IsReopened) {
 TEST_F(DataDirectoryTest, ANewerFormatIsRefused) {
   // With a database inside, as a newer release leaves it.
   ASSERT_TRUE(OpenRocksdbStorage({.data_dir = path_}, Logger()).ok());
-  for (const int version : {3, 10, 2'000'000'000}) {
+  for (const int version : {4, 10, 2'000'000'000}) {
     WriteFile(path_ + "/FORMAT", absl::StrCat("tcsync storage format ", version, "\n"));
     const absl::Status refusal = Refusal();
     EXPECT_EQ(refusal.code(), absl::StatusCode::kFailedPrecondition);
@@ -194,7 +194,7 @@ TEST_F(DataDirectoryTest, ARestoreThatWasCutShortIsToldAndRepeated) {
     auto restoring = DataDirectory::OpenForRestore(path_, 1);
     ASSERT_TRUE(restoring.ok()) << restoring.status();
     EXPECT_FALSE(std::filesystem::exists(restoring->DatabasePath())) << "with the half file in it";
-    EXPECT_TRUE(restoring->EndRestore().ok());
+    EXPECT_TRUE(restoring->EndRestore("identity").ok());
   }
   EXPECT_EQ(ReadFile(path_ + "/FORMAT"), "tcsync storage format 1\n");
   EXPECT_FALSE(std::filesystem::exists(path_ + "/RESTORING"));
@@ -206,7 +206,7 @@ TEST_F(DataDirectoryTest, IsRestoredIntoOnlyWhenEmpty) {
   auto contents = ContentsOf(path_);
   auto refused = DataDirectory::OpenForRestore(path_, 1).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(refused.message(), testing::AllOf(HasSubstr(path_), HasSubstr("rocksdb")));
+  EXPECT_THAT(refused.message(), testing::AllOf(HasSubstr(path_), HasSubstr("DATABASE")));
   EXPECT_EQ(ContentsOf(path_), contents) << "it was changed";
 
   const std::string foreign = directory_.path() + "/foreign";

@@ -30,6 +30,8 @@ class TornLogTest : public testing::TestWithParam<size_t> {
   TornLogTest() {
     storage_ = MustOpen(directory_.path() + "/data");
     std::vector<Uuid> version_ids = AppendChain(*storage_, client_id_, kNil, kVersions - 1);
+    // Nobody was told that the last version is safe: what is noted of it must not be there either.
+    database_file_ = ReadFile(directory_.path() + "/data/DATABASE");
     const std::string before = ReadFile(LogOf("data"));
     MustAppend(*storage_, client_id_, version_ids.back(), Noise(GetParam()));
     log_ = ReadFile(LogOf("data"));
@@ -64,6 +66,7 @@ class TornLogTest : public testing::TestWithParam<size_t> {
     std::string torn = log_;
     torn.replace(bytes, torn.size() - bytes, torn.size() - bytes, '\0');
     std::ofstream(LogOf(name), std::ios::binary) << torn;
+    std::ofstream(data_dir + "/DATABASE", std::ios::binary) << database_file_;
     const std::unique_ptr<Storage> storage = MustOpen(data_dir);
     if (storage == nullptr) return {};
     std::vector<Version> chain = ReadChain(*storage, client_id_, kNil);
@@ -76,6 +79,7 @@ class TornLogTest : public testing::TestWithParam<size_t> {
   const Uuid client_id_ = Uuid::Random();
   const TemporaryDirectory directory_;
   std::unique_ptr<Storage> storage_;
+  std::string database_file_;
   std::string log_;
   size_t last_record_begin_ = 0;
   size_t last_record_end_ = 0;

@@ -134,7 +134,7 @@ class RocksdbUpgradeTest : public testing::Test {
 TEST_F(RocksdbUpgradeTest, EverythingIsReadAndGoesOn) {
   for (int round = 0; round < 2; ++round) {
     Open();
-    EXPECT_EQ(ReadFormat(), "tcsync storage format 2\n");
+    EXPECT_EQ(ReadFormat(), "tcsync storage format 3\n");
     for (OldClient& client : clients_) {
       const std::vector<Version> chain =
           ReadChain(*storage_, client.client_id, client.first_parent);
@@ -192,7 +192,7 @@ TEST_F(RocksdbUpgradeTest, AnUpgradeThatWasCutShortIsRepeated) {
   }
   Open();
   EXPECT_EQ(CountedClients(), clients_.size() + 1);
-  EXPECT_EQ(ReadFormat(), "tcsync storage format 2\n");
+  EXPECT_EQ(ReadFormat(), "tcsync storage format 3\n");
 }
 
 // What was stored before counts as nothing, and nothing runs below zero when it is removed.

@@ -1,0 +1,360 @@
+// A log that is damaged, and not just torn at its end. If these fail, versions that were
+// acknowledged are lost without a word.
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/limits.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "storage/rocksdb/log_repair.h"
+#include "storage/rocksdb/rocksdb_storage.h"
+#include "tests/unit/storage/administration_calls.h"
+#include "tests/unit/storage/data_files.h"
+#include "tests/unit/storage/storage_calls.h"
+#include "tests/unit/storage/temporary_directory.h"
+
+namespace tcsync {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+const Uuid kClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000004");
+constexpr int kVersions = 20;
+
+absl::StatusOr<std::unique_ptr<Storage>> TryOpen(const fs::path& data_dir,
+                                                 uint64_t memtable_bytes = 2 << 20) {
+  return OpenRocksdbStorage({.data_dir = data_dir, .memtable_bytes = memtable_bytes}, Logger());
+}
+
+// A storage whose versions are all in one log: as it was killed, with a mark of its beginning only,
+// and as it was stopped. The parameter is the size of each segment.
+class DamagedLogTest : public testing::TestWithParam<size_t> {
+ protected:
+  DamagedLogTest() {
+    std::unique_ptr<Storage> storage = *TryOpen(data_dir_);
+    storage.reset();
+    storage = *TryOpen(data_dir_);
+    const std::string mark = BytesOf(data_dir_ / "DATABASE");
+    const fs::path log = DatabaseFileWith(data_dir_, ".log", /*last=*/true);
+    for (int i = 0; i < kVersions; ++i) {
+      const Uuid parent = version_ids_.empty() ? kNil : version_ids_.back();
+      const std::string before = BytesOf(log);
+      version_ids_.push_back(MustAppend(*storage, kClient, parent, Noise(GetParam())).version_id);
+      const std::string after = BytesOf(log);
+      record_begins_.push_back(static_cast<size_t>(
+          std::mismatch(before.begin(), before.end(), after.begin()).first - before.begin()));
+    }
+    record_begins_.push_back(BytesOf(log).find_last_not_of('\0') + 1);
+    CopyDirectory(data_dir_, killed_);
+    SetBytesOf(killed_ / "DATABASE", mark);
+    storage.reset();
+    CopyDirectory(data_dir_, stopped_);
+  }
+
+  // Expects that a copy with that damage is refused as it is.
+  std::string Refusal(const fs::path& from,
+                      const std::function<void(const fs::path& log)>& damage) {
+    CopyDirectory(from, data_dir_);
+    damage(DatabaseFileWith(data_dir_, ".log", /*last=*/true));
+    const std::map<std::string, std::string> before = EverythingIn(data_dir_);
+    const absl::Status refusal = TryOpen(data_dir_).status();
+    EXPECT_EQ(refusal.code(), absl::StatusCode::kDataLoss) << refusal;
+    EXPECT_EQ(TryOpen(data_dir_).status(), refusal);
+    EXPECT_EQ(EverythingIn(data_dir_), before) << "it was changed";
+    EXPECT_THAT(refusal.message(),
+                AllOf(HasSubstr("tcsync-server repair-log"), HasSubstr("docs/recovery.md")));
+    return std::string(refusal.message());
+  }
+
+  // How many versions are there of a copy that must open.
+  size_t VersionsOf(const fs::path& from, const std::function<void(const fs::path& log)>& damage) {
+    CopyDirectory(from, data_dir_);
+    damage(DatabaseFileWith(data_dir_, ".log", /*last=*/true));
+    const auto storage = TryOpen(data_dir_);
+    EXPECT_TRUE(storage.ok()) << storage.status();
+    if (!storage.ok()) return 0;
+    const std::vector<Uuid> found = VersionIdsOf(ReadChain(**storage, kClient, kNil));
+    EXPECT_TRUE(std::equal(found.begin(), found.end(), version_ids_.begin()));
+    return found.size();
+  }
+
+  const TemporaryDirectory directory_;
+  const fs::path data_dir_ = fs::path(directory_.path()) / "data";
+  const fs::path killed_ = fs::path(directory_.path()) / "killed";
+  const fs::path stopped_ = fs::path(directory_.path()) / "stopped";
+  std::vector<Uuid> version_ids_;
+  std::vector<size_t> record_begins_;  // in the log, and where the last one ends
+};
+
+// Many in one block of the log, and each over several blocks.
+INSTANTIATE_TEST_SUITE_P(Segments, DamagedLogTest, testing::Values(100, 9'000, 50'000));
+
+TEST_P(DamagedLogTest, WithoutDamageEverythingIsThere) {
+  EXPECT_EQ(VersionsOf(killed_, [](const fs::path&) {}), kVersions);
+  EXPECT_EQ(VersionsOf(stopped_, [](const fs::path&) {}), kVersions);
+}
+
+// Wherever a bit flips before the last record, the records behind it tell.
+TEST_P(DamagedLogTest, AFlippedBitIsRefused) {
+  for (const int version : {0, kVersions / 2, kVersions - 2}) {
+    const size_t begin = record_begins_[static_cast<size_t>(version)];
+    const size_t size = record_begins_[static_cast<size_t>(version) + 1] - begin;
+    // In the checksum, the length, the kind, the sequence number, and the rest.
+    for (const size_t at :
+         {size_t{0}, size_t{4}, size_t{5}, size_t{6}, size_t{8}, size / 2, size - 1}) {
+      SCOPED_TRACE(absl::StrCat("version ", version, " byte ", at, " of ", size));
+      for (const fs::path& from : {killed_, stopped_}) {
+        const std::string refusal =
+            Refusal(from, [&](const fs::path& log) { FlipByteOf(log, begin + at); });
+        EXPECT_THAT(refusal, HasSubstr(absl::StrCat("cannot be read at byte ")));
+        EXPECT_THAT(refusal, HasSubstr(" bytes with up to "));
+      }
+    }
+  }
+}
+
+// A segment that stands apart takes a second write, so that a record that cannot be read may have
+// been two versions.
+constexpr size_t LossOf(size_t versions, size_t segment_bytes) {
+  return versions + (segment_bytes >= kInlineBytesMax ? 1 : 0);
+}
+
+TEST_P(DamagedLogTest, TheLossIsTold) {
+  const size_t version = kVersions / 2;
+  const size_t begin = record_begins_[version];
+  EXPECT_THAT(Refusal(stopped_, [&](const fs::path& log) { FlipByteOf(log, begin + 10); }),
+              HasSubstr(absl::StrCat(" bytes with up to ", LossOf(kVersions - version, GetParam()),
+                                     " versions")));
+}
+
+// What was not acknowledged for as long as a second may be gone: the disk had not been told to keep
+// it when the power went.
+TEST_P(DamagedLogTest, ATornEndIsLeftOut) {
+  const size_t begin = record_begins_[kVersions - 1];
+  const size_t end = record_begins_[kVersions];
+  for (const size_t keep : {begin, begin + 1, begin + 6, begin + 7, (begin + end) / 2, end - 1}) {
+    EXPECT_EQ(VersionsOf(killed_,
+                         [&](const fs::path& log) {
+                           std::string bytes = BytesOf(log);
+                           std::fill(bytes.begin() + static_cast<ptrdiff_t>(keep), bytes.end(),
+                                     '\0');
+                           SetBytesOf(log, bytes);
+                         }),
+              kVersions - 1);
+    // The disk writes blocks in any order: the beginning may be what is missing.
+    EXPECT_EQ(VersionsOf(killed_,
+                         [&](const fs::path& log) {
+                           std::string bytes = BytesOf(log);
+                           std::fill(bytes.begin() + static_cast<ptrdiff_t>(begin),
+                                     bytes.begin() +
+                                         static_cast<ptrdiff_t>(keep + 1 > end ? end : keep + 1),
+                                     '\0');
+                           SetBytesOf(log, bytes);
+                         }),
+              kVersions - 1);
+  }
+}
+
+// After a stop, the end of the log is known.
+TEST_P(DamagedLogTest, ALogThatLacksItsEndIsRefused) {
+  for (const size_t keep : {size_t{0}, size_t{1}, record_begins_[1], record_begins_[kVersions / 2],
+                            record_begins_[kVersions - 1], record_begins_[kVersions] - 1}) {
+    SCOPED_TRACE(keep);
+    Refusal(stopped_, [&](const fs::path& log) { fs::resize_file(log, keep); });
+    Refusal(stopped_, [&](const fs::path& log) {
+      std::string bytes = BytesOf(log);
+      std::fill(bytes.begin() + static_cast<ptrdiff_t>(keep), bytes.end(), '\0');
+      SetBytesOf(log, bytes);
+    });
+  }
+  EXPECT_THAT(
+      Refusal(stopped_,
+              [&](const fs::path& log) { fs::resize_file(log, record_begins_[kVersions - 1]); }),
+      HasSubstr(absl::StrCat("with up to ", LossOf(1, GetParam()), " version")));
+}
+
+TEST_P(DamagedLogTest, AFlippedBitInTheLastRecordIsRefusedAfterAStop) {
+  const size_t begin = record_begins_[kVersions - 1];
+  Refusal(stopped_, [&](const fs::path& log) { FlipByteOf(log, begin + 10); });
+}
+
+// If these fail, the cure that the refusal names does not help, or destroys what could still be
+// read, or nobody is told later what happened.
+TEST_P(DamagedLogTest, AcceptingItOpensWhatWasBefore) {
+  const size_t version = kVersions / 2;
+  Refusal(stopped_, [&](const fs::path& log) { FlipByteOf(log, record_begins_[version] + 10); });
+  const std::string damaged = BytesOf(DatabaseFileWith(data_dir_, ".log", /*last=*/true));
+  const std::string name = DatabaseFileWith(data_dir_, ".log", /*last=*/true).filename();
+  const auto before = EverythingIn(data_dir_);
+
+  const absl::StatusOr<LogRepair> looked = RepairLog(data_dir_, /*dry_run=*/true);
+  ASSERT_TRUE(looked.ok()) << looked.status();
+  EXPECT_TRUE(looked->is_damaged);
+  EXPECT_EQ(looked->loss.versions_max, LossOf(kVersions - version, GetParam()));
+  EXPECT_EQ(EverythingIn(data_dir_), before);
+
+  const absl::StatusOr<LogRepair> repaired = RepairLog(data_dir_, /*dry_run=*/false);
+  ASSERT_TRUE(repaired.ok()) << repaired.status();
+  EXPECT_EQ(repaired->loss.versions_max, LossOf(kVersions - version, GetParam()));
+  EXPECT_TRUE(BytesOf(data_dir_ / repaired->loss.kept_in / name) == damaged);
+  EXPECT_FALSE(RepairLog(data_dir_, /*dry_run=*/false)->is_damaged) << "it is repaired";
+
+  for (int i = 0; i < 2; ++i) {
+    const auto storage = TryOpen(data_dir_);
+    ASSERT_TRUE(storage.ok()) << storage.status();
+    EXPECT_EQ(VersionIdsOf(ReadChain(**storage, kClient, kNil)),
+              std::vector<Uuid>(
+                  version_ids_.begin(),
+                  version_ids_.begin() + static_cast<ptrdiff_t>(version + static_cast<size_t>(i))));
+    const auto stats = AdministrationOf(**storage).ReadStats();
+    ASSERT_TRUE(stats.ok()) << stats.status();
+    ASSERT_EQ(stats->log_losses.size(), 1u);
+    EXPECT_EQ(stats->log_losses[0].versions_max, LossOf(kVersions - version, GetParam()));
+    EXPECT_EQ(stats->log_losses[0].bytes, looked->loss.bytes);
+    EXPECT_EQ(stats->log_losses[0].kept_in, repaired->loss.kept_in);
+    EXPECT_THAT(stats->log_losses[0].description, HasSubstr("cannot be read at byte"));
+    const size_t there = version + static_cast<size_t>(i);
+    const Uuid latest = version_ids_[there - 1];
+    version_ids_.insert(version_ids_.begin() + static_cast<ptrdiff_t>(there),
+                        MustAppend(**storage, kClient, latest).version_id);
+    if (i == 0) continue;
+    EXPECT_EQ(AdministrationOf(**storage).AcknowledgeLogLosses(), absl::OkStatus());
+    EXPECT_TRUE(AdministrationOf(**storage).ReadStats()->log_losses.empty());
+  }
+}
+
+TEST_P(DamagedLogTest, AWholeLogIsLeftAsItIs) {
+  CopyDirectory(stopped_, data_dir_);
+  const auto before = EverythingIn(data_dir_);
+  const absl::StatusOr<LogRepair> repair = RepairLog(data_dir_, /*dry_run=*/false);
+  ASSERT_TRUE(repair.ok()) << repair.status();
+  EXPECT_FALSE(repair->is_damaged);
+  EXPECT_EQ(EverythingIn(data_dir_), before);
+}
+
+// Notes of replicas are not synced, and what is written next may reach the disk without them. If
+// this fails, a server does not start after a loss of power that took nothing from anybody; or it
+// starts, although what was lost had been synced together with something that was acknowledged.
+TEST(UnsyncedWriteTest, MayBeLostUntilTheNextSyncEnds) {
+  const TemporaryDirectory directory;
+  const fs::path data_dir = fs::path(directory.path()) / "data";
+  const fs::path after = fs::path(directory.path()) / "after";
+  std::unique_ptr<Storage> storage = *TryOpen(data_dir);
+  std::vector<Uuid> version_ids = AppendChain(*storage, kClient, kNil, 3);
+  const std::string mark = BytesOf(data_dir / "DATABASE");
+  const fs::path log = DatabaseFileWith(data_dir, ".log");
+  const size_t begin = BytesOf(log).find_last_not_of('\0') + 1;
+  storage->NoteReplicaSeen(kClient, version_ids.back(), 1'700'000'000);
+  ASSERT_TRUE(AdministrationOf(*storage).ListClients(std::nullopt, 1).ok());  // writes the note
+  const size_t end = BytesOf(log).find_last_not_of('\0') + 1;
+  ASSERT_GT(end, begin);
+  const auto status_without_note = [&] {
+    CopyDirectory(data_dir, after);
+    SetBytesOf(after / "DATABASE", mark);
+    std::string bytes = BytesOf(log);
+    std::fill(bytes.begin() + static_cast<ptrdiff_t>(begin),
+              bytes.begin() + static_cast<ptrdiff_t>(end), '\0');
+    SetBytesOf(after / "rocksdb" / log.filename(), bytes);
+    return TryOpen(after);
+  };
+  MustAppend(*storage, kClient, version_ids.back());
+  {
+    const auto opened = status_without_note();
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    EXPECT_EQ(VersionIdsOf(ReadChain(**opened, kClient, kNil)), version_ids);
+  }
+  MustAppend(*storage, Uuid::Random(), kNil);
+  EXPECT_EQ(status_without_note().status().code(), absl::StatusCode::kDataLoss);
+}
+
+// A database that is killed with several logs in use.
+class SeveralLogsTest : public testing::Test {
+ protected:
+  SeveralLogsTest() {
+    {
+      const std::unique_ptr<Storage> storage = *TryOpen(data_dir_);
+      version_ids_ = AppendChain(*storage, kClient, kNil, 3);
+    }
+    // Opening writes what the logs have into table files and begins a new log. Undoing all of that
+    // but the new log, with new writes in it, leaves two logs in use.
+    CopyDirectory(data_dir_, aside_);
+    const std::unique_ptr<Storage> storage = *TryOpen(data_dir_);
+    const std::vector<Uuid> more = AppendChain(*storage, kClient, version_ids_.back(), 4);
+    version_ids_.insert(version_ids_.end(), more.begin(), more.end());
+    const fs::path log = DatabaseFileWith(data_dir_, ".log", /*last=*/true);
+    const std::string bytes = BytesOf(log);
+    SetBytesOf(aside_ / "rocksdb" / log.filename(),
+               bytes.substr(0, bytes.find_last_not_of('\0') + 1));
+    first_ = DatabaseFileWith(aside_, ".log").filename();
+    last_ = log.filename();
+    EXPECT_NE(first_, last_);
+  }
+
+  absl::StatusOr<std::unique_ptr<Storage>> OpenAfter(
+      const std::function<void(const fs::path& first, const fs::path& last)>& damage) {
+    CopyDirectory(aside_, damaged_);
+    damage(damaged_ / "rocksdb" / first_, damaged_ / "rocksdb" / last_);
+    return TryOpen(damaged_);
+  }
+
+  const TemporaryDirectory directory_;
+  const fs::path data_dir_ = fs::path(directory_.path()) / "data";
+  const fs::path aside_ = fs::path(directory_.path()) / "aside";
+  const fs::path damaged_ = fs::path(directory_.path()) / "damaged";
+  std::vector<Uuid> version_ids_;
+  fs::path first_;
+  fs::path last_;
+};
+
+TEST_F(SeveralLogsTest, AreReadOneAfterTheOther) {
+  const auto storage = OpenAfter([](const fs::path&, const fs::path&) {});
+  ASSERT_TRUE(storage.ok()) << storage.status();
+  EXPECT_EQ(VersionIdsOf(ReadChain(**storage, kClient, kNil)), version_ids_);
+}
+
+TEST_F(SeveralLogsTest, DamageInTheFirstOneLosesTheLaterOnesToo) {
+  const std::vector<std::pair<const char*, std::function<void(const fs::path&, const fs::path&)>>>
+      damages = {
+          {"removed", [](const fs::path& first, const fs::path&) { fs::remove(first); }},
+          {"emptied", [](const fs::path& first, const fs::path&) { SetBytesOf(first, ""); }},
+          {"halved", [](const fs::path& first,
+                        const fs::path&) { fs::resize_file(first, fs::file_size(first) / 2); }},
+          {"flipped", [](const fs::path& first, const fs::path&) { FlipByteOf(first, 10); }},
+          {"swapped",
+           [](const fs::path& first, const fs::path& last) {
+             const std::string bytes = BytesOf(first);
+             SetBytesOf(first, BytesOf(last));
+             SetBytesOf(last, bytes);
+           }},
+          {"doubled",
+           [](const fs::path& first, const fs::path& last) { SetBytesOf(first, BytesOf(last)); }},
+      };
+  for (const auto& [name, damage] : damages) {
+    SCOPED_TRACE(name);
+    const auto storage = OpenAfter(damage);
+    EXPECT_EQ(storage.status().code(), absl::StatusCode::kDataLoss) << storage.status();
+    EXPECT_THAT(storage.status().message(), HasSubstr("versions that were acknowledged"));
+    const absl::StatusOr<LogRepair> repaired = RepairLog(damaged_, /*dry_run=*/false);
+    ASSERT_TRUE(repaired.ok()) << repaired.status();
+    EXPECT_TRUE(repaired->is_damaged);
+    const auto opened = TryOpen(damaged_);
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    const std::vector<Uuid> left = VersionIdsOf(ReadChain(**opened, kClient, kNil));
+    EXPECT_EQ(left, std::vector<Uuid>(version_ids_.begin(),
+                                      version_ids_.begin() + static_cast<ptrdiff_t>(left.size())));
+    EXPECT_LE(left.size(), 3u);
+  }
+}
+
+}  // namespace
+}  // namespace tcsync
