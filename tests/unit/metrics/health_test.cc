@@ -307,7 +307,8 @@ TEST(StorageMetricsTest, NamesTheBackendsFigures) {
       .disk_bytes_total = 100,
       .queued_writes = 2,
       .queued_bytes = 99,
-      .backend = {{"rocksdb_compaction_pending", 1}, {"rocksdb_stalls_total", 4}}};
+      .backend = {{"rocksdb_compaction_pending", 1}, {"rocksdb_stalls_total", 4}},
+      .log_losses = {}};
   const auto registration =
       registry.AddCollector([&](Registry::Sink& sink) { CollectStorageStats(stats, sink); });
   const std::string page = registry.Render();
