@@ -77,7 +77,7 @@ def test_a_damaged_log_is_refused_accepted_told_and_acknowledged(start_server, t
     assert "'tcsync-server repair-log'" in line
 
     assert f"{lost} versions would be lost" in admin.succeed(server.data_dir, "repair-log", "--dry-run")
-    assert "--yes" in admin.refusal(server.data_dir, "repair-log")
+    assert "--yes" in admin.refusal(server.data_dir, "repair-log", status=2)
     assert refused_start(server.data_dir) == line
     repaired = json.loads(admin.succeed(server.data_dir, "repair-log", "--yes", "--json"))
     assert repaired["loss"]["versions_max"] == lost
