@@ -358,7 +358,7 @@ absl::Status Database::CheckFiles() {
 
 absl::Status Database::Place() const {
   const std::lock_guard lock(place_mutex_);
-  return place_;
+  return OwnCopy(place_);
 }
 
 void Database::WatchNowAndThen() {
@@ -457,7 +457,7 @@ absl::Status Database::Reopen(bool for_writing) {
   // Each write that comes asks for it, and the answer takes some reading.
   const auto now = std::chrono::steady_clock::now();
   if (!refusal_.ok() && now - refused_at_ < watch_interval_) {
-    return refusal_;
+    return OwnCopy(refusal_);
   }
   // In a directory that is not ours not even the look for room would be right.
   if (watch_) {
@@ -471,7 +471,7 @@ absl::Status Database::Reopen(bool for_writing) {
   if (absl::IsDataLoss(whole) && was_open) whole = Examine();
   if (!whole.ok()) {
     if (whole != refusal_) logger_.Log(LogLevel::kError, "nothing is stored: ", whole.message());
-    refusal_ = whole;
+    refusal_ = OwnCopy(whole);
     refused_at_ = now;
     return whole;
   }

@@ -33,10 +33,6 @@
 namespace tcsync {
 namespace {
 
-// One that shares nothing with `status`. Each receiver of a failure may drop it on another thread,
-// and distributions' Abseil counts the references in code that thread sanitizers cannot see.
-absl::Status OwnCopy(const absl::Status& status) { return {status.code(), status.message()}; }
-
 class RocksdbStorage final : public Storage, private AdministeredStorage {
  public:
   RocksdbStorage(DataDirectory directory, std::unique_ptr<const StorageInstruments> instruments,
