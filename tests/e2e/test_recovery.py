@@ -21,7 +21,7 @@ def everything_in(directory):
 
 
 def refused_start(data_dir):
-    """A start that must fail without changing anything; returns its last line."""
+    """A start that must fail without changing anything, naming no command that is not there; returns its last line."""
     before = everything_in(data_dir)
     done = run_bounded(
         [str(server_module.BINARY), "--data-dir", str(data_dir), "--listen", ANY_PORT],
@@ -30,7 +30,11 @@ def refused_start(data_dir):
     )
     assert done.returncode == 1, done.stderr
     assert everything_in(data_dir) == before, "it was changed"
-    return done.stderr.splitlines()[-1]
+    line = done.stderr.splitlines()[-1]
+    commands = run_bounded([str(server_module.BINARY), "--help"], timeout_s=60).stdout
+    for command in re.findall(r"'tcsync-server ([a-z-]+)", line):
+        assert re.search(rf"^  {command}\b", commands, re.MULTILINE), line
+    return line
 
 
 def version_ids(server):
