@@ -12,8 +12,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "rocksdb/db.h"
-#include "rocksdb/file_system.h"
 #include "rocksdb/metadata.h"
+#include "storage/rocksdb/log_file_system.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
 namespace tcsync {
@@ -26,33 +26,6 @@ constexpr int kOpenFilesMax = 20;
 // Of the files that are missing, those that a message names.
 constexpr size_t kNamedMax = 5;
 
-// A file system without logs: they are looked at without RocksDB, and must not be replayed.
-class WithoutLogs final : public rocksdb::FileSystemWrapper {
- public:
-  explicit WithoutLogs(const std::shared_ptr<rocksdb::FileSystem>& base)
-      : FileSystemWrapper(base) {}
-
-  const char* Name() const override { return "WithoutLogs"; }
-
-  rocksdb::IOStatus GetChildren(const std::string& directory, const rocksdb::IOOptions& options,
-                                std::vector<std::string>* names,
-                                rocksdb::IODebugContext* context) override {
-    rocksdb::IOStatus status = FileSystemWrapper::GetChildren(directory, options, names, context);
-    std::erase_if(*names, [](const std::string& name) { return absl::EndsWith(name, ".log"); });
-    return status;
-  }
-};
-
-class LoglessEnvironment final : public rocksdb::EnvWrapper {
- public:
-  explicit LoglessEnvironment(rocksdb::Env& base) : EnvWrapper(&base) {
-    file_system_ = std::make_shared<WithoutLogs>(base.GetFileSystem());
-    system_clock_ = base.GetSystemClock();
-  }
-
-  const char* Name() const override { return "LoglessEnvironment"; }
-};
-
 // RocksDB's own messages go nowhere: by default it makes a file for them.
 class SilentLogger final : public rocksdb::Logger {
  public:
@@ -64,7 +37,10 @@ class SilentLogger final : public rocksdb::Logger {
 class Examiner {
  public:
   Examiner(rocksdb::Env& env, const std::string& data_dir, const DatabaseFile* file)
-      : env_(env), path_(absl::StrCat(data_dir, "/", kDatabaseName)), file_(file), logless_(env) {}
+      : env_(env),
+        path_(absl::StrCat(data_dir, "/", kDatabaseName)),
+        file_(file),
+        logless_(EnvWithoutLogs(env)) {}
 
   absl::StatusOr<DatabaseFindings> Run() {
     absl::Status status = ExamineManifest();
@@ -150,7 +126,7 @@ class Examiner {
   // replayed, and a missing file is no error.
   rocksdb::Status Open() {
     rocksdb::Options options;
-    options.env = &logless_;
+    options.env = logless_.get();
     options.info_log = std::make_shared<SilentLogger>();
     options.max_open_files = kOpenFilesMax;
     options.max_file_opening_threads = 1;
@@ -206,7 +182,8 @@ class Examiner {
   rocksdb::Env& env_;
   const std::string path_;
   const DatabaseFile* const file_;
-  LoglessEnvironment logless_;
+  // The logs are looked at without RocksDB, and must not be replayed.
+  const std::unique_ptr<rocksdb::Env> logless_;
   std::unique_ptr<rocksdb::DB> database_;
   uint64_t min_log_number_ = 0;
   DatabaseFindings findings_;

@@ -1,4 +1,4 @@
-// How the files of the write-ahead log are made.
+// How RocksDB makes the files of the write-ahead log, and how they are hidden from it.
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_LOG_FILE_SYSTEM_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_LOG_FILE_SYSTEM_H_
 
@@ -13,6 +13,10 @@ namespace tcsync {
 // length as well, which takes a second write to the disk. A log that was cut off by a crash ends in
 // zeros, where reading it back stops; closing a log cuts them off.
 std::unique_ptr<rocksdb::Env> EnvWithFullLengthLogs(rocksdb::Env& base);
+
+// `base`, which is borrowed, but without the log files in its directories: a database opens as if
+// it had none, and replays nothing.
+std::unique_ptr<rocksdb::Env> EnvWithoutLogs(rocksdb::Env& base);
 
 }  // namespace tcsync
 
