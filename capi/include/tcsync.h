@@ -334,7 +334,9 @@ typedef struct tcsync_response tcsync_response;
 
 /* Answers one request. Any HTTP answer, also a 4xx or 5xx, is TCSYNC_OK: it is in *response. Blocks
  * until it is decided, for add-version and add-snapshot until it is durable. Until the response is
- * freed, its body counts towards the option "bodies-in-flight-bytes-max".
+ * freed, its body counts towards the option "bodies-in-flight-bytes-max", but for a body of more than
+ * 128 KiB: the listener sends those in pieces, and here the whole body, of up to 100 MiB, is in the
+ * response, in memory beside the budget.
  * Threads: any.
  * Ownership: borrows request for the call; *response is the caller's, for tcsync_response_free.
  * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_OUT_OF_MEMORY. */
@@ -348,7 +350,8 @@ TCSYNC_API tcsync_code tcsync_engine_handle(tcsync_engine *engine, const tcsync_
  * Ownership: `response` is the callback's, for tcsync_response_free. */
 typedef void (*tcsync_response_function)(void *user_data, tcsync_response *response);
 
-/* Like tcsync_engine_handle, without waiting. When this fails, the callback is not called.
+/* Like tcsync_engine_handle, without waiting for the answer. A request body of more than 128 KiB is
+ * written to the disk in pieces before this returns. When this fails, the callback is not called.
  * Threads: any.
  * Ownership: borrows request for the call; user_data is passed back as it is.
  * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_OUT_OF_MEMORY. */

@@ -85,11 +85,20 @@ class Promise {
   }
 
   void operator()(http::Response response) noexcept {
+    if (response.body_source == nullptr) return Pay(std::move(response));
+    try {
+      http::CollectBody(std::move(response), std::move(*this));
+    } catch (...) {
+      // Without memory the promise pays when it is destroyed, wherever it is.
+    }
+  }
+
+ private:
+  void Pay(http::Response response) noexcept {
     response_->response = std::move(response);
     std::exchange(function_, nullptr)(user_data_, response_.release());
   }
 
- private:
   tcsync_response_function function_;
   void* user_data_;
   std::unique_ptr<tcsync_response> response_;

@@ -62,9 +62,17 @@ class Handler {
   // Transfer-Encoding is the caller's business.
   virtual std::variant<Response, PendingRequest> Begin(const RequestHead& head) = 0;
 
-  // A whole request. `body` is borrowed for the call.
+  // A whole request. `body` is borrowed for the call, which waits for the disk while a body of more
+  // than 128 KiB is taken in pieces; it must then not be made on a thread that a callback of this
+  // library uses. The response may still have its body in pieces.
   void Handle(const RequestHead& head, absl::string_view body, ResponseCallback done);
 };
+
+// Makes a response whole whose body comes in pieces, for callers who want it so; it takes the
+// memory of the whole body, beside every budget. Calls `done` exactly once, at once or on any
+// thread, with the response whose body is in `body`. If the body cannot be read to its end, that is
+// a 500 in place of it, or a 503 where it is for want of memory.
+void CollectBody(Response response, ResponseCallback done);
 
 }  // namespace tcsync::http
 

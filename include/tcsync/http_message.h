@@ -42,6 +42,9 @@ struct RequestHead {
 class ByteBudget {
  public:
   explicit ByteBudget(uint64_t bytes_max) : bytes_max_(bytes_max) {}
+  // A part of another one: what is taken of the part is taken of the whole as well.
+  ByteBudget(uint64_t bytes_max, std::shared_ptr<ByteBudget> whole)
+      : bytes_max_(bytes_max), whole_(std::move(whole)) {}
   ByteBudget(const ByteBudget&) = delete;
   ByteBudget& operator=(const ByteBudget&) = delete;
 
@@ -54,6 +57,7 @@ class ByteBudget {
 
  private:
   const uint64_t bytes_max_;
+  const std::shared_ptr<ByteBudget> whole_;  // null: this is no part
   std::atomic<uint64_t> bytes_taken_{0};
 };
 

@@ -14,7 +14,8 @@
 //    one, further clients wait. Give the server a pool that is larger than the number of computers
 //    that may sync at one time (httplib::Server::new_task_queue), and a short keep-alive
 //    (set_keep_alive_timeout); Taskwarrior keeps its connection only during one sync.
-//  - No bound on the bodies of all requests together other than the handler's own, and no limit on
+//  - Large bodies pass in pieces, both ways, as everywhere. There is no bound on the bodies of all
+//    requests together other than the handler's own, and no limit on
 //    how slowly a body may come, other than set_read_timeout for each piece of it.
 //  - A body with a Content-Length over set_payload_max_length is read to its end and answered with
 //    413 by cpp-httplib; by default there is no such maximum. Set it to a little over the option
@@ -45,6 +46,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
 #include "tcsync/handler.h"
@@ -100,6 +102,33 @@ inline http::Response Finish(http::PendingRequest pending) {
   return answer.get();
 }
 
+// A body that is read piece by piece, each when the one before has been sent.
+class PiecewiseBody {
+ public:
+  explicit PiecewiseBody(http::Response answer) : answer_(std::move(answer)) {}
+
+  // Sends the next piece; false, with which cpp-httplib closes the connection, when there is none.
+  bool Send(httplib::DataSink& sink) {
+    std::promise<absl::StatusOr<std::string>> promise;
+    std::future<absl::StatusOr<std::string>> future = promise.get_future();
+    answer_.body_source->Read(
+        [promise = std::move(promise)](absl::StatusOr<std::string> piece) mutable {
+          promise.set_value(std::move(piece));
+        });
+    const absl::StatusOr<std::string> piece = future.get();
+    return piece.ok() && sink.write(piece->data(), piece->size());
+  }
+
+ private:
+  const http::Response answer_;
+};
+
+// Waits until the handler wants more of the body.
+inline void WaitToGoOn(http::PendingRequest& pending) {
+  const auto resumed = std::make_shared<std::promise<void>>();
+  if (pending.PauseUntil([resumed] { resumed->set_value(); })) resumed->get_future().wait();
+}
+
 // Gives the answer to cpp-httplib. The body is neither copied nor compressed, and keeps its place
 // in the budget for bodies until it has been sent.
 inline void Give(http::Response answer, httplib::Response& response) {
@@ -112,8 +141,16 @@ inline void Give(http::Response answer, httplib::Response& response) {
       response.set_header(std::string(header.name), header.value);
     }
   }
-  if (answer.body.empty()) {
+  if (answer.body_bytes() == 0) {
     if (!content_type.empty()) response.set_header("Content-Type", content_type);
+    return;
+  }
+  if (answer.body_source != nullptr) {
+    const size_t bytes = answer.body_source->bytes();
+    const auto sent = std::make_shared<PiecewiseBody>(std::move(answer));
+    response.set_content_provider(
+        bytes, content_type,
+        [sent](size_t, size_t, httplib::DataSink& sink) { return sent->Send(sink); });
     return;
   }
   const auto kept = std::make_shared<const http::Response>(std::move(answer));
@@ -149,6 +186,7 @@ inline void Serve(http::Handler& handler, const httplib::Request& request,
     const bool is_complete = (*read_body)([&](const char* bytes, size_t size) {
       if (pending.has_value()) answer = pending->Append(absl::string_view(bytes, size));
       if (answer.has_value()) pending.reset();
+      if (pending.has_value()) WaitToGoOn(*pending);
       return true;  // also when answered: the rest must not be taken for the next request
     });
     if (!is_complete) {

@@ -82,8 +82,9 @@ struct Snapshot {
 };
 
 // A large segment or snapshot on its way into storage, piece by piece. One thread at a time.
-// Destroying it discards its bytes, unless an Append, StoreSnapshot or Import took it and stored
-// them; that must happen before the storage is destroyed.
+// It must not be destroyed while a piece is being added. Destroying it discards its bytes, unless
+// an Append, StoreSnapshot or Import took it and stored them; that must happen before the storage
+// is destroyed.
 class Upload {
  public:
   using AddedCallback = absl::AnyInvocable<void(absl::Status)>;

@@ -96,12 +96,15 @@ class AccessControl {
   // buckets of the visitor. `writes`: the request adds something to what is stored.
   std::optional<Refusal> RefusalOf(const Visitor& visitor, bool writes);
 
-  // For an add-version, when its body is there.
+  // For an add-version, when its body is there, or begins to be stored before it is.
   CreationPermit PermitCreation(const Visitor& visitor);
 
   // For any other request, when storage has no such client: why it could not become one, so that a
   // setup that asks learns it before it has something to add. nullopt: it could.
   std::optional<Refusal> RefusalOfUnknown(const Visitor& visitor) const;
+
+  // Why nothing more is stored now; nullopt: there is room. For a body that is still coming.
+  std::optional<Refusal> RefusalByRoom() const;
 
   // Lets writes be refused, or served again, by what is used now. To be called every second or so:
   // what comes in between can go over the cap by as much as the disk takes meanwhile.
@@ -110,7 +113,6 @@ class AccessControl {
  private:
   enum class Room : uint8_t { kEnough, kTotalBytesReached, kDiskFloorReached };
 
-  std::optional<Refusal> RefusalByRoom() const;
   // The invite that the visitor came with, if it is good; otherwise why it is not.
   std::optional<Refusal> RefusalByInvite(const Visitor& visitor) const;
 

@@ -1,5 +1,7 @@
 // Moving clients: export and import.
+#include <cstdint>
 #include <future>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -20,6 +22,21 @@ absl::StatusOr<std::optional<Snapshot>> ReadSnapshot(Storage& storage, const Uui
     promise.set_value(std::move(snapshot));
   });
   return promise.get_future().get();
+}
+
+// Brings what is stored in pieces into `bytes`.
+absl::Status MakeWhole(std::shared_ptr<PieceSource>& pieces, std::string& bytes) {
+  if (pieces == nullptr) return absl::OkStatus();
+  bytes.reserve(pieces->bytes());
+  for (uint32_t i = 0; i < pieces->pieces(); ++i) {
+    std::promise<absl::StatusOr<std::string>> promise;
+    pieces->Read([&](absl::StatusOr<std::string> piece) { promise.set_value(std::move(piece)); });
+    const absl::StatusOr<std::string> piece = promise.get_future().get();
+    if (!piece.ok()) return piece.status();
+    bytes += *piece;
+  }
+  pieces = nullptr;
+  return absl::OkStatus();
 }
 
 http::Response LinesAnswer(std::string lines, std::optional<uint64_t> next_page) {
@@ -56,9 +73,13 @@ http::Response Api::Export(Call& call) {
   if (!client.ok()) return AnswerForStatus(client.status());
   if (!*client) return NoSuchClientAnswer(call.client_id);
   uint64_t after = given_after.value_or(0);
-  const absl::StatusOr<std::vector<StoredVersion>> versions =
+  absl::StatusOr<std::vector<StoredVersion>> versions =
       (*administration)->ReadVersions(call.client_id, after, kAdminPageBytes);
   if (!versions.ok()) return AnswerForStatus(versions.status());
+  for (StoredVersion& stored : *versions) {
+    const absl::Status read = MakeWhole(stored.version.pieces, stored.version.segment);
+    if (!read.ok()) return AnswerForStatus(read);
+  }
   const bool is_continued =
       versions->empty() ? after <= (*client)->latest_number : versions->front().number == after + 1;
   if (given_after && !is_continued) {
@@ -75,9 +96,13 @@ http::Response Api::Export(Call& call) {
   if (!versions->empty() && lines.size() + (*client)->snapshot_bytes > kAdminPageBytes) {
     return LinesAnswer(std::move(lines), after);
   }
-  const absl::StatusOr<std::optional<Snapshot>> snapshot =
+  absl::StatusOr<std::optional<Snapshot>> snapshot =
       ReadSnapshot(*dependencies_.storage, call.client_id);
   if (!snapshot.ok()) return AnswerForStatus(snapshot.status());
+  if (*snapshot) {
+    const absl::Status read = MakeWhole((*snapshot)->pieces, (*snapshot)->bytes);
+    if (!read.ok()) return AnswerForStatus(read);
+  }
   // A newer one came meanwhile, perhaps with versions that are not in a page yet: the next page
   // sees both.
   if (!*snapshot || (*snapshot)->version_id != (*client)->snapshot->version_id) {

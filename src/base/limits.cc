@@ -43,7 +43,7 @@ int64_t SetOr(int64_t set, int64_t derived) { return set != 0 ? set : derived; }
 
 Limits::Limits(const Options& options) {
   const int64_t budget = options.memory_budget_bytes;
-  body_bytes_max = SetOr(options.body_bytes_max, std::min(budget / 4, kBodyBytesCeiling));
+  body_bytes_max = SetOr(options.body_bytes_max, kBodyBytesCeiling);
   bodies_in_flight_bytes_max = SetOr(options.bodies_in_flight_bytes_max, budget / 8 * 3);
   memtable_bytes = SetOr(options.memtable_bytes, budget / 16);
   block_cache_bytes = SetOr(options.block_cache_bytes, budget / 8);

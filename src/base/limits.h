@@ -100,9 +100,9 @@ inline constexpr size_t kInlineBytesMax = 16 * 1024;
 inline constexpr uint64_t kBlobBytesMin = kInlineBytesMax + 1024;
 
 // The piece in which a large segment or snapshot passes between a socket and the disk, and in which
-// it is stored; what is larger than one is never in memory as a whole. Measured with 100 MiB: 64
-// KiB take a tenth longer, because each piece is a record and a turn of the committer, and 256 KiB
-// are not faster.
+// it is stored; what is larger than one is never in memory as a whole. A piece is a record and a turn
+// of the committer, which cost little beside the bytes from this size on; and the pieces of a hundred
+// transfers fit into the memory for bodies.
 inline constexpr size_t kPieceBytesMax = 128 * 1024;
 
 // Pieces that the committer puts into one RocksDB write, beside the usual writes of a batch: these
@@ -113,6 +113,11 @@ inline constexpr size_t kPieceBatchBytesMax = size_t{512} * 1024;
 // snapshot, and as many that broke off and have not been noticed yet. Their bytes are on the disk
 // before they are anybody's, so that there must not be any number of them.
 inline constexpr size_t kUploadsPerClientMax = 4;
+
+// Large bodies, up and down, of one client at one time: a few computers of a person, each with one
+// or two. Each takes memory for a few pieces, of which all clients together have a bounded amount
+// (TransferShares): with the default budget, for some hundred.
+inline constexpr int kLargeTransfersPerClientMax = 8;
 
 // What a check of one client tells of what it found. A client that is damaged as a whole would have
 // a sentence for each version, and nobody reads more than the first ones.
@@ -216,6 +221,10 @@ inline constexpr uint64_t kAdminPageBytes = uint64_t{1} << 20;
 // ...or after about this long, so that whoever asks can show how far it is and stop.
 inline constexpr int64_t kAdminPageMs = 1'000;
 
+// Clients of which an import brings a large version or snapshot over several pages, at one time: one
+// for each operator who imports, and those of imports that were stopped. Their pieces are on the disk.
+inline constexpr size_t kLargeImportsMax = 4;
+
 // Clients in one page of a list, unless another number is asked for, and at most: a client takes
 // half a KiB of an answer.
 inline constexpr size_t kAdminPageClients = 100;
@@ -225,16 +234,22 @@ inline constexpr uint64_t kAdminPageClientsMax = 1'000;
 inline constexpr size_t kAdminTextBytesMax = 200;
 
 // The body of an administration request: a page, and within it a line with one version or snapshot
-// as large as may be (kBodyBytesCeiling of the options), which in base64 takes 4/3 of its size.
-constexpr uint64_t AdminBodyBytesMax(uint64_t body_bytes_max) {
-  return 2 * kAdminPageBytes + body_bytes_max / 3 * 4;
+// that was exported as a whole, as earlier releases did it up to their largest body: two thirds of
+// the bodies in flight. In base64 it takes 4/3 of its size. Larger ones come in lines of one piece.
+constexpr uint64_t AdminBodyBytesMax(uint64_t body_bytes_max, uint64_t bodies_in_flight_bytes_max) {
+  const uint64_t whole_bytes_max = bodies_in_flight_bytes_max / 3 * 2;
+  const uint64_t line_bytes_max =
+      body_bytes_max < whole_bytes_max ? body_bytes_max : whole_bytes_max;
+  return 2 * kAdminPageBytes + line_bytes_max / 3 * 4;
 }
 
+// With fewer bytes for bodies in flight no large body could be taken.
+inline constexpr uint64_t kBodiesInFlightBytesMin = uint64_t{1} << 20;
+
 // What the options mean, with every "derived" filled in. The shares of a budget B:
-//   B x 3/8  bodies in flight, of which one body may take B/4 (it is in memory once as a body and,
-//            after the body was handed over, once in the write batch)
-//   B x 1/4  memtables: the one being filled, B/16, one being written to disk, and room for one
-//            that a single large body made larger
+//   B x 3/8  bodies in flight: small ones whole, and of each larger one a few pieces
+//   B x 1/4  memtables: the one being filled, B/16, one being written to disk, one more before
+//            writes wait, and room for the last batch of each
 //   B x 1/8  block cache
 //   B x 1/16 cache of chain heads
 //   the rest connections (about 2 KiB each while busy) and the process itself

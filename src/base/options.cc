@@ -107,7 +107,7 @@ constexpr Row kRows[] = {
       "About how much memory the engine may use. The bounds below are derived from it; each can be set by itself."},
      &Options::memory_budget_bytes},
     {{"body-bytes-max", '\0', OptionType::kBytes, "bytes", "0", 0, kBodyBytesCeiling, "", "TCSYNC_BODY_BYTES_MAX",
-      "The largest request body, after decompression; a larger one gets 413. 0: a quarter of the memory budget, at most 100M."},
+      "The largest request body, after decompression; a larger one gets 413. Large bodies pass in pieces, so that the memory budget does not bound them. 0: 100M."},
      &Options::body_bytes_max},
     {{"bodies-in-flight-bytes-max", '\0', OptionType::kBytes, "bytes", "0", 0, kNoLimit, "", "TCSYNC_BODIES_IN_FLIGHT_BYTES_MAX",
       "All request and response bodies in memory at one time; beyond it requests get 503. 0: three eighths of the memory budget."},

@@ -177,7 +177,8 @@ class ComposedEngine final : public Engine {
             .reload = [this] { return reload_hooks_.Run(); },
             .client_name = [this](const Uuid& client_id) { return names_->PseudonymOf(client_id); },
             .retention = RetentionPolicyOf(options),
-            .body_bytes_max = AdminBodyBytesMax(limits.body_bytes_max),
+            .body_bytes_max =
+                AdminBodyBytesMax(limits.body_bytes_max, limits.bodies_in_flight_bytes_max),
             .clock = &Clock::System(),
             .logger = logger})),
         logger_(logger) {}
@@ -198,11 +199,12 @@ class ComposedEngine final : public Engine {
 
 absl::Status CheckConsistency(const Options& options) {
   const Limits limits(options);
-  if (limits.body_bytes_max > limits.bodies_in_flight_bytes_max) {
-    return absl::InvalidArgumentError(absl::StrCat("option body-bytes-max: ", limits.body_bytes_max,
-                                                   " is more than bodies-in-flight-bytes-max, ",
-                                                   limits.bodies_in_flight_bytes_max,
-                                                   ", so that no such body could be taken"));
+  if (limits.bodies_in_flight_bytes_max < kBodiesInFlightBytesMin &&
+      limits.body_bytes_max > limits.bodies_in_flight_bytes_max) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("option bodies-in-flight-bytes-max: with ", limits.bodies_in_flight_bytes_max,
+                     " bytes no body as large as body-bytes-max, ", limits.body_bytes_max,
+                     ", could be taken: set it to ", kBodiesInFlightBytesMin, " or more"));
   }
   if (absl::StrContains(options.base_path, "?") || absl::StrContains(options.base_path, "#") ||
       absl::StrContains(options.base_path, " ")) {

@@ -1,5 +1,9 @@
 #include "tcsync/handler.h"
 
+#include <future>
+#include <memory>
+
+#include "base/limits.h"
 #include "http/pending_request.h"
 
 namespace tcsync::http {
@@ -24,7 +28,17 @@ void Handler::Handle(const RequestHead& head, absl::string_view body, ResponseCa
   std::variant<Response, PendingRequest> decision = Begin(head);
   if (auto* response = std::get_if<Response>(&decision)) return done(std::move(*response));
   auto& pending = std::get<PendingRequest>(decision);
-  if (std::optional<Response> response = pending.Append(body)) return done(std::move(*response));
+  for (;;) {
+    const absl::string_view piece = body.substr(0, kReadBufferBytes);
+    if (std::optional<Response> response = pending.Append(piece)) {
+      return done(std::move(*response));
+    }
+    body.remove_prefix(piece.size());
+    if (body.empty()) break;
+    // The rest is borrowed for this call only.
+    const auto resumed = std::make_shared<std::promise<void>>();
+    if (pending.PauseUntil([resumed] { resumed->set_value(); })) resumed->get_future().wait();
+  }
   std::move(pending).Finish(std::move(done));
 }
 

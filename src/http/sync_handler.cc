@@ -10,7 +10,6 @@
 #include "base/limits.h"
 #include "base/log_fields.h"
 #include "base/version.h"
-#include "http/body_collector.h"
 #include "http/pending_request.h"
 
 namespace tcsync::http {
@@ -63,50 +62,155 @@ class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
  public:
   UploadRequest(SyncHandler& handler, const Call& call, ContentCoding coding,
                 uint64_t declared_bytes)
-      : handler_(handler),
-        call_(call),
-        body_(coding, declared_bytes, handler.body_bytes_max_, handler.budget_) {}
+      : context_(std::make_shared<Context>(handler, call)),
+        body_(std::make_shared<UploadBody>(
+            UploadBody::Options{
+                .client_id = call.client_id(),
+                .coding = coding,
+                .declared_bytes = declared_bytes,
+                .bytes_max = handler.body_bytes_max_,
+                .begin =
+                    [context = context_](uint64_t announced_bytes, BeginUploadCallback done) {
+                      context->Begin(announced_bytes, std::move(done));
+                    },
+                .has_room = [&handler] { return !handler.access_.RefusalByRoom().has_value(); }},
+            handler.shares_)) {}
+  ~UploadRequest() override {
+    if (!is_finished_) body_->Abandon();
+  }
+
+  // What can be answered already, because storage would not take such a body.
+  std::optional<Response> BeginBody() { return context_->Refusal(body_->Begin(), *body_); }
 
   std::optional<Response> Append(absl::string_view bytes) override {
-    return Refusal(body_.Append(bytes));
+    return context_->Refusal(body_->Append(bytes), *body_);
+  }
+
+  bool PauseUntil(absl::AnyInvocable<void()> resume) override {
+    return body_->PauseUntil(std::move(resume));
   }
 
   void Finish(ResponseCallback done) override {
-    if (std::optional<Response> refusal = Refusal(body_.Finish())) return done(std::move(*refusal));
-    std::string body = body_.TakeBody();
-    if (body.empty()) {
-      return done(
-          handler_.RefuseCall(call_, {RefusalReason::kBadRequest, "The request body is empty."}));
-    }
-    ByteCharge charge = body_.TakeCharge();
-    if (call_.route.endpoint == Endpoint::kAddVersion) {
-      handler_.AddVersion(call_, std::move(body), std::move(charge), std::move(done));
-    } else {
-      handler_.AddSnapshot(call_, std::move(body), std::move(charge), std::move(done));
-    }
+    is_finished_ = true;
+    body_->Finish([context = context_, body = body_,
+                   done = std::move(done)](UploadBody::Received received) mutable {
+      context->Finish(std::move(received), *body, std::move(done));
+    });
   }
 
  private:
-  std::optional<Response> Refusal(BodyCollector::Result result) {
-    switch (result) {
-      case BodyCollector::Result::kOk:
-        return std::nullopt;
-      case BodyCollector::Result::kTooLarge:
-        return handler_.RefuseTooLarge(call_);
-      case BodyCollector::Result::kNoMemory:
-        return handler_.RefuseCrowded(call_);
-      case BodyCollector::Result::kMalformed:
-        break;
+  // What the body's callbacks need as well.
+  class Context {
+   public:
+    Context(SyncHandler& handler, const Call& call) : handler_(handler), call_(call) {}
+
+    void Begin(uint64_t announced_bytes, BeginUploadCallback done) {
+      if (!is_version()) {
+        return handler_.service_.BeginSnapshotUpload(call_.client_id(), call_.route.version_id,
+                                                     announced_bytes, std::move(done));
+      }
+      // Set aside until the version is added, or the upload has ended.
+      permit_.emplace(handler_.access_.PermitCreation(call_.visitor));
+      handler_.service_.BeginVersionUpload(
+          call_.client_id(), call_.route.version_id, announced_bytes,
+          {.allowed = permit_->create_client(), .invite = permit_->invite()}, std::move(done));
     }
-    return handler_.RefuseCall(
-        call_, {RefusalReason::kBadRequest,
-                "The request body is damaged or cut short: it does not decode as its "
-                "Content-Encoding says."});
+
+    std::optional<Response> Refusal(BodyResult result, UploadBody& body) {
+      switch (result) {
+        case BodyResult::kOk:
+          return std::nullopt;
+        case BodyResult::kTooLarge:
+          return handler_.RefuseTooLarge(call_, body.bytes_max());
+        case BodyResult::kNoMemory:
+          return handler_.RefuseCrowded(call_);
+        case BodyResult::kStopped:
+          return Stopped(body.TakeRefusal());
+        case BodyResult::kMalformed:
+          break;
+      }
+      return handler_.RefuseCall(
+          call_, {RefusalReason::kBadRequest,
+                  "The request body is damaged or cut short: it does not decode as its "
+                  "Content-Encoding says."});
+    }
+
+    void Finish(UploadBody::Received received, UploadBody& body, ResponseCallback done) {
+      if (std::optional<Response> refusal = Refusal(received.result, body)) {
+        return done(*std::move(refusal));
+      }
+      const auto* const whole = std::get_if<std::string>(&received.bytes);
+      if (whole != nullptr && whole->empty()) {
+        return done(
+            handler_.RefuseCall(call_, {RefusalReason::kBadRequest, "The request body is empty."}));
+      }
+      if (!is_version()) return handler_.AddSnapshot(call_, std::move(received), std::move(done));
+      if (!permit_) permit_.emplace(handler_.access_.PermitCreation(call_.visitor));
+      handler_.AddVersion(call_, std::move(received), *std::move(permit_), std::move(done));
+    }
+
+   private:
+    bool is_version() const { return call_.route.endpoint == Endpoint::kAddVersion; }
+
+    // What storage said before it had the whole body.
+    Response Stopped(const absl::StatusOr<UploadOutcome>& refusal) {
+      if (refusal.ok()) {
+        if (const auto* conflict = std::get_if<Conflict>(&*refusal)) {
+          return handler_.AnswerConflict(call_, *conflict);
+        }
+        if (std::holds_alternative<OverLimit>(*refusal)) return handler_.RefuseOverLimit(call_);
+        if (std::holds_alternative<NoSuchClient>(*refusal)) {
+          return permit_ ? handler_.AnswerNoClientForVersion(call_, *permit_)
+                         : handler_.AnswerNoClientForSnapshot(call_);
+        }
+        return handler_.Answer(call_, EmptyResponse(200));  // a snapshot that is not wanted
+      }
+      switch (refusal.status().code()) {
+        case absl::StatusCode::kCancelled: {
+          const std::optional<access::Refusal> full = handler_.access_.RefusalByRoom();
+          return full ? handler_.RefuseCall(call_, *full) : handler_.RefuseCrowded(call_);
+        }
+        case absl::StatusCode::kOutOfRange:
+          return handler_.RefuseOverLimit(call_);
+        case absl::StatusCode::kAborted:  // an operator deleted the client
+          return handler_.RefuseNoSuchClient(call_);
+        default:
+          return handler_.RefuseFailed(call_, refusal.status());
+      }
+    }
+
+    SyncHandler& handler_;
+    const Call call_;
+    std::optional<access::CreationPermit> permit_;
+  };
+
+  const std::shared_ptr<Context> context_;
+  const std::shared_ptr<UploadBody> body_;
+  bool is_finished_ = false;
+};
+
+// A body that is read from storage while it is sent.
+class SyncHandler::StoredBody final : public BodySource {
+ public:
+  StoredBody(std::shared_ptr<PieceSource> pieces, TransferShares::Place place, Logger logger)
+      : pieces_(std::move(pieces)), place_(std::move(place)), logger_(std::move(logger)) {}
+
+  uint64_t bytes() const override { return pieces_->bytes(); }
+  void Read(PieceCallback done) override {
+    pieces_->Read(
+        [logger = logger_, done = std::move(done)](absl::StatusOr<std::string> piece) mutable {
+          if (!piece.ok()) {
+            logger.Log(absl::IsAborted(piece.status()) ? LogLevel::kWarning : LogLevel::kError,
+                       "an answer ended before its end: ", piece.status().message());
+          }
+          done(std::move(piece));
+        });
   }
 
-  SyncHandler& handler_;
-  const Call call_;
-  BodyCollector body_;
+ private:
+  const std::shared_ptr<PieceSource> pieces_;
+  const TransferShares::Place place_;
+  const Logger logger_;
 };
 
 SyncHandler::SyncHandler(SyncService& service, access::AccessControl& access,
@@ -117,7 +221,7 @@ SyncHandler::SyncHandler(SyncService& service, access::AccessControl& access,
       names_(names),
       base_path_(NormalizeBasePath(options.base_path)),
       body_bytes_max_(options.body_bytes_max),
-      budget_(std::make_shared<ByteBudget>(options.bodies_in_flight_bytes_max)),
+      shares_(std::make_shared<TransferShares>(options.bodies_in_flight_bytes_max)),
       logger_(logger),
       refuser_(std::move(logger), std::move(names), options.refusal_observer) {}
 
@@ -188,10 +292,12 @@ std::variant<Response, PendingRequest> SyncHandler::Begin(const RequestHead& hea
     return response;
   }
   const uint64_t declared_bytes = DeclaredBytes(head);
-  if (declared_bytes > body_bytes_max_) return RefuseTooLarge(call);
+  if (declared_bytes > body_bytes_max_) return RefuseTooLarge(call, body_bytes_max_);
   // Asked again when the body is there; until then it would only take room.
   if (service_.RefusesWrites()) return RefuseCrowded(call);
-  return PendingRequest(std::make_unique<UploadRequest>(*this, call, *coding, declared_bytes));
+  auto request = std::make_unique<UploadRequest>(*this, call, *coding, declared_bytes);
+  if (std::optional<Response> refusal = request->BeginBody()) return *std::move(refusal);
+  return PendingRequest(std::move(request));
 }
 
 Response SyncHandler::Index() const {
@@ -211,7 +317,8 @@ Response SyncHandler::AnswerChildVersion(const Call& call,
                                          absl::StatusOr<GetChildVersionResult> result) {
   if (!result.ok()) return RefuseFailed(call, result.status());
   if (auto* version = std::get_if<Version>(&*result)) {
-    Response response = AnswerWithBody(call, kHistorySegmentMediaType, std::move(version->segment));
+    Response response = AnswerWithBody(call, kHistorySegmentMediaType, std::move(version->segment),
+                                       std::move(version->pieces));
     if (response.status != 200) return response;
     response.headers.push_back({"X-Version-Id", version->version_id.ToString()});
     response.headers.push_back({"X-Parent-Version-Id", version->parent_version_id.ToString()});
@@ -235,7 +342,8 @@ void SyncHandler::GetSnapshot(const Call& call, ResponseCallback done) {
       [this, call, done = std::move(done)](absl::StatusOr<std::optional<Snapshot>> result) mutable {
         if (!result.ok()) return done(RefuseFailed(call, result.status()));
         if (!result->has_value()) return AnswerNoSnapshot(call, std::move(done));
-        Response response = AnswerWithBody(call, kSnapshotMediaType, std::move((*result)->bytes));
+        Response response = AnswerWithBody(call, kSnapshotMediaType, std::move((*result)->bytes),
+                                           std::move((*result)->pieces));
         if (response.status == 200) {
           response.headers.push_back({"X-Version-Id", (*result)->version_id.ToString()});
         }
@@ -255,29 +363,43 @@ void SyncHandler::AnswerNoSnapshot(const Call& call, ResponseCallback done) {
   });
 }
 
-void SyncHandler::AddVersion(const Call& call, std::string segment, ByteCharge charge,
-                             ResponseCallback done) {
-  access::CreationPermit permit = access_.PermitCreation(call.visitor);
+Response SyncHandler::AnswerConflict(const Call& call, const Conflict& conflict) {
+  Response response = EmptyResponse(409);
+  response.headers.push_back({"X-Parent-Version-Id", conflict.latest_version_id.ToString()});
+  return Answer(call, std::move(response));
+}
+
+Response SyncHandler::AnswerNoClientForVersion(const Call& call,
+                                               const access::CreationPermit& permit) {
+  return permit.refusal() ? RefuseCall(call, *permit.refusal()) : RefuseNoSuchClient(call);
+}
+
+Response SyncHandler::AnswerNoClientForSnapshot(const Call& call) {
+  const std::optional<Refusal> refusal = access_.RefusalOfUnknown(call.visitor);
+  return refusal ? RefuseCall(call, *refusal) : RefuseNoSuchClient(call);
+}
+
+void SyncHandler::AddVersion(const Call& call, UploadBody::Received body,
+                             access::CreationPermit permit, ResponseCallback done) {
   const ClientCreation creation{.allowed = permit.create_client(), .invite = permit.invite()};
   // The charge is kept until the outcome is known: until then storage has the bytes.
   service_.AddVersion(
-      call.client_id(), call.route.version_id, std::move(segment), creation,
-      [this, call, permit = std::move(permit), charge = std::move(charge),
+      call.client_id(), call.route.version_id, std::move(body.bytes), creation,
+      [this, call, permit = std::move(permit), charge = std::move(body.charge),
+       place = std::move(body.place),
        done = std::move(done)](absl::StatusOr<AddVersionResult> result) mutable {
-        charge.Release();  // first: the client may send its next body as soon as it has the answer
+        // First: the client may send its next body as soon as it has the answer.
+        charge.Release();
+        place.reset();
         const auto* const created = result.ok() ? std::get_if<VersionAdded>(&*result) : nullptr;
         if (created != nullptr && created->created_client) permit.ClientWasCreated();
         permit.End();
         if (!result.ok()) return done(RefuseFailed(call, result.status()));
         if (const auto* conflict = std::get_if<Conflict>(&*result)) {
-          Response response = EmptyResponse(409);
-          response.headers.push_back(
-              {"X-Parent-Version-Id", conflict->latest_version_id.ToString()});
-          return done(Answer(call, std::move(response)));
+          return done(AnswerConflict(call, *conflict));
         }
         if (std::holds_alternative<NoSuchClient>(*result)) {
-          return done(permit.refusal() ? RefuseCall(call, *permit.refusal())
-                                       : RefuseNoSuchClient(call));
+          return done(AnswerNoClientForVersion(call, permit));
         }
         if (std::holds_alternative<OverLimit>(*result)) return done(RefuseOverLimit(call));
         const VersionAdded& added = std::get<VersionAdded>(*result);
@@ -292,19 +414,17 @@ void SyncHandler::AddVersion(const Call& call, std::string segment, ByteCharge c
       });
 }
 
-void SyncHandler::AddSnapshot(const Call& call, std::string bytes, ByteCharge charge,
-                              ResponseCallback done) {
+void SyncHandler::AddSnapshot(const Call& call, UploadBody::Received body, ResponseCallback done) {
   service_.AddSnapshot(
-      call.client_id(), call.route.version_id, std::move(bytes),
-      [this, call, charge = std::move(charge),
+      call.client_id(), call.route.version_id, std::move(body.bytes),
+      [this, call, charge = std::move(body.charge), place = std::move(body.place),
        done = std::move(done)](absl::StatusOr<StoreSnapshotOutcome> outcome) mutable {
         charge.Release();
+        place.reset();
         if (!outcome.ok()) return done(RefuseFailed(call, outcome.status()));
         switch (*outcome) {
-          case StoreSnapshotOutcome::kNoSuchClient: {
-            const std::optional<Refusal> refusal = access_.RefusalOfUnknown(call.visitor);
-            return done(refusal ? RefuseCall(call, *refusal) : RefuseNoSuchClient(call));
-          }
+          case StoreSnapshotOutcome::kNoSuchClient:
+            return done(AnswerNoClientForSnapshot(call));
           case StoreSnapshotOutcome::kOverLimit:
             return done(RefuseOverLimit(call));
           case StoreSnapshotOutcome::kStored:
@@ -397,10 +517,9 @@ Response SyncHandler::RefuseFailed(const Call& call, const absl::Status& status)
                      .operator_note = absl::StrCat("Storage failed: ", status.ToString())});
 }
 
-Response SyncHandler::RefuseTooLarge(const Call& call) {
-  return RefuseCall(call,
-                    {RefusalReason::kTooLarge,
-                     absl::StrCat("The request body is larger than ", body_bytes_max_, " bytes.")});
+Response SyncHandler::RefuseTooLarge(const Call& call, uint64_t bytes_max) {
+  return RefuseCall(call, {RefusalReason::kTooLarge,
+                           absl::StrCat("The request body is larger than ", bytes_max, " bytes.")});
 }
 
 Response SyncHandler::RefuseCrowded(const Call& call) {
@@ -410,12 +529,22 @@ Response SyncHandler::RefuseCrowded(const Call& call) {
 }
 
 Response SyncHandler::AnswerWithBody(const Call& call, absl::string_view media_type,
-                                     std::string body) {
-  ByteCharge charge(budget_);
-  if (!charge.TryResize(body.size())) return RefuseCrowded(call);
+                                     std::string body, std::shared_ptr<PieceSource> pieces) {
+  const bool is_small = pieces == nullptr && body.size() <= kPieceBytesMax;
+  ByteCharge charge(is_small ? shares_->small() : shares_->large());
+  if (!charge.TryResize(pieces == nullptr ? body.size() : kPieceBytesMax)) {
+    return RefuseCrowded(call);
+  }
   Response response = EmptyResponse(200);
   response.headers.push_back({"Content-Type", std::string(media_type)});
-  response.body = std::move(body);
+  if (pieces != nullptr) {
+    std::optional<TransferShares::Place> place = shares_->TryBegin(call.client_id());
+    if (!place) return RefuseCrowded(call);
+    response.body_source =
+        std::make_unique<StoredBody>(std::move(pieces), *std::move(place), logger_);
+  } else {
+    response.body = std::move(body);
+  }
   response.charge = std::move(charge);
   return Answer(call, std::move(response));
 }

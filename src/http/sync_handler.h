@@ -13,6 +13,8 @@
 #include "access/refusal.h"
 #include "http/refuser.h"
 #include "http/route.h"
+#include "http/transfer_shares.h"
+#include "http/upload_body.h"
 #include "sync/sync_service.h"
 #include "tcsync/handler.h"
 #include "tcsync/log.h"
@@ -39,6 +41,7 @@ class SyncHandler final : public Handler {
  private:
   class BodilessRequest;
   class UploadRequest;
+  class StoredBody;
 
   // Who asks for what: everything that the answer to a request needs of its head.
   struct Call {
@@ -54,8 +57,12 @@ class SyncHandler final : public Handler {
   Response AnswerChildVersion(const Call& call, absl::StatusOr<GetChildVersionResult> result);
   void GetSnapshot(const Call& call, ResponseCallback done);
   void AnswerNoSnapshot(const Call& call, ResponseCallback done);
-  void AddVersion(const Call& call, std::string segment, ByteCharge charge, ResponseCallback done);
-  void AddSnapshot(const Call& call, std::string bytes, ByteCharge charge, ResponseCallback done);
+  void AddVersion(const Call& call, UploadBody::Received body, access::CreationPermit permit,
+                  ResponseCallback done);
+  void AddSnapshot(const Call& call, UploadBody::Received body, ResponseCallback done);
+  Response AnswerConflict(const Call& call, const Conflict& conflict);
+  Response AnswerNoClientForVersion(const Call& call, const access::CreationPermit& permit);
+  Response AnswerNoClientForSnapshot(const Call& call);
 
   // A refusal of what was not understood as a call.
   Response Refuse(access::RefusalReason reason, std::string sentence);
@@ -65,10 +72,11 @@ class SyncHandler final : public Handler {
   Response RefuseGone(const Call& call, const Uuid& latest_version_id);
   // For a status that storage reported.
   Response RefuseFailed(const Call& call, const absl::Status& status);
-  Response RefuseTooLarge(const Call& call);
+  Response RefuseTooLarge(const Call& call, uint64_t bytes_max);
   Response RefuseCrowded(const Call& call);
-  // Puts a body into a 200, if the budget of bodies has room for it.
-  Response AnswerWithBody(const Call& call, absl::string_view media_type, std::string body);
+  // Puts a body, or what reads its pieces, into a 200, if the memory for bodies has room for it.
+  Response AnswerWithBody(const Call& call, absl::string_view media_type, std::string body,
+                          std::shared_ptr<PieceSource> pieces);
   // Logs an answer that needs no person's attention.
   Response Answer(const Call& call, Response response) const;
 
@@ -77,7 +85,7 @@ class SyncHandler final : public Handler {
   const std::shared_ptr<const access::ClientNames> names_;
   const std::string base_path_;
   const uint64_t body_bytes_max_;
-  const std::shared_ptr<ByteBudget> budget_;
+  const std::shared_ptr<TransferShares> shares_;
   const Logger logger_;
   Refuser refuser_;
 };

@@ -154,7 +154,7 @@ static void contradicting_options_are_refused(void) {
   tcsync_config* config = make_config(NULL);
   tcsync_engine* engine = NULL;
   CHECK_OK(tcsync_config_set(config, "body-bytes-max", "20M", &error));
-  CHECK_OK(tcsync_config_set(config, "bodies-in-flight-bytes-max", "10M", &error));
+  CHECK_OK(tcsync_config_set(config, "bodies-in-flight-bytes-max", "512K", &error));
   CHECK_FAILS(tcsync_engine_open(config, &engine, &error), TCSYNC_INVALID_ARGUMENT,
               "body-bytes-max");
   tcsync_config_free(config);

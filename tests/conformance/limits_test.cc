@@ -166,7 +166,7 @@ TEST(TimeoutsTest, AClientThatDoesNotReadIsCutOff) {
   Options options = OptionsFor("memory");
   options.body_timeout_ms = 1500;
   options.body_bytes_max = kLargeBytes;
-  options.bodies_in_flight_bytes_max = kLargeBytes / 2 * 3;  // one of these, but not two
+  options.bodies_in_flight_bytes_max = int64_t{1} << 20;  // a few pieces of it
   TestServer server(options);
   Replica replica(server);
   const std::string segment = BinaryBytes(kLargeBytes);
@@ -175,15 +175,8 @@ TEST(TimeoutsTest, AClientThatDoesNotReadIsCutOff) {
   HttpClient not_reading(server.address(), 4096);
   ASSERT_TRUE(not_reading.Send(GetChildVersionRequest(replica.client_id(), kNil).Serialize()));
   ASSERT_TRUE(not_reading.WaitForAnswer());
-  const HttpResponse crowded = replica.GetChildVersion(kNil);
-  EXPECT_EQ(crowded.status, 503) << "the answer that is not read counts";
-  EXPECT_TRUE(crowded.Has("Retry-After")) << crowded;
-
-  HttpResponse response;
-  EXPECT_TRUE(Eventually([&] {
-    response = replica.GetChildVersion(kNil);
-    return response.status != 503;
-  }));
+  // It holds a piece, and not its whole answer.
+  const HttpResponse response = replica.GetChildVersion(kNil);
   EXPECT_EQ(response.status, 200) << response;
   EXPECT_TRUE(response.body == segment);
   const std::optional<std::string> received = not_reading.ReadUntilClosed();

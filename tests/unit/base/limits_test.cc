@@ -33,10 +33,10 @@ class OpenFilesLimit {
   rlimit previous_{};
 };
 
-// If this fails, the default does not do what it promises: bodies of 32 MiB in a 256 MB machine.
+// If this fails, the default does not do what it promises: bodies of 100 MiB in a 256 MB machine.
 TEST(LimitsTest, OfTheDefaultBudget) {
   const Limits limits{Options()};
-  EXPECT_EQ(limits.body_bytes_max, 32 * kMiB);
+  EXPECT_EQ(limits.body_bytes_max, 100 * kMiB);
   EXPECT_EQ(limits.bodies_in_flight_bytes_max, 48 * kMiB);
   EXPECT_EQ(limits.memtable_bytes, 8 * kMiB);
   EXPECT_EQ(limits.block_cache_bytes, 16 * kMiB);
@@ -46,7 +46,7 @@ TEST(LimitsTest, OfTheDefaultBudget) {
 // If this fails, the smallest budget is exceeded.
 TEST(LimitsTest, OfTheSmallestBudget) {
   const Limits limits = LimitsOfBudget(16);
-  EXPECT_EQ(limits.body_bytes_max, 4 * kMiB);
+  EXPECT_EQ(limits.body_bytes_max, 100 * kMiB);
   EXPECT_EQ(limits.bodies_in_flight_bytes_max, 6 * kMiB);
   EXPECT_EQ(limits.memtable_bytes, 1 * kMiB);
   EXPECT_EQ(limits.block_cache_bytes, 2 * kMiB);
@@ -64,12 +64,12 @@ TEST(LimitsTest, OfALargeBudget) {
   EXPECT_EQ(limits.head_cache_bytes, 512 * kMiB);
 }
 
-// If this fails, the shares of limits.h's comment do not fit into the budget, or one body does not
-// fit into the bodies in flight, which would refuse it for ever.
+// If this fails, the shares of limits.h's comment do not fit into the budget, or there is no memory
+// for the pieces of large bodies, which would refuse them for ever.
 TEST(LimitsTest, SharesFitIntoTheBudget) {
   for (const uint64_t budget_mib : {16, 17, 100, 128, 255, 256, 8192}) {
     const Limits limits = LimitsOfBudget(budget_mib);
-    EXPECT_LE(limits.body_bytes_max, limits.bodies_in_flight_bytes_max) << budget_mib;
+    EXPECT_GE(limits.bodies_in_flight_bytes_max, kBodiesInFlightBytesMin) << budget_mib;
     EXPECT_LE(limits.bodies_in_flight_bytes_max + 4 * limits.memtable_bytes +
                   limits.block_cache_bytes + limits.head_cache_bytes +
                   static_cast<uint64_t>(limits.connections_max) * 2048,
@@ -132,6 +132,16 @@ TEST(LimitsTest, EventLoopsFollowTheCores) {
   const Limits limits{Options()};
   EXPECT_GE(limits.event_loops, 1);
   EXPECT_LE(limits.event_loops, 4);
+}
+
+// If this fails, an administration request takes as much memory as a body may have, which is more
+// than there is; or the lines of older exports, with a version of up to 32 MiB, are refused.
+TEST(LimitsTest, AdministrationTakesNoMoreThanOlderExportsNeed) {
+  const Limits limits{Options()};
+  const uint64_t bytes =
+      AdminBodyBytesMax(limits.body_bytes_max, limits.bodies_in_flight_bytes_max);
+  EXPECT_GE(bytes, 32 * kMiB / 3 * 4);
+  EXPECT_LE(bytes, 48 * kMiB);
 }
 
 // If this fails, a record with an inline segment goes to a blob file, and finding a client's latest

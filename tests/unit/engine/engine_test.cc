@@ -61,21 +61,22 @@ http::Response GetChildVersion(Engine& engine, absl::string_view parent) {
 }
 
 // If this fails, a server starts that refuses every body of the size that it promises.
-TEST(EngineTest, RefusesABodyLimitAboveTheBodiesInFlight) {
+TEST(EngineTest, RefusesBodiesInFlightWithoutRoomForPieces) {
   const auto open = [](const std::string& body, const std::string& bodies) {
     return Engine::Open(OptionsWith(
         {{"storage", "memory"}, {"body-bytes-max", body}, {"bodies-in-flight-bytes-max", bodies}}));
   };
-  const auto refused = open("2M", "1M");
+  const auto refused = open("2M", "1000K");
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(refused.status().message(), HasSubstr("body-bytes-max"));
   EXPECT_THAT(refused.status().message(), HasSubstr("bodies-in-flight-bytes-max"));
-  EXPECT_TRUE(open("1M", "1M").ok());
-  EXPECT_TRUE(open("1M", "2M").ok());
-  // The derived numbers count as well: 32 MiB and 48 MiB.
-  EXPECT_FALSE(open("0", "31M").ok());
-  EXPECT_TRUE(open("0", "32M").ok());
-  EXPECT_FALSE(open("49M", "0").ok());
+  EXPECT_THAT(refused.status().message(), HasSubstr("set it to 1048576 or more"));
+  EXPECT_TRUE(open("2M", "1M").ok());
+  EXPECT_TRUE(open("100K", "200K").ok());
+  // The derived numbers count as well: 100 MiB and 48 MiB.
+  EXPECT_FALSE(open("0", "1000K").ok());
+  EXPECT_TRUE(open("0", "1M").ok());
+  EXPECT_TRUE(open("100M", "0").ok());
 }
 
 // If this fails, a server starts that answers at no path, or at one that nobody meant.

@@ -1,0 +1,74 @@
+// The memory for bodies, and who may have how much of it.
+//
+// Large bodies pass in pieces, so each takes a few pieces of memory and not its size. All of them
+// together have three quarters of the memory for bodies: the rest is a reserve for requests whose
+// bodies are no larger than one piece, so that no number of large transfers stops those. Of large
+// transfers one client has a bounded number at a time.
+#ifndef TCSYNC_SRC_HTTP_TRANSFER_SHARES_H_
+#define TCSYNC_SRC_HTTP_TRANSFER_SHARES_H_
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "tcsync/http_message.h"
+#include "tcsync/uuid.h"
+
+namespace tcsync::http {
+
+// Thread-safe.
+class TransferShares : public std::enable_shared_from_this<TransferShares> {
+ public:
+  // A client's place among large transfers, for as long as this lives. Move-only.
+  class Place {
+   public:
+    Place(Place&& other) noexcept
+        : shares_(std::move(other.shares_)), client_id_(other.client_id_) {}
+    Place& operator=(Place&& other) noexcept {
+      std::swap(shares_, other.shares_);
+      std::swap(client_id_, other.client_id_);
+      return *this;
+    }
+    ~Place() {
+      if (shares_ != nullptr) shares_->End(client_id_);
+    }
+
+   private:
+    friend class TransferShares;
+    Place(std::shared_ptr<TransferShares> shares, const Uuid& client_id)
+        : shares_(std::move(shares)), client_id_(client_id) {}
+
+    std::shared_ptr<TransferShares> shares_;
+    Uuid client_id_;
+  };
+
+  explicit TransferShares(uint64_t bytes_max)
+      : all_(std::make_shared<ByteBudget>(bytes_max)),
+        large_(std::make_shared<ByteBudget>(LargeBytesOf(bytes_max), all_)) {}
+
+  // Of all that, what large transfers may have together.
+  static uint64_t LargeBytesOf(uint64_t bytes_max) { return bytes_max / 4 * 3; }
+
+  // For bodies of one piece at most.
+  const std::shared_ptr<ByteBudget>& small() const { return all_; }
+  // For pieces of large ones, and for large ones that are whole in memory nevertheless.
+  const std::shared_ptr<ByteBudget>& large() const { return large_; }
+
+  // nullopt: the client has as many as one may have.
+  std::optional<Place> TryBegin(const Uuid& client_id);
+
+ private:
+  void End(const Uuid& client_id);
+
+  const std::shared_ptr<ByteBudget> all_;
+  const std::shared_ptr<ByteBudget> large_;  // what it has is taken of all_ as well
+  std::mutex mutex_;
+  absl::flat_hash_map<Uuid, int> transfers_;  // of clients that have any
+};
+
+}  // namespace tcsync::http
+
+#endif  // TCSYNC_SRC_HTTP_TRANSFER_SHARES_H_
