@@ -59,7 +59,9 @@ absl::StatusOr<std::vector<StoredVersion>> MemoryStorage::ReadVersions(const Uui
     const StoredVersion& version = client.At(number);
     bytes += version.version.segment.size();
     if (!versions.empty() && bytes > bytes_max) break;
-    versions.push_back(version);
+    versions.push_back({.number = number,
+                        .appended_unix_seconds = version.appended_unix_seconds,
+                        .version = InPieces(client_id, version)});
   }
   return versions;
 }

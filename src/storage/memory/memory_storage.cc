@@ -1,6 +1,8 @@
 #include "storage/memory/memory_storage.h"
 
 #include <algorithm>
+#include <limits>
+#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -18,6 +20,111 @@ constexpr size_t kPseudonymKeyBytes = 32;
 bool IsOver(uint64_t amount, uint64_t max) { return max > 0 && amount > max; }
 
 }  // namespace
+
+// An upload of which the limits are known.
+class MemoryStorage::CollectedUpload final : public Upload {
+ public:
+  // With the storage's mutex.
+  CollectedUpload(MemoryStorage& storage, const Uuid& client_id, uint64_t bytes_max)
+      : storage_(storage), client_id_(client_id), bytes_max_(bytes_max) {
+    storage_.uploads_[client_id_].push_back(this);
+  }
+  ~CollectedUpload() override {
+    const std::lock_guard lock(storage_.mutex_);
+    const auto it = storage_.uploads_.find(client_id_);
+    it->second.erase(std::find(it->second.begin(), it->second.end(), this));
+    if (it->second.empty()) storage_.uploads_.erase(it);
+  }
+
+  uint64_t bytes() const override { return bytes_.size(); }
+  void Add(std::string piece, AddedCallback done) override {
+    if (const absl::Status status = Check(); !status.ok()) return done(status);
+    if (bytes_.size() + piece.size() > bytes_max_) {
+      return done(absl::OutOfRangeError("the client has as much as its limits allow"));
+    }
+    bytes_ += piece;
+    done(absl::OkStatus());
+  }
+
+  absl::Status Check() const {
+    const std::lock_guard lock(storage_.mutex_);
+    return is_removed_ ? absl::AbortedError("the client was deleted during the upload")
+                       : absl::OkStatus();
+  }
+  // With the storage's mutex: the client is deleted.
+  void Remove() { is_removed_ = true; }
+
+  std::string TakeBytes() { return std::move(bytes_); }
+
+ private:
+  MemoryStorage& storage_;
+  const Uuid client_id_;
+  const uint64_t bytes_max_;
+  std::string bytes_;
+  bool is_removed_ = false;
+};
+
+// Reads what is in memory as if it were not.
+class MemoryStorage::StoredSlices final : public PieceSource {
+ public:
+  StoredSlices(const MemoryStorage& storage, const Uuid& client_id, uint64_t number,
+               const Uuid& version_id, uint64_t bytes)
+      : storage_(storage),
+        client_id_(client_id),
+        number_(number),
+        version_id_(version_id),
+        bytes_(bytes) {}
+
+  uint64_t bytes() const override { return bytes_; }
+  uint32_t pieces() const override {
+    return static_cast<uint32_t>((bytes_ + kPieceBytesMax - 1) / kPieceBytesMax);
+  }
+  void Read(PieceCallback done) override {
+    absl::StatusOr<std::string> piece = [&]() -> absl::StatusOr<std::string> {
+      const std::lock_guard lock(storage_.mutex_);
+      const std::string* const all = storage_.FindBytes(client_id_, number_, version_id_);
+      if (all == nullptr || all->size() != bytes_) {
+        return absl::AbortedError("it was removed or replaced while it was being read");
+      }
+      return all->substr(kPieceBytesMax * next_piece_++, kPieceBytesMax);
+    }();
+    done(std::move(piece));
+  }
+  void SkipTo(uint32_t piece) override { next_piece_ = piece; }
+
+ private:
+  const MemoryStorage& storage_;
+  const Uuid client_id_;
+  const uint64_t number_;  // 0: the snapshot
+  const Uuid version_id_;
+  const uint64_t bytes_;
+  size_t next_piece_ = 0;
+};
+
+const std::string* MemoryStorage::FindBytes(const Uuid& client_id, uint64_t number,
+                                            const Uuid& version_id) const {
+  const auto it = clients_.find(client_id);
+  if (it == clients_.end()) return nullptr;
+  const Client& client = it->second;
+  if (number == 0) {
+    const bool is_there = client.snapshot && client.snapshot->snapshot.version_id == version_id;
+    return is_there ? &client.snapshot->snapshot.bytes : nullptr;
+  }
+  if (number < client.first_number || number > client.latest_number()) return nullptr;
+  const Version& version = client.At(number).version;
+  return version.version_id == version_id ? &version.segment : nullptr;
+}
+
+Version MemoryStorage::InPieces(const Uuid& client_id, const StoredVersion& stored) {
+  const Version& version = stored.version;
+  if (version.segment.size() <= kPieceBytesMax) return version;
+  Version result{.version_id = version.version_id,
+                 .parent_version_id = version.parent_version_id,
+                 .segment = {}};
+  result.pieces = std::make_shared<StoredSlices>(*this, client_id, stored.number,
+                                                 version.version_id, version.segment.size());
+  return result;
+}
 
 std::optional<uint64_t> MemoryStorage::Client::NumberOf(const Uuid& version_id) const {
   if (chain.empty()) return std::nullopt;
@@ -55,6 +162,75 @@ Invite* MemoryStorage::UsableInvite(const TokenDigest& digest, int64_t now_unix_
   const auto it = invites_.find(digest);
   if (it == invites_.end() || !MayCreateClient(it->second, now_unix_seconds)) return nullptr;
   return &it->second;
+}
+
+std::variant<uint64_t, Conflict, NoSuchClient, OverLimit, NotWanted> MemoryStorage::AllowedUpload(
+    const UploadRequest& request) {
+  constexpr uint64_t kAny = std::numeric_limits<uint64_t>::max();
+  if (std::holds_alternative<UploadRequest::ForImport>(request.purpose)) return kAny;
+  const auto it = clients_.find(request.client_id);
+  const Client* const client = it == clients_.end() ? nullptr : &it->second;
+  uint64_t kept_bytes = 0;
+  uint64_t versions = 0;
+  if (const auto* append = std::get_if<UploadRequest::ForAppend>(&request.purpose)) {
+    if (client != nullptr) {
+      const bool is_latest = client->latest_version_id() == append->expected_parent;
+      if (!is_latest && !client->MayCarryOnFrom(append->expected_parent)) {
+        return Conflict{client->latest_version_id()};
+      }
+      if (is_latest) {
+        kept_bytes = client->history_bytes + client->snapshot_bytes();
+        versions = client->chain.size();
+      }
+    } else if (!append->create_client ||
+               (append->invite &&
+                UsableInvite(*append->invite, request.now_unix_seconds) == nullptr)) {
+      return NoSuchClient{};
+    }
+    ++versions;
+  } else {
+    const auto& of_snapshot = std::get<UploadRequest::ForSnapshot>(request.purpose);
+    if (client == nullptr) return NoSuchClient{};
+    const std::optional<uint64_t> number = client->NumberOf(of_snapshot.version_id);
+    if (!number || client->latest_number() - *number >= of_snapshot.recent_versions_max ||
+        (client->snapshot && client->snapshot->number >= *number)) {
+      return NotWanted{};
+    }
+    kept_bytes = client->history_bytes;
+  }
+  const ClientLimits& limits = request.limits;
+  const uint64_t bytes = kept_bytes + std::max<uint64_t>(request.announced_bytes, 1);
+  if (IsOver(bytes, limits.bytes_max) || IsOver(versions, limits.versions_max)) {
+    return OverLimit{.bytes = bytes, .versions = versions};
+  }
+  return limits.bytes_max > 0 ? limits.bytes_max - kept_bytes : kAny;
+}
+
+void MemoryStorage::BeginUpload(UploadRequest request, BeginUploadCallback done) {
+  absl::StatusOr<UploadOutcome> outcome = [&]() -> absl::StatusOr<UploadOutcome> {
+    const std::lock_guard lock(mutex_);
+    const auto allowed = AllowedUpload(request);
+    if (const auto* conflict = std::get_if<Conflict>(&allowed)) return *conflict;
+    if (const auto* over = std::get_if<OverLimit>(&allowed)) return *over;
+    if (std::holds_alternative<NoSuchClient>(allowed)) return NoSuchClient{};
+    if (std::holds_alternative<NotWanted>(allowed)) return NotWanted{};
+    const auto others = uploads_.find(request.client_id);
+    if (others != uploads_.end() && others->second.size() >= kUploadsPerClientMax) {
+      return absl::UnavailableError(absl::StrCat("the client has ", kUploadsPerClientMax,
+                                                 " large uploads under way already"));
+    }
+    return std::make_unique<CollectedUpload>(*this, request.client_id, std::get<uint64_t>(allowed));
+  }();
+  done(std::move(outcome));
+}
+
+absl::Status MemoryStorage::TakeUploaded(Upload* upload, std::string& bytes) {
+  if (upload == nullptr) return absl::OkStatus();
+  auto* const collected = static_cast<CollectedUpload*>(upload);  // storage gets what it gave out
+  if (const absl::Status status = collected->Check(); !status.ok()) return status;
+  bytes = collected->TakeBytes();
+  if (bytes.empty()) return absl::InvalidArgumentError("nothing was added to the upload");
+  return absl::OkStatus();
 }
 
 AppendOutcome MemoryStorage::AppendLocked(AppendRequest request) {
@@ -96,6 +272,9 @@ AppendOutcome MemoryStorage::AppendLocked(AppendRequest request) {
 }
 
 void MemoryStorage::Append(AppendRequest request, AppendCallback done) {
+  const std::shared_ptr<Upload> upload = std::move(request.upload);
+  const absl::Status taken = TakeUploaded(upload.get(), request.segment);
+  if (!taken.ok()) return done(taken);
   AppendOutcome outcome = [&] {
     const std::lock_guard lock(mutex_);
     return AppendLocked(std::move(request));
@@ -122,6 +301,9 @@ StoreSnapshotOutcome MemoryStorage::StoreSnapshotLocked(StoreSnapshotRequest req
 }
 
 void MemoryStorage::StoreSnapshot(StoreSnapshotRequest request, StoreSnapshotCallback done) {
+  const std::shared_ptr<Upload> upload = std::move(request.upload);
+  const absl::Status taken = TakeUploaded(upload.get(), request.bytes);
+  if (!taken.ok()) return done(taken);
   const StoreSnapshotOutcome outcome = [&] {
     const std::lock_guard lock(mutex_);
     return StoreSnapshotLocked(std::move(request));
@@ -129,13 +311,12 @@ void MemoryStorage::StoreSnapshot(StoreSnapshotRequest request, StoreSnapshotCal
   done(outcome);
 }
 
-ChildOutcome MemoryStorage::GetChildLocked(const Uuid& client_id,
-                                           const Uuid& parent_version_id) const {
+ChildOutcome MemoryStorage::GetChildLocked(const Uuid& client_id, const Uuid& parent_version_id) {
   const auto it = clients_.find(client_id);
   if (it == clients_.end()) return NoSuchClient{};
   const Client& client = it->second;
   const auto child = client.number_by_parent.find(parent_version_id);
-  if (child != client.number_by_parent.end()) return client.At(child->second).version;
+  if (child != client.number_by_parent.end()) return InPieces(client_id, client.At(child->second));
   const Uuid latest = client.latest_version_id();
   return NoChild{
       .latest_version_id = latest,
@@ -151,10 +332,15 @@ void MemoryStorage::GetChild(const Uuid& client_id, const Uuid& parent_version_i
   done(std::move(outcome));
 }
 
-std::optional<Snapshot> MemoryStorage::GetSnapshotLocked(const Uuid& client_id) const {
+std::optional<Snapshot> MemoryStorage::GetSnapshotLocked(const Uuid& client_id) {
   const auto it = clients_.find(client_id);
   if (it == clients_.end() || !it->second.snapshot) return std::nullopt;
-  return it->second.snapshot->snapshot;
+  const Snapshot& snapshot = it->second.snapshot->snapshot;
+  if (snapshot.bytes.size() <= kPieceBytesMax) return snapshot;
+  Snapshot result{.version_id = snapshot.version_id, .bytes = {}};
+  result.pieces = std::make_shared<StoredSlices>(*this, client_id, /*number=*/0,
+                                                 snapshot.version_id, snapshot.bytes.size());
+  return result;
 }
 
 void MemoryStorage::GetSnapshot(const Uuid& client_id, SnapshotCallback done) {
@@ -189,10 +375,26 @@ void MemoryStorage::NoteReplicaAhead(const Uuid& client_id, const Uuid& version_
 
 absl::StatusOr<bool> MemoryStorage::DeleteClient(const Uuid& client_id) {
   const std::lock_guard lock(mutex_);
+  const auto uploads = uploads_.find(client_id);
+  if (uploads != uploads_.end()) {
+    for (CollectedUpload* const upload : uploads->second) upload->Remove();
+  }
   return clients_.erase(client_id) > 0;
 }
 
 absl::StatusOr<ImportOutcome> MemoryStorage::Import(ImportRequest request) {
+  std::vector<std::shared_ptr<Upload>> uploads;  // which end when the mutex is free again
+  for (StoredVersion& stored : request.versions) {
+    const absl::Status taken = TakeUploaded(stored.upload.get(), stored.version.segment);
+    if (!taken.ok()) return taken;
+    uploads.push_back(std::move(stored.upload));
+  }
+  if (request.snapshot) {
+    const absl::Status taken =
+        TakeUploaded(request.snapshot->upload.get(), request.snapshot->snapshot.bytes);
+    if (!taken.ok()) return taken;
+    uploads.push_back(std::move(request.snapshot->upload));
+  }
   const std::lock_guard lock(mutex_);
   const auto it = clients_.find(request.client_id);
   if (it == clients_.end() && request.versions.empty()) return Imported{};

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -21,6 +22,7 @@ namespace tcsync {
 // Thread-safe. Callbacks run before the call that took them returns.
 class MemoryStorage final : public Storage, public StorageAdministration {
  public:
+  void BeginUpload(UploadRequest request, BeginUploadCallback done) override;
   void Append(AppendRequest request, AppendCallback done) override;
   void StoreSnapshot(StoreSnapshotRequest request, StoreSnapshotCallback done) override;
   void GetChild(const Uuid& client_id, const Uuid& parent_version_id, ChildCallback done) override;
@@ -95,18 +97,33 @@ class MemoryStorage final : public Storage, public StorageAdministration {
   static constexpr int64_t kSecondsOfDay = 86'400;
 
   static ClientSummary Summarize(const Uuid& client_id, const Client& client);
+  class CollectedUpload;
+  class StoredSlices;
+
+  // What was uploaded, where there is an upload.
+  absl::Status TakeUploaded(Upload* upload, std::string& bytes);
+  // With mutex_: how many bytes an upload may have, or why none is begun.
+  std::variant<uint64_t, Conflict, NoSuchClient, OverLimit, NotWanted> AllowedUpload(
+      const UploadRequest& request);
+  // The segment of a version, or the snapshot (number 0), if it is still there; with mutex_.
+  const std::string* FindBytes(const Uuid& client_id, uint64_t number,
+                               const Uuid& version_id) const;
+  // The version without its bytes, which come in pieces.
+  Version InPieces(const Uuid& client_id, const StoredVersion& stored);
   AppendOutcome AppendLocked(AppendRequest request);
   // The invite, if it may create a client now; with mutex_.
   Invite* UsableInvite(const TokenDigest& digest, int64_t now_unix_seconds);
   StoreSnapshotOutcome StoreSnapshotLocked(StoreSnapshotRequest request);
-  ChildOutcome GetChildLocked(const Uuid& client_id, const Uuid& parent_version_id) const;
-  std::optional<Snapshot> GetSnapshotLocked(const Uuid& client_id) const;
+  ChildOutcome GetChildLocked(const Uuid& client_id, const Uuid& parent_version_id);
+  std::optional<Snapshot> GetSnapshotLocked(const Uuid& client_id);
 
-  std::mutex mutex_;                // of what follows
+  mutable std::mutex mutex_;        // of what follows
   std::map<Uuid, Client> clients_;  // in the order in which they are listed
   std::map<Uuid, Ban> bans_;
   std::map<Uuid, ClientToken> tokens_;
   std::map<TokenDigest, Invite> invites_;
+  // Those under way, of clients that have any.
+  absl::flat_hash_map<Uuid, std::vector<CollectedUpload*>> uploads_;
   std::string pseudonym_key_;  // empty: not made yet
 };
 

@@ -6,6 +6,7 @@
 #define TCSYNC_SRC_STORAGE_ROCKSDB_ADMINISTRATION_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,6 +19,8 @@
 #include "storage/rocksdb/batch_builder.h"
 #include "storage/rocksdb/chain_reader.h"
 #include "storage/rocksdb/committer.h"
+#include "storage/rocksdb/stored_pieces.h"
+#include "storage/rocksdb/uploads.h"
 #include "tcsync/storage_administration.h"
 
 namespace tcsync {
@@ -39,6 +42,11 @@ class AdministeredStorage {
   // Writes what was noted of replicas (Storage::NoteReplicaSeen) and was not yet, and waits for it.
   // Before whatever reads positions or replicas ahead.
   virtual absl::Status FlushNotes() = 0;
+
+  // The segment or snapshot that is in these pieces.
+  virtual std::shared_ptr<PieceSource> OpenPieces(const PiecesOwner& owner,
+                                                  const PiecesRecord& pieces) = 0;
+  virtual UploadTable& uploads() = 0;
 
   virtual uint64_t client_count() const = 0;
   virtual CommitterQueue queue() const = 0;

@@ -147,6 +147,14 @@ absl::Status Contradiction(const Uuid& client_id, absl::string_view what) {
                                           " contradict each other: ", what));
 }
 
+// Whether the client has nothing but pieces from here on.
+bool OnlyUploads(rocksdb::Iterator& iterator, const Uuid& client_id) {
+  iterator.Seek(EndOfPieces(client_id));
+  if (!iterator.Valid()) return true;
+  const absl::string_view key = ToView(iterator.key());
+  return key.substr(0, Uuid::kBytes) != client_id.AsStringView() || !ParseClientOfKey(key);
+}
+
 uint64_t Property(rocksdb::DB& database, const std::string& name) {
   uint64_t value = 0;
   database.GetIntProperty(name, &value);
@@ -205,9 +213,13 @@ absl::StatusOr<std::vector<ClientSummary>> RocksdbAdministration::ListClients(
             if (!summary.ok()) return summary.status();
             clients.push_back(*std::move(summary));
           } else if (ParseClientOfKey(key)) {
-            ClientSummary& damaged = clients.emplace_back();
-            damaged.client_id = client_id;
-            damaged.problem = "there is no client record";
+            // One that is not there yet may have uploads under way.
+            const bool has_pieces = ParsePieceKey(client_id, key).has_value();
+            if (!has_pieces || !OnlyUploads(*iterator, client_id)) {
+              ClientSummary& damaged = clients.emplace_back();
+              damaged.client_id = client_id;
+              damaged.problem = "there is no client record";
+            }
           }
           iterator->Seek(EndOfClient(client_id));
         }
@@ -267,6 +279,8 @@ absl::StatusOr<std::vector<StoredVersion>> RocksdbAdministration::ReadVersions(
       if (trailer->segment_is_inline) {
         version.version.segment =
             std::string(value.substr(0, value.size() - trailer->encoded_bytes));
+      } else if (trailer->pieces) {
+        version.version.pieces = storage_.OpenPieces({client_id, *number}, *trailer->pieces);
       } else {
         absl::StatusOr<std::optional<std::string>> segment =
             reader.Read(SegmentKey(client_id, *number));
@@ -276,7 +290,7 @@ absl::StatusOr<std::vector<StoredVersion>> RocksdbAdministration::ReadVersions(
         }
         version.version.segment = std::move(**segment);
       }
-      bytes += version.version.segment.size();
+      bytes += version.version.segment_bytes();
       if (!versions.empty() && bytes > bytes_max) break;
       versions.push_back(std::move(version));
     }
@@ -319,6 +333,7 @@ absl::StatusOr<StorageStats> RocksdbAdministration::ReadStats() {
   const CommitterQueue queue = storage_.queue();
   stats.queued_writes = queue.writes;
   stats.queued_bytes = queue.bytes;
+  const UploadTable::Totals uploads = storage_.uploads().totals();
   const absl::Status status =
       storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) -> absl::Status {
         struct statvfs disk {};
@@ -341,6 +356,8 @@ absl::StatusOr<StorageStats> RocksdbAdministration::ReadStats() {
         stats.bytes_on_disk += add_property("blob_file_bytes", Properties::kLiveBlobFileSize);
         stats.bytes_on_disk += add("log_bytes", LogBytes(database));
         add_property("blob_garbage_bytes", Properties::kLiveBlobFileGarbageSize);
+        add("uploads", uploads.uploads);
+        add("upload_bytes", uploads.bytes);
         add_property("memtable_bytes", Properties::kCurSizeAllMemTables);
         add_property("block_cache_bytes", Properties::kBlockCacheUsage);
         add("head_cache_bytes", storage_.head_cache_bytes());

@@ -88,8 +88,12 @@ class Importer {
                                                      request_.client_id.ToString()));
     }
     if (head_.latest_number == 0) first_parent_ = stored.version.parent_version_id;
-    batch_.AddVersion(request_.client_id, std::move(stored.version), stored.appended_unix_seconds,
-                      head_);
+    const std::shared_ptr<UploadState> upload = StateOf(stored.upload.get());
+    if (upload != nullptr) {
+      if (const absl::Status status = upload->CheckStorable(); !status.ok()) return status;
+    }
+    batch_.AddVersion(request_.client_id, std::move(stored.version), upload,
+                      stored.appended_unix_seconds, head_);
     added_[version_id] = head_.latest_number;
     return absl::OkStatus();
   }
@@ -121,11 +125,15 @@ class Importer {
     if (!number || (head_.record.snapshot && head_.record.snapshot->number >= *number)) {
       return false;
     }
+    const std::shared_ptr<UploadState> upload = StateOf(request_.snapshot->upload.get());
+    if (upload != nullptr) {
+      if (const absl::Status status = upload->CheckStorable(); !status.ok()) return status;
+    }
     batch_.PutSnapshot(request_.client_id,
                        {.version_id = snapshot.version_id,
                         .number = *number,
                         .stored_unix_seconds = request_.snapshot->stored_unix_seconds},
-                       snapshot.bytes, head_);
+                       snapshot.bytes, upload, head_);
     return true;
   }
 
@@ -165,7 +173,9 @@ absl::StatusOr<uint64_t> SegmentBytes(const ChainReader& reader, const Uuid& cli
       [&](uint64_t number, const VersionTrailer& trailer, uint64_t inline_bytes) -> absl::Status {
         if (trailer.segment_is_inline) {
           bytes += inline_bytes;
-        } else if (trailer.encoded_bytes == kVersionTrailerBytes) {
+        } else if (trailer.pieces) {
+          bytes += trailer.pieces->bytes;
+        } else if (trailer.counts_history) {
           bytes += trailer.history_bytes - history_bytes;
         } else {  // of format 1, which did not say
           const auto segment = reader.Read(SegmentKey(client_id, number));
@@ -230,6 +240,7 @@ absl::StatusOr<bool> RocksdbAdministration::DeleteClient(const Uuid& client_id) 
     const absl::StatusOr<std::optional<ChainHead>> head = batch.Head(client_id);
     if (!head.ok()) return head.status();
     existed = head->has_value();
+    if (!existed) batch.RemoveUploads(client_id);
     return existed ? batch.RemoveClient(client_id, **head) : absl::OkStatus();
   });
   if (!removed.ok()) return removed;

@@ -41,7 +41,8 @@ bool BatchBuilder::NeedsAnotherBatch(const AppendRequest& request) const {
 absl::StatusOr<bool> BatchBuilder::MayCarryOnFrom(const Uuid& client_id, const ChainHead& head,
                                                   const Uuid& parent) {
   if (!head.MayCarryOnFrom(parent)) return false;
-  const absl::StatusOr<std::optional<Version>> child = reader_.FindChild(client_id, head, parent);
+  const absl::StatusOr<std::optional<FoundVersion>> child =
+      reader_.FindChild(client_id, head, parent);
   if (!child.ok()) return child.status();
   return !child->has_value();
 }
@@ -60,8 +61,46 @@ absl::StatusOr<std::optional<Invite>> BatchBuilder::UsableInvite(const TokenDige
   return invite;
 }
 
+absl::Status BatchBuilder::AddPiece(const std::shared_ptr<UploadState>& upload,
+                                    std::string& piece) {
+  if (const absl::Status status = upload->Check(); !status.ok()) return status;
+  if (uploads_.BytesOf(upload->client_id) + piece.size() > upload->allowed_bytes) {
+    return absl::OutOfRangeError("the client has as much as its limits allow");
+  }
+  const uint32_t number = upload->pieces;
+  if (number == 0) {
+    Put(UploadKey(upload->client_id, upload->upload_id),
+        EncodeNumber(static_cast<uint64_t>(upload->begun_unix_seconds)));
+  }
+  Put(PieceKey(upload->client_id, upload->upload_id, number), piece);
+  added_pieces_.emplace_back(upload, piece.size());
+  Release(piece);
+  return absl::OkStatus();
+}
+
+void BatchBuilder::DiscardUpload(const std::shared_ptr<UploadState>& upload) {
+  if (upload->is_stored || upload->is_removed) return;
+  removed_uploads_.push_back(upload);
+  if (upload->pieces == 0) return;  // nor is it in the register
+  for (const std::string& key : upload->Keys()) Delete(key);
+}
+
+void BatchBuilder::RemoveUploads(const Uuid& client_id) {
+  for (const std::shared_ptr<UploadState>& upload : uploads_.Of(client_id)) DiscardUpload(upload);
+}
+
+PiecesRecord BatchBuilder::Adopt(const std::shared_ptr<UploadState>& upload) {
+  Delete(UploadKey(upload->client_id, upload->upload_id));
+  stored_uploads_.push_back(upload);
+  return upload->record();
+}
+
 absl::StatusOr<AppendOutcome> BatchBuilder::Append(AppendRequest& request) {
   const Uuid& client_id = request.client_id;
+  const std::shared_ptr<UploadState> upload = StateOf(request.upload.get());
+  if (upload != nullptr) {
+    if (const absl::Status status = upload->CheckStorable(); !status.ok()) return status;
+  }
   absl::StatusOr<std::optional<ChainHead>> found = Head(client_id);
   if (!found.ok()) return found.status();
   const bool is_new_client = !found->has_value();
@@ -86,7 +125,7 @@ absl::StatusOr<AppendOutcome> BatchBuilder::Append(AppendRequest& request) {
   }
 
   const uint64_t kept_bytes = carries_on ? 0 : head.kept_history_bytes() + head.snapshot_bytes();
-  const OverLimit usage{.bytes = kept_bytes + request.segment.size(),
+  const OverLimit usage{.bytes = kept_bytes + request.segment_bytes(),
                         .versions = (carries_on ? 0 : head.version_count()) + 1};
   if (IsOver(usage.bytes, request.limits.bytes_max) ||
       IsOver(usage.versions, request.limits.versions_max)) {
@@ -114,7 +153,7 @@ absl::StatusOr<AppendOutcome> BatchBuilder::Append(AppendRequest& request) {
              {.version_id = Uuid::RandomWithNumber(head.latest_number + 1),
               .parent_version_id = request.expected_parent,
               .segment = std::move(request.segment)},
-             request.now_unix_seconds, head);
+             upload, request.now_unix_seconds, head);
   if (is_new_client || carries_on) {
     PutHead(client_id, head, is_new_client);
   } else {
@@ -125,14 +164,20 @@ absl::StatusOr<AppendOutcome> BatchBuilder::Append(AppendRequest& request) {
                   .created_client = is_new_client};
 }
 
-void BatchBuilder::AddVersion(const Uuid& client_id, Version version, int64_t appended_unix_seconds,
-                              ChainHead& head) {
+void BatchBuilder::AddVersion(const Uuid& client_id, Version version,
+                              const std::shared_ptr<UploadState>& upload,
+                              int64_t appended_unix_seconds, ChainHead& head) {
   const uint64_t number = head.latest_number + 1;
-  const VersionTrailer trailer{.version_id = version.version_id,
-                               .parent_version_id = version.parent_version_id,
-                               .appended_unix_seconds = appended_unix_seconds,
-                               .history_bytes = head.history_bytes + version.segment.size(),
-                               .segment_is_inline = version.segment.size() < kInlineBytesMax};
+  VersionTrailer trailer{.version_id = version.version_id,
+                         .parent_version_id = version.parent_version_id,
+                         .appended_unix_seconds = appended_unix_seconds,
+                         .history_bytes = head.history_bytes + version.segment.size(),
+                         .segment_is_inline = version.segment.size() < kInlineBytesMax};
+  if (upload != nullptr) {
+    trailer.pieces = Adopt(upload);
+    trailer.history_bytes = head.history_bytes + trailer.pieces->bytes;
+    trailer.segment_is_inline = false;
+  }
   if (!LeadsTo(version.parent_version_id, number)) {
     Put(ParentKey(client_id, version.parent_version_id), EncodeNumber(number));
   }
@@ -145,7 +190,7 @@ void BatchBuilder::AddVersion(const Uuid& client_id, Version version, int64_t ap
         .PermitUncheckedError();
   } else {
     Put(VersionKey(client_id, number), encoded_trailer);
-    Put(SegmentKey(client_id, number), version.segment);
+    if (trailer.segment_is_apart()) Put(SegmentKey(client_id, number), version.segment);
   }
   head.latest_number = number;
   head.latest_version_id = version.version_id;
@@ -160,16 +205,37 @@ void BatchBuilder::PutHead(const Uuid& client_id, const ChainHead& head, bool is
   client_count_changed_ = true;
 }
 
+void BatchBuilder::RemoveSnapshotBytes(const Uuid& client_id, const ChainHead& head) {
+  const std::optional<SnapshotRecord>& snapshot = head.record.snapshot;
+  if (!snapshot) return;
+  if (!snapshot->pieces) return Delete(SnapshotKey(client_id));
+  for (const std::string& key : ChainReader::KeysOfPieces(client_id, *snapshot->pieces)) {
+    Delete(key);
+  }
+}
+
 void BatchBuilder::PutSnapshot(const Uuid& client_id, const SnapshotRecord& record,
-                               std::string& bytes, ChainHead& head) {
-  head.record.snapshot = record;
-  head.record.snapshot->bytes = bytes.size();
+                               std::string& bytes, const std::shared_ptr<UploadState>& upload,
+                               ChainHead& head) {
+  const bool had_pieces = head.record.snapshot && head.record.snapshot->pieces;
+  if (had_pieces || upload != nullptr) RemoveSnapshotBytes(client_id, head);
+  SnapshotRecord& snapshot = head.record.snapshot.emplace(record);
+  if (upload != nullptr) {
+    snapshot.pieces = Adopt(upload);
+    snapshot.bytes = snapshot.pieces->bytes;
+    return;
+  }
+  snapshot.bytes = bytes.size();
   Put(SnapshotKey(client_id), bytes);
   Release(bytes);
 }
 
 absl::StatusOr<StoreSnapshotOutcome> BatchBuilder::StoreSnapshot(StoreSnapshotRequest& request) {
   const Uuid& client_id = request.client_id;
+  const std::shared_ptr<UploadState> upload = StateOf(request.upload.get());
+  if (upload != nullptr) {
+    if (const absl::Status status = upload->CheckStorable(); !status.ok()) return status;
+  }
   absl::StatusOr<std::optional<ChainHead>> found = Head(client_id);
   if (!found.ok()) return found.status();
   if (!found->has_value()) return StoreSnapshotOutcome::kNoSuchClient;
@@ -182,7 +248,7 @@ absl::StatusOr<StoreSnapshotOutcome> BatchBuilder::StoreSnapshot(StoreSnapshotRe
   if (head.record.snapshot && head.record.snapshot->number >= **number) {
     return StoreSnapshotOutcome::kNotWanted;
   }
-  if (IsOver(head.kept_history_bytes() + request.bytes.size(), request.limits.bytes_max)) {
+  if (IsOver(head.kept_history_bytes() + request.snapshot_bytes(), request.limits.bytes_max)) {
     return StoreSnapshotOutcome::kOverLimit;
   }
 
@@ -190,7 +256,7 @@ absl::StatusOr<StoreSnapshotOutcome> BatchBuilder::StoreSnapshot(StoreSnapshotRe
               {.version_id = request.version_id,
                .number = **number,
                .stored_unix_seconds = request.now_unix_seconds},
-              request.bytes, head);
+              request.bytes, upload, head);
   PutHead(client_id, head, /*is_new_client=*/false);
   return StoreSnapshotOutcome::kStored;
 }
@@ -206,7 +272,7 @@ absl::Status BatchBuilder::RemoveHistory(const Uuid& client_id, const ChainHead&
   if (!of_replicas.ok()) return of_replicas.status();
   for (const std::string& key : *versions) Delete(key);
   for (const std::string& key : *of_replicas) Delete(key);
-  if (head.record.snapshot) Delete(SnapshotKey(client_id));
+  RemoveSnapshotBytes(client_id, head);
   reduced_clients_.push_back(client_id);
   forgotten_clients_.push_back(client_id);
   return absl::OkStatus();
@@ -229,6 +295,7 @@ absl::Status BatchBuilder::RemoveVersions(const Uuid& client_id, uint64_t end_nu
 absl::Status BatchBuilder::RemoveClient(const Uuid& client_id, const ChainHead& head) {
   const absl::Status removed = RemoveHistory(client_id, head);
   if (!removed.ok()) return removed;
+  RemoveUploads(client_id);
   Delete(ClientKey(client_id));
   changed_heads_[client_id] = std::nullopt;
   --client_count_;
@@ -245,6 +312,18 @@ void BatchBuilder::AfterWrite(bool written) {
   if (!written) {
     for (const Uuid& client_id : reduced_clients_) head_cache_.Forget(client_id);
     return;
+  }
+  for (const auto& [upload, bytes] : added_pieces_) {
+    upload->bytes += bytes;
+    ++upload->pieces;
+  }
+  for (const std::shared_ptr<UploadState>& upload : stored_uploads_) {
+    upload->is_stored = true;
+    uploads_.End(*upload);
+  }
+  for (const std::shared_ptr<UploadState>& upload : removed_uploads_) {
+    upload->is_removed = true;
+    uploads_.End(*upload);
   }
   for (const auto& [client_id, head] : changed_heads_) {
     if (head) {

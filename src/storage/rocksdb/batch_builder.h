@@ -3,8 +3,10 @@
 #define TCSYNC_SRC_STORAGE_ROCKSDB_BATCH_BUILDER_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -14,6 +16,7 @@
 #include "storage/rocksdb/chain_reader.h"
 #include "storage/rocksdb/head_cache.h"
 #include "storage/rocksdb/record_codec.h"
+#include "storage/rocksdb/uploads.h"
 #include "tcsync/storage.h"
 #include "tcsync/storage_administration.h"
 
@@ -27,15 +30,21 @@ namespace tcsync {
 class BatchBuilder {
  public:
   // `client_count` is how many clients there are before the batch.
-  BatchBuilder(const ChainReader& reader, HeadCache& head_cache, uint64_t client_count,
-               uint64_t reserved_bytes)
+  BatchBuilder(const ChainReader& reader, HeadCache& head_cache, UploadTable& uploads,
+               uint64_t client_count, uint64_t reserved_bytes)
       : reader_(reader),
         head_cache_(head_cache),
+        uploads_(uploads),
         writes_(reserved_bytes),
         client_count_(client_count) {}
 
   absl::StatusOr<AppendOutcome> Append(AppendRequest& request);
   absl::StatusOr<StoreSnapshotOutcome> StoreSnapshot(StoreSnapshotRequest& request);
+
+  // A piece of the upload, behind those that are written. At most one for an upload in a batch.
+  absl::Status AddPiece(const std::shared_ptr<UploadState>& upload, std::string& piece);
+  // Removes what is there of the upload, unless it was stored.
+  void DiscardUpload(const std::shared_ptr<UploadState>& upload);
 
   // Whether the append may have to remove records that stand in this batch only, and so must begin
   // a batch of its own.
@@ -48,19 +57,23 @@ class BatchBuilder {
   // The head as it is after the batch so far; nullopt when there is no such client.
   absl::StatusOr<std::optional<ChainHead>> Head(const Uuid& client_id);
 
-  // Adds a version to the head's chain. The caller has checked that it fits. The head is not put.
-  void AddVersion(const Uuid& client_id, Version version, int64_t appended_unix_seconds,
+  // Adds a version to the head's chain. The caller has checked that it fits, and that the upload,
+  // if its segment is one, may be stored. The head is not put.
+  void AddVersion(const Uuid& client_id, Version version,
+                  const std::shared_ptr<UploadState>& upload, int64_t appended_unix_seconds,
                   ChainHead& head);
   // Makes `head` the client's, with its record. For a new client, it counts it.
   void PutHead(const Uuid& client_id, const ChainHead& head, bool is_new_client);
-  // Replaces the client's snapshot in `head`. The head is not put.
+  // Replaces the client's snapshot in `head`, by `bytes` or by the upload. The head is not put.
   void PutSnapshot(const Uuid& client_id, const SnapshotRecord& record, std::string& bytes,
-                   ChainHead& head);
+                   const std::shared_ptr<UploadState>& upload, ChainHead& head);
   // Removes all records of the client but its client record.
   absl::Status RemoveHistory(const Uuid& client_id, const ChainHead& head);
   // Removes the versions from the first one kept to the one before `end_number`. The head is put.
   absl::Status RemoveVersions(const Uuid& client_id, uint64_t end_number, ChainHead head);
-  // Removes all records of the client, and the client.
+  // Removes the pieces of the client's uploads that are under way, and lets none of them be stored.
+  void RemoveUploads(const Uuid& client_id);
+  // Removes all records of the client, with its uploads, and the client.
   absl::Status RemoveClient(const Uuid& client_id, const ChainHead& head);
 
   void Put(const std::string& key, const std::string& value);
@@ -91,8 +104,13 @@ class BatchBuilder {
   absl::StatusOr<std::optional<Invite>> UsableInvite(const TokenDigest& digest,
                                                      int64_t now_unix_seconds);
 
+  // The pieces of the upload are the client's from here on.
+  PiecesRecord Adopt(const std::shared_ptr<UploadState>& upload);
+  void RemoveSnapshotBytes(const Uuid& client_id, const ChainHead& head);
+
   const ChainReader& reader_;
   HeadCache& head_cache_;
+  UploadTable& uploads_;
   rocksdb::WriteBatch writes_;
   bool needs_sync_ = true;
   uint64_t client_count_;  // after the batch so far
@@ -101,6 +119,9 @@ class BatchBuilder {
   std::vector<Uuid> reduced_clients_;  // of whom records are removed
   std::vector<Uuid> forgotten_clients_;
   absl::flat_hash_map<TokenDigest, Invite> changed_invites_;
+  std::vector<std::shared_ptr<UploadState>> stored_uploads_;
+  std::vector<std::shared_ptr<UploadState>> removed_uploads_;
+  std::vector<std::pair<std::shared_ptr<UploadState>, uint64_t>> added_pieces_;  // and their bytes
 };
 
 }  // namespace tcsync

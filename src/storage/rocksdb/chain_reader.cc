@@ -101,7 +101,7 @@ absl::StatusOr<std::optional<ChainHead>> ChainReader::ReadHead(const Uuid& clien
   return head;
 }
 
-absl::StatusOr<std::optional<Version>> ChainReader::ReadVersionAfter(
+absl::StatusOr<std::optional<FoundVersion>> ChainReader::ReadVersionAfter(
     const Uuid& client_id, uint64_t number, const Uuid& parent_version_id) const {
   absl::StatusOr<std::optional<std::string>> value = Read(VersionKey(client_id, number), options_);
   if (!value.ok()) return value.status();
@@ -110,11 +110,13 @@ absl::StatusOr<std::optional<Version>> ChainReader::ReadVersionAfter(
   if (!trailer) return Contradiction(client_id, absl::StrCat("version ", number, " is malformed"));
   if (trailer->parent_version_id != parent_version_id) return std::nullopt;
 
-  Version version{.version_id = trailer->version_id,
-                  .parent_version_id = parent_version_id,
-                  .segment = std::move(**value)};
-  version.segment.resize(version.segment.size() - trailer->encoded_bytes);
-  if (trailer->segment_is_inline) return version;
+  FoundVersion found{.version = {.version_id = trailer->version_id,
+                                 .parent_version_id = parent_version_id,
+                                 .segment = std::move(**value)},
+                     .number = number,
+                     .pieces = trailer->pieces};
+  found.version.segment.resize(found.version.segment.size() - trailer->encoded_bytes);
+  if (!trailer->segment_is_apart()) return found;
 
   absl::StatusOr<std::optional<std::string>> segment =
       Read(SegmentKey(client_id, number), options_);
@@ -127,8 +129,8 @@ absl::StatusOr<std::optional<Version>> ChainReader::ReadVersionAfter(
   if (!segment->has_value()) {
     return Contradiction(client_id, absl::StrCat("version ", number, " lacks its segment"));
   }
-  version.segment = std::move(**segment);
-  return version;
+  found.version.segment = std::move(**segment);
+  return found;
 }
 
 absl::StatusOr<std::optional<VersionTrailer>> ChainReader::ReadTrailer(const Uuid& client_id,
@@ -193,13 +195,30 @@ absl::StatusOr<std::vector<std::string>> ChainReader::ReadKeysOfVersions(
       VisitVersions(client_id, first_number, end_number,
                     [&](uint64_t number, const VersionTrailer& trailer, uint64_t) {
                       keys.push_back(VersionKey(client_id, number));
-                      if (!trailer.segment_is_inline) keys.push_back(SegmentKey(client_id, number));
+                      if (trailer.segment_is_apart()) {
+                        keys.push_back(SegmentKey(client_id, number));
+                      }
+                      if (trailer.pieces) {
+                        for (std::string& key : KeysOfPieces(client_id, *trailer.pieces)) {
+                          keys.push_back(std::move(key));
+                        }
+                      }
                       if (!LeadsTo(trailer.parent_version_id, number)) {
                         keys.push_back(ParentKey(client_id, trailer.parent_version_id));
                       }
                       return absl::OkStatus();
                     });
   if (!visited.ok()) return visited;
+  return keys;
+}
+
+std::vector<std::string> ChainReader::KeysOfPieces(const Uuid& client_id,
+                                                   const PiecesRecord& pieces) {
+  std::vector<std::string> keys;
+  keys.reserve(pieces.pieces);
+  for (uint32_t piece = 0; piece < pieces.pieces; ++piece) {
+    keys.push_back(PieceKey(client_id, pieces.upload_id, piece));
+  }
   return keys;
 }
 
@@ -217,13 +236,12 @@ absl::StatusOr<std::vector<std::string>> ChainReader::ReadKeysOfReplicas(
   return keys;
 }
 
-absl::StatusOr<std::optional<Version>> ChainReader::FindChild(const Uuid& client_id,
-                                                              const ChainHead& head,
-                                                              const Uuid& parent_version_id) const {
+absl::StatusOr<std::optional<FoundVersion>> ChainReader::FindChild(
+    const Uuid& client_id, const ChainHead& head, const Uuid& parent_version_id) const {
   // The ID's hint first; what it leads to counts only if it names this parent.
   const uint64_t number = parent_version_id.NumberHint() + 1;
   if (number <= head.latest_number) {
-    absl::StatusOr<std::optional<Version>> child =
+    absl::StatusOr<std::optional<FoundVersion>> child =
         ReadVersionAfter(client_id, number, parent_version_id);
     if (!child.ok() || child->has_value()) return child;
   }
@@ -256,7 +274,8 @@ absl::StatusOr<std::optional<uint64_t>> ChainReader::FindRecent(
   return std::nullopt;
 }
 
-absl::StatusOr<std::optional<Snapshot>> ChainReader::ReadSnapshot(const Uuid& client_id) const {
+absl::StatusOr<std::optional<FoundSnapshot>> ChainReader::ReadSnapshot(
+    const Uuid& client_id) const {
   // The record and the bytes are two keys, and a newer snapshot may replace both in between.
   rocksdb::ManagedSnapshot moment(&db_);
   rocksdb::ReadOptions options = options_;
@@ -267,11 +286,15 @@ absl::StatusOr<std::optional<Snapshot>> ChainReader::ReadSnapshot(const Uuid& cl
   const std::optional<ClientRecord> record = DecodeClientRecord(**value);
   if (!record) return Contradiction(client_id, "the client record is malformed");
   if (!record->snapshot) return std::nullopt;
+  FoundSnapshot found{.snapshot = {.version_id = record->snapshot->version_id, .bytes = {}},
+                      .pieces = record->snapshot->pieces};
+  if (found.pieces) return found;
 
   absl::StatusOr<std::optional<std::string>> bytes = Read(SnapshotKey(client_id), options);
   if (!bytes.ok()) return bytes.status();
   if (!bytes->has_value()) return Contradiction(client_id, "the snapshot's bytes are missing");
-  return Snapshot{.version_id = record->snapshot->version_id, .bytes = std::move(**bytes)};
+  found.snapshot.bytes = std::move(**bytes);
+  return found;
 }
 
 }  // namespace tcsync

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "rocksdb/db.h"
 #include "storage/rocksdb/head_cache.h"
+#include "storage/rocksdb/record_codec.h"
 #include "tcsync/storage.h"
 
 namespace tcsync {
@@ -20,6 +21,18 @@ namespace tcsync {
 enum class ReadTier {
   kMemory,  // look into memtables and cached blocks; what is not there is an error that NeedsDisk()
   kDisk,    // wait for the disk
+};
+
+// A version or snapshot as it stands in the database. If its bytes are in pieces, it is empty, and
+// whoever asked opens them.
+struct FoundVersion {
+  Version version;
+  uint64_t number = 0;
+  std::optional<PiecesRecord> pieces = std::nullopt;
+};
+struct FoundSnapshot {
+  Snapshot snapshot;
+  std::optional<PiecesRecord> pieces = std::nullopt;
 };
 
 // Thread-safe. Borrows the database. Every error is kDataLoss for records that contradict each
@@ -32,15 +45,16 @@ class ChainReader {
   absl::StatusOr<std::optional<ChainHead>> ReadHead(const Uuid& client_id) const;
 
   // The version whose parent is `parent_version_id`, among those up to head.latest_number.
-  absl::StatusOr<std::optional<Version>> FindChild(const Uuid& client_id, const ChainHead& head,
-                                                   const Uuid& parent_version_id) const;
+  absl::StatusOr<std::optional<FoundVersion>> FindChild(const Uuid& client_id,
+                                                        const ChainHead& head,
+                                                        const Uuid& parent_version_id) const;
 
   // The number of `version_id`, if it is one of the latest `recent_versions_max` versions.
   absl::StatusOr<std::optional<uint64_t>> FindRecent(const Uuid& client_id, const ChainHead& head,
                                                      const Uuid& version_id,
                                                      uint64_t recent_versions_max) const;
 
-  absl::StatusOr<std::optional<Snapshot>> ReadSnapshot(const Uuid& client_id) const;
+  absl::StatusOr<std::optional<FoundSnapshot>> ReadSnapshot(const Uuid& client_id) const;
 
   // The number of a version that is kept; nullopt for an ID that is none's.
   absl::StatusOr<std::optional<uint64_t>> FindNumber(const Uuid& client_id, const ChainHead& head,
@@ -58,14 +72,16 @@ class ChainReader {
   absl::Status VisitVersions(const Uuid& client_id, uint64_t first_number, uint64_t end_number,
                              VersionVisitor visit) const;
 
-  // The keys of those versions: records, segments and index entries.
+  // The keys of those versions: records, segments, pieces and index entries.
   absl::StatusOr<std::vector<std::string>> ReadKeysOfVersions(const Uuid& client_id,
                                                               uint64_t first_number,
                                                               uint64_t end_number) const;
   // The keys of what is known of the client's replicas.
   absl::StatusOr<std::vector<std::string>> ReadKeysOfReplicas(const Uuid& client_id) const;
+  // The keys of those pieces.
+  static std::vector<std::string> KeysOfPieces(const Uuid& client_id, const PiecesRecord& pieces);
 
-  // The value of a key that is not a segment's or a snapshot's; nullopt when it is not there.
+  // The value of a key; nullopt when it is not there.
   absl::StatusOr<std::optional<std::string>> Read(const std::string& key) const {
     return Read(key, options_);
   }
@@ -75,8 +91,9 @@ class ChainReader {
                                                   const rocksdb::ReadOptions& options) const;
 
   // Version `number` if its parent is `parent_version_id`.
-  absl::StatusOr<std::optional<Version>> ReadVersionAfter(const Uuid& client_id, uint64_t number,
-                                                          const Uuid& parent_version_id) const;
+  absl::StatusOr<std::optional<FoundVersion>> ReadVersionAfter(const Uuid& client_id,
+                                                               uint64_t number,
+                                                               const Uuid& parent_version_id) const;
 
   rocksdb::DB& db_;
   rocksdb::ReadOptions options_;

@@ -52,6 +52,11 @@ class ChainVerifier {
   // How many bytes the version's segment must have; nullopt when its records do not say.
   std::optional<uint64_t> SegmentBytes(uint64_t number, const VersionTrailer& trailer);
   absl::Status VerifySegments();
+  absl::Status VerifyPieces();
+  // The key of the piece that should come behind `last`; nullopt: none should.
+  std::optional<std::string> NextPieceKey(const std::optional<ParsedPieceKey>& last) const;
+  // Whether the upload is registered as one that is no version's yet.
+  bool IsUnderWay(const Uuid& upload_id);
   absl::Status VerifyIndex();
   absl::Status VerifySnapshot();
   absl::Status VerifyReplicas();
@@ -84,7 +89,15 @@ class ChainVerifier {
     Uuid version_id;
     std::optional<uint64_t> bytes;  // that it must have, when that is known
   };
-  std::vector<LargeSegment> large_segments_;                    // by number
+  std::vector<LargeSegment> large_segments_;  // by number
+  struct ExpectedPieces {
+    std::string name;
+    PiecesRecord record;
+    uint32_t next_piece = 0;
+    uint64_t bytes = 0;
+    bool is_damaged = false;  // and that was told
+  };
+  absl::flat_hash_map<Uuid, ExpectedPieces> expected_pieces_;   // by upload
   absl::flat_hash_map<Uuid, uint64_t> must_be_found_by_index_;  // parent -> number of its child
 };
 
@@ -159,7 +172,7 @@ absl::Status ChainVerifier::VerifyRecord() {
 std::optional<uint64_t> ChainVerifier::SegmentBytes(uint64_t number,
                                                     const VersionTrailer& trailer) {
   // Format 1 did not count, and nothing that came before a version of it was counted either.
-  const bool is_counted = trailer.encoded_bytes == kVersionTrailerBytes;
+  const bool is_counted = trailer.counts_history;
   uint64_t before = 0;
   if (previous_) {
     before = previous_->history_bytes;
@@ -224,6 +237,13 @@ void ChainVerifier::VerifyVersion(uint64_t number, absl::string_view value) {
                               *expected_bytes, " were counted"));
     }
     report_.bytes += bytes;
+  } else if (trailer->pieces) {
+    if (expected_bytes && trailer->pieces->bytes != *expected_bytes) {
+      AddProblem(absl::StrCat("the segment of ", name, " has ", trailer->pieces->bytes,
+                              " bytes, but ", *expected_bytes, " were counted"));
+    }
+    expected_pieces_[trailer->pieces->upload_id] = {.name = absl::StrCat("the segment of ", name),
+                                                    .record = *trailer->pieces};
   } else {
     large_segments_.push_back({number, trailer->version_id, expected_bytes});
   }
@@ -275,7 +295,7 @@ absl::Status ChainVerifier::VerifySegments() {
     ++expected;
   };
   absl::Status status = Walk(
-      part, PartOf(ParentKey(client_id_, Uuid())),
+      part, PartOf(PieceKey(client_id_, Uuid(), 0)),
       [&](absl::string_view key, absl::string_view value) {
         absl::string_view encoded = key;
         const std::optional<uint64_t> number =
@@ -307,6 +327,99 @@ absl::Status ChainVerifier::VerifySegments() {
   if (problems_not_listed_ > 0) return status;
   while (status.ok() && expected != end) miss();
   return status;
+}
+
+absl::Status ChainVerifier::VerifyPieces() {
+  if (record_ && record_->snapshot && record_->snapshot->pieces) {
+    const SnapshotRecord& snapshot = *record_->snapshot;
+    expected_pieces_[snapshot.pieces->upload_id] = {
+        .name = absl::StrCat("the snapshot of ", Named(snapshot.number, snapshot.version_id)),
+        .record = *snapshot.pieces};
+  }
+  // Of an upload that is no version's and no snapshot's; told once.
+  std::optional<Uuid> unknown;
+  const auto visit = [&](absl::string_view key, uint64_t bytes, bool was_read) {
+    const std::optional<ParsedPieceKey> piece = ParsePieceKey(client_id_, key);
+    if (!piece) return AddUnknown(key);
+    const auto found = expected_pieces_.find(piece->upload_id);
+    if (found == expected_pieces_.end()) {
+      if (unknown == piece->upload_id || IsUnderWay(piece->upload_id)) return;
+      unknown = piece->upload_id;
+      return AddProblem(absl::StrCat("there are pieces of an upload, ", piece->upload_id.ToString(),
+                                     ", that is no version's and no snapshot's"));
+    }
+    ExpectedPieces& expected = found->second;
+    if (!was_read) expected.is_damaged = true;
+    if (piece->piece != expected.next_piece && !expected.is_damaged) {
+      AddProblem(absl::StrCat("piece ", expected.next_piece, " of ", expected.record.pieces, " of ",
+                              expected.name, " is missing"));
+      expected.is_damaged = true;
+    }
+    expected.next_piece = piece->piece + 1;
+    expected.bytes += bytes;
+    report_.bytes += bytes;
+  };
+  // Behind a piece that cannot be read, its number is known only from what was expected.
+  std::optional<ParsedPieceKey> last;
+  absl::Status status = Walk(
+      PartOf(PieceKey(client_id_, Uuid(), 0)), PartOf(ParentKey(client_id_, Uuid())),
+      [&](absl::string_view key, absl::string_view value) {
+        last = ParsePieceKey(client_id_, key);
+        visit(key, value.size(), true);
+      },
+      [&](const std::string& reason) -> std::optional<std::string> {
+        const std::optional<std::string> key = NextPieceKey(last);
+        if (!key) {
+          AddProblem(absl::StrCat("pieces of uploads cannot be read: ", reason));
+          return std::nullopt;
+        }
+        const ParsedPieceKey piece = *ParsePieceKey(client_id_, *key);
+        AddProblem(absl::StrCat("piece ", piece.piece, " of ",
+                                expected_pieces_.at(piece.upload_id).name,
+                                " cannot be read: ", reason));
+        visit(*key, 0, false);
+        last = piece;
+        return PieceKey(client_id_, piece.upload_id, piece.piece + 1);
+      });
+  if (!status.ok()) return status;
+  for (const auto& [upload_id, expected] : expected_pieces_) {
+    if (expected.is_damaged) continue;
+    if (expected.next_piece < expected.record.pieces) {
+      AddProblem(absl::StrCat("piece ", expected.next_piece, " of ", expected.record.pieces, " of ",
+                              expected.name, " is missing"));
+    } else if (expected.next_piece > expected.record.pieces ||
+               expected.bytes != expected.record.bytes) {
+      AddProblem(absl::StrCat(expected.name, " has ", expected.bytes, " bytes in ",
+                              expected.next_piece, " pieces, but ", expected.record.bytes, " in ",
+                              expected.record.pieces, " were counted"));
+    }
+  }
+  return status;
+}
+
+std::optional<std::string> ChainVerifier::NextPieceKey(
+    const std::optional<ParsedPieceKey>& last) const {
+  // Uploads come in the order of their IDs.
+  std::optional<Uuid> next;
+  if (last) {
+    const auto found = expected_pieces_.find(last->upload_id);
+    if (found != expected_pieces_.end() && last->piece + 1 < found->second.record.pieces) {
+      return PieceKey(client_id_, last->upload_id, last->piece + 1);
+    }
+  }
+  for (const auto& [upload_id, expected] : expected_pieces_) {
+    if (last && upload_id.AsStringView() <= last->upload_id.AsStringView()) continue;
+    if (!next || upload_id.AsStringView() < next->AsStringView()) next = upload_id;
+  }
+  if (!next) return std::nullopt;
+  return PieceKey(client_id_, *next, 0);
+}
+
+bool ChainVerifier::IsUnderWay(const Uuid& upload_id) {
+  rocksdb::ReadOptions options;
+  options.snapshot = moment_.snapshot();
+  std::string value;
+  return database_.Get(options, UploadKey(client_id_, upload_id), &value).ok();
 }
 
 absl::Status ChainVerifier::VerifyIndex() {
@@ -371,8 +484,10 @@ absl::Status ChainVerifier::VerifySnapshot() {
     const SnapshotRecord& snapshot = *record_->snapshot;
     const std::string name =
         absl::StrCat("the snapshot of ", Named(snapshot.number, snapshot.version_id));
-    const bool has_bytes = bytes.has_value() && was_read;
-    if (was_read && !bytes) AddProblem(absl::StrCat(name, " has no bytes"));
+    // VerifyPieces has looked at those that are in pieces.
+    const bool has_bytes = snapshot.pieces || (bytes.has_value() && was_read);
+    if (was_read && !bytes && !snapshot.pieces) AddProblem(absl::StrCat(name, " has no bytes"));
+    if (bytes && snapshot.pieces) AddProblem(absl::StrCat(name, " has bytes beside its pieces"));
     // Format 1 did not count them.
     if (bytes && snapshot.bytes != 0 && *bytes != snapshot.bytes) {
       AddProblem(
@@ -425,9 +540,10 @@ absl::Status ChainVerifier::VerifyReplicas() {
 }
 
 absl::StatusOr<ChainReport> ChainVerifier::Verify() {
-  for (const auto part : {&ChainVerifier::VerifyRecord, &ChainVerifier::VerifyVersions,
-                          &ChainVerifier::VerifySegments, &ChainVerifier::VerifyIndex,
-                          &ChainVerifier::VerifySnapshot, &ChainVerifier::VerifyReplicas}) {
+  for (const auto part :
+       {&ChainVerifier::VerifyRecord, &ChainVerifier::VerifyVersions,
+        &ChainVerifier::VerifySegments, &ChainVerifier::VerifyPieces, &ChainVerifier::VerifyIndex,
+        &ChainVerifier::VerifySnapshot, &ChainVerifier::VerifyReplicas}) {
     if (const absl::Status status = (this->*part)(); !status.ok()) return status;
   }
   if (!has_records_) {

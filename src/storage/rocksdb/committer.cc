@@ -22,6 +22,7 @@ uint64_t PayloadBytes(const PendingWrite& write) {
   if (const auto* snapshot = std::get_if<PendingSnapshot>(&write)) {
     return snapshot->request.bytes.size();
   }
+  if (const auto* piece = std::get_if<PendingPiece>(&write)) return piece->bytes;
   return 0;
 }
 
@@ -68,6 +69,14 @@ bool Committer::Submit(PendingWrite& write) {
   return true;
 }
 
+void Committer::SubmitPiece(PendingPiece piece) {
+  {
+    const std::lock_guard lock(mutex_);
+    pieces_.push_back(std::move(piece));
+  }
+  has_work_.notify_one();
+}
+
 void Committer::NoteWritten() {
   const std::lock_guard lock(mutex_);
   oldest_since_ = queue_.empty() ? kNone : queue_.front().since;
@@ -78,7 +87,7 @@ std::vector<PendingWrite> Committer::TakeBatch() {
   std::vector<Instant> since;
   std::unique_lock lock(mutex_);
   oldest_since_ = queue_.empty() ? kNone : queue_.front().since;
-  has_work_.wait(lock, [this] { return closing_ || !queue_.empty(); });
+  has_work_.wait(lock, [this] { return closing_ || !queue_.empty() || !pieces_.empty(); });
   uint64_t batch_bytes = 0;
   while (!queue_.empty()) {
     const uint64_t bytes = BytesOf(queue_.front().write);
@@ -89,6 +98,11 @@ std::vector<PendingWrite> Committer::TakeBatch() {
     queue_.pop_front();
   }
   queue_bytes_ -= batch_bytes;
+  for (uint64_t bytes = 0; !pieces_.empty() && bytes < kPieceBatchBytesMax;) {
+    bytes += pieces_.front().bytes;
+    batch.emplace_back(std::move(pieces_.front()));
+    pieces_.pop_front();
+  }
   lock.unlock();
   Measure(batch, since);
   return batch;

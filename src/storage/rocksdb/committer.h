@@ -41,9 +41,18 @@ struct PendingChange {
   // Told decide's error, or how the writing went.
   absl::AnyInvocable<void(absl::Status)> done;
 };
-using PendingWrite = std::variant<PendingAppend, PendingSnapshot, PendingChange>;
+// A piece of an upload, or the removal of one's pieces.
+struct PendingPiece {
+  // Adds it to the batch; after an error that one piece is not written. Runs on the committer's
+  // thread.
+  absl::AnyInvocable<absl::Status(BatchBuilder& batch)> decide;
+  uint64_t bytes = 0;
+  // Told decide's error, or how the writing went.
+  absl::AnyInvocable<void(absl::Status)> done;
+};
+using PendingWrite = std::variant<PendingAppend, PendingSnapshot, PendingChange, PendingPiece>;
 
-// The bytes of its segment or snapshot.
+// The bytes of its segment, snapshot or piece.
 uint64_t PayloadBytes(const PendingWrite& write);
 
 // What waits to be committed.
@@ -66,6 +75,11 @@ class Committer {
 
   // Queues a write; false, and `write` is left alone, when the queue is full or IsLate().
   bool Submit(PendingWrite& write);
+
+  // Queues a piece. They have a queue of their own, which is bounded by those who send them, with
+  // one piece each: other writes go before them and do not wait for more than kPieceBatchBytesMax
+  // of them, and however long they wait, no other write is late for that.
+  void SubmitPiece(PendingPiece piece);
 
   // For the commit function, on its thread: what it was given is written, and only callbacks are
   // left. Without it a client that is told so by one could be refused its next write because the
@@ -103,6 +117,7 @@ class Committer {
   std::condition_variable has_work_;
   std::deque<Queued> queue_;
   uint64_t queue_bytes_ = 0;
+  std::deque<PendingPiece> pieces_;
   bool closing_ = false;
   std::thread thread_;  // last: it uses the members above
 };

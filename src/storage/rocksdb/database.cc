@@ -99,6 +99,8 @@ rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, rocksdb::
   database.level0_file_num_compaction_trigger = kLevel0FilesPerCompaction;
   // A table file that is written to disk all at once at its end would hold up the log's syncs.
   database.bytes_per_sync = kBytesPerBackgroundSync;
+  // So would pieces of large uploads that only the sync at their end brings to the disk.
+  database.wal_bytes_per_sync = kBytesPerBackgroundSync;
   // An event loop that was the last to use a memtable or a file must not be the one to remove it.
   database.avoid_unnecessary_blocking_io = true;
   // Everything up to the first torn record is kept; a batch that was acknowledged is not torn.

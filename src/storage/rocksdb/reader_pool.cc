@@ -26,15 +26,15 @@ void ReaderPool::Stop() {
   threads_.clear();
 }
 
-absl::Status ReaderPool::Admit(Task& task) {
+absl::Status ReaderPool::Admit(Task& task, bool is_continued) {
   const Instant now = std::chrono::steady_clock::now();
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return absl::UnavailableError("the storage is closing");
-    if (queue_.size() >= kReadsWaitingMax) {
+    if (!is_continued && queue_.size() >= kReadsWaitingMax) {
       return absl::UnavailableError("too many reads are waiting for the disk");
     }
-    if (!queue_.empty() && now - queue_.front().since > wait_max_) {
+    if (!is_continued && !queue_.empty() && now - queue_.front().since > wait_max_) {
       return absl::UnavailableError("reads are waiting too long for the disk");
     }
     queue_.push_back({std::move(task), now});
@@ -44,7 +44,15 @@ absl::Status ReaderPool::Admit(Task& task) {
 }
 
 void ReaderPool::Run(Task task) {
-  if (const absl::Status admission = Admit(task); !admission.ok()) task(admission);
+  if (const absl::Status admission = Admit(task, /*is_continued=*/false); !admission.ok()) {
+    task(admission);
+  }
+}
+
+void ReaderPool::Continue(Task task) {
+  if (const absl::Status admission = Admit(task, /*is_continued=*/true); !admission.ok()) {
+    task(admission);
+  }
 }
 
 size_t ReaderPool::waiting() const {

@@ -29,6 +29,10 @@ class ReaderPool {
 
   void Run(Task task);
 
+  // The same for a task that continues one which was admitted, as the next piece of an answer: it
+  // is refused only when stopping.
+  void Continue(Task task);
+
   // How many tasks wait for a thread.
   size_t waiting() const;
 
@@ -43,7 +47,7 @@ class ReaderPool {
   };
 
   // Takes the task, or says why not, and then leaves it alone.
-  absl::Status Admit(Task& task);
+  absl::Status Admit(Task& task, bool is_continued);
   void Work();
 
   const std::chrono::milliseconds wait_max_;

@@ -11,6 +11,7 @@ enum Kind : char {
   kClient = 0x10,
   kVersion = 0x20,
   kSegment = 0x21,
+  kPiece = 0x22,
   kParent = 0x30,
   kSnapshot = 0x40,
   kPosition = 0x50,
@@ -21,6 +22,7 @@ enum Kind : char {
   kClientCount = 0x63,
   kPseudonymKey = 0x64,
   kProbe = 0x65,
+  kUpload = 0x66,
 };
 
 // The last byte of a version's trailer.
@@ -29,18 +31,23 @@ enum TrailerForm : char {
   kOldInline = 1,
   kApart = 2,
   kInline = 3,
+  kInPieces = 4,
 };
 
 constexpr size_t kNumberBytes = 8;
 constexpr size_t kDayBytes = 4;
+constexpr size_t kPieceBytes = 4;  // of a piece's number
 constexpr size_t kDigestBytes = std::tuple_size_v<TokenDigest>;
 constexpr int64_t kSecondsOfDay = 86'400;
 
 constexpr char kClientRecordForm = 2;
 constexpr uint8_t kHasSnapshot = 1;
 constexpr uint8_t kMayCarryOn = 2;
+constexpr uint8_t kSnapshotIsInPieces = 4;
 constexpr size_t kClientRecordBytes = 1 + 1 + 8 + 8 + 8;
 constexpr size_t kSnapshotRecordBytes = 16 + 8 + 8 + 8;
+constexpr size_t kSnapshotPiecesBytes = 16 + kPieceBytes;
+constexpr size_t kPiecesRecordBytes = 16 + 8 + kPieceBytes;
 constexpr size_t kOldClientRecordBytes = 8 + 1;
 constexpr size_t kOldSnapshotRecordBytes = 16 + 8 + 8;
 constexpr size_t kOldVersionTrailerBytes = 16 + 16 + 8 + 1;
@@ -48,6 +55,10 @@ constexpr size_t kReplicaAheadBytes = 16 + 8;
 
 void AppendNumber(uint64_t number, std::string& out) {
   for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<char>(number >> shift));
+}
+
+void AppendPiece(uint32_t piece, std::string& out) {
+  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(piece >> shift));
 }
 
 void AppendTime(int64_t unix_seconds, std::string& out) {
@@ -85,6 +96,11 @@ class Reader {
     uint64_t number = 0;
     for (const char byte : Take(kNumberBytes)) number = number << 8 | static_cast<uint8_t>(byte);
     return number;
+  }
+  uint32_t Piece() {
+    uint32_t piece = 0;
+    for (const char byte : Take(kPieceBytes)) piece = piece << 8 | static_cast<uint8_t>(byte);
+    return piece;
   }
   int64_t Time() { return static_cast<int64_t>(Number()); }
   TokenDigest Digest() {
@@ -152,6 +168,13 @@ std::string ParentKey(const Uuid& client_id, const Uuid& parent_version_id) {
 
 std::string SnapshotKey(const Uuid& client_id) { return Key(client_id, kSnapshot); }
 
+std::string PieceKey(const Uuid& client_id, const Uuid& upload_id, uint32_t piece) {
+  std::string key = Key(client_id, kPiece, Uuid::kBytes + kPieceBytes);
+  AppendUuid(upload_id, key);
+  AppendPiece(piece, key);
+  return key;
+}
+
 std::string PositionKey(const Uuid& client_id, uint32_t day) {
   std::string key = Key(client_id, kPosition, kDayBytes);
   for (int shift = 24; shift >= 0; shift -= 8) key.push_back(static_cast<char>(day >> shift));
@@ -182,6 +205,16 @@ std::string ClientCountKey() { return Key(Uuid(), kClientCount); }
 std::string PseudonymKeyKey() { return Key(Uuid(), kPseudonymKey); }
 std::string ProbeKey() { return Key(Uuid(), kProbe); }
 
+std::string UploadKey(const Uuid& client_id, const Uuid& upload_id) {
+  std::string key = Key(Uuid(), kUpload, 2 * Uuid::kBytes);
+  AppendUuid(client_id, key);
+  AppendUuid(upload_id, key);
+  return key;
+}
+
+std::string FirstUploadKey() { return Key(Uuid(), kUpload); }
+std::string EndOfUploadKeys() { return Key(Uuid(), static_cast<Kind>(kUpload + 1)); }
+
 std::optional<Uuid> ParseClientOfKey(absl::string_view key) {
   if (key.size() <= Uuid::kBytes || key[Uuid::kBytes] >= kBan) return std::nullopt;
   return Uuid::FromBytes(key.data());
@@ -208,6 +241,28 @@ std::optional<uint32_t> ParsePositionKey(const Uuid& client_id, absl::string_vie
   return day;
 }
 
+std::optional<ParsedPieceKey> ParsePieceKey(const Uuid& client_id, absl::string_view key) {
+  if (key.size() != Uuid::kBytes + 1 + Uuid::kBytes + kPieceBytes) return std::nullopt;
+  if (key.substr(0, Uuid::kBytes) != client_id.AsStringView()) return std::nullopt;
+  if (key[Uuid::kBytes] != kPiece) return std::nullopt;
+  Reader reader(key.substr(Uuid::kBytes + 1));
+  ParsedPieceKey parsed;
+  parsed.upload_id = reader.ReadUuid();
+  parsed.piece = reader.Piece();
+  return parsed;
+}
+
+std::optional<ParsedUploadKey> ParseUploadKey(absl::string_view key) {
+  const std::optional<absl::string_view> ids = RestOfOwnKey(key, kUpload, 2 * Uuid::kBytes);
+  if (!ids) return std::nullopt;
+  return ParsedUploadKey{.client_id = Uuid::FromBytes(ids->data()),
+                         .upload_id = Uuid::FromBytes(ids->data() + Uuid::kBytes)};
+}
+
+std::string EndOfPieces(const Uuid& client_id) {
+  return Key(client_id, static_cast<Kind>(kPiece + 1));
+}
+
 std::string EndOfClientKinds(const Uuid& client_id) { return Key(client_id, kBan); }
 
 std::string EndOfClient(const Uuid& client_id) {
@@ -225,10 +280,11 @@ int64_t UnixSecondsOf(uint32_t day) { return day * kSecondsOfDay; }
 
 std::string EncodeClientRecord(const ClientRecord& record) {
   std::string value;
-  value.reserve(kClientRecordBytes + kSnapshotRecordBytes);
+  value.reserve(kClientRecordBytes + kSnapshotRecordBytes + kSnapshotPiecesBytes);
   value.push_back(kClientRecordForm);
-  value.push_back(static_cast<char>((record.snapshot ? kHasSnapshot : 0) |
-                                    (record.may_carry_on ? kMayCarryOn : 0)));
+  value.push_back(static_cast<char>(
+      (record.snapshot ? kHasSnapshot : 0) | (record.may_carry_on ? kMayCarryOn : 0) |
+      (record.snapshot && record.snapshot->pieces ? kSnapshotIsInPieces : 0)));
   AppendTime(record.created_unix_seconds, value);
   AppendNumber(record.first_number, value);
   AppendNumber(record.removed_history_bytes, value);
@@ -237,6 +293,10 @@ std::string EncodeClientRecord(const ClientRecord& record) {
     AppendNumber(record.snapshot->number, value);
     AppendTime(record.snapshot->stored_unix_seconds, value);
     AppendNumber(record.snapshot->bytes, value);
+    if (record.snapshot->pieces) {
+      AppendUuid(record.snapshot->pieces->upload_id, value);
+      AppendPiece(record.snapshot->pieces->pieces, value);
+    }
   }
   return value;
 }
@@ -246,9 +306,12 @@ std::optional<ClientRecord> DecodeClientRecord(absl::string_view value) {
   if (value.size() < kClientRecordBytes) return std::nullopt;
   Reader reader(value.substr(1));
   const auto flags = static_cast<uint8_t>(reader.Byte());
-  if ((flags & ~(kHasSnapshot | kMayCarryOn)) != 0) return std::nullopt;
+  if ((flags & ~(kHasSnapshot | kMayCarryOn | kSnapshotIsInPieces)) != 0) return std::nullopt;
   const bool has_snapshot = (flags & kHasSnapshot) != 0;
-  if (value.size() != kClientRecordBytes + (has_snapshot ? kSnapshotRecordBytes : 0)) {
+  const bool is_in_pieces = (flags & kSnapshotIsInPieces) != 0;
+  if (is_in_pieces && !has_snapshot) return std::nullopt;
+  if (value.size() != kClientRecordBytes + (has_snapshot ? kSnapshotRecordBytes : 0) +
+                          (is_in_pieces ? kSnapshotPiecesBytes : 0)) {
     return std::nullopt;
   }
   ClientRecord record;
@@ -262,30 +325,53 @@ std::optional<ClientRecord> DecodeClientRecord(absl::string_view value) {
     snapshot.number = reader.Number();
     snapshot.stored_unix_seconds = reader.Time();
     snapshot.bytes = reader.Number();
+    if (is_in_pieces) {
+      PiecesRecord& pieces = snapshot.pieces.emplace();
+      pieces.upload_id = reader.ReadUuid();
+      pieces.pieces = reader.Piece();
+      pieces.bytes = snapshot.bytes;
+    }
   }
   return record;
 }
 
 std::string EncodeVersionTrailer(const VersionTrailer& trailer) {
   std::string value;
-  value.reserve(kVersionTrailerBytes);
+  value.reserve(kVersionTrailerBytes + (trailer.pieces ? kPiecesRecordBytes : 0));
+  if (trailer.pieces) {
+    AppendUuid(trailer.pieces->upload_id, value);
+    AppendNumber(trailer.pieces->bytes, value);
+    AppendPiece(trailer.pieces->pieces, value);
+  }
   AppendUuid(trailer.version_id, value);
   AppendUuid(trailer.parent_version_id, value);
   AppendTime(trailer.appended_unix_seconds, value);
   AppendNumber(trailer.history_bytes, value);
-  value.push_back(trailer.segment_is_inline ? kInline : kApart);
+  value.push_back(trailer.pieces ? kInPieces : trailer.segment_is_inline ? kInline : kApart);
   return value;
 }
 
 std::optional<VersionTrailer> DecodeVersionTrailer(absl::string_view value) {
   if (value.empty()) return std::nullopt;
   const char form = value.back();
-  if (form < kOldApart || form > kInline) return std::nullopt;
+  if (form < kOldApart || form > kInPieces) return std::nullopt;
   const bool is_old = form <= kOldInline;
   VersionTrailer trailer;
+  trailer.counts_history = !is_old;
   trailer.encoded_bytes = is_old ? kOldVersionTrailerBytes : kVersionTrailerBytes;
+  if (form == kInPieces) {
+    trailer.encoded_bytes += kPiecesRecordBytes;
+    if (value.size() != trailer.encoded_bytes) return std::nullopt;
+  }
   if (value.size() < trailer.encoded_bytes) return std::nullopt;
   Reader reader(value.substr(value.size() - trailer.encoded_bytes));
+  if (form == kInPieces) {
+    PiecesRecord& pieces = trailer.pieces.emplace();
+    pieces.upload_id = reader.ReadUuid();
+    pieces.bytes = reader.Number();
+    pieces.pieces = reader.Piece();
+    if (pieces.pieces == 0 || pieces.bytes < pieces.pieces) return std::nullopt;
+  }
   trailer.version_id = reader.ReadUuid();
   trailer.parent_version_id = reader.ReadUuid();
   trailer.appended_unix_seconds = reader.Time();

@@ -3,10 +3,11 @@
 //
 //   key                                      value
 //   client(16) 0x10                          client record
-//   client(16) 0x20 number(8)                [segment] version trailer
+//   client(16) 0x20 number(8)                [segment or pieces record] version trailer
 //   client(16) 0x21 number(8)                segment, when it is too large to stand in 0x20
+//   client(16) 0x22 upload ID(16) piece(4)   a piece of a segment or snapshot that was uploaded
 //   client(16) 0x30 parent version ID(16)    number(8)
-//   client(16) 0x40                          the snapshot's bytes
+//   client(16) 0x40                          the snapshot's bytes, unless they are in pieces
 //   client(16) 0x50 day(4)                   number(8): the oldest at which a replica ended a sync
 //   client(16) 0x51                          replicas ahead: a few, the latest seen first
 //   nil(16) 0x60 client(16)                  ban
@@ -15,13 +16,17 @@
 //   nil(16) 0x63                             number(8): how many clients there are
 //   nil(16) 0x64                             the key of the log's pseudonyms, 32 random bytes
 //   nil(16) 0x65                             what Probe() writes
-//   "opened"                                 empty; written at each opening
+//   nil(16) 0x66 client(16) upload ID(16)    begun(8): an upload that is no version's or snapshot's
+//   yet "opened"                                 empty; written at each opening
 //
 //   client record    2(1) flags(1) created(8) first number(8) removed history bytes(8)
-//                    [version ID(16) number(8) stored(8) snapshot bytes(8)]
-//                    flags: 1 has a snapshot, 2 a replica may carry on
+//                    [version ID(16) number(8) stored(8) snapshot bytes(8)
+//                    [upload ID(16) pieces(4)]]
+//                    flags: 1 has a snapshot, 2 a replica may carry on, 4 the snapshot is in pieces
 //   version trailer  version ID(16) parent version ID(16) appended(8) history bytes(8) form(1)
-//                    form: 2 the segment is in 0x21, 3 it stands before the trailer
+//                    form: 2 the segment is in 0x21, 3 it stands before the trailer, 4 it is in
+//                    pieces, and the pieces record stands before the trailer
+//   pieces record    upload ID(16) bytes(8) pieces(4)
 //   replicas ahead   [version ID(16) last seen(8)] for each
 //   ban              since(8) reason
 //   token            since(8) digest(32)
@@ -44,11 +49,15 @@
 // ones included. What the client has is the latest version's less the `removed history bytes`, and
 // the bytes of one segment are the difference to the version before.
 //
+// A large segment or snapshot is written in pieces, numbered from 0, as they arrive, under the ID
+// of their upload, which is random; what then refers to them is written last. Until then 0x66 is
+// there, from the first piece on, so that a start finds what was cut short and removes it.
+//
 // The trailer stands behind the segment so that a read value becomes the segment by cutting its end
 // off, without a copy.
 //
-// Format 2 had the same records; the directory had no DATABASE (data_directory.h), and releases
-// that know it would create a database where one is missing.
+// Format 2 had no pieces: 0x22 and 0x66, form 4 and flag 4. Its directory had no DATABASE
+// (data_directory.h), and releases that know it would create a database where one is missing.
 //
 // Format 1 had no kinds from 0x50 on, and two shorter records, which are still read and become new
 // ones when they are written next. What they do not say is 0: bytes that were stored then are not
@@ -84,6 +93,7 @@ std::string VersionKey(const Uuid& client_id, uint64_t number);
 std::string SegmentKey(const Uuid& client_id, uint64_t number);
 std::string ParentKey(const Uuid& client_id, const Uuid& parent_version_id);
 std::string SnapshotKey(const Uuid& client_id);
+std::string PieceKey(const Uuid& client_id, const Uuid& upload_id, uint32_t piece);
 std::string PositionKey(const Uuid& client_id, uint32_t day);
 std::string ReplicasAheadKey(const Uuid& client_id);
 
@@ -93,6 +103,10 @@ std::string InviteKey(const TokenDigest& digest);
 std::string ClientCountKey();
 std::string PseudonymKeyKey();
 std::string ProbeKey();
+std::string UploadKey(const Uuid& client_id, const Uuid& upload_id);
+// Where the keys of uploads begin, and the first key behind them.
+std::string FirstUploadKey();
+std::string EndOfUploadKeys();
 
 // The client of a key of any kind of a client's; nullopt for the storage's own keys.
 std::optional<Uuid> ParseClientOfKey(absl::string_view key);
@@ -103,6 +117,21 @@ std::optional<uint64_t> ParseVersionKey(const Uuid& client_id, absl::string_view
 // The day in a position key of this client; nullopt when `key` is none.
 std::optional<uint32_t> ParsePositionKey(const Uuid& client_id, absl::string_view key);
 
+// The upload and the number in a piece's key of this client; nullopt when `key` is none.
+struct ParsedPieceKey {
+  Uuid upload_id;
+  uint32_t piece = 0;
+};
+std::optional<ParsedPieceKey> ParsePieceKey(const Uuid& client_id, absl::string_view key);
+// The client and the upload of an upload's key; nullopt when `key` is none.
+struct ParsedUploadKey {
+  Uuid client_id;
+  Uuid upload_id;
+};
+std::optional<ParsedUploadKey> ParseUploadKey(absl::string_view key);
+
+// The first key behind all of a client's pieces.
+std::string EndOfPieces(const Uuid& client_id);
 // The first key behind all of a client's kinds.
 std::string EndOfClientKinds(const Uuid& client_id);
 // The first key behind all that begin with a client ID, for a seek to the next client: with the
@@ -118,12 +147,20 @@ inline bool LeadsTo(const Uuid& parent_version_id, uint64_t number) {
   return parent_version_id.NumberHint() + 1 == number;
 }
 
+// Where the bytes of a segment or snapshot are that came in pieces.
+struct PiecesRecord {
+  Uuid upload_id;
+  uint64_t bytes = 0;  // of all pieces
+  uint32_t pieces = 0;
+};
+
 // A snapshot without its bytes.
 struct SnapshotRecord {
   Uuid version_id;
   uint64_t number = 0;
   int64_t stored_unix_seconds = 0;
   uint64_t bytes = 0;
+  std::optional<PiecesRecord> pieces = std::nullopt;  // of as many bytes
 };
 
 struct ClientRecord {
@@ -140,13 +177,20 @@ struct VersionTrailer {
   int64_t appended_unix_seconds = 0;
   uint64_t history_bytes = 0;  // of the chain's segments up to and with this version's
   bool segment_is_inline = true;
-  size_t encoded_bytes = 0;  // of the trailer itself, when it was decoded: what to cut off
+  std::optional<PiecesRecord> pieces = std::nullopt;  // the segment is in these; then not inline
+  // When it was decoded: of the trailer itself, with the pieces record. It is what to cut off.
+  size_t encoded_bytes = 0;
+  bool counts_history = true;  // false, when it was decoded: format 1 did not
+
+  // Whether the segment stands at SegmentKey.
+  bool segment_is_apart() const { return !segment_is_inline && !pieces; }
 };
 
 std::string EncodeClientRecord(const ClientRecord& record);
 std::optional<ClientRecord> DecodeClientRecord(absl::string_view value);
 
 inline constexpr size_t kVersionTrailerBytes = 16 + 16 + 8 + 8 + 1;
+// With the pieces record, if there is one.
 std::string EncodeVersionTrailer(const VersionTrailer& trailer);
 // Reads the trailer at the end of a version's value.
 std::optional<VersionTrailer> DecodeVersionTrailer(absl::string_view value);

@@ -4,6 +4,8 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <limits>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -29,18 +31,65 @@
 #include "storage/rocksdb/rocksdb_status.h"
 #include "storage/rocksdb/seen_notes.h"
 #include "storage/rocksdb/storage_instruments.h"
+#include "storage/rocksdb/stored_pieces.h"
+#include "storage/rocksdb/uploads.h"
 
 namespace tcsync {
 namespace {
 
-class RocksdbStorage final : public Storage, private AdministeredStorage {
+// The keys of what uploads left behind, and how many there were.
+absl::Status FindAbandonedUploads(rocksdb::DB& database, std::vector<std::string>& keys,
+                                  uint64_t& uploads) {
+  const std::string begin = FirstUploadKey();
+  const std::string end = EndOfUploadKeys();
+  const rocksdb::Slice end_slice(end);
+  rocksdb::ReadOptions options;
+  options.total_order_seek = true;
+  options.iterate_upper_bound = &end_slice;
+  const std::unique_ptr<rocksdb::Iterator> registered(database.NewIterator(options));
+  for (registered->Seek(begin); registered->Valid(); registered->Next()) {
+    const absl::string_view key(registered->key().data(), registered->key().size());
+    keys.emplace_back(key);
+    const std::optional<ParsedUploadKey> upload = ParseUploadKey(key);
+    if (!upload) continue;
+    ++uploads;
+    // They are numbered from 0, so that the last one says which there are; to walk over all would
+    // read their bytes.
+    const std::string first_piece = PieceKey(upload->client_id, upload->upload_id, 0);
+    const std::string last_piece =
+        PieceKey(upload->client_id, upload->upload_id, std::numeric_limits<uint32_t>::max());
+    const rocksdb::Slice first_slice(first_piece);
+    rocksdb::ReadOptions options_of_pieces;
+    options_of_pieces.total_order_seek = true;
+    options_of_pieces.iterate_lower_bound = &first_slice;
+    const std::unique_ptr<rocksdb::Iterator> pieces(database.NewIterator(options_of_pieces));
+    pieces->SeekForPrev(last_piece);
+    if (!pieces->status().ok()) return FromRocksdb(pieces->status(), "find the last piece");
+    if (!pieces->Valid()) continue;
+    const std::optional<ParsedPieceKey> last = ParsePieceKey(
+        upload->client_id, absl::string_view(pieces->key().data(), pieces->key().size()));
+    if (!last || last->upload_id != upload->upload_id) continue;
+    for (uint32_t piece = 0; piece <= last->piece; ++piece) {
+      keys.push_back(PieceKey(upload->client_id, upload->upload_id, piece));
+    }
+  }
+  if (!registered->status().ok()) return FromRocksdb(registered->status(), "find uploads");
+  return absl::OkStatus();
+}
+
+class RocksdbStorage final : public Storage,
+                             private AdministeredStorage,
+                             private StagingStorage,
+                             private PieceStorage {
  public:
   RocksdbStorage(DataDirectory directory, std::unique_ptr<const StorageInstruments> instruments,
-                 std::unique_ptr<HeadCache> head_cache, std::unique_ptr<Database> database,
-                 uint64_t client_count, const RocksdbStorageOptions& options)
+                 std::unique_ptr<HeadCache> head_cache, std::unique_ptr<UploadTable> uploads,
+                 std::unique_ptr<Database> database, uint64_t client_count,
+                 const RocksdbStorageOptions& options)
       : directory_(std::move(directory)),
         instruments_(std::move(instruments)),
         head_cache_(std::move(head_cache)),
+        uploads_(std::move(uploads)),
         database_(std::move(database)),
         client_count_(client_count),
         reader_pool_(options.reader_threads, options.disk_wait_max),
@@ -68,6 +117,12 @@ class RocksdbStorage final : public Storage, private AdministeredStorage {
 
   bool RefusesWrites() const override { return committer_.IsLate(); }
 
+  void BeginUpload(UploadRequest request, BeginUploadCallback done) override {
+    Read([this, request = std::move(request)](
+             const ChainReader& reader) { return DecideUpload(reader, request); },
+         std::move(done));
+  }
+
   void Append(AppendRequest request, AppendCallback done) override {
     Prepare(PendingAppend{std::move(request), std::move(done)});
   }
@@ -83,7 +138,7 @@ class RocksdbStorage final : public Storage, private AdministeredStorage {
   }
 
   void GetSnapshot(const Uuid& client_id, SnapshotCallback done) override {
-    Read([client_id](const ChainReader& reader) { return reader.ReadSnapshot(client_id); },
+    Read([this, client_id](const ChainReader& reader) { return FindSnapshot(reader, client_id); },
          std::move(done));
   }
 
@@ -110,7 +165,20 @@ class RocksdbStorage final : public Storage, private AdministeredStorage {
 
   StorageAdministration* administration() override { return &administration_; }
 
+  // At the start: removes what uploads left behind that were under way when the process ended.
+  void RemoveAbandonedUploads(const Logger& logger);
+
  private:
+  void AddPiece(std::shared_ptr<UploadState> upload, std::string piece,
+                Upload::AddedCallback done) override;
+  void Discard(std::shared_ptr<UploadState> upload) override;
+  void ReadPieceLater(const PiecesOwner& owner, const PiecesRecord& pieces, uint32_t piece,
+                      PieceSource::PieceCallback done) override;
+  std::shared_ptr<PieceSource> OpenPieces(const PiecesOwner& owner,
+                                          const PiecesRecord& pieces) override {
+    return OpenStoredPieces(*this, owner, pieces);
+  }
+  UploadTable& uploads() override { return *uploads_; }
   absl::Status WithDatabase(Use use) override;
   absl::Status Commit(PendingChange::Decide change) override;
   absl::Status FlushNotes() override;
@@ -122,17 +190,27 @@ class RocksdbStorage final : public Storage, private AdministeredStorage {
   // Calls `done` with whether that probe can be read.
   void ReadBack(uint64_t probe_number, ProbeCallback done);
 
-  using Outcome = std::variant<absl::StatusOr<AppendOutcome>, absl::StatusOr<StoreSnapshotOutcome>>;
+  using Outcome = std::variant<absl::StatusOr<AppendOutcome>, absl::StatusOr<StoreSnapshotOutcome>,
+                               absl::Status>;
 
   // Calls `done` with what `read` finds: at once if memory has it, and otherwise from a thread that
   // may wait for the disk.
   template <typename ReadFunction, typename Callback>
   void Read(ReadFunction read, Callback done) {
+    ReadBy(&ReaderPool::Run, std::move(read), std::move(done));
+  }
+  // The same for a read that continues one which was admitted.
+  template <typename ReadFunction, typename Callback>
+  void ContinueRead(ReadFunction read, Callback done) {
+    ReadBy(&ReaderPool::Continue, std::move(read), std::move(done));
+  }
+  template <typename ReadFunction, typename Callback>
+  void ReadBy(void (ReaderPool::*run)(ReaderPool::Task), ReadFunction read, Callback done) {
     auto found = ReadAt(ReadTier::kMemory, read);
     if (!NeedsDisk(found.status())) return done(std::move(found));
     if (instruments_ != nullptr) instruments_->disk_reads.Add();
-    reader_pool_.Run([this, read = std::move(read),
-                      done = std::move(done)](const absl::Status& admission) mutable {
+    (reader_pool_.*run)([this, read = std::move(read),
+                         done = std::move(done)](const absl::Status& admission) mutable {
       if (!admission.ok()) return done(admission);
       done(ReadAt(ReadTier::kDisk, read));
     });
@@ -154,6 +232,14 @@ class RocksdbStorage final : public Storage, private AdministeredStorage {
 
   absl::StatusOr<ChildOutcome> FindChild(const ChainReader& reader, const Uuid& client_id,
                                          const Uuid& parent_version_id);
+  absl::StatusOr<std::optional<Snapshot>> FindSnapshot(const ChainReader& reader,
+                                                       const Uuid& client_id);
+  absl::StatusOr<UploadOutcome> DecideUpload(const ChainReader& reader,
+                                             const UploadRequest& request);
+  // How many bytes the client's uploads may have in all, or why none is begun.
+  absl::StatusOr<std::variant<uint64_t, Conflict, NoSuchClient, OverLimit, NotWanted>>
+  AllowedUpload(const ChainReader& reader, const UploadRequest& request);
+  void DiscardAgain();
 
   // Queues a write, and before that brings into memory what the committer will need to decide it:
   // all others' writes would wait with the committer for the disk.
@@ -206,6 +292,7 @@ class RocksdbStorage final : public Storage, private AdministeredStorage {
   const DataDirectory directory_;
   const std::unique_ptr<const StorageInstruments> instruments_;  // null: not measured
   const std::unique_ptr<HeadCache> head_cache_;                  // which the database clears
+  const std::unique_ptr<UploadTable> uploads_;                   // which the database breaks
   const std::unique_ptr<Database> database_;
   SeenNotes notes_;
   std::atomic<uint64_t> client_count_;  // changed by the committer
@@ -232,10 +319,16 @@ absl::StatusOr<ChildOutcome> RocksdbStorage::FindChild(const ChainReader& reader
     if (!head.ok()) return head.status();
     if (!head->has_value()) return NoSuchClient{};
     if ((*head)->latest_version_id == parent_version_id) return NoChild{parent_version_id};
-    absl::StatusOr<std::optional<Version>> child =
+    absl::StatusOr<std::optional<FoundVersion>> child =
         reader.FindChild(client_id, **head, parent_version_id);
     if (!child.ok()) return child.status();
-    if (child->has_value()) return std::move(**child);
+    if (child->has_value()) {
+      FoundVersion& found = **child;
+      if (found.pieces) {
+        found.version.pieces = OpenPieces({client_id, found.number}, *found.pieces);
+      }
+      return std::move(found.version);
+    }
     // If the head is still what it was, nothing was removed between the two looks, which might be
     // what was looked for; unless a whole client was, and came back with the same versions.
     const absl::StatusOr<std::optional<ChainHead>> now = Head(reader, client_id);
@@ -245,6 +338,145 @@ absl::StatusOr<ChildOutcome> RocksdbStorage::FindChild(const ChainReader& reader
       return NoChild{.latest_version_id = (*head)->latest_version_id,
                      .may_carry_on = (*head)->MayCarryOnFrom(parent_version_id)};
     }
+  }
+}
+
+absl::StatusOr<std::optional<Snapshot>> RocksdbStorage::FindSnapshot(const ChainReader& reader,
+                                                                     const Uuid& client_id) {
+  absl::StatusOr<std::optional<FoundSnapshot>> found = reader.ReadSnapshot(client_id);
+  if (!found.ok()) return found.status();
+  if (!found->has_value()) return std::nullopt;
+  Snapshot& snapshot = (*found)->snapshot;
+  if ((*found)->pieces) snapshot.pieces = OpenPieces({.client_id = client_id}, *(*found)->pieces);
+  return std::move(snapshot);
+}
+
+absl::StatusOr<std::variant<uint64_t, Conflict, NoSuchClient, OverLimit, NotWanted>>
+RocksdbStorage::AllowedUpload(const ChainReader& reader, const UploadRequest& request) {
+  constexpr uint64_t kAny = std::numeric_limits<uint64_t>::max();
+  if (std::holds_alternative<UploadRequest::ForImport>(request.purpose)) return kAny;
+  const absl::StatusOr<std::optional<ChainHead>> found = Head(reader, request.client_id);
+  if (!found.ok()) return found.status();
+  uint64_t kept_bytes = 0;
+  uint64_t versions = 0;
+  if (const auto* append = std::get_if<UploadRequest::ForAppend>(&request.purpose)) {
+    if (found->has_value()) {
+      const ChainHead& head = **found;
+      const bool is_latest = head.latest_version_id == append->expected_parent;
+      if (!is_latest && !head.MayCarryOnFrom(append->expected_parent)) {
+        return Conflict{head.latest_version_id};
+      }
+      if (is_latest) {
+        kept_bytes = head.kept_history_bytes() + head.snapshot_bytes();
+        versions = head.version_count();
+      }
+    } else if (!append->create_client) {
+      return NoSuchClient{};
+    } else if (append->invite) {
+      const absl::StatusOr<std::optional<Invite>> invite = ReadInvite(reader, *append->invite);
+      if (!invite.ok()) return invite.status();
+      if (!invite->has_value() || !MayCreateClient(**invite, request.now_unix_seconds)) {
+        return NoSuchClient{};
+      }
+    }
+    ++versions;
+  } else {
+    const auto& of_snapshot = std::get<UploadRequest::ForSnapshot>(request.purpose);
+    if (!found->has_value()) return NoSuchClient{};
+    const ChainHead& head = **found;
+    const absl::StatusOr<std::optional<uint64_t>> number = reader.FindRecent(
+        request.client_id, head, of_snapshot.version_id, of_snapshot.recent_versions_max);
+    if (!number.ok()) return number.status();
+    if (!number->has_value()) return NotWanted{};
+    if (head.record.snapshot && head.record.snapshot->number >= **number) return NotWanted{};
+    kept_bytes = head.kept_history_bytes();
+  }
+  const ClientLimits& limits = request.limits;
+  const uint64_t announced =
+      uploads_->BytesOf(request.client_id) + std::max<uint64_t>(request.announced_bytes, 1);
+  if ((limits.bytes_max > 0 && kept_bytes + announced > limits.bytes_max) ||
+      (limits.versions_max > 0 && versions > limits.versions_max)) {
+    return OverLimit{.bytes = kept_bytes + announced, .versions = versions};
+  }
+  return limits.bytes_max > 0 ? limits.bytes_max - kept_bytes : kAny;
+}
+
+absl::StatusOr<UploadOutcome> RocksdbStorage::DecideUpload(const ChainReader& reader,
+                                                           const UploadRequest& request) {
+  const auto decided = AllowedUpload(reader, request);
+  if (!decided.ok()) return decided.status();
+  if (const auto* conflict = std::get_if<Conflict>(&*decided)) return *conflict;
+  if (const auto* over = std::get_if<OverLimit>(&*decided)) return *over;
+  if (std::holds_alternative<NoSuchClient>(*decided)) return NoSuchClient{};
+  if (std::holds_alternative<NotWanted>(*decided)) return NotWanted{};
+  std::shared_ptr<UploadState> state =
+      uploads_->Begin(request.client_id, std::get<uint64_t>(*decided), request.now_unix_seconds);
+  if (state == nullptr) {
+    return absl::UnavailableError(
+        absl::StrCat("the client has ", kUploadsPerClientMax, " large uploads under way already"));
+  }
+  StagingStorage& staging = *this;
+  return std::make_unique<RocksdbUpload>(staging, std::move(state));
+}
+
+void RocksdbStorage::AddPiece(std::shared_ptr<UploadState> upload, std::string piece,
+                              Upload::AddedCallback done) {
+  const uint64_t bytes = piece.size();
+  committer_.SubmitPiece(
+      {.decide = [upload = std::move(upload), piece = std::move(piece)](
+                     BatchBuilder& batch) mutable { return batch.AddPiece(upload, piece); },
+       .bytes = bytes,
+       .done = std::move(done)});
+}
+
+void RocksdbStorage::Discard(std::shared_ptr<UploadState> upload) {
+  committer_.SubmitPiece({.decide =
+                              [upload](BatchBuilder& batch) {
+                                batch.DiscardUpload(upload);
+                                return absl::OkStatus();
+                              },
+                          .bytes = 0,
+                          .done =
+                              [this, upload](const absl::Status& written) {
+                                if (!written.ok()) uploads_->KeepForDiscarding(upload);
+                              }});
+}
+
+void RocksdbStorage::DiscardAgain() {
+  for (std::shared_ptr<UploadState>& upload : uploads_->TakeForDiscarding()) {
+    Discard(std::move(upload));
+  }
+}
+
+void RocksdbStorage::ReadPieceLater(const PiecesOwner& owner, const PiecesRecord& pieces,
+                                    uint32_t piece, PieceSource::PieceCallback done) {
+  ContinueRead([owner, pieces, piece](
+                   const ChainReader& reader) { return ReadPiece(reader, owner, pieces, piece); },
+               std::move(done));
+}
+
+void RocksdbStorage::RemoveAbandonedUploads(const Logger& logger) {
+  std::vector<std::string> keys;
+  uint64_t uploads = 0;
+  const absl::Status read = WithDatabase([&](rocksdb::DB& database, const ChainReader&) {
+    return FindAbandonedUploads(database, keys, uploads);
+  });
+  absl::Status removed = read;
+  if (read.ok() && !keys.empty()) {
+    removed = Commit([&](BatchBuilder& batch) {
+      batch.LeaveUnsynced();
+      for (const std::string& key : keys) batch.Delete(key);
+      return absl::OkStatus();
+    });
+  }
+  if (!removed.ok()) {
+    logger.Log(LogLevel::kWarning,
+               "what uploads left behind that were cut short cannot be removed, and will be at the "
+               "next start: ",
+               removed.message());
+  } else if (uploads > 0) {
+    logger.Log(LogLevel::kInfo, "removed what ", uploads,
+               " uploads left behind that were cut short");
   }
 }
 
@@ -356,6 +588,7 @@ void RocksdbStorage::FlushNotesNowAndThen() {
     }
     // Notes that cannot be written stay, and the next time is soon.
     static_cast<void>(FlushNotes().ok());
+    DiscardAgain();
   }
 }
 
@@ -370,9 +603,13 @@ absl::Status RocksdbStorage::Write(uint64_t bytes,
   const absl::Status writable = database_->MakeWritable();
   const absl::StatusOr<Database::Loan> database = database_->Borrow(ReadTier::kDisk);
   if (!database.ok()) return database.status();
-  BatchBuilder builder(database->reader(ReadTier::kDisk), *head_cache_, client_count_, bytes);
+  BatchBuilder builder(database->reader(ReadTier::kDisk), *head_cache_, *uploads_, client_count_,
+                       bytes);
   if (const absl::Status decided = decide(builder); !decided.ok()) return decided;
-  if (builder.writes().Count() == 0) return absl::OkStatus();  // needs no room on the disk
+  if (builder.writes().Count() == 0) {  // needs no room on the disk
+    builder.AfterWrite(true);
+    return absl::OkStatus();
+  }
   if (!writable.ok()) return writable;
   builder.BeforeWrite();
   const auto since = std::chrono::steady_clock::now();
@@ -413,6 +650,7 @@ size_t RocksdbStorage::CommitSome(std::vector<PendingWrite>& batch, size_t begin
   }
   std::vector<Outcome> outcomes;
   outcomes.reserve(end - begin);
+  bool only_pieces = true;
   const absl::Status written = Write(bytes, [&](BatchBuilder& builder) {
     for (size_t i = begin; i < end; ++i) {
       if (auto* append = std::get_if<PendingAppend>(&batch[i])) {
@@ -421,10 +659,15 @@ size_t RocksdbStorage::CommitSome(std::vector<PendingWrite>& batch, size_t begin
           break;
         }
         outcomes.emplace_back(builder.Append(append->request));
+        only_pieces = false;
+      } else if (auto* piece = std::get_if<PendingPiece>(&batch[i])) {
+        outcomes.emplace_back(piece->decide(builder));
       } else {
+        only_pieces = false;
         outcomes.emplace_back(builder.StoreSnapshot(std::get<PendingSnapshot>(batch[i]).request));
       }
     }
+    if (only_pieces) builder.LeaveUnsynced();
     return absl::OkStatus();
   });
   committer_.NoteWritten();
@@ -434,6 +677,9 @@ size_t RocksdbStorage::CommitSome(std::vector<PendingWrite>& batch, size_t begin
       using AppendResult = absl::StatusOr<AppendOutcome>;
       append->done(written.ok() ? std::get<AppendResult>(std::move(outcomes[i - begin]))
                                 : AppendResult(OwnCopy(written)));
+    } else if (auto* piece = std::get_if<PendingPiece>(&batch[i])) {
+      piece->done(written.ok() ? std::get<absl::Status>(std::move(outcomes[i - begin]))
+                               : OwnCopy(written));
     } else {
       using SnapshotResult = absl::StatusOr<StoreSnapshotOutcome>;
       std::get<PendingSnapshot>(batch[i]).done(
@@ -500,8 +746,12 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenRocksdbStorage(const RocksdbStorage
     instruments = std::make_unique<StorageInstruments>(*options.registry);
   }
   auto head_cache = std::make_unique<HeadCache>(options.head_cache_bytes, instruments.get());
-  absl::StatusOr<std::unique_ptr<Database>> database =
-      Database::Open(*directory, options, logger, [heads = head_cache.get()] { heads->Clear(); });
+  auto uploads = std::make_unique<UploadTable>();
+  absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(
+      *directory, options, logger, [heads = head_cache.get(), staged = uploads.get()] {
+        heads->Clear();
+        staged->BreakAll();
+      });
   if (!database.ok()) return database.status();
   const absl::StatusOr<uint64_t> client_count = [&]() -> absl::StatusOr<uint64_t> {
     const absl::StatusOr<Database::Loan> loan = (*database)->Borrow(ReadTier::kDisk);
@@ -510,9 +760,11 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenRocksdbStorage(const RocksdbStorage
   }();
   if (!client_count.ok()) return client_count.status();
   if (const absl::Status ended = directory->EndCreation(); !ended.ok()) return ended;
-  return std::make_unique<RocksdbStorage>(std::move(*directory), std::move(instruments),
-                                          std::move(head_cache), std::move(*database),
-                                          *client_count, options);
+  auto storage = std::make_unique<RocksdbStorage>(std::move(*directory), std::move(instruments),
+                                                  std::move(head_cache), std::move(uploads),
+                                                  std::move(*database), *client_count, options);
+  storage->RemoveAbandonedUploads(logger);
+  return storage;
 }
 
 }  // namespace tcsync

@@ -11,8 +11,10 @@
 #include <cstdlib>
 #include <memory>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/limits.h"
 #include "storage/rocksdb/rocksdb_storage.h"
 #include "tcsync/storage_administration.h"
 #include "tests/unit/storage/storage_calls.h"
@@ -93,6 +95,34 @@ int AppendUntilKilled(const std::string& directory) {
   for (;;) pause();
 }
 
+int UploadUntilKilled(const std::string& directory) {
+  const auto storage = Open(directory);
+  if (!storage.ok()) {
+    PrintLine(storage.status().ToString());
+    return 1;
+  }
+  std::vector<std::thread> threads;
+  for (int i = 1; i < kKilledClients; ++i) {
+    threads.emplace_back([&, i] {
+      const auto upload = MustBeginUpload(**storage, UploadRequestFor(KilledClient(i), kNil));
+      for (;;) {
+        if (!TryAdd(*upload, Noise(kPieceBytesMax)).ok()) std::_Exit(1);
+      }
+    });
+  }
+  const Uuid client = KilledClient(0);
+  Uuid parent = NoChildOf(GetChild(**storage, client, Uuid::Random())).value_or(kNil);
+  for (;;) {
+    const auto outcome = TryAppend(
+        **storage,
+        UploadedAppendFor(**storage, client, parent, LargeSegmentOfKilled(parent), kPieceBytesMax));
+    const auto* const appended = outcome.ok() ? std::get_if<Appended>(&*outcome) : nullptr;
+    if (appended == nullptr) std::_Exit(1);
+    parent = appended->version_id;
+    PrintLine(parent.ToString());
+  }
+}
+
 int BackUpUntilKilled(const std::string& directory) {
   const auto storage = Open(directory + "/data");
   if (!storage.ok()) {
@@ -161,6 +191,10 @@ std::string SegmentOfKilled(const Uuid& parent) {
   return parent.ToString() + Noise(size);
 }
 
+std::string LargeSegmentOfKilled(const Uuid& parent) {
+  return parent.ToString() + Noise(200'000 + 3'000 * size_t{parent.bytes()[15]});
+}
+
 ChildProcess::ChildProcess(const char* task, const std::string& directory) {
   int ends[2];
   if (pipe(ends) != 0) std::abort();
@@ -212,6 +246,7 @@ std::optional<int> RunAsChild(int argc, char** argv) {
   if (task == kTryOpen) return TryOpen(argv[3]);
   if (task == kTryOpenAsNobody) return TryOpenAsNobody(argv[3]);
   if (task == kAppendUntilKilled) return AppendUntilKilled(argv[3]);
+  if (task == kUploadUntilKilled) return UploadUntilKilled(argv[3]);
   if (task == kBackUpUntilKilled) return BackUpUntilKilled(argv[3]);
   if (task == kChangeUntilKilled) return ChangeUntilKilled(argv[3]);
   return 1;

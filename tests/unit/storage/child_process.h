@@ -31,6 +31,12 @@ inline constexpr int kKilledClients = 4;
 Uuid KilledClient(int number);
 std::string SegmentOfKilled(const Uuid& parent);
 
+// Uploads large segments without an end, and prints the version ID of each that was acknowledged.
+// Those of client 0, one behind the other, are LargeSegmentOfKilled(parent); the other clients add
+// piece after piece to uploads that are never stored.
+inline constexpr char kUploadUntilKilled[] = "upload-until-killed";
+std::string LargeSegmentOfKilled(const Uuid& parent);
+
 // Opens the storage in "data" of the directory and makes a backup in "backups" of it, until it has
 // copied a part: then it prints "copying" and waits to be killed.
 inline constexpr char kBackUpUntilKilled[] = "back-up-until-killed";

@@ -139,6 +139,61 @@ TEST(RecordCodecTest, KeysAndRecordsOfFormat2ByteForByte) {
                          "0000000000000002", "746561"));
 }
 
+// If this fails, large segments and snapshots that were stored before are not found, or in part.
+TEST(RecordCodecTest, PiecesByteForByte) {
+  const PiecesRecord pieces{.upload_id = kParent, .bytes = 0x40001, .pieces = 3};
+  EXPECT_EQ(Hex(PieceKey(kClient, kParent, 258)),
+            absl::StrCat(kClientHex, "22", kParentHex, "00000102"));
+  EXPECT_EQ(Hex(UploadKey(kClient, kParent)),
+            absl::StrCat(std::string(32, '0'), "66", kClientHex, kParentHex));
+  const auto key = ParsePieceKey(kClient, PieceKey(kClient, kParent, 258));
+  ASSERT_TRUE(key.has_value());
+  EXPECT_EQ(key->upload_id, kParent);
+  EXPECT_EQ(key->piece, 258u);
+  EXPECT_FALSE(ParsePieceKey(kParent, PieceKey(kClient, kParent, 258)).has_value());
+  const auto upload = ParseUploadKey(UploadKey(kClient, kParent));
+  ASSERT_TRUE(upload.has_value());
+  EXPECT_EQ(upload->client_id, kClient);
+  EXPECT_EQ(upload->upload_id, kParent);
+
+  const std::string encoded = EncodeVersionTrailer({.version_id = kVersion,
+                                                    .parent_version_id = kParent,
+                                                    .appended_unix_seconds = 1'700'000'000,
+                                                    .history_bytes = 0x50000,
+                                                    .segment_is_inline = false,
+                                                    .pieces = pieces});
+  EXPECT_EQ(Hex(encoded), absl::StrCat(kParentHex, "0000000000040001", "00000003", kVersionHex,
+                                       kParentHex, "000000006553f100", "0000000000050000", "04"));
+  const auto trailer = DecodeVersionTrailer(encoded);
+  ASSERT_TRUE(trailer.has_value() && trailer->pieces.has_value());
+  EXPECT_EQ(trailer->pieces->upload_id, kParent);
+  EXPECT_EQ(trailer->pieces->bytes, 0x40001u);
+  EXPECT_EQ(trailer->pieces->pieces, 3u);
+  EXPECT_EQ(trailer->encoded_bytes, encoded.size());
+  EXPECT_FALSE(trailer->segment_is_inline || trailer->segment_is_apart());
+  EXPECT_FALSE(DecodeVersionTrailer(encoded.substr(1)).has_value());
+  EXPECT_FALSE(DecodeVersionTrailer("x" + encoded).has_value());
+
+  ClientRecord record;
+  record.snapshot = SnapshotRecord{.version_id = kVersion,
+                                   .number = 300,
+                                   .stored_unix_seconds = 1'700'000'001,
+                                   .bytes = pieces.bytes,
+                                   .pieces = pieces};
+  const std::string encoded_record = EncodeClientRecord(record);
+  EXPECT_EQ(Hex(encoded_record),
+            absl::StrCat("0205000000000000000000000000000000010000000000000000", kVersionHex,
+                         "000000000000012c", "000000006553f101", "0000000000040001", kParentHex,
+                         "00000003"));
+  const auto decoded = DecodeClientRecord(encoded_record);
+  ASSERT_TRUE(decoded.has_value() && decoded->snapshot.has_value());
+  ASSERT_TRUE(decoded->snapshot->pieces.has_value());
+  EXPECT_EQ(decoded->snapshot->pieces->upload_id, kParent);
+  EXPECT_EQ(decoded->snapshot->pieces->bytes, pieces.bytes);
+  EXPECT_EQ(decoded->snapshot->pieces->pieces, 3u);
+  EXPECT_FALSE(DecodeClientRecord(encoded_record.substr(0, encoded_record.size() - 1)).has_value());
+}
+
 // If this fails, an operator's decisions change when they are read back.
 TEST(RecordCodecTest, RecordsOfFormat2RoundTrip) {
   TokenDigest digest;

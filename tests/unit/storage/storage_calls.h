@@ -4,6 +4,7 @@
 #define TCSYNC_TESTS_UNIT_STORAGE_STORAGE_CALLS_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -30,6 +31,88 @@ inline AppendRequest AppendRequestFor(const Uuid& client_id, const Uuid& parent,
           .segment = std::move(segment),
           .create_client = true,
           .now_unix_seconds = 1'700'000'000};
+}
+
+// An upload for an append, as a server that creates clients begins it.
+inline UploadRequest UploadRequestFor(const Uuid& client_id, const Uuid& parent) {
+  return {.client_id = client_id,
+          .purpose = UploadRequest::ForAppend{.expected_parent = parent, .create_client = true},
+          .now_unix_seconds = 1'700'000'000};
+}
+
+inline UploadRequest SnapshotUploadRequestFor(const Uuid& client_id, const Uuid& version_id) {
+  return {.client_id = client_id,
+          .purpose = UploadRequest::ForSnapshot{.version_id = version_id,
+                                                .recent_versions_max = kRecentVersionsMax},
+          .now_unix_seconds = 1'700'000'000};
+}
+
+inline absl::StatusOr<UploadOutcome> TryBeginUpload(Storage& storage, UploadRequest request) {
+  Waiter<absl::StatusOr<UploadOutcome>> outcome;
+  storage.BeginUpload(std::move(request), outcome.Callback());
+  return outcome.Wait();
+}
+
+// An upload that must be begun.
+inline std::unique_ptr<Upload> MustBeginUpload(Storage& storage, UploadRequest request) {
+  absl::StatusOr<UploadOutcome> outcome = TryBeginUpload(storage, std::move(request));
+  EXPECT_TRUE(outcome.ok()) << outcome.status();
+  if (!outcome.ok() || !std::holds_alternative<std::unique_ptr<Upload>>(*outcome)) {
+    ADD_FAILURE() << "no upload was begun";
+    return std::make_unique<UploadInMemory>();
+  }
+  return std::get<std::unique_ptr<Upload>>(*std::move(outcome));
+}
+
+inline absl::Status TryAdd(Upload& upload, std::string piece) {
+  Waiter<absl::Status> added;
+  upload.Add(std::move(piece), added.Callback());
+  return added.Wait();
+}
+
+// Adds `bytes` in pieces of that size.
+inline void AddAll(Upload& upload, const std::string& bytes, size_t piece_bytes) {
+  for (size_t begin = 0; begin < bytes.size(); begin += piece_bytes) {
+    const absl::Status added = TryAdd(upload, bytes.substr(begin, piece_bytes));
+    ASSERT_TRUE(added.ok()) << added;
+  }
+}
+
+// An append whose segment is uploaded in pieces of that size.
+inline AppendRequest UploadedAppendFor(Storage& storage, const Uuid& client_id, const Uuid& parent,
+                                       const std::string& segment, size_t piece_bytes) {
+  AppendRequest request = AppendRequestFor(client_id, parent, "");
+  request.upload = MustBeginUpload(storage, UploadRequestFor(client_id, parent));
+  AddAll(*request.upload, segment, piece_bytes);
+  return request;
+}
+
+// The next piece, which must come.
+inline absl::StatusOr<std::string> ReadPiece(PieceSource& source) {
+  Waiter<absl::StatusOr<std::string>> piece;
+  source.Read(piece.Callback());
+  return piece.Wait();
+}
+
+// All pieces, one behind the other.
+inline absl::StatusOr<std::string> ReadPieces(PieceSource& source) {
+  std::string bytes;
+  for (uint32_t i = 0; i < source.pieces(); ++i) {
+    absl::StatusOr<std::string> piece = ReadPiece(source);
+    if (!piece.ok()) return piece;
+    bytes += *piece;
+  }
+  EXPECT_EQ(bytes.size(), source.bytes());
+  return bytes;
+}
+
+// Makes what came in pieces whole.
+inline void MakeWhole(std::string& bytes, std::shared_ptr<PieceSource>& pieces) {
+  if (pieces == nullptr) return;
+  absl::StatusOr<std::string> read = ReadPieces(*pieces);
+  EXPECT_TRUE(read.ok()) << read.status();
+  bytes = read.ok() ? *std::move(read) : "";
+  pieces = nullptr;
 }
 
 inline absl::StatusOr<AppendOutcome> TryAppend(Storage& storage, AppendRequest request) {
@@ -117,11 +200,12 @@ inline ChildOutcome GetChild(Storage& storage, const Uuid& client_id, const Uuid
   return *std::move(outcome);
 }
 
-// The child of `parent`; nullopt when there is none.
+// The child of `parent`, as a whole; nullopt when there is none.
 inline std::optional<Version> ChildOf(Storage& storage, const Uuid& client_id, const Uuid& parent) {
   ChildOutcome outcome = GetChild(storage, client_id, parent);
   auto* version = std::get_if<Version>(&outcome);
   if (version == nullptr) return std::nullopt;
+  MakeWhole(version->segment, version->pieces);
   return std::move(*version);
 }
 
@@ -144,6 +228,7 @@ inline std::vector<Version> ReadChain(Storage& storage, const Uuid& client_id, U
       return chain;
     }
     EXPECT_EQ(version->parent_version_id, parent);
+    MakeWhole(version->segment, version->pieces);
     parent = version->version_id;
     chain.push_back(std::move(*version));
   }
@@ -162,11 +247,12 @@ inline absl::StatusOr<std::optional<Snapshot>> TryGetSnapshot(Storage& storage,
   return snapshot.Wait();
 }
 
-// The snapshot; nullopt when there is none.
+// The snapshot, as a whole; nullopt when there is none.
 inline std::optional<Snapshot> SnapshotOf(Storage& storage, const Uuid& client_id) {
   absl::StatusOr<std::optional<Snapshot>> snapshot = TryGetSnapshot(storage, client_id);
   EXPECT_TRUE(snapshot.ok()) << snapshot.status();
   if (!snapshot.ok()) return std::nullopt;
+  if (snapshot->has_value()) MakeWhole((*snapshot)->bytes, (*snapshot)->pieces);
   return *std::move(snapshot);
 }
 

@@ -1,0 +1,110 @@
+#include "storage/rocksdb/stored_pieces.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace tcsync {
+namespace {
+
+// Whether the owner still has these pieces.
+absl::StatusOr<bool> IsOwned(const ChainReader& reader, const PiecesOwner& owner,
+                             const PiecesRecord& pieces) {
+  if (owner.version_number > 0) {
+    const absl::StatusOr<std::optional<VersionTrailer>> trailer =
+        reader.ReadTrailer(owner.client_id, owner.version_number);
+    if (!trailer.ok()) return trailer.status();
+    return trailer->has_value() && (*trailer)->pieces &&
+           (*trailer)->pieces->upload_id == pieces.upload_id;
+  }
+  const absl::StatusOr<std::optional<std::string>> value = reader.Read(ClientKey(owner.client_id));
+  if (!value.ok()) return value.status();
+  if (!value->has_value()) return false;
+  const std::optional<ClientRecord> record = DecodeClientRecord(**value);
+  return record && record->snapshot && record->snapshot->pieces &&
+         record->snapshot->pieces->upload_id == pieces.upload_id;
+}
+
+std::string NameOf(const PiecesOwner& owner) {
+  const std::string client = absl::StrCat("client ", owner.client_id.ToString());
+  return owner.version_number > 0 ? absl::StrCat("version ", owner.version_number, " of ", client)
+                                  : absl::StrCat("the snapshot of ", client);
+}
+
+class StoredPieces final : public PieceSource {
+ public:
+  StoredPieces(PieceStorage& storage, const PiecesOwner& owner, const PiecesRecord& pieces)
+      : storage_(storage), reading_(std::make_shared<Reading>(Reading{owner, pieces})) {}
+
+  uint64_t bytes() const override { return reading_->pieces.bytes; }
+  uint32_t pieces() const override { return reading_->pieces.pieces; }
+
+  void Read(PieceCallback done) override {
+    const uint32_t piece = reading_->next_piece++;
+    storage_.ReadPieceLater(reading_->owner, reading_->pieces, piece,
+                            [reading = reading_, piece,
+                             done = std::move(done)](absl::StatusOr<std::string> read) mutable {
+                              if (read.ok() && !reading->Counts(piece, read->size())) {
+                                return done(absl::DataLossError(absl::StrCat(
+                                    "the pieces of ", NameOf(reading->owner), " are not the ",
+                                    reading->pieces.bytes, " bytes that were counted")));
+                              }
+                              done(std::move(read));
+                            });
+  }
+
+  void SkipTo(uint32_t piece) override {
+    reading_->next_piece = piece;
+    reading_->began_at_first = piece == 0;
+    reading_->bytes_read = 0;
+  }
+
+ private:
+  // Outlives the source while a piece is on its way.
+  struct Reading {
+    const PiecesOwner owner;
+    const PiecesRecord pieces;
+    uint32_t next_piece = 0;
+    bool began_at_first = true;
+    uint64_t bytes_read = 0;
+
+    // Whether the piece fits what was counted.
+    bool Counts(uint32_t piece, uint64_t bytes) {
+      bytes_read += bytes;
+      if (piece >= pieces.pieces || bytes_read > pieces.bytes) return false;
+      const bool is_last = piece + 1 == pieces.pieces;
+      return !is_last || !began_at_first || bytes_read == pieces.bytes;
+    }
+  };
+
+  PieceStorage& storage_;
+  const std::shared_ptr<Reading> reading_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadPiece(const ChainReader& reader, const PiecesOwner& owner,
+                                      const PiecesRecord& pieces, uint32_t piece) {
+  absl::StatusOr<std::optional<std::string>> value =
+      reader.Read(PieceKey(owner.client_id, pieces.upload_id, piece));
+  if (!value.ok()) return value.status();
+  if (value->has_value() && !(*value)->empty()) return std::move(**value);
+  // What refers to the pieces goes with them: the piece was looked for before.
+  const absl::StatusOr<bool> is_owned = IsOwned(reader, owner, pieces);
+  if (!is_owned.ok()) return is_owned.status();
+  if (!*is_owned) {
+    return absl::AbortedError(
+        absl::StrCat(NameOf(owner), " was removed or replaced while it was being read"));
+  }
+  return absl::DataLossError(absl::StrCat("the records of client ", owner.client_id.ToString(),
+                                          " contradict each other: piece ", piece, " of ",
+                                          pieces.pieces, " of ", NameOf(owner), " is missing"));
+}
+
+std::shared_ptr<PieceSource> OpenStoredPieces(PieceStorage& storage, const PiecesOwner& owner,
+                                              const PiecesRecord& pieces) {
+  return std::make_shared<StoredPieces>(storage, owner, pieces);
+}
+
+}  // namespace tcsync
