@@ -6,7 +6,9 @@
 
 namespace tcsync::admin {
 
-Api::Api(Dependencies dependencies) : dependencies_(std::move(dependencies)) {}
+Api::Api(Dependencies dependencies) : dependencies_(std::move(dependencies)) {
+  if (dependencies_.storage != nullptr) large_imports_.emplace(*dependencies_.storage);
+}
 
 absl::StatusOr<StorageAdministration*> Api::Begin(const Call& call) const {
   if (const absl::Status status = call.fields.Check(); !status.ok()) return status;

@@ -3,6 +3,7 @@
 #ifndef TCSYNC_SRC_ADMIN_API_H_
 #define TCSYNC_SRC_ADMIN_API_H_
 
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -11,6 +12,7 @@
 #include "admin/dependencies.h"
 #include "admin/fields.h"
 #include "admin/jobs.h"
+#include "admin/large_transfers.h"
 #include "tcsync/http_message.h"
 #include "tcsync/uuid.h"
 
@@ -82,8 +84,13 @@ class Api {
     dependencies_.logger.Log(LogLevel::kInfo, "administration: ", parts...);
   }
 
+  // The page of an export that begins with a piece of a large segment or snapshot.
+  http::Response ExportPieces(StorageAdministration& administration, const ClientSummary& client,
+                              const ExportPosition& position);
+
   const Dependencies dependencies_;
-  Jobs jobs_;  // the last member: its work uses the others
+  std::optional<LargeImports> large_imports_;  // null without a storage
+  Jobs jobs_;                                  // the last member: its work uses the others
 };
 
 }  // namespace tcsync::admin

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "admin/answer.h"
 #include "admin/api.h"
+#include "admin/large_transfers.h"
 #include "admin/transfer_lines.h"
 #include "base/limits.h"
 
@@ -24,25 +25,20 @@ absl::StatusOr<std::optional<Snapshot>> ReadSnapshot(Storage& storage, const Uui
   return promise.get_future().get();
 }
 
-// Brings what is stored in pieces into `bytes`.
+// Brings what is stored in pieces into `bytes`, if it fits into a page.
 absl::Status MakeWhole(std::shared_ptr<PieceSource>& pieces, std::string& bytes) {
-  if (pieces == nullptr) return absl::OkStatus();
-  bytes.reserve(pieces->bytes());
-  for (uint32_t i = 0; i < pieces->pieces(); ++i) {
-    std::promise<absl::StatusOr<std::string>> promise;
-    pieces->Read([&](absl::StatusOr<std::string> piece) { promise.set_value(std::move(piece)); });
-    const absl::StatusOr<std::string> piece = promise.get_future().get();
-    if (!piece.ok()) return piece.status();
-    bytes += *piece;
-  }
+  if (pieces == nullptr || pieces->bytes() > kAdminPageBytes) return absl::OkStatus();
+  absl::StatusOr<std::string> whole = ReadWhole(*pieces);
+  if (!whole.ok()) return whole.status();
+  bytes = *std::move(whole);
   pieces = nullptr;
   return absl::OkStatus();
 }
 
-http::Response LinesAnswer(std::string lines, std::optional<uint64_t> next_page) {
+http::Response LinesAnswer(std::string lines, std::optional<ExportPosition> next_page) {
   http::Response response = http::EmptyResponse(200);
   response.headers.push_back({"Content-Type", "application/x-ndjson"});
-  if (next_page) response.headers.push_back({"X-Next-Page", absl::StrCat(*next_page)});
+  if (next_page) response.headers.push_back({"X-Next-Page", ToText(*next_page)});
   response.body = std::move(lines);
   return response;
 }
@@ -64,7 +60,7 @@ http::Response WithStored(http::Response response, Json error, Json stored) {
 }  // namespace
 
 http::Response Api::Export(Call& call) {
-  const std::optional<uint64_t> given_after = call.fields.Count("after", kVersionNumberMax);
+  const std::optional<std::string> given = call.fields.Text("after");
   const absl::StatusOr<StorageAdministration*> administration = Begin(call);
   if (!administration.ok()) return AnswerForStatus(administration.status());
   // The client first, so that its snapshot is of a version that is in this page or an earlier one.
@@ -72,7 +68,17 @@ http::Response Api::Export(Call& call) {
       (*administration)->FindClient(call.client_id);
   if (!client.ok()) return AnswerForStatus(client.status());
   if (!*client) return NoSuchClientAnswer(call.client_id);
-  uint64_t after = given_after.value_or(0);
+  ExportPosition position;
+  if (given) {
+    const std::optional<ExportPosition> parsed = ParseExportPosition(*given);
+    if (!parsed) {
+      return ErrorAnswer(400, absl::StrCat("The parameter 'after' is '", *given,
+                                           "'; it must be what X-Next-Page said."));
+    }
+    position = *parsed;
+  }
+  if (position.piece) return ExportPieces(**administration, **client, position);
+  uint64_t after = position.after;
   absl::StatusOr<std::vector<StoredVersion>> versions =
       (*administration)->ReadVersions(call.client_id, after, kAdminPageBytes);
   if (!versions.ok()) return AnswerForStatus(versions.status());
@@ -82,19 +88,27 @@ http::Response Api::Export(Call& call) {
   }
   const bool is_continued =
       versions->empty() ? after <= (*client)->latest_number : versions->front().number == after + 1;
-  if (given_after && !is_continued) {
+  if (given && !is_continued) {
     return ErrorAnswer(409, absl::StrCat("Version ", after + 1,
                                          " of the client is not here (any "
                                          "more), so the export cannot go on: begin it anew."));
   }
   std::string lines = ClientLine(**client);
-  for (const StoredVersion& version : *versions) lines += VersionLine(version);
+  for (const StoredVersion& version : *versions) {
+    if (version.version.pieces != nullptr) {  // the only one
+      const ExportPosition begin{
+          .after = after, .piece = ExportPosition::Piece{.version_id = version.version.version_id}};
+      return LinesAnswer(absl::StrCat(lines, VersionLine(version)), begin);
+    }
+    lines += VersionLine(version);
+  }
   if (!versions->empty()) after = versions->back().number;
-  if (after < (*client)->latest_number) return LinesAnswer(std::move(lines), after);
+  const ExportPosition next{.after = after};
+  if (after < (*client)->latest_number) return LinesAnswer(std::move(lines), next);
   if (!(*client)->snapshot) return LinesAnswer(std::move(lines), std::nullopt);
   // A snapshot that does not fit behind versions has a page of its own.
   if (!versions->empty() && lines.size() + (*client)->snapshot_bytes > kAdminPageBytes) {
-    return LinesAnswer(std::move(lines), after);
+    return LinesAnswer(std::move(lines), next);
   }
   absl::StatusOr<std::optional<Snapshot>> snapshot =
       ReadSnapshot(*dependencies_.storage, call.client_id);
@@ -106,28 +120,69 @@ http::Response Api::Export(Call& call) {
   // A newer one came meanwhile, perhaps with versions that are not in a page yet: the next page
   // sees both.
   if (!*snapshot || (*snapshot)->version_id != (*client)->snapshot->version_id) {
-    return LinesAnswer(std::move(lines), after);
+    return LinesAnswer(std::move(lines), next);
   }
   lines += SnapshotLine(**snapshot, (*client)->snapshot->stored_unix_seconds);
-  return LinesAnswer(std::move(lines), std::nullopt);
+  if ((*snapshot)->pieces == nullptr) return LinesAnswer(std::move(lines), std::nullopt);
+  return LinesAnswer(std::move(lines), ExportPosition{.after = after,
+                                                      .piece = ExportPosition::Piece{
+                                                          .of_snapshot = true,
+                                                          .version_id = (*snapshot)->version_id}});
+}
+
+http::Response Api::ExportPieces(StorageAdministration& administration, const ClientSummary& client,
+                                 const ExportPosition& position) {
+  const ExportPosition::Piece& from = *position.piece;
+  std::shared_ptr<PieceSource> source;
+  if (from.of_snapshot) {
+    const absl::StatusOr<std::optional<Snapshot>> snapshot =
+        ReadSnapshot(*dependencies_.storage, client.client_id);
+    if (!snapshot.ok()) return AnswerForStatus(snapshot.status());
+    if (*snapshot && (*snapshot)->version_id == from.version_id) source = (*snapshot)->pieces;
+  } else {
+    const absl::StatusOr<std::vector<StoredVersion>> versions =
+        administration.ReadVersions(client.client_id, position.after, /*bytes_max=*/1);
+    if (!versions.ok()) return AnswerForStatus(versions.status());
+    if (!versions->empty() && versions->front().version.version_id == from.version_id) {
+      source = versions->front().version.pieces;
+    }
+  }
+  if (source == nullptr || from.number >= source->pieces()) {
+    return ErrorAnswer(409, absl::StrCat("The ", from.of_snapshot ? "snapshot" : "segment",
+                                         " of version ", from.version_id.ToString(),
+                                         " is not here (any more), so the export cannot go on: "
+                                         "begin it anew."));
+  }
+  ExportPosition next = position;
+  const absl::StatusOr<std::string> pieces =
+      ReadPieceLines(*source, next.piece->number, kAdminPageBytes);
+  if (!pieces.ok()) return AnswerForStatus(pieces.status());
+  std::string lines = absl::StrCat(ClientLine(client), *pieces);
+  if (next.piece->number < source->pieces()) return LinesAnswer(std::move(lines), next);
+  if (from.of_snapshot) return LinesAnswer(std::move(lines), std::nullopt);
+  return LinesAnswer(std::move(lines), ExportPosition{.after = position.after + 1});
 }
 
 http::Response Api::Import(Call& call) {
   const absl::StatusOr<StorageAdministration*> administration = Begin(call);
   if (!administration.ok()) return AnswerForStatus(administration.status());
-  absl::StatusOr<std::vector<ImportRequest>> requests = ParseTransferLines(call.body, NowSeconds());
+  std::vector<LargePart> large;
+  absl::StatusOr<std::vector<ImportRequest>> requests =
+      ParseTransferLines(call.body, NowSeconds(), large);
   if (!requests.ok()) return AnswerForStatus(requests.status());
   call.body = {};  // what was read is in memory a second time
   Json stored = Json::array();
-  for (ImportRequest& request : *requests) {
+  // The answer that ends the import early; nullopt: it goes on.
+  const auto failed = [&](const Uuid& client_id, const absl::Status& status) {
+    const std::string sentence =
+        absl::StrCat("Client ", client_id.ToString(), ": ", status.message());
+    return WithStored(AnswerForStatus(absl::Status(status.code(), sentence)), {{"error", sentence}},
+                      std::move(stored));
+  };
+  const auto import_one = [&](ImportRequest request) -> std::optional<http::Response> {
     const Uuid client_id = request.client_id;
     const absl::StatusOr<ImportOutcome> outcome = (*administration)->Import(std::move(request));
-    if (!outcome.ok()) {
-      const std::string sentence =
-          absl::StrCat("Client ", client_id.ToString(), ": ", outcome.status().message());
-      const absl::Status status(outcome.status().code(), sentence);
-      return WithStored(AnswerForStatus(status), {{"error", sentence}}, std::move(stored));
-    }
+    if (!outcome.ok()) return failed(client_id, outcome.status());
     if (const auto* const other = std::get_if<DoesNotContinue>(&*outcome)) {
       const std::string sentence = absl::StrCat(
           "Client ", client_id.ToString(), ": the version ", other->first_version_id.ToString(),
@@ -144,6 +199,24 @@ http::Response Api::Import(Call& call) {
                         std::move(stored));
     }
     stored.push_back(Describe(client_id, std::get<Imported>(*outcome)));
+    return std::nullopt;
+  };
+  auto part = large.begin();
+  for (size_t i = 0; i <= requests->size(); ++i) {
+    for (; part != large.end() && part->before == i; ++part) {
+      const Uuid client_id = part->request.client_id;
+      absl::StatusOr<std::optional<ImportRequest>> complete =
+          large_imports_->Take(std::move(*part));
+      if (!complete.ok()) return failed(client_id, complete.status());
+      if (!*complete) continue;
+      if (std::optional<http::Response> end = import_one(*std::move(*complete))) {
+        return *std::move(end);
+      }
+    }
+    if (i == requests->size()) break;
+    if (std::optional<http::Response> end = import_one(std::move((*requests)[i]))) {
+      return *std::move(end);
+    }
   }
   return JsonAnswer(200, {{"clients", std::move(stored)}});
 }

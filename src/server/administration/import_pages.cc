@@ -9,6 +9,20 @@ namespace {
 // As an export's pages: enough that a page's own costs do not count.
 constexpr size_t kPageBytes = size_t{1} << 20;
 
+// A line that is longer than a whole segment or snapshot makes it is sent in pieces of as many
+// characters of base64: of 128 KiB, less what would not be whole groups of four characters.
+constexpr size_t kWholeLineBytesMax = 2 * kPageBytes;
+constexpr size_t kPieceCharacters = 128 * 1024 / 3 * 4;
+
+// The base64 text of a line's segment or snapshot, as exports write it; empty when there is none.
+std::string_view SealedText(std::string_view line, std::string_view name) {
+  const std::string begin = Concat({"\"", name, "\":\""});
+  const size_t found = line.find(begin);
+  if (found == std::string_view::npos) return {};
+  const std::string_view text = line.substr(found + begin.size());
+  return text.substr(0, text.find('"'));
+}
+
 }  // namespace
 
 void ImportTotals::Add(const ImportTotals& others) {
@@ -38,6 +52,33 @@ void ImportPages::AddClient(std::string_view line, const std::string& where) {
 }
 
 void ImportPages::AddLine(std::string_view line, const std::string& where) {
+  if (line.size() <= kWholeLineBytesMax || !AddInPieces(line, where)) AddWhole(line, where);
+}
+
+bool ImportPages::AddInPieces(std::string_view line, const std::string& where) {
+  for (const std::string_view name : {"segment", "snapshot"}) {
+    std::string_view text = SealedText(line, name);
+    // What is no base64 the server refuses, with its reason.
+    if (text.size() <= kPageBytes || text.size() % 4 != 0) continue;
+    const size_t padding = text.size() - 1 - text.find_last_not_of('=');
+    const size_t begin = static_cast<size_t>(text.data() - line.data()) - 1;
+    AddWhole(Concat({line.substr(0, begin - name.size() - 3), "\"", name,
+                     "_bytes\":", std::to_string(text.size() / 4 * 3 - padding),
+                     line.substr(begin + text.size() + 2)}),
+             where);
+    for (size_t piece = 0; !text.empty(); ++piece) {
+      const std::string_view part = text.substr(0, kPieceCharacters);
+      AddWhole(Concat({"{\"type\":\"piece\",\"piece\":", std::to_string(piece), ",\"bytes\":\"",
+                       part, "\"}"}),
+               where);
+      text.remove_prefix(part.size());
+    }
+    return true;
+  }
+  return false;
+}
+
+void ImportPages::AddWhole(std::string_view line, const std::string& where) {
   if (!page_.empty() && page_.size() + line.size() > kPageBytes) Send();
   if (page_.empty()) {
     first_where_ = where;

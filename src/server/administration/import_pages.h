@@ -41,6 +41,10 @@ class ImportPages {
   const ImportTotals& totals() const { return totals_; }
 
  private:
+  // Cuts a long line with a segment or snapshot into lines with its pieces; false, and nothing is
+  // added, when it has none.
+  bool AddInPieces(std::string_view line, const std::string& where);
+  void AddWhole(std::string_view line, const std::string& where);
   void Send();
 
   AdminClient& client_;
