@@ -54,12 +54,14 @@ struct Options {
   int64_t block_cache_bytes = 0;           // derived when 0
   int64_t head_cache_bytes = 0;            // derived when 0
   int64_t connections_max = 0;             // derived when 0
+  int64_t connection_bytes_max = 0;        // derived when 0
   int64_t event_loops = 0;                 // derived when 0
   int64_t reader_threads = 0;              // derived when 0
   int64_t idle_timeout_ms = 0;
   int64_t header_timeout_ms = 0;
   int64_t body_timeout_ms = 0;
   int64_t request_timeout_ms = 0;
+  int64_t transfer_bytes_per_second_min = 0;
   int64_t disk_wait_max_ms = 0;
   int64_t shutdown_timeout_ms = 0;
   std::string tls_certificate;

@@ -4,26 +4,11 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "access/network.h"
 #include "base/limits.h"
 
 namespace tcsync::access {
 namespace {
-
-// The key of the bucket of a source: an IPv4 address, or the /64 of an IPv6 one, because that is
-// what one customer of a provider has. nullopt for a source that is no address, such as a Unix
-// socket: who may open that is the file system's business.
-std::optional<RateLimiter::Key> NetworkOf(const PeerAddress& source) {
-  if (source.kind() != PeerAddress::Kind::kIp) return std::nullopt;
-  RateLimiter::Key key = source.bytes();
-  if (!source.IsIpv4()) std::fill(key.begin() + 8, key.end(), 0);
-  return key;
-}
-
-// The same for the log.
-std::string NetworkText(const PeerAddress& source) {
-  const RateLimiter::Key key = *NetworkOf(source);
-  return absl::StrCat(PeerAddress::FromIpv6(key).ToString(), source.IsIpv4() ? "" : "/64");
-}
 
 // Whole seconds, and at least one: less would ask for a hurry.
 int RetryAfterSeconds(absl::Duration wait) {
@@ -68,6 +53,20 @@ PeerAddress AccessControl::SourceOf(const http::RequestHead& head) const {
   return policy_.trusted_proxies.SourceOf(head.peer, head.headers);
 }
 
+std::optional<Refusal> AccessControl::RefusalOfAddress(const PeerAddress& source) {
+  const std::optional<Network> network = NetworkOf(source);
+  if (!network) return std::nullopt;
+  const absl::Duration wait = addresses_.Take(*network);
+  if (wait <= absl::ZeroDuration()) return std::nullopt;
+  return Refusal{.reason = RefusalReason::kAddressRate,
+                 .sentence = "Too many requests come from this network address; try again later.",
+                 .retry_after_seconds = RetryAfterSeconds(wait),
+                 .operator_note =
+                     "Option address-requests-per-second is the limit; if the address is a "
+                     "proxy's, name it in trusted-proxy.",
+                 .source = NetworkText(source)};
+}
+
 // The order matters, because whoever knows a client ID can send requests in its name:
 //   bans            first: who is banned costs nothing, and spends nothing of anybody's.
 //   the address     before the client: a request that its address has no token for does not take
@@ -89,18 +88,7 @@ std::optional<Refusal> AccessControl::RefusalOf(const Visitor& visitor, bool wri
             absl::StrCat("The ban's reason: ", ban->reason.empty() ? "none" : ban->reason,
                          ". tcsync-server clients unban lifts it.")};
   }
-  if (const std::optional<RateLimiter::Key> network = NetworkOf(visitor.source)) {
-    if (const absl::Duration wait = addresses_.Take(*network); wait > absl::ZeroDuration()) {
-      return Refusal{
-          .reason = RefusalReason::kAddressRate,
-          .sentence = "Too many requests come from this network address; try again later.",
-          .retry_after_seconds = RetryAfterSeconds(wait),
-          .operator_note =
-              "Option address-requests-per-second is the limit; if the address is a "
-              "proxy's, name it in trusted-proxy.",
-          .source = NetworkText(visitor.source)};
-    }
-  }
+  if (std::optional<Refusal> refusal = RefusalOfAddress(visitor.source)) return refusal;
   if (const std::optional<ClientToken> token = table_.TokenOf(visitor.client_id);
       token && token->digest != visitor.token) {
     return Refusal{

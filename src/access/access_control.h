@@ -6,12 +6,14 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "access/access_table.h"
 #include "access/proxy_networks.h"
+#include "access/proxy_notice.h"
 #include "access/rate_limiter.h"
 #include "access/refusal.h"
 #include "base/clock.h"
@@ -96,6 +98,17 @@ class AccessControl {
   // buckets of the visitor. `writes`: the request adds something to what is stored.
   std::optional<Refusal> RefusalOf(const Visitor& visitor, bool writes);
 
+  // The same for what is not a client's call: it takes from the bucket of its address alone.
+  std::optional<Refusal> RefusalOfAddress(const PeerAddress& source);
+
+  // Looks for a proxy that is not named. A sentence for the log, once.
+  std::optional<std::string> NoticeProxy(const http::RequestHead& head) {
+    if (proxy_notice_.noticed() || policy_.trusted_proxies.Trusts(head.peer)) return std::nullopt;
+    return proxy_notice_.Look(head);
+  }
+  // The address of the proxy that was noticed; nullopt: none.
+  std::optional<std::string> unnamed_proxy() const { return proxy_notice_.peer(); }
+
   // For an add-version, when its body is there, or begins to be stored before it is.
   CreationPermit PermitCreation(const Visitor& visitor);
 
@@ -122,6 +135,7 @@ class AccessControl {
   RateLimiter clients_;
   RateLimiter addresses_;
   RateLimiter new_clients_;
+  ProxyNotice proxy_notice_;
   std::atomic<Room> room_{Room::kEnough};
 };
 

@@ -43,6 +43,8 @@ struct Dependencies {
   std::function<absl::Status()> refresh_access;
   // Reads anew what is in files, such as certificates.
   std::function<absl::Status()> reload;
+  // The address of a proxy that the option trusted-proxy does not name, if one was noticed.
+  std::function<std::optional<std::string>()> unnamed_proxy = nullptr;
   // The pseudonym of a client, as the log has it.
   std::function<std::string(const Uuid&)> client_name;
   RetentionPolicy retention;

@@ -32,7 +32,10 @@ http::Response Api::Stats(Call& call) {
   for (const auto& [name, value] : stats->backend) backend[name] = value;
   Json log_losses = Json::array();
   for (const LogLoss& loss : stats->log_losses) log_losses.push_back(DescribeLogLoss(loss));
-  return JsonAnswer(200, {{"clients", stats->clients},
+  const std::optional<std::string> proxy =
+      dependencies_.unnamed_proxy != nullptr ? dependencies_.unnamed_proxy() : std::nullopt;
+  return JsonAnswer(200, {{"unnamed_proxy", proxy ? Json(*proxy) : Json()},
+                          {"clients", stats->clients},
                           {"bytes_on_disk", stats->bytes_on_disk},
                           {"disk_bytes_free", stats->disk_bytes_free},
                           {"disk_bytes_total", stats->disk_bytes_total},

@@ -49,6 +49,7 @@ Limits::Limits(const Options& options) {
   block_cache_bytes = SetOr(options.block_cache_bytes, budget / 8);
   head_cache_bytes = SetOr(options.head_cache_bytes, budget / 16);
   connections_max = SetOr(options.connections_max, DerivedConnectionsMax(budget));
+  connection_bytes_max = SetOr(options.connection_bytes_max, budget / 16 * 3);
   refused_connections_max = std::clamp(OpenFilesForConnections() - connections_max,
                                        kRefusedConnectionsMin, kRefusedConnectionsMax);
   event_loops = static_cast<int>(SetOr(options.event_loops, DerivedEventLoops()));

@@ -2,6 +2,7 @@
 #ifndef TCSYNC_SRC_BASE_LIMITS_H_
 #define TCSYNC_SRC_BASE_LIMITS_H_
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -38,6 +39,42 @@ inline constexpr uint32_t kTrailerBytesMax = 4096;
 
 // What one event loop reads from a socket at a time: one buffer for each loop, not each connection.
 inline constexpr size_t kReadBufferBytes = 64 * 1024;
+
+// What is read at a time while a head may come. Pipelined requests beyond a turn's would have to be
+// kept, and a turn's take about as much; one TLS record fits.
+inline constexpr size_t kHeadReadBytes = 16 * 1024;
+
+// Requests of one connection that are handled before others have their turn: some 0.3 ms.
+inline constexpr int kRequestsPerTurn = 32;
+
+// What an address may use of an event loop's time before it waits for its turn, and how long those
+// who wait are served before the loop looks who else has come. A stranger among a hundred addresses
+// that keep the loop busy waits for some ten milliseconds.
+inline constexpr std::chrono::microseconds kTurnTime{200};
+inline constexpr std::chrono::microseconds kTurnsTime{2000};
+
+// Answers of 429 in a row, after which a connection is closed: a client that waits as it is told
+// gets one, and one that goes on pays for a new connection.
+inline constexpr int kRefusedInARowMax = 16;
+
+// When places run out, an address with at least so many connections, and so many times as many as
+// the newcomer's, loses one that is busy, if none is idle. Below that it may be a family.
+inline constexpr int64_t kLargeCrowd = 8;
+inline constexpr int64_t kLargeCrowdRatio = 4;
+
+// What the kernel may keep of each direction of a connection (Linux takes twice as much for its own
+// needs). Small segments need less; at 50 ms there and back it carries 2 MB a second.
+inline constexpr int kSocketSendBufferBytes = 64 * 1024;
+inline constexpr int kSocketReceiveBufferBytes = 64 * 1024;
+
+// What a connection takes without buffers: itself, its parser, its places in tables, and Asio's
+// state of its socket; measured as the growth of resident memory over thousands.
+inline constexpr size_t kConnectionBytes = 2560;
+
+// What OpenSSL 3 takes for a session: during the handshake at most (half a ClientHello takes the
+// most), and after it, when buffers are gone between records. Measured over hundreds.
+inline constexpr size_t kTlsHandshakeBytes = 72 * 1024;
+inline constexpr size_t kTlsSessionBytes = 15 * 1024;
 
 // A body of a request that was answered by its head is received and dropped up to this size, so
 // that the connection can be kept. Beyond it closing is cheaper.
@@ -252,7 +289,8 @@ inline constexpr uint64_t kBodiesInFlightBytesMin = uint64_t{1} << 20;
 //            writes wait, and room for the last batch of each
 //   B x 1/8  block cache
 //   B x 1/16 cache of chain heads
-//   the rest connections (about 2 KiB each while busy) and the process itself
+//   B x 3/16 connections: their buffers here and in the kernel, TLS, answers that are not taken
+// What the process itself takes is beside the budget.
 struct Limits {
   explicit Limits(const Options& options);
 
@@ -262,6 +300,7 @@ struct Limits {
   uint64_t block_cache_bytes;
   uint64_t head_cache_bytes;
   int64_t connections_max;
+  int64_t connection_bytes_max;
   int64_t refused_connections_max;
   int event_loops;
   int reader_threads;

@@ -169,19 +169,29 @@ class ComposedEngine final : public Engine {
                   .bodies_in_flight_bytes_max = limits.bodies_in_flight_bytes_max,
                   .refusal_observer = http::CountRefusals(*registry_)},
                  logger),
-        observation_(options, limits, *registry_, *storage_, handler_, logger),
+        observation_(
+            options, limits, *registry_, *storage_, handler_,
+            [this](const http::RequestHead& head) { return handler_.RefuseByAddress(head); },
+            logger),
         administration_(std::make_unique<admin::AdminHandler>(admin::Dependencies{
             .storage = storage_.get(),
             .offline = {.list_backups = &ListBackups, .restore = nullptr},
             .refresh_access = [this] { return RefreshAccess(); },
             .reload = [this] { return reload_hooks_.Run(); },
+            .unnamed_proxy = [this] { return access_control_.unnamed_proxy(); },
             .client_name = [this](const Uuid& client_id) { return names_->PseudonymOf(client_id); },
             .retention = RetentionPolicyOf(options),
             .body_bytes_max =
                 AdminBodyBytesMax(limits.body_bytes_max, limits.bodies_in_flight_bytes_max),
             .clock = &Clock::System(),
             .logger = logger})),
-        logger_(logger) {}
+        logger_(logger) {
+    observation_.health().AddNote("proxy", [this]() -> absl::string_view {
+      return access_control_.unnamed_proxy()
+                 ? "requests come through a proxy that the option trusted-proxy does not name"
+                 : "";
+    });
+  }
 
   ReloadHooks reload_hooks_;
   const std::unique_ptr<metrics::Registry> registry_;
@@ -290,6 +300,7 @@ std::unique_ptr<http::Handler> OfflineAdministration(const Options& options, Log
                                     bool dry_run) { return RepairLog(data_dir, dry_run); }},
       .refresh_access = nullptr,
       .reload = nullptr,
+      .unnamed_proxy = nullptr,
       .client_name = nullptr,
       .retention = RetentionPolicyOf(options),
       .body_bytes_max = kAdminPageBytes,

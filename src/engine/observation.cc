@@ -1,6 +1,7 @@
 #include "engine/observation.h"
 
 #include <optional>
+#include <utility>
 
 #include "base/version.h"
 #include "metrics/process_metrics.h"
@@ -39,13 +40,14 @@ void AddConstants(const Options& options, const Limits& limits, metrics::Registr
 }  // namespace
 
 Observation::Observation(const Options& options, const Limits& limits, metrics::Registry& registry,
-                         Storage& storage, http::Handler& clients, const Logger& logger)
+                         Storage& storage, http::Handler& clients,
+                         http::HealthHandler::Refuse refuse, const Logger& logger)
     : monitor_(storage, StatsReaderOf(storage)),
       health_(monitor_,
               {.disk_free_bytes_min = static_cast<uint64_t>(options.disk_free_bytes_min),
                .total_bytes_max = static_cast<uint64_t>(options.total_bytes_max)},
               registry, logger),
-      health_handler_(health_, options.base_path, clients),
+      health_handler_(health_, options.base_path, clients, std::move(refuse)),
       request_instruments_(registry),
       instrumented_handler_(health_handler_, options.base_path, request_instruments_),
       metrics_handler_(registry, health_),

@@ -21,9 +21,13 @@ namespace tcsync {
 // Thread-safe. Borrows the registry, the storage and the handler.
 class Observation {
  public:
-  // `clients` answers what is on the clients' addresses.
+  // `clients` answers what is on the clients' addresses; `refuse` may refuse a question for the
+  // health there.
   Observation(const Options& options, const Limits& limits, metrics::Registry& registry,
-              Storage& storage, http::Handler& clients, const Logger& logger);
+              Storage& storage, http::Handler& clients, http::HealthHandler::Refuse refuse,
+              const Logger& logger);
+
+  metrics::HealthService& health() { return health_; }
 
   // `clients`, measured, and with the health in front.
   http::Handler& clients_handler() { return instrumented_handler_; }

@@ -20,8 +20,11 @@ Response JsonResponse(int status, std::string json) {
 }  // namespace
 
 HealthHandler::HealthHandler(metrics::HealthService& health, absl::string_view base_path,
-                             Handler& next)
-    : health_(health), base_path_(NormalizeBasePath(base_path)), next_(next) {}
+                             Handler& next, Refuse refuse)
+    : health_(health),
+      base_path_(NormalizeBasePath(base_path)),
+      next_(next),
+      refuse_(std::move(refuse)) {}
 
 HealthHandler::Target HealthHandler::TargetOf(absl::string_view target) const {
   // Nearly every target is one of the protocol's, and learns here that it is not meant.
@@ -39,6 +42,9 @@ HealthHandler::Target HealthHandler::TargetOf(absl::string_view target) const {
 std::variant<Response, PendingRequest> HealthHandler::Begin(const RequestHead& head) {
   const Target target = TargetOf(head.target);
   if (target == Target::kOther) return next_.Begin(head);
+  if (refuse_ != nullptr) {
+    if (std::optional<Response> refusal = refuse_(head)) return *std::move(refusal);
+  }
   // HEAD is what some of those programs send; the listener leaves its answer's body away.
   if (head.method != "GET" && head.method != "HEAD") {
     Response response = TextResponse(405, "The method for this is GET or HEAD.");

@@ -9,6 +9,8 @@
 #ifndef TCSYNC_SRC_HTTP_HEALTH_HANDLER_H_
 #define TCSYNC_SRC_HTTP_HEALTH_HANDLER_H_
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -22,7 +24,10 @@ class HealthHandler final : public Handler {
  public:
   // Answers at the root, where programs look that know no base path, and under `base_path`, which
   // is all that some proxies pass on; everything else is for `next`.
-  HealthHandler(metrics::HealthService& health, absl::string_view base_path, Handler& next);
+  // `refuse`, unless it is null, may refuse a request, as one that its address makes too often.
+  using Refuse = std::function<std::optional<Response>(const RequestHead&)>;
+  HealthHandler(metrics::HealthService& health, absl::string_view base_path, Handler& next,
+                Refuse refuse = nullptr);
 
   std::variant<Response, PendingRequest> Begin(const RequestHead& head) override;
 
@@ -34,6 +39,7 @@ class HealthHandler final : public Handler {
   metrics::HealthService& health_;
   const std::string base_path_;
   Handler& next_;
+  const Refuse refuse_;
 };
 
 }  // namespace tcsync::http

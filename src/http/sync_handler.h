@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -37,6 +38,9 @@ class SyncHandler final : public Handler {
               Logger logger);
 
   std::variant<Response, PendingRequest> Begin(const RequestHead& head) override;
+
+  // 429 for a request that is no call of a client, if its address makes too many.
+  std::optional<Response> RefuseByAddress(const RequestHead& head);
 
  private:
   class BodilessRequest;

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "access/network.h"
 #include "base/limits.h"
 #include "tcsync/peer_address.h"
 
@@ -63,6 +64,7 @@ PeerAddress PeerOf(const asio::generic::stream_protocol::endpoint& endpoint) {
 Acceptor::Acceptor(const Destination& destination, const TlsCredentials* tls, const Logger& logger)
     : loops_(destination.loops),
       connection_count_(destination.connection_count),
+      trusted_proxies_(destination.trusted_proxies),
       tls_(tls),
       logger_(logger),
       acceptor_(loops_.front()->io_context()),
@@ -176,6 +178,10 @@ absl::Status Acceptor::OpenUnix(const UnixAddress& address, absl::string_view te
 
 absl::Status Acceptor::Listen(absl::string_view text) {
   error_code error;
+  // Before listening, because what is accepted inherits it. Where the system has its own opinion,
+  // so be it.
+  acceptor_.set_option(asio::socket_base::send_buffer_size(kSocketSendBufferBytes), error);
+  acceptor_.set_option(asio::socket_base::receive_buffer_size(kSocketReceiveBufferBytes), error);
   acceptor_.listen(kAcceptBacklog, error);
   if (!error) acceptor_.non_blocking(true, error);
   return error ? BindError(error, text) : absl::OkStatus();
@@ -198,8 +204,8 @@ void Acceptor::WaitForConnection() {
 
 void Acceptor::AcceptWaiting() {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
-    const auto [loop, admission] = Choose();
-    StreamSocket socket(loop->io_context());
+    next_loop_ = (next_loop_ + 1) % loops_.size();
+    StreamSocket socket(loops_[next_loop_]->io_context());
     Endpoint peer;
     error_code error;
     acceptor_.accept(socket, peer, error);
@@ -213,32 +219,68 @@ void Acceptor::AcceptWaiting() {
       });
       return;
     }
-    if (admission != Admission::kTurnAway) {
-      connection_count_.AddServed();
-    } else if (!connection_count_.AddRefused()) {
-      continue;  // closed without a word
-    }
     // Responses are written whole; waiting to fill packets would only delay them. (Unix sockets
     // have no such option.)
     socket.set_option(tcp::no_delay(true), error);
-    loop->Adopt({.socket = std::move(socket),
-                 .peer = unix_path_.empty() ? PeerOf(peer) : PeerAddress::Local(),
-                 .tls = tls_,
-                 .admission = admission});
+    Accepted accepted{.socket = std::move(socket),
+                      .peer = unix_path_.empty() ? PeerOf(peer) : PeerAddress::Local(),
+                      .tls = tls_};
+    EventLoop* const loop = Choose(accepted);
+    if (accepted.admission != Admission::kTurnAway) {
+      connection_count_.AddServed();
+      if (accepted.network) connection_count_.AddOf(*accepted.network, loop->index());
+    } else if (!connection_count_.AddRefused(accepted.crowd_is_large)) {
+      continue;  // closed without a word
+    }
+    if (loop != loops_[next_loop_].get() && !MoveTo(*loop, accepted)) {
+      connection_count_.RemoveServed();
+      if (accepted.network) connection_count_.RemoveOf(*accepted.network, loop->index());
+      continue;
+    }
+    loop->Adopt(std::move(accepted));
   }
   WaitForConnection();
 }
 
-std::pair<EventLoop*, Admission> Acceptor::Choose() {
-  next_loop_ = (next_loop_ + 1) % loops_.size();
+bool Acceptor::MoveTo(EventLoop& loop, Accepted& accepted) {
+  error_code error;
+  const auto protocol = acceptor_.local_endpoint(error).protocol();
+  if (error) return false;
+  const int descriptor = accepted.socket.release(error);
+  if (error) return false;
+  accepted.socket = StreamSocket(loop.io_context());
+  accepted.socket.assign(protocol, descriptor, error);
+  if (error) close(descriptor);
+  return !error;
+}
+
+EventLoop* Acceptor::Choose(Accepted& accepted) {
   EventLoop* const next = loops_[next_loop_].get();
-  if (!connection_count_.IsFull()) return {next, Admission::kServe};
+  const bool is_trusted = trusted_proxies_ != nullptr && trusted_proxies_->Trusts(accepted.peer);
+  if (!is_trusted) accepted.network = access::NetworkOf(accepted.peer);
+  if (!connection_count_.IsFull()) return next;
+
+  const std::optional<ConnectionCount::Crowd> crowd = connection_count_.LargestCrowd();
+  const int64_t own = accepted.network ? connection_count_.ConnectionsOf(*accepted.network) : 0;
+  if (crowd && crowd->connections > own) {
+    accepted.crowd = crowd->network;
+    // An address that has much more than the newcomer's gives way even where it is busy: others
+    // could never come in while it holds what it holds.
+    accepted.crowd_is_large =
+        crowd->connections >= kLargeCrowd && crowd->connections >= kLargeCrowdRatio * (own + 1);
+    accepted.admission = Admission::kServeInstead;
+    return loops_[crowd->loop].get();
+  }
   EventLoop* most_idle = next;
   for (const std::unique_ptr<EventLoop>& loop : loops_) {
     if (loop->idle_count() > most_idle->idle_count()) most_idle = loop.get();
   }
-  if (most_idle->idle_count() > 0) return {most_idle, Admission::kServeInsteadOfIdle};
-  return {next, Admission::kTurnAway};
+  // Among equals whichever has been idle for longest makes room, and otherwise one's own.
+  if (own > 1) accepted.crowd = accepted.network;
+  accepted.admission =
+      most_idle->idle_count() > 0 ? Admission::kServeInstead : Admission::kTurnAway;
+  accepted.crowd_is_large = own >= kLargeCrowd && accepted.admission == Admission::kTurnAway;
+  return accepted.admission == Admission::kTurnAway ? next : most_idle;
 }
 
 }  // namespace tcsync

@@ -21,6 +21,8 @@ namespace tcsync {
 struct Destination {
   const std::vector<std::unique_ptr<EventLoop>>& loops;
   ConnectionCount& connection_count;
+  // Whose connections are not the peer's own; nullptr: nobody's.
+  const access::ProxyNetworks* trusted_proxies = nullptr;
 };
 
 // Lives on the first event loop's thread once Start() was called.
@@ -58,11 +60,15 @@ class Acceptor {
 
   void WaitForConnection();
   void AcceptWaiting();
-  // The loop that gets the next connection, and how it is to be treated there.
-  std::pair<EventLoop*, Admission> Choose();
+  // The loop that gets a connection, and how it is to be treated there: its admission, network,
+  // crowd and crowd_is_large.
+  EventLoop* Choose(Accepted& accepted);
+  // Hands the socket over to another loop; false when the system does not allow it.
+  bool MoveTo(EventLoop& loop, Accepted& accepted);
 
   const std::vector<std::unique_ptr<EventLoop>>& loops_;
   ConnectionCount& connection_count_;
+  const access::ProxyNetworks* const trusted_proxies_;
   const TlsCredentials* const tls_;  // nullptr for plain HTTP
   const Logger logger_;
   StreamAcceptor acceptor_;

@@ -1,5 +1,12 @@
 #include "listener/connection.h"
 
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#if defined(__linux__)
+#include <linux/sockios.h>
+#endif
+
 #include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
@@ -27,6 +34,20 @@ bool WouldBlock(const error_code& error) {
   return error == boost::asio::error::would_block || error == boost::asio::error::try_again;
 }
 
+// What the kernel keeps of a connection: what its client has not taken, and what was not read.
+int64_t BytesInKernel(int socket) {
+  int unread = 0;
+  if (ioctl(socket, FIONREAD, &unread) != 0) unread = 0;
+  int unsent = 0;
+#if defined(SIOCOUTQ)
+  if (ioctl(socket, SIOCOUTQ, &unsent) != 0) unsent = 0;
+#elif defined(SO_NWRITE)
+  socklen_t size = sizeof unsent;
+  if (getsockopt(socket, SOL_SOCKET, SO_NWRITE, &unsent, &size) != 0) unsent = 0;
+#endif
+  return int64_t{unread} + unsent;
+}
+
 http::Response TooManyConnectionsResponse() {
   http::Response response = http::TextResponse(
       503, "The server has too many connections at the moment; try again shortly.");
@@ -42,9 +63,15 @@ Connection::Connection(EventLoop& loop, uint64_t id, Accepted accepted)
       socket_(std::move(accepted.socket)),
       peer_(accepted.peer),
       tls_credentials_(accepted.tls),
+      idle_node_{this},
+      idle_position_(idle_node_.begin()),
+      touched_at_(Now()),
       state_deadline_(FirstRequestDeadline()),
       request_deadline_(kNever),
-      send_deadline_(kNever) {
+      send_deadline_(kNever),
+      peer_network_(accepted.network),
+      peer_is_trusted_(loop.trusted_proxies_ != nullptr &&
+                       loop.trusted_proxies_->Trusts(accepted.peer)) {
   error_code ignored;
   socket_.non_blocking(true, ignored);
 }
@@ -57,17 +84,18 @@ void Connection::SetState(State state) {
   if (state == state_) return;
   if (state_ == State::kIdle) loop_.LeaveIdle(*this);
   state_ = state;
+  Touch();
   switch (state) {
     case State::kIdle:
       loop_.EnterIdle(*this);
-      state_deadline_ = Now() + loop_.timeouts().idle;
+      state_deadline_ = touched_at_ + loop_.timeouts().idle;
       break;
     case State::kHandshake:
     case State::kHead:
-      state_deadline_ = Now() + loop_.timeouts().header;
+      state_deadline_ = touched_at_ + loop_.timeouts().header;
       break;
     case State::kBody:
-      state_deadline_ = Now() + loop_.timeouts().body;
+      state_deadline_ = touched_at_ + loop_.timeouts().body;
       break;
     case State::kLingering:
       state_deadline_ = Now() + std::chrono::milliseconds(kLingerTimeoutMs);
@@ -84,7 +112,28 @@ void Connection::SetState(State state) {
   }
 }
 
-void Connection::Start() { WaitForInput(); }
+void Connection::Touch() {
+  touched_at_ = Now();
+  loop_.Touch(*this);
+}
+
+bool Connection::WaitsForClient() const {
+  switch (state_) {
+    case State::kNew:
+    case State::kHandshake:
+    case State::kHead:
+    case State::kLingering:
+      return true;
+    case State::kBody:
+      return !is_paused_;
+    default:
+      return send_waits_;
+  }
+}
+
+void Connection::Start() {
+  if (Settle()) WaitForInput();
+}
 
 void Connection::TurnAway() {
   turned_away_ = true;
@@ -95,6 +144,25 @@ void Connection::TurnAway() {
 bool Connection::HasUnreadInput() const {
   error_code ignored;
   return socket_.available(ignored) > 0 || (tls_ != nullptr && tls_->HasPartialInput());
+}
+
+// Memory
+
+int64_t Connection::Bytes() const {
+  size_t bytes = kConnectionBytes + input_.capacity() + separate_body_.body.capacity();
+  // What a usual answer takes is counted already.
+  if (output_.capacity() > kKeptOutputBytesMax) bytes += output_.capacity();
+  if (tls_ != nullptr) bytes += handshake_is_done_ ? kTlsSessionBytes : kTlsHandshakeBytes;
+  return static_cast<int64_t>(bytes) + kernel_bytes_;
+}
+
+bool Connection::Settle() {
+  const int64_t bytes = state_ == State::kClosed ? 0 : Bytes();
+  if (bytes == charged_bytes_) return state_ != State::kClosed;
+  const int64_t more = bytes - charged_bytes_;
+  charged_bytes_ = bytes;
+  loop_.Charge(*group_, more);
+  return state_ != State::kClosed;
 }
 
 // TLS
@@ -124,7 +192,7 @@ bool Connection::BeginTls() {
     return false;
   }
   SetState(State::kHandshake);
-  return true;
+  return Settle();
 }
 
 bool Connection::ContinueHandshake() {
@@ -133,7 +201,7 @@ bool Connection::ContinueHandshake() {
     case TlsSession::Handshake::kDone:
       handshake_is_done_ = true;
       SetState(State::kNew);
-      if (!turned_away_) return true;
+      if (!turned_away_) return Settle();
       AnswerAndEnd(TooManyConnectionsResponse());
       return false;
     case TlsSession::Handshake::kNeedsInput:
@@ -168,6 +236,24 @@ void Connection::WaitForInput() {
 }
 
 void Connection::OnReadable() {
+  if (!loop_.MayTakeTurn(*this)) return loop_.AwaitTurn(*this);
+  TakeTurn();
+}
+
+void Connection::TakeTurn() {
+  if (state_ == State::kClosed) return;
+  AddressGroup& group = *group_;
+  const Instant begin = Now();
+  requests_this_turn_ = 0;
+  if (std::exchange(wants_turn_, false)) {
+    Continue();
+  } else {
+    ReadInput();
+  }
+  loop_.Spend(group, Now() - begin);
+}
+
+void Connection::ReadInput() {
   std::vector<char>& buffer = loop_.read_buffer();
   if (state_ == State::kLingering) return Drop(buffer);
   if (NeedsHandshake() && !ContinueHandshake()) return;
@@ -190,15 +276,16 @@ void Connection::Drop(std::vector<char>& buffer) {
 }
 
 size_t Connection::Receive(std::vector<char>& buffer, error_code& error) {
-  if (tls_ == nullptr) return socket_.read_some(boost::asio::buffer(buffer), error);
+  // Heads are small. What is read beyond a turn's requests would have to be kept.
+  const size_t room = state_ == State::kBody ? buffer.size() : kHeadReadBytes;
+  if (tls_ == nullptr) return socket_.read_some(boost::asio::buffer(buffer.data(), room), error);
   size_t received = 0;
   size_t record = 0;
   // A record that is not full is mostly the last one for now.
   do {
-    record = tls_->Read(buffer.data() + received, buffer.size() - received, error);
+    record = tls_->Read(buffer.data() + received, room - received, error);
     received += record;
-  } while (record == TlsSession::kRecordBytesMax &&
-           buffer.size() - received >= TlsSession::kRecordBytesMax);
+  } while (record == TlsSession::kRecordBytesMax && room - received >= TlsSession::kRecordBytesMax);
   if (received > 0) error = {};  // whatever it was, it comes again
   return received;
 }
@@ -211,18 +298,22 @@ void Connection::OnInput(absl::string_view bytes) {
     input_.append(bytes.data(), bytes.size());
     input_.erase(0, ParseRequests(input_));
   }
-  if (input_.empty()) std::string().swap(input_);
-  if (!Flush()) return;
-  if (IsReceiving()) WaitForInput();
+  GoOn();
 }
 
 void Connection::Continue() {
-  if (!input_.empty() && IsReceiving()) {
-    input_.erase(0, ParseRequests(input_));
-    if (input_.empty()) std::string().swap(input_);
-    if (!Flush()) return;
-  }
-  if (IsReceiving()) WaitForInput();
+  wants_turn_ = false;
+  if (!input_.empty() && IsReceiving()) input_.erase(0, ParseRequests(input_));
+  GoOn();
+}
+
+void Connection::GoOn() {
+  if (input_.empty()) std::string().swap(input_);
+  // What Flush cannot send is accounted for where it waits.
+  if (!Flush() || !Settle()) return;
+  if (!IsReceiving()) return;
+  if (wants_turn_) return loop_.AwaitTurn(*this);
+  WaitForInput();
 }
 
 size_t Connection::ParseRequests(absl::string_view bytes) {
@@ -236,8 +327,17 @@ size_t Connection::ParseRequests(absl::string_view bytes) {
     }
     const size_t step = parser_->Parse(bytes.substr(used));
     used += step;
+    if (state_ == State::kBody) {
+      state_deadline_ = MovedDeadline(state_deadline_, step);
+      ExtendRequest(step);
+    }
     if (parser_->Ready()) {
       FinishRequest();
+      if (++requests_this_turn_ >= kRequestsPerTurn && used < bytes.size()) {
+        requests_this_turn_ = 0;
+        wants_turn_ = true;
+        break;
+      }
     } else if (!OnPartialRequest(step > 0) || used == bytes.size()) {
       break;
     }
@@ -252,12 +352,17 @@ void Connection::BeginHead() {
 
 void Connection::BeginRequest() {
   BeginHead();
-  parser_.emplace(loop_.handler(), loop_.head_scratch(), peer_);
+  parser_.emplace(loop_.handler(), loop_.head_scratch(), peer_,
+                  peer_is_trusted_ ? loop_.trusted_proxies_ : nullptr);
 }
 
 bool Connection::OnPartialRequest(bool has_progress) {
-  if (has_progress && state_ == State::kBody) state_deadline_ = Now() + loop_.timeouts().body;
-  if (parser_->HeadDone()) SetState(State::kBody);
+  if (parser_->HeadDone() && state_ != State::kBody) {
+    SetState(State::kBody);
+    JoinSource();
+  } else if (has_progress && state_ == State::kBody) {
+    Touch();
+  }
   if (parser_->TakeExpectContinue()) absl::StrAppend(&output_, "HTTP/1.1 100 Continue\r\n\r\n");
   is_paused_ =
       parser_->PauseUntil([this] { return loop_.ResumeCallbackFor(id_, ++pause_number_); });
@@ -273,8 +378,32 @@ void Connection::OnResume(uint64_t number) {
   Continue();
 }
 
+Connection::Instant Connection::MovedDeadline(Instant deadline, size_t bytes) const {
+  if (bytes == 0 || deadline == kNever) return deadline;
+  const Instant latest = Now() + loop_.timeouts().body;
+  const int64_t rate = loop_.timeouts().bytes_per_second_min;
+  if (rate == 0) return latest;
+  const auto bought =
+      std::chrono::nanoseconds(static_cast<int64_t>(bytes) *
+                               (std::chrono::nanoseconds(std::chrono::seconds(1)).count() / rate));
+  return std::min(latest, deadline + bought);
+}
+
+void Connection::ExtendRequest(size_t bytes) {
+  const int64_t rate = loop_.timeouts().bytes_per_second_min;
+  if (rate == 0 || request_deadline_ == kNever) return;
+  request_deadline_ +=
+      std::chrono::nanoseconds(static_cast<int64_t>(bytes) *
+                               (std::chrono::nanoseconds(std::chrono::seconds(1)).count() / rate));
+}
+
+void Connection::JoinSource() {
+  if (peer_is_trusted_) loop_.ChangeNetwork(*this, access::NetworkOf(parser_->source()));
+}
+
 void Connection::FinishRequest() {
   SetState(State::kAnswering);
+  if (parser_->HeadDone()) JoinSource();
   if (!loop_.timeouts().bounds_answers) request_deadline_ = kNever;
   finishing_request_ = true;
   parser_->Finish(loop_.ResponseCallbackFor(id_));
@@ -299,6 +428,11 @@ void Connection::OnResponse(http::Response response) {
 // Output
 
 void Connection::QueueResponse(http::Response response, bool keep_alive) {
+  const int response_status = response.status;
+  if (response_status == 429 && refused_in_a_row_ >= kRefusedInARowMax && keep_alive) {
+    keep_alive = false;
+    loop_.connection_count_.CountEnd(EndReason::kOverRate);
+  }
   keep_alive = keep_alive && !ends_after_request_;
   const bool is_http10 = parser_ && parser_->IsHttp10();
   const ConnectionHeader connection = !keep_alive ? ConnectionHeader::kClose
@@ -316,6 +450,8 @@ void Connection::QueueResponse(http::Response response, bool keep_alive) {
     body_unread_ = separate_body_.body_source == nullptr ? 0 : separate_body_.body_bytes();
   }
   const bool has_separate_body = !separate_body_.body.empty() || body_unread_ > 0;
+  // A cheap end for a client that has had enough, and goes on all the same.
+  refused_in_a_row_ = response_status == 429 && peer_network_ ? refused_in_a_row_ + 1 : 0;
   if (!keep_alive) {
     ends_after_send_ = true;
     // The client may still be sending what was not read.
@@ -367,6 +503,8 @@ bool Connection::SendAll() {
       Close();
       return false;
     }
+    send_deadline_ = MovedDeadline(send_deadline_, sent);
+    ExtendRequest(sent);
     const size_t of_output = std::min(sent, output_.size() - output_sent_);
     output_sent_ += of_output;
     separate_body_sent_ += sent - of_output;
@@ -376,20 +514,29 @@ bool Connection::SendAll() {
 
 void Connection::WaitForRoom() {
   send_waits_ = true;
-  send_deadline_ = Now() + loop_.timeouts().body;
+  if (send_deadline_ == kNever) send_deadline_ = Now() + loop_.timeouts().body;
   if (state_ == State::kIdle) SetState(State::kSending);
+  // Without a spare buffer: nothing is parsed meanwhile.
+  if (output_sent_ == output_.size() && output_.capacity() > kKeptOutputBytesMax) {
+    std::string().swap(output_);
+    output_sent_ = 0;
+  }
+  kernel_bytes_ = BytesInKernel(socket_.native_handle());
   socket_.async_wait(StreamSocket::wait_write, [self = shared_from_this()](error_code failed) {
     self->send_waits_ = false;
-    self->send_deadline_ = kNever;
+    self->kernel_bytes_ = 0;
     if (self->state_ == State::kClosed) return;
     if (failed) return self->Close();
+    self->Touch();
     if (self->Flush()) self->Continue();
   });
+  Settle();
 }
 
 bool Connection::ReadPiece() {
   if (state_ == State::kIdle) SetState(State::kSending);
   awaits_piece_ = true;
+  piece_asked_at_ = Now();
   reading_piece_ = true;
   separate_body_.body_source->Read(loop_.PieceCallbackFor(id_));
   reading_piece_ = false;
@@ -401,6 +548,8 @@ bool Connection::ReadPiece() {
 
 bool Connection::TakePiece(absl::StatusOr<std::string> piece) {
   awaits_piece_ = false;
+  // The time that reading took is not its client's.
+  if (send_deadline_ != kNever) send_deadline_ += Now() - piece_asked_at_;
   // The head has told the size. Its client must see that the body is not whole, and must not see
   // bytes that do not belong to it.
   if (!piece.ok() || piece->empty() || piece->size() > body_unread_) {
@@ -431,7 +580,9 @@ void Connection::OnAllSent() {
     separate_body_ = http::Response();
   }
   separate_body_sent_ = 0;
+  send_deadline_ = kNever;
   if (state_ == State::kSending) SetState(State::kIdle);
+  if (peer_is_trusted_ && state_ == State::kIdle) loop_.ChangeNetwork(*this, std::nullopt);
   if (!ends_after_send_) return;
   if (lingers_after_send_) return Linger();
   Close();
@@ -451,9 +602,21 @@ void Connection::Linger() {
 // The end
 
 void Connection::CheckDeadlines(Instant now) {
+  if (state_ == State::kClosed) return;
+  const bool is_blocked = send_waits_ || is_paused_ || state_ == State::kAnswering;
+  if (is_blocked) {
+    kernel_bytes_ = BytesInKernel(socket_.native_handle());
+    if (!Settle()) return;
+  } else if (kernel_bytes_ != 0) {
+    kernel_bytes_ = 0;
+    Settle();
+  }
   const Instant request_deadline = state_ == State::kIdle ? kNever : request_deadline_;
-  if (now < std::min({state_deadline_, request_deadline, send_deadline_})) return;
+  const Instant send_deadline = send_waits_ ? send_deadline_ : kNever;
+  if (now < std::min({state_deadline_, request_deadline, send_deadline})) return;
   if (state_ == State::kNew && !turned_away_) return SetState(State::kIdle);
+  if (IsBetweenRequests() || state_ == State::kLingering) return Close();
+  loop_.connection_count_.CountEnd(EndReason::kStalled);
   if ((state_ != State::kHead && state_ != State::kBody) || send_waits_) return Close();
   AnswerAndEnd(http::TextResponse(408, "The request did not arrive in time."));
 }
@@ -464,11 +627,17 @@ void Connection::EndAfterRequest() {
   if (IsBetweenRequests() && !HasUnreadInput()) Close();
 }
 
+void Connection::End(EndReason reason) {
+  loop_.connection_count_.CountEnd(reason);
+  Close();
+}
+
 void Connection::Close() {
   if (state_ == State::kClosed) return;
   // Not behind a part of an answer, which would then look like the whole.
   if (tls_ != nullptr && !send_waits_ && !HasUnsent() && body_unread_ == 0) tls_->SendCloseNotify();
   SetState(State::kClosed);
+  Settle();
   parser_.reset();
   // What it still reads is of no use to anybody.
   separate_body_ = http::Response();

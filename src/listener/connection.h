@@ -12,7 +12,10 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "access/network.h"
 #include "listener/accepted.h"
+#include "listener/address_group.h"
+#include "listener/connection_count.h"
 #include "listener/request_parser.h"
 #include "listener/tls_session.h"
 #include "tcsync/http_message.h"
@@ -61,14 +64,25 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Whether the client has sent something that the loop has not come to read yet.
   bool HasUnreadInput() const;
 
-  // Acts on deadlines that have passed.
+  // Acts on deadlines that have passed, and accounts for what the kernel holds.
   void CheckDeadlines(Instant now);
+
+  // Goes on with what waited for a turn.
+  void TakeTurn();
+
+  // Whether nothing happens before the client does something: sends more, or reads.
+  bool WaitsForClient() const;
+  bool IsIdle() const { return state_ == State::kIdle; }
+  // When it last did something.
+  Instant touched_at() const { return touched_at_; }
 
   // Ends the connection once the request that has begun to arrive, if there is one, is answered.
   void EndAfterRequest();
 
   // Ends the connection at once; the loop forgets it.
   void Close();
+  // The same, and counts why.
+  void End(EndReason reason);
 
   uint64_t id() const { return id_; }
 
@@ -88,6 +102,18 @@ class Connection : public std::enable_shared_from_this<Connection> {
   };
 
   void SetState(State state);
+  void Touch();
+  // That so many bytes of a body or an answer moved: later deadlines, if that was fast enough.
+  Instant MovedDeadline(Instant deadline, size_t bytes) const;
+  void ExtendRequest(size_t bytes);
+
+  // Memory
+  int64_t Bytes() const;
+  // Charges the connection with what it takes now; false when it had to end for it.
+  bool Settle();
+
+  // Whose share the request takes from, once its head is there.
+  void JoinSource();
   Instant FirstRequestDeadline() const;
   bool IsReceiving() const {
     if (is_paused_) return false;
@@ -107,7 +133,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Input
   void WaitForInput();
+  // Reads at once, or when the address' turn has come.
   void OnReadable();
+  void ReadInput();
+  // After input was parsed: sends, and waits for more or for the next turn.
+  void GoOn();
   // Drops what a lingering connection's client still sends.
   void Drop(std::vector<char>& buffer);
   // As the socket's read_some and write_some, through TLS if there is any.
@@ -151,11 +181,27 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::unique_ptr<TlsSession> tls_;        // from the client's first byte on
   bool handshake_is_done_ = false;
   State state_ = State::kNew;
-  std::list<Connection*>::iterator idle_position_;  // in the loop's list, while kIdle
+  // Places in the loop's lists.
+  std::list<Connection*> idle_node_;  // while not kIdle
+  std::list<Connection*>::iterator idle_position_;
+  AddressGroup* group_ = nullptr;
+  std::list<Connection*>::iterator group_position_;
+  std::list<Connection*>::iterator turn_position_;
+  bool awaits_turn_ = false;
 
+  Instant touched_at_;
+  int64_t charged_bytes_ = 0;
+  int64_t kernel_bytes_ = 0;  // as last looked at, while it waits
   Instant state_deadline_;    // of what the state waits for
   Instant request_deadline_;  // of the whole request, except while kIdle
   Instant send_deadline_;     // of the next progress in sending, while send_waits_
+
+  const std::optional<access::Network> peer_network_;  // nullopt: no share is its own
+  const bool peer_is_trusted_;                         // to name the source of a request
+  int requests_this_turn_ = 0;
+  int refused_in_a_row_ = 0;  // with 429
+  bool wants_turn_ = false;   // there is input to parse, and others come first
+  Instant piece_asked_at_;
 
   bool turned_away_ = false;
   bool input_waits_ = false;      // for the socket to become readable

@@ -7,7 +7,6 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -22,10 +21,13 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "access/proxy_networks.h"
 #include "base/limits.h"
 #include "base/thread.h"
 #include "listener/accepted.h"
+#include "listener/address_group.h"
 #include "listener/connection.h"
+#include "listener/connection_count.h"
 #include "listener/response_head.h"
 #include "tcsync/handler.h"
 
@@ -38,76 +40,17 @@ struct ConnectionTimeouts {
   std::chrono::milliseconds request;
   // Whether `request` also bounds how long the handler works on an answer.
   bool bounds_answers = true;
-};
-
-// How many connections there are over all event loops. Those that are served and those that are
-// only told 503 count apart: in a crowd there are always more of the latter, and in one count they
-// would take the place of the former until nobody is served. Thread-safe.
-class ConnectionCount {
- public:
-  ConnectionCount(int64_t served_max, int64_t refused_max)
-      : served_max_(served_max), refused_max_(refused_max) {}
-
-  // How many there are, and how many there have been.
-  struct Figures {
-    int64_t served = 0;
-    int64_t refused = 0;
-    int64_t served_total = 0;
-    int64_t refused_total = 0;
-    int64_t dropped_total = 0;  // closed without a word
-  };
-  Figures figures() const {
-    const std::lock_guard lock(mutex_);
-    return {served_, refused_, served_total_, refused_total_, dropped_total_};
-  }
-
-  bool IsFull() const {
-    const std::lock_guard lock(mutex_);
-    return served_ >= served_max_;
-  }
-  void AddServed() {
-    const std::lock_guard lock(mutex_);
-    ++served_;
-    ++served_total_;
-  }
-  // False, and nothing is counted, when there are so many that not even a refusal can be afforded.
-  bool AddRefused() {
-    const std::lock_guard lock(mutex_);
-    if (refused_ >= refused_max_) {
-      ++dropped_total_;
-      return false;
-    }
-    ++refused_;
-    ++refused_total_;
-    return true;
-  }
-  void RemoveServed() { Remove(served_); }
-  void RemoveRefused() { Remove(refused_); }
-
-  // Waits until there are none, for up to `timeout`.
-  void AwaitZero(std::chrono::milliseconds timeout) const;
-
- private:
-  void Remove(int64_t& count) {
-    const std::lock_guard lock(mutex_);
-    --count;
-    if (served_ + refused_ == 0) is_zero_.notify_all();
-  }
-
-  const int64_t served_max_;
-  const int64_t refused_max_;
-  mutable std::mutex mutex_;  // of what follows
-  mutable std::condition_variable is_zero_;
-  int64_t served_ = 0;
-  int64_t refused_ = 0;
-  int64_t served_total_ = 0;
-  int64_t refused_total_ = 0;
-  int64_t dropped_total_ = 0;
+  // Bodies and answers that move more slowly are ended once they are `body` behind; 0: never, if
+  // only something moves.
+  int64_t bytes_per_second_min = 0;
 };
 
 class EventLoop {
  public:
-  EventLoop(const ConnectionTimeouts& timeouts, ConnectionCount& connection_count);
+  // `index` is its place among the loops of the service. `trusted_proxies` is borrowed; nullptr: no
+  // peer is believed when it names the source of a request.
+  EventLoop(const ConnectionTimeouts& timeouts, ConnectionCount& connection_count, size_t index = 0,
+            const access::ProxyNetworks* trusted_proxies = nullptr);
   // Stop() first, if it was started.
   ~EventLoop();
 
@@ -115,6 +58,9 @@ class EventLoop {
   boost::asio::io_context& io_context() { return io_context_; }
   // Takes a connection that was added to the count.
   void Adopt(Accepted accepted);
+  size_t index() const { return index_; }
+  // The loops of the service, this one among them: those who share its memory. Before Start().
+  void SetSiblings(const std::vector<std::unique_ptr<EventLoop>>& loops) { siblings_ = &loops; }
   // How many connections wait between requests; a hint.
   int64_t idle_count() const { return idle_count_.load(std::memory_order_relaxed); }
 
@@ -150,8 +96,37 @@ class EventLoop {
   void Forget(Connection& connection);
   void EnterIdle(Connection& connection);
   void LeaveIdle(Connection& connection);
-  // False when there is none, or when its next request is here already.
-  bool CloseLongestIdle();
+  // That the connection did something: others are now before it where one has to go.
+  void Touch(Connection& connection);
+
+  // Shares. nullopt is whom no share is taken from.
+  void Join(Connection& connection, const std::optional<access::Network>& network);
+  void Leave(Connection& connection);
+  // The requests of a trusted proxy take from their sources' shares.
+  void ChangeNetwork(Connection& connection, const std::optional<access::Network>& network);
+
+  // Closes a connection for a new one: of the crowd, or whichever has been idle for longest and
+  // whose address has no fewer than the newcomer's. False when there is none.
+  bool MakeRoom(const Accepted& accepted);
+  // Not one whose next request is here already.
+  bool CloseLongestIdle(const std::list<Connection*>& idle, int64_t crowd_min);
+  bool CloseStalest(const AddressGroup& group);
+
+  // Turns. An address whose connections have used up its time waits until others had theirs.
+  bool MayTakeTurn(const Connection& connection) const;
+  // Accounts time to the group, which a connection may have left by closing.
+  void Spend(AddressGroup& group, std::chrono::nanoseconds time);
+  void AwaitTurn(Connection& connection);
+  void RunTurns();
+  void PostTurns();
+
+  // Adds to what the loop's connections take of memory. Beyond what all loops may have, connections
+  // are closed, on other loops soon.
+  void Charge(AddressGroup& group, int64_t more_bytes);
+  // Closes connections of the addresses that take most memory, until there is enough, or until this
+  // loop takes no more than its share.
+  void Shed();
+  AddressGroup* GroupToShed();
 
   void AdoptOnLoop(Accepted accepted);
   void ScheduleSweep();
@@ -165,6 +140,8 @@ class EventLoop {
 
   const ConnectionTimeouts timeouts_;
   ConnectionCount& connection_count_;
+  const size_t index_;
+  const access::ProxyNetworks* const trusted_proxies_;
   boost::asio::io_context io_context_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   boost::asio::steady_timer sweep_timer_;
@@ -176,6 +153,14 @@ class EventLoop {
   absl::flat_hash_map<uint64_t, std::shared_ptr<Connection>> connections_;
   std::list<Connection*> idle_;  // the longest idle first
   std::atomic<int64_t> idle_count_{0};
+  // Those without connections are removed by the sweep.
+  absl::flat_hash_map<access::Network, std::unique_ptr<AddressGroup>> groups_;
+  std::list<AddressGroup*> ring_;  // of groups in which somebody waits for a turn
+  uint64_t round_ = 1;
+  bool turns_are_posted_ = false;
+  bool is_shedding_ = false;
+  int64_t bytes_ = 0;  // that all connections of this loop are charged with
+  const std::vector<std::unique_ptr<EventLoop>>* siblings_ = nullptr;
   bool ending_ = false;
 
   std::vector<char> read_buffer_;

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "access/proxy_networks.h"
 #include "base/limits.h"
 #include "listener/address.h"
 #include "listener/service.h"
@@ -21,7 +23,8 @@ ConnectionTimeouts TimeoutsOf(const Options& options) {
   return {.idle = std::chrono::milliseconds(options.idle_timeout_ms),
           .header = std::chrono::milliseconds(options.header_timeout_ms),
           .body = std::chrono::milliseconds(options.body_timeout_ms),
-          .request = std::chrono::milliseconds(options.request_timeout_ms)};
+          .request = std::chrono::milliseconds(options.request_timeout_ms),
+          .bytes_per_second_min = options.transfer_bytes_per_second_min};
 }
 
 Service::Settings SyncSettings(const Options& options) {
@@ -30,17 +33,23 @@ Service::Settings SyncSettings(const Options& options) {
       options.tls_certificate.empty()
           ? limits.refused_connections_max
           : std::min(limits.refused_connections_max, kRefusedTlsConnectionsMax);
-  return {.timeouts = TimeoutsOf(options),
-          .connections_max = limits.connections_max,
-          .refused_connections_max = refused_max,
-          .event_loops = limits.event_loops,
-          .thread_name = "tcsync-loop"};
+  return {
+      .timeouts = TimeoutsOf(options),
+      .connections_max = limits.connections_max,
+      .refused_connections_max = refused_max,
+      .connection_bytes_max = limits.connection_bytes_max,
+      .event_loops = limits.event_loops,
+      .thread_name = "tcsync-loop",
+      // The engine has reported an item that does not parse.
+      .trusted_proxies =
+          access::ProxyNetworks::Parse(options.trusted_proxies).value_or(access::ProxyNetworks())};
 }
 
 Service::Settings OperatorSettings(const Options& options, const char* thread_name) {
   return {.timeouts = TimeoutsOf(options),
           .connections_max = kOperatorConnectionsMax,
           .refused_connections_max = kRefusedOperatorConnectionsMax,
+          .connection_bytes_max = std::numeric_limits<int64_t>::max(),
           .event_loops = 1,
           .thread_name = thread_name};
 }

@@ -35,8 +35,13 @@ bool HasFoldedLine(absl::string_view head) {
 
 }  // namespace
 
-RequestParser::RequestParser(http::Handler& handler, HeadScratch& scratch, const PeerAddress& peer)
-    : handler_(handler), scratch_(scratch), peer_(peer) {
+RequestParser::RequestParser(http::Handler& handler, HeadScratch& scratch, const PeerAddress& peer,
+                             const access::ProxyNetworks* trusted_proxies)
+    : handler_(handler),
+      scratch_(scratch),
+      peer_(peer),
+      trusted_proxies_(trusted_proxies),
+      source_(peer) {
   header_limit(kRequestHeadBytesMax);
   // The handler's business, which knows what the body is. (Boost 1.74 takes "none" for zero.)
   body_limit(std::numeric_limits<std::uint64_t>::max());
@@ -221,6 +226,7 @@ void RequestParser::on_header_impl(error_code& error) {
     const absl::string_view name = take(field.name_size);
     scratch_.headers.push_back({name, take(field.value_size)});
   }
+  if (trusted_proxies_ != nullptr) source_ = trusted_proxies_->SourceOf(peer_, scratch_.headers);
   std::variant<http::Response, http::PendingRequest> decision =
       handler_.Begin({method, target, scratch_.headers, peer_});
   if (auto* request = std::get_if<http::PendingRequest>(&decision)) {

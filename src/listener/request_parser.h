@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "access/proxy_networks.h"
 #include "listener/chunked_body.h"
 #include "tcsync/handler.h"
 #include "tcsync/peer_address.h"
@@ -44,8 +45,10 @@ class HeadParser : public boost::beast::http::basic_parser<true> {
 // One thread. Use one for each request. What the constructor takes is borrowed.
 class RequestParser final : private HeadParser {
  public:
-  // `peer` is who sends the request.
-  RequestParser(http::Handler& handler, HeadScratch& scratch, const PeerAddress& peer);
+  // `peer` is who sends the request. `trusted_proxies`, unless it is nullptr, are believed when
+  // they name its source.
+  RequestParser(http::Handler& handler, HeadScratch& scratch, const PeerAddress& peer,
+                const access::ProxyNetworks* trusted_proxies = nullptr);
 
   // Parses from `bytes`, which begin with what was not consumed before, and returns how many were
   // consumed: no further than the end of the next piece of the body that was handed on. Nothing is
@@ -69,6 +72,9 @@ class RequestParser final : private HeadParser {
   // Whether the connection can go on after the response: the client wants it, and every byte of the
   // request was received.
   bool CanKeepAlive() const { return stage_ == Stage::kDone && !end_is_unknown_ && keep_alive(); }
+
+  // Where the request comes from, once HeadDone().
+  const PeerAddress& source() const { return source_; }
 
   // Whether the client waits for "100 Continue" and may send its body. True once at the most.
   bool TakeExpectContinue();
@@ -117,6 +123,8 @@ class RequestParser final : private HeadParser {
   http::Handler& handler_;
   HeadScratch& scratch_;
   const PeerAddress& peer_;
+  const access::ProxyNetworks* const trusted_proxies_;
+  PeerAddress source_;
   size_t searched_bytes_ = 0;  // of an incomplete head: no end of it in there
   Stage stage_ = Stage::kHead;
   bool took_body_ = false;  // within the last Parse()

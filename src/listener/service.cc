@@ -13,15 +13,20 @@ namespace tcsync {
 Service::Service(const Settings& settings, Logger logger)
     : thread_name_(settings.thread_name),
       logger_(std::move(logger)),
-      connection_count_(settings.connections_max, settings.refused_connections_max) {
+      trusted_proxies_(settings.trusted_proxies),
+      connection_count_(settings.connections_max, settings.refused_connections_max,
+                        settings.connection_bytes_max) {
   for (int i = 0; i < settings.event_loops; ++i) {
-    loops_.push_back(std::make_unique<EventLoop>(settings.timeouts, connection_count_));
+    loops_.push_back(std::make_unique<EventLoop>(settings.timeouts, connection_count_,
+                                                 loops_.size(), &trusted_proxies_));
   }
+  for (const auto& loop : loops_) loop->SetSiblings(loops_);
 }
 
 absl::Status Service::Bind(const ListenAddress& address, absl::string_view text,
                            const TlsCredentials* tls) {
-  auto bound = Acceptor::Bind(address, text, {loops_, connection_count_}, tls, logger_);
+  auto bound =
+      Acceptor::Bind(address, text, {loops_, connection_count_, &trusted_proxies_}, tls, logger_);
   if (!bound.ok()) return bound.status();
   for (auto& acceptor : *bound) acceptors_.push_back(std::move(acceptor));
   return absl::OkStatus();
@@ -67,6 +72,20 @@ void Service::Collect(metrics::Registry::Sink& sink) const {
   accepted("served", figures.served_total);
   accepted("refused", figures.refused_total);
   accepted("dropped", figures.dropped_total);
+  sink.Add(
+      Type::kGauge, "tcsync_connection_bytes",
+      "What connections take of memory, in this process and in the kernel: buffers, TLS, answers "
+      "that are not taken.",
+      {}, static_cast<double>(figures.bytes));
+  constexpr const char* kReasons[kEndReasonCount] = {"made-room", "memory", "stalled", "over-rate"};
+  for (size_t i = 0; i < kEndReasonCount; ++i) {
+    sink.Add(
+        Type::kCounter, "tcsync_connections_ended_total",
+        "Connections that the server ended: for a newcomer, because their address had the most "
+        "(made-room), or most of a memory that ran out (memory); because nothing moved, or too "
+        "slowly (stalled); because requests went on after many answers of 429 (over-rate).",
+        {{"reason", kReasons[i]}}, static_cast<double>(figures.ended_total[i]));
+  }
   for (size_t i = 0; i < loops_.size(); ++i) {
     const std::optional<double> seconds = loops_[i]->CpuSeconds();
     if (!seconds) continue;

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "access/proxy_networks.h"
 #include "listener/acceptor.h"
 #include "listener/address.h"
 #include "listener/event_loop.h"
@@ -27,8 +28,10 @@ class Service {
     ConnectionTimeouts timeouts;
     int64_t connections_max;
     int64_t refused_connections_max;
+    int64_t connection_bytes_max;
     int event_loops;
     const char* thread_name;
+    access::ProxyNetworks trusted_proxies = {};
   };
 
   Service(const Settings& settings, Logger logger);
@@ -61,6 +64,7 @@ class Service {
  private:
   const char* const thread_name_;
   const Logger logger_;
+  const access::ProxyNetworks trusted_proxies_;
   ConnectionCount connection_count_;
   std::vector<std::unique_ptr<EventLoop>> loops_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;

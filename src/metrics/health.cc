@@ -64,12 +64,12 @@ std::string Health::ToJson() const {
     absl::StrAppend(&json, &check == checks.data() ? "" : ",", "\"", check.name, "\":\"",
                     check.ok() ? "ok" : check.problem, "\"");
   }
-  absl::StrAppend(&json, "}");
-  for (const absl::string_view& note : notes) {
-    absl::StrAppend(&json, &note == notes.data() ? ",\"notes\":[\"" : ",\"", note, "\"",
-                    &note == &notes.back() ? "]" : "");
+  json += '}';
+  for (const HealthCheck& note : notes) {
+    absl::StrAppend(&json, &note == notes.data() ? ",\"notes\":{" : ",", "\"", note.name, "\":\"",
+                    note.problem, "\"");
   }
-  return absl::StrCat(json, "}\n");
+  return absl::StrCat(json, notes.empty() ? "" : "}", "}\n");
 }
 
 Health Judge(const StorageReport& report, const HealthPolicy& policy) {
@@ -77,7 +77,8 @@ Health Judge(const StorageReport& report, const HealthPolicy& policy) {
                            {"disk_space", DiskSpaceProblem(report, policy)},
                            {"total_size", TotalSizeProblem(report, policy)}}};
   if (report.stats && !report.stats->log_losses.empty()) {
-    health.notes.push_back("versions were lost with a damaged log, which the operator accepted");
+    health.notes.push_back(
+        {"log", "versions were lost with a damaged log, which the operator accepted"});
   }
   return health;
 }
@@ -93,9 +94,17 @@ HealthService::HealthService(HealthMonitor& monitor, const HealthPolicy& policy,
   }
 }
 
+void HealthService::AddNote(absl::string_view name, std::function<absl::string_view()> note) {
+  notes_.emplace_back(name, std::move(note));
+}
+
 void HealthService::Ask(absl::AnyInvocable<void(const Health&)> done) {
   monitor_.Ask([this, done = std::move(done)](const StorageReport& report) mutable {
-    const Health health = Judge(report, policy_);
+    Health health = Judge(report, policy_);
+    for (const auto& [name, note] : notes_) {
+      if (const absl::string_view text = note(); !text.empty())
+        health.notes.push_back({name, text});
+    }
     Note(report, health);
     done(health);
   });

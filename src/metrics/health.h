@@ -3,8 +3,10 @@
 #define TCSYNC_SRC_METRICS_HEALTH_H_
 
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -32,11 +34,12 @@ struct HealthCheck {
 
 struct Health {
   std::vector<HealthCheck> checks;  // always the same ones in the same order
-  // What an operator should know although the server does its work; constants likewise.
-  std::vector<absl::string_view> notes = {};
+  // What an operator should know and is no failure; mostly none. Constants, too.
+  std::vector<HealthCheck> notes = {};
 
   bool ok() const;
-  // {"status":"failing","checks":{"storage":"the disk is full","disk_space":"ok",...}}
+  // {"status":"failing","checks":{"storage":"the disk is full","disk_space":"ok",...}}, and
+  // "notes":{"proxy":"..."} behind the checks if there are any.
   std::string ToJson() const;
 };
 
@@ -53,6 +56,10 @@ class HealthService {
   // began or ceased to fail.
   void Ask(absl::AnyInvocable<void(const Health&)> done);
 
+  // Where notes come from: `note` gives a constant, or nothing, at any time on any thread. Before
+  // the first Ask.
+  void AddNote(absl::string_view name, std::function<absl::string_view()> note);
+
  private:
   void Note(const StorageReport& report, const Health& health);
 
@@ -60,7 +67,8 @@ class HealthService {
   const HealthPolicy policy_;
   const Logger logger_;
   std::vector<Gauge*> gauges_;  // of each check
-  std::mutex mutex_;            // of the gauges' changes
+  std::vector<std::pair<absl::string_view, std::function<absl::string_view()>>> notes_;
+  std::mutex mutex_;  // of the gauges' changes
 };
 
 }  // namespace tcsync::metrics

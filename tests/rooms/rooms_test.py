@@ -37,7 +37,7 @@ ROOMS = {
                  "tcsync/peer_address.h", "tcsync/uuid.h", "access/", "base/", "sync/", "metrics/"],
     "src/listener": ["tcsync/handler.h", "tcsync/http_message.h", "tcsync/listener.h",
                      "tcsync/log.h", "tcsync/options.h", "tcsync/peer_address.h",
-                     "tcsync/reload_hooks.h", "base/", "http/", "metrics/"],
+                     "tcsync/reload_hooks.h", "access/", "base/", "http/", "metrics/"],
     "src/metrics": ["tcsync/log.h", "tcsync/storage.h", "tcsync/storage_administration.h", "base/"],
     "src/server": ["tcsync.h"],
     # What both backends share.

@@ -189,6 +189,10 @@ void ShowStats(const CommandLine& command_line) {
   std::printf("waiting writes         %llu, %s\n",
               static_cast<unsigned long long>(stats.at("queued_writes").get<uint64_t>()),
               bytes("queued_bytes").c_str());
+  if (const Json& proxy = stats.at("unnamed_proxy"); !proxy.is_null()) {
+    std::printf("unnamed proxy          %s: name it in trusted-proxy, if it is yours\n",
+                proxy.get<std::string>().c_str());
+  }
   if (totals.biggest.empty()) return;
   std::printf("\nThe biggest clients:\n");
   Table table({{"CLIENT ID"}, {"IN THE LOG"}, {"BYTES", true}, {"VERSIONS", true}});

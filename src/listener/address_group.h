@@ -1,0 +1,40 @@
+// The connections of one address on one event loop: what its fair share is taken from.
+//
+// An address is what a stranger has for nothing only once: an IPv4 address, or an IPv6 /64. Shares
+// count where something is scarce, and only there: with room for all, one address may have it all.
+// So people who share an address, behind a provider's NAT or a proxy that nobody named, lose
+// nothing by it until another address comes that has less.
+#ifndef TCSYNC_SRC_LISTENER_ADDRESS_GROUP_H_
+#define TCSYNC_SRC_LISTENER_ADDRESS_GROUP_H_
+
+#include <chrono>
+#include <cstdint>
+#include <list>
+
+#include "access/network.h"
+
+namespace tcsync {
+
+class Connection;
+
+struct AddressGroup {
+  explicit AddressGroup(const access::Network& network) : network(network) {}
+
+  const access::Network network;
+  // Each has every connection in one of two lists, in the order in which they last did something.
+  std::list<Connection*> idle;
+  std::list<Connection*> active;
+  int64_t bytes = 0;  // that its connections are charged with
+
+  // Connections that wait for their turn, and the time that the address has had in `round`.
+  std::list<Connection*> waiting;
+  uint64_t round = 0;
+  std::chrono::nanoseconds used{0};
+  bool in_ring = false;
+
+  bool IsUnused() const { return idle.empty() && active.empty() && !in_ring; }
+};
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_LISTENER_ADDRESS_GROUP_H_

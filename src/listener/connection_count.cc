@@ -1,0 +1,66 @@
+#include "listener/connection_count.h"
+
+#include <algorithm>
+
+namespace tcsync {
+
+ConnectionCount::Figures ConnectionCount::figures() const {
+  Figures figures;
+  {
+    const std::lock_guard lock(mutex_);
+    figures = {.served = served_,
+               .refused = refused_,
+               .served_total = served_total_,
+               .refused_total = refused_total_,
+               .dropped_total = dropped_total_};
+  }
+  figures.bytes = bytes();
+  for (size_t i = 0; i < kEndReasonCount; ++i) {
+    figures.ended_total[i] = ended_[i].load(std::memory_order_relaxed);
+  }
+  return figures;
+}
+
+void ConnectionCount::AwaitZero(std::chrono::milliseconds timeout) const {
+  std::unique_lock lock(mutex_);
+  is_zero_.wait_for(lock, timeout, [this] { return served_ + refused_ == 0; });
+}
+
+void ConnectionCount::AddOf(const access::Network& network, size_t loop) {
+  const std::lock_guard lock(of_mutex_);
+  Of& of = of_[network];
+  if (of.by_loop.size() <= loop) of.by_loop.resize(loop + 1);
+  ++of.by_loop[loop];
+  by_connections_.erase({of.connections, network});
+  by_connections_.insert({++of.connections, network});
+}
+
+void ConnectionCount::RemoveOf(const access::Network& network, size_t loop) {
+  const std::lock_guard lock(of_mutex_);
+  const auto it = of_.find(network);
+  if (it == of_.end()) return;
+  --it->second.by_loop[loop];
+  by_connections_.erase({it->second.connections, network});
+  if (--it->second.connections == 0) {
+    of_.erase(it);
+  } else {
+    by_connections_.insert({it->second.connections, network});
+  }
+}
+
+int64_t ConnectionCount::ConnectionsOf(const access::Network& network) const {
+  const std::lock_guard lock(of_mutex_);
+  const auto it = of_.find(network);
+  return it == of_.end() ? 0 : it->second.connections;
+}
+
+std::optional<ConnectionCount::Crowd> ConnectionCount::LargestCrowd() const {
+  const std::lock_guard lock(of_mutex_);
+  if (by_connections_.empty()) return std::nullopt;
+  const auto& [connections, network] = *by_connections_.rbegin();
+  const auto& by_loop = of_.find(network)->second.by_loop;
+  const auto most = std::max_element(by_loop.begin(), by_loop.end());
+  return Crowd{network, connections, static_cast<size_t>(most - by_loop.begin())};
+}
+
+}  // namespace tcsync

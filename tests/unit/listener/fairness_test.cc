@@ -1,0 +1,297 @@
+// One address and the others on one event loop: who has a turn, who gives way, and what is counted.
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/limits.h"
+#include "gtest/gtest.h"
+#include "http/pending_request.h"
+#include "listener/connection_count.h"
+#include "listener/event_loop.h"
+#include "tcsync/handler.h"
+
+namespace tcsync {
+namespace {
+
+using access::Network;
+
+constexpr Network kCrowd = {1};
+constexpr Network kStranger = {2};
+constexpr std::chrono::hours kHour{1};
+
+// Answers each GET with 200, or 429 for /busy, and remembers the targets; takes bodies.
+class TargetHandler final : public http::Handler {
+ public:
+  std::variant<http::Response, http::PendingRequest> Begin(const http::RequestHead& head) override {
+    targets.emplace_back(head.target);
+    if (head.method == "POST") return http::PendingRequest(std::make_unique<Request>());
+    http::Response response = http::EmptyResponse(head.target == "/busy" ? 429 : 200);
+    response.body = std::string(head.target == "/large" ? 1000 : 0, 'x');
+    return response;
+  }
+
+  std::vector<std::string> targets;  // only once the loop has stopped
+
+ private:
+  class Request final : public http::PendingRequest::Implementation {
+   public:
+    std::optional<http::Response> Append(absl::string_view) override { return std::nullopt; }
+    void Finish(http::ResponseCallback done) override { done(http::EmptyResponse(200)); }
+  };
+};
+
+class FairnessTest : public testing::Test {
+ protected:
+  explicit FairnessTest(int64_t bytes_max = int64_t{1} << 40) : count_(100, 100, bytes_max) {}
+  ~FairnessTest() override {
+    if (loop_ != nullptr) loop_->Stop();
+    for (const int client : clients_) close(client);
+  }
+
+  void MakeLoop(const ConnectionTimeouts& timeouts) {
+    loop_ = std::make_unique<EventLoop>(timeouts, count_);
+  }
+  void Run() { loop_->Start(handler_, "test-loop"); }
+
+  // A connection of that address; its other end. Nothing happens before Run().
+  int Connect(const Network& network, Accepted accepted = Accept()) {
+    int ends[2];
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    clients_.push_back(ends[0]);
+    const timeval deadline{.tv_sec = 60, .tv_usec = 0};
+    setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline);
+    const int small = 4096;
+    setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+    accepted.socket = StreamSocket(loop_->io_context(),
+                                   boost::asio::generic::stream_protocol(AF_UNIX, 0), ends[1]);
+    accepted.network = network;
+    count_.AddServed();
+    count_.AddOf(network, 0);
+    loop_->Adopt(std::move(accepted));
+    return ends[0];
+  }
+  static Accepted Accept() {
+    static boost::asio::io_context context;
+    return {.socket = StreamSocket(context), .peer = PeerAddress::Local()};
+  }
+  static Accepted Instead(const Network& crowd, bool is_large) {
+    Accepted accepted = Accept();
+    accepted.admission = Admission::kServeInstead;
+    accepted.crowd = crowd;
+    accepted.crowd_is_large = is_large;
+    return accepted;
+  }
+
+  static void Send(int client, absl::string_view bytes) {
+    EXPECT_EQ(send(client, bytes.data(), bytes.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(bytes.size()));
+  }
+  static std::string ReadHead(int client) {
+    std::string head;
+    char byte = 0;
+    while (!absl::EndsWith(head, "\r\n\r\n") && recv(client, &byte, 1, 0) == 1) head += byte;
+    return head;
+  }
+  // What comes until the loop closes the connection; it must.
+  static std::string ReadUntilClosed(int client) {
+    std::string received;
+    char buffer[4096];
+    ssize_t size = 0;
+    while ((size = recv(client, buffer, sizeof buffer, 0)) > 0) {
+      received.append(buffer, static_cast<size_t>(size));
+    }
+    EXPECT_EQ(size, 0) << "the connection was not closed";
+    return received;
+  }
+  static bool IsServed(int client) {
+    if (send(client, Get("/").data(), Get("/").size(), MSG_NOSIGNAL) < 0) return false;
+    return absl::StartsWith(ReadHead(client), "HTTP/1.1 200 ");
+  }
+  static std::string Get(absl::string_view target) {
+    return absl::StrCat("GET ", target, " HTTP/1.1\r\nHost: h\r\n\r\n");
+  }
+  template <typename Condition>
+  static bool Eventually(const Condition& condition) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return true;
+  }
+
+  TargetHandler handler_;
+  ConnectionCount count_;
+  std::unique_ptr<EventLoop> loop_;
+  std::vector<int> clients_;
+};
+
+// If this fails, one burst of pipelined requests stalls everybody.
+TEST_F(FairnessTest, AStrangersRequestComesBetweenThoseOfABurst) {
+  MakeLoop({.idle = kHour, .header = kHour, .body = kHour, .request = kHour});
+  std::vector<int> crowd;
+  for (int i = 0; i < 20; ++i) {
+    crowd.push_back(Connect(kCrowd));
+    std::string burst;
+    for (int j = 0; j < 10 * kRequestsPerTurn; ++j) burst += Get("/crowd");
+    Send(crowd.back(), burst);
+  }
+  const int stranger = Connect(kStranger);
+  Send(stranger, Get("/stranger"));
+  Run();
+  EXPECT_TRUE(absl::StartsWith(ReadHead(stranger), "HTTP/1.1 200 "));
+  loop_->Stop();
+  size_t before = 0;
+  while (before < handler_.targets.size() && handler_.targets[before] != "/stranger") ++before;
+  EXPECT_LT(before, handler_.targets.size());
+  // Without turns all of the burst came before.
+  EXPECT_LT(before, size_t{21} * kRequestsPerTurn);
+}
+
+// If this fails, a turn's end loses requests, or answers them out of order.
+TEST_F(FairnessTest, EveryRequestOfABurstIsAnsweredInOrder) {
+  MakeLoop({.idle = kHour, .header = kHour, .body = kHour, .request = kHour});
+  const int client = Connect(kCrowd);
+  Run();
+  std::thread sender([&] {
+    std::string burst;
+    for (int i = 0; i < 10 * kRequestsPerTurn; ++i) burst += Get(absl::StrCat("/", i));
+    Send(client, burst);
+  });
+  for (int i = 0; i < 10 * kRequestsPerTurn; ++i) {
+    ASSERT_TRUE(absl::StartsWith(ReadHead(client), "HTTP/1.1 200 ")) << i;
+  }
+  sender.join();
+  loop_->Stop();
+  ASSERT_EQ(handler_.targets.size(), size_t{10} * kRequestsPerTurn);
+  for (size_t i = 0; i < handler_.targets.size(); ++i) {
+    EXPECT_EQ(handler_.targets[i], absl::StrCat("/", i));
+  }
+}
+
+// If this fails, an address that holds all places keeps others out, or an honest upload is cut for
+// a newcomer of an address that has as much.
+TEST_F(FairnessTest, WhoeverHasTheMostGivesWay) {
+  MakeLoop({.idle = kHour, .header = kHour, .body = kHour, .request = kHour});
+  const int idle = Connect(kCrowd);
+  const int partial = Connect(kCrowd);
+  const int later = Connect(kCrowd);
+  Run();
+  ASSERT_TRUE(IsServed(idle));
+  Send(partial, "GET / HTTP/1.1\r\n");
+  ASSERT_TRUE(IsServed(later));
+  Send(later, "GET / HTTP/1.1\r\n");
+  // What is idle goes first.
+  ASSERT_TRUE(IsServed(Connect(kStranger, Instead(kCrowd, false))));
+  EXPECT_EQ(ReadUntilClosed(idle), "");
+  // Then, of a crowd that is large, what has waited for its client for longest.
+  ASSERT_TRUE(IsServed(Connect(kStranger, Instead(kCrowd, true))));
+  EXPECT_EQ(ReadUntilClosed(partial), "");
+  Send(later, "Host: h\r\n\r\n");
+  EXPECT_TRUE(absl::StartsWith(ReadHead(later), "HTTP/1.1 200 "));
+  EXPECT_EQ(count_.figures().ended_total[static_cast<size_t>(EndReason::kMadeRoom)], 1);
+}
+
+// If this fails, a client that is told to wait, and does not, keeps the server busy on one
+// connection.
+TEST_F(FairnessTest, WhoeverGoesOnAfter429IsHungUpOn) {
+  MakeLoop({.idle = kHour, .header = kHour, .body = kHour, .request = kHour});
+  const int patient = Connect(kStranger);
+  const int client = Connect(kCrowd);
+  Run();
+  std::string burst;
+  for (int i = 0; i < 100; ++i) burst += Get("/busy");
+  Send(client, burst);
+  const std::string answers = ReadUntilClosed(client);
+  EXPECT_TRUE(absl::StrContains(answers, "Connection: close\r\n"));
+  for (int i = 0; i < 3 * kRefusedInARowMax; ++i) {
+    Send(patient, Get(i % 4 == 0 ? "/" : "/busy"));
+    ASSERT_FALSE(ReadHead(patient).empty());
+  }
+  loop_->Stop();
+  EXPECT_LE(handler_.targets.size(), size_t{4} * kRefusedInARowMax + 2);
+}
+
+// If this fails, whoever sends or reads a byte now and then holds a place, and memory, for ever.
+TEST_F(FairnessTest, AMinimumRateEndsWhoTricklesAndLetsOthersTakeTheirTime) {
+  MakeLoop({.idle = kHour,
+            .header = kHour,
+            .body = std::chrono::milliseconds(300),
+            .request = kHour,
+            .bytes_per_second_min = 2000});
+  const int trickling = Connect(kCrowd);
+  const int steady = Connect(kStranger);
+  Run();
+  const std::string head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n";
+  Send(trickling, head);
+  Send(steady, head);
+  // Each byte buys half a millisecond, and comes after five at least.
+  EXPECT_TRUE(Eventually([&] {
+    const std::string chunk(20'000, 'x');
+    EXPECT_EQ(send(steady, chunk.data(), chunk.size(), MSG_NOSIGNAL | MSG_DONTWAIT) == 0, false);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    send(trickling, "x", 1, MSG_NOSIGNAL);
+    return count_.figures().ended_total[static_cast<size_t>(EndReason::kStalled)] > 0;
+  }));
+  EXPECT_TRUE(absl::StartsWith(ReadHead(trickling), "HTTP/1.1 408 "));
+}
+
+class MemoryTest : public FairnessTest {
+ protected:
+  static constexpr int64_t kBytesMax = 400'000;
+  MemoryTest() : FairnessTest(kBytesMax) {}
+};
+
+// If this fails, clients that pipeline and do not read take memory without bound, or take it from
+// whoever has little.
+TEST_F(MemoryTest, WhoeverTakesMostGivesWay) {
+  MakeLoop({.idle = kHour, .header = kHour, .body = kHour, .request = kHour});
+  const int stranger = Connect(kStranger);
+  Run();
+  ASSERT_TRUE(IsServed(stranger));
+  std::string burst;
+  while (burst.size() < 100'000) burst += Get("/large");
+  for (int i = 0; i < 80; ++i) {
+    send(Connect(kCrowd), burst.data(), burst.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  }
+  EXPECT_TRUE(Eventually([&] {
+    EXPECT_LT(count_.bytes(), kBytesMax * 5 / 4);
+    return count_.figures().ended_total[static_cast<size_t>(EndReason::kMemory)] > 0;
+  }));
+  EXPECT_TRUE(IsServed(stranger));
+  loop_->Stop();
+  EXPECT_EQ(count_.bytes(), 0) << "what is charged is not given back";
+  EXPECT_EQ(count_.ConnectionsOf(kCrowd), 0);
+}
+
+// If these fail, the wrong address gives way.
+TEST(ConnectionCountTest, TheLargestCrowdIsFound) {
+  ConnectionCount count(10, 10);
+  EXPECT_FALSE(count.LargestCrowd().has_value());
+  for (int i = 0; i < 3; ++i) count.AddOf(kCrowd, i % 2);
+  for (int i = 0; i < 2; ++i) count.AddOf(kStranger, 1);
+  EXPECT_EQ(count.LargestCrowd()->network, kCrowd);
+  EXPECT_EQ(count.LargestCrowd()->connections, 3);
+  EXPECT_EQ(count.LargestCrowd()->loop, 0u);
+  for (const size_t loop : {0, 0}) count.RemoveOf(kCrowd, loop);
+  EXPECT_EQ(count.ConnectionsOf(kCrowd), 1);
+  EXPECT_EQ(count.LargestCrowd()->network, kStranger);
+  EXPECT_EQ(count.LargestCrowd()->loop, 1u);
+  for (int i = 0; i < 2; ++i) count.RemoveOf(kStranger, 1);
+  count.RemoveOf(kCrowd, 1);
+  EXPECT_FALSE(count.LargestCrowd().has_value());
+}
+
+}  // namespace
+}  // namespace tcsync
