@@ -40,7 +40,7 @@ struct ClientSummary {
   int64_t latest_appended_unix_seconds = 0;
   uint64_t history_bytes = 0;  // of the segments that are kept
   std::optional<SnapshotSummary> snapshot;
-  uint64_t snapshot_number = 0;  // of the snapshot's version; 0: no snapshot
+  uint64_t snapshot_number = 0;  // of the snapshot's version, or `first_number` - 1
   uint64_t snapshot_bytes = 0;
   std::vector<ReplicaAhead> replicas_ahead;  // a few of them, the latest seen first
   bool may_carry_on = false;                 // LetReplicaCarryOn is in force
@@ -81,8 +81,25 @@ struct ImportRequest {
     int64_t stored_unix_seconds = 0;
     std::shared_ptr<Upload> upload = nullptr;  // in place of the snapshot's bytes
   };
-  // Of a version that is kept, or that came with this or an earlier part.
+  // Of a version that is kept or that came with this or an earlier part, or of the one right before
+  // the first of them, from which the chain can be followed as well.
   std::optional<ImportedSnapshot> snapshot;
+  // What the other server knew of the client's replicas.
+  struct ImportedReplicas {
+    struct Position {
+      int64_t day_unix_seconds = 0;
+      Uuid version_id;  // one that is not here is passed over
+    };
+    std::vector<Position> positions;
+    std::vector<ReplicaAhead> ahead;
+    bool may_carry_on = false;
+  };
+  std::optional<ImportedReplicas> replicas;
+  // Whether `replicas` comes with a later part. Of a client that is created without them, nobody
+  // knows where its replicas are: as if one had been seen at `now_unix_seconds` at the oldest
+  // version, so that retention does not strand it.
+  bool replicas_follow = false;
+  int64_t now_unix_seconds = 0;
 };
 struct Imported {
   uint64_t versions_added = 0;

@@ -267,6 +267,19 @@ inline constexpr size_t kLargeImportsMax = 4;
 inline constexpr size_t kAdminPageClients = 100;
 inline constexpr uint64_t kAdminPageClientsMax = 1'000;
 
+// Days on which replicas were seen, in one line of an export: nearly three years, and the line is a
+// tenth of a page. Retention does not look back further (replica-seen-days) unless somebody asks it
+// to, and then what is older counts for nothing after a move.
+inline constexpr size_t kTransferredPositionsMax = 1'000;
+
+// Entries of each ranking of who asks most (src/access/top_talkers.h). A ranking of this many finds
+// everybody who makes more than a 64th of the requests, and takes 2 KiB; there are twelve.
+inline constexpr size_t kTopTalkersMax = 64;
+
+// A ranking is begun anew after this long, and the one before is kept: who looks sees between one
+// and two of them.
+inline constexpr int64_t kTopTalkersWindowMs = 300'000;
+
 // An operator's words for a ban or an invite: a line. All of them are kept in memory.
 inline constexpr size_t kAdminTextBytesMax = 200;
 

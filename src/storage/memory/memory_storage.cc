@@ -126,6 +126,11 @@ Version MemoryStorage::InPieces(const Uuid& client_id, const StoredVersion& stor
   return result;
 }
 
+uint32_t MemoryStorage::DayOf(int64_t unix_seconds) {
+  const int64_t day = std::max<int64_t>(unix_seconds, 0) / kSecondsOfDay;
+  return static_cast<uint32_t>(std::min<int64_t>(day, std::numeric_limits<uint32_t>::max()));
+}
+
 std::optional<uint64_t> MemoryStorage::Client::NumberOf(const Uuid& version_id) const {
   if (chain.empty()) return std::nullopt;
   if (version_id == latest_version_id()) return latest_number();
@@ -156,6 +161,37 @@ void MemoryStorage::Client::RemoveFirst() {
   history_bytes -= version.segment.size();
   chain.pop_front();
   ++first_number;
+}
+
+std::optional<uint64_t> MemoryStorage::Client::NumberOrBase(const Uuid& version_id) const {
+  if (version_id.IsNil() || chain.empty()) return std::nullopt;
+  if (chain.front().version.parent_version_id == version_id) return first_number - 1;
+  return NumberOf(version_id);
+}
+
+bool MemoryStorage::Client::TakeSnapshot(ImportRequest::ImportedSnapshot imported) {
+  const std::optional<uint64_t> number = NumberOrBase(imported.snapshot.version_id);
+  if (!number || (snapshot && snapshot->number >= *number)) return false;
+  snapshot = StoredSnapshot{.snapshot = std::move(imported.snapshot),
+                            .number = *number,
+                            .stored_unix_seconds = imported.stored_unix_seconds};
+  return true;
+}
+
+void MemoryStorage::Client::TakeReplicas(const ImportRequest::ImportedReplicas& imported,
+                                         uint32_t today) {
+  for (const ImportRequest::ImportedReplicas::Position& position : imported.positions) {
+    const std::optional<uint64_t> number = NumberOrBase(position.version_id);
+    if (!number) continue;
+    const uint64_t kept = std::max(*number, first_number);
+    const uint32_t day = std::min(DayOf(position.day_unix_seconds), today);
+    uint64_t& oldest = positions.try_emplace(day, kept).first->second;
+    oldest = std::min(oldest, kept);
+  }
+  // The oldest first, so that the latest comes to the front last.
+  std::for_each(imported.ahead.rbegin(), imported.ahead.rend(),
+                [this](const ReplicaAhead& replica) { AddReplicaAhead(replica, replicas_ahead); });
+  if (imported.may_carry_on) may_carry_on = true;
 }
 
 Invite* MemoryStorage::UsableInvite(const TokenDigest& digest, int64_t now_unix_seconds) {
@@ -358,9 +394,8 @@ void MemoryStorage::NoteReplicaSeen(const Uuid& client_id, const Uuid& version_i
   if (it == clients_.end()) return;
   const std::optional<uint64_t> number = it->second.NumberOf(version_id);
   if (!number) return;
-  const int64_t day = std::max<int64_t>(now_unix_seconds, 0) / kSecondsOfDay;
   uint64_t& oldest =
-      it->second.positions.try_emplace(static_cast<uint32_t>(day), *number).first->second;
+      it->second.positions.try_emplace(DayOf(now_unix_seconds), *number).first->second;
   oldest = std::min(oldest, *number);
 }
 
@@ -436,14 +471,17 @@ absl::StatusOr<ImportOutcome> MemoryStorage::Import(ImportRequest request) {
     StoredVersion& stored = request.versions[i];
     target.Add(std::move(stored.version), stored.appended_unix_seconds);
   }
-  if (!request.snapshot) return imported;
-  Snapshot& snapshot = request.snapshot->snapshot;
-  const std::optional<uint64_t> number = target.NumberOf(snapshot.version_id);
-  if (!number || (target.snapshot && target.snapshot->number >= *number)) return imported;
-  target.snapshot = StoredSnapshot{.snapshot = std::move(snapshot),
-                                   .number = *number,
-                                   .stored_unix_seconds = request.snapshot->stored_unix_seconds};
-  imported.snapshot_stored = true;
+  const bool is_new_client = it == clients_.end();
+  if (request.snapshot)
+    imported.snapshot_stored = target.TakeSnapshot(*std::move(request.snapshot));
+  bool is_position_known = !is_new_client || request.replicas_follow;
+  if (request.replicas) {
+    target.TakeReplicas(*request.replicas, DayOf(request.now_unix_seconds));
+    is_position_known = !target.positions.empty();
+  }
+  if (!is_position_known) {
+    target.positions[DayOf(request.now_unix_seconds)] = target.first_number;
+  }
   return imported;
 }
 

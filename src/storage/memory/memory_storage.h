@@ -84,6 +84,11 @@ class MemoryStorage final : public Storage, public StorageAdministration {
     const StoredVersion& At(uint64_t number) const { return chain[number - first_number]; }
     // Of a version that is kept.
     std::optional<uint64_t> NumberOf(const Uuid& version_id) const;
+    // The same, or the number before the first one for the version that came right before it.
+    std::optional<uint64_t> NumberOrBase(const Uuid& version_id) const;
+    // Whether it is newer than the one that is here, and was taken.
+    bool TakeSnapshot(ImportRequest::ImportedSnapshot imported);
+    void TakeReplicas(const ImportRequest::ImportedReplicas& imported, uint32_t today);
     // Whether a replica at a version that is not the latest one is let carry on.
     bool MayCarryOnFrom(const Uuid& version_id) const {
       return may_carry_on && !version_id.IsNil() && !number_by_parent.contains(version_id);
@@ -95,6 +100,7 @@ class MemoryStorage final : public Storage, public StorageAdministration {
   };
 
   static constexpr int64_t kSecondsOfDay = 86'400;
+  static uint32_t DayOf(int64_t unix_seconds);
 
   static ClientSummary Summarize(const Uuid& client_id, const Client& client);
   class CollectedUpload;

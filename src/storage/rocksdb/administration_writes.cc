@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "base/random.h"
+#include "storage/replicas_ahead.h"
 #include "storage/rocksdb/access_records.h"
 #include "storage/rocksdb/administration.h"
 #include "storage/rocksdb/record_codec.h"
@@ -54,7 +55,11 @@ class Importer {
     const absl::StatusOr<bool> snapshot_stored = StoreSnapshot();
     if (!snapshot_stored.ok()) return snapshot_stored.status();
     imported.snapshot_stored = *snapshot_stored;
-    if (imported.versions_added > 0 || imported.snapshot_stored) {
+    const bool carried_on = head_.record.may_carry_on;
+    const absl::Status replicas_stored = StoreReplicas(is_new_client);
+    if (!replicas_stored.ok()) return replicas_stored;
+    if (imported.versions_added > 0 || imported.snapshot_stored ||
+        head_.record.may_carry_on != carried_on) {
       batch_.PutHead(client_id, head_, is_new_client);
     }
     return imported;
@@ -102,6 +107,13 @@ class Importer {
     const Uuid& version_id = version.version_id;
     if (version_id == version.parent_version_id || version_id.IsNil()) return true;
     if (added_.contains(version_id)) return true;
+    const absl::StatusOr<bool> is_first_parent = IsFirstParent(version_id);
+    if (!is_first_parent.ok()) return is_first_parent.status();
+    return *is_first_parent;
+  }
+
+  // Whether the oldest version that is kept has this parent.
+  absl::StatusOr<bool> IsFirstParent(const Uuid& version_id) {
     if (!first_parent_ && stored_head_.latest_number > 0) {
       const auto first =
           batch_.reader().ReadTrailer(request_.client_id, stored_head_.record.first_number);
@@ -111,17 +123,24 @@ class Importer {
     return first_parent_ == version_id;
   }
 
+  // The number of a version that is kept after the import, or of the one right before the first.
+  absl::StatusOr<std::optional<uint64_t>> NumberOrBase(const Uuid& version_id) {
+    if (version_id.IsNil()) return std::nullopt;
+    if (const auto it = added_.find(version_id); it != added_.end()) return it->second;
+    const absl::StatusOr<std::optional<uint64_t>> stored = FindStored(version_id);
+    if (!stored.ok() || stored->has_value()) return stored;
+    const absl::StatusOr<bool> is_base = IsFirstParent(version_id);
+    if (!is_base.ok()) return is_base.status();
+    if (!*is_base) return std::nullopt;
+    return head_.record.first_number - 1;
+  }
+
   absl::StatusOr<bool> StoreSnapshot() {
     if (!request_.snapshot || head_.latest_number == 0) return false;
     Snapshot& snapshot = request_.snapshot->snapshot;
-    std::optional<uint64_t> number;
-    if (const auto it = added_.find(snapshot.version_id); it != added_.end()) {
-      number = it->second;
-    } else {
-      const absl::StatusOr<std::optional<uint64_t>> stored = FindStored(snapshot.version_id);
-      if (!stored.ok()) return stored.status();
-      number = *stored;
-    }
+    const absl::StatusOr<std::optional<uint64_t>> found = NumberOrBase(snapshot.version_id);
+    if (!found.ok()) return found.status();
+    const std::optional<uint64_t> number = *found;
     if (!number || (head_.record.snapshot && head_.record.snapshot->number >= *number)) {
       return false;
     }
@@ -137,12 +156,80 @@ class Importer {
     return true;
   }
 
+  absl::Status StoreReplicas(bool is_new_client) {
+    bool is_position_known = !is_new_client || request_.replicas_follow;
+    if (request_.replicas) {
+      const absl::StatusOr<bool> stored = StorePositions();
+      if (!stored.ok()) return stored.status();
+      is_position_known = *stored;
+      if (const absl::Status status = StoreReplicasAhead(); !status.ok()) return status;
+      if (request_.replicas->may_carry_on) head_.record.may_carry_on = true;
+    }
+    if (is_position_known) return absl::OkStatus();
+    return PutPosition(DayOf(request_.now_unix_seconds), head_.record.first_number);
+  }
+
+  // Whether there is a position then.
+  absl::StatusOr<bool> StorePositions() {
+    bool is_known = false;
+    const uint32_t today = DayOf(request_.now_unix_seconds);
+    for (const ImportRequest::ImportedReplicas::Position& position : request_.replicas->positions) {
+      const absl::StatusOr<std::optional<uint64_t>> number = NumberOrBase(position.version_id);
+      if (!number.ok()) return number.status();
+      if (!number->has_value()) continue;
+      is_known = true;
+      const absl::Status put = PutPosition(std::min(DayOf(position.day_unix_seconds), today),
+                                           std::max(**number, head_.record.first_number));
+      if (!put.ok()) return put;
+    }
+    if (is_known || stored_head_.latest_number == 0) return is_known;
+    const auto keys = batch_.reader().ReadKeysOfReplicas(request_.client_id);
+    if (!keys.ok()) return keys.status();
+    return std::any_of(keys->begin(), keys->end(), [this](const std::string& key) {
+      return ParsePositionKey(request_.client_id, key).has_value();
+    });
+  }
+
+  // Of one day the oldest counts.
+  absl::Status PutPosition(uint32_t day, uint64_t number) {
+    const auto [put, is_first] = positions_.try_emplace(day, number);
+    if (is_first) {
+      const auto stored = batch_.reader().Read(PositionKey(request_.client_id, day));
+      if (!stored.ok()) return stored.status();
+      const std::optional<uint64_t> stored_number =
+          stored->has_value() ? DecodeNumber(**stored) : std::nullopt;
+      if (stored_number) put->second = *stored_number;
+      if (stored_number && *stored_number <= number) return absl::OkStatus();
+    } else if (put->second <= number) {
+      return absl::OkStatus();
+    }
+    put->second = number;
+    batch_.Put(PositionKey(request_.client_id, day), EncodeNumber(number));
+    return absl::OkStatus();
+  }
+
+  absl::Status StoreReplicasAhead() {
+    const std::vector<ReplicaAhead>& ahead = request_.replicas->ahead;
+    if (ahead.empty()) return absl::OkStatus();
+    const std::string key = ReplicasAheadKey(request_.client_id);
+    const auto stored = batch_.reader().Read(key);
+    if (!stored.ok()) return stored.status();
+    std::vector<ReplicaAhead> replicas;
+    if (stored->has_value()) replicas = DecodeReplicasAhead(**stored).value_or(replicas);
+    // The oldest first, so that the latest comes to the front last.
+    std::for_each(ahead.rbegin(), ahead.rend(),
+                  [&](const ReplicaAhead& replica) { AddReplicaAhead(replica, replicas); });
+    batch_.Put(key, EncodeReplicasAhead(replicas));
+    return absl::OkStatus();
+  }
+
   BatchBuilder& batch_;
   ImportRequest& request_;
   ChainHead stored_head_;  // before the import
   ChainHead head_;
   absl::flat_hash_map<Uuid, uint64_t> added_;
   std::optional<Uuid> first_parent_;  // of the oldest version that is kept, when it was needed
+  absl::flat_hash_map<uint32_t, uint64_t> positions_;  // by day, as they are after the import
 };
 
 // Below which number versions may be removed, when they are to be removed below `first_number`.

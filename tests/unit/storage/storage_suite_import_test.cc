@@ -198,6 +198,139 @@ TEST_P(StorageSuite, AnImportedSnapshotIsKeptWhenItIsNewer) {
   EXPECT_EQ(Find(storage(), client).snapshot_bytes, 5u);
 }
 
+// If this fails, a history whose owner removed the old versions comes without the snapshot that
+// stands in for them, and no new computer can start.
+TEST_P(StorageSuite, AnImportedSnapshotMayBeOfTheVersionRightBeforeTheFirst) {
+  for (const Uuid& base : {Uuid::Random(), Uuid::RandomWithNumber(5), Uuid::RandomWithNumber(1)}) {
+    for (const bool in_parts : {false, true}) {
+      const Uuid client = Uuid::Random();
+      const std::vector<StoredVersion> versions = ForeignChain(base, 3);
+      const ImportRequest::ImportedSnapshot of_base{.snapshot = {base, "of the base"},
+                                                    .stored_unix_seconds = 1'234'567'890};
+      if (in_parts) MustImport(storage(), client, versions);
+      EXPECT_TRUE(MustImport(storage(), client, in_parts ? Part(versions, 0, 0) : versions, of_base)
+                      .snapshot_stored);
+      ASSERT_TRUE(SnapshotOf(storage(), client).has_value());
+      EXPECT_EQ(SnapshotOf(storage(), client)->version_id, base);
+      EXPECT_EQ(SnapshotOf(storage(), client)->bytes, "of the base");
+      const ClientSummary summary = Find(storage(), client);
+      EXPECT_EQ(summary.snapshot_number + 1, summary.first_number);
+      EXPECT_EQ(summary.snapshot->versions_since, 3u);
+      // A new computer follows the chain from there, and goes on.
+      EXPECT_EQ(VersionIdsOf(ReadChain(storage(), client, base)), VersionIdsOf(versions));
+      const auto report = AdministrationOf(storage()).VerifyChain(client);
+      ASSERT_TRUE(report.ok()) << report.status();
+      EXPECT_TRUE(report->problems.empty()) << report->problems.front();
+      EXPECT_FALSE(report->new_replica_cannot_start);
+      // Again is harmless; the nil version's is none, nor is one further back.
+      EXPECT_FALSE(MustImport(storage(), client, versions, of_base).snapshot_stored);
+      EXPECT_FALSE(
+          MustImport(storage(), client, {}, {{.snapshot = {kNil, "of nil"}}}).snapshot_stored);
+      EXPECT_FALSE(MustImport(storage(), client, {}, {{.snapshot = {Uuid::Random(), "of none"}}})
+                       .snapshot_stored);
+      // Nothing can be removed that a new computer needs; a newer snapshot takes its place.
+      EXPECT_FALSE(AdministrationOf(storage()).RemoveVersions(client, 3).ok());
+      const Appended appended = MustAppend(storage(), client, versions[2].version.version_id);
+      EXPECT_EQ(appended.snapshot->versions_since, 4u);
+      EXPECT_EQ(StoreSnapshot(storage(), client, appended.version_id),
+                StoreSnapshotOutcome::kStored);
+      EXPECT_GT(RemoveBelow(storage(), client, 3), 0u);
+    }
+  }
+  // Never in place of a newer one.
+  const Uuid client = Uuid::Random();
+  const Uuid base = Uuid::Random();
+  const std::vector<StoredVersion> versions = ForeignChain(base, 3);
+  MustImport(storage(), client, versions, {{.snapshot = {versions[0].version.version_id, "new"}}});
+  EXPECT_FALSE(MustImport(storage(), client, {}, {{.snapshot = {base, "old"}}}).snapshot_stored);
+  EXPECT_EQ(SnapshotOf(storage(), client)->bytes, "new");
+  // A history that begins here has no such version.
+  const Uuid native = Uuid::Random();
+  AppendChain(storage(), native, kNil, 3);
+  EXPECT_FALSE(MustImport(storage(), native, {}, {{.snapshot = {kNil, "nil"}}}).snapshot_stored);
+}
+
+std::vector<std::pair<int64_t, uint64_t>> PositionsOf(Storage& storage, const Uuid& client) {
+  const auto read = AdministrationOf(storage).ReadPositions(client, 0);
+  EXPECT_TRUE(read.ok()) << read.status();
+  std::vector<std::pair<int64_t, uint64_t>> positions;
+  for (const ReplicaPosition& position : read.value_or(std::vector<ReplicaPosition>())) {
+    positions.emplace_back(position.day_unix_seconds, position.oldest_number);
+  }
+  return positions;
+}
+
+// If this fails, retention in a client's new house strands computers that were seen in the old one.
+TEST_P(StorageSuite, AnImportBringsWhereReplicasAre) {
+  constexpr int64_t kDay = 86'400;
+  constexpr int64_t kNow = 20'000 * kDay + 17;
+  const std::vector<StoredVersion> versions = ForeignChain(Uuid::Random(), 6);
+  const auto id = [&](size_t number) { return versions[number - 1].version.version_id; };
+  const auto import = [&](const Uuid& client, std::vector<StoredVersion> part,
+                          std::optional<ImportRequest::ImportedReplicas> replicas,
+                          bool replicas_follow = false) {
+    ImportRequest request = RequestOf(client, std::move(part));
+    request.replicas = std::move(replicas);
+    request.replicas_follow = replicas_follow;
+    request.now_unix_seconds = kNow;
+    EXPECT_TRUE(std::holds_alternative<Imported>(TryImport(storage(), std::move(request))));
+  };
+  using Positions = std::vector<std::pair<int64_t, uint64_t>>;
+  const Positions at_the_oldest = {{20'000 * kDay, 1}};
+
+  // Nobody knows: as if one had been seen at the import, at the oldest version.
+  const Uuid unknown = Uuid::Random();
+  import(unknown, Part(versions, 0, 3), std::nullopt);
+  EXPECT_EQ(PositionsOf(storage(), unknown), at_the_oldest);
+  import(unknown, Part(versions, 3, 6), std::nullopt);
+  EXPECT_EQ(PositionsOf(storage(), unknown), at_the_oldest);
+  // The same when the other server knew nothing, or nothing of what came along.
+  for (const auto& positions :
+       {std::vector<ImportRequest::ImportedReplicas::Position>{},
+        std::vector<ImportRequest::ImportedReplicas::Position>{{kNow, Uuid::Random()}}}) {
+    const Uuid empty = Uuid::Random();
+    import(empty, versions, std::nullopt, /*replicas_follow=*/true);
+    EXPECT_EQ(PositionsOf(storage(), empty), Positions());
+    import(empty, {}, ImportRequest::ImportedReplicas{.positions = positions});
+    EXPECT_EQ(PositionsOf(storage(), empty), at_the_oldest);
+  }
+
+  const Uuid known = Uuid::Random();
+  const ImportRequest::ImportedReplicas replicas{
+      .positions = {{19'990 * kDay, id(2)},
+                    {19'990 * kDay, id(4)},
+                    {19'991 * kDay + 5, id(5)},
+                    {19'992 * kDay, versions[0].version.parent_version_id},
+                    {19'993 * kDay, Uuid::Random()},  // not here
+                    {30'000 * kDay, id(6)}},          // by a clock that is wrong
+      .ahead = {{Uuid::RandomWithNumber(9), 500}, {Uuid::RandomWithNumber(8), 400}},
+      .may_carry_on = true};
+  import(known, versions, replicas);
+  const Positions expected = {
+      {19'990 * kDay, 2}, {19'991 * kDay, 5}, {19'992 * kDay, 1}, {20'000 * kDay, 6}};
+  EXPECT_EQ(PositionsOf(storage(), known), expected);
+  ClientSummary summary = Find(storage(), known);
+  EXPECT_EQ(summary.last_seen_unix_seconds, 20'000 * kDay);
+  EXPECT_TRUE(summary.may_carry_on);
+  ASSERT_EQ(summary.replicas_ahead.size(), 2u);
+  EXPECT_EQ(summary.replicas_ahead[0].version_id, replicas.ahead[0].version_id);
+  EXPECT_EQ(summary.replicas_ahead[1].last_seen_unix_seconds, 400);
+  // Again changes nothing, and of one day the oldest stays.
+  import(known, versions, replicas);
+  EXPECT_EQ(PositionsOf(storage(), known), expected);
+  EXPECT_EQ(Find(storage(), known).replicas_ahead.size(), 2u);
+  ImportRequest::ImportedReplicas later;
+  later.positions = {{19'991 * kDay, id(6)}, {19'990 * kDay, id(1)}};
+  import(known, {}, later);
+  EXPECT_EQ(PositionsOf(storage(), known)[0].second, 1u);
+  EXPECT_EQ(PositionsOf(storage(), known)[1].second, 5u);
+  const auto report = AdministrationOf(storage()).VerifyChain(known);
+  EXPECT_TRUE(report.ok() && report->problems.empty());
+  // It goes with the client.
+  EXPECT_TRUE(Delete(storage(), known));
+  EXPECT_EQ(PositionsOf(storage(), known), Positions());
+}
+
 // If this fails, an import without versions makes a client that has none, which nothing can read.
 TEST_P(StorageSuite, AnImportWithoutVersionsCreatesNoClient) {
   const Uuid client = Uuid::Random();
