@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "access/network.h"
+#include "base/foreign_text.h"
 #include "base/limits.h"
 
 namespace tcsync::access {
@@ -84,9 +85,9 @@ std::optional<Refusal> AccessControl::RefusalOf(const Visitor& visitor, bool wri
     return Refusal{
         .reason = RefusalReason::kBanned,
         .sentence = "This server's operator has banned this client ID; ask the operator why.",
-        .operator_note =
-            absl::StrCat("The ban's reason: ", ban->reason.empty() ? "none" : ban->reason,
-                         ". tcsync-server clients unban lifts it.")};
+        .operator_note = absl::StrCat(
+            "The ban's reason: ", ban->reason.empty() ? "none" : ShowForeign(ban->reason),
+            ". tcsync-server clients unban lifts it.")};
   }
   if (std::optional<Refusal> refusal = RefusalOfAddress(visitor.source)) return refusal;
   if (const std::optional<ClientToken> token = table_.TokenOf(visitor.client_id);

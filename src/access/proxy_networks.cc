@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "base/foreign_text.h"
 
 namespace tcsync::access {
 namespace {
@@ -69,7 +70,7 @@ absl::StatusOr<ProxyNetworks::Network> ProxyNetworks::ParseNetwork(const std::st
   }
   if (!address || bits < 0) {
     return absl::InvalidArgumentError(
-        absl::StrCat("option trusted-proxy: '", item,
+        absl::StrCat("option trusted-proxy: '", ShowForeign(item),
                      "' is not a network like 10.0.0.0/8 or fd00::/8, an address like 192.0.2.7, "
                      "or one of the words unix and fly"));
   }

@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "access/token.h"
+#include "base/foreign_text.h"
 
 namespace tcsync::http {
 namespace {
@@ -157,7 +158,7 @@ std::string PathForPeople(absl::string_view target) {
       segment = "(token)";
     }
   }
-  return absl::StrJoin(segments, "/");
+  return ShowForeign(absl::StrJoin(segments, "/"));
 }
 
 }  // namespace tcsync::http

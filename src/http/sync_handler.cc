@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/foreign_text.h"
 #include "base/limits.h"
 #include "base/log_fields.h"
 #include "base/version.h"
@@ -30,6 +31,15 @@ bool HasMediaType(absl::string_view content_type, absl::string_view media_type) 
 uint64_t DeclaredBytes(const RequestHead& head) {
   uint64_t bytes = 0;
   return absl::SimpleAtoi(head.Header("Content-Length"), &bytes) ? bytes : 0;
+}
+
+// A method that HTTP has by its name; anything else may be something that belongs elsewhere.
+std::string MethodForPeople(absl::string_view method) {
+  for (const absl::string_view known : {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH",
+                                        "TRACE", "CONNECT", "PROPFIND"}) {
+    if (method == known) return std::string(method);
+  }
+  return ShowLength(method);
 }
 
 }  // namespace
@@ -246,9 +256,9 @@ std::variant<Response, PendingRequest> SyncHandler::Begin(const RequestHead& hea
   const absl::string_view method = MethodOf(route->endpoint);
   if (head.method != method) {
     if (std::optional<Response> refusal = RefuseByAddress(head)) return *std::move(refusal);
-    Response response =
-        Refuse(RefusalReason::kMethod, absl::StrCat("The method for ", PathForPeople(head.target),
-                                                    " is ", method, ", not ", head.method, "."));
+    Response response = Refuse(RefusalReason::kMethod,
+                               absl::StrCat("The method for ", PathForPeople(head.target), " is ",
+                                            method, ", not ", MethodForPeople(head.method), "."));
     response.headers.push_back({"Allow", std::string(method)});
     return response;
   }
@@ -290,9 +300,9 @@ std::variant<Response, PendingRequest> SyncHandler::Begin(const RequestHead& hea
 
   const absl::string_view content_type = head.Header("Content-Type");
   if (!HasMediaType(content_type, media_type)) {
-    return RefuseCall(
-        call, {RefusalReason::kBadRequest,
-               absl::StrCat("The Content-Type is '", content_type, "', not '", media_type, "'.")});
+    return RefuseCall(call, {RefusalReason::kBadRequest,
+                             absl::StrCat("The Content-Type is '", ShowForeign(content_type),
+                                          "', not '", media_type, "'.")});
   }
   const absl::string_view content_encoding = head.Header("Content-Encoding");
   // Several fields are one list (RFC 9110, section 5.3), and several codings are not supported.
@@ -301,7 +311,7 @@ std::variant<Response, PendingRequest> SyncHandler::Begin(const RequestHead& hea
   if (!coding) {
     Response response =
         RefuseCall(call, {RefusalReason::kContentCoding,
-                          absl::StrCat("The Content-Encoding '", content_encoding,
+                          absl::StrCat("The Content-Encoding '", ShowForeign(content_encoding),
                                        "' is not supported; gzip, deflate and identity are.")});
     response.headers.push_back({"Accept-Encoding", "gzip, deflate"});
     return response;

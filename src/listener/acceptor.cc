@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "access/network.h"
+#include "base/foreign_text.h"
 #include "base/limits.h"
 #include "tcsync/peer_address.h"
 
@@ -92,8 +93,8 @@ absl::StatusOr<std::vector<std::unique_ptr<Acceptor>>> Acceptor::Bind(
       resolver.resolve(tcp_address.host, tcp_address.port,
                        tcp::resolver::passive | tcp::resolver::numeric_service, error);
   if (error) {
-    return absl::InvalidArgumentError(absl::StrCat("cannot listen on '", text, "': the host ",
-                                                   tcp_address.host,
+    return absl::InvalidArgumentError(absl::StrCat("cannot listen on '", ShowForeign(text),
+                                                   "': the host ", tcp_address.host,
                                                    " has no address: ", error.message()));
   }
   absl::Status unavailable;

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/foreign_text.h"
 
 namespace tcsync {
 namespace {
@@ -24,7 +25,7 @@ struct PemFile {
 absl::Status Unusable(const PemFile& file, absl::string_view why) {
   ERR_clear_error();
   return absl::FailedPreconditionError(
-      absl::StrCat("option ", file.option, ": '", file.path, "' ", why));
+      absl::StrCat("option ", file.option, ": '", ShowForeign(file.path), "' ", why));
 }
 
 // What OpenSSL says about its latest failure.
