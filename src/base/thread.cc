@@ -9,7 +9,10 @@
 #include <time.h>
 #endif
 
+#include <system_error>
 #include <utility>
+
+#include "absl/strings/str_cat.h"
 
 namespace tcsync {
 namespace {
@@ -66,10 +69,20 @@ std::optional<double> CpuSecondsOf(std::thread& thread) {
 std::thread StartThread(const char* name, std::function<void()> body) {
   // The new thread inherits the mask of the one that creates it.
   const SignalBlock block;
-  return std::thread([name, body = std::move(body)] {
-    NameThisThread(name);
-    body();
-  });
+  try {
+    return std::thread([name, body = std::move(body)] {
+      NameThisThread(name);
+      body();
+    });
+  } catch (const std::system_error& error) {
+    throw std::system_error(
+        error.code(),
+        absl::StrCat("the thread ", name,
+                     " cannot be started: the limits of this process leave no room for another one "
+                     "and its stack (ulimit -u, -v and -d, or LimitNPROC, LimitAS and LimitDATA of "
+                     "systemd, or the container's pids.max): raise them, or make stacks smaller "
+                     "(ulimit -s 1024)"));
+  }
 }
 
 }  // namespace tcsync

@@ -117,7 +117,13 @@ HealthMonitor::HealthMonitor(Storage& storage, ReadStatsFunction read_stats,
       read_stats_(std::move(read_stats)),
       state_(std::make_shared<State>(timing, read_stats_ != nullptr)),
       answer_thread_(StartThread("tcsync-health", [this] { AnswerWaiting(); })) {
-  if (read_stats_ != nullptr) stats_thread_ = StartThread("tcsync-stats", [this] { ReadStats(); });
+  if (read_stats_ == nullptr) return;
+  try {
+    stats_thread_ = StartThread("tcsync-stats", [this] { ReadStats(); });
+  } catch (...) {
+    Stop();
+    throw;
+  }
 }
 
 HealthMonitor::~HealthMonitor() { Stop(); }

@@ -60,6 +60,10 @@ rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, rocksdb::
   database.write_buffer_size = options.memtable_bytes;
   database.max_write_buffer_number = kMemtables;
   database.max_open_files = kStorageOpenFilesMax;
+  // Opening would start 16 threads for the tables, however few there are, and ends the process when
+  // one of them cannot be started. A quarter of the open files are opened then: on one thread, too,
+  // that takes some milliseconds.
+  database.max_file_opening_threads = 1;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   // Indexes and filters are cached like data, in parts of a block's size: whole, those of one file

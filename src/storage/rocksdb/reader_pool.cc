@@ -9,8 +9,13 @@ namespace tcsync {
 
 ReaderPool::ReaderPool(int threads, std::chrono::milliseconds wait_max) : wait_max_(wait_max) {
   threads_.reserve(static_cast<size_t>(threads));
-  for (int i = 0; i < threads; ++i) {
-    threads_.push_back(StartThread("tcsync-read", [this] { Work(); }));
+  try {
+    for (int i = 0; i < threads; ++i) {
+      threads_.push_back(StartThread("tcsync-read", [this] { Work(); }));
+    }
+  } catch (...) {
+    Stop();
+    throw;
   }
 }
 
