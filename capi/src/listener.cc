@@ -76,6 +76,7 @@ tcsync_code tcsync_listener_serve(tcsync_listener* listener, tcsync_engine* engi
                                                  .administration = served.administration(),
                                                  .metrics = served.metrics(),
                                                  .reload_hooks = &served.reload_hooks(),
+                                                 .log_levels = &served.log_levels(),
                                                  .registry = served.metrics_registry()}));
   });
 }

@@ -50,6 +50,10 @@ class Engine {
   // Where a listener adds its own metrics; borrowed in the same way.
   virtual metrics::Registry* metrics_registry() { return nullptr; }
 
+  // What a listener adds its threshold to, so that the administration's `log-level` reaches it;
+  // borrowed in the same way.
+  virtual LogLevels& log_levels() = 0;
+
   // What the administration's `reload` runs; borrowed, lives as long as the engine.
   virtual ReloadHooks& reload_hooks() = 0;
 };

@@ -43,6 +43,7 @@ class Listener {
     // connections then use what the files say, and those that there are go on. Files that cannot be
     // used change nothing, and are an error that is logged, too.
     ReloadHooks* reload_hooks = nullptr;
+    LogLevels* log_levels = nullptr;  // must outlive the call alone
     // Where the listener tells, until Stop, of the connections at the addresses of the option
     // listen, and of its certificate.
     metrics::Registry* registry = nullptr;

@@ -17,8 +17,12 @@
 #ifndef TCSYNC_LOG_H_
 #define TCSYNC_LOG_H_
 
+#include <atomic>
 #include <functional>
+#include <memory>
+#include <mutex>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -31,6 +35,45 @@ enum class LogLevel { kDebug = 0, kInfo = 1, kWarning = 2, kError = 3 };
 // at once; must not block for long and must not call the engine.
 using LogFunction = std::function<void(LogLevel level, absl::string_view message)>;
 
+// The least important level that goes anywhere. Thread-safe.
+class LogThreshold {
+ public:
+  explicit LogThreshold(LogLevel level) : level_(level) {}
+
+  LogLevel level() const { return level_.load(std::memory_order_relaxed); }
+  void Set(LogLevel level) { level_.store(level, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<LogLevel> level_;
+};
+
+// The thresholds of parts that are changed as one while they run. Thread-safe.
+class LogLevels {
+ public:
+  explicit LogLevels(LogLevel level) : level_(level) {}
+
+  // From here on `threshold` has the same level as the others.
+  void Add(std::shared_ptr<LogThreshold> threshold) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    threshold->Set(level_);
+    thresholds_.push_back(std::move(threshold));
+  }
+  void Set(LogLevel level) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    level_ = level;
+    for (const std::shared_ptr<LogThreshold>& threshold : thresholds_) threshold->Set(level);
+  }
+  LogLevel level() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return level_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  LogLevel level_;
+  std::vector<std::shared_ptr<LogThreshold>> thresholds_;
+};
+
 // A log function with a threshold. Thread-safe after construction, as far as its function is.
 class Logger {
  public:
@@ -38,10 +81,12 @@ class Logger {
   Logger() = default;
   // Passes messages of `threshold` and above to `function`, which may be empty.
   Logger(LogFunction function, LogLevel threshold)
-      : function_(std::move(function)), threshold_(threshold) {}
+      : Logger(std::move(function), std::make_shared<LogThreshold>(threshold)) {}
+  Logger(LogFunction function, std::shared_ptr<const LogThreshold> threshold)
+      : function_(std::move(function)), threshold_(std::move(threshold)) {}
 
   // Whether a message at `level` goes anywhere, for callers whose parts are costly to make.
-  bool Passes(LogLevel level) const { return level >= threshold_ && function_ != nullptr; }
+  bool Passes(LogLevel level) const { return function_ != nullptr && level >= threshold_->level(); }
 
   // Joins `parts` as absl::StrCat does, only when the message passes.
   template <typename... Parts>
@@ -52,7 +97,7 @@ class Logger {
 
  private:
   LogFunction function_;
-  LogLevel threshold_ = LogLevel::kInfo;
+  std::shared_ptr<const LogThreshold> threshold_;  // null only without a function
 };
 
 }  // namespace tcsync

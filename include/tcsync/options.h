@@ -7,6 +7,8 @@
 #define TCSYNC_OPTIONS_H_
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -71,6 +73,10 @@ struct Options {
   std::string log_level;
   std::string log_format;
   std::string log_client_ids;
+
+  // Where values come from that are not the defaults, by the option's name: the variable of the
+  // environment, or empty for one that was set by SetOption. For people; nothing depends on it.
+  std::map<std::string, std::string> sources;
 };
 
 enum class OptionType {
@@ -109,8 +115,21 @@ absl::Status SetOption(absl::string_view name, absl::string_view value, Options&
 // Sets every option whose environment variable is set and not empty. Stops at the first error.
 absl::Status SetOptionsFromEnvironment(Options& options);
 
+// One option as it is in force.
+struct EffectiveOption {
+  std::string name;
+  std::string value;  // as SetOption takes it; of a derived one what it was derived to
+  enum class Source { kDefault, kDerived, kEnvironment, kSet } source = Source::kDefault;
+  std::string variable;  // of the environment, when that is the source
+};
+// All options, in the table's order. Those that are derived depend on the machine as well.
+std::vector<EffectiveOption> EffectiveOptions(const Options& options);
+
 // options.log_level, which SetOption has checked.
 LogLevel LogLevelOf(const Options& options);
+// The level that the option calls `name`; nullopt for another word.
+std::optional<LogLevel> LogLevelNamed(absl::string_view name);
+const char* NameOf(LogLevel level);
 
 }  // namespace tcsync
 

@@ -5,12 +5,12 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "access/token.h"
 #include "admin/answer.h"
 #include "admin/api.h"
+#include "admin/transfer_lines.h"
 #include "base/limits.h"
 
 namespace tcsync::admin {
@@ -24,26 +24,7 @@ constexpr size_t kInvitePrefixLengthMin = 6;
 constexpr int64_t kDaySeconds = 86'400;
 constexpr uint64_t kInviteDaysMax = 36'500;
 
-std::string HexOf(const TokenDigest& digest) {
-  return absl::BytesToHexString(
-      absl::string_view(reinterpret_cast<const char*>(digest.data()), digest.size()));
-}
-
 std::string PathOf(const std::string& token) { return absl::StrCat("/i/", token); }
-
-// An operator's words, which are shown on terminals: one line, without control characters.
-std::string OneLine(Fields& fields, absl::string_view name, absl::Status& error) {
-  std::string text = fields.Text(name).value_or("");
-  const bool has_control = std::any_of(text.begin(), text.end(), [](char character) {
-    return absl::ascii_iscntrl(static_cast<unsigned char>(character));
-  });
-  if (text.size() > kAdminTextBytesMax || has_control) {
-    error = absl::InvalidArgumentError(absl::StrCat("'", name, "' must be one line of at most ",
-                                                    kAdminTextBytesMax,
-                                                    " bytes without control characters."));
-  }
-  return text;
-}
 
 Json Describe(const Invite& invite, int64_t now_unix_seconds) {
   const bool is_expired =
@@ -65,6 +46,10 @@ Json Describe(const Invite& invite, int64_t now_unix_seconds) {
 
 absl::Status Api::ChangeAccess(StorageAdministration& administration, const AccessChange& change) {
   if (const absl::Status status = administration.ChangeAccess(change); !status.ok()) return status;
+  return RefreshAccess();
+}
+
+absl::Status Api::RefreshAccess() {
   if (dependencies_.refresh_access == nullptr) return absl::OkStatus();
   const absl::Status status = dependencies_.refresh_access();
   if (status.ok()) return status;
@@ -72,6 +57,25 @@ absl::Status Api::ChangeAccess(StorageAdministration& administration, const Acce
       status.code(), absl::StrCat("The change is stored, but the running server could not read it, "
                                   "and goes by the old state: ",
                                   status.message()));
+}
+
+http::Response Api::ExportAccess(Call& call) {
+  const std::optional<Uuid> only = call.fields.Id("client");
+  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
+  if (!administration.ok()) return AnswerForStatus(administration.status());
+  const absl::StatusOr<AccessRecords> records = (*administration)->ReadAccessRecords();
+  if (!records.ok()) return AnswerForStatus(records.status());
+  std::string lines;
+  for (const tcsync::Ban& ban : records->bans) {
+    if (!only || ban.client_id == *only) lines += BanLine(ban);
+  }
+  for (const ClientToken& token : records->tokens) {
+    if (!only || token.client_id == *only) lines += TokenLine(token);
+  }
+  for (const Invite& invite : records->invites) {
+    if (!only) lines += InviteLine(invite);
+  }
+  return LinesAnswer(std::move(lines), std::nullopt);
 }
 
 http::Response Api::ListBans(Call& call) {
@@ -90,13 +94,11 @@ http::Response Api::ListBans(Call& call) {
 }
 
 http::Response Api::Ban(Call& call) {
-  absl::Status error;
   const tcsync::Ban ban{.client_id = call.client_id,
-                        .reason = OneLine(call.fields, "reason", error),
+                        .reason = call.fields.Words("reason"),
                         .since_unix_seconds = NowSeconds()};
   const absl::StatusOr<StorageAdministration*> administration = Begin(call);
   if (!administration.ok()) return AnswerForStatus(administration.status());
-  if (!error.ok()) return AnswerForStatus(error);
   // Also one that is not here: it may be about to come.
   const absl::StatusOr<std::optional<ClientSummary>> client =
       (*administration)->FindClient(call.client_id);
@@ -173,10 +175,9 @@ http::Response Api::ListInvites(Call& call) {
 }
 
 http::Response Api::CreateInvite(Call& call) {
-  absl::Status error;
   const std::string token = access::MakeToken();
   Invite invite{.digest = access::DigestOf(token),
-                .label = OneLine(call.fields, "label", error),
+                .label = call.fields.Words("label"),
                 .created_unix_seconds = NowSeconds()};
   invite.uses_max = call.fields.Count("uses_max", UINT64_MAX).value_or(0);
   const uint64_t expires_days = call.fields.Count("expires_days", kInviteDaysMax).value_or(0);
@@ -186,7 +187,6 @@ http::Response Api::CreateInvite(Call& call) {
   }
   const absl::StatusOr<StorageAdministration*> administration = Begin(call);
   if (!administration.ok()) return AnswerForStatus(administration.status());
-  if (!error.ok()) return AnswerForStatus(error);
   if (const absl::Status status = ChangeAccess(**administration, invite); !status.ok()) {
     return AnswerForStatus(status);
   }

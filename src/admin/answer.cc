@@ -1,6 +1,7 @@
 #include "admin/answer.h"
 
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
@@ -41,6 +42,14 @@ http::Response JsonAnswer(int status, const Json& value) {
   http::Response response = http::EmptyResponse(status);
   response.headers.push_back({"Content-Type", "application/json"});
   response.body = absl::StrCat(ToText(value), "\n");
+  return response;
+}
+
+http::Response LinesAnswer(std::string lines, std::optional<std::string> next_page) {
+  http::Response response = http::EmptyResponse(200);
+  response.headers.push_back({"Content-Type", "application/x-ndjson"});
+  if (next_page) response.headers.push_back({"X-Next-Page", *std::move(next_page)});
+  response.body = std::move(lines);
   return response;
 }
 

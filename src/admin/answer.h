@@ -2,6 +2,10 @@
 #ifndef TCSYNC_SRC_ADMIN_ANSWER_H_
 #define TCSYNC_SRC_ADMIN_ANSWER_H_
 
+#include <cstdint>
+#include <optional>
+#include <string>
+
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "nlohmann/json.hpp"
@@ -18,6 +22,8 @@ using Json = nlohmann::ordered_json;
 std::string ToText(const Json& value);
 
 http::Response JsonAnswer(int status, const Json& value);
+// Lines of an export (transfer_lines.h), and where the next page begins if there is one.
+http::Response LinesAnswer(std::string lines, std::optional<std::string> next_page);
 http::Response ErrorAnswer(int status, absl::string_view sentence);
 
 // For a client that a request names and that is not here.

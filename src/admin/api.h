@@ -1,5 +1,5 @@
 // What each request of the administration API does, in files by subject: clients_api.cc,
-// access_api.cc, transfer_api.cc, maintenance_api.cc, upkeep_api.cc.
+// access_api.cc, transfer_api.cc, maintenance_api.cc, upkeep_api.cc, insight_api.cc.
 #ifndef TCSYNC_SRC_ADMIN_API_H_
 #define TCSYNC_SRC_ADMIN_API_H_
 
@@ -47,6 +47,7 @@ class Api {
   http::Response RevokeInvite(Call& call);
 
   http::Response Export(Call& call);
+  http::Response ExportAccess(Call& call);
   http::Response Import(Call& call);
 
   http::Response Stats(Call& call);
@@ -62,6 +63,10 @@ class Api {
   http::Response ShowJob(Call& call);
   http::Response CancelJob(Call& call);
   http::Response Reload(Call& call);
+  http::Response ShowLogLevel(Call& call);
+  http::Response SetLogLevel(Call& call);
+  http::Response ListOptions(Call& call);
+  http::Response Top(Call& call);
 
  private:
   // Call this when all parameters have been asked for: the storage's administration, or why the
@@ -72,6 +77,17 @@ class Api {
   http::Response SetCarryOn(Call& call, bool allow);
   // Keeps a change and lets it take effect.
   absl::Status ChangeAccess(StorageAdministration& administration, const AccessChange& change);
+  // Lets changes that were kept take effect.
+  absl::Status RefreshAccess();
+  // The last page of a client's export, with where its replicas are as the last line, so that an
+  // import knows all versions when it comes to it.
+  http::Response LastPage(StorageAdministration& administration, const ClientSummary& client,
+                          std::string lines);
+  // The client's "replicas" line of an export.
+  absl::StatusOr<std::string> DescribeReplicas(StorageAdministration& administration,
+                                               const ClientSummary& client);
+  absl::StatusOr<Json> ImportAccess(StorageAdministration& administration,
+                                    const AccessRecords& imported);
   http::Response StartJob(absl::string_view kind, Jobs::Work work);
 
   // What the log calls the client, for people to find it there; null where nobody knows.

@@ -10,9 +10,11 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "access/top_talkers.h"
 #include "base/clock.h"
 #include "sync/retention.h"
 #include "tcsync/log.h"
+#include "tcsync/options.h"
 #include "tcsync/storage.h"
 #include "tcsync/storage_administration.h"
 #include "tcsync/uuid.h"
@@ -45,6 +47,13 @@ struct Dependencies {
   std::function<absl::Status()> reload;
   // The address of a proxy that the option trusted-proxy does not name, if one was noticed.
   std::function<std::optional<std::string>()> unnamed_proxy = nullptr;
+  // The level of the log, until the next reload.
+  std::function<void(LogLevel)> set_log_level;
+  std::function<LogLevel()> log_level;
+  // Who asks most; null where nobody counts.
+  const access::TopTalkers* top_talkers = nullptr;
+  // What is in force, and where it comes from.
+  std::vector<EffectiveOption> options;
   // The pseudonym of a client, as the log has it.
   std::function<std::string(const Uuid&)> client_name;
   RetentionPolicy retention;

@@ -1,5 +1,6 @@
 #include "admin/fields.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/limits.h"
 
 namespace tcsync::admin {
 namespace {
@@ -145,6 +147,32 @@ std::optional<Uuid> Fields::Id(absl::string_view name) {
   if (value->is_string()) id = Uuid::Parse(value->get_ref<const std::string&>());
   if (!id) Refuse(name, *value, "a UUID like 123e4567-e89b-42d3-a456-426614174000");
   return id;
+}
+
+std::vector<Json> Fields::Objects(absl::string_view name, size_t count_max) {
+  const Json* const value = Find(name);
+  if (value == nullptr) return {};
+  const bool is_list =
+      value->is_array() && value->size() <= count_max &&
+      std::all_of(value->begin(), value->end(), [](const Json& item) { return item.is_object(); });
+  if (!is_list) {
+    Refuse(name, *value, absl::StrCat("a list of at most ", count_max, " JSON objects"));
+    return {};
+  }
+  return value->get<std::vector<Json>>();
+}
+
+std::string Fields::Words(absl::string_view name) {
+  std::string text = Text(name).value_or("");
+  const bool has_control = std::any_of(text.begin(), text.end(), [](char character) {
+    return absl::ascii_iscntrl(static_cast<unsigned char>(character));
+  });
+  if (error_.ok() && (text.size() > kAdminTextBytesMax || has_control)) {
+    error_ = absl::InvalidArgumentError(absl::StrCat("'", name, "' must be one line of at most ",
+                                                     kAdminTextBytesMax,
+                                                     " bytes without control characters."));
+  }
+  return text;
 }
 
 std::string Fields::RequiredText(absl::string_view name) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -29,6 +30,11 @@ class Fields {
   std::optional<uint64_t> Count(absl::string_view name, uint64_t maximum);
   std::optional<bool> Flag(absl::string_view name);
   std::optional<Uuid> Id(absl::string_view name);
+  // Objects, of which each is to be read and checked by Fields of its own; at most `count_max`.
+  std::vector<Json> Objects(absl::string_view name, size_t count_max);
+  // An operator's words, which are shown on terminals: one line, without control characters. Empty
+  // when they are not given.
+  std::string Words(absl::string_view name);
 
   // The same for what must be given.
   std::string RequiredText(absl::string_view name);

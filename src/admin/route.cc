@@ -35,6 +35,7 @@ constexpr Row kRows[] = {
     {"POST", "clients/CLIENT/allow-carry-on", &Api::AllowCarryOn},
     {"POST", "clients/CLIENT/disallow-carry-on", &Api::DisallowCarryOn},
     {"GET", "clients/CLIENT/export", &Api::Export},
+    {"GET", "access/export", &Api::ExportAccess},
     {"POST", "import", &Api::Import, BodyKind::kLines},
     {"GET", "bans", &Api::ListBans},
     {"GET", "invites", &Api::ListInvites},
@@ -53,6 +54,10 @@ constexpr Row kRows[] = {
     {"GET", "jobs/ID", &Api::ShowJob},
     {"POST", "jobs/ID/cancel", &Api::CancelJob},
     {"POST", "reload", &Api::Reload},
+    {"GET", "log-level", &Api::ShowLogLevel},
+    {"POST", "log-level", &Api::SetLogLevel},
+    {"GET", "options", &Api::ListOptions},
+    {"GET", "top", &Api::Top},
 };
 // clang-format on
 

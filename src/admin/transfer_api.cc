@@ -1,11 +1,15 @@
 // Moving clients: export and import.
+#include <algorithm>
 #include <cstdint>
 #include <future>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "admin/answer.h"
@@ -33,14 +37,6 @@ absl::Status MakeWhole(std::shared_ptr<PieceSource>& pieces, std::string& bytes)
   bytes = *std::move(whole);
   pieces = nullptr;
   return absl::OkStatus();
-}
-
-http::Response LinesAnswer(std::string lines, std::optional<ExportPosition> next_page) {
-  http::Response response = http::EmptyResponse(200);
-  response.headers.push_back({"Content-Type", "application/x-ndjson"});
-  if (next_page) response.headers.push_back({"X-Next-Page", ToText(*next_page)});
-  response.body = std::move(lines);
-  return response;
 }
 
 Json Describe(const Uuid& client_id, const Imported& imported) {
@@ -98,17 +94,17 @@ http::Response Api::Export(Call& call) {
     if (version.version.pieces != nullptr) {  // the only one
       const ExportPosition begin{
           .after = after, .piece = ExportPosition::Piece{.version_id = version.version.version_id}};
-      return LinesAnswer(absl::StrCat(lines, VersionLine(version)), begin);
+      return LinesAnswer(absl::StrCat(lines, VersionLine(version)), ToText(begin));
     }
     lines += VersionLine(version);
   }
   if (!versions->empty()) after = versions->back().number;
   const ExportPosition next{.after = after};
-  if (after < (*client)->latest_number) return LinesAnswer(std::move(lines), next);
-  if (!(*client)->snapshot) return LinesAnswer(std::move(lines), std::nullopt);
+  if (after < (*client)->latest_number) return LinesAnswer(std::move(lines), ToText(next));
+  if (!(*client)->snapshot) return LastPage(**administration, **client, std::move(lines));
   // A snapshot that does not fit behind versions has a page of its own.
   if (!versions->empty() && lines.size() + (*client)->snapshot_bytes > kAdminPageBytes) {
-    return LinesAnswer(std::move(lines), next);
+    return LinesAnswer(std::move(lines), ToText(next));
   }
   absl::StatusOr<std::optional<Snapshot>> snapshot =
       ReadSnapshot(*dependencies_.storage, call.client_id);
@@ -120,14 +116,16 @@ http::Response Api::Export(Call& call) {
   // A newer one came meanwhile, perhaps with versions that are not in a page yet: the next page
   // sees both.
   if (!*snapshot || (*snapshot)->version_id != (*client)->snapshot->version_id) {
-    return LinesAnswer(std::move(lines), next);
+    return LinesAnswer(std::move(lines), ToText(next));
   }
   lines += SnapshotLine(**snapshot, (*client)->snapshot->stored_unix_seconds);
-  if ((*snapshot)->pieces == nullptr) return LinesAnswer(std::move(lines), std::nullopt);
-  return LinesAnswer(std::move(lines), ExportPosition{.after = after,
-                                                      .piece = ExportPosition::Piece{
-                                                          .of_snapshot = true,
-                                                          .version_id = (*snapshot)->version_id}});
+  if ((*snapshot)->pieces == nullptr) {
+    return LastPage(**administration, **client, std::move(lines));
+  }
+  const ExportPosition pieces{.after = after,
+                              .piece = ExportPosition::Piece{
+                                  .of_snapshot = true, .version_id = (*snapshot)->version_id}};
+  return LinesAnswer(std::move(lines), ToText(pieces));
 }
 
 http::Response Api::ExportPieces(StorageAdministration& administration, const ClientSummary& client,
@@ -158,18 +156,95 @@ http::Response Api::ExportPieces(StorageAdministration& administration, const Cl
       ReadPieceLines(*source, next.piece->number, kAdminPageBytes);
   if (!pieces.ok()) return AnswerForStatus(pieces.status());
   std::string lines = absl::StrCat(ClientLine(client), *pieces);
-  if (next.piece->number < source->pieces()) return LinesAnswer(std::move(lines), next);
-  if (from.of_snapshot) return LinesAnswer(std::move(lines), std::nullopt);
-  return LinesAnswer(std::move(lines), ExportPosition{.after = position.after + 1});
+  if (next.piece->number < source->pieces()) return LinesAnswer(std::move(lines), ToText(next));
+  if (from.of_snapshot) return LastPage(administration, client, std::move(lines));
+  return LinesAnswer(std::move(lines), ToText(ExportPosition{.after = position.after + 1}));
+}
+
+http::Response Api::LastPage(StorageAdministration& administration, const ClientSummary& client,
+                             std::string lines) {
+  const absl::StatusOr<std::string> replicas = DescribeReplicas(administration, client);
+  if (!replicas.ok()) return AnswerForStatus(replicas.status());
+  return LinesAnswer(absl::StrCat(std::move(lines), *replicas), std::nullopt);
+}
+
+absl::StatusOr<std::string> Api::DescribeReplicas(StorageAdministration& administration,
+                                                  const ClientSummary& client) {
+  ImportRequest::ImportedReplicas replicas{
+      .positions = {}, .ahead = client.replicas_ahead, .may_carry_on = client.may_carry_on};
+  absl::StatusOr<std::vector<ReplicaPosition>> positions =
+      administration.ReadPositions(client.client_id, /*since_unix_seconds=*/0);
+  if (!positions.ok()) return positions.status();
+  if (positions->size() > kTransferredPositionsMax) {
+    positions->erase(positions->begin(), positions->end() - kTransferredPositionsMax);
+  }
+  // By their version IDs, because the other server counts by itself. On many days replicas are at
+  // the same version.
+  std::map<uint64_t, Uuid> ids;
+  for (const ReplicaPosition& position : *positions) {
+    // A replica that was at a version which is removed by now goes on from the first one.
+    const uint64_t number = std::max(position.oldest_number, client.first_number);
+    const auto [id, is_new] = ids.try_emplace(number);
+    if (is_new) {
+      const absl::StatusOr<std::vector<StoredVersion>> versions =
+          administration.ReadVersions(client.client_id, number - 1, /*bytes_max=*/1);
+      if (!versions.ok()) return versions.status();
+      if (!versions->empty()) id->second = versions->front().version.version_id;
+    }
+    replicas.positions.push_back(
+        {.day_unix_seconds = position.day_unix_seconds, .version_id = id->second});
+  }
+  return ReplicasLine(replicas);
+}
+
+absl::StatusOr<Json> Api::ImportAccess(StorageAdministration& administration,
+                                       const AccessRecords& imported) {
+  const absl::StatusOr<AccessRecords> here = administration.ReadAccessRecords();
+  if (!here.ok()) return here.status();
+  // What an operator of this server decided stays.
+  std::set<Uuid> banned;
+  std::set<Uuid> with_token;
+  std::set<TokenDigest> invites;
+  for (const tcsync::Ban& ban : here->bans) banned.insert(ban.client_id);
+  for (const ClientToken& token : here->tokens) with_token.insert(token.client_id);
+  for (const Invite& invite : here->invites) invites.insert(invite.digest);
+  std::vector<AccessChange> changes;
+  uint64_t bans_added = 0;
+  uint64_t tokens_added = 0;
+  uint64_t invites_added = 0;
+  for (const tcsync::Ban& ban : imported.bans) {
+    if (!banned.insert(ban.client_id).second) continue;
+    changes.emplace_back(ban);
+    ++bans_added;
+  }
+  for (const ClientToken& token : imported.tokens) {
+    if (!with_token.insert(token.client_id).second) continue;
+    changes.emplace_back(token);
+    ++tokens_added;
+  }
+  for (const Invite& invite : imported.invites) {
+    if (invites.insert(invite.digest).second) ++invites_added;
+    changes.emplace_back(invite);  // the uses that were counted most stay
+  }
+  for (const AccessChange& change : changes) {
+    if (const absl::Status status = administration.ChangeAccess(change); !status.ok()) {
+      return status;
+    }
+  }
+  if (!changes.empty()) {
+    if (const absl::Status status = RefreshAccess(); !status.ok()) return status;
+    Log("imported: ", bans_added, " bans, ", tokens_added, " tokens and ", invites_added,
+        " invites that were not here");
+  }
+  return Json{
+      {"bans_added", bans_added}, {"tokens_added", tokens_added}, {"invites_added", invites_added}};
 }
 
 http::Response Api::Import(Call& call) {
   const absl::StatusOr<StorageAdministration*> administration = Begin(call);
   if (!administration.ok()) return AnswerForStatus(administration.status());
-  std::vector<LargePart> large;
-  absl::StatusOr<std::vector<ImportRequest>> requests =
-      ParseTransferLines(call.body, NowSeconds(), large);
-  if (!requests.ok()) return AnswerForStatus(requests.status());
+  absl::StatusOr<TransferPage> page = ParseTransferLines(call.body, NowSeconds());
+  if (!page.ok()) return AnswerForStatus(page.status());
   call.body = {};  // what was read is in memory a second time
   Json stored = Json::array();
   // The answer that ends the import early; nullopt: it goes on.
@@ -198,12 +273,19 @@ http::Response Api::Import(Call& call) {
                          {"parent_version_id", other->parent_version_id.ToString()}},
                         std::move(stored));
     }
-    stored.push_back(Describe(client_id, std::get<Imported>(*outcome)));
+    const Imported& imported = std::get<Imported>(*outcome);
+    // Not of a part that was here already, so that a repeated import says what it really did.
+    if (imported.versions_added > 0 || imported.snapshot_stored) {
+      Log(NameInLog(client_id), ": imported ", imported.versions_added, " versions",
+          imported.snapshot_stored ? " and a snapshot" : "", "; ", imported.versions_present,
+          " were here already");
+    }
+    stored.push_back(Describe(client_id, imported));
     return std::nullopt;
   };
-  auto part = large.begin();
-  for (size_t i = 0; i <= requests->size(); ++i) {
-    for (; part != large.end() && part->before == i; ++part) {
+  auto part = page->large.begin();
+  for (size_t i = 0; i <= page->requests.size(); ++i) {
+    for (; part != page->large.end() && part->before == i; ++part) {
       const Uuid client_id = part->request.client_id;
       absl::StatusOr<std::optional<ImportRequest>> complete =
           large_imports_->Take(std::move(*part));
@@ -213,12 +295,22 @@ http::Response Api::Import(Call& call) {
         return *std::move(end);
       }
     }
-    if (i == requests->size()) break;
-    if (std::optional<http::Response> end = import_one(std::move((*requests)[i]))) {
+    if (i == page->requests.size()) break;
+    if (std::optional<http::Response> end = import_one(std::move(page->requests[i]))) {
       return *std::move(end);
     }
   }
-  return JsonAnswer(200, {{"clients", std::move(stored)}});
+  Json answer = {{"clients", stored}};
+  const AccessRecords& access = page->access;
+  if (!access.bans.empty() || !access.tokens.empty() || !access.invites.empty()) {
+    const absl::StatusOr<Json> added = ImportAccess(**administration, access);
+    if (!added.ok()) {
+      return WithStored(AnswerForStatus(added.status()),
+                        {{"error", std::string(added.status().message())}}, std::move(stored));
+    }
+    answer["access"] = *added;
+  }
+  return JsonAnswer(200, answer);
 }
 
 }  // namespace tcsync::admin

@@ -10,18 +10,19 @@
 #include "absl/strings/str_split.h"
 #include "admin/answer.h"
 #include "admin/fields.h"
+#include "base/foreign_text.h"
 #include "base/limits.h"
 
 namespace tcsync::admin {
 namespace {
 
 constexpr uint64_t kSecondsMax = std::numeric_limits<int64_t>::max();
+constexpr char kTypes[] = "client, version, snapshot, piece, replicas, ban, token and invite";
 
 // One line after the other, into requests.
 class LineReader {
  public:
-  LineReader(int64_t now_unix_seconds, std::vector<LargePart>& large)
-      : now_(now_unix_seconds), large_(large) {}
+  explicit LineReader(int64_t now_unix_seconds) : now_(now_unix_seconds) {}
 
   absl::Status Read(absl::string_view line) {
     const Json object = Json::parse(line, nullptr, /*allow_exceptions=*/false);
@@ -30,52 +31,146 @@ class LineReader {
     if (const absl::Status status = fields.AddObject(object); !status.ok()) return status;
     const std::string type = fields.RequiredText("type");
     if (type == "client") return ReadClient(fields);
-    if (type != "version" && type != "snapshot" && type != "piece") {
+    if (type == "ban") return ReadBan(fields);
+    if (type == "token") return ReadToken(fields);
+    if (type == "invite") return ReadInvite(fields);
+    if (type != "version" && type != "snapshot" && type != "piece" && type != "replicas") {
       return absl::InvalidArgumentError(
-          absl::StrCat("its type is '", type, "'; there are client, version, snapshot and piece."));
+          absl::StrCat("its type is '", ShowForeign(type), "'; there are ", kTypes, "."));
     }
-    if (requests_.empty()) {
+    if (page_.requests.empty()) {
       return absl::InvalidArgumentError(
           "no client line is before it in this page, so it is nobody's.");
     }
     if (type == "piece") return ReadPiece(fields);
+    if (type == "replicas") return ReadReplicas(fields);
     return type == "version" ? ReadVersion(fields) : ReadSnapshot(fields);
   }
 
   // Without those of which there is only a client line, as at the end of a page that was cut there.
-  std::vector<ImportRequest> TakeRequests() {
+  TransferPage TakePage() {
     const auto is_empty = [](const ImportRequest& request) {
-      return request.versions.empty() && !request.snapshot;
+      return request.versions.empty() && !request.snapshot && !request.replicas;
     };
     std::vector<ImportRequest> kept;
-    auto part = large_.begin();
-    for (size_t i = 0; i <= requests_.size(); ++i) {
-      for (; part != large_.end() && part->before == i; ++part) part->before = kept.size();
-      if (i < requests_.size() && !is_empty(requests_[i])) kept.push_back(std::move(requests_[i]));
+    auto part = page_.large.begin();
+    for (size_t i = 0; i <= page_.requests.size(); ++i) {
+      for (; part != page_.large.end() && part->before == i; ++part) part->before = kept.size();
+      if (i < page_.requests.size() && !is_empty(page_.requests[i])) {
+        kept.push_back(std::move(page_.requests[i]));
+      }
     }
-    return kept;
+    page_.requests = std::move(kept);
+    return std::move(page_);
   }
 
  private:
   absl::Status ReadClient(Fields& fields) {
     const Uuid client_id = fields.RequiredId("client_id");
     const int64_t created = TimeOf(fields, "created");
+    const bool replicas_follow = fields.Flag("replicas_follow").value_or(false);
     if (const absl::Status status = fields.Check(); !status.ok()) return status;
     if (client_id.IsNil()) {
       return absl::InvalidArgumentError("its client_id is the nil UUID, which is nobody's.");
     }
     // Pages that were put one behind the other repeat the line.
-    if (requests_.empty() || requests_.back().client_id != client_id) {
-      requests_.push_back({.client_id = client_id,
-                           .created_unix_seconds = created,
-                           .versions = {},
-                           .snapshot = {}});
+    if (page_.requests.empty() || page_.requests.back().client_id != client_id) {
+      page_.requests.push_back({.client_id = client_id,
+                                .created_unix_seconds = created,
+                                .versions = {},
+                                .snapshot = {},
+                                .replicas = {},
+                                .replicas_follow = replicas_follow,
+                                .now_unix_seconds = now_});
     }
     return absl::OkStatus();
   }
 
+  absl::Status ReadReplicas(Fields& fields) {
+    ImportRequest::ImportedReplicas replicas;
+    const std::vector<Json> positions = fields.Objects("positions", kTransferredPositionsMax);
+    const std::vector<Json> ahead = fields.Objects("ahead", kReplicasAheadMax);
+    replicas.may_carry_on = fields.Flag("may_carry_on").value_or(false);
+    if (const absl::Status status = fields.Check(); !status.ok()) return status;
+    for (const Json& object : positions) {
+      Fields of_position;
+      if (const absl::Status status = of_position.AddObject(object); !status.ok()) return status;
+      replicas.positions.push_back(
+          {.day_unix_seconds = static_cast<int64_t>(of_position.RequiredCount("day", kSecondsMax)),
+           .version_id = of_position.RequiredId("version_id")});
+      if (const absl::Status status = of_position.Check(); !status.ok()) return status;
+    }
+    for (const Json& object : ahead) {
+      Fields of_replica;
+      if (const absl::Status status = of_replica.AddObject(object); !status.ok()) return status;
+      replicas.ahead.push_back({.version_id = of_replica.RequiredId("version_id"),
+                                .last_seen_unix_seconds = TimeOf(of_replica, "last_seen")});
+      if (const absl::Status status = of_replica.Check(); !status.ok()) return status;
+    }
+    ImportRequest& request = page_.requests.back();
+    if (request.replicas) {
+      return absl::InvalidArgumentError(
+          "it is the client's second replicas line; there may be one.");
+    }
+    request.replicas = std::move(replicas);
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadBan(Fields& fields) {
+    const Ban ban{.client_id = fields.RequiredId("client_id"),
+                  .reason = fields.Words("reason"),
+                  .since_unix_seconds = TimeOf(fields, "since")};
+    if (const absl::Status status = fields.Check(); !status.ok()) return status;
+    page_.access.bans.push_back(ban);
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadToken(Fields& fields) {
+    absl::Status error;
+    const ClientToken token{.client_id = fields.RequiredId("client_id"),
+                            .digest = RequiredDigest(fields, error),
+                            .since_unix_seconds = TimeOf(fields, "since")};
+    if (const absl::Status status = fields.Check(); !status.ok()) return status;
+    if (!error.ok()) return error;
+    page_.access.tokens.push_back(token);
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadInvite(Fields& fields) {
+    absl::Status error;
+    Invite invite{.digest = RequiredDigest(fields, error),
+                  .label = fields.Words("label"),
+                  .created_unix_seconds = TimeOf(fields, "created")};
+    invite.expires_unix_seconds =
+        static_cast<int64_t>(fields.Count("expires", kSecondsMax).value_or(0));
+    invite.uses_max = fields.Count("uses_max", UINT64_MAX).value_or(0);
+    invite.uses = fields.Count("uses", UINT64_MAX).value_or(0);
+    if (const absl::Status status = fields.Check(); !status.ok()) return status;
+    if (!error.ok()) return error;
+    page_.access.invites.push_back(std::move(invite));
+    return absl::OkStatus();
+  }
+
+  // The value itself is not named: somebody may have put a token there.
+  static TokenDigest RequiredDigest(Fields& fields, absl::Status& error) {
+    const std::string text = fields.RequiredText("digest");
+    TokenDigest digest{};
+    const bool is_hex = std::all_of(text.begin(), text.end(), [](char character) {
+      return absl::ascii_isxdigit(static_cast<unsigned char>(character));
+    });
+    if (text.size() != 2 * digest.size() || !is_hex) {
+      error = absl::InvalidArgumentError(
+          absl::StrCat("its digest has ", text.size(),
+                       " characters and is not a SHA-256 in 64 hexadecimal ones."));
+      return digest;
+    }
+    const std::string bytes = absl::HexStringToBytes(text);
+    std::copy(bytes.begin(), bytes.end(), digest.begin());
+    return digest;
+  }
+
   absl::Status ReadVersion(Fields& fields) {
-    ImportRequest& request = requests_.back();
+    ImportRequest& request = page_.requests.back();
     StoredVersion stored;
     // In an export for people; the chain's order is by the parents.
     stored.number = fields.Count("number", kVersionNumberMax).value_or(0);
@@ -115,18 +210,23 @@ class LineReader {
   // What follows of the client goes into a request of its own, behind the large part.
   template <typename Owner>
   absl::Status BeginLarge(Owner owner, uint64_t bytes) {
-    const ImportRequest& request = requests_.back();
-    LargePart& part = large_.emplace_back();
-    part.before = requests_.size();
-    part.request = {.client_id = request.client_id,
-                    .created_unix_seconds = request.created_unix_seconds,
-                    .versions = {},
-                    .snapshot = {}};
+    LargePart& part = page_.large.emplace_back();
+    part.before = page_.requests.size();
+    part.request = EmptyCopy(page_.requests.back());
     part.owner = std::move(owner);
     part.bytes = bytes;
-    ImportRequest next = part.request;
-    requests_.push_back(std::move(next));
+    page_.requests.push_back(part.request);
     return absl::OkStatus();
+  }
+
+  static ImportRequest EmptyCopy(const ImportRequest& request) {
+    return {.client_id = request.client_id,
+            .created_unix_seconds = request.created_unix_seconds,
+            .versions = {},
+            .snapshot = {},
+            .replicas = {},
+            .replicas_follow = request.replicas_follow,
+            .now_unix_seconds = request.now_unix_seconds};
   }
 
   absl::Status ReadPiece(Fields& fields) {
@@ -141,30 +241,28 @@ class LineReader {
       return absl::InvalidArgumentError(
           absl::StrCat("it has ", bytes.size(), " bytes; a piece has 1 to ", kPieceBytesMax, "."));
     }
-    const ImportRequest& request = requests_.back();
-    if (!request.versions.empty() || request.snapshot) {
+    std::vector<LargePart>& large = page_.large;
+    const ImportRequest& request = page_.requests.back();
+    if (!request.versions.empty() || request.snapshot || request.replicas) {
       return absl::InvalidArgumentError(
           "it does not follow the line of a version or snapshot in pieces, or another piece.");
     }
-    const bool continues = !large_.empty() &&
-                           large_.back().request.client_id == request.client_id &&
-                           large_.back().first_piece + large_.back().pieces.size() == number;
+    const bool continues = !large.empty() &&
+                           large.back().request.client_id == request.client_id &&
+                           large.back().first_piece + large.back().pieces.size() == number;
     if (!continues) {
       // The page goes on where the one before it ended.
       if (number == 0 ||
-          (!large_.empty() && large_.back().request.client_id == request.client_id)) {
+          (!large.empty() && large.back().request.client_id == request.client_id)) {
         return absl::InvalidArgumentError(
             absl::StrCat("piece ", number, " does not follow the one before it."));
       }
-      LargePart& part = large_.emplace_back();
-      part.before = requests_.size() - 1;
-      part.request = {.client_id = request.client_id,
-                      .created_unix_seconds = request.created_unix_seconds,
-                      .versions = {},
-                      .snapshot = {}};
+      LargePart& part = large.emplace_back();
+      part.before = page_.requests.size() - 1;
+      part.request = EmptyCopy(request);
       part.first_piece = static_cast<uint32_t>(number);
     }
-    large_.back().pieces.push_back(std::move(bytes));
+    large.back().pieces.push_back(std::move(bytes));
     return absl::OkStatus();
   }
 
@@ -185,11 +283,12 @@ class LineReader {
     if (snapshot_bytes ? *snapshot_bytes == 0 : imported.snapshot.bytes.empty()) {
       return absl::InvalidArgumentError("its snapshot is empty.");
     }
-    if (requests_.back().snapshot) {
+    ImportRequest& request = page_.requests.back();
+    if (request.snapshot) {
       return absl::InvalidArgumentError("it is the client's second snapshot; there may be one.");
     }
     if (snapshot_bytes) return BeginLarge(std::move(imported), *snapshot_bytes);
-    requests_.back().snapshot = std::move(imported);
+    request.snapshot = std::move(imported);
     return absl::OkStatus();
   }
 
@@ -199,8 +298,7 @@ class LineReader {
   }
 
   const int64_t now_;
-  std::vector<ImportRequest> requests_;
-  std::vector<LargePart>& large_;  // in order, also by `before`
+  TransferPage page_;
 };
 
 std::string LineOf(const Json& object) { return absl::StrCat(ToText(object), "\n"); }
@@ -210,7 +308,54 @@ std::string LineOf(const Json& object) { return absl::StrCat(ToText(object), "\n
 std::string ClientLine(const ClientSummary& client) {
   return LineOf({{"type", "client"},
                  {"client_id", client.client_id.ToString()},
-                 {"created", client.created_unix_seconds}});
+                 {"created", client.created_unix_seconds},
+                 {"replicas_follow", true}});
+}
+
+std::string ReplicasLine(const ImportRequest::ImportedReplicas& replicas) {
+  Json positions = Json::array();
+  for (const ImportRequest::ImportedReplicas::Position& position : replicas.positions) {
+    positions.push_back(
+        {{"day", position.day_unix_seconds}, {"version_id", position.version_id.ToString()}});
+  }
+  Json ahead = Json::array();
+  for (const ReplicaAhead& replica : replicas.ahead) {
+    ahead.push_back({{"version_id", replica.version_id.ToString()},
+                     {"last_seen", replica.last_seen_unix_seconds}});
+  }
+  return LineOf({{"type", "replicas"},
+                 {"positions", std::move(positions)},
+                 {"ahead", std::move(ahead)},
+                 {"may_carry_on", replicas.may_carry_on}});
+}
+
+std::string BanLine(const Ban& ban) {
+  return LineOf({{"type", "ban"},
+                 {"client_id", ban.client_id.ToString()},
+                 {"reason", ban.reason},
+                 {"since", ban.since_unix_seconds}});
+}
+
+std::string TokenLine(const ClientToken& token) {
+  return LineOf({{"type", "token"},
+                 {"client_id", token.client_id.ToString()},
+                 {"digest", HexOf(token.digest)},
+                 {"since", token.since_unix_seconds}});
+}
+
+std::string InviteLine(const Invite& invite) {
+  return LineOf({{"type", "invite"},
+                 {"digest", HexOf(invite.digest)},
+                 {"label", invite.label},
+                 {"created", invite.created_unix_seconds},
+                 {"expires", invite.expires_unix_seconds},
+                 {"uses_max", invite.uses_max},
+                 {"uses", invite.uses}});
+}
+
+std::string HexOf(const TokenDigest& digest) {
+  return absl::BytesToHexString(
+      absl::string_view(reinterpret_cast<const char*>(digest.data()), digest.size()));
 }
 
 std::string VersionLine(const StoredVersion& version) {
@@ -239,10 +384,8 @@ std::string SnapshotLine(const Snapshot& snapshot, int64_t stored_unix_seconds) 
   return LineOf(line);
 }
 
-absl::StatusOr<std::vector<ImportRequest>> ParseTransferLines(absl::string_view page,
-                                                              int64_t now_unix_seconds,
-                                                              std::vector<LargePart>& large) {
-  LineReader reader(now_unix_seconds, large);
+absl::StatusOr<TransferPage> ParseTransferLines(absl::string_view page, int64_t now_unix_seconds) {
+  LineReader reader(now_unix_seconds);
   uint64_t number = 0;
   for (const absl::string_view line : absl::StrSplit(page, '\n')) {
     ++number;
@@ -253,7 +396,7 @@ absl::StatusOr<std::vector<ImportRequest>> ParseTransferLines(absl::string_view 
           " of the page is wrong, and nothing of the page was stored: ", status.message()));
     }
   }
-  return reader.TakeRequests();
+  return reader.TakePage();
 }
 
 }  // namespace tcsync::admin

@@ -1,19 +1,27 @@
 // The format in which clients move between servers: NDJSON, one JSON object a line, with sealed
 // bytes in base64. docs/administration.md describes it for others.
 //
-//   {"type":"client","client_id":UUID,"created":SECONDS}
+//   {"type":"client","client_id":UUID,"created":SECONDS,"replicas_follow":true}
 //   {"type":"version","number":N,"version_id":UUID,"parent_version_id":UUID,"appended":SECONDS,
 //    "segment":BASE64}
 //   {"type":"snapshot","version_id":UUID,"stored":SECONDS,"snapshot":BASE64}
 //   {"type":"piece","piece":K,"bytes":BASE64}
+//   {"type":"replicas","positions":[{"day":SECONDS,"version_id":UUID}...],
+//    "ahead":[{"version_id":UUID,"last_seen":SECONDS}...],"may_carry_on":BOOLEAN}
+//   {"type":"ban","client_id":UUID,"reason":TEXT,"since":SECONDS}
+//   {"type":"token","client_id":UUID,"digest":HEX,"since":SECONDS}
+//   {"type":"invite","digest":HEX,"label":TEXT,"created":SECONDS,"expires":SECONDS,"uses_max":N,
+//    "uses":N}
 //
 // A large segment or snapshot has its number of bytes in its line, as "segment_bytes":N or
 // "snapshot_bytes":N in place of the bytes, and its pieces follow, numbered from 0, over as many
 // pages as it takes.
 //
-// A version or a snapshot is of the client in the last client line before it. Every page of an
-// export begins with a client line, so pages can be imported as they are, and put one behind the
-// other in a file.
+// A version, a snapshot, a piece and where replicas are belong to the client in the last client line before
+// them; the other lines stand for themselves. Every page of an export begins with a client line, so
+// pages can be imported as they are, and put one behind the other in a file. Without
+// `replicas_follow`, as in files of before these lines existed, nobody knows where the client's
+// replicas are, and the import takes the safe side (ImportRequest::replicas_follow).
 #ifndef TCSYNC_SRC_ADMIN_TRANSFER_LINES_H_
 #define TCSYNC_SRC_ADMIN_TRANSFER_LINES_H_
 
@@ -30,21 +38,25 @@ namespace tcsync::admin {
 
 // Each with its newline.
 std::string ClientLine(const ClientSummary& client);
+std::string ReplicasLine(const ImportRequest::ImportedReplicas& replicas);
+std::string BanLine(const Ban& ban);
+std::string TokenLine(const ClientToken& token);
+std::string InviteLine(const Invite& invite);
 // With the number of bytes only, if the segment or snapshot is in pieces.
 std::string VersionLine(const StoredVersion& version);
 std::string SnapshotLine(const Snapshot& snapshot, int64_t stored_unix_seconds);
 
-// What a page asks to import, in its order, one request for each run of lines of one client.
+// For people and for lines.
+std::string HexOf(const TokenDigest& digest);
+
+// What a page asks to import.
+struct TransferPage {
+  std::vector<ImportRequest> requests;  // in order, one for each run of lines of one client
+  std::vector<LargePart> large;         // in order; LargePart::before says where among `requests`
+  AccessRecords access;
+};
 // Times that the lines do not give are `now_unix_seconds`. kInvalidArgument names the line.
-// `large`: what the page has of large segments and snapshots, in order.
-absl::StatusOr<std::vector<ImportRequest>> ParseTransferLines(absl::string_view page,
-                                                              int64_t now_unix_seconds,
-                                                              std::vector<LargePart>& large);
-inline absl::StatusOr<std::vector<ImportRequest>> ParseTransferLines(absl::string_view page,
-                                                                     int64_t now_unix_seconds) {
-  std::vector<LargePart> large;
-  return ParseTransferLines(page, now_unix_seconds, large);
-}
+absl::StatusOr<TransferPage> ParseTransferLines(absl::string_view page, int64_t now_unix_seconds);
 
 }  // namespace tcsync::admin
 

@@ -16,6 +16,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/foreign_text.h"
 #include "base/limits.h"
 
 namespace tcsync {
@@ -180,7 +181,7 @@ constexpr Row kRows[] = {
 
 absl::Status Invalid(const OptionInfo& info, absl::string_view value, absl::string_view expected) {
   return absl::InvalidArgumentError(
-      absl::StrCat("option ", info.name, ": '", value, "' is not ", expected));
+      absl::StrCat("option ", info.name, ": '", ShowForeign(value), "' is not ", expected));
 }
 
 std::vector<absl::string_view> SplitList(absl::string_view value) {
@@ -282,6 +283,23 @@ absl::Status SetRow(const Row& row, absl::string_view value, Options& options) {
   return absl::InternalError("an option type without a parser");
 }
 
+// The value in the form in which SetRow takes it.
+std::string TextOf(const Row& row, const Options& options) {
+  if (const auto* text = std::get_if<std::string Options::*>(&row.field)) return options.**text;
+  if (const auto* list = std::get_if<std::vector<std::string> Options::*>(&row.field)) {
+    return absl::StrJoin(options.**list, ",");
+  }
+  if (const auto* ids = std::get_if<std::vector<Uuid> Options::*>(&row.field)) {
+    return absl::StrJoin(options.**ids, ",", [](std::string* out, const Uuid& id) {
+      out->append(id.ToString());
+    });
+  }
+  if (const auto* flag = std::get_if<bool Options::*>(&row.field)) {
+    return options.**flag ? "true" : "false";
+  }
+  return absl::StrCat(options.*std::get<int64_t Options::*>(row.field));
+}
+
 }  // namespace
 
 Options::Options() {
@@ -302,7 +320,10 @@ absl::Span<const OptionInfo> AllOptions() {
 
 absl::Status SetOption(absl::string_view name, absl::string_view value, Options& options) {
   for (const Row& row : kRows) {
-    if (name == row.info.name) return SetRow(row, value, options);
+    if (name != row.info.name) continue;
+    const absl::Status status = SetRow(row, value, options);
+    if (status.ok()) options.sources[row.info.name] = "";
+    return status;
   }
   const std::string known = absl::StrJoin(
       AllOptions(), ", ", [](std::string* out, const OptionInfo& info) { out->append(info.name); });
@@ -310,11 +331,65 @@ absl::Status SetOption(absl::string_view name, absl::string_view value, Options&
       absl::StrCat("there is no option '", name, "'; the options are ", known));
 }
 
+std::optional<LogLevel> LogLevelNamed(absl::string_view name) {
+  if (name == "debug") return LogLevel::kDebug;
+  if (name == "info") return LogLevel::kInfo;
+  if (name == "warning") return LogLevel::kWarning;
+  if (name == "error") return LogLevel::kError;
+  return std::nullopt;
+}
+
+const char* NameOf(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarning:
+      return "warning";
+    case LogLevel::kError:
+      break;
+  }
+  return "error";
+}
+
 LogLevel LogLevelOf(const Options& options) {
-  if (options.log_level == "debug") return LogLevel::kDebug;
-  if (options.log_level == "warning") return LogLevel::kWarning;
-  if (options.log_level == "error") return LogLevel::kError;
-  return LogLevel::kInfo;
+  return LogLevelNamed(options.log_level).value_or(LogLevel::kInfo);
+}
+
+std::vector<EffectiveOption> EffectiveOptions(const Options& options) {
+  const Limits limits(options);
+  const std::pair<int64_t Options::*, int64_t> derived[] = {
+      {&Options::body_bytes_max, static_cast<int64_t>(limits.body_bytes_max)},
+      {&Options::bodies_in_flight_bytes_max, static_cast<int64_t>(limits.bodies_in_flight_bytes_max)},
+      {&Options::memtable_bytes, static_cast<int64_t>(limits.memtable_bytes)},
+      {&Options::block_cache_bytes, static_cast<int64_t>(limits.block_cache_bytes)},
+      {&Options::head_cache_bytes, static_cast<int64_t>(limits.head_cache_bytes)},
+      {&Options::connections_max, limits.connections_max},
+      {&Options::event_loops, limits.event_loops},
+      {&Options::reader_threads, limits.reader_threads},
+  };
+  std::vector<EffectiveOption> list;
+  for (const Row& row : kRows) {
+    EffectiveOption option;
+    option.name = row.info.name;
+    option.value = TextOf(row, options);
+    if (const auto source = options.sources.find(option.name); source != options.sources.end()) {
+      option.variable = source->second;
+      option.source = option.variable.empty() ? EffectiveOption::Source::kSet
+                                              : EffectiveOption::Source::kEnvironment;
+    }
+    if (const auto* field = std::get_if<int64_t Options::*>(&row.field)) {
+      for (const auto& [derived_field, value] : derived) {
+        if (derived_field != *field || options.**field != 0) continue;
+        option.value = absl::StrCat(value);
+        option.source = EffectiveOption::Source::kDerived;
+        option.variable.clear();
+      }
+    }
+    list.push_back(std::move(option));
+  }
+  return list;
 }
 
 absl::Status SetOptionsFromEnvironment(Options& options) {
@@ -327,6 +402,7 @@ absl::Status SetOptionsFromEnvironment(Options& options) {
       return absl::InvalidArgumentError(
           absl::StrCat("environment variable ", row.info.environment, ": ", status.message()));
     }
+    options.sources[row.info.name] = row.info.environment;
   }
   return absl::OkStatus();
 }

@@ -9,8 +9,10 @@
 #include "access/access_control.h"
 #include "access/access_table.h"
 #include "access/client_names.h"
+#include "access/top_talkers.h"
 #include "admin/admin_handler.h"
 #include "base/clock.h"
+#include "base/foreign_text.h"
 #include "base/limits.h"
 #include "engine/housekeeping.h"
 #include "engine/observation.h"
@@ -73,13 +75,25 @@ class RetentionRun {
   std::optional<Uuid> after_;
 };
 
+// The engine's logger, and the threshold by which its level can be changed.
+struct EngineLog {
+  EngineLog(const Options& options, LogFunction function)
+      : threshold(std::make_shared<LogThreshold>(LogLevelOf(options))),
+        logger(std::move(function), threshold) {}
+
+  std::shared_ptr<LogThreshold> threshold;
+  Logger logger;
+};
+
 class ComposedEngine final : public Engine {
  public:
   ComposedEngine(const Options& options, const access::AccessPolicy& access_policy,
                  std::unique_ptr<metrics::Registry> registry, std::unique_ptr<Storage> storage,
-                 std::shared_ptr<access::ClientNames> names, const Logger& logger)
+                 std::shared_ptr<access::ClientNames> names, const EngineLog& log)
       : ComposedEngine(options, Limits(options), access_policy, std::move(registry),
-                       std::move(storage), std::move(names), logger) {}
+                       std::move(storage), std::move(names), log.logger) {
+    log_levels_.Add(log.threshold);
+  }
 
   // Administration's jobs and the observation use storage. The callbacks of storage's last writes
   // use the service and the handler, so storage, which they were made from, is nevertheless the
@@ -135,6 +149,7 @@ class ComposedEngine final : public Engine {
   http::Handler* administration() override { return administration_.get(); }
   http::Handler* metrics() override { return &observation_.metrics_handler(); }
   metrics::Registry* metrics_registry() override { return registry_.get(); }
+  LogLevels& log_levels() override { return log_levels_; }
   ReloadHooks& reload_hooks() override { return reload_hooks_; }
 
  private:
@@ -145,6 +160,16 @@ class ComposedEngine final : public Engine {
     }
   }
 
+  // What an operator changed for a while ends with it.
+  absl::Status Reload() {
+    if (log_levels_.level() != configured_log_level_) {
+      log_levels_.Set(configured_log_level_);
+      logger_.Log(LogLevel::kInfo, "the log level is again that of the option log-level, ",
+                  NameOf(configured_log_level_));
+    }
+    return reload_hooks_.Run();
+  }
+
   // After a change, which only a storage that has an administration can have had.
   absl::Status RefreshAccess() { return access_table_.Refresh(*storage_->administration()); }
 
@@ -152,7 +177,10 @@ class ComposedEngine final : public Engine {
                  const access::AccessPolicy& access_policy,
                  std::unique_ptr<metrics::Registry> registry, std::unique_ptr<Storage> storage,
                  std::shared_ptr<access::ClientNames> names, const Logger& logger)
-      : registry_(std::move(registry)),
+      : configured_log_level_(LogLevelOf(options)),
+        log_levels_(configured_log_level_),
+        top_talkers_(Clock::Steady()),
+        registry_(std::move(registry)),
         storage_(std::move(storage)),
         names_(std::move(names)),
         access_control_(access_table_, access_policy, Clock::System(), Clock::Steady()),
@@ -172,13 +200,17 @@ class ComposedEngine final : public Engine {
         observation_(
             options, limits, *registry_, *storage_, handler_,
             [this](const http::RequestHead& head) { return handler_.RefuseByAddress(head); },
-            logger),
+            access_control_, top_talkers_, logger),
         administration_(std::make_unique<admin::AdminHandler>(admin::Dependencies{
             .storage = storage_.get(),
             .offline = {.list_backups = &ListBackups, .restore = nullptr},
             .refresh_access = [this] { return RefreshAccess(); },
-            .reload = [this] { return reload_hooks_.Run(); },
+            .reload = [this] { return Reload(); },
             .unnamed_proxy = [this] { return access_control_.unnamed_proxy(); },
+            .set_log_level = [this](LogLevel level) { log_levels_.Set(level); },
+            .log_level = [this] { return log_levels_.level(); },
+            .top_talkers = &top_talkers_,
+            .options = EffectiveOptions(options),
             .client_name = [this](const Uuid& client_id) { return names_->PseudonymOf(client_id); },
             .retention = RetentionPolicyOf(options),
             .body_bytes_max =
@@ -193,7 +225,10 @@ class ComposedEngine final : public Engine {
     });
   }
 
+  const LogLevel configured_log_level_;
+  LogLevels log_levels_;
   ReloadHooks reload_hooks_;
+  access::TopTalkers top_talkers_;
   const std::unique_ptr<metrics::Registry> registry_;
   std::unique_ptr<Storage> storage_;
   const std::shared_ptr<access::ClientNames> names_;
@@ -218,8 +253,8 @@ absl::Status CheckConsistency(const Options& options) {
   }
   if (absl::StrContains(options.base_path, "?") || absl::StrContains(options.base_path, "#") ||
       absl::StrContains(options.base_path, " ")) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("option base-path: '", options.base_path, "' is not a path like /tasks"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "option base-path: '", ShowForeign(options.base_path), "' is not a path like /tasks"));
   }
   // Before a data directory is touched.
   return access::AccessPolicy::From(options).status();
@@ -251,7 +286,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Compose(const Options& options,
                                                 std::unique_ptr<metrics::Registry> registry,
                                                 std::unique_ptr<Storage> storage,
                                                 std::shared_ptr<access::ClientNames> names,
-                                                const Logger& logger) {
+                                                const EngineLog& log) {
   const absl::StatusOr<access::AccessPolicy> access_policy = access::AccessPolicy::From(options);
   if (!access_policy.ok()) return access_policy.status();
   if (options.invite_only && storage->administration() == nullptr) {
@@ -259,7 +294,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Compose(const Options& options,
         "option invite-only: this storage keeps no invites, so that nobody could be created");
   }
   auto engine = std::make_unique<ComposedEngine>(options, *access_policy, std::move(registry),
-                                                 std::move(storage), std::move(names), logger);
+                                                 std::move(storage), std::move(names), log);
   if (const absl::Status status = engine->LoadAccess(); !status.ok()) return status;
   engine->StartHousekeeping(RetentionPolicyOf(options));
   return engine;
@@ -270,11 +305,12 @@ absl::StatusOr<std::unique_ptr<Engine>> Compose(const Options& options,
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(const Options& options, LogFunction log) {
   if (const absl::Status status = CheckConsistency(options); !status.ok()) return status;
   const auto names = MakeClientNames(options);
-  const Logger logger(access::WithClientNames(std::move(log), names), LogLevelOf(options));
+  const EngineLog engine_log(options, access::WithClientNames(std::move(log), names));
   auto registry = std::make_unique<metrics::Registry>();
-  absl::StatusOr<std::unique_ptr<Storage>> storage = OpenStorage(options, *registry, logger);
+  absl::StatusOr<std::unique_ptr<Storage>> storage =
+      OpenStorage(options, *registry, engine_log.logger);
   if (!storage.ok()) return storage.status();
-  return Compose(options, std::move(registry), std::move(*storage), names, logger);
+  return Compose(options, std::move(registry), std::move(*storage), names, engine_log);
 }
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWithStorage(const Options& options,
@@ -283,8 +319,9 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWithStorage(const Options& o
   if (const absl::Status status = CheckConsistency(options); !status.ok()) return status;
   if (storage == nullptr) return absl::InvalidArgumentError("the storage is null");
   const auto names = MakeClientNames(options);
-  const Logger logger(access::WithClientNames(std::move(log), names), LogLevelOf(options));
-  return Compose(options, std::make_unique<metrics::Registry>(), std::move(storage), names, logger);
+  const EngineLog engine_log(options, access::WithClientNames(std::move(log), names));
+  return Compose(options, std::make_unique<metrics::Registry>(), std::move(storage), names,
+                 engine_log);
 }
 
 std::unique_ptr<http::Handler> OfflineAdministration(const Options& options, LogFunction log) {
@@ -301,6 +338,10 @@ std::unique_ptr<http::Handler> OfflineAdministration(const Options& options, Log
       .refresh_access = nullptr,
       .reload = nullptr,
       .unnamed_proxy = nullptr,
+      .set_log_level = nullptr,
+      .log_level = nullptr,
+      .top_talkers = nullptr,
+      .options = EffectiveOptions(options),
       .client_name = nullptr,
       .retention = RetentionPolicyOf(options),
       .body_bytes_max = kAdminPageBytes,

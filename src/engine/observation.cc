@@ -41,15 +41,16 @@ void AddConstants(const Options& options, const Limits& limits, metrics::Registr
 
 Observation::Observation(const Options& options, const Limits& limits, metrics::Registry& registry,
                          Storage& storage, http::Handler& clients,
-                         http::HealthHandler::Refuse refuse, const Logger& logger)
+                         http::HealthHandler::Refuse refuse, const access::AccessControl& access,
+                         access::TopTalkers& top_talkers, const Logger& logger)
     : monitor_(storage, StatsReaderOf(storage)),
       health_(monitor_,
               {.disk_free_bytes_min = static_cast<uint64_t>(options.disk_free_bytes_min),
                .total_bytes_max = static_cast<uint64_t>(options.total_bytes_max)},
               registry, logger),
       health_handler_(health_, options.base_path, clients, std::move(refuse)),
-      request_instruments_(registry),
-      instrumented_handler_(health_handler_, options.base_path, request_instruments_),
+      request_instruments_(registry, top_talkers),
+      instrumented_handler_(health_handler_, options.base_path, access, request_instruments_),
       metrics_handler_(registry, health_),
       metrics_address_(health_, "", metrics_handler_) {
   AddConstants(options, limits, registry);

@@ -25,6 +25,7 @@ class Observation {
   // health there.
   Observation(const Options& options, const Limits& limits, metrics::Registry& registry,
               Storage& storage, http::Handler& clients, http::HealthHandler::Refuse refuse,
+              const access::AccessControl& access, access::TopTalkers& top_talkers,
               const Logger& logger);
 
   metrics::HealthService& health() { return health_; }

@@ -33,9 +33,17 @@ size_t RouteOf(Endpoint endpoint) {
                              kEndpoints.begin());
 }
 
+// Whether the answer is none that the protocol has for everybody.
+bool IsRefusal(size_t route, int status) {
+  if (status < 400) return false;
+  const bool is_of_protocol = status == 404 || status == 409;
+  return !is_of_protocol || route == kOtherRoute;
+}
+
 }  // namespace
 
-RequestInstruments::RequestInstruments(metrics::Registry& registry) {
+RequestInstruments::RequestInstruments(metrics::Registry& registry, access::TopTalkers& top_talkers)
+    : top_talkers_(top_talkers) {
   for (size_t index = 0; index < kRoutes; ++index) {
     const metrics::Label route{"route", RouteName(index)};
     Route& instruments = routes_[index];
@@ -64,6 +72,12 @@ void RequestInstruments::Count(const ReceivedRequest& request, const Response& r
   route.seconds->Observe(std::chrono::steady_clock::now() - request.since);
   if (request.body_bytes > 0) route.request_bytes->Add(request.body_bytes);
   if (response.body_bytes() > 0) route.response_bytes->Add(response.body_bytes());
+  // Health checks ask often, and are nobody's business.
+  if (request.route == kHealthRoute) return;
+  top_talkers_.Count({.client_id = request.client_id,
+                      .source = request.source,
+                      .bytes = request.body_bytes + response.body_bytes(),
+                      .is_refused = IsRefusal(request.route, response.status)});
 }
 
 class InstrumentedHandler::MeasuredRequest final : public PendingRequest::Implementation {
@@ -98,8 +112,12 @@ class InstrumentedHandler::MeasuredRequest final : public PendingRequest::Implem
 };
 
 InstrumentedHandler::InstrumentedHandler(Handler& next, absl::string_view base_path,
+                                         const access::AccessControl& access,
                                          RequestInstruments& instruments)
-    : next_(next), base_path_(NormalizeBasePath(base_path)), instruments_(instruments) {}
+    : next_(next),
+      base_path_(NormalizeBasePath(base_path)),
+      access_(access),
+      instruments_(instruments) {}
 
 size_t InstrumentedHandler::RouteOf(absl::string_view target) const {
   if (const std::optional<Endpoint> endpoint = EndpointLike(target)) {
@@ -117,7 +135,11 @@ size_t InstrumentedHandler::RouteOf(absl::string_view target) const {
 
 std::variant<Response, PendingRequest> InstrumentedHandler::Begin(const RequestHead& head) {
   const RequestInstruments::ReceivedRequest received{
-      .route = RouteOf(head.target), .since = std::chrono::steady_clock::now(), .body_bytes = 0};
+      .route = RouteOf(head.target),
+      .since = std::chrono::steady_clock::now(),
+      .body_bytes = 0,
+      .client_id = Uuid::Parse(head.Header("X-Client-Id")),
+      .source = access_.SourceOf(head)};
   std::variant<Response, PendingRequest> decision = next_.Begin(head);
   if (const auto* response = std::get_if<Response>(&decision)) {
     instruments_.Count(received, *response);

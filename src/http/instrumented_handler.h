@@ -1,16 +1,21 @@
-// Counts and times the requests of another handler.
+// Counts and times the requests of another handler, and who makes them.
 #ifndef TCSYNC_SRC_HTTP_INSTRUMENTED_HANDLER_H_
 #define TCSYNC_SRC_HTTP_INSTRUMENTED_HANDLER_H_
 
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 
 #include "absl/strings/string_view.h"
+#include "access/access_control.h"
+#include "access/top_talkers.h"
 #include "metrics/registry.h"
 #include "tcsync/handler.h"
+#include "tcsync/peer_address.h"
+#include "tcsync/uuid.h"
 
 namespace tcsync::http {
 
@@ -20,12 +25,15 @@ class RequestInstruments {
  public:
   static constexpr size_t kRoutes = 7;
 
-  explicit RequestInstruments(metrics::Registry& registry);
+  // Borrows both.
+  RequestInstruments(metrics::Registry& registry, access::TopTalkers& top_talkers);
 
   struct ReceivedRequest {
     size_t route = 0;
     std::chrono::steady_clock::time_point since;
     uint64_t body_bytes = 0;  // as they came
+    std::optional<Uuid> client_id = std::nullopt;
+    PeerAddress source = {};
   };
   void Count(const ReceivedRequest& request, const Response& response);
 
@@ -40,6 +48,7 @@ class RequestInstruments {
     metrics::Counter* response_bytes = nullptr;
   };
   std::array<Route, kRoutes> routes_;
+  access::TopTalkers& top_talkers_;
 };
 
 // Borrows what it is given. A request counts when it is answered, by the head or by a response that
@@ -48,7 +57,8 @@ class RequestInstruments {
 class InstrumentedHandler final : public Handler {
  public:
   // `base_path` as a person writes it: what is at it or at its slash is the index.
-  InstrumentedHandler(Handler& next, absl::string_view base_path, RequestInstruments& instruments);
+  InstrumentedHandler(Handler& next, absl::string_view base_path,
+                      const access::AccessControl& access, RequestInstruments& instruments);
 
   std::variant<Response, PendingRequest> Begin(const RequestHead& head) override;
 
@@ -59,6 +69,7 @@ class InstrumentedHandler final : public Handler {
 
   Handler& next_;
   const std::string base_path_;
+  const access::AccessControl& access_;
   RequestInstruments& instruments_;
 };
 

@@ -62,7 +62,7 @@ Service::Settings AdministrationSettings(const Options& options) {
 
 class BeastListener final : public Listener {
  public:
-  BeastListener(const Options& options, Logger logger);
+  BeastListener(const Options& options, Logger logger, std::shared_ptr<LogThreshold> log_threshold);
   ~BeastListener() override;
 
   // Loads the certificate and binds the addresses.
@@ -86,6 +86,7 @@ class BeastListener final : public Listener {
   void End(std::chrono::milliseconds timeout);
 
   const Options options_;
+  const std::shared_ptr<LogThreshold> log_threshold_;
   const Logger logger_;
   std::unique_ptr<TlsCredentials> tls_;  // nullptr without TLS
   Service sync_;
@@ -97,8 +98,12 @@ class BeastListener final : public Listener {
   metrics::Registry::Registration metrics_registration_;
 };
 
-BeastListener::BeastListener(const Options& options, Logger logger)
-    : options_(options), logger_(std::move(logger)), sync_(SyncSettings(options), logger_) {}
+BeastListener::BeastListener(const Options& options, Logger logger,
+                             std::shared_ptr<LogThreshold> log_threshold)
+    : options_(options),
+      log_threshold_(std::move(log_threshold)),
+      logger_(std::move(logger)),
+      sync_(SyncSettings(options), logger_) {}
 
 BeastListener::~BeastListener() {
   const std::lock_guard lock(mutex_);
@@ -194,6 +199,7 @@ absl::Status BeastListener::Serve(const Handlers& handlers) {
     return status;
   }
   phase_ = Phase::kServing;
+  if (handlers.log_levels != nullptr) handlers.log_levels->Add(log_threshold_);
   if (handlers.reload_hooks != nullptr) {
     reload_registration_ = handlers.reload_hooks->Register([this] { return Reload(); });
   }
@@ -281,8 +287,9 @@ void BeastListener::End(std::chrono::milliseconds timeout) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Listener>> Listener::Bind(const Options& options, LogFunction log) {
-  auto listener =
-      std::make_unique<BeastListener>(options, Logger(std::move(log), LogLevelOf(options)));
+  auto log_threshold = std::make_shared<LogThreshold>(LogLevelOf(options));
+  auto listener = std::make_unique<BeastListener>(options, Logger(std::move(log), log_threshold),
+                                                  log_threshold);
   const absl::Status status = listener->Bind();
   if (!status.ok()) return status;
   return listener;

@@ -103,7 +103,8 @@ void TestServer::StartListener() {
   const absl::Status served = listener_->Serve({.sync = engine_->handler(),
                                                 .administration = engine_->administration(),
                                                 .metrics = engine_->metrics(),
-                                                .reload_hooks = &engine_->reload_hooks()});
+                                                .reload_hooks = &engine_->reload_hooks(),
+                                                .log_levels = &engine_->log_levels()});
   if (!served.ok()) Die(served);
 }
 

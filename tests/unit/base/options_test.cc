@@ -293,5 +293,52 @@ TEST(OptionsTest, LogLevels) {
   }
 }
 
+// If this fails, nobody can find out why a server does what it does.
+TEST(OptionsTest, EachOptionInForceSaysWhereItComesFrom) {
+  Options options;
+  ASSERT_TRUE(SetOption("memory-budget", "64M", options).ok());
+  ASSERT_TRUE(SetOption("allow-client-id", "123E4567-e89b-42d3-a456-426614174000", options).ok());
+  ASSERT_TRUE(SetOption("invite-only", "on", options).ok());
+  ASSERT_TRUE(SetOption("listen", "127.0.0.1:1, [::1]:2", options).ok());
+  ASSERT_FALSE(SetOption("idle-timeout", "never", options).ok());
+  ASSERT_TRUE(SetOption("reader-threads", "0", options).ok());
+  ASSERT_TRUE(SetOption("head-cache-bytes", "1M", options).ok());
+  std::map<std::string, EffectiveOption> in_force;
+  for (const EffectiveOption& option : EffectiveOptions(options)) in_force[option.name] = option;
+  EXPECT_EQ(in_force.size(), AllOptions().size());
+  using Source = EffectiveOption::Source;
+  const auto expect = [&](const std::string& name, Source source, const std::string& value) {
+    EXPECT_EQ(in_force[name].source, source) << name;
+    EXPECT_EQ(in_force[name].value, value) << name;
+    EXPECT_EQ(in_force[name].variable, "") << name;
+  };
+  expect("memory-budget", Source::kSet, "67108864");
+  expect("allow-client-id", Source::kSet, "123e4567-e89b-42d3-a456-426614174000");
+  expect("invite-only", Source::kSet, "true");
+  expect("listen", Source::kSet, "127.0.0.1:1,[::1]:2");
+  expect("idle-timeout", Source::kDefault, "75000");
+  expect("reader-threads", Source::kDerived, "4");
+  expect("head-cache-bytes", Source::kSet, "1048576");
+  expect("memtable-bytes", Source::kDerived, "4194304");
+  // What it says can be set, and means the same.
+  Options again;
+  for (const auto& [name, option] : in_force) {
+    EXPECT_TRUE(SetOption(name, option.value, again).ok()) << name << " " << option.value;
+  }
+}
+
+// If this fails, a secret that was put into the wrong option stands in a log.
+TEST(OptionsTest, AnErrorDoesNotRepeatWhatMayBeASecret) {
+  const std::string secret = "9f9edb6ef38b6772c9adf9b0a99138688051936a2f7cf2c5b11b665a8ff9ea77";
+  for (const OptionInfo& info : AllOptions()) {
+    if (info.type == OptionType::kText || info.type == OptionType::kTextList) continue;
+    Options options;
+    const absl::Status status = SetOption(info.name, secret + "x", options);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << info.name;
+    EXPECT_FALSE(absl::StrContains(status.message(), secret)) << info.name;
+    EXPECT_THAT(status.message(), HasSubstr("(65 bytes)")) << info.name;
+  }
+}
+
 }  // namespace
 }  // namespace tcsync

@@ -177,8 +177,9 @@ class InstrumentedHandlerTest : public testing::Test {
                     std::make_shared<access::ClientNames>(access::ClientNames::Style::kFull),
                     {"/base", 1000, 100'000, CountRefusals(registry_)},
                     Logger()};
-  RequestInstruments instruments_{registry_};
-  InstrumentedHandler handler_{sync_, "/base", instruments_};
+  access::TopTalkers top_talkers_{clock_};
+  RequestInstruments instruments_{registry_, top_talkers_};
+  InstrumentedHandler handler_{sync_, "/base", access_, instruments_};
 };
 
 TEST_F(InstrumentedHandlerTest, CountsByRouteAndStatus) {

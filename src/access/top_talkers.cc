@@ -1,0 +1,98 @@
+#include "access/top_talkers.h"
+
+#include <algorithm>
+#include <map>
+
+namespace tcsync::access {
+namespace {
+
+TalkerRanking::Key KeyOf(const PeerAddress& source) {
+  if (source.kind() != PeerAddress::Kind::kIp) return {};
+  TalkerRanking::Key key = source.bytes();
+  // As the rates count them: a /64 is what one customer of a provider has.
+  if (!source.IsIpv4()) std::fill(key.begin() + 8, key.end(), 0);
+  return key;
+}
+
+void AddAll(const TalkerRanking& ranking,
+            std::map<TalkerRanking::Key, TalkerRanking::Place>& places) {
+  for (const TalkerRanking::Place& place : ranking) {
+    TalkerRanking::Place& sum = places[place.key];
+    sum.key = place.key;
+    sum.count += place.count;
+    sum.count_min += place.count_min;
+  }
+}
+
+std::vector<TalkerRanking::Place> Joined(const TalkerRanking& now, const TalkerRanking& before) {
+  std::map<TalkerRanking::Key, TalkerRanking::Place> places;
+  AddAll(before, places);
+  AddAll(now, places);
+  std::vector<TalkerRanking::Place> list;
+  for (const auto& [key, place] : places) list.push_back(place);
+  std::stable_sort(list.begin(), list.end(),
+                   [](const auto& a, const auto& b) { return a.count > b.count; });
+  if (list.size() > kTopTalkersMax) list.resize(kTopTalkersMax);
+  return list;
+}
+
+}  // namespace
+
+void TalkerRanking::Add(const Key& key, uint64_t amount) {
+  // So few that looking at all of them takes less time than a hash.
+  Place* const first = places_.data();
+  Place* const last = first + size_;
+  Place* const found = std::find_if(first, last, [&](const Place& p) { return p.key == key; });
+  if (found != last) {
+    found->count += amount;
+    found->count_min += amount;
+    return;
+  }
+  if (size_ < places_.size()) {
+    places_[size_++] = {.key = key, .count = amount, .count_min = amount};
+    return;
+  }
+  Place& least = *std::min_element(
+      first, last, [](const Place& a, const Place& b) { return a.count < b.count; });
+  least = {.key = key, .count = least.count + amount, .count_min = amount};
+}
+
+void TopTalkers::Count(const AnsweredRequest& request) {
+  const std::array<uint64_t, 3> amounts = {1, request.bytes, request.is_refused ? 1u : 0u};
+  const TalkerRanking::Key source = KeyOf(request.source);
+  const absl::Time now = clock_.Now();
+  const std::lock_guard lock(mutex_);
+  if (now - since_ >= absl::Milliseconds(kTopTalkersWindowMs)) {
+    before_ = now_;
+    before_since_ = since_;
+    for (TalkerRanking& ranking : now_.clients) ranking.Clear();
+    for (TalkerRanking& ranking : now_.sources) ranking.Clear();
+    since_ = now;
+  }
+  for (size_t i = 0; i < amounts.size(); ++i) {
+    if (amounts[i] == 0) continue;
+    now_.sources[i].Add(source, amounts[i]);
+    if (request.client_id) now_.clients[i].Add(request.client_id->bytes(), amounts[i]);
+  }
+}
+
+TopTalkers::Rankings TopTalkers::Read() const {
+  const absl::Time now = clock_.Now();
+  const absl::Duration window = absl::Milliseconds(kTopTalkersWindowMs);
+  const std::lock_guard lock(mutex_);
+  Rankings rankings;
+  static const Window kNothing;
+  // Nobody has come for so long that a window has ended, or two, and was not begun anew.
+  const Window& latest = now - since_ >= 2 * window ? kNothing : now_;
+  const Window& earlier = now - since_ >= window || !before_since_ ? kNothing : before_;
+  rankings.span = &latest == &kNothing    ? 2 * window
+                  : &earlier == &kNothing ? now - since_
+                                          : now - *before_since_;
+  for (size_t i = 0; i < kMeasures.size(); ++i) {
+    rankings.clients[i] = Joined(latest.clients[i], earlier.clients[i]);
+    rankings.sources[i] = Joined(latest.sources[i], earlier.sources[i]);
+  }
+  return rankings;
+}
+
+}  // namespace tcsync::access
