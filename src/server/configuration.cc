@@ -5,11 +5,13 @@
 #include <string_view>
 
 #include "server/concat.h"
+#include "server/environment_check.h"
 #include "server/option_table.h"
 
 namespace tcsync::server {
 
 Config MakeConfig(const Settings& flags) {
+  static_cast<void>(CheckVariables());
   tcsync_config* raw = nullptr;
   Call(tcsync_config_new, &raw);
   Config config(raw);

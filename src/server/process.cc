@@ -46,6 +46,20 @@ void TuneAllocator() {
 #endif
 }
 
+void LimitThreadStacks() {
+#ifdef __GLIBC__
+  constexpr size_t kStackBytes = size_t{1} << 20;
+  pthread_attr_t attributes;
+  if (pthread_getattr_default_np(&attributes) != 0) return;
+  size_t present = 0;
+  if (pthread_attr_getstacksize(&attributes, &present) == 0 && present > kStackBytes &&
+      pthread_attr_setstacksize(&attributes, kStackBytes) == 0) {
+    pthread_setattr_default_np(&attributes);
+  }
+  pthread_attr_destroy(&attributes);
+#endif
+}
+
 void RaiseOpenFilesLimit() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;

@@ -10,6 +10,11 @@ namespace tcsync::server {
 // Tunes the allocator for a small machine. Does nothing where it is not glibc's.
 void TuneAllocator();
 
+// Gives the threads that start from here on stacks of 1 MiB, which is several times what any of
+// them uses, instead of the usual 8 MiB: limits of a process (RLIMIT_DATA, RLIMIT_AS) count the
+// whole stack, touched or not. Does nothing where it cannot be said once for all.
+void LimitThreadStacks();
+
 // Raises the soft limit on open files to the hard one, up to 65,536: each connection is one.
 void RaiseOpenFilesLimit();
 

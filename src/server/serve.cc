@@ -3,10 +3,12 @@
 #include <filesystem>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "server/administer.h"
 #include "server/concat.h"
 #include "server/configuration.h"
+#include "server/environment_check.h"
 #include "server/handles.h"
 #include "server/process.h"
 #include "server/server_log.h"
@@ -37,9 +39,12 @@ void ReadFilesAgain(tcsync_engine* engine, ServerLog& log) {
 void Serve(const CommandLine& command_line) {
   const Settings& flags = command_line.settings;
   TuneAllocator();
+  LimitThreadStacks();
   RaiseOpenFilesLimit();
+  const std::vector<std::string> unknown_variables = CheckVariables();
   const Config config = MakeConfig(flags);
   ServerLog log(EffectiveText(flags, "log-level"), EffectiveText(flags, "log-format"));
+  log.LeaveEngineLevel();
   Call(tcsync_config_set_log, config.get(), &ServerLog::Receive, static_cast<void*>(&log));
   Signals signals;
 
@@ -55,6 +60,7 @@ void Serve(const CommandLine& command_line) {
   Call(tcsync_listener_serve, listener.get(), engine.get());
 
   log.Info(Concat({"tcsync-server ", tcsync_version(), ", ", StorageDescription(flags)}));
+  for (const std::string& variable : unknown_variables) log.Warn(UnknownVariableText(variable));
 
   Signals::Signal received = signals.Wait();
   while (!received.stops) {

@@ -24,12 +24,20 @@ class ServerLog {
   ServerLog& operator=(const ServerLog&) = delete;
 
   void Info(const std::string& message);
+  void Warn(const std::string& message);
+
+  // From here on messages of the engine are not measured again: it knows its level itself, which an
+  // operator can change while it runs.
+  void LeaveEngineLevel();
 
   // A tcsync_log_function; `user_data` is the ServerLog.
   static void Receive(void* user_data, int level, const char* message, size_t message_size);
 
  private:
+  void Write(int level, std::string_view message);
+
   const bool is_json_;
+  const int own_level_;
   std::unique_ptr<spdlog::logger> logger_;
 };
 

@@ -28,7 +28,12 @@ LISTENING = re.compile(r"listening on https?://(\[[^\]\s]+\]:\d+|[^\s/:]+:\d+)")
 
 def environment(**variables):
     """The environment to start the binary with: this process's, and of the server's own variables only these."""
-    inherited = {name: value for name, value in os.environ.items() if name not in OPTION_VARIABLES}
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        # With the prefix there are those of the tests, too, of which the server would say that they set nothing.
+        if name not in OPTION_VARIABLES and not name.startswith("TCSYNC_")
+    }
     return {**inherited, **variables}
 
 

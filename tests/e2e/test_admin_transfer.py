@@ -9,7 +9,10 @@ import pytest
 import admin
 import server as server_module
 import wire
-from support import wait_until
+from support import REPOSITORY, wait_until
+
+OLD_EXPORT = REPOSITORY / "tests" / "testdata" / "client-export-with-old-versions.jsonl"
+DAY_S = 86_400
 
 
 @pytest.fixture(params=["served", "alone"])
@@ -196,3 +199,162 @@ class TestExport:
         assert unknown in admin.refusal(server.data_dir, *export, unknown, "--output", kept)
         assert kept.read_text(encoding="utf-8") == "an older export"
         assert [path.name for path in tmp_path.iterdir() if path.suffix == ".part"] == []
+
+
+def lines_of(data_dir, *arguments):
+    return [json.loads(line) for line in admin.succeed(data_dir, "clients", "export", *arguments).splitlines()]
+
+
+class TestWhereReplicasAre:
+    def test_an_export_of_before_strands_nobody(self, start_server, settle):
+        """If this fails, a computer that was seen yesterday in the old house cannot sync in the new one.
+
+        The file does not say where replicas are, so they may be at the oldest version.
+        """
+        server = start_server()
+        settle(server)
+        totals = admin.as_json(server.data_dir, "clients", "import", OLD_EXPORT)
+        assert (totals["versions_added"], totals["snapshots_stored"]) == (10, 1)
+        admin.succeed(server.data_dir, "prune", "--retention-versions", "1", "--yes")
+        ensure_running(server)
+        client = json.loads(OLD_EXPORT.read_text(encoding="utf-8").splitlines()[0])["client_id"]
+        assert len(wire.history(server.url, client)) == 10
+
+    def test_positions_come_along(self, start_server, settle):
+        """If this fails, the new house's retention strands a computer, or keeps what nobody needs for ever."""
+        source, target = start_server(), start_server()
+        old_file = OLD_EXPORT.read_text(encoding="utf-8").splitlines()
+        versions = [json.loads(line) for line in old_file if '"version"' in line and "number" in line]
+        client = json.loads(old_file[0])["client_id"]
+        day = 1_795_737_600  # any day, and not today
+        replicas = {
+            "type": "replicas",
+            "positions": [{"day": day, "version_id": versions[4]["version_id"]}],
+            "ahead": [{"version_id": "00000000-000f-8000-8000-000000000001", "last_seen": day + 17}],
+            "may_carry_on": True,
+        }
+        first_line = json.dumps({**json.loads(old_file[0]), "replicas_follow": True})
+        settle(source), settle(target)
+        done = admin.run_with_input(
+            source.data_dir, "\n".join([first_line, *old_file[1:], json.dumps(replicas)]), "clients", "import"
+        )
+        assert done.returncode == 0, done.stderr
+        exported = lines_of(source.data_dir, client[:8])
+        assert exported[-1] == replicas
+        # And on, without a loss.
+        text = admin.succeed(source.data_dir, "clients", "export", "--all")
+        assert admin.run_with_input(target.data_dir, text, "clients", "import").returncode == 0
+        assert admin.succeed(target.data_dir, "clients", "export", "--all") == text
+        shown = admin.as_json(target.data_dir, "clients", "show", client)
+        assert shown["last_seen"] == day and shown["may_carry_on"]
+        assert shown["replicas_ahead"] == replicas["ahead"]
+        assert shown["created"] == json.loads(old_file[0])["created"]
+        # Up to where a replica was, within the days that count: what is older goes, and nothing else.
+        admin.succeed(target.data_dir, "prune", "--retention-versions", "1", "--replica-seen-days", "36500", "--yes")
+        left = [line["version_id"] for line in lines_of(target.data_dir, client) if line["type"] == "version"]
+        assert left == [version["version_id"] for version in versions[4:]]
+
+    def test_a_computer_that_synced_yesterday_goes_on_in_the_new_house(self, start_server, user, new_replica):
+        """If this fails, moving between servers costs somebody a computer's unsynced tasks."""
+        source, target = start_server("--snapshot-versions", "1"), start_server()
+        laptop, desktop = new_replica(source.url, user), new_replica(source.url, user)
+        laptop.add("Buy milk")
+        laptop.sync()
+        desktop.sync()  # and is seen here, at the first version
+        for number in range(3):
+            laptop.add(f"Task {number}")
+            laptop.sync()
+        lines = lines_of(source.data_dir, "--all")
+        for line in lines:
+            if line["type"] == "version":
+                line["appended"] -= 400 * DAY_S  # nobody needs them, as far as their age says it
+        (snapshot,) = [line["version_id"] for line in lines if line["type"] == "snapshot"]
+        assert snapshot == [line["version_id"] for line in lines if line["type"] == "version"][-1]
+        moved = "".join(json.dumps(line) + "\n" for line in lines)
+        assert admin.run_with_input(target.data_dir, moved, "clients", "import").returncode == 0
+        laptop.use_server(target.url, user)
+        laptop.add("In the new house")
+        laptop.sync()
+        admin.succeed(target.data_dir, "prune", "--retention-versions", "0", "--retention-days", "1", "--yes")
+        desktop.use_server(target.url, user)
+        desktop.add("From the desktop")
+        desktop.sync()
+        laptop.sync()
+        assert laptop.export() == desktop.export() and len(laptop.export()) == 6
+
+
+class TestWhoIsAdmitted:
+    def test_all_of_it_comes_with_everything(self, start_server, settle, recorded, export_file):
+        """If this fails, who was banned comes back in the new house, and tokens protect nobody any more."""
+        source, target = start_server("--invite-only"), start_server("--invite-only")
+        admin.succeed(source.data_dir, "clients", "import", export_file)
+        banned, with_token = (client.client_id for client in recorded)
+        stranger = "99999999-0000-4000-8000-00000000000a"
+        admin.succeed(source.data_dir, "clients", "ban", banned, "--reason", "fills the disk")
+        admin.run(source.data_dir, "clients", "ban", stranger)
+        token = admin.as_json(source.data_dir, "clients", "reset-token", with_token)["path"]
+        invite = admin.as_json(source.data_dir, "invites", "create", "--label", "for Ann", "--uses", "2")["path"]
+        settle(source)
+        text = admin.succeed(source.data_dir, "clients", "export", "--all")
+        # As digests: the file opens nothing.
+        assert token.split("/")[-1] not in text and invite.split("/")[-1] not in text
+        kinds = [json.loads(line)["type"] for line in text.splitlines()]
+        assert (kinds.count("ban"), kinds.count("token"), kinds.count("invite")) == (2, 1, 1)
+        settle(target)
+        done = admin.run_with_input(target.data_dir, text, "clients", "import", "--json")
+        totals = json.loads(done.stdout)
+        assert (totals["bans_added"], totals["tokens_added"], totals["invites_added"]) == (2, 1, 1)
+        ensure_running(target)
+
+        def status(client_id, prefix=""):
+            path = f"{prefix}/v1/client/get-child-version/{wire.NIL_VERSION}"
+            return wire.request(target.url, "GET", path, client_id).status
+
+        assert (status(banned), status(stranger)) == (403, 403)
+        assert (status(with_token), status(with_token, token)) == (403, 200)
+        new_id = "99999999-0000-4000-8000-00000000000b"
+        path = f"/v1/client/add-version/{wire.NIL_VERSION}"
+        for prefix, expected in (("", 403), (invite, 200)):
+            answer = wire.request(target.url, "POST", prefix + path, new_id, b"segment", wire.SEGMENT_TYPE)
+            assert answer.status == expected
+        # Again: what was decided here since stays.
+        admin.succeed(target.data_dir, "clients", "reset-token", with_token)
+        done = admin.run_with_input(target.data_dir, text, "clients", "import", "--yes", "--json")
+        assert json.loads(done.stdout)["tokens_added"] == 0
+        assert status(with_token, token) == 403
+        (left,) = admin.as_lines(target.data_dir, "invites", "list")
+        assert left["uses"] == 1 and left["label"] == "for Ann"
+
+    def test_one_client_takes_its_own_along(self, start_server, recorded, export_file):
+        """If this fails, a client that moves alone loses its token, or takes others' along."""
+        source = start_server()
+        admin.succeed(source.data_dir, "clients", "import", export_file)
+        one, other = (client.client_id for client in recorded)
+        for client_id in (one, other):
+            admin.succeed(source.data_dir, "clients", "reset-token", client_id)
+        admin.succeed(source.data_dir, "invites", "create")
+        lines = lines_of(source.data_dir, one)
+        assert [line["client_id"] for line in lines if line["type"] == "token"] == [one]
+        assert other not in json.dumps(lines) and "invite" not in [line["type"] for line in lines]
+
+    def test_bad_lines(self, server, tmp_path):
+        """If this fails, a damaged line admits somebody, or a token that stands where its digest belongs is shown."""
+        client_id = "99999999-0000-4000-8000-00000000000c"
+        token = "dfc3dd1a8a0115b69b32adda57d7878e"
+        for line, text in (
+            ({"type": "ban"}, "client_id"),
+            ({"type": "ban", "client_id": client_id, "reason": "two\nlines"}, "one line"),
+            ({"type": "token", "client_id": client_id}, "digest"),
+            ({"type": "token", "client_id": client_id, "digest": token}, "32 characters"),
+            ({"type": "invite", "digest": "z" * 64}, "hexadecimal"),
+            ({"type": "invite", "digest": "a" * 64, "uses": -1}, "uses"),
+            ({"type": "replicas", "positions": []}, "client line"),
+            ({"type": token}, "there are client"),
+        ):
+            path = tmp_path / "bad.ndjson"
+            path.write_text(json.dumps(line), encoding="utf-8")
+            refusal = admin.refusal(server.data_dir, "clients", "import", path)
+            assert "Line 1 " in refusal and text in refusal, refusal
+            assert token not in refusal
+        assert admin.as_lines(server.data_dir, "invites", "list") == []
+        assert admin.as_lines(server.data_dir, "clients", "list", "--banned") == []

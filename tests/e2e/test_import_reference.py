@@ -1,6 +1,9 @@
 """Moving from the reference server to tcsync with `tcsync-server import-reference`."""
 
 import json
+import shutil
+import sqlite3
+import subprocess
 import uuid
 
 import pytest
@@ -8,10 +11,11 @@ import reference_server
 import server as server_module
 import wire
 from reference_server import ReferenceServer
-from support import run_bounded
+from support import REPOSITORY, run_bounded
 from taskwarrior import User
 
 IMPORT_TIMEOUT_S = 120
+PRUNED = REPOSITORY / "tests" / "testdata" / "reference" / "pruned-to-snapshot.sqlite3"
 
 
 @pytest.fixture
@@ -24,6 +28,24 @@ def reference(tmp_path):
 def import_reference(database, data_dir, *flags):
     command = [str(server_module.BINARY), "import-reference", str(database), "--data-dir", str(data_dir), *flags]
     return run_bounded(command, env=server_module.environment(), timeout_s=IMPORT_TIMEOUT_S)
+
+
+def make_chain(reference, count, snapshot_at=None):
+    """A client with that many versions, and a snapshot of one of them; returns its ID and the versions' IDs."""
+    client_id, version_ids = str(uuid.uuid4()), []
+    for number in range(count):
+        parent = version_ids[-1] if version_ids else wire.NIL_VERSION
+        answer = wire.add_version(reference.url, client_id, parent, f"segment {number}".encode())
+        version_ids.append(answer.headers["X-Version-Id"])
+    if snapshot_at is not None:
+        wire.add_snapshot(reference.url, client_id, version_ids[snapshot_at], b"sealed state")
+    return client_id, version_ids
+
+
+def remove_versions(reference, version_ids):
+    with reference_server.connect(reference.database.parent) as database:
+        for version_id in version_ids:
+            database.execute("DELETE FROM versions WHERE version_id = ?", (version_id,))
 
 
 def versions_of(reference, client_id):
@@ -154,3 +176,291 @@ def test_what_is_no_such_database_is_refused(tmp_path, content, expected):
     assert done.returncode == 1
     assert str(database) in done.stderr and expected in done.stderr
     assert not (tmp_path / "data").exists()
+
+
+class TestPrunedHistory:
+    """A history whose owner removed the versions before the snapshot."""
+
+    def test_its_snapshot_comes_along(self, tmp_path, start_server):
+        """If this fails, no new computer can start after the move."""
+        database = tmp_path / "pruned.sqlite3"
+        shutil.copyfile(PRUNED, database)
+        done = import_reference(database, tmp_path / "data")
+        assert (done.returncode, "left behind" in done.stderr) == (0, False), done.stderr
+        assert "2 versions added" in done.stdout and "1 snapshot stored" in done.stdout
+        client_id = "11111111-2222-4333-8444-555555555555"
+        server = start_server(data_dir=tmp_path / "data")
+        snapshot = wire.get_snapshot(server.url, client_id)
+        base = snapshot.headers["X-Version-Id"]
+        with sqlite3.connect(database) as connection:
+            stored = connection.execute("SELECT snapshot_version_id, snapshot FROM clients").fetchone()
+        assert (base, snapshot.body) == stored
+        assert len(wire.history(server.url, client_id, base)) == 2
+        verified = run_bounded(
+            [str(server_module.BINARY), "verify", "--data-dir", str(server.data_dir)],
+            env=server_module.environment(),
+            timeout_s=IMPORT_TIMEOUT_S,
+        )
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+
+    def test_a_new_computer_starts_and_everybody_goes_on(self, reference, start_server, new_replica):
+        """If this fails, the moved snapshot is there and of no use."""
+        user = User()
+        laptop = new_replica(reference.url, user)
+        tasks = {laptop.add("Buy milk")}
+        laptop.sync()
+        base = versions_of(reference, user.client_id)[-1].version_id
+        for name in ("Buy bread", "Buy tea"):
+            tasks.add(laptop.add(name))
+            laptop.sync()
+        with reference_server.connect(reference.database.parent) as database:
+            snapshot_of = database.execute("SELECT snapshot_version_id FROM clients").fetchone()[0]
+        # The replica was asked for a snapshot once, at its first sync.
+        assert snapshot_of == base
+        remove_versions(reference, [base])
+        reference.close()
+        server = start_server()
+        done = import_reference(reference.database, server.data_dir)
+        assert done.returncode == 0, done.stderr
+        newcomer = new_replica(server.url, user)
+        newcomer.sync()
+        assert set(newcomer.export()) == tasks
+        bread = newcomer.add("Buy butter")
+        newcomer.sync()
+        laptop.use_server(server.url, user)
+        laptop.sync()
+        assert set(laptop.export()) == tasks | {bread}
+
+    @pytest.mark.parametrize("through_a_file", [False, True])
+    def test_it_moves_on_between_our_servers(self, tmp_path, start_server, through_a_file):
+        """If this fails, the snapshot is lost at the next move."""
+        database = tmp_path / "pruned.sqlite3"
+        shutil.copyfile(PRUNED, database)
+        first, second = start_server(), start_server()
+        assert import_reference(database, first.data_dir).returncode == 0
+        if not through_a_file:
+            first.stop(), second.stop()
+        exported = run_bounded(
+            [str(server_module.BINARY), "clients", "export", "--all", "--data-dir", str(first.data_dir)],
+            env=server_module.environment(),
+            timeout_s=IMPORT_TIMEOUT_S,
+        ).stdout
+        done = subprocess.run(
+            [str(server_module.BINARY), "clients", "import", "--data-dir", str(second.data_dir)],
+            env=server_module.environment(),
+            input=exported,
+            capture_output=True,
+            text=True,
+            timeout=IMPORT_TIMEOUT_S,
+            check=False,
+        )
+        assert done.returncode == 0 and "1 snapshot stored" in done.stdout, done.stderr
+
+    def test_a_snapshot_alone_is_not_moved_and_the_way_out_works(self, tmp_path, reference, start_server):
+        """If this fails, a history of which only the snapshot is left is lost in the move."""
+        client_id, version_ids = make_chain(reference, 3, snapshot_at=2)
+        remove_versions(reference, version_ids)
+        done = import_reference(reference.database, tmp_path / "data")
+        assert done.returncode == 1
+        assert client_id in done.stderr and "sync a change" in done.stderr and "import again" in done.stderr
+        assert wire.add_version(reference.url, client_id, version_ids[-1], b"a change").status == 200
+        done = import_reference(reference.database, tmp_path / "data")
+        assert done.returncode == 0, done.stderr
+        server = start_server(data_dir=tmp_path / "data")
+        assert wire.get_snapshot(server.url, client_id).headers["X-Version-Id"] == version_ids[-1]
+        assert [v.segment for v in wire.history(server.url, client_id, version_ids[-1])] == [b"a change"]
+
+
+# Which versions of five are missing, of which the snapshot is, what comes along of both, and whether a new computer can
+# start from it.
+MISSING_ROWS = {
+    "nothing": ((), 2, 5, True, True),
+    "one before the snapshot": ((1,), 2, 3, True, True),
+    "the snapshot's own": ((2,), 2, 2, True, True),
+    "one after the snapshot": ((3,), 2, 1, False, False),
+    "the first, without a snapshot": ((0,), None, 4, False, False),
+    "one, without a snapshot": ((2,), None, 2, False, False),
+    "all before the snapshot": ((0, 1, 2), 2, 2, True, True),
+}
+
+
+@pytest.mark.parametrize("case", MISSING_ROWS.values(), ids=MISSING_ROWS.keys())
+def test_a_chain_with_a_missing_row(tmp_path, reference, start_server, case):
+    """If this fails, what is usable of a damaged history is lost, or a loss looks like success."""
+    missing, snapshot_at, versions, has_snapshot, can_start = case
+    client_id, version_ids = make_chain(reference, 5, snapshot_at)
+    remove_versions(reference, [version_ids[index] for index in missing])
+    left = 5 - len(missing)
+    done = import_reference(reference.database, tmp_path / "data", "--json")
+    totals = json.loads(done.stdout)
+    assert (totals["versions_added"], totals["snapshots_stored"]) == (versions, int(has_snapshot))
+    is_whole = versions == left and can_start
+    assert totals["clients_moved_in_part"] == (0 if is_whole else 1)
+    assert done.returncode == (0 if is_whole else 1), done.stderr
+    assert (client_id in done.stderr) == (not is_whole)
+    server = start_server(data_dir=tmp_path / "data")
+    # Computers that are up to date go on.
+    answer = wire.add_version(server.url, client_id, version_ids[-1], b"more")
+    assert answer.status == 200
+    assert (wire.get_snapshot(server.url, client_id).status == 200) == has_snapshot
+    if can_start:
+        return
+    # As the command says: who is up to date leaves a snapshot, and from then on others can start.
+    assert "leaves a snapshot" in done.stderr
+    assert answer.headers["X-Snapshot-Request"] == "urgency=high"
+    latest = answer.headers["X-Version-Id"]
+    assert wire.add_snapshot(server.url, client_id, latest).status == 200
+    assert wire.get_snapshot(server.url, client_id).headers["X-Version-Id"] == latest
+
+
+def test_a_client_without_history_is_no_error(tmp_path, reference):
+    """If this fails, somebody who was set up and never synced makes every move look like a failure."""
+    for latest in (None, wire.NIL_VERSION):
+        with reference_server.connect(reference.database.parent) as database:
+            database.execute(
+                "INSERT INTO clients (client_id, latest_version_id) VALUES (?, ?)", (str(uuid.uuid4()), latest)
+            )
+    make_chain(reference, 2)
+    done = import_reference(reference.database, tmp_path / "data")
+    assert done.returncode == 0, done.stderr
+    assert "2 clients without history" in done.stdout and "1 client: 2 versions added" in done.stdout
+
+
+def test_a_damaged_file_is_refused_and_what_the_message_says_helps(tmp_path, reference, start_server):
+    """If this fails, an operator imports a damaged history in part, and notices when its owner does."""
+    client_id, version_ids = make_chain(reference, 400)
+    reference.close()
+    database = tmp_path / "damaged.sqlite3"
+    shutil.copyfile(reference.database, database)
+    with sqlite3.connect(database) as connection:
+        root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'versions_by_parent'").fetchone()[0]
+        page_bytes = connection.execute("PRAGMA page_size").fetchone()[0]
+    with open(database, "r+b") as file:
+        file.seek((root - 1) * page_bytes + 8)
+        file.write(b"\xff" * 64)
+    done = import_reference(database, tmp_path / "data")
+    assert done.returncode == 1
+    assert str(database) in done.stderr and "damaged" in done.stderr
+    assert not (tmp_path / "data").exists()
+    # The command that it names.
+    command = done.stderr.split("recover of this one: ")[1].strip()
+    subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True, timeout=IMPORT_TIMEOUT_S)
+    done = import_reference(tmp_path / "recovered.sqlite3", tmp_path / "data")
+    assert done.returncode == 0, done.stderr
+    server = start_server(data_dir=tmp_path / "data")
+    assert [v.version_id for v in wire.history(server.url, client_id)] == version_ids
+
+
+@pytest.mark.parametrize("cut_at", [0.3, 0.7])
+def test_a_file_that_was_cut_is_refused(tmp_path, reference, cut_at):
+    """If this fails, a copy that did not end looks like a database."""
+    make_chain(reference, 400)
+    reference.close()
+    content = reference.database.read_bytes()
+    database = tmp_path / "cut.sqlite3"
+    database.write_bytes(content[: int(len(content) * cut_at)])
+    done = import_reference(database, tmp_path / "data")
+    assert done.returncode == 1
+    assert str(database) in done.stderr and ("damaged" in done.stderr or "malformed" in done.stderr)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_directory_stands_for_the_file_in_it(tmp_path, reference):
+    """If this fails, whoever gives the reference server's DATA_DIR is told nothing that helps."""
+    make_chain(reference, 2)
+    done = import_reference(reference.database.parent, tmp_path / "data")
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "empty").mkdir()
+    done = import_reference(tmp_path / "empty", tmp_path / "other")
+    assert done.returncode == 1
+    assert str(tmp_path / "empty") in done.stderr and reference_server.FILE_NAME in done.stderr
+
+
+def test_a_copy_without_its_wal_is_told(tmp_path, reference, start_server):
+    """If this fails, a copy of a running server's file moves without what was synced last, and nobody is told."""
+    client_id, version_ids = make_chain(reference, 3)
+    writer = sqlite3.connect(reference.database, isolation_level=None)
+    writer.execute("PRAGMA journal_mode = WAL")
+    writer.execute("PRAGMA wal_autocheckpoint = 0")
+    last = str(uuid.uuid4())
+    writer.execute("INSERT INTO versions VALUES (?, ?, ?, ?)", (last, client_id, version_ids[-1], b"the last"))
+    writer.execute("UPDATE clients SET latest_version_id = ?", (last,))
+    for name, suffixes in (("without", ("",)), ("with", ("", "-wal"))):
+        (tmp_path / name).mkdir()
+        for suffix in suffixes:
+            shutil.copyfile(f"{reference.database}{suffix}", tmp_path / name / (reference_server.FILE_NAME + suffix))
+    writer.close()
+    done = import_reference(tmp_path / "without", tmp_path / "data")
+    assert done.returncode == 0 and "3 versions added" in done.stdout
+    assert "-wal" in done.stderr and "missing" in done.stderr
+    # As it says: copy both files, and import again.
+    done = import_reference(tmp_path / "with", tmp_path / "data")
+    assert (done.returncode, done.stderr) == (0, "")
+    server = start_server(data_dir=tmp_path / "data")
+    assert wire.history(server.url, client_id)[-1].segment == b"the last"
+
+
+def test_a_url_is_answered_and_never_repeated(tmp_path):
+    """If this fails, whoever has PostgreSQL is lost, or finds the database's password in a log."""
+    for scheme in ("postgresql", "postgres"):
+        done = import_reference(f"{scheme}://tcsync:hunter2@db.example/tcsync", tmp_path / "data")
+        assert done.returncode == 2 and "PostgreSQL" in done.stderr and "sync.server.url" in done.stderr
+        assert "hunter2" not in done.stderr
+    done = import_reference("file:///srv/x.sqlite3", tmp_path / "data")
+    assert done.returncode == 2 and "path" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_way_without_the_database(reference, start_server, new_replica):
+    """If this fails, what the answer to a postgresql:// URL says to do loses tasks."""
+    user = User()
+    laptop, desktop = new_replica(reference.url, user), new_replica(reference.url, user)
+    tasks = {laptop.add("Buy milk"), laptop.add("Buy bread")}
+    laptop.sync()
+    desktop.sync()
+    laptop.sync()
+    server = start_server()
+    for replica in (laptop, desktop):
+        replica.use_server(server.url, user)
+    tasks.add(laptop.add("Buy tea"))
+    laptop.sync()
+    desktop.sync()
+    newcomer = new_replica(server.url, user)
+    newcomer.sync()
+    assert set(desktop.export()) == set(newcomer.export()) == tasks
+
+
+def test_the_running_server_logs_what_came(reference, start_server):
+    """If this fails, nobody knows afterwards who came from where, and when."""
+    client_id, _ = make_chain(reference, 3, snapshot_at=1)
+    make_chain(reference, 2)
+    server = start_server()
+    assert import_reference(reference.database, server.data_dir).returncode == 0
+    lines = [line for line in server.log.splitlines() if "imported" in line]
+    assert len(lines) == 2
+    assert any("imported 3 versions and a snapshot" in line for line in lines)
+    assert any("imported 2 versions;" in line for line in lines)
+    assert client_id not in server.log
+    assert all("client-" in line for line in lines)
+    # Again: nothing came.
+    assert import_reference(reference.database, server.data_dir).returncode == 0
+    assert len([line for line in server.log.splitlines() if "imported" in line]) == 2
+
+
+def test_where_sqlite_cannot_write_the_answer_says_so(tmp_path, reference):
+    """If this fails, a copy on a read-only disk is "unable to open database file", and nobody knows why."""
+    make_chain(reference, 2)
+    reference.close()
+    with sqlite3.connect(reference.database) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    connection.close()
+    (tmp_path / "locked").mkdir()
+    database = tmp_path / "locked" / reference_server.FILE_NAME
+    shutil.copyfile(reference.database, database)
+    # As root may write everywhere: where the file should be that SQLite needs, there is something else.
+    (tmp_path / "locked" / f"{reference_server.FILE_NAME}-wal").mkdir()
+    done = import_reference(database, tmp_path / "data")
+    assert done.returncode == 1 and "import the copy" in done.stderr, done.stderr
+    (tmp_path / "copy").mkdir()
+    shutil.copyfile(database, tmp_path / "copy" / reference_server.FILE_NAME)
+    assert import_reference(tmp_path / "copy", tmp_path / "data").returncode == 0

@@ -148,10 +148,14 @@ std::string AdminAnswer::error() const {
 AdminClient::AdminClient(const Settings& flags, DataDirectory data_directory) {
   // An operator asked for one thing; what an engine says as it opens is not that.
   Settings quiet_flags = flags;
-  quiet_flags.try_emplace("log-level", "warning");
+  if (data_directory != DataDirectory::kServedOrNone) {
+    quiet_flags.try_emplace("log-level", "warning");
+  }
   config_ = MakeConfig(quiet_flags);
   if (data_directory == DataDirectory::kNone) return;
+  const bool is_needed = data_directory != DataDirectory::kServedOrNone;
   if (EffectiveText(flags, "storage") != "rocksdb") {
+    if (!is_needed) return;
     throw Failure(kExitUsage, "storage=memory keeps nothing that a command could work on");
   }
   const std::string data_dir = EffectiveText(flags, "data-dir");
@@ -165,6 +169,7 @@ AdminClient::AdminClient(const Settings& flags, DataDirectory data_directory) {
     throw Failure(kExitFailure, Concat({socket_path, ": ", std::strerror(error),
                                         "; run this as the user that the server runs as"}));
   }
+  if (!is_needed) return;
   if (data_directory == DataDirectory::kMustExist && !HasContent(data_dir)) {
     throw Failure(kExitFailure, Concat({"there is no data at '", data_dir,
                                         "'; name the data directory with --data-dir"}));

@@ -34,6 +34,9 @@ enum class DataDirectory {
   kMustExist,
   kMayBeNew,  // it is created, as by a server that starts
   kNone,      // the request needs none, or needs it closed: see tcsync_administer
+  // The request is about the running server where there is one, and otherwise about the options
+  // alone.
+  kServedOrNone,
 };
 
 // A job that ended with an error, which it tells.
@@ -50,6 +53,9 @@ class AdminClient {
   ~AdminClient();
   AdminClient(const AdminClient&) = delete;
   AdminClient& operator=(const AdminClient&) = delete;
+
+  // Whether a server runs, and answers; otherwise this process has the data directory open itself.
+  bool is_served() const { return connection_ != nullptr; }
 
   // `target` begins behind "/v1/admin/". Any answer is returned. Throws Failure when there is none.
   AdminAnswer Request(std::string_view method, std::string_view target, std::string_view body = {});

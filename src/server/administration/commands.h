@@ -24,6 +24,11 @@ void ImportClients(const CommandLine& command_line);
 // import_reference_command.cc
 void ImportReference(const CommandLine& command_line);
 
+// insight_commands.cc
+void ShowTop(const CommandLine& command_line);
+void ShowOptionsInForce(const CommandLine& command_line);
+void ChangeLogLevel(const CommandLine& command_line);
+
 // invites_commands.cc
 void ListInvites(const CommandLine& command_line);
 void CreateInvite(const CommandLine& command_line);

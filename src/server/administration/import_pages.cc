@@ -30,19 +30,35 @@ void ImportTotals::Add(const ImportTotals& others) {
   versions_added += others.versions_added;
   versions_present += others.versions_present;
   snapshots_stored += others.snapshots_stored;
+  has_access = has_access || others.has_access;
+  bans_added += others.bans_added;
+  tokens_added += others.tokens_added;
+  invites_added += others.invites_added;
 }
 
 Json ImportTotals::json() const {
-  return {{"clients", clients},
-          {"versions_added", versions_added},
-          {"versions_present", versions_present},
-          {"snapshots_stored", snapshots_stored}};
+  Json json = {{"clients", clients},
+               {"versions_added", versions_added},
+               {"versions_present", versions_present},
+               {"snapshots_stored", snapshots_stored}};
+  if (has_access) {
+    json["bans_added"] = bans_added;
+    json["tokens_added"] = tokens_added;
+    json["invites_added"] = invites_added;
+  }
+  return json;
 }
 
 std::string ImportTotals::Sentence() const {
-  return Concat({Counted(clients, "client"), ": ", Counted(versions_added, "version"), " added, ",
-                 std::to_string(versions_present), " were here already, ",
-                 Counted(snapshots_stored, "snapshot"), " stored"});
+  std::string sentence =
+      Concat({Counted(clients, "client"), ": ", Counted(versions_added, "version"), " added, ",
+              std::to_string(versions_present), " were here already, ",
+              Counted(snapshots_stored, "snapshot"), " stored"});
+  if (has_access) {
+    sentence += Concat({"; ", Counted(bans_added, "ban"), ", ", Counted(tokens_added, "token"),
+                        " and ", Counted(invites_added, "invite"), " added"});
+  }
+  return sentence;
 }
 
 void ImportPages::AddClient(std::string_view line, const std::string& where) {
@@ -108,6 +124,12 @@ void ImportPages::Send() {
     totals_.versions_added += client.at("versions_added").get<uint64_t>();
     totals_.versions_present += client.at("versions_present").get<uint64_t>();
     if (client.at("snapshot_stored").get<bool>()) ++totals_.snapshots_stored;
+  }
+  if (const auto access = stored.find("access"); access != stored.end()) {
+    totals_.has_access = true;
+    totals_.bans_added += access->at("bans_added").get<uint64_t>();
+    totals_.tokens_added += access->at("tokens_added").get<uint64_t>();
+    totals_.invites_added += access->at("invites_added").get<uint64_t>();
   }
 }
 

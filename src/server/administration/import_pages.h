@@ -17,6 +17,11 @@ struct ImportTotals {
   uint64_t versions_added = 0;
   uint64_t versions_present = 0;
   uint64_t snapshots_stored = 0;
+  // Of the lines that say who is admitted, when there were any.
+  bool has_access = false;
+  uint64_t bans_added = 0;
+  uint64_t tokens_added = 0;
+  uint64_t invites_added = 0;
 
   void Add(const ImportTotals& others);
 

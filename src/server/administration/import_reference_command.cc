@@ -40,19 +40,41 @@ ImportTotals Move(const ReferenceClient& client, ReferenceDatabase& database, Ad
   return pages.totals();
 }
 
-// Says on standard error what of a client does not come along although the rest of it does.
-void WarnOfUnreachable(const ReferenceClient& client) {
+// Says on standard error what of a client does not come along although the rest of it does, and
+// whether there was any of that.
+bool WarnOfMissing(const ReferenceClient& client) {
+  const char* const id = client.client_id.c_str();
   if (client.unreachable_versions > 0) {
     std::fprintf(stderr,
-                 "client %s: left behind: %s that no replica can reach, because its chain does not "
-                 "lead there\n",
-                 client.client_id.c_str(), Counted(client.unreachable_versions, "version").c_str());
+                 "client %s: left behind: %s that no replica can reach, because the chain of its "
+                 "latest version begins after a version that the database does not have\n",
+                 id, Counted(client.unreachable_versions, "version").c_str());
   }
   if (client.snapshot_is_unreachable) {
     std::fprintf(stderr,
-                 "client %s: left behind: its snapshot, which is of no version of its chain\n",
-                 client.client_id.c_str());
+                 "client %s: left behind: its snapshot, because the chain of its latest version "
+                 "does not go on from there\n",
+                 id);
   }
+  if (!client.new_replica_can_start()) {
+    std::fprintf(stderr,
+                 "client %s: a new computer cannot start until one that is up to date has synced a "
+                 "change here: it then leaves a snapshot\n",
+                 id);
+  }
+  return client.unreachable_versions > 0 || client.snapshot_is_unreachable ||
+         !client.new_replica_can_start();
+}
+
+// Why nothing of a client can be moved; empty: it can.
+std::string ReasonNotToMove(const ReferenceClient& client) {
+  if (!client.chain.empty()) return "";
+  if (client.has_only_a_snapshot) {
+    return "the database has its snapshot and none of its versions: let one of its computers sync "
+           "a "
+           "change with the reference server, and import again";
+  }
+  return "the database does not have its latest version";
 }
 
 }  // namespace
@@ -61,25 +83,33 @@ void ImportReference(const CommandLine& command_line) {
   const AdminArguments& arguments = command_line.admin;
   // First: a mistyped path must not make a data directory.
   ReferenceDatabase database(arguments.operands[0]);
+  if (!database.caution().empty()) {
+    std::fprintf(stderr, "note: %s\n", database.caution().c_str());
+  }
   AdminClient server(command_line.settings, DataDirectory::kMayBeNew);
   CatchInterruptions();
   ImportTotals totals;
   uint64_t examined = 0;
   uint64_t not_moved = 0;
+  uint64_t moved_in_part = 0;
+  uint64_t without_history = 0;
   ProgressLine progress("import");
   database.ForEachClient([&](const ReferenceClient& client) {
     EndIfInterrupted(
         Concat({"stored is ", totals.Sentence(), "; importing the same again adds the rest"}));
     progress.Show(examined++, database.client_count());
-    if (client.chain.empty()) {
+    if (!client.has_history) {
+      ++without_history;
+      return;
+    }
+    if (const std::string reason = ReasonNotToMove(client); !reason.empty()) {
       ++not_moved;
-      std::fprintf(stderr, "client %s: not moved: the database does not have its latest version\n",
-                   client.client_id.c_str());
+      std::fprintf(stderr, "client %s: not moved: %s\n", client.client_id.c_str(), reason.c_str());
       return;
     }
     try {
       totals.Add(Move(client, database, server));
-      WarnOfUnreachable(client);
+      if (WarnOfMissing(client)) ++moved_in_part;
     } catch (const Failure& failure) {
       ++not_moved;
       std::fprintf(stderr, "client %s: not moved: %s\n", client.client_id.c_str(), failure.what());
@@ -88,13 +118,24 @@ void ImportReference(const CommandLine& command_line) {
   if (arguments.Has("json")) {
     Json result = totals.json();
     result["clients_not_moved"] = not_moved;
+    result["clients_moved_in_part"] = moved_in_part;
+    result["clients_without_history"] = without_history;
     PrintJson(result);
   } else {
     std::printf("%s\n", totals.Sentence().c_str());
+    if (without_history > 0) {
+      std::printf("%s without history: nothing to move, the first sync here begins it\n",
+                  Counted(without_history, "client").c_str());
+    }
   }
-  if (not_moved > 0) {
-    throw Failure(kExitFailure, Concat({Counted(not_moved, "client"), " could not be moved"}));
+  if (not_moved == 0 && moved_in_part == 0) return;
+  std::string failure;
+  if (not_moved > 0) failure = Concat({Counted(not_moved, "client"), " could not be moved"});
+  if (moved_in_part > 0) {
+    failure += Concat(
+        {failure.empty() ? "" : ", and ", Counted(moved_in_part, "client"), " moved in part"});
   }
+  throw Failure(kExitFailure, failure);
 }
 
 }  // namespace tcsync::server

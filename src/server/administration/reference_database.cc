@@ -3,7 +3,10 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <string>
+#include <system_error>
 #include <unordered_map>
 #include <utility>
 
@@ -34,13 +37,73 @@ void FindChain(std::string version_id, Parents parents, ReferenceClient& client)
   client.unreachable_versions = parents.size();
 }
 
-bool HasVersion(const ReferenceClient& client, const std::string& version_id) {
-  return std::any_of(
-      client.chain.begin(), client.chain.end(),
-      [&](const ReferenceVersion& version) { return version.version_id == version_id; });
+constexpr char kNilVersion[] = "00000000-0000-0000-0000-000000000000";
+constexpr char kFileName[] = "taskchampion-sync-server.sqlite3";
+// What is shown of many problems; SQLite looks no further.
+constexpr char kIntegrityCheck[] = "PRAGMA integrity_check(20)";
+
+// The file that a person means who gives `path`. Never repeats a URL: it may have a password in it.
+std::string FileAt(const std::string& path) {
+  if (path.starts_with("postgres://") || path.starts_with("postgresql://")) {
+    throw Failure(
+        kExitUsage,
+        "import-reference reads the reference server's SQLite file, and cannot read its PostgreSQL "
+        "database. Its clients can move without the database: sync every computer with the old "
+        "server once more; then put this server's URL into sync.server.url on each computer, and "
+        "sync a change from one of them: it carries its history on here and leaves a snapshot, "
+        "from which new computers start");
+  }
+  if (const size_t scheme = path.find("://"); scheme != std::string::npos) {
+    throw Failure(kExitUsage,
+                  Concat({"import-reference needs the path of a file, not a URL: leave ",
+                          path.substr(0, scheme), ":// away"}));
+  }
+  std::error_code error;
+  if (!std::filesystem::is_directory(path, error)) return path;
+  const std::string file = std::filesystem::path(path) / kFileName;
+  if (std::filesystem::exists(file, error)) return file;
+  throw Failure(kExitFailure,
+                Concat({"the directory ", path, " has no ", kFileName,
+                        ": give the reference server's data directory, or the file"}));
+}
+
+// Whether the file's header says that changes stand in a file of their own beside it, until they
+// are brought into this one (https://www.sqlite.org/fileformat.html, section 1.3.3).
+bool IsInWalMode(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  char header[20] = {};
+  return file.read(header, sizeof(header)) && header[18] == 2;
+}
+
+std::string CautionFor(const std::string& path) {
+  std::error_code error;
+  const std::string wal = Concat({path, "-wal"});
+  if (!IsInWalMode(path) || std::filesystem::exists(wal, error)) return "";
+  return Concat(
+      {"there is no ", wal,
+       ". That is right when the reference server was stopped before; but if this is a "
+       "copy that was made while it ran, what was synced last is missing in it: then stop "
+       "that server, copy both files, and import again"});
+}
+
+// Whether the client's chain leads from the snapshot to the latest version.
+bool CanBeFollowedFrom(const ReferenceClient& client, const ReferenceSnapshot& snapshot) {
+  const auto follows = [&](const ReferenceVersion& version) {
+    return version.version_id == snapshot.version_id ||
+           version.parent_version_id == snapshot.version_id;
+  };
+  return std::any_of(client.chain.begin(), client.chain.end(), follows);
+}
+
+bool IsNil(const std::string& version_id) {
+  return version_id.empty() || version_id == kNilVersion;
 }
 
 }  // namespace
+
+bool ReferenceClient::new_replica_can_start() const {
+  return snapshot.has_value() || (!chain.empty() && IsNil(chain.front().parent_version_id));
+}
 
 void ReferenceDatabase::CloseDatabase::operator()(sqlite3* database) const {
   sqlite3_close(database);
@@ -51,8 +114,14 @@ void ReferenceDatabase::FinalizeStatement::operator()(sqlite3_stmt* statement) c
 }
 
 void ReferenceDatabase::Fail(std::string_view doing) const {
+  const bool lacks_room =
+      (sqlite3_errcode(database_.get()) & 0xff) == SQLITE_CANTOPEN && IsInWalMode(path_);
   throw Failure(kExitFailure,
-                Concat({"cannot ", doing, " ", path_, ": ", sqlite3_errmsg(database_.get())}));
+                Concat({"cannot ", doing, " ", path_, ": ", sqlite3_errmsg(database_.get()),
+                        lacks_room ? "; SQLite needs files of its own beside it: copy it, with the "
+                                     "-wal file if there is one, into a directory where this user "
+                                     "may write, and import the copy"
+                                   : ""}));
 }
 
 ReferenceDatabase::Statement ReferenceDatabase::Prepare(const char* sql) const {
@@ -69,7 +138,8 @@ bool ReferenceDatabase::Step(const Statement& statement) const {
   return result == SQLITE_ROW;
 }
 
-ReferenceDatabase::ReferenceDatabase(std::string path) : path_(std::move(path)) {
+ReferenceDatabase::ReferenceDatabase(const std::string& path)
+    : path_(FileAt(path)), caution_(CautionFor(path_)) {
   sqlite3* database = nullptr;
   const int result = sqlite3_open_v2(path_.c_str(), &database, SQLITE_OPEN_READONLY, nullptr);
   database_.reset(database);
@@ -77,9 +147,34 @@ ReferenceDatabase::ReferenceDatabase(std::string path) : path_(std::move(path)) 
   // One moment for all that follows, also if the reference server should be running.
   if (sqlite3_exec(database, "BEGIN", nullptr, nullptr, nullptr) != SQLITE_OK) Fail("read");
   const Statement count = Prepare("SELECT count(*) FROM clients");
-  if (Step(count)) client_count_ = static_cast<uint64_t>(sqlite3_column_int64(count.get(), 0));
   segment_ = Prepare("SELECT history_segment FROM versions WHERE version_id = ?1");
   snapshot_ = Prepare("SELECT snapshot FROM clients WHERE client_id = ?1");
+  // A lookup in a damaged index finds nothing, and reports nothing either.
+  CheckIntegrity();
+  if (Step(count)) client_count_ = static_cast<uint64_t>(sqlite3_column_int64(count.get(), 0));
+}
+
+void ReferenceDatabase::CheckIntegrity() const {
+  const Statement check = Prepare(kIntegrityCheck);
+  std::string first_problem;
+  size_t problems = 0;
+  int result = SQLITE_ROW;
+  while ((result = sqlite3_step(check.get())) == SQLITE_ROW) {
+    const std::string text = Text(check.get(), 0);
+    if (text == "ok") continue;
+    // Several lines may be one row.
+    if (problems++ == 0) first_problem = text.substr(0, text.find('\n'));
+  }
+  if (result != SQLITE_DONE && problems++ == 0) first_problem = sqlite3_errmsg(database_.get());
+  if (problems == 0) return;
+  if (sqlite3_errcode(database_.get()) == SQLITE_NOTADB) Fail("read");
+  throw Failure(
+      kExitFailure,
+      Concat({path_, " is damaged, and nothing of it was imported: ", first_problem,
+              problems > 1 ? Concat({" (and ", std::to_string(problems - 1), " more)"}) : "",
+              ". Import a copy from before the damage, or what SQLite can recover of this one: "
+              "sqlite3 '",
+              path_, "' .recover | sqlite3 recovered.sqlite3"}));
 }
 
 ReferenceDatabase::~ReferenceDatabase() = default;
@@ -110,10 +205,14 @@ void ReferenceDatabase::ForEachClient(const std::function<void(const ReferenceCl
       parents.emplace(Text(versions.get(), 1), Text(versions.get(), 2));
       has_version = Step(versions);
     }
+    client.has_history =
+        !IsNil(latest_version_id) || client.snapshot.has_value() || !parents.empty();
     FindChain(latest_version_id, std::move(parents), client);
+    client.has_only_a_snapshot =
+        client.chain.empty() && client.snapshot && client.snapshot->version_id == latest_version_id;
     // A replica that began with it could not go on from there.
     client.snapshot_is_unreachable =
-        client.snapshot && !HasVersion(client, client.snapshot->version_id);
+        client.snapshot && !CanBeFollowedFrom(client, *client.snapshot);
     if (client.snapshot_is_unreachable) client.snapshot.reset();
     visit(client);
   }

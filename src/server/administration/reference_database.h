@@ -36,25 +36,39 @@ struct ReferenceSnapshot {
 
 struct ReferenceClient {
   std::string client_id;
+  // It was set up, and nothing was ever synced.
+  bool has_history = true;
   // The chain up to the latest version, the oldest first, without its segments. Empty when the
   // latest version is not there, or when there never was one.
   std::vector<ReferenceVersion> chain;
-  std::optional<ReferenceSnapshot> snapshot;  // of a version of the chain
+  // Of a version of the chain, or of the one right before the first: where its owner removed old
+  // versions, the chain goes on from there.
+  std::optional<ReferenceSnapshot> snapshot;
   // What is there and is not of that chain, so that no replica can reach it.
   size_t unreachable_versions = 0;
   bool snapshot_is_unreachable = false;
+  // There is no chain, and the snapshot is of the latest version: of use to a replica, and this
+  // server keeps no client without a version.
+  bool has_only_a_snapshot = false;
+
+  // Whether a computer without tasks of its own can start from what comes along.
+  bool new_replica_can_start() const;
 };
 
 // One thread. Every function throws Failure, naming the file, for what SQLite reports.
 class ReferenceDatabase {
  public:
-  // Opens the file for reading. Refuses one that has no such tables, or that is being written to.
-  explicit ReferenceDatabase(std::string path);
+  // Opens the file for reading, or the one with the reference server's name for it in a directory.
+  // Refuses what is no such database, one that is being written to, and one that is damaged.
+  explicit ReferenceDatabase(const std::string& path);
   ~ReferenceDatabase();
   ReferenceDatabase(const ReferenceDatabase&) = delete;
   ReferenceDatabase& operator=(const ReferenceDatabase&) = delete;
 
   uint64_t client_count() const { return client_count_; }
+
+  // What may be missing in the file although nothing in it is wrong; empty: nothing.
+  const std::string& caution() const { return caution_; }
 
   // Calls `visit` with each client in the order of their IDs.
   void ForEachClient(const std::function<void(const ReferenceClient&)>& visit);
@@ -72,6 +86,7 @@ class ReferenceDatabase {
   };
   using Statement = std::unique_ptr<sqlite3_stmt, FinalizeStatement>;
 
+  void CheckIntegrity() const;
   [[noreturn]] void Fail(std::string_view doing) const;
   Statement Prepare(const char* sql) const;
   // Whether there is another row.
@@ -83,6 +98,7 @@ class ReferenceDatabase {
   Statement segment_;
   Statement snapshot_;
   uint64_t client_count_ = 0;
+  std::string caution_;
 };
 
 }  // namespace tcsync::server

@@ -86,6 +86,14 @@ void ExportClient(AdminClient& client, const std::string& id, ExportOutput& outp
   } while (!after.empty());
 }
 
+// Who is admitted: of one client, or with an empty ID all that the server knows.
+void ExportAccess(AdminClient& client, const std::string& id, ExportOutput& output) {
+  const AdminAnswer answer =
+      client.Request("GET", Concat({"access/export", id.empty() ? "" : "?client=", id}));
+  if (answer.status >= 300) throw Failure(kExitFailure, answer.error());
+  output.Write(answer.body);
+}
+
 // Asks once whether clients that are here already may be added to.
 class ExistingClients {
  public:
@@ -139,6 +147,7 @@ void ExportClients(const CommandLine& command_line) {
       return true;
     });
   }
+  ExportAccess(client, only, output);
   output.Finish();
 }
 
