@@ -163,7 +163,9 @@ void ReferenceDatabase::CheckIntegrity() const {
     const std::string text = Text(check.get(), 0);
     if (text == "ok") continue;
     // Several lines may be one row.
-    if (problems++ == 0) first_problem = text.substr(0, text.find('\n'));
+    // The first of them may only name the database.
+    const size_t begin = text.starts_with("***") ? text.find('\n') + 1 : 0;
+    if (problems++ == 0) first_problem = text.substr(begin, text.find('\n', begin) - begin);
   }
   if (result != SQLITE_DONE && problems++ == 0) first_problem = sqlite3_errmsg(database_.get());
   if (problems == 0) return;
@@ -172,9 +174,9 @@ void ReferenceDatabase::CheckIntegrity() const {
       kExitFailure,
       Concat({path_, " is damaged, and nothing of it was imported: ", first_problem,
               problems > 1 ? Concat({" (and ", std::to_string(problems - 1), " more)"}) : "",
-              ". Import a copy from before the damage, or what SQLite can recover of this one: "
+              ". Import a copy from before the damage, or what SQLite can still read of this one: "
               "sqlite3 '",
-              path_, "' .recover | sqlite3 recovered.sqlite3"}));
+              path_, "' .dump | sqlite3 recovered.sqlite3"}));
 }
 
 ReferenceDatabase::~ReferenceDatabase() = default;
