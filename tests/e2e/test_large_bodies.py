@@ -4,6 +4,7 @@ If these fail, a large history does not sync, or two of them at once end a serve
 """
 
 import hashlib
+import json
 import os
 import random
 import uuid
@@ -129,6 +130,10 @@ def test_a_large_history_moves_between_servers(start_server, tmp_path):
     admin.succeed(here.data_dir, "clients", "export", client_id, "--output", exported)
     assert peak_bytes(here) < 1.5 * BUDGET
     here.stop()
+    with exported.open("rb") as lines:
+        lines.seek(-4096, os.SEEK_END)
+        last_line = json.loads(lines.read().splitlines()[-1])
+    assert last_line["type"] == "replicas"  # behind the last piece
 
     there = start_server(memory_bytes_max=256 * MIB)
     totals = admin.as_json(there.data_dir, "clients", "import", exported)
