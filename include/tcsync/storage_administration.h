@@ -65,6 +65,15 @@ struct StoredVersion {
   }
 };
 
+// A version without its segment.
+struct VersionSummary {
+  uint64_t number = 0;
+  Uuid version_id;
+  Uuid parent_version_id;
+  int64_t appended_unix_seconds = 0;
+  uint64_t bytes = 0;  // of its segment; 0 where early releases did not count them
+};
+
 // Where replicas ended their syncs on one day: the oldest of those versions.
 struct ReplicaPosition {
   int64_t day_unix_seconds = 0;  // the day's first second
@@ -94,7 +103,7 @@ struct ImportRequest {
     std::vector<ReplicaAhead> ahead;
     bool may_carry_on = false;
   };
-  std::optional<ImportedReplicas> replicas;
+  std::optional<ImportedReplicas> replicas = std::nullopt;
   // Whether `replicas` comes with a later part. Of a client that is created without them, nobody
   // knows where its replicas are: as if one had been seen at `now_unix_seconds` at the oldest
   // version, so that retention does not strand it.
@@ -113,6 +122,22 @@ struct DoesNotContinue {
   Uuid parent_version_id;  // its parent
 };
 using ImportOutcome = std::variant<Imported, DoesNotContinue>;
+
+// Takes the end off one client's history.
+struct RewindRequest {
+  Uuid client_id;
+  Uuid version_id = {};  // the one that becomes the latest
+  // What the caller knows of the client, so that nothing is removed that it has not seen.
+  Uuid latest_version_id = {};
+  std::optional<Uuid> snapshot_version_id = std::nullopt;
+  // Removes the snapshot as well where it would stay. One of a removed version goes in any case.
+  bool remove_snapshot = false;
+};
+struct Rewound {
+  uint64_t versions_removed = 0;
+  uint64_t bytes_removed = 0;  // of their segments, and of the snapshot
+  bool snapshot_removed = false;
+};
 
 // Who is admitted. Small enough to be in memory as a whole.
 struct Ban {
@@ -156,14 +181,17 @@ struct RemoveInvite {
 };
 using AccessChange = std::variant<Ban, ClientToken, Invite, RemoveBan, RemoveToken, RemoveInvite>;
 
-// What one walk along a client's chain found.
+// What one walk along a client's chain found, in sentences.
 struct ChainReport {
   uint64_t versions = 0;
   uint64_t bytes = 0;  // read and found intact, segments and snapshot
-  std::vector<std::string>
-      problems;  // sentences; empty: linear, complete, intact, snapshot reachable
+  // Damage: what no client can bring about. Empty: linear, complete and intact.
+  std::vector<std::string> problems;
+  // Information: states that are worth knowing, and that any client may bring about by what the
+  // protocol allows it. No damage, however odd.
+  std::vector<std::string> notes;
   // The client has no snapshot to go on from and its first versions are not here, so that a new
-  // computer could not start. Also among the problems.
+  // computer could not start. Also among the notes.
   bool new_replica_cannot_start = false;
 };
 
@@ -251,8 +279,8 @@ class StorageAdministration {
 
   // While `allow`, a replica at a version that is not here is taken for the one that knows more: it
   // is told that it is up to date, and its next append, whatever its parent, is accepted once. What
-  // was here before that append is then removed, and the allowance ends. An empty replica, which is
-  // at the nil version, knows nothing and never carries on. False: no such client.
+  // was here before that append is then removed, and the allowance ends. A replica at the nil
+  // version has nothing of the history and never carries on. False: no such client.
   virtual absl::StatusOr<bool> LetReplicaCarryOn(const Uuid& client_id, bool allow) = 0;
 
   virtual absl::StatusOr<AccessRecords> ReadAccessRecords() = 0;
@@ -275,6 +303,18 @@ class StorageAdministration {
 
   // Copies what is new since the last backup in that directory, while everything goes on.
   virtual absl::StatusOr<BackupInfo> Backup(const BackupRequest& request, Progress progress) = 0;
+
+  // Versions with a number over `after_number`, in order and without their segments, at most
+  // `limit`.
+  virtual absl::StatusOr<std::vector<VersionSummary>> ListVersions(const Uuid& client_id,
+                                                                   uint64_t after_number,
+                                                                   size_t limit) = 0;
+
+  // Removes the versions after one of the client's, at once and durably, and a snapshot of one of
+  // them. Positions of replicas that were behind it are at it from then on, and leave to carry on
+  // (LetReplicaCarryOn) ends. kNotFound: no such client; kFailedPrecondition: the version is not
+  // kept, or the client is not as the request says.
+  virtual absl::StatusOr<Rewound> Rewind(const RewindRequest& request) = 0;
 };
 
 }  // namespace tcsync

@@ -34,6 +34,8 @@ class Api {
   http::Response ListClients(Call& call);
   http::Response ShowClient(Call& call);
   http::Response DeleteClient(Call& call);
+  http::Response ListVersions(Call& call);
+  http::Response Rewind(Call& call);
   http::Response AllowCarryOn(Call& call);
   http::Response DisallowCarryOn(Call& call);
 
@@ -59,6 +61,8 @@ class Api {
   http::Response Restore(Call& call);
   http::Response RepairLog(Call& call);
   http::Response AcknowledgeLogLosses(Call& call);
+  http::Response ExtractFromBackup(Call& call);
+  http::Response Salvage(Call& call);
   http::Response ListJobs(Call& call);
   http::Response ShowJob(Call& call);
   http::Response CancelJob(Call& call);

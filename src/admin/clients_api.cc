@@ -7,6 +7,7 @@
 #include "admin/answer.h"
 #include "admin/api.h"
 #include "base/limits.h"
+#include "sync/replica_place.h"
 
 namespace tcsync::admin {
 namespace {
@@ -24,6 +25,20 @@ struct Admission {
 // Seconds since 1970; null where nothing is known.
 Json TimeOf(int64_t unix_seconds) { return unix_seconds == 0 ? Json() : Json(unix_seconds); }
 
+const char* NameOf(ReplicaPlace place) {
+  switch (place) {
+    case ReplicaPlace::kStart:
+      return "start";
+    case ReplicaPlace::kForeign:
+      return "foreign";
+    case ReplicaPlace::kAhead:
+      return "ahead";
+    case ReplicaPlace::kLeftOut:
+      return "left-out";
+  }
+  return "";
+}
+
 Json SnapshotOf(const ClientSummary& client) {
   if (!client.snapshot) return nullptr;
   return {{"version_id", client.snapshot->version_id.ToString()},
@@ -36,8 +51,10 @@ Json SnapshotOf(const ClientSummary& client) {
 Json Describe(const ClientSummary& client, Json pseudonym, const Admission& admission) {
   Json replicas_ahead = Json::array();
   for (const ReplicaAhead& replica : client.replicas_ahead) {
-    replicas_ahead.push_back({{"version_id", replica.version_id.ToString()},
-                              {"last_seen", replica.last_seen_unix_seconds}});
+    replicas_ahead.push_back(
+        {{"version_id", replica.version_id.ToString()},
+         {"last_seen", replica.last_seen_unix_seconds},
+         {"place", NameOf(PlaceOf(replica.version_id, client.latest_version_id))}});
   }
   Json ban;
   if (const auto found = admission.bans.find(client.client_id); found != admission.bans.end()) {
@@ -61,7 +78,8 @@ Json Describe(const ClientSummary& client, Json pseudonym, const Admission& admi
           {"replicas_ahead", std::move(replicas_ahead)},
           {"may_carry_on", client.may_carry_on},
           {"ban", std::move(ban)},
-          {"token_since", std::move(token_since)}};
+          {"token_since", std::move(token_since)},
+          {"problem", client.problem.empty() ? Json() : Json(client.problem)}};
 }
 
 }  // namespace
@@ -107,6 +125,56 @@ http::Response Api::DeleteClient(Call& call) {
   if (!*deleted) return NoSuchClientAnswer(call.client_id);
   Log(NameInLog(call.client_id), " was deleted");
   return JsonAnswer(200, {{"client_id", call.client_id.ToString()}, {"deleted", true}});
+}
+
+http::Response Api::ListVersions(Call& call) {
+  const uint64_t after = call.fields.Count("after", kVersionNumberMax).value_or(0);
+  const size_t limit =
+      call.fields.Count("limit", kAdminPageVersionsMax).value_or(kAdminPageVersionsMax);
+  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
+  if (!administration.ok()) return AnswerForStatus(administration.status());
+  if (limit == 0) return ErrorAnswer(400, "'limit' is 0, which would be no page at all.");
+  const absl::StatusOr<std::optional<ClientSummary>> client =
+      (*administration)->FindClient(call.client_id);
+  if (!client.ok()) return AnswerForStatus(client.status());
+  if (!*client) return NoSuchClientAnswer(call.client_id);
+  const absl::StatusOr<std::vector<VersionSummary>> versions =
+      (*administration)->ListVersions(call.client_id, after, limit);
+  if (!versions.ok()) return AnswerForStatus(versions.status());
+  Json list = Json::array();
+  for (const VersionSummary& version : *versions) {
+    list.push_back(
+        {{"number", version.number},
+         {"version_id", version.version_id.ToString()},
+         {"parent_version_id", version.parent_version_id.ToString()},
+         {"appended", TimeOf(version.appended_unix_seconds)},
+         {"bytes", version.bytes},
+         {"snapshot", (*client)->snapshot && (*client)->snapshot_number == version.number}});
+  }
+  Json next;
+  if (versions->size() == limit) next = absl::StrCat(versions->back().number);
+  return JsonAnswer(200, {{"versions", std::move(list)}, {"next", std::move(next)}});
+}
+
+http::Response Api::Rewind(Call& call) {
+  RewindRequest request{.client_id = call.client_id};
+  request.version_id = call.fields.RequiredId("version_id");
+  request.latest_version_id = call.fields.RequiredId("latest_version_id");
+  request.snapshot_version_id = call.fields.Id("snapshot_version_id");
+  request.remove_snapshot = call.fields.Flag("remove_snapshot").value_or(false);
+  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
+  if (!administration.ok()) return AnswerForStatus(administration.status());
+  const absl::StatusOr<Rewound> rewound = (*administration)->Rewind(request);
+  if (absl::IsNotFound(rewound.status())) return NoSuchClientAnswer(call.client_id);
+  if (!rewound.ok()) return AnswerForStatus(rewound.status());
+  Log(NameInLog(call.client_id), ": its history was rewound to version ",
+      request.version_id.ToString(), "; removed: ", rewound->versions_removed, " versions",
+      rewound->snapshot_removed ? " and the snapshot" : "");
+  return JsonAnswer(200, {{"client_id", call.client_id.ToString()},
+                          {"latest_version_id", request.version_id.ToString()},
+                          {"versions_removed", rewound->versions_removed},
+                          {"bytes_removed", rewound->bytes_removed},
+                          {"snapshot_removed", rewound->snapshot_removed}});
 }
 
 http::Response Api::SetCarryOn(Call& call, bool allow) {

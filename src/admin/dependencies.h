@@ -21,6 +21,27 @@
 
 namespace tcsync::admin {
 
+// A client of a backup that was written to a file.
+struct ExtractedClient {
+  uint64_t versions = 0;
+  Uuid first_version_id;
+  Uuid latest_version_id;
+  int64_t latest_appended_unix_seconds = 0;
+  std::optional<Uuid> snapshot_version_id;
+};
+
+// What a salvage found.
+struct SalvageReport {
+  std::vector<std::string> damage;  // of the directory, in sentences
+  uint64_t exported = 0;            // clients that are whole
+  uint64_t versions = 0;            // of them
+  struct Skipped {
+    Uuid client_id;
+    std::vector<std::string> problems;
+  };
+  std::vector<Skipped> skipped;
+};
+
 // What works on directories without an open storage. Only the composition root knows backends.
 // Each blocks; an absl::Status is as in tcsync/storage_administration.h.
 struct OfflineOperations {
@@ -31,6 +52,18 @@ struct OfflineOperations {
   std::function<absl::StatusOr<BackupInfo>(const std::string& directory,
                                            std::optional<uint32_t> backup_id)>
       restore;
+  // Writes one client of a backup, the latest when none is named, as an export to `output`, an
+  // absolute path where nothing is yet. The backup is read where it is. kNotFound when it does not
+  // have the client.
+  std::function<absl::StatusOr<ExtractedClient>(const std::string& directory,
+                                                std::optional<uint32_t> backup_id,
+                                                const Uuid& client_id, const std::string& output)>
+      extract_client;
+  // Opens what can be opened of a damaged data directory, which is not changed, and writes every
+  // client that is whole as an export to `output`, as above.
+  std::function<absl::StatusOr<SalvageReport>(const std::string& directory,
+                                              const std::string& output)>
+      salvage;
   // Cuts a damaged log off where its damage begins, so that the data directory opens again; with
   // `dry_run` only says what would be lost. Null when the data directory is open.
   std::function<absl::StatusOr<LogRepair>(bool dry_run)> repair_log = nullptr;

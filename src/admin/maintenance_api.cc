@@ -22,6 +22,7 @@ struct Verification {
   uint64_t versions = 0;
   uint64_t bytes = 0;
   Json problems = Json::array();
+  Json notes = Json::array();
 
   absl::Status Add(const Uuid& client_id, const Json& pseudonym,
                    const absl::StatusOr<ChainReport>& report) {
@@ -29,7 +30,7 @@ struct Verification {
     if (absl::IsNotFound(report.status())) return absl::OkStatus();
     if (absl::IsDataLoss(report.status())) {
       ++clients;
-      AddProblem(client_id, pseudonym, {std::string(report.status().message())}, false);
+      AddTo(problems, client_id, pseudonym, "problems", {std::string(report.status().message())});
       return absl::OkStatus();
     }
     if (!report.ok()) return report.status();
@@ -37,25 +38,25 @@ struct Verification {
     versions += report->versions;
     bytes += report->bytes;
     if (!report->problems.empty()) {
-      AddProblem(client_id, pseudonym, report->problems, report->new_replica_cannot_start);
+      AddTo(problems, client_id, pseudonym, "problems", report->problems);
+    }
+    if (!report->notes.empty()) {
+      AddTo(notes, client_id, pseudonym, "notes", report->notes);
+      notes.back()["new_replica_cannot_start"] = report->new_replica_cannot_start;
     }
     return absl::OkStatus();
   }
 
-  void AddProblem(const Uuid& client_id, const Json& pseudonym,
-                  const std::vector<std::string>& sentences, bool new_replica_cannot_start) {
-    problems.push_back({{"client_id", client_id.ToString()},
-                        {"pseudonym", pseudonym},
-                        {"problems", sentences},
-                        {"new_replica_cannot_start", new_replica_cannot_start}});
+  static void AddTo(Json& list, const Uuid& client_id, const Json& pseudonym, const char* name,
+                    const std::vector<std::string>& sentences) {
+    list.push_back(
+        {{"client_id", client_id.ToString()}, {"pseudonym", pseudonym}, {name, sentences}});
   }
 
   Json Describe(const std::optional<Uuid>& next) const {
-    return {{"clients", clients},
-            {"versions", versions},
-            {"bytes", bytes},
-            {"problems", problems},
-            {"next", next ? Json(next->ToString()) : Json()}};
+    return {{"clients", clients}, {"versions", versions},
+            {"bytes", bytes},     {"problems", problems},
+            {"notes", notes},     {"next", next ? Json(next->ToString()) : Json()}};
   }
 };
 
@@ -69,10 +70,13 @@ Json Describe(const BackupInfo& backup) {
 }
 
 // A directory as another process named it: relative to what, nobody could say.
-absl::Status CheckDirectory(const std::string& directory) {
-  if (std::filesystem::path(directory).is_absolute()) return absl::OkStatus();
+absl::Status CheckPath(absl::string_view name, const std::string& path) {
+  if (std::filesystem::path(path).is_absolute()) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat("'directory' is '", directory, "', which is not an absolute path."));
+      absl::StrCat("'", name, "' is '", path, "', which is not an absolute path."));
+}
+absl::Status CheckDirectory(const std::string& directory) {
+  return CheckPath("directory", directory);
 }
 
 }  // namespace
@@ -244,6 +248,62 @@ http::Response Api::AcknowledgeLogLosses(Call& call) {
   if (!administration.ok()) return AnswerForStatus(administration.status());
   const absl::Status status = (*administration)->AcknowledgeLogLosses();
   return status.ok() ? JsonAnswer(200, {{"acknowledged", true}}) : AnswerForStatus(status);
+}
+
+http::Response Api::ExtractFromBackup(Call& call) {
+  const std::string directory = call.fields.RequiredText("directory");
+  const std::string output = call.fields.RequiredText("output");
+  const Uuid client_id = call.fields.RequiredId("client_id");
+  const std::optional<uint64_t> backup_id = call.fields.Count("backup", UINT32_MAX);
+  if (const absl::Status status = call.fields.Check(); !status.ok()) return AnswerForStatus(status);
+  for (const auto& [name, path] :
+       {std::pair("directory", directory), std::pair("output", output)}) {
+    if (const absl::Status status = CheckPath(name, path); !status.ok()) {
+      return AnswerForStatus(status);
+    }
+  }
+  if (dependencies_.offline.extract_client == nullptr) {
+    return ErrorAnswer(501, "This needs tcsync_administer without an engine.");
+  }
+  const absl::StatusOr<ExtractedClient> extracted = dependencies_.offline.extract_client(
+      directory,
+      backup_id ? std::optional<uint32_t>(static_cast<uint32_t>(*backup_id)) : std::nullopt,
+      client_id, output);
+  if (!extracted.ok()) return AnswerForStatus(extracted.status());
+  const std::optional<Uuid>& snapshot = extracted->snapshot_version_id;
+  return JsonAnswer(200, {{"client_id", client_id.ToString()},
+                          {"output", output},
+                          {"versions", extracted->versions},
+                          {"first_version_id", extracted->first_version_id.ToString()},
+                          {"latest_version_id", extracted->latest_version_id.ToString()},
+                          {"latest_appended", extracted->latest_appended_unix_seconds},
+                          {"snapshot_version_id", snapshot ? Json(snapshot->ToString()) : Json()}});
+}
+
+http::Response Api::Salvage(Call& call) {
+  const std::string directory = call.fields.RequiredText("directory");
+  const std::string output = call.fields.RequiredText("output");
+  if (const absl::Status status = call.fields.Check(); !status.ok()) return AnswerForStatus(status);
+  for (const auto& [name, path] :
+       {std::pair("directory", directory), std::pair("output", output)}) {
+    if (const absl::Status status = CheckPath(name, path); !status.ok()) {
+      return AnswerForStatus(status);
+    }
+  }
+  if (dependencies_.offline.salvage == nullptr) {
+    return ErrorAnswer(501, "This needs tcsync_administer without an engine.");
+  }
+  const absl::StatusOr<SalvageReport> report = dependencies_.offline.salvage(directory, output);
+  if (!report.ok()) return AnswerForStatus(report.status());
+  Json skipped = Json::array();
+  for (const SalvageReport::Skipped& client : report->skipped) {
+    skipped.push_back({{"client_id", client.client_id.ToString()}, {"problems", client.problems}});
+  }
+  return JsonAnswer(200, {{"output", output},
+                          {"clients", report->exported},
+                          {"versions", report->versions},
+                          {"damage", report->damage},
+                          {"skipped", std::move(skipped)}});
 }
 
 }  // namespace tcsync::admin

@@ -266,6 +266,8 @@ inline constexpr size_t kLargeImportsMax = 4;
 // half a KiB of an answer.
 inline constexpr size_t kAdminPageClients = 100;
 inline constexpr uint64_t kAdminPageClientsMax = 1'000;
+// Versions in one page of a list without their segments, and at most: as many bytes as those.
+inline constexpr size_t kAdminPageVersionsMax = 1'000;
 
 // Days on which replicas were seen, in one line of an export: nearly three years, and the line is a
 // tenth of a page. Retention does not look back further (replica-seen-days) unless somebody asks it

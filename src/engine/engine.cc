@@ -11,6 +11,7 @@
 #include "access/client_names.h"
 #include "access/top_talkers.h"
 #include "admin/admin_handler.h"
+#include "admin/export_file.h"
 #include "base/clock.h"
 #include "base/foreign_text.h"
 #include "base/limits.h"
@@ -23,6 +24,7 @@
 #include "storage/rocksdb/backups.h"
 #include "storage/rocksdb/log_repair.h"
 #include "storage/rocksdb/rocksdb_storage.h"
+#include "storage/rocksdb/salvage.h"
 #include "sync/retention.h"
 #include "sync/sync_service.h"
 
@@ -203,7 +205,10 @@ class ComposedEngine final : public Engine {
             access_control_, top_talkers_, logger),
         administration_(std::make_unique<admin::AdminHandler>(admin::Dependencies{
             .storage = storage_.get(),
-            .offline = {.list_backups = &ListBackups, .restore = nullptr},
+            .offline = {.list_backups = &ListBackups,
+                        .restore = nullptr,
+                        .extract_client = nullptr,
+                        .salvage = nullptr},
             .refresh_access = [this] { return RefreshAccess(); },
             .reload = [this] { return Reload(); },
             .unnamed_proxy = [this] { return access_control_.unnamed_proxy(); },
@@ -276,6 +281,28 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const Options& options,
                             logger);
 }
 
+absl::StatusOr<admin::ExtractedClient> ExtractClient(const std::string& directory,
+                                                     std::optional<uint32_t> backup_id,
+                                                     const Uuid& client_id,
+                                                     const std::string& output) {
+  const absl::StatusOr<std::unique_ptr<Storage>> backup = OpenBackup(directory, backup_id);
+  if (!backup.ok()) return backup.status();
+  return admin::ExportClientToFile(**backup, client_id, output);
+}
+
+absl::StatusOr<admin::SalvageReport> Salvage(const std::string& directory,
+                                             const std::string& output) {
+  absl::StatusOr<SalvagedStorage> salvaged = OpenForSalvage(directory);
+  if (!salvaged.ok()) return salvaged.status();
+  absl::StatusOr<admin::SalvageReport> report =
+      admin::ExportWholeClientsToFile(*salvaged->storage, output);
+  if (report.ok()) {
+    report->damage.insert(report->damage.begin(), salvaged->damage.begin(),
+                          salvaged->damage.end());
+  }
+  return report;
+}
+
 std::shared_ptr<access::ClientNames> MakeClientNames(const Options& options) {
   return std::make_shared<access::ClientNames>(options.log_client_ids == "full"
                                                    ? access::ClientNames::Style::kFull
@@ -333,6 +360,8 @@ std::unique_ptr<http::Handler> OfflineAdministration(const Options& options, Log
                                                     std::optional<uint32_t> backup_id) {
                         return RestoreBackup(directory, backup_id, data_dir);
                       },
+                  .extract_client = &ExtractClient,
+                  .salvage = &Salvage,
                   .repair_log = [data_dir = options.data_dir](
                                     bool dry_run) { return RepairLog(data_dir, dry_run); }},
       .refresh_access = nullptr,

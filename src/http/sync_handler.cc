@@ -12,6 +12,7 @@
 #include "base/log_fields.h"
 #include "base/version.h"
 #include "http/pending_request.h"
+#include "sync/replica_place.h"
 
 namespace tcsync::http {
 
@@ -482,17 +483,23 @@ Response SyncHandler::RefuseOverLimit(const Call& call) {
 
 Response SyncHandler::RefuseGone(const Call& call, const Uuid& latest_version_id) {
   const Uuid& parent = call.route.version_id;
-  if (parent.IsNil()) {
+  const ReplicaPlace place = PlaceOf(parent, latest_version_id);
+  if (place == ReplicaPlace::kStart) {
+    // An empty replica asks for this, and so does one that has tasks of its own and never synced.
     return RefuseCall(
-        call, {.reason = RefusalReason::kVersionGone,
-               .sentence = "This replica is empty, and the first versions of its client are not "
-                           "here any more: it has to start from the snapshot. Where there is none, "
-                           "another replica of the client leaves one when it next sends changes."});
+        call,
+        {.reason = RefusalReason::kVersionGone,
+         .sentence = "This replica has never synced with this history, whose first versions are "
+                     "not here any more: it has to start from the snapshot. An empty replica does "
+                     "that by itself; one that has tasks of its own has to be set up anew, which "
+                     "'tcsync setup --replace --fresh-replica' does and keeps its tasks. Where "
+                     "there is no snapshot, another replica of the client leaves one when it next "
+                     "sends changes."});
   }
   const std::string where = absl::StrCat("This replica is at version ", parent.ToString(),
                                          ", which this server does not have; the latest here is ",
                                          latest_version_id.ToString(), ". ");
-  if (!parent.MayHaveNumber() || !latest_version_id.MayHaveNumber()) {
+  if (place == ReplicaPlace::kForeign) {
     return RefuseCall(
         call,
         {.reason = RefusalReason::kForeignVersion,
@@ -503,14 +510,14 @@ Response SyncHandler::RefuseGone(const Call& call, const Uuid& latest_version_id
              "which the operator can do; a replica without changes of its own can be set up "
              "anew.")});
   }
-  if (parent.NumberHint() > latest_version_id.NumberHint()) {
+  if (place == ReplicaPlace::kAhead) {
     return RefuseCall(
         call, {.reason = RefusalReason::kReplicaAhead,
                .sentence = absl::StrCat(
                    where, "The replica is ahead, at number ", parent.NumberHint(), " of ",
                    latest_version_id.NumberHint(),
-                   ": this server seems to have been restored from an older backup. The server's "
-                   "operator can let this replica carry on."),
+                   ": this server seems to have been restored from an older backup, or this "
+                   "history rewound. The server's operator can let this replica carry on."),
                .operator_note = "tcsync-server clients show lists the replicas that are ahead, and "
                                 "tcsync-server clients allow-carry-on lets one of them carry on."});
   }
@@ -519,7 +526,7 @@ Response SyncHandler::RefuseGone(const Call& call, const Uuid& latest_version_id
       {.reason = RefusalReason::kVersionGone,
        .sentence = absl::StrCat(
            where, "It is number ", parent.NumberHint(), " of ", latest_version_id.NumberHint(),
-           ": either this server has removed versions that old since this replica last "
+           ": either this server has removed that version since this replica last "
            "synced, or the replica was at another server or another copy of this one. It has "
            "to be set up anew from the snapshot.")});
 }

@@ -64,6 +64,14 @@ class SharedStorage final : public Storage, public StorageAdministration {
   absl::StatusOr<ImportOutcome> Import(ImportRequest request) override {
     return inner().Import(std::move(request));
   }
+  absl::StatusOr<std::vector<VersionSummary>> ListVersions(const Uuid& client_id,
+                                                           uint64_t after_number,
+                                                           size_t limit) override {
+    return inner().ListVersions(client_id, after_number, limit);
+  }
+  absl::StatusOr<Rewound> Rewind(const RewindRequest& request) override {
+    return inner().Rewind(request);
+  }
   absl::StatusOr<uint64_t> RemoveVersions(const Uuid& client_id, uint64_t first) override {
     return inner().RemoveVersions(client_id, first);
   }

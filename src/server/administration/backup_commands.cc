@@ -1,7 +1,4 @@
-// The commands `backup`, `backups` and `restore`.
-#include <stdlib.h>
-
-#include <cerrno>
+// The commands `backup`, `backups`, `restore` and `salvage`.
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -14,6 +11,7 @@
 #include "server/administration/commands.h"
 #include "server/administration/console.h"
 #include "server/administration/interruption.h"
+#include "server/administration/temporary_directory.h"
 #include "server/administration/verification.h"
 #include "server/concat.h"
 #include "server/configuration.h"
@@ -21,49 +19,11 @@
 namespace tcsync::server {
 namespace {
 
-// The server may run in another directory.
-std::string AbsolutePath(const std::string& path) {
-  std::error_code error;
-  const std::filesystem::path absolute = std::filesystem::absolute(path, error);
-  if (error) throw Failure(kExitFailure, Concat({path, ": ", error.message()}));
-  return absolute.lexically_normal().string();
-}
-
 std::string Described(const Json& backup) {
   return Concat({"backup ", std::to_string(backup.at("backup").get<uint64_t>()), ", ",
                  HumanTime(backup.at("created").get<int64_t>()), ", ",
                  HumanBytes(backup.at("bytes").get<uint64_t>())});
 }
-
-// A directory of this user's only, which is gone with all that is in it when this is.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::error_code error;
-    std::filesystem::path pattern = std::filesystem::temp_directory_path(error);
-    if (error) pattern = "/tmp";
-    path_ = (pattern / "tcsync-drill-XXXXXX").string();
-    if (mkdtemp(path_.data()) == nullptr) {
-      throw Failure(kExitFailure, Concat({"cannot make the directory ", path_, ": ",
-                                          std::generic_category().message(errno)}));
-    }
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  ~TemporaryDirectory() {
-    std::error_code error;
-    std::filesystem::remove_all(path_, error);
-    if (error) {
-      std::fprintf(stderr, "tcsync-server: cannot remove %s: %s\n", path_.c_str(),
-                   error.message().c_str());
-    }
-  }
-
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 Json BackupsIn(AdminClient& client, const std::string& directory) {
   return client.Get(Concat({"backups?directory=", QueryValue(directory)})).at("backups");
@@ -113,7 +73,7 @@ Json RestoreInto(const Settings& flags, const Json& body) {
 
 void Drill(const CommandLine& command_line, const Json& body) {
   CatchInterruptions();
-  const TemporaryDirectory temporary;
+  const TemporaryDirectory temporary("tcsync-drill");
   Settings flags = command_line.settings;
   flags["data-dir"] = Concat({temporary.path(), "/data"});
   flags["storage"] = "rocksdb";
@@ -183,6 +143,39 @@ void Restore(const CommandLine& command_line) {
       "Replicas that synced since then are ahead of this server: `clients list` notes them as they "
       "come, and `clients allow-carry-on` lets one go on.\n",
       data_dir.c_str(), Described(backup).c_str());
+}
+
+void Salvage(const CommandLine& command_line) {
+  const AdminArguments& arguments = command_line.admin;
+  if (arguments.Value("output").empty()) {
+    throw Failure(kExitUsage, "salvage needs --output FILE: where the clients go that are whole");
+  }
+  AdminClient client(command_line.settings, DataDirectory::kNone);
+  const Json report = client.Post("salvage", {{"directory", AbsolutePath(arguments.operands[0])},
+                                              {"output", AbsolutePath(arguments.Value("output"))}});
+  const Json& skipped = report.at("skipped");
+  const Json& damage = report.at("damage");
+  if (arguments.Has("json")) {
+    PrintJson(report);
+  } else {
+    for (const Json& sentence : damage) {
+      std::printf("damage: %s\n", sentence.get<std::string>().c_str());
+    }
+    for (const Json& entry : skipped) {
+      for (const Json& sentence : entry.at("problems")) {
+        std::printf("skipped %s: %s\n", entry.at("client_id").get<std::string>().c_str(),
+                    sentence.get<std::string>().c_str());
+      }
+    }
+    std::printf("%s with %s: whole, and in %s, which 'clients import' reads\n",
+                Counted(report.at("clients").get<uint64_t>(), "client").c_str(),
+                Counted(report.at("versions").get<uint64_t>(), "version").c_str(),
+                arguments.Value("output").c_str());
+  }
+  if (skipped.empty() && damage.empty()) return;
+  throw Failure(kExitFailure,
+                Concat({"the directory is damaged, and ", Counted(skipped.size(), "client"),
+                        skipped.size() == 1 ? " is" : " are", " not whole"}));
 }
 
 }  // namespace tcsync::server

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "server/administration/admin_client.h"
 #include "server/administration/commands.h"
@@ -29,6 +30,7 @@ std::string NotesOn(const Json& client) {
   if (!client.at("token_since").is_null()) add("token");
   if (!client.at("replicas_ahead").empty()) add("replicas ahead");
   if (client.at("may_carry_on").get<bool>()) add("may carry on");
+  if (!client.at("problem").is_null()) add("damaged");
   return notes;
 }
 
@@ -51,9 +53,21 @@ std::string TimeAndAge(const Json& value) {
   return Concat({HumanTime(time), " (", HumanAge(time), ")"});
 }
 
+// What the numbers in version IDs say of a replica whose version is not here.
+std::string_view PlaceText(const Json& replica) {
+  const Json& place = replica.at("place");
+  if (place == "left-out") return "; its version is older than the latest here";
+  if (place == "foreign") return "; another server gave out its version, or the latest here";
+  return "";
+}
+
 void PrintClient(const Json& client) {
   PrintField("client ID", client.at("client_id").get<std::string>());
   PrintField("in the log", TextOf(client.at("pseudonym")));
+  if (!client.at("problem").is_null()) {
+    return PrintField("damaged", Concat({client.at("problem").get<std::string>(),
+                                         "; 'tcsync-server verify' says more"}));
+  }
   PrintField("created", TimeAndAge(client.at("created")));
   PrintField("last seen", DayOf(client.at("last_seen")));
   PrintField("versions",
@@ -79,8 +93,9 @@ void PrintClient(const Json& client) {
     PrintField("token", Concat({"since ", HumanTime(TimeOf(client.at("token_since")))}));
   }
   for (const Json& replica : client.at("replicas_ahead")) {
-    PrintField("replica ahead", Concat({"at version ", replica.at("version_id").get<std::string>(),
-                                        ", seen ", HumanTime(TimeOf(replica.at("last_seen")))}));
+    PrintField("replica ahead",
+               Concat({"at version ", replica.at("version_id").get<std::string>(), ", seen ",
+                       HumanTime(TimeOf(replica.at("last_seen"))), PlaceText(replica)}));
   }
   if (client.at("may_carry_on").get<bool>()) {
     PrintField("may carry on", "yes: the next replica that is ahead");
@@ -197,7 +212,84 @@ void ClearToken(const CommandLine& command_line) {
   PostToClient(command_line, "clear-token", Json::object(), "is served without a token");
 }
 
+namespace {
+
+// Why it is not clear which replica of the client should carry on; empty: it is.
+std::string WhyNotAllowed(const Json& client) {
+  if (!client.at("problem").is_null()) {
+    return Concat({"it is damaged: ", client.at("problem").get<std::string>()});
+  }
+  if (client.at("may_carry_on").get<bool>()) return "it is allowed already";
+  const Json& replicas = client.at("replicas_ahead");
+  if (replicas.size() > 1) {
+    return Concat({"its replicas are at ", std::to_string(replicas.size()),
+                   " versions that are not here: ask its user which computer has everything"});
+  }
+  const Json& replica = replicas.at(0);
+  if (replica.at("place") != "ahead") {
+    return Concat({"its replica is not ahead", PlaceText(replica)});
+  }
+  if (TimeOf(client.at("latest_appended")) > TimeOf(replica.at("last_seen"))) {
+    return "its history here has grown since its replica was seen to be ahead: carrying on would "
+           "remove that";
+  }
+  return "";
+}
+
+// For each client that has a replica ahead: lets it carry on where it is clear which.
+void AllowAllToCarryOn(const CommandLine& command_line) {
+  const AdminArguments& arguments = command_line.admin;
+  AdminClient client(command_line.settings, DataDirectory::kMustExist);
+  std::vector<std::string> clear;
+  Json left_out = Json::array();
+  client.WalkPages("GET", "clients?limit=1000", {}, "nothing was changed", [&](const Json& page) {
+    for (const Json& entry : page.at("clients")) {
+      if (entry.at("replicas_ahead").empty()) continue;
+      const std::string id = entry.at("client_id").get<std::string>();
+      const std::string why = WhyNotAllowed(entry);
+      if (why.empty()) {
+        clear.push_back(id);
+      } else {
+        left_out.push_back({{"client_id", id}, {"why", why}});
+      }
+    }
+    return true;
+  });
+  const bool is_dry_run = arguments.Has("dry-run");
+  if (!is_dry_run && !clear.empty()) {
+    Confirm(
+        arguments,
+        Concat({"Let the one replica that is ahead carry on, of ", Counted(clear.size(), "client"),
+                "? What is here of each is removed when its replica sends its next changes."}));
+    for (const std::string& id : clear) client.Post(Concat({"clients/", id, "/allow-carry-on"}));
+  }
+  if (arguments.Has("json")) {
+    return PrintJson({{"dry_run", is_dry_run}, {"allowed", clear}, {"left_out", left_out}});
+  }
+  for (const std::string& id : clear) {
+    std::printf("%s %s carry on\n", id.c_str(), is_dry_run ? "could" : "may");
+  }
+  for (const Json& entry : left_out) {
+    std::printf("%s is left out: %s\n", entry.at("client_id").get<std::string>().c_str(),
+                entry.at("why").get<std::string>().c_str());
+  }
+  std::printf("%s %s carry on; %zu left out\n", Counted(clear.size(), "client").c_str(),
+              is_dry_run ? "could" : "may", left_out.size());
+}
+
+}  // namespace
+
 void AllowCarryOn(const CommandLine& command_line) {
+  const AdminArguments& arguments = command_line.admin;
+  const bool for_all = arguments.Has("all-with-one-replica-ahead");
+  if (arguments.operands.empty() != for_all) {
+    throw Failure(kExitUsage,
+                  "clients allow-carry-on needs either a client or --all-with-one-replica-ahead");
+  }
+  if (for_all) return AllowAllToCarryOn(command_line);
+  if (arguments.Has("dry-run")) {
+    throw Failure(kExitUsage, "--dry-run is for --all-with-one-replica-ahead");
+  }
   PostToClient(command_line, "allow-carry-on", Json::object(),
                "may carry on: the next of its replicas that is ahead and has changes");
 }

@@ -17,6 +17,11 @@ void ClearToken(const CommandLine& command_line);
 void AllowCarryOn(const CommandLine& command_line);
 void DisallowCarryOn(const CommandLine& command_line);
 
+// history_commands.cc
+void ListVersions(const CommandLine& command_line);
+void RewindClient(const CommandLine& command_line);
+void RestoreClient(const CommandLine& command_line);
+
 // transfer_commands.cc
 void ExportClients(const CommandLine& command_line);
 void ImportClients(const CommandLine& command_line);
@@ -44,6 +49,7 @@ void RepairLog(const CommandLine& command_line);
 void MakeBackup(const CommandLine& command_line);
 void ListBackups(const CommandLine& command_line);
 void Restore(const CommandLine& command_line);
+void Salvage(const CommandLine& command_line);
 
 }  // namespace tcsync::server
 

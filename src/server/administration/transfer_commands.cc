@@ -1,98 +1,23 @@
 // The commands `clients export` and `clients import`.
-#include <fcntl.h>
-#include <unistd.h>
-
+#include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
-#include <memory>
 #include <string>
 #include <system_error>
 
 #include "server/administration/admin_client.h"
 #include "server/administration/commands.h"
 #include "server/administration/console.h"
-#include "server/administration/import_pages.h"
+#include "server/administration/export_output.h"
+#include "server/administration/import_file.h"
 #include "server/administration/interruption.h"
 #include "server/concat.h"
 
 namespace tcsync::server {
 namespace {
-
-// Where an export goes: standard output, or a file that gets its name when it is complete.
-class ExportOutput {
- public:
-  explicit ExportOutput(const std::string& path) : path_(path) {
-    if (path_.empty()) return;
-    part_path_ = Concat({path_, ".part"});
-    // For its owner only: sealed or not, it is somebody's history.
-    const int descriptor = open(part_path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (descriptor >= 0) file_ = fdopen(descriptor, "w");
-    if (file_ == nullptr) {
-      throw Failure(kExitFailure, Concat({"cannot create ", part_path_, ": ",
-                                          std::generic_category().message(errno)}));
-    }
-  }
-  ExportOutput(const ExportOutput&) = delete;
-  ExportOutput& operator=(const ExportOutput&) = delete;
-  ~ExportOutput() {
-    if (file_ == nullptr) return;
-    std::fclose(file_);
-    std::remove(part_path_.c_str());
-  }
-
-  void Write(const std::string& text) {
-    std::FILE* const out = file_ == nullptr ? stdout : file_;
-    if (std::fwrite(text.data(), 1, text.size(), out) != text.size()) Fail();
-  }
-
-  void Finish() {
-    if (file_ == nullptr) {
-      if (std::fflush(stdout) != 0) Fail();
-      return;
-    }
-    std::FILE* const file = file_;
-    file_ = nullptr;
-    if (std::fclose(file) != 0 || std::rename(part_path_.c_str(), path_.c_str()) != 0) {
-      const int error = errno;
-      std::remove(part_path_.c_str());
-      errno = error;
-      Fail();
-    }
-  }
-
- private:
-  [[noreturn]] void Fail() const {
-    throw Failure(kExitFailure, Concat({"cannot write ", path_.empty() ? "the output" : path_, ": ",
-                                        std::generic_category().message(errno)}));
-  }
-
-  const std::string path_;
-  std::string part_path_;
-  std::FILE* file_ = nullptr;
-};
-
-void ExportClient(AdminClient& client, const std::string& id, ExportOutput& output) {
-  const std::string target = Concat({"clients/", id, "/export"});
-  std::string after;
-  do {
-    EndIfInterrupted("the export is not complete");
-    const AdminAnswer page =
-        client.Request("GET", after.empty() ? target : Concat({target, "?after=", after}));
-    if (page.status >= 300) throw Failure(kExitFailure, page.error());
-    output.Write(page.body);
-    after = page.next_page;
-  } while (!after.empty());
-}
-
-// Who is admitted: of one client, or with an empty ID all that the server knows.
-void ExportAccess(AdminClient& client, const std::string& id, ExportOutput& output) {
-  const AdminAnswer answer =
-      client.Request("GET", Concat({"access/export", id.empty() ? "" : "?client=", id}));
-  if (answer.status >= 300) throw Failure(kExitFailure, answer.error());
-  output.Write(answer.body);
-}
 
 // Asks once whether clients that are here already may be added to.
 class ExistingClients {
@@ -118,6 +43,51 @@ class ExistingClients {
   bool is_agreed_ = false;
 };
 
+// Who is admitted: of one client, or with an empty ID all that the server knows.
+void ExportAccess(AdminClient& client, const std::string& id, ExportOutput& output) {
+  const AdminAnswer answer =
+      client.Request("GET", Concat({"access/export", id.empty() ? "" : "?client=", id}));
+  if (answer.status >= 300) throw Failure(kExitFailure, answer.error());
+  output.Write(answer.body);
+  output.Keep();
+}
+
+void ExportNamingCure(AdminClient& client, const std::string& id, ExportOutput& output) {
+  try {
+    ExportClient(client, id, "", output);
+  } catch (const ClientNotExported& failure) {
+    throw Failure(kExitFailure, Concat({failure.what(), " (--skip-damaged exports the others)"}));
+  }
+}
+
+void ReportSkipped(const std::string& id, const std::string& why) {
+  std::fprintf(stderr, "skipped %s: %s\n", id.c_str(), why.c_str());
+}
+
+// Exports a client that has no damage; otherwise says why not, and returns false.
+bool ExportIfWhole(AdminClient& client, const std::string& id, ExportOutput& output) {
+  output.Keep();
+  const AdminAnswer checked = client.Request("POST", Concat({"verify?client_id=", id}));
+  if (checked.status == 404) return true;  // deleted since the list was read
+  if (checked.status >= 300) throw Failure(kExitFailure, checked.error());
+  const Json problems = checked.json().at("problems");
+  for (const Json& problem : problems) {
+    for (const Json& sentence : problem.at("problems")) {
+      ReportSkipped(id, sentence.get<std::string>());
+    }
+  }
+  if (!problems.empty()) return false;
+  try {
+    ExportClient(client, id, "", output);
+  } catch (const ClientNotExported& failure) {
+    output.TakeBack();
+    ReportSkipped(id, failure.what());
+    return false;
+  }
+  output.Keep();
+  return true;
+}
+
 }  // namespace
 
 void ExportClients(const CommandLine& command_line) {
@@ -131,24 +101,41 @@ void ExportClients(const CommandLine& command_line) {
     only = ResolveClient(client, arguments.operands[0]);
     client.Get(Concat({"clients/", only}));  // says when there is none, before a file is made
   }
-  ExportOutput output(arguments.Value("output"));
+  const bool skips_damaged = arguments.Has("skip-damaged");
+  if (skips_damaged && !only.empty()) {
+    throw Failure(kExitUsage, "--skip-damaged is for --all: one client is exported or not");
+  }
+  ExportOutput output(arguments.Value("output"), skips_damaged);
   CatchInterruptions();
   if (!only.empty()) {
-    ExportClient(client, only, output);
-  } else {
-    const uint64_t total = client.Get("stats").at("clients").get<uint64_t>();
-    uint64_t done = 0;
+    ExportClient(client, only, "", output);
+    ExportAccess(client, only, output);
+    return output.Finish();
+  }
+  const uint64_t total = client.Get("stats").at("clients").get<uint64_t>();
+  uint64_t done = 0;
+  uint64_t skipped = 0;
+  {
     ProgressLine progress("export");
     client.WalkPages("GET", "clients", {}, "the export is not complete", [&](const Json& page) {
       for (const Json& entry : page.at("clients")) {
-        ExportClient(client, entry.at("client_id").get<std::string>(), output);
+        const std::string id = entry.at("client_id").get<std::string>();
+        if (!skips_damaged) {
+          ExportNamingCure(client, id, output);
+        } else if (!ExportIfWhole(client, id, output)) {
+          ++skipped;
+        }
         progress.Show(++done, total);
       }
       return true;
     });
   }
-  ExportAccess(client, only, output);
+  ExportAccess(client, "", output);
   output.Finish();
+  if (skipped == 0) return;
+  throw Failure(kExitFailure,
+                Concat({Counted(skipped, "client"), skipped == 1 ? " was" : " were",
+                        " skipped, and ", Counted(done - skipped, "client"), " exported"}));
 }
 
 void ImportClients(const CommandLine& command_line) {
@@ -173,41 +160,10 @@ void ImportClients(const CommandLine& command_line) {
 
   AdminClient client(command_line.settings, DataDirectory::kMayBeNew);
   ExistingClients existing(client, arguments);
-  ImportPages pages(client);
-  ProgressLine progress("import");
-  std::string line;
-  uint64_t line_number = 0;
-  uint64_t bytes_done = 0;
-  while (std::getline(input, line)) {
-    ++line_number;
-    bytes_done += line.size() + 1;
-    const std::string where = Concat({"line ", std::to_string(line_number), " of ", name});
-    // Only the short lines can be a client's; what is wrong with others, the server says.
-    constexpr size_t kClientLineBytesMax = 1024;
-    const Json parsed = line.size() > kClientLineBytesMax
-                            ? Json()
-                            : Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    const bool is_client = parsed.is_object() && parsed.contains("type") &&
-                           parsed["type"] == "client" && parsed.contains("client_id") &&
-                           parsed["client_id"].is_string();
-    if (is_client) {
-      const std::string id = parsed["client_id"].get<std::string>();
-      existing.Check(id);
-      CatchInterruptions();
-      pages.AddClient(line, where);
-    } else {
-      pages.AddLine(line, where);
-    }
-    progress.Show(bytes_done, bytes_total);
-    EndIfInterrupted(Concat(
-        {"stored is ", pages.totals().Sentence(), "; importing the same again adds the rest"}));
-  }
-  EndIfInterrupted(Concat(
-      {"stored is ", pages.totals().Sentence(), "; importing the same again adds the rest"}));
-  if (input.bad()) throw Failure(kExitFailure, Concat({"cannot read ", name}));
-  pages.Finish();
-  if (arguments.Has("json")) return PrintJson(pages.totals().json());
-  std::printf("%s\n", pages.totals().Sentence().c_str());
+  const ImportTotals totals = ImportLines(client, input, name, bytes_total,
+                                          [&](const std::string& id) { existing.Check(id); });
+  if (arguments.Has("json")) return PrintJson(totals.json());
+  std::printf("%s\n", totals.Sentence().c_str());
 }
 
 }  // namespace tcsync::server

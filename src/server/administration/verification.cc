@@ -8,11 +8,14 @@
 namespace tcsync::server {
 namespace {
 
+constexpr uint64_t kNotesShown = 20;
+
 void AddPage(const Json& page, Verification& verification) {
   verification.clients += page.at("clients").get<uint64_t>();
   verification.versions += page.at("versions").get<uint64_t>();
   verification.bytes += page.at("bytes").get<uint64_t>();
   for (const Json& problem : page.at("problems")) verification.problems.push_back(problem);
+  for (const Json& note : page.at("notes")) verification.notes.push_back(note);
 }
 
 }  // namespace
@@ -22,11 +25,28 @@ Json Verification::json() const {
           {"versions", versions},
           {"bytes", bytes},
           {"problems", problems},
+          {"notes", notes},
           {"files_problem", files_problem.empty() ? Json() : Json(files_problem)},
           {"log_losses", log_losses}};
 }
 
 void Verification::Print() const {
+  // Notes are any number: each stranger may cause one.
+  uint64_t notes_left_out = 0;
+  uint64_t lines = 0;
+  for (const Json& note : notes) {
+    for (const Json& sentence : note.at("notes")) {
+      if (++lines > kNotesShown) {
+        ++notes_left_out;
+        continue;
+      }
+      std::printf("note: %s: %s\n", note.at("client_id").get<std::string>().c_str(),
+                  sentence.get<std::string>().c_str());
+    }
+  }
+  if (notes_left_out > 0) {
+    std::printf("note: and %s more, which --json shows\n", Counted(notes_left_out, "note").c_str());
+  }
   for (const Json& problem : problems) {
     for (const Json& sentence : problem.at("problems")) {
       std::printf("%s: %s\n", problem.at("client_id").get<std::string>().c_str(),
@@ -39,7 +59,9 @@ void Verification::Print() const {
   }
   std::printf("%s, %s, %s: %s\n", Counted(clients, "client").c_str(),
               Counted(versions, "version").c_str(), HumanBytes(bytes).c_str(),
-              HasProblems() ? "there are problems" : "complete and intact");
+              HasProblems()   ? "there are problems"
+              : notes.empty() ? "complete and intact"
+                              : "complete and intact; a note is information, not damage");
 }
 
 std::string DescribeLogLoss(const Json& loss) {

@@ -13,7 +13,8 @@ struct Verification {
   uint64_t clients = 0;
   uint64_t versions = 0;
   uint64_t bytes = 0;
-  Json problems = Json::array();  // as the API gives them
+  Json problems = Json::array();  // damage, as the API gives it
+  Json notes = Json::array();     // information, as the API gives it
   std::string files_problem;      // what is wrong with the files; empty: nothing, or not looked at
   Json log_losses = Json::array();  // that an operator accepted; information, and no problem
 

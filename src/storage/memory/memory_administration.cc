@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "storage/chain_notes.h"
 #include "storage/memory/memory_storage.h"
 
 namespace tcsync {
@@ -66,6 +67,26 @@ absl::StatusOr<std::vector<StoredVersion>> MemoryStorage::ReadVersions(const Uui
   return versions;
 }
 
+absl::StatusOr<std::vector<VersionSummary>> MemoryStorage::ListVersions(const Uuid& client_id,
+                                                                        uint64_t after_number,
+                                                                        size_t limit) {
+  const std::lock_guard lock(mutex_);
+  std::vector<VersionSummary> versions;
+  const auto it = clients_.find(client_id);
+  if (it == clients_.end() || after_number >= it->second.latest_number()) return versions;
+  const Client& client = it->second;
+  for (uint64_t number = std::max(client.first_number, after_number + 1);
+       number <= client.latest_number() && versions.size() < limit; ++number) {
+    const StoredVersion& stored = client.At(number);
+    versions.push_back({.number = number,
+                        .version_id = stored.version.version_id,
+                        .parent_version_id = stored.version.parent_version_id,
+                        .appended_unix_seconds = stored.appended_unix_seconds,
+                        .bytes = stored.version.segment.size()});
+  }
+  return versions;
+}
+
 absl::StatusOr<std::vector<ReplicaPosition>> MemoryStorage::ReadPositions(
     const Uuid& client_id, int64_t since_unix_seconds) {
   const std::lock_guard lock(mutex_);
@@ -117,9 +138,10 @@ absl::StatusOr<ChainReport> MemoryStorage::VerifyChain(const Uuid& client_id) {
   if (!client.chain.empty() && !client.chain.front().version.parent_version_id.IsNil() &&
       !client.snapshot) {
     report.new_replica_cannot_start = true;
-    report.problems.push_back(absl::StrCat(
-        "a new computer cannot start: the chain begins with version ", client.first_number,
-        ", which has a parent, and there is no snapshot to go on from"));
+    report.notes.push_back(CannotStartNote(absl::StrCat("version ", client.first_number)));
+  }
+  if (!client.replicas_ahead.empty()) {
+    report.notes.push_back(ReplicasAheadNote(client.replicas_ahead.size()));
   }
   return report;
 }

@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/random.h"
 #include "storage/replicas_ahead.h"
+#include "storage/rewind_refusals.h"
 
 namespace tcsync {
 namespace {
@@ -161,6 +162,13 @@ void MemoryStorage::Client::RemoveFirst() {
   history_bytes -= version.segment.size();
   chain.pop_front();
   ++first_number;
+}
+
+void MemoryStorage::Client::RemoveLast() {
+  const Version& version = chain.back().version;
+  number_by_parent.erase(version.parent_version_id);
+  history_bytes -= version.segment.size();
+  chain.pop_back();
 }
 
 std::optional<uint64_t> MemoryStorage::Client::NumberOrBase(const Uuid& version_id) const {
@@ -403,7 +411,7 @@ void MemoryStorage::NoteReplicaAhead(const Uuid& client_id, const Uuid& version_
                                      int64_t now_unix_seconds) {
   const std::lock_guard lock(mutex_);
   const auto it = clients_.find(client_id);
-  // A replica at the nil version is empty, and ahead of nobody.
+  // A replica at the nil version has nothing of the history, and is ahead of nobody.
   if (it == clients_.end() || version_id.IsNil()) return;
   AddReplicaAhead({version_id, now_unix_seconds}, it->second.replicas_ahead);
 }
@@ -503,6 +511,36 @@ absl::StatusOr<uint64_t> MemoryStorage::RemoveVersions(const Uuid& client_id,
   const uint64_t end = std::min({first_number, client.snapshot->number, client.latest_number()});
   while (client.first_number < end) client.RemoveFirst();
   return bytes_before - client.history_bytes;
+}
+
+absl::StatusOr<Rewound> MemoryStorage::Rewind(const RewindRequest& request) {
+  const std::lock_guard lock(mutex_);
+  const auto it = clients_.find(request.client_id);
+  if (it == clients_.end()) return NoClientToRewind(request);
+  Client& client = it->second;
+  const std::optional<Uuid> snapshot_version_id =
+      client.snapshot ? std::optional(client.snapshot->snapshot.version_id) : std::nullopt;
+  if (client.latest_version_id() != request.latest_version_id ||
+      snapshot_version_id != request.snapshot_version_id) {
+    return ClientChangedBeforeRewind(request);
+  }
+  const std::optional<uint64_t> number = client.NumberOf(request.version_id);
+  if (!number) return NoVersionToRewindTo(request);
+  Rewound rewound;
+  const uint64_t bytes_before = client.history_bytes;
+  while (client.latest_number() > *number) {
+    client.RemoveLast();
+    ++rewound.versions_removed;
+  }
+  rewound.bytes_removed = bytes_before - client.history_bytes;
+  if (client.snapshot && (request.remove_snapshot || client.snapshot->number > *number)) {
+    rewound.snapshot_removed = true;
+    rewound.bytes_removed += client.snapshot_bytes();
+    client.snapshot.reset();
+  }
+  client.may_carry_on = false;
+  for (auto& [day, position] : client.positions) position = std::min(position, *number);
+  return rewound;
 }
 
 absl::StatusOr<bool> MemoryStorage::LetReplicaCarryOn(const Uuid& client_id, bool allow) {

@@ -66,6 +66,9 @@ class RocksdbAdministration final : public StorageAdministration {
   absl::StatusOr<std::vector<StoredVersion>> ReadVersions(const Uuid& client_id,
                                                           uint64_t after_number,
                                                           uint64_t bytes_max) override;
+  absl::StatusOr<std::vector<VersionSummary>> ListVersions(const Uuid& client_id,
+                                                           uint64_t after_number,
+                                                           size_t limit) override;
   absl::StatusOr<std::vector<ReplicaPosition>> ReadPositions(const Uuid& client_id,
                                                              int64_t since_unix_seconds) override;
   absl::StatusOr<StorageStats> ReadStats() override;
@@ -78,6 +81,7 @@ class RocksdbAdministration final : public StorageAdministration {
   absl::StatusOr<bool> DeleteClient(const Uuid& client_id) override;
   absl::StatusOr<ImportOutcome> Import(ImportRequest request) override;
   absl::StatusOr<uint64_t> RemoveVersions(const Uuid& client_id, uint64_t first_number) override;
+  absl::StatusOr<Rewound> Rewind(const RewindRequest& request) override;
   absl::StatusOr<bool> LetReplicaCarryOn(const Uuid& client_id, bool allow) override;
   absl::StatusOr<AccessRecords> ReadAccessRecords() override;
   absl::Status ChangeAccess(const AccessChange& change) override;

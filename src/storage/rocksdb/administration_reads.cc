@@ -210,8 +210,16 @@ absl::StatusOr<std::vector<ClientSummary>> RocksdbAdministration::ListClients(
           if (key == ClientKey(client_id)) {
             absl::StatusOr<ClientSummary> summary =
                 Summarize(reader, client_id, ToView(iterator->value()));
-            if (!summary.ok()) return summary.status();
-            clients.push_back(*std::move(summary));
+            if (absl::IsDataLoss(summary.status())) {
+              // One client's damage must not hide those that come after it.
+              ClientSummary& damaged = clients.emplace_back();
+              damaged.client_id = client_id;
+              damaged.problem = std::string(summary.status().message());
+            } else if (!summary.ok()) {
+              return summary.status();
+            } else {
+              clients.push_back(*std::move(summary));
+            }
           } else if (ParseClientOfKey(key)) {
             // One that is not there yet may have uploads under way.
             const bool has_pieces = ParsePieceKey(client_id, key).has_value();
@@ -293,6 +301,53 @@ absl::StatusOr<std::vector<StoredVersion>> RocksdbAdministration::ReadVersions(
       bytes += version.version.segment_bytes();
       if (!versions.empty() && bytes > bytes_max) break;
       versions.push_back(std::move(version));
+    }
+    return iterator->status().ok() ? absl::OkStatus() : ReadError(iterator->status());
+  });
+  if (!status.ok()) return status;
+  return versions;
+}
+
+absl::StatusOr<std::vector<VersionSummary>> RocksdbAdministration::ListVersions(
+    const Uuid& client_id, uint64_t after_number, size_t limit) {
+  std::vector<VersionSummary> versions;
+  if (after_number >= kVersionNumberMax || limit == 0) return versions;
+  const absl::Status status = storage_.WithDatabase([&](rocksdb::DB& database,
+                                                        const ChainReader&) -> absl::Status {
+    const MomentReader reader(database);
+    const auto encoded_record = reader.Read(ClientKey(client_id));
+    if (!encoded_record.ok()) return encoded_record.status();
+    const std::optional<ClientRecord> record =
+        encoded_record->has_value() ? DecodeClientRecord(**encoded_record) : std::nullopt;
+    // Each trailer has the bytes up to its version: those of one are the difference.
+    std::optional<uint64_t> bytes_before;
+    if (record && after_number < record->first_number) {
+      bytes_before = record->removed_history_bytes;
+    } else if (after_number > 0) {
+      const auto before = reader.Read(VersionKey(client_id, after_number));
+      if (!before.ok()) return before.status();
+      const auto trailer = before->has_value() ? DecodeVersionTrailer(**before) : std::nullopt;
+      if (trailer) bytes_before = trailer->history_bytes;
+    }
+    const std::string first_key = VersionKey(client_id, after_number + 1);
+    const std::string last_key = VersionKey(client_id, kVersionNumberMax + 1);
+    const rocksdb::Slice begin(first_key);
+    const rocksdb::Slice end(last_key);
+    const auto iterator = reader.NewIterator(begin, end);
+    for (iterator->Seek(begin); iterator->Valid() && versions.size() < limit; iterator->Next()) {
+      const auto number = ParseVersionKey(client_id, ToView(iterator->key()));
+      const auto trailer = DecodeVersionTrailer(ToView(iterator->value()));
+      if (!number) return Contradiction(client_id, "a version's key is malformed");
+      if (!trailer) {
+        return Contradiction(client_id, absl::StrCat("version ", *number, " is malformed"));
+      }
+      const bool is_known = bytes_before && trailer->history_bytes >= *bytes_before;
+      versions.push_back({.number = *number,
+                          .version_id = trailer->version_id,
+                          .parent_version_id = trailer->parent_version_id,
+                          .appended_unix_seconds = trailer->appended_unix_seconds,
+                          .bytes = is_known ? trailer->history_bytes - *bytes_before : 0});
+      bytes_before = trailer->history_bytes;
     }
     return iterator->status().ok() ? absl::OkStatus() : ReadError(iterator->status());
   });

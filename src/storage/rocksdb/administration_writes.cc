@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/random.h"
 #include "storage/replicas_ahead.h"
+#include "storage/rewind_refusals.h"
 #include "storage/rocksdb/access_records.h"
 #include "storage/rocksdb/administration.h"
 #include "storage/rocksdb/record_codec.h"
@@ -405,6 +406,47 @@ absl::StatusOr<uint64_t> RocksdbAdministration::RemoveVersions(const Uuid& clien
     if (!written.ok()) return written;
     if (removed) removed_bytes += part_bytes;
   }
+}
+
+absl::StatusOr<Rewound> RocksdbAdministration::Rewind(const RewindRequest& request) {
+  const Uuid& client_id = request.client_id;
+  const absl::Status loaded = storage_.WithDatabase([&](rocksdb::DB&, const ChainReader& reader) {
+    LoadForRemoval(reader, client_id, kVersionNumberMax + 1);
+    return absl::OkStatus();
+  });
+  if (!loaded.ok()) return loaded;
+  // What was seen of replicas at versions that go is to be of the version that stays.
+  FlushNotesIfPossible();
+  Rewound rewound;
+  const absl::Status written = storage_.Commit([&](BatchBuilder& batch) -> absl::Status {
+    rewound = Rewound();
+    const absl::StatusOr<std::optional<ChainHead>> found = batch.Head(client_id);
+    if (!found.ok()) return found.status();
+    if (!found->has_value()) return NoClientToRewind(request);
+    const ChainHead& head = **found;
+    const std::optional<SnapshotRecord>& snapshot = head.record.snapshot;
+    const std::optional<Uuid> snapshot_version_id =
+        snapshot ? std::optional(snapshot->version_id) : std::nullopt;
+    if (head.latest_version_id != request.latest_version_id ||
+        snapshot_version_id != request.snapshot_version_id) {
+      return ClientChangedBeforeRewind(request);
+    }
+    const auto number = batch.reader().FindNumber(client_id, head, request.version_id);
+    if (!number.ok()) return number.status();
+    if (!number->has_value()) return NoVersionToRewindTo(request);
+    const auto trailer = batch.reader().ReadTrailer(client_id, **number);
+    if (!trailer.ok()) return trailer.status();
+    rewound.versions_removed = head.latest_number - **number;
+    if (trailer->has_value() && head.history_bytes > (*trailer)->history_bytes) {
+      rewound.bytes_removed = head.history_bytes - (*trailer)->history_bytes;
+    }
+    rewound.snapshot_removed = snapshot && (request.remove_snapshot || snapshot->number > **number);
+    if (rewound.snapshot_removed) rewound.bytes_removed += head.snapshot_bytes();
+    if (rewound.versions_removed == 0 && !rewound.snapshot_removed) return absl::OkStatus();
+    return batch.Rewind(client_id, **number, request.remove_snapshot, head);
+  });
+  if (!written.ok()) return written;
+  return rewound;
 }
 
 absl::StatusOr<bool> RocksdbAdministration::LetReplicaCarryOn(const Uuid& client_id, bool allow) {

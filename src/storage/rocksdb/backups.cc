@@ -20,6 +20,7 @@
 #include "rocksdb/utilities/backup_engine.h"
 #include "storage/rocksdb/data_directory.h"
 #include "storage/rocksdb/directories.h"
+#include "storage/rocksdb/readonly_storage.h"
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
@@ -361,6 +362,33 @@ absl::StatusOr<BackupInfo> RestoreBackup(const std::string& directory,
     return ended;
   }
   return ToInfo(*backup);
+}
+
+absl::StatusOr<std::unique_ptr<Storage>> OpenBackup(const std::string& directory,
+                                                    std::optional<uint32_t> backup_id) {
+  absl::StatusOr<BackupDirectory> opened = BackupDirectory::OpenForReading(directory);
+  if (!opened.ok()) return opened.status();
+  const auto kept_directory = std::make_shared<BackupDirectory>(*std::move(opened));
+  absl::StatusOr<BackupReader> reader = BackupReader::Open(*kept_directory);
+  if (!reader.ok()) return reader.status();
+  const absl::StatusOr<rocksdb::BackupInfo> found = reader->Find(backup_id);
+  if (!found.ok()) return found.status();
+  const std::string name = absl::StrCat("backup ", found->backup_id, " in ", directory);
+  const std::optional<int> format = ParseFormatLine(found->app_metadata);
+  if (!format) return absl::DataLossError(absl::StrCat(name, " does not say its storage format"));
+  if (const absl::Status status = CheckFormatVersion(*format, name); !status.ok()) return status;
+  rocksdb::BackupInfo backup;
+  rocksdb::Status status = reader->engine().GetBackupInfo(found->backup_id, &backup,
+                                                          /*include_file_details=*/true);
+  if (!status.ok()) return BackupError(status, absl::StrCat("read ", name));
+  rocksdb::DB* database = nullptr;
+  status = rocksdb::DB::OpenForReadOnly(ReadOnlyDatabaseOptions(*backup.env_for_open),
+                                        backup.name_for_open, &database);
+  if (!status.ok()) return BackupError(status, absl::StrCat("open ", name));
+  const auto kept_reader = std::make_shared<BackupReader>(*std::move(reader));
+  return std::make_unique<ReadOnlyStorage>(
+      std::unique_ptr<rocksdb::DB>(database),
+      std::vector<std::shared_ptr<const void>>{kept_directory, kept_reader, backup.env_for_open});
 }
 
 absl::StatusOr<BackupInfo> MakeBackup(rocksdb::DB& database, const BackupRequest& request,

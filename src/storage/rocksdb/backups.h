@@ -21,6 +21,7 @@
 #define TCSYNC_SRC_STORAGE_ROCKSDB_BACKUPS_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -50,6 +51,11 @@ absl::Status VerifyBackup(const std::string& directory, uint32_t backup_id);
 absl::StatusOr<BackupInfo> RestoreBackup(const std::string& directory,
                                          std::optional<uint32_t> backup_id,
                                          const std::string& data_dir);
+
+// Opens a backup, the latest when `backup_id` is nullopt, where it is, for reading only. Old
+// backups stay for as long as the storage lives.
+absl::StatusOr<std::unique_ptr<Storage>> OpenBackup(const std::string& directory,
+                                                    std::optional<uint32_t> backup_id);
 
 // StorageAdministration::Backup of an open database, which is borrowed for the call.
 absl::StatusOr<BackupInfo> MakeBackup(rocksdb::DB& database, const BackupRequest& request,

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "storage/rocksdb/access_records.h"
 
@@ -287,6 +288,45 @@ absl::Status BatchBuilder::RemoveVersions(const Uuid& client_id, uint64_t end_nu
   for (const std::string& key : *keys) Delete(key);
   head.record.first_number = end_number;
   if (last->has_value()) head.record.removed_history_bytes = (*last)->history_bytes;
+  PutHead(client_id, head, /*is_new_client=*/false);
+  reduced_clients_.push_back(client_id);
+  return absl::OkStatus();
+}
+
+absl::Status BatchBuilder::Rewind(const Uuid& client_id, uint64_t latest_number,
+                                  bool remove_snapshot, ChainHead head) {
+  const auto latest = reader_.ReadTrailer(client_id, latest_number);
+  if (!latest.ok()) return latest.status();
+  if (!latest->has_value()) {
+    return absl::DataLossError(absl::StrCat("version ", latest_number, " of client ",
+                                            client_id.ToString(),
+                                            " is missing, so that nothing can be rewound to it"));
+  }
+  const auto versions =
+      reader_.ReadKeysOfVersions(client_id, latest_number + 1, head.latest_number + 1);
+  if (!versions.ok()) return versions.status();
+  const auto of_replicas = reader_.ReadKeysOfReplicas(client_id);
+  if (!of_replicas.ok()) return of_replicas.status();
+  for (const std::string& key : *versions) Delete(key);
+  // The days stay: they tell when the client was used.
+  for (const std::string& key : *of_replicas) {
+    if (!ParsePositionKey(client_id, key)) continue;
+    const auto value = reader_.Read(key);
+    if (!value.ok()) return value.status();
+    const std::optional<uint64_t> number =
+        value->has_value() ? DecodeNumber(**value) : std::nullopt;
+    if (number && *number > latest_number) Put(key, EncodeNumber(latest_number));
+  }
+  const std::optional<SnapshotRecord>& snapshot = head.record.snapshot;
+  if (snapshot && (remove_snapshot || snapshot->number > latest_number)) {
+    RemoveSnapshotBytes(client_id, head);
+    head.record.snapshot.reset();
+  }
+  // It was given to a replica that knew another history.
+  head.record.may_carry_on = false;
+  head.latest_number = latest_number;
+  head.latest_version_id = (*latest)->version_id;
+  head.history_bytes = (*latest)->history_bytes;
   PutHead(client_id, head, /*is_new_client=*/false);
   reduced_clients_.push_back(client_id);
   return absl::OkStatus();

@@ -71,6 +71,10 @@ class BatchBuilder {
   absl::Status RemoveHistory(const Uuid& client_id, const ChainHead& head);
   // Removes the versions from the first one kept to the one before `end_number`. The head is put.
   absl::Status RemoveVersions(const Uuid& client_id, uint64_t end_number, ChainHead head);
+  // Removes the versions after `latest_number`, which is kept, and the snapshot if it is of one of
+  // them or `remove_snapshot`. Positions behind it become it. The head is put.
+  absl::Status Rewind(const Uuid& client_id, uint64_t latest_number, bool remove_snapshot,
+                      ChainHead head);
   // Removes the pieces of the client's uploads that are under way, and lets none of them be stored.
   void RemoveUploads(const Uuid& client_id);
   // Removes all records of the client, with its uploads, and the client.

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "base/limits.h"
+#include "storage/chain_notes.h"
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
@@ -506,10 +507,10 @@ absl::Status ChainVerifier::VerifySnapshot() {
     AddProblem("there are a snapshot's bytes, but the client record has no snapshot");
   }
   if (first_ && !first_->parent_version_id.IsNil() && !is_usable) {
+    // Whoever begins a client chooses its first parent, and need not send a snapshot. Where a
+    // snapshot was lost, that is among the problems.
     report_.new_replica_cannot_start = true;
-    AddProblem(absl::StrCat("a new computer cannot start: the chain begins with ",
-                            Named(first_number_, first_->version_id),
-                            ", which has a parent, and there is no snapshot to go on from"));
+    report_.notes.push_back(CannotStartNote(Named(first_number_, first_->version_id)));
   }
   return status;
 }
@@ -523,9 +524,9 @@ absl::Status ChainVerifier::VerifyReplicas() {
       PartOf(PositionKey(client_id_, 0)), end, "where replicas are",
       [&](absl::string_view key, absl::string_view value) {
         if (key == ahead_key) {
-          if (!DecodeReplicasAhead(value)) {
-            AddProblem("the record of replicas ahead is malformed");
-          }
+          const auto replicas = DecodeReplicasAhead(value);
+          if (!replicas) return AddProblem("the record of replicas ahead is malformed");
+          if (!replicas->empty()) report_.notes.push_back(ReplicasAheadNote(replicas->size()));
           return;
         }
         const std::optional<uint32_t> day = ParsePositionKey(client_id_, key);

@@ -34,8 +34,8 @@
 //
 // Integers are big-endian, so that keys sort by number; times are in seconds since 1970, days are
 // those times / 86400. A version's number is its place in the client's chain: 1, 2, 3 and so on; a
-// number is never used again while the client exists. The versions from `first number` to the last
-// 0x20 are there without a gap.
+// number is used again only after a history was rewound. The versions from `first number` to the
+// last 0x20 are there without a gap.
 //
 // Kinds below 0x60 are a client's, from there on the storage's own. Those stand under the nil
 // client ID, which may be a client's as well: the kinds keep the two apart.

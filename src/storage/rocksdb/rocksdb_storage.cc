@@ -157,7 +157,7 @@ class RocksdbStorage final : public Storage,
 
   void NoteReplicaAhead(const Uuid& client_id, const Uuid& version_id,
                         int64_t now_unix_seconds) override {
-    // A replica at the nil version is empty, and ahead of nobody.
+    // A replica at the nil version has nothing of the history, and is ahead of nobody.
     if (!version_id.IsNil()) notes_.NoteAhead(client_id, version_id, now_unix_seconds);
   }
 

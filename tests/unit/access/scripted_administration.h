@@ -29,6 +29,9 @@ class ScriptedAdministration : public StorageAdministration {
               (override));
   MOCK_METHOD(absl::StatusOr<bool>, DeleteClient, (const Uuid&), (override));
   MOCK_METHOD(absl::StatusOr<ImportOutcome>, Import, (ImportRequest), (override));
+  MOCK_METHOD(absl::StatusOr<std::vector<VersionSummary>>, ListVersions,
+              (const Uuid&, uint64_t, size_t), (override));
+  MOCK_METHOD(absl::StatusOr<Rewound>, Rewind, (const RewindRequest&), (override));
   MOCK_METHOD(absl::StatusOr<uint64_t>, RemoveVersions, (const Uuid&, uint64_t), (override));
   MOCK_METHOD(absl::StatusOr<bool>, LetReplicaCarryOn, (const Uuid&, bool), (override));
   MOCK_METHOD(absl::Status, ChangeAccess, (const AccessChange&), (override));

@@ -50,6 +50,14 @@ class FailingStorage final : public Storage, public StorageAdministration {
     if (!import_status.ok()) return import_status;
     return memory.Import(std::move(request));
   }
+  absl::StatusOr<std::vector<VersionSummary>> ListVersions(const Uuid& client_id,
+                                                           uint64_t after_number,
+                                                           size_t limit) override {
+    return memory.ListVersions(client_id, after_number, limit);
+  }
+  absl::StatusOr<Rewound> Rewind(const RewindRequest& request) override {
+    return memory.Rewind(request);
+  }
   absl::StatusOr<uint64_t> RemoveVersions(const Uuid& client_id, uint64_t first) override {
     return memory.RemoveVersions(client_id, first);
   }

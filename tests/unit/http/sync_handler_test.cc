@@ -199,8 +199,8 @@ TEST_F(SyncHandlerTest, GoneSaysWhatHappened) {
   EXPECT_THAT(line_for(kVersionId, Uuid::RandomWithNumber(9)),
               testing::AllOf(HasSubstr("reason=foreign-version"), HasSubstr("URL")));
   EXPECT_THAT(line_for(Uuid(), Uuid::RandomWithNumber(9)),
-              testing::AllOf(HasSubstr("reason=version-gone"), HasSubstr("is empty"),
-                             HasSubstr("snapshot")));
+              testing::AllOf(HasSubstr("reason=version-gone"), HasSubstr("never synced"),
+                             HasSubstr("snapshot"), testing::Not(HasSubstr("is empty"))));
 }
 
 // If this fails, the log fills with what happens at every sync.

@@ -1,0 +1,42 @@
+#include "server/administration/temporary_directory.h"
+
+#include <stdlib.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <system_error>
+
+#include "server/concat.h"
+#include "server/handles.h"
+
+namespace tcsync::server {
+
+std::string AbsolutePath(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(path, error);
+  if (error) throw Failure(kExitFailure, Concat({path, ": ", error.message()}));
+  return absolute.lexically_normal().string();
+}
+
+TemporaryDirectory::TemporaryDirectory(std::string_view name) {
+  std::error_code error;
+  std::filesystem::path base = std::filesystem::temp_directory_path(error);
+  if (error) base = "/tmp";
+  path_ = (base / Concat({name, "-XXXXXX"})).string();
+  if (mkdtemp(path_.data()) == nullptr) {
+    throw Failure(kExitFailure, Concat({"cannot make the directory ", path_, ": ",
+                                        std::generic_category().message(errno)}));
+  }
+}
+
+TemporaryDirectory::~TemporaryDirectory() {
+  std::error_code error;
+  std::filesystem::remove_all(path_, error);
+  if (error) {
+    std::fprintf(stderr, "tcsync-server: cannot remove %s: %s\n", path_.c_str(),
+                 error.message().c_str());
+  }
+}
+
+}  // namespace tcsync::server

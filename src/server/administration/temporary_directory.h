@@ -1,0 +1,30 @@
+// A directory for a command's own files, and paths as another process understands them.
+#ifndef TCSYNC_SRC_SERVER_ADMINISTRATION_TEMPORARY_DIRECTORY_H_
+#define TCSYNC_SRC_SERVER_ADMINISTRATION_TEMPORARY_DIRECTORY_H_
+
+#include <string>
+#include <string_view>
+
+namespace tcsync::server {
+
+// The server may run in another directory. Throws Failure.
+std::string AbsolutePath(const std::string& path);
+
+// A directory of this user's only, which is gone with all that is in it when this is.
+class TemporaryDirectory {
+ public:
+  // In TMPDIR or /tmp, with a name that begins with `name`. Throws Failure.
+  explicit TemporaryDirectory(std::string_view name);
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  ~TemporaryDirectory();
+
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace tcsync::server
+
+#endif  // TCSYNC_SRC_SERVER_ADMINISTRATION_TEMPORARY_DIRECTORY_H_

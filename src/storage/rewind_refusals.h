@@ -1,0 +1,31 @@
+// Why a history is not rewound, worded once for every backend.
+#ifndef TCSYNC_SRC_STORAGE_REWIND_REFUSALS_H_
+#define TCSYNC_SRC_STORAGE_REWIND_REFUSALS_H_
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "tcsync/storage_administration.h"
+
+namespace tcsync {
+
+inline absl::Status NoClientToRewind(const RewindRequest& request) {
+  return absl::NotFoundError(absl::StrCat("there is no client ", request.client_id.ToString()));
+}
+
+inline absl::Status NoVersionToRewindTo(const RewindRequest& request) {
+  return absl::FailedPreconditionError(
+      absl::StrCat("version ", request.version_id.ToString(), " is not one that is kept of client ",
+                   request.client_id.ToString(), "; nothing was removed"));
+}
+
+inline absl::Status ClientChangedBeforeRewind(const RewindRequest& request) {
+  return absl::FailedPreconditionError(
+      absl::StrCat("client ", request.client_id.ToString(), " is not what it was when ",
+                   request.latest_version_id.ToString(), " was its latest version and ",
+                   request.snapshot_version_id ? request.snapshot_version_id->ToString() : "none",
+                   " its snapshot's; nothing was removed: look at it again"));
+}
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_STORAGE_REWIND_REFUSALS_H_

@@ -1,0 +1,63 @@
+// A database that is only looked at, as a storage: a backup where it lies, or what a damaged data
+// directory has left.
+#ifndef TCSYNC_SRC_STORAGE_ROCKSDB_READONLY_STORAGE_H_
+#define TCSYNC_SRC_STORAGE_ROCKSDB_READONLY_STORAGE_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "rocksdb/db.h"
+#include "rocksdb/env.h"
+#include "rocksdb/options.h"
+#include "storage/rocksdb/administration.h"
+#include "storage/rocksdb/chain_reader.h"
+#include "storage/rocksdb/stored_pieces.h"
+#include "storage/rocksdb/uploads.h"
+#include "tcsync/storage.h"
+
+namespace tcsync {
+
+// Of a database that is opened for reading only. It creates no file, not even a log of its own.
+rocksdb::Options ReadOnlyDatabaseOptions(rocksdb::Env& env);
+
+// Thread-safe. Every write is kFailedPrecondition. Reads wait for the disk.
+class ReadOnlyStorage final : public Storage, private AdministeredStorage, private PieceStorage {
+ public:
+  // `needed`: what the database needs for as long as it is open. Given up in this order reversed.
+  ReadOnlyStorage(std::unique_ptr<rocksdb::DB> database,
+                  std::vector<std::shared_ptr<const void>> needed);
+  ~ReadOnlyStorage() override;
+
+  void Append(AppendRequest request, AppendCallback done) override;
+  void StoreSnapshot(StoreSnapshotRequest request, StoreSnapshotCallback done) override;
+  void GetChild(const Uuid& client_id, const Uuid& parent_version_id, ChildCallback done) override;
+  void GetSnapshot(const Uuid& client_id, SnapshotCallback done) override;
+  void Probe(ProbeCallback done) override;
+  StorageAdministration* administration() override { return &administration_; }
+
+ private:
+  absl::Status WithDatabase(Use use) override;
+  absl::Status Commit(PendingChange::Decide change) override;
+  absl::Status FlushNotes() override { return absl::OkStatus(); }  // there are none
+  std::shared_ptr<PieceSource> OpenPieces(const PiecesOwner& owner,
+                                          const PiecesRecord& pieces) override;
+  UploadTable& uploads() override { return uploads_; }
+  uint64_t client_count() const override { return 0; }
+  CommitterQueue queue() const override { return {}; }
+  uint64_t head_cache_bytes() const override { return 0; }
+
+  void ReadPieceLater(const PiecesOwner& owner, const PiecesRecord& pieces, uint32_t piece,
+                      PieceSource::PieceCallback done) override;
+
+  std::vector<std::shared_ptr<const void>> needed_;
+  std::unique_ptr<rocksdb::DB> database_;
+  const ChainReader reader_;
+  UploadTable uploads_;  // none
+  RocksdbAdministration administration_{*this};
+};
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_STORAGE_ROCKSDB_READONLY_STORAGE_H_

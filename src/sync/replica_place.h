@@ -1,0 +1,28 @@
+// Where a replica is whose version this server does not have.
+#ifndef TCSYNC_SRC_SYNC_REPLICA_PLACE_H_
+#define TCSYNC_SRC_SYNC_REPLICA_PLACE_H_
+
+#include "tcsync/uuid.h"
+
+namespace tcsync {
+
+enum class ReplicaPlace {
+  kStart,    // at the nil version: it has nothing of the history, but may have tasks of its own
+  kForeign,  // another server gave out its version, or the latest one here
+  kAhead,    // behind the latest version here, as after an older backup was restored
+  kLeftOut,  // before the latest: the version was removed, or is of another copy of the history
+};
+
+// By the numbers that version IDs carry, which are hints: for messages and suggestions.
+inline ReplicaPlace PlaceOf(const Uuid& version_id, const Uuid& latest_version_id) {
+  if (version_id.IsNil()) return ReplicaPlace::kStart;
+  if (!version_id.MayHaveNumber() || !latest_version_id.MayHaveNumber()) {
+    return ReplicaPlace::kForeign;
+  }
+  return version_id.NumberHint() > latest_version_id.NumberHint() ? ReplicaPlace::kAhead
+                                                                  : ReplicaPlace::kLeftOut;
+}
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_SYNC_REPLICA_PLACE_H_

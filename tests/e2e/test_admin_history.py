@@ -1,0 +1,310 @@
+"""One client's history in an operator's hands: looked at, rewound, restored from a backup, and let carry on."""
+
+import json
+import uuid
+
+import pytest
+
+import admin
+import wire
+
+SEALED = b"sealed segment"
+
+
+def show(place, client_id):
+    return admin.as_json(place.data_dir, "clients", "show", client_id)
+
+
+def versions(place, client_id, *flags):
+    return admin.as_lines(place.data_dir, "clients", "versions", client_id, *flags)
+
+
+def lines_of(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture(params=["served", "alone"])
+def place(request, start_server, tmp_path):
+    """A server with one client of six versions, a snapshot of the fourth, and a neighbour on either side; stopped when
+    the commands are to work alone."""
+    server = start_server()
+    server.client_id = "77777777-7777-4777-8777-777777777777"
+    server.neighbours = ["77777777-7777-4777-8777-777777777776", "77777777-7777-4777-8777-777777777778"]
+    for neighbour in server.neighbours:
+        admin.add_chain(server.url, neighbour, 3)
+    server.ids = admin.add_chain(server.url, server.client_id, 6)
+    assert wire.add_snapshot(server.url, server.client_id, server.ids[3], b"snapshot" * 40_000).status == 200
+    assert wire.get_child_version(server.url, server.client_id, server.ids[-1]).status == 404
+    if request.param == "alone":
+        server.stop()
+    server.serve = lambda: server if request.param == "served" else start_server(data_dir=server.data_dir)
+    return server
+
+
+class TestVersions:
+    def test_what_is_listed(self, place):
+        """If this fails, an operator cannot see where a history went wrong."""
+        listed = versions(place, place.client_id)
+        assert [version["version_id"] for version in listed] == place.ids
+        assert [version["number"] for version in listed] == [1, 2, 3, 4, 5, 6]
+        assert [version["parent_version_id"] for version in listed] == [wire.NIL_VERSION, *place.ids[:-1]]
+        assert [version["bytes"] for version in listed] == [len(SEALED) + 1] * 6
+        assert [version["number"] for version in listed if version["snapshot"]] == [4]
+        assert versions(place, place.client_id, "--last", "2") == listed[-2:]
+        assert versions(place, place.client_id, "--last", "1000") == listed
+        table = admin.succeed(place.data_dir, "clients", "versions", place.client_id, "--last", "3")
+        assert place.ids[3] in table and "snapshot" in table and place.ids[2] in table.splitlines()[1]
+
+    def test_pages(self, start_server):
+        """If this fails, a long history is listed in part."""
+        server, client_id = start_server(), str(uuid.uuid4())
+        lines = [{"type": "client", "client_id": client_id}]
+        parent = wire.NIL_VERSION
+        for _number in range(2500):
+            lines.append({"type": "version", "version_id": str(uuid.uuid4()), "parent_version_id": parent,
+                          "segment": "c2VhbGVk"})  # fmt: skip
+            parent = lines[-1]["version_id"]
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        assert admin.run_with_input(server.data_dir, text, "clients", "import").returncode == 0
+        listed = versions(server, client_id)
+        assert [version["version_id"] for version in listed] == [line["version_id"] for line in lines[1:]]
+        assert {version["bytes"] for version in listed} == {6}
+
+
+class TestRewind:
+    def test_what_is_removed_and_what_stays(self, place, tmp_path):
+        """If this fails, a poisoned history cannot be cut off, or more than its end is gone."""
+        file = tmp_path / "removed.jsonl"
+        answer = admin.as_json(
+            place.data_dir, "clients", "rewind", place.client_id, "--to", "3", "--output", file, "--yes"
+        )
+        assert (answer["versions_removed"], answer["snapshot_removed"]) == (3, True)
+        assert answer["latest_version_id"] == place.ids[2] and answer["exported_to"] == str(file)
+        assert not answer["new_replica_cannot_start"]
+        assert file.stat().st_mode & 0o777 == 0o600
+        removed = lines_of(file)
+        assert [line["version_id"] for line in removed if line["type"] == "version"] == place.ids[3:]
+        assert [line["version_id"] for line in removed if line["type"] == "snapshot"] == [place.ids[3]]
+
+        shown = show(place, place.client_id)
+        assert (shown["versions"], shown["latest_version_id"], shown["snapshot"]) == (3, place.ids[2], None)
+        assert shown["history_bytes"] == 3 * (len(SEALED) + 1) and shown["last_seen"]
+        verified = admin.as_json(place.data_dir, "verify")
+        assert verified["problems"] == [] and verified["notes"] == [] and verified["versions"] == 9
+
+        server = place.serve()
+        assert [version.version_id for version in wire.history(server.url, place.client_id)] == place.ids[:3]
+        assert wire.get_snapshot(server.url, place.client_id).status == 404
+        # Whoever was at a version that is gone is ahead, and is told so.
+        for version_id in place.ids[3:]:
+            assert wire.get_child_version(server.url, place.client_id, version_id).status == 410
+            conflict = wire.add_version(server.url, place.client_id, version_id)
+            assert (conflict.status, conflict.headers["X-Parent-Version-Id"]) == (409, place.ids[2])
+            assert wire.add_snapshot(server.url, place.client_id, version_id).status == 200
+        assert "reason=replica-ahead" in server.log
+        assert len(show(server, place.client_id)["replicas_ahead"]) == 3
+        # The others go on.
+        added = wire.add_version(server.url, place.client_id, place.ids[2])
+        assert added.status == 200 and added.headers["X-Snapshot-Request"] == "urgency=high"
+        assert wire.get_child_version(server.url, place.client_id, place.ids[3]).status == 410
+        for neighbour in place.neighbours:
+            assert len(wire.history(server.url, neighbour)) == 3
+
+    def test_the_file_undoes_it(self, place, tmp_path):
+        """If this fails, a rewind that was a mistake is for ever."""
+        before = show(place, place.client_id)
+        file = tmp_path / "removed.jsonl"
+        admin.succeed(
+            place.data_dir, "clients", "rewind", place.client_id, "--to", place.ids[1], "--output", file, "--yes"
+        )
+        admin.succeed(place.data_dir, "clients", "import", file, "--yes")
+        after = show(place, place.client_id)
+        for name in ("versions", "latest_version_id", "history_bytes", "snapshot"):
+            assert name == "snapshot" or after[name] == before[name], name
+        assert after["snapshot"]["version_id"] == place.ids[3]
+        assert admin.as_json(place.data_dir, "verify")["problems"] == []
+
+    def test_a_snapshot_that_is_older_stays_unless_it_is_to_go(self, place, tmp_path):
+        """If this fails, a poisoned snapshot cannot be removed, or a good one is lost."""
+        rewind = ("clients", "rewind", place.client_id, "--yes", "--json", "--output")
+        kept = json.loads(admin.succeed(place.data_dir, *rewind, tmp_path / "1", "--to", "5"))
+        assert not kept["snapshot_removed"] and show(place, place.client_id)["snapshot"]["number"] == 4
+        gone = json.loads(admin.succeed(place.data_dir, *rewind, tmp_path / "2", "--to", "5", "--remove-snapshot"))
+        assert gone["snapshot_removed"] and gone["versions_removed"] == 0
+        assert show(place, place.client_id)["snapshot"] is None
+        assert [line["type"] for line in lines_of(tmp_path / "2")] == ["client", "snapshot", "replicas"]
+        assert "nothing is to be removed" in admin.refusal(place.data_dir, *rewind, tmp_path / "3", "--to", "5")
+
+    def test_what_makes_no_sense_changes_nothing(self, place, tmp_path):
+        """If this fails, a slip of the hand removes a history."""
+        before = show(place, place.client_id)
+        rewind = ("clients", "rewind", place.client_id)
+        file = tmp_path / "file"
+        assert "--to" in admin.refusal(place.data_dir, *rewind, "--yes", status=2)
+        assert "--yes" in admin.refusal(place.data_dir, *rewind, "--to", "2", "--output", file, status=2)
+        for version in ("0", "7", "x", str(uuid.uuid4()), wire.NIL_VERSION, ""):
+            line = admin.refusal(
+                place.data_dir, *rewind, "--to", version, "--yes", "--output", file, status=1 if version else 2
+            )
+            assert not version or ("numbers 1 to 6" in line and "clients delete" in line), line
+        file.write_text("mine", encoding="utf-8")
+        assert "exists already" in admin.refusal(place.data_dir, *rewind, "--to", "2", "--yes", "--output", file)
+        nowhere = tmp_path / "nowhere" / "file"
+        assert "nowhere" in admin.refusal(place.data_dir, *rewind, "--to", "2", "--yes", "--output", nowhere)
+        assert file.read_text(encoding="utf-8") == "mine" and show(place, place.client_id) == before
+
+    def test_the_default_file_and_words_for_people(self, place, tmp_path):
+        """If this fails, what was removed is where nobody looks for it."""
+        done = admin.run(place.data_dir, "clients", "rewind", place.client_id, "--to", "4", "--yes", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        (file,) = tmp_path.glob(f"{place.client_id}-before-rewind-*.jsonl")
+        assert "2 versions removed" in done.stdout and file.name in done.stdout
+
+    def test_nothing_goes_that_was_not_seen(self, place):
+        """If this fails, a version that came during a rewind is removed without being in its file."""
+        server = place.serve()
+        later = wire.add_version(server.url, place.client_id, place.ids[-1]).headers["X-Version-Id"]
+        body = {"version_id": place.ids[1], "latest_version_id": place.ids[-1], "snapshot_version_id": place.ids[3]}
+        path = f"clients/{place.client_id}/rewind"
+        status, answer = admin.api(server, "POST", path, body)
+        assert status == 409 and "nothing was removed" in answer["error"]
+        status, answer = admin.api(server, "POST", path, {**body, "latest_version_id": later, "snapshot_version_id": None})
+        assert status in (400, 409), answer
+        assert show(server, place.client_id)["latest_version_id"] == later
+        status, answer = admin.api(server, "POST", path, {**body, "latest_version_id": later})
+        assert (status, answer["versions_removed"]) == (200, 5)
+
+    def test_leave_to_carry_on_ends(self, place, tmp_path):
+        """If this fails, the replica that poisoned a history puts the poison back."""
+        admin.succeed(place.data_dir, "clients", "allow-carry-on", place.client_id)
+        admin.succeed(
+            place.data_dir, "clients", "rewind", place.client_id, "--to", "4", "--yes", "--output", tmp_path / "file"
+        )
+        assert not show(place, place.client_id)["may_carry_on"]
+
+
+class TestRestoreOne:
+    def test_back_to_the_backup(self, place, tmp_path):
+        """If this fails, one client's mistake can only be undone for everybody at once."""
+        backups, file = tmp_path / "backups", tmp_path / "present.jsonl"
+        admin.succeed(place.data_dir, "backup", backups)
+        server = place.serve()
+        latest = place.ids[-1]
+        for _number in range(4):
+            latest = wire.add_version(server.url, place.client_id, latest, b"poison").headers["X-Version-Id"]
+        assert wire.add_snapshot(server.url, place.client_id, latest, b"poison").status == 200
+        neighbour_latest = wire.history(server.url, place.neighbours[0])[-1].version_id
+        kept = wire.add_version(server.url, place.neighbours[0], neighbour_latest).headers["X-Version-Id"]
+
+        restore = ("clients", "restore", place.client_id, "--from", backups, "--output", file)
+        assert "--yes" in admin.refusal(server.data_dir, *restore, status=2)
+        answer = admin.as_json(server.data_dir, *restore, "--yes")
+        assert answer["latest_version_id"] == place.ids[-1] and answer["exported_to"] == str(file)
+        assert sum(line["type"] == "version" for line in lines_of(file)) == 10
+        assert [version.version_id for version in wire.history(server.url, place.client_id)] == place.ids
+        snapshot = wire.get_snapshot(server.url, place.client_id)
+        assert (snapshot.headers["X-Version-Id"], snapshot.body) == (place.ids[3], b"snapshot" * 40_000)
+        assert wire.history(server.url, place.neighbours[0])[-1].version_id == kept, "others were restored as well"
+        assert admin.as_json(server.data_dir, "verify")["problems"] == []
+        # Again, it has nothing left to do, and does no harm.
+        admin.succeed(server.data_dir, *restore[:-1], tmp_path / "again.jsonl", "--yes")
+        assert [version.version_id for version in wire.history(server.url, place.client_id)] == place.ids
+
+    def test_a_client_that_was_deleted(self, place, tmp_path):
+        """If this fails, a deletion by mistake cannot be undone for one client."""
+        backups = tmp_path / "backups"
+        admin.succeed(place.data_dir, "backup", backups)
+        admin.succeed(place.data_dir, "clients", "delete", place.client_id, "--yes")
+        text = admin.succeed(place.data_dir, "clients", "restore", place.client_id, "--from", backups, "--yes")
+        assert "nothing of it here" in text
+        shown = show(place, place.client_id)
+        assert (shown["versions"], shown["snapshot"]["version_id"], shown["ban"]) == (6, place.ids[3], None)
+
+    def test_another_history_in_its_place(self, place, tmp_path):
+        """If this fails, a client that began anew by mistake stays so."""
+        backups, file = tmp_path / "backups", tmp_path / "present.jsonl"
+        admin.succeed(place.data_dir, "backup", backups)
+        admin.succeed(place.data_dir, "clients", "delete", place.client_id, "--yes")
+        server = place.serve()
+        other = admin.add_chain(server.url, place.client_id, 2, b"another history")
+        admin.succeed(
+            server.data_dir, "clients", "restore", place.client_id, "--from", backups, "--output", file, "--yes"
+        )
+        assert [line["version_id"] for line in lines_of(file) if line["type"] == "version"] == other
+        assert [version.version_id for version in wire.history(server.url, place.client_id)] == place.ids
+        assert show(server, place.client_id)["ban"] is None
+
+    def test_what_cannot_be(self, place, tmp_path):
+        """If this fails, a restore that cannot be done removes something."""
+        before = show(place, place.client_id)
+        backups, restore = tmp_path / "backups", ("clients", "restore", place.client_id, "--yes")
+        assert "--from" in admin.refusal(place.data_dir, *restore, status=2)
+        assert str(backups) in admin.refusal(place.data_dir, *restore, "--from", backups)
+        admin.succeed(place.data_dir, "backup", backups)
+        assert "no backup 7" in admin.refusal(place.data_dir, *restore, "--from", backups, "--backup", "7")
+        stranger = "88888888-8888-4888-8888-888888888888"
+        line = admin.refusal(place.data_dir, "clients", "restore", stranger, "--from", backups, "--yes")
+        assert "no client 88888888" in line
+        for path in backups.rglob("*.sst"):
+            damaged = bytearray(path.read_bytes())
+            damaged[: len(damaged) // 2] = bytes(byte ^ 1 for byte in damaged[: len(damaged) // 2])
+            path.chmod(0o600)
+            path.write_bytes(damaged)
+        admin.refusal(place.data_dir, *restore, "--from", backups)
+        assert show(place, place.client_id) == before
+        assert not list(tmp_path.glob("*.jsonl")) and not list(tmp_path.glob("*.part"))
+
+
+class TestCarryOnInBulk:
+    def ahead(self, number):
+        return f"{number:012x}"[:8] + "-" + f"{number:012x}"[8:] + "-8000-8000-" + uuid.uuid4().hex[:12]
+
+    def test_only_where_it_is_clear(self, start_server):
+        """If this fails, a thousand people wait after a restore, or a computer that was left behind takes over."""
+        server = start_server("--new-clients-per-address-day", "0")
+        url = server.url
+        clear, two, behind, foreign, grown, allowed, none = (str(uuid.uuid4()) for _ in range(7))
+        latest = {client: admin.add_chain(url, client, 3)[-1] for client in (two, behind, foreign, grown, allowed, none)}
+        admin.add_chain(url, clear, 3)
+
+        def ask(client, version):
+            assert wire.get_child_version(url, client, version).status == 410
+
+        ask(clear, self.ahead(9))
+        ask(two, self.ahead(8))
+        ask(two, self.ahead(9))
+        ask(behind, self.ahead(2))
+        ask(foreign, str(uuid.uuid4()))
+        ask(grown, self.ahead(5))
+        ask(allowed, self.ahead(9))
+        admin.succeed(server.data_dir, "clients", "allow-carry-on", allowed)
+        # An import is the way to a version with a later time.
+        line = {"type": "version", "version_id": str(uuid.uuid4()), "parent_version_id": latest[grown],
+                "segment": "c2VhbGVk", "appended": 4_000_000_000}  # fmt: skip
+        text = json.dumps({"type": "client", "client_id": grown}) + "\n" + json.dumps(line) + "\n"
+        assert admin.run_with_input(server.data_dir, text, "clients", "import", "--yes").returncode == 0
+
+        command = ("clients", "allow-carry-on", "--all-with-one-replica-ahead")
+        dry = admin.as_json(server.data_dir, *command, "--dry-run")
+        assert dry["allowed"] == [clear] and not show(server, clear)["may_carry_on"]
+        assert "--yes" in admin.refusal(server.data_dir, *command, status=2)
+        text = admin.succeed(server.data_dir, *command, "--dry-run")
+        assert f"{clear} could carry on" in text and f"{two} is left out: its replicas are at 2 versions" in text
+        done = admin.as_json(server.data_dir, *command, "--yes")
+        assert done["allowed"] == [clear] and show(server, clear)["may_carry_on"]
+        why = {entry["client_id"]: entry["why"] for entry in done["left_out"]}
+        assert set(why) == {two, behind, foreign, grown, allowed}
+        assert "older" in why[behind] and "another server" in why[foreign] or "grown" in why[grown]
+        for client in (two, behind, foreign, grown):
+            assert not show(server, client)["may_carry_on"], why
+        # The one that may does, once.
+        assert wire.add_version(url, clear, self.ahead(9), b"all that it has").status == 200
+        assert admin.as_json(server.data_dir, *command, "--yes")["allowed"] == []
+
+    def test_a_client_or_all(self, server):
+        """If this fails, a slip of the hand lets everybody carry on."""
+        assert "--all-with-one" in admin.refusal(server.data_dir, "clients", "allow-carry-on", status=2)
+        line = admin.refusal(
+            server.data_dir, "clients", "allow-carry-on", str(uuid.uuid4()), "--all-with-one-replica-ahead", status=2
+        )
+        assert "either" in line
