@@ -43,9 +43,10 @@ ROOMS = {
     # What both backends share.
     "src/storage": ["tcsync/storage_administration.h", "base/limits.h"],
     "src/storage/memory": ["tcsync/storage.h", "tcsync/storage_administration.h", "tcsync/uuid.h", "base/",
-                           "storage/replicas_ahead.h"],
+                           "storage/chain_notes.h", "storage/replicas_ahead.h", "storage/rewind_refusals.h"],
     "src/storage/rocksdb": ["tcsync/log.h", "tcsync/storage.h", "tcsync/storage_administration.h", "tcsync/uuid.h",
-                            "base/", "metrics/", "storage/replicas_ahead.h"],
+                            "base/", "metrics/", "storage/chain_notes.h", "storage/replicas_ahead.h",
+                            "storage/rewind_refusals.h"],
     "src/sync": ["tcsync/storage.h", "tcsync/storage_administration.h", "tcsync/uuid.h", "base/"],
 }
 
