@@ -11,13 +11,17 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "base/limits.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "storage/rocksdb/backups.h"
@@ -252,6 +256,34 @@ TEST_F(RocksdbBackupTest, AnOlderOneIsRestored) {
   EXPECT_EQ(Find(*Open(restored_), client_).latest_version_id, first);
   EXPECT_EQ(Find(*Open(restored_ + "-latest"), client_).latest_version_id, second);
   EXPECT_EQ(ModeOf(restored_), 0700u);
+}
+
+// If this fails, a client with large versions cannot be taken out of a backup, or not as it was.
+TEST_F(RocksdbBackupTest, LargeOnesAreReadWhereItLies) {
+  const std::string segment = Noise(5 * kPieceBytesMax + 7);
+  const std::string snapshot = Noise(3 * kPieceBytesMax, 2);
+  {
+    const std::unique_ptr<Storage> storage = Open(data_dir_);
+    AppendRequest append = UploadedAppendFor(*storage, client_, kNil, segment, kPieceBytesMax);
+    const auto outcome = TryAppend(*storage, std::move(append));
+    ASSERT_TRUE(outcome.ok() && std::holds_alternative<Appended>(*outcome));
+    const Uuid version = std::get<Appended>(*outcome).version_id;
+    StoreSnapshotRequest store = StoreSnapshotRequestFor(client_, version, "");
+    store.upload = MustBeginUpload(*storage, SnapshotUploadRequestFor(client_, version));
+    AddAll(*store.upload, snapshot, kPieceBytesMax);
+    ASSERT_EQ(StoreSnapshot(*storage, std::move(store)), StoreSnapshotOutcome::kStored);
+    Backup(*storage, backups_);
+  }
+  const absl::StatusOr<std::unique_ptr<Storage>> backup = OpenBackup(backups_, std::nullopt);
+  ASSERT_TRUE(backup.ok()) << backup.status();
+  EXPECT_THAT(Verify(**backup, client_).problems, IsEmpty());
+  std::vector<StoredVersion> versions = ReadVersions(**backup, client_, 0, UINT64_MAX);
+  ASSERT_EQ(versions.size(), 1u);
+  ASSERT_NE(versions[0].version.pieces, nullptr);
+  MakeWhole(versions[0].version.segment, versions[0].version.pieces);
+  EXPECT_TRUE(versions[0].version.segment == segment);
+  const std::optional<Snapshot> found = SnapshotOf(**backup, client_);
+  EXPECT_TRUE(found.has_value() && found->bytes == snapshot);
 }
 
 // If this fails, a server that was restored cannot be backed up any more, or its backups take the

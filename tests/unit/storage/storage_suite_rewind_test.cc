@@ -151,7 +151,6 @@ TEST_P(StorageSuite, VersionsAreListedInPages) {
   const Uuid client = Uuid::Random();
   std::vector<Uuid> ids;
   Uuid latest = Uuid::Random();
-  const Uuid first_parent = latest;
   const std::vector<size_t> sizes = {10, 100'000, 20, 20'000, 30, 40};
   for (const size_t size : sizes) {
     latest = MustAppend(storage(), client, latest, Noise(size)).version_id;

@@ -276,6 +276,34 @@ TEST_P(StorageSuite, WhatIsRemovedWhileItIsReadEndsWithAnError) {
   EXPECT_EQ(ReadPiece(*(*newer)->pieces).status().code(), absl::StatusCode::kAborted);
 }
 
+// If this fails, a rewind leaves the bytes of a large version or snapshot behind, or does not count
+// them.
+TEST_P(StorageSuite, ARewindRemovesPieces) {
+  const Uuid kept = MustAppendUploaded(storage(), kClient, kNil, Noise(400'000)).version_id;
+  const Uuid gone = MustAppendUploaded(storage(), kClient, kept, Noise(500'000)).version_id;
+  ASSERT_EQ(
+      StoreSnapshot(storage(), UploadedSnapshotFor(storage(), kClient, gone, Noise(600'000))),
+      StoreSnapshotOutcome::kStored);
+  const std::shared_ptr<PieceSource> read = SourceOf(storage(), kClient, kept);
+  const auto snapshot = TryGetSnapshot(storage(), kClient);
+  ASSERT_TRUE(read != nullptr && snapshot.ok() && snapshot->has_value());
+  RewindRequest request{.client_id = kClient, .version_id = kept};
+  request.latest_version_id = gone;
+  request.snapshot_version_id = gone;
+  const absl::StatusOr<Rewound> rewound = AdministrationOf(storage()).Rewind(request);
+  ASSERT_TRUE(rewound.ok()) << rewound.status();
+  EXPECT_EQ(rewound->versions_removed, 1u);
+  EXPECT_TRUE(rewound->snapshot_removed);
+  EXPECT_EQ(rewound->bytes_removed, 1'100'000u);
+  // Also where another version has the number by now.
+  MustAppendUploaded(storage(), kClient, kept, Noise(500'000, 2));
+  EXPECT_EQ(ReadPiece(*read).status().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(ReadPiece(*(*snapshot)->pieces).status().code(), absl::StatusCode::kAborted);
+  const ChainReport report = Verify(storage(), kClient);
+  EXPECT_THAT(report.problems, IsEmpty());
+  EXPECT_EQ(report.bytes, 900'000u);
+}
+
 // If this fails, a history with large versions cannot move to another server.
 TEST_P(StorageSuite, UploadsAreImported) {
   std::vector<StoredVersion> versions = ForeignChain(kNil, 3);
