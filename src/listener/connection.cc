@@ -1,12 +1,5 @@
 #include "listener/connection.h"
 
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-
-#if defined(__linux__)
-#include <linux/sockios.h>
-#endif
-
 #include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
@@ -17,14 +10,12 @@
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "listener/event_loop.h"
+#include "listener/kernel_bytes.h"
 
 namespace tcsync {
 namespace {
 
 using boost::system::error_code;
-
-// A buffer that a usual response fits in is kept for the next one.
-constexpr size_t kKeptOutputBytesMax = 1024;
 
 constexpr Connection::Instant kNever = Connection::Instant::max();
 
@@ -34,18 +25,9 @@ bool WouldBlock(const error_code& error) {
   return error == boost::asio::error::would_block || error == boost::asio::error::try_again;
 }
 
-// What the kernel keeps of a connection: what its client has not taken, and what was not read.
-int64_t BytesInKernel(int socket) {
-  int unread = 0;
-  if (ioctl(socket, FIONREAD, &unread) != 0) unread = 0;
-  int unsent = 0;
-#if defined(SIOCOUTQ)
-  if (ioctl(socket, SIOCOUTQ, &unsent) != 0) unsent = 0;
-#elif defined(SO_NWRITE)
-  socklen_t size = sizeof unsent;
-  if (getsockopt(socket, SOL_SOCKET, SO_NWRITE, &unsent, &size) != 0) unsent = 0;
-#endif
-  return int64_t{unread} + unsent;
+// How much later a deadline is for so many bytes that moved.
+std::chrono::nanoseconds TimeBought(size_t bytes, int64_t bytes_per_second) {
+  return static_cast<int64_t>(bytes) * (std::chrono::nanoseconds{1'000'000'000} / bytes_per_second);
 }
 
 http::Response TooManyConnectionsResponse() {
@@ -149,9 +131,7 @@ bool Connection::HasUnreadInput() const {
 // Memory
 
 int64_t Connection::Bytes() const {
-  size_t bytes = kConnectionBytes + input_.capacity() + separate_body_.body.capacity();
-  // What a usual answer takes is counted already.
-  if (output_.capacity() > kKeptOutputBytesMax) bytes += output_.capacity();
+  size_t bytes = kConnectionBytes + input_.capacity() + output_.spare_bytes();
   if (tls_ != nullptr) bytes += handshake_is_done_ ? kTlsSessionBytes : kTlsHandshakeBytes;
   return static_cast<int64_t>(bytes) + kernel_bytes_;
 }
@@ -159,9 +139,7 @@ int64_t Connection::Bytes() const {
 bool Connection::Settle() {
   const int64_t bytes = state_ == State::kClosed ? 0 : Bytes();
   if (bytes == charged_bytes_) return state_ != State::kClosed;
-  const int64_t more = bytes - charged_bytes_;
-  charged_bytes_ = bytes;
-  loop_.Charge(*group_, more);
+  loop_.Charge(*group_, bytes - std::exchange(charged_bytes_, bytes));
   return state_ != State::kClosed;
 }
 
@@ -310,8 +288,7 @@ void Connection::Continue() {
 void Connection::GoOn() {
   if (input_.empty()) std::string().swap(input_);
   // What Flush cannot send is accounted for where it waits.
-  if (!Flush() || !Settle()) return;
-  if (!IsReceiving()) return;
+  if (!Flush() || !Settle() || !IsReceiving()) return;
   if (wants_turn_) return loop_.AwaitTurn(*this);
   WaitForInput();
 }
@@ -363,7 +340,8 @@ bool Connection::OnPartialRequest(bool has_progress) {
   } else if (has_progress && state_ == State::kBody) {
     Touch();
   }
-  if (parser_->TakeExpectContinue()) absl::StrAppend(&output_, "HTTP/1.1 100 Continue\r\n\r\n");
+  if (parser_->TakeExpectContinue())
+    absl::StrAppend(&output_.text(), "HTTP/1.1 100 Continue\r\n\r\n");
   is_paused_ =
       parser_->PauseUntil([this] { return loop_.ResumeCallbackFor(id_, ++pause_number_); });
   // The time that the request takes here is not its client's.
@@ -383,18 +361,13 @@ Connection::Instant Connection::MovedDeadline(Instant deadline, size_t bytes) co
   const Instant latest = Now() + loop_.timeouts().body;
   const int64_t rate = loop_.timeouts().bytes_per_second_min;
   if (rate == 0) return latest;
-  const auto bought =
-      std::chrono::nanoseconds(static_cast<int64_t>(bytes) *
-                               (std::chrono::nanoseconds(std::chrono::seconds(1)).count() / rate));
-  return std::min(latest, deadline + bought);
+  return std::min(latest, deadline + TimeBought(bytes, rate));
 }
 
 void Connection::ExtendRequest(size_t bytes) {
   const int64_t rate = loop_.timeouts().bytes_per_second_min;
   if (rate == 0 || request_deadline_ == kNever) return;
-  request_deadline_ +=
-      std::chrono::nanoseconds(static_cast<int64_t>(bytes) *
-                               (std::chrono::nanoseconds(std::chrono::seconds(1)).count() / rate));
+  request_deadline_ += TimeBought(bytes, rate);
 }
 
 void Connection::JoinSource() {
@@ -438,18 +411,12 @@ void Connection::QueueResponse(http::Response response, bool keep_alive) {
   const ConnectionHeader connection = !keep_alive ? ConnectionHeader::kClose
                                       : is_http10 ? ConnectionHeader::kKeepAlive
                                                   : ConnectionHeader::kNone;
-  AppendResponseHead(response, loop_.date(), connection, output_);
+  AppendResponseHead(response, loop_.date(), connection, output_.text());
   if (parser_ && parser_->IsHeadMethod()) {
     response.body.clear();
     response.body_source.reset();
   }
-  if (response.body_source == nullptr && response.body.size() < kSeparateBodyBytesMin) {
-    output_.append(response.body);
-  } else {
-    separate_body_ = std::move(response);
-    body_unread_ = separate_body_.body_source == nullptr ? 0 : separate_body_.body_bytes();
-  }
-  const bool has_separate_body = !separate_body_.body.empty() || body_unread_ > 0;
+  output_.AddBody(std::move(response));
   // A cheap end for a client that has had enough, and goes on all the same.
   refused_in_a_row_ = response_status == 429 && peer_network_ ? refused_in_a_row_ + 1 : 0;
   if (!keep_alive) {
@@ -461,7 +428,7 @@ void Connection::QueueResponse(http::Response response, bool keep_alive) {
   is_paused_ = false;
   // The client's next request may be in the input already; a large body goes out before it.
   if (!ends_after_send_) SetState(State::kIdle);
-  if (has_separate_body || output_.size() >= kGatheredResponseBytesMax) Flush();
+  if (output_.has_large_body() || output_.text().size() >= kGatheredResponseBytesMax) Flush();
 }
 
 void Connection::AnswerAndEnd(http::Response response) {
@@ -472,12 +439,11 @@ void Connection::AnswerAndEnd(http::Response response) {
 }
 
 size_t Connection::SendQueued(error_code& error) {
-  const absl::string_view output = absl::string_view(output_).substr(output_sent_);
-  const absl::string_view body = absl::string_view(separate_body_.body).substr(separate_body_sent_);
-  if (tls_ != nullptr) return tls_->Write(output.empty() ? body : output, error);
+  const auto [first, second] = output_.Unsent();
+  if (tls_ != nullptr) return tls_->Write(first.empty() ? second : first, error);
   const std::array<boost::asio::const_buffer, 2> buffers = {
-      boost::asio::buffer(output.data(), output.size()),
-      boost::asio::buffer(body.data(), body.size())};
+      boost::asio::buffer(first.data(), first.size()),
+      boost::asio::buffer(second.data(), second.size())};
   return socket_.write_some(buffers, error);
 }
 
@@ -485,14 +451,14 @@ bool Connection::Flush() {
   if (state_ == State::kClosed || send_waits_ || awaits_piece_) return false;
   do {
     if (!SendAll()) return false;
-  } while (body_unread_ > 0 && ReadPiece());
+  } while (output_.HasUnread() && ReadPiece());
   if (state_ == State::kClosed || awaits_piece_) return false;
   OnAllSent();
   return state_ != State::kClosed && state_ != State::kLingering;
 }
 
 bool Connection::SendAll() {
-  while (HasUnsent()) {
+  while (output_.HasUnsent()) {
     error_code error;
     const size_t sent = SendQueued(error);
     if (WouldBlock(error)) {
@@ -505,9 +471,7 @@ bool Connection::SendAll() {
     }
     send_deadline_ = MovedDeadline(send_deadline_, sent);
     ExtendRequest(sent);
-    const size_t of_output = std::min(sent, output_.size() - output_sent_);
-    output_sent_ += of_output;
-    separate_body_sent_ += sent - of_output;
+    output_.Advance(sent);
   }
   return true;
 }
@@ -517,10 +481,7 @@ void Connection::WaitForRoom() {
   if (send_deadline_ == kNever) send_deadline_ = Now() + loop_.timeouts().body;
   if (state_ == State::kIdle) SetState(State::kSending);
   // Without a spare buffer: nothing is parsed meanwhile.
-  if (output_sent_ == output_.size() && output_.capacity() > kKeptOutputBytesMax) {
-    std::string().swap(output_);
-    output_sent_ = 0;
-  }
+  output_.TrimText();
   kernel_bytes_ = BytesInKernel(socket_.native_handle());
   socket_.async_wait(StreamSocket::wait_write, [self = shared_from_this()](error_code failed) {
     self->send_waits_ = false;
@@ -538,7 +499,7 @@ bool Connection::ReadPiece() {
   awaits_piece_ = true;
   piece_asked_at_ = Now();
   reading_piece_ = true;
-  separate_body_.body_source->Read(loop_.PieceCallbackFor(id_));
+  output_.source().Read(loop_.PieceCallbackFor(id_));
   reading_piece_ = false;
   if (!immediate_piece_) return false;
   absl::StatusOr<std::string> piece = *std::move(immediate_piece_);
@@ -552,14 +513,9 @@ bool Connection::TakePiece(absl::StatusOr<std::string> piece) {
   if (send_deadline_ != kNever) send_deadline_ += Now() - piece_asked_at_;
   // The head has told the size. Its client must see that the body is not whole, and must not see
   // bytes that do not belong to it.
-  if (!piece.ok() || piece->empty() || piece->size() > body_unread_) {
-    Close();
-    return false;
-  }
-  body_unread_ -= piece->size();
-  separate_body_.body = *std::move(piece);
-  separate_body_sent_ = 0;
-  return true;
+  if (piece.ok() && output_.TakePiece(*std::move(piece))) return true;
+  Close();
+  return false;
 }
 
 void Connection::OnPiece(absl::StatusOr<std::string> piece) {
@@ -573,13 +529,7 @@ void Connection::OnPiece(absl::StatusOr<std::string> piece) {
 }
 
 void Connection::OnAllSent() {
-  output_.clear();
-  output_sent_ = 0;
-  if (output_.capacity() > kKeptOutputBytesMax) std::string().swap(output_);
-  if (!separate_body_.body.empty() || separate_body_.body_source != nullptr) {
-    separate_body_ = http::Response();
-  }
-  separate_body_sent_ = 0;
+  output_.Clear();
   send_deadline_ = kNever;
   if (state_ == State::kSending) SetState(State::kIdle);
   if (peer_is_trusted_ && state_ == State::kIdle) loop_.ChangeNetwork(*this, std::nullopt);
@@ -635,12 +585,13 @@ void Connection::End(EndReason reason) {
 void Connection::Close() {
   if (state_ == State::kClosed) return;
   // Not behind a part of an answer, which would then look like the whole.
-  if (tls_ != nullptr && !send_waits_ && !HasUnsent() && body_unread_ == 0) tls_->SendCloseNotify();
+  if (tls_ != nullptr && !send_waits_ && !output_.HasUnsent() && !output_.HasUnread())
+    tls_->SendCloseNotify();
   SetState(State::kClosed);
   Settle();
   parser_.reset();
   // What it still reads is of no use to anybody.
-  separate_body_ = http::Response();
+  output_.DropBody();
   error_code ignored;
   socket_.close(ignored);
   loop_.Forget(*this);

@@ -17,6 +17,7 @@
 #include "listener/address_group.h"
 #include "listener/connection_count.h"
 #include "listener/request_parser.h"
+#include "listener/send_queue.h"
 #include "listener/tls_session.h"
 #include "tcsync/http_message.h"
 
@@ -161,9 +162,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Sends what is queued as far as the socket takes it; false when it waits for the socket, or when
   // the connection has ended.
   bool Flush();
-  bool HasUnsent() const {
-    return output_sent_ < output_.size() || separate_body_sent_ < separate_body_.body.size();
-  }
   // Sends what is in memory, as Flush does.
   bool SendAll();
   void WaitForRoom();
@@ -217,13 +215,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool finishing_request_ = false;  // within FinishRequest, where a response may come at once
   std::optional<http::Response> immediate_response_;
 
-  std::string output_;  // heads, and bodies that are small
-  size_t output_sent_ = 0;
-  // One that is large, or its current piece; its head is the end of output_.
-  http::Response separate_body_;
-  size_t separate_body_sent_ = 0;
-  uint64_t body_unread_ = 0;    // of its source
-  bool awaits_piece_ = false;   // from its source
+  SendQueue output_;
+  bool awaits_piece_ = false;   // of a large body, from its source
   bool reading_piece_ = false;  // within the source's Read, where it may come at once
   std::optional<absl::StatusOr<std::string>> immediate_piece_;
 };
