@@ -220,7 +220,7 @@ struct StorageStats {
   // Prometheus, each of one value.
   std::vector<std::pair<std::string, double>> backend;
   // That were accepted and are not acknowledged yet, the earliest first.
-  std::vector<LogLoss> log_losses;
+  std::vector<LogLoss> log_losses = {};
 };
 
 struct BackupInfo {
