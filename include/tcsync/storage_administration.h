@@ -17,6 +17,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "tcsync/storage.h"
 #include "tcsync/uuid.h"
 
@@ -211,17 +212,27 @@ struct LogRepair {
 
 struct StorageStats {
   uint64_t clients = 0;
-  uint64_t bytes_on_disk = 0;    // of everything that the storage keeps
+  // What the clients have: their history and snapshots, what they are uploading, and an allowance
+  // for the record of each version and client (kVersionRecordBytes, kClientRecordBytes).
+  uint64_t live_bytes = 0;
+  uint64_t bytes_on_disk = 0;    // of everything that the storage keeps; 0 in memory
   uint64_t disk_bytes_free = 0;  // as an ordinary user could use them; 0 in memory
   uint64_t disk_bytes_total = 0;
   uint64_t queued_writes = 0;
   uint64_t queued_bytes = 0;
+  int64_t last_backup_unix_seconds = 0;  // of any directory; 0: none is known of
   // The backend's own figures, such as {"rocksdb_compaction_pending", 1}: names in the style of
   // Prometheus, each of one value.
   std::vector<std::pair<std::string, double>> backend;
   // That were accepted and are not acknowledged yet, the earliest first.
   std::vector<LogLoss> log_losses = {};
 };
+
+// Of what is on the disk, what no client has (any more): replaced and removed records that no
+// compaction has passed yet, and the log's length. 0 in memory.
+inline uint64_t DeadBytes(const StorageStats& stats) {
+  return stats.bytes_on_disk > stats.live_bytes ? stats.bytes_on_disk - stats.live_bytes : 0;
+}
 
 struct BackupInfo {
   uint32_t backup_id = 0;  // grows by one with each
@@ -241,6 +252,26 @@ struct BackupRequest {
 // false to stop it: kCancelled. Called while the call that took it has not returned, on that thread
 // or on another one.
 using Progress = absl::FunctionRef<bool(uint64_t done, uint64_t total)>;
+
+struct CompactionRequest {
+  // All files are written anew, also those that nothing is known to be removed from.
+  bool everything = false;
+};
+struct CompactionReport {
+  uint64_t removals = 0;      // clients of whom something was removed, and whose bytes are gone now
+  uint64_t bytes_before = 0;  // on the disk
+  uint64_t bytes_after = 0;
+};
+// What a compaction is doing, in words for people, and how far that is, in bytes. Return false to
+// stop it: kCancelled, and what is left is done by the next one. Called on the calling thread.
+using CompactionProgress =
+    absl::FunctionRef<bool(absl::string_view doing, uint64_t done, uint64_t total)>;
+
+// A directory that backups of this storage were made in, and the last of them.
+struct BackupsMade {
+  std::string directory;
+  BackupInfo last;
+};
 
 // Thread-safe. Lives as long as the Storage that it was had from.
 class StorageAdministration {
@@ -292,6 +323,23 @@ class StorageAdministration {
   virtual absl::StatusOr<std::string> PseudonymKey() = 0;
 
   virtual absl::StatusOr<StorageStats> ReadStats() = 0;
+  // StorageStats::live_bytes as it is now, and cheap: asked before each write.
+  virtual uint64_t LiveBytes() {
+    const absl::StatusOr<StorageStats> stats = ReadStats();
+    return stats.ok() ? stats->live_bytes : 0;
+  }
+
+  // Whether something was removed whose bytes may still be in files. Cheap.
+  virtual bool NeedsCompaction() { return false; }
+  // Makes the bytes of what was removed before go: when it returns, no file has those of a removed
+  // client, nor of snapshots that it had replaced; and of removed versions and replaced snapshots
+  // of others not much is left. Writes and reads go on. kResourceExhausted: the disk has no room
+  // for it.
+  virtual absl::StatusOr<CompactionReport> Compact(const CompactionRequest& request,
+                                                   CompactionProgress progress) {
+    static_cast<void>(request), static_cast<void>(progress);
+    return CompactionReport{};
+  }
 
   // Reads all that belongs to the client. kNotFound: no such client.
   virtual absl::StatusOr<ChainReport> VerifyChain(const Uuid& client_id) = 0;
@@ -303,6 +351,10 @@ class StorageAdministration {
 
   // Copies what is new since the last backup in that directory, while everything goes on.
   virtual absl::StatusOr<BackupInfo> Backup(const BackupRequest& request, Progress progress) = 0;
+  // Where backups were made, those of late.
+  virtual absl::StatusOr<std::vector<BackupsMade>> ReadBackupsMade() {
+    return std::vector<BackupsMade>();
+  }
 
   // Versions with a number over `after_number`, in order and without their segments, at most
   // `limit`.

@@ -114,26 +114,25 @@ std::optional<Refusal> AccessControl::RefusalOf(const Visitor& visitor, bool wri
 }
 
 std::optional<Refusal> AccessControl::RefusalByRoom() const {
-  switch (room_.load(std::memory_order_relaxed)) {
-    case Room::kEnough:
-      break;
-    case Room::kTotalBytesReached:
-      return Refusal{.reason = RefusalReason::kTotalBytes,
-                     .sentence =
-                         "This server has as much stored as its operator allows; nothing "
-                         "was stored, and what is stored can still be fetched.",
-                     .operator_note =
-                         "Raise option total-bytes-max, or remove clients "
-                         "(tcsync-server clients delete, prune)."};
-    case Room::kDiskFloorReached:
-      return Refusal{.reason = RefusalReason::kDiskFloor,
-                     .sentence =
-                         "The server's disk is almost full; nothing was stored, and what is "
-                         "stored can still be fetched.",
-                     .operator_note =
-                         "Option disk-free-bytes-min is what must stay free: make room "
-                         "on the disk, or remove clients (tcsync-server clients "
-                         "delete, prune)."};
+  if (is_disk_floor_reached_.load(std::memory_order_relaxed)) {
+    return Refusal{.reason = RefusalReason::kDiskFloor,
+                   .sentence =
+                       "The server's disk is almost full; nothing was stored, and what is "
+                       "stored can still be fetched.",
+                   .operator_note =
+                       "Option disk-free-bytes-min is what must stay free: make room "
+                       "on the disk, or remove clients (tcsync-server clients "
+                       "delete, prune)."};
+  }
+  if (policy_.total_bytes_max != 0 && live_bytes_ != nullptr &&
+      live_bytes_() >= policy_.total_bytes_max) {
+    return Refusal{.reason = RefusalReason::kTotalBytes,
+                   .sentence =
+                       "This server has as much stored as its operator allows; nothing "
+                       "was stored, and what is stored can still be fetched.",
+                   .operator_note =
+                       "Raise option total-bytes-max, or remove clients "
+                       "(tcsync-server clients delete, prune)."};
   }
   return std::nullopt;
 }
@@ -193,16 +192,10 @@ std::optional<Refusal> AccessControl::RefusalOfUnknown(const Visitor& visitor) c
 }
 
 void AccessControl::UpdateUsage(const StorageStats& stats) {
-  Room room = Room::kEnough;
-  if (policy_.total_bytes_max != 0 && stats.bytes_on_disk >= policy_.total_bytes_max) {
-    room = Room::kTotalBytesReached;
-  }
   // A storage without a disk has neither free bytes nor any.
-  if (policy_.disk_free_bytes_min != 0 && stats.disk_bytes_total != 0 &&
-      stats.disk_bytes_free < policy_.disk_free_bytes_min) {
-    room = Room::kDiskFloorReached;
-  }
-  room_.store(room, std::memory_order_relaxed);
+  is_disk_floor_reached_.store(policy_.disk_free_bytes_min != 0 && stats.disk_bytes_total != 0 &&
+                                   stats.disk_bytes_free < policy_.disk_free_bytes_min,
+                               std::memory_order_relaxed);
 }
 
 }  // namespace tcsync::access

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -119,13 +120,16 @@ class AccessControl {
   // Why nothing more is stored now; nullopt: there is room. For a body that is still coming.
   std::optional<Refusal> RefusalByRoom() const;
 
-  // Lets writes be refused, or served again, by what is used now. To be called every second or so:
-  // what comes in between can go over the cap by as much as the disk takes meanwhile.
+  // What all clients together have is asked for before each write from now on, if there is a bound
+  // to it: what goes over the bound is what was let in before and is still on its way. Before the
+  // first request.
+  void SetLiveBytes(std::function<uint64_t()> live_bytes) { live_bytes_ = std::move(live_bytes); }
+
+  // Lets writes be refused, or served again, by how full the disk is now. To be called every second
+  // or so: what comes in between can go below the floor by as much as the disk takes meanwhile.
   void UpdateUsage(const StorageStats& stats);
 
  private:
-  enum class Room : uint8_t { kEnough, kTotalBytesReached, kDiskFloorReached };
-
   // The invite that the visitor came with, if it is good; otherwise why it is not.
   std::optional<Refusal> RefusalByInvite(const Visitor& visitor) const;
 
@@ -136,7 +140,8 @@ class AccessControl {
   RateLimiter addresses_;
   RateLimiter new_clients_;
   ProxyNotice proxy_notice_;
-  std::atomic<Room> room_{Room::kEnough};
+  std::function<uint64_t()> live_bytes_;  // null: nobody knows
+  std::atomic<bool> is_disk_floor_reached_{false};
 };
 
 }  // namespace tcsync::access

@@ -82,6 +82,8 @@ AdminHandler::AdminHandler(Dependencies dependencies)
 
 AdminHandler::~AdminHandler() = default;
 
+void AdminHandler::CompactIfNeeded() { api_->CompactIfNeeded(); }
+
 http::Response AdminHandler::RefuseTooLarge() const {
   return ErrorAnswer(413, absl::StrCat("The request body is longer than ", body_bytes_max_,
                                        " bytes; send fewer lines, or set body-bytes-max or "

@@ -26,6 +26,9 @@ class AdminHandler final : public http::Handler {
 
   std::variant<http::Response, http::PendingRequest> Begin(const http::RequestHead& head) override;
 
+  // Begins a job that makes the bytes of what was removed go, if there are any and none is at it.
+  void CompactIfNeeded();
+
  private:
   class Request;
 

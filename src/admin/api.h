@@ -1,5 +1,5 @@
 // What each request of the administration API does, in files by subject: clients_api.cc,
-// access_api.cc, transfer_api.cc, maintenance_api.cc, upkeep_api.cc, insight_api.cc.
+// access_api.cc, transfer_api.cc, maintenance_api.cc, upkeep_api.cc, insight_api.cc, space_api.cc.
 #ifndef TCSYNC_SRC_ADMIN_API_H_
 #define TCSYNC_SRC_ADMIN_API_H_
 
@@ -72,6 +72,14 @@ class Api {
   http::Response ListOptions(Call& call);
   http::Response Top(Call& call);
 
+  // space_api.cc
+  http::Response Compact(Call& call);
+  http::Response ListBackupsOfClient(Call& call);
+  http::Response RemoveBackup(Call& call);
+
+  // Begins a compaction if something was removed and none is under way. On any thread.
+  void CompactIfNeeded();
+
  private:
   // Call this when all parameters have been asked for: the storage's administration, or why the
   // request cannot go on. kInvalidArgument for the parameters, kFailedPrecondition when no data
@@ -93,6 +101,15 @@ class Api {
   absl::StatusOr<Json> ImportAccess(StorageAdministration& administration,
                                     const AccessRecords& imported);
   http::Response StartJob(absl::string_view kind, Jobs::Work work);
+  // The job's number; one that has not begun yet is joined.
+  absl::StatusOr<uint64_t> StartCompaction(StorageAdministration& administration, bool everything);
+  // The number of the job that makes the bytes of what was removed go; null when there is none.
+  Json CompactionJob(StorageAdministration& administration);
+
+  static Json DescribeBackup(const BackupInfo& backup);
+  // A path as another process named it: relative to what, nobody could say.
+  static absl::Status CheckPath(absl::string_view name, const std::string& path);
+  static absl::Status CheckDirectory(const std::string& directory);
 
   // What the log calls the client, for people to find it there; null where nobody knows.
   Json PseudonymOf(const Uuid& client_id) const;

@@ -124,7 +124,9 @@ http::Response Api::DeleteClient(Call& call) {
   if (!deleted.ok()) return AnswerForStatus(deleted.status());
   if (!*deleted) return NoSuchClientAnswer(call.client_id);
   Log(NameInLog(call.client_id), " was deleted");
-  return JsonAnswer(200, {{"client_id", call.client_id.ToString()}, {"deleted", true}});
+  return JsonAnswer(200, {{"client_id", call.client_id.ToString()},
+                          {"deleted", true},
+                          {"job", CompactionJob(**administration)}});
 }
 
 http::Response Api::ListVersions(Call& call) {
@@ -174,7 +176,8 @@ http::Response Api::Rewind(Call& call) {
                           {"latest_version_id", request.version_id.ToString()},
                           {"versions_removed", rewound->versions_removed},
                           {"bytes_removed", rewound->bytes_removed},
-                          {"snapshot_removed", rewound->snapshot_removed}});
+                          {"snapshot_removed", rewound->snapshot_removed},
+                          {"job", CompactionJob(**administration)}});
 }
 
 http::Response Api::SetCarryOn(Call& call, bool allow) {

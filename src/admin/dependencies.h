@@ -47,6 +47,11 @@ struct SalvageReport {
 struct OfflineOperations {
   // The backups in a directory, the oldest first.
   std::function<absl::StatusOr<std::vector<BackupInfo>>(const std::string& directory)> list_backups;
+  // Those of them that have the client, or bytes of it.
+  std::function<absl::StatusOr<std::vector<BackupInfo>>(const std::string& directory,
+                                                        const Uuid& client_id)>
+      backups_of_client;
+  std::function<absl::Status(const std::string& directory, uint32_t backup_id)> remove_backup;
   // Puts a backup, the latest when none is named, where the data directory is to be. Null when the
   // data directory is open.
   std::function<absl::StatusOr<BackupInfo>(const std::string& directory,

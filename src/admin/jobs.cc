@@ -34,6 +34,24 @@ absl::StatusOr<uint64_t> Jobs::Start(absl::string_view kind, Work work) {
   return job->number;
 }
 
+absl::StatusOr<uint64_t> Jobs::StartOrJoin(absl::string_view kind, Work work) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (const std::shared_ptr<Job>& job : jobs_) {
+      const bool is_waiting = job->state == State::kWaiting && !job->progress.is_cancelled_;
+      if (is_waiting && job->kind == kind) return job->number;
+    }
+  }
+  return Start(kind, std::move(work));
+}
+
+bool Jobs::IsUnderWay(absl::string_view kind) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return std::any_of(jobs_.begin(), jobs_.end(), [kind](const auto& job) {
+    return job->kind == kind && (job->state == State::kWaiting || job->state == State::kRunning);
+  });
+}
+
 void Jobs::Run(Job& job, Work& work) {
   const bool is_cancelled = job.progress.is_cancelled_;
   {
@@ -78,6 +96,10 @@ Json Jobs::Description(const Job& job) {
                       {"state", kStateNames[static_cast<int>(job.state)]},
                       {"done", job.progress.done_.load()},
                       {"total", job.progress.total_.load()}};
+  if (job.state == State::kRunning) {
+    const std::lock_guard<std::mutex> lock(job.progress.mutex_);
+    if (!job.progress.doing_.empty()) description["doing"] = job.progress.doing_;
+  }
   if (job.state == State::kDone) description["result"] = job.result;
   if (!job.error.empty()) description["error"] = job.error;
   return description;

@@ -28,6 +28,14 @@ class JobProgress {
     total_ = total;
     return !is_cancelled_;
   }
+  // With what it does now, in words for people.
+  bool Report(absl::string_view doing, uint64_t done, uint64_t total) {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      doing_ = std::string(doing);
+    }
+    return Report(done, total);
+  }
 
  private:
   friend class Jobs;
@@ -35,6 +43,8 @@ class JobProgress {
   std::atomic<uint64_t> done_{0};
   std::atomic<uint64_t> total_{0};
   std::atomic<bool> is_cancelled_{false};
+  mutable std::mutex mutex_;
+  std::string doing_;  // empty: nothing but the job's kind is known
 };
 
 // Thread-safe. Destroying it cancels what is under way and waits until that has ended.
@@ -48,6 +58,12 @@ class Jobs {
 
   // The job's number. kUnavailable when there are as many as there may be, or no thread.
   absl::StatusOr<uint64_t> Start(absl::string_view kind, Work work);
+
+  // The same, unless a job of that kind is waiting: it will do that work as well, and its number is
+  // returned.
+  absl::StatusOr<uint64_t> StartOrJoin(absl::string_view kind, Work work);
+  // Whether a job of that kind is waiting or running.
+  bool IsUnderWay(absl::string_view kind) const;
 
   // As docs/administration.md describes a job; nullopt when it is not known (any more).
   std::optional<Json> Describe(uint64_t number) const;

@@ -60,7 +60,9 @@ struct Verification {
   }
 };
 
-Json Describe(const BackupInfo& backup) {
+}  // namespace
+
+Json Api::DescribeBackup(const BackupInfo& backup) {
   Json description = {{"backup", backup.backup_id},
                       {"created", backup.created_unix_seconds},
                       {"bytes", backup.bytes},
@@ -69,17 +71,15 @@ Json Describe(const BackupInfo& backup) {
   return description;
 }
 
-// A directory as another process named it: relative to what, nobody could say.
-absl::Status CheckPath(absl::string_view name, const std::string& path) {
+absl::Status Api::CheckPath(absl::string_view name, const std::string& path) {
   if (std::filesystem::path(path).is_absolute()) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("'", name, "' is '", path, "', which is not an absolute path."));
 }
-absl::Status CheckDirectory(const std::string& directory) {
+
+absl::Status Api::CheckDirectory(const std::string& directory) {
   return CheckPath("directory", directory);
 }
-
-}  // namespace
 
 http::Response Api::StartJob(absl::string_view kind, Jobs::Work work) {
   const absl::StatusOr<uint64_t> job = jobs_.Start(kind, std::move(work));
@@ -161,10 +161,13 @@ http::Response Api::Prune(Call& call) {
                        {"bytes", client.bytes},
                        {"problem", client.problem.empty() ? Json() : Json(client.problem)}});
   }
-  return JsonAnswer(200, {{"dry_run", dry_run},
-                          {"examined", page->examined},
-                          {"clients", std::move(clients)},
-                          {"next", page->next ? Json(page->next->ToString()) : Json()}});
+  return JsonAnswer(200,
+                    {{"dry_run", dry_run},
+                     {"examined", page->examined},
+                     {"clients", std::move(clients)},
+                     {"next", page->next ? Json(page->next->ToString()) : Json()},
+                     // Once for all pages.
+                     {"job", dry_run || page->next ? Json() : CompactionJob(**administration)}});
 }
 
 http::Response Api::ListBackups(Call& call) {
@@ -180,7 +183,7 @@ http::Response Api::ListBackups(Call& call) {
       dependencies_.offline.list_backups(directory);
   if (!backups.ok()) return AnswerForStatus(backups.status());
   Json list = Json::array();
-  for (const BackupInfo& backup : *backups) list.push_back(Describe(backup));
+  for (const BackupInfo& backup : *backups) list.push_back(DescribeBackup(backup));
   return JsonAnswer(200, {{"backups", std::move(list)}});
 }
 
@@ -200,7 +203,7 @@ http::Response Api::MakeBackup(Call& call) {
                           return progress.Report(done, total);
                         });
                     if (!backup.ok()) return backup.status();
-                    return Describe(*backup);
+                    return DescribeBackup(*backup);
                   });
 }
 
@@ -222,7 +225,7 @@ http::Response Api::Restore(Call& call) {
   const absl::StatusOr<BackupInfo> backup = dependencies_.offline.restore(
       directory,
       backup_id ? std::optional<uint32_t>(static_cast<uint32_t>(*backup_id)) : std::nullopt);
-  return backup.ok() ? JsonAnswer(200, Describe(*backup)) : AnswerForStatus(backup.status());
+  return backup.ok() ? JsonAnswer(200, DescribeBackup(*backup)) : AnswerForStatus(backup.status());
 }
 
 http::Response Api::RepairLog(Call& call) {

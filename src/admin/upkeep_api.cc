@@ -34,15 +34,20 @@ http::Response Api::Stats(Call& call) {
   for (const LogLoss& loss : stats->log_losses) log_losses.push_back(DescribeLogLoss(loss));
   const std::optional<std::string> proxy =
       dependencies_.unnamed_proxy != nullptr ? dependencies_.unnamed_proxy() : std::nullopt;
-  return JsonAnswer(200, {{"unnamed_proxy", proxy ? Json(*proxy) : Json()},
-                          {"clients", stats->clients},
-                          {"bytes_on_disk", stats->bytes_on_disk},
-                          {"disk_bytes_free", stats->disk_bytes_free},
-                          {"disk_bytes_total", stats->disk_bytes_total},
-                          {"queued_writes", stats->queued_writes},
-                          {"queued_bytes", stats->queued_bytes},
-                          {"log_losses", std::move(log_losses)},
-                          {"backend", std::move(backend)}});
+  return JsonAnswer(
+      200, {{"unnamed_proxy", proxy ? Json(*proxy) : Json()},
+            {"clients", stats->clients},
+            {"live_bytes", stats->live_bytes},
+            {"dead_bytes", DeadBytes(*stats)},
+            {"bytes_on_disk", stats->bytes_on_disk},
+            {"disk_bytes_free", stats->disk_bytes_free},
+            {"disk_bytes_total", stats->disk_bytes_total},
+            {"queued_writes", stats->queued_writes},
+            {"queued_bytes", stats->queued_bytes},
+            {"last_backup",
+             stats->last_backup_unix_seconds == 0 ? Json() : Json(stats->last_backup_unix_seconds)},
+            {"log_losses", std::move(log_losses)},
+            {"backend", std::move(backend)}});
 }
 
 http::Response Api::ListJobs(Call& call) {

@@ -132,6 +132,39 @@ inline constexpr size_t kCommitBatchBytesMax = size_t{2} << 20;
 // that finding a client's latest version never reads a large segment.
 inline constexpr size_t kInlineBytesMax = 16 * 1024;
 
+// What a version, and a client, count beside their sealed bytes towards what all clients together
+// may have: keys, records and what the database adds to them, about as much as they take on the
+// disk. Without it a million empty versions would count as nothing, and fill it.
+inline constexpr uint64_t kVersionRecordBytes = 128;
+inline constexpr uint64_t kClientRecordBytes = 256;
+
+// Room on the disk that is kept for making room (storage/rocksdb/reserve.h), beside what opening the
+// database again takes: a compaction writes anew what is alive in its tables before the old ones go.
+// With much alive in small versions it takes more than this, and then says how much room is
+// missing; large versions, which fill disks, and snapshots need none to go...
+inline constexpr uint64_t kCompactionRoomBytes = uint64_t{32} << 20;
+
+// ...but on a small disk no more than this share of it.
+inline constexpr uint64_t kReserveDiskShare = 8;
+
+// Clients whose removed bytes one compaction makes go, in memory meanwhile; what is left is the
+// next one's.
+inline constexpr size_t kRemovalsPerCompaction = 16 * 1024;
+
+// What is alive in blob files is moved in steps of about this much, which is the room on the disk
+// that a step takes, and what a cancelled compaction has done for nothing at most.
+inline constexpr uint64_t kBlobBytesPerStep = uint64_t{64} << 20;
+
+// A blob file becomes no larger, so that a step needs to move no more. (A memtable makes one, too.)
+inline constexpr uint64_t kBlobFileBytesMax = uint64_t{32} << 20;
+
+// After versions were removed, blob files are collected only if this share of them is dead: moving
+// what is alive costs as much writing as that is long. For a removed client all that is dead goes.
+inline constexpr double kBlobGarbageShareCollected = 0.25;
+
+// Directories of backups that the storage remembers, the latest first.
+inline constexpr size_t kBackupDirectoriesMax = 16;
+
 // Values from this size on go to blob files, so that compaction does not rewrite them. No record
 // with an inline segment gets there.
 inline constexpr uint64_t kBlobBytesMin = kInlineBytesMax + 1024;
@@ -202,6 +235,12 @@ inline constexpr int64_t kUsageIntervalMs = 2'000;
 // time: not while everybody comes back after a restart.
 inline constexpr int64_t kRetentionIntervalMs = 6 * 3'600'000;
 inline constexpr int64_t kFirstRetentionMs = 10 * 60'000;
+
+// How often it is looked whether removed bytes are still in files, because something else than an
+// operator removed them or their compaction was cut short, and how long after the start for the
+// first time.
+inline constexpr int64_t kCompactionLookMs = 10 * 60'000;
+inline constexpr int64_t kFirstCompactionLookMs = 30'000;
 
 // Open files that RocksDB may hold; the rest of the process' limit is for connections.
 inline constexpr int kStorageOpenFilesMax = 256;

@@ -75,7 +75,7 @@ constexpr Row kRows[] = {
       "Versions that one client may have stored; beyond it it gets 507. 0: no limit."},
      &Options::client_versions_max},
     {{"total-bytes-max", '\0', OptionType::kBytes, "bytes", "0", 0, kNoLimit, "", "TCSYNC_TOTAL_BYTES_MAX",
-      "What all clients together may take on the disk; beyond it writes get 507, and reads go on. 0: no limit."},
+      "What all clients together may have, history and snapshots and an allowance for each record, whatever it takes on the disk; beyond it writes get 507, and reads go on. 0: no limit."},
      &Options::total_bytes_max},
     {{"disk-free-bytes-min", '\0', OptionType::kBytes, "bytes", "64M", 0, kNoLimit, "", "TCSYNC_DISK_FREE_BYTES_MIN",
       "Free space on the disk below which writes get 507, so that the database has room to tidy up, and reads go on. 0: no floor."},

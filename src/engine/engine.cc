@@ -123,6 +123,7 @@ class ComposedEngine final : public Engine {
     if (const absl::Status status = access_table_.Refresh(*administration); !status.ok()) {
       return status;
     }
+    access_control_.SetLiveBytes([administration] { return administration->LiveBytes(); });
     UpdateUsage(*administration);
     return absl::OkStatus();
   }
@@ -142,8 +143,20 @@ class ComposedEngine final : public Engine {
       const auto run = std::make_shared<RetentionRun>(*administration, retention, logger_);
       chores.push_back({.interval = std::chrono::milliseconds(kRetentionIntervalMs),
                         .first_after = std::chrono::milliseconds(kFirstRetentionMs),
-                        .run_piece = [run] { return run->RunPage(); }});
+                        .run_piece = [this, run] {
+                          const bool has_more = run->RunPage();
+                          if (!has_more) administration_->CompactIfNeeded();
+                          return has_more;
+                        }});
     }
+    // What was removed by retention, by a replica that carried on, or before the last process
+    // ended.
+    chores.push_back({.interval = std::chrono::milliseconds(kCompactionLookMs),
+                      .first_after = std::chrono::milliseconds(kFirstCompactionLookMs),
+                      .run_piece = [this] {
+                        administration_->CompactIfNeeded();
+                        return false;
+                      }});
     housekeeping_ = std::make_unique<Housekeeping>(std::move(chores));
   }
 
@@ -206,6 +219,8 @@ class ComposedEngine final : public Engine {
         administration_(std::make_unique<admin::AdminHandler>(admin::Dependencies{
             .storage = storage_.get(),
             .offline = {.list_backups = &ListBackups,
+                        .backups_of_client = &BackupsOfClient,
+                        .remove_backup = &RemoveBackup,
                         .restore = nullptr,
                         .extract_client = nullptr,
                         .salvage = nullptr},
@@ -355,6 +370,8 @@ std::unique_ptr<http::Handler> OfflineAdministration(const Options& options, Log
   return std::make_unique<admin::AdminHandler>(admin::Dependencies{
       .storage = nullptr,
       .offline = {.list_backups = &ListBackups,
+                  .backups_of_client = &BackupsOfClient,
+                  .remove_backup = &RemoveBackup,
                   .restore =
                       [data_dir = options.data_dir](const std::string& directory,
                                                     std::optional<uint32_t> backup_id) {

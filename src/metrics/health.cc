@@ -44,7 +44,7 @@ absl::string_view DiskSpaceProblem(const StorageReport& report, const HealthPoli
 
 absl::string_view TotalSizeProblem(const StorageReport& report, const HealthPolicy& policy) {
   if (policy.total_bytes_max > 0 && report.stats &&
-      report.stats->bytes_on_disk >= policy.total_bytes_max) {
+      report.stats->live_bytes >= policy.total_bytes_max) {
     return "all clients together have as much as the server keeps; nothing new is stored";
   }
   return "";

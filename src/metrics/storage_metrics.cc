@@ -10,7 +10,17 @@ void CollectStorageStats(const StorageStats& stats, Registry::Sink& sink) {
     sink.Add(Type::kGauge, name, help, {}, static_cast<double>(value));
   };
   gauge("tcsync_clients", "Clients that have a history here.", stats.clients);
+  gauge("tcsync_storage_live_bytes",
+        "What the clients have, which total-bytes-max bounds: history, snapshots and an allowance "
+        "for each record.",
+        stats.live_bytes);
   gauge("tcsync_storage_bytes", "Bytes of everything that the storage keeps.", stats.bytes_on_disk);
+  // In a storage without files, and beside records that take less than their allowance, nothing.
+  gauge(
+      "tcsync_storage_dead_bytes",
+      "Of tcsync_storage_bytes, what no client has any more, or that waits in the log: it goes as "
+      "files are compacted.",
+      DeadBytes(stats));
   // Without a disk there is nothing to say of one.
   if (stats.disk_bytes_total > 0) {
     gauge("tcsync_disk_free_bytes", "Bytes that are free on the disk of the data directory.",
@@ -18,6 +28,9 @@ void CollectStorageStats(const StorageStats& stats, Registry::Sink& sink) {
     gauge("tcsync_disk_size_bytes", "The size of the disk of the data directory.",
           stats.disk_bytes_total);
   }
+  gauge("tcsync_last_backup_timestamp_seconds",
+        "When the last backup was made, in seconds since 1970; 0: none is known of.",
+        static_cast<uint64_t>(stats.last_backup_unix_seconds));
   gauge("tcsync_commit_queue_writes", "Writes that wait to be committed.", stats.queued_writes);
   gauge("tcsync_commit_queue_bytes", "Bytes of the writes that wait to be committed.",
         stats.queued_bytes);

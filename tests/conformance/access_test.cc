@@ -220,7 +220,7 @@ TEST_P(AccessTest, AFullServerRefusesWritesAndServesReads) {
     version = Replica(server, client_id).Append(kNil, "kept");
   }
   StorageStats no_room;
-  no_room.bytes_on_disk = 2000;
+  no_room.live_bytes = 2000;
   no_room.disk_bytes_total = 1'000'000;
   no_room.disk_bytes_free = 999;
   for (const auto& setting : std::vector<std::pair<std::string, std::string>>{

@@ -36,7 +36,7 @@ def test_every_command_is_there():
         [str(server_module.BINARY), "--help"], env=server_module.environment(), timeout_s=30
     ).stdout
     commands = re.findall(
-        r"^  ((?:clients|invites) [a-z-]+|top|options-in-force|log-level|stats|verify|prune|import-reference|backups?|restore|repair-log|salvage)\b", help_text, re.M
+        r"^  ((?:clients|invites) [a-z-]+|top|options-in-force|log-level|stats|verify|prune|compact|import-reference|backups?|restore|repair-log|salvage)\b", help_text, re.M
     )
     assert len(commands) >= 20
     documented = set(re.findall(r"^\| `([a-z][a-z -]*[a-z])(?: [\[A-Z-][^`]*)?`", PAGE, re.M))

@@ -225,7 +225,13 @@ Json AdminClient::Delete(std::string_view target) { return Expect("DELETE", targ
 
 Json AdminClient::RunJob(std::string_view target, const Json& body, std::string_view what) {
   CatchInterruptions();
-  const std::string number = std::to_string(Post(target, body).at("job").get<uint64_t>());
+  return AwaitJob(Post(target, body).at("job").get<uint64_t>(), what,
+                  "everything is as it was before");
+}
+
+Json AdminClient::AwaitJob(uint64_t job_number, std::string_view what, std::string_view left) {
+  CatchInterruptions();
+  const std::string number = std::to_string(job_number);
   ProgressLine progress(what);
   bool is_cancelled = false;
   for (;;) {
@@ -234,9 +240,10 @@ Json AdminClient::RunJob(std::string_view target, const Json& body, std::string_
     if (state == "done") return job.at("result");
     if (state == "failed") throw JobFailed(job.at("error").get<std::string>());
     if (state == "cancelled") {
-      EndIfInterrupted(Concat({"the ", what, " was given up, and everything is as it was before"}));
+      EndIfInterrupted(Concat({"the ", what, " was given up, and ", left}));
       throw Failure(kExitFailure, Concat({"somebody else cancelled the ", what}));
     }
+    if (job.contains("doing")) progress.SetWhat(job.at("doing").get<std::string>());
     progress.Show(job.at("done").get<uint64_t>(), job.at("total").get<uint64_t>());
     if (IsInterrupted() && !is_cancelled) {
       Post(Concat({"jobs/", number, "/cancel"}));

@@ -3,6 +3,7 @@
 #ifndef TCSYNC_SRC_SERVER_ADMINISTRATION_ADMIN_CLIENT_H_
 #define TCSYNC_SRC_SERVER_ADMINISTRATION_ADMIN_CLIENT_H_
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -68,6 +69,10 @@ class AdminClient {
   // Posts a request whose answer is a job, waits until that has ended, and returns its result. When
   // the command is interrupted, so is the job. Throws JobFailed, or Failure.
   Json RunJob(std::string_view target, const Json& body, std::string_view what);
+
+  // Waits for a job that there is already. `left`: what an interruption leaves, as a sentence's
+  // end.
+  Json AwaitJob(uint64_t job, std::string_view what, std::string_view left);
 
   // Gets every page of a list of clients or the like: `target` and each page's "next" as its
   // "after", until there is none. `each` is called for every page; false ends the walk.

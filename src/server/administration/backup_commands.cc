@@ -1,4 +1,5 @@
 // The commands `backup`, `backups`, `restore` and `salvage`.
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -10,6 +11,7 @@
 #include "server/administration/admin_client.h"
 #include "server/administration/commands.h"
 #include "server/administration/console.h"
+#include "server/administration/erasure_commands.h"
 #include "server/administration/interruption.h"
 #include "server/administration/temporary_directory.h"
 #include "server/administration/verification.h"
@@ -93,6 +95,19 @@ void Drill(const CommandLine& command_line, const Json& body) {
   if (verification.HasProblems()) throw Failure(kExitFailure, "the restored backup has problems");
 }
 
+// The numbers of "1,2,3". Throws Failure.
+Json NumbersIn(const std::string& list) {
+  Json numbers = Json::array();
+  for (size_t begin = 0; begin < list.size();) {
+    const size_t end = std::min(list.find(',', begin), list.size());
+    AdminArguments one;
+    one.values["remove"] = list.substr(begin, end - begin);
+    numbers.push_back(one.Number("remove", 1, UINT32_MAX, 0));
+    begin = end + 1;
+  }
+  return numbers;
+}
+
 }  // namespace
 
 void MakeBackup(const CommandLine& command_line) {
@@ -108,7 +123,14 @@ void MakeBackup(const CommandLine& command_line) {
 
 void ListBackups(const CommandLine& command_line) {
   const AdminArguments& arguments = command_line.admin;
+  const Json removed = NumbersIn(arguments.Value("remove"));
   AdminClient client(command_line.settings, DataDirectory::kNone);
+  if (!removed.empty()) {
+    const std::string directory = AbsolutePath(arguments.operands[0]);
+    Confirm(arguments, Concat({"Remove ", Counted(removed.size(), "backup"), " in ", directory,
+                               " for ever?"}));
+    RemoveBackups(client, directory, removed);
+  }
   Table table({{"BACKUP", true}, {"CREATED"}, {"SIZE", true}, {"FILES", true}, {"PROBLEM"}});
   for (const Json& backup : BackupsIn(client, AbsolutePath(arguments.operands[0]))) {
     if (arguments.Has("json")) {

@@ -183,20 +183,6 @@ void UnbanClient(const CommandLine& command_line) {
   }
 }
 
-void DeleteClient(const CommandLine& command_line) {
-  AdminClient client(command_line.settings, DataDirectory::kMustExist);
-  const std::string id = ResolveClient(client, command_line.admin.operands[0]);
-  const std::string target = Concat({"clients/", id});
-  const Json summary = client.Get(target);
-  Confirm(command_line.admin,
-          Concat({"Delete client ", id, " with ",
-                  Counted(summary.at("versions").get<uint64_t>(), "version"), ", ",
-                  HumanBytes(summary.at("history_bytes").get<uint64_t>()), ", for ever?"}));
-  const Json answer = client.Delete(target);
-  if (command_line.admin.Has("json")) return PrintJson(answer);
-  std::printf("%s is deleted\n", id.c_str());
-}
-
 void ResetToken(const CommandLine& command_line) {
   const Json answer = PostToClient(command_line, "reset-token", Json::object(), "");
   if (command_line.admin.Has("json")) return;

@@ -13,6 +13,9 @@ namespace {
 constexpr AdminFlag kJson{"json", ""};
 constexpr AdminFlag kYes{"yes", ""};
 
+// More than anybody types, and fewer than a command line has room for.
+constexpr size_t kClientsAtOnceMax = 1000;
+
 }  // namespace
 
 std::string AdminArguments::Value(const std::string& name) const {
@@ -73,12 +76,14 @@ const std::vector<AdminCommand>& AdminCommands() {
       {"clients", "unban", "CLIENT", 1, 1, {kJson}, "Serve a client again.", UnbanClient},
       {"clients",
        "delete",
-       "CLIENT",
+       "CLIENT...",
        1,
-       1,
-       {kYes, kJson},
-       "Remove a client with all its data. Its ban and its token stay.",
-       DeleteClient},
+       kClientsAtOnceMax,
+       {{"backups", "DIR"}, {"remove-backups", ""}, kYes, kJson},
+       "Remove clients with all their data: when it returns, no file of the server has anything of "
+       "it, and the backups that still do are named, those that were made here and those in DIR. "
+       "With --remove-backups they are removed, too. Bans and tokens stay.",
+       DeleteClients},
       {"clients",
        "export",
        "[CLIENT]",
@@ -261,7 +266,23 @@ const std::vector<AdminCommand>& AdminCommands() {
        "Add a backup to those in DIR: what is new since the last one. With --keep only the last N "
        "stay.",
        MakeBackup},
-      {"", "backups", "DIR", 1, 1, {kJson}, "The backups in DIR.", ListBackups},
+      {"",
+       "compact",
+       "",
+       0,
+       0,
+       {kJson},
+       "Write all files anew without what is removed or replaced, so that the disk gets back what "
+       "that took. Clients are served meanwhile.",
+       Compact},
+      {"",
+       "backups",
+       "DIR",
+       1,
+       1,
+       {{"remove", "N,..."}, kYes, kJson},
+       "The backups in DIR. With --remove those of these numbers are removed.",
+       ListBackups},
       {"",
        "restore",
        "DIR",

@@ -11,7 +11,6 @@ void ListClients(const CommandLine& command_line);
 void ShowClient(const CommandLine& command_line);
 void BanClient(const CommandLine& command_line);
 void UnbanClient(const CommandLine& command_line);
-void DeleteClient(const CommandLine& command_line);
 void ResetToken(const CommandLine& command_line);
 void ClearToken(const CommandLine& command_line);
 void AllowCarryOn(const CommandLine& command_line);
@@ -44,6 +43,10 @@ void ShowStats(const CommandLine& command_line);
 void Verify(const CommandLine& command_line);
 void Prune(const CommandLine& command_line);
 void RepairLog(const CommandLine& command_line);
+
+// erasure_commands.cc
+void DeleteClients(const CommandLine& command_line);
+void Compact(const CommandLine& command_line);
 
 // backup_commands.cc
 void MakeBackup(const CommandLine& command_line);

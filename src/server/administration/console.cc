@@ -7,7 +7,9 @@
 #include <cinttypes>
 #include <cstdio>
 #include <ctime>
+#include <filesystem>
 #include <iostream>
+#include <system_error>
 
 #include "server/concat.h"
 #include "server/handles.h"
@@ -20,6 +22,9 @@ size_t WidthOf(std::string_view text) {
   return std::count_if(text.begin(), text.end(),
                        [](char byte) { return (static_cast<unsigned char>(byte) & 0xc0) != 0x80; });
 }
+
+// A percentage that is none, so that what comes next is another one.
+constexpr int kOtherFigures = 101;
 
 }  // namespace
 
@@ -91,6 +96,13 @@ ProgressLine::~ProgressLine() {
   if (last_percent_ >= 0) std::fputs("\r\033[K", stderr);
 }
 
+void ProgressLine::SetWhat(std::string_view what) {
+  if (what_ == what) return;
+  what_ = std::string(what);
+  // The next figures are of something else, even if they are the same ones.
+  if (last_percent_ >= 0) last_percent_ = kOtherFigures;
+}
+
 void ProgressLine::Show(uint64_t done, uint64_t total) {
   if (!is_shown_) return;
   constexpr int kWidth = 30;
@@ -108,6 +120,13 @@ void ProgressLine::Show(uint64_t done, uint64_t total) {
     std::fprintf(stderr, "\r\033[K%s [%-*s] %3d %%", what_.c_str(), kWidth, bar.c_str(), percent);
   }
   std::fflush(stderr);
+}
+
+std::string AbsolutePath(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(path, error);
+  if (error) throw Failure(kExitFailure, Concat({path, ": ", error.message()}));
+  return absolute.lexically_normal().string();
 }
 
 void Confirm(const AdminArguments& arguments, std::string_view question) {

@@ -51,14 +51,20 @@ class ProgressLine {
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
 
+  // What is being done changes.
+  void SetWhat(std::string_view what);
+
   // `total` 0: nobody knows. Both 0: nor how far it is.
   void Show(uint64_t done, uint64_t total);
 
  private:
-  const std::string what_;
+  std::string what_;
   const bool is_shown_;
   int last_percent_ = -1;
 };
+
+// The same place for a server that may run in another directory. Throws Failure.
+std::string AbsolutePath(const std::string& path);
 
 // Returns when a person agrees or --yes was given; otherwise throws Failure. `question` ends with a
 // question mark.

@@ -12,13 +12,6 @@
 
 namespace tcsync::server {
 
-std::string AbsolutePath(const std::string& path) {
-  std::error_code error;
-  const std::filesystem::path absolute = std::filesystem::absolute(path, error);
-  if (error) throw Failure(kExitFailure, Concat({path, ": ", error.message()}));
-  return absolute.lexically_normal().string();
-}
-
 TemporaryDirectory::TemporaryDirectory(std::string_view name) {
   std::error_code error;
   std::filesystem::path base = std::filesystem::temp_directory_path(error);

@@ -1,4 +1,4 @@
-// A directory for a command's own files, and paths as another process understands them.
+// A directory for a command's own files.
 #ifndef TCSYNC_SRC_SERVER_ADMINISTRATION_TEMPORARY_DIRECTORY_H_
 #define TCSYNC_SRC_SERVER_ADMINISTRATION_TEMPORARY_DIRECTORY_H_
 
@@ -6,9 +6,6 @@
 #include <string_view>
 
 namespace tcsync::server {
-
-// The server may run in another directory. Throws Failure.
-std::string AbsolutePath(const std::string& path);
 
 // A directory of this user's only, which is gone with all that is in it when this is.
 class TemporaryDirectory {

@@ -9,6 +9,7 @@
 #include "server/administration/admin_client.h"
 #include "server/administration/commands.h"
 #include "server/administration/console.h"
+#include "server/administration/erasure_commands.h"
 #include "server/administration/verification.h"
 #include "server/concat.h"
 #include "server/configuration.h"
@@ -98,6 +99,7 @@ struct PruneTotals {
   uint64_t bytes = 0;
   uint64_t problems = 0;
   Json clients = Json::array();
+  Json job;  // that makes the removed bytes go
 
   bool IsNothing() const { return versions == 0 && idle_clients == 0 && problems == 0; }
   std::string Sentence() const {
@@ -132,6 +134,7 @@ PruneTotals RunPrune(AdminClient& client, const Settings& flags, bool dry_run) {
             totals.versions += entry.at("versions").get<uint64_t>();
           }
         }
+        if (page.contains("job")) totals.job = page.at("job");
         progress.Show(totals.examined, total);
         return true;
       });
@@ -184,11 +187,17 @@ void ShowStats(const CommandLine& command_line) {
               HumanBytes(totals.snapshot_bytes).c_str(),
               Counted(totals.clients - totals.snapshots, "client").c_str());
   std::printf("with replicas ahead    %s\n", Counted(totals.with_replicas_ahead, "client").c_str());
-  std::printf("on the disk            %s; %s of %s free\n", bytes("bytes_on_disk").c_str(),
+  std::printf("what clients have      %s\n", bytes("live_bytes").c_str());
+  std::printf("on the disk            %s, %s of it dead or in the log; %s of %s free\n",
+              bytes("bytes_on_disk").c_str(), bytes("dead_bytes").c_str(),
               bytes("disk_bytes_free").c_str(), bytes("disk_bytes_total").c_str());
   std::printf("waiting writes         %llu, %s\n",
               static_cast<unsigned long long>(stats.at("queued_writes").get<uint64_t>()),
               bytes("queued_bytes").c_str());
+  const Json& last_backup = stats.at("last_backup");
+  std::printf("last backup            %s\n", last_backup.is_null()
+                                                 ? "none that is known of"
+                                                 : HumanTime(last_backup.get<int64_t>()).c_str());
   if (const Json& proxy = stats.at("unnamed_proxy"); !proxy.is_null()) {
     std::printf("unnamed proxy          %s: name it in trusted-proxy, if it is yours\n",
                 proxy.get<std::string>().c_str());
@@ -229,6 +238,7 @@ void Prune(const CommandLine& command_line) {
     }
   }
   const PruneTotals totals = RunPrune(client, command_line.settings, dry_run);
+  AwaitCompaction(client, totals.job);
   if (arguments.Has("json")) {
     PrintJson(totals.json(dry_run));
   } else {

@@ -106,11 +106,13 @@ absl::StatusOr<StorageStats> MemoryStorage::ReadStats() {
   const std::lock_guard lock(mutex_);
   uint64_t history_bytes = 0;
   uint64_t snapshot_bytes = 0;
+  StorageStats stats;
+  stats.live_bytes = upload_bytes_;
   for (const auto& [client_id, client] : clients_) {
     history_bytes += client.history_bytes;
     snapshot_bytes += client.snapshot_bytes();
+    stats.live_bytes += client.live_bytes();
   }
-  StorageStats stats;
   stats.clients = clients_.size();
   stats.backend = {{"memory_history_bytes", static_cast<double>(history_bytes)},
                    {"memory_snapshot_bytes", static_cast<double>(snapshot_bytes)}};

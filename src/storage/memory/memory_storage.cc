@@ -35,6 +35,7 @@ class MemoryStorage::CollectedUpload final : public Upload {
     const auto it = storage_.uploads_.find(client_id_);
     it->second.erase(std::find(it->second.begin(), it->second.end(), this));
     if (it->second.empty()) storage_.uploads_.erase(it);
+    storage_.upload_bytes_ -= counted_bytes_;
   }
 
   uint64_t bytes() const override { return bytes_.size(); }
@@ -44,6 +45,11 @@ class MemoryStorage::CollectedUpload final : public Upload {
       return done(absl::OutOfRangeError("the client has as much as its limits allow"));
     }
     bytes_ += piece;
+    {
+      const std::lock_guard lock(storage_.mutex_);
+      counted_bytes_ += piece.size();
+      storage_.upload_bytes_ += piece.size();
+    }
     done(absl::OkStatus());
   }
 
@@ -55,13 +61,19 @@ class MemoryStorage::CollectedUpload final : public Upload {
   // With the storage's mutex: the client is deleted.
   void Remove() { is_removed_ = true; }
 
-  std::string TakeBytes() { return std::move(bytes_); }
+  std::string TakeBytes() {
+    const std::lock_guard lock(storage_.mutex_);
+    storage_.upload_bytes_ -= std::exchange(counted_bytes_, 0);
+    return std::move(bytes_);
+  }
 
  private:
   MemoryStorage& storage_;
   const Uuid client_id_;
   const uint64_t bytes_max_;
   std::string bytes_;
+  // With the storage's mutex:
+  uint64_t counted_bytes_ = 0;
   bool is_removed_ = false;
 };
 

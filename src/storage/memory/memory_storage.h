@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "base/limits.h"
 #include "tcsync/storage.h"
 #include "tcsync/storage_administration.h"
 
@@ -99,6 +100,10 @@ class MemoryStorage final : public Storage, public StorageAdministration {
     }
     std::optional<SnapshotSummary> Summary() const;
     uint64_t snapshot_bytes() const { return snapshot ? snapshot->snapshot.bytes.size() : 0; }
+    uint64_t live_bytes() const {
+      return history_bytes + snapshot_bytes() + chain.size() * kVersionRecordBytes +
+             kClientRecordBytes;
+    }
     void Add(Version version, int64_t appended_unix_seconds);
     void RemoveFirst();
     void RemoveLast();
@@ -135,6 +140,7 @@ class MemoryStorage final : public Storage, public StorageAdministration {
   std::map<TokenDigest, Invite> invites_;
   // Those under way, of clients that have any.
   absl::flat_hash_map<Uuid, std::vector<CollectedUpload*>> uploads_;
+  uint64_t upload_bytes_ = 0;  // of all of them
   std::string pseudonym_key_;  // empty: not made yet
 };
 

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,10 @@
 
 namespace tcsync {
 
+// Which room on the disk a write may take: kReserve is for what makes room, or keeps somebody from
+// taking more, and for what must be known for it (reserve.h).
+enum class Room { kOrdinary, kReserve };
+
 // What administration has of the storage that it belongs to. Thread-safe.
 class AdministeredStorage {
  public:
@@ -37,18 +42,29 @@ class AdministeredStorage {
 
   // Has `change` decided and written by the committer, and waits until that is durable. Must not be
   // called from a callback of storage.
-  virtual absl::Status Commit(PendingChange::Decide change) = 0;
+  // On a full disk it may be decided a second time.
+  virtual absl::Status Commit(PendingChange::Decide change, Room room = Room::kOrdinary) = 0;
+
+  // Before work that writes files of its own: opens the database again if a write had failed, and
+  // gives up the reserve if the disk has less free than that. kResourceExhausted: there is no room.
+  virtual absl::Status MakeRoom() = 0;
 
   // Writes what was noted of replicas (Storage::NoteReplicaSeen) and was not yet, and waits for it.
   // Before whatever reads positions or replicas ahead.
-  virtual absl::Status FlushNotes() = 0;
+  virtual absl::Status FlushNotes(Room room) = 0;
 
   // The segment or snapshot that is in these pieces.
   virtual std::shared_ptr<PieceSource> OpenPieces(const PiecesOwner& owner,
                                                   const PiecesRecord& pieces) = 0;
   virtual UploadTable& uploads() = 0;
 
-  virtual uint64_t client_count() const = 0;
+  virtual StorageTotals totals() const = 0;
+  // Whether there are notes of removals whose bytes may still be in files. Set by each removal, and
+  // by whoever takes notes back.
+  virtual bool has_removals() const = 0;
+  virtual void set_has_removals(bool has_removals) = 0;
+  // How many writes of this process have removed something.
+  virtual uint64_t removals() const = 0;
   virtual CommitterQueue queue() const = 0;
   virtual uint64_t head_cache_bytes() const = 0;
 };
@@ -72,10 +88,15 @@ class RocksdbAdministration final : public StorageAdministration {
   absl::StatusOr<std::vector<ReplicaPosition>> ReadPositions(const Uuid& client_id,
                                                              int64_t since_unix_seconds) override;
   absl::StatusOr<StorageStats> ReadStats() override;
+  uint64_t LiveBytes() override;
   absl::StatusOr<ChainReport> VerifyChain(const Uuid& client_id) override;
   absl::Status VerifyFiles(Progress progress) override;
   absl::Status AcknowledgeLogLosses() override;
   absl::StatusOr<BackupInfo> Backup(const BackupRequest& request, Progress progress) override;
+  absl::StatusOr<std::vector<BackupsMade>> ReadBackupsMade() override;
+  bool NeedsCompaction() override { return storage_.has_removals(); }
+  absl::StatusOr<CompactionReport> Compact(const CompactionRequest& request,
+                                           CompactionProgress progress) override;
 
   // administration_writes.cc
   absl::StatusOr<bool> DeleteClient(const Uuid& client_id) override;
@@ -89,8 +110,10 @@ class RocksdbAdministration final : public StorageAdministration {
 
  private:
   void FlushNotesIfPossible();
+  void RememberBackup(const std::string& directory, const BackupInfo& backup);
 
   AdministeredStorage& storage_;
+  std::mutex compaction_mutex_;  // one at a time
 };
 
 }  // namespace tcsync

@@ -1,5 +1,6 @@
 #include <sys/statvfs.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <filesystem>
@@ -14,6 +15,7 @@
 #include "storage/rocksdb/administration.h"
 #include "storage/rocksdb/backups.h"
 #include "storage/rocksdb/chain_verifier.h"
+#include "storage/rocksdb/compactor.h"
 #include "storage/rocksdb/directories.h"
 #include "storage/rocksdb/file_verifier.h"
 #include "storage/rocksdb/log_repair.h"
@@ -187,7 +189,7 @@ uint64_t LogBytes(rocksdb::DB& database) {
 
 void RocksdbAdministration::FlushNotesIfPossible() {
   // On a full disk an operator must still see who is there.
-  storage_.FlushNotes().IgnoreError();
+  storage_.FlushNotes(Room::kOrdinary).IgnoreError();
 }
 
 absl::StatusOr<std::vector<ClientSummary>> RocksdbAdministration::ListClients(
@@ -357,7 +359,8 @@ absl::StatusOr<std::vector<VersionSummary>> RocksdbAdministration::ListVersions(
 
 absl::StatusOr<std::vector<ReplicaPosition>> RocksdbAdministration::ReadPositions(
     const Uuid& client_id, int64_t since_unix_seconds) {
-  if (const absl::Status status = storage_.FlushNotes(); !status.ok()) return status;
+  // Which versions may go depends on them, also on a full disk.
+  if (const absl::Status status = storage_.FlushNotes(Room::kReserve); !status.ok()) return status;
   std::vector<ReplicaPosition> positions;
   const absl::Status status =
       storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) -> absl::Status {
@@ -381,10 +384,17 @@ absl::StatusOr<std::vector<ReplicaPosition>> RocksdbAdministration::ReadPosition
   return positions;
 }
 
+uint64_t RocksdbAdministration::LiveBytes() {
+  // What is being uploaded is there, though it is no client's yet.
+  return storage_.totals().live_bytes + storage_.uploads().totals().bytes;
+}
+
 absl::StatusOr<StorageStats> RocksdbAdministration::ReadStats() {
   using Properties = rocksdb::DB::Properties;
   StorageStats stats;
-  stats.clients = storage_.client_count();
+  const StorageTotals totals = storage_.totals();
+  stats.clients = totals.clients;
+  stats.live_bytes = LiveBytes();
   const CommitterQueue queue = storage_.queue();
   stats.queued_writes = queue.writes;
   stats.queued_bytes = queue.bytes;
@@ -431,6 +441,10 @@ absl::StatusOr<StorageStats> RocksdbAdministration::ReadStats() {
         return absl::OkStatus();
       });
   if (!status.ok()) return status;
+  const absl::StatusOr<std::vector<BackupsMade>> made = ReadBackupsMade();
+  if (made.ok() && !made->empty()) {
+    stats.last_backup_unix_seconds = made->front().last.created_unix_seconds;
+  }
   return stats;
 }
 
@@ -457,15 +471,66 @@ absl::Status RocksdbAdministration::AcknowledgeLogLosses() {
   });
 }
 
+absl::StatusOr<CompactionReport> RocksdbAdministration::Compact(const CompactionRequest& request,
+                                                                CompactionProgress progress) {
+  const std::lock_guard one_at_a_time(compaction_mutex_);
+  return Compactor(storage_, request, progress).Run();
+}
+
 absl::StatusOr<BackupInfo> RocksdbAdministration::Backup(const BackupRequest& request,
                                                          Progress progress) {
+  if (const absl::Status room = storage_.MakeRoom(); !room.ok()) return room;
   absl::StatusOr<BackupInfo> made = absl::UnknownError("not made");
   const absl::Status status = storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) {
     made = MakeBackup(database, request, progress);
     return made.status();
   });
   if (!status.ok()) return status;
+  RememberBackup(request.directory, *made);
   return made;
+}
+
+absl::StatusOr<std::vector<BackupsMade>> RocksdbAdministration::ReadBackupsMade() {
+  std::vector<BackupsMade> made;
+  const absl::Status status = storage_.WithDatabase([&](rocksdb::DB& database,
+                                                        const ChainReader&) -> absl::Status {
+    const std::string end = EndOfBackupsMadeKeys();
+    const rocksdb::Slice end_slice(end);
+    rocksdb::ReadOptions options;
+    options.iterate_upper_bound = &end_slice;
+    const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(options));
+    for (iterator->Seek(BackupsMadeKey("")); iterator->Valid(); iterator->Next()) {
+      // One that cannot be read is no reason to hide the others.
+      if (auto backups = DecodeBackupsMade(ToView(iterator->key()), ToView(iterator->value()))) {
+        made.push_back(*std::move(backups));
+      }
+    }
+    return iterator->status().ok() ? absl::OkStatus() : ReadError(iterator->status());
+  });
+  if (!status.ok()) return status;
+  std::sort(made.begin(), made.end(), [](const BackupsMade& a, const BackupsMade& b) {
+    return a.last.created_unix_seconds > b.last.created_unix_seconds;
+  });
+  return made;
+}
+
+void RocksdbAdministration::RememberBackup(const std::string& directory, const BackupInfo& backup) {
+  const absl::StatusOr<std::vector<BackupsMade>> made = ReadBackupsMade();
+  const std::string path = WithoutTrailingSlashes(directory);
+  // The backup is made; that it is not remembered is no failure of it.
+  storage_
+      .Commit(
+          [&](BatchBuilder& batch) {
+            batch.Put(BackupsMadeKey(path), EncodeBackupsMade({path, backup}));
+            size_t kept = 1;
+            for (const BackupsMade& other : made.value_or(std::vector<BackupsMade>())) {
+              if (other.directory == path) continue;
+              if (++kept > kBackupDirectoriesMax) batch.Delete(BackupsMadeKey(other.directory));
+            }
+            return absl::OkStatus();
+          },
+          Room::kReserve)
+      .IgnoreError();
 }
 
 }  // namespace tcsync

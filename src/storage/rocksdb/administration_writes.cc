@@ -324,13 +324,15 @@ absl::StatusOr<bool> RocksdbAdministration::DeleteClient(const Uuid& client_id) 
   });
   if (!loaded.ok()) return loaded;
   bool existed = false;
-  const absl::Status removed = storage_.Commit([&](BatchBuilder& batch) -> absl::Status {
-    const absl::StatusOr<std::optional<ChainHead>> head = batch.Head(client_id);
-    if (!head.ok()) return head.status();
-    existed = head->has_value();
-    if (!existed) batch.RemoveUploads(client_id);
-    return existed ? batch.RemoveClient(client_id, **head) : absl::OkStatus();
-  });
+  const absl::Status removed = storage_.Commit(
+      [&](BatchBuilder& batch) -> absl::Status {
+        const absl::StatusOr<std::optional<ChainHead>> head = batch.Head(client_id);
+        if (!head.ok()) return head.status();
+        existed = head->has_value();
+        if (!existed) batch.RemoveUploads(client_id);
+        return existed ? batch.RemoveClient(client_id, **head) : absl::OkStatus();
+      },
+      Room::kReserve);
   if (!removed.ok()) return removed;
   return existed;
 }
@@ -389,20 +391,23 @@ absl::StatusOr<uint64_t> RocksdbAdministration::RemoveVersions(const Uuid& clien
     if (end_number <= head.record.first_number) return removed_bytes;
 
     bool removed = false;
-    const absl::Status written = storage_.Commit([&](BatchBuilder& batch) -> absl::Status {
-      const absl::StatusOr<std::optional<ChainHead>> now = batch.Head(client_id);
-      if (!now.ok()) return now.status();
-      // Others may have removed more meanwhile: then this part is chosen anew.
-      if (!now->has_value() || (*now)->record.first_number != head.record.first_number ||
-          (*now)->record.created_unix_seconds != head.record.created_unix_seconds) {
-        return absl::OkStatus();
-      }
-      const absl::StatusOr<uint64_t> end = EndOfRemoval(client_id, **now, first_number);
-      if (!end.ok()) return end.status();
-      if (*end < end_number) return absl::OkStatus();
-      removed = true;
-      return batch.RemoveVersions(client_id, end_number, **now);
-    });
+    const absl::Status written = storage_.Commit(
+        [&](BatchBuilder& batch) -> absl::Status {
+          removed = false;
+          const absl::StatusOr<std::optional<ChainHead>> now = batch.Head(client_id);
+          if (!now.ok()) return now.status();
+          // Others may have removed more meanwhile: then this part is chosen anew.
+          if (!now->has_value() || (*now)->record.first_number != head.record.first_number ||
+              (*now)->record.created_unix_seconds != head.record.created_unix_seconds) {
+            return absl::OkStatus();
+          }
+          const absl::StatusOr<uint64_t> end = EndOfRemoval(client_id, **now, first_number);
+          if (!end.ok()) return end.status();
+          if (*end < end_number) return absl::OkStatus();
+          removed = true;
+          return batch.RemoveVersions(client_id, end_number, **now);
+        },
+        Room::kReserve);
     if (!written.ok()) return written;
     if (removed) removed_bytes += part_bytes;
   }
@@ -418,7 +423,7 @@ absl::StatusOr<Rewound> RocksdbAdministration::Rewind(const RewindRequest& reque
   // What was seen of replicas at versions that go is to be of the version that stays.
   FlushNotesIfPossible();
   Rewound rewound;
-  const absl::Status written = storage_.Commit([&](BatchBuilder& batch) -> absl::Status {
+  const auto rewind = [&](BatchBuilder& batch) -> absl::Status {
     rewound = Rewound();
     const absl::StatusOr<std::optional<ChainHead>> found = batch.Head(client_id);
     if (!found.ok()) return found.status();
@@ -444,23 +449,26 @@ absl::StatusOr<Rewound> RocksdbAdministration::Rewind(const RewindRequest& reque
     if (rewound.snapshot_removed) rewound.bytes_removed += head.snapshot_bytes();
     if (rewound.versions_removed == 0 && !rewound.snapshot_removed) return absl::OkStatus();
     return batch.Rewind(client_id, **number, request.remove_snapshot, head);
-  });
+  };
+  const absl::Status written = storage_.Commit(rewind, Room::kReserve);
   if (!written.ok()) return written;
   return rewound;
 }
 
 absl::StatusOr<bool> RocksdbAdministration::LetReplicaCarryOn(const Uuid& client_id, bool allow) {
   bool exists = false;
-  const absl::Status changed = storage_.Commit([&](BatchBuilder& batch) -> absl::Status {
-    const absl::StatusOr<std::optional<ChainHead>> found = batch.Head(client_id);
-    if (!found.ok()) return found.status();
-    exists = found->has_value();
-    if (!exists || (*found)->record.may_carry_on == allow) return absl::OkStatus();
-    ChainHead head = **found;
-    head.record.may_carry_on = allow;
-    batch.PutHead(client_id, head, /*is_new_client=*/false);
-    return absl::OkStatus();
-  });
+  const absl::Status changed = storage_.Commit(
+      [&](BatchBuilder& batch) -> absl::Status {
+        const absl::StatusOr<std::optional<ChainHead>> found = batch.Head(client_id);
+        if (!found.ok()) return found.status();
+        exists = found->has_value();
+        if (!exists || (*found)->record.may_carry_on == allow) return absl::OkStatus();
+        ChainHead head = **found;
+        head.record.may_carry_on = allow;
+        batch.PutHead(client_id, head, /*is_new_client=*/false);
+        return absl::OkStatus();
+      },
+      Room::kReserve);
   if (!changed.ok()) return changed;
   return exists;
 }
@@ -477,7 +485,8 @@ absl::StatusOr<AccessRecords> RocksdbAdministration::ReadAccessRecords() {
 
 absl::Status RocksdbAdministration::ChangeAccess(const AccessChange& change) {
   return storage_.Commit(
-      [&](BatchBuilder& batch) { return std::visit(ChangeOfAccess{batch}, change); });
+      [&](BatchBuilder& batch) { return std::visit(ChangeOfAccess{batch}, change); },
+      Room::kReserve);
 }
 
 absl::StatusOr<std::string> RocksdbAdministration::PseudonymKey() {

@@ -36,6 +36,9 @@ constexpr char kMakingName[] = "/TCSYNC_BACKUPS.lock";
 // How many bytes are copied between two reports of progress.
 constexpr uint64_t kBytesPerProgress = uint64_t{1} << 20;
 
+// While it is looked for a client in a backup.
+constexpr int kBackupOpenFilesMax = 32;
+
 absl::Status NotBackups(const std::string& directory, absl::string_view why) {
   return absl::FailedPreconditionError(
       absl::StrCat("backup directory ", directory, " is not one of tcsync's backups: ", why));
@@ -279,6 +282,36 @@ class BackupReader {
   std::unique_ptr<rocksdb::BackupEngineReadOnly> engine_;  // null: there are no backups
 };
 
+// Whether the backup, which must be intact, has anything of the client.
+absl::StatusOr<bool> HasClient(BackupReader& reader, uint32_t backup_id, const Uuid& client_id) {
+  rocksdb::BackupInfo info;
+  rocksdb::Status status =
+      reader.engine().GetBackupInfo(backup_id, &info, /*include_file_details=*/true);
+  const std::string action = absl::StrCat("look into backup ", backup_id);
+  if (!status.ok()) return BackupError(status, action);
+  rocksdb::Options options = ReadOnlyDatabaseOptions(*info.env_for_open);
+  options.max_open_files = kBackupOpenFilesMax;
+  options.skip_stats_update_on_db_open = true;
+  rocksdb::DB* opened = nullptr;
+  status = rocksdb::DB::OpenForReadOnly(options, info.name_for_open, &opened);
+  if (!status.ok()) return BackupError(status, action);
+  const std::unique_ptr<rocksdb::DB> database(opened);
+  rocksdb::ReadOptions read;
+  for (const std::string& key : {ErasedKey(client_id), ShortenedKey(client_id)}) {
+    std::string note;
+    status = database->Get(read, key, &note);
+    if (status.ok()) return true;
+    if (!status.IsNotFound()) return BackupError(status, action);
+  }
+  const std::string end = EndOfClientKinds(client_id);
+  const rocksdb::Slice end_slice(end);
+  read.iterate_upper_bound = &end_slice;
+  const std::unique_ptr<rocksdb::Iterator> iterator(database->NewIterator(read));
+  iterator->Seek(ClientKey(client_id));
+  if (!iterator->status().ok()) return BackupError(iterator->status(), action);
+  return iterator->Valid();
+}
+
 // How many bytes a backup will have to copy, as far as it can be known before: of the files that
 // are not there under a name with the same number and size.
 uint64_t BytesToCopy(rocksdb::DB& database, const std::string& directory) {
@@ -317,6 +350,55 @@ absl::StatusOr<std::vector<BackupInfo>> ListBackups(const std::string& directory
   const absl::StatusOr<BackupReader> reader = BackupReader::Open(*opened);
   if (!reader.ok()) return reader.status();
   return reader->List();
+}
+
+absl::StatusOr<std::vector<BackupInfo>> BackupsOfClient(const std::string& directory,
+                                                        const Uuid& client_id) {
+  const absl::StatusOr<BackupDirectory> opened = BackupDirectory::OpenForReading(directory);
+  if (!opened.ok()) return opened.status();
+  absl::StatusOr<BackupReader> reader = BackupReader::Open(*opened);
+  if (!reader.ok()) return reader.status();
+  std::vector<BackupInfo> found;
+  for (BackupInfo& backup : reader->List()) {
+    if (!backup.problem.empty()) {
+      found.push_back(std::move(backup));
+      continue;
+    }
+    const absl::StatusOr<bool> has_client = HasClient(*reader, backup.backup_id, client_id);
+    if (!has_client.ok()) backup.problem = std::string(has_client.status().message());
+    if (!has_client.ok() || *has_client) found.push_back(std::move(backup));
+  }
+  return found;
+}
+
+absl::Status RemoveBackup(const std::string& directory, uint32_t backup_id) {
+  absl::StatusOr<BackupDirectory> opened = BackupDirectory::OpenForReading(directory);
+  if (!opened.ok()) return opened.status();
+  {
+    const absl::StatusOr<BackupReader> reader = BackupReader::Open(*opened);
+    if (!reader.ok()) return reader.status();
+    const std::vector<BackupInfo> backups = reader->List();
+    const bool is_there = std::any_of(
+        backups.begin(), backups.end(),
+        [backup_id](const BackupInfo& backup) { return backup.backup_id == backup_id; });
+    // Also a damaged one, which Find() would refuse.
+    if (!is_there) return reader->Find(backup_id).status();
+  }
+  const File making(opened->path() + kMakingName, O_RDWR | O_CREAT);
+  if (!making.is_open()) return SystemError(errno, "write to backup directory", opened->path());
+  if (flock(making.fd(), LOCK_EX | LOCK_NB) != 0 || !opened->LockOutReaders()) {
+    return absl::UnavailableError(absl::StrCat("a backup is being made or read in ", opened->path(),
+                                               ": try again when that has ended"));
+  }
+  const std::string action = absl::StrCat("remove backup ", backup_id, " in ", opened->path());
+  rocksdb::BackupEngine* raw_engine = nullptr;
+  rocksdb::Status status =
+      rocksdb::BackupEngine::Open(rocksdb::Env::Default(), EngineOptions(*opened), &raw_engine);
+  if (!status.ok()) return BackupError(status, action);
+  const std::unique_ptr<rocksdb::BackupEngine> engine(raw_engine);
+  status = engine->DeleteBackup(backup_id);
+  if (status.ok()) status = engine->GarbageCollect();
+  return status.ok() ? absl::OkStatus() : BackupError(status, action);
 }
 
 absl::Status VerifyBackup(const std::string& directory, uint32_t backup_id) {

@@ -29,6 +29,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "tcsync/storage_administration.h"
+#include "tcsync/uuid.h"
 
 namespace rocksdb {
 class DB;
@@ -56,6 +57,16 @@ absl::StatusOr<BackupInfo> RestoreBackup(const std::string& directory,
 // backups stay for as long as the storage lives.
 absl::StatusOr<std::unique_ptr<Storage>> OpenBackup(const std::string& directory,
                                                     std::optional<uint32_t> backup_id);
+
+// The backups in the directory that have the client, or that were made between its removal and the
+// compaction that made its bytes go (its note, in record_codec.h, is in them). A damaged one, of
+// which nobody can tell, is among them with its `problem`.
+absl::StatusOr<std::vector<BackupInfo>> BackupsOfClient(const std::string& directory,
+                                                        const Uuid& client_id);
+
+// Removes a backup, and the files that no other backup has. kUnavailable while somebody makes or
+// reads one there.
+absl::Status RemoveBackup(const std::string& directory, uint32_t backup_id);
 
 // StorageAdministration::Backup of an open database, which is borrowed for the call.
 absl::StatusOr<BackupInfo> MakeBackup(rocksdb::DB& database, const BackupRequest& request,

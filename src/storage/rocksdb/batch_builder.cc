@@ -1,5 +1,8 @@
 #include "storage/rocksdb/batch_builder.h"
 
+#include <algorithm>
+#include <chrono>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -31,7 +34,12 @@ void BatchBuilder::Delete(const std::string& key) { writes_.Delete(key).PermitUn
 
 absl::StatusOr<std::optional<ChainHead>> BatchBuilder::Head(const Uuid& client_id) {
   if (const auto it = changed_heads_.find(client_id); it != changed_heads_.end()) return it->second;
-  return head_cache_.Get(client_id, [&] { return reader_.ReadHead(client_id); });
+  absl::StatusOr<std::optional<ChainHead>> head =
+      head_cache_.Get(client_id, [&] { return reader_.ReadHead(client_id); });
+  if (head.ok()) {
+    live_bytes_before_.try_emplace(client_id, head->has_value() ? (*head)->live_bytes() : 0);
+  }
+  return head;
 }
 
 bool BatchBuilder::NeedsAnotherBatch(const AppendRequest& request) const {
@@ -84,7 +92,10 @@ void BatchBuilder::DiscardUpload(const std::shared_ptr<UploadState>& upload) {
   removed_uploads_.push_back(upload);
   if (upload->pieces == 0) return;  // nor is it in the register
   for (const std::string& key : upload->Keys()) Delete(key);
+  NoteRemoval(upload->client_id);
 }
+
+void BatchBuilder::NoteRemoval(const Uuid& client_id) { noted_clients_.push_back(client_id); }
 
 void BatchBuilder::RemoveUploads(const Uuid& client_id) {
   for (const std::shared_ptr<UploadState>& upload : uploads_.Of(client_id)) DiscardUpload(upload);
@@ -202,7 +213,7 @@ void BatchBuilder::PutHead(const Uuid& client_id, const ChainHead& head, bool is
   Put(ClientKey(client_id), EncodeClientRecord(head.record));
   changed_heads_[client_id] = head;
   if (!is_new_client) return;
-  ++client_count_;
+  ++totals_.clients;
   client_count_changed_ = true;
 }
 
@@ -338,13 +349,41 @@ absl::Status BatchBuilder::RemoveClient(const Uuid& client_id, const ChainHead& 
   RemoveUploads(client_id);
   Delete(ClientKey(client_id));
   changed_heads_[client_id] = std::nullopt;
-  --client_count_;
+  --totals_.clients;
   client_count_changed_ = true;
   return absl::OkStatus();
 }
 
+void BatchBuilder::PutTotals() {
+  if (client_count_changed_) Put(ClientCountKey(), EncodeNumber(totals_.clients));
+  const uint64_t before = totals_.live_bytes;
+  for (const auto& [client_id, head] : changed_heads_) {
+    const auto earlier = live_bytes_before_.find(client_id);
+    const uint64_t removed = earlier == live_bytes_before_.end() ? 0 : earlier->second;
+    totals_.live_bytes -= std::min(totals_.live_bytes, removed);
+    if (head) totals_.live_bytes += head->live_bytes();
+  }
+  if (totals_.live_bytes != before) Put(LiveBytesKey(), EncodeNumber(totals_.live_bytes));
+}
+
+void BatchBuilder::PutRemovals() {
+  if (!removes()) return;
+  // Different for each removal, so that a compaction takes back only the notes that it began with.
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const std::string note = EncodeNumber(
+      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count()));
+  for (const std::vector<Uuid>* const clients : {&reduced_clients_, &noted_clients_}) {
+    for (const Uuid& client_id : *clients) {
+      const bool is_erased = std::find(forgotten_clients_.begin(), forgotten_clients_.end(),
+                                       client_id) != forgotten_clients_.end();
+      Put(is_erased ? ErasedKey(client_id) : ShortenedKey(client_id), note);
+    }
+  }
+}
+
 void BatchBuilder::BeforeWrite() {
-  if (client_count_changed_) Put(ClientCountKey(), EncodeNumber(client_count_));
+  PutTotals();
+  PutRemovals();
   for (const Uuid& client_id : reduced_clients_) head_cache_.Withdraw(client_id);
 }
 

@@ -22,6 +22,12 @@
 
 namespace tcsync {
 
+// What is true of all clients together.
+struct StorageTotals {
+  uint64_t clients = 0;
+  uint64_t live_bytes = 0;
+};
+
 // Used for one batch, by the committer's thread. Outcomes hold only once the batch is written, and
 // later requests of the batch see the earlier ones. Segments and snapshots are released as soon as
 // they stand in the batch, so that a large one is in memory once.
@@ -29,14 +35,14 @@ namespace tcsync {
 // The order is: the requests; BeforeWrite; the batch is written; AfterWrite.
 class BatchBuilder {
  public:
-  // `client_count` is how many clients there are before the batch.
+  // `totals` are those before the batch.
   BatchBuilder(const ChainReader& reader, HeadCache& head_cache, UploadTable& uploads,
-               uint64_t client_count, uint64_t reserved_bytes)
+               const StorageTotals& totals, uint64_t reserved_bytes)
       : reader_(reader),
         head_cache_(head_cache),
         uploads_(uploads),
         writes_(reserved_bytes),
-        client_count_(client_count) {}
+        totals_(totals) {}
 
   absl::StatusOr<AppendOutcome> Append(AppendRequest& request);
   absl::StatusOr<StoreSnapshotOutcome> StoreSnapshot(StoreSnapshotRequest& request);
@@ -80,6 +86,9 @@ class BatchBuilder {
   // Removes all records of the client, with its uploads, and the client.
   absl::Status RemoveClient(const Uuid& client_id, const ChainHead& head);
 
+  // Says that pieces of the client's are removed that were no version's and no snapshot's.
+  void NoteRemoval(const Uuid& client_id);
+
   void Put(const std::string& key, const std::string& value);
   void Delete(const std::string& key);
 
@@ -90,7 +99,10 @@ class BatchBuilder {
 
   rocksdb::WriteBatch& writes() { return writes_; }
   bool needs_sync() const { return needs_sync_; }
-  uint64_t client_count() const { return client_count_; }
+  // As they are after the batch; complete after BeforeWrite.
+  const StorageTotals& totals() const { return totals_; }
+  // Whether the batch removes something whose bytes stay in files until a compaction.
+  bool removes() const { return !reduced_clients_.empty() || !noted_clients_.empty(); }
   // Clients whose whole history is removed, and what is known of their replicas with it.
   const std::vector<Uuid>& forgotten_clients() const { return forgotten_clients_; }
 
@@ -104,6 +116,9 @@ class BatchBuilder {
   // version is here or has a child here.
   absl::StatusOr<bool> MayCarryOnFrom(const Uuid& client_id, const ChainHead& head,
                                       const Uuid& parent);
+  // Add the storage's own records of what the batch changes.
+  void PutTotals();
+  void PutRemovals();
   // The invite as it is after the batch so far; nullopt when it may create no client now.
   absl::StatusOr<std::optional<Invite>> UsableInvite(const TokenDigest& digest,
                                                      int64_t now_unix_seconds);
@@ -117,10 +132,12 @@ class BatchBuilder {
   UploadTable& uploads_;
   rocksdb::WriteBatch writes_;
   bool needs_sync_ = true;
-  uint64_t client_count_;  // after the batch so far
+  StorageTotals totals_;  // the clients' number as it is after the batch so far
   bool client_count_changed_ = false;
+  absl::flat_hash_map<Uuid, uint64_t> live_bytes_before_;  // of clients whose head was asked for
   absl::flat_hash_map<Uuid, std::optional<ChainHead>> changed_heads_;  // nullopt: removed
   std::vector<Uuid> reduced_clients_;  // of whom records are removed
+  std::vector<Uuid> noted_clients_;    // of whom something else is
   std::vector<Uuid> forgotten_clients_;
   absl::flat_hash_map<TokenDigest, Invite> changed_invites_;
   std::vector<std::shared_ptr<UploadState>> stored_uploads_;

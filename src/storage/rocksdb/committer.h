@@ -38,6 +38,9 @@ struct PendingChange {
   // thread.
   using Decide = absl::AnyInvocable<absl::Status(BatchBuilder& batch)>;
   Decide decide;
+  // Whether it may take the room that is kept for making room (reserve.h). Then it may be decided
+  // again, when the first write fails.
+  bool may_use_reserve = false;
   // Told decide's error, or how the writing went.
   absl::AnyInvocable<void(absl::Status)> done;
 };

@@ -33,6 +33,7 @@ constexpr char kCreatingName[] = "CREATING";
 constexpr absl::string_view kCreatingText =
     "A database is being made in this directory for the first time, or that was cut short.\n";
 constexpr char kRestoringName[] = "RESTORING";
+constexpr char kReserveName[] = "reserve";
 constexpr absl::string_view kRestoringText =
     "A backup is being restored into this directory, or that was cut short.\n";
 // The database file of the server that TaskChampion comes with.
@@ -169,6 +170,8 @@ std::string DataDirectory::FormatPath() const { return PathOf(path_, kFormatName
 
 std::string DataDirectory::RoomPath() const { return path_ + "/room.log"; }
 
+std::string DataDirectory::ReservePath() const { return PathOf(path_, kReserveName); }
+
 absl::StatusOr<DataDirectory> DataDirectory::Lock(const std::string& path) {
   if (path.empty()) return absl::InvalidArgumentError("option data-dir: the path is empty");
   const std::string directory = WithoutTrailingSlashes(path);
@@ -242,7 +245,7 @@ absl::StatusOr<DataDirectory> DataDirectory::OpenForRestore(const std::string& p
   if (!names.ok()) return names.status();
   const bool was_cut_short = Contains(*names, kRestoringName);
   for (const std::string& name : *names) {
-    if (name == kFormatName || name == kRestoringName) continue;
+    if (name == kFormatName || name == kRestoringName || name == kReserveName) continue;
     if (was_cut_short && (name == kDatabaseName || name == kDatabaseFileName)) continue;
     return absl::FailedPreconditionError(absl::StrCat(
         "data directory ", directory, " has data in it (", name,

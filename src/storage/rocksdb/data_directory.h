@@ -5,6 +5,7 @@
 //   DATA_DIR/DATABASE   which database belongs here (database_file.h)
 //   DATA_DIR/rocksdb/   the RocksDB database
 //   DATA_DIR/room.log   there for a moment, to see whether a disk that was full has room again
+//   DATA_DIR/reserve    keeps room on the disk (reserve.h); empty while that room is used
 //   DATA_DIR/RESTORING  there while a backup is being restored into the directory
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_DATA_DIRECTORY_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_DATA_DIRECTORY_H_
@@ -54,6 +55,7 @@ class DataDirectory {
   std::string DatabaseFilePath() const;
   std::string FormatPath() const;
   std::string RoomPath() const;
+  std::string ReservePath() const;
 
   // Of what is in the directory: this release's or an older one.
   int format() const { return format_; }

@@ -87,6 +87,7 @@ rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, rocksdb::
   database.bottommost_compression = rocksdb::kNoCompression;
   database.enable_blob_files = true;
   database.min_blob_size = kBlobBytesMin;
+  database.blob_file_size = kBlobFileBytesMax;
   database.blob_compression_type = rocksdb::kNoCompression;
   database.enable_blob_garbage_collection = true;
   // Replaced snapshots are the garbage. A compaction moves what is alive out of the oldest files;
@@ -188,7 +189,7 @@ Database::Database(const DataDirectory& directory, const RocksdbStorageOptions& 
       path_(directory.DatabasePath()),
       file_path_(directory.DatabaseFilePath()),
       room_path_(directory.RoomPath()),
-      room_bytes_(kRoomInMemtables * options.memtable_bytes),
+      room_bytes_(RoomBytes(options)),
       before_reopening_(std::move(before_reopening)),
       watch_interval_(options.watch_interval),
       may_create_(directory.is_new()),
@@ -208,6 +209,10 @@ Database::~Database() {
   closing_.notify_all();
   watch_thread_.join();
   UpdateMark().IgnoreError();
+}
+
+uint64_t Database::RoomBytes(const RocksdbStorageOptions& options) {
+  return kRoomInMemtables * options.memtable_bytes;
 }
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DataDirectory& directory,

@@ -103,6 +103,9 @@ class Database {
                                                         const Logger& logger,
                                                         std::function<void()> before_reopening);
 
+  // What opening it again needs on the disk.
+  static uint64_t RoomBytes(const RocksdbStorageOptions& options);
+
   // Nobody may have it on loan.
   ~Database();
 

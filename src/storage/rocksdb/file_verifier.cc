@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "rocksdb/file_checksum.h"
-#include "rocksdb/version.h"
+#include "storage/rocksdb/file_deletions.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
 namespace tcsync {
@@ -16,27 +16,6 @@ namespace {
 using File = rocksdb::LiveFileStorageInfo;
 
 constexpr size_t kReadBytes = size_t{1} << 20;
-
-// While it exists, files that a compaction has replaced stay.
-class DeletionPause {
- public:
-  explicit DeletionPause(rocksdb::DB& database) : database_(database) {
-    database_.DisableFileDeletions().PermitUncheckedError();
-  }
-  DeletionPause(const DeletionPause&) = delete;
-  DeletionPause& operator=(const DeletionPause&) = delete;
-  ~DeletionPause() {
-    // Not by force, which older releases offer: a backup may have its own pause.
-#if ROCKSDB_MAJOR >= 9
-    database_.EnableFileDeletions().PermitUncheckedError();
-#else
-    database_.EnableFileDeletions(/*force=*/false).PermitUncheckedError();
-#endif
-  }
-
- private:
-  rocksdb::DB& database_;
-};
 
 class FileVerifier {
  public:

@@ -14,6 +14,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "base/limits.h"
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/storage_instruments.h"
 #include "tcsync/uuid.h"
@@ -39,6 +40,11 @@ struct ChainHead {
     return record.may_carry_on && !version_id.IsNil();
   }
   uint64_t snapshot_bytes() const { return record.snapshot ? record.snapshot->bytes : 0; }
+  // What the client counts towards what all clients together may have.
+  uint64_t live_bytes() const {
+    return kept_history_bytes() + snapshot_bytes() + version_count() * kVersionRecordBytes +
+           kClientRecordBytes;
+  }
 };
 
 // Thread-safe. Keeps the most recently used heads, up to a number of bytes. A head that is read

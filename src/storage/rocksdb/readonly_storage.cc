@@ -82,6 +82,8 @@ void ReadOnlyStorage::Probe(ProbeCallback done) { done(ReadOnlyError()); }
 
 absl::Status ReadOnlyStorage::WithDatabase(Use use) { return use(*database_, reader_); }
 
-absl::Status ReadOnlyStorage::Commit(PendingChange::Decide) { return ReadOnlyError(); }
+absl::Status ReadOnlyStorage::Commit(PendingChange::Decide, Room) { return ReadOnlyError(); }
+
+absl::Status ReadOnlyStorage::MakeRoom() { return ReadOnlyError(); }
 
 }  // namespace tcsync

@@ -39,12 +39,16 @@ class ReadOnlyStorage final : public Storage, private AdministeredStorage, priva
 
  private:
   absl::Status WithDatabase(Use use) override;
-  absl::Status Commit(PendingChange::Decide change) override;
-  absl::Status FlushNotes() override { return absl::OkStatus(); }  // there are none
+  absl::Status Commit(PendingChange::Decide change, Room room) override;
+  absl::Status MakeRoom() override;
+  absl::Status FlushNotes(Room) override { return absl::OkStatus(); }  // there are none
   std::shared_ptr<PieceSource> OpenPieces(const PiecesOwner& owner,
                                           const PiecesRecord& pieces) override;
   UploadTable& uploads() override { return uploads_; }
-  uint64_t client_count() const override { return 0; }
+  StorageTotals totals() const override { return {}; }
+  bool has_removals() const override { return false; }
+  void set_has_removals(bool) override {}
+  uint64_t removals() const override { return 0; }
   CommitterQueue queue() const override { return {}; }
   uint64_t head_cache_bytes() const override { return 0; }
 

@@ -23,6 +23,10 @@ enum Kind : char {
   kPseudonymKey = 0x64,
   kProbe = 0x65,
   kUpload = 0x66,
+  kLiveBytes = 0x70,
+  kErased = 0x71,
+  kShortened = 0x72,
+  kBackupsMade = 0x73,
 };
 
 // The last byte of a version's trailer.
@@ -215,6 +219,31 @@ std::string UploadKey(const Uuid& client_id, const Uuid& upload_id) {
 std::string FirstUploadKey() { return Key(Uuid(), kUpload); }
 std::string EndOfUploadKeys() { return Key(Uuid(), static_cast<Kind>(kUpload + 1)); }
 
+std::string LiveBytesKey() { return Key(Uuid(), kLiveBytes); }
+
+std::string ErasedKey(const Uuid& client_id) {
+  std::string key = Key(Uuid(), kErased, Uuid::kBytes);
+  AppendUuid(client_id, key);
+  return key;
+}
+
+std::string ShortenedKey(const Uuid& client_id) {
+  std::string key = Key(Uuid(), kShortened, Uuid::kBytes);
+  AppendUuid(client_id, key);
+  return key;
+}
+
+std::string EndOfRemovalKeys() { return Key(Uuid(), static_cast<Kind>(kShortened + 1)); }
+
+std::optional<RemovalKey> ParseRemovalKey(absl::string_view key) {
+  for (const Kind kind : {kErased, kShortened}) {
+    if (const auto rest = RestOfOwnKey(key, kind, Uuid::kBytes)) {
+      return RemovalKey{.client_id = Uuid::FromBytes(rest->data()), .is_erased = kind == kErased};
+    }
+  }
+  return std::nullopt;
+}
+
 std::optional<Uuid> ParseClientOfKey(absl::string_view key) {
   if (key.size() <= Uuid::kBytes || key[Uuid::kBytes] >= kBan) return std::nullopt;
   return Uuid::FromBytes(key.data());
@@ -378,6 +407,37 @@ std::optional<VersionTrailer> DecodeVersionTrailer(absl::string_view value) {
   if (!is_old) trailer.history_bytes = reader.Number();
   trailer.segment_is_inline = form == kInline || form == kOldInline;
   return trailer;
+}
+
+std::string BackupsMadeKey(absl::string_view directory) {
+  std::string key = Key(Uuid(), kBackupsMade, directory.size());
+  key.append(directory.data(), directory.size());
+  return key;
+}
+
+std::string EndOfBackupsMadeKeys() { return Key(Uuid(), static_cast<Kind>(kBackupsMade + 1)); }
+
+std::string EncodeBackupsMade(const BackupsMade& backups) {
+  std::string value;
+  AppendNumber(backups.last.backup_id, value);
+  AppendTime(backups.last.created_unix_seconds, value);
+  AppendNumber(backups.last.bytes, value);
+  AppendNumber(backups.last.files, value);
+  return value;
+}
+
+std::optional<BackupsMade> DecodeBackupsMade(absl::string_view key, absl::string_view value) {
+  if (key.size() <= Uuid::kBytes + 1 || value.size() != 4 * kNumberBytes) return std::nullopt;
+  const auto directory = RestOfOwnKey(key, kBackupsMade, key.size() - Uuid::kBytes - 1);
+  if (!directory) return std::nullopt;
+  Reader reader(value);
+  BackupsMade backups;
+  backups.directory = std::string(*directory);
+  backups.last.backup_id = static_cast<uint32_t>(reader.Number());
+  backups.last.created_unix_seconds = reader.Time();
+  backups.last.bytes = reader.Number();
+  backups.last.files = reader.Number();
+  return backups;
 }
 
 std::string EncodeNumber(uint64_t number) {

@@ -17,7 +17,15 @@
 //   nil(16) 0x64                             the key of the log's pseudonyms, 32 random bytes
 //   nil(16) 0x65                             what Probe() writes
 //   nil(16) 0x66 client(16) upload ID(16)    begun(8): an upload that is no version's or snapshot's
-//   yet "opened"                                 empty; written at each opening
+//                                            yet
+//   nil(16) 0x70                             number(8): the live bytes of all clients
+//   nil(16) 0x71 client(16)                  number(8): its history was removed, and its bytes may
+//                                            still be in files
+//   nil(16) 0x72 client(16)                  the same of some of its versions, of the snapshot
+//                                            that went with them, or of an upload
+//   nil(16) 0x73 path                        backups were made in that directory: number(8)
+//                                            created(8) bytes(8) files(8) of the last one
+//   "opened"                                 empty; written at each opening
 //
 //   client record    2(1) flags(1) created(8) first number(8) removed history bytes(8)
 //                    [version ID(16) number(8) stored(8) snapshot bytes(8)
@@ -56,8 +64,9 @@
 // The trailer stands behind the segment so that a read value becomes the segment by cutting its end
 // off, without a copy.
 //
-// Format 2 had no pieces: 0x22 and 0x66, form 4 and flag 4. Its directory had no DATABASE
-// (data_directory.h), and releases that know it would create a database where one is missing.
+// Format 2 had no pieces: 0x22 and 0x66, form 4 and flag 4; and no kinds from 0x70 on, which are
+// derived from the others when it is upgraded. Its directory had no DATABASE (data_directory.h), and
+// releases that know it would create a database where one is missing.
 //
 // Format 1 had no kinds from 0x50 on, and two shorter records, which are still read and become new
 // ones when they are written next. What they do not say is 0: bytes that were stored then are not
@@ -107,6 +116,18 @@ std::string UploadKey(const Uuid& client_id, const Uuid& upload_id);
 // Where the keys of uploads begin, and the first key behind them.
 std::string FirstUploadKey();
 std::string EndOfUploadKeys();
+std::string LiveBytesKey();
+// What is removed and may still be in files: of a client's whole history, or of parts of it.
+// They come one after the other, all of the first kind before the second.
+std::string ErasedKey(const Uuid& client_id);
+std::string ShortenedKey(const Uuid& client_id);
+std::string EndOfRemovalKeys();
+// The client in such a key of either kind; nullopt for another key.
+struct RemovalKey {
+  Uuid client_id;
+  bool is_erased = false;
+};
+std::optional<RemovalKey> ParseRemovalKey(absl::string_view key);
 
 // The client of a key of any kind of a client's; nullopt for the storage's own keys.
 std::optional<Uuid> ParseClientOfKey(absl::string_view key);
@@ -194,6 +215,12 @@ inline constexpr size_t kVersionTrailerBytes = 16 + 16 + 8 + 8 + 1;
 std::string EncodeVersionTrailer(const VersionTrailer& trailer);
 // Reads the trailer at the end of a version's value.
 std::optional<VersionTrailer> DecodeVersionTrailer(absl::string_view value);
+
+std::string BackupsMadeKey(absl::string_view directory);
+std::string EndOfBackupsMadeKeys();
+std::string EncodeBackupsMade(const BackupsMade& backups);
+// nullopt when the key is another one's, or the value is malformed.
+std::optional<BackupsMade> DecodeBackupsMade(absl::string_view key, absl::string_view value);
 
 std::string EncodeNumber(uint64_t number);
 std::optional<uint64_t> DecodeNumber(absl::string_view value);

@@ -28,6 +28,7 @@
 #include "storage/rocksdb/head_cache.h"
 #include "storage/rocksdb/probe.h"
 #include "storage/rocksdb/reader_pool.h"
+#include "storage/rocksdb/reserve.h"
 #include "storage/rocksdb/rocksdb_status.h"
 #include "storage/rocksdb/seen_notes.h"
 #include "storage/rocksdb/storage_instruments.h"
@@ -37,9 +38,9 @@
 namespace tcsync {
 namespace {
 
-// The keys of what uploads left behind, and how many there were.
+// The keys of what uploads left behind, and of each upload the client.
 absl::Status FindAbandonedUploads(rocksdb::DB& database, std::vector<std::string>& keys,
-                                  uint64_t& uploads) {
+                                  std::vector<Uuid>& clients) {
   const std::string begin = FirstUploadKey();
   const std::string end = EndOfUploadKeys();
   const rocksdb::Slice end_slice(end);
@@ -52,7 +53,7 @@ absl::Status FindAbandonedUploads(rocksdb::DB& database, std::vector<std::string
     keys.emplace_back(key);
     const std::optional<ParsedUploadKey> upload = ParseUploadKey(key);
     if (!upload) continue;
-    ++uploads;
+    clients.push_back(upload->client_id);
     // They are numbered from 0, so that the last one says which there are; to walk over all would
     // read their bytes.
     const std::string first_piece = PieceKey(upload->client_id, upload->upload_id, 0);
@@ -77,6 +78,12 @@ absl::Status FindAbandonedUploads(rocksdb::DB& database, std::vector<std::string
   return absl::OkStatus();
 }
 
+// What is known of the whole storage when it is opened.
+struct OpenedState {
+  StorageTotals totals;
+  bool has_removals = false;
+};
+
 class RocksdbStorage final : public Storage,
                              private AdministeredStorage,
                              private StagingStorage,
@@ -84,14 +91,17 @@ class RocksdbStorage final : public Storage,
  public:
   RocksdbStorage(DataDirectory directory, std::unique_ptr<const StorageInstruments> instruments,
                  std::unique_ptr<HeadCache> head_cache, std::unique_ptr<UploadTable> uploads,
-                 std::unique_ptr<Database> database, uint64_t client_count,
-                 const RocksdbStorageOptions& options)
+                 std::unique_ptr<Reserve> reserve, std::unique_ptr<Database> database,
+                 const OpenedState& opened,                  const RocksdbStorageOptions& options)
       : directory_(std::move(directory)),
         instruments_(std::move(instruments)),
         head_cache_(std::move(head_cache)),
         uploads_(std::move(uploads)),
+        reserve_(std::move(reserve)),
         database_(std::move(database)),
-        client_count_(client_count),
+        client_count_(opened.totals.clients),
+        live_bytes_(opened.totals.live_bytes),
+        has_removals_(opened.has_removals),
         reader_pool_(options.reader_threads, options.disk_wait_max),
         committer_(
             options.queue_bytes_max, options.disk_wait_max,
@@ -180,9 +190,15 @@ class RocksdbStorage final : public Storage,
   }
   UploadTable& uploads() override { return *uploads_; }
   absl::Status WithDatabase(Use use) override;
-  absl::Status Commit(PendingChange::Decide change) override;
-  absl::Status FlushNotes() override;
-  uint64_t client_count() const override { return client_count_; }
+  absl::Status Commit(PendingChange::Decide change, Room room) override;
+  absl::Status MakeRoom() override;
+  absl::Status FlushNotes(Room room) override;
+  StorageTotals totals() const override {
+    return {.clients = client_count_, .live_bytes = live_bytes_};
+  }
+  bool has_removals() const override { return has_removals_; }
+  void set_has_removals(bool has_removals) override { has_removals_ = has_removals; }
+  uint64_t removals() const override { return removals_; }
   CommitterQueue queue() const override { return committer_.queue(); }
   uint64_t head_cache_bytes() const override { return head_cache_->bytes(); }
 
@@ -239,6 +255,7 @@ class RocksdbStorage final : public Storage,
   // How many bytes the client's uploads may have in all, or why none is begun.
   absl::StatusOr<std::variant<uint64_t, Conflict, NoSuchClient, OverLimit, NotWanted>>
   AllowedUpload(const ChainReader& reader, const UploadRequest& request);
+  // Discards uploads of which that has failed; on a full disk it takes the reserve.
   void DiscardAgain();
 
   // Queues a write, and before that brings into memory what the committer will need to decide it:
@@ -285,7 +302,12 @@ class RocksdbStorage final : public Storage,
   void CommitChange(PendingChange& change);
   // Lets `decide` collect a batch, writes it, and tells the caches. Nothing is on loan afterwards,
   // when callbacks are called.
-  absl::Status Write(uint64_t bytes, absl::FunctionRef<absl::Status(BatchBuilder&)> decide);
+  absl::Status Write(uint64_t bytes, Room room,
+                     absl::FunctionRef<absl::Status(BatchBuilder&)> decide);
+  absl::Status WriteOnce(uint64_t bytes, Room room,
+                         absl::FunctionRef<absl::Status(BatchBuilder&)> decide);
+  // Makes the database writable, for that kind of write.
+  absl::Status MakeWritable(Room room);
 
   // In the order of construction: the lock on the directory outlives the database, and the
   // committer, whose destructor commits what is queued, goes first.
@@ -293,10 +315,14 @@ class RocksdbStorage final : public Storage,
   const std::unique_ptr<const StorageInstruments> instruments_;  // null: not measured
   const std::unique_ptr<HeadCache> head_cache_;                  // which the database clears
   const std::unique_ptr<UploadTable> uploads_;                   // which the database breaks
+  const std::unique_ptr<Reserve> reserve_;
   const std::unique_ptr<Database> database_;
   SeenNotes notes_;
-  std::atomic<uint64_t> client_count_;  // changed by the committer
-  uint64_t probe_number_ = 0;           // of the latest probe; the committer's
+  std::atomic<uint64_t> client_count_;  // these two are changed by the committer
+  std::atomic<uint64_t> live_bytes_;
+  std::atomic<bool> has_removals_;     // whether there are notes of removals
+  std::atomic<uint64_t> removals_{0};  // that this process has made
+  uint64_t probe_number_ = 0;          // of the latest probe; the committer's
   RocksdbAdministration administration_{*this};
   ReaderPool reader_pool_;
   Committer committer_;
@@ -444,7 +470,13 @@ void RocksdbStorage::Discard(std::shared_ptr<UploadState> upload) {
 
 void RocksdbStorage::DiscardAgain() {
   for (std::shared_ptr<UploadState>& upload : uploads_->TakeForDiscarding()) {
-    Discard(std::move(upload));
+    const absl::Status written = Commit(
+        [&upload](BatchBuilder& batch) {
+          batch.DiscardUpload(upload);
+          return absl::OkStatus();
+        },
+        Room::kReserve);
+    if (!written.ok()) uploads_->KeepForDiscarding(std::move(upload));
   }
 }
 
@@ -457,25 +489,28 @@ void RocksdbStorage::ReadPieceLater(const PiecesOwner& owner, const PiecesRecord
 
 void RocksdbStorage::RemoveAbandonedUploads(const Logger& logger) {
   std::vector<std::string> keys;
-  uint64_t uploads = 0;
+  std::vector<Uuid> clients;
   const absl::Status read = WithDatabase([&](rocksdb::DB& database, const ChainReader&) {
-    return FindAbandonedUploads(database, keys, uploads);
+    return FindAbandonedUploads(database, keys, clients);
   });
   absl::Status removed = read;
   if (read.ok() && !keys.empty()) {
-    removed = Commit([&](BatchBuilder& batch) {
-      batch.LeaveUnsynced();
-      for (const std::string& key : keys) batch.Delete(key);
-      return absl::OkStatus();
-    });
+    removed = Commit(
+        [&](BatchBuilder& batch) {
+          batch.LeaveUnsynced();
+          for (const std::string& key : keys) batch.Delete(key);
+          for (const Uuid& client_id : clients) batch.NoteRemoval(client_id);
+          return absl::OkStatus();
+        },
+        Room::kReserve);
   }
   if (!removed.ok()) {
     logger.Log(LogLevel::kWarning,
                "what uploads left behind that were cut short cannot be removed, and will be at the "
                "next start: ",
                removed.message());
-  } else if (uploads > 0) {
-    logger.Log(LogLevel::kInfo, "removed what ", uploads,
+  } else if (!clients.empty()) {
+    logger.Log(LogLevel::kInfo, "removed what ", clients.size(),
                " uploads left behind that were cut short");
   }
 }
@@ -498,11 +533,13 @@ absl::Status RocksdbStorage::LoadNeedsOf(const ChainReader& reader, const Append
       .status();
 }
 
-absl::Status RocksdbStorage::Commit(PendingChange::Decide change) {
+absl::Status RocksdbStorage::Commit(PendingChange::Decide change, Room room) {
   std::mutex mutex;
   std::condition_variable changed;
   std::optional<absl::Status> result;
-  PendingWrite write = PendingChange{.decide = std::move(change), .done = [&](absl::Status status) {
+  PendingWrite write = PendingChange{.decide = std::move(change),
+                                     .may_use_reserve = room == Room::kReserve,
+                                     .done = [&](absl::Status status) {
                                        const std::lock_guard lock(mutex);
                                        result = std::move(status);
                                        changed.notify_one();  // before the waiter may leave
@@ -547,7 +584,7 @@ void RocksdbStorage::ReadBack(uint64_t probe_number, ProbeCallback done) {
       });
 }
 
-absl::Status RocksdbStorage::FlushNotes() {
+absl::Status RocksdbStorage::FlushNotes(Room room) {
   const std::lock_guard lock(flush_mutex_);
   const std::vector<SeenNotes::Unresolved> unresolved = notes_.TakeUnresolved();
   const absl::Status loaded = WithDatabase([&](rocksdb::DB&, const ChainReader& reader) {
@@ -570,11 +607,14 @@ absl::Status RocksdbStorage::FlushNotes() {
   if (!loaded.ok()) return loaded;
   if (notes_.Changed().empty()) return absl::OkStatus();
   SeenNotes::Changes taken;
-  absl::Status written = Commit([&](BatchBuilder& batch) {
-    batch.LeaveUnsynced();
-    taken = notes_.Take();
-    return WriteNotes(taken, batch);
-  });
+  absl::Status written = Commit(
+      [&](BatchBuilder& batch) {
+        batch.LeaveUnsynced();
+        notes_.Restore(taken);  // when it is decided again
+        taken = notes_.Take();
+        return WriteNotes(taken, batch);
+      },
+      room);
   if (!written.ok()) notes_.Restore(taken);
   return written;
 }
@@ -587,8 +627,9 @@ void RocksdbStorage::FlushNotesNowAndThen() {
                                      [this] { return is_closing_; });
     }
     // Notes that cannot be written stay, and the next time is soon.
-    static_cast<void>(FlushNotes().ok());
+    static_cast<void>(FlushNotes(Room::kOrdinary).ok());
     DiscardAgain();
+    reserve_->Maintain();
   }
 }
 
@@ -598,13 +639,41 @@ absl::Status RocksdbStorage::WithDatabase(Use use) {
   return use(database->db(), database->reader(ReadTier::kDisk));
 }
 
-absl::Status RocksdbStorage::Write(uint64_t bytes,
-                                   absl::FunctionRef<absl::Status(BatchBuilder&)> decide) {
+absl::Status RocksdbStorage::MakeWritable(Room room) {
+  if (room == Room::kOrdinary) {
+    if (reserve_->IsGivenUp()) {
+      return absl::ResourceExhaustedError(
+          "the disk is full: what room is left is kept for making room");
+    }
+    return database_->MakeWritable();
+  }
   const absl::Status writable = database_->MakeWritable();
+  if (!absl::IsResourceExhausted(writable) || !reserve_->GiveUp()) return writable;
+  return database_->MakeWritable();
+}
+
+absl::Status RocksdbStorage::MakeRoom() {
+  if (reserve_->IsNeeded()) reserve_->GiveUp();
+  const absl::Status writable = MakeWritable(Room::kReserve);
+  if (!writable.ok()) return writable;
+  return WithDatabase([](rocksdb::DB&, const ChainReader&) { return absl::OkStatus(); });
+}
+
+absl::Status RocksdbStorage::Write(uint64_t bytes, Room room,
+                                   absl::FunctionRef<absl::Status(BatchBuilder&)> decide) {
+  absl::Status written = WriteOnce(bytes, room, decide);
+  if (room == Room::kReserve && absl::IsResourceExhausted(written) && reserve_->GiveUp()) {
+    written = WriteOnce(bytes, room, decide);
+  }
+  return written;
+}
+
+absl::Status RocksdbStorage::WriteOnce(uint64_t bytes, Room room,
+                                       absl::FunctionRef<absl::Status(BatchBuilder&)> decide) {
+  const absl::Status writable = MakeWritable(room);
   const absl::StatusOr<Database::Loan> database = database_->Borrow(ReadTier::kDisk);
   if (!database.ok()) return database.status();
-  BatchBuilder builder(database->reader(ReadTier::kDisk), *head_cache_, *uploads_, client_count_,
-                       bytes);
+  BatchBuilder builder(database->reader(ReadTier::kDisk), *head_cache_, *uploads_, totals(), bytes);
   if (const absl::Status decided = decide(builder); !decided.ok()) return decided;
   if (builder.writes().Count() == 0) {  // needs no room on the disk
     builder.AfterWrite(true);
@@ -619,7 +688,12 @@ absl::Status RocksdbStorage::Write(uint64_t bytes,
   }
   builder.AfterWrite(written.ok());
   if (!written.ok()) return written;
-  client_count_ = builder.client_count();
+  client_count_ = builder.totals().clients;
+  live_bytes_ = builder.totals().live_bytes;
+  if (builder.removes()) {
+    ++removals_;
+    has_removals_ = true;
+  }
   for (const Uuid& client_id : builder.forgotten_clients()) notes_.Forget(client_id);
   return written;
 }
@@ -636,7 +710,9 @@ void RocksdbStorage::CommitAll(std::vector<PendingWrite>& batch) {
 }
 
 void RocksdbStorage::CommitChange(PendingChange& change) {
-  absl::Status written = Write(0, [&](BatchBuilder& builder) { return change.decide(builder); });
+  const Room room = change.may_use_reserve ? Room::kReserve : Room::kOrdinary;
+  absl::Status written =
+      Write(0, room, [&](BatchBuilder& builder) { return change.decide(builder); });
   committer_.NoteWritten();
   change.done(std::move(written));
 }
@@ -651,7 +727,7 @@ size_t RocksdbStorage::CommitSome(std::vector<PendingWrite>& batch, size_t begin
   std::vector<Outcome> outcomes;
   outcomes.reserve(end - begin);
   bool only_pieces = true;
-  const absl::Status written = Write(bytes, [&](BatchBuilder& builder) {
+  const absl::Status written = Write(bytes, Room::kOrdinary, [&](BatchBuilder& builder) {
     for (size_t i = begin; i < end; ++i) {
       if (auto* append = std::get_if<PendingAppend>(&batch[i])) {
         if (builder.NeedsAnotherBatch(append->request)) {
@@ -690,11 +766,12 @@ size_t RocksdbStorage::CommitSome(std::vector<PendingWrite>& batch, size_t begin
   return end;
 }
 
-// How many clients have records.
-absl::StatusOr<uint64_t> CountClients(rocksdb::DB& database) {
+// What all clients together have, from their records.
+absl::StatusOr<StorageTotals> CountTotals(rocksdb::DB& database, const ChainReader& chains) {
   rocksdb::ReadOptions options;
   options.total_order_seek = true;  // from client to client
-  uint64_t count = 0;
+  options.fill_cache = false;
+  StorageTotals totals;
   const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(options));
   for (iterator->SeekToFirst(); iterator->Valid();) {
     const absl::string_view key(iterator->key().data(), iterator->key().size());
@@ -703,36 +780,67 @@ absl::StatusOr<uint64_t> CountClients(rocksdb::DB& database) {
       continue;
     }
     // The client record is a client's first key; other keys at the front are the storage's own.
-    if (ParseClientKey(key)) ++count;
+    if (const std::optional<Uuid> client_id = ParseClientKey(key)) {
+      ++totals.clients;
+      const absl::StatusOr<std::optional<ChainHead>> head = chains.ReadHead(*client_id);
+      // What is damaged counts as nothing; verify says so.
+      if (head.ok() && head->has_value()) totals.live_bytes += (*head)->live_bytes();
+      if (!head.ok() && !absl::IsDataLoss(head.status())) return head.status();
+    }
     iterator->Seek(EndOfClient(Uuid::FromBytes(key.data())));
   }
   if (!iterator->status().ok()) return FromRocksdb(iterator->status(), "count the clients");
-  return count;
+  return totals;
 }
 
-// Reads how many clients there are, and brings a directory of an older format to this one.
-absl::StatusOr<uint64_t> UpgradeAndCountClients(rocksdb::DB& database, DataDirectory& directory) {
-  std::string value;
-  const rocksdb::Status read = database.Get(rocksdb::ReadOptions(), ClientCountKey(), &value);
-  if (!read.ok() && !read.IsNotFound()) return FromRocksdb(read, "read the count of clients");
-  // A count that is there in an older format is from an upgrade that was cut short, and an older
-  // release may have made clients since.
-  if (read.ok() && directory.format() == kStorageFormatVersion) {
-    const std::optional<uint64_t> count = DecodeNumber(value);
-    if (!count) return absl::DataLossError("the count of clients is malformed");
-    return *count;
+// The number at a key of the storage's own; nullopt when there is none.
+absl::StatusOr<std::optional<uint64_t>> ReadNumber(const ChainReader& reader,
+                                                   const std::string& key) {
+  const absl::StatusOr<std::optional<std::string>> value = reader.Read(key);
+  if (!value.ok()) return value.status();
+  if (!value->has_value()) return std::nullopt;
+  const std::optional<uint64_t> number = DecodeNumber(**value);
+  if (!number) return absl::DataLossError("a count of the storage's own is malformed");
+  return number;
+}
+
+// Reads what all clients together have, and brings a directory of an older format to this one.
+absl::StatusOr<StorageTotals> UpgradeAndReadTotals(rocksdb::DB& database, const ChainReader& reader,
+                                                   DataDirectory& directory) {
+  const absl::StatusOr<std::optional<uint64_t>> clients = ReadNumber(reader, ClientCountKey());
+  if (!clients.ok()) return clients.status();
+  const absl::StatusOr<std::optional<uint64_t>> live_bytes = ReadNumber(reader, LiveBytesKey());
+  if (!live_bytes.ok()) return live_bytes.status();
+  // Counts that are there in an older format are from an upgrade that was cut short, and an older
+  // release may have written since.
+  const bool is_current = directory.format() == kStorageFormatVersion;
+  if (is_current && clients->has_value() && live_bytes->has_value()) {
+    return StorageTotals{.clients = **clients, .live_bytes = **live_bytes};
   }
-  const absl::StatusOr<uint64_t> count = CountClients(database);
-  if (!count.ok()) return count;
-  if (directory.format() == kStorageFormatVersion) return count;
+  const absl::StatusOr<StorageTotals> totals = CountTotals(database, reader);
+  if (!totals.ok() || is_current) return totals;
   rocksdb::WriteOptions durable;
   durable.sync = true;
-  const rocksdb::Status written = database.Put(durable, ClientCountKey(), EncodeNumber(*count));
-  if (!written.ok()) return FromRocksdb(written, "write the count of clients");
+  rocksdb::WriteBatch writes;
+  rocksdb::Status written = writes.Put(ClientCountKey(), EncodeNumber(totals->clients));
+  if (written.ok()) written = writes.Put(LiveBytesKey(), EncodeNumber(totals->live_bytes));
+  if (written.ok()) written = database.Write(durable, &writes);
+  if (!written.ok()) return FromRocksdb(written, "write the counts of the clients");
   // Last: whoever reads this format may rely on all that it has.
   const absl::Status upgraded = directory.Upgrade();
   if (!upgraded.ok()) return upgraded;
-  return count;
+  return totals;
+}
+
+absl::StatusOr<bool> HasRemovals(rocksdb::DB& database) {
+  const std::string end = EndOfRemovalKeys();
+  const rocksdb::Slice end_slice(end);
+  rocksdb::ReadOptions options;
+  options.iterate_upper_bound = &end_slice;
+  const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(options));
+  iterator->Seek(ErasedKey(Uuid()));
+  if (!iterator->status().ok()) return FromRocksdb(iterator->status(), "read what was removed");
+  return iterator->Valid();
 }
 
 }  // namespace
@@ -747,22 +855,35 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenRocksdbStorage(const RocksdbStorage
   }
   auto head_cache = std::make_unique<HeadCache>(options.head_cache_bytes, instruments.get());
   auto uploads = std::make_unique<UploadTable>();
-  absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(
-      *directory, options, logger, [heads = head_cache.get(), staged = uploads.get()] {
-        heads->Clear();
-        staged->BreakAll();
-      });
+  auto reserve = std::make_unique<Reserve>(
+      directory->ReservePath(), Database::RoomBytes(options) + kCompactionRoomBytes, logger);
+  const auto open = [&] {
+    return Database::Open(*directory, options, logger,
+                          [heads = head_cache.get(), staged = uploads.get()] {
+                            heads->Clear();
+                            staged->BreakAll();
+                          });
+  };
+  absl::StatusOr<std::unique_ptr<Database>> database = open();
+  // A start writes out what the log has, and begins a new one.
+  if (absl::IsResourceExhausted(database.status()) && reserve->GiveUp()) database = open();
   if (!database.ok()) return database.status();
-  const absl::StatusOr<uint64_t> client_count = [&]() -> absl::StatusOr<uint64_t> {
+  reserve->Maintain();
+  const absl::StatusOr<OpenedState> opened = [&]() -> absl::StatusOr<OpenedState> {
     const absl::StatusOr<Database::Loan> loan = (*database)->Borrow(ReadTier::kDisk);
     if (!loan.ok()) return loan.status();
-    return UpgradeAndCountClients(loan->db(), *directory);
+    const absl::StatusOr<StorageTotals> totals =
+        UpgradeAndReadTotals(loan->db(), loan->reader(ReadTier::kDisk), *directory);
+    if (!totals.ok()) return totals.status();
+    const absl::StatusOr<bool> has_removals = HasRemovals(loan->db());
+    if (!has_removals.ok()) return has_removals.status();
+    return OpenedState{.totals = *totals, .has_removals = *has_removals};
   }();
-  if (!client_count.ok()) return client_count.status();
+  if (!opened.ok()) return opened.status();
   if (const absl::Status ended = directory->EndCreation(); !ended.ok()) return ended;
-  auto storage = std::make_unique<RocksdbStorage>(std::move(*directory), std::move(instruments),
-                                                  std::move(head_cache), std::move(uploads),
-                                                  std::move(*database), *client_count, options);
+  auto storage = std::make_unique<RocksdbStorage>(
+      std::move(*directory), std::move(instruments), std::move(head_cache), std::move(uploads),
+      std::move(reserve), std::move(*database), *opened, options);
   storage->RemoveAbandonedUploads(logger);
   return storage;
 }

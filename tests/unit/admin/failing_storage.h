@@ -74,6 +74,11 @@ class FailingStorage final : public Storage, public StorageAdministration {
     if (!verify_status.ok()) return verify_status;
     return memory.VerifyChain(client_id);
   }
+  bool NeedsCompaction() override { return compaction != nullptr; }
+  absl::StatusOr<CompactionReport> Compact(const CompactionRequest& request,
+                                           CompactionProgress progress) override {
+    return compaction(request, progress);
+  }
   absl::Status VerifyFiles(Progress) override { return verify_status; }
   absl::StatusOr<BackupInfo> Backup(const BackupRequest& request, Progress progress) override {
     return backup(request, progress);
@@ -84,6 +89,9 @@ class FailingStorage final : public Storage, public StorageAdministration {
   absl::Status import_status;
   absl::Status verify_status;
   std::function<absl::StatusOr<BackupInfo>(const BackupRequest&, Progress)> backup;
+  // Null: nothing was removed.
+  std::function<absl::StatusOr<CompactionReport>(const CompactionRequest&, CompactionProgress)>
+      compaction;
 };
 
 }  // namespace tcsync

@@ -186,6 +186,59 @@ TEST_F(HandlerTest, AJobIsCancelledWhileOthersAreAnswered) {
   EXPECT_EQ(WaitForJob(number).at("state"), "cancelled");
 }
 
+TEST_F(HandlerTest, RemovingBeginsACompactionAndAWaitingOneIsJoined) {
+  // If this fails, the bytes of deleted clients stay, or deleting many compacts once for each.
+  std::atomic<int> begun{0};
+  std::atomic<bool> may_end{false};
+  storage_.compaction = [&](const CompactionRequest& request, CompactionProgress progress) {
+    EXPECT_FALSE(request.everything);
+    ++begun;
+    while (!may_end && progress("waiting for the test", 1, 2)) std::this_thread::yield();
+    return absl::StatusOr<CompactionReport>(
+        CompactionReport{.removals = 1, .bytes_before = 500, .bytes_after = 100});
+  };
+  const auto delete_client = [&] {
+    Append(Uuid());
+    return Ask("DELETE", absl::StrCat("clients/", kClientText)).json().at("job").get<uint64_t>();
+  };
+  const uint64_t first = delete_client();
+  for (;;) {
+    const Json job = Ask("GET", absl::StrCat("jobs/", first)).json();
+    if (job.at("state") == "running" && job.contains("doing")) {
+      EXPECT_EQ(job.at("kind"), "compact");
+      EXPECT_EQ(job.at("doing"), "waiting for the test");
+      EXPECT_EQ(job.at("total"), 2);
+      break;
+    }
+  }
+  // What is removed now may be what the running one has passed already.
+  const uint64_t second = delete_client();
+  EXPECT_NE(second, first);
+  EXPECT_EQ(delete_client(), second);
+  EXPECT_EQ(Ask("POST", "prune").json().at("job"), second);
+  EXPECT_EQ(Ask("POST", "prune", R"({"dry_run":true})").json().at("job"), nullptr);
+  handler_->CompactIfNeeded();  // one is under way
+  EXPECT_EQ(Ask("GET", "jobs").json().at("jobs").size(), 2u);
+  may_end = true;
+  EXPECT_EQ(WaitForJob(second).at("result").at("bytes_after"), 100);
+  EXPECT_EQ(begun, 2);
+  handler_->CompactIfNeeded();
+  EXPECT_EQ(WaitForJob(second + 1).at("state"), "done");
+}
+
+TEST_F(HandlerTest, ACompactionThatFailsSaysWhy) {
+  // If this fails, a full disk is a riddle.
+  storage_.compaction = [&](const CompactionRequest& request, CompactionProgress) {
+    EXPECT_TRUE(request.everything);
+    return absl::StatusOr<CompactionReport>(absl::ResourceExhaustedError("no room for it"));
+  };
+  const Answer started = Ask("POST", "compact", R"({"everything":true})");
+  ASSERT_EQ(started.status, 202) << started.body;
+  const Json job = WaitForJob(started.json().at("job"));
+  EXPECT_EQ(job.at("state"), "failed");
+  EXPECT_EQ(job.at("error"), "no room for it");
+}
+
 TEST_F(HandlerTest, TheEndCancelsWhatIsUnderWay) {
   // If this fails, a server that is told to stop during a backup waits for its end.
   storage_.backup = [&](const BackupRequest&, Progress progress) {

@@ -569,9 +569,7 @@ TEST_F(GuardedHandlerTest, WithoutAnInviteAnUnknownClientGets403Everywhere) {
 // If this fails, a full server takes what it cannot keep, or nobody can fetch what it has.
 TEST_F(GuardedHandlerTest, AFullServerRefusesWritesByTheirHeads) {
   Open({{"total-bytes-max", "100"}});
-  StorageStats stats;
-  stats.bytes_on_disk = 100;
-  access_->UpdateUsage(stats);
+  access_->SetLiveBytes([] { return 100; });
   for (const char* target : {kAddVersion, kAddSnapshot}) {
     const std::vector<HeaderView> headers = {{"X-Client-Id", kClientId}};
     const auto decision = handler_->Begin({"POST", target, headers});

@@ -233,12 +233,12 @@ TEST(JudgeTest, ComparesWithWhatTheOperatorSet) {
   StorageReport report = Probed(absl::OkStatus());
   EXPECT_THAT(ProblemsOf(report, policy), IsEmpty()) << "nothing is known";
   report.stats.emplace();
-  report.stats->bytes_on_disk = 999;
+  report.stats->live_bytes = 999;
   report.stats->disk_bytes_free = 100;
   report.stats->disk_bytes_total = 5000;
   EXPECT_THAT(ProblemsOf(report, policy), IsEmpty());
   report.stats->disk_bytes_free = 99;
-  report.stats->bytes_on_disk = 1000;
+  report.stats->live_bytes = 1000;
   EXPECT_THAT(ProblemsOf(report, policy),
               ElementsAre(HasSubstr("disk_space: less is free"), HasSubstr("total_size: all")));
   EXPECT_THAT(ProblemsOf(report), IsEmpty()) << "nothing was set";
@@ -302,6 +302,7 @@ TEST(StorageMetricsTest, NamesTheBackendsFigures) {
   Registry registry;
   const StorageStats stats{
       .clients = 3,
+      .live_bytes = 3000,
       .bytes_on_disk = 5000,
       .disk_bytes_free = 70,
       .disk_bytes_total = 100,
@@ -313,7 +314,8 @@ TEST(StorageMetricsTest, NamesTheBackendsFigures) {
       registry.AddCollector([&](Registry::Sink& sink) { CollectStorageStats(stats, sink); });
   const std::string page = registry.Render();
   for (const char* const line :
-       {"tcsync_clients 3\n", "tcsync_storage_bytes 5000\n", "tcsync_disk_free_bytes 70\n",
+       {"tcsync_clients 3\n", "tcsync_storage_bytes 5000\n", "tcsync_storage_live_bytes 3000\n",
+        "tcsync_storage_dead_bytes 2000\n", "tcsync_disk_free_bytes 70\n",
         "tcsync_disk_size_bytes 100\n", "tcsync_commit_queue_writes 2\n",
         "tcsync_commit_queue_bytes 99\n", "# TYPE tcsync_rocksdb_compaction_pending gauge\n",
         "tcsync_rocksdb_compaction_pending 1\n", "# TYPE tcsync_rocksdb_stalls_total counter\n",

@@ -1,13 +1,12 @@
 // The space of what was replaced comes back.
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "storage/rocksdb/rocksdb_storage.h"
+#include "tests/unit/storage/raw_files.h"
 #include "tests/unit/storage/storage_calls.h"
 #include "tests/unit/storage/temporary_directory.h"
 
@@ -17,16 +16,6 @@ namespace {
 constexpr size_t kSnapshotBytes = 100'000;
 constexpr int kClients = 50;
 constexpr uint64_t kLiveBytes = kClients * kSnapshotBytes;
-
-uint64_t BytesIn(const std::string& directory) {
-  uint64_t bytes = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
-    std::error_code gone;  // a file may be removed at any moment
-    const uint64_t size = std::filesystem::file_size(entry.path(), gone);
-    if (!gone) bytes += size;
-  }
-  return bytes;
-}
 
 // Half of the clients store one snapshot, each at another time, and keep it; the others replace
 // theirs in every round. So every blob file has something that stays among much that goes. If this

@@ -1,0 +1,110 @@
+#include "storage/rocksdb/reserve.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+#include <utility>
+
+#include "base/limits.h"
+#include "storage/rocksdb/directories.h"
+
+namespace tcsync {
+namespace {
+
+struct DiskSpace {
+  uint64_t free = 0;
+  uint64_t total = 0;
+};
+
+std::optional<DiskSpace> SpaceAt(const std::string& path) {
+  struct statvfs disk {};
+  if (statvfs(path.substr(0, path.rfind('/')).c_str(), &disk) != 0) return std::nullopt;
+  return DiskSpace{.free = uint64_t{disk.f_bavail} * disk.f_frsize,
+                   .total = uint64_t{disk.f_blocks} * disk.f_frsize};
+}
+
+// Gives the file room of its own for all of its length; false when the system cannot.
+bool Allocate(int fd, uint64_t bytes) {
+  const auto length = static_cast<off_t>(bytes);
+#if defined(__linux__)
+  return fallocate(fd, 0, 0, length) == 0;
+#elif defined(__APPLE__)
+  fstore_t store = {F_ALLOCATEALL, F_PEOFPOSMODE, 0, length, 0};
+  return fcntl(fd, F_PREALLOCATE, &store) == 0 && ftruncate(fd, length) == 0;
+#else
+  return posix_fallocate(fd, 0, length) == 0;
+#endif
+}
+
+}  // namespace
+
+Reserve::Reserve(std::string path, uint64_t bytes_wanted, const Logger& logger)
+    : path_(std::move(path)), bytes_wanted_(bytes_wanted), logger_(logger) {}
+
+uint64_t Reserve::Bytes() const {
+  const std::optional<DiskSpace> space = SpaceAt(path_);
+  if (!space) return 0;
+  return std::min(bytes_wanted_, space->total / kReserveDiskShare);
+}
+
+bool Reserve::MakeFile() {
+  const uint64_t bytes = Bytes();
+  const std::optional<DiskSpace> space = SpaceAt(path_);
+  if (bytes == 0 || !space || space->free < 2 * bytes) return false;
+  const int fd = open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) return false;
+  const bool is_allocated = Allocate(fd, bytes);
+  const int error = errno;
+  if (!is_allocated) static_cast<void>(ftruncate(fd, 0) == 0);
+  close(fd);
+  if (is_allocated) return true;
+  if (error != EOPNOTSUPP && error != ENOSYS) return false;
+  // A file system that cannot keep room for a file has no reserve; all else works as before.
+  unlink(path_.c_str());
+  return true;
+}
+
+void Reserve::Maintain() {
+  const std::lock_guard lock(mutex_);
+  struct stat info {};
+  const bool is_there = stat(path_.c_str(), &info) == 0;
+  if (is_there && static_cast<uint64_t>(info.st_size) == Bytes()) return;
+  const bool was_given_up = is_there && info.st_size == 0;
+  // Of another size: the memory budget or the disk has changed.
+  if (is_there && !was_given_up) unlink(path_.c_str());
+  // A disk that has no room for it from the beginning is served without one.
+  is_given_up_ = !MakeFile() && was_given_up;
+}
+
+bool Reserve::IsGivenUp() {
+  if (!is_given_up_) return false;
+  const std::lock_guard lock(mutex_);
+  if (!is_given_up_) return false;
+  if (!MakeFile()) return true;
+  is_given_up_ = false;
+  logger_.Log(LogLevel::kInfo, "the disk has room again: new versions are stored");
+  return false;
+}
+
+bool Reserve::GiveUp() {
+  const std::lock_guard lock(mutex_);
+  struct stat info {};
+  if (stat(path_.c_str(), &info) != 0 || info.st_size == 0) return false;
+  if (truncate(path_.c_str(), 0) != 0) return false;
+  is_given_up_ = true;
+  logger_.Log(LogLevel::kWarning, "the disk is full: the room that ", path_,
+              " kept for making room is used now, and nothing new is stored until it is back");
+  return true;
+}
+
+bool Reserve::IsNeeded() const {
+  const std::optional<DiskSpace> space = SpaceAt(path_);
+  return space && space->free < Bytes();
+}
+
+}  // namespace tcsync

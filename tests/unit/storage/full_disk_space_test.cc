@@ -1,0 +1,201 @@
+// A disk that is really full: a small file system, filled to its last byte. If these fail, an
+// operator can do nothing there that would make room, or strangers take the room that was made.
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "storage/rocksdb/backups.h"
+#include "storage/rocksdb/rocksdb_storage.h"
+#include "tests/missing_prerequisite.h"
+#include "tests/unit/storage/storage_changes.h"
+#include "tests/unit/storage/temporary_directory.h"
+
+namespace tcsync {
+namespace {
+
+constexpr int kDiskMebibytes = 48;
+
+class SmallDiskTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (mount("tmpfs", disk_.path().c_str(), "tmpfs", 0,
+              absl::StrCat("size=", kDiskMebibytes, "m").c_str()) != 0) {
+      TCSYNC_MISSING_PREREQUISITE(absl::StrCat("a small file system cannot be mounted (",
+                                               std::strerror(errno), "): run this as root"));
+    }
+    is_mounted_ = true;
+    options_.data_dir = disk_.path() + "/data";
+    options_.memtable_bytes = 256 * 1024;
+    options_.disk_wait_max = std::chrono::hours(1);
+    Open();
+  }
+
+  void TearDown() override {
+    storage_.reset();
+    if (is_mounted_) {
+      EXPECT_EQ(umount2(disk_.path().c_str(), MNT_DETACH), 0);
+    }
+  }
+
+  void Open() {
+    storage_.reset();
+    auto storage = OpenRocksdbStorage(options_, Logger());
+    ASSERT_TRUE(storage.ok()) << storage.status();
+    storage_ = *std::move(storage);
+  }
+
+  uint64_t FreeBytes() const {
+    struct statvfs disk {};
+    EXPECT_EQ(statvfs(disk_.path().c_str(), &disk), 0);
+    return uint64_t{disk.f_bavail} * disk.f_frsize;
+  }
+
+  // A stranger uploads until nothing is taken any more, and goes on trying with less and less.
+  Uuid FillByUploads(size_t segment_bytes) {
+    const Uuid stranger = Uuid::Random();
+    Uuid latest = kNil;
+    for (size_t bytes = segment_bytes; bytes > 0; bytes /= 8) {
+      for (;;) {
+        const auto outcome =
+            TryAppend(*storage_, AppendRequestFor(stranger, latest, Noise(bytes, ++seed_)));
+        if (!outcome.ok()) {
+          EXPECT_TRUE(absl::IsResourceExhausted(outcome.status())) << outcome.status();
+          break;
+        }
+        latest = std::get<Appended>(*outcome).version_id;
+      }
+    }
+    return stranger;
+  }
+
+  // Another program's file takes what is left.
+  void FillByOthers() {
+    const int file =
+        open((disk_.path() + "/other").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    ASSERT_GE(file, 0);
+    const std::string bytes(4096, 'x');
+    while (write(file, bytes.data(), bytes.size()) > 0) continue;
+    close(file);
+  }
+
+  // The same, until compactions that were under way have ended and given nothing back any more.
+  void FillWhole() {
+    for (int i = 0; i < 1'000; ++i) {
+      FillByOthers();
+      if (IsRefused() && FreeBytes() < 100'000) return;
+    }
+    ADD_FAILURE() << "the disk does not fill up";
+  }
+
+  bool IsRefused() {
+    const auto outcome = TryAppend(*storage_, AppendRequestFor(Uuid::Random(), kNil, "small"));
+    if (!outcome.ok()) {
+      EXPECT_TRUE(absl::IsResourceExhausted(outcome.status())) << outcome.status();
+    }
+    return !outcome.ok();
+  }
+
+  // Something new is stored only once the room for making room is back: a compaction may have given
+  // some back meanwhile.
+  void ExpectRoomIsKept() {
+    if (IsRefused()) return;
+    EXPECT_GT(std::filesystem::file_size(options_.data_dir + "/reserve"), uint64_t{1} << 20);
+  }
+
+  CompactionReport Compact() {
+    const auto report = AdministrationOf(*storage_).Compact(
+        {}, [](absl::string_view, uint64_t, uint64_t) { return true; });
+    EXPECT_TRUE(report.ok()) << report.status();
+    return report.value_or(CompactionReport());
+  }
+
+  const TemporaryDirectory disk_;
+  bool is_mounted_ = false;
+  RocksdbStorageOptions options_;
+  std::unique_ptr<Storage> storage_;
+  uint32_t seed_ = 0;
+};
+
+TEST_F(SmallDiskTest, ADeletedStrangersRoomComesBackAtOnce) {
+  for (const size_t segment_bytes : {size_t{1'000'000}, size_t{15'000}, size_t{3'000}}) {
+    SCOPED_TRACE(segment_bytes);
+    const Uuid honest = Uuid::Random();
+    const std::vector<Uuid> chain = AppendChain(*storage_, honest, kNil, 10);
+    const Uuid stranger = FillByUploads(segment_bytes);
+    FillWhole();
+    // Looking works.
+    EXPECT_GE(ListAll(*storage_).size(), 2u);
+    EXPECT_EQ(VersionIdsOf(ReadChain(*storage_, honest, kNil)), chain);
+    EXPECT_TRUE(AdministrationOf(*storage_).ReadStats().ok());
+
+    ASSERT_TRUE(Delete(*storage_, stranger));
+    Compact();
+    std::filesystem::remove(disk_.path() + "/other");
+    EXPECT_GE(FreeBytes(), uint64_t{20} << 20);
+    EXPECT_FALSE(IsRefused());
+    EXPECT_EQ(VersionIdsOf(ReadChain(*storage_, honest, kNil)), chain);
+    ASSERT_TRUE(Delete(*storage_, honest));
+  }
+}
+
+TEST_F(SmallDiskTest, NobodyTakesTheRoomThatIsKeptForMakingRoom) {
+  FillByUploads(100'000);
+  FillWhole();
+  // A ban needs a write, and gets the room for it. What that leaves is nobody else's.
+  Change(*storage_, Ban{.client_id = Uuid::Random(), .reason = "fills the disk"});
+  EXPECT_GT(FreeBytes(), uint64_t{1} << 20);
+  for (int i = 0; i < 50; ++i) ExpectRoomIsKept();
+  Open();
+  ExpectRoomIsKept();
+  EXPECT_THAT(Access(*storage_).bans, testing::SizeIs(1));
+  std::filesystem::remove(disk_.path() + "/other");
+}
+
+// A machine whose disk is full must start, or nobody can make room.
+TEST_F(SmallDiskTest, AStartWorks) {
+  const Uuid stranger = FillByUploads(50'000);
+  FillWhole();
+  Open();
+  ASSERT_TRUE(Delete(*storage_, stranger));
+  Compact();
+  std::filesystem::remove(disk_.path() + "/other");
+  EXPECT_FALSE(IsRefused());
+}
+
+TEST_F(SmallDiskTest, PruningAndBackingUpWork) {
+  const Uuid client = Uuid::Random();
+  Uuid latest = kNil;
+  uint64_t versions = 0;
+  for (; versions < 200; ++versions) {
+    latest = MustAppend(*storage_, client, latest, Noise(100'000, ++seed_)).version_id;
+  }
+  ASSERT_EQ(StoreSnapshot(*storage_, client, latest, Noise(1'000)), StoreSnapshotOutcome::kStored);
+  FillWhole();
+  const TemporaryDirectory elsewhere;
+  const auto backup =
+      AdministrationOf(*storage_).Backup({.directory = elsewhere.path() + "/backups", .keep = 0},
+                                         [](uint64_t, uint64_t) { return true; });
+  ASSERT_TRUE(backup.ok()) << backup.status();
+  ASSERT_EQ(VerifyBackup(elsewhere.path() + "/backups", backup->backup_id), absl::OkStatus());
+  EXPECT_TRUE(AdministrationOf(*storage_).ReadPositions(client, 0).ok());
+  ASSERT_GT(RemoveBelow(*storage_, client, versions), 19'000'000u);
+  Compact();
+  EXPECT_GE(FreeBytes(), uint64_t{15} << 20);
+  EXPECT_FALSE(IsRefused());
+}
+
+}  // namespace
+}  // namespace tcsync

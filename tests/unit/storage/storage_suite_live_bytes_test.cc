@@ -1,0 +1,103 @@
+// What all clients together have: the figure that total-bytes-max bounds. If these fail, a full
+// server stays full after clients were removed, or takes more than it was told to.
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <variant>
+
+#include "base/limits.h"
+#include "gtest/gtest.h"
+#include "tests/unit/storage/storage_changes.h"
+#include "tests/unit/storage/storage_suite.h"
+
+namespace tcsync {
+namespace {
+
+uint64_t LiveBytes(Storage& storage) { return AdministrationOf(storage).LiveBytes(); }
+
+// What the clients' own figures add up to.
+uint64_t SumOverClients(Storage& storage) {
+  uint64_t bytes = 0;
+  for (const ClientSummary& client : ListAll(storage)) {
+    bytes += client.history_bytes + client.snapshot_bytes +
+             client.version_count() * kVersionRecordBytes + kClientRecordBytes;
+  }
+  return bytes;
+}
+
+TEST_P(StorageSuite, LiveBytesFollowEveryChange) {
+  EXPECT_EQ(LiveBytes(storage()), 0u);
+  const Uuid client = Uuid::Random();
+  Uuid latest = MustAppend(storage(), client, kNil, Noise(1'000)).version_id;
+  EXPECT_EQ(LiveBytes(storage()), 1'000 + kVersionRecordBytes + kClientRecordBytes);
+  latest = MustAppend(storage(), client, latest, Noise(50'000)).version_id;
+  EXPECT_EQ(LiveBytes(storage()), 51'000 + 2 * kVersionRecordBytes + kClientRecordBytes);
+  ASSERT_TRUE(ConflictOf(Append(storage(), client, kNil, Noise(7'000))));
+  EXPECT_EQ(LiveBytes(storage()), SumOverClients(storage())) << "a refused version counts";
+
+  ASSERT_EQ(StoreSnapshot(storage(), client, latest, Noise(30'000)), StoreSnapshotOutcome::kStored);
+  EXPECT_EQ(LiveBytes(storage()), 81'000 + 2 * kVersionRecordBytes + kClientRecordBytes);
+  latest = MustAppend(storage(), client, latest, "").version_id;
+  ASSERT_EQ(StoreSnapshot(storage(), client, latest, Noise(100)), StoreSnapshotOutcome::kStored);
+  EXPECT_EQ(LiveBytes(storage()), 51'100 + 3 * kVersionRecordBytes + kClientRecordBytes)
+      << "a replaced snapshot counts";
+
+  const Uuid imported = Uuid::Random();
+  MustImport(storage(), imported, ForeignChain(kNil, 3));
+  EXPECT_EQ(LiveBytes(storage()), SumOverClients(storage()));
+  ASSERT_EQ(RemoveBelow(storage(), client, 3), 51'000u);
+  EXPECT_EQ(LiveBytes(storage()), SumOverClients(storage()));
+
+  // A replica that carries on replaces all that was here.
+  ASSERT_TRUE(*AdministrationOf(storage()).LetReplicaCarryOn(client, true));
+  MustAppend(storage(), client, Uuid::Random(), Noise(10));
+  EXPECT_EQ(LiveBytes(storage()), SumOverClients(storage()));
+
+  ASSERT_TRUE(Delete(storage(), imported));
+  EXPECT_EQ(LiveBytes(storage()), 10 + kVersionRecordBytes + kClientRecordBytes);
+  ASSERT_TRUE(Delete(storage(), client));
+  EXPECT_EQ(LiveBytes(storage()), 0u);
+}
+
+// If this fails, uploads that are never finished fill a disk and count as nothing.
+TEST_P(StorageSuite, UploadsCountTowardsLiveBytes) {
+  const Uuid client = Uuid::Random();
+  std::unique_ptr<Upload> given_up =
+      MustBeginUpload(storage(), UploadRequestFor(Uuid::Random(), kNil));
+  AddAll(*given_up, Noise(300'000), kPieceBytesMax);
+  EXPECT_EQ(LiveBytes(storage()), 300'000u);
+  AppendRequest append =
+      UploadedAppendFor(storage(), client, kNil, Noise(400'000), kPieceBytesMax);
+  EXPECT_EQ(LiveBytes(storage()), 700'000u);
+  const auto outcome = TryAppend(storage(), std::move(append));
+  ASSERT_TRUE(outcome.ok() && std::holds_alternative<Appended>(*outcome));
+  const Uuid first = std::get<Appended>(*outcome).version_id;
+  EXPECT_EQ(LiveBytes(storage()), 700'000 + kVersionRecordBytes + kClientRecordBytes);
+  given_up.reset();
+  // What it left is removed soon.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (LiveBytes(storage()) != SumOverClients(storage())) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+    std::this_thread::yield();
+  }
+  const Uuid second = MustAppend(storage(), client, first, Noise(500)).version_id;
+  RewindRequest request{.client_id = client, .version_id = first};
+  request.latest_version_id = second;
+  ASSERT_TRUE(AdministrationOf(storage()).Rewind(request).ok());
+  EXPECT_EQ(LiveBytes(storage()), 400'000 + kVersionRecordBytes + kClientRecordBytes);
+  EXPECT_EQ(LiveBytes(storage()), SumOverClients(storage()));
+}
+
+// If this fails, a flood of empty versions fills a disk and counts as nothing.
+TEST_P(StorageSuite, EmptyVersionsCountTowardsLiveBytes) {
+  const Uuid client = Uuid::Random();
+  Uuid latest = kNil;
+  for (int i = 0; i < 10; ++i) latest = MustAppend(storage(), client, latest, "").version_id;
+  EXPECT_EQ(LiveBytes(storage()), 10 * kVersionRecordBytes + kClientRecordBytes);
+}
+
+}  // namespace
+}  // namespace tcsync
