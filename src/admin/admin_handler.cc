@@ -61,6 +61,7 @@ class AdminHandler::Request final : public http::PendingRequest::Implementation 
       case http::BodyCollector::Result::kNoMemory:
         return ErrorAnswer(503, "Other requests' bodies take all the memory; try again.");
       case http::BodyCollector::Result::kMalformed:
+      case http::BodyCollector::Result::kStopped:  // only where storage takes the body
         break;
     }
     return ErrorAnswer(400,
