@@ -26,6 +26,16 @@ if(TCSYNC_WERROR)
   target_compile_options(tcsync_warnings INTERFACE -Werror)
 endif()
 
+if(TCSYNC_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "TCSYNC_FUZZ=ON needs libFuzzer, which comes with clang: add "
+                        "-DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++")
+  endif()
+  if(NOT TCSYNC_SANITIZE)
+    set(TCSYNC_SANITIZE "address,undefined")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
 if(TCSYNC_SANITIZE)
   add_compile_options(-fsanitize=${TCSYNC_SANITIZE} -fno-omit-frame-pointer
                       -fno-sanitize-recover=all)

@@ -44,6 +44,11 @@ absl::StatusOr<bool> CreateDirectory(const std::string& path, absl::string_view 
   if (!S_ISDIR(info.st_mode)) {
     return absl::NotFoundError(absl::StrCat(what, " ", path, " is not a directory"));
   }
+  // What is synced below it is of no use when its own name does not survive a power cut.
+  if (created) {
+    const absl::Status synced = SyncDirectory(parent.empty() ? "." : parent.string());
+    if (!synced.ok()) return synced;
+  }
   return created;
 }
 

@@ -1,0 +1,304 @@
+#!/usr/bin/env python3
+"""Crashes: many owners, racers and an operator at once through the real server; SIGKILL at random moments, also during
+starts; then everything that was acknowledged is compared, byte by byte.
+
+Owners have a client each, racers share one, and the operator imports, bans, removes versions, deletes, and makes
+backups. One backup of each data directory is restored at its end, and compared with what was acknowledged before it.
+"""
+
+import base64
+import json
+import subprocess
+import threading
+import time
+import uuid
+
+from campaign import run
+
+import admin
+import server as server_module
+import wire
+from model import Broken, Client, Connection, digest, payload
+from server import Server
+
+OWNERS = 6
+RACERS = 3
+ROUNDS_PER_DIRECTORY = 8
+FLAGS = ("--memory-budget", "32M", "--retention-days", "1", "--retention-versions", "3", "--replica-seen-days", "1",
+         "--client-requests-per-second", "0", "--address-requests-per-second", "0",
+         "--new-clients-per-address-day", "0", "--disk-free-bytes-min", "0")  # fmt: skip
+DAY_S = 86400
+
+
+class Worker(threading.Thread):
+    """Does `turn` again and again, until the server is gone."""
+
+    def __init__(self, turn, failures):
+        super().__init__(daemon=True)
+        self._turn = turn
+        self._failures = failures
+        self.is_over = threading.Event()
+
+    def run(self):
+        try:
+            while not self.is_over.is_set():
+                self._turn()
+        except OSError:
+            pass  # killed
+        except Exception as failure:  # noqa: BLE001: told by the main thread
+            self._failures.append(failure)
+
+
+class Load:
+    """Who uses one data directory."""
+
+    def __init__(self, campaign, directory):
+        self.campaign = campaign
+        self.random = campaign.random
+        self.directory = directory
+        self.owned = [Client() for _ in range(OWNERS)]
+        self.shared = Client()
+        self.operated = {}  # client ID -> Client; the operator's, nobody else writes to them
+        self.banned = {}  # client ID -> True, False, or None for "it was not answered"
+        self.serial = 0
+        self.failures = []
+
+    def size(self):
+        # Mostly small as real ones are; some beyond what stands inline, a few of many pages.
+        return int(2 ** self.random.uniform(0, 13 if self.random.random() < 0.8 else 20)) + 1
+
+    def bytes_for(self, what):
+        self.serial += 1
+        return payload(f"{self.campaign.seed} {what} {self.serial}", self.size())
+
+    def owner_turn(self, client, url):
+        connection = Connection(url)
+        state = {"latest": None}
+
+        def turn():
+            if state["latest"] is None:
+                state["latest"] = client.pull(connection, client.base)
+            version_id = client.append(connection, state["latest"], self.bytes_for(client.client_id))
+            state["latest"] = version_id
+            if version_id is None:
+                return
+            self.campaign.count("versions acknowledged")
+            if self.random.random() < 0.1:
+                client.store_snapshot(connection, version_id, self.bytes_for("snapshot"))
+                self.campaign.count("snapshots acknowledged")
+
+        return turn
+
+    def racer_turn(self, url):
+        connection = Connection(url)
+        state = {"latest": wire.NIL_VERSION}
+
+        def turn():
+            state["latest"] = self.shared.pull(connection, state["latest"])
+            version_id = self.shared.append(connection, state["latest"], self.bytes_for("race"))
+            self.campaign.count("versions acknowledged" if version_id else "races lost")
+
+        return turn
+
+    def operator_turn(self, server):
+        actions = [self.import_client] * 3 + [self.ban, self.unban, self.delete, self.prune, self.backup, self.look]
+
+        def turn():
+            self.random.choice(actions)(server)
+            time.sleep(0.005)
+
+        return turn
+
+    def api(self, server, method, path, body=None):
+        try:
+            return admin.api(server, method, path, body)
+        except (OSError, ValueError) as failure:
+            raise OSError(f"no answer: {failure!r}") from failure
+
+    def import_client(self, server):
+        """A client with a snapshot and old versions before it, which may be removed."""
+        client = Client()
+        lines = [{"type": "client", "client_id": client.client_id}]
+        parent_id, now = wire.NIL_VERSION, int(time.time())
+        for number in range(self.random.randint(1, 12)):
+            version_id, segment = str(uuid.uuid4()), self.bytes_for("import")
+            lines.append({"type": "version", "version_id": version_id, "parent_version_id": parent_id,
+                          "appended": now - 10 * DAY_S + number, "segment": base64.b64encode(segment).decode()})  # fmt: skip
+            client.unanswered[parent_id] = {digest(segment)}
+            parent_id = version_id
+        snapshot = self.bytes_for("snapshot")
+        client.snapshots.append((parent_id, digest(snapshot)))
+        lines.append({"type": "snapshot", "version_id": parent_id, "snapshot": base64.b64encode(snapshot).decode()})
+        self.operated[client.client_id] = client
+        # Until it is answered, all of it or nothing may be there.
+        client.may_be_gone = True
+        status, answer = self.api(server, "POST", "import", "".join(json.dumps(line) + "\n" for line in lines))
+        if status in (429, 503, 507):
+            return
+        if status != 200:
+            raise Broken(f"import was answered {status} {answer}")
+        versions = [line for line in lines if line["type"] == "version"]
+        for line, (hashed,) in zip(versions, client.unanswered.values(), strict=True):
+            client.acknowledged[line["parent_version_id"]] = (line["version_id"], hashed)
+        client.may_be_gone = False
+        client.acknowledged_snapshot = 0
+        self.campaign.count("imports")
+
+    def known_client(self):
+        return self.random.choice(list(self.operated.values())) if self.operated else None
+
+    def ban(self, server, verb="ban", outcome=True):
+        client = self.known_client()
+        if client is None:
+            return
+        before = self.banned.get(client.client_id, False)
+        self.banned[client.client_id] = before if before == outcome else None
+        status, answer = self.api(server, "POST", f"clients/{client.client_id}/{verb}", {})
+        if status != 200:
+            raise Broken(f"{verb} was answered {status} {answer}")
+        self.banned[client.client_id] = outcome
+        self.campaign.count(f"{verb}s")
+
+    def unban(self, server):
+        self.ban(server, "unban", outcome=False)
+
+    def delete(self, server):
+        client = self.known_client()
+        if client is None:
+            return
+        client.may_be_gone = True
+        status, answer = self.api(server, "DELETE", f"clients/{client.client_id}")
+        if status not in (200, 404):
+            raise Broken(f"delete was answered {status} {answer}")
+        client.forget()
+        self.campaign.count("deletions")
+
+    def prune(self, server):
+        """Removes old versions up to the snapshot: from where, the answer of `clients show` says."""
+        candidates = [client for client in self.operated.values() if client.acknowledged_snapshot is not None]
+        for client in candidates:
+            client.base_may_be |= set(client.acknowledged)
+        after = None
+        while True:
+            status, answer = self.api(server, "POST", "prune", {"after": after} if after else {})
+            if status != 200:
+                raise Broken(f"prune was answered {status} {answer}")
+            self.campaign.count("versions pruned", sum(client["versions"] for client in answer["clients"]))
+            after = answer["next"]
+            if after is None:
+                return
+
+    def backup(self, server):
+        status, answer = self.api(server, "POST", "backups", {"directory": str(self.directory / "backups"), "keep": 2})
+        if status not in (202, 409, 503):
+            raise Broken(f"backup was answered {status} {answer}")
+        self.campaign.count("backups begun")
+
+    def look(self, server):
+        for path in ("stats", "clients?limit=1000", "bans"):
+            status, answer = self.api(server, "GET", path)
+            if status != 200:
+                raise Broken(f"GET {path} was answered {status} {answer}")
+
+    def clients(self):
+        return [*self.owned, self.shared, *self.operated.values()]
+
+    def run_until_killed(self, server, seconds):
+        workers = [Worker(self.owner_turn(client, server.url), self.failures) for client in self.owned]
+        workers += [Worker(self.racer_turn(server.url), self.failures) for _ in range(RACERS)]
+        workers.append(Worker(self.operator_turn(server), self.failures))
+        for worker in workers:
+            worker.start()
+        time.sleep(seconds)
+        if self.random.random() < 0.85:
+            server.kill()
+            self.campaign.count("kills")
+        else:
+            server.stop()
+            self.campaign.count("stops")
+        for worker in workers:
+            worker.is_over.set()
+        for worker in workers:
+            worker.join(60)
+        if self.failures:
+            raise self.failures[0]
+
+    def compare(self, server):
+        connection = Connection(server.url)
+        for client in self.clients():
+            banned = self.banned.get(client.client_id, False)
+            answer = connection.get_snapshot(client.client_id)
+            if banned is not None and (answer.status == 403) != banned:
+                raise Broken(f"client {client.client_id} is {'not ' if banned else ''}banned: {answer.status}")
+            if answer.status == 403:
+                self.api(server, "POST", f"clients/{client.client_id}/unban", {})
+            self.banned[client.client_id] = False
+            client.compare(connection, self.campaign.count)
+        connection.close()
+
+
+def kill_during_start(campaign, server):
+    """Begins to start, and kills that; what was acknowledged must survive it as well."""
+    process = subprocess.Popen(
+        admin.command_line(server.data_dir, "--listen", "127.0.0.1:0", *FLAGS),
+        env=server_module.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    time.sleep(campaign.random.uniform(0, 0.15))
+    process.kill()
+    process.wait()
+    campaign.count("kills during a start")
+
+
+def verify(server):
+    problems = admin.as_json(server.data_dir, "verify")["problems"]
+    if problems:
+        raise Broken(f"verify found {problems[:3]}")
+
+
+def restore_last_backup(campaign, load, directory):
+    """A backup is whole after all that: it restores, and its histories are beginnings of what was acknowledged."""
+    if not (directory / "backups").exists():
+        return
+    listed = admin.run(directory / "data", "backups", directory / "backups", "--json")
+    if listed.returncode != 0 or not listed.stdout.strip():
+        return
+    restored = directory / "restored"
+    admin.succeed(restored, "restore", directory / "backups", "--yes")
+    server = Server(directory / "restored.log", restored, *FLAGS)
+    try:
+        connection = Connection(server.url)
+        for client in [*load.owned, load.shared]:
+            parent_id = wire.NIL_VERSION
+            while (answer := connection.get_child(client.client_id, parent_id)).status == 200:
+                if client.acknowledged.get(parent_id) != (answer.headers["X-Version-Id"], digest(answer.body)):
+                    raise Broken(f"a backup has a version of {client.client_id} behind {parent_id} that is not the server's")
+                parent_id = answer.headers["X-Version-Id"]
+            if answer.status != 404:
+                raise Broken(f"the history of {client.client_id} in a backup ends with {answer.status}")
+        verify(server)
+        campaign.count("backups restored and compared")
+    finally:
+        server.kill()
+
+
+def main(campaign):
+    while campaign.goes_on():
+        with campaign.round() as directory:
+            load = Load(campaign, directory)
+            server = Server(directory / "server.log", directory / "data", *FLAGS)
+            try:
+                for number in range(ROUNDS_PER_DIRECTORY):
+                    load.run_until_killed(server, campaign.random.uniform(0.05, 1.5))
+                    while campaign.random.random() < 0.4:
+                        kill_during_start(campaign, server)
+                    server.start()
+                    campaign.count("starts after a kill")
+                    load.compare(server)
+                    if number > 0 and not campaign.goes_on():
+                        break
+                verify(server)
+            finally:
+                server.kill()
+            restore_last_backup(campaign, load, directory)
+
+
+run(__doc__, main)

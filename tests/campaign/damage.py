@@ -1,0 +1,312 @@
+#!/usr/bin/env python3
+"""Damage: every kind of file in a data directory removed, emptied, cut, changed, and exchanged for another; and what the
+next starts, /health, reads and `verify` make of it.
+
+Whatever was done, one of these is right:
+
+- the server refuses to start, says which file or directory it is about, and changes nothing of it: with the file put back
+  it starts and has everything;
+- it starts and has everything;
+- it starts, and whoever is told by it is told: what is not there is an error and not an empty history, and `verify` or
+  /health says that something is wrong.
+
+The worst is in none of them: acknowledged data is missing, readers are told that they are up to date, /health says ok, and
+`verify` says that all is intact. The table of what was seen is in the report.
+"""
+
+import re
+import shutil
+import uuid
+from pathlib import Path
+
+from campaign import run
+
+import admin
+import wire
+from model import Broken, Client, Connection, digest, payload
+from process import Process
+
+FLAGS = ("--memory-budget", "16M", "--disk-free-bytes-min", "0")
+# RocksDB's own messages, of no use to anybody's data; and what exists only while somebody has the directory open.
+UNIMPORTANT = re.compile(r"^(rocksdb/LOG.*|rocksdb/LOCK|admin\.sock|room\.log)$")
+# What a start may change or remove of a directory that it opens: what RocksDB has no more use for.
+GROUPS = (
+    ("all table files", "rocksdb/*.sst"),
+    ("all blob files", "rocksdb/*.blob"),
+    ("all logs", "rocksdb/*.log"),
+    ("all of rocksdb", "rocksdb/*"),
+    ("CURRENT and all logs", ("rocksdb/CURRENT", "rocksdb/*.log")),
+    ("CURRENT and the manifest", ("rocksdb/CURRENT", "rocksdb/MANIFEST-*")),
+    ("all but FORMAT and table files", ("rocksdb/CURRENT", "rocksdb/MANIFEST-*", "rocksdb/*.log", "rocksdb/*.blob",
+                                        "rocksdb/OPTIONS-*", "rocksdb/IDENTITY")),  # fmt: skip
+)
+
+
+class Template:
+    """A data directory with something in every kind of file, left by a server that was killed; and its clients."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        data = directory / "data"
+        process = Process(data, directory / "template.log", FLAGS)
+        self.clients = []
+        try:
+            connection = Connection(process.url)
+            for part in ("tables", "log"):
+                # Two backups, because a backup writes the memtable to a table file.
+                for generation in range(2):
+                    for number in range(3):
+                        self.add_client(connection, f"{part} {generation} {number}")
+                    if part == "tables":
+                        admin.succeed(data, "backup", directory / "backups")
+                    else:  # Older clients go on, so that their histories are in table files and in the log.
+                        for client in self.clients[:6]:
+                            self.extend(connection, client, f"more {generation}", 2)
+            connection.close()
+        finally:
+            process.kill()
+        self.files = files_of(data)
+
+    def add_client(self, connection, name):
+        client = Client(str(uuid.UUID(bytes=payload(name, 16), version=4)))
+        self.clients.append(client)
+        self.extend(connection, client, name, 4)
+
+    def extend(self, connection, client, name, count):
+        latest = client.pull(connection, wire.NIL_VERSION)
+        for number, size in enumerate((100, 3000, 40_000, 500)[:count]):
+            latest = client.append(connection, latest, payload(f"{name} {number}", size))
+        client.store_snapshot(connection, latest, payload(f"snapshot {name}", 30_000))
+
+    def copy(self, place):
+        shutil.copytree(self.directory / "data", place, ignore=shutil.ignore_patterns("admin.sock"))
+        return place
+
+
+def files_of(directory):
+    """Every file that matters, by its path from the directory."""
+    return sorted(
+        str(path.relative_to(directory))
+        for path in directory.rglob("*")
+        if path.is_file() and not UNIMPORTANT.match(str(path.relative_to(directory)))
+    )
+
+
+def content_of(directory):
+    return {name: (directory / name).read_bytes() for name in files_of(directory)}
+
+
+def kind_of(name):
+    return re.sub(r"^.*\.(\w+)$", r"*.\1", re.sub(r"-?\d{6}", "", Path(name).name)) or name
+
+
+# What can happen to a file: each changes it, given the campaign and the names of others of its kind.
+def remove(campaign, path, others):
+    path.unlink()
+
+
+def empty(campaign, path, others):
+    path.write_bytes(b"")
+
+
+def cut(campaign, path, others):
+    data = path.read_bytes()
+    path.write_bytes(data[: written_bytes(data) // 2])
+
+
+def change(campaign, path, others):
+    """One bit, where something is written."""
+    data = bytearray(path.read_bytes())
+    if data:
+        data[campaign.random.randrange(written_bytes(data))] ^= 1 << campaign.random.randrange(8)
+    path.write_bytes(data)
+
+
+def scramble(campaign, path, others):
+    """A block of the disk that went bad."""
+    data = bytearray(path.read_bytes())
+    if data:
+        begin = campaign.random.randrange(written_bytes(data))
+        data[begin : begin + 512] = campaign.random.randbytes(min(512, len(data) - begin))
+    path.write_bytes(data)
+
+
+def exchange(campaign, path, others):
+    """Another file of the same kind in its place, or of another kind where there is only one."""
+    shutil.copyfile(campaign.random.choice(others), path)
+
+
+def written_bytes(data):
+    """Up to the last byte that is not zero: logs have their full length from the beginning."""
+    return max(1, len(bytes(data).rstrip(b"\0")))
+
+
+ACTIONS = (remove, empty, cut, change, scramble, exchange)
+
+
+class Case:
+    def __init__(self, campaign, template, directory, name, damage):
+        self.campaign = campaign
+        self.template = template
+        self.directory = directory
+        self.name = name
+        self.data = template.copy(directory / "data")
+        self.whole = content_of(self.data)
+        damage(self.data)
+        self.damaged = content_of(self.data)
+
+    def run(self):
+        """What was seen: 'refused', 'whole', or how what is missing was told."""
+        first = self.start()
+        # The second start is the one that has been seen to wipe what the first one had left.
+        second = self.start()
+        return first if first == second else f"{first}, then {second}"
+
+    def start(self):
+        before = content_of(self.data)
+        process = Process(self.data, self.directory / "server.log", FLAGS)
+        if process.url is None:
+            return self.refused(process, before)
+        try:
+            missing, errors = self.look(process.url)
+            told = self.told_by(process)
+        finally:
+            process.kill()
+        if missing and not told:
+            raise Broken(f"{self.name}: {'; '.join(missing[:3])}: and neither verify nor /health says that anything is wrong")
+        if errors and not told:
+            raise Broken(f"{self.name}: {'; '.join(errors[:3])}: and neither verify nor /health says that anything is wrong")
+        if missing:
+            return f"served in part, told by {told}"
+        if errors:
+            return f"served with errors, told by {told}"
+        return f"whole, told by {told}" if told else "whole"
+
+    def refused(self, process, before):
+        lines = [line for line in process.output.splitlines() if line.strip()]
+        if not lines or str(self.data) not in process.output:
+            raise Broken(f"{self.name}: the refusal does not name the data directory: {process.output!r}")
+        if process.status not in (1, 2):
+            raise Broken(f"{self.name}: the server ended with status {process.status}: {process.output!r}")
+        after = content_of(self.data)
+        gone = [name for name in before if name not in after]
+        if gone:
+            raise Broken(f"{self.name}: a start that was refused removed {gone[:5]}")
+        changed = [name for name in before if before[name] != after[name]]
+        if changed:
+            raise Broken(f"{self.name}: a start that was refused changed {changed[:5]}")
+        self.check_cure()
+        return "refused"
+
+    def check_cure(self):
+        """With the files put back, everything is there."""
+        cured = self.directory / "cured"
+        shutil.copytree(self.data, cured, ignore=shutil.ignore_patterns("admin.sock"))
+        for name, content in self.whole.items():
+            (cured / name).parent.mkdir(parents=True, exist_ok=True)
+            (cured / name).write_bytes(content)
+        process = Process(cured, self.directory / "cured.log", FLAGS)
+        try:
+            if process.url is None:
+                raise Broken(f"{self.name}: with the file put back the server still refuses: {process.output}")
+            missing, errors = self.look(process.url)
+            if missing or errors:
+                raise Broken(f"{self.name}: with the file put back, {(missing + errors)[:3]}")
+        finally:
+            process.kill()
+            shutil.rmtree(cured)
+
+    def look(self, url):
+        """What of the template's clients is missing, and what is answered with an error."""
+        missing, errors = [], []
+        connection = Connection(url)
+        for client in self.template.clients:
+            parent_id = wire.NIL_VERSION
+            while parent_id in client.acknowledged:
+                version_id, hashed = client.acknowledged[parent_id]
+                answer = connection.get_child(client.client_id, parent_id)
+                if answer.status >= 500:
+                    errors.append(f"{client.client_id}: {answer.status} behind {parent_id}")
+                elif answer.status != 200:
+                    missing.append(f"{client.client_id}: {answer.status} behind {parent_id}, where {version_id} was acknowledged")
+                    break
+                elif (answer.headers["X-Version-Id"], digest(answer.body)) != (version_id, hashed):
+                    raise Broken(f"{self.name}: {client.client_id}: wrong bytes behind {parent_id}")
+                self.campaign.count("versions read")
+                parent_id = version_id
+            answer = connection.get_snapshot(client.client_id)
+            if answer.status >= 500:
+                errors.append(f"{client.client_id}: {answer.status} for the snapshot")
+            elif answer.status != 200 or (answer.headers["X-Version-Id"], digest(answer.body)) != client.snapshots[-1]:
+                known = answer.status == 200 and (answer.headers["X-Version-Id"], digest(answer.body)) in client.snapshots
+                if answer.status == 200 and not known:
+                    raise Broken(f"{self.name}: {client.client_id}: a snapshot that was never sent")
+                missing.append(f"{client.client_id}: its latest snapshot ({answer.status})")
+        connection.close()
+        return missing, errors
+
+    def told_by(self, process):
+        """Who says that something is wrong; '' when nobody does."""
+        told = []
+        if wire.request(process.url, "GET", "/health").status != 200:
+            told.append("health")
+        verified = admin.run(self.data, "verify")
+        if verified.returncode == 1:
+            told.append("verify")
+        elif verified.returncode != 0:
+            raise Broken(f"{self.name}: verify ended with {verified.returncode}: {verified.stderr}")
+        return " and ".join(told)
+
+
+def cases_of(template):
+    """Each case: its name, and what it does to a data directory."""
+    for name in template.files:
+        for action in ACTIONS:
+            yield f"{kind_of(name)}: {action.__name__}", (name, action)
+    for group, patterns in GROUPS:
+        yield f"{group}: remove", (patterns, None)
+
+
+def damage_of(campaign, what):
+    place, action = what
+
+    def damage(data):
+        if action is None:
+            for pattern in (place,) if isinstance(place, str) else place:
+                for path in data.glob(pattern):
+                    path.unlink()
+            return
+        path = data / place
+        others = [data / name for name in files_of(data) if name != place and kind_of(name) == kind_of(place)]
+        action(campaign, path, others or [data / name for name in files_of(data) if name != place])
+
+    return damage
+
+
+def main(campaign):
+    table = campaign.figures.setdefault("table", {})
+    with campaign.round("the template") as template_directory:
+        template = Template(template_directory)
+        cases = list(cases_of(template))
+        campaign.random.shuffle(cases)
+        # Of each kind and action one first, so that a short run has them all.
+        seen, others = {}, []
+        for case in cases:
+            if seen.setdefault(case[0], case) is not case:
+                others.append(case)
+        cases = [*seen.values(), *others]
+        campaign.figures["kinds"] = sorted({kind_of(name) for name in template.files})
+        done = 0
+        while done < len(seen) or campaign.goes_on():
+            name, what = cases[done % len(cases)]
+            done += 1
+            with campaign.round(name) as directory:
+                outcome = Case(campaign, template, directory, name, damage_of(campaign, what)).run()
+                campaign.count(outcome)
+                table.setdefault(name, {}).setdefault(outcome, 0)
+                table[name][outcome] += 1
+            if len(campaign.findings) >= 20:
+                break
+
+
+run(__doc__, main)

@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""Fuzzes: gives each fuzz target (tests/fuzz) inputs that clang's libFuzzer invents, one target after the other.
+
+The time is shared out among the targets. --build-dir names a build with TCSYNC_FUZZ:
+
+    cmake --preset fuzz && cmake --build --preset fuzz
+    tests/campaign/fuzz.py --build-dir build-fuzz --seconds 3600
+
+Inputs that lead further are added to --corpus, which is then tried first the next time. An input that breaks a promise,
+or a rule of the sanitizers, is kept; put it into tests/fuzz/corpus, where every build replays it.
+"""
+
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+from campaign import REPOSITORY, Missing, run
+
+FUZZ = REPOSITORY / "tests" / "fuzz"
+INPUT_BYTES_MAX = 8192
+INPUT_SECONDS_MAX = 25
+MEMORY_MIB_MAX = 1024
+
+
+def add_arguments(parser):
+    parser.add_argument("--corpus", type=Path, help="what was found before, a directory for each target")
+    parser.add_argument("targets", nargs="*", help="these alone")
+
+
+def fuzz(campaign, program, seconds):
+    target = program.name.removeprefix("tcsync_fuzz_")
+    campaign.rounds += 1
+    found = (campaign.arguments.corpus or Path(tempfile.mkdtemp(prefix="tcsync-corpus-"))) / target
+    artifacts = campaign.arguments.keep / f"fuzz-{target}"
+    for directory in (found, artifacts):
+        directory.mkdir(parents=True, exist_ok=True)
+    before = set(artifacts.iterdir())
+    command = [
+        program, found, FUZZ / "corpus" / target, f"-max_total_time={int(seconds)}", f"-seed={campaign.seed}",
+        f"-max_len={INPUT_BYTES_MAX}", f"-timeout={INPUT_SECONDS_MAX}", f"-rss_limit_mb={MEMORY_MIB_MAX}",
+        f"-artifact_prefix={artifacts}/", "-print_final_stats=1", "-verbosity=1",
+    ]  # fmt: skip
+    words = FUZZ / f"{target}.dict"
+    if words.exists():
+        command.append(f"-dict={words}")
+    done = subprocess.run([str(part) for part in command], capture_output=True, check=False, text=True,
+                          errors="replace")  # fmt: skip
+    executed = re.search(r"stat::number_of_executed_units:\s*(\d+)", done.stderr)
+    coverage = re.findall(r"\bcov: (\d+)", done.stderr)
+    campaign.count(f"{target} inputs", int(executed[1]) if executed else 0)
+    campaign.figures[target] = {"coverage": int(coverage[-1]) if coverage else 0, "seconds": int(seconds)}
+    for artifact in sorted(set(artifacts.iterdir()) - before):
+        promise = re.findall(r"^(?:broken promise: .*|.*ERROR: .*|.*runtime error: .*)$", done.stderr, re.MULTILINE)
+        campaign.finding(target, f"{artifact}: {promise[0] if promise else done.stderr[-500:]}")
+    if done.returncode != 0 and set(artifacts.iterdir()) == before:
+        campaign.finding(target, f"ended with status {done.returncode}: {done.stderr[-1000:]}")
+
+
+def main(campaign):
+    programs = sorted(path for path in (campaign.build_dir / "bin").glob("tcsync_fuzz_*") if path.is_file())
+    wanted = campaign.arguments.targets
+    programs = [path for path in programs if not wanted or path.name.removeprefix("tcsync_fuzz_") in wanted]
+    if not programs:
+        raise Missing(f"there is no fuzz target in {campaign.build_dir}/bin: build with the preset 'fuzz'")
+    is_fuzzer = subprocess.run([str(programs[0]), "-help=1"], capture_output=True, check=False, text=True)
+    if "libFuzzer" not in is_fuzzer.stdout + is_fuzzer.stderr:
+        raise Missing(f"{programs[0]} only replays its corpus: build with the preset 'fuzz', and name it in --build-dir")
+    for program in programs:
+        fuzz(campaign, program, max(1, campaign.seconds / len(programs)))
+
+
+run(__doc__, main, add_arguments)

@@ -1,0 +1,75 @@
+// What arrives at a connection, with all requests that are in it: how the network cuts it changes
+// neither what the handler gets nor what is answered. A difference here is how requests are
+// smuggled.
+#include "listener/request_parser.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "tests/fuzz/target.h"
+#include "tests/unit/listener/fake_handler.h"
+
+namespace tcsync::fuzz {
+namespace {
+
+constexpr size_t kRequestsMax = 50;
+
+// Everything that can be seen of a connection, in one text.
+std::string Receive(absl::string_view input, size_t piece_bytes) {
+  FakeHandler handler;
+  HeadScratch scratch;
+  const PeerAddress peer = PeerAddress::Local();
+  std::string seen;
+  std::string waiting;
+  bool goes_on = true;
+  for (size_t count = 0; goes_on && count < kRequestsMax; ++count) {
+    RequestParser parser(handler, scratch, peer);
+    // What came behind the request before is parsed first, as a connection does.
+    if (!waiting.empty()) waiting.erase(0, parser.Parse(waiting));
+    while (!parser.Ready() && !input.empty()) {
+      const absl::string_view piece = input.substr(0, piece_bytes);
+      input.remove_prefix(piece.size());
+      absl::StrAppend(&waiting, piece);
+      const size_t consumed = parser.Parse(waiting);
+      Expect(consumed <= waiting.size(), "no more is consumed than there is");
+      waiting.erase(0, consumed);
+      static_cast<void>(parser.TakeExpectContinue());
+    }
+    if (!parser.Ready()) {
+      // How much of an incomplete request waits depends on the pieces, and nobody sees it.
+      absl::StrAppend(&seen, "incomplete");
+      break;
+    }
+    int answers = 0;
+    parser.Finish([&](http::Response response) {
+      ++answers;
+      absl::StrAppend(&seen, response.status, " ", response.body, "\n");
+    });
+    Expect(answers == 1, "a request has one answer");
+    goes_on = parser.CanKeepAlive();
+    absl::StrAppend(&seen, goes_on, parser.IsHttp10(), parser.IsHeadMethod(), "\n");
+  }
+  for (const std::string& head : handler.heads) absl::StrAppend(&seen, "[", head, "]");
+  absl::StrAppend(&seen, handler.finished, " finished");
+  return seen;
+}
+
+}  // namespace
+}  // namespace tcsync::fuzz
+
+// The size of pieces, then what arrives.
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace tcsync;
+  fuzz::Input input(data, size);
+  const size_t piece_bytes = input.TakeByte() + size_t{1};
+  const absl::string_view bytes = input.rest();
+  const std::string whole = fuzz::Receive(bytes, std::max<size_t>(bytes.size(), 1));
+  for (const size_t pieces : {piece_bytes, size_t{1}}) {
+    const std::string cut = fuzz::Receive(bytes, pieces);
+    if (cut != whole) std::cerr << "whole:\n" << whole << "\ncut:\n" << cut << '\n';
+    fuzz::Expect(cut == whole, "what arrives in pieces is what arrives at once");
+  }
+  return 0;
+}
