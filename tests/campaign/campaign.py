@@ -35,10 +35,11 @@ MISSING = 77  # ctest and automake call it "skipped"
 FINDINGS_MAX = 10  # more of them say nothing new, and fill the disk with what is kept
 
 _parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-_parser.add_argument("--build-dir", type=Path, default=REPOSITORY / "build", help="where tcsync is built (build)")
+_parser.add_argument("--build-dir", type=Path, help="where tcsync is built (TCSYNC_BUILD_DIR, or build)",
+                     default=os.environ.get("TCSYNC_BUILD_DIR") or REPOSITORY / "build")  # fmt: skip
 
 # The helpers of tests/e2e, which a campaign imports after this module, look for the build when they are imported.
-os.environ["TCSYNC_BUILD_DIR"] = str(_parser.parse_known_args()[0].build_dir.resolve())
+os.environ["TCSYNC_BUILD_DIR"] = str(Path(_parser.parse_known_args()[0].build_dir).resolve())
 sys.path.insert(0, str(REPOSITORY / "tests" / "e2e"))
 
 

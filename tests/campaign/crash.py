@@ -301,4 +301,5 @@ def main(campaign):
             restore_last_backup(campaign, load, directory)
 
 
-run(__doc__, main)
+if __name__ == "__main__":
+    run(__doc__, main)

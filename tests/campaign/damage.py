@@ -309,4 +309,5 @@ def main(campaign):
                 break
 
 
-run(__doc__, main)
+if __name__ == "__main__":
+    run(__doc__, main)

@@ -70,4 +70,5 @@ def main(campaign):
         fuzz(campaign, program, max(1, campaign.seconds / len(programs)))
 
 
-run(__doc__, main, add_arguments)
+if __name__ == "__main__":
+    run(__doc__, main, add_arguments)

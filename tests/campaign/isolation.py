@@ -213,4 +213,5 @@ def main(campaign):
                 server.kill()
 
 
-run(__doc__, main)
+if __name__ == "__main__":
+    run(__doc__, main)

@@ -151,7 +151,7 @@ class Disk:
         count = random.choice((0, len(self.later), random.randint(0, len(self.later))))
         for change in self.later[:count]:
             self.settle(names, *change)
-        place.mkdir()
+        place.mkdir(parents=True)
         for path, inode in sorted(names.items()):
             target = place / self.relative(path)
             if not target.parent.is_dir():
@@ -311,4 +311,5 @@ def main(campaign):
                 shutil.rmtree(image)
 
 
-run(__doc__, main, add_arguments)
+if __name__ == "__main__":
+    run(__doc__, main, add_arguments)

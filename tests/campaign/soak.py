@@ -223,4 +223,5 @@ def main(campaign):
             soak.server.kill()
 
 
-run(__doc__, main, add_arguments)
+if __name__ == "__main__":
+    run(__doc__, main, add_arguments)

@@ -156,7 +156,7 @@ class Session {
         Expect(false, absl::StrCat(answer.status, " is a status that the protocol knows"));
     }
     Expect(answer.headers.contains("Cache-Control"), "no cache keeps an answer");
-    const std::optional<http::Route> route = http::ParseTarget("/", request.target);
+    const std::optional<http::Route> route = http::ParseTarget("", request.target);
     const http::RequestHead head{request.method, request.target, request.headers};
     const std::optional<Uuid> client_id = Uuid::Parse(head.Header("X-Client-Id"));
     if (!route || !client_id) {
@@ -165,7 +165,7 @@ class Session {
       return;
     }
     Client& client = clients_[*client_id];
-    const bool is_plain = absl::AsciiStrToLower(head.Header("Content-Encoding")).empty();
+    const bool is_plain = head.Header("Content-Encoding").empty();
     switch (route->endpoint) {
       case http::Endpoint::kAddVersion:
         return AddedVersion(client, route->version_id, request, is_plain, answer);

@@ -16,6 +16,16 @@ namespace {
 
 constexpr size_t kRequestsMax = 50;
 
+// Until the parser needs more than there is.
+void ParseAll(RequestParser& parser, std::string& waiting) {
+  while (!parser.Ready() && !waiting.empty()) {
+    const size_t consumed = parser.Parse(waiting);
+    Expect(consumed <= waiting.size(), "no more is consumed than there is");
+    waiting.erase(0, consumed);
+    if (consumed == 0) return;
+  }
+}
+
 // Everything that can be seen of a connection, in one text.
 std::string Receive(absl::string_view input, size_t piece_bytes) {
   FakeHandler handler;
@@ -27,14 +37,12 @@ std::string Receive(absl::string_view input, size_t piece_bytes) {
   for (size_t count = 0; goes_on && count < kRequestsMax; ++count) {
     RequestParser parser(handler, scratch, peer);
     // What came behind the request before is parsed first, as a connection does.
-    if (!waiting.empty()) waiting.erase(0, parser.Parse(waiting));
+    ParseAll(parser, waiting);
     while (!parser.Ready() && !input.empty()) {
       const absl::string_view piece = input.substr(0, piece_bytes);
       input.remove_prefix(piece.size());
       absl::StrAppend(&waiting, piece);
-      const size_t consumed = parser.Parse(waiting);
-      Expect(consumed <= waiting.size(), "no more is consumed than there is");
-      waiting.erase(0, consumed);
+      ParseAll(parser, waiting);
       static_cast<void>(parser.TakeExpectContinue());
     }
     if (!parser.Ready()) {
@@ -43,11 +51,16 @@ std::string Receive(absl::string_view input, size_t piece_bytes) {
       break;
     }
     int answers = 0;
+    bool is_too_large = false;
     parser.Finish([&](http::Response response) {
       ++answers;
+      is_too_large = response.status == 413;
       absl::StrAppend(&seen, response.status, " ", response.body, "\n");
     });
     Expect(answers == 1, "a request has one answer");
+    // Whether the end of such a body was received with the piece that was too much is chance, and
+    // with it whether the connection goes on.
+    if (is_too_large) break;
     goes_on = parser.CanKeepAlive();
     absl::StrAppend(&seen, goes_on, parser.IsHttp10(), parser.IsHeadMethod(), "\n");
   }

@@ -1,0 +1,132 @@
+"""The campaigns can fail: a server that loses, changes or mixes up something is found, and a power cut takes what was not
+synced."""
+
+import random
+
+import pytest
+
+import admin
+import wire
+from model import Broken, Client, Connection, payload
+from power import GROW, MAKE_DIRECTORY, OPEN, RENAME, SYNC, SYNC_DIRECTORY, UNLINK, WRITE, Disk
+
+
+@pytest.fixture
+def connection(start_server):
+    connection = Connection(start_server().url)
+    yield connection
+    connection.close()
+
+
+def client_with_history(connection, client_id=None):
+    client, latest = Client(client_id), wire.NIL_VERSION
+    for number in range(3):
+        latest = client.append(connection, latest, payload(f"segment {number}", 100))
+    client.store_snapshot(connection, latest, payload("snapshot", 100))
+    return client, latest
+
+
+class TestModel:
+    """If one of these fails, the campaigns find nothing, whatever a server does."""
+
+    def test_what_is_there_is_right(self, connection):
+        client, latest = client_with_history(connection)
+        assert client.compare(connection) == latest
+
+    def test_a_deleted_client_is_missed(self, start_server):
+        server = start_server()
+        connection = Connection(server.url)
+        client, _ = client_with_history(connection)
+        assert admin.api(server, "DELETE", f"clients/{client.client_id}")[0] == 200
+        with pytest.raises(Broken, match="3 acknowledged versions are lost"):
+            client.compare(connection)
+
+    def test_a_lost_end_is_missed(self, connection):
+        client, latest = client_with_history(connection)
+        client.acknowledged[latest] = ("00000000-0004-8000-8000-000000000001", "a digest")
+        with pytest.raises(Broken, match="1 acknowledged versions are lost"):
+            client.compare(connection)
+
+    def test_other_bytes_are_seen(self, connection):
+        client, _ = client_with_history(connection)
+        version_id, _ = client.acknowledged[wire.NIL_VERSION]
+        client.acknowledged[wire.NIL_VERSION] = (version_id, "another digest")
+        with pytest.raises(Broken, match="was acknowledged"):
+            client.compare(connection)
+
+    def test_another_snapshot_is_seen(self, connection):
+        client, latest = client_with_history(connection)
+        client.snapshots = [(latest, "another digest")]
+        with pytest.raises(Broken, match="snapshot"):
+            client.compare(connection)
+
+    def test_what_was_never_sent_is_seen(self, connection):
+        client, _ = client_with_history(connection)
+        stranger = Client(client.client_id)
+        stranger.unanswered = {wire.NIL_VERSION: {"a digest"}}
+        with pytest.raises(Broken, match="was never sent"):
+            stranger.compare(connection)
+
+    def test_what_was_not_answered_may_be_there_or_not(self, connection):
+        client, latest = client_with_history(connection)
+        _, hashed = client.acknowledged.pop(list(client.acknowledged)[-1])
+        client.unanswered = {list(client.acknowledged.values())[-1][0]: {hashed}, latest: {"never arrived"}}
+        assert client.compare(connection) == latest
+
+
+class Always(random.Random):
+    """Lets a power cut take all that it may, or nothing."""
+
+    def __init__(self, outcome):
+        super().__init__(0)
+        self._outcome = outcome
+
+    def choice(self, options):
+        return min(options) if self._outcome == "nothing" else max(options)
+
+    def random(self):
+        return 0.9
+
+
+def disk_with(*records, has_journal=False):
+    disk = Disk("/disk", has_journal)
+    for kind, path, data, inode, offset in records:
+        disk.replay(kind, path, data, inode, offset)
+    return disk
+
+
+CREATED = ((MAKE_DIRECTORY, "/disk/data", b"", 0, 0), (SYNC_DIRECTORY, "/disk", b"", 1, 0), (OPEN, "/disk/data/log", b"", 7, 1))
+
+
+class TestDisk:
+    """If one of these fails, the images of power cuts are kinder or crueller than power cuts."""
+
+    def files(self, disk, tmp_path, outcome):
+        place = tmp_path / outcome
+        disk.image(place, Always(outcome))
+        return {str(path.relative_to(place)): path.read_bytes() for path in place.rglob("*") if path.is_file()}
+
+    def test_what_was_synced_stays(self, tmp_path):
+        disk = disk_with(*CREATED, (SYNC_DIRECTORY, "/disk/data", b"", 2, 0), (WRITE, "", b"synced", 7, 0), (SYNC, "", b"", 7, 0),
+                         (WRITE, "", b" and more", 7, 6))  # fmt: skip
+        assert self.files(disk, tmp_path, "nothing") == {"data/log": b"synced"}
+        assert self.files(disk, tmp_path, "everything") == {"data/log": b"synced and more"}
+
+    def test_a_name_stays_when_its_directory_was_synced(self, tmp_path):
+        synced = (*CREATED, (WRITE, "", b"synced", 7, 0), (SYNC, "", b"", 7, 0))
+        assert self.files(disk_with(*synced), tmp_path, "nothing") == {}
+        assert self.files(disk_with(*synced, has_journal=True), tmp_path / "journal", "nothing") == {"data/log": b"synced"}
+
+    def test_a_renaming_is_done_or_not(self, tmp_path):
+        disk = disk_with(*CREATED, (WRITE, "", b"new", 7, 0), (SYNC, "", b"", 7, 0), (OPEN, "/disk/data/CURRENT", b"", 8, 1),
+                         (WRITE, "", b"old", 8, 0), (SYNC, "", b"", 8, 0), (SYNC_DIRECTORY, "/disk/data", b"", 2, 0),
+                         (RENAME, "/disk/data/log", b"/disk/data/CURRENT", 0, 0))  # fmt: skip
+        assert self.files(disk, tmp_path, "nothing") == {"data/log": b"new", "data/CURRENT": b"old"}
+        assert self.files(disk, tmp_path, "everything") == {"data/CURRENT": b"new"}
+
+    def test_a_removal_and_an_inode_that_is_used_again(self, tmp_path):
+        disk = disk_with(*CREATED, (WRITE, "", b"old", 7, 0), (SYNC, "", b"", 7, 0), (SYNC_DIRECTORY, "/disk/data", b"", 2, 0),
+                         (UNLINK, "/disk/data/log", b"", 0, 0), (SYNC_DIRECTORY, "/disk/data", b"", 2, 0),
+                         (OPEN, "/disk/data/next", b"", 7, 1), (GROW, "", b"", 7, 4), (SYNC, "", b"", 7, 0),
+                         (SYNC_DIRECTORY, "/disk/data", b"", 2, 0))  # fmt: skip
+        assert self.files(disk, tmp_path, "nothing") == {"data/next": bytes(4)}
