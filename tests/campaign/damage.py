@@ -16,6 +16,7 @@ The worst is in none of them: acknowledged data is missing, readers are told tha
 
 import re
 import shutil
+import time
 import uuid
 from pathlib import Path
 
@@ -25,8 +26,11 @@ import admin
 import wire
 from model import Broken, Client, Connection, digest, payload
 from process import Process
+from support import wait_until
 
 FLAGS = ("--memory-budget", "16M", "--disk-free-bytes-min", "0")
+STILLNESS_S = 2.5
+STILLNESS_TIMEOUT_S = 60
 # RocksDB's own messages, of no use to anybody's data; and what exists only while somebody has the directory open.
 UNIMPORTANT = re.compile(r"^(rocksdb/LOG.*|rocksdb/LOCK|admin\.sock|room\.log)$")
 # What a start may change or remove of a directory that it opens: what RocksDB has no more use for.
@@ -63,6 +67,9 @@ class Template:
                         for client in self.clients[:6]:
                             self.extend(connection, client, f"more {generation}", 2)
             connection.close()
+            # What a server notes of its writes now and then, it has noted: only the end that it has not noted yet may be cut
+            # from a log without a word.
+            wait_until(lambda: is_still(data), STILLNESS_TIMEOUT_S, "nothing is written to the data directory any more")
         finally:
             process.kill()
         self.files = files_of(data)
@@ -94,6 +101,11 @@ def files_of(directory):
 
 def content_of(directory):
     return {name: (directory / name).read_bytes() for name in files_of(directory)}
+
+
+def is_still(directory):
+    latest = max((directory / name).stat().st_mtime for name in files_of(directory))
+    return time.time() - latest > STILLNESS_S
 
 
 def kind_of(name):

@@ -11,9 +11,10 @@ namespace {
 
 constexpr uint64_t kBytesMax = 100'000;
 
+// Of a body that is both too large and damaged, the pieces decide which is seen first.
 struct Outcome {
-  http::BodyCollector::Result result = http::BodyCollector::Result::kOk;
-  std::string body;  // when the result is kOk
+  bool is_taken = false;
+  std::string body;
 
   friend bool operator==(const Outcome&, const Outcome&) = default;
 };
@@ -22,14 +23,16 @@ Outcome Collect(http::ContentCoding coding, uint64_t declared_bytes, absl::strin
                 size_t piece_bytes) {
   const auto budget = std::make_shared<http::ByteBudget>(4 * kBytesMax);
   Outcome outcome;
+  http::BodyCollector::Result result = http::BodyCollector::Result::kOk;
   {
     http::BodyCollector body(coding, declared_bytes, kBytesMax, budget);
     for (Input input(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
-         !input.empty() && outcome.result == http::BodyCollector::Result::kOk;) {
-      outcome.result = body.Append(input.Take(piece_bytes));
+         !input.empty() && result == http::BodyCollector::Result::kOk;) {
+      result = body.Append(input.Take(piece_bytes));
     }
-    if (outcome.result == http::BodyCollector::Result::kOk) outcome.result = body.Finish();
-    if (outcome.result == http::BodyCollector::Result::kOk) outcome.body = body.TakeBody();
+    if (result == http::BodyCollector::Result::kOk) result = body.Finish();
+    outcome.is_taken = result == http::BodyCollector::Result::kOk;
+    if (outcome.is_taken) outcome.body = body.TakeBody();
   }
   Expect(outcome.body.size() <= kBytesMax, "a body is within its bound");
   Expect(budget->bytes_taken() == 0, "a body gives its memory back");
