@@ -245,7 +245,9 @@ std::optional<RemovalKey> ParseRemovalKey(absl::string_view key) {
 }
 
 std::optional<Uuid> ParseClientOfKey(absl::string_view key) {
-  if (key.size() <= Uuid::kBytes || key[Uuid::kBytes] >= kBan) return std::nullopt;
+  if (key.size() <= Uuid::kBytes) return std::nullopt;
+  // As a number from 0: a `char` of 0x80 and above is below all kinds on some machines.
+  if (static_cast<uint8_t>(key[Uuid::kBytes]) >= static_cast<uint8_t>(kBan)) return std::nullopt;
   return Uuid::FromBytes(key.data());
 }
 
