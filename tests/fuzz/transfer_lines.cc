@@ -15,8 +15,10 @@ namespace {
 std::string Write(const std::vector<ImportRequest>& requests) {
   std::string page;
   for (const ImportRequest& request : requests) {
-    page += admin::ClientLine(
-        {.client_id = request.client_id, .created_unix_seconds = request.created_unix_seconds});
+    ClientSummary client;
+    client.client_id = request.client_id;
+    client.created_unix_seconds = request.created_unix_seconds;
+    page += admin::ClientLine(client);
     for (const StoredVersion& version : request.versions) page += admin::VersionLine(version);
     if (request.snapshot) {
       page +=
