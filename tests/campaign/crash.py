@@ -174,9 +174,8 @@ class Load:
         self.campaign.count("deletions")
 
     def prune(self, server):
-        """Removes old versions up to the snapshot: from where, the answer of `clients show` says."""
-        candidates = [client for client in self.operated.values() if client.acknowledged_snapshot is not None]
-        for client in candidates:
+        """Removes old versions up to the snapshot: a history may then begin at any of its versions."""
+        for client in self.operated.values():  # also those whose import was not answered, and is there
             client.base_may_be |= set(client.acknowledged)
         after = None
         while True:
