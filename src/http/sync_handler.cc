@@ -247,16 +247,22 @@ std::variant<Response, PendingRequest> SyncHandler::Begin(const RequestHead& hea
     logger_.Log(LogLevel::kWarning, *notice);
   }
   const std::optional<Route> route = ParseTarget(base_path_, head.target);
-  // What is no call of a client, such as the page at /, takes from its address' requests as well.
-  if (!route) {
+  const absl::string_view client_id_text = head.Header("X-Client-Id");
+  const std::optional<Uuid> client_id = Uuid::Parse(client_id_text);
+  const bool is_call = route && route->endpoint != Endpoint::kIndex && client_id &&
+                       head.method == MethodOf(route->endpoint) &&
+                       head.CountOf("X-Client-Id") == 1;
+  // What is no client's call, such as the page at /, takes from its address' requests as well.
+  if (!is_call) {
     if (std::optional<Response> refusal = RefuseByAddress(head)) return *std::move(refusal);
+  }
+  if (!route) {
     return Refuse(RefusalReason::kNoSuchPath,
                   absl::StrCat("There is nothing at ", PathForPeople(head.target),
                                ": check the path of the server's URL in your configuration."));
   }
   const absl::string_view method = MethodOf(route->endpoint);
   if (head.method != method) {
-    if (std::optional<Response> refusal = RefuseByAddress(head)) return *std::move(refusal);
     Response response = Refuse(RefusalReason::kMethod,
                                absl::StrCat("The method for ", PathForPeople(head.target), " is ",
                                             method, ", not ", MethodForPeople(head.method), "."));
@@ -265,19 +271,14 @@ std::variant<Response, PendingRequest> SyncHandler::Begin(const RequestHead& hea
   }
   Call call{.route = *route, .visitor = {}};
   if (route->endpoint == Endpoint::kIndex) {
-    if (std::optional<Response> refusal = RefuseByAddress(head)) return *std::move(refusal);
     return PendingRequest(std::make_unique<BodilessRequest>(*this, call));
   }
 
   if (head.CountOf("X-Client-Id") > 1) {
-    if (std::optional<Response> refusal = RefuseByAddress(head)) return *std::move(refusal);
     return Refuse(RefusalReason::kBadRequest,
                   "There are several X-Client-Id headers; there must be one.");
   }
-  const absl::string_view client_id_text = head.Header("X-Client-Id");
-  const std::optional<Uuid> client_id = Uuid::Parse(client_id_text);
   if (!client_id) {
-    if (std::optional<Response> refusal = RefuseByAddress(head)) return *std::move(refusal);
     // Not repeated: whoever mixes up client ID and secret must not find the secret in a log.
     return Refuse(RefusalReason::kBadRequest,
                   client_id_text.empty()

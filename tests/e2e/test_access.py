@@ -4,6 +4,7 @@ import json
 import re
 import uuid
 
+import admin
 import server as server_module
 import wire
 from support import run_bounded
@@ -42,6 +43,36 @@ def test_rates(start_server):
     lines = [line for line in server.log.splitlines() if "status=429" in line]
     assert len(lines) == 1
     assert re.search(r"warning: status=429 reason=client-rate endpoint=snapshot client=client-\w+.*: This client", lines[0])
+
+
+def test_whatever_is_asked_takes_from_the_rate_of_its_address(start_server):
+    """If this fails, one address asks for pages without end, for nothing."""
+    for method, path in [("GET", "/"), ("GET", "/health"), ("GET", "/no-such-page"), ("POST", "/"), ("GET", "/v1/client/snapshot")]:
+        server = start_server("--address-requests-per-second", "1", "--address-requests-burst", "3")
+        answers = [wire.request(server.url, method, path) for _ in range(TRIES_MAX)]
+        refused = [answer for answer in answers if answer.status == 429]
+        assert len(refused) > TRIES_MAX // 2, f"{method} {path}"
+        assert int(refused[0].headers["Retry-After"]) >= 1
+        server.stop()
+
+
+def test_a_proxy_that_is_not_named_is_noticed_once(start_server):
+    """If this fails, all people behind a proxy share one address' limits, and nobody tells the operator why."""
+    server = start_server()
+    assert "notes" not in json.loads(wire.request(server.url, "GET", "/health").body)
+    for number in range(3):
+        wire.request(server.url, "GET", "/", more_headers={"X-Forwarded-For": f"198.51.100.{number}"})
+    assert len(re.findall(r"through a proxy at 127\.0\.0\.1 that option trusted-proxy does not name", server.log)) == 1
+    answer = wire.request(server.url, "GET", "/health")
+    assert (answer.status, list(json.loads(answer.body)["notes"])) == (200, ["proxy"])
+    assert re.search(r"^unnamed proxy +127\.0\.0\.1:", admin.succeed(server.data_dir, "stats"), re.MULTILINE)
+
+    # The cure that the log names.
+    server.stop()
+    server = start_server("--trusted-proxy", "127.0.0.1")
+    wire.request(server.url, "GET", "/", more_headers={"X-Forwarded-For": "198.51.100.1"})
+    assert "notes" not in json.loads(wire.request(server.url, "GET", "/health").body)
+    assert "unnamed proxy" not in admin.succeed(server.data_dir, "stats")
 
 
 def test_the_defaults_let_a_normal_user_be(server, user, new_replica):
