@@ -230,7 +230,8 @@ class LineReader {
   }
 
   absl::Status ReadPiece(Fields& fields) {
-    const uint64_t number = fields.RequiredCount("piece", std::numeric_limits<uint32_t>::max());
+    // None is empty, so there cannot be more of them than bytes.
+    const uint64_t number = fields.RequiredCount("piece", kBodyBytesCeiling);
     const std::string encoded = fields.RequiredText("bytes");
     if (const absl::Status status = fields.Check(); !status.ok()) return status;
     std::string bytes;

@@ -116,9 +116,9 @@ class Load:
             raise OSError(f"no answer: {failure!r}") from failure
 
     def import_client(self, server):
-        """A client with a snapshot and old versions before it, which may be removed."""
+        """A client with a snapshot and old versions before it, which may be removed: no replica was seen at them."""
         client = Client()
-        lines = [{"type": "client", "client_id": client.client_id}]
+        lines = [{"type": "client", "client_id": client.client_id, "replicas_follow": True}]
         parent_id, now = wire.NIL_VERSION, int(time.time())
         for number in range(self.random.randint(1, 12)):
             version_id, segment = str(uuid.uuid4()), self.bytes_for("import")

@@ -31,8 +31,9 @@ from support import wait_until
 FLAGS = ("--memory-budget", "16M", "--disk-free-bytes-min", "0")
 STILLNESS_S = 2.5
 STILLNESS_TIMEOUT_S = 60
-# RocksDB's own messages, of no use to anybody's data; and what exists only while somebody has the directory open.
-UNIMPORTANT = re.compile(r"^(rocksdb/LOG.*|rocksdb/LOCK|admin\.sock|room\.log)$")
+# RocksDB's own messages, of no use to anybody's data; what exists only while somebody has the directory open; and the file
+# that keeps room on the disk, which has nothing in it.
+UNIMPORTANT = re.compile(r"^(rocksdb/LOG.*|rocksdb/LOCK|admin\.sock|room\.log|reserve)$")
 # What a start may change or remove of a directory that it opens: what RocksDB has no more use for.
 GROUPS = (
     ("all table files", "rocksdb/*.sst"),
@@ -86,7 +87,7 @@ class Template:
         client.store_snapshot(connection, latest, payload(f"snapshot {name}", 30_000))
 
     def copy(self, place):
-        shutil.copytree(self.directory / "data", place, ignore=shutil.ignore_patterns("admin.sock"))
+        shutil.copytree(self.directory / "data", place, ignore=shutil.ignore_patterns("admin.sock", "reserve"))
         return place
 
 
@@ -213,7 +214,7 @@ class Case:
     def check_cure(self):
         """With the files put back, everything is there."""
         cured = self.directory / "cured"
-        shutil.copytree(self.data, cured, ignore=shutil.ignore_patterns("admin.sock"))
+        shutil.copytree(self.data, cured, ignore=shutil.ignore_patterns("admin.sock", "reserve"))
         for name, content in self.whole.items():
             (cured / name).parent.mkdir(parents=True, exist_ok=True)
             (cured / name).write_bytes(content)

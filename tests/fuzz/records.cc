@@ -34,6 +34,18 @@ void ReadKeys(absl::string_view key, const Uuid& client_id) {
   if (const std::optional<uint32_t> day = ParsePositionKey(client_id, key)) {
     Expect(PositionKey(client_id, *day) == key, "a position key is written as it was read");
   }
+  if (const std::optional<ParsedPieceKey> piece = ParsePieceKey(client_id, key)) {
+    Expect(PieceKey(client_id, piece->upload_id, piece->piece) == key,
+           "a piece's key is written as it was read");
+  }
+  if (const std::optional<ParsedUploadKey> upload = ParseUploadKey(key)) {
+    Expect(UploadKey(upload->client_id, upload->upload_id) == key,
+           "an upload's key is written as it was read");
+  }
+  if (const std::optional<RemovalKey> removal = ParseRemovalKey(key)) {
+    Expect((removal->is_erased ? ErasedKey : ShortenedKey)(removal->client_id) == key,
+           "a removal's key is written as it was read");
+  }
 }
 
 }  // namespace
@@ -97,6 +109,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       static_cast<void>(DecodeBan(value, place));
       static_cast<void>(DecodeToken(value, place));
       static_cast<void>(DecodeInvite(value, place));
+      if (const auto backups = DecodeBackupsMade(value, place)) {
+        fuzz::Expect(BackupsMadeKey(backups->directory) == value,
+                     "the key of backups that were made is written as it was read");
+        const std::string written = EncodeBackupsMade(*backups);
+        const auto again = DecodeBackupsMade(value, written);
+        fuzz::Expect(again.has_value() && EncodeBackupsMade(*again) == written,
+                     "backups that were made are the same after a round trip");
+      }
       break;
   }
   return 0;
