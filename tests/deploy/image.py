@@ -2,7 +2,8 @@
 
 Everything works as root in a container of its own, without a daemon, an overlay file system or a registry: the base
 image is a Debian that debootstrap made, RUN steps run in a chroot, and images are plain directories below the build
-directory. The base and the packages of the build stage are kept for the next run. A container is made of namespaces,
+directory. The base and the packages of the build stage are kept for the next run. The Debian is that of the Dockerfile,
+which is another one than the tests run on: so the server is compiled on both. A container is made of namespaces,
 which is what a container engine does: its own processes, mounts and network, a root file system that is read-only, and
 a volume at /data.
 """
@@ -10,6 +11,7 @@ a volume at /data.
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,12 +23,14 @@ import prerequisites
 from support import BUILD_DIR, REPOSITORY, run_bounded, wait_until
 
 DOCKERFILE = REPOSITORY / "examples/deploy/docker/Dockerfile"
-BASE_ROOT = BUILD_DIR / "debian-12-base"
+SUITE = re.search(r"^ARG BASE_IMAGE=.*/debian:([a-z]+)-", DOCKERFILE.read_text(encoding="utf-8"), re.MULTILINE)[1]
+BASE_ROOT = BUILD_DIR / f"debian-{SUITE}-base"
 STORE = BUILD_DIR / "deploy-images"
 BUILD_TIMEOUT_S = 1500
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
-BASE, BUILD_PACKAGES, IMAGE = "localhost/tcsync-base", "localhost/tcsync-build-packages", "localhost/tcsync-server"
+BASE, BUILD_PACKAGES = f"localhost/tcsync-base-{SUITE}", f"localhost/tcsync-build-packages-{SUITE}"
+IMAGE = "localhost/tcsync-server"
 NAMESPACES = ("--mount", "--pid", "--net", "--ipc", "--uts", "--fork")
 
 # Makes the container's file system out of the image's, and becomes its first process.
@@ -71,7 +75,7 @@ def build():
     require()
     STORE.mkdir(exist_ok=True)
     try:
-        debian_root.require(BASE_ROOT, "bookworm", "bash")
+        debian_root.require(BASE_ROOT, SUITE, "bash")
     except debian_root.RootUnavailable as reason:
         prerequisites.lacking(f"no Debian to base an image on: {reason}")
     build_options = ["build", "--isolation", "chroot", "--format", "docker", "--file", DOCKERFILE]

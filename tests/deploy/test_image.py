@@ -3,16 +3,21 @@
 If one of these fails, docs/deploy.md promises something that the image does not do.
 """
 
+import contextlib
 import os
 import shutil
 
+import admin
 import image as image_module
 import pytest
 import web
+import wire
 from image import Container
 
 URL = "http://127.0.0.1:8080"
 SOMEBODY = "12345:54321"
+CLIENTS = ("7f9c9c60-0000-4000-8000-000000000001", "7f9c9c60-0000-4000-8000-000000000002")
+SEPARATE_BYTES = 100_000  # over what is kept beside small values
 HEALTHCHECK = image_module.DOCKERFILE.parent / "tcsync-healthcheck"
 
 
@@ -47,6 +52,16 @@ def run(image, volume, tmp_path):
     yield start
     for container in containers:
         container.kill()
+
+
+def add_to(url, client, chain, step):
+    """Adds versions of all forms that storage has for them."""
+    latest = wire.history(url, client)[-1].version_id if chain else wire.NIL_VERSION
+    for size in (100, 15_000, SEPARATE_BYTES):
+        chain.append(bytes([step]) * 10 + os.urandom(size))
+        added = wire.add_version(url, client, latest, chain[-1])
+        assert added.status == 200
+        latest = added.headers["X-Version-Id"]
 
 
 def served(container):
@@ -138,6 +153,77 @@ class TestContainer:
         container = run("credentials", "--url", "https://sync.example.org")
         assert container.wait() == 0
         assert "sync.server.url=https://sync.example.org" in container.log
+
+
+class Places:
+    """One data directory, served by turns on this machine and in the container, whose Debian has another RocksDB."""
+
+    def __init__(self, start_server, run, volume):
+        self._start_server = start_server
+        self._run = run
+        self.volume = volume
+        self.data_dir = volume / "tcsync"
+
+    @contextlib.contextmanager
+    def here(self):
+        """Ends in a crash: the next place has to read the log that this one wrote."""
+        server = self._start_server(data_dir=self.data_dir)
+        yield server.url
+        server.kill()
+
+    @contextlib.contextmanager
+    def in_the_image(self):
+        """Likewise. Its network is its own, so it listens on a socket in the volume as well."""
+        (self.volume / "s").unlink(missing_ok=True)
+        container = served(self._run(user="0:0", env=("LISTEN=127.0.0.1:8080,unix:/data/s",)))
+        yield f"unix:{self.volume}/s"
+        container.kill()
+
+    def tcsync_server_in_the_image(self, *arguments):
+        done = self._run(*arguments, user="0:0")
+        assert done.wait() == 0, done.log
+
+
+class TestMoving:
+    def test_a_data_directory_moves_up_and_back(self, start_server, run, volume, tmp_path):
+        # If this fails, a new image, or a new Debian, cannot read what the one before wrote; or there is no way back.
+        places = Places(start_server, run, volume)
+        chains = {client: [] for client in CLIENTS}
+        snapshots = {}
+        for step, place in enumerate((places.here, places.in_the_image, places.here, places.in_the_image)):
+            with place() as url:
+                for client, chain in chains.items():
+                    assert [version.segment for version in wire.history(url, client)] == chain
+                    assert wire.get_snapshot(url, client).body == snapshots.get(client, b"")
+                    add_to(url, client, chain, step)
+                    latest = wire.history(url, client)[-1].version_id
+                    snapshots[client] = os.urandom(SEPARATE_BYTES)
+                    assert wire.add_snapshot(url, client, latest, snapshots[client]).status == 200
+            # What the crash left is read back here, and every file of the other one's is looked at.
+            if place == places.here:
+                places.tcsync_server_in_the_image("verify")
+            else:
+                assert admin.as_json(places.data_dir, "verify")["problems"] == []
+        with places.here() as url:
+            for client, chain in chains.items():
+                assert [version.segment for version in wire.history(url, client)] == chain
+                assert wire.get_snapshot(url, client).body == snapshots[client]
+
+    def test_a_backup_is_restored_elsewhere(self, start_server, run, volume, tmp_path):
+        # If this fails, a backup is of use only on machines like the one that made it.
+        places = Places(start_server, run, volume)
+        chain = []
+        with places.here() as url:
+            add_to(url, CLIENTS[0], chain, 0)
+        # A directory of backups serves both, one after the other.
+        admin.succeed(places.data_dir, "backup", volume / "backups")
+        with places.in_the_image() as url:
+            add_to(url, CLIENTS[0], chain, 1)
+        places.tcsync_server_in_the_image("backup", "/data/backups")
+        places.tcsync_server_in_the_image("restore", "--drill", "/data/backups")
+        admin.succeed(tmp_path / "restored", "restore", volume / "backups", "--yes")
+        restored = start_server(data_dir=tmp_path / "restored")
+        assert [version.segment for version in wire.history(restored.url, CLIENTS[0])] == chain
 
 
 class TestHealth:

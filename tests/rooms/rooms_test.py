@@ -193,6 +193,12 @@ class RoomsTest(unittest.TestCase):
             code = COMMENT_OR_STRING.sub("", read(name))
             self.assertNotIn("std::string_view", code, name)
 
+    def test_ranges_are_not_deleted(self):
+        """If this fails, a data directory that RocksDB 9 has had open cannot go back to RocksDB 7.8, on Debian 12:
+        docs/storage-format.md has the reason."""
+        for name in source_files():
+            self.assertNotIn("DeleteRange(", COMMENT_OR_STRING.sub("", read(name)), name)
+
     def test_files_are_short(self):
         """If this fails, a file has become two things: take it apart."""
         for name in source_files():
