@@ -3,20 +3,16 @@
 #include <algorithm>
 #include <limits>
 #include <memory>
-#include <type_traits>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
-#include "base/random.h"
 #include "storage/replicas_ahead.h"
 #include "storage/rewind_refusals.h"
 
 namespace tcsync {
 namespace {
-
-constexpr size_t kPseudonymKeyBytes = 32;
 
 bool IsOver(uint64_t amount, uint64_t max) { return max > 0 && amount > max; }
 
@@ -561,47 +557,6 @@ absl::StatusOr<bool> MemoryStorage::LetReplicaCarryOn(const Uuid& client_id, boo
   if (it == clients_.end()) return false;
   it->second.may_carry_on = allow;
   return true;
-}
-
-absl::StatusOr<AccessRecords> MemoryStorage::ReadAccessRecords() {
-  const std::lock_guard lock(mutex_);
-  AccessRecords records;
-  for (const auto& [client_id, ban] : bans_) records.bans.push_back(ban);
-  for (const auto& [client_id, token] : tokens_) records.tokens.push_back(token);
-  for (const auto& [digest, invite] : invites_) records.invites.push_back(invite);
-  return records;
-}
-
-absl::Status MemoryStorage::ChangeAccess(const AccessChange& change) {
-  const std::lock_guard lock(mutex_);
-  std::visit(
-      [this](const auto& record) {
-        using Record = std::decay_t<decltype(record)>;
-        if constexpr (std::is_same_v<Record, Ban>) {
-          bans_[record.client_id] = record;
-        } else if constexpr (std::is_same_v<Record, ClientToken>) {
-          tokens_[record.client_id] = record;
-        } else if constexpr (std::is_same_v<Record, Invite>) {
-          Invite& invite = invites_[record.digest];
-          const uint64_t uses = std::max(invite.uses, record.uses);
-          invite = record;
-          invite.uses = uses;
-        } else if constexpr (std::is_same_v<Record, RemoveBan>) {
-          bans_.erase(record.client_id);
-        } else if constexpr (std::is_same_v<Record, RemoveToken>) {
-          tokens_.erase(record.client_id);
-        } else {
-          invites_.erase(record.digest);
-        }
-      },
-      change);
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::string> MemoryStorage::PseudonymKey() {
-  const std::lock_guard lock(mutex_);
-  if (pseudonym_key_.empty()) pseudonym_key_ = RandomBytes(kPseudonymKeyBytes);
-  return pseudonym_key_;
 }
 
 }  // namespace tcsync

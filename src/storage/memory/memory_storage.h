@@ -50,6 +50,9 @@ class MemoryStorage final : public Storage, public StorageAdministration {
   absl::StatusOr<ChainReport> VerifyChain(const Uuid& client_id) override;
   absl::Status VerifyFiles(Progress progress) override;
   absl::StatusOr<BackupInfo> Backup(const BackupRequest& request, Progress progress) override;
+  absl::StatusOr<AccessRecords> ReadAccessRecords() override;
+  absl::Status ChangeAccess(const AccessChange& change) override;
+  absl::StatusOr<std::string> PseudonymKey() override;
 
   // memory_storage.cc
   absl::StatusOr<bool> DeleteClient(const Uuid& client_id) override;
@@ -57,9 +60,6 @@ class MemoryStorage final : public Storage, public StorageAdministration {
   absl::StatusOr<uint64_t> RemoveVersions(const Uuid& client_id, uint64_t first_number) override;
   absl::StatusOr<Rewound> Rewind(const RewindRequest& request) override;
   absl::StatusOr<bool> LetReplicaCarryOn(const Uuid& client_id, bool allow) override;
-  absl::StatusOr<AccessRecords> ReadAccessRecords() override;
-  absl::Status ChangeAccess(const AccessChange& change) override;
-  absl::StatusOr<std::string> PseudonymKey() override;
 
  private:
   struct StoredSnapshot {

@@ -1,5 +1,6 @@
 #include "storage/rocksdb/committer.h"
 
+#include <optional>
 #include <utility>
 
 #include "base/limits.h"
@@ -125,6 +126,24 @@ void Committer::Run() {
     if (batch.empty()) return;
     commit_(batch);
   }
+}
+
+absl::Status CommitAndWait(Committer& committer, PendingChange change) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::optional<absl::Status> result;
+  change.done = [&](absl::Status status) {
+    const std::lock_guard lock(mutex);
+    result = std::move(status);
+    changed.notify_one();  // before the waiter may leave
+  };
+  PendingWrite write = std::move(change);
+  if (!committer.Submit(write)) {
+    return absl::UnavailableError("too many writes are waiting for the disk");
+  }
+  std::unique_lock lock(mutex);
+  changed.wait(lock, [&] { return result.has_value(); });
+  return *std::move(result);
 }
 
 }  // namespace tcsync

@@ -125,6 +125,10 @@ class Committer {
   std::thread thread_;  // last: it uses the members above
 };
 
+// Has the change committed, and waits for it; its `done` is not used. Not to be called from a
+// callback of storage.
+absl::Status CommitAndWait(Committer& committer, PendingChange change);
+
 }  // namespace tcsync
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_COMMITTER_H_

@@ -1,5 +1,7 @@
 #include "storage/rocksdb/probe.h"
 
+#include <algorithm>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,8 +13,13 @@
 
 namespace tcsync {
 
-void WriteProbe(uint64_t number, rocksdb::WriteBatch& writes) {
+uint64_t WriteProbe(uint64_t latest, rocksdb::WriteBatch& writes) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto now_us =
+      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now).count());
+  const uint64_t number = std::max(latest + 1, now_us);
   writes.Put(ProbeKey(), EncodeNumber(number));
+  return number;
 }
 
 absl::Status ReadProbe(rocksdb::DB& database, uint64_t number) {

@@ -10,8 +10,9 @@
 
 namespace tcsync {
 
-// Adds the record to a batch. `number` must grow from probe to probe of a process.
-void WriteProbe(uint64_t number, rocksdb::WriteBatch& writes);
+// Adds the record to a batch, and returns its number, which is larger than `latest`, that of the
+// process' probe before it, and than those of earlier processes.
+uint64_t WriteProbe(uint64_t latest, rocksdb::WriteBatch& writes);
 
 // Reads the record back, which must be that probe's or a later one's, and what stands at a random
 // place, because what was just written is still in memory. That reads the disk, unless the block at

@@ -1,10 +1,7 @@
 #include "storage/rocksdb/rocksdb_storage.h"
 
-#include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -17,15 +14,16 @@
 #include "base/limits.h"
 #include "base/thread.h"
 #include "rocksdb/db.h"
-#include "rocksdb/file_checksum.h"
 #include "storage/rocksdb/access_records.h"
 #include "storage/rocksdb/administration.h"
 #include "storage/rocksdb/batch_builder.h"
+#include "storage/rocksdb/batch_writer.h"
 #include "storage/rocksdb/chain_reader.h"
 #include "storage/rocksdb/committer.h"
 #include "storage/rocksdb/data_directory.h"
 #include "storage/rocksdb/database.h"
 #include "storage/rocksdb/head_cache.h"
+#include "storage/rocksdb/opening.h"
 #include "storage/rocksdb/probe.h"
 #include "storage/rocksdb/reader_pool.h"
 #include "storage/rocksdb/reserve.h"
@@ -33,56 +31,11 @@
 #include "storage/rocksdb/seen_notes.h"
 #include "storage/rocksdb/storage_instruments.h"
 #include "storage/rocksdb/stored_pieces.h"
+#include "storage/rocksdb/upload_admission.h"
 #include "storage/rocksdb/uploads.h"
 
 namespace tcsync {
 namespace {
-
-// The keys of what uploads left behind, and of each upload the client.
-absl::Status FindAbandonedUploads(rocksdb::DB& database, std::vector<std::string>& keys,
-                                  std::vector<Uuid>& clients) {
-  const std::string begin = FirstUploadKey();
-  const std::string end = EndOfUploadKeys();
-  const rocksdb::Slice end_slice(end);
-  rocksdb::ReadOptions options;
-  options.total_order_seek = true;
-  options.iterate_upper_bound = &end_slice;
-  const std::unique_ptr<rocksdb::Iterator> registered(database.NewIterator(options));
-  for (registered->Seek(begin); registered->Valid(); registered->Next()) {
-    const absl::string_view key(registered->key().data(), registered->key().size());
-    keys.emplace_back(key);
-    const std::optional<ParsedUploadKey> upload = ParseUploadKey(key);
-    if (!upload) continue;
-    clients.push_back(upload->client_id);
-    // They are numbered from 0, so that the last one says which there are; to walk over all would
-    // read their bytes.
-    const std::string first_piece = PieceKey(upload->client_id, upload->upload_id, 0);
-    const std::string last_piece =
-        PieceKey(upload->client_id, upload->upload_id, std::numeric_limits<uint32_t>::max());
-    const rocksdb::Slice first_slice(first_piece);
-    rocksdb::ReadOptions options_of_pieces;
-    options_of_pieces.total_order_seek = true;
-    options_of_pieces.iterate_lower_bound = &first_slice;
-    const std::unique_ptr<rocksdb::Iterator> pieces(database.NewIterator(options_of_pieces));
-    pieces->SeekForPrev(last_piece);
-    if (!pieces->status().ok()) return FromRocksdb(pieces->status(), "find the last piece");
-    if (!pieces->Valid()) continue;
-    const std::optional<ParsedPieceKey> last = ParsePieceKey(
-        upload->client_id, absl::string_view(pieces->key().data(), pieces->key().size()));
-    if (!last || last->upload_id != upload->upload_id) continue;
-    for (uint32_t piece = 0; piece <= last->piece; ++piece) {
-      keys.push_back(PieceKey(upload->client_id, upload->upload_id, piece));
-    }
-  }
-  if (!registered->status().ok()) return FromRocksdb(registered->status(), "find uploads");
-  return absl::OkStatus();
-}
-
-// What is known of the whole storage when it is opened.
-struct OpenedState {
-  StorageTotals totals;
-  bool has_removals = false;
-};
 
 class RocksdbStorage final : public Storage,
                              private AdministeredStorage,
@@ -92,16 +45,20 @@ class RocksdbStorage final : public Storage,
   RocksdbStorage(DataDirectory directory, std::unique_ptr<const StorageInstruments> instruments,
                  std::unique_ptr<HeadCache> head_cache, std::unique_ptr<UploadTable> uploads,
                  std::unique_ptr<Reserve> reserve, std::unique_ptr<Database> database,
-                 const OpenedState& opened,                  const RocksdbStorageOptions& options)
+                 const OpenedState& opened, const RocksdbStorageOptions& options)
       : directory_(std::move(directory)),
         instruments_(std::move(instruments)),
         head_cache_(std::move(head_cache)),
         uploads_(std::move(uploads)),
         reserve_(std::move(reserve)),
         database_(std::move(database)),
-        client_count_(opened.totals.clients),
-        live_bytes_(opened.totals.live_bytes),
-        has_removals_(opened.has_removals),
+        writer_({.database = *database_,
+                 .head_cache = *head_cache_,
+                 .uploads = *uploads_,
+                 .reserve = *reserve_,
+                 .notes = notes_,
+                 .instruments = instruments_.get()},
+                opened),
         reader_pool_(options.reader_threads, options.disk_wait_max),
         committer_(
             options.queue_bytes_max, options.disk_wait_max,
@@ -176,7 +133,9 @@ class RocksdbStorage final : public Storage,
   StorageAdministration* administration() override { return &administration_; }
 
   // At the start: removes what uploads left behind that were under way when the process ended.
-  void RemoveAbandonedUploads(const Logger& logger);
+  void RemoveAbandonedUploads(const Logger& logger) {
+    tcsync::RemoveAbandonedUploads(*this, logger);
+  }
 
  private:
   void AddPiece(std::shared_ptr<UploadState> upload, std::string piece,
@@ -190,15 +149,17 @@ class RocksdbStorage final : public Storage,
   }
   UploadTable& uploads() override { return *uploads_; }
   absl::Status WithDatabase(Use use) override;
-  absl::Status Commit(PendingChange::Decide change, Room room) override;
+  absl::Status Commit(PendingChange::Decide change, Room room) override {
+    return CommitAndWait(
+        committer_,
+        {.decide = std::move(change), .may_use_reserve = room == Room::kReserve, .done = nullptr});
+  }
   absl::Status MakeRoom() override;
   absl::Status FlushNotes(Room room) override;
-  StorageTotals totals() const override {
-    return {.clients = client_count_, .live_bytes = live_bytes_};
-  }
-  bool has_removals() const override { return has_removals_; }
-  void set_has_removals(bool has_removals) override { has_removals_ = has_removals; }
-  uint64_t removals() const override { return removals_; }
+  StorageTotals totals() const override { return writer_.totals(); }
+  bool has_removals() const override { return writer_.has_removals(); }
+  void set_has_removals(bool has_removals) override { writer_.set_has_removals(has_removals); }
+  uint64_t removals() const override { return writer_.removals(); }
   CommitterQueue queue() const override { return committer_.queue(); }
   uint64_t head_cache_bytes() const override { return head_cache_->bytes(); }
 
@@ -252,11 +213,6 @@ class RocksdbStorage final : public Storage,
                                                        const Uuid& client_id);
   absl::StatusOr<UploadOutcome> DecideUpload(const ChainReader& reader,
                                              const UploadRequest& request);
-  // How many bytes the client's uploads may have in all, or why none is begun.
-  absl::StatusOr<std::variant<uint64_t, Conflict, NoSuchClient, OverLimit, NotWanted>>
-  AllowedUpload(const ChainReader& reader, const UploadRequest& request);
-  // Discards uploads of which that has failed; on a full disk it takes the reserve.
-  void DiscardAgain();
 
   // Queues a write, and before that brings into memory what the committer will need to decide it:
   // all others' writes would wait with the committer for the disk.
@@ -300,14 +256,6 @@ class RocksdbStorage final : public Storage,
   // index of the first one that it left.
   size_t CommitSome(std::vector<PendingWrite>& batch, size_t begin);
   void CommitChange(PendingChange& change);
-  // Lets `decide` collect a batch, writes it, and tells the caches. Nothing is on loan afterwards,
-  // when callbacks are called.
-  absl::Status Write(uint64_t bytes, Room room,
-                     absl::FunctionRef<absl::Status(BatchBuilder&)> decide);
-  absl::Status WriteOnce(uint64_t bytes, Room room,
-                         absl::FunctionRef<absl::Status(BatchBuilder&)> decide);
-  // Makes the database writable, for that kind of write.
-  absl::Status MakeWritable(Room room);
 
   // In the order of construction: the lock on the directory outlives the database, and the
   // committer, whose destructor commits what is queued, goes first.
@@ -318,11 +266,8 @@ class RocksdbStorage final : public Storage,
   const std::unique_ptr<Reserve> reserve_;
   const std::unique_ptr<Database> database_;
   SeenNotes notes_;
-  std::atomic<uint64_t> client_count_;  // these two are changed by the committer
-  std::atomic<uint64_t> live_bytes_;
-  std::atomic<bool> has_removals_;     // whether there are notes of removals
-  std::atomic<uint64_t> removals_{0};  // that this process has made
-  uint64_t probe_number_ = 0;          // of the latest probe; the committer's
+  BatchWriter writer_;
+  uint64_t probe_number_ = 0;  // of the latest probe; the committer's
   RocksdbAdministration administration_{*this};
   ReaderPool reader_pool_;
   Committer committer_;
@@ -377,59 +322,16 @@ absl::StatusOr<std::optional<Snapshot>> RocksdbStorage::FindSnapshot(const Chain
   return std::move(snapshot);
 }
 
-absl::StatusOr<std::variant<uint64_t, Conflict, NoSuchClient, OverLimit, NotWanted>>
-RocksdbStorage::AllowedUpload(const ChainReader& reader, const UploadRequest& request) {
-  constexpr uint64_t kAny = std::numeric_limits<uint64_t>::max();
-  if (std::holds_alternative<UploadRequest::ForImport>(request.purpose)) return kAny;
-  const absl::StatusOr<std::optional<ChainHead>> found = Head(reader, request.client_id);
-  if (!found.ok()) return found.status();
-  uint64_t kept_bytes = 0;
-  uint64_t versions = 0;
-  if (const auto* append = std::get_if<UploadRequest::ForAppend>(&request.purpose)) {
-    if (found->has_value()) {
-      const ChainHead& head = **found;
-      const bool is_latest = head.latest_version_id == append->expected_parent;
-      if (!is_latest && !head.MayCarryOnFrom(append->expected_parent)) {
-        return Conflict{head.latest_version_id};
-      }
-      if (is_latest) {
-        kept_bytes = head.kept_history_bytes() + head.snapshot_bytes();
-        versions = head.version_count();
-      }
-    } else if (!append->create_client) {
-      return NoSuchClient{};
-    } else if (append->invite) {
-      const absl::StatusOr<std::optional<Invite>> invite = ReadInvite(reader, *append->invite);
-      if (!invite.ok()) return invite.status();
-      if (!invite->has_value() || !MayCreateClient(**invite, request.now_unix_seconds)) {
-        return NoSuchClient{};
-      }
-    }
-    ++versions;
-  } else {
-    const auto& of_snapshot = std::get<UploadRequest::ForSnapshot>(request.purpose);
-    if (!found->has_value()) return NoSuchClient{};
-    const ChainHead& head = **found;
-    const absl::StatusOr<std::optional<uint64_t>> number = reader.FindRecent(
-        request.client_id, head, of_snapshot.version_id, of_snapshot.recent_versions_max);
-    if (!number.ok()) return number.status();
-    if (!number->has_value()) return NotWanted{};
-    if (head.record.snapshot && head.record.snapshot->number >= **number) return NotWanted{};
-    kept_bytes = head.kept_history_bytes();
-  }
-  const ClientLimits& limits = request.limits;
-  const uint64_t announced =
-      uploads_->BytesOf(request.client_id) + std::max<uint64_t>(request.announced_bytes, 1);
-  if ((limits.bytes_max > 0 && kept_bytes + announced > limits.bytes_max) ||
-      (limits.versions_max > 0 && versions > limits.versions_max)) {
-    return OverLimit{.bytes = kept_bytes + announced, .versions = versions};
-  }
-  return limits.bytes_max > 0 ? limits.bytes_max - kept_bytes : kAny;
-}
-
 absl::StatusOr<UploadOutcome> RocksdbStorage::DecideUpload(const ChainReader& reader,
                                                            const UploadRequest& request) {
-  const auto decided = AllowedUpload(reader, request);
+  std::optional<ChainHead> client;
+  if (!std::holds_alternative<UploadRequest::ForImport>(request.purpose)) {
+    const absl::StatusOr<std::optional<ChainHead>> head = Head(reader, request.client_id);
+    if (!head.ok()) return head.status();
+    client = *head;
+  }
+  const absl::StatusOr<UploadAdmission> decided =
+      AdmitUpload(reader, client, uploads_->BytesOf(request.client_id), request);
   if (!decided.ok()) return decided.status();
   if (const auto* conflict = std::get_if<Conflict>(&*decided)) return *conflict;
   if (const auto* over = std::get_if<OverLimit>(&*decided)) return *over;
@@ -468,51 +370,11 @@ void RocksdbStorage::Discard(std::shared_ptr<UploadState> upload) {
                               }});
 }
 
-void RocksdbStorage::DiscardAgain() {
-  for (std::shared_ptr<UploadState>& upload : uploads_->TakeForDiscarding()) {
-    const absl::Status written = Commit(
-        [&upload](BatchBuilder& batch) {
-          batch.DiscardUpload(upload);
-          return absl::OkStatus();
-        },
-        Room::kReserve);
-    if (!written.ok()) uploads_->KeepForDiscarding(std::move(upload));
-  }
-}
-
 void RocksdbStorage::ReadPieceLater(const PiecesOwner& owner, const PiecesRecord& pieces,
                                     uint32_t piece, PieceSource::PieceCallback done) {
   ContinueRead([owner, pieces, piece](
                    const ChainReader& reader) { return ReadPiece(reader, owner, pieces, piece); },
                std::move(done));
-}
-
-void RocksdbStorage::RemoveAbandonedUploads(const Logger& logger) {
-  std::vector<std::string> keys;
-  std::vector<Uuid> clients;
-  const absl::Status read = WithDatabase([&](rocksdb::DB& database, const ChainReader&) {
-    return FindAbandonedUploads(database, keys, clients);
-  });
-  absl::Status removed = read;
-  if (read.ok() && !keys.empty()) {
-    removed = Commit(
-        [&](BatchBuilder& batch) {
-          batch.LeaveUnsynced();
-          for (const std::string& key : keys) batch.Delete(key);
-          for (const Uuid& client_id : clients) batch.NoteRemoval(client_id);
-          return absl::OkStatus();
-        },
-        Room::kReserve);
-  }
-  if (!removed.ok()) {
-    logger.Log(LogLevel::kWarning,
-               "what uploads left behind that were cut short cannot be removed, and will be at the "
-               "next start: ",
-               removed.message());
-  } else if (!clients.empty()) {
-    logger.Log(LogLevel::kInfo, "removed what ", clients.size(),
-               " uploads left behind that were cut short");
-  }
 }
 
 absl::Status RocksdbStorage::LoadNeedsOf(const ChainReader& reader, const AppendRequest& request) {
@@ -533,45 +395,19 @@ absl::Status RocksdbStorage::LoadNeedsOf(const ChainReader& reader, const Append
       .status();
 }
 
-absl::Status RocksdbStorage::Commit(PendingChange::Decide change, Room room) {
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::optional<absl::Status> result;
-  PendingWrite write = PendingChange{.decide = std::move(change),
-                                     .may_use_reserve = room == Room::kReserve,
-                                     .done = [&](absl::Status status) {
-                                       const std::lock_guard lock(mutex);
-                                       result = std::move(status);
-                                       changed.notify_one();  // before the waiter may leave
-                                     }};
-  if (!committer_.Submit(write)) {
-    return absl::UnavailableError("too many writes are waiting for the disk");
-  }
-  std::unique_lock lock(mutex);
-  changed.wait(lock, [&] { return result.has_value(); });
-  return *std::move(result);
-}
-
 void RocksdbStorage::Probe(ProbeCallback done) {
   const auto number = std::make_shared<uint64_t>(0);
-  Submit(
-      absl::OkStatus(),
-      PendingChange{.decide =
-                        [this, number](BatchBuilder& batch) {
-                          // Later than those of earlier processes.
-                          const auto now = std::chrono::system_clock::now().time_since_epoch();
-                          const auto now_us = static_cast<uint64_t>(
-                              std::chrono::duration_cast<std::chrono::microseconds>(now).count());
-                          probe_number_ = std::max(probe_number_ + 1, now_us);
-                          *number = probe_number_;
-                          WriteProbe(*number, batch.writes());
-                          return absl::OkStatus();
-                        },
-                    .done =
-                        [this, number, done = std::move(done)](absl::Status written) mutable {
-                          if (!written.ok()) return done(std::move(written));
-                          ReadBack(*number, std::move(done));
-                        }});
+  Submit(absl::OkStatus(),
+         PendingChange{.decide =
+                           [this, number](BatchBuilder& batch) {
+                             *number = probe_number_ = WriteProbe(probe_number_, batch.writes());
+                             return absl::OkStatus();
+                           },
+                       .done =
+                           [this, number, done = std::move(done)](absl::Status written) mutable {
+                             if (!written.ok()) return done(std::move(written));
+                             ReadBack(*number, std::move(done));
+                           }});
 }
 
 void RocksdbStorage::ReadBack(uint64_t probe_number, ProbeCallback done) {
@@ -628,7 +464,7 @@ void RocksdbStorage::FlushNotesNowAndThen() {
     }
     // Notes that cannot be written stay, and the next time is soon.
     static_cast<void>(FlushNotes(Room::kOrdinary).ok());
-    DiscardAgain();
+    DiscardAgain(*this);
     reserve_->Maintain();
   }
 }
@@ -639,63 +475,11 @@ absl::Status RocksdbStorage::WithDatabase(Use use) {
   return use(database->db(), database->reader(ReadTier::kDisk));
 }
 
-absl::Status RocksdbStorage::MakeWritable(Room room) {
-  if (room == Room::kOrdinary) {
-    if (reserve_->IsGivenUp()) {
-      return absl::ResourceExhaustedError(
-          "the disk is full: what room is left is kept for making room");
-    }
-    return database_->MakeWritable();
-  }
-  const absl::Status writable = database_->MakeWritable();
-  if (!absl::IsResourceExhausted(writable) || !reserve_->GiveUp()) return writable;
-  return database_->MakeWritable();
-}
-
 absl::Status RocksdbStorage::MakeRoom() {
   if (reserve_->IsNeeded()) reserve_->GiveUp();
-  const absl::Status writable = MakeWritable(Room::kReserve);
+  const absl::Status writable = writer_.MakeWritable(Room::kReserve);
   if (!writable.ok()) return writable;
   return WithDatabase([](rocksdb::DB&, const ChainReader&) { return absl::OkStatus(); });
-}
-
-absl::Status RocksdbStorage::Write(uint64_t bytes, Room room,
-                                   absl::FunctionRef<absl::Status(BatchBuilder&)> decide) {
-  absl::Status written = WriteOnce(bytes, room, decide);
-  if (room == Room::kReserve && absl::IsResourceExhausted(written) && reserve_->GiveUp()) {
-    written = WriteOnce(bytes, room, decide);
-  }
-  return written;
-}
-
-absl::Status RocksdbStorage::WriteOnce(uint64_t bytes, Room room,
-                                       absl::FunctionRef<absl::Status(BatchBuilder&)> decide) {
-  const absl::Status writable = MakeWritable(room);
-  const absl::StatusOr<Database::Loan> database = database_->Borrow(ReadTier::kDisk);
-  if (!database.ok()) return database.status();
-  BatchBuilder builder(database->reader(ReadTier::kDisk), *head_cache_, *uploads_, totals(), bytes);
-  if (const absl::Status decided = decide(builder); !decided.ok()) return decided;
-  if (builder.writes().Count() == 0) {  // needs no room on the disk
-    builder.AfterWrite(true);
-    return absl::OkStatus();
-  }
-  if (!writable.ok()) return writable;
-  builder.BeforeWrite();
-  const auto since = std::chrono::steady_clock::now();
-  const absl::Status written = database_->Write(*database, builder.writes(), builder.needs_sync());
-  if (instruments_ != nullptr && builder.writes().Count() > 0 && builder.needs_sync()) {
-    instruments_->sync_seconds.Observe(std::chrono::steady_clock::now() - since);
-  }
-  builder.AfterWrite(written.ok());
-  if (!written.ok()) return written;
-  client_count_ = builder.totals().clients;
-  live_bytes_ = builder.totals().live_bytes;
-  if (builder.removes()) {
-    ++removals_;
-    has_removals_ = true;
-  }
-  for (const Uuid& client_id : builder.forgotten_clients()) notes_.Forget(client_id);
-  return written;
 }
 
 void RocksdbStorage::CommitAll(std::vector<PendingWrite>& batch) {
@@ -712,7 +496,7 @@ void RocksdbStorage::CommitAll(std::vector<PendingWrite>& batch) {
 void RocksdbStorage::CommitChange(PendingChange& change) {
   const Room room = change.may_use_reserve ? Room::kReserve : Room::kOrdinary;
   absl::Status written =
-      Write(0, room, [&](BatchBuilder& builder) { return change.decide(builder); });
+      writer_.Write(0, room, [&](BatchBuilder& builder) { return change.decide(builder); });
   committer_.NoteWritten();
   change.done(std::move(written));
 }
@@ -727,7 +511,7 @@ size_t RocksdbStorage::CommitSome(std::vector<PendingWrite>& batch, size_t begin
   std::vector<Outcome> outcomes;
   outcomes.reserve(end - begin);
   bool only_pieces = true;
-  const absl::Status written = Write(bytes, Room::kOrdinary, [&](BatchBuilder& builder) {
+  const absl::Status written = writer_.Write(bytes, Room::kOrdinary, [&](BatchBuilder& builder) {
     for (size_t i = begin; i < end; ++i) {
       if (auto* append = std::get_if<PendingAppend>(&batch[i])) {
         if (builder.NeedsAnotherBatch(append->request)) {
@@ -766,83 +550,6 @@ size_t RocksdbStorage::CommitSome(std::vector<PendingWrite>& batch, size_t begin
   return end;
 }
 
-// What all clients together have, from their records.
-absl::StatusOr<StorageTotals> CountTotals(rocksdb::DB& database, const ChainReader& chains) {
-  rocksdb::ReadOptions options;
-  options.total_order_seek = true;  // from client to client
-  options.fill_cache = false;
-  StorageTotals totals;
-  const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(options));
-  for (iterator->SeekToFirst(); iterator->Valid();) {
-    const absl::string_view key(iterator->key().data(), iterator->key().size());
-    if (key.size() < Uuid::kBytes) {  // kOpenedKey
-      iterator->Next();
-      continue;
-    }
-    // The client record is a client's first key; other keys at the front are the storage's own.
-    if (const std::optional<Uuid> client_id = ParseClientKey(key)) {
-      ++totals.clients;
-      const absl::StatusOr<std::optional<ChainHead>> head = chains.ReadHead(*client_id);
-      // What is damaged counts as nothing; verify says so.
-      if (head.ok() && head->has_value()) totals.live_bytes += (*head)->live_bytes();
-      if (!head.ok() && !absl::IsDataLoss(head.status())) return head.status();
-    }
-    iterator->Seek(EndOfClient(Uuid::FromBytes(key.data())));
-  }
-  if (!iterator->status().ok()) return FromRocksdb(iterator->status(), "count the clients");
-  return totals;
-}
-
-// The number at a key of the storage's own; nullopt when there is none.
-absl::StatusOr<std::optional<uint64_t>> ReadNumber(const ChainReader& reader,
-                                                   const std::string& key) {
-  const absl::StatusOr<std::optional<std::string>> value = reader.Read(key);
-  if (!value.ok()) return value.status();
-  if (!value->has_value()) return std::nullopt;
-  const std::optional<uint64_t> number = DecodeNumber(**value);
-  if (!number) return absl::DataLossError("a count of the storage's own is malformed");
-  return number;
-}
-
-// Reads what all clients together have, and brings a directory of an older format to this one.
-absl::StatusOr<StorageTotals> UpgradeAndReadTotals(rocksdb::DB& database, const ChainReader& reader,
-                                                   DataDirectory& directory) {
-  const absl::StatusOr<std::optional<uint64_t>> clients = ReadNumber(reader, ClientCountKey());
-  if (!clients.ok()) return clients.status();
-  const absl::StatusOr<std::optional<uint64_t>> live_bytes = ReadNumber(reader, LiveBytesKey());
-  if (!live_bytes.ok()) return live_bytes.status();
-  // Counts that are there in an older format are from an upgrade that was cut short, and an older
-  // release may have written since.
-  const bool is_current = directory.format() == kStorageFormatVersion;
-  if (is_current && clients->has_value() && live_bytes->has_value()) {
-    return StorageTotals{.clients = **clients, .live_bytes = **live_bytes};
-  }
-  const absl::StatusOr<StorageTotals> totals = CountTotals(database, reader);
-  if (!totals.ok() || is_current) return totals;
-  rocksdb::WriteOptions durable;
-  durable.sync = true;
-  rocksdb::WriteBatch writes;
-  rocksdb::Status written = writes.Put(ClientCountKey(), EncodeNumber(totals->clients));
-  if (written.ok()) written = writes.Put(LiveBytesKey(), EncodeNumber(totals->live_bytes));
-  if (written.ok()) written = database.Write(durable, &writes);
-  if (!written.ok()) return FromRocksdb(written, "write the counts of the clients");
-  // Last: whoever reads this format may rely on all that it has.
-  const absl::Status upgraded = directory.Upgrade();
-  if (!upgraded.ok()) return upgraded;
-  return totals;
-}
-
-absl::StatusOr<bool> HasRemovals(rocksdb::DB& database) {
-  const std::string end = EndOfRemovalKeys();
-  const rocksdb::Slice end_slice(end);
-  rocksdb::ReadOptions options;
-  options.iterate_upper_bound = &end_slice;
-  const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(options));
-  iterator->Seek(ErasedKey(Uuid()));
-  if (!iterator->status().ok()) return FromRocksdb(iterator->status(), "read what was removed");
-  return iterator->Valid();
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Storage>> OpenRocksdbStorage(const RocksdbStorageOptions& options,
@@ -872,12 +579,7 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenRocksdbStorage(const RocksdbStorage
   const absl::StatusOr<OpenedState> opened = [&]() -> absl::StatusOr<OpenedState> {
     const absl::StatusOr<Database::Loan> loan = (*database)->Borrow(ReadTier::kDisk);
     if (!loan.ok()) return loan.status();
-    const absl::StatusOr<StorageTotals> totals =
-        UpgradeAndReadTotals(loan->db(), loan->reader(ReadTier::kDisk), *directory);
-    if (!totals.ok()) return totals.status();
-    const absl::StatusOr<bool> has_removals = HasRemovals(loan->db());
-    if (!has_removals.ok()) return has_removals.status();
-    return OpenedState{.totals = *totals, .has_removals = *has_removals};
+    return ReadOpenedState(loan->db(), loan->reader(ReadTier::kDisk), *directory);
   }();
   if (!opened.ok()) return opened.status();
   if (const absl::Status ended = directory->EndCreation(); !ended.ok()) return ended;
