@@ -224,8 +224,8 @@ absl::StatusOr<SalvageReport> ExportWholeClientsToFile(Storage& storage,
   if (access.status < 300) {
     if (const absl::Status written = WriteBody(access, *file); !written.ok()) return written;
   } else {
-    report.damage.push_back(absl::StrCat("bans, tokens and invites cannot be read: ",
-                                         ErrorIn(access).message()));
+    report.damage.push_back(
+        absl::StrCat("bans, tokens and invites cannot be read: ", ErrorIn(access).message()));
   }
   if (const absl::Status finished = file->Finish(); !finished.ok()) return finished;
   return report;

@@ -122,9 +122,9 @@ http::Response Api::Export(Call& call) {
   if ((*snapshot)->pieces == nullptr) {
     return LastPage(**administration, **client, std::move(lines));
   }
-  const ExportPosition pieces{.after = after,
-                              .piece = ExportPosition::Piece{
-                                  .of_snapshot = true, .version_id = (*snapshot)->version_id}};
+  const ExportPosition pieces{
+      .after = after,
+      .piece = ExportPosition::Piece{.of_snapshot = true, .version_id = (*snapshot)->version_id}};
   return LinesAnswer(std::move(lines), ToText(pieces));
 }
 

@@ -248,13 +248,11 @@ class LineReader {
       return absl::InvalidArgumentError(
           "it does not follow the line of a version or snapshot in pieces, or another piece.");
     }
-    const bool continues = !large.empty() &&
-                           large.back().request.client_id == request.client_id &&
+    const bool continues = !large.empty() && large.back().request.client_id == request.client_id &&
                            large.back().first_piece + large.back().pieces.size() == number;
     if (!continues) {
       // The page goes on where the one before it ended.
-      if (number == 0 ||
-          (!large.empty() && large.back().request.client_id == request.client_id)) {
+      if (number == 0 || (!large.empty() && large.back().request.client_id == request.client_id)) {
         return absl::InvalidArgumentError(
             absl::StrCat("piece ", number, " does not follow the one before it."));
       }

@@ -17,11 +17,11 @@
 // "snapshot_bytes":N in place of the bytes, and its pieces follow, numbered from 0, over as many
 // pages as it takes.
 //
-// A version, a snapshot, a piece and where replicas are belong to the client in the last client line before
-// them; the other lines stand for themselves. Every page of an export begins with a client line, so
-// pages can be imported as they are, and put one behind the other in a file. Without
-// `replicas_follow`, as in files of before these lines existed, nobody knows where the client's
-// replicas are, and the import takes the safe side (ImportRequest::replicas_follow).
+// A version, a snapshot, a piece and where replicas are belong to the client in the last client
+// line before them; the other lines stand for themselves. Every page of an export begins with a
+// client line, so pages can be imported as they are, and put one behind the other in a file.
+// Without `replicas_follow`, as in files of before these lines existed, nobody knows where the
+// client's replicas are, and the import takes the safe side (ImportRequest::replicas_follow).
 #ifndef TCSYNC_SRC_ADMIN_TRANSFER_LINES_H_
 #define TCSYNC_SRC_ADMIN_TRANSFER_LINES_H_
 

@@ -312,8 +312,7 @@ absl::StatusOr<admin::SalvageReport> Salvage(const std::string& directory,
   absl::StatusOr<admin::SalvageReport> report =
       admin::ExportWholeClientsToFile(*salvaged->storage, output);
   if (report.ok()) {
-    report->damage.insert(report->damage.begin(), salvaged->damage.begin(),
-                          salvaged->damage.end());
+    report->damage.insert(report->damage.begin(), salvaged->damage.begin(), salvaged->damage.end());
   }
   return report;
 }

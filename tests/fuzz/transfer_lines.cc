@@ -112,8 +112,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::string_view text(reinterpret_cast<const char*>(data), size);
   const auto page = admin::ParseTransferLines(text, kNow);
   if (!page.ok()) {
-    fuzz::Expect(absl::StrContains(page.status().message(), "Line "),
-                 "a refusal names its line");
+    fuzz::Expect(absl::StrContains(page.status().message(), "Line "), "a refusal names its line");
     return 0;
   }
   const std::string written = fuzz::Writer().Write(*page);

@@ -226,8 +226,7 @@ TEST_F(RocksdbErasureTest, UploadsThatBrokeOffGiveTheirSpaceBack) {
   const Uuid stranger = Uuid::Random();
   for (const bool reopen : {false, true}) {
     SCOPED_TRACE(reopen);
-    std::unique_ptr<Upload> upload =
-        MustBeginUpload(*storage_, UploadRequestFor(stranger, kNil));
+    std::unique_ptr<Upload> upload = MustBeginUpload(*storage_, UploadRequestFor(stranger, kNil));
     for (int i = 0; i < 10; ++i) {
       ASSERT_TRUE(TryAdd(*upload, Marked(kPieceBytesMax)).ok());
     }
@@ -252,9 +251,9 @@ TEST_F(RocksdbErasureTest, ARewindGivesItsSpaceBack) {
   const Uuid kept = MustAppend(*storage_, client, kNil, Noise(1'000)).version_id;
   Uuid latest = kept;
   for (int i = 0; i < 3; ++i) {
-    const auto outcome =
-        TryAppend(*storage_, UploadedAppendFor(*storage_, client, latest,
-                                               Marked(5 * kPieceBytesMax), kPieceBytesMax));
+    const auto outcome = TryAppend(
+        *storage_,
+        UploadedAppendFor(*storage_, client, latest, Marked(5 * kPieceBytesMax), kPieceBytesMax));
     ASSERT_TRUE(outcome.ok() && std::holds_alternative<Appended>(*outcome));
     latest = std::get<Appended>(*outcome).version_id;
   }

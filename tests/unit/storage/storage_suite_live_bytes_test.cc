@@ -69,8 +69,7 @@ TEST_P(StorageSuite, UploadsCountTowardsLiveBytes) {
       MustBeginUpload(storage(), UploadRequestFor(Uuid::Random(), kNil));
   AddAll(*given_up, Noise(300'000), kPieceBytesMax);
   EXPECT_EQ(LiveBytes(storage()), 300'000u);
-  AppendRequest append =
-      UploadedAppendFor(storage(), client, kNil, Noise(400'000), kPieceBytesMax);
+  AppendRequest append = UploadedAppendFor(storage(), client, kNil, Noise(400'000), kPieceBytesMax);
   EXPECT_EQ(LiveBytes(storage()), 700'000u);
   const auto outcome = TryAppend(storage(), std::move(append));
   ASSERT_TRUE(outcome.ok() && std::holds_alternative<Appended>(*outcome));

@@ -281,9 +281,8 @@ TEST_P(StorageSuite, WhatIsRemovedWhileItIsReadEndsWithAnError) {
 TEST_P(StorageSuite, ARewindRemovesPieces) {
   const Uuid kept = MustAppendUploaded(storage(), kClient, kNil, Noise(400'000)).version_id;
   const Uuid gone = MustAppendUploaded(storage(), kClient, kept, Noise(500'000)).version_id;
-  ASSERT_EQ(
-      StoreSnapshot(storage(), UploadedSnapshotFor(storage(), kClient, gone, Noise(600'000))),
-      StoreSnapshotOutcome::kStored);
+  ASSERT_EQ(StoreSnapshot(storage(), UploadedSnapshotFor(storage(), kClient, gone, Noise(600'000))),
+            StoreSnapshotOutcome::kStored);
   const std::shared_ptr<PieceSource> read = SourceOf(storage(), kClient, kept);
   const auto snapshot = TryGetSnapshot(storage(), kClient);
   ASSERT_TRUE(read != nullptr && snapshot.ok() && snapshot->has_value());
