@@ -291,7 +291,7 @@ TEST_P(StorageSuite, AnImportBringsWhereReplicasAre) {
     const Uuid empty = Uuid::Random();
     import(empty, versions, std::nullopt, /*replicas_follow=*/true);
     EXPECT_EQ(PositionsOf(storage(), empty), Positions());
-    import(empty, {}, ImportRequest::ImportedReplicas{.positions = positions});
+    import(empty, {}, ImportRequest::ImportedReplicas{.positions = positions, .ahead = {}});
     EXPECT_EQ(PositionsOf(storage(), empty), at_the_oldest);
   }
 
