@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <optional>
-#include <utility>
+#include <string>
 
 #include "base/limits.h"
 #include "storage/rocksdb/directories.h"
@@ -21,9 +21,9 @@ struct DiskSpace {
   uint64_t total = 0;
 };
 
-std::optional<DiskSpace> SpaceAt(const std::string& path) {
+std::optional<DiskSpace> SpaceIn(int directory) {
   struct statvfs disk {};
-  if (statvfs(path.substr(0, path.rfind('/')).c_str(), &disk) != 0) return std::nullopt;
+  if (fstatvfs(directory, &disk) != 0) return std::nullopt;
   return DiskSpace{.free = uint64_t{disk.f_bavail} * disk.f_frsize,
                    .total = uint64_t{disk.f_blocks} * disk.f_frsize};
 }
@@ -43,20 +43,35 @@ bool Allocate(int fd, uint64_t bytes) {
 
 }  // namespace
 
-Reserve::Reserve(std::string path, uint64_t bytes_wanted, const Logger& logger)
-    : path_(std::move(path)), bytes_wanted_(bytes_wanted), logger_(logger) {}
+Reserve::Reserve(const std::string& path, uint64_t bytes_wanted, const Logger& logger)
+    : path_(path),
+      name_(path.substr(path.rfind('/') + 1)),
+      directory_(
+          open(path.substr(0, path.rfind('/') + 1).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
+      bytes_wanted_(bytes_wanted),
+      logger_(logger) {}
+
+Reserve::~Reserve() {
+  if (directory_ >= 0) close(directory_);
+}
+
+std::optional<uint64_t> Reserve::FileBytes() const {
+  struct stat info {};
+  if (fstatat(directory_, name_.c_str(), &info, 0) != 0) return std::nullopt;
+  return static_cast<uint64_t>(info.st_size);
+}
 
 uint64_t Reserve::Bytes() const {
-  const std::optional<DiskSpace> space = SpaceAt(path_);
+  const std::optional<DiskSpace> space = SpaceIn(directory_);
   if (!space) return 0;
   return std::min(bytes_wanted_, space->total / kReserveDiskShare);
 }
 
 bool Reserve::MakeFile() {
   const uint64_t bytes = Bytes();
-  const std::optional<DiskSpace> space = SpaceAt(path_);
+  const std::optional<DiskSpace> space = SpaceIn(directory_);
   if (bytes == 0 || !space || space->free < 2 * bytes) return false;
-  const int fd = open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  const int fd = openat(directory_, name_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0) return false;
   const bool is_allocated = Allocate(fd, bytes);
   const int error = errno;
@@ -65,18 +80,17 @@ bool Reserve::MakeFile() {
   if (is_allocated) return true;
   if (error != EOPNOTSUPP && error != ENOSYS) return false;
   // A file system that cannot keep room for a file has no reserve; all else works as before.
-  unlink(path_.c_str());
+  unlinkat(directory_, name_.c_str(), 0);
   return true;
 }
 
 void Reserve::Maintain() {
   const std::lock_guard lock(mutex_);
-  struct stat info {};
-  const bool is_there = stat(path_.c_str(), &info) == 0;
-  if (is_there && static_cast<uint64_t>(info.st_size) == Bytes()) return;
-  const bool was_given_up = is_there && info.st_size == 0;
+  const std::optional<uint64_t> bytes = FileBytes();
+  if (bytes && *bytes == Bytes()) return;
+  const bool was_given_up = bytes == 0;
   // Of another size: the memory budget or the disk has changed.
-  if (is_there && !was_given_up) unlink(path_.c_str());
+  if (bytes && !was_given_up) unlinkat(directory_, name_.c_str(), 0);
   // A disk that has no room for it from the beginning is served without one.
   is_given_up_ = !MakeFile() && was_given_up;
 }
@@ -93,9 +107,10 @@ bool Reserve::IsGivenUp() {
 
 bool Reserve::GiveUp() {
   const std::lock_guard lock(mutex_);
-  struct stat info {};
-  if (stat(path_.c_str(), &info) != 0 || info.st_size == 0) return false;
-  if (truncate(path_.c_str(), 0) != 0) return false;
+  if (FileBytes().value_or(0) == 0) return false;
+  const int fd = openat(directory_, name_.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC);
+  if (fd < 0) return false;
+  close(fd);
   is_given_up_ = true;
   logger_.Log(LogLevel::kWarning, "the disk is full: the room that ", path_,
               " kept for making room is used now, and nothing new is stored until it is back");
@@ -103,7 +118,7 @@ bool Reserve::GiveUp() {
 }
 
 bool Reserve::IsNeeded() const {
-  const std::optional<DiskSpace> space = SpaceAt(path_);
+  const std::optional<DiskSpace> space = SpaceIn(directory_);
   return space && space->free < Bytes();
 }
 

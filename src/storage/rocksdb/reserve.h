@@ -4,12 +4,16 @@
 //
 // While it is given up nothing new is stored, so that what it left is not taken by the next upload.
 // The file is empty then, and has its length again as soon as there is room.
+//
+// It is always of the directory that stood at the path at first: nothing is made in another one
+// that takes its place.
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_RESERVE_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_RESERVE_H_
 
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -23,7 +27,10 @@ class Reserve {
  public:
   // `path` is its file, in a directory that exists. `bytes_wanted`: on a small disk it takes
   // kReserveDiskShare of that at most.
-  Reserve(std::string path, uint64_t bytes_wanted, const Logger& logger);
+  Reserve(const std::string& path, uint64_t bytes_wanted, const Logger& logger);
+  Reserve(const Reserve&) = delete;
+  Reserve& operator=(const Reserve&) = delete;
+  ~Reserve();
 
   // Finds the file, or makes it if there is room for it and as much again. An empty one was given
   // up, and is until there is that room. To be called now and then.
@@ -41,8 +48,11 @@ class Reserve {
  private:
   uint64_t Bytes() const;
   bool MakeFile();
+  std::optional<uint64_t> FileBytes() const;
 
   const std::string path_;
+  const std::string name_;
+  const int directory_;  // -1: there is no reserve
   const uint64_t bytes_wanted_;
   const Logger logger_;
   std::atomic<bool> is_given_up_{false};
