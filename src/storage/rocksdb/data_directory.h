@@ -1,6 +1,6 @@
 // The data directory: who may open it, and whether this release can read it.
 //
-//   DATA_DIR/FORMAT     "tcsync storage format 3\n"; locked (flock) while the directory is open
+//   DATA_DIR/FORMAT     "tcsync storage format 4\n"; locked (flock) while the directory is open
 //   DATA_DIR/CREATING   there until the first start has made a database, before it serves anybody
 //   DATA_DIR/DATABASE   which database belongs here (database_file.h)
 //   DATA_DIR/rocksdb/   the RocksDB database

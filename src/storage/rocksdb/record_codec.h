@@ -89,7 +89,7 @@
 
 namespace tcsync {
 
-inline constexpr int kStorageFormatVersion = 3;
+inline constexpr int kStorageFormatVersion = 4;
 
 // Not a client's: shorter than any key that begins with a client ID. No longer written.
 inline constexpr char kOpenedKey[] = "opened";

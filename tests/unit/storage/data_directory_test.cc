@@ -25,7 +25,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr char kFormat[] = "tcsync storage format 3\n";
+constexpr char kFormat[] = "tcsync storage format 4\n";
 
 std::string ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -116,7 +116,7 @@ TEST_F(DataDirectoryTest, IsReopened) {
 TEST_F(DataDirectoryTest, ANewerFormatIsRefused) {
   // With a database inside, as a newer release leaves it.
   ASSERT_TRUE(OpenRocksdbStorage({.data_dir = path_}, Logger()).ok());
-  for (const int version : {4, 10, 2'000'000'000}) {
+  for (const int version : {5, 10, 2'000'000'000}) {
     WriteFile(path_ + "/FORMAT", absl::StrCat("tcsync storage format ", version, "\n"));
     const absl::Status refusal = Refusal();
     EXPECT_EQ(refusal.code(), absl::StatusCode::kFailedPrecondition);

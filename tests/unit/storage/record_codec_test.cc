@@ -37,7 +37,7 @@ std::string Bytes(absl::string_view hex) {
 }
 
 // If this fails, the format was changed: say so in docs/storage-format.md, and convert.
-TEST(RecordCodecTest, TheFormatVersion) { EXPECT_EQ(kStorageFormatVersion, 3); }
+TEST(RecordCodecTest, TheFormatVersion) { EXPECT_EQ(kStorageFormatVersion, 4); }
 
 // If this fails, nothing that was stored before is found.
 TEST(RecordCodecTest, KeysByteForByte) {

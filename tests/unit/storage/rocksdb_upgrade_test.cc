@@ -1,4 +1,4 @@
-// A data directory that a release with storage format 1 wrote. If these fail, an update of the
+// Data directories that releases with older storage formats wrote. If these fail, an update of the
 // server loses history, or counts wrong from then on.
 #include <cstdint>
 #include <filesystem>
@@ -13,6 +13,7 @@
 #include "gtest/gtest.h"
 #include "rocksdb/db.h"
 #include "rocksdb/slice_transform.h"
+#include "storage/rocksdb/data_directory.h"
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_storage.h"
 #include "tests/unit/storage/storage_changes.h"
@@ -134,7 +135,7 @@ class RocksdbUpgradeTest : public testing::Test {
 TEST_F(RocksdbUpgradeTest, EverythingIsReadAndGoesOn) {
   for (int round = 0; round < 2; ++round) {
     Open();
-    EXPECT_EQ(ReadFormat(), "tcsync storage format 3\n");
+    EXPECT_EQ(ReadFormat(), "tcsync storage format 4\n");
     for (OldClient& client : clients_) {
       const std::vector<Version> chain =
           ReadChain(*storage_, client.client_id, client.first_parent);
@@ -192,7 +193,42 @@ TEST_F(RocksdbUpgradeTest, AnUpgradeThatWasCutShortIsRepeated) {
   }
   Open();
   EXPECT_EQ(CountedClients(), clients_.size() + 1);
-  EXPECT_EQ(ReadFormat(), "tcsync storage format 3\n");
+  EXPECT_EQ(ReadFormat(), "tcsync storage format 4\n");
+}
+
+// If this fails, a server whose last release kept no total of live bytes refuses writes, or none.
+TEST(RocksdbUpgradeOfFormat3Test, LiveBytesAreCountedAndKept) {
+  const TemporaryDirectory directory;
+  const std::string data_dir = directory.path() + "/data";
+  const Uuid client_id = Uuid::Random();
+  uint64_t live_bytes = 0;
+  const auto read_live_bytes = [](Storage& storage) {
+    const auto stats = AdministrationOf(storage).ReadStats();
+    EXPECT_TRUE(stats.ok()) << stats.status();
+    return stats.ok() ? stats->live_bytes : 0;
+  };
+  {
+    auto storage = OpenRocksdbStorage({.data_dir = data_dir}, Logger());
+    ASSERT_TRUE(storage.ok()) << storage.status();
+    MustAppend(**storage, client_id, kNil, std::string(100'000, 'x'));
+    live_bytes = read_live_bytes(**storage);
+    EXPECT_GT(live_bytes, 100'000u);
+  }
+  {
+    rocksdb::DB* opened = nullptr;
+    ASSERT_TRUE(rocksdb::DB::Open(rocksdb::Options(), data_dir + "/rocksdb", &opened).ok());
+    const std::unique_ptr<rocksdb::DB> database(opened);
+    ASSERT_TRUE(database->Delete(rocksdb::WriteOptions(), LiveBytesKey()).ok());
+  }
+  std::ofstream(data_dir + "/FORMAT") << "tcsync storage format 3\n";
+  for (int round = 0; round < 2; ++round) {
+    auto storage = OpenRocksdbStorage({.data_dir = data_dir}, Logger());
+    ASSERT_TRUE(storage.ok()) << storage.status();
+    EXPECT_EQ(read_live_bytes(**storage), live_bytes);
+    std::string format;
+    std::getline(std::ifstream(data_dir + "/FORMAT"), format);
+    EXPECT_EQ(format, FormatLine(kStorageFormatVersion));
+  }
 }
 
 // What was stored before counts as nothing, and nothing runs below zero when it is removed.
