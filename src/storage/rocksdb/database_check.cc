@@ -200,7 +200,8 @@ absl::Status IncompleteError(const std::string& data_dir, absl::string_view what
   return absl::DataLossError(absl::StrCat(
       "data directory ", data_dir, " is not whole: ", what_is_wrong,
       ". Nothing was changed. Put back what is missing, or restore a backup into another "
-      "directory ('tcsync-server restore'); docs/recovery.md says more"));
+      "directory ('tcsync-server restore'); 'tcsync-server salvage' writes out what can still be "
+      "read; docs/recovery.md says more"));
 }
 
 absl::Status RefusalOf(const std::string& data_dir, const DatabaseFindings& findings) {
