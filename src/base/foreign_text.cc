@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace tcsync {
@@ -13,8 +14,9 @@ constexpr size_t kShownBytesMax = 200;
 // As many hexadecimal digits as stand together in no word: a half of a UUID or of a token.
 constexpr size_t kHexDigits = 16;
 constexpr size_t kRandomWordBytes = 20;
-// The largest number of 64 bits, and a sign.
-constexpr size_t kDecimalBytesMax = 21;
+// More than a number of 64 bits has, and fewer than an ID without its dashes.
+constexpr size_t kDecimalDigitsMax = 31;
+constexpr size_t kUnitBytesMax = 3;
 
 bool IsOfWord(char c) {
   // What IDs and the alphabets of base64 are made of; a dot and a slash part words of paths, hosts
@@ -23,37 +25,33 @@ bool IsOfWord(char c) {
          c == '=' || c == '%';
 }
 
+// Of UTF-8, which is not to be cut there.
+bool IsInsideCharacter(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
+
+// With a sign or a unit, such as -5, 64MiB and 30s.
+bool IsNumber(absl::string_view word) {
+  if (absl::StartsWith(word, "-")) word.remove_prefix(1);
+  const size_t digits = std::min(word.find_first_not_of("0123456789"), word.size());
+  const absl::string_view unit = word.substr(digits);
+  return digits > 0 && digits <= kDecimalDigitsMax && unit.size() <= kUnitBytesMax &&
+         std::all_of(unit.begin(), unit.end(), absl::ascii_isalpha);
+}
+
 bool IsSecretive(absl::string_view word) {
+  if (IsNumber(word)) return false;
   size_t hex_digits = 0;
   size_t most_hex_digits = 0;
   bool has_digit = false;
-  bool has_other = false;  // than digits and a sign before them
-  for (size_t i = 0; i < word.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(word[i]);
-    if (absl::ascii_isdigit(byte)) {
-      has_digit = true;
-    } else if (i > 0 || word[i] != '-') {
-      has_other = true;
-    }
+  for (const char c : word) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (absl::ascii_isdigit(byte)) has_digit = true;
     if (absl::ascii_isxdigit(byte)) {
       most_hex_digits = std::max(most_hex_digits, ++hex_digits);
-    } else if (word[i] != '-' && word[i] != '_') {
+    } else if (c != '-' && c != '_') {
       hex_digits = 0;
     }
   }
-  if (!has_other) return word.size() > kDecimalBytesMax;
-  if (most_hex_digits >= kHexDigits) return true;
-  return word.size() >= kRandomWordBytes && has_digit;
-}
-
-void AppendPrintable(char c, std::string& shown) {
-  if (c == '\\') {
-    shown += "\\\\";
-  } else if (absl::ascii_isprint(static_cast<unsigned char>(c))) {
-    shown += c;
-  } else {
-    absl::StrAppend(&shown, "\\x", absl::Hex(static_cast<unsigned char>(c), absl::kZeroPad2));
-  }
+  return most_hex_digits >= kHexDigits || (word.size() >= kRandomWordBytes && has_digit);
 }
 
 // Where the user and the password of the URL end that begins at the start of `text`; 0: there are
@@ -74,7 +72,7 @@ std::string ShowForeign(absl::string_view text) {
   std::string shown;
   size_t i = 0;
   while (i < text.size()) {
-    if (i >= kShownBytesMax) {
+    if (i >= kShownBytesMax && !IsInsideCharacter(text[i])) {
       absl::StrAppend(&shown, "(and ", text.size() - i, " bytes more)");
       break;
     }
@@ -84,7 +82,7 @@ std::string ShowForeign(absl::string_view text) {
       continue;
     }
     if (!IsOfWord(text[i])) {
-      AppendPrintable(text[i++], shown);
+      shown += text[i++];
       continue;
     }
     size_t end = i;

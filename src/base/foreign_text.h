@@ -12,11 +12,12 @@
 
 namespace tcsync {
 
-// `text` in one line of printable characters, with a note of their length in place of
+// `text` with a note of their length in place of
 //   words that look like an ID, a key, a digest or a token: 16 or more hexadecimal digits, with
 //     dashes between them or not, or 20 or more characters with digits among them; but not numbers;
 //   the user and the password of a URL;
-//   and what is behind the first 200 characters.
+//   and what is behind the first 200 bytes.
+// Other bytes are as they were: whoever writes a line of a log or to a terminal takes care of that.
 // A short password is a word like any other, and is shown: where a text is likely to be one,
 // ShowLength is for it.
 std::string ShowForeign(absl::string_view text);

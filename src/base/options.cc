@@ -248,7 +248,9 @@ absl::Status SetRow(const Row& row, absl::string_view value, Options& options) {
       for (const absl::string_view item : SplitList(value)) {
         const std::optional<Uuid> uuid = Uuid::Parse(item);
         if (!uuid) {
-          return Invalid(info, item, "a UUID like 123e4567-e89b-42d3-a456-426614174000");
+          return Invalid(info, item,
+                         absl::StrCat("a UUID like 123e4567-e89b-42d3-a456-426614174000 (number ",
+                                      list.size() + 1, " of the list)"));
         }
         list.push_back(*uuid);
       }
@@ -290,9 +292,8 @@ std::string TextOf(const Row& row, const Options& options) {
     return absl::StrJoin(options.**list, ",");
   }
   if (const auto* ids = std::get_if<std::vector<Uuid> Options::*>(&row.field)) {
-    return absl::StrJoin(options.**ids, ",", [](std::string* out, const Uuid& id) {
-      out->append(id.ToString());
-    });
+    return absl::StrJoin(options.**ids, ",",
+                         [](std::string* out, const Uuid& id) { out->append(id.ToString()); });
   }
   if (const auto* flag = std::get_if<bool Options::*>(&row.field)) {
     return options.**flag ? "true" : "false";
@@ -361,7 +362,8 @@ std::vector<EffectiveOption> EffectiveOptions(const Options& options) {
   const Limits limits(options);
   const std::pair<int64_t Options::*, int64_t> derived[] = {
       {&Options::body_bytes_max, static_cast<int64_t>(limits.body_bytes_max)},
-      {&Options::bodies_in_flight_bytes_max, static_cast<int64_t>(limits.bodies_in_flight_bytes_max)},
+      {&Options::bodies_in_flight_bytes_max,
+       static_cast<int64_t>(limits.bodies_in_flight_bytes_max)},
       {&Options::memtable_bytes, static_cast<int64_t>(limits.memtable_bytes)},
       {&Options::block_cache_bytes, static_cast<int64_t>(limits.block_cache_bytes)},
       {&Options::head_cache_bytes, static_cast<int64_t>(limits.head_cache_bytes)},

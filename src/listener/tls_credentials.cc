@@ -11,7 +11,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "base/foreign_text.h"
 
 namespace tcsync {
 namespace {
@@ -25,7 +24,7 @@ struct PemFile {
 absl::Status Unusable(const PemFile& file, absl::string_view why) {
   ERR_clear_error();
   return absl::FailedPreconditionError(
-      absl::StrCat("option ", file.option, ": '", ShowForeign(file.path), "' ", why));
+      absl::StrCat("option ", file.option, ": '", file.path, "' ", why));
 }
 
 // What OpenSSL says about its latest failure.

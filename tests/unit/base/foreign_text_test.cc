@@ -1,5 +1,5 @@
-// What logs and errors show of foreign text. If these fail, somebody who reads a log has the means to
-// read or change somebody's history, or a mistake is told without what was mistaken.
+// What logs and errors show of foreign text. If these fail, somebody who reads a log has the means
+// to read or change somebody's history, or a mistake is told without what was mistaken.
 #include "base/foreign_text.h"
 
 #include <string>
@@ -18,8 +18,9 @@ TEST(ForeignTextTest, OrdinaryWordsStayAsTheyAre) {
   for (const absl::string_view text :
        {"", "text/plain", "application/vnd.taskchampion.history-segment; charset=utf-8", "gzip, br",
         "fills the disk", "moved to sync.example.org:8443", "/v1/client/get-child-version/",
-        "127.0.0.1:8080", "[2001:db8::7]:80", "9223372036854775808", "-9223372036854775808", "12x",
-        "http://localhost:8080", "user@example.org", "2026-11-28T00:31:40Z"}) {
+        "127.0.0.1:8080", "[2001:db8::7]:80", "9223372036854775808", "-9223372036854775808",
+        "99999999999999999999999999", "9223372036854775807MiB", "12x", "http://localhost:8080",
+        "user@example.org", "2026-11-28T00:31:40Z"}) {
     EXPECT_EQ(ShowForeign(text), text);
   }
 }
@@ -36,6 +37,7 @@ TEST(ForeignTextTest, WhatMayOpenAHistoryIsNotShown) {
       {"see /i/dfc3dd1a8a0115b69b32adda57d7878e", "dfc3dd1a", "see /i/(32 bytes)"},
       {"9f9edb6ef38b6772c9adf9b0a99138688051936a2f7cf2c5b11b665a8ff9ea77", "9f9edb6e",
        "(64 bytes)"},
+      {"11111111222243338444555555555555", "1111", "(32 bytes)"},
       {"123e4567-e89b-42d3-a456", "123e4567", "(23 bytes)"},
       {"multipart/form-data; boundary=----WebKitFormBoundary7MA4YWxkTrZu0gW", "MA4YW",
        "multipart/form-data; (46 bytes)"},
@@ -51,10 +53,12 @@ TEST(ForeignTextTest, WhatMayOpenAHistoryIsNotShown) {
   }
 }
 
-// If this fails, a stranger writes lines of a log, or colours a terminal.
-TEST(ForeignTextTest, IsOneLineOfPrintableCharacters) {
-  EXPECT_EQ(ShowForeign(absl::string_view("a\nb\x1b[31m\\\x00\xff", 11)),
-            "a\\x0ab\\x1b[31m\\\\\\x00\\xff");
+// If this fails, people cannot read the names of their own files in a message.
+TEST(ForeignTextTest, CharactersOfAllLanguagesStayWhole) {
+  EXPECT_EQ(ShowForeign("/home/j\xc3\xbcrgen"), "/home/j\xc3\xbcrgen");
+  std::string text(199, '.');
+  for (int i = 0; i < 100; ++i) text += "\xe2\x82\xac";
+  EXPECT_EQ(ShowForeign(text), text.substr(0, 202) + "(and 297 bytes more)");
 }
 
 TEST(ForeignTextTest, IsBounded) {

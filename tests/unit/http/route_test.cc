@@ -137,7 +137,7 @@ TEST(RouteTest, PathsForPeopleHaveNoTokensAndNoIds) {
       {absl::StrCat("/x/", kId, "/y"), "/x/(UUID)/y"},
       {absl::StrCat("https://", kToken, "@example.org/x"), "/x"},
       {"/v1/client/add-version/0123abcd-ef45-4678-9abc",
-       "/v1/client/add-version/0123abcd-ef45-4678-9abc"},
+       "/v1/client/add-version/(23 bytes)"},
       {"//", "//"},
       {"*", "*"},
       {"", ""},
