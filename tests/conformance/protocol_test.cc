@@ -214,9 +214,9 @@ TEST_P(ProtocolTest, SegmentsComeBackByteForByte) {
 }
 
 // If this fails, the default memory budget refuses, or runs out of memory for, bodies that it
-// promises to take: 32 MiB, one after the other.
-TEST_P(ProtocolTest, TheDefaultBudgetTakes32MebibytesAndNotAByteMore) {
-  constexpr size_t kLargestBytes = size_t{32} << 20;
+// promises to take: 100 MiB, one after the other.
+TEST_P(ProtocolTest, TheDefaultBudgetTakes100MebibytesAndNotAByteMore) {
+  constexpr size_t kLargestBytes = size_t{100} << 20;
   Replica replica(server_);
   const std::string segment = BinaryBytes(kLargestBytes);
   const std::string version = replica.Append(kNil, segment);

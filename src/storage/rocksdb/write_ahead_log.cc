@@ -423,7 +423,7 @@ class LogChecker {
         if (begin == 0) begin = *content->first_sequence;
       }
     }
-    // A version takes at least one write.
+    // A version is at least one write, and batches have writes that are no versions.
     const uint64_t writes = end > begin ? end - begin : 0;
     damage.versions_max =
         damage.versions_readable + (writes > readable_writes ? writes - readable_writes : 0);

@@ -90,13 +90,13 @@ TEST_F(RocksdbChangesTest, NothingIsLeftOfADeletedClient) {
   MakeRichClient(client);
   MakeRichClient(other);
   Open();  // which writes the notes
-  EXPECT_EQ(KeysOf(client).size(), 1u + 8u + 1u + 8u + 1u + 1u + 1u) << "the test's own client";
+  EXPECT_EQ(KeysOf(client).size(), 1u + 8u + 1u + 8u + 1u + 2u + 1u) << "the test's own client";
   Open();
   storage_->NoteReplicaSeen(client, *NoChildOf(GetChild(*storage_, client, Uuid::Random())),
                             101 * kDay);
   ASSERT_TRUE(Delete(*storage_, client));
   EXPECT_TRUE(KeysOf(client).empty());
-  EXPECT_EQ(KeysOf(other).size(), 21u);
+  EXPECT_EQ(KeysOf(other).size(), 22u);
 }
 
 // If this fails, the directory grows although its histories are shortened.
@@ -108,6 +108,7 @@ TEST_F(RocksdbChangesTest, NothingIsLeftOfRemovedVersions) {
                                     VersionKey(client, 8),
                                     ParentKey(client, versions[7].version.parent_version_id),
                                     SnapshotKey(client),
+                                    PositionKey(client, 0),  // the import's
                                     PositionKey(client, 100),
                                     ReplicasAheadKey(client)};
   const std::vector<std::string> keys = KeysOf(client);

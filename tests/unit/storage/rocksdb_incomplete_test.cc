@@ -136,7 +136,7 @@ const std::vector<Damage>& Damages() {
        " is missing"},
       {"LogIsMissing",
        [](const fs::path& dir, const fs::path&) { fs::remove(DatabaseFileWith(dir, ".log")); },
-       "with up to 3 versions"},
+       "with up to 6 versions"},
       {"DatabaseIsMissing",
        [](const fs::path& dir, const fs::path&) { fs::remove_all(dir / "rocksdb"); },
        "rocksdb/ is missing"},
@@ -240,7 +240,7 @@ TEST(IncompleteOldDirectoryTest, IsRefusedAndTheUpgradeKeepsWhatIsThere) {
     const auto storage = TryOpen(data_dir);
     ASSERT_TRUE(storage.ok()) << storage.status();
     EXPECT_EQ(VersionIdsOf(ReadChain(**storage, kClient, kNil)), whole.version_ids);
-    EXPECT_EQ(BytesOf(data_dir + "/FORMAT"), "tcsync storage format 3\n");
+    EXPECT_EQ(BytesOf(data_dir + "/FORMAT"), "tcsync storage format 4\n");
     EXPECT_TRUE(fs::exists(data_dir + "/DATABASE"));
   }
 }
@@ -255,6 +255,7 @@ TEST(FirstStartTest, IsCompletedWhereverItWasCutShort) {
   // Each undoes one more of its steps.
   const std::vector<std::function<void(const fs::path&)>> steps = {
       [](const fs::path&) {},
+      [](const fs::path& dir) { fs::remove(dir / "reserve"); },
       [](const fs::path& dir) { fs::rename(dir / "DATABASE", dir / "DATABASE.new"); },
       [](const fs::path& dir) { fs::remove(dir / "DATABASE.new"); },
       [](const fs::path& dir) { fs::remove(DatabaseFileWith(dir, ".log")); },
