@@ -22,6 +22,7 @@
 #include "rocksdb/transaction_log.h"
 #include "rocksdb/wal_filter.h"
 #include "storage/rocksdb/database_check.h"
+#include "storage/rocksdb/info_log.h"
 #include "storage/rocksdb/log_file_system.h"
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/release_note.h"
@@ -37,8 +38,6 @@ constexpr uint64_t kBytesPerBackgroundSync = uint64_t{1} << 20;
 constexpr double kBlobFilesCollected = 0.25;
 constexpr double kFilterBitsPerKey = 10;
 constexpr double kMemtableFilterShare = 0.02;
-constexpr size_t kDatabaseLogBytesMax = size_t{1} << 20;
-constexpr size_t kDatabaseLogFilesMax = 4;
 
 // What opening the database again takes on the disk at most: what all memtables hold, and a new
 // log.
@@ -111,9 +110,6 @@ rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, rocksdb::
   // Everything up to the first torn record is kept; a batch that was acknowledged is not torn.
   database.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
 
-  database.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  database.max_log_file_size = kDatabaseLogBytesMax;
-  database.keep_log_file_num = kDatabaseLogFilesMax;
   database.stats_dump_period_sec = 0;
   database.stats_persist_period_sec = 0;
   database.skip_stats_update_on_db_open = true;
@@ -196,6 +192,7 @@ Database::Database(const DataDirectory& directory, const RocksdbStorageOptions& 
       env_(EnvWithFullLengthLogs(options.env != nullptr ? *options.env : *rocksdb::Env::Default())),
       acknowledged_only_(std::make_unique<AcknowledgedOnly>()),
       options_(DatabaseOptions(options, *env_)) {
+  options_.info_log = InfoLogInto(logger_);
   options_.listeners.push_back(std::make_shared<FailureListener>(logger_, write_failed_));
   options_.wal_filter = acknowledged_only_.get();
 }

@@ -1,7 +1,6 @@
 #include "storage/rocksdb/database_check.h"
 
 #include <algorithm>
-#include <cstdarg>
 #include <memory>
 #include <utility>
 
@@ -13,6 +12,7 @@
 #include "absl/strings/strip.h"
 #include "rocksdb/db.h"
 #include "rocksdb/metadata.h"
+#include "storage/rocksdb/info_log.h"
 #include "storage/rocksdb/log_file_system.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
@@ -25,13 +25,6 @@ constexpr absl::string_view kManifestPrefix = "MANIFEST-";
 constexpr int kOpenFilesMax = 20;
 // Of the files that are missing, those that a message names.
 constexpr size_t kNamedMax = 5;
-
-// RocksDB's own messages go nowhere: by default it makes a file for them.
-class SilentLogger final : public rocksdb::Logger {
- public:
-  using rocksdb::Logger::Logv;
-  void Logv(const char*, va_list) override {}
-};
 
 // One examination.
 class Examiner {
@@ -127,7 +120,7 @@ class Examiner {
   rocksdb::Status Open() {
     rocksdb::Options options;
     options.env = logless_.get();
-    options.info_log = std::make_shared<SilentLogger>();
+    options.info_log = NoInfoLog();
     options.max_open_files = kOpenFilesMax;
     options.max_file_opening_threads = 1;
     options.stats_dump_period_sec = 0;

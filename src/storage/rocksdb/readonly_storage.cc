@@ -1,11 +1,11 @@
 #include "storage/rocksdb/readonly_storage.h"
 
-#include <cstdarg>
 #include <optional>
 #include <utility>
 
 #include "base/limits.h"
 #include "rocksdb/slice_transform.h"
+#include "storage/rocksdb/info_log.h"
 #include "storage/rocksdb/record_codec.h"
 
 namespace tcsync {
@@ -15,19 +15,12 @@ absl::Status ReadOnlyError() {
   return absl::FailedPreconditionError("this storage is open for reading only");
 }
 
-// Without one, RocksDB makes a file for its log where the database lies.
-class NoLog final : public rocksdb::Logger {
- public:
-  using rocksdb::Logger::Logv;
-  void Logv(const char*, va_list) override {}
-};
-
 }  // namespace
 
 rocksdb::Options ReadOnlyDatabaseOptions(rocksdb::Env& env) {
   rocksdb::Options options;
   options.env = &env;
-  options.info_log = std::make_shared<NoLog>();
+  options.info_log = NoInfoLog();
   // Any number but "all": with that one, RocksDB opens a database of one level in a way that does
   // not find the values in blob files.
   options.max_open_files = kStorageOpenFilesMax;

@@ -246,8 +246,7 @@ class FaultEnv::FileSystem final : public rocksdb::FileSystemWrapper {
  private:
   IOStatus Wrap(IOStatus status, const std::string& name,
                 std::unique_ptr<rocksdb::FSWritableFile>* file) const {
-    const bool is_message_log = absl::EndsWith(name, "/LOG");
-    if (status.ok() && !is_message_log) {
+    if (status.ok()) {
       const State::Kind kind{.is_log = absl::EndsWith(name, ".log"),
                              .is_in_database = absl::StrContains(name, "/rocksdb/"),
                              .is_table = absl::EndsWith(name, ".sst")};

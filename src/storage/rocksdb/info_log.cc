@@ -1,0 +1,42 @@
+#include "storage/rocksdb/info_log.h"
+
+#include <cstdarg>
+#include <cstdio>
+
+#include "absl/strings/ascii.h"
+#include "base/foreign_text.h"
+
+namespace tcsync {
+namespace {
+
+constexpr size_t kLineBytesMax = 1024;
+
+class InfoLog final : public rocksdb::Logger {
+ public:
+  explicit InfoLog(const tcsync::Logger& logger)
+      : rocksdb::Logger(rocksdb::InfoLogLevel::WARN_LEVEL), logger_(logger) {}
+
+  using rocksdb::Logger::Logv;
+  void Logv(const char* format, va_list arguments) override {
+    if (!logger_.Passes(LogLevel::kDebug)) return;
+    char line[kLineBytesMax];
+    vsnprintf(line, sizeof(line), format, arguments);
+    // It may name keys, which begin with client IDs.
+    logger_.Log(LogLevel::kDebug, "rocksdb: ", ShowForeign(absl::StripAsciiWhitespace(line)));
+  }
+  // All options and what the library was built with, at each start.
+  void LogHeader(const char*, va_list) override {}
+
+ private:
+  const tcsync::Logger logger_;
+};
+
+}  // namespace
+
+std::shared_ptr<rocksdb::Logger> InfoLogInto(const Logger& logger) {
+  return std::make_shared<InfoLog>(logger);
+}
+
+std::shared_ptr<rocksdb::Logger> NoInfoLog() { return InfoLogInto(Logger()); }
+
+}  // namespace tcsync
