@@ -121,8 +121,9 @@ std::vector<AdminCommandFlags> AddAdminCommands(CLI::App& app) {
     MakeSubcommand(*added.app);
     if (command.operands_max > 0) {
       added.operands = added.app->add_option("operands");
-      // (CLI11 takes no more than the least number that it expects; fewer are checked below.)
-      added.operands->type_size(1)->expected(static_cast<int>(command.operands_max));
+      // (Fewer than there must be are found below.)
+      added.operands->type_size(1)->expected(1, static_cast<int>(command.operands_max));
+      added.operands->allow_extra_args(command.operands_max > 1);
     }
     for (const AdminFlag& flag : command.flags) {
       const std::string name = Concat({"--", flag.name});
