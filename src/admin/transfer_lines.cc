@@ -252,7 +252,7 @@ class LineReader {
                            large.back().first_piece + large.back().pieces.size() == number;
     if (!continues) {
       // The page goes on where the one before it ended.
-      if (number == 0 || (!large.empty() && large.back().request.client_id == request.client_id)) {
+      if (!large.empty() && large.back().request.client_id == request.client_id) {
         return absl::InvalidArgumentError(
             absl::StrCat("piece ", number, " does not follow the one before it."));
       }
