@@ -35,8 +35,7 @@ http::Response Api::Stats(Call& call) {
   const std::optional<std::string> proxy =
       dependencies_.unnamed_proxy != nullptr ? dependencies_.unnamed_proxy() : std::nullopt;
   return JsonAnswer(
-      200, {{"unnamed_proxy", proxy ? Json(*proxy) : Json()},
-            {"clients", stats->clients},
+      200, {{"clients", stats->clients},
             {"live_bytes", stats->live_bytes},
             {"dead_bytes", DeadBytes(*stats)},
             {"bytes_on_disk", stats->bytes_on_disk},
@@ -47,6 +46,7 @@ http::Response Api::Stats(Call& call) {
             {"last_backup",
              stats->last_backup_unix_seconds == 0 ? Json() : Json(stats->last_backup_unix_seconds)},
             {"log_losses", std::move(log_losses)},
+            {"unnamed_proxy", proxy ? Json(*proxy) : Json()},
             {"backend", std::move(backend)}});
 }
 
