@@ -247,7 +247,7 @@ class TestWhereReplicasAre:
         assert admin.succeed(target.data_dir, "clients", "export", "--all") == text
         shown = admin.as_json(target.data_dir, "clients", "show", client)
         assert shown["last_seen"] == day and shown["may_carry_on"]
-        assert shown["replicas_ahead"] == replicas["ahead"]
+        assert shown["replicas_ahead"] == [{**replicas["ahead"][0], "place": "ahead"}]
         assert shown["created"] == json.loads(old_file[0])["created"]
         # Up to where a replica was, within the days that count: what is older goes, and nothing else.
         admin.succeed(target.data_dir, "prune", "--retention-versions", "1", "--replica-seen-days", "36500", "--yes")

@@ -17,9 +17,12 @@ DAY_S = 86400
 
 
 def import_old_client(data_dir, client_id, version_count, newest_age_days, snapshot_number):
-    """A client with one version a day, whose newest is of some days ago; returns the version IDs."""
+    """A client with one version a day, whose newest is of some days ago; returns the version IDs.
+
+    Its replicas had all of them on that day.
+    """
     now = int(time.time())
-    lines = [{"type": "client", "client_id": client_id, "created": now - 3000 * DAY_S}]
+    lines = [{"type": "client", "client_id": client_id, "created": now - 3000 * DAY_S, "replicas_follow": True}]
     ids = [str(uuid.uuid4()) for _ in range(version_count)]
     times = [now - (newest_age_days + version_count - 1 - number) * DAY_S for number in range(version_count)]
     for number, (version_id, appended) in enumerate(zip(ids, times, strict=True)):
@@ -29,6 +32,8 @@ def import_old_client(data_dir, client_id, version_count, newest_age_days, snaps
     if snapshot_number:
         lines.append({"type": "snapshot", "version_id": ids[snapshot_number - 1],
                       "stored": times[snapshot_number - 1], "snapshot": "c25hcHNob3Q="})  # fmt: skip
+    position = {"day": times[-1], "version_id": ids[-1]}
+    lines.append({"type": "replicas", "positions": [position], "ahead": [], "may_carry_on": False})
     text = "".join(json.dumps(line) + "\n" for line in lines)
     done = admin.run_with_input(data_dir, text, "clients", "import")
     assert done.returncode == 0, done.stderr

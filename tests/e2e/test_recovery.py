@@ -89,7 +89,10 @@ def test_a_damaged_log_is_refused_accepted_told_and_acknowledged(start_server, t
     assert "nothing to repair" in admin.succeed(server.data_dir, "repair-log")
 
     server.start()
-    assert version_ids(server) == expected[: 20 - lost]
+    kept = version_ids(server)
+    assert kept == expected[: len(kept)]
+    # "Up to": one more, where the damage hides how many versions a write was.
+    assert len(kept) in (20 - lost, 21 - lost)
     assert "note: a damaged log was accepted" in admin.succeed(server.data_dir, "verify")
     status, body = health(server)
     assert (status, body["status"]) == (200, "ok")

@@ -15,9 +15,9 @@ namespace {
 void CheckLimits(const Options& options) {
   const Limits limits(options);
   Expect(limits.body_bytes_max > 0, "some body is accepted");
-  Expect(limits.body_bytes_max <= limits.bodies_in_flight_bytes_max ||
-             options.body_bytes_max != 0 || options.bodies_in_flight_bytes_max != 0,
-         "a body that is accepted has room");
+  Expect(limits.bodies_in_flight_bytes_max >= int64_t{kPieceBytesMax} ||
+             options.bodies_in_flight_bytes_max != 0,
+         "a body that is accepted has room, piece by piece");
   Expect(limits.connections_max > 0, "some connection is served");
   Expect(limits.event_loops > 0 && limits.reader_threads > 0, "somebody serves");
   static_cast<void>(access::AccessPolicy::From(options));
