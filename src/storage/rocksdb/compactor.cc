@@ -26,6 +26,8 @@ constexpr std::chrono::milliseconds kLookInterval{50};
 
 // How often the same table may be compacted without a change before that is an error.
 constexpr int kFruitlessStepsMax = 3;
+// After the disk was full.
+constexpr int kTimesAgain = 3;
 
 bool IsDataFile(absl::string_view name) {
   return absl::EndsWith(name, ".sst") || absl::EndsWith(name, ".blob");
@@ -101,23 +103,12 @@ rocksdb::CompactRangeOptions RangeOptions() {
 
 absl::StatusOr<CompactionReport> Compactor::Run() {
   CompactionReport report;
-  absl::Status status = storage_.MakeRoom();
-  const auto measure = [&](uint64_t& bytes) {
-    return storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) -> absl::Status {
-      const absl::StatusOr<uint64_t> on_disk = BytesOnDisk(database);
-      if (on_disk.ok()) bytes = *on_disk;
-      return on_disk.status();
-    });
-  };
-  if (status.ok()) status = measure(report.bytes_before);
-  if (status.ok()) status = ReadRemovals();
-  if (status.ok()) status = AwaitOlderReaders();
-  if (status.ok()) status = Flush();
-  if (status.ok()) status = CompactRanges();
-  if (status.ok()) status = CollectBlobs();
-  if (status.ok()) status = AwaitStaleFiles();
-  if (status.ok()) status = TakeNotesBack();
-  if (status.ok()) status = measure(report.bytes_after);
+  absl::Status status = Compact(report);
+  // A compaction of RocksDB's own may have had the room, and gives it back when it fails.
+  for (int again = 0; absl::IsResourceExhausted(status) && again < kTimesAgain; ++again) {
+    status = AwaitCompactionsOfItsOwn();
+    if (status.ok()) status = Compact(report);
+  }
   if (absl::IsResourceExhausted(status)) {
     return absl::ResourceExhaustedError(
         absl::StrCat(status.message(),
@@ -129,8 +120,32 @@ absl::StatusOr<CompactionReport> Compactor::Run() {
   return report;
 }
 
+absl::Status Compactor::Compact(CompactionReport& report) {
+  absl::Status status = storage_.MakeRoom();
+  const auto measure = [&](uint64_t& bytes) {
+    return storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) -> absl::Status {
+      const absl::StatusOr<uint64_t> on_disk = BytesOnDisk(database);
+      if (on_disk.ok()) bytes = *on_disk;
+      return on_disk.status();
+    });
+  };
+  if (status.ok() && report.bytes_before == 0) status = measure(report.bytes_before);
+  if (status.ok()) status = ReadRemovals();
+  if (status.ok()) status = AwaitOlderReaders();
+  if (status.ok()) status = Flush();
+  if (status.ok()) status = CompactRanges();
+  if (status.ok()) status = CollectBlobs();
+  if (status.ok()) status = AwaitStaleFiles();
+  if (status.ok()) status = TakeNotesBack();
+  if (status.ok()) status = measure(report.bytes_after);
+  return status;
+}
+
 absl::Status Compactor::ReadRemovals() {
   removals_at_first_ = storage_.removals();
+  removals_.clear();
+  has_erased_ = false;
+  files_.clear();
   return storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) -> absl::Status {
     const std::string end = EndOfRemovalKeys();
     const rocksdb::Slice end_slice(end);
@@ -171,6 +186,19 @@ absl::Status Compactor::Flush() {
       if (IsDataFile(name)) files_.insert(name);
     }
     return absl::OkStatus();
+  });
+}
+
+absl::Status Compactor::AwaitCompactionsOfItsOwn() {
+  return Await("waiting for room", [&]() -> absl::StatusOr<bool> {
+    uint64_t running = 0;
+    const absl::Status status =
+        storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) {
+          database.GetIntProperty(rocksdb::DB::Properties::kNumRunningCompactions, &running);
+          return absl::OkStatus();
+        });
+    if (!status.ok()) return status;
+    return running == 0;
   });
 }
 

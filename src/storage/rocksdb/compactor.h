@@ -56,12 +56,14 @@ class Compactor {
     std::string value;  // another one, when more was removed since
   };
 
+  absl::Status Compact(CompactionReport& report);
   absl::Status ReadRemovals();
   absl::Status AwaitOlderReaders();
   absl::Status Flush();
   absl::Status CompactRanges();
   absl::Status CollectBlobs();
   absl::Status AwaitStaleFiles();
+  absl::Status AwaitCompactionsOfItsOwn();
   absl::Status TakeNotesBack();
 
   // How many of the removals, which are in the order of their clients, from `first` on are best

@@ -1,14 +1,14 @@
-"""A version that stops every computer of a user: what people see, the operator's way out, and each computer's way on."""
+"""A version that stops every computer of a user: what people see, the way out of the operator and of each computer."""
 
 import json
 import os
 from uuid import UUID
 
+import admin
 import pytest
+import wire
 from support import run_bounded
 
-import admin
-import wire
 from tcsync import Credentials, Gone, RemoteServer, Secret, UpToDate, VersionAdded
 
 
