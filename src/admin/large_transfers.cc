@@ -54,7 +54,7 @@ std::optional<ExportPosition> ParseExportPosition(absl::string_view text) {
     return std::nullopt;
   }
   if (parts.size() == 1) return position;
-  ExportPosition::Piece& piece = position.piece.emplace();
+  ExportPosition::Piece& piece = position.piece.emplace(ExportPosition::Piece());
   const std::optional<Uuid> version_id =
       parts.size() == 4 ? Uuid::Parse(parts[3]) : std::optional<Uuid>();
   if (!version_id || (parts[1] != "snapshot" && parts[1] != "version") ||

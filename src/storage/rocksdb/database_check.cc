@@ -14,6 +14,7 @@
 #include "rocksdb/metadata.h"
 #include "storage/rocksdb/info_log.h"
 #include "storage/rocksdb/log_file_system.h"
+#include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
 namespace tcsync {
@@ -38,6 +39,7 @@ class Examiner {
   absl::StatusOr<DatabaseFindings> Run() {
     absl::Status status = ExamineManifest();
     if (status.ok() && findings_.problems.empty()) status = ExamineFiles();
+    if (status.ok() && findings_.problems.empty()) status = ReadOwnRecords();
     if (status.ok() && findings_.problems.empty()) {
       absl::StatusOr<std::optional<LogDamage>> damage =
           CheckLogs(env_, path_, min_log_number_, file_ != nullptr ? file_->mark() : std::nullopt);
@@ -161,6 +163,20 @@ class Examiner {
       if (!done.ok()) return done;
     }
     return absl::OkStatus();
+  }
+
+  // A start reads those of the storage's own, such as bans and counts, and cannot do without them.
+  absl::Status ReadOwnRecords() {
+    const std::string begin = EndOfClientKinds(Uuid());
+    const rocksdb::Slice owner(begin.data(), Uuid::kBytes);
+    rocksdb::ReadOptions options;
+    options.fill_cache = false;
+    const std::unique_ptr<rocksdb::Iterator> records(database_->NewIterator(options));
+    records->Seek(begin);
+    while (records->Valid() && records->key().starts_with(owner)) records->Next();
+    const rocksdb::Status status = records->status();
+    if (status.ok()) return absl::OkStatus();
+    return Add("the storage's own records cannot be read: ", status.ToString());
   }
 
   absl::Status Compare(absl::string_view listed_name, uint64_t bytes) {
