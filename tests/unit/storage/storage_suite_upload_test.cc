@@ -313,7 +313,8 @@ TEST_P(StorageSuite, UploadsAreImported) {
   AddAll(*versions[1].upload, segment, kPieceBytesMax);
   ImportRequest import{.client_id = kClient, .versions = std::move(versions), .snapshot = {}};
   const Uuid latest = import.versions[2].version.version_id;
-  ImportRequest::ImportedSnapshot& snapshot = import.snapshot.emplace();
+  ImportRequest::ImportedSnapshot& snapshot =
+      import.snapshot.emplace(ImportRequest::ImportedSnapshot());
   snapshot.snapshot.version_id = latest;
   snapshot.upload = MustBeginUpload(storage(), request);
   AddAll(*snapshot.upload, Noise(500'000), kPieceBytesMax);
