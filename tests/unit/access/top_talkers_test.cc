@@ -108,7 +108,7 @@ TEST_F(TopTalkersTest, ACustomerOfAProviderIsOneAddress) {
   Count(*PeerAddress::Parse("2001:db8:1:3::1"));
   Count(PeerAddress::Local());
   Count(PeerAddress());
-  const auto& places = talkers_.Read().sources[0];
+  const auto places = talkers_.Read().sources[0];
   ASSERT_EQ(places.size(), 3u);
   EXPECT_EQ(places[0].count + places[1].count, 4u);
 }
