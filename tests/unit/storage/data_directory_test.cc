@@ -6,8 +6,6 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <string>
 #include <utility>
@@ -17,6 +15,7 @@
 #include "gtest/gtest.h"
 #include "storage/rocksdb/rocksdb_storage.h"
 #include "tests/unit/storage/child_process.h"
+#include "tests/unit/storage/data_files.h"
 #include "tests/unit/storage/storage_calls.h"
 #include "tests/unit/storage/temporary_directory.h"
 
@@ -27,31 +26,10 @@ using ::testing::HasSubstr;
 
 constexpr char kFormat[] = "tcsync storage format 4\n";
 
-std::string ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  EXPECT_TRUE(file) << path;
-  return std::string(std::istreambuf_iterator<char>(file), {});
-}
-
-void WriteFile(const std::string& path, absl::string_view text) {
-  std::ofstream file(path, std::ios::binary);
-  file << text;
-  ASSERT_TRUE(file.flush()) << path;
-}
-
 mode_t ModeOf(const std::string& path) {
   struct stat info {};
   EXPECT_EQ(stat(path.c_str(), &info), 0) << path;
   return info.st_mode & 07777;
-}
-
-// Every file below `path`, with its bytes; "/" for a directory.
-std::map<std::string, std::string> ContentsOf(const std::string& path) {
-  std::map<std::string, std::string> contents;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(path)) {
-    contents[entry.path().string()] = entry.is_directory() ? "/" : ReadFile(entry.path().string());
-  }
-  return contents;
 }
 
 class DataDirectoryTest : public testing::Test {
@@ -59,20 +37,20 @@ class DataDirectoryTest : public testing::Test {
   // What opening gives that is refused. Expects that the message names the directory, and that
   // nothing in it was touched.
   absl::Status Refusal() {
-    const auto before = ContentsOf(directory_.path());
+    const auto before = EverythingIn(directory_.path());
     const auto opened = DataDirectory::Open(path_);
     EXPECT_FALSE(opened.ok());
     EXPECT_THAT(opened.status().message(), HasSubstr(path_));
-    EXPECT_EQ(ContentsOf(directory_.path()), before) << "it was changed";
+    EXPECT_EQ(EverythingIn(directory_.path()), before) << "it was changed";
     const auto storage = OpenRocksdbStorage({.data_dir = path_}, Logger());
     EXPECT_EQ(storage.status(), opened.status());
-    EXPECT_EQ(ContentsOf(directory_.path()), before) << "it was changed";
+    EXPECT_EQ(EverythingIn(directory_.path()), before) << "it was changed";
     return opened.status();
   }
 
   void MakeDirectoryWithFormat(absl::string_view format) {
     std::filesystem::create_directory(path_);
-    WriteFile(path_ + "/FORMAT", format);
+    SetBytesOf(path_ + "/FORMAT", std::string(format));
   }
 
   const TemporaryDirectory directory_;
@@ -84,7 +62,7 @@ TEST_F(DataDirectoryTest, IsCreatedForItsOwnerOnly) {
   const auto opened = DataDirectory::Open(path_);
   ASSERT_TRUE(opened.ok()) << opened.status();
   EXPECT_EQ(ModeOf(path_), 0700u);
-  EXPECT_EQ(ReadFile(path_ + "/FORMAT"), kFormat);
+  EXPECT_EQ(BytesOf(path_ + "/FORMAT"), kFormat);
   EXPECT_EQ(ModeOf(path_ + "/FORMAT"), 0600u);
   EXPECT_EQ(opened->DatabasePath(), path_ + "/rocksdb");
 }
@@ -103,13 +81,13 @@ TEST_F(DataDirectoryTest, AnExistingDirectoryKeepsItsMode) {
   ASSERT_EQ(chmod(path_.c_str(), 0750), 0);
   EXPECT_TRUE(DataDirectory::Open(path_).ok());
   EXPECT_EQ(ModeOf(path_), 0750u);
-  EXPECT_EQ(ReadFile(path_ + "/FORMAT"), kFormat);
+  EXPECT_EQ(BytesOf(path_ + "/FORMAT"), kFormat);
 }
 
 // If this fails, a server starts once and never again.
 TEST_F(DataDirectoryTest, IsReopened) {
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(DataDirectory::Open(path_).ok());
-  EXPECT_EQ(ReadFile(path_ + "/FORMAT"), kFormat);
+  EXPECT_EQ(BytesOf(path_ + "/FORMAT"), kFormat);
 }
 
 // If this fails, an older release destroys what a newer one wrote.
@@ -117,7 +95,7 @@ TEST_F(DataDirectoryTest, ANewerFormatIsRefused) {
   // With a database inside, as a newer release leaves it.
   ASSERT_TRUE(OpenRocksdbStorage({.data_dir = path_}, Logger()).ok());
   for (const int version : {5, 10, 2'000'000'000}) {
-    WriteFile(path_ + "/FORMAT", absl::StrCat("tcsync storage format ", version, "\n"));
+    SetBytesOf(path_ + "/FORMAT", absl::StrCat("tcsync storage format ", version, "\n"));
     const absl::Status refusal = Refusal();
     EXPECT_EQ(refusal.code(), absl::StatusCode::kFailedPrecondition);
     EXPECT_THAT(refusal.message(), HasSubstr(absl::StrCat("format ", version)));
@@ -144,7 +122,7 @@ TEST_F(DataDirectoryTest, ADatabaseWithoutAFormatIsRefused) {
   ASSERT_TRUE(OpenRocksdbStorage({.data_dir = path_}, Logger()).ok());
   std::filesystem::remove(path_ + "/FORMAT");
   EXPECT_EQ(Refusal().code(), absl::StatusCode::kFailedPrecondition);
-  WriteFile(path_ + "/FORMAT", "");
+  SetBytesOf(path_ + "/FORMAT", "");
   EXPECT_EQ(Refusal().code(), absl::StatusCode::kFailedPrecondition);
 }
 
@@ -152,11 +130,11 @@ TEST_F(DataDirectoryTest, ADatabaseWithoutAFormatIsRefused) {
 // operator who comes from the reference server sees an empty server and is not told why.
 TEST_F(DataDirectoryTest, AnotherProgramsDirectoryIsRefused) {
   std::filesystem::create_directory(path_);
-  WriteFile(path_ + "/photo.jpeg", "someone's");
+  SetBytesOf(path_ + "/photo.jpeg", "someone's");
   absl::Status refusal = Refusal();
   EXPECT_EQ(refusal.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(refusal.message(), HasSubstr("photo.jpeg"));
-  WriteFile(path_ + "/taskchampion-sync-server.sqlite3", "SQLite format 3");
+  SetBytesOf(path_ + "/taskchampion-sync-server.sqlite3", "SQLite format 3");
   refusal = Refusal();
   EXPECT_EQ(refusal.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(refusal.message(), HasSubstr("taskchampion-sync-server.sqlite3"));
@@ -166,7 +144,7 @@ TEST_F(DataDirectoryTest, AnotherProgramsDirectoryIsRefused) {
 // If this fails, a server does not start on a volume that was made for it.
 TEST_F(DataDirectoryTest, ANewVolumeIsEmpty) {
   std::filesystem::create_directories(path_ + "/lost+found");
-  WriteFile(path_ + "/.gitkeep", "");
+  SetBytesOf(path_ + "/.gitkeep", "");
   EXPECT_TRUE(OpenRocksdbStorage({.data_dir = path_}, Logger()).ok());
   EXPECT_TRUE(OpenRocksdbStorage({.data_dir = path_}, Logger()).ok());
 }
@@ -174,7 +152,7 @@ TEST_F(DataDirectoryTest, ANewVolumeIsEmpty) {
 // If this fails, what an operator puts beside the data later stops the server.
 TEST_F(DataDirectoryTest, OtherFilesMayComeLater) {
   ASSERT_TRUE(OpenRocksdbStorage({.data_dir = path_}, Logger()).ok());
-  WriteFile(path_ + "/notes.txt", "an operator's");
+  SetBytesOf(path_ + "/notes.txt", "an operator's");
   EXPECT_TRUE(OpenRocksdbStorage({.data_dir = path_}, Logger()).ok());
 }
 
@@ -185,7 +163,7 @@ TEST_F(DataDirectoryTest, ARestoreThatWasCutShortIsToldAndRepeated) {
     ASSERT_TRUE(restoring.ok()) << restoring.status();
     EXPECT_EQ(DataDirectory::Open(path_).status().code(), absl::StatusCode::kAlreadyExists);
     std::filesystem::create_directory(restoring->DatabasePath());
-    WriteFile(restoring->DatabasePath() + "/000008.sst", "half of a file");
+    SetBytesOf(restoring->DatabasePath() + "/000008.sst", "half of a file");
   }
   const absl::Status refusal = Refusal();
   EXPECT_EQ(refusal.code(), absl::StatusCode::kFailedPrecondition);
@@ -196,32 +174,32 @@ TEST_F(DataDirectoryTest, ARestoreThatWasCutShortIsToldAndRepeated) {
     EXPECT_FALSE(std::filesystem::exists(restoring->DatabasePath())) << "with the half file in it";
     EXPECT_TRUE(restoring->EndRestore("identity").ok());
   }
-  EXPECT_EQ(ReadFile(path_ + "/FORMAT"), "tcsync storage format 1\n");
+  EXPECT_EQ(BytesOf(path_ + "/FORMAT"), "tcsync storage format 1\n");
   EXPECT_FALSE(std::filesystem::exists(path_ + "/RESTORING"));
 }
 
 // If this fails, a restore writes over data, or cannot be given the directory that was made for it.
 TEST_F(DataDirectoryTest, IsRestoredIntoOnlyWhenEmpty) {
   ASSERT_TRUE(OpenRocksdbStorage({.data_dir = path_}, Logger()).ok());
-  auto contents = ContentsOf(path_);
+  auto contents = EverythingIn(path_);
   auto refused = DataDirectory::OpenForRestore(path_, 1).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(refused.message(), testing::AllOf(HasSubstr(path_), HasSubstr("DATABASE")));
-  EXPECT_EQ(ContentsOf(path_), contents) << "it was changed";
+  EXPECT_EQ(EverythingIn(path_), contents) << "it was changed";
 
   const std::string foreign = directory_.path() + "/foreign";
   std::filesystem::create_directory(foreign);
-  WriteFile(foreign + "/photo.jpeg", "someone's");
+  SetBytesOf(foreign + "/photo.jpeg", "someone's");
   refused = DataDirectory::OpenForRestore(foreign, 1).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(ContentsOf(foreign).size(), 1u) << "it was changed";
+  EXPECT_EQ(EverythingIn(foreign).size(), 1u) << "it was changed";
 
   const std::string volume = directory_.path() + "/volume";
   std::filesystem::create_directories(volume + "/lost+found");
   auto restoring = DataDirectory::OpenForRestore(volume, 1);
   ASSERT_TRUE(restoring.ok()) << restoring.status();
   restoring->AbandonRestore();
-  EXPECT_EQ(ContentsOf(volume).size(), 1u) << "something was left behind";
+  EXPECT_EQ(EverythingIn(volume).size(), 1u) << "something was left behind";
 
   const std::string created = directory_.path() + "/created";
   auto made = DataDirectory::OpenForRestore(created, 1);
@@ -234,7 +212,7 @@ TEST_F(DataDirectoryTest, IsRestoredIntoOnlyWhenEmpty) {
 TEST_F(DataDirectoryTest, AnEmptyFormatIsCompleted) {
   MakeDirectoryWithFormat("");
   EXPECT_TRUE(DataDirectory::Open(path_).ok());
-  EXPECT_EQ(ReadFile(path_ + "/FORMAT"), kFormat);
+  EXPECT_EQ(BytesOf(path_ + "/FORMAT"), kFormat);
 }
 
 // If this fails, two engines of one process write to one directory and destroy it.
@@ -275,7 +253,7 @@ TEST_F(DataDirectoryTest, TheLockMoves) {
 
 // If this fails, a mistake in a path destroys a file, or is told in words that do not help.
 TEST_F(DataDirectoryTest, AFileIsRefused) {
-  WriteFile(path_, "a file of someone's");
+  SetBytesOf(path_, "a file of someone's");
   const absl::Status refusal = Refusal();
   EXPECT_EQ(refusal.code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(refusal.message(), HasSubstr("not a directory"));
@@ -283,7 +261,7 @@ TEST_F(DataDirectoryTest, AFileIsRefused) {
 
 // If this fails, a path that cannot be is told in words that do not name it.
 TEST_F(DataDirectoryTest, APathThroughAFileIsRefused) {
-  WriteFile(path_, "a file of someone's");
+  SetBytesOf(path_, "a file of someone's");
   const auto opened = DataDirectory::Open(path_ + "/data");
   EXPECT_FALSE(opened.ok());
   EXPECT_THAT(opened.status().message(), HasSubstr(path_));
@@ -313,7 +291,7 @@ TEST_F(DataDirectoryTest, AnUnwritableDirectoryIsRefused) {
   EXPECT_TRUE(std::filesystem::is_empty(path_));
   // Its files belong to another user.
   ASSERT_EQ(chmod(path_.c_str(), 0755), 0);
-  WriteFile(path_ + "/FORMAT", kFormat);
+  SetBytesOf(path_ + "/FORMAT", kFormat);
   ASSERT_EQ(chmod((path_ + "/FORMAT").c_str(), 0400), 0);
   EXPECT_THAT(refusal(), is_denied);
 }

@@ -34,11 +34,19 @@ inline void FlipByteOf(const std::filesystem::path& path, size_t position) {
   SetBytesOf(path, bytes);
 }
 
-// Every file below a directory with its bytes; "/" for a directory.
+// Every file below a directory with its bytes; "/" for a directory. Of the reserve, which is many
+// zeros, only how many.
 inline std::map<std::string, std::string> EverythingIn(const std::filesystem::path& directory) {
   std::map<std::string, std::string> everything;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
-    everything[entry.path().string()] = entry.is_directory() ? "/" : BytesOf(entry.path());
+    std::string& content = everything[entry.path().string()];
+    if (entry.is_directory()) {
+      content = "/";
+    } else if (entry.path().filename() == "reserve") {
+      content = std::to_string(entry.file_size());
+    } else {
+      content = BytesOf(entry.path());
+    }
   }
   return everything;
 }

@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "storage/rocksdb/rocksdb_storage.h"
+#include "tests/unit/storage/data_files.h"
 #include "tests/unit/storage/storage_calls.h"
 #include "tests/unit/storage/temporary_directory.h"
 
@@ -19,11 +19,6 @@ namespace {
 
 constexpr int kVersions = 20;
 
-std::string ReadFile(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 // The parameter is the size of the last version's segment.
 class TornLogTest : public testing::TestWithParam<size_t> {
  protected:
@@ -31,10 +26,10 @@ class TornLogTest : public testing::TestWithParam<size_t> {
     storage_ = MustOpen(directory_.path() + "/data");
     std::vector<Uuid> version_ids = AppendChain(*storage_, client_id_, kNil, kVersions - 1);
     // Nobody was told that the last version is safe: what is noted of it must not be there either.
-    database_file_ = ReadFile(directory_.path() + "/data/DATABASE");
-    const std::string before = ReadFile(LogOf("data"));
+    database_file_ = BytesOf(directory_.path() + "/data/DATABASE");
+    const std::string before = BytesOf(LogOf("data"));
     MustAppend(*storage_, client_id_, version_ids.back(), Noise(GetParam()));
-    log_ = ReadFile(LogOf("data"));
+    log_ = BytesOf(LogOf("data"));
     last_record_begin_ =
         std::mismatch(before.begin(), before.end(), log_.begin()).first - before.begin();
     last_record_end_ = log_.find_last_not_of('\0') + 1;
