@@ -77,6 +77,7 @@ class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
         body_(std::make_shared<UploadBody>(
             UploadBody::Options{
                 .client_id = call.client_id(),
+                .source = call.visitor.source,
                 .coding = coding,
                 .declared_bytes = declared_bytes,
                 .bytes_max = handler.body_bytes_max_,
@@ -250,8 +251,7 @@ std::variant<Response, PendingRequest> SyncHandler::Begin(const RequestHead& hea
   const absl::string_view client_id_text = head.Header("X-Client-Id");
   const std::optional<Uuid> client_id = Uuid::Parse(client_id_text);
   const bool is_call = route && route->endpoint != Endpoint::kIndex && client_id &&
-                       head.method == MethodOf(route->endpoint) &&
-                       head.CountOf("X-Client-Id") == 1;
+                       head.method == MethodOf(route->endpoint) && head.CountOf("X-Client-Id") == 1;
   // What is no client's call, such as the page at /, takes from its address' requests as well.
   if (!is_call) {
     if (std::optional<Response> refusal = RefuseByAddress(head)) return *std::move(refusal);
@@ -564,7 +564,8 @@ Response SyncHandler::RefuseCrowded(const Call& call) {
 Response SyncHandler::AnswerWithBody(const Call& call, absl::string_view media_type,
                                      std::string body, std::shared_ptr<PieceSource> pieces) {
   const bool is_small = pieces == nullptr && body.size() <= kPieceBytesMax;
-  ByteCharge charge(is_small ? shares_->small() : shares_->large());
+  const TransferShares::OfAddress memory = shares_->For(call.visitor.source);
+  ByteCharge charge(is_small ? memory.small : memory.large);
   if (!charge.TryResize(pieces == nullptr ? body.size() : kPieceBytesMax)) {
     return RefuseCrowded(call);
   }

@@ -3,10 +3,12 @@
 // Large bodies pass in pieces, so each takes a few pieces of memory and not its size. All of them
 // together have three quarters of the memory for bodies: the rest is a reserve for requests whose
 // bodies are no larger than one piece, so that no number of large transfers stops those. Of large
-// transfers one client has a bounded number at a time.
+// transfers one client has a bounded number at a time, and one address has half of the memory of
+// either kind, so that nobody alone takes it from all others.
 #ifndef TCSYNC_SRC_HTTP_TRANSFER_SHARES_H_
 #define TCSYNC_SRC_HTTP_TRANSFER_SHARES_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -14,7 +16,9 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "access/network.h"
 #include "tcsync/http_message.h"
+#include "tcsync/peer_address.h"
 #include "tcsync/uuid.h"
 
 namespace tcsync::http {
@@ -57,16 +61,32 @@ class TransferShares : public std::enable_shared_from_this<TransferShares> {
   // For pieces of large ones, and for large ones that are whole in memory nevertheless.
   const std::shared_ptr<ByteBudget>& large() const { return large_; }
 
+  // What is left of each for an address; for a source that is none, all that is left.
+  struct OfAddress {
+    std::shared_ptr<ByteBudget> small;
+    std::shared_ptr<ByteBudget> large;
+  };
+  OfAddress For(const PeerAddress& source);
+
   // nullopt: the client has as many as one may have.
   std::optional<Place> TryBegin(const Uuid& client_id);
 
  private:
+  static constexpr size_t kAddressesUnswept = 64;
+
+  struct Lent {
+    std::weak_ptr<ByteBudget> small;
+    std::weak_ptr<ByteBudget> large;
+  };
+
   void End(const Uuid& client_id);
 
   const std::shared_ptr<ByteBudget> all_;
   const std::shared_ptr<ByteBudget> large_;  // what it has is taken of all_ as well
   std::mutex mutex_;
   absl::flat_hash_map<Uuid, int> transfers_;  // of clients that have any
+  absl::flat_hash_map<access::Network, Lent> lent_;
+  size_t sweep_at_ = kAddressesUnswept;  // entries, of which some may be of no use any more
 };
 
 }  // namespace tcsync::http

@@ -9,8 +9,10 @@
 namespace tcsync::http {
 namespace {
 
-// A body of unknown size starts with this much and doubles. Usual bodies fit at once.
-constexpr uint64_t kFirstReservationBytes = 64 * 1024;
+// A body starts with this much memory and doubles.
+constexpr uint64_t kFirstReservationBytes = 4 * 1024;
+// So much is decoded at a time.
+constexpr uint64_t kDecodedAtOnceBytes = 64 * 1024;
 
 // What a large body takes of memory: the piece that is being filled, the one that is on its way to
 // the disk with its copy in the batch of writes, and what arrived beyond that.
@@ -21,8 +23,9 @@ constexpr uint64_t kWindowBytes = 3 * kPieceBytesMax + kReadBufferBytes;
 UploadBody::UploadBody(Options options, std::shared_ptr<TransferShares> shares)
     : options_(std::move(options)),
       shares_(std::move(shares)),
+      memory_(shares_->For(options_.source)),
       decoder_(options_.coding),
-      charge_(shares_->small()) {}
+      charge_(memory_.small) {}
 
 BodyResult UploadBody::Begin() {
   const bool is_large =
@@ -105,6 +108,10 @@ void UploadBody::Pump(std::unique_lock<std::mutex>& lock) {
 
 bool UploadBody::Step(std::unique_lock<std::mutex>& lock) {
   if (result_ != BodyResult::kOk || is_abandoned_) return false;
+  if (phase_ == Phase::kDropping) {
+    if (const BodyResult dropped = DropInput(); dropped != BodyResult::kOk) Stop(dropped);
+    return false;
+  }
   if (has_input() && piece_.size() < kPieceBytesMax) {
     if (const BodyResult filled = FillPiece(); filled != BodyResult::kOk) {
       Stop(filled);
@@ -119,11 +126,8 @@ bool UploadBody::Step(std::unique_lock<std::mutex>& lock) {
       BeginUpload(lock, std::max(options_.declared_bytes, bytes_));
       return true;
     case Phase::kBeginning:
-      return false;
     case Phase::kDropping:
-      if (piece_.empty()) return false;
-      piece_.clear();
-      return true;
+      return false;
     case Phase::kUploading:
       break;
   }
@@ -151,7 +155,7 @@ BodyResult UploadBody::FillPiece() {
                              ? std::min<uint64_t>(kPieceBytesMax, options_.bytes_max + 1)
                              : kPieceBytesMax;
   const uint64_t step = decoder_.has_more() || options_.coding != ContentCoding::kIdentity
-                            ? std::min<uint64_t>(limit, piece_.size() + kFirstReservationBytes)
+                            ? std::min<uint64_t>(limit, piece_.size() + kDecodedAtOnceBytes)
                             : std::min<uint64_t>(limit, piece_.size() + before);
   if (const BodyResult grown = GrowPiece(step - piece_.size()); grown != BodyResult::kOk) {
     return grown;
@@ -169,6 +173,16 @@ BodyResult UploadBody::FillPiece() {
   }
   bytes_ += piece_.size() - filled;
   if (decoded != BodyResult::kOk) return decoded;
+  return bytes_ > options_.bytes_max ? BodyResult::kTooLarge : BodyResult::kOk;
+}
+
+// What is not wanted is not decoded either: a few bytes could be a long work.
+BodyResult UploadBody::DropInput() {
+  bytes_ += input().size();
+  input_.clear();
+  input_used_ = 0;
+  fresh_input_ = {};
+  piece_.clear();
   return bytes_ > options_.bytes_max ? BodyResult::kTooLarge : BodyResult::kOk;
 }
 
@@ -202,7 +216,7 @@ BodyResult UploadBody::GrowPiece(uint64_t more) {
 
 void UploadBody::BeginUpload(std::unique_lock<std::mutex>& lock, uint64_t announced_bytes) {
   place_ = shares_->TryBegin(options_.client_id);
-  ByteCharge window(shares_->large());
+  ByteCharge window(memory_.large);
   if (!place_ || !window.TryResize(kWindowBytes + BodyDecoder::MemoryBytes(options_.coding))) {
     return Stop(BodyResult::kNoMemory);
   }
@@ -229,7 +243,11 @@ void UploadBody::OnBegun(absl::StatusOr<UploadOutcome> outcome) {
     upload_ = std::move(*upload);
     phase_ = Phase::kUploading;
     if (upload_->is_in_memory()) {
-      // It could never have more than all large bodies together may have.
+      // As a whole it may need more than an address' part, but could never have more than all large
+      // bodies together may have.
+      ByteCharge whole(shares_->large());
+      if (!whole.TryResize(kWindowBytes)) return Stop(BodyResult::kNoMemory);
+      charge_ = std::move(whole);
       const uint64_t all = shares_->large()->bytes_max();
       options_.bytes_max =
           std::min(options_.bytes_max, all > kWindowBytes ? all - kWindowBytes : 0);
@@ -299,7 +317,7 @@ void UploadBody::FinishIfDone(std::unique_lock<std::mutex>& lock) {
   Received received;
   if (result_ == BodyResult::kOk) {
     if (has_input() || waits_for_storage()) return;
-    if (!decoder_.is_complete()) Stop(BodyResult::kMalformed);
+    if (phase_ != Phase::kDropping && !decoder_.is_complete()) Stop(BodyResult::kMalformed);
   }
   // An upload may still be taking a piece.
   if (is_adding_) return;

@@ -30,6 +30,7 @@ class UploadBody : public std::enable_shared_from_this<UploadBody> {
  public:
   struct Options {
     Uuid client_id;
+    PeerAddress source;
     ContentCoding coding = ContentCoding::kIdentity;
     uint64_t declared_bytes = 0;  // the Content-Length, 0 when unknown: never trusted with memory
     uint64_t bytes_max = 0;
@@ -80,6 +81,7 @@ class UploadBody : public std::enable_shared_from_this<UploadBody> {
   // One step of that; false when there is nothing to do for now.
   bool Step(std::unique_lock<std::mutex>& lock);
   BodyResult FillPiece();
+  BodyResult DropInput();
   BodyResult GrowPiece(uint64_t more);
   void BeginUpload(std::unique_lock<std::mutex>& lock, uint64_t announced_bytes);
   void OnBegun(absl::StatusOr<UploadOutcome> outcome);
@@ -91,7 +93,9 @@ class UploadBody : public std::enable_shared_from_this<UploadBody> {
   // Calls the callback of Finish() if there is nothing left to wait for.
   void FinishIfDone(std::unique_lock<std::mutex>& lock);
 
-  bool has_input() const { return !input().empty() || decoder_.has_more(); }
+  bool has_input() const {
+    return !input().empty() || (phase_ != Phase::kDropping && decoder_.has_more());
+  }
   absl::string_view input() const {
     return fresh_input_.empty() ? absl::string_view(input_).substr(input_used_) : fresh_input_;
   }
@@ -99,6 +103,7 @@ class UploadBody : public std::enable_shared_from_this<UploadBody> {
 
   Options options_;
   const std::shared_ptr<TransferShares> shares_;
+  const TransferShares::OfAddress memory_;
   std::mutex mutex_;  // of what follows
   BodyDecoder decoder_;
   Phase phase_ = Phase::kCollecting;

@@ -263,6 +263,10 @@ EventLoop* Acceptor::Choose(Accepted& accepted) {
 
   const std::optional<ConnectionCount::Crowd> crowd = connection_count_.LargestCrowd();
   const int64_t own = accepted.network ? connection_count_.ConnectionsOf(*accepted.network) : 0;
+  EventLoop* most_idle = next;
+  for (const std::unique_ptr<EventLoop>& loop : loops_) {
+    if (loop->idle_count() > most_idle->idle_count()) most_idle = loop.get();
+  }
   if (crowd && crowd->connections > own) {
     accepted.crowd = crowd->network;
     // An address that has much more than the newcomer's gives way even where it is busy: others
@@ -270,11 +274,9 @@ EventLoop* Acceptor::Choose(Accepted& accepted) {
     accepted.crowd_is_large =
         crowd->connections >= kLargeCrowd && crowd->connections >= kLargeCrowdRatio * (own + 1);
     accepted.admission = Admission::kServeInstead;
-    return loops_[crowd->loop].get();
-  }
-  EventLoop* most_idle = next;
-  for (const std::unique_ptr<EventLoop>& loop : loops_) {
-    if (loop->idle_count() > most_idle->idle_count()) most_idle = loop.get();
+    EventLoop* const of_crowd = loops_[crowd->loop].get();
+    // Where all are busy nobody makes room but a large crowd.
+    return accepted.crowd_is_large || of_crowd->idle_count() > 0 ? of_crowd : most_idle;
   }
   // Among equals whichever has been idle for longest makes room, and otherwise one's own.
   if (own > 1) accepted.crowd = accepted.network;

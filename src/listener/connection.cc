@@ -27,7 +27,7 @@ bool WouldBlock(const error_code& error) {
 
 // How much later a deadline is for so many bytes that moved.
 std::chrono::nanoseconds TimeBought(size_t bytes, int64_t bytes_per_second) {
-  return static_cast<int64_t>(bytes) * (std::chrono::nanoseconds{1'000'000'000} / bytes_per_second);
+  return static_cast<int64_t>(bytes) * std::chrono::nanoseconds{1'000'000'000} / bytes_per_second;
 }
 
 http::Response TooManyConnectionsResponse() {

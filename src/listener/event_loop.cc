@@ -24,6 +24,8 @@ std::chrono::steady_clock::time_point Now() { return std::chrono::steady_clock::
 
 // How many of the connections that have waited for longest are looked at for one to close.
 constexpr int kLookedAtMax = 64;
+// Connections that may stay, before it is given up to find one that may not.
+constexpr int kPassedOverMax = 1024;
 
 }  // namespace
 
@@ -223,7 +225,8 @@ void EventLoop::Join(Connection& connection, const std::optional<access::Network
   std::unique_ptr<AddressGroup>& group = groups_[key];
   if (group == nullptr) group = std::make_unique<AddressGroup>(key);
   connection.group_ = group.get();
-  connection.group_position_ = group->active.insert(group->active.end(), &connection);
+  std::list<Connection*>& list = connection.IsIdle() ? group->idle : group->active;
+  connection.group_position_ = list.insert(list.end(), &connection);
   group->bytes += connection.charged_bytes_;
 }
 
@@ -261,13 +264,17 @@ bool EventLoop::MakeRoom(const Accepted& accepted) {
 }
 
 bool EventLoop::CloseLongestIdle(const std::list<Connection*>& idle, int64_t crowd_min) {
+  int passed_over = 0;
   int looked_at = 0;
   for (Connection* const candidate : idle) {
-    if (++looked_at > kLookedAtMax) return false;
-    if (candidate->HasUnreadInput()) continue;
     const access::Network& network = candidate->group_->network;
     const int64_t own = network == kNobody ? 1 : connection_count_.ConnectionsOf(network);
-    if (own < crowd_min) continue;
+    if (own < crowd_min) {
+      if (++passed_over > kPassedOverMax) return false;
+      continue;
+    }
+    if (++looked_at > kLookedAtMax) return false;
+    if (candidate->HasUnreadInput()) continue;
     const std::shared_ptr<Connection> connection = candidate->shared_from_this();
     connection->Close();
     return true;

@@ -152,7 +152,7 @@ absl::Status Contradiction(const Uuid& client_id, absl::string_view what) {
 // Whether the client has nothing but pieces from here on.
 bool OnlyUploads(rocksdb::Iterator& iterator, const Uuid& client_id) {
   iterator.Seek(EndOfPieces(client_id));
-  if (!iterator.Valid()) return true;
+  if (!iterator.Valid()) return iterator.status().ok();
   const absl::string_view key = ToView(iterator.key());
   return key.substr(0, Uuid::kBytes) != client_id.AsStringView() || !ParseClientOfKey(key);
 }

@@ -77,10 +77,9 @@ absl::Status BatchBuilder::AddPiece(const std::shared_ptr<UploadState>& upload,
     return absl::OutOfRangeError("the client has as much as its limits allow");
   }
   const uint32_t number = upload->pieces;
-  if (number == 0) {
-    Put(UploadKey(upload->client_id, upload->upload_id),
-        EncodeNumber(static_cast<uint64_t>(upload->begun_unix_seconds)));
-  }
+  // With each piece: a loss of power may take some that are not synced and leave later ones.
+  Put(UploadKey(upload->client_id, upload->upload_id),
+      EncodeNumber(static_cast<uint64_t>(upload->begun_unix_seconds)));
   Put(PieceKey(upload->client_id, upload->upload_id, number), piece);
   added_pieces_.emplace_back(upload, piece.size());
   Release(piece);

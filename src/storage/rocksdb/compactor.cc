@@ -359,6 +359,8 @@ absl::Status Compactor::CollectUpTo(uint64_t blob_file_number) {
     if (!read.ok()) return read;
     if (is_gone) return absl::OkStatus();
     if (!table) {
+      // A compaction of RocksDB's own may have taken the last reference between the two looks.
+      if (++fruitless_steps < kFruitlessStepsMax) continue;
       return absl::InternalError(absl::StrCat("blob file ", blob_file_number,
                                               " stays, though no table refers to it any more"));
     }
@@ -444,7 +446,10 @@ absl::Status Compactor::CompactRange(const rocksdb::CompactRangeOptions& options
       const rocksdb::Status compacted =
           database.CompactRange(cancellable, begin != nullptr ? &begin_slice : nullptr,
                                 end != nullptr ? &end_slice : nullptr);
-      if (compacted.IsIncomplete()) return absl::CancelledError("the compaction was stopped");
+      if (compacted.IsIncomplete()) {
+        return is_cancelled ? absl::CancelledError("the compaction was stopped")
+                            : absl::UnavailableError("the database was opened again meanwhile");
+      }
       return compacted.ok() ? absl::OkStatus() : FromRocksdb(compacted, "compact the database");
     });
     const std::lock_guard lock(mutex);

@@ -517,6 +517,8 @@ absl::Status Database::CheckRoom() const {
 }
 
 void Database::Close() {
+  // Otherwise nobody is served until one has run to its end, which has borrowed the database.
+  if (opened_ != nullptr) opened_->db->DisableManualCompaction();
   std::unique_lock lock(mutex_);
   is_lendable_ = false;
   all_given_back_.wait(lock, [this] { return loans_ == 0; });

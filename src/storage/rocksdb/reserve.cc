@@ -73,9 +73,10 @@ bool Reserve::MakeFile() {
   if (bytes == 0 || !space || space->free < 2 * bytes) return false;
   const int fd = openat(directory_, name_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0) return false;
-  const bool is_allocated = Allocate(fd, bytes);
+  // A quota does not show in what is free.
+  const bool is_allocated = Allocate(fd, 2 * bytes);
   const int error = errno;
-  if (!is_allocated) static_cast<void>(ftruncate(fd, 0) == 0);
+  static_cast<void>(ftruncate(fd, is_allocated ? static_cast<off_t>(bytes) : 0) == 0);
   close(fd);
   if (is_allocated) return true;
   if (error != EOPNOTSUPP && error != ENOSYS) return false;
@@ -87,10 +88,16 @@ bool Reserve::MakeFile() {
 void Reserve::Maintain() {
   const std::lock_guard lock(mutex_);
   const std::optional<uint64_t> bytes = FileBytes();
-  if (bytes && *bytes == Bytes()) return;
+  const uint64_t wanted = Bytes();
+  if (bytes && *bytes == wanted) return;
   const bool was_given_up = bytes == 0;
-  // Of another size: the memory budget or the disk has changed.
-  if (bytes && !was_given_up) unlinkat(directory_, name_.c_str(), 0);
+  if (bytes && !was_given_up) {
+    // Of another size: the memory budget or the disk has changed. One that is too small is better
+    // than none.
+    const std::optional<DiskSpace> space = SpaceIn(directory_);
+    if (!space || space->free + *bytes < 2 * wanted) return;
+    unlinkat(directory_, name_.c_str(), 0);
+  }
   // A disk that has no room for it from the beginning is served without one.
   is_given_up_ = !MakeFile() && was_given_up;
 }

@@ -363,7 +363,7 @@ void RocksdbStorage::Discard(std::shared_ptr<UploadState> upload) {
                                 batch.DiscardUpload(upload);
                                 return absl::OkStatus();
                               },
-                          .bytes = 0,
+                          .bytes = kPieceBytesMax,  // a few go into one write: each has many keys
                           .done =
                               [this, upload](const absl::Status& written) {
                                 if (!written.ok()) uploads_->KeepForDiscarding(upload);

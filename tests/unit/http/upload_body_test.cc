@@ -78,6 +78,7 @@ class UploadBodyTest : public testing::Test {
   void Begin(ContentCoding coding, uint64_t declared_bytes = 0, uint64_t bytes_max = 100 * kMiB) {
     body_ = std::make_shared<UploadBody>(
         UploadBody::Options{.client_id = kClient,
+                            .source = source_,
                             .coding = coding,
                             .declared_bytes = declared_bytes,
                             .bytes_max = bytes_max,
@@ -123,6 +124,7 @@ class UploadBodyTest : public testing::Test {
     return std::move(received_);
   }
 
+  PeerAddress source_;
   const std::shared_ptr<TransferShares> shares_ = std::make_shared<TransferShares>(8 * kMiB);
   const std::shared_ptr<Taken> taken_ = std::make_shared<Taken>();
   std::shared_ptr<UploadBody> body_;
@@ -351,6 +353,31 @@ TEST_F(UploadBodyTest, LargeOnesLeaveAReserveAndEachClientHasAShare) {
 }
 
 // If this fails, a storage that cannot take pieces takes more memory than there is.
+// If this fails, one address takes the memory from all others, with a few bytes on each connection.
+TEST_F(UploadBodyTest, AnAddressHasHalfOfTheMemory) {
+  source_ = *PeerAddress::Parse("192.0.2.1");
+  std::vector<std::shared_ptr<UploadBody>> bodies;
+  const std::string few(100, 'x');
+  absl::string_view rest;
+  do {
+    Begin(ContentCoding::kIdentity, kPieceBytesMax);
+    bodies.push_back(body_);
+    rest = few;
+  } while (Append(rest) == BodyResult::kOk && bodies.size() < 10'000);
+  EXPECT_LT(bodies.size(), 10'000u);
+  EXPECT_LE(shares_->small()->bytes_taken(), 4 * kMiB);
+  source_ = *PeerAddress::Parse("192.0.2.2");
+  Begin(ContentCoding::kIdentity, kPieceBytesMax);
+  rest = few;
+  EXPECT_EQ(Append(rest), BodyResult::kOk);
+  // What is given back is there again, also when nobody of that address is left.
+  bodies.clear();
+  source_ = *PeerAddress::Parse("192.0.2.1");
+  Begin(ContentCoding::kIdentity, kPieceBytesMax);
+  rest = few;
+  EXPECT_EQ(Append(rest), BodyResult::kOk);
+}
+
 TEST_F(UploadBodyTest, OneThatIsOnlyCollectedIsChargedAsAWhole) {
   taken_->is_in_memory = true;
   const std::string body = Noise(4 * kMiB);
