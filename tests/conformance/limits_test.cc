@@ -169,10 +169,10 @@ TEST(TimeoutsTest, AClientThatDoesNotReadIsCutOff) {
   options.body_timeout_ms = 1500;
   options.body_bytes_max = kLargeBytes;
   options.bodies_in_flight_bytes_max = int64_t{1} << 20;  // a few pieces of it
-  options.idle_timeout_ms = kShortMs;  // ends a connection that got its answer
+  options.idle_timeout_ms = 1500;  // ends a connection that got its answer
+  const std::string segment = BinaryBytes(kLargeBytes);
   TestServer server(options);
   Replica replica(server);
-  const std::string segment = BinaryBytes(kLargeBytes);
   replica.Append(kNil, segment);
 
   size_t received_bytes = kLargeBytes;
