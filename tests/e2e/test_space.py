@@ -165,7 +165,9 @@ class TestErasure:
         assert cure == ["backups", str(backups), "--remove", "1"]
         line = admin.refusal(server.data_dir, *cure, status=2)
         assert "--yes" in line and files_with(backups, markers)
-        assert "7" in admin.refusal(server.data_dir, "backups", backups, "--remove", "7", "--yes")
+        for numbers in ("7", "1,7"):
+            assert "no backup 7" in admin.refusal(server.data_dir, "backups", backups, "--remove", numbers, "--yes")
+        assert files_with(backups, markers), "a part was removed"
         admin.succeed(server.data_dir, *cure, "--yes")
         assert files_with(backups, markers) == []
         for nonsense in ("0", "one", "1,,2", "-1"):

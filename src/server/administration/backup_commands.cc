@@ -121,12 +121,26 @@ void MakeBackup(const CommandLine& command_line) {
   std::printf("%s, in %s\n", Described(backup).c_str(), directory.c_str());
 }
 
+// Nothing is removed where one of the numbers is a mistake.
+void RequireBackups(AdminClient& client, const std::string& directory, const Json& numbers) {
+  const Json backups = BackupsIn(client, directory);
+  for (const Json& number : numbers) {
+    const auto is_it = [&](const Json& backup) { return backup.at("backup") == number; };
+    if (std::none_of(backups.begin(), backups.end(), is_it)) {
+      throw Failure(kExitFailure, Concat({"there is no backup ", number.dump(), " in ", directory,
+                                          ", and nothing was removed; 'tcsync-server backups ",
+                                          directory, "' lists them"}));
+    }
+  }
+}
+
 void ListBackups(const CommandLine& command_line) {
   const AdminArguments& arguments = command_line.admin;
   const Json removed = NumbersIn(arguments.Value("remove"));
   AdminClient client(command_line.settings, DataDirectory::kNone);
   if (!removed.empty()) {
     const std::string directory = AbsolutePath(arguments.operands[0]);
+    RequireBackups(client, directory, removed);
     Confirm(arguments, Concat({"Remove ", Counted(removed.size(), "backup"), " in ", directory,
                                " for ever?"}));
     RemoveBackups(client, directory, removed);

@@ -17,6 +17,7 @@
 #include "storage/rocksdb/file_deletions.h"
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_status.h"
+#include "storage/rocksdb/write_ahead_log.h"
 
 namespace tcsync {
 namespace {
@@ -391,8 +392,10 @@ absl::Status Compactor::AwaitStaleFiles() {
           if (!live.ok()) return live.status();
           for (const std::string& name : *names) {
             const bool is_old_data = files_.count(name) > 0 && live->count(name) == 0;
+            // RocksDB keeps logs that nothing was written to for as long as nothing is.
             const bool is_old_log =
-                absl::EndsWith(name, ".log") && FileNumber(name) < oldest_needed_log_;
+                absl::EndsWith(name, ".log") && FileNumber(name) < oldest_needed_log_ &&
+                FirstSequenceOf(*database.GetEnv(), absl::StrCat(database.GetName(), "/", name));
             if (is_old_data || is_old_log) ++stale;
           }
           return absl::OkStatus();

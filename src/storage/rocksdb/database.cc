@@ -231,15 +231,18 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DataDirectory& di
 absl::Status Database::LoadFile(const DataDirectory& directory) {
   // Older formats have none, or one that an upgrade left which was cut short.
   if (directory.format() < kFirstFormatWithDatabaseFile) return absl::OkStatus();
+  constexpr absl::string_view kAnew = " ('tcsync-server repair-log' makes it anew)";
   absl::StatusOr<DatabaseFile> file = DatabaseFile::Open(file_path_);
   if (file.ok()) {
     file_.emplace(*std::move(file));
     may_create_ = false;
     return absl::OkStatus();
   }
-  if (absl::IsDataLoss(file.status())) return IncompleteError(data_dir_, "DATABASE is damaged");
+  if (absl::IsDataLoss(file.status()))
+    return IncompleteError(data_dir_, absl::StrCat("DATABASE is damaged", kAnew));
   if (!absl::IsNotFound(file.status())) return file.status();
-  return may_create_ ? absl::OkStatus() : IncompleteError(data_dir_, "DATABASE is missing");
+  return may_create_ ? absl::OkStatus()
+                     : IncompleteError(data_dir_, absl::StrCat("DATABASE is missing", kAnew));
 }
 
 absl::Status Database::Examine() {

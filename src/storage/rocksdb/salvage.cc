@@ -27,6 +27,8 @@
 #include "rocksdb/db.h"
 #include "rocksdb/file_checksum.h"
 #include "storage/rocksdb/data_directory.h"
+#include "storage/rocksdb/database_check.h"
+#include "storage/rocksdb/database_file.h"
 #include "storage/rocksdb/directories.h"
 #include "storage/rocksdb/readonly_storage.h"
 #include "storage/rocksdb/record_codec.h"
@@ -461,6 +463,17 @@ absl::Status CheckFormat(const std::string& directory, std::vector<std::string>&
   return absl::OkStatus();
 }
 
+// What the marks of a server tell of a log that is missing or cut: of that there is no other trace.
+void NoteLogDamage(const std::string& data_dir, std::vector<std::string>& damage) {
+  const absl::StatusOr<DatabaseFile> file = DatabaseFile::Open(absl::StrCat(data_dir, "/DATABASE"));
+  if (!file.ok()) return;
+  const absl::StatusOr<DatabaseFindings> findings =
+      ExamineDatabase(*rocksdb::Env::Default(), data_dir, &*file);
+  if (!findings.ok() || !findings->log_damage) return;
+  damage.push_back(absl::StrCat("the log is damaged: ", findings->log_damage->description,
+                                "; lost with it may be ", findings->log_damage->Loss()));
+}
+
 }  // namespace
 
 absl::StatusOr<SalvagedStorage> OpenForSalvage(const std::string& directory) {
@@ -491,6 +504,7 @@ absl::StatusOr<SalvagedStorage> OpenForSalvage(const std::string& directory) {
   Salvager salvager(fs::absolute(database_path).string(), (*scratch)->path(), *std::move(names));
   absl::StatusOr<std::unique_ptr<rocksdb::DB>> database = salvager.Open(salvaged.damage);
   if (!database.ok()) return database.status();
+  NoteLogDamage(data_dir, salvaged.damage);
   // Both live as long as what the storage holds.
   const std::shared_ptr<Scratch> kept_scratch = *std::move(scratch);
   salvaged.storage = std::make_unique<ReadOnlyStorage>(
