@@ -1,6 +1,6 @@
 #include "http/body_collector.h"
 
-#include <algorithm>
+#include "http/body_memory.h"
 
 namespace tcsync::http {
 namespace {
@@ -23,18 +23,11 @@ BodyCollector::BodyCollector(ContentCoding coding, uint64_t declared_bytes, uint
 BodyCollector::Result BodyCollector::Grow(uint64_t more) {
   const uint64_t needed = body_.size() + more;
   if (needed > bytes_max_) return Result::kTooLarge;
-  if (needed <= body_.capacity()) return Result::kOk;
-  // Memory follows what has arrived, not what was announced: an announcement costs nothing.
-  uint64_t reservation = std::max<uint64_t>(2 * body_.size(), kFirstReservationBytes);
-  if (declared_bytes_ >= needed) reservation = std::min(reservation, declared_bytes_);
-  reservation = std::max(needed, std::min(reservation, bytes_max_));
-  if (!charge_.TryResize(reservation + BodyDecoder::MemoryBytes(coding_))) return Result::kNoMemory;
-  // Into a new string, because one that has something would at least double.
-  std::string grown;
-  grown.reserve(reservation);
-  grown.append(body_);
-  body_.swap(grown);
-  return Result::kOk;
+  const BodyGrowth growth{.first_bytes = kFirstReservationBytes,
+                          .declared_bytes = declared_bytes_,
+                          .bytes_max = bytes_max_,
+                          .beside_bytes = BodyDecoder::MemoryBytes(coding_)};
+  return GrowBody(body_, needed, growth, charge_) ? Result::kOk : Result::kNoMemory;
 }
 
 BodyCollector::Result BodyCollector::AppendDecoded(absl::string_view bytes) {

@@ -564,8 +564,8 @@ Response SyncHandler::RefuseCrowded(const Call& call) {
 Response SyncHandler::AnswerWithBody(const Call& call, absl::string_view media_type,
                                      std::string body, std::shared_ptr<PieceSource> pieces) {
   const bool is_small = pieces == nullptr && body.size() <= kPieceBytesMax;
-  const TransferShares::OfAddress memory = shares_->For(call.visitor.source);
-  ByteCharge charge(is_small ? memory.small : memory.large);
+  const PeerAddress& source = call.visitor.source;
+  ByteCharge charge(is_small ? shares_->SmallFor(source) : shares_->LargeFor(source));
   if (!charge.TryResize(pieces == nullptr ? body.size() : kPieceBytesMax)) {
     return RefuseCrowded(call);
   }

@@ -9,30 +9,35 @@ namespace {
 
 // Of little memory nobody could have a part that is of use.
 constexpr uint64_t kAddressBytesMin = 8 * kPieceBytesMax;
-
-std::shared_ptr<ByteBudget> Lend(std::weak_ptr<ByteBudget>& lent,
-                                 const std::shared_ptr<ByteBudget>& whole) {
-  if (std::shared_ptr<ByteBudget> found = lent.lock()) return found;
-  auto made =
-      std::make_shared<ByteBudget>(std::max(whole->bytes_max() / 2, kAddressBytesMin), whole);
-  lent = made;
-  return made;
-}
+// Entries of the table that are not looked through for those of no use.
+constexpr size_t kAddressesUnswept = 64;
 
 }  // namespace
 
-TransferShares::OfAddress TransferShares::For(const PeerAddress& source) {
+std::shared_ptr<ByteBudget> TransferShares::SmallFor(const PeerAddress& source) {
+  return PartFor(source, all_, small_parts_);
+}
+
+std::shared_ptr<ByteBudget> TransferShares::LargeFor(const PeerAddress& source) {
+  return PartFor(source, large_, large_parts_);
+}
+
+std::shared_ptr<ByteBudget> TransferShares::PartFor(const PeerAddress& source,
+                                                    const std::shared_ptr<ByteBudget>& whole,
+                                                    Parts& parts) {
   const std::optional<access::Network> network = access::NetworkOf(source);
-  if (!network) return {.small = all_, .large = large_};
+  if (!network) return whole;
   const std::lock_guard lock(mutex_);
-  if (lent_.size() >= sweep_at_) {
-    absl::erase_if(lent_, [](const auto& entry) {
-      return entry.second.small.expired() && entry.second.large.expired();
-    });
-    sweep_at_ = std::max(kAddressesUnswept, 2 * lent_.size());
+  if (parts.by_address.size() >= parts.sweep_at) {
+    absl::erase_if(parts.by_address, [](const auto& entry) { return entry.second.expired(); });
+    parts.sweep_at = std::max(kAddressesUnswept, 2 * parts.by_address.size());
   }
-  Lent& lent = lent_[*network];
-  return {.small = Lend(lent.small, all_), .large = Lend(lent.large, large_)};
+  std::weak_ptr<ByteBudget>& part = parts.by_address[*network];
+  if (std::shared_ptr<ByteBudget> found = part.lock()) return found;
+  auto made =
+      std::make_shared<ByteBudget>(std::max(whole->bytes_max() / 2, kAddressBytesMin), whole);
+  part = made;
+  return made;
 }
 
 std::optional<TransferShares::Place> TransferShares::TryBegin(const Uuid& client_id) {

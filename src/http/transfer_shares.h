@@ -61,32 +61,30 @@ class TransferShares : public std::enable_shared_from_this<TransferShares> {
   // For pieces of large ones, and for large ones that are whole in memory nevertheless.
   const std::shared_ptr<ByteBudget>& large() const { return large_; }
 
-  // What is left of each for an address; for a source that is none, all that is left.
-  struct OfAddress {
-    std::shared_ptr<ByteBudget> small;
-    std::shared_ptr<ByteBudget> large;
-  };
-  OfAddress For(const PeerAddress& source);
+  // An address' part of each; of a source that is none, all of it.
+  std::shared_ptr<ByteBudget> SmallFor(const PeerAddress& source);
+  std::shared_ptr<ByteBudget> LargeFor(const PeerAddress& source);
 
   // nullopt: the client has as many as one may have.
   std::optional<Place> TryBegin(const Uuid& client_id);
 
  private:
-  static constexpr size_t kAddressesUnswept = 64;
-
-  struct Lent {
-    std::weak_ptr<ByteBudget> small;
-    std::weak_ptr<ByteBudget> large;
+  struct Parts {
+    // Some may be of no use any more: nobody has anything of them.
+    absl::flat_hash_map<access::Network, std::weak_ptr<ByteBudget>> by_address;
+    size_t sweep_at = 0;
   };
 
+  std::shared_ptr<ByteBudget> PartFor(const PeerAddress& source,
+                                      const std::shared_ptr<ByteBudget>& whole, Parts& parts);
   void End(const Uuid& client_id);
 
   const std::shared_ptr<ByteBudget> all_;
   const std::shared_ptr<ByteBudget> large_;  // what it has is taken of all_ as well
   std::mutex mutex_;
   absl::flat_hash_map<Uuid, int> transfers_;  // of clients that have any
-  absl::flat_hash_map<access::Network, Lent> lent_;
-  size_t sweep_at_ = kAddressesUnswept;  // entries, of which some may be of no use any more
+  Parts small_parts_;
+  Parts large_parts_;
 };
 
 }  // namespace tcsync::http

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "base/limits.h"
+#include "http/body_memory.h"
 
 namespace tcsync::http {
 namespace {
@@ -23,9 +24,8 @@ constexpr uint64_t kWindowBytes = 3 * kPieceBytesMax + kReadBufferBytes;
 UploadBody::UploadBody(Options options, std::shared_ptr<TransferShares> shares)
     : options_(std::move(options)),
       shares_(std::move(shares)),
-      memory_(shares_->For(options_.source)),
       decoder_(options_.coding),
-      charge_(memory_.small) {}
+      charge_(shares_->SmallFor(options_.source)) {}
 
 BodyResult UploadBody::Begin() {
   const bool is_large =
@@ -188,35 +188,21 @@ BodyResult UploadBody::DropInput() {
 
 BodyResult UploadBody::GrowPiece(uint64_t more) {
   const uint64_t needed = piece_.size() + more;
-  if (needed <= piece_.capacity()) return BodyResult::kOk;
-  if (phase_ == Phase::kCollecting) {
-    // Memory follows what has arrived, not what was announced: an announcement costs nothing.
-    uint64_t reservation = std::max<uint64_t>(2 * piece_.size(), kFirstReservationBytes);
-    if (options_.coding == ContentCoding::kIdentity && options_.declared_bytes >= needed) {
-      reservation = std::min(reservation, options_.declared_bytes);
-    }
-    reservation = std::min<uint64_t>({reservation, kPieceBytesMax, options_.bytes_max});
-    reservation = std::max(needed, reservation);
-    if (!charge_.TryResize(reservation + BodyDecoder::MemoryBytes(options_.coding))) {
-      return BodyResult::kNoMemory;
-    }
-    // Into a new string, because one that has something would at least double.
-    std::string grown;
-    grown.reserve(reservation);
-    grown.append(piece_);
-    piece_.swap(grown);
+  if (phase_ != Phase::kCollecting) {
+    if (needed > piece_.capacity()) MoveToCapacity(piece_, kPieceBytesMax);
     return BodyResult::kOk;
   }
-  std::string whole;
-  whole.reserve(kPieceBytesMax);
-  whole.append(piece_);
-  piece_.swap(whole);
-  return BodyResult::kOk;
+  const bool is_identity = options_.coding == ContentCoding::kIdentity;
+  const BodyGrowth growth{.first_bytes = kFirstReservationBytes,
+                          .declared_bytes = is_identity ? options_.declared_bytes : 0,
+                          .bytes_max = std::min<uint64_t>(kPieceBytesMax, options_.bytes_max),
+                          .beside_bytes = BodyDecoder::MemoryBytes(options_.coding)};
+  return GrowBody(piece_, needed, growth, charge_) ? BodyResult::kOk : BodyResult::kNoMemory;
 }
 
 void UploadBody::BeginUpload(std::unique_lock<std::mutex>& lock, uint64_t announced_bytes) {
   place_ = shares_->TryBegin(options_.client_id);
-  ByteCharge window(memory_.large);
+  ByteCharge window(shares_->LargeFor(options_.source));
   if (!place_ || !window.TryResize(kWindowBytes + BodyDecoder::MemoryBytes(options_.coding))) {
     return Stop(BodyResult::kNoMemory);
   }

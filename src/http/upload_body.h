@@ -103,7 +103,6 @@ class UploadBody : public std::enable_shared_from_this<UploadBody> {
 
   Options options_;
   const std::shared_ptr<TransferShares> shares_;
-  const TransferShares::OfAddress memory_;
   std::mutex mutex_;  // of what follows
   BodyDecoder decoder_;
   Phase phase_ = Phase::kCollecting;
