@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "admin/answer.h"
 #include "base/limits.h"
+#include "sync/received_upload.h"
 
 namespace tcsync::admin {
 namespace {
@@ -143,22 +144,12 @@ absl::StatusOr<std::optional<ImportRequest>> LargeImports::Take(LargePart part) 
     return std::nullopt;
   }
   ImportRequest request = std::move(incoming.request);
-  // Of a storage that does not take pieces.
-  auto* const collected = dynamic_cast<UploadInMemory*>(incoming.upload.get());
   if (auto* const version = std::get_if<StoredVersion>(&incoming.owner)) {
-    if (collected != nullptr) {
-      version->version.segment = collected->TakeBytes();
-    } else {
-      version->upload = std::move(incoming.upload);
-    }
+    Put(std::move(incoming.upload), version->version.segment, version->upload);
     request.versions.push_back(std::move(*version));
   } else {
     request.snapshot = std::get<ImportRequest::ImportedSnapshot>(std::move(incoming.owner));
-    if (collected != nullptr) {
-      request.snapshot->snapshot.bytes = collected->TakeBytes();
-    } else {
-      request.snapshot->upload = std::move(incoming.upload);
-    }
+    Put(std::move(incoming.upload), request.snapshot->snapshot.bytes, request.snapshot->upload);
   }
   return request;
 }

@@ -4,21 +4,19 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "sync/received_upload.h"
 
 namespace tcsync {
 namespace {
 
-// Puts what was received where a request has it: an upload that was only collected as a whole.
+// Puts them where a request has them.
 void Put(ReceivedBytes received, std::string& bytes, std::shared_ptr<Upload>& upload) {
   if (auto* const whole = std::get_if<std::string>(&received)) {
     bytes = std::move(*whole);
     return;
   }
-  upload = std::move(std::get<std::unique_ptr<Upload>>(received));
-  if (auto* const collected = dynamic_cast<UploadInMemory*>(upload.get())) {
-    bytes = collected->TakeBytes();
-    upload.reset();
-  }
+  Put(std::shared_ptr<Upload>(std::move(std::get<std::unique_ptr<Upload>>(received))), bytes,
+      upload);
 }
 
 }  // namespace
