@@ -85,6 +85,13 @@ std::string Key(const Uuid& client_id, Kind kind, size_t more_bytes = 0) {
   return key;
 }
 
+// Of the storage's own, for one client.
+std::string OwnKey(Kind kind, const Uuid& client_id, size_t more_bytes = 0) {
+  std::string key = Key(Uuid(), kind, Uuid::kBytes + more_bytes);
+  AppendUuid(client_id, key);
+  return key;
+}
+
 std::string NumberedKey(const Uuid& client_id, Kind kind, uint64_t number) {
   std::string key = Key(client_id, kind, kNumberBytes);
   AppendNumber(number, key);
@@ -187,17 +194,9 @@ std::string PositionKey(const Uuid& client_id, uint32_t day) {
 
 std::string ReplicasAheadKey(const Uuid& client_id) { return Key(client_id, kReplicasAhead); }
 
-std::string BanKey(const Uuid& client_id) {
-  std::string key = Key(Uuid(), kBan, Uuid::kBytes);
-  AppendUuid(client_id, key);
-  return key;
-}
+std::string BanKey(const Uuid& client_id) { return OwnKey(kBan, client_id); }
 
-std::string TokenKey(const Uuid& client_id) {
-  std::string key = Key(Uuid(), kToken, Uuid::kBytes);
-  AppendUuid(client_id, key);
-  return key;
-}
+std::string TokenKey(const Uuid& client_id) { return OwnKey(kToken, client_id); }
 
 std::string InviteKey(const TokenDigest& digest) {
   std::string key = Key(Uuid(), kInvite, kDigestBytes);
@@ -210,8 +209,7 @@ std::string PseudonymKeyKey() { return Key(Uuid(), kPseudonymKey); }
 std::string ProbeKey() { return Key(Uuid(), kProbe); }
 
 std::string UploadKey(const Uuid& client_id, const Uuid& upload_id) {
-  std::string key = Key(Uuid(), kUpload, 2 * Uuid::kBytes);
-  AppendUuid(client_id, key);
+  std::string key = OwnKey(kUpload, client_id, Uuid::kBytes);
   AppendUuid(upload_id, key);
   return key;
 }
@@ -221,17 +219,9 @@ std::string EndOfUploadKeys() { return Key(Uuid(), static_cast<Kind>(kUpload + 1
 
 std::string LiveBytesKey() { return Key(Uuid(), kLiveBytes); }
 
-std::string ErasedKey(const Uuid& client_id) {
-  std::string key = Key(Uuid(), kErased, Uuid::kBytes);
-  AppendUuid(client_id, key);
-  return key;
-}
+std::string ErasedKey(const Uuid& client_id) { return OwnKey(kErased, client_id); }
 
-std::string ShortenedKey(const Uuid& client_id) {
-  std::string key = Key(Uuid(), kShortened, Uuid::kBytes);
-  AppendUuid(client_id, key);
-  return key;
-}
+std::string ShortenedKey(const Uuid& client_id) { return OwnKey(kShortened, client_id); }
 
 std::string EndOfRemovalKeys() { return Key(Uuid(), static_cast<Kind>(kShortened + 1)); }
 
