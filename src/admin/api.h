@@ -110,6 +110,7 @@ class Api {
   // A path as another process named it: relative to what, nobody could say.
   static absl::Status CheckPath(absl::string_view name, const std::string& path);
   static absl::Status CheckDirectory(const std::string& directory);
+  static absl::Status CheckPaths(const std::string& directory, const std::string& output);
 
   // What the log calls the client, for people to find it there; null where nobody knows.
   Json PseudonymOf(const Uuid& client_id) const;

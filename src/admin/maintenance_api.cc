@@ -60,6 +60,12 @@ struct Verification {
   }
 };
 
+std::optional<uint32_t> BackupIdIn(Fields& fields) {
+  const std::optional<uint64_t> count = fields.Count("backup", UINT32_MAX);
+  if (!count) return std::nullopt;
+  return static_cast<uint32_t>(*count);
+}
+
 }  // namespace
 
 Json Api::DescribeBackup(const BackupInfo& backup) {
@@ -79,6 +85,11 @@ absl::Status Api::CheckPath(absl::string_view name, const std::string& path) {
 
 absl::Status Api::CheckDirectory(const std::string& directory) {
   return CheckPath("directory", directory);
+}
+
+absl::Status Api::CheckPaths(const std::string& directory, const std::string& output) {
+  const absl::Status status = CheckDirectory(directory);
+  return status.ok() ? CheckPath("output", output) : status;
 }
 
 http::Response Api::StartJob(absl::string_view kind, Jobs::Work work) {
@@ -209,7 +220,7 @@ http::Response Api::MakeBackup(Call& call) {
 
 http::Response Api::Restore(Call& call) {
   const std::string directory = call.fields.RequiredText("directory");
-  const std::optional<uint64_t> backup_id = call.fields.Count("backup", UINT32_MAX);
+  const std::optional<uint32_t> backup_id = BackupIdIn(call.fields);
   if (const absl::Status status = call.fields.Check(); !status.ok()) return AnswerForStatus(status);
   if (const absl::Status status = CheckDirectory(directory); !status.ok()) {
     return AnswerForStatus(status);
@@ -222,9 +233,7 @@ http::Response Api::Restore(Call& call) {
   if (dependencies_.offline.restore == nullptr) {
     return ErrorAnswer(501, "This storage backend has no backups.");
   }
-  const absl::StatusOr<BackupInfo> backup = dependencies_.offline.restore(
-      directory,
-      backup_id ? std::optional<uint32_t>(static_cast<uint32_t>(*backup_id)) : std::nullopt);
+  const absl::StatusOr<BackupInfo> backup = dependencies_.offline.restore(directory, backup_id);
   return backup.ok() ? JsonAnswer(200, DescribeBackup(*backup)) : AnswerForStatus(backup.status());
 }
 
@@ -257,21 +266,16 @@ http::Response Api::ExtractFromBackup(Call& call) {
   const std::string directory = call.fields.RequiredText("directory");
   const std::string output = call.fields.RequiredText("output");
   const Uuid client_id = call.fields.RequiredId("client_id");
-  const std::optional<uint64_t> backup_id = call.fields.Count("backup", UINT32_MAX);
+  const std::optional<uint32_t> backup_id = BackupIdIn(call.fields);
   if (const absl::Status status = call.fields.Check(); !status.ok()) return AnswerForStatus(status);
-  for (const auto& [name, path] :
-       {std::pair("directory", directory), std::pair("output", output)}) {
-    if (const absl::Status status = CheckPath(name, path); !status.ok()) {
-      return AnswerForStatus(status);
-    }
+  if (const absl::Status status = CheckPaths(directory, output); !status.ok()) {
+    return AnswerForStatus(status);
   }
   if (dependencies_.offline.extract_client == nullptr) {
     return ErrorAnswer(501, "This needs tcsync_administer without an engine.");
   }
-  const absl::StatusOr<ExtractedClient> extracted = dependencies_.offline.extract_client(
-      directory,
-      backup_id ? std::optional<uint32_t>(static_cast<uint32_t>(*backup_id)) : std::nullopt,
-      client_id, output);
+  const absl::StatusOr<ExtractedClient> extracted =
+      dependencies_.offline.extract_client(directory, backup_id, client_id, output);
   if (!extracted.ok()) return AnswerForStatus(extracted.status());
   const std::optional<Uuid>& snapshot = extracted->snapshot_version_id;
   return JsonAnswer(200, {{"client_id", client_id.ToString()},
@@ -287,11 +291,8 @@ http::Response Api::Salvage(Call& call) {
   const std::string directory = call.fields.RequiredText("directory");
   const std::string output = call.fields.RequiredText("output");
   if (const absl::Status status = call.fields.Check(); !status.ok()) return AnswerForStatus(status);
-  for (const auto& [name, path] :
-       {std::pair("directory", directory), std::pair("output", output)}) {
-    if (const absl::Status status = CheckPath(name, path); !status.ok()) {
-      return AnswerForStatus(status);
-    }
+  if (const absl::Status status = CheckPaths(directory, output); !status.ok()) {
+    return AnswerForStatus(status);
   }
   if (dependencies_.offline.salvage == nullptr) {
     return ErrorAnswer(501, "This needs tcsync_administer without an engine.");
