@@ -1,8 +1,6 @@
 // What an event loop does with the connections that it has when it is told to end them.
 #include "listener/event_loop.h"
 
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -13,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "gtest/gtest.h"
 #include "tests/unit/listener/fake_handler.h"
+#include "tests/unit/listener/local_connection.h"
 
 namespace tcsync {
 namespace {
@@ -25,41 +24,20 @@ class EventLoopTest : public testing::Test {
  protected:
   EventLoopTest()
       : loop_({.idle = kHour, .header = kHour, .body = kHour, .request = kHour}, count_) {
-    int ends[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) {
-      ADD_FAILURE() << "cannot make sockets";
-      return;
-    }
-    client_ = ends[0];
-    // A loop that hangs fails the test.
-    const timeval deadline{.tv_sec = 60, .tv_usec = 0};
-    setsockopt(client_, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline);
+    const LocalConnection connection = ConnectLocally();
+    client_ = connection.client;
     count_.AddServed();
-    loop_.Adopt({.socket = StreamSocket(loop_.io_context(),
-                                        boost::asio::generic::stream_protocol(AF_UNIX, 0), ends[1]),
-                 .peer = PeerAddress::Local()});
+    loop_.Adopt({.socket = ServerSocket(loop_, connection), .peer = PeerAddress::Local()});
   }
   ~EventLoopTest() override {
     loop_.Stop();
     close(client_);
   }
 
-  void Send(absl::string_view bytes) {
-    EXPECT_EQ(send(client_, bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
-  }
+  void Send(absl::string_view bytes) const { SendAll(client_, bytes); }
   void Run() { loop_.Start(handler_, "test-loop"); }
 
-  // What comes until the loop closes the connection.
-  std::string ReadUntilClosed() const {
-    std::string received;
-    char buffer[4096];
-    ssize_t size = 0;
-    while ((size = recv(client_, buffer, sizeof buffer, 0)) > 0) {
-      received.append(buffer, static_cast<size_t>(size));
-    }
-    EXPECT_EQ(size, 0) << "the connection was not closed";
-    return received;
-  }
+  std::string ReadUntilClosed() const { return ReceiveUntilClosed(client_); }
 
   static constexpr std::chrono::hours kHour{1};
 

@@ -1,6 +1,5 @@
 // One address and the others on one event loop: who has a turn, who gives way, and what is counted.
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -20,6 +19,7 @@
 #include "listener/connection_count.h"
 #include "listener/event_loop.h"
 #include "tcsync/handler.h"
+#include "tests/unit/listener/local_connection.h"
 
 namespace tcsync {
 namespace {
@@ -66,20 +66,14 @@ class FairnessTest : public testing::Test {
 
   // A connection of that address; its other end. Nothing happens before Run().
   int Connect(const Network& network, Accepted accepted = Accept()) {
-    int ends[2];
-    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-    clients_.push_back(ends[0]);
-    const timeval deadline{.tv_sec = 60, .tv_usec = 0};
-    setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline);
-    const int small = 4096;
-    setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
-    accepted.socket = StreamSocket(loop_->io_context(),
-                                   boost::asio::generic::stream_protocol(AF_UNIX, 0), ends[1]);
+    const LocalConnection connection = ConnectLocally(4096);
+    clients_.push_back(connection.client);
+    accepted.socket = ServerSocket(*loop_, connection);
     accepted.network = network;
     count_.AddServed();
     count_.AddOf(network, 0);
     loop_->Adopt(std::move(accepted));
-    return ends[0];
+    return connection.client;
   }
   static Accepted Accept() {
     static boost::asio::io_context context;
@@ -93,44 +87,13 @@ class FairnessTest : public testing::Test {
     return accepted;
   }
 
-  static void Send(int client, absl::string_view bytes) {
-    EXPECT_EQ(send(client, bytes.data(), bytes.size(), MSG_NOSIGNAL),
-              static_cast<ssize_t>(bytes.size()));
-  }
-  static std::string ReadHead(int client) {
-    std::string head;
-    char byte = 0;
-    while (!absl::EndsWith(head, "\r\n\r\n") && recv(client, &byte, 1, 0) == 1) head += byte;
-    return head;
-  }
-  // What comes until the loop closes the connection; it must.
-  static std::string ReadUntilClosed(int client) {
-    std::string received;
-    char buffer[4096];
-    ssize_t size = 0;
-    while ((size = recv(client, buffer, sizeof buffer, 0)) > 0) {
-      received.append(buffer, static_cast<size_t>(size));
-    }
-    EXPECT_EQ(size, 0) << "the connection was not closed";
-    return received;
-  }
   static bool IsServed(int client) {
     if (send(client, Get("/").data(), Get("/").size(), MSG_NOSIGNAL) < 0) return false;
-    return absl::StartsWith(ReadHead(client), "HTTP/1.1 200 ");
+    return absl::StartsWith(ReceiveHead(client), "HTTP/1.1 200 ");
   }
   static std::string Get(absl::string_view target) {
     return absl::StrCat("GET ", target, " HTTP/1.1\r\nHost: h\r\n\r\n");
   }
-  template <typename Condition>
-  static bool Eventually(const Condition& condition) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > deadline) return false;
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    return true;
-  }
-
   TargetHandler handler_;
   ConnectionCount count_;
   std::unique_ptr<EventLoop> loop_;
@@ -145,12 +108,12 @@ TEST_F(FairnessTest, AStrangersRequestComesBetweenThoseOfABurst) {
     crowd.push_back(Connect(kCrowd));
     std::string burst;
     for (int j = 0; j < 10 * kRequestsPerTurn; ++j) burst += Get("/crowd");
-    Send(crowd.back(), burst);
+    SendAll(crowd.back(), burst);
   }
   const int stranger = Connect(kStranger);
-  Send(stranger, Get("/stranger"));
+  SendAll(stranger, Get("/stranger"));
   Run();
-  EXPECT_TRUE(absl::StartsWith(ReadHead(stranger), "HTTP/1.1 200 "));
+  EXPECT_TRUE(absl::StartsWith(ReceiveHead(stranger), "HTTP/1.1 200 "));
   loop_->Stop();
   size_t before = 0;
   while (before < handler_.targets.size() && handler_.targets[before] != "/stranger") ++before;
@@ -167,10 +130,10 @@ TEST_F(FairnessTest, EveryRequestOfABurstIsAnsweredInOrder) {
   std::thread sender([&] {
     std::string burst;
     for (int i = 0; i < 10 * kRequestsPerTurn; ++i) burst += Get(absl::StrCat("/", i));
-    Send(client, burst);
+    SendAll(client, burst);
   });
   for (int i = 0; i < 10 * kRequestsPerTurn; ++i) {
-    ASSERT_TRUE(absl::StartsWith(ReadHead(client), "HTTP/1.1 200 ")) << i;
+    ASSERT_TRUE(absl::StartsWith(ReceiveHead(client), "HTTP/1.1 200 ")) << i;
   }
   sender.join();
   loop_->Stop();
@@ -189,17 +152,17 @@ TEST_F(FairnessTest, WhoeverHasTheMostGivesWay) {
   const int later = Connect(kCrowd);
   Run();
   ASSERT_TRUE(IsServed(idle));
-  Send(partial, "GET / HTTP/1.1\r\n");
+  SendAll(partial, "GET / HTTP/1.1\r\n");
   ASSERT_TRUE(IsServed(later));
-  Send(later, "GET / HTTP/1.1\r\n");
+  SendAll(later, "GET / HTTP/1.1\r\n");
   // What is idle goes first.
   ASSERT_TRUE(IsServed(Connect(kStranger, Instead(kCrowd, false))));
-  EXPECT_EQ(ReadUntilClosed(idle), "");
+  EXPECT_EQ(ReceiveUntilClosed(idle), "");
   // Then, of a crowd that is large, what has waited for its client for longest.
   ASSERT_TRUE(IsServed(Connect(kStranger, Instead(kCrowd, true))));
-  EXPECT_EQ(ReadUntilClosed(partial), "");
-  Send(later, "Host: h\r\n\r\n");
-  EXPECT_TRUE(absl::StartsWith(ReadHead(later), "HTTP/1.1 200 "));
+  EXPECT_EQ(ReceiveUntilClosed(partial), "");
+  SendAll(later, "Host: h\r\n\r\n");
+  EXPECT_TRUE(absl::StartsWith(ReceiveHead(later), "HTTP/1.1 200 "));
   EXPECT_EQ(count_.figures().ended_total[static_cast<size_t>(EndReason::kMadeRoom)], 1);
 }
 
@@ -212,12 +175,12 @@ TEST_F(FairnessTest, WhoeverGoesOnAfter429IsHungUpOn) {
   Run();
   std::string burst;
   for (int i = 0; i < 100; ++i) burst += Get("/busy");
-  Send(client, burst);
-  const std::string answers = ReadUntilClosed(client);
+  SendAll(client, burst);
+  const std::string answers = ReceiveUntilClosed(client);
   EXPECT_TRUE(absl::StrContains(answers, "Connection: close\r\n"));
   for (int i = 0; i < 3 * kRefusedInARowMax; ++i) {
-    Send(patient, Get(i % 4 == 0 ? "/" : "/busy"));
-    ASSERT_FALSE(ReadHead(patient).empty());
+    SendAll(patient, Get(i % 4 == 0 ? "/" : "/busy"));
+    ASSERT_FALSE(ReceiveHead(patient).empty());
   }
   loop_->Stop();
   EXPECT_LE(handler_.targets.size(), size_t{4} * kRefusedInARowMax + 2);
@@ -234,8 +197,8 @@ TEST_F(FairnessTest, AMinimumRateEndsWhoTricklesAndLetsOthersTakeTheirTime) {
   const int steady = Connect(kStranger);
   Run();
   const std::string head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n";
-  Send(trickling, head);
-  Send(steady, head);
+  SendAll(trickling, head);
+  SendAll(steady, head);
   // Each byte buys half a millisecond, and comes after five at least.
   EXPECT_TRUE(Eventually([&] {
     const std::string chunk(20'000, 'x');
@@ -244,7 +207,7 @@ TEST_F(FairnessTest, AMinimumRateEndsWhoTricklesAndLetsOthersTakeTheirTime) {
     send(trickling, "x", 1, MSG_NOSIGNAL);
     return count_.figures().ended_total[static_cast<size_t>(EndReason::kStalled)] > 0;
   }));
-  EXPECT_TRUE(absl::StartsWith(ReadHead(trickling), "HTTP/1.1 408 "));
+  EXPECT_TRUE(absl::StartsWith(ReceiveHead(trickling), "HTTP/1.1 408 "));
 }
 
 class MemoryTest : public FairnessTest {

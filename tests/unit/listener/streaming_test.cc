@@ -1,9 +1,6 @@
 // Bodies that pass an event loop in pieces, both ways.
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -22,6 +19,7 @@
 #include "http/pending_request.h"
 #include "listener/event_loop.h"
 #include "tcsync/handler.h"
+#include "tests/unit/listener/local_connection.h"
 
 namespace tcsync {
 namespace {
@@ -186,21 +184,10 @@ class Served {
  public:
   explicit Served(http::Handler& handler)
       : loop_({.idle = kHour, .header = kHour, .body = kHour, .request = kHour}, count_) {
-    int ends[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) {
-      ADD_FAILURE() << "cannot make sockets";
-      return;
-    }
-    client_ = ends[0];
-    const timeval deadline{.tv_sec = 60, .tv_usec = 0};
-    setsockopt(client_, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline);
-    setsockopt(client_, SOL_SOCKET, SO_SNDTIMEO, &deadline, sizeof deadline);
-    const int small = 8192;
-    setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+    const LocalConnection connection = ConnectLocally(8192);
+    client_ = connection.client;
     count_.AddServed();
-    loop_.Adopt({.socket = StreamSocket(loop_.io_context(),
-                                        boost::asio::generic::stream_protocol(AF_UNIX, 0), ends[1]),
-                 .peer = PeerAddress::Local()});
+    loop_.Adopt({.socket = ServerSocket(loop_, connection), .peer = PeerAddress::Local()});
     loop_.Start(handler, "test-loop");
   }
   ~Served() {
@@ -214,35 +201,9 @@ class Served {
     client_ = -1;
   }
 
-  void Send(absl::string_view bytes) const {
-    while (!bytes.empty()) {
-      const ssize_t sent = send(client_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      ASSERT_GT(sent, 0) << "the loop takes no more";
-      bytes.remove_prefix(static_cast<size_t>(sent));
-    }
-  }
-
-  // The next `bytes`, or what came until the loop closed the connection.
-  std::string Read(size_t bytes) const {
-    std::string received;
-    char buffer[4096];
-    while (received.size() < bytes) {
-      const ssize_t size =
-          recv(client_, buffer, std::min(sizeof buffer, bytes - received.size()), 0);
-      if (size <= 0) break;
-      received.append(buffer, static_cast<size_t>(size));
-    }
-    return received;
-  }
-  std::string ReadHead() const {
-    std::string head;
-    while (!absl::EndsWith(head, "\r\n\r\n")) {
-      const std::string byte = Read(1);
-      if (byte.empty()) break;
-      head += byte;
-    }
-    return head;
-  }
+  void Send(absl::string_view bytes) const { SendAll(client_, bytes); }
+  std::string Read(size_t bytes) const { return Receive(client_, bytes); }
+  std::string ReadHead() const { return ReceiveHead(client_); }
 
  private:
   static constexpr std::chrono::hours kHour{1};
@@ -253,16 +214,6 @@ class Served {
 
 std::string Get(absl::string_view fields = "", absl::string_view method = "GET") {
   return absl::StrCat(method, " / HTTP/1.1\r\nHost: h\r\n", fields, "\r\n");
-}
-
-template <typename Condition>
-bool Eventually(const Condition& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return true;
 }
 
 // If this fails, a snapshot arrives damaged, or with another length than the head says.
