@@ -19,6 +19,14 @@ void RoundTrip(absl::string_view value, Decode decode, Encode encode, absl::stri
   Expect(encode(*again) == written, promise);
 }
 
+// The same for a value of which the key has a part.
+template <typename Decode, typename Encode>
+void RoundTripUnder(const std::string& key, absl::string_view value, Decode decode, Encode encode,
+                    absl::string_view promise) {
+  RoundTrip(
+      value, [&](absl::string_view bytes) { return decode(key, bytes); }, encode, promise);
+}
+
 void ReadKeys(absl::string_view key, const Uuid& client_id) {
   if (const std::optional<Uuid> owner = ParseClientOfKey(key)) {
     Expect(key.substr(0, kKeyPrefixBytes) == ClientKey(*owner).substr(0, kKeyPrefixBytes),
@@ -81,27 +89,18 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       fuzz::RoundTrip(value, DecodeReplicasAhead, EncodeReplicasAhead,
                       "replicas ahead are the same after a round trip");
       break;
-    case 4: {
-      const std::string key = BanKey(client_id);
-      fuzz::RoundTrip(
-          value, [&](absl::string_view bytes) { return DecodeBan(key, bytes); }, EncodeBan,
-          "a ban is the same after a round trip");
+    case 4:
+      fuzz::RoundTripUnder(BanKey(client_id), value, DecodeBan, EncodeBan,
+                           "a ban is the same after a round trip");
       break;
-    }
-    case 5: {
-      const std::string key = TokenKey(client_id);
-      fuzz::RoundTrip(
-          value, [&](absl::string_view bytes) { return DecodeToken(key, bytes); }, EncodeToken,
-          "a token is the same after a round trip");
+    case 5:
+      fuzz::RoundTripUnder(TokenKey(client_id), value, DecodeToken, EncodeToken,
+                           "a token is the same after a round trip");
       break;
-    }
-    case 6: {
-      const std::string key = InviteKey(digest);
-      fuzz::RoundTrip(
-          value, [&](absl::string_view bytes) { return DecodeInvite(key, bytes); }, EncodeInvite,
-          "an invite is the same after a round trip");
+    case 6:
+      fuzz::RoundTripUnder(InviteKey(digest), value, DecodeInvite, EncodeInvite,
+                           "an invite is the same after a round trip");
       break;
-    }
     case 7:
       fuzz::ReadKeys(value, client_id);
       break;
