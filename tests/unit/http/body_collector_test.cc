@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "tests/conformance/compression.h"
+#include "tests/unit/noise.h"
 
 namespace tcsync::http {
 namespace {
@@ -18,17 +19,6 @@ using Result = BodyCollector::Result;
 
 constexpr uint64_t kKiB = 1024;
 constexpr uint64_t kMiB = 1024 * kKiB;
-
-// Bytes that do not compress, the same every time.
-std::string Noise(size_t size) {
-  std::string bytes(size, '\0');
-  uint32_t state = 1;
-  for (char& byte : bytes) {
-    state = state * 1664525 + 1013904223;
-    byte = static_cast<char>(state >> 24);
-  }
-  return bytes;
-}
 
 class BodyCollectorTest : public testing::Test {
  protected:

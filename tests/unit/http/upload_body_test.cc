@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "gtest/gtest.h"
 #include "tests/conformance/compression.h"
+#include "tests/unit/noise.h"
 
 namespace tcsync::http {
 namespace {
@@ -22,16 +23,6 @@ using ::tcsync::conformance::Gzip;
 constexpr uint64_t kMiB = uint64_t{1} << 20;
 constexpr size_t kReadBytes = kReadBufferBytes;  // what the listener gives at a time
 const Uuid kClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000001");
-
-std::string Noise(size_t size) {
-  std::string bytes(size, '\0');
-  uint32_t state = 1;
-  for (char& byte : bytes) {
-    state = state * 1664525 + 1013904223;
-    byte = static_cast<char>(state >> 24);
-  }
-  return bytes;
-}
 
 // What an upload of the test's storage has taken.
 struct Taken {

@@ -16,6 +16,7 @@
 #include "storage/rocksdb/file_deletions.h"
 #include "storage/rocksdb/head_cache.h"
 #include "storage/rocksdb/record_codec.h"
+#include "tests/unit/storage/bare_database.h"
 #include "tests/unit/storage/raw_files.h"
 #include "tests/unit/storage/storage_calls.h"
 #include "tests/unit/storage/temporary_directory.h"
@@ -34,9 +35,7 @@ class BareStorage final : public AdministeredStorage {
     options.create_if_missing = true;
     options.enable_blob_files = true;
     options.min_blob_size = 10'000;
-    rocksdb::DB* opened = nullptr;
-    EXPECT_TRUE(rocksdb::DB::Open(options, path, &opened).ok());
-    database_.reset(opened);
+    database_ = OpenBareDatabase(path, options);
     reader_ = std::make_unique<ChainReader>(*database_, ReadTier::kDisk);
   }
 

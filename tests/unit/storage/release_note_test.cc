@@ -14,6 +14,7 @@
 #include "rocksdb/db.h"
 #include "rocksdb/version.h"
 #include "temporary_directory.h"
+#include "tests/unit/storage/bare_database.h"
 
 namespace tcsync {
 namespace {
@@ -58,9 +59,7 @@ TEST_F(ReleaseNoteTest, NumbersAreCompared) {
 TEST_F(ReleaseNoteTest, ThisReleasesOwnDatabase) {
   rocksdb::Options options;
   options.create_if_missing = true;
-  rocksdb::DB* opened = nullptr;
-  ASSERT_TRUE(rocksdb::DB::Open(options, path_, &opened).ok());
-  std::unique_ptr<rocksdb::DB>(opened).reset();
+  ASSERT_NE(OpenBareDatabase(path_, options), nullptr);
   EXPECT_THAT(Note(), IsEmpty());
   for (const auto& entry : std::filesystem::directory_iterator(path_)) {
     if (entry.path().filename().string().rfind("OPTIONS-", 0) != 0) continue;

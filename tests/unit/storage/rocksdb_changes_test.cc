@@ -14,6 +14,7 @@
 #include "rocksdb/db.h"
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_storage.h"
+#include "tests/unit/storage/bare_database.h"
 #include "tests/unit/storage/child_process.h"
 #include "tests/unit/storage/fault_env.h"
 #include "tests/unit/storage/storage_changes.h"
@@ -49,13 +50,7 @@ class RocksdbChangesTest : public testing::Test {
         rocksdb::DB::OpenForReadOnly(rocksdb::Options(), options_.data_dir + "/rocksdb", &opened);
     EXPECT_TRUE(status.ok()) << status.ToString();
     const std::unique_ptr<rocksdb::DB> database(opened);
-    std::vector<std::string> keys;
-    const std::unique_ptr<rocksdb::Iterator> iterator(
-        database->NewIterator(rocksdb::ReadOptions()));
-    for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {
-      keys.push_back(iterator->key().ToString());
-    }
-    return keys;
+    return KeysIn(*database);
   }
 
   std::vector<std::string> KeysOf(const Uuid& client_id) {

@@ -11,6 +11,7 @@
 #include "rocksdb/db.h"
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_storage.h"
+#include "tests/unit/storage/bare_database.h"
 #include "tests/unit/storage/storage_calls.h"
 #include "tests/unit/storage/temporary_directory.h"
 
@@ -47,9 +48,8 @@ class RocksdbDamageTest : public testing::Test {
   // Writes a record behind the storage's back; nullptr removes it.
   void Put(const std::string& key, const std::string* value) {
     storage_.reset();
-    rocksdb::DB* opened = nullptr;
-    ASSERT_TRUE(rocksdb::DB::Open(rocksdb::Options(), data_dir_ + "/rocksdb", &opened).ok());
-    const std::unique_ptr<rocksdb::DB> database(opened);
+    const auto database = OpenBareDatabase(data_dir_ + "/rocksdb");
+    ASSERT_NE(database, nullptr);
     ASSERT_TRUE((value != nullptr ? database->Put(rocksdb::WriteOptions(), key, *value)
                                   : database->Delete(rocksdb::WriteOptions(), key))
                     .ok());

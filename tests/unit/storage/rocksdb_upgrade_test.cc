@@ -16,6 +16,7 @@
 #include "storage/rocksdb/data_directory.h"
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_storage.h"
+#include "tests/unit/storage/bare_database.h"
 #include "tests/unit/storage/storage_changes.h"
 #include "tests/unit/storage/temporary_directory.h"
 
@@ -78,12 +79,10 @@ class RocksdbUpgradeTest : public testing::Test {
   RocksdbUpgradeTest() : data_dir_(directory_.path() + "/data") {
     std::filesystem::create_directory(data_dir_);
     WriteFormat(1);
-    rocksdb::DB* opened = nullptr;
     rocksdb::Options options;
     options.create_if_missing = true;
     options.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(16));
-    EXPECT_TRUE(rocksdb::DB::Open(options, data_dir_ + "/rocksdb", &opened).ok());
-    const std::unique_ptr<rocksdb::DB> database(opened);
+    const auto database = OpenBareDatabase(data_dir_ + "/rocksdb", options);
     Format1Writer writer(*database);
     writer.Put("opened", "");
     // Among them the first and the last possible client ID.
@@ -183,9 +182,8 @@ TEST_F(RocksdbUpgradeTest, AnUpgradeThatWasCutShortIsRepeated) {
   storage_.reset();
   WriteFormat(1);
   {
-    rocksdb::DB* opened = nullptr;
-    ASSERT_TRUE(rocksdb::DB::Open(rocksdb::Options(), data_dir_ + "/rocksdb", &opened).ok());
-    const std::unique_ptr<rocksdb::DB> database(opened);
+    const auto database = OpenBareDatabase(data_dir_ + "/rocksdb");
+    ASSERT_NE(database, nullptr);
     Format1Writer writer(*database);
     const Uuid client_id = Uuid::Random();
     writer.Version(client_id, 1, {Uuid::RandomWithNumber(1), kNil, "segment"});
@@ -215,9 +213,8 @@ TEST(RocksdbUpgradeOfFormat3Test, LiveBytesAreCountedAndKept) {
     EXPECT_GT(live_bytes, 100'000u);
   }
   {
-    rocksdb::DB* opened = nullptr;
-    ASSERT_TRUE(rocksdb::DB::Open(rocksdb::Options(), data_dir + "/rocksdb", &opened).ok());
-    const std::unique_ptr<rocksdb::DB> database(opened);
+    const auto database = OpenBareDatabase(data_dir + "/rocksdb");
+    ASSERT_NE(database, nullptr);
     ASSERT_TRUE(database->Delete(rocksdb::WriteOptions(), LiveBytesKey()).ok());
   }
   std::ofstream(data_dir + "/FORMAT") << "tcsync storage format 3\n";

@@ -15,6 +15,7 @@
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_storage.h"
 #include "tests/unit/storage/administration_calls.h"
+#include "tests/unit/storage/bare_database.h"
 #include "tests/unit/storage/child_process.h"
 #include "tests/unit/storage/fault_env.h"
 #include "tests/unit/storage/storage_calls.h"
@@ -45,26 +46,18 @@ class RocksdbUploadTest : public testing::Test {
 
   std::unique_ptr<rocksdb::DB> OpenDatabase() {
     storage_.reset();
-    rocksdb::DB* opened = nullptr;
-    const rocksdb::Status status =
-        rocksdb::DB::Open(rocksdb::Options(), data_dir_ + "/rocksdb", &opened);
-    EXPECT_TRUE(status.ok()) << status.ToString();
-    return std::unique_ptr<rocksdb::DB>(opened);
+    return OpenBareDatabase(data_dir_ + "/rocksdb");
   }
 
   // The keys of pieces, and of uploads under way.
   std::vector<std::string> KeysOfUploads() {
     std::vector<std::string> keys;
     const auto database = OpenDatabase();
-    const std::unique_ptr<rocksdb::Iterator> iterator(
-        database->NewIterator(rocksdb::ReadOptions()));
-    for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {
-      const absl::string_view key(iterator->key().data(), iterator->key().size());
+    for (const std::string& key : KeysIn(*database)) {
       const bool is_piece =
           key.size() > Uuid::kBytes && ParsePieceKey(Uuid::FromBytes(key.data()), key).has_value();
-      if (is_piece || ParseUploadKey(key)) keys.emplace_back(key);
+      if (is_piece || ParseUploadKey(key)) keys.push_back(key);
     }
-    EXPECT_TRUE(iterator->status().ok());
     return keys;
   }
 

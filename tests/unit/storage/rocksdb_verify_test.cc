@@ -18,6 +18,7 @@
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_storage.h"
 #include "tests/unit/storage/administration_calls.h"
+#include "tests/unit/storage/bare_database.h"
 #include "tests/unit/storage/storage_calls.h"
 #include "tests/unit/storage/temporary_directory.h"
 
@@ -61,11 +62,7 @@ class RocksdbVerifyTest : public testing::Test {
 
   std::unique_ptr<rocksdb::DB> OpenDatabase() {
     storage_.reset();
-    rocksdb::DB* opened = nullptr;
-    const rocksdb::Status status =
-        rocksdb::DB::Open(rocksdb::Options(), data_dir_ + "/rocksdb", &opened);
-    EXPECT_TRUE(status.ok()) << status.ToString();
-    return std::unique_ptr<rocksdb::DB>(opened);
+    return OpenBareDatabase(data_dir_ + "/rocksdb");
   }
 
   // Writes a record behind the storage's back, and opens it again.
@@ -356,7 +353,8 @@ TEST_F(RocksdbVerifyTest, FlippedBitsInTableFilesAreFound) {
   EXPECT_GT(report.versions, 100u) << "what is not damaged was not read";
 }
 
-// If this fails, a person sees no progress, or a server that is to stop reads all of its disk first.
+// If this fails, a person sees no progress, or a server that is to stop reads all of its disk
+// first.
 TEST_F(RocksdbVerifyTest, ComparingFilesTellsItsProgressAndCanBeStopped) {
   Uuid parent = ids_.back();
   for (int i = 0; i < 5; ++i) {
@@ -393,9 +391,8 @@ TEST_F(RocksdbVerifyTest, FilesWithoutChecksumsAreRead) {
     options.enable_blob_garbage_collection = true;
     options.blob_garbage_collection_age_cutoff = 1;
     storage_.reset();
-    rocksdb::DB* opened = nullptr;
-    ASSERT_TRUE(rocksdb::DB::Open(options, data_dir_ + "/rocksdb", &opened).ok());
-    const std::unique_ptr<rocksdb::DB> database(opened);
+    const auto database = OpenBareDatabase(data_dir_ + "/rocksdb", options);
+    ASSERT_NE(database, nullptr);
     rocksdb::CompactRangeOptions everything;
     everything.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
     ASSERT_TRUE(database->CompactRange(everything, nullptr, nullptr).ok());

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "gtest/gtest.h"
 #include "tcsync/storage.h"
+#include "tests/unit/noise.h"
 #include "tests/unit/storage/waiter.h"
 
 namespace tcsync {
@@ -254,17 +255,6 @@ inline std::optional<Snapshot> SnapshotOf(Storage& storage, const Uuid& client_i
   if (!snapshot.ok()) return std::nullopt;
   if (snapshot->has_value()) MakeWhole((*snapshot)->bytes, (*snapshot)->pieces);
   return *std::move(snapshot);
-}
-
-// Bytes of every value that do not repeat soon, the same for the same `size` and `seed`.
-inline std::string Noise(size_t size, uint32_t seed = 1) {
-  std::string bytes(size, '\0');
-  uint32_t state = seed;
-  for (char& byte : bytes) {
-    state = state * 1664525 + 1013904223;
-    byte = static_cast<char>(state >> 24);
-  }
-  return bytes;
 }
 
 }  // namespace tcsync
