@@ -42,12 +42,13 @@ ROOMS = {
     "src/metrics": ["tcsync/log.h", "tcsync/storage.h", "tcsync/storage_administration.h", "base/"],
     "src/server": ["tcsync.h"],
     # What both backends share.
-    "src/storage": ["tcsync/storage_administration.h", "base/limits.h"],
+    "src/storage": ["tcsync/storage_administration.h", "tcsync/uuid.h", "base/limits.h"],
     "src/storage/memory": ["tcsync/storage.h", "tcsync/storage_administration.h", "tcsync/uuid.h", "base/",
-                           "storage/chain_notes.h", "storage/replicas_ahead.h", "storage/rewind_refusals.h"],
+                           "storage/chain_notes.h", "storage/replicas_ahead.h", "storage/rewind_refusals.h",
+                           "storage/version_numbers.h"],
     "src/storage/rocksdb": ["tcsync/log.h", "tcsync/storage.h", "tcsync/storage_administration.h", "tcsync/uuid.h",
                             "base/", "metrics/", "storage/chain_notes.h", "storage/replicas_ahead.h",
-                            "storage/rewind_refusals.h"],
+                            "storage/rewind_refusals.h", "storage/version_numbers.h"],
     "src/sync": ["tcsync/storage.h", "tcsync/storage_administration.h", "tcsync/uuid.h", "base/"],
 }
 

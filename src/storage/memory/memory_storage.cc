@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "storage/replicas_ahead.h"
 #include "storage/rewind_refusals.h"
+#include "storage/version_numbers.h"
 
 namespace tcsync {
 namespace {
@@ -295,7 +296,7 @@ AppendOutcome MemoryStorage::AppendLocked(AppendRequest request) {
     if (invite == nullptr) return NoSuchClient{};
   }
 
-  Client created(request.now_unix_seconds);
+  Client created(request.now_unix_seconds, FirstNumberAfter(request.expected_parent, 0));
   Client& client = is_new_client ? created : it->second;
   bool carries_on = false;
   if (!is_new_client && client.latest_version_id() != request.expected_parent) {
@@ -312,7 +313,8 @@ AppendOutcome MemoryStorage::AppendLocked(AppendRequest request) {
 
   if (invite != nullptr) ++invite->uses;
   if (carries_on) {
-    client = Client(client.created_unix_seconds, client.latest_number() + 1);
+    client = Client(client.created_unix_seconds,
+                    FirstNumberAfter(request.expected_parent, client.latest_number()));
   }
   const Uuid version_id = Uuid::RandomWithNumber(client.latest_number() + 1);
   client.Add({version_id, request.expected_parent, std::move(request.segment)},
@@ -449,7 +451,9 @@ absl::StatusOr<ImportOutcome> MemoryStorage::Import(ImportRequest request) {
   const std::lock_guard lock(mutex_);
   const auto it = clients_.find(request.client_id);
   if (it == clients_.end() && request.versions.empty()) return Imported{};
-  const Client empty(request.created_unix_seconds);
+  const Uuid first_parent =
+      request.versions.empty() ? Uuid() : request.versions.front().version.parent_version_id;
+  const Client empty(request.created_unix_seconds, FirstNumberAfter(first_parent, 0));
   const Client& client = it == clients_.end() ? empty : it->second;
 
   // First what the part is worth; then it is added as a whole or not at all.

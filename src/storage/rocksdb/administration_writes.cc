@@ -93,7 +93,10 @@ class Importer {
                                                      " comes twice in the imported history of ",
                                                      request_.client_id.ToString()));
     }
-    if (head_.latest_number == 0) first_parent_ = stored.version.parent_version_id;
+    if (head_.latest_number == 0) {
+      first_parent_ = stored.version.parent_version_id;
+      BatchBuilder::BeginHistoryAfter(*first_parent_, head_);
+    }
     const std::shared_ptr<UploadState> upload = StateOf(stored.upload.get());
     if (upload != nullptr) {
       if (const absl::Status status = upload->CheckStorable(); !status.ok()) return status;

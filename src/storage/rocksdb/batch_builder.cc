@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "storage/rocksdb/access_records.h"
+#include "storage/version_numbers.h"
 
 namespace tcsync {
 namespace {
@@ -149,11 +150,11 @@ absl::StatusOr<AppendOutcome> BatchBuilder::Append(AppendRequest& request) {
   if (carries_on) {
     const absl::Status removed = RemoveHistory(client_id, head);
     if (!removed.ok()) return removed;
-    head.record.first_number = head.latest_number + 1;
     head.record.removed_history_bytes = head.history_bytes;
     head.record.snapshot.reset();
     head.record.may_carry_on = false;
   }
+  if (is_new_client || carries_on) BeginHistoryAfter(request.expected_parent, head);
   if (is_new_client) head.record.created_unix_seconds = request.now_unix_seconds;
   if (invite) {
     ++invite->uses;
@@ -173,6 +174,11 @@ absl::StatusOr<AppendOutcome> BatchBuilder::Append(AppendRequest& request) {
   return Appended{.version_id = head.latest_version_id,
                   .snapshot = SummaryOf(head),
                   .created_client = is_new_client};
+}
+
+void BatchBuilder::BeginHistoryAfter(const Uuid& parent_version_id, ChainHead& head) {
+  head.record.first_number = FirstNumberAfter(parent_version_id, head.latest_number);
+  head.latest_number = head.record.first_number - 1;
 }
 
 void BatchBuilder::AddVersion(const Uuid& client_id, Version version,

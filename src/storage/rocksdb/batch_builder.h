@@ -63,6 +63,9 @@ class BatchBuilder {
   // The head as it is after the batch so far; nullopt when there is no such client.
   absl::StatusOr<std::optional<ChainHead>> Head(const Uuid& client_id);
 
+  // Makes ready a head that has no versions, or whose versions have been removed, for a version
+  // with this parent (storage/version_numbers.h).
+  static void BeginHistoryAfter(const Uuid& parent_version_id, ChainHead& head);
   // Adds a version to the head's chain. The caller has checked that it fits, and that the upload,
   // if its segment is one, may be stored. The head is not put.
   void AddVersion(const Uuid& client_id, Version version,

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -220,6 +221,58 @@ TEST_P(StorageSuite, NumbersGoOnWhenAReplicaCarriesOn) {
   MustAppend(storage(), client, Uuid::Random());
   EXPECT_EQ(Find(storage(), client).first_number, 6u);
   EXPECT_EQ(Find(storage(), client).latest_number, 6u);
+}
+
+// If this fails, a replica that knows less than what is here counts as ahead of it, and an operator
+// lets it carry on in place of what the others know.
+TEST_P(StorageSuite, AHistoryIsNumberedFromItsParent) {
+  struct Case {
+    Uuid parent;
+    uint64_t of_new_client;
+    uint64_t after_five;
+  };
+  const Case cases[] = {
+      {Uuid::RandomWithNumber(100), 101, 101},
+      {Uuid::RandomWithNumber(3), 4, 6},
+      {Uuid::RandomWithNumber(kVersionNumberMax / 2), (kVersionNumberMax / 2) + 1,
+       (kVersionNumberMax / 2) + 1},
+      // Absurd ones, which a client may choose, would leave no number for the next version.
+      {Uuid::RandomWithNumber(kVersionNumberMax / 2 + 1), 1, 6},
+      {Uuid::RandomWithNumber(kVersionNumberMax), 1, 6},
+      {*Uuid::Parse("00000000-0064-4111-8111-111111111111"), 1, 6},  // of version 4
+  };
+  for (const Case& of : cases) {
+    SCOPED_TRACE(of.parent.ToString());
+    const Uuid created = Uuid::Random();
+    const Uuid imported = Uuid::Random();
+    const Uuid carried_on = Uuid::Random();
+    AppendChain(storage(), carried_on, kNil, 5);
+    ASSERT_TRUE(LetCarryOn(storage(), carried_on));
+    const Uuid first = MustAppend(storage(), created, of.parent).version_id;
+    EXPECT_EQ(first.NumberHint(), of.of_new_client);
+    MustAppend(storage(), carried_on, of.parent);
+    MustImport(storage(), imported,
+               {{.appended_unix_seconds = 1, .version = {first, of.parent, "segment"}}});
+    const std::pair<Uuid, uint64_t> expected[] = {{created, of.of_new_client},
+                                                  {imported, of.of_new_client},
+                                                  {carried_on, of.after_five}};
+    for (const auto& [client, number] : expected) {
+      ClientSummary summary = Find(storage(), client);
+      EXPECT_EQ(summary.first_number, number);
+      EXPECT_EQ(summary.latest_number, number);
+      EXPECT_EQ(ChildOf(storage(), client, of.parent)->version_id, summary.latest_version_id);
+      const Uuid next = MustAppend(storage(), client, summary.latest_version_id).version_id;
+      EXPECT_EQ(next.NumberHint(), number + 1);
+      EXPECT_EQ(VersionIdsOf(ReadChain(storage(), client, of.parent)),
+                std::vector<Uuid>({summary.latest_version_id, next}));
+      EXPECT_EQ(StoreSnapshot(storage(), client, next), StoreSnapshotOutcome::kStored);
+      const auto report = AdministrationOf(storage()).VerifyChain(client);
+      ASSERT_TRUE(report.ok());
+      EXPECT_TRUE(report->problems.empty());
+      EXPECT_EQ(report->versions, 2u);
+      EXPECT_TRUE(Delete(storage(), client));
+    }
+  }
 }
 
 // If this fails, a replica that is merely behind, or a new and empty one, wipes out the history.

@@ -1,0 +1,25 @@
+// What number the first version of a history has.
+#ifndef TCSYNC_SRC_STORAGE_VERSION_NUMBERS_H_
+#define TCSYNC_SRC_STORAGE_VERSION_NUMBERS_H_
+
+#include <algorithm>
+#include <cstdint>
+
+#include "base/limits.h"
+#include "tcsync/uuid.h"
+
+namespace tcsync {
+
+// The number of a version that begins a history and has this parent, which is not here: a replica
+// carries on in place of a history whose latest number is `replaced_number`, or the client is new
+// (0). It follows the number of the parent, so that numbers go on telling which replica knows more
+// (src/sync/replica_place.h). Clients choose the parent: one with an absurd number counts as having
+// none, which leaves numbers for every version to come.
+inline uint64_t FirstNumberAfter(const Uuid& parent_version_id, uint64_t replaced_number) {
+  const uint64_t hint = parent_version_id.MayHaveNumber() ? parent_version_id.NumberHint() : 0;
+  return std::max(replaced_number, hint > kVersionNumberMax / 2 ? 0 : hint) + 1;
+}
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_SRC_STORAGE_VERSION_NUMBERS_H_
