@@ -1,6 +1,7 @@
 #include "access/top_talkers.h"
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 
 namespace tcsync::access {
@@ -12,6 +13,11 @@ TalkerRanking::Key KeyOf(const PeerAddress& source) {
   // As the rates count them: a /64 is what one customer of a provider has.
   if (!source.IsIpv4()) std::fill(key.begin() + 8, key.end(), 0);
   return key;
+}
+
+// As two numbers: the comparison of arrays is a call, and there are dozens for each request.
+bool AreSame(const TalkerRanking::Key& one, const TalkerRanking::Key& other) {
+  return std::memcmp(one.data(), other.data(), sizeof(TalkerRanking::Key)) == 0;
 }
 
 void AddAll(const TalkerRanking& ranking,
@@ -42,7 +48,7 @@ void TalkerRanking::Add(const Key& key, uint64_t amount) {
   // So few that looking at all of them takes less time than a hash.
   Place* const first = places_.data();
   Place* const last = first + size_;
-  Place* const found = std::find_if(first, last, [&](const Place& p) { return p.key == key; });
+  Place* const found = std::find_if(first, last, [&](const Place& p) { return AreSame(p.key, key); });
   if (found != last) {
     found->count += amount;
     found->count_min += amount;
