@@ -40,10 +40,13 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def connect(url):
-    """A connection for an `http://HOST:PORT` or `unix:PATH` URL."""
+def connect(url, context=None):
+    """A connection for an `http://HOST:PORT`, `https://HOST:PORT` or `unix:PATH` URL. `context`: of TLS, with the
+    authorities that are trusted."""
     if url.startswith("unix:"):
         return UnixConnection(url.removeprefix("unix:"))
+    if url.startswith("https://"):
+        return http.client.HTTPSConnection(url.removeprefix("https://"), timeout=TIMEOUT_S, context=context)
     return http.client.HTTPConnection(url.removeprefix("http://"), timeout=TIMEOUT_S)
 
 
