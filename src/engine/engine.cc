@@ -207,14 +207,13 @@ class ComposedEngine final : public Engine {
                         .versions_max = static_cast<uint64_t>(options.client_versions_max)},
              .snapshots = {.versions = options.snapshot_versions, .days = options.snapshot_days}}),
         handler_(service_, access_control_, names_,
-                 {.base_path = options.base_path,
-                  .body_bytes_max = limits.body_bytes_max,
+                 {.body_bytes_max = limits.body_bytes_max,
                   .bodies_in_flight_bytes_max = limits.bodies_in_flight_bytes_max,
                   .refusal_observer = http::CountRefusals(*registry_)},
                  logger),
         observation_(
             options, limits, *registry_, *storage_, handler_,
-            [this](const http::RequestHead& head) { return handler_.RefuseByAddress(head); },
+            [this](const PeerAddress& source) { return handler_.RefuseByAddress(source); },
             access_control_, top_talkers_, logger),
         administration_(std::make_unique<admin::AdminHandler>(admin::Dependencies{
             .storage = storage_.get(),

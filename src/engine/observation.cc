@@ -40,7 +40,7 @@ void AddConstants(const Options& options, const Limits& limits, metrics::Registr
 }  // namespace
 
 Observation::Observation(const Options& options, const Limits& limits, metrics::Registry& registry,
-                         Storage& storage, http::Handler& clients,
+                         Storage& storage, http::RoutedHandler& clients,
                          http::HealthHandler::Refuse refuse, const access::AccessControl& access,
                          access::TopTalkers& top_talkers, const Logger& logger)
     : monitor_(storage, StatsReaderOf(storage)),
@@ -48,11 +48,13 @@ Observation::Observation(const Options& options, const Limits& limits, metrics::
               {.disk_free_bytes_min = static_cast<uint64_t>(options.disk_free_bytes_min),
                .total_bytes_max = static_cast<uint64_t>(options.total_bytes_max)},
               registry, logger),
-      health_handler_(health_, options.base_path, clients, std::move(refuse)),
+      health_handler_(health_, clients, std::move(refuse)),
       request_instruments_(registry, top_talkers),
-      instrumented_handler_(health_handler_, options.base_path, access, request_instruments_),
+      instrumented_handler_(health_handler_, request_instruments_),
+      clients_router_(options.base_path, access, instrumented_handler_),
       metrics_handler_(registry, health_),
-      metrics_address_(health_, "", metrics_handler_) {
+      metrics_health_handler_(health_, metrics_handler_),
+      metrics_router_("", access, metrics_health_handler_) {
   AddConstants(options, limits, registry);
   registrations_.push_back(registry.AddCollector(metrics::CollectProcess));
   registrations_.push_back(registry.AddCollector([this](metrics::Registry::Sink& sink) {

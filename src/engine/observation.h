@@ -8,6 +8,7 @@
 #include "http/health_handler.h"
 #include "http/instrumented_handler.h"
 #include "http/metrics_handler.h"
+#include "http/router.h"
 #include "metrics/health.h"
 #include "metrics/health_monitor.h"
 #include "metrics/registry.h"
@@ -24,16 +25,16 @@ class Observation {
   // `clients` answers what is on the clients' addresses; `refuse` may refuse a question for the
   // health there.
   Observation(const Options& options, const Limits& limits, metrics::Registry& registry,
-              Storage& storage, http::Handler& clients, http::HealthHandler::Refuse refuse,
+              Storage& storage, http::RoutedHandler& clients, http::HealthHandler::Refuse refuse,
               const access::AccessControl& access, access::TopTalkers& top_talkers,
               const Logger& logger);
 
   metrics::HealthService& health() { return health_; }
 
   // `clients`, measured, and with the health in front.
-  http::Handler& clients_handler() { return instrumented_handler_; }
+  http::Handler& clients_handler() { return clients_router_; }
   // For the metrics' addresses.
-  http::Handler& metrics_handler() { return metrics_address_; }
+  http::Handler& metrics_handler() { return metrics_router_; }
 
   // Uses the storage no more. Before the storage goes.
   void Stop() { monitor_.Stop(); }
@@ -45,8 +46,10 @@ class Observation {
   http::HealthHandler health_handler_;
   http::RequestInstruments request_instruments_;
   http::InstrumentedHandler instrumented_handler_;
+  http::Router clients_router_;
   http::MetricsHandler metrics_handler_;
-  http::HealthHandler metrics_address_;
+  http::HealthHandler metrics_health_handler_;
+  http::Router metrics_router_;
   std::vector<metrics::Registry::Registration> registrations_;
 };
 

@@ -10,23 +10,21 @@
 
 namespace tcsync::http {
 
-// Drops the body as it comes, and lets `finish` answer.
-class BodilessRequest final : public PendingRequest::Implementation {
- public:
-  using FinishFunction = absl::AnyInvocable<void(ResponseCallback)>;
+// Drops the body as it comes, and lets `answer`, which takes a ResponseCallback, give the answer.
+template <typename Answer>
+PendingRequest MakeBodilessRequest(Answer answer) {
+  class BodilessRequest final : public PendingRequest::Implementation {
+   public:
+    explicit BodilessRequest(Answer answer) : answer_(std::move(answer)) {}
 
-  static PendingRequest Make(FinishFunction finish) {
-    return PendingRequest(std::make_unique<BodilessRequest>(std::move(finish)));
-  }
+    std::optional<Response> Append(absl::string_view) override { return std::nullopt; }
+    void Finish(ResponseCallback done) override { answer_(std::move(done)); }
 
-  explicit BodilessRequest(FinishFunction finish) : finish_(std::move(finish)) {}
-
-  std::optional<Response> Append(absl::string_view) override { return std::nullopt; }
-  void Finish(ResponseCallback done) override { finish_(std::move(done)); }
-
- private:
-  FinishFunction finish_;
-};
+   private:
+    Answer answer_;
+  };
+  return PendingRequest(std::make_unique<BodilessRequest>(std::move(answer)));
+}
 
 }  // namespace tcsync::http
 

@@ -11,34 +11,29 @@
 
 #include <functional>
 #include <optional>
-#include <string>
+#include <utility>
 #include <variant>
 
+#include "http/router.h"
 #include "metrics/health.h"
-#include "tcsync/handler.h"
+#include "tcsync/peer_address.h"
 
 namespace tcsync::http {
 
 // Borrows what it is given.
-class HealthHandler final : public Handler {
+class HealthHandler final : public RoutedHandler {
  public:
-  // Answers at the root, where programs look that know no base path, and under `base_path`, which
-  // is all that some proxies pass on; everything else is for `next`.
   // `refuse`, unless it is null, may refuse a request, as one that its address makes too often.
-  using Refuse = std::function<std::optional<Response>(const RequestHead&)>;
-  HealthHandler(metrics::HealthService& health, absl::string_view base_path, Handler& next,
-                Refuse refuse = nullptr);
+  // What is not for the health is for `next`.
+  using Refuse = std::function<std::optional<Response>(const PeerAddress& source)>;
+  HealthHandler(metrics::HealthService& health, RoutedHandler& next, Refuse refuse = nullptr)
+      : health_(health), next_(next), refuse_(std::move(refuse)) {}
 
-  std::variant<Response, PendingRequest> Begin(const RequestHead& head) override;
+  std::variant<Response, PendingRequest> Begin(const RoutedRequest& request) override;
 
  private:
-  enum class Target { kHealth, kLive, kOther };
-
-  Target TargetOf(absl::string_view target) const;
-
   metrics::HealthService& health_;
-  const std::string base_path_;
-  Handler& next_;
+  RoutedHandler& next_;
   const Refuse refuse_;
 };
 

@@ -1,43 +1,35 @@
 #include "http/instrumented_handler.h"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "http/pending_request.h"
-#include "http/route.h"
 
 namespace tcsync::http {
 namespace {
 
-constexpr std::array<Endpoint, 5> kEndpoints = {Endpoint::kIndex, Endpoint::kAddVersion,
-                                                Endpoint::kGetChildVersion, Endpoint::kAddSnapshot,
-                                                Endpoint::kGetSnapshot};
-// Behind the endpoints' routes.
-constexpr size_t kHealthRoute = kEndpoints.size();
-constexpr size_t kOtherRoute = kHealthRoute + 1;
-static_assert(kOtherRoute + 1 == RequestInstruments::kRoutes);
-
-std::string RouteName(size_t route) {
-  if (route == kHealthRoute) return "health";
-  if (route == kOtherRoute) return "other";
-  return std::string(NameOf(kEndpoints[route]));
-}
+// One for each name of an endpoint.
+constexpr std::array<Endpoint, RequestInstruments::kRoutes> kCounted = {
+    Endpoint::kIndex,       Endpoint::kAddVersion,  Endpoint::kGetChildVersion,
+    Endpoint::kAddSnapshot, Endpoint::kGetSnapshot, Endpoint::kHealth,
+    Endpoint::kNone};
 
 size_t RouteOf(Endpoint endpoint) {
-  return static_cast<size_t>(std::find(kEndpoints.begin(), kEndpoints.end(), endpoint) -
-                             kEndpoints.begin());
+  if (IsHealth(endpoint)) endpoint = Endpoint::kHealth;
+  return static_cast<size_t>(std::find(kCounted.begin(), kCounted.end(), endpoint) -
+                             kCounted.begin());
 }
 
 // Whether the answer is none that the protocol has for everybody.
-bool IsRefusal(size_t route, int status) {
+bool IsRefusal(Endpoint endpoint, int status) {
   if (status < 400) return false;
   const bool is_of_protocol = status == 404 || status == 409;
-  return !is_of_protocol || route == kOtherRoute;
+  return !is_of_protocol || endpoint == Endpoint::kNone;
 }
 
 }  // namespace
@@ -45,7 +37,7 @@ bool IsRefusal(size_t route, int status) {
 RequestInstruments::RequestInstruments(metrics::Registry& registry, access::TopTalkers& top_talkers)
     : top_talkers_(top_talkers) {
   for (size_t index = 0; index < kRoutes; ++index) {
-    const metrics::Label route{"route", RouteName(index)};
+    const metrics::Label route{"route", std::string(NameOf(kCounted[index]))};
     Route& instruments = routes_[index];
     for (size_t i = 0; i < kStatuses.size(); ++i) {
       // All from the beginning on, or the first failure of a kind would not show as an increase.
@@ -66,18 +58,18 @@ RequestInstruments::RequestInstruments(metrics::Registry& registry, access::TopT
 }
 
 void RequestInstruments::Count(const ReceivedRequest& request, const Response& response) {
-  Route& route = routes_[request.route];
+  Route& route = routes_[RouteOf(request.endpoint)];
   const auto* const known = std::find(kStatuses.begin(), kStatuses.end() - 1, response.status);
   route.requests[static_cast<size_t>(known - kStatuses.begin())]->Add();
   route.seconds->Observe(std::chrono::steady_clock::now() - request.since);
   if (request.body_bytes > 0) route.request_bytes->Add(request.body_bytes);
   if (response.body_bytes() > 0) route.response_bytes->Add(response.body_bytes());
   // Health checks ask often, and are nobody's business.
-  if (request.route == kHealthRoute) return;
+  if (IsHealth(request.endpoint)) return;
   top_talkers_.Count({.client_id = request.client_id,
                       .source = request.source,
                       .bytes = request.body_bytes + response.body_bytes(),
-                      .is_refused = IsRefusal(request.route, response.status)});
+                      .is_refused = IsRefusal(request.endpoint, response.status)});
 }
 
 class InstrumentedHandler::MeasuredRequest final : public PendingRequest::Implementation {
@@ -111,36 +103,13 @@ class InstrumentedHandler::MeasuredRequest final : public PendingRequest::Implem
   RequestInstruments::ReceivedRequest received_;
 };
 
-InstrumentedHandler::InstrumentedHandler(Handler& next, absl::string_view base_path,
-                                         const access::AccessControl& access,
-                                         RequestInstruments& instruments)
-    : next_(next),
-      base_path_(NormalizeBasePath(base_path)),
-      access_(access),
-      instruments_(instruments) {}
-
-size_t InstrumentedHandler::RouteOf(absl::string_view target) const {
-  if (const std::optional<Endpoint> endpoint = EndpointLike(target)) {
-    return http::RouteOf(*endpoint);
-  }
-  absl::string_view path = PathOf(target);
-  if (absl::EndsWith(path, kHealthPath) || absl::EndsWith(path, kHealthLivePath)) {
-    return kHealthRoute;
-  }
-  if (absl::ConsumePrefix(&path, base_path_) && (path.empty() || path == "/")) {
-    return http::RouteOf(Endpoint::kIndex);
-  }
-  return kOtherRoute;
-}
-
-std::variant<Response, PendingRequest> InstrumentedHandler::Begin(const RequestHead& head) {
-  const RequestInstruments::ReceivedRequest received{
-      .route = RouteOf(head.target),
-      .since = std::chrono::steady_clock::now(),
-      .body_bytes = 0,
-      .client_id = Uuid::Parse(head.Header("X-Client-Id")),
-      .source = access_.SourceOf(head)};
-  std::variant<Response, PendingRequest> decision = next_.Begin(head);
+std::variant<Response, PendingRequest> InstrumentedHandler::Begin(const RoutedRequest& request) {
+  const RequestInstruments::ReceivedRequest received{.endpoint = request.route.endpoint,
+                                                     .since = std::chrono::steady_clock::now(),
+                                                     .body_bytes = 0,
+                                                     .client_id = request.client_id,
+                                                     .source = request.source};
+  std::variant<Response, PendingRequest> decision = next_.Begin(request);
   if (const auto* response = std::get_if<Response>(&decision)) {
     instruments_.Count(received, *response);
     return decision;

@@ -6,14 +6,11 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <variant>
 
-#include "absl/strings/string_view.h"
-#include "access/access_control.h"
 #include "access/top_talkers.h"
+#include "http/router.h"
 #include "metrics/registry.h"
-#include "tcsync/handler.h"
 #include "tcsync/peer_address.h"
 #include "tcsync/uuid.h"
 
@@ -29,7 +26,7 @@ class RequestInstruments {
   RequestInstruments(metrics::Registry& registry, access::TopTalkers& top_talkers);
 
   struct ReceivedRequest {
-    size_t route = 0;
+    Endpoint endpoint = Endpoint::kNone;
     std::chrono::steady_clock::time_point since;
     uint64_t body_bytes = 0;  // as they came
     std::optional<Uuid> client_id = std::nullopt;
@@ -54,22 +51,17 @@ class RequestInstruments {
 // Borrows what it is given. A request counts when it is answered, by the head or by a response that
 // is ready to be sent; its time is from there back to where its head was complete, so that a body
 // that comes slowly, or a large one, shows.
-class InstrumentedHandler final : public Handler {
+class InstrumentedHandler final : public RoutedHandler {
  public:
-  // `base_path` as a person writes it: what is at it or at its slash is the index.
-  InstrumentedHandler(Handler& next, absl::string_view base_path,
-                      const access::AccessControl& access, RequestInstruments& instruments);
+  InstrumentedHandler(RoutedHandler& next, RequestInstruments& instruments)
+      : next_(next), instruments_(instruments) {}
 
-  std::variant<Response, PendingRequest> Begin(const RequestHead& head) override;
+  std::variant<Response, PendingRequest> Begin(const RoutedRequest& request) override;
 
  private:
   class MeasuredRequest;
 
-  size_t RouteOf(absl::string_view target) const;
-
-  Handler& next_;
-  const std::string base_path_;
-  const access::AccessControl& access_;
+  RoutedHandler& next_;
   RequestInstruments& instruments_;
 };
 

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "http/bodiless_request.h"
-#include "http/route.h"
 
 namespace tcsync::http {
 namespace {
@@ -14,7 +13,8 @@ constexpr absl::string_view kIndexPage =
 
 }  // namespace
 
-std::variant<Response, PendingRequest> MetricsHandler::Begin(const RequestHead& head) {
+std::variant<Response, PendingRequest> MetricsHandler::Begin(const RoutedRequest& request) {
+  const RequestHead& head = request.head;
   const absl::string_view path = PathOf(head.target);
   if (path != "/" && path != "/metrics") {
     return TextResponse(404, "There is nothing here but /metrics, /health and /health/live.");
@@ -25,7 +25,7 @@ std::variant<Response, PendingRequest> MetricsHandler::Begin(const RequestHead& 
     return response;
   }
   if (path == "/") return TextResponse(200, kIndexPage);
-  return BodilessRequest::Make([this](ResponseCallback done) {
+  return MakeBodilessRequest([this](ResponseCallback done) {
     health_.Ask([this, done = std::move(done)](const metrics::Health&) mutable {
       Response response = EmptyResponse(200);
       response.headers.push_back({"Content-Type", "text/plain; version=0.0.4; charset=utf-8"});

@@ -4,20 +4,20 @@
 
 #include <variant>
 
+#include "http/router.h"
 #include "metrics/health.h"
 #include "metrics/registry.h"
-#include "tcsync/handler.h"
 
 namespace tcsync::http {
 
 // Borrows what it is given. Answers /metrics and /; a HealthHandler in front of it has the rest.
-class MetricsHandler final : public Handler {
+class MetricsHandler final : public RoutedHandler {
  public:
   // Each scrape asks for the health first, so that its metrics are those of now.
   MetricsHandler(const metrics::Registry& registry, metrics::HealthService& health)
       : registry_(registry), health_(health) {}
 
-  std::variant<Response, PendingRequest> Begin(const RequestHead& head) override;
+  std::variant<Response, PendingRequest> Begin(const RoutedRequest& request) override;
 
  private:
   const metrics::Registry& registry_;

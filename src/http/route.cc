@@ -20,9 +20,6 @@ struct EndpointPath {
   bool names_version;  // the path goes on with a version ID
 };
 
-// What all paths but the index' begin with.
-constexpr absl::string_view kClientPaths = "/v1/client/";
-
 constexpr EndpointPath kPaths[] = {
     {"/v1/client/get-child-version/", Endpoint::kGetChildVersion, true},
     {"/v1/client/add-version/", Endpoint::kAddVersion, true},
@@ -33,6 +30,12 @@ constexpr EndpointPath kPaths[] = {
 };
 
 constexpr absl::string_view kTokenPrefix = "/i/";
+
+Route HealthAt(absl::string_view path) {
+  if (path == kHealthPath) return {.endpoint = Endpoint::kHealth, .is_valid = true};
+  if (path == kHealthLivePath) return {.endpoint = Endpoint::kHealthLive, .is_valid = true};
+  return {};
+}
 
 // Whether as many hexadecimal digits follow each other as do in no UUID: a half of a token.
 bool HasTokenDigits(absl::string_view text) {
@@ -58,19 +61,6 @@ absl::string_view PathOf(absl::string_view target) {
   return target.substr(0, target.find('?'));
 }
 
-std::optional<Endpoint> EndpointLike(absl::string_view target) {
-  const size_t begin = target.find(kClientPaths);
-  if (begin == absl::string_view::npos) return std::nullopt;
-  const absl::string_view path = PathOf(target.substr(begin));
-  for (const EndpointPath& known : kPaths) {
-    if (known.endpoint == Endpoint::kIndex) continue;
-    if (known.names_version ? absl::StartsWith(path, known.path) : path == known.path) {
-      return known.endpoint;
-    }
-  }
-  return std::nullopt;
-}
-
 absl::string_view NameOf(Endpoint endpoint) {
   switch (endpoint) {
     case Endpoint::kIndex:
@@ -83,6 +73,11 @@ absl::string_view NameOf(Endpoint endpoint) {
       return "add-snapshot";
     case Endpoint::kGetSnapshot:
       return "snapshot";
+    case Endpoint::kHealth:
+    case Endpoint::kHealthLive:
+      return "health";
+    case Endpoint::kNone:
+      return "other";
   }
   return "";
 }
@@ -95,6 +90,9 @@ absl::string_view MethodOf(Endpoint endpoint) {
     case Endpoint::kIndex:
     case Endpoint::kGetChildVersion:
     case Endpoint::kGetSnapshot:
+    case Endpoint::kHealth:
+    case Endpoint::kHealthLive:
+    case Endpoint::kNone:
       return "GET";
   }
   return "";
@@ -109,6 +107,9 @@ absl::string_view RequestMediaTypeOf(Endpoint endpoint) {
     case Endpoint::kIndex:
     case Endpoint::kGetChildVersion:
     case Endpoint::kGetSnapshot:
+    case Endpoint::kHealth:
+    case Endpoint::kHealthLive:
+    case Endpoint::kNone:
       return "";
   }
   return "";
@@ -120,30 +121,36 @@ std::string NormalizeBasePath(absl::string_view base_path) {
   return absl::StrCat(absl::StartsWith(base_path, "/") ? "" : "/", base_path);
 }
 
-std::optional<Route> ParseTarget(absl::string_view base_path, absl::string_view target) {
+Route ParseTarget(absl::string_view base_path, absl::string_view target) {
   absl::string_view path = PathOf(target);
-  if (!absl::ConsumePrefix(&path, base_path)) return std::nullopt;
-  Route route;
+  if (const Route health = HealthAt(path); health.is_valid) return health;
+  if (!absl::ConsumePrefix(&path, base_path)) return {};
+  if (const Route health = HealthAt(path); health.is_valid) return health;
+  Route route{.is_valid = true};
   if (absl::ConsumePrefix(&path, kTokenPrefix)) {
     const absl::string_view token = path.substr(0, path.find('/'));
-    if (!access::IsToken(token)) return std::nullopt;
-    route.token = access::DigestOf(token);
+    if (access::IsToken(token)) {
+      route.token = access::DigestOf(token);
+    } else {
+      route.is_valid = false;
+    }
     path.remove_prefix(token.size());
   }
   for (const EndpointPath& known : kPaths) {
-    route.endpoint = known.endpoint;
-    if (!known.names_version) {
-      if (path == known.path) return route;
+    absl::string_view version = path;
+    if (known.names_version ? !absl::ConsumePrefix(&version, known.path) : path != known.path) {
       continue;
     }
-    absl::string_view version = path;
-    if (!absl::ConsumePrefix(&version, known.path)) continue;
-    const std::optional<Uuid> version_id = Uuid::Parse(version);
-    if (!version_id) return std::nullopt;
-    route.version_id = *version_id;
+    route.endpoint = known.endpoint;
+    if (!known.names_version) return route;
+    if (const std::optional<Uuid> version_id = Uuid::Parse(version)) {
+      route.version_id = *version_id;
+    } else {
+      route.is_valid = false;
+    }
     return route;
   }
-  return std::nullopt;
+  return {};
 }
 
 std::string PathForPeople(absl::string_view target) {

@@ -11,11 +11,27 @@
 
 namespace tcsync::http {
 
-enum class Endpoint { kIndex, kAddVersion, kGetChildVersion, kAddSnapshot, kGetSnapshot };
+enum class Endpoint {
+  kIndex,
+  kAddVersion,
+  kGetChildVersion,
+  kAddSnapshot,
+  kGetSnapshot,
+  kHealth,
+  kHealthLive,
+  kNone,  // nothing that is served
+};
+
+inline bool IsHealth(Endpoint endpoint) {
+  return endpoint == Endpoint::kHealth || endpoint == Endpoint::kHealthLive;
+}
 
 struct Route {
-  Endpoint endpoint = Endpoint::kIndex;
-  Uuid version_id;  // the parent or the snapshot's version, for the endpoints that name one
+  Endpoint endpoint = Endpoint::kNone;
+  // Whether there is something to answer: an endpoint, and the UUID and the token of its path are
+  // such. Where they are not, the endpoint is the one that was meant.
+  bool is_valid = false;
+  Uuid version_id = Uuid();  // the parent or the snapshot's version, for the endpoints that name one
   // Of the token in a path that begins with /i/TOKEN. The token itself goes no further than here.
   std::optional<TokenDigest> token = std::nullopt;
 };
@@ -38,16 +54,12 @@ inline constexpr absl::string_view kSnapshotMediaType = "application/vnd.taskcha
 // The path of a request target, which may be in absolute form, without its query.
 absl::string_view PathOf(absl::string_view target);
 
-// What `target` asks for by the end of its path, whatever is before it and whether or not its UUID
-// parses: for counting. nullopt for what is none of the endpoints that are for clients.
-std::optional<Endpoint> EndpointLike(absl::string_view target);
-
 // The base path as routes need it: "" or "/some/path", without a slash at its end.
 std::string NormalizeBasePath(absl::string_view base_path);
 
-// nullopt for a path that is not the protocol's, or whose UUID or token does not parse. `target`
-// may be in absolute form, and its query is ignored. `base_path` is normalized.
-std::optional<Route> ParseTarget(absl::string_view base_path, absl::string_view target);
+// `target` may be in absolute form, and its query is ignored. `base_path` is normalized. Health is
+// also at the root, where programs look that know no base path.
+Route ParseTarget(absl::string_view base_path, absl::string_view target);
 
 // The path of a target for people and logs, without what somebody could use who reads it there:
 // "(token)" stands for what follows /i/ and for anything that could be a part of a token, "(UUID)"

@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/log_fields.h"
 #include "base/version.h"
+#include "http/bodiless_request.h"
 #include "http/pending_request.h"
 #include "sync/replica_place.h"
 
@@ -44,29 +45,6 @@ std::string MethodForPeople(absl::string_view method) {
 }
 
 }  // namespace
-
-// A GET: a body, which has no meaning, is dropped as it comes.
-class SyncHandler::BodilessRequest final : public PendingRequest::Implementation {
- public:
-  BodilessRequest(SyncHandler& handler, const Call& call) : handler_(handler), call_(call) {}
-
-  std::optional<Response> Append(absl::string_view) override { return std::nullopt; }
-
-  void Finish(ResponseCallback done) override {
-    switch (call_.route.endpoint) {
-      case Endpoint::kGetChildVersion:
-        return handler_.GetChildVersion(call_, std::move(done));
-      case Endpoint::kGetSnapshot:
-        return handler_.GetSnapshot(call_, std::move(done));
-      default:
-        return done(handler_.Index());
-    }
-  }
-
- private:
-  SyncHandler& handler_;
-  const Call call_;
-};
 
 // A POST: its body is a segment or a snapshot.
 class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
@@ -231,74 +209,75 @@ SyncHandler::SyncHandler(SyncService& service, access::AccessControl& access,
     : service_(service),
       access_(access),
       names_(names),
-      base_path_(NormalizeBasePath(options.base_path)),
       body_bytes_max_(options.body_bytes_max),
       shares_(std::make_shared<TransferShares>(options.bodies_in_flight_bytes_max)),
       logger_(logger),
       refuser_(std::move(logger), std::move(names), options.refusal_observer) {}
 
-std::optional<Response> SyncHandler::RefuseByAddress(const RequestHead& head) {
-  const std::optional<Refusal> refusal = access_.RefusalOfAddress(access_.SourceOf(head));
+std::optional<Response> SyncHandler::RefuseByAddress(const PeerAddress& source) {
+  const std::optional<Refusal> refusal = access_.RefusalOfAddress(source);
   if (!refusal) return std::nullopt;
   return refuser_.Refuse({}, *refusal);
 }
 
-std::variant<Response, PendingRequest> SyncHandler::Begin(const RequestHead& head) {
+std::variant<Response, PendingRequest> SyncHandler::Begin(const RoutedRequest& request) {
+  const RequestHead& head = request.head;
+  const Route& route = request.route;
+  const std::optional<Uuid>& client_id = request.client_id;
   if (const std::optional<std::string> notice = access_.NoticeProxy(head)) {
     logger_.Log(LogLevel::kWarning, *notice);
   }
-  const std::optional<Route> route = ParseTarget(base_path_, head.target);
-  const absl::string_view client_id_text = head.Header("X-Client-Id");
-  const std::optional<Uuid> client_id = Uuid::Parse(client_id_text);
-  const bool is_call = route && route->endpoint != Endpoint::kIndex && client_id &&
-                       head.method == MethodOf(route->endpoint) && head.CountOf("X-Client-Id") == 1;
+  const absl::string_view method = MethodOf(route.endpoint);
+  // The health is for a handler in front of this one.
+  const bool is_of_protocol = route.is_valid && !IsHealth(route.endpoint);
+  const bool is_call =
+      is_of_protocol && route.endpoint != Endpoint::kIndex && client_id && head.method == method;
   // What is no client's call, such as the page at /, takes from its address' requests as well.
   if (!is_call) {
-    if (std::optional<Response> refusal = RefuseByAddress(head)) return *std::move(refusal);
+    if (std::optional<Response> refusal = RefuseByAddress(request.source)) {
+      return *std::move(refusal);
+    }
   }
-  if (!route) {
+  if (!is_of_protocol) {
     return Refuse(RefusalReason::kNoSuchPath,
                   absl::StrCat("There is nothing at ", PathForPeople(head.target),
                                ": check the path of the server's URL in your configuration."));
   }
-  const absl::string_view method = MethodOf(route->endpoint);
-  if (head.method != method) {
+  // Programs that watch servers ask for the page at / by HEAD.
+  const bool is_head_of_index = route.endpoint == Endpoint::kIndex && head.method == "HEAD";
+  if (head.method != method && !is_head_of_index) {
     Response response = Refuse(RefusalReason::kMethod,
                                absl::StrCat("The method for ", PathForPeople(head.target), " is ",
                                             method, ", not ", MethodForPeople(head.method), "."));
-    response.headers.push_back({"Allow", std::string(method)});
+    response.headers.push_back(
+        {"Allow", route.endpoint == Endpoint::kIndex ? "GET, HEAD" : std::string(method)});
     return response;
   }
-  Call call{.route = *route, .visitor = {}};
-  if (route->endpoint == Endpoint::kIndex) {
-    return PendingRequest(std::make_unique<BodilessRequest>(*this, call));
+  if (route.endpoint == Endpoint::kIndex) {
+    return MakeBodilessRequest([](ResponseCallback done) { done(Index()); });
   }
+  if (!client_id) return RefuseWithoutClientId(head);
 
-  if (head.CountOf("X-Client-Id") > 1) {
-    return Refuse(RefusalReason::kBadRequest,
-                  "There are several X-Client-Id headers; there must be one.");
-  }
-  if (!client_id) {
-    // Not repeated: whoever mixes up client ID and secret must not find the secret in a log.
-    return Refuse(RefusalReason::kBadRequest,
-                  client_id_text.empty()
-                      ? std::string("The X-Client-Id header is missing.")
-                      : absl::StrCat("The X-Client-Id header, of ", client_id_text.size(),
-                                     " bytes, is not a UUID like "
-                                     "123e4567-e89b-42d3-a456-426614174000."));
-  }
-  call.visitor = {.client_id = *client_id, .token = route->token, .source = access_.SourceOf(head)};
+  Call call{.route = route,
+            .visitor = {.client_id = *client_id, .token = route.token, .source = request.source}};
   if (!service_.Admits(*client_id)) {
     return RefuseCall(call, {.reason = RefusalReason::kNotAllowed,
                              .sentence = "This server does not serve this client ID.",
                              .operator_note = "It is not among those of allow-client-id."});
   }
-  const absl::string_view media_type = RequestMediaTypeOf(route->endpoint);
+  const absl::string_view media_type = RequestMediaTypeOf(route.endpoint);
   const bool writes = !media_type.empty();
   if (const std::optional<Refusal> refusal = access_.RefusalOf(call.visitor, writes)) {
     return RefuseCall(call, *refusal);
   }
-  if (!writes) return PendingRequest(std::make_unique<BodilessRequest>(*this, call));
+  if (route.endpoint == Endpoint::kGetChildVersion) {
+    return MakeBodilessRequest(
+        [this, call](ResponseCallback done) { GetChildVersion(call, std::move(done)); });
+  }
+  if (!writes) {
+    return MakeBodilessRequest(
+        [this, call](ResponseCallback done) { GetSnapshot(call, std::move(done)); });
+  }
 
   const absl::string_view content_type = head.Header("Content-Type");
   if (!HasMediaType(content_type, media_type)) {
@@ -322,12 +301,26 @@ std::variant<Response, PendingRequest> SyncHandler::Begin(const RequestHead& hea
   if (declared_bytes > body_bytes_max_) return RefuseTooLarge(call, body_bytes_max_);
   // Asked again when the body is there; until then it would only take room.
   if (service_.RefusesWrites()) return RefuseCrowded(call);
-  auto request = std::make_unique<UploadRequest>(*this, call, *coding, declared_bytes);
-  if (std::optional<Response> refusal = request->BeginBody()) return *std::move(refusal);
-  return PendingRequest(std::move(request));
+  auto upload = std::make_unique<UploadRequest>(*this, call, *coding, declared_bytes);
+  if (std::optional<Response> refusal = upload->BeginBody()) return *std::move(refusal);
+  return PendingRequest(std::move(upload));
 }
 
-Response SyncHandler::Index() const {
+Response SyncHandler::RefuseWithoutClientId(const RequestHead& head) {
+  if (head.CountOf("X-Client-Id") > 1) {
+    return Refuse(RefusalReason::kBadRequest,
+                  "There are several X-Client-Id headers; there must be one.");
+  }
+  const absl::string_view text = head.Header("X-Client-Id");
+  // Not repeated: whoever mixes up client ID and secret must not find the secret in a log.
+  return Refuse(RefusalReason::kBadRequest,
+                text.empty() ? std::string("The X-Client-Id header is missing.")
+                             : absl::StrCat("The X-Client-Id header, of ", text.size(),
+                                            " bytes, is not a UUID like "
+                                            "123e4567-e89b-42d3-a456-426614174000."));
+}
+
+Response SyncHandler::Index() {
   return TextResponse(200, absl::StrCat("tcsync-server ", kVersion,
                                         ": a TaskChampion sync server is running here."));
 }

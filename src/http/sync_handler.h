@@ -14,36 +14,34 @@
 #include "access/refusal.h"
 #include "http/refuser.h"
 #include "http/route.h"
+#include "http/router.h"
 #include "http/transfer_shares.h"
 #include "http/upload_body.h"
 #include "sync/sync_service.h"
-#include "tcsync/handler.h"
 #include "tcsync/log.h"
 
 namespace tcsync::http {
 
 struct SyncHandlerOptions {
-  std::string base_path;  // as given by a person
   uint64_t body_bytes_max = 0;
   uint64_t bodies_in_flight_bytes_max = 0;
   RefusalObserver refusal_observer = {};
 };
 
 // Borrows the service and the access control.
-class SyncHandler final : public Handler {
+class SyncHandler final : public RoutedHandler {
  public:
   // `names` are what the log calls clients.
   SyncHandler(SyncService& service, access::AccessControl& access,
               std::shared_ptr<const access::ClientNames> names, const SyncHandlerOptions& options,
               Logger logger);
 
-  std::variant<Response, PendingRequest> Begin(const RequestHead& head) override;
+  std::variant<Response, PendingRequest> Begin(const RoutedRequest& request) override;
 
   // 429 for a request that is no call of a client, if its address makes too many.
-  std::optional<Response> RefuseByAddress(const RequestHead& head);
+  std::optional<Response> RefuseByAddress(const PeerAddress& source);
 
  private:
-  class BodilessRequest;
   class UploadRequest;
   class StoredBody;
 
@@ -56,7 +54,7 @@ class SyncHandler final : public Handler {
   };
 
   // Answers to each endpoint.
-  Response Index() const;
+  static Response Index();
   void GetChildVersion(const Call& call, ResponseCallback done);
   Response AnswerChildVersion(const Call& call, absl::StatusOr<GetChildVersionResult> result);
   void GetSnapshot(const Call& call, ResponseCallback done);
@@ -70,6 +68,8 @@ class SyncHandler final : public Handler {
 
   // A refusal of what was not understood as a call.
   Response Refuse(access::RefusalReason reason, std::string sentence);
+  // Of a call whose X-Client-Id is missing, or none.
+  Response RefuseWithoutClientId(const RequestHead& head);
   Response RefuseCall(const Call& call, const access::Refusal& refusal);
   Response RefuseNoSuchClient(const Call& call);
   Response RefuseOverLimit(const Call& call);
@@ -87,7 +87,6 @@ class SyncHandler final : public Handler {
   SyncService& service_;
   access::AccessControl& access_;
   const std::shared_ptr<const access::ClientNames> names_;
-  const std::string base_path_;
   const uint64_t body_bytes_max_;
   const std::shared_ptr<TransferShares> shares_;
   const Logger logger_;

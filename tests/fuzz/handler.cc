@@ -22,6 +22,7 @@
 #include "access/access_control.h"
 #include "access/client_names.h"
 #include "http/route.h"
+#include "http/router.h"
 #include "http/sync_handler.h"
 #include "storage/memory/memory_storage.h"
 #include "sync/sync_service.h"
@@ -156,25 +157,25 @@ class Session {
         Expect(false, absl::StrCat(answer.status, " is a status that the protocol knows"));
     }
     Expect(answer.headers.contains("Cache-Control"), "no cache keeps an answer");
-    const std::optional<http::Route> route = http::ParseTarget("", request.target);
+    const http::Route route = http::ParseTarget("", request.target);
     const http::RequestHead head{request.method, request.target, request.headers};
     const std::optional<Uuid> client_id = Uuid::Parse(head.Header("X-Client-Id"));
-    if (!route || !client_id) {
-      Expect(answer.status != 200 || (route && route->endpoint == http::Endpoint::kIndex),
+    if (!route.is_valid || !client_id) {
+      Expect(answer.status != 200 || (route.is_valid && route.endpoint == http::Endpoint::kIndex),
              "only the index is for everybody");
       return;
     }
     Client& client = clients_[*client_id];
     const bool is_plain = head.Header("Content-Encoding").empty();
-    switch (route->endpoint) {
+    switch (route.endpoint) {
       case http::Endpoint::kAddVersion:
-        return AddedVersion(client, route->version_id, request, is_plain, answer);
+        return AddedVersion(client, route.version_id, request, is_plain, answer);
       case http::Endpoint::kGetChildVersion:
-        return GotChild(client, route->version_id, answer);
+        return GotChild(client, route.version_id, answer);
       case http::Endpoint::kAddSnapshot:
         if (answer.status != 200) return;
         client.has_unknown_snapshot |= !is_plain;
-        client.snapshots.emplace_back(route->version_id, request.body);
+        client.snapshots.emplace_back(route.version_id, request.body);
         return;
       case http::Endpoint::kGetSnapshot:
         return GotSnapshot(client, answer);
@@ -232,12 +233,12 @@ class Session {
   SyncService service_{storage_, clock_, SyncPolicy()};
   access::AccessTable table_;
   access::AccessControl access_{table_, access::AccessPolicy(), clock_, clock_};
-  http::SyncHandler handler_{
-      service_, access_, std::make_shared<access::ClientNames>(access::ClientNames::Style::kFull),
-      http::SyncHandlerOptions{.base_path = "",
-                               .body_bytes_max = kBodyBytesMax,
-                               .bodies_in_flight_bytes_max = 4 * kBodyBytesMax},
-      Logger()};
+  http::SyncHandler sync_{service_, access_,
+                          std::make_shared<access::ClientNames>(access::ClientNames::Style::kFull),
+                          http::SyncHandlerOptions{.body_bytes_max = kBodyBytesMax,
+                                                   .bodies_in_flight_bytes_max = 4 * kBodyBytesMax},
+                          Logger()};
+  http::Router handler_{"", access_, sync_};
   std::map<Uuid, Client> clients_;
   std::vector<std::string> acknowledged_;  // version IDs, in their order
 };

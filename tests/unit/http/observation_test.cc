@@ -23,6 +23,7 @@
 #include "http/metrics_handler.h"
 #include "http/pending_request.h"
 #include "http/refusal_counters.h"
+#include "http/router.h"
 #include "http/sync_handler.h"
 #include "nlohmann/json.hpp"
 #include "tests/unit/metrics/probed_storage.h"
@@ -39,9 +40,9 @@ constexpr char kClientId[] = "c11e4700-0000-4000-8000-000000000001";
 constexpr char kVersion[] = "0123abcd-ef45-4678-9abc-def001020304";
 
 // Answers everything with 204, which none of the handlers under test gives.
-class NextHandler final : public Handler {
+class NextHandler final : public RoutedHandler {
  public:
-  std::variant<Response, PendingRequest> Begin(const RequestHead&) override {
+  std::variant<Response, PendingRequest> Begin(const RoutedRequest&) override {
     return EmptyResponse(204);
   }
 };
@@ -71,9 +72,15 @@ class HealthHandlerTest : public testing::Test {
   metrics::HealthMonitor monitor_{storage_, nullptr, kTiming};
   metrics::Registry registry_;
   metrics::HealthService health_{monitor_, {}, registry_, Logger()};
+  ManualClock clock_;
+  access::AccessTable access_table_;
+  access::AccessControl access_{access_table_, *access::AccessPolicy::From(Options()), clock_,
+                                clock_};
   NextHandler next_;
-  HealthHandler handler_{health_, "tasks/", next_};
-  MetricsHandler metrics_{registry_, health_};
+  HealthHandler health_handler_{health_, next_};
+  Router handler_{"tasks/", access_, health_handler_};
+  MetricsHandler metrics_handler_{registry_, health_};
+  Router metrics_{"", access_, metrics_handler_};
 };
 
 TEST_F(HealthHandlerTest, AnswersAtTheRootAndUnderTheBasePath) {
@@ -175,11 +182,12 @@ class InstrumentedHandlerTest : public testing::Test {
   SyncHandler sync_{service_,
                     access_,
                     std::make_shared<access::ClientNames>(access::ClientNames::Style::kFull),
-                    {"/base", 1000, 100'000, CountRefusals(registry_)},
+                    {1000, 100'000, CountRefusals(registry_)},
                     Logger()};
   access::TopTalkers top_talkers_{clock_};
   RequestInstruments instruments_{registry_, top_talkers_};
-  InstrumentedHandler handler_{sync_, "/base", access_, instruments_};
+  InstrumentedHandler instrumented_{sync_, instruments_};
+  Router handler_{"/base", access_, instrumented_};
 };
 
 TEST_F(InstrumentedHandlerTest, CountsByRouteAndStatus) {

@@ -14,15 +14,15 @@ namespace {
 constexpr absl::string_view kId = "0123abcd-ef45-4678-9abc-def001020304";
 
 std::optional<Endpoint> EndpointOf(absl::string_view base_path, absl::string_view target) {
-  const std::optional<Route> route = ParseTarget(base_path, target);
-  if (!route) return std::nullopt;
-  return route->endpoint;
+  const Route route = ParseTarget(base_path, target);
+  if (!route.is_valid) return std::nullopt;
+  return route.endpoint;
 }
 
 // If this fails, a row of the protocol is not served.
 TEST(RouteTest, EveryPathOfTheProtocol) {
   const auto version_id_of = [](absl::string_view target) {
-    return ParseTarget("", target)->version_id.ToString();
+    return ParseTarget("", target).version_id.ToString();
   };
   EXPECT_EQ(EndpointOf("", "/"), Endpoint::kIndex);
   EXPECT_EQ(EndpointOf("", "/v1/client/snapshot"), Endpoint::kGetSnapshot);
@@ -40,8 +40,8 @@ TEST(RouteTest, EveryPathOfTheProtocol) {
 // If this fails, a UUID in capitals is another version, or none.
 TEST(RouteTest, UuidsInEitherCase) {
   const auto route = ParseTarget("", "/v1/client/add-version/0123ABCD-EF45-4678-9ABC-DEF001020304");
-  ASSERT_TRUE(route.has_value());
-  EXPECT_EQ(route->version_id.ToString(), kId);
+  EXPECT_TRUE(route.is_valid);
+  EXPECT_EQ(route.version_id.ToString(), kId);
 }
 
 // If this fails, something that the protocol does not have is answered as if it had.
@@ -72,7 +72,7 @@ TEST(RouteTest, EverythingElseIsNothing) {
            absl::StrCat("v1/client/add-version/", kId),
            absl::StrCat("/tasks/v1/client/add-version/", kId),
        }) {
-    EXPECT_EQ(ParseTarget("", target), std::nullopt) << target;
+    EXPECT_FALSE(ParseTarget("", target).is_valid) << target;
   }
 }
 
@@ -87,16 +87,16 @@ TEST(RouteTest, ATokenMayComeFirst) {
     EXPECT_EQ(EndpointOf(base_path, absl::StrCat(prefix, "/?x")), Endpoint::kIndex);
     const auto route =
         ParseTarget(base_path, absl::StrCat(prefix, "/v1/client/get-child-version/", kId));
-    ASSERT_TRUE(route.has_value());
-    EXPECT_EQ(route->endpoint, Endpoint::kGetChildVersion);
-    EXPECT_EQ(route->version_id.ToString(), kId);
-    EXPECT_EQ(route->token, access::DigestOf(kToken));
+    EXPECT_TRUE(route.is_valid);
+    EXPECT_EQ(route.endpoint, Endpoint::kGetChildVersion);
+    EXPECT_EQ(route.version_id.ToString(), kId);
+    EXPECT_EQ(route.token, access::DigestOf(kToken));
     EXPECT_EQ(EndpointOf(base_path, absl::StrCat(prefix, "/v1/client/snapshot")),
               Endpoint::kGetSnapshot);
     EXPECT_EQ(EndpointOf(base_path, absl::StrCat("http://example.org", prefix, "/")),
               Endpoint::kIndex);
   }
-  EXPECT_EQ(ParseTarget("", "/v1/client/snapshot")->token, std::nullopt);
+  EXPECT_EQ(ParseTarget("", "/v1/client/snapshot").token, std::nullopt);
 }
 
 // If this fails, a token with a mistake in it is taken for another one, or for none.
@@ -117,7 +117,35 @@ TEST(RouteTest, TokensOfAnotherShapeAreNothing) {
            absl::StrCat("/", kToken, "/v1/client/snapshot"),
            absl::StrCat("/v1/client/snapshot/i/", kToken),
        }) {
-    EXPECT_EQ(ParseTarget("", target), std::nullopt) << target;
+    EXPECT_FALSE(ParseTarget("", target).is_valid) << target;
+  }
+}
+
+// If this fails, what a client got wrong is counted as if nobody had meant anything.
+TEST(RouteTest, WhatWasMeantIsTold) {
+  const auto meant = [](absl::string_view target) {
+    return ParseTarget("/tasks", target).endpoint;
+  };
+  EXPECT_EQ(meant("/tasks/v1/client/add-version/nonsense"), Endpoint::kAddVersion);
+  EXPECT_EQ(meant("/tasks/i/nonsense/v1/client/snapshot"), Endpoint::kGetSnapshot);
+  EXPECT_EQ(meant("/tasks/i/nonsense/"), Endpoint::kIndex);
+  EXPECT_EQ(meant("/tasks/v1/client/snapshots"), Endpoint::kNone);
+  EXPECT_EQ(meant("/v1/client/snapshot"), Endpoint::kNone);
+}
+
+// If this fails, a program that looks after the server does not find its health.
+TEST(RouteTest, HealthIsAtTheRootAndUnderTheBasePath) {
+  for (const char* const target :
+       {"/health", "/tasks/health", "/health?verbose=1", "http://host/health"}) {
+    EXPECT_EQ(EndpointOf("/tasks", target), Endpoint::kHealth) << target;
+  }
+  EXPECT_EQ(EndpointOf("/tasks", "/health/live"), Endpoint::kHealthLive);
+  EXPECT_EQ(EndpointOf("/tasks", "/tasks/health/live"), Endpoint::kHealthLive);
+  EXPECT_EQ(EndpointOf("", "/health"), Endpoint::kHealth);
+  for (const char* const target :
+       {"/healthy", "/health/", "/other/health", "/tasks/health/dead", "/tasks//health",
+        "/tasks/i/0123456789abcdef0123456789abcdef/health"}) {
+    EXPECT_EQ(EndpointOf("/tasks", target), std::nullopt) << target;
   }
 }
 

@@ -14,6 +14,7 @@
 #include "access/token.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "http/router.h"
 #include "tests/conformance/compression.h"
 #include "tests/unit/access/scripted_administration.h"
 #include "tests/unit/sync/manual_clock.h"
@@ -36,12 +37,12 @@ constexpr char kGetSnapshot[] = "/v1/client/snapshot";
 
 class SyncHandlerTest : public testing::Test {
  protected:
-  SyncHandlerTest() : SyncHandlerTest(SyncHandlerOptions{"", 1000, 100'000}) {}
+  SyncHandlerTest() : SyncHandlerTest(SyncHandlerOptions{1000, 100'000}) {}
   explicit SyncHandlerTest(const SyncHandlerOptions& options)
-      : handler_(service_, access_, names_, options,
-                 Logger([this](LogLevel level,
-                               absl::string_view message) { log_.emplace_back(level, message); },
-                        LogLevel::kDebug)) {}
+      : sync_(service_, access_, names_, options,
+              Logger([this](LogLevel level,
+                            absl::string_view message) { log_.emplace_back(level, message); },
+                     LogLevel::kDebug)) {}
 
   Response Handle(absl::string_view method, absl::string_view target, absl::string_view body = "",
                   std::vector<HeaderView> more_headers = {}) {
@@ -95,7 +96,8 @@ class SyncHandlerTest : public testing::Test {
   const std::shared_ptr<access::ClientNames> names_ =
       std::make_shared<access::ClientNames>(access::ClientNames::Style::kFull);
   std::vector<std::pair<LogLevel, std::string>> log_;
-  SyncHandler handler_;
+  SyncHandler sync_;
+  Router handler_{"", access_, sync_};
 };
 
 // If this fails, a client does not learn that trying again helps, or the operator not that it is
@@ -385,15 +387,15 @@ class GuardedHandlerTest : public testing::Test {
       EXPECT_TRUE(SetOption(name, value, options).ok()) << name;
     }
     access_.emplace(access_table_, *access::AccessPolicy::From(options), clock_, clock_);
-    handler_.emplace(service_, *access_, names_,
-                     SyncHandlerOptions{
-                         .base_path = "",
-                         .body_bytes_max = 1000,
-                         .bodies_in_flight_bytes_max = 100'000,
-                         .refusal_observer =
-                             [this](access::RefusalReason reason) { refused_.push_back(reason); }},
-                     Logger([this](LogLevel, absl::string_view line) { log_.emplace_back(line); },
-                            LogLevel::kDebug));
+    sync_.emplace(service_, *access_, names_,
+                  SyncHandlerOptions{
+                      .body_bytes_max = 1000,
+                      .bodies_in_flight_bytes_max = 100'000,
+                      .refusal_observer =
+                          [this](access::RefusalReason reason) { refused_.push_back(reason); }},
+                  Logger([this](LogLevel, absl::string_view line) { log_.emplace_back(line); },
+                         LogLevel::kDebug));
+    handler_.emplace("", *access_, *sync_);
   }
 
   void Refresh() { ASSERT_TRUE(access_table_.Refresh(administration_).ok()); }
@@ -439,7 +441,8 @@ class GuardedHandlerTest : public testing::Test {
   std::vector<std::string> log_;
   std::vector<access::RefusalReason> refused_;
   std::optional<access::AccessControl> access_;
-  std::optional<SyncHandler> handler_;
+  std::optional<SyncHandler> sync_;
+  std::optional<Router> handler_;
 };
 
 // If this fails, a ban is not one, or the operator's reason gets out.

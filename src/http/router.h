@@ -1,0 +1,50 @@
+// Where a request's head is understood, once: what it asks for, of which client, and from where.
+#ifndef TCSYNC_SRC_HTTP_ROUTER_H_
+#define TCSYNC_SRC_HTTP_ROUTER_H_
+
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "absl/strings/string_view.h"
+#include "access/access_control.h"
+#include "http/route.h"
+#include "tcsync/handler.h"
+#include "tcsync/peer_address.h"
+#include "tcsync/uuid.h"
+
+namespace tcsync::http {
+
+// Borrows the head, as RequestHead does what it names.
+struct RoutedRequest {
+  const RequestHead& head;
+  Route route;
+  std::optional<Uuid> client_id;  // where there is one X-Client-Id, and it is a UUID
+  PeerAddress source;             // behind proxies that are trusted
+};
+
+// A handler of requests that have been routed; otherwise as Handler.
+class RoutedHandler {
+ public:
+  virtual ~RoutedHandler() = default;
+  virtual std::variant<Response, PendingRequest> Begin(const RoutedRequest& request) = 0;
+};
+
+// Borrows what it is given.
+class Router final : public Handler {
+ public:
+  // `base_path` as a person writes it.
+  Router(absl::string_view base_path, const access::AccessControl& access, RoutedHandler& next)
+      : base_path_(NormalizeBasePath(base_path)), access_(access), next_(next) {}
+
+  std::variant<Response, PendingRequest> Begin(const RequestHead& head) override;
+
+ private:
+  const std::string base_path_;
+  const access::AccessControl& access_;
+  RoutedHandler& next_;
+};
+
+}  // namespace tcsync::http
+
+#endif  // TCSYNC_SRC_HTTP_ROUTER_H_
