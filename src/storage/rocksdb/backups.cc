@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <set>
 #include <utility>
@@ -118,6 +119,20 @@ absl::Status CheckUnclaimed(const std::string& directory) {
                       absl::StrCat("it has ", name, ": name one that is empty or does not exist"));
   }
   return absl::OkStatus();
+}
+
+// A backup that lies within the data directory is lost with it.
+absl::Status CheckIsOutside(const std::string& directory, const rocksdb::DB& database) {
+  std::error_code error;  // a path that cannot be followed is refused where it is opened
+  const std::filesystem::path data_directory = std::filesystem::weakly_canonical(
+      std::filesystem::path(database.GetName()).parent_path(), error);
+  const std::filesystem::path backups = std::filesystem::weakly_canonical(directory, error);
+  const auto differs =
+      std::mismatch(data_directory.begin(), data_directory.end(), backups.begin(), backups.end());
+  if (error || differs.first != data_directory.end()) return absl::OkStatus();
+  return NotBackups(directory,
+                    absl::StrCat("it is within the data directory ", data_directory.string(),
+                                 ", with which it would be lost: name one elsewhere"));
 }
 
 absl::Status WriteOwner(const std::string& directory, const std::string& storage_id) {
@@ -475,6 +490,9 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenBackup(const std::string& directory
 
 absl::StatusOr<BackupInfo> MakeBackup(rocksdb::DB& database, const BackupRequest& request,
                                       Progress progress) {
+  if (const absl::Status status = CheckIsOutside(request.directory, database); !status.ok()) {
+    return status;
+  }
   std::string storage_id;
   rocksdb::Status status = database.GetDbIdentity(storage_id);
   if (!status.ok()) return BackupError(status, "read the database's identity");

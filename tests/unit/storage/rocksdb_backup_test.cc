@@ -352,13 +352,18 @@ TEST_F(RocksdbBackupTest, OnlyADirectoryOfItsOwnIsUsed) {
   const std::string foreign = directory_.path() + "/foreign";
   std::filesystem::create_directory(foreign);
   std::ofstream(foreign + "/photo.jpeg") << "someone's";
-  for (const std::string& path : {foreign, data_dir_, data_dir_ + "/rocksdb"}) {
+  const std::string link = directory_.path() + "/link";
+  std::filesystem::create_directory_symlink(data_dir_, link);
+  for (const std::string& path : {foreign, data_dir_, data_dir_ + "/rocksdb",
+                                  data_dir_ + "/backups/new", link + "/backups"}) {
     const absl::Status refusal = TryBackup(*storage, path).status();
     EXPECT_EQ(refusal.code(), absl::StatusCode::kFailedPrecondition) << refusal;
     EXPECT_THAT(refusal.message(), HasSubstr(path));
   }
   EXPECT_EQ(FilesIn(foreign).size(), 1u) << "something was put there";
   EXPECT_THAT(TryBackup(*storage, data_dir_).status().message(), HasSubstr("data directory"));
+  EXPECT_FALSE(std::filesystem::exists(data_dir_ + "/backups"));
+  EXPECT_TRUE(TryBackup(*storage, data_dir_ + "-backups").ok()) << "only its name begins like it";
 
   const auto other = Open(directory_.path() + "/other");
   Backup(*other, backups_);
