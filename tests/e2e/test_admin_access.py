@@ -1,5 +1,7 @@
 """Bans, tokens and invites: they count from the moment of the command on, and stay over a restart."""
 
+import json
+
 import pytest
 
 import admin
@@ -113,6 +115,15 @@ class TestInvites:
         # Who came with it stays.
         assert len(admin.as_lines(server.data_dir, "clients", "list")) == 1
         assert invite["invite"] in admin.refusal(server.data_dir, "invites", "revoke", invite["invite"])
+
+    def test_before_the_first_start(self, start_server, tmp_path):
+        """If this fails, an invite cannot be made before there is a server, or a mistyped path goes unnoticed."""
+        made = admin.run(tmp_path / "new", "invites", "create", "--json")
+        assert made.returncode == 0 and f"no data directory at '{tmp_path / 'new'}', so one was made" in made.stderr
+        again = admin.run(tmp_path / "new", "invites", "create", "--json")
+        assert (again.returncode, again.stderr) == (0, "")
+        server = start_server("--invite-only", data_dir=tmp_path / "new")
+        assert create_status(server.url, NEW_IDS[0], json.loads(made.stdout)["path"]) == 200
 
     def test_what_makes_no_sense(self, server):
         """If this fails, a mistyped number makes an invite for everybody for ever."""

@@ -170,7 +170,8 @@ AdminClient::AdminClient(const Settings& flags, DataDirectory data_directory) {
                                         "; run this as the user that the server runs as"}));
   }
   if (!is_needed) return;
-  if (data_directory == DataDirectory::kMustExist && !HasContent(data_dir)) {
+  const bool is_new = !HasContent(data_dir);
+  if (data_directory == DataDirectory::kMustExist && is_new) {
     throw Failure(kExitFailure, Concat({"there is no data at '", data_dir,
                                         "'; name the data directory with --data-dir"}));
   }
@@ -181,7 +182,10 @@ AdminClient::AdminClient(const Settings& flags, DataDirectory data_directory) {
   const tcsync_code code = tcsync_engine_open(config_.get(), &engine, &raw_error);
   const std::unique_ptr<tcsync_error, FreeWith<tcsync_error_free>> owner(raw_error);
   engine_.reset(engine);
-  if (code == TCSYNC_OK) return;
+  if (code == TCSYNC_OK) {
+    made_data_directory_ = is_new;
+    return;
+  }
   std::string message =
       raw_error != nullptr ? tcsync_error_message(raw_error) : tcsync_code_name(code);
   if (TCSYNC_COARSE(code) == TCSYNC_IN_USE) {

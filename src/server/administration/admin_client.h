@@ -58,6 +58,9 @@ class AdminClient {
   // Whether a server runs, and answers; otherwise this process has the data directory open itself.
   bool is_served() const { return connection_ != nullptr; }
 
+  // Whether there was no data directory, so that one was made.
+  bool made_data_directory() const { return made_data_directory_; }
+
   // `target` begins behind "/v1/admin/". Any answer is returned. Throws Failure when there is none.
   AdminAnswer Request(std::string_view method, std::string_view target, std::string_view body = {});
 
@@ -87,6 +90,7 @@ class AdminClient {
   std::unique_ptr<Connection> connection_;  // null when this process has the engine
   Config config_;
   Engine engine_;
+  bool made_data_directory_ = false;
 };
 
 // Where a client of this name or with this ID is: a whole client ID, the beginning of one (of at

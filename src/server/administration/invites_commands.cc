@@ -7,6 +7,7 @@
 #include "server/administration/commands.h"
 #include "server/administration/console.h"
 #include "server/concat.h"
+#include "server/configuration.h"
 
 namespace tcsync::server {
 namespace {
@@ -47,6 +48,12 @@ void CreateInvite(const CommandLine& command_line) {
                      {"uses_max", arguments.Number("uses", 0, UINT32_MAX, 1)},
                      {"expires_days", arguments.Number("expires-days", 0, kDaysMax, 0)}};
   AdminClient client(command_line.settings, DataDirectory::kMayBeNew);
+  if (client.made_data_directory()) {
+    std::fprintf(stderr,
+                 "note: there was no data directory at '%s', so one was made; a server that uses "
+                 "another one does not know this invite\n",
+                 EffectiveText(command_line.settings, "data-dir").c_str());
+  }
   const Json answer = client.Post("invites", body);
   if (arguments.Has("json")) return PrintJson(answer);
   std::printf(
