@@ -162,7 +162,7 @@ constexpr Row kRows[] = {
       "A PEM file with the certificate's private key. Read again on SIGHUP."},
      &Options::tls_key},
     {{"metrics-listen", '\0', OptionType::kTextList, "addresses", "", 0, 0, "", "TCSYNC_METRICS_LISTEN",
-      "Where to serve /metrics for Prometheus, and /health, apart from clients: as listen. Without it they are not served."},
+      "Where to serve /metrics for Prometheus, apart from clients: as listen. /health is there, too, and on the clients' addresses always. Without this option, metrics are not served."},
      &Options::metrics_listen},
     {{"admin-socket", '\0', OptionType::kBool, "boolean", "true", 0, 0, "", "TCSYNC_ADMIN_SOCKET",
       "While serving, take administration requests at admin.sock in the data directory, of its owner only."},
