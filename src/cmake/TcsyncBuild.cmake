@@ -49,6 +49,18 @@ if(TCSYNC_SANITIZE)
   endif()
 endif()
 
+# tcsync_precompile(TARGET HEADER...): with TCSYNC_PRECOMPILE, which the presets of the sanitizers
+# set, the target's files are compiled behind these headers, unless there are so few that the
+# headers cost more than they save. clang takes a quarter of the time less for it, gcc none. Builds
+# without it hold that each file includes what it uses.
+function(tcsync_precompile target)
+  get_target_property(_sources ${target} SOURCES)
+  list(LENGTH _sources _count)
+  if(TCSYNC_PRECOMPILE AND _count GREATER 4)
+    target_precompile_headers(${target} PRIVATE ${ARGN})
+  endif()
+endfunction()
+
 # tcsync_room(NAME SOURCES file... [PUBLIC target...] [PRIVATE target...])
 # Makes the static library tcsync_NAME, alias tcsync::NAME. Includes are written from include/
 # (<tcsync/...>) and from src/ ("room/file.h").
@@ -65,5 +77,7 @@ function(tcsync_room name)
     PUBLIC ${ROOM_PUBLIC}
     PRIVATE ${ROOM_PRIVATE} "$<BUILD_INTERFACE:tcsync_warnings>")
   set_target_properties(tcsync_${name} PROPERTIES EXPORT_NAME ${name})
+  tcsync_precompile(tcsync_${name} <absl/status/statusor.h> <absl/strings/str_cat.h> <chrono>
+    <functional> <memory> <optional> <string> <utility> <vector>)
   set_property(GLOBAL APPEND PROPERTY TCSYNC_ROOMS tcsync_${name})
 endfunction()
