@@ -100,6 +100,7 @@ void Connection::Touch() {
 }
 
 bool Connection::WaitsForClient() const {
+  if (awaits_turn_) return false;
   switch (state_) {
     case State::kNew:
     case State::kHandshake:
@@ -111,10 +112,6 @@ bool Connection::WaitsForClient() const {
     default:
       return send_waits_;
   }
-}
-
-void Connection::Start() {
-  if (Settle()) WaitForInput();
 }
 
 void Connection::TurnAway() {

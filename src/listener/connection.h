@@ -45,7 +45,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Connection(EventLoop& loop, uint64_t id, Accepted accepted);
 
   // Begins to receive.
-  void Start();
+  void Start() {
+    if (Settle()) WaitForInput();
+  }
 
   // Tells a client that is not to be served so, with 503, and ends the connection.
   void TurnAway();

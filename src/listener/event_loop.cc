@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
@@ -302,13 +303,13 @@ AddressGroup* EventLoop::GroupToShed() {
   int64_t most = 0;
   for (const auto& [network, group] : groups_) most = std::max(most, group->bytes);
   // Of those that have about as much, the one whose connection has stood still for longest: honest
-  // transfers move.
+  // transfers move. One that only waits for its turn did not choose to stand still.
   AddressGroup* chosen = nullptr;
-  Connection::Instant oldest;
+  std::pair<bool, Connection::Instant> oldest;
   for (const auto& [network, group] : groups_) {
     const std::list<Connection*>& list = group->idle.empty() ? group->active : group->idle;
     if (group->bytes < most / 2 || list.empty()) continue;
-    const Connection::Instant since = list.front()->touched_at();
+    const std::pair since(list.front()->awaits_turn_, list.front()->touched_at());
     if (chosen != nullptr && since >= oldest) continue;
     chosen = group.get();
     oldest = since;
