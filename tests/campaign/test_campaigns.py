@@ -1,11 +1,16 @@
-"""The campaigns can fail: a server that loses, changes or mixes up something is found, and a power cut takes what was not
-synced."""
+"""The campaigns can fail: a server that loses, changes or mixes up something is found, and so is one
+that leaves everything to a crowd; and a power cut takes what was not synced."""
 
+import os
 import random
+import select
+import subprocess
+from types import SimpleNamespace
 
 import pytest
 
 import admin
+import crowds
 import wire
 from model import Broken, Client, Connection, payload
 from power import GROW, MAKE_DIRECTORY, OPEN, RENAME, SYNC, SYNC_DIRECTORY, UNLINK, WRITE, Disk
@@ -130,3 +135,47 @@ class TestDisk:
                          (OPEN, "/disk/data/next", b"", 7, 1), (GROW, "", b"", 7, 4), (SYNC, "", b"", 7, 0),
                          (SYNC_DIRECTORY, "/disk/data", b"", 2, 0))  # fmt: skip
         assert self.files(disk, tmp_path, "nothing") == {"data/next": bytes(4)}
+
+
+@pytest.mark.skipif(not hasattr(select, "epoll"), reason="only Linux has the epoll that holds the crowds' connections")
+class TestCrowds:
+    """If one of these fails, a server that leaves everything to a crowd passes."""
+
+    # Heads that are never completed take all places, and each of them is held for longer than a test takes.
+    PLACES = 100
+    HELD = ("--header-timeout", "600000")
+
+    def attempt(self, start_server, *flags, holder_class=crowds.Holder):
+        server = start_server("--connections-max", str(self.PLACES), *self.HELD, *flags)
+        holder = holder_class("heads", crowds.ONE, crowds.address_of(server.url), 2 * self.PLACES, "no client")
+        campaign = SimpleNamespace(figures={}, seconds=1, count=lambda what, by=1: None)
+        crowds.try_crowd(campaign, server, "heads", holder, crowds.Stranger(server.url), 0)
+
+    def test_what_is_there_is_right(self, start_server):
+        self.attempt(start_server)
+
+    def test_a_server_without_shares_is_seen(self, start_server):
+        """Proxies that are trusted have no shares."""
+        with pytest.raises(AssertionError, match="requests failed"):
+            self.attempt(start_server, "--trusted-proxy", "127.0.0.0/8")
+
+    def test_too_much_memory_is_seen(self, start_server, monkeypatch):
+        monkeypatch.setattr(crowds, "BUDGET_MB", 10)
+        with pytest.raises(AssertionError, match="too much memory"):
+            self.attempt(start_server)
+
+    def test_a_crowd_that_is_not_there_is_seen(self, start_server):
+        class Dying(crowds.Holder):
+            def __enter__(self):
+                super().__enter__()
+                self.__exit__()
+                return self
+
+        with pytest.raises(AssertionError, match="ended by itself"):
+            self.attempt(start_server, holder_class=Dying)
+
+    def test_a_server_that_died_is_seen(self):
+        with subprocess.Popen(["true"]) as process:
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            with pytest.raises(AssertionError, match="the server has ended"):
+                crowds.peak_megabytes(process.pid)
