@@ -6,6 +6,8 @@ A campaign is a program that tries something in rounds for as long as it is give
 
 Exit status: 0, 1 when a promise was broken, 77 when something is missing that the campaign needs. The report is JSON:
 what was tried and how often, with which seed, and each finding with the line that repeats it. What failed is kept.
+Until the campaign ends the report says that it has not, so that one that is killed does not look like one that found
+nothing.
 
     def main(campaign):
         while campaign.goes_on():
@@ -24,6 +26,7 @@ import random
 import shutil
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections import Counter
@@ -64,9 +67,12 @@ class Campaign:
         self._report = arguments.report
         self._keep = arguments.keep
         self._began = time.monotonic()
+        self._lock = threading.Lock()
 
     def count(self, what, by=1):
-        self.counts[what] += by
+        """From any thread."""
+        with self._lock:
+            self.counts[what] += by
 
     def elapsed(self):
         return time.monotonic() - self._began
@@ -105,10 +111,13 @@ class Campaign:
         print(f"FINDING in {where}: {failure}", file=sys.stderr)
         if isinstance(failure, Exception):
             traceback.print_exception(failure)
+        self.report("not ended")
 
-    def finish(self):
+    def report(self, state):
+        """Writes the report; returns its text. `state`: "ended", "not ended", or "skipped: " and why."""
         report = {
             "campaign": self.name,
+            "state": state,
             "seed": self.seed,
             "seconds": round(self.elapsed(), 1),
             "rounds": self.rounds,
@@ -119,7 +128,10 @@ class Campaign:
         text = json.dumps(report, indent=2) + "\n"
         if self._report:
             self._report.write_text(text, encoding="utf-8")
-        print(text, end="")
+        return text
+
+    def finish(self):
+        print(self.report("ended"), end="")
         return 1 if self.findings else 0
 
 
@@ -137,9 +149,11 @@ def run(description, main, add_arguments=None):
     arguments = parser.parse_args()
     arguments.build_dir = arguments.build_dir.resolve()
     campaign = Campaign(arguments)
+    campaign.report("not ended")
     try:
         main(campaign)
     except Missing as missing:
+        campaign.report(f"skipped: {missing}")
         print(f"{campaign.name}: {missing}", file=sys.stderr)
         sys.exit(1 if os.environ.get("CI") == "true" else MISSING)
     except Exception as failure:  # noqa: BLE001: a campaign that breaks must not look like one that found nothing

@@ -21,6 +21,8 @@ FUZZ = REPOSITORY / "tests" / "fuzz"
 INPUT_BYTES_MAX = 8192
 INPUT_SECONDS_MAX = 60  # of a busy machine
 MEMORY_MIB_MAX = 1024
+# Beside the time that it is given: for the corpus, and for the last input. One that takes longer hangs.
+END_TIMEOUT_S = 900
 
 
 def add_arguments(parser):
@@ -28,10 +30,14 @@ def add_arguments(parser):
     parser.add_argument("targets", nargs="*", help="these alone")
 
 
-def fuzz(campaign, program, seconds):
-    target = program.name.removeprefix("tcsync_fuzz_")
+def target_of(program):
+    return program.name.removeprefix("tcsync_fuzz_")
+
+
+def fuzz(campaign, program, seconds, corpus):
+    target = target_of(program)
     campaign.rounds += 1
-    found = (campaign.arguments.corpus or Path(tempfile.mkdtemp(prefix="tcsync-corpus-"))) / target
+    found = corpus / target
     artifacts = campaign.arguments.keep / f"fuzz-{target}"
     for directory in (found, artifacts):
         directory.mkdir(parents=True, exist_ok=True)
@@ -45,8 +51,14 @@ def fuzz(campaign, program, seconds):
     words = FUZZ / f"{target}.dict"
     if words.exists():
         command.append(f"-dict={words}")
-    done = subprocess.run([str(part) for part in command], capture_output=True, check=False, text=True,
-                          errors="replace")  # fmt: skip
+    try:
+        done = subprocess.run([str(part) for part in command], capture_output=True, check=False, text=True,
+                              errors="replace", timeout=seconds + END_TIMEOUT_S)  # fmt: skip
+    except subprocess.TimeoutExpired as hanging:
+        said = hanging.stderr or b""  # bytes, whatever `text` says
+        end = said[-1000:].decode(errors="replace") if isinstance(said, bytes) else said[-1000:]
+        campaign.finding(target, f"it did not end within {END_TIMEOUT_S} s after its time: {end}")
+        return
     executed = re.search(r"stat::number_of_executed_units:\s*(\d+)", done.stderr)
     coverage = re.findall(r"\bcov: (\d+)", done.stderr)
     campaign.count(f"{target} inputs", int(executed[1]) if executed else 0)
@@ -59,16 +71,17 @@ def fuzz(campaign, program, seconds):
 
 
 def main(campaign):
-    programs = sorted(path for path in (campaign.build_dir / "bin").glob("tcsync_fuzz_*") if path.is_file())
-    wanted = campaign.arguments.targets
-    programs = [path for path in programs if not wanted or path.name.removeprefix("tcsync_fuzz_") in wanted]
-    if not programs:
-        raise Missing(f"there is no fuzz target in {campaign.build_dir}/bin: build with the preset 'fuzz'")
+    wanted = campaign.arguments.targets or sorted(path.name for path in (FUZZ / "corpus").iterdir())
+    built = {target_of(path): path for path in (campaign.build_dir / "bin").glob("tcsync_fuzz_*") if path.is_file()}
+    if missing := [target for target in wanted if target not in built]:
+        raise Missing(f"no fuzz target {', '.join(missing)} in {campaign.build_dir}/bin: build with the preset 'fuzz'")
+    programs = [built[target] for target in wanted]
     is_fuzzer = subprocess.run([str(programs[0]), "-help=1"], capture_output=True, check=False, text=True)
     if "libFuzzer" not in is_fuzzer.stdout + is_fuzzer.stderr:
         raise Missing(f"{programs[0]} only replays its corpus: build with the preset 'fuzz', and name it in --build-dir")
-    for program in programs:
-        fuzz(campaign, program, max(1, campaign.seconds / len(programs)))
+    with tempfile.TemporaryDirectory(prefix="tcsync-corpus-") as unkept:
+        for program in programs:
+            fuzz(campaign, program, max(1, campaign.seconds / len(programs)), campaign.arguments.corpus or Path(unkept))
 
 
 if __name__ == "__main__":

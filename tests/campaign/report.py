@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Prints the reports of campaigns (DIRECTORY/*.json) as one page in Markdown: what was tried, how often, and each finding.
+"""Prints the reports of campaigns (DIRECTORY/NAME.json) as one page in Markdown: what was tried, how often, and each
+finding; also which campaigns were skipped, and which did not end.
 
-    report.py DIRECTORY
+    report.py DIRECTORY NAME...
 """
 
 import json
@@ -9,12 +10,27 @@ import sys
 from pathlib import Path
 
 
-def main(directory):
-    reports = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(Path(directory).glob("*.json"))]
+def read(directory, name):
+    try:
+        return json.loads((Path(directory) / f"{name}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # It did not even start, or the disk is full.
+        unknown = dict.fromkeys(("seed", "seconds", "rounds"), "")
+        return {"campaign": name, "state": "not ended", **unknown, "counts": {}, "findings": []}
+
+
+def tell(report):
+    """What was tried, or why nothing was."""
+    counts = ", ".join(f"{what}: {count:,}" for what, count in report["counts"].items())
+    if report["state"] == "ended":
+        return counts
+    return f"{report['state']}{', ' if counts else ''}{counts}"
+
+
+def main(directory, *names):
+    reports = [read(directory, name) for name in names]
     print("| campaign | seed | seconds | rounds | what was tried | findings |\n| --- | --- | --- | --- | --- | --- |")
     for report in reports:
-        counts = ", ".join(f"{what}: {count:,}" for what, count in report["counts"].items())
-        print(f"| {report['campaign']} | {report['seed']} | {report['seconds']} | {report['rounds']} | {counts} | "
+        print(f"| {report['campaign']} | {report['seed']} | {report['seconds']} | {report['rounds']} | {tell(report)} | "
               f"{len(report['findings'])} |")  # fmt: skip
     for report in reports:
         for finding in report["findings"]:
@@ -22,4 +38,5 @@ def main(directory):
                   f"Kept: {finding['kept'] or 'nothing'}")  # fmt: skip
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -39,6 +39,11 @@ fi
 seconds="$(awk -v hours="$hours" -v count="${#names[@]}" 'BEGIN { printf "%d", hours * 3600 / count }')"
 mkdir -p "$output"
 status=0
+# Debian's matplotlib, which draws the plot, belongs to Debian's Python, which another Python on the PATH may hide.
+python="${PYTHON:-python3}"
+if [ -z "${PYTHON-}" ] && ! "$python" -c 'import matplotlib' 2> /dev/null; then
+  python=/usr/bin/python3
+fi
 for name in "${names[@]}"; do
   options=(--seconds "$seconds" --seed "$seed" --build-dir "$build_dir" --report "$output/$name.json" --keep "$output/findings")
   case "$name" in
@@ -48,12 +53,12 @@ for name in "${names[@]}"; do
   rm -f "$output/$name.json"
   echo "== $name, $seconds s, seed $seed"
   result=0
-  "${PYTHON:-python3}" -B "$here/$name.py" "${options[@]}" > "$output/$name.log" 2>&1 || result=$?
+  "$python" -B "$here/$name.py" "${options[@]}" > "$output/$name.log" 2>&1 || result=$?
   case "$result" in
     0) ;;
     77) echo "skipped: $(tail -n 1 "$output/$name.log")" ;;
     *) status=1; grep -h '^FINDING' "$output/$name.log" || tail -n 5 "$output/$name.log" ;;
   esac
 done
-"${PYTHON:-python3}" -B "$here/report.py" "$output" | tee "$output/REPORT.md"
+"$python" -B "$here/report.py" "$output" "${names[@]}" | tee "$output/REPORT.md"
 exit "$status"

@@ -3,13 +3,17 @@
 restore drills going on. Memory, descriptors, disk and latency stay flat; everything that was acknowledged is compared at the
 end.
 
-The load is in balance: a client that has had enough versions is deleted and comes anew. So after the first third nothing
-should grow any more; a run of at least five minutes fails when it does. --plot FILE.svg draws all four.
+The load is in balance: a client that has had enough versions is deleted and comes anew. So when the server has warmed
+up nothing should grow any more; a run of at least five minutes fails when it does. --plot FILE.svg draws all four, also
+of a run that failed; without matplotlib there is no plot.
 """
 
+import contextlib
+import importlib.util
 import os
 import random
 import statistics
+import sys
 import threading
 import time
 from pathlib import Path
@@ -27,6 +31,9 @@ VERSIONS_MAX = 150  # of one client, then it is deleted
 TURNS_PER_SECOND = 40  # of each worker: the load is the same on every machine that can bear it
 WORKERS = 4
 JUDGED_SECONDS_MIN = 300
+WARM_UP_S = 100  # by then clients have been deleted several times, and caches are full
+SAMPLE_S_MAX = 5
+THREAD_TIMEOUT_S = 180
 FLAGS = ("--memory-budget", "128M", "--disk-free-bytes-min", "0", "--client-requests-per-second", "0",
          "--address-requests-per-second", "0", "--new-clients-per-address-day", "0",
          "--retention-days", "1", "--retention-versions", "3", "--replica-seen-days", "1")  # fmt: skip
@@ -117,10 +124,17 @@ class Soak:
 
         return turn
 
-    def sample(self, at):
+    def status(self):
+        """What the kernel tells of the server's process."""
         status = Path(f"/proc/{self.server.pid}/status").read_text(encoding="ascii")
         fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-        disk = sum(file.lstat().st_blocks * 512 for file in self.server.data_dir.rglob("*") if is_there(file))
+        if "VmRSS" not in fields:  # Nobody has waited for it, so its number is still there.
+            raise Broken(f"the server has ended: {self.server.log[-2000:]}")
+        return fields
+
+    def sample(self, at):
+        fields = self.status()
+        disk = bytes_on_disk(self.server.data_dir)
         with self.lock:
             latencies, self.latencies_ms = sorted(self.latencies_ms), []
         self.samples.append({
@@ -129,6 +143,7 @@ class Soak:
             "descriptors": len(os.listdir(f"/proc/{self.server.pid}/fd")),
             "threads": int(fields["Threads"]),
             "disk_mib": disk / (1 << 20),
+            "versions": len(latencies),
             "p50_ms": latencies[len(latencies) // 2] if latencies else None,
             "p99_ms": latencies[int(len(latencies) * 0.99)] if latencies else None,
         })
@@ -136,40 +151,59 @@ class Soak:
     def run(self):
         threads = [self.thread(self.sync_turn(number)) for number in range(WORKERS)]
         threads.append(self.thread(self.operator_turn()))
-        interval = max(0.5, min(5, self.campaign.seconds / 60))
+        interval = max(0.5, min(SAMPLE_S_MAX, self.campaign.seconds / 60))
         began = time.monotonic()
         while not self.over.is_set() and (at := time.monotonic() - began) < self.campaign.seconds:
             self.sample(at)
             self.over.wait(interval)
         self.over.set()
         for thread in threads:
-            thread.join(180)
+            thread.join(THREAD_TIMEOUT_S)
+        self.status()  # If it has ended, that explains the failures.
         if self.failures:
             raise self.failures[0]
+        if any(thread.is_alive() for thread in threads):
+            raise Broken(f"a worker or a command of the operator's has taken more than {THREAD_TIMEOUT_S} s")
         connection = Connection(self.server.url)
         for client in self.clients:
             client.compare(connection, self.campaign.count)
 
 
-def is_there(path):
-    return os.path.lexists(path)
+def bytes_on_disk(directory):
+    """What the files below it take. They come and go meanwhile."""
+    total = 0
+    for folder, _, files in os.walk(directory):
+        for name in files:
+            with contextlib.suppress(FileNotFoundError):
+                total += os.lstat(os.path.join(folder, name)).st_blocks * 512
+    return total
 
 
-def middle_and_last(samples, key):
-    """The median of the second and of the last third."""
-    values = [sample[key] for sample in samples if sample[key] is not None]
-    third = len(values) // 3
-    return statistics.median(values[third : 2 * third]), statistics.median(values[2 * third :])
+def early_and_last(samples, key):
+    """The median of a third that begins when the server has warmed up, and of the last third; None where too little was
+    sampled. In a long run the first of them is early, so that it shows slow growth."""
+    count = len(samples)
+    warm = next((index for index, sample in enumerate(samples) if sample["seconds"] >= WARM_UP_S), count)
+    begin = min(warm, count // 3)
+    thirds = samples[begin : begin + count // 3], samples[count - count // 3 :]
+    early, last = ([sample[key] for sample in third if sample[key] is not None] for third in thirds)
+    return (statistics.median(early), statistics.median(last)) if early and last else None
 
 
 def judge(samples):
-    """What grew from the second third to the last one."""
+    """What changed from an early third to the last one."""
     # How much more may be chance: memory and disk follow compactions and backups.
     for key, factor, more in (("memory_mib", 1.1, 8), ("descriptors", 1.1, 10), ("threads", 1, 2), ("disk_mib", 1.3, 32),
                               ("p50_ms", 2, 5), ("p99_ms", 3, 50)):  # fmt: skip
-        middle, last = middle_and_last(samples, key)
-        if last > middle * factor + more:
-            raise Broken(f"{key} grows: its median was {middle:.1f} in the second third and {last:.1f} in the last one")
+        medians = early_and_last(samples, key)
+        if medians is None:
+            raise Broken(f"{key}: nothing was sampled in an early third, or in the last one")
+        early, last = medians
+        if last > early * factor + more:
+            raise Broken(f"{key} grows: its median was {early:.1f} in an early third, {last:.1f} in the last one")
+    early, last = early_and_last(samples, "versions")
+    if last < early / 3:
+        raise Broken(f"fewer versions are taken: {early:.0f} a sample in an early third, {last:.0f} in the last one")
 
 
 def plot(samples, path):
@@ -202,25 +236,32 @@ def add_arguments(parser):
     parser.add_argument("--plot", type=Path, help="draw what was sampled into this file")
 
 
+def tell(campaign, samples):
+    campaign.figures["memory MiB, highest"] = round(max(sample["memory_mib"] for sample in samples), 1)
+    for key in ("memory_mib", "descriptors", "threads", "disk_mib", "versions", "p50_ms", "p99_ms"):
+        if medians := early_and_last(samples, key):
+            campaign.figures[f"{key}, an early third and the last"] = [round(median, 1) for median in medians]
+    campaign.figures["samples"] = samples
+    if campaign.arguments.plot:
+        plot(samples, campaign.arguments.plot)
+
+
 def main(campaign):
+    # At the end of an hour it would be late to learn that.
+    if campaign.arguments.plot and importlib.util.find_spec("matplotlib") is None:
+        print("soak: there is no matplotlib, and so there will be no plot", file=sys.stderr)
+        campaign.arguments.plot = None
     with campaign.round() as directory:
         soak = Soak(campaign, directory)
         try:
             soak.run()
-            samples = soak.samples
-            campaign.figures["memory MiB, highest"] = round(max(sample["memory_mib"] for sample in samples), 1)
-            if len(samples) >= 6:
-                for key in ("memory_mib", "descriptors", "threads", "disk_mib", "p50_ms", "p99_ms"):
-                    middle, last = middle_and_last(samples, key)
-                    campaign.figures[f"{key}, second third and last"] = [round(middle, 1), round(last, 1)]
-            campaign.figures["samples"] = samples
-            if campaign.arguments.plot:
-                plot(samples, campaign.arguments.plot)
-            if campaign.elapsed() >= JUDGED_SECONDS_MIN:
-                judge(samples)
+            if soak.samples[-1]["seconds"] >= JUDGED_SECONDS_MIN - SAMPLE_S_MAX:
+                judge(soak.samples)
         finally:
             soak.over.set()
             soak.server.kill()
+            if soak.samples:
+                tell(campaign, soak.samples)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,20 @@
-"""The campaigns can fail: a server that loses, changes or mixes up something is found, and so is one
+"""The campaigns can fail: a server that loses, changes or mixes up something is found, and so is one that grows, or
 that leaves everything to a crowd; and a power cut takes what was not synced."""
 
 import os
 import random
 import select
 import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 import admin
 import crowds
+import report
+import soak
 import wire
 from model import Broken, Client, Connection, payload
 from power import GROW, MAKE_DIRECTORY, OPEN, RENAME, SYNC, SYNC_DIRECTORY, UNLINK, WRITE, Disk
@@ -135,6 +139,69 @@ class TestDisk:
                          (OPEN, "/disk/data/next", b"", 7, 1), (GROW, "", b"", 7, 4), (SYNC, "", b"", 7, 0),
                          (SYNC_DIRECTORY, "/disk/data", b"", 2, 0))  # fmt: skip
         assert self.files(disk, tmp_path, "nothing") == {"data/next": bytes(4)}
+
+
+def samples_of(seconds, **changed):
+    """What soak samples of a server that stays as it is. `changed`: functions of the time in seconds."""
+    flat = {"memory_mib": 50, "descriptors": 40, "threads": 12, "disk_mib": 60, "versions": 800, "p50_ms": 4,
+            "p99_ms": 40}  # fmt: skip
+    times = range(0, seconds, 5)
+    return [{"seconds": at, **flat, **{key: value_at(at) for key, value_at in changed.items()}} for at in times]
+
+
+class TestSoak:
+    """If one of these fails, a server that leaks for hours passes, or one that does not is found."""
+
+    def test_what_stays_is_right(self):
+        soak.judge(samples_of(300))
+        soak.judge(samples_of(3600, memory_mib=lambda at: min(at, 100), p99_ms=lambda at: 40 if at else None))
+
+    @pytest.mark.parametrize("key", ["memory_mib", "descriptors", "threads", "disk_mib", "p50_ms", "p99_ms"])
+    def test_what_grows_is_seen(self, key):
+        with pytest.raises(Broken, match=f"{key} grows"):
+            soak.judge(samples_of(3600, **{key: lambda at: 10 + at / 5}))
+
+    def test_a_server_that_takes_no_more_is_seen(self):
+        with pytest.raises(Broken, match="p50_ms: nothing was sampled"):
+            soak.judge(samples_of(3600, p50_ms=lambda at: 4 if at < 1800 else None))
+        with pytest.raises(Broken, match="fewer versions"):
+            soak.judge(samples_of(3600, versions=lambda at: 800 if at < 1800 else 3))
+
+
+class TestReport:
+    """If one of these fails, a campaign that died, or that was skipped, looks like one that found nothing."""
+
+    def report_of(self, tmp_path, capsys, name, body):
+        program = tmp_path / f"{name}.py"
+        here = str(Path(report.__file__).parent)
+        program.write_text(f"import os, sys\nsys.path.insert(0, {here!r})\nimport campaign\n"
+                           f"def main(run):\n    {body}\ncampaign.run(None, main)\n", encoding="utf-8")  # fmt: skip
+        command = [sys.executable, "-B", program, "--report", tmp_path / f"{name}.json", "--keep", tmp_path]
+        environment = {key: value for key, value in os.environ.items() if key != "CI"}
+        done = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
+        report.main(tmp_path, name)
+        return done.returncode, capsys.readouterr().out.splitlines()[2:]
+
+    def test_one_that_found_nothing(self, tmp_path, capsys):
+        status, lines = self.report_of(tmp_path, capsys, "quiet", "run.count('kills', 1000)")
+        assert status == 0 and len(lines) == 1
+        assert "kills: 1,000 | 0 |" in lines[0] and "not ended" not in lines[0]
+
+    def test_one_that_was_killed(self, tmp_path, capsys):
+        status, lines = self.report_of(tmp_path, capsys, "killed", "os.kill(os.getpid(), 9)")
+        assert status == -9 and "not ended" in lines[0]
+
+    def test_one_that_could_not_begin(self, tmp_path, capsys):
+        report.main(tmp_path, "absent")
+        assert "| absent |" in (text := capsys.readouterr().out) and "not ended" in text
+
+    def test_one_that_lacks_something(self, tmp_path, capsys):
+        status, lines = self.report_of(tmp_path, capsys, "lacking", "raise campaign.Missing('no tool')")
+        assert status == 77 and "skipped: no tool" in lines[0]
+
+    def test_one_that_broke_by_itself(self, tmp_path, capsys):
+        status, lines = self.report_of(tmp_path, capsys, "broken", "raise KeyError('a name')")
+        assert status == 1 and lines[0].endswith("| 1 |") and "**broken, the campaign itself**" in lines[2]
 
 
 @pytest.mark.skipif(not hasattr(select, "epoll"), reason="only Linux has the epoll that holds the crowds' connections")
