@@ -49,7 +49,7 @@ extern "C" {
  * codes, and the whole code with the detailed ones. */
 typedef int32_t tcsync_code;
 
-#define TCSYNC_COARSE(code) ((tcsync_code)((code) & 0xff))
+#define TCSYNC_COARSE(code) ((tcsync_code)(0xff & (code)))
 
 #define TCSYNC_OK ((tcsync_code)0)
 /* An argument is NULL, malformed or out of range. Details: below. */
@@ -209,7 +209,7 @@ typedef struct tcsync_option {
   const char *help;         /* what it does, in whole sentences */
   int64_t minimum;          /* for the numeric types, inclusive */
   int64_t maximum;
-  char short_flag;          /* the server's one-letter flag, or 0 */
+  char short_flag; /* the server's one-letter flag, or 0 */
 } tcsync_option;
 
 /* The number of options.
@@ -235,8 +235,8 @@ TCSYNC_API tcsync_code tcsync_config_new(tcsync_config **config, tcsync_error **
  * Threads: one.
  * Ownership: borrows name and value for the call.
  * Errors: TCSYNC_UNKNOWN_OPTION, TCSYNC_INVALID_OPTION_VALUE; the configuration is then unchanged. */
-TCSYNC_API tcsync_code tcsync_config_set(tcsync_config *config, const char *name,
-                                         const char *value, tcsync_error **error);
+TCSYNC_API tcsync_code tcsync_config_set(tcsync_config *config, const char *name, const char *value,
+                                         tcsync_error **error);
 
 /* Sets every option whose environment variable is set and not empty. To let explicit settings win,
  * call this before them.
@@ -371,8 +371,8 @@ TCSYNC_API tcsync_code tcsync_engine_handle_async(tcsync_engine *engine,
  *   the caller's, for tcsync_response_free.
  * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_OUT_OF_MEMORY, TCSYNC_UNSUPPORTED. */
 TCSYNC_API tcsync_code tcsync_administer(const tcsync_config *config, tcsync_engine *engine,
-                                         const tcsync_request *request,
-                                         tcsync_response **response, tcsync_error **error);
+                                         const tcsync_request *request, tcsync_response **response,
+                                         tcsync_error **error);
 
 /* The HTTP status, such as 200.
  * Threads: any.
@@ -425,8 +425,8 @@ typedef struct tcsync_listener tcsync_listener;
  * Ownership: borrows config for the call; *listener is the caller's, for tcsync_listener_free.
  * Errors: TCSYNC_INVALID_ADDRESS, TCSYNC_IN_USE, TCSYNC_UNSUPPORTED, and TCSYNC_SYSTEM, also for a
  *   certificate or key that cannot be used; nothing is then bound. */
-TCSYNC_API tcsync_code tcsync_listener_bind(const tcsync_config *config,
-                                            tcsync_listener **listener, tcsync_error **error);
+TCSYNC_API tcsync_code tcsync_listener_bind(const tcsync_config *config, tcsync_listener **listener,
+                                            tcsync_error **error);
 
 /* The number of bound addresses: first those of "listen", then those of "metrics-listen".
  * Threads: any.
@@ -533,7 +533,7 @@ typedef struct tcsync_remote_options {
                           NULL: as the environment says: https_proxy or HTTPS_PROXY for https,
                           http_proxy for http, and no_proxy or NO_PROXY for the exceptions */
   int64_t connect_timeout_ms; /* name lookup, connection, proxy and TLS together; 0: 10 seconds */
-  int64_t timeout_ms; /* a whole call, from name lookup to the last byte; 0: 60 seconds */
+  int64_t timeout_ms;         /* a whole call, from name lookup to the last byte; 0: 60 seconds */
   int64_t response_bytes_max; /* the longest body that is taken from the server; 0: 100 MiB */
 } tcsync_remote_options;
 

@@ -13,10 +13,9 @@ using tcsync::capi::SetNull;
 namespace {
 
 Result Unsupported() {
-  return {
-      TCSYNC_UNSUPPORTED,
-      "this build of tcsync has no server in it, only what replicas do; build or install the "
-      "library with TCSYNC_SERVER=ON"};
+  return {TCSYNC_UNSUPPORTED,
+          "this build of tcsync has no server in it, only what replicas do; build or install the "
+          "library with TCSYNC_SERVER=ON"};
 }
 
 }  // namespace

@@ -48,7 +48,8 @@ void TalkerRanking::Add(const Key& key, uint64_t amount) {
   // So few that looking at all of them takes less time than a hash.
   Place* const first = places_.data();
   Place* const last = first + size_;
-  Place* const found = std::find_if(first, last, [&](const Place& p) { return AreSame(p.key, key); });
+  Place* const found =
+      std::find_if(first, last, [&](const Place& p) { return AreSame(p.key, key); });
   if (found != last) {
     found->count += amount;
     found->count_min += amount;

@@ -138,10 +138,10 @@ inline constexpr size_t kInlineBytesMax = 16 * 1024;
 inline constexpr uint64_t kVersionRecordBytes = 128;
 inline constexpr uint64_t kClientRecordBytes = 256;
 
-// Room on the disk that is kept for making room (storage/rocksdb/reserve.h), beside what opening the
-// database again takes: a compaction writes anew what is alive in its tables before the old ones go.
-// With much alive in small versions it takes more than this, and then says how much room is
-// missing; large versions, which fill disks, and snapshots need none to go...
+// Room on the disk that is kept for making room (storage/rocksdb/reserve.h), beside what opening
+// the database again takes: a compaction writes anew what is alive in its tables before the old
+// ones go. With much alive in small versions it takes more than this, and then says how much room
+// is missing; large versions, which fill disks, and snapshots need none to go...
 inline constexpr uint64_t kCompactionRoomBytes = uint64_t{32} << 20;
 
 // ...but on a small disk no more than this share of it.
@@ -170,9 +170,9 @@ inline constexpr size_t kBackupDirectoriesMax = 16;
 inline constexpr uint64_t kBlobBytesMin = kInlineBytesMax + 1024;
 
 // The piece in which a large segment or snapshot passes between a socket and the disk, and in which
-// it is stored; what is larger than one is never in memory as a whole. A piece is a record and a turn
-// of the committer, which cost little beside the bytes from this size on; and the pieces of a hundred
-// transfers fit into the memory for bodies.
+// it is stored; what is larger than one is never in memory as a whole. A piece is a record and a
+// turn of the committer, which cost little beside the bytes from this size on; and the pieces of a
+// hundred transfers fit into the memory for bodies.
 inline constexpr size_t kPieceBytesMax = 128 * 1024;
 
 // Pieces that the committer puts into one RocksDB write, beside the usual writes of a batch: these
@@ -297,8 +297,9 @@ inline constexpr uint64_t kAdminPageBytes = uint64_t{1} << 20;
 // ...or after about this long, so that whoever asks can show how far it is and stop.
 inline constexpr int64_t kAdminPageMs = 1'000;
 
-// Clients of which an import brings a large version or snapshot over several pages, at one time: one
-// for each operator who imports, and those of imports that were stopped. Their pieces are on the disk.
+// Clients of which an import brings a large version or snapshot over several pages, at one time:
+// one for each operator who imports, and those of imports that were stopped. Their pieces are on
+// the disk.
 inline constexpr size_t kLargeImportsMax = 4;
 
 // Clients in one page of a list, unless another number is asked for, and at most: a client takes

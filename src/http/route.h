@@ -31,7 +31,8 @@ struct Route {
   // Whether there is something to answer: an endpoint, and the UUID and the token of its path are
   // such. Where they are not, the endpoint is the one that was meant.
   bool is_valid = false;
-  Uuid version_id = Uuid();  // the parent or the snapshot's version, for the endpoints that name one
+  // The parent or the snapshot's version, for the endpoints that name one.
+  Uuid version_id = Uuid();
   // Of the token in a path that begins with /i/TOKEN. The token itself goes no further than here.
   std::optional<TokenDigest> token = std::nullopt;
 };

@@ -169,7 +169,7 @@ TEST(TimeoutsTest, AClientThatDoesNotReadIsCutOff) {
   options.body_timeout_ms = 1500;
   options.body_bytes_max = kLargeBytes;
   options.bodies_in_flight_bytes_max = int64_t{1} << 20;  // a few pieces of it
-  options.idle_timeout_ms = 1500;  // ends a connection that got its answer
+  options.idle_timeout_ms = 1500;                         // ends a connection that got its answer
   const std::string segment = BinaryBytes(kLargeBytes);
   TestServer server(options);
   Replica replica(server);

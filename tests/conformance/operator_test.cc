@@ -235,7 +235,8 @@ TEST_F(OperatorTest, ADataDirectoryWithALongPathIsServedWithoutTheSocket) {
   ASSERT_NE(listener, nullptr);
   EXPECT_EQ(Answer(listener->addresses().front()), "sync 127.0.0.1");
   const std::string warning = Warning();
-  for (const char* const part : {"longer than the 107", "xxxx", "shorter data-dir", "admin-socket=off"}) {
+  for (const char* const part :
+       {"longer than the 107", "xxxx", "shorter data-dir", "admin-socket=off"}) {
     EXPECT_TRUE(absl::StrContains(warning, part)) << warning;
   }
 }

@@ -65,8 +65,8 @@
 // off, without a copy.
 //
 // Format 2 had no pieces: 0x22 and 0x66, form 4 and flag 4; and no kinds from 0x70 on, which are
-// derived from the others when it is upgraded. Its directory had no DATABASE (data_directory.h), and
-// releases that know it would create a database where one is missing.
+// derived from the others when it is upgraded. Its directory had no DATABASE (data_directory.h),
+// and releases that know it would create a database where one is missing.
 //
 // Format 1 had no kinds from 0x50 on, and two shorter records, which are still read and become new
 // ones when they are written next. What they do not say is 0: bytes that were stored then are not

@@ -13,9 +13,9 @@ namespace tcsync::access {
 namespace {
 
 PeerAddress AddressOf(uint32_t number) {
-  return PeerAddress::FromIpv4(
-      {static_cast<uint8_t>(number >> 24), static_cast<uint8_t>(number >> 16),
-       static_cast<uint8_t>(number >> 8), static_cast<uint8_t>(number)});
+  return PeerAddress::FromIpv4({static_cast<uint8_t>(number >> 24),
+                                static_cast<uint8_t>(number >> 16),
+                                static_cast<uint8_t>(number >> 8), static_cast<uint8_t>(number)});
 }
 
 class TopTalkersTest : public testing::Test {

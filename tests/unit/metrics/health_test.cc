@@ -216,7 +216,8 @@ StorageReport Probed(absl::Status status) {
 
 TEST(JudgeTest, TellsWhatIsWrongWithTheStorage) {
   EXPECT_THAT(ProblemsOf(Probed(absl::OkStatus())), IsEmpty());
-  EXPECT_THAT(ProblemsOf(StorageReport{}), ElementsAre(HasSubstr("storage: the committer is stuck")));
+  EXPECT_THAT(ProblemsOf(StorageReport{}),
+              ElementsAre(HasSubstr("storage: the committer is stuck")));
   EXPECT_THAT(ProblemsOf(Probed(absl::UnavailableError(""))), ElementsAre(HasSubstr("stuck")));
   EXPECT_THAT(ProblemsOf(Probed(absl::ResourceExhaustedError(""))),
               ElementsAre("storage: the disk is full"));

@@ -253,9 +253,8 @@ TEST_P(StorageSuite, AHistoryIsNumberedFromItsParent) {
     MustAppend(storage(), carried_on, of.parent);
     MustImport(storage(), imported,
                {{.appended_unix_seconds = 1, .version = {first, of.parent, "segment"}}});
-    const std::pair<Uuid, uint64_t> expected[] = {{created, of.of_new_client},
-                                                  {imported, of.of_new_client},
-                                                  {carried_on, of.after_five}};
+    const std::pair<Uuid, uint64_t> expected[] = {
+        {created, of.of_new_client}, {imported, of.of_new_client}, {carried_on, of.after_five}};
     for (const auto& [client, number] : expected) {
       ClientSummary summary = Find(storage(), client);
       EXPECT_EQ(summary.first_number, number);
