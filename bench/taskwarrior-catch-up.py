@@ -34,8 +34,7 @@ def operations(number, task_ids):
         made = [{"Create": {"uuid": task_id}}]
         changed += [("status", "pending"), ("entry", "1767225600")]
     updates = [
-        {"Update": {"uuid": task_id, "property": name, "value": value, "timestamp": stamp}}
-        for name, value in changed
+        {"Update": {"uuid": task_id, "property": name, "value": value, "timestamp": stamp}} for name, value in changed
     ]
     return json.dumps({"operations": made + updates}).encode()
 

@@ -37,8 +37,10 @@ def run_load(program, url, load, connections, **options):
         raise ValueError(f"{' '.join(command)}: {done.stderr.strip()}")
     result = json.loads(done.stdout)
     if done.returncode != 0:
-        raise WrongAnswer(f"{load} with {connections} connections on {url}: {result['faults']} faults: "
-                          + "; ".join(result["first_faults"]))
+        raise WrongAnswer(
+            f"{load} with {connections} connections on {url}: {result['faults']} faults: "
+            + "; ".join(result["first_faults"])
+        )
     return result
 
 

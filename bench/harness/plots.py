@@ -7,8 +7,12 @@ from matplotlib import pyplot  # noqa: E402  (the backend comes first)
 
 from load import answers  # noqa: E402
 
-NAMES = ["latency-against-offered-load", "throughput-against-connections",
-         "throughput-against-clients", "crowd-against-offered-load"]
+NAMES = [
+    "latency-against-offered-load",
+    "throughput-against-connections",
+    "throughput-against-clients",
+    "crowd-against-offered-load",
+]
 
 
 def _save(figure, output, name):
@@ -24,8 +28,14 @@ def _offered(report):
         results = [result for result in server["offered"] if answers(result)["count"]]
         rates = [result["rate_per_second"] for result in results]
         for key, style in (("p50_ms", "--"), ("p99_ms", "-")):
-            axes.plot(rates, [answers(result)[key] for result in results], style, marker="o",
-                      color=f"C{number}", label=f"{name}, {key.removesuffix('_ms')}")
+            axes.plot(
+                rates,
+                [answers(result)[key] for result in results],
+                style,
+                marker="o",
+                color=f"C{number}",
+                label=f"{name}, {key.removesuffix('_ms')}",
+            )
     axes.set_title("add-version, open loop: latency of what was accepted")
     axes.set_xlabel("offered load, requests/s")
     axes.set_xscale("log")
@@ -44,8 +54,12 @@ def _connections(report):
     if "nginx" in report:
         series["nginx, fixed 404"] = report["nginx"]
     for label, results in series.items():
-        axes.plot([result["connections"] for result in results],
-                  [answers(result)["per_second"] for result in results], marker="o", label=label)
+        axes.plot(
+            [result["connections"] for result in results],
+            [answers(result)["per_second"] for result in results],
+            marker="o",
+            label=label,
+        )
     axes.set_title("closed loop: throughput")
     axes.set_xlabel("connections")
     axes.set_xscale("log", base=2)
@@ -59,9 +73,12 @@ def _clients(report):
     for name, server in report["servers"].items():
         levels = server["populations"]
         for index, result in enumerate(levels[0]["loads"]):
-            axes.plot([level["population"] for level in levels],
-                      [answers(level["loads"][index])["per_second"] for level in levels],
-                      marker="o", label=f"{name}, {result['load']}")
+            axes.plot(
+                [level["population"] for level in levels],
+                [answers(level["loads"][index])["per_second"] for level in levels],
+                marker="o",
+                label=f"{name}, {result['load']}",
+            )
     axes.set_title("throughput")
     axes.set_xlabel("clients in the directory")
     axes.set_xscale("log")
@@ -76,8 +93,14 @@ def _crowd(report):
         rates = [result["rate_per_second"] for result in level["loads"]]
         name = f"connections-max {level['connections_max'] or 'default'}"
         for kind, style in (("added", "-"), ("refused", "--"), ("lost", ":")):
-            axes.plot(rates, [answers(result, kind)["per_second"] for result in level["loads"]], style,
-                      marker="o", color=f"C{number}", label=f"{name}, {kind}")
+            axes.plot(
+                rates,
+                [answers(result, kind)["per_second"] for result in level["loads"]],
+                style,
+                marker="o",
+                color=f"C{number}",
+                label=f"{name}, {kind}",
+            )
     axes.set_title("add-version, open loop, a connection for each request")
     axes.set_xlabel("offered load, requests/s")
     axes.set_ylabel("requests/s")

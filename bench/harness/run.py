@@ -25,6 +25,7 @@ MICRO_TIMEOUT_SECONDS = 3600
 
 class Plan:
     """How much is measured."""
+
     seconds = 5.0
     warmup_seconds = 1.0
     sync_count = 1000
@@ -47,11 +48,14 @@ class Plan:
 
 class QuickPlan(Plan):
     """Just enough to see that everything works; the numbers mean little."""
+
     seconds = 0.5
     warmup_seconds = 0.05
     sync_count = 20
-    micro_arguments = ["--benchmark_min_time=0.001",
-                       "--benchmark_filter=segment:1024|clients:1000/|chain:10/|bytes:256$|handler"]
+    micro_arguments = [
+        "--benchmark_min_time=0.001",
+        "--benchmark_filter=segment:1024|clients:1000/|chain:10/|bytes:256$|handler",
+    ]
     connections = [1, 8]
     others = [("new-clients", 2)]
     offered = [0.25, 1.0]
@@ -70,10 +74,18 @@ def run_micro(bin_dir, plan, output, data_dir):
     for name in MICRO_PROGRAMS:
         out = output / f"micro-{name}.json"
         subprocess.run(
-            [bin_dir / f"tcsync-bench-{name}", f"--benchmark_out={out}", "--benchmark_out_format=json",
-             *plan.micro_arguments],
-            env={**os.environ, "TCSYNC_BENCH_DIR": str(data_dir)}, check=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=MICRO_TIMEOUT_SECONDS)
+            [
+                bin_dir / f"tcsync-bench-{name}",
+                f"--benchmark_out={out}",
+                "--benchmark_out_format=json",
+                *plan.micro_arguments,
+            ],
+            env={**os.environ, "TCSYNC_BENCH_DIR": str(data_dir)},
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=MICRO_TIMEOUT_SECONDS,
+        )
         found[name] = json.loads(out.read_text(encoding="utf-8"))["benchmarks"]
         for benchmark in found[name]:
             if benchmark.get("error_occurred"):
@@ -90,35 +102,41 @@ class Measurement:
         self._say = say
 
     def load(self, server, load, connections, **options):
-        options = {"seconds": self._plan.seconds, "warmup_seconds": self._plan.warmup_seconds,
-                   **options}
+        options = {"seconds": self._plan.seconds, "warmup_seconds": self._plan.warmup_seconds, **options}
         result = run_load(self._program, server.url, load, connections, **options)
         wanted = answers(result)
-        self._say(f"  {server.name} {load}:{connections} {wanted['per_second']:.0f}/s, "
-                  f"p99 {wanted['p99_ms']:.3f} ms")
+        self._say(f"  {server.name} {load}:{connections} {wanted['per_second']:.0f}/s, p99 {wanted['p99_ms']:.3f} ms")
         return result
 
     def closed(self, server):
         """Throughput against connections, and the other loads."""
         plan = self._plan
-        results = [self.load(server, load, connections)
-                   for load in ("add-version", "get-child-404") for connections in plan.connections]
+        results = [
+            self.load(server, load, connections)
+            for load in ("add-version", "get-child-404")
+            for connections in plan.connections
+        ]
         return results + [self.load(server, load, connections) for load, connections in plan.others]
 
     def offered(self, server):
         """Latency against offered load: an open loop, up to more than the server can do."""
         plan = self._plan
         most = answers(self.load(server, "add-version", plan.offered_connections))["per_second"]
-        return [self.load(server, "add-version", plan.offered_connections, rate=round(most * part, 1))
-                for part in plan.offered]
+        return [
+            self.load(server, "add-version", plan.offered_connections, rate=round(most * part, 1))
+            for part in plan.offered
+        ]
 
     def crowd(self, server):
         """More users than the server can serve, each with a connection of its own."""
         plan = self._plan
-        most = answers(self.load(server, "add-version", plan.crowd_closed,
-                                 connection_per_request=True))["per_second"]
-        return [self.load(server, "add-version", plan.crowd_connections, connection_per_request=True,
-                          rate=round(most * part, 1)) for part in plan.crowd_offered]
+        most = answers(self.load(server, "add-version", plan.crowd_closed, connection_per_request=True))["per_second"]
+        return [
+            self.load(
+                server, "add-version", plan.crowd_connections, connection_per_request=True, rate=round(most * part, 1)
+            )
+            for part in plan.crowd_offered
+        ]
 
     def populations(self, server, clients_used_max=None):
         """Throughput against the number of clients in the directory, which grows."""
@@ -127,15 +145,21 @@ class Measurement:
         for population in plan.populations:
             options = {"population": population}
             if clients_used_max is not None:
-                options["clients"] = max(plan.population_connections,
-                                         min(population, clients_used_max))
+                options["clients"] = max(plan.population_connections, min(population, clients_used_max))
             busy = plan.population_connections
             filled = self.load(server, "populate", busy, population=population)
-            levels.append({"population": population, "filled": filled, "loads": [
-                self.load(server, "add-version", busy, prepare_connections=busy, **options),
-                self.load(server, "get-child-404", 8, prepare_connections=8, **options),
-                self.load(server, "new-clients", 8),
-                self.load(server, "catch-up", 8)]})
+            levels.append(
+                {
+                    "population": population,
+                    "filled": filled,
+                    "loads": [
+                        self.load(server, "add-version", busy, prepare_connections=busy, **options),
+                        self.load(server, "get-child-404", 8, prepare_connections=8, **options),
+                        self.load(server, "new-clients", 8),
+                        self.load(server, "catch-up", 8),
+                    ],
+                }
+            )
         return levels
 
 
@@ -161,21 +185,34 @@ def measure_server(make, measurement, data_dir, clients_used_max=None):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="run.sh", description=__doc__)
-    parser.add_argument("--output", type=pathlib.Path,
-                        default=ROOT / "build" / ("bench-" + time.strftime("%Y%m%d-%H%M%S")),
-                        help="the report's directory, which must not exist yet (default: %(default)s)")
-    parser.add_argument("--data-dir", type=pathlib.Path,
-                        help="where the servers write, on the disk that is to be measured (default: "
-                             "the report's directory)")
-    parser.add_argument("--build-dir", type=pathlib.Path, default=ROOT / "build",
-                        help="built with -DTCSYNC_BENCH=ON (default: %(default)s)")
-    parser.add_argument("--quick", action="store_true",
-                        help="a little of everything, in seconds; the numbers mean little")
+    parser.add_argument(
+        "--output",
+        type=pathlib.Path,
+        default=ROOT / "build" / ("bench-" + time.strftime("%Y%m%d-%H%M%S")),
+        help="the report's directory, which must not exist yet (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--data-dir",
+        type=pathlib.Path,
+        help="where the servers write, on the disk that is to be measured (default: the report's directory)",
+    )
+    parser.add_argument(
+        "--build-dir",
+        type=pathlib.Path,
+        default=ROOT / "build",
+        help="built with -DTCSYNC_BENCH=ON (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="a little of everything, in seconds; the numbers mean little"
+    )
     parser.add_argument("--million", action="store_true", help="also with 1,000,000 clients")
-    parser.add_argument("--reference-server", type=pathlib.Path, metavar="PROGRAM",
-                        help="the program that bench/reference-server/build.sh makes")
-    parser.add_argument("--nginx", action="store_true",
-                        help="also nginx with a fixed 404 (Debian: nginx-light)")
+    parser.add_argument(
+        "--reference-server",
+        type=pathlib.Path,
+        metavar="PROGRAM",
+        help="the program that bench/reference-server/build.sh makes",
+    )
+    parser.add_argument("--nginx", action="store_true", help="also nginx with a fixed 404 (Debian: nginx-light)")
     parser.add_argument("--skip-micro", action="store_true", help="whole servers only")
     return parser.parse_args()
 
@@ -193,23 +230,26 @@ def measure(arguments, plan, report, say):
         log = output / "servers.log"
         say("whole servers")
         report["servers"]["tcsync"] = measure_server(
-            lambda directory: servers.tcsync(bin_dir / "tcsync-server", directory, log),
-            measurement, data_dir)
+            lambda directory: servers.tcsync(bin_dir / "tcsync-server", directory, log), measurement, data_dir
+        )
         if arguments.reference_server is not None:
             report["servers"]["reference"] = measure_server(
                 lambda directory: servers.reference(arguments.reference_server, directory, log),
-                measurement, data_dir, plan.reference_clients_used)
+                measurement,
+                data_dir,
+                plan.reference_clients_used,
+            )
         report["crowd"] = []
         for connections_max in plan.crowd_connections_max:
             options = [] if connections_max is None else ["--connections-max", connections_max]
             with servers.tcsync(bin_dir / "tcsync-server", data_dir / "crowd", log, *options) as server:
-                report["crowd"].append({"connections_max": connections_max,
-                                        "loads": measurement.crowd(server)})
+                report["crowd"].append({"connections_max": connections_max, "loads": measurement.crowd(server)})
             shutil.rmtree(data_dir / "crowd")
         if arguments.nginx:
             with servers.nginx(output / "nginx", log) as server:
-                report["nginx"] = [measurement.load(server, "get-child-unknown", connections)
-                                   for connections in plan.connections]
+                report["nginx"] = [
+                    measurement.load(server, "get-child-unknown", connections) for connections in plan.connections
+                ]
         report["machine"]["load_average_after"] = round(os.getloadavg()[0], 2)
     finally:
         shutil.rmtree(data_dir, ignore_errors=True)
@@ -219,11 +259,14 @@ def main():
     arguments = parse_arguments()
     if arguments.nginx and servers.find_nginx() is None:
         sys.exit("run.sh: --nginx needs nginx; on Debian: apt-get install nginx-light")
-    missing = [program for program in ["tcsync-server", "tcsync-load"]
-               if not (arguments.build_dir / "bin" / program).exists()]
+    missing = [
+        program for program in ["tcsync-server", "tcsync-load"] if not (arguments.build_dir / "bin" / program).exists()
+    ]
     if missing:
-        sys.exit(f"run.sh: {arguments.build_dir}/bin has no {', '.join(missing)}; build with "
-                 "-DTCSYNC_BENCH=ON, or give --build-dir")
+        sys.exit(
+            f"run.sh: {arguments.build_dir}/bin has no {', '.join(missing)}; build with "
+            "-DTCSYNC_BENCH=ON, or give --build-dir"
+        )
     plan = QuickPlan() if arguments.quick else Plan()
     if arguments.million:
         plan.populations = [*plan.populations, 1_000_000]

@@ -83,20 +83,38 @@ def children_of(process):
 
 
 # A load program is one address, and asks more than any person.
-UNLIMITED = ["--client-requests-per-second", "0", "--address-requests-per-second", "0",
-             "--new-clients-per-address-day", "0"]
+UNLIMITED = [
+    "--client-requests-per-second",
+    "0",
+    "--address-requests-per-second",
+    "0",
+    "--new-clients-per-address-day",
+    "0",
+]
 
 
 def tcsync(program, data_dir, log, *options):
     def command(port, directory):
-        return [program, "serve", "--listen", f"127.0.0.1:{port}", "--data-dir", directory,
-                "--log-level", "warning", *UNLIMITED, *options]
+        return [
+            program,
+            "serve",
+            "--listen",
+            f"127.0.0.1:{port}",
+            "--data-dir",
+            directory,
+            "--log-level",
+            "warning",
+            *UNLIMITED,
+            *options,
+        ]
+
     return Server("tcsync", command, data_dir, log)
 
 
 def reference(program, data_dir, log):
     def command(port, directory):
         return [program, "--listen", f"127.0.0.1:{port}", "--data-dir", directory]
+
     return Server("reference", command, data_dir, log)
 
 
@@ -139,4 +157,5 @@ def nginx(directory, log):
         configuration = where / "nginx.conf"
         configuration.write_text(NGINX_CONFIGURATION.format(directory=where, port=port))
         return [find_nginx(), "-p", where, "-e", where / "error.log", "-c", configuration]
+
     return Server("nginx", command, directory.resolve(), log)

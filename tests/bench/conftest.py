@@ -19,6 +19,7 @@ sys.path.insert(0, str(SOURCE / "bench" / "harness"))
 @contextlib.contextmanager
 def tcsync_server(directory):
     import servers
+
     with servers.tcsync(BIN / "tcsync-server", directory / "data", directory / "log") as server:
         yield server.url
 
@@ -42,13 +43,29 @@ def server(tmp_path):
 
 def run_load(url, load, connections, *arguments):
     """The exit status and the report."""
-    command = [BIN / "tcsync-load", "--json", "--url", url, "--load", load, "--connections",
-               str(connections), "--warmup-seconds", "0", *arguments]
+    command = [
+        BIN / "tcsync-load",
+        "--json",
+        "--url",
+        url,
+        "--load",
+        load,
+        "--connections",
+        str(connections),
+        "--warmup-seconds",
+        "0",
+        *arguments,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
 
 
 def run_script(name, *arguments):
     """bench/NAME, with the Python that runs these tests."""
-    return subprocess.run([SOURCE / "bench" / name, *map(str, arguments)], capture_output=True,
-                          text=True, timeout=60, env={**os.environ, "PYTHON": sys.executable})
+    return subprocess.run(
+        [SOURCE / "bench" / name, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHON": sys.executable},
+    )

@@ -20,15 +20,15 @@ def test_open_loop_counts_waiting():
         _, closed = run_load(url, "get-child-unknown", 1, "--seconds", "0.4")
         _, opened = run_load(url, "get-child-unknown", 1, "--seconds", "0.4", "--rate", "200")
     # In the middle of 400 ms, what is answered has waited for some 3/4 of the time gone by.
-    assert (opened["answers"]["up_to_date"]["p50_ms"]
-            > 3 * closed["answers"]["up_to_date"]["p50_ms"])
+    assert opened["answers"]["up_to_date"]["p50_ms"] > 3 * closed["answers"]["up_to_date"]["p50_ms"]
     assert opened["unsent"] > 20
 
 
 def test_a_connection_for_each_request(server):
     """If this fails, what very many users meet is measured with connections that are kept."""
-    status, report = run_load(server, "add-version", 64, "--connection-per-request", "--rate", "300",
-                              "--seconds", "0.5")
+    status, report = run_load(
+        server, "add-version", 64, "--connection-per-request", "--rate", "300", "--seconds", "0.5"
+    )
     assert status == 0, report["first_faults"]
     assert report["connection_per_request"]
     assert set(report["answers"]) == {"added"} and report["answers"]["added"]["count"] > 100
@@ -38,8 +38,7 @@ def test_a_lost_connection_is_an_outcome_of_its_own():
     """If this fails, requests that a server drops without a word are not seen, or are sent again
     behind the measurement's back."""
     with fake_server("--lose-every", "4") as url:
-        status, report = run_load(url, "get-child-unknown", 8, "--connection-per-request", "--seconds",
-                                  "0.3")
+        status, report = run_load(url, "get-child-unknown", 8, "--connection-per-request", "--seconds", "0.3")
     assert status == 0, report["first_faults"]
     lost, answered = (report["answers"][kind]["count"] for kind in ("lost", "up_to_date"))
     assert 0.2 < lost / (lost + answered) < 0.3
@@ -48,8 +47,9 @@ def test_a_lost_connection_is_an_outcome_of_its_own():
 
 def test_a_server_that_is_not_there_is_a_fault():
     """If this fails, a run without a server looks like one in which it refused everybody."""
-    status, report = run_load("http://127.0.0.1:9", "get-child-unknown", 4, "--connection-per-request",
-                              "--rate", "100", "--seconds", "0.2")
+    status, report = run_load(
+        "http://127.0.0.1:9", "get-child-unknown", 4, "--connection-per-request", "--rate", "100", "--seconds", "0.2"
+    )
     assert status == 1
     assert "no answer came" in report["first_faults"][0]
 
@@ -57,8 +57,9 @@ def test_a_server_that_is_not_there_is_a_fault():
 def test_one_who_comes_when_all_places_are_taken_does_not_wait():
     """If this fails, users with connections of their own wait for one another's."""
     with fake_server("--delay-ms", "50") as url:
-        _, report = run_load(url, "get-child-unknown", 2, "--connection-per-request", "--rate", "200",
-                             "--seconds", "0.5")
+        _, report = run_load(
+            url, "get-child-unknown", 2, "--connection-per-request", "--rate", "200", "--seconds", "0.5"
+        )
     assert report["unsent"] > 50
     assert report["answers"]["up_to_date"]["p50_ms"] < 150
 
@@ -87,8 +88,9 @@ def test_a_population_is_found_again(server):
 def test_another_population_is_not_there(server):
     """If this fails, a load measures new clients where it says old ones."""
     run_load(server, "populate", 2, "--population", "20")
-    status, report = run_load(server, "get-child-404", 2, "--population", "20", "--population-seed",
-                              "2", "--seconds", "0.1")
+    status, report = run_load(
+        server, "get-child-404", 2, "--population", "20", "--population-seed", "2", "--seconds", "0.1"
+    )
     assert status == 1
     assert "populate the server first" in report["first_faults"][0]
 
@@ -96,11 +98,12 @@ def test_another_population_is_not_there(server):
 def test_what_cannot_be_is_refused():
     """If this fails, a typing error measures something else than was meant."""
     for arguments, words in (
-            (["populate", 1], "--population"),
-            (["populate", 1, "--population", "10", "--rate", "5"], "--rate"),
-            (["catch-up", 1, "--population", "10"], "--population"),
-            (["add-version-race", 2, "--connection-per-request"], "--connection-per-request"),
-            (["add-version", 20, "--population", "10"], "--population")):
+        (["populate", 1], "--population"),
+        (["populate", 1, "--population", "10", "--rate", "5"], "--rate"),
+        (["catch-up", 1, "--population", "10"], "--population"),
+        (["add-version-race", 2, "--connection-per-request"], "--connection-per-request"),
+        (["add-version", 20, "--population", "10"], "--population"),
+    ):
         status, message = run_load("http://127.0.0.1:9", *arguments)
         assert status == 2
         assert words in message

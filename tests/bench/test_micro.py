@@ -14,12 +14,22 @@ def run(program, tmp_path, pattern):
     """The benchmarks whose names match, by name."""
     out = tmp_path / "out.json"
     subprocess.run(
-        [BIN / f"tcsync-bench-{program}", f"--benchmark_filter={pattern}",
-         "--benchmark_min_time=0.01", f"--benchmark_out={out}", "--benchmark_out_format=json"],
-        env={**os.environ, "TCSYNC_BENCH_DIR": str(tmp_path)}, check=True, capture_output=True,
-        timeout=60)
-    found = {benchmark["name"].removesuffix("/real_time"): benchmark
-             for benchmark in json.loads(out.read_text())["benchmarks"]}
+        [
+            BIN / f"tcsync-bench-{program}",
+            f"--benchmark_filter={pattern}",
+            "--benchmark_min_time=0.01",
+            f"--benchmark_out={out}",
+            "--benchmark_out_format=json",
+        ],
+        env={**os.environ, "TCSYNC_BENCH_DIR": str(tmp_path)},
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    found = {
+        benchmark["name"].removesuffix("/real_time"): benchmark
+        for benchmark in json.loads(out.read_text())["benchmarks"]
+    }
     assert found, "no benchmark has such a name"
     for name, benchmark in found.items():
         assert not benchmark.get("error_occurred"), f"{name}: {benchmark.get('error_message')}"
@@ -56,8 +66,19 @@ def test_read_path(tmp_path):
     says."""
     found = run("read-path", tmp_path, "clients:1000/|chain:10/")
     kinds = {name.split("/")[0] for name in found}
-    assert kinds == {"head_one", "version_one", "head", "version", "head_cold", "version_cold",
-                     "catch_up", "chain_head", "chain_first", "chain_middle", "chain_append"}
+    assert kinds == {
+        "head_one",
+        "version_one",
+        "head",
+        "version",
+        "head_cold",
+        "version_cold",
+        "catch_up",
+        "chain_head",
+        "chain_first",
+        "chain_middle",
+        "chain_append",
+    }
     # Not a matter of speed: the caches are what keeps a read of the head from reading any file.
     assert found["head_cold/clients:1000"]["p50_us"] > found["head/clients:1000"]["p50_us"]
 
@@ -65,8 +86,7 @@ def test_read_path(tmp_path):
 def test_crypto(tmp_path):
     """If this fails, sealing is measured on bytes that do not open again."""
     found = run("crypto", tmp_path, "bytes:4096")
-    assert set(found) == {f"{prefix}{kind}/bytes:4096" for prefix in ("", "sodium_")
-                          for kind in ("seal", "unseal")}
+    assert set(found) == {f"{prefix}{kind}/bytes:4096" for prefix in ("", "sodium_") for kind in ("seal", "unseal")}
     for benchmark in found.values():
         assert benchmark["bytes_per_second"] > 0
 
@@ -74,8 +94,9 @@ def test_crypto(tmp_path):
 def test_access(tmp_path):
     """If this fails, what it costs to admit a request is measured on refusals."""
     found = run("access", tmp_path, "admit")
-    assert set(found) == {f"admit/clients:{clients}/real_time/threads:{threads}"
-                          for clients in (1, 10000) for threads in (1, 2)}
+    assert set(found) == {
+        f"admit/clients:{clients}/real_time/threads:{threads}" for clients in (1, 10000) for threads in (1, 2)
+    }
     for benchmark in found.values():
         assert benchmark["items_per_second"] > 0
 

@@ -7,16 +7,16 @@ import pytest
 
 from conftest import fake_server, run_script, tcsync_server
 
-ROW = re.compile(r"^(\S+:\d+) +(\d+) +(\d+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)$",
-                 re.MULTILINE)
+ROW = re.compile(r"^(\S+:\d+) +(\d+) +(\d+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)$", re.MULTILINE)
 
 
 def test_compare_two_servers(tmp_path, server):
     """If this fails, two servers cannot be compared, or the ratios are not those of the rates."""
     (tmp_path / "other").mkdir()
     with tcsync_server(tmp_path / "other") as other:
-        done = run_script("compare.sh", server, other, "add-version:2", "get-child-404:4", "--rounds",
-                          "3", "--seconds", "0.3")
+        done = run_script(
+            "compare.sh", server, other, "add-version:2", "get-child-404:4", "--rounds", "3", "--seconds", "0.3"
+        )
     assert done.returncode == 0, done.stdout + done.stderr
     rows = ROW.findall(done.stdout)
     assert [row[0] for row in rows] == ["add-version:2", "get-child-404:4"]
@@ -48,6 +48,7 @@ def test_run_quick_writes_a_report(tmp_path):
     """If this fails, the numbers of docs/performance.md cannot be made anew."""
     pytest.importorskip("matplotlib")
     import plots
+
     output = tmp_path / "report"
     done = run_script("run.sh", "--quick", "--output", output)
     assert done.returncode == 0, done.stderr
@@ -64,8 +65,15 @@ def test_run_quick_writes_a_report(tmp_path):
         assert (output / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert "<svg" in (output / f"{name}.svg").read_text()
     text = (output / "summary.md").read_text()
-    for words in ("A quick run", "### Whole servers", "### Open loop", "### A crowd", "### Clients in the directory",
-                  "### Resident memory", "### Engine without HTTP: writes"):
+    for words in (
+        "A quick run",
+        "### Whole servers",
+        "### Open loop",
+        "### A crowd",
+        "### Clients in the directory",
+        "### Resident memory",
+        "### Engine without HTTP: writes",
+    ):
         assert words in text
     # Every table has as many cells in each row as in its head.
     for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):

@@ -102,12 +102,14 @@ class Campaign:
             self._keep.mkdir(parents=True, exist_ok=True)
             kept = Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir=self._keep)) / "directory"
             shutil.move(directory, kept)
-        self.findings.append({
-            "where": where,
-            "what": str(failure) or repr(failure),
-            "repeat": f"tests/campaign/{self.name}.py --seed {self.seed} --seconds {int(self.elapsed()) + 1}",
-            "kept": kept and str(kept),
-        })
+        self.findings.append(
+            {
+                "where": where,
+                "what": str(failure) or repr(failure),
+                "repeat": f"tests/campaign/{self.name}.py --seed {self.seed} --seconds {int(self.elapsed()) + 1}",
+                "kept": kept and str(kept),
+            }
+        )
         print(f"FINDING in {where}: {failure}", file=sys.stderr)
         if isinstance(failure, Exception):
             traceback.print_exception(failure)

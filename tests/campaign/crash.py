@@ -269,7 +269,9 @@ def restore_last_backup(campaign, load, directory):
             parent_id = wire.NIL_VERSION
             while (answer := connection.get_child(client.client_id, parent_id)).status == 200:
                 if client.acknowledged.get(parent_id) != (answer.headers["X-Version-Id"], digest(answer.body)):
-                    raise Broken(f"a backup has a version of {client.client_id} behind {parent_id} that is not the server's")
+                    raise Broken(
+                        f"a backup has a version of {client.client_id} behind {parent_id} that is not the server's"
+                    )
                 parent_id = answer.headers["X-Version-Id"]
             if answer.status != 404:
                 raise Broken(f"the history of {client.client_id} in a backup ends with {answer.status}")

@@ -415,7 +415,9 @@ def main(campaign):
     files = 2 * (SHORT_CONNECTIONS if campaign.seconds < FULL_RUN_S else CONNECTIONS) + 1000
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (files, max(hard, files) if hard != resource.RLIM_INFINITY else hard))
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (files, max(hard, files) if hard != resource.RLIM_INFINITY else hard)
+        )
     except (OSError, ValueError):
         raise Missing(f"RLIMIT_NOFILE cannot be raised to {files}") from None
     wanted = choose(campaign)

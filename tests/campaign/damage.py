@@ -42,8 +42,17 @@ GROUPS = (
     ("all of rocksdb", "rocksdb/*"),
     ("CURRENT and all logs", ("rocksdb/CURRENT", "rocksdb/*.log")),
     ("CURRENT and the manifest", ("rocksdb/CURRENT", "rocksdb/MANIFEST-*")),
-    ("all but FORMAT and table files", ("rocksdb/CURRENT", "rocksdb/MANIFEST-*", "rocksdb/*.log", "rocksdb/*.blob",
-                                        "rocksdb/OPTIONS-*", "rocksdb/IDENTITY")),  # fmt: skip
+    (
+        "all but FORMAT and table files",
+        (
+            "rocksdb/CURRENT",
+            "rocksdb/MANIFEST-*",
+            "rocksdb/*.log",
+            "rocksdb/*.blob",
+            "rocksdb/OPTIONS-*",
+            "rocksdb/IDENTITY",
+        ),
+    ),  # fmt: skip
 )
 
 
@@ -186,9 +195,13 @@ class Case:
         finally:
             process.kill()
         if missing and not told:
-            raise Broken(f"{self.name}: {'; '.join(missing[:3])}: and neither verify nor /health says that anything is wrong")
+            raise Broken(
+                f"{self.name}: {'; '.join(missing[:3])}: and neither verify nor /health says that anything is wrong"
+            )
         if errors and not told:
-            raise Broken(f"{self.name}: {'; '.join(errors[:3])}: and neither verify nor /health says that anything is wrong")
+            raise Broken(
+                f"{self.name}: {'; '.join(errors[:3])}: and neither verify nor /health says that anything is wrong"
+            )
         if missing:
             return f"served in part, told by {told}"
         if errors:
@@ -241,7 +254,9 @@ class Case:
                 if answer.status >= 500:
                     errors.append(f"{client.client_id}: {answer.status} behind {parent_id}")
                 elif answer.status != 200:
-                    missing.append(f"{client.client_id}: {answer.status} behind {parent_id}, where {version_id} was acknowledged")
+                    missing.append(
+                        f"{client.client_id}: {answer.status} behind {parent_id}, where {version_id} was acknowledged"
+                    )
                     break
                 elif (answer.headers["X-Version-Id"], digest(answer.body)) != (version_id, hashed):
                     raise Broken(f"{self.name}: {client.client_id}: wrong bytes behind {parent_id}")
@@ -251,7 +266,9 @@ class Case:
             if answer.status >= 500:
                 errors.append(f"{client.client_id}: {answer.status} for the snapshot")
             elif answer.status != 200 or (answer.headers["X-Version-Id"], digest(answer.body)) != client.snapshots[-1]:
-                known = answer.status == 200 and (answer.headers["X-Version-Id"], digest(answer.body)) in client.snapshots
+                known = (
+                    answer.status == 200 and (answer.headers["X-Version-Id"], digest(answer.body)) in client.snapshots
+                )
                 if answer.status == 200 and not known:
                     raise Broken(f"{self.name}: {client.client_id}: a snapshot that was never sent")
                 missing.append(f"{client.client_id}: its latest snapshot ({answer.status})")

@@ -78,7 +78,9 @@ def main(campaign):
     programs = [built[target] for target in wanted]
     is_fuzzer = subprocess.run([str(programs[0]), "-help=1"], capture_output=True, check=False, text=True)
     if "libFuzzer" not in is_fuzzer.stdout + is_fuzzer.stderr:
-        raise Missing(f"{programs[0]} only replays its corpus: build with the preset 'fuzz', and name it in --build-dir")
+        raise Missing(
+            f"{programs[0]} only replays its corpus: build with the preset 'fuzz', and name it in --build-dir"
+        )
     with tempfile.TemporaryDirectory(prefix="tcsync-corpus-") as unkept:
         for program in programs:
             fuzz(campaign, program, max(1, campaign.seconds / len(programs)), campaign.arguments.corpus or Path(unkept))

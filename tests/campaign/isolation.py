@@ -167,7 +167,9 @@ class World:
                     for line in lines if line["type"] == "version"]  # fmt: skip
         snapshots = [(line["version_id"], base64.b64decode(line["snapshot"]))
                      for line in lines if line["type"] == "snapshot"]  # fmt: skip
-        self.expect(owners == {client_id} and versions == known.chain, client_id, f"an export has {owners}, {len(versions)}")
+        self.expect(
+            owners == {client_id} and versions == known.chain, client_id, f"an export has {owners}, {len(versions)}"
+        )
         return self.expect(snapshots == ([known.snapshot] if known.snapshot else []), client_id, "an export's snapshot")
 
     def list(self, client_id, known):

@@ -158,7 +158,9 @@ class Client:
         wanted = self._chain_from(self.base)
         lost = wanted - seen
         if lost:
-            raise Broken(f"client {self.client_id}: {len(lost)} acknowledged versions are lost; the walk ended at {parent_id}")
+            raise Broken(
+                f"client {self.client_id}: {len(lost)} acknowledged versions are lost; the walk ended at {parent_id}"
+            )
         self.unanswered = {}
         self.may_be_gone = False
         self._compare_snapshot(connection, count)

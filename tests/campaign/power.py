@@ -186,7 +186,14 @@ class Record:
             position = data_begin + data_bytes
             if position > end:
                 return
-            yield position, kind, self._data[path_begin:data_begin].decode(), self._data[data_begin:position], inode, offset
+            yield (
+                position,
+                kind,
+                self._data[path_begin:data_begin].decode(),
+                self._data[data_begin:position],
+                inode,
+                offset,
+            )
 
 
 class Acknowledged:
@@ -246,7 +253,9 @@ def check_image(campaign, directory, image, known, clients, position):
         anything = any(acknowledged <= position for _, _, acknowledged, _ in known.versions)
         if process.url is None:
             if not anything and not (image / "rocksdb").exists():
-                raise Broken(f"nothing was acknowledged, there is no database, and the server refuses: {process.output}")
+                raise Broken(
+                    f"nothing was acknowledged, there is no database, and the server refuses: {process.output}"
+                )
             raise Broken(f"after a power cut at {position} the server does not start: {process.output}")
         connection = Connection(process.url)
         for client in clients:
@@ -263,7 +272,9 @@ def check_image(campaign, directory, image, known, clients, position):
 
 
 def add_arguments(parser):
-    parser.add_argument("--file-system", choices=("posix", "journal"), help="how much a sync promises; else every other run")
+    parser.add_argument(
+        "--file-system", choices=("posix", "journal"), help="how much a sync promises; else every other run"
+    )
 
 
 def main(campaign):

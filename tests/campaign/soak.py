@@ -137,16 +137,18 @@ class Soak:
         disk = bytes_on_disk(self.server.data_dir)
         with self.lock:
             latencies, self.latencies_ms = sorted(self.latencies_ms), []
-        self.samples.append({
-            "seconds": round(at, 1),
-            "memory_mib": int(fields["VmRSS"].split()[0]) / 1024,
-            "descriptors": len(os.listdir(f"/proc/{self.server.pid}/fd")),
-            "threads": int(fields["Threads"]),
-            "disk_mib": disk / (1 << 20),
-            "versions": len(latencies),
-            "p50_ms": latencies[len(latencies) // 2] if latencies else None,
-            "p99_ms": latencies[int(len(latencies) * 0.99)] if latencies else None,
-        })
+        self.samples.append(
+            {
+                "seconds": round(at, 1),
+                "memory_mib": int(fields["VmRSS"].split()[0]) / 1024,
+                "descriptors": len(os.listdir(f"/proc/{self.server.pid}/fd")),
+                "threads": int(fields["Threads"]),
+                "disk_mib": disk / (1 << 20),
+                "versions": len(latencies),
+                "p50_ms": latencies[len(latencies) // 2] if latencies else None,
+                "p99_ms": latencies[int(len(latencies) * 0.99)] if latencies else None,
+            }
+        )
 
     def run(self):
         threads = [self.thread(self.sync_turn(number)) for number in range(WORKERS)]

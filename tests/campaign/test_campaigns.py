@@ -104,7 +104,11 @@ def disk_with(*records, has_journal=False):
     return disk
 
 
-CREATED = ((MAKE_DIRECTORY, "/disk/data", b"", 0, 0), (SYNC_DIRECTORY, "/disk", b"", 1, 0), (OPEN, "/disk/data/log", b"", 7, 1))
+CREATED = (
+    (MAKE_DIRECTORY, "/disk/data", b"", 0, 0),
+    (SYNC_DIRECTORY, "/disk", b"", 1, 0),
+    (OPEN, "/disk/data/log", b"", 7, 1),
+)
 
 
 class TestDisk:
@@ -124,7 +128,9 @@ class TestDisk:
     def test_a_name_stays_when_its_directory_was_synced(self, tmp_path):
         synced = (*CREATED, (WRITE, "", b"synced", 7, 0), (SYNC, "", b"", 7, 0))
         assert self.files(disk_with(*synced), tmp_path, "nothing") == {}
-        assert self.files(disk_with(*synced, has_journal=True), tmp_path / "journal", "nothing") == {"data/log": b"synced"}
+        assert self.files(disk_with(*synced, has_journal=True), tmp_path / "journal", "nothing") == {
+            "data/log": b"synced"
+        }
 
     def test_a_renaming_is_done_or_not(self, tmp_path):
         disk = disk_with(*CREATED, (WRITE, "", b"new", 7, 0), (SYNC, "", b"", 7, 0), (OPEN, "/disk/data/CURRENT", b"", 8, 1),

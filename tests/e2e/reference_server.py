@@ -77,12 +77,8 @@ class ReferenceServer:
                 return 409, {"X-Parent-Version-Id": latest}, b""
             version_id = str(uuid.uuid4())
             database.execute("INSERT OR IGNORE INTO clients (client_id) VALUES (?)", (client_id,))
-            database.execute(
-                "INSERT INTO versions VALUES (?, ?, ?, ?)", (version_id, client_id, argument, body)
-            )
-            database.execute(
-                "UPDATE clients SET latest_version_id = ? WHERE client_id = ?", (version_id, client_id)
-            )
+            database.execute("INSERT INTO versions VALUES (?, ?, ?, ?)", (version_id, client_id, argument, body))
+            database.execute("UPDATE clients SET latest_version_id = ? WHERE client_id = ?", (version_id, client_id))
             headers = {"X-Version-Id": version_id}
             return 200, headers | ({} if snapshot else {"X-Snapshot-Request": "urgency=high"}), b""
 

@@ -42,12 +42,20 @@ def test_rates(start_server):
     assert wire.get_snapshot(server.url, new_id()).status == 404, "another client pays for it"
     lines = [line for line in server.log.splitlines() if "status=429" in line]
     assert len(lines) == 1
-    assert re.search(r"warning: status=429 reason=client-rate endpoint=snapshot client=client-\w+.*: This client", lines[0])
+    assert re.search(
+        r"warning: status=429 reason=client-rate endpoint=snapshot client=client-\w+.*: This client", lines[0]
+    )
 
 
 def test_whatever_is_asked_takes_from_the_rate_of_its_address(start_server):
     """If this fails, one address asks for pages without end, for nothing."""
-    for method, path in [("GET", "/"), ("GET", "/health"), ("GET", "/no-such-page"), ("POST", "/"), ("GET", "/v1/client/snapshot")]:
+    for method, path in [
+        ("GET", "/"),
+        ("GET", "/health"),
+        ("GET", "/no-such-page"),
+        ("POST", "/"),
+        ("GET", "/v1/client/snapshot"),
+    ]:
         server = start_server("--address-requests-per-second", "1", "--address-requests-burst", "3")
         answers = [wire.request(server.url, method, path) for _ in range(TRIES_MAX)]
         refused = [answer for answer in answers if answer.status == 429]
@@ -111,6 +119,7 @@ def test_trusted_proxy_is_checked_before_anything_is_made(tmp_path):
 
 def test_behind_a_trusted_proxy_each_source_is_limited_by_itself(start_server):
     """If this fails, all people behind a proxy share one limit, or anybody chooses where he comes from."""
+
     def add_from(server, source):
         path = f"/v1/client/add-version/{wire.NIL_VERSION}"
         return wire.request(
@@ -160,7 +169,14 @@ def test_the_log_calls_clients_by_pseudonyms(start_server):
 def test_json_log(start_server):
     """If this fails, a program that collects logs finds lines that do not parse, or no fields to look for."""
     server = start_server(
-        "--log-format", "json", "--log-level", "debug", "--client-requests-per-second", "1", "--client-requests-burst", "3"
+        "--log-format",
+        "json",
+        "--log-level",
+        "debug",
+        "--client-requests-per-second",
+        "1",
+        "--client-requests-burst",
+        "3",
     )
     client_id = new_id()
     wire.request(server.url, "GET", "/nowhere", client_id)

@@ -108,7 +108,6 @@ class TestDelete:
         assert wire.get_snapshot(place.url, two_clients[0]).status == 404
         assert len(wire.history(place.url, two_clients[1])) == 1
 
-
     def test_a_person_is_asked(self, place, two_clients):
         """If this fails, a person at a terminal is not asked, or is not listened to."""
         for answer, status, left in (("n", 1, 2), ("", 1, 2), ("y", 0, 1)):

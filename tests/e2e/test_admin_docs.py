@@ -32,11 +32,11 @@ def shape(value):
 
 def test_every_command_is_there():
     """If this fails, an operator does not find a command that there is, or looks for one that there is not."""
-    help_text = run_bounded(
-        [str(server_module.BINARY), "--help"], env=server_module.environment(), timeout_s=30
-    ).stdout
+    help_text = run_bounded([str(server_module.BINARY), "--help"], env=server_module.environment(), timeout_s=30).stdout
     commands = re.findall(
-        r"^  ((?:clients|invites) [a-z-]+|top|options-in-force|log-level|stats|verify|prune|compact|import-reference|backups?|restore|repair-log|salvage)\b", help_text, re.M
+        r"^  ((?:clients|invites) [a-z-]+|top|options-in-force|log-level|stats|verify|prune|compact|import-reference|backups?|restore|repair-log|salvage)\b",
+        help_text,
+        re.M,
     )
     assert len(commands) >= 20
     documented = set(re.findall(r"^\| `([a-z][a-z -]*[a-z])(?: [\[A-Z-][^`]*)?`", PAGE, re.M))

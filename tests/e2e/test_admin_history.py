@@ -168,7 +168,9 @@ class TestRewind:
         path = f"clients/{place.client_id}/rewind"
         status, answer = admin.api(server, "POST", path, body)
         assert status == 409 and "nothing was removed" in answer["error"]
-        status, answer = admin.api(server, "POST", path, {**body, "latest_version_id": later, "snapshot_version_id": None})
+        status, answer = admin.api(
+            server, "POST", path, {**body, "latest_version_id": later, "snapshot_version_id": None}
+        )
         assert status in (400, 409), answer
         assert show(server, place.client_id)["latest_version_id"] == later
         status, answer = admin.api(server, "POST", path, {**body, "latest_version_id": later})
@@ -264,7 +266,9 @@ class TestCarryOnInBulk:
         server = start_server("--new-clients-per-address-day", "0")
         url = server.url
         clear, two, behind, foreign, grown, allowed, none = (str(uuid.uuid4()) for _ in range(7))
-        latest = {client: admin.add_chain(url, client, 3)[-1] for client in (two, behind, foreign, grown, allowed, none)}
+        latest = {
+            client: admin.add_chain(url, client, 3)[-1] for client in (two, behind, foreign, grown, allowed, none)
+        }
         admin.add_chain(url, clear, 3)
 
         def ask(client, version):

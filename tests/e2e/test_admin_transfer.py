@@ -171,9 +171,7 @@ class TestExport:
         assert wire.add_snapshot(source.url, client_id, versions[-1], segment * 4).status == 200
         status, _ = admin.api(source, "GET", "stats")
         assert status == 200
-        page = wire.request(
-            f"unix:{source.data_dir}/admin.sock", "GET", f"/v1/admin/clients/{client_id}/export"
-        )
+        page = wire.request(f"unix:{source.data_dir}/admin.sock", "GET", f"/v1/admin/clients/{client_id}/export")
         assert page.headers["X-Next-Page"] and len(page.body) < 3 << 20
         wanted = wire.history(source.url, client_id)
         settle(source), settle(target)

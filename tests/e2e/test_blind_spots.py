@@ -156,7 +156,9 @@ class TestTop:
         assert top["clients"]["bytes"][0]["client"] == name
         assert top["clients"]["requests"][0]["count"] == 20
         text = admin.succeed(server.data_dir, "top", "--limit", "1")
-        assert "203.0.113.1" in text and name in text and "203.0.113.1" not in text.split("BYTES")[1].split("AT LEAST")[1]
+        assert (
+            "203.0.113.1" in text and name in text and "203.0.113.1" not in text.split("BYTES")[1].split("AT LEAST")[1]
+        )
         # On the operator's terminal alone, and by pseudonym.
         assert "203.0.113" not in server.log
         assert all(client_id not in text for client_id in (loud, large, wrong))

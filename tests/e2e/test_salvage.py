@@ -90,7 +90,12 @@ def cut(path):
 
 KINDS = {"CURRENT": "CURRENT", "manifest": "MANIFEST-*", "identity": "IDENTITY", "options": "OPTIONS-*",
          "table": "*.sst", "blob": "*.blob", "log": "*.log"}  # fmt: skip
-DAMAGES = {"removed": lambda path: path.unlink(), "emptied": lambda path: path.write_bytes(b""), "cut": cut, "flipped": flip}
+DAMAGES = {
+    "removed": lambda path: path.unlink(),
+    "emptied": lambda path: path.write_bytes(b""),
+    "cut": cut,
+    "flipped": flip,
+}
 # Nothing of the data is in them.
 NEEDLESS = ("identity", "options")
 

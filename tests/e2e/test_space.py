@@ -229,9 +229,7 @@ class TestCompact:
         for _ in range(3):
             add_marked_client(server.url)
         done = threading.Event()
-        compaction = threading.Thread(
-            target=lambda: (admin.succeed(server.data_dir, "compact"), done.set())
-        )
+        compaction = threading.Thread(target=lambda: (admin.succeed(server.data_dir, "compact"), done.set()))
         compaction.start()
         parent_id, versions = wire.NIL_VERSION, 0
         while not done.is_set() or versions == 0:

@@ -47,7 +47,9 @@ def curl(*arguments):
 def test_curl_verifies_it(server, authority):
     """If this fails, no ordinary client gets through, or any certificate would do."""
     assert server.url.startswith("https://")
-    trusted = curl("--cacert", authority.file, "--write-out", "%{http_code} %{http_version}", "-o", "/dev/null", server.url)
+    trusted = curl(
+        "--cacert", authority.file, "--write-out", "%{http_code} %{http_version}", "-o", "/dev/null", server.url
+    )
     assert trusted.stdout == "200 1.1", trusted.stderr
     assert curl(server.url).returncode == 60, "curl's code for a certificate of an unknown authority"
 
@@ -102,7 +104,9 @@ def test_closing_the_terminal_stops_the_server(tmp_path):
     while b"data directory" not in output:
         output += os.read(terminal, 65536)
     os.close(terminal)
-    _, status = wait_until(lambda: (done := os.waitpid(process, os.WNOHANG))[0] and done, PROMPT_S, "the server has ended")
+    _, status = wait_until(
+        lambda: (done := os.waitpid(process, os.WNOHANG))[0] and done, PROMPT_S, "the server has ended"
+    )
     assert os.waitstatus_to_exitcode(status) == 0, "not stopped in order"
 
 

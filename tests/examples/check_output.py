@@ -17,9 +17,7 @@ def main(expected_path: str, command: list[str]) -> int:
     expected = Path(expected_path).read_text(encoding="utf-8").splitlines()
     with tempfile.TemporaryDirectory(prefix="tcsync-") as directory:
         command = [argument.replace("{DIR}", directory) for argument in command]
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100
-        )
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100)
     print(done.stdout, end="")
     print(done.stderr, end="", file=sys.stderr)
     if done.returncode != 0:

@@ -23,32 +23,85 @@ ROOMS = {
     "capi/include": [],
     "capi/src": ["tcsync.h", "tcsync/", "base/", "crypto/", "client/", "engine/"],
     "include/tcsync": ["tcsync/"],
-    "src/access": ["tcsync/http_message.h", "tcsync/log.h", "tcsync/options.h", "tcsync/peer_address.h",
-                   "tcsync/storage.h", "tcsync/storage_administration.h", "tcsync/uuid.h", "base/"],
-    "src/admin": ["tcsync/handler.h", "tcsync/http_message.h", "tcsync/log.h", "tcsync/options.h",
-                  "tcsync/peer_address.h", "tcsync/storage.h", "tcsync/storage_administration.h",
-                  "tcsync/uuid.h", "access/", "base/", "http/", "sync/"],
-    "src/base": ["tcsync/log.h", "tcsync/options.h", "tcsync/peer_address.h",
-                 "tcsync/reload_hooks.h", "tcsync/uuid.h"],
+    "src/access": [
+        "tcsync/http_message.h",
+        "tcsync/log.h",
+        "tcsync/options.h",
+        "tcsync/peer_address.h",
+        "tcsync/storage.h",
+        "tcsync/storage_administration.h",
+        "tcsync/uuid.h",
+        "base/",
+    ],
+    "src/admin": [
+        "tcsync/handler.h",
+        "tcsync/http_message.h",
+        "tcsync/log.h",
+        "tcsync/options.h",
+        "tcsync/peer_address.h",
+        "tcsync/storage.h",
+        "tcsync/storage_administration.h",
+        "tcsync/uuid.h",
+        "access/",
+        "base/",
+        "http/",
+        "sync/",
+    ],
+    "src/base": ["tcsync/log.h", "tcsync/options.h", "tcsync/peer_address.h", "tcsync/reload_hooks.h", "tcsync/uuid.h"],
     "src/client": ["tcsync/", "base/", "crypto/"],
     "src/crypto": ["tcsync/envelope.h", "tcsync/uuid.h", "base/"],
-    "src/engine": ["tcsync/", "access/", "admin/", "base/", "storage/", "sync/", "http/", "listener/",
-                   "metrics/"],
-    "src/http": ["tcsync/handler.h", "tcsync/http_message.h", "tcsync/log.h", "tcsync/storage.h",
-                 "tcsync/peer_address.h", "tcsync/uuid.h", "access/", "base/", "sync/", "metrics/"],
-    "src/listener": ["tcsync/handler.h", "tcsync/http_message.h", "tcsync/listener.h",
-                     "tcsync/log.h", "tcsync/options.h", "tcsync/peer_address.h",
-                     "tcsync/reload_hooks.h", "access/", "base/", "http/", "metrics/"],
+    "src/engine": ["tcsync/", "access/", "admin/", "base/", "storage/", "sync/", "http/", "listener/", "metrics/"],
+    "src/http": [
+        "tcsync/handler.h",
+        "tcsync/http_message.h",
+        "tcsync/log.h",
+        "tcsync/storage.h",
+        "tcsync/peer_address.h",
+        "tcsync/uuid.h",
+        "access/",
+        "base/",
+        "sync/",
+        "metrics/",
+    ],
+    "src/listener": [
+        "tcsync/handler.h",
+        "tcsync/http_message.h",
+        "tcsync/listener.h",
+        "tcsync/log.h",
+        "tcsync/options.h",
+        "tcsync/peer_address.h",
+        "tcsync/reload_hooks.h",
+        "access/",
+        "base/",
+        "http/",
+        "metrics/",
+    ],
     "src/metrics": ["tcsync/log.h", "tcsync/storage.h", "tcsync/storage_administration.h", "base/"],
     "src/server": ["tcsync.h"],
     # What both backends share.
     "src/storage": ["tcsync/storage_administration.h", "tcsync/uuid.h", "base/limits.h"],
-    "src/storage/memory": ["tcsync/storage.h", "tcsync/storage_administration.h", "tcsync/uuid.h", "base/",
-                           "storage/chain_notes.h", "storage/replicas_ahead.h", "storage/rewind_refusals.h",
-                           "storage/version_numbers.h"],
-    "src/storage/rocksdb": ["tcsync/log.h", "tcsync/storage.h", "tcsync/storage_administration.h", "tcsync/uuid.h",
-                            "base/", "metrics/", "storage/chain_notes.h", "storage/replicas_ahead.h",
-                            "storage/rewind_refusals.h", "storage/version_numbers.h"],
+    "src/storage/memory": [
+        "tcsync/storage.h",
+        "tcsync/storage_administration.h",
+        "tcsync/uuid.h",
+        "base/",
+        "storage/chain_notes.h",
+        "storage/replicas_ahead.h",
+        "storage/rewind_refusals.h",
+        "storage/version_numbers.h",
+    ],
+    "src/storage/rocksdb": [
+        "tcsync/log.h",
+        "tcsync/storage.h",
+        "tcsync/storage_administration.h",
+        "tcsync/uuid.h",
+        "base/",
+        "metrics/",
+        "storage/chain_notes.h",
+        "storage/replicas_ahead.h",
+        "storage/rewind_refusals.h",
+        "storage/version_numbers.h",
+    ],
     "src/sync": ["tcsync/storage.h", "tcsync/storage_administration.h", "tcsync/uuid.h", "base/"],
 }
 
@@ -66,8 +119,7 @@ LIBRARIES = {
 }
 
 # Rooms that are blind: they must not even link what could unseal.
-BLIND_ROOMS = ["src/access", "src/admin", "src/metrics", "src/storage", "src/sync", "src/http",
-               "src/listener"]
+BLIND_ROOMS = ["src/access", "src/admin", "src/metrics", "src/storage", "src/sync", "src/http", "src/listener"]
 # Of these, the one that hashes tokens and makes random ones with libsodium itself.
 HASHING_ROOMS = {"src/access"}
 
@@ -77,8 +129,19 @@ ALTERNATIVES = {"capi/src/without_server.cc"}
 # One file on purpose: whoever embeds tcsync includes, and reads, the whole contract.
 LONG_FILES = {"capi/include/tcsync.h"}
 
-TOP_LEVEL = {"CMakeLists.txt", "CMakePresets.json", "LICENSE", "README.md", "bench", "capi", "docs",
-             "examples", "include", "src", "tests"}
+TOP_LEVEL = {
+    "CMakeLists.txt",
+    "CMakePresets.json",
+    "LICENSE",
+    "README.md",
+    "bench",
+    "capi",
+    "docs",
+    "examples",
+    "include",
+    "src",
+    "tests",
+}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.MULTILINE)
 COMMENT_OR_STRING = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.DOTALL)
@@ -143,8 +206,7 @@ class RoomsTest(unittest.TestCase):
                 owner = owner_of(include)
                 if owner is None or owner == room or room is None:
                     continue
-                allowed = any(include == may or (may.endswith("/") and include.startswith(may))
-                              for may in ROOMS[room])
+                allowed = any(include == may or (may.endswith("/") and include.startswith(may)) for may in ROOMS[room])
                 with self.subTest(name):
                     self.assertTrue(allowed, f"{name} must not include {include}")
 
@@ -165,13 +227,11 @@ class RoomsTest(unittest.TestCase):
                 library = re.split(r"[/.]", include)[0]
                 places = LIBRARIES.get(library)
                 with self.subTest(name):
-                    self.assertTrue(places is None or is_in(name, places),
-                                    f"{name} must not include {include}")
+                    self.assertTrue(places is None or is_in(name, places), f"{name} must not include {include}")
             code = COMMENT_OR_STRING.sub("", text)
             for library, places in LIBRARIES.items():
                 with self.subTest(name):
-                    self.assertTrue(is_in(name, places) or f"{library}::" not in code,
-                                    f"{name} names {library}::")
+                    self.assertTrue(is_in(name, places) or f"{library}::" not in code, f"{name} names {library}::")
 
     def test_the_server_is_blind(self):
         """If this fails, a room that holds users' data can be linked with what opens it."""
