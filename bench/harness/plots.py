@@ -2,10 +2,9 @@
 
 import matplotlib
 
-matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402  (the backend comes first)
-
-from load import answers  # noqa: E402
+matplotlib.use("Agg")  # before pyplot is imported
+from load import answers
+from matplotlib import pyplot
 
 NAMES = [
     "latency-against-offered-load",
@@ -108,7 +107,7 @@ def _crowd(report):
 
 
 def draw(report, output):
-    for name, make in zip(NAMES, (_offered, _connections, _clients, _crowd)):
+    for name, make in zip(NAMES, (_offered, _connections, _clients, _crowd), strict=True):
         figure, axes = make(report)
         axes.grid(True, alpha=0.3)
         axes.legend(fontsize="small")

@@ -4,7 +4,6 @@ import json
 import re
 
 import pytest
-
 from conftest import fake_server, run_script, tcsync_server
 
 ROW = re.compile(r"^(\S+:\d+) +(\d+) +(\d+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)$", re.MULTILINE)

@@ -91,7 +91,7 @@ class Campaign:
         except Missing:
             shutil.rmtree(directory, ignore_errors=True)
             raise
-        except Exception as failure:  # noqa: BLE001: whatever it is, it is a finding
+        except Exception as failure:  # whatever it is, it is a finding
             self.finding(what or f"round {self.rounds}", failure, directory)
         else:
             shutil.rmtree(directory, ignore_errors=True)
@@ -158,6 +158,6 @@ def run(description, main, add_arguments=None):
         campaign.report(f"skipped: {missing}")
         print(f"{campaign.name}: {missing}", file=sys.stderr)
         sys.exit(1 if os.environ.get("CI") == "true" else MISSING)
-    except Exception as failure:  # noqa: BLE001: a campaign that breaks must not look like one that found nothing
+    except Exception as failure:  # a campaign that breaks must not look like one that found nothing
         campaign.finding("the campaign itself", failure)
     sys.exit(campaign.finish())

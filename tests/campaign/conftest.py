@@ -1,6 +1,6 @@
 """Fixtures of the tests of what the campaigns are made of."""
 
-import campaign  # noqa: F401: makes the helpers of tests/e2e importable
+import campaign  # noqa: F401 - makes the helpers of tests/e2e importable
 import server_fixture
 
 server_binary = server_fixture.server_binary

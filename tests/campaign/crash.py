@@ -45,7 +45,7 @@ class Worker(threading.Thread):
                 self._turn()
         except OSError:
             pass  # killed
-        except Exception as failure:  # noqa: BLE001: told by the main thread
+        except Exception as failure:  # told by the main thread
             self._failures.append(failure)
 
 

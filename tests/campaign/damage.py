@@ -52,7 +52,7 @@ GROUPS = (
             "rocksdb/OPTIONS-*",
             "rocksdb/IDENTITY",
         ),
-    ),  # fmt: skip
+    ),
 )
 
 

@@ -312,7 +312,7 @@ def main(campaign):
                 campaign.arguments.file_system == "journal")  # fmt: skip
             disk, position = Disk(disk_root, has_journal), 0
             for number, moment in enumerate(moments):
-                for position, kind, path, data, inode, offset in record.between(position, moment):
+                for position, kind, path, data, inode, offset in record.between(position, moment):  # noqa: B007, B020 - from there on
                     disk.replay(kind, path, data, inode, offset)
                 if number > 3 and campaign.elapsed() > campaign.seconds:
                     break

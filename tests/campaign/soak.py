@@ -62,7 +62,7 @@ class Soak:
             try:
                 while not self.over.is_set():
                     turn()
-            except Exception as failure:  # noqa: BLE001: told by the main thread
+            except Exception as failure:  # told by the main thread
                 self.failures.append(failure)
                 self.over.set()
 
@@ -217,7 +217,7 @@ def plot(samples, path):
     figure, all_axes = pyplot.subplots(4, 1, figsize=(8, 9), sharex=True)
     minutes = [sample["seconds"] / 60 for sample in samples]
     for axes, label, keys in zip(all_axes, ("resident memory, MiB", "open descriptors, threads", "disk, MiB", "add-version, ms"),
-                                 (["memory_mib"], ["descriptors", "threads"], ["disk_mib"], ["p50_ms", "p99_ms"])):  # fmt: skip
+                                 (["memory_mib"], ["descriptors", "threads"], ["disk_mib"], ["p50_ms", "p99_ms"]), strict=True):  # fmt: skip
         for key in keys:
             axes.plot(minutes, [sample[key] for sample in samples], label=key.removesuffix("_ms"))
         axes.set_ylabel(label)

@@ -7,12 +7,12 @@ import configparser
 import ipaddress
 import json
 import re
-import tomllib
 from pathlib import Path
 
 import prerequisites
 import pytest
 import server as server_module
+import tomllib
 import wire
 import yaml
 from support import REPOSITORY, run_bounded

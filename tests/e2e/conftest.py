@@ -4,7 +4,6 @@ import shutil
 import tempfile
 
 import pytest
-
 import server_fixture
 import task_fixture
 from recorder import Recorder

@@ -1,7 +1,8 @@
 """The real tcsync-server as a process: started on free ports, stopped by signal, restarted where it was.
 
 The binary is TCSYNC_SERVER, else bin/tcsync-server of the build. It is ready when it has printed, for every TCP address
-that it listens on, a line with `listening on http://HOST:PORT` (or https://), and every unix: socket accepts a connection.
+that it listens on, a line with `listening on http://HOST:PORT` (or https://), and every unix: socket accepts a
+connection.
 """
 
 import os

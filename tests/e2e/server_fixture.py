@@ -3,7 +3,6 @@
 import os
 
 import pytest
-
 import server as server_module
 from server import Server
 

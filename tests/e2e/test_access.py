@@ -196,5 +196,5 @@ def test_json_log(start_server):
     assert refusal["endpoint"] == "snapshot"
     assert PSEUDONYM.fullmatch(refusal["client"])
     assert refusal["message"].startswith("This client makes too many requests")
-    assert [line["status"] for line in lines if line.get("endpoint") == "snapshot"][0] == 404
+    assert next(line["status"] for line in lines if line.get("endpoint") == "snapshot") == 404
     assert client_id not in server.log

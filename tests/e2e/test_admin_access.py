@@ -2,9 +2,8 @@
 
 import json
 
-import pytest
-
 import admin
+import pytest
 import wire
 
 CLIENT_ID = "44444444-0000-4000-8000-000000000004"

@@ -5,9 +5,8 @@ import socket
 import stat
 import uuid
 
-import pytest
-
 import admin
+import pytest
 import wire
 
 UNKNOWN_ID = "0f0f0f0f-0000-4000-8000-000000000001"

@@ -3,9 +3,8 @@
 import json
 import uuid
 
-import pytest
-
 import admin
+import pytest
 import wire
 
 SEALED = b"sealed segment"

@@ -4,9 +4,8 @@ import json
 import signal
 import subprocess
 
-import pytest
-
 import admin
+import pytest
 import server as server_module
 import wire
 from support import REPOSITORY, wait_until

@@ -8,9 +8,8 @@ import threading
 import time
 import uuid
 
-import pytest
-
 import admin
+import pytest
 import wire
 
 DAY_S = 86400

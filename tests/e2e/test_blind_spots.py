@@ -1,11 +1,10 @@
-"""What an operator wants to see of a server: which options are in force, who keeps it busy, and more or less of its log."""
+"""An operator's view of a server: which options are in force, who keeps it busy, and more or less of its log."""
 
 import os
 import uuid
 
-import pytest
-
 import admin
+import pytest
 import server as server_module
 import wire
 from support import run_bounded, wait_until
@@ -148,7 +147,7 @@ class TestTop:
         for _ in range(3):
             ask(wrong, "2001:db8:1:2::7", "/nothing/here")
         top = admin.as_json(server.data_dir, "top")
-        assert [place["source"] for place in top["sources"]["requests"]][0] == "203.0.113.1"
+        assert next(place["source"] for place in top["sources"]["requests"]) == "203.0.113.1"
         assert top["sources"]["requests"][0]["count"] == 20
         assert top["sources"]["bytes"][0]["source"] == "203.0.113.2" and top["sources"]["bytes"][0]["count"] >= 300_000
         assert [place["source"] for place in top["sources"]["refusals"]] == ["2001:db8:1:2::/64"]

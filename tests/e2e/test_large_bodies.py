@@ -14,9 +14,8 @@ import ssl
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-
 import admin
+import pytest
 import wire
 from certificates import Authority
 from server import ANY_PORT

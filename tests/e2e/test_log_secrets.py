@@ -2,9 +2,8 @@
 
 import socket
 
-import pytest
-
 import admin
+import pytest
 import server as server_module
 import wire
 from support import run_bounded

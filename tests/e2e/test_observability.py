@@ -11,7 +11,6 @@ import urllib.request
 import uuid
 
 import pytest
-
 import wire
 from server import ANY_PORT
 from support import REPOSITORY, wait_until
@@ -174,7 +173,7 @@ class TestHealth:
         # which the server must survive.
         resource.prlimit(observed.server.pid, resource.RLIMIT_FSIZE, (1, limits[1]))
         try:
-            status, body = wait_until(
+            _, body = wait_until(
                 lambda: (lambda answer: answer[::2] if answer[0] == 503 else None)(get(address, "/health")),
                 RUN_TIMEOUT_S,
                 "/health fails",
@@ -241,13 +240,13 @@ class Prometheus:
     def __init__(self, directory, target):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            self.address = "127.0.0.1:%d" % free.getsockname()[1]
+            self.address = f"127.0.0.1:{free.getsockname()[1]}"
         configuration = (MONITORING / "prometheus.yml").read_text("utf-8")
         assert "127.0.0.1:9464" in configuration
         configuration = configuration.replace("127.0.0.1:9464", target).replace("interval: 15s", "interval: 1s")
         (directory / "prometheus.yml").write_text(configuration)
         (directory / "alerts.yml").write_text((MONITORING / "alerts.yml").read_text("utf-8"))
-        self._log = open(directory / "prometheus.log", "wb")
+        self._log = open(directory / "prometheus.log", "wb")  # noqa: SIM115 - as long as the process
         self._process = subprocess.Popen(
             [
                 "prometheus",

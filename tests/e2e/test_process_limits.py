@@ -6,7 +6,6 @@ import subprocess
 import uuid
 
 import pytest
-
 import server as server_module
 import wire
 from support import wait_until

@@ -120,7 +120,7 @@ def test_a_directory_that_is_moved_away_stops_writes_until_it_is_back(start_serv
 
     server.data_dir.rename(tmp_path / "away")
     wait_until(lambda: append() == 503, NOTICE_TIMEOUT_S, "writes are refused")
-    status, body = wait_until(lambda: health(server)[0] == 503 and health(server), NOTICE_TIMEOUT_S, "/health says so")
+    _, body = wait_until(lambda: health(server)[0] == 503 and health(server), NOTICE_TIMEOUT_S, "/health says so")
     assert body["checks"]["storage"] == "the data directory is not in its place; nothing is stored"
     assert server.log.count(f"{server.data_dir} was moved away or removed") >= 1
     assert version_ids(server) == expected

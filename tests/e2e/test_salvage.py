@@ -10,9 +10,8 @@ import os
 import shutil
 import uuid
 
-import pytest
-
 import admin
+import pytest
 import wire
 
 SMALL, INLINE_MAX, LARGE = 500, 10_000, 90_000

@@ -10,7 +10,6 @@ import uuid
 from pathlib import Path
 
 import pytest
-
 import server as server_module
 import wire
 from server import ANY_PORT

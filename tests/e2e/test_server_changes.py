@@ -1,7 +1,6 @@
 """The server changes under a replica: it restarts, it is another one, it lies under a path."""
 
 import pytest
-
 import wire
 
 

@@ -5,7 +5,6 @@ import signal
 import socket
 
 import pytest
-
 import wire
 from server import STOP_TIMEOUT_S, accepts_tcp
 from support import wait_until

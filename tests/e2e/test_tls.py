@@ -7,7 +7,6 @@ import socket
 import ssl
 
 import pytest
-
 import wire
 from certificates import Authority
 from server import BINARY

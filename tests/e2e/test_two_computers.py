@@ -4,7 +4,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-
 import wire
 
 RACE_TIMEOUT_S = 30
@@ -125,7 +124,7 @@ def test_computers_that_push_at_the_same_instant_agree(server, user, new_replica
     both_have_arrived = threading.Barrier(2, timeout=RACE_TIMEOUT_S)
     with ThreadPoolExecutor(2) as pool:
         for number in range(rounds):
-            for replica, recorder in zip(replicas, recorders):
+            for replica, recorder in zip(replicas, recorders, strict=True):
                 replica.add(f"Round {number}")
                 recorder.exchanges.clear()
                 recorder.before_next("add-version", both_have_arrived.wait)

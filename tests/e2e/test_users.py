@@ -1,7 +1,6 @@
 """What keeps users apart and the server blind: client IDs, secrets, and who is let in at all."""
 
 import pytest
-
 import wire
 from taskwarrior import User
 

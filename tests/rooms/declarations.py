@@ -44,9 +44,9 @@ def definitions(text):
             head.append(token)  # also a semicolon, within for (;;)
         elif token == "{":
             namespace = _namespace(head)
-            if namespace is None and _OTHER not in scopes and not parentheses:
-                if definition := _definition(head, "::".join(scopes)):
-                    found.add(definition)
+            is_definition = namespace is None and _OTHER not in scopes and not parentheses
+            if is_definition and (definition := _definition(head, "::".join(scopes))):
+                found.add(definition)
             scopes.append(_OTHER if namespace is None else namespace)
             head = []
         elif token == "}":

@@ -151,9 +151,8 @@ def source_files():
     """Every C and C++ file of the rooms, by its path from the top."""
     for top in ("src", "capi", "include"):
         for path in sorted((SOURCE / top).rglob("*")):
-            if path.suffix in {".c", ".cc", ".h", ".in"} and path.is_file():
-                if path.suffix != ".in" or path.name.endswith((".h.in", ".cc.in")):
-                    yield path.relative_to(SOURCE).as_posix()
+            if path.name.endswith((".c", ".cc", ".h", ".h.in", ".cc.in")) and path.is_file():
+                yield path.relative_to(SOURCE).as_posix()
 
 
 def read(name):
