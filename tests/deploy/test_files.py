@@ -48,12 +48,6 @@ def unit_environment(path):
     )
 
 
-def anchors(page):
-    """The names of a page's headings, as links use them."""
-    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
 class TestVariables:
     def test_every_variable_is_one_that_the_server_reads(self, variables, compose, fly):
         units = [unit_environment(path) for path in (DEPLOY / "systemd").glob("*.service")]
@@ -143,18 +137,6 @@ class TestPlatforms:
 
 
 class TestDocuments:
-    @pytest.mark.parametrize("name", PAGES)
-    def test_what_a_page_links_to_is_there(self, name):
-        page = DOCS / f"{name}.md"
-        missing = []
-        for target, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
-            if target.startswith("http"):
-                continue
-            linked = page.parent / target if target else page
-            if not linked.exists() or (anchor and anchor not in anchors(linked)):
-                missing.append(f"{target}#{anchor}")
-        assert not missing
-
     @pytest.mark.parametrize("name", PAGES)
     def test_options_that_a_page_names_exist(self, name, variables):
         # If this fails, an operator sets something that nothing reads, and believes to be protected.

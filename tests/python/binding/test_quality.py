@@ -1,32 +1,4 @@
-"""The package is typed and tidy, as its users' tools will check it."""
-
-import subprocess
-import sys
-
-import pytest
-from support import REPOSITORY
-
-PACKAGE = REPOSITORY / "capi" / "python"
-CONFIGURATION = PACKAGE / "pyproject.toml"
-TESTS = REPOSITORY / "tests" / "python"
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["mypy", "--config-file", str(CONFIGURATION), "--cache-dir", "{tmp}", "--no-incremental"],
-        ["ruff", "check", "--no-cache", "--config", str(CONFIGURATION), str(PACKAGE), str(TESTS)],
-        ["ruff", "format", "--check", "--no-cache", "--config", str(CONFIGURATION), str(PACKAGE), str(TESTS)],
-    ],
-    ids=["mypy", "ruff-check", "ruff-format"],
-)
-def test_clean(command, tmp_path):
-    """If this fails, the tool's output below says where."""
-    arguments = [argument.replace("{tmp}", str(tmp_path)) for argument in command]
-    done = subprocess.run(
-        [sys.executable, "-m", *arguments], cwd=PACKAGE, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+"""The package is typed, as its users' tools will check it. tests/lint.sh has ruff and mypy."""
 
 
 def test_no_any_in_public_signatures():

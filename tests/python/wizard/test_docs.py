@@ -92,16 +92,6 @@ def test_the_exit_codes_are_documented():
     assert markdown_table() in (DOCS / "multi-computer-setup.md").read_text(encoding="utf-8")
 
 
-def test_links_between_the_pages_lead_somewhere():
-    """If it fails, a reader of the documentation clicks into nothing."""
-    for page in (*PAGES, "troubleshooting.md"):
-        text = (DOCS / page).read_text(encoding="utf-8")
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
-            assert (DOCS / target).exists(), f"{page} links to {target}"
-        for name in re.findall(r"\]\((?:troubleshooting\.md)?#([a-z-]+)\)", text):
-            assert name in entries() or page != "troubleshooting.md"
-
-
 def test_transcripts_are_what_happens(server, first, second, authority):
     """If it fails, a page shows a conversation that nobody will see. TCSYNC_WRITE_DOCS=1 writes the pages anew."""
     first.trust(authority)
