@@ -91,14 +91,14 @@ std::shared_ptr<Jobs::Job> Jobs::Find(uint64_t number) const {
 Json Jobs::Description(const Job& job) {
   static constexpr const char* kStateNames[] = {"waiting", "running", "done", "failed",
                                                 "cancelled"};
+  const std::lock_guard<std::mutex> lock(job.progress.mutex_);
   Json description = {{"job", job.number},
                       {"kind", job.kind},
                       {"state", kStateNames[static_cast<int>(job.state)]},
-                      {"done", job.progress.done_.load()},
-                      {"total", job.progress.total_.load()}};
-  if (job.state == State::kRunning) {
-    const std::lock_guard<std::mutex> lock(job.progress.mutex_);
-    if (!job.progress.doing_.empty()) description["doing"] = job.progress.doing_;
+                      {"done", job.progress.done_},
+                      {"total", job.progress.total_}};
+  if (job.state == State::kRunning && !job.progress.doing_.empty()) {
+    description["doing"] = job.progress.doing_;
   }
   if (job.state == State::kDone) description["result"] = job.result;
   if (!job.error.empty()) description["error"] = job.error;

@@ -24,26 +24,27 @@ class JobProgress {
  public:
   // False: the job was cancelled.
   bool Report(uint64_t done, uint64_t total) {
+    const std::lock_guard<std::mutex> lock(mutex_);
     done_ = done;
     total_ = total;
     return !is_cancelled_;
   }
   // With what it does now, in words for people.
   bool Report(absl::string_view doing, uint64_t done, uint64_t total) {
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      doing_ = std::string(doing);
-    }
-    return Report(done, total);
+    const std::lock_guard<std::mutex> lock(mutex_);
+    doing_ = std::string(doing);
+    done_ = done;
+    total_ = total;
+    return !is_cancelled_;
   }
 
  private:
   friend class Jobs;
 
-  std::atomic<uint64_t> done_{0};
-  std::atomic<uint64_t> total_{0};
   std::atomic<bool> is_cancelled_{false};
-  mutable std::mutex mutex_;
+  mutable std::mutex mutex_;  // of what follows, which is told together
+  uint64_t done_ = 0;
+  uint64_t total_ = 0;
   std::string doing_;  // empty: nothing but the job's kind is known
 };
 
