@@ -8,7 +8,8 @@ few requests, all but one), and the server's resident memory stays under 1.5 tim
 what passes a proxy, behind nginx and Caddy. In a run of ten minutes and more the stranger's p99 is under 250 ms, too:
 for that the machine must have nothing else to do.
 
-A run of less than two minutes tries some of the crowds, once (SHORT).
+A run of less than two minutes tries some of the crowds, once (SHORT). It is for busy machines, and content with nine
+requests of ten: without its shares, a server keeps seven at the most, and of some crowds none.
 """
 
 import contextlib
@@ -39,6 +40,7 @@ import proxies
 BUDGET_MB = 64
 MEMORY_RATIO_MAX = 1.5
 SERVED_SHARE_MIN = 0.99
+SERVED_SHARE_MIN_SHORT = 0.9
 P99_MS_MAX = 250
 LONG_RUN_S = 600
 FULL_RUN_S = 120
@@ -308,7 +310,8 @@ def try_crowd(campaign, server, name, holder, stranger, seconds):
     broken = []
     if tried < REQUESTS_MIN:
         broken.append(f"the stranger made {tried} requests within {REQUESTS_TIMEOUT_S} s")
-    if failed > max(1, tried * (1 - SERVED_SHARE_MIN)):
+    share_min = SERVED_SHARE_MIN if campaign.seconds >= FULL_RUN_S else SERVED_SHARE_MIN_SHORT
+    if failed > max(1, tried * (1 - share_min)):
         broken.append(f"{failed} of {tried} requests failed, the first with {stranger.failures[0]}")
     if figures["peak MB"] >= MEMORY_RATIO_MAX * BUDGET_MB:
         broken.append("too much memory")
