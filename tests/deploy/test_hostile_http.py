@@ -45,7 +45,6 @@ FLAGS = (
     "--event-loops", "1",
     "--metrics-listen", "127.0.0.1:0",
 )  # fmt: skip
-METRICS_ADDRESS = re.compile(r"metrics on http://(\S+)")
 
 # A request counts once its head has turned out to be HTTP. These never do.
 UNCOUNTED = re.compile(
@@ -264,7 +263,7 @@ class Witness:
 
     def __init__(self, server):
         self._server = Friend(server.url)
-        self._metrics = Friend(f"http://{METRICS_ADDRESS.search(server.log)[1]}")
+        self._metrics = Friend(server.metrics_url)
         self._last = self._scrape()
 
     def __enter__(self):

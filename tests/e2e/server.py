@@ -77,6 +77,11 @@ class Server:
         """All that every process of this server has printed, to standard output and standard error."""
         return self._log_path.read_text(encoding="utf-8", errors="replace")
 
+    @property
+    def metrics_url(self):
+        """Where the process that was started last serves its metrics; it has --metrics-listen."""
+        return re.findall(r"metrics on (http://\S+)", self.log)[-1]
+
     def start(self):
         arguments = [str(BINARY), *self._command]
         if self.data_dir:

@@ -132,8 +132,7 @@ def peak_bytes(server):
 
 def connections_of(server):
     """What the server's metrics say of connections: {'served': ..., 'stalled': ..., 'bytes': ...}."""
-    address = re.search(r"metrics on (http://\S+)", server.log)[1]
-    text = wire.request(address, "GET", "/metrics").body.decode()
+    text = wire.request(server.metrics_url, "GET", "/metrics").body.decode()
     series = {
         "served": r'tcsync_connections\{state="served"\}',
         "stalled": r'tcsync_connections_ended_total\{reason="stalled"\}',

@@ -17,7 +17,6 @@ from support import REPOSITORY, wait_until
 
 MONITORING = REPOSITORY / "examples" / "deploy" / "monitoring"
 DOCUMENT = REPOSITORY / "docs" / "metrics.md"
-METRICS_ADDRESS = re.compile(r"metrics on http://(\S+)")
 RUN_TIMEOUT_S = 60
 PROMETHEUS_TIMEOUT_S = 120
 
@@ -57,7 +56,7 @@ class Observed:
 
     def __init__(self, start_server, *flags, **options):
         self.server = start_server("--metrics-listen", ANY_PORT, *flags, **options)
-        self.address = METRICS_ADDRESS.search(self.server.log)[1]
+        self.address = self.server.metrics_url.removeprefix("http://")
 
     def scrape(self):
         status, headers, body = get(self.address, "/metrics")

@@ -97,8 +97,7 @@ def test_a_damaged_log_is_refused_accepted_told_and_acknowledged(start_server, t
     status, body = health(server)
     assert (status, body["status"]) == (200, "ok")
     assert list(body["notes"]) == ["log"]
-    metrics = re.search(r"metrics on http://(\S+)", server.log.split("stopped")[-1])[1]
-    scrape = wire.request(f"http://{metrics}", "GET", "/metrics").body.decode()
+    scrape = wire.request(server.metrics_url, "GET", "/metrics").body.decode()
     assert "\ntcsync_log_losses 1\n" in scrape
     assert f"\ntcsync_log_loss_versions {lost}\n" in scrape
 
