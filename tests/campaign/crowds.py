@@ -339,19 +339,6 @@ def name_of(kind, origin):
     return f"{kind}, through {origin}" if origin in PROXIES else f"{kind}, {origin} address(es)"
 
 
-def start_proxy(started, proxy, server_url, directory):
-    """Ports that a crowd has used are not free for a while, so another one is tried."""
-    for tries in range(5):
-        own = directory / f"{proxy.__name__}{tries}"
-        own.mkdir()
-        try:
-            return started.enter_context(proxy(server_url, own))
-        except AssertionError as failure:
-            if "in use" not in str(failure):
-                raise
-    raise AssertionError(f"{proxy.__name__} found no port")
-
-
 def sources_of(origin):
     return HUNDRED if origin == 100 else ONE
 
@@ -383,7 +370,7 @@ def one_round(campaign, directory, wanted, seconds):
             behind = {}
             for name, proxy in PROXIES.items():
                 if any(origin == name for _, origin in wanted):
-                    behind[name] = start_proxy(started, proxy, server.url, directory)
+                    behind[name] = started.enter_context(proxies.on_a_free_port(proxy, server.url, directory))
             for crowd in filter(wanted.__contains__, PROXIED):
                 url, *_, authority = behind[crowd[1]]
                 attempt(crowd, url, CONNECTIONS_THROUGH_PROXY, authority)

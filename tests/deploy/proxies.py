@@ -16,6 +16,7 @@ from support import REPOSITORY, free_port, wait_until
 EXAMPLES = REPOSITORY / "examples/deploy/proxy"
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
+PORTS_TRIED = 5
 
 
 @contextlib.contextmanager
@@ -52,6 +53,23 @@ def _shakes_hands(port, authority):
     except OSError:
         return False
     return True
+
+
+@contextlib.contextmanager
+def on_a_free_port(proxy, server_url, directory):
+    """`proxy` is caddy or nginx; yields what it does. The end of somebody's connection can have a port that was free a
+    moment ago, so another one is tried then."""
+    with contextlib.ExitStack() as started:
+        for tries in range(PORTS_TRIED):
+            own = Path(directory) / f"{proxy.__name__}{tries}"
+            own.mkdir()
+            try:
+                addresses = started.enter_context(proxy(server_url, own))
+                break
+            except AssertionError as failure:
+                if "in use" not in str(failure) or tries + 1 == PORTS_TRIED:
+                    raise
+        yield addresses
 
 
 @contextlib.contextmanager

@@ -450,17 +450,7 @@ def gullible_proxy(server_url):
 @contextlib.contextmanager
 def proxied(name, server, directory):
     """nginx or Caddy in front of the server: (URL, authority)."""
-    with contextlib.ExitStack() as started:
-        for tries in range(5):
-            own = directory / f"{name}{tries}"
-            own.mkdir()
-            try:
-                url, *_, authority = started.enter_context(getattr(proxies, name)(server.url, own))
-                break
-            except AssertionError as failure:
-                # The end of somebody's connection can have the port that was free a moment ago.
-                if "in use" not in str(failure) or tries == 4:
-                    raise
+    with proxies.on_a_free_port(getattr(proxies, name), server.url, directory) as (url, *_, authority):
         yield url, authority
 
 
