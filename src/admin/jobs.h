@@ -25,21 +25,24 @@ class JobProgress {
   // False: the job was cancelled.
   bool Report(uint64_t done, uint64_t total) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    done_ = done;
-    total_ = total;
-    return !is_cancelled_;
+    return Set(done, total);
   }
   // With what it does now, in words for people.
   bool Report(absl::string_view doing, uint64_t done, uint64_t total) {
     const std::lock_guard<std::mutex> lock(mutex_);
     doing_ = std::string(doing);
-    done_ = done;
-    total_ = total;
-    return !is_cancelled_;
+    return Set(done, total);
   }
 
  private:
   friend class Jobs;
+
+  // With the mutex.
+  bool Set(uint64_t done, uint64_t total) {
+    done_ = done;
+    total_ = total;
+    return !is_cancelled_;
+  }
 
   std::atomic<bool> is_cancelled_{false};
   mutable std::mutex mutex_;  // of what follows, which is told together
