@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
@@ -170,11 +169,6 @@ uint64_t Level0Files(rocksdb::DB& database) {
   const bool known =
       database.GetProperty(rocksdb::DB::Properties::kNumFilesAtLevelPrefix + "0", &text);
   return known && absl::SimpleAtoi(text, &count) ? count : 0;
-}
-
-// A database is in a folder of its data directory.
-std::string DataDirectoryOf(const rocksdb::DB& database) {
-  return std::filesystem::path(database.GetName()).parent_path().string();
 }
 
 uint64_t LogBytes(rocksdb::DB& database) {

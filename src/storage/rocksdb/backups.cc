@@ -124,8 +124,8 @@ absl::Status CheckUnclaimed(const std::string& directory) {
 // A backup that lies within the data directory is lost with it.
 absl::Status CheckIsOutside(const std::string& directory, const rocksdb::DB& database) {
   std::error_code error;  // a path that cannot be followed is refused where it is opened
-  const std::filesystem::path data_directory = std::filesystem::weakly_canonical(
-      std::filesystem::path(database.GetName()).parent_path(), error);
+  const std::filesystem::path data_directory =
+      std::filesystem::weakly_canonical(DataDirectoryOf(database), error);
   const std::filesystem::path backups = std::filesystem::weakly_canonical(directory, error);
   const auto differs =
       std::mismatch(data_directory.begin(), data_directory.end(), backups.begin(), backups.end());

@@ -11,8 +11,13 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "rocksdb/db.h"
 
 namespace tcsync {
+
+std::string DataDirectoryOf(const rocksdb::DB& database) {
+  return std::filesystem::path(database.GetName()).parent_path().string();
+}
 
 absl::Status SystemError(int error, absl::string_view action, const std::string& path) {
   absl::Status status = absl::ErrnoToStatus(error, absl::StrCat("cannot ", action, " ", path));

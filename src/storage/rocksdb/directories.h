@@ -10,7 +10,14 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
+namespace rocksdb {
+class DB;
+}
+
 namespace tcsync {
+
+// The data directory, a folder of which the database is in.
+std::string DataDirectoryOf(const rocksdb::DB& database);
 
 // An error of the system about `path`; `action` completes "cannot ...". Never kFailedPrecondition,
 // which is for directories that are not ours.
