@@ -19,7 +19,7 @@ from support import REPOSITORY, run_bounded
 
 DEPLOY = REPOSITORY / "examples/deploy"
 DOCS = REPOSITORY / "docs"
-PAGES = ("deploy", "operating", "privacy", "threat-model", "decisions")
+PAGES = ("deploy", "operating", "privacy", "threat-model", "public-server")
 
 
 @pytest.fixture(scope="module")
