@@ -72,11 +72,10 @@ void Service::Collect(metrics::Registry::Sink& sink) const {
   accepted("served", figures.served_total);
   accepted("refused", figures.refused_total);
   accepted("dropped", figures.dropped_total);
-  sink.Add(
-      Type::kGauge, "tcsync_connection_bytes",
-      "What connections take of memory, in this process and in the kernel: buffers, TLS, answers "
-      "that are not taken.",
-      {}, static_cast<double>(figures.bytes));
+  sink.Add(Type::kGauge, "tcsync_connection_bytes",
+           "Memory of all connections, in this process and in the kernel: buffers, TLS, unread "
+           "responses.",
+           {}, static_cast<double>(figures.bytes));
   constexpr const char* kReasons[kEndReasonCount] = {"made-room", "memory", "stalled", "over-rate"};
   for (size_t i = 0; i < kEndReasonCount; ++i) {
     sink.Add(

@@ -11,16 +11,15 @@ void CollectStorageStats(const StorageStats& stats, Registry::Sink& sink) {
   };
   gauge("tcsync_clients", "Clients that have a history here.", stats.clients);
   gauge("tcsync_storage_live_bytes",
-        "What the clients have, which total-bytes-max bounds: history, snapshots and an allowance "
+        "Bytes of all clients, which total-bytes-max bounds: histories, snapshots and an allowance "
         "for each record.",
         stats.live_bytes);
   gauge("tcsync_storage_bytes", "Bytes of everything that the storage keeps.", stats.bytes_on_disk);
   // In a storage without files, and beside records that take less than their allowance, nothing.
-  gauge(
-      "tcsync_storage_dead_bytes",
-      "Of tcsync_storage_bytes, what no client has any more, or that waits in the log: it goes as "
-      "files are compacted.",
-      DeadBytes(stats));
+  gauge("tcsync_storage_dead_bytes",
+        "The part of tcsync_storage_bytes that belongs to no client any more or waits in the log: "
+        "compaction of the files removes it.",
+        DeadBytes(stats));
   // Without a disk there is nothing to say of one.
   if (stats.disk_bytes_total > 0) {
     gauge("tcsync_disk_free_bytes", "Bytes that are free on the disk of the data directory.",

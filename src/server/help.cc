@@ -23,23 +23,23 @@ Usage:
         exit with status 0. A second signal exits at once.
   tcsync-server credentials [--url URL] [OPTION]...
         Print the three taskrc lines of a new user, and store nothing. URL is
-        how that user's computers reach the server; without it, the first
-        address that a server with the same options listens on.
+        the server's address for that user's computers; the default is the first
+        address on which a server with the same options listens.
   tcsync-server COMMAND [OPTION]...
-        What an operator does; the commands are below.
+        Run an operator's command; the commands are below.
   tcsync-server --help | --version
 
 A flag overrules the environment variable, which overrules the default.
 BYTES takes the suffixes K, M and G; MS is in milliseconds. Exit status: 1 when
 the server cannot start, a command fails or verify finds problems, 2 when an
-option makes no sense, 128 and the signal's number when a signal ended it.
+option is invalid, 128 plus the signal's number when a signal ended the command.
 )";
 
 constexpr std::string_view kCommandsIntroduction =
     R"(
-An operator's commands, which work on the data directory, through the server
+An operator's commands. They work on the data directory, through the server
 while one runs there. CLIENT is a client ID, the first 8 or more characters of
-one, or its name in the log. --json prints for programs, --yes asks nobody.
+one, or its name in the log. --json prints JSON, --yes confirms every question.
 )";
 
 // `text` in lines that fit, each with the indent of an explanation.

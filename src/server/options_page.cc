@@ -14,10 +14,10 @@ constexpr std::string_view kIntroduction =
 
 <!-- Written by `tcsync-server options` from src/base/options.cc: change that, not this. -->
 
-Every option has a name that is the same everywhere: the flag `--NAME VALUE` of `tcsync-server`, and
-`tcsync_config_set(config, "NAME", "VALUE", &error)` in a program. The environment variable is read
-by `tcsync-server`, and by programs that call `tcsync_config_set_from_environment`; one that is set
-to nothing counts as not set. A flag overrules the variable, which overrules the default.
+Every option has one name everywhere: the flag `--NAME VALUE` of `tcsync-server`, and
+`tcsync_config_set(config, "NAME", "VALUE", &error)` in a program. `tcsync-server` reads the
+environment variable, as do programs that call `tcsync_config_set_from_environment`; an empty
+variable counts as unset. A flag overrules the variable, which overrules the default.
 
 | type | values |
 | --- | --- |

@@ -61,10 +61,17 @@ const std::vector<AdminCommand>& AdminCommands() {
        0,
        0,
        {{"banned", ""}, kJson},
-       "Every client: how much it has, and when a replica of it was last seen. With --banned the "
-       "banned ones, also those that have nothing here.",
+       "List every client, with its size and the last time that a replica of it was seen. With "
+       "--banned list the banned clients, including those without data here.",
        ListClients},
-      {"clients", "show", "CLIENT", 1, 1, {kJson}, "All that is known of one client.", ShowClient},
+      {"clients",
+       "show",
+       "CLIENT",
+       1,
+       1,
+       {kJson},
+       "Show everything that the server knows about one client.",
+       ShowClient},
       {"clients",
        "ban",
        "CLIENT",
@@ -80,9 +87,9 @@ const std::vector<AdminCommand>& AdminCommands() {
        1,
        kClientsAtOnceMax,
        {{"backups", "DIR"}, {"remove-backups", ""}, kYes, kJson},
-       "Remove clients with all their data: when it returns, no file of the server has anything of "
-       "it, and the backups that still do are named, those that were made here and those in DIR. "
-       "With --remove-backups they are removed, too. Bans and tokens stay.",
+       "Remove clients with all their data. On return no file of the server holds any of it, and "
+       "the backups that still do are named: those that were made here and those in DIR. With "
+       "--remove-backups these are removed as well. Bans and tokens stay.",
        DeleteClients},
       {"clients",
        "export",
@@ -90,8 +97,9 @@ const std::vector<AdminCommand>& AdminCommands() {
        0,
        1,
        {{"all", ""}, {"skip-damaged", ""}, {"output", "FILE"}},
-       "Write a client, or with --all every client, to standard output or FILE, sealed as it is. "
-       "With --skip-damaged those that are whole, and say of the others what is wrong.",
+       "Write a client, or with --all every client, to standard output or FILE, sealed as "
+       "stored. With --skip-damaged write the intact ones, and report the fault of each of the "
+       "others.",
        ExportClients},
       {"clients",
        "import",
@@ -99,8 +107,8 @@ const std::vector<AdminCommand>& AdminCommands() {
        0,
        1,
        {kYes, kJson},
-       "Add the clients of an export, from FILE or standard input, with the IDs of their versions, "
-       "so that no replica notices the move. An import that was cut short can be repeated.",
+       "Add the clients of an export, from FILE or standard input, with the IDs of their "
+       "versions, so that no replica notices the move. An interrupted import can be repeated.",
        ImportClients},
       {"clients",
        "reset-token",
@@ -108,8 +116,8 @@ const std::vector<AdminCommand>& AdminCommands() {
        1,
        1,
        {kJson},
-       "Give a client a new token: its replicas must then have it in their URL, and an older one "
-       "does not count any more. Shown this once.",
+       "Give a client a new token, which its replicas must then have in their URL. An older "
+       "token becomes invalid. The token is shown only once.",
        ResetToken},
       {"clients",
        "clear-token",
@@ -125,7 +133,8 @@ const std::vector<AdminCommand>& AdminCommands() {
        1,
        1,
        {{"last", "N"}, kJson},
-       "The versions of a client, or the last N of them: numbers, IDs, parents, times and sizes.",
+       "List the versions of a client, or the last N of them: numbers, IDs, parents, times and "
+       "sizes.",
        ListVersions},
       {"clients",
        "rewind",
@@ -133,8 +142,8 @@ const std::vector<AdminCommand>& AdminCommands() {
        1,
        1,
        {{"to", "VERSION"}, {"remove-snapshot", ""}, {"output", "FILE"}, kYes, kJson},
-       "Remove the versions after VERSION (a number or an ID), and a snapshot of one of them, once "
-       "they are in FILE. With --remove-snapshot the snapshot in any case.",
+       "Remove the versions after VERSION (a number or an ID), and a snapshot of one of them, "
+       "after saving them to FILE. With --remove-snapshot remove the snapshot in any case.",
        RewindClient},
       {"clients",
        "restore",
@@ -142,8 +151,8 @@ const std::vector<AdminCommand>& AdminCommands() {
        1,
        1,
        {{"from", "DIR"}, {"backup", "N"}, {"output", "FILE"}, kYes, kJson},
-       "Put the state of one client from the last backup in DIR, or from backup N, in the place of "
-       "what is here, once that is in FILE.",
+       "Replace the state of one client by that of the last backup in DIR, or of backup N, after "
+       "saving the present state to FILE.",
        RestoreClient},
       {"clients",
        "allow-carry-on",
@@ -151,18 +160,25 @@ const std::vector<AdminCommand>& AdminCommands() {
        0,
        1,
        {{"all-with-one-replica-ahead", ""}, {"dry-run", ""}, kYes, kJson},
-       "After an older backup was restored: let the client's replica that knows more carry on, "
-       "once. With --all-with-one-replica-ahead in place of CLIENT, of every client of which it is "
-       "clear which replica that is.",
+       "After the restore of an older backup: let the client's replica that is ahead carry on, "
+       "once. With --all-with-one-replica-ahead instead of CLIENT, allow it to every client that "
+       "has exactly one such candidate.",
        AllowCarryOn},
-      {"clients", "disallow-carry-on", "CLIENT", 1, 1, {kJson}, "Take that back.", DisallowCarryOn},
+      {"clients",
+       "disallow-carry-on",
+       "CLIENT",
+       1,
+       1,
+       {kJson},
+       "Withdraw the permission of allow-carry-on.",
+       DisallowCarryOn},
       {"invites",
        "list",
        "",
        0,
        0,
        {kJson},
-       "Every invite, and how often it was used.",
+       "List every invite, and how often it was used.",
        ListInvites},
       {"invites",
        "create",
@@ -170,8 +186,8 @@ const std::vector<AdminCommand>& AdminCommands() {
        0,
        0,
        {{"label", "TEXT"}, {"uses", "N"}, {"expires-days", "N"}, kJson},
-       "Make an invite: a path that a server with invite-only creates clients for, N times (1 "
-       "without --uses; 0: any number). Shown this once.",
+       "Create an invite: a path with which a server with invite-only creates up to N clients (1 "
+       "without --uses; 0: any number). The path is shown only once.",
        CreateInvite},
       {"invites",
        "revoke",
@@ -179,7 +195,7 @@ const std::vector<AdminCommand>& AdminCommands() {
        1,
        1,
        {kJson},
-       "Let an invite create no further clients. Those that it created stay.",
+       "Stop an invite from creating further clients. Clients that it created stay.",
        RevokeInvite},
       {"",
        "stats",
@@ -187,7 +203,7 @@ const std::vector<AdminCommand>& AdminCommands() {
        0,
        0,
        {kJson},
-       "The whole server in figures, and its biggest clients.",
+       "Show figures of the whole server, and its biggest clients.",
        ShowStats},
       {"",
        "top",
@@ -195,8 +211,8 @@ const std::vector<AdminCommand>& AdminCommands() {
        0,
        0,
        {{"limit", "N"}, kJson},
-       "Who keeps the running server busy: the network addresses and the clients with the most "
-       "requests, bytes and refusals in the last 5 to 10 minutes, N of each (10).",
+       "Show the busiest network addresses and clients of the running server: those with the "
+       "most requests, bytes and refusals in the last 5 to 10 minutes, N of each (10).",
        ShowTop},
       {"",
        "options-in-force",
@@ -204,8 +220,8 @@ const std::vector<AdminCommand>& AdminCommands() {
        0,
        0,
        {kJson},
-       "Every option with the value that the running server has, or that a server started with the "
-       "same flags and environment would have, and where it comes from.",
+       "Show every option with its value in the running server, or in a server started with the "
+       "same flags and environment, and the source of that value.",
        ShowOptionsInForce},
       {"",
        "log-level",
@@ -213,9 +229,8 @@ const std::vector<AdminCommand>& AdminCommands() {
        0,
        1,
        {kJson},
-       "Show the log level of the running server, or let it be debug, info, warning or error, "
-       "until "
-       "a restart or SIGHUP.",
+       "Show the log level of the running server, or set it to debug, info, warning or error "
+       "until a restart or SIGHUP.",
        ChangeLogLevel},
       {"",
        "verify",
@@ -224,7 +239,7 @@ const std::vector<AdminCommand>& AdminCommands() {
        1,
        {kJson},
        "Read every client's history, or one client's, and check that it is complete, intact and "
-       "can be reached; then compare all files with their checksums.",
+       "reachable; then compare all files with their checksums.",
        Verify},
       {"",
        "prune",
@@ -232,8 +247,8 @@ const std::vector<AdminCommand>& AdminCommands() {
        0,
        0,
        {{"dry-run", ""}, kYes, kJson},
-       "Remove what the retention options say: old versions, and idle clients. With --dry-run say "
-       "what would go.",
+       "Apply the retention options: remove old versions and idle clients. With --dry-run only "
+       "report what would go.",
        Prune},
       {"",
        "repair-log",
@@ -241,10 +256,9 @@ const std::vector<AdminCommand>& AdminCommands() {
        0,
        0,
        {{"dry-run", ""}, {"acknowledge", ""}, kYes, kJson},
-       "Accept what was lost with a damaged log that a server refuses to start with: the damaged "
-       "log is kept aside, and the server starts with what was before. With --dry-run say what "
-       "would be lost. What was lost is told by verify, /health and the metrics until "
-       "--acknowledge ends that.",
+       "Accept the loss from a damaged log with which a server refuses to start: the damaged log "
+       "is kept aside, and the server starts with the data before the damage. With --dry-run "
+       "only report the loss. verify, /health and the metrics report it until --acknowledge.",
        RepairLog},
       {"",
        "import-reference",
@@ -253,9 +267,8 @@ const std::vector<AdminCommand>& AdminCommands() {
        1,
        {kJson},
        "Add the clients of the reference server's database (taskchampion-sync-server.sqlite3), "
-       "with "
-       "the IDs of their versions, so that no replica notices the move. Stop that server first. An "
-       "import that was cut short can be repeated.",
+       "with the IDs of their versions, so that no replica notices the move. Stop that server "
+       "first. An interrupted import can be repeated.",
        ImportReference},
       {"",
        "backup",
@@ -263,8 +276,7 @@ const std::vector<AdminCommand>& AdminCommands() {
        1,
        1,
        {{"keep", "N"}, kJson},
-       "Add a backup to those in DIR: what is new since the last one. With --keep only the last N "
-       "stay.",
+       "Add an incremental backup to those in DIR. With --keep retain only the last N.",
        MakeBackup},
       {"",
        "compact",
@@ -272,8 +284,8 @@ const std::vector<AdminCommand>& AdminCommands() {
        0,
        0,
        {kJson},
-       "Write all files anew without what is removed or replaced, so that the disk gets back what "
-       "that took. Clients are served meanwhile.",
+       "Rewrite all files without removed and replaced data, so that its space returns to the "
+       "disk. Clients are served meanwhile.",
        Compact},
       {"",
        "backups",
@@ -281,7 +293,7 @@ const std::vector<AdminCommand>& AdminCommands() {
        1,
        1,
        {{"remove", "N,..."}, kYes, kJson},
-       "The backups in DIR. With --remove those of these numbers are removed.",
+       "List the backups in DIR. With --remove remove the backups of these numbers.",
        ListBackups},
       {"",
        "restore",
@@ -289,7 +301,7 @@ const std::vector<AdminCommand>& AdminCommands() {
        1,
        1,
        {{"backup", "N"}, {"drill", ""}, kYes, kJson},
-       "Fill the data directory, which must be empty or not there, from the last backup in DIR, or "
+       "Fill the data directory, which must be empty or absent, from the last backup in DIR, or "
        "from backup N. With --drill restore into a temporary directory, verify everything there, "
        "and remove it.",
        Restore},
@@ -299,8 +311,8 @@ const std::vector<AdminCommand>& AdminCommands() {
        1,
        1,
        {{"output", "FILE"}, kJson},
-       "Read what can be read of a damaged data directory, which is not changed, and write every "
-       "client that is whole to FILE, as an export.",
+       "Extract the intact clients of a damaged data directory to FILE, as an export. The "
+       "directory is not changed.",
        Salvage},
   };
   return commands;
