@@ -143,7 +143,7 @@ AdminArguments AdminArgumentsOf(const AdminCommandFlags& flags) {
   arguments.name = flags.command->Name();
   if (flags.operands != nullptr) arguments.operands = flags.operands->results();
   if (arguments.operands.size() < flags.command->operands_min) {
-    Refuse({"something is missing: the command is ", flags.command->Usage()});
+    Refuse({"an argument is missing: the command is ", flags.command->Usage()});
   }
   for (const auto& [flag, option] : flags.flags) {
     if (option->count() == 0) continue;
@@ -215,7 +215,7 @@ CommandLine ParseCommandLine(int argc, const char* const* argv) {
   const std::vector<std::string> unknown = app.remaining(/*recurse=*/true);
   for (const AdminCommandFlags& flags : admin_commands) {
     if (!flags.app->parsed() || unknown.empty() || unknown[0].starts_with("-")) continue;
-    Refuse({"'", unknown[0], "' is too much: the command is ", flags.command->Usage()});
+    Refuse({"unexpected argument '", unknown[0], "': the command is ", flags.command->Usage()});
   }
   if (!unknown.empty()) {
     Refuse({unknown[0].starts_with("-") ? "unknown flag '" : "unknown command '", unknown[0], "'"});
@@ -235,7 +235,7 @@ CommandLine ParseCommandLine(int argc, const char* const* argv) {
   if (result.command == Command::kServe) {
     for (const std::string group : {"clients", "invites"}) {
       if (!app.got_subcommand(group)) continue;
-      Refuse({"the command '", group, "' needs one of ", VerbsOf(group), " behind it"});
+      Refuse({"the command '", group, "' needs one of ", VerbsOf(group), " after it"});
     }
   }
   if (url->count() > 0) result.url = url->results().back();

@@ -177,7 +177,7 @@ class TestWhereTheDataIs:
         assert "list" in admin.refusal(tmp_path, "clients", status=2)
         assert "frobnicate" in admin.refusal(tmp_path, "clients", "frobnicate", status=2)
         assert "--frobnicate" in admin.refusal(tmp_path, "stats", "--frobnicate", status=2)
-        assert "'extra' is too much" in admin.refusal(tmp_path, "stats", "extra", status=2)
+        assert "unexpected argument 'extra'" in admin.refusal(tmp_path, "stats", "extra", status=2)
         assert "--keep" in admin.refusal(tmp_path, "backup", "there", "--keep", "none", status=2)
         assert "memory" in admin.refusal(tmp_path, "stats", "--storage", "memory", status=2)
 
