@@ -11,6 +11,7 @@ or a rule of the sanitizers, is kept; put it into tests/fuzz/corpus, where every
 """
 
 import re
+import resource
 import subprocess
 import tempfile
 from pathlib import Path
@@ -34,6 +35,12 @@ def target_of(program):
     return program.name.removeprefix("tcsync_fuzz_")
 
 
+def processor_seconds_of_children():
+    """Of those that have ended. On a busy machine a fuzzer has far less of a processor than of the clock."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def fuzz(campaign, program, seconds, corpus):
     target = target_of(program)
     campaign.rounds += 1
@@ -42,6 +49,7 @@ def fuzz(campaign, program, seconds, corpus):
     for directory in (found, artifacts):
         directory.mkdir(parents=True, exist_ok=True)
     before = set(artifacts.iterdir())
+    processor_seconds_before = processor_seconds_of_children()
     command = [
         program, found, FUZZ / "corpus" / target, f"-max_total_time={int(seconds)}", f"-seed={campaign.seed}",
         f"-max_len={INPUT_BYTES_MAX}", f"-timeout={INPUT_SECONDS_MAX}", f"-rss_limit_mb={MEMORY_MIB_MAX}",
@@ -62,7 +70,11 @@ def fuzz(campaign, program, seconds, corpus):
     executed = re.search(r"stat::number_of_executed_units:\s*(\d+)", done.stderr)
     coverage = re.findall(r"\bcov: (\d+)", done.stderr)
     campaign.count(f"{target} inputs", int(executed[1]) if executed else 0)
-    campaign.figures[target] = {"coverage": int(coverage[-1]) if coverage else 0, "seconds": int(seconds)}
+    campaign.figures[target] = {
+        "coverage": int(coverage[-1]) if coverage else 0,
+        "seconds": int(seconds),
+        "processor_seconds": round(processor_seconds_of_children() - processor_seconds_before),
+    }
     for artifact in sorted(set(artifacts.iterdir()) - before):
         promise = re.findall(r"^(?:broken promise: .*|.*ERROR: .*|.*runtime error: .*)$", done.stderr, re.MULTILINE)
         campaign.finding(target, f"{artifact}: {promise[0] if promise else done.stderr[-500:]}")
