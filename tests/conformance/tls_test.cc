@@ -14,7 +14,7 @@
 #include "http_client.h"
 #include "scripted_storage.h"
 #include "test_server.h"
-#include "tests/unit/client/test_certificates.h"
+#include "tests/unit/remote/test_certificates.h"
 
 namespace tcsync::conformance {
 namespace {

@@ -21,7 +21,7 @@ SOURCE = pathlib.Path(sys.argv.pop(1) if len(sys.argv) > 1 else ".").resolve()
 # always include itself. The longest name that fits a file is its room.
 ROOMS = {
     "capi/include": [],
-    "capi/src": ["tcsync.h", "tcsync/", "base/", "crypto/", "client/", "engine/"],
+    "capi/src": ["tcsync.h", "tcsync/", "base/", "crypto/", "remote/", "engine/"],
     "include/tcsync": ["tcsync/"],
     "src/access": [
         "tcsync/http_message.h",
@@ -48,7 +48,7 @@ ROOMS = {
         "sync/",
     ],
     "src/base": ["tcsync/log.h", "tcsync/options.h", "tcsync/peer_address.h", "tcsync/reload_hooks.h", "tcsync/uuid.h"],
-    "src/client": ["tcsync/", "base/", "crypto/"],
+    "src/remote": ["tcsync/", "base/", "crypto/"],
     "src/crypto": ["tcsync/envelope.h", "tcsync/uuid.h", "base/"],
     "src/engine": ["tcsync/", "access/", "admin/", "base/", "storage/", "sync/", "http/", "listener/", "metrics/"],
     "src/http": [
@@ -107,10 +107,10 @@ ROOMS = {
 
 # Where other people's libraries may be included, and their types be named.
 LIBRARIES = {
-    "boost": ["src/client", "src/listener"],
+    "boost": ["src/remote", "src/listener"],
     "httplib": ["include/tcsync/httplib_adapter.h", "src/server"],
     "nlohmann": ["src/admin", "src/server"],
-    "openssl": ["src/client", "src/listener"],
+    "openssl": ["src/remote", "src/listener"],
     "rocksdb": ["src/storage/rocksdb"],
     "sodium": ["src/access", "src/crypto"],
     "spdlog": ["src/server"],
@@ -190,7 +190,7 @@ class RoomsTest(unittest.TestCase):
     def test_there_is_something_to_check(self):
         """If this fails, the other tests here look at nothing and pass."""
         rooms = {room_of(name) for name in source_files()}
-        for room in ("src/base", "src/client", "src/sync", "src/storage/rocksdb", "src/server", "capi/src"):
+        for room in ("src/base", "src/remote", "src/sync", "src/storage/rocksdb", "src/server", "capi/src"):
             self.assertIn(room, rooms)
 
     def test_every_file_is_in_a_room(self):
@@ -237,7 +237,7 @@ class RoomsTest(unittest.TestCase):
         for room in BLIND_ROOMS:
             for path in (SOURCE / room).rglob("CMakeLists.txt"):
                 code = re.sub(r"#.*", "", path.read_text(encoding="utf-8"))
-                unsealing = "crypto|tcsync_client" if room in HASHING_ROOMS else "crypto|sodium|tcsync_client"
+                unsealing = "crypto|tcsync_remote" if room in HASHING_ROOMS else "crypto|sodium|tcsync_remote"
                 self.assertNotRegex(code, rf"(?i){unsealing}", str(path))
 
     def test_the_c_header_needs_nothing(self):

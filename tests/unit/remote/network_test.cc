@@ -9,7 +9,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "client/name_lookup.h"
+#include "remote/name_lookup.h"
 #include "remote_calls.h"
 #include "scripted_server.h"
 #include "tcsync/remote_server.h"

@@ -1,4 +1,4 @@
-#include "client/proxy.h"
+#include "remote/proxy.h"
 
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/network_v4.hpp>

@@ -1,4 +1,4 @@
-#include "client/connection.h"
+#include "remote/connection.h"
 
 #include <poll.h>
 
@@ -13,7 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "base/version.h"
-#include "client/certificate_check.h"
+#include "remote/certificate_check.h"
 
 namespace tcsync::remote {
 namespace {

@@ -1,7 +1,7 @@
 // One connection to a sync server: name lookup, proxy, TLS, and HTTP/1.1 exchanges over it, each
 // step within a deadline.
-#ifndef TCSYNC_CLIENT_CONNECTION_H_
-#define TCSYNC_CLIENT_CONNECTION_H_
+#ifndef TCSYNC_REMOTE_CONNECTION_H_
+#define TCSYNC_REMOTE_CONNECTION_H_
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -18,8 +18,8 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "client/name_lookup.h"
-#include "client/server_url.h"
+#include "remote/name_lookup.h"
+#include "remote/server_url.h"
 #include "tcsync/remote_server.h"
 
 namespace tcsync::remote {
@@ -119,4 +119,4 @@ class Connection {
 
 }  // namespace tcsync::remote
 
-#endif  // TCSYNC_CLIENT_CONNECTION_H_
+#endif  // TCSYNC_REMOTE_CONNECTION_H_

@@ -1,11 +1,11 @@
 // Answers that are not what the protocol provides for become errors that say what to try.
-#ifndef TCSYNC_CLIENT_ANSWER_FAULT_H_
-#define TCSYNC_CLIENT_ANSWER_FAULT_H_
+#ifndef TCSYNC_REMOTE_ANSWER_FAULT_H_
+#define TCSYNC_REMOTE_ANSWER_FAULT_H_
 
 #include <string>
 
 #include "absl/strings/string_view.h"
-#include "client/connection.h"
+#include "remote/connection.h"
 #include "tcsync/remote_server.h"
 
 namespace tcsync::remote {
@@ -19,4 +19,4 @@ RemoteError BrokenAnswer(const std::string& request, absl::string_view problem);
 
 }  // namespace tcsync::remote
 
-#endif  // TCSYNC_CLIENT_ANSWER_FAULT_H_
+#endif  // TCSYNC_REMOTE_ANSWER_FAULT_H_

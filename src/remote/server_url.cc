@@ -1,4 +1,4 @@
-#include "client/server_url.h"
+#include "remote/server_url.h"
 
 #include <arpa/inet.h>
 

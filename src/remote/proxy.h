@@ -1,6 +1,6 @@
 // Which proxy a connection goes through.
-#ifndef TCSYNC_CLIENT_PROXY_H_
-#define TCSYNC_CLIENT_PROXY_H_
+#ifndef TCSYNC_REMOTE_PROXY_H_
+#define TCSYNC_REMOTE_PROXY_H_
 
 #include <cstdint>
 #include <optional>
@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "client/server_url.h"
+#include "remote/server_url.h"
 
 namespace tcsync::remote {
 
@@ -25,4 +25,4 @@ bool IsExemptFromProxy(absl::string_view no_proxy, absl::string_view host, uint1
 
 }  // namespace tcsync::remote
 
-#endif  // TCSYNC_CLIENT_PROXY_H_
+#endif  // TCSYNC_REMOTE_PROXY_H_

@@ -16,11 +16,11 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/time.h"
 #include "base/limits.h"
-#include "client/answer_fault.h"
-#include "client/connection.h"
-#include "client/proxy.h"
-#include "client/server_url.h"
-#include "client/trusted_authorities.h"
+#include "remote/answer_fault.h"
+#include "remote/connection.h"
+#include "remote/proxy.h"
+#include "remote/server_url.h"
+#include "remote/trusted_authorities.h"
 
 namespace tcsync {
 namespace {

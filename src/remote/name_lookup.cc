@@ -1,4 +1,4 @@
-#include "client/name_lookup.h"
+#include "remote/name_lookup.h"
 
 #include <netdb.h>
 

@@ -1,4 +1,4 @@
-#include "client/trusted_authorities.h"
+#include "remote/trusted_authorities.h"
 
 #include <openssl/err.h>
 #include <openssl/x509.h>

@@ -1,6 +1,6 @@
 // If these fail, people cannot use the URL that their replicas use, or learn only from a strange
 // network error that they mistyped it.
-#include "client/server_url.h"
+#include "remote/server_url.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

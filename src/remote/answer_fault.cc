@@ -1,4 +1,4 @@
-#include "client/answer_fault.h"
+#include "remote/answer_fault.h"
 
 #include <algorithm>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "client/certificate_check.h"
+#include "remote/certificate_check.h"
 
 #include <openssl/x509v3.h>
 

@@ -1,6 +1,6 @@
 // If these fail, people behind a proxy cannot sync, or traffic for the inner network goes through
 // it.
-#include "client/proxy.h"
+#include "remote/proxy.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
