@@ -28,7 +28,8 @@ void Admit(benchmark::State& state, size_t clients) {
   static access::AccessControl* control = nullptr;
   if (state.thread_index() == 0) {
     delete control;
-    control = new access::AccessControl(table, Policy(), Clock::System(), Clock::Steady());
+    control =
+        new access::AccessControl(table, Policy(), base::Clock::System(), base::Clock::Steady());
   }
   std::vector<access::Visitor> visitors;
   for (size_t i = 0; i < clients; ++i) {

@@ -58,7 +58,7 @@ std::unique_ptr<Engine> OpenEngine() {
   options.client_requests_burst = options.address_requests_burst = 100'000'000;
   options.new_clients_per_address_day = 0;
   absl::StatusOr<std::unique_ptr<Engine>> engine =
-      Engine::OpenWithStorage(options, std::make_unique<MemoryStorage>());
+      Engine::OpenWithStorage(options, std::make_unique<memory_storage::MemoryStorage>());
   return engine.ok() ? std::move(*engine) : nullptr;
 }
 

@@ -14,13 +14,14 @@
 namespace tcsync::micro {
 
 RawDatabase::RawDatabase(const std::string& path) {
-  RocksdbStorageOptions engine;
+  rocksdb_storage::RocksdbStorageOptions engine;
   engine.data_dir = path;
-  if (!OpenRocksdbStorage(engine, Logger()).ok()) {
+  if (!rocksdb_storage::OpenRocksdbStorage(engine, Logger()).ok()) {
     status_ = rocksdb::Status::IOError("the storage did not open");
     return;
   }
-  const absl::StatusOr<DataDirectory> data = DataDirectory::Open(path);
+  const absl::StatusOr<rocksdb_storage::DataDirectory> data =
+      rocksdb_storage::DataDirectory::Open(path);
   if (!data.ok()) {
     status_ = rocksdb::Status::IOError(std::string(data.status().message()));
     return;
@@ -31,7 +32,7 @@ RawDatabase::RawDatabase(const std::string& path) {
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   status_ = rocksdb::LoadLatestOptions(config, data->DatabasePath(), &options, &families);
   if (!status_.ok()) return;
-  env_ = EnvWithFullLengthLogs(*rocksdb::Env::Default());
+  env_ = rocksdb_storage::EnvWithFullLengthLogs(*rocksdb::Env::Default());
   options.env = env_.get();
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* opened = nullptr;
@@ -44,12 +45,13 @@ RawDatabase::RawDatabase(const std::string& path) {
 
 void PutVersion(const Uuid& client_id, uint64_t number, const Uuid& version_id, const Uuid& parent,
                 absl::string_view segment, rocksdb::WriteBatch* batch) {
-  const VersionTrailer trailer{.version_id = version_id,
-                               .parent_version_id = parent,
-                               .appended_unix_seconds = 1,
-                               .segment_is_inline = segment.size() < kInlineBytesMax};
-  const std::string key = VersionKey(client_id, number);
-  const std::string encoded = EncodeVersionTrailer(trailer);
+  const rocksdb_storage::VersionTrailer trailer{
+      .version_id = version_id,
+      .parent_version_id = parent,
+      .appended_unix_seconds = 1,
+      .segment_is_inline = segment.size() < base::kInlineBytesMax};
+  const std::string key = rocksdb_storage::VersionKey(client_id, number);
+  const std::string encoded = rocksdb_storage::EncodeVersionTrailer(trailer);
   const rocksdb::Slice segment_slice(segment.data(), segment.size());
   if (trailer.segment_is_inline) {
     const rocksdb::Slice key_parts[] = {key};
@@ -57,7 +59,7 @@ void PutVersion(const Uuid& client_id, uint64_t number, const Uuid& version_id, 
     batch->Put(rocksdb::SliceParts(key_parts, 1), rocksdb::SliceParts(value_parts, 2));
   } else {
     batch->Put(key, encoded);
-    batch->Put(SegmentKey(client_id, number), segment_slice);
+    batch->Put(rocksdb_storage::SegmentKey(client_id, number), segment_slice);
   }
 }
 

@@ -50,8 +50,8 @@ constexpr size_t kClientsWarmedMax = 100'000;  // more than the caches hold
 
 enum class Caches { kDefault, kTiny };
 
-RocksdbStorageOptions StorageOptions(const std::string& directory, Caches caches) {
-  RocksdbStorageOptions options;
+rocksdb_storage::RocksdbStorageOptions StorageOptions(const std::string& directory, Caches caches) {
+  rocksdb_storage::RocksdbStorageOptions options;
   options.data_dir = directory;
   if (caches == Caches::kTiny) {
     options.block_cache_bytes = kTinyCacheBytes;
@@ -80,7 +80,7 @@ class Directory {
     rocksdb::WriteOptions unlogged;
     unlogged.disableWAL = true;
     const std::string segment(kSegmentBytes, 's');
-    ClientRecord client_record;
+    rocksdb_storage::ClientRecord client_record;
     client_record.created_unix_seconds = 1;
     rocksdb::WriteBatch batch;
     rocksdb::Status status;
@@ -91,7 +91,8 @@ class Directory {
     for (size_t i = 0; i < clients; ++i) {
       StoredChain stored;
       stored.client_id = Uuid::Random();
-      batch.Put(ClientKey(stored.client_id), EncodeClientRecord(client_record));
+      batch.Put(rocksdb_storage::ClientKey(stored.client_id),
+                rocksdb_storage::EncodeClientRecord(client_record));
       for (size_t number = 1; number <= chain; ++number) {
         const Uuid version_id = Uuid::RandomWithNumber(number);
         PutVersion(stored.client_id, number, version_id, stored.latest, segment, &batch);
@@ -117,7 +118,8 @@ class Directory {
   std::vector<StoredChain>& chains() { return chains_; }
 
   std::unique_ptr<Storage> Open(Caches caches) const {
-    auto storage = OpenRocksdbStorage(StorageOptions(directory_.path(), caches), Logger());
+    auto storage =
+        rocksdb_storage::OpenRocksdbStorage(StorageOptions(directory_.path(), caches), Logger());
     return storage.ok() ? std::move(*storage) : nullptr;
   }
 

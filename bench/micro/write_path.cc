@@ -54,10 +54,11 @@ std::map<std::pair<size_t, size_t>, BatchSizes>& ObservedBatches() {
 }
 
 std::unique_ptr<Storage> OpenEngine(const std::string& directory, rocksdb::Env* env) {
-  RocksdbStorageOptions options;
+  rocksdb_storage::RocksdbStorageOptions options;
   options.data_dir = directory;
   options.env = env;
-  absl::StatusOr<std::unique_ptr<Storage>> storage = OpenRocksdbStorage(options, Logger());
+  absl::StatusOr<std::unique_ptr<Storage>> storage =
+      rocksdb_storage::OpenRocksdbStorage(options, Logger());
   return storage.ok() ? std::move(*storage) : nullptr;
 }
 

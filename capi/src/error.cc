@@ -85,4 +85,4 @@ const char* tcsync_error_message(const tcsync_error* error) {
 
 void tcsync_error_free(tcsync_error* error) { const std::unique_ptr<tcsync_error> owned(error); }
 
-const char* tcsync_version(void) { return tcsync::kVersion; }
+const char* tcsync_version(void) { return tcsync::base::kVersion; }

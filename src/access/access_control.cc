@@ -42,17 +42,13 @@ absl::StatusOr<AccessPolicy> AccessPolicy::From(const Options& options) {
 }
 
 AccessControl::AccessControl(const AccessTable& table, const AccessPolicy& policy,
-                             const Clock& clock, const Clock& steady_clock)
+                             const base::Clock& clock, const base::Clock& steady_clock)
     : table_(table),
       policy_(policy),
       clock_(clock),
-      clients_(policy.client_requests, kRateBucketsMax, steady_clock),
-      addresses_(policy.address_requests, kRateBucketsMax, steady_clock),
-      new_clients_(policy.new_clients, kRateBucketsMax, steady_clock) {}
-
-PeerAddress AccessControl::SourceOf(const http::RequestHead& head) const {
-  return policy_.trusted_proxies.SourceOf(head.peer, head.headers);
-}
+      clients_(policy.client_requests, base::kRateBucketsMax, steady_clock),
+      addresses_(policy.address_requests, base::kRateBucketsMax, steady_clock),
+      new_clients_(policy.new_clients, base::kRateBucketsMax, steady_clock) {}
 
 std::optional<Refusal> AccessControl::RefusalOfAddress(const PeerAddress& source) {
   const std::optional<Network> network = NetworkOf(source);
@@ -86,7 +82,7 @@ std::optional<Refusal> AccessControl::RefusalOf(const Visitor& visitor, bool wri
         .reason = RefusalReason::kBanned,
         .sentence = "This server's operator has banned this client ID; ask the operator why.",
         .operator_note = absl::StrCat(
-            "The ban's reason: ", ban->reason.empty() ? "none" : ShowForeign(ban->reason),
+            "The ban's reason: ", ban->reason.empty() ? "none" : base::ShowForeign(ban->reason),
             ". tcsync-server clients unban lifts it.")};
   }
   if (std::optional<Refusal> refusal = RefusalOfAddress(visitor.source)) return refusal;

@@ -18,7 +18,6 @@
 #include "access/rate_limiter.h"
 #include "access/refusal.h"
 #include "base/clock.h"
-#include "tcsync/http_message.h"
 #include "tcsync/options.h"
 #include "tcsync/peer_address.h"
 #include "tcsync/storage_administration.h"
@@ -89,11 +88,15 @@ class CreationPermit {
 class AccessControl {
  public:
   // `clock` is the time of day, by which invites expire; `steady_clock` measures rates.
-  AccessControl(const AccessTable& table, const AccessPolicy& policy, const Clock& clock,
-                const Clock& steady_clock);
+  AccessControl(const AccessTable& table, const AccessPolicy& policy, const base::Clock& clock,
+                const base::Clock& steady_clock);
 
   // Where a request comes from, behind proxies that are trusted.
-  PeerAddress SourceOf(const http::RequestHead& head) const;
+  PeerAddress SourceOf(const PeerAddress& peer, const ForwardedFields& fields) const {
+    return policy_.trusted_proxies.SourceOf(peer, fields);
+  }
+  // Whether what this peer says of a request's source is believed.
+  bool Trusts(const PeerAddress& peer) const { return policy_.trusted_proxies.Trusts(peer); }
 
   // Why a request is refused before anything is done for it; nullopt: it is not. Takes from the
   // buckets of the visitor. `writes`: the request adds something to what is stored.
@@ -102,10 +105,13 @@ class AccessControl {
   // The same for what is not a client's call: it takes from the bucket of its address alone.
   std::optional<Refusal> RefusalOfAddress(const PeerAddress& source);
 
+  // Whether a request of this peer could show a proxy that is not named.
+  bool LooksForProxy(const PeerAddress& peer) const {
+    return !proxy_notice_.noticed() && !Trusts(peer);
+  }
   // Looks for a proxy that is not named. A sentence for the log, once.
-  std::optional<std::string> NoticeProxy(const http::RequestHead& head) {
-    if (proxy_notice_.noticed() || policy_.trusted_proxies.Trusts(head.peer)) return std::nullopt;
-    return proxy_notice_.Look(head);
+  std::optional<std::string> NoticeProxy(const PeerAddress& peer, const ForwardedFields& fields) {
+    return proxy_notice_.Look(peer, fields);
   }
   // The address of the proxy that was noticed; nullopt: none.
   std::optional<std::string> unnamed_proxy() const { return proxy_notice_.peer(); }
@@ -135,7 +141,7 @@ class AccessControl {
 
   const AccessTable& table_;
   const AccessPolicy policy_;
-  const Clock& clock_;
+  const base::Clock& clock_;
   RateLimiter clients_;
   RateLimiter addresses_;
   RateLimiter new_clients_;

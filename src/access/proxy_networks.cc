@@ -70,7 +70,7 @@ absl::StatusOr<ProxyNetworks::Network> ProxyNetworks::ParseNetwork(const std::st
   }
   if (!address || bits < 0) {
     return absl::InvalidArgumentError(
-        absl::StrCat("option trusted-proxy: '", ShowForeign(item),
+        absl::StrCat("option trusted-proxy: '", base::ShowForeign(item),
                      "' is not a network like 10.0.0.0/8 or fd00::/8, an address like 192.0.2.7, "
                      "or one of the words unix and fly"));
   }
@@ -110,20 +110,15 @@ bool ProxyNetworks::Trusts(const PeerAddress& peer) const {
   });
 }
 
-PeerAddress ProxyNetworks::SourceOf(const PeerAddress& peer,
-                                    absl::Span<const http::HeaderView> headers) const {
+PeerAddress ProxyNetworks::SourceOf(const PeerAddress& peer, const ForwardedFields& fields) const {
   if (!Trusts(peer)) return peer;
-  if (believes_fly_) {
-    for (const http::HeaderView& header : headers) {
-      if (!absl::EqualsIgnoreCase(header.name, "Fly-Client-IP")) continue;
-      return ParseForwarded(absl::StripAsciiWhitespace(header.value)).value_or(peer);
-    }
+  if (believes_fly_ && fields.fly_client_ip) {
+    return ParseForwarded(absl::StripAsciiWhitespace(*fields.fly_client_ip)).value_or(peer);
   }
   // Several fields are one list (RFC 9110, section 5.3), read here from its end. Empty items count
   // for nothing (section 5.6.1).
-  for (auto header = headers.rbegin(); header != headers.rend(); ++header) {
-    if (!absl::EqualsIgnoreCase(header->name, "X-Forwarded-For")) continue;
-    absl::string_view rest = header->value;
+  for (auto field = fields.forwarded_for.rbegin(); field != fields.forwarded_for.rend(); ++field) {
+    absl::string_view rest = *field;
     while (!rest.empty()) {
       const size_t comma = rest.rfind(',');
       const bool is_first = comma == absl::string_view::npos;

@@ -7,7 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "tcsync/http_message.h"
+#include "access/forwarded_fields.h"
 #include "tcsync/peer_address.h"
 
 namespace tcsync::access {
@@ -36,7 +36,7 @@ class ProxyNetworks {
   // names, as above, or else the rightmost address of X-Forwarded-For that is not a trusted proxy
   // itself: what is further left, strangers may have written. Where they name nobody, or the text
   // on the way is none, it is `peer` again.
-  PeerAddress SourceOf(const PeerAddress& peer, absl::Span<const http::HeaderView> headers) const;
+  PeerAddress SourceOf(const PeerAddress& peer, const ForwardedFields& fields) const;
 
  private:
   struct Network {

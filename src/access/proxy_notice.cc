@@ -3,23 +3,10 @@
 #include <algorithm>
 
 #include "absl/hash/hash.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace tcsync::access {
 namespace {
-
-// What a forwarded request says of its source; empty for any other.
-absl::string_view ForwardedFor(const http::RequestHead& head) {
-  for (const http::HeaderView& header : head.headers) {
-    if (absl::EqualsIgnoreCase(header.name, "X-Forwarded-For") ||
-        absl::EqualsIgnoreCase(header.name, "Forwarded") ||
-        absl::EqualsIgnoreCase(header.name, "X-Real-IP")) {
-      return header.value;
-    }
-  }
-  return {};
-}
 
 // This machine, and the networks that are nobody's on the internet: RFC 1918, RFC 6598, RFC 3927,
 // RFC 4193, RFC 4291.
@@ -57,12 +44,11 @@ bool ProxyNotice::IsProxy(const PeerAddress& peer, absl::string_view source) {
   return source_count_ == kSourcesOfProxy;
 }
 
-std::optional<std::string> ProxyNotice::Look(const http::RequestHead& head) {
-  if (noticed()) return std::nullopt;
-  const absl::string_view source = ForwardedFor(head);
-  if (source.empty()) return std::nullopt;
+std::optional<std::string> ProxyNotice::Look(const PeerAddress& peer,
+                                             const ForwardedFields& fields) {
+  if (noticed() || fields.first.empty()) return std::nullopt;
   const std::lock_guard lock(mutex_);
-  if (noticed() || !IsProxy(head.peer, source)) return std::nullopt;
+  if (noticed() || !IsProxy(peer, fields.first)) return std::nullopt;
   noticed_.store(true, std::memory_order_release);
   return absl::StrCat(
       "requests seem to come through a proxy at ", peer_.ToString(),

@@ -11,7 +11,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
-#include "tcsync/http_message.h"
+#include "access/forwarded_fields.h"
 #include "tcsync/peer_address.h"
 
 namespace tcsync::access {
@@ -24,7 +24,7 @@ class ProxyNotice {
  public:
   // Looks at a request of a peer that is not trusted. The sentence for the log, if it is this
   // request that shows it.
-  std::optional<std::string> Look(const http::RequestHead& head);
+  std::optional<std::string> Look(const PeerAddress& peer, const ForwardedFields& fields);
 
   // The peer that was noticed.
   std::optional<std::string> peer() const;

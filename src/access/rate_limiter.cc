@@ -7,7 +7,7 @@
 
 namespace tcsync::access {
 
-RateLimiter::RateLimiter(const RateLimit& limit, size_t buckets_max, const Clock& clock)
+RateLimiter::RateLimiter(const RateLimit& limit, size_t buckets_max, const base::Clock& clock)
     : is_limited_(limit.requests > 0),
       nanos_per_token_(is_limited_ ? std::max<int64_t>(
                                          1, absl::ToInt64Nanoseconds(limit.period) / limit.requests)

@@ -39,7 +39,7 @@ class RateLimiter {
   using Key = std::array<uint8_t, 16>;
 
   // Keeps at most `buckets_max` buckets. `clock` must never step: Clock::Steady(). Borrows it.
-  RateLimiter(const RateLimit& limit, size_t buckets_max, const Clock& clock);
+  RateLimiter(const RateLimit& limit, size_t buckets_max, const base::Clock& clock);
 
   // Takes a token, and returns zero; or, when there is none, takes nothing and returns the time
   // until there is one.
@@ -69,7 +69,7 @@ class RateLimiter {
   const int64_t nanos_per_token_;
   const int64_t nanos_per_burst_;  // in which an empty bucket is full again
   const size_t shard_buckets_max_;
-  const Clock& clock_;
+  const base::Clock& clock_;
   std::array<Shard, kShards> shards_;
 };
 

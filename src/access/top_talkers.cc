@@ -38,7 +38,7 @@ std::vector<TalkerRanking::Place> Joined(const TalkerRanking& now, const TalkerR
   for (const auto& [key, place] : places) list.push_back(place);
   std::stable_sort(list.begin(), list.end(),
                    [](const auto& a, const auto& b) { return a.count > b.count; });
-  if (list.size() > kTopTalkersMax) list.resize(kTopTalkersMax);
+  if (list.size() > base::kTopTalkersMax) list.resize(base::kTopTalkersMax);
   return list;
 }
 
@@ -69,7 +69,7 @@ void TopTalkers::Count(const AnsweredRequest& request) {
   const TalkerRanking::Key source = KeyOf(request.source);
   const absl::Time now = clock_.Now();
   const std::lock_guard lock(mutex_);
-  if (now - since_ >= absl::Milliseconds(kTopTalkersWindowMs)) {
+  if (now - since_ >= absl::Milliseconds(base::kTopTalkersWindowMs)) {
     before_ = now_;
     before_since_ = since_;
     for (TalkerRanking& ranking : now_.clients) ranking.Clear();
@@ -85,7 +85,7 @@ void TopTalkers::Count(const AnsweredRequest& request) {
 
 TopTalkers::Rankings TopTalkers::Read() const {
   const absl::Time now = clock_.Now();
-  const absl::Duration window = absl::Milliseconds(kTopTalkersWindowMs);
+  const absl::Duration window = absl::Milliseconds(base::kTopTalkersWindowMs);
   const std::lock_guard lock(mutex_);
   Rankings rankings;
   static const Window kNothing;

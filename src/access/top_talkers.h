@@ -44,7 +44,7 @@ class TalkerRanking {
 
  private:
   size_t size_ = 0;
-  std::array<Place, kTopTalkersMax> places_;
+  std::array<Place, base::kTopTalkersMax> places_;
 };
 
 // Thread-safe. Borrows the clock.
@@ -55,7 +55,7 @@ class TopTalkers {
                                                        Measure::kRefusals};
 
   // `clock` must never step: Clock::Steady().
-  explicit TopTalkers(const Clock& clock) : clock_(clock), since_(clock.Now()) {}
+  explicit TopTalkers(const base::Clock& clock) : clock_(clock), since_(clock.Now()) {}
 
   struct AnsweredRequest {
     std::optional<Uuid> client_id;
@@ -80,7 +80,7 @@ class TopTalkers {
     std::array<TalkerRanking, 3> sources;
   };
 
-  const Clock& clock_;
+  const base::Clock& clock_;
   mutable std::mutex mutex_;  // of what follows
   absl::Time since_;          // when the present window began
   std::optional<absl::Time> before_since_;

@@ -77,7 +77,8 @@ class AdminHandler::Request final : public http::PendingRequest::Implementation 
 AdminHandler::AdminHandler(Dependencies dependencies)
     : body_bytes_max_(dependencies.body_bytes_max),
       // One of the longest ones, and others of the usual length beside it.
-      budget_(std::make_shared<http::ByteBudget>(dependencies.body_bytes_max + kAdminPageBytes)),
+      budget_(
+          std::make_shared<http::ByteBudget>(dependencies.body_bytes_max + base::kAdminPageBytes)),
       api_(std::make_unique<Api>(std::move(dependencies))),
       worker_(std::make_unique<Worker>("tcsync-admin")) {}
 

@@ -55,7 +55,8 @@ http::Response LinesAnswer(std::string lines, std::optional<std::string> next_pa
 
 http::Response ErrorAnswer(int status, absl::string_view sentence) {
   http::Response response = JsonAnswer(status, {{"error", std::string(sentence)}});
-  if (status == 503) response.headers.push_back({"Retry-After", absl::StrCat(kRetryAfterSeconds)});
+  if (status == 503)
+    response.headers.push_back({"Retry-After", absl::StrCat(base::kRetryAfterSeconds)});
   return response;
 }
 

@@ -25,15 +25,15 @@ struct Admission {
 // Seconds since 1970; null where nothing is known.
 Json TimeOf(int64_t unix_seconds) { return unix_seconds == 0 ? Json() : Json(unix_seconds); }
 
-const char* NameOf(ReplicaPlace place) {
+const char* NameOf(sync::ReplicaPlace place) {
   switch (place) {
-    case ReplicaPlace::kStart:
+    case sync::ReplicaPlace::kStart:
       return "start";
-    case ReplicaPlace::kForeign:
+    case sync::ReplicaPlace::kForeign:
       return "foreign";
-    case ReplicaPlace::kAhead:
+    case sync::ReplicaPlace::kAhead:
       return "ahead";
-    case ReplicaPlace::kLeftOut:
+    case sync::ReplicaPlace::kLeftOut:
       return "left-out";
   }
   return "";
@@ -54,7 +54,7 @@ Json Describe(const ClientSummary& client, Json pseudonym, const Admission& admi
     replicas_ahead.push_back(
         {{"version_id", replica.version_id.ToString()},
          {"last_seen", replica.last_seen_unix_seconds},
-         {"place", NameOf(PlaceOf(replica.version_id, client.latest_version_id))}});
+         {"place", NameOf(sync::PlaceOf(replica.version_id, client.latest_version_id))}});
   }
   Json ban;
   if (const auto found = admission.bans.find(client.client_id); found != admission.bans.end()) {
@@ -86,7 +86,8 @@ Json Describe(const ClientSummary& client, Json pseudonym, const Admission& admi
 
 http::Response Api::ListClients(Call& call) {
   const std::optional<Uuid> after = call.fields.Id("after");
-  const size_t limit = call.fields.Count("limit", kAdminPageClientsMax).value_or(kAdminPageClients);
+  const size_t limit =
+      call.fields.Count("limit", base::kAdminPageClientsMax).value_or(base::kAdminPageClients);
   const absl::StatusOr<StorageAdministration*> administration = Begin(call);
   if (!administration.ok()) return AnswerForStatus(administration.status());
   if (limit == 0) return ErrorAnswer(400, "'limit' is 0, which would be no page at all.");
@@ -130,9 +131,9 @@ http::Response Api::DeleteClient(Call& call) {
 }
 
 http::Response Api::ListVersions(Call& call) {
-  const uint64_t after = call.fields.Count("after", kVersionNumberMax).value_or(0);
+  const uint64_t after = call.fields.Count("after", base::kVersionNumberMax).value_or(0);
   const size_t limit =
-      call.fields.Count("limit", kAdminPageVersionsMax).value_or(kAdminPageVersionsMax);
+      call.fields.Count("limit", base::kAdminPageVersionsMax).value_or(base::kAdminPageVersionsMax);
   const absl::StatusOr<StorageAdministration*> administration = Begin(call);
   if (!administration.ok()) return AnswerForStatus(administration.status());
   if (limit == 0) return ErrorAnswer(400, "'limit' is 0, which would be no page at all.");

@@ -94,9 +94,9 @@ struct Dependencies {
   std::vector<EffectiveOption> options;
   // The pseudonym of a client, as the log has it.
   std::function<std::string(const Uuid&)> client_name;
-  RetentionPolicy retention;
+  sync::RetentionPolicy retention;
   uint64_t body_bytes_max = 0;  // of a request
-  const Clock* clock = nullptr;
+  const base::Clock* clock = nullptr;
   Logger logger;
 };
 

@@ -142,7 +142,7 @@ absl::Status WriteClient(Api& api, const Uuid& client_id, NewFile& file) {
 Dependencies DependenciesOf(Storage& storage) {
   Dependencies dependencies;
   dependencies.storage = &storage;
-  dependencies.clock = &Clock::System();
+  dependencies.clock = &base::Clock::System();
   return dependencies;
 }
 
@@ -191,7 +191,7 @@ absl::StatusOr<SalvageReport> ExportWholeClientsToFile(Storage& storage,
   SalvageReport report;
   std::optional<Uuid> after;
   for (;;) {
-    const auto page = administration.ListClients(after, kAdminPageClients);
+    const auto page = administration.ListClients(after, base::kAdminPageClients);
     if (!page.ok()) return page.status();
     if (page->empty()) break;
     for (const ClientSummary& client : *page) {

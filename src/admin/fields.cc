@@ -167,9 +167,9 @@ std::string Fields::Words(absl::string_view name) {
   const bool has_control = std::any_of(text.begin(), text.end(), [](char character) {
     return absl::ascii_iscntrl(static_cast<unsigned char>(character));
   });
-  if (error_.ok() && (text.size() > kAdminTextBytesMax || has_control)) {
+  if (error_.ok() && (text.size() > base::kAdminTextBytesMax || has_control)) {
     error_ = absl::InvalidArgumentError(absl::StrCat("'", name, "' must be one line of at most ",
-                                                     kAdminTextBytesMax,
+                                                     base::kAdminTextBytesMax,
                                                      " bytes without control characters."));
   }
   return text;

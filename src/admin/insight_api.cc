@@ -104,7 +104,7 @@ http::Response Api::ListOptions(Call& call) {
 }
 
 http::Response Api::Top(Call& call) {
-  const uint64_t limit = call.fields.Count("limit", kTopTalkersMax).value_or(10);
+  const uint64_t limit = call.fields.Count("limit", base::kTopTalkersMax).value_or(10);
   if (const absl::Status status = call.fields.Check(); !status.ok()) return AnswerForStatus(status);
   if (dependencies_.top_talkers == nullptr) {
     return ErrorAnswer(409, "No data directory is open, so nobody is served here.");

@@ -19,7 +19,7 @@ absl::StatusOr<uint64_t> Jobs::Start(absl::string_view kind, Work work) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     ForgetOldOnes();
-    if (jobs_.size() >= kAdminJobsMax) {
+    if (jobs_.size() >= base::kAdminJobsMax) {
       return absl::UnavailableError(
           absl::StrCat("There are ", jobs_.size(), " jobs already; wait until one has ended."));
     }
@@ -72,7 +72,7 @@ void Jobs::Run(Job& job, Work& work) {
 
 // The oldest ones that have ended, as far as room is needed. The lock is held.
 void Jobs::ForgetOldOnes() {
-  while (jobs_.size() >= kAdminJobsMax) {
+  while (jobs_.size() >= base::kAdminJobsMax) {
     const auto ended = std::find_if(jobs_.begin(), jobs_.end(), [](const auto& job) {
       return job->state != State::kWaiting && job->state != State::kRunning;
     });

@@ -51,7 +51,7 @@ std::string ToText(const ExportPosition& position) {
 std::optional<ExportPosition> ParseExportPosition(absl::string_view text) {
   const std::vector<absl::string_view> parts = absl::StrSplit(text, '.');
   ExportPosition position;
-  if (!absl::SimpleAtoi(parts[0], &position.after) || position.after > kVersionNumberMax) {
+  if (!absl::SimpleAtoi(parts[0], &position.after) || position.after > base::kVersionNumberMax) {
     return std::nullopt;
   }
   if (parts.size() == 1) return position;
@@ -116,7 +116,7 @@ absl::StatusOr<std::optional<ImportRequest>> LargeImports::Take(LargePart part) 
   if (!std::holds_alternative<std::monostate>(part.owner)) {
     // One that was left incomplete, by an import that was stopped, gives way.
     incoming_.erase(std::remove_if(incoming_.begin(), incoming_.end(), of_client), incoming_.end());
-    if (incoming_.size() >= kLargeImportsMax) incoming_.pop_front();
+    if (incoming_.size() >= base::kLargeImportsMax) incoming_.pop_front();
     if (const absl::Status begun = Begin(part); !begun.ok()) return begun;
   }
   const auto found = std::find_if(incoming_.begin(), incoming_.end(), of_client);
@@ -145,11 +145,12 @@ absl::StatusOr<std::optional<ImportRequest>> LargeImports::Take(LargePart part) 
   }
   ImportRequest request = std::move(incoming.request);
   if (auto* const version = std::get_if<StoredVersion>(&incoming.owner)) {
-    Put(std::move(incoming.upload), version->version.segment, version->upload);
+    sync::PutUpload(std::move(incoming.upload), version->version.segment, version->upload);
     request.versions.push_back(std::move(*version));
   } else {
     request.snapshot = std::get<ImportRequest::ImportedSnapshot>(std::move(incoming.owner));
-    Put(std::move(incoming.upload), request.snapshot->snapshot.bytes, request.snapshot->upload);
+    sync::PutUpload(std::move(incoming.upload), request.snapshot->snapshot.bytes,
+                    request.snapshot->upload);
   }
   return request;
 }

@@ -113,9 +113,9 @@ http::Response Api::Verify(Call& call) {
     if (!status.ok()) return AnswerForStatus(status);
     return JsonAnswer(200, verification.Describe(std::nullopt));
   }
-  const absl::Time deadline = absl::Now() + absl::Milliseconds(kAdminPageMs);
+  const absl::Time deadline = absl::Now() + absl::Milliseconds(base::kAdminPageMs);
   const absl::StatusOr<std::vector<ClientSummary>> clients =
-      (*administration)->ListClients(after, kAdminPageClients);
+      (*administration)->ListClients(after, base::kAdminPageClients);
   if (!clients.ok()) return AnswerForStatus(clients.status());
   std::optional<Uuid> last;
   for (const ClientSummary& client : *clients) {
@@ -126,7 +126,7 @@ http::Response Api::Verify(Call& call) {
     if (absl::Now() >= deadline) break;
   }
   const bool is_end =
-      clients->size() < kAdminPageClients && (!last || *last == clients->back().client_id);
+      clients->size() < base::kAdminPageClients && (!last || *last == clients->back().client_id);
   return JsonAnswer(200, verification.Describe(is_end ? std::nullopt : last));
 }
 
@@ -147,7 +147,7 @@ http::Response Api::Prune(Call& call) {
   const bool dry_run = call.fields.Flag("dry_run").value_or(false);
   const std::optional<Uuid> after = call.fields.Id("after");
   constexpr uint64_t kDaysMax = 36'500;
-  RetentionPolicy policy = dependencies_.retention;
+  sync::RetentionPolicy policy = dependencies_.retention;
   const auto override_days = [&](absl::string_view name, int64_t& days) {
     const std::optional<uint64_t> given = call.fields.Count(name, kDaysMax);
     if (given) days = static_cast<int64_t>(*given);
@@ -155,16 +155,16 @@ http::Response Api::Prune(Call& call) {
   override_days("retention_days", policy.retention_days);
   override_days("replica_seen_days", policy.replica_seen_days);
   override_days("idle_client_days", policy.idle_client_days);
-  policy.retention_versions = call.fields.Count("retention_versions", kVersionNumberMax)
+  policy.retention_versions = call.fields.Count("retention_versions", base::kVersionNumberMax)
                                   .value_or(policy.retention_versions);
   const absl::StatusOr<StorageAdministration*> administration = Begin(call);
   if (!administration.ok()) return AnswerForStatus(administration.status());
-  Retention retention(**administration, policy);
-  const absl::StatusOr<RetentionPage> page =
+  sync::Retention retention(**administration, policy);
+  const absl::StatusOr<sync::RetentionPage> page =
       retention.RunPage(after, dependencies_.clock->Now(), dry_run);
   if (!page.ok()) return AnswerForStatus(page.status());
   Json clients = Json::array();
-  for (const ClientRetention& client : page->clients) {
+  for (const sync::ClientRetention& client : page->clients) {
     clients.push_back({{"client_id", client.client_id.ToString()},
                        {"pseudonym", PseudonymOf(client.client_id)},
                        {"whole_client", client.whole_client},

@@ -31,7 +31,7 @@ absl::StatusOr<std::optional<Snapshot>> ReadSnapshot(Storage& storage, const Uui
 
 // Brings what is stored in pieces into `bytes`, if it fits into a page.
 absl::Status MakeWhole(std::shared_ptr<PieceSource>& pieces, std::string& bytes) {
-  if (pieces == nullptr || pieces->bytes() > kAdminPageBytes) return absl::OkStatus();
+  if (pieces == nullptr || pieces->bytes() > base::kAdminPageBytes) return absl::OkStatus();
   absl::StatusOr<std::string> whole = ReadWhole(*pieces);
   if (!whole.ok()) return whole.status();
   bytes = *std::move(whole);
@@ -76,7 +76,7 @@ http::Response Api::Export(Call& call) {
   if (position.piece) return ExportPieces(**administration, **client, position);
   uint64_t after = position.after;
   absl::StatusOr<std::vector<StoredVersion>> versions =
-      (*administration)->ReadVersions(call.client_id, after, kAdminPageBytes);
+      (*administration)->ReadVersions(call.client_id, after, base::kAdminPageBytes);
   if (!versions.ok()) return AnswerForStatus(versions.status());
   for (StoredVersion& stored : *versions) {
     const absl::Status read = MakeWhole(stored.version.pieces, stored.version.segment);
@@ -103,7 +103,7 @@ http::Response Api::Export(Call& call) {
   if (after < (*client)->latest_number) return LinesAnswer(std::move(lines), ToText(next));
   if (!(*client)->snapshot) return LastPage(**administration, **client, std::move(lines));
   // A snapshot that does not fit behind versions has a page of its own.
-  if (!versions->empty() && lines.size() + (*client)->snapshot_bytes > kAdminPageBytes) {
+  if (!versions->empty() && lines.size() + (*client)->snapshot_bytes > base::kAdminPageBytes) {
     return LinesAnswer(std::move(lines), ToText(next));
   }
   absl::StatusOr<std::optional<Snapshot>> snapshot =
@@ -153,7 +153,7 @@ http::Response Api::ExportPieces(StorageAdministration& administration, const Cl
   }
   ExportPosition next = position;
   const absl::StatusOr<std::string> pieces =
-      ReadPieceLines(*source, next.piece->number, kAdminPageBytes);
+      ReadPieceLines(*source, next.piece->number, base::kAdminPageBytes);
   if (!pieces.ok()) return AnswerForStatus(pieces.status());
   std::string lines = absl::StrCat(ClientLine(client), *pieces);
   if (next.piece->number < source->pieces()) return LinesAnswer(std::move(lines), ToText(next));
@@ -175,8 +175,8 @@ absl::StatusOr<std::string> Api::DescribeReplicas(StorageAdministration& adminis
   absl::StatusOr<std::vector<ReplicaPosition>> positions =
       administration.ReadPositions(client.client_id, /*since_unix_seconds=*/0);
   if (!positions.ok()) return positions.status();
-  if (positions->size() > kTransferredPositionsMax) {
-    positions->erase(positions->begin(), positions->end() - kTransferredPositionsMax);
+  if (positions->size() > base::kTransferredPositionsMax) {
+    positions->erase(positions->begin(), positions->end() - base::kTransferredPositionsMax);
   }
   // By their version IDs, because the other server counts by itself. On many days replicas are at
   // the same version.

@@ -36,7 +36,7 @@ class LineReader {
     if (type == "invite") return ReadInvite(fields);
     if (type != "version" && type != "snapshot" && type != "piece" && type != "replicas") {
       return absl::InvalidArgumentError(
-          absl::StrCat("its type is '", ShowForeign(type), "'; there are ", kTypes, "."));
+          absl::StrCat("its type is '", base::ShowForeign(type), "'; there are ", kTypes, "."));
     }
     if (page_.requests.empty()) {
       return absl::InvalidArgumentError(
@@ -88,8 +88,8 @@ class LineReader {
 
   absl::Status ReadReplicas(Fields& fields) {
     ImportRequest::ImportedReplicas replicas;
-    const std::vector<Json> positions = fields.Objects("positions", kTransferredPositionsMax);
-    const std::vector<Json> ahead = fields.Objects("ahead", kReplicasAheadMax);
+    const std::vector<Json> positions = fields.Objects("positions", base::kTransferredPositionsMax);
+    const std::vector<Json> ahead = fields.Objects("ahead", base::kReplicasAheadMax);
     replicas.may_carry_on = fields.Flag("may_carry_on").value_or(false);
     if (const absl::Status status = fields.Check(); !status.ok()) return status;
     for (const Json& object : positions) {
@@ -173,11 +173,12 @@ class LineReader {
     ImportRequest& request = page_.requests.back();
     StoredVersion stored;
     // In an export for people; the chain's order is by the parents.
-    stored.number = fields.Count("number", kVersionNumberMax).value_or(0);
+    stored.number = fields.Count("number", base::kVersionNumberMax).value_or(0);
     stored.version.version_id = fields.RequiredId("version_id");
     stored.version.parent_version_id = fields.RequiredId("parent_version_id");
     stored.appended_unix_seconds = TimeOf(fields, "appended");
-    const std::optional<uint64_t> segment_bytes = fields.Count("segment_bytes", kBodyBytesCeiling);
+    const std::optional<uint64_t> segment_bytes =
+        fields.Count("segment_bytes", base::kBodyBytesCeiling);
     const std::string segment = segment_bytes ? "" : fields.RequiredText("segment");
     if (const absl::Status status = fields.Check(); !status.ok()) return status;
     if (stored.version.version_id.IsNil()) {
@@ -231,16 +232,16 @@ class LineReader {
 
   absl::Status ReadPiece(Fields& fields) {
     // None is empty, so there cannot be more of them than bytes.
-    const uint64_t number = fields.RequiredCount("piece", kBodyBytesCeiling);
+    const uint64_t number = fields.RequiredCount("piece", base::kBodyBytesCeiling);
     const std::string encoded = fields.RequiredText("bytes");
     if (const absl::Status status = fields.Check(); !status.ok()) return status;
     std::string bytes;
     if (!absl::Base64Unescape(encoded, &bytes)) {
       return absl::InvalidArgumentError("its bytes are not base64.");
     }
-    if (bytes.empty() || bytes.size() > kPieceBytesMax) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("it has ", bytes.size(), " bytes; a piece has 1 to ", kPieceBytesMax, "."));
+    if (bytes.empty() || bytes.size() > base::kPieceBytesMax) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "it has ", bytes.size(), " bytes; a piece has 1 to ", base::kPieceBytesMax, "."));
     }
     std::vector<LargePart>& large = page_.large;
     const ImportRequest& request = page_.requests.back();
@@ -270,7 +271,7 @@ class LineReader {
     imported.snapshot.version_id = fields.RequiredId("version_id");
     imported.stored_unix_seconds = TimeOf(fields, "stored");
     const std::optional<uint64_t> snapshot_bytes =
-        fields.Count("snapshot_bytes", kBodyBytesCeiling);
+        fields.Count("snapshot_bytes", base::kBodyBytesCeiling);
     const std::string bytes = snapshot_bytes ? "" : fields.RequiredText("snapshot");
     if (const absl::Status status = fields.Check(); !status.ok()) return status;
     if (imported.snapshot.version_id.IsNil()) {

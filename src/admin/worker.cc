@@ -21,7 +21,7 @@ bool Worker::Post(absl::AnyInvocable<void()>&& task) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (!thread_.joinable()) {
       try {
-        thread_ = StartThread(name_, [this] { Run(); });
+        thread_ = base::StartThread(name_, [this] { Run(); });
       } catch (const std::system_error&) {
         return false;
       }

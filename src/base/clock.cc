@@ -4,7 +4,7 @@
 
 #include "absl/time/clock.h"
 
-namespace tcsync {
+namespace tcsync::base {
 namespace {
 
 class SystemClock final : public Clock {
@@ -32,4 +32,4 @@ const Clock& Clock::Steady() {
   return clock;
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::base

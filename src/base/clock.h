@@ -4,7 +4,7 @@
 
 #include "absl/time/time.h"
 
-namespace tcsync {
+namespace tcsync::base {
 
 // Thread-safe.
 class Clock {
@@ -20,6 +20,6 @@ class Clock {
   static const Clock& Steady();
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::base
 
 #endif  // TCSYNC_SRC_BASE_CLOCK_H_

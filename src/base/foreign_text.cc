@@ -7,7 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
-namespace tcsync {
+namespace tcsync::base {
 namespace {
 
 constexpr size_t kShownBytesMax = 200;
@@ -102,4 +102,4 @@ std::string ShowLength(absl::string_view text) {
   return absl::StrCat("a text of ", text.size(), text.size() == 1 ? " byte" : " bytes");
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::base

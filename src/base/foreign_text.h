@@ -10,7 +10,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace tcsync {
+namespace tcsync::base {
 
 // `text` with a note of their length in place of
 //   words that look like an ID, a key, a digest or a token: 16 or more hexadecimal digits, with
@@ -25,6 +25,6 @@ std::string ShowForeign(absl::string_view text);
 // "a text of 12 bytes".
 std::string ShowLength(absl::string_view text);
 
-}  // namespace tcsync
+}  // namespace tcsync::base
 
 #endif  // TCSYNC_SRC_BASE_FOREIGN_TEXT_H_

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <thread>
 
-namespace tcsync {
+namespace tcsync::base {
 namespace {
 
 constexpr int64_t kConnectionShareBytes = 32 * 1024;
@@ -56,4 +56,4 @@ Limits::Limits(const Options& options) {
   reader_threads = static_cast<int>(SetOr(options.reader_threads, kDerivedReaderThreads));
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::base

@@ -8,7 +8,7 @@
 
 #include "tcsync/options.h"
 
-namespace tcsync {
+namespace tcsync::base {
 
 // Below this, RocksDB's fixed costs (threads, table readers, a memtable that is worth flushing)
 // leave nothing to share out.
@@ -361,6 +361,6 @@ struct Limits {
   int reader_threads;
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::base
 
 #endif  // TCSYNC_SRC_BASE_LIMITS_H_

@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace tcsync {
+namespace tcsync::base {
 
 std::string WithLogFields(std::initializer_list<LogField> fields, absl::string_view sentence) {
   std::string message;
@@ -14,4 +14,4 @@ std::string WithLogFields(std::initializer_list<LogField> fields, absl::string_v
   return message;
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::base

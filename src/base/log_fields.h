@@ -8,7 +8,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace tcsync {
+namespace tcsync::base {
 
 struct LogField {
   absl::string_view name;   // lower-case letters and underscores
@@ -18,6 +18,6 @@ struct LogField {
 // "status=429 reason=client-rate: sentence"; `sentence` alone when no field has a value.
 std::string WithLogFields(std::initializer_list<LogField> fields, absl::string_view sentence);
 
-}  // namespace tcsync
+}  // namespace tcsync::base
 
 #endif  // TCSYNC_SRC_BASE_LOG_FIELDS_H_

@@ -104,10 +104,10 @@ constexpr Row kRows[] = {
     {{"storage", '\0', OptionType::kChoice, "choice", "rocksdb", 0, 0, "rocksdb|memory", "TCSYNC_STORAGE",
       "The storage backend. memory loses all data at the end of the process: for trials and tests."},
      &Options::storage},
-    {{"memory-budget", '\0', OptionType::kBytes, "bytes", "128M", kMemoryBudgetBytesMin, kNoLimit, "", "TCSYNC_MEMORY_BUDGET",
+    {{"memory-budget", '\0', OptionType::kBytes, "bytes", "128M", base::kMemoryBudgetBytesMin, kNoLimit, "", "TCSYNC_MEMORY_BUDGET",
       "Approximate memory of the engine. The limits below are derived from it; each can be set separately."},
      &Options::memory_budget_bytes},
-    {{"body-bytes-max", '\0', OptionType::kBytes, "bytes", "0", 0, kBodyBytesCeiling, "", "TCSYNC_BODY_BYTES_MAX",
+    {{"body-bytes-max", '\0', OptionType::kBytes, "bytes", "0", 0, base::kBodyBytesCeiling, "", "TCSYNC_BODY_BYTES_MAX",
       "The largest request body, after decompression; a larger one gets 413. Large bodies pass in pieces, so the memory budget does not bound them. 0: 100M."},
      &Options::body_bytes_max},
     {{"bodies-in-flight-bytes-max", '\0', OptionType::kBytes, "bytes", "0", 0, kNoLimit, "", "TCSYNC_BODIES_IN_FLIGHT_BYTES_MAX",
@@ -134,25 +134,25 @@ constexpr Row kRows[] = {
     {{"reader-threads", '\0', OptionType::kCount, "count", "0", 0, 256, "", "TCSYNC_READER_THREADS",
       "Threads for reads that memory cannot answer. 0: 4."},
      &Options::reader_threads},
-    {{"idle-timeout", '\0', OptionType::kMilliseconds, "milliseconds", "75000", 1, kTimeoutMsMax, "", "TCSYNC_IDLE_TIMEOUT",
+    {{"idle-timeout", '\0', OptionType::kMilliseconds, "milliseconds", "75000", 1, base::kTimeoutMsMax, "", "TCSYNC_IDLE_TIMEOUT",
       "Time limit for a connection between requests."},
      &Options::idle_timeout_ms},
-    {{"header-timeout", '\0', OptionType::kMilliseconds, "milliseconds", "10000", 1, kTimeoutMsMax, "", "TCSYNC_HEADER_TIMEOUT",
+    {{"header-timeout", '\0', OptionType::kMilliseconds, "milliseconds", "10000", 1, base::kTimeoutMsMax, "", "TCSYNC_HEADER_TIMEOUT",
       "Time limit for a request's head, from its first byte."},
      &Options::header_timeout_ms},
-    {{"body-timeout", '\0', OptionType::kMilliseconds, "milliseconds", "30000", 1, kTimeoutMsMax, "", "TCSYNC_BODY_TIMEOUT",
+    {{"body-timeout", '\0', OptionType::kMilliseconds, "milliseconds", "30000", 1, base::kTimeoutMsMax, "", "TCSYNC_BODY_TIMEOUT",
       "Time limit for a body being received, or a response being sent, to make progress."},
      &Options::body_timeout_ms},
-    {{"request-timeout", '\0', OptionType::kMilliseconds, "milliseconds", "300000", 1, kTimeoutMsMax, "", "TCSYNC_REQUEST_TIMEOUT",
+    {{"request-timeout", '\0', OptionType::kMilliseconds, "milliseconds", "300000", 1, base::kTimeoutMsMax, "", "TCSYNC_REQUEST_TIMEOUT",
       "Time limit for a whole request, from its first byte to the last byte of the response, in addition to the time that its bytes take at transfer-bytes-per-second-min."},
      &Options::request_timeout_ms},
     {{"transfer-bytes-per-second-min", '\0', OptionType::kBytes, "bytes", "2K", 0, 1 << 30, "", "TCSYNC_TRANSFER_BYTES_PER_SECOND_MIN",
       "Minimum rate of a body being received or a response being sent. A slower one is ended once it is body-timeout behind; one that keeps the rate may exceed request-timeout. 0: no minimum."},
      &Options::transfer_bytes_per_second_min},
-    {{"disk-wait-max", '\0', OptionType::kMilliseconds, "milliseconds", "1000", 1, kTimeoutMsMax, "", "TCSYNC_DISK_WAIT_MAX",
+    {{"disk-wait-max", '\0', OptionType::kMilliseconds, "milliseconds", "1000", 1, base::kTimeoutMsMax, "", "TCSYNC_DISK_WAIT_MAX",
       "Longest wait for the disk, of queued writes or of reads that memory cannot answer. Beyond it a new one gets 503 at once, and queued ones are still served."},
      &Options::disk_wait_max_ms},
-    {{"shutdown-timeout", '\0', OptionType::kMilliseconds, "milliseconds", "10000", 0, kTimeoutMsMax, "", "TCSYNC_SHUTDOWN_TIMEOUT",
+    {{"shutdown-timeout", '\0', OptionType::kMilliseconds, "milliseconds", "10000", 0, base::kTimeoutMsMax, "", "TCSYNC_SHUTDOWN_TIMEOUT",
       "Time limit at shutdown for the requests in flight."},
      &Options::shutdown_timeout_ms},
     {{"tls-cert", '\0', OptionType::kText, "path", "", 0, 0, "", "TCSYNC_TLS_CERT",
@@ -181,7 +181,7 @@ constexpr Row kRows[] = {
 
 absl::Status Invalid(const OptionInfo& info, absl::string_view value, absl::string_view expected) {
   return absl::InvalidArgumentError(
-      absl::StrCat("option ", info.name, ": '", ShowForeign(value), "' is not ", expected));
+      absl::StrCat("option ", info.name, ": '", base::ShowForeign(value), "' is not ", expected));
 }
 
 std::vector<absl::string_view> SplitList(absl::string_view value) {
@@ -359,7 +359,7 @@ LogLevel LogLevelOf(const Options& options) {
 }
 
 std::vector<EffectiveOption> EffectiveOptions(const Options& options) {
-  const Limits limits(options);
+  const base::Limits limits(options);
   const std::pair<int64_t Options::*, int64_t> derived[] = {
       {&Options::body_bytes_max, static_cast<int64_t>(limits.body_bytes_max)},
       {&Options::bodies_in_flight_bytes_max,

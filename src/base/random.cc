@@ -5,7 +5,7 @@
 
 #include <cstdlib>
 
-namespace tcsync {
+namespace tcsync::base {
 
 void FillWithRandom(void* bytes, size_t count) {
   // getentropy exists on Linux and macOS, needs no state of ours, and survives fork.
@@ -18,4 +18,4 @@ std::string RandomBytes(size_t count) {
   return bytes;
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::base

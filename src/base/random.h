@@ -5,13 +5,13 @@
 #include <cstddef>
 #include <string>
 
-namespace tcsync {
+namespace tcsync::base {
 
 // At most 256 bytes, from the operating system's random source. Aborts the process if that fails,
 // which no supported system does.
 void FillWithRandom(void* bytes, size_t count);
 std::string RandomBytes(size_t count);
 
-}  // namespace tcsync
+}  // namespace tcsync::base
 
 #endif  // TCSYNC_SRC_BASE_RANDOM_H_

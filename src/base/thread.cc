@@ -14,7 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace tcsync {
+namespace tcsync::base {
 namespace {
 
 void NameThisThread(const char* name) {
@@ -85,4 +85,4 @@ std::thread StartThread(const char* name, std::function<void()> body) {
   }
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::base

@@ -6,7 +6,7 @@
 #include <optional>
 #include <thread>
 
-namespace tcsync {
+namespace tcsync::base {
 
 // Starts a thread that runs `body`. It blocks every signal, so that the host program's handlers run
 // on the host's threads, and is called `name` (at most 15 characters) in debuggers and `top -H`.
@@ -17,6 +17,6 @@ std::thread StartThread(const char* name, std::function<void()> body);
 // The CPU time that a running thread has used, in seconds; nullopt where the system does not say.
 std::optional<double> CpuSecondsOf(std::thread& thread);
 
-}  // namespace tcsync
+}  // namespace tcsync::base
 
 #endif  // TCSYNC_SRC_BASE_THREAD_H_

@@ -22,7 +22,7 @@ constexpr int HexValue(char c) {
 
 std::array<uint8_t, Uuid::kBytes> RandomUuidBytes() {
   std::array<uint8_t, Uuid::kBytes> bytes;
-  FillWithRandom(bytes.data(), bytes.size());
+  base::FillWithRandom(bytes.data(), bytes.size());
   return bytes;
 }
 

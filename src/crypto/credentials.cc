@@ -17,11 +17,11 @@ constexpr size_t kSecretDigits = 2 * kSecretRandomBytes;
 }  // namespace
 
 absl::StatusOr<Credentials> GenerateCredentials() {
-  if (absl::Status status = EnsureSodium(); !status.ok()) return status;
-  Wiped<std::array<unsigned char, kSecretRandomBytes>> random;
+  if (absl::Status status = crypto::EnsureSodium(); !status.ok()) return status;
+  crypto::Wiped<std::array<unsigned char, kSecretRandomBytes>> random;
   randombytes_buf(random.value.data(), random.value.size());
   // sodium_bin2hex writes a terminating zero byte, which is not part of the secret.
-  Wiped<std::array<char, kSecretDigits + 1>> digits;
+  crypto::Wiped<std::array<char, kSecretDigits + 1>> digits;
   sodium_bin2hex(digits.value.data(), digits.value.size(), random.value.data(),
                  random.value.size());
   return Credentials{.client_id = Uuid::Random(),

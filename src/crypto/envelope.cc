@@ -114,7 +114,7 @@ class Diagnosis {
     constexpr size_t kBlockBytes = 64;
     // The AEAD uses block 0 for the tag's key and encrypts from block 1 on (RFC 8439, section 2.8).
     const auto block_number = static_cast<uint32_t>(1 + offset / kBlockBytes);
-    Wiped<std::array<unsigned char, kBlockBytes>> block;
+    crypto::Wiped<std::array<unsigned char, kBlockBytes>> block;
     crypto_stream_chacha20_ietf_xor_ic(block.value.data(), block.value.data(), kBlockBytes, nonce_,
                                        block_number, key_);
     return static_cast<char>(stream_[offset] ^ block.value[offset % kBlockBytes]);

@@ -2,7 +2,7 @@
 
 #include "crypto/sodium.h"
 
-namespace tcsync {
+namespace tcsync::crypto {
 namespace {
 
 static_assert(kPbkdf2BlockBytes == crypto_auth_hmacsha256_BYTES);
@@ -39,4 +39,4 @@ void Pbkdf2HmacSha256(absl::string_view password, absl::string_view salt, uint32
   }
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::crypto

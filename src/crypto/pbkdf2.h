@@ -8,7 +8,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace tcsync {
+namespace tcsync::crypto {
 
 // The length of what HMAC-SHA256 gives. A key of just this length is one block of PBKDF2; nothing
 // here needs a longer one.
@@ -19,6 +19,6 @@ inline constexpr size_t kPbkdf2BlockBytes = 32;
 void Pbkdf2HmacSha256(absl::string_view password, absl::string_view salt, uint32_t iterations,
                       std::array<uint8_t, kPbkdf2BlockBytes>& block);
 
-}  // namespace tcsync
+}  // namespace tcsync::crypto
 
 #endif  // TCSYNC_CRYPTO_PBKDF2_H_

@@ -14,7 +14,7 @@ namespace {
 // within format version 1.
 constexpr uint32_t kDerivationIterations = 600'000;
 
-static_assert(SealingKey::kBytes == kPbkdf2BlockBytes);
+static_assert(SealingKey::kBytes == crypto::kPbkdf2BlockBytes);
 static_assert(SealingKey::kBytes == crypto_aead_chacha20poly1305_ietf_KEYBYTES);
 
 }  // namespace
@@ -25,9 +25,9 @@ absl::StatusOr<SealingKey> SealingKey::Derive(const Uuid& client_id, absl::strin
         "The encryption secret is empty: give the one that this user's replicas have configured "
         "(in Taskwarrior, sync.encryption_secret)");
   }
-  if (absl::Status status = EnsureSodium(); !status.ok()) return status;
+  if (absl::Status status = crypto::EnsureSodium(); !status.ok()) return status;
   SealingKey key;
-  Pbkdf2HmacSha256(secret, client_id.AsStringView(), kDerivationIterations, key.bytes_);
+  crypto::Pbkdf2HmacSha256(secret, client_id.AsStringView(), kDerivationIterations, key.bytes_);
   return key;
 }
 

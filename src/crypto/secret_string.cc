@@ -12,13 +12,17 @@
 namespace tcsync {
 namespace {
 
-std::atomic<SecretFreedObserver> freed_observer = nullptr;
+std::atomic<crypto::SecretFreedObserver> freed_observer = nullptr;
 
 }  // namespace
+
+namespace crypto {
 
 SecretFreedObserver SetSecretFreedObserver(SecretFreedObserver observer) {
   return freed_observer.exchange(observer);
 }
+
+}  // namespace crypto
 
 SecretString::SecretString(absl::string_view bytes) : SecretString(WithSize(bytes.size())) {
   if (!bytes.empty()) std::memcpy(bytes_.get(), bytes.data(), bytes.size());
@@ -50,7 +54,7 @@ SecretString::~SecretString() { WipeAndFree(); }
 void SecretString::WipeAndFree() {
   if (bytes_ == nullptr) return;
   sodium_memzero(bytes_.get(), size_);
-  const SecretFreedObserver observer = freed_observer.load();
+  const crypto::SecretFreedObserver observer = freed_observer.load();
   if (observer != nullptr) observer(bytes_.get(), size_);
   bytes_.reset();
   size_ = 0;

@@ -5,7 +5,7 @@
 
 #include <cstddef>
 
-namespace tcsync {
+namespace tcsync::crypto {
 
 // Called with memory that a SecretString is about to free; must not keep the pointer.
 using SecretFreedObserver = void (*)(const char* bytes, size_t size);
@@ -14,6 +14,6 @@ using SecretFreedObserver = void (*)(const char* bytes, size_t size);
 // Called on whichever thread frees. Only tests use it. Thread-safe.
 SecretFreedObserver SetSecretFreedObserver(SecretFreedObserver observer);
 
-}  // namespace tcsync
+}  // namespace tcsync::crypto
 
 #endif  // TCSYNC_CRYPTO_SECRET_STRING_H_

@@ -1,6 +1,6 @@
 #include "crypto/sodium.h"
 
-namespace tcsync {
+namespace tcsync::crypto {
 
 absl::Status EnsureSodium() {
   // 0: initialized now; 1: it was already, perhaps by the program that embeds us; -1: failed.
@@ -13,4 +13,4 @@ absl::Status EnsureSodium() {
   return absl::OkStatus();
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::crypto

@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 
-namespace tcsync {
+namespace tcsync::crypto {
 
 // Initializes libsodium on the first call; the only place that does. Needed before random bytes are
 // drawn or anything is sealed. Internal error if libsodium cannot open a random source.
@@ -30,6 +30,6 @@ struct Wiped {
   T value{};
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::crypto
 
 #endif  // TCSYNC_CRYPTO_SODIUM_H_

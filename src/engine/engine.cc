@@ -31,7 +31,7 @@
 namespace tcsync {
 namespace {
 
-RetentionPolicy RetentionPolicyOf(const Options& options) {
+sync::RetentionPolicy RetentionPolicyOf(const Options& options) {
   return {.retention_days = options.retention_days,
           .retention_versions = static_cast<uint64_t>(options.retention_versions),
           .replica_seen_days = options.replica_seen_days,
@@ -41,14 +41,14 @@ RetentionPolicy RetentionPolicyOf(const Options& options) {
 // Retention over all clients, page by page, time and again. One thread.
 class RetentionRun {
  public:
-  RetentionRun(StorageAdministration& administration, const RetentionPolicy& policy,
+  RetentionRun(StorageAdministration& administration, const sync::RetentionPolicy& policy,
                const Logger& logger)
       : retention_(administration, policy), logger_(logger) {}
 
   // Does the next page; false when that was the last one, and nothing is left for now.
   bool RunPage() {
-    const absl::StatusOr<RetentionPage> page =
-        retention_.RunPage(after_, Clock::System().Now(), /*dry_run=*/false);
+    const absl::StatusOr<sync::RetentionPage> page =
+        retention_.RunPage(after_, base::Clock::System().Now(), /*dry_run=*/false);
     if (!page.ok()) {
       logger_.Log(LogLevel::kError,
                   "old versions cannot be removed, and will be tried again later: ",
@@ -56,7 +56,7 @@ class RetentionRun {
       after_ = std::nullopt;
       return false;
     }
-    for (const ClientRetention& client : page->clients) {
+    for (const sync::ClientRetention& client : page->clients) {
       if (!client.problem.empty()) {
         logger_.Log(LogLevel::kError, "old versions of client ", client.client_id.ToString(),
                     " cannot be removed: ", client.problem);
@@ -72,7 +72,7 @@ class RetentionRun {
   }
 
  private:
-  Retention retention_;
+  sync::Retention retention_;
   const Logger logger_;
   std::optional<Uuid> after_;
 };
@@ -92,7 +92,7 @@ class ComposedEngine final : public Engine {
   ComposedEngine(const Options& options, const access::AccessPolicy& access_policy,
                  std::unique_ptr<metrics::Registry> registry, std::unique_ptr<Storage> storage,
                  std::shared_ptr<access::ClientNames> names, const EngineLog& log)
-      : ComposedEngine(options, Limits(options), access_policy, std::move(registry),
+      : ComposedEngine(options, base::Limits(options), access_policy, std::move(registry),
                        std::move(storage), std::move(names), log.logger) {
     log_levels_.Add(log.threshold);
   }
@@ -129,20 +129,20 @@ class ComposedEngine final : public Engine {
   }
 
   // After LoadAccess. Storage without administration needs nothing done.
-  void StartHousekeeping(const RetentionPolicy& retention) {
+  void StartHousekeeping(const sync::RetentionPolicy& retention) {
     StorageAdministration* const administration = storage_->administration();
     if (administration == nullptr) return;
-    std::vector<Housekeeping::Chore> chores;
-    chores.push_back({.interval = std::chrono::milliseconds(kUsageIntervalMs),
-                      .first_after = std::chrono::milliseconds(kUsageIntervalMs),
+    std::vector<engine::Housekeeping::Chore> chores;
+    chores.push_back({.interval = std::chrono::milliseconds(base::kUsageIntervalMs),
+                      .first_after = std::chrono::milliseconds(base::kUsageIntervalMs),
                       .run_piece = [this, administration] {
                         UpdateUsage(*administration);
                         return false;
                       }});
     if (retention.retention_days > 0 || retention.idle_client_days > 0) {
       const auto run = std::make_shared<RetentionRun>(*administration, retention, logger_);
-      chores.push_back({.interval = std::chrono::milliseconds(kRetentionIntervalMs),
-                        .first_after = std::chrono::milliseconds(kFirstRetentionMs),
+      chores.push_back({.interval = std::chrono::milliseconds(base::kRetentionIntervalMs),
+                        .first_after = std::chrono::milliseconds(base::kFirstRetentionMs),
                         .run_piece = [this, run] {
                           const bool has_more = run->RunPage();
                           if (!has_more) administration_->CompactIfNeeded();
@@ -151,13 +151,13 @@ class ComposedEngine final : public Engine {
     }
     // What was removed by retention, by a replica that carried on, or before the last process
     // ended.
-    chores.push_back({.interval = std::chrono::milliseconds(kCompactionLookMs),
-                      .first_after = std::chrono::milliseconds(kFirstCompactionLookMs),
+    chores.push_back({.interval = std::chrono::milliseconds(base::kCompactionLookMs),
+                      .first_after = std::chrono::milliseconds(base::kFirstCompactionLookMs),
                       .run_piece = [this] {
                         administration_->CompactIfNeeded();
                         return false;
                       }});
-    housekeeping_ = std::make_unique<Housekeeping>(std::move(chores));
+    housekeeping_ = std::make_unique<engine::Housekeeping>(std::move(chores));
   }
 
   http::Handler& handler() override { return observation_.clients_handler(); }
@@ -188,19 +188,19 @@ class ComposedEngine final : public Engine {
   // After a change, which only a storage that has an administration can have had.
   absl::Status RefreshAccess() { return access_table_.Refresh(*storage_->administration()); }
 
-  ComposedEngine(const Options& options, const Limits& limits,
+  ComposedEngine(const Options& options, const base::Limits& limits,
                  const access::AccessPolicy& access_policy,
                  std::unique_ptr<metrics::Registry> registry, std::unique_ptr<Storage> storage,
                  std::shared_ptr<access::ClientNames> names, const Logger& logger)
       : configured_log_level_(LogLevelOf(options)),
         log_levels_(configured_log_level_),
-        top_talkers_(Clock::Steady()),
+        top_talkers_(base::Clock::Steady()),
         registry_(std::move(registry)),
         storage_(std::move(storage)),
         names_(std::move(names)),
-        access_control_(access_table_, access_policy, Clock::System(), Clock::Steady()),
+        access_control_(access_table_, access_policy, base::Clock::System(), base::Clock::Steady()),
         service_(
-            *storage_, Clock::System(),
+            *storage_, base::Clock::System(),
             {.allow_client_ids = options.allow_client_ids,
              .create_clients = options.create_clients,
              .limits = {.bytes_max = static_cast<uint64_t>(options.client_bytes_max),
@@ -217,9 +217,9 @@ class ComposedEngine final : public Engine {
             access_control_, top_talkers_, logger),
         administration_(std::make_unique<admin::AdminHandler>(admin::Dependencies{
             .storage = storage_.get(),
-            .offline = {.list_backups = &ListBackups,
-                        .backups_of_client = &BackupsOfClient,
-                        .remove_backup = &RemoveBackup,
+            .offline = {.list_backups = &rocksdb_storage::ListBackups,
+                        .backups_of_client = &rocksdb_storage::BackupsOfClient,
+                        .remove_backup = &rocksdb_storage::RemoveBackup,
                         .restore = nullptr,
                         .extract_client = nullptr,
                         .salvage = nullptr},
@@ -233,8 +233,8 @@ class ComposedEngine final : public Engine {
             .client_name = [this](const Uuid& client_id) { return names_->PseudonymOf(client_id); },
             .retention = RetentionPolicyOf(options),
             .body_bytes_max =
-                AdminBodyBytesMax(limits.body_bytes_max, limits.bodies_in_flight_bytes_max),
-            .clock = &Clock::System(),
+                base::AdminBodyBytesMax(limits.body_bytes_max, limits.bodies_in_flight_bytes_max),
+            .clock = &base::Clock::System(),
             .logger = logger})),
         logger_(logger) {
     observation_.health().AddNote("proxy", [this]() -> absl::string_view {
@@ -253,27 +253,28 @@ class ComposedEngine final : public Engine {
   const std::shared_ptr<access::ClientNames> names_;
   access::AccessTable access_table_;
   access::AccessControl access_control_;
-  SyncService service_;
+  sync::SyncService service_;
   http::SyncHandler handler_;
-  Observation observation_;
+  engine::Observation observation_;
   std::unique_ptr<admin::AdminHandler> administration_;
   const Logger logger_;
-  std::unique_ptr<Housekeeping> housekeeping_;
+  std::unique_ptr<engine::Housekeeping> housekeeping_;
 };
 
 absl::Status CheckConsistency(const Options& options) {
-  const Limits limits(options);
-  if (limits.bodies_in_flight_bytes_max < kBodiesInFlightBytesMin &&
+  const base::Limits limits(options);
+  if (limits.bodies_in_flight_bytes_max < base::kBodiesInFlightBytesMin &&
       limits.body_bytes_max > limits.bodies_in_flight_bytes_max) {
     return absl::InvalidArgumentError(
         absl::StrCat("option bodies-in-flight-bytes-max: with ", limits.bodies_in_flight_bytes_max,
                      " bytes no body as large as body-bytes-max, ", limits.body_bytes_max,
-                     ", could be taken: set it to ", kBodiesInFlightBytesMin, " or more"));
+                     ", could be taken: set it to ", base::kBodiesInFlightBytesMin, " or more"));
   }
   if (absl::StrContains(options.base_path, "?") || absl::StrContains(options.base_path, "#") ||
       absl::StrContains(options.base_path, " ")) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "option base-path: '", ShowForeign(options.base_path), "' is not a path like /tasks"));
+    return absl::InvalidArgumentError(absl::StrCat("option base-path: '",
+                                                   base::ShowForeign(options.base_path),
+                                                   "' is not a path like /tasks"));
   }
   // Before a data directory is touched.
   return access::AccessPolicy::From(options).status();
@@ -282,31 +283,34 @@ absl::Status CheckConsistency(const Options& options) {
 absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const Options& options,
                                                      metrics::Registry& registry,
                                                      const Logger& logger) {
-  if (options.storage == "memory") return std::make_unique<MemoryStorage>();
-  const Limits limits(options);
-  return OpenRocksdbStorage({.data_dir = options.data_dir,
-                             .memtable_bytes = limits.memtable_bytes,
-                             .block_cache_bytes = limits.block_cache_bytes,
-                             .head_cache_bytes = limits.head_cache_bytes,
-                             .queue_bytes_max = limits.bodies_in_flight_bytes_max,
-                             .reader_threads = limits.reader_threads,
-                             .disk_wait_max = std::chrono::milliseconds(options.disk_wait_max_ms),
-                             .registry = &registry},
-                            logger);
+  if (options.storage == "memory") return std::make_unique<memory_storage::MemoryStorage>();
+  const base::Limits limits(options);
+  return rocksdb_storage::OpenRocksdbStorage(
+      {.data_dir = options.data_dir,
+       .memtable_bytes = limits.memtable_bytes,
+       .block_cache_bytes = limits.block_cache_bytes,
+       .head_cache_bytes = limits.head_cache_bytes,
+       .queue_bytes_max = limits.bodies_in_flight_bytes_max,
+       .reader_threads = limits.reader_threads,
+       .disk_wait_max = std::chrono::milliseconds(options.disk_wait_max_ms),
+       .registry = &registry},
+      logger);
 }
 
 absl::StatusOr<admin::ExtractedClient> ExtractClient(const std::string& directory,
                                                      std::optional<uint32_t> backup_id,
                                                      const Uuid& client_id,
                                                      const std::string& output) {
-  const absl::StatusOr<std::unique_ptr<Storage>> backup = OpenBackup(directory, backup_id);
+  const absl::StatusOr<std::unique_ptr<Storage>> backup =
+      rocksdb_storage::OpenBackup(directory, backup_id);
   if (!backup.ok()) return backup.status();
   return admin::ExportClientToFile(**backup, client_id, output);
 }
 
 absl::StatusOr<admin::SalvageReport> Salvage(const std::string& directory,
                                              const std::string& output) {
-  absl::StatusOr<SalvagedStorage> salvaged = OpenForSalvage(directory);
+  absl::StatusOr<rocksdb_storage::SalvagedStorage> salvaged =
+      rocksdb_storage::OpenForSalvage(directory);
   if (!salvaged.ok()) return salvaged.status();
   absl::StatusOr<admin::SalvageReport> report =
       admin::ExportWholeClientsToFile(*salvaged->storage, output);
@@ -367,18 +371,20 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWithStorage(const Options& o
 std::unique_ptr<http::Handler> OfflineAdministration(const Options& options, LogFunction log) {
   return std::make_unique<admin::AdminHandler>(admin::Dependencies{
       .storage = nullptr,
-      .offline = {.list_backups = &ListBackups,
-                  .backups_of_client = &BackupsOfClient,
-                  .remove_backup = &RemoveBackup,
+      .offline = {.list_backups = &rocksdb_storage::ListBackups,
+                  .backups_of_client = &rocksdb_storage::BackupsOfClient,
+                  .remove_backup = &rocksdb_storage::RemoveBackup,
                   .restore =
                       [data_dir = options.data_dir](const std::string& directory,
                                                     std::optional<uint32_t> backup_id) {
-                        return RestoreBackup(directory, backup_id, data_dir);
+                        return rocksdb_storage::RestoreBackup(directory, backup_id, data_dir);
                       },
                   .extract_client = &ExtractClient,
                   .salvage = &Salvage,
-                  .repair_log = [data_dir = options.data_dir](
-                                    bool dry_run) { return RepairLog(data_dir, dry_run); }},
+                  .repair_log =
+                      [data_dir = options.data_dir](bool dry_run) {
+                        return rocksdb_storage::RepairLog(data_dir, dry_run);
+                      }},
       .refresh_access = nullptr,
       .reload = nullptr,
       .unnamed_proxy = nullptr,
@@ -388,8 +394,8 @@ std::unique_ptr<http::Handler> OfflineAdministration(const Options& options, Log
       .options = EffectiveOptions(options),
       .client_name = nullptr,
       .retention = RetentionPolicyOf(options),
-      .body_bytes_max = kAdminPageBytes,
-      .clock = &Clock::System(),
+      .body_bytes_max = base::kAdminPageBytes,
+      .clock = &base::Clock::System(),
       .logger = Logger(std::move(log), LogLevelOf(options))});
 }
 

@@ -5,7 +5,7 @@
 
 #include "base/thread.h"
 
-namespace tcsync {
+namespace tcsync::engine {
 
 Housekeeping::Housekeeping(std::vector<Chore> chores) {
   const Instant now = std::chrono::steady_clock::now();
@@ -14,7 +14,7 @@ Housekeeping::Housekeeping(std::vector<Chore> chores) {
     chores_.push_back({std::move(chore), first});
   }
   if (chores_.empty()) return;
-  thread_ = StartThread("tcsync-chores", [this] { Run(); });
+  thread_ = base::StartThread("tcsync-chores", [this] { Run(); });
 }
 
 Housekeeping::~Housekeeping() {
@@ -42,4 +42,4 @@ void Housekeeping::Run() {
   }
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::engine

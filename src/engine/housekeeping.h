@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-namespace tcsync {
+namespace tcsync::engine {
 
 // Thread-safe. Chores run one after the other; one that takes long delays the others.
 class Housekeeping {
@@ -44,6 +44,6 @@ class Housekeeping {
   std::thread thread_;  // last: it uses the members above
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::engine
 
 #endif  // TCSYNC_SRC_ENGINE_HOUSEKEEPING_H_

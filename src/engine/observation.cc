@@ -8,7 +8,7 @@
 #include "metrics/storage_metrics.h"
 #include "tcsync/storage_administration.h"
 
-namespace tcsync {
+namespace tcsync::engine {
 namespace {
 
 metrics::HealthMonitor::ReadStatsFunction StatsReaderOf(Storage& storage) {
@@ -19,10 +19,10 @@ metrics::HealthMonitor::ReadStatsFunction StatsReaderOf(Storage& storage) {
 
 // What runs here and what was set, so that an alert can compare with it and need not be told the
 // numbers again.
-void AddConstants(const Options& options, const Limits& limits, metrics::Registry& registry) {
+void AddConstants(const Options& options, const base::Limits& limits, metrics::Registry& registry) {
   registry
       .AddGauge("tcsync_build_info", "The version that runs here; the value is always 1.",
-                {{"version", kVersion}})
+                {{"version", base::kVersion}})
       .Set(1);
   const auto set = [&registry](absl::string_view name, absl::string_view help, int64_t value) {
     registry.AddGauge(name, help).Set(value);
@@ -39,10 +39,11 @@ void AddConstants(const Options& options, const Limits& limits, metrics::Registr
 
 }  // namespace
 
-Observation::Observation(const Options& options, const Limits& limits, metrics::Registry& registry,
-                         Storage& storage, http::RoutedHandler& clients,
-                         http::HealthHandler::Refuse refuse, const access::AccessControl& access,
-                         access::TopTalkers& top_talkers, const Logger& logger)
+Observation::Observation(const Options& options, const base::Limits& limits,
+                         metrics::Registry& registry, Storage& storage,
+                         http::RoutedHandler& clients, http::HealthHandler::Refuse refuse,
+                         const access::AccessControl& access, access::TopTalkers& top_talkers,
+                         const Logger& logger)
     : monitor_(storage, StatsReaderOf(storage)),
       health_(monitor_,
               {.disk_free_bytes_min = static_cast<uint64_t>(options.disk_free_bytes_min),
@@ -64,4 +65,4 @@ Observation::Observation(const Options& options, const Limits& limits, metrics::
   }));
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::engine

@@ -17,14 +17,14 @@
 #include "tcsync/options.h"
 #include "tcsync/storage.h"
 
-namespace tcsync {
+namespace tcsync::engine {
 
 // Thread-safe. Borrows the registry, the storage and the handler.
 class Observation {
  public:
   // `clients` answers what is on the clients' addresses; `refuse` may refuse a question for the
   // health there.
-  Observation(const Options& options, const Limits& limits, metrics::Registry& registry,
+  Observation(const Options& options, const base::Limits& limits, metrics::Registry& registry,
               Storage& storage, http::RoutedHandler& clients, http::HealthHandler::Refuse refuse,
               const access::AccessControl& access, access::TopTalkers& top_talkers,
               const Logger& logger);
@@ -53,6 +53,6 @@ class Observation {
   std::vector<metrics::Registry::Registration> registrations_;
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::engine
 
 #endif  // TCSYNC_SRC_ENGINE_OBSERVATION_H_

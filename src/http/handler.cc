@@ -29,7 +29,7 @@ void Handler::Handle(const RequestHead& head, absl::string_view body, ResponseCa
   if (auto* response = std::get_if<Response>(&decision)) return done(std::move(*response));
   auto& pending = std::get<PendingRequest>(decision);
   for (;;) {
-    const absl::string_view piece = body.substr(0, kReadBufferBytes);
+    const absl::string_view piece = body.substr(0, base::kReadBufferBytes);
     if (std::optional<Response> response = pending.Append(piece)) {
       return done(std::move(*response));
     }

@@ -106,13 +106,13 @@ void Refuser::Log(const Subject& subject, const Refusal& refusal) {
   if (*held_back > 0) {
     absl::StrAppend(&sentence, " And ", *held_back, " more like this since the last such line.");
   }
-  logger_.Log(
-      level, WithLogFields({{"status", absl::StrCat(access::StatusOf(refusal.reason))},
-                            {"reason", access::NameOf(refusal.reason)},
-                            {"endpoint", subject.endpoint ? NameOf(*subject.endpoint) : ""},
-                            {"client", subject.client_id ? names_->NameOf(*subject.client_id) : ""},
-                            {"source", refusal.source}},
-                           OneLine(sentence)));
+  logger_.Log(level, base::WithLogFields(
+                         {{"status", absl::StrCat(access::StatusOf(refusal.reason))},
+                          {"reason", access::NameOf(refusal.reason)},
+                          {"endpoint", subject.endpoint ? NameOf(*subject.endpoint) : ""},
+                          {"client", subject.client_id ? names_->NameOf(*subject.client_id) : ""},
+                          {"source", refusal.source}},
+                         OneLine(sentence)));
 }
 
 }  // namespace tcsync::http

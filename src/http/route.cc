@@ -165,7 +165,7 @@ std::string PathForPeople(absl::string_view target) {
       segment = "(token)";
     }
   }
-  return ShowForeign(absl::StrJoin(segments, "/"));
+  return base::ShowForeign(absl::StrJoin(segments, "/"));
 }
 
 }  // namespace tcsync::http

@@ -1,5 +1,7 @@
 #include "http/router.h"
 
+#include "http/forwarded_fields.h"
+
 namespace tcsync::http {
 namespace {
 
@@ -11,10 +13,13 @@ std::optional<Uuid> ClientIdOf(const RequestHead& head) {
 }  // namespace
 
 std::variant<Response, PendingRequest> Router::Begin(const RequestHead& head) {
+  const bool is_forwarded = access_.Trusts(head.peer);
   return next_.Begin({.head = head,
                       .route = ParseTarget(base_path_, head.target),
                       .client_id = ClientIdOf(head),
-                      .source = access_.SourceOf(head)});
+                      .source = is_forwarded
+                                    ? access_.SourceOf(head.peer, ForwardedFieldsOf(head.headers))
+                                    : head.peer});
 }
 
 }  // namespace tcsync::http

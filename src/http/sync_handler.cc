@@ -12,6 +12,7 @@
 #include "base/log_fields.h"
 #include "base/version.h"
 #include "http/bodiless_request.h"
+#include "http/forwarded_fields.h"
 #include "http/pending_request.h"
 #include "sync/replica_place.h"
 
@@ -41,7 +42,7 @@ std::string MethodForPeople(absl::string_view method) {
                                         "TRACE", "CONNECT", "PROPFIND"}) {
     if (method == known) return std::string(method);
   }
-  return ShowLength(method);
+  return base::ShowLength(method);
 }
 
 }  // namespace
@@ -203,7 +204,7 @@ class SyncHandler::StoredBody final : public BodySource {
   const Logger logger_;
 };
 
-SyncHandler::SyncHandler(SyncService& service, access::AccessControl& access,
+SyncHandler::SyncHandler(sync::SyncService& service, access::AccessControl& access,
                          std::shared_ptr<const access::ClientNames> names,
                          const SyncHandlerOptions& options, Logger logger)
     : service_(service),
@@ -224,8 +225,9 @@ std::variant<Response, PendingRequest> SyncHandler::Begin(const RoutedRequest& r
   const RequestHead& head = request.head;
   const Route& route = request.route;
   const std::optional<Uuid>& client_id = request.client_id;
-  if (const std::optional<std::string> notice = access_.NoticeProxy(head)) {
-    logger_.Log(LogLevel::kWarning, *notice);
+  if (access_.LooksForProxy(head.peer)) {
+    const auto notice = access_.NoticeProxy(head.peer, ForwardedFieldsOf(head.headers));
+    if (notice) logger_.Log(LogLevel::kWarning, *notice);
   }
   const absl::string_view method = MethodOf(route.endpoint);
   // The health is for a handler in front of this one.
@@ -282,7 +284,7 @@ std::variant<Response, PendingRequest> SyncHandler::Begin(const RoutedRequest& r
   const absl::string_view content_type = head.Header("Content-Type");
   if (!HasMediaType(content_type, media_type)) {
     return RefuseCall(call, {RefusalReason::kBadRequest,
-                             absl::StrCat("The Content-Type is '", ShowForeign(content_type),
+                             absl::StrCat("The Content-Type is '", base::ShowForeign(content_type),
                                           "', not '", media_type, "'.")});
   }
   const absl::string_view content_encoding = head.Header("Content-Encoding");
@@ -290,10 +292,10 @@ std::variant<Response, PendingRequest> SyncHandler::Begin(const RoutedRequest& r
   const std::optional<ContentCoding> coding =
       head.CountOf("Content-Encoding") > 1 ? std::nullopt : ParseContentCoding(content_encoding);
   if (!coding) {
-    Response response =
-        RefuseCall(call, {RefusalReason::kContentCoding,
-                          absl::StrCat("The Content-Encoding '", ShowForeign(content_encoding),
-                                       "' is not supported; gzip, deflate and identity are.")});
+    Response response = RefuseCall(
+        call, {RefusalReason::kContentCoding,
+               absl::StrCat("The Content-Encoding '", base::ShowForeign(content_encoding),
+                            "' is not supported; gzip, deflate and identity are.")});
     response.headers.push_back({"Accept-Encoding", "gzip, deflate"});
     return response;
   }
@@ -321,20 +323,20 @@ Response SyncHandler::RefuseWithoutClientId(const RequestHead& head) {
 }
 
 Response SyncHandler::Index() {
-  return TextResponse(200, absl::StrCat("tcsync-server ", kVersion,
+  return TextResponse(200, absl::StrCat("tcsync-server ", base::kVersion,
                                         ": a TaskChampion sync server is running here."));
 }
 
 void SyncHandler::GetChildVersion(const Call& call, ResponseCallback done) {
-  service_.GetChildVersion(
-      call.client_id(), call.route.version_id,
-      [this, call, done = std::move(done)](absl::StatusOr<GetChildVersionResult> result) mutable {
-        done(AnswerChildVersion(call, std::move(result)));
-      });
+  service_.GetChildVersion(call.client_id(), call.route.version_id,
+                           [this, call, done = std::move(done)](
+                               absl::StatusOr<sync::GetChildVersionResult> result) mutable {
+                             done(AnswerChildVersion(call, std::move(result)));
+                           });
 }
 
 Response SyncHandler::AnswerChildVersion(const Call& call,
-                                         absl::StatusOr<GetChildVersionResult> result) {
+                                         absl::StatusOr<sync::GetChildVersionResult> result) {
   if (!result.ok()) return RefuseFailed(call, result.status());
   if (auto* version = std::get_if<Version>(&*result)) {
     Response response = AnswerWithBody(call, kHistorySegmentMediaType, std::move(version->segment),
@@ -344,7 +346,7 @@ Response SyncHandler::AnswerChildVersion(const Call& call,
     response.headers.push_back({"X-Parent-Version-Id", version->parent_version_id.ToString()});
     return response;
   }
-  if (const auto* gone = std::get_if<Gone>(&*result)) {
+  if (const auto* gone = std::get_if<sync::Gone>(&*result)) {
     return RefuseGone(call, gone->latest_version_id);
   }
   if (std::holds_alternative<NoSuchClient>(*result)) {
@@ -401,17 +403,18 @@ Response SyncHandler::AnswerNoClientForSnapshot(const Call& call) {
 
 void SyncHandler::AddVersion(const Call& call, UploadBody::Received body,
                              access::CreationPermit permit, ResponseCallback done) {
-  const ClientCreation creation{.allowed = permit.create_client(), .invite = permit.invite()};
+  const sync::ClientCreation creation{.allowed = permit.create_client(), .invite = permit.invite()};
   // The charge is kept until the outcome is known: until then storage has the bytes.
   service_.AddVersion(
       call.client_id(), call.route.version_id, std::move(body.bytes), creation,
       [this, call, permit = std::move(permit), charge = std::move(body.charge),
        place = std::move(body.place),
-       done = std::move(done)](absl::StatusOr<AddVersionResult> result) mutable {
+       done = std::move(done)](absl::StatusOr<sync::AddVersionResult> result) mutable {
         // First: the client may send its next body as soon as it has the answer.
         charge.Release();
         place.reset();
-        const auto* const created = result.ok() ? std::get_if<VersionAdded>(&*result) : nullptr;
+        const auto* const created =
+            result.ok() ? std::get_if<sync::VersionAdded>(&*result) : nullptr;
         if (created != nullptr && created->created_client) permit.ClientWasCreated();
         permit.End();
         if (!result.ok()) return done(RefuseFailed(call, result.status()));
@@ -422,13 +425,13 @@ void SyncHandler::AddVersion(const Call& call, UploadBody::Received body,
           return done(AnswerNoClientForVersion(call, permit));
         }
         if (std::holds_alternative<OverLimit>(*result)) return done(RefuseOverLimit(call));
-        const VersionAdded& added = std::get<VersionAdded>(*result);
+        const sync::VersionAdded& added = std::get<sync::VersionAdded>(*result);
         Response response = EmptyResponse(200);
         response.headers.push_back({"X-Version-Id", added.version_id.ToString()});
-        if (added.urgency != SnapshotUrgency::kNone) {
-          response.headers.push_back({"X-Snapshot-Request", added.urgency == SnapshotUrgency::kHigh
-                                                                ? "urgency=high"
-                                                                : "urgency=low"});
+        if (added.urgency != sync::SnapshotUrgency::kNone) {
+          response.headers.push_back(
+              {"X-Snapshot-Request",
+               added.urgency == sync::SnapshotUrgency::kHigh ? "urgency=high" : "urgency=low"});
         }
         done(Answer(call, std::move(response)));
       });
@@ -477,8 +480,8 @@ Response SyncHandler::RefuseOverLimit(const Call& call) {
 
 Response SyncHandler::RefuseGone(const Call& call, const Uuid& latest_version_id) {
   const Uuid& parent = call.route.version_id;
-  const ReplicaPlace place = PlaceOf(parent, latest_version_id);
-  if (place == ReplicaPlace::kStart) {
+  const sync::ReplicaPlace place = sync::PlaceOf(parent, latest_version_id);
+  if (place == sync::ReplicaPlace::kStart) {
     // An empty replica asks for this, and so does one that has tasks of its own and never synced.
     return RefuseCall(
         call,
@@ -493,7 +496,7 @@ Response SyncHandler::RefuseGone(const Call& call, const Uuid& latest_version_id
   const std::string where = absl::StrCat("This replica is at version ", parent.ToString(),
                                          ", which this server does not have; the latest here is ",
                                          latest_version_id.ToString(), ". ");
-  if (place == ReplicaPlace::kForeign) {
+  if (place == sync::ReplicaPlace::kForeign) {
     return RefuseCall(
         call,
         {.reason = RefusalReason::kForeignVersion,
@@ -504,7 +507,7 @@ Response SyncHandler::RefuseGone(const Call& call, const Uuid& latest_version_id
              "which the operator can do; a replica without changes of its own can be set up "
              "anew.")});
   }
-  if (place == ReplicaPlace::kAhead) {
+  if (place == sync::ReplicaPlace::kAhead) {
     return RefuseCall(
         call, {.reason = RefusalReason::kReplicaAhead,
                .sentence = absl::StrCat(
@@ -531,7 +534,7 @@ Response SyncHandler::RefuseFailed(const Call& call, const absl::Status& status)
     return RefuseCall(call, {.reason = RefusalReason::kDataDirectory,
                              .sentence = "The server's data is not where it should be; nothing was "
                                          "stored. The server's operator has to put it back.",
-                             .retry_after_seconds = kRetryAfterSeconds,
+                             .retry_after_seconds = base::kRetryAfterSeconds,
                              .operator_note = std::string(status.message())});
   }
   // What the database said is for the operator; a client learns only what it can use.
@@ -551,15 +554,15 @@ Response SyncHandler::RefuseTooLarge(const Call& call, uint64_t bytes_max) {
 Response SyncHandler::RefuseCrowded(const Call& call) {
   return RefuseCall(call, {.reason = RefusalReason::kCrowded,
                            .sentence = "The server is too busy at the moment; try again shortly.",
-                           .retry_after_seconds = kRetryAfterSeconds});
+                           .retry_after_seconds = base::kRetryAfterSeconds});
 }
 
 Response SyncHandler::AnswerWithBody(const Call& call, absl::string_view media_type,
                                      std::string body, std::shared_ptr<PieceSource> pieces) {
-  const bool is_small = pieces == nullptr && body.size() <= kPieceBytesMax;
+  const bool is_small = pieces == nullptr && body.size() <= base::kPieceBytesMax;
   const PeerAddress& source = call.visitor.source;
   ByteCharge charge(is_small ? shares_->SmallFor(source) : shares_->LargeFor(source));
-  if (!charge.TryResize(pieces == nullptr ? body.size() : kPieceBytesMax)) {
+  if (!charge.TryResize(pieces == nullptr ? body.size() : base::kPieceBytesMax)) {
     return RefuseCrowded(call);
   }
   Response response = EmptyResponse(200);
@@ -578,11 +581,12 @@ Response SyncHandler::AnswerWithBody(const Call& call, absl::string_view media_t
 
 Response SyncHandler::Answer(const Call& call, Response response) const {
   if (logger_.Passes(LogLevel::kDebug)) {
-    logger_.Log(LogLevel::kDebug, WithLogFields({{"status", absl::StrCat(response.status)},
-                                                 {"endpoint", NameOf(call.route.endpoint)},
-                                                 {"client", names_->NameOf(call.client_id())},
-                                                 {"version", call.route.version_id.ToString()}},
-                                                ReasonPhrase(response.status)));
+    logger_.Log(LogLevel::kDebug,
+                base::WithLogFields({{"status", absl::StrCat(response.status)},
+                                     {"endpoint", NameOf(call.route.endpoint)},
+                                     {"client", names_->NameOf(call.client_id())},
+                                     {"version", call.route.version_id.ToString()}},
+                                    ReasonPhrase(response.status)));
   }
   return response;
 }

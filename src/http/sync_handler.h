@@ -32,7 +32,7 @@ struct SyncHandlerOptions {
 class SyncHandler final : public RoutedHandler {
  public:
   // `names` are what the log calls clients.
-  SyncHandler(SyncService& service, access::AccessControl& access,
+  SyncHandler(sync::SyncService& service, access::AccessControl& access,
               std::shared_ptr<const access::ClientNames> names, const SyncHandlerOptions& options,
               Logger logger);
 
@@ -56,7 +56,7 @@ class SyncHandler final : public RoutedHandler {
   // Answers to each endpoint.
   static Response Index();
   void GetChildVersion(const Call& call, ResponseCallback done);
-  Response AnswerChildVersion(const Call& call, absl::StatusOr<GetChildVersionResult> result);
+  Response AnswerChildVersion(const Call& call, absl::StatusOr<sync::GetChildVersionResult> result);
   void GetSnapshot(const Call& call, ResponseCallback done);
   void AnswerNoSnapshot(const Call& call, ResponseCallback done);
   void AddVersion(const Call& call, UploadBody::Received body, access::CreationPermit permit,
@@ -84,7 +84,7 @@ class SyncHandler final : public RoutedHandler {
   // Logs an answer that needs no person's attention.
   Response Answer(const Call& call, Response response) const;
 
-  SyncService& service_;
+  sync::SyncService& service_;
   access::AccessControl& access_;
   const std::shared_ptr<const access::ClientNames> names_;
   const uint64_t body_bytes_max_;

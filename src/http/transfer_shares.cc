@@ -8,7 +8,7 @@ namespace tcsync::http {
 namespace {
 
 // Of little memory nobody could have a part that is of use.
-constexpr uint64_t kAddressBytesMin = 8 * kPieceBytesMax;
+constexpr uint64_t kAddressBytesMin = 8 * base::kPieceBytesMax;
 // Entries of the table that are not looked through for those of no use.
 constexpr size_t kAddressesUnswept = 64;
 
@@ -44,7 +44,7 @@ std::optional<TransferShares::Place> TransferShares::TryBegin(const Uuid& client
   {
     const std::lock_guard lock(mutex_);
     int& transfers = transfers_[client_id];
-    if (transfers >= kLargeTransfersPerClientMax) return std::nullopt;
+    if (transfers >= base::kLargeTransfersPerClientMax) return std::nullopt;
     ++transfers;
   }
   return Place(shared_from_this(), client_id);

@@ -17,7 +17,7 @@ constexpr uint64_t kDecodedAtOnceBytes = 64 * 1024;
 
 // What a large body takes of memory: the piece that is being filled, the one that is on its way to
 // the disk with its copy in the batch of writes, and what arrived beyond that.
-constexpr uint64_t kWindowBytes = 3 * kPieceBytesMax + kReadBufferBytes;
+constexpr uint64_t kWindowBytes = 3 * base::kPieceBytesMax + base::kReadBufferBytes;
 
 }  // namespace
 
@@ -29,7 +29,7 @@ UploadBody::UploadBody(Options options, std::shared_ptr<TransferShares> shares)
 
 BodyResult UploadBody::Begin() {
   const bool is_large =
-      options_.coding == ContentCoding::kIdentity && options_.declared_bytes > kPieceBytesMax;
+      options_.coding == ContentCoding::kIdentity && options_.declared_bytes > base::kPieceBytesMax;
   std::unique_lock lock(mutex_);
   if (is_large) BeginUpload(lock, options_.declared_bytes);
   return result_;
@@ -50,7 +50,7 @@ BodyResult UploadBody::Append(absl::string_view bytes) {
     fresh_input_ = {};
   }
   // Only a caller that does not pause gives more than the window has room for.
-  if (result_ == BodyResult::kOk && input_.size() > kReadBufferBytes &&
+  if (result_ == BodyResult::kOk && input_.size() > base::kReadBufferBytes &&
       !charge_.TryResize(kWindowBytes + input_.size())) {
     Stop(BodyResult::kNoMemory);
   }
@@ -112,7 +112,7 @@ bool UploadBody::Step(std::unique_lock<std::mutex>& lock) {
     if (const BodyResult dropped = DropInput(); dropped != BodyResult::kOk) Stop(dropped);
     return false;
   }
-  if (has_input() && piece_.size() < kPieceBytesMax) {
+  if (has_input() && piece_.size() < base::kPieceBytesMax) {
     if (const BodyResult filled = FillPiece(); filled != BodyResult::kOk) {
       Stop(filled);
       return false;
@@ -152,8 +152,8 @@ BodyResult UploadBody::FillPiece() {
   const size_t before = from.size();
   // While a body may still be a small one, no memory is taken for more of it than is allowed.
   const uint64_t limit = phase_ == Phase::kCollecting
-                             ? std::min<uint64_t>(kPieceBytesMax, options_.bytes_max + 1)
-                             : kPieceBytesMax;
+                             ? std::min<uint64_t>(base::kPieceBytesMax, options_.bytes_max + 1)
+                             : base::kPieceBytesMax;
   const uint64_t step = decoder_.has_more() || options_.coding != ContentCoding::kIdentity
                             ? std::min<uint64_t>(limit, piece_.size() + kDecodedAtOnceBytes)
                             : std::min<uint64_t>(limit, piece_.size() + before);
@@ -189,13 +189,13 @@ BodyResult UploadBody::DropInput() {
 BodyResult UploadBody::GrowPiece(uint64_t more) {
   const uint64_t needed = piece_.size() + more;
   if (phase_ != Phase::kCollecting) {
-    if (needed > piece_.capacity()) MoveToCapacity(piece_, kPieceBytesMax);
+    if (needed > piece_.capacity()) MoveToCapacity(piece_, base::kPieceBytesMax);
     return BodyResult::kOk;
   }
   const bool is_identity = options_.coding == ContentCoding::kIdentity;
   const BodyGrowth growth{.first_bytes = kFirstReservationBytes,
                           .declared_bytes = is_identity ? options_.declared_bytes : 0,
-                          .bytes_max = std::min<uint64_t>(kPieceBytesMax, options_.bytes_max),
+                          .bytes_max = std::min<uint64_t>(base::kPieceBytesMax, options_.bytes_max),
                           .beside_bytes = BodyDecoder::MemoryBytes(options_.coding)};
   return GrowBody(piece_, needed, growth, charge_) ? BodyResult::kOk : BodyResult::kNoMemory;
 }

@@ -42,7 +42,7 @@ class UploadBody : public std::enable_shared_from_this<UploadBody> {
   // What was received, or why it was not taken.
   struct Received {
     BodyResult result = BodyResult::kOk;
-    ReceivedBytes bytes;
+    sync::ReceivedBytes bytes;
     ByteCharge charge;  // until the bytes are stored
     std::optional<TransferShares::Place> place;
   };

@@ -10,7 +10,7 @@
 #include "listener/tls_credentials.h"
 #include "tcsync/peer_address.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 
 using StreamSocket = boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol>;
 
@@ -37,6 +37,6 @@ struct Accepted {
   bool crowd_is_large = false;
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::listener
 
 #endif  // TCSYNC_SRC_LISTENER_ACCEPTED_H_

@@ -17,7 +17,7 @@
 #include "base/limits.h"
 #include "tcsync/peer_address.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 namespace {
 
 namespace asio = boost::asio;
@@ -93,7 +93,7 @@ absl::StatusOr<std::vector<std::unique_ptr<Acceptor>>> Acceptor::Bind(
       resolver.resolve(tcp_address.host, tcp_address.port,
                        tcp::resolver::passive | tcp::resolver::numeric_service, error);
   if (error) {
-    return absl::InvalidArgumentError(absl::StrCat("cannot listen on '", ShowForeign(text),
+    return absl::InvalidArgumentError(absl::StrCat("cannot listen on '", base::ShowForeign(text),
                                                    "': the host ", tcp_address.host,
                                                    " has no address: ", error.message()));
   }
@@ -181,9 +181,10 @@ absl::Status Acceptor::Listen(absl::string_view text) {
   error_code error;
   // Before listening, because what is accepted inherits it. Where the system has its own opinion,
   // so be it.
-  acceptor_.set_option(asio::socket_base::send_buffer_size(kSocketSendBufferBytes), error);
-  acceptor_.set_option(asio::socket_base::receive_buffer_size(kSocketReceiveBufferBytes), error);
-  acceptor_.listen(kAcceptBacklog, error);
+  acceptor_.set_option(asio::socket_base::send_buffer_size(base::kSocketSendBufferBytes), error);
+  acceptor_.set_option(asio::socket_base::receive_buffer_size(base::kSocketReceiveBufferBytes),
+                       error);
+  acceptor_.listen(base::kAcceptBacklog, error);
   if (!error) acceptor_.non_blocking(true, error);
   return error ? BindError(error, text) : absl::OkStatus();
 }
@@ -204,7 +205,7 @@ void Acceptor::WaitForConnection() {
 }
 
 void Acceptor::AcceptWaiting() {
-  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+  for (int i = 0; i < base::kAcceptsPerTurn; ++i) {
     next_loop_ = (next_loop_ + 1) % loops_.size();
     StreamSocket socket(loops_[next_loop_]->io_context());
     Endpoint peer;
@@ -214,7 +215,7 @@ void Acceptor::AcceptWaiting() {
     if (error == asio::error::connection_aborted) continue;  // the client gave up meanwhile
     if (error) {
       logger_.Log(LogLevel::kError, "cannot accept a connection on ", url_, ": ", error.message());
-      retry_timer_.expires_after(std::chrono::milliseconds(kAcceptRetryMs));
+      retry_timer_.expires_after(std::chrono::milliseconds(base::kAcceptRetryMs));
       retry_timer_.async_wait([this](error_code cancelled) {
         if (!cancelled) WaitForConnection();
       });
@@ -271,8 +272,8 @@ EventLoop* Acceptor::Choose(Accepted& accepted) {
     accepted.crowd = crowd->network;
     // An address that has much more than the newcomer's gives way even where it is busy: others
     // could never come in while it holds what it holds.
-    accepted.crowd_is_large =
-        crowd->connections >= kLargeCrowd && crowd->connections >= kLargeCrowdRatio * (own + 1);
+    accepted.crowd_is_large = crowd->connections >= base::kLargeCrowd &&
+                              crowd->connections >= base::kLargeCrowdRatio * (own + 1);
     accepted.admission = Admission::kServeInstead;
     EventLoop* const of_crowd = loops_[crowd->loop].get();
     // Where all are busy nobody makes room but a large crowd.
@@ -282,8 +283,8 @@ EventLoop* Acceptor::Choose(Accepted& accepted) {
   if (own > 1) accepted.crowd = accepted.network;
   accepted.admission =
       most_idle->idle_count() > 0 ? Admission::kServeInstead : Admission::kTurnAway;
-  accepted.crowd_is_large = own >= kLargeCrowd && accepted.admission == Admission::kTurnAway;
+  accepted.crowd_is_large = own >= base::kLargeCrowd && accepted.admission == Admission::kTurnAway;
   return accepted.admission == Admission::kTurnAway ? next : most_idle;
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::listener

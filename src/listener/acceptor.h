@@ -15,7 +15,7 @@
 #include "listener/tls_credentials.h"
 #include "tcsync/log.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 
 // Where accepted connections go. Borrowed, and must outlive the acceptor.
 struct Destination {
@@ -78,6 +78,6 @@ class Acceptor {
   std::string unix_path_;  // to be removed at the end; "" for TCP
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::listener
 
 #endif  // TCSYNC_SRC_LISTENER_ACCEPTOR_H_

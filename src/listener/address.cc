@@ -8,7 +8,7 @@
 #include "absl/strings/strip.h"
 #include "base/foreign_text.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 namespace {
 
 absl::Status Invalid(absl::string_view why) { return absl::InvalidArgumentError(why); }
@@ -75,9 +75,9 @@ absl::StatusOr<ListenAddress> Parse(absl::string_view text) {
 absl::StatusOr<ListenAddress> ParseListenAddress(absl::string_view text, absl::string_view option) {
   absl::StatusOr<ListenAddress> address = Parse(text);
   if (address.ok()) return address;
-  return absl::InvalidArgumentError(
-      absl::StrCat("option ", option, ": '", ShowForeign(text), "' ", address.status().message(),
-                   "; use HOST:PORT, [IPV6]:PORT or unix:PATH, such as 127.0.0.1:8080"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "option ", option, ": '", base::ShowForeign(text), "' ", address.status().message(),
+      "; use HOST:PORT, [IPV6]:PORT or unix:PATH, such as 127.0.0.1:8080"));
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::listener

@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 
 struct TcpAddress {
   std::string host;  // a name or an address, without brackets
@@ -24,6 +24,6 @@ using ListenAddress = std::variant<TcpAddress, UnixAddress>;
 // not resolved here.
 absl::StatusOr<ListenAddress> ParseListenAddress(absl::string_view text, absl::string_view option);
 
-}  // namespace tcsync
+}  // namespace tcsync::listener
 
 #endif  // TCSYNC_SRC_LISTENER_ADDRESS_H_

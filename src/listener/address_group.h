@@ -13,7 +13,7 @@
 
 #include "access/network.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 
 class Connection;
 
@@ -35,6 +35,6 @@ struct AddressGroup {
   bool IsUnused() const { return idle.empty() && active.empty() && !in_ring; }
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::listener
 
 #endif  // TCSYNC_SRC_LISTENER_ADDRESS_GROUP_H_

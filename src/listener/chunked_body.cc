@@ -6,7 +6,7 @@
 #include "base/limits.h"
 #include "listener/http_grammar.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 namespace {
 
 constexpr uint8_t kSizeDigitsMax = 16;  // of 64 bits
@@ -47,7 +47,8 @@ void ChunkedBody::TakeByte(char byte) {
       return TakeOfSize(byte);
     case State::kSizeSpace:
       // Space is to be taken before an extension (RFC 9112, section 7.1.1), and nowhere else.
-      if (++extension_bytes_ > kChunkExtensionBytesMax) return Fail("too long a chunk extension");
+      if (++extension_bytes_ > base::kChunkExtensionBytesMax)
+        return Fail("too long a chunk extension");
       if (byte == ';') {
         state_ = State::kExtension;
       } else if (!IsSpace(byte)) {
@@ -55,7 +56,8 @@ void ChunkedBody::TakeByte(char byte) {
       }
       return;
     case State::kExtension:
-      if (++extension_bytes_ > kChunkExtensionBytesMax) return Fail("too long a chunk extension");
+      if (++extension_bytes_ > base::kChunkExtensionBytesMax)
+        return Fail("too long a chunk extension");
       if (byte == '\r') {
         state_ = State::kSizeLineFeed;
       } else if (!IsFieldText(byte)) {
@@ -110,7 +112,7 @@ void ChunkedBody::TakeOfSize(char byte) {
 }
 
 void ChunkedBody::TakeOfTrailer(char byte) {
-  if (++trailer_bytes_ > kTrailerBytesMax) return Fail("too many trailers");
+  if (++trailer_bytes_ > base::kTrailerBytesMax) return Fail("too many trailers");
   switch (state_) {
     case State::kTrailerBegin:
       if (byte == '\r') {
@@ -142,4 +144,4 @@ void ChunkedBody::TakeOfTrailer(char byte) {
   }
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::listener

@@ -12,7 +12,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 
 // Looks at each byte once and keeps none, so that neither the result nor any bound depends on how
 // the network cuts the bytes. One thread.
@@ -63,6 +63,6 @@ class ChunkedBody {
   absl::string_view problem_;
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::listener
 
 #endif  // TCSYNC_SRC_LISTENER_CHUNKED_BODY_H_

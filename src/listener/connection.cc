@@ -12,7 +12,7 @@
 #include "listener/event_loop.h"
 #include "listener/kernel_bytes.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 namespace {
 
 using boost::system::error_code;
@@ -33,7 +33,7 @@ std::chrono::nanoseconds TimeBought(size_t bytes, int64_t bytes_per_second) {
 http::Response TooManyConnectionsResponse() {
   http::Response response = http::TextResponse(
       503, "The server has too many connections at the moment; try again shortly.");
-  response.headers.push_back({"Retry-After", absl::StrCat(kRetryAfterSeconds)});
+  response.headers.push_back({"Retry-After", absl::StrCat(base::kRetryAfterSeconds)});
   return response;
 }
 
@@ -59,7 +59,8 @@ Connection::Connection(EventLoop& loop, uint64_t id, Accepted accepted)
 }
 
 Connection::Instant Connection::FirstRequestDeadline() const {
-  return Now() + std::min(std::chrono::milliseconds(kFirstRequestWaitMs), loop_.timeouts().idle);
+  return Now() +
+         std::min(std::chrono::milliseconds(base::kFirstRequestWaitMs), loop_.timeouts().idle);
 }
 
 void Connection::SetState(State state) {
@@ -80,7 +81,7 @@ void Connection::SetState(State state) {
       state_deadline_ = touched_at_ + loop_.timeouts().body;
       break;
     case State::kLingering:
-      state_deadline_ = Now() + std::chrono::milliseconds(kLingerTimeoutMs);
+      state_deadline_ = Now() + std::chrono::milliseconds(base::kLingerTimeoutMs);
       request_deadline_ = kNever;
       break;
     case State::kNew:
@@ -128,8 +129,9 @@ bool Connection::HasUnreadInput() const {
 // Memory
 
 int64_t Connection::Bytes() const {
-  size_t bytes = kConnectionBytes + input_.capacity() + output_.spare_bytes();
-  if (tls_ != nullptr) bytes += handshake_is_done_ ? kTlsSessionBytes : kTlsHandshakeBytes;
+  size_t bytes = base::kConnectionBytes + input_.capacity() + output_.spare_bytes();
+  if (tls_ != nullptr)
+    bytes += handshake_is_done_ ? base::kTlsSessionBytes : base::kTlsHandshakeBytes;
   return static_cast<int64_t>(bytes) + kernel_bytes_;
 }
 
@@ -252,7 +254,7 @@ void Connection::Drop(std::vector<char>& buffer) {
 
 size_t Connection::Receive(std::vector<char>& buffer, error_code& error) {
   // Heads are small. What is read beyond a turn's requests would have to be kept.
-  const size_t room = state_ == State::kBody ? buffer.size() : kHeadReadBytes;
+  const size_t room = state_ == State::kBody ? buffer.size() : base::kHeadReadBytes;
   if (tls_ == nullptr) return socket_.read_some(boost::asio::buffer(buffer.data(), room), error);
   size_t received = 0;
   size_t record = 0;
@@ -307,7 +309,7 @@ size_t Connection::ParseRequests(absl::string_view bytes) {
     }
     if (parser_->Ready()) {
       FinishRequest();
-      if (++requests_this_turn_ >= kRequestsPerTurn && used < bytes.size()) {
+      if (++requests_this_turn_ >= base::kRequestsPerTurn && used < bytes.size()) {
         requests_this_turn_ = 0;
         wants_turn_ = true;
         break;
@@ -399,7 +401,7 @@ void Connection::OnResponse(http::Response response) {
 
 void Connection::QueueResponse(http::Response response, bool keep_alive) {
   const int response_status = response.status;
-  if (response_status == 429 && refused_in_a_row_ >= kRefusedInARowMax && keep_alive) {
+  if (response_status == 429 && refused_in_a_row_ >= base::kRefusedInARowMax && keep_alive) {
     keep_alive = false;
     loop_.connection_count_.CountEnd(EndReason::kOverRate);
   }
@@ -425,7 +427,7 @@ void Connection::QueueResponse(http::Response response, bool keep_alive) {
   is_paused_ = false;
   // The client's next request may be in the input already; a large body goes out before it.
   if (!ends_after_send_) SetState(State::kIdle);
-  if (output_.has_large_body() || output_.text().size() >= kGatheredResponseBytesMax) Flush();
+  if (output_.has_large_body() || output_.text().size() >= base::kGatheredResponseBytesMax) Flush();
 }
 
 void Connection::AnswerAndEnd(http::Response response) {
@@ -594,4 +596,4 @@ void Connection::Close() {
   loop_.Forget(*this);
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::listener

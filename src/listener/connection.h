@@ -21,7 +21,7 @@
 #include "listener/tls_session.h"
 #include "tcsync/http_message.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 
 class EventLoop;
 
@@ -223,6 +223,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<absl::StatusOr<std::string>> immediate_piece_;
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::listener
 
 #endif  // TCSYNC_SRC_LISTENER_CONNECTION_H_

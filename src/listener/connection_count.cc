@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace tcsync {
+namespace tcsync::listener {
 
 ConnectionCount::Figures ConnectionCount::figures() const {
   Figures figures;
@@ -63,4 +63,4 @@ std::optional<ConnectionCount::Crowd> ConnectionCount::LargestCrowd() const {
   return Crowd{network, connections, static_cast<size_t>(most - by_loop.begin())};
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::listener

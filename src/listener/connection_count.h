@@ -19,7 +19,7 @@
 #include "absl/container/inlined_vector.h"
 #include "access/network.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 
 // Why the server ended a connection that its client would have kept.
 enum class EndReason : uint8_t {
@@ -135,6 +135,6 @@ class ConnectionCount {
   std::set<std::pair<int64_t, access::Network>> by_connections_;
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::listener
 
 #endif  // TCSYNC_SRC_LISTENER_CONNECTION_COUNT_H_

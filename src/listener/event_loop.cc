@@ -8,7 +8,7 @@
 #include "base/limits.h"
 #include "base/thread.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 namespace {
 
 // Often enough for the shortest timeout, and rarely enough to cost nothing.
@@ -88,14 +88,14 @@ EventLoop::EventLoop(const ConnectionTimeouts& timeouts, ConnectionCount& connec
       sweep_timer_(io_context_),
       sweep_interval_(SweepInterval(timeouts)),
       mailbox_(std::make_shared<Mailbox>(*this)),
-      read_buffer_(kReadBufferBytes) {}
+      read_buffer_(base::kReadBufferBytes) {}
 
 EventLoop::~EventLoop() = default;
 
 void EventLoop::Start(http::Handler& handler, const char* thread_name) {
   handler_ = &handler;
   ScheduleSweep();
-  thread_ = StartThread(thread_name, [this] {
+  thread_ = base::StartThread(thread_name, [this] {
     mailbox_->SetThread(std::this_thread::get_id());
     io_context_.run();
   });
@@ -348,7 +348,7 @@ void EventLoop::Shed() {
     for (Connection* const candidate : group->active) {
       if (!group->idle.empty() || ++looked_at > kLookedAtMax) break;
       if (!candidate->WaitsForClient() ||
-          candidate->charged_bytes_ <= static_cast<int64_t>(kConnectionBytes))
+          candidate->charged_bytes_ <= static_cast<int64_t>(base::kConnectionBytes))
         continue;
       chosen = candidate;
       break;
@@ -364,7 +364,7 @@ void EventLoop::Shed() {
 bool EventLoop::MayTakeTurn(const Connection& connection) const {
   const AddressGroup& group = *connection.group_;
   if (!group.waiting.empty()) return false;
-  return group.round != round_ || group.used < kTurnTime || group.network == kNobody;
+  return group.round != round_ || group.used < base::kTurnTime || group.network == kNobody;
 }
 
 void EventLoop::Spend(AddressGroup& group, std::chrono::nanoseconds time) {
@@ -400,8 +400,8 @@ void EventLoop::PostTurns() {
 void EventLoop::RunTurns() {
   ++round_;
   const Connection::Instant begin = Now();
-  const std::chrono::nanoseconds share = kTurnsTime / std::max<size_t>(1, ring_.size());
-  for (size_t left = ring_.size(); left > 0 && Now() - begin < kTurnsTime; --left) {
+  const std::chrono::nanoseconds share = base::kTurnsTime / std::max<size_t>(1, ring_.size());
+  for (size_t left = ring_.size(); left > 0 && Now() - begin < base::kTurnsTime; --left) {
     AddressGroup* const group = ring_.front();
     ring_.pop_front();
     // Whoever has nobody's share taken from is many, and all of those who wait now have a turn.
@@ -449,4 +449,4 @@ void EventLoop::Sweep() {
   }
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::listener

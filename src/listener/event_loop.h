@@ -31,7 +31,7 @@
 #include "listener/response_head.h"
 #include "tcsync/handler.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 
 struct ConnectionTimeouts {
   std::chrono::milliseconds idle;
@@ -65,7 +65,7 @@ class EventLoop {
   int64_t idle_count() const { return idle_count_.load(std::memory_order_relaxed); }
 
   // How long the loop's thread has been busy, between Start() and Stop().
-  std::optional<double> CpuSeconds() { return CpuSecondsOf(thread_); }
+  std::optional<double> CpuSeconds() { return base::CpuSecondsOf(thread_); }
 
   // On a thread of that name. `handler` must live until Stop() returned.
   void Start(http::Handler& handler, const char* thread_name);
@@ -169,6 +169,6 @@ class EventLoop {
   std::thread thread_;
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::listener
 
 #endif  // TCSYNC_SRC_LISTENER_EVENT_LOOP_H_

@@ -5,7 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 namespace {
 
 constexpr size_t kPortDigitsMax = 5;
@@ -57,4 +57,4 @@ bool IsHost(absl::string_view text) {
          std::all_of(port.begin() + 1, port.end(), absl::ascii_isdigit);
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::listener

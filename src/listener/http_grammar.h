@@ -4,7 +4,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 
 // Whether the character may be in a field's name (RFC 9110, section 5.6.2).
 bool IsTokenCharacter(char c);
@@ -16,6 +16,6 @@ bool IsFieldText(char c);
 // RFC 3986 has it, and perhaps a port.
 bool IsHost(absl::string_view text);
 
-}  // namespace tcsync
+}  // namespace tcsync::listener
 
 #endif  // TCSYNC_SRC_LISTENER_HTTP_GRAMMAR_H_

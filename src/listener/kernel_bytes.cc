@@ -7,7 +7,7 @@
 #include <linux/sockios.h>
 #endif
 
-namespace tcsync {
+namespace tcsync::listener {
 
 int64_t BytesInKernel(int socket) {
   int unread = 0;
@@ -22,4 +22,4 @@ int64_t BytesInKernel(int socket) {
   return int64_t{unread} + unsent;
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::listener

@@ -19,7 +19,7 @@
 namespace tcsync {
 namespace {
 
-ConnectionTimeouts TimeoutsOf(const Options& options) {
+listener::ConnectionTimeouts TimeoutsOf(const Options& options) {
   return {.idle = std::chrono::milliseconds(options.idle_timeout_ms),
           .header = std::chrono::milliseconds(options.header_timeout_ms),
           .body = std::chrono::milliseconds(options.body_timeout_ms),
@@ -27,12 +27,12 @@ ConnectionTimeouts TimeoutsOf(const Options& options) {
           .bytes_per_second_min = options.transfer_bytes_per_second_min};
 }
 
-Service::Settings SyncSettings(const Options& options) {
-  const Limits limits(options);
+listener::Service::Settings SyncSettings(const Options& options) {
+  const base::Limits limits(options);
   const int64_t refused_max =
       options.tls_certificate.empty()
           ? limits.refused_connections_max
-          : std::min(limits.refused_connections_max, kRefusedTlsConnectionsMax);
+          : std::min(limits.refused_connections_max, base::kRefusedTlsConnectionsMax);
   return {
       .timeouts = TimeoutsOf(options),
       .connections_max = limits.connections_max,
@@ -45,17 +45,17 @@ Service::Settings SyncSettings(const Options& options) {
           access::ProxyNetworks::Parse(options.trusted_proxies).value_or(access::ProxyNetworks())};
 }
 
-Service::Settings OperatorSettings(const Options& options, const char* thread_name) {
+listener::Service::Settings OperatorSettings(const Options& options, const char* thread_name) {
   return {.timeouts = TimeoutsOf(options),
-          .connections_max = kOperatorConnectionsMax,
-          .refused_connections_max = kRefusedOperatorConnectionsMax,
+          .connections_max = base::kOperatorConnectionsMax,
+          .refused_connections_max = base::kRefusedOperatorConnectionsMax,
           .connection_bytes_max = std::numeric_limits<int64_t>::max(),
           .event_loops = 1,
           .thread_name = thread_name};
 }
 
-Service::Settings AdministrationSettings(const Options& options) {
-  Service::Settings settings = OperatorSettings(options, "tcsync-admin");
+listener::Service::Settings AdministrationSettings(const Options& options) {
+  listener::Service::Settings settings = OperatorSettings(options, "tcsync-admin");
   settings.timeouts.bounds_answers = false;
   return settings;
 }
@@ -76,22 +76,22 @@ class BeastListener final : public Listener {
   enum class Phase { kBound, kServing, kStopped };
 
   absl::Status BindAddresses(const std::vector<std::string>& addresses, absl::string_view option,
-                             const TlsCredentials* tls, Service& service) const;
+                             const listener::TlsCredentials* tls, listener::Service& service) const;
   void BindAdministration();
   absl::Status StartServices(const Handlers& handlers);
   absl::Status Reload() const;
   void LogAddresses() const;
   void Collect(metrics::Registry::Sink& sink) const;
-  std::vector<Service*> Services();
+  std::vector<listener::Service*> Services();
   void End(std::chrono::milliseconds timeout);
 
   const Options options_;
   const std::shared_ptr<LogThreshold> log_threshold_;
   const Logger logger_;
-  std::unique_ptr<TlsCredentials> tls_;  // nullptr without TLS
-  Service sync_;
-  std::optional<Service> metrics_;         // if it has an address
-  std::optional<Service> administration_;  // the same; from Serve on
+  std::unique_ptr<listener::TlsCredentials> tls_;  // nullptr without TLS
+  listener::Service sync_;
+  std::optional<listener::Service> metrics_;         // if it has an address
+  std::optional<listener::Service> administration_;  // the same; from Serve on
   std::mutex mutex_;  // of what follows; held by Stop until it is done, so that a second one waits
   Phase phase_ = Phase::kBound;
   ReloadHooks::Registration reload_registration_;
@@ -121,7 +121,7 @@ absl::Status BeastListener::Bind() {
         has_key ? "tls-cert" : "tls-key", ": TLS needs the certificate and its private key"));
   }
   if (!options_.tls_certificate.empty()) {
-    auto loaded = TlsCredentials::Load(options_.tls_certificate, options_.tls_key);
+    auto loaded = listener::TlsCredentials::Load(options_.tls_certificate, options_.tls_key);
     if (!loaded.ok()) return loaded.status();
     tls_ = *std::move(loaded);
   }
@@ -135,12 +135,13 @@ absl::Status BeastListener::Bind() {
 }
 
 absl::Status BeastListener::BindAddresses(const std::vector<std::string>& addresses,
-                                          absl::string_view option, const TlsCredentials* tls,
-                                          Service& service) const {
+                                          absl::string_view option,
+                                          const listener::TlsCredentials* tls,
+                                          listener::Service& service) const {
   // All are looked at before the first is bound.
-  std::vector<ListenAddress> parsed;
+  std::vector<listener::ListenAddress> parsed;
   for (const std::string& text : addresses) {
-    absl::StatusOr<ListenAddress> address = ParseListenAddress(text, option);
+    absl::StatusOr<listener::ListenAddress> address = listener::ParseListenAddress(text, option);
     if (!address.ok()) return address.status();
     parsed.push_back(std::move(*address));
   }
@@ -154,10 +155,10 @@ absl::Status BeastListener::BindAddresses(const std::vector<std::string>& addres
 void BeastListener::BindAdministration() {
   if (!options_.admin_socket || options_.storage == "memory") return;
   const std::string text = absl::StrCat("unix:", options_.data_dir, "/admin.sock");
-  absl::StatusOr<ListenAddress> address = ParseListenAddress(text, "data-dir");
+  absl::StatusOr<listener::ListenAddress> address = listener::ParseListenAddress(text, "data-dir");
   absl::Status status = address.status();
   if (status.ok()) {
-    std::get<UnixAddress>(*address).owner_only = true;
+    std::get<listener::UnixAddress>(*address).owner_only = true;
     administration_.emplace(AdministrationSettings(options_), logger_);
     status = administration_->Bind(*address, text, nullptr);
   }
@@ -177,8 +178,8 @@ std::vector<std::string> BeastListener::addresses() const {
   return urls;
 }
 
-std::vector<Service*> BeastListener::Services() {
-  std::vector<Service*> services = {&sync_};
+std::vector<listener::Service*> BeastListener::Services() {
+  std::vector<listener::Service*> services = {&sync_};
   if (metrics_) services.push_back(&*metrics_);
   if (administration_) services.push_back(&*administration_);
   return services;
@@ -191,7 +192,7 @@ absl::Status BeastListener::Serve(const Handlers& handlers) {
   }
   if (handlers.administration != nullptr) BindAdministration();
   if (const absl::Status status = StartServices(handlers); !status.ok()) {
-    for (Service* const service : Services()) {
+    for (listener::Service* const service : Services()) {
       service->StopAccepting();
       service->StopNow();
     }
@@ -268,7 +269,7 @@ void BeastListener::Stop() {
   const std::lock_guard lock(mutex_);
   if (phase_ == Phase::kServing) End(std::chrono::milliseconds(options_.shutdown_timeout_ms));
   if (phase_ == Phase::kBound) {
-    for (Service* const service : Services()) service->StopAccepting();
+    for (listener::Service* const service : Services()) service->StopAccepting();
   }
   phase_ = Phase::kStopped;
 }
@@ -277,11 +278,11 @@ void BeastListener::End(std::chrono::milliseconds timeout) {
   reload_registration_ = {};
   metrics_registration_ = {};
   const auto deadline = std::chrono::steady_clock::now() + timeout;
-  const std::vector<Service*> services = Services();
-  for (Service* const service : services) service->StopAccepting();
-  for (Service* const service : services) service->EndConnections();
-  for (const Service* const service : services) service->AwaitConnections(deadline);
-  for (Service* const service : services) service->StopNow();
+  const std::vector<listener::Service*> services = Services();
+  for (listener::Service* const service : services) service->StopAccepting();
+  for (listener::Service* const service : services) service->EndConnections();
+  for (const listener::Service* const service : services) service->AwaitConnections(deadline);
+  for (listener::Service* const service : services) service->StopNow();
 }
 
 }  // namespace

@@ -11,9 +11,10 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
+#include "http/forwarded_fields.h"
 #include "listener/http_grammar.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 namespace {
 
 namespace beast_http = boost::beast::http;
@@ -42,7 +43,7 @@ RequestParser::RequestParser(http::Handler& handler, HeadScratch& scratch, const
       peer_(peer),
       trusted_proxies_(trusted_proxies),
       source_(peer) {
-  header_limit(kRequestHeadBytesMax);
+  header_limit(base::kRequestHeadBytesMax);
   // The handler's business, which knows what the body is. (Boost 1.74 takes "none" for zero.)
   body_limit(std::numeric_limits<std::uint64_t>::max());
 }
@@ -58,7 +59,7 @@ size_t RequestParser::CompleteHeadBytes(absl::string_view bytes) {
   searched_bytes_ = bytes.size();
   const size_t least_size =
       end == absl::string_view::npos ? bytes.size() + 1 : end + kEndOfHead.size();
-  if (least_size > kRequestHeadBytesMax) {
+  if (least_size > base::kRequestHeadBytesMax) {
     AnswerParseError(beast_http::error::header_limit);
     return 0;
   }
@@ -133,7 +134,8 @@ void RequestParser::AnswerEarly(http::Response response) {
 void RequestParser::AnswerParseError(error_code error) {
   if (error == beast_http::error::header_limit) {
     return AnswerEarly(http::TextResponse(
-        431, absl::StrCat("The request's head is larger than ", kRequestHeadBytesMax, " bytes.")));
+        431,
+        absl::StrCat("The request's head is larger than ", base::kRequestHeadBytesMax, " bytes.")));
   }
   if (error == beast_http::error::bad_version) {
     return AnswerEarly(http::TextResponse(505, "This server speaks HTTP/1.1."));
@@ -226,7 +228,9 @@ void RequestParser::on_header_impl(error_code& error) {
     const absl::string_view name = take(field.name_size);
     scratch_.headers.push_back({name, take(field.value_size)});
   }
-  if (trusted_proxies_ != nullptr) source_ = trusted_proxies_->SourceOf(peer_, scratch_.headers);
+  if (trusted_proxies_ != nullptr) {
+    source_ = trusted_proxies_->SourceOf(peer_, http::ForwardedFieldsOf(scratch_.headers));
+  }
   std::variant<http::Response, http::PendingRequest> decision =
       handler_.Begin({method, target, scratch_.headers, peer_});
   if (auto* request = std::get_if<http::PendingRequest>(&decision)) {
@@ -235,9 +239,9 @@ void RequestParser::on_header_impl(error_code& error) {
   }
   AnswerEarly(std::move(std::get<http::Response>(decision)));
   // A client that waits for "100 Continue" may or may not send its body after this answer.
-  drops_body_ =
-      !expects_continue_ && !chunked() && content_length().value_or(0) <= kDroppedBodyBytesMax;
+  drops_body_ = !expects_continue_ && !chunked() &&
+                content_length().value_or(0) <= base::kDroppedBodyBytesMax;
   if (!drops_body_) error = Stop();
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::listener

@@ -18,7 +18,7 @@
 #include "tcsync/handler.h"
 #include "tcsync/peer_address.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 
 // Where a head is put while the handler looks at it. A head is parsed only once it is complete, so
 // one of these serves all connections of an event loop.
@@ -143,6 +143,6 @@ class RequestParser final : private HeadParser {
   std::optional<http::Response> response_;
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::listener
 
 #endif  // TCSYNC_SRC_LISTENER_REQUEST_PARSER_H_

@@ -3,7 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 
 void AppendResponseHead(const http::Response& response, absl::string_view date,
                         ConnectionHeader connection, std::string& out) {
@@ -31,4 +31,4 @@ absl::string_view DateClock::Now() {
   return text_;
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::listener

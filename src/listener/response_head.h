@@ -8,7 +8,7 @@
 #include "absl/strings/string_view.h"
 #include "tcsync/http_message.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 
 enum class ConnectionHeader {
   kNone,       // HTTP/1.1's default: the connection is kept
@@ -30,6 +30,6 @@ class DateClock {
   std::string text_;
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::listener
 
 #endif  // TCSYNC_SRC_LISTENER_RESPONSE_HEAD_H_

@@ -5,7 +5,7 @@
 
 #include "base/limits.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 namespace {
 
 // A buffer that a usual response fits in is kept for the next one.
@@ -14,7 +14,7 @@ constexpr size_t kKeptTextBytesMax = 1024;
 }  // namespace
 
 void SendQueue::AddBody(http::Response response) {
-  if (response.body_source == nullptr && response.body.size() < kSeparateBodyBytesMin) {
+  if (response.body_source == nullptr && response.body.size() < base::kSeparateBodyBytesMin) {
     text_.append(response.body);
     return;
   }
@@ -59,4 +59,4 @@ size_t SendQueue::spare_bytes() const {
   return large_.body.capacity() + (text_.capacity() > kKeptTextBytesMax ? text_.capacity() : 0);
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::listener

@@ -10,7 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "tcsync/http_message.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 
 // Heads and small bodies, put together, and behind them at most one large body or its current
 // piece. Used on the connection's thread.
@@ -51,6 +51,6 @@ class SendQueue {
   uint64_t unread_bytes_ = 0;
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::listener
 
 #endif  // TCSYNC_SRC_LISTENER_SEND_QUEUE_H_

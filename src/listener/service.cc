@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 
 Service::Service(const Settings& settings, Logger logger)
     : thread_name_(settings.thread_name),
@@ -123,4 +123,4 @@ void Service::StopNow() {
   is_running_ = false;
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::listener

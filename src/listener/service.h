@@ -18,7 +18,7 @@
 #include "tcsync/handler.h"
 #include "tcsync/log.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 
 // One thread at a time. The steps of its end are apart, so that several services can take each
 // together.
@@ -71,6 +71,6 @@ class Service {
   bool is_running_ = false;
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::listener
 
 #endif  // TCSYNC_SRC_LISTENER_SERVICE_H_

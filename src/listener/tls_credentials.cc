@@ -12,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 namespace {
 
 // A PEM file, as an option names it.
@@ -194,4 +194,4 @@ absl::Time TlsCredentials::expiry() const {
   return loaded_.expiry;
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::listener

@@ -11,7 +11,7 @@
 #include "absl/time/time.h"
 #include "listener/tls_session.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 
 // Thread-safe.
 class TlsCredentials {
@@ -49,6 +49,6 @@ class TlsCredentials {
   Loaded loaded_;
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::listener
 
 #endif  // TCSYNC_SRC_LISTENER_TLS_CREDENTIALS_H_

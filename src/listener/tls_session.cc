@@ -15,7 +15,7 @@
 #define MSG_NOSIGNAL 0  // macOS has SO_NOSIGPIPE instead, which Asio sets
 #endif
 
-namespace tcsync {
+namespace tcsync::listener {
 namespace {
 
 // A socket as OpenSSL's own socket BIO has it, but for one thing: writing to a connection that the
@@ -134,4 +134,4 @@ void TlsSession::SendCloseNotify() {
   ERR_clear_error();
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::listener

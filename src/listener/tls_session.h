@@ -10,7 +10,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 
 struct OpensslFree {
   void operator()(SSL* ssl) const { SSL_free(ssl); }
@@ -59,6 +59,6 @@ class TlsSession {
   bool is_broken_ = false;  // after an error nothing more may be asked of OpenSSL
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::listener
 
 #endif  // TCSYNC_SRC_LISTENER_TLS_SESSION_H_

@@ -116,10 +116,10 @@ HealthMonitor::HealthMonitor(Storage& storage, ReadStatsFunction read_stats,
     : storage_(storage),
       read_stats_(std::move(read_stats)),
       state_(std::make_shared<State>(timing, read_stats_ != nullptr)),
-      answer_thread_(StartThread("tcsync-health", [this] { AnswerWaiting(); })) {
+      answer_thread_(base::StartThread("tcsync-health", [this] { AnswerWaiting(); })) {
   if (read_stats_ == nullptr) return;
   try {
-    stats_thread_ = StartThread("tcsync-stats", [this] { ReadStats(); });
+    stats_thread_ = base::StartThread("tcsync-stats", [this] { ReadStats(); });
   } catch (...) {
     Stop();
     throw;

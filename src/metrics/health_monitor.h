@@ -18,10 +18,10 @@
 namespace tcsync::metrics {
 
 struct HealthTiming {
-  std::chrono::milliseconds wait_max{kHealthWaitMsMax};
-  std::chrono::milliseconds shared{kHealthSharedMs};
-  std::chrono::milliseconds retry{kHealthRetryMs};
-  std::chrono::milliseconds stats_shared{kStorageStatsSharedMs};
+  std::chrono::milliseconds wait_max{base::kHealthWaitMsMax};
+  std::chrono::milliseconds shared{base::kHealthSharedMs};
+  std::chrono::milliseconds retry{base::kHealthRetryMs};
+  std::chrono::milliseconds stats_shared{base::kStorageStatsSharedMs};
 };
 
 // How the storage was a moment ago.

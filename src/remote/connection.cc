@@ -57,7 +57,7 @@ bool IsReadable(int socket) {
   return poll(&entry, 1, 0) != 0;
 }
 
-std::string UserAgent() { return absl::StrCat("tcsync/", kVersion); }
+std::string UserAgent() { return absl::StrCat("tcsync/", base::kVersion); }
 
 constexpr char kNotHttpHint[] =
     "check the host and port in the URL, and whether it should begin with https:// or http://";
@@ -176,7 +176,7 @@ std::optional<RemoteError> Connection::OpenTunnel(TimePoint deadline) {
     request.set(http::field::proxy_authorization, destination_.proxy->authorization);
   }
   http::response_parser<http::empty_body> parser;
-  parser.header_limit(kRemoteHeadBytesMax);
+  parser.header_limit(base::kRemoteHeadBytesMax);
   parser.skip(true);  // an answer to CONNECT that succeeds has no body
   ErrorCode error =
       Await(deadline, [&](auto&& done) { http::async_write(socket_, request, std::move(done)); });
@@ -284,7 +284,7 @@ RemoteResult<Answer> Connection::ExchangeOver(Stream& stream, const OutgoingRequ
   ErrorCode error;
   do {
     parser.emplace();
-    parser->header_limit(kRemoteHeadBytesMax);
+    parser->header_limit(base::kRemoteHeadBytesMax);
     parser->body_limit(static_cast<uint64_t>(response_bytes_max));
     error = Await(deadline, [&](auto&& done) {
       http::async_read_header(stream, buffer_, *parser, std::move(done));
@@ -321,11 +321,11 @@ RemoteResult<Answer> Connection::ExchangeOver(Stream& stream, const OutgoingRequ
   const bool is_optional = wanted == WantedBody::kIfShort;
   const boost::optional<uint64_t> announced = parser->content_length();
   if (wanted == WantedBody::kNone ||
-      (is_optional && announced && *announced > kRemoteErrorBodyBytesMax)) {
+      (is_optional && announced && *announced > base::kRemoteErrorBodyBytesMax)) {
     is_kept_alive_ = parser->is_done() && parser->keep_alive();
     return answer;
   }
-  if (is_optional) parser->body_limit(kRemoteErrorBodyBytesMax);
+  if (is_optional) parser->body_limit(base::kRemoteErrorBodyBytesMax);
   if (!parser->is_done()) {
     error = Await(deadline, [&](auto&& done) {
       http::async_read(stream, buffer_, *parser, std::move(done));
@@ -355,7 +355,7 @@ RemoteResult<Answer> Connection::ExchangeOver(Stream& stream, const OutgoingRequ
 bool Connection::IsReusable() {
   return is_kept_alive_ && buffer_.size() == 0 &&
          std::chrono::steady_clock::now() - last_used_ <
-             std::chrono::milliseconds(kRemoteIdleMsMax) &&
+             std::chrono::milliseconds(base::kRemoteIdleMsMax) &&
          !IsReadable(socket_.native_handle());
 }
 

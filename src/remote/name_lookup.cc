@@ -62,7 +62,7 @@ NameLookup LookUpName(const std::string& host, uint16_t port,
   if (numeric.error != EAI_NONAME) return FromAnswer(std::move(numeric));
 
   const auto pending = std::make_shared<Pending>();
-  StartThread("tcsync-lookup", [pending, host, port] {
+  base::StartThread("tcsync-lookup", [pending, host, port] {
     Answer answer;
     try {
       answer = Ask(host, port, 0);

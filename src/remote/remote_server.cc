@@ -135,10 +135,12 @@ class RemoteServer::Session {
 };
 
 std::optional<RemoteError> RemoteServer::Session::Prepare(absl::string_view url) {
-  if (auto error = CheckOption("connect_timeout_ms", options_.connect_timeout_ms, kTimeoutMsMax)) {
+  if (auto error =
+          CheckOption("connect_timeout_ms", options_.connect_timeout_ms, base::kTimeoutMsMax)) {
     return error;
   }
-  if (auto error = CheckOption("timeout_ms", options_.timeout_ms, kTimeoutMsMax)) return error;
+  if (auto error = CheckOption("timeout_ms", options_.timeout_ms, base::kTimeoutMsMax))
+    return error;
   if (auto error = CheckOption("response_bytes_max", options_.response_bytes_max,
                                std::numeric_limits<int64_t>::max())) {
     return error;

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 
-namespace tcsync {
+namespace tcsync::storage {
 
 // `first_version`: the oldest one that is kept, as a sentence names it.
 inline std::string CannotStartNote(absl::string_view first_version) {
@@ -22,6 +22,6 @@ inline std::string ReplicasAheadNote(size_t count) {
              : absl::StrCat(count, " replicas asked for what follows versions that are not here");
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::storage
 
 #endif  // TCSYNC_SRC_STORAGE_CHAIN_NOTES_H_

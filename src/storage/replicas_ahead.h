@@ -8,7 +8,7 @@
 #include "base/limits.h"
 #include "tcsync/storage_administration.h"
 
-namespace tcsync {
+namespace tcsync::storage {
 
 // Puts `replica` in its place among `replicas`, the latest seen first; the one that was seen
 // longest ago goes when there are too many.
@@ -26,9 +26,9 @@ inline void AddReplicaAhead(const ReplicaAhead& replica, std::vector<ReplicaAhea
     return other.last_seen_unix_seconds <= added.last_seen_unix_seconds;
   });
   replicas.insert(place, added);
-  if (replicas.size() > kReplicasAheadMax) replicas.pop_back();
+  if (replicas.size() > base::kReplicasAheadMax) replicas.pop_back();
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::storage
 
 #endif  // TCSYNC_SRC_STORAGE_REPLICAS_AHEAD_H_

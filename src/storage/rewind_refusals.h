@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "tcsync/storage_administration.h"
 
-namespace tcsync {
+namespace tcsync::storage {
 
 inline absl::Status NoClientToRewind(const RewindRequest& request) {
   return absl::NotFoundError(absl::StrCat("there is no client ", request.client_id.ToString()));
@@ -26,6 +26,6 @@ inline absl::Status ClientChangedBeforeRewind(const RewindRequest& request) {
                    " its snapshot's; nothing was removed: look at it again"));
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::storage
 
 #endif  // TCSYNC_SRC_STORAGE_REWIND_REFUSALS_H_

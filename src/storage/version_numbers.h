@@ -8,7 +8,7 @@
 #include "base/limits.h"
 #include "tcsync/uuid.h"
 
-namespace tcsync {
+namespace tcsync::storage {
 
 // The number of a version that begins a history and has this parent, which is not here: a replica
 // carries on in place of a history whose latest number is `replaced_number`, or the client is new
@@ -17,9 +17,9 @@ namespace tcsync {
 // none, which leaves numbers for every version to come.
 inline uint64_t FirstNumberAfter(const Uuid& parent_version_id, uint64_t replaced_number) {
   const uint64_t hint = parent_version_id.MayHaveNumber() ? parent_version_id.NumberHint() : 0;
-  return std::max(replaced_number, hint > kVersionNumberMax / 2 ? 0 : hint) + 1;
+  return std::max(replaced_number, hint > base::kVersionNumberMax / 2 ? 0 : hint) + 1;
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::storage
 
 #endif  // TCSYNC_SRC_STORAGE_VERSION_NUMBERS_H_

@@ -8,11 +8,11 @@
 
 #include "tcsync/storage.h"
 
-namespace tcsync {
+namespace tcsync::sync {
 
 // Puts it there: as bytes, if it was only collected, because its storage does not take pieces.
-inline void Put(std::shared_ptr<Upload> received, std::string& bytes,
-                std::shared_ptr<Upload>& upload) {
+inline void PutUpload(std::shared_ptr<Upload> received, std::string& bytes,
+                      std::shared_ptr<Upload>& upload) {
   if (auto* const collected = dynamic_cast<UploadInMemory*>(received.get())) {
     bytes = collected->TakeBytes();
   } else {
@@ -20,6 +20,6 @@ inline void Put(std::shared_ptr<Upload> received, std::string& bytes,
   }
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::sync
 
 #endif  // TCSYNC_SRC_SYNC_RECEIVED_UPLOAD_H_

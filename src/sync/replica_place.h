@@ -4,7 +4,7 @@
 
 #include "tcsync/uuid.h"
 
-namespace tcsync {
+namespace tcsync::sync {
 
 enum class ReplicaPlace {
   kStart,    // at the nil version: it has nothing of the history, but may have tasks of its own
@@ -23,6 +23,6 @@ inline ReplicaPlace PlaceOf(const Uuid& version_id, const Uuid& latest_version_i
                                                                   : ReplicaPlace::kLeftOut;
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::sync
 
 #endif  // TCSYNC_SRC_SYNC_REPLICA_PLACE_H_

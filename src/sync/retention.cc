@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
 
-namespace tcsync {
+namespace tcsync::sync {
 namespace {
 
 absl::Duration Days(int64_t days) { return absl::Hours(24) * days; }
@@ -51,9 +51,9 @@ std::optional<RetentionBounds> BoundsOf(const ClientSummary& client,
 
 absl::StatusOr<RetentionPage> Retention::RunPage(const std::optional<Uuid>& after, absl::Time now,
                                                  bool dry_run) {
-  const absl::Time deadline = absl::Now() + absl::Milliseconds(kAdminPageMs);
+  const absl::Time deadline = absl::Now() + absl::Milliseconds(base::kAdminPageMs);
   absl::StatusOr<std::vector<ClientSummary>> clients =
-      administration_.ListClients(after, kAdminPageClients);
+      administration_.ListClients(after, base::kAdminPageClients);
   if (!clients.ok()) return clients.status();
   RetentionPage page;
   for (const ClientSummary& client : *clients) {
@@ -69,7 +69,8 @@ absl::StatusOr<RetentionPage> Retention::RunPage(const std::optional<Uuid>& afte
     ++page.examined;
     if (absl::Now() >= deadline) break;
   }
-  const bool is_last = page.examined == clients->size() && clients->size() < kAdminPageClients;
+  const bool is_last =
+      page.examined == clients->size() && clients->size() < base::kAdminPageClients;
   if (!is_last) page.next = (*clients)[page.examined - 1].client_id;
   return page;
 }
@@ -140,7 +141,7 @@ absl::StatusOr<uint64_t> Retention::BytesOfVersions(const Uuid& client_id, uint6
   uint64_t bytes = 0;
   while (first < end) {
     const absl::StatusOr<std::vector<StoredVersion>> versions =
-        administration_.ReadVersions(client_id, first - 1, kAdminPageBytes);
+        administration_.ReadVersions(client_id, first - 1, base::kAdminPageBytes);
     if (!versions.ok()) return versions.status();
     if (versions->empty()) break;
     for (const StoredVersion& stored : *versions) {
@@ -151,4 +152,4 @@ absl::StatusOr<uint64_t> Retention::BytesOfVersions(const Uuid& client_id, uint6
   return bytes;
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::sync

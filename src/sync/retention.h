@@ -16,7 +16,7 @@
 #include "tcsync/storage_administration.h"
 #include "tcsync/uuid.h"
 
-namespace tcsync {
+namespace tcsync::sync {
 
 // The options of these names (docs/options.md).
 struct RetentionPolicy {
@@ -81,6 +81,6 @@ class Retention {
   const RetentionPolicy policy_;
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::sync
 
 #endif  // TCSYNC_SRC_SYNC_RETENTION_H_

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace tcsync {
+namespace tcsync::sync {
 namespace {
 
 constexpr int64_t kSecondsPerDay = 86'400;
@@ -22,4 +22,4 @@ SnapshotUrgency UrgencyOf(const std::optional<SnapshotSummary>& snapshot,
   return std::max(Compare(age_days, policy.days), Compare(versions_since, policy.versions));
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::sync

@@ -7,7 +7,7 @@
 
 #include "tcsync/storage.h"
 
-namespace tcsync {
+namespace tcsync::sync {
 
 enum class SnapshotUrgency { kNone, kLow, kHigh };
 
@@ -20,6 +20,6 @@ struct SnapshotPolicy {
 SnapshotUrgency UrgencyOf(const std::optional<SnapshotSummary>& snapshot,
                           const SnapshotPolicy& policy, int64_t now_unix_seconds);
 
-}  // namespace tcsync
+}  // namespace tcsync::sync
 
 #endif  // TCSYNC_SRC_SYNC_SNAPSHOT_URGENCY_H_

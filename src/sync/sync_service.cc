@@ -6,7 +6,7 @@
 #include "base/limits.h"
 #include "sync/received_upload.h"
 
-namespace tcsync {
+namespace tcsync::sync {
 namespace {
 
 // Puts them where a request has them.
@@ -15,13 +15,13 @@ void Put(ReceivedBytes received, std::string& bytes, std::shared_ptr<Upload>& up
     bytes = std::move(*whole);
     return;
   }
-  Put(std::shared_ptr<Upload>(std::move(std::get<std::unique_ptr<Upload>>(received))), bytes,
-      upload);
+  PutUpload(std::shared_ptr<Upload>(std::move(std::get<std::unique_ptr<Upload>>(received))), bytes,
+            upload);
 }
 
 }  // namespace
 
-SyncService::SyncService(Storage& storage, const Clock& clock, const SyncPolicy& policy)
+SyncService::SyncService(Storage& storage, const base::Clock& clock, const SyncPolicy& policy)
     : storage_(storage),
       clock_(clock),
       allow_client_ids_(policy.allow_client_ids.begin(), policy.allow_client_ids.end()),
@@ -51,14 +51,14 @@ void SyncService::BeginVersionUpload(const Uuid& client_id, const Uuid& parent_v
 
 void SyncService::BeginSnapshotUpload(const Uuid& client_id, const Uuid& version_id,
                                       uint64_t announced_bytes, BeginUploadCallback done) {
-  storage_.BeginUpload(
-      {.client_id = client_id,
-       .purpose = UploadRequest::ForSnapshot{.version_id = version_id,
-                                             .recent_versions_max = kSnapshotRecentVersionsMax},
-       .announced_bytes = announced_bytes,
-       .limits = limits_,
-       .now_unix_seconds = NowUnixSeconds()},
-      std::move(done));
+  storage_.BeginUpload({.client_id = client_id,
+                        .purpose = UploadRequest::ForSnapshot{.version_id = version_id,
+                                                              .recent_versions_max =
+                                                                  base::kSnapshotRecentVersionsMax},
+                        .announced_bytes = announced_bytes,
+                        .limits = limits_,
+                        .now_unix_seconds = NowUnixSeconds()},
+                       std::move(done));
 }
 
 void SyncService::AddVersion(const Uuid& client_id, const Uuid& parent_version_id,
@@ -116,7 +116,7 @@ void SyncService::AddSnapshot(const Uuid& client_id, const Uuid& version_id, Rec
   StoreSnapshotRequest request{.client_id = client_id,
                                .version_id = version_id,
                                .bytes = {},
-                               .recent_versions_max = kSnapshotRecentVersionsMax,
+                               .recent_versions_max = base::kSnapshotRecentVersionsMax,
                                .limits = limits_,
                                .now_unix_seconds = NowUnixSeconds()};
   Put(std::move(bytes), request.bytes, request.upload);
@@ -135,4 +135,4 @@ void SyncService::Knows(const Uuid& client_id, KnowsCallback done) {
                     });
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::sync

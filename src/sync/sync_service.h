@@ -17,7 +17,7 @@
 #include "sync/snapshot_urgency.h"
 #include "tcsync/storage.h"
 
-namespace tcsync {
+namespace tcsync::sync {
 
 struct SyncPolicy {
   std::vector<Uuid> allow_client_ids;  // empty: every client
@@ -60,7 +60,7 @@ using KnowsCallback = absl::AnyInvocable<void(absl::StatusOr<bool>)>;
 // Thread-safe. Errors and callbacks are storage's: see tcsync/storage.h. Borrows storage and clock.
 class SyncService {
  public:
-  SyncService(Storage& storage, const Clock& clock, const SyncPolicy& policy);
+  SyncService(Storage& storage, const base::Clock& clock, const SyncPolicy& policy);
 
   // Whether the client is served at all.
   bool Admits(const Uuid& client_id) const;
@@ -95,13 +95,13 @@ class SyncService {
   int64_t NowUnixSeconds() const;
 
   Storage& storage_;
-  const Clock& clock_;
+  const base::Clock& clock_;
   const absl::flat_hash_set<Uuid> allow_client_ids_;
   const bool create_clients_;
   const ClientLimits limits_;
   const SnapshotPolicy snapshots_;
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::sync
 
 #endif  // TCSYNC_SRC_SYNC_SYNC_SERVICE_H_

@@ -38,9 +38,10 @@ class AccessTest : public testing::TestWithParam<const char*> {
  protected:
   AccessTest() {
     if (std::string(GetParam()) == "memory") {
-      storage_ = std::make_shared<MemoryStorage>();
+      storage_ = std::make_shared<memory_storage::MemoryStorage>();
     } else {
-      auto opened = OpenRocksdbStorage({.data_dir = absl::StrCat(directory_.path(), "/data")}, {});
+      auto opened = rocksdb_storage::OpenRocksdbStorage(
+          {.data_dir = absl::StrCat(directory_.path(), "/data")}, {});
       EXPECT_TRUE(opened.ok()) << opened.status();
       if (opened.ok()) storage_ = *std::move(opened);
     }

@@ -64,7 +64,7 @@ class Session {
     }
   }
 
-  static admin::Dependencies DependenciesOf(Storage& storage, const Clock& clock) {
+  static admin::Dependencies DependenciesOf(Storage& storage, const base::Clock& clock) {
     admin::Dependencies dependencies;
     dependencies.storage = &storage;
     dependencies.body_bytes_max = 100'000;
@@ -73,7 +73,7 @@ class Session {
   }
 
   ManualClock clock_;
-  MemoryStorage storage_;
+  memory_storage::MemoryStorage storage_;
   admin::AdminHandler handler_{DependenciesOf(storage_, clock_)};
 };
 

@@ -229,8 +229,8 @@ class Session {
   }
 
   ManualClock clock_;
-  MemoryStorage storage_;
-  SyncService service_{storage_, clock_, SyncPolicy()};
+  memory_storage::MemoryStorage storage_;
+  sync::SyncService service_{storage_, clock_, sync::SyncPolicy()};
   access::AccessTable table_;
   access::AccessControl access_{table_, access::AccessPolicy(), clock_, clock_};
   http::SyncHandler sync_{service_, access_,

@@ -13,9 +13,9 @@ namespace tcsync::fuzz {
 namespace {
 
 void CheckLimits(const Options& options) {
-  const Limits limits(options);
+  const base::Limits limits(options);
   Expect(limits.body_bytes_max > 0, "some body is accepted");
-  Expect(limits.bodies_in_flight_bytes_max >= int64_t{kPieceBytesMax} ||
+  Expect(limits.bodies_in_flight_bytes_max >= int64_t{base::kPieceBytesMax} ||
              options.bodies_in_flight_bytes_max != 0,
          "a body that is accepted has room, piece by piece");
   Expect(limits.connections_max > 0, "some connection is served");

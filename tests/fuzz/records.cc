@@ -28,30 +28,39 @@ void RoundTripUnder(const std::string& key, absl::string_view value, Decode deco
 }
 
 void ReadKeys(absl::string_view key, const Uuid& client_id) {
-  if (const std::optional<Uuid> owner = ParseClientOfKey(key)) {
-    Expect(key.substr(0, kKeyPrefixBytes) == ClientKey(*owner).substr(0, kKeyPrefixBytes),
+  if (const std::optional<Uuid> owner = rocksdb_storage::ParseClientOfKey(key)) {
+    Expect(key.substr(0, rocksdb_storage::kKeyPrefixBytes) ==
+               rocksdb_storage::ClientKey(*owner).substr(0, rocksdb_storage::kKeyPrefixBytes),
            "a key belongs to the client that it begins with");
-    Expect(key < EndOfClient(*owner) || owner->IsNil(), "a client's keys end at its end");
+    Expect(key < rocksdb_storage::EndOfClient(*owner) || owner->IsNil(),
+           "a client's keys end at its end");
   }
-  if (const std::optional<Uuid> owner = ParseClientKey(key)) {
-    Expect(ClientKey(*owner) == key, "the key of a client record is written as it was read");
+  if (const std::optional<Uuid> owner = rocksdb_storage::ParseClientKey(key)) {
+    Expect(rocksdb_storage::ClientKey(*owner) == key,
+           "the key of a client record is written as it was read");
   }
-  if (const std::optional<uint64_t> number = ParseVersionKey(client_id, key)) {
-    Expect(VersionKey(client_id, *number) == key, "a version key is written as it was read");
+  if (const std::optional<uint64_t> number = rocksdb_storage::ParseVersionKey(client_id, key)) {
+    Expect(rocksdb_storage::VersionKey(client_id, *number) == key,
+           "a version key is written as it was read");
   }
-  if (const std::optional<uint32_t> day = ParsePositionKey(client_id, key)) {
-    Expect(PositionKey(client_id, *day) == key, "a position key is written as it was read");
+  if (const std::optional<uint32_t> day = rocksdb_storage::ParsePositionKey(client_id, key)) {
+    Expect(rocksdb_storage::PositionKey(client_id, *day) == key,
+           "a position key is written as it was read");
   }
-  if (const std::optional<ParsedPieceKey> piece = ParsePieceKey(client_id, key)) {
-    Expect(PieceKey(client_id, piece->upload_id, piece->piece) == key,
+  if (const std::optional<rocksdb_storage::ParsedPieceKey> piece =
+          rocksdb_storage::ParsePieceKey(client_id, key)) {
+    Expect(rocksdb_storage::PieceKey(client_id, piece->upload_id, piece->piece) == key,
            "a piece's key is written as it was read");
   }
-  if (const std::optional<ParsedUploadKey> upload = ParseUploadKey(key)) {
-    Expect(UploadKey(upload->client_id, upload->upload_id) == key,
+  if (const std::optional<rocksdb_storage::ParsedUploadKey> upload =
+          rocksdb_storage::ParseUploadKey(key)) {
+    Expect(rocksdb_storage::UploadKey(upload->client_id, upload->upload_id) == key,
            "an upload's key is written as it was read");
   }
-  if (const std::optional<RemovalKey> removal = ParseRemovalKey(key)) {
-    Expect((removal->is_erased ? ErasedKey : ShortenedKey)(removal->client_id) == key,
+  if (const std::optional<rocksdb_storage::RemovalKey> removal =
+          rocksdb_storage::ParseRemovalKey(key)) {
+    Expect((removal->is_erased ? rocksdb_storage::ErasedKey
+                               : rocksdb_storage::ShortenedKey)(removal->client_id) == key,
            "a removal's key is written as it was read");
   }
 }
@@ -72,48 +81,54 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::string_view value = input.rest();
   switch (kind % 9) {
     case 0:
-      fuzz::RoundTrip(value, DecodeClientRecord, EncodeClientRecord,
+      fuzz::RoundTrip(value, rocksdb_storage::DecodeClientRecord,
+                      rocksdb_storage::EncodeClientRecord,
                       "a client record is the same after a round trip");
       break;
     case 1:
-      fuzz::RoundTrip(value, DecodeVersionTrailer, EncodeVersionTrailer,
+      fuzz::RoundTrip(value, rocksdb_storage::DecodeVersionTrailer,
+                      rocksdb_storage::EncodeVersionTrailer,
                       "a version trailer is the same after a round trip");
-      if (const auto trailer = DecodeVersionTrailer(value)) {
+      if (const auto trailer = rocksdb_storage::DecodeVersionTrailer(value)) {
         fuzz::Expect(trailer->encoded_bytes <= value.size(), "a trailer is within its value");
       }
       break;
     case 2:
-      fuzz::RoundTrip(value, DecodeNumber, EncodeNumber, "a number is the same after a round trip");
+      fuzz::RoundTrip(value, rocksdb_storage::DecodeNumber, rocksdb_storage::EncodeNumber,
+                      "a number is the same after a round trip");
       break;
     case 3:
-      fuzz::RoundTrip(value, DecodeReplicasAhead, EncodeReplicasAhead,
+      fuzz::RoundTrip(value, rocksdb_storage::DecodeReplicasAhead,
+                      rocksdb_storage::EncodeReplicasAhead,
                       "replicas ahead are the same after a round trip");
       break;
     case 4:
-      fuzz::RoundTripUnder(BanKey(client_id), value, DecodeBan, EncodeBan,
-                           "a ban is the same after a round trip");
+      fuzz::RoundTripUnder(rocksdb_storage::BanKey(client_id), value, rocksdb_storage::DecodeBan,
+                           rocksdb_storage::EncodeBan, "a ban is the same after a round trip");
       break;
     case 5:
-      fuzz::RoundTripUnder(TokenKey(client_id), value, DecodeToken, EncodeToken,
+      fuzz::RoundTripUnder(rocksdb_storage::TokenKey(client_id), value,
+                           rocksdb_storage::DecodeToken, rocksdb_storage::EncodeToken,
                            "a token is the same after a round trip");
       break;
     case 6:
-      fuzz::RoundTripUnder(InviteKey(digest), value, DecodeInvite, EncodeInvite,
+      fuzz::RoundTripUnder(rocksdb_storage::InviteKey(digest), value, rocksdb_storage::DecodeInvite,
+                           rocksdb_storage::EncodeInvite,
                            "an invite is the same after a round trip");
       break;
     case 7:
       fuzz::ReadKeys(value, client_id);
       break;
     default:
-      static_cast<void>(DecodeBan(value, place));
-      static_cast<void>(DecodeToken(value, place));
-      static_cast<void>(DecodeInvite(value, place));
-      if (const auto backups = DecodeBackupsMade(value, place)) {
-        fuzz::Expect(BackupsMadeKey(backups->directory) == value,
+      static_cast<void>(rocksdb_storage::DecodeBan(value, place));
+      static_cast<void>(rocksdb_storage::DecodeToken(value, place));
+      static_cast<void>(rocksdb_storage::DecodeInvite(value, place));
+      if (const auto backups = rocksdb_storage::DecodeBackupsMade(value, place)) {
+        fuzz::Expect(rocksdb_storage::BackupsMadeKey(backups->directory) == value,
                      "the key of backups that were made is written as it was read");
-        const std::string written = EncodeBackupsMade(*backups);
-        const auto again = DecodeBackupsMade(value, written);
-        fuzz::Expect(again.has_value() && EncodeBackupsMade(*again) == written,
+        const std::string written = rocksdb_storage::EncodeBackupsMade(*backups);
+        const auto again = rocksdb_storage::DecodeBackupsMade(value, written);
+        fuzz::Expect(again.has_value() && rocksdb_storage::EncodeBackupsMade(*again) == written,
                      "backups that were made are the same after a round trip");
       }
       break;

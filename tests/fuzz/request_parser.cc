@@ -17,7 +17,7 @@ namespace {
 constexpr size_t kRequestsMax = 50;
 
 // Until the parser needs more than there is.
-void ParseAll(RequestParser& parser, std::string& waiting) {
+void ParseAll(listener::RequestParser& parser, std::string& waiting) {
   while (!parser.Ready() && !waiting.empty()) {
     const size_t consumed = parser.Parse(waiting);
     Expect(consumed <= waiting.size(), "no more is consumed than there is");
@@ -29,13 +29,13 @@ void ParseAll(RequestParser& parser, std::string& waiting) {
 // Everything that can be seen of a connection, in one text.
 std::string Receive(absl::string_view input, size_t piece_bytes) {
   FakeHandler handler;
-  HeadScratch scratch;
+  listener::HeadScratch scratch;
   const PeerAddress peer = PeerAddress::Local();
   std::string seen;
   std::string waiting;
   bool goes_on = true;
   for (size_t count = 0; goes_on && count < kRequestsMax; ++count) {
-    RequestParser parser(handler, scratch, peer);
+    listener::RequestParser parser(handler, scratch, peer);
     // What came behind the request before is parsed first, as a connection does.
     ParseAll(parser, waiting);
     while (!parser.Ready() && !input.empty()) {

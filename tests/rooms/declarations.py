@@ -74,10 +74,10 @@ def _namespace(head):
 
 def _definition(head, namespace):
     """What `head`, before its brace, begins to define; None when that is nothing that another file could double."""
-    head = _without_template(head)
+    head = [token for token in _without_template(head) if token != "try"]  # of a function's body
     if variable := _inline_variable(head, namespace):
         return variable
-    if not head or "static" in head or "=" in head[: _index(head, "(")]:
+    if not head or head[0] == "catch" or "static" in head or "=" in head[: _index(head, "(")]:
         return None  # other constants are internal, and doubled variables fail to link
     if head[0] in _TYPE_KEYWORDS and ("(" not in head or ":" in head):
         name = []

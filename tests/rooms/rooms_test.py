@@ -24,7 +24,6 @@ ROOMS = {
     "capi/src": ["tcsync.h", "tcsync/", "base/", "crypto/", "remote/", "engine/"],
     "include/tcsync": ["tcsync/"],
     "src/access": [
-        "tcsync/http_message.h",
         "tcsync/log.h",
         "tcsync/options.h",
         "tcsync/peer_address.h",
@@ -104,6 +103,18 @@ ROOMS = {
     ],
     "src/sync": ["tcsync/storage.h", "tcsync/storage_administration.h", "tcsync/uuid.h", "base/"],
 }
+
+# What a room's own names are in, where that is not tcsync::ROOM. What a public header declares is in tcsync,
+# wherever it is defined.
+NAMESPACES = {
+    "capi/src": "tcsync::capi",
+    "include/tcsync": "tcsync",
+    "src/storage": "tcsync::storage",
+    "src/storage/memory": "tcsync::memory_storage",
+    "src/storage/rocksdb": "tcsync::rocksdb_storage",  # in one called rocksdb, RocksDB's own would be hidden
+}
+# Names that others have chosen: the program's beginning, and functions of Abseil that are replaced.
+OTHER_NAMES = {"src/server/main.cc": "::main(", "capi/src/abseil_in_shared_library.cc": "absl::"}
 
 # Where other people's libraries may be included, and their types be named.
 LIBRARIES = {
@@ -283,6 +294,28 @@ class NamesTest(unittest.TestCase):
         doubled = {definition.name: sorted(files) for definition, files in files_of.items() if len(files) > 1}
         self.assertEqual(doubled, {}, "put one of the two into its room's namespace")
 
+    def test_a_room_is_a_namespace(self):
+        """If this fails, two rooms can define one name, and whoever reads it does not see whose it is."""
+        declared = set()
+        for name in source_files():
+            if name.startswith("include/tcsync/"):
+                declared |= set(re.findall(r"\w+", COMMENT_OR_STRING.sub("", read(name))))
+        for name in source_files():
+            room = room_of(name)
+            if room is None or room == "capi/include":
+                continue
+            namespace = NAMESPACES.get(room, "tcsync::" + room.split("/")[-1])
+            for definition in definitions(read(name)):
+                of_tcsync = re.match(r"tcsync::(\w+)", definition.name)
+                is_public = of_tcsync and of_tcsync[1] in declared and name.endswith(".cc")
+                is_of_c = room == "capi/src" and definition.name.startswith("::tcsync_")
+                is_other = name in OTHER_NAMES and definition.name.startswith(OTHER_NAMES[name])
+                is_own = definition.name.startswith(namespace + "::")
+                with self.subTest(name):
+                    self.assertTrue(
+                        is_own or is_public or is_of_c or is_other, f"{definition.name} is not in {namespace}"
+                    )
+
     def test_definitions_are_found(self):
         """If this fails, the test above passes over what is doubled."""
         here = {definition.name for definition in definitions("""
@@ -300,6 +333,7 @@ class NamesTest(unittest.TestCase):
             One::~One() {}
             bool Two::operator()(int) const { return true; }
             struct Five Made() { return {}; }
+            void Tried(int number) try { } catch (const Two& two) { }
             inline constexpr int kShared = 1; inline constexpr int kTable[] = {1, 2}; constexpr int kInternal = 2;
             R"(struct Raw {)"; extern "C" void Plain(void) { for (int i = 0; i < 1; ++i) {} }
             }  // namespace
@@ -308,8 +342,8 @@ class NamesTest(unittest.TestCase):
         self.assertEqual(here, {
             "tcsync::One", "tcsync::room::Two", "tcsync::room::Three", "tcsync::room::Four",
             "tcsync::room::Function(const T &,int)", "tcsync::room::One::One(One & &)", "tcsync::room::One::~One()",
-            "tcsync::room::Two::operator()(int)", "tcsync::room::Made()", "tcsync::room::kShared",
-            "tcsync::room::kTable", "tcsync::room::Plain(void)", "::Six::Seven",
+            "tcsync::room::Two::operator()(int)", "tcsync::room::Made()", "tcsync::room::Tried(int)",
+            "tcsync::room::kShared", "tcsync::room::kTable", "tcsync::room::Plain(void)", "::Six::Seven",
         })  # fmt: skip
 
 

@@ -8,7 +8,7 @@
 #include "storage/chain_notes.h"
 #include "storage/memory/memory_storage.h"
 
-namespace tcsync {
+namespace tcsync::memory_storage {
 namespace {
 
 constexpr size_t kPseudonymKeyBytes = 32;
@@ -148,10 +148,10 @@ absl::StatusOr<ChainReport> MemoryStorage::VerifyChain(const Uuid& client_id) {
   if (!client.chain.empty() && !client.chain.front().version.parent_version_id.IsNil() &&
       !client.snapshot) {
     report.new_replica_cannot_start = true;
-    report.notes.push_back(CannotStartNote(absl::StrCat("version ", client.first_number)));
+    report.notes.push_back(storage::CannotStartNote(absl::StrCat("version ", client.first_number)));
   }
   if (!client.replicas_ahead.empty()) {
-    report.notes.push_back(ReplicasAheadNote(client.replicas_ahead.size()));
+    report.notes.push_back(storage::ReplicasAheadNote(client.replicas_ahead.size()));
   }
   return report;
 }
@@ -200,8 +200,8 @@ absl::Status MemoryStorage::ChangeAccess(const AccessChange& change) {
 
 absl::StatusOr<std::string> MemoryStorage::PseudonymKey() {
   const std::lock_guard lock(mutex_);
-  if (pseudonym_key_.empty()) pseudonym_key_ = RandomBytes(kPseudonymKeyBytes);
+  if (pseudonym_key_.empty()) pseudonym_key_ = base::RandomBytes(kPseudonymKeyBytes);
   return pseudonym_key_;
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::memory_storage

@@ -12,7 +12,7 @@
 #include "storage/rewind_refusals.h"
 #include "storage/version_numbers.h"
 
-namespace tcsync {
+namespace tcsync::memory_storage {
 namespace {
 
 bool IsOver(uint64_t amount, uint64_t max) { return max > 0 && amount > max; }
@@ -87,7 +87,7 @@ class MemoryStorage::StoredSlices final : public PieceSource {
 
   uint64_t bytes() const override { return bytes_; }
   uint32_t pieces() const override {
-    return static_cast<uint32_t>((bytes_ + kPieceBytesMax - 1) / kPieceBytesMax);
+    return static_cast<uint32_t>((bytes_ + base::kPieceBytesMax - 1) / base::kPieceBytesMax);
   }
   void Read(PieceCallback done) override {
     absl::StatusOr<std::string> piece = [&]() -> absl::StatusOr<std::string> {
@@ -96,7 +96,7 @@ class MemoryStorage::StoredSlices final : public PieceSource {
       if (all == nullptr || all->size() != bytes_) {
         return absl::AbortedError("it was removed or replaced while it was being read");
       }
-      return all->substr(kPieceBytesMax * next_piece_++, kPieceBytesMax);
+      return all->substr(base::kPieceBytesMax * next_piece_++, base::kPieceBytesMax);
     }();
     done(std::move(piece));
   }
@@ -127,7 +127,7 @@ const std::string* MemoryStorage::FindBytes(const Uuid& client_id, uint64_t numb
 
 Version MemoryStorage::InPieces(const Uuid& client_id, const StoredVersion& stored) {
   const Version& version = stored.version;
-  if (version.segment.size() <= kPieceBytesMax) return version;
+  if (version.segment.size() <= base::kPieceBytesMax) return version;
   Version result{.version_id = version.version_id,
                  .parent_version_id = version.parent_version_id,
                  .segment = {}};
@@ -206,8 +206,9 @@ void MemoryStorage::Client::TakeReplicas(const ImportRequest::ImportedReplicas& 
     oldest = std::min(oldest, kept);
   }
   // The oldest first, so that the latest comes to the front last.
-  std::for_each(imported.ahead.rbegin(), imported.ahead.rend(),
-                [this](const ReplicaAhead& replica) { AddReplicaAhead(replica, replicas_ahead); });
+  std::for_each(
+      imported.ahead.rbegin(), imported.ahead.rend(),
+      [this](const ReplicaAhead& replica) { storage::AddReplicaAhead(replica, replicas_ahead); });
   if (imported.may_carry_on) may_carry_on = true;
 }
 
@@ -268,8 +269,8 @@ void MemoryStorage::BeginUpload(UploadRequest request, BeginUploadCallback done)
     if (std::holds_alternative<NoSuchClient>(allowed)) return NoSuchClient{};
     if (std::holds_alternative<NotWanted>(allowed)) return NotWanted{};
     const auto others = uploads_.find(request.client_id);
-    if (others != uploads_.end() && others->second.size() >= kUploadsPerClientMax) {
-      return absl::UnavailableError(absl::StrCat("the client has ", kUploadsPerClientMax,
+    if (others != uploads_.end() && others->second.size() >= base::kUploadsPerClientMax) {
+      return absl::UnavailableError(absl::StrCat("the client has ", base::kUploadsPerClientMax,
                                                  " large uploads under way already"));
     }
     return std::make_unique<CollectedUpload>(*this, request.client_id, std::get<uint64_t>(allowed));
@@ -296,7 +297,7 @@ AppendOutcome MemoryStorage::AppendLocked(AppendRequest request) {
     if (invite == nullptr) return NoSuchClient{};
   }
 
-  Client created(request.now_unix_seconds, FirstNumberAfter(request.expected_parent, 0));
+  Client created(request.now_unix_seconds, storage::FirstNumberAfter(request.expected_parent, 0));
   Client& client = is_new_client ? created : it->second;
   bool carries_on = false;
   if (!is_new_client && client.latest_version_id() != request.expected_parent) {
@@ -314,7 +315,7 @@ AppendOutcome MemoryStorage::AppendLocked(AppendRequest request) {
   if (invite != nullptr) ++invite->uses;
   if (carries_on) {
     client = Client(client.created_unix_seconds,
-                    FirstNumberAfter(request.expected_parent, client.latest_number()));
+                    storage::FirstNumberAfter(request.expected_parent, client.latest_number()));
   }
   const Uuid version_id = Uuid::RandomWithNumber(client.latest_number() + 1);
   client.Add({version_id, request.expected_parent, std::move(request.segment)},
@@ -390,7 +391,7 @@ std::optional<Snapshot> MemoryStorage::GetSnapshotLocked(const Uuid& client_id) 
   const auto it = clients_.find(client_id);
   if (it == clients_.end() || !it->second.snapshot) return std::nullopt;
   const Snapshot& snapshot = it->second.snapshot->snapshot;
-  if (snapshot.bytes.size() <= kPieceBytesMax) return snapshot;
+  if (snapshot.bytes.size() <= base::kPieceBytesMax) return snapshot;
   Snapshot result{.version_id = snapshot.version_id, .bytes = {}};
   result.pieces = std::make_shared<StoredSlices>(*this, client_id, /*number=*/0,
                                                  snapshot.version_id, snapshot.bytes.size());
@@ -423,7 +424,7 @@ void MemoryStorage::NoteReplicaAhead(const Uuid& client_id, const Uuid& version_
   const auto it = clients_.find(client_id);
   // A replica at the nil version has nothing of the history, and is ahead of nobody.
   if (it == clients_.end() || version_id.IsNil()) return;
-  AddReplicaAhead({version_id, now_unix_seconds}, it->second.replicas_ahead);
+  storage::AddReplicaAhead({version_id, now_unix_seconds}, it->second.replicas_ahead);
 }
 
 absl::StatusOr<bool> MemoryStorage::DeleteClient(const Uuid& client_id) {
@@ -453,7 +454,7 @@ absl::StatusOr<ImportOutcome> MemoryStorage::Import(ImportRequest request) {
   if (it == clients_.end() && request.versions.empty()) return Imported{};
   const Uuid first_parent =
       request.versions.empty() ? Uuid() : request.versions.front().version.parent_version_id;
-  const Client empty(request.created_unix_seconds, FirstNumberAfter(first_parent, 0));
+  const Client empty(request.created_unix_seconds, storage::FirstNumberAfter(first_parent, 0));
   const Client& client = it == clients_.end() ? empty : it->second;
 
   // First what the part is worth; then it is added as a whole or not at all.
@@ -528,16 +529,16 @@ absl::StatusOr<uint64_t> MemoryStorage::RemoveVersions(const Uuid& client_id,
 absl::StatusOr<Rewound> MemoryStorage::Rewind(const RewindRequest& request) {
   const std::lock_guard lock(mutex_);
   const auto it = clients_.find(request.client_id);
-  if (it == clients_.end()) return NoClientToRewind(request);
+  if (it == clients_.end()) return storage::NoClientToRewind(request);
   Client& client = it->second;
   const std::optional<Uuid> snapshot_version_id =
       client.snapshot ? std::optional(client.snapshot->snapshot.version_id) : std::nullopt;
   if (client.latest_version_id() != request.latest_version_id ||
       snapshot_version_id != request.snapshot_version_id) {
-    return ClientChangedBeforeRewind(request);
+    return storage::ClientChangedBeforeRewind(request);
   }
   const std::optional<uint64_t> number = client.NumberOf(request.version_id);
-  if (!number) return NoVersionToRewindTo(request);
+  if (!number) return storage::NoVersionToRewindTo(request);
   Rewound rewound;
   const uint64_t bytes_before = client.history_bytes;
   while (client.latest_number() > *number) {
@@ -563,4 +564,4 @@ absl::StatusOr<bool> MemoryStorage::LetReplicaCarryOn(const Uuid& client_id, boo
   return true;
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::memory_storage

@@ -18,7 +18,7 @@
 #include "tcsync/storage.h"
 #include "tcsync/storage_administration.h"
 
-namespace tcsync {
+namespace tcsync::memory_storage {
 
 // Thread-safe. Callbacks run before the call that took them returns.
 class MemoryStorage final : public Storage, public StorageAdministration {
@@ -101,8 +101,8 @@ class MemoryStorage final : public Storage, public StorageAdministration {
     std::optional<SnapshotSummary> Summary() const;
     uint64_t snapshot_bytes() const { return snapshot ? snapshot->snapshot.bytes.size() : 0; }
     uint64_t live_bytes() const {
-      return history_bytes + snapshot_bytes() + chain.size() * kVersionRecordBytes +
-             kClientRecordBytes;
+      return history_bytes + snapshot_bytes() + chain.size() * base::kVersionRecordBytes +
+             base::kClientRecordBytes;
     }
     void Add(Version version, int64_t appended_unix_seconds);
     void RemoveFirst();
@@ -144,6 +144,6 @@ class MemoryStorage final : public Storage, public StorageAdministration {
   std::string pseudonym_key_;  // empty: not made yet
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::memory_storage
 
 #endif  // TCSYNC_SRC_STORAGE_MEMORY_MEMORY_STORAGE_H_

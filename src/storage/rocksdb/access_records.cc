@@ -7,7 +7,7 @@
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 absl::StatusOr<std::optional<Invite>> ReadInvite(const ChainReader& reader,
                                                  const TokenDigest& digest) {
@@ -47,4 +47,4 @@ absl::StatusOr<AccessRecords> ReadAllAccessRecords(rocksdb::DB& database) {
   return records;
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

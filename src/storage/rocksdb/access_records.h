@@ -9,7 +9,7 @@
 #include "storage/rocksdb/chain_reader.h"
 #include "tcsync/storage_administration.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 absl::StatusOr<std::optional<Invite>> ReadInvite(const ChainReader& reader,
                                                  const TokenDigest& digest);
@@ -17,6 +17,6 @@ absl::StatusOr<std::optional<Invite>> ReadInvite(const ChainReader& reader,
 // All of them.
 absl::StatusOr<AccessRecords> ReadAllAccessRecords(rocksdb::DB& database);
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_ACCESS_RECORDS_H_

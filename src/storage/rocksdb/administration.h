@@ -24,7 +24,7 @@
 #include "storage/rocksdb/uploads.h"
 #include "tcsync/storage_administration.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // Which room on the disk a write may take: kReserve is for what makes room, or keeps somebody from
 // taking more, and for what must be known for it (reserve.h).
@@ -116,6 +116,6 @@ class RocksdbAdministration final : public StorageAdministration {
   std::mutex compaction_mutex_;  // one at a time
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_ADMINISTRATION_H_

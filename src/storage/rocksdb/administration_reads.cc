@@ -21,7 +21,7 @@
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
@@ -89,7 +89,7 @@ absl::StatusOr<ClientSummary> Summarize(const MomentReader& reader, const Uuid& 
   if (!record) return without("the client record is malformed");
 
   const std::string first_key = FirstVersionKey(client_id);
-  const std::string last_key = VersionKey(client_id, kVersionNumberMax + 1);
+  const std::string last_key = VersionKey(client_id, base::kVersionNumberMax + 1);
   {
     const rocksdb::Slice begin(first_key);
     const rocksdb::Slice end(last_key);
@@ -253,12 +253,12 @@ absl::StatusOr<std::optional<ClientSummary>> RocksdbAdministration::FindClient(
 absl::StatusOr<std::vector<StoredVersion>> RocksdbAdministration::ReadVersions(
     const Uuid& client_id, uint64_t after_number, uint64_t bytes_max) {
   std::vector<StoredVersion> versions;
-  if (after_number >= kVersionNumberMax) return versions;
+  if (after_number >= base::kVersionNumberMax) return versions;
   const absl::Status status = storage_.WithDatabase([&](rocksdb::DB& database,
                                                         const ChainReader&) -> absl::Status {
     const MomentReader reader(database);
     const std::string first_key = VersionKey(client_id, after_number + 1);
-    const std::string last_key = VersionKey(client_id, kVersionNumberMax + 1);
+    const std::string last_key = VersionKey(client_id, base::kVersionNumberMax + 1);
     const rocksdb::Slice begin(first_key);
     const rocksdb::Slice end(last_key);
     const auto iterator = reader.NewIterator(begin, end);
@@ -307,7 +307,7 @@ absl::StatusOr<std::vector<StoredVersion>> RocksdbAdministration::ReadVersions(
 absl::StatusOr<std::vector<VersionSummary>> RocksdbAdministration::ListVersions(
     const Uuid& client_id, uint64_t after_number, size_t limit) {
   std::vector<VersionSummary> versions;
-  if (after_number >= kVersionNumberMax || limit == 0) return versions;
+  if (after_number >= base::kVersionNumberMax || limit == 0) return versions;
   const absl::Status status = storage_.WithDatabase([&](rocksdb::DB& database,
                                                         const ChainReader&) -> absl::Status {
     const MomentReader reader(database);
@@ -326,7 +326,7 @@ absl::StatusOr<std::vector<VersionSummary>> RocksdbAdministration::ListVersions(
       if (trailer) bytes_before = trailer->history_bytes;
     }
     const std::string first_key = VersionKey(client_id, after_number + 1);
-    const std::string last_key = VersionKey(client_id, kVersionNumberMax + 1);
+    const std::string last_key = VersionKey(client_id, base::kVersionNumberMax + 1);
     const rocksdb::Slice begin(first_key);
     const rocksdb::Slice end(last_key);
     const auto iterator = reader.NewIterator(begin, end);
@@ -446,7 +446,7 @@ absl::StatusOr<ChainReport> RocksdbAdministration::VerifyChain(const Uuid& clien
   FlushNotesIfPossible();
   absl::StatusOr<ChainReport> report = absl::UnknownError("not verified");
   const absl::Status status = storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) {
-    report = tcsync::VerifyChain(database, client_id);
+    report = rocksdb_storage::VerifyChain(database, client_id);
     return report.status();
   });
   if (!status.ok()) return status;
@@ -455,7 +455,7 @@ absl::StatusOr<ChainReport> RocksdbAdministration::VerifyChain(const Uuid& clien
 
 absl::Status RocksdbAdministration::VerifyFiles(Progress progress) {
   return storage_.WithDatabase([progress](rocksdb::DB& database, const ChainReader&) {
-    return tcsync::VerifyFiles(database, progress);
+    return rocksdb_storage::VerifyFiles(database, progress);
   });
 }
 
@@ -519,7 +519,8 @@ void RocksdbAdministration::RememberBackup(const std::string& directory, const B
             size_t kept = 1;
             for (const BackupsMade& other : made.value_or(std::vector<BackupsMade>())) {
               if (other.directory == path) continue;
-              if (++kept > kBackupDirectoriesMax) batch.Delete(BackupsMadeKey(other.directory));
+              if (++kept > base::kBackupDirectoriesMax)
+                batch.Delete(BackupsMadeKey(other.directory));
             }
             return absl::OkStatus();
           },
@@ -527,4 +528,4 @@ void RocksdbAdministration::RememberBackup(const std::string& directory, const B
       .IgnoreError();
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

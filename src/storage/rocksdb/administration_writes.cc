@@ -11,7 +11,7 @@
 #include "storage/rocksdb/administration.h"
 #include "storage/rocksdb/record_codec.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 constexpr size_t kPseudonymKeyBytes = 32;
@@ -82,7 +82,7 @@ class Importer {
   // Adds a version whose parent is the latest one.
   absl::Status Add(StoredVersion& stored) {
     const Uuid version_id = stored.version.version_id;
-    if (head_.latest_number >= kVersionNumberMax) {
+    if (head_.latest_number >= base::kVersionNumberMax) {
       return absl::ResourceExhaustedError("the chain is full");
     }
     // Whoever follows the chain would go round in a circle.
@@ -221,8 +221,9 @@ class Importer {
     std::vector<ReplicaAhead> replicas;
     if (stored->has_value()) replicas = DecodeReplicasAhead(**stored).value_or(replicas);
     // The oldest first, so that the latest comes to the front last.
-    std::for_each(ahead.rbegin(), ahead.rend(),
-                  [&](const ReplicaAhead& replica) { AddReplicaAhead(replica, replicas); });
+    std::for_each(ahead.rbegin(), ahead.rend(), [&](const ReplicaAhead& replica) {
+      storage::AddReplicaAhead(replica, replicas);
+    });
     batch_.Put(key, EncodeReplicasAhead(replicas));
     return absl::OkStatus();
   }
@@ -322,7 +323,7 @@ struct ChangeOfAccess {
 
 absl::StatusOr<bool> RocksdbAdministration::DeleteClient(const Uuid& client_id) {
   const absl::Status loaded = storage_.WithDatabase([&](rocksdb::DB&, const ChainReader& reader) {
-    LoadForRemoval(reader, client_id, kVersionNumberMax + 1);
+    LoadForRemoval(reader, client_id, base::kVersionNumberMax + 1);
     return absl::OkStatus();
   });
   if (!loaded.ok()) return loaded;
@@ -384,7 +385,7 @@ absl::StatusOr<uint64_t> RocksdbAdministration::RemoveVersions(const Uuid& clien
           head = **found;
           const absl::StatusOr<uint64_t> end = EndOfRemoval(client_id, head, first_number);
           if (!end.ok()) return end.status();
-          end_number = std::min(*end, head.record.first_number + kRemovedVersionsPerWrite);
+          end_number = std::min(*end, head.record.first_number + base::kRemovedVersionsPerWrite);
           const absl::StatusOr<uint64_t> bytes = SegmentBytes(reader, client_id, head, end_number);
           if (!bytes.ok()) return bytes.status();
           part_bytes = *bytes;
@@ -419,7 +420,7 @@ absl::StatusOr<uint64_t> RocksdbAdministration::RemoveVersions(const Uuid& clien
 absl::StatusOr<Rewound> RocksdbAdministration::Rewind(const RewindRequest& request) {
   const Uuid& client_id = request.client_id;
   const absl::Status loaded = storage_.WithDatabase([&](rocksdb::DB&, const ChainReader& reader) {
-    LoadForRemoval(reader, client_id, kVersionNumberMax + 1);
+    LoadForRemoval(reader, client_id, base::kVersionNumberMax + 1);
     return absl::OkStatus();
   });
   if (!loaded.ok()) return loaded;
@@ -430,18 +431,18 @@ absl::StatusOr<Rewound> RocksdbAdministration::Rewind(const RewindRequest& reque
     rewound = Rewound();
     const absl::StatusOr<std::optional<ChainHead>> found = batch.Head(client_id);
     if (!found.ok()) return found.status();
-    if (!found->has_value()) return NoClientToRewind(request);
+    if (!found->has_value()) return storage::NoClientToRewind(request);
     const ChainHead& head = **found;
     const std::optional<SnapshotRecord>& snapshot = head.record.snapshot;
     const std::optional<Uuid> snapshot_version_id =
         snapshot ? std::optional(snapshot->version_id) : std::nullopt;
     if (head.latest_version_id != request.latest_version_id ||
         snapshot_version_id != request.snapshot_version_id) {
-      return ClientChangedBeforeRewind(request);
+      return storage::ClientChangedBeforeRewind(request);
     }
     const auto number = batch.reader().FindNumber(client_id, head, request.version_id);
     if (!number.ok()) return number.status();
-    if (!number->has_value()) return NoVersionToRewindTo(request);
+    if (!number->has_value()) return storage::NoVersionToRewindTo(request);
     const auto trailer = batch.reader().ReadTrailer(client_id, **number);
     if (!trailer.ok()) return trailer.status();
     rewound.versions_removed = head.latest_number - **number;
@@ -502,7 +503,7 @@ absl::StatusOr<std::string> RocksdbAdministration::PseudonymKey() {
       key = **stored;
       return absl::OkStatus();
     }
-    key = RandomBytes(kPseudonymKeyBytes);
+    key = base::RandomBytes(kPseudonymKeyBytes);
     batch.Put(PseudonymKeyKey(), key);
     return absl::OkStatus();
   });
@@ -510,4 +511,4 @@ absl::StatusOr<std::string> RocksdbAdministration::PseudonymKey() {
   return key;
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

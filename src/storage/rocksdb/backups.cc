@@ -25,7 +25,7 @@
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 constexpr absl::string_view kOwnerLine = "tcsync backups of storage ";
@@ -536,4 +536,4 @@ absl::StatusOr<BackupInfo> MakeBackup(rocksdb::DB& database, const BackupRequest
   return ToInfo(made);
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

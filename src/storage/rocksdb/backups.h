@@ -35,7 +35,7 @@ namespace rocksdb {
 class DB;
 }
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // The backups in the directory, the oldest first. One that lacks a file, or whose file has another
 // size than it should, says so in BackupInfo::problem.
@@ -72,6 +72,6 @@ absl::Status RemoveBackup(const std::string& directory, uint32_t backup_id);
 absl::StatusOr<BackupInfo> MakeBackup(rocksdb::DB& database, const BackupRequest& request,
                                       Progress progress);
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_BACKUPS_H_

@@ -10,7 +10,7 @@
 #include "storage/rocksdb/access_records.h"
 #include "storage/version_numbers.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 void Release(std::string& bytes) { std::string().swap(bytes); }
@@ -143,7 +143,7 @@ absl::StatusOr<AppendOutcome> BatchBuilder::Append(AppendRequest& request) {
       IsOver(usage.versions, request.limits.versions_max)) {
     return usage;
   }
-  if (head.latest_number >= kVersionNumberMax) {
+  if (head.latest_number >= base::kVersionNumberMax) {
     return absl::ResourceExhaustedError("the chain is full");
   }
 
@@ -177,7 +177,7 @@ absl::StatusOr<AppendOutcome> BatchBuilder::Append(AppendRequest& request) {
 }
 
 void BatchBuilder::BeginHistoryAfter(const Uuid& parent_version_id, ChainHead& head) {
-  head.record.first_number = FirstNumberAfter(parent_version_id, head.latest_number);
+  head.record.first_number = storage::FirstNumberAfter(parent_version_id, head.latest_number);
   head.latest_number = head.record.first_number - 1;
 }
 
@@ -189,7 +189,7 @@ void BatchBuilder::AddVersion(const Uuid& client_id, Version version,
                          .parent_version_id = version.parent_version_id,
                          .appended_unix_seconds = appended_unix_seconds,
                          .history_bytes = head.history_bytes + version.segment.size(),
-                         .segment_is_inline = version.segment.size() < kInlineBytesMax};
+                         .segment_is_inline = version.segment.size() < base::kInlineBytesMax};
   if (upload != nullptr) {
     trailer.pieces = Adopt(upload);
     trailer.history_bytes = head.history_bytes + trailer.pieces->bytes;
@@ -418,4 +418,4 @@ void BatchBuilder::AfterWrite(bool written) {
   }
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

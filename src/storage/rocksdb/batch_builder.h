@@ -20,7 +20,7 @@
 #include "tcsync/storage.h"
 #include "tcsync/storage_administration.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // What is true of all clients together.
 struct StorageTotals {
@@ -148,6 +148,6 @@ class BatchBuilder {
   std::vector<std::pair<std::shared_ptr<UploadState>, uint64_t>> added_pieces_;  // and their bytes
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_BATCH_BUILDER_H_

@@ -5,7 +5,7 @@
 #include "absl/status/statusor.h"
 #include "storage/rocksdb/chain_reader.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 absl::Status BatchWriter::MakeWritable(Room room) {
   if (room == Room::kOrdinary) {
@@ -61,4 +61,4 @@ absl::Status BatchWriter::WriteOnce(uint64_t bytes, Room room,
   return written;
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

@@ -17,7 +17,7 @@
 #include "storage/rocksdb/storage_instruments.h"
 #include "storage/rocksdb/uploads.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // Write is for the committer's thread; the rest is thread-safe.
 class BatchWriter {
@@ -62,6 +62,6 @@ class BatchWriter {
   std::atomic<uint64_t> removals_{0};  // that this process has made
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_BATCH_WRITER_H_

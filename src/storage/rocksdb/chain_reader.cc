@@ -9,7 +9,7 @@
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 absl::Status Contradiction(const Uuid& client_id, absl::string_view what) {
@@ -74,7 +74,7 @@ absl::StatusOr<std::optional<ChainHead>> ChainReader::ReadHead(const Uuid& clien
   const std::string end = SegmentKey(client_id, 0);
   const Range range(options_, begin, end);
   const std::unique_ptr<rocksdb::Iterator> iterator(db_.NewIterator(range.options()));
-  iterator->SeekForPrev(VersionKey(client_id, kVersionNumberMax));
+  iterator->SeekForPrev(VersionKey(client_id, base::kVersionNumberMax));
   std::optional<ChainHead> head;
   if (iterator->Valid()) {
     if (const auto number = ParseVersionKey(client_id, ToView(iterator->key()))) {
@@ -297,4 +297,4 @@ absl::StatusOr<std::optional<FoundSnapshot>> ChainReader::ReadSnapshot(
   return found;
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

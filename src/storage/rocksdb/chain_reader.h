@@ -15,7 +15,7 @@
 #include "storage/rocksdb/record_codec.h"
 #include "tcsync/storage.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // What a reader may do for an answer.
 enum class ReadTier {
@@ -99,6 +99,6 @@ class ChainReader {
   rocksdb::ReadOptions options_;
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_CHAIN_READER_H_

@@ -17,7 +17,7 @@
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
@@ -145,7 +145,7 @@ absl::Status ChainVerifier::Walk(const std::string& begin, const std::string& en
 }
 
 void ChainVerifier::AddProblem(std::string problem) {
-  if (report_.problems.size() < kChainProblemsMax) {
+  if (report_.problems.size() < base::kChainProblemsMax) {
     report_.problems.push_back(std::move(problem));
   } else {
     ++problems_not_listed_;
@@ -258,7 +258,7 @@ absl::Status ChainVerifier::VerifyVersions() {
   {
     const rocksdb::Slice bound(end);
     const std::unique_ptr<rocksdb::Iterator> iterator = NewIterator(bound);
-    iterator->SeekForPrev(VersionKey(client_id_, kVersionNumberMax));
+    iterator->SeekForPrev(VersionKey(client_id_, base::kVersionNumberMax));
     if (iterator->Valid()) {
       last_number = ParseVersionKey(client_id_, ToView(iterator->key())).value_or(0);
     }
@@ -510,7 +510,7 @@ absl::Status ChainVerifier::VerifySnapshot() {
     // Whoever begins a client chooses its first parent, and need not send a snapshot. Where a
     // snapshot was lost, that is among the problems.
     report_.new_replica_cannot_start = true;
-    report_.notes.push_back(CannotStartNote(Named(first_number_, first_->version_id)));
+    report_.notes.push_back(storage::CannotStartNote(Named(first_number_, first_->version_id)));
   }
   return status;
 }
@@ -526,7 +526,8 @@ absl::Status ChainVerifier::VerifyReplicas() {
         if (key == ahead_key) {
           const auto replicas = DecodeReplicasAhead(value);
           if (!replicas) return AddProblem("the record of replicas ahead is malformed");
-          if (!replicas->empty()) report_.notes.push_back(ReplicasAheadNote(replicas->size()));
+          if (!replicas->empty())
+            report_.notes.push_back(storage::ReplicasAheadNote(replicas->size()));
           return;
         }
         const std::optional<uint32_t> day = ParsePositionKey(client_id_, key);
@@ -563,4 +564,4 @@ absl::StatusOr<ChainReport> VerifyChain(rocksdb::DB& database, const Uuid& clien
   return ChainVerifier(database, client_id).Verify();
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

@@ -6,7 +6,7 @@
 #include "base/limits.h"
 #include "base/thread.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 // What it takes of the queue's bound.
@@ -33,7 +33,7 @@ Committer::Committer(uint64_t queue_bytes_max, std::chrono::milliseconds wait_ma
       wait_max_(wait_max),
       commit_(std::move(commit)),
       instruments_(instruments),
-      thread_(StartThread("tcsync-commit", [this] { Run(); })) {}
+      thread_(base::StartThread("tcsync-commit", [this] { Run(); })) {}
 
 Committer::~Committer() {
   {
@@ -92,14 +92,14 @@ std::vector<PendingWrite> Committer::TakeBatch() {
   uint64_t batch_bytes = 0;
   while (!queue_.empty()) {
     const uint64_t bytes = BytesOf(queue_.front().write);
-    if (!batch.empty() && batch_bytes + bytes > kCommitBatchBytesMax) break;
+    if (!batch.empty() && batch_bytes + bytes > base::kCommitBatchBytesMax) break;
     batch_bytes += bytes;
     if (instruments_ != nullptr) since.push_back(queue_.front().since);
     batch.push_back(std::move(queue_.front().write));
     queue_.pop_front();
   }
   queue_bytes_ -= batch_bytes;
-  for (uint64_t bytes = 0; !pieces_.empty() && bytes < kPieceBatchBytesMax;) {
+  for (uint64_t bytes = 0; !pieces_.empty() && bytes < base::kPieceBatchBytesMax;) {
     bytes += pieces_.front().bytes;
     batch.emplace_back(std::move(pieces_.front()));
     pieces_.pop_front();
@@ -146,4 +146,4 @@ absl::Status CommitAndWait(Committer& committer, PendingChange change) {
   return *std::move(result);
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

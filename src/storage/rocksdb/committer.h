@@ -19,7 +19,7 @@
 #include "storage/rocksdb/storage_instruments.h"
 #include "tcsync/storage.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 class BatchBuilder;
 
@@ -129,6 +129,6 @@ class Committer {
 // callback of storage.
 absl::Status CommitAndWait(Committer& committer, PendingChange change);
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_COMMITTER_H_

@@ -19,7 +19,7 @@
 #include "storage/rocksdb/rocksdb_status.h"
 #include "storage/rocksdb/write_ahead_log.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 // How often progress is reported, and what it waits for is looked at.
@@ -154,7 +154,7 @@ absl::Status Compactor::ReadRemovals() {
     options.iterate_upper_bound = &end_slice;
     const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(options));
     for (iterator->Seek(ErasedKey(Uuid()));
-         iterator->Valid() && removals_.size() < kRemovalsPerCompaction; iterator->Next()) {
+         iterator->Valid() && removals_.size() < base::kRemovalsPerCompaction; iterator->Next()) {
       const std::optional<RemovalKey> key =
           ParseRemovalKey({iterator->key().data(), iterator->key().size()});
       if (!key) continue;
@@ -277,12 +277,12 @@ std::optional<uint64_t> Compactor::NewestToCollect(rocksdb::DB& database) const 
     garbage += file.garbage_blob_bytes;
     if (file.garbage_blob_count == 0) continue;
     newest_dirty = file.blob_file_number;
-    if (file.garbage_blob_bytes >= kBlobGarbageShareCollected * file.total_blob_bytes) {
+    if (file.garbage_blob_bytes >= base::kBlobGarbageShareCollected * file.total_blob_bytes) {
       newest_worth_it = file.blob_file_number;
     }
   }
   if (has_erased_ || request_.everything) return newest_dirty;
-  return garbage >= kBlobGarbageShareCollected * total ? newest_worth_it : std::nullopt;
+  return garbage >= base::kBlobGarbageShareCollected * total ? newest_worth_it : std::nullopt;
 }
 
 absl::Status Compactor::CollectBlobs() {
@@ -297,7 +297,7 @@ absl::Status Compactor::CollectBlobs() {
           if (!newest) newest = NewestToCollect(database);
           if (!newest) return absl::OkStatus();
           // On a full disk in smaller steps: the room of each comes back at its end.
-          uint64_t step_bytes = kBlobBytesPerStep;
+          uint64_t step_bytes = base::kBlobBytesPerStep;
           uint64_t free_bytes = 0;
           if (database.GetEnv()->GetFreeSpace(database.GetName(), &free_bytes).ok()) {
             step_bytes = std::min(step_bytes, free_bytes / 2);
@@ -423,7 +423,7 @@ absl::Status Compactor::TakeNotesBack() {
         }
         // Nobody removes anything at this moment: that is the committer's as well.
         const bool is_all = taken_back == removals_.size() &&
-                            removals_.size() < kRemovalsPerCompaction &&
+                            removals_.size() < base::kRemovalsPerCompaction &&
                             storage_.removals() == removals_at_first_;
         storage_.set_has_removals(!is_all);
         return absl::OkStatus();
@@ -460,7 +460,7 @@ absl::Status Compactor::CompactRange(const rocksdb::CompactRangeOptions& options
     changed.notify_one();
   };
   try {
-    thread = StartThread("tcsync-compact", compact);
+    thread = base::StartThread("tcsync-compact", compact);
   } catch (const std::system_error&) {
     return absl::UnavailableError("the system has no further thread for a compaction");
   }
@@ -498,4 +498,4 @@ absl::Status Compactor::Report(absl::string_view doing, uint64_t done, uint64_t 
   return absl::CancelledError("the compaction was stopped");
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

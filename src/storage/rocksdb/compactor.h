@@ -37,7 +37,7 @@
 #include "storage/rocksdb/administration.h"
 #include "tcsync/storage_administration.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // For one run, on one thread.
 class Compactor {
@@ -97,6 +97,6 @@ class Compactor {
   uint64_t total_ = 0;
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_COMPACTOR_H_

@@ -21,7 +21,7 @@
 #include "storage/rocksdb/directories.h"
 #include "storage/rocksdb/record_codec.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 constexpr absl::string_view kFormatLine = "tcsync storage format ";
@@ -284,4 +284,4 @@ void DataDirectory::AbandonRestore() {
   if (was_created_) std::filesystem::remove(path_, ignored);
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

@@ -16,7 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // The line of FORMAT, without its end, which backups carry as well.
 std::string FormatLine(int version);
@@ -81,6 +81,6 @@ class DataDirectory {
   bool was_created_;  // by Lock()
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_DATA_DIRECTORY_H_

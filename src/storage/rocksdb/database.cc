@@ -28,7 +28,7 @@
 #include "storage/rocksdb/release_note.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 // A memtable being filled, one being written to disk, and one more before writers must wait.
@@ -58,7 +58,7 @@ rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, rocksdb::
   // Memory: everything that grows is bounded by a number of ours.
   database.write_buffer_size = options.memtable_bytes;
   database.max_write_buffer_number = kMemtables;
-  database.max_open_files = kStorageOpenFilesMax;
+  database.max_open_files = base::kStorageOpenFilesMax;
   // Opening would start 16 threads for the tables, however few there are, and ends the process when
   // one of them cannot be started. A quarter of the open files are opened then: on one thread, too,
   // that takes some milliseconds.
@@ -85,8 +85,8 @@ rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, rocksdb::
   database.compression = rocksdb::kNoCompression;
   database.bottommost_compression = rocksdb::kNoCompression;
   database.enable_blob_files = true;
-  database.min_blob_size = kBlobBytesMin;
-  database.blob_file_size = kBlobFileBytesMax;
+  database.min_blob_size = base::kBlobBytesMin;
+  database.blob_file_size = base::kBlobFileBytesMax;
   database.blob_compression_type = rocksdb::kNoCompression;
   database.enable_blob_garbage_collection = true;
   // Replaced snapshots are the garbage. A compaction moves what is alive out of the oldest files;
@@ -224,7 +224,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DataDirectory& di
   if (!status.ok()) return status;
   database->watch_.emplace(directory);
   database->watch_thread_ =
-      StartThread("tcsync-watch", [raw = database.get()] { raw->WatchNowAndThen(); });
+      base::StartThread("tcsync-watch", [raw = database.get()] { raw->WatchNowAndThen(); });
   return database;
 }
 
@@ -531,4 +531,4 @@ void Database::Close() {
   opened_.reset();
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

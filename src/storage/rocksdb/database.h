@@ -44,10 +44,10 @@
 #include "storage/rocksdb/data_directory.h"
 #include "storage/rocksdb/database_file.h"
 #include "storage/rocksdb/directory_watch.h"
-#include "storage/rocksdb/rocksdb_storage.h"
+#include "storage/rocksdb/rocksdb_storage_options.h"
 #include "tcsync/log.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // One that shares nothing with `status`. Each receiver of a failure may drop it on another thread,
 // and distributions' Abseil counts the references in code that thread sanitizers cannot see.
@@ -197,6 +197,6 @@ class Database {
   std::thread watch_thread_;                            // uses the members above
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_DATABASE_H_

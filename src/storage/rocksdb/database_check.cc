@@ -17,7 +17,7 @@
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 constexpr absl::string_view kDatabaseName = "rocksdb";
@@ -250,4 +250,4 @@ absl::Status CheckNothingIsThere(rocksdb::Env& env, const std::string& data_dir)
   return absl::OkStatus();
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

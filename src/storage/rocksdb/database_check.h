@@ -14,7 +14,7 @@
 #include "storage/rocksdb/database_file.h"
 #include "storage/rocksdb/write_ahead_log.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 struct DatabaseFindings {
   std::string database_id;
@@ -40,6 +40,6 @@ absl::Status IncompleteError(const std::string& data_dir, absl::string_view what
 // that none may be created there.
 absl::Status CheckNothingIsThere(rocksdb::Env& env, const std::string& data_dir);
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_DATABASE_CHECK_H_

@@ -18,7 +18,7 @@
 #include "rocksdb/file_checksum.h"
 #include "storage/rocksdb/directories.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 constexpr absl::string_view kHead = "tcsync database ";
@@ -155,4 +155,4 @@ absl::Status DatabaseFile::Write(const LogMark& mark) {
   return absl::OkStatus();
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

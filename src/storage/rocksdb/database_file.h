@@ -21,7 +21,7 @@
 #include "absl/status/statusor.h"
 #include "storage/rocksdb/write_ahead_log.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // Older storage formats have none.
 inline constexpr int kFirstFormatWithDatabaseFile = 3;
@@ -57,6 +57,6 @@ class DatabaseFile {
   uint64_t number_ = 0;  // of the mark that counts
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_DATABASE_FILE_H_

@@ -13,7 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "rocksdb/db.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 std::string DataDirectoryOf(const rocksdb::DB& database) {
   return std::filesystem::path(database.GetName()).parent_path().string();
@@ -88,4 +88,4 @@ absl::StatusOr<std::vector<std::string>> NamesIn(const std::string& path) {
   return names;
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

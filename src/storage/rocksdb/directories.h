@@ -14,7 +14,7 @@ namespace rocksdb {
 class DB;
 }
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // The data directory, a folder of which the database is in.
 std::string DataDirectoryOf(const rocksdb::DB& database);
@@ -41,6 +41,6 @@ absl::Status WriteSynced(int fd, absl::string_view text, const std::string& path
 // lost+found of a new volume, and hidden files such as .gitkeep.
 absl::StatusOr<std::vector<std::string>> NamesIn(const std::string& path);
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_DIRECTORIES_H_

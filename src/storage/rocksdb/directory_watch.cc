@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 DirectoryWatch::DirectoryWatch(const DataDirectory& directory)
     : data_dir_(directory.path()), current_path_(directory.DatabasePath() + "/CURRENT") {
@@ -41,4 +41,4 @@ absl::Status DirectoryWatch::Check() const {
   return absl::OkStatus();
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "storage/rocksdb/data_directory.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // A directory that is moved away or removed stays open, and RocksDB writes on into it, to where
 // nobody finds it again; one that is put in its place gets the next files. Thread-compatible.
@@ -35,6 +35,6 @@ class DirectoryWatch {
   std::vector<Entry> entries_;
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_DIRECTORY_WATCH_H_

@@ -5,7 +5,7 @@
 #include "rocksdb/db.h"
 #include "rocksdb/version.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // While it exists, files that a compaction has replaced stay. At its end RocksDB looks for all
 // files that it needs no more.
@@ -29,6 +29,6 @@ class DeletionPause {
   rocksdb::DB& database_;
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_FILE_DELETIONS_H_

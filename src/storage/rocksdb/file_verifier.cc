@@ -10,7 +10,7 @@
 #include "storage/rocksdb/file_deletions.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 using File = rocksdb::LiveFileStorageInfo;
@@ -116,4 +116,4 @@ absl::Status VerifyFiles(rocksdb::DB& database, Progress progress) {
   return FileVerifier(database, progress).Run();
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

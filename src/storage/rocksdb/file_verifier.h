@@ -6,12 +6,12 @@
 #include "rocksdb/db.h"
 #include "tcsync/storage_administration.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // StorageAdministration::VerifyFiles of an open database. RocksDB has the same in one call, which
 // neither says how far it is nor ends before it is through.
 absl::Status VerifyFiles(rocksdb::DB& database, Progress progress);
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_FILE_VERIFIER_H_

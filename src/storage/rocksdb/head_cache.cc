@@ -4,7 +4,7 @@
 
 #include "absl/hash/hash.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 // What an entry takes: itself in its node of the list with two pointers and the allocator's share,
@@ -136,4 +136,4 @@ void HeadCache::Forget(const Uuid& client_id) {
   Drop(stripe, client_id);
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

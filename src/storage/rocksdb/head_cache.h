@@ -19,7 +19,7 @@
 #include "storage/rocksdb/storage_instruments.h"
 #include "tcsync/uuid.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // Where a client's chain stands.
 struct ChainHead {
@@ -42,8 +42,8 @@ struct ChainHead {
   uint64_t snapshot_bytes() const { return record.snapshot ? record.snapshot->bytes : 0; }
   // What the client counts towards what all clients together may have.
   uint64_t live_bytes() const {
-    return kept_history_bytes() + snapshot_bytes() + version_count() * kVersionRecordBytes +
-           kClientRecordBytes;
+    return kept_history_bytes() + snapshot_bytes() + version_count() * base::kVersionRecordBytes +
+           base::kClientRecordBytes;
   }
 };
 
@@ -118,6 +118,6 @@ class HeadCache {
   const StorageInstruments* const instruments_;
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_HEAD_CACHE_H_

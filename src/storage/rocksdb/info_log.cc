@@ -6,7 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "base/foreign_text.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 constexpr size_t kLineBytesMax = 1024;
@@ -22,7 +22,7 @@ class InfoLog final : public rocksdb::Logger {
     char line[kLineBytesMax];
     vsnprintf(line, sizeof(line), format, arguments);
     // It may name keys, which begin with client IDs.
-    logger_.Log(LogLevel::kDebug, "rocksdb: ", ShowForeign(absl::StripAsciiWhitespace(line)));
+    logger_.Log(LogLevel::kDebug, "rocksdb: ", base::ShowForeign(absl::StripAsciiWhitespace(line)));
   }
   // All options and what the library was built with, at each start.
   void LogHeader(const char*, va_list) override {}
@@ -39,4 +39,4 @@ std::shared_ptr<rocksdb::Logger> InfoLogInto(const Logger& logger) {
 
 std::shared_ptr<rocksdb::Logger> NoInfoLog() { return InfoLogInto(Logger()); }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

@@ -11,7 +11,7 @@
 #include "rocksdb/env.h"
 #include "tcsync/log.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // Warnings and errors become debug messages: what matters to an operator the storage tells itself.
 std::shared_ptr<rocksdb::Logger> InfoLogInto(const Logger& logger);
@@ -19,6 +19,6 @@ std::shared_ptr<rocksdb::Logger> InfoLogInto(const Logger& logger);
 // Of databases that are only looked at.
 std::shared_ptr<rocksdb::Logger> NoInfoLog();
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_INFO_LOG_H_

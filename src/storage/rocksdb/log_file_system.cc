@@ -6,7 +6,7 @@
 #include "absl/strings/match.h"
 #include "rocksdb/file_system.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 class FullLengthLogs final : public rocksdb::FileSystemWrapper {
@@ -63,4 +63,4 @@ std::unique_ptr<rocksdb::Env> EnvWithoutLogs(rocksdb::Env& base) {
   return std::make_unique<Environment<WithoutLogs>>(base);
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

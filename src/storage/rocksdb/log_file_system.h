@@ -6,7 +6,7 @@
 
 #include "rocksdb/env.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // `base`, which is borrowed, but for one thing: the space that is set aside for a log file counts
 // as its length from the beginning. Then a sync of the log writes data only, and not the file's new
@@ -18,6 +18,6 @@ std::unique_ptr<rocksdb::Env> EnvWithFullLengthLogs(rocksdb::Env& base);
 // it had none, and replays nothing.
 std::unique_ptr<rocksdb::Env> EnvWithoutLogs(rocksdb::Env& base);
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_LOG_FILE_SYSTEM_H_

@@ -24,7 +24,7 @@
 #include "storage/rocksdb/database_file.h"
 #include "storage/rocksdb/directories.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 constexpr char kLossesName[] = "/LOG_LOSSES";
@@ -188,4 +188,4 @@ absl::Status AcknowledgeLogLossesIn(const std::string& data_dir) {
   return SyncDirectory(data_dir);
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

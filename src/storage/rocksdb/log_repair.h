@@ -14,7 +14,7 @@
 #include "absl/status/statusor.h"
 #include "tcsync/storage_administration.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // Of a directory that nobody has open. With `dry_run` nothing is changed. kDataLoss for a directory
 // that lacks more than a part of its log; otherwise as DataDirectory::Open.
@@ -24,6 +24,6 @@ absl::StatusOr<LogRepair> RepairLog(const std::string& data_dir, bool dry_run);
 std::vector<LogLoss> LogLossesIn(const std::string& data_dir);
 absl::Status AcknowledgeLogLossesIn(const std::string& data_dir);
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_LOG_REPAIR_H_

@@ -15,7 +15,7 @@
 #include "storage/rocksdb/rocksdb_status.h"
 #include "storage/rocksdb/uploads.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 // What all clients together have, from their records.
@@ -186,4 +186,4 @@ void DiscardAgain(AdministeredStorage& storage) {
   }
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

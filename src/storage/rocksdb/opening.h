@@ -10,7 +10,7 @@
 #include "storage/rocksdb/data_directory.h"
 #include "tcsync/log.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // What is known of the whole storage when it is opened.
 struct OpenedState {
@@ -28,6 +28,6 @@ void RemoveAbandonedUploads(AdministeredStorage& storage, const Logger& logger);
 // Discards uploads of which that has failed; on a full disk it takes the reserve.
 void DiscardAgain(AdministeredStorage& storage);
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_OPENING_H_

@@ -11,7 +11,7 @@
 #include "storage/rocksdb/rocksdb_status.h"
 #include "tcsync/uuid.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 uint64_t WriteProbe(uint64_t latest, rocksdb::WriteBatch& writes) {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -44,4 +44,4 @@ absl::Status ReadProbe(rocksdb::DB& database, uint64_t number) {
   return FromRocksdb(iterator->status(), "read from the database");
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

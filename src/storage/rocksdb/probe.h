@@ -8,7 +8,7 @@
 #include "rocksdb/db.h"
 #include "rocksdb/write_batch.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // Adds the record to a batch, and returns its number, which is larger than `latest`, that of the
 // process' probe before it, and than those of earlier processes.
@@ -20,6 +20,6 @@ uint64_t WriteProbe(uint64_t latest, rocksdb::WriteBatch& writes);
 // May wait for the disk.
 absl::Status ReadProbe(rocksdb::DB& database, uint64_t number);
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_PROBE_H_

@@ -5,13 +5,13 @@
 #include "base/limits.h"
 #include "base/thread.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 ReaderPool::ReaderPool(int threads, std::chrono::milliseconds wait_max) : wait_max_(wait_max) {
   threads_.reserve(static_cast<size_t>(threads));
   try {
     for (int i = 0; i < threads; ++i) {
-      threads_.push_back(StartThread("tcsync-read", [this] { Work(); }));
+      threads_.push_back(base::StartThread("tcsync-read", [this] { Work(); }));
     }
   } catch (...) {
     Stop();
@@ -36,7 +36,7 @@ absl::Status ReaderPool::Admit(Task& task, bool is_continued) {
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return absl::UnavailableError("the storage is closing");
-    if (!is_continued && queue_.size() >= kReadsWaitingMax) {
+    if (!is_continued && queue_.size() >= base::kReadsWaitingMax) {
       return absl::UnavailableError("too many reads are waiting for the disk");
     }
     if (!is_continued && !queue_.empty() && now - queue_.front().since > wait_max_) {
@@ -79,4 +79,4 @@ void ReaderPool::Work() {
   }
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

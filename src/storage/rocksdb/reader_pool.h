@@ -12,7 +12,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // Thread-safe.
 class ReaderPool {
@@ -58,6 +58,6 @@ class ReaderPool {
   std::vector<std::thread> threads_;  // last: they use the members above
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_READER_POOL_H_

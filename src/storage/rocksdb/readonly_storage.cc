@@ -8,7 +8,7 @@
 #include "storage/rocksdb/info_log.h"
 #include "storage/rocksdb/record_codec.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 absl::Status ReadOnlyError() {
@@ -23,7 +23,7 @@ rocksdb::Options ReadOnlyDatabaseOptions(rocksdb::Env& env) {
   options.info_log = NoInfoLog();
   // Any number but "all": with that one, RocksDB opens a database of one level in a way that does
   // not find the values in blob files.
-  options.max_open_files = kStorageOpenFilesMax;
+  options.max_open_files = base::kStorageOpenFilesMax;
   // As the storage writes them, for what reads by a client's prefix.
   options.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(kKeyPrefixBytes));
   return options;
@@ -79,4 +79,4 @@ absl::Status ReadOnlyStorage::Commit(PendingChange::Decide, Room) { return ReadO
 
 absl::Status ReadOnlyStorage::MakeRoom() { return ReadOnlyError(); }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

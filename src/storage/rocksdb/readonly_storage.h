@@ -17,7 +17,7 @@
 #include "storage/rocksdb/uploads.h"
 #include "tcsync/storage.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // Of a database that is opened for reading only. It creates no file, not even a log of its own.
 rocksdb::Options ReadOnlyDatabaseOptions(rocksdb::Env& env);
@@ -62,6 +62,6 @@ class ReadOnlyStorage final : public Storage, private AdministeredStorage, priva
   RocksdbAdministration administration_{*this};
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_READONLY_STORAGE_H_

@@ -4,7 +4,7 @@
 #include <limits>
 #include <tuple>
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 enum Kind : char {
@@ -524,4 +524,4 @@ std::optional<Invite> DecodeInvite(absl::string_view key, absl::string_view valu
   return invite;
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

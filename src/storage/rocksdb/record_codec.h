@@ -87,7 +87,7 @@
 #include "tcsync/storage_administration.h"
 #include "tcsync/uuid.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 inline constexpr int kStorageFormatVersion = 4;
 
@@ -236,6 +236,6 @@ std::optional<ClientToken> DecodeToken(absl::string_view key, absl::string_view 
 std::string EncodeInvite(const Invite& invite);
 std::optional<Invite> DecodeInvite(absl::string_view key, absl::string_view value);
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_RECORD_CODEC_H_

@@ -13,7 +13,7 @@
 #include "absl/strings/strip.h"
 #include "rocksdb/version.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 using Release = std::array<int, 3>;
@@ -80,4 +80,4 @@ std::string NewerReleaseNote(rocksdb::Env& env, const std::string& database_path
                       "on, or restore a backup from before it was there");
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

@@ -6,13 +6,13 @@
 
 #include "rocksdb/env.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // The end of a message about a database that cannot be opened: when a newer release of RocksDB than
 // this program's had it open last, that this may be why, and what to do; empty otherwise, and when
 // that cannot be told. `database_path` is RocksDB's own directory.
 std::string NewerReleaseNote(rocksdb::Env& env, const std::string& database_path);
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_RELEASE_NOTE_H_

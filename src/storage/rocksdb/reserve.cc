@@ -13,7 +13,7 @@
 #include "base/limits.h"
 #include "storage/rocksdb/directories.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 struct DiskSpace {
@@ -64,7 +64,7 @@ std::optional<uint64_t> Reserve::FileBytes() const {
 uint64_t Reserve::Bytes() const {
   const std::optional<DiskSpace> space = SpaceIn(directory_);
   if (!space) return 0;
-  return std::min(bytes_wanted_, space->total / kReserveDiskShare);
+  return std::min(bytes_wanted_, space->total / base::kReserveDiskShare);
 }
 
 bool Reserve::MakeFile() {
@@ -129,4 +129,4 @@ bool Reserve::IsNeeded() const {
   return space && space->free < Bytes();
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

@@ -20,7 +20,7 @@
 #include "rocksdb/env.h"
 #include "tcsync/log.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // Thread-safe.
 class Reserve {
@@ -59,6 +59,6 @@ class Reserve {
   std::mutex mutex_;  // of the file
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_RESERVE_H_

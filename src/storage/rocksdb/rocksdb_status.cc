@@ -7,7 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 absl::Status FromRocksdb(const rocksdb::Status& status, absl::string_view action) {
   if (status.IsIncomplete()) return NeedsDiskError();
@@ -24,4 +24,4 @@ absl::Status FromRocksdb(const rocksdb::Status& status, absl::string_view action
   return absl::InternalError(message);
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

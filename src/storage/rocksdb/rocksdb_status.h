@@ -6,7 +6,7 @@
 #include "absl/strings/string_view.h"
 #include "rocksdb/status.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // `action` says what was tried: "write a batch". Must not be called for an OK status.
 absl::Status FromRocksdb(const rocksdb::Status& status, absl::string_view action);
@@ -16,6 +16,6 @@ absl::Status FromRocksdb(const rocksdb::Status& status, absl::string_view action
 inline bool NeedsDisk(const absl::Status& status) { return absl::IsAborted(status); }
 inline absl::Status NeedsDiskError() { return absl::AbortedError("this is not in memory"); }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_ROCKSDB_STATUS_H_

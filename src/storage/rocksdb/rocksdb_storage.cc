@@ -34,7 +34,7 @@
 #include "storage/rocksdb/upload_admission.h"
 #include "storage/rocksdb/uploads.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 class RocksdbStorage final : public Storage,
@@ -63,7 +63,7 @@ class RocksdbStorage final : public Storage,
         committer_(
             options.queue_bytes_max, options.disk_wait_max,
             [this](std::vector<PendingWrite>& batch) { CommitAll(batch); }, instruments_.get()),
-        notes_thread_(StartThread("tcsync-notes", [this] { FlushNotesNowAndThen(); })) {
+        notes_thread_(base::StartThread("tcsync-notes", [this] { FlushNotesNowAndThen(); })) {
     if (options.registry == nullptr) return;
     read_queue_registration_ = options.registry->AddCallback(
         metrics::Type::kGauge, "tcsync_disk_read_queue_reads",
@@ -134,7 +134,7 @@ class RocksdbStorage final : public Storage,
 
   // At the start: removes what uploads left behind that were under way when the process ended.
   void RemoveAbandonedUploads(const Logger& logger) {
-    tcsync::RemoveAbandonedUploads(*this, logger);
+    rocksdb_storage::RemoveAbandonedUploads(*this, logger);
   }
 
  private:
@@ -340,8 +340,8 @@ absl::StatusOr<UploadOutcome> RocksdbStorage::DecideUpload(const ChainReader& re
   std::shared_ptr<UploadState> state =
       uploads_->Begin(request.client_id, std::get<uint64_t>(*decided), request.now_unix_seconds);
   if (state == nullptr) {
-    return absl::UnavailableError(
-        absl::StrCat("the client has ", kUploadsPerClientMax, " large uploads under way already"));
+    return absl::UnavailableError(absl::StrCat("the client has ", base::kUploadsPerClientMax,
+                                               " large uploads under way already"));
   }
   StagingStorage& staging = *this;
   return std::make_unique<RocksdbUpload>(staging, std::move(state));
@@ -358,16 +358,17 @@ void RocksdbStorage::AddPiece(std::shared_ptr<UploadState> upload, std::string p
 }
 
 void RocksdbStorage::Discard(std::shared_ptr<UploadState> upload) {
-  committer_.SubmitPiece({.decide =
-                              [upload](BatchBuilder& batch) {
-                                batch.DiscardUpload(upload);
-                                return absl::OkStatus();
-                              },
-                          .bytes = kPieceBytesMax,  // a few go into one write: each has many keys
-                          .done =
-                              [this, upload](const absl::Status& written) {
-                                if (!written.ok()) uploads_->KeepForDiscarding(upload);
-                              }});
+  committer_.SubmitPiece(
+      {.decide =
+           [upload](BatchBuilder& batch) {
+             batch.DiscardUpload(upload);
+             return absl::OkStatus();
+           },
+       .bytes = base::kPieceBytesMax,  // a few go into one write: each has many keys
+       .done =
+           [this, upload](const absl::Status& written) {
+             if (!written.ok()) uploads_->KeepForDiscarding(upload);
+           }});
 }
 
 void RocksdbStorage::ReadPieceLater(const PiecesOwner& owner, const PiecesRecord& pieces,
@@ -459,7 +460,7 @@ void RocksdbStorage::FlushNotesNowAndThen() {
   for (bool is_closing = false; !is_closing;) {
     {
       std::unique_lock lock(closing_mutex_);
-      is_closing = closing_.wait_for(lock, std::chrono::milliseconds(kNotesFlushMs),
+      is_closing = closing_.wait_for(lock, std::chrono::milliseconds(base::kNotesFlushMs),
                                      [this] { return is_closing_; });
     }
     // Notes that cannot be written stay, and the next time is soon.
@@ -563,7 +564,7 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenRocksdbStorage(const RocksdbStorage
   auto head_cache = std::make_unique<HeadCache>(options.head_cache_bytes, instruments.get());
   auto uploads = std::make_unique<UploadTable>();
   auto reserve = std::make_unique<Reserve>(
-      directory->ReservePath(), Database::RoomBytes(options) + kCompactionRoomBytes, logger);
+      directory->ReservePath(), Database::RoomBytes(options) + base::kCompactionRoomBytes, logger);
   const auto open = [&] {
     return Database::Open(*directory, options, logger,
                           [heads = head_cache.get(), staged = uploads.get()] {
@@ -590,4 +591,4 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenRocksdbStorage(const RocksdbStorage
   return storage;
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

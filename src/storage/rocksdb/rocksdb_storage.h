@@ -2,45 +2,19 @@
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_ROCKSDB_STORAGE_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_ROCKSDB_STORAGE_H_
 
-#include <chrono>
-#include <cstdint>
 #include <memory>
-#include <string>
 
 #include "absl/status/statusor.h"
-#include "base/limits.h"
+#include "storage/rocksdb/rocksdb_storage_options.h"
 #include "tcsync/log.h"
 #include "tcsync/storage.h"
 
-namespace rocksdb {
-class Env;
-}
-
-namespace tcsync {
-
-namespace metrics {
-class Registry;
-}
-
-struct RocksdbStorageOptions {
-  std::string data_dir;
-  uint64_t memtable_bytes = uint64_t{8} << 20;
-  uint64_t block_cache_bytes = uint64_t{16} << 20;
-  uint64_t head_cache_bytes = uint64_t{8} << 20;
-  uint64_t queue_bytes_max = uint64_t{48} << 20;  // of writes that wait; beyond it kUnavailable
-  int reader_threads = 4;                         // for reads that have to wait for the disk
-  // How long what waits for the disk may wait until more is kUnavailable.
-  std::chrono::milliseconds disk_wait_max{1000};
-  // How often it looks whether the directory is in its place, and notes how far the log goes.
-  std::chrono::milliseconds watch_interval{kDirectoryWatchMs};
-  metrics::Registry* registry = nullptr;  // where to report what it does; must outlive the storage
-  rocksdb::Env* env = nullptr;  // for tests that make the disk fail; nullptr: the system's
-};
+namespace tcsync::rocksdb_storage {
 
 // Opens the directory, creating it when it does not exist. Errors as of Engine::Open.
 absl::StatusOr<std::unique_ptr<Storage>> OpenRocksdbStorage(const RocksdbStorageOptions& options,
                                                             const Logger& logger);
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_ROCKSDB_STORAGE_H_

@@ -34,7 +34,7 @@
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 namespace fs = std::filesystem;
@@ -513,4 +513,4 @@ absl::StatusOr<SalvagedStorage> OpenForSalvage(const std::string& directory) {
   return salvaged;
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

@@ -18,7 +18,7 @@
 #include "absl/status/statusor.h"
 #include "tcsync/storage.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 struct SalvagedStorage {
   std::unique_ptr<Storage> storage;
@@ -32,6 +32,6 @@ struct SalvagedStorage {
 // nothing at all could be opened.
 absl::StatusOr<SalvagedStorage> OpenForSalvage(const std::string& directory);
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_SALVAGE_H_

@@ -10,7 +10,7 @@
 #include "storage/replicas_ahead.h"
 #include "storage/rocksdb/record_codec.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 // Makes room for one more, by removing what is written already; false when nothing is.
@@ -43,7 +43,7 @@ void SeenNotes::Note(const Uuid& client_id, const Uuid& version_id, uint64_t num
   const std::lock_guard lock(shard.mutex);
   auto it = shard.positions.find({client_id, day});
   if (it == shard.positions.end()) {
-    if (!MakeRoom(shard.positions, kSeenNotesMax / kShards)) return;
+    if (!MakeRoom(shard.positions, base::kSeenNotesMax / kShards)) return;
     it = shard.positions.try_emplace({client_id, day}).first;
     it->second.oldest_number = number;
     it->second.is_changed = true;
@@ -57,7 +57,7 @@ void SeenNotes::Note(const Uuid& client_id, const Uuid& version_id, uint64_t num
 
 void SeenNotes::NoteUnresolved(const Unresolved& note) {
   const std::lock_guard lock(unresolved_mutex_);
-  if (unresolved_.size() < kUnresolvedNotesMax) unresolved_.push_back(note);
+  if (unresolved_.size() < base::kUnresolvedNotesMax) unresolved_.push_back(note);
 }
 
 std::vector<SeenNotes::Unresolved> SeenNotes::TakeUnresolved() {
@@ -70,10 +70,10 @@ void SeenNotes::NoteAhead(const Uuid& client_id, const Uuid& version_id, int64_t
   const std::lock_guard lock(shard.mutex);
   auto it = shard.ahead.find(client_id);
   if (it == shard.ahead.end()) {
-    if (!MakeRoom(shard.ahead, kAheadNotesMax / kShards)) return;
+    if (!MakeRoom(shard.ahead, base::kAheadNotesMax / kShards)) return;
     it = shard.ahead.try_emplace(client_id).first;
   }
-  AddReplicaAhead({version_id, now_unix_seconds}, it->second.replicas);
+  storage::AddReplicaAhead({version_id, now_unix_seconds}, it->second.replicas);
   it->second.is_changed = true;
 }
 
@@ -126,7 +126,8 @@ void SeenNotes::Restore(const Changes& changes) {
     Shard& shard = ShardOf(ahead.client_id);
     const std::lock_guard lock(shard.mutex);
     AheadNote& note = shard.ahead[ahead.client_id];
-    for (const ReplicaAhead& replica : ahead.replicas) AddReplicaAhead(replica, note.replicas);
+    for (const ReplicaAhead& replica : ahead.replicas)
+      storage::AddReplicaAhead(replica, note.replicas);
     note.is_changed = true;
   }
 }
@@ -170,11 +171,12 @@ absl::Status WriteNotes(const SeenNotes::Changes& changes, BatchBuilder& batch) 
     std::vector<ReplicaAhead> replicas;
     if (stored->has_value()) replicas = DecodeReplicasAhead(**stored).value_or(replicas);
     // The oldest first, so that the latest comes to the front last.
-    std::for_each(ahead.replicas.rbegin(), ahead.replicas.rend(),
-                  [&](const ReplicaAhead& replica) { AddReplicaAhead(replica, replicas); });
+    std::for_each(ahead.replicas.rbegin(), ahead.replicas.rend(), [&](const ReplicaAhead& replica) {
+      storage::AddReplicaAhead(replica, replicas);
+    });
     batch.Put(key, EncodeReplicasAhead(replicas));
   }
   return absl::OkStatus();
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

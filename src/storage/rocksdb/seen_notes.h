@@ -20,7 +20,7 @@
 #include "tcsync/storage_administration.h"
 #include "tcsync/uuid.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // Thread-safe. Bounded: what finds no room is not noted.
 class SeenNotes {
@@ -98,6 +98,6 @@ void LoadForNotes(const SeenNotes::Changes& changes, const ChainReader& reader);
 // their chains do not have, are passed over.
 absl::Status WriteNotes(const SeenNotes::Changes& changes, BatchBuilder& batch);
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_SEEN_NOTES_H_

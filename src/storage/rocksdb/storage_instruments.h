@@ -4,7 +4,7 @@
 
 #include "metrics/registry.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // Those who report to it hold a pointer, which is null where nothing is measured. References are to
 // the registry's.
@@ -46,6 +46,6 @@ struct StorageInstruments {
   }
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_STORAGE_INSTRUMENTS_H_

@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 // Whether the owner still has these pieces.
@@ -107,4 +107,4 @@ std::shared_ptr<PieceSource> OpenStoredPieces(PieceStorage& storage, const Piece
   return std::make_shared<StoredPieces>(storage, owner, pieces);
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

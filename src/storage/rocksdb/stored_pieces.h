@@ -12,7 +12,7 @@
 #include "tcsync/storage.h"
 #include "tcsync/uuid.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // Whose the pieces are.
 struct PiecesOwner {
@@ -38,6 +38,6 @@ class PieceStorage {
 std::shared_ptr<PieceSource> OpenStoredPieces(PieceStorage& storage, const PiecesOwner& owner,
                                               const PiecesRecord& pieces);
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_STORED_PIECES_H_

@@ -6,7 +6,7 @@
 #include "storage/rocksdb/access_records.h"
 #include "tcsync/storage_administration.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 absl::StatusOr<UploadAdmission> AdmitUpload(const ChainReader& reader,
                                             const std::optional<ChainHead>& client,
@@ -56,4 +56,4 @@ absl::StatusOr<UploadAdmission> AdmitUpload(const ChainReader& reader,
   return limits.bytes_max > 0 ? limits.bytes_max - kept_bytes : kAny;
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

@@ -11,7 +11,7 @@
 #include "storage/rocksdb/head_cache.h"
 #include "tcsync/storage.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // How many bytes the client's uploads may have in all, or why none is begun.
 using UploadAdmission = std::variant<uint64_t, Conflict, NoSuchClient, OverLimit, NotWanted>;
@@ -22,6 +22,6 @@ absl::StatusOr<UploadAdmission> AdmitUpload(const ChainReader& reader,
                                             const std::optional<ChainHead>& client,
                                             uint64_t uploading_bytes, const UploadRequest& request);
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_UPLOAD_ADMISSION_H_

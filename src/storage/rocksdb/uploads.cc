@@ -4,7 +4,7 @@
 
 #include "base/limits.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 absl::Status UploadState::Check() const {
   if (is_removed) return absl::AbortedError("the client was deleted during the upload");
@@ -39,7 +39,7 @@ std::shared_ptr<UploadState> UploadTable::Begin(const Uuid& client_id, uint64_t 
                                                 int64_t now_unix_seconds) {
   const std::lock_guard lock(mutex_);
   std::vector<std::shared_ptr<UploadState>>& uploads = by_client_[client_id];
-  if (uploads.size() >= kUploadsPerClientMax) return nullptr;
+  if (uploads.size() >= base::kUploadsPerClientMax) return nullptr;
   auto upload = std::make_shared<UploadState>(client_id, Uuid::Random(), allowed_bytes);
   upload->begun_unix_seconds = now_unix_seconds;
   uploads.push_back(upload);
@@ -104,4 +104,4 @@ UploadTable::Totals UploadTable::totals() const {
   return totals;
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

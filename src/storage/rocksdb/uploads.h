@@ -24,7 +24,7 @@
 #include "tcsync/storage.h"
 #include "tcsync/uuid.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // What is known of one upload. Its counts are changed by the committer alone, after the write.
 struct UploadState {
@@ -121,6 +121,6 @@ class UploadTable {
   std::vector<std::shared_ptr<UploadState>> to_discard_;
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_UPLOADS_H_

@@ -17,7 +17,7 @@
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 constexpr size_t kBlockBytes = size_t{32} * 1024;
@@ -494,4 +494,4 @@ absl::StatusOr<uint64_t> IntactBytesOf(rocksdb::Env& env, const std::string& pat
   }
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

@@ -26,7 +26,7 @@
 #include "absl/status/statusor.h"
 #include "rocksdb/env.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 
 // The log data of a batch that is written while writes behind `sequence` are not synced.
 std::string EncodeSyncedSequence(uint64_t sequence);
@@ -76,6 +76,6 @@ std::optional<uint64_t> FirstSequenceOf(rocksdb::Env& env, const std::string& pa
 // How many bytes from its beginning are whole records. A manifest has the same form as a log.
 absl::StatusOr<uint64_t> IntactBytesOf(rocksdb::Env& env, const std::string& path);
 
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage
 
 #endif  // TCSYNC_SRC_STORAGE_ROCKSDB_WRITE_AHEAD_LOG_H_

@@ -200,12 +200,10 @@ TEST_F(AccessControlTest, OnlyAddressesAreLimitedAsAddresses) {
 
 TEST_F(AccessControlTest, ASourceBehindATrustedProxyIsLimitedByItself) {
   Open({{"trusted-proxy", "192.0.2.1"}});
-  const std::vector<http::HeaderView> headers = {{"X-Forwarded-For", "203.0.113.9"}};
-  http::RequestHead head{.method = "GET", .target = "/", .headers = headers};
-  head.peer = Address("192.0.2.1");
-  EXPECT_EQ(control_->SourceOf(head), Address("203.0.113.9"));
-  head.peer = Address("192.0.2.2");
-  EXPECT_EQ(control_->SourceOf(head), Address("192.0.2.2"));
+  ForwardedFields fields;
+  fields.forwarded_for = {"203.0.113.9"};
+  EXPECT_EQ(control_->SourceOf(Address("192.0.2.1"), fields), Address("203.0.113.9"));
+  EXPECT_EQ(control_->SourceOf(Address("192.0.2.2"), fields), Address("192.0.2.2"));
 }
 
 TEST_F(AccessControlTest, NewClientsOfAnAddress) {

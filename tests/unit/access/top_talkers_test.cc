@@ -73,8 +73,8 @@ TEST_F(TopTalkersTest, AFloodOfNewNamesDoesNotHideAnybody) {
     ++loud_requests;
   }
   const TopTalkers::Rankings rankings = talkers_.Read();
-  EXPECT_LE(rankings.sources[0].size(), kTopTalkersMax);
-  EXPECT_LE(rankings.clients[0].size(), kTopTalkersMax);
+  EXPECT_LE(rankings.sources[0].size(), base::kTopTalkersMax);
+  EXPECT_LE(rankings.clients[0].size(), base::kTopTalkersMax);
   const TalkerRanking::Place& first = First(rankings.sources, TopTalkers::Measure::kRequests);
   EXPECT_EQ(first.key, loud.bytes());
   EXPECT_GE(first.count, loud_requests);
@@ -83,7 +83,7 @@ TEST_F(TopTalkersTest, AFloodOfNewNamesDoesNotHideAnybody) {
 }
 
 TEST_F(TopTalkersTest, CountsTheLastMinutesAlone) {
-  const absl::Duration window = absl::Milliseconds(kTopTalkersWindowMs);
+  const absl::Duration window = absl::Milliseconds(base::kTopTalkersWindowMs);
   Count(AddressOf(1));
   clock_.Advance(window - absl::Seconds(1));
   Count(AddressOf(1));

@@ -84,7 +84,7 @@ class FailingStorage final : public Storage, public StorageAdministration {
     return backup(request, progress);
   }
 
-  MemoryStorage memory;
+  memory_storage::MemoryStorage memory;
   bool has_administration = true;
   absl::Status import_status;
   absl::Status verify_status;

@@ -8,7 +8,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace tcsync {
+namespace tcsync::base {
 namespace {
 
 using ::testing::HasSubstr;
@@ -76,4 +76,4 @@ TEST(ForeignTextTest, ALengthIsAllThatMayBeSaidOfASecret) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::base

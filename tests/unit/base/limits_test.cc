@@ -7,7 +7,7 @@
 #include "gtest/gtest.h"
 #include "tcsync/options.h"
 
-namespace tcsync {
+namespace tcsync::base {
 namespace {
 
 constexpr uint64_t kMiB = uint64_t{1} << 20;
@@ -152,4 +152,4 @@ TEST(LimitsTest, InlineSegmentsStayOutOfBlobFiles) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::base

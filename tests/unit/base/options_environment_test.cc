@@ -9,7 +9,7 @@
 #include "tcsync/options.h"
 #include "tests/unit/base/option_values.h"
 
-namespace tcsync {
+namespace tcsync::base {
 namespace {
 
 using ::testing::HasSubstr;
@@ -80,4 +80,4 @@ TEST_F(OptionsEnvironmentTest, AnErrorNamesTheVariable) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::base

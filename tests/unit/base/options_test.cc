@@ -17,7 +17,7 @@
 #include "gtest/gtest.h"
 #include "tests/unit/base/option_values.h"
 
-namespace tcsync {
+namespace tcsync::base {
 namespace {
 
 using ::testing::AllOf;
@@ -347,4 +347,4 @@ TEST(OptionsTest, AnErrorDoesNotRepeatWhatMayBeASecret) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::base

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace tcsync {
+namespace tcsync::base {
 namespace {
 
 // If this fails, an address in the log is not the one that an operator can look up or block.
@@ -37,4 +37,4 @@ TEST(PeerAddressTest, NothingElseIsAnAddress) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::base

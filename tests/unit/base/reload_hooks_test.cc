@@ -6,7 +6,7 @@
 #include "absl/strings/match.h"
 #include "gtest/gtest.h"
 
-namespace tcsync {
+namespace tcsync::base {
 namespace {
 
 // If this fails, a listener that has stopped is called, or one that serves is not.
@@ -58,4 +58,4 @@ TEST(ReloadHooksTest, FailuresAreGathered) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::base

@@ -12,7 +12,7 @@
 #include "gtest/gtest.h"
 #include "tcsync/log.h"
 
-namespace tcsync {
+namespace tcsync::base {
 namespace {
 
 // If this fails, a host's signal handler runs on a thread of the engine, in the middle of a write.
@@ -73,4 +73,4 @@ TEST(ClockTest, SystemClockIsTheTimeOfDay) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::base

@@ -8,7 +8,7 @@
 #include "absl/hash/hash_testing.h"
 #include "gtest/gtest.h"
 
-namespace tcsync {
+namespace tcsync::base {
 namespace {
 
 constexpr absl::string_view kText = "0123abcd-ef45-4678-9abc-def001020304";
@@ -118,4 +118,4 @@ TEST(UuidTest, IsOrderedAndHashedByItsBytes) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::base

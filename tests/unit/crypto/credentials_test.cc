@@ -8,7 +8,7 @@
 #include "gtest/gtest.h"
 #include "tcsync/envelope.h"
 
-namespace tcsync {
+namespace tcsync::crypto {
 namespace {
 
 TEST(CredentialsTest, HaveTheDocumentedForm) {
@@ -44,4 +44,4 @@ TEST(CredentialsTest, AreNewEachTimeOnEveryThread) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::crypto

@@ -19,7 +19,7 @@
 #include "real_blobs.h"
 #include "tests/missing_prerequisite.h"
 
-namespace tcsync {
+namespace tcsync::crypto {
 
 // Names the faults in the messages of failing tests.
 void PrintTo(UnsealFault fault, std::ostream* stream) { *stream << UnsealFaultMessage(fault); }
@@ -249,4 +249,4 @@ TEST(EnvelopeTest, ThreadsShareOneKey) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::crypto

@@ -8,7 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "gtest/gtest.h"
 
-namespace tcsync {
+namespace tcsync::crypto {
 namespace {
 
 struct KnownAnswer {
@@ -52,4 +52,4 @@ TEST(Pbkdf2Test, GivesThePublishedAnswers) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::crypto

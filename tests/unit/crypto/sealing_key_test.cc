@@ -28,6 +28,7 @@ class SealingKeyTestPeer {
   }
 };
 
+namespace crypto {
 namespace {
 
 static_assert(!std::is_copy_constructible_v<SealingKey>);
@@ -88,4 +89,5 @@ TEST(SealingKeyTest, DestructionWipes) {
 }
 
 }  // namespace
+}  // namespace crypto
 }  // namespace tcsync

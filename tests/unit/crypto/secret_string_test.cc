@@ -13,7 +13,7 @@
 #include "gtest/gtest.h"
 #include "tcsync/envelope.h"
 
-namespace tcsync {
+namespace tcsync::crypto {
 namespace {
 
 template <typename T>
@@ -120,4 +120,4 @@ TEST_F(SecretStringTest, AssignmentToItselfChangesNothing) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::crypto

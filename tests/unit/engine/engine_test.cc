@@ -16,7 +16,7 @@
 #include "tests/unit/storage/waiter.h"
 #include "tests/unit/sync/scripted_storage.h"
 
-namespace tcsync {
+namespace tcsync::engine {
 namespace {
 
 using ::testing::HasSubstr;
@@ -233,4 +233,4 @@ TEST(EngineTest, NoRoomsMessageNamesAClientId) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::engine

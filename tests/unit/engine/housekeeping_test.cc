@@ -4,7 +4,7 @@
 
 #include <future>
 
-namespace tcsync {
+namespace tcsync::engine {
 namespace {
 
 using std::chrono::hours;
@@ -62,4 +62,4 @@ TEST(HousekeepingTest, StoppingDoesNotWaitForWhatIsNotDue) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::engine

@@ -174,7 +174,7 @@ class InstrumentedHandlerTest : public testing::Test {
 
   ScriptedStorage storage_;
   ManualClock clock_;
-  SyncService service_{storage_, clock_, {}};
+  sync::SyncService service_{storage_, clock_, {}};
   metrics::Registry registry_;
   access::AccessTable access_table_;
   access::AccessControl access_{access_table_, *access::AccessPolicy::From(Options()), clock_,

@@ -89,7 +89,7 @@ class SyncHandlerTest : public testing::Test {
 
   ScriptedStorage storage_;
   ManualClock clock_;
-  SyncService service_{storage_, clock_, SyncPolicy()};
+  sync::SyncService service_{storage_, clock_, sync::SyncPolicy()};
   access::AccessTable access_table_;
   access::AccessControl access_{access_table_, *access::AccessPolicy::From(Options()), clock_,
                                 clock_};
@@ -434,7 +434,7 @@ class GuardedHandlerTest : public testing::Test {
   ScriptedStorage storage_;
   ManualClock clock_;
   ScriptedAdministration administration_;
-  SyncService service_{storage_, clock_, SyncPolicy()};
+  sync::SyncService service_{storage_, clock_, sync::SyncPolicy()};
   access::AccessTable access_table_;
   const std::shared_ptr<access::ClientNames> names_ =
       std::make_shared<access::ClientNames>(access::ClientNames::Style::kPseudonym);

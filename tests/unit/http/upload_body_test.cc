@@ -21,7 +21,7 @@ namespace {
 using ::tcsync::conformance::Gzip;
 
 constexpr uint64_t kMiB = uint64_t{1} << 20;
-constexpr size_t kReadBytes = kReadBufferBytes;  // what the listener gives at a time
+constexpr size_t kReadBytes = base::kReadBufferBytes;  // what the listener gives at a time
 const Uuid kClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000001");
 
 // What an upload of the test's storage has taken.
@@ -54,7 +54,7 @@ class TakingUpload final : public Upload {
   bool is_in_memory() const override { return taken_->is_in_memory; }
   void Add(std::string piece, AddedCallback done) override {
     EXPECT_FALSE(piece.empty());
-    EXPECT_LE(piece.size(), kPieceBytesMax);
+    EXPECT_LE(piece.size(), base::kPieceBytesMax);
     if (taken_->added.ok()) taken_->pieces.push_back(std::move(piece));
     if (!taken_->holds) return done(taken_->added);
     taken_->held.push_back(std::move(done));
@@ -132,7 +132,8 @@ class UploadBodyTest : public testing::Test {
 
 // If this fails, what storage gets is not what a replica sent.
 TEST_F(UploadBodyTest, KeepsEveryByteHoweverItComes) {
-  for (const size_t size : {size_t{1}, kPieceBytesMax, kPieceBytesMax + 1, size_t{700'000}}) {
+  for (const size_t size :
+       {size_t{1}, base::kPieceBytesMax, base::kPieceBytesMax + 1, size_t{700'000}}) {
     const std::string body = Noise(size);
     for (const size_t at_a_time : {size_t{1000}, kReadBytes, size}) {
       for (const ContentCoding coding : {ContentCoding::kIdentity, ContentCoding::kGzip}) {
@@ -144,7 +145,7 @@ TEST_F(UploadBodyTest, KeepsEveryByteHoweverItComes) {
         ASSERT_TRUE(received.has_value());
         ASSERT_EQ(received->result, BodyResult::kOk);
         const auto* const whole = std::get_if<std::string>(&received->bytes);
-        EXPECT_EQ(whole != nullptr, size <= kPieceBytesMax) << size;
+        EXPECT_EQ(whole != nullptr, size <= base::kPieceBytesMax) << size;
         EXPECT_TRUE((whole != nullptr ? *whole : taken_->bytes()) == body) << size;
       }
     }
@@ -165,7 +166,8 @@ TEST_F(UploadBodyTest, PausesWhileAPieceIsOnItsWay) {
     ASSERT_EQ(Append(rest), BodyResult::kOk);
     const size_t given = body.size() - rest.size();
     // On its way, being filled, and beyond that what one read gave.
-    EXPECT_LE(given - taken_->bytes().size() + kPieceBytesMax, 2 * kPieceBytesMax + kReadBytes);
+    EXPECT_LE(given - taken_->bytes().size() + base::kPieceBytesMax,
+              2 * base::kPieceBytesMax + kReadBytes);
     if (rest.empty()) break;
     const int resumed = resumed_;
     taken_->ReleaseOne();
@@ -319,7 +321,7 @@ TEST_F(UploadBodyTest, AnAbandonedOneEndsItsUploadAndCallsNobody) {
 // If this fails, large bodies take the memory that small ones need, or one client all places.
 TEST_F(UploadBodyTest, LargeOnesLeaveAReserveAndEachClientHasAShare) {
   std::vector<TransferShares::Place> places;
-  for (int i = 0; i < kLargeTransfersPerClientMax; ++i) {
+  for (int i = 0; i < base::kLargeTransfersPerClientMax; ++i) {
     places.push_back(*shares_->TryBegin(kClient));
   }
   EXPECT_FALSE(shares_->TryBegin(kClient).has_value());
@@ -351,20 +353,20 @@ TEST_F(UploadBodyTest, AnAddressHasHalfOfTheMemory) {
   const std::string few(100, 'x');
   absl::string_view rest;
   do {
-    Begin(ContentCoding::kIdentity, kPieceBytesMax);
+    Begin(ContentCoding::kIdentity, base::kPieceBytesMax);
     bodies.push_back(body_);
     rest = few;
   } while (Append(rest) == BodyResult::kOk && bodies.size() < 10'000);
   EXPECT_LT(bodies.size(), 10'000u);
   EXPECT_LE(shares_->small()->bytes_taken(), 4 * kMiB);
   source_ = *PeerAddress::Parse("192.0.2.2");
-  Begin(ContentCoding::kIdentity, kPieceBytesMax);
+  Begin(ContentCoding::kIdentity, base::kPieceBytesMax);
   rest = few;
   EXPECT_EQ(Append(rest), BodyResult::kOk);
   // What is given back is there again, also when nobody of that address is left.
   bodies.clear();
   source_ = *PeerAddress::Parse("192.0.2.1");
-  Begin(ContentCoding::kIdentity, kPieceBytesMax);
+  Begin(ContentCoding::kIdentity, base::kPieceBytesMax);
   rest = few;
   EXPECT_EQ(Append(rest), BodyResult::kOk);
 }
@@ -374,7 +376,7 @@ TEST_F(UploadBodyTest, OneThatIsOnlyCollectedIsChargedAsAWhole) {
   const std::string body = Noise(4 * kMiB);
   Begin(ContentCoding::kIdentity, body.size());
   ASSERT_EQ(AppendAll(body), BodyResult::kOk);
-  EXPECT_GT(shares_->large()->bytes_taken(), body.size() - kPieceBytesMax);
+  EXPECT_GT(shares_->large()->bytes_taken(), body.size() - base::kPieceBytesMax);
   EXPECT_EQ(Finish()->result, BodyResult::kOk);
   body_.reset();
   *taken_ = Taken();

@@ -10,7 +10,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 namespace {
 
 using ::testing::HasSubstr;
@@ -77,4 +77,4 @@ TEST(ListenAddressTest, EverythingElseIsRefusedByName) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::listener

@@ -13,7 +13,7 @@
 #include "tests/unit/listener/fake_handler.h"
 #include "tests/unit/listener/local_connection.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 namespace {
 
 constexpr char kRequest[] = "GET /one HTTP/1.1\r\nHost: test\r\n\r\n";
@@ -92,4 +92,4 @@ TEST_F(EventLoopTest, EmptyLinesAreNoRequest) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::listener

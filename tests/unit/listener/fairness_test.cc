@@ -21,7 +21,7 @@
 #include "tcsync/handler.h"
 #include "tests/unit/listener/local_connection.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 namespace {
 
 using access::Network;
@@ -107,7 +107,7 @@ TEST_F(FairnessTest, AStrangersRequestComesBetweenThoseOfABurst) {
   for (int i = 0; i < 20; ++i) {
     crowd.push_back(Connect(kCrowd));
     std::string burst;
-    for (int j = 0; j < 10 * kRequestsPerTurn; ++j) burst += Get("/crowd");
+    for (int j = 0; j < 10 * base::kRequestsPerTurn; ++j) burst += Get("/crowd");
     SendAll(crowd.back(), burst);
   }
   const int stranger = Connect(kStranger);
@@ -119,7 +119,7 @@ TEST_F(FairnessTest, AStrangersRequestComesBetweenThoseOfABurst) {
   while (before < handler_.targets.size() && handler_.targets[before] != "/stranger") ++before;
   EXPECT_LT(before, handler_.targets.size());
   // Without turns all of the burst came before.
-  EXPECT_LT(before, size_t{21} * kRequestsPerTurn);
+  EXPECT_LT(before, size_t{21} * base::kRequestsPerTurn);
 }
 
 // If this fails, a turn's end loses requests, or answers them out of order.
@@ -129,15 +129,15 @@ TEST_F(FairnessTest, EveryRequestOfABurstIsAnsweredInOrder) {
   Run();
   std::thread sender([&] {
     std::string burst;
-    for (int i = 0; i < 10 * kRequestsPerTurn; ++i) burst += Get(absl::StrCat("/", i));
+    for (int i = 0; i < 10 * base::kRequestsPerTurn; ++i) burst += Get(absl::StrCat("/", i));
     SendAll(client, burst);
   });
-  for (int i = 0; i < 10 * kRequestsPerTurn; ++i) {
+  for (int i = 0; i < 10 * base::kRequestsPerTurn; ++i) {
     ASSERT_TRUE(absl::StartsWith(ReceiveHead(client), "HTTP/1.1 200 ")) << i;
   }
   sender.join();
   loop_->Stop();
-  ASSERT_EQ(handler_.targets.size(), size_t{10} * kRequestsPerTurn);
+  ASSERT_EQ(handler_.targets.size(), size_t{10} * base::kRequestsPerTurn);
   for (size_t i = 0; i < handler_.targets.size(); ++i) {
     EXPECT_EQ(handler_.targets[i], absl::StrCat("/", i));
   }
@@ -178,12 +178,12 @@ TEST_F(FairnessTest, WhoeverGoesOnAfter429IsHungUpOn) {
   SendAll(client, burst);
   const std::string answers = ReceiveUntilClosed(client);
   EXPECT_TRUE(absl::StrContains(answers, "Connection: close\r\n"));
-  for (int i = 0; i < 3 * kRefusedInARowMax; ++i) {
+  for (int i = 0; i < 3 * base::kRefusedInARowMax; ++i) {
     SendAll(patient, Get(i % 4 == 0 ? "/" : "/busy"));
     ASSERT_FALSE(ReceiveHead(patient).empty());
   }
   loop_->Stop();
-  EXPECT_LE(handler_.targets.size(), size_t{4} * kRefusedInARowMax + 2);
+  EXPECT_LE(handler_.targets.size(), size_t{4} * base::kRefusedInARowMax + 2);
 }
 
 // If this fails, whoever sends or reads a byte now and then holds a place, and memory, for ever.
@@ -257,4 +257,4 @@ TEST(ConnectionCountTest, TheLargestCrowdIsFound) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::listener

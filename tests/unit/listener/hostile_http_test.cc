@@ -17,7 +17,7 @@
 #include "http/pending_request.h"
 #include "listener/request_parser.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 namespace {
 
 struct Case {
@@ -129,4 +129,4 @@ TEST(HostileHttpTest, EveryCaseHoweverItIsCut) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::listener

@@ -35,9 +35,10 @@ inline LocalConnection ConnectLocally(int server_buffer_bytes = 0) {
   return {.client = ends[0], .server = ends[1]};
 }
 
-inline StreamSocket ServerSocket(EventLoop& loop, const LocalConnection& connection) {
-  return StreamSocket(loop.io_context(), boost::asio::generic::stream_protocol(AF_UNIX, 0),
-                      connection.server);
+inline listener::StreamSocket ServerSocket(listener::EventLoop& loop,
+                                           const LocalConnection& connection) {
+  return listener::StreamSocket(
+      loop.io_context(), boost::asio::generic::stream_protocol(AF_UNIX, 0), connection.server);
 }
 
 inline void SendAll(int client, absl::string_view bytes) {

@@ -14,7 +14,7 @@
 #include "gtest/gtest.h"
 #include "tests/unit/listener/fake_handler.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 namespace {
 
 using ::testing::ElementsAre;
@@ -197,7 +197,7 @@ TEST(RequestParserTest, TheBodyOfARefusedRequest) {
   EXPECT_EQ(none.rest, kNext);
 
   // These are answered before their bodies, which are never received.
-  for (const std::string& head : {absl::StrCat("Content-Length: ", kDroppedBodyBytesMax + 1),
+  for (const std::string& head : {absl::StrCat("Content-Length: ", base::kDroppedBodyBytesMax + 1),
                                   std::string("Transfer-Encoding: chunked"),
                                   std::string("Content-Length: 5\r\nExpect: 100-continue")}) {
     const Outcome large = Receive(absl::StrCat("POST /refuse HTTP/1.1\r\n", head, "\r\n\r\n"));
@@ -243,15 +243,15 @@ TEST(RequestParserTest, TheLimitOnHeads) {
     const std::string start = "GET / HTTP/1.1\r\nHost: h\r\nX: ";
     return absl::StrCat(start, std::string(bytes - start.size() - 4, 'x'), "\r\n\r\n");
   };
-  EXPECT_EQ(ReceiveExactly(head_of(kRequestHeadBytesMax)).status, 200);
-  const Outcome larger = ReceiveExactly(head_of(kRequestHeadBytesMax + 1));
+  EXPECT_EQ(ReceiveExactly(head_of(base::kRequestHeadBytesMax)).status, 200);
+  const Outcome larger = ReceiveExactly(head_of(base::kRequestHeadBytesMax + 1));
   EXPECT_EQ(larger.status, 431);
   EXPECT_FALSE(larger.keep_alive);
   EXPECT_THAT(larger.heads, IsEmpty());
   // Also when the end never comes, in a target and in many small fields.
-  EXPECT_EQ(Receive(std::string(kRequestHeadBytesMax + 1, 'G')).status, 431);
+  EXPECT_EQ(Receive(std::string(base::kRequestHeadBytesMax + 1, 'G')).status, 431);
   std::string many = "GET / HTTP/1.1\r\n";
-  while (many.size() <= kRequestHeadBytesMax) many += "A: b\r\n";
+  while (many.size() <= base::kRequestHeadBytesMax) many += "A: b\r\n";
   EXPECT_EQ(Receive(many).status, 431);
 }
 
@@ -390,23 +390,23 @@ TEST(RequestParserTest, ChunkExtensionsAndTrailersAreBounded) {
   const auto trailer = [](size_t bytes) {  // of so many, with the line end that ends all
     return absl::StrCat("0\r\nX: ", std::string(bytes - 7, 'x'), "\r\n\r\n");
   };
-  EXPECT_EQ(status_of(trailer(kTrailerBytesMax + 1)), 200);
-  EXPECT_EQ(status_of(trailer(kTrailerBytesMax + 2)), 400);
+  EXPECT_EQ(status_of(trailer(base::kTrailerBytesMax + 1)), 200);
+  EXPECT_EQ(status_of(trailer(base::kTrailerBytesMax + 2)), 400);
   const auto extension = [](size_t bytes) {
     return absl::StrCat("1;", std::string(bytes - 1, 'x'), "\r\na\r\n0\r\n\r\n");
   };
-  EXPECT_EQ(status_of(extension(kChunkExtensionBytesMax)), 200);
-  EXPECT_EQ(status_of(extension(kChunkExtensionBytesMax + 1)), 400);
+  EXPECT_EQ(status_of(extension(base::kChunkExtensionBytesMax)), 200);
+  EXPECT_EQ(status_of(extension(base::kChunkExtensionBytesMax + 1)), 400);
   // In many small pieces as well, and without an end.
   std::string small_extensions;
   std::string small_trailers = "0\r\n";
-  for (uint32_t bytes = 0; bytes <= kChunkExtensionBytesMax; bytes += 2) {
+  for (uint32_t bytes = 0; bytes <= base::kChunkExtensionBytesMax; bytes += 2) {
     small_extensions += "1;x\r\na\r\n";
     small_trailers += "A:\r\n";
   }
   EXPECT_EQ(status_of(small_extensions), 413) << "the body is larger than the handler takes";
   EXPECT_EQ(status_of(small_trailers), 400);
-  const std::string endless(3 * kRequestHeadBytesMax, 'x');
+  const std::string endless(3 * base::kRequestHeadBytesMax, 'x');
   EXPECT_EQ(status_of(absl::StrCat("1;", endless)), 400);
   EXPECT_EQ(status_of(absl::StrCat("0\r\nX: ", endless)), 400);
   EXPECT_EQ(status_of(std::string(100, '0')), 400);
@@ -441,4 +441,4 @@ TEST(RequestParserTest, TheSharedScratchKeepsNothing) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::listener

@@ -7,7 +7,7 @@
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 namespace {
 
 constexpr absl::string_view kDate = "Sun, 06 Nov 1994 08:49:37 GMT";
@@ -85,4 +85,4 @@ TEST(DateClockTest, IsTheTimeInTheRightForm) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::listener

@@ -21,7 +21,7 @@
 #include "tcsync/handler.h"
 #include "tests/unit/listener/local_connection.h"
 
-namespace tcsync {
+namespace tcsync::listener {
 namespace {
 
 constexpr size_t kPieceBytes = 10'000;
@@ -360,4 +360,4 @@ TEST(StreamingTest, AConnectionMayEndWhilePaused) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::listener

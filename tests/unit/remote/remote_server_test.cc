@@ -83,7 +83,7 @@ TEST(RemoteServerTest, GetsAndUnsealsAVersion) {
                                             parent.ToString(), " HTTP/1.1\r\n")),
                     HasSubstr(absl::StrCat("\r\nHost: 127.0.0.1:", server.server().port(), "\r\n")),
                     HasSubstr(absl::StrCat("\r\nX-Client-Id: ", TestClientId().ToString(), "\r\n")),
-                    HasSubstr(absl::StrCat("\r\nUser-Agent: tcsync/", kVersion, "\r\n"))));
+                    HasSubstr(absl::StrCat("\r\nUser-Agent: tcsync/", base::kVersion, "\r\n"))));
 }
 
 TEST(RemoteServerTest, TheOtherOutcomesOfAVersion) {

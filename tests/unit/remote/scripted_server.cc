@@ -183,7 +183,7 @@ void ScriptedServer::Accept() {
     open_sockets_.insert(socket);
     // A thread that blocks SIGPIPE: the process must not ignore it, because the library must not
     // raise it.
-    threads_.push_back(StartThread("scripted-peer", [this, socket] {
+    threads_.push_back(base::StartThread("scripted-peer", [this, socket] {
       {
         Peer peer(socket, tls_.get());
         if (peer.is_connected()) script_(peer);

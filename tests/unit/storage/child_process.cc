@@ -37,10 +37,10 @@ void PrintLine(const std::string& line) {
 }
 
 absl::StatusOr<std::unique_ptr<Storage>> Open(const std::string& directory) {
-  RocksdbStorageOptions options;
+  rocksdb_storage::RocksdbStorageOptions options;
   options.data_dir = directory;
   options.memtable_bytes = 256 * 1024;  // some of what is killed has been flushed, some has not
-  return OpenRocksdbStorage(options, Logger());
+  return rocksdb_storage::OpenRocksdbStorage(options, Logger());
 }
 
 int TryOpen(const std::string& directory) {
@@ -106,16 +106,16 @@ int UploadUntilKilled(const std::string& directory) {
     threads.emplace_back([&, i] {
       const auto upload = MustBeginUpload(**storage, UploadRequestFor(KilledClient(i), kNil));
       for (;;) {
-        if (!TryAdd(*upload, Noise(kPieceBytesMax)).ok()) std::_Exit(1);
+        if (!TryAdd(*upload, Noise(base::kPieceBytesMax)).ok()) std::_Exit(1);
       }
     });
   }
   const Uuid client = KilledClient(0);
   Uuid parent = NoChildOf(GetChild(**storage, client, Uuid::Random())).value_or(kNil);
   for (;;) {
-    const auto outcome = TryAppend(
-        **storage,
-        UploadedAppendFor(**storage, client, parent, LargeSegmentOfKilled(parent), kPieceBytesMax));
+    const auto outcome =
+        TryAppend(**storage, UploadedAppendFor(**storage, client, parent,
+                                               LargeSegmentOfKilled(parent), base::kPieceBytesMax));
     const auto* const appended = outcome.ok() ? std::get_if<Appended>(&*outcome) : nullptr;
     if (appended == nullptr) std::_Exit(1);
     parent = appended->version_id;

@@ -14,7 +14,7 @@
 #include "base/limits.h"
 #include "gtest/gtest.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 constexpr uint64_t kPlenty = uint64_t{1} << 30;
@@ -119,8 +119,8 @@ TEST_F(CommitterTest, WhatWaitsIsOneBatchInOrder) {
 TEST_F(CommitterTest, BatchesAreBounded) {
   Start();
   HoldCommitter();
-  const std::string large(kCommitBatchBytesMax - 1000, 'x');
-  const std::string larger(2 * kCommitBatchBytesMax, 'y');
+  const std::string large(base::kCommitBatchBytesMax - 1000, 'x');
+  const std::string larger(2 * base::kCommitBatchBytesMax, 'y');
   for (const std::string& segment : {large, large, std::string("small"), larger, large}) {
     EXPECT_TRUE(Submit(*committer_, AppendOf(segment)));
   }
@@ -276,4 +276,4 @@ TEST(CommitterCallbackTest, ACommitMaySubmit) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

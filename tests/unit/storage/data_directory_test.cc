@@ -19,7 +19,7 @@
 #include "tests/unit/storage/storage_calls.h"
 #include "tests/unit/storage/temporary_directory.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 using ::testing::HasSubstr;
@@ -297,4 +297,4 @@ TEST_F(DataDirectoryTest, AnUnwritableDirectoryIsRefused) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

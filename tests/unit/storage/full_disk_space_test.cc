@@ -23,7 +23,7 @@
 #include "tests/unit/storage/storage_changes.h"
 #include "tests/unit/storage/temporary_directory.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 constexpr int kDiskMebibytes = 48;
@@ -198,4 +198,4 @@ TEST_F(SmallDiskTest, PruningAndBackingUpWork) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

@@ -9,7 +9,7 @@
 
 #include "gtest/gtest.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 constexpr uint64_t kPlenty = uint64_t{1} << 20;
@@ -238,4 +238,4 @@ TEST(HeadCacheTest, AForgottenHeadIsNotKeptByALoadThatBeganBefore) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

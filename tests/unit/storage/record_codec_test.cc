@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 const Uuid kClient = *Uuid::Parse("c1000000-0000-4000-8000-0000000000c1");
@@ -364,4 +364,4 @@ TEST(RecordCodecTest, MalformedValuesAreNothing) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

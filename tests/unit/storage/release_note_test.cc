@@ -16,7 +16,7 @@
 #include "temporary_directory.h"
 #include "tests/unit/storage/bare_database.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 using ::testing::HasSubstr;
@@ -84,4 +84,4 @@ TEST_F(ReleaseNoteTest, NothingIsSaidOfWhatCannotBeRead) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

@@ -31,7 +31,7 @@
 #include "tests/unit/storage/storage_calls.h"
 #include "tests/unit/storage/temporary_directory.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 using ::testing::AllOf;
@@ -260,17 +260,18 @@ TEST_F(RocksdbBackupTest, AnOlderOneIsRestored) {
 
 // If this fails, a client with large versions cannot be taken out of a backup, or not as it was.
 TEST_F(RocksdbBackupTest, LargeOnesAreReadWhereItLies) {
-  const std::string segment = Noise(5 * kPieceBytesMax + 7);
-  const std::string snapshot = Noise(3 * kPieceBytesMax, 2);
+  const std::string segment = Noise(5 * base::kPieceBytesMax + 7);
+  const std::string snapshot = Noise(3 * base::kPieceBytesMax, 2);
   {
     const std::unique_ptr<Storage> storage = Open(data_dir_);
-    AppendRequest append = UploadedAppendFor(*storage, client_, kNil, segment, kPieceBytesMax);
+    AppendRequest append =
+        UploadedAppendFor(*storage, client_, kNil, segment, base::kPieceBytesMax);
     const auto outcome = TryAppend(*storage, std::move(append));
     ASSERT_TRUE(outcome.ok() && std::holds_alternative<Appended>(*outcome));
     const Uuid version = std::get<Appended>(*outcome).version_id;
     StoreSnapshotRequest store = StoreSnapshotRequestFor(client_, version, "");
     store.upload = MustBeginUpload(*storage, SnapshotUploadRequestFor(client_, version));
-    AddAll(*store.upload, snapshot, kPieceBytesMax);
+    AddAll(*store.upload, snapshot, base::kPieceBytesMax);
     ASSERT_EQ(StoreSnapshot(*storage, std::move(store)), StoreSnapshotOutcome::kStored);
     Backup(*storage, backups_);
   }
@@ -506,4 +507,4 @@ TEST_F(RocksdbBackupTest, BeingKilledLeavesTheOthersGood) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

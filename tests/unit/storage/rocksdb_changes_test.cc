@@ -20,7 +20,7 @@
 #include "tests/unit/storage/storage_changes.h"
 #include "tests/unit/storage/temporary_directory.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 constexpr int64_t kDay = 86'400;
@@ -317,4 +317,4 @@ TEST(RocksdbChangesKillTest, ChangesAreWholeAfterAKill) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

@@ -21,7 +21,7 @@
 #include "tests/unit/storage/storage_calls.h"
 #include "tests/unit/storage/temporary_directory.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 namespace fs = std::filesystem;
@@ -126,7 +126,7 @@ TEST_P(DamagedLogTest, AFlippedBitIsRefused) {
 // With a version the total of live bytes is written, and a segment that stands apart, so that a
 // record that cannot be read may have been two or three versions.
 constexpr size_t LossOf(size_t versions, size_t segment_bytes) {
-  return versions + 1 + (segment_bytes >= kInlineBytesMax ? 1 : 0);
+  return versions + 1 + (segment_bytes >= base::kInlineBytesMax ? 1 : 0);
 }
 
 TEST_P(DamagedLogTest, TheLossIsTold) {
@@ -357,4 +357,4 @@ TEST_F(SeveralLogsTest, DamageInTheFirstOneLosesTheLaterOnesToo) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

@@ -21,7 +21,7 @@
 #include "tests/unit/storage/storage_changes.h"
 #include "tests/unit/storage/temporary_directory.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 using ::testing::IsEmpty;
@@ -228,9 +228,9 @@ TEST_F(RocksdbErasureTest, UploadsThatBrokeOffGiveTheirSpaceBack) {
     SCOPED_TRACE(reopen);
     std::unique_ptr<Upload> upload = MustBeginUpload(*storage_, UploadRequestFor(stranger, kNil));
     for (int i = 0; i < 10; ++i) {
-      ASSERT_TRUE(TryAdd(*upload, Marked(kPieceBytesMax)).ok());
+      ASSERT_TRUE(TryAdd(*upload, Marked(base::kPieceBytesMax)).ok());
     }
-    ASSERT_EQ(AdministrationOf(*storage_).LiveBytes(), 10 * kPieceBytesMax);
+    ASSERT_EQ(AdministrationOf(*storage_).LiveBytes(), 10 * base::kPieceBytesMax);
     upload.reset();
     if (reopen) Open();
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
@@ -252,8 +252,8 @@ TEST_F(RocksdbErasureTest, ARewindGivesItsSpaceBack) {
   Uuid latest = kept;
   for (int i = 0; i < 3; ++i) {
     const auto outcome = TryAppend(
-        *storage_,
-        UploadedAppendFor(*storage_, client, latest, Marked(5 * kPieceBytesMax), kPieceBytesMax));
+        *storage_, UploadedAppendFor(*storage_, client, latest, Marked(5 * base::kPieceBytesMax),
+                                     base::kPieceBytesMax));
     ASSERT_TRUE(outcome.ok() && std::holds_alternative<Appended>(*outcome));
     latest = std::get<Appended>(*outcome).version_id;
   }
@@ -334,4 +334,4 @@ TEST_F(RocksdbErasureTest, ACancelledCompactionIsDoneByTheNextOne) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

@@ -21,7 +21,7 @@
 #include "tests/unit/storage/storage_calls.h"
 #include "tests/unit/storage/temporary_directory.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 using rocksdb::IOStatus;
@@ -474,4 +474,4 @@ TEST_F(RocksdbFaultTest, EveryWriteIsSynced) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

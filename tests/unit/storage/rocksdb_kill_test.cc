@@ -15,7 +15,7 @@
 #include "tests/unit/storage/storage_calls.h"
 #include "tests/unit/storage/temporary_directory.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 // The acknowledged versions of each client, in order.
@@ -69,4 +69,4 @@ TEST(RocksdbKillTest, EveryAcknowledgedVersionSurvives) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

@@ -11,7 +11,7 @@
 #include "tests/unit/storage/storage_calls.h"
 #include "tests/unit/storage/temporary_directory.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 using rocksdb::IOStatus;
@@ -112,4 +112,4 @@ TEST_F(RocksdbProbeTest, ManyAtATimeAreFine) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

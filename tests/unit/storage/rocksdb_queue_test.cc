@@ -14,7 +14,7 @@
 #include "tests/unit/storage/storage_calls.h"
 #include "tests/unit/storage/temporary_directory.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 using AppendWaiter = Waiter<absl::StatusOr<AppendOutcome>>;
@@ -231,4 +231,4 @@ TEST_F(RocksdbQueueTest, ACallbackMayUseTheStorage) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

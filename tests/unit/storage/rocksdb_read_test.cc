@@ -15,7 +15,7 @@
 #include "tests/unit/storage/storage_calls.h"
 #include "tests/unit/storage/temporary_directory.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 using AppendWaiter = Waiter<absl::StatusOr<AppendOutcome>>;
@@ -321,4 +321,4 @@ TEST_F(RocksdbReadTest, ACallbackMayUseTheStorage) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

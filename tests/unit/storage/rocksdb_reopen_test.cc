@@ -13,7 +13,7 @@
 #include "tests/unit/storage/storage_calls.h"
 #include "tests/unit/storage/temporary_directory.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 // A client whose chain has segments of every kind, and a snapshot.
@@ -58,7 +58,7 @@ class RocksdbReopenTest : public testing::Test {
     for (int i = 0; i < 12; ++i) {
       ExpectedClient client{Uuid::Random(), i % 3 == 0 ? kNil : Uuid::RandomWithNumber(2), {}, {}};
       for (const size_t size :
-           {size_t{10}, kInlineBytesMax, size_t{100}, size_t{100'000}, size_t{1}}) {
+           {size_t{10}, base::kInlineBytesMax, size_t{100}, size_t{100'000}, size_t{1}}) {
         Extend(client, size);
       }
       if (i % 2 == 0) StoreSnapshotOfLatest(client, i % 4 == 0 ? 100 : 100'000);
@@ -152,14 +152,14 @@ TEST_F(RocksdbReopenTest, OnlyLargeValuesGoToBlobFiles) {
   };
   Open();
   ExpectedClient client{Uuid::Random(), kNil, {}, {}};
-  for (int i = 0; i < 20; ++i) Extend(client, kInlineBytesMax - 1);
+  for (int i = 0; i < 20; ++i) Extend(client, base::kInlineBytesMax - 1);
   Open();  // what was in the log is now in files
   EXPECT_EQ(blob_files(), 0);
-  Extend(client, kBlobBytesMin);
+  Extend(client, base::kBlobBytesMin);
   Open();
   EXPECT_GE(blob_files(), 1);
   Expect({client});
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

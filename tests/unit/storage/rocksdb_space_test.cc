@@ -10,7 +10,7 @@
 #include "tests/unit/storage/storage_calls.h"
 #include "tests/unit/storage/temporary_directory.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 constexpr size_t kSnapshotBytes = 100'000;
@@ -52,4 +52,4 @@ TEST(RocksdbSpaceTest, ReplacedSnapshotsGiveTheirSpaceBack) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

@@ -14,7 +14,7 @@
 #include "tests/unit/storage/storage_calls.h"
 #include "tests/unit/storage/temporary_directory.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 constexpr int kVersions = 20;
@@ -106,4 +106,4 @@ TEST_P(TornLogTest, TheLogDoesNotGrow) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

@@ -20,7 +20,7 @@
 #include "tests/unit/storage/storage_changes.h"
 #include "tests/unit/storage/temporary_directory.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 // Writes records as format 1 had them, byte for byte.
@@ -253,4 +253,4 @@ TEST_F(RocksdbUpgradeTest, OldBytesCountAsNothing) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

@@ -21,7 +21,7 @@
 #include "tests/unit/storage/storage_calls.h"
 #include "tests/unit/storage/temporary_directory.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 using ::testing::ElementsAre;
@@ -123,7 +123,7 @@ TEST_F(RocksdbUploadTest, AKilledProcessLeavesWhatItAcknowledgedAndNothingElse) 
     EXPECT_THAT(ListAll(*storage_), SizeIs(1));
     size_t pieces = 0;
     for (const Version& version : chain) {
-      pieces += (version.segment.size() + kPieceBytesMax - 1) / kPieceBytesMax;
+      pieces += (version.segment.size() + base::kPieceBytesMax - 1) / base::kPieceBytesMax;
     }
     EXPECT_EQ(KeysOfUploads().size(), pieces) << "pieces that are nobody's";
   }
@@ -199,4 +199,4 @@ TEST_F(RocksdbUploadTest, PiecesOfNobodyAreAProblem) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

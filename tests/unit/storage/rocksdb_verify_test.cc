@@ -22,7 +22,7 @@
 #include "tests/unit/storage/storage_calls.h"
 #include "tests/unit/storage/temporary_directory.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 using ::testing::AllOf;
@@ -323,7 +323,7 @@ TEST_F(RocksdbVerifyTest, ProblemsAreBounded) {
   }
   Open();
   const std::vector<std::string> problems = Problems();
-  EXPECT_EQ(problems.size(), kChainProblemsMax + 1);
+  EXPECT_EQ(problems.size(), base::kChainProblemsMax + 1);
   EXPECT_EQ(problems.back(), "and there are 50 more");
 }
 
@@ -387,7 +387,7 @@ TEST_F(RocksdbVerifyTest, FilesWithoutChecksumsAreRead) {
   {
     rocksdb::Options options;  // keeps no checksums of files
     options.enable_blob_files = true;
-    options.min_blob_size = kBlobBytesMin;
+    options.min_blob_size = base::kBlobBytesMin;
     options.enable_blob_garbage_collection = true;
     options.blob_garbage_collection_age_cutoff = 1;
     storage_.reset();
@@ -459,4 +459,4 @@ TEST_F(RocksdbVerifyTest, StatsTellOfFilesAndDisk) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

@@ -7,7 +7,7 @@
 #include "base/limits.h"
 #include "gtest/gtest.h"
 
-namespace tcsync {
+namespace tcsync::rocksdb_storage {
 namespace {
 
 const Uuid kClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000001");
@@ -61,16 +61,16 @@ TEST(SeenNotesTest, WhatCouldNotBeWrittenComesBack) {
 // If this fails, many clients, or whoever makes up client IDs, fill the server's memory.
 TEST(SeenNotesTest, MemoryIsBounded) {
   SeenNotes notes;
-  for (size_t i = 0; i < kSeenNotesMax * 2; ++i) {
+  for (size_t i = 0; i < base::kSeenNotesMax * 2; ++i) {
     notes.Note(Uuid::Random(), Uuid::RandomWithNumber(1), 1, 100);
     notes.NoteAhead(Uuid::Random(), Uuid::Random(), 1);
     notes.NoteUnresolved({Uuid::Random(), Uuid::Random(), 100});
   }
-  EXPECT_LE(notes.TakeUnresolved().size(), kUnresolvedNotesMax);
+  EXPECT_LE(notes.TakeUnresolved().size(), base::kUnresolvedNotesMax);
   const SeenNotes::Changes taken = notes.Take();
-  EXPECT_LE(taken.positions.size(), kSeenNotesMax);
-  EXPECT_GE(taken.positions.size(), kSeenNotesMax / 2);
-  EXPECT_LE(taken.ahead.size(), kAheadNotesMax);
+  EXPECT_LE(taken.positions.size(), base::kSeenNotesMax);
+  EXPECT_GE(taken.positions.size(), base::kSeenNotesMax / 2);
+  EXPECT_LE(taken.ahead.size(), base::kAheadNotesMax);
   // What was written makes room for others.
   const Uuid version_id = Uuid::RandomWithNumber(1);
   notes.Note(kClient, version_id, 1, 100);
@@ -89,4 +89,4 @@ TEST(SeenNotesTest, EarlierDaysGoOnceTheyAreWritten) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::rocksdb_storage

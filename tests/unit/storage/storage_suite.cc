@@ -10,27 +10,27 @@ namespace tcsync {
 namespace {
 
 absl::StatusOr<std::unique_ptr<Storage>> OpenMemory(const std::string&) {
-  return std::make_unique<MemoryStorage>();
+  return std::make_unique<memory_storage::MemoryStorage>();
 }
 
-Backend RocksdbWith(const std::string& name, RocksdbStorageOptions options) {
+Backend RocksdbWith(const std::string& name, rocksdb_storage::RocksdbStorageOptions options) {
   return {name, [options](const std::string& directory) mutable {
             options.data_dir = directory + "/data";
             options.disk_wait_max = std::chrono::hours(1);  // a slow disk is no failure here
-            return OpenRocksdbStorage(options, Logger());
+            return rocksdb_storage::OpenRocksdbStorage(options, Logger());
           }};
 }
 
-RocksdbStorageOptions TinyCaches() {
-  RocksdbStorageOptions options;
+rocksdb_storage::RocksdbStorageOptions TinyCaches() {
+  rocksdb_storage::RocksdbStorageOptions options;
   options.memtable_bytes = 64 * 1024;  // flushes and compactions happen during the tests
   options.block_cache_bytes = 64 * 1024;
   options.head_cache_bytes = 1;  // every head is read from the database each time
   return options;
 }
 
-RocksdbStorageOptions FewHeads() {
-  RocksdbStorageOptions options = TinyCaches();
+rocksdb_storage::RocksdbStorageOptions FewHeads() {
+  rocksdb_storage::RocksdbStorageOptions options = TinyCaches();
   options.head_cache_bytes = 64 * 450;  // room for about one head in each of the cache's 64 stripes
   return options;
 }

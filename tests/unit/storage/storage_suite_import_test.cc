@@ -33,7 +33,7 @@ TEST_P(StorageSuite, AnImportKeepsVersionIds) {
   for (const Uuid& parent : {kNil, Uuid::Random(), Uuid::RandomWithNumber(5)}) {
     const Uuid client = Uuid::Random();
     std::vector<StoredVersion> versions = ForeignChain(parent, 20);
-    versions[7].version.segment = Noise(kInlineBytesMax);
+    versions[7].version.segment = Noise(base::kInlineBytesMax);
     versions[8].version.segment = Noise(100'000);
     const Imported imported = MustImport(storage(), client, versions);
     EXPECT_EQ(imported.versions_added, 20u);

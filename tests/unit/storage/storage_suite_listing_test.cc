@@ -71,7 +71,7 @@ TEST_P(StorageSuite, AClientIsSummarized) {
   AppendRequest first = AppendRequestFor(client, kNil, std::string(100, 'a'));
   first.now_unix_seconds = kNow;
   const Uuid first_id = std::get<Appended>(*TryAppend(storage(), first)).version_id;
-  AppendRequest second = AppendRequestFor(client, first_id, Noise(kInlineBytesMax + 5));
+  AppendRequest second = AppendRequestFor(client, first_id, Noise(base::kInlineBytesMax + 5));
   second.now_unix_seconds = kNow + 10;
   const Uuid second_id = std::get<Appended>(*TryAppend(storage(), second)).version_id;
   StoreSnapshotRequest snapshot = StoreSnapshotRequestFor(client, first_id, Noise(1234));
@@ -88,7 +88,7 @@ TEST_P(StorageSuite, AClientIsSummarized) {
   EXPECT_EQ(found.version_count(), 2u);
   EXPECT_EQ(found.latest_version_id, second_id);
   EXPECT_EQ(found.latest_appended_unix_seconds, kNow + 10);
-  EXPECT_EQ(found.history_bytes, 100 + kInlineBytesMax + 5);
+  EXPECT_EQ(found.history_bytes, 100 + base::kInlineBytesMax + 5);
   ASSERT_TRUE(found.snapshot.has_value());
   EXPECT_EQ(found.snapshot->version_id, first_id);
   EXPECT_EQ(found.snapshot->stored_unix_seconds, kNow + 20);
@@ -128,7 +128,7 @@ TEST_P(StorageSuite, VersionsAreReadInPages) {
   EXPECT_THAT(ReadVersions(storage(), client, 0, kAnyBytes), IsEmpty());
   std::vector<Version> chain;
   for (const size_t bytes :
-       {size_t{10}, size_t{20}, kInlineBytesMax - 1, size_t{100'000}, size_t{1}}) {
+       {size_t{10}, size_t{20}, base::kInlineBytesMax - 1, size_t{100'000}, size_t{1}}) {
     const Uuid parent = chain.empty() ? kNil : chain.back().version_id;
     const std::string segment = Noise(bytes);
     chain.push_back({MustAppend(storage(), client, parent, segment).version_id, parent, segment});

@@ -23,7 +23,7 @@ uint64_t SumOverClients(Storage& storage) {
   uint64_t bytes = 0;
   for (const ClientSummary& client : ListAll(storage)) {
     bytes += client.history_bytes + client.snapshot_bytes +
-             client.version_count() * kVersionRecordBytes + kClientRecordBytes;
+             client.version_count() * base::kVersionRecordBytes + base::kClientRecordBytes;
   }
   return bytes;
 }
@@ -32,17 +32,19 @@ TEST_P(StorageSuite, LiveBytesFollowEveryChange) {
   EXPECT_EQ(LiveBytes(storage()), 0u);
   const Uuid client = Uuid::Random();
   Uuid latest = MustAppend(storage(), client, kNil, Noise(1'000)).version_id;
-  EXPECT_EQ(LiveBytes(storage()), 1'000 + kVersionRecordBytes + kClientRecordBytes);
+  EXPECT_EQ(LiveBytes(storage()), 1'000 + base::kVersionRecordBytes + base::kClientRecordBytes);
   latest = MustAppend(storage(), client, latest, Noise(50'000)).version_id;
-  EXPECT_EQ(LiveBytes(storage()), 51'000 + 2 * kVersionRecordBytes + kClientRecordBytes);
+  EXPECT_EQ(LiveBytes(storage()),
+            51'000 + 2 * base::kVersionRecordBytes + base::kClientRecordBytes);
   ASSERT_TRUE(ConflictOf(Append(storage(), client, kNil, Noise(7'000))));
   EXPECT_EQ(LiveBytes(storage()), SumOverClients(storage())) << "a refused version counts";
 
   ASSERT_EQ(StoreSnapshot(storage(), client, latest, Noise(30'000)), StoreSnapshotOutcome::kStored);
-  EXPECT_EQ(LiveBytes(storage()), 81'000 + 2 * kVersionRecordBytes + kClientRecordBytes);
+  EXPECT_EQ(LiveBytes(storage()),
+            81'000 + 2 * base::kVersionRecordBytes + base::kClientRecordBytes);
   latest = MustAppend(storage(), client, latest, "").version_id;
   ASSERT_EQ(StoreSnapshot(storage(), client, latest, Noise(100)), StoreSnapshotOutcome::kStored);
-  EXPECT_EQ(LiveBytes(storage()), 51'100 + 3 * kVersionRecordBytes + kClientRecordBytes)
+  EXPECT_EQ(LiveBytes(storage()), 51'100 + 3 * base::kVersionRecordBytes + base::kClientRecordBytes)
       << "a replaced snapshot counts";
 
   const Uuid imported = Uuid::Random();
@@ -57,7 +59,7 @@ TEST_P(StorageSuite, LiveBytesFollowEveryChange) {
   EXPECT_EQ(LiveBytes(storage()), SumOverClients(storage()));
 
   ASSERT_TRUE(Delete(storage(), imported));
-  EXPECT_EQ(LiveBytes(storage()), 10 + kVersionRecordBytes + kClientRecordBytes);
+  EXPECT_EQ(LiveBytes(storage()), 10 + base::kVersionRecordBytes + base::kClientRecordBytes);
   ASSERT_TRUE(Delete(storage(), client));
   EXPECT_EQ(LiveBytes(storage()), 0u);
 }
@@ -67,14 +69,15 @@ TEST_P(StorageSuite, UploadsCountTowardsLiveBytes) {
   const Uuid client = Uuid::Random();
   std::unique_ptr<Upload> given_up =
       MustBeginUpload(storage(), UploadRequestFor(Uuid::Random(), kNil));
-  AddAll(*given_up, Noise(300'000), kPieceBytesMax);
+  AddAll(*given_up, Noise(300'000), base::kPieceBytesMax);
   EXPECT_EQ(LiveBytes(storage()), 300'000u);
-  AppendRequest append = UploadedAppendFor(storage(), client, kNil, Noise(400'000), kPieceBytesMax);
+  AppendRequest append =
+      UploadedAppendFor(storage(), client, kNil, Noise(400'000), base::kPieceBytesMax);
   EXPECT_EQ(LiveBytes(storage()), 700'000u);
   const auto outcome = TryAppend(storage(), std::move(append));
   ASSERT_TRUE(outcome.ok() && std::holds_alternative<Appended>(*outcome));
   const Uuid first = std::get<Appended>(*outcome).version_id;
-  EXPECT_EQ(LiveBytes(storage()), 700'000 + kVersionRecordBytes + kClientRecordBytes);
+  EXPECT_EQ(LiveBytes(storage()), 700'000 + base::kVersionRecordBytes + base::kClientRecordBytes);
   given_up.reset();
   // What it left is removed soon.
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
@@ -86,7 +89,7 @@ TEST_P(StorageSuite, UploadsCountTowardsLiveBytes) {
   RewindRequest request{.client_id = client, .version_id = first};
   request.latest_version_id = second;
   ASSERT_TRUE(AdministrationOf(storage()).Rewind(request).ok());
-  EXPECT_EQ(LiveBytes(storage()), 400'000 + kVersionRecordBytes + kClientRecordBytes);
+  EXPECT_EQ(LiveBytes(storage()), 400'000 + base::kVersionRecordBytes + base::kClientRecordBytes);
   EXPECT_EQ(LiveBytes(storage()), SumOverClients(storage()));
 }
 
@@ -95,7 +98,7 @@ TEST_P(StorageSuite, EmptyVersionsCountTowardsLiveBytes) {
   const Uuid client = Uuid::Random();
   Uuid latest = kNil;
   for (int i = 0; i < 10; ++i) latest = MustAppend(storage(), client, latest, "").version_id;
-  EXPECT_EQ(LiveBytes(storage()), 10 * kVersionRecordBytes + kClientRecordBytes);
+  EXPECT_EQ(LiveBytes(storage()), 10 * base::kVersionRecordBytes + base::kClientRecordBytes);
 }
 
 }  // namespace

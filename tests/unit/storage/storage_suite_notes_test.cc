@@ -73,7 +73,7 @@ TEST_P(StorageSuite, AFewReplicasAheadAreKept) {
   const Uuid client = Uuid::Random();
   MustAppend(storage(), client, kNil);
   std::vector<Uuid> ahead;
-  for (size_t i = 0; i < kReplicasAheadMax + 5; ++i) {
+  for (size_t i = 0; i < base::kReplicasAheadMax + 5; ++i) {
     ahead.push_back(Uuid::Random());
     storage().NoteReplicaAhead(client, ahead.back(), kNoon + static_cast<int64_t>(i));
   }
@@ -81,7 +81,7 @@ TEST_P(StorageSuite, AFewReplicasAheadAreKept) {
   storage().NoteReplicaAhead(client, kNil, kNoon + 200);      // which is ahead of nobody
   storage().NoteReplicaAhead(Uuid::Random(), ahead[0], kNoon);
   const std::vector<ReplicaAhead> kept = Find(storage(), client).replicas_ahead;
-  ASSERT_EQ(kept.size(), kReplicasAheadMax);
+  ASSERT_EQ(kept.size(), base::kReplicasAheadMax);
   EXPECT_EQ(kept[0].version_id, ahead[6]);
   EXPECT_EQ(kept[0].last_seen_unix_seconds, kNoon + 100);
   EXPECT_EQ(kept[1].version_id, ahead.back());

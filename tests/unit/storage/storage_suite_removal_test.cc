@@ -162,7 +162,7 @@ TEST_P(StorageSuite, TheSnapshotsVersionAndTheLatestStay) {
 // If this fails, a history that is longer than what one write removes is removed in part only.
 TEST_P(StorageSuite, ManyVersionsAreRemovedInParts) {
   const Uuid client = Uuid::Random();
-  const size_t count = 2 * kRemovedVersionsPerWrite + 10;
+  const size_t count = 2 * base::kRemovedVersionsPerWrite + 10;
   std::vector<StoredVersion> versions = ForeignChain(kNil, count);
   uint64_t bytes = 0;
   for (size_t i = 0; i + 1 < count; ++i) bytes += versions[i].version.segment.size();
@@ -234,11 +234,11 @@ TEST_P(StorageSuite, AHistoryIsNumberedFromItsParent) {
   const Case cases[] = {
       {Uuid::RandomWithNumber(100), 101, 101},
       {Uuid::RandomWithNumber(3), 4, 6},
-      {Uuid::RandomWithNumber(kVersionNumberMax / 2), (kVersionNumberMax / 2) + 1,
-       (kVersionNumberMax / 2) + 1},
+      {Uuid::RandomWithNumber(base::kVersionNumberMax / 2), (base::kVersionNumberMax / 2) + 1,
+       (base::kVersionNumberMax / 2) + 1},
       // Absurd ones, which a client may choose, would leave no number for the next version.
-      {Uuid::RandomWithNumber(kVersionNumberMax / 2 + 1), 1, 6},
-      {Uuid::RandomWithNumber(kVersionNumberMax), 1, 6},
+      {Uuid::RandomWithNumber(base::kVersionNumberMax / 2 + 1), 1, 6},
+      {Uuid::RandomWithNumber(base::kVersionNumberMax), 1, 6},
       {*Uuid::Parse("00000000-0064-4111-8111-111111111111"), 1, 6},  // of version 4
   };
   for (const Case& of : cases) {

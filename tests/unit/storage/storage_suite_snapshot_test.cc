@@ -15,8 +15,8 @@ TEST_P(StorageSuite, ASnapshotComesBack) {
   const Uuid client = Uuid::Random();
   Uuid latest = MustAppend(storage(), client, kNil).version_id;
   EXPECT_FALSE(SnapshotOf(storage(), client).has_value());
-  for (const size_t size : {size_t{1}, kInlineBytesMax, size_t{kBlobBytesMin - 1},
-                            size_t{kBlobBytesMin}, size_t{1} << 20}) {
+  for (const size_t size : {size_t{1}, base::kInlineBytesMax, size_t{base::kBlobBytesMin - 1},
+                            size_t{base::kBlobBytesMin}, size_t{1} << 20}) {
     const std::string bytes = Noise(size);
     latest = MustAppend(storage(), client, latest).version_id;
     ASSERT_EQ(StoreSnapshot(storage(), client, latest, bytes), StoreSnapshotOutcome::kStored);

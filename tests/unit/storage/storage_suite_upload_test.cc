@@ -23,7 +23,7 @@ using ::testing::IsEmpty;
 const Uuid kClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000001");
 
 Appended MustAppendUploaded(Storage& storage, const Uuid& client, const Uuid& parent,
-                            const std::string& segment, size_t piece_bytes = kPieceBytesMax) {
+                            const std::string& segment, size_t piece_bytes = base::kPieceBytesMax) {
   const auto outcome =
       TryAppend(storage, UploadedAppendFor(storage, client, parent, segment, piece_bytes));
   EXPECT_TRUE(outcome.ok()) << outcome.status();
@@ -36,7 +36,7 @@ StoreSnapshotRequest UploadedSnapshotFor(Storage& storage, const Uuid& client, c
                                          const std::string& bytes) {
   StoreSnapshotRequest request = StoreSnapshotRequestFor(client, version, "");
   request.upload = MustBeginUpload(storage, SnapshotUploadRequestFor(client, version));
-  AddAll(*request.upload, bytes, kPieceBytesMax);
+  AddAll(*request.upload, bytes, base::kPieceBytesMax);
   return request;
 }
 
@@ -63,8 +63,9 @@ TEST_P(StorageSuite, EveryUploadedByteComesBack) {
   uint64_t total = 0;
   std::vector<std::string> segments;
   for (const Size size :
-       {Size{1, 1}, Size{kPieceBytesMax, kPieceBytesMax}, Size{kPieceBytesMax + 1, kPieceBytesMax},
-        Size{3 * kPieceBytesMax, 4096}, Size{1'000'000, kPieceBytesMax}, Size{500'000, 99'999}}) {
+       {Size{1, 1}, Size{base::kPieceBytesMax, base::kPieceBytesMax},
+        Size{base::kPieceBytesMax + 1, base::kPieceBytesMax}, Size{3 * base::kPieceBytesMax, 4096},
+        Size{1'000'000, base::kPieceBytesMax}, Size{500'000, 99'999}}) {
     segments.push_back(Noise(size.bytes));
     parent = MustAppendUploaded(storage(), kClient, parent, segments.back(), size.piece_bytes)
                  .version_id;
@@ -96,7 +97,7 @@ TEST_P(StorageSuite, EveryUploadedByteComesBack) {
 
 // If this fails, an export that goes on in the middle of a segment gets another part of it.
 TEST_P(StorageSuite, PiecesAreReadFromAnyOne) {
-  const std::string segment = Noise(5 * kPieceBytesMax + 7);
+  const std::string segment = Noise(5 * base::kPieceBytesMax + 7);
   MustAppendUploaded(storage(), kClient, kNil, segment);
   const std::shared_ptr<PieceSource> source = SourceOf(storage(), kClient, kNil);
   ASSERT_NE(source, nullptr);
@@ -105,7 +106,8 @@ TEST_P(StorageSuite, PiecesAreReadFromAnyOne) {
     source->SkipTo(piece);
     const absl::StatusOr<std::string> read = ReadPiece(*source);
     ASSERT_TRUE(read.ok()) << read.status();
-    EXPECT_TRUE(*read == segment.substr(piece * kPieceBytesMax, kPieceBytesMax)) << piece;
+    EXPECT_TRUE(*read == segment.substr(piece * base::kPieceBytesMax, base::kPieceBytesMax))
+        << piece;
   }
 }
 
@@ -178,7 +180,7 @@ TEST_P(StorageSuite, ALimitHoldsDuringAnUpload) {
 // If this fails, one client's uploads that are never finished fill the disk.
 TEST_P(StorageSuite, AClientHasABoundedNumberOfUploads) {
   std::vector<std::unique_ptr<Upload>> uploads;
-  for (size_t i = 0; i < kUploadsPerClientMax; ++i) {
+  for (size_t i = 0; i < base::kUploadsPerClientMax; ++i) {
     uploads.push_back(MustBeginUpload(storage(), UploadRequestFor(kClient, kNil)));
     EXPECT_TRUE(TryAdd(*uploads.back(), Noise(1000)).ok());
   }
@@ -202,8 +204,8 @@ TEST_P(StorageSuite, AnUploadIsNobodysUntilItIsStored) {
       storage(), UploadRequestFor(kClient, Find(storage(), kClient).latest_version_id));
   const std::unique_ptr<Upload> of_stranger =
       MustBeginUpload(storage(), UploadRequestFor(stranger, kNil));
-  AddAll(*of_client, Noise(300'000), kPieceBytesMax);
-  AddAll(*of_stranger, Noise(300'000), kPieceBytesMax);
+  AddAll(*of_client, Noise(300'000), base::kPieceBytesMax);
+  AddAll(*of_stranger, Noise(300'000), base::kPieceBytesMax);
   const std::vector<ClientSummary> clients = ListAll(storage());
   ASSERT_EQ(clients.size(), 1u);
   EXPECT_EQ(clients[0].client_id, kClient);
@@ -248,7 +250,7 @@ TEST_P(StorageSuite, DeletingAClientEndsItsUploads) {
 // If this fails, a reader gets bytes of something else, or waits for ever, when what it reads is
 // removed under its hands.
 TEST_P(StorageSuite, WhatIsRemovedWhileItIsReadEndsWithAnError) {
-  const std::string segment = Noise(4 * kPieceBytesMax);
+  const std::string segment = Noise(4 * base::kPieceBytesMax);
   Uuid parent = MustAppendUploaded(storage(), kClient, kNil, segment).version_id;
   parent = MustAppendUploaded(storage(), kClient, parent, segment).version_id;
   ASSERT_EQ(StoreSnapshot(storage(), UploadedSnapshotFor(storage(), kClient, parent, segment)),
@@ -265,7 +267,7 @@ TEST_P(StorageSuite, WhatIsRemovedWhileItIsReadEndsWithAnError) {
 
   parent = MustAppend(storage(), kClient, parent).version_id;
   ASSERT_EQ(StoreSnapshot(storage(), UploadedSnapshotFor(storage(), kClient, parent,
-                                                         Noise(4 * kPieceBytesMax, 2))),
+                                                         Noise(4 * base::kPieceBytesMax, 2))),
             StoreSnapshotOutcome::kStored);
   EXPECT_EQ(ReadPiece(*replaced).status().code(), absl::StatusCode::kAborted);
   EXPECT_THAT(Verify(storage(), kClient).problems, IsEmpty());
@@ -310,14 +312,14 @@ TEST_P(StorageSuite, UploadsAreImported) {
   const std::string segment = Noise(400'000);
   versions[1].version.segment.clear();
   versions[1].upload = MustBeginUpload(storage(), request);
-  AddAll(*versions[1].upload, segment, kPieceBytesMax);
+  AddAll(*versions[1].upload, segment, base::kPieceBytesMax);
   ImportRequest import{.client_id = kClient, .versions = std::move(versions), .snapshot = {}};
   const Uuid latest = import.versions[2].version.version_id;
   ImportRequest::ImportedSnapshot& snapshot =
       import.snapshot.emplace(ImportRequest::ImportedSnapshot());
   snapshot.snapshot.version_id = latest;
   snapshot.upload = MustBeginUpload(storage(), request);
-  AddAll(*snapshot.upload, Noise(500'000), kPieceBytesMax);
+  AddAll(*snapshot.upload, Noise(500'000), base::kPieceBytesMax);
 
   const auto outcome = AdministrationOf(storage()).Import(std::move(import));
   ASSERT_TRUE(outcome.ok()) << outcome.status();

@@ -18,7 +18,7 @@ namespace {
 TEST_P(StorageSuite, TheFirstVersionMayHaveAnyParent) {
   for (const Uuid& parent :
        {kNil, Uuid::Random(), Uuid::RandomWithNumber(0), Uuid::RandomWithNumber(1),
-        Uuid::RandomWithNumber(57), Uuid::RandomWithNumber(kVersionNumberMax)}) {
+        Uuid::RandomWithNumber(57), Uuid::RandomWithNumber(base::kVersionNumberMax)}) {
     const Uuid client = Uuid::Random();
     const Appended first = MustAppend(storage(), client, parent, "first");
     EXPECT_FALSE(first.version_id.IsNil());
@@ -52,7 +52,7 @@ TEST_P(StorageSuite, ChildrenAreFoundFromEveryPositionOfALongChain) {
 // child. Parents made by another tcsync carry a number, which here leads nowhere or astray.
 TEST_P(StorageSuite, AForeignFirstParentIsFoundWhateverItsNumber) {
   for (const uint64_t number : {uint64_t{0}, uint64_t{1}, uint64_t{2}, uint64_t{29}, uint64_t{30},
-                                uint64_t{31}, uint64_t{57}, kVersionNumberMax}) {
+                                uint64_t{31}, uint64_t{57}, base::kVersionNumberMax}) {
     const Uuid client = Uuid::Random();
     const Uuid foreign = Uuid::RandomWithNumber(number);
     const std::vector<Uuid> version_ids = AppendChain(storage(), client, foreign, 30);
@@ -139,9 +139,10 @@ TEST_P(StorageSuite, SegmentsOfEverySizeComeBack) {
   Uuid latest = kNil;
   std::vector<std::string> segments;
   for (const size_t size :
-       {size_t{1}, size_t{2}, size_t{1000}, kInlineBytesMax - 41, kInlineBytesMax - 1,
-        kInlineBytesMax, kInlineBytesMax + 1, size_t{kBlobBytesMin - 42}, size_t{kBlobBytesMin - 1},
-        size_t{kBlobBytesMin}, size_t{kBlobBytesMin + 1}, size_t{1} << 20}) {
+       {size_t{1}, size_t{2}, size_t{1000}, base::kInlineBytesMax - 41, base::kInlineBytesMax - 1,
+        base::kInlineBytesMax, base::kInlineBytesMax + 1, size_t{base::kBlobBytesMin - 42},
+        size_t{base::kBlobBytesMin - 1}, size_t{base::kBlobBytesMin},
+        size_t{base::kBlobBytesMin + 1}, size_t{1} << 20}) {
     segments.push_back(Noise(size, static_cast<uint32_t>(size)));
     latest = MustAppend(storage(), client, latest, segments.back()).version_id;
   }

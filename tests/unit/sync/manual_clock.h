@@ -8,7 +8,7 @@
 namespace tcsync {
 
 // One thread.
-class ManualClock final : public Clock {
+class ManualClock final : public base::Clock {
  public:
   absl::Time Now() const override { return now_; }
   void SetUnixSeconds(int64_t seconds) { now_ = absl::FromUnixSeconds(seconds); }

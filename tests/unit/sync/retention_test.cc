@@ -12,7 +12,7 @@
 #include "gtest/gtest.h"
 #include "storage/memory/memory_storage.h"
 
-namespace tcsync {
+namespace tcsync::sync {
 namespace {
 
 constexpr int64_t kDay = 86'400;
@@ -70,7 +70,7 @@ class RetentionTest : public testing::Test {
     return storage_.FindClient(client_id).value().value().first_number;
   }
 
-  MemoryStorage storage_;
+  memory_storage::MemoryStorage storage_;
   std::map<Uuid, std::vector<Uuid>> ids_;
 };
 
@@ -207,4 +207,4 @@ TEST_F(RetentionTest, EveryClientHasItsTurnOnce) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::sync

@@ -7,7 +7,7 @@
 
 #include "gtest/gtest.h"
 
-namespace tcsync {
+namespace tcsync::sync {
 namespace {
 
 constexpr int64_t kNow = 1'700'000'000;
@@ -109,4 +109,4 @@ TEST(SnapshotUrgencyTest, TheLargestSettings) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::sync

@@ -12,7 +12,7 @@
 #include "tests/unit/sync/manual_clock.h"
 #include "tests/unit/sync/scripted_storage.h"
 
-namespace tcsync {
+namespace tcsync::sync {
 namespace {
 
 const Uuid kClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000001");
@@ -71,7 +71,7 @@ class SyncServiceTest : public testing::Test {
   }
 
   ManualClock clock_;
-  MemoryStorage storage_;
+  memory_storage::MemoryStorage storage_;
   SyncService service_;
 };
 
@@ -319,4 +319,4 @@ TEST_F(ScriptedServiceTest, UrgencyIsByTheTimeAtWhichTheRequestCame) {
 }
 
 }  // namespace
-}  // namespace tcsync
+}  // namespace tcsync::sync
