@@ -35,6 +35,20 @@ struct AddressGroup {
   bool IsUnused() const { return idle.empty() && active.empty() && !in_ring; }
 };
 
+// A connection's places in the lists of its loop, which FairShares changes. The nodes are there for
+// as long as the connection is, so that moving them takes no memory.
+struct SharePlace {
+  explicit SharePlace(Connection* connection) : idle_node{connection}, in_idle(idle_node.begin()) {}
+
+  AddressGroup* group = nullptr;
+  std::list<Connection*>::iterator in_group;  // in its idle or its active connections
+  std::list<Connection*> idle_node;           // while the connection is not idle
+  std::list<Connection*>::iterator in_idle;
+  std::list<Connection*>::iterator in_waiting;  // if it awaits its turn
+  bool awaits_turn = false;
+  int64_t charged_bytes = 0;
+};
+
 }  // namespace tcsync::listener
 
 #endif  // TCSYNC_SRC_LISTENER_ADDRESS_GROUP_H_

@@ -45,15 +45,14 @@ Connection::Connection(EventLoop& loop, uint64_t id, Accepted accepted)
       socket_(std::move(accepted.socket)),
       peer_(accepted.peer),
       tls_credentials_(accepted.tls),
-      idle_node_{this},
-      idle_position_(idle_node_.begin()),
+      place_(this),
       touched_at_(Now()),
       state_deadline_(FirstRequestDeadline()),
       request_deadline_(kNever),
       send_deadline_(kNever),
       peer_network_(accepted.network),
-      peer_is_trusted_(loop.trusted_proxies_ != nullptr &&
-                       loop.trusted_proxies_->Trusts(accepted.peer)) {
+      peer_is_trusted_(loop.trusted_proxies() != nullptr &&
+                       loop.trusted_proxies()->Trusts(accepted.peer)) {
   error_code ignored;
   socket_.non_blocking(true, ignored);
 }
@@ -65,12 +64,12 @@ Connection::Instant Connection::FirstRequestDeadline() const {
 
 void Connection::SetState(State state) {
   if (state == state_) return;
-  if (state_ == State::kIdle) loop_.LeaveIdle(*this);
+  if (state_ == State::kIdle) loop_.shares().LeaveIdle(*this);
   state_ = state;
   Touch();
   switch (state) {
     case State::kIdle:
-      loop_.EnterIdle(*this);
+      loop_.shares().EnterIdle(*this);
       state_deadline_ = touched_at_ + loop_.timeouts().idle;
       break;
     case State::kHandshake:
@@ -97,11 +96,11 @@ void Connection::SetState(State state) {
 
 void Connection::Touch() {
   touched_at_ = Now();
-  loop_.Touch(*this);
+  loop_.shares().Touch(*this);
 }
 
 bool Connection::WaitsForClient() const {
-  if (awaits_turn_) return false;
+  if (place_.awaits_turn) return false;
   switch (state_) {
     case State::kNew:
     case State::kHandshake:
@@ -137,8 +136,8 @@ int64_t Connection::Bytes() const {
 
 bool Connection::Settle() {
   const int64_t bytes = state_ == State::kClosed ? 0 : Bytes();
-  if (bytes == charged_bytes_) return state_ != State::kClosed;
-  loop_.Charge(*group_, bytes - std::exchange(charged_bytes_, bytes));
+  if (bytes == place_.charged_bytes) return state_ != State::kClosed;
+  loop_.shares().Charge(*place_.group, bytes - std::exchange(place_.charged_bytes, bytes));
   return state_ != State::kClosed;
 }
 
@@ -213,13 +212,13 @@ void Connection::WaitForInput() {
 }
 
 void Connection::OnReadable() {
-  if (!loop_.MayTakeTurn(*this)) return loop_.AwaitTurn(*this);
+  if (!loop_.shares().MayTakeTurn(*this)) return loop_.shares().AwaitTurn(*this);
   TakeTurn();
 }
 
 void Connection::TakeTurn() {
   if (state_ == State::kClosed) return;
-  AddressGroup& group = *group_;
+  AddressGroup& group = *place_.group;
   const Instant begin = Now();
   requests_this_turn_ = 0;
   if (std::exchange(wants_turn_, false)) {
@@ -227,7 +226,7 @@ void Connection::TakeTurn() {
   } else {
     ReadInput();
   }
-  loop_.Spend(group, Now() - begin);
+  loop_.shares().Spend(group, Now() - begin);
 }
 
 void Connection::ReadInput() {
@@ -288,7 +287,7 @@ void Connection::GoOn() {
   if (input_.empty()) std::string().swap(input_);
   // What Flush cannot send is accounted for where it waits.
   if (!Flush() || !Settle() || !IsReceiving()) return;
-  if (wants_turn_) return loop_.AwaitTurn(*this);
+  if (wants_turn_) return loop_.shares().AwaitTurn(*this);
   WaitForInput();
 }
 
@@ -329,7 +328,7 @@ void Connection::BeginHead() {
 void Connection::BeginRequest() {
   BeginHead();
   parser_.emplace(loop_.handler(), loop_.head_scratch(), peer_,
-                  peer_is_trusted_ ? loop_.trusted_proxies_ : nullptr);
+                  peer_is_trusted_ ? loop_.trusted_proxies() : nullptr);
 }
 
 bool Connection::OnPartialRequest(bool has_progress) {
@@ -370,7 +369,7 @@ void Connection::ExtendRequest(size_t bytes) {
 }
 
 void Connection::JoinSource() {
-  if (peer_is_trusted_) loop_.ChangeNetwork(*this, access::NetworkOf(parser_->source()));
+  if (peer_is_trusted_) loop_.shares().ChangeNetwork(*this, access::NetworkOf(parser_->source()));
 }
 
 void Connection::FinishRequest() {
@@ -403,7 +402,7 @@ void Connection::QueueResponse(http::Response response, bool keep_alive) {
   const int response_status = response.status;
   if (response_status == 429 && refused_in_a_row_ >= base::kRefusedInARowMax && keep_alive) {
     keep_alive = false;
-    loop_.connection_count_.CountEnd(EndReason::kOverRate);
+    loop_.connection_count().CountEnd(EndReason::kOverRate);
   }
   keep_alive = keep_alive && !ends_after_request_;
   const bool is_http10 = parser_ && parser_->IsHttp10();
@@ -531,7 +530,7 @@ void Connection::OnAllSent() {
   output_.Clear();
   send_deadline_ = kNever;
   if (state_ == State::kSending) SetState(State::kIdle);
-  if (peer_is_trusted_ && state_ == State::kIdle) loop_.ChangeNetwork(*this, std::nullopt);
+  if (peer_is_trusted_ && state_ == State::kIdle) loop_.shares().ChangeNetwork(*this, std::nullopt);
   if (!ends_after_send_) return;
   if (lingers_after_send_) return Linger();
   Close();
@@ -565,7 +564,7 @@ void Connection::CheckDeadlines(Instant now) {
   if (now < std::min({state_deadline_, request_deadline, send_deadline})) return;
   if (state_ == State::kNew && !turned_away_) return SetState(State::kIdle);
   if (IsBetweenRequests() || state_ == State::kLingering) return Close();
-  loop_.connection_count_.CountEnd(EndReason::kStalled);
+  loop_.connection_count().CountEnd(EndReason::kStalled);
   if ((state_ != State::kHead && state_ != State::kBody) || send_waits_) return Close();
   AnswerAndEnd(http::TextResponse(408, "The request did not arrive in time."));
 }
@@ -577,7 +576,7 @@ void Connection::EndAfterRequest() {
 }
 
 void Connection::End(EndReason reason) {
-  loop_.connection_count_.CountEnd(reason);
+  loop_.connection_count().CountEnd(reason);
   Close();
 }
 

@@ -89,9 +89,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   uint64_t id() const { return id_; }
 
- private:
-  friend class EventLoop;  // keeps the place in its list of idle connections
+  // For the shares of its loop.
+  SharePlace& place() { return place_; }
+  const SharePlace& place() const { return place_; }
 
+ private:
   enum class State {
     kNew,
     kHandshake,
@@ -181,16 +183,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::unique_ptr<TlsSession> tls_;        // from the client's first byte on
   bool handshake_is_done_ = false;
   State state_ = State::kNew;
-  // Places in the loop's lists.
-  std::list<Connection*> idle_node_;  // while not kIdle
-  std::list<Connection*>::iterator idle_position_;
-  AddressGroup* group_ = nullptr;
-  std::list<Connection*>::iterator group_position_;
-  std::list<Connection*>::iterator turn_position_;
-  bool awaits_turn_ = false;
+  SharePlace place_;
 
   Instant touched_at_;
-  int64_t charged_bytes_ = 0;
   int64_t kernel_bytes_ = 0;  // as last looked at, while it waits
   Instant state_deadline_;    // of what the state waits for
   Instant request_deadline_;  // of the whole request, except while kIdle

@@ -25,9 +25,9 @@
 #include "base/limits.h"
 #include "base/thread.h"
 #include "listener/accepted.h"
-#include "listener/address_group.h"
 #include "listener/connection.h"
 #include "listener/connection_count.h"
+#include "listener/fair_shares.h"
 #include "listener/response_head.h"
 #include "tcsync/handler.h"
 
@@ -60,9 +60,9 @@ class EventLoop {
   void Adopt(Accepted accepted);
   size_t index() const { return index_; }
   // The loops of the service, this one among them: those who share its memory. Before Start().
-  void SetSiblings(const std::vector<std::unique_ptr<EventLoop>>& loops) { siblings_ = &loops; }
+  void SetSiblings(const std::vector<std::unique_ptr<EventLoop>>& loops);
   // How many connections wait between requests; a hint.
-  int64_t idle_count() const { return idle_count_.load(std::memory_order_relaxed); }
+  int64_t idle_count() const { return shares_.idle_count(); }
 
   // How long the loop's thread has been busy, between Start() and Stop().
   std::optional<double> CpuSeconds() { return base::CpuSecondsOf(thread_); }
@@ -74,9 +74,22 @@ class EventLoop {
   // Closes every connection and ends the thread.
   void Stop();
 
- private:
-  friend class Connection;  // for what follows, on the loop's thread
+  // For the loop's connections, on its thread.
+  http::Handler& handler() { return *handler_; }
+  const ConnectionTimeouts& timeouts() const { return timeouts_; }
+  HeadScratch& head_scratch() { return head_scratch_; }
+  std::vector<char>& read_buffer() { return read_buffer_; }
+  absl::string_view date() { return date_clock_.Now(); }
+  const access::ProxyNetworks* trusted_proxies() const { return trusted_proxies_; }
+  ConnectionCount& connection_count() { return connection_count_; }
+  FairShares& shares() { return shares_; }
+  // What call back connection `id`, if it is still there.
+  http::ResponseCallback ResponseCallbackFor(uint64_t id);
+  http::BodySource::PieceCallback PieceCallbackFor(uint64_t id);
+  absl::AnyInvocable<void()> ResumeCallbackFor(uint64_t id, uint64_t number);
+  void Forget(Connection& connection);
 
+ private:
   // Brings what other threads call back with to the loop, and outlives it as long as anything is to
   // come.
   class Mailbox;
@@ -87,56 +100,11 @@ class EventLoop {
   using Piece = absl::StatusOr<std::string>;  // of a response's body
   using Letter = std::variant<http::Response, Piece, Resumption>;
 
-  // What call back connection `id`, if it is still there.
-  http::ResponseCallback ResponseCallbackFor(uint64_t id);
-  http::BodySource::PieceCallback PieceCallbackFor(uint64_t id);
-  absl::AnyInvocable<void()> ResumeCallbackFor(uint64_t id, uint64_t number);
   void Deliver(uint64_t id, Letter letter);
-
-  void Forget(Connection& connection);
-  void EnterIdle(Connection& connection);
-  void LeaveIdle(Connection& connection);
-  // That the connection did something: others are now before it where one has to go.
-  void Touch(Connection& connection);
-
-  // Shares. nullopt is whom no share is taken from.
-  void Join(Connection& connection, const std::optional<access::Network>& network);
-  void Leave(Connection& connection);
-  // The requests of a trusted proxy take from their sources' shares.
-  void ChangeNetwork(Connection& connection, const std::optional<access::Network>& network);
-
-  // Closes a connection for a new one: of the crowd, or whichever has been idle for longest and
-  // whose address has no fewer than the newcomer's. False when there is none.
-  bool MakeRoom(const Accepted& accepted);
-  // Not one whose next request is here already.
-  bool CloseLongestIdle(const std::list<Connection*>& idle, int64_t crowd_min);
-  bool CloseStalest(const AddressGroup& group);
-
-  // Turns. An address whose connections have used up its time waits until others had theirs.
-  bool MayTakeTurn(const Connection& connection) const;
-  // Accounts time to the group, which a connection may have left by closing.
-  void Spend(AddressGroup& group, std::chrono::nanoseconds time);
-  void AwaitTurn(Connection& connection);
-  void RunTurns();
-  void PostTurns();
-
-  // Adds to what the loop's connections take of memory. Beyond what all loops may have, connections
-  // are closed, on other loops soon.
-  void Charge(AddressGroup& group, int64_t more_bytes);
-  // Closes connections of the addresses that take most memory, until there is enough, or until this
-  // loop takes no more than its share.
-  void Shed();
-  AddressGroup* GroupToShed();
 
   void AdoptOnLoop(Accepted accepted);
   void ScheduleSweep();
   void Sweep();
-
-  http::Handler& handler() { return *handler_; }
-  const ConnectionTimeouts& timeouts() const { return timeouts_; }
-  HeadScratch& head_scratch() { return head_scratch_; }
-  std::vector<char>& read_buffer() { return read_buffer_; }
-  absl::string_view date() { return date_clock_.Now(); }
 
   const ConnectionTimeouts timeouts_;
   ConnectionCount& connection_count_;
@@ -151,16 +119,7 @@ class EventLoop {
 
   uint64_t next_id_ = 1;
   absl::flat_hash_map<uint64_t, std::shared_ptr<Connection>> connections_;
-  std::list<Connection*> idle_;  // the longest idle first
-  std::atomic<int64_t> idle_count_{0};
-  // Those without connections are removed by the sweep.
-  absl::flat_hash_map<access::Network, std::unique_ptr<AddressGroup>> groups_;
-  std::list<AddressGroup*> ring_;  // of groups in which somebody waits for a turn
-  uint64_t round_ = 1;
-  bool turns_are_posted_ = false;
-  bool is_shedding_ = false;
-  int64_t bytes_ = 0;  // that all connections of this loop are charged with
-  const std::vector<std::unique_ptr<EventLoop>>* siblings_ = nullptr;
+  FairShares shares_;
   bool ending_ = false;
 
   std::vector<char> read_buffer_;

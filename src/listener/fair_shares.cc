@@ -1,0 +1,271 @@
+#include "listener/fair_shares.h"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "base/limits.h"
+#include "listener/connection.h"
+
+namespace tcsync::listener {
+namespace {
+
+// What no address has: a multicast one. Whom no share is taken from is in one group of that name.
+constexpr access::Network kNobody = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+Connection::Instant Now() { return std::chrono::steady_clock::now(); }
+
+// How many of the connections that have waited for longest are looked at for one to close.
+constexpr int kLookedAtMax = 64;
+// Connections that may stay, before it is given up to find one that may not.
+constexpr int kPassedOverMax = 1024;
+
+}  // namespace
+
+FairShares::FairShares(boost::asio::io_context& io_context, ConnectionCount& connection_count,
+                       size_t loop_index)
+    : io_context_(io_context), connection_count_(connection_count), loop_index_(loop_index) {}
+
+// The places in lists are nodes that a connection has for as long as it lives, so that moving it
+// takes no memory.
+
+void FairShares::EnterIdle(Connection& connection) {
+  idle_.splice(idle_.end(), connection.place().idle_node);
+  idle_count_.fetch_add(1, std::memory_order_relaxed);
+  AddressGroup& group = *connection.place().group;
+  group.idle.splice(group.idle.end(), group.active, connection.place().in_group);
+}
+
+void FairShares::LeaveIdle(Connection& connection) {
+  connection.place().idle_node.splice(connection.place().idle_node.end(), idle_,
+                                      connection.place().in_idle);
+  idle_count_.fetch_sub(1, std::memory_order_relaxed);
+  AddressGroup& group = *connection.place().group;
+  group.active.splice(group.active.end(), group.idle, connection.place().in_group);
+}
+
+void FairShares::Touch(Connection& connection) {
+  if (connection.IsIdle()) return;
+  std::list<Connection*>& active = connection.place().group->active;
+  active.splice(active.end(), active, connection.place().in_group);
+}
+
+// Shares
+
+void FairShares::Join(Connection& connection, const std::optional<access::Network>& network) {
+  const access::Network& key = network ? *network : kNobody;
+  std::unique_ptr<AddressGroup>& group = groups_[key];
+  if (group == nullptr) group = std::make_unique<AddressGroup>(key);
+  connection.place().group = group.get();
+  std::list<Connection*>& list = connection.IsIdle() ? group->idle : group->active;
+  connection.place().in_group = list.insert(list.end(), &connection);
+  group->bytes += connection.place().charged_bytes;
+  ++connections_;
+}
+
+void FairShares::Leave(Connection& connection) {
+  AddressGroup& group = *connection.place().group;
+  if (connection.place().awaits_turn) {
+    group.waiting.erase(connection.place().in_waiting);
+    connection.place().awaits_turn = false;
+  }
+  (connection.IsIdle() ? group.idle : group.active).erase(connection.place().in_group);
+  group.bytes -= connection.place().charged_bytes;
+  --connections_;
+  if (group.network != kNobody) connection_count_.RemoveOf(group.network, loop_index_);
+}
+
+void FairShares::ChangeNetwork(Connection& connection,
+                               const std::optional<access::Network>& network) {
+  if (connection.place().group->network == (network ? *network : kNobody)) return;
+  Leave(connection);
+  Join(connection, network);
+  if (network) connection_count_.AddOf(*network, loop_index_);
+}
+
+bool FairShares::MakeRoom(const Accepted& accepted) {
+  if (accepted.crowd) {
+    const auto it = groups_.find(*accepted.crowd);
+    if (it != groups_.end()) {
+      if (CloseLongestIdle(it->second->idle, 0)) return true;
+      if (accepted.crowd_is_large && CloseStalest(*it->second)) return true;
+    }
+    // Whoever has the most must not push out those who have less.
+    if (accepted.crowd == accepted.network) return false;
+  }
+  return CloseLongestIdle(
+      idle_, accepted.network ? connection_count_.ConnectionsOf(*accepted.network) : 0);
+}
+
+bool FairShares::CloseLongestIdle(const std::list<Connection*>& idle, int64_t crowd_min) {
+  int passed_over = 0;
+  int looked_at = 0;
+  for (Connection* const candidate : idle) {
+    const access::Network& network = candidate->place().group->network;
+    const int64_t own = network == kNobody ? 1 : connection_count_.ConnectionsOf(network);
+    if (own < crowd_min) {
+      if (++passed_over > kPassedOverMax) return false;
+      continue;
+    }
+    if (++looked_at > kLookedAtMax) return false;
+    if (candidate->HasUnreadInput()) continue;
+    const std::shared_ptr<Connection> connection = candidate->shared_from_this();
+    connection->Close();
+    return true;
+  }
+  return false;
+}
+
+bool FairShares::CloseStalest(const AddressGroup& group) {
+  int looked_at = 0;
+  for (Connection* const candidate : group.active) {
+    if (++looked_at > kLookedAtMax) return false;
+    if (!candidate->WaitsForClient()) continue;
+    const std::shared_ptr<Connection> connection = candidate->shared_from_this();
+    connection->End(EndReason::kMadeRoom);
+    return true;
+  }
+  // Between two requests, the next of which is here and waits for its turn.
+  if (group.idle.empty()) return false;
+  const std::shared_ptr<Connection> connection = group.idle.front()->shared_from_this();
+  connection->End(EndReason::kMadeRoom);
+  return true;
+}
+
+AddressGroup* FairShares::GroupToShed() {
+  int64_t most = 0;
+  for (const auto& [network, group] : groups_) most = std::max(most, group->bytes);
+  // Of those that have about as much, the one whose connection has stood still for longest: honest
+  // transfers move. One that only waits for its turn did not choose to stand still.
+  AddressGroup* chosen = nullptr;
+  std::pair<bool, Connection::Instant> oldest;
+  for (const auto& [network, group] : groups_) {
+    const std::list<Connection*>& list = group->idle.empty() ? group->active : group->idle;
+    if (group->bytes < most / 2 || list.empty()) continue;
+    const std::pair since(list.front()->place().awaits_turn, list.front()->touched_at());
+    if (chosen != nullptr && since >= oldest) continue;
+    chosen = group.get();
+    oldest = since;
+  }
+  return chosen;
+}
+
+void FairShares::Charge(AddressGroup& group, int64_t more_bytes) {
+  group.bytes += more_bytes;
+  bytes_ += more_bytes;
+  if (connection_count_.Charge(more_bytes) || more_bytes < 0) return;
+  Shed();
+  if (siblings_.empty() || connection_count_.bytes() <= connection_count_.bytes_max() ||
+      !connection_count_.BeginShedding()) {
+    return;
+  }
+  for (FairShares* const sibling : siblings_) {
+    boost::asio::post(sibling->io_context_, [sibling] {
+      sibling->connection_count_.EndShedding();
+      sibling->Shed();
+    });
+  }
+}
+
+void FairShares::Shed() {
+  if (is_shedding_) return;
+  is_shedding_ = true;
+  const int64_t enough = connection_count_.bytes_max() / 8 * 7;
+  const int64_t share = enough / static_cast<int64_t>(std::max<size_t>(1, siblings_.size()));
+  for (size_t left = connections_; left > 0 && connection_count_.bytes() > enough && bytes_ > share;
+       --left) {
+    AddressGroup* const group = GroupToShed();
+    if (group == nullptr) break;
+    Connection* chosen = group->idle.empty() ? group->active.front() : group->idle.front();
+    int looked_at = 0;
+    for (Connection* const candidate : group->active) {
+      if (!group->idle.empty() || ++looked_at > kLookedAtMax) break;
+      if (!candidate->WaitsForClient() ||
+          candidate->place().charged_bytes <= static_cast<int64_t>(base::kConnectionBytes))
+        continue;
+      chosen = candidate;
+      break;
+    }
+    const std::shared_ptr<Connection> connection = chosen->shared_from_this();
+    connection->End(EndReason::kMemory);
+  }
+  is_shedding_ = false;
+}
+
+// Turns
+
+bool FairShares::MayTakeTurn(const Connection& connection) const {
+  const AddressGroup& group = *connection.place().group;
+  if (!group.waiting.empty()) return false;
+  return group.round != round_ || group.used < base::kTurnTime || group.network == kNobody;
+}
+
+void FairShares::Spend(AddressGroup& group, std::chrono::nanoseconds time) {
+  if (group.round != round_) {
+    group.round = round_;
+    group.used = std::chrono::nanoseconds(0);
+  }
+  group.used += time;
+}
+
+void FairShares::AwaitTurn(Connection& connection) {
+  if (connection.place().awaits_turn) return;
+  AddressGroup& group = *connection.place().group;
+  connection.place().awaits_turn = true;
+  connection.place().in_waiting = group.waiting.insert(group.waiting.end(), &connection);
+  if (!group.in_ring) {
+    group.in_ring = true;
+    ring_.push_back(&group);
+  }
+  PostTurns();
+}
+
+void FairShares::PostTurns() {
+  if (turns_are_posted_) return;
+  turns_are_posted_ = true;
+  // Behind what the system has told meanwhile, so that those who have had less come first.
+  boost::asio::post(io_context_, [this] {
+    turns_are_posted_ = false;
+    RunTurns();
+  });
+}
+
+void FairShares::RunTurns() {
+  ++round_;
+  const Connection::Instant begin = Now();
+  const std::chrono::nanoseconds share = base::kTurnsTime / std::max<size_t>(1, ring_.size());
+  for (size_t left = ring_.size(); left > 0 && Now() - begin < base::kTurnsTime; --left) {
+    AddressGroup* const group = ring_.front();
+    ring_.pop_front();
+    // Whoever has nobody's share taken from is many, and all of those who wait now have a turn.
+    size_t turns = group->network == kNobody ? group->waiting.size() : 1;
+    const Connection::Instant group_begin = Now();
+    while (!group->waiting.empty() &&
+           (turns > 0 || (group->network != kNobody && Now() - group_begin < share))) {
+      if (turns > 0) --turns;
+      const std::shared_ptr<Connection> connection = group->waiting.front()->shared_from_this();
+      group->waiting.pop_front();
+      connection->place().awaits_turn = false;
+      connection->TakeTurn();
+    }
+    if (group->waiting.empty()) {
+      group->in_ring = false;
+    } else {
+      ring_.push_back(group);
+    }
+  }
+  if (!ring_.empty()) PostTurns();
+}
+
+void FairShares::RemoveUnusedGroups() {
+  for (auto it = groups_.begin(); it != groups_.end();) {
+    if (it->second->IsUnused()) {
+      groups_.erase(it++);
+    } else {
+      ++it;
+    }
+  }
+}
+
+}  // namespace tcsync::listener
