@@ -105,8 +105,8 @@ class Promise {
 };
 
 // Gives the request to the handler. Fails before `function` is called, or calls it exactly once.
-Result Begin(http::Handler& handler, const tcsync_request* request,
-             tcsync_response_function function, void* user_data) {
+Result StartRequest(http::Handler& handler, const tcsync_request* request,
+                    tcsync_response_function function, void* user_data) {
   if (Result result = CheckRequest(*request); !result.ok()) return result;
   std::vector<http::HeaderView> headers;
   headers.reserve(request->header_count);
@@ -154,7 +154,7 @@ struct Waiter {
 Result BeginAndWait(http::Handler& handler, const tcsync_request* request,
                     tcsync_response** response) {
   Waiter waiter;
-  if (Result result = Begin(handler, request, &waiter.Receive, &waiter); !result.ok()) {
+  if (Result result = StartRequest(handler, request, &waiter.Receive, &waiter); !result.ok()) {
     return result;
   }
   std::unique_ptr<tcsync_response> answer = waiter.Wait();
@@ -212,7 +212,7 @@ tcsync_code tcsync_engine_handle_async(tcsync_engine* engine, const tcsync_reque
     if (engine == nullptr) return NullArgument("engine");
     if (request == nullptr) return NullArgument("request");
     if (function == nullptr) return NullArgument("function");
-    return tcsync::capi::Begin(engine->engine->handler(), request, function, user_data);
+    return tcsync::capi::StartRequest(engine->engine->handler(), request, function, user_data);
   });
 }
 

@@ -1,9 +1,9 @@
 // The sync protocol over HTTP: a request's head and body in, a response out. No sockets.
 //
 // A caller that has a whole request uses Handle(). One that receives a body piece by piece, as the
-// listener does, uses Begin(), then Append() for each piece, with PauseUntil() after it, and
-// Finish() at the end; a request that cannot succeed is answered by Begin() from its head alone,
-// before its body is received.
+// listener does, uses StartRequest(), then Append() for each piece, with PauseUntil() after it, and
+// Finish() at the end; a request that cannot succeed is answered by StartRequest() from its head
+// alone, before its body is received.
 #ifndef TCSYNC_HANDLER_H_
 #define TCSYNC_HANDLER_H_
 
@@ -60,7 +60,7 @@ class Handler {
   // Decides by the head: a response, or a request that waits for its body. Of `head`,
   // Content-Length (absent or empty: unknown) and Content-Encoding are read among others;
   // Transfer-Encoding is the caller's business.
-  virtual std::variant<Response, PendingRequest> Begin(const RequestHead& head) = 0;
+  virtual std::variant<Response, PendingRequest> StartRequest(const RequestHead& head) = 0;
 
   // A whole request. `body` is borrowed for the call, which waits for the disk while a body of more
   // than 128 KiB is taken in pieces; it must then not be made on a thread that a callback of this

@@ -168,8 +168,8 @@ inline void Serve(http::Handler& handler, const httplib::Request& request,
 
   const std::vector<http::HeaderView> headers = HeaderViews(request);
   std::variant<http::Response, http::PendingRequest> begun =
-      handler.Begin({request.method, request.target, headers,
-                     PeerAddress::Parse(request.remote_addr).value_or(PeerAddress())});
+      handler.StartRequest({request.method, request.target, headers,
+                            PeerAddress::Parse(request.remote_addr).value_or(PeerAddress())});
   std::optional<http::Response> answer;
   std::optional<http::PendingRequest> pending;
   if (auto* const early = std::get_if<http::Response>(&begun)) {

@@ -174,9 +174,9 @@ using AppendOutcome = std::variant<Appended, Conflict, NoSuchClient, OverLimit>;
 // No version of the chain has the parent that was asked for.
 struct NoChild {
   Uuid latest_version_id;  // nil when the client has no versions
-  // Whether a replica at a version that is not here may append to it (LetReplicaCarryOn in
+  // Whether a replica at a version that is not here may append to it (AcceptDiverged in
   // tcsync/storage_administration.h).
-  bool may_carry_on = false;
+  bool accepts_diverged = false;
 };
 using ChildOutcome = std::variant<Version, NoChild, NoSuchClient>;
 

@@ -44,7 +44,7 @@ struct ClientSummary {
   uint64_t snapshot_number = 0;  // of the snapshot's version, or `first_number` - 1
   uint64_t snapshot_bytes = 0;
   std::vector<ReplicaAhead> replicas_ahead;  // a few of them, the latest seen first
-  bool may_carry_on = false;                 // LetReplicaCarryOn is in force
+  bool accepts_diverged = false;             // AcceptDiverged is in force
   // What is wrong with the client's records, so that nothing but its ID can be told here; empty
   // when they can be read. VerifyChain says more.
   std::string problem = {};
@@ -102,7 +102,7 @@ struct ImportRequest {
     };
     std::vector<Position> positions;
     std::vector<ReplicaAhead> ahead;
-    bool may_carry_on = false;
+    bool accepts_diverged = false;
   };
   std::optional<ImportedReplicas> replicas = std::nullopt;
   // Whether `replicas` comes with a later part. Of a client that is created without them, nobody
@@ -308,11 +308,11 @@ class StorageAdministration {
   // snapshot at `first_number` - 1 or later: what is left would not be reachable.
   virtual absl::StatusOr<uint64_t> RemoveVersions(const Uuid& client_id, uint64_t first_number) = 0;
 
-  // While `allow`, a replica at a version that is not here is taken for the one that knows more: it
-  // is told that it is up to date, and its next append, whatever its parent, is accepted once. What
-  // was here before that append is then removed, and the allowance ends. A replica at the nil
-  // version has nothing of the history and never carries on. False: no such client.
-  virtual absl::StatusOr<bool> LetReplicaCarryOn(const Uuid& client_id, bool allow) = 0;
+  // While `accept`, a replica at a version that is not here is taken for the one that knows more:
+  // it is told that it is up to date, and its next append is accepted once, whatever its parent.
+  // The history before that append is then removed, and acceptance ends. A replica at the nil
+  // version has nothing of the history and is never accepted. False: no such client.
+  virtual absl::StatusOr<bool> AcceptDiverged(const Uuid& client_id, bool accept) = 0;
 
   virtual absl::StatusOr<AccessRecords> ReadAccessRecords() = 0;
   // Durable when it returns. Removing what is not there is fine.
@@ -363,9 +363,9 @@ class StorageAdministration {
                                                                    size_t limit) = 0;
 
   // Removes the versions after one of the client's, at once and durably, and a snapshot of one of
-  // them. Positions of replicas that were behind it are at it from then on, and leave to carry on
-  // (LetReplicaCarryOn) ends. kNotFound: no such client; kFailedPrecondition: the version is not
-  // kept, or the client is not as the request says.
+  // them. Positions of replicas that were behind it are at it from then on, and acceptance of a
+  // diverged replica (AcceptDiverged) ends. kNotFound: no such client; kFailedPrecondition: the
+  // version is not kept, or the client is not as the request says.
   virtual absl::StatusOr<Rewound> Rewind(const RewindRequest& request) = 0;
 };
 

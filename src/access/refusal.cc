@@ -27,7 +27,7 @@ constexpr Row kRows[] = {
     {RefusalReason::kTotalBytes, "total-bytes", 507},
     {RefusalReason::kDiskFloor, "disk-floor", 507},
     {RefusalReason::kDiskFull, "disk-full", 507},
-    {RefusalReason::kCrowded, "crowded", 503},
+    {RefusalReason::kOverloaded, "overloaded", 503},
     {RefusalReason::kDataDirectory, "data-directory", 503},
     {RefusalReason::kStorageFailed, "storage-failed", 500},
     {RefusalReason::kVersionGone, "version-gone", 410},

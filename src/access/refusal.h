@@ -32,7 +32,7 @@ enum class RefusalReason : uint8_t {
   kTotalBytes,
   kDiskFloor,
   kDiskFull,
-  kCrowded,
+  kOverloaded,
   kDataDirectory,  // it is not in its place
   kStorageFailed,
   // The replica is at a version that is not here: one that was here once or came from here, one

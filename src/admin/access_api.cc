@@ -10,7 +10,7 @@
 #include "access/token.h"
 #include "admin/answer.h"
 #include "admin/api.h"
-#include "admin/transfer_lines.h"
+#include "admin/export_lines.h"
 #include "base/limits.h"
 
 namespace tcsync::admin {

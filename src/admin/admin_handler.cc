@@ -92,7 +92,7 @@ http::Response AdminHandler::RefuseTooLarge() const {
                                        "memory-budget higher."));
 }
 
-std::variant<http::Response, http::PendingRequest> AdminHandler::Begin(
+std::variant<http::Response, http::PendingRequest> AdminHandler::StartRequest(
     const http::RequestHead& head) {
   std::variant<http::Response, Route> found = FindRoute(head.method, head.target);
   if (auto* const response = std::get_if<http::Response>(&found)) return std::move(*response);

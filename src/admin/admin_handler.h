@@ -24,7 +24,8 @@ class AdminHandler final : public http::Handler {
   explicit AdminHandler(Dependencies dependencies);
   ~AdminHandler() override;
 
-  std::variant<http::Response, http::PendingRequest> Begin(const http::RequestHead& head) override;
+  std::variant<http::Response, http::PendingRequest> StartRequest(
+      const http::RequestHead& head) override;
 
   // Begins a job that makes the bytes of what was removed go, if there are any and none is at it.
   void CompactIfNeeded();

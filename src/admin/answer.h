@@ -22,7 +22,7 @@ using Json = nlohmann::ordered_json;
 std::string ToText(const Json& value);
 
 http::Response JsonAnswer(int status, const Json& value);
-// Lines of an export (transfer_lines.h), and where the next page begins if there is one.
+// Lines of an export (export_lines.h), and where the next page begins if there is one.
 http::Response LinesAnswer(std::string lines, std::optional<std::string> next_page);
 http::Response ErrorAnswer(int status, absl::string_view sentence);
 

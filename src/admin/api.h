@@ -36,8 +36,8 @@ class Api {
   http::Response DeleteClient(Call& call);
   http::Response ListVersions(Call& call);
   http::Response Rewind(Call& call);
-  http::Response AllowCarryOn(Call& call);
-  http::Response DisallowCarryOn(Call& call);
+  http::Response AcceptDiverged(Call& call);
+  http::Response RefuseDiverged(Call& call);
 
   http::Response ListBans(Call& call);
   http::Response Ban(Call& call);
@@ -86,7 +86,7 @@ class Api {
   // directory is open, kUnimplemented when the backend has no administration.
   absl::StatusOr<StorageAdministration*> Begin(const Call& call) const;
 
-  http::Response SetCarryOn(Call& call, bool allow);
+  http::Response SetAcceptsDiverged(Call& call, bool allow);
   // Keeps a change and lets it take effect.
   absl::Status ChangeAccess(StorageAdministration& administration, const AccessChange& change);
   // Lets changes that were kept take effect.

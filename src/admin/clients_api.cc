@@ -1,4 +1,4 @@
-// Clients: who there are, one of them, removing one, and letting a replica carry on.
+// Clients: listing them, showing and removing one, and accepting a diverged replica.
 #include <map>
 #include <optional>
 #include <utility>
@@ -76,7 +76,7 @@ Json Describe(const ClientSummary& client, Json pseudonym, const Admission& admi
           {"history_bytes", client.history_bytes},
           {"snapshot", SnapshotOf(client)},
           {"replicas_ahead", std::move(replicas_ahead)},
-          {"may_carry_on", client.may_carry_on},
+          {"accepts_diverged", client.accepts_diverged},
           {"ban", std::move(ban)},
           {"token_since", std::move(token_since)},
           {"problem", client.problem.empty() ? Json() : Json(client.problem)}};
@@ -181,19 +181,19 @@ http::Response Api::Rewind(Call& call) {
                           {"job", CompactionJob(**administration)}});
 }
 
-http::Response Api::SetCarryOn(Call& call, bool allow) {
+http::Response Api::SetAcceptsDiverged(Call& call, bool accept) {
   const absl::StatusOr<StorageAdministration*> administration = Begin(call);
   if (!administration.ok()) return AnswerForStatus(administration.status());
-  const absl::StatusOr<bool> found = (*administration)->LetReplicaCarryOn(call.client_id, allow);
+  const absl::StatusOr<bool> found = (*administration)->AcceptDiverged(call.client_id, accept);
   if (!found.ok()) return AnswerForStatus(found.status());
   if (!*found) return NoSuchClientAnswer(call.client_id);
-  Log(NameInLog(call.client_id), allow ? ": a replica that is ahead may carry on"
-                                       : ": a replica that is ahead may not carry on any more");
-  return JsonAnswer(200, {{"client_id", call.client_id.ToString()}, {"may_carry_on", allow}});
+  Log(NameInLog(call.client_id), accept ? ": a replica that is ahead is accepted, once"
+                                        : ": no replica that is ahead is accepted any more");
+  return JsonAnswer(200, {{"client_id", call.client_id.ToString()}, {"accepts_diverged", accept}});
 }
 
-http::Response Api::AllowCarryOn(Call& call) { return SetCarryOn(call, true); }
+http::Response Api::AcceptDiverged(Call& call) { return SetAcceptsDiverged(call, true); }
 
-http::Response Api::DisallowCarryOn(Call& call) { return SetCarryOn(call, false); }
+http::Response Api::RefuseDiverged(Call& call) { return SetAcceptsDiverged(call, false); }
 
 }  // namespace tcsync::admin

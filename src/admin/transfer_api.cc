@@ -14,8 +14,8 @@
 #include "absl/strings/str_cat.h"
 #include "admin/answer.h"
 #include "admin/api.h"
+#include "admin/export_lines.h"
 #include "admin/large_transfers.h"
-#include "admin/transfer_lines.h"
 #include "base/limits.h"
 
 namespace tcsync::admin {
@@ -171,7 +171,7 @@ http::Response Api::LastPage(StorageAdministration& administration, const Client
 absl::StatusOr<std::string> Api::DescribeReplicas(StorageAdministration& administration,
                                                   const ClientSummary& client) {
   ImportRequest::ImportedReplicas replicas{
-      .positions = {}, .ahead = client.replicas_ahead, .may_carry_on = client.may_carry_on};
+      .positions = {}, .ahead = client.replicas_ahead, .accepts_diverged = client.accepts_diverged};
   absl::StatusOr<std::vector<ReplicaPosition>> positions =
       administration.ReadPositions(client.client_id, /*since_unix_seconds=*/0);
   if (!positions.ok()) return positions.status();

@@ -200,7 +200,7 @@ inline constexpr size_t kReplicasAheadMax = 8;
 // Notes of where replicas ended their syncs, one for each client and day, that are kept in memory
 // so that the next one which says the same costs nothing; about 3 MB. With more clients at a time,
 // notes are written again and again.
-inline constexpr size_t kSeenNotesMax = 32 * 1024;
+inline constexpr size_t kReplicaActivityMax = 32 * 1024;
 
 // Clients with replicas ahead that are kept in memory until they are written, within a minute.
 inline constexpr size_t kAheadNotesMax = 1024;

@@ -16,7 +16,7 @@
 #include "base/foreign_text.h"
 #include "base/limits.h"
 #include "engine/housekeeping.h"
-#include "engine/observation.h"
+#include "engine/monitoring.h"
 #include "http/refusal_counters.h"
 #include "http/sync_handler.h"
 #include "metrics/registry.h"
@@ -103,7 +103,7 @@ class ComposedEngine final : public Engine {
   ~ComposedEngine() override {
     housekeeping_.reset();
     administration_.reset();
-    observation_.Stop();
+    monitoring_.Stop();
     storage_.reset();
   }
 
@@ -149,8 +149,8 @@ class ComposedEngine final : public Engine {
                           return has_more;
                         }});
     }
-    // What was removed by retention, by a replica that carried on, or before the last process
-    // ended.
+    // What was removed by retention, by a diverged replica that was accepted, or before the last
+    // process ended.
     chores.push_back({.interval = std::chrono::milliseconds(base::kCompactionLookMs),
                       .first_after = std::chrono::milliseconds(base::kFirstCompactionLookMs),
                       .run_piece = [this] {
@@ -160,9 +160,9 @@ class ComposedEngine final : public Engine {
     housekeeping_ = std::make_unique<engine::Housekeeping>(std::move(chores));
   }
 
-  http::Handler& handler() override { return observation_.clients_handler(); }
+  http::Handler& handler() override { return monitoring_.clients_handler(); }
   http::Handler* administration() override { return administration_.get(); }
-  http::Handler* metrics() override { return &observation_.metrics_handler(); }
+  http::Handler* metrics() override { return &monitoring_.metrics_handler(); }
   metrics::Registry* metrics_registry() override { return registry_.get(); }
   LogLevels& log_levels() override { return log_levels_; }
   ReloadHooks& reload_hooks() override { return reload_hooks_; }
@@ -211,7 +211,7 @@ class ComposedEngine final : public Engine {
                   .bodies_in_flight_bytes_max = limits.bodies_in_flight_bytes_max,
                   .refusal_observer = http::CountRefusals(*registry_)},
                  logger),
-        observation_(
+        monitoring_(
             options, limits, *registry_, *storage_, handler_,
             [this](const PeerAddress& source) { return handler_.RefuseByAddress(source); },
             access_control_, top_talkers_, logger),
@@ -237,7 +237,7 @@ class ComposedEngine final : public Engine {
             .clock = &base::Clock::System(),
             .logger = logger})),
         logger_(logger) {
-    observation_.health().AddNote("proxy", [this]() -> absl::string_view {
+    monitoring_.health().AddNote("proxy", [this]() -> absl::string_view {
       return access_control_.unnamed_proxy()
                  ? "requests come through a proxy that the option trusted-proxy does not name"
                  : "";
@@ -255,7 +255,7 @@ class ComposedEngine final : public Engine {
   access::AccessControl access_control_;
   sync::SyncService service_;
   http::SyncHandler handler_;
-  engine::Observation observation_;
+  engine::Monitoring monitoring_;
   std::unique_ptr<admin::AdminHandler> administration_;
   const Logger logger_;
   std::unique_ptr<engine::Housekeeping> housekeeping_;

@@ -25,7 +25,7 @@ bool PendingRequest::PauseUntil(absl::AnyInvocable<void()> resume) {
 void PendingRequest::Finish(ResponseCallback done) && { implementation_->Finish(std::move(done)); }
 
 void Handler::Handle(const RequestHead& head, absl::string_view body, ResponseCallback done) {
-  std::variant<Response, PendingRequest> decision = Begin(head);
+  std::variant<Response, PendingRequest> decision = StartRequest(head);
   if (auto* response = std::get_if<Response>(&decision)) return done(std::move(*response));
   auto& pending = std::get<PendingRequest>(decision);
   for (;;) {

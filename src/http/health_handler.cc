@@ -17,9 +17,9 @@ Response JsonResponse(int status, std::string json) {
 
 }  // namespace
 
-std::variant<Response, PendingRequest> HealthHandler::Begin(const RoutedRequest& request) {
+std::variant<Response, PendingRequest> HealthHandler::StartRequest(const RoutedRequest& request) {
   const Endpoint endpoint = request.route.endpoint;
-  if (!IsHealth(endpoint)) return next_.Begin(request);
+  if (!IsHealth(endpoint)) return next_.StartRequest(request);
   if (refuse_ != nullptr) {
     if (std::optional<Response> refusal = refuse_(request.source)) return *std::move(refusal);
   }

@@ -29,7 +29,7 @@ class HealthHandler final : public RoutedHandler {
   HealthHandler(metrics::HealthService& health, RoutedHandler& next, Refuse refuse = nullptr)
       : health_(health), next_(next), refuse_(std::move(refuse)) {}
 
-  std::variant<Response, PendingRequest> Begin(const RoutedRequest& request) override;
+  std::variant<Response, PendingRequest> StartRequest(const RoutedRequest& request) override;
 
  private:
   metrics::HealthService& health_;

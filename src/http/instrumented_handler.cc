@@ -103,13 +103,14 @@ class InstrumentedHandler::MeasuredRequest final : public PendingRequest::Implem
   RequestInstruments::ReceivedRequest received_;
 };
 
-std::variant<Response, PendingRequest> InstrumentedHandler::Begin(const RoutedRequest& request) {
+std::variant<Response, PendingRequest> InstrumentedHandler::StartRequest(
+    const RoutedRequest& request) {
   const RequestInstruments::ReceivedRequest received{.endpoint = request.route.endpoint,
                                                      .since = std::chrono::steady_clock::now(),
                                                      .body_bytes = 0,
                                                      .client_id = request.client_id,
                                                      .source = request.source};
-  std::variant<Response, PendingRequest> decision = next_.Begin(request);
+  std::variant<Response, PendingRequest> decision = next_.StartRequest(request);
   if (const auto* response = std::get_if<Response>(&decision)) {
     instruments_.Count(received, *response);
     return decision;

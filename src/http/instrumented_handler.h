@@ -56,7 +56,7 @@ class InstrumentedHandler final : public RoutedHandler {
   InstrumentedHandler(RoutedHandler& next, RequestInstruments& instruments)
       : next_(next), instruments_(instruments) {}
 
-  std::variant<Response, PendingRequest> Begin(const RoutedRequest& request) override;
+  std::variant<Response, PendingRequest> StartRequest(const RoutedRequest& request) override;
 
  private:
   class MeasuredRequest;

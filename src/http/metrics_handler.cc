@@ -13,7 +13,7 @@ constexpr absl::string_view kIndexPage =
 
 }  // namespace
 
-std::variant<Response, PendingRequest> MetricsHandler::Begin(const RoutedRequest& request) {
+std::variant<Response, PendingRequest> MetricsHandler::StartRequest(const RoutedRequest& request) {
   const RequestHead& head = request.head;
   const absl::string_view path = PathOf(head.target);
   if (path != "/" && path != "/metrics") {

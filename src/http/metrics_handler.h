@@ -17,7 +17,7 @@ class MetricsHandler final : public RoutedHandler {
   MetricsHandler(const metrics::Registry& registry, metrics::HealthService& health)
       : registry_(registry), health_(health) {}
 
-  std::variant<Response, PendingRequest> Begin(const RoutedRequest& request) override;
+  std::variant<Response, PendingRequest> StartRequest(const RoutedRequest& request) override;
 
  private:
   const metrics::Registry& registry_;

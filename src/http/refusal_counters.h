@@ -2,7 +2,7 @@
 #ifndef TCSYNC_SRC_HTTP_REFUSAL_COUNTERS_H_
 #define TCSYNC_SRC_HTTP_REFUSAL_COUNTERS_H_
 
-#include "http/refuser.h"
+#include "http/refusal_response.h"
 #include "metrics/registry.h"
 
 namespace tcsync::http {

@@ -12,14 +12,14 @@ std::optional<Uuid> ClientIdOf(const RequestHead& head) {
 
 }  // namespace
 
-std::variant<Response, PendingRequest> Router::Begin(const RequestHead& head) {
+std::variant<Response, PendingRequest> Router::StartRequest(const RequestHead& head) {
   const bool is_forwarded = access_.Trusts(head.peer);
-  return next_.Begin({.head = head,
-                      .route = ParseTarget(base_path_, head.target),
-                      .client_id = ClientIdOf(head),
-                      .source = is_forwarded
-                                    ? access_.SourceOf(head.peer, ForwardedFieldsOf(head.headers))
-                                    : head.peer});
+  return next_.StartRequest(
+      {.head = head,
+       .route = ParseTarget(base_path_, head.target),
+       .client_id = ClientIdOf(head),
+       .source = is_forwarded ? access_.SourceOf(head.peer, ForwardedFieldsOf(head.headers))
+                              : head.peer});
 }
 
 }  // namespace tcsync::http

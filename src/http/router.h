@@ -27,7 +27,7 @@ struct RoutedRequest {
 class RoutedHandler {
  public:
   virtual ~RoutedHandler() = default;
-  virtual std::variant<Response, PendingRequest> Begin(const RoutedRequest& request) = 0;
+  virtual std::variant<Response, PendingRequest> StartRequest(const RoutedRequest& request) = 0;
 };
 
 // Borrows what it is given.
@@ -37,7 +37,7 @@ class Router final : public Handler {
   Router(absl::string_view base_path, const access::AccessControl& access, RoutedHandler& next)
       : base_path_(NormalizeBasePath(base_path)), access_(access), next_(next) {}
 
-  std::variant<Response, PendingRequest> Begin(const RequestHead& head) override;
+  std::variant<Response, PendingRequest> StartRequest(const RequestHead& head) override;
 
  private:
   const std::string base_path_;

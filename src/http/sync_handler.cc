@@ -213,15 +213,15 @@ SyncHandler::SyncHandler(sync::SyncService& service, access::AccessControl& acce
       body_bytes_max_(options.body_bytes_max),
       shares_(std::make_shared<TransferShares>(options.bodies_in_flight_bytes_max)),
       logger_(logger),
-      refuser_(std::move(logger), std::move(names), options.refusal_observer) {}
+      refusals_(std::move(logger), std::move(names), options.refusal_observer) {}
 
 std::optional<Response> SyncHandler::RefuseByAddress(const PeerAddress& source) {
   const std::optional<Refusal> refusal = access_.RefusalOfAddress(source);
   if (!refusal) return std::nullopt;
-  return refuser_.Refuse({}, *refusal);
+  return refusals_.Refuse({}, *refusal);
 }
 
-std::variant<Response, PendingRequest> SyncHandler::Begin(const RoutedRequest& request) {
+std::variant<Response, PendingRequest> SyncHandler::StartRequest(const RoutedRequest& request) {
   const RequestHead& head = request.head;
   const Route& route = request.route;
   const std::optional<Uuid>& client_id = request.client_id;
@@ -262,7 +262,7 @@ std::variant<Response, PendingRequest> SyncHandler::Begin(const RoutedRequest& r
 
   Call call{.route = route,
             .visitor = {.client_id = *client_id, .token = route.token, .source = request.source}};
-  if (!service_.Admits(*client_id)) {
+  if (!service_.IsAllowed(*client_id)) {
     return RefuseCall(call, {.reason = RefusalReason::kNotAllowed,
                              .sentence = "This server does not serve this client ID.",
                              .operator_note = "It is not among those of allow-client-id."});
@@ -378,11 +378,12 @@ void SyncHandler::GetSnapshot(const Call& call, ResponseCallback done) {
 void SyncHandler::AnswerNoSnapshot(const Call& call, ResponseCallback done) {
   std::optional<Refusal> refusal = access_.RefusalOfUnknown(call.visitor);
   if (!refusal) return done(Answer(call, EmptyResponse(404)));
-  service_.Knows(call.client_id(), [this, call, refusal = *std::move(refusal),
-                                    done = std::move(done)](absl::StatusOr<bool> known) mutable {
-    if (!known.ok()) return done(RefuseFailed(call, known.status()));
-    done(*known ? Answer(call, EmptyResponse(404)) : RefuseCall(call, refusal));
-  });
+  service_.ClientExists(
+      call.client_id(), [this, call, refusal = *std::move(refusal),
+                         done = std::move(done)](absl::StatusOr<bool> known) mutable {
+        if (!known.ok()) return done(RefuseFailed(call, known.status()));
+        done(*known ? Answer(call, EmptyResponse(404)) : RefuseCall(call, refusal));
+      });
 }
 
 Response SyncHandler::AnswerConflict(const Call& call, const Conflict& conflict) {
@@ -458,11 +459,12 @@ void SyncHandler::AddSnapshot(const Call& call, UploadBody::Received body, Respo
 }
 
 Response SyncHandler::Refuse(RefusalReason reason, std::string sentence) {
-  return refuser_.Refuse({}, {.reason = reason, .sentence = std::move(sentence)});
+  return refusals_.Refuse({}, {.reason = reason, .sentence = std::move(sentence)});
 }
 
 Response SyncHandler::RefuseCall(const Call& call, const Refusal& refusal) {
-  return refuser_.Refuse({.endpoint = call.route.endpoint, .client_id = call.client_id()}, refusal);
+  return refusals_.Refuse({.endpoint = call.route.endpoint, .client_id = call.client_id()},
+                          refusal);
 }
 
 Response SyncHandler::RefuseNoSuchClient(const Call& call) {
@@ -514,9 +516,9 @@ Response SyncHandler::RefuseGone(const Call& call, const Uuid& latest_version_id
                    where, "The replica is ahead, at number ", parent.NumberHint(), " of ",
                    latest_version_id.NumberHint(),
                    ": this server seems to have been restored from an older backup, or this "
-                   "history rewound. The server's operator can let this replica carry on."),
+                   "history rewound. The server's operator can accept this replica's history."),
                .operator_note = "tcsync-server clients show lists the replicas that are ahead, and "
-                                "tcsync-server clients allow-carry-on lets one of them carry on."});
+                                "tcsync-server clients accept-diverged accepts one of them."});
   }
   return RefuseCall(
       call,
@@ -552,7 +554,7 @@ Response SyncHandler::RefuseTooLarge(const Call& call, uint64_t bytes_max) {
 }
 
 Response SyncHandler::RefuseCrowded(const Call& call) {
-  return RefuseCall(call, {.reason = RefusalReason::kCrowded,
+  return RefuseCall(call, {.reason = RefusalReason::kOverloaded,
                            .sentence = "The server is too busy at the moment; try again shortly.",
                            .retry_after_seconds = base::kRetryAfterSeconds});
 }

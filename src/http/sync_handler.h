@@ -12,7 +12,7 @@
 #include "access/access_control.h"
 #include "access/client_names.h"
 #include "access/refusal.h"
-#include "http/refuser.h"
+#include "http/refusal_response.h"
 #include "http/route.h"
 #include "http/router.h"
 #include "http/transfer_shares.h"
@@ -36,7 +36,7 @@ class SyncHandler final : public RoutedHandler {
               std::shared_ptr<const access::ClientNames> names, const SyncHandlerOptions& options,
               Logger logger);
 
-  std::variant<Response, PendingRequest> Begin(const RoutedRequest& request) override;
+  std::variant<Response, PendingRequest> StartRequest(const RoutedRequest& request) override;
 
   // 429 for a request that is no call of a client, if its address makes too many.
   std::optional<Response> RefuseByAddress(const PeerAddress& source);
@@ -90,7 +90,7 @@ class SyncHandler final : public RoutedHandler {
   const uint64_t body_bytes_max_;
   const std::shared_ptr<TransferShares> shares_;
   const Logger logger_;
-  Refuser refuser_;
+  RefusalResponder refusals_;
 };
 
 }  // namespace tcsync::http

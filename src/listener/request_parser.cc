@@ -232,7 +232,7 @@ void RequestParser::on_header_impl(error_code& error) {
     source_ = trusted_proxies_->SourceOf(peer_, http::ForwardedFieldsOf(scratch_.headers));
   }
   std::variant<http::Response, http::PendingRequest> decision =
-      handler_.Begin({method, target, scratch_.headers, peer_});
+      handler_.StartRequest({method, target, scratch_.headers, peer_});
   if (auto* request = std::get_if<http::PendingRequest>(&decision)) {
     request_ = std::move(*request);
     return;

@@ -4,7 +4,7 @@
 
 #include <string_view>
 
-#include "server/handles.h"
+#include "server/owned_handles.h"
 #include "tcsync.h"
 
 namespace tcsync::server {

@@ -12,8 +12,8 @@
 #include "CLI/Formatter.hpp"
 #include "server/administration/command_table.h"
 #include "server/concat.h"
-#include "server/handles.h"
 #include "server/option_table.h"
+#include "server/owned_handles.h"
 
 namespace tcsync::server {
 namespace {

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "server/command_line.h"
-#include "server/handles.h"
+#include "server/owned_handles.h"
 
 namespace tcsync::server {
 

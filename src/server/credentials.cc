@@ -6,7 +6,7 @@
 
 #include "server/concat.h"
 #include "server/configuration.h"
-#include "server/handles.h"
+#include "server/owned_handles.h"
 
 namespace tcsync::server {
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "server/concat.h"
-#include "server/handles.h"
+#include "server/owned_handles.h"
 
 namespace tcsync::server {
 namespace {

@@ -14,7 +14,7 @@
 #include <malloc.h>
 #endif
 
-#include "server/handles.h"
+#include "server/owned_handles.h"
 
 namespace tcsync::server {
 namespace {

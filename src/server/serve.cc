@@ -9,7 +9,7 @@
 #include "server/concat.h"
 #include "server/configuration.h"
 #include "server/environment_check.h"
-#include "server/handles.h"
+#include "server/owned_handles.h"
 #include "server/process.h"
 #include "server/server_log.h"
 

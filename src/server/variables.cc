@@ -8,8 +8,8 @@
 
 #include "server/concat.h"
 #include "server/environment_check.h"
-#include "server/handles.h"
 #include "server/option_table.h"
+#include "server/owned_handles.h"
 
 extern char** environ;
 

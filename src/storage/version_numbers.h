@@ -11,7 +11,7 @@
 namespace tcsync::storage {
 
 // The number of a version that begins a history and has this parent, which is not here: a replica
-// carries on in place of a history whose latest number is `replaced_number`, or the client is new
+// is accepted in place of a history whose latest number is `replaced_number`, or the client is new
 // (0). It follows the number of the parent, so that numbers go on telling which replica knows more
 // (src/sync/replica_place.h). Clients choose the parent: one with an absurd number counts as having
 // none, which leaves numbers for every version to come.

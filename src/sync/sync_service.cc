@@ -31,7 +31,7 @@ SyncService::SyncService(Storage& storage, const base::Clock& clock, const SyncP
 
 int64_t SyncService::NowUnixSeconds() const { return absl::ToUnixSeconds(clock_.Now()); }
 
-bool SyncService::Admits(const Uuid& client_id) const {
+bool SyncService::IsAllowed(const Uuid& client_id) const {
   return allow_client_ids_.empty() || allow_client_ids_.contains(client_id);
 }
 
@@ -106,7 +106,7 @@ void SyncService::GetChildVersion(const Uuid& client_id, const Uuid& parent_vers
                         return done(UpToDate{});
                       }
                       storage_.NoteReplicaAhead(client_id, parent_version_id, NowUnixSeconds());
-                      if (end.may_carry_on) return done(UpToDate{});
+                      if (end.accepts_diverged) return done(UpToDate{});
                       done(Gone{latest});
                     });
 }
@@ -127,7 +127,7 @@ void SyncService::GetSnapshot(const Uuid& client_id, GetSnapshotCallback done) {
   storage_.GetSnapshot(client_id, std::move(done));
 }
 
-void SyncService::Knows(const Uuid& client_id, KnowsCallback done) {
+void SyncService::ClientExists(const Uuid& client_id, ClientExistsCallback done) {
   storage_.GetChild(client_id, Uuid(),
                     [done = std::move(done)](absl::StatusOr<ChildOutcome> outcome) mutable {
                       if (!outcome.ok()) return done(outcome.status());

@@ -55,7 +55,7 @@ using AddVersionCallback = absl::AnyInvocable<void(absl::StatusOr<AddVersionResu
 using GetChildVersionCallback = absl::AnyInvocable<void(absl::StatusOr<GetChildVersionResult>)>;
 using AddSnapshotCallback = StoreSnapshotCallback;
 using GetSnapshotCallback = SnapshotCallback;
-using KnowsCallback = absl::AnyInvocable<void(absl::StatusOr<bool>)>;
+using ClientExistsCallback = absl::AnyInvocable<void(absl::StatusOr<bool>)>;
 
 // Thread-safe. Errors and callbacks are storage's: see tcsync/storage.h. Borrows storage and clock.
 class SyncService {
@@ -63,7 +63,7 @@ class SyncService {
   SyncService(Storage& storage, const base::Clock& clock, const SyncPolicy& policy);
 
   // Whether the client is served at all.
-  bool Admits(const Uuid& client_id) const;
+  bool IsAllowed(const Uuid& client_id) const;
 
   // As Storage's: whether an AddVersion or AddSnapshot that begins now would be kUnavailable.
   bool RefusesWrites() const { return storage_.RefusesWrites(); }
@@ -89,7 +89,7 @@ class SyncService {
   void GetSnapshot(const Uuid& client_id, GetSnapshotCallback done);
 
   // Whether the client exists. Costs as much as fetching its first version.
-  void Knows(const Uuid& client_id, KnowsCallback done);
+  void ClientExists(const Uuid& client_id, ClientExistsCallback done);
 
  private:
   int64_t NowUnixSeconds() const;

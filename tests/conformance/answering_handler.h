@@ -22,7 +22,8 @@ class AnsweringHandler final : public http::Handler {
  public:
   explicit AnsweringHandler(std::string name) : name_(std::move(name)) {}
 
-  std::variant<http::Response, http::PendingRequest> Begin(const http::RequestHead& head) override {
+  std::variant<http::Response, http::PendingRequest> StartRequest(
+      const http::RequestHead& head) override {
     return http::PendingRequest(
         std::make_unique<Request>(*this, absl::StrCat(name_, " ", head.peer.ToString())));
   }

@@ -75,8 +75,8 @@ class SharedStorage final : public Storage, public StorageAdministration {
   absl::StatusOr<uint64_t> RemoveVersions(const Uuid& client_id, uint64_t first) override {
     return inner().RemoveVersions(client_id, first);
   }
-  absl::StatusOr<bool> LetReplicaCarryOn(const Uuid& client_id, bool allow) override {
-    return inner().LetReplicaCarryOn(client_id, allow);
+  absl::StatusOr<bool> AcceptDiverged(const Uuid& client_id, bool allow) override {
+    return inner().AcceptDiverged(client_id, allow);
   }
   absl::StatusOr<AccessRecords> ReadAccessRecords() override { return inner().ReadAccessRecords(); }
   absl::Status ChangeAccess(const AccessChange& change) override {

@@ -1,4 +1,4 @@
-"""One client's history in an operator's hands: looked at, rewound, restored from a backup, and let carry on."""
+"""One client's history in an operator's hands: shown, rewound, restored, and replaced by a diverged replica's."""
 
 import json
 import uuid
@@ -175,13 +175,13 @@ class TestRewind:
         status, answer = admin.api(server, "POST", path, {**body, "latest_version_id": later})
         assert (status, answer["versions_removed"]) == (200, 5)
 
-    def test_leave_to_carry_on_ends(self, place, tmp_path):
+    def test_acceptance_of_a_diverged_replica_ends(self, place, tmp_path):
         """If this fails, the replica that poisoned a history puts the poison back."""
-        admin.succeed(place.data_dir, "clients", "allow-carry-on", place.client_id)
+        admin.succeed(place.data_dir, "clients", "accept-diverged", place.client_id)
         admin.succeed(
             place.data_dir, "clients", "rewind", place.client_id, "--to", "4", "--yes", "--output", tmp_path / "file"
         )
-        assert not show(place, place.client_id)["may_carry_on"]
+        assert not show(place, place.client_id)["accepts_diverged"]
 
 
 class TestRestoreOne:
@@ -256,7 +256,7 @@ class TestRestoreOne:
         assert not list(tmp_path.glob("*.jsonl")) and not list(tmp_path.glob("*.part"))
 
 
-class TestCarryOnInBulk:
+class TestAcceptDivergedInBulk:
     def ahead(self, number):
         return f"{number:012x}"[:8] + "-" + f"{number:012x}"[8:] + "-8000-8000-" + uuid.uuid4().hex[:12]
 
@@ -280,39 +280,42 @@ class TestCarryOnInBulk:
         ask(foreign, str(uuid.uuid4()))
         ask(grown, self.ahead(5))
         ask(allowed, self.ahead(9))
-        admin.succeed(server.data_dir, "clients", "allow-carry-on", allowed)
+        admin.succeed(server.data_dir, "clients", "accept-diverged", allowed)
         # An import is the way to a version with a later time.
         line = {"type": "version", "version_id": self.ahead(4), "parent_version_id": latest[grown],
                 "segment": "c2VhbGVk", "appended": 4_000_000_000}  # fmt: skip
         text = json.dumps({"type": "client", "client_id": grown}) + "\n" + json.dumps(line) + "\n"
         assert admin.run_with_input(server.data_dir, text, "clients", "import", "--yes").returncode == 0
 
-        command = ("clients", "allow-carry-on", "--all-with-one-replica-ahead")
+        command = ("clients", "accept-diverged", "--all-with-one-replica-ahead")
         dry = admin.as_json(server.data_dir, *command, "--dry-run")
-        assert dry["allowed"] == [clear] and not show(server, clear)["may_carry_on"]
+        assert dry["accepted"] == [clear] and not show(server, clear)["accepts_diverged"]
         assert "--yes" in admin.refusal(server.data_dir, *command, status=2)
         text = admin.succeed(server.data_dir, *command, "--dry-run")
-        assert f"{clear} could carry on" in text and f"{two} is left out: its replicas are at 2 versions" in text
+        assert (
+            f"{clear}: its replica would be accepted" in text
+            and f"{two} is left out: its replicas are at 2 versions" in text
+        )
         done = admin.as_json(server.data_dir, *command, "--yes")
-        assert done["allowed"] == [clear] and show(server, clear)["may_carry_on"]
+        assert done["accepted"] == [clear] and show(server, clear)["accepts_diverged"]
         why = {entry["client_id"]: entry["why"] for entry in done["left_out"]}
         assert set(why) == {two, behind, foreign, grown, allowed}
         assert "older" in why[behind] and "another server" in why[foreign] and "grown" in why[grown]
         for client in (two, behind, foreign, grown):
-            assert not show(server, client)["may_carry_on"], why
+            assert not show(server, client)["accepts_diverged"], why
         # The one that may does, once.
         assert wire.add_version(url, clear, self.ahead(9), b"all that it has").status == 200
-        assert admin.as_json(server.data_dir, *command, "--yes")["allowed"] == []
+        assert admin.as_json(server.data_dir, *command, "--yes")["accepted"] == []
         # Then a computer that knows less comes, though more than the backup that was restored.
         ask(clear, self.ahead(5))
         behind_it = admin.as_json(server.data_dir, *command, "--yes")
-        assert behind_it["allowed"] == []
+        assert behind_it["accepted"] == []
         assert "older" in {entry["client_id"]: entry["why"] for entry in behind_it["left_out"]}[clear]
 
     def test_a_client_or_all(self, server):
-        """If this fails, a slip of the hand lets everybody carry on."""
-        assert "--all-with-one" in admin.refusal(server.data_dir, "clients", "allow-carry-on", status=2)
+        """If this fails, a slip of the hand accepts everybody."""
+        assert "--all-with-one" in admin.refusal(server.data_dir, "clients", "accept-diverged", status=2)
         line = admin.refusal(
-            server.data_dir, "clients", "allow-carry-on", str(uuid.uuid4()), "--all-with-one-replica-ahead", status=2
+            server.data_dir, "clients", "accept-diverged", str(uuid.uuid4()), "--all-with-one-replica-ahead", status=2
         )
         assert "either" in line

@@ -228,7 +228,7 @@ class TestWhereReplicasAre:
             "type": "replicas",
             "positions": [{"day": day, "version_id": versions[4]["version_id"]}],
             "ahead": [{"version_id": "00000000-000f-8000-8000-000000000001", "last_seen": day + 17}],
-            "may_carry_on": True,
+            "accepts_diverged": True,
         }
         first_line = json.dumps({**json.loads(old_file[0]), "replicas_follow": True})
         settle(source), settle(target)
@@ -243,7 +243,7 @@ class TestWhereReplicasAre:
         assert admin.run_with_input(target.data_dir, text, "clients", "import").returncode == 0
         assert admin.succeed(target.data_dir, "clients", "export", "--all") == text
         shown = admin.as_json(target.data_dir, "clients", "show", client)
-        assert shown["last_seen"] == day and shown["may_carry_on"]
+        assert shown["last_seen"] == day and shown["accepts_diverged"]
         assert shown["replicas_ahead"] == [{**replicas["ahead"][0], "place": "ahead"}]
         assert shown["created"] == json.loads(old_file[0])["created"]
         # Up to where a replica was, within the days that count: what is older goes, and nothing else.

@@ -32,7 +32,7 @@ def import_old_client(data_dir, client_id, version_count, newest_age_days, snaps
         lines.append({"type": "snapshot", "version_id": ids[snapshot_number - 1],
                       "stored": times[snapshot_number - 1], "snapshot": "c25hcHNob3Q="})  # fmt: skip
     position = {"day": times[-1], "version_id": ids[-1]}
-    lines.append({"type": "replicas", "positions": [position], "ahead": [], "may_carry_on": False})
+    lines.append({"type": "replicas", "positions": [position], "ahead": [], "accepts_diverged": False})
     text = "".join(json.dumps(line) + "\n" for line in lines)
     done = admin.run_with_input(data_dir, text, "clients", "import")
     assert done.returncode == 0, done.stderr

@@ -25,11 +25,11 @@ def test_the_replica_that_knows_more_carries_on(start_server, new_replica, tmp_p
     eggs = laptop.add("Buy eggs")
     assert laptop.sync(check=False).returncode != 0
     assert set(laptop.export()) == {milk, bread, eggs}, "the failed sync lost something"
-    assert "reason=replica-ahead" in restored.log and "allow-carry-on" in restored.log
+    assert "reason=replica-ahead" in restored.log and "accept-diverged" in restored.log
     (client,) = admin.as_lines(restored.data_dir, "clients", "list")
     assert client["client_id"] == user.client_id and len(client["replicas_ahead"]) == 1
 
-    admin.succeed(restored.data_dir, "clients", "allow-carry-on", user.client_id)
+    admin.succeed(restored.data_dir, "clients", "accept-diverged", user.client_id)
     laptop.sync()
     desktop.sync()
     assert set(desktop.export()) == {milk, bread, eggs}
@@ -41,7 +41,7 @@ def test_the_replica_that_knows_more_carries_on(start_server, new_replica, tmp_p
     assert newcomer.export() == laptop.export() == desktop.export()
 
     # The allowance was for once.
-    assert not admin.as_json(restored.data_dir, "clients", "show", user.client_id)["may_carry_on"]
+    assert not admin.as_json(restored.data_dir, "clients", "show", user.client_id)["accepts_diverged"]
     verified = admin.as_json(restored.data_dir, "verify")
     assert verified["clients"] == 1 and verified["problems"] == []
 

@@ -74,7 +74,7 @@ def questions_from_versions_that_are_not_here(url, client_id, _):
 def an_accepted_carrying_on_without_a_snapshot(url, client_id, data_dir):
     for version_id in admin.add_chain(url, client_id, 3):
         assert wire.add_snapshot(url, client_id, version_id).status == 200
-    admin.succeed(data_dir, "clients", "allow-carry-on", client_id)
+    admin.succeed(data_dir, "clients", "accept-diverged", client_id)
     added(url, client_id, str(uuid.uuid4()))
 
 

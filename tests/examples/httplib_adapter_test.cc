@@ -143,7 +143,8 @@ TEST_F(HttplibAdapterTest, AddsAndGetsAVersion) {
 // Answers with who asks.
 class PeerHandler final : public http::Handler {
  public:
-  std::variant<http::Response, http::PendingRequest> Begin(const http::RequestHead& head) override {
+  std::variant<http::Response, http::PendingRequest> StartRequest(
+      const http::RequestHead& head) override {
     return http::TextResponse(200, head.peer.ToString());
   }
 };

@@ -115,7 +115,7 @@ class Session {
 
   Answer Send(const Request& request) {
     const http::RequestHead head{request.method, request.target, request.headers};
-    auto decision = handler_.Begin(head);
+    auto decision = handler_.StartRequest(head);
     if (auto* const response = std::get_if<http::Response>(&decision)) {
       return Read(std::move(*response));
     }

@@ -9,7 +9,7 @@
 #include <fstream>
 #include <string>
 
-#include "server/handles.h"
+#include "server/owned_handles.h"
 #include "tests/fuzz/target.h"
 
 namespace tcsync::fuzz {

@@ -12,7 +12,7 @@
 #include "nlohmann/json.hpp"
 #include "server/administration/console.h"
 #include "server/command_line.h"
-#include "server/handles.h"
+#include "server/owned_handles.h"
 
 namespace tcsync::server {
 

@@ -177,7 +177,7 @@ void Restore(const CommandLine& command_line) {
   std::printf(
       "restored to %s: %s\n"
       "Replicas that synced since then are ahead of this server: `clients list` notes them as they "
-      "come, and `clients allow-carry-on` lets one go on.\n",
+      "come, and `clients accept-diverged` lets one go on.\n",
       data_dir.c_str(), Described(backup).c_str());
 }
 

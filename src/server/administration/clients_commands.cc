@@ -29,7 +29,7 @@ std::string NotesOn(const Json& client) {
   if (!client.at("ban").is_null()) add("banned");
   if (!client.at("token_since").is_null()) add("token");
   if (!client.at("replicas_ahead").empty()) add("replicas ahead");
-  if (client.at("may_carry_on").get<bool>()) add("may carry on");
+  if (client.at("accepts_diverged").get<bool>()) add("accepts diverged");
   if (!client.at("problem").is_null()) add("damaged");
   return notes;
 }
@@ -97,8 +97,8 @@ void PrintClient(const Json& client) {
                Concat({"at version ", replica.at("version_id").get<std::string>(), ", seen ",
                        HumanTime(TimeOf(replica.at("last_seen"))), PlaceText(replica)}));
   }
-  if (client.at("may_carry_on").get<bool>()) {
-    PrintField("may carry on", "yes: the next replica that is ahead");
+  if (client.at("accepts_diverged").get<bool>()) {
+    PrintField("accepts diverged", "yes, once: the next replica that is ahead");
   }
 }
 
@@ -200,12 +200,12 @@ void ClearToken(const CommandLine& command_line) {
 
 namespace {
 
-// Why it is not clear which replica of the client should carry on; empty: it is.
-std::string WhyNotAllowed(const Json& client) {
+// Why it is not clear which diverged replica of the client to accept; empty: it is.
+std::string WhyNotAccepted(const Json& client) {
   if (!client.at("problem").is_null()) {
     return Concat({"it is damaged: ", client.at("problem").get<std::string>()});
   }
-  if (client.at("may_carry_on").get<bool>()) return "it is allowed already";
+  if (client.at("accepts_diverged").get<bool>()) return "it is accepted already";
   const Json& replicas = client.at("replicas_ahead");
   if (replicas.size() > 1) {
     return Concat({"its replicas are at ", std::to_string(replicas.size()),
@@ -216,14 +216,14 @@ std::string WhyNotAllowed(const Json& client) {
     return Concat({"its replica is not ahead", PlaceText(replica)});
   }
   if (TimeOf(client.at("latest_appended")) > TimeOf(replica.at("last_seen"))) {
-    return "its history here has grown since its replica was seen to be ahead: carrying on would "
-           "remove that";
+    return "its history here has grown since its replica was seen to be ahead: accepting the "
+           "replica would remove that";
   }
   return "";
 }
 
-// For each client that has a replica ahead: lets it carry on where it is clear which.
-void AllowAllToCarryOn(const CommandLine& command_line) {
+// For each client that has replicas ahead: accepts one where it is clear which.
+void AcceptAllDiverged(const CommandLine& command_line) {
   const AdminArguments& arguments = command_line.admin;
   AdminClient client(command_line.settings, DataDirectory::kMustExist);
   std::vector<std::string> clear;
@@ -232,7 +232,7 @@ void AllowAllToCarryOn(const CommandLine& command_line) {
     for (const Json& entry : page.at("clients")) {
       if (entry.at("replicas_ahead").empty()) continue;
       const std::string id = entry.at("client_id").get<std::string>();
-      const std::string why = WhyNotAllowed(entry);
+      const std::string why = WhyNotAccepted(entry);
       if (why.empty()) {
         clear.push_back(id);
       } else {
@@ -245,43 +245,45 @@ void AllowAllToCarryOn(const CommandLine& command_line) {
   if (!is_dry_run && !clear.empty()) {
     Confirm(
         arguments,
-        Concat({"Let the one replica that is ahead carry on, of ", Counted(clear.size(), "client"),
-                "? What is here of each is removed when its replica sends its next changes."}));
-    for (const std::string& id : clear) client.Post(Concat({"clients/", id, "/allow-carry-on"}));
+        Concat({"Accept the one replica that is ahead, of ", Counted(clear.size(), "client"),
+                "? The history here of each is removed when its replica sends its next changes."}));
+    for (const std::string& id : clear) client.Post(Concat({"clients/", id, "/accept-diverged"}));
   }
   if (arguments.Has("json")) {
-    return PrintJson({{"dry_run", is_dry_run}, {"allowed", clear}, {"left_out", left_out}});
+    return PrintJson({{"dry_run", is_dry_run}, {"accepted", clear}, {"left_out", left_out}});
   }
   for (const std::string& id : clear) {
-    std::printf("%s %s carry on\n", id.c_str(), is_dry_run ? "could" : "may");
+    std::printf("%s: %s\n", id.c_str(),
+                is_dry_run ? "its replica would be accepted" : "its replica is accepted");
   }
   for (const Json& entry : left_out) {
     std::printf("%s is left out: %s\n", entry.at("client_id").get<std::string>().c_str(),
                 entry.at("why").get<std::string>().c_str());
   }
-  std::printf("%s %s carry on; %zu left out\n", Counted(clear.size(), "client").c_str(),
-              is_dry_run ? "could" : "may", left_out.size());
+  std::printf("%s %s, %zu left out\n", Counted(clear.size(), "client").c_str(),
+              is_dry_run ? "would be changed" : "changed", left_out.size());
 }
 
 }  // namespace
 
-void AllowCarryOn(const CommandLine& command_line) {
+void AcceptDiverged(const CommandLine& command_line) {
   const AdminArguments& arguments = command_line.admin;
   const bool for_all = arguments.Has("all-with-one-replica-ahead");
   if (arguments.operands.empty() != for_all) {
     throw Failure(kExitUsage,
-                  "clients allow-carry-on needs either a client or --all-with-one-replica-ahead");
+                  "clients accept-diverged needs either a client or --all-with-one-replica-ahead");
   }
-  if (for_all) return AllowAllToCarryOn(command_line);
+  if (for_all) return AcceptAllDiverged(command_line);
   if (arguments.Has("dry-run")) {
     throw Failure(kExitUsage, "--dry-run is for --all-with-one-replica-ahead");
   }
-  PostToClient(command_line, "allow-carry-on", Json::object(),
-               "may carry on: the next of its replicas that is ahead and has changes");
+  PostToClient(command_line, "accept-diverged", Json::object(),
+               "accepts the next of its replicas that is ahead and has changes, once");
 }
 
-void DisallowCarryOn(const CommandLine& command_line) {
-  PostToClient(command_line, "disallow-carry-on", Json::object(), "may not carry on any more");
+void RefuseDiverged(const CommandLine& command_line) {
+  PostToClient(command_line, "refuse-diverged", Json::object(),
+               "accepts no diverged replica any more");
 }
 
 }  // namespace tcsync::server

@@ -5,7 +5,7 @@
 #include "server/administration/commands.h"
 #include "server/command_line.h"
 #include "server/concat.h"
-#include "server/handles.h"
+#include "server/owned_handles.h"
 
 namespace tcsync::server {
 namespace {
@@ -155,23 +155,24 @@ const std::vector<AdminCommand>& AdminCommands() {
        "saving the present state to FILE.",
        RestoreClient},
       {"clients",
-       "allow-carry-on",
+       "accept-diverged",
        "[CLIENT]",
        0,
        1,
        {{"all-with-one-replica-ahead", ""}, {"dry-run", ""}, kYes, kJson},
-       "After the restore of an older backup: let the client's replica that is ahead carry on, "
-       "once. With --all-with-one-replica-ahead instead of CLIENT, allow it to every client that "
-       "has exactly one such candidate.",
-       AllowCarryOn},
+       "After the restore of an older backup: accept the client's replica that is ahead, once. "
+       "With "
+       "--all-with-one-replica-ahead instead of CLIENT, do so for every client that has exactly "
+       "one such candidate.",
+       AcceptDiverged},
       {"clients",
-       "disallow-carry-on",
+       "refuse-diverged",
        "CLIENT",
        1,
        1,
        {kJson},
-       "Withdraw the permission of allow-carry-on.",
-       DisallowCarryOn},
+       "Undo accept-diverged.",
+       RefuseDiverged},
       {"invites",
        "list",
        "",

@@ -13,8 +13,8 @@ void BanClient(const CommandLine& command_line);
 void UnbanClient(const CommandLine& command_line);
 void ResetToken(const CommandLine& command_line);
 void ClearToken(const CommandLine& command_line);
-void AllowCarryOn(const CommandLine& command_line);
-void DisallowCarryOn(const CommandLine& command_line);
+void AcceptDiverged(const CommandLine& command_line);
+void RefuseDiverged(const CommandLine& command_line);
 
 // history_commands.cc
 void ListVersions(const CommandLine& command_line);

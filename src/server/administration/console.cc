@@ -12,7 +12,7 @@
 #include <system_error>
 
 #include "server/concat.h"
-#include "server/handles.h"
+#include "server/owned_handles.h"
 
 namespace tcsync::server {
 namespace {

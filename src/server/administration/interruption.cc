@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "server/concat.h"
-#include "server/handles.h"
+#include "server/owned_handles.h"
 
 namespace tcsync::server {
 namespace {

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "server/concat.h"
-#include "server/handles.h"
+#include "server/owned_handles.h"
 
 namespace tcsync::server {
 namespace {

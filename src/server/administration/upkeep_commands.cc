@@ -287,7 +287,7 @@ void RepairLog(const CommandLine& command_line) {
   std::printf(
       "%s are lost; what was there is kept in %s/%s. The server starts again.\n"
       "Replicas that had sent what is lost are ahead of this server now: `clients list` notes them "
-      "as they come, and `clients allow-carry-on` lets one go on.\n",
+      "as they come, and `clients accept-diverged` lets one go on.\n",
       sentence(loss).c_str(), data_dir.c_str(), loss.at("kept_in").get<std::string>().c_str());
 }
 

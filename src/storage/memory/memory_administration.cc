@@ -26,7 +26,7 @@ ClientSummary MemoryStorage::Summarize(const Uuid& client_id, const Client& clie
                         .snapshot_number = client.snapshot ? client.snapshot->number : 0,
                         .snapshot_bytes = client.snapshot_bytes(),
                         .replicas_ahead = client.replicas_ahead,
-                        .may_carry_on = client.may_carry_on};
+                        .accepts_diverged = client.accepts_diverged};
   if (!client.chain.empty()) {
     summary.latest_appended_unix_seconds = client.chain.back().appended_unix_seconds;
   }

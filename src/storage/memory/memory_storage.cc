@@ -209,7 +209,7 @@ void MemoryStorage::Client::TakeReplicas(const ImportRequest::ImportedReplicas& 
   std::for_each(
       imported.ahead.rbegin(), imported.ahead.rend(),
       [this](const ReplicaAhead& replica) { storage::AddReplicaAhead(replica, replicas_ahead); });
-  if (imported.may_carry_on) may_carry_on = true;
+  if (imported.accepts_diverged) accepts_diverged = true;
 }
 
 Invite* MemoryStorage::UsableInvite(const TokenDigest& digest, int64_t now_unix_seconds) {
@@ -229,7 +229,7 @@ std::variant<uint64_t, Conflict, NoSuchClient, OverLimit, NotWanted> MemoryStora
   if (const auto* append = std::get_if<UploadRequest::ForAppend>(&request.purpose)) {
     if (client != nullptr) {
       const bool is_latest = client->latest_version_id() == append->expected_parent;
-      if (!is_latest && !client->MayCarryOnFrom(append->expected_parent)) {
+      if (!is_latest && !client->AcceptsDivergedAt(append->expected_parent)) {
         return Conflict{client->latest_version_id()};
       }
       if (is_latest) {
@@ -301,7 +301,7 @@ AppendOutcome MemoryStorage::AppendLocked(AppendRequest request) {
   Client& client = is_new_client ? created : it->second;
   bool carries_on = false;
   if (!is_new_client && client.latest_version_id() != request.expected_parent) {
-    carries_on = client.MayCarryOnFrom(request.expected_parent);
+    carries_on = client.AcceptsDivergedAt(request.expected_parent);
     if (!carries_on) return Conflict{client.latest_version_id()};
   }
   const OverLimit usage{.bytes = (carries_on ? 0 : client.history_bytes + client.snapshot_bytes()) +
@@ -373,9 +373,9 @@ ChildOutcome MemoryStorage::GetChildLocked(const Uuid& client_id, const Uuid& pa
   const auto child = client.number_by_parent.find(parent_version_id);
   if (child != client.number_by_parent.end()) return InPieces(client_id, client.At(child->second));
   const Uuid latest = client.latest_version_id();
-  return NoChild{
-      .latest_version_id = latest,
-      .may_carry_on = latest != parent_version_id && client.MayCarryOnFrom(parent_version_id)};
+  return NoChild{.latest_version_id = latest,
+                 .accepts_diverged =
+                     latest != parent_version_id && client.AcceptsDivergedAt(parent_version_id)};
 }
 
 void MemoryStorage::GetChild(const Uuid& client_id, const Uuid& parent_version_id,
@@ -551,16 +551,16 @@ absl::StatusOr<Rewound> MemoryStorage::Rewind(const RewindRequest& request) {
     rewound.bytes_removed += client.snapshot_bytes();
     client.snapshot.reset();
   }
-  client.may_carry_on = false;
+  client.accepts_diverged = false;
   for (auto& [day, position] : client.positions) position = std::min(position, *number);
   return rewound;
 }
 
-absl::StatusOr<bool> MemoryStorage::LetReplicaCarryOn(const Uuid& client_id, bool allow) {
+absl::StatusOr<bool> MemoryStorage::AcceptDiverged(const Uuid& client_id, bool allow) {
   const std::lock_guard lock(mutex_);
   const auto it = clients_.find(client_id);
   if (it == clients_.end()) return false;
-  it->second.may_carry_on = allow;
+  it->second.accepts_diverged = allow;
   return true;
 }
 

@@ -59,7 +59,7 @@ class MemoryStorage final : public Storage, public StorageAdministration {
   absl::StatusOr<ImportOutcome> Import(ImportRequest request) override;
   absl::StatusOr<uint64_t> RemoveVersions(const Uuid& client_id, uint64_t first_number) override;
   absl::StatusOr<Rewound> Rewind(const RewindRequest& request) override;
-  absl::StatusOr<bool> LetReplicaCarryOn(const Uuid& client_id, bool allow) override;
+  absl::StatusOr<bool> AcceptDiverged(const Uuid& client_id, bool allow) override;
 
  private:
   struct StoredSnapshot {
@@ -77,7 +77,7 @@ class MemoryStorage final : public Storage, public StorageAdministration {
     absl::flat_hash_map<Uuid, uint64_t> number_by_parent;
     uint64_t history_bytes = 0;  // of the segments in `chain`
     std::optional<StoredSnapshot> snapshot;
-    bool may_carry_on = false;
+    bool accepts_diverged = false;
     std::map<uint32_t, uint64_t> positions;    // the day -> the oldest number of a replica seen
     std::vector<ReplicaAhead> replicas_ahead;  // the latest seen first
 
@@ -94,9 +94,9 @@ class MemoryStorage final : public Storage, public StorageAdministration {
     // Whether it is newer than the one that is here, and was taken.
     bool TakeSnapshot(ImportRequest::ImportedSnapshot imported);
     void TakeReplicas(const ImportRequest::ImportedReplicas& imported, uint32_t today);
-    // Whether a replica at a version that is not the latest one is let carry on.
-    bool MayCarryOnFrom(const Uuid& version_id) const {
-      return may_carry_on && !version_id.IsNil() && !number_by_parent.contains(version_id);
+    // Whether a replica at a version that is not the latest one is accepted.
+    bool AcceptsDivergedAt(const Uuid& version_id) const {
+      return accepts_diverged && !version_id.IsNil() && !number_by_parent.contains(version_id);
     }
     std::optional<SnapshotSummary> Summary() const;
     uint64_t snapshot_bytes() const { return snapshot ? snapshot->snapshot.bytes.size() : 0; }

@@ -103,7 +103,7 @@ class RocksdbAdministration final : public StorageAdministration {
   absl::StatusOr<ImportOutcome> Import(ImportRequest request) override;
   absl::StatusOr<uint64_t> RemoveVersions(const Uuid& client_id, uint64_t first_number) override;
   absl::StatusOr<Rewound> Rewind(const RewindRequest& request) override;
-  absl::StatusOr<bool> LetReplicaCarryOn(const Uuid& client_id, bool allow) override;
+  absl::StatusOr<bool> AcceptDiverged(const Uuid& client_id, bool allow) override;
   absl::StatusOr<AccessRecords> ReadAccessRecords() override;
   absl::Status ChangeAccess(const AccessChange& change) override;
   absl::StatusOr<std::string> PseudonymKey() override;

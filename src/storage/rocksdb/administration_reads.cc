@@ -110,7 +110,7 @@ absl::StatusOr<ClientSummary> Summarize(const MomentReader& reader, const Uuid& 
   }
   summary.created_unix_seconds = record->created_unix_seconds;
   summary.first_number = record->first_number;
-  summary.may_carry_on = record->may_carry_on;
+  summary.accepts_diverged = record->accepts_diverged;
   if (const std::optional<SnapshotRecord>& snapshot = record->snapshot) {
     summary.snapshot =
         SnapshotSummary{.version_id = snapshot->version_id,

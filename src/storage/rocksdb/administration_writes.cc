@@ -56,11 +56,11 @@ class Importer {
     const absl::StatusOr<bool> snapshot_stored = StoreSnapshot();
     if (!snapshot_stored.ok()) return snapshot_stored.status();
     imported.snapshot_stored = *snapshot_stored;
-    const bool carried_on = head_.record.may_carry_on;
+    const bool accepted_before = head_.record.accepts_diverged;
     const absl::Status replicas_stored = StoreReplicas(is_new_client);
     if (!replicas_stored.ok()) return replicas_stored;
     if (imported.versions_added > 0 || imported.snapshot_stored ||
-        head_.record.may_carry_on != carried_on) {
+        head_.record.accepts_diverged != accepted_before) {
       batch_.PutHead(client_id, head_, is_new_client);
     }
     return imported;
@@ -167,7 +167,7 @@ class Importer {
       if (!stored.ok()) return stored.status();
       is_position_known = *stored;
       if (const absl::Status status = StoreReplicasAhead(); !status.ok()) return status;
-      if (request_.replicas->may_carry_on) head_.record.may_carry_on = true;
+      if (request_.replicas->accepts_diverged) head_.record.accepts_diverged = true;
     }
     if (is_position_known) return absl::OkStatus();
     return PutPosition(DayOf(request_.now_unix_seconds), head_.record.first_number);
@@ -459,16 +459,16 @@ absl::StatusOr<Rewound> RocksdbAdministration::Rewind(const RewindRequest& reque
   return rewound;
 }
 
-absl::StatusOr<bool> RocksdbAdministration::LetReplicaCarryOn(const Uuid& client_id, bool allow) {
+absl::StatusOr<bool> RocksdbAdministration::AcceptDiverged(const Uuid& client_id, bool allow) {
   bool exists = false;
   const absl::Status changed = storage_.Commit(
       [&](BatchBuilder& batch) -> absl::Status {
         const absl::StatusOr<std::optional<ChainHead>> found = batch.Head(client_id);
         if (!found.ok()) return found.status();
         exists = found->has_value();
-        if (!exists || (*found)->record.may_carry_on == allow) return absl::OkStatus();
+        if (!exists || (*found)->record.accepts_diverged == allow) return absl::OkStatus();
         ChainHead head = **found;
-        head.record.may_carry_on = allow;
+        head.record.accepts_diverged = allow;
         batch.PutHead(client_id, head, /*is_new_client=*/false);
         return absl::OkStatus();
       },

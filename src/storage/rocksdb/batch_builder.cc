@@ -45,12 +45,12 @@ absl::StatusOr<std::optional<ChainHead>> BatchBuilder::Head(const Uuid& client_i
 
 bool BatchBuilder::NeedsAnotherBatch(const AppendRequest& request) const {
   const auto it = changed_heads_.find(request.client_id);
-  return it != changed_heads_.end() && it->second && it->second->record.may_carry_on;
+  return it != changed_heads_.end() && it->second && it->second->record.accepts_diverged;
 }
 
-absl::StatusOr<bool> BatchBuilder::MayCarryOnFrom(const Uuid& client_id, const ChainHead& head,
-                                                  const Uuid& parent) {
-  if (!head.MayCarryOnFrom(parent)) return false;
+absl::StatusOr<bool> BatchBuilder::AcceptsDivergedAt(const Uuid& client_id, const ChainHead& head,
+                                                     const Uuid& parent) {
+  if (!head.AcceptsDivergedAt(parent)) return false;
   const absl::StatusOr<std::optional<FoundVersion>> child =
       reader_.FindChild(client_id, head, parent);
   if (!child.ok()) return child.status();
@@ -129,10 +129,10 @@ absl::StatusOr<AppendOutcome> BatchBuilder::Append(AppendRequest& request) {
   ChainHead head = found->value_or(ChainHead{});
   bool carries_on = false;
   if (!is_new_client && head.latest_version_id != request.expected_parent) {
-    const absl::StatusOr<bool> may_carry_on =
-        MayCarryOnFrom(client_id, head, request.expected_parent);
-    if (!may_carry_on.ok()) return may_carry_on.status();
-    if (!*may_carry_on) return Conflict{head.latest_version_id};
+    const absl::StatusOr<bool> accepts_diverged =
+        AcceptsDivergedAt(client_id, head, request.expected_parent);
+    if (!accepts_diverged.ok()) return accepts_diverged.status();
+    if (!*accepts_diverged) return Conflict{head.latest_version_id};
     carries_on = true;
   }
 
@@ -152,7 +152,7 @@ absl::StatusOr<AppendOutcome> BatchBuilder::Append(AppendRequest& request) {
     if (!removed.ok()) return removed;
     head.record.removed_history_bytes = head.history_bytes;
     head.record.snapshot.reset();
-    head.record.may_carry_on = false;
+    head.record.accepts_diverged = false;
   }
   if (is_new_client || carries_on) BeginHistoryAfter(request.expected_parent, head);
   if (is_new_client) head.record.created_unix_seconds = request.now_unix_seconds;
@@ -339,7 +339,7 @@ absl::Status BatchBuilder::Rewind(const Uuid& client_id, uint64_t latest_number,
     head.record.snapshot.reset();
   }
   // It was given to a replica that knew another history.
-  head.record.may_carry_on = false;
+  head.record.accepts_diverged = false;
   head.latest_number = latest_number;
   head.latest_version_id = (*latest)->version_id;
   head.history_bytes = (*latest)->history_bytes;
@@ -389,7 +389,7 @@ void BatchBuilder::PutRemovals() {
 void BatchBuilder::BeforeWrite() {
   PutTotals();
   PutRemovals();
-  for (const Uuid& client_id : reduced_clients_) head_cache_.Withdraw(client_id);
+  for (const Uuid& client_id : reduced_clients_) head_cache_.Invalidate(client_id);
 }
 
 void BatchBuilder::AfterWrite(bool written) {

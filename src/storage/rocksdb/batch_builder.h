@@ -115,10 +115,10 @@ class BatchBuilder {
   void AfterWrite(bool written);
 
  private:
-  // Whether a replica at `parent`, which is not the latest, may carry on; false also when the
+  // Whether a replica at `parent`, which is not the latest, is accepted; false also when the
   // version is here or has a child here.
-  absl::StatusOr<bool> MayCarryOnFrom(const Uuid& client_id, const ChainHead& head,
-                                      const Uuid& parent);
+  absl::StatusOr<bool> AcceptsDivergedAt(const Uuid& client_id, const ChainHead& head,
+                                         const Uuid& parent);
   // Add the storage's own records of what the batch changes.
   void PutTotals();
   void PutRemovals();

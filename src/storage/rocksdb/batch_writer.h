@@ -12,8 +12,8 @@
 #include "storage/rocksdb/database.h"
 #include "storage/rocksdb/head_cache.h"
 #include "storage/rocksdb/opening.h"
+#include "storage/rocksdb/replica_activity.h"
 #include "storage/rocksdb/reserve.h"
-#include "storage/rocksdb/seen_notes.h"
 #include "storage/rocksdb/storage_instruments.h"
 #include "storage/rocksdb/uploads.h"
 
@@ -28,7 +28,7 @@ class BatchWriter {
     HeadCache& head_cache;
     UploadTable& uploads;
     Reserve& reserve;
-    SeenNotes& notes;
+    ReplicaActivity& notes;
     const StorageInstruments* instruments = nullptr;  // null: not measured
   };
   BatchWriter(const Parts& parts, const OpenedState& opened)

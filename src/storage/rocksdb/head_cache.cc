@@ -97,16 +97,16 @@ absl::StatusOr<std::optional<ChainHead>> HeadCache::Get(const Uuid& client_id, L
   absl::StatusOr<std::optional<ChainHead>> loaded = load();
   if (!loaded.ok() || !loaded->has_value()) return loaded;
   const std::lock_guard lock(stripe.mutex);
-  const bool is_withdrawn = std::find(stripe.withdrawn.begin(), stripe.withdrawn.end(),
-                                      client_id) != stripe.withdrawn.end();
-  if (!is_withdrawn && !registered.is_overtaken()) Insert(stripe, client_id, **loaded);
+  const bool is_invalidated = std::find(stripe.invalidated.begin(), stripe.invalidated.end(),
+                                        client_id) != stripe.invalidated.end();
+  if (!is_invalidated && !registered.is_overtaken()) Insert(stripe, client_id, **loaded);
   return loaded;
 }
 
 void HeadCache::Drop(Stripe& stripe, const Uuid& client_id) {
-  const auto ended = std::remove(stripe.withdrawn.begin(), stripe.withdrawn.end(), client_id);
-  if (ended != stripe.withdrawn.end()) {
-    stripe.withdrawn.erase(ended, stripe.withdrawn.end());
+  const auto ended = std::remove(stripe.invalidated.begin(), stripe.invalidated.end(), client_id);
+  if (ended != stripe.invalidated.end()) {
+    stripe.invalidated.erase(ended, stripe.invalidated.end());
     ++stripe.removals;
   }
   for (Load* const load : stripe.loads) {
@@ -122,11 +122,11 @@ void HeadCache::Publish(const Uuid& client_id, const ChainHead& head) {
   Insert(stripe, client_id, head);
 }
 
-void HeadCache::Withdraw(const Uuid& client_id) {
+void HeadCache::Invalidate(const Uuid& client_id) {
   Stripe& stripe = StripeOf(client_id);
   const std::lock_guard lock(stripe.mutex);
   Erase(stripe, client_id);
-  stripe.withdrawn.push_back(client_id);
+  stripe.invalidated.push_back(client_id);
   ++stripe.removals;
 }
 

@@ -35,9 +35,9 @@ struct ChainHead {
     return latest_version_id == other.latest_version_id &&
            record.first_number == other.record.first_number;
   }
-  // Whether a replica at `version_id` is let carry on, if that version is not here.
-  bool MayCarryOnFrom(const Uuid& version_id) const {
-    return record.may_carry_on && !version_id.IsNil();
+  // Whether a replica at `version_id` is accepted, if that version is not here.
+  bool AcceptsDivergedAt(const Uuid& version_id) const {
+    return record.accepts_diverged && !version_id.IsNil();
   }
   uint64_t snapshot_bytes() const { return record.snapshot ? record.snapshot->bytes : 0; }
   // What the client counts towards what all clients together may have.
@@ -70,9 +70,9 @@ class HeadCache {
 
   // Before something of the client is removed from the database: from here on until Publish or
   // Forget every Get loads. A cached head would have readers miss records that are gone by then.
-  void Withdraw(const Uuid& client_id);
+  void Invalidate(const Uuid& client_id);
 
-  // Changes when a withdrawal of the client begins and when it ends (and of some other clients).
+  // Changes when a invalidation of the client begins and when it ends (and of some other clients).
   uint64_t Removals(const Uuid& client_id) { return StripeOf(client_id).removals; }
 
   // Keeps no head of the client: there is none, or what it is must be read again.
@@ -99,7 +99,7 @@ class HeadCache {
     std::list<Entry> entries;  // the cached heads, the most recently used first
     absl::flat_hash_map<Uuid, std::list<Entry>::iterator> entry_of;
     absl::InlinedVector<Load*, 4> loads;
-    absl::InlinedVector<Uuid, 1> withdrawn;
+    absl::InlinedVector<Uuid, 1> invalidated;
     std::atomic<uint64_t> removals{0};
   };
   class RegisteredLoad;
@@ -109,7 +109,7 @@ class HeadCache {
   // The rest is called with the stripe's mutex.
   void Insert(Stripe& stripe, const Uuid& client_id, const ChainHead& head) const;
   static void Erase(Stripe& stripe, const Uuid& client_id);
-  // Ends a withdrawal, and keeps nothing that is older than now.
+  // Ends a invalidation, and keeps nothing that is older than now.
   static void Drop(Stripe& stripe, const Uuid& client_id);
 
   // Of one stripe. Clients are spread over the stripes by a hash, so each gets an equal share.

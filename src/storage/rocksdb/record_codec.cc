@@ -46,7 +46,7 @@ constexpr int64_t kSecondsOfDay = 86'400;
 
 constexpr char kClientRecordForm = 2;
 constexpr uint8_t kHasSnapshot = 1;
-constexpr uint8_t kMayCarryOn = 2;
+constexpr uint8_t kAcceptsDiverged = 2;
 constexpr uint8_t kSnapshotIsInPieces = 4;
 constexpr size_t kClientRecordBytes = 1 + 1 + 8 + 8 + 8;
 constexpr size_t kSnapshotRecordBytes = 16 + 8 + 8 + 8;
@@ -304,7 +304,7 @@ std::string EncodeClientRecord(const ClientRecord& record) {
   value.reserve(kClientRecordBytes + kSnapshotRecordBytes + kSnapshotPiecesBytes);
   value.push_back(kClientRecordForm);
   value.push_back(static_cast<char>(
-      (record.snapshot ? kHasSnapshot : 0) | (record.may_carry_on ? kMayCarryOn : 0) |
+      (record.snapshot ? kHasSnapshot : 0) | (record.accepts_diverged ? kAcceptsDiverged : 0) |
       (record.snapshot && record.snapshot->pieces ? kSnapshotIsInPieces : 0)));
   AppendTime(record.created_unix_seconds, value);
   AppendNumber(record.first_number, value);
@@ -327,7 +327,7 @@ std::optional<ClientRecord> DecodeClientRecord(absl::string_view value) {
   if (value.size() < kClientRecordBytes) return std::nullopt;
   Reader reader(value.substr(1));
   const auto flags = static_cast<uint8_t>(reader.Byte());
-  if ((flags & ~(kHasSnapshot | kMayCarryOn | kSnapshotIsInPieces)) != 0) return std::nullopt;
+  if ((flags & ~(kHasSnapshot | kAcceptsDiverged | kSnapshotIsInPieces)) != 0) return std::nullopt;
   const bool has_snapshot = (flags & kHasSnapshot) != 0;
   const bool is_in_pieces = (flags & kSnapshotIsInPieces) != 0;
   if (is_in_pieces && !has_snapshot) return std::nullopt;
@@ -336,7 +336,7 @@ std::optional<ClientRecord> DecodeClientRecord(absl::string_view value) {
     return std::nullopt;
   }
   ClientRecord record;
-  record.may_carry_on = (flags & kMayCarryOn) != 0;
+  record.accepts_diverged = (flags & kAcceptsDiverged) != 0;
   record.created_unix_seconds = reader.Time();
   record.first_number = reader.Number();
   record.removed_history_bytes = reader.Number();

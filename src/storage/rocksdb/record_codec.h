@@ -30,7 +30,8 @@
 //   client record    2(1) flags(1) created(8) first number(8) removed history bytes(8)
 //                    [version ID(16) number(8) stored(8) snapshot bytes(8)
 //                    [upload ID(16) pieces(4)]]
-//                    flags: 1 has a snapshot, 2 a replica may carry on, 4 the snapshot is in pieces
+//                    flags: 1 has a snapshot, 2 accepts a diverged replica, 4 the snapshot is in
+//                    pieces
 //   version trailer  version ID(16) parent version ID(16) appended(8) history bytes(8) form(1)
 //                    form: 2 the segment is in 0x21, 3 it stands before the trailer, 4 it is in
 //                    pieces, and the pieces record stands before the trailer
@@ -188,7 +189,7 @@ struct ClientRecord {
   int64_t created_unix_seconds = 0;
   uint64_t first_number = 1;           // of the oldest version that is kept
   uint64_t removed_history_bytes = 0;  // of the segments before it
-  bool may_carry_on = false;
+  bool accepts_diverged = false;
   std::optional<SnapshotRecord> snapshot;
 };
 

@@ -26,9 +26,9 @@
 #include "storage/rocksdb/opening.h"
 #include "storage/rocksdb/probe.h"
 #include "storage/rocksdb/reader_pool.h"
+#include "storage/rocksdb/replica_activity.h"
 #include "storage/rocksdb/reserve.h"
 #include "storage/rocksdb/rocksdb_status.h"
-#include "storage/rocksdb/seen_notes.h"
 #include "storage/rocksdb/storage_instruments.h"
 #include "storage/rocksdb/stored_pieces.h"
 #include "storage/rocksdb/upload_admission.h"
@@ -265,7 +265,7 @@ class RocksdbStorage final : public Storage,
   const std::unique_ptr<UploadTable> uploads_;                   // which the database breaks
   const std::unique_ptr<Reserve> reserve_;
   const std::unique_ptr<Database> database_;
-  SeenNotes notes_;
+  ReplicaActivity notes_;
   BatchWriter writer_;
   uint64_t probe_number_ = 0;  // of the latest probe; the committer's
   RocksdbAdministration administration_{*this};
@@ -307,7 +307,7 @@ absl::StatusOr<ChildOutcome> RocksdbStorage::FindChild(const ChainReader& reader
     if (now->has_value() && (*now)->IsSameChain(**head) &&
         head_cache_->Removals(client_id) == removals) {
       return NoChild{.latest_version_id = (*head)->latest_version_id,
-                     .may_carry_on = (*head)->MayCarryOnFrom(parent_version_id)};
+                     .accepts_diverged = (*head)->AcceptsDivergedAt(parent_version_id)};
     }
   }
 }
@@ -386,7 +386,7 @@ absl::Status RocksdbStorage::LoadNeedsOf(const ChainReader& reader, const Append
     return ReadInvite(reader, *request.invite).status();
   }
   if ((*head)->latest_version_id == request.expected_parent ||
-      !(*head)->MayCarryOnFrom(request.expected_parent)) {
+      !(*head)->AcceptsDivergedAt(request.expected_parent)) {
     return absl::OkStatus();
   }
   // It may have to remove all that is here.
@@ -423,9 +423,9 @@ void RocksdbStorage::ReadBack(uint64_t probe_number, ProbeCallback done) {
 
 absl::Status RocksdbStorage::FlushNotes(Room room) {
   const std::lock_guard lock(flush_mutex_);
-  const std::vector<SeenNotes::Unresolved> unresolved = notes_.TakeUnresolved();
+  const std::vector<ReplicaActivity::Unresolved> unresolved = notes_.TakeUnresolved();
   const absl::Status loaded = WithDatabase([&](rocksdb::DB&, const ChainReader& reader) {
-    for (const SeenNotes::Unresolved& note : unresolved) {
+    for (const ReplicaActivity::Unresolved& note : unresolved) {
       const absl::StatusOr<std::optional<ChainHead>> head = Head(reader, note.client_id);
       if (!head.ok()) return head.status();
       if (!head->has_value()) continue;
@@ -434,8 +434,8 @@ absl::Status RocksdbStorage::FlushNotes(Room room) {
       if (!number.ok()) return number.status();
       if (number->has_value()) notes_.Note(note.client_id, note.version_id, **number, note.day);
     }
-    const SeenNotes::Changes changes = notes_.Changed();
-    for (const SeenNotes::Position& position : changes.positions) {
+    const ReplicaActivity::Changes changes = notes_.Changed();
+    for (const ReplicaActivity::Position& position : changes.positions) {
       static_cast<void>(Head(reader, position.client_id).ok());
     }
     LoadForNotes(changes, reader);
@@ -443,7 +443,7 @@ absl::Status RocksdbStorage::FlushNotes(Room room) {
   });
   if (!loaded.ok()) return loaded;
   if (notes_.Changed().empty()) return absl::OkStatus();
-  SeenNotes::Changes taken;
+  ReplicaActivity::Changes taken;
   absl::Status written = Commit(
       [&](BatchBuilder& batch) {
         batch.LeaveUnsynced();

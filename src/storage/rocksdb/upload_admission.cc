@@ -19,7 +19,7 @@ absl::StatusOr<UploadAdmission> AdmitUpload(const ChainReader& reader,
   if (const auto* append = std::get_if<UploadRequest::ForAppend>(&request.purpose)) {
     if (client) {
       const bool is_latest = client->latest_version_id == append->expected_parent;
-      if (!is_latest && !client->MayCarryOnFrom(append->expected_parent)) {
+      if (!is_latest && !client->AcceptsDivergedAt(append->expected_parent)) {
         return Conflict{client->latest_version_id};
       }
       if (is_latest) {

@@ -33,7 +33,7 @@ class ScriptedAdministration : public StorageAdministration {
               (const Uuid&, uint64_t, size_t), (override));
   MOCK_METHOD(absl::StatusOr<Rewound>, Rewind, (const RewindRequest&), (override));
   MOCK_METHOD(absl::StatusOr<uint64_t>, RemoveVersions, (const Uuid&, uint64_t), (override));
-  MOCK_METHOD(absl::StatusOr<bool>, LetReplicaCarryOn, (const Uuid&, bool), (override));
+  MOCK_METHOD(absl::StatusOr<bool>, AcceptDiverged, (const Uuid&, bool), (override));
   MOCK_METHOD(absl::Status, ChangeAccess, (const AccessChange&), (override));
   MOCK_METHOD(absl::StatusOr<ChainReport>, VerifyChain, (const Uuid&), (override));
   MOCK_METHOD(absl::Status, VerifyFiles, (Progress), (override));

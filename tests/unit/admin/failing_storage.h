@@ -61,8 +61,8 @@ class FailingStorage final : public Storage, public StorageAdministration {
   absl::StatusOr<uint64_t> RemoveVersions(const Uuid& client_id, uint64_t first) override {
     return memory.RemoveVersions(client_id, first);
   }
-  absl::StatusOr<bool> LetReplicaCarryOn(const Uuid& client_id, bool allow) override {
-    return memory.LetReplicaCarryOn(client_id, allow);
+  absl::StatusOr<bool> AcceptDiverged(const Uuid& client_id, bool allow) override {
+    return memory.AcceptDiverged(client_id, allow);
   }
   absl::StatusOr<AccessRecords> ReadAccessRecords() override { return memory.ReadAccessRecords(); }
   absl::Status ChangeAccess(const AccessChange& change) override {

@@ -131,7 +131,7 @@ TEST_F(SyncHandlerTest, WritesAreRefusedByTheHeadWhileStorageRefusesThem) {
     const std::vector<HeaderView> headers = {
         {"X-Client-Id", kClientId},
         {"Content-Type", target == kAddVersion ? kHistorySegmentMediaType : kSnapshotMediaType}};
-    const auto decision = handler_.Begin({"POST", target, headers});
+    const auto decision = handler_.StartRequest({"POST", target, headers});
     ASSERT_TRUE(std::holds_alternative<Response>(decision)) << target;
     EXPECT_EQ(std::get<Response>(decision).status, 503);
     EXPECT_EQ(HeaderOf(std::get<Response>(decision), "Retry-After"), "1");
@@ -291,7 +291,7 @@ TEST_F(SyncHandlerTest, AnAbandonedRequestHasNoEffect) {
   const std::vector<HeaderView> headers = {{"x-client-id", kClientId},
                                            {"content-type", kHistorySegmentMediaType}};
   {
-    auto decision = handler_.Begin({"POST", kAddVersion, headers});
+    auto decision = handler_.StartRequest({"POST", kAddVersion, headers});
     ASSERT_TRUE(std::holds_alternative<PendingRequest>(decision));
     EXPECT_EQ(std::get<PendingRequest>(decision).Append("segment"), std::nullopt);
   }
@@ -304,7 +304,7 @@ TEST_F(SyncHandlerTest, AnAnnouncedBodyOverTheLimitIsRefusedByTheHead) {
     const std::vector<HeaderView> headers = {{"X-Client-Id", kClientId},
                                              {"Content-Type", kHistorySegmentMediaType},
                                              {"Content-Length", length}};
-    return handler_.Begin({"POST", kAddVersion, headers});
+    return handler_.StartRequest({"POST", kAddVersion, headers});
   };
   for (const char* length : {"1001", "18446744073709551615"}) {
     const auto decision = begin(length);
@@ -575,7 +575,7 @@ TEST_F(GuardedHandlerTest, AFullServerRefusesWritesByTheirHeads) {
   access_->SetLiveBytes([] { return 100; });
   for (const char* target : {kAddVersion, kAddSnapshot}) {
     const std::vector<HeaderView> headers = {{"X-Client-Id", kClientId}};
-    const auto decision = handler_->Begin({"POST", target, headers});
+    const auto decision = handler_->StartRequest({"POST", target, headers});
     ASSERT_TRUE(std::holds_alternative<Response>(decision));
     EXPECT_EQ(std::get<Response>(decision).status, 507);
   }

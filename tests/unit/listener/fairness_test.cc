@@ -33,7 +33,8 @@ constexpr std::chrono::hours kHour{1};
 // Answers each GET with 200, or 429 for /busy, and remembers the targets; takes bodies.
 class TargetHandler final : public http::Handler {
  public:
-  std::variant<http::Response, http::PendingRequest> Begin(const http::RequestHead& head) override {
+  std::variant<http::Response, http::PendingRequest> StartRequest(
+      const http::RequestHead& head) override {
     targets.emplace_back(head.target);
     if (head.method == "POST") return http::PendingRequest(std::make_unique<Request>());
     http::Response response = http::EmptyResponse(head.target == "/busy" ? 429 : 200);

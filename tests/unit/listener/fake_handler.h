@@ -22,7 +22,8 @@ class FakeHandler final : public http::Handler {
  public:
   static constexpr size_t kBodyBytesMax = 100;
 
-  std::variant<http::Response, http::PendingRequest> Begin(const http::RequestHead& head) override {
+  std::variant<http::Response, http::PendingRequest> StartRequest(
+      const http::RequestHead& head) override {
     std::string text = absl::StrCat(head.method, " ", head.target, "\n");
     for (const http::HeaderView& header : head.headers) {
       absl::StrAppend(&text, header.name, "=", header.value, "\n");

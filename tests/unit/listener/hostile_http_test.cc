@@ -62,7 +62,8 @@ std::vector<Case> ReadCases() {
 // there.
 class IndexHandler final : public http::Handler {
  public:
-  std::variant<http::Response, http::PendingRequest> Begin(const http::RequestHead& head) override {
+  std::variant<http::Response, http::PendingRequest> StartRequest(
+      const http::RequestHead& head) override {
     const bool is_index = head.target == "/" || head.target == "http://a.example:80/";
     if (is_index && head.method == "GET") {
       return http::PendingRequest(std::make_unique<Request>());

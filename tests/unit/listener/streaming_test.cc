@@ -55,7 +55,8 @@ class StreamingHandler final : public http::Handler {
     for (std::thread& thread : threads_) thread.join();
   }
 
-  std::variant<http::Response, http::PendingRequest> Begin(const http::RequestHead& head) override {
+  std::variant<http::Response, http::PendingRequest> StartRequest(
+      const http::RequestHead& head) override {
     if (head.method == "POST") return http::PendingRequest(std::make_unique<Upload>(*this));
     http::Response response = http::EmptyResponse(200);
     response.body_source = std::make_unique<Source>(*this);

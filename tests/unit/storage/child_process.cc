@@ -148,9 +148,9 @@ void ChangeClient(Storage& storage, const Uuid& client, int round) {
   RemoveBelow(storage, client, 15);
   const Uuid next = MustAppend(storage, client, latest, Noise(20'000)).version_id;
   storage.NoteReplicaSeen(client, next, int64_t{86'400} * round);
-  LetCarryOn(storage, client);
-  const Uuid carried_on = MustAppend(storage, client, Uuid::Random()).version_id;
-  StoreSnapshot(storage, client, carried_on);
+  AcceptDiverged(storage, client);
+  const Uuid accepted = MustAppend(storage, client, Uuid::Random()).version_id;
+  StoreSnapshot(storage, client, accepted);
   Delete(storage, client);
   MustAppend(storage, client, kNil);
   if (round % 2 == 0) Delete(storage, client);

@@ -24,8 +24,8 @@ inline constexpr char kTryOpenAsNobody[] = "try-open-as-nobody";
 // segment is SegmentOfKilled(parent).
 inline constexpr char kAppendUntilKilled[] = "append-until-killed";
 
-// Creates, imports, shortens, lets carry on and deletes the same clients without an end, and prints
-// "changed" after each round.
+// Creates, imports, shortens, accepts diverged replicas of and deletes the same clients without an
+// end, and prints "changed" after each round.
 inline constexpr char kChangeUntilKilled[] = "change-until-killed";
 inline constexpr int kKilledClients = 4;
 Uuid KilledClient(int number);

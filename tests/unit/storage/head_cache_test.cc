@@ -201,19 +201,19 @@ TEST(HeadCacheTest, AHeadIsNeverOlderThanWhatWasPublished) {
 
 // If this fails, a reader meets the head of a client whose records are being removed, misses them,
 // and sends a replica away for ever.
-TEST(HeadCacheTest, AWithdrawnHeadIsLoadedEachTimeUntilItIsPublished) {
+TEST(HeadCacheTest, AnInvalidatedHeadIsLoadedEachTimeUntilItIsPublished) {
   HeadCache cache(kPlenty);
   const Uuid other = Uuid::Random();
   int loads = 0;
   cache.Publish(kClient, HeadAt(1));
   cache.Publish(other, HeadAt(1));
-  cache.Withdraw(kClient);
+  cache.Invalidate(kClient);
   for (const int expected_loads : {1, 2, 3}) {
     EXPECT_EQ((*GetCounting(cache, kClient, std::optional(HeadAt(2)), loads))->latest_number, 2u);
     EXPECT_EQ(loads, expected_loads);
   }
   EXPECT_TRUE(GetCounting(cache, other, std::optional(HeadAt(9)), loads).ok());
-  EXPECT_EQ(loads, 3) << "another client's head was withdrawn";
+  EXPECT_EQ(loads, 3) << "another client's head was invalidated";
   cache.Publish(kClient, HeadAt(3));
   EXPECT_EQ((*GetCounting(cache, kClient, std::optional(HeadAt(9)), loads))->latest_number, 3u);
   EXPECT_EQ(loads, 3);
@@ -223,7 +223,7 @@ TEST(HeadCacheTest, AWithdrawnHeadIsLoadedEachTimeUntilItIsPublished) {
 TEST(HeadCacheTest, AForgottenHeadIsNotKeptByALoadThatBeganBefore) {
   HeadCache cache(kPlenty);
   int loads = 0;
-  cache.Withdraw(kClient);
+  cache.Invalidate(kClient);
   const Loaded before = cache.Get(kClient, [&]() -> Loaded {
     cache.Forget(kClient);
     return std::optional(HeadAt(1));
@@ -231,7 +231,7 @@ TEST(HeadCacheTest, AForgottenHeadIsNotKeptByALoadThatBeganBefore) {
   EXPECT_TRUE(before.ok() && before->has_value());
   EXPECT_FALSE(GetCounting(cache, kClient, std::optional<ChainHead>(), loads)->has_value());
   EXPECT_EQ(loads, 1);
-  // The withdrawal is over: what is loaded now is kept.
+  // The invalidation is over: what is loaded now is kept.
   EXPECT_TRUE(GetCounting(cache, kClient, std::optional(HeadAt(5)), loads).ok());
   EXPECT_EQ((*GetCounting(cache, kClient, std::optional(HeadAt(6)), loads))->latest_number, 5u);
   EXPECT_EQ(loads, 2);

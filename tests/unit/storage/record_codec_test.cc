@@ -58,7 +58,7 @@ TEST(RecordCodecTest, ClientRecordByteForByte) {
                       .snapshot = std::nullopt};
   EXPECT_EQ(Hex(EncodeClientRecord(record)),
             "0200000000006553f10000000000000001020000000000010203");
-  record.may_carry_on = true;
+  record.accepts_diverged = true;
   EXPECT_EQ(Hex(EncodeClientRecord(record)),
             "0202000000006553f10000000000000001020000000000010203");
   record.snapshot = SnapshotRecord{
@@ -91,7 +91,7 @@ TEST(RecordCodecTest, RecordsOfFormat1AreRead) {
   EXPECT_EQ(record->created_unix_seconds, 1'700'000'000);
   EXPECT_EQ(record->first_number, 1u);
   EXPECT_EQ(record->removed_history_bytes, 0u);
-  EXPECT_FALSE(record->may_carry_on);
+  EXPECT_FALSE(record->accepts_diverged);
   EXPECT_FALSE(record->snapshot.has_value());
   record = DecodeClientRecord(Bytes(
       absl::StrCat("000000006553f10001", kVersionHex, "000000000000012c", "000000006553f101")));

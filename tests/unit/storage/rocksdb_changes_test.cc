@@ -114,7 +114,7 @@ TEST_F(RocksdbChangesTest, NothingIsLeftOfRemovedVersions) {
 TEST_F(RocksdbChangesTest, NothingIsLeftOfWhatAReplicaReplacedByCarryingOn) {
   const Uuid client = Uuid::Random();
   MakeRichClient(client);
-  ASSERT_TRUE(LetCarryOn(*storage_, client));
+  ASSERT_TRUE(AcceptDiverged(*storage_, client));
   const Uuid ahead = Uuid::Random();
   MustAppend(*storage_, client, ahead, Noise(20'000));
   const std::vector<std::string> keys = KeysOf(client);
@@ -131,7 +131,7 @@ TEST_F(RocksdbChangesTest, ChangesSurviveARestart) {
   MakeRichClient(deleted);
   ASSERT_TRUE(Delete(*storage_, deleted));
   RemoveBelow(*storage_, kept, 5);
-  ASSERT_TRUE(LetCarryOn(*storage_, kept));
+  ASSERT_TRUE(AcceptDiverged(*storage_, kept));
   Change(*storage_, Ban{deleted, "why", 1});
   Change(*storage_, ClientToken{kept, DigestOf('t'), 2});
   Change(*storage_, Invite{.digest = DigestOf('i'), .label = "for a friend", .uses_max = 1});
@@ -144,7 +144,7 @@ TEST_F(RocksdbChangesTest, ChangesSurviveARestart) {
   EXPECT_TRUE(std::holds_alternative<NoSuchClient>(GetChild(*storage_, deleted, kNil)));
   ChildOutcome unknown = GetChild(*storage_, kept, Uuid::Random());
   ASSERT_TRUE(NoChildOf(unknown).has_value());
-  EXPECT_TRUE(std::get<NoChild>(unknown).may_carry_on);
+  EXPECT_TRUE(std::get<NoChild>(unknown).accepts_diverged);
   EXPECT_EQ(ReadChain(*storage_, kept, versions[3].version.version_id).size(), 4u);
   EXPECT_EQ(NoChildOf(GetChild(*storage_, kept, versions[2].version.version_id)),
             versions[7].version.version_id);
@@ -158,7 +158,7 @@ TEST_F(RocksdbChangesTest, ChangesSurviveARestart) {
   EXPECT_TRUE(std::holds_alternative<NoSuchClient>(*TryAppend(*storage_, request)));
   MustAppend(*storage_, kept, Uuid::Random());
   Open();
-  EXPECT_FALSE(std::get<NoChild>(GetChild(*storage_, kept, Uuid::Random())).may_carry_on);
+  EXPECT_FALSE(std::get<NoChild>(GetChild(*storage_, kept, Uuid::Random())).accepts_diverged);
 }
 
 // If this fails, a restart forgets where replicas are, and history is removed that they need; or a
@@ -204,7 +204,7 @@ TEST_F(RocksdbChangesTest, AChangeThatCannotBeWrittenIsNotMade) {
   EXPECT_EQ(administration.DeleteClient(client).status().code(),
             absl::StatusCode::kResourceExhausted);
   EXPECT_FALSE(administration.RemoveVersions(client, 5).ok());
-  EXPECT_FALSE(administration.LetReplicaCarryOn(client, true).ok());
+  EXPECT_FALSE(administration.AcceptDiverged(client, true).ok());
   EXPECT_FALSE(administration.ChangeAccess(Ban{client, "why", 1}).ok());
   ImportRequest import;
   import.client_id = Uuid::Random();
@@ -212,7 +212,7 @@ TEST_F(RocksdbChangesTest, AChangeThatCannotBeWrittenIsNotMade) {
   EXPECT_FALSE(administration.Import(import).ok());
   // Readers see the client as it was.
   EXPECT_EQ(ReadChain(*storage_, client, versions[0].version.parent_version_id).size(), 8u);
-  EXPECT_FALSE(std::get<NoChild>(GetChild(*storage_, client, Uuid::Random())).may_carry_on);
+  EXPECT_FALSE(std::get<NoChild>(GetChild(*storage_, client, Uuid::Random())).accepts_diverged);
   EXPECT_TRUE(SnapshotOf(*storage_, client).has_value());
   EXPECT_TRUE(Access(*storage_).bans.empty());
   faults_.Heal();
@@ -253,28 +253,28 @@ TEST_F(RocksdbChangesTest, QueuedWritesAndChangesAreDecidedInTheirOrder) {
   EXPECT_EQ(KeysOf(client).size(), 2u);
 }
 
-// If this fails, a replica that carries on in the same batch as another one's append leaves that
+// If this fails, a replica that is accepted in the same batch as another one's append leaves that
 // one's version behind, as the end of a chain that does not exist.
 TEST_F(RocksdbChangesTest, CarryingOnRemovesWhatWasAppendedJustBefore) {
   const Uuid client = Uuid::Random();
   const Uuid first = MustAppend(*storage_, client, kNil).version_id;
-  ASSERT_TRUE(LetCarryOn(*storage_, client));
+  ASSERT_TRUE(AcceptDiverged(*storage_, client));
   Waiter<absl::StatusOr<AppendOutcome>> held;
   faults_.HoldLogAppends();
   storage_->Append(AppendRequestFor(Uuid::Random(), kNil), held.Callback());
   faults_.AwaitHeldAppend();
   const Uuid ahead = Uuid::Random();
   Waiter<absl::StatusOr<AppendOutcome>> before;
-  Waiter<absl::StatusOr<AppendOutcome>> carrying_on;
+  Waiter<absl::StatusOr<AppendOutcome>> diverged;
   Waiter<absl::StatusOr<AppendOutcome>> late;
   storage_->Append(AppendRequestFor(client, first, Noise(20'000)), before.Callback());
-  storage_->Append(AppendRequestFor(client, ahead), carrying_on.Callback());
+  storage_->Append(AppendRequestFor(client, ahead), diverged.Callback());
   storage_->Append(AppendRequestFor(client, Uuid::Random()), late.Callback());
   faults_.ReleaseLogAppends();
   ASSERT_TRUE(std::holds_alternative<Appended>(*before.Wait()));
-  const absl::StatusOr<AppendOutcome> carried_on = carrying_on.Wait();
-  ASSERT_TRUE(std::holds_alternative<Appended>(*carried_on));
-  EXPECT_EQ(ConflictOf(*late.Wait()), std::get<Appended>(*carried_on).version_id);
+  const absl::StatusOr<AppendOutcome> accepted = diverged.Wait();
+  ASSERT_TRUE(std::holds_alternative<Appended>(*accepted));
+  EXPECT_EQ(ConflictOf(*late.Wait()), std::get<Appended>(*accepted).version_id);
   EXPECT_EQ(ReadChain(*storage_, client, ahead).size(), 1u);
   const std::vector<std::string> keys = KeysOf(client);
   EXPECT_EQ(

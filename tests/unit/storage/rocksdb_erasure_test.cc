@@ -194,11 +194,11 @@ TEST_F(RocksdbErasureTest, WhatComesAfterwardsStays) {
   EXPECT_TRUE(SnapshotOf(*storage_, client)->bytes == snapshot);
 }
 
-// As does a replica that carries on after a restored backup.
+// As does a replica that is accepted after a restored backup.
 TEST_F(RocksdbErasureTest, AReplacedHistoryGoesLikeAClient) {
   LetOthersWrite(5);
   const Uuid client = MakeClient();
-  ASSERT_TRUE(LetCarryOn(*storage_, client));
+  ASSERT_TRUE(AcceptDiverged(*storage_, client));
   const Uuid ahead = Uuid::Random();
   MustAppend(*storage_, client, ahead, "what comes instead");
   Compact(*storage_);

@@ -29,8 +29,8 @@ inline uint64_t RemoveBelow(Storage& storage, const Uuid& client_id, uint64_t fi
   return bytes.value_or(0);
 }
 
-inline bool LetCarryOn(Storage& storage, const Uuid& client_id, bool allow = true) {
-  const auto exists = AdministrationOf(storage).LetReplicaCarryOn(client_id, allow);
+inline bool AcceptDiverged(Storage& storage, const Uuid& client_id, bool allow = true) {
+  const auto exists = AdministrationOf(storage).AcceptDiverged(client_id, allow);
   EXPECT_TRUE(exists.ok()) << exists.status();
   return exists.ok() && *exists;
 }

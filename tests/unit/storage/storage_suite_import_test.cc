@@ -305,14 +305,14 @@ TEST_P(StorageSuite, AnImportBringsWhereReplicasAre) {
                     {19'993 * kDay, Uuid::Random()},  // not here
                     {30'000 * kDay, id(6)}},          // by a clock that is wrong
       .ahead = {{Uuid::RandomWithNumber(9), 500}, {Uuid::RandomWithNumber(8), 400}},
-      .may_carry_on = true};
+      .accepts_diverged = true};
   import(known, versions, replicas);
   const Positions expected = {
       {19'990 * kDay, 2}, {19'991 * kDay, 5}, {19'992 * kDay, 1}, {20'000 * kDay, 6}};
   EXPECT_EQ(PositionsOf(storage(), known), expected);
   ClientSummary summary = Find(storage(), known);
   EXPECT_EQ(summary.last_seen_unix_seconds, 20'000 * kDay);
-  EXPECT_TRUE(summary.may_carry_on);
+  EXPECT_TRUE(summary.accepts_diverged);
   ASSERT_EQ(summary.replicas_ahead.size(), 2u);
   EXPECT_EQ(summary.replicas_ahead[0].version_id, replicas.ahead[0].version_id);
   EXPECT_EQ(summary.replicas_ahead[1].last_seen_unix_seconds, 400);

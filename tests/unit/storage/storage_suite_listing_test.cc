@@ -96,7 +96,7 @@ TEST_P(StorageSuite, AClientIsSummarized) {
   EXPECT_EQ(found.snapshot_number, 1u);
   EXPECT_EQ(found.snapshot_bytes, 1234u);
   EXPECT_EQ(found.last_seen_unix_seconds, (kNow + 3 * kDay) / kDay * kDay);
-  EXPECT_FALSE(found.may_carry_on);
+  EXPECT_FALSE(found.accepts_diverged);
   EXPECT_THAT(found.replicas_ahead, IsEmpty());
 
   const std::vector<ClientSummary> listed = ListAll(storage());
@@ -116,9 +116,9 @@ TEST_P(StorageSuite, ReplicasAheadAreTold) {
   ASSERT_EQ(found.replicas_ahead.size(), 1u);
   EXPECT_EQ(found.replicas_ahead[0].version_id, lost);
   EXPECT_EQ(found.replicas_ahead[0].last_seen_unix_seconds, kNow);
-  const auto allowed = AdministrationOf(storage()).LetReplicaCarryOn(client, true);
+  const auto allowed = AdministrationOf(storage()).AcceptDiverged(client, true);
   ASSERT_TRUE(allowed.ok()) << allowed.status();
-  EXPECT_TRUE(Find(storage(), client).may_carry_on);
+  EXPECT_TRUE(Find(storage(), client).accepts_diverged);
 }
 
 // If this fails, an export loses versions or has them twice.
@@ -256,13 +256,13 @@ TEST_P(StorageSuite, AHistoryThatANewComputerCannotStartFromIsTold) {
   EXPECT_THAT(report.notes, IsEmpty());
 }
 
-// If this fails, an operator who lets a replica carry on is told that the history is damaged.
+// If this fails, an operator who accepts a diverged replica is told that the history is damaged.
 TEST_P(StorageSuite, AHistoryThatWasCarriedOnIsWhole) {
   const Uuid client = Uuid::Random();
   AppendChain(storage(), client, kNil, 3);
-  ASSERT_TRUE(AdministrationOf(storage()).LetReplicaCarryOn(client, true).ok());
-  const Uuid carried_on = MustAppend(storage(), client, Uuid::RandomWithNumber(9)).version_id;
-  ASSERT_EQ(StoreSnapshot(storage(), client, carried_on), StoreSnapshotOutcome::kStored);
+  ASSERT_TRUE(AdministrationOf(storage()).AcceptDiverged(client, true).ok());
+  const Uuid accepted = MustAppend(storage(), client, Uuid::RandomWithNumber(9)).version_id;
+  ASSERT_EQ(StoreSnapshot(storage(), client, accepted), StoreSnapshotOutcome::kStored);
   EXPECT_THAT(Verify(storage(), client).problems, IsEmpty());
   EXPECT_EQ(Find(storage(), client).version_count(), 1u);
 }

@@ -53,8 +53,8 @@ TEST_P(StorageSuite, LiveBytesFollowEveryChange) {
   ASSERT_EQ(RemoveBelow(storage(), client, 3), 51'000u);
   EXPECT_EQ(LiveBytes(storage()), SumOverClients(storage()));
 
-  // A replica that carries on replaces all that was here.
-  ASSERT_TRUE(*AdministrationOf(storage()).LetReplicaCarryOn(client, true));
+  // An accepted replica replaces all that was here.
+  ASSERT_TRUE(*AdministrationOf(storage()).AcceptDiverged(client, true));
   MustAppend(storage(), client, Uuid::Random(), Noise(10));
   EXPECT_EQ(LiveBytes(storage()), SumOverClients(storage()));
 

@@ -173,13 +173,13 @@ TEST_P(StorageSuite, HistoriesAreShortenedWhileTheyGrow) {
   EXPECT_TRUE(Verify(storage(), client).problems.empty());
 }
 
-// If this fails, two replicas carry on from two different states, and the changes of one are lost
-// although it was told that they are safe.
-TEST_P(StorageSuite, OfReplicasThatRaceToCarryOnExactlyOneDoes) {
+// If this fails, two replicas are accepted from two different states, and the changes of one are
+// lost although it was told that they are safe.
+TEST_P(StorageSuite, OfDivergedReplicasThatRaceExactlyOneIsAccepted) {
   for (int round = 0; round < 10; ++round) {
     const Uuid client = Uuid::Random();
     const std::vector<Uuid> old_ids = AppendChain(storage(), client, kNil, 3);
-    ASSERT_TRUE(LetCarryOn(storage(), client));
+    ASSERT_TRUE(AcceptDiverged(storage(), client));
     std::vector<Uuid> ahead(kThreads);
     std::vector<AppendOutcome> outcomes(kThreads);
     OnThreads(kThreads, [&](int thread) {
@@ -192,7 +192,7 @@ TEST_P(StorageSuite, OfReplicasThatRaceToCarryOnExactlyOneDoes) {
     std::optional<size_t> winner;
     for (size_t i = 1; i < outcomes.size(); ++i) {
       if (!std::holds_alternative<Appended>(outcomes[i])) continue;
-      EXPECT_FALSE(winner.has_value()) << "two replicas carried on";
+      EXPECT_FALSE(winner.has_value()) << "two replicas were accepted";
       winner = i;
     }
     ASSERT_TRUE(winner.has_value());

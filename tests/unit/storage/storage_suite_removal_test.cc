@@ -1,5 +1,5 @@
 // The storage suite, removals: clients that are deleted, histories that are shortened, and the
-// replica that carries on with a history of its own.
+// diverged replica that is accepted with a history of its own.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -20,9 +20,9 @@ bool IsUnknown(Storage& storage, const Uuid& client) {
          !SnapshotOf(storage, client).has_value();
 }
 
-bool MayCarryOn(const ChildOutcome& outcome) {
+bool AcceptsDiverged(const ChildOutcome& outcome) {
   const auto* no_child = std::get_if<NoChild>(&outcome);
-  return no_child != nullptr && no_child->may_carry_on;
+  return no_child != nullptr && no_child->accepts_diverged;
 }
 
 // A client with records of every kind, among them one with a foreign parent and large segments.
@@ -176,39 +176,39 @@ TEST_P(StorageSuite, ManyVersionsAreRemovedInParts) {
 
 // If this fails, the replica that knows more than a restored server is turned away although the
 // operator let it in.
-TEST_P(StorageSuite, AReplicaAtAnUnknownVersionMayCarryOnOnce) {
+TEST_P(StorageSuite, AReplicaAtAnUnknownVersionIsAcceptedOnce) {
   const Uuid client = Uuid::Random();
   const std::vector<Uuid> old_ids = MakeRichClient(storage(), client, kNil);
   // Made by this server before an older backup was restored: its number leads astray, or nowhere.
   for (const Uuid& ahead : {Uuid::RandomWithNumber(9), Uuid::Random()}) {
     const Uuid latest = *NoChildOf(GetChild(storage(), client, ahead));
-    EXPECT_FALSE(MayCarryOn(GetChild(storage(), client, ahead)));
+    EXPECT_FALSE(AcceptsDiverged(GetChild(storage(), client, ahead)));
     EXPECT_TRUE(ConflictOf(Append(storage(), client, ahead)).has_value());
-    ASSERT_TRUE(LetCarryOn(storage(), client));
-    EXPECT_TRUE(MayCarryOn(GetChild(storage(), client, ahead)));
-    EXPECT_FALSE(MayCarryOn(GetChild(storage(), client, latest))) << "which is here";
+    ASSERT_TRUE(AcceptDiverged(storage(), client));
+    EXPECT_TRUE(AcceptsDiverged(GetChild(storage(), client, ahead)));
+    EXPECT_FALSE(AcceptsDiverged(GetChild(storage(), client, latest))) << "which is here";
 
-    const Appended carried_on = MustAppend(storage(), client, ahead, "carried on");
-    EXPECT_FALSE(carried_on.created_client);
-    EXPECT_FALSE(carried_on.snapshot.has_value()) << "of a history that is gone";
+    const Appended accepted = MustAppend(storage(), client, ahead, "accepted");
+    EXPECT_FALSE(accepted.created_client);
+    EXPECT_FALSE(accepted.snapshot.has_value()) << "of a history that is gone";
     EXPECT_FALSE(SnapshotOf(storage(), client).has_value());
-    EXPECT_EQ(ChildOf(storage(), client, ahead)->version_id, carried_on.version_id);
+    EXPECT_EQ(ChildOf(storage(), client, ahead)->version_id, accepted.version_id);
     for (const Uuid& old : old_ids) {
-      EXPECT_EQ(NoChildOf(GetChild(storage(), client, old)), carried_on.version_id);
+      EXPECT_EQ(NoChildOf(GetChild(storage(), client, old)), accepted.version_id);
     }
-    EXPECT_EQ(NoChildOf(GetChild(storage(), client, kNil)), carried_on.version_id);
+    EXPECT_EQ(NoChildOf(GetChild(storage(), client, kNil)), accepted.version_id);
 
     const ClientSummary summary = Find(storage(), client);
     EXPECT_EQ(summary.version_count(), 1u);
     EXPECT_EQ(summary.history_bytes, 10u);
-    EXPECT_FALSE(summary.may_carry_on);
+    EXPECT_FALSE(summary.accepts_diverged);
     EXPECT_TRUE(summary.replicas_ahead.empty());
     // Once: the next one has to look at what is here now.
-    EXPECT_FALSE(MayCarryOn(GetChild(storage(), client, Uuid::Random())));
-    EXPECT_EQ(ConflictOf(Append(storage(), client, Uuid::Random())), carried_on.version_id);
-    const Uuid next = MustAppend(storage(), client, carried_on.version_id, "next").version_id;
+    EXPECT_FALSE(AcceptsDiverged(GetChild(storage(), client, Uuid::Random())));
+    EXPECT_EQ(ConflictOf(Append(storage(), client, Uuid::Random())), accepted.version_id);
+    const Uuid next = MustAppend(storage(), client, accepted.version_id, "next").version_id;
     EXPECT_EQ(VersionIdsOf(ReadChain(storage(), client, ahead)),
-              std::vector<Uuid>({carried_on.version_id, next}));
+              std::vector<Uuid>({accepted.version_id, next}));
     EXPECT_EQ(StoreSnapshot(storage(), client, next), StoreSnapshotOutcome::kStored);
   }
 }
@@ -217,14 +217,14 @@ TEST_P(StorageSuite, AReplicaAtAnUnknownVersionMayCarryOnOnce) {
 TEST_P(StorageSuite, NumbersGoOnWhenAReplicaCarriesOn) {
   const Uuid client = Uuid::Random();
   AppendChain(storage(), client, kNil, 5);
-  ASSERT_TRUE(LetCarryOn(storage(), client));
+  ASSERT_TRUE(AcceptDiverged(storage(), client));
   MustAppend(storage(), client, Uuid::Random());
   EXPECT_EQ(Find(storage(), client).first_number, 6u);
   EXPECT_EQ(Find(storage(), client).latest_number, 6u);
 }
 
 // If this fails, a replica that knows less than what is here counts as ahead of it, and an operator
-// lets it carry on in place of what the others know.
+// accepts it in place of what the others know.
 TEST_P(StorageSuite, AHistoryIsNumberedFromItsParent) {
   struct Case {
     Uuid parent;
@@ -245,16 +245,16 @@ TEST_P(StorageSuite, AHistoryIsNumberedFromItsParent) {
     SCOPED_TRACE(of.parent.ToString());
     const Uuid created = Uuid::Random();
     const Uuid imported = Uuid::Random();
-    const Uuid carried_on = Uuid::Random();
-    AppendChain(storage(), carried_on, kNil, 5);
-    ASSERT_TRUE(LetCarryOn(storage(), carried_on));
+    const Uuid accepted = Uuid::Random();
+    AppendChain(storage(), accepted, kNil, 5);
+    ASSERT_TRUE(AcceptDiverged(storage(), accepted));
     const Uuid first = MustAppend(storage(), created, of.parent).version_id;
     EXPECT_EQ(first.NumberHint(), of.of_new_client);
-    MustAppend(storage(), carried_on, of.parent);
+    MustAppend(storage(), accepted, of.parent);
     MustImport(storage(), imported,
                {{.appended_unix_seconds = 1, .version = {first, of.parent, "segment"}}});
     const std::pair<Uuid, uint64_t> expected[] = {
-        {created, of.of_new_client}, {imported, of.of_new_client}, {carried_on, of.after_five}};
+        {created, of.of_new_client}, {imported, of.of_new_client}, {accepted, of.after_five}};
     for (const auto& [client, number] : expected) {
       ClientSummary summary = Find(storage(), client);
       EXPECT_EQ(summary.first_number, number);
@@ -275,34 +275,34 @@ TEST_P(StorageSuite, AHistoryIsNumberedFromItsParent) {
 }
 
 // If this fails, a replica that is merely behind, or a new and empty one, wipes out the history.
-TEST_P(StorageSuite, AReplicaThatIsBehindDoesNotCarryOn) {
+TEST_P(StorageSuite, AReplicaThatIsBehindIsNotAccepted) {
   const Uuid client = Uuid::Random();
   const std::vector<Uuid> version_ids = AppendChain(storage(), client, kNil, 5);
   ASSERT_EQ(StoreSnapshot(storage(), client, version_ids[4]), StoreSnapshotOutcome::kStored);
   RemoveBelow(storage(), client, 3);
-  ASSERT_TRUE(LetCarryOn(storage(), client));
+  ASSERT_TRUE(AcceptDiverged(storage(), client));
   // Of a version that is here, of the parent of the first one, and of the nil version.
   for (const Uuid& parent : {version_ids[2], version_ids[3], version_ids[1], kNil}) {
     EXPECT_EQ(ConflictOf(Append(storage(), client, parent)), version_ids[4]);
-    EXPECT_FALSE(MayCarryOn(GetChild(storage(), client, parent)));
+    EXPECT_FALSE(AcceptsDiverged(GetChild(storage(), client, parent)));
   }
   // An append that fits is as ever, and leaves the allowance to whom it is for.
   const Uuid next = MustAppend(storage(), client, version_ids[4]).version_id;
-  EXPECT_TRUE(MayCarryOn(GetChild(storage(), client, Uuid::Random())));
+  EXPECT_TRUE(AcceptsDiverged(GetChild(storage(), client, Uuid::Random())));
   EXPECT_EQ(ChildOf(storage(), client, version_ids[1])->version_id, version_ids[2]);
   // And it can be taken back.
-  ASSERT_TRUE(LetCarryOn(storage(), client, false));
-  EXPECT_FALSE(MayCarryOn(GetChild(storage(), client, Uuid::Random())));
+  ASSERT_TRUE(AcceptDiverged(storage(), client, false));
+  EXPECT_FALSE(AcceptsDiverged(GetChild(storage(), client, Uuid::Random())));
   EXPECT_EQ(ConflictOf(Append(storage(), client, Uuid::Random())), next);
-  EXPECT_FALSE(LetCarryOn(storage(), Uuid::Random())) << "there is no such client";
+  EXPECT_FALSE(AcceptDiverged(storage(), Uuid::Random())) << "there is no such client";
 }
 
-// If this fails, a replica that carries on is refused for what it replaces, or gets in what is too
+// If this fails, an accepted replica is refused for what it replaces, or gets in what is too
 // large.
 TEST_P(StorageSuite, WhoCarriesOnIsLimitedByWhatIsLeft) {
   const Uuid client = Uuid::Random();
   const Uuid first = MustAppend(storage(), client, kNil, Noise(1'000)).version_id;
-  ASSERT_TRUE(LetCarryOn(storage(), client));
+  ASSERT_TRUE(AcceptDiverged(storage(), client));
   AppendRequest request = AppendRequestFor(client, Uuid::Random(), Noise(1'001));
   request.limits = {.bytes_max = 1'000, .versions_max = 1};
   const auto over = OverLimitOf(*TryAppend(storage(), request));

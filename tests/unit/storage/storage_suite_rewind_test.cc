@@ -59,7 +59,7 @@ TEST_P(StorageSuite, TheEndGoesAndTheRestGoesOn) {
     }
     ASSERT_EQ(StoreSnapshot(storage(), client, ids[3], Noise(300'000)),
               StoreSnapshotOutcome::kStored);
-    ASSERT_TRUE(AdministrationOf(storage()).LetReplicaCarryOn(client, true).ok());
+    ASSERT_TRUE(AdministrationOf(storage()).AcceptDiverged(client, true).ok());
 
     const Rewound rewound = MustRewind(storage(), RequestTo(storage(), client, ids[1]));
     EXPECT_EQ(rewound.versions_removed, 3u);
@@ -69,7 +69,7 @@ TEST_P(StorageSuite, TheEndGoesAndTheRestGoesOn) {
     EXPECT_EQ(summary.latest_version_id, ids[1]);
     EXPECT_EQ(summary.history_bytes, 20'010u);
     EXPECT_FALSE(summary.snapshot.has_value());
-    EXPECT_FALSE(summary.may_carry_on);
+    EXPECT_FALSE(summary.accepts_diverged);
     EXPECT_FALSE(SnapshotOf(storage(), client).has_value());
     EXPECT_THAT(Verify(storage(), client).problems, IsEmpty());
     for (size_t i = 2; i < ids.size(); ++i) {

@@ -193,15 +193,15 @@ TEST_F(ClosedServiceTest, CreatesNoClients) {
 
 // If this fails, a client outside the list is served, or one inside is not.
 TEST_F(ClosedServiceTest, AdmitsTheListOnly) {
-  EXPECT_TRUE(service_.Admits(kClient));
-  EXPECT_FALSE(service_.Admits(kOtherClient));
-  EXPECT_FALSE(service_.Admits(kNil));
+  EXPECT_TRUE(service_.IsAllowed(kClient));
+  EXPECT_FALSE(service_.IsAllowed(kOtherClient));
+  EXPECT_FALSE(service_.IsAllowed(kNil));
 }
 
 // If this fails, a server without a list serves nobody.
 TEST_F(SyncServiceTest, WithoutAListAdmitsEverybody) {
-  EXPECT_TRUE(service_.Admits(kClient));
-  EXPECT_TRUE(service_.Admits(Uuid::Random()));
+  EXPECT_TRUE(service_.IsAllowed(kClient));
+  EXPECT_TRUE(service_.IsAllowed(Uuid::Random()));
 }
 
 class ScriptedServiceTest : public testing::Test {
@@ -261,10 +261,10 @@ TEST_F(ScriptedServiceTest, StorageGetsWhetherTheClientMayBeCreated) {
 }
 
 // If this fails, a client that exists is taken for a stranger, or the other way round.
-TEST_F(ScriptedServiceTest, KnowsClients) {
+TEST_F(ScriptedServiceTest, TellsWhetherAClientExists) {
   const auto knows = [this] {
     absl::StatusOr<bool> answer = absl::UnknownError("not answered");
-    service_.Knows(kClient, [&answer](absl::StatusOr<bool> known) { answer = known; });
+    service_.ClientExists(kClient, [&answer](absl::StatusOr<bool> known) { answer = known; });
     return answer;
   };
   storage_.child = NoSuchClient{};

@@ -7,7 +7,7 @@
 //   {"type":"snapshot","version_id":UUID,"stored":SECONDS,"snapshot":BASE64}
 //   {"type":"piece","piece":K,"bytes":BASE64}
 //   {"type":"replicas","positions":[{"day":SECONDS,"version_id":UUID}...],
-//    "ahead":[{"version_id":UUID,"last_seen":SECONDS}...],"may_carry_on":BOOLEAN}
+//    "ahead":[{"version_id":UUID,"last_seen":SECONDS}...],"accepts_diverged":BOOLEAN}
 //   {"type":"ban","client_id":UUID,"reason":TEXT,"since":SECONDS}
 //   {"type":"token","client_id":UUID,"digest":HEX,"since":SECONDS}
 //   {"type":"invite","digest":HEX,"label":TEXT,"created":SECONDS,"expires":SECONDS,"uses_max":N,
@@ -22,8 +22,8 @@
 // client line, so pages can be imported as they are, and put one behind the other in a file.
 // Without `replicas_follow`, as in files of before these lines existed, nobody knows where the
 // client's replicas are, and the import takes the safe side (ImportRequest::replicas_follow).
-#ifndef TCSYNC_SRC_ADMIN_TRANSFER_LINES_H_
-#define TCSYNC_SRC_ADMIN_TRANSFER_LINES_H_
+#ifndef TCSYNC_SRC_ADMIN_EXPORT_LINES_H_
+#define TCSYNC_SRC_ADMIN_EXPORT_LINES_H_
 
 #include <cstdint>
 #include <string>
@@ -60,4 +60,4 @@ absl::StatusOr<TransferPage> ParseTransferLines(absl::string_view page, int64_t 
 
 }  // namespace tcsync::admin
 
-#endif  // TCSYNC_SRC_ADMIN_TRANSFER_LINES_H_
+#endif  // TCSYNC_SRC_ADMIN_EXPORT_LINES_H_

@@ -1,4 +1,4 @@
-#include "engine/observation.h"
+#include "engine/monitoring.h"
 
 #include <optional>
 #include <utility>
@@ -39,11 +39,10 @@ void AddConstants(const Options& options, const base::Limits& limits, metrics::R
 
 }  // namespace
 
-Observation::Observation(const Options& options, const base::Limits& limits,
-                         metrics::Registry& registry, Storage& storage,
-                         http::RoutedHandler& clients, http::HealthHandler::Refuse refuse,
-                         const access::AccessControl& access, access::TopTalkers& top_talkers,
-                         const Logger& logger)
+Monitoring::Monitoring(const Options& options, const base::Limits& limits,
+                       metrics::Registry& registry, Storage& storage, http::RoutedHandler& clients,
+                       http::HealthHandler::Refuse refuse, const access::AccessControl& access,
+                       access::TopTalkers& top_talkers, const Logger& logger)
     : monitor_(storage, StatsReaderOf(storage)),
       health_(monitor_,
               {.disk_free_bytes_min = static_cast<uint64_t>(options.disk_free_bytes_min),

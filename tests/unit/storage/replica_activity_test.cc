@@ -1,5 +1,5 @@
 // What was noted of replicas, while it is in memory.
-#include "storage/rocksdb/seen_notes.h"
+#include "storage/rocksdb/replica_activity.h"
 
 #include <cstdint>
 #include <vector>
@@ -14,8 +14,8 @@ const Uuid kClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000001");
 
 // If this fails, every "anything new?" that is answered with no looks up the chain's head again, or
 // is written again.
-TEST(SeenNotesTest, WhatIsNotedIsTakenOnce) {
-  SeenNotes notes;
+TEST(ReplicaActivityTest, WhatIsNotedIsTakenOnce) {
+  ReplicaActivity notes;
   const Uuid version_id = Uuid::RandomWithNumber(7);
   EXPECT_FALSE(notes.IsNoted(kClient, version_id, 100));
   notes.Note(kClient, version_id, 7, 100);
@@ -24,7 +24,7 @@ TEST(SeenNotesTest, WhatIsNotedIsTakenOnce) {
   EXPECT_FALSE(notes.IsNoted(kClient, Uuid::RandomWithNumber(7), 100));
   EXPECT_FALSE(notes.IsNoted(Uuid::Random(), version_id, 100));
   EXPECT_EQ(notes.Changed().positions.size(), 1u);
-  const SeenNotes::Changes taken = notes.Take();
+  const ReplicaActivity::Changes taken = notes.Take();
   ASSERT_EQ(taken.positions.size(), 1u);
   EXPECT_EQ(taken.positions[0].client_id, kClient);
   EXPECT_EQ(taken.positions[0].day, 100u);
@@ -38,19 +38,19 @@ TEST(SeenNotesTest, WhatIsNotedIsTakenOnce) {
 }
 
 // If this fails, what could not be written is lost although the server goes on.
-TEST(SeenNotesTest, WhatCouldNotBeWrittenComesBack) {
-  SeenNotes notes;
+TEST(ReplicaActivityTest, WhatCouldNotBeWrittenComesBack) {
+  ReplicaActivity notes;
   notes.Note(kClient, Uuid::RandomWithNumber(7), 7, 100);
   const Uuid ahead = Uuid::Random();
   notes.NoteAhead(kClient, ahead, 50);
-  const SeenNotes::Changes taken = notes.Take();
+  const ReplicaActivity::Changes taken = notes.Take();
   notes.Note(kClient, Uuid::RandomWithNumber(9), 9, 100);
   notes.Note(kClient, Uuid::RandomWithNumber(10), 10, 101);
   notes.NoteAhead(kClient, Uuid::Random(), 60);
   notes.Restore(taken);
-  const SeenNotes::Changes again = notes.Take();
+  const ReplicaActivity::Changes again = notes.Take();
   ASSERT_EQ(again.positions.size(), 2u);
-  for (const SeenNotes::Position& position : again.positions) {
+  for (const ReplicaActivity::Position& position : again.positions) {
     EXPECT_EQ(position.oldest_number, position.day == 100 ? 7u : 10u);
   }
   ASSERT_EQ(again.ahead.size(), 1u);
@@ -59,17 +59,17 @@ TEST(SeenNotesTest, WhatCouldNotBeWrittenComesBack) {
 }
 
 // If this fails, many clients, or whoever makes up client IDs, fill the server's memory.
-TEST(SeenNotesTest, MemoryIsBounded) {
-  SeenNotes notes;
-  for (size_t i = 0; i < base::kSeenNotesMax * 2; ++i) {
+TEST(ReplicaActivityTest, MemoryIsBounded) {
+  ReplicaActivity notes;
+  for (size_t i = 0; i < base::kReplicaActivityMax * 2; ++i) {
     notes.Note(Uuid::Random(), Uuid::RandomWithNumber(1), 1, 100);
     notes.NoteAhead(Uuid::Random(), Uuid::Random(), 1);
     notes.NoteUnresolved({Uuid::Random(), Uuid::Random(), 100});
   }
   EXPECT_LE(notes.TakeUnresolved().size(), base::kUnresolvedNotesMax);
-  const SeenNotes::Changes taken = notes.Take();
-  EXPECT_LE(taken.positions.size(), base::kSeenNotesMax);
-  EXPECT_GE(taken.positions.size(), base::kSeenNotesMax / 2);
+  const ReplicaActivity::Changes taken = notes.Take();
+  EXPECT_LE(taken.positions.size(), base::kReplicaActivityMax);
+  EXPECT_GE(taken.positions.size(), base::kReplicaActivityMax / 2);
   EXPECT_LE(taken.ahead.size(), base::kAheadNotesMax);
   // What was written makes room for others.
   const Uuid version_id = Uuid::RandomWithNumber(1);
@@ -78,8 +78,8 @@ TEST(SeenNotesTest, MemoryIsBounded) {
 }
 
 // If this fails, days that are over stay in memory for ever.
-TEST(SeenNotesTest, EarlierDaysGoOnceTheyAreWritten) {
-  SeenNotes notes;
+TEST(ReplicaActivityTest, EarlierDaysGoOnceTheyAreWritten) {
+  ReplicaActivity notes;
   const Uuid version_id = Uuid::RandomWithNumber(7);
   notes.Note(kClient, version_id, 7, 100);
   notes.Note(kClient, version_id, 7, 101);

@@ -4,8 +4,8 @@
 // "Anything new?" is what replicas ask most, and every "no" is a note. So a note that says nothing
 // new costs one look into a hash map, and what is new waits in memory until it is written with much
 // else (RocksdbStorage::FlushNotes).
-#ifndef TCSYNC_SRC_STORAGE_ROCKSDB_SEEN_NOTES_H_
-#define TCSYNC_SRC_STORAGE_ROCKSDB_SEEN_NOTES_H_
+#ifndef TCSYNC_SRC_STORAGE_ROCKSDB_REPLICA_ACTIVITY_H_
+#define TCSYNC_SRC_STORAGE_ROCKSDB_REPLICA_ACTIVITY_H_
 
 #include <array>
 #include <cstdint>
@@ -23,7 +23,7 @@
 namespace tcsync::rocksdb_storage {
 
 // Thread-safe. Bounded: what finds no room is not noted.
-class SeenNotes {
+class ReplicaActivity {
  public:
   struct Position {
     Uuid client_id;
@@ -93,11 +93,11 @@ class SeenNotes {
 };
 
 // Reads what WriteNotes will read.
-void LoadForNotes(const SeenNotes::Changes& changes, const ChainReader& reader);
+void LoadForNotes(const ReplicaActivity::Changes& changes, const ChainReader& reader);
 // Adds to the batch what is newer than what is stored. Clients that do not exist, and numbers that
 // their chains do not have, are passed over.
-absl::Status WriteNotes(const SeenNotes::Changes& changes, BatchBuilder& batch);
+absl::Status WriteNotes(const ReplicaActivity::Changes& changes, BatchBuilder& batch);
 
 }  // namespace tcsync::rocksdb_storage
 
-#endif  // TCSYNC_SRC_STORAGE_ROCKSDB_SEEN_NOTES_H_
+#endif  // TCSYNC_SRC_STORAGE_ROCKSDB_REPLICA_ACTIVITY_H_

@@ -1,6 +1,6 @@
 // Owners for the handles of the C ABI, so that every path out of the server frees them.
-#ifndef TCSYNC_SRC_SERVER_HANDLES_H_
-#define TCSYNC_SRC_SERVER_HANDLES_H_
+#ifndef TCSYNC_SRC_SERVER_OWNED_HANDLES_H_
+#define TCSYNC_SRC_SERVER_OWNED_HANDLES_H_
 
 #include <memory>
 #include <stdexcept>
@@ -57,4 +57,4 @@ void Call(Function function, Arguments... arguments) {
 
 }  // namespace tcsync::server
 
-#endif  // TCSYNC_SRC_SERVER_HANDLES_H_
+#endif  // TCSYNC_SRC_SERVER_OWNED_HANDLES_H_

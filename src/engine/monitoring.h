@@ -1,6 +1,6 @@
 // What an engine shows of itself: its metrics, its health, and the handlers that answer with them.
-#ifndef TCSYNC_SRC_ENGINE_OBSERVATION_H_
-#define TCSYNC_SRC_ENGINE_OBSERVATION_H_
+#ifndef TCSYNC_SRC_ENGINE_MONITORING_H_
+#define TCSYNC_SRC_ENGINE_MONITORING_H_
 
 #include <vector>
 
@@ -20,14 +20,14 @@
 namespace tcsync::engine {
 
 // Thread-safe. Borrows the registry, the storage and the handler.
-class Observation {
+class Monitoring {
  public:
   // `clients` answers what is on the clients' addresses; `refuse` may refuse a question for the
   // health there.
-  Observation(const Options& options, const base::Limits& limits, metrics::Registry& registry,
-              Storage& storage, http::RoutedHandler& clients, http::HealthHandler::Refuse refuse,
-              const access::AccessControl& access, access::TopTalkers& top_talkers,
-              const Logger& logger);
+  Monitoring(const Options& options, const base::Limits& limits, metrics::Registry& registry,
+             Storage& storage, http::RoutedHandler& clients, http::HealthHandler::Refuse refuse,
+             const access::AccessControl& access, access::TopTalkers& top_talkers,
+             const Logger& logger);
 
   metrics::HealthService& health() { return health_; }
 
@@ -55,4 +55,4 @@ class Observation {
 
 }  // namespace tcsync::engine
 
-#endif  // TCSYNC_SRC_ENGINE_OBSERVATION_H_
+#endif  // TCSYNC_SRC_ENGINE_MONITORING_H_

@@ -1,4 +1,4 @@
-#include "http/refuser.h"
+#include "http/refusal_response.h"
 
 #include <utility>
 
@@ -25,7 +25,7 @@ bool ComesInFloods(RefusalReason reason) {
     case RefusalReason::kNewClients:
     case RefusalReason::kTotalBytes:
     case RefusalReason::kDiskFloor:
-    case RefusalReason::kCrowded:
+    case RefusalReason::kOverloaded:
     case RefusalReason::kDataDirectory:
       return true;
     default:
@@ -45,7 +45,7 @@ LogLevel LevelOf(RefusalReason reason) {
     case RefusalReason::kAddressRate:
     case RefusalReason::kNewClients:
     case RefusalReason::kClientFull:
-    case RefusalReason::kCrowded:
+    case RefusalReason::kOverloaded:
     case RefusalReason::kVersionGone:
     case RefusalReason::kReplicaAhead:
     case RefusalReason::kForeignVersion:
@@ -73,8 +73,8 @@ std::string OneLine(absl::string_view text) {
 
 }  // namespace
 
-Refuser::Refuser(Logger logger, std::shared_ptr<const access::ClientNames> names,
-                 RefusalObserver observer)
+RefusalResponder::RefusalResponder(Logger logger, std::shared_ptr<const access::ClientNames> names,
+                                   RefusalObserver observer)
     : logger_(std::move(logger)), names_(std::move(names)), observer_(std::move(observer)) {
   for (size_t i = 0; i < access::kRefusalReasonCount; ++i) {
     const bool floods = ComesInFloods(static_cast<RefusalReason>(i));
@@ -82,7 +82,7 @@ Refuser::Refuser(Logger logger, std::shared_ptr<const access::ClientNames> names
   }
 }
 
-Response Refuser::Refuse(const Subject& subject, const Refusal& refusal) {
+Response RefusalResponder::Refuse(const Subject& subject, const Refusal& refusal) {
   if (observer_ != nullptr) observer_(refusal.reason);
   Log(subject, refusal);
   Response response = TextResponse(
@@ -96,7 +96,7 @@ Response Refuser::Refuse(const Subject& subject, const Refusal& refusal) {
   return response;
 }
 
-void Refuser::Log(const Subject& subject, const Refusal& refusal) {
+void RefusalResponder::Log(const Subject& subject, const Refusal& refusal) {
   const LogLevel level = LevelOf(refusal.reason);
   if (!logger_.Passes(level)) return;
   const std::optional<uint64_t> held_back = throttles_[static_cast<size_t>(refusal.reason)]->Pass();

@@ -1,7 +1,7 @@
 // Answers that refuse, and what the log says of them. Real clients do not show the body of an error
 // to anybody, so what a person needs to know is in the log as well.
-#ifndef TCSYNC_SRC_HTTP_REFUSER_H_
-#define TCSYNC_SRC_HTTP_REFUSER_H_
+#ifndef TCSYNC_SRC_HTTP_REFUSAL_RESPONSE_H_
+#define TCSYNC_SRC_HTTP_REFUSAL_RESPONSE_H_
 
 #include <cstddef>
 #include <functional>
@@ -24,7 +24,7 @@ namespace tcsync::http {
 using RefusalObserver = std::function<void(access::RefusalReason)>;
 
 // Thread-safe.
-class Refuser {
+class RefusalResponder {
  public:
   // What is known of the request that is refused.
   struct Subject {
@@ -32,8 +32,8 @@ class Refuser {
     std::optional<Uuid> client_id = std::nullopt;
   };
 
-  Refuser(Logger logger, std::shared_ptr<const access::ClientNames> names,
-          RefusalObserver observer);
+  RefusalResponder(Logger logger, std::shared_ptr<const access::ClientNames> names,
+                   RefusalObserver observer);
 
   // The answer; logged, unless the log has enough lines of that reason for the moment.
   Response Refuse(const Subject& subject, const access::Refusal& refusal);
@@ -49,4 +49,4 @@ class Refuser {
 
 }  // namespace tcsync::http
 
-#endif  // TCSYNC_SRC_HTTP_REFUSER_H_
+#endif  // TCSYNC_SRC_HTTP_REFUSAL_RESPONSE_H_

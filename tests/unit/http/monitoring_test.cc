@@ -42,7 +42,7 @@ constexpr char kVersion[] = "0123abcd-ef45-4678-9abc-def001020304";
 // Answers everything with 204, which none of the handlers under test gives.
 class NextHandler final : public RoutedHandler {
  public:
-  std::variant<Response, PendingRequest> Begin(const RoutedRequest&) override {
+  std::variant<Response, PendingRequest> StartRequest(const RoutedRequest&) override {
     return EmptyResponse(204);
   }
 };
@@ -253,7 +253,7 @@ TEST_F(InstrumentedHandlerTest, CountsRefusalsByReason) {
 TEST_F(InstrumentedHandlerTest, AnAbandonedRequestDoesNotCount) {
   const std::vector<HeaderView> headers = {{"X-Client-Id", kClientId}};
   {
-    const auto begun = handler_.Begin(
+    const auto begun = handler_.StartRequest(
         {"GET", absl::StrCat("/base/v1/client/get-child-version/", kVersion), headers});
     ASSERT_TRUE(std::holds_alternative<PendingRequest>(begun));
   }

@@ -1,4 +1,4 @@
-#include "storage/rocksdb/seen_notes.h"
+#include "storage/rocksdb/replica_activity.h"
 
 #include <algorithm>
 #include <optional>
@@ -23,27 +23,28 @@ bool MakeRoom(Map& notes, size_t max) {
 
 }  // namespace
 
-SeenNotes::Shard& SeenNotes::ShardOf(const Uuid& client_id) {
+ReplicaActivity::Shard& ReplicaActivity::ShardOf(const Uuid& client_id) {
   return shards_[absl::HashOf(client_id) % kShards];
 }
 
-const SeenNotes::Shard& SeenNotes::ShardOf(const Uuid& client_id) const {
+const ReplicaActivity::Shard& ReplicaActivity::ShardOf(const Uuid& client_id) const {
   return shards_[absl::HashOf(client_id) % kShards];
 }
 
-bool SeenNotes::IsNoted(const Uuid& client_id, const Uuid& version_id, uint32_t day) const {
+bool ReplicaActivity::IsNoted(const Uuid& client_id, const Uuid& version_id, uint32_t day) const {
   const Shard& shard = ShardOf(client_id);
   const std::lock_guard lock(shard.mutex);
   const auto it = shard.positions.find({client_id, day});
   return it != shard.positions.end() && it->second.last_version_id == version_id;
 }
 
-void SeenNotes::Note(const Uuid& client_id, const Uuid& version_id, uint64_t number, uint32_t day) {
+void ReplicaActivity::Note(const Uuid& client_id, const Uuid& version_id, uint64_t number,
+                           uint32_t day) {
   Shard& shard = ShardOf(client_id);
   const std::lock_guard lock(shard.mutex);
   auto it = shard.positions.find({client_id, day});
   if (it == shard.positions.end()) {
-    if (!MakeRoom(shard.positions, base::kSeenNotesMax / kShards)) return;
+    if (!MakeRoom(shard.positions, base::kReplicaActivityMax / kShards)) return;
     it = shard.positions.try_emplace({client_id, day}).first;
     it->second.oldest_number = number;
     it->second.is_changed = true;
@@ -55,17 +56,18 @@ void SeenNotes::Note(const Uuid& client_id, const Uuid& version_id, uint64_t num
   note.is_changed = true;
 }
 
-void SeenNotes::NoteUnresolved(const Unresolved& note) {
+void ReplicaActivity::NoteUnresolved(const Unresolved& note) {
   const std::lock_guard lock(unresolved_mutex_);
   if (unresolved_.size() < base::kUnresolvedNotesMax) unresolved_.push_back(note);
 }
 
-std::vector<SeenNotes::Unresolved> SeenNotes::TakeUnresolved() {
+std::vector<ReplicaActivity::Unresolved> ReplicaActivity::TakeUnresolved() {
   const std::lock_guard lock(unresolved_mutex_);
   return std::exchange(unresolved_, {});
 }
 
-void SeenNotes::NoteAhead(const Uuid& client_id, const Uuid& version_id, int64_t now_unix_seconds) {
+void ReplicaActivity::NoteAhead(const Uuid& client_id, const Uuid& version_id,
+                                int64_t now_unix_seconds) {
   Shard& shard = ShardOf(client_id);
   const std::lock_guard lock(shard.mutex);
   auto it = shard.ahead.find(client_id);
@@ -77,7 +79,7 @@ void SeenNotes::NoteAhead(const Uuid& client_id, const Uuid& version_id, int64_t
   it->second.is_changed = true;
 }
 
-SeenNotes::Changes SeenNotes::Changed() const {
+ReplicaActivity::Changes ReplicaActivity::Changed() const {
   Changes changes;
   for (const Shard& shard : shards_) {
     const std::lock_guard lock(shard.mutex);
@@ -91,7 +93,7 @@ SeenNotes::Changes SeenNotes::Changed() const {
   return changes;
 }
 
-SeenNotes::Changes SeenNotes::Take() {
+ReplicaActivity::Changes ReplicaActivity::Take() {
   Changes changes;
   for (Shard& shard : shards_) {
     const std::lock_guard lock(shard.mutex);
@@ -112,7 +114,7 @@ SeenNotes::Changes SeenNotes::Take() {
   return changes;
 }
 
-void SeenNotes::Restore(const Changes& changes) {
+void ReplicaActivity::Restore(const Changes& changes) {
   for (const Position& position : changes.positions) {
     Shard& shard = ShardOf(position.client_id);
     const std::lock_guard lock(shard.mutex);
@@ -132,24 +134,24 @@ void SeenNotes::Restore(const Changes& changes) {
   }
 }
 
-void SeenNotes::Forget(const Uuid& client_id) {
+void ReplicaActivity::Forget(const Uuid& client_id) {
   Shard& shard = ShardOf(client_id);
   const std::lock_guard lock(shard.mutex);
   std::erase_if(shard.positions, [&](const auto& entry) { return entry.first.first == client_id; });
   shard.ahead.erase(client_id);
 }
 
-void LoadForNotes(const SeenNotes::Changes& changes, const ChainReader& reader) {
-  for (const SeenNotes::Position& position : changes.positions) {
+void LoadForNotes(const ReplicaActivity::Changes& changes, const ChainReader& reader) {
+  for (const ReplicaActivity::Position& position : changes.positions) {
     static_cast<void>(reader.Read(PositionKey(position.client_id, position.day)).ok());
   }
-  for (const SeenNotes::Ahead& ahead : changes.ahead) {
+  for (const ReplicaActivity::Ahead& ahead : changes.ahead) {
     static_cast<void>(reader.Read(ReplicasAheadKey(ahead.client_id)).ok());
   }
 }
 
-absl::Status WriteNotes(const SeenNotes::Changes& changes, BatchBuilder& batch) {
-  for (const SeenNotes::Position& position : changes.positions) {
+absl::Status WriteNotes(const ReplicaActivity::Changes& changes, BatchBuilder& batch) {
+  for (const ReplicaActivity::Position& position : changes.positions) {
     const auto head = batch.Head(position.client_id);
     if (!head.ok()) return head.status();
     if (!head->has_value() || position.oldest_number > (*head)->latest_number) continue;
@@ -161,7 +163,7 @@ absl::Status WriteNotes(const SeenNotes::Changes& changes, BatchBuilder& batch) 
     if (stored_number && *stored_number <= position.oldest_number) continue;
     batch.Put(key, EncodeNumber(position.oldest_number));
   }
-  for (const SeenNotes::Ahead& ahead : changes.ahead) {
+  for (const ReplicaActivity::Ahead& ahead : changes.ahead) {
     const auto head = batch.Head(ahead.client_id);
     if (!head.ok()) return head.status();
     if (!head->has_value()) continue;

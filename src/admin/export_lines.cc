@@ -1,4 +1,4 @@
-#include "admin/transfer_lines.h"
+#include "admin/export_lines.h"
 
 #include <algorithm>
 #include <limits>
@@ -90,7 +90,7 @@ class LineReader {
     ImportRequest::ImportedReplicas replicas;
     const std::vector<Json> positions = fields.Objects("positions", base::kTransferredPositionsMax);
     const std::vector<Json> ahead = fields.Objects("ahead", base::kReplicasAheadMax);
-    replicas.may_carry_on = fields.Flag("may_carry_on").value_or(false);
+    replicas.accepts_diverged = fields.Flag("accepts_diverged").value_or(false);
     if (const absl::Status status = fields.Check(); !status.ok()) return status;
     for (const Json& object : positions) {
       Fields of_position;
@@ -326,7 +326,7 @@ std::string ReplicasLine(const ImportRequest::ImportedReplicas& replicas) {
   return LineOf({{"type", "replicas"},
                  {"positions", std::move(positions)},
                  {"ahead", std::move(ahead)},
-                 {"may_carry_on", replicas.may_carry_on}});
+                 {"accepts_diverged", replicas.accepts_diverged}});
 }
 
 std::string BanLine(const Ban& ban) {

@@ -1,6 +1,6 @@
 // Export files that somebody edited, cut or made up: they are refused with their line, or mean what
 // they mean again after they were written by an export.
-#include "admin/transfer_lines.h"
+#include "admin/export_lines.h"
 
 #include <cstdint>
 #include <limits>
