@@ -70,14 +70,14 @@ absl::Status Run(const std::string& data_dir, bool serve) {
   // To the network. Bind before Open, where it matters that a port in use changes nothing on disk.
   absl::StatusOr<std::unique_ptr<tcsync::Listener>> listener = tcsync::Listener::Bind(options, log);
   if (!listener.ok()) return listener.status();
-  status = (*listener)->Serve(handler);
+  status = (*listener)->Serve(**engine);
   if (!status.ok()) return status;
   for (const std::string& address : (*listener)->addresses()) {
     std::cout << "listening on " << address << std::endl;
   }
   if (serve) std::cin.ignore(std::numeric_limits<std::streamsize>::max());
 
-  // Before the engine is destroyed, whose handler it uses.
+  // Before the engine is destroyed, which it serves.
   (*listener)->Stop();
   std::cout << "stopped\n";
   return absl::OkStatus();

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "base/numbered_uuid.h"
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
 #include "rocksdb/write_batch.h"
@@ -33,7 +34,7 @@ class RawDatabase {
 };
 
 // One version's records as the engine writes them (storage/rocksdb/batch_builder.cc). `version_id`
-// is of Uuid::RandomWithNumber(number).
+// is of base::RandomUuidWithNumber(number).
 void PutVersion(const Uuid& client_id, uint64_t number, const Uuid& version_id, const Uuid& parent,
                 absl::string_view segment, rocksdb::WriteBatch* batch);
 

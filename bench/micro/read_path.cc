@@ -30,6 +30,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/numbered_uuid.h"
 #include "load/histogram.h"
 #include "micro/append_driver.h"
 #include "micro/counting_env.h"
@@ -94,7 +95,7 @@ class Directory {
       batch.Put(rocksdb_storage::ClientKey(stored.client_id),
                 rocksdb_storage::EncodeClientRecord(client_record));
       for (size_t number = 1; number <= chain; ++number) {
-        const Uuid version_id = Uuid::RandomWithNumber(number);
+        const Uuid version_id = base::RandomUuidWithNumber(number);
         PutVersion(stored.client_id, number, version_id, stored.latest, segment, &batch);
         if (number == 1) stored.first = version_id;
         if (number == chain / 2) stored.middle_parent = version_id;

@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/numbered_uuid.h"
 #include "load/histogram.h"
 #include "micro/append_driver.h"
 #include "micro/counting_env.h"
@@ -133,8 +134,8 @@ void RawRocksdb(benchmark::State& state, size_t segment_bytes, size_t writers, b
     rocksdb::WriteBatch batch(count * (segment_bytes + 128));
     for (uint32_t i = 0; i < count; ++i, ++versions) {
       const uint64_t number = versions / writers + 1;
-      PutVersion(clients[versions % writers], number, Uuid::RandomWithNumber(number),
-                 Uuid::RandomWithNumber(number - 1), segment, &batch);
+      PutVersion(clients[versions % writers], number, base::RandomUuidWithNumber(number),
+                 base::RandomUuidWithNumber(number - 1), segment, &batch);
     }
     written = database->Write(write, &batch);
     latency.Record(NowNanoseconds() - start);

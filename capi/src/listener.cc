@@ -71,13 +71,7 @@ tcsync_code tcsync_listener_serve(tcsync_listener* listener, tcsync_engine* engi
                   ? "the listener serves already; it can be told to only once"
                   : "the listener was stopped; bind a new one to serve again"};
     }
-    tcsync::Engine& served = *engine->engine;
-    return FromStatus(listener->listener->Serve({.sync = served.handler(),
-                                                 .administration = served.administration(),
-                                                 .metrics = served.metrics(),
-                                                 .reload_hooks = &served.reload_hooks(),
-                                                 .log_levels = &served.log_levels(),
-                                                 .registry = served.metrics_registry()}));
+    return FromStatus(listener->listener->Serve(*engine->engine));
   });
 }
 

@@ -9,13 +9,12 @@
 #include "tcsync/handler.h"
 #include "tcsync/log.h"
 #include "tcsync/options.h"
-#include "tcsync/reload_hooks.h"
 #include "tcsync/storage.h"
 
 namespace tcsync {
 
-namespace metrics {
-class Registry;
+namespace listener {
+struct ServedParts;
 }
 
 // Thread-safe. Destroying it waits for the requests that were begun and closes the storage; no
@@ -47,15 +46,9 @@ class Engine {
   // borrowed, lives as long as the engine. Null where there are none.
   virtual http::Handler* metrics() { return nullptr; }
 
-  // Where a listener adds its own metrics; borrowed in the same way.
-  virtual metrics::Registry* metrics_registry() { return nullptr; }
-
-  // What a listener adds its threshold to, so that the administration's `log-level` reaches it;
-  // borrowed in the same way.
-  virtual LogLevels& log_levels() = 0;
-
-  // What the administration's `reload` runs; borrowed, lives as long as the engine.
-  virtual ReloadHooks& reload_hooks() = 0;
+ private:
+  friend class Listener;  // which also serves what is none of a program's business
+  virtual listener::ServedParts Parts() = 0;
 };
 
 // The handler of those administration requests that need no open data directory: the list of the

@@ -15,12 +15,13 @@
 #include "tcsync/handler.h"
 #include "tcsync/log.h"
 #include "tcsync/options.h"
-#include "tcsync/reload_hooks.h"
 
 namespace tcsync {
 
-namespace metrics {
-class Registry;
+class Engine;
+
+namespace listener {
+struct ServedParts;
 }
 
 // Thread-safe after Serve returned. Uses of `options`: listen, metrics-listen, tls-cert, tls-key,
@@ -28,27 +29,6 @@ class Registry;
 // derived; and storage, data-dir and admin-socket for the administration's socket.
 class Listener {
  public:
-  // What is served where; each is borrowed, and must live until Stop returned.
-  struct Handlers {
-    // At the addresses of the option listen.
-    http::Handler& sync;
-    // At admin.sock in the data directory, which only its owner may connect to; not with
-    // storage=memory, nor with admin-socket off. A socket that cannot be made is a warning in the
-    // log: clients are served all the same. Its answers may take as long as they need, beyond
-    // request-timeout.
-    http::Handler* administration = nullptr;
-    // At the addresses of the option metrics-listen.
-    http::Handler* metrics = nullptr;
-    // Where the listener registers, until Stop, that it reads tls-cert and tls-key again. New
-    // connections then use what the files say, and those that there are go on. Files that cannot be
-    // used change nothing, and are an error that is logged, too.
-    ReloadHooks* reload_hooks = nullptr;
-    LogLevels* log_levels = nullptr;  // must outlive the call alone
-    // Where the listener tells, until Stop, of the connections at the addresses of the option
-    // listen, and of its certificate.
-    metrics::Registry* registry = nullptr;
-  };
-
   // Binds every address of options.listen and options.metrics_listen. Errors: kInvalidArgument for
   // an address that does not parse or resolve, kAlreadyExists for one in use, kPermissionDenied,
   // kUnavailable, and kFailedPrecondition for an address that this machine has not, or for tls-cert
@@ -66,16 +46,31 @@ class Listener {
   virtual std::vector<std::string> addresses() const = 0;
 
   // Starts to serve, on threads of its own, logs every address, and returns. Call it once: later
-  // calls give kFailedPrecondition. kInvalidArgument for metrics-listen without a handler for
-  // metrics, kUnavailable when no thread can be started; the listener is then stopped.
-  virtual absl::Status Serve(const Handlers& handlers) = 0;
+  // calls give kFailedPrecondition. kUnavailable when no thread can be started; the listener is
+  // then stopped. `engine` is borrowed, and must live until Stop returned. It is served
+  //
+  //   at the addresses of the option listen: sync;
+  //   at those of metrics-listen: its metrics and health;
+  //   at admin.sock in the data directory, which only its owner may connect to: its administration,
+  //     but not with storage=memory, nor with admin-socket off. A socket that cannot be made is a
+  //     warning in the log: clients are served all the same. Its answers may take as long as they
+  //     need, beyond request-timeout.
+  //
+  // The engine's administration then has the listener read tls-cert and tls-key again (`reload`).
+  // New connections use what the files say, and those that there are go on. Files that cannot be
+  // used change nothing, and are an error that is logged, too.
+  absl::Status Serve(Engine& engine);
 
-  // The same for a program that has only the sync protocol to serve.
-  absl::Status Serve(http::Handler& sync) { return Serve(Handlers{.sync = sync}); }
+  // The same for a handler of the program's own, which is borrowed in the same way.
+  // kInvalidArgument with metrics-listen, because there are no metrics.
+  absl::Status Serve(http::Handler& sync);
 
   // Stops accepting, lets the requests in flight finish for up to options.shutdown_timeout_ms, then
   // closes what is left, and returns. Calls after the first do nothing.
   virtual void Stop() = 0;
+
+ private:
+  virtual absl::Status ServeParts(const listener::ServedParts& parts) = 0;
 };
 
 }  // namespace tcsync

@@ -37,17 +37,6 @@ class Uuid {
   // Aborts the process if that source fails, which no supported system does.
   static Uuid Random();
 
-  // A UUID, version 8 (RFC 9562, section 5.8), whose first 48 bits are `number` and whose other 74
-  // free bits are random. Storage names versions this way, so that a version ID leads to its place
-  // in the chain without an index (docs/storage-format.md). `number` must be below 2^48.
-  static Uuid RandomWithNumber(uint64_t number);
-
-  // Whether RandomWithNumber may have made it: its form is that of version 8.
-  bool MayHaveNumber() const { return bytes_[6] >> 4 == 8; }
-
-  // The first 48 bits, which mean something only in an ID that RandomWithNumber made: a hint.
-  uint64_t NumberHint() const;
-
   bool IsNil() const { return *this == Uuid(); }
 
   // The dashed form in lower case.

@@ -1,10 +1,10 @@
-#include "tcsync/reload_hooks.h"
+#include "base/reload_hooks.h"
 
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 
-namespace tcsync {
+namespace tcsync::base {
 
 ReloadHooks::Registration::Registration(Registration&& other) noexcept
     : hooks_(std::exchange(other.hooks_, nullptr)), position_(other.position_) {}
@@ -39,4 +39,4 @@ absl::Status ReloadHooks::Run() {
   return all;
 }
 
-}  // namespace tcsync
+}  // namespace tcsync::base

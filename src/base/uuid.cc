@@ -20,17 +20,6 @@ constexpr int HexValue(char c) {
   return -1;
 }
 
-std::array<uint8_t, Uuid::kBytes> RandomUuidBytes() {
-  std::array<uint8_t, Uuid::kBytes> bytes;
-  base::FillWithRandom(bytes.data(), bytes.size());
-  return bytes;
-}
-
-void SetVersionAndVariant(uint8_t version, std::array<uint8_t, Uuid::kBytes>& bytes) {
-  bytes[6] = static_cast<uint8_t>((bytes[6] & 0x0f) | (version << 4));
-  bytes[8] = static_cast<uint8_t>((bytes[8] & 0x3f) | 0x80);
-}
-
 }  // namespace
 
 std::optional<Uuid> Uuid::Parse(absl::string_view text) {
@@ -58,22 +47,11 @@ Uuid Uuid::FromBytes(const char* bytes) {
 }
 
 Uuid Uuid::Random() {
-  auto bytes = RandomUuidBytes();
-  SetVersionAndVariant(4, bytes);
+  std::array<uint8_t, kBytes> bytes;
+  base::FillWithRandom(bytes.data(), bytes.size());
+  bytes[6] = static_cast<uint8_t>((bytes[6] & 0x0f) | 0x40);
+  bytes[8] = static_cast<uint8_t>((bytes[8] & 0x3f) | 0x80);
   return Uuid(bytes);
-}
-
-Uuid Uuid::RandomWithNumber(uint64_t number) {
-  auto bytes = RandomUuidBytes();
-  for (size_t i = 0; i < 6; ++i) bytes[i] = static_cast<uint8_t>(number >> (40 - 8 * i));
-  SetVersionAndVariant(8, bytes);
-  return Uuid(bytes);
-}
-
-uint64_t Uuid::NumberHint() const {
-  uint64_t number = 0;
-  for (size_t i = 0; i < 6; ++i) number = number << 8 | bytes_[i];
-  return number;
 }
 
 std::string Uuid::ToString() const {

@@ -15,10 +15,13 @@
 #include "base/clock.h"
 #include "base/foreign_text.h"
 #include "base/limits.h"
+#include "base/log_levels.h"
+#include "base/reload_hooks.h"
 #include "engine/housekeeping.h"
 #include "engine/monitoring.h"
 #include "http/refusal_counters.h"
 #include "http/sync_handler.h"
+#include "listener/served_parts.h"
 #include "metrics/registry.h"
 #include "storage/memory/memory_storage.h"
 #include "storage/rocksdb/backups.h"
@@ -27,6 +30,7 @@
 #include "storage/rocksdb/salvage.h"
 #include "sync/retention.h"
 #include "sync/sync_service.h"
+#include "tcsync/listener.h"
 
 namespace tcsync {
 namespace {
@@ -163,11 +167,17 @@ class ComposedEngine final : public Engine {
   http::Handler& handler() override { return monitoring_.clients_handler(); }
   http::Handler* administration() override { return administration_.get(); }
   http::Handler* metrics() override { return &monitoring_.metrics_handler(); }
-  metrics::Registry* metrics_registry() override { return registry_.get(); }
-  LogLevels& log_levels() override { return log_levels_; }
-  ReloadHooks& reload_hooks() override { return reload_hooks_; }
 
  private:
+  listener::ServedParts Parts() override {
+    return {.sync = handler(),
+            .administration = administration(),
+            .metrics = metrics(),
+            .reload_hooks = &reload_hooks_,
+            .log_levels = &log_levels_,
+            .registry = registry_.get()};
+  }
+
   void UpdateUsage(StorageAdministration& administration) {
     // Without new figures the last ones hold. What is wrong shows where it is used.
     if (const auto stats = administration.ReadStats(); stats.ok()) {
@@ -245,8 +255,8 @@ class ComposedEngine final : public Engine {
   }
 
   const LogLevel configured_log_level_;
-  LogLevels log_levels_;
-  ReloadHooks reload_hooks_;
+  base::LogLevels log_levels_;
+  base::ReloadHooks reload_hooks_;
   access::TopTalkers top_talkers_;
   const std::unique_ptr<metrics::Registry> registry_;
   std::unique_ptr<Storage> storage_;
@@ -367,6 +377,8 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWithStorage(const Options& o
   return Compose(options, std::make_unique<metrics::Registry>(), std::move(storage), names,
                  engine_log);
 }
+
+absl::Status Listener::Serve(Engine& engine) { return ServeParts(engine.Parts()); }
 
 std::unique_ptr<http::Handler> OfflineAdministration(const Options& options, LogFunction log) {
   return std::make_unique<admin::AdminHandler>(admin::Dependencies{

@@ -10,6 +10,7 @@
 #include "base/foreign_text.h"
 #include "base/limits.h"
 #include "base/log_fields.h"
+#include "base/numbered_uuid.h"
 #include "base/version.h"
 #include "http/bodiless_request.h"
 #include "http/forwarded_fields.h"
@@ -513,21 +514,21 @@ Response SyncHandler::RefuseGone(const Call& call, const Uuid& latest_version_id
     return RefuseCall(
         call, {.reason = RefusalReason::kReplicaAhead,
                .sentence = absl::StrCat(
-                   where, "The replica is ahead, at number ", parent.NumberHint(), " of ",
-                   latest_version_id.NumberHint(),
+                   where, "The replica is ahead, at number ", base::NumberHint(parent), " of ",
+                   base::NumberHint(latest_version_id),
                    ": this server seems to have been restored from an older backup, or this "
                    "history rewound. The server's operator can accept this replica's history."),
                .operator_note = "tcsync-server clients show lists the replicas that are ahead, and "
                                 "tcsync-server clients accept-diverged accepts one of them."});
   }
   return RefuseCall(
-      call,
-      {.reason = RefusalReason::kVersionGone,
-       .sentence = absl::StrCat(
-           where, "It is number ", parent.NumberHint(), " of ", latest_version_id.NumberHint(),
-           ": either this server has removed that version since this replica last "
-           "synced, or the replica was at another server or another copy of this one. It has "
-           "to be set up anew from the snapshot.")});
+      call, {.reason = RefusalReason::kVersionGone,
+             .sentence = absl::StrCat(
+                 where, "It is number ", base::NumberHint(parent), " of ",
+                 base::NumberHint(latest_version_id),
+                 ": either this server has removed that version since this replica last "
+                 "synced, or the replica was at another server or another copy of this one. It has "
+                 "to be set up anew from the snapshot.")});
 }
 
 Response SyncHandler::RefuseFailed(const Call& call, const absl::Status& status) {

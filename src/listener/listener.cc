@@ -12,6 +12,7 @@
 #include "access/proxy_networks.h"
 #include "base/limits.h"
 #include "listener/address.h"
+#include "listener/served_parts.h"
 #include "listener/service.h"
 #include "listener/tls_credentials.h"
 #include "metrics/registry.h"
@@ -69,7 +70,7 @@ class BeastListener final : public Listener {
   absl::Status Bind();
 
   std::vector<std::string> addresses() const override;
-  absl::Status Serve(const Handlers& handlers) override;
+
   void Stop() override;
 
  private:
@@ -78,7 +79,8 @@ class BeastListener final : public Listener {
   absl::Status BindAddresses(const std::vector<std::string>& addresses, absl::string_view option,
                              const listener::TlsCredentials* tls, listener::Service& service) const;
   void BindAdministration();
-  absl::Status StartServices(const Handlers& handlers);
+  absl::Status ServeParts(const listener::ServedParts& parts) override;
+  absl::Status StartServices(const listener::ServedParts& parts);
   absl::Status Reload() const;
   void LogAddresses() const;
   void Collect(metrics::Registry::Sink& sink) const;
@@ -94,7 +96,7 @@ class BeastListener final : public Listener {
   std::optional<listener::Service> administration_;  // the same; from Serve on
   std::mutex mutex_;  // of what follows; held by Stop until it is done, so that a second one waits
   Phase phase_ = Phase::kBound;
-  ReloadHooks::Registration reload_registration_;
+  base::ReloadHooks::Registration reload_registration_;
   metrics::Registry::Registration metrics_registration_;
 };
 
@@ -185,13 +187,13 @@ std::vector<listener::Service*> BeastListener::Services() {
   return services;
 }
 
-absl::Status BeastListener::Serve(const Handlers& handlers) {
+absl::Status BeastListener::ServeParts(const listener::ServedParts& parts) {
   const std::lock_guard lock(mutex_);
   if (phase_ != Phase::kBound) {
     return absl::FailedPreconditionError("this listener has been started before");
   }
-  if (handlers.administration != nullptr) BindAdministration();
-  if (const absl::Status status = StartServices(handlers); !status.ok()) {
+  if (parts.administration != nullptr) BindAdministration();
+  if (const absl::Status status = StartServices(parts); !status.ok()) {
     for (listener::Service* const service : Services()) {
       service->StopAccepting();
       service->StopNow();
@@ -200,31 +202,31 @@ absl::Status BeastListener::Serve(const Handlers& handlers) {
     return status;
   }
   phase_ = Phase::kServing;
-  if (handlers.log_levels != nullptr) handlers.log_levels->Add(log_threshold_);
-  if (handlers.reload_hooks != nullptr) {
-    reload_registration_ = handlers.reload_hooks->Register([this] { return Reload(); });
+  if (parts.log_levels != nullptr) parts.log_levels->Add(log_threshold_);
+  if (parts.reload_hooks != nullptr) {
+    reload_registration_ = parts.reload_hooks->Register([this] { return Reload(); });
   }
-  if (handlers.registry != nullptr) {
+  if (parts.registry != nullptr) {
     metrics_registration_ =
-        handlers.registry->AddCollector([this](metrics::Registry::Sink& sink) { Collect(sink); });
+        parts.registry->AddCollector([this](metrics::Registry::Sink& sink) { Collect(sink); });
   }
   LogAddresses();
   return absl::OkStatus();
 }
 
-absl::Status BeastListener::StartServices(const Handlers& handlers) {
+absl::Status BeastListener::StartServices(const listener::ServedParts& parts) {
   if (metrics_) {
-    if (handlers.metrics == nullptr) {
+    if (parts.metrics == nullptr) {
       return absl::InvalidArgumentError(
           "option metrics-listen is given, but this program has no metrics to serve");
     }
-    if (const absl::Status status = metrics_->Start(*handlers.metrics); !status.ok()) return status;
+    if (const absl::Status status = metrics_->Start(*parts.metrics); !status.ok()) return status;
   }
   if (administration_) {
-    const absl::Status status = administration_->Start(*handlers.administration);
+    const absl::Status status = administration_->Start(*parts.administration);
     if (!status.ok()) return status;
   }
-  return sync_.Start(handlers.sync);
+  return sync_.Start(parts.sync);
 }
 
 void BeastListener::Collect(metrics::Registry::Sink& sink) const {
@@ -295,5 +297,7 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Bind(const Options& options,
   if (!status.ok()) return status;
   return listener;
 }
+
+absl::Status Listener::Serve(http::Handler& sync) { return ServeParts({.sync = sync}); }
 
 }  // namespace tcsync

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "base/limits.h"
+#include "base/numbered_uuid.h"
 #include "tcsync/uuid.h"
 
 namespace tcsync::storage {
@@ -16,7 +17,8 @@ namespace tcsync::storage {
 // (src/sync/replica_place.h). Clients choose the parent: one with an absurd number counts as having
 // none, which leaves numbers for every version to come.
 inline uint64_t FirstNumberAfter(const Uuid& parent_version_id, uint64_t replaced_number) {
-  const uint64_t hint = parent_version_id.MayHaveNumber() ? parent_version_id.NumberHint() : 0;
+  const uint64_t hint =
+      base::MayHaveNumber(parent_version_id) ? base::NumberHint(parent_version_id) : 0;
   return std::max(replaced_number, hint > base::kVersionNumberMax / 2 ? 0 : hint) + 1;
 }
 

@@ -2,6 +2,7 @@
 #ifndef TCSYNC_SRC_SYNC_REPLICA_PLACE_H_
 #define TCSYNC_SRC_SYNC_REPLICA_PLACE_H_
 
+#include "base/numbered_uuid.h"
 #include "tcsync/uuid.h"
 
 namespace tcsync::sync {
@@ -16,11 +17,12 @@ enum class ReplicaPlace {
 // By the numbers that version IDs carry, which are hints: for messages and suggestions.
 inline ReplicaPlace PlaceOf(const Uuid& version_id, const Uuid& latest_version_id) {
   if (version_id.IsNil()) return ReplicaPlace::kStart;
-  if (!version_id.MayHaveNumber() || !latest_version_id.MayHaveNumber()) {
+  if (!base::MayHaveNumber(version_id) || !base::MayHaveNumber(latest_version_id)) {
     return ReplicaPlace::kForeign;
   }
-  return version_id.NumberHint() > latest_version_id.NumberHint() ? ReplicaPlace::kAhead
-                                                                  : ReplicaPlace::kLeftOut;
+  return base::NumberHint(version_id) > base::NumberHint(latest_version_id)
+             ? ReplicaPlace::kAhead
+             : ReplicaPlace::kLeftOut;
 }
 
 }  // namespace tcsync::sync

@@ -100,11 +100,7 @@ void TestServer::StartListener() {
   absl::StatusOr<std::unique_ptr<Listener>> listener = Listener::Bind(options_, log_.Function());
   if (!listener.ok()) Die(listener.status());
   listener_ = *std::move(listener);
-  const absl::Status served = listener_->Serve({.sync = engine_->handler(),
-                                                .administration = engine_->administration(),
-                                                .metrics = engine_->metrics(),
-                                                .reload_hooks = &engine_->reload_hooks(),
-                                                .log_levels = &engine_->log_levels()});
+  const absl::Status served = listener_->Serve(*engine_);
   if (!served.ok()) Die(served);
 }
 

@@ -2,9 +2,11 @@
 // that nobody can hold up others with it.
 #include <algorithm>
 #include <fstream>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -35,6 +37,15 @@ class TlsTest : public testing::Test {
   void Install(const TestCertificate& certificate) {
     Write(options_.tls_certificate, certificate.Pem() + authority_.Pem());
     Write(options_.tls_key, certificate.KeyPem());
+  }
+
+  // As the operator's `reload` does.
+  http::Response Reload() {
+    std::promise<http::Response> answered;
+    server_->engine().administration()->Handle(
+        {"POST", "/v1/admin/reload", {}}, "",
+        [&answered](http::Response response) { answered.set_value(std::move(response)); });
+    return answered.get_future().get();
   }
 
   void Start(std::unique_ptr<Storage> storage = nullptr) {
@@ -262,8 +273,8 @@ TEST_F(TlsTest, ANewCertificateIsForNewConnections) {
   const TestCertificate renewed = Issue(authority_, {});
   Install(renewed);
   EXPECT_TRUE(IsFrom(server_->Connect(), certificate_)) << "nobody has asked to read it";
-  const absl::Status status = server_->engine().reload_hooks().Run();
-  ASSERT_TRUE(status.ok()) << status;
+  const http::Response reloaded = Reload();
+  ASSERT_EQ(reloaded.status, 200) << reloaded.body;
   HttpClient fresh = server_->Connect();
   EXPECT_TRUE(IsFrom(fresh, renewed));
   EXPECT_EQ(fresh.Exchange(HttpRequest()).status, 200);
@@ -279,9 +290,9 @@ TEST_F(TlsTest, ABrokenNewCertificateChangesNothing) {
   Start();
   HttpClient old = server_->Connect();
   Write(options_.tls_key, Issue(authority_, {}).KeyPem());
-  const absl::Status status = server_->engine().reload_hooks().Run();
-  EXPECT_FALSE(status.ok());
-  EXPECT_TRUE(absl::StrContains(status.message(), options_.tls_key)) << status;
+  const http::Response reloaded = Reload();
+  EXPECT_NE(reloaded.status, 200);
+  EXPECT_TRUE(absl::StrContains(reloaded.body, options_.tls_key)) << reloaded.body;
   const std::vector<std::string> errors = server_->log().Messages(LogLevel::kError);
   ASSERT_EQ(errors.size(), 1u);
   EXPECT_TRUE(absl::StrContains(errors.front(), options_.tls_key)) << errors.front();
@@ -295,12 +306,12 @@ TEST_F(TlsTest, ABrokenNewCertificateChangesNothing) {
 TEST_F(TlsTest, ReloadingWithoutTlsOrListenerDoesNothing) {
   options_.tls_certificate = options_.tls_key = "";
   Start();
-  EXPECT_TRUE(server_->engine().reload_hooks().Run().ok());
+  EXPECT_EQ(Reload().status, 200);
   EXPECT_TRUE(
       absl::StrContains(server_->log().Messages(LogLevel::kInfo).back(), "nothing to read again"));
   const size_t messages = server_->log().Messages(LogLevel::kDebug).size();
   server_->listener().Stop();
-  EXPECT_TRUE(server_->engine().reload_hooks().Run().ok());
+  EXPECT_EQ(Reload().status, 200);
   EXPECT_EQ(server_->log().Messages(LogLevel::kDebug).size(), messages);
 }
 

@@ -46,7 +46,7 @@ ROOMS = {
         "http/",
         "sync/",
     ],
-    "src/base": ["tcsync/log.h", "tcsync/options.h", "tcsync/peer_address.h", "tcsync/reload_hooks.h", "tcsync/uuid.h"],
+    "src/base": ["tcsync/log.h", "tcsync/options.h", "tcsync/peer_address.h", "tcsync/uuid.h"],
     "src/remote": ["tcsync/", "base/", "crypto/"],
     "src/crypto": ["tcsync/envelope.h", "tcsync/uuid.h", "base/"],
     "src/engine": ["tcsync/", "access/", "admin/", "base/", "storage/", "sync/", "http/", "listener/", "metrics/"],
@@ -69,7 +69,6 @@ ROOMS = {
         "tcsync/log.h",
         "tcsync/options.h",
         "tcsync/peer_address.h",
-        "tcsync/reload_hooks.h",
         "access/",
         "base/",
         "http/",
@@ -78,7 +77,7 @@ ROOMS = {
     "src/metrics": ["tcsync/log.h", "tcsync/storage.h", "tcsync/storage_administration.h", "base/"],
     "src/server": ["tcsync.h"],
     # What both backends share.
-    "src/storage": ["tcsync/storage_administration.h", "tcsync/uuid.h", "base/limits.h"],
+    "src/storage": ["tcsync/storage_administration.h", "tcsync/uuid.h", "base/"],
     "src/storage/memory": [
         "tcsync/storage.h",
         "tcsync/storage_administration.h",

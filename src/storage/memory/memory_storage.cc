@@ -8,6 +8,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
+#include "base/numbered_uuid.h"
 #include "storage/replicas_ahead.h"
 #include "storage/rewind_refusals.h"
 #include "storage/version_numbers.h"
@@ -317,7 +318,7 @@ AppendOutcome MemoryStorage::AppendLocked(AppendRequest request) {
     client = Client(client.created_unix_seconds,
                     storage::FirstNumberAfter(request.expected_parent, client.latest_number()));
   }
-  const Uuid version_id = Uuid::RandomWithNumber(client.latest_number() + 1);
+  const Uuid version_id = base::RandomUuidWithNumber(client.latest_number() + 1);
   client.Add({version_id, request.expected_parent, std::move(request.segment)},
              request.now_unix_seconds);
   const Appended appended{

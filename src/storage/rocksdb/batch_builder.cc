@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
+#include "base/numbered_uuid.h"
 #include "storage/rocksdb/access_records.h"
 #include "storage/version_numbers.h"
 
@@ -162,7 +163,7 @@ absl::StatusOr<AppendOutcome> BatchBuilder::Append(AppendRequest& request) {
     changed_invites_[invite->digest] = *std::move(invite);
   }
   AddVersion(client_id,
-             {.version_id = Uuid::RandomWithNumber(head.latest_number + 1),
+             {.version_id = base::RandomUuidWithNumber(head.latest_number + 1),
               .parent_version_id = request.expected_parent,
               .segment = std::move(request.segment)},
              upload, request.now_unix_seconds, head);

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
+#include "base/numbered_uuid.h"
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
@@ -148,7 +149,7 @@ absl::StatusOr<std::optional<uint64_t>> ChainReader::FindNumber(const Uuid& clie
                                                                 const Uuid& version_id) const {
   if (version_id == head.latest_version_id) return head.latest_number;
   // The ID's hint first; what it leads to counts only if it has this ID.
-  const uint64_t hint = version_id.NumberHint();
+  const uint64_t hint = base::NumberHint(version_id);
   if (hint >= head.record.first_number && hint <= head.latest_number) {
     const absl::StatusOr<std::optional<VersionTrailer>> trailer = ReadTrailer(client_id, hint);
     if (!trailer.ok()) return trailer.status();
@@ -239,7 +240,7 @@ absl::StatusOr<std::vector<std::string>> ChainReader::ReadKeysOfReplicas(
 absl::StatusOr<std::optional<FoundVersion>> ChainReader::FindChild(
     const Uuid& client_id, const ChainHead& head, const Uuid& parent_version_id) const {
   // The ID's hint first; what it leads to counts only if it names this parent.
-  const uint64_t number = parent_version_id.NumberHint() + 1;
+  const uint64_t number = base::NumberHint(parent_version_id) + 1;
   if (number <= head.latest_number) {
     absl::StatusOr<std::optional<FoundVersion>> child =
         ReadVersionAfter(client_id, number, parent_version_id);

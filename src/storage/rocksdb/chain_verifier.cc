@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "base/limits.h"
+#include "base/numbered_uuid.h"
 #include "storage/chain_notes.h"
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_status.h"
@@ -227,7 +228,7 @@ void ChainVerifier::VerifyVersion(uint64_t number, absl::string_view value) {
   if (record_ && record_->snapshot && record_->snapshot->number == number) {
     at_snapshot_ = trailer->version_id;
   }
-  if (trailer->parent_version_id.NumberHint() + 1 != number) {
+  if (base::NumberHint(trailer->parent_version_id) + 1 != number) {
     must_be_found_by_index_[trailer->parent_version_id] = number;
   }
   const std::optional<uint64_t> expected_bytes = SegmentBytes(number, *trailer);

@@ -49,8 +49,8 @@
 // Kinds below 0x60 are a client's, from there on the storage's own. Those stand under the nil
 // client ID, which may be a client's as well: the kinds keep the two apart.
 //
-// A version ID that storage makes carries its number (Uuid::RandomWithNumber), so the child of such
-// a version is found by one read, at the next number; what is found there counts only if its
+// A version ID that storage makes carries its number (base::RandomUuidWithNumber), so the child of
+// such a version is found by one read, at the next number; what is found there counts only if its
 // trailer names the parent that was asked for. 0x30 is written only for a version whose parent's ID
 // does not lead to it: for one that was made by another server.
 //
@@ -85,6 +85,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "base/numbered_uuid.h"
 #include "tcsync/storage_administration.h"
 #include "tcsync/uuid.h"
 
@@ -166,7 +167,7 @@ int64_t UnixSecondsOf(uint32_t day);
 
 // Whether a parent's ID leads to its child at `number`, so that no 0x30 is needed for it.
 inline bool LeadsTo(const Uuid& parent_version_id, uint64_t number) {
-  return parent_version_id.NumberHint() + 1 == number;
+  return base::NumberHint(parent_version_id) + 1 == number;
 }
 
 // Where the bytes of a segment or snapshot are that came in pieces.

@@ -1,4 +1,4 @@
-#include "tcsync/reload_hooks.h"
+#include "base/reload_hooks.h"
 
 #include <optional>
 #include <utility>

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/hash/hash_testing.h"
+#include "base/numbered_uuid.h"
 #include "gtest/gtest.h"
 
 namespace tcsync::base {
@@ -71,7 +72,7 @@ TEST(UuidTest, NilIsAllZero) {
   EXPECT_EQ(Uuid().ToString(), "00000000-0000-0000-0000-000000000000");
   EXPECT_TRUE(Uuid::Parse("00000000-0000-0000-0000-000000000000")->IsNil());
   EXPECT_FALSE(Uuid::Parse("00000000-0000-0000-0000-000000000001")->IsNil());
-  EXPECT_EQ(Uuid().NumberHint(), 0u);
+  EXPECT_EQ(NumberHint(Uuid()), 0u);
 }
 
 // If this fails, new client IDs are not what the protocol asks for, or collide.
@@ -87,23 +88,23 @@ TEST(UuidTest, RandomIsVersion4AndNew) {
 }
 
 // If this fails, a version is not found at the number in its ID; the largest number is the limit.
-TEST(UuidTest, RandomWithNumberCarriesTheNumber) {
+TEST(NumberedUuidTest, CarriesItsNumber) {
   for (const uint64_t number :
        {uint64_t{0}, uint64_t{1}, uint64_t{57}, uint64_t{255}, uint64_t{256}, uint64_t{65'535},
         uint64_t{0x0123456789ab}, (uint64_t{1} << 47), (uint64_t{1} << 48) - 1}) {
-    const Uuid uuid = Uuid::RandomWithNumber(number);
-    EXPECT_EQ(uuid.NumberHint(), number);
+    const Uuid uuid = RandomUuidWithNumber(number);
+    EXPECT_EQ(NumberHint(uuid), number);
     EXPECT_EQ(VersionBits(uuid), 8) << uuid.ToString();
     EXPECT_EQ(VariantBits(uuid), 2) << uuid.ToString();
   }
-  EXPECT_EQ(Uuid::RandomWithNumber(0x0123456789ab).ToString().substr(0, 13), "01234567-89ab");
+  EXPECT_EQ(RandomUuidWithNumber(0x0123456789ab).ToString().substr(0, 13), "01234567-89ab");
 }
 
 // If this fails, two clients' versions of the same number have the same ID, and a replica that was
 // moved between them carries on in the wrong chain.
-TEST(UuidTest, RandomWithNumberIsRandomBesidesTheNumber) {
+TEST(NumberedUuidTest, IsRandomBesideItsNumber) {
   std::set<Uuid> seen;
-  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(seen.insert(Uuid::RandomWithNumber(1)).second);
+  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(seen.insert(RandomUuidWithNumber(1)).second);
 }
 
 // If this fails, UUIDs cannot be told apart in sorted or hashed containers.

@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "access/token.h"
+#include "base/numbered_uuid.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "http/router.h"
@@ -191,16 +192,16 @@ TEST_F(SyncHandlerTest, GoneSaysWhatHappened) {
     return log_.at(0).second;
   };
   EXPECT_THAT(
-      line_for(Uuid::RandomWithNumber(12), Uuid::RandomWithNumber(9)),
+      line_for(base::RandomUuidWithNumber(12), base::RandomUuidWithNumber(9)),
       testing::AllOf(HasSubstr("status=410 reason=replica-ahead endpoint=get-child-version"),
                      HasSubstr("number 12 of 9"), HasSubstr("older backup"),
                      HasSubstr("tcsync-server clients")));
-  EXPECT_THAT(line_for(Uuid::RandomWithNumber(3), Uuid::RandomWithNumber(9)),
+  EXPECT_THAT(line_for(base::RandomUuidWithNumber(3), base::RandomUuidWithNumber(9)),
               testing::AllOf(HasSubstr("reason=version-gone"), HasSubstr("number 3 of 9"),
                              HasSubstr("set up anew")));
-  EXPECT_THAT(line_for(kVersionId, Uuid::RandomWithNumber(9)),
+  EXPECT_THAT(line_for(kVersionId, base::RandomUuidWithNumber(9)),
               testing::AllOf(HasSubstr("reason=foreign-version"), HasSubstr("URL")));
-  EXPECT_THAT(line_for(Uuid(), Uuid::RandomWithNumber(9)),
+  EXPECT_THAT(line_for(Uuid(), base::RandomUuidWithNumber(9)),
               testing::AllOf(HasSubstr("reason=version-gone"), HasSubstr("never synced"),
                              HasSubstr("snapshot"), testing::Not(HasSubstr("is empty"))));
 }

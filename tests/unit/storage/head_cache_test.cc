@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/numbered_uuid.h"
 #include "gtest/gtest.h"
 
 namespace tcsync::rocksdb_storage {
@@ -17,7 +18,7 @@ const Uuid kClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000001");
 
 ChainHead HeadAt(uint64_t number) {
   return {.record = {.created_unix_seconds = static_cast<int64_t>(number), .snapshot = {}},
-          .latest_version_id = Uuid::RandomWithNumber(number),
+          .latest_version_id = base::RandomUuidWithNumber(number),
           .latest_number = number};
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "base/numbered_uuid.h"
 #include "gtest/gtest.h"
 
 namespace tcsync::rocksdb_storage {
@@ -16,12 +17,12 @@ const Uuid kClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000001");
 // is written again.
 TEST(ReplicaActivityTest, WhatIsNotedIsTakenOnce) {
   ReplicaActivity notes;
-  const Uuid version_id = Uuid::RandomWithNumber(7);
+  const Uuid version_id = base::RandomUuidWithNumber(7);
   EXPECT_FALSE(notes.IsNoted(kClient, version_id, 100));
   notes.Note(kClient, version_id, 7, 100);
   EXPECT_TRUE(notes.IsNoted(kClient, version_id, 100));
   EXPECT_FALSE(notes.IsNoted(kClient, version_id, 101));
-  EXPECT_FALSE(notes.IsNoted(kClient, Uuid::RandomWithNumber(7), 100));
+  EXPECT_FALSE(notes.IsNoted(kClient, base::RandomUuidWithNumber(7), 100));
   EXPECT_FALSE(notes.IsNoted(Uuid::Random(), version_id, 100));
   EXPECT_EQ(notes.Changed().positions.size(), 1u);
   const ReplicaActivity::Changes taken = notes.Take();
@@ -31,21 +32,21 @@ TEST(ReplicaActivityTest, WhatIsNotedIsTakenOnce) {
   EXPECT_EQ(taken.positions[0].oldest_number, 7u);
   EXPECT_TRUE(notes.Take().empty());
   EXPECT_TRUE(notes.IsNoted(kClient, version_id, 100)) << "it was forgotten by being written";
-  notes.Note(kClient, Uuid::RandomWithNumber(8), 8, 100);
+  notes.Note(kClient, base::RandomUuidWithNumber(8), 8, 100);
   EXPECT_TRUE(notes.Changed().empty()) << "a newer version of the same day says nothing new";
-  notes.Note(kClient, Uuid::RandomWithNumber(5), 5, 100);
+  notes.Note(kClient, base::RandomUuidWithNumber(5), 5, 100);
   EXPECT_EQ(notes.Take().positions.at(0).oldest_number, 5u);
 }
 
 // If this fails, what could not be written is lost although the server goes on.
 TEST(ReplicaActivityTest, WhatCouldNotBeWrittenComesBack) {
   ReplicaActivity notes;
-  notes.Note(kClient, Uuid::RandomWithNumber(7), 7, 100);
+  notes.Note(kClient, base::RandomUuidWithNumber(7), 7, 100);
   const Uuid ahead = Uuid::Random();
   notes.NoteAhead(kClient, ahead, 50);
   const ReplicaActivity::Changes taken = notes.Take();
-  notes.Note(kClient, Uuid::RandomWithNumber(9), 9, 100);
-  notes.Note(kClient, Uuid::RandomWithNumber(10), 10, 101);
+  notes.Note(kClient, base::RandomUuidWithNumber(9), 9, 100);
+  notes.Note(kClient, base::RandomUuidWithNumber(10), 10, 101);
   notes.NoteAhead(kClient, Uuid::Random(), 60);
   notes.Restore(taken);
   const ReplicaActivity::Changes again = notes.Take();
@@ -62,7 +63,7 @@ TEST(ReplicaActivityTest, WhatCouldNotBeWrittenComesBack) {
 TEST(ReplicaActivityTest, MemoryIsBounded) {
   ReplicaActivity notes;
   for (size_t i = 0; i < base::kReplicaActivityMax * 2; ++i) {
-    notes.Note(Uuid::Random(), Uuid::RandomWithNumber(1), 1, 100);
+    notes.Note(Uuid::Random(), base::RandomUuidWithNumber(1), 1, 100);
     notes.NoteAhead(Uuid::Random(), Uuid::Random(), 1);
     notes.NoteUnresolved({Uuid::Random(), Uuid::Random(), 100});
   }
@@ -72,7 +73,7 @@ TEST(ReplicaActivityTest, MemoryIsBounded) {
   EXPECT_GE(taken.positions.size(), base::kReplicaActivityMax / 2);
   EXPECT_LE(taken.ahead.size(), base::kAheadNotesMax);
   // What was written makes room for others.
-  const Uuid version_id = Uuid::RandomWithNumber(1);
+  const Uuid version_id = base::RandomUuidWithNumber(1);
   notes.Note(kClient, version_id, 1, 100);
   EXPECT_TRUE(notes.IsNoted(kClient, version_id, 100));
 }
@@ -80,7 +81,7 @@ TEST(ReplicaActivityTest, MemoryIsBounded) {
 // If this fails, days that are over stay in memory for ever.
 TEST(ReplicaActivityTest, EarlierDaysGoOnceTheyAreWritten) {
   ReplicaActivity notes;
-  const Uuid version_id = Uuid::RandomWithNumber(7);
+  const Uuid version_id = base::RandomUuidWithNumber(7);
   notes.Note(kClient, version_id, 7, 100);
   notes.Note(kClient, version_id, 7, 101);
   EXPECT_EQ(notes.Take().positions.size(), 2u);

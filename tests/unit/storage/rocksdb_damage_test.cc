@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/strings/match.h"
+#include "base/numbered_uuid.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "rocksdb/db.h"
@@ -33,7 +34,7 @@ class RocksdbDamageTest : public testing::Test {
     second_ = MustAppend(*storage_, kClient, first_, Noise(1'000'000)).version_id;
     third_ = MustAppend(*storage_, kClient, second_).version_id;
     EXPECT_EQ(StoreSnapshot(*storage_, kClient, third_), StoreSnapshotOutcome::kStored);
-    of_other_ = MustAppend(*storage_, kOtherClient, Uuid::RandomWithNumber(9)).version_id;
+    of_other_ = MustAppend(*storage_, kOtherClient, base::RandomUuidWithNumber(9)).version_id;
     Open();  // what was in the log is now in files
     storage_.reset();
   }

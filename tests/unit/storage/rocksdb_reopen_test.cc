@@ -8,6 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "base/limits.h"
+#include "base/numbered_uuid.h"
 #include "gtest/gtest.h"
 #include "storage/rocksdb/rocksdb_storage.h"
 #include "tests/unit/storage/storage_calls.h"
@@ -56,7 +57,8 @@ class RocksdbReopenTest : public testing::Test {
   std::vector<ExpectedClient> MakeClients() {
     std::vector<ExpectedClient> clients;
     for (int i = 0; i < 12; ++i) {
-      ExpectedClient client{Uuid::Random(), i % 3 == 0 ? kNil : Uuid::RandomWithNumber(2), {}, {}};
+      ExpectedClient client{
+          Uuid::Random(), i % 3 == 0 ? kNil : base::RandomUuidWithNumber(2), {}, {}};
       for (const size_t size :
            {size_t{10}, base::kInlineBytesMax, size_t{100}, size_t{100'000}, size_t{1}}) {
         Extend(client, size);

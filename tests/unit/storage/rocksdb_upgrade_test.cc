@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "base/numbered_uuid.h"
 #include "gtest/gtest.h"
 #include "rocksdb/db.h"
 #include "rocksdb/slice_transform.h"
@@ -46,7 +47,7 @@ class Format1Writer {
     const std::string end = Number(number);
     Put(Bytes(client_id) + "\x20" + end, is_inline ? version.segment + trailer : trailer);
     if (!is_inline) Put(Bytes(client_id) + "\x21" + end, version.segment);
-    if (version.parent_version_id.NumberHint() + 1 != number) {
+    if (base::NumberHint(version.parent_version_id) + 1 != number) {
       Put(Bytes(client_id) + "\x30" + Bytes(version.parent_version_id), end);
     }
   }
@@ -92,7 +93,7 @@ class RocksdbUpgradeTest : public testing::Test {
       Uuid parent = client.first_parent;
       for (const size_t size : {10, 20'000, 30, 40'000, 50}) {
         const uint64_t number = client.chain.size() + 1;
-        client.chain.push_back({Uuid::RandomWithNumber(number), parent, Noise(size)});
+        client.chain.push_back({base::RandomUuidWithNumber(number), parent, Noise(size)});
         parent = client.chain.back().version_id;
         writer.Version(client_id, number, client.chain.back());
       }
@@ -147,7 +148,7 @@ TEST_F(RocksdbUpgradeTest, EverythingIsReadAndGoesOn) {
       EXPECT_TRUE(!snapshot || snapshot->bytes == client.snapshot->bytes);
       const Appended appended =
           MustAppend(*storage_, client.client_id, client.chain.back().version_id, Noise(100));
-      EXPECT_EQ(appended.version_id.NumberHint(), client.chain.size() + 1);
+      EXPECT_EQ(base::NumberHint(appended.version_id), client.chain.size() + 1);
       if (snapshot) {
         EXPECT_EQ(appended.snapshot->stored_unix_seconds, 1'600'000'001);
         EXPECT_EQ(appended.snapshot->versions_since, client.chain.size() + 1 - 3);
@@ -186,7 +187,7 @@ TEST_F(RocksdbUpgradeTest, AnUpgradeThatWasCutShortIsRepeated) {
     ASSERT_NE(database, nullptr);
     Format1Writer writer(*database);
     const Uuid client_id = Uuid::Random();
-    writer.Version(client_id, 1, {Uuid::RandomWithNumber(1), kNil, "segment"});
+    writer.Version(client_id, 1, {base::RandomUuidWithNumber(1), kNil, "segment"});
     writer.Client(client_id, std::nullopt, 0);
   }
   Open();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "base/numbered_uuid.h"
 #include "gtest/gtest.h"
 #include "tests/unit/storage/storage_changes.h"
 #include "tests/unit/storage/storage_suite.h"
@@ -30,7 +31,7 @@ ImportRequest RequestOf(const Uuid& client, std::vector<StoredVersion> versions)
 // If this fails, replicas notice that their server has moved: their versions are not found, or come
 // back changed.
 TEST_P(StorageSuite, AnImportKeepsVersionIds) {
-  for (const Uuid& parent : {kNil, Uuid::Random(), Uuid::RandomWithNumber(5)}) {
+  for (const Uuid& parent : {kNil, Uuid::Random(), base::RandomUuidWithNumber(5)}) {
     const Uuid client = Uuid::Random();
     std::vector<StoredVersion> versions = ForeignChain(parent, 20);
     versions[7].version.segment = Noise(base::kInlineBytesMax);
@@ -67,7 +68,7 @@ TEST_P(StorageSuite, ImportedIdsThatHintAtNumbersLeadToTheirOwnPlaces) {
   for (size_t i = 0; i < versions.size(); ++i) {
     const uint64_t number = i + 1;
     const uint64_t hints[] = {number, number - 1, number + 1, 1};
-    versions[i].version.version_id = Uuid::RandomWithNumber(hints[i % 4]);
+    versions[i].version.version_id = base::RandomUuidWithNumber(hints[i % 4]);
     if (i > 0) versions[i].version.parent_version_id = versions[i - 1].version.version_id;
   }
   MustImport(storage(), client, Part(versions, 0, 17));
@@ -75,7 +76,7 @@ TEST_P(StorageSuite, ImportedIdsThatHintAtNumbersLeadToTheirOwnPlaces) {
   EXPECT_EQ(VersionIdsOf(ReadChain(storage(), client, kNil)), VersionIdsOf(versions));
   const Uuid latest = versions.back().version.version_id;
   for (uint64_t number = 0; number < 42; ++number) {
-    EXPECT_EQ(NoChildOf(GetChild(storage(), client, Uuid::RandomWithNumber(number))), latest);
+    EXPECT_EQ(NoChildOf(GetChild(storage(), client, base::RandomUuidWithNumber(number))), latest);
   }
   // The same for snapshots: of the latest five, each from the oldest on.
   for (size_t back = 7; back > 0; --back) {
@@ -201,7 +202,8 @@ TEST_P(StorageSuite, AnImportedSnapshotIsKeptWhenItIsNewer) {
 // If this fails, a history whose owner removed the old versions comes without the snapshot that
 // stands in for them, and no new computer can start.
 TEST_P(StorageSuite, AnImportedSnapshotMayBeOfTheVersionRightBeforeTheFirst) {
-  for (const Uuid& base : {Uuid::Random(), Uuid::RandomWithNumber(5), Uuid::RandomWithNumber(1)}) {
+  for (const Uuid& base :
+       {Uuid::Random(), base::RandomUuidWithNumber(5), base::RandomUuidWithNumber(1)}) {
     for (const bool in_parts : {false, true}) {
       const Uuid client = Uuid::Random();
       const std::vector<StoredVersion> versions = ForeignChain(base, 3);
@@ -304,7 +306,7 @@ TEST_P(StorageSuite, AnImportBringsWhereReplicasAre) {
                     {19'992 * kDay, versions[0].version.parent_version_id},
                     {19'993 * kDay, Uuid::Random()},  // not here
                     {30'000 * kDay, id(6)}},          // by a clock that is wrong
-      .ahead = {{Uuid::RandomWithNumber(9), 500}, {Uuid::RandomWithNumber(8), 400}},
+      .ahead = {{base::RandomUuidWithNumber(9), 500}, {base::RandomUuidWithNumber(8), 400}},
       .accepts_diverged = true};
   import(known, versions, replicas);
   const Positions expected = {

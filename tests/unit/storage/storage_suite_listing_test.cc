@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "base/numbered_uuid.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/storage/administration_calls.h"
@@ -110,7 +111,7 @@ TEST_P(StorageSuite, AClientIsSummarized) {
 TEST_P(StorageSuite, ReplicasAheadAreTold) {
   const Uuid client = Uuid::Random();
   MustAppend(storage(), client, kNil);
-  const Uuid lost = Uuid::RandomWithNumber(17);
+  const Uuid lost = base::RandomUuidWithNumber(17);
   storage().NoteReplicaAhead(client, lost, kNow);
   const ClientSummary found = Find(storage(), client);
   ASSERT_EQ(found.replicas_ahead.size(), 1u);
@@ -261,7 +262,7 @@ TEST_P(StorageSuite, AHistoryThatWasCarriedOnIsWhole) {
   const Uuid client = Uuid::Random();
   AppendChain(storage(), client, kNil, 3);
   ASSERT_TRUE(AdministrationOf(storage()).AcceptDiverged(client, true).ok());
-  const Uuid accepted = MustAppend(storage(), client, Uuid::RandomWithNumber(9)).version_id;
+  const Uuid accepted = MustAppend(storage(), client, base::RandomUuidWithNumber(9)).version_id;
   ASSERT_EQ(StoreSnapshot(storage(), client, accepted), StoreSnapshotOutcome::kStored);
   EXPECT_THAT(Verify(storage(), client).problems, IsEmpty());
   EXPECT_EQ(Find(storage(), client).version_count(), 1u);

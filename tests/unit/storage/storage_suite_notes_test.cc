@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "base/numbered_uuid.h"
 #include "gtest/gtest.h"
 #include "tests/unit/storage/storage_changes.h"
 #include "tests/unit/storage/storage_suite.h"
@@ -58,8 +59,8 @@ TEST_P(StorageSuite, WhatIsNoVersionIsNoPosition) {
   const std::vector<Uuid> version_ids = AppendChain(storage(), client, kNil, 4);
   const Uuid other_client = Uuid::Random();
   const Uuid of_other = MustAppend(storage(), other_client, kNil).version_id;
-  for (const Uuid& version_id : {kNil, of_other, Uuid::Random(), Uuid::RandomWithNumber(2),
-                                 Uuid::RandomWithNumber(4), Uuid::RandomWithNumber(5)}) {
+  for (const Uuid& version_id : {kNil, of_other, Uuid::Random(), base::RandomUuidWithNumber(2),
+                                 base::RandomUuidWithNumber(4), base::RandomUuidWithNumber(5)}) {
     storage().NoteReplicaSeen(client, version_id, kNoon);
     storage().NoteReplicaSeen(Uuid::Random(), version_id, kNoon);
   }

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/numbered_uuid.h"
 #include "gtest/gtest.h"
 #include "tests/unit/storage/storage_changes.h"
 #include "tests/unit/storage/storage_suite.h"
@@ -88,7 +89,7 @@ TEST_P(StorageSuite, DeletionsAndAppendsOfOneClientComeOneAfterTheOther) {
   // Whatever is left is one whole chain from number 1 on.
   const std::vector<Version> chain = ReadChain(storage(), client, kNil);
   uint64_t number = 0;
-  for (const Version& version : chain) EXPECT_EQ(version.version_id.NumberHint(), ++number);
+  for (const Version& version : chain) EXPECT_EQ(base::NumberHint(version.version_id), ++number);
   EXPECT_EQ(Find(storage(), client).version_count(), chain.size());
 }
 
@@ -146,7 +147,7 @@ TEST_P(StorageSuite, HistoriesAreShortenedWhileTheyGrow) {
         const auto snapshot = SnapshotOf(storage(), client);
         if (!snapshot) continue;
         // Up to a snapshot that was there; by now there may be a newer one.
-        RemoveBelow(storage(), client, snapshot->version_id.NumberHint());
+        RemoveBelow(storage(), client, base::NumberHint(snapshot->version_id));
       } else {
         // A new computer: the snapshot, and whatever came after it.
         const auto snapshot = SnapshotOf(storage(), client);

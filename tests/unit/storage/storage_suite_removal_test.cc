@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "base/numbered_uuid.h"
 #include "gtest/gtest.h"
 #include "tests/unit/storage/storage_changes.h"
 #include "tests/unit/storage/storage_suite.h"
@@ -78,7 +79,7 @@ TEST_P(StorageSuite, ADeletedClientBeginsAgainWithNothing) {
   EXPECT_TRUE(first.created_client);
   EXPECT_FALSE(first.snapshot.has_value());
   EXPECT_FALSE(SnapshotOf(storage(), client).has_value());
-  EXPECT_EQ(first.version_id.NumberHint(), 1u) << "it does not begin at number 1";
+  EXPECT_EQ(base::NumberHint(first.version_id), 1u) << "it does not begin at number 1";
   std::vector<Uuid> parents = old_ids;
   parents.push_back(foreign);
   for (const Uuid& parent : parents) {
@@ -180,7 +181,7 @@ TEST_P(StorageSuite, AReplicaAtAnUnknownVersionIsAcceptedOnce) {
   const Uuid client = Uuid::Random();
   const std::vector<Uuid> old_ids = MakeRichClient(storage(), client, kNil);
   // Made by this server before an older backup was restored: its number leads astray, or nowhere.
-  for (const Uuid& ahead : {Uuid::RandomWithNumber(9), Uuid::Random()}) {
+  for (const Uuid& ahead : {base::RandomUuidWithNumber(9), Uuid::Random()}) {
     const Uuid latest = *NoChildOf(GetChild(storage(), client, ahead));
     EXPECT_FALSE(AcceptsDiverged(GetChild(storage(), client, ahead)));
     EXPECT_TRUE(ConflictOf(Append(storage(), client, ahead)).has_value());
@@ -232,13 +233,13 @@ TEST_P(StorageSuite, AHistoryIsNumberedFromItsParent) {
     uint64_t after_five;
   };
   const Case cases[] = {
-      {Uuid::RandomWithNumber(100), 101, 101},
-      {Uuid::RandomWithNumber(3), 4, 6},
-      {Uuid::RandomWithNumber(base::kVersionNumberMax / 2), (base::kVersionNumberMax / 2) + 1,
+      {base::RandomUuidWithNumber(100), 101, 101},
+      {base::RandomUuidWithNumber(3), 4, 6},
+      {base::RandomUuidWithNumber(base::kVersionNumberMax / 2), (base::kVersionNumberMax / 2) + 1,
        (base::kVersionNumberMax / 2) + 1},
       // Absurd ones, which a client may choose, would leave no number for the next version.
-      {Uuid::RandomWithNumber(base::kVersionNumberMax / 2 + 1), 1, 6},
-      {Uuid::RandomWithNumber(base::kVersionNumberMax), 1, 6},
+      {base::RandomUuidWithNumber(base::kVersionNumberMax / 2 + 1), 1, 6},
+      {base::RandomUuidWithNumber(base::kVersionNumberMax), 1, 6},
       {*Uuid::Parse("00000000-0064-4111-8111-111111111111"), 1, 6},  // of version 4
   };
   for (const Case& of : cases) {
@@ -249,7 +250,7 @@ TEST_P(StorageSuite, AHistoryIsNumberedFromItsParent) {
     AppendChain(storage(), accepted, kNil, 5);
     ASSERT_TRUE(AcceptDiverged(storage(), accepted));
     const Uuid first = MustAppend(storage(), created, of.parent).version_id;
-    EXPECT_EQ(first.NumberHint(), of.of_new_client);
+    EXPECT_EQ(base::NumberHint(first), of.of_new_client);
     MustAppend(storage(), accepted, of.parent);
     MustImport(storage(), imported,
                {{.appended_unix_seconds = 1, .version = {first, of.parent, "segment"}}});
@@ -261,7 +262,7 @@ TEST_P(StorageSuite, AHistoryIsNumberedFromItsParent) {
       EXPECT_EQ(summary.latest_number, number);
       EXPECT_EQ(ChildOf(storage(), client, of.parent)->version_id, summary.latest_version_id);
       const Uuid next = MustAppend(storage(), client, summary.latest_version_id).version_id;
-      EXPECT_EQ(next.NumberHint(), number + 1);
+      EXPECT_EQ(base::NumberHint(next), number + 1);
       EXPECT_EQ(VersionIdsOf(ReadChain(storage(), client, of.parent)),
                 std::vector<Uuid>({summary.latest_version_id, next}));
       EXPECT_EQ(StoreSnapshot(storage(), client, next), StoreSnapshotOutcome::kStored);

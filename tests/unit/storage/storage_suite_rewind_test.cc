@@ -5,6 +5,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/numbered_uuid.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/storage/administration_calls.h"
@@ -117,7 +118,7 @@ TEST_P(StorageSuite, WhatTheCallerHasNotSeenStays) {
   const Uuid latest = MustAppend(storage(), client, ids[2]).version_id;
   EXPECT_EQ(CodeOf(storage(), with_snapshot), absl::StatusCode::kFailedPrecondition)
       << "there is a version";
-  for (const Uuid& version : {kNil, Uuid::Random(), Uuid::RandomWithNumber(2)}) {
+  for (const Uuid& version : {kNil, Uuid::Random(), base::RandomUuidWithNumber(2)}) {
     EXPECT_EQ(CodeOf(storage(), RequestTo(storage(), client, version)),
               absl::StatusCode::kFailedPrecondition);
   }
@@ -134,7 +135,7 @@ TEST_P(StorageSuite, ReplicasThatWereBehindThePointAreAtIt) {
   storage().NoteReplicaSeen(client, ids[1], kNow - kDay);
   const Uuid third = MustAppend(storage(), client, ids[1]).version_id;
   storage().NoteReplicaSeen(client, third, kNow);
-  storage().NoteReplicaAhead(client, Uuid::RandomWithNumber(9), kNow);
+  storage().NoteReplicaAhead(client, base::RandomUuidWithNumber(9), kNow);
   MustRewind(storage(), RequestTo(storage(), client, ids[1]));
   const ClientSummary summary = Find(storage(), client);
   EXPECT_EQ(summary.last_seen_unix_seconds, kNow / kDay * kDay);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "base/numbered_uuid.h"
 #include "gtest/gtest.h"
 #include "tests/unit/storage/storage_suite.h"
 
@@ -80,7 +81,7 @@ TEST_P(StorageSuite, SnapshotsOfNoVersionAreNotWanted) {
   const std::vector<Uuid> version_ids = AppendChain(storage(), client, foreign, 3);
   const Uuid of_other = MustAppend(storage(), other_client, kNil).version_id;
   for (const Uuid& version_id :
-       {kNil, foreign, Uuid::Random(), of_other, Uuid::RandomWithNumber(3)}) {
+       {kNil, foreign, Uuid::Random(), of_other, base::RandomUuidWithNumber(3)}) {
     EXPECT_EQ(StoreSnapshot(storage(), client, version_id), StoreSnapshotOutcome::kNotWanted)
         << version_id.ToString();
   }

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
+#include "base/numbered_uuid.h"
 #include "gtest/gtest.h"
 #include "tests/unit/storage/storage_suite.h"
 
@@ -17,8 +18,8 @@ namespace {
 // If this fails, new users, or users who come from another server, cannot begin.
 TEST_P(StorageSuite, TheFirstVersionMayHaveAnyParent) {
   for (const Uuid& parent :
-       {kNil, Uuid::Random(), Uuid::RandomWithNumber(0), Uuid::RandomWithNumber(1),
-        Uuid::RandomWithNumber(57), Uuid::RandomWithNumber(base::kVersionNumberMax)}) {
+       {kNil, Uuid::Random(), base::RandomUuidWithNumber(0), base::RandomUuidWithNumber(1),
+        base::RandomUuidWithNumber(57), base::RandomUuidWithNumber(base::kVersionNumberMax)}) {
     const Uuid client = Uuid::Random();
     const Appended first = MustAppend(storage(), client, parent, "first");
     EXPECT_FALSE(first.version_id.IsNil());
@@ -54,12 +55,12 @@ TEST_P(StorageSuite, AForeignFirstParentIsFoundWhateverItsNumber) {
   for (const uint64_t number : {uint64_t{0}, uint64_t{1}, uint64_t{2}, uint64_t{29}, uint64_t{30},
                                 uint64_t{31}, uint64_t{57}, base::kVersionNumberMax}) {
     const Uuid client = Uuid::Random();
-    const Uuid foreign = Uuid::RandomWithNumber(number);
+    const Uuid foreign = base::RandomUuidWithNumber(number);
     const std::vector<Uuid> version_ids = AppendChain(storage(), client, foreign, 30);
     EXPECT_EQ(VersionIdsOf(ReadChain(storage(), client, foreign)), version_ids) << number;
     // Another ID with the same number, or with one of the chain's numbers, has no child here.
     for (const uint64_t other : {number, uint64_t{0}, uint64_t{1}, uint64_t{15}, uint64_t{30}}) {
-      EXPECT_EQ(NoChildOf(GetChild(storage(), client, Uuid::RandomWithNumber(other))),
+      EXPECT_EQ(NoChildOf(GetChild(storage(), client, base::RandomUuidWithNumber(other))),
                 version_ids.back())
           << other;
     }
@@ -72,7 +73,7 @@ TEST_P(StorageSuite, AnyParentButTheLatestIsAConflict) {
   const Uuid client = Uuid::Random();
   const std::vector<Uuid> version_ids = AppendChain(storage(), client, kNil, 3);
   for (const Uuid& parent : {kNil, version_ids[0], version_ids[1], Uuid::Random(),
-                             Uuid::RandomWithNumber(3), Uuid::RandomWithNumber(4)}) {
+                             base::RandomUuidWithNumber(3), base::RandomUuidWithNumber(4)}) {
     EXPECT_EQ(ConflictOf(Append(storage(), client, parent)), version_ids[2]) << parent.ToString();
   }
   EXPECT_EQ(VersionIdsOf(ReadChain(storage(), client, kNil)), version_ids);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "base/numbered_uuid.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "storage/memory/memory_storage.h"
@@ -36,7 +37,7 @@ class RetentionTest : public testing::Test {
     Uuid parent;
     std::vector<Uuid>& ids = ids_[client_id];
     for (uint64_t number = 1; number <= count; ++number) {
-      ids.push_back(Uuid::RandomWithNumber(number));
+      ids.push_back(base::RandomUuidWithNumber(number));
       request.versions.push_back(
           {.number = number,
            .appended_unix_seconds =

@@ -1,7 +1,7 @@
 // What is to be done when the operator asks for files to be read again (SIGHUP, or the
 // administration's `reload`): those who read files register how.
-#ifndef TCSYNC_RELOAD_HOOKS_H_
-#define TCSYNC_RELOAD_HOOKS_H_
+#ifndef TCSYNC_SRC_BASE_RELOAD_HOOKS_H_
+#define TCSYNC_SRC_BASE_RELOAD_HOOKS_H_
 
 #include <functional>
 #include <list>
@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 
-namespace tcsync {
+namespace tcsync::base {
 
 // Thread-safe. Must outlive its registrations.
 class ReloadHooks {
@@ -50,6 +50,6 @@ class ReloadHooks {
   std::list<Hook> hooks_;
 };
 
-}  // namespace tcsync
+}  // namespace tcsync::base
 
-#endif  // TCSYNC_RELOAD_HOOKS_H_
+#endif  // TCSYNC_SRC_BASE_RELOAD_HOOKS_H_
