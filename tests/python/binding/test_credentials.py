@@ -13,15 +13,12 @@ from tcsync import (
     Credentials,
     Secret,
     SecretError,
-    TcsyncError,
     UrlError,
-    cloud_url,
     normalise_url,
     parse_client_id,
     parse_secret,
 )
 from tcsync.credentials import SECRET_BYTES_MAX, looks_like_client_id
-from tcsync.server_url import DEFAULT_CLOUD_URL
 
 TEXT = "correct horse battery staple"
 CLIENT_ID = UUID("615cbc21-49ee-4d30-a5ed-6e24bd602be5")
@@ -158,11 +155,3 @@ class TestUrl:
             normalise_url(typed)
         assert "horse" not in str(raised.value)
         assert len(str(raised.value)) < 300
-
-    def test_the_cloud_url_can_be_overridden(self):
-        """If this fails, staging servers and tests cannot take the cloud server's place."""
-        assert cloud_url({}) == DEFAULT_CLOUD_URL == normalise_url(DEFAULT_CLOUD_URL)
-        assert cloud_url({"TCSYNC_CLOUD_URL": ""}) == DEFAULT_CLOUD_URL
-        assert cloud_url({"TCSYNC_CLOUD_URL": "localhost:8080/"}) == "http://localhost:8080"
-        with pytest.raises(TcsyncError):
-            cloud_url({"TCSYNC_CLOUD_URL": "ftp://x"})

@@ -12,10 +12,11 @@ from PIL import Image
 from tcsync import Credentials, PairingCodeError, PairingCodeFault, Secret, UrlError, pairing
 from tcsync.credentials import SECRET_BYTES_MAX
 from tcsync.pairing import decode_pairing_code, encode_pairing_code, looks_like_pairing_code, pairing_code_qr
-from tcsync.server_url import DEFAULT_CLOUD_URL
 
 USUAL = Credentials(
-    DEFAULT_CLOUD_URL, UUID("615cbc21-49ee-4d30-a5ed-6e24bd602be5"), Secret("0f1e2d3c4b5a69788796a5b4c3d2e1f0" * 2)
+    "https://sync.brainplorp.com",
+    UUID("615cbc21-49ee-4d30-a5ed-6e24bd602be5"),
+    Secret("0f1e2d3c4b5a69788796a5b4c3d2e1f0" * 2),
 )
 CODE = encode_pairing_code(USUAL).reveal()
 CHARACTERS = CODE.replace("-", "")

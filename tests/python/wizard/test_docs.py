@@ -10,15 +10,15 @@ import transcripts
 from servers import tls_front
 from support import REPOSITORY
 
-from tcsync.diagnosis import REMOTE_MESSAGES
-from tcsync.errors import RemoteFault
-from tcsync.exit_codes import MEANINGS, ExitCode, markdown_table
-from tcsync.messages import MESSAGES
+from tcsync import RemoteFault
+from tcsync.wizard.diagnosis import REMOTE_MESSAGES
+from tcsync.wizard.exit_codes import MEANINGS, ExitCode, markdown_table
+from tcsync.wizard.findings import MESSAGES
 
 DOCS = REPOSITORY / "docs"
 TROUBLESHOOTING = DOCS / "troubleshooting.md"
 PAGES = ("multi-computer-setup.md", "tester-guide.md")
-SOURCE = REPOSITORY / "capi" / "python" / "src" / "tcsync"
+SOURCE = REPOSITORY / "capi" / "python" / "src" / "tcsync" / "wizard"
 TESTS = Path(__file__).resolve().parent
 WRITE = os.environ.get("TCSYNC_WRITE_DOCS") == "1"
 
@@ -70,7 +70,7 @@ def test_entries_say_what_the_program_says(name):
 
 def test_every_message_is_used():
     """If it fails, the page explains what no program says any more."""
-    code = "".join(path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py") if path.name != "messages.py")
+    code = "".join(path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py") if path.name != "findings.py")
     assert [name for name in MESSAGES if f'"{name}"' not in code] == []
 
 

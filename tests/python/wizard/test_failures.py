@@ -100,7 +100,7 @@ def test_a_history_that_takes_too_long(server, paired, second, tmp_path):
     program.write_text(
         "import itertools, tcsync.history, types\n"
         "tcsync.history.time = types.SimpleNamespace(monotonic=itertools.count(0, 1000).__next__)\n"
-        "from tcsync.cli import main\n"
+        "from tcsync.wizard.cli import main\n"
         "main()\n",
         encoding="utf-8",
     )
@@ -462,9 +462,9 @@ def test_the_doctor_notices_a_wrong_clock(paired, tmp_path):
     """If it fails, a person with a wrong clock looks for the reason of strange merges elsewhere."""
     program = tmp_path / "late.py"
     program.write_text(
-        "import time, tcsync.doctor, types\n"
-        "tcsync.doctor.time = types.SimpleNamespace(time=lambda: time.time() - 3600)\n"
-        "from tcsync.cli import main\n"
+        "import time, tcsync.wizard.doctor, types\n"
+        "tcsync.wizard.doctor.time = types.SimpleNamespace(time=lambda: time.time() - 3600)\n"
+        "from tcsync.wizard.cli import main\n"
         "main()\n",
         encoding="utf-8",
     )

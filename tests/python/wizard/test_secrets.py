@@ -84,8 +84,8 @@ def test_a_bug_shows_no_secret(server, paired, second):
     """If it fails, a traceback with credentials ends up in a bug report."""
     program = second.home / "broken.py"
     program.write_text(
-        "import tcsync.setup.flow as flow\n"
-        "from tcsync.cli import main\n"
+        "import tcsync.wizard.setup.flow as flow\n"
+        "from tcsync.wizard.cli import main\n"
         "def broken(self, credentials, *rest, **more):\n"
         "    secret = credentials.secret.reveal()\n"
         "    raise ZeroDivisionError(secret)\n"

@@ -8,7 +8,7 @@ import pytest
 from computers import FAKE_TASKS
 from support import free_port, run_bounded
 
-from tcsync.taskwarrior import Run, explain_sync
+from tcsync.wizard.taskwarrior import Run, explain_sync
 
 FAULTS = {
     "2.6.2": "task-too-old",

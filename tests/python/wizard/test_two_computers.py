@@ -4,8 +4,6 @@ import json
 import os
 import re
 
-from computers import Terminal, python_command
-
 
 def set_up_first_at_terminal(computer, url, *flags):
     """The conversation of a first computer with its own server; the terminal when it is over."""
@@ -42,22 +40,6 @@ def test_both_computers_at_a_terminal(server, first, second):
     first.task("sync")
     assert first.tasks() == second.tasks()
     assert first.tasks().keys() == {"Buy milk", "Call Ada", "Water plants"}
-
-
-def test_the_menu_is_as_other_programs_show_it(first):
-    """If it fails, step 2 of a host program looks other than it promises."""
-    terminal = first.terminal("setup")
-    terminal.answer("Choose option [1]: ", "3")
-    assert terminal.end() == 0
-    assert terminal.screen.startswith(
-        "Step 2: TaskWarrior Sync\n"
-        "  TaskChampion Server Options:\n"
-        "    1. brainplorp Cloud Sync (recommended for testing)\n"
-        "    2. Self-hosted (you run the server)\n"
-        "    3. Skip for now\n"
-        "  Choose option [1]: 3\n"
-    )
-    assert first.files() == {}, "skipping changed something"
 
 
 def test_the_cloud_server_is_the_default_and_can_be_another(server, first):
@@ -149,35 +131,6 @@ def test_no_color_is_honoured(server, first):
     terminal = first.terminal("doctor")
     assert terminal.end() == 0
     assert "\x1b[32m" in terminal.raw, "colours are never shown"
-
-
-def test_a_foreign_program_mounts_the_setup(server, first, tmp_path):
-    """If it fails, brainplorp cannot have the setup as one of its steps."""
-    program = tmp_path / "host.py"
-    program.write_text(
-        f"URL = {server.url!r}\n"
-        "import click\n"
-        "from tcsync.cli import setup_command\n"
-        "@click.group()\n"
-        "def host(): pass\n"
-        "step = setup_command(name='sync', title='Step 7: Tasks', cloud_name='Host Cloud')\n"
-        "host.add_command(step)\n"
-        "@host.command()\n"
-        "@click.pass_context\n"
-        "def everything(context):\n"
-        "    outcome = context.invoke(step, server_url=URL, computer='first')\n"
-        "    print('host goes on:', outcome.result, outcome.tasks)\n"
-        "host()\n",
-        encoding="utf-8",
-    )
-    python = python_command()
-    terminal = Terminal([*python, str(program), "sync"], first.environment)
-    terminal.answer("Choose option [1]: ", "3")
-    assert terminal.end() == 0
-    assert terminal.screen.startswith("Step 7: Tasks\n  TaskChampion Server Options:\n    1. Host Cloud (recommended")
-    terminal = Terminal([*python, str(program), "everything"], first.environment)
-    assert terminal.end() == 0, terminal.screen
-    assert "host goes on: done {'all': 0}" in terminal.screen
 
 
 def test_the_qr_code_carries_the_pairing_code(server, paired):

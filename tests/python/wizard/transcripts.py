@@ -14,12 +14,13 @@ import re
 
 from computers import COLUMNS, Terminal, plain_text
 
+from tcsync.wizard import DEFAULT_CLOUD_URL
+
 #: So wide that nothing is wrapped: where, would depend on how long the paths of this run are.
 WIDE = 1000
 EXAMPLE_CLIENT_ID = "9d5cf1df-12b8-4def-872b-4e3c54ca091d"
 EXAMPLE_SECRET = "9f9edb6ef38b6772c9adf9b0a99138688051936a2f7cf2c5b11b665a8ff9ea77"
 EXAMPLE_OWN_URL = "https://tasks.example.org"
-CLOUD_URL = "https://sync.brainplorp.com"
 EXAMPLE_CODE = "TCSYNC-05XXXXXX-XXXXXXXX-...-XXXXXXXX-XXX"
 
 BLOCK = re.compile(r"(<!-- transcript: ([a-z-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -55,7 +56,7 @@ class Recording:
                 text = text.replace(owner.secret(), EXAMPLE_SECRET)
         text = re.sub(r"TCSYNC(-[0-9A-Z]{1,8}){10,}", EXAMPLE_CODE, text)
         text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", EXAMPLE_CLIENT_ID, text)
-        text = text.replace(self._cloud_url, CLOUD_URL)
+        text = text.replace(self._cloud_url, DEFAULT_CLOUD_URL)
         text = re.sub(r"(?<=at )/\S+/task\b", "/usr/bin/task", text)
         text = text.replace(str(computer.real_home), "/home/ada").replace(str(computer.home), "/home/ada")
         text = re.sub(r"\d{8}T\d{6}Z", "20261124T093000Z", text)

@@ -1,4 +1,4 @@
-"""tcsync: the Python binding of the tcsync library, and on top of it the wizard that sets up Taskwarrior's sync.
+"""tcsync: the Python binding of the tcsync library. `tcsync.wizard` on top of it sets up Taskwarrior's sync.
 
 docs/python.md is the manual of the binding. What is not named here, and what begins with an underscore, may change.
 """
@@ -10,7 +10,6 @@ from .errors import (
     ClientIdError,
     HistoryDeadlineError,
     HistoryError,
-    KeyringError,
     LibraryError,
     PairingCodeError,
     PairingCodeFault,
@@ -44,7 +43,7 @@ from .remote import (
 )
 from .sealing import SealingKey
 from .secret import Secret
-from .server_url import cloud_url, normalise_url
+from .server_url import normalise_url
 from .taskrc import Backend, Setting, SyncSettings, Taskrc, find_taskrc, read_taskrc
 from .taskrc_edit import Edit, edit_taskrc, undo_edit
 
@@ -59,7 +58,6 @@ __all__ = [
     "History",
     "HistoryDeadlineError",
     "HistoryError",
-    "KeyringError",
     "LibraryError",
     "PairingCodeError",
     "PairingCodeFault",
@@ -89,7 +87,6 @@ __all__ = [
     "Version",
     "VersionAdded",
     "__version__",
-    "cloud_url",
     "decode_pairing_code",
     "edit_taskrc",
     "encode_pairing_code",

@@ -1,5 +1,5 @@
 """`python -m tcsync`: the commands, where the program `tcsync` is not on the PATH."""
 
-from .cli import main
+from .wizard.cli import main
 
 main(prog_name="tcsync")

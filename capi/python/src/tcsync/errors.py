@@ -178,10 +178,3 @@ class TaskrcChangedError(TaskrcError):
 
 class TaskrcIncludeError(TaskrcError):
     """A setting comes from an included file, so that no change to the taskrc can have the wanted effect."""
-
-
-class KeyringError(TcsyncError):
-    """The operating system's keyring cannot be used: there is none, it is locked, or it refused."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, code=c.TCSYNC_SYSTEM)

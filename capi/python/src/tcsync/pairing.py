@@ -31,8 +31,6 @@ import math
 import zlib
 from uuid import UUID
 
-import segno
-
 from .credentials import SECRET_BYTES_MAX, Credentials
 from .errors import PairingCodeError, PairingCodeFault, TcsyncError
 from .secret import Secret
@@ -81,8 +79,10 @@ def pairing_code_qr(code: Secret, *, border: int = 2) -> str:
     """A code as a QR code of half-block characters, for a terminal: lines that end with a newline.
 
     `border` is the quiet zone in modules. Error correction is the lowest, since a screen has no scratches: for the
-    usual code that gives 21 lines of 41 characters.
+    usual code that gives 21 lines of 41 characters. Needs the package segno.
     """
+    import segno  # Only here, so that the binding needs no package.
+
     drawn = io.StringIO()
     segno.make_qr("".join(code.reveal().split("-")), error="l", boost_error=False).terminal(
         drawn, border=border, compact=True

@@ -1,31 +1,18 @@
-"""URLs of sync servers: the cloud server's, and what people type, made into what replicas are configured with."""
+"""URLs of sync servers: what people type, made into what replicas are configured with."""
 
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
-from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from .errors import UrlError
-
-#: The cloud server; the only place that names it. `cloud_url()` lets the environment override it.
-DEFAULT_CLOUD_URL = "https://sync.brainplorp.com"
-CLOUD_URL_VARIABLE = "TCSYNC_CLOUD_URL"
 
 #: The longest URL in bytes, which a pairing code can carry.
 URL_BYTES_MAX = 512
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*\.?")
-
-
-def cloud_url(environment: Mapping[str, str] | None = None) -> str:
-    """The cloud server's URL: TCSYNC_CLOUD_URL when it is set and not empty, else the built-in one. UrlError for
-    nonsense in the variable."""
-    named = (os.environ if environment is None else environment).get(CLOUD_URL_VARIABLE, "")
-    return normalise_url(named) if named.strip() else DEFAULT_CLOUD_URL
 
 
 def normalise_url(text: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tcsync import Credentials
+
 from ..computer import ThisComputer
 from ..console import Console
-from ..credentials import Credentials
-from ..messages import Finding, Stop, find
+from ..findings import Finding, Stop, find
 from ..replica import Replica
 from ..server_check import Reach, ServerCheck
 from . import texts

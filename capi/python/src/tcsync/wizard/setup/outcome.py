@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ..credentials import Credentials
+from tcsync import Credentials, encode_pairing_code
+
 from ..exit_codes import ExitCode
-from ..messages import Finding
-from ..pairing import encode_pairing_code
+from ..findings import Finding
 from .answers import Computer
 
 Result = Literal["done", "kept", "skipped", "unverified", "dry-run", "failed", "interrupted"]

@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import quote
 from uuid import UUID
 
-from .remote import NIL_VERSION
+from tcsync import NIL_VERSION
 
 DATABASE = "taskchampion.sqlite3"
 #: The database, and what SQLite may keep beside it.

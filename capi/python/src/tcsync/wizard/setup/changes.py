@@ -7,13 +7,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tcsync import Credentials, Edit, undo_edit
+
 from ..computer import ThisComputer
-from ..credentials import Credentials
-from ..exchange import Exchange
+from ..findings import Stop, find
+from ..fresh_replica import Exchange
 from ..interrupts import deferred
-from ..messages import Stop, find
 from ..replica import Replica
-from ..taskrc_edit import Edit, undo_edit
 
 
 @dataclass

@@ -8,7 +8,7 @@ from enum import Enum, auto
 
 import click
 
-from ..messages import Stop, find
+from ..findings import Stop, find
 
 _INDENT = "  "
 

@@ -1,8 +1,5 @@
 """What the setup says and asks. Findings have their own table, in messages.py."""
 
-TITLE = "Step 2: TaskWarrior Sync"
-CLOUD_NAME = "brainplorp Cloud Sync"
-
 OPTIONS_HEADING = "TaskChampion Server Options:"
 OPTION_CLOUD = "{cloud_name} (recommended for testing)"
 OPTION_SELF_HOSTED = "Self-hosted (you run the server)"

@@ -18,8 +18,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .findings import Finding, Stop, find
 from .interrupts import deferred
-from .messages import Finding, Stop, find
 
 OLDEST_VERSION = (3, 1)
 HANGING_VERSIONS = ("3.4.1",)

@@ -6,11 +6,10 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
-from ..credentials import Credentials, parse_client_id, parse_secret
+from tcsync import Credentials, Secret, decode_pairing_code, parse_client_id, parse_secret
+
 from ..diagnosis import findings
-from ..messages import Stop, find
-from ..pairing import decode_pairing_code
-from ..secret import Secret
+from ..findings import Stop, find
 from ..server_check import Reach
 
 ServerKind = Literal["cloud", "self-hosted", "skip"]

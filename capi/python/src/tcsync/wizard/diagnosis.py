@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .errors import (
+from tcsync import (
     ClientIdError,
     HistoryDeadlineError,
     HistoryError,
@@ -21,7 +21,8 @@ from .errors import (
     UnsealFault,
     UrlError,
 )
-from .messages import Finding, Stop, find
+
+from .findings import Finding, Stop, find
 
 REMOTE_MESSAGES: dict[RemoteFault, str] = {
     RemoteFault.DNS: "server-name-unknown",

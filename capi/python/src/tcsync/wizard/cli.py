@@ -1,7 +1,7 @@
 """The commands: setup, doctor, pair, show. Other programs mount them in click groups of their own.
 
-from tcsync.cli import setup_command
-group.add_command(setup_command(title="Step 2: TaskWarrior Sync", cloud_name="brainplorp Cloud Sync"))
+from tcsync.wizard import Branding, setup_command
+group.add_command(setup_command(Branding(title="Step 3: Tasks", cloud_name="Example Cloud")))
 """
 
 from __future__ import annotations
@@ -15,18 +15,16 @@ from typing import Any, TypeVar
 
 import click
 
-from . import __version__
+from tcsync import Credentials, TcsyncError, __version__, encode_pairing_code, pairing_code_qr
+
+from .branding import NEUTRAL, Branding
 from .computer import TaskProgram, ThisComputer
 from .console import Console
-from .credentials import Credentials
 from .diagnosis import explain
 from .doctor import Doctor
-from .errors import TcsyncError
+from .findings import Finding, Stop, find
 from .interrupts import as_interrupts
-from .messages import Finding, Stop, find
-from .pairing import encode_pairing_code, pairing_code_qr
 from .server_check import REQUEST_TIMEOUT_S, Reach
-from .setup import texts
 from .setup.answers import Answers, Source
 from .setup.ask import Asker, choose_mode
 from .setup.conversation import Conversation, describe
@@ -102,16 +100,15 @@ _SETUP_OPTIONS = _options(
 )
 
 
-def setup_command(
-    *, name: str = "setup", title: str = texts.TITLE, cloud_name: str = texts.CLOUD_NAME
-) -> click.Command:
-    """The setup as a command to mount. It returns its Outcome, and exits with the outcome's status unless that is 0."""
+def setup_command(branding: Branding = NEUTRAL, *, name: str = "setup") -> click.Command:
+    """The setup as a command to mount, in the words of the program that mounts it. The command returns its Outcome, and
+    exits with the outcome's status unless that is 0."""
 
     @click.command(name, help="Set up Taskwarrior's sync on this computer: the first one, or a further one.")
     @_SETUP_OPTIONS
     @click.pass_context
     def command(context: click.Context, /, **flags: Any) -> Outcome:
-        outcome = run_setup(flags, title=title, cloud_name=cloud_name)
+        outcome = run_setup(flags, branding)
         if flags["as_json"]:
             click.echo(json.dumps(outcome.as_json(reveal=flags["reveal"]), indent=2))
         if outcome.exit_code:
@@ -121,14 +118,14 @@ def setup_command(
     return command
 
 
-def run_setup(flags: dict[str, Any], *, title: str, cloud_name: str) -> Outcome:
+def run_setup(flags: dict[str, Any], branding: Branding) -> Outcome:
     """One setup, from the command's flags to its outcome. Raises nothing that is the person's or the world's fault."""
     console = Console(quiet=flags["as_json"])
     answers = _answers(flags)
     asker = Asker(choose_mode(yes=flags["yes"], json=flags["as_json"]))
     program = TaskProgram(flags["task_command"], flags["task_timeout"])
-    setup = Setup(answers, Conversation(console, asker, answers, cloud_name), console, program)
-    console.heading(title)
+    setup = Setup(answers, Conversation(console, asker, answers, branding), console, program)
+    console.heading(branding.title)
     try:
         with _stops(), as_interrupts():
             setup.run()

@@ -9,13 +9,23 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
+from tcsync import (
+    Credentials,
+    Secret,
+    decode_pairing_code,
+    encode_pairing_code,
+    normalise_url,
+    pairing_code_qr,
+    parse_client_id,
+    parse_secret,
+)
+from tcsync.credentials import looks_like_client_id
+from tcsync.pairing import looks_like_pairing_code
+
+from ..branding import Branding
 from ..console import Console
-from ..credentials import Credentials, looks_like_client_id, parse_client_id, parse_secret
 from ..diagnosis import findings
-from ..messages import Finding, Stop, find
-from ..pairing import decode_pairing_code, encode_pairing_code, looks_like_pairing_code, pairing_code_qr
-from ..secret import Secret
-from ..server_url import cloud_url, normalise_url
+from ..findings import Finding, Stop, find
 from . import texts
 from .answers import Answers, Computer, ServerKind, read_secret
 from .ask import Asker, numbered
@@ -38,11 +48,11 @@ class Next(Enum):
 class Conversation:
     """Questions and what is said between them. Changes nothing."""
 
-    def __init__(self, console: Console, asker: Asker, answers: Answers, cloud_name: str) -> None:
+    def __init__(self, console: Console, asker: Asker, answers: Answers, branding: Branding) -> None:
         self.console = console
         self._asker = asker
         self._answers = answers
-        self._cloud_name = cloud_name
+        self._branding = branding
         self._given: Credentials | None = None
 
     def given_credentials(self) -> Credentials | None:
@@ -62,7 +72,7 @@ class Conversation:
             return "self-hosted"
         self.console.line(texts.OPTIONS_HEADING)
         options = [
-            texts.OPTION_CLOUD.format(cloud_name=self._cloud_name),
+            texts.OPTION_CLOUD.format(cloud_name=self._branding.cloud_name),
             texts.OPTION_SELF_HOSTED,
             texts.OPTION_SKIP,
         ]
@@ -86,7 +96,7 @@ class Conversation:
                 return normalise_url(self._answers.server_url)
         if kind == "cloud":
             with findings():
-                return cloud_url()
+                return self._branding.effective_cloud_url()
         return self._until_valid(texts.ASK_URL, "--server-url", _parse_url)
 
     def credentials(self, kind: ServerKind) -> Credentials:

@@ -9,7 +9,7 @@ from typing import IO
 
 from rich.console import Console as RichConsole
 
-from .messages import Finding
+from .findings import Finding
 
 _INDENT = "  "
 

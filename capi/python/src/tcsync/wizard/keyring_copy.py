@@ -7,13 +7,14 @@ under the client ID, so that it can be pasted as it is.
 from __future__ import annotations
 
 from types import ModuleType
-from uuid import UUID
 
-from .credentials import Credentials
-from .errors import KeyringError, PairingCodeError
-from .pairing import decode_pairing_code, encode_pairing_code
+from tcsync import Credentials, encode_pairing_code
 
 SERVICE = "tcsync"
+
+
+class KeyringError(Exception):
+    """The operating system's keyring cannot be used: there is none, it is locked, or it refused."""
 
 
 def store(credentials: Credentials) -> None:
@@ -21,32 +22,6 @@ def store(credentials: Credentials) -> None:
     keyring = _keyring()
     try:
         keyring.set_password(SERVICE, str(credentials.client_id), encode_pairing_code(credentials).reveal())
-    except Exception as reason:  # Backends raise whatever their systems raise.
-        raise _refused(reason) from None
-
-
-def load(client_id: UUID) -> Credentials | None:
-    """The copy of that client's credentials; None when there is none. KeyringError also for a changed entry."""
-    keyring = _keyring()
-    try:
-        code = keyring.get_password(SERVICE, str(client_id))
-    except Exception as reason:  # Backends raise whatever their systems raise.
-        raise _refused(reason) from None
-    if code is None:
-        return None
-    try:
-        return decode_pairing_code(code)
-    except PairingCodeError as reason:
-        raise KeyringError(f"the entry for {client_id} in the keyring cannot be used: {reason.message}") from None
-
-
-def remove(client_id: UUID) -> None:
-    """Removes the copy, if there is one."""
-    if load(client_id) is None:
-        return
-    keyring = _keyring()
-    try:
-        keyring.delete_password(SERVICE, str(client_id))
     except Exception as reason:  # Backends raise whatever their systems raise.
         raise _refused(reason) from None
 

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from tcsync import Credentials, History, Probe
+
 from ..computer import TaskProgram, ThisComputer
 from ..console import Console
-from ..credentials import Credentials
-from ..errors import KeyringError
 from ..exit_codes import ExitCode
-from ..history import History
-from ..keyring_copy import store
-from ..messages import Stop, find
-from ..remote import Probe
+from ..findings import Stop, find
+from ..keyring_copy import KeyringError, store
 from ..replica import Replica
 from ..server_check import Position, ServerCheck
 from . import texts
 from .answers import Answers, ServerKind
-from .commit import Commit
+from .changes import Commit
 from .conversation import Conversation, Next
 from .first_sync import first_sync
 from .outcome import Outcome, count_tasks, say_tasks

@@ -8,11 +8,10 @@ from enum import Enum, auto
 from pathlib import Path
 from uuid import UUID
 
-from .credentials import Credentials
+from tcsync import NIL_VERSION, Credentials, Gone, History, Probe, ProbeKind, RemoteServer, UpToDate, fetch_history
+
 from .diagnosis import findings
-from .history import History, fetch_history
-from .messages import Stop, find
-from .remote import NIL_VERSION, Gone, Probe, ProbeKind, RemoteServer, UpToDate
+from .findings import Stop, find
 
 #: A history without a task: its first version makes the client known, so that another computer can check the secret.
 _EMPTY_SEGMENT = b'{"operations":[]}'

@@ -5,21 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from .credentials import Credentials, parse_client_id
+from tcsync import Backend, Credentials, Edit, Secret, Taskrc, edit_taskrc, find_taskrc, parse_client_id, read_taskrc
+from tcsync.taskrc import CLIENT_ID, ENCRYPTION_SECRET, SERVER_URL
+
 from .diagnosis import findings
-from .messages import Stop, find
+from .findings import Stop, find
 from .replica import Replica, ReplicaUnknown, read_replica
-from .secret import Secret
-from .taskrc import (
-    CLIENT_ID,
-    ENCRYPTION_SECRET,
-    SERVER_URL,
-    Backend,
-    Taskrc,
-    find_taskrc,
-    read_taskrc,
-)
-from .taskrc_edit import Edit, edit_taskrc
 from .taskwarrior import Taskwarrior, find_taskwarrior
 
 _OURS = (SERVER_URL, CLIENT_ID, ENCRYPTION_SECRET)

@@ -8,13 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from tcsync import Credentials, History, Probe
+
 from .computer import TaskProgram, ThisComputer
 from .console import Console
-from .credentials import Credentials
 from .exit_codes import ExitCode
-from .history import History
-from .messages import Finding, Stop, find
-from .remote import Probe
+from .findings import Finding, Stop, find
 from .replica import Replica
 from .server_check import Position, Reach, ServerCheck
 from .setup.ask import Asker

@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from .findings import Stop, find
 from .interrupts import deferred
-from .messages import Stop, find
 from .replica import DATABASE_FILES
 from .taskwarrior import Taskwarrior
 

@@ -1,0 +1,35 @@
+"""How a program that mounts the setup presents it: its heading, and the cloud server that the menu offers first."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from tcsync import normalise_url
+
+#: The cloud server that the setup offers; the only place that names it.
+DEFAULT_CLOUD_URL = "https://sync.brainplorp.com"
+#: The environment variable that takes the place of every cloud server's URL, for staging and tests.
+CLOUD_URL_VARIABLE = "TCSYNC_CLOUD_URL"
+
+
+@dataclass(frozen=True)
+class Branding:
+    """What a host program says in its own words. Plain text in one line each; immutable."""
+
+    #: The first line that the setup prints.
+    title: str = "tcsync: Taskwarrior on several computers"
+    #: What the menu calls the cloud server.
+    cloud_name: str = "Cloud server"
+    #: Where the cloud server is.
+    cloud_url: str = DEFAULT_CLOUD_URL
+
+    def effective_cloud_url(self) -> str:
+        """The URL to use: that of TCSYNC_CLOUD_URL when the variable is set and not empty. UrlError when the chosen one
+        cannot be a sync server's."""
+        named = os.environ.get(CLOUD_URL_VARIABLE, "")
+        return normalise_url(named if named.strip() else self.cloud_url)
+
+
+#: The words of `tcsync setup` itself.
+NEUTRAL = Branding()
