@@ -42,6 +42,13 @@ def test_struct_sizes_are_the_librarys():
     assert option.name and option.maximum >= option.minimum
 
 
+@pytest.mark.parametrize(("faults", "prefix"), [(tcsync.RemoteFault, "REMOTE"), (tcsync.UnsealFault, "UNSEAL")])
+def test_faults_are_the_codes(faults, prefix):
+    """If this fails, a fault has one name in C and another one in Python, or Python lacks it."""
+    codes = {name: code for code, name in _declarations.CODE_NAMES.items() if name.startswith(f"TCSYNC_{prefix}_")}
+    assert {f"TCSYNC_{prefix}_{fault.name}": fault.value for fault in faults} == codes
+
+
 def test_the_package_has_the_librarys_release():
     """If this fails, a release forgot one of the two version numbers."""
     assert tcsync.__version__ == _library.version()

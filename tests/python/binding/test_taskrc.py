@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import run_bounded
 
-from tcsync import Backend, TaskrcError, TaskrcSyntaxError, find_taskrc, read_taskrc
+from tcsync import SyncBackend, TaskrcError, TaskrcSyntaxError, find_taskrc, read_taskrc
 from tcsync.taskrc import encode_value
 
 TASK_TIMEOUT_S = 30
@@ -216,7 +216,7 @@ class TestSyncSettings:
             tmp_path, "sync.server.url=http://x\nsync.server.client_id=abc\nsync.encryption_secret=horse\n"
         )
         assert taskrc.sync.is_complete and taskrc.sync.secret.reveal() == "horse"
-        assert taskrc.backends == (Backend.SERVER,)
+        assert taskrc.backends == (SyncBackend.SERVER,)
         assert "horse" not in repr(taskrc) + repr(taskrc.sync) + repr(taskrc.setting("sync.encryption_secret"))
 
     def test_nothing(self, tmp_path):
@@ -225,9 +225,9 @@ class TestSyncSettings:
 
     @pytest.mark.parametrize(
         ("line", "backend"),
-        [("sync.local.server_dir=/x", Backend.LOCAL), ("sync.gcp.bucket=b", Backend.GCP),
-         ("sync.aws.bucket=b", Backend.AWS), ("sync.git.remote=r", Backend.GIT),
-         ("sync.server.origin=http://x", Backend.OLD_ORIGIN), ("taskd.server=x:1", Backend.TASKD)],
+        [("sync.local.server_dir=/x", SyncBackend.LOCAL), ("sync.gcp.bucket=b", SyncBackend.GCP),
+         ("sync.aws.bucket=b", SyncBackend.AWS), ("sync.git.remote=r", SyncBackend.GIT),
+         ("sync.server.origin=http://x", SyncBackend.OLD_ORIGIN), ("taskd.server=x:1", SyncBackend.TASKD)],
     )  # fmt: skip
     def test_other_backends(self, tmp_path, line, backend):
         """If this fails, the wizard overrides another way of syncing without a word."""

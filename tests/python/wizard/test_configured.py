@@ -220,7 +220,7 @@ def test_the_doctor_sees_an_exposed_taskrc_and_a_wrong_secret(paired):
     paired.write_taskrc(paired.taskrc.read_text(encoding="utf-8").replace(paired.secret(), "wrong"))
     report = paired.json("doctor")
     assert {check["check"]: check["id"] for check in report["checks"] if check["status"] == "failed"} == {
-        "data": "wrong-secret"
+        "data": "unseal-wrong-key"
     }
     assert report["exit_code"] == 1
 

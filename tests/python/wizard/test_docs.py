@@ -10,10 +10,10 @@ import transcripts
 from servers import tls_front
 from support import REPOSITORY
 
-from tcsync import RemoteFault
-from tcsync.wizard.diagnosis import REMOTE_MESSAGES
+from tcsync import RemoteError, RemoteFault, UnsealError, UnsealFault
+from tcsync.wizard.diagnosis import finding_for
 from tcsync.wizard.exit_codes import MEANINGS, ExitCode, markdown_table
-from tcsync.wizard.findings import MESSAGES
+from tcsync.wizard.findings import Problem
 
 DOCS = REPOSITORY / "docs"
 TROUBLESHOOTING = DOCS / "troubleshooting.md"
@@ -37,9 +37,9 @@ def said(message):
 def write_entries():
     """Copies reworded messages into their entries, and leaves the causes as they are."""
     page = TROUBLESHOOTING.read_text(encoding="utf-8")
-    for name, message in MESSAGES.items():
-        text, remedy = said(message)
-        entry = re.compile(rf"(### {name}\n\n)>.*?(\n\n.*?\n\n)\*\*What to do:.*?(?=\n)", re.DOTALL)
+    for problem in Problem:
+        text, remedy = said(problem)
+        entry = re.compile(rf"(### {problem.identifier}\n\n)>.*?(\n\n.*?\n\n)\*\*What to do:.*?(?=\n)", re.DOTALL)
         page = entry.sub(lambda found, text=text, remedy=remedy: f"{found[1]}{text}{found[2]}{remedy}", page, count=1)
     TROUBLESHOOTING.write_text(page, encoding="utf-8")
 
@@ -56,34 +56,47 @@ def test_every_message_has_an_entry():
     """If it fails, a message was added or renamed: write its entry, with its cause."""
     if WRITE:
         write_entries()
-    assert entries().keys() == MESSAGES.keys()
+    assert entries().keys() == {problem.identifier for problem in Problem}
 
 
-@pytest.mark.parametrize("name", MESSAGES)
-def test_entries_say_what_the_program_says(name):
+@pytest.mark.parametrize("problem", Problem, ids=lambda problem: problem.identifier)
+def test_entries_say_what_the_program_says(problem):
     """If it fails, a message was reworded: TCSYNC_WRITE_DOCS=1 copies it; look whether the cause still fits."""
-    entry = entries()[name].partition("\n## ")[0]
+    entry = entries()[problem.identifier].partition("\n## ")[0]
     text, cause, remedy = [part.strip() for part in entry.strip().split("\n\n")]
-    assert (text, remedy) == said(MESSAGES[name])
+    assert (text, remedy) == said(problem)
     assert len(cause) > 20 and not cause.startswith("**")
 
 
 def test_every_message_is_used():
     """If it fails, the page explains what no program says any more."""
     code = "".join(path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py") if path.name != "findings.py")
-    assert [name for name in MESSAGES if f'"{name}"' not in code] == []
+    assert [problem for problem in Problem if not problem.fault and f"Problem.{problem.name}" not in code] == []
 
 
 def test_every_message_is_tested():
     """If it fails, nobody knows whether a message comes when it should: add a test that brings it about and expects it
     by its name. (That a test names it is what can be seen here.)"""
     tests = "".join(path.read_text(encoding="utf-8") for path in TESTS.rglob("test_*.py"))
-    assert [name for name in MESSAGES if f'"{name}"' not in tests and f"[{name}]" not in tests] == []
+    names = [problem.identifier for problem in Problem]
+    assert [name for name in names if f'"{name}"' not in tests and f"[{name}]" not in tests] == []
 
 
-def test_every_failure_of_the_library_has_a_message():
-    """If it fails, a new failure of the network ends in a KeyError."""
-    assert REMOTE_MESSAGES.keys() == set(RemoteFault)
+@pytest.mark.parametrize("fault", [*RemoteFault, *UnsealFault], ids=lambda fault: fault.name)
+def test_every_fault_of_the_library_has_one_name(fault):
+    """If it fails, a new fault ends in a KeyError, or who follows a message into the code has to know several names."""
+    error = (RemoteError if isinstance(fault, RemoteFault) else UnsealError)("words", code=fault.value)
+    problem = finding_for(error).problem
+    assert problem.fault is fault
+    assert error.name == f"TCSYNC_{problem.name}"
+
+
+def test_faults_that_only_a_newer_library_knows():
+    """If it fails, a newer library ends the wizard with a traceback."""
+    detail = 99 << 8
+    remote = finding_for(RemoteError("words", code=RemoteFault.FAILED.value | detail))
+    unseal = finding_for(UnsealError("words", code=UnsealFault.FAILED.value | detail))
+    assert [remote.as_json()["id"], unseal.as_json()["id"]] == ["remote-failed", "unseal-failed"]
 
 
 def test_the_exit_codes_are_documented():

@@ -22,17 +22,17 @@ def http(status, *headers):
 
 
 PLAIN_FAILURES = {
-    "server-name-unknown": lambda _context: "http://no-such-host.invalid",
-    "server-refused": refused,
-    "server-timeout": lambda context: context.enter_context(silent()),
-    "server-too-many-requests": http(429, ("Retry-After", "30")),
-    "server-broken": http(500),
-    "server-full": http(507),
-    "server-unavailable": http(503, ("Retry-After", "30")),
-    "server-redirects": http(301, ("Location", "https://elsewhere.example.com/")),
-    "server-no-sync-server": http(200),
-    "tls-not-spoken": lambda context: context.enter_context(answering(200)).replace("http:", "https:"),
-    "tls-failed": lambda context: context.enter_context(refusing_tls()),
+    "remote-name-not-resolved": lambda _context: "http://no-such-host.invalid",
+    "remote-connection-refused": refused,
+    "remote-timed-out": lambda context: context.enter_context(silent()),
+    "remote-rate-limited": http(429, ("Retry-After", "30")),
+    "remote-server-failed": http(500),
+    "remote-server-full": http(507),
+    "remote-server-unavailable": http(503, ("Retry-After", "30")),
+    "remote-redirected": http(301, ("Location", "https://elsewhere.example.com/")),
+    "remote-broken-answer": http(200),
+    "remote-not-tls": lambda context: context.enter_context(answering(200)).replace("http:", "https:"),
+    "remote-tls-failed": lambda context: context.enter_context(refusing_tls()),
 }
 
 
@@ -54,21 +54,28 @@ HISTORY_SEGMENT = "application/vnd.taskchampion.history-segment"
 MEGABYTES = 1024 * 1024
 
 
-def damaged(pass_on):
-    status, headers, content = pass_on()
-    return status, headers, content[:-1] + bytes(byte ^ 1 for byte in content[-1:])
+def damaged(change):
+    """Lets a function change the content of what the server answers."""
+
+    def answer(pass_on):
+        status, headers, content = pass_on()
+        return status, {**headers, "Content-Length": str(len(change(content)))}, change(content)
+
+    return answer
 
 
 # Failures in the middle of fetching: the finding, its exit status, which requests fail, and how.
 FETCHING_FAILURES = {
-    "server-rejects": (5, LATER_VERSION, lambda _pass_on: (400, {}, b"no")),
-    "server-network": (5, LATER_VERSION, lambda _pass_on: (200, {"Content-Length": "100"}, b"half of it")),
-    "server-answer-too-large": (
+    "remote-rejected": (5, LATER_VERSION, lambda _pass_on: (400, {}, b"no")),
+    "remote-network-failed": (5, LATER_VERSION, lambda _pass_on: (200, {"Content-Length": "100"}, b"half of it")),
+    "remote-answer-too-large": (
         5,
         LATER_VERSION,
         lambda _pass_on: (200, {"Content-Type": HISTORY_SEGMENT, "Content-Length": str(101 * MEGABYTES)}, b""),
     ),
-    "data-damaged": (6, SNAPSHOT, damaged),
+    "unseal-truncated": (6, SNAPSHOT, damaged(lambda content: content[:20])),
+    "unseal-unknown-format": (6, SNAPSHOT, damaged(lambda content: b"\2" + content[1:])),
+    "unseal-not-authentic": (6, SNAPSHOT, damaged(lambda content: content[:-1] + bytes([content[-1] ^ 1]))),
 }
 
 
@@ -115,7 +122,7 @@ def test_a_proxy_that_is_not_there(server, first):
     """If it fails, a server that is well is blamed for this computer's proxy settings."""
     proxy = f"127.0.0.1:{free_port()}"
     outcome = first.json("setup", "--first-computer", "--server-url", server.url, http_proxy=f"http://{proxy}")
-    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["server-proxy"], 5)
+    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["remote-proxy-failed"], 5)
     assert proxy in outcome["messages"][0]["text"]
     assert first.files() == {}
 
@@ -125,7 +132,7 @@ def test_a_server_that_takes_less(server, first):
     never worked are left behind."""
     with gateway(server.url, "POST /v1/client/add-version/", lambda _pass_on: (413, {}, b"")) as url:
         outcome = first.json("setup", "--first-computer", "--server-url", url)
-    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["server-takes-less"], 5)
+    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["remote-too-large"], 5)
     assert first.files() == {}
 
 
@@ -198,7 +205,7 @@ def test_rejections_and_waits_are_told(first):
         assert "30 seconds" in first.json("setup", "--first-computer", "--server-url", url)["messages"][0]["text"]
     with answering(418) as url:
         message = first.json("setup", "--first-computer", "--server-url", url)["messages"][0]
-        assert message["id"] == "server-no-sync-server" and "418" in message["text"]
+        assert message["id"] == "remote-broken-answer" and "418" in message["text"]
     with answering(502) as url:
         assert "502" in first.json("setup", "--first-computer", "--server-url", url)["messages"][0]["text"]
 
@@ -206,9 +213,9 @@ def test_rejections_and_waits_are_told(first):
 @pytest.mark.parametrize(
     ("identifier", "certificate", "trusted"),
     [
-        ("tls-expired", {"days": (-30, -1)}, True),
-        ("tls-unknown-ca", {}, False),
-        ("tls-wrong-host", {"name": "sync.example.com"}, True),
+        ("remote-certificate-expired", {"days": (-30, -1)}, True),
+        ("remote-certificate-untrusted", {}, False),
+        ("remote-certificate-wrong-host", {"name": "sync.example.com"}, True),
     ],
 )
 def test_certificates_are_always_verified(server, first, authority, identifier, certificate, trusted):
@@ -245,12 +252,12 @@ def test_a_client_that_is_not_allowed(start_server, first, second):
     """If it fails, the user of a server with an allow list does not learn why it refuses."""
     server = start_server("--allow-client-id", UNKNOWN_ID)
     outcome = first.json("setup", "--first-computer", "--server-url", server.url)
-    assert [message["id"] for message in outcome["messages"]] == ["client-not-allowed"]
+    assert [message["id"] for message in outcome["messages"]] == ["remote-not-allowed"]
     assert outcome["exit_code"] == 6
     other = "223e4567-e89b-42d3-a456-426614174000"
     flags = ("--server-url", server.url, "--client-id", other, "--secret-file", "-")
     outcome = second.json("setup", "--second-computer", *flags, given="secret")
-    assert [message["id"] for message in outcome["messages"]] == ["client-not-allowed"]
+    assert [message["id"] for message in outcome["messages"]] == ["remote-not-allowed"]
     assert other in outcome["messages"][0]["text"]
 
 
@@ -259,7 +266,7 @@ def test_wrong_secret_and_empty_history(server, paired, second):
     client_id = paired.json("show")["client_id"]
     flags = ("setup", "--second-computer", "--server-url", server.url, "--secret-file", "-", "--client-id")
     outcome = second.json(*flags, client_id, given=f"{paired.secret()}x")
-    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["wrong-secret"], 6)
+    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["unseal-wrong-key"], 6)
     outcome = second.json(*flags, UNKNOWN_ID, given=paired.secret())
     assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["history-empty"], 6)
     assert second.files() == {}, "something was written before the data was unsealed"
@@ -291,7 +298,7 @@ def test_mistakes_are_named_and_asked_again(server, paired, second):
     terminal.answer("Secret (not shown): ", client_id)
     terminal.wait_for("That looks like a client ID, but a secret is asked for here.")
     terminal.answer("Secret (not shown): ", "wrong")
-    terminal.wait_for("[wrong-secret]")
+    terminal.wait_for("[unseal-wrong-key]")
     terminal.wait_for("2. Enter the credentials again")
     terminal.answer("Choose option [1]: ", "2")
     terminal.answer(ask_code, code)
@@ -306,9 +313,9 @@ def test_an_unreachable_server_at_a_terminal(server, first):
     terminal.answer("Choose option [1]: ", "2")
     terminal.answer("[y/N]: ", "n")
     terminal.answer("Server URL: ", dead)
-    terminal.wait_for("[server-refused]")
+    terminal.wait_for("[remote-connection-refused]")
     terminal.answer("Choose option [1]: ", "1")
-    terminal.wait_for("[server-refused]")
+    terminal.wait_for("[remote-connection-refused]")
     terminal.wait_for("2. Choose another server")
     terminal.answer("Choose option [1]: ", "2")
     terminal.answer("Choose option [1]: ", "2")
@@ -324,7 +331,7 @@ def test_saved_as_unverified_and_finished_by_the_doctor(start_server, first):
     first.add("Buy milk")
     outcome = first.json("setup", "--first-computer", "--server-url", server.url, "--save-unverified")
     assert (outcome["result"], outcome["exit_code"]) == ("unverified", 3)
-    assert [message["id"] for message in outcome["messages"]] == ["server-refused"]
+    assert [message["id"] for message in outcome["messages"]] == ["remote-connection-refused"]
     assert first.json("setup", "--keep")["exit_code"] == 3
     report = first.json("doctor")
     assert report["exit_code"] == 1
@@ -433,10 +440,10 @@ def test_a_server_that_dies_between_check_and_sync(server, first):
 
 
 LINKS = {
-    "name": ("server-name-unknown", lambda _context: "http://no-such-host.invalid"),
-    "tls": ("tls-not-spoken", PLAIN_FAILURES["tls-not-spoken"]),
-    "connection": ("server-refused", refused),
-    "server": ("server-broken", PLAIN_FAILURES["server-broken"]),
+    "name": ("remote-name-not-resolved", lambda _context: "http://no-such-host.invalid"),
+    "tls": ("remote-not-tls", PLAIN_FAILURES["remote-not-tls"]),
+    "connection": ("remote-connection-refused", refused),
+    "server": ("remote-server-failed", PLAIN_FAILURES["remote-server-failed"]),
 }
 
 

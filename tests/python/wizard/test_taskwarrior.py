@@ -8,7 +8,7 @@ import pytest
 from computers import FAKE_TASKS
 from support import free_port, run_bounded
 
-from tcsync.wizard.taskwarrior import Run, explain_sync
+from tcsync.wizard.taskwarrior import TaskRun, explain_sync
 
 FAULTS = {
     "2.6.2": "task-too-old",
@@ -135,7 +135,7 @@ def test_statuses_that_taskwarrior_got_are_explained(status, identifier):
         "Failed to synchronize with server: Server Error: "
         f"http://127.0.0.1:{free_port()}/v1/client/get-child-version/0 responded with {status} Gone"
     )
-    assert explain_sync(Run("task sync", 2, "", f"TASKRC override: x\n{words}\n")).identifier == identifier
+    assert explain_sync(TaskRun("task sync", 2, "", f"TASKRC override: x\n{words}\n")).problem.identifier == identifier
 
 
 def test_taskwarriors_own_messages_are_the_ones_that_are_recognised(start_server, first, second):
@@ -159,7 +159,7 @@ def sync_finding(computer):
     """What the wizard makes of a failing `task sync` on that computer."""
     done = run_bounded(["task", "sync"], env=computer.environment, timeout_s=60)
     assert done.returncode != 0
-    return explain_sync(Run("task sync", done.returncode, done.stdout, done.stderr)).identifier
+    return explain_sync(TaskRun("task sync", done.returncode, done.stdout, done.stderr)).problem.identifier
 
 
 def is_running(process_id):

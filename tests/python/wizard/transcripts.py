@@ -60,7 +60,8 @@ class Recording:
         text = re.sub(r"(?<=at )/\S+/task\b", "/usr/bin/task", text)
         text = text.replace(str(computer.real_home), "/home/ada").replace(str(computer.home), "/home/ada")
         text = re.sub(r"\d{8}T\d{6}Z", "20261124T093000Z", text)
-        text = re.sub(r"(?m)^( *\d+ +)\d+s( +)", r"\1 -\2", text)
+        # The column is as wide as the oldest task's age, which a busy machine makes longer.
+        text = re.sub(r"(?m)^( *\d+|ID) +(?:(Age)|\d+(?:s|min)) +", lambda row: f"{row[1]} {row[2] or ' - '}  ", text)
         remarks = ("Configuration override", "TASKRC override", "Recently upgraded")
         return "\n".join(line for line in text.splitlines() if not line.startswith(remarks)).strip("\n") + "\n"
 

@@ -44,16 +44,14 @@ from .remote import (
 from .sealing import SealingKey
 from .secret import Secret
 from .server_url import normalise_url
-from .taskrc import Backend, Setting, SyncSettings, Taskrc, find_taskrc, read_taskrc
-from .taskrc_edit import Edit, edit_taskrc, undo_edit
+from .taskrc import SyncBackend, SyncSettings, Taskrc, TaskrcSetting, find_taskrc, read_taskrc
+from .taskrc_edit import TaskrcEdit, edit_taskrc, undo_edit
 
 __all__ = [
     "NIL_VERSION",
-    "Backend",
     "ClientIdError",
     "Conflict",
     "Credentials",
-    "Edit",
     "Gone",
     "History",
     "HistoryDeadlineError",
@@ -69,15 +67,17 @@ __all__ = [
     "SealingKey",
     "Secret",
     "SecretError",
-    "Setting",
     "Snapshot",
     "SnapshotUrgency",
+    "SyncBackend",
     "SyncSettings",
     "TaskCounts",
     "Taskrc",
     "TaskrcChangedError",
+    "TaskrcEdit",
     "TaskrcError",
     "TaskrcIncludeError",
+    "TaskrcSetting",
     "TaskrcSyntaxError",
     "TcsyncError",
     "UnsealError",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
+from typing import TypeVar
 
 from . import _declarations as c
 
@@ -46,8 +47,19 @@ class SecretError(TcsyncError):
     """A text cannot be a secret: empty, too long, or not text."""
 
 
+Fault = TypeVar("Fault", bound=Enum)
+
+
+def _fault(faults: type[Fault], code: int) -> Fault:
+    """The fault with that code; for a detail that only a newer library knows, the one with the coarse code."""
+    try:
+        return faults(code)
+    except ValueError:
+        return faults(code & 0xFF)
+
+
 class UnsealFault(Enum):
-    """Why sealed bytes did not open; the value is the C library's code."""
+    """Why sealed bytes did not open; name and value are those of the C library's code."""
 
     TRUNCATED = c.TCSYNC_UNSEAL_TRUNCATED
     UNKNOWN_FORMAT = c.TCSYNC_UNSEAL_UNKNOWN_FORMAT
@@ -56,7 +68,7 @@ class UnsealFault(Enum):
     #: The key is right, but bytes were changed, or they belong to another version.
     NOT_AUTHENTIC = c.TCSYNC_UNSEAL_NOT_AUTHENTIC
     #: A detail that only a newer library knows.
-    OTHER = c.TCSYNC_UNSEAL_FAILED
+    FAILED = c.TCSYNC_UNSEAL_FAILED
 
 
 class UnsealError(TcsyncError):
@@ -64,54 +76,54 @@ class UnsealError(TcsyncError):
 
     def __init__(self, message: str, *, code: int, name: str | None = None) -> None:
         super().__init__(message, code=code, name=name)
-        self.fault = UnsealFault(code) if code in _UNSEAL_CODES else UnsealFault.OTHER
+        self.fault = _fault(UnsealFault, code)
 
 
 class RemoteFault(Enum):
-    """Why a sync server could not be asked, or what it answered instead of what the protocol provides for; the value is
-    the C library's code."""
+    """Why a sync server could not be asked, or what it answered instead of what the protocol provides for; name and
+    value are those of the C library's code."""
 
     #: The host's name is not known.
-    DNS = c.TCSYNC_REMOTE_NAME_NOT_RESOLVED
+    NAME_NOT_RESOLVED = c.TCSYNC_REMOTE_NAME_NOT_RESOLVED
     #: Nothing listens there.
-    REFUSED = c.TCSYNC_REMOTE_CONNECTION_REFUSED
+    CONNECTION_REFUSED = c.TCSYNC_REMOTE_CONNECTION_REFUSED
     #: Unreachable, reset, or closed before the answer was complete.
-    NETWORK = c.TCSYNC_REMOTE_NETWORK_FAILED
-    TIMEOUT = c.TCSYNC_REMOTE_TIMED_OUT
+    NETWORK_FAILED = c.TCSYNC_REMOTE_NETWORK_FAILED
+    TIMED_OUT = c.TCSYNC_REMOTE_TIMED_OUT
     #: The proxy cannot be reached or refuses.
-    PROXY = c.TCSYNC_REMOTE_PROXY_FAILED
+    PROXY_FAILED = c.TCSYNC_REMOTE_PROXY_FAILED
     #: The certificate has expired or is not valid yet, or this computer's clock is wrong.
-    TLS_EXPIRED = c.TCSYNC_REMOTE_CERTIFICATE_EXPIRED
+    CERTIFICATE_EXPIRED = c.TCSYNC_REMOTE_CERTIFICATE_EXPIRED
     #: No authority that this computer trusts issued the certificate.
-    TLS_UNKNOWN_CA = c.TCSYNC_REMOTE_CERTIFICATE_UNTRUSTED
+    CERTIFICATE_UNTRUSTED = c.TCSYNC_REMOTE_CERTIFICATE_UNTRUSTED
     #: The certificate is for another host.
-    TLS_WRONG_HOST = c.TCSYNC_REMOTE_CERTIFICATE_WRONG_HOST
+    CERTIFICATE_WRONG_HOST = c.TCSYNC_REMOTE_CERTIFICATE_WRONG_HOST
     #: What answers an https URL does not speak TLS, mostly plain HTTP.
     NOT_TLS = c.TCSYNC_REMOTE_NOT_TLS
     #: Another failure of TLS.
-    TLS = c.TCSYNC_REMOTE_TLS_FAILED
+    TLS_FAILED = c.TCSYNC_REMOTE_TLS_FAILED
     #: 403: the server does not admit this client ID.
-    FORBIDDEN = c.TCSYNC_REMOTE_NOT_ALLOWED
+    NOT_ALLOWED = c.TCSYNC_REMOTE_NOT_ALLOWED
     #: 413: what was sent is longer than the server takes.
     TOO_LARGE = c.TCSYNC_REMOTE_TOO_LARGE
     #: 429.
-    TOO_MANY_REQUESTS = c.TCSYNC_REMOTE_RATE_LIMITED
+    RATE_LIMITED = c.TCSYNC_REMOTE_RATE_LIMITED
     #: Any other 4xx: mostly a wrong path, or no sync server.
-    CLIENT_ERROR = c.TCSYNC_REMOTE_REJECTED
+    REJECTED = c.TCSYNC_REMOTE_REJECTED
     #: 502, 503, 504: too busy, restarting, or not reached by what is in front of it.
-    UNAVAILABLE = c.TCSYNC_REMOTE_SERVER_UNAVAILABLE
+    SERVER_UNAVAILABLE = c.TCSYNC_REMOTE_SERVER_UNAVAILABLE
     #: 507: the server stores nothing more, for this client or for anybody.
     SERVER_FULL = c.TCSYNC_REMOTE_SERVER_FULL
     #: 500 or another 5xx.
-    SERVER_ERROR = c.TCSYNC_REMOTE_SERVER_FAILED
+    SERVER_FAILED = c.TCSYNC_REMOTE_SERVER_FAILED
     #: 3xx: redirects are not followed; the message says where it points.
     REDIRECTED = c.TCSYNC_REMOTE_REDIRECTED
     #: An answer that the protocol does not know: no sync server, or something altered it.
-    NOT_A_SYNC_SERVER = c.TCSYNC_REMOTE_BROKEN_ANSWER
+    BROKEN_ANSWER = c.TCSYNC_REMOTE_BROKEN_ANSWER
     #: The answer is longer than the limit.
     ANSWER_TOO_LARGE = c.TCSYNC_REMOTE_ANSWER_TOO_LARGE
     #: A detail that only a newer library knows.
-    OTHER = c.TCSYNC_REMOTE_FAILED
+    FAILED = c.TCSYNC_REMOTE_FAILED
 
 
 class RemoteError(TcsyncError):
@@ -119,11 +131,7 @@ class RemoteError(TcsyncError):
 
     def __init__(self, message: str, *, code: int, name: str | None = None) -> None:
         super().__init__(message, code=code, name=name)
-        self.fault = RemoteFault(code) if code in _REMOTE_CODES else RemoteFault.OTHER
-
-
-_UNSEAL_CODES = frozenset(fault.value for fault in UnsealFault)
-_REMOTE_CODES = frozenset(fault.value for fault in RemoteFault)
+        self.fault = _fault(RemoteFault, code)
 
 
 class HistoryError(TcsyncError):

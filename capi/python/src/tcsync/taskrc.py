@@ -51,7 +51,7 @@ _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|u|(.)|$)", re.DOTALL)
 _SIMPLE_ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
-class Backend(Enum):
+class SyncBackend(Enum):
     """Where Taskwarrior is configured to sync to."""
 
     #: A sync server, over HTTP: what this package is about.
@@ -67,7 +67,7 @@ class Backend(Enum):
 
 
 @dataclass(frozen=True)
-class Setting:
+class TaskrcSetting:
     """One setting as it is in force, and the file and line (from 1) that it comes from."""
 
     name: str
@@ -102,7 +102,7 @@ class Taskrc:
     #: The permission bits of the file itself; 0 when it does not exist.
     mode: int
     #: By name, as they are in force.
-    settings: Mapping[str, Setting] = field(repr=False)
+    settings: Mapping[str, TaskrcSetting] = field(repr=False)
     #: Includes with relative paths that were not found; Taskwarrior may know a directory with them.
     unresolved_includes: tuple[str, ...]
     #: Every file that was read, the main one first.
@@ -115,7 +115,7 @@ class Taskrc:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def setting(self, name: str) -> Setting | None:
+    def setting(self, name: str) -> TaskrcSetting | None:
         return self.settings.get(name)
 
     def get(self, name: str) -> str | None:
@@ -140,11 +140,11 @@ class Taskrc:
         return SyncSettings(self.get(SERVER_URL), self.get(CLIENT_ID), secret)
 
     @property
-    def backends(self) -> tuple[Backend, ...]:
-        """What is configured, in the order of Backend. More than one is a contradiction, or a rest of the past."""
-        return tuple(backend for backend in Backend if any(map(_BACKEND_NAMES[backend], self._names_in_use())))
+    def backends(self) -> tuple[SyncBackend, ...]:
+        """What is configured, in the order of SyncBackend. More than one is a contradiction, or a rest of the past."""
+        return tuple(backend for backend in SyncBackend if any(map(_BACKEND_NAMES[backend], self._names_in_use())))
 
-    def settings_of(self, backend: Backend) -> tuple[Setting, ...]:
+    def settings_of(self, backend: SyncBackend) -> tuple[TaskrcSetting, ...]:
         """The settings, not empty, that configure that backend."""
         return tuple(self.settings[name] for name in self._names_in_use() if _BACKEND_NAMES[backend](name))
 
@@ -152,14 +152,14 @@ class Taskrc:
         return (name for name, setting in self.settings.items() if setting.value)
 
 
-_BACKEND_NAMES: Mapping[Backend, Callable[[str], bool]] = {
-    Backend.SERVER: lambda name: name in (SERVER_URL, CLIENT_ID),
-    Backend.LOCAL: lambda name: name.startswith("sync.local."),
-    Backend.GCP: lambda name: name.startswith("sync.gcp."),
-    Backend.AWS: lambda name: name.startswith("sync.aws."),
-    Backend.GIT: lambda name: name.startswith("sync.git."),
-    Backend.OLD_ORIGIN: lambda name: name == "sync.server.origin",
-    Backend.TASKD: lambda name: name.startswith("taskd."),
+_BACKEND_NAMES: Mapping[SyncBackend, Callable[[str], bool]] = {
+    SyncBackend.SERVER: lambda name: name in (SERVER_URL, CLIENT_ID),
+    SyncBackend.LOCAL: lambda name: name.startswith("sync.local."),
+    SyncBackend.GCP: lambda name: name.startswith("sync.gcp."),
+    SyncBackend.AWS: lambda name: name.startswith("sync.aws."),
+    SyncBackend.GIT: lambda name: name.startswith("sync.git."),
+    SyncBackend.OLD_ORIGIN: lambda name: name == "sync.server.origin",
+    SyncBackend.TASKD: lambda name: name.startswith("taskd."),
 }
 
 
@@ -238,7 +238,7 @@ class _Reader:
     """Reads files in the order of their lines, as Taskwarrior does."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self.settings: dict[str, Setting] = {}
+        self.settings: dict[str, TaskrcSetting] = {}
         self.unresolved_includes: list[str] = []
         self.files: list[Path] = []
         self._environment = environment
@@ -254,7 +254,7 @@ class _Reader:
             if equal:
                 name = name.strip(_SPACE)
                 decoded = _decode(_expand(value.strip(_SPACE), self._environment))
-                self.settings[name] = Setting(name, decoded, path, number)
+                self.settings[name] = TaskrcSetting(name, decoded, path, number)
                 continue
             _, include, included = significant.partition("include")
             if not include:
@@ -311,7 +311,7 @@ def _read_file(path: Path) -> bytes:
     return content
 
 
-def _data_location(path: Path, settings: Mapping[str, Setting], environment: Mapping[str, str]) -> Path:
+def _data_location(path: Path, settings: Mapping[str, TaskrcSetting], environment: Mapping[str, str]) -> Path:
     named = environment.get("TASKDATA")
     if named == "":
         raise TaskrcError("TASKDATA is set but empty; unset it, or set it to Taskwarrior's data directory", path=path)

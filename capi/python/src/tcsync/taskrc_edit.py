@@ -26,7 +26,7 @@ _DIRECTORY_OWNER_ONLY = 0o700
 
 
 @dataclass(frozen=True)
-class Edit:
+class TaskrcEdit:
     """What edit_taskrc did."""
 
     #: Whether the file's content was changed.
@@ -43,7 +43,7 @@ class Edit:
     _after: bytes = field(repr=False)
 
 
-def edit_taskrc(taskrc: Taskrc, changes: Mapping[str, str | Secret | None]) -> Edit:
+def edit_taskrc(taskrc: Taskrc, changes: Mapping[str, str | Secret | None]) -> TaskrcEdit:
     """Sets settings, and removes those whose new value is None.
 
     When all are in force already, the content stays as it is, and only permissions of others are taken away. Errors,
@@ -59,7 +59,7 @@ def edit_taskrc(taskrc: Taskrc, changes: Mapping[str, str | Secret | None]) -> E
     content = _changed_content(taskrc, wanted)
     if content == taskrc.content and (taskrc.exists or not content):
         restricted = taskrc.exists and _restrict(target)
-        return Edit(False, False, restricted, target, None, taskrc.content, content)
+        return TaskrcEdit(False, False, restricted, target, None, taskrc.content, content)
     try:
         target.parent.mkdir(mode=_DIRECTORY_OWNER_ONLY, parents=True, exist_ok=True)
         backup = _write_backup(target, taskrc.content) if taskrc.exists else None
@@ -77,10 +77,10 @@ def edit_taskrc(taskrc: Taskrc, changes: Mapping[str, str | Secret | None]) -> E
             _refuse(target, reason)
         raise
     restricted = bool(taskrc.mode & 0o077)
-    return Edit(True, not taskrc.exists, restricted, target, backup, taskrc.content, content)
+    return TaskrcEdit(True, not taskrc.exists, restricted, target, backup, taskrc.content, content)
 
 
-def undo_edit(edit: Edit) -> None:
+def undo_edit(edit: TaskrcEdit) -> None:
     """Puts the file back as it was before the edit, and removes the backup. TaskrcChangedError when someone else has
     changed the file since; it, and the backup, are then left alone."""
     if not edit.changed:

@@ -20,14 +20,15 @@ from tcsync import Credentials, TcsyncError, __version__, encode_pairing_code, p
 from .branding import NEUTRAL, Branding
 from .computer import TaskProgram, ThisComputer
 from .console import Console
-from .diagnosis import explain
+from .diagnosis import finding_for
 from .doctor import Doctor
-from .findings import Finding, Stop, find
-from .interrupts import as_interrupts
-from .server_check import REQUEST_TIMEOUT_S, Reach
-from .setup.answers import Answers, Source
+from .exit_codes import ExitCode
+from .findings import CommandStopped, Finding, Problem
+from .interrupts import signals_as_interrupts
+from .server_check import REQUEST_TIMEOUT_S, ConnectionOptions
+from .setup.answers import Answers, SecretSource
 from .setup.ask import Asker, choose_mode
-from .setup.conversation import Conversation, describe
+from .setup.conversation import Conversation, describe_credentials
 from .setup.flow import Setup
 from .setup.outcome import Outcome
 from .taskwarrior import LOCAL_TIMEOUT_S
@@ -59,7 +60,7 @@ _TASK = _options(
         help="Seconds that Taskwarrior may take; a sync gets ten times as long.",
     ),
 )
-_REACH = _options(
+_CONNECTION = _options(
     click.option(
         "--ca-file",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -85,7 +86,7 @@ _SETUP_OPTIONS = _options(
     click.option("--client-id", help="The client ID of the other computer."),
     click.option("--secret-file", type=_FILE, help="Read the secret from a file; - is standard input."),
     click.option("--secret-fd", type=click.IntRange(0), help="Read the secret from an open descriptor."),
-    _REACH,
+    _CONNECTION,
     click.option("--replace/--keep", default=None, help="What to do with sync settings that are there already."),
     click.option("--merge/--no-merge", default=None, help="Merge this computer's tasks with the server's, or stop."),
     click.option("--fresh-replica", is_flag=True, help="Carry the tasks over when this computer has synced elsewhere."),
@@ -127,14 +128,14 @@ def run_setup(flags: dict[str, Any], branding: Branding) -> Outcome:
     setup = Setup(answers, Conversation(console, asker, answers, branding), console, program)
     console.heading(branding.title)
     try:
-        with _stops(), as_interrupts():
+        with _endings_as_findings(), signals_as_interrupts():
             setup.run()
-    except Stop as stop:
+    except CommandStopped as stop:
         finding = stop.finding
         console.line()
         console.finding(finding)
         outcome = setup.outcome
-        outcome.result = "interrupted" if finding.identifier.startswith("interrupted") else "failed"
+        outcome.result = "interrupted" if finding.exit_code is ExitCode.INTERRUPTED else "failed"
         outcome.exit_code = finding.exit_code
         outcome.findings.append(finding)
     return setup.outcome
@@ -146,9 +147,9 @@ def _answers(flags: dict[str, Any]) -> Answers:
         server=flags["server"],
         computer=flags["computer"],
         client_id=flags["client_id"],
-        secret=Source("secret", flags["secret_file"], flags["secret_fd"]),
-        pairing_code=Source("pairing-code", flags["pairing_code_file"], flags["pairing_code_fd"]),
-        reach=Reach(flags["ca_file"], flags["server_timeout"]),
+        secret=SecretSource("secret", flags["secret_file"], flags["secret_fd"]),
+        pairing_code=SecretSource("pairing-code", flags["pairing_code_file"], flags["pairing_code_fd"]),
+        connection=ConnectionOptions(flags["ca_file"], flags["server_timeout"]),
         replace=flags["replace"],
         merge=flags["merge"],
         fresh_replica=flags["fresh_replica"],
@@ -161,35 +162,35 @@ def _answers(flags: dict[str, Any]) -> Answers:
 
 
 @contextmanager
-def _stops() -> Iterator[None]:
-    """Within it, whatever ends a command early becomes a Stop. A bug shows where it is, never what was in memory."""
+def _endings_as_findings() -> Iterator[None]:
+    """Within it, whatever ends a command early becomes a CommandStopped. A bug shows its place, and no values."""
     try:
         yield
-    except (Stop, click.exceptions.Exit):
+    except (CommandStopped, click.exceptions.Exit):
         raise
     except (KeyboardInterrupt, click.Abort):
-        raise Stop(find("interrupted")) from None
+        raise Problem.INTERRUPTED.stop() from None
     except TcsyncError as error:
-        raise Stop(explain(error)) from None
+        raise CommandStopped(finding_for(error)) from None
     except OSError as error:
         detail = f"{error.filename or 'a system call'}: {error.strerror or type(error).__name__}"
-        raise Stop(find("unexpected", detail=detail)) from None
+        raise Problem.UNEXPECTED.stop(detail=detail) from None
     except Exception as error:
         trace = error.__traceback__
         while trace is not None and trace.tb_next is not None:
             trace = trace.tb_next
         place = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
-        raise Stop(find("unexpected", detail=f"{type(error).__name__}{place}")) from None
+        raise Problem.UNEXPECTED.stop(detail=f"{type(error).__name__}{place}") from None
 
 
 @contextmanager
 def _reported(as_json: bool) -> Iterator[Console]:
-    """Runs one of the small commands: a Stop is shown, or printed as JSON, and becomes the exit status."""
+    """Runs one of the small commands: a CommandStopped is shown, or printed as JSON, and becomes the exit status."""
     console = Console(quiet=as_json)
     try:
-        with _stops(), as_interrupts():
+        with _endings_as_findings(), signals_as_interrupts():
             yield console
-    except Stop as stop:
+    except CommandStopped as stop:
         _print_finding(stop.finding, as_json=as_json)
         sys.exit(stop.finding.exit_code)
 
@@ -203,7 +204,7 @@ def _print_finding(finding: Finding, *, as_json: bool) -> None:
 
 
 @click.command("doctor")
-@_REACH
+@_CONNECTION
 @click.option("--first-computer", is_flag=True, help="The server has no data yet, and this computer begins.")
 @_YES
 @_JSON
@@ -214,8 +215,8 @@ def doctor(**flags: Any) -> None:
     with _reported(as_json) as console:
         asker = Asker(choose_mode(yes=flags["yes"], json=as_json))
         program = TaskProgram(flags["task_command"], flags["task_timeout"])
-        reach = Reach(flags["ca_file"], flags["server_timeout"])
-        examination = Doctor(console, asker, program, reach, is_first=flags["first_computer"])
+        connection = ConnectionOptions(flags["ca_file"], flags["server_timeout"])
+        examination = Doctor(console, asker, program, connection, is_first=flags["first_computer"])
         examination.run()
         if as_json:
             click.echo(json.dumps(examination.as_json(), indent=2))
@@ -243,7 +244,7 @@ def pair(qr: bool, as_json: bool) -> None:
 def show(reveal: bool, as_json: bool) -> None:
     """Show this computer's sync settings; the secret is masked unless asked for."""
     with _reported(as_json) as console:
-        shown = describe(_configured(), reveal=reveal)
+        shown = describe_credentials(_configured(), reveal=reveal)
         if as_json:
             click.echo(json.dumps({name.lower().replace(" ", "_"): value for name, value in shown.items()}, indent=2))
             return

@@ -5,17 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tcsync import Backend, Credentials, Edit, Secret, Taskrc, edit_taskrc, find_taskrc, parse_client_id, read_taskrc
+from tcsync import (
+    Credentials,
+    Secret,
+    SyncBackend,
+    Taskrc,
+    TaskrcEdit,
+    edit_taskrc,
+    find_taskrc,
+    parse_client_id,
+    read_taskrc,
+)
 from tcsync.taskrc import CLIENT_ID, ENCRYPTION_SECRET, SERVER_URL
 
-from .diagnosis import findings
-from .findings import Stop, find
-from .replica import Replica, ReplicaUnknown, read_replica
+from .diagnosis import errors_as_findings
+from .findings import CommandStopped, Problem
+from .replica import Replica, ReplicaUnreadable, read_replica
 from .taskwarrior import Taskwarrior, find_taskwarrior
 
-_OURS = (SERVER_URL, CLIENT_ID, ENCRYPTION_SECRET)
+_SERVER_SETTINGS = (SERVER_URL, CLIENT_ID, ENCRYPTION_SECRET)
 # taskd.*, of Taskwarrior 2, is none of them: Taskwarrior 3 does not read it.
-_OTHER_BACKENDS = (Backend.LOCAL, Backend.GCP, Backend.AWS, Backend.GIT, Backend.OLD_ORIGIN)
+_OTHER_BACKENDS = (SyncBackend.LOCAL, SyncBackend.GCP, SyncBackend.AWS, SyncBackend.GIT, SyncBackend.OLD_ORIGIN)
 
 
 @dataclass(frozen=True)
@@ -27,7 +37,7 @@ class TaskProgram:
 
 
 class ThisComputer:
-    """Reads on demand; only `configure` changes anything. Every method that can fail raises Stop with a finding."""
+    """Reads on demand; only `configure` changes anything. What fails raises CommandStopped with a finding."""
 
     def __init__(self, program: TaskProgram) -> None:
         self._program = program
@@ -37,7 +47,7 @@ class ThisComputer:
 
     def read_taskrc(self) -> Taskrc:
         """The taskrc as it is now."""
-        with findings():
+        with errors_as_findings():
             self.taskrc = read_taskrc(self.taskrc_path)
         return self.taskrc
 
@@ -54,30 +64,30 @@ class ThisComputer:
         """The replica as it is now."""
         try:
             return read_replica(self.taskrc.data_location)
-        except ReplicaUnknown as error:
-            raise Stop(find("replica-unknown", detail=error)) from None
+        except ReplicaUnreadable as error:
+            raise Problem.REPLICA_UNKNOWN.stop(detail=error) from None
 
     def configured(self) -> Credentials | None:
-        """The complete settings of a sync server, or None. Stop when they are there, and make no sense."""
+        """The complete settings of a sync server, or None. CommandStopped when they are there, and make no sense."""
         sync = self.taskrc.sync
         if sync.url is None or sync.client_id is None or sync.secret is None:
             return None
-        with findings():
+        with errors_as_findings():
             return Credentials(sync.url, parse_client_id(sync.client_id), sync.secret)
 
     def require_credentials(self) -> Credentials:
-        """The credentials that are configured. Stop with what is missing when there are none."""
+        """The credentials that are configured. CommandStopped with what is missing when there are none."""
         if not self.taskrc.exists:
-            raise Stop(find("taskrc-missing", path=self.taskrc_path))
+            raise Problem.TASKRC_MISSING.stop(path=self.taskrc_path)
         credentials = self.configured()
         if credentials is not None and not self.other_settings():
             return credentials
         if others := self.other_settings():
-            raise Stop(find("sync-other-backend", settings=", ".join(others)))
-        missing = [name for name in _OURS if name not in self.own_settings()]
-        if len(missing) == len(_OURS):
-            raise Stop(find("sync-not-configured", path=self.taskrc_path))
-        raise Stop(find("sync-incomplete", path=self.taskrc_path, missing=", ".join(missing)))
+            raise Problem.SYNC_OTHER_BACKEND.stop(settings=", ".join(others))
+        missing = [name for name in _SERVER_SETTINGS if name not in self.own_settings()]
+        if len(missing) == len(_SERVER_SETTINGS):
+            raise Problem.SYNC_NOT_CONFIGURED.stop(path=self.taskrc_path)
+        raise Problem.SYNC_INCOMPLETE.stop(path=self.taskrc_path, missing=", ".join(missing))
 
     def other_settings(self) -> list[str]:
         """The names of settings that make Taskwarrior sync in another way than with a sync server's URL."""
@@ -85,7 +95,7 @@ class ThisComputer:
 
     def own_settings(self) -> list[str]:
         """The names of a sync server's settings that are there, complete or not."""
-        return [name for name in _OURS if self.taskrc.get(name) is not None]
+        return [name for name in _SERVER_SETTINGS if self.taskrc.get(name) is not None]
 
     def changes(self, credentials: Credentials) -> dict[str, str | Secret | None]:
         """What `configure` writes into the taskrc; None removes a setting."""
@@ -96,9 +106,9 @@ class ThisComputer:
             ENCRYPTION_SECRET: credentials.secret,
         }
 
-    def configure(self, credentials: Credentials) -> Edit:
+    def configure(self, credentials: Credentials) -> TaskrcEdit:
         """Writes the credentials into the taskrc, and nothing when they are there already."""
-        with findings():
+        with errors_as_findings():
             edit = edit_taskrc(self.taskrc, self.changes(credentials))
         self.read_taskrc()
         return edit
@@ -107,5 +117,5 @@ class ThisComputer:
         """Whether exactly these are set, and nothing else that would come before them."""
         try:
             return self.configured() == credentials and not self.other_settings()
-        except Stop:
+        except CommandStopped:
             return False

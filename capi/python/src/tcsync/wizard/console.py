@@ -48,7 +48,7 @@ class Console:
         """What is wrong, what to try, and the name under which docs/troubleshooting.md explains it. `link` names the
         check that found it."""
         where = f"{link}: " if link else ""
-        self._marked("!!", f"{where}{finding.text} [{finding.identifier}]", "red")
+        self._marked("!!", f"{where}{finding.text} [{finding.problem.identifier}]", "red")
         self._paragraph(f"Try: {finding.remedy}", indent=_INDENT + "   ", hang=5)
 
     def raw(self, text: str) -> None:

@@ -12,78 +12,45 @@ from tcsync import (
     LibraryError,
     PairingCodeError,
     RemoteError,
-    RemoteFault,
     SecretError,
     TaskrcError,
     TaskrcIncludeError,
     TcsyncError,
     UnsealError,
-    UnsealFault,
     UrlError,
 )
 
-from .findings import Finding, Stop, find
+from .findings import PROBLEM_OF_FAULT, CommandStopped, Finding, Problem
 
-REMOTE_MESSAGES: dict[RemoteFault, str] = {
-    RemoteFault.DNS: "server-name-unknown",
-    RemoteFault.REFUSED: "server-refused",
-    RemoteFault.NETWORK: "server-network",
-    RemoteFault.TIMEOUT: "server-timeout",
-    RemoteFault.PROXY: "server-proxy",
-    RemoteFault.TLS_EXPIRED: "tls-expired",
-    RemoteFault.TLS_UNKNOWN_CA: "tls-unknown-ca",
-    RemoteFault.TLS_WRONG_HOST: "tls-wrong-host",
-    RemoteFault.NOT_TLS: "tls-not-spoken",
-    RemoteFault.TLS: "tls-failed",
-    RemoteFault.FORBIDDEN: "client-not-allowed",
-    RemoteFault.TOO_LARGE: "server-takes-less",
-    RemoteFault.TOO_MANY_REQUESTS: "server-too-many-requests",
-    RemoteFault.CLIENT_ERROR: "server-rejects",
-    RemoteFault.UNAVAILABLE: "server-unavailable",
-    RemoteFault.SERVER_FULL: "server-full",
-    RemoteFault.SERVER_ERROR: "server-broken",
-    RemoteFault.REDIRECTED: "server-redirects",
-    RemoteFault.NOT_A_SYNC_SERVER: "server-no-sync-server",
-    RemoteFault.ANSWER_TOO_LARGE: "server-answer-too-large",
-    RemoteFault.OTHER: "server-network",
-}
-
-# The first class that fits names the message.
-_MESSAGES: tuple[tuple[type[TcsyncError], str], ...] = (
-    (HistoryDeadlineError, "history-slow"),
-    (HistoryError, "history-unreadable"),
-    (PairingCodeError, "pairing-code-invalid"),
-    (UrlError, "url-invalid"),
-    (ClientIdError, "client-id-invalid"),
-    (SecretError, "secret-invalid"),
-    (TaskrcIncludeError, "taskrc-include"),
-    (TaskrcError, "taskrc-unusable"),
-    (LibraryError, "library-failed"),
+# The first class that fits names the problem.
+_PROBLEM_OF_ERROR: tuple[tuple[type[TcsyncError], Problem], ...] = (
+    (HistoryDeadlineError, Problem.HISTORY_SLOW),
+    (HistoryError, Problem.HISTORY_UNREADABLE),
+    (PairingCodeError, Problem.PAIRING_CODE_INVALID),
+    (UrlError, Problem.URL_INVALID),
+    (ClientIdError, Problem.CLIENT_ID_INVALID),
+    (SecretError, Problem.SECRET_INVALID),
+    (TaskrcIncludeError, Problem.TASKRC_INCLUDE),
+    (TaskrcError, Problem.TASKRC_UNUSABLE),
+    (LibraryError, Problem.LIBRARY_FAILED),
+    (TcsyncError, Problem.UNEXPECTED),
 )
 
 
-def explain(error: TcsyncError, *, url: str = "", client_id: object = "") -> Finding:
+def finding_for(error: TcsyncError, *, url: str = "", client_id: object = "") -> Finding:
     """The finding for an error of the binding; `url` and `client_id` are those that were in use."""
-    if isinstance(error, RemoteError):
-        return find(REMOTE_MESSAGES[error.fault], url=url, client_id=client_id, detail=_clause(error))
-    if isinstance(error, UnsealError):
-        wrong_key = error.fault is UnsealFault.WRONG_KEY
-        return find("wrong-secret") if wrong_key else find("data-damaged", detail=_clause(error))
-    for kind, identifier in _MESSAGES:
-        if isinstance(error, kind):
-            return find(identifier, detail=_clause(error), url=url)
-    return find("unexpected", detail=_clause(error))
+    if isinstance(error, (RemoteError, UnsealError)):
+        problem = PROBLEM_OF_FAULT[error.fault]
+    else:
+        problem = next(problem for kind, problem in _PROBLEM_OF_ERROR if isinstance(error, kind))
+    # The error's sentence stands within another.
+    return problem.finding(url=url, client_id=client_id, detail=str(error).rstrip(". "))
 
 
 @contextmanager
-def findings(*, url: str = "", client_id: object = "") -> Iterator[None]:
-    """Within it, an error of the binding becomes a Stop with its finding."""
+def errors_as_findings(*, url: str = "", client_id: object = "") -> Iterator[None]:
+    """Within it, an error of the binding becomes a CommandStopped with its finding."""
     try:
         yield
     except TcsyncError as error:
-        raise Stop(explain(error, url=url, client_id=client_id)) from None
-
-
-def _clause(error: TcsyncError) -> str:
-    """The error's sentence, to stand within another."""
-    return str(error).rstrip(". ")
+        raise CommandStopped(finding_for(error, url=url, client_id=client_id)) from None

@@ -13,41 +13,42 @@ from tcsync import Credentials, History, Probe
 from .computer import TaskProgram, ThisComputer
 from .console import Console
 from .exit_codes import ExitCode
-from .findings import Finding, Stop, find
+from .findings import CommandStopped, Finding, Problem
 from .replica import Replica
-from .server_check import Position, Reach, ServerCheck
+from .server_check import ConnectionOptions, ReplicaPosition, ServerCheck
 from .setup.ask import Asker
 from .setup.first_sync import first_sync
-from .setup.outcome import count_tasks, say_tasks
+from .setup.outcome import describe_tasks
 from .setup.texts import MERGING
 
 #: A clock that is off by more is told. Certificates and the order of changes need no better one.
 CLOCK_TOLERANCE_S = 60
 
 _FINISH = "Finish the setup now by running `task sync`?"
-_BEGINS = "The server has no data yet. Is this the first computer (no other has these credentials)?"
+_IS_FIRST_COMPUTER = "The server has no data yet. Is this the first computer (no other has these credentials)?"
 
 T = TypeVar("T")
 
 Status = Literal["ok", "failed", "skipped"]
 
-# The checks in their order. Which one a server's failure belongs to, by the finding's name; others belong to "server".
+# The checks in their order. Which one a server's problem belongs to; others belong to "server".
 _SERVER_LINKS = ("name", "connection", "tls", "server")
 _LINK_OF = {
-    "server-name-unknown": "name",
-    "server-refused": "connection",
-    "server-network": "connection",
-    "server-proxy": "connection",
-    "server-timeout": "connection",
-    "tls-expired": "tls",
-    "tls-unknown-ca": "tls",
-    "tls-wrong-host": "tls",
-    "tls-not-spoken": "tls",
-    "tls-failed": "tls",
-    "client-not-allowed": "credentials",
+    Problem.REMOTE_NAME_NOT_RESOLVED: "name",
+    Problem.REMOTE_CONNECTION_REFUSED: "connection",
+    Problem.REMOTE_NETWORK_FAILED: "connection",
+    Problem.REMOTE_FAILED: "connection",
+    Problem.REMOTE_PROXY_FAILED: "connection",
+    Problem.REMOTE_TIMED_OUT: "connection",
+    Problem.REMOTE_CERTIFICATE_EXPIRED: "tls",
+    Problem.REMOTE_CERTIFICATE_UNTRUSTED: "tls",
+    Problem.REMOTE_CERTIFICATE_WRONG_HOST: "tls",
+    Problem.REMOTE_NOT_TLS: "tls",
+    Problem.REMOTE_TLS_FAILED: "tls",
+    Problem.REMOTE_NOT_ALLOWED: "credentials",
 }
 # A proxy looks the name up itself, and a timeout may have been anywhere.
-_UNKNOWN_WAY = ("server-proxy", "server-timeout")
+_UNKNOWN_WAY = (Problem.REMOTE_PROXY_FAILED, Problem.REMOTE_TIMED_OUT)
 CHECKS = ("task", "taskrc", "permissions", "replica", *_SERVER_LINKS, "clock", "credentials", "data", "sync")
 
 
@@ -68,11 +69,13 @@ class Check:
 class Doctor:
     """One examination. `checks` has every link in order, also those that could not be reached any more."""
 
-    def __init__(self, console: Console, asker: Asker, program: TaskProgram, reach: Reach, *, is_first: bool) -> None:
+    def __init__(
+        self, console: Console, asker: Asker, program: TaskProgram, connection: ConnectionOptions, *, is_first: bool
+    ) -> None:
         self._console = console
         self._asker = asker
         self._program = program
-        self._reach = reach
+        self._connection = connection
         self._is_first = is_first
         self.checks: list[Check] = []
 
@@ -89,7 +92,7 @@ class Doctor:
         if computer is not None:
             self._local("task", lambda: computer.taskwarrior, str)
             credentials = self._check_taskrc(computer)
-            replica = self._local("replica", computer.replica, lambda found: say_replica(found, computer))
+            replica = self._local("replica", computer.replica, lambda found: _describe_replica(found, computer))
             if credentials is not None:
                 self._check_server(computer, credentials, replica)
         self._skip_rest()
@@ -109,20 +112,20 @@ class Doctor:
     def _check_mode(self, computer: ThisComputer) -> str:
         mode = stat.S_IMODE(computer.taskrc_path.stat().st_mode)
         if mode & 0o077:
-            raise Stop(find("taskrc-exposed", path=computer.taskrc_path, mode=f"{mode:04o}"))
+            raise Problem.TASKRC_EXPOSED.stop(path=computer.taskrc_path, mode=f"{mode:04o}")
         return f"only you can read {computer.taskrc_path}"
 
     # The server
 
     def _check_server(self, computer: ThisComputer, credentials: Credentials, replica: Replica | None) -> None:
         try:
-            with ServerCheck(credentials, self._reach) as server:
+            with ServerCheck(credentials, self._connection) as server:
                 probe = server.probe()
                 asked_at = time.time()
                 self._reached(credentials, probe)
                 self._local("clock", lambda: self._check_clock(probe, asked_at), str)
                 self._check_history(computer, credentials, replica, server)
-        except Stop as stop:
+        except CommandStopped as stop:
             self._failed_link(stop.finding)
 
     def _reached(self, credentials: Credentials, probe: Probe) -> None:
@@ -133,8 +136,8 @@ class Doctor:
 
     def _failed_link(self, finding: Finding) -> None:
         """A link that failed. Those on the way to it have held, unless nothing tells how far the way was."""
-        link = _LINK_OF.get(finding.identifier, "server")
-        way = () if finding.identifier in _UNKNOWN_WAY else _SERVER_LINKS
+        link = _LINK_OF.get(finding.problem, "server")
+        way = () if finding.problem in _UNKNOWN_WAY else _SERVER_LINKS
         for earlier in way:
             if CHECKS.index(earlier) < CHECKS.index(link) and not self._has(earlier):
                 self._ok(earlier, "holds")
@@ -146,40 +149,40 @@ class Doctor:
         ahead_s = round(asked_at - probe.server_time)
         if abs(ahead_s) > CLOCK_TOLERANCE_S:
             direction = "ahead of" if ahead_s > 0 else "behind"
-            raise Stop(find("clock-wrong", seconds=abs(ahead_s), direction=direction))
+            raise Problem.CLOCK_WRONG.stop(seconds=abs(ahead_s), direction=direction)
         return "agrees with the server's"
 
     def _check_history(
         self, computer: ThisComputer, credentials: Credentials, replica: Replica | None, server: ServerCheck
     ) -> None:
         self._ok("credentials", f"the server allows the client ID {credentials.client_id}")
-        history = self._local("data", server.history, _say_history)
+        history = self._local("data", server.history, _describe_history)
         if history is None or replica is None:
             return
         if not replica.has_synced:
             self._local("sync", lambda: self._finish(computer, credentials, replica, history), str)
         else:
-            self._local("sync", lambda: _say_position(replica, server, history), str)
+            self._local("sync", lambda: _describe_position(replica, server, history), str)
 
     def _finish(self, computer: ThisComputer, credentials: Credentials, replica: Replica, history: History) -> str:
         """Runs the first sync of an unverified setup, when that is wanted."""
-        begins = history.is_empty
-        if begins and not self._is_first:
+        is_first_computer = history.is_empty
+        if is_first_computer and not self._is_first:
             if not self._asker.is_interactive:
-                raise Stop(find("history-empty", client_id=credentials.client_id))
-            if not self._asker.confirm(_BEGINS, default=False, flag="--first-computer"):
-                raise Stop(find("history-empty", client_id=credentials.client_id))
-        if replica.tasks and not begins:
-            self._console.line(MERGING.format(local=say_tasks(count_tasks(replica.tasks.values()))))
+                raise Problem.HISTORY_EMPTY.stop(client_id=credentials.client_id)
+            if not self._asker.confirm(_IS_FIRST_COMPUTER, default=False, flag="--first-computer"):
+                raise Problem.HISTORY_EMPTY.stop(client_id=credentials.client_id)
+        if replica.tasks and not is_first_computer:
+            self._console.line(MERGING.format(local=describe_tasks(replica.tasks)))
         try:
             wanted = self._asker.confirm(_FINISH, default=True, flag="--yes")
-        except Stop:
+        except CommandStopped:
             wanted = False
         if not wanted:
-            raise Stop(find("sync-unfinished"))
-        done = first_sync(computer, credentials, self._reach, self._console, begins=begins)
+            raise Problem.SYNC_UNFINISHED.stop()
+        done = first_sync(computer, credentials, self._connection, self._console, is_first_computer=is_first_computer)
         if done.finding is not None:
-            raise Stop(done.finding)
+            raise CommandStopped(done.finding)
         return "the setup is finished: this computer and the server have the same tasks"
 
     # The list
@@ -188,7 +191,7 @@ class Doctor:
         """Runs one check; its result, or None when it failed. Without `say` only a failure is worth a line."""
         try:
             found = check()
-        except Stop as stop:
+        except CommandStopped as stop:
             self._failed(name, stop.finding)
             return None
         if say is not None:
@@ -214,25 +217,25 @@ class Doctor:
             self._console.line(f"Not checked, because an earlier link failed: {', '.join(skipped)}.")
 
 
-def say_replica(replica: Replica, computer: ThisComputer) -> str:
+def _describe_replica(replica: Replica, computer: ThisComputer) -> str:
     where = computer.taskrc.data_location
-    return f"{say_tasks(count_tasks(replica.tasks.values()))} in {where}, {replica.unsent_operations} changes not sent"
+    return f"{describe_tasks(replica.tasks)} in {where}, {replica.unsent_operations} changes not sent"
 
 
-def _say_history(history: History) -> str:
+def _describe_history(history: History) -> str:
     if history.is_empty:
         return "the server has none yet"
-    return f"unsealed: {say_tasks(count_tasks(history.tasks.values()))}"
+    return f"unsealed: {describe_tasks(history.tasks)}"
 
 
-def _say_position(replica: Replica, server: ServerCheck, history: History) -> str:
-    """Whether the replica is up to date, behind, ahead, or both of these. Stop when the history has lost it."""
+def _describe_position(replica: Replica, server: ServerCheck, history: History) -> str:
+    """Whether the replica is up to date, behind, ahead, or both. CommandStopped when the history has lost it."""
     if history.is_empty:
-        raise Stop(find("history-lost"))
+        raise Problem.HISTORY_LOST.stop()
     position = server.position(replica.base_version, history)
-    if position is Position.GONE:
-        raise Stop(find("replica-gone"))
-    behind = position is Position.BEHIND
+    if position is ReplicaPosition.GONE:
+        raise Problem.REPLICA_GONE.stop()
+    behind = position is ReplicaPosition.BEHIND
     ahead = replica.unsent_operations > 0
     if behind and ahead:
         return "this computer is behind the server, and has changes of its own to send: run `task sync`"

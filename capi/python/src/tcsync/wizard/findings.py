@@ -1,37 +1,37 @@
-"""Every finding that the wizard and the doctor can report: one table of names, texts, what to try, and exit status.
+"""Every problem that the wizard and the doctor can report: one table of names, texts, what to try, and exit status.
 
-docs/troubleshooting.md has an entry for each name, with the text; a test compares. A new finding starts here.
+docs/troubleshooting.md has an entry for each name, with the text; a test compares. A new problem starts here. What the
+C library reports has the library's name: TCSYNC_REMOTE_NOT_TLS is RemoteFault.NOT_TLS and Problem.REMOTE_NOT_TLS.
 In texts, {words} in braces are filled in; the values never are secrets.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
+
+from tcsync import RemoteFault, UnsealFault
 
 from .exit_codes import ExitCode
 
 
 @dataclass(frozen=True)
-class Message:
-    text: str
-    remedy: str
-    exit_code: ExitCode
-
-
-@dataclass(frozen=True)
 class Finding:
-    """One message with its values filled in."""
+    """One problem that was found, with the values of this time in its texts."""
 
-    identifier: str
+    problem: Problem
     text: str
     remedy: str
-    exit_code: ExitCode
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return self.problem.exit_code
 
     def as_json(self) -> dict[str, str]:
-        return {"id": self.identifier, "text": self.text, "remedy": self.remedy}
+        return {"id": self.problem.identifier, "text": self.text, "remedy": self.remedy}
 
 
-class Stop(Exception):
+class CommandStopped(Exception):
     """Ends a command with a finding. What was changed so far has been put back by whoever changed it."""
 
     def __init__(self, finding: Finding) -> None:
@@ -39,374 +39,449 @@ class Stop(Exception):
         self.finding = finding
 
 
-def find(identifier: str, **values: object) -> Finding:
-    """The message of that name, with its values."""
-    message = MESSAGES[identifier]
-    return Finding(identifier, message.text.format(**values), message.remedy.format(**values), message.exit_code)
+class Problem(Enum):
+    """What can be wrong: the text, what to try, the exit status, and which fault of the binding it is, if it is one."""
 
+    def __init__(
+        self, text: str, remedy: str, exit_code: ExitCode, fault: RemoteFault | UnsealFault | None = None
+    ) -> None:
+        self.text = text
+        self.remedy = remedy
+        self.exit_code = exit_code
+        self.fault = fault
 
-_SERVER = {
-    "server-name-unknown": Message(
+    @property
+    def identifier(self) -> str:
+        """The name as people and scripts see it, such as "remote-not-tls"."""
+        return self.name.lower().replace("_", "-")
+
+    def finding(self, **values: object) -> Finding:
+        """This problem with its values."""
+        return Finding(self, self.text.format(**values), self.remedy.format(**values))
+
+    def stop(self, **values: object) -> CommandStopped:
+        """The exception that ends a command with this problem: `raise Problem.X.stop(...)`."""
+        return CommandStopped(self.finding(**values))
+
+    # The server
+
+    REMOTE_NAME_NOT_RESOLVED = (
         "The name of the server at {url} is not known (DNS).",
         "Check the spelling of the URL and this computer's internet connection.",
         ExitCode.SERVER,
-    ),
-    "server-refused": Message(
+        RemoteFault.NAME_NOT_RESOLVED,
+    )
+    REMOTE_CONNECTION_REFUSED = (
         "Nothing listens at {url}: the connection was refused.",
         "Check the port in the URL; if the server is yours, start it.",
         ExitCode.SERVER,
-    ),
-    "server-network": Message(
+        RemoteFault.CONNECTION_REFUSED,
+    )
+    REMOTE_NETWORK_FAILED = (
         "The connection to {url} failed: {detail}.",
         "Check this computer's internet connection, VPN and firewall, then try again.",
         ExitCode.SERVER,
-    ),
-    "server-timeout": Message(
+        RemoteFault.NETWORK_FAILED,
+    )
+    REMOTE_FAILED = (
+        "The connection to {url} failed: {detail}.",
+        "Check this computer's internet connection, VPN and firewall, then try again.",
+        ExitCode.SERVER,
+        RemoteFault.FAILED,
+    )
+    REMOTE_TIMED_OUT = (
         "The server at {url} did not answer in time.",
         "Try again in a minute; if it stays so, a firewall may drop the connection, or the server is overloaded.",
         ExitCode.SERVER,
-    ),
-    "server-proxy": Message(
+        RemoteFault.TIMED_OUT,
+    )
+    REMOTE_PROXY_FAILED = (
         "The HTTP proxy on the way to {url} failed: {detail}.",
         "Check the environment variables HTTPS_PROXY, HTTP_PROXY and NO_PROXY.",
         ExitCode.SERVER,
-    ),
-    "tls-expired": Message(
+        RemoteFault.PROXY_FAILED,
+    )
+    REMOTE_CERTIFICATE_EXPIRED = (
         "The certificate of {url} has expired or is not valid yet.",
         "Check this computer's date and time; if they are right, the server's operator must renew the certificate.",
         ExitCode.SERVER,
-    ),
-    "tls-unknown-ca": Message(
+        RemoteFault.CERTIFICATE_EXPIRED,
+    )
+    REMOTE_CERTIFICATE_UNTRUSTED = (
         "The certificate of {url} is signed by an authority that this computer does not know.",
         "For a private authority, install its certificate in the system (Taskwarrior needs it there, too); "
         "--ca-file FILE makes tcsync alone trust it.",
         ExitCode.SERVER,
-    ),
-    "tls-wrong-host": Message(
+        RemoteFault.CERTIFICATE_UNTRUSTED,
+    )
+    REMOTE_CERTIFICATE_WRONG_HOST = (
         "The certificate of {url} is for another host name.",
         "Use the name that the certificate is for in the URL.",
         ExitCode.SERVER,
-    ),
-    "tls-not-spoken": Message(
+        RemoteFault.CERTIFICATE_WRONG_HOST,
+    )
+    REMOTE_NOT_TLS = (
         "What answers at {url} does not speak TLS: mostly it is plain HTTP.",
         "Check the port; if the server speaks plain HTTP (only sensible on your own network), its URL begins with http://.",
         ExitCode.SERVER,
-    ),
-    "tls-failed": Message(
+        RemoteFault.NOT_TLS,
+    )
+    REMOTE_TLS_FAILED = (
         "No encrypted connection to {url} came about: {detail}.",
         "Check that nothing between here and there alters the connection, such as a proxy or a virus scanner.",
         ExitCode.SERVER,
-    ),
-    "client-not-allowed": Message(
+        RemoteFault.TLS_FAILED,
+    )
+    REMOTE_NOT_ALLOWED = (
         "The server at {url} does not allow the client ID {client_id} (403).",
         "Check the client ID and the server's URL with its path; then ask the server's operator for an invite, or why.",
         ExitCode.CREDENTIALS,
-    ),
-    "server-too-many-requests": Message(
+        RemoteFault.NOT_ALLOWED,
+    )
+    REMOTE_RATE_LIMITED = (
         "The server at {url} asks to slow down (429): {detail}.",
         "Wait as long as it says, or a few minutes, then try again.",
         ExitCode.SERVER,
-    ),
-    "server-rejects": Message(
+        RemoteFault.RATE_LIMITED,
+    )
+    REMOTE_REJECTED = (
         "The server at {url} rejects the request: {detail}.",
         "Check the path in the URL; a proxy in front of the server may be in the way, too.",
         ExitCode.SERVER,
-    ),
-    "server-unavailable": Message(
+        RemoteFault.REJECTED,
+    )
+    REMOTE_SERVER_UNAVAILABLE = (
         "The server at {url} cannot be used right now: {detail}.",
         "Try again in a minute; if it stays so, tell its operator.",
         ExitCode.SERVER,
-    ),
-    "server-full": Message(
+        RemoteFault.SERVER_UNAVAILABLE,
+    )
+    REMOTE_SERVER_FULL = (
         "The server at {url} has no room for more (507): {detail}.",
         "Its operator must make room; nothing is lost.",
         ExitCode.SERVER,
-    ),
-    "server-broken": Message(
+        RemoteFault.SERVER_FULL,
+    )
+    REMOTE_SERVER_FAILED = (
         "The server at {url} has an error of its own: {detail}.",
         "Try again later; if it stays so, its operator finds the reason in the server's log.",
         ExitCode.SERVER,
-    ),
-    "server-redirects": Message(
+        RemoteFault.SERVER_FAILED,
+    )
+    REMOTE_REDIRECTED = (
         "The server at {url} sends elsewhere, and redirects are not followed: {detail}.",
         "If you trust that address, use it as the server's URL on every computer.",
         ExitCode.SERVER,
-    ),
-    "server-takes-less": Message(
+        RemoteFault.REDIRECTED,
+    )
+    REMOTE_TOO_LARGE = (
         "What was sent is larger than the server at {url} takes (413).",
         "Its operator can raise the limit.",
         ExitCode.SERVER,
-    ),
-    "server-no-sync-server": Message(
+        RemoteFault.TOO_LARGE,
+    )
+    REMOTE_BROKEN_ANSWER = (
         "What answers at {url} is no TaskChampion sync server: {detail}.",
         "Check the URL: a missing path or another port is a common reason. In a browser, a sync server names itself.",
         ExitCode.SERVER,
-    ),
-    "server-answer-too-large": Message(
+        RemoteFault.BROKEN_ANSWER,
+    )
+    REMOTE_ANSWER_TOO_LARGE = (
         "The server at {url} sent more than can be accepted: {detail}.",
         "Check that the URL is that of your sync server.",
         ExitCode.SERVER,
-    ),
-}
+        RemoteFault.ANSWER_TOO_LARGE,
+    )
 
-_CREDENTIALS = {
-    "wrong-secret": Message(
+    # Credentials, and the data that they open
+
+    UNSEAL_WRONG_KEY = (
         "The data on the server does not open with this secret: the secret, or the client ID, is another one.",
         "Copy both again from the first computer, or use its pairing code (`tcsync pair` shows it).",
         ExitCode.CREDENTIALS,
-    ),
-    "data-damaged": Message(
+        UnsealFault.WRONG_KEY,
+    )
+    UNSEAL_TRUNCATED = (
         "The data on the server is damaged: {detail}.",
         "Tell the server's operator; the tasks on your computers are not affected.",
         ExitCode.CREDENTIALS,
-    ),
-    "history-unreadable": Message(
+        UnsealFault.TRUNCATED,
+    )
+    UNSEAL_UNKNOWN_FORMAT = (
+        "The data on the server is damaged: {detail}.",
+        "Tell the server's operator; the tasks on your computers are not affected.",
+        ExitCode.CREDENTIALS,
+        UnsealFault.UNKNOWN_FORMAT,
+    )
+    UNSEAL_NOT_AUTHENTIC = (
+        "The data on the server is damaged: {detail}.",
+        "Tell the server's operator; the tasks on your computers are not affected.",
+        ExitCode.CREDENTIALS,
+        UnsealFault.NOT_AUTHENTIC,
+    )
+    UNSEAL_FAILED = (
+        "The data on the server is damaged: {detail}.",
+        "Tell the server's operator; the tasks on your computers are not affected.",
+        ExitCode.CREDENTIALS,
+        UnsealFault.FAILED,
+    )
+    HISTORY_UNREADABLE = (
         "The data on the server cannot be read as tasks: {detail}.",
         "Update tcsync on this computer; report it if that does not help.",
         ExitCode.CREDENTIALS,
-    ),
-    "history-slow": Message(
+    )
+    HISTORY_SLOW = (
         "Fetching the data from {url} took too long.",
         "Try again on a faster connection.",
         ExitCode.SERVER,
-    ),
-    "history-empty": Message(
+    )
+    HISTORY_EMPTY = (
         "The server has no data for the client ID {client_id}: "
         "a typo in the client ID, or the first computer has not synced yet.",
         "Compare the client ID with the first computer's (`tcsync show`), and run `task sync` there.",
         ExitCode.CREDENTIALS,
-    ),
-    "pairing-code-invalid": Message(
+    )
+    PAIRING_CODE_INVALID = (
         "That does not work as a pairing code: {detail}.",
         "`tcsync pair` shows the code on the first computer; copy the whole line.",
         ExitCode.CREDENTIALS,
-    ),
-    "url-invalid": Message(
+    )
+    URL_INVALID = (
         "That does not work as a server's URL: {detail}.",
         "Enter a URL such as https://sync.example.com.",
         ExitCode.CREDENTIALS,
-    ),
-    "client-id-invalid": Message(
+    )
+    CLIENT_ID_INVALID = (
         "That does not work as a client ID: {detail}.",
         "`tcsync show` shows the client ID on the first computer.",
         ExitCode.CREDENTIALS,
-    ),
-    "secret-invalid": Message(
+    )
+    SECRET_INVALID = (
         "That does not work as a secret: {detail}.",
         "`tcsync show --reveal` shows the secret on the first computer.",
         ExitCode.CREDENTIALS,
-    ),
-    "fields-swapped": Message(
+    )
+    FIELDS_SWAPPED = (
         "That looks like {found}, but {wanted} is asked for here.",
         "Enter the fields in the order in which they are asked for.",
         ExitCode.CREDENTIALS,
-    ),
-}
+    )
 
-_TASKWARRIOR = {
-    "task-missing": Message(
+    # Taskwarrior
+
+    TASK_MISSING = (
         "Taskwarrior is not installed: there is no program `{command}` on the PATH.",
         "Install Taskwarrior 3.1 or later (taskwarrior.org/download; on macOS `brew install task`).",
         ExitCode.TASKWARRIOR,
-    ),
-    "task-not-taskwarrior": Message(
+    )
+    TASK_NOT_TASKWARRIOR = (
         "The program {path} is not Taskwarrior: `{path} --version` does not answer with a version.",
         "Put Taskwarrior first on the PATH, or name it with --task FILE.",
         ExitCode.TASKWARRIOR,
-    ),
-    "task-too-old": Message(
+    )
+    TASK_TOO_OLD = (
         "Taskwarrior {version} at {path} is too old: it cannot use this kind of sync server.",
         "Install Taskwarrior 3.1 or later (Debian 12 has only 2.6.2), and import your tasks as its release notes say.",
         ExitCode.TASKWARRIOR,
-    ),
-    "task-known-to-hang": Message(
+    )
+    TASK_KNOWN_TO_HANG = (
         "Taskwarrior {version} at {path} is known to hang.",
         "Install a later release, such as 3.4.2. Nothing was run with this one.",
         ExitCode.TASKWARRIOR,
-    ),
-    "task-hangs": Message(
+    )
+    TASK_HANGS = (
         "Taskwarrior hangs: `{command}` was stopped after {seconds} s.",
         "Run the command by hand to see what it waits for (a hook, a lock, a question); --task-timeout waits longer.",
         ExitCode.TASKWARRIOR,
-    ),
-    "task-fails": Message(
+    )
+    TASK_FAILS = (
         "Taskwarrior failed: `{command}` ended with status {status}: {detail}",
         "Run the command by hand; the message is Taskwarrior's own.",
         ExitCode.TASKWARRIOR,
-    ),
-    "task-output-unknown": Message(
+    )
+    TASK_OUTPUT_UNKNOWN = (
         "What `{command}` printed cannot be understood: {detail}",
         "Report it, with the version of Taskwarrior.",
         ExitCode.TASKWARRIOR,
-    ),
-    "sync-gone": Message(
+    )
+    SYNC_GONE = (
         "`task sync` failed with 410: the last version that this computer has synced is not in the server's history.",
         "It has synced with another history, or was away too long. "
         "`tcsync setup --replace --fresh-replica` exports its tasks and joins the history with all of them.",
         ExitCode.TASKWARRIOR,
-    ),
-    "sync-wrong-secret": Message(
+    )
+    SYNC_WRONG_SECRET = (
         "`task sync` could not open the data on the server: another secret or client ID is configured.",
         "`tcsync setup --replace` sets the right ones.",
         ExitCode.CREDENTIALS,
-    ),
-    "sync-not-allowed": Message(
+    )
+    SYNC_NOT_ALLOWED = (
         "`task sync` was refused by the server (403): the client ID is not allowed.",
         "Ask the server's operator to allow the client ID that `tcsync show` names.",
         ExitCode.CREDENTIALS,
-    ),
-    "sync-status": Message(
+    )
+    SYNC_STATUS = (
         "`task sync` got status {status} from the server.",
         "`tcsync doctor` says what the server's answer means.",
         ExitCode.TASKWARRIOR,
-    ),
-    "sync-unreachable": Message(
+    )
+    SYNC_UNREACHABLE = (
         "`task sync` could not reach the server: {detail}",
         "`tcsync doctor` says which link of the chain is broken.",
         ExitCode.TASKWARRIOR,
-    ),
-    "sync-untrusted": Message(
+    )
+    SYNC_UNTRUSTED = (
         "`task sync` could not reach the server, which tcsync reaches with --ca-file: "
         "Taskwarrior only trusts the authorities of the system.",
         "Install the authority's certificate in the system (on Debian: /usr/local/share/ca-certificates, then "
         "update-ca-certificates), or set SSL_CERT_FILE for Taskwarrior.",
         ExitCode.TASKWARRIOR,
-    ),
-    "sync-diverged": Message(
+    )
+    SYNC_DIVERGED = (
         "`task sync` failed: this computer's replica and the server's history have diverged.",
         "`tcsync setup --replace --fresh-replica` exports the tasks of this computer and joins with all of them.",
         ExitCode.TASKWARRIOR,
-    ),
-    "sync-half-done": Message(
+    )
+    SYNC_HALF_DONE = (
         "The first sync had begun to take effect and then failed, so the settings were kept: {detail}",
         "Run `task sync` again, or `tcsync doctor`, which says what is wrong.",
         ExitCode.TASKWARRIOR,
-    ),
-    "sync-failed": Message(
+    )
+    SYNC_FAILED = (
         "`task sync` failed (status {status}): {detail}",
         "`tcsync doctor` checks each link of the chain; the message is Taskwarrior's own.",
         ExitCode.TASKWARRIOR,
-    ),
-}
+    )
 
-_THIS_COMPUTER = {
-    "taskrc-unusable": Message(
+    # This computer
+
+    TASKRC_UNUSABLE = (
         "The taskrc cannot be used: {detail}.",
         "Mend the file with an editor; nothing in it was changed.",
         ExitCode.TASKRC,
-    ),
-    "taskrc-include": Message(
+    )
+    TASKRC_INCLUDE = (
         "A sync setting comes from an included file: {detail}.",
         "Remove the setting from that file; tcsync only changes the taskrc itself.",
         ExitCode.TASKRC,
-    ),
-    "taskrc-exposed": Message(
+    )
+    TASKRC_EXPOSED = (
         "Other users of this computer can read {path} (mode {mode}), which has the secret in it.",
         "Run `chmod 600 {path}`.",
         ExitCode.TASKRC,
-    ),
-    "taskrc-missing": Message(
+    )
+    TASKRC_MISSING = (
         "Taskwarrior was never set up here: there is no taskrc at {path}.",
         "Run `tcsync setup`, which creates it.",
         ExitCode.NOT_CONFIGURED,
-    ),
-    "sync-not-configured": Message(
+    )
+    SYNC_NOT_CONFIGURED = (
         "This computer has no sync settings in {path}.",
         "Run `tcsync setup`.",
         ExitCode.NOT_CONFIGURED,
-    ),
-    "sync-incomplete": Message(
+    )
+    SYNC_INCOMPLETE = (
         "The sync settings in {path} are incomplete: {missing} is not set.",
         "Run `tcsync setup --replace`.",
         ExitCode.NOT_CONFIGURED,
-    ),
-    "sync-other-backend": Message(
+    )
+    SYNC_OTHER_BACKEND = (
         "Taskwarrior here is set to sync in another way: {settings}.",
         "Run `tcsync setup --replace` to use a sync server instead; Taskwarrior uses only one way at a time.",
         ExitCode.NOT_CONFIGURED,
-    ),
-    "replica-unknown": Message(
+    )
+    REPLICA_UNKNOWN = (
         "How far this computer has synced cannot be told: {detail}.",
         "Set up sync by hand, as docs/multi-computer-setup.md describes, or update tcsync.",
         ExitCode.REFUSED,
-    ),
-    "replica-synced-elsewhere": Message(
+    )
+    REPLICA_SYNCED_ELSEWHERE = (
         "This computer has already synced with another history. Pointed at this one as it is, it would send only "
         "what changes from now on, and the tasks from before would be missing on other computers.",
         "Go on with --fresh-replica: tasks are exported, the old data directory's content is kept aside, "
         "and everything is imported into a fresh one.",
         ExitCode.REFUSED,
-    ),
-    "replica-gone": Message(
+    )
+    REPLICA_GONE = (
         "The last version that this computer has synced is not in the server's history; `task sync` fails with 410.",
         "It has synced with another history, or was away so long that the server has removed that version. "
         "`tcsync setup --replace --fresh-replica` keeps all tasks.",
         ExitCode.CHECK_FAILED,
-    ),
-    "history-lost": Message(
+    )
+    HISTORY_LOST = (
         "This computer has synced before, but the server has no data for its client ID.",
         "The server was emptied, or another client ID is set: ask its operator. "
         "`tcsync setup --replace --fresh-replica` begins a new history with all tasks.",
         ExitCode.CHECK_FAILED,
-    ),
-    "exchange-failed": Message(
+    )
+    EXCHANGE_FAILED = (
         "The tasks could not be carried over into a fresh data directory: {detail}. The old one is in place again.",
         "The export is in {export}; compare it with `task export` and report the difference.",
         ExitCode.REFUSED,
-    ),
-    "read-back-differs": Message(
+    )
+    READ_BACK_DIFFERS = (
         "After the sync the server has {remote} tasks and this computer {local}; they should be the same.",
         "Run `tcsync doctor`; if another computer is syncing right now, that is the reason.",
         ExitCode.CHECK_FAILED,
-    ),
-    "clock-wrong": Message(
+    )
+    CLOCK_WRONG = (
         "This computer's clock is {seconds} s {direction} the server's.",
         "Set the date and time; certificates and the order of changes depend on them.",
         ExitCode.CHECK_FAILED,
-    ),
-    "sync-unfinished": Message(
+    )
+    SYNC_UNFINISHED = (
         "This computer has not synced yet: the setup is unverified.",
         "Run `tcsync doctor` in a terminal or with --yes to finish it.",
         ExitCode.CHECK_FAILED,
-    ),
-    "keyring-failed": Message(
+    )
+    KEYRING_FAILED = (
         "The copy in the keyring could not be written: {detail}.",
         "Nothing depends on it; the credentials are in the taskrc.",
         ExitCode.CHECK_FAILED,
-    ),
-}
+    )
 
-_COMMANDS = {
-    "answer-needed": Message(
+    # The commands
+
+    ANSWER_NEEDED = (
         "There is no terminal to ask at, and no flag answers: {question}",
         "Give {flag}.",
         ExitCode.USAGE,
-    ),
-    "flags-conflict": Message("{detail}.", "See `tcsync setup --help`.", ExitCode.USAGE),
-    "secret-unreadable": Message(
+    )
+    FLAGS_CONFLICT = (
+        "{detail}.",
+        "See `tcsync setup --help`.",
+        ExitCode.USAGE,
+    )
+    SECRET_UNREADABLE = (
         "The {what} could not be read from {source}: {detail}.",
         "Name a file or descriptor with it in one line.",
         ExitCode.USAGE,
-    ),
-    "library-failed": Message(
-        "The tcsync library cannot be used: {detail}.", "Install the package again.", ExitCode.CHECK_FAILED
-    ),
-    "unexpected": Message(
-        "Something failed that has no name here: {detail}.", "Report it, with this message.", ExitCode.CHECK_FAILED
-    ),
-    "declined": Message(
-        "Stopped at your wish; nothing was changed.", "Run `tcsync setup` again at any time.", ExitCode.REFUSED
-    ),
-    "interrupted": Message(
+    )
+    LIBRARY_FAILED = (
+        "The tcsync library cannot be used: {detail}.",
+        "Install the package again.",
+        ExitCode.CHECK_FAILED,
+    )
+    UNEXPECTED = (
+        "Something failed that has no name here: {detail}.",
+        "Report it, with this message.",
+        ExitCode.CHECK_FAILED,
+    )
+    DECLINED = (
+        "Stopped at your wish; nothing was changed.",
+        "Run `tcsync setup` again at any time.",
+        ExitCode.REFUSED,
+    )
+    INTERRUPTED = (
         "Interrupted. Nothing was changed: everything is as it was before.",
         "Run `tcsync setup` again at any time.",
         ExitCode.INTERRUPTED,
-    ),
-    "interrupted-while-syncing": Message(
+    )
+    INTERRUPTED_WHILE_SYNCING = (
         "Interrupted after the first sync had begun to take effect: the settings were kept.",
         "Run `tcsync doctor` to finish.",
         ExitCode.INTERRUPTED,
-    ),
-}
+    )
 
-MESSAGES: dict[str, Message] = {**_SERVER, **_CREDENTIALS, **_TASKWARRIOR, **_THIS_COMPUTER, **_COMMANDS}
+
+PROBLEM_OF_FAULT = {problem.fault: problem for problem in Problem if problem.fault}

@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from .findings import Stop, find
-from .interrupts import deferred
+from .findings import Problem
+from .interrupts import interrupts_deferred
 from .replica import DATABASE_FILES
 from .taskwarrior import Taskwarrior
 
@@ -22,7 +22,7 @@ EXPORT = "export.json"
 _LOCAL_ATTRIBUTES = ("id", "urgency")
 
 
-class Exchange:
+class FreshReplica:
     """One exchange of a replica. `run` makes it; `undo` puts the old replica back in place, also after half of it."""
 
     def __init__(self, taskwarrior: Taskwarrior, data_directory: Path) -> None:
@@ -32,9 +32,9 @@ class Exchange:
         self._moved = False
 
     def run(self) -> None:
-        """Carries all tasks over. Stop with a finding when not every task arrived as it was; the caller then undoes."""
+        """Carries all tasks over. CommandStopped when not every task arrived as it was; the caller then undoes."""
         exported = self._taskwarrior.export()
-        with deferred():
+        with interrupts_deferred():
             self.kept_aside.mkdir(mode=0o700)
             _write_private(self.kept_aside / EXPORT, exported)
             self._moved = True
@@ -46,13 +46,13 @@ class Exchange:
             lost = len(before.keys() - after.keys())
             changed = sum(before[key] != after[key] for key in before.keys() & after.keys())
             detail = f"of {len(before)} tasks {lost} were lost and {changed} changed"
-            raise Stop(find("exchange-failed", detail=detail, export=self.kept_aside / EXPORT))
+            raise Problem.EXCHANGE_FAILED.stop(detail=detail, export=self.kept_aside / EXPORT)
 
     def undo(self) -> None:
         """The old replica is where it was; what was imported is in the directory aside."""
         if not self._moved:
             return
-        with deferred():
+        with interrupts_deferred():
             failed = _unused(self.kept_aside / "imported")
             failed.mkdir(mode=0o700)
             _move_all(self._data, failed)

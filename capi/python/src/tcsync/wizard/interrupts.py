@@ -17,7 +17,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 @contextmanager
-def as_interrupts() -> Iterator[None]:
+def signals_as_interrupts() -> Iterator[None]:
     """Within it, each of the signals raises KeyboardInterrupt. In threads other than the main one nothing changes."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -34,7 +34,7 @@ def as_interrupts() -> Iterator[None]:
 
 
 @contextmanager
-def deferred() -> Iterator[None]:
+def interrupts_deferred() -> Iterator[None]:
     """Lets a step end before a signal takes effect. For short steps only."""
     if threading.current_thread() is not threading.main_thread():
         yield

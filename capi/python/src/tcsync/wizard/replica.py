@@ -7,7 +7,7 @@ Taskwarrior 3 keeps a replica in taskchampion.sqlite3 in the data directory. Wha
     tasks       (uuid, data)    JSON of one task's properties
     version     (major, minor)  since TaskChampion 2; other formats than major 0 are unknown
 
-A file that is otherwise gives ReplicaUnknown: nothing is guessed.
+A file that is otherwise gives ReplicaUnreadable: nothing is guessed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BUSY_TIMEOUT_S = 5.0
 _COLUMNS = {"sync_meta": {"key", "value"}, "operations": {"data", "synced"}, "tasks": {"uuid", "data"}}
 
 
-class ReplicaUnknown(Exception):
+class ReplicaUnreadable(Exception):
     """The file is there, but what it says cannot be told. `str()` is why."""
 
 
@@ -48,16 +48,16 @@ class Replica:
 
 
 def read_replica(data_directory: Path) -> Replica:
-    """The replica in a data directory; an empty one when there is none. ReplicaUnknown when it cannot be told."""
+    """The replica in a data directory; an empty one when there is none. ReplicaUnreadable when it cannot be told."""
     path = data_directory / DATABASE
     try:
         if not path.exists():
             return Replica()
         return _read(path)
     except (OSError, sqlite3.Error) as error:
-        raise ReplicaUnknown(f"{path} cannot be read: {error}") from None
+        raise ReplicaUnreadable(f"{path} cannot be read: {error}") from None
     except (ValueError, TypeError, AttributeError):
-        raise ReplicaUnknown(f"{path} has content that TaskChampion does not write") from None
+        raise ReplicaUnreadable(f"{path} has content that TaskChampion does not write") from None
 
 
 def _read(path: Path) -> Replica:
@@ -82,8 +82,8 @@ def _check_format(path: Path, database: sqlite3.Connection) -> None:
         found = {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
         if not wanted <= found:
             lacking = ", ".join(sorted(wanted - found))
-            raise ReplicaUnknown(f"{path} has another format than is known: table {table} lacks {lacking}")
+            raise ReplicaUnreadable(f"{path} has another format than is known: table {table} lacks {lacking}")
     if database.execute("PRAGMA table_info(version)").fetchall():
         major, minor = database.execute("SELECT major, minor FROM version").fetchone()
         if major != 0:
-            raise ReplicaUnknown(f"{path} has format {major}.{minor}, which is newer than is known")
+            raise ReplicaUnreadable(f"{path} has format {major}.{minor}, which is newer than is known")

@@ -18,8 +18,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .findings import Finding, Stop, find
-from .interrupts import deferred
+from .findings import CommandStopped, Finding, Problem
+from .interrupts import interrupts_deferred
 
 OLDEST_VERSION = (3, 1)
 HANGING_VERSIONS = ("3.4.1",)
@@ -39,7 +39,7 @@ _DETAIL_CHARACTERS_MAX = 300
 
 
 @dataclass(frozen=True)
-class Run:
+class TaskRun:
     """What one run of Taskwarrior left."""
 
     command: str
@@ -54,13 +54,6 @@ class Run:
         told = [line.strip() for line in lines if not line.startswith(("TASKRC override", "Configuration override"))]
         text = " ".join(line for line in told if line and not line.startswith("TASKDATA override"))
         return text[:_DETAIL_CHARACTERS_MAX] or "it said nothing"
-
-
-@dataclass(frozen=True)
-class Synced:
-    """A `task sync` that worked. `sent_operations` is what Taskwarrior said that it sent."""
-
-    sent_operations: int
 
 
 class Taskwarrior:
@@ -81,27 +74,27 @@ class Taskwarrior:
         try:
             json.loads(done.stdout)
         except ValueError:
-            raise Stop(find("task-output-unknown", command=done.command, detail=done.stdout[:80])) from None
+            raise Problem.TASK_OUTPUT_UNKNOWN.stop(command=done.command, detail=done.stdout[:80]) from None
         return done.stdout
 
     def import_file(self, path: Path) -> None:
         self._checked(*_AS_IS, "import", str(path), timeout_s=self._timeout_s * SYNC_TIMEOUT_FACTOR)
 
-    def sync(self) -> Synced:
-        """Runs `task sync`. Stop with a finding that says why it failed."""
+    def sync(self) -> int:
+        """Runs `task sync`; the number of operations that it says it sent. CommandStopped says why it failed."""
         done = self._run("rc.verbose=sync", "sync", timeout_s=self._timeout_s * SYNC_TIMEOUT_FACTOR)
         if done.status != 0:
-            raise Stop(explain_sync(done))
+            raise CommandStopped(explain_sync(done))
         sent = _SENT.search(done.stdout)
-        return Synced(int(sent[1]) if sent else 0)
+        return int(sent[1]) if sent else 0
 
-    def _checked(self, *arguments: str, timeout_s: float | None = None) -> Run:
+    def _checked(self, *arguments: str, timeout_s: float | None = None) -> TaskRun:
         done = self._run(*arguments, timeout_s=timeout_s)
         if done.status != 0:
-            raise Stop(find("task-fails", command=done.command, status=done.status, detail=done.complaint))
+            raise Problem.TASK_FAILS.stop(command=done.command, status=done.status, detail=done.complaint)
         return done
 
-    def _run(self, *arguments: str, timeout_s: float | None = None) -> Run:
+    def _run(self, *arguments: str, timeout_s: float | None = None) -> TaskRun:
         environment = {**os.environ, "TASKRC": str(self._taskrc)}
         command = (str(self.path), *_WITHOUT_QUESTIONS, *arguments)
         shown = " ".join(["task", *(argument for argument in arguments if not argument.startswith("rc."))])
@@ -109,54 +102,56 @@ class Taskwarrior:
 
 
 def find_taskwarrior(taskrc: Path, *, command: str = "task", timeout_s: float = LOCAL_TIMEOUT_S) -> Taskwarrior:
-    """The Taskwarrior of that name or path. Stop with a finding when there is none that can sync.
+    """The Taskwarrior of that name or path. CommandStopped with a finding when there is none that can sync.
 
     `taskrc` is the file that it is to use; it need not exist before the first run.
     """
     found = shutil.which(command)
     if not found:
-        raise Stop(find("task-missing", command=command))
+        raise Problem.TASK_MISSING.stop(command=command)
     # The version is told without a taskrc, and before anything is read or asked.
     done = _run_bounded((found, "--version"), "task --version", dict(os.environ), timeout_s)
     version = _VERSION.fullmatch(done.stdout.strip()) if done.status == 0 else None
     if done.status != 0:
-        raise Stop(find("task-fails", command=done.command, status=done.status, detail=done.complaint))
+        raise Problem.TASK_FAILS.stop(command=done.command, status=done.status, detail=done.complaint)
     if version is None:
-        raise Stop(find("task-not-taskwarrior", path=found))
+        raise Problem.TASK_NOT_TASKWARRIOR.stop(path=found)
     if (int(version[1]), int(version[2])) < OLDEST_VERSION:
-        raise Stop(find("task-too-old", version=version[0], path=found))
+        raise Problem.TASK_TOO_OLD.stop(version=version[0], path=found)
     if version[0] in HANGING_VERSIONS:
-        raise Stop(find("task-known-to-hang", version=version[0], path=found))
+        raise Problem.TASK_KNOWN_TO_HANG.stop(version=version[0], path=found)
     return Taskwarrior(Path(found), version[0], taskrc, timeout_s)
 
 
-def explain_sync(done: Run) -> Finding:
+def explain_sync(done: TaskRun) -> Finding:
     """What a `task sync` that failed means, from its status and Taskwarrior's own words."""
     words = done.complaint
     if status := _STATUS.search(words):
-        named = {"410": "sync-gone", "403": "sync-not-allowed"}.get(status[1], "sync-status")
-        return find(named, status=status[1])
+        problem = {"410": Problem.SYNC_GONE, "403": Problem.SYNC_NOT_ALLOWED}.get(status[1], Problem.SYNC_STATUS)
+        return problem.finding(status=status[1])
     if "unsealing" in words:
-        return find("sync-wrong-secret")
+        return Problem.SYNC_WRONG_SECRET.finding()
     if "error sending request" in words or "timed out" in words:
-        return find("sync-unreachable", detail=words)
+        return Problem.SYNC_UNREACHABLE.finding(detail=words)
     if "out of sync" in words.lower() or "diverged" in words.lower():
-        return find("sync-diverged")
-    return find("sync-failed", status=done.status, detail=words)
+        return Problem.SYNC_DIVERGED.finding()
+    return Problem.SYNC_FAILED.finding(status=done.status, detail=words)
 
 
-def _run_bounded(command: Sequence[str], shown: str, environment: Mapping[str, str], timeout_s: float) -> Run:
+def _run_bounded(command: Sequence[str], shown: str, environment: Mapping[str, str], timeout_s: float) -> TaskRun:
     """Runs a program without standard input. One that outlives its time, or a Ctrl-C, is killed with all it started."""
     process: subprocess.Popen[str] | None = None
     try:
-        with deferred():  # Otherwise a Ctrl-C could come when the program runs and nobody here knows its number yet.
+        with (
+            interrupts_deferred()
+        ):  # Otherwise a Ctrl-C could come when the program runs and nobody here knows its number yet.
             process = _start(command, environment)
         stdout, stderr = process.communicate(timeout=timeout_s)
-        return Run(shown, process.returncode, stdout, stderr)
+        return TaskRun(shown, process.returncode, stdout, stderr)
     except OSError as error:
-        raise Stop(find("task-fails", command=shown, status="none", detail=error.strerror or str(error))) from None
+        raise Problem.TASK_FAILS.stop(command=shown, status="none", detail=error.strerror or str(error)) from None
     except subprocess.TimeoutExpired:
-        raise Stop(find("task-hangs", command=shown, seconds=f"{timeout_s:g}")) from None
+        raise Problem.TASK_HANGS.stop(command=shown, seconds=f"{timeout_s:g}") from None
     finally:
         if process is not None and process.returncode is None:
             _kill(process)

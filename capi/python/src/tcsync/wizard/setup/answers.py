@@ -8,9 +8,9 @@ from typing import Literal
 
 from tcsync import Credentials, Secret, decode_pairing_code, parse_client_id, parse_secret
 
-from ..diagnosis import findings
-from ..findings import Stop, find
-from ..server_check import Reach
+from ..diagnosis import errors_as_findings
+from ..findings import Problem
+from ..server_check import ConnectionOptions
 
 ServerKind = Literal["cloud", "self-hosted", "skip"]
 Computer = Literal["first", "second"]
@@ -20,7 +20,7 @@ _SECRET_INPUT_BYTES_MAX = 16_384
 
 
 @dataclass(frozen=True)
-class Source:
+class SecretSource:
     """Where a secret comes from: a file, `-` for standard input, or an open descriptor. At most one is named."""
 
     flag: str
@@ -45,13 +45,13 @@ class Source:
                 data = _read(os.dup(self.descriptor if self.descriptor is not None else 0))
             text = data.decode("utf-8")
         except UnicodeDecodeError:
-            raise Stop(find("secret-unreadable", what=what, source=place, detail="it is not UTF-8 text")) from None
+            raise Problem.SECRET_UNREADABLE.stop(what=what, source=place, detail="it is not UTF-8 text") from None
         except OSError as error:
-            raise Stop(find("secret-unreadable", what=what, source=place, detail=error.strerror)) from None
+            raise Problem.SECRET_UNREADABLE.stop(what=what, source=place, detail=error.strerror) from None
         lines = text.strip("\r\n").splitlines()
         if len(lines) != 1 or len(data) > _SECRET_INPUT_BYTES_MAX:
             problem = "it has more than one line" if len(lines) > 1 else "it is too long" if lines else "it is empty"
-            raise Stop(find("secret-unreadable", what=what, source=place, detail=problem))
+            raise Problem.SECRET_UNREADABLE.stop(what=what, source=place, detail=problem)
         return lines[0]
 
 
@@ -63,9 +63,9 @@ class Answers:
     server: ServerKind | None
     computer: Computer | None
     client_id: str | None
-    secret: Source
-    pairing_code: Source
-    reach: Reach
+    secret: SecretSource
+    pairing_code: SecretSource
+    connection: ConnectionOptions
     replace: bool | None
     merge: bool | None
     fresh_replica: bool
@@ -76,7 +76,7 @@ class Answers:
     keyring: bool
 
     def check(self) -> None:
-        """Stop when flags contradict each other; before anything is read or asked."""
+        """CommandStopped when flags contradict each other; before anything is read or asked."""
         for source in (self.secret, self.pairing_code):
             if source.file is not None and source.descriptor is not None:
                 _conflict(f"--{source.flag}-file and --{source.flag}-fd name two sources of one thing")
@@ -92,28 +92,28 @@ class Answers:
         return self.pairing_code.is_named or self.secret.is_named or self.client_id is not None
 
     def credentials(self, url: str | None) -> Credentials | None:
-        """Those that the flags give, or None when they give none. Stop when they give half of it, or nonsense.
+        """Those that the flags give, or None when they give none. CommandStopped for half of it, or nonsense.
 
         `url`: the server that goes with a client ID and a secret.
         """
         if self.pairing_code.is_named:
-            with findings():
+            with errors_as_findings():
                 return decode_pairing_code(self.pairing_code.read("pairing code"))
         if self.client_id is None or not self.secret.is_named or url is None:
             return None
-        with findings():
+        with errors_as_findings():
             client_id = parse_client_id(self.client_id)
             return Credentials(url, client_id, read_secret(self.secret))
 
 
-def read_secret(source: Source) -> Secret:
+def read_secret(source: SecretSource) -> Secret:
     """The secret that a flag's source has."""
-    with findings():
+    with errors_as_findings():
         return parse_secret(source.read("secret"))
 
 
 def _conflict(detail: str) -> None:
-    raise Stop(find("flags-conflict", detail=detail))
+    raise Problem.FLAGS_CONFLICT.stop(detail=detail)
 
 
 def _read(descriptor: int) -> bytes:

@@ -8,12 +8,12 @@ from enum import Enum, auto
 
 import click
 
-from ..findings import Stop, find
+from ..findings import Problem
 
 _INDENT = "  "
 
 
-class Mode(Enum):
+class AskMode(Enum):
     #: At a terminal.
     ASK = auto()
     #: --yes: the default of every question.
@@ -22,26 +22,26 @@ class Mode(Enum):
     FLAGS_ONLY = auto()
 
 
-def choose_mode(*, yes: bool, json: bool) -> Mode:
+def choose_mode(*, yes: bool, json: bool) -> AskMode:
     if yes:
-        return Mode.DEFAULTS
+        return AskMode.DEFAULTS
     at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    return Mode.ASK if at_terminal and not json else Mode.FLAGS_ONLY
+    return AskMode.ASK if at_terminal and not json else AskMode.FLAGS_ONLY
 
 
 class Asker:
     """One question at a time. Ctrl-C and the end of input at a question are KeyboardInterrupt."""
 
-    def __init__(self, mode: Mode) -> None:
+    def __init__(self, mode: AskMode) -> None:
         self.mode = mode
 
     @property
     def is_interactive(self) -> bool:
-        return self.mode is Mode.ASK
+        return self.mode is AskMode.ASK
 
     def confirm(self, question: str, *, default: bool, flag: str) -> bool:
         """Yes or no. With --yes the answer is the default, and a question whose yes is dangerous has the default no."""
-        if self.mode is Mode.DEFAULTS:
+        if self.mode is AskMode.DEFAULTS:
             return default
         self._require_terminal(question, flag)
         try:
@@ -51,7 +51,7 @@ class Asker:
 
     def choose(self, question: str, count: int, *, default: int = 1, flag: str) -> int:
         """A number from 1 to `count`."""
-        if self.mode is Mode.DEFAULTS:
+        if self.mode is AskMode.DEFAULTS:
             return default
         self._require_terminal(question, flag)
         while True:
@@ -75,8 +75,8 @@ class Asker:
         return answer
 
     def _require_terminal(self, question: str, flag: str) -> None:
-        if self.mode is not Mode.ASK:
-            raise Stop(find("answer-needed", question=question, flag=flag))
+        if self.mode is not AskMode.ASK:
+            raise Problem.ANSWER_NEEDED.stop(question=question, flag=flag)
 
 
 def numbered(options: Sequence[str]) -> list[str]:

@@ -7,24 +7,24 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tcsync import Credentials, Edit, undo_edit
+from tcsync import Credentials, TaskrcEdit, undo_edit
 
 from ..computer import ThisComputer
-from ..findings import Stop, find
-from ..fresh_replica import Exchange
-from ..interrupts import deferred
+from ..findings import CommandStopped, Problem
+from ..fresh_replica import FreshReplica
+from ..interrupts import interrupts_deferred
 from ..replica import Replica
 
 
 @dataclass
-class Commit:
+class SetupChanges:
     """Changes of one setup. Within `with`, an exception puts everything back, unless the first sync took effect."""
 
     computer: ThisComputer
     _undo: ExitStack = field(default_factory=ExitStack)
     _before_sync: Replica | None = None
 
-    def __enter__(self) -> Commit:
+    def __enter__(self) -> SetupChanges:
         self._undo.__enter__()
         return self
 
@@ -32,29 +32,29 @@ class Commit:
         if kind is None:
             self._undo.pop_all()
             return
-        with deferred():
+        with interrupts_deferred():
             if not self._sync_took_effect():
                 self._undo.close()
                 return
             self._undo.pop_all()
         if isinstance(error, KeyboardInterrupt):
-            raise Stop(find("interrupted-while-syncing")) from None
-        if isinstance(error, Stop):
-            raise Stop(find("sync-half-done", detail=error.finding.text)) from None
+            raise Problem.INTERRUPTED_WHILE_SYNCING.stop() from None
+        if isinstance(error, CommandStopped):
+            raise Problem.SYNC_HALF_DONE.stop(detail=error.finding.text) from None
 
-    def configure(self, credentials: Credentials) -> Edit:
-        with deferred():
+    def configure(self, credentials: Credentials) -> TaskrcEdit:
+        with interrupts_deferred():
             edit = self.computer.configure(credentials)
             if edit.changed:
                 self._undo.callback(undo_edit, edit)
         return edit
 
-    def exchange_replica(self) -> Path:
+    def make_fresh_replica(self) -> Path:
         """Carries the tasks over into a fresh replica; returns where the old one is."""
-        exchange = Exchange(self.computer.taskwarrior, self.computer.taskrc.data_location)
-        self._undo.callback(exchange.undo)
-        exchange.run()
-        return exchange.kept_aside
+        fresh_replica = FreshReplica(self.computer.taskwarrior, self.computer.taskrc.data_location)
+        self._undo.callback(fresh_replica.undo)
+        fresh_replica.run()
+        return fresh_replica.kept_aside
 
     @contextmanager
     def syncing(self) -> Iterator[None]:
@@ -69,5 +69,5 @@ class Commit:
             return False
         try:
             return self.computer.replica().base_version != self._before_sync.base_version
-        except Stop:
+        except CommandStopped:
             return True

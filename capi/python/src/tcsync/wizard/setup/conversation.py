@@ -24,8 +24,8 @@ from tcsync.pairing import looks_like_pairing_code
 
 from ..branding import Branding
 from ..console import Console
-from ..diagnosis import findings
-from ..findings import Finding, Stop, find
+from ..diagnosis import errors_as_findings
+from ..findings import CommandStopped, Finding, Problem
 from . import texts
 from .answers import Answers, Computer, ServerKind, read_secret
 from .ask import Asker, numbered
@@ -37,12 +37,21 @@ _SECRET_FLAGS = "--secret-file FILE or --secret-fd N"
 _CODE_FLAGS = "--pairing-code-file FILE or --pairing-code-fd N, or --server-url, --client-id and --secret-file"
 
 
-class Next(Enum):
+class AfterFailure(Enum):
     """What to do after something failed."""
 
     RETRY = auto()
-    AGAIN = auto()
+    ENTER_AGAIN = auto()
     SAVE = auto()
+
+
+class Field(Enum):
+    """What is asked for; the value is how a sentence says it."""
+
+    URL = "a URL"
+    CLIENT_ID = "a client ID"
+    SECRET = "a secret"
+    PAIRING_CODE = "a pairing code"
 
 
 class Conversation:
@@ -92,10 +101,10 @@ class Conversation:
     def url(self, kind: ServerKind) -> str:
         """The server's URL: the flag's, the cloud's, or what is typed."""
         if self._answers.server_url is not None:
-            with findings():
+            with errors_as_findings():
                 return normalise_url(self._answers.server_url)
         if kind == "cloud":
-            with findings():
+            with errors_as_findings():
                 return self._branding.effective_cloud_url()
         return self._until_valid(texts.ASK_URL, "--server-url", _parse_url)
 
@@ -114,7 +123,7 @@ class Conversation:
                 return self._typed(url or self.url(kind))
             try:
                 credentials = _parse_code(text)
-            except Stop as stop:
+            except CommandStopped as stop:
                 self.console.finding(stop.finding)
                 continue
             if url is not None and credentials.url != url:
@@ -134,45 +143,47 @@ class Conversation:
         return self._asker.confirm(texts.REPLACE, default=False, flag=flag)
 
     def merge(self, local: str) -> None:
-        """Says what merging means. Stop when it is not wanted."""
+        """Says what merging means. CommandStopped when it is not wanted."""
         self.console.line(texts.MERGING.format(local=local))
         wanted = self._answers.merge
         if wanted is None:
             wanted = self._asker.confirm(texts.MERGE, default=True, flag="--merge or --no-merge")
         if not wanted:
-            raise Stop(find("declined"))
+            raise Problem.DECLINED.stop()
 
-    def exchange(self, local: str) -> None:
-        """Offers the safe way out of another history. Stop when it is not wanted."""
-        reason = find("replica-synced-elsewhere")
+    def offer_fresh_replica(self, local: str) -> None:
+        """Offers the safe way out of another history. CommandStopped when it is not wanted."""
+        reason = Problem.REPLICA_SYNCED_ELSEWHERE.finding()
         if self._answers.fresh_replica:
             return
         if not self._asker.is_interactive:
-            raise Stop(reason)
-        self.console.line(texts.EXCHANGING.format(reason=reason.text, local=local))
-        if not self._asker.confirm(texts.EXCHANGE, default=False, flag="--fresh-replica"):
-            raise Stop(reason)
+            raise CommandStopped(reason)
+        self.console.line(texts.FRESH_REPLICA_OFFER.format(reason=reason.text, local=local))
+        if not self._asker.confirm(texts.FRESH_REPLICA, default=False, flag="--fresh-replica"):
+            raise CommandStopped(reason)
 
-    def after_failure(self, finding: Finding, computer: Computer, *, may_save: bool, may_ask_again: bool) -> Next:
-        """Shows what failed and asks what now. Raises Stop with the finding when that is the end of it."""
+    def after_failure(
+        self, finding: Finding, computer: Computer, *, may_save: bool, may_ask_again: bool
+    ) -> AfterFailure:
+        """Shows what failed and asks what now. Raises CommandStopped with the finding when that is the end of it."""
         if not self._asker.is_interactive:
             if may_save and self._answers.save_unverified:
                 self.console.finding(finding)
-                return Next.SAVE
-            raise Stop(finding)
+                return AfterFailure.SAVE
+            raise CommandStopped(finding)
         self.console.finding(finding)
-        choices: list[tuple[str, Next | None]] = [(texts.RETRY, Next.RETRY)]
+        choices: list[tuple[str, AfterFailure | None]] = [(texts.RETRY, AfterFailure.RETRY)]
         if may_ask_again:
-            choices.append((texts.AGAIN[computer], Next.AGAIN))
+            choices.append((texts.AGAIN[computer], AfterFailure.ENTER_AGAIN))
         if may_save:
-            choices.append((texts.SAVE, Next.SAVE))
+            choices.append((texts.SAVE, AfterFailure.SAVE))
         choices.append((texts.QUIT, None))
         self.console.line(texts.FAILURE_HEADING)
         for line in numbered([text for text, _ in choices]):
             self.console.line(line)
         chosen = choices[self._asker.choose(texts.CHOOSE, len(choices), flag="--save-unverified") - 1][1]
         if chosen is None:
-            raise Stop(find("declined"))
+            raise Problem.DECLINED.stop()
         return chosen
 
     def show_credentials(self, credentials: Credentials) -> None:
@@ -181,7 +192,7 @@ class Conversation:
         reveal = self.console.is_terminal or self._answers.reveal
         self.console.line()
         self.console.line(texts.CREDENTIALS_HEADING)
-        for name, value in describe(credentials, reveal=reveal).items():
+        for name, value in describe_credentials(credentials, reveal=reveal).items():
             self.console.exact(f"  {name + ':':<14}{value}")
         self.console.line()
         if reveal:
@@ -204,24 +215,24 @@ class Conversation:
         while True:
             try:
                 return parse(self._asker.text(question, flag=flag, hidden=hidden))
-            except Stop as stop:
+            except CommandStopped as stop:
                 if not self._asker.is_interactive:
                     raise
                 self.console.finding(stop.finding)
 
     def _require_all(self) -> None:
-        """Stop when flags give only a part of the credentials and nobody can be asked for the rest."""
+        """CommandStopped when flags give only a part of the credentials and nobody can be asked for the rest."""
         if self._answers.pairing_code.is_named:
             return
         if self._answers.client_id is None:
-            raise Stop(find("answer-needed", question=texts.ASK_CLIENT_ID, flag="--client-id"))
+            raise Problem.ANSWER_NEEDED.stop(question=texts.ASK_CLIENT_ID, flag="--client-id")
         if not self._answers.secret.is_named:
-            raise Stop(find("answer-needed", question=texts.ASK_SECRET, flag=_SECRET_FLAGS))
+            raise Problem.ANSWER_NEEDED.stop(question=texts.ASK_SECRET, flag=_SECRET_FLAGS)
 
     def _typed(self, url: str) -> Credentials:
         """Client ID and secret, each from its flag or typed."""
         if self._answers.client_id is not None:
-            with findings():
+            with errors_as_findings():
                 client_id = parse_client_id(self._answers.client_id)
         else:
             client_id = self._until_valid(texts.ASK_CLIENT_ID, "--client-id", _parse_client_id)
@@ -233,53 +244,54 @@ class Conversation:
         return Credentials(url, client_id, secret)
 
 
-def describe(credentials: Credentials, *, reveal: bool) -> dict[str, str]:
+def describe_credentials(credentials: Credentials, *, reveal: bool) -> dict[str, str]:
     """What a person sees of credentials; the secret masked unless it is asked for."""
     secret = credentials.secret.reveal() if reveal else str(credentials.secret)
     return {"Server URL": credentials.url, "Client ID": str(credentials.client_id), "Secret": secret}
 
 
-def _kind_of(text: str) -> str | None:
-    """What an answer looks like, when it has a form that only one field has."""
+def _field_of(text: str) -> Field | None:
+    """The field that an answer is for, when it has a form that only one field has."""
     compact = "".join(text.split())
     if looks_like_pairing_code(text):
-        return "a pairing code"
+        return Field.PAIRING_CODE
     if looks_like_client_id(text):
-        return "a client ID"
+        return Field.CLIENT_ID
     if _SECRET_FORM.fullmatch(compact):
-        return "a secret"
-    return "a URL" if "://" in compact else None
+        return Field.SECRET
+    return Field.URL if "://" in compact else None
 
 
-def _refuse_other(text: str, wanted: str) -> None:
-    """Stop when the answer has the form of another field's; it is not repeated, because it may be the secret."""
-    found = _kind_of(text)
-    if found is not None and found != wanted:
-        raise Stop(find("fields-swapped", found=found, wanted=wanted))
+def _refuse_other(text: str, wanted: Field) -> None:
+    """CommandStopped when the answer has the form of another field's; it is not repeated: it may be the secret."""
+    found = _field_of(text)
+    if found is not None and found is not wanted:
+        raise Problem.FIELDS_SWAPPED.stop(found=found.value, wanted=wanted.value)
 
 
 def _parse_url(text: str) -> str:
-    _refuse_other(text, "a URL")
-    with findings():
+    _refuse_other(text, Field.URL)
+    with errors_as_findings():
         return normalise_url(text)
 
 
 def _parse_client_id(text: str) -> UUID:
-    _refuse_other(text, "a client ID")
-    with findings():
+    _refuse_other(text, Field.CLIENT_ID)
+    with errors_as_findings():
         return parse_client_id(text)
 
 
 def _parse_secret(text: str, client_id: UUID) -> Secret:
     """A secret may have any form, also that of a UUID; but it is never the client ID."""
-    found = _kind_of(text)
-    if found in ("a pairing code", "a URL") or (found == "a client ID" and parse_client_id(text) == client_id):
-        _refuse_other(text, "a secret")
-    with findings():
+    found = _field_of(text)
+    is_the_client_id = found is Field.CLIENT_ID and parse_client_id(text) == client_id
+    if found in (Field.PAIRING_CODE, Field.URL) or is_the_client_id:
+        _refuse_other(text, Field.SECRET)
+    with errors_as_findings():
         return parse_secret(text)
 
 
 def _parse_code(text: str) -> Credentials:
-    _refuse_other(text, "a pairing code")
-    with findings():
+    _refuse_other(text, Field.PAIRING_CODE)
+    with errors_as_findings():
         return decode_pairing_code(text)

@@ -8,11 +8,11 @@ from tcsync import Credentials
 
 from ..computer import ThisComputer
 from ..console import Console
-from ..findings import Finding, Stop, find
+from ..findings import CommandStopped, Finding, Problem
 from ..replica import Replica
-from ..server_check import Reach, ServerCheck
+from ..server_check import ConnectionOptions, ServerCheck
 from . import texts
-from .outcome import count_tasks, say_tasks
+from .outcome import count_tasks, describe_counts
 
 
 @dataclass(frozen=True)
@@ -28,43 +28,54 @@ class FirstSync:
 
 
 def first_sync(
-    computer: ThisComputer, credentials: Credentials, reach: Reach, console: Console, *, begins: bool
+    computer: ThisComputer,
+    credentials: Credentials,
+    connection: ConnectionOptions,
+    console: Console,
+    *,
+    is_first_computer: bool,
 ) -> FirstSync:
-    """Syncs, reads back, and says so. Stop when `task sync` itself fails. `begins`: the history's first computer."""
+    """Syncs, reads back, and says so. CommandStopped when `task sync` itself fails."""
     before = computer.replica()
     console.line(texts.SYNCING)
-    if begins and before.unsent_operations == 0:
+    if is_first_computer and before.unsent_operations == 0:
         # Without a version the server would not know the client, and the other computer could not check the secret.
-        with ServerCheck(credentials, reach) as server:
+        with ServerCheck(credentials, connection) as server:
             server.begin_history()
     try:
-        synced = computer.taskwarrior.sync()
-    except Stop as stop:
-        raise Stop(_refined(stop.finding, reach)) from None
+        sent_operations = computer.taskwarrior.sync()
+    except CommandStopped as stop:
+        raise CommandStopped(_refined(stop.finding, connection)) from None
     after = computer.replica()
     received = len(after.tasks.keys() - before.tasks.keys())
-    console.done(texts.SYNCED.format(sent=synced.sent_operations, received=received))
-    tasks, finding = _read_back(credentials, reach, after)
+    console.done(texts.SYNCED.format(sent=sent_operations, received=received))
+    tasks, finding = _read_back(credentials, connection, after)
     if tasks is not None and finding is None:
-        console.done(texts.READ_BACK.format(tasks=say_tasks(tasks)))
+        console.done(texts.READ_BACK.format(tasks=describe_counts(tasks)))
     elif finding is not None:
         console.finding(finding)
-    return FirstSync(synced.sent_operations, received, tasks, finding)
+    return FirstSync(sent_operations, received, tasks, finding)
 
 
-def _read_back(credentials: Credentials, reach: Reach, local: Replica) -> tuple[dict[str, int] | None, Finding | None]:
+def _read_back(
+    credentials: Credentials, connection: ConnectionOptions, local: Replica
+) -> tuple[dict[str, int] | None, Finding | None]:
     """What the server now has, fetched and unsealed, compared with this computer."""
     try:
-        with ServerCheck(credentials, reach) as server:
+        with ServerCheck(credentials, connection) as server:
             remote = server.history()
-    except Stop as stop:
+    except CommandStopped as stop:
         return None, stop.finding
     tasks = count_tasks(remote.tasks.values())
     if remote.tasks.keys() == local.tasks.keys():
         return tasks, None
-    return tasks, find("read-back-differs", remote=len(remote.tasks), local=len(local.tasks))
+    return tasks, Problem.READ_BACK_DIFFERS.finding(remote=len(remote.tasks), local=len(local.tasks))
 
 
-def _refined(finding: Finding, reach: Reach) -> Finding:
+def _refined(finding: Finding, connection: ConnectionOptions) -> Finding:
     """A sync that cannot reach a server that --ca-file reaches: then the authority is what Taskwarrior lacks."""
-    return find("sync-untrusted") if finding.identifier == "sync-unreachable" and reach.ca_file is not None else finding
+    return (
+        Problem.SYNC_UNTRUSTED.finding()
+        if finding.problem is Problem.SYNC_UNREACHABLE and connection.ca_file is not None
+        else finding
+    )

@@ -10,29 +10,29 @@ from tcsync import Credentials, History, Probe
 from ..computer import TaskProgram, ThisComputer
 from ..console import Console
 from ..exit_codes import ExitCode
-from ..findings import Stop, find
+from ..findings import CommandStopped, Problem
 from ..keyring_copy import KeyringError, store
 from ..replica import Replica
-from ..server_check import Position, ServerCheck
+from ..server_check import ReplicaPosition, ServerCheck
 from . import texts
 from .answers import Answers, ServerKind
-from .changes import Commit
-from .conversation import Conversation, Next
+from .changes import SetupChanges
+from .conversation import AfterFailure, Conversation
 from .first_sync import first_sync
-from .outcome import Outcome, count_tasks, say_tasks
+from .outcome import Outcome, describe_tasks
 
 T = TypeVar("T")
 
 
 class Setup:
-    """One run of the setup. `outcome` is filled in as it goes on; Stop and KeyboardInterrupt end it early."""
+    """One run of the setup. `outcome` is filled in as it goes on; CommandStopped and KeyboardInterrupt end it early."""
 
     def __init__(self, answers: Answers, conversation: Conversation, console: Console, program: TaskProgram) -> None:
         self._answers = answers
         self._conversation = conversation
         self._console = console
         self._program = program
-        self._reach = answers.reach
+        self._connection = answers.connection
         self.outcome = Outcome()
 
     def run(self) -> None:
@@ -89,7 +89,7 @@ class Setup:
     def _configured_or_none(self) -> Credentials | None:
         try:
             return self._computer.configured()
-        except Stop as stop:
+        except CommandStopped as stop:
             self._console.finding(stop.finding)
             return None
 
@@ -111,15 +111,15 @@ class Setup:
             if again:
                 chosen[0] = self._conversation.server()
                 if chosen[0] == "skip":
-                    raise Stop(find("declined"))
+                    raise Problem.DECLINED.stop()
             return Credentials.generate(self._conversation.url(chosen[0]))
 
         may_ask_again = self._answers.server is None and self._answers.server_url is None
-        credentials, probe = self._agree(generate, self._probe, may_ask_again=may_ask_again)
+        credentials, probe = self._enter_and_check(generate, self._probe, may_ask_again=may_ask_again)
         replica = self._computer.replica()
         if replica.has_synced:
-            self._conversation.exchange(say_tasks(count_tasks(replica.tasks.values())))
-        self._apply(credentials, replica, exchange=replica.has_synced, verified=probe is not None)
+            self._conversation.offer_fresh_replica(describe_tasks(replica.tasks))
+        self._apply(credentials, replica, fresh_replica=replica.has_synced, verified=probe is not None)
         if self.outcome.result in ("done", "unverified"):
             self._conversation.show_credentials(credentials)
 
@@ -128,16 +128,16 @@ class Setup:
             return self._conversation.credentials(kind)
 
         may_ask_again = not self._answers.gives_credentials
-        credentials, history = self._agree(enter, self._fetch, may_ask_again=may_ask_again)
+        credentials, history = self._enter_and_check(enter, self._fetch, may_ask_again=may_ask_again)
         replica = self._computer.replica()
         belongs = self._belongs(credentials, replica, history) and not self._answers.fresh_replica
-        exchange = replica.has_synced and not belongs
-        local = say_tasks(count_tasks(replica.tasks.values()))
-        if exchange:
-            self._conversation.exchange(local)
+        fresh_replica = replica.has_synced and not belongs
+        local = describe_tasks(replica.tasks)
+        if fresh_replica:
+            self._conversation.offer_fresh_replica(local)
         if replica.tasks and not belongs:
             self._conversation.merge(local)
-        self._apply(credentials, replica, exchange=exchange, verified=history is not None)
+        self._apply(credentials, replica, fresh_replica=fresh_replica, verified=history is not None)
 
     def _belongs(self, credentials: Credentials, replica: Replica, history: History | None) -> bool:
         """Whether this replica already is one of that history."""
@@ -145,12 +145,12 @@ class Setup:
             return False
         if history is None:
             return self._computer.is_configured_with(credentials)
-        with ServerCheck(credentials, self._reach) as server:
-            return server.position(replica.base_version, history) is not Position.GONE
+        with ServerCheck(credentials, self._connection) as server:
+            return server.position(replica.base_version, history) is not ReplicaPosition.GONE
 
     # Before anything is changed
 
-    def _agree(
+    def _enter_and_check(
         self, get: Callable[[bool], Credentials], check: Callable[[Credentials], T], *, may_ask_again: bool
     ) -> tuple[Credentials, T | None]:
         """Credentials that the server confirms, with what it said; or unconfirmed ones, with None."""
@@ -159,20 +159,20 @@ class Setup:
         while True:
             try:
                 return credentials, check(credentials)
-            except Stop as stop:
+            except CommandStopped as stop:
                 chosen = self._conversation.after_failure(
                     stop.finding, computer, may_save=not self._answers.dry_run, may_ask_again=may_ask_again
                 )
                 self.outcome.findings = [stop.finding]
-            if chosen is Next.SAVE:
+            if chosen is AfterFailure.SAVE:
                 return credentials, None
             self.outcome.findings = []
-            if chosen is Next.AGAIN:
+            if chosen is AfterFailure.ENTER_AGAIN:
                 credentials = get(True)
 
     def _probe(self, credentials: Credentials) -> Probe:
         self._console.line(texts.CHECKING.format(url=credentials.url))
-        with ServerCheck(credentials, self._reach) as server:
+        with ServerCheck(credentials, self._connection) as server:
             probe = server.probe()
         found = texts.SERVER_FOUND.format(name=probe.server_name)
         self._console.done(found if probe.server_name else texts.SERVER_FOUND_NAMELESS)
@@ -180,22 +180,22 @@ class Setup:
 
     def _fetch(self, credentials: Credentials) -> History:
         self._console.line(texts.FETCHING.format(url=credentials.url))
-        with ServerCheck(credentials, self._reach) as server:
+        with ServerCheck(credentials, self._connection) as server:
             history = server.existing_history()
-        self._console.done(texts.MATCH.format(tasks=say_tasks(count_tasks(history.tasks.values()))))
+        self._console.done(texts.MATCH.format(tasks=describe_tasks(history.tasks)))
         return history
 
     # The changes
 
-    def _apply(self, credentials: Credentials, replica: Replica, *, exchange: bool, verified: bool) -> None:
+    def _apply(self, credentials: Credentials, replica: Replica, *, fresh_replica: bool, verified: bool) -> None:
         self.outcome.credentials = credentials
         if self._answers.dry_run:
-            self._describe_changes(credentials, replica, exchange=exchange)
+            self._describe_changes(credentials, replica, fresh_replica=fresh_replica)
             return
-        with Commit(self._computer) as commit:
-            self._write(commit, credentials, replica, exchange=exchange)
+        with SetupChanges(self._computer) as changes:
+            self._write(changes, credentials, replica, fresh_replica=fresh_replica)
             if verified:
-                verified = self._sync(commit, credentials)
+                verified = self._sync(changes, credentials)
         if not verified:
             self.outcome.result, self.outcome.exit_code = "unverified", ExitCode.UNVERIFIED
             self._console.note(texts.UNVERIFIED)
@@ -203,32 +203,36 @@ class Setup:
             self._console.line(texts.SECOND_DONE)
         self._copy_to_keyring(credentials)
 
-    def _write(self, commit: Commit, credentials: Credentials, replica: Replica, *, exchange: bool) -> None:
-        edit = commit.configure(credentials)
+    def _write(self, changes: SetupChanges, credentials: Credentials, replica: Replica, *, fresh_replica: bool) -> None:
+        edit = changes.configure(credentials)
         self.outcome.changed, self.outcome.backup = edit.changed, edit.backup
         if edit.changed:
             text = texts.CREATED if edit.created else texts.WRITTEN
             self._console.done(text.format(path=self._computer.taskrc_path))
         if edit.backup is not None:
             self._console.line(texts.BACKUP.format(path=edit.backup))
-        if exchange:
-            self.outcome.kept_aside = commit.exchange_replica()
-            tasks = say_tasks(count_tasks(replica.tasks.values()))
-            self._console.done(texts.EXCHANGED.format(tasks=tasks, path=self.outcome.kept_aside))
+        if fresh_replica:
+            self.outcome.kept_aside = changes.make_fresh_replica()
+            tasks = describe_tasks(replica.tasks)
+            self._console.done(texts.FRESH_REPLICA_DONE.format(tasks=tasks, path=self.outcome.kept_aside))
 
-    def _sync(self, commit: Commit, credentials: Credentials) -> bool:
+    def _sync(self, changes: SetupChanges, credentials: Credentials) -> bool:
         """The first sync and its proof. False when one of them failed, and the settings are kept for later."""
         computer = self.outcome.computer or "first"
         while True:
             try:
-                with commit.syncing():
+                with changes.syncing():
                     done = first_sync(
-                        self._computer, credentials, self._reach, self._console, begins=computer == "first"
+                        self._computer,
+                        credentials,
+                        self._connection,
+                        self._console,
+                        is_first_computer=computer == "first",
                     )
                 break
-            except Stop as stop:
+            except CommandStopped as stop:
                 chosen = self._conversation.after_failure(stop.finding, computer, may_save=True, may_ask_again=False)
-                if chosen is Next.SAVE:
+                if chosen is AfterFailure.SAVE:
                     self.outcome.findings = [stop.finding]
                     return False
         self.outcome.sent_operations, self.outcome.received_tasks = done.sent_operations, done.received_tasks
@@ -239,7 +243,7 @@ class Setup:
             self.outcome.exit_code = done.finding.exit_code
         return done.tasks is not None
 
-    def _describe_changes(self, credentials: Credentials, replica: Replica, *, exchange: bool) -> None:
+    def _describe_changes(self, credentials: Credentials, replica: Replica, *, fresh_replica: bool) -> None:
         self.outcome.result = "dry-run"
         path = self._computer.taskrc_path
         self._console.line(texts.DRY_RUN)
@@ -248,8 +252,8 @@ class Setup:
         for name, value in self._computer.changes(credentials).items():
             text = texts.WOULD_REMOVE if value is None else texts.WOULD_SET
             self._console.line(text.format(name=name, value=value, path=path))
-        if exchange:
-            self._console.line(texts.WOULD_EXCHANGE.format(tasks=say_tasks(count_tasks(replica.tasks.values()))))
+        if fresh_replica:
+            self._console.line(texts.WOULD_MAKE_FRESH_REPLICA.format(tasks=describe_tasks(replica.tasks)))
         self._console.line(texts.WOULD_SYNC)
 
     def _copy_to_keyring(self, credentials: Credentials) -> None:
@@ -258,7 +262,7 @@ class Setup:
         try:
             store(credentials)
         except KeyringError as error:
-            finding = find("keyring-failed", detail=error)
+            finding = Problem.KEYRING_FAILED.finding(detail=error)
             self._console.finding(finding)
             self.outcome.findings.append(finding)
         else:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+from uuid import UUID
 
 from tcsync import Credentials, encode_pairing_code
 
@@ -23,11 +24,16 @@ def count_tasks(tasks: Iterable[Mapping[str, str]]) -> dict[str, int]:
     return {"all": statuses.total(), **dict(sorted(statuses.items()))}
 
 
-def say_tasks(counts: Mapping[str, int]) -> str:
+def describe_counts(counts: Mapping[str, int]) -> str:
     """Such as "3 tasks (2 pending, 1 completed)"."""
     total = counts["all"]
     parts = ", ".join(f"{number} {status}" for status, number in counts.items() if status != "all")
     return f"{total} {'task' if total == 1 else 'tasks'}" + (f" ({parts})" if parts else "")
+
+
+def describe_tasks(tasks: Mapping[UUID, Mapping[str, str]]) -> str:
+    """The same for tasks by their UUIDs."""
+    return describe_counts(count_tasks(tasks.values()))
 
 
 @dataclass

@@ -34,11 +34,11 @@ MERGING = (
     "Afterwards every computer has all of both, and nothing is deleted. It cannot be undone with `task undo`."
 )
 MERGE = "Merge the tasks of this computer with those on the server?"
-EXCHANGING = (
+FRESH_REPLICA_OFFER = (
     "{reason}\nThe safe way: export all {local}, keep the old data aside, and import everything into a fresh replica."
 )
-EXCHANGE = "Do that?"
-EXCHANGED = "Carried over {tasks}; the old data and the export are in {path}."
+FRESH_REPLICA = "Do that?"
+FRESH_REPLICA_DONE = "Carried over {tasks}; the old data and the export are in {path}."
 
 WRITTEN = "Taskwarrior is configured in {path}."
 CREATED = "Taskwarrior is configured in {path}, which is new."
@@ -58,7 +58,7 @@ DRY_RUN = "Dry run: nothing was changed. It would"
 WOULD_CREATE = "- create {path}, readable by you only"
 WOULD_SET = "- set {name} to {value} in {path}"
 WOULD_REMOVE = "- remove {name} from {path}"
-WOULD_EXCHANGE = "- carry {tasks} over into a fresh replica"
+WOULD_MAKE_FRESH_REPLICA = "- carry {tasks} over into a fresh replica"
 WOULD_SYNC = "- run `task sync`, and read back what the server then has"
 
 CREDENTIALS_HEADING = "Your credentials, for every computer of yours:"
