@@ -1,6 +1,8 @@
 """Fixtures of the binding's tests: the real library, the real tcsync-server, the real Taskwarrior, recorded data."""
 
+import gc
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,12 +15,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "e2e"))
 
 import task_fixture
 from server import Server
-from support import REPOSITORY
+from support import BUILD_DIR, REPOSITORY
 
-from tcsync import Credentials, RemoteServer, Secret
+from tcsync import Credentials, RemoteServer, Secret, _library
 
 task_client = task_fixture.task_client
 
+# The package's own has no server in it.
+FULL_LIBRARY = BUILD_DIR / "lib" / ("libtcsync.0.dylib" if sys.platform == "darwin" else "libtcsync.so.0")
 RECORDED = REPOSITORY / "tests" / "testdata" / "taskwarrior-3.5.0"
 
 
@@ -71,13 +75,26 @@ def remote(credentials):
         yield opened
 
 
+@pytest.fixture(scope="module")
+def full_library():
+    """For a file's tests the library of the build takes the place of the package's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TCSYNC_LIBRARY", str(FULL_LIBRARY))
+        _library.library.cache_clear()
+        yield FULL_LIBRARY
+        gc.collect()  # What the one library gave must not be freed by the other one.
+    _library.library.cache_clear()
+
+
 @pytest.fixture
 def python():
-    """Runs a text as a program of this Python and returns its CompletedProcess."""
+    """Runs a text as a program of this Python, with these variables in its environment or, for None, without them; its
+    CompletedProcess."""
 
-    def run(program, **options):
+    def run(program, **variables):
+        environment = {name: value for name, value in {**os.environ, **variables}.items() if value is not None}
         return subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False, **options
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60, check=False
         )
 
     return run

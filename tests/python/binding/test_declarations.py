@@ -42,6 +42,12 @@ def test_struct_sizes_are_the_librarys():
     assert option.name and option.maximum >= option.minimum
 
 
+def test_faults_of_the_engine_are_codes():
+    """If this fails, a fault has one name in C and another one in Python."""
+    for fault in tcsync.EngineFault:
+        assert _declarations.CODE_NAMES[fault.value] == f"TCSYNC_{fault.name}"
+
+
 @pytest.mark.parametrize(("faults", "prefix"), [(tcsync.RemoteFault, "REMOTE"), (tcsync.UnsealFault, "UNSEAL")])
 def test_faults_are_the_codes(faults, prefix):
     """If this fails, a fault has one name in C and another one in Python, or Python lacks it."""

@@ -9,7 +9,7 @@ import tcsync
 PAGE = (REPOSITORY / "docs" / "python.md").read_text(encoding="utf-8")
 
 
-def test_examples(server, tmp_path, capsys):
+def test_examples(full_library, server, tmp_path, capsys):
     """If this fails, what people copy from the page does not work."""
     examples = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
     assert len(examples) >= 5
@@ -19,11 +19,19 @@ def test_examples(server, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert printed.startswith("********\n") and names["credentials"].secret.reveal() not in printed
     assert f"0 0 1 {names['first'].version_id}" in printed
+    assert "INFO listening on" not in printed, "only the listener says that, and its log is not set"
+    assert '"clients": 0' in printed or '"clients":0' in printed
 
 
 def test_every_fault_and_error_is_named():
     """If this fails, the page lacks one, or tells of one that is gone."""
-    for fault in (*tcsync.RemoteFault, *tcsync.UnsealFault, *tcsync.PairingCodeFault, *tcsync.ProbeKind):
+    for fault in (
+        *tcsync.RemoteFault,
+        *tcsync.UnsealFault,
+        *tcsync.EngineFault,
+        *tcsync.PairingCodeFault,
+        *tcsync.ProbeKind,
+    ):
         assert f"`{fault.name}`" in PAGE, fault
     for name in tcsync.__all__:
         if name.endswith("Error"):

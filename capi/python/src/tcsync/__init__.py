@@ -6,8 +6,11 @@ docs/python.md is the manual of the binding. What is not named here, and what be
 __version__ = "0.1.0"
 
 from .credentials import Credentials, parse_client_id, parse_secret
+from .engine import Engine, Listener, LogFunction, LogLevel, Options, OptionValue, Response
 from .errors import (
     ClientIdError,
+    EngineError,
+    EngineFault,
     HistoryDeadlineError,
     HistoryError,
     LibraryError,
@@ -52,11 +55,19 @@ __all__ = [
     "ClientIdError",
     "Conflict",
     "Credentials",
+    "Engine",
+    "EngineError",
+    "EngineFault",
     "Gone",
     "History",
     "HistoryDeadlineError",
     "HistoryError",
     "LibraryError",
+    "Listener",
+    "LogFunction",
+    "LogLevel",
+    "OptionValue",
+    "Options",
     "PairingCodeError",
     "PairingCodeFault",
     "Probe",
@@ -64,6 +75,7 @@ __all__ = [
     "RemoteError",
     "RemoteFault",
     "RemoteServer",
+    "Response",
     "SealingKey",
     "Secret",
     "SecretError",

@@ -4,11 +4,12 @@ The only module that knows ctypes objects. The library is the one in this packag
 TCSYNC_LIBRARY.
 
 Ownership: what the library gives as tcsync_bytes is copied out and freed, which wipes the library's copy, before a
-function returns. A key or a remote is a Handle, freed when it is closed and no call uses it any more.
+function returns. A key, a remote, an engine or a listener is a Handle, freed when it is closed and nothing uses it any
+more: a call, the remote that seals with a key, the listener that serves an engine.
 
-Threads: calls release the interpreter's lock. A call that may wait for the network runs on a thread of its own while
-the caller waits, because a signal such as Ctrl-C interrupts waiting in Python but not waiting in C; the interrupted
-call ends by its own deadline, unseen.
+Threads: calls release the interpreter's lock. A remote's call, which may wait for the network, runs on a thread of its
+own while the caller waits, because a signal such as Ctrl-C interrupts waiting in Python but not waiting in C; the
+interrupted call ends by its own deadline, unseen. An engine's call has no such thread: it takes what the disk takes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import ctypes
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from ctypes import byref
 from functools import cache
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from uuid import UUID
 
 from . import _declarations as c
-from .errors import LibraryError, RemoteError, TcsyncError, UnsealError
+from .errors import EngineError, LibraryError, RemoteError, TcsyncError, UnsealError
 from .secret import Secret
 
 if TYPE_CHECKING:
@@ -101,6 +102,52 @@ class Handle(Generic[T]):
 
 KeyHandle = Handle[c.tcsync_key]
 RemoteHandle = Handle[c.tcsync_remote]
+EngineHandle = Handle[c.tcsync_engine]
+
+
+class ListenerHandle(Handle[c.tcsync_listener]):
+    """A listener, which keeps the engine that it serves in use until it is stopped."""
+
+    def __init__(self, pointer: _Pointer[c.tcsync_listener], log: object) -> None:
+        super().__init__(pointer, self._stop_and_free)
+        self._log = log  # The library's threads call it.
+        self._process = os.getpid()
+        self._serving = threading.Lock()
+        self._engine: EngineHandle | None = None
+
+    def serve(self, engine: EngineHandle) -> None:
+        error = ctypes.POINTER(c.tcsync_error)()
+        with self._serving, self.use() as pointer:
+            engine_pointer = engine.begin_use()
+            code = library().tcsync_listener_serve(pointer, engine_pointer, byref(error))
+            if code == c.TCSYNC_OK:
+                self._engine = engine
+            else:
+                engine.end_use()
+            _check(code, error, EngineError)
+
+    def stop(self) -> None:
+        with self._serving:
+            try:
+                pointer = self.begin_use()
+            except TcsyncError:
+                return  # It is closed, and so it was stopped.
+            try:
+                self._stop(pointer)
+            finally:
+                self.end_use()
+
+    def _stop(self, pointer: _Pointer[c.tcsync_listener]) -> None:
+        library().tcsync_listener_stop(pointer)
+        engine, self._engine = self._engine, None
+        if engine:
+            engine.end_use()
+
+    def _stop_and_free(self, pointer: _Pointer[c.tcsync_listener]) -> None:
+        if os.getpid() != self._process:
+            return  # A forked process has the memory and not the threads, for which this would wait.
+        self._stop(pointer)
+        library().tcsync_listener_free(pointer)
 
 
 def version() -> str:
@@ -243,6 +290,126 @@ def remote_add_snapshot(remote: RemoteHandle, version_id: UUID, plaintext: bytes
     _check(code, error)
 
 
+def open_engine(options: Mapping[str, bytes], log: Callable[[int, str], None] | None) -> EngineHandle:
+    lib = library()
+    engine = ctypes.POINTER(c.tcsync_engine)()
+    error = ctypes.POINTER(c.tcsync_error)()
+    callback = _log_callback(log)
+    with _config(options, callback) as config:
+        _check(lib.tcsync_engine_open(config, byref(engine), byref(error)), error, EngineError)
+
+    process = os.getpid()
+
+    def close(pointer: _Pointer[c.tcsync_engine], _log: object = callback) -> None:  # The library's threads call it.
+        if os.getpid() == process:  # As for a listener.
+            lib.tcsync_engine_close(pointer)
+
+    return Handle(engine, close)
+
+
+def bind_listener(
+    options: Mapping[str, bytes], log: Callable[[int, str], None] | None
+) -> tuple[ListenerHandle, tuple[str, ...]]:
+    """The listener, and its addresses as URLs."""
+    lib = library()
+    listener = ctypes.POINTER(c.tcsync_listener)()
+    error = ctypes.POINTER(c.tcsync_error)()
+    callback = _log_callback(log)
+    with _config(options, callback) as config:
+        _check(lib.tcsync_listener_bind(config, byref(listener), byref(error)), error, EngineError)
+    addresses = (
+        lib.tcsync_listener_address(listener, index) for index in range(lib.tcsync_listener_address_count(listener))
+    )
+    return ListenerHandle(listener, callback), tuple(ctypes.string_at(address).decode("utf-8") for address in addresses)
+
+
+def engine_answer(
+    engine: EngineHandle,
+    method: bytes,
+    target: bytes,
+    headers: Sequence[tuple[bytes, bytes]],
+    body: bytes,
+    peer_address: bytes | None,
+    *,
+    is_administration: bool,
+) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
+    """Status, headers and body of the answer to one request."""
+    lib = library()
+    fields = (c.tcsync_header * len(headers))(
+        *[c.tcsync_header(name, len(name), value, len(value)) for name, value in headers]
+    )
+    request = c.tcsync_request(
+        struct_size=ctypes.sizeof(c.tcsync_request),
+        method=method,
+        method_size=len(method),
+        target=target,
+        target_size=len(target),
+        headers=fields,
+        header_count=len(headers),
+        body=body,
+        body_size=len(body),
+        peer_address=peer_address,
+        peer_address_size=len(peer_address or b""),
+    )
+    response = ctypes.POINTER(c.tcsync_response)()
+    error = ctypes.POINTER(c.tcsync_error)()
+    with engine.use() as pointer:
+        if is_administration:
+            code = lib.tcsync_administer(None, pointer, byref(request), byref(response), byref(error))
+        else:
+            code = lib.tcsync_engine_handle(pointer, byref(request), byref(response), byref(error))
+        _check(code, error, EngineError)
+        try:
+            size = ctypes.c_size_t()
+            data = lib.tcsync_response_body(response, byref(size))
+            count = lib.tcsync_response_header_count(response)
+            fields_back = tuple(_response_header(response, index) for index in range(count))
+            return lib.tcsync_response_status(response), fields_back, ctypes.string_at(data, size.value)
+        finally:
+            lib.tcsync_response_free(response)
+
+
+def _response_header(response: _Pointer[c.tcsync_response], index: int) -> tuple[str, str]:
+    header = c.tcsync_header()
+    error = ctypes.POINTER(c.tcsync_error)()
+    _check(library().tcsync_response_header(response, index, byref(header), byref(error)), error, EngineError)
+
+    def text(offset: int, size: int) -> str:
+        # Read as an address: as a C string it would be read up to a zero byte, which need not be there.
+        address = ctypes.c_void_p.from_buffer(header, offset).value
+        return ctypes.string_at(address, size).decode("latin-1") if address else ""
+
+    return text(c.tcsync_header.name.offset, header.name_size), text(c.tcsync_header.value.offset, header.value_size)
+
+
+@contextmanager
+def _config(options: Mapping[str, bytes], log: object) -> Iterator[_Pointer[c.tcsync_config]]:
+    """A configuration with those options, freed at the end."""
+    lib = library()
+    config = ctypes.POINTER(c.tcsync_config)()
+    error = ctypes.POINTER(c.tcsync_error)()
+    _check(lib.tcsync_config_new(byref(config), byref(error)), error, EngineError)
+    try:
+        for name, value in options.items():
+            code = lib.tcsync_config_set(config, name.encode("utf-8", "replace"), value, byref(error))
+            _check(code, error, EngineError)
+        _check(lib.tcsync_config_set_log(config, log, None, byref(error)), error, EngineError)
+        yield config
+    finally:
+        lib.tcsync_config_free(config)
+
+
+def _log_callback(log: Callable[[int, str], None] | None) -> object:
+    """What the library calls for each message. ctypes gives what `log` raises to sys.unraisablehook."""
+    if log is None:
+        return c.tcsync_log_function()
+
+    def receive(_user_data: int | None, level: int, message: bytes, _size: int) -> None:
+        log(level, message.decode("utf-8", "replace"))
+
+    return c.tcsync_log_function(receive)
+
+
 def _fetch(remote: RemoteHandle, call: Callable[..., int]) -> tuple[int, UUID | None, bytes]:
     """Makes a call that ends with the outputs outcome, version_id, plaintext and error, and returns the first three."""
     version_id = ctypes.create_string_buffer(c.TCSYNC_UUID_TEXT_SIZE)
@@ -297,8 +464,10 @@ def _take(owned: _Pointer[c.tcsync_bytes]) -> bytes:
         lib.tcsync_bytes_free(owned)
 
 
-def _check(code: int, error: _Pointer[c.tcsync_error]) -> None:
-    """Raises the exception for an error, which is freed."""
+def _check(
+    code: int, error: _Pointer[c.tcsync_error], otherwise: type[EngineError] | type[TcsyncError] = TcsyncError
+) -> None:
+    """Raises the exception for an error, which is freed; `otherwise` unless the code itself says which."""
     if code == c.TCSYNC_OK:
         return
     lib = library()
@@ -311,4 +480,9 @@ def _check(code: int, error: _Pointer[c.tcsync_error]) -> None:
         raise UnsealError(message, code=code, name=name)
     if code & 0xFF == c.TCSYNC_REMOTE_FAILED:
         raise RemoteError(message, code=code, name=name)
-    raise TcsyncError(message, code=code, name=name)
+    if code & 0xFF == c.TCSYNC_UNSUPPORTED:
+        message += (
+            f", and name its file in the environment variable {LIBRARY_VARIABLE} before anything of this package is "
+            "used: the library in the Python package is always built without the server"
+        )
+    raise otherwise(message, code=code, name=name)

@@ -134,6 +134,41 @@ class RemoteError(TcsyncError):
         self.fault = _fault(RemoteFault, code)
 
 
+class EngineFault(Enum):
+    """Why an engine or a listener does not do what it should; name and value are those of the C library's code."""
+
+    #: An option or a request that makes no sense, and that no other name fits.
+    INVALID_ARGUMENT = c.TCSYNC_INVALID_ARGUMENT
+    #: There is no option of that name.
+    UNKNOWN_OPTION = c.TCSYNC_UNKNOWN_OPTION
+    INVALID_OPTION_VALUE = c.TCSYNC_INVALID_OPTION_VALUE
+    #: An address to listen at that does not parse or is not this computer's.
+    INVALID_ADDRESS = c.TCSYNC_INVALID_ADDRESS
+    #: Another engine has the data directory, or another program the address.
+    IN_USE = c.TCSYNC_IN_USE
+    #: The data directory is not one of tcsync's, or a newer release wrote it.
+    WRONG_FORMAT = c.TCSYNC_WRONG_FORMAT
+    #: Stored bytes fail their checksum.
+    DATA_LOSS = c.TCSYNC_DATA_LOSS
+    #: The operating system refuses: permissions, a full disk, a certificate that cannot be read.
+    SYSTEM = c.TCSYNC_SYSTEM
+    #: Too busy, or closing down; trying again later helps.
+    UNAVAILABLE = c.TCSYNC_UNAVAILABLE
+    #: The library was built without the server.
+    UNSUPPORTED = c.TCSYNC_UNSUPPORTED
+    OUT_OF_MEMORY = c.TCSYNC_OUT_OF_MEMORY
+    #: A mistake in tcsync: please report the message.
+    INTERNAL = c.TCSYNC_INTERNAL
+
+
+class EngineError(TcsyncError):
+    """An engine cannot be opened, or a listener cannot be bound or serve."""
+
+    def __init__(self, message: str, *, code: int, name: str | None = None) -> None:
+        super().__init__(message, code=code, name=name)
+        self.fault = _fault(EngineFault, code)
+
+
 class HistoryError(TcsyncError):
     """A client's unsealed data is not what TaskChampion writes, or more than the limits allow."""
 
