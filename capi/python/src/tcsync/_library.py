@@ -18,6 +18,7 @@ import ctypes
 import os
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from ctypes import byref
@@ -37,6 +38,7 @@ LIBRARY_VARIABLE = "TCSYNC_LIBRARY"
 _BUNDLED = "libtcsync.0.dylib" if sys.platform == "darwin" else "libtcsync.so.0"
 
 T = TypeVar("T", bound=ctypes.Structure)
+C = TypeVar("C", bound="Closing")
 
 
 @cache
@@ -53,6 +55,19 @@ def library() -> ctypes.CDLL:
     except AttributeError as reason:
         raise LibraryError(f"the tcsync library that {where}, {path}, is of another release: {reason}") from None
     return loaded
+
+
+class Closing(ABC):
+    """Closed at the end of its `with`."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    def __enter__(self: C) -> C:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class Handle(Generic[T]):
@@ -76,7 +91,7 @@ class Handle(Generic[T]):
     def begin_use(self) -> _Pointer[T]:
         with self._lock:
             if self._closed:
-                raise TcsyncError("this object was closed; make a new one", code=c.TCSYNC_INVALID_ARGUMENT)
+                raise TcsyncError("this object was closed; make a new one")
             self._users += 1
         return self._pointer
 

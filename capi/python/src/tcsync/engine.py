@@ -14,7 +14,6 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from types import TracebackType
 
 from . import _declarations as c
 from . import _library
@@ -49,7 +48,7 @@ class Response:
     body: bytes = field(repr=False)
 
 
-class Engine:
+class Engine(_library.Closing):
     """The data of many clients in one data directory, and the answers to their requests. A context manager.
 
     Any thread may call anything. One that is not closed is closed when it is collected, or when the program ends.
@@ -123,16 +122,8 @@ class Engine:
         """
         self._handle.close()
 
-    def __enter__(self) -> Engine:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class Listener:
+class Listener(_library.Closing):
     """Serves an engine to the network, on threads of the library. A context manager.
 
     Any thread may call anything. One that is not closed is closed when it is collected, or when the program ends.
@@ -170,14 +161,6 @@ class Listener:
     def close(self) -> None:
         """Stops, and removes the Unix sockets that were made. Again, it does nothing."""
         self._handle.close()
-
-    def __enter__(self) -> Listener:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _with_levels(log: LogFunction | None) -> Callable[[int, str], None] | None:

@@ -16,8 +16,12 @@ from . import _declarations as c
 class TcsyncError(Exception):
     """Something did not work. `str()` is the sentence for people."""
 
-    def __init__(self, message: str, *, code: int = c.TCSYNC_INVALID_ARGUMENT, name: str | None = None) -> None:
+    #: The code unless another one is given.
+    usual_code = c.TCSYNC_INVALID_ARGUMENT
+
+    def __init__(self, message: str, *, code: int | None = None, name: str | None = None) -> None:
         super().__init__(message)
+        code = self.usual_code if code is None else code
         self.message = message
         #: The C library's code. `code & 0xff` is the coarse code, the bits above it are a detail.
         self.code = code
@@ -28,8 +32,7 @@ class TcsyncError(Exception):
 class LibraryError(TcsyncError):
     """The C library cannot be loaded, or is not of this release."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, code=c.TCSYNC_SYSTEM)
+    usual_code = c.TCSYNC_SYSTEM
 
 
 class UrlError(TcsyncError):
@@ -39,8 +42,7 @@ class UrlError(TcsyncError):
 class ClientIdError(TcsyncError):
     """A text is not a client ID. The text is not repeated, in case that it is the secret."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, code=c.TCSYNC_INVALID_UUID)
+    usual_code = c.TCSYNC_INVALID_UUID
 
 
 class SecretError(TcsyncError):
@@ -172,8 +174,7 @@ class EngineError(TcsyncError):
 class HistoryError(TcsyncError):
     """A client's unsealed data is not what TaskChampion writes, or more than the limits allow."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, code=c.TCSYNC_WRONG_FORMAT)
+    usual_code = c.TCSYNC_WRONG_FORMAT
 
 
 class HistoryDeadlineError(HistoryError):

@@ -10,7 +10,6 @@ import os
 import threading
 from dataclasses import dataclass, field
 from enum import Enum
-from types import TracebackType
 from uuid import UUID
 
 from . import _declarations as c
@@ -126,7 +125,7 @@ def probe_server(
         remote.close()
 
 
-class RemoteServer:
+class RemoteServer(_library.Closing):
     """One client's view of a sync server. A context manager.
 
     Making one derives the key (a good part of a second of processor time), unless `key` is given, which then stays the
@@ -212,14 +211,6 @@ class RemoteServer:
         self._remote.close()
         if self._own_key:
             self._own_key.close()
-
-    def __enter__(self) -> RemoteServer:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _open(

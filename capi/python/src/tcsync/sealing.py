@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from uuid import UUID
 
 from . import _library
 from .secret import Secret
 
 
-class SealingKey:
+class SealingKey(_library.Closing):
     """The key that one client's data is sealed with, in the C library's memory, which wipes it when it is closed.
 
     Deriving it takes a good part of a second of processor time, on purpose: derive once, and keep it. A context
@@ -36,11 +35,3 @@ class SealingKey:
     def close(self) -> None:
         """Wipes the key. A key that is closed already is left as it is."""
         self.handle.close()
-
-    def __enter__(self) -> SealingKey:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -14,6 +14,18 @@ from tcsync import RemoteFault, UnsealFault
 
 from .exit_codes import ExitCode
 
+# What several faults have in common for a person.
+_DAMAGED = (
+    "The data on the server is damaged: {detail}.",
+    "Tell the server's operator; the tasks on your computers are not affected.",
+    ExitCode.CREDENTIALS,
+)
+_NETWORK_FAILED = (
+    "The connection to {url} failed: {detail}.",
+    "Check this computer's internet connection, VPN and firewall, then try again.",
+    ExitCode.SERVER,
+)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -77,18 +89,8 @@ class Problem(Enum):
         ExitCode.SERVER,
         RemoteFault.CONNECTION_REFUSED,
     )
-    REMOTE_NETWORK_FAILED = (
-        "The connection to {url} failed: {detail}.",
-        "Check this computer's internet connection, VPN and firewall, then try again.",
-        ExitCode.SERVER,
-        RemoteFault.NETWORK_FAILED,
-    )
-    REMOTE_FAILED = (
-        "The connection to {url} failed: {detail}.",
-        "Check this computer's internet connection, VPN and firewall, then try again.",
-        ExitCode.SERVER,
-        RemoteFault.FAILED,
-    )
+    REMOTE_NETWORK_FAILED = (*_NETWORK_FAILED, RemoteFault.NETWORK_FAILED)
+    REMOTE_FAILED = (*_NETWORK_FAILED, RemoteFault.FAILED)
     REMOTE_TIMED_OUT = (
         "The server at {url} did not answer in time.",
         "Try again in a minute; if it stays so, a firewall may drop the connection, or the server is overloaded.",
@@ -201,30 +203,10 @@ class Problem(Enum):
         ExitCode.CREDENTIALS,
         UnsealFault.WRONG_KEY,
     )
-    UNSEAL_TRUNCATED = (
-        "The data on the server is damaged: {detail}.",
-        "Tell the server's operator; the tasks on your computers are not affected.",
-        ExitCode.CREDENTIALS,
-        UnsealFault.TRUNCATED,
-    )
-    UNSEAL_UNKNOWN_FORMAT = (
-        "The data on the server is damaged: {detail}.",
-        "Tell the server's operator; the tasks on your computers are not affected.",
-        ExitCode.CREDENTIALS,
-        UnsealFault.UNKNOWN_FORMAT,
-    )
-    UNSEAL_NOT_AUTHENTIC = (
-        "The data on the server is damaged: {detail}.",
-        "Tell the server's operator; the tasks on your computers are not affected.",
-        ExitCode.CREDENTIALS,
-        UnsealFault.NOT_AUTHENTIC,
-    )
-    UNSEAL_FAILED = (
-        "The data on the server is damaged: {detail}.",
-        "Tell the server's operator; the tasks on your computers are not affected.",
-        ExitCode.CREDENTIALS,
-        UnsealFault.FAILED,
-    )
+    UNSEAL_TRUNCATED = (*_DAMAGED, UnsealFault.TRUNCATED)
+    UNSEAL_UNKNOWN_FORMAT = (*_DAMAGED, UnsealFault.UNKNOWN_FORMAT)
+    UNSEAL_NOT_AUTHENTIC = (*_DAMAGED, UnsealFault.NOT_AUTHENTIC)
+    UNSEAL_FAILED = (*_DAMAGED, UnsealFault.FAILED)
     HISTORY_UNREADABLE = (
         "The data on the server cannot be read as tasks: {detail}.",
         "Update tcsync on this computer; report it if that does not help.",

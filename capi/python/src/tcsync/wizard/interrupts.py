@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
@@ -17,8 +17,8 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 @contextmanager
-def signals_as_interrupts() -> Iterator[None]:
-    """Within it, each of the signals raises KeyboardInterrupt. In threads other than the main one nothing changes."""
+def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Within it, the handler gets each of the signals. In threads other than the main one nothing changes."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -26,28 +26,25 @@ def signals_as_interrupts() -> Iterator[None]:
     try:
         for number in _SIGNALS:
             if before[number] is not signal.SIG_IGN:  # nohup means it.
-                signal.signal(number, _interrupt)
+                signal.signal(number, handler)
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, previous in before.items():
+            signal.signal(number, previous)
+
+
+@contextmanager
+def signals_as_interrupts() -> Iterator[None]:
+    """Within it, each of the signals raises KeyboardInterrupt."""
+    with _handled_by(_interrupt):
+        yield
 
 
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
     """Lets a step end before a signal takes effect. For short steps only."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     arrived: list[int] = []
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-    try:
-        for number in _SIGNALS:
-            if before[number] is not signal.SIG_IGN:
-                signal.signal(number, lambda number, _frame: arrived.append(number))
+    with _handled_by(lambda number, _frame: arrived.append(number)):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
     if arrived:
         signal.raise_signal(arrived[0])

@@ -1,1 +1,1 @@
-"""The setup: a conversation (ask, questions, texts) about effects (computer, server, exchange), joined in flow."""
+"""The setup: a conversation (ask, questions, texts) about effects (computer, server, changes), joined in flow."""

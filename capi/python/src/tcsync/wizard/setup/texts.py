@@ -1,4 +1,4 @@
-"""What the setup says and asks. Findings have their own table, in messages.py."""
+"""What the setup says and asks. Problems have their own table, in findings.py."""
 
 OPTIONS_HEADING = "TaskChampion Server Options:"
 OPTION_CLOUD = "{cloud_name} (recommended for testing)"
