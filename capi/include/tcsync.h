@@ -1,7 +1,7 @@
 /*
  * tcsync.h - the C ABI of tcsync, an embeddable TaskChampion sync engine.
  *
- * What is here: an engine that keeps many clients' sealed task histories in one data directory and
+ * It has an engine that keeps many clients' sealed task histories in one data directory and
  * answers the TaskChampion sync protocol; a listener that serves it to the network; and what replicas
  * do: the sealing of history segments and snapshots, and talking to a sync server elsewhere.
  * docs/c-abi.md has the conventions with examples; in short:
@@ -108,7 +108,7 @@ typedef int32_t tcsync_code;
 #define TCSYNC_REMOTE_CERTIFICATE_UNTRUSTED ((tcsync_code)(11 | 7 << 8))
 /* The certificate is for another host. */
 #define TCSYNC_REMOTE_CERTIFICATE_WRONG_HOST ((tcsync_code)(11 | 8 << 8))
-/* What answers an https URL does not speak TLS: mostly plain HTTP. */
+/* The server of an https URL does not speak TLS; most often it speaks plain HTTP. */
 #define TCSYNC_REMOTE_NOT_TLS ((tcsync_code)(11 | 9 << 8))
 #define TCSYNC_REMOTE_TLS_FAILED ((tcsync_code)(11 | 10 << 8))
 /* Details of TCSYNC_REMOTE_FAILED: the server's answers. */
@@ -140,7 +140,7 @@ typedef int32_t tcsync_code;
  * Errors: none. */
 TCSYNC_API const char *tcsync_code_name(tcsync_code code);
 
-/* What went wrong in one call: a code, and a sentence for people that says what was wrong, with
+/* The failure of one call: a code, and a sentence for people that says what was wrong, with
  * which value and what to do. It contains no secret. */
 typedef struct tcsync_error tcsync_error;
 
@@ -560,7 +560,7 @@ TCSYNC_API tcsync_code tcsync_remote_open(const char *url, const char *client_id
  * Errors: none. */
 TCSYNC_API void tcsync_remote_free(tcsync_remote *remote);
 
-/* What answers at a URL. */
+/* The kinds of servers that a URL can lead to. */
 /* A sync server that keeps a history for this client. */
 #define TCSYNC_PROBE_HISTORY 1
 /* A sync server that has nothing for this client ID: a new client, or a mistyped client ID. */
@@ -572,7 +572,7 @@ TCSYNC_API void tcsync_remote_free(tcsync_remote *remote);
 /* Something else answers: another program, or the path in the URL is wrong. */
 #define TCSYNC_PROBE_NOT_SYNC_SERVER 5
 
-/* What tcsync_remote_probe found. Zero the struct and set struct_size before the call. */
+/* The findings of tcsync_remote_probe. Zero the struct and set struct_size before the call. */
 typedef struct tcsync_probe {
   size_t struct_size;
   int32_t kind;         /* TCSYNC_PROBE_... */
@@ -589,7 +589,7 @@ typedef struct tcsync_probe {
 } tcsync_probe;
 
 /* Finds out what answers at the URL, without changing anything there. Needs no key, and downloads
- * neither versions nor snapshots. What answers but is no sync server is a result (probe->kind), and
+ * neither versions nor snapshots. An answer from another kind of server is a result (probe->kind), and
  * so is a client ID that is not allowed; a server that cannot be reached, or that is overloaded or
  * broken, is an error.
  * Threads: one.

@@ -100,7 +100,7 @@ class RemoteFault(Enum):
     CERTIFICATE_UNTRUSTED = c.TCSYNC_REMOTE_CERTIFICATE_UNTRUSTED
     #: The certificate is for another host.
     CERTIFICATE_WRONG_HOST = c.TCSYNC_REMOTE_CERTIFICATE_WRONG_HOST
-    #: What answers an https URL does not speak TLS, mostly plain HTTP.
+    #: The server of an https URL does not speak TLS; most often it speaks plain HTTP.
     NOT_TLS = c.TCSYNC_REMOTE_NOT_TLS
     #: Another failure of TLS.
     TLS_FAILED = c.TCSYNC_REMOTE_TLS_FAILED

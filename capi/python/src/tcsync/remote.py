@@ -27,7 +27,7 @@ RESPONSE_BYTES_MAX = 100 * 1024 * 1024
 
 
 class ProbeKind(Enum):
-    """What answers at a URL."""
+    """The kinds of servers that a URL can lead to."""
 
     #: A sync server that keeps a history for this client.
     HISTORY = c.TCSYNC_PROBE_HISTORY
@@ -117,7 +117,8 @@ def probe_server(
     connect_timeout_s: float = 10.0,
     timeout_s: float = 60.0,
 ) -> Probe:
-    """What answers at a URL, without a secret and without changing anything there. See RemoteServer for the options."""
+    """Finds out what server a URL leads to, without a secret and without changing anything there. RemoteServer has the
+    options."""
     remote = _open(normalise_url(url), client_id, None, ca_file, proxy, connect_timeout_s, timeout_s)
     try:
         return _probe(remote)
@@ -164,7 +165,7 @@ class RemoteServer(_library.Closing):
             raise
 
     def probe(self) -> Probe:
-        """What answers at the URL, without changing anything there and without downloading the data."""
+        """Finds out what server the URL leads to, without changing anything there and without downloading the data."""
         with self._lock:
             return _probe(self._remote)
 

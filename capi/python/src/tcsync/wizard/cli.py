@@ -87,7 +87,7 @@ _SETUP_OPTIONS = _options(
     click.option("--secret-file", type=_FILE, help="Read the secret from a file; - is standard input."),
     click.option("--secret-fd", type=click.IntRange(0), help="Read the secret from an open descriptor."),
     _CONNECTION,
-    click.option("--replace/--keep", default=None, help="What to do with sync settings that are there already."),
+    click.option("--replace/--keep", default=None, help="Replace or keep existing sync settings."),
     click.option("--merge/--no-merge", default=None, help="Merge this computer's tasks with the server's, or stop."),
     click.option("--fresh-replica", is_flag=True, help="Carry the tasks over when this computer has synced elsewhere."),
     click.option("--save-unverified", is_flag=True, help="Save the settings also when the server cannot be reached."),

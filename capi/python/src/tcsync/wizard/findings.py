@@ -123,13 +123,13 @@ class Problem(Enum):
         RemoteFault.CERTIFICATE_WRONG_HOST,
     )
     REMOTE_NOT_TLS = (
-        "What answers at {url} does not speak TLS: mostly it is plain HTTP.",
+        "The server at {url} does not speak TLS; most likely it speaks plain HTTP.",
         "Check the port; if the server speaks plain HTTP (only sensible on your own network), its URL begins with http://.",
         ExitCode.SERVER,
         RemoteFault.NOT_TLS,
     )
     REMOTE_TLS_FAILED = (
-        "No encrypted connection to {url} came about: {detail}.",
+        "The TLS connection to {url} failed: {detail}.",
         "Check that nothing between here and there alters the connection, such as a proxy or a virus scanner.",
         ExitCode.SERVER,
         RemoteFault.TLS_FAILED,
@@ -177,13 +177,13 @@ class Problem(Enum):
         RemoteFault.REDIRECTED,
     )
     REMOTE_TOO_LARGE = (
-        "What was sent is larger than the server at {url} takes (413).",
+        "The data to be sent exceeds the limit of the server at {url} (413).",
         "Its operator can raise the limit.",
         ExitCode.SERVER,
         RemoteFault.TOO_LARGE,
     )
     REMOTE_BROKEN_ANSWER = (
-        "What answers at {url} is no TaskChampion sync server: {detail}.",
+        "The server at {url} is not a TaskChampion sync server: {detail}.",
         "Check the URL: a missing path or another port is a common reason. In a browser, a sync server names itself.",
         ExitCode.SERVER,
         RemoteFault.BROKEN_ANSWER,
@@ -224,27 +224,27 @@ class Problem(Enum):
         ExitCode.CREDENTIALS,
     )
     PAIRING_CODE_INVALID = (
-        "That does not work as a pairing code: {detail}.",
+        "This is not a valid pairing code: {detail}.",
         "`tcsync pair` shows the code on the first computer; copy the whole line.",
         ExitCode.CREDENTIALS,
     )
     URL_INVALID = (
-        "That does not work as a server's URL: {detail}.",
+        "This is not a valid server URL: {detail}.",
         "Enter a URL such as https://sync.example.com.",
         ExitCode.CREDENTIALS,
     )
     CLIENT_ID_INVALID = (
-        "That does not work as a client ID: {detail}.",
+        "This is not a valid client ID: {detail}.",
         "`tcsync show` shows the client ID on the first computer.",
         ExitCode.CREDENTIALS,
     )
     SECRET_INVALID = (
-        "That does not work as a secret: {detail}.",
+        "This is not a valid secret: {detail}.",
         "`tcsync show --reveal` shows the secret on the first computer.",
         ExitCode.CREDENTIALS,
     )
     FIELDS_SWAPPED = (
-        "That looks like {found}, but {wanted} is asked for here.",
+        "This looks like {found}, but {wanted} is needed here.",
         "Enter the fields in the order in which they are asked for.",
         ExitCode.CREDENTIALS,
     )
@@ -282,7 +282,7 @@ class Problem(Enum):
         ExitCode.TASKWARRIOR,
     )
     TASK_OUTPUT_UNKNOWN = (
-        "What `{command}` printed cannot be understood: {detail}",
+        "The output of `{command}` cannot be understood: {detail}",
         "Report it, with the version of Taskwarrior.",
         ExitCode.TASKWARRIOR,
     )
@@ -373,7 +373,7 @@ class Problem(Enum):
         ExitCode.NOT_CONFIGURED,
     )
     REPLICA_UNKNOWN = (
-        "How far this computer has synced cannot be told: {detail}.",
+        "The state of this computer's replica cannot be read: {detail}.",
         "Set up sync by hand, as docs/multi-computer-setup.md describes, or update tcsync.",
         ExitCode.REFUSED,
     )

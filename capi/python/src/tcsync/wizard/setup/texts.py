@@ -69,7 +69,7 @@ ON_THE_OTHER = (
     "`tcsync pair` shows it again, and with --qr as a QR code."
 )
 KEEP_SAFE = (
-    "Whoever has the pairing code or the secret has your tasks.\n"
+    "The pairing code or the secret gives access to all your tasks.\n"
     "Nobody can recover a lost secret, not even the server's operator.\n"
     "Keep the pairing code in a safe place, such as a password manager.\n"
     "`task undo` only undoes what has not been synced yet."
