@@ -30,6 +30,7 @@ class LineReader {
     Fields fields;
     if (const absl::Status status = fields.AddObject(object); !status.ok()) return status;
     const std::string type = fields.RequiredText("type");
+    if (object.find("type") == object.end() || !object["type"].is_string()) return fields.Check();
     if (type == "client") return ReadClient(fields);
     if (type == "ban") return ReadBan(fields);
     if (type == "token") return ReadToken(fields);
@@ -48,7 +49,7 @@ class LineReader {
   }
 
   // Without those of which there is only a client line, as at the end of a page that was cut there.
-  TransferPage TakePage() {
+  ExportPage TakePage() {
     const auto is_empty = [](const ImportRequest& request) {
       return request.versions.empty() && !request.snapshot && !request.replicas;
     };
@@ -298,7 +299,7 @@ class LineReader {
   }
 
   const int64_t now_;
-  TransferPage page_;
+  ExportPage page_;
 };
 
 std::string LineOf(const Json& object) { return absl::StrCat(ToText(object), "\n"); }
@@ -384,7 +385,7 @@ std::string SnapshotLine(const Snapshot& snapshot, int64_t stored_unix_seconds) 
   return LineOf(line);
 }
 
-absl::StatusOr<TransferPage> ParseTransferLines(absl::string_view page, int64_t now_unix_seconds) {
+absl::StatusOr<ExportPage> ParseExportLines(absl::string_view page, int64_t now_unix_seconds) {
   LineReader reader(now_unix_seconds);
   uint64_t number = 0;
   for (const absl::string_view line : absl::StrSplit(page, '\n')) {

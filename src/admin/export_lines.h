@@ -50,13 +50,13 @@ std::string SnapshotLine(const Snapshot& snapshot, int64_t stored_unix_seconds);
 std::string HexOf(const TokenDigest& digest);
 
 // What a page asks to import.
-struct TransferPage {
+struct ExportPage {
   std::vector<ImportRequest> requests;  // in order, one for each run of lines of one client
   std::vector<LargePart> large;         // in order; LargePart::before says where among `requests`
   AccessRecords access;
 };
 // Times that the lines do not give are `now_unix_seconds`. kInvalidArgument names the line.
-absl::StatusOr<TransferPage> ParseTransferLines(absl::string_view page, int64_t now_unix_seconds);
+absl::StatusOr<ExportPage> ParseExportLines(absl::string_view page, int64_t now_unix_seconds);
 
 }  // namespace tcsync::admin
 

@@ -14,13 +14,15 @@
 namespace tcsync::admin {
 namespace {
 
-// What of a wrong value an error shows.
-constexpr size_t kShownCharactersMax = 100;
+// How much of a wrong value an error shows.
+constexpr size_t kShownBytesMax = 100;
 
 std::string Shown(const Json& value) {
   std::string text = ToText(value);
-  if (text.size() > kShownCharactersMax) {
-    text.resize(kShownCharactersMax);
+  if (text.size() > kShownBytesMax) {
+    size_t end = kShownBytesMax;
+    while (end > 0 && (text[end] & 0xc0) == 0x80) --end;  // not within a character of UTF-8
+    text.resize(end);
     text += "...";
   }
   return text;

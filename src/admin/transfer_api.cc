@@ -243,7 +243,7 @@ absl::StatusOr<Json> Api::ImportAccess(StorageAdministration& administration,
 http::Response Api::Import(Call& call) {
   const absl::StatusOr<StorageAdministration*> administration = Begin(call);
   if (!administration.ok()) return AnswerForStatus(administration.status());
-  absl::StatusOr<TransferPage> page = ParseTransferLines(call.body, NowSeconds());
+  absl::StatusOr<ExportPage> page = ParseExportLines(call.body, NowSeconds());
   if (!page.ok()) return AnswerForStatus(page.status());
   call.body = {};  // what was read is in memory a second time
   Json stored = Json::array();

@@ -212,6 +212,12 @@ CommandLine ParseCommandLine(int argc, const char* const* argv) {
     result.command = Command::kVersion;
     return result;
   }
+  // Before words that are left over: a flag that took the next one for its value leaves that one's.
+  for (const OptionFlags& flags : all_flags) {
+    const bool given =
+        flags.flag->count() > 0 || (flags.negation != nullptr && flags.negation->count() > 0);
+    if (given) result.settings[flags.option->name] = SettingText(flags, app.parse_order());
+  }
   const std::vector<std::string> unknown = app.remaining(/*recurse=*/true);
   for (const AdminCommandFlags& flags : admin_commands) {
     if (!flags.app->parsed() || unknown.empty() || unknown[0].starts_with("-")) continue;
@@ -219,11 +225,6 @@ CommandLine ParseCommandLine(int argc, const char* const* argv) {
   }
   if (!unknown.empty()) {
     Refuse({unknown[0].starts_with("-") ? "unknown flag '" : "unknown command '", unknown[0], "'"});
-  }
-  for (const OptionFlags& flags : all_flags) {
-    const bool given =
-        flags.flag->count() > 0 || (flags.negation != nullptr && flags.negation->count() > 0);
-    if (given) result.settings[flags.option->name] = SettingText(flags, app.parse_order());
   }
   if (credentials->parsed()) result.command = Command::kCredentials;
   if (options->parsed()) result.command = Command::kOptionsPage;

@@ -20,6 +20,8 @@
 #include "answering_handler.h"
 #include "gtest/gtest.h"
 #include "http_client.h"
+#include "listener/served_parts.h"
+#include "tcsync/engine.h"
 #include "tcsync/listener.h"
 #include "test_server.h"
 #include "tests/missing_prerequisite.h"
@@ -36,6 +38,26 @@ sockaddr_un AddressOf(const std::string& path) {
   return address;
 }
 
+// Serves handlers of the test's own as if they were an engine's.
+class EngineOf final : public Engine {
+ public:
+  EngineOf(http::Handler& sync, http::Handler& administration, http::Handler& metrics)
+      : sync_(sync), administration_(administration), metrics_(metrics) {}
+
+  http::Handler& handler() override { return sync_; }
+  http::Handler* administration() override { return &administration_; }
+  http::Handler* metrics() override { return &metrics_; }
+
+ private:
+  listener::ServedParts Parts() override {
+    return {.sync = sync_, .administration = &administration_, .metrics = &metrics_};
+  }
+
+  http::Handler& sync_;
+  http::Handler& administration_;
+  http::Handler& metrics_;
+};
+
 class OperatorTest : public testing::Test {
  protected:
   OperatorTest() {
@@ -47,13 +69,12 @@ class OperatorTest : public testing::Test {
     return Listener::Bind(options_, log_.Function());
   }
 
-  // Binds and serves all three handlers.
+  // Binds and serves.
   std::unique_ptr<Listener> Serve() {
     absl::StatusOr<std::unique_ptr<Listener>> listener = Bind();
     EXPECT_TRUE(listener.ok()) << listener.status();
     if (!listener.ok()) return nullptr;
-    const absl::Status status = (*listener)->Serve(
-        {.sync = sync_, .administration = &administration_, .metrics = &metrics_});
+    const absl::Status status = (*listener)->Serve(engine_);
     EXPECT_TRUE(status.ok()) << status;
     return *std::move(listener);
   }
@@ -80,6 +101,7 @@ class OperatorTest : public testing::Test {
   AnsweringHandler sync_{"sync"};
   AnsweringHandler administration_{"administration"};
   AnsweringHandler metrics_{"metrics"};
+  EngineOf engine_{sync_, administration_, metrics_};
 };
 
 // If this fails, limits and bans by address hit the wrong ones, or everybody at once.

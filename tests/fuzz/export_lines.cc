@@ -40,7 +40,7 @@ class PartSource final : public PieceSource {
 // Writes the parts of a page, of which each becomes a part again when it is read.
 class Writer {
  public:
-  std::string Write(const admin::TransferPage& page) {
+  std::string Write(const admin::ExportPage& page) {
     auto part = page.large.begin();
     for (size_t i = 0; i <= page.requests.size(); ++i) {
       for (; part != page.large.end() && part->before == i; ++part) Add(*part);
@@ -110,13 +110,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace tcsync;
   constexpr int64_t kNow = 1'700'000'000;
   const absl::string_view text(reinterpret_cast<const char*>(data), size);
-  const auto page = admin::ParseTransferLines(text, kNow);
+  const auto page = admin::ParseExportLines(text, kNow);
   if (!page.ok()) {
     fuzz::Expect(absl::StrContains(page.status().message(), "Line "), "a refusal names its line");
     return 0;
   }
   const std::string written = fuzz::Writer().Write(*page);
-  const auto again = admin::ParseTransferLines(written, kNow + 1);
+  const auto again = admin::ParseExportLines(written, kNow + 1);
   fuzz::Expect(again.ok(), "an export can be imported");
   fuzz::Expect(fuzz::Writer().Write(*again) == written, "an export is the same after an import");
   return 0;

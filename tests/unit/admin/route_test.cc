@@ -1,0 +1,97 @@
+// The paths of the administration. If these fail, an operator's request does something else, or a
+// program that mistypes one is not told what there is.
+#include "admin/route.h"
+
+#include <string>
+#include <variant>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace tcsync::admin {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr char kClient[] = "123e4567-e89b-42d3-a456-426614174000";
+
+http::Response RefusalOf(absl::string_view method, const std::string& target) {
+  std::variant<http::Response, Route> found = FindRoute(method, target);
+  if (auto* const response = std::get_if<http::Response>(&found)) return std::move(*response);
+  ADD_FAILURE() << method << " " << target << " has a route";
+  return {};
+}
+
+Route RouteOf(absl::string_view method, const std::string& target) {
+  std::variant<http::Response, Route> found = FindRoute(method, target);
+  if (auto* const route = std::get_if<Route>(&found)) return std::move(*route);
+  ADD_FAILURE() << method << " " << target << ": " << std::get<http::Response>(found).body;
+  return {};
+}
+
+std::string AllowOf(const http::Response& response) {
+  for (const http::Header& header : response.headers) {
+    if (header.name == "Allow") return header.value;
+  }
+  return "";
+}
+
+TEST(AdminRouteTest, APathNamesAClientAndAQueryItsParameters) {
+  Route route = RouteOf("GET", std::string("/v1/admin/clients/") + kClient + "/versions?limit=5");
+  EXPECT_EQ(route.answer, &Api::ListVersions);
+  EXPECT_EQ(route.call.client_id, Uuid::Parse(kClient));
+  EXPECT_EQ(route.call.fields.Count("limit", 10), 5u);
+  EXPECT_TRUE(route.call.fields.Check().ok());
+  EXPECT_EQ(route.body_kind, BodyKind::kFields);
+}
+
+TEST(AdminRouteTest, AMethodChoosesAmongThoseOfAPath) {
+  const std::string client = std::string("/v1/admin/clients/") + kClient;
+  EXPECT_EQ(RouteOf("GET", client).answer, &Api::ShowClient);
+  EXPECT_EQ(RouteOf("DELETE", client).answer, &Api::DeleteClient);
+  EXPECT_EQ(RouteOf("GET", "/v1/admin/invites").answer, &Api::ListInvites);
+  EXPECT_EQ(RouteOf("POST", "/v1/admin/invites").answer, &Api::CreateInvite);
+  EXPECT_EQ(RouteOf("POST", "/v1/admin/import").body_kind, BodyKind::kLines);
+  const Route job = RouteOf("POST", "/v1/admin/jobs/17/cancel");
+  EXPECT_EQ(job.answer, &Api::CancelJob);
+  EXPECT_EQ(job.call.id, "17");
+}
+
+TEST(AdminRouteTest, AnotherMethodIs405WithThoseThatThereAre) {
+  const http::Response of_client = RefusalOf("POST", std::string("/v1/admin/clients/") + kClient);
+  EXPECT_EQ(of_client.status, 405);
+  EXPECT_EQ(AllowOf(of_client), "GET, DELETE");
+  EXPECT_THAT(of_client.body, HasSubstr("not POST"));
+  // A method is told apart by case (RFC 9110, section 9.1).
+  for (const char* const method : {"get", "HEAD", "", "DELETE"}) {
+    EXPECT_EQ(RefusalOf(method, "/v1/admin/stats").status, 405) << method;
+  }
+}
+
+TEST(AdminRouteTest, AnyOtherPathIs404) {
+  for (const char* const target :
+       {"", "/", "stats", "/v1/admin", "/v1/admin/", "/v1/admin/stats/", "/v1/admin//stats",
+        "/v1/admin/Stats", "/v1/admin/%73tats", "/v1/client/stats", "/V1/admin/stats",
+        "/v1/admin/../admin/stats", "?", "/v1/admin/jobs/1/cancel/now"}) {
+    EXPECT_EQ(RefusalOf("GET", target).status, 404) << target;
+  }
+}
+
+// If this fails, a prefix of a client ID, which the commands take, reaches the storage as one.
+TEST(AdminRouteTest, WhatIsNoClientIdIs400) {
+  for (const std::string& client :
+       {std::string("123e4567"), std::string("all"), std::string(kClient) + "0", std::string("%20"),
+        std::string("123e4567e89b42d3a456426614174000")}) {
+    const http::Response response = RefusalOf("DELETE", "/v1/admin/clients/" + client);
+    EXPECT_EQ(response.status, 400) << client;
+    EXPECT_THAT(response.body, HasSubstr(client));
+  }
+}
+
+TEST(AdminRouteTest, ABrokenQueryIs400) {
+  EXPECT_EQ(RefusalOf("GET", "/v1/admin/stats?a=%zz").status, 400);
+  EXPECT_EQ(RefusalOf("GET", "/v1/admin/stats?a=1&a=2").status, 400);
+}
+
+}  // namespace
+}  // namespace tcsync::admin
