@@ -91,7 +91,7 @@ bool FairShares::MakeRoom(const Accepted& accepted) {
       if (CloseLongestIdle(it->second->idle, 0)) return true;
       if (accepted.crowd_is_large && CloseStalest(*it->second)) return true;
     }
-    // Whoever has the most must not push out those who have less.
+    // The address that has the most must not push out others.
     if (accepted.crowd == accepted.network) return false;
   }
   return CloseLongestIdle(
@@ -238,7 +238,7 @@ void FairShares::RunTurns() {
   for (size_t left = ring_.size(); left > 0 && Now() - begin < base::kTurnsTime; --left) {
     AddressGroup* const group = ring_.front();
     ring_.pop_front();
-    // Whoever has nobody's share taken from is many, and all of those who wait now have a turn.
+    // Connections without a share are of many addresses, and all that wait now have a turn.
     size_t turns = group->network == kNobody ? group->waiting.size() : 1;
     const Connection::Instant group_begin = Now();
     while (!group->waiting.empty() &&

@@ -6,25 +6,12 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/unit/access/peers.h"
 
 namespace tcsync::access {
 namespace {
 
 using ::testing::HasSubstr;
-
-ProxyNetworks Networks(const std::vector<std::string>& items) {
-  const absl::StatusOr<ProxyNetworks> networks = ProxyNetworks::Parse(items);
-  EXPECT_TRUE(networks.ok()) << networks.status();
-  return networks.ok() ? *networks : ProxyNetworks();
-}
-
-PeerAddress Address(absl::string_view text) {
-  if (text == "unix") return PeerAddress::Local();
-  if (text == "unknown") return PeerAddress();
-  const std::optional<PeerAddress> address = PeerAddress::Parse(text);
-  EXPECT_TRUE(address) << text;
-  return address.value_or(PeerAddress());
-}
 
 TEST(ProxyNetworksTest, Trusts) {
   struct Case {
@@ -63,7 +50,7 @@ TEST(ProxyNetworksTest, Trusts) {
       {{"fly"}, "127.0.0.1", false},
   };
   for (const Case& c : cases) {
-    EXPECT_EQ(Networks(c.items).Trusts(Address(c.peer)), c.trusted)
+    EXPECT_EQ(TrustedNetworks(c.items).Trusts(PeerNamed(c.peer)), c.trusted)
         << testing::PrintToString(c.items) << " " << c.peer;
   }
 }

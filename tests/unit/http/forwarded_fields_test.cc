@@ -2,39 +2,25 @@
 // what he does, or everybody behind a proxy shares one limit.
 #include "http/forwarded_fields.h"
 
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "access/proxy_networks.h"
 #include "gtest/gtest.h"
+#include "tests/unit/access/peers.h"
 
 namespace tcsync::http {
 namespace {
 
 using Fields = std::vector<HeaderView>;
 
-access::ProxyNetworks Networks(const std::vector<std::string>& items) {
-  const absl::StatusOr<access::ProxyNetworks> networks = access::ProxyNetworks::Parse(items);
-  EXPECT_TRUE(networks.ok()) << networks.status();
-  return networks.ok() ? *networks : access::ProxyNetworks();
-}
-
-PeerAddress Address(absl::string_view text) {
-  if (text == "unix") return PeerAddress::Local();
-  if (text == "unknown") return PeerAddress();
-  const std::optional<PeerAddress> address = PeerAddress::Parse(text);
-  EXPECT_TRUE(address) << text;
-  return address.value_or(PeerAddress());
-}
-
 class SourceTest : public testing::Test {
  protected:
   // Behind Caddy at 192.0.2.1 and another proxy in 10.0.0.0/8.
   std::string SourceOf(absl::string_view peer, const Fields& fields) const {
-    return networks_.SourceOf(Address(peer), ForwardedFieldsOf(fields)).ToString();
+    return networks_.SourceOf(access::PeerNamed(peer), ForwardedFieldsOf(fields)).ToString();
   }
-  const access::ProxyNetworks networks_ = Networks({"192.0.2.1", "10.0.0.0/8", "unix"});
+  const access::ProxyNetworks networks_ =
+      access::TrustedNetworks({"192.0.2.1", "10.0.0.0/8", "unix"});
 };
 
 // If this fails, anybody escapes the limits by a header.
@@ -42,7 +28,9 @@ TEST_F(SourceTest, NobodyElseIsBelieved) {
   const Fields fields = {{"X-Forwarded-For", "203.0.113.9"}, {"Fly-Client-IP", "203.0.113.9"}};
   EXPECT_EQ(SourceOf("198.51.100.4", fields), "198.51.100.4");
   EXPECT_EQ(SourceOf("unknown", fields), "unknown");
-  EXPECT_EQ(access::ProxyNetworks().SourceOf(Address("unix"), ForwardedFieldsOf(fields)).ToString(),
+  EXPECT_EQ(access::ProxyNetworks()
+                .SourceOf(access::PeerNamed("unix"), ForwardedFieldsOf(fields))
+                .ToString(),
             "unix");
 }
 
@@ -119,9 +107,9 @@ TEST_F(SourceTest, FlysHeaderIsBelievedOfFlyAlone) {
             "203.0.113.9");
   EXPECT_EQ(SourceOf("192.0.2.1", {{"Fly-Client-IP", "198.51.100.4"}}), "192.0.2.1");
 
-  const access::ProxyNetworks fly = Networks({"fly"});
+  const access::ProxyNetworks fly = access::TrustedNetworks({"fly"});
   const auto source = [&fly](const Fields& fields) {
-    return fly.SourceOf(Address("172.19.0.1"), ForwardedFieldsOf(fields)).ToString();
+    return fly.SourceOf(access::PeerNamed("172.19.0.1"), ForwardedFieldsOf(fields)).ToString();
   };
   EXPECT_EQ(
       source({{"X-Forwarded-For", "203.0.113.9, 66.241.0.1"}, {"fly-client-ip", "198.51.100.4"}}),
@@ -129,7 +117,7 @@ TEST_F(SourceTest, FlysHeaderIsBelievedOfFlyAlone) {
   EXPECT_EQ(source({{"Fly-Client-IP", "nonsense"}, {"X-Forwarded-For", "203.0.113.9"}}),
             "172.19.0.1");
   EXPECT_EQ(source({{"X-Forwarded-For", "203.0.113.9"}}), "203.0.113.9");
-  EXPECT_EQ(fly.SourceOf(Address("203.0.113.1"),
+  EXPECT_EQ(fly.SourceOf(access::PeerNamed("203.0.113.1"),
                          ForwardedFieldsOf(Fields{{"Fly-Client-IP", "198.51.100.4"}}))
                 .ToString(),
             "203.0.113.1");
