@@ -118,7 +118,7 @@ def test_a_computer_that_was_past_the_point_carries_on(server, paired, joined, u
     rewind(server, user.client_id, good, tmp_path / "removed.jsonl")
     assert try_to_sync(paired) != 0
     allowed = admin.as_json(server.data_dir, "clients", "accept-diverged", "--all-with-one-replica-ahead", "--yes")
-    assert allowed["allowed"] == [str(user.client_id)]
+    assert allowed["accepted"] == [str(user.client_id)]
     paired.add("And more")
     paired.task("sync")
     joined.task("sync")
