@@ -101,7 +101,7 @@ class ComposedEngine final : public Engine {
     log_levels_.Add(log.threshold);
   }
 
-  // Administration's jobs and the observation use storage. The callbacks of storage's last writes
+  // Administration's jobs and monitoring use storage. The callbacks of storage's last writes
   // use the service and the handler, so storage, which they were made from, is nevertheless the
   // first to go.
   ~ComposedEngine() override {
