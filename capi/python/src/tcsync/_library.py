@@ -4,27 +4,29 @@ The only module that knows ctypes objects. The library is the one in this packag
 TCSYNC_LIBRARY.
 
 Ownership: what the library gives as tcsync_bytes is copied out and freed, which wipes the library's copy, before a
-function returns. A key, a remote, an engine or a listener is a Handle, freed when it is closed and nothing uses it any
-more: a call, the remote that seals with a key, the listener that serves an engine.
+function returns. A key or a remote is a Handle, freed when it is closed and nothing uses it any more: a call, or the
+remote that seals with a key. An engine or a listener is a ServerHandle, which the head of that class describes.
 
-Threads: calls release the interpreter's lock. A remote's call, which may wait for the network, runs on a thread of its
-own while the caller waits, because a signal such as Ctrl-C interrupts waiting in Python but not waiting in C; the
-interrupted call ends by its own deadline, unseen. An engine's call has no such thread: it takes what the disk takes.
+Threads: calls release the interpreter's lock. A signal such as Ctrl-C interrupts waiting in Python but not waiting in
+C. So a call that may take long runs on a thread of its own while the caller waits: every call of a remote, and of an
+engine or a listener those from the main thread, the only one that signals interrupt. The interrupted call goes on
+unseen to its own end. All state is changed on the thread that makes the C call, where no exception cuts in.
 """
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
 import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ctypes import byref
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
 from . import _declarations as c
@@ -39,6 +41,7 @@ _BUNDLED = "libtcsync.0.dylib" if sys.platform == "darwin" else "libtcsync.so.0"
 
 T = TypeVar("T", bound=ctypes.Structure)
 C = TypeVar("C", bound="Closing")
+R = TypeVar("R")
 
 
 @cache
@@ -117,52 +120,203 @@ class Handle(Generic[T]):
 
 KeyHandle = Handle[c.tcsync_key]
 RemoteHandle = Handle[c.tcsync_remote]
-EngineHandle = Handle[c.tcsync_engine]
 
 
-class ListenerHandle(Handle[c.tcsync_listener]):
-    """A listener, which keeps the engine that it serves in use until it is stopped."""
+# The engines and listeners of this process. The condition guards these names and the state of every ServerHandle. The
+# main thread does not take it, and neither does a forked process, in which another thread may hold it for good.
+_state = threading.Condition()
+_open: set[ServerHandle[Any]] = set()
+_process: int | None = None  # The one that opened the first of them.
+_is_ending = False
+_end_begins, _all_closed = threading.Event(), threading.Event()
+_this_thread = threading.local()  # Its `is_logging` is true within a log function.
 
-    def __init__(self, pointer: _Pointer[c.tcsync_listener], log: object) -> None:
-        super().__init__(pointer, self._stop_and_free)
-        self._log = log  # The library's threads call it.
-        self._process = os.getpid()
+
+class ServerHandle(ABC, Generic[T]):
+    """An engine or a listener of the library, and the callback that its threads call.
+
+    From before the C call that opens it until the C call that closes it has returned, `_open` keeps both alive. Only
+    `close` and the end of the program close it. Collection does not: it happens on any thread, also on one of the
+    library's within the log function, and closing would wait there for that thread itself.
+    """
+
+    def __init__(self, pointer: _Pointer[T], log: Callable[[int, str], None] | None) -> None:
+        self._lib = library()
+        self._pointer = pointer
+        self._callback = _log_callback(log)
+        self._calls = 0
+        self._listeners = 0  # Those that serve it.
+        self._is_closed = False
+        self._is_freeing = False
+
+    @abstractmethod
+    def _free(self) -> None:
+        """Makes the C call that closes."""
+
+    def open(self, function: Callable[..., int], options: Mapping[str, bytes]) -> None:
+        """Makes the C call that opens."""
+        global _process
+        error = ctypes.POINTER(c.tcsync_error)()
+        with _config(options, self._callback) as config, self.call():
+            with _state:
+                if _is_ending:
+                    raise EngineError("the program is ending, so nothing is opened", code=c.TCSYNC_UNAVAILABLE)
+                if _process is None:
+                    threading.Thread(target=_close_all_at_the_end, name="tcsync-end", daemon=True).start()
+                    atexit.register(_end)
+                    _process = os.getpid()
+                _open.add(self)
+            try:
+                _check(function(config, byref(self._pointer), byref(error)), error, EngineError)
+            except TcsyncError:
+                with _state:
+                    _open.discard(self)
+                raise
+
+    @contextmanager
+    def call(self) -> Iterator[_Pointer[T]]:
+        """Keeps it open meanwhile."""
+        with _state:
+            if self._is_closed:
+                raise TcsyncError("this object was closed; make a new one")
+            self._calls += 1
+        try:
+            yield self._pointer
+        finally:
+            with _state:
+                self._calls -= 1
+                _state.notify_all()
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether nobody closed it although somebody should have."""
+        return not self._is_closed and os.getpid() == _process
+
+    def close(self) -> None:
+        if os.getpid() == _process:  # A forked process has the memory and not the threads, for which this would wait.
+            on_server(self.close_here)
+
+    def close_here(self) -> None:
+        with _state:
+            self._is_closed = True
+        self.finish()
+
+    def finish(self) -> None:
+        """Frees what was closed, once its calls have ended. What a listener serves is left to that one's stop."""
+        with _state:
+            _state.wait_for(lambda: self._calls == 0)
+            if self._listeners or self not in _open:
+                return
+            if self._is_freeing:
+                _state.wait_for(lambda: self not in _open)
+                return
+            self._is_freeing = True
+        self._free()
+        with _state:
+            _open.discard(self)
+            _state.notify_all()
+
+
+class EngineHandle(ServerHandle[c.tcsync_engine]):
+    def _free(self) -> None:
+        self._lib.tcsync_engine_close(self._pointer)
+
+    def begin_serving(self) -> None:
+        with _state:
+            self._listeners += 1
+
+    def end_serving(self) -> None:
+        with _state:
+            self._listeners -= 1
+            is_closed = self._is_closed
+        if is_closed:
+            self.finish()
+
+
+class ListenerHandle(ServerHandle[c.tcsync_listener]):
+    """A listener, which keeps the engine that it serves open until it is stopped."""
+
+    def __init__(self, pointer: _Pointer[c.tcsync_listener], log: Callable[[int, str], None] | None) -> None:
+        super().__init__(pointer, log)
         self._serving = threading.Lock()
         self._engine: EngineHandle | None = None
 
     def serve(self, engine: EngineHandle) -> None:
-        error = ctypes.POINTER(c.tcsync_error)()
-        with self._serving, self.use() as pointer:
-            engine_pointer = engine.begin_use()
-            code = library().tcsync_listener_serve(pointer, engine_pointer, byref(error))
-            if code == c.TCSYNC_OK:
+        def work() -> None:
+            error = ctypes.POINTER(c.tcsync_error)()
+            with self._serving, self.call() as pointer, engine.call() as engine_pointer:
+                _check(self._lib.tcsync_listener_serve(pointer, engine_pointer, byref(error)), error, EngineError)
+                engine.begin_serving()
                 self._engine = engine
-            else:
-                engine.end_use()
-            _check(code, error, EngineError)
+
+        on_server(work)
 
     def stop(self) -> None:
-        with self._serving:
+        def work() -> None:
             try:
-                pointer = self.begin_use()
+                with self.call():
+                    self._stop()
             except TcsyncError:
-                return  # It is closed, and so it was stopped.
-            try:
-                self._stop(pointer)
-            finally:
-                self.end_use()
+                self.finish()  # It is closed, and so it is stopped when that has ended.
 
-    def _stop(self, pointer: _Pointer[c.tcsync_listener]) -> None:
-        library().tcsync_listener_stop(pointer)
-        engine, self._engine = self._engine, None
+        on_server(work)
+
+    def _stop(self) -> None:
+        with self._serving:
+            self._lib.tcsync_listener_stop(self._pointer)
+            engine, self._engine = self._engine, None
         if engine:
-            engine.end_use()
+            engine.end_serving()
 
-    def _stop_and_free(self, pointer: _Pointer[c.tcsync_listener]) -> None:
-        if os.getpid() != self._process:
-            return  # A forked process has the memory and not the threads, for which this would wait.
-        self._stop(pointer)
-        library().tcsync_listener_free(pointer)
+    def _free(self) -> None:
+        self._stop()
+        self._lib.tcsync_listener_free(self._pointer)
+
+
+def on_server(work: Callable[[], R], *, is_request: bool = False, undo: Callable[[R], None] | None = None) -> R:
+    """Does what uses an engine or a listener, where that is possible. `undo` gets the result of work whose caller was
+    interrupted."""
+    if _process not in (None, os.getpid()):
+        raise EngineError(
+            "an engine or a listener was opened before this process was forked, and the library's threads are only in "
+            'the process that was there before; start the other one anew, as multiprocessing does with "spawn"',
+            code=c.TCSYNC_INVALID_ARGUMENT,
+        )
+    if not is_request and getattr(_this_thread, "is_logging", False):
+        raise EngineError(
+            "a log function must not open, close, bind, serve or stop, because the library waits for it; do so on "
+            "another thread, for which the log function does not wait",
+            code=c.TCSYNC_INVALID_ARGUMENT,
+        )
+    if threading.get_ident() == threading.main_thread().ident:
+        return _apart(work, undo)
+    return work()
+
+
+def _end() -> None:
+    """At the end of the program: returns when the library has no thread left that could call into Python."""
+    if os.getpid() == _process:
+        _end_begins.set()
+        while not _all_closed.is_set():
+            # Another Ctrl-C does not change that: the interpreter would abort under those threads.
+            with suppress(BaseException):
+                _all_closed.wait()
+
+
+def _close_all_at_the_end() -> None:
+    """A thread's work. The thread is there from the first opening because none can be started at the end."""
+    global _is_ending
+    _end_begins.wait()
+    try:
+        with _state:
+            _is_ending = True
+            handles = sorted(_open, key=lambda handle: isinstance(handle, EngineHandle))
+            for handle in handles:
+                handle._is_closed = True
+        for handle in handles:  # The listeners first.
+            handle.finish()
+    finally:
+        _all_closed.set()
 
 
 def version() -> str:
@@ -305,37 +459,45 @@ def remote_add_snapshot(remote: RemoteHandle, version_id: UUID, plaintext: bytes
     _check(code, error)
 
 
-def open_engine(options: Mapping[str, bytes], log: Callable[[int, str], None] | None) -> EngineHandle:
+@cache
+def option_types() -> Mapping[str, str]:
+    """The types of the options, by name; tcsync.h lists them at tcsync_option."""
     lib = library()
-    engine = ctypes.POINTER(c.tcsync_engine)()
     error = ctypes.POINTER(c.tcsync_error)()
-    callback = _log_callback(log)
-    with _config(options, callback) as config:
-        _check(lib.tcsync_engine_open(config, byref(engine), byref(error)), error, EngineError)
+    option = c.tcsync_option(struct_size=ctypes.sizeof(c.tcsync_option))
+    types = {}
+    for index in range(lib.tcsync_option_count()):
+        _check(lib.tcsync_option_info(index, byref(option), byref(error)), error, EngineError)
+        types[option.name.decode("ascii")] = option.type.decode("ascii")
+    return types
 
-    process = os.getpid()
 
-    def close(pointer: _Pointer[c.tcsync_engine], _log: object = callback) -> None:  # The library's threads call it.
-        if os.getpid() == process:  # As for a listener.
-            lib.tcsync_engine_close(pointer)
+def open_engine(options: Mapping[str, bytes], log: Callable[[int, str], None] | None) -> EngineHandle:
+    def work() -> EngineHandle:
+        engine = EngineHandle(ctypes.POINTER(c.tcsync_engine)(), log)
+        engine.open(library().tcsync_engine_open, options)
+        return engine
 
-    return Handle(engine, close)
+    return on_server(work, undo=EngineHandle.close_here)
 
 
 def bind_listener(
     options: Mapping[str, bytes], log: Callable[[int, str], None] | None
 ) -> tuple[ListenerHandle, tuple[str, ...]]:
     """The listener, and its addresses as URLs."""
-    lib = library()
-    listener = ctypes.POINTER(c.tcsync_listener)()
-    error = ctypes.POINTER(c.tcsync_error)()
-    callback = _log_callback(log)
-    with _config(options, callback) as config:
-        _check(lib.tcsync_listener_bind(config, byref(listener), byref(error)), error, EngineError)
-    addresses = (
-        lib.tcsync_listener_address(listener, index) for index in range(lib.tcsync_listener_address_count(listener))
-    )
-    return ListenerHandle(listener, callback), tuple(ctypes.string_at(address).decode("utf-8") for address in addresses)
+
+    def work() -> tuple[ListenerHandle, tuple[str, ...]]:
+        lib = library()
+        listener = ListenerHandle(ctypes.POINTER(c.tcsync_listener)(), log)
+        listener.open(lib.tcsync_listener_bind, options)
+        with listener.call() as pointer:
+            addresses = [
+                lib.tcsync_listener_address(pointer, index)
+                for index in range(lib.tcsync_listener_address_count(pointer))
+            ]
+            return listener, tuple(ctypes.string_at(address).decode("utf-8") for address in addresses)
+
+    return on_server(work, undo=lambda bound: bound[0].close_here())
 
 
 def engine_answer(
@@ -366,22 +528,26 @@ def engine_answer(
         peer_address=peer_address,
         peer_address_size=len(peer_address or b""),
     )
-    response = ctypes.POINTER(c.tcsync_response)()
-    error = ctypes.POINTER(c.tcsync_error)()
-    with engine.use() as pointer:
-        if is_administration:
-            code = lib.tcsync_administer(None, pointer, byref(request), byref(response), byref(error))
-        else:
-            code = lib.tcsync_engine_handle(pointer, byref(request), byref(response), byref(error))
-        _check(code, error, EngineError)
-        try:
-            size = ctypes.c_size_t()
-            data = lib.tcsync_response_body(response, byref(size))
-            count = lib.tcsync_response_header_count(response)
-            fields_back = tuple(_response_header(response, index) for index in range(count))
-            return lib.tcsync_response_status(response), fields_back, ctypes.string_at(data, size.value)
-        finally:
-            lib.tcsync_response_free(response)
+
+    def work() -> tuple[int, tuple[tuple[str, str], ...], bytes]:
+        response = ctypes.POINTER(c.tcsync_response)()
+        error = ctypes.POINTER(c.tcsync_error)()
+        with engine.call() as pointer:
+            if is_administration:
+                code = lib.tcsync_administer(None, pointer, byref(request), byref(response), byref(error))
+            else:
+                code = lib.tcsync_engine_handle(pointer, byref(request), byref(response), byref(error))
+            _check(code, error, EngineError)
+            try:
+                size = ctypes.c_size_t()
+                data = lib.tcsync_response_body(response, byref(size))
+                count = lib.tcsync_response_header_count(response)
+                fields_back = tuple(_response_header(response, index) for index in range(count))
+                return lib.tcsync_response_status(response), fields_back, ctypes.string_at(data, size.value)
+            finally:
+                lib.tcsync_response_free(response)
+
+    return on_server(work, is_request=True)
 
 
 def _response_header(response: _Pointer[c.tcsync_response], index: int) -> tuple[str, str]:
@@ -420,7 +586,12 @@ def _log_callback(log: Callable[[int, str], None] | None) -> object:
         return c.tcsync_log_function()
 
     def receive(_user_data: int | None, level: int, message: bytes, _size: int) -> None:
-        log(level, message.decode("utf-8", "replace"))
+        was_logging = getattr(_this_thread, "is_logging", False)
+        _this_thread.is_logging = True
+        try:
+            log(level, message.decode("utf-8", "replace"))
+        finally:
+            _this_thread.is_logging = was_logging
 
     return c.tcsync_log_function(receive)
 
@@ -439,26 +610,51 @@ def _fetch(remote: RemoteHandle, call: Callable[..., int]) -> tuple[int, UUID | 
 
 
 def _interruptible(remote: RemoteHandle, call: Callable[[_Pointer[c.tcsync_remote]], int]) -> int:
-    """Makes the call on a thread of its own and waits. The handle stays in use until the call has ended, also when the
-    wait was interrupted; what such a call brings is not freed before the process ends."""
-    pointer = remote.begin_use()
-    codes: list[int] = []
-    done = threading.Event()
+    """Makes the call. The handle stays in use until the call has ended, also when the wait was interrupted; what such a
+    call brings is not freed before the process ends."""
+
+    def work() -> int:
+        with remote.use() as pointer:
+            return call(pointer)
+
+    return _apart(work)
+
+
+def _apart(work: Callable[[], R], undo: Callable[[R], None] | None = None) -> R:
+    """Does the work on a thread of its own and waits. When the wait is interrupted, the work goes on to its end, and
+    `undo` gets the result that nobody waits for any more."""
+    results: list[R] = []
+    failures: list[BaseException] = []
+    done, interrupted = threading.Event(), threading.Event()
+
+    def undo_results() -> None:
+        while undo and results:
+            undo(results.pop())
 
     def run() -> None:
         try:
-            codes.append(call(pointer))
-        finally:
-            remote.end_use()
-            done.set()
+            results.append(work())
+        except BaseException as failure:
+            failures.append(failure)
+        done.set()
+        if interrupted.is_set():
+            undo_results()
 
     try:
-        threading.Thread(target=run, name="tcsync-remote", daemon=True).start()
-    except RuntimeError:
-        remote.end_use()
+        try:
+            threading.Thread(target=run, name="tcsync-call", daemon=True).start()
+        except RuntimeError:
+            return work()  # No thread can be had, as at the end of the program. A signal takes effect afterwards.
+        done.wait()
+        if results:
+            return results[0]
+    except BaseException:
+        # One of the two threads sees what the other one has set, and undoes.
+        interrupted.set()
+        if done.is_set():
+            threading.Thread(target=undo_results, name="tcsync-undo", daemon=True).start()
         raise
-    done.wait()
-    return codes[0]
+    raise failures.pop()
 
 
 def _text(identifier: UUID) -> bytes:

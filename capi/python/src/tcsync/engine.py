@@ -5,15 +5,26 @@ the environment variable TCSYNC_LIBRARY: a path, or "libtcsync.so.0" for the sys
 
 Options have the names and values of docs/options.md, such as "data-dir" and "memory-budget". Only what is given here
 counts; the server's environment variables do not.
+
+Engines and listeners are closed by `close`, by the end of a `with`, and at the end of the program, which waits for
+that. One that is collected without being closed stays open until then, and gives a ResourceWarning.
+
+Threads: any thread may call anything. On the main thread, Ctrl-C ends the waiting and not the call: an interrupted
+`open` or `bind` closes what it opened, an interrupted `close` goes on, and a second one waits for it.
+
+Processes: a process that was forked after the first opening can use none of this and gets an EngineError. Its `close`
+does nothing.
 """
 
 from __future__ import annotations
 
 import os
-import weakref
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any, Generic, NoReturn, TypeVar
+from uuid import UUID
 
 from . import _declarations as c
 from . import _library
@@ -30,13 +41,20 @@ class LogLevel(Enum):
 
 
 #: Receives messages of one line each; tcsync.h has their form, above tcsync_log_function. The library calls it from its
-#: own threads, from several at once. It must return soon and must not use an engine or a listener. What it raises goes
-#: to sys.unraisablehook, and the server goes on. The option "log-level" sets the least level.
+#: own threads, from several at once, and waits until it returns, which must be soon. Within it, an engine's `handle`
+#: may be called; opening, binding, serving, stopping and closing are an EngineError. What it raises goes to
+#: sys.unraisablehook, and the server goes on. It is kept, with what it refers to, until its engine or listener is
+#: closed. The option "log-level" sets the least level.
 LogFunction = Callable[[LogLevel, str], None]
 
-#: A number in the option's unit, a truth value, a path, or text; several texts for an option that is a list.
-OptionValue = str | int | os.PathLike[str] | Sequence[str]
+#: A number in the option's unit, a truth value, a path, or text; several texts or UUIDs for an option that is a list.
+OptionValue = str | int | os.PathLike[str] | UUID | Sequence[str | UUID]
 Options = Mapping[str, OptionValue]
+
+#: A request's, as it was received.
+Body = bytes | bytearray | memoryview
+
+H = TypeVar("H", bound="_library.ServerHandle[Any]")
 
 
 @dataclass(frozen=True)
@@ -48,17 +66,27 @@ class Response:
     body: bytes = field(repr=False)
 
 
-class Engine(_library.Closing):
-    """The data of many clients in one data directory, and the answers to their requests. A context manager.
+class _Server(_library.Closing, Generic[H]):
+    """The one owner of a handle."""
 
-    Any thread may call anything. One that is not closed is closed when it is collected, or when the program ends.
-    """
-
-    def __init__(self, handle: _library.EngineHandle) -> None:
-        """Use `open`."""
+    def __init__(self, handle: H) -> None:
         self._handle = handle
-        # While the interpreter still runs: the library's threads call `log`, and closing waits for them.
-        weakref.finalize(self, handle.close)
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        raise TypeError(
+            f"an object of the type {type(self).__name__} cannot be copied or pickled: it is the only owner"
+        )
+
+    def __del__(self) -> None:
+        # Not when __init__ itself failed.
+        if hasattr(self, "_handle") and self._handle.is_forgotten:
+            name = type(self).__name__
+            warnings.warn(f"a tcsync.{name} was not closed, and stays open", ResourceWarning, stacklevel=2, source=self)
+
+
+class Engine(_Server[_library.EngineHandle]):
+    """The data of many clients in one data directory, and the answers to their requests. A context manager. Made by
+    `open`."""
 
     @classmethod
     def open(cls, options: Options, *, log: LogFunction | None = None) -> Engine:
@@ -66,7 +94,7 @@ class Engine(_library.Closing):
 
         EngineError: IN_USE when another engine has it, WRONG_FORMAT, SYSTEM, DATA_LOSS, UNKNOWN_OPTION,
         INVALID_OPTION_VALUE, INVALID_ARGUMENT, UNSUPPORTED for a library without the server. An existing directory is
-        then as it was. A signal such as Ctrl-C takes effect only after the call.
+        then as it was.
         """
         return cls(_library.open_engine(_encoded(options), _with_levels(log)))
 
@@ -74,22 +102,22 @@ class Engine(_library.Closing):
         self,
         method: str,
         target: str,
-        headers: Sequence[tuple[str, str]] = (),
-        body: bytes = b"",
+        headers: Iterable[tuple[str, str]] = (),
+        body: Body = b"",
         *,
         peer_address: str | None = None,
     ) -> Response:
         """Answers one request of the sync protocol: for programs that have an HTTP server of their own.
 
         `target` is the path as in the request line, `body` as it was received, of at most 100 MiB. `peer_address` is
-        the IP address that the request came from, without a port; without it, limits by address do not apply. The call
-        waits until the answer is decided, and what is stored is durable. Any HTTP answer is a Response, also a 4xx or
-        5xx. EngineError: INVALID_ARGUMENT, OUT_OF_MEMORY.
+        the IP address that the request came from, without a port; without it, limits by address do not apply. A scope
+        such as "%eth0" is cut off. The call waits until the answer is decided, and what is stored is durable. Any HTTP
+        answer is a Response, also a 4xx or 5xx. EngineError: INVALID_ARGUMENT, OUT_OF_MEMORY.
         """
         return self._answer(method, target, headers, body, peer_address, is_administration=False)
 
     def administer(
-        self, method: str, target: str, headers: Sequence[tuple[str, str]] = (), body: bytes = b""
+        self, method: str, target: str, headers: Iterable[tuple[str, str]] = (), body: Body = b""
     ) -> Response:
         """Answers one request of docs/administration.md about this engine's data, as `handle` does. It asks nobody who
         they are, so no stranger's request may reach it."""
@@ -99,43 +127,41 @@ class Engine(_library.Closing):
         self,
         method: str,
         target: str,
-        headers: Sequence[tuple[str, str]],
-        body: bytes,
+        headers: Iterable[tuple[str, str]],
+        body: Body,
         peer_address: str | None,
         *,
         is_administration: bool,
     ) -> Response:
+        if not isinstance(body, (bytes, bytearray, memoryview)):
+            raise _wrong("body", "bytes", body)
+        if peer_address is not None:
+            _require("peer_address", "a text or None", peer_address, str)
         status, fields, content = _library.engine_answer(
             self._handle,
-            _of_http(method),
-            _of_http(target),
-            [(_of_http(name), _of_http(value)) for name, value in headers],
+            _of_http("method", method),
+            _of_http("target", target),
+            _encoded_headers(headers),
             bytes(body),
-            None if peer_address is None else _of_http(peer_address),
+            None if peer_address is None else _of_http("peer_address", peer_address.partition("%")[0]),
             is_administration=is_administration,
         )
         return Response(status, fields, content)
 
     def close(self) -> None:
-        """Waits for the requests that were begun, and closes the data directory. While a listener serves the engine, or
-        another thread has a call on it, that happens when the listener stops or the call ends. Again, it does nothing.
-        """
+        """Takes no further call, waits for those that were begun, and closes the data directory. While a listener
+        serves the engine, that happens when the listener stops. Again, it does nothing, or waits for the first one."""
         self._handle.close()
 
 
-class Listener(_library.Closing):
-    """Serves an engine to the network, on threads of the library. A context manager.
-
-    Any thread may call anything. One that is not closed is closed when it is collected, or when the program ends.
-    """
+class Listener(_Server[_library.ListenerHandle]):
+    """Serves an engine to the network, on threads of the library. A context manager. Made by `bind`."""
 
     def __init__(self, handle: _library.ListenerHandle, addresses: tuple[str, ...]) -> None:
-        """Use `bind`."""
-        self._handle = handle
+        super().__init__(handle)
         #: The URL of each bound address, with the port that was picked for port 0: those of the option "listen" first,
         #: then those of "metrics-listen".
         self.addresses = addresses
-        weakref.finalize(self, handle.close)
 
     @classmethod
     def bind(cls, options: Options, *, log: LogFunction | None = None) -> Listener:
@@ -151,48 +177,94 @@ class Listener(_library.Closing):
 
         EngineError: INVALID_ARGUMENT for the second call and after `stop`, UNAVAILABLE when no thread can be started.
         """
+        _require("engine", "an Engine", engine, Engine)
         self._handle.serve(engine._handle)
 
     def stop(self) -> None:
         """Accepts nothing more, lets the requests in flight finish for up to the option "shutdown-timeout", closes what
-        is left, and returns. Again, it does nothing."""
+        is left, and returns. Unix sockets stay until `close`. Again, it does nothing."""
         self._handle.stop()
 
     def close(self) -> None:
-        """Stops, and removes the Unix sockets that were made. Again, it does nothing."""
+        """Stops, and removes the Unix sockets that were made. Again, it does nothing, or waits for the first one."""
         self._handle.close()
 
 
+def _wrong(name: str, wanted: str, value: object, code: int = c.TCSYNC_INVALID_ARGUMENT) -> EngineError:
+    return EngineError(f"{name} cannot be of the type {type(value).__name__}; give {wanted}", code=code)
+
+
+def _require(name: str, wanted: str, value: object, kind: type) -> None:
+    """Types are not checked where nobody runs a type checker, and from C the messages would be about something else."""
+    if not isinstance(value, kind):
+        raise _wrong(name, wanted, value)
+
+
 def _with_levels(log: LogFunction | None) -> Callable[[int, str], None] | None:
-    return None if log is None else lambda level, message: log(LogLevel(level), message)
+    if log is None:
+        return None
+    if not callable(log):
+        raise _wrong("log", "a function or None", log)
+    return lambda level, message: log(LogLevel(level), message)
 
 
 def _encoded(options: Options) -> dict[str, bytes]:
     """Each value as the library takes it."""
+    _require("options", "a mapping of names to values", options, Mapping)
+    for name in options:
+        _require("the name of an option", "a text", name, str)
     return {name: _encoded_value(name, value) for name, value in options.items()}
 
 
 def _encoded_value(name: str, value: OptionValue) -> bytes:
+    option = f"the option {name!r}"
+    invalid = c.TCSYNC_INVALID_OPTION_VALUE
     if isinstance(value, bool):
         text = str(value).lower()
-    elif isinstance(value, (str, int)):
+    elif isinstance(value, (str, int, UUID)):
         text = str(value)
     elif isinstance(value, os.PathLike):
         text = os.fspath(value)
+    elif isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray, memoryview)):
+        if "list" not in _library.option_types().get(name, "list"):
+            raise _wrong(option, "one value", value, invalid)
+        for item in value:
+            if not isinstance(item, (str, UUID)):
+                raise _wrong(f"an item of {option}", "a text or a UUID", item, invalid)
+            if "," in str(item):
+                raise EngineError(f"an item of {option} has a comma in it; make it two items", code=invalid)
+        text = ",".join(map(str, value))
     else:
-        text = ",".join(value)
-    encoded = os.fsencode(text)
+        raise _wrong(option, "a text, a number, a truth value, a path, a UUID or a list", value, invalid)
+    try:
+        encoded = os.fsencode(text)
+    except UnicodeEncodeError:
+        raise EngineError(f"{option} has a character in it that is none, a lone surrogate", code=invalid) from None
     if b"\0" in encoded or "\0" in name:
         # The library would read it up to there.
-        raise EngineError(f"the option {name!r} has a zero byte in it; remove it", code=c.TCSYNC_INVALID_OPTION_VALUE)
+        raise EngineError(f"{option} has a zero byte in it; remove it", code=invalid)
     return encoded
 
 
-def _of_http(text: str) -> bytes:
+def _encoded_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    wanted = "pairs of a name and a value, as items() of a mapping gives them"
+    if isinstance(headers, (str, bytes, Mapping)) or not isinstance(headers, Iterable):
+        raise _wrong("headers", wanted, headers)
+    encoded = []
+    for header in headers:
+        if not isinstance(header, (tuple, list)) or len(header) != 2:
+            raise EngineError(f"an item of headers is not a pair; give {wanted}", code=c.TCSYNC_INVALID_ARGUMENT)
+        name, value = header
+        encoded.append((_of_http("a header's name", name), _of_http(f"the header {name!r}", value)))
+    return encoded
+
+
+def _of_http(what: str, text: str) -> bytes:
     """As Python's HTTP servers give it: one character for each byte."""
+    _require(what, "a text", text, str)
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:
         raise EngineError(
-            "a request has a character that HTTP cannot carry; encode the path with %XX", code=c.TCSYNC_INVALID_ARGUMENT
+            f"{what} has a character that HTTP cannot carry; encode a path with %XX", code=c.TCSYNC_INVALID_ARGUMENT
         ) from None
