@@ -1,13 +1,14 @@
 """A server in the program itself: the engine and the listener of the library, by the binding."""
 
-import gc
+import copy
 import json
 import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -45,6 +46,63 @@ def engine(options):
 def add_version(engine, client_id, parent=NIL_VERSION, **more):
     headers = [("X-Client-Id", str(client_id)), ("Content-Type", SEGMENT_TYPE)]
     return engine.handle("POST", f"/v1/client/add-version/{parent}", headers, SEGMENT, **more)
+
+
+# What each of the programs below begins with.
+PRELUDE = """
+import gc, os, signal, socket, sys, threading, time, uuid, warnings
+from tcsync import *
+directory = sys.argv[1]
+options = {"data-dir": directory + "/data", "listen": "127.0.0.1:0", "memory-budget": "32M", "log-level": "debug",
+           "shutdown-timeout": "500", "client-requests-per-second": 0}
+nobody = ("GET", "/v1/client/snapshot")     # Its answer is a 400, which is logged.
+
+def silent(level, text):
+    pass
+
+def add(engine, client):
+    headers = [("X-Client-Id", client), ("Content-Type", "application/vnd.taskchampion.history-segment")]
+    return engine.handle("POST", f"/v1/client/add-version/{NIL_VERSION}", headers, b"x")
+
+def ask(listener):
+    with socket.create_connection(("127.0.0.1", int(listener.addresses[0].rsplit(":", 1)[1])), 10) as connection:
+        connection.sendall(b"GET /v1/client/snapshot HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n")
+        return connection.recv(12).decode()
+
+def reopens(where=options):
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        try:
+            Engine.open(where).close()
+            return True
+        except EngineError as error:
+            if error.fault is not EngineFault.IN_USE: raise
+            time.sleep(0.05)
+    return False
+
+def interrupt_after(seconds):
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+"""
+
+
+@pytest.fixture
+def outcome(tmp_path, full_library):
+    """What a program prints that gets a directory; it has to end by itself and well."""
+
+    def run(program):
+        done = subprocess.run(
+            [sys.executable, "-c", PRELUDE + textwrap.dedent(program), str(tmp_path)],
+            env={**os.environ, "TCSYNC_LIBRARY": str(full_library)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done
+        return done.stdout.splitlines()
+
+    return run
 
 
 def fault_of(call, *arguments):
@@ -134,14 +192,6 @@ class TestClosing:
             listener.serve(another)
         Engine.open(options).close()
 
-    def test_forgotten_ones(self, options):
-        """If this fails, a data directory stays locked although nobody has its engine any more."""
-        engine, listener = Engine.open(options), Listener.bind(options)
-        listener.serve(engine)
-        del engine, listener
-        gc.collect()
-        Engine.open(options).close()
-
     def test_while_calls_are_running(self, options):
         """If this fails, closing frees what another thread is using."""
         engine = Engine.open(options)
@@ -205,6 +255,265 @@ class TestClosing:
         Engine.open(options).close()
 
 
+class TestCollection:
+    def test_closes_nothing(self, outcome):
+        """If this fails, closing waits on a thread of the library for that thread itself."""
+        assert outcome("""
+            listener, engine = Listener.bind(options, log=silent), Engine.open(options, log=silent)
+            listener.serve(engine)
+            address = listener.addresses[0]
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                del listener, engine
+                gc.collect()
+            print(sorted(str(warning.message) for warning in caught if warning.category is ResourceWarning))
+            print(probe_server(address, proxy="").kind.name)
+        """) == [
+            "['a tcsync.Engine was not closed, and stays open', 'a tcsync.Listener was not closed, and stays open']",
+            "SYNC_SERVER",
+        ]
+
+    def test_in_a_log_function(self, outcome):
+        """If this fails, the program aborts or hangs when the last reference goes on a thread of the library."""
+        assert outcome("""
+            gc.disable()
+            collected = []
+
+            def log(level, text):
+                collected.append(gc.collect())
+
+            class Owner: pass
+            owner = Owner()
+            owner.itself = owner
+            owner.listener, owner.engine = Listener.bind(options), Engine.open(options, log=log)
+            owner.listener.serve(owner.engine)
+            address = owner.listener.addresses
+            class Address: addresses = address
+            del owner
+            print(ask(Address), sum(collected) > 0, ask(Address))
+        """) == ["HTTP/1.1 400 True HTTP/1.1 400"]
+
+    def test_of_the_log_function(self, outcome):
+        """If this fails, a thread of the library calls a callback whose memory was freed."""
+        assert outcome("""
+            import ctypes
+            seen = []
+            engine = Engine.open(options, log=lambda level, text: seen.append(text))
+            listener = Listener.bind(options)
+            listener.serve(engine)
+            engine.close()
+            del engine
+            gc.collect()
+            others = [ctypes.CFUNCTYPE(None)(lambda: os.abort()) for _ in range(3000)]
+            count = len(seen)
+            print(ask(listener), len(seen) > count)
+            listener.close()
+            print(reopens())
+        """) == ["HTTP/1.1 400 True", "True"]
+
+    def test_an_owner_that_is_referred_to(self, outcome):
+        """If this fails, closing does not let go of the log function, and so of everything that it refers to."""
+        assert outcome("""
+            import weakref
+            class Owner:
+                def __init__(self):
+                    self.engine = Engine.open(options, log=self.log)
+                def log(self, level, text):
+                    pass
+            owner = Owner()
+            owner.engine.close()
+            seen = weakref.ref(owner)
+            del owner
+            gc.collect()
+            print(seen())
+        """) == ["None"]
+
+
+class TestInterrupts:
+    def test_of_opening(self, outcome):
+        """If this fails, an engine that nobody has keeps its directory locked, or its thread runs into freed memory."""
+        assert outcome("""
+            interrupted = 0
+            for number in range(12):
+                where = {**options, "data-dir": f"{directory}/{number}"}
+                engine = None
+                try:
+                    interrupt_after(0.001 + number * 0.002)
+                    engine = Engine.open(where, log=silent)
+                    time.sleep(1)
+                except KeyboardInterrupt:
+                    interrupted += 1
+                if engine:
+                    engine.close()
+                if not reopens(where):
+                    print("is left open", number)
+            print(interrupted)
+        """) == ["12"]
+
+    def test_of_binding(self, outcome):
+        """If this fails, a socket stays bound that nobody has."""
+        assert outcome("""
+            sockets = []
+            for number in range(60):
+                sockets.append(f"{directory}/{number}")
+                listener = None
+                try:
+                    interrupt_after(0.00002 + number * 0.00002)
+                    listener = Listener.bind({**options, "listen": "unix:" + sockets[-1]})
+                    time.sleep(1)
+                except KeyboardInterrupt:
+                    pass
+                if listener:
+                    listener.close()
+            until = time.monotonic() + 10
+            while [name for name in sockets if os.path.exists(name)] and time.monotonic() < until:
+                time.sleep(0.05)
+            print([name for name in sockets if os.path.exists(name)])
+        """) == ["[]"]
+
+    def test_of_requests(self, outcome):
+        """If this fails, the engine counts a call that has ended, and is never closed."""
+        assert outcome("""
+            engine = Engine.open(options, log=silent)
+            interrupted = 0
+            for number in range(300):
+                try:
+                    interrupt_after(0.00005 + number % 50 * 0.00002)
+                    while True: engine.handle(*nobody)
+                except KeyboardInterrupt:
+                    interrupted += 1
+            print(interrupted, engine.handle(*nobody).status)
+            engine.close()
+            Engine.open(options).close()
+        """) == ["300 400"]
+
+    def test_of_closing(self, outcome):
+        """If this fails, a second Ctrl-C leaves a server running that counts as closed."""
+        assert outcome("""
+            where = {**options, "shutdown-timeout": "2000"}
+            engine, listener = Engine.open(where, log=silent), Listener.bind(where, log=silent)
+            listener.serve(engine)
+            connection = socket.create_connection(("127.0.0.1", int(listener.addresses[0].rsplit(":", 1)[1])))
+            connection.sendall(
+                f"POST /v1/client/add-version/{NIL_VERSION} HTTP/1.1\\r\\nHost: x\\r\\n"
+                f"X-Client-Id: {uuid.uuid4()}\\r\\nContent-Type: application/vnd.taskchampion.history-segment\\r\\n"
+                f"Content-Length: 9\\r\\n\\r\\nabc".encode()
+            )
+            time.sleep(0.2)
+            try:
+                interrupt_after(0.3)
+                listener.close()
+            except KeyboardInterrupt:
+                print("interrupted")
+            engine.close()
+            try: Engine.open(where)
+            except EngineError as error: print(error.fault.name)
+            listener.close()
+            Engine.open(where).close()
+        """) == ["interrupted", "IN_USE"]
+
+    def test_while_a_log_function_runs(self, outcome):
+        """If this fails, Ctrl-C is lost, because an exception in a log function goes nowhere."""
+        assert outcome("""
+            def log(level, text):
+                os.kill(os.getpid(), signal.SIGINT)
+                sum(range(1000))
+
+            with Engine.open(options) as engine, Listener.bind(options, log=log) as listener:
+                try:
+                    listener.serve(engine)
+                    time.sleep(1)
+                    print("lost")
+                except KeyboardInterrupt:
+                    print("raised")
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+        """) == ["raised"]
+
+
+class TestTheEndOfTheProgram:
+    @pytest.mark.parametrize("is_closed", [True, False])
+    def test_while_threads_ask(self, outcome, is_closed):
+        """If this fails, the library calls the log function in an interpreter that is going away, and aborts."""
+        assert (
+            outcome(f"""
+            engine = Engine.open(options, log=silent)
+
+            def work():
+                client = str(uuid.uuid4())
+                try:
+                    while True: add(engine, client)
+                except TcsyncError as error:
+                    ends.append(str(error))
+
+            ends = []
+            for _ in range(8):
+                threading.Thread(target=work, daemon=True).start()
+            time.sleep(0.5)
+            if {is_closed}:
+                engine.close()
+        """)
+            == []
+        )
+
+    def test_without_a_further_thread(self, outcome):
+        """If this fails, a newer Python, which starts no thread at its end, cannot close what `atexit` should close."""
+        assert outcome("""
+            import _thread, atexit
+            engine = Engine.open(options, log=silent)
+
+            def close():
+                def refuse(*_): raise RuntimeError("can't create new thread at interpreter shutdown")
+                _thread.start_new_thread = threading.Thread.start = refuse
+                engine.close()
+                print("closed")
+
+            atexit.register(close)
+        """) == ["closed"]
+
+
+class TestForks:
+    @pytest.mark.parametrize(
+        "use",
+        [
+            "engine.handle(*nobody)",
+            "engine.administer('GET', '/v1/admin/stats')",
+            "listener.stop()",
+            "listener.serve(engine)",
+            "Engine.open({**options, 'data-dir': directory + '/other'})",
+            "Listener.bind(options)",
+        ],
+    )
+    @pytest.mark.parametrize("is_closed", [False, True])
+    def test_a_forked_process(self, outcome, use, is_closed):
+        """If this fails, a forked process waits for ever for threads that it lacks."""
+        assert outcome(f"""
+            engine, listener = Engine.open(options, log=silent), Listener.bind(options, log=silent)
+            listener.serve(engine)
+            if {is_closed}:
+                listener.close(); engine.close()
+            child = os.fork()
+            if not child:
+                signal.alarm(10)
+                try: {use}
+                except EngineError as error: os._exit(7 if "spawn" in str(error) else 8)
+                os._exit(9)
+            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+            if not {is_closed}:
+                print(ask(listener))
+                listener.close(); engine.close()
+        """) == (["7"] if is_closed else ["7", "HTTP/1.1 400"])
+
+    def test_before_the_first_opening(self, outcome):
+        """If this fails, a program that forks its workers first has no engine in them."""
+        assert outcome("""
+            child = os.fork()
+            if not child:
+                Engine.open(options).close()
+                os._exit(7)
+            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), reopens())
+        """) == ["7 True"]
+
+
 class TestFaults:
     def test_a_locked_data_directory(self, options, engine, python, full_library):
         """If this fails, two engines write into one directory, in this process or from another one."""
@@ -251,6 +560,53 @@ class TestFaults:
             assert raised.value.fault is fault
         assert not options["data-dir"].exists()
 
+    @pytest.mark.parametrize("value", [None, 6.4, b"64M", {"64M"}, ["32M", "64M"], "\ud800"])
+    def test_a_value_of_a_wrong_type(self, options, value):
+        """If this fails, the message is about something else, or another value is taken than the one that was meant."""
+        with pytest.raises(EngineError, match="'memory-budget'") as raised:
+            Engine.open({**options, "memory-budget": value})
+        assert raised.value.fault is EngineFault.INVALID_OPTION_VALUE
+
+    def test_items_of_a_list(self, options):
+        """If this fails, one item is taken for two, or a UUID is none."""
+        for wrong in (["unix:/a,b"], [None], [["x"]]):
+            with pytest.raises(EngineError, match="an item of the option 'listen'"):
+                Listener.bind({**options, "listen": wrong})
+        client_id = uuid4()
+        with Engine.open({**options, "allow-client-id": [client_id, UUID(int=1)]}) as engine:
+            assert add_version(engine, client_id).status == 200
+            assert add_version(engine, uuid4()).status == 403
+
+    @pytest.mark.parametrize("wrong", [None, 5, "data-dir", [("data-dir", "x")], {5: "x"}])
+    def test_options_of_a_wrong_type(self, wrong):
+        with pytest.raises(EngineError, match="option"):
+            Engine.open(wrong)
+
+    def test_arguments_of_a_wrong_type(self, options, engine):
+        """If this fails, a mistake stores zero bytes, or is noticed only when something is logged."""
+        for body in (None, 5, "text", [1, 2]):
+            with pytest.raises(EngineError, match="body"):
+                engine.handle("POST", "/", (), body)
+        for headers in (None, "ab", {"a": "b"}, ["ab"], [("a",)]):
+            with pytest.raises(EngineError, match="headers"):
+                engine.handle("GET", "/", headers)
+        for arguments, word in (((None, "/"), "method"), (("GET", b"/"), "target"), (("GET", "/", [("a", 5)]), "'a'")):
+            with pytest.raises(EngineError, match=word):
+                engine.handle(*arguments)
+        with pytest.raises(EngineError, match="peer_address"):
+            engine.handle("GET", "/", peer_address=5)
+        with pytest.raises(EngineError, match="log"):
+            Engine.open(options, log="x")
+        with Listener.bind(options) as listener, pytest.raises(EngineError, match="engine"):
+            listener.serve(None)
+        assert engine.handle("POST", "/", {"a": "b"}.items(), bytearray(b"x")).status == 405
+
+    def test_a_copy(self, engine):
+        """If this fails, an engine has two owners."""
+        for call in (copy.copy, copy.deepcopy):
+            with pytest.raises(TypeError, match="Engine"):
+                call(engine)
+
     def test_a_directory_that_cannot_be_one(self, options):
         options["data-dir"].write_text("a file", encoding="utf-8")
         assert fault_of(Engine.open, options) in (EngineFault.SYSTEM, EngineFault.WRONG_FORMAT)
@@ -285,6 +641,8 @@ class TestRequests:
                 for address in ("192.0.2.1", "192.0.2.1", "192.0.2.2")
             ]
             assert (statuses[0], statuses[2]) == (200, 200) and statuses[1] != 200
+            # A listening socket gives the scope of a link-local address with it.
+            assert add_version(engine, uuid4(), peer_address="fe80::1%eth0").status == 200
 
     def test_administration(self, engine):
         """If this fails, a program that embeds the server cannot look after its data."""
@@ -319,3 +677,39 @@ class TestLog:
             with RemoteServer(Credentials.generate(listener.addresses[0]), proxy="") as remote:
                 assert isinstance(remote.add_version(NIL_VERSION, SEGMENT), VersionAdded)
         assert {type(error) for error in unraisable} == {ZeroDivisionError}
+
+    @pytest.mark.parametrize(
+        "use", ["engine.close()", "listener.close()", "listener.stop()", "listener.serve(engine)",
+                "Engine.open({**options, 'data-dir': directory + '/other'})", "Listener.bind(options)"]
+    )  # fmt: skip
+    def test_one_that_closes(self, outcome, use):
+        """If this fails, the library waits for a log function that waits for the library."""
+        assert outcome(f"""
+            unraisable = []
+            sys.unraisablehook = lambda found: unraisable.append(found.exc_value)
+
+            def log(level, text):
+                if is_ready:
+                    {use}
+
+            is_ready = []
+            engine, listener = Engine.open(options, log=log), Listener.bind(options)
+            listener.serve(engine)
+            is_ready.append(True)
+            print(ask(listener))
+            is_ready.clear()
+            listener.close()
+            engine.close()
+            print({{(type(error), "log function" in str(error)) for error in unraisable}} == {{(EngineError, True)}})
+        """) == ["HTTP/1.1 400", "True"]
+
+    def test_one_that_asks(self, options):
+        """If this fails, a log function cannot use the engine although the page says so."""
+        statuses = []
+        with (
+            Engine.open(
+                options, log=lambda level, text: statuses.append(engine.handle("GET", "/health").status)
+            ) as engine,
+        ):
+            engine.handle("GET", "/v1/client/snapshot")
+        assert statuses and set(statuses) == {200}

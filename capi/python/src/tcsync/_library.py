@@ -15,6 +15,7 @@ unseen to its own end. All state is changed on the thread that makes the C call,
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import ctypes
 import os
@@ -473,31 +474,24 @@ def option_types() -> Mapping[str, str]:
 
 
 def open_engine(options: Mapping[str, bytes], log: Callable[[int, str], None] | None) -> EngineHandle:
-    def work() -> EngineHandle:
-        engine = EngineHandle(ctypes.POINTER(c.tcsync_engine)(), log)
-        engine.open(library().tcsync_engine_open, options)
-        return engine
-
-    return on_server(work, undo=EngineHandle.close_here)
+    """To be called by `on_server`."""
+    engine = EngineHandle(ctypes.POINTER(c.tcsync_engine)(), log)
+    engine.open(library().tcsync_engine_open, options)
+    return engine
 
 
 def bind_listener(
     options: Mapping[str, bytes], log: Callable[[int, str], None] | None
 ) -> tuple[ListenerHandle, tuple[str, ...]]:
-    """The listener, and its addresses as URLs."""
-
-    def work() -> tuple[ListenerHandle, tuple[str, ...]]:
-        lib = library()
-        listener = ListenerHandle(ctypes.POINTER(c.tcsync_listener)(), log)
-        listener.open(lib.tcsync_listener_bind, options)
-        with listener.call() as pointer:
-            addresses = [
-                lib.tcsync_listener_address(pointer, index)
-                for index in range(lib.tcsync_listener_address_count(pointer))
-            ]
-            return listener, tuple(ctypes.string_at(address).decode("utf-8") for address in addresses)
-
-    return on_server(work, undo=lambda bound: bound[0].close_here())
+    """The listener, and its addresses as URLs. To be called by `on_server`."""
+    lib = library()
+    listener = ListenerHandle(ctypes.POINTER(c.tcsync_listener)(), log)
+    listener.open(lib.tcsync_listener_bind, options)
+    with listener.call() as pointer:
+        addresses = [
+            lib.tcsync_listener_address(pointer, index) for index in range(lib.tcsync_listener_address_count(pointer))
+        ]
+        return listener, tuple(ctypes.string_at(address).decode("utf-8") for address in addresses)
 
 
 def engine_answer(
@@ -642,7 +636,8 @@ def _apart(work: Callable[[], R], undo: Callable[[R], None] | None = None) -> R:
 
     try:
         try:
-            threading.Thread(target=run, name="tcsync-call", daemon=True).start()
+            # Not a threading.Thread: its start takes locks of that module, which an interrupt could leave taken.
+            _thread.start_new_thread(run, ())
         except RuntimeError:
             return work()  # No thread can be had, as at the end of the program. A signal takes effect afterwards.
         done.wait()
@@ -652,7 +647,7 @@ def _apart(work: Callable[[], R], undo: Callable[[R], None] | None = None) -> R:
         # One of the two threads sees what the other one has set, and undoes.
         interrupted.set()
         if done.is_set():
-            threading.Thread(target=undo_results, name="tcsync-undo", daemon=True).start()
+            _thread.start_new_thread(undo_results, ())
         raise
     raise failures.pop()
 

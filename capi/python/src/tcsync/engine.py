@@ -72,6 +72,10 @@ class _Server(_library.Closing, Generic[H]):
     def __init__(self, handle: H) -> None:
         self._handle = handle
 
+    def _undo(self) -> None:
+        """For an opening that was interrupted."""
+        self._handle.close_here()
+
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
         raise TypeError(
             f"an object of the type {type(self).__name__} cannot be copied or pickled: it is the only owner"
@@ -96,7 +100,8 @@ class Engine(_Server[_library.EngineHandle]):
         INVALID_OPTION_VALUE, INVALID_ARGUMENT, UNSUPPORTED for a library without the server. An existing directory is
         then as it was.
         """
-        return cls(_library.open_engine(_encoded(options), _with_levels(log)))
+        encoded, receive = _encoded(options), _with_levels(log)
+        return _library.on_server(lambda: cls(_library.open_engine(encoded, receive)), undo=_Server._undo)
 
     def handle(
         self,
@@ -170,7 +175,8 @@ class Listener(_Server[_library.ListenerHandle]):
         EngineError: INVALID_ADDRESS, IN_USE, SYSTEM (also for a certificate or key that cannot be used),
         UNKNOWN_OPTION, INVALID_OPTION_VALUE, UNSUPPORTED. Nothing is bound then.
         """
-        return cls(*_library.bind_listener(_encoded(options), _with_levels(log)))
+        encoded, receive = _encoded(options), _with_levels(log)
+        return _library.on_server(lambda: cls(*_library.bind_listener(encoded, receive)), undo=_Server._undo)
 
     def serve(self, engine: Engine) -> None:
         """Starts to serve and returns. The listener keeps the engine open until it is stopped.
@@ -182,11 +188,11 @@ class Listener(_Server[_library.ListenerHandle]):
 
     def stop(self) -> None:
         """Accepts nothing more, lets the requests in flight finish for up to the option "shutdown-timeout", closes what
-        is left, and returns. Unix sockets stay until `close`. Again, it does nothing."""
+        is left, lets go of the engine, and returns. Again, it does nothing."""
         self._handle.stop()
 
     def close(self) -> None:
-        """Stops, and removes the Unix sockets that were made. Again, it does nothing, or waits for the first one."""
+        """Stops, and frees what the listener has. Again, it does nothing, or waits for the first one."""
         self._handle.close()
 
 
