@@ -619,7 +619,10 @@ def _apart(work: Callable[[], R], undo: Callable[[R], None] | None = None) -> R:
     `undo` gets the result that nobody waits for any more."""
     results: list[R] = []
     failures: list[BaseException] = []
-    done, interrupted = threading.Event(), threading.Event()
+    interrupted: list[bool] = []
+    # Not an Event: an interrupt could cut its Python code in two.
+    unfinished = threading.Lock()
+    unfinished.acquire()
 
     def undo_results() -> None:
         while undo and results:
@@ -630,8 +633,8 @@ def _apart(work: Callable[[], R], undo: Callable[[R], None] | None = None) -> R:
             results.append(work())
         except BaseException as failure:
             failures.append(failure)
-        done.set()
-        if interrupted.is_set():
+        unfinished.release()
+        if interrupted:
             undo_results()
 
     try:
@@ -640,13 +643,13 @@ def _apart(work: Callable[[], R], undo: Callable[[R], None] | None = None) -> R:
             _thread.start_new_thread(run, ())
         except RuntimeError:
             return work()  # No thread can be had, as at the end of the program. A signal takes effect afterwards.
-        done.wait()
+        unfinished.acquire()
         if results:
             return results[0]
     except BaseException:
-        # One of the two threads sees what the other one has set, and undoes.
-        interrupted.set()
-        if done.is_set():
+        # One of the two threads sees what the other one has appended, and undoes.
+        interrupted.append(True)
+        if undo and results:
             _thread.start_new_thread(undo_results, ())
         raise
     raise failures.pop()

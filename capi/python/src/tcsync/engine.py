@@ -82,8 +82,8 @@ class _Server(_library.Closing, Generic[H]):
         )
 
     def __del__(self) -> None:
-        # Not when __init__ itself failed.
-        if hasattr(self, "_handle") and self._handle.is_forgotten:
+        handle = getattr(self, "_handle", None)  # There is none when __init__ itself failed.
+        if handle and handle.is_forgotten:
             name = type(self).__name__
             warnings.warn(f"a tcsync.{name} was not closed, and stays open", ResourceWarning, stacklevel=2, source=self)
 
