@@ -144,6 +144,6 @@ int main(int argc, char** argv) {
   tcsync_key_free(key);
   tcsync_bytes_free(secret);
   tcsync_bytes_free(client_id);
-  tcsync_engine_close(engine);
+  tcsync_engine_free(engine);
   return 0;
 }

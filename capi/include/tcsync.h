@@ -11,7 +11,7 @@
  * - Results. A function that can fail returns a tcsync_code and takes a last parameter
  *   `tcsync_error **error`, which may be NULL. On failure *error, if given, is a new error that the
  *   caller frees; on success it is NULL. There is no thread-local "last error".
- * - Outputs. On failure every `*out` is NULL. Every _free and _close accepts NULL.
+ * - Outputs. On failure every `*out` is NULL. Every _free accepts NULL.
  * - Inputs are borrowed for the call. Data is a pointer and a length in bytes; a NULL pointer is
  *   valid only with length 0. Text that names something (an option, its value, a UUID) is
  *   NUL-terminated UTF-8. UUIDs are in the dashed form, 36 characters.
@@ -289,7 +289,7 @@ typedef struct tcsync_engine tcsync_engine;
 /* Opens the engine over the data directory (option "data-dir"), which is created, for its owner
  * only, when it does not exist. One engine at a time can have a data directory open.
  * Threads: any.
- * Ownership: borrows config for the call; *engine is the caller's, for tcsync_engine_close.
+ * Ownership: borrows config for the call; *engine is the caller's, for tcsync_engine_free.
  * Errors: TCSYNC_IN_USE, TCSYNC_WRONG_FORMAT, TCSYNC_SYSTEM, TCSYNC_DATA_LOSS,
  *   TCSYNC_INVALID_ARGUMENT, TCSYNC_UNSUPPORTED; an existing directory is then as it was. */
 TCSYNC_API tcsync_code tcsync_engine_open(const tcsync_config *config, tcsync_engine **engine,
@@ -300,7 +300,7 @@ TCSYNC_API tcsync_code tcsync_engine_open(const tcsync_config *config, tcsync_en
  *   callbacks of tcsync_engine_handle_async must have been called.
  * Ownership: takes the engine.
  * Errors: none. */
-TCSYNC_API void tcsync_engine_close(tcsync_engine *engine);
+TCSYNC_API void tcsync_engine_free(tcsync_engine *engine);
 
 /* ------------------------------------------------------------------------------------------------
  * Requests without sockets: for programs that have an HTTP server of their own

@@ -190,7 +190,7 @@ tcsync_code tcsync_engine_open(const tcsync_config* config, tcsync_engine** engi
   });
 }
 
-void tcsync_engine_close(tcsync_engine* engine) {
+void tcsync_engine_free(tcsync_engine* engine) {
   const std::unique_ptr<tcsync_engine> owned(engine);
 }
 

@@ -30,7 +30,7 @@ tcsync_code tcsync_engine_open(const tcsync_config* config, tcsync_engine** engi
   });
 }
 
-void tcsync_engine_close(tcsync_engine*) {}
+void tcsync_engine_free(tcsync_engine*) {}
 
 tcsync_code tcsync_engine_handle(tcsync_engine* engine, const tcsync_request* request,
                                  tcsync_response** response, tcsync_error** error) {

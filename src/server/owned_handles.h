@@ -19,7 +19,7 @@ struct FreeWith {
 };
 
 using Config = std::unique_ptr<tcsync_config, FreeWith<tcsync_config_free>>;
-using Engine = std::unique_ptr<tcsync_engine, FreeWith<tcsync_engine_close>>;
+using Engine = std::unique_ptr<tcsync_engine, FreeWith<tcsync_engine_free>>;
 using Listener = std::unique_ptr<tcsync_listener, FreeWith<tcsync_listener_free>>;
 using Response = std::unique_ptr<tcsync_response, FreeWith<tcsync_response_free>>;
 using Bytes = std::unique_ptr<tcsync_bytes, FreeWith<tcsync_bytes_free>>;

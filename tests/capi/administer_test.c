@@ -34,7 +34,7 @@ static void an_engine_is_administered(void) {
                "\"reloaded\":true");
   check_answer(administer(NULL, engine, "POST", "/v1/admin/reload", "{\"x\":1}"), 400, "'x'");
   check_answer(administer(NULL, engine, "POST", "/v1/admin/reload", "{"), 400, "JSON object");
-  tcsync_engine_close(engine);
+  tcsync_engine_free(engine);
   remove_directory(directory);
 }
 
@@ -45,7 +45,7 @@ static void clients_cannot_administer(void) {
   tcsync_response_free(response);
   /* Nor is there a way from the administration to the protocol. */
   check_answer(administer(NULL, engine, "GET", "/v1/client/snapshot", NULL), 404, "/v1/admin/");
-  tcsync_engine_close(engine);
+  tcsync_engine_free(engine);
 }
 
 static void without_an_engine_there_is_no_data(void) {
@@ -76,7 +76,7 @@ static void it_checks_its_arguments(void) {
   filled.request.struct_size = 0;
   CHECK_FAILS(tcsync_administer(NULL, engine, &filled.request, &response, &error),
               TCSYNC_INVALID_ARGUMENT, "struct_size");
-  tcsync_engine_close(engine);
+  tcsync_engine_free(engine);
 }
 
 int main(void) {

@@ -52,7 +52,7 @@ static void nothing_is_asked_of_null(void) {
   CHECK_INT(tcsync_bytes_size(NULL), 0);
   tcsync_bytes_free(NULL);
   tcsync_config_free(NULL);
-  tcsync_engine_close(NULL);
+  tcsync_engine_free(NULL);
   CHECK_INT(tcsync_response_status(NULL), 0);
   CHECK_INT(tcsync_response_header_count(NULL), 0);
   CHECK(tcsync_response_header_value(NULL, "X-Version-Id") == NULL);

@@ -70,13 +70,13 @@ static void data_is_there_after_reopening(void) {
   CHECK_INT(status.st_mode & 0777, 0700);
   CHECK_INT(add_version(engine, CLIENT_A, NIL_VERSION, version_id), 200);
   CHECK_INT(add_version(engine, CLIENT_A, version_id, NULL), 200);
-  tcsync_engine_close(engine);
+  tcsync_engine_free(engine);
 
   engine = open_engine(directory);
   check_child(engine, CLIENT_A, NIL_VERSION);
   check_child(engine, CLIENT_A, version_id);
   CHECK_INT(add_version(engine, CLIENT_A, version_id, NULL), 409);
-  tcsync_engine_close(engine);
+  tcsync_engine_free(engine);
   remove_directory(parent);
 }
 
@@ -96,8 +96,8 @@ static void a_directory_has_one_engine(void) {
   engine = open_engine(directory);
   check_open_fails(directory, TCSYNC_IN_USE);
   CHECK_INT(add_version(engine, CLIENT_A, NIL_VERSION, NULL), 200);
-  tcsync_engine_close(engine);
-  tcsync_engine_close(open_engine(directory));
+  tcsync_engine_free(engine);
+  tcsync_engine_free(open_engine(directory));
   remove_directory(directory);
 }
 
@@ -202,7 +202,7 @@ static void http_answers_are_not_failures(void) {
     CHECK_INT(tcsync_response_body(response, NULL)[size], 0);
     tcsync_response_free(response);
   }
-  tcsync_engine_close(engine);
+  tcsync_engine_free(engine);
 }
 
 static void compressed_bodies_are_undone(void) {
@@ -228,7 +228,7 @@ static void compressed_bodies_are_undone(void) {
       exchange(engine, "GET", "/v1/client/get-child-version/" NIL_VERSION, CLIENT_A, NULL, NULL, 0);
   CHECK_TEXT(tcsync_response_body(response, NULL), "sealed");
   tcsync_response_free(response);
-  tcsync_engine_close(engine);
+  tcsync_engine_free(engine);
 }
 
 static void headers_can_be_listed(void) {
@@ -252,7 +252,7 @@ static void headers_can_be_listed(void) {
   CHECK_FAILS(tcsync_response_header(NULL, 0, &header, &error), TCSYNC_NULL_ARGUMENT, "response");
   CHECK_FAILS(tcsync_response_header(response, 0, NULL, &error), TCSYNC_NULL_ARGUMENT, "header");
   CHECK(tcsync_response_header_value(response, NULL) == NULL);
-  tcsync_engine_close(engine);
+  tcsync_engine_free(engine);
   /* A response may outlive its engine. */
   CHECK_INT(tcsync_response_status(response), 200);
   tcsync_response_free(response);
@@ -346,7 +346,7 @@ static void malformed_requests_are_refused(void) {
   CHECK_OK(tcsync_engine_handle(engine, &good.request, &response, &error));
   CHECK_INT(tcsync_response_status(response), 200);
   tcsync_response_free(response);
-  tcsync_engine_close(engine);
+  tcsync_engine_free(engine);
 }
 
 /* One request of many that run at the same time, and what became of it. */
@@ -419,7 +419,7 @@ static void every_callback_comes_once(void) {
     pthread_cond_wait(&all.landed, &all.mutex);
   }
   pthread_mutex_unlock(&all.mutex);
-  tcsync_engine_close(all.engine);
+  tcsync_engine_free(all.engine);
   for (i = 0; i < kThreads * kFlightsPerThread; ++i) {
     CHECK_INT(atomic_load(&all.flights[i].calls), 1);
     if (atomic_load(&all.flights[i].status) == 200) ++winners;
@@ -455,7 +455,7 @@ static void threads_can_wait_at_once(void) {
   make_directory(directory);
   all.engine = open_engine(directory);
   run_threads(send_blocking, &all);
-  tcsync_engine_close(all.engine);
+  tcsync_engine_free(all.engine);
   remove_directory(directory);
 }
 
@@ -488,7 +488,7 @@ static void messages_reach_the_host(void) {
   tcsync_response_free(exchange(engine, "GET", "/", "a bad\nclient ID", NULL, NULL, 0));
   tcsync_response_free(
       exchange(engine, "GET", "/v1/client/snapshot", "a bad\nclient ID", NULL, NULL, 0));
-  tcsync_engine_close(engine);
+  tcsync_engine_free(engine);
   CHECK(atomic_load(&record.messages) > 0);
   CHECK_INT(atomic_load(&record.bad_messages), 0);
   remove_directory(directory);

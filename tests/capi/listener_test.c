@@ -121,7 +121,7 @@ static void serves_over_tcp(void) {
   tcsync_listener_stop(listener);
   tcsync_listener_stop(listener);
   tcsync_listener_free(listener);
-  tcsync_engine_close(engine);
+  tcsync_engine_free(engine);
 }
 
 static void connections_wait_for_the_engine(void) {
@@ -136,7 +136,7 @@ static void connections_wait_for_the_engine(void) {
   CHECK(starts_with(answer, IS_OK));
   tcsync_listener_stop(listener);
   tcsync_listener_free(listener);
-  tcsync_engine_close(engine);
+  tcsync_engine_free(engine);
 }
 
 static void serves_several_addresses(void) {
@@ -167,7 +167,7 @@ static void serves_several_addresses(void) {
   tcsync_listener_stop(listener);
   tcsync_listener_free(listener);
   CHECK(!path_exists(path));
-  tcsync_engine_close(engine);
+  tcsync_engine_free(engine);
   remove_directory(directory);
 }
 
@@ -246,7 +246,7 @@ static void serving_happens_once(void) {
   listener = bind_listener("127.0.0.1:0");
   CHECK_OK(tcsync_listener_serve(listener, engine, &error));
   tcsync_listener_free(listener);
-  tcsync_engine_close(engine);
+  tcsync_engine_free(engine);
 }
 
 int main(void) {

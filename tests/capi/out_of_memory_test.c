@@ -267,7 +267,7 @@ static void handling(void) {
   engine = open_engine(NULL);
   exhaust(attempt_handle, TCSYNC_OK);
   exhaust(attempt_handle_async, TCSYNC_OK);
-  tcsync_engine_close(engine);
+  tcsync_engine_free(engine);
 }
 
 static test_server server;

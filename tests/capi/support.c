@@ -132,7 +132,7 @@ test_server start_server(const char* option, const char* value) {
 void stop_server(test_server* started) {
   tcsync_listener_stop(started->listener);
   tcsync_listener_free(started->listener);
-  tcsync_engine_close(started->engine);
+  tcsync_engine_free(started->engine);
 }
 
 tcsync_remote_options without_proxy(void) {

@@ -47,7 +47,7 @@ static void its_functions_still_take_null(void) {
   CHECK_INT(size, 0);
   CHECK_INT(tcsync_listener_address_count(NULL), 0);
   CHECK(tcsync_listener_address(NULL, 0) == NULL);
-  tcsync_engine_close(NULL);
+  tcsync_engine_free(NULL);
   tcsync_response_free(NULL);
   tcsync_listener_stop(NULL);
   tcsync_listener_free(NULL);

@@ -257,8 +257,8 @@ def declare(library: CDLL) -> None:
     library.tcsync_config_free.restype = None
     library.tcsync_engine_open.argtypes = (POINTER(tcsync_config), POINTER(POINTER(tcsync_engine)), POINTER(POINTER(tcsync_error)),)
     library.tcsync_engine_open.restype = c_int32
-    library.tcsync_engine_close.argtypes = (POINTER(tcsync_engine),)
-    library.tcsync_engine_close.restype = None
+    library.tcsync_engine_free.argtypes = (POINTER(tcsync_engine),)
+    library.tcsync_engine_free.restype = None
     library.tcsync_engine_handle.argtypes = (POINTER(tcsync_engine), POINTER(tcsync_request), POINTER(POINTER(tcsync_response)), POINTER(POINTER(tcsync_error)),)
     library.tcsync_engine_handle.restype = c_int32
     library.tcsync_engine_handle_async.argtypes = (POINTER(tcsync_engine), POINTER(tcsync_request), tcsync_response_function, c_void_p, POINTER(POINTER(tcsync_error)),)

@@ -220,7 +220,7 @@ class ServerHandle(ABC, Generic[T]):
 
 class EngineHandle(ServerHandle[c.tcsync_engine]):
     def _free(self) -> None:
-        self._lib.tcsync_engine_close(self._pointer)
+        self._lib.tcsync_engine_free(self._pointer)
 
     def begin_serving(self) -> None:
         with _state:
