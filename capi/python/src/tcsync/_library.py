@@ -129,7 +129,12 @@ _state = threading.Condition()
 _open: set[ServerHandle[Any]] = set()
 _process: int | None = None  # The one that opened the first of them.
 _is_ending = False
-_end_begins, _all_closed = threading.Event(), threading.Event()
+# The end of the program releases the first, and what closes everything then the second. Not Events: an interrupt could
+# cut their Python code in two, and leave a lock behind.
+_end_begins, _all_closed = threading.Lock(), threading.Lock()
+_end_begins.acquire()
+_all_closed.acquire()
+_is_all_closed = False
 _this_thread = threading.local()  # Its `is_logging` is true within a log function.
 
 
@@ -297,17 +302,18 @@ def on_server(work: Callable[[], R], *, is_request: bool = False, undo: Callable
 def _end() -> None:
     """At the end of the program: returns when the library has no thread left that could call into Python."""
     if os.getpid() == _process:
-        _end_begins.set()
-        while not _all_closed.is_set():
+        while not _is_all_closed:
             # Another Ctrl-C does not change that: the interpreter would abort under those threads.
             with suppress(BaseException):
-                _all_closed.wait()
+                if _end_begins.locked():
+                    _end_begins.release()
+                _all_closed.acquire()
 
 
 def _close_all_at_the_end() -> None:
     """A thread's work. The thread is there from the first opening because none can be started at the end."""
-    global _is_ending
-    _end_begins.wait()
+    global _is_ending, _is_all_closed
+    _end_begins.acquire()
     try:
         with _state:
             _is_ending = True
@@ -317,7 +323,8 @@ def _close_all_at_the_end() -> None:
         for handle in handles:  # The listeners first.
             handle.finish()
     finally:
-        _all_closed.set()
+        _is_all_closed = True
+        _all_closed.release()
 
 
 def version() -> str:
