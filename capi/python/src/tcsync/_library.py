@@ -626,14 +626,18 @@ def _apart(work: Callable[[], R], undo: Callable[[R], None] | None = None) -> R:
     `undo` gets the result that nobody waits for any more."""
     results: list[R] = []
     failures: list[BaseException] = []
-    interrupted: list[bool] = []
+    interrupted = False
     # Not an Event: an interrupt could cut its Python code in two.
     unfinished = threading.Lock()
     unfinished.acquire()
 
-    def undo_results() -> None:
-        while undo and results:
-            undo(results.pop())
+    def undo_result() -> None:
+        try:
+            result = results.pop()
+        except IndexError:
+            return  # The other thread has it, or there is none.
+        if undo:
+            undo(result)
 
     def run() -> None:
         try:
@@ -642,7 +646,7 @@ def _apart(work: Callable[[], R], undo: Callable[[R], None] | None = None) -> R:
             failures.append(failure)
         unfinished.release()
         if interrupted:
-            undo_results()
+            undo_result()
 
     try:
         try:
@@ -654,10 +658,10 @@ def _apart(work: Callable[[], R], undo: Callable[[R], None] | None = None) -> R:
         if results:
             return results[0]
     except BaseException:
-        # One of the two threads sees what the other one has appended, and undoes.
-        interrupted.append(True)
+        # One of the two threads sees what the other one has set or appended, and undoes.
+        interrupted = True
         if undo and results:
-            _thread.start_new_thread(undo_results, ())
+            _thread.start_new_thread(undo_result, ())
         raise
     raise failures.pop()
 
