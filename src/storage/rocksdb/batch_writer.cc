@@ -16,14 +16,19 @@ absl::Status BatchWriter::MakeWritable(Room room) {
     return parts_.database.MakeWritable();
   }
   const absl::Status writable = parts_.database.MakeWritable();
-  if (!absl::IsResourceExhausted(writable) || !parts_.reserve.GiveUp()) return writable;
+  if (!absl::IsResourceExhausted(writable) || !HasGivenUpReserve()) return writable;
   return parts_.database.MakeWritable();
+}
+
+bool BatchWriter::HasGivenUpReserve() {
+  // Another thread may have given it up since the write was refused.
+  return parts_.reserve.GiveUp() || parts_.reserve.is_given_up();
 }
 
 absl::Status BatchWriter::Write(uint64_t bytes, Room room,
                                 absl::FunctionRef<absl::Status(BatchBuilder&)> decide) {
   absl::Status written = WriteOnce(bytes, room, decide);
-  if (room == Room::kReserve && absl::IsResourceExhausted(written) && parts_.reserve.GiveUp()) {
+  if (room == Room::kReserve && absl::IsResourceExhausted(written) && HasGivenUpReserve()) {
     written = WriteOnce(bytes, room, decide);
   }
   return written;

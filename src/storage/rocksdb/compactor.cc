@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "base/thread.h"
+#include "rocksdb/file_system.h"
 #include "storage/rocksdb/file_deletions.h"
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_status.h"
@@ -299,7 +300,10 @@ absl::Status Compactor::CollectBlobs() {
           // On a full disk in smaller steps: the room of each comes back at its end.
           uint64_t step_bytes = base::kBlobBytesPerStep;
           uint64_t free_bytes = 0;
-          if (database.GetEnv()->GetFreeSpace(database.GetName(), &free_bytes).ok()) {
+          // By the file system: the environment does not know what is kept for the log.
+          if (database.GetFileSystem()
+                  ->GetFreeSpace(database.GetName(), rocksdb::IOOptions(), &free_bytes, nullptr)
+                  .ok()) {
             step_bytes = std::min(step_bytes, free_bytes / 2);
           }
           for (const rocksdb::BlobMetaData& file : BlobFiles(database)) {

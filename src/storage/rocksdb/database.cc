@@ -1,9 +1,12 @@
 #include "storage/rocksdb/database.h"
 
+#include <algorithm>
+#include <filesystem>
 #include <limits>
 #include <memory>
 #include <set>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -42,6 +45,9 @@ constexpr double kMemtableFilterShare = 0.02;
 // What opening the database again takes on the disk at most: what all memtables hold, and a new
 // log.
 constexpr uint64_t kRoomInMemtables = kMemtables + 1;
+// What compactions leave free: the same, so that the database can be opened again beside one, but
+// on a small disk no more than this share of what the reserve takes of it.
+constexpr uint64_t kLogShareOfReserve = 2;
 constexpr size_t kRoomProbeBytes = 64 * 1024;
 
 // Of so many looks at the directory's place one is at all of its files.
@@ -101,6 +107,10 @@ rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, rocksdb::
   // Compacting more files at a time compacts less often. Reads of one client skip the files
   // without it by their filters.
   database.level0_file_num_compaction_trigger = kLevel0FilesPerCompaction;
+  // Writes are slowed down by many files there, but never stopped: on a full disk no compaction
+  // makes them fewer, and a write that waits for one would wait for ever, what makes room among
+  // them.
+  database.level0_stop_writes_trigger = std::numeric_limits<int>::max();
   // A table file that is written to disk all at once at its end would hold up the log's syncs.
   database.bytes_per_sync = kBytesPerBackgroundSync;
   // So would pieces of large uploads that only the sync at their end brings to the disk.
@@ -118,10 +128,18 @@ rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, rocksdb::
   return database;
 }
 
+uint64_t LogRoomBytes(const DataDirectory& directory, uint64_t room_bytes) {
+  std::error_code error;
+  const std::filesystem::space_info disk = std::filesystem::space(directory.path(), error);
+  if (error) return room_bytes;
+  return std::min<uint64_t>(room_bytes,
+                            disk.capacity / base::kReserveDiskShare / kLogShareOfReserve);
+}
+
 }  // namespace
 
-// Learns what RocksDB meets in its own threads and in writes, and keeps it from recovering by
-// itself.
+// Learns what RocksDB meets in its own threads and in writes, keeps it from recovering by itself,
+// and lets flushes, but not compactions, take the room for logs.
 class Database::FailureListener final : public rocksdb::EventListener {
  public:
   FailureListener(const Logger& logger, std::atomic<bool>& write_failed)
@@ -138,6 +156,14 @@ class Database::FailureListener final : public rocksdb::EventListener {
     logger_.Log(LogLevel::kError, "the database refuses writes: ", error->ToString());
     // Other errors than the disk's would come again.
     if (error->IsIOError()) write_failed_ = true;
+  }
+
+  // Each is called on the thread that writes the files, before it does.
+  void OnFlushBegin(rocksdb::DB*, const rocksdb::FlushJobInfo&) override {
+    SetMayTakeLogRoom(true);
+  }
+  void OnCompactionBegin(rocksdb::DB*, const rocksdb::CompactionJobInfo&) override {
+    SetMayTakeLogRoom(false);
   }
 
   void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,
@@ -179,17 +205,20 @@ class Database::AcknowledgedOnly final : public rocksdb::WalFilter {
 };
 
 Database::Database(const DataDirectory& directory, const RocksdbStorageOptions& options,
-                   const Logger& logger, std::function<void()> before_reopening)
+                   const Logger& logger, Hooks hooks)
     : logger_(logger),
       data_dir_(directory.path()),
       path_(directory.DatabasePath()),
       file_path_(directory.DatabaseFilePath()),
       room_path_(directory.RoomPath()),
       room_bytes_(RoomBytes(options)),
-      before_reopening_(std::move(before_reopening)),
+      before_reopening_(std::move(hooks.before_reopening)),
       watch_interval_(options.watch_interval),
       may_create_(directory.is_new()),
-      env_(EnvWithFullLengthLogs(options.env != nullptr ? *options.env : *rocksdb::Env::Default())),
+      log_env_(
+          EnvWithFullLengthLogs(options.env != nullptr ? *options.env : *rocksdb::Env::Default())),
+      env_(EnvWithRoomForLogs(*log_env_, LogRoomBytes(directory, room_bytes_),
+                              std::move(hooks.is_room_short))),
       acknowledged_only_(std::make_unique<AcknowledgedOnly>()),
       options_(DatabaseOptions(options, *env_)) {
   options_.info_log = InfoLogInto(logger_);
@@ -214,10 +243,8 @@ uint64_t Database::RoomBytes(const RocksdbStorageOptions& options) {
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DataDirectory& directory,
                                                          const RocksdbStorageOptions& options,
-                                                         const Logger& logger,
-                                                         std::function<void()> before_reopening) {
-  std::unique_ptr<Database> database(
-      new Database(directory, options, logger, std::move(before_reopening)));
+                                                         const Logger& logger, Hooks hooks) {
+  std::unique_ptr<Database> database(new Database(directory, options, logger, std::move(hooks)));
   absl::Status status = database->LoadFile(directory);
   if (status.ok()) status = database->Examine();
   if (status.ok()) status = database->OpenDirectory();
@@ -257,7 +284,10 @@ absl::Status Database::OpenDirectory() {
   write_failed_ = false;
   options_.create_if_missing = may_create_;
   rocksdb::DB* opened = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(options_, path_, &opened);
+  const rocksdb::Status status = [&] {
+    const MayTakeLogRoom exempt;
+    return rocksdb::DB::Open(options_, path_, &opened);
+  }();
   if (!status.ok()) {
     write_failed_ = true;
     const absl::Status failed = FromRocksdb(status, absl::StrCat("open the database ", path_));
@@ -504,7 +534,7 @@ absl::Status Database::Reopen(bool for_writing) {
 
 absl::Status Database::CheckRoom() const {
   uint64_t free_bytes = 0;
-  if (env_->GetFreeSpace(path_, &free_bytes).ok() && free_bytes < room_bytes_) {
+  if (log_env_->GetFreeSpace(path_, &free_bytes).ok() && free_bytes < room_bytes_) {
     return absl::ResourceExhaustedError(absl::StrCat(
         "the disk is full: ", free_bytes, " bytes are free, and to go on takes ", room_bytes_));
   }

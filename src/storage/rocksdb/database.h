@@ -95,13 +95,19 @@ class Database {
     const Opened* opened_;
   };
 
-  // Opens the database in `directory`, creating it when the directory is new. `before_reopening` is
-  // called each time before it is opened again, when nobody has it on loan. kDataLoss: it is not
+  struct Hooks {
+    // Called each time before it is opened again, when nobody has it on loan.
+    std::function<void()> before_reopening;
+    // Whether room on the disk is short, so that compactions must leave some for the log. Called on
+    // any thread.
+    std::function<bool()> is_room_short;
+  };
+
+  // Opens the database in `directory`, creating it when the directory is new. kDataLoss: it is not
   // whole; nothing was changed.
   static absl::StatusOr<std::unique_ptr<Database>> Open(const DataDirectory& directory,
                                                         const RocksdbStorageOptions& options,
-                                                        const Logger& logger,
-                                                        std::function<void()> before_reopening);
+                                                        const Logger& logger, Hooks hooks);
 
   // What opening it again needs on the disk.
   static uint64_t RoomBytes(const RocksdbStorageOptions& options);
@@ -128,7 +134,7 @@ class Database {
   class AcknowledgedOnly;
 
   Database(const DataDirectory& directory, const RocksdbStorageOptions& options,
-           const Logger& logger, std::function<void()> before_reopening);
+           const Logger& logger, Hooks hooks);
 
   // Reads DATABASE.
   absl::Status LoadFile(const DataDirectory& directory);
@@ -163,7 +169,8 @@ class Database {
   const std::function<void()> before_reopening_;
   const std::chrono::milliseconds watch_interval_;
   bool may_create_;  // the directory is new, and no database was opened in it yet
-  const std::unique_ptr<rocksdb::Env> env_;
+  const std::unique_ptr<rocksdb::Env> log_env_;
+  const std::unique_ptr<rocksdb::Env> env_;  // over log_env_
   const std::unique_ptr<AcknowledgedOnly> acknowledged_only_;
   rocksdb::Options options_;
 

@@ -1,7 +1,10 @@
-// How RocksDB makes the files of the write-ahead log, and how they are hidden from it.
+// How RocksDB makes the files of the write-ahead log, what compactions leave for them on a full
+// disk, and how they are hidden from it.
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_LOG_FILE_SYSTEM_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_LOG_FILE_SYSTEM_H_
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "rocksdb/env.h"
@@ -13,6 +16,28 @@ namespace tcsync::rocksdb_storage {
 // length as well, which takes a second write to the disk. A log that was cut off by a crash ends in
 // zeros, where reading it back stops; closing a log cuts them off.
 std::unique_ptr<rocksdb::Env> EnvWithFullLengthLogs(rocksdb::Env& base);
+
+// `base`, which is borrowed, but while `is_short` compactions leave `room_bytes` of the disk free:
+// a write of a table or blob file that would take of them fails as on a full disk. RocksDB compacts
+// whenever it likes, and tries again each second; without this, a compaction that cannot end would
+// take, for as long as it runs, the room in which the log says what is to be removed. Its file
+// system's GetFreeSpace() is what compactions may take. `is_short` is called on any thread.
+std::unique_ptr<rocksdb::Env> EnvWithRoomForLogs(rocksdb::Env& base, uint64_t room_bytes,
+                                                 std::function<bool()> is_short);
+
+// Whether this thread, from here on, may take that room as well. Flushes may, since a log goes when
+// its memtable is in a file. Not so by default.
+void SetMayTakeLogRoom(bool may_take);
+
+// This thread may while it lives. For opening a database, which writes out what its logs have
+// before it begins a new one.
+class MayTakeLogRoom {
+ public:
+  MayTakeLogRoom() { SetMayTakeLogRoom(true); }
+  MayTakeLogRoom(const MayTakeLogRoom&) = delete;
+  MayTakeLogRoom& operator=(const MayTakeLogRoom&) = delete;
+  ~MayTakeLogRoom() { SetMayTakeLogRoom(false); }
+};
 
 // `base`, which is borrowed, but without the log files in its directories: a database opens as if
 // it had none, and replays nothing.

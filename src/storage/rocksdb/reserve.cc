@@ -115,10 +115,14 @@ bool Reserve::IsGivenUp() {
 bool Reserve::GiveUp() {
   const std::lock_guard lock(mutex_);
   if (FileBytes().value_or(0) == 0) return false;
-  const int fd = openat(directory_, name_.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC);
-  if (fd < 0) return false;
-  close(fd);
+  // First: no compaction may take what it leaves.
   is_given_up_ = true;
+  const int fd = openat(directory_, name_.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC);
+  if (fd < 0) {
+    is_given_up_ = false;
+    return false;
+  }
+  close(fd);
   logger_.Log(LogLevel::kWarning, "the disk is full: the room that ", path_,
               " kept for making room is used now, and nothing new is stored until it is back");
   return true;

@@ -39,6 +39,9 @@ class Reserve {
   // Whether nothing new may be stored. Looks whether the file can be made again.
   bool IsGivenUp();
 
+  // Whether it was when that was last looked at: so that compactions leave some of it to the log.
+  bool is_given_up() const { return is_given_up_; }
+
   // Gives the room up, also before the first Maintain(). False: there was none to give up.
   bool GiveUp();
 

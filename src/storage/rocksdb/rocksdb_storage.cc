@@ -566,11 +566,14 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenRocksdbStorage(const RocksdbStorage
   auto reserve = std::make_unique<Reserve>(
       directory->ReservePath(), Database::RoomBytes(options) + base::kCompactionRoomBytes, logger);
   const auto open = [&] {
-    return Database::Open(*directory, options, logger,
-                          [heads = head_cache.get(), staged = uploads.get()] {
-                            heads->Clear();
-                            staged->BreakAll();
-                          });
+    return Database::Open(
+        *directory, options, logger,
+        {.before_reopening =
+             [heads = head_cache.get(), staged = uploads.get()] {
+               heads->Clear();
+               staged->BreakAll();
+             },
+         .is_room_short = [kept = reserve.get()] { return kept->is_given_up(); }});
   };
   absl::StatusOr<std::unique_ptr<Database>> database = open();
   // A start writes out what the log has, and begins a new one.

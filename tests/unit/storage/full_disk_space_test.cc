@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -149,6 +151,35 @@ TEST_F(SmallDiskTest, ADeletedStrangersRoomComesBackAtOnce) {
     EXPECT_EQ(VersionIdsOf(ReadChain(*storage_, honest, kNil)), chain);
     ASSERT_TRUE(Delete(*storage_, honest));
   }
+}
+
+// RocksDB compacts when it likes, also with the room that was just given up for a removal. What
+// makes room must be written beside a compaction that takes all it can get.
+TEST_F(SmallDiskTest, ACompactionThatFindsNoRoomLeavesSomeForTheLog) {
+  const Uuid stranger = FillByUploads(3'000);
+  FillWhole();
+  std::atomic<bool> is_done{false};
+  std::thread compactions([&] {
+    while (!is_done) {
+      const auto report = AdministrationOf(*storage_).Compact(
+          {.everything = true}, [&](absl::string_view, uint64_t, uint64_t) { return !is_done; });
+      if (report.ok()) continue;
+      EXPECT_TRUE(absl::IsResourceExhausted(report.status()) || absl::IsCancelled(report.status()))
+          << report.status();
+    }
+  });
+  for (int i = 0; i < 200; ++i) {
+    const auto changed = AdministrationOf(*storage_).ChangeAccess(
+        Ban{.client_id = Uuid::Random(), .reason = "full"});
+    EXPECT_TRUE(changed.ok()) << i << ": " << changed;
+  }
+  EXPECT_TRUE(Delete(*storage_, stranger));
+  is_done = true;
+  compactions.join();
+  Compact();
+  std::filesystem::remove(disk_.path() + "/other");
+  EXPECT_FALSE(IsRefused());
+  EXPECT_THAT(Access(*storage_).bans, testing::SizeIs(200));
 }
 
 TEST_F(SmallDiskTest, NobodyTakesTheRoomThatIsKeptForMakingRoom) {
