@@ -16,19 +16,14 @@ absl::Status BatchWriter::MakeWritable(Room room) {
     return parts_.database.MakeWritable();
   }
   const absl::Status writable = parts_.database.MakeWritable();
-  if (!absl::IsResourceExhausted(writable) || !HasGivenUpReserve()) return writable;
+  if (!absl::IsResourceExhausted(writable) || !parts_.reserve.GiveUp()) return writable;
   return parts_.database.MakeWritable();
-}
-
-bool BatchWriter::HasGivenUpReserve() {
-  // Another thread may have given it up since the write was refused.
-  return parts_.reserve.GiveUp() || parts_.reserve.is_given_up();
 }
 
 absl::Status BatchWriter::Write(uint64_t bytes, Room room,
                                 absl::FunctionRef<absl::Status(BatchBuilder&)> decide) {
   absl::Status written = WriteOnce(bytes, room, decide);
-  if (room == Room::kReserve && absl::IsResourceExhausted(written) && HasGivenUpReserve()) {
+  if (room == Room::kReserve && absl::IsResourceExhausted(written) && parts_.reserve.GiveUp()) {
     written = WriteOnce(bytes, room, decide);
   }
   return written;

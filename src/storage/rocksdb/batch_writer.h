@@ -52,8 +52,6 @@ class BatchWriter {
   uint64_t removals() const { return removals_; }
 
  private:
-  // Gives the reserve up; whether another try may find its room.
-  bool HasGivenUpReserve();
   absl::Status WriteOnce(uint64_t bytes, Room room,
                          absl::FunctionRef<absl::Status(BatchBuilder&)> decide);
 

@@ -107,9 +107,8 @@ rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, rocksdb::
   // Compacting more files at a time compacts less often. Reads of one client skip the files
   // without it by their filters.
   database.level0_file_num_compaction_trigger = kLevel0FilesPerCompaction;
-  // Writes are slowed down by many files there, but never stopped: on a full disk no compaction
-  // makes them fewer, and a write that waits for one would wait for ever, what makes room among
-  // them.
+  // Many files there slow writes down and never stop them: on a full disk no compaction makes them
+  // fewer, and a stopped write would wait for ever, a removal among them.
   database.level0_stop_writes_trigger = std::numeric_limits<int>::max();
   // A table file that is written to disk all at once at its end would hold up the log's syncs.
   database.bytes_per_sync = kBytesPerBackgroundSync;
@@ -534,7 +533,7 @@ absl::Status Database::Reopen(bool for_writing) {
 
 absl::Status Database::CheckRoom() const {
   uint64_t free_bytes = 0;
-  if (log_env_->GetFreeSpace(path_, &free_bytes).ok() && free_bytes < room_bytes_) {
+  if (env_->GetFreeSpace(path_, &free_bytes).ok() && free_bytes < room_bytes_) {
     return absl::ResourceExhaustedError(absl::StrCat(
         "the disk is full: ", free_bytes, " bytes are free, and to go on takes ", room_bytes_));
   }

@@ -42,7 +42,8 @@ class LogRoom {
           std::function<bool()> is_short)
       : file_system_(std::move(file_system)), bytes_(bytes), is_short_(std::move(is_short)) {}
 
-  // Whether `bytes` more for the file at `path` leave the room. What is not known is no obstacle.
+  // Whether `bytes` more for the file at `path` leave the room. If the free space is not
+  // known, they do.
   bool IsLeftBy(const std::string& path, uint64_t bytes) const {
     if (!is_short_()) return true;
     uint64_t free_bytes = 0;
@@ -51,7 +52,7 @@ class LogRoom {
     return !known.ok() || free_bytes >= bytes_ + bytes + bytes_being_written_;
   }
 
-  // That is to be left now.
+  // The room that must be left now.
   uint64_t bytes() const { return is_short_() ? bytes_ : 0; }
 
   // Calls `write`, which takes `bytes`, if that leaves the room.

@@ -114,7 +114,7 @@ bool Reserve::IsGivenUp() {
 
 bool Reserve::GiveUp() {
   const std::lock_guard lock(mutex_);
-  if (FileBytes().value_or(0) == 0) return false;
+  if (FileBytes().value_or(0) == 0) return is_given_up_;
   // First: no compaction may take what it leaves.
   is_given_up_ = true;
   const int fd = openat(directory_, name_.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC);

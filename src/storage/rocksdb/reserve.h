@@ -42,7 +42,8 @@ class Reserve {
   // Whether it was when that was last looked at: so that compactions leave some of it to the log.
   bool is_given_up() const { return is_given_up_; }
 
-  // Gives the room up, also before the first Maintain(). False: there was none to give up.
+  // Gives the room up, also before the first Maintain(). True also when another thread has done it,
+  // whose room the caller may find as well. False: there was none to give up.
   bool GiveUp();
 
   // Whether the disk has less left than the reserve has, so that making room needs it.
