@@ -13,10 +13,13 @@
  *   caller frees; on success it is NULL. There is no thread-local "last error".
  * - Outputs. On failure every `*out` is NULL. Every _free accepts NULL.
  * - Inputs are borrowed for the call. Data is a pointer and a length in bytes; a NULL pointer is
- *   valid only with length 0. Text that names something (an option, its value, a UUID) is
+ *   valid only with length 0, and a length of more than PTRDIFF_MAX bytes, such as -1, is
+ *   TCSYNC_INVALID_ARGUMENT. Text that names something (an option, its value, a UUID) is
  *   NUL-terminated UTF-8. UUIDs are in the dashed form, 36 characters.
  * - Structs that the caller fills begin with struct_size = sizeof(the struct), grow only at their
- *   end, and must be zeroed first: zero means default.
+ *   end, and must be zeroed first: zero means default. Of a struct from a later header, a field that
+ *   this release of the library does not know must be zero, or the call fails with
+ *   TCSYNC_INVALID_ARGUMENT; as a result, such a field becomes zero.
  * - No function throws, exits or writes to a stream, and a NULL where a handle is needed gives
  *   TCSYNC_INVALID_ARGUMENT (or 0, or an empty result), in release builds too.
  * - Threads: "any" means that any thread may call it at any time, also for the same handle; "one"
@@ -30,10 +33,34 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__GNUC__)
+/* The release of this header. Major, minor and patch are numbers; TCSYNC_VERSION_NUMBER is the three in
+ * one, for comparisons: 1002003 is 1.2.3. tcsync_version_number() is that of the library which a
+ * program runs with. The build takes the release from here. */
+#define TCSYNC_VERSION_MAJOR 0
+#define TCSYNC_VERSION_MINOR 1
+#define TCSYNC_VERSION_PATCH 0
+#define TCSYNC_VERSION_NUMBER \
+  (TCSYNC_VERSION_MAJOR * 1000000 + TCSYNC_VERSION_MINOR * 1000 + TCSYNC_VERSION_PATCH)
+
+/* Exported from the library. The library's own build defines TCSYNC_BUILDING. The branch for Windows has
+ * never been tested: tcsync itself has not been ported. */
+#if defined(_WIN32)
+#if defined(TCSYNC_BUILDING)
+#define TCSYNC_API __declspec(dllexport)
+#else
+#define TCSYNC_API __declspec(dllimport)
+#endif
+#elif defined(__GNUC__)
 #define TCSYNC_API __attribute__((visibility("default")))
 #else
 #define TCSYNC_API
+#endif
+
+/* A result that no program may ignore. */
+#if defined(__GNUC__)
+#define TCSYNC_WARN_UNUSED __attribute__((warn_unused_result))
+#else
+#define TCSYNC_WARN_UNUSED
 #endif
 
 #ifdef __cplusplus
@@ -44,94 +71,101 @@ extern "C" {
  * Codes and errors
  */
 
-/* A result. The low byte is the coarse code, which a program decides by; the bits above it are a
- * detail, which may be added to in later releases. Compare TCSYNC_COARSE(code) with the coarse
- * codes, and the whole code with the detailed ones. */
+/* A result: one of the enumerators below. The low byte is the coarse code, which a program decides by;
+ * the bits above it are a detail. Compare TCSYNC_COARSE(code) with the coarse codes, and the whole code
+ * with the detailed ones. Later releases may add details to any coarse code, and coarse codes up to 127;
+ * a program treats those that it does not know like TCSYNC_INTERNAL. No release returns a negative
+ * code: those are the host's, for results of its own in the same type. */
 typedef int32_t tcsync_code;
 
 #define TCSYNC_COARSE(code) ((tcsync_code)(0xff & (code)))
 
-#define TCSYNC_OK ((tcsync_code)0)
-/* An argument is NULL, malformed or out of range. Details: below. */
-#define TCSYNC_INVALID_ARGUMENT ((tcsync_code)1)
-#define TCSYNC_OUT_OF_MEMORY ((tcsync_code)2)
-/* A mistake in tcsync: please report the message. */
-#define TCSYNC_INTERNAL ((tcsync_code)3)
-/* The operating system refused: permissions, a full disk, a path that is not a directory. */
-#define TCSYNC_SYSTEM ((tcsync_code)4)
-/* Another process or engine has it: the data directory or the address. */
-#define TCSYNC_IN_USE ((tcsync_code)5)
-/* Too busy, or closing down; trying again later helps. */
-#define TCSYNC_UNAVAILABLE ((tcsync_code)6)
-/* The data directory is not one of tcsync's, or was written by a newer release. */
-#define TCSYNC_WRONG_FORMAT ((tcsync_code)7)
-/* Stored bytes fail their checksum. */
-#define TCSYNC_DATA_LOSS ((tcsync_code)8)
-/* This build of the library lacks the function (built with TCSYNC_SERVER=OFF). */
-#define TCSYNC_UNSUPPORTED ((tcsync_code)9)
-/* Sealed bytes do not open. Details: below. */
-#define TCSYNC_UNSEAL_FAILED ((tcsync_code)10)
-/* A sync server elsewhere could not be used. Details: below. */
-#define TCSYNC_REMOTE_FAILED ((tcsync_code)11)
+enum {
+  TCSYNC_OK = 0,
+  /* An argument is NULL, malformed or out of range. Details: below. */
+  TCSYNC_INVALID_ARGUMENT = 1,
+  TCSYNC_OUT_OF_MEMORY = 2,
+  /* A mistake in tcsync: please report the message. */
+  TCSYNC_INTERNAL = 3,
+  /* The operating system refused: permissions, a full disk, a path that is not a directory. */
+  TCSYNC_SYSTEM = 4,
+  /* Another process or engine has it: the data directory or the address. */
+  TCSYNC_IN_USE = 5,
+  /* Too busy, or closing down; trying again later helps. */
+  TCSYNC_UNAVAILABLE = 6,
+  /* The data directory is not one of tcsync's, or was written by a newer release. */
+  TCSYNC_WRONG_FORMAT = 7,
+  /* Stored bytes fail their checksum. */
+  TCSYNC_DATA_LOSS = 8,
+  /* This build of the library lacks the function (built with TCSYNC_SERVER=OFF). */
+  TCSYNC_UNSUPPORTED = 9,
+  /* Sealed bytes do not open. Details: below. */
+  TCSYNC_UNSEAL_FAILED = 10,
+  /* A sync server elsewhere could not be used. Details: below. */
+  TCSYNC_REMOTE_FAILED = 11,
 
-/* Details of TCSYNC_INVALID_ARGUMENT. */
-#define TCSYNC_NULL_ARGUMENT ((tcsync_code)(1 | 1 << 8))
-#define TCSYNC_UNKNOWN_OPTION ((tcsync_code)(1 | 2 << 8))
-#define TCSYNC_INVALID_OPTION_VALUE ((tcsync_code)(1 | 3 << 8))
-#define TCSYNC_INVALID_UUID ((tcsync_code)(1 | 4 << 8))
-#define TCSYNC_INVALID_ADDRESS ((tcsync_code)(1 | 5 << 8))
+  /* Details of TCSYNC_INVALID_ARGUMENT. */
+  TCSYNC_NULL_ARGUMENT = 1 | 1 << 8,
+  TCSYNC_UNKNOWN_OPTION = 1 | 2 << 8,
+  TCSYNC_INVALID_OPTION_VALUE = 1 | 3 << 8,
+  TCSYNC_INVALID_UUID = 1 | 4 << 8,
+  TCSYNC_INVALID_ADDRESS = 1 | 5 << 8,
 
-/* Details of TCSYNC_UNSEAL_FAILED. */
-/* Shorter than sealed bytes can be, or the end is missing. */
-#define TCSYNC_UNSEAL_TRUNCATED ((tcsync_code)(10 | 1 << 8))
-/* The first byte names a format that this release does not know. */
-#define TCSYNC_UNSEAL_UNKNOWN_FORMAT ((tcsync_code)(10 | 2 << 8))
-/* Sealed with another secret or for another client ID; both enter only through the key, so they
- * cannot be told apart. */
-#define TCSYNC_UNSEAL_WRONG_KEY ((tcsync_code)(10 | 3 << 8))
-/* The key is right, but bytes were changed, or they belong to another version ID. */
-#define TCSYNC_UNSEAL_NOT_AUTHENTIC ((tcsync_code)(10 | 4 << 8))
+  /* Details of TCSYNC_UNSEAL_FAILED. */
+  /* Shorter than sealed bytes can be, or the end is missing. */
+  TCSYNC_UNSEAL_TRUNCATED = 10 | 1 << 8,
+  /* The first byte names a format that this release does not know. */
+  TCSYNC_UNSEAL_UNKNOWN_FORMAT = 10 | 2 << 8,
+  /* Sealed with another secret or for another client ID; both enter only through the key, so they
+   * cannot be told apart. */
+  TCSYNC_UNSEAL_WRONG_KEY = 10 | 3 << 8,
+  /* The key is right, but bytes were changed, or they belong to another version ID. */
+  TCSYNC_UNSEAL_NOT_AUTHENTIC = 10 | 4 << 8,
 
-/* Details of TCSYNC_REMOTE_FAILED: the network. */
-#define TCSYNC_REMOTE_NAME_NOT_RESOLVED ((tcsync_code)(11 | 1 << 8))
-#define TCSYNC_REMOTE_CONNECTION_REFUSED ((tcsync_code)(11 | 2 << 8))
-/* Unreachable, reset, or closed before the answer was complete. */
-#define TCSYNC_REMOTE_NETWORK_FAILED ((tcsync_code)(11 | 3 << 8))
-/* The message says during what. */
-#define TCSYNC_REMOTE_TIMED_OUT ((tcsync_code)(11 | 4 << 8))
-/* The proxy cannot be reached or refuses. */
-#define TCSYNC_REMOTE_PROXY_FAILED ((tcsync_code)(11 | 5 << 8))
-/* Details of TCSYNC_REMOTE_FAILED: TLS. */
-/* The certificate is expired or not yet valid; or this computer's clock is wrong. */
-#define TCSYNC_REMOTE_CERTIFICATE_EXPIRED ((tcsync_code)(11 | 6 << 8))
-/* No trusted authority issued the certificate. */
-#define TCSYNC_REMOTE_CERTIFICATE_UNTRUSTED ((tcsync_code)(11 | 7 << 8))
-/* The certificate is for another host. */
-#define TCSYNC_REMOTE_CERTIFICATE_WRONG_HOST ((tcsync_code)(11 | 8 << 8))
-/* The server of an https URL does not speak TLS; most often it speaks plain HTTP. */
-#define TCSYNC_REMOTE_NOT_TLS ((tcsync_code)(11 | 9 << 8))
-#define TCSYNC_REMOTE_TLS_FAILED ((tcsync_code)(11 | 10 << 8))
-/* Details of TCSYNC_REMOTE_FAILED: the server's answers. */
-/* 403: the server does not admit this client ID. */
-#define TCSYNC_REMOTE_NOT_ALLOWED ((tcsync_code)(11 | 11 << 8))
-/* 413: what was sent is longer than the server takes. */
-#define TCSYNC_REMOTE_TOO_LARGE ((tcsync_code)(11 | 12 << 8))
-/* 429: too many requests. */
-#define TCSYNC_REMOTE_RATE_LIMITED ((tcsync_code)(11 | 13 << 8))
-/* 404 where the protocol has none, or another 4xx: mostly a wrong path, or no sync server. */
-#define TCSYNC_REMOTE_REJECTED ((tcsync_code)(11 | 14 << 8))
-/* 503, 502 or 504: too busy, restarting, or not reached by what is in front of it. */
-#define TCSYNC_REMOTE_SERVER_UNAVAILABLE ((tcsync_code)(11 | 15 << 8))
-/* 507: the server stores nothing more, for this client or for anybody. */
-#define TCSYNC_REMOTE_SERVER_FULL ((tcsync_code)(11 | 16 << 8))
-/* 500 or another 5xx. */
-#define TCSYNC_REMOTE_SERVER_FAILED ((tcsync_code)(11 | 17 << 8))
-/* A 3xx; the message says where it points. Redirects are not followed. */
-#define TCSYNC_REMOTE_REDIRECTED ((tcsync_code)(11 | 18 << 8))
-/* An answer that the protocol does not know: no sync server, or something altered it. */
-#define TCSYNC_REMOTE_BROKEN_ANSWER ((tcsync_code)(11 | 19 << 8))
-/* The answer is longer than response_bytes_max. */
-#define TCSYNC_REMOTE_ANSWER_TOO_LARGE ((tcsync_code)(11 | 20 << 8))
+  /* Details of TCSYNC_REMOTE_FAILED: the network. */
+  TCSYNC_REMOTE_NAME_NOT_RESOLVED = 11 | 1 << 8,
+  TCSYNC_REMOTE_CONNECTION_REFUSED = 11 | 2 << 8,
+  /* Unreachable, reset, or closed before the answer was complete. */
+  TCSYNC_REMOTE_NETWORK_FAILED = 11 | 3 << 8,
+  /* The message says during what. */
+  TCSYNC_REMOTE_TIMED_OUT = 11 | 4 << 8,
+  /* The proxy cannot be reached or refuses. */
+  TCSYNC_REMOTE_PROXY_FAILED = 11 | 5 << 8,
+  /* Details of TCSYNC_REMOTE_FAILED: TLS. */
+  /* The certificate is expired or not yet valid; or this computer's clock is wrong. */
+  TCSYNC_REMOTE_CERTIFICATE_EXPIRED = 11 | 6 << 8,
+  /* No trusted authority issued the certificate. */
+  TCSYNC_REMOTE_CERTIFICATE_UNTRUSTED = 11 | 7 << 8,
+  /* The certificate is for another host. */
+  TCSYNC_REMOTE_CERTIFICATE_WRONG_HOST = 11 | 8 << 8,
+  /* The server of an https URL does not speak TLS; most often it speaks plain HTTP. */
+  TCSYNC_REMOTE_NOT_TLS = 11 | 9 << 8,
+  TCSYNC_REMOTE_TLS_FAILED = 11 | 10 << 8,
+  /* Details of TCSYNC_REMOTE_FAILED: the server's answers. */
+  /* 403: the server does not admit this client ID. */
+  TCSYNC_REMOTE_NOT_ALLOWED = 11 | 11 << 8,
+  /* 413: what was sent is longer than the server takes. */
+  TCSYNC_REMOTE_TOO_LARGE = 11 | 12 << 8,
+  /* 429: too many requests. */
+  TCSYNC_REMOTE_RATE_LIMITED = 11 | 13 << 8,
+  /* 404 where the protocol has none, or another 4xx: mostly a wrong path, or no sync server. */
+  TCSYNC_REMOTE_REJECTED = 11 | 14 << 8,
+  /* 503, 502 or 504: too busy, restarting, or not reached by what is in front of it. */
+  TCSYNC_REMOTE_SERVER_UNAVAILABLE = 11 | 15 << 8,
+  /* 507: the server stores nothing more, for this client or for anybody. */
+  TCSYNC_REMOTE_SERVER_FULL = 11 | 16 << 8,
+  /* 500 or another 5xx. */
+  TCSYNC_REMOTE_SERVER_FAILED = 11 | 17 << 8,
+  /* A 3xx; the message says where it points. Redirects are not followed. */
+  TCSYNC_REMOTE_REDIRECTED = 11 | 18 << 8,
+  /* An answer that the protocol does not know: no sync server, or something altered it. */
+  TCSYNC_REMOTE_BROKEN_ANSWER = 11 | 19 << 8,
+  /* The answer is longer than response_bytes_max. */
+  TCSYNC_REMOTE_ANSWER_TOO_LARGE = 11 | 20 << 8,
+
+  /* The largest code of a host's own. */
+  TCSYNC_HOST_CODE_MAX = -1
+};
 
 /* The name of a code, such as "TCSYNC_IN_USE"; the coarse code's name for an unknown detail, and
  * "TCSYNC_UNKNOWN_CODE" for an unknown code.
@@ -160,14 +194,34 @@ TCSYNC_API const char *tcsync_error_message(const tcsync_error *error);
  * Errors: none. */
 TCSYNC_API void tcsync_error_free(tcsync_error *error);
 
-/* The release, such as "0.1.0".
+/* The release of the library, such as "0.1.0".
  * Threads: any.
  * Ownership: a constant; do not free it.
  * Errors: none. */
 TCSYNC_API const char *tcsync_version(void);
 
+/* The same as a number: the TCSYNC_VERSION_NUMBER of the header that the library was built with.
+ * Threads: any.
+ * Ownership: nothing is passed.
+ * Errors: none. */
+TCSYNC_API int32_t tcsync_version_number(void);
+
+/* Whether this build of the library has a feature: 1 or 0. The features are
+ *   "server"    the engine, and requests without sockets
+ *   "listener"  the listener
+ *   "admin"     tcsync_administer
+ *   "sealing"   credentials, keys and sealing
+ *   "remote"    calls to a sync server elsewhere
+ *   "tls"       https: to a sync server elsewhere, and of the listener where there is one
+ * The first three are not in a build with TCSYNC_SERVER=OFF, whose functions for them fail with
+ * TCSYNC_UNSUPPORTED. Later releases add features; an unknown word is one that this release lacks.
+ * Threads: any.
+ * Ownership: borrows feature for the call.
+ * Errors: 0 for NULL. */
+TCSYNC_API int tcsync_has(const char *feature);
+
 /* ------------------------------------------------------------------------------------------------
- * Bytes: every output of variable length
+ * Outputs: bytes of any length, and UUIDs
  */
 
 typedef struct tcsync_bytes tcsync_bytes;
@@ -189,6 +243,12 @@ TCSYNC_API size_t tcsync_bytes_size(const tcsync_bytes *bytes);
  * Ownership: takes the bytes.
  * Errors: none. */
 TCSYNC_API void tcsync_bytes_free(tcsync_bytes *bytes);
+
+/* A UUID in the dashed form, 36 characters and a NUL, or "". The only struct beside tcsync_header that
+ * cannot grow. */
+typedef struct tcsync_uuid {
+  char text[37];
+} tcsync_uuid;
 
 /* ------------------------------------------------------------------------------------------------
  * Configuration: options by name
@@ -221,7 +281,7 @@ TCSYNC_API size_t tcsync_option_count(void);
 /* Describes option `index`, from 0 to tcsync_option_count() - 1.
  * Threads: any.
  * Ownership: fills the caller's struct, as much of it as struct_size says.
- * Errors: TCSYNC_INVALID_ARGUMENT for an index out of range or a struct_size of 0. */
+ * Errors: TCSYNC_INVALID_ARGUMENT for an index or a struct_size out of range. */
 TCSYNC_API tcsync_code tcsync_option_info(size_t index, tcsync_option *option,
                                           tcsync_error **error);
 
@@ -247,10 +307,7 @@ TCSYNC_API tcsync_code tcsync_config_set_from_environment(tcsync_config *config,
                                                           tcsync_error **error);
 
 /* Levels of messages. */
-#define TCSYNC_LOG_DEBUG 0
-#define TCSYNC_LOG_INFO 1
-#define TCSYNC_LOG_WARNING 2
-#define TCSYNC_LOG_ERROR 3
+enum { TCSYNC_LOG_DEBUG = 0, TCSYNC_LOG_INFO = 1, TCSYNC_LOG_WARNING = 2, TCSYNC_LOG_ERROR = 3 };
 
 /* Receives one message: `message_size` bytes of UTF-8 in one line, with a NUL behind them, borrowed
  * for the call. Called from the library's threads, from several at once. It must not block for long,
@@ -306,7 +363,7 @@ TCSYNC_API void tcsync_engine_free(tcsync_engine *engine);
  * Requests without sockets: for programs that have an HTTP server of their own
  */
 
-/* A header field. The only struct that cannot grow: there are arrays of it. */
+/* A header field. This struct cannot grow: there are arrays of it. */
 typedef struct tcsync_header {
   const char *name;
   size_t name_size;
@@ -561,16 +618,18 @@ TCSYNC_API tcsync_code tcsync_remote_open(const char *url, const char *client_id
 TCSYNC_API void tcsync_remote_free(tcsync_remote *remote);
 
 /* The kinds of servers that a URL can lead to. */
-/* A sync server that keeps a history for this client. */
-#define TCSYNC_PROBE_HISTORY 1
-/* A sync server that has nothing for this client ID: a new client, or a mistyped client ID. */
-#define TCSYNC_PROBE_EMPTY_HISTORY 2
-/* A sync server that does not admit this client ID (403). */
-#define TCSYNC_PROBE_NOT_ALLOWED 3
-/* A sync server; the remote was opened without a client ID, so there is no more to tell. */
-#define TCSYNC_PROBE_SYNC_SERVER 4
-/* Something else answers: another program, or the path in the URL is wrong. */
-#define TCSYNC_PROBE_NOT_SYNC_SERVER 5
+enum {
+  /* A sync server that keeps a history for this client. */
+  TCSYNC_PROBE_HISTORY = 1,
+  /* A sync server that has nothing for this client ID: a new client, or a mistyped client ID. */
+  TCSYNC_PROBE_EMPTY_HISTORY = 2,
+  /* A sync server that does not admit this client ID (403). */
+  TCSYNC_PROBE_NOT_ALLOWED = 3,
+  /* A sync server; the remote was opened without a client ID, so there is no more to tell. */
+  TCSYNC_PROBE_SYNC_SERVER = 4,
+  /* Something else answers: another program, or the path in the URL is wrong. */
+  TCSYNC_PROBE_NOT_SYNC_SERVER = 5
+};
 
 /* The findings of tcsync_remote_probe. Zero the struct and set struct_size before the call. */
 typedef struct tcsync_probe {
@@ -594,48 +653,48 @@ typedef struct tcsync_probe {
  * broken, is an error.
  * Threads: one.
  * Ownership: fills the caller's struct, as much of it as struct_size says.
- * Errors: TCSYNC_REMOTE_FAILED with its details; TCSYNC_INVALID_ARGUMENT for a struct_size of 0. */
+ * Errors: TCSYNC_REMOTE_FAILED with its details; TCSYNC_INVALID_ARGUMENT for a struct_size out of range. */
 TCSYNC_API tcsync_code tcsync_remote_probe(tcsync_remote *remote, tcsync_probe *probe,
                                            tcsync_error **error);
 
 /* How a call ended in the terms of the protocol. 0 when the call failed. */
-/* There is one: its ID is in version_id, and its bytes, unsealed, in *plaintext. */
-#define TCSYNC_OUTCOME_FOUND 1
-/* There is no version after the parent: the replica has them all; or the server has no versions of
- * this client. What is no sync server answers the same (404): see tcsync_remote_probe. */
-#define TCSYNC_OUTCOME_UP_TO_DATE 2
-/* The parent is not in the server's history: it was removed after a snapshot, or belongs to another
- * history. */
-#define TCSYNC_OUTCOME_GONE 3
-/* The version was added, durably: its ID is in version_id. */
-#define TCSYNC_OUTCOME_ADDED 4
-/* Not added, because the parent is not the latest version, whose ID is in version_id: get the
- * versions after the parent first, then try again. */
-#define TCSYNC_OUTCOME_CONFLICT 5
-/* There is no snapshot. */
-#define TCSYNC_OUTCOME_NO_SNAPSHOT 6
+enum {
+  /* There is one: its ID is in *version_id, and its bytes, unsealed, in *plaintext. */
+  TCSYNC_OUTCOME_FOUND = 1,
+  /* There is no version after the parent: the replica has them all; or the server has no versions of
+   * this client. What is no sync server answers the same (404): see tcsync_remote_probe. */
+  TCSYNC_OUTCOME_UP_TO_DATE = 2,
+  /* The parent is not in the server's history: it was removed after a snapshot, or belongs to another
+   * history. */
+  TCSYNC_OUTCOME_GONE = 3,
+  /* The version was added, durably: its ID is in *version_id. */
+  TCSYNC_OUTCOME_ADDED = 4,
+  /* Not added, because the parent is not the latest version, whose ID is in *version_id: get the
+   * versions after the parent first, then try again. */
+  TCSYNC_OUTCOME_CONFLICT = 5,
+  /* There is no snapshot. */
+  TCSYNC_OUTCOME_NO_SNAPSHOT = 6
+};
 
 /* How much the server wants a snapshot. */
-#define TCSYNC_SNAPSHOT_URGENCY_NONE 0
-#define TCSYNC_SNAPSHOT_URGENCY_LOW 1
-#define TCSYNC_SNAPSHOT_URGENCY_HIGH 2
-
-/* The size of a version_id: a UUID in the dashed form, with its NUL. */
-#define TCSYNC_UUID_TEXT_SIZE 37
+enum {
+  TCSYNC_SNAPSHOT_URGENCY_NONE = 0,
+  TCSYNC_SNAPSHOT_URGENCY_LOW = 1,
+  TCSYNC_SNAPSHOT_URGENCY_HIGH = 2
+};
 
 /* Gets the version that follows `parent_version_id` and unseals its history segment.
- * *outcome is TCSYNC_OUTCOME_FOUND, _UP_TO_DATE or _GONE; version_id is "" and *plaintext NULL
+ * *outcome is TCSYNC_OUTCOME_FOUND, _UP_TO_DATE or _GONE; version_id->text is "" and *plaintext NULL
  * unless it was found.
  * Threads: one.
- * Ownership: borrows parent_version_id for the call; version_id is the caller's array of
- *   TCSYNC_UUID_TEXT_SIZE characters; *plaintext is the caller's, for tcsync_bytes_free, which
- *   wipes it.
+ * Ownership: borrows parent_version_id for the call; *plaintext is the caller's, for
+ *   tcsync_bytes_free, which wipes it.
  * Errors: TCSYNC_REMOTE_FAILED with its details; TCSYNC_UNSEAL_FAILED with its details, and then
- *   version_id tells which version it was; TCSYNC_INVALID_UUID; TCSYNC_INVALID_ARGUMENT for a remote
+ *   *version_id tells which version it was; TCSYNC_INVALID_UUID; TCSYNC_INVALID_ARGUMENT for a remote
  *   without a key. */
 TCSYNC_API tcsync_code tcsync_remote_get_child_version(tcsync_remote *remote,
                                                        const char *parent_version_id,
-                                                       int32_t *outcome, char *version_id,
+                                                       int32_t *outcome, tcsync_uuid *version_id,
                                                        tcsync_bytes **plaintext,
                                                        tcsync_error **error);
 
@@ -643,24 +702,22 @@ TCSYNC_API tcsync_code tcsync_remote_get_child_version(tcsync_remote *remote,
  * version of a client. *outcome is TCSYNC_OUTCOME_ADDED or _CONFLICT. After an error it is unknown
  * whether the version was added, unless the message says so: get the child of `parent_version_id`.
  * Threads: one.
- * Ownership: borrows the inputs for the call; version_id is the caller's array of
- *   TCSYNC_UUID_TEXT_SIZE characters; *snapshot_urgency becomes TCSYNC_SNAPSHOT_URGENCY_...
+ * Ownership: borrows the inputs for the call; *snapshot_urgency becomes TCSYNC_SNAPSHOT_URGENCY_...
  * Errors: TCSYNC_REMOTE_FAILED with its details; TCSYNC_INVALID_UUID; TCSYNC_INVALID_ARGUMENT for a
  *   remote without a key or a plaintext of length 0. */
 TCSYNC_API tcsync_code tcsync_remote_add_version(tcsync_remote *remote,
                                                  const char *parent_version_id,
                                                  const char *plaintext, size_t plaintext_size,
-                                                 int32_t *outcome, char *version_id,
+                                                 int32_t *outcome, tcsync_uuid *version_id,
                                                  int32_t *snapshot_urgency, tcsync_error **error);
 
-/* Gets the latest snapshot and unseals it. *outcome is TCSYNC_OUTCOME_FOUND, and version_id the
+/* Gets the latest snapshot and unseals it. *outcome is TCSYNC_OUTCOME_FOUND, and *version_id the
  * version whose state it is, or TCSYNC_OUTCOME_NO_SNAPSHOT.
  * Threads: one.
- * Ownership: version_id is the caller's array of TCSYNC_UUID_TEXT_SIZE characters; *plaintext is the
- *   caller's, for tcsync_bytes_free, which wipes it.
+ * Ownership: *plaintext is the caller's, for tcsync_bytes_free, which wipes it.
  * Errors: as for tcsync_remote_get_child_version. */
 TCSYNC_API tcsync_code tcsync_remote_get_snapshot(tcsync_remote *remote, int32_t *outcome,
-                                                  char *version_id, tcsync_bytes **plaintext,
+                                                  tcsync_uuid *version_id, tcsync_bytes **plaintext,
                                                   tcsync_error **error);
 
 /* Seals a snapshot of the state at `version_id` and offers it to the server, which may also decline

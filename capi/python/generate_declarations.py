@@ -10,6 +10,7 @@ Needs pycparser and a C compiler (CC, else cc), whose preprocessor removes comme
 from __future__ import annotations
 
 import argparse
+import operator
 import os
 import re
 import subprocess
@@ -33,8 +34,8 @@ SCALARS = {
     "int64_t": "c_int64",
     "tcsync_code": "c_int32",
 }
-CONSTANT = re.compile(r"^#define (TCSYNC_[A-Z0-9_]+) (.+)$", re.MULTILINE)
-CODE = re.compile(r"\(\(tcsync_code\)\s*(?:(\d+)|\((\d+) \| (\d+) << 8\))\)")
+NUMBER = re.compile(r"^#define (TCSYNC_[A-Z0-9_]+) (\d+)$", re.MULTILINE)
+OPERATORS = {"|": operator.or_, "<<": operator.lshift}
 
 PREAMBLE = '''"""Generated from tcsync.h by generate_declarations.py: do not edit.
 
@@ -76,21 +77,31 @@ def preprocess(*flags: str) -> str:
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
-def constants() -> tuple[dict[str, int], dict[int, str]]:
-    """Every constant by name, and the names of those that are codes; in the order of the header."""
-    values: dict[str, int] = {}
+def number(node: c_ast.Node) -> int:
+    """The value of a constant expression."""
+    match node:
+        case c_ast.Constant(type="int", value=value):
+            return int(value, 0)
+        case c_ast.UnaryOp(op="-", expr=expression):
+            return -number(expression)
+        case c_ast.BinaryOp(op=op, left=left, right=right) if op in OPERATORS:
+            return int(OPERATORS[op](number(left), number(right)))
+        case _:
+            raise SystemExit(f"{HEADER}: no value for {type(node).__name__} at {node.coord}")
+
+
+def constants(syntax: c_ast.FileAST) -> tuple[dict[str, int], dict[int, str]]:
+    """Every constant by name, the macros that are numbers first; and the names of those that are codes."""
+    # -dD keeps the definitions.
+    values = {name: int(text) for name, text in NUMBER.findall(preprocess("-dD"))}
     codes: dict[int, str] = {}
-    # -dD keeps the definitions, where they stand.
-    for name, text in CONSTANT.findall(preprocess("-dD")):
-        if name == "TCSYNC_API":
-            continue
-        if code := CODE.fullmatch(text):
-            values[name] = int(code[1]) if code[1] else int(code[2]) | int(code[3]) << 8
-            codes[values[name]] = name
-        elif re.fullmatch(r"\d+", text):
-            values[name] = int(text)
-        else:
-            raise SystemExit(f"{HEADER}: the value of {name} is neither a number nor a code: {text}")
+    for enumeration in (declaration.type for declaration in syntax.ext if isinstance(declaration.type, c_ast.Enum)):
+        named = {item.name: number(item.value) for item in enumeration.values.enumerators}
+        values |= named
+        if "TCSYNC_OK" in named:
+            codes = {value: name for name, value in named.items() if value >= 0}
+    if not codes:
+        raise SystemExit(f"{HEADER}: no enumeration has TCSYNC_OK")
     return values, codes
 
 
@@ -125,11 +136,12 @@ def parameters(function: c_ast.FuncDecl) -> list[str]:
 
 def generate() -> str:
     """The text of the module."""
-    values, codes = constants()
+    syntax = c_parser.CParser().parse(preprocess())
+    values, codes = constants(syntax)
     blocks = ["\n".join(f"{name} = {value}" for name, value in values.items())]
     blocks.append("CODE_NAMES = {\n" + "".join(f'    {code}: "{name}",\n' for code, name in codes.items()) + "}")
     functions = []
-    for declaration in c_parser.CParser().parse(preprocess()).ext:
+    for declaration in syntax.ext:
         name, node = declaration.name, declaration.type
         if isinstance(node, c_ast.FuncDecl):
             functions.append(
@@ -139,7 +151,7 @@ def generate() -> str:
         elif isinstance(node, c_ast.PtrDecl):
             types = ", ".join([ctype(node.type.type), *parameters(node.type)])
             blocks.append(f"{name} = CFUNCTYPE({types})")
-        elif isinstance(node.type, c_ast.Struct):
+        elif isinstance(node, c_ast.TypeDecl) and isinstance(node.type, c_ast.Struct):
             block = (
                 f'class {name}(Structure):\n    """{"Opaque" if node.type.decls is None else "As in the header"}."""\n'
             )

@@ -2,7 +2,6 @@
 #include "capi/src/config.h"
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
 #include <string>
 
@@ -11,6 +10,7 @@
 #include "absl/types/span.h"
 #include "capi/src/guard.h"
 #include "capi/src/one_line.h"
+#include "capi/src/sized_struct.h"
 
 namespace tcsync::capi {
 namespace {
@@ -91,13 +91,12 @@ tcsync_code tcsync_option_info(size_t index, tcsync_option* option, tcsync_error
       return {TCSYNC_INVALID_ARGUMENT, absl::StrCat("there is no option ", index, "; there are ",
                                                     options.size(), ", counted from 0")};
     }
-    if (option->struct_size == 0) {
-      return {TCSYNC_INVALID_ARGUMENT,
-              "option->struct_size is 0; it must be set to sizeof(tcsync_option)"};
+    if (Result result = tcsync::capi::CheckOutputStruct(*option, {"option", "tcsync_option"});
+        !result.ok()) {
+      return result;
     }
     const tcsync::OptionInfo& info = options[index];
     tcsync_option filled = {};
-    filled.struct_size = option->struct_size;
     filled.name = info.name;
     filled.type = tcsync::capi::TypeWord(info.type);
     filled.default_text = info.default_text;
@@ -107,8 +106,7 @@ tcsync_code tcsync_option_info(size_t index, tcsync_option* option, tcsync_error
     filled.minimum = info.minimum;
     filled.maximum = info.maximum;
     filled.short_flag = info.short_flag;
-    // A program that was compiled with an earlier header knows only the beginning of the struct.
-    std::memcpy(option, &filled, std::min(option->struct_size, sizeof(filled)));
+    tcsync::capi::WriteStruct(filled, option);
     return {};
   });
 }

@@ -14,6 +14,7 @@
 #include "capi/src/config.h"
 #include "capi/src/guard.h"
 #include "capi/src/response.h"
+#include "capi/src/sized_struct.h"
 #include "tcsync/handler.h"
 #include "tcsync/http_message.h"
 #include "tcsync/peer_address.h"
@@ -21,40 +22,45 @@
 namespace tcsync::capi {
 namespace {
 
-// The struct as the first release had it; whatever comes later stands behind this and is optional.
-constexpr size_t kRequestStructBytesMin =
-    offsetof(tcsync_request, body_size) + sizeof(tcsync_request::body_size);
-constexpr size_t kRequestStructBytesWithPeer =
+// The struct as the first release has it.
+constexpr size_t kRequestBytesMin =
     offsetof(tcsync_request, peer_address_size) + sizeof(tcsync_request::peer_address_size);
 
-// The peer's address as the caller wrote it; empty when it says none, or is from a time before
-// that.
+// The peer's address as the caller wrote it; empty when it says none.
 absl::string_view PeerText(const tcsync_request& request) {
-  if (request.struct_size < kRequestStructBytesWithPeer) return {};
   return View(request.peer_address, request.peer_address_size);
 }
 
-Result CheckRequest(const tcsync_request& request) {
-  if (request.struct_size < kRequestStructBytesMin) {
-    return {TCSYNC_INVALID_ARGUMENT,
-            absl::StrCat("request->struct_size is ", request.struct_size,
-                         "; it must be set to sizeof(tcsync_request), which is ",
-                         sizeof(tcsync_request), " here")};
+// The caller's request, read into `request`.
+Result ReadRequest(const tcsync_request& given, tcsync_request& request) {
+  if (Result result = ReadStruct(given, kRequestBytesMin, {"request", "tcsync_request"}, request);
+      !result.ok()) {
+    return result;
   }
-  if (!IsGiven(request.method, request.method_size)) return NullArgument("request->method");
-  if (!IsGiven(request.target, request.target_size)) return NullArgument("request->target");
-  if (!IsGiven(request.headers, request.header_count)) return NullArgument("request->headers");
-  if (!IsGiven(request.body, request.body_size)) return NullArgument("request->body");
+  const struct {
+    const void* data;
+    size_t count;
+    absl::string_view name;
+    size_t item_size;
+  } kParts[] = {
+      {request.method, request.method_size, "request->method", 1},
+      {request.target, request.target_size, "request->target", 1},
+      {request.headers, request.header_count, "request->headers", sizeof(tcsync_header)},
+      {request.body, request.body_size, "request->body", 1},
+      {request.peer_address, request.peer_address_size, "request->peer_address", 1},
+  };
+  for (const auto& part : kParts) {
+    Result result = CheckData(part.data, part.count, part.name, part.item_size);
+    if (!result.ok()) return result;
+  }
   for (size_t i = 0; i < request.header_count; ++i) {
     const tcsync_header& header = request.headers[i];
-    if (!IsGiven(header.name, header.name_size) || !IsGiven(header.value, header.value_size)) {
-      return {TCSYNC_NULL_ARGUMENT, absl::StrCat("the name or the value of request->headers[", i,
-                                                 "] is NULL, and its size is not 0")};
+    Result result = CheckData(header.name, header.name_size, "name");
+    if (result.ok()) result = CheckData(header.value, header.value_size, "value");
+    if (!result.ok()) {
+      result.message = absl::StrCat("request->headers[", i, "]: ", result.message);
+      return result;
     }
-  }
-  if (request.struct_size >= kRequestStructBytesWithPeer &&
-      !IsGiven(request.peer_address, request.peer_address_size)) {
-    return NullArgument("request->peer_address");
   }
   if (const absl::string_view text = PeerText(request);
       !text.empty() && !PeerAddress::Parse(text)) {
@@ -105,23 +111,24 @@ class Promise {
 };
 
 // Gives the request to the handler. Fails before `function` is called, or calls it exactly once.
-Result StartRequest(http::Handler& handler, const tcsync_request* request,
+Result StartRequest(http::Handler& handler, const tcsync_request* given,
                     tcsync_response_function function, void* user_data) {
-  if (Result result = CheckRequest(*request); !result.ok()) return result;
+  tcsync_request request;
+  if (Result result = ReadRequest(*given, request); !result.ok()) return result;
   std::vector<http::HeaderView> headers;
-  headers.reserve(request->header_count);
-  for (size_t i = 0; i < request->header_count; ++i) {
-    const tcsync_header& header = request->headers[i];
+  headers.reserve(request.header_count);
+  for (size_t i = 0; i < request.header_count; ++i) {
+    const tcsync_header& header = request.headers[i];
     headers.push_back({View(header.name, header.name_size), View(header.value, header.value_size)});
   }
-  const http::RequestHead head{View(request->method, request->method_size),
-                               View(request->target, request->target_size), headers,
-                               PeerAddress::Parse(PeerText(*request)).value_or(PeerAddress())};
+  const http::RequestHead head{View(request.method, request.method_size),
+                               View(request.target, request.target_size), headers,
+                               PeerAddress::Parse(PeerText(request)).value_or(PeerAddress())};
   Promise promise(function, user_data, std::make_unique<tcsync_response>());
   // From here on the promise answers, and so this call succeeds: a failure that is reported twice
   // would make its caller free user_data twice.
   try {
-    handler.Handle(head, View(request->body, request->body_size), std::move(promise));
+    handler.Handle(head, View(request.body, request.body_size), std::move(promise));
   } catch (...) {
   }
   return {};

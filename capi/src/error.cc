@@ -1,12 +1,14 @@
-// Codes, errors and the version.
+// Codes and errors.
 #include "capi/src/error.h"
 
 #include <memory>
 
-#include "base/version.h"
 #include "tcsync.h"
 
 namespace {
+
+// A binding of 32 bits for every code is what the header promises, whatever the enumeration needs.
+static_assert(sizeof(tcsync_code) == 4);
 
 struct NamedCode {
   tcsync_code code;
@@ -71,6 +73,8 @@ const char* NameOf(tcsync_code code) {
 
 const char* tcsync_code_name(tcsync_code code) {
   if (const char* const name = NameOf(code); name != nullptr) return name;
+  // Negative codes are the host's own, whatever their low byte looks like.
+  if (code < 0) return "TCSYNC_UNKNOWN_CODE";
   if (const char* const name = NameOf(TCSYNC_COARSE(code)); name != nullptr) return name;
   return "TCSYNC_UNKNOWN_CODE";
 }
@@ -84,5 +88,3 @@ const char* tcsync_error_message(const tcsync_error* error) {
 }
 
 void tcsync_error_free(tcsync_error* error) { const std::unique_ptr<tcsync_error> owned(error); }
-
-const char* tcsync_version(void) { return tcsync::base::kVersion; }

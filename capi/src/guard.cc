@@ -1,5 +1,7 @@
 #include "capi/src/guard.h"
 
+#include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <new>
@@ -63,6 +65,17 @@ Result FromStatus(const absl::Status& status, const StatusMeaning& meaning) {
 
 Result NullArgument(absl::string_view name) {
   return {TCSYNC_NULL_ARGUMENT, absl::StrCat("the argument '", name, "' is NULL")};
+}
+
+Result CheckData(const void* data, size_t count, absl::string_view name, size_t item_size) {
+  if (count > static_cast<size_t>(PTRDIFF_MAX) / item_size) {
+    return {TCSYNC_INVALID_ARGUMENT,
+            absl::StrCat("the length of '", name, "' is ", count,
+                         ", which is more than memory can have; as a signed number it is ",
+                         static_cast<ptrdiff_t>(count))};
+  }
+  if (data == nullptr && count != 0) return NullArgument(name);
+  return {};
 }
 
 tcsync_code Report(Result&& result, tcsync_error** error) noexcept {

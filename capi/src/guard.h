@@ -34,10 +34,12 @@ Result FromStatus(const absl::Status& status, const StatusMeaning& meaning = {})
 // For a NULL where the caller must give something.
 Result NullArgument(absl::string_view name);
 
-// Data is a pointer and a length; a null pointer is valid only with length 0.
-inline bool IsGiven(const void* data, size_t size) { return data != nullptr || size == 0; }
+// Whether `count` items of `item_size` bytes can be at `data`: a null pointer is valid only with
+// none, and no memory has more than PTRDIFF_MAX bytes, so that such a length is a negative number
+// of the caller's. Everything that comes with a length is checked here before anything looks at it.
+Result CheckData(const void* data, size_t count, absl::string_view name, size_t item_size = 1);
 
-// `size` bytes at `data`, borrowed.
+// `size` bytes at `data`, borrowed; CheckData has found them well.
 inline absl::string_view View(const char* data, size_t size) {
   return size == 0 ? absl::string_view() : absl::string_view(data, size);
 }

@@ -15,6 +15,7 @@
 #include "capi/src/guard.h"
 #include "capi/src/one_line.h"
 #include "capi/src/sealing.h"
+#include "capi/src/sized_struct.h"
 #include "tcsync.h"
 #include "tcsync/remote_server.h"
 #include "tcsync/uuid.h"
@@ -26,7 +27,7 @@ struct tcsync_remote {
 namespace tcsync::capi {
 namespace {
 
-static_assert(TCSYNC_UUID_TEXT_SIZE == Uuid::kTextLength + 1);
+static_assert(sizeof(tcsync_uuid) == Uuid::kTextLength + 1);
 
 tcsync_code RemoteCodeOf(const RemoteError& error) {
   switch (error.fault) {
@@ -77,7 +78,8 @@ tcsync_code RemoteCodeOf(const RemoteError& error) {
     case RemoteFault::kAnswerTooLarge:
       return TCSYNC_REMOTE_ANSWER_TOO_LARGE;
     case RemoteFault::kUnsealFailed:
-      return error.unseal_fault ? CodeOf(*error.unseal_fault) : TCSYNC_UNSEAL_FAILED;
+      if (error.unseal_fault) return CodeOf(*error.unseal_fault);
+      return TCSYNC_UNSEAL_FAILED;
     case RemoteFault::kSystem:
       return TCSYNC_SYSTEM;
   }
@@ -115,13 +117,13 @@ int32_t UrgencyOf(RequestedSnapshot requested) {
 }
 
 // Cannot fail, and so can come after what can.
-void SetText(char* version_id, const std::string& text) {
-  std::memcpy(version_id, text.c_str(), TCSYNC_UUID_TEXT_SIZE);
+void SetText(tcsync_uuid* version_id, const std::string& text) {
+  std::memcpy(version_id->text, text.c_str(), sizeof(version_id->text));
 }
 
 // The outputs of a call that found something: all of them, or none when memory runs out.
-void SetFound(const Uuid& found_id, const SecretString& found, int32_t* outcome, char* version_id,
-              tcsync_bytes** plaintext) {
+void SetFound(const Uuid& found_id, const SecretString& found, int32_t* outcome,
+              tcsync_uuid* version_id, tcsync_bytes** plaintext) {
   const std::string text = found_id.ToString();
   *plaintext = std::make_unique<tcsync_bytes>(found.AsStringView()).release();
   SetText(version_id, text);
@@ -129,26 +131,28 @@ void SetFound(const Uuid& found_id, const SecretString& found, int32_t* outcome,
 }
 
 // The error of a call that was to unseal something: which version it was is told as well.
-Result FromRemoteOf(RemoteError&& error, char* version_id) {
+Result FromRemoteOf(RemoteError&& error, tcsync_uuid* version_id) {
   if (error.unseal_fault) SetText(version_id, error.version_id.ToString());
   return FromRemote(std::move(error));
 }
 
 // For the outputs of a call, before anything can fail.
-void ClearOutcome(int32_t* outcome, char* version_id) {
+void ClearOutcome(int32_t* outcome, tcsync_uuid* version_id) {
   if (outcome != nullptr) *outcome = 0;
-  if (version_id != nullptr) *version_id = '\0';
+  if (version_id != nullptr) *version_id = {};
 }
 
-// The caller's options, as much of them as struct_size says; the rest are defaults.
+// The struct as the first release has it.
+constexpr size_t kRemoteOptionsBytesMin = offsetof(tcsync_remote_options, response_bytes_max) +
+                                          sizeof(tcsync_remote_options::response_bytes_max);
+
+// The caller's options; those that are zero are defaults.
 Result ReadOptions(const tcsync_remote_options* given, RemoteServerOptions& options) {
   if (given == nullptr) return {};
-  if (given->struct_size == 0) {
-    return {TCSYNC_INVALID_ARGUMENT,
-            "options->struct_size is 0; it must be set to sizeof(tcsync_remote_options)"};
-  }
-  tcsync_remote_options read{};
-  std::memcpy(&read, given, std::min(given->struct_size, sizeof(read)));
+  tcsync_remote_options read;
+  Result result =
+      ReadStruct(*given, kRemoteOptionsBytesMin, {"options", "tcsync_remote_options"}, read);
+  if (!result.ok()) return result;
   if (read.ca_file != nullptr) options.ca_file = read.ca_file;
   if (read.proxy != nullptr) options.proxy = read.proxy;
   if (read.connect_timeout_ms != 0) options.connect_timeout_ms = read.connect_timeout_ms;
@@ -174,11 +178,11 @@ Result CheckRemote(const tcsync_remote* remote) {
 using tcsync::RemoteError;
 using tcsync::RemoteResult;
 using tcsync::Uuid;
+using tcsync::capi::CheckData;
 using tcsync::capi::CheckRemote;
 using tcsync::capi::FromRemote;
 using tcsync::capi::FromRemoteOf;
 using tcsync::capi::Guard;
-using tcsync::capi::IsGiven;
 using tcsync::capi::NullArgument;
 using tcsync::capi::Result;
 using tcsync::capi::SetFound;
@@ -221,15 +225,14 @@ tcsync_code tcsync_remote_probe(tcsync_remote* remote, tcsync_probe* probe, tcsy
   return Guard(error, [&]() -> Result {
     if (remote == nullptr) return NullArgument("remote");
     if (probe == nullptr) return NullArgument("probe");
-    if (probe->struct_size == 0) {
-      return {TCSYNC_INVALID_ARGUMENT,
-              "probe->struct_size is 0; it must be set to sizeof(tcsync_probe)"};
+    if (Result checked = tcsync::capi::CheckOutputStruct(*probe, {"probe", "tcsync_probe"});
+        !checked.ok()) {
+      return checked;
     }
     auto result = remote->server->Probe();
     if (auto* const fault = std::get_if<RemoteError>(&result)) return FromRemote(std::move(*fault));
     auto& found = std::get<tcsync::RemoteProbe>(result);
     tcsync_probe filled{};
-    filled.struct_size = probe->struct_size;
     filled.kind = tcsync::capi::KindOf(found.kind);
     filled.http_status = found.http_status;
     filled.uses_tls = found.certificate_expires ? 1 : 0;
@@ -241,13 +244,13 @@ tcsync_code tcsync_remote_probe(tcsync_remote* remote, tcsync_probe* probe, tcsy
     found.server_name.resize(std::min(found.server_name.size(), sizeof(filled.server_name) - 1));
     tcsync::capi::MakeOneLine(found.server_name);
     std::memcpy(filled.server_name, found.server_name.data(), found.server_name.size());
-    std::memcpy(probe, &filled, std::min(probe->struct_size, sizeof(filled)));
+    tcsync::capi::WriteStruct(filled, probe);
     return {};
   });
 }
 
 tcsync_code tcsync_remote_get_child_version(tcsync_remote* remote, const char* parent_version_id,
-                                            int32_t* outcome, char* version_id,
+                                            int32_t* outcome, tcsync_uuid* version_id,
                                             tcsync_bytes** plaintext, tcsync_error** error) {
   tcsync::capi::ClearOutcome(outcome, version_id);
   SetNull(plaintext);
@@ -281,14 +284,15 @@ tcsync_code tcsync_remote_get_child_version(tcsync_remote* remote, const char* p
 
 tcsync_code tcsync_remote_add_version(tcsync_remote* remote, const char* parent_version_id,
                                       const char* plaintext, size_t plaintext_size,
-                                      int32_t* outcome, char* version_id, int32_t* snapshot_urgency,
-                                      tcsync_error** error) {
+                                      int32_t* outcome, tcsync_uuid* version_id,
+                                      int32_t* snapshot_urgency, tcsync_error** error) {
   tcsync::capi::ClearOutcome(outcome, version_id);
   if (snapshot_urgency != nullptr) *snapshot_urgency = TCSYNC_SNAPSHOT_URGENCY_NONE;
   return Guard(error, [&]() -> Result {
     if (Result result = CheckRemote(remote); !result.ok()) return result;
     if (parent_version_id == nullptr) return NullArgument("parent_version_id");
-    if (!IsGiven(plaintext, plaintext_size)) return NullArgument("plaintext");
+    if (Result result = CheckData(plaintext, plaintext_size, "plaintext"); !result.ok())
+      return result;
     if (outcome == nullptr) return NullArgument("outcome");
     if (version_id == nullptr) return NullArgument("version_id");
     if (snapshot_urgency == nullptr) return NullArgument("snapshot_urgency");
@@ -304,8 +308,9 @@ tcsync_code tcsync_remote_add_version(tcsync_remote* remote, const char* parent_
   });
 }
 
-tcsync_code tcsync_remote_get_snapshot(tcsync_remote* remote, int32_t* outcome, char* version_id,
-                                       tcsync_bytes** plaintext, tcsync_error** error) {
+tcsync_code tcsync_remote_get_snapshot(tcsync_remote* remote, int32_t* outcome,
+                                       tcsync_uuid* version_id, tcsync_bytes** plaintext,
+                                       tcsync_error** error) {
   tcsync::capi::ClearOutcome(outcome, version_id);
   SetNull(plaintext);
   return Guard(error, [&]() -> Result {
@@ -333,7 +338,8 @@ tcsync_code tcsync_remote_add_snapshot(tcsync_remote* remote, const char* versio
   return Guard(error, [&]() -> Result {
     if (Result result = CheckRemote(remote); !result.ok()) return result;
     if (version_id == nullptr) return NullArgument("version_id");
-    if (!IsGiven(plaintext, plaintext_size)) return NullArgument("plaintext");
+    if (Result result = CheckData(plaintext, plaintext_size, "plaintext"); !result.ok())
+      return result;
     const std::optional<Uuid> version = Uuid::Parse(version_id);
     if (!version) return tcsync::capi::InvalidVersionId(version_id);
     auto result = remote->server->AddSnapshot(*version, View(plaintext, plaintext_size));

@@ -49,9 +49,9 @@ Result InvalidClientId(absl::string_view text) {
 
 }  // namespace tcsync::capi
 
+using tcsync::capi::CheckData;
 using tcsync::capi::FromStatus;
 using tcsync::capi::Guard;
-using tcsync::capi::IsGiven;
 using tcsync::capi::NullArgument;
 using tcsync::capi::Result;
 using tcsync::capi::SetNull;
@@ -80,7 +80,7 @@ tcsync_code tcsync_key_derive(const char* client_id, const char* secret, size_t 
   SetNull(key);
   return Guard(error, [&]() -> Result {
     if (client_id == nullptr) return NullArgument("client_id");
-    if (!IsGiven(secret, secret_size)) return NullArgument("secret");
+    if (Result result = CheckData(secret, secret_size, "secret"); !result.ok()) return result;
     if (key == nullptr) return NullArgument("key");
     const std::optional<tcsync::Uuid> client = tcsync::Uuid::Parse(client_id);
     if (!client) return tcsync::capi::InvalidClientId(client_id);
@@ -100,7 +100,8 @@ tcsync_code tcsync_seal(const tcsync_key* key, const char* version_id, const cha
   return Guard(error, [&]() -> Result {
     if (key == nullptr) return NullArgument("key");
     if (version_id == nullptr) return NullArgument("version_id");
-    if (!IsGiven(plaintext, plaintext_size)) return NullArgument("plaintext");
+    if (Result result = CheckData(plaintext, plaintext_size, "plaintext"); !result.ok())
+      return result;
     if (sealed == nullptr) return NullArgument("sealed");
     const std::optional<tcsync::Uuid> version = tcsync::Uuid::Parse(version_id);
     if (!version) return tcsync::capi::InvalidVersionId(version_id);
@@ -118,7 +119,7 @@ tcsync_code tcsync_unseal(const tcsync_key* key, const char* version_id, const c
   return Guard(error, [&]() -> Result {
     if (key == nullptr) return NullArgument("key");
     if (version_id == nullptr) return NullArgument("version_id");
-    if (!IsGiven(sealed, sealed_size)) return NullArgument("sealed");
+    if (Result result = CheckData(sealed, sealed_size, "sealed"); !result.ok()) return result;
     if (plaintext == nullptr) return NullArgument("plaintext");
     const std::optional<tcsync::Uuid> version = tcsync::Uuid::Parse(version_id);
     if (!version) return tcsync::capi::InvalidVersionId(version_id);

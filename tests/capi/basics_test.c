@@ -1,4 +1,5 @@
 /* Codes, errors, options, configuration and the environment: what needs no engine. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +28,8 @@ static void codes_keep_their_values(void) {
   CHECK_INT(TCSYNC_UNSEAL_UNKNOWN_FORMAT, 0x20a);
   CHECK_INT(TCSYNC_UNSEAL_WRONG_KEY, 0x30a);
   CHECK_INT(TCSYNC_UNSEAL_NOT_AUTHENTIC, 0x40a);
+  CHECK_INT(TCSYNC_HOST_CODE_MAX, -1);
+  CHECK_INT(sizeof(tcsync_code), 4);
   CHECK_INT(TCSYNC_COARSE(TCSYNC_UNSEAL_WRONG_KEY), TCSYNC_UNSEAL_FAILED);
   CHECK_INT(TCSYNC_COARSE(TCSYNC_INVALID_UUID), TCSYNC_INVALID_ARGUMENT);
 }
@@ -40,7 +43,9 @@ static void codes_have_names(void) {
   /* A detail that a later release adds. */
   CHECK_TEXT(tcsync_code_name(TCSYNC_UNSEAL_FAILED | 0x7f00), "TCSYNC_UNSEAL_FAILED");
   CHECK_TEXT(tcsync_code_name(200), "TCSYNC_UNKNOWN_CODE");
-  CHECK_TEXT(tcsync_code_name(-1), "TCSYNC_UNKNOWN_CODE");
+  CHECK_TEXT(tcsync_code_name(TCSYNC_HOST_CODE_MAX), "TCSYNC_UNKNOWN_CODE");
+  /* A host's own, whose low byte looks like one of ours. */
+  CHECK_TEXT(tcsync_code_name(-0x100 + TCSYNC_IN_USE), "TCSYNC_UNKNOWN_CODE");
 }
 
 static void nothing_is_asked_of_null(void) {
@@ -67,9 +72,33 @@ static void nothing_is_asked_of_null(void) {
   tcsync_key_free(NULL);
 }
 
-static void version_is_a_release_number(void) {
-  const char* version = tcsync_version();
-  CHECK(version != NULL && version[0] >= '0' && version[0] <= '9' && strchr(version, '.') != NULL);
+static void the_header_and_the_library_are_of_one_release(void) {
+  char version[32];
+  snprintf(version, sizeof(version), "%d.%d.%d", TCSYNC_VERSION_MAJOR, TCSYNC_VERSION_MINOR,
+           TCSYNC_VERSION_PATCH);
+  CHECK_TEXT(tcsync_version(), version);
+  CHECK_INT(tcsync_version_number(), TCSYNC_VERSION_NUMBER);
+  CHECK_INT(TCSYNC_VERSION_NUMBER,
+            TCSYNC_VERSION_MAJOR * 1000000 + TCSYNC_VERSION_MINOR * 1000 + TCSYNC_VERSION_PATCH);
+}
+
+/* What tcsync_has says must be what the functions do. */
+static void features_are_those_of_this_build(void) {
+  static const char* const kServers[] = {"server", "listener", "admin"};
+  static const char* const kAlways[] = {"sealing", "remote", "tls"};
+  static const char* const kNever[] = {"", "Server", "server ", "serve", "no-such-feature"};
+  tcsync_config* config = make_config(NULL);
+  tcsync_engine* engine = NULL;
+  const int has_server = tcsync_engine_open(config, &engine, NULL) != TCSYNC_UNSUPPORTED;
+  size_t i = 0;
+  for (i = 0; i < sizeof(kServers) / sizeof(kServers[0]); ++i) {
+    CHECK_INT(tcsync_has(kServers[i]), has_server);
+  }
+  for (i = 0; i < sizeof(kAlways) / sizeof(kAlways[0]); ++i) CHECK_INT(tcsync_has(kAlways[i]), 1);
+  for (i = 0; i < sizeof(kNever) / sizeof(kNever[0]); ++i) CHECK_INT(tcsync_has(kNever[i]), 0);
+  CHECK_INT(tcsync_has(NULL), 0);
+  tcsync_engine_free(engine);
+  tcsync_config_free(config);
 }
 
 static void options_are_described(void) {
@@ -129,6 +158,10 @@ static void option_info_checks_its_arguments(void) {
   const size_t count = tcsync_option_count();
   memset(&option, 0, sizeof(option));
   CHECK_FAILS(tcsync_option_info(0, &option, &error), TCSYNC_INVALID_ARGUMENT, "struct_size");
+  option.struct_size = sizeof(size_t) - 1;
+  CHECK_FAILS(tcsync_option_info(0, &option, &error), TCSYNC_INVALID_ARGUMENT, "struct_size");
+  option.struct_size = (size_t)-1;
+  CHECK_FAILS(tcsync_option_info(0, &option, &error), TCSYNC_INVALID_ARGUMENT, "struct_size");
   option.struct_size = sizeof(option);
   CHECK_FAILS(tcsync_option_info(count, &option, &error), TCSYNC_INVALID_ARGUMENT, "no option");
   CHECK_FAILS(tcsync_option_info((size_t)-1, &option, &error), TCSYNC_INVALID_ARGUMENT,
@@ -151,13 +184,15 @@ static void option_info_respects_the_callers_struct(void) {
   for (i = offsetof(tcsync_option, type); i < sizeof(longer); ++i) {
     CHECK(((const char*)&longer)[i] == 'x');
   }
-  /* One compiled with a later header, whose struct is longer than what the library knows. */
+  /* One compiled with a later header, whose struct is longer than what the library knows: those
+   * fields are zero, and nothing behind them is touched. */
   memset(&longer, 'x', sizeof(longer));
-  longer.option.struct_size = sizeof(longer);
+  longer.option.struct_size = sizeof(longer) - 1;
   CHECK_OK(tcsync_option_info(0, &longer.option, &error));
-  CHECK_INT(longer.option.struct_size, sizeof(longer));
+  CHECK_INT(longer.option.struct_size, sizeof(longer) - 1);
   CHECK(longer.option.help != NULL && *longer.option.help != '\0');
-  for (i = 0; i < sizeof(longer.behind); ++i) CHECK(longer.behind[i] == 'x');
+  for (i = 0; i < sizeof(longer.behind) - 1; ++i) CHECK(longer.behind[i] == 0);
+  CHECK(longer.behind[i] == 'x');
 }
 
 static void config_refuses_what_is_wrong(void) {
@@ -239,7 +274,8 @@ int main(void) {
   RUN(codes_keep_their_values, "programs compiled with an earlier header misread every failure");
   RUN(codes_have_names, "bindings and logs cannot say what failed");
   RUN(nothing_is_asked_of_null, "cleaning up after a failure crashes the program");
-  RUN(version_is_a_release_number, "bug reports do not say which release");
+  RUN(the_header_and_the_library_are_of_one_release, "bug reports do not say which release");
+  RUN(features_are_those_of_this_build, "a program asks for what its library does not have");
   RUN(options_are_described, "--help, the bindings and the docs show wrong options");
   RUN(option_info_checks_its_arguments, "a mistake in a binding reads past the options table");
   RUN(option_info_respects_the_callers_struct, "a later release overwrites its callers' memory");

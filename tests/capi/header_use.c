@@ -44,7 +44,13 @@ static const tcsync_code kCodes[] = {
     TCSYNC_REMOTE_REDIRECTED,
     TCSYNC_REMOTE_BROKEN_ANSWER,
     TCSYNC_REMOTE_ANSWER_TOO_LARGE,
+    TCSYNC_HOST_CODE_MAX,
 };
+
+/* The preprocessor can compare releases. */
+#if TCSYNC_VERSION_NUMBER < 1000
+#error TCSYNC_VERSION_NUMBER is smaller than that of the first release
+#endif
 
 tcsync_code use_codes(int index);
 void use_functions(void);
@@ -62,7 +68,7 @@ tcsync_code use_codes(int index) {
              TCSYNC_OUTCOME_CONFLICT + TCSYNC_OUTCOME_NO_SNAPSHOT + TCSYNC_SNAPSHOT_URGENCY_NONE +
              TCSYNC_SNAPSHOT_URGENCY_LOW + TCSYNC_SNAPSHOT_URGENCY_HIGH;
     default:
-      return TCSYNC_INTERNAL;
+      return TCSYNC_VERSION_MAJOR + TCSYNC_VERSION_MINOR + TCSYNC_VERSION_PATCH;
   }
 }
 
@@ -86,13 +92,14 @@ void use_functions(void) {
   tcsync_remote* remote = NULL;
   tcsync_remote_options options;
   tcsync_probe probe;
-  char version_id[TCSYNC_UUID_TEXT_SIZE];
+  tcsync_uuid version_id;
   request.struct_size = sizeof(request);
+  if (tcsync_version_number() < TCSYNC_VERSION_NUMBER || !tcsync_has("server")) return;
   (void)tcsync_config_set_log(config, receive_message, NULL, &error);
   (void)tcsync_engine_handle_async(engine, &request, receive_response, NULL, &error);
   options.struct_size = sizeof(options);
   probe.struct_size = sizeof(probe);
-  version_id[0] = '\0';
-  (void)tcsync_remote_open("", version_id, NULL, &options, &remote, &error);
+  version_id.text[0] = '\0';
+  (void)tcsync_remote_open("", version_id.text, NULL, &options, &remote, &error);
   (void)tcsync_remote_probe(remote, &probe, &error);
 }

@@ -301,13 +301,13 @@ static tcsync_code attempt_remote_probe(tcsync_error** error) {
 }
 
 static tcsync_code attempt_remote_get_child_version(tcsync_error** error) {
-  char version_id[TCSYNC_UUID_TEXT_SIZE];
+  tcsync_uuid version_id;
   int32_t outcome = -1;
   tcsync_bytes* plaintext = NULL;
   tcsync_code code = TCSYNC_OK;
   begin_refusing();
-  code =
-      tcsync_remote_get_child_version(remote, NIL_VERSION, &outcome, version_id, &plaintext, error);
+  code = tcsync_remote_get_child_version(remote, NIL_VERSION, &outcome, &version_id, &plaintext,
+                                         error);
   end_refusing();
   CHECK_INT(plaintext != NULL, code == TCSYNC_OK);
   CHECK_INT(outcome, code == TCSYNC_OK ? TCSYNC_OUTCOME_FOUND : 0);
@@ -316,12 +316,12 @@ static tcsync_code attempt_remote_get_child_version(tcsync_error** error) {
 }
 
 static tcsync_code attempt_remote_conflict(tcsync_error** error) {
-  char version_id[TCSYNC_UUID_TEXT_SIZE];
+  tcsync_uuid version_id;
   int32_t outcome = -1;
   int32_t urgency = -1;
   tcsync_code code = TCSYNC_OK;
   begin_refusing();
-  code = tcsync_remote_add_version(remote, NIL_VERSION, "plaintext", 9, &outcome, version_id,
+  code = tcsync_remote_add_version(remote, NIL_VERSION, "plaintext", 9, &outcome, &version_id,
                                    &urgency, error);
   end_refusing();
   CHECK_INT(outcome, code == TCSYNC_OK ? TCSYNC_OUTCOME_CONFLICT : 0);
@@ -329,13 +329,13 @@ static tcsync_code attempt_remote_conflict(tcsync_error** error) {
 }
 
 static void talking_to_a_server(void) {
-  char version_id[TCSYNC_UUID_TEXT_SIZE];
+  tcsync_uuid version_id;
   int32_t outcome = 0;
   int32_t urgency = 0;
   server = start_server(NULL, NULL);
   CHECK_OK(tcsync_key_derive(CLIENT_A, "secret", 6, &key, &error));
   remote = open_remote(server.url, CLIENT_A, key);
-  CHECK_OK(tcsync_remote_add_version(remote, NIL_VERSION, "plaintext", 9, &outcome, version_id,
+  CHECK_OK(tcsync_remote_add_version(remote, NIL_VERSION, "plaintext", 9, &outcome, &version_id,
                                      &urgency, &error));
   exhaust(attempt_remote_open, TCSYNC_OK);
   exhaust(attempt_remote_probe, TCSYNC_OK);

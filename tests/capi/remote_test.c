@@ -41,59 +41,60 @@ static void two_replicas_exchange_versions(void) {
   test_server started = start_server(NULL, NULL);
   tcsync_remote* one = open_remote(started.url, CLIENT_A, key);
   tcsync_remote* other = open_remote(started.url, CLIENT_A, key);
-  char first[TCSYNC_UUID_TEXT_SIZE];
-  char second[TCSYNC_UUID_TEXT_SIZE];
-  char version_id[TCSYNC_UUID_TEXT_SIZE] = "x";
+  tcsync_uuid first;
+  tcsync_uuid second;
+  tcsync_uuid version_id = {"x"};
   int32_t outcome = -1;
   int32_t urgency = -1;
   tcsync_bytes* plaintext = NULL;
 
   check_probe(one, TCSYNC_PROBE_EMPTY_HISTORY, 0, 0);
   CHECK_OK(
-      tcsync_remote_get_child_version(one, NIL_VERSION, &outcome, version_id, &plaintext, &error));
+      tcsync_remote_get_child_version(one, NIL_VERSION, &outcome, &version_id, &plaintext, &error));
   CHECK_INT(outcome, TCSYNC_OUTCOME_UP_TO_DATE);
-  CHECK_TEXT(version_id, "");
+  CHECK_TEXT(version_id.text, "");
   CHECK(plaintext == NULL);
-  CHECK_OK(tcsync_remote_get_snapshot(one, &outcome, version_id, &plaintext, &error));
+  CHECK_OK(tcsync_remote_get_snapshot(one, &outcome, &version_id, &plaintext, &error));
   CHECK_INT(outcome, TCSYNC_OUTCOME_NO_SNAPSHOT);
-  CHECK_TEXT(version_id, "");
+  CHECK_TEXT(version_id.text, "");
   CHECK(plaintext == NULL);
 
-  CHECK_OK(tcsync_remote_add_version(one, NIL_VERSION, FIRST, strlen(FIRST), &outcome, first,
+  CHECK_OK(tcsync_remote_add_version(one, NIL_VERSION, FIRST, strlen(FIRST), &outcome, &first,
                                      &urgency, &error));
   CHECK_INT(outcome, TCSYNC_OUTCOME_ADDED);
-  CHECK_INT(strlen(first), 36);
+  CHECK_INT(strlen(first.text), 36);
   CHECK_INT(urgency, TCSYNC_SNAPSHOT_URGENCY_HIGH);
   check_probe(other, TCSYNC_PROBE_HISTORY, 0, 1);
 
   /* The other one has not seen it. */
   CHECK_OK(tcsync_remote_add_version(other, NIL_VERSION, SECOND, strlen(SECOND), &outcome,
-                                     version_id, &urgency, &error));
+                                     &version_id, &urgency, &error));
   CHECK_INT(outcome, TCSYNC_OUTCOME_CONFLICT);
-  CHECK_TEXT(version_id, first);
+  CHECK_TEXT(version_id.text, first.text);
   CHECK_INT(urgency, TCSYNC_SNAPSHOT_URGENCY_NONE);
-  CHECK_OK(tcsync_remote_get_child_version(other, NIL_VERSION, &outcome, version_id, &plaintext,
+  CHECK_OK(tcsync_remote_get_child_version(other, NIL_VERSION, &outcome, &version_id, &plaintext,
                                            &error));
   CHECK_INT(outcome, TCSYNC_OUTCOME_FOUND);
-  CHECK_TEXT(version_id, first);
+  CHECK_TEXT(version_id.text, first.text);
   check_bytes(plaintext, FIRST);
-  CHECK_OK(tcsync_remote_add_version(other, first, SECOND, strlen(SECOND), &outcome, second,
+  CHECK_OK(tcsync_remote_add_version(other, first.text, SECOND, strlen(SECOND), &outcome, &second,
                                      &urgency, &error));
   CHECK_INT(outcome, TCSYNC_OUTCOME_ADDED);
 
-  CHECK_OK(tcsync_remote_add_snapshot(one, second, SNAPSHOT, strlen(SNAPSHOT), &error));
-  CHECK_OK(tcsync_remote_get_snapshot(other, &outcome, version_id, &plaintext, &error));
+  CHECK_OK(tcsync_remote_add_snapshot(one, second.text, SNAPSHOT, strlen(SNAPSHOT), &error));
+  CHECK_OK(tcsync_remote_get_snapshot(other, &outcome, &version_id, &plaintext, &error));
   CHECK_INT(outcome, TCSYNC_OUTCOME_FOUND);
-  CHECK_TEXT(version_id, second);
+  CHECK_TEXT(version_id.text, second.text);
   check_bytes(plaintext, SNAPSHOT);
   check_probe(one, TCSYNC_PROBE_HISTORY, 1, 1);
 
-  CHECK_OK(tcsync_remote_get_child_version(one, second, &outcome, version_id, &plaintext, &error));
+  CHECK_OK(
+      tcsync_remote_get_child_version(one, second.text, &outcome, &version_id, &plaintext, &error));
   CHECK_INT(outcome, TCSYNC_OUTCOME_UP_TO_DATE);
   CHECK_OK(
-      tcsync_remote_get_child_version(one, CLIENT_B, &outcome, version_id, &plaintext, &error));
+      tcsync_remote_get_child_version(one, CLIENT_B, &outcome, &version_id, &plaintext, &error));
   CHECK_INT(outcome, TCSYNC_OUTCOME_GONE);
-  CHECK_TEXT(version_id, "");
+  CHECK_TEXT(version_id.text, "");
   CHECK(plaintext == NULL);
   tcsync_remote_free(one);
   tcsync_remote_free(other);
@@ -103,31 +104,31 @@ static void two_replicas_exchange_versions(void) {
 static void a_wrong_secret_is_recognised(void) {
   test_server started = start_server(NULL, NULL);
   tcsync_remote* remote = open_remote(started.url, CLIENT_A, key);
-  char added[TCSYNC_UUID_TEXT_SIZE];
-  char version_id[TCSYNC_UUID_TEXT_SIZE] = "x";
+  tcsync_uuid added;
+  tcsync_uuid version_id = {"x"};
   char poison = 0;
   int32_t outcome = -1;
   int32_t urgency = -1;
   tcsync_bytes* plaintext = (tcsync_bytes*)(void*)&poison;
   tcsync_key* wrong_key = NULL;
-  CHECK_OK(tcsync_remote_add_version(remote, NIL_VERSION, FIRST, strlen(FIRST), &outcome, added,
+  CHECK_OK(tcsync_remote_add_version(remote, NIL_VERSION, FIRST, strlen(FIRST), &outcome, &added,
                                      &urgency, &error));
-  CHECK_OK(tcsync_remote_add_snapshot(remote, added, SNAPSHOT, strlen(SNAPSHOT), &error));
+  CHECK_OK(tcsync_remote_add_snapshot(remote, added.text, SNAPSHOT, strlen(SNAPSHOT), &error));
   tcsync_remote_free(remote);
 
   CHECK_OK(tcsync_key_derive(CLIENT_A, "a typo", 6, &wrong_key, &error));
   remote = open_remote(started.url, CLIENT_A, wrong_key);
-  CHECK_FAILS(tcsync_remote_get_child_version(remote, NIL_VERSION, &outcome, version_id, &plaintext,
-                                              &error),
-              TCSYNC_UNSEAL_WRONG_KEY, added);
+  CHECK_FAILS(tcsync_remote_get_child_version(remote, NIL_VERSION, &outcome, &version_id,
+                                              &plaintext, &error),
+              TCSYNC_UNSEAL_WRONG_KEY, added.text);
   CHECK_INT(outcome, 0);
-  CHECK_TEXT(version_id, added);
+  CHECK_TEXT(version_id.text, added.text);
   CHECK(plaintext == NULL);
   plaintext = (tcsync_bytes*)(void*)&poison;
-  CHECK_FAILS(tcsync_remote_get_snapshot(remote, &outcome, version_id, &plaintext, &error),
-              TCSYNC_UNSEAL_WRONG_KEY, added);
+  CHECK_FAILS(tcsync_remote_get_snapshot(remote, &outcome, &version_id, &plaintext, &error),
+              TCSYNC_UNSEAL_WRONG_KEY, added.text);
   CHECK_INT(outcome, 0);
-  CHECK_TEXT(version_id, added);
+  CHECK_TEXT(version_id.text, added.text);
   CHECK(plaintext == NULL);
   tcsync_remote_free(remote);
   tcsync_key_free(wrong_key);
@@ -138,16 +139,16 @@ static void a_client_that_is_not_allowed(void) {
   test_server started = start_server("allow-client-id", CLIENT_B);
   tcsync_remote* remote = open_remote(started.url, CLIENT_A, key);
   tcsync_remote* without_client = open_remote(started.url, NULL, NULL);
-  char version_id[TCSYNC_UUID_TEXT_SIZE];
+  tcsync_uuid version_id;
   int32_t outcome = -1;
   int32_t urgency = -1;
   check_probe(remote, TCSYNC_PROBE_NOT_ALLOWED, 0, 0);
   check_probe(without_client, TCSYNC_PROBE_SYNC_SERVER, 0, 0);
   CHECK_FAILS(tcsync_remote_add_version(remote, NIL_VERSION, FIRST, strlen(FIRST), &outcome,
-                                        version_id, &urgency, &error),
+                                        &version_id, &urgency, &error),
               TCSYNC_REMOTE_NOT_ALLOWED, started.url);
   CHECK_INT(outcome, 0);
-  CHECK_TEXT(version_id, "");
+  CHECK_TEXT(version_id.text, "");
   tcsync_remote_free(remote);
   tcsync_remote_free(without_client);
   stop_server(&started);
@@ -158,7 +159,7 @@ static void a_server_that_is_gone(void) {
   char url[64];
   tcsync_remote* remote = open_remote(started.url, CLIENT_A, key);
   tcsync_probe probe;
-  char version_id[TCSYNC_UUID_TEXT_SIZE];
+  tcsync_uuid version_id;
   int32_t outcome = -1;
   tcsync_bytes* plaintext = NULL;
   snprintf(url, sizeof(url), "%s", started.url);
@@ -168,7 +169,7 @@ static void a_server_that_is_gone(void) {
   probe.struct_size = sizeof(probe);
   CHECK_FAILS(tcsync_remote_probe(remote, &probe, &error), TCSYNC_REMOTE_CONNECTION_REFUSED, url);
   CHECK_INT(probe.kind, 0);
-  CHECK_FAILS(tcsync_remote_get_snapshot(remote, &outcome, version_id, &plaintext, &error),
+  CHECK_FAILS(tcsync_remote_get_snapshot(remote, &outcome, &version_id, &plaintext, &error),
               TCSYNC_REMOTE_CONNECTION_REFUSED, url);
   tcsync_remote_free(remote);
 }
@@ -202,19 +203,35 @@ static void opening_checks_its_arguments(void) {
 #undef CHECK_OPEN_FAILS
   CHECK_FAILS(tcsync_remote_open("http://host", CLIENT_A, key, NULL, NULL, &error),
               TCSYNC_NULL_ARGUMENT, "remote");
-  /* What a program that was compiled with an older header does not know of is the default. */
-  options = without_proxy();
-  options.struct_size = offsetof(tcsync_remote_options, connect_timeout_ms);
-  options.timeout_ms = -5;
-  CHECK_OK(tcsync_remote_open("http://host", CLIENT_A, key, &options, &remote, &error));
-  tcsync_remote_free(remote);
   tcsync_remote_free(NULL);
+}
+
+/* A program that was compiled with a later header: its struct is longer. */
+static void later_options_are_taken_or_refused(void) {
+  struct {
+    tcsync_remote_options options;
+    char behind[8];
+  } later;
+  tcsync_remote* remote = NULL;
+  memset(&later, 0, sizeof(later));
+  later.options = without_proxy();
+  later.options.struct_size = sizeof(later);
+  CHECK_OK(tcsync_remote_open("http://host", CLIENT_A, key, &later.options, &remote, &error));
+  tcsync_remote_free(remote);
+  later.behind[7] = 1;
+  CHECK_FAILS(tcsync_remote_open("http://host", CLIENT_A, key, &later.options, &remote, &error),
+              TCSYNC_INVALID_ARGUMENT, "is not 0");
+  later.options = without_proxy();
+  /* The first release has the whole struct. */
+  later.options.struct_size = sizeof(tcsync_remote_options) - 1;
+  CHECK_FAILS(tcsync_remote_open("http://host", CLIENT_A, key, &later.options, &remote, &error),
+              TCSYNC_INVALID_ARGUMENT, "struct_size");
 }
 
 static void calls_check_their_arguments(void) {
   tcsync_remote* remote = open_remote("http://127.0.0.1:1", CLIENT_A, key);
   tcsync_remote* without_key = open_remote("http://127.0.0.1:1", CLIENT_A, NULL);
-  char id[TCSYNC_UUID_TEXT_SIZE];
+  tcsync_uuid id;
   int32_t outcome = 0;
   int32_t urgency = 0;
   tcsync_bytes* bytes = NULL;
@@ -225,47 +242,47 @@ static void calls_check_their_arguments(void) {
   CHECK_FAILS(tcsync_remote_probe(remote, &probe, &error), TCSYNC_INVALID_ARGUMENT, "struct_size");
 
 #define GET_CHILD(r, parent, o, v, p) tcsync_remote_get_child_version(r, parent, o, v, p, &error)
-  CHECK_FAILS(GET_CHILD(NULL, NIL_VERSION, &outcome, id, &bytes), TCSYNC_NULL_ARGUMENT, "remote");
-  CHECK_FAILS(GET_CHILD(remote, NULL, &outcome, id, &bytes), TCSYNC_NULL_ARGUMENT, "parent");
-  CHECK_FAILS(GET_CHILD(remote, NIL_VERSION, NULL, id, &bytes), TCSYNC_NULL_ARGUMENT, "outcome");
+  CHECK_FAILS(GET_CHILD(NULL, NIL_VERSION, &outcome, &id, &bytes), TCSYNC_NULL_ARGUMENT, "remote");
+  CHECK_FAILS(GET_CHILD(remote, NULL, &outcome, &id, &bytes), TCSYNC_NULL_ARGUMENT, "parent");
+  CHECK_FAILS(GET_CHILD(remote, NIL_VERSION, NULL, &id, &bytes), TCSYNC_NULL_ARGUMENT, "outcome");
   CHECK_FAILS(GET_CHILD(remote, NIL_VERSION, &outcome, NULL, &bytes), TCSYNC_NULL_ARGUMENT,
               "version_id");
-  CHECK_FAILS(GET_CHILD(remote, NIL_VERSION, &outcome, id, NULL), TCSYNC_NULL_ARGUMENT,
+  CHECK_FAILS(GET_CHILD(remote, NIL_VERSION, &outcome, &id, NULL), TCSYNC_NULL_ARGUMENT,
               "plaintext");
-  CHECK_FAILS(GET_CHILD(remote, "abc", &outcome, id, &bytes), TCSYNC_INVALID_UUID, "'abc'");
-  CHECK_FAILS(GET_CHILD(without_key, NIL_VERSION, &outcome, id, &bytes), TCSYNC_INVALID_ARGUMENT,
+  CHECK_FAILS(GET_CHILD(remote, "abc", &outcome, &id, &bytes), TCSYNC_INVALID_UUID, "'abc'");
+  CHECK_FAILS(GET_CHILD(without_key, NIL_VERSION, &outcome, &id, &bytes), TCSYNC_INVALID_ARGUMENT,
               "without a key");
 #undef GET_CHILD
 
 #define ADD(r, parent, p, size, o, v, u) \
   tcsync_remote_add_version(r, parent, p, size, o, v, u, &error)
-  CHECK_FAILS(ADD(NULL, NIL_VERSION, FIRST, 5, &outcome, id, &urgency), TCSYNC_NULL_ARGUMENT,
+  CHECK_FAILS(ADD(NULL, NIL_VERSION, FIRST, 5, &outcome, &id, &urgency), TCSYNC_NULL_ARGUMENT,
               "remote");
-  CHECK_FAILS(ADD(remote, NULL, FIRST, 5, &outcome, id, &urgency), TCSYNC_NULL_ARGUMENT, "parent");
-  CHECK_FAILS(ADD(remote, NIL_VERSION, NULL, 5, &outcome, id, &urgency), TCSYNC_NULL_ARGUMENT,
+  CHECK_FAILS(ADD(remote, NULL, FIRST, 5, &outcome, &id, &urgency), TCSYNC_NULL_ARGUMENT, "parent");
+  CHECK_FAILS(ADD(remote, NIL_VERSION, NULL, 5, &outcome, &id, &urgency), TCSYNC_NULL_ARGUMENT,
               "plaintext");
-  CHECK_FAILS(ADD(remote, NIL_VERSION, FIRST, 5, NULL, id, &urgency), TCSYNC_NULL_ARGUMENT,
+  CHECK_FAILS(ADD(remote, NIL_VERSION, FIRST, 5, NULL, &id, &urgency), TCSYNC_NULL_ARGUMENT,
               "outcome");
   CHECK_FAILS(ADD(remote, NIL_VERSION, FIRST, 5, &outcome, NULL, &urgency), TCSYNC_NULL_ARGUMENT,
               "version_id");
-  CHECK_FAILS(ADD(remote, NIL_VERSION, FIRST, 5, &outcome, id, NULL), TCSYNC_NULL_ARGUMENT,
+  CHECK_FAILS(ADD(remote, NIL_VERSION, FIRST, 5, &outcome, &id, NULL), TCSYNC_NULL_ARGUMENT,
               "snapshot_urgency");
-  CHECK_FAILS(ADD(remote, "abc", FIRST, 5, &outcome, id, &urgency), TCSYNC_INVALID_UUID, "'abc'");
-  CHECK_FAILS(ADD(remote, NIL_VERSION, NULL, 0, &outcome, id, &urgency), TCSYNC_INVALID_ARGUMENT,
+  CHECK_FAILS(ADD(remote, "abc", FIRST, 5, &outcome, &id, &urgency), TCSYNC_INVALID_UUID, "'abc'");
+  CHECK_FAILS(ADD(remote, NIL_VERSION, NULL, 0, &outcome, &id, &urgency), TCSYNC_INVALID_ARGUMENT,
               "empty");
-  CHECK_FAILS(ADD(without_key, NIL_VERSION, FIRST, 5, &outcome, id, &urgency),
+  CHECK_FAILS(ADD(without_key, NIL_VERSION, FIRST, 5, &outcome, &id, &urgency),
               TCSYNC_INVALID_ARGUMENT, "without a key");
 #undef ADD
 
-  CHECK_FAILS(tcsync_remote_get_snapshot(NULL, &outcome, id, &bytes, &error), TCSYNC_NULL_ARGUMENT,
+  CHECK_FAILS(tcsync_remote_get_snapshot(NULL, &outcome, &id, &bytes, &error), TCSYNC_NULL_ARGUMENT,
               "remote");
-  CHECK_FAILS(tcsync_remote_get_snapshot(remote, NULL, id, &bytes, &error), TCSYNC_NULL_ARGUMENT,
+  CHECK_FAILS(tcsync_remote_get_snapshot(remote, NULL, &id, &bytes, &error), TCSYNC_NULL_ARGUMENT,
               "outcome");
   CHECK_FAILS(tcsync_remote_get_snapshot(remote, &outcome, NULL, &bytes, &error),
               TCSYNC_NULL_ARGUMENT, "version_id");
-  CHECK_FAILS(tcsync_remote_get_snapshot(remote, &outcome, id, NULL, &error), TCSYNC_NULL_ARGUMENT,
+  CHECK_FAILS(tcsync_remote_get_snapshot(remote, &outcome, &id, NULL, &error), TCSYNC_NULL_ARGUMENT,
               "plaintext");
-  CHECK_FAILS(tcsync_remote_get_snapshot(without_key, &outcome, id, &bytes, &error),
+  CHECK_FAILS(tcsync_remote_get_snapshot(without_key, &outcome, &id, &bytes, &error),
               TCSYNC_INVALID_ARGUMENT, "without a key");
 
   CHECK_FAILS(tcsync_remote_add_snapshot(NULL, NIL_VERSION, FIRST, 5, &error), TCSYNC_NULL_ARGUMENT,
@@ -285,8 +302,21 @@ static void calls_check_their_arguments(void) {
 static void a_probe_fills_what_the_caller_knows(void) {
   test_server started = start_server(NULL, NULL);
   tcsync_remote* remote = open_remote(started.url, CLIENT_A, NULL);
+  struct {
+    tcsync_probe probe;
+    char behind[8];
+  } later;
   tcsync_probe probe;
+  memset(&later, 0x5a, sizeof(later));
+  later.probe.struct_size = sizeof(tcsync_probe) + 7;
+  CHECK_OK(tcsync_remote_probe(remote, &later.probe, &error));
+  CHECK_INT(later.probe.struct_size, sizeof(tcsync_probe) + 7);
+  CHECK_INT(later.probe.kind, TCSYNC_PROBE_EMPTY_HISTORY);
+  CHECK_INT(later.behind[0], 0);
+  CHECK_INT(later.behind[6], 0);
+  CHECK_INT(later.behind[7], 0x5a);
   memset(&probe, 0x5a, sizeof(probe));
+  CHECK_FAILS(tcsync_remote_probe(remote, &probe, &error), TCSYNC_INVALID_ARGUMENT, "struct_size");
   probe.struct_size = offsetof(tcsync_probe, http_status);
   CHECK_OK(tcsync_remote_probe(remote, &probe, &error));
   CHECK_INT(probe.kind, TCSYNC_PROBE_EMPTY_HISTORY);
@@ -304,6 +334,7 @@ int main(void) {
   RUN(a_client_that_is_not_allowed, "people look for a mistake of theirs that is none");
   RUN(a_server_that_is_gone, "the doctor does not say that the server is down");
   RUN(opening_checks_its_arguments, "a mistake in a binding crashes the program");
+  RUN(later_options_are_taken_or_refused, "what a program asks for is silently left undone");
   RUN(calls_check_their_arguments, "a mistake in a binding crashes the program");
   RUN(a_probe_fills_what_the_caller_knows, "programs with an older header have memory overwritten");
   tcsync_key_free(key);

@@ -255,7 +255,7 @@ static void unsealing_leaves_nothing(void) {
 static void talking_to_a_server_leaves_nothing(void) {
   const size_t finds_before = finds;
   const size_t frees_before = frees_searched;
-  char version_id[TCSYNC_UUID_TEXT_SIZE];
+  tcsync_uuid version_id;
   int32_t outcome = 0;
   int32_t urgency = 0;
   tcsync_bytes* opened = NULL;
@@ -263,13 +263,14 @@ static void talking_to_a_server_leaves_nothing(void) {
   test_server started = start_server(NULL, NULL);
   tcsync_remote* remote = open_remote(started.url, CLIENT_A, key);
   CHECK_OK(tcsync_remote_add_version(remote, NIL_VERSION, PLAINTEXT, strlen(PLAINTEXT), &outcome,
-                                     version_id, &urgency, &error));
-  CHECK_OK(tcsync_remote_add_snapshot(remote, version_id, PLAINTEXT, strlen(PLAINTEXT), &error));
+                                     &version_id, &urgency, &error));
   CHECK_OK(
-      tcsync_remote_get_child_version(remote, NIL_VERSION, &outcome, version_id, &opened, &error));
+      tcsync_remote_add_snapshot(remote, version_id.text, PLAINTEXT, strlen(PLAINTEXT), &error));
+  CHECK_OK(
+      tcsync_remote_get_child_version(remote, NIL_VERSION, &outcome, &version_id, &opened, &error));
   CHECK_TEXT(tcsync_bytes_data(opened), PLAINTEXT);
   tcsync_bytes_free(opened);
-  CHECK_OK(tcsync_remote_get_snapshot(remote, &outcome, version_id, &opened, &error));
+  CHECK_OK(tcsync_remote_get_snapshot(remote, &outcome, &version_id, &opened, &error));
   tcsync_bytes_free(opened);
   tcsync_remote_free(remote);
   /* The secret where the client ID belongs, and a key that opens nothing. */
@@ -277,7 +278,7 @@ static void talking_to_a_server_leaves_nothing(void) {
               TCSYNC_INVALID_UUID, "UUID");
   CHECK_OK(tcsync_key_derive(CLIENT_A, "another secret", 14, &other_key, &error));
   remote = open_remote(started.url, CLIENT_A, other_key);
-  CHECK_FAILS(tcsync_remote_get_snapshot(remote, &outcome, version_id, &opened, &error),
+  CHECK_FAILS(tcsync_remote_get_snapshot(remote, &outcome, &version_id, &opened, &error),
               TCSYNC_UNSEAL_WRONG_KEY, "");
   tcsync_remote_free(remote);
   tcsync_key_free(other_key);

@@ -17,6 +17,11 @@ static void the_server_is_unsupported(void) {
   CHECK(engine == NULL);
   CHECK_FAILS(tcsync_listener_bind(config, &listener, &error), TCSYNC_UNSUPPORTED, "TCSYNC_SERVER");
   CHECK(listener == NULL);
+  CHECK_INT(tcsync_has("server"), 0);
+  CHECK_INT(tcsync_has("listener"), 0);
+  CHECK_INT(tcsync_has("admin"), 0);
+  CHECK_INT(tcsync_has("remote"), 1);
+  CHECK_INT(tcsync_has("tls"), 1);
   fill_request(&filled, "GET", "/v1/admin/stats", NULL, NULL, NULL, 0);
   CHECK_FAILS(tcsync_administer(config, NULL, &filled.request, &response, &error),
               TCSYNC_UNSUPPORTED, "TCSYNC_SERVER");

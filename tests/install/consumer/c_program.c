@@ -22,6 +22,10 @@ int main(void) {
     return 1;
   }
   same = strcmp(tcsync_bytes_data(unsealed), plaintext) == 0;
+  if (tcsync_version_number() != TCSYNC_VERSION_NUMBER) {
+    fprintf(stderr, "the header is of another release\n");
+    return 1;
+  }
   printf("tcsync %s: %u bytes more\n", tcsync_version(),
          (unsigned)(tcsync_bytes_size(sealed) - tcsync_bytes_size(unsealed)));
   tcsync_bytes_free(unsealed);

@@ -1,6 +1,7 @@
 """The ctypes declarations are those of the header."""
 
 import ctypes
+import importlib.metadata
 import sys
 from unittest.mock import MagicMock
 
@@ -56,8 +57,10 @@ def test_faults_are_the_codes(faults, prefix):
 
 
 def test_the_package_has_the_librarys_release():
-    """If this fails, a release forgot one of the two version numbers."""
-    assert tcsync.__version__ == _library.version()
+    """If this fails, the package, as it is named on an index, and the library in it are of two releases."""
+    assert tcsync.__version__ == _library.version() == importlib.metadata.version("tcsync")
+    major, minor, patch = map(int, tcsync.__version__.split("."))
+    assert _library.library().tcsync_version_number() == major * 1_000_000 + minor * 1_000 + patch
 
 
 @pytest.mark.parametrize(

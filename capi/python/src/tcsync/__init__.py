@@ -3,8 +3,7 @@
 docs/python.md is the manual of the binding. What is not named here, and what begins with an underscore, may change.
 """
 
-__version__ = "0.1.0"
-
+from ._declarations import TCSYNC_VERSION_MAJOR, TCSYNC_VERSION_MINOR, TCSYNC_VERSION_PATCH
 from .credentials import Credentials, parse_client_id, parse_secret
 from .engine import Engine, Listener, LogFunction, LogLevel, Options, OptionValue, Response
 from .errors import (
@@ -49,6 +48,8 @@ from .secret import Secret
 from .server_url import normalise_url
 from .taskrc import SyncBackend, SyncSettings, Taskrc, TaskrcSetting, find_taskrc, read_taskrc
 from .taskrc_edit import TaskrcEdit, edit_taskrc, undo_edit
+
+__version__ = f"{TCSYNC_VERSION_MAJOR}.{TCSYNC_VERSION_MINOR}.{TCSYNC_VERSION_PATCH}"
 
 __all__ = [
     "NIL_VERSION",

@@ -19,6 +19,9 @@ from ctypes import (
     c_void_p,
 )
 
+TCSYNC_VERSION_MAJOR = 0
+TCSYNC_VERSION_MINOR = 1
+TCSYNC_VERSION_PATCH = 0
 TCSYNC_OK = 0
 TCSYNC_INVALID_ARGUMENT = 1
 TCSYNC_OUT_OF_MEMORY = 2
@@ -60,6 +63,7 @@ TCSYNC_REMOTE_SERVER_FAILED = 4363
 TCSYNC_REMOTE_REDIRECTED = 4619
 TCSYNC_REMOTE_BROKEN_ANSWER = 4875
 TCSYNC_REMOTE_ANSWER_TOO_LARGE = 5131
+TCSYNC_HOST_CODE_MAX = -1
 TCSYNC_LOG_DEBUG = 0
 TCSYNC_LOG_INFO = 1
 TCSYNC_LOG_WARNING = 2
@@ -78,7 +82,6 @@ TCSYNC_OUTCOME_NO_SNAPSHOT = 6
 TCSYNC_SNAPSHOT_URGENCY_NONE = 0
 TCSYNC_SNAPSHOT_URGENCY_LOW = 1
 TCSYNC_SNAPSHOT_URGENCY_HIGH = 2
-TCSYNC_UUID_TEXT_SIZE = 37
 
 CODE_NAMES = {
     0: "TCSYNC_OK",
@@ -129,6 +132,13 @@ class tcsync_error(Structure):
 
 class tcsync_bytes(Structure):
     """Opaque."""
+
+class tcsync_uuid(Structure):
+    """As in the header."""
+
+    _fields_ = (
+        ("text", c_char * 37),
+    )
 
 class tcsync_config(Structure):
     """Opaque."""
@@ -235,6 +245,10 @@ def declare(library: CDLL) -> None:
     library.tcsync_error_free.restype = None
     library.tcsync_version.argtypes = ()
     library.tcsync_version.restype = c_void_p
+    library.tcsync_version_number.argtypes = ()
+    library.tcsync_version_number.restype = c_int32
+    library.tcsync_has.argtypes = (c_char_p,)
+    library.tcsync_has.restype = c_int
     library.tcsync_bytes_data.argtypes = (POINTER(tcsync_bytes),)
     library.tcsync_bytes_data.restype = c_void_p
     library.tcsync_bytes_size.argtypes = (POINTER(tcsync_bytes),)
@@ -305,11 +319,11 @@ def declare(library: CDLL) -> None:
     library.tcsync_remote_free.restype = None
     library.tcsync_remote_probe.argtypes = (POINTER(tcsync_remote), POINTER(tcsync_probe), POINTER(POINTER(tcsync_error)),)
     library.tcsync_remote_probe.restype = c_int32
-    library.tcsync_remote_get_child_version.argtypes = (POINTER(tcsync_remote), c_char_p, POINTER(c_int32), POINTER(c_char), POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_remote_get_child_version.argtypes = (POINTER(tcsync_remote), c_char_p, POINTER(c_int32), POINTER(tcsync_uuid), POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
     library.tcsync_remote_get_child_version.restype = c_int32
-    library.tcsync_remote_add_version.argtypes = (POINTER(tcsync_remote), c_char_p, c_char_p, c_size_t, POINTER(c_int32), POINTER(c_char), POINTER(c_int32), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_remote_add_version.argtypes = (POINTER(tcsync_remote), c_char_p, c_char_p, c_size_t, POINTER(c_int32), POINTER(tcsync_uuid), POINTER(c_int32), POINTER(POINTER(tcsync_error)),)
     library.tcsync_remote_add_version.restype = c_int32
-    library.tcsync_remote_get_snapshot.argtypes = (POINTER(tcsync_remote), POINTER(c_int32), POINTER(c_char), POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_remote_get_snapshot.argtypes = (POINTER(tcsync_remote), POINTER(c_int32), POINTER(tcsync_uuid), POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
     library.tcsync_remote_get_snapshot.restype = c_int32
     library.tcsync_remote_add_snapshot.argtypes = (POINTER(tcsync_remote), c_char_p, c_char_p, c_size_t, POINTER(POINTER(tcsync_error)),)
     library.tcsync_remote_add_snapshot.restype = c_int32

@@ -431,7 +431,7 @@ def remote_get_child_version(remote: RemoteHandle, parent_version_id: UUID) -> t
 
 def remote_add_version(remote: RemoteHandle, parent_version_id: UUID, plaintext: bytes) -> tuple[int, UUID | None, int]:
     """The outcome, the version's ID, and the urgency of a snapshot."""
-    version_id = ctypes.create_string_buffer(c.TCSYNC_UUID_TEXT_SIZE)
+    version_id = c.tcsync_uuid()
     outcome, urgency = ctypes.c_int32(), ctypes.c_int32()
     error = ctypes.POINTER(c.tcsync_error)()
     code = _interruptible(
@@ -442,7 +442,7 @@ def remote_add_version(remote: RemoteHandle, parent_version_id: UUID, plaintext:
             plaintext,
             len(plaintext),
             byref(outcome),
-            version_id,
+            byref(version_id),
             byref(urgency),
             byref(error),
         ),
@@ -599,12 +599,12 @@ def _log_callback(log: Callable[[int, str], None] | None) -> object:
 
 def _fetch(remote: RemoteHandle, call: Callable[..., int]) -> tuple[int, UUID | None, bytes]:
     """Makes a call that ends with the outputs outcome, version_id, plaintext and error, and returns the first three."""
-    version_id = ctypes.create_string_buffer(c.TCSYNC_UUID_TEXT_SIZE)
+    version_id = c.tcsync_uuid()
     outcome = ctypes.c_int32()
     plaintext = ctypes.POINTER(c.tcsync_bytes)()
     error = ctypes.POINTER(c.tcsync_error)()
     code = _interruptible(
-        remote, lambda pointer: call(pointer, byref(outcome), version_id, byref(plaintext), byref(error))
+        remote, lambda pointer: call(pointer, byref(outcome), byref(version_id), byref(plaintext), byref(error))
     )
     _check(code, error)
     return outcome.value, _uuid(version_id), _take(plaintext)
@@ -670,8 +670,8 @@ def _text(identifier: UUID) -> bytes:
     return str(identifier).encode("ascii")
 
 
-def _uuid(buffer: ctypes.Array[ctypes.c_char]) -> UUID | None:
-    return UUID(buffer.value.decode("ascii")) if buffer.value else None
+def _uuid(identifier: c.tcsync_uuid) -> UUID | None:
+    return UUID(identifier.text.decode("ascii")) if identifier.text else None
 
 
 def _take(owned: _Pointer[c.tcsync_bytes]) -> bytes:
