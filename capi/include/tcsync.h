@@ -24,6 +24,8 @@
  *   TCSYNC_INVALID_ARGUMENT (or 0, or an empty result), in release builds too.
  * - Threads: "any" means that any thread may call it at any time, also for the same handle; "one"
  *   means one thread at a time for one handle. No handle may be used during or after its _free.
+ * - Signals: threads of the library block all of them but those of a fault of their own (SIGSEGV,
+ *   SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS), so that other handlers run on the host's threads.
  *
  * This header is C90, needs nothing but <stddef.h> and <stdint.h>, and is C++98-clean.
  */

@@ -1,7 +1,6 @@
 #include "base/thread.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #if defined(__APPLE__)
 #include <mach/mach.h>
@@ -13,6 +12,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/signal_block.h"
 
 namespace tcsync::base {
 namespace {
@@ -26,22 +26,6 @@ void NameThisThread(const char* name) {
   static_cast<void>(name);
 #endif
 }
-
-// Blocks every signal on this thread for as long as it lives, also when a thread cannot be started.
-class SignalBlock {
- public:
-  SignalBlock() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &previous_);
-  }
-  SignalBlock(const SignalBlock&) = delete;
-  SignalBlock& operator=(const SignalBlock&) = delete;
-  ~SignalBlock() { pthread_sigmask(SIG_SETMASK, &previous_, nullptr); }
-
- private:
-  sigset_t previous_;
-};
 
 }  // namespace
 

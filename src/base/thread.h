@@ -8,8 +8,7 @@
 
 namespace tcsync::base {
 
-// Starts a thread that runs `body`. It blocks every signal, so that the host program's handlers run
-// on the host's threads, and is called `name` (at most 15 characters) in debuggers and `top -H`.
+// Starts a thread that runs `body`. It blocks the signals that SignalBlock does, and is called `name` (at most 15 characters) in debuggers and `top -H`.
 // Throws std::system_error, which says what to do, when the system has no room for it: whoever has
 // started others must then end them.
 std::thread StartThread(const char* name, std::function<void()> body);

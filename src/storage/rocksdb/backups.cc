@@ -17,6 +17,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/signal_block.h"
 #include "rocksdb/db.h"
 #include "rocksdb/utilities/backup_engine.h"
 #include "storage/rocksdb/data_directory.h"
@@ -229,6 +230,8 @@ BackupInfo ToInfo(const rocksdb::BackupInfo& backup) {
 class BackupReader {
  public:
   static absl::StatusOr<BackupReader> Open(const BackupDirectory& directory) {
+    // RocksDB starts threads whenever it opens something, here and below.
+    const base::SignalBlock block;
     rocksdb::BackupEngineReadOnly* engine = nullptr;
     const rocksdb::Status status = rocksdb::BackupEngineReadOnly::Open(
         rocksdb::Env::Default(), EngineOptions(directory), &engine);
@@ -307,6 +310,7 @@ absl::StatusOr<bool> HasClient(BackupReader& reader, uint32_t backup_id, const U
   rocksdb::Options options = ReadOnlyDatabaseOptions(*info.env_for_open);
   options.max_open_files = kBackupOpenFilesMax;
   options.skip_stats_update_on_db_open = true;
+  const base::SignalBlock block;
   rocksdb::DB* opened = nullptr;
   status = rocksdb::DB::OpenForReadOnly(options, info.name_for_open, &opened);
   if (!status.ok()) return BackupError(status, action);
@@ -406,6 +410,7 @@ absl::Status RemoveBackup(const std::string& directory, uint32_t backup_id) {
                                                ": try again when that has ended"));
   }
   const std::string action = absl::StrCat("remove backup ", backup_id, " in ", opened->path());
+  const base::SignalBlock block;
   rocksdb::BackupEngine* raw_engine = nullptr;
   rocksdb::Status status =
       rocksdb::BackupEngine::Open(rocksdb::Env::Default(), EngineOptions(*opened), &raw_engine);
@@ -478,6 +483,7 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenBackup(const std::string& directory
   rocksdb::Status status = reader->engine().GetBackupInfo(found->backup_id, &backup,
                                                           /*include_file_details=*/true);
   if (!status.ok()) return BackupError(status, absl::StrCat("read ", name));
+  const base::SignalBlock block;
   rocksdb::DB* database = nullptr;
   status = rocksdb::DB::OpenForReadOnly(ReadOnlyDatabaseOptions(*backup.env_for_open),
                                         backup.name_for_open, &database);
@@ -502,7 +508,10 @@ absl::StatusOr<BackupInfo> MakeBackup(rocksdb::DB& database, const BackupRequest
   const std::string action = absl::StrCat("make a backup in ", directory->path());
 
   rocksdb::BackupEngine* opened = nullptr;
-  status = rocksdb::BackupEngine::Open(database.GetEnv(), EngineOptions(*directory), &opened);
+  {
+    const base::SignalBlock block;
+    status = rocksdb::BackupEngine::Open(database.GetEnv(), EngineOptions(*directory), &opened);
+  }
   if (!status.ok()) return BackupError(status, action);
   const std::unique_ptr<rocksdb::BackupEngine> engine(opened);
 

@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "base/limits.h"
+#include "base/signal_block.h"
 #include "base/thread.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/file_checksum.h"
@@ -243,6 +244,9 @@ uint64_t Database::RoomBytes(const RocksdbStorageOptions& options) {
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DataDirectory& directory,
                                                          const RocksdbStorageOptions& options,
                                                          const Logger& logger, Hooks hooks) {
+  // RocksDB starts its threads while it opens a database: here, on a thread of the host's, and
+  // again only on threads of the engine.
+  const base::SignalBlock block;
   std::unique_ptr<Database> database(new Database(directory, options, logger, std::move(hooks)));
   absl::Status status = database->LoadFile(directory);
   if (status.ok()) status = database->Examine();

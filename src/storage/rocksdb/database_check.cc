@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "base/signal_block.h"
 #include "rocksdb/db.h"
 #include "rocksdb/metadata.h"
 #include "storage/rocksdb/info_log.h"
@@ -129,6 +130,8 @@ class Examiner {
     options.stats_persist_period_sec = 0;
     options.skip_stats_update_on_db_open = true;
     options.paranoid_checks = false;
+    // RocksDB starts threads.
+    const base::SignalBlock block;
     rocksdb::DB* opened = nullptr;
     const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(options, path_, &opened);
     database_.reset(opened);

@@ -24,6 +24,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/signal_block.h"
 #include "rocksdb/db.h"
 #include "rocksdb/file_checksum.h"
 #include "storage/rocksdb/data_directory.h"
@@ -268,6 +269,8 @@ class Salvager {
   static std::unique_ptr<rocksdb::DB> OpenReadOnly(const rocksdb::Options& options,
                                                    const std::string& path,
                                                    rocksdb::Status& status) {
+    // RocksDB starts threads.
+    const base::SignalBlock block;
     rocksdb::DB* database = nullptr;
     status = rocksdb::DB::OpenForReadOnly(options, path, &database);
     return std::unique_ptr<rocksdb::DB>(database);
@@ -403,6 +406,7 @@ class Salvager {
     if (!staged.ok()) return staged;
     const auto log = std::make_shared<DamageLog>();
     const rocksdb::Options options = OpenOptions(log);
+    const base::SignalBlock block;
     rocksdb::Status status = rocksdb::RepairDB(path, options);
     if (!status.ok()) {
       return absl::DataLossError(absl::StrCat("nothing of the database ", database_path_,
