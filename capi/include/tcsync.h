@@ -212,10 +212,11 @@ TCSYNC_API int32_t tcsync_version_number(void);
  *   "server"    the engine, and requests without sockets
  *   "listener"  the listener
  *   "admin"     tcsync_administer
+ *   "monitor"   tcsync_monitor
  *   "sealing"   credentials, keys and sealing
  *   "remote"    calls to a sync server elsewhere
  *   "tls"       https: to a sync server elsewhere, and of the listener where there is one
- * The first three are not in a build with TCSYNC_SERVER=OFF, whose functions for them fail with
+ * The first four are not in a build with TCSYNC_SERVER=OFF, whose functions for them fail with
  * TCSYNC_UNSUPPORTED. Later releases add features; an unknown word is one that this release lacks.
  * Threads: any.
  * Ownership: borrows feature for the call.
@@ -300,6 +301,15 @@ TCSYNC_API tcsync_code tcsync_config_new(tcsync_config **config, tcsync_error **
 TCSYNC_API tcsync_code tcsync_config_set(tcsync_config *config, const char *name, const char *value,
                                          tcsync_error **error);
 
+/* The value of one option as it is in force: what was set, or the default, or what a default of 0 is
+ * derived to from the memory budget and the machine. *value is a text that tcsync_config_set takes. No
+ * option is a secret.
+ * Threads: one.
+ * Ownership: borrows name for the call; *value is the caller's, for tcsync_bytes_free.
+ * Errors: TCSYNC_UNKNOWN_OPTION, TCSYNC_OUT_OF_MEMORY. */
+TCSYNC_API tcsync_code tcsync_config_get(const tcsync_config *config, const char *name,
+                                         tcsync_bytes **value, tcsync_error **error);
+
 /* Sets every option whose environment variable is set and not empty. To let explicit settings win,
  * call this before them.
  * Threads: one; no other thread may change the environment meanwhile.
@@ -353,6 +363,14 @@ typedef struct tcsync_engine tcsync_engine;
  *   TCSYNC_INVALID_ARGUMENT, TCSYNC_UNSUPPORTED; an existing directory is then as it was. */
 TCSYNC_API tcsync_code tcsync_engine_open(const tcsync_config *config, tcsync_engine **engine,
                                           tcsync_error **error);
+
+/* The value of one option that the engine was opened with, as tcsync_config_get gives it. What an
+ * operator changed since (the level of the log) is not in it.
+ * Threads: any.
+ * Ownership: borrows name for the call; *value is the caller's, for tcsync_bytes_free.
+ * Errors: TCSYNC_UNKNOWN_OPTION, TCSYNC_OUT_OF_MEMORY, TCSYNC_UNSUPPORTED. */
+TCSYNC_API tcsync_code tcsync_engine_option(const tcsync_engine *engine, const char *name,
+                                            tcsync_bytes **value, tcsync_error **error);
 
 /* Waits for the requests that were begun, then closes. Blocks for as long as those take.
  * Threads: one; no call on the engine may be running, its listeners must have been stopped, and the
@@ -432,6 +450,16 @@ TCSYNC_API tcsync_code tcsync_engine_handle_async(tcsync_engine *engine,
 TCSYNC_API tcsync_code tcsync_administer(const tcsync_config *config, tcsync_engine *engine,
                                          const tcsync_request *request, tcsync_response **response,
                                          tcsync_error **error);
+
+/* Answers one request for monitoring: GET /metrics, /health and /health/live, as docs/metrics.md has
+ * them, for programs without a listener of the library. The metrics are the operator's alone: give it
+ * no request of a stranger's. Any HTTP answer is TCSYNC_OK, as with tcsync_engine_handle. Blocks for
+ * up to 3 seconds, also when the disk is stuck.
+ * Threads: any.
+ * Ownership: borrows request for the call; *response is the caller's, for tcsync_response_free.
+ * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_OUT_OF_MEMORY, TCSYNC_UNSUPPORTED. */
+TCSYNC_API tcsync_code tcsync_monitor(tcsync_engine *engine, const tcsync_request *request,
+                                      tcsync_response **response, tcsync_error **error);
 
 /* The HTTP status, such as 200.
  * Threads: any.

@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "capi/src/bytes.h"
 #include "capi/src/guard.h"
 #include "capi/src/one_line.h"
 #include "capi/src/sized_struct.h"
@@ -66,6 +68,19 @@ LogFunction MakeLogFunction(tcsync_log_function function, void* user_data) {
 }
 
 }  // namespace
+
+Result GiveOption(const std::vector<EffectiveOption>& options, absl::string_view name,
+                  tcsync_bytes** value) {
+  for (const EffectiveOption& option : options) {
+    if (option.name != name) continue;
+    *value = std::make_unique<tcsync_bytes>(option.value).release();
+    return {};
+  }
+  // SetOption's sentence for that lists all names.
+  Options unused;
+  return FromStatus(SetOption(name, "", unused), {.invalid_argument = TCSYNC_UNKNOWN_OPTION});
+}
+
 }  // namespace tcsync::capi
 
 using tcsync::capi::FromStatus;
@@ -131,6 +146,17 @@ tcsync_code tcsync_config_set(tcsync_config* config, const char* name, const cha
     return FromStatus(
         status, {.invalid_argument = tcsync::capi::IsOption(name) ? TCSYNC_INVALID_OPTION_VALUE
                                                                   : TCSYNC_UNKNOWN_OPTION});
+  });
+}
+
+tcsync_code tcsync_config_get(const tcsync_config* config, const char* name, tcsync_bytes** value,
+                              tcsync_error** error) {
+  SetNull(value);
+  return Guard(error, [&]() -> Result {
+    if (config == nullptr) return NullArgument("config");
+    if (name == nullptr) return NullArgument("name");
+    if (value == nullptr) return NullArgument("value");
+    return tcsync::capi::GiveOption(tcsync::EffectiveOptions(config->options), name, value);
   });
 }
 

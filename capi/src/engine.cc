@@ -192,8 +192,21 @@ tcsync_code tcsync_engine_open(const tcsync_config* config, tcsync_engine** engi
       return FromStatus(opened.status(),
                         {.failed_precondition = TCSYNC_WRONG_FORMAT, .unavailable = TCSYNC_SYSTEM});
     }
-    *engine = std::make_unique<tcsync_engine>(*std::move(opened)).release();
+    *engine = std::make_unique<tcsync_engine>(*std::move(opened),
+                                              tcsync::EffectiveOptions(config->options))
+                  .release();
     return {};
+  });
+}
+
+tcsync_code tcsync_engine_option(const tcsync_engine* engine, const char* name,
+                                 tcsync_bytes** value, tcsync_error** error) {
+  SetNull(value);
+  return Guard(error, [&]() -> Result {
+    if (engine == nullptr) return NullArgument("engine");
+    if (name == nullptr) return NullArgument("name");
+    if (value == nullptr) return NullArgument("value");
+    return tcsync::capi::GiveOption(engine->options, name, value);
   });
 }
 
@@ -238,6 +251,19 @@ tcsync_code tcsync_administer(const tcsync_config* config, tcsync_engine* engine
     }
     tcsync::http::Handler* const handler = engine->engine->administration();
     if (handler == nullptr) return {TCSYNC_UNSUPPORTED, "this engine has no administration"};
+    return tcsync::capi::BeginAndWait(*handler, request, response);
+  });
+}
+
+tcsync_code tcsync_monitor(tcsync_engine* engine, const tcsync_request* request,
+                           tcsync_response** response, tcsync_error** error) {
+  SetNull(response);
+  return Guard(error, [&]() -> Result {
+    if (engine == nullptr) return NullArgument("engine");
+    if (request == nullptr) return NullArgument("request");
+    if (response == nullptr) return NullArgument("response");
+    tcsync::http::Handler* const handler = engine->engine->metrics();
+    if (handler == nullptr) return {TCSYNC_UNSUPPORTED, "this engine has no metrics"};
     return tcsync::capi::BeginAndWait(*handler, request, response);
   });
 }

@@ -4,12 +4,18 @@
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "tcsync.h"
 #include "tcsync/engine.h"
+#include "tcsync/options.h"
 
 struct tcsync_engine {
-  explicit tcsync_engine(std::unique_ptr<tcsync::Engine> opened) : engine(std::move(opened)) {}
+  tcsync_engine(std::unique_ptr<tcsync::Engine> opened,
+                std::vector<tcsync::EffectiveOption> opened_with)
+      : options(std::move(opened_with)), engine(std::move(opened)) {}
+
+  const std::vector<tcsync::EffectiveOption> options;
 
   std::unique_ptr<tcsync::Engine> engine;
 };

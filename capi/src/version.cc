@@ -17,6 +17,7 @@ constexpr Feature kFeatures[] = {
     {"server", TCSYNC_SERVER},
     {"listener", TCSYNC_SERVER},
     {"admin", TCSYNC_SERVER},
+    {"monitor", TCSYNC_SERVER},
     {"sealing", 1},
     {"remote", 1},
     {"tls", 1},

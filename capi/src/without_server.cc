@@ -32,6 +32,17 @@ tcsync_code tcsync_engine_open(const tcsync_config* config, tcsync_engine** engi
 
 void tcsync_engine_free(tcsync_engine*) {}
 
+tcsync_code tcsync_engine_option(const tcsync_engine* engine, const char* name,
+                                 tcsync_bytes** value, tcsync_error** error) {
+  SetNull(value);
+  return Guard(error, [&]() -> Result {
+    if (engine == nullptr) return NullArgument("engine");
+    if (name == nullptr) return NullArgument("name");
+    if (value == nullptr) return NullArgument("value");
+    return Unsupported();
+  });
+}
+
 tcsync_code tcsync_engine_handle(tcsync_engine* engine, const tcsync_request* request,
                                  tcsync_response** response, tcsync_error** error) {
   SetNull(response);
@@ -60,6 +71,17 @@ tcsync_code tcsync_administer(const tcsync_config* config, tcsync_engine* engine
   SetNull(response);
   return Guard(error, [&]() -> Result {
     if (config == nullptr && engine == nullptr) return NullArgument("config");
+    if (request == nullptr) return NullArgument("request");
+    if (response == nullptr) return NullArgument("response");
+    return Unsupported();
+  });
+}
+
+tcsync_code tcsync_monitor(tcsync_engine* engine, const tcsync_request* request,
+                           tcsync_response** response, tcsync_error** error) {
+  SetNull(response);
+  return Guard(error, [&]() -> Result {
+    if (engine == nullptr) return NullArgument("engine");
     if (request == nullptr) return NullArgument("request");
     if (response == nullptr) return NullArgument("response");
     return Unsupported();

@@ -368,6 +368,7 @@ std::vector<EffectiveOption> EffectiveOptions(const Options& options) {
       {&Options::block_cache_bytes, static_cast<int64_t>(limits.block_cache_bytes)},
       {&Options::head_cache_bytes, static_cast<int64_t>(limits.head_cache_bytes)},
       {&Options::connections_max, limits.connections_max},
+      {&Options::connection_bytes_max, limits.connection_bytes_max},
       {&Options::event_loops, limits.event_loops},
       {&Options::reader_threads, limits.reader_threads},
   };

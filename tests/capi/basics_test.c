@@ -84,7 +84,7 @@ static void the_header_and_the_library_are_of_one_release(void) {
 
 /* What tcsync_has says must be what the functions do. */
 static void features_are_those_of_this_build(void) {
-  static const char* const kServers[] = {"server", "listener", "admin"};
+  static const char* const kServers[] = {"server", "listener", "admin", "monitor"};
   static const char* const kAlways[] = {"sealing", "remote", "tls"};
   static const char* const kNever[] = {"", "Server", "server ", "serve", "no-such-feature"};
   tcsync_config* config = make_config(NULL);
@@ -221,6 +221,56 @@ static void config_refuses_what_is_wrong(void) {
   tcsync_config_free(config);
 }
 
+static void check_value(const tcsync_config* config, const char* name, const char* expected) {
+  tcsync_bytes* value = NULL;
+  CHECK_OK(tcsync_config_get(config, name, &value, &error));
+  CHECK_TEXT(tcsync_bytes_data(value), expected);
+  tcsync_bytes_free(value);
+}
+
+static void options_are_read_back(void) {
+  char poison = 0;
+  tcsync_config* config = NULL;
+  tcsync_config* copy = NULL;
+  tcsync_bytes* value = (tcsync_bytes*)(void*)&poison;
+  size_t index = 0;
+  CHECK_OK(tcsync_config_new(&config, &error));
+  CHECK_OK(tcsync_config_new(&copy, &error));
+  check_value(config, "snapshot-days", "14");
+  CHECK_OK(tcsync_config_set(config, "snapshot-days", "30", &error));
+  CHECK_OK(tcsync_config_set(config, "memory-budget", "64M", &error));
+  CHECK_OK(tcsync_config_set(config, "listen", "127.0.0.1:1, [::1]:2", &error));
+  check_value(config, "snapshot-days", "30");
+  check_value(config, "memory-budget", "67108864");
+  check_value(config, "listen", "127.0.0.1:1,[::1]:2");
+  /* Derived from the budget, each until it is set. */
+  check_value(config, "memtable-bytes", "4194304");
+  check_value(config, "connection-bytes-max", "12582912");
+  CHECK_OK(tcsync_config_set(config, "memtable-bytes", "1M", &error));
+  check_value(config, "memtable-bytes", "1048576");
+
+  CHECK_FAILS(tcsync_config_get(config, "no-such-option", &value, &error), TCSYNC_UNKNOWN_OPTION,
+              "no-such-option");
+  CHECK(value == NULL);
+  CHECK_FAILS(tcsync_config_get(NULL, "listen", &value, &error), TCSYNC_NULL_ARGUMENT, "config");
+  CHECK_FAILS(tcsync_config_get(config, NULL, &value, &error), TCSYNC_NULL_ARGUMENT, "name");
+  CHECK_FAILS(tcsync_config_get(config, "listen", NULL, &error), TCSYNC_NULL_ARGUMENT, "value");
+
+  /* Every value can be set, and is then the same. */
+  for (index = 0; index < tcsync_option_count(); ++index) {
+    tcsync_option option;
+    memset(&option, 0, sizeof(option));
+    option.struct_size = sizeof(option);
+    CHECK_OK(tcsync_option_info(index, &option, &error));
+    CHECK_OK(tcsync_config_get(config, option.name, &value, &error));
+    CHECK_OK(tcsync_config_set(copy, option.name, tcsync_bytes_data(value), &error));
+    check_value(copy, option.name, tcsync_bytes_data(value));
+    tcsync_bytes_free(value);
+  }
+  tcsync_config_free(config);
+  tcsync_config_free(copy);
+}
+
 static void error_may_be_null(void) {
   tcsync_config* config = NULL;
   CHECK_INT(tcsync_config_new(&config, NULL), TCSYNC_OK);
@@ -280,6 +330,7 @@ int main(void) {
   RUN(option_info_checks_its_arguments, "a mistake in a binding reads past the options table");
   RUN(option_info_respects_the_callers_struct, "a later release overwrites its callers' memory");
   RUN(config_refuses_what_is_wrong, "a typing error in a configuration goes unnoticed");
+  RUN(options_are_read_back, "nobody can find out why an engine does what it does");
   RUN(error_may_be_null, "programs that only look at codes crash");
   RUN(messages_are_one_line_of_utf8, "a value from outside forges log lines or steers terminals");
   RUN(environment_is_read, "containers cannot configure the server");

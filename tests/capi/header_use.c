@@ -88,6 +88,8 @@ void use_functions(void) {
   tcsync_config* config = NULL;
   tcsync_engine* engine = NULL;
   tcsync_error* error = NULL;
+  tcsync_bytes* value = NULL;
+  tcsync_response* response = NULL;
   tcsync_request request;
   tcsync_remote* remote = NULL;
   tcsync_remote_options options;
@@ -100,6 +102,9 @@ void use_functions(void) {
   options.struct_size = sizeof(options);
   probe.struct_size = sizeof(probe);
   version_id.text[0] = '\0';
+  (void)tcsync_config_get(config, "storage", &value, &error);
+  (void)tcsync_engine_option(engine, "storage", &value, &error);
+  (void)tcsync_monitor(engine, &request, &response, &error);
   (void)tcsync_remote_open("", version_id.text, NULL, &options, &remote, &error);
   (void)tcsync_remote_probe(remote, &probe, &error);
 }

@@ -81,6 +81,13 @@ static tcsync_code administer_offline(const tcsync_request* request, tcsync_erro
   return code;
 }
 
+static tcsync_code monitor(const tcsync_request* request, tcsync_error** error) {
+  tcsync_response* response = NULL;
+  const tcsync_code code = tcsync_monitor(engine, request, &response, error);
+  CHECK(response == NULL);
+  return code;
+}
+
 /* The functions that take a length... */
 static const struct {
   const char* name;
@@ -98,10 +105,9 @@ static const struct {
   const char* name;
   tcsync_code (*call)(const tcsync_request* request, tcsync_error** error);
 } kWithRequest[] = {
-    {"tcsync_engine_handle", handle},
-    {"tcsync_engine_handle_async", handle_async},
-    {"tcsync_administer", administer},
-    {"tcsync_administer", administer_offline},
+    {"tcsync_engine_handle", handle},  {"tcsync_engine_handle_async", handle_async},
+    {"tcsync_administer", administer}, {"tcsync_administer", administer_offline},
+    {"tcsync_monitor", monitor},
 };
 
 /* ...and those whose size_t is an index, which they check against what they have. */

@@ -36,6 +36,7 @@ static void its_functions_still_take_null(void) {
   test_request filled;
   tcsync_header header;
   tcsync_response* response = NULL;
+  tcsync_bytes* value = NULL;
   fill_request(&filled, "GET", "/", NULL, NULL, NULL, 0);
   CHECK_FAILS(tcsync_engine_handle(NULL, &filled.request, &response, &error), TCSYNC_NULL_ARGUMENT,
               "engine");
@@ -43,6 +44,11 @@ static void its_functions_still_take_null(void) {
               TCSYNC_NULL_ARGUMENT, "engine");
   CHECK_FAILS(tcsync_administer(NULL, NULL, &filled.request, &response, &error),
               TCSYNC_NULL_ARGUMENT, "config");
+  CHECK_FAILS(tcsync_monitor(NULL, &filled.request, &response, &error), TCSYNC_NULL_ARGUMENT,
+              "engine");
+  CHECK_FAILS(tcsync_engine_option(NULL, "storage", &value, &error), TCSYNC_NULL_ARGUMENT,
+              "engine");
+  CHECK(value == NULL);
   CHECK_FAILS(tcsync_response_header(NULL, 0, &header, &error), TCSYNC_NULL_ARGUMENT, "response");
   CHECK_FAILS(tcsync_listener_serve(NULL, NULL, &error), TCSYNC_NULL_ARGUMENT, "listener");
   CHECK_INT(tcsync_response_status(NULL), 0);

@@ -333,6 +333,40 @@ TEST(OptionsTest, EachOptionInForceSaysWhereItComesFrom) {
   }
 }
 
+// If this fails, an operator is told 0 for a limit that is derived.
+TEST(OptionsTest, EveryDerivedOptionSaysItsValue) {
+  int derived = 0;
+  for (const EffectiveOption& option : EffectiveOptions(Options())) {
+    const auto info =
+        std::find_if(AllOptions().begin(), AllOptions().end(),
+                     [&option](const OptionInfo& row) { return option.name == row.name; });
+    ASSERT_NE(info, AllOptions().end());
+    // The help of one ends with what it is derived from; of others, 0 is a value like all.
+    const std::string help = info->help;
+    const size_t zero = help.rfind(" 0: ");
+    if (zero == std::string::npos || absl::StrContains(help.substr(zero), "0: no") ||
+        absl::StrContains(help.substr(zero), "0: never")) {
+      EXPECT_NE(option.source, EffectiveOption::Source::kDerived) << option.name;
+      continue;
+    }
+    ++derived;
+    EXPECT_EQ(option.source, EffectiveOption::Source::kDerived) << option.name;
+    EXPECT_NE(option.value, "0") << option.name;
+  }
+  EXPECT_EQ(derived, 9);
+}
+
+// If this fails, an option is a secret, and all that tell options in force (the log of the start,
+// the administration, tcsync_config_get) tell it.
+TEST(OptionsTest, NoOptionIsASecret) {
+  for (const OptionInfo& info : AllOptions()) {
+    for (const char* const word : {"secret", "password", "passphrase", "token", "credential"}) {
+      EXPECT_FALSE(absl::StrContains(info.name, word)) << info.name;
+      EXPECT_FALSE(absl::StrContains(info.environment, absl::AsciiStrToUpper(word))) << info.name;
+    }
+  }
+}
+
 // If this fails, a secret that was put into the wrong option stands in a log.
 TEST(OptionsTest, AnErrorDoesNotRepeatWhatMayBeASecret) {
   const std::string secret = "9f9edb6ef38b6772c9adf9b0a99138688051936a2f7cf2c5b11b665a8ff9ea77";

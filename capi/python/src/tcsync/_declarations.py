@@ -263,6 +263,8 @@ def declare(library: CDLL) -> None:
     library.tcsync_config_new.restype = c_int32
     library.tcsync_config_set.argtypes = (POINTER(tcsync_config), c_char_p, c_char_p, POINTER(POINTER(tcsync_error)),)
     library.tcsync_config_set.restype = c_int32
+    library.tcsync_config_get.argtypes = (POINTER(tcsync_config), c_char_p, POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_config_get.restype = c_int32
     library.tcsync_config_set_from_environment.argtypes = (POINTER(tcsync_config), POINTER(POINTER(tcsync_error)),)
     library.tcsync_config_set_from_environment.restype = c_int32
     library.tcsync_config_set_log.argtypes = (POINTER(tcsync_config), tcsync_log_function, c_void_p, POINTER(POINTER(tcsync_error)),)
@@ -271,6 +273,8 @@ def declare(library: CDLL) -> None:
     library.tcsync_config_free.restype = None
     library.tcsync_engine_open.argtypes = (POINTER(tcsync_config), POINTER(POINTER(tcsync_engine)), POINTER(POINTER(tcsync_error)),)
     library.tcsync_engine_open.restype = c_int32
+    library.tcsync_engine_option.argtypes = (POINTER(tcsync_engine), c_char_p, POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_engine_option.restype = c_int32
     library.tcsync_engine_free.argtypes = (POINTER(tcsync_engine),)
     library.tcsync_engine_free.restype = None
     library.tcsync_engine_handle.argtypes = (POINTER(tcsync_engine), POINTER(tcsync_request), POINTER(POINTER(tcsync_response)), POINTER(POINTER(tcsync_error)),)
@@ -279,6 +283,8 @@ def declare(library: CDLL) -> None:
     library.tcsync_engine_handle_async.restype = c_int32
     library.tcsync_administer.argtypes = (POINTER(tcsync_config), POINTER(tcsync_engine), POINTER(tcsync_request), POINTER(POINTER(tcsync_response)), POINTER(POINTER(tcsync_error)),)
     library.tcsync_administer.restype = c_int32
+    library.tcsync_monitor.argtypes = (POINTER(tcsync_engine), POINTER(tcsync_request), POINTER(POINTER(tcsync_response)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_monitor.restype = c_int32
     library.tcsync_response_status.argtypes = (POINTER(tcsync_response),)
     library.tcsync_response_status.restype = c_int
     library.tcsync_response_header_count.argtypes = (POINTER(tcsync_response),)
