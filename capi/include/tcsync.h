@@ -58,11 +58,22 @@
 #define TCSYNC_API
 #endif
 
-/* A result that no program may ignore. */
+/* A result that no program may ignore: the compiler warns. */
 #if defined(__GNUC__)
 #define TCSYNC_WARN_UNUSED __attribute__((warn_unused_result))
 #else
 #define TCSYNC_WARN_UNUSED
+#endif
+
+/* Parameters, counted from 1, that must not be NULL: the compiler warns of a NULL that it sees. It is
+ * there only where the compiler does not optimise, because an optimiser takes it for a promise of the
+ * caller's and leaves out checks behind the call; and NULL is an error here, and nothing worse. Programs
+ * that pass NULL on purpose define TCSYNC_NO_NONNULL. */
+#if defined(__GNUC__) && !defined(TCSYNC_BUILDING) && !defined(TCSYNC_NO_NONNULL) && \
+    (!defined(__OPTIMIZE__) || defined(__clang_analyzer__))
+#define TCSYNC_NONNULL(parameters) __attribute__((nonnull parameters))
+#else
+#define TCSYNC_NONNULL(parameters)
 #endif
 
 #ifdef __cplusplus
@@ -286,20 +297,23 @@ TCSYNC_API size_t tcsync_option_count(void);
  * Ownership: fills the caller's struct, as much of it as struct_size says.
  * Errors: TCSYNC_INVALID_ARGUMENT for an index or a struct_size out of range. */
 TCSYNC_API tcsync_code tcsync_option_info(size_t index, tcsync_option *option,
-                                          tcsync_error **error);
+                                          tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((2));
 
 /* A configuration with every default.
  * Threads: any.
  * Ownership: *config is the caller's, for tcsync_config_free.
  * Errors: TCSYNC_OUT_OF_MEMORY. */
-TCSYNC_API tcsync_code tcsync_config_new(tcsync_config **config, tcsync_error **error);
+TCSYNC_API tcsync_code tcsync_config_new(tcsync_config **config, tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1));
 
 /* Sets one option from text. A list, whose items are separated by commas, is replaced as a whole.
  * Threads: one.
  * Ownership: borrows name and value for the call.
  * Errors: TCSYNC_UNKNOWN_OPTION, TCSYNC_INVALID_OPTION_VALUE; the configuration is then unchanged. */
 TCSYNC_API tcsync_code tcsync_config_set(tcsync_config *config, const char *name, const char *value,
-                                         tcsync_error **error);
+                                         tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 3));
 
 /* The value of one option as it is in force: what was set, or the default, or what a default of 0 is
  * derived to from the memory budget and the machine. *value is a text that tcsync_config_set takes. No
@@ -308,7 +322,8 @@ TCSYNC_API tcsync_code tcsync_config_set(tcsync_config *config, const char *name
  * Ownership: borrows name for the call; *value is the caller's, for tcsync_bytes_free.
  * Errors: TCSYNC_UNKNOWN_OPTION, TCSYNC_OUT_OF_MEMORY. */
 TCSYNC_API tcsync_code tcsync_config_get(const tcsync_config *config, const char *name,
-                                         tcsync_bytes **value, tcsync_error **error);
+                                         tcsync_bytes **value, tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 3));
 
 /* Sets every option whose environment variable is set and not empty. To let explicit settings win,
  * call this before them.
@@ -316,7 +331,8 @@ TCSYNC_API tcsync_code tcsync_config_get(const tcsync_config *config, const char
  * Ownership: nothing is passed.
  * Errors: TCSYNC_INVALID_OPTION_VALUE, naming the variable; those before it are then set. */
 TCSYNC_API tcsync_code tcsync_config_set_from_environment(tcsync_config *config,
-                                                          tcsync_error **error);
+                                                          tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1));
 
 /* Levels of messages. */
 enum { TCSYNC_LOG_DEBUG = 0, TCSYNC_LOG_INFO = 1, TCSYNC_LOG_WARNING = 2, TCSYNC_LOG_ERROR = 3 };
@@ -341,7 +357,8 @@ typedef void (*tcsync_log_function)(void *user_data, int level, const char *mess
  * Ownership: user_data is passed back as it is and must live as long as those engines and listeners.
  * Errors: TCSYNC_NULL_ARGUMENT for a NULL config. */
 TCSYNC_API tcsync_code tcsync_config_set_log(tcsync_config *config, tcsync_log_function function,
-                                             void *user_data, tcsync_error **error);
+                                             void *user_data, tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1));
 
 /* Engines and listeners made from it stay as they are.
  * Threads: one.
@@ -362,7 +379,8 @@ typedef struct tcsync_engine tcsync_engine;
  * Errors: TCSYNC_IN_USE, TCSYNC_WRONG_FORMAT, TCSYNC_SYSTEM, TCSYNC_DATA_LOSS,
  *   TCSYNC_INVALID_ARGUMENT, TCSYNC_UNSUPPORTED; an existing directory is then as it was. */
 TCSYNC_API tcsync_code tcsync_engine_open(const tcsync_config *config, tcsync_engine **engine,
-                                          tcsync_error **error);
+                                          tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2));
 
 /* The value of one option that the engine was opened with, as tcsync_config_get gives it. What an
  * operator changed since (the level of the log) is not in it.
@@ -370,7 +388,8 @@ TCSYNC_API tcsync_code tcsync_engine_open(const tcsync_config *config, tcsync_en
  * Ownership: borrows name for the call; *value is the caller's, for tcsync_bytes_free.
  * Errors: TCSYNC_UNKNOWN_OPTION, TCSYNC_OUT_OF_MEMORY, TCSYNC_UNSUPPORTED. */
 TCSYNC_API tcsync_code tcsync_engine_option(const tcsync_engine *engine, const char *name,
-                                            tcsync_bytes **value, tcsync_error **error);
+                                            tcsync_bytes **value, tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 3));
 
 /* Waits for the requests that were begun, then closes. Blocks for as long as those take.
  * Threads: one; no call on the engine may be running, its listeners must have been stopped, and the
@@ -418,7 +437,8 @@ typedef struct tcsync_response tcsync_response;
  * Ownership: borrows request for the call; *response is the caller's, for tcsync_response_free.
  * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_OUT_OF_MEMORY. */
 TCSYNC_API tcsync_code tcsync_engine_handle(tcsync_engine *engine, const tcsync_request *request,
-                                            tcsync_response **response, tcsync_error **error);
+                                            tcsync_response **response, tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 3));
 
 /* Receives the answer to one request. It must not block, must not close the engine and must not
  * throw. `response` is NULL only when memory ran out.
@@ -435,7 +455,8 @@ typedef void (*tcsync_response_function)(void *user_data, tcsync_response *respo
 TCSYNC_API tcsync_code tcsync_engine_handle_async(tcsync_engine *engine,
                                                   const tcsync_request *request,
                                                   tcsync_response_function function,
-                                                  void *user_data, tcsync_error **error);
+                                                  void *user_data, tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 3));
 
 /* Answers one administration request: docs/administration.md lists them. Whoever can call this can
  * do everything with the data, so give it no request of a stranger's. With an `engine` the request is
@@ -449,7 +470,8 @@ TCSYNC_API tcsync_code tcsync_engine_handle_async(tcsync_engine *engine,
  * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_OUT_OF_MEMORY, TCSYNC_UNSUPPORTED. */
 TCSYNC_API tcsync_code tcsync_administer(const tcsync_config *config, tcsync_engine *engine,
                                          const tcsync_request *request, tcsync_response **response,
-                                         tcsync_error **error);
+                                         tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((3, 4));
 
 /* Answers one request for monitoring: GET /metrics, /health and /health/live, as docs/metrics.md has
  * them, for programs without a listener of the library. The metrics are the operator's alone: give it
@@ -459,7 +481,8 @@ TCSYNC_API tcsync_code tcsync_administer(const tcsync_config *config, tcsync_eng
  * Ownership: borrows request for the call; *response is the caller's, for tcsync_response_free.
  * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_OUT_OF_MEMORY, TCSYNC_UNSUPPORTED. */
 TCSYNC_API tcsync_code tcsync_monitor(tcsync_engine *engine, const tcsync_request *request,
-                                      tcsync_response **response, tcsync_error **error);
+                                      tcsync_response **response, tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 3));
 
 /* The HTTP status, such as 200.
  * Threads: any.
@@ -478,7 +501,8 @@ TCSYNC_API size_t tcsync_response_header_count(const tcsync_response *response);
  * Ownership: the pointers in *header are borrowed from the response, valid until it is freed.
  * Errors: TCSYNC_INVALID_ARGUMENT for an index out of range. */
 TCSYNC_API tcsync_code tcsync_response_header(const tcsync_response *response, size_t index,
-                                              tcsync_header *header, tcsync_error **error);
+                                              tcsync_header *header, tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 3));
 
 /* The value of the first header of that name, in any case, NUL-terminated.
  * Threads: any.
@@ -513,7 +537,8 @@ typedef struct tcsync_listener tcsync_listener;
  * Errors: TCSYNC_INVALID_ADDRESS, TCSYNC_IN_USE, TCSYNC_UNSUPPORTED, and TCSYNC_SYSTEM, also for a
  *   certificate or key that cannot be used; nothing is then bound. */
 TCSYNC_API tcsync_code tcsync_listener_bind(const tcsync_config *config, tcsync_listener **listener,
-                                            tcsync_error **error);
+                                            tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2));
 
 /* The number of bound addresses: first those of "listen", then those of "metrics-listen".
  * Threads: any.
@@ -536,7 +561,8 @@ TCSYNC_API const char *tcsync_listener_address(const tcsync_listener *listener, 
  * Errors: TCSYNC_INVALID_ARGUMENT when called twice or after a stop, or when there are addresses for
  *   metrics and no metrics; TCSYNC_UNAVAILABLE when no thread can be started. */
 TCSYNC_API tcsync_code tcsync_listener_serve(tcsync_listener *listener, tcsync_engine *engine,
-                                             tcsync_error **error);
+                                             tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2));
 
 /* Stops accepting, lets the requests in flight finish for up to the option "shutdown-timeout", then
  * closes what is left, and returns. Calls after the first do nothing.
@@ -561,7 +587,8 @@ TCSYNC_API void tcsync_listener_free(tcsync_listener *listener);
  * Ownership: *client_id and *secret are the caller's, for tcsync_bytes_free, which wipes them.
  * Errors: TCSYNC_OUT_OF_MEMORY, TCSYNC_INTERNAL. */
 TCSYNC_API tcsync_code tcsync_credentials_generate(tcsync_bytes **client_id, tcsync_bytes **secret,
-                                                   tcsync_error **error);
+                                                   tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2));
 
 /* The key that a client's bytes are sealed with. */
 typedef struct tcsync_key tcsync_key;
@@ -573,7 +600,8 @@ typedef struct tcsync_key tcsync_key;
  * Errors: TCSYNC_INVALID_UUID, TCSYNC_INVALID_ARGUMENT for an empty secret. */
 TCSYNC_API tcsync_code tcsync_key_derive(const char *client_id, const char *secret,
                                          size_t secret_size, tcsync_key **key,
-                                         tcsync_error **error);
+                                         tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 4));
 
 /* Wipes the key and frees it.
  * Threads: one.
@@ -588,7 +616,8 @@ TCSYNC_API void tcsync_key_free(tcsync_key *key);
  * Errors: TCSYNC_INVALID_UUID, TCSYNC_OUT_OF_MEMORY. */
 TCSYNC_API tcsync_code tcsync_seal(const tcsync_key *key, const char *version_id,
                                    const char *plaintext, size_t plaintext_size,
-                                   tcsync_bytes **sealed, tcsync_error **error);
+                                   tcsync_bytes **sealed, tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 5));
 
 /* Opens what tcsync_seal, or a replica, sealed. `version_id` as there.
  * Threads: any.
@@ -597,7 +626,8 @@ TCSYNC_API tcsync_code tcsync_seal(const tcsync_key *key, const char *version_id
  *   TCSYNC_UNSEAL_NOT_AUTHENTIC, TCSYNC_INVALID_UUID, TCSYNC_OUT_OF_MEMORY. */
 TCSYNC_API tcsync_code tcsync_unseal(const tcsync_key *key, const char *version_id,
                                      const char *sealed, size_t sealed_size,
-                                     tcsync_bytes **plaintext, tcsync_error **error);
+                                     tcsync_bytes **plaintext, tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 5));
 
 /* ------------------------------------------------------------------------------------------------
  * A sync server elsewhere, as replicas and their tools talk to it
@@ -639,7 +669,8 @@ typedef struct tcsync_remote_options {
 TCSYNC_API tcsync_code tcsync_remote_open(const char *url, const char *client_id,
                                           const tcsync_key *key,
                                           const tcsync_remote_options *options,
-                                          tcsync_remote **remote, tcsync_error **error);
+                                          tcsync_remote **remote, tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 5));
 
 /* Closes the connection and frees the remote.
  * Threads: one.
@@ -685,7 +716,8 @@ typedef struct tcsync_probe {
  * Ownership: fills the caller's struct, as much of it as struct_size says.
  * Errors: TCSYNC_REMOTE_FAILED with its details; TCSYNC_INVALID_ARGUMENT for a struct_size out of range. */
 TCSYNC_API tcsync_code tcsync_remote_probe(tcsync_remote *remote, tcsync_probe *probe,
-                                           tcsync_error **error);
+                                           tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2));
 
 /* How a call ended in the terms of the protocol. 0 when the call failed. */
 enum {
@@ -726,7 +758,8 @@ TCSYNC_API tcsync_code tcsync_remote_get_child_version(tcsync_remote *remote,
                                                        const char *parent_version_id,
                                                        int32_t *outcome, tcsync_uuid *version_id,
                                                        tcsync_bytes **plaintext,
-                                                       tcsync_error **error);
+                                                       tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 3, 4, 5));
 
 /* Seals a history segment and adds it after `parent_version_id`, which is the nil UUID for the first
  * version of a client. *outcome is TCSYNC_OUTCOME_ADDED or _CONFLICT. After an error it is unknown
@@ -739,7 +772,8 @@ TCSYNC_API tcsync_code tcsync_remote_add_version(tcsync_remote *remote,
                                                  const char *parent_version_id,
                                                  const char *plaintext, size_t plaintext_size,
                                                  int32_t *outcome, tcsync_uuid *version_id,
-                                                 int32_t *snapshot_urgency, tcsync_error **error);
+                                                 int32_t *snapshot_urgency, tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 5, 6, 7));
 
 /* Gets the latest snapshot and unseals it. *outcome is TCSYNC_OUTCOME_FOUND, and *version_id the
  * version whose state it is, or TCSYNC_OUTCOME_NO_SNAPSHOT.
@@ -748,7 +782,8 @@ TCSYNC_API tcsync_code tcsync_remote_add_version(tcsync_remote *remote,
  * Errors: as for tcsync_remote_get_child_version. */
 TCSYNC_API tcsync_code tcsync_remote_get_snapshot(tcsync_remote *remote, int32_t *outcome,
                                                   tcsync_uuid *version_id, tcsync_bytes **plaintext,
-                                                  tcsync_error **error);
+                                                  tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 3, 4));
 
 /* Seals a snapshot of the state at `version_id` and offers it to the server, which may also decline
  * it: that is no error and looks the same.
@@ -758,7 +793,8 @@ TCSYNC_API tcsync_code tcsync_remote_get_snapshot(tcsync_remote *remote, int32_t
  *   remote without a key or a plaintext of length 0. */
 TCSYNC_API tcsync_code tcsync_remote_add_snapshot(tcsync_remote *remote, const char *version_id,
                                                   const char *plaintext, size_t plaintext_size,
-                                                  tcsync_error **error);
+                                                  tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2));
 
 #ifdef __cplusplus
 }

@@ -41,6 +41,37 @@ for compiler in g++ clang++ c++; do
   done
 done
 
+# warns FLAGS STATEMENT: whether gcc and clang warn of that statement as -Wall has them.
+warns() {
+  for compiler in gcc clang; do
+    command -v "$compiler" >/dev/null || continue
+    printf '#include <tcsync.h>\nvoid f(tcsync_config *config);\nvoid f(tcsync_config *config) { %s }\n' "$2" \
+      >"$work_directory/use.c"
+    # shellcheck disable=SC2086 # Several flags.
+    "$compiler" $1 -Wall -Werror -I "$include_directory" -c -o "$work_directory/use.o" \
+      "$work_directory/use.c" 2>"$work_directory/output" || return 0
+  done
+  return 1
+}
+
+# expect YES_OR_NO FLAGS STATEMENT
+expect() {
+  answer=no
+  if warns "$2" "$3"; then answer=yes; fi
+  compilations=$((compilations + 1))
+  [ "$answer" = "$1" ] && return
+  failures=$((failures + 1))
+  echo "FAILED: warned of '$3' with $2: $answer, expected $1"
+  cat "$work_directory/output"
+}
+expect yes -O0 'tcsync_config_set_from_environment(config, NULL);'
+expect no -O0 'if (tcsync_config_set_from_environment(config, NULL) != TCSYNC_OK) tcsync_config_free(config);'
+expect yes -O0 'if (tcsync_config_set(config, NULL, "1", NULL) != TCSYNC_OK) tcsync_config_free(config);'
+# Where the compiler optimises, it must not learn from the header what it could leave out.
+expect no -O2 'if (tcsync_config_set(config, NULL, "1", NULL) != TCSYNC_OK) tcsync_config_free(config);'
+expect no '-O0 -DTCSYNC_NO_NONNULL' \
+  'if (tcsync_config_set(config, NULL, "1", NULL) != TCSYNC_OK) tcsync_config_free(config);'
+
 echo "$compilations compilations, $failures failed"
 if [ "$compilers_of_c" -eq 0 ] || [ "$compilers_of_cxx" -eq 0 ]; then
   echo "FAILED: no compiler was found"

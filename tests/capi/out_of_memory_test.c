@@ -131,6 +131,17 @@ static tcsync_code attempt_config_set(tcsync_error** error) {
   return code;
 }
 
+static tcsync_code attempt_config_get(tcsync_error** error) {
+  tcsync_bytes* value = NULL;
+  tcsync_code code = TCSYNC_OK;
+  begin_refusing();
+  code = tcsync_config_get(config, "listen", &value, error);
+  end_refusing();
+  CHECK_INT(value != NULL, code == TCSYNC_OK);
+  tcsync_bytes_free(value);
+  return code;
+}
+
 static tcsync_code attempt_wrong_option(tcsync_error** error) {
   tcsync_code code = TCSYNC_OK;
   begin_refusing();
@@ -151,6 +162,7 @@ static void configuring(void) {
   config = make_config(NULL);
   exhaust(attempt_config_new, TCSYNC_OK);
   exhaust(attempt_config_set, TCSYNC_OK);
+  exhaust(attempt_config_get, TCSYNC_OK);
   exhaust(attempt_wrong_option, TCSYNC_UNKNOWN_OPTION);
   exhaust(attempt_null_argument, TCSYNC_NULL_ARGUMENT);
   tcsync_config_free(config);

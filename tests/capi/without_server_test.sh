@@ -38,7 +38,7 @@ if [ "$static" = ON ]; then
     exit 1
   fi
 fi
-"$cc" -std=c11 -D_XOPEN_SOURCE=700 -D_DARWIN_C_SOURCE -I "$source_directory/capi/include" \
+"$cc" -std=c11 -D_XOPEN_SOURCE=700 -D_DARWIN_C_SOURCE -DTCSYNC_NO_NONNULL -I "$source_directory/capi/include" \
   "$tests_directory/without_server_test.c" "$tests_directory/check.c" "$tests_directory/support.c" \
   -L "$build_directory/lib" -ltcsync -Wl,-rpath,"$build_directory/lib" \
   -o "$build_directory/without_server_test"
