@@ -1,21 +1,32 @@
 # Every library that tcsync needs; docs/architecture.md says why each.
 if(TCSYNC_STATIC_DEPENDENCIES)
   if(TCSYNC_SERVER)
+    # Distributions compile RocksDB's archive for programs (-fPIE); its thread-local variables cannot be
+    # linked into a shared library.
     message(FATAL_ERROR "TCSYNC_STATIC_DEPENDENCIES=ON is for the library without the server: "
-                        "add -DTCSYNC_SERVER=OFF")
+                        "add -DTCSYNC_SERVER=OFF, or have TCSYNC_STATIC_CRYPTO=ON instead, which "
+                        "links libsodium and OpenSSL as archives")
   endif()
   # What is looked for from here on is found as an archive or not at all.
   set(CMAKE_FIND_LIBRARY_SUFFIXES "${CMAKE_STATIC_LIBRARY_SUFFIX}")
-  set(OPENSSL_USE_STATIC_LIBS TRUE)
+  set(TCSYNC_STATIC_CRYPTO ON)
 endif()
 
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(absl REQUIRED)
+if(TCSYNC_STATIC_CRYPTO)
+  set(_suffixes "${CMAKE_FIND_LIBRARY_SUFFIXES}")
+  set(CMAKE_FIND_LIBRARY_SUFFIXES "${CMAKE_STATIC_LIBRARY_SUFFIX}")
+  set(OPENSSL_USE_STATIC_LIBS TRUE)
+endif()
 pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium>=1.0.18)
 # By the package that comes with it: CMake has dropped its own module.
 find_package(Boost 1.74 REQUIRED CONFIG)
 find_package(OpenSSL 1.1.1 REQUIRED)
+if(TCSYNC_STATIC_CRYPTO)
+  set(CMAKE_FIND_LIBRARY_SUFFIXES "${_suffixes}")
+endif()
 if(TCSYNC_SERVER)
   pkg_check_modules(ROCKSDB REQUIRED IMPORTED_TARGET rocksdb>=7.8)
   find_package(ZLIB REQUIRED)
@@ -28,7 +39,7 @@ if(TCSYNC_SERVER)
   find_package(SQLite3 REQUIRED)
 endif()
 
-if(TCSYNC_STATIC_DEPENDENCIES)
+if(TCSYNC_STATIC_CRYPTO)
   # OpenSSL's archives may need others (zstd, on Debian 13), which CMake names without their paths; the
   # linker would take shared ones.
   foreach(_target OpenSSL::SSL OpenSSL::Crypto)
@@ -36,7 +47,7 @@ if(TCSYNC_STATIC_DEPENDENCIES)
     set(_found "")
     foreach(_library IN LISTS _needed)
       if(_library MATCHES "^[A-Za-z0-9_]+$" AND NOT _library MATCHES "^(dl|m|pthread|NOTFOUND)$")
-        find_library(TCSYNC_ARCHIVE_OF_${_library} ${_library} REQUIRED)
+        find_library(TCSYNC_ARCHIVE_OF_${_library} "lib${_library}.a" REQUIRED)
         set(_library "${TCSYNC_ARCHIVE_OF_${_library}}")
       endif()
       list(APPEND _found "${_library}")
@@ -45,7 +56,9 @@ if(TCSYNC_STATIC_DEPENDENCIES)
       set_target_properties(${_target} PROPERTIES INTERFACE_LINK_LIBRARIES "${_found}")
     endif()
   endforeach()
+endif()
 
+if(TCSYNC_STATIC_DEPENDENCIES)
   # Abseil's package names one kind of library, on Debian the shared ones; the archives are beside
   # them.
   get_property(_imported DIRECTORY PROPERTY IMPORTED_TARGETS)

@@ -43,3 +43,12 @@ fi
   -L "$build_directory/lib" -ltcsync -Wl,-rpath,"$build_directory/lib" \
   -o "$build_directory/without_server_test"
 "$build_directory/without_server_test"
+if [ "$static" = ON ]; then
+  # The program has functions with names of libsodium's and OpenSSL's.
+  "$cc" -std=c11 -D_XOPEN_SOURCE=700 -DTCSYNC_NO_NONNULL -rdynamic \
+    -I "$source_directory/capi/include" "$tests_directory/own_symbols_host.c" \
+    "$tests_directory/check.c" "$tests_directory/support.c" \
+    -L "$build_directory/lib" -ltcsync -Wl,-rpath,"$build_directory/lib" \
+    -o "$build_directory/own_symbols_host"
+  "$build_directory/own_symbols_host"
+fi

@@ -1,0 +1,83 @@
+/* A program with functions of its own that have names of libsodium's and OpenSSL's: the library must not
+ * call them, because they would get its secrets.
+ * Usage: own_symbols_host [expect-calls]; built and run by own_symbols_test.sh and without_server_test.sh.
+ * With an argument it succeeds only if one of them was called. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "support.h"
+
+static int must_be_called;
+
+static void called(const char* name) {
+  fprintf(stderr, "%s of the program was called\n", name);
+  /* Nothing of the program works any more. */
+  _Exit(must_be_called ? 0 : 1);
+}
+
+#define OWN(name) \
+  void name(void); \
+  void name(void) { called(#name); }
+
+OWN(sodium_init)
+OWN(sodium_memzero)
+OWN(sodium_memcmp)
+OWN(sodium_mlock)
+OWN(randombytes_buf)
+OWN(randombytes)
+OWN(crypto_aead_chacha20poly1305_ietf_encrypt)
+OWN(crypto_aead_chacha20poly1305_ietf_decrypt)
+OWN(crypto_auth_hmacsha256_init)
+OWN(crypto_auth_hmacsha256_update)
+OWN(crypto_auth_hmacsha256_final)
+OWN(crypto_pwhash)
+OWN(PKCS5_PBKDF2_HMAC)
+OWN(RAND_bytes)
+OWN(OPENSSL_cleanse)
+OWN(OPENSSL_init_ssl)
+OWN(SSL_CTX_new)
+OWN(SSL_CTX_use_PrivateKey_file)
+OWN(SSL_new)
+OWN(SSL_read)
+OWN(SSL_write)
+OWN(SSL_do_handshake)
+OWN(BIO_read)
+OWN(BIO_write)
+OWN(X509_STORE_add_cert)
+
+static void the_program_gets_nothing(void) {
+  tcsync_bytes* client_id = NULL;
+  tcsync_bytes* secret = NULL;
+  tcsync_bytes* sealed = NULL;
+  tcsync_bytes* opened = NULL;
+  tcsync_key* key = NULL;
+  tcsync_remote* remote = NULL;
+  tcsync_probe probe;
+  CHECK_OK(tcsync_credentials_generate(&client_id, &secret, &error));
+  CHECK_OK(tcsync_key_derive(tcsync_bytes_data(client_id), tcsync_bytes_data(secret),
+                             tcsync_bytes_size(secret), &key, &error));
+  CHECK_OK(tcsync_seal(key, NIL_VERSION, "plaintext", 9, &sealed, &error));
+  CHECK_OK(tcsync_unseal(key, NIL_VERSION, tcsync_bytes_data(sealed), tcsync_bytes_size(sealed),
+                         &opened, &error));
+  CHECK_TEXT(tcsync_bytes_data(opened), "plaintext");
+  /* TLS is set up before the connection. */
+  remote = open_remote("https://127.0.0.1:1", tcsync_bytes_data(client_id), key);
+  memset(&probe, 0, sizeof(probe));
+  probe.struct_size = sizeof(probe);
+  CHECK_FAILS(tcsync_remote_probe(remote, &probe, &error), TCSYNC_REMOTE_CONNECTION_REFUSED, "");
+  tcsync_remote_free(remote);
+  tcsync_bytes_free(client_id);
+  tcsync_bytes_free(secret);
+  tcsync_bytes_free(sealed);
+  tcsync_bytes_free(opened);
+  tcsync_key_free(key);
+}
+
+int main(int argc, char** argv) {
+  (void)argv;
+  must_be_called = argc > 1;
+  RUN(the_program_gets_nothing, "a program that has a function of such a name gets the secrets");
+  return must_be_called ? 1 : check_exit_status();
+}
