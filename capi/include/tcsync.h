@@ -22,6 +22,8 @@
  *   TCSYNC_INVALID_ARGUMENT; as a result, such a field becomes zero.
  * - No function throws, exits or writes to a stream, and a NULL where a handle is needed gives
  *   TCSYNC_INVALID_ARGUMENT (or 0, or an empty result), in release builds too.
+ * - Fork: a process that was forked may use every handle that it has from its parent but engines and
+ *   listeners, whose calls give TCSYNC_FORKED there. docs/c-abi.md has more under "Fork".
  * - Threads: "any" means that any thread may call it at any time, also for the same handle; "one"
  *   means one thread at a time for one handle. No handle may be used during or after its _free.
  * - Signals: threads of the library block all of them but those of a fault of their own (SIGSEGV,
@@ -116,6 +118,8 @@ enum {
   TCSYNC_UNSEAL_FAILED = 10,
   /* A sync server elsewhere could not be used. Details: below. */
   TCSYNC_REMOTE_FAILED = 11,
+  /* The call was cancelled, by tcsync_remote_cancel. */
+  TCSYNC_CANCELLED = 12,
 
   /* Details of TCSYNC_INVALID_ARGUMENT. */
   TCSYNC_NULL_ARGUMENT = 1 | 1 << 8,
@@ -123,6 +127,9 @@ enum {
   TCSYNC_INVALID_OPTION_VALUE = 1 | 3 << 8,
   TCSYNC_INVALID_UUID = 1 | 4 << 8,
   TCSYNC_INVALID_ADDRESS = 1 | 5 << 8,
+  /* The engine or the listener was opened by the process that this one was forked from; or that one
+   * has opened an engine, and so this one cannot open another. */
+  TCSYNC_FORKED = 1 | 6 << 8,
 
   /* Details of TCSYNC_UNSEAL_FAILED. */
   /* Shorter than sealed bytes can be, or the end is missing. */
@@ -377,7 +384,8 @@ typedef struct tcsync_engine tcsync_engine;
  * Threads: any.
  * Ownership: borrows config for the call; *engine is the caller's, for tcsync_engine_free.
  * Errors: TCSYNC_IN_USE, TCSYNC_WRONG_FORMAT, TCSYNC_SYSTEM, TCSYNC_DATA_LOSS,
- *   TCSYNC_INVALID_ARGUMENT, TCSYNC_UNSUPPORTED; an existing directory is then as it was. */
+ *   TCSYNC_INVALID_ARGUMENT, TCSYNC_UNSUPPORTED; TCSYNC_FORKED when the process that this one was
+ *   forked from has ever opened an engine; an existing directory is then as it was. */
 TCSYNC_API tcsync_code tcsync_engine_open(const tcsync_config *config, tcsync_engine **engine,
                                           tcsync_error **error)
     TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2));
@@ -394,7 +402,8 @@ TCSYNC_API tcsync_code tcsync_engine_option(const tcsync_engine *engine, const c
 /* Waits for the requests that were begun, then closes. Blocks for as long as those take.
  * Threads: one; no call on the engine may be running, its listeners must have been stopped, and the
  *   callbacks of tcsync_engine_handle_async must have been called.
- * Ownership: takes the engine.
+ * Ownership: takes the engine. In a process that was forked after the opening, its memory is left
+ *   as it is until the process ends.
  * Errors: none. */
 TCSYNC_API void tcsync_engine_free(tcsync_engine *engine);
 
@@ -435,7 +444,7 @@ typedef struct tcsync_response tcsync_response;
  * response, in memory beside the budget.
  * Threads: any.
  * Ownership: borrows request for the call; *response is the caller's, for tcsync_response_free.
- * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_OUT_OF_MEMORY. */
+ * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_FORKED, TCSYNC_OUT_OF_MEMORY. */
 TCSYNC_API tcsync_code tcsync_engine_handle(tcsync_engine *engine, const tcsync_request *request,
                                             tcsync_response **response, tcsync_error **error)
     TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 3));
@@ -451,7 +460,7 @@ typedef void (*tcsync_response_function)(void *user_data, tcsync_response *respo
  * written to the disk in pieces before this returns. When this fails, the callback is not called.
  * Threads: any.
  * Ownership: borrows request for the call; user_data is passed back as it is.
- * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_OUT_OF_MEMORY. */
+ * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_FORKED, TCSYNC_OUT_OF_MEMORY. */
 TCSYNC_API tcsync_code tcsync_engine_handle_async(tcsync_engine *engine,
                                                   const tcsync_request *request,
                                                   tcsync_response_function function,
@@ -467,7 +476,7 @@ TCSYNC_API tcsync_code tcsync_engine_handle_async(tcsync_engine *engine,
  * Threads: any.
  * Ownership: borrows config (it may be NULL with an engine) and request for the call; *response is
  *   the caller's, for tcsync_response_free.
- * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_OUT_OF_MEMORY, TCSYNC_UNSUPPORTED. */
+ * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_FORKED, TCSYNC_OUT_OF_MEMORY, TCSYNC_UNSUPPORTED. */
 TCSYNC_API tcsync_code tcsync_administer(const tcsync_config *config, tcsync_engine *engine,
                                          const tcsync_request *request, tcsync_response **response,
                                          tcsync_error **error)
@@ -559,13 +568,14 @@ TCSYNC_API const char *tcsync_listener_address(const tcsync_listener *listener, 
  * Threads: one.
  * Ownership: the engine is borrowed until tcsync_listener_stop has returned.
  * Errors: TCSYNC_INVALID_ARGUMENT when called twice or after a stop, or when there are addresses for
- *   metrics and no metrics; TCSYNC_UNAVAILABLE when no thread can be started. */
+ *   metrics and no metrics; TCSYNC_FORKED; TCSYNC_UNAVAILABLE when no thread can be started. */
 TCSYNC_API tcsync_code tcsync_listener_serve(tcsync_listener *listener, tcsync_engine *engine,
                                              tcsync_error **error)
     TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2));
 
 /* Stops accepting, lets the requests in flight finish for up to the option "shutdown-timeout", then
- * closes what is left, and returns. Calls after the first do nothing.
+ * closes what is left, and returns. Calls after the first do nothing, and neither do those of a process
+ * that was forked after the binding.
  * Threads: any thread but the library's own.
  * Ownership: nothing is passed.
  * Errors: none. */
@@ -573,7 +583,7 @@ TCSYNC_API void tcsync_listener_stop(tcsync_listener *listener);
 
 /* Closes at once what was not stopped, and removes the Unix sockets that were made.
  * Threads: one.
- * Ownership: takes the listener.
+ * Ownership: takes the listener; in a process that was forked, as tcsync_engine_free.
  * Errors: none. */
 TCSYNC_API void tcsync_listener_free(tcsync_listener *listener);
 
@@ -635,12 +645,14 @@ TCSYNC_API tcsync_code tcsync_unseal(const tcsync_key *key, const char *version_
  * Each call is one or a few requests over HTTP/1.1, sealed and unsealed on this side. The answers
  * that the protocol provides for are results, in *outcome: a conflict is no error. Everything else
  * is TCSYNC_REMOTE_FAILED with a detail, and a message that says what was wrong, with which value,
- * and what to try. With https the server's certificate is always verified, against the authorities
+ * and what to try; or TCSYNC_CANCELLED, which every call that waits can give. With https the server's certificate is always verified, against the authorities
  * that the system trusts (see docs/c-abi.md for where they are looked for) and those of `ca_file`;
  * nothing turns that off. Redirects are not followed: TCSYNC_REMOTE_REDIRECTED says where to.
  */
 
-/* One client at one sync server. Keeps its connection open between calls while the server does. */
+/* One client at one sync server. Keeps its connection open between calls while the server does. In a
+ * process that was forked it can be used as well, and makes a connection of its own there. A call
+ * while another one runs on the same remote gives TCSYNC_INVALID_ARGUMENT. */
 typedef struct tcsync_remote tcsync_remote;
 
 typedef struct tcsync_remote_options {
@@ -672,7 +684,27 @@ TCSYNC_API tcsync_code tcsync_remote_open(const char *url, const char *client_id
                                           tcsync_remote **remote, tcsync_error **error)
     TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 5));
 
-/* Closes the connection and frees the remote.
+/* Cancels: the call on the remote that is running returns TCSYNC_CANCELLED at once, whether it looks
+ * a name up, connects, sends, waits or receives, and so does every later one, until
+ * tcsync_remote_resume. So a cancel that comes just before a call is not lost. A call that has its
+ * answer already may still succeed. Unless the message says that nothing was sent, it is unknown
+ * whether a cancelled tcsync_remote_add_version or _add_snapshot was carried out. The name lookup of
+ * the system cannot be interrupted: the call returns, and a thread waits for its end.
+ * Threads: any, and any signal handler, until tcsync_remote_free is called.
+ * Ownership: nothing is passed.
+ * Errors: none; nothing happens for NULL. */
+TCSYNC_API void tcsync_remote_cancel(tcsync_remote *remote);
+
+/* Ends the effect of tcsync_remote_cancel: calls are made again, over a new connection. Without a
+ * cancel before it, it does nothing. A cancel that is meant for an earlier call is best followed by
+ * this once that call has returned, and before the next one.
+ * Threads: any, and any signal handler, until tcsync_remote_free is called.
+ * Ownership: nothing is passed.
+ * Errors: none; nothing happens for NULL. */
+TCSYNC_API void tcsync_remote_resume(tcsync_remote *remote);
+
+/* Closes the connection and frees the remote. No call on it may be running: cancel it, and wait until
+ * it has returned.
  * Threads: one.
  * Ownership: takes the remote; the key stays the caller's.
  * Errors: none. */

@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "capi/src/config.h"
 #include "capi/src/guard.h"
+#include "capi/src/process.h"
 #include "capi/src/response.h"
 #include "capi/src/sized_struct.h"
 #include "tcsync/handler.h"
@@ -173,6 +174,7 @@ Result BeginAndWait(http::Handler& handler, const tcsync_request* request,
 }  // namespace
 }  // namespace tcsync::capi
 
+using tcsync::capi::CheckProcess;
 using tcsync::capi::FromStatus;
 using tcsync::capi::Guard;
 using tcsync::capi::NullArgument;
@@ -185,6 +187,7 @@ tcsync_code tcsync_engine_open(const tcsync_config* config, tcsync_engine** engi
   return Guard(error, [&]() -> Result {
     if (config == nullptr) return NullArgument("config");
     if (engine == nullptr) return NullArgument("engine");
+    if (Result result = tcsync::capi::CheckOpening(); !result.ok()) return result;
     absl::StatusOr<std::unique_ptr<tcsync::Engine>> opened =
         tcsync::Engine::Open(config->options, config->log);
     if (!opened.ok()) {
@@ -211,6 +214,8 @@ tcsync_code tcsync_engine_option(const tcsync_engine* engine, const char* name,
 }
 
 void tcsync_engine_free(tcsync_engine* engine) {
+  // Without its threads there is no way to end it: its memory stays until the process ends.
+  if (engine != nullptr && engine->opener.IsOfAnotherProcess()) return;
   const std::unique_ptr<tcsync_engine> owned(engine);
 }
 
@@ -221,6 +226,7 @@ tcsync_code tcsync_engine_handle(tcsync_engine* engine, const tcsync_request* re
     if (engine == nullptr) return NullArgument("engine");
     if (request == nullptr) return NullArgument("request");
     if (response == nullptr) return NullArgument("response");
+    if (Result result = CheckProcess(engine->opener, "engine"); !result.ok()) return result;
     return tcsync::capi::BeginAndWait(engine->engine->handler(), request, response);
   });
 }
@@ -232,6 +238,7 @@ tcsync_code tcsync_engine_handle_async(tcsync_engine* engine, const tcsync_reque
     if (engine == nullptr) return NullArgument("engine");
     if (request == nullptr) return NullArgument("request");
     if (function == nullptr) return NullArgument("function");
+    if (Result result = CheckProcess(engine->opener, "engine"); !result.ok()) return result;
     return tcsync::capi::StartRequest(engine->engine->handler(), request, function, user_data);
   });
 }
@@ -245,10 +252,12 @@ tcsync_code tcsync_administer(const tcsync_config* config, tcsync_engine* engine
     if (request == nullptr) return NullArgument("request");
     if (response == nullptr) return NullArgument("response");
     if (engine == nullptr) {
+      if (Result result = tcsync::capi::CheckOpening(); !result.ok()) return result;
       const std::unique_ptr<tcsync::http::Handler> handler =
           tcsync::OfflineAdministration(config->options, config->log);
       return tcsync::capi::BeginAndWait(*handler, request, response);
     }
+    if (Result result = CheckProcess(engine->opener, "engine"); !result.ok()) return result;
     tcsync::http::Handler* const handler = engine->engine->administration();
     if (handler == nullptr) return {TCSYNC_UNSUPPORTED, "this engine has no administration"};
     return tcsync::capi::BeginAndWait(*handler, request, response);

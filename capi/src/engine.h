@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/process_mark.h"
 #include "tcsync.h"
 #include "tcsync/engine.h"
 #include "tcsync/options.h"
@@ -18,6 +19,7 @@ struct tcsync_engine {
   const std::vector<tcsync::EffectiveOption> options;
 
   std::unique_ptr<tcsync::Engine> engine;
+  const tcsync::base::ProcessMark opener = tcsync::base::ProcessMark::Current();
 };
 
 #endif  // TCSYNC_CAPI_SRC_ENGINE_H_

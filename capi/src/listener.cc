@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/process_mark.h"
 #include "capi/src/config.h"
 #include "capi/src/engine.h"
 #include "capi/src/guard.h"
+#include "capi/src/process.h"
 #include "tcsync.h"
 
 struct tcsync_listener {
@@ -23,8 +25,10 @@ struct tcsync_listener {
   std::vector<std::string> addresses;
   // Atomic because a stop may come from any thread.
   std::atomic<State> state = State::kBound;
+  const tcsync::base::ProcessMark opener = tcsync::base::ProcessMark::Current();
 };
 
+using tcsync::capi::CheckProcess;
 using tcsync::capi::FromStatus;
 using tcsync::capi::Guard;
 using tcsync::capi::NullArgument;
@@ -64,6 +68,8 @@ tcsync_code tcsync_listener_serve(tcsync_listener* listener, tcsync_engine* engi
   return Guard(error, [&]() -> Result {
     if (listener == nullptr) return NullArgument("listener");
     if (engine == nullptr) return NullArgument("engine");
+    if (Result result = CheckProcess(listener->opener, "listener"); !result.ok()) return result;
+    if (Result result = CheckProcess(engine->opener, "engine"); !result.ok()) return result;
     auto state = tcsync_listener::State::kBound;
     if (!listener->state.compare_exchange_strong(state, tcsync_listener::State::kServing)) {
       return {TCSYNC_INVALID_ARGUMENT,
@@ -76,7 +82,7 @@ tcsync_code tcsync_listener_serve(tcsync_listener* listener, tcsync_engine* engi
 }
 
 void tcsync_listener_stop(tcsync_listener* listener) {
-  if (listener == nullptr) return;
+  if (listener == nullptr || listener->opener.IsOfAnotherProcess()) return;
   listener->state = tcsync_listener::State::kStopped;
   // Stop has no way to say that it failed, and what it could not do, tcsync_listener_free does.
   try {
@@ -86,5 +92,7 @@ void tcsync_listener_stop(tcsync_listener* listener) {
 }
 
 void tcsync_listener_free(tcsync_listener* listener) {
+  // As tcsync_engine_free: and a Unix socket that it would remove is the other process'.
+  if (listener != nullptr && listener->opener.IsOfAnotherProcess()) return;
   const std::unique_ptr<tcsync_listener> owned(listener);
 }

@@ -82,6 +82,8 @@ tcsync_code RemoteCodeOf(const RemoteError& error) {
       return TCSYNC_UNSEAL_FAILED;
     case RemoteFault::kSystem:
       return TCSYNC_SYSTEM;
+    case RemoteFault::kCancelled:
+      return TCSYNC_CANCELLED;
   }
   return TCSYNC_REMOTE_FAILED;
 }
@@ -215,6 +217,15 @@ tcsync_code tcsync_remote_open(const char* url, const char* client_id, const tcs
     *remote = made.release();
     return {};
   });
+}
+
+// Of both, the way to the one atomic flag and the one write() is all that a signal handler may do.
+void tcsync_remote_cancel(tcsync_remote* remote) {
+  if (remote != nullptr) remote->server->Cancel();
+}
+
+void tcsync_remote_resume(tcsync_remote* remote) {
+  if (remote != nullptr) remote->server->Resume();
 }
 
 void tcsync_remote_free(tcsync_remote* remote) {

@@ -38,7 +38,9 @@ struct RemoteServerOptions {
 };
 
 enum class RemoteFault {
-  // What the caller gave cannot be used; only from Open and for empty plaintexts.
+  // What the caller gave cannot be used; from Open, for empty plaintexts, and for a call while
+  // another
+  // thread's is running.
   kInvalidAddress,
   kInvalidOption,
   kInvalidArgument,
@@ -69,6 +71,8 @@ enum class RemoteFault {
   kUnsealFailed,
   // This computer: no more open files, no random source.
   kSystem,
+  // RemoteServer::Cancel() ended the call, or kept it from beginning.
+  kCancelled,
 };
 
 struct RemoteError {
@@ -123,6 +127,9 @@ struct RemoteProbe {
 // still be used. A call ends within options.timeout_ms, also when the server sends a byte now and
 // then. A name lookup cannot be interrupted: it is left to a thread of its own, which then outlives
 // the call, and possibly the object, until the system's resolver gives up.
+//
+// In a process that was forked from the one that opened it, it can be used as well: it makes a new
+// connection there, and leaves the one of the other process alone.
 class RemoteServer {
  public:
   // Prepares to talk to the sync server at `url`: http or https, a host, and optionally a port and
@@ -140,6 +147,15 @@ class RemoteServer {
   ~RemoteServer();
 
   bool has_key() const;
+
+  // Ends the call that is running with kCancelled, and keeps later ones from beginning until
+  // Resume(): so a request that comes just before a call is not lost. Whether what the call sent
+  // was stored is unknown then, unless the message says so. Any thread and any signal handler,
+  // until the object's destruction begins.
+  void Cancel() noexcept;
+
+  // Lets calls begin again. For the thread that makes the calls, between two of them.
+  void Resume() noexcept;
 
   // Finds out what answers at the URL, without changing anything there and without downloading
   // versions or snapshots.

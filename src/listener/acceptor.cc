@@ -185,6 +185,7 @@ absl::Status Acceptor::Listen(absl::string_view text) {
   acceptor_.set_option(asio::socket_base::receive_buffer_size(base::kSocketReceiveBufferBytes),
                        error);
   acceptor_.listen(base::kAcceptBacklog, error);
+  closed_in_child_.emplace(acceptor_.native_handle());
   if (!error) acceptor_.non_blocking(true, error);
   return error ? BindError(error, text) : absl::OkStatus();
 }
@@ -192,6 +193,7 @@ absl::Status Acceptor::Listen(absl::string_view text) {
 void Acceptor::Close() {
   error_code ignored;
   retry_timer_.cancel();
+  closed_in_child_.reset();
   acceptor_.close(ignored);
   if (!unix_path_.empty()) unlink(unix_path_.c_str());
   unix_path_.clear();

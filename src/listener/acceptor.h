@@ -6,10 +6,12 @@
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/process_mark.h"
 #include "listener/address.h"
 #include "listener/event_loop.h"
 #include "listener/tls_credentials.h"
@@ -72,6 +74,8 @@ class Acceptor {
   const TlsCredentials* const tls_;  // nullptr for plain HTTP
   const Logger logger_;
   StreamAcceptor acceptor_;
+  // In a forked child it would keep the address taken, with nobody to accept.
+  std::optional<base::ClosedInChild> closed_in_child_;
   boost::asio::steady_timer retry_timer_;
   size_t next_loop_ = 0;
   std::string url_;

@@ -51,6 +51,19 @@ RemoteError TimedOut(const std::string& where, absl::string_view during) {
                             "through, and try again"));
 }
 
+RemoteError Cancelled(const std::string& where, absl::string_view during) {
+  return Fault(RemoteFault::kCancelled,
+               absl::StrCat("the call to ", where, " was cancelled, during ", during));
+}
+
+// The error for an operation that was ended before it was done.
+std::optional<RemoteError> Interruption(const ErrorCode& error, const std::string& where,
+                                        absl::string_view during) {
+  if (error == asio::error::timed_out) return TimedOut(where, during);
+  if (error == asio::error::operation_aborted) return Cancelled(where, during);
+  return std::nullopt;
+}
+
 // Waiting for data from a socket, without blocking: whether there is any, or its end.
 bool IsReadable(int socket) {
   pollfd entry{socket, POLLIN, 0};
@@ -71,12 +84,18 @@ absl::string_view Answer::Header(absl::string_view name) const {
   return "";
 }
 
-Connection::Connection(const Destination& destination)
-    : destination_(destination), socket_(io_context_) {}
+Connection::Connection(const Destination& destination, const Cancellation& cancellation)
+    : destination_(destination),
+      cancellation_(cancellation),
+      socket_(io_context_),
+      cancel_descriptor_(io_context_, cancellation.fd()) {}
+
+Connection::~Connection() { cancel_descriptor_.release(); }
 
 RemoteResult<std::unique_ptr<Connection>> Connection::Open(const Destination& destination,
+                                                           const Cancellation& cancellation,
                                                            const Deadlines& deadlines) {
-  std::unique_ptr<Connection> connection(new Connection(destination));
+  std::unique_ptr<Connection> connection(new Connection(destination, cancellation));
   std::optional<RemoteError> error = connection->Connect(deadlines.connected);
   if (!error && destination.server.uses_tls) {
     if (destination.proxy) error = connection->OpenTunnel(deadlines.connected);
@@ -86,18 +105,46 @@ RemoteResult<std::unique_ptr<Connection>> Connection::Open(const Destination& de
   return connection;
 }
 
+void Connection::Abandon(std::unique_ptr<Connection> inherited) {
+  if (inherited == nullptr) return;
+  try {
+    // Both processes have one epoll set, and what this one took out of it would be out of the other
+    // one's: so it gets a set of its own first.
+    inherited->io_context_.notify_fork(asio::execution_context::fork_child);
+  } catch (const std::exception&) {
+    // Left as it is: some memory and descriptors, once.
+    static_cast<void>(inherited.release());
+  }
+}
+
+void Connection::WatchCancellation() {
+  if (is_watching_) return;
+  cancel_descriptor_.async_wait(asio::posix::stream_descriptor::wait_read, [this](ErrorCode error) {
+    is_watching_ = false;
+    if (!error) cancellation_.ConsumeWake();
+  });
+  is_watching_ = true;
+}
+
 template <typename Start>
 ErrorCode Connection::Await(TimePoint deadline, Start&& start) {
+  if (cancellation_.is_requested()) return asio::error::operation_aborted;
   std::optional<ErrorCode> ended;
   start([&ended](ErrorCode error, auto&&...) { ended = error; });
-  io_context_.restart();
-  io_context_.run_until(deadline);
+  bool is_in_time = true;
+  while (!ended && is_in_time && !cancellation_.is_requested()) {
+    WatchCancellation();
+    io_context_.restart();
+    is_in_time = io_context_.run_one_until(deadline) != 0;
+  }
   if (!ended) {
     ErrorCode ignored;
     socket_.close(ignored);
-    io_context_.restart();
-    io_context_.run();
-    return asio::error::timed_out;
+    while (!ended) {
+      io_context_.restart();
+      io_context_.run_one();
+    }
+    return is_in_time ? asio::error::operation_aborted : asio::error::timed_out;
   }
   ThrowIfOutOfMemory(*ended);
   return *ended;
@@ -132,10 +179,10 @@ std::optional<RemoteError> Connection::Connect(TimePoint deadline) {
   const std::string target = proxy ? absl::StrCat("the proxy ", proxy->HostAndPort(), " for ",
                                                   destination_.server.Origin())
                                    : destination_.server.Origin();
-  const NameLookup found = LookUpName(host, port, deadline);
-  if (found.outcome == NameLookup::Outcome::kTimedOut) {
-    return TimedOut(target, absl::StrCat("the lookup of the name '", host, "'"));
-  }
+  const NameLookup found = LookUpName(host, port, deadline, cancellation_);
+  const std::string lookup = absl::StrCat("the lookup of the name '", host, "'");
+  if (found.outcome == NameLookup::Outcome::kTimedOut) return TimedOut(target, lookup);
+  if (found.outcome == NameLookup::Outcome::kCancelled) return Cancelled(target, lookup);
   if (found.outcome == NameLookup::Outcome::kFailed) {
     return Fault(proxy ? RemoteFault::kProxyFailed : RemoteFault::kNameNotResolved,
                  absl::StrCat("the name '", host, "' of ", target, " is not found (", found.problem,
@@ -148,8 +195,9 @@ std::optional<RemoteError> Connection::Connect(TimePoint deadline) {
     const auto now = std::chrono::steady_clock::now();
     error = ConnectTo(address, now + (deadline - now) / static_cast<int64_t>(left--));
     if (!error) return std::nullopt;
+    if (error == asio::error::operation_aborted) break;
   }
-  if (error == asio::error::timed_out) return TimedOut(target, "the connection");
+  if (auto fault = Interruption(error, target, "the connection")) return fault;
   if (proxy) {
     return Fault(RemoteFault::kProxyFailed,
                  absl::StrCat("cannot connect to ", target, ": ", error.message(),
@@ -185,7 +233,7 @@ std::optional<RemoteError> Connection::OpenTunnel(TimePoint deadline) {
       http::async_read_header(socket_, buffer_, parser, std::move(done));
     });
   }
-  if (error == asio::error::timed_out) return TimedOut(to_proxy, "the opening of a tunnel");
+  if (auto fault = Interruption(error, to_proxy, "the opening of a tunnel")) return fault;
   if (error) {
     return Fault(RemoteFault::kProxyFailed,
                  absl::StrCat(to_proxy, " does not open a tunnel to ", target, ": ",
@@ -232,7 +280,7 @@ std::optional<RemoteError> Connection::HandshakeTls(TimePoint deadline) {
     certificate_expires_ = CertificateExpiry(ssl);
     return std::nullopt;
   }
-  if (error == asio::error::timed_out) return TimedOut(Where(), "the TLS handshake");
+  if (auto fault = Interruption(error, Where(), "the TLS handshake")) return fault;
   if (problem) return problem;
   if (error.category() == asio::error::get_ssl_category() &&
       ERR_GET_REASON(static_cast<unsigned long>(error.value())) == SSL_R_WRONG_VERSION_NUMBER) {
@@ -277,7 +325,9 @@ RemoteResult<Answer> Connection::ExchangeOver(Stream& stream, const OutgoingRequ
   message.prepare_payload();
   const ErrorCode write_error =
       Await(deadline, [&](auto&& done) { http::async_write(stream, message, std::move(done)); });
-  if (write_error == asio::error::timed_out) return TimedOut(Where(), "the sending of the request");
+  if (auto fault = Interruption(write_error, Where(), "the sending of the request")) {
+    return *std::move(fault);
+  }
 
   // Also after a failed write: the server may have answered early, and closed what it did not read.
   std::optional<http::response_parser<http::string_body>> parser;
@@ -296,7 +346,9 @@ RemoteResult<Answer> Connection::ExchangeOver(Stream& stream, const OutgoingRequ
                  absl::StrCat("the answer of ", Where(), " is longer than the ", response_bytes_max,
                               " bytes that are taken; check the URL, or allow more"));
   };
-  if (error == asio::error::timed_out) return TimedOut(Where(), "the wait for an answer");
+  if (auto fault = Interruption(error, Where(), "the wait for an answer")) {
+    return *std::move(fault);
+  }
   if (error == http::error::body_limit) return too_large();
   if (IsClosed(error)) {
     was_closed_early_ = error != http::error::partial_message;
@@ -332,9 +384,10 @@ RemoteResult<Answer> Connection::ExchangeOver(Stream& stream, const OutgoingRequ
     });
   }
   if (error && is_optional) return answer;
-  if (error == asio::error::timed_out) {
-    return TimedOut(Where(), absl::StrCat("the receiving of the answer, after ",
-                                          parser->get().body().size(), " bytes of it"));
+  if (auto fault = Interruption(error, Where(),
+                                absl::StrCat("the receiving of the answer, after ",
+                                             parser->get().body().size(), " bytes of it"))) {
+    return *std::move(fault);
   }
   if (error == http::error::body_limit) return too_large();
   if (IsClosed(error)) {

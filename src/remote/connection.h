@@ -5,6 +5,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "remote/cancellation.h"
 #include "remote/name_lookup.h"
 #include "remote/server_url.h"
 #include "tcsync/remote_server.h"
@@ -61,11 +63,18 @@ struct Answer {
 // One thread at a time. After any error or exception the connection must be destroyed.
 class Connection {
  public:
+  // The cancellation is for each step of it and of the exchanges, and must outlive it.
   static RemoteResult<std::unique_ptr<Connection>> Open(const Destination& destination,
+                                                        const Cancellation& cancellation,
                                                         const Deadlines& deadlines);
+
+  // For a connection of the process that this one was forked from: closes this process' copy of it,
+  // and sends nothing, because the stream of bytes is the other process'.
+  static void Abandon(std::unique_ptr<Connection> inherited);
 
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
+  ~Connection();
 
   // Sends the request and receives its answer. Of the answer to any status but 200, the body is
   // left out when it is long or does not come.
@@ -88,7 +97,7 @@ class Connection {
   using TimePoint = std::chrono::steady_clock::time_point;
   using ErrorCode = boost::system::error_code;
 
-  explicit Connection(const Destination& destination);
+  Connection(const Destination& destination, const Cancellation& cancellation);
 
   std::optional<RemoteError> Connect(TimePoint deadline);
   ErrorCode ConnectTo(const SocketAddress& address, TimePoint deadline);
@@ -99,14 +108,17 @@ class Connection {
   RemoteResult<Answer> ExchangeOver(Stream& stream, const OutgoingRequest& request,
                                     TimePoint deadline, int64_t response_bytes_max);
 
-  // Runs one asynchronous operation to its end, or cancels it at the deadline and returns
-  // timed_out. `start` is called with the completion handler.
+  // Runs one asynchronous operation to its end, or ends it at the deadline and returns timed_out,
+  // or when the call is cancelled and returns operation_aborted. `start` is called with the
+  // completion handler.
   template <typename Start>
   ErrorCode Await(TimePoint deadline, Start&& start);
+  void WatchCancellation();
 
   std::string Where() const;
 
   const Destination& destination_;
+  const Cancellation& cancellation_;
   boost::asio::io_context io_context_;
   Tcp::socket socket_;
   std::optional<boost::asio::ssl::stream<Tcp::socket&>> tls_stream_;
@@ -115,6 +127,10 @@ class Connection {
   bool was_closed_early_ = false;
   TimePoint last_used_;
   std::optional<int64_t> certificate_expires_;
+  // Borrows the cancellation's descriptor, and is the last to be made, so that nothing else but the
+  // destructor, which gives it back, can destroy it.
+  boost::asio::posix::stream_descriptor cancel_descriptor_;
+  bool is_watching_ = false;
 };
 
 }  // namespace tcsync::remote

@@ -1,15 +1,19 @@
 #include "remote/name_lookup.h"
 
 #include <netdb.h>
+#include <poll.h>
 
-#include <condition_variable>
+#include <algorithm>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <new>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "base/thread.h"
+#include "remote/wake_descriptor.h"
 
 namespace tcsync::remote {
 namespace {
@@ -42,11 +46,18 @@ Answer Ask(const std::string& host, uint16_t port, int flags) {
 
 // What the two threads share; the last of them frees it.
 struct Pending {
+  WakeDescriptor answered;
   std::mutex mutex;
-  std::condition_variable answered;
-  bool is_answered = false;
-  Answer answer;
+  std::optional<Answer> answer;
 };
+
+// For poll(): rounded up, so that the deadline has come when that long has passed.
+int MillisecondsUntil(std::chrono::steady_clock::time_point deadline) {
+  const auto now = std::chrono::steady_clock::now();
+  if (deadline <= now) return 0;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now).count();
+  return static_cast<int>(std::min<int64_t>(left, std::numeric_limits<int>::max()));
+}
 
 NameLookup FromAnswer(Answer answer) {
   if (answer.error == EAI_MEMORY) throw std::bad_alloc();
@@ -57,7 +68,8 @@ NameLookup FromAnswer(Answer answer) {
 }  // namespace
 
 NameLookup LookUpName(const std::string& host, uint16_t port,
-                      std::chrono::steady_clock::time_point deadline) {
+                      std::chrono::steady_clock::time_point deadline,
+                      const Cancellation& cancellation) {
   Answer numeric = Ask(host, port, AI_NUMERICHOST);
   if (numeric.error != EAI_NONAME) return FromAnswer(std::move(numeric));
 
@@ -71,14 +83,21 @@ NameLookup LookUpName(const std::string& host, uint16_t port,
     }
     const std::lock_guard<std::mutex> lock(pending->mutex);
     pending->answer = std::move(answer);
-    pending->is_answered = true;
-    pending->answered.notify_one();
+    pending->answered.Wake();
   }).detach();
-  std::unique_lock<std::mutex> lock(pending->mutex);
-  if (!pending->answered.wait_until(lock, deadline, [&] { return pending->is_answered; })) {
-    return {NameLookup::Outcome::kTimedOut, {}, ""};
+  while (true) {
+    if (cancellation.is_requested()) return {NameLookup::Outcome::kCancelled, {}, ""};
+    {
+      const std::lock_guard<std::mutex> lock(pending->mutex);
+      if (pending->answer) return FromAnswer(*std::move(pending->answer));
+    }
+    if (std::chrono::steady_clock::now() >= deadline) {
+      return {NameLookup::Outcome::kTimedOut, {}, ""};
+    }
+    pollfd entries[] = {{pending->answered.fd(), POLLIN, 0}, {cancellation.fd(), POLLIN, 0}};
+    poll(entries, 2, MillisecondsUntil(deadline));
+    if (entries[1].revents != 0) cancellation.ConsumeWake();
   }
-  return FromAnswer(std::move(pending->answer));
 }
 
 }  // namespace tcsync::remote

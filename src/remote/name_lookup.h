@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "remote/cancellation.h"
+
 namespace tcsync::remote {
 
 struct SocketAddress {
@@ -17,7 +19,7 @@ struct SocketAddress {
 };
 
 struct NameLookup {
-  enum class Outcome { kFound, kFailed, kTimedOut };
+  enum class Outcome { kFound, kFailed, kTimedOut, kCancelled };
   Outcome outcome;
   std::vector<SocketAddress> addresses;  // at least one if found, in the order to try
   std::string problem;                   // what the system says if failed
@@ -26,11 +28,12 @@ struct NameLookup {
 // Looks `host`, a name or an address, up. An address needs no lookup and is always in time.
 //
 // getaddrinfo() cannot be interrupted, so it runs on a thread of its own, which is left behind when
-// the deadline comes first; it ends when the system's resolver gives up, mostly within half a
-// minute, and touches nothing that is not its own. Running out of memory throws std::bad_alloc, and
-// a thread that cannot be started std::system_error.
+// the deadline or a cancellation comes first; it ends when the system's resolver gives up, mostly
+// within half a minute, and touches nothing that is not its own. Running out of memory throws
+// std::bad_alloc, and a thread or a descriptor that cannot be had std::system_error.
 NameLookup LookUpName(const std::string& host, uint16_t port,
-                      std::chrono::steady_clock::time_point deadline);
+                      std::chrono::steady_clock::time_point deadline,
+                      const Cancellation& cancellation);
 
 }  // namespace tcsync::remote
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <boost/system/system_error.hpp>
 #include <chrono>
 #include <system_error>
@@ -16,7 +17,9 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/time.h"
 #include "base/limits.h"
+#include "base/process_mark.h"
 #include "remote/answer_fault.h"
+#include "remote/cancellation.h"
 #include "remote/connection.h"
 #include "remote/proxy.h"
 #include "remote/server_url.h"
@@ -27,6 +30,7 @@ namespace {
 
 using remote::Answer;
 using remote::BrokenAnswer;
+using remote::Cancellation;
 using remote::Connection;
 using remote::Deadlines;
 using remote::Destination;
@@ -92,8 +96,31 @@ std::optional<RemoteError> CheckOption(const char* name, int64_t value, int64_t 
 // Connections, and single requests over them.
 class RemoteServer::Session {
  public:
+  // One call: its time begins, its requests share it, and no other call may run meanwhile.
+  class Call {
+   public:
+    explicit Call(Session& session) : session_(session), error_(session.BeginCall()) {}
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+    ~Call() {
+      if (!error_) session_.is_calling_ = false;
+    }
+
+    // Why it may not begin.
+    const std::optional<RemoteError>& error() const { return error_; }
+
+   private:
+    Session& session_;
+    const std::optional<RemoteError> error_;
+  };
+
   Session(std::optional<Uuid> client_id, const SealingKey* key, const RemoteServerOptions& options)
       : client_id_(client_id), key_(key), options_(options) {}
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session() {
+    if (process_.IsOfAnotherProcess()) Connection::Abandon(std::move(connection_));
+  }
 
   std::optional<RemoteError> Prepare(absl::string_view url);
 
@@ -101,14 +128,7 @@ class RemoteServer::Session {
   bool has_key() const { return key_ != nullptr; }
   const std::optional<Uuid>& client_id() const { return client_id_; }
   std::optional<int64_t> certificate_expires() const { return certificate_expires_; }
-
-  // A call's time begins, and its requests share it.
-  void BeginCall() {
-    const auto now = std::chrono::steady_clock::now();
-    deadlines_.done = now + std::chrono::milliseconds(options_.timeout_ms);
-    deadlines_.connected =
-        std::min(now + std::chrono::milliseconds(options_.connect_timeout_ms), deadlines_.done);
-  }
+  Cancellation& cancellation() { return cancellation_; }
 
   // "GET https://host/v1/client/snapshot", for messages.
   std::string Describe(absl::string_view method, absl::string_view path) const {
@@ -118,21 +138,59 @@ class RemoteServer::Session {
 
   RemoteResult<Answer> Get(absl::string_view path, const std::optional<Uuid>& client_id,
                            WantedBody wanted);
+  // `stored` completes "whether ... is unknown".
   RemoteResult<Answer> Post(absl::string_view path, const char* content_type,
-                            absl::string_view body);
+                            absl::string_view body, absl::string_view stored);
 
  private:
+  std::optional<RemoteError> BeginCall();
+  void TakeOver();
   RemoteResult<Answer> Send(const OutgoingRequest& request);
 
   const std::optional<Uuid> client_id_;
   const SealingKey* const key_;
   const RemoteServerOptions options_;
+  Cancellation cancellation_;
+  base::ProcessMark process_ = base::ProcessMark::Current();
+  std::atomic<bool> is_calling_ = false;
   std::optional<boost::asio::ssl::context> tls_;
   Destination destination_;
   Deadlines deadlines_;
+  bool was_sent_ = false;                   // some of the last request, perhaps
   std::unique_ptr<Connection> connection_;  // only between calls; null when there is none to reuse
   std::optional<int64_t> certificate_expires_;
 };
+
+// This process was forked from the one that has used the remote so far.
+void RemoteServer::Session::TakeOver() {
+  Connection::Abandon(std::move(connection_));
+  cancellation_.Renew();
+  // A call of the other process, which goes on there.
+  is_calling_ = false;
+  process_ = base::ProcessMark::Current();
+}
+
+std::optional<RemoteError> RemoteServer::Session::BeginCall() try {
+  if (process_.IsOfAnotherProcess()) TakeOver();
+  if (cancellation_.is_requested()) {
+    return Fault(RemoteFault::kCancelled,
+                 "the call was cancelled before it began; nothing was sent");
+  }
+  if (is_calling_.exchange(true)) {
+    return Fault(
+        RemoteFault::kInvalidArgument,
+        "another thread's call on this remote is running; make one call at a time, or open "
+        "a remote for each thread");
+  }
+  const auto now = std::chrono::steady_clock::now();
+  deadlines_.done = now + std::chrono::milliseconds(options_.timeout_ms);
+  deadlines_.connected =
+      std::min(now + std::chrono::milliseconds(options_.connect_timeout_ms), deadlines_.done);
+  was_sent_ = false;
+  return std::nullopt;
+} catch (const std::system_error& exception) {
+  return Fault(RemoteFault::kSystem, absl::StrCat("cannot begin the call: ", exception.what()));
+}
 
 std::optional<RemoteError> RemoteServer::Session::Prepare(absl::string_view url) {
   if (auto error =
@@ -177,13 +235,14 @@ RemoteResult<Answer> RemoteServer::Session::Send(const OutgoingRequest& request)
   while (true) {
     if (!is_reused) {
       connection.reset();
-      auto opened = Connection::Open(destination_, deadlines_);
+      auto opened = Connection::Open(destination_, cancellation_, deadlines_);
       if (auto* const error = std::get_if<RemoteError>(&opened)) return std::move(*error);
       connection = std::get<std::unique_ptr<Connection>>(std::move(opened));
       if (connection->certificate_expires()) {
         certificate_expires_ = connection->certificate_expires();
       }
     }
+    was_sent_ = true;
     RemoteResult<Answer> answer =
         connection->Exchange(request, deadlines_, options_.response_bytes_max);
     if (std::holds_alternative<Answer>(answer)) {
@@ -213,14 +272,20 @@ RemoteResult<Answer> RemoteServer::Session::Get(absl::string_view path,
 }
 
 RemoteResult<Answer> RemoteServer::Session::Post(absl::string_view path, const char* content_type,
-                                                 absl::string_view body) {
+                                                 absl::string_view body, absl::string_view stored) {
   OutgoingRequest request;
   request.method = "POST";
   request.path = absl::StrCat(destination_.server.base_path, path);
   request.headers.emplace_back("X-Client-Id", client_id_->ToString());
   request.headers.emplace_back("Content-Type", content_type);
   request.body = body;
-  return Send(request);
+  RemoteResult<Answer> answer = Send(request);
+  auto* const error = std::get_if<RemoteError>(&answer);
+  if (error != nullptr && error->fault == RemoteFault::kCancelled) {
+    absl::StrAppend(&error->message, was_sent_ ? absl::StrCat("; whether ", stored, " is unknown")
+                                               : "; nothing was sent");
+  }
+  return answer;
 }
 
 namespace {
@@ -254,9 +319,14 @@ std::optional<RemoteError> CheckBody(const Answer& answer, absl::string_view typ
 }
 
 // `what` names the bytes, as the beginning of a sentence.
-RemoteResult<SecretString> Unsealed(const SealingKey& key, const Uuid& sealed_with,
-                                    const Uuid& version_id, absl::string_view sealed,
-                                    absl::string_view what) {
+RemoteResult<SecretString> Unsealed(const SealingKey& key, const Cancellation& cancellation,
+                                    const Uuid& sealed_with, const Uuid& version_id,
+                                    absl::string_view sealed, absl::string_view what) {
+  // Cannot be ended once it has begun, and takes a part of a second at most.
+  if (cancellation.is_requested()) {
+    return Fault(RemoteFault::kCancelled, absl::StrCat("the call was cancelled, before ", what, " ",
+                                                       version_id.ToString(), " was unsealed"));
+  }
   auto opened = Unseal(key, sealed_with, sealed);
   if (const auto* const fault = std::get_if<UnsealFault>(&opened)) {
     return RemoteError{RemoteFault::kUnsealFailed,
@@ -293,6 +363,9 @@ RemoteResult<std::unique_ptr<RemoteServer>> RemoteServer::Open(absl::string_view
     return std::unique_ptr<RemoteServer>(new RemoteServer(std::move(session)));
   } catch (const boost::system::system_error& exception) {
     return Fault(RemoteFault::kSystem, absl::StrCat("cannot use TLS: ", exception.what()));
+  } catch (const std::system_error& exception) {
+    return Fault(RemoteFault::kSystem,
+                 absl::StrCat("cannot prepare the calls: ", exception.what()));
   }
 }
 
@@ -302,10 +375,15 @@ RemoteServer::~RemoteServer() = default;
 
 bool RemoteServer::has_key() const { return session_->has_key(); }
 
+void RemoteServer::Cancel() noexcept { session_->cancellation().Request(); }
+
+void RemoteServer::Resume() noexcept { session_->cancellation().Reset(); }
+
 // A request without a client ID is the touchstone: a sync server answers it with 400, and one with
 // a client ID with 200, 403 or 404. What is no sync server does not tell the two apart.
 RemoteResult<RemoteProbe> RemoteServer::Probe() {
-  session_->BeginCall();
+  const Session::Call call(*session_);
+  if (call.error()) return *call.error();
   RemoteProbe probe;
   const auto get = [&](absl::string_view path, const std::optional<Uuid>& client_id,
                        WantedBody wanted) {
@@ -371,7 +449,8 @@ RemoteResult<RemoteProbe> RemoteServer::Probe() {
 }
 
 RemoteResult<ChildVersion> RemoteServer::GetChildVersion(const Uuid& parent_version_id) {
-  session_->BeginCall();
+  const Session::Call call(*session_);
+  if (call.error()) return *call.error();
   const std::string path =
       absl::StrCat(kClientPath, "get-child-version/", parent_version_id.ToString());
   const std::string request = session_->Describe("GET", path);
@@ -398,8 +477,8 @@ RemoteResult<ChildVersion> RemoteServer::GetChildVersion(const Uuid& parent_vers
   }
   if (auto error = CheckBody(answer, kSegmentType, request)) return *std::move(error);
   RemoteResult<SecretString> segment =
-      Unsealed(session_->key(), parent_version_id, std::get<Uuid>(version_id), answer.body,
-               "the history segment of the version");
+      Unsealed(session_->key(), session_->cancellation(), parent_version_id,
+               std::get<Uuid>(version_id), answer.body, "the history segment of the version");
   if (auto* const error = std::get_if<RemoteError>(&segment)) return std::move(*error);
   return ChildVersion{ChildVersion::Outcome::kFound, std::get<Uuid>(version_id),
                       std::get<SecretString>(std::move(segment))};
@@ -407,12 +486,14 @@ RemoteResult<ChildVersion> RemoteServer::GetChildVersion(const Uuid& parent_vers
 
 RemoteResult<AddedVersion> RemoteServer::AddVersion(const Uuid& parent_version_id,
                                                     absl::string_view history_segment) {
-  session_->BeginCall();
+  const Session::Call call(*session_);
+  if (call.error()) return *call.error();
   RemoteResult<std::string> sealed = Sealed(session_->key(), parent_version_id, history_segment);
   if (auto* const error = std::get_if<RemoteError>(&sealed)) return std::move(*error);
   const std::string path = absl::StrCat(kClientPath, "add-version/", parent_version_id.ToString());
   const std::string request = session_->Describe("POST", path);
-  RemoteResult<Answer> result = session_->Post(path, kSegmentType, std::get<std::string>(sealed));
+  RemoteResult<Answer> result =
+      session_->Post(path, kSegmentType, std::get<std::string>(sealed), "the version was added");
   if (auto* const error = std::get_if<RemoteError>(&result)) return std::move(*error);
   const Answer& answer = std::get<Answer>(result);
   if (answer.status != 200 && answer.status != 409) return UnexpectedStatus(answer, request);
@@ -425,7 +506,8 @@ RemoteResult<AddedVersion> RemoteServer::AddVersion(const Uuid& parent_version_i
 }
 
 RemoteResult<std::optional<LatestSnapshot>> RemoteServer::GetSnapshot() {
-  session_->BeginCall();
+  const Session::Call call(*session_);
+  if (call.error()) return *call.error();
   const std::string request = session_->Describe("GET", kSnapshotPath);
   RemoteResult<Answer> result =
       session_->Get(kSnapshotPath, session_->client_id(), WantedBody::kWhole);
@@ -438,7 +520,8 @@ RemoteResult<std::optional<LatestSnapshot>> RemoteServer::GetSnapshot() {
   const Uuid& version = std::get<Uuid>(version_id);
   if (auto error = CheckBody(answer, kSnapshotType, request)) return *std::move(error);
   RemoteResult<SecretString> snapshot =
-      Unsealed(session_->key(), version, version, answer.body, "the snapshot of the version");
+      Unsealed(session_->key(), session_->cancellation(), version, version, answer.body,
+               "the snapshot of the version");
   if (auto* const error = std::get_if<RemoteError>(&snapshot)) return std::move(*error);
   return std::optional<LatestSnapshot>(
       LatestSnapshot{version, std::get<SecretString>(std::move(snapshot))});
@@ -446,11 +529,13 @@ RemoteResult<std::optional<LatestSnapshot>> RemoteServer::GetSnapshot() {
 
 RemoteResult<std::monostate> RemoteServer::AddSnapshot(const Uuid& version_id,
                                                        absl::string_view snapshot) {
-  session_->BeginCall();
+  const Session::Call call(*session_);
+  if (call.error()) return *call.error();
   RemoteResult<std::string> sealed = Sealed(session_->key(), version_id, snapshot);
   if (auto* const error = std::get_if<RemoteError>(&sealed)) return std::move(*error);
   const std::string path = absl::StrCat(kClientPath, "add-snapshot/", version_id.ToString());
-  RemoteResult<Answer> result = session_->Post(path, kSnapshotType, std::get<std::string>(sealed));
+  RemoteResult<Answer> result =
+      session_->Post(path, kSnapshotType, std::get<std::string>(sealed), "the snapshot was stored");
   if (auto* const error = std::get_if<RemoteError>(&result)) return std::move(*error);
   const Answer& answer = std::get<Answer>(result);
   if (answer.status != 200) return UnexpectedStatus(answer, session_->Describe("POST", path));

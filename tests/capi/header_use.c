@@ -15,11 +15,13 @@ static const tcsync_code kCodes[] = {
     TCSYNC_UNSUPPORTED,
     TCSYNC_UNSEAL_FAILED,
     TCSYNC_REMOTE_FAILED,
+    TCSYNC_CANCELLED,
     TCSYNC_NULL_ARGUMENT,
     TCSYNC_UNKNOWN_OPTION,
     TCSYNC_INVALID_OPTION_VALUE,
     TCSYNC_INVALID_UUID,
     TCSYNC_INVALID_ADDRESS,
+    TCSYNC_FORKED,
     TCSYNC_UNSEAL_TRUNCATED,
     TCSYNC_UNSEAL_UNKNOWN_FORMAT,
     TCSYNC_UNSEAL_WRONG_KEY,
@@ -107,4 +109,6 @@ void use_functions(void) {
   (void)tcsync_monitor(engine, &request, &response, &error);
   (void)tcsync_remote_open("", version_id.text, NULL, &options, &remote, &error);
   (void)tcsync_remote_probe(remote, &probe, &error);
+  tcsync_remote_cancel(remote);
+  tcsync_remote_resume(remote);
 }

@@ -156,9 +156,11 @@ DataDirectory::DataDirectory(DataDirectory&& other) noexcept
       format_(other.format_),
       is_new_(other.is_new_),
       format_file_(std::exchange(other.format_file_, -1)),
+      closed_in_child_(std::move(other.closed_in_child_)),
       was_created_(other.was_created_) {}
 
 DataDirectory::~DataDirectory() {
+  closed_in_child_.reset();
   if (format_file_ >= 0) close(format_file_);  // closing gives the lock back
 }
 
@@ -190,6 +192,7 @@ absl::StatusOr<DataDirectory> DataDirectory::Lock(const std::string& path) {
   const int fd = open(format_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return SystemError(errno, "write to data directory", directory);
   DataDirectory result(directory, fd, *created);
+  result.closed_in_child_ = std::make_unique<base::ClosedInChild>(fd);
 
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return SystemError(errno, "lock", format_path);

@@ -10,11 +10,13 @@
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_DATA_DIRECTORY_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_DATA_DIRECTORY_H_
 
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/process_mark.h"
 
 namespace tcsync::rocksdb_storage {
 
@@ -78,6 +80,8 @@ class DataDirectory {
   int format_ = 0;
   bool is_new_ = false;
   int format_file_;   // holds the lock; -1 when moved from
+  // A lock is let go with the last copy of its descriptor, and a child has one.
+  std::unique_ptr<base::ClosedInChild> closed_in_child_;
   bool was_created_;  // by Lock()
 };
 

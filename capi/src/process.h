@@ -1,0 +1,32 @@
+// What a forked process has of its parent's engines and listeners: their memory, but not the
+// threads that do their work. Every call of theirs would wait for those for ever, and so it is
+// refused.
+#ifndef TCSYNC_CAPI_SRC_PROCESS_H_
+#define TCSYNC_CAPI_SRC_PROCESS_H_
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/process_mark.h"
+#include "capi/src/guard.h"
+#include "tcsync.h"
+
+namespace tcsync::capi {
+
+// `opener` is the process that opened the handle, and `handle` names it: "engine", "listener".
+inline Result CheckProcess(const base::ProcessMark& opener, absl::string_view handle) {
+  if (!opener.IsOfAnotherProcess()) return {};
+  return {
+      TCSYNC_FORKED,
+      absl::StrCat("the ", handle,
+                   " was opened before this process was forked, and its threads are only in the "
+                   "process that opened it; fork first, and open it in the process that uses it")};
+}
+
+// To be asked before anything is opened over RocksDB, whose threads are one set for all databases of a
+// process, and stay when a database is closed: a child of a process that has them would wait for them
+// with a database of its own as well.
+Result CheckOpening();
+
+}  // namespace tcsync::capi
+
+#endif  // TCSYNC_CAPI_SRC_PROCESS_H_
