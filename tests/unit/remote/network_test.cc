@@ -62,14 +62,15 @@ TEST(NetworkTest, ANameIsLookedUp) {
 }
 
 TEST(NetworkTest, ALookupEndsAtItsDeadline) {
+  const remote::Cancellation never;
   // However fast the resolver, the past is over.
   const remote::NameLookup found =
-      remote::LookUpName("tcsync.invalid", 80, steady_clock::time_point::min());
+      remote::LookUpName("tcsync.invalid", 80, steady_clock::time_point::min(), never);
   EXPECT_NE(found.outcome, remote::NameLookup::Outcome::kFound);
   // An address needs no time.
-  EXPECT_EQ(remote::LookUpName("127.0.0.1", 80, steady_clock::time_point::min()).outcome,
+  EXPECT_EQ(remote::LookUpName("127.0.0.1", 80, steady_clock::time_point::min(), never).outcome,
             remote::NameLookup::Outcome::kFound);
-  EXPECT_EQ(remote::LookUpName("::1", 80, steady_clock::time_point::min()).outcome,
+  EXPECT_EQ(remote::LookUpName("::1", 80, steady_clock::time_point::min(), never).outcome,
             remote::NameLookup::Outcome::kFound);
 }
 
