@@ -340,6 +340,21 @@ static tcsync_code attempt_remote_conflict(tcsync_error** error) {
   return code;
 }
 
+static tcsync_code attempt_cancelled(tcsync_error** error) {
+  char version_id[TCSYNC_UUID_TEXT_SIZE];
+  int32_t outcome = -1;
+  tcsync_bytes* plaintext = NULL;
+  tcsync_code code = TCSYNC_OK;
+  begin_refusing();
+  tcsync_remote_cancel(remote);
+  code = tcsync_remote_get_snapshot(remote, &outcome, version_id, &plaintext, error);
+  tcsync_remote_resume(remote);
+  end_refusing();
+  CHECK_INT(outcome, 0);
+  CHECK(plaintext == NULL);
+  return code;
+}
+
 static void talking_to_a_server(void) {
   tcsync_uuid version_id;
   int32_t outcome = 0;
@@ -353,6 +368,7 @@ static void talking_to_a_server(void) {
   exhaust(attempt_remote_probe, TCSYNC_OK);
   exhaust(attempt_remote_get_child_version, TCSYNC_OK);
   exhaust(attempt_remote_conflict, TCSYNC_OK);
+  exhaust(attempt_cancelled, TCSYNC_CANCELLED);
   tcsync_remote_free(remote);
   tcsync_key_free(key);
   stop_server(&server);

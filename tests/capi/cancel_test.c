@@ -1,0 +1,308 @@
+/* Cancelled calls: from other threads, from signal handlers, and before they begin. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "support.h"
+
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define THREAD_SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define THREAD_SANITIZED 1
+#endif
+
+#define SECRET "a secret"
+
+static tcsync_key* key;
+
+/* A server that takes connections and requests, and never answers. */
+typedef struct silent_server {
+  int socket;
+  char url[64];
+} silent_server;
+
+static silent_server start_silent_server(void) {
+  silent_server started;
+  struct sockaddr_in address;
+  socklen_t size = sizeof(address);
+  memset(&address, 0, sizeof(address));
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  started.socket = socket(AF_INET, SOCK_STREAM, 0);
+  CHECK_INT(bind(started.socket, (struct sockaddr*)&address, size), 0);
+  CHECK_INT(listen(started.socket, 64), 0);
+  CHECK_INT(getsockname(started.socket, (struct sockaddr*)&address, &size), 0);
+  snprintf(started.url, sizeof(started.url), "http://127.0.0.1:%d", ntohs(address.sin_port));
+  return started;
+}
+
+/* So long that a test which waits for it has failed. */
+static tcsync_remote* open_patient_remote(const char* url) {
+  tcsync_remote_options options = without_proxy();
+  tcsync_remote* remote = NULL;
+  options.connect_timeout_ms = 600000;
+  options.timeout_ms = 600000;
+  CHECK_OK(tcsync_remote_open(url, CLIENT_A, key, &options, &remote, &error));
+  return remote;
+}
+
+/* Every call of a remote that is cancelled. */
+static void check_all_cancelled(tcsync_remote* remote) {
+  char poison = 0;
+  char version_id[TCSYNC_UUID_TEXT_SIZE] = "x";
+  int32_t outcome = -1;
+  int32_t urgency = -1;
+  tcsync_bytes* plaintext = (tcsync_bytes*)(void*)&poison;
+  tcsync_probe probe;
+  memset(&probe, 0, sizeof(probe));
+  probe.struct_size = sizeof(probe);
+  CHECK_FAILS(tcsync_remote_probe(remote, &probe, &error), TCSYNC_CANCELLED, "cancelled");
+  CHECK_INT(probe.kind, 0);
+  CHECK_FAILS(tcsync_remote_get_child_version(remote, NIL_VERSION, &outcome, version_id, &plaintext,
+                                              &error),
+              TCSYNC_CANCELLED, "nothing was sent");
+  CHECK_INT(outcome, 0);
+  CHECK_TEXT(version_id, "");
+  CHECK(plaintext == NULL);
+  plaintext = (tcsync_bytes*)(void*)&poison;
+  CHECK_FAILS(tcsync_remote_add_version(remote, NIL_VERSION, "x", 1, &outcome, version_id, &urgency,
+                                        &error),
+              TCSYNC_CANCELLED, "nothing was sent");
+  CHECK_FAILS(tcsync_remote_get_snapshot(remote, &outcome, version_id, &plaintext, &error),
+              TCSYNC_CANCELLED, "nothing was sent");
+  CHECK(plaintext == NULL);
+  CHECK_FAILS(tcsync_remote_add_snapshot(remote, NIL_VERSION, "x", 1, &error), TCSYNC_CANCELLED,
+              "nothing was sent");
+}
+
+static void a_cancel_before_a_call(void) {
+  test_server started = start_server(NULL, NULL);
+  tcsync_remote* remote = open_patient_remote(started.url);
+  char version_id[TCSYNC_UUID_TEXT_SIZE];
+  int32_t outcome = 0;
+  tcsync_bytes* plaintext = NULL;
+  int i = 0;
+  CHECK_TEXT(tcsync_code_name(TCSYNC_CANCELLED), "TCSYNC_CANCELLED");
+  tcsync_remote_cancel(NULL);
+  tcsync_remote_resume(NULL);
+  tcsync_remote_resume(remote);
+  for (i = 0; i < 3; ++i) {
+    CHECK_OK(tcsync_remote_get_snapshot(remote, &outcome, version_id, &plaintext, &error));
+    CHECK_INT(outcome, TCSYNC_OUTCOME_NO_SNAPSHOT);
+    tcsync_remote_cancel(remote);
+    check_all_cancelled(remote);
+    tcsync_remote_cancel(remote);
+    check_all_cancelled(remote);
+    tcsync_remote_resume(remote);
+  }
+  tcsync_remote_cancel(remote);
+  tcsync_remote_free(remote);
+  stop_server(&started);
+}
+
+typedef struct storm {
+  tcsync_remote* remote;
+  atomic_int is_over;
+  unsigned seed;
+} storm;
+
+/* Cancels at moments that spread over the length of a call. */
+static void* cancel_again_and_again(void* argument) {
+  storm* raging = (storm*)argument;
+  while (!atomic_load(&raging->is_over)) {
+    struct timespec pause;
+    raging->seed = raging->seed * 1103515245u + 12345u;
+    pause.tv_sec = 0;
+    pause.tv_nsec = (long)(raging->seed >> 8) % 600000;
+    nanosleep(&pause, NULL);
+    tcsync_remote_cancel(raging->remote);
+  }
+  return NULL;
+}
+
+enum { kCalls = 1000 };
+
+/* Each version's plaintext is its number. What came out of a call, and what the chain has, is
+ * compared by another remote, which nobody cancels. */
+static void a_storm_of_cancels(void) {
+  static char ids[kCalls][TCSYNC_UUID_TEXT_SIZE];
+  static int was_added[kCalls];
+  test_server started = start_server(NULL, NULL);
+  tcsync_remote* calm = open_patient_remote(started.url);
+  storm raging;
+  pthread_t thread;
+  char head[TCSYNC_UUID_TEXT_SIZE] = NIL_VERSION;
+  char version_id[TCSYNC_UUID_TEXT_SIZE];
+  char text[16];
+  int32_t outcome = 0;
+  int32_t urgency = 0;
+  tcsync_bytes* plaintext = NULL;
+  int cancelled = 0;
+  int stored = 0;
+  int i = 0;
+  memset(&raging, 0, sizeof(raging));
+  raging.remote = open_patient_remote(started.url);
+  raging.seed = 10;
+  atomic_init(&raging.is_over, 0);
+  CHECK_INT(pthread_create(&thread, NULL, cancel_again_and_again, &raging), 0);
+  for (i = 0; i < kCalls; ++i) {
+    tcsync_code code = TCSYNC_OK;
+    const int size = snprintf(text, sizeof(text), "%d", i);
+    tcsync_remote_resume(raging.remote);
+    code = tcsync_remote_add_version(raging.remote, head, text, (size_t)size, &outcome, ids[i],
+                                     &urgency, NULL);
+    was_added[i] = code == TCSYNC_OK;
+    if (was_added[i]) {
+      CHECK_INT(outcome, TCSYNC_OUTCOME_ADDED);
+      memcpy(head, ids[i], sizeof(head));
+      continue;
+    }
+    CHECK_INT(code, TCSYNC_CANCELLED);
+    CHECK_TEXT(ids[i], "");
+    ++cancelled;
+    /* It is unknown, and so it is asked for. What is still on its way comes behind it, and finds
+     * another head. */
+    do {
+      CHECK_OK(
+          tcsync_remote_get_child_version(calm, head, &outcome, version_id, &plaintext, &error));
+      if (outcome != TCSYNC_OUTCOME_FOUND) break;
+      tcsync_bytes_free(plaintext);
+      memcpy(head, version_id, sizeof(head));
+    } while (1);
+    /* A version that ends the doubt: whatever was sent before it has been decided. */
+    CHECK_OK(tcsync_remote_add_version(calm, head, "-", 1, &outcome, version_id, &urgency, &error));
+    while (outcome == TCSYNC_OUTCOME_CONFLICT) {
+      memcpy(head, version_id, sizeof(head));
+      CHECK_OK(
+          tcsync_remote_add_version(calm, head, "-", 1, &outcome, version_id, &urgency, &error));
+    }
+    memcpy(head, version_id, sizeof(head));
+  }
+  atomic_store(&raging.is_over, 1);
+  CHECK_INT(pthread_join(thread, NULL), 0);
+  /* The chain has each version that was added, under its ID, and in order. */
+  memcpy(head, NIL_VERSION, sizeof(head));
+  i = 0;
+  while (1) {
+    CHECK_OK(tcsync_remote_get_child_version(calm, head, &outcome, version_id, &plaintext, &error));
+    if (outcome != TCSYNC_OUTCOME_FOUND) break;
+    memcpy(head, version_id, sizeof(head));
+    if (strcmp(tcsync_bytes_data(plaintext), "-") != 0) {
+      int number = -1;
+      CHECK_INT(sscanf(tcsync_bytes_data(plaintext), "%d", &number), 1);
+      CHECK(number >= i && number < kCalls);
+      for (; i < number; ++i) CHECK(!was_added[i]);
+      if (was_added[number]) CHECK_TEXT(ids[number], version_id);
+      ++i;
+      ++stored;
+    }
+    tcsync_bytes_free(plaintext);
+  }
+  for (; i < kCalls; ++i) CHECK(!was_added[i]);
+  CHECK(cancelled > 0);
+  CHECK(cancelled < kCalls);
+  printf("%d of %d calls were cancelled; %d versions were stored\n", cancelled, kCalls, stored);
+  tcsync_remote_free(raging.remote);
+  tcsync_remote_free(calm);
+  stop_server(&started);
+}
+
+#if !defined(THREAD_SANITIZED)
+
+static tcsync_remote* interrupted;
+static volatile sig_atomic_t signals;
+
+static void cancel_in_handler(int signal) {
+  (void)signal;
+  ++signals;
+  tcsync_remote_cancel(interrupted);
+}
+
+/* On this thread, wherever it is in the call, before it or behind it. */
+static void from_a_signal_handler(void) {
+  enum { kRounds = 200 };
+  silent_server silent = start_silent_server();
+  struct sigaction action;
+  struct sigaction before;
+  int i = 0;
+  interrupted = open_patient_remote(silent.url);
+  memset(&action, 0, sizeof(action));
+  action.sa_handler = cancel_in_handler;
+  CHECK_INT(sigaction(SIGALRM, &action, &before), 0);
+  for (i = 0; i < kRounds; ++i) {
+    char version_id[TCSYNC_UUID_TEXT_SIZE];
+    int32_t outcome = -1;
+    tcsync_bytes* plaintext = NULL;
+    struct itimerval timer;
+    memset(&timer, 0, sizeof(timer));
+    timer.it_value.tv_usec = 1 + (i * 37) % 1500;
+    CHECK_INT(setitimer(ITIMER_REAL, &timer, NULL), 0);
+    CHECK_FAILS(tcsync_remote_get_snapshot(interrupted, &outcome, version_id, &plaintext, &error),
+                TCSYNC_CANCELLED, "cancelled");
+    CHECK_INT(signals, i + 1);
+    tcsync_remote_resume(interrupted);
+  }
+  CHECK_INT(sigaction(SIGALRM, &before, NULL), 0);
+  tcsync_remote_free(interrupted);
+  close(silent.socket);
+}
+
+#endif
+
+static void* get_snapshot(void* remote) {
+  char version_id[TCSYNC_UUID_TEXT_SIZE];
+  int32_t outcome = -1;
+  tcsync_bytes* plaintext = NULL;
+  CHECK_FAILS(
+      tcsync_remote_get_snapshot((tcsync_remote*)remote, &outcome, version_id, &plaintext, &error),
+      TCSYNC_CANCELLED, "the wait for an answer");
+  return NULL;
+}
+
+/* While the one call waits. */
+static void another_threads_call(void) {
+  silent_server silent = start_silent_server();
+  tcsync_remote* remote = open_patient_remote(silent.url);
+  char byte = 0;
+  char version_id[TCSYNC_UUID_TEXT_SIZE];
+  int32_t outcome = -1;
+  tcsync_bytes* plaintext = NULL;
+  int connection = -1;
+  pthread_t thread;
+  CHECK_INT(pthread_create(&thread, NULL, get_snapshot, remote), 0);
+  connection = accept(silent.socket, NULL, NULL);
+  CHECK_INT(recv(connection, &byte, 1, 0), 1);
+  CHECK_FAILS(tcsync_remote_get_snapshot(remote, &outcome, version_id, &plaintext, &error),
+              TCSYNC_INVALID_ARGUMENT, "another thread");
+  tcsync_remote_cancel(remote);
+  CHECK_INT(pthread_join(thread, NULL), 0);
+  tcsync_remote_free(remote);
+  close(connection);
+  close(silent.socket);
+}
+
+int main(void) {
+  CHECK_OK(tcsync_key_derive(CLIENT_A, SECRET, strlen(SECRET), &key, &error));
+  RUN(a_cancel_before_a_call, "a Ctrl-C that comes just before a call is lost");
+  RUN(a_storm_of_cancels, "a cancel loses a version, or says of one that it was added");
+#if defined(THREAD_SANITIZED)
+  printf("skipped: from_a_signal_handler; the thread sanitizer keeps handlers waiting\n");
+#else
+  RUN(from_a_signal_handler, "Ctrl-C deadlocks, or does not end a call");
+#endif
+  RUN(another_threads_call, "two threads mix their requests up");
+  tcsync_key_free(key);
+  return check_exit_status();
+}
