@@ -131,6 +131,11 @@ enum {
    * has opened an engine, and so this one cannot open another. */
   TCSYNC_FORKED = 1 | 6 << 8,
 
+  /* Details of TCSYNC_UNAVAILABLE. */
+  /* A response's body cannot be read to its end: it was removed meanwhile, its record is damaged, or
+   * the engine was freed. What was sent so far is cut short, so the host must close the connection. */
+  TCSYNC_RESPONSE_INCOMPLETE = 6 | 1 << 8,
+
   /* Details of TCSYNC_UNSEAL_FAILED. */
   /* Shorter than sealed bytes can be, or the end is missing. */
   TCSYNC_UNSEAL_TRUNCATED = 10 | 1 << 8,
@@ -345,8 +350,10 @@ TCSYNC_API tcsync_code tcsync_config_set_from_environment(tcsync_config *config,
 enum { TCSYNC_LOG_DEBUG = 0, TCSYNC_LOG_INFO = 1, TCSYNC_LOG_WARNING = 2, TCSYNC_LOG_ERROR = 3 };
 
 /* Receives one message: `message_size` bytes of UTF-8 in one line, with a NUL behind them, borrowed
- * for the call. Called from the library's threads, from several at once. It must not block for long,
- * must not call this library and must not throw.
+ * for the call. Called from one thread of the library that does nothing else, in the order of the
+ * messages, and a little later than they arose: the calls that write messages never wait for it. It
+ * must not throw, and must not free what it logs for. While it does not return, up to 1024 messages
+ * of 1 MiB together wait; further ones are dropped, and a warning in their place says how many.
  * A message about a request begins with fields for programs, then has ": " and the sentence for
  * people, as in
  *   status=429 reason=client-rate endpoint=add-version client=client-1a2b3c4d5e6f: This client ...
@@ -359,9 +366,14 @@ typedef void (*tcsync_log_function)(void *user_data, int level, const char *mess
                                     size_t message_size);
 
 /* Where engines and listeners made from this configuration report what happens. The least level is
- * the option "log-level". NULL, the default, is silence.
+ * the option "log-level". NULL, the default, is silence. tcsync_engine_free and tcsync_listener_free
+ * return when the function has been given what was written before, and after the last of them it is
+ * called no more. They do not wait for ever: a single call of the function that takes more than 5
+ * seconds is left alone, and what waits behind it is dropped. tcsync_listener_stop does not wait for
+ * the function at all.
  * Threads: one.
- * Ownership: user_data is passed back as it is and must live as long as those engines and listeners.
+ * Ownership: user_data is passed back as it is and must live as long as those engines and listeners,
+ *   and until a call that was left alone has returned.
  * Errors: TCSYNC_NULL_ARGUMENT for a NULL config. */
 TCSYNC_API tcsync_code tcsync_config_set_log(tcsync_config *config, tcsync_log_function function,
                                              void *user_data, tcsync_error **error)
@@ -399,9 +411,12 @@ TCSYNC_API tcsync_code tcsync_engine_option(const tcsync_engine *engine, const c
                                             tcsync_bytes **value, tcsync_error **error)
     TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 3));
 
-/* Waits for the requests that were begun, then closes. Blocks for as long as those take.
- * Threads: one; no call on the engine may be running, its listeners must have been stopped, and the
- *   callbacks of tcsync_engine_handle_async must have been called.
+/* Waits for the requests that were begun, then closes. Blocks for as long as those take, and until
+ * the callbacks of tcsync_engine_handle_async have returned, but for one that calls this itself. The
+ * answers that queues are to get are in them afterwards. A tcsync_pending that was not finished has
+ * no effect; it and responses that are still read may be freed later, and other calls on them give
+ * TCSYNC_UNAVAILABLE.
+ * Threads: one; no call on the engine may be running, and its listeners must have been stopped.
  * Ownership: takes the engine. In a process that was forked after the opening, its memory is left
  *   as it is until the process ends.
  * Errors: none. */
@@ -449,10 +464,10 @@ TCSYNC_API tcsync_code tcsync_engine_handle(tcsync_engine *engine, const tcsync_
                                             tcsync_response **response, tcsync_error **error)
     TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 3));
 
-/* Receives the answer to one request. It must not block, must not close the engine and must not
- * throw. `response` is NULL only when memory ran out.
- * Threads: called exactly once, on a thread of the library or, before tcsync_engine_handle_async
- *   returns, on the caller's.
+/* Receives the answer to one request. It must not throw. `response` is NULL only when memory ran out.
+ * Threads: called exactly once: on a thread of the engine for these calls alone, one after the other,
+ *   so that one that takes long delays the other callbacks and nothing else; or, before
+ *   tcsync_engine_handle_async returns, on the caller's.
  * Ownership: `response` is the callback's, for tcsync_response_free. */
 typedef void (*tcsync_response_function)(void *user_data, tcsync_response *response);
 
@@ -460,7 +475,8 @@ typedef void (*tcsync_response_function)(void *user_data, tcsync_response *respo
  * written to the disk in pieces before this returns. When this fails, the callback is not called.
  * Threads: any.
  * Ownership: borrows request for the call; user_data is passed back as it is.
- * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_FORKED, TCSYNC_OUT_OF_MEMORY. */
+ * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_FORKED, TCSYNC_OUT_OF_MEMORY, TCSYNC_SYSTEM when no thread can be
+ *   started. */
 TCSYNC_API tcsync_code tcsync_engine_handle_async(tcsync_engine *engine,
                                                   const tcsync_request *request,
                                                   tcsync_response_function function,
@@ -520,16 +536,225 @@ TCSYNC_API tcsync_code tcsync_response_header(const tcsync_response *response, s
 TCSYNC_API const char *tcsync_response_header_value(const tcsync_response *response,
                                                     const char *name);
 
-/* The body; *size, if given, becomes its length. Not NULL unless `response` is.
+/* The body; *size, if given, becomes its length. Not NULL unless `response` is, or unless its body
+ * comes in pieces, as that of tcsync_engine_begin, tcsync_pending_finish and the calls with a queue
+ * does when it has more than 128 KiB: tcsync_response_read reads any body.
  * Threads: any.
  * Ownership: borrowed from the response, valid until it is freed.
- * Errors: NULL and size 0 for a NULL response. */
+ * Errors: NULL and size 0 for a NULL response, and for a body in pieces. */
 TCSYNC_API const char *tcsync_response_body(const tcsync_response *response, size_t *size);
 
 /* Threads: one.
  * Ownership: takes the response.
  * Errors: none. */
 TCSYNC_API void tcsync_response_free(tcsync_response *response);
+
+/* ------------------------------------------------------------------------------------------------
+ * Queues: answers and log records for the host's own threads and event loops
+ *
+ * A call with a queue does not wait. If it succeeds, exactly one event with its user_data comes into
+ * the queue, whatever is freed meanwhile; if it fails, none. A host takes the events with
+ * tcsync_queue_next, from a thread that waits in it or when poll() says that the descriptor is
+ * readable. No code of the host runs on the library's threads.
+ */
+
+typedef struct tcsync_queue tcsync_queue;
+
+/* The kinds of events. A host ignores those that it does not know. */
+enum {
+  /* There was none within the time. */
+  TCSYNC_EVENT_NONE = 0,
+  /* The answer to a request, in `response`; or `code` is TCSYNC_OUT_OF_MEMORY, and there is none. */
+  TCSYNC_EVENT_RESPONSE = 1,
+  /* The next piece of a body, in `bytes`, which is NULL at the end; or `code` says why there is none,
+   * as for tcsync_response_read. */
+  TCSYNC_EVENT_PIECE = 2,
+  /* A pending request takes more of its body; or `code` is TCSYNC_UNAVAILABLE when it or the engine was
+   * freed, or TCSYNC_OUT_OF_MEMORY, and then it takes nothing more. */
+  TCSYNC_EVENT_READY = 3,
+  /* A log record: `level` (TCSYNC_LOG_...), and in `bytes` the message, as tcsync_log_function has it. */
+  TCSYNC_EVENT_LOG = 4,
+  /* So many log records were dropped at this place, in `dropped`, because 1024 or 1 MiB of them were
+   * waiting, or memory ran out. */
+  TCSYNC_EVENT_LOG_DROPPED = 5,
+  /* tcsync_queue_wake was called. */
+  TCSYNC_EVENT_WAKE = 6
+};
+
+/* An event, as tcsync_queue_next fills it. */
+typedef struct tcsync_event {
+  size_t struct_size;        /* filled by the caller */
+  int32_t kind;              /* TCSYNC_EVENT_... */
+  int32_t level;             /* of a log record */
+  void *user_data;           /* of the call that this event ends; otherwise NULL */
+  tcsync_code code;          /* TCSYNC_OK, or why that call has not what it was to bring */
+  int32_t reserved;          /* 0 */
+  int64_t dropped;           /* log records */
+  tcsync_response *response; /* the caller's, for tcsync_response_free; or NULL */
+  tcsync_bytes *bytes;       /* the caller's, for tcsync_bytes_free; or NULL */
+} tcsync_event;
+
+/* Threads: any.
+ * Ownership: *queue is the caller's, for tcsync_queue_free.
+ * Errors: TCSYNC_SYSTEM when no descriptor can be had, TCSYNC_OUT_OF_MEMORY. */
+TCSYNC_API tcsync_code tcsync_queue_new(tcsync_queue **queue, tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1));
+
+/* A descriptor that is readable exactly while an event waits, for poll(), epoll or kqueue. It is
+ * closed in programs that this one executes, and never blocks. Do not read from it.
+ * Threads: any.
+ * Ownership: the queue's; valid until it is freed.
+ * Errors: -1 for NULL. */
+TCSYNC_API int tcsync_queue_descriptor(const tcsync_queue *queue);
+
+/* Takes the next event, in the order in which they came. Waits for one up to `timeout_ms`
+ * milliseconds: 0 does not wait, and -1 waits without a limit. When there is none the kind is
+ * TCSYNC_EVENT_NONE, which is no error.
+ * Threads: any; each event goes to one of those that wait.
+ * Ownership: fills the caller's struct, which need not be zeroed; response and bytes in it are then the
+ *   caller's.
+ * Errors: TCSYNC_INVALID_ARGUMENT, also for a struct_size that is too small; no event is then taken. */
+TCSYNC_API tcsync_code tcsync_queue_next(tcsync_queue *queue, int64_t timeout_ms,
+                                         tcsync_event *event, tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 3));
+
+/* Has one tcsync_queue_next, that waits or that comes next, give TCSYNC_EVENT_WAKE, before other
+ * events. Not for signal handlers.
+ * Threads: any.
+ * Ownership: nothing is passed.
+ * Errors: none. */
+TCSYNC_API void tcsync_queue_wake(tcsync_queue *queue);
+
+/* Frees the queue and what it has. Events that were still to come are dropped when they come, and
+ * their responses freed; the requests happen all the same. An engine or listener whose log it was
+ * logs to nowhere.
+ * Threads: one; no call on the queue may be running.
+ * Ownership: takes the queue.
+ * Errors: none. */
+TCSYNC_API void tcsync_queue_free(tcsync_queue *queue);
+
+/* Like tcsync_config_set_log, with the messages as events TCSYNC_EVENT_LOG, whose user_data is NULL.
+ * It takes the place of a function that was set, as a function does of a queue. A NULL queue is
+ * silence. Messages stay in the queue after the engine and the listener were freed.
+ * Threads: one.
+ * Ownership: borrows the queue for the call; the queue may be freed before what logs to it.
+ * Errors: TCSYNC_NULL_ARGUMENT for a NULL config. */
+TCSYNC_API tcsync_code tcsync_config_set_log_queue(tcsync_config *config, tcsync_queue *queue,
+                                                   tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1));
+
+/* Like tcsync_engine_handle, without waiting for the answer, which comes as TCSYNC_EVENT_RESPONSE, and
+ * whose body may come in pieces (tcsync_response_read). A request body of more than 128 KiB is
+ * written to the disk in pieces before this returns: tcsync_engine_begin is for those.
+ * Threads: any.
+ * Ownership: borrows request and queue for the call; user_data is passed back as it is.
+ * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_OUT_OF_MEMORY. */
+TCSYNC_API tcsync_code tcsync_engine_handle_queued(tcsync_engine *engine,
+                                                   const tcsync_request *request,
+                                                   tcsync_queue *queue, void *user_data,
+                                                   tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 3));
+
+/* ------------------------------------------------------------------------------------------------
+ * Requests and responses piece by piece: bodies that are never whole in memory
+ *
+ * A host begins a request with its head, gives the body as it arrives, and finishes it; a large body
+ * of an answer is read while it is sent. That way a transfer takes less than half a MiB of the option
+ * "bodies-in-flight-bytes-max", whatever its size. Without it the host has whole bodies in memory,
+ * beside the engine's budget.
+ */
+
+/* A request whose body is still to come. */
+typedef struct tcsync_pending tcsync_pending;
+
+/* Begins a request with its head. What can be answered from it, such as a refusal, is answered at once:
+ * then *response is not NULL, and *pending is; otherwise it is the other way round. The body may then
+ * be read, or the connection be closed. All requests may be begun, also those without a body. With a
+ * Content-Length and without a Transfer-Encoding, a POST's body of another length is answered with
+ * 400.
+ * Threads: any.
+ * Ownership: borrows request for the call, whose body must be empty; *pending is the caller's, for
+ *   tcsync_pending_free, and *response for tcsync_response_free.
+ * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_OUT_OF_MEMORY. */
+TCSYNC_API tcsync_code tcsync_engine_begin(tcsync_engine *engine, const tcsync_request *request,
+                                           tcsync_pending **pending, tcsync_response **response,
+                                           tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 3, 4));
+
+/* Gives the next bytes of the body, as received (compressed, if they are), and waits until the
+ * engine wants more of it: for the disk, when that is behind. A *response that is not NULL, such as
+ * 413 or a conflict, is the answer; the request then takes nothing more.
+ * Threads: one.
+ * Ownership: borrows data for the call; *response is the caller's, for tcsync_response_free.
+ * Errors: TCSYNC_INVALID_ARGUMENT also after an answer, after tcsync_pending_finish, and before the
+ *   event of tcsync_pending_append_queued; TCSYNC_UNAVAILABLE when the engine was freed;
+ *   TCSYNC_OUT_OF_MEMORY, after which the request takes nothing more. */
+TCSYNC_API tcsync_code tcsync_pending_append(tcsync_pending *pending, const char *data, size_t size,
+                                             tcsync_response **response, tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 4));
+
+/* The same without waiting: the event is TCSYNC_EVENT_READY when the engine wants more of the body, or
+ * TCSYNC_EVENT_RESPONSE with the answer. The bytes are copied as far as they cannot be used at once:
+ * give at most 64 KiB at a time. More than that counts towards the budget as a whole, and is answered
+ * with 503 when there is no room.
+ * Threads: one.
+ * Ownership: borrows data and queue for the call; user_data is passed back as it is.
+ * Errors: as for tcsync_pending_append, and TCSYNC_SYSTEM when no thread can be started. */
+TCSYNC_API tcsync_code tcsync_pending_append_queued(tcsync_pending *pending, const char *data,
+                                                    size_t size, tcsync_queue *queue,
+                                                    void *user_data, tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 4));
+
+/* Ends the body, lets the request happen, and waits for the answer, as tcsync_engine_handle does.
+ * Never call it for a body that broke off: that would be stored.
+ * Threads: one.
+ * Ownership: *response is the caller's, for tcsync_response_free. *pending is still to be freed.
+ * Errors: as for tcsync_pending_append. After TCSYNC_OUT_OF_MEMORY the request may have happened. */
+TCSYNC_API tcsync_code tcsync_pending_finish(tcsync_pending *pending, tcsync_response **response,
+                                             tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2));
+
+/* The same without waiting: the event is TCSYNC_EVENT_RESPONSE.
+ * Threads: one.
+ * Ownership: borrows queue for the call; user_data is passed back as it is. The pending request may be
+ *   freed before the answer comes.
+ * Errors: as for tcsync_pending_append. */
+TCSYNC_API tcsync_code tcsync_pending_finish_queued(tcsync_pending *pending, tcsync_queue *queue,
+                                                    void *user_data, tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2));
+
+/* Frees the request. Unless it was finished, nothing of it is stored, and it gives back what it had
+ * of the budget.
+ * Threads: one.
+ * Ownership: takes the request.
+ * Errors: none. */
+TCSYNC_API void tcsync_pending_free(tcsync_pending *pending);
+
+/* The length of the body in bytes, for the Content-Length, also of one that comes in pieces.
+ * Threads: any.
+ * Ownership: nothing is passed.
+ * Errors: 0 for NULL. */
+TCSYNC_API int64_t tcsync_response_body_size(const tcsync_response *response);
+
+/* Reads the next piece of the body, from the beginning on: at most 128 KiB, and NULL at the end. Waits
+ * for the disk. It works for every response.
+ * Threads: one.
+ * Ownership: *bytes is the caller's, for tcsync_bytes_free.
+ * Errors: TCSYNC_RESPONSE_INCOMPLETE, and TCSYNC_OUT_OF_MEMORY for a body that is in pieces: it cannot
+ *   be completed, and the host must close the connection, or the client would wait for the rest.
+ *   TCSYNC_INVALID_ARGUMENT, also before the event of tcsync_response_read_queued. */
+TCSYNC_API tcsync_code tcsync_response_read(tcsync_response *response, tcsync_bytes **bytes,
+                                            tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2));
+
+/* The same without waiting: the event is TCSYNC_EVENT_PIECE.
+ * Threads: one.
+ * Ownership: borrows queue for the call; user_data is passed back as it is. The response may be freed
+ *   before the piece comes.
+ * Errors: as for tcsync_response_read. */
+TCSYNC_API tcsync_code tcsync_response_read_queued(tcsync_response *response, tcsync_queue *queue,
+                                                   void *user_data, tcsync_error **error)
+    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2));
 
 /* ------------------------------------------------------------------------------------------------
  * The listener: serves an engine to the network

@@ -11,16 +11,11 @@
 #include "absl/types/span.h"
 #include "capi/src/bytes.h"
 #include "capi/src/guard.h"
-#include "capi/src/one_line.h"
+#include "capi/src/queue.h"
 #include "capi/src/sized_struct.h"
 
 namespace tcsync::capi {
 namespace {
-
-static_assert(TCSYNC_LOG_DEBUG == static_cast<int>(LogLevel::kDebug));
-static_assert(TCSYNC_LOG_INFO == static_cast<int>(LogLevel::kInfo));
-static_assert(TCSYNC_LOG_WARNING == static_cast<int>(LogLevel::kWarning));
-static_assert(TCSYNC_LOG_ERROR == static_cast<int>(LogLevel::kError));
 
 // The words that tcsync.h promises for `type`; the table's own are for people, and may change.
 const char* TypeWord(OptionType type) {
@@ -51,20 +46,6 @@ bool IsOption(absl::string_view name) {
   const absl::Span<const OptionInfo> options = AllOptions();
   return std::any_of(options.begin(), options.end(),
                      [name](const OptionInfo& info) { return name == info.name; });
-}
-
-LogFunction MakeLogFunction(tcsync_log_function function, void* user_data) {
-  if (function == nullptr) return {};
-  return [function, user_data](LogLevel level, absl::string_view message) {
-    // A message that finds no memory is lost. Its call came from the middle of other work, which
-    // must go on.
-    try {
-      std::string line(message);
-      MakeOneLine(line);
-      function(user_data, static_cast<int>(level), line.c_str(), line.size());
-    } catch (...) {
-    }
-  };
 }
 
 }  // namespace
@@ -172,7 +153,16 @@ tcsync_code tcsync_config_set_log(tcsync_config* config, tcsync_log_function fun
                                   void* user_data, tcsync_error** error) {
   return Guard(error, [&]() -> Result {
     if (config == nullptr) return NullArgument("config");
-    config->log = tcsync::capi::MakeLogFunction(function, user_data);
+    config->log = tcsync::capi::LogToFunction(function, user_data);
+    return {};
+  });
+}
+
+tcsync_code tcsync_config_set_log_queue(tcsync_config* config, tcsync_queue* queue,
+                                        tcsync_error** error) {
+  return Guard(error, [&]() -> Result {
+    if (config == nullptr) return NullArgument("config");
+    config->log = queue == nullptr ? nullptr : tcsync::capi::LogToQueue(queue->events);
     return {};
   });
 }

@@ -2,17 +2,18 @@
 #ifndef TCSYNC_CAPI_SRC_CONFIG_H_
 #define TCSYNC_CAPI_SRC_CONFIG_H_
 
+#include <memory>
 #include <vector>
 
 #include "absl/strings/string_view.h"
 #include "capi/src/guard.h"
+#include "capi/src/log_target.h"
 #include "tcsync.h"
-#include "tcsync/log.h"
 #include "tcsync/options.h"
 
 struct tcsync_config {
   tcsync::Options options;
-  tcsync::LogFunction log;
+  std::shared_ptr<tcsync::capi::LogTarget> log;  // null: silence
 };
 
 namespace tcsync::capi {

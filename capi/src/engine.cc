@@ -1,183 +1,119 @@
-// The engine, and requests that reach it without sockets.
+// The engine, and whole requests that reach it without sockets.
 #include "capi/src/engine.h"
 
-#include <condition_variable>
-#include <cstddef>
 #include <memory>
-#include <mutex>
 #include <utility>
-#include <vector>
+#include <variant>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
+#include "capi/src/answer.h"
 #include "capi/src/config.h"
 #include "capi/src/guard.h"
+#include "capi/src/pending.h"
 #include "capi/src/process.h"
+#include "capi/src/queue.h"
+#include "capi/src/request.h"
 #include "capi/src/response.h"
-#include "capi/src/sized_struct.h"
 #include "tcsync/handler.h"
-#include "tcsync/http_message.h"
-#include "tcsync/peer_address.h"
 
 namespace tcsync::capi {
+
+EngineCore::Use::Use(EngineCore& core) : core_(&core) {
+  const std::lock_guard lock(core.mutex_);
+  if (core.is_closed_) {
+    core_ = nullptr;
+  } else {
+    ++core.uses_;
+  }
+}
+
+EngineCore::Use::~Use() {
+  if (core_ == nullptr) return;
+  const std::lock_guard lock(core_->mutex_);
+  if (--core_->uses_ == 0) core_->unused_.notify_all();
+}
+
+EngineCore::EngineCore(std::unique_ptr<Engine> opened)
+    : engine_(std::move(opened)), callbacks_("tcsync-answers"), bodies_("tcsync-bodies") {}
+
+EngineCore::~EngineCore() { Close(); }
+
+void EngineCore::Add(const std::shared_ptr<Pending>& pending) {
+  const std::lock_guard lock(mutex_);
+  pending_.emplace(pending.get(), pending);
+}
+
+void EngineCore::Remove(const Pending& pending) noexcept {
+  const std::lock_guard lock(mutex_);
+  pending_.erase(&pending);
+}
+
+void EngineCore::Close() noexcept {
+  {
+    std::unique_lock lock(mutex_);
+    is_closed_ = true;
+    unused_.wait(lock, [this] { return uses_ == 0; });
+  }
+  bodies_.Finish();
+  for (;;) {
+    std::shared_ptr<Pending> open;
+    {
+      const std::lock_guard lock(mutex_);
+      if (pending_.empty()) break;
+      open = pending_.begin()->second.lock();
+      pending_.erase(pending_.begin());
+    }
+    if (open != nullptr) open->Abandon();
+  }
+  engine_.reset();
+  callbacks_.Finish();
+}
+
 namespace {
 
-// The struct as the first release has it.
-constexpr size_t kRequestBytesMin =
-    offsetof(tcsync_request, peer_address_size) + sizeof(tcsync_request::peer_address_size);
-
-// The peer's address as the caller wrote it; empty when it says none.
-absl::string_view PeerText(const tcsync_request& request) {
-  return View(request.peer_address, request.peer_address_size);
+Result HandleAndWait(http::Handler& handler, const tcsync_request& request,
+                     tcsync_response** response) {
+  Request read;
+  if (Result result = read.Read(request); !result.ok()) return result;
+  AnswerWaiter waiter;
+  HandleWhole(handler, read.head(), read.body(), Promise(waiter.MakeDelivery(), nullptr));
+  return waiter.Wait(response);
 }
 
-// The caller's request, read into `request`.
-Result ReadRequest(const tcsync_request& given, tcsync_request& request) {
-  if (Result result = ReadStruct(given, kRequestBytesMin, {"request", "tcsync_request"}, request);
-      !result.ok()) {
-    return result;
-  }
-  const struct {
-    const void* data;
-    size_t count;
-    absl::string_view name;
-    size_t item_size;
-  } kParts[] = {
-      {request.method, request.method_size, "request->method", 1},
-      {request.target, request.target_size, "request->target", 1},
-      {request.headers, request.header_count, "request->headers", sizeof(tcsync_header)},
-      {request.body, request.body_size, "request->body", 1},
-      {request.peer_address, request.peer_address_size, "request->peer_address", 1},
-  };
-  for (const auto& part : kParts) {
-    Result result = CheckData(part.data, part.count, part.name, part.item_size);
-    if (!result.ok()) return result;
-  }
-  for (size_t i = 0; i < request.header_count; ++i) {
-    const tcsync_header& header = request.headers[i];
-    Result result = CheckData(header.name, header.name_size, "name");
-    if (result.ok()) result = CheckData(header.value, header.value_size, "value");
-    if (!result.ok()) {
-      result.message = absl::StrCat("request->headers[", i, "]: ", result.message);
-      return result;
-    }
-  }
-  if (const absl::string_view text = PeerText(request);
-      !text.empty() && !PeerAddress::Parse(text)) {
+Result Begin(const std::shared_ptr<EngineCore>& core, const tcsync_request& request,
+             tcsync_pending** pending, tcsync_response** response) {
+  Request read;
+  if (Result result = read.Read(request); !result.ok()) return result;
+  if (!read.body().empty()) {
     return {TCSYNC_INVALID_ARGUMENT,
-            absl::StrCat("request->peer_address is '", text,
-                         "'; it must be an IP address without a port, such as 192.0.2.7 or "
-                         "2001:db8::7")};
+            "request->body must be empty here: give the body to tcsync_pending_append"};
   }
-  return {};
-}
-
-// Owes one call of a response function. Pays with the response when there is one, and otherwise
-// with NULL when it is destroyed, as happens when memory runs out anywhere on the way. So, once it
-// exists, the function is called exactly once, whatever is thrown and by whom.
-class Promise {
- public:
-  // `response` is the object for the answer: with it made beforehand, answering cannot fail.
-  Promise(tcsync_response_function function, void* user_data,
-          std::unique_ptr<tcsync_response> response) noexcept
-      : function_(function), user_data_(user_data), response_(std::move(response)) {}
-  Promise(Promise&& other) noexcept
-      : function_(std::exchange(other.function_, nullptr)),
-        user_data_(other.user_data_),
-        response_(std::move(other.response_)) {}
-  Promise& operator=(Promise&&) = delete;
-  ~Promise() {
-    if (function_ != nullptr) function_(user_data_, nullptr);
+  auto answer = std::make_unique<tcsync_response>(core);
+  auto made = std::make_unique<tcsync_pending>();
+  std::variant<http::Response, http::PendingRequest> decision =
+      core->engine().handler().StartRequest(read.head());
+  if (auto* const early = std::get_if<http::Response>(&decision)) {
+    answer->Set(std::move(*early));
+    *response = answer.release();
+    return {};
   }
-
-  void operator()(http::Response response) noexcept {
-    if (response.body_source == nullptr) return Pay(std::move(response));
-    try {
-      http::CollectBody(std::move(response), std::move(*this));
-    } catch (...) {
-      // Without memory the promise pays when it is destroyed, wherever it is.
-    }
-  }
-
- private:
-  void Pay(http::Response response) noexcept {
-    response_->response = std::move(response);
-    std::exchange(function_, nullptr)(user_data_, response_.release());
-  }
-
-  tcsync_response_function function_;
-  void* user_data_;
-  std::unique_ptr<tcsync_response> response_;
-};
-
-// Gives the request to the handler. Fails before `function` is called, or calls it exactly once.
-Result StartRequest(http::Handler& handler, const tcsync_request* given,
-                    tcsync_response_function function, void* user_data) {
-  tcsync_request request;
-  if (Result result = ReadRequest(*given, request); !result.ok()) return result;
-  std::vector<http::HeaderView> headers;
-  headers.reserve(request.header_count);
-  for (size_t i = 0; i < request.header_count; ++i) {
-    const tcsync_header& header = request.headers[i];
-    headers.push_back({View(header.name, header.name_size), View(header.value, header.value_size)});
-  }
-  const http::RequestHead head{View(request.method, request.method_size),
-                               View(request.target, request.target_size), headers,
-                               PeerAddress::Parse(PeerText(request)).value_or(PeerAddress())};
-  Promise promise(function, user_data, std::make_unique<tcsync_response>());
-  // From here on the promise answers, and so this call succeeds: a failure that is reported twice
-  // would make its caller free user_data twice.
-  try {
-    handler.Handle(head, View(request.body, request.body_size), std::move(promise));
-  } catch (...) {
-  }
-  return {};
-}
-
-// What tcsync_engine_handle waits with.
-struct Waiter {
-  static void Receive(void* user_data, tcsync_response* response) {
-    auto* const waiter = static_cast<Waiter*>(user_data);
-    const std::lock_guard<std::mutex> lock(waiter->mutex);
-    waiter->response.reset(response);
-    waiter->is_answered = true;
-    // Under the lock: as soon as it is released the waiter may be gone.
-    waiter->answered.notify_one();
-  }
-
-  std::unique_ptr<tcsync_response> Wait() {
-    std::unique_lock<std::mutex> lock(mutex);
-    answered.wait(lock, [this] { return is_answered; });
-    return std::move(response);
-  }
-
-  std::mutex mutex;
-  std::condition_variable answered;
-  bool is_answered = false;
-  std::unique_ptr<tcsync_response> response;
-};
-
-// The same, and waits for the answer.
-Result BeginAndWait(http::Handler& handler, const tcsync_request* request,
-                    tcsync_response** response) {
-  Waiter waiter;
-  if (Result result = StartRequest(handler, request, &waiter.Receive, &waiter); !result.ok()) {
-    return result;
-  }
-  std::unique_ptr<tcsync_response> answer = waiter.Wait();
-  if (answer == nullptr) return {TCSYNC_OUT_OF_MEMORY, "out of memory"};
-  *response = answer.release();
+  made->request = std::make_shared<Pending>(
+      core, std::move(std::get<http::PendingRequest>(decision)), read.head());
+  core->Add(made->request);
+  *pending = made.release();
   return {};
 }
 
 }  // namespace
 }  // namespace tcsync::capi
 
+using tcsync::capi::AnswersOnThisThread;
 using tcsync::capi::CheckProcess;
 using tcsync::capi::FromStatus;
 using tcsync::capi::Guard;
 using tcsync::capi::NullArgument;
+using tcsync::capi::Promise;
+using tcsync::capi::Request;
 using tcsync::capi::Result;
 using tcsync::capi::SetNull;
 
@@ -188,16 +124,17 @@ tcsync_code tcsync_engine_open(const tcsync_config* config, tcsync_engine** engi
     if (config == nullptr) return NullArgument("config");
     if (engine == nullptr) return NullArgument("engine");
     if (Result result = tcsync::capi::CheckOpening(); !result.ok()) return result;
+    tcsync::capi::LogUse log(config->log);
     absl::StatusOr<std::unique_ptr<tcsync::Engine>> opened =
-        tcsync::Engine::Open(config->options, config->log);
+        tcsync::Engine::Open(config->options, log.function());
     if (!opened.ok()) {
       // kUnavailable is a directory that cannot be read or written (tcsync/engine.h).
       return FromStatus(opened.status(),
                         {.failed_precondition = TCSYNC_WRONG_FORMAT, .unavailable = TCSYNC_SYSTEM});
     }
-    *engine = std::make_unique<tcsync_engine>(*std::move(opened),
-                                              tcsync::EffectiveOptions(config->options))
-                  .release();
+    auto core = std::make_shared<tcsync::capi::EngineCore>(*std::move(opened));
+    *engine = new tcsync_engine{tcsync::EffectiveOptions(config->options), std::move(log),
+                                std::move(core)};
     return {};
   });
 }
@@ -227,7 +164,7 @@ tcsync_code tcsync_engine_handle(tcsync_engine* engine, const tcsync_request* re
     if (request == nullptr) return NullArgument("request");
     if (response == nullptr) return NullArgument("response");
     if (Result result = CheckProcess(engine->opener, "engine"); !result.ok()) return result;
-    return tcsync::capi::BeginAndWait(engine->engine->handler(), request, response);
+    return tcsync::capi::HandleAndWait(engine->core->engine().handler(), *request, response);
   });
 }
 
@@ -239,7 +176,47 @@ tcsync_code tcsync_engine_handle_async(tcsync_engine* engine, const tcsync_reque
     if (request == nullptr) return NullArgument("request");
     if (function == nullptr) return NullArgument("function");
     if (Result result = CheckProcess(engine->opener, "engine"); !result.ok()) return result;
-    return tcsync::capi::StartRequest(engine->engine->handler(), request, function, user_data);
+    Request read;
+    if (Result result = read.Read(*request); !result.ok()) return result;
+    engine->core->callbacks().Start();
+    const AnswersOnThisThread here;
+    const std::shared_ptr<tcsync::capi::EngineCore> core = engine->core;
+    tcsync::capi::HandleWhole(
+        core->engine().handler(), read.head(), read.body(),
+        Promise(tcsync::capi::MakeCallbackDelivery(core, function, user_data, here), nullptr));
+    return {};
+  });
+}
+
+tcsync_code tcsync_engine_handle_queued(tcsync_engine* engine, const tcsync_request* request,
+                                        tcsync_queue* queue, void* user_data,
+                                        tcsync_error** error) {
+  return Guard(error, [&]() -> Result {
+    if (engine == nullptr) return NullArgument("engine");
+    if (request == nullptr) return NullArgument("request");
+    if (queue == nullptr) return NullArgument("queue");
+    if (Result result = CheckProcess(engine->opener, "engine"); !result.ok()) return result;
+    Request read;
+    if (Result result = read.Read(*request); !result.ok()) return result;
+    tcsync::capi::HandleWhole(
+        engine->core->engine().handler(), read.head(), read.body(),
+        Promise(tcsync::capi::MakeQueueDelivery(*queue, user_data), engine->core));
+    return {};
+  });
+}
+
+tcsync_code tcsync_engine_begin(tcsync_engine* engine, const tcsync_request* request,
+                                tcsync_pending** pending, tcsync_response** response,
+                                tcsync_error** error) {
+  SetNull(pending);
+  SetNull(response);
+  return Guard(error, [&]() -> Result {
+    if (engine == nullptr) return NullArgument("engine");
+    if (request == nullptr) return NullArgument("request");
+    if (pending == nullptr) return NullArgument("pending");
+    if (response == nullptr) return NullArgument("response");
+    if (Result result = CheckProcess(engine->opener, "engine"); !result.ok()) return result;
+    return tcsync::capi::Begin(engine->core, *request, pending, response);
   });
 }
 
@@ -253,14 +230,15 @@ tcsync_code tcsync_administer(const tcsync_config* config, tcsync_engine* engine
     if (response == nullptr) return NullArgument("response");
     if (engine == nullptr) {
       if (Result result = tcsync::capi::CheckOpening(); !result.ok()) return result;
+      const tcsync::capi::LogUse log(config->log);
       const std::unique_ptr<tcsync::http::Handler> handler =
-          tcsync::OfflineAdministration(config->options, config->log);
-      return tcsync::capi::BeginAndWait(*handler, request, response);
+          tcsync::OfflineAdministration(config->options, log.function());
+      return tcsync::capi::HandleAndWait(*handler, *request, response);
     }
     if (Result result = CheckProcess(engine->opener, "engine"); !result.ok()) return result;
-    tcsync::http::Handler* const handler = engine->engine->administration();
+    tcsync::http::Handler* const handler = engine->core->engine().administration();
     if (handler == nullptr) return {TCSYNC_UNSUPPORTED, "this engine has no administration"};
-    return tcsync::capi::BeginAndWait(*handler, request, response);
+    return tcsync::capi::HandleAndWait(*handler, *request, response);
   });
 }
 
@@ -271,8 +249,9 @@ tcsync_code tcsync_monitor(tcsync_engine* engine, const tcsync_request* request,
     if (engine == nullptr) return NullArgument("engine");
     if (request == nullptr) return NullArgument("request");
     if (response == nullptr) return NullArgument("response");
-    tcsync::http::Handler* const handler = engine->engine->metrics();
+    if (Result result = CheckProcess(engine->opener, "engine"); !result.ok()) return result;
+    tcsync::http::Handler* const handler = engine->core->engine().metrics();
     if (handler == nullptr) return {TCSYNC_UNSUPPORTED, "this engine has no metrics"};
-    return tcsync::capi::BeginAndWait(*handler, request, response);
+    return tcsync::capi::HandleAndWait(*handler, *request, response);
   });
 }

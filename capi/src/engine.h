@@ -1,25 +1,88 @@
-// What is behind a tcsync_engine.
+// What is behind a tcsync_engine, and what the handles that came from it share with it.
 #ifndef TCSYNC_CAPI_SRC_ENGINE_H_
 #define TCSYNC_CAPI_SRC_ENGINE_H_
 
+#include <condition_variable>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <utility>
 #include <vector>
 
 #include "base/process_mark.h"
+#include "capi/src/log_target.h"
+#include "capi/src/work_thread.h"
 #include "tcsync.h"
 #include "tcsync/engine.h"
 #include "tcsync/options.h"
 
+namespace tcsync::capi {
+
+class Pending;
+
+// The engine while it is open. Pending requests and streamed responses keep this object, and not
+// the engine in it: what they do after the engine was freed fails, and nothing else happens.
+// Thread-safe.
+class EngineCore {
+ public:
+  // While one lives the engine does. False: the engine was freed.
+  class Use {
+   public:
+    explicit Use(EngineCore& core);
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+    ~Use();
+
+    explicit operator bool() const { return core_ != nullptr; }
+
+   private:
+    EngineCore* core_;
+  };
+
+  explicit EngineCore(std::unique_ptr<Engine> opened);
+  EngineCore(const EngineCore&) = delete;
+  EngineCore& operator=(const EngineCore&) = delete;
+  // Close()
+  ~EngineCore();
+
+  Engine& engine() { return *engine_; }
+
+  // For the host's callbacks.
+  WorkThread& callbacks() { return callbacks_; }
+  // For bodies that go on when storage has taken a piece.
+  WorkThread& bodies() { return bodies_; }
+
+  // Abandoned when the engine is freed.
+  void Add(const std::shared_ptr<Pending>& pending);
+  void Remove(const Pending& pending) noexcept;
+
+  // Waits for uses, abandons pending requests, closes the engine, and makes the last callbacks.
+  void Close() noexcept;
+
+ private:
+  std::unique_ptr<Engine> engine_;
+  WorkThread callbacks_;
+  WorkThread bodies_;
+  std::mutex mutex_;  // of what follows
+  std::condition_variable unused_;
+  int uses_ = 0;
+  bool is_closed_ = false;
+  std::map<const Pending*, std::weak_ptr<Pending>> pending_;
+};
+
+// What a call on such a handle says after the engine was freed.
+inline constexpr char kEngineWasFreed[] = "the engine that this came from was freed";
+
+}  // namespace tcsync::capi
+
 struct tcsync_engine {
-  tcsync_engine(std::unique_ptr<tcsync::Engine> opened,
-                std::vector<tcsync::EffectiveOption> opened_with)
-      : options(std::move(opened_with)), engine(std::move(opened)) {}
-
   const std::vector<tcsync::EffectiveOption> options;
-
-  std::unique_ptr<tcsync::Engine> engine;
+  // The log is the last to go: the others write to it until they are gone.
+  tcsync::capi::LogUse log;
+  std::shared_ptr<tcsync::capi::EngineCore> core;
   const tcsync::base::ProcessMark opener = tcsync::base::ProcessMark::Current();
+
+  ~tcsync_engine() { core->Close(); }
 };
 
 #endif  // TCSYNC_CAPI_SRC_ENGINE_H_

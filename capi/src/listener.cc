@@ -12,15 +12,18 @@
 #include "capi/src/config.h"
 #include "capi/src/engine.h"
 #include "capi/src/guard.h"
+#include "capi/src/log_target.h"
 #include "capi/src/process.h"
 #include "tcsync.h"
 
 struct tcsync_listener {
   enum class State { kBound, kServing, kStopped };
 
-  explicit tcsync_listener(std::unique_ptr<tcsync::Listener> bound)
-      : listener(std::move(bound)), addresses(listener->addresses()) {}
+  tcsync_listener(tcsync::capi::LogUse log_use, std::unique_ptr<tcsync::Listener> bound)
+      : log(std::move(log_use)), listener(std::move(bound)), addresses(listener->addresses()) {}
 
+  // The last to go: the listener writes to it until it is gone.
+  tcsync::capi::LogUse log;
   std::unique_ptr<tcsync::Listener> listener;
   std::vector<std::string> addresses;
   // Atomic because a stop may come from any thread.
@@ -41,15 +44,16 @@ tcsync_code tcsync_listener_bind(const tcsync_config* config, tcsync_listener** 
   return Guard(error, [&]() -> Result {
     if (config == nullptr) return NullArgument("config");
     if (listener == nullptr) return NullArgument("listener");
+    tcsync::capi::LogUse log(config->log);
     absl::StatusOr<std::unique_ptr<tcsync::Listener>> bound =
-        tcsync::Listener::Bind(config->options, config->log);
+        tcsync::Listener::Bind(config->options, log.function());
     if (!bound.ok()) {
       // Whatever else the system has against an address comes as one of the other two.
       return FromStatus(bound.status(), {.invalid_argument = TCSYNC_INVALID_ADDRESS,
                                          .failed_precondition = TCSYNC_SYSTEM,
                                          .unavailable = TCSYNC_SYSTEM});
     }
-    *listener = std::make_unique<tcsync_listener>(*std::move(bound)).release();
+    *listener = std::make_unique<tcsync_listener>(std::move(log), *std::move(bound)).release();
     return {};
   });
 }
@@ -77,7 +81,7 @@ tcsync_code tcsync_listener_serve(tcsync_listener* listener, tcsync_engine* engi
                   ? "the listener serves already; it can be told to only once"
                   : "the listener was stopped; bind a new one to serve again"};
     }
-    return FromStatus(listener->listener->Serve(*engine->engine));
+    return FromStatus(listener->listener->Serve(engine->core->engine()));
   });
 }
 

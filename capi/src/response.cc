@@ -1,15 +1,185 @@
 // Reading an answer.
 #include "capi/src/response.h"
 
-#include <memory>
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <string>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "capi/src/bytes.h"
+#include "capi/src/engine.h"
 #include "capi/src/guard.h"
+#include "capi/src/queue.h"
+
+namespace tcsync::capi {
+namespace {
+
+// What a body that is here is given out in; a stored one comes in pieces of the same size.
+constexpr size_t kPieceBytes = size_t{128} * 1024;
+
+constexpr char kCannotBeCompleted[] =
+    "the body of this response cannot be read to its end, for a reason that the log has: close the "
+    "connection";
+
+// Where one piece goes: bytes, none at the end of the body, or a code.
+class PieceDelivery {
+ public:
+  virtual ~PieceDelivery() = default;
+  virtual void Deliver(tcsync_code code, std::unique_ptr<tcsync_bytes> bytes) noexcept = 0;
+};
+
+// For a thread that waits; borrowed by the delivery that it makes.
+class PieceWaiter {
+ public:
+  std::unique_ptr<PieceDelivery> MakeDelivery() { return std::make_unique<ToWaiter>(*this); }
+
+  Result Wait(tcsync_bytes** bytes) {
+    std::unique_lock lock(mutex_);
+    comes_.wait(lock, [this] { return has_come_; });
+    if (code_ == TCSYNC_OUT_OF_MEMORY) return {code_, "out of memory"};
+    if (code_ != TCSYNC_OK) return {code_, kCannotBeCompleted};
+    *bytes = bytes_.release();
+    return {};
+  }
+
+ private:
+  class ToWaiter final : public PieceDelivery {
+   public:
+    explicit ToWaiter(PieceWaiter& waiter) : waiter_(waiter) {}
+    void Deliver(tcsync_code code, std::unique_ptr<tcsync_bytes> bytes) noexcept override {
+      const std::lock_guard lock(waiter_.mutex_);
+      waiter_.code_ = code;
+      waiter_.bytes_ = std::move(bytes);
+      waiter_.has_come_ = true;
+      // Under the lock: as soon as it is released the waiter may be gone.
+      waiter_.comes_.notify_one();
+    }
+
+   private:
+    PieceWaiter& waiter_;
+  };
+
+  std::mutex mutex_;  // of what follows
+  std::condition_variable comes_;
+  bool has_come_ = false;
+  tcsync_code code_ = TCSYNC_OK;
+  std::unique_ptr<tcsync_bytes> bytes_;
+};
+
+class PieceToQueue final : public PieceDelivery {
+ public:
+  PieceToQueue(std::shared_ptr<EventQueue> queue, EventNode node)
+      : queue_(std::move(queue)), node_(std::move(node)) {}
+
+  void Deliver(tcsync_code code, std::unique_ptr<tcsync_bytes> bytes) noexcept override {
+    node_.front().code = code;
+    node_.front().bytes = std::move(bytes);
+    queue_->Push(std::move(node_));
+  }
+
+ private:
+  const std::shared_ptr<EventQueue> queue_;
+  EventNode node_;
+};
+
+std::unique_ptr<PieceDelivery> MakeQueuePieceDelivery(const tcsync_queue& queue, void* user_data) {
+  EventNode node(1);
+  node.front().kind = TCSYNC_EVENT_PIECE;
+  node.front().user_data = user_data;
+  return std::make_unique<PieceToQueue>(queue.events, std::move(node));
+}
+
+// Owes one piece, and pays with TCSYNC_OUT_OF_MEMORY when it is destroyed before.
+class OwedPiece {
+ public:
+  OwedPiece(std::unique_ptr<PieceDelivery> delivery, std::shared_ptr<BodyProgress> progress) noexcept
+      : delivery_(std::move(delivery)), progress_(std::move(progress)) {}
+  OwedPiece(OwedPiece&&) noexcept = default;
+  OwedPiece& operator=(OwedPiece&&) = delete;
+  ~OwedPiece() {
+    if (delivery_ != nullptr) Pay(TCSYNC_OUT_OF_MEMORY, nullptr);
+  }
+
+  void operator()(absl::StatusOr<std::string> piece) noexcept {
+    if (!piece.ok()) return Pay(TCSYNC_RESPONSE_INCOMPLETE, nullptr);
+    try {
+      auto bytes = std::make_unique<tcsync_bytes>(*piece);
+      progress_->bytes += piece->size();
+      Pay(TCSYNC_OK, std::move(bytes));
+    } catch (...) {
+      Pay(TCSYNC_OUT_OF_MEMORY, nullptr);
+    }
+  }
+
+ private:
+  void Pay(tcsync_code code, std::unique_ptr<tcsync_bytes> bytes) noexcept {
+    progress_->is_broken = code != TCSYNC_OK;
+    // First: the host may ask for the next piece as soon as it has this one.
+    progress_->is_reading.store(false, std::memory_order_release);
+    const std::unique_ptr<PieceDelivery> delivery = std::move(delivery_);
+    delivery->Deliver(code, std::move(bytes));
+  }
+
+  std::unique_ptr<PieceDelivery> delivery_;
+  std::shared_ptr<BodyProgress> progress_;
+};
+
+void ReadHere(tcsync_response& response, PieceDelivery& delivery) {
+  const absl::string_view rest =
+      absl::string_view(response.response.body).substr(response.progress->bytes);
+  std::unique_ptr<tcsync_bytes> bytes;
+  if (!rest.empty()) bytes = std::make_unique<tcsync_bytes>(rest.substr(0, kPieceBytes));
+  response.progress->bytes += std::min(rest.size(), kPieceBytes);
+  delivery.Deliver(TCSYNC_OK, std::move(bytes));
+}
+
+// Has the next piece delivered, or fails and delivers nothing. `use` is of the engine that a body in
+// pieces is read through.
+Result BeginRead(tcsync_response& response, const EngineCore::Use* use,
+                 std::unique_ptr<PieceDelivery> delivery) {
+  BodyProgress& progress = *response.progress;
+  if (progress.is_reading.load(std::memory_order_acquire)) {
+    return {TCSYNC_INVALID_ARGUMENT,
+            "a piece of this response is being read already; take it before asking for the next"};
+  }
+  if (progress.is_broken) return {TCSYNC_RESPONSE_INCOMPLETE, kCannotBeCompleted};
+  if (response.has_whole_body()) {
+    ReadHere(response, *delivery);
+    return {};
+  }
+  http::BodySource& source = *response.response.body_source;
+  if (progress.bytes >= source.bytes()) {
+    delivery->Deliver(TCSYNC_OK, nullptr);
+    return {};
+  }
+  if (use == nullptr || !*use) {
+    return {TCSYNC_RESPONSE_INCOMPLETE, absl::StrCat(kEngineWasFreed, "; close the connection")};
+  }
+  progress.is_reading.store(true, std::memory_order_relaxed);
+  OwedPiece owed(std::move(delivery), response.progress);
+  // From here on the piece is delivered, whatever is thrown.
+  try {
+    source.Read(std::move(owed));
+  } catch (...) {
+  }
+  return {};
+}
+
+}  // namespace
+}  // namespace tcsync::capi
 
 using tcsync::capi::Guard;
 using tcsync::capi::NullArgument;
 using tcsync::capi::Result;
+using tcsync::capi::SetNull;
+
+tcsync_response::tcsync_response(std::shared_ptr<tcsync::capi::EngineCore> streams_through)
+    : core(std::move(streams_through)),
+      progress(std::make_shared<tcsync::capi::BodyProgress>()) {}
 
 int tcsync_response_status(const tcsync_response* response) {
   return response == nullptr ? 0 : response->response.status;
@@ -44,8 +214,41 @@ const char* tcsync_response_header_value(const tcsync_response* response, const 
 }
 
 const char* tcsync_response_body(const tcsync_response* response, size_t* size) {
-  if (size != nullptr) *size = response == nullptr ? 0 : response->response.body.size();
-  return response == nullptr ? nullptr : response->response.body.c_str();
+  const bool is_here = response != nullptr && response->has_whole_body();
+  if (size != nullptr) *size = is_here ? response->response.body.size() : 0;
+  return is_here ? response->response.body.c_str() : nullptr;
+}
+
+int64_t tcsync_response_body_size(const tcsync_response* response) {
+  return response == nullptr ? 0 : static_cast<int64_t>(response->response.body_bytes());
+}
+
+tcsync_code tcsync_response_read(tcsync_response* response, tcsync_bytes** bytes,
+                                 tcsync_error** error) {
+  SetNull(bytes);
+  return Guard(error, [&]() -> Result {
+    if (response == nullptr) return NullArgument("response");
+    if (bytes == nullptr) return NullArgument("bytes");
+    const tcsync::capi::EngineCore::Use* use = nullptr;
+    std::optional<tcsync::capi::EngineCore::Use> held;
+    if (response->core != nullptr) use = &held.emplace(*response->core);
+    tcsync::capi::PieceWaiter waiter;
+    Result begun = tcsync::capi::BeginRead(*response, use, waiter.MakeDelivery());
+    return begun.ok() ? waiter.Wait(bytes) : begun;
+  });
+}
+
+tcsync_code tcsync_response_read_queued(tcsync_response* response, tcsync_queue* queue,
+                                        void* user_data, tcsync_error** error) {
+  return Guard(error, [&]() -> Result {
+    if (response == nullptr) return NullArgument("response");
+    if (queue == nullptr) return NullArgument("queue");
+    const tcsync::capi::EngineCore::Use* use = nullptr;
+    std::optional<tcsync::capi::EngineCore::Use> held;
+    if (response->core != nullptr) use = &held.emplace(*response->core);
+    return tcsync::capi::BeginRead(*response, use,
+                                   tcsync::capi::MakeQueuePieceDelivery(*queue, user_data));
+  });
 }
 
 void tcsync_response_free(tcsync_response* response) {

@@ -1,12 +1,41 @@
-// What is behind a tcsync_response.
+// What is behind a tcsync_response: an answer whose body is here, or is read while it is sent.
 #ifndef TCSYNC_CAPI_SRC_RESPONSE_H_
 #define TCSYNC_CAPI_SRC_RESPONSE_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
 
 #include "tcsync.h"
 #include "tcsync/http_message.h"
 
+namespace tcsync::capi {
+
+class EngineCore;
+
+// How far a body was read. Shared with the piece that is on its way, which may come after the
+// response was freed. All but is_reading belong to the one who reads, or to that piece.
+struct BodyProgress {
+  std::atomic<bool> is_reading{false};
+  bool is_broken = false;
+  uint64_t bytes = 0;
+};
+
+}  // namespace tcsync::capi
+
 struct tcsync_response {
+  // Bodies that come in pieces are read through that engine; without one there are none.
+  explicit tcsync_response(std::shared_ptr<tcsync::capi::EngineCore> streams_through);
+
+  void Set(tcsync::http::Response answer) noexcept { response = std::move(answer); }
+  bool streams() const { return core != nullptr; }
+  bool has_whole_body() const { return response.body_source == nullptr; }
+
   tcsync::http::Response response;
+  const std::shared_ptr<tcsync::capi::EngineCore> core;
+  const std::shared_ptr<tcsync::capi::BodyProgress> progress;
 };
 
 #endif  // TCSYNC_CAPI_SRC_RESPONSE_H_

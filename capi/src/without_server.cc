@@ -1,4 +1,4 @@
-// Takes the place of engine.cc, response.cc and listener.cc in a build without the server
+// Takes the place of engine.cc, pending.cc, response.cc and listener.cc in a build without the server
 // (TCSYNC_SERVER=OFF), which is for replicas' tools: the same functions, so that every program
 // links and every binding loads, and a clear error from those that begin something. The handles
 // cannot exist here, so the others have only NULL to answer.
@@ -65,6 +65,62 @@ tcsync_code tcsync_engine_handle_async(tcsync_engine* engine, const tcsync_reque
   });
 }
 
+tcsync_code tcsync_engine_handle_queued(tcsync_engine* engine, const tcsync_request* request,
+                                        tcsync_queue* queue, void*, tcsync_error** error) {
+  return Guard(error, [&]() -> Result {
+    if (engine == nullptr) return NullArgument("engine");
+    if (request == nullptr) return NullArgument("request");
+    if (queue == nullptr) return NullArgument("queue");
+    return Unsupported();
+  });
+}
+
+tcsync_code tcsync_engine_begin(tcsync_engine* engine, const tcsync_request* request,
+                                tcsync_pending** pending, tcsync_response** response,
+                                tcsync_error** error) {
+  SetNull(pending);
+  SetNull(response);
+  return Guard(error, [&]() -> Result {
+    if (engine == nullptr) return NullArgument("engine");
+    if (request == nullptr) return NullArgument("request");
+    if (pending == nullptr) return NullArgument("pending");
+    if (response == nullptr) return NullArgument("response");
+    return Unsupported();
+  });
+}
+
+tcsync_code tcsync_pending_append(tcsync_pending* pending, const char*, size_t,
+                                  tcsync_response** response, tcsync_error** error) {
+  SetNull(response);
+  return Guard(error, [&]() -> Result {
+    return pending == nullptr ? NullArgument("pending") : Unsupported();
+  });
+}
+
+tcsync_code tcsync_pending_append_queued(tcsync_pending* pending, const char*, size_t,
+                                         tcsync_queue*, void*, tcsync_error** error) {
+  return Guard(error, [&]() -> Result {
+    return pending == nullptr ? NullArgument("pending") : Unsupported();
+  });
+}
+
+tcsync_code tcsync_pending_finish(tcsync_pending* pending, tcsync_response** response,
+                                  tcsync_error** error) {
+  SetNull(response);
+  return Guard(error, [&]() -> Result {
+    return pending == nullptr ? NullArgument("pending") : Unsupported();
+  });
+}
+
+tcsync_code tcsync_pending_finish_queued(tcsync_pending* pending, tcsync_queue*, void*,
+                                         tcsync_error** error) {
+  return Guard(error, [&]() -> Result {
+    return pending == nullptr ? NullArgument("pending") : Unsupported();
+  });
+}
+
+void tcsync_pending_free(tcsync_pending*) {}
+
 tcsync_code tcsync_administer(const tcsync_config* config, tcsync_engine* engine,
                               const tcsync_request* request, tcsync_response** response,
                               tcsync_error** error) {
@@ -106,6 +162,23 @@ const char* tcsync_response_header_value(const tcsync_response*, const char*) { 
 const char* tcsync_response_body(const tcsync_response*, size_t* size) {
   if (size != nullptr) *size = 0;
   return nullptr;
+}
+
+int64_t tcsync_response_body_size(const tcsync_response*) { return 0; }
+
+tcsync_code tcsync_response_read(tcsync_response* response, tcsync_bytes** bytes,
+                                 tcsync_error** error) {
+  SetNull(bytes);
+  return Guard(error, [&]() -> Result {
+    return response == nullptr ? NullArgument("response") : Unsupported();
+  });
+}
+
+tcsync_code tcsync_response_read_queued(tcsync_response* response, tcsync_queue*, void*,
+                                        tcsync_error** error) {
+  return Guard(error, [&]() -> Result {
+    return response == nullptr ? NullArgument("response") : Unsupported();
+  });
 }
 
 void tcsync_response_free(tcsync_response*) {}

@@ -1,0 +1,240 @@
+#include "capi/src/log_target.h"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <cstdio>
+#include <list>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "base/thread.h"
+#include "capi/src/one_line.h"
+
+namespace tcsync::capi {
+namespace {
+
+static_assert(TCSYNC_LOG_DEBUG == static_cast<int>(LogLevel::kDebug));
+static_assert(TCSYNC_LOG_INFO == static_cast<int>(LogLevel::kInfo));
+static_assert(TCSYNC_LOG_WARNING == static_cast<int>(LogLevel::kWarning));
+static_assert(TCSYNC_LOG_ERROR == static_cast<int>(LogLevel::kError));
+
+// How long a _free waits for one call of the log function: far longer than a log's disk needs, and
+// not for ever, because the function may be waiting for the thread that frees.
+constexpr std::chrono::seconds kLogCallMax(5);
+
+// The thread that calls a host's function. Shared with that thread, which may outlive every owner
+// when the function does not return.
+class LogThread : public std::enable_shared_from_this<LogThread> {
+ public:
+  LogThread(tcsync_log_function function, void* user_data)
+      : function_(function), user_data_(user_data) {}
+
+  void Start() {
+    const std::lock_guard lock(mutex_);
+    thread_ = base::StartThread("tcsync-log", [self = shared_from_this()] { self->Run(); });
+    id_ = thread_.get_id();
+  }
+
+  void Write(LogLevel level, absl::string_view message) noexcept {
+    std::list<Record> node;
+    try {
+      node.emplace_back();
+      node.front().level = static_cast<int>(level);
+      node.front().line = std::string(message);
+      MakeOneLine(node.front().line);
+    } catch (...) {
+      node.clear();
+    }
+    const std::lock_guard lock(mutex_);
+    if (is_stopping_) return;
+    const bool has_room = records_.size() < kLogRecordsMax &&
+                          message.size() <= kLogBytesMax - std::min(kLogBytesMax, bytes_);
+    if (has_room && !node.empty()) {
+      node.front().dropped = std::exchange(dropped_, 0);
+      bytes_ += node.front().line.size();
+      records_.splice(records_.end(), node);
+      ++written_;
+    } else {
+      ++dropped_;
+    }
+    wake_.notify_one();
+  }
+
+  // Waits until what was written before has been given to the function. Gives up when one call of
+  // it takes too long, and at once on the function's own thread.
+  void Flush() noexcept {
+    std::unique_lock lock(mutex_);
+    if (std::this_thread::get_id() == id_) return;
+    const uint64_t until = written_;
+    const auto is_flushed = [&] {
+      const bool is_idle = records_.empty() && dropped_ == 0 && !is_calling_;
+      return given_ > until || (given_ == until && is_idle);
+    };
+    while (!is_flushed()) {
+      const uint64_t before = calls_;
+      if (!called_.wait_for(lock, kLogCallMax, [&] { return calls_ != before; })) return;
+    }
+  }
+
+  // The function is called no more. A call that is being made goes on alone.
+  void Stop() noexcept {
+    std::list<Record> unused;
+    std::unique_lock lock(mutex_);
+    is_stopping_ = true;
+    unused.swap(records_);
+    wake_.notify_one();
+    const bool returns = !is_calling_ && std::this_thread::get_id() != id_;
+    lock.unlock();
+    if (returns) {
+      thread_.join();
+    } else {
+      thread_.detach();
+    }
+  }
+
+ private:
+  struct Record {
+    int level = 0;
+    int64_t dropped = 0;  // just before this one
+    std::string line;
+  };
+
+  void Run() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      wake_.wait(lock, [this] { return is_stopping_ || !records_.empty() || dropped_ > 0; });
+      if (is_stopping_) return;
+      int64_t& dropped = records_.empty() ? dropped_ : records_.front().dropped;
+      if (dropped > 0) {
+        TellDropped(lock, std::exchange(dropped, 0));
+        continue;
+      }
+      std::list<Record> node;
+      node.splice(node.end(), records_, records_.begin());
+      bytes_ -= node.front().line.size();
+      Call(lock, node.front().level, node.front().line.c_str(), node.front().line.size());
+      ++given_;
+      called_.notify_all();
+    }
+  }
+
+  void TellDropped(std::unique_lock<std::mutex>& lock, int64_t dropped) {
+    char line[160];
+    const int size = std::snprintf(line, sizeof(line),
+                                   "%lld log records were dropped here, because the log function "
+                                   "takes longer than they come, or memory ran out",
+                                   static_cast<long long>(dropped));
+    Call(lock, TCSYNC_LOG_WARNING, line, static_cast<size_t>(size));
+    called_.notify_all();
+  }
+
+  void Call(std::unique_lock<std::mutex>& lock, int level, const char* line, size_t size) {
+    is_calling_ = true;
+    lock.unlock();
+    function_(user_data_, level, line, size);
+    lock.lock();
+    is_calling_ = false;
+    ++calls_;
+  }
+
+  const tcsync_log_function function_;
+  void* const user_data_;
+  std::mutex mutex_;  // of what follows
+  std::condition_variable wake_;
+  std::condition_variable called_;
+  std::list<Record> records_;
+  size_t bytes_ = 0;
+  int64_t dropped_ = 0;   // since the last one in records_
+  uint64_t written_ = 0;  // records that were taken
+  uint64_t given_ = 0;    // of those, the ones that the function was given
+  uint64_t calls_ = 0;    // of the function, that have returned
+  bool is_calling_ = false;
+  bool is_stopping_ = false;
+  std::thread::id id_;
+  std::thread thread_;
+};
+
+// Has a thread while engines or listeners use it.
+class FunctionLog final : public LogTarget {
+ public:
+  FunctionLog(tcsync_log_function function, void* user_data)
+      : function_(function), user_data_(user_data) {}
+
+  void Begin() override {
+    const std::lock_guard lock(mutex_);
+    if (users_ == 0) {
+      auto thread = std::make_shared<LogThread>(function_, user_data_);
+      thread->Start();
+      thread_ = std::move(thread);
+    }
+    ++users_;
+  }
+
+  void End() noexcept override {
+    Thread()->Flush();
+    std::shared_ptr<LogThread> last;
+    {
+      const std::lock_guard lock(mutex_);
+      if (--users_ > 0) return;
+      last = std::move(thread_);
+    }
+    last->Stop();
+  }
+
+  void Write(LogLevel level, absl::string_view message) noexcept override {
+    if (const std::shared_ptr<LogThread> thread = Thread()) thread->Write(level, message);
+  }
+
+ private:
+  std::shared_ptr<LogThread> Thread() noexcept {
+    const std::lock_guard lock(mutex_);
+    return thread_;
+  }
+
+  const tcsync_log_function function_;
+  void* const user_data_;
+  std::mutex mutex_;  // of what follows
+  int users_ = 0;
+  std::shared_ptr<LogThread> thread_;  // null without users
+};
+
+class QueueLog final : public LogTarget {
+ public:
+  explicit QueueLog(std::shared_ptr<EventQueue> queue) : queue_(std::move(queue)) {}
+
+  void Write(LogLevel level, absl::string_view message) noexcept override {
+    try {
+      std::string line(message);
+      MakeOneLine(line);
+      queue_->PushLog(static_cast<int>(level), line);
+    } catch (...) {
+      queue_->CountDropped();
+    }
+  }
+
+ private:
+  const std::shared_ptr<EventQueue> queue_;
+};
+
+}  // namespace
+
+std::shared_ptr<LogTarget> LogToFunction(tcsync_log_function function, void* user_data) {
+  if (function == nullptr) return nullptr;
+  return std::make_shared<FunctionLog>(function, user_data);
+}
+
+std::shared_ptr<LogTarget> LogToQueue(std::shared_ptr<EventQueue> queue) {
+  return std::make_shared<QueueLog>(std::move(queue));
+}
+
+LogFunction LogUse::function() const {
+  if (target_ == nullptr) return {};
+  return [target = target_](LogLevel level, absl::string_view message) {
+    target->Write(level, message);
+  };
+}
+
+}  // namespace tcsync::capi

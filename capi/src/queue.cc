@@ -1,0 +1,249 @@
+#include "capi/src/queue.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#if defined(__linux__)
+#include <sys/eventfd.h>
+#endif
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "capi/src/sized_struct.h"
+
+namespace tcsync::capi {
+namespace {
+
+// Longer than any program runs, and short enough for every clock.
+constexpr int64_t kTimeoutMaxMs = int64_t{10} * 366 * 24 * 3600 * 1000;
+
+[[noreturn]] void ThrowNoDescriptor() {
+  throw std::system_error(errno, std::generic_category(),
+                          "the descriptor of a queue cannot be made; close others, or raise the "
+                          "limit of open files (ulimit -n)");
+}
+
+// The struct as the first release has it: what is in an event belongs to somebody, so none of it may
+// be left out.
+constexpr size_t kEventBytesMin =
+    offsetof(tcsync_event, bytes) + sizeof(tcsync_event::bytes);
+constexpr StructName kEventName = {"event", "tcsync_event"};
+
+void Fill(Event from, tcsync_event& event) noexcept {
+  tcsync_event filled = {};
+  filled.kind = from.kind;
+  filled.level = from.level;
+  filled.user_data = from.user_data;
+  filled.code = from.code;
+  filled.dropped = from.dropped;
+  filled.response = from.response.release();
+  filled.bytes = from.bytes.release();
+  WriteStruct(filled, &event);
+}
+
+}  // namespace
+
+ReadableDescriptor::ReadableDescriptor() {
+#if defined(__linux__)
+  read_end_ = write_end_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (read_end_ < 0) ThrowNoDescriptor();
+#else
+  int ends[2];
+  if (pipe(ends) != 0) ThrowNoDescriptor();
+  read_end_ = ends[0];
+  write_end_ = ends[1];
+  for (const int end : ends) {
+    if (fcntl(end, F_SETFD, FD_CLOEXEC) == 0 && fcntl(end, F_SETFL, O_NONBLOCK) == 0) continue;
+    const int reason = errno;
+    close(ends[0]);
+    close(ends[1]);
+    errno = reason;
+    ThrowNoDescriptor();
+  }
+#endif
+}
+
+ReadableDescriptor::~ReadableDescriptor() {
+  close(read_end_);
+  if (write_end_ != read_end_) close(write_end_);
+}
+
+void ReadableDescriptor::Set(bool raised) noexcept {
+  if (raised == is_raised_) return;
+  is_raised_ = raised;
+  // An eventfd takes and gives a number of 8 bytes; for a pipe they are as good as one. Neither
+  // blocks, and either has room for one.
+  uint64_t one = 1;
+  ssize_t moved = 0;
+  do {
+    moved = raised ? write(write_end_, &one, sizeof(one)) : read(read_end_, &one, sizeof(one));
+  } while (moved < 0 && errno == EINTR);
+}
+
+void EventQueue::Push(EventNode node) noexcept {
+  const std::lock_guard lock(mutex_);
+  // What is dropped is destroyed after the mutex is free: it is the parameter's.
+  if (is_closed_) return;
+  events_.splice(events_.end(), node);
+  Show();
+}
+
+void EventQueue::PushLog(int level, absl::string_view line) noexcept {
+  EventNode node;
+  bool has_memory = true;
+  try {
+    node.emplace_back();
+    node.front().kind = TCSYNC_EVENT_LOG;
+    node.front().level = level;
+    node.front().bytes = std::make_unique<tcsync_bytes>(line);
+  } catch (...) {
+    has_memory = false;
+  }
+  const std::lock_guard lock(mutex_);
+  if (is_closed_) return;
+  const bool has_room =
+      log_records_ < kLogRecordsMax && line.size() <= kLogBytesMax - std::min(kLogBytesMax, log_bytes_);
+  if (has_memory && has_room) {
+    node.front().dropped = std::exchange(dropped_, 0);
+    ++log_records_;
+    log_bytes_ += line.size();
+    events_.splice(events_.end(), node);
+  } else {
+    ++dropped_;
+  }
+  Show();
+}
+
+void EventQueue::CountDropped() noexcept {
+  const std::lock_guard lock(mutex_);
+  if (is_closed_) return;
+  ++dropped_;
+  Show();
+}
+
+void EventQueue::Wake() noexcept {
+  const std::lock_guard lock(mutex_);
+  if (is_closed_) return;
+  ++wakes_;
+  Show();
+}
+
+void EventQueue::Show() noexcept {
+  readable_.Set(has_event());
+  if (has_event()) arrives_.notify_one();
+}
+
+void EventQueue::Next(int64_t timeout_ms, tcsync_event& event) {
+  EventNode taken;
+  Event next;
+  {
+    std::unique_lock lock(mutex_);
+    const auto arrived = [this] { return has_event(); };
+    if (timeout_ms < 0) {
+      arrives_.wait(lock, arrived);
+    } else if (timeout_ms > 0) {
+      arrives_.wait_until(lock,
+                          std::chrono::steady_clock::now() +
+                              std::chrono::milliseconds(std::min(timeout_ms, kTimeoutMaxMs)),
+                          arrived);
+    }
+    if (has_event()) {
+      next = Take(taken);
+      // Another thread may wait for what is left.
+      Show();
+    }
+  }
+  Fill(std::move(next), event);
+}
+
+Event EventQueue::Take(EventNode& taken) noexcept {
+  Event next;
+  if (wakes_ > 0) {
+    --wakes_;
+    next.kind = TCSYNC_EVENT_WAKE;
+    return next;
+  }
+  int64_t& dropped = events_.empty() ? dropped_ : events_.front().dropped;
+  if (dropped > 0) {
+    next.kind = TCSYNC_EVENT_LOG_DROPPED;
+    next.level = TCSYNC_LOG_WARNING;
+    next.dropped = std::exchange(dropped, 0);
+    return next;
+  }
+  taken.splice(taken.end(), events_, events_.begin());
+  next = std::move(taken.front());
+  if (next.kind == TCSYNC_EVENT_LOG) {
+    --log_records_;
+    log_bytes_ -= tcsync_bytes_size(next.bytes.get());
+  }
+  return next;
+}
+
+void EventQueue::Close() noexcept {
+  // Freeing a response calls into other rooms, which is not for under the mutex.
+  EventNode dropped;
+  const std::lock_guard lock(mutex_);
+  is_closed_ = true;
+  wakes_ = 0;
+  dropped_ = 0;
+  dropped.swap(events_);
+}
+
+}  // namespace tcsync::capi
+
+using tcsync::capi::Guard;
+using tcsync::capi::NullArgument;
+using tcsync::capi::Result;
+using tcsync::capi::SetNull;
+
+tcsync_code tcsync_queue_new(tcsync_queue** queue, tcsync_error** error) {
+  SetNull(queue);
+  return Guard(error, [&]() -> Result {
+    if (queue == nullptr) return NullArgument("queue");
+    auto made = std::make_unique<tcsync_queue>();
+    made->events = std::make_shared<tcsync::capi::EventQueue>();
+    *queue = made.release();
+    return {};
+  });
+}
+
+int tcsync_queue_descriptor(const tcsync_queue* queue) {
+  return queue == nullptr ? -1 : queue->events->descriptor();
+}
+
+tcsync_code tcsync_queue_next(tcsync_queue* queue, int64_t timeout_ms, tcsync_event* event,
+                              tcsync_error** error) {
+  return Guard(error, [&]() -> Result {
+    if (event == nullptr) return NullArgument("event");
+    if (Result result = tcsync::capi::CheckStructSize(event->struct_size, tcsync::capi::kEventBytesMin,
+                                                      sizeof(tcsync_event),
+                                                      tcsync::capi::kEventName);
+        !result.ok()) {
+      return result;
+    }
+    tcsync::capi::Fill({}, *event);
+    if (queue == nullptr) return NullArgument("queue");
+    if (timeout_ms < -1) {
+      return {TCSYNC_INVALID_ARGUMENT,
+              absl::StrCat("timeout_ms is ", timeout_ms,
+                           "; give a number of milliseconds, or -1 to wait without a limit")};
+    }
+    queue->events->Next(timeout_ms, *event);
+    return {};
+  });
+}
+
+void tcsync_queue_wake(tcsync_queue* queue) {
+  if (queue != nullptr) queue->events->Wake();
+}
+
+void tcsync_queue_free(tcsync_queue* queue) {
+  const std::unique_ptr<tcsync_queue> owned(queue);
+  if (owned != nullptr) owned->events->Close();
+}

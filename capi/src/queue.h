@@ -1,0 +1,105 @@
+// What is behind a tcsync_queue: events that wait for the host to take them.
+//
+// An operation that ends in a queue makes its event before it begins, so that its end needs no
+// memory and no event is lost. Only log records may be: they are bounded, and what is dropped is
+// counted.
+#ifndef TCSYNC_CAPI_SRC_QUEUE_H_
+#define TCSYNC_CAPI_SRC_QUEUE_H_
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+
+#include "absl/strings/string_view.h"
+#include "capi/src/bytes.h"
+#include "capi/src/guard.h"
+#include "tcsync.h"
+
+namespace tcsync::capi {
+
+// Log records that wait for a host which does not take them: a burst of a second, in memory that
+// nobody notices.
+inline constexpr size_t kLogRecordsMax = 1024;
+inline constexpr size_t kLogBytesMax = size_t{1} << 20;
+
+struct FreeResponse {
+  void operator()(tcsync_response* response) const { tcsync_response_free(response); }
+};
+using OwnedResponse = std::unique_ptr<tcsync_response, FreeResponse>;
+
+struct Event {
+  int32_t kind = TCSYNC_EVENT_NONE;
+  void* user_data = nullptr;
+  tcsync_code code = TCSYNC_OK;
+  int level = 0;
+  OwnedResponse response = nullptr;
+  std::unique_ptr<tcsync_bytes> bytes = nullptr;
+  int64_t dropped = 0;  // of log records, just before this one
+};
+
+// A list of one event, or of none: what can be put into a queue without memory.
+using EventNode = std::list<Event>;
+
+// A descriptor that poll() shows as readable while it is raised. Throws std::system_error. One
+// thread at a time.
+class ReadableDescriptor {
+ public:
+  ReadableDescriptor();
+  ReadableDescriptor(const ReadableDescriptor&) = delete;
+  ReadableDescriptor& operator=(const ReadableDescriptor&) = delete;
+  ~ReadableDescriptor();
+
+  int descriptor() const { return read_end_; }
+  void Set(bool raised) noexcept;
+
+ private:
+  int read_end_ = -1;
+  int write_end_ = -1;  // the same one, where one descriptor has both
+  bool is_raised_ = false;
+};
+
+// Thread-safe. Outlives its tcsync_queue while operations are under way that will end in it.
+class EventQueue {
+ public:
+  int descriptor() const { return readable_.descriptor(); }
+
+  // Adds an event, unless the queue was closed: then it is dropped.
+  void Push(EventNode node) noexcept;
+  void PushLog(int level, absl::string_view line) noexcept;
+  // A log record for which there was no memory.
+  void CountDropped() noexcept;
+  void Wake() noexcept;
+
+  // Waits up to `timeout_ms`, for ever if that is negative, and moves the next event to *event.
+  void Next(int64_t timeout_ms, tcsync_event& event);
+
+  // Drops what it has and what will come.
+  void Close() noexcept;
+
+ private:
+  // With the mutex.
+  bool has_event() const { return wakes_ > 0 || !events_.empty() || dropped_ > 0; }
+  void Show() noexcept;
+  Event Take(EventNode& taken) noexcept;
+
+  std::mutex mutex_;  // of what follows
+  std::condition_variable arrives_;
+  ReadableDescriptor readable_;
+  EventNode events_;
+  uint64_t wakes_ = 0;
+  size_t log_records_ = 0;
+  size_t log_bytes_ = 0;
+  int64_t dropped_ = 0;  // log records, since the last one that is in the queue
+  bool is_closed_ = false;
+};
+
+}  // namespace tcsync::capi
+
+struct tcsync_queue {
+  std::shared_ptr<tcsync::capi::EventQueue> events;
+};
+
+#endif  // TCSYNC_CAPI_SRC_QUEUE_H_
