@@ -4,9 +4,11 @@ docs/python.md is the manual of the binding. What is not named here, and what be
 """
 
 from ._declarations import TCSYNC_VERSION_MAJOR, TCSYNC_VERSION_MINOR, TCSYNC_VERSION_PATCH
+from .async_remote import AsyncRemoteServer
 from .credentials import Credentials, parse_client_id, parse_secret
 from .engine import Engine, Listener, LogFunction, LogLevel, Options, OptionValue, Response
 from .errors import (
+    CallCancelledError,
     ClientIdError,
     EngineError,
     EngineFault,
@@ -53,6 +55,8 @@ __version__ = f"{TCSYNC_VERSION_MAJOR}.{TCSYNC_VERSION_MINOR}.{TCSYNC_VERSION_PA
 
 __all__ = [
     "NIL_VERSION",
+    "AsyncRemoteServer",
+    "CallCancelledError",
     "ClientIdError",
     "Conflict",
     "Credentials",

@@ -34,11 +34,13 @@ TCSYNC_DATA_LOSS = 8
 TCSYNC_UNSUPPORTED = 9
 TCSYNC_UNSEAL_FAILED = 10
 TCSYNC_REMOTE_FAILED = 11
+TCSYNC_CANCELLED = 12
 TCSYNC_NULL_ARGUMENT = 257
 TCSYNC_UNKNOWN_OPTION = 513
 TCSYNC_INVALID_OPTION_VALUE = 769
 TCSYNC_INVALID_UUID = 1025
 TCSYNC_INVALID_ADDRESS = 1281
+TCSYNC_FORKED = 1537
 TCSYNC_UNSEAL_TRUNCATED = 266
 TCSYNC_UNSEAL_UNKNOWN_FORMAT = 522
 TCSYNC_UNSEAL_WRONG_KEY = 778
@@ -96,11 +98,13 @@ CODE_NAMES = {
     9: "TCSYNC_UNSUPPORTED",
     10: "TCSYNC_UNSEAL_FAILED",
     11: "TCSYNC_REMOTE_FAILED",
+    12: "TCSYNC_CANCELLED",
     257: "TCSYNC_NULL_ARGUMENT",
     513: "TCSYNC_UNKNOWN_OPTION",
     769: "TCSYNC_INVALID_OPTION_VALUE",
     1025: "TCSYNC_INVALID_UUID",
     1281: "TCSYNC_INVALID_ADDRESS",
+    1537: "TCSYNC_FORKED",
     266: "TCSYNC_UNSEAL_TRUNCATED",
     522: "TCSYNC_UNSEAL_UNKNOWN_FORMAT",
     778: "TCSYNC_UNSEAL_WRONG_KEY",
@@ -321,6 +325,10 @@ def declare(library: CDLL) -> None:
     library.tcsync_unseal.restype = c_int32
     library.tcsync_remote_open.argtypes = (c_char_p, c_char_p, POINTER(tcsync_key), POINTER(tcsync_remote_options), POINTER(POINTER(tcsync_remote)), POINTER(POINTER(tcsync_error)),)
     library.tcsync_remote_open.restype = c_int32
+    library.tcsync_remote_cancel.argtypes = (POINTER(tcsync_remote),)
+    library.tcsync_remote_cancel.restype = None
+    library.tcsync_remote_resume.argtypes = (POINTER(tcsync_remote),)
+    library.tcsync_remote_resume.restype = None
     library.tcsync_remote_free.argtypes = (POINTER(tcsync_remote),)
     library.tcsync_remote_free.restype = None
     library.tcsync_remote_probe.argtypes = (POINTER(tcsync_remote), POINTER(tcsync_probe), POINTER(POINTER(tcsync_error)),)

@@ -1,21 +1,22 @@
 """Finds and loads the C library, and gives its functions Python's manners: texts, UUIDs, exceptions, owned handles.
 
-The only module that knows ctypes objects. The library is the one in this package; developers name another in
+Only this module and _remote_calls know ctypes objects. The library is the one in this package; developers name another in
 TCSYNC_LIBRARY.
 
 Ownership: what the library gives as tcsync_bytes is copied out and freed, which wipes the library's copy, before a
 function returns. A key or a remote is a Handle, freed when it is closed and nothing uses it any more: a call, or the
 remote that seals with a key. An engine or a listener is a ServerHandle, which the head of that class describes.
 
-Threads: calls release the interpreter's lock. A signal such as Ctrl-C interrupts waiting in Python but not waiting in
-C. So a call that may take long runs on a thread of its own while the caller waits: every call of a remote, and of an
-engine or a listener those from the main thread, the only one that signals interrupt. The interrupted call goes on
-unseen to its own end. All state is changed on the thread that makes the C call, where no exception cuts in.
+Threads: calls release the interpreter's lock. On the main thread, calls that may take long are made apart (_apart). An
+interrupted call of an engine or a listener goes on unseen to its own end; one of a remote is cancelled. All state is
+changed on the thread that makes the C call, where no exception cuts in.
+
+Processes: a forked process has every lock as it was, and none of the threads that would release it. So it makes those
+of its handles anew.
 """
 
 from __future__ import annotations
 
-import _thread
 import atexit
 import ctypes
 import os
@@ -29,9 +30,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
+from weakref import WeakSet
 
 from . import _declarations as c
-from .errors import EngineError, LibraryError, RemoteError, TcsyncError, UnsealError
+from ._apart import apart, is_interruptible
+from .errors import CallCancelledError, EngineError, LibraryError, RemoteError, TcsyncError, UnsealError
 from .secret import Secret
 
 if TYPE_CHECKING:
@@ -74,21 +77,38 @@ class Closing(ABC):
         self.close()
 
 
+_handles: WeakSet[Handle[Any]] = WeakSet()
+
+
+def _renew_handles() -> None:
+    for handle in list(_handles):
+        handle.renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_handles)
+
+
 class Handle(Generic[T]):
     """A pointer that the library gave. Closing frees it, at once or after the last call that uses it."""
 
     def __init__(self, pointer: _Pointer[T], free: Callable[[_Pointer[T]], None]) -> None:
-        self._pointer = pointer
+        self.pointer = pointer
         self._free = free
-        self._lock = threading.Lock()
         self._users = 0
         self._closed = False
+        self.renew()
+        _handles.add(self)
+
+    def renew(self) -> None:
+        """Makes the locks, also in a forked process. What another thread was using at the fork is never freed there."""
+        self._lock = threading.Lock()
 
     @contextmanager
     def use(self) -> Iterator[_Pointer[T]]:
         self.begin_use()
         try:
-            yield self._pointer
+            yield self.pointer
         finally:
             self.end_use()
 
@@ -97,21 +117,21 @@ class Handle(Generic[T]):
             if self._closed:
                 raise TcsyncError("this object was closed; make a new one")
             self._users += 1
-        return self._pointer
+        return self.pointer
 
     def end_use(self) -> None:
         with self._lock:
             self._users -= 1
             free_now = self._closed and self._users == 0
         if free_now:
-            self._free(self._pointer)
+            self._free(self.pointer)
 
     def close(self) -> None:
         with self._lock:
             free_now = not self._closed and self._users == 0
             self._closed = True
         if free_now:
-            self._free(self._pointer)
+            self._free(self.pointer)
 
     def __del__(self) -> None:
         # Not when __init__ itself failed.
@@ -120,7 +140,6 @@ class Handle(Generic[T]):
 
 
 KeyHandle = Handle[c.tcsync_key]
-RemoteHandle = Handle[c.tcsync_remote]
 
 
 # The engines and listeners of this process. The condition guards these names and the state of every ServerHandle. The
@@ -173,7 +192,7 @@ class ServerHandle(ABC, Generic[T]):
                     _process = os.getpid()
                 _open.add(self)
             try:
-                _check(function(config, byref(self._pointer), byref(error)), error, EngineError)
+                check(function(config, byref(self._pointer), byref(error)), error, EngineError)
             except TcsyncError:
                 with _state:
                     _open.discard(self)
@@ -251,7 +270,7 @@ class ListenerHandle(ServerHandle[c.tcsync_listener]):
         def work() -> None:
             error = ctypes.POINTER(c.tcsync_error)()
             with self._serving, self.call() as pointer, engine.call() as engine_pointer:
-                _check(self._lib.tcsync_listener_serve(pointer, engine_pointer, byref(error)), error, EngineError)
+                check(self._lib.tcsync_listener_serve(pointer, engine_pointer, byref(error)), error, EngineError)
                 engine.begin_serving()
                 self._engine = engine
 
@@ -286,7 +305,7 @@ def on_server(work: Callable[[], R], *, is_request: bool = False, undo: Callable
         raise EngineError(
             "an engine or a listener was opened before this process was forked, and the library's threads are only in "
             'the process that was there before; start the other one anew, as multiprocessing does with "spawn"',
-            code=c.TCSYNC_INVALID_ARGUMENT,
+            code=c.TCSYNC_FORKED,
         )
     if not is_request and getattr(_this_thread, "is_logging", False):
         raise EngineError(
@@ -294,8 +313,8 @@ def on_server(work: Callable[[], R], *, is_request: bool = False, undo: Callable
             "another thread, for which the log function does not wait",
             code=c.TCSYNC_INVALID_ARGUMENT,
         )
-    if threading.get_ident() == threading.main_thread().ident:
-        return _apart(work, undo)
+    if is_interruptible():
+        return apart(work, undo=undo)
     return work()
 
 
@@ -336,8 +355,8 @@ def generate_credentials() -> tuple[UUID, Secret]:
     lib = library()
     client_id, secret = ctypes.POINTER(c.tcsync_bytes)(), ctypes.POINTER(c.tcsync_bytes)()
     error = ctypes.POINTER(c.tcsync_error)()
-    _check(lib.tcsync_credentials_generate(byref(client_id), byref(secret), byref(error)), error)
-    return UUID(_take(client_id).decode("ascii")), Secret(_take(secret).decode("ascii"))
+    check(lib.tcsync_credentials_generate(byref(client_id), byref(secret), byref(error)), error)
+    return UUID(take(client_id).decode("ascii")), Secret(take(secret).decode("ascii"))
 
 
 def derive_key(client_id: UUID, secret: Secret) -> KeyHandle:
@@ -345,10 +364,10 @@ def derive_key(client_id: UUID, secret: Secret) -> KeyHandle:
     key = ctypes.POINTER(c.tcsync_key)()
     error = ctypes.POINTER(c.tcsync_error)()
     encoded = secret.reveal().encode("utf-8")
-    code = lib.tcsync_key_derive(_text(client_id), encoded, len(encoded), byref(key), byref(error))
+    code = lib.tcsync_key_derive(text(client_id), encoded, len(encoded), byref(key), byref(error))
     # A traceback that shows local variables must not show it.
     del encoded
-    _check(code, error)
+    check(code, error)
     return Handle(key, lib.tcsync_key_free)
 
 
@@ -356,115 +375,18 @@ def seal(key: KeyHandle, version_id: UUID, plaintext: bytes) -> bytes:
     sealed = ctypes.POINTER(c.tcsync_bytes)()
     error = ctypes.POINTER(c.tcsync_error)()
     with key.use() as pointer:
-        code = library().tcsync_seal(pointer, _text(version_id), plaintext, len(plaintext), byref(sealed), byref(error))
-    _check(code, error)
-    return _take(sealed)
+        code = library().tcsync_seal(pointer, text(version_id), plaintext, len(plaintext), byref(sealed), byref(error))
+    check(code, error)
+    return take(sealed)
 
 
 def unseal(key: KeyHandle, version_id: UUID, sealed: bytes) -> bytes:
     plaintext = ctypes.POINTER(c.tcsync_bytes)()
     error = ctypes.POINTER(c.tcsync_error)()
     with key.use() as pointer:
-        code = library().tcsync_unseal(pointer, _text(version_id), sealed, len(sealed), byref(plaintext), byref(error))
-    _check(code, error)
-    return _take(plaintext)
-
-
-def open_remote(
-    url: str,
-    client_id: UUID | None,
-    key: KeyHandle | None,
-    *,
-    ca_file: str | None,
-    proxy: str | None,
-    connect_timeout_ms: int,
-    timeout_ms: int,
-    response_bytes_max: int,
-) -> RemoteHandle:
-    """The remote keeps the key in use until it is freed itself."""
-    lib = library()
-    options = c.tcsync_remote_options(
-        struct_size=ctypes.sizeof(c.tcsync_remote_options),
-        ca_file=None if ca_file is None else os.fsencode(ca_file),
-        proxy=None if proxy is None else proxy.encode("utf-8"),
-        connect_timeout_ms=connect_timeout_ms,
-        timeout_ms=timeout_ms,
-        response_bytes_max=response_bytes_max,
-    )
-    remote = ctypes.POINTER(c.tcsync_remote)()
-    error = ctypes.POINTER(c.tcsync_error)()
-    key_pointer = key.begin_use() if key else None
-    code = lib.tcsync_remote_open(
-        url.encode("utf-8"),
-        None if client_id is None else _text(client_id),
-        key_pointer,
-        byref(options),
-        byref(remote),
-        byref(error),
-    )
-    del options  # The proxy's URL may have a password in it.
-    if code != c.TCSYNC_OK and key:
-        key.end_use()
-    _check(code, error)
-
-    def free(pointer: _Pointer[c.tcsync_remote]) -> None:
-        lib.tcsync_remote_free(pointer)
-        if key:
-            key.end_use()
-
-    return Handle(remote, free)
-
-
-def remote_probe(remote: RemoteHandle) -> c.tcsync_probe:
-    probe = c.tcsync_probe(struct_size=ctypes.sizeof(c.tcsync_probe))
-    error = ctypes.POINTER(c.tcsync_error)()
-    code = _interruptible(remote, lambda pointer: library().tcsync_remote_probe(pointer, byref(probe), byref(error)))
-    _check(code, error)
-    return probe
-
-
-def remote_get_child_version(remote: RemoteHandle, parent_version_id: UUID) -> tuple[int, UUID | None, bytes]:
-    """The outcome, and for TCSYNC_OUTCOME_FOUND the version's ID and plaintext."""
-    parent = _text(parent_version_id)
-    return _fetch(remote, lambda pointer, *out: library().tcsync_remote_get_child_version(pointer, parent, *out))
-
-
-def remote_add_version(remote: RemoteHandle, parent_version_id: UUID, plaintext: bytes) -> tuple[int, UUID | None, int]:
-    """The outcome, the version's ID, and the urgency of a snapshot."""
-    version_id = c.tcsync_uuid()
-    outcome, urgency = ctypes.c_int32(), ctypes.c_int32()
-    error = ctypes.POINTER(c.tcsync_error)()
-    code = _interruptible(
-        remote,
-        lambda pointer: library().tcsync_remote_add_version(
-            pointer,
-            _text(parent_version_id),
-            plaintext,
-            len(plaintext),
-            byref(outcome),
-            byref(version_id),
-            byref(urgency),
-            byref(error),
-        ),
-    )
-    _check(code, error)
-    return outcome.value, _uuid(version_id), urgency.value
-
-
-def remote_get_snapshot(remote: RemoteHandle) -> tuple[int, UUID | None, bytes]:
-    """The outcome, and for TCSYNC_OUTCOME_FOUND the snapshot's version ID and plaintext."""
-    return _fetch(remote, lambda pointer, *out: library().tcsync_remote_get_snapshot(pointer, *out))
-
-
-def remote_add_snapshot(remote: RemoteHandle, version_id: UUID, plaintext: bytes) -> None:
-    error = ctypes.POINTER(c.tcsync_error)()
-    code = _interruptible(
-        remote,
-        lambda pointer: library().tcsync_remote_add_snapshot(
-            pointer, _text(version_id), plaintext, len(plaintext), byref(error)
-        ),
-    )
-    _check(code, error)
+        code = library().tcsync_unseal(pointer, text(version_id), sealed, len(sealed), byref(plaintext), byref(error))
+    check(code, error)
+    return take(plaintext)
 
 
 @cache
@@ -475,7 +397,7 @@ def option_types() -> Mapping[str, str]:
     option = c.tcsync_option(struct_size=ctypes.sizeof(c.tcsync_option))
     types = {}
     for index in range(lib.tcsync_option_count()):
-        _check(lib.tcsync_option_info(index, byref(option), byref(error)), error, EngineError)
+        check(lib.tcsync_option_info(index, byref(option), byref(error)), error, EngineError)
         types[option.name.decode("ascii")] = option.type.decode("ascii")
     return types
 
@@ -538,7 +460,7 @@ def engine_answer(
                 code = lib.tcsync_administer(None, pointer, byref(request), byref(response), byref(error))
             else:
                 code = lib.tcsync_engine_handle(pointer, byref(request), byref(response), byref(error))
-            _check(code, error, EngineError)
+            check(code, error, EngineError)
             try:
                 size = ctypes.c_size_t()
                 data = lib.tcsync_response_body(response, byref(size))
@@ -554,7 +476,7 @@ def engine_answer(
 def _response_header(response: _Pointer[c.tcsync_response], index: int) -> tuple[str, str]:
     header = c.tcsync_header()
     error = ctypes.POINTER(c.tcsync_error)()
-    _check(library().tcsync_response_header(response, index, byref(header), byref(error)), error, EngineError)
+    check(library().tcsync_response_header(response, index, byref(header), byref(error)), error, EngineError)
 
     def text(offset: int, size: int) -> str:
         # Read as an address: as a C string it would be read up to a zero byte, which need not be there.
@@ -570,12 +492,12 @@ def _config(options: Mapping[str, bytes], log: object) -> Iterator[_Pointer[c.tc
     lib = library()
     config = ctypes.POINTER(c.tcsync_config)()
     error = ctypes.POINTER(c.tcsync_error)()
-    _check(lib.tcsync_config_new(byref(config), byref(error)), error, EngineError)
+    check(lib.tcsync_config_new(byref(config), byref(error)), error, EngineError)
     try:
         for name, value in options.items():
             code = lib.tcsync_config_set(config, name.encode("utf-8", "replace"), value, byref(error))
-            _check(code, error, EngineError)
-        _check(lib.tcsync_config_set_log(config, log, None, byref(error)), error, EngineError)
+            check(code, error, EngineError)
+        check(lib.tcsync_config_set_log(config, log, None, byref(error)), error, EngineError)
         yield config
     finally:
         lib.tcsync_config_free(config)
@@ -597,84 +519,11 @@ def _log_callback(log: Callable[[int, str], None] | None) -> object:
     return c.tcsync_log_function(receive)
 
 
-def _fetch(remote: RemoteHandle, call: Callable[..., int]) -> tuple[int, UUID | None, bytes]:
-    """Makes a call that ends with the outputs outcome, version_id, plaintext and error, and returns the first three."""
-    version_id = c.tcsync_uuid()
-    outcome = ctypes.c_int32()
-    plaintext = ctypes.POINTER(c.tcsync_bytes)()
-    error = ctypes.POINTER(c.tcsync_error)()
-    code = _interruptible(
-        remote, lambda pointer: call(pointer, byref(outcome), byref(version_id), byref(plaintext), byref(error))
-    )
-    _check(code, error)
-    return outcome.value, _uuid(version_id), _take(plaintext)
-
-
-def _interruptible(remote: RemoteHandle, call: Callable[[_Pointer[c.tcsync_remote]], int]) -> int:
-    """Makes the call. The handle stays in use until the call has ended, also when the wait was interrupted; what such a
-    call brings is not freed before the process ends."""
-
-    def work() -> int:
-        with remote.use() as pointer:
-            return call(pointer)
-
-    return _apart(work)
-
-
-def _apart(work: Callable[[], R], undo: Callable[[R], None] | None = None) -> R:
-    """Does the work on a thread of its own and waits. When the wait is interrupted, the work goes on to its end, and
-    `undo` gets the result that nobody waits for any more."""
-    results: list[R] = []
-    failures: list[BaseException] = []
-    interrupted = False
-    # Not an Event: an interrupt could cut its Python code in two.
-    unfinished = threading.Lock()
-    unfinished.acquire()
-
-    def undo_result() -> None:
-        try:
-            result = results.pop()
-        except IndexError:
-            return  # The other thread has it, or there is none.
-        if undo:
-            undo(result)
-
-    def run() -> None:
-        try:
-            results.append(work())
-        except BaseException as failure:
-            failures.append(failure)
-        unfinished.release()
-        if interrupted:
-            undo_result()
-
-    try:
-        try:
-            # Not a threading.Thread: its start takes locks of that module, which an interrupt could leave taken.
-            _thread.start_new_thread(run, ())
-        except RuntimeError:
-            return work()  # No thread can be had, as at the end of the program. A signal takes effect afterwards.
-        unfinished.acquire()
-        if results:
-            return results[0]
-    except BaseException:
-        # One of the two threads sees what the other one has set or appended, and undoes.
-        interrupted = True
-        if undo and results:
-            _thread.start_new_thread(undo_result, ())
-        raise
-    raise failures.pop()
-
-
-def _text(identifier: UUID) -> bytes:
+def text(identifier: UUID) -> bytes:
     return str(identifier).encode("ascii")
 
 
-def _uuid(identifier: c.tcsync_uuid) -> UUID | None:
-    return UUID(identifier.text.decode("ascii")) if identifier.text else None
-
-
-def _take(owned: _Pointer[c.tcsync_bytes]) -> bytes:
+def take(owned: _Pointer[c.tcsync_bytes]) -> bytes:
     """A copy of the bytes, which are freed; nothing for NULL."""
     lib = library()
     try:
@@ -684,7 +533,7 @@ def _take(owned: _Pointer[c.tcsync_bytes]) -> bytes:
         lib.tcsync_bytes_free(owned)
 
 
-def _check(
+def check(
     code: int, error: _Pointer[c.tcsync_error], otherwise: type[EngineError] | type[TcsyncError] = TcsyncError
 ) -> None:
     """Raises the exception for an error, which is freed; `otherwise` unless the code itself says which."""
@@ -698,6 +547,8 @@ def _check(
     name = ctypes.string_at(lib.tcsync_code_name(code)).decode("ascii")
     if code & 0xFF == c.TCSYNC_UNSEAL_FAILED:
         raise UnsealError(message, code=code, name=name)
+    if code & 0xFF == c.TCSYNC_CANCELLED:
+        raise CallCancelledError(message, code=code, name=name)
     if code & 0xFF == c.TCSYNC_REMOTE_FAILED:
         raise RemoteError(message, code=code, name=name)
     if code & 0xFF == c.TCSYNC_UNSUPPORTED:

@@ -136,6 +136,13 @@ class RemoteError(TcsyncError):
         self.fault = _fault(RemoteFault, code)
 
 
+class CallCancelledError(TcsyncError):
+    """A call to a sync server was cancelled. Unless the message says that nothing was sent, it is unknown whether what
+    it was to store was stored."""
+
+    usual_code = c.TCSYNC_CANCELLED
+
+
 class EngineFault(Enum):
     """Why an engine or a listener does not do what it should; name and value are those of the C library's code."""
 
@@ -144,6 +151,8 @@ class EngineFault(Enum):
     #: There is no option of that name.
     UNKNOWN_OPTION = c.TCSYNC_UNKNOWN_OPTION
     INVALID_OPTION_VALUE = c.TCSYNC_INVALID_OPTION_VALUE
+    #: An engine or a listener was opened before this process was forked.
+    FORKED = c.TCSYNC_FORKED
     #: An address to listen at that does not parse or is not this computer's.
     INVALID_ADDRESS = c.TCSYNC_INVALID_ADDRESS
     #: Another engine has the data directory, or another program the address.

@@ -7,17 +7,21 @@ verified, redirects are not followed, every wait has a deadline.
 from __future__ import annotations
 
 import os
-import threading
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from . import _declarations as c
-from . import _library
+from . import _library, _remote_calls
+from ._apart import apart, is_interruptible
 from .credentials import Credentials
 from .errors import TcsyncError
 from .sealing import SealingKey
 from .server_url import normalise_url
+
+if TYPE_CHECKING:
+    from ._remote_calls import RemotePointer
 
 #: The version before the first.
 NIL_VERSION = UUID(int=0)
@@ -121,20 +125,22 @@ def probe_server(
     options."""
     remote = _open(normalise_url(url), client_id, None, ca_file, proxy, connect_timeout_s, timeout_s)
     try:
-        return _probe(remote)
+        return remote.call(probe)
     finally:
         remote.close()
 
 
 class RemoteServer(_library.Closing):
-    """One client's view of a sync server. A context manager.
+    """One client's view of a sync server. A context manager. AsyncRemoteServer is the same for asyncio.
 
     Making one derives the key (a good part of a second of processor time), unless `key` is given, which then stays the
     caller's; it does not connect. `ca_file` has further certificate authorities, PEM. `proxy` is the URL of an HTTP
     proxy, "" for none, None for what the environment says (https_proxy, http_proxy, no_proxy). `connect_timeout_s` is
     for name lookup, connection, proxy and TLS together, `timeout_s` for a whole call.
 
-    Any thread may call; calls on one object are made one after the other. A call on the main thread can be interrupted.
+    Any thread may call; calls on one object are made one after the other. Ctrl-C during a call on the main thread
+    cancels the call, and comes as the KeyboardInterrupt when that has ended, which is at once. A forked process may use
+    its parent's object, and makes a connection of its own.
     """
 
     def __init__(
@@ -147,10 +153,10 @@ class RemoteServer(_library.Closing):
         connect_timeout_s: float = 10.0,
         timeout_s: float = 60.0,
     ) -> None:
-        self._lock = threading.Lock()
         self._own_key = SealingKey.derive(credentials.client_id, credentials.secret) if key is None else None
         try:
-            self._remote = _open(
+            #: For the modules of this package.
+            self.handle = _open(
                 credentials.url,
                 credentials.client_id,
                 key or self._own_key,
@@ -166,52 +172,85 @@ class RemoteServer(_library.Closing):
 
     def probe(self) -> Probe:
         """Finds out what server the URL leads to, without changing anything there and without downloading the data."""
-        with self._lock:
-            return _probe(self._remote)
+        return self.handle.call(probe)
 
     def get_child_version(self, parent_version_id: UUID) -> Version | UpToDate | Gone:
         """The version after the parent. UnsealError when it does not open."""
-        with self._lock:
-            outcome, version_id, plaintext = _library.remote_get_child_version(self._remote, parent_version_id)
-        if outcome == c.TCSYNC_OUTCOME_FOUND and version_id:
-            return Version(version_id, parent_version_id, plaintext)
-        if outcome == c.TCSYNC_OUTCOME_UP_TO_DATE:
-            return UpToDate()
-        if outcome == c.TCSYNC_OUTCOME_GONE:
-            return Gone()
-        raise _unexpected("tcsync_remote_get_child_version", outcome)
+        return self.handle.call(lambda remote: get_child_version(remote, parent_version_id))
 
     def add_version(self, parent_version_id: UUID, plaintext: bytes) -> VersionAdded | Conflict:
-        """Seals a history segment and adds it after the parent. After a RemoteError it is unknown whether it was added,
-        unless the message says so."""
-        with self._lock:
-            outcome, version_id, urgency = _library.remote_add_version(self._remote, parent_version_id, plaintext)
-        if outcome == c.TCSYNC_OUTCOME_ADDED and version_id:
-            return VersionAdded(version_id, SnapshotUrgency(urgency))
-        if outcome == c.TCSYNC_OUTCOME_CONFLICT and version_id:
-            return Conflict(version_id)
-        raise _unexpected("tcsync_remote_add_version", outcome)
+        """Seals a history segment and adds it after the parent. After a RemoteError or a CallCancelledError it is
+        unknown whether it was added, unless the message says so."""
+        return self.handle.call(lambda remote: add_version(remote, parent_version_id, plaintext))
 
     def get_snapshot(self) -> Snapshot | None:
         """The latest snapshot; None when there is none. UnsealError when it does not open."""
-        with self._lock:
-            outcome, version_id, plaintext = _library.remote_get_snapshot(self._remote)
-        if outcome == c.TCSYNC_OUTCOME_FOUND and version_id:
-            return Snapshot(version_id, plaintext)
-        if outcome == c.TCSYNC_OUTCOME_NO_SNAPSHOT:
-            return None
-        raise _unexpected("tcsync_remote_get_snapshot", outcome)
+        return self.handle.call(get_snapshot)
 
     def add_snapshot(self, version_id: UUID, plaintext: bytes) -> None:
         """Seals a snapshot of the state at a version and offers it to the server, which may decline it unseen."""
-        with self._lock:
-            _library.remote_add_snapshot(self._remote, version_id, plaintext)
+        return self.handle.call(lambda remote: _remote_calls.add_snapshot(remote, version_id, plaintext))
+
+    def cancel(self) -> None:
+        """Ends the calls of other threads that run or wait for their turn: they raise CallCancelledError at once. A call
+        that begins later is not concerned."""
+        if is_interruptible():
+            apart(self.handle.cancel_all)
+        else:
+            self.handle.cancel_all()
 
     def close(self) -> None:
-        """Closes the connection, and wipes the key unless it is the caller's. Again, it does nothing."""
-        self._remote.close()
+        """Closes the connection, and wipes the key unless it is the caller's, when no call runs any more. Again, it does
+        nothing."""
+        self.handle.close()
         if self._own_key:
             self._own_key.close()
+
+
+# What the two classes for a server do with the C library's remote.
+
+
+def probe(remote: RemotePointer) -> Probe:
+    found = _remote_calls.probe(remote)
+    return Probe(
+        kind=ProbeKind(found.kind),
+        http_status=found.http_status,
+        uses_tls=bool(found.uses_tls),
+        has_snapshot=bool(found.has_snapshot),
+        has_versions=bool(found.has_versions),
+        server_time=found.server_time or None,
+        certificate_expires=found.certificate_expires or None,
+        server_name=found.server_name.decode("utf-8", "replace"),
+    )
+
+
+def get_child_version(remote: RemotePointer, parent_version_id: UUID) -> Version | UpToDate | Gone:
+    outcome, version_id, plaintext = _remote_calls.get_child_version(remote, parent_version_id)
+    if outcome == c.TCSYNC_OUTCOME_FOUND and version_id:
+        return Version(version_id, parent_version_id, plaintext)
+    if outcome == c.TCSYNC_OUTCOME_UP_TO_DATE:
+        return UpToDate()
+    if outcome == c.TCSYNC_OUTCOME_GONE:
+        return Gone()
+    raise _unexpected("tcsync_remote_get_child_version", outcome)
+
+
+def add_version(remote: RemotePointer, parent_version_id: UUID, plaintext: bytes) -> VersionAdded | Conflict:
+    outcome, version_id, urgency = _remote_calls.add_version(remote, parent_version_id, plaintext)
+    if outcome == c.TCSYNC_OUTCOME_ADDED and version_id:
+        return VersionAdded(version_id, SnapshotUrgency(urgency))
+    if outcome == c.TCSYNC_OUTCOME_CONFLICT and version_id:
+        return Conflict(version_id)
+    raise _unexpected("tcsync_remote_add_version", outcome)
+
+
+def get_snapshot(remote: RemotePointer) -> Snapshot | None:
+    outcome, version_id, plaintext = _remote_calls.get_snapshot(remote)
+    if outcome == c.TCSYNC_OUTCOME_FOUND and version_id:
+        return Snapshot(version_id, plaintext)
+    if outcome == c.TCSYNC_OUTCOME_NO_SNAPSHOT:
+        return None
+    raise _unexpected("tcsync_remote_get_snapshot", outcome)
 
 
 def _open(
@@ -222,8 +261,8 @@ def _open(
     proxy: str | None,
     connect_timeout_s: float,
     timeout_s: float,
-) -> _library.RemoteHandle:
-    return _library.open_remote(
+) -> _remote_calls.RemoteHandle:
+    return _remote_calls.open_remote(
         url,
         client_id,
         key.handle if key else None,
@@ -240,20 +279,6 @@ def _milliseconds(seconds: float, name: str) -> int:
     if not 0 < seconds <= 24 * 60 * 60:
         raise TcsyncError(f"{name} is {seconds}; it must be more than 0 and at most a day, in seconds")
     return max(1, round(seconds * 1000))
-
-
-def _probe(remote: _library.RemoteHandle) -> Probe:
-    found = _library.remote_probe(remote)
-    return Probe(
-        kind=ProbeKind(found.kind),
-        http_status=found.http_status,
-        uses_tls=bool(found.uses_tls),
-        has_snapshot=bool(found.has_snapshot),
-        has_versions=bool(found.has_versions),
-        server_time=found.server_time or None,
-        certificate_expires=found.certificate_expires or None,
-        server_name=found.server_name.decode("utf-8", "replace"),
-    )
 
 
 def _unexpected(function: str, outcome: int) -> TcsyncError:

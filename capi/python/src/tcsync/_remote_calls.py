@@ -1,0 +1,194 @@
+"""The C library's calls to a sync server elsewhere, one after the other on one remote, each of which can be cancelled.
+
+The library's cancel stays until it is taken back, and is for a remote, not for one call of it. Here it is for one call:
+it is asked for, and taken back, while it is certain which call runs.
+
+All state is changed on threads where no exception cuts in, or, for asyncio, on a thread that is asyncio's to protect.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from collections.abc import Callable
+from ctypes import byref
+from typing import TYPE_CHECKING, TypeVar
+from uuid import UUID
+
+from . import _declarations as c
+from ._apart import apart, is_interruptible
+from ._library import Handle, KeyHandle, check, library, take, text
+from .errors import CallCancelledError
+
+if TYPE_CHECKING:
+    from ctypes import _Pointer
+
+    RemotePointer = _Pointer[c.tcsync_remote]
+
+R = TypeVar("R")
+
+
+class Call:
+    """One call, from before it is made."""
+
+    __slots__ = ("is_cancelled",)
+
+    def __init__(self) -> None:
+        self.is_cancelled = False
+
+
+class RemoteHandle(Handle[c.tcsync_remote]):
+    """A remote. In a forked process it can be used as well; calls that another thread was making at the fork are its
+    parent's."""
+
+    def renew(self) -> None:
+        super().renew()
+        self._turn = threading.Condition()
+        self._calls: set[Call] = set()  # Those that wait for their turn, and the one that runs.
+        self._running: Call | None = None
+
+    def call(self, function: Callable[[RemotePointer], R]) -> R:
+        """Makes a call. On the main thread, an interrupt cancels it."""
+        call = Call()
+        if is_interruptible():
+            return apart(lambda: self.make(call, function), cancel=lambda: self.cancel(call))
+        return self.make(call, function)
+
+    def make(self, call: Call, function: Callable[[RemotePointer], R]) -> R:
+        """Makes a call that anybody may cancel, in its turn."""
+        with self.use() as pointer:
+            with self._turn:
+                self._calls.add(call)
+                self._turn.wait_for(lambda: call.is_cancelled or self._running is None)
+                if call.is_cancelled:
+                    self._calls.discard(call)
+                    raise CallCancelledError("the call was cancelled before it began; nothing was sent")
+                library().tcsync_remote_resume(pointer)
+                self._running = call
+            try:
+                return function(pointer)
+            finally:
+                with self._turn:
+                    self._calls.discard(call)
+                    self._running = None
+                    self._turn.notify_all()
+
+    def cancel(self, call: Call) -> None:
+        """Ends a call, or keeps it from being made."""
+        with self._turn:
+            self._cancel(call)
+
+    def cancel_all(self) -> None:
+        """Ends the call that runs, and those that wait for their turn."""
+        with self._turn:
+            for call in self._calls:
+                self._cancel(call)
+
+    def _cancel(self, call: Call) -> None:
+        call.is_cancelled = True
+        if self._running is call:
+            library().tcsync_remote_cancel(self.pointer)
+        self._turn.notify_all()
+
+
+def open_remote(
+    url: str,
+    client_id: UUID | None,
+    key: KeyHandle | None,
+    *,
+    ca_file: str | None,
+    proxy: str | None,
+    connect_timeout_ms: int,
+    timeout_ms: int,
+    response_bytes_max: int,
+) -> RemoteHandle:
+    """The remote keeps the key in use until it is freed itself."""
+    lib = library()
+    options = c.tcsync_remote_options(
+        struct_size=ctypes.sizeof(c.tcsync_remote_options),
+        ca_file=None if ca_file is None else os.fsencode(ca_file),
+        proxy=None if proxy is None else proxy.encode("utf-8"),
+        connect_timeout_ms=connect_timeout_ms,
+        timeout_ms=timeout_ms,
+        response_bytes_max=response_bytes_max,
+    )
+    remote = ctypes.POINTER(c.tcsync_remote)()
+    error = ctypes.POINTER(c.tcsync_error)()
+    key_pointer = key.begin_use() if key else None
+    code = lib.tcsync_remote_open(
+        url.encode("utf-8"),
+        None if client_id is None else text(client_id),
+        key_pointer,
+        byref(options),
+        byref(remote),
+        byref(error),
+    )
+    del options  # The proxy's URL may have a password in it.
+    if code != c.TCSYNC_OK and key:
+        key.end_use()
+    check(code, error)
+
+    def free(pointer: RemotePointer) -> None:
+        lib.tcsync_remote_free(pointer)
+        if key:
+            key.end_use()
+
+    return RemoteHandle(remote, free)
+
+
+def probe(remote: RemotePointer) -> c.tcsync_probe:
+    found = c.tcsync_probe(struct_size=ctypes.sizeof(c.tcsync_probe))
+    error = ctypes.POINTER(c.tcsync_error)()
+    check(library().tcsync_remote_probe(remote, byref(found), byref(error)), error)
+    return found
+
+
+def get_child_version(remote: RemotePointer, parent_version_id: UUID) -> tuple[int, UUID | None, bytes]:
+    """The outcome, and for TCSYNC_OUTCOME_FOUND the version's ID and plaintext."""
+    parent = text(parent_version_id)
+    return _fetch(lambda *out: library().tcsync_remote_get_child_version(remote, parent, *out))
+
+
+def add_version(remote: RemotePointer, parent_version_id: UUID, plaintext: bytes) -> tuple[int, UUID | None, int]:
+    """The outcome, the version's ID, and the urgency of a snapshot."""
+    version_id = c.tcsync_uuid()
+    outcome, urgency = ctypes.c_int32(), ctypes.c_int32()
+    error = ctypes.POINTER(c.tcsync_error)()
+    code = library().tcsync_remote_add_version(
+        remote,
+        text(parent_version_id),
+        plaintext,
+        len(plaintext),
+        byref(outcome),
+        byref(version_id),
+        byref(urgency),
+        byref(error),
+    )
+    check(code, error)
+    return outcome.value, _uuid(version_id), urgency.value
+
+
+def get_snapshot(remote: RemotePointer) -> tuple[int, UUID | None, bytes]:
+    """The outcome, and for TCSYNC_OUTCOME_FOUND the snapshot's version ID and plaintext."""
+    return _fetch(lambda *out: library().tcsync_remote_get_snapshot(remote, *out))
+
+
+def add_snapshot(remote: RemotePointer, version_id: UUID, plaintext: bytes) -> None:
+    error = ctypes.POINTER(c.tcsync_error)()
+    code = library().tcsync_remote_add_snapshot(remote, text(version_id), plaintext, len(plaintext), byref(error))
+    check(code, error)
+
+
+def _fetch(call: Callable[..., int]) -> tuple[int, UUID | None, bytes]:
+    """Makes a call that ends with the outputs outcome, version_id, plaintext and error, and returns the first three."""
+    version_id = c.tcsync_uuid()
+    outcome = ctypes.c_int32()
+    plaintext = ctypes.POINTER(c.tcsync_bytes)()
+    error = ctypes.POINTER(c.tcsync_error)()
+    check(call(byref(outcome), byref(version_id), byref(plaintext), byref(error)), error)
+    return outcome.value, _uuid(version_id), take(plaintext)
+
+
+def _uuid(identifier: c.tcsync_uuid) -> UUID | None:
+    return UUID(identifier.text.decode("ascii")) if identifier.text else None

@@ -1,0 +1,277 @@
+"""A sync server elsewhere for programs with asyncio: RemoteServer's calls, to be awaited and to be cancelled.
+
+Each remote has one thread, from its opening to its closing, which makes the calls; the loop is never blocked. Signals are
+asyncio's to handle, so here the loop's thread takes locks, each of them for a moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from uuid import UUID
+
+from . import _declarations as c
+from . import _remote_calls, remote
+from ._remote_calls import Call
+from .credentials import Credentials
+from .errors import TcsyncError
+from .remote import Conflict, Gone, Probe, RemoteServer, Snapshot, UpToDate, Version, VersionAdded
+from .sealing import SealingKey
+
+if TYPE_CHECKING:
+    from ._remote_calls import RemotePointer
+
+R = TypeVar("R")
+
+
+class AsyncRemoteServer:
+    """One client's view of a sync server, for asyncio. An asynchronous context manager. Made by `open`.
+
+    Calls on one object are made one after the other. When the task that awaits a call is cancelled, the call is
+    cancelled as well, and its end, which comes at once, is awaited before the CancelledError goes on: so a timeout of
+    asyncio leaves nothing behind. Whether a version that was to be added then was added is unknown.
+
+    A forked process may use its parent's object, in a loop of its own.
+    """
+
+    def __init__(self, server: RemoteServer, worker: _Worker) -> None:
+        """Use `open`."""
+        self._server = server
+        self._worker = worker
+
+    @classmethod
+    async def open(
+        cls,
+        credentials: Credentials,
+        *,
+        key: SealingKey | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
+        proxy: str | None = None,
+        connect_timeout_s: float = 10.0,
+        timeout_s: float = 60.0,
+    ) -> AsyncRemoteServer:
+        """Makes a RemoteServer, which has the options, without blocking the loop while the key is derived."""
+        worker = _Worker()
+
+        def work(_call: Call) -> RemoteServer:
+            return RemoteServer(
+                credentials,
+                key=key,
+                ca_file=ca_file,
+                proxy=proxy,
+                connect_timeout_s=connect_timeout_s,
+                timeout_s=timeout_s,
+            )
+
+        job = _Job(work, lambda _call: None)
+        try:
+            return cls(await worker.result(job), worker)
+        except BaseException:
+            worker.stop(job.close_result)
+            raise
+
+    async def probe(self) -> Probe:
+        """As RemoteServer.probe."""
+        return await self._made(remote.probe)
+
+    async def get_child_version(self, parent_version_id: UUID) -> Version | UpToDate | Gone:
+        """As RemoteServer.get_child_version."""
+        return await self._made(lambda pointer: remote.get_child_version(pointer, parent_version_id))
+
+    async def add_version(self, parent_version_id: UUID, plaintext: bytes) -> VersionAdded | Conflict:
+        """As RemoteServer.add_version."""
+        return await self._made(lambda pointer: remote.add_version(pointer, parent_version_id, plaintext))
+
+    async def get_snapshot(self) -> Snapshot | None:
+        """As RemoteServer.get_snapshot."""
+        return await self._made(remote.get_snapshot)
+
+    async def add_snapshot(self, version_id: UUID, plaintext: bytes) -> None:
+        """As RemoteServer.add_snapshot."""
+        return await self._made(lambda pointer: _remote_calls.add_snapshot(pointer, version_id, plaintext))
+
+    async def close(self) -> None:
+        """Cancels the calls that run or wait, which raise CallCancelledError, waits for their ends, closes the connection,
+        and wipes the key unless it is the caller's. Again, it waits for the same."""
+        self._worker.stop(self._server.close)
+        await self._worker.end()
+
+    async def __aenter__(self) -> AsyncRemoteServer:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def __del__(self) -> None:
+        # The thread would wait for calls for ever.
+        worker = getattr(self, "_worker", None)
+        if worker:
+            worker.stop(self._server.close)
+
+    async def _made(self, function: Callable[[RemotePointer], R]) -> R:
+        handle = self._server.handle
+        return await self._worker.result(_Job(lambda call: handle.make(call, function), handle.cancel))
+
+
+class _Job(Generic[R]):
+    """Something for the thread to do, and what became of it. `work` gets the call that `cancel` may be told to end."""
+
+    def __init__(self, work: Callable[[Call], R], cancel: Callable[[Call], None]) -> None:
+        self._work = work
+        self._cancel = cancel
+        self._call = Call()
+        self._loop = asyncio.get_running_loop()
+        #: Never has an exception, about which asyncio would complain when nobody asks for it.
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+        self._results: list[R] = []
+        self._failure: BaseException | None = None
+
+    def do(self) -> None:
+        try:
+            self._results.append(self._work(self._call))
+        except BaseException as failure:
+            self._failure = failure
+        self.end()
+
+    def cancel(self) -> None:
+        self._cancel(self._call)
+
+    def end(self) -> None:
+        _tell(self._loop, self.ended)
+
+    def result(self) -> R:
+        failure, self._failure = self._failure, None
+        if failure:
+            raise failure
+        return self._results[0]
+
+    def close_result(self) -> None:
+        for result in self._results:
+            if isinstance(result, RemoteServer):
+                result.close()
+
+
+class _Worker:
+    """The thread of a remote, and what it has to do."""
+
+    def __init__(self) -> None:
+        self._renew()
+        self._at_end: Callable[[], None] | None = None
+
+    def _renew(self) -> None:
+        self._process = os.getpid()
+        # Reentrant, because collection may stop a worker on any thread, also on its own one.
+        self._changed = threading.Condition(threading.RLock())
+        self._jobs: deque[_Job[Any]] = deque()
+        self._running: _Job[Any] | None = None
+        self._has_thread = False
+        self._is_stopped = False
+        self._is_over = False
+        self._waiting_for_end: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+
+    async def result(self, job: _Job[R]) -> R:
+        """Has the job done, and gives or raises what became of it."""
+        if self._process != os.getpid():
+            self._renew()
+        self._submit(job)
+        try:
+            await asyncio.shield(job.ended)
+        except asyncio.CancelledError:
+            self._cancel(job)
+            while not job.ended.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.shield(job.ended)
+            raise
+        except BaseException:
+            # The loop was closed under it, and this coroutine with it.
+            self._cancel(job)
+            raise
+        return job.result()
+
+    def stop(self, at_end: Callable[[], None]) -> None:
+        """Takes no further job, ends those there are, and then does `at_end`, where the jobs are done."""
+        if self._process != os.getpid():
+            self._renew()
+        with self._changed:
+            if self._is_stopped:
+                return
+            self._is_stopped = True
+            self._at_end = at_end
+            for job in (*self._jobs, *([self._running] if self._running else [])):
+                job.cancel()
+            self._changed.notify_all()
+            if self._has_thread:
+                return
+        self._finish()
+
+    async def end(self) -> None:
+        """Waits until it has stopped."""
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[None] = loop.create_future()
+        with self._changed:
+            if self._is_over:
+                return
+            self._waiting_for_end.append((loop, ended))
+        await ended
+
+    def _submit(self, job: _Job[Any]) -> None:
+        with self._changed:
+            if self._is_stopped:
+                raise TcsyncError("this object was closed; make a new one")
+            if not self._has_thread:
+                try:
+                    threading.Thread(target=self._do_jobs, name="tcsync-remote", daemon=True).start()
+                except RuntimeError as reason:
+                    raise TcsyncError(f"no thread can be started: {reason}", code=c.TCSYNC_SYSTEM) from None
+                self._has_thread = True
+            self._jobs.append(job)
+            self._changed.notify_all()
+
+    def _cancel(self, job: _Job[Any]) -> None:
+        with self._changed:
+            is_waiting = job in self._jobs
+            if is_waiting:
+                self._jobs.remove(job)
+            else:
+                job.cancel()
+        if is_waiting:
+            job.end()
+
+    def _do_jobs(self) -> None:
+        while True:
+            with self._changed:
+                self._running = None
+                self._changed.wait_for(lambda: self._jobs or self._is_stopped)
+                if not self._jobs:
+                    break
+                self._running = job = self._jobs.popleft()
+            job.do()
+            del job  # With the plaintext in it.
+        self._finish()
+
+    def _finish(self) -> None:
+        with self._changed:
+            at_end, self._at_end = self._at_end, None
+        if at_end:
+            at_end()
+        with self._changed:
+            self._is_over = True
+            waiting, self._waiting_for_end = self._waiting_for_end, []
+        for loop, ended in waiting:
+            _tell(loop, ended)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
+    """From any thread, and also when the loop is closed by now."""
+
+    def tell() -> None:
+        if not future.done():
+            future.set_result(None)
+
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(tell)
