@@ -275,8 +275,228 @@ static tcsync_code attempt_handle_async(tcsync_error** error) {
   return code;
 }
 
+static tcsync_queue* queue;
+
+/* Takes the one event that a call which succeeded has. */
+static tcsync_event take_event(void) {
+  tcsync_event event;
+  event.struct_size = sizeof(event);
+  CHECK_OK(tcsync_queue_next(queue, 60000, &event, &error));
+  CHECK(event.kind != TCSYNC_EVENT_NONE);
+  return event;
+}
+
+static void check_no_event(void) {
+  tcsync_event event;
+  event.struct_size = sizeof(event);
+  CHECK_OK(tcsync_queue_next(queue, 0, &event, &error));
+  CHECK_INT(event.kind, TCSYNC_EVENT_NONE);
+}
+
+static tcsync_code attempt_queue_new(tcsync_error** error) {
+  tcsync_queue* made = NULL;
+  tcsync_code code = TCSYNC_OK;
+  begin_refusing();
+  code = tcsync_queue_new(&made, error);
+  end_refusing();
+  CHECK_INT(made != NULL, code == TCSYNC_OK);
+  tcsync_queue_free(made);
+  return code;
+}
+
+static tcsync_code attempt_set_log_queue(tcsync_error** error) {
+  tcsync_code code = TCSYNC_OK;
+  begin_refusing();
+  code = tcsync_config_set_log_queue(config, queue, error);
+  end_refusing();
+  return code;
+}
+
+/* An answer for which there is no memory is told by its event. */
+static tcsync_code attempt_handle_queued(tcsync_error** error) {
+  test_request filled;
+  tcsync_code code = TCSYNC_OK;
+  fill_request(&filled, "GET", "/v1/client/snapshot", CLIENT_A, NULL, NULL, 0);
+  begin_refusing();
+  code = tcsync_engine_handle_queued(engine, &filled.request, queue, &filled, error);
+  end_refusing();
+  if (code == TCSYNC_OK) {
+    tcsync_event event = take_event();
+    CHECK_INT(event.kind, TCSYNC_EVENT_RESPONSE);
+    CHECK(event.user_data == &filled);
+    CHECK_INT(event.response == NULL, event.code == TCSYNC_OUT_OF_MEMORY);
+    tcsync_response_free(event.response);
+  }
+  check_no_event();
+  return code;
+}
+
+static tcsync_code attempt_begin(tcsync_error** error) {
+  test_request filled;
+  tcsync_pending* pending = NULL;
+  tcsync_response* response = NULL;
+  tcsync_code code = TCSYNC_OK;
+  fill_request(&filled, "POST", "/v1/client/add-version/" NIL_VERSION, CLIENT_A, SEGMENT_TYPE, NULL,
+               0);
+  begin_refusing();
+  code = tcsync_engine_begin(engine, &filled.request, &pending, &response, error);
+  end_refusing();
+  CHECK_INT((pending != NULL) + (response != NULL), code == TCSYNC_OK);
+  tcsync_pending_free(pending);
+  tcsync_response_free(response);
+  return code;
+}
+
+static char large[600000];
+
+static tcsync_pending* begin_version(void) {
+  test_request filled;
+  tcsync_pending* pending = NULL;
+  tcsync_response* response = NULL;
+  fill_request(&filled, "POST", "/v1/client/add-version/" NIL_VERSION, CLIENT_B, SEGMENT_TYPE, NULL,
+               0);
+  CHECK_OK(tcsync_engine_begin(engine, &filled.request, &pending, &response, &error));
+  CHECK(pending != NULL);
+  return pending;
+}
+
+static tcsync_code attempt_append(tcsync_error** error) {
+  tcsync_pending* pending = begin_version();
+  tcsync_response* response = NULL;
+  tcsync_code code = TCSYNC_OK;
+  begin_refusing();
+  code = tcsync_pending_append(pending, large, sizeof(large), &response, error);
+  end_refusing();
+  if (response != NULL) CHECK(tcsync_response_status(response) >= 500);
+  tcsync_response_free(response);
+  tcsync_pending_free(pending);
+  return code;
+}
+
+static tcsync_code attempt_append_queued(tcsync_error** error) {
+  tcsync_pending* pending = begin_version();
+  tcsync_code code = TCSYNC_OK;
+  begin_refusing();
+  code = tcsync_pending_append_queued(pending, large, sizeof(large), queue, pending, error);
+  end_refusing();
+  if (code == TCSYNC_OK) {
+    tcsync_event event = take_event();
+    CHECK(event.user_data == pending);
+    tcsync_response_free(event.response);
+  }
+  check_no_event();
+  tcsync_pending_free(pending);
+  return code;
+}
+
+/* A finish either happens or leaves the history as it was; a conflict is an answer like others. */
+static tcsync_code attempt_finish(tcsync_error** error) {
+  tcsync_pending* pending = begin_version();
+  tcsync_response* response = NULL;
+  tcsync_code code = TCSYNC_OK;
+  CHECK_INT(tcsync_pending_append(pending, "sealed", 6, &response, NULL), TCSYNC_OK);
+  begin_refusing();
+  code = tcsync_pending_finish(pending, &response, error);
+  end_refusing();
+  CHECK_INT(response != NULL, code == TCSYNC_OK);
+  tcsync_response_free(response);
+  tcsync_pending_free(pending);
+  return code;
+}
+
+static tcsync_code attempt_finish_queued(tcsync_error** error) {
+  tcsync_pending* pending = begin_version();
+  tcsync_response* response = NULL;
+  tcsync_code code = TCSYNC_OK;
+  CHECK_INT(tcsync_pending_append(pending, "sealed", 6, &response, NULL), TCSYNC_OK);
+  begin_refusing();
+  code = tcsync_pending_finish_queued(pending, queue, NULL, error);
+  end_refusing();
+  tcsync_pending_free(pending);
+  if (code == TCSYNC_OK) {
+    tcsync_event event = take_event();
+    CHECK_INT(event.kind, TCSYNC_EVENT_RESPONSE);
+    tcsync_response_free(event.response);
+  }
+  check_no_event();
+  return code;
+}
+
+static tcsync_response* get_large(void) {
+  test_request filled;
+  tcsync_event event;
+  fill_request(&filled, "GET", "/v1/client/get-child-version/" NIL_VERSION, CLIENT_A, NULL, NULL,
+               0);
+  CHECK_OK(tcsync_engine_handle_queued(engine, &filled.request, queue, NULL, &error));
+  event = take_event();
+  CHECK_INT(tcsync_response_status(event.response), 200);
+  CHECK_INT(tcsync_response_body_size(event.response), sizeof(large));
+  return event.response;
+}
+
+static tcsync_code attempt_read(tcsync_error** error) {
+  tcsync_response* response = get_large();
+  tcsync_bytes* bytes = NULL;
+  tcsync_code code = TCSYNC_OK;
+  begin_refusing();
+  code = tcsync_response_read(response, &bytes, error);
+  end_refusing();
+  CHECK_INT(bytes != NULL, code == TCSYNC_OK);
+  tcsync_bytes_free(bytes);
+  tcsync_response_free(response);
+  return code;
+}
+
+static tcsync_code attempt_read_queued(tcsync_error** error) {
+  tcsync_response* response = get_large();
+  tcsync_code code = TCSYNC_OK;
+  begin_refusing();
+  code = tcsync_response_read_queued(response, queue, NULL, error);
+  end_refusing();
+  if (code == TCSYNC_OK) {
+    tcsync_event event = take_event();
+    CHECK_INT(event.kind, TCSYNC_EVENT_PIECE);
+    CHECK_INT(event.bytes != NULL, event.code == TCSYNC_OK);
+    tcsync_bytes_free(event.bytes);
+  }
+  check_no_event();
+  tcsync_response_free(response);
+  return code;
+}
+
+static void queueing(void) {
+  char directory[PATH_BYTES];
+  CHECK_OK(tcsync_queue_new(&queue, &error));
+  config = make_config(NULL);
+  exhaust(attempt_queue_new, TCSYNC_OK);
+  exhaust(attempt_set_log_queue, TCSYNC_OK);
+  tcsync_config_free(config);
+  make_directory(directory);
+  config = make_config(directory);
+  CHECK_OK(tcsync_config_set(config, "client-requests-per-second", "0", &error));
+  CHECK_OK(tcsync_engine_open(config, &engine, &error));
+  tcsync_config_free(config);
+  tcsync_response_free(exchange(engine, "POST", "/v1/client/add-version/" NIL_VERSION, CLIENT_A,
+                                SEGMENT_TYPE, large, sizeof(large)));
+  /* Its thread starts with the first. */
+  CHECK_INT(attempt_append_queued(NULL), TCSYNC_OK);
+  exhaust(attempt_handle_queued, TCSYNC_OK);
+  exhaust(attempt_begin, TCSYNC_OK);
+  exhaust(attempt_append, TCSYNC_OK);
+  exhaust(attempt_append_queued, TCSYNC_OK);
+  exhaust(attempt_finish, TCSYNC_OK);
+  exhaust(attempt_finish_queued, TCSYNC_OK);
+  exhaust(attempt_read, TCSYNC_OK);
+  exhaust(attempt_read_queued, TCSYNC_OK);
+  tcsync_engine_free(engine);
+  tcsync_queue_free(queue);
+  remove_directory(directory);
+}
+
 static void handling(void) {
   engine = open_engine(NULL);
+  /* The thread for callbacks starts with the first. */
+  CHECK_INT(attempt_handle_async(NULL), TCSYNC_OK);
   exhaust(attempt_handle, TCSYNC_OK);
   exhaust(attempt_handle_async, TCSYNC_OK);
   tcsync_engine_free(engine);
@@ -378,6 +598,7 @@ int main(void) {
   RUN(configuring, "a program that runs out of memory is aborted instead of told");
   RUN(sealing, "a program that runs out of memory is aborted instead of told");
   RUN(handling, "a request that runs out of memory is answered twice, or never");
+  RUN(queueing, "a request that runs out of memory has two events, or none");
   RUN(talking_to_a_server, "a wizard that runs out of memory is aborted instead of told");
   return check_exit_status();
 }

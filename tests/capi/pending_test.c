@@ -1,0 +1,652 @@
+/*
+ * Requests and responses piece by piece: what is given in pieces arrives whole or not at all, in
+ * whatever order a host does things, and many large bodies at once take little memory.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "support.h"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(TCSYNC_SANITIZED)
+#define SANITIZED 1
+#endif
+
+#define FIRST_VERSION "/v1/client/add-version/" NIL_VERSION
+#define FIRST_CHILD "/v1/client/get-child-version/" NIL_VERSION
+
+/* Far longer than anything here takes. */
+enum { kDeadlineMs = 60000 };
+enum { kLargeBytes = 1 << 20 };
+
+static char large[kLargeBytes + 12345];
+
+static void fill_large(void) {
+  size_t i = 0;
+  for (i = 0; i < sizeof(large); ++i) large[i] = (char)(i * 2654435761U >> 13);
+}
+
+static void add_field(test_request* filled, const char* name, const char* value) {
+  tcsync_header* field = &filled->headers[filled->request.header_count++];
+  field->name = name;
+  field->name_size = strlen(name);
+  field->value = value;
+  field->value_size = strlen(value);
+}
+
+/* Begins the first version of a client, which must not be answered by its head. `field` may be
+ * NULL. */
+static tcsync_pending* begin_version(tcsync_engine* engine, const char* client_id,
+                                     const char* field, const char* value) {
+  test_request filled;
+  tcsync_pending* pending = NULL;
+  tcsync_response* response = NULL;
+  fill_request(&filled, "POST", FIRST_VERSION, client_id, SEGMENT_TYPE, NULL, 0);
+  if (field != NULL) add_field(&filled, field, value);
+  CHECK_OK(tcsync_engine_begin(engine, &filled.request, &pending, &response, &error));
+  CHECK(pending != NULL);
+  CHECK(response == NULL);
+  return pending;
+}
+
+/* Gives all of it, in pieces of that size. Returns the status of an answer, or 0. */
+static int append_all(tcsync_pending* pending, const char* data, size_t size, size_t piece) {
+  while (size > 0) {
+    const size_t now = size < piece ? size : piece;
+    tcsync_response* response = NULL;
+    CHECK_OK(tcsync_pending_append(pending, data, now, &response, &error));
+    if (response != NULL) {
+      const int status = tcsync_response_status(response);
+      tcsync_response_free(response);
+      return status;
+    }
+    data += now;
+    size -= now;
+  }
+  return 0;
+}
+
+static int finish(tcsync_pending* pending) {
+  tcsync_response* response = NULL;
+  int status = 0;
+  CHECK_OK(tcsync_pending_finish(pending, &response, &error));
+  CHECK(response != NULL);
+  status = tcsync_response_status(response);
+  tcsync_response_free(response);
+  tcsync_pending_free(pending);
+  return status;
+}
+
+/* A request without a body. */
+static tcsync_response* get(tcsync_engine* engine, const char* target, const char* client_id) {
+  test_request filled;
+  tcsync_pending* pending = NULL;
+  tcsync_response* response = NULL;
+  fill_request(&filled, "GET", target, client_id, NULL, NULL, 0);
+  CHECK_OK(tcsync_engine_begin(engine, &filled.request, &pending, &response, &error));
+  if (pending != NULL) CHECK_OK(tcsync_pending_finish(pending, &response, &error));
+  tcsync_pending_free(pending);
+  return response;
+}
+
+static int status_of_first_child(tcsync_engine* engine, const char* client_id) {
+  tcsync_response* response = get(engine, FIRST_CHILD, client_id);
+  const int status = tcsync_response_status(response);
+  tcsync_response_free(response);
+  return status;
+}
+
+/* Checks that the client's first version is `size` bytes of `expected`. */
+static void check_first_child(tcsync_engine* engine, const char* client_id, const char* expected,
+                              size_t size) {
+  tcsync_response* response = get(engine, FIRST_CHILD, client_id);
+  size_t offset = 0;
+  CHECK_INT(tcsync_response_status(response), 200);
+  CHECK_INT(tcsync_response_body_size(response), size);
+  CHECK_TEXT(tcsync_response_header_value(response, "Content-Type"), SEGMENT_TYPE);
+  for (;;) {
+    tcsync_bytes* bytes = NULL;
+    size_t piece = 0;
+    CHECK_OK(tcsync_response_read(response, &bytes, &error));
+    if (bytes == NULL) break;
+    piece = tcsync_bytes_size(bytes);
+    CHECK(piece > 0 && piece <= 128 * 1024);
+    CHECK(offset + piece <= size &&
+          memcmp(tcsync_bytes_data(bytes), expected + offset, piece) == 0);
+    offset += piece;
+    tcsync_bytes_free(bytes);
+  }
+  CHECK_INT(offset, size);
+  /* The end stays the end. */
+  {
+    tcsync_bytes* bytes = (tcsync_bytes*)(void*)&offset;
+    CHECK_OK(tcsync_response_read(response, &bytes, &error));
+    CHECK(bytes == NULL);
+  }
+  tcsync_response_free(response);
+}
+
+static void bodies_pass_in_pieces(void) {
+  static const struct {
+    const char* client_id;
+    size_t size;
+    size_t piece;
+  } kBodies[] = {
+      {"00000000-0000-4000-8000-000000000001", 1, 1},
+      {"00000000-0000-4000-8000-000000000002", 5000, 7},
+      {"00000000-0000-4000-8000-000000000003", 128 * 1024, 64 * 1024},
+      {"00000000-0000-4000-8000-000000000004", 128 * 1024 + 1, 64 * 1024},
+      {"00000000-0000-4000-8000-000000000005", sizeof(large), 9999},
+      {"00000000-0000-4000-8000-000000000006", sizeof(large), sizeof(large)},
+  };
+  int persistent = 0;
+  for (persistent = 0; persistent < 2; ++persistent) {
+    char directory[PATH_BYTES];
+    tcsync_engine* engine = NULL;
+    tcsync_response* response = NULL;
+    size_t size = 0;
+    size_t i = 0;
+    make_directory(directory);
+    engine = open_engine(persistent ? directory : NULL);
+    for (i = 0; i < sizeof(kBodies) / sizeof(kBodies[0]); ++i) {
+      tcsync_pending* pending = begin_version(engine, kBodies[i].client_id, NULL, NULL);
+      CHECK_INT(append_all(pending, large, kBodies[i].size, kBodies[i].piece), 0);
+      CHECK_INT(finish(pending), 200);
+      check_first_child(engine, kBodies[i].client_id, large, kBodies[i].size);
+    }
+    /* A body in pieces is not here, and must not be taken for an empty one. */
+    response = get(engine, FIRST_CHILD, kBodies[5].client_id);
+    if (persistent) CHECK(tcsync_response_body(response, &size) == NULL);
+    if (persistent) CHECK_INT(size, 0);
+    tcsync_response_free(response);
+    /* The call that waits for the whole still has it. */
+    response = exchange(engine, "GET", FIRST_CHILD, kBodies[5].client_id, NULL, NULL, 0);
+    CHECK(tcsync_response_body(response, &size) != NULL);
+    CHECK_INT(size, sizeof(large));
+    CHECK_INT(tcsync_response_body_size(response), sizeof(large));
+    tcsync_response_free(response);
+    tcsync_engine_free(engine);
+    remove_directory(directory);
+  }
+}
+
+static tcsync_event take(tcsync_queue* queue, int kind) {
+  tcsync_event event;
+  event.struct_size = sizeof(event);
+  CHECK_OK(tcsync_queue_next(queue, kDeadlineMs, &event, &error));
+  CHECK_INT(event.kind, kind);
+  return event;
+}
+
+static void an_event_loop_does_the_same(void) {
+  char directory[PATH_BYTES];
+  tcsync_engine* engine = NULL;
+  tcsync_pending* pending = NULL;
+  tcsync_response* response = NULL;
+  tcsync_queue* queue = NULL;
+  tcsync_event event;
+  size_t offset = 0;
+  CHECK_OK(tcsync_queue_new(&queue, &error));
+  make_directory(directory);
+  engine = open_engine(directory);
+  pending = begin_version(engine, CLIENT_A, NULL, NULL);
+  while (offset < sizeof(large)) {
+    const size_t rest = sizeof(large) - offset;
+    const size_t piece = rest < 65536 ? rest : 65536;
+    CHECK_OK(
+        tcsync_pending_append_queued(pending, large + offset, piece, queue, &offset, &error));
+    event = take(queue, TCSYNC_EVENT_READY);
+    CHECK(event.user_data == &offset);
+    CHECK_INT(event.code, TCSYNC_OK);
+    offset += piece;
+  }
+  CHECK_OK(tcsync_pending_finish_queued(pending, queue, &pending, &error));
+  tcsync_pending_free(pending);
+  event = take(queue, TCSYNC_EVENT_RESPONSE);
+  CHECK(event.user_data == &pending);
+  CHECK_INT(tcsync_response_status(event.response), 200);
+  tcsync_response_free(event.response);
+
+  response = get(engine, FIRST_CHILD, CLIENT_A);
+  for (offset = 0;;) {
+    CHECK_OK(tcsync_response_read_queued(response, queue, &response, &error));
+    event = take(queue, TCSYNC_EVENT_PIECE);
+    CHECK(event.user_data == &response);
+    CHECK_INT(event.code, TCSYNC_OK);
+    if (event.bytes == NULL) break;
+    CHECK(memcmp(tcsync_bytes_data(event.bytes), large + offset,
+                 tcsync_bytes_size(event.bytes)) == 0);
+    offset += tcsync_bytes_size(event.bytes);
+    tcsync_bytes_free(event.bytes);
+  }
+  CHECK_INT(offset, sizeof(large));
+  tcsync_response_free(response);
+  /* The last piece comes although nobody keeps the response. */
+  response = get(engine, FIRST_CHILD, CLIENT_A);
+  CHECK_OK(tcsync_response_read_queued(response, queue, NULL, &error));
+  tcsync_response_free(response);
+  event = take(queue, TCSYNC_EVENT_PIECE);
+  CHECK_INT(tcsync_bytes_size(event.bytes), 128 * 1024);
+  tcsync_bytes_free(event.bytes);
+  tcsync_engine_free(engine);
+  tcsync_queue_free(queue);
+  remove_directory(directory);
+}
+
+static void heads_can_be_answered(void) {
+  static const struct {
+    const char* method;
+    const char* target;
+    const char* client_id;
+    const char* content_length;
+    int status;
+  } kHeads[] = {
+      {"DELETE", FIRST_VERSION, CLIENT_A, NULL, 405},
+      {"POST", "/v1/client/no-such-thing", CLIENT_A, NULL, 404},
+      {"POST", FIRST_VERSION, NULL, NULL, 400},
+      {"POST", FIRST_VERSION, "not-a-uuid", NULL, 400},
+      {"POST", FIRST_VERSION, CLIENT_A, "999999999999", 413},
+      {"", "", NULL, NULL, 404},
+  };
+  tcsync_engine* engine = open_engine(NULL);
+  size_t i = 0;
+  for (i = 0; i < sizeof(kHeads) / sizeof(kHeads[0]); ++i) {
+    test_request filled;
+    tcsync_pending* pending = (tcsync_pending*)(void*)&filled;
+    tcsync_response* response = NULL;
+    fill_request(&filled, kHeads[i].method, kHeads[i].target, kHeads[i].client_id, SEGMENT_TYPE,
+                 NULL, 0);
+    if (kHeads[i].content_length != NULL) {
+      add_field(&filled, "Content-Length", kHeads[i].content_length);
+    }
+    CHECK_OK(tcsync_engine_begin(engine, &filled.request, &pending, &response, &error));
+    CHECK(pending == NULL);
+    CHECK_INT(tcsync_response_status(response), kHeads[i].status);
+    tcsync_response_free(response);
+  }
+  tcsync_engine_free(engine);
+}
+
+static void lengths_are_held_to(void) {
+  static const struct {
+    const char* field;
+    const char* value;
+    size_t size;
+    int append_status;
+    int finish_status;
+  } kBodies[] = {
+      {"Content-Length", "1000", 999, 0, 400},
+      {"Content-Length", "1000", 1001, 400, 0},
+      {"Content-Length", "1000", 0, 0, 400},
+      {"Content-Length", "0", 1, 400, 0},
+      {"Content-Length", "300000", 299999, 0, 400},
+      {"Content-Length", "300000", 300001, 400, 0},
+      /* No length is known. */
+      {NULL, NULL, 0, 0, 400}, /* an empty body is none */
+      {"Content-Length", "nonsense", 1000, 0, 200},
+  };
+  size_t i = 0;
+  for (i = 0; i < sizeof(kBodies) / sizeof(kBodies[0]); ++i) {
+    tcsync_engine* engine = open_engine(NULL);
+    tcsync_pending* pending =
+        begin_version(engine, CLIENT_A, kBodies[i].field, kBodies[i].value);
+    CHECK_INT(append_all(pending, large, kBodies[i].size, 64 * 1024), kBodies[i].append_status);
+    if (kBodies[i].append_status == 0) {
+      CHECK_INT(finish(pending), kBodies[i].finish_status);
+    } else {
+      tcsync_pending_free(pending);
+    }
+    CHECK_INT(status_of_first_child(engine, CLIENT_A),
+              kBodies[i].finish_status == 200 ? 200 : 404);
+    tcsync_engine_free(engine);
+  }
+}
+
+static void too_much_is_answered_early(void) {
+  tcsync_config* config = make_config(NULL);
+  tcsync_engine* engine = NULL;
+  tcsync_pending* pending = NULL;
+  tcsync_response* response = NULL;
+  CHECK_OK(tcsync_config_set(config, "body-bytes-max", "200000", &error));
+  CHECK_OK(tcsync_engine_open(config, &engine, &error));
+  tcsync_config_free(config);
+  pending = begin_version(engine, CLIENT_A, NULL, NULL);
+  CHECK_INT(append_all(pending, large, 200000, 10000), 0);
+  CHECK_INT(append_all(pending, large, 1, 1), 413);
+  CHECK_FAILS(tcsync_pending_append(pending, "x", 1, &response, &error), TCSYNC_INVALID_ARGUMENT,
+              "answered already");
+  CHECK_FAILS(tcsync_pending_finish(pending, &response, &error), TCSYNC_INVALID_ARGUMENT,
+              "answered already");
+  CHECK(response == NULL);
+  tcsync_pending_free(pending);
+  CHECK_INT(status_of_first_child(engine, CLIENT_A), 404);
+  tcsync_engine_free(engine);
+}
+
+static void compressed_bodies_may_come_byte_by_byte(void) {
+  /* gzip of "sealed" */
+  static const char kCompressed[] =
+      "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\x2b\x4e\x4d\xcc\x49\x4d\x01\x00\x70\xbe\xa4\xfd\x06"
+      "\x00\x00\x00";
+  tcsync_engine* engine = open_engine(NULL);
+  tcsync_pending* pending = begin_version(engine, CLIENT_A, "Content-Encoding", "gzip");
+  CHECK_INT(append_all(pending, kCompressed, sizeof(kCompressed) - 1, 1), 0);
+  CHECK_INT(finish(pending), 200);
+  check_first_child(engine, CLIENT_A, "sealed", 6);
+  /* Cut short. */
+  pending = begin_version(engine, CLIENT_B, "Content-Encoding", "gzip");
+  CHECK_INT(append_all(pending, kCompressed, sizeof(kCompressed) - 2, 1), 0);
+  CHECK_INT(finish(pending), 400);
+  CHECK_INT(status_of_first_child(engine, CLIENT_B), 404);
+  tcsync_engine_free(engine);
+}
+
+static void each_call_has_its_time(void) {
+  char directory[PATH_BYTES];
+  tcsync_engine* engine = NULL;
+  tcsync_pending* pending = NULL;
+  tcsync_response* response = NULL;
+  tcsync_queue* queue = NULL;
+  tcsync_event event;
+  tcsync_bytes* bytes = NULL;
+  CHECK_OK(tcsync_queue_new(&queue, &error));
+  make_directory(directory);
+  engine = open_engine(directory);
+  pending = begin_version(engine, CLIENT_A, NULL, NULL);
+  CHECK_INT(append_all(pending, large, sizeof(large), 65536), 0);
+  CHECK_OK(tcsync_pending_finish(pending, &response, &error));
+  CHECK_INT(tcsync_response_status(response), 200);
+  tcsync_response_free(response);
+  CHECK_FAILS(tcsync_pending_append(pending, "x", 1, &response, &error), TCSYNC_INVALID_ARGUMENT,
+              "finished already");
+  CHECK_FAILS(tcsync_pending_append_queued(pending, "x", 1, queue, NULL, &error),
+              TCSYNC_INVALID_ARGUMENT, "finished already");
+  CHECK_FAILS(tcsync_pending_finish(pending, &response, &error), TCSYNC_INVALID_ARGUMENT,
+              "finished already");
+  CHECK_FAILS(tcsync_pending_finish_queued(pending, queue, NULL, &error), TCSYNC_INVALID_ARGUMENT,
+              "finished already");
+  tcsync_pending_free(pending);
+  /* None of them has an event. */
+  event.struct_size = sizeof(event);
+  CHECK_OK(tcsync_queue_next(queue, 0, &event, &error));
+  CHECK_INT(event.kind, TCSYNC_EVENT_NONE);
+
+  /* With more than storage takes at once, the event is not there yet; if it is, that is a READY. */
+  pending = begin_version(engine, CLIENT_B, NULL, NULL);
+  CHECK_OK(tcsync_pending_append_queued(pending, large, sizeof(large), queue, NULL, &error));
+  CHECK_OK(tcsync_queue_next(queue, 0, &event, &error));
+  if (event.kind == TCSYNC_EVENT_NONE) {
+    tcsync_error* error = NULL;
+    tcsync_code code = tcsync_pending_append(pending, "x", 1, &response, &error);
+    /* The event may have come by now. */
+    if (code != TCSYNC_OK) CHECK_INT(code, TCSYNC_INVALID_ARGUMENT);
+    tcsync_error_free(error);
+    event = take(queue, TCSYNC_EVENT_READY);
+  }
+  CHECK_INT(event.kind, TCSYNC_EVENT_READY);
+  tcsync_pending_free(pending);
+  CHECK_INT(status_of_first_child(engine, CLIENT_B), 404);
+
+  response = get(engine, FIRST_CHILD, CLIENT_A);
+  CHECK_FAILS(tcsync_response_read(NULL, &bytes, &error), TCSYNC_NULL_ARGUMENT, "response");
+  CHECK_FAILS(tcsync_response_read(response, NULL, &error), TCSYNC_NULL_ARGUMENT, "bytes");
+  CHECK_FAILS(tcsync_response_read_queued(response, NULL, NULL, &error), TCSYNC_NULL_ARGUMENT,
+              "queue");
+  CHECK_FAILS(tcsync_response_read_queued(NULL, queue, NULL, &error), TCSYNC_NULL_ARGUMENT,
+              "response");
+  tcsync_response_free(response);
+  tcsync_engine_free(engine);
+  tcsync_queue_free(queue);
+  remove_directory(directory);
+}
+
+static void calls_check_their_arguments(void) {
+  tcsync_engine* engine = open_engine(NULL);
+  tcsync_pending* pending = NULL;
+  tcsync_response* response = NULL;
+  tcsync_queue* queue = NULL;
+  test_request filled;
+  CHECK_OK(tcsync_queue_new(&queue, &error));
+  fill_request(&filled, "POST", FIRST_VERSION, CLIENT_A, SEGMENT_TYPE, NULL, 0);
+  CHECK_FAILS(tcsync_engine_begin(NULL, &filled.request, &pending, &response, &error),
+              TCSYNC_NULL_ARGUMENT, "engine");
+  CHECK_FAILS(tcsync_engine_begin(engine, NULL, &pending, &response, &error), TCSYNC_NULL_ARGUMENT,
+              "request");
+  CHECK_FAILS(tcsync_engine_begin(engine, &filled.request, NULL, &response, &error),
+              TCSYNC_NULL_ARGUMENT, "pending");
+  CHECK_FAILS(tcsync_engine_begin(engine, &filled.request, &pending, NULL, &error),
+              TCSYNC_NULL_ARGUMENT, "response");
+  filled.request.body = "x";
+  filled.request.body_size = 1;
+  CHECK_FAILS(tcsync_engine_begin(engine, &filled.request, &pending, &response, &error),
+              TCSYNC_INVALID_ARGUMENT, "body");
+  filled.request.struct_size = 0;
+  CHECK_FAILS(tcsync_engine_begin(engine, &filled.request, &pending, &response, &error),
+              TCSYNC_INVALID_ARGUMENT, "struct_size");
+  CHECK(pending == NULL && response == NULL);
+
+  pending = begin_version(engine, CLIENT_A, NULL, NULL);
+  CHECK_FAILS(tcsync_pending_append(NULL, "x", 1, &response, &error), TCSYNC_NULL_ARGUMENT,
+              "pending");
+  CHECK_FAILS(tcsync_pending_append(pending, NULL, 1, &response, &error), TCSYNC_NULL_ARGUMENT,
+              "data");
+  CHECK_FAILS(tcsync_pending_append(pending, "x", 1, NULL, &error), TCSYNC_NULL_ARGUMENT,
+              "response");
+  CHECK_FAILS(tcsync_pending_append_queued(NULL, "x", 1, queue, NULL, &error),
+              TCSYNC_NULL_ARGUMENT, "pending");
+  CHECK_FAILS(tcsync_pending_append_queued(pending, NULL, 1, queue, NULL, &error),
+              TCSYNC_NULL_ARGUMENT, "data");
+  CHECK_FAILS(tcsync_pending_append_queued(pending, "x", 1, NULL, NULL, &error),
+              TCSYNC_NULL_ARGUMENT, "queue");
+  CHECK_FAILS(tcsync_pending_finish(NULL, &response, &error), TCSYNC_NULL_ARGUMENT, "pending");
+  CHECK_FAILS(tcsync_pending_finish(pending, NULL, &error), TCSYNC_NULL_ARGUMENT, "response");
+  CHECK_FAILS(tcsync_pending_finish_queued(NULL, queue, NULL, &error), TCSYNC_NULL_ARGUMENT,
+              "pending");
+  CHECK_FAILS(tcsync_pending_finish_queued(pending, NULL, NULL, &error), TCSYNC_NULL_ARGUMENT,
+              "queue");
+  /* Nothing of that has changed it, and nothing at all is no mistake. */
+  CHECK_OK(tcsync_pending_append(pending, NULL, 0, &response, &error));
+  CHECK_INT(append_all(pending, "sealed", 6, 6), 0);
+  CHECK_INT(finish(pending), 200);
+  CHECK_INT(tcsync_response_body_size(NULL), 0);
+  tcsync_pending_free(NULL);
+  tcsync_queue_free(queue);
+  tcsync_engine_free(engine);
+}
+
+static void what_is_abandoned_has_no_effect(void) {
+  char directory[PATH_BYTES];
+  tcsync_config* config = NULL;
+  tcsync_engine* engine = NULL;
+  tcsync_pending* pending = NULL;
+  tcsync_queue* queue = NULL;
+  int i = 0;
+  CHECK_OK(tcsync_queue_new(&queue, &error));
+  make_directory(directory);
+  config = make_config(directory);
+  /* So little that one body which is not given back would be missed. */
+  CHECK_OK(tcsync_config_set(config, "bodies-in-flight-bytes-max", "1M", &error));
+  CHECK_OK(tcsync_engine_open(config, &engine, &error));
+  tcsync_config_free(config);
+  for (i = 0; i < 20; ++i) {
+    tcsync_event event;
+    pending = begin_version(engine, CLIENT_A, NULL, NULL);
+    CHECK_INT(append_all(pending, large, 400000, 65536), 0);
+    tcsync_pending_free(pending);
+    /* With bytes that storage has not taken yet, as it may be, there is still the event. */
+    pending = begin_version(engine, CLIENT_A, NULL, NULL);
+    CHECK_INT(append_all(pending, large, 131072, 65536), 0);
+    CHECK_OK(tcsync_pending_append_queued(pending, large, 65536, queue, &event, &error));
+    tcsync_pending_free(pending);
+    event = take(queue, TCSYNC_EVENT_READY);
+    CHECK(event.code == TCSYNC_OK || event.code == TCSYNC_UNAVAILABLE);
+    CHECK_INT(status_of_first_child(engine, CLIENT_A), 404);
+  }
+  pending = begin_version(engine, CLIENT_A, NULL, NULL);
+  CHECK_INT(append_all(pending, large, sizeof(large), 65536), 0);
+  CHECK_INT(finish(pending), 200);
+  check_first_child(engine, CLIENT_A, large, sizeof(large));
+  tcsync_engine_free(engine);
+  tcsync_queue_free(queue);
+  remove_directory(directory);
+}
+
+static void handles_may_outlive_their_engine(void) {
+  char directory[PATH_BYTES];
+  tcsync_engine* engine = NULL;
+  tcsync_pending* small = NULL;
+  tcsync_pending* halfway = NULL;
+  tcsync_pending* waiting = NULL;
+  tcsync_response* stored = NULL;
+  tcsync_response* response = NULL;
+  tcsync_queue* queue = NULL;
+  tcsync_bytes* bytes = NULL;
+  tcsync_event event;
+  int events = 0;
+  CHECK_OK(tcsync_queue_new(&queue, &error));
+  make_directory(directory);
+  engine = open_engine(directory);
+  small = begin_version(engine, CLIENT_A, NULL, NULL);
+  CHECK_INT(append_all(small, large, sizeof(large), 65536), 0);
+  CHECK_INT(finish(small), 200);
+  stored = get(engine, FIRST_CHILD, CLIENT_A);
+  CHECK_OK(tcsync_response_read(stored, &bytes, &error));
+  tcsync_bytes_free(bytes);
+  small = begin_version(engine, CLIENT_B, NULL, NULL);
+  halfway = begin_version(engine, CLIENT_B, NULL, NULL);
+  CHECK_INT(append_all(halfway, large, 500000, 65536), 0);
+  waiting = begin_version(engine, CLIENT_B, NULL, NULL);
+  CHECK_OK(tcsync_pending_append_queued(waiting, large, 400000, queue, NULL, &error));
+  tcsync_engine_free(engine);
+
+  CHECK_FAILS(tcsync_pending_append(small, "x", 1, &response, &error), TCSYNC_UNAVAILABLE, "freed");
+  CHECK_FAILS(tcsync_pending_append_queued(small, "x", 1, queue, NULL, &error), TCSYNC_UNAVAILABLE,
+              "freed");
+  CHECK_FAILS(tcsync_pending_finish(halfway, &response, &error), TCSYNC_UNAVAILABLE, "freed");
+  CHECK_FAILS(tcsync_pending_finish_queued(halfway, queue, NULL, &error), TCSYNC_UNAVAILABLE,
+              "freed");
+  CHECK_FAILS(tcsync_response_read(stored, &bytes, &error), TCSYNC_RESPONSE_INCOMPLETE, "freed");
+  CHECK_FAILS(tcsync_response_read_queued(stored, queue, NULL, &error), TCSYNC_RESPONSE_INCOMPLETE,
+              "close the connection");
+  CHECK(bytes == NULL);
+  CHECK_INT(tcsync_response_status(stored), 200);
+  CHECK_INT(tcsync_response_body_size(stored), sizeof(large));
+  for (;;) {
+    event.struct_size = sizeof(event);
+    CHECK_OK(tcsync_queue_next(queue, 0, &event, &error));
+    if (event.kind == TCSYNC_EVENT_NONE) break;
+    CHECK_INT(event.kind, TCSYNC_EVENT_READY);
+    ++events;
+  }
+  CHECK_INT(events, 1);
+  tcsync_pending_free(small);
+  tcsync_pending_free(halfway);
+  tcsync_pending_free(waiting);
+  tcsync_response_free(stored);
+  tcsync_queue_free(queue);
+  engine = open_engine(directory);
+  CHECK_INT(status_of_first_child(engine, CLIENT_B), 404);
+  tcsync_engine_free(engine);
+  remove_directory(directory);
+}
+
+static void a_body_that_goes_away_is_told(void) {
+  char directory[PATH_BYTES];
+  tcsync_engine* engine = NULL;
+  tcsync_pending* pending = NULL;
+  tcsync_response* response = NULL;
+  tcsync_response* removed = NULL;
+  tcsync_bytes* bytes = NULL;
+  test_request filled;
+  make_directory(directory);
+  engine = open_engine(directory);
+  pending = begin_version(engine, CLIENT_A, NULL, NULL);
+  CHECK_INT(append_all(pending, large, sizeof(large), 65536), 0);
+  CHECK_INT(finish(pending), 200);
+  response = get(engine, FIRST_CHILD, CLIENT_A);
+  CHECK_OK(tcsync_response_read(response, &bytes, &error));
+  tcsync_bytes_free(bytes);
+  fill_request(&filled, "DELETE", "/v1/admin/clients/" CLIENT_A, NULL, NULL, NULL, 0);
+  CHECK_OK(tcsync_administer(NULL, engine, &filled.request, &removed, &error));
+  CHECK(tcsync_response_status(removed) / 100 == 2);
+  tcsync_response_free(removed);
+  CHECK_FAILS(tcsync_response_read(response, &bytes, &error), TCSYNC_RESPONSE_INCOMPLETE,
+              "close the connection");
+  CHECK(bytes == NULL);
+  /* And it stays so. */
+  CHECK_FAILS(tcsync_response_read(response, &bytes, &error), TCSYNC_RESPONSE_INCOMPLETE, "");
+  tcsync_response_free(response);
+  tcsync_engine_free(engine);
+  remove_directory(directory);
+}
+
+#if defined(__linux__) && !defined(SANITIZED)
+
+static long resident_bytes(void) {
+  long size = 0;
+  long pages = 0;
+  FILE* file = fopen("/proc/self/statm", "r");
+  if (file == NULL || fscanf(file, "%ld %ld", &size, &pages) != 2) pages = 0;
+  if (file != NULL) fclose(file);
+  return pages * sysconf(_SC_PAGESIZE);
+}
+
+/* Each of many senders has sent 8 MiB of 20 MB, and stalls. The host holds none of it, and so the
+ * engine's budget is what there is. */
+static void stalled_senders_take_little_memory(void) {
+  enum { kSenders = 30 };
+  char directory[PATH_BYTES];
+  tcsync_pending* senders[kSenders];
+  tcsync_engine* engine = NULL;
+  long before = 0;
+  long taken = 0;
+  int round = 0;
+  int i = 0;
+  make_directory(directory);
+  engine = open_engine(directory);
+  before = resident_bytes();
+  for (i = 0; i < kSenders; ++i) {
+    char client_id[37];
+    snprintf(client_id, sizeof(client_id), "00000000-0000-4000-8000-%012d", i);
+    senders[i] = begin_version(engine, client_id, "Content-Length", "20000000");
+  }
+  for (round = 0; round < 8; ++round) {
+    for (i = 0; i < kSenders; ++i) {
+      CHECK_INT(append_all(senders[i], large, kLargeBytes, 65536), 0);
+    }
+  }
+  taken = resident_bytes() - before;
+  printf("%d stalled senders took %ld MiB\n", kSenders, taken >> 20);
+  CHECK(taken < 64L << 20);
+  for (i = 0; i < kSenders; ++i) tcsync_pending_free(senders[i]);
+  tcsync_engine_free(engine);
+  remove_directory(directory);
+}
+
+#endif
+
+int main(void) {
+  fill_large();
+  RUN(bodies_pass_in_pieces, "what a host streams is stored or sent with bytes missing");
+  RUN(an_event_loop_does_the_same, "an event loop hangs, or loses bytes");
+  RUN(heads_can_be_answered, "a host receives bodies that are refused anyway");
+  RUN(lengths_are_held_to, "an upload that broke off is stored as a whole one");
+  RUN(too_much_is_answered_early, "a stranger sends without an end");
+  RUN(compressed_bodies_may_come_byte_by_byte, "compressed bodies are stored damaged");
+  RUN(each_call_has_its_time, "a mistake in a host crashes it, or stores a request twice");
+  RUN(calls_check_their_arguments, "a mistake in a binding crashes the program");
+  RUN(what_is_abandoned_has_no_effect, "uploads that broke off fill the memory, or are stored");
+  RUN(handles_may_outlive_their_engine, "a host that stops crashes");
+  RUN(a_body_that_goes_away_is_told, "a client takes half an answer for a whole one");
+#if defined(__linux__) && !defined(SANITIZED)
+  RUN(stalled_senders_take_little_memory, "thirty slow clients take all of the memory");
+#endif
+  return check_exit_status();
+}

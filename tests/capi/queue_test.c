@@ -1,0 +1,608 @@
+/*
+ * Queues, and the threads on which the library calls its host: no answer is lost, the descriptor
+ * tells the truth, and a host that blocks in a callback or in its log function delays nobody.
+ *
+ * Where a thread waits for another one, a mistake makes the program hang, and the test run ends it.
+ */
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "check.h"
+#include "support.h"
+
+#define SEGMENT "sealed"
+
+/* Far longer than anything here takes. */
+enum { kDeadlineMs = 60000 };
+
+static tcsync_queue* make_queue(void) {
+  tcsync_queue* queue = NULL;
+  CHECK_OK(tcsync_queue_new(&queue, &error));
+  return queue;
+}
+
+/* The next event, which must come. */
+static tcsync_event take(tcsync_queue* queue, int64_t timeout_ms) {
+  tcsync_event event;
+  memset(&event, 0x5a, sizeof(event));
+  event.struct_size = sizeof(event);
+  CHECK_OK(tcsync_queue_next(queue, timeout_ms, &event, &error));
+  CHECK_INT(event.struct_size, sizeof(event));
+  CHECK_INT(event.reserved, 0);
+  return event;
+}
+
+static void free_event(tcsync_event* event) {
+  tcsync_response_free(event->response);
+  tcsync_bytes_free(event->bytes);
+}
+
+/* Checks that an answer of that status comes for `user_data`. */
+static void take_answer(tcsync_queue* queue, void* user_data, int status) {
+  tcsync_event event = take(queue, kDeadlineMs);
+  CHECK_INT(event.kind, TCSYNC_EVENT_RESPONSE);
+  CHECK_INT(event.code, TCSYNC_OK);
+  CHECK(event.user_data == user_data);
+  CHECK_INT(tcsync_response_status(event.response), status);
+  free_event(&event);
+}
+
+static int is_readable(const tcsync_queue* queue, int timeout_ms) {
+  struct pollfd polled;
+  polled.fd = tcsync_queue_descriptor(queue);
+  polled.events = POLLIN;
+  polled.revents = 0;
+  return poll(&polled, 1, timeout_ms) == 1 && (polled.revents & POLLIN) != 0;
+}
+
+/* The first version of a client. */
+static void fill_version(test_request* filled, const char* client_id) {
+  fill_request(filled, "POST", "/v1/client/add-version/" NIL_VERSION, client_id, SEGMENT_TYPE,
+               SEGMENT, strlen(SEGMENT));
+}
+
+static int add_version(tcsync_engine* engine, const char* client_id) {
+  tcsync_response* response =
+      exchange(engine, "POST", "/v1/client/add-version/" NIL_VERSION, client_id, SEGMENT_TYPE,
+               SEGMENT, strlen(SEGMENT));
+  const int status = tcsync_response_status(response);
+  tcsync_response_free(response);
+  return status;
+}
+
+/* Checks that the client has its first version. */
+static void check_added(tcsync_engine* engine, const char* client_id) {
+  tcsync_response* response = exchange(
+      engine, "GET", "/v1/client/get-child-version/" NIL_VERSION, client_id, NULL, NULL, 0);
+  CHECK_INT(tcsync_response_status(response), 200);
+  tcsync_response_free(response);
+}
+
+/* Answers. */
+
+enum { kThreads = 4, kRequestsPerThread = 100, kRequests = kThreads * kRequestsPerThread };
+
+static struct {
+  tcsync_engine* engine;
+  tcsync_queue* queue;
+  atomic_int senders;
+  atomic_int taken;
+  atomic_int events[kRequests];
+  atomic_int statuses[kRequests];
+} crowd;
+
+static void* send_queued(void* unused) {
+  const int thread = atomic_fetch_add(&crowd.senders, 1);
+  test_request filled;
+  int i = 0;
+  (void)unused;
+  fill_version(&filled, CLIENT_A);
+  for (i = 0; i < kRequestsPerThread; ++i) {
+    atomic_int* mine = &crowd.events[thread * kRequestsPerThread + i];
+    CHECK_OK(tcsync_engine_handle_queued(crowd.engine, &filled.request, crowd.queue, mine, &error));
+  }
+  return NULL;
+}
+
+/* Takes events until it is woken. */
+static void* take_all(void* unused) {
+  (void)unused;
+  for (;;) {
+    tcsync_event event = take(crowd.queue, -1);
+    atomic_int* mine = (atomic_int*)event.user_data;
+    if (event.kind == TCSYNC_EVENT_WAKE) return NULL;
+    CHECK_INT(event.kind, TCSYNC_EVENT_RESPONSE);
+    atomic_fetch_add(mine, 1);
+    atomic_store(&crowd.statuses[mine - crowd.events], tcsync_response_status(event.response));
+    free_event(&event);
+    if (atomic_fetch_add(&crowd.taken, 1) + 1 == kRequests) {
+      int i = 0;
+      for (i = 0; i < kThreads; ++i) tcsync_queue_wake(crowd.queue);
+    }
+  }
+}
+
+static void every_answer_comes_once(void) {
+  pthread_t threads[2 * kThreads];
+  char directory[PATH_BYTES];
+  int winners = 0;
+  int conflicts = 0;
+  int i = 0;
+  make_directory(directory);
+  crowd.engine = open_engine(directory);
+  crowd.queue = make_queue();
+  for (i = 0; i < 2 * kThreads; ++i) {
+    CHECK_INT(pthread_create(&threads[i], NULL, i < kThreads ? take_all : send_queued, NULL), 0);
+  }
+  for (i = 0; i < 2 * kThreads; ++i) CHECK_INT(pthread_join(threads[i], NULL), 0);
+  CHECK(!is_readable(crowd.queue, 0));
+  for (i = 0; i < kRequests; ++i) {
+    CHECK_INT(atomic_load(&crowd.events[i]), 1);
+    if (atomic_load(&crowd.statuses[i]) == 200) ++winners;
+    if (atomic_load(&crowd.statuses[i]) == 409) ++conflicts;
+  }
+  CHECK_INT(winners, 1);
+  CHECK_INT(conflicts, kRequests - 1);
+  tcsync_engine_free(crowd.engine);
+  tcsync_queue_free(crowd.queue);
+  remove_directory(directory);
+}
+
+static void the_descriptor_shows_what_waits(void) {
+  tcsync_engine* engine = open_engine(NULL);
+  tcsync_queue* queue = make_queue();
+  const int descriptor = tcsync_queue_descriptor(queue);
+  test_request filled;
+  tcsync_event event;
+  int round = 0;
+  CHECK((fcntl(descriptor, F_GETFD) & FD_CLOEXEC) != 0);
+  CHECK((fcntl(descriptor, F_GETFL) & O_NONBLOCK) != 0);
+  fill_request(&filled, "GET", "/v1/client/snapshot", CLIENT_A, NULL, NULL, 0);
+  for (round = 0; round < 3; ++round) {
+    CHECK(!is_readable(queue, 0));
+    CHECK_INT(take(queue, 0).kind, TCSYNC_EVENT_NONE);
+    CHECK_OK(tcsync_engine_handle_queued(engine, &filled.request, queue, &round, &error));
+    CHECK(is_readable(queue, kDeadlineMs));
+    tcsync_queue_wake(queue);
+    tcsync_queue_wake(queue);
+    CHECK(is_readable(queue, 0));
+    /* It comes before what is waiting. */
+    event = take(queue, 0);
+    CHECK_INT(event.kind, TCSYNC_EVENT_WAKE);
+    CHECK(event.user_data == NULL && event.response == NULL && event.bytes == NULL);
+    CHECK_INT(take(queue, -1).kind, TCSYNC_EVENT_WAKE);
+    CHECK(is_readable(queue, 0));
+    take_answer(queue, &round, 404);
+  }
+  CHECK(!is_readable(queue, 0));
+  tcsync_queue_free(queue);
+  tcsync_engine_free(engine);
+}
+
+static void waiting_ends(void) {
+  tcsync_queue* queue = make_queue();
+  CHECK_INT(take(queue, 20).kind, TCSYNC_EVENT_NONE);
+  tcsync_queue_wake(queue);
+  /* No clock counts so far. */
+  CHECK_INT(take(queue, INT64_MAX).kind, TCSYNC_EVENT_WAKE);
+  tcsync_queue_free(queue);
+}
+
+static void queues_check_their_arguments(void) {
+  char poison = 0;
+  tcsync_queue* queue = make_queue();
+  tcsync_config* config = make_config(NULL);
+  tcsync_engine* engine = open_engine(NULL);
+  test_request filled;
+  tcsync_event event;
+  memset(&event, 0, sizeof(event));
+  fill_version(&filled, CLIENT_A);
+  CHECK_FAILS(tcsync_queue_new(NULL, &error), TCSYNC_NULL_ARGUMENT, "queue");
+  CHECK_FAILS(tcsync_queue_next(queue, 0, NULL, &error), TCSYNC_NULL_ARGUMENT, "event");
+  tcsync_queue_wake(queue);
+  CHECK_FAILS(tcsync_queue_next(queue, 0, &event, &error), TCSYNC_INVALID_ARGUMENT, "struct_size");
+  event.struct_size = sizeof(event) - 1;
+  CHECK_FAILS(tcsync_queue_next(queue, 0, &event, &error), TCSYNC_INVALID_ARGUMENT, "struct_size");
+  event.struct_size = sizeof(event);
+  CHECK_FAILS(tcsync_queue_next(queue, -2, &event, &error), TCSYNC_INVALID_ARGUMENT, "timeout_ms");
+  CHECK_FAILS(tcsync_queue_next(NULL, 0, &event, &error), TCSYNC_NULL_ARGUMENT, "queue");
+  /* None of them took it. */
+  CHECK_INT(take(queue, 0).kind, TCSYNC_EVENT_WAKE);
+  CHECK_FAILS(tcsync_engine_handle_queued(NULL, &filled.request, queue, NULL, &error),
+              TCSYNC_NULL_ARGUMENT, "engine");
+  CHECK_FAILS(tcsync_engine_handle_queued(engine, NULL, queue, NULL, &error), TCSYNC_NULL_ARGUMENT,
+              "request");
+  CHECK_FAILS(tcsync_engine_handle_queued(engine, &filled.request, NULL, &poison, &error),
+              TCSYNC_NULL_ARGUMENT, "queue");
+  filled.request.struct_size = 0;
+  CHECK_FAILS(tcsync_engine_handle_queued(engine, &filled.request, queue, NULL, &error),
+              TCSYNC_INVALID_ARGUMENT, "struct_size");
+  CHECK_FAILS(tcsync_config_set_log_queue(NULL, queue, &error), TCSYNC_NULL_ARGUMENT, "config");
+  CHECK_OK(tcsync_config_set_log_queue(config, NULL, &error));
+  CHECK_INT(take(queue, 0).kind, TCSYNC_EVENT_NONE);
+  CHECK_INT(tcsync_queue_descriptor(NULL), -1);
+  tcsync_queue_wake(NULL);
+  tcsync_queue_free(NULL);
+  tcsync_engine_free(engine);
+  tcsync_config_free(config);
+  tcsync_queue_free(queue);
+}
+
+static void descriptors_may_be_exhausted(void) {
+  char poison = 0;
+  struct rlimit before;
+  struct rlimit none;
+  tcsync_queue* queue = (tcsync_queue*)(void*)&poison;
+  CHECK_INT(getrlimit(RLIMIT_NOFILE, &before), 0);
+  none = before;
+  none.rlim_cur = 3;
+  CHECK_INT(setrlimit(RLIMIT_NOFILE, &none), 0);
+  CHECK_FAILS(tcsync_queue_new(&queue, &error), TCSYNC_SYSTEM, "descriptor");
+  CHECK(queue == NULL);
+  CHECK_INT(setrlimit(RLIMIT_NOFILE, &before), 0);
+  tcsync_queue_free(make_queue());
+}
+
+static void a_queue_may_go_first(void) {
+  char directory[PATH_BYTES];
+  char client_id[37];
+  tcsync_engine* engine = NULL;
+  tcsync_queue* queue = make_queue();
+  test_request filled;
+  int i = 0;
+  make_directory(directory);
+  engine = open_engine(directory);
+  for (i = 0; i < 100; ++i) {
+    snprintf(client_id, sizeof(client_id), "00000000-0000-4000-8000-%012d", i);
+    fill_version(&filled, client_id);
+    CHECK_OK(tcsync_engine_handle_queued(engine, &filled.request, queue, NULL, &error));
+  }
+  /* Some are answered, and some are not. */
+  tcsync_queue_free(queue);
+  tcsync_engine_free(engine);
+  engine = open_engine(directory);
+  for (i = 0; i < 100; ++i) {
+    snprintf(client_id, sizeof(client_id), "00000000-0000-4000-8000-%012d", i);
+    check_added(engine, client_id);
+  }
+  tcsync_engine_free(engine);
+  remove_directory(directory);
+}
+
+static void answers_outlive_the_engine(void) {
+  char directory[PATH_BYTES];
+  tcsync_engine* engine = NULL;
+  tcsync_queue* queue = make_queue();
+  test_request filled;
+  make_directory(directory);
+  engine = open_engine(directory);
+  fill_version(&filled, CLIENT_A);
+  CHECK_OK(tcsync_engine_handle_queued(engine, &filled.request, queue, &filled, &error));
+  tcsync_engine_free(engine);
+  CHECK(is_readable(queue, 0));
+  take_answer(queue, &filled, 200);
+  tcsync_queue_free(queue);
+  remove_directory(directory);
+}
+
+/* Callbacks. */
+
+/* A place where threads wait until a host lets them go on. */
+typedef struct gate {
+  pthread_mutex_t mutex;
+  pthread_cond_t changed;
+  int is_open;
+  int entered;
+  int left;
+} gate;
+
+static void make_gate(gate* made) {
+  memset(made, 0, sizeof(*made));
+  pthread_mutex_init(&made->mutex, NULL);
+  pthread_cond_init(&made->changed, NULL);
+}
+
+static void pass_gate(gate* at) {
+  pthread_mutex_lock(&at->mutex);
+  ++at->entered;
+  pthread_cond_broadcast(&at->changed);
+  while (!at->is_open) pthread_cond_wait(&at->changed, &at->mutex);
+  ++at->left;
+  pthread_cond_broadcast(&at->changed);
+  pthread_mutex_unlock(&at->mutex);
+}
+
+static void wait_until_entered(gate* at, int count) {
+  pthread_mutex_lock(&at->mutex);
+  while (at->entered < count) pthread_cond_wait(&at->changed, &at->mutex);
+  pthread_mutex_unlock(&at->mutex);
+}
+
+static void open_gate(gate* at) {
+  pthread_mutex_lock(&at->mutex);
+  at->is_open = 1;
+  pthread_cond_broadcast(&at->changed);
+  pthread_mutex_unlock(&at->mutex);
+}
+
+static void wait_until_left(gate* at, int count) {
+  pthread_mutex_lock(&at->mutex);
+  while (at->left < count) pthread_cond_wait(&at->changed, &at->mutex);
+  pthread_mutex_unlock(&at->mutex);
+}
+
+static void receive_at_gate(void* user_data, tcsync_response* response) {
+  CHECK_INT(tcsync_response_status(response), 200);
+  tcsync_response_free(response);
+  pass_gate((gate*)user_data);
+}
+
+static void a_callback_delays_no_other_client(void) {
+  char directory[PATH_BYTES];
+  tcsync_engine* engine = NULL;
+  test_request filled;
+  gate blocked;
+  make_gate(&blocked);
+  make_directory(directory);
+  engine = open_engine(directory);
+  fill_version(&filled, CLIENT_A);
+  CHECK_OK(tcsync_engine_handle_async(engine, &filled.request, receive_at_gate, &blocked, &error));
+  wait_until_entered(&blocked, 1);
+  CHECK_INT(add_version(engine, CLIENT_B), 200);
+  check_added(engine, CLIENT_A);
+  open_gate(&blocked);
+  tcsync_engine_free(engine);
+  /* The engine waited for it. */
+  CHECK_INT(blocked.left, 1);
+  remove_directory(directory);
+}
+
+static void count_answer(void* user_data, tcsync_response* response) {
+  atomic_fetch_add((atomic_int*)user_data, 1);
+  tcsync_response_free(response);
+}
+
+static void an_engine_waits_for_its_callbacks(void) {
+  char directory[PATH_BYTES];
+  tcsync_engine* engine = NULL;
+  test_request filled;
+  atomic_int answers = 0;
+  int i = 0;
+  make_directory(directory);
+  engine = open_engine(directory);
+  fill_version(&filled, CLIENT_A);
+  for (i = 0; i < 100; ++i) {
+    CHECK_OK(tcsync_engine_handle_async(engine, &filled.request, count_answer, &answers, &error));
+  }
+  tcsync_engine_free(engine);
+  CHECK_INT(atomic_load(&answers), 100);
+  remove_directory(directory);
+}
+
+static struct {
+  tcsync_engine* engine;
+  gate gate;
+} freed;
+
+static void free_engine_in_callback(void* unused, tcsync_response* response) {
+  (void)unused;
+  tcsync_response_free(response);
+  /* The main thread may still be in the call that led here. */
+  pass_gate(&freed.gate);
+  tcsync_engine_free(freed.engine);
+  pass_gate(&freed.gate);
+}
+
+static void a_callback_may_free_the_engine(void) {
+  char directory[PATH_BYTES];
+  test_request filled;
+  make_directory(directory);
+  make_gate(&freed.gate);
+  freed.engine = open_engine(directory);
+  fill_version(&filled, CLIENT_A);
+  CHECK_OK(tcsync_engine_handle_async(freed.engine, &filled.request, free_engine_in_callback, NULL,
+                                      &error));
+  open_gate(&freed.gate);
+  wait_until_left(&freed.gate, 2);
+  tcsync_engine_free(open_engine(directory));
+  remove_directory(directory);
+}
+
+/* Log records. */
+
+static tcsync_config* make_debug_config(const char* directory) {
+  tcsync_config* config = make_config(directory);
+  CHECK_OK(tcsync_config_set(config, "log-level", "debug", &error));
+  return config;
+}
+
+/* Causes one record, of the debug level. */
+static void log_something(tcsync_engine* engine) {
+  tcsync_response* response = exchange(engine, "GET", "/v1/client/get-child-version/" NIL_VERSION,
+                                       CLIENT_A, NULL, NULL, 0);
+  CHECK_INT(tcsync_response_status(response), 404);
+  tcsync_response_free(response);
+}
+
+/* Takes log records until there are none. Returns their number, and adds up those that were dropped. */
+static int drain_log(tcsync_queue* queue, int64_t* dropped) {
+  int records = 0;
+  for (;;) {
+    tcsync_event event = take(queue, 0);
+    if (event.kind == TCSYNC_EVENT_NONE) return records;
+    if (event.kind == TCSYNC_EVENT_LOG_DROPPED) {
+      CHECK(event.dropped > 0 && event.bytes == NULL);
+      /* They would have come behind the others. */
+      CHECK_INT(records, 1024);
+      *dropped += event.dropped;
+      continue;
+    }
+    CHECK_INT(event.kind, TCSYNC_EVENT_LOG);
+    CHECK(event.level >= TCSYNC_LOG_DEBUG && event.level <= TCSYNC_LOG_ERROR);
+    CHECK(event.user_data == NULL && event.dropped == 0);
+    CHECK(tcsync_bytes_size(event.bytes) > 0);
+    CHECK_INT(strlen(tcsync_bytes_data(event.bytes)), tcsync_bytes_size(event.bytes));
+    CHECK(strchr(tcsync_bytes_data(event.bytes), '\n') == NULL);
+    free_event(&event);
+    ++records;
+  }
+}
+
+static void a_queue_takes_the_log(void) {
+  enum { kRecords = 1500 };
+  tcsync_queue* queue = make_queue();
+  tcsync_config* config = make_debug_config(NULL);
+  tcsync_engine* engine = NULL;
+  test_request filled;
+  int64_t dropped = 0;
+  int i = 0;
+  CHECK_OK(tcsync_config_set(config, "client-requests-per-second", "0", &error));
+  CHECK_OK(tcsync_config_set_log_queue(config, queue, &error));
+  CHECK_OK(tcsync_engine_open(config, &engine, &error));
+  tcsync_config_free(config);
+  drain_log(queue, &dropped);
+  CHECK_INT(dropped, 0);
+  for (i = 0; i < kRecords; ++i) log_something(engine);
+  CHECK_INT(drain_log(queue, &dropped), 1024);
+  CHECK_INT(dropped, kRecords - 1024);
+  /* There is room again, and what was dropped is told once. */
+  log_something(engine);
+  CHECK_INT(drain_log(queue, &dropped), 1);
+  CHECK_INT(dropped, kRecords - 1024);
+  /* However many records wait, an answer has its place. */
+  for (i = 0; i < kRecords; ++i) log_something(engine);
+  fill_request(&filled, "GET", "/", NULL, NULL, NULL, 0);
+  CHECK_OK(tcsync_engine_handle_queued(engine, &filled.request, queue, &filled, &error));
+  for (i = 0; i < 1024; ++i) {
+    tcsync_event event = take(queue, 0);
+    CHECK_INT(event.kind, TCSYNC_EVENT_LOG);
+    free_event(&event);
+  }
+  take_answer(queue, &filled, 200);
+  tcsync_engine_free(engine);
+  CHECK_INT(take(queue, 0).kind, TCSYNC_EVENT_LOG_DROPPED);
+  tcsync_queue_free(queue);
+}
+
+static void the_log_outlives_its_queue_and_the_other_way_round(void) {
+  tcsync_queue* queue = make_queue();
+  tcsync_config* config = make_debug_config(NULL);
+  tcsync_engine* engine = NULL;
+  int64_t dropped = 0;
+  CHECK_OK(tcsync_config_set_log_queue(config, queue, &error));
+  CHECK_OK(tcsync_engine_open(config, &engine, &error));
+  log_something(engine);
+  tcsync_engine_free(engine);
+  CHECK(drain_log(queue, &dropped) > 0);
+  CHECK_OK(tcsync_engine_open(config, &engine, &error));
+  tcsync_config_free(config);
+  tcsync_queue_free(queue);
+  log_something(engine);
+  tcsync_engine_free(engine);
+}
+
+/* What a log function that waits at a gate was given. */
+static struct {
+  gate gate;
+  atomic_int records;
+  atomic_int told_dropped;
+  atomic_int told_address;
+} logged;
+
+static void log_at_gate(void* user_data, int level, const char* message, size_t size) {
+  (void)user_data;
+  CHECK_INT(strlen(message), size);
+  pass_gate(&logged.gate);
+  if (strstr(message, "listening on") != NULL) atomic_fetch_add(&logged.told_address, 1);
+  if (strstr(message, "log records were dropped") != NULL) {
+    CHECK_INT(level, TCSYNC_LOG_WARNING);
+    atomic_fetch_add(&logged.told_dropped, 1);
+  } else {
+    atomic_fetch_add(&logged.records, 1);
+  }
+}
+
+static tcsync_config* make_gated_config(const char* directory) {
+  tcsync_config* config = make_debug_config(directory);
+  make_gate(&logged.gate);
+  atomic_store(&logged.records, 0);
+  atomic_store(&logged.told_dropped, 0);
+  atomic_store(&logged.told_address, 0);
+  CHECK_OK(tcsync_config_set(config, "client-requests-per-second", "0", &error));
+  CHECK_OK(tcsync_config_set_log(config, log_at_gate, NULL, &error));
+  return config;
+}
+
+static void a_log_function_delays_nobody(void) {
+  char directory[PATH_BYTES];
+  tcsync_config* config = NULL;
+  tcsync_engine* engine = NULL;
+  tcsync_listener* listener = NULL;
+  int i = 0;
+  make_directory(directory);
+  config = make_gated_config(directory);
+  CHECK_OK(tcsync_listener_bind(config, &listener, &error));
+  CHECK_OK(tcsync_engine_open(config, &engine, &error));
+  tcsync_config_free(config);
+  CHECK_OK(tcsync_listener_serve(listener, engine, &error));
+  wait_until_entered(&logged.gate, 1);
+  CHECK_INT(add_version(engine, CLIENT_B), 200);
+  for (i = 0; i < 1500; ++i) log_something(engine);
+  tcsync_listener_stop(listener);
+  CHECK_INT(atomic_load(&logged.records), 0);
+  open_gate(&logged.gate);
+  tcsync_listener_free(listener);
+  tcsync_engine_free(engine);
+  /* Freeing waited for what there was to say. */
+  CHECK(atomic_load(&logged.records) >= 1024);
+  CHECK(atomic_load(&logged.told_dropped) >= 1);
+  CHECK_INT(atomic_load(&logged.told_address), 1);
+  CHECK_INT(logged.gate.entered, logged.gate.left);
+  remove_directory(directory);
+}
+
+static void a_log_function_that_never_returns_is_left_alone(void) {
+  tcsync_config* config = make_gated_config(NULL);
+  tcsync_engine* engine = NULL;
+  int entered = 0;
+  CHECK_OK(tcsync_engine_open(config, &engine, &error));
+  log_something(engine);
+  log_something(engine);
+  wait_until_entered(&logged.gate, 1);
+  tcsync_engine_free(engine);
+  open_gate(&logged.gate);
+  wait_until_left(&logged.gate, 1);
+  /* The rest was dropped; and what is opened from the same configuration logs anew. */
+  CHECK_OK(tcsync_engine_open(config, &engine, &error));
+  tcsync_config_free(config);
+  log_something(engine);
+  tcsync_engine_free(engine);
+  pthread_mutex_lock(&logged.gate.mutex);
+  entered = logged.gate.entered;
+  pthread_mutex_unlock(&logged.gate.mutex);
+  CHECK(entered >= 2);
+}
+
+int main(void) {
+  RUN(every_answer_comes_once, "an event loop hangs, or frees twice");
+  RUN(the_descriptor_shows_what_waits, "an event loop sleeps over an answer, or never sleeps");
+  RUN(waiting_ends, "a host's thread cannot be stopped");
+  RUN(queues_check_their_arguments, "a mistake in a binding crashes the program, or loses an event");
+  RUN(descriptors_may_be_exhausted, "a program under load is aborted instead of told");
+  RUN(a_queue_may_go_first, "a host that stops crashes, or loses writes");
+  RUN(answers_outlive_the_engine, "a host that stops loses answers to writes that happened");
+  RUN(a_callback_delays_no_other_client, "a busy host stalls the writes of every client");
+  RUN(an_engine_waits_for_its_callbacks, "a callback runs after its engine was freed");
+  RUN(a_callback_may_free_the_engine, "a program that ends from a callback hangs");
+  RUN(a_queue_takes_the_log, "a host that does not look fills the memory with log records");
+  RUN(the_log_outlives_its_queue_and_the_other_way_round, "a host that stops crashes");
+  RUN(a_log_function_delays_nobody, "a log that blocks stops the server, or its end");
+  RUN(a_log_function_that_never_returns_is_left_alone, "a program cannot end");
+  return check_exit_status();
+}
