@@ -22,8 +22,9 @@
  *   TCSYNC_INVALID_ARGUMENT; as a result, such a field becomes zero.
  * - No function throws, exits or writes to a stream, and a NULL where a handle is needed gives
  *   TCSYNC_INVALID_ARGUMENT (or 0, or an empty result), in release builds too.
- * - Fork: a process that was forked may use every handle that it has from its parent but engines and
- *   listeners, whose calls give TCSYNC_FORKED there. docs/c-abi.md has more under "Fork".
+ * - Fork: a process that was forked may use every handle that it has from its parent but engines,
+ *   listeners, queues, and pending requests and responses of engines, whose calls give TCSYNC_FORKED
+ *   there. docs/c-abi.md has more under "Fork".
  * - Threads: "any" means that any thread may call it at any time, also for the same handle; "one"
  *   means one thread at a time for one handle. No handle may be used during or after its _free.
  * - Signals: threads of the library block all of them but those of a fault of their own (SIGSEGV,

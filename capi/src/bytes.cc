@@ -9,11 +9,13 @@ tcsync_bytes::tcsync_bytes(absl::string_view bytes)
 }
 
 const char* tcsync_bytes_data(const tcsync_bytes* bytes) {
-  return bytes == nullptr ? nullptr : bytes->with_nul.data();
+  return tcsync::capi::Checked(bytes) == nullptr ? nullptr : bytes->with_nul.data();
 }
 
 size_t tcsync_bytes_size(const tcsync_bytes* bytes) {
-  return bytes == nullptr ? 0 : bytes->with_nul.size() - 1;
+  return tcsync::capi::Checked(bytes) == nullptr ? 0 : bytes->with_nul.size() - 1;
 }
 
-void tcsync_bytes_free(tcsync_bytes* bytes) { const std::unique_ptr<tcsync_bytes> owned(bytes); }
+void tcsync_bytes_free(tcsync_bytes* bytes) {
+  const std::unique_ptr<tcsync_bytes> owned(tcsync::capi::Checked(bytes));
+}

@@ -6,10 +6,11 @@
 #include <memory>
 
 #include "absl/strings/string_view.h"
+#include "capi/src/handle.h"
 #include "tcsync.h"
 #include "tcsync/envelope.h"
 
-struct tcsync_bytes {
+struct tcsync_bytes : tcsync::capi::Handle<tcsync::capi::HandleType::kBytes> {
   // A copy of `bytes`, with a NUL behind it.
   explicit tcsync_bytes(absl::string_view bytes);
 

@@ -64,8 +64,10 @@ Result GiveOption(const std::vector<EffectiveOption>& options, absl::string_view
 
 }  // namespace tcsync::capi
 
+using tcsync::capi::Checked;
 using tcsync::capi::FromStatus;
 using tcsync::capi::Guard;
+using tcsync::capi::Needed;
 using tcsync::capi::NullArgument;
 using tcsync::capi::Result;
 using tcsync::capi::SetNull;
@@ -119,7 +121,7 @@ tcsync_code tcsync_config_new(tcsync_config** config, tcsync_error** error) {
 tcsync_code tcsync_config_set(tcsync_config* config, const char* name, const char* value,
                               tcsync_error** error) {
   return Guard(error, [&]() -> Result {
-    if (config == nullptr) return NullArgument("config");
+    if (Result result = Needed(config, "config"); !result.ok()) return result;
     if (name == nullptr) return NullArgument("name");
     if (value == nullptr) return NullArgument("value");
     const absl::Status status = tcsync::SetOption(name, value, config->options);
@@ -134,7 +136,7 @@ tcsync_code tcsync_config_get(const tcsync_config* config, const char* name, tcs
                               tcsync_error** error) {
   SetNull(value);
   return Guard(error, [&]() -> Result {
-    if (config == nullptr) return NullArgument("config");
+    if (Result result = Needed(config, "config"); !result.ok()) return result;
     if (name == nullptr) return NullArgument("name");
     if (value == nullptr) return NullArgument("value");
     return tcsync::capi::GiveOption(tcsync::EffectiveOptions(config->options), name, value);
@@ -143,7 +145,7 @@ tcsync_code tcsync_config_get(const tcsync_config* config, const char* name, tcs
 
 tcsync_code tcsync_config_set_from_environment(tcsync_config* config, tcsync_error** error) {
   return Guard(error, [&]() -> Result {
-    if (config == nullptr) return NullArgument("config");
+    if (Result result = Needed(config, "config"); !result.ok()) return result;
     return FromStatus(tcsync::SetOptionsFromEnvironment(config->options),
                       {.invalid_argument = TCSYNC_INVALID_OPTION_VALUE});
   });
@@ -152,7 +154,7 @@ tcsync_code tcsync_config_set_from_environment(tcsync_config* config, tcsync_err
 tcsync_code tcsync_config_set_log(tcsync_config* config, tcsync_log_function function,
                                   void* user_data, tcsync_error** error) {
   return Guard(error, [&]() -> Result {
-    if (config == nullptr) return NullArgument("config");
+    if (Result result = Needed(config, "config"); !result.ok()) return result;
     config->log = tcsync::capi::LogToFunction(function, user_data);
     return {};
   });
@@ -161,12 +163,12 @@ tcsync_code tcsync_config_set_log(tcsync_config* config, tcsync_log_function fun
 tcsync_code tcsync_config_set_log_queue(tcsync_config* config, tcsync_queue* queue,
                                         tcsync_error** error) {
   return Guard(error, [&]() -> Result {
-    if (config == nullptr) return NullArgument("config");
+    if (Result result = Needed(config, "config"); !result.ok()) return result;
     config->log = queue == nullptr ? nullptr : tcsync::capi::LogToQueue(queue->events);
     return {};
   });
 }
 
 void tcsync_config_free(tcsync_config* config) {
-  const std::unique_ptr<tcsync_config> owned(config);
+  const std::unique_ptr<tcsync_config> owned(Checked(config));
 }

@@ -7,11 +7,12 @@
 
 #include "absl/strings/string_view.h"
 #include "capi/src/guard.h"
+#include "capi/src/handle.h"
 #include "capi/src/log_target.h"
 #include "tcsync.h"
 #include "tcsync/options.h"
 
-struct tcsync_config {
+struct tcsync_config : tcsync::capi::Handle<tcsync::capi::HandleType::kConfig> {
   tcsync::Options options;
   std::shared_ptr<tcsync::capi::LogTarget> log;  // null: silence
 };

@@ -107,10 +107,12 @@ Result Begin(const std::shared_ptr<EngineCore>& core, const tcsync_request& requ
 }  // namespace
 }  // namespace tcsync::capi
 
+using tcsync::capi::Checked;
 using tcsync::capi::AnswersOnThisThread;
 using tcsync::capi::CheckProcess;
 using tcsync::capi::FromStatus;
 using tcsync::capi::Guard;
+using tcsync::capi::Needed;
 using tcsync::capi::NullArgument;
 using tcsync::capi::Promise;
 using tcsync::capi::Request;
@@ -121,7 +123,7 @@ tcsync_code tcsync_engine_open(const tcsync_config* config, tcsync_engine** engi
                                tcsync_error** error) {
   SetNull(engine);
   return Guard(error, [&]() -> Result {
-    if (config == nullptr) return NullArgument("config");
+    if (Result result = Needed(config, "config"); !result.ok()) return result;
     if (engine == nullptr) return NullArgument("engine");
     if (Result result = tcsync::capi::CheckOpening(); !result.ok()) return result;
     tcsync::capi::LogUse log(config->log);
@@ -133,7 +135,7 @@ tcsync_code tcsync_engine_open(const tcsync_config* config, tcsync_engine** engi
                         {.failed_precondition = TCSYNC_WRONG_FORMAT, .unavailable = TCSYNC_SYSTEM});
     }
     auto core = std::make_shared<tcsync::capi::EngineCore>(*std::move(opened));
-    *engine = new tcsync_engine{tcsync::EffectiveOptions(config->options), std::move(log),
+    *engine = new tcsync_engine{{}, tcsync::EffectiveOptions(config->options), std::move(log),
                                 std::move(core)};
     return {};
   });
@@ -143,7 +145,7 @@ tcsync_code tcsync_engine_option(const tcsync_engine* engine, const char* name,
                                  tcsync_bytes** value, tcsync_error** error) {
   SetNull(value);
   return Guard(error, [&]() -> Result {
-    if (engine == nullptr) return NullArgument("engine");
+    if (Result result = Needed(engine, "engine"); !result.ok()) return result;
     if (name == nullptr) return NullArgument("name");
     if (value == nullptr) return NullArgument("value");
     return tcsync::capi::GiveOption(engine->options, name, value);
@@ -152,18 +154,18 @@ tcsync_code tcsync_engine_option(const tcsync_engine* engine, const char* name,
 
 void tcsync_engine_free(tcsync_engine* engine) {
   // Without its threads there is no way to end it: its memory stays until the process ends.
-  if (engine != nullptr && engine->opener.IsOfAnotherProcess()) return;
-  const std::unique_ptr<tcsync_engine> owned(engine);
+  if (Checked(engine) != nullptr && engine->core->opener().IsOfAnotherProcess()) return;
+  const std::unique_ptr<tcsync_engine> owned(Checked(engine));
 }
 
 tcsync_code tcsync_engine_handle(tcsync_engine* engine, const tcsync_request* request,
                                  tcsync_response** response, tcsync_error** error) {
   SetNull(response);
   return Guard(error, [&]() -> Result {
-    if (engine == nullptr) return NullArgument("engine");
+    if (Result result = Needed(engine, "engine"); !result.ok()) return result;
     if (request == nullptr) return NullArgument("request");
     if (response == nullptr) return NullArgument("response");
-    if (Result result = CheckProcess(engine->opener, "engine"); !result.ok()) return result;
+    if (Result result = CheckProcess(engine->core->opener(), "engine"); !result.ok()) return result;
     return tcsync::capi::HandleAndWait(engine->core->engine().handler(), *request, response);
   });
 }
@@ -172,10 +174,10 @@ tcsync_code tcsync_engine_handle_async(tcsync_engine* engine, const tcsync_reque
                                        tcsync_response_function function, void* user_data,
                                        tcsync_error** error) {
   return Guard(error, [&]() -> Result {
-    if (engine == nullptr) return NullArgument("engine");
+    if (Result result = Needed(engine, "engine"); !result.ok()) return result;
     if (request == nullptr) return NullArgument("request");
     if (function == nullptr) return NullArgument("function");
-    if (Result result = CheckProcess(engine->opener, "engine"); !result.ok()) return result;
+    if (Result result = CheckProcess(engine->core->opener(), "engine"); !result.ok()) return result;
     Request read;
     if (Result result = read.Read(*request); !result.ok()) return result;
     engine->core->callbacks().Start();
@@ -192,10 +194,10 @@ tcsync_code tcsync_engine_handle_queued(tcsync_engine* engine, const tcsync_requ
                                         tcsync_queue* queue, void* user_data,
                                         tcsync_error** error) {
   return Guard(error, [&]() -> Result {
-    if (engine == nullptr) return NullArgument("engine");
+    if (Result result = Needed(engine, "engine"); !result.ok()) return result;
     if (request == nullptr) return NullArgument("request");
-    if (queue == nullptr) return NullArgument("queue");
-    if (Result result = CheckProcess(engine->opener, "engine"); !result.ok()) return result;
+    if (Result result = Needed(queue, "queue"); !result.ok()) return result;
+    if (Result result = CheckProcess(engine->core->opener(), "engine"); !result.ok()) return result;
     Request read;
     if (Result result = read.Read(*request); !result.ok()) return result;
     tcsync::capi::HandleWhole(
@@ -211,11 +213,11 @@ tcsync_code tcsync_engine_begin(tcsync_engine* engine, const tcsync_request* req
   SetNull(pending);
   SetNull(response);
   return Guard(error, [&]() -> Result {
-    if (engine == nullptr) return NullArgument("engine");
+    if (Result result = Needed(engine, "engine"); !result.ok()) return result;
     if (request == nullptr) return NullArgument("request");
     if (pending == nullptr) return NullArgument("pending");
     if (response == nullptr) return NullArgument("response");
-    if (Result result = CheckProcess(engine->opener, "engine"); !result.ok()) return result;
+    if (Result result = CheckProcess(engine->core->opener(), "engine"); !result.ok()) return result;
     return tcsync::capi::Begin(engine->core, *request, pending, response);
   });
 }
@@ -225,7 +227,12 @@ tcsync_code tcsync_administer(const tcsync_config* config, tcsync_engine* engine
                               tcsync_error** error) {
   SetNull(response);
   return Guard(error, [&]() -> Result {
-    if (config == nullptr && engine == nullptr) return NullArgument("config");
+    if (config != nullptr || engine == nullptr) {
+      if (Result result = Needed(config, "config"); !result.ok()) return result;
+    }
+    if (engine != nullptr) {
+      if (Result result = Needed(engine, "engine"); !result.ok()) return result;
+    }
     if (request == nullptr) return NullArgument("request");
     if (response == nullptr) return NullArgument("response");
     if (engine == nullptr) {
@@ -235,7 +242,7 @@ tcsync_code tcsync_administer(const tcsync_config* config, tcsync_engine* engine
           tcsync::OfflineAdministration(config->options, log.function());
       return tcsync::capi::HandleAndWait(*handler, *request, response);
     }
-    if (Result result = CheckProcess(engine->opener, "engine"); !result.ok()) return result;
+    if (Result result = CheckProcess(engine->core->opener(), "engine"); !result.ok()) return result;
     tcsync::http::Handler* const handler = engine->core->engine().administration();
     if (handler == nullptr) return {TCSYNC_UNSUPPORTED, "this engine has no administration"};
     return tcsync::capi::HandleAndWait(*handler, *request, response);
@@ -246,10 +253,10 @@ tcsync_code tcsync_monitor(tcsync_engine* engine, const tcsync_request* request,
                            tcsync_response** response, tcsync_error** error) {
   SetNull(response);
   return Guard(error, [&]() -> Result {
-    if (engine == nullptr) return NullArgument("engine");
+    if (Result result = Needed(engine, "engine"); !result.ok()) return result;
     if (request == nullptr) return NullArgument("request");
     if (response == nullptr) return NullArgument("response");
-    if (Result result = CheckProcess(engine->opener, "engine"); !result.ok()) return result;
+    if (Result result = CheckProcess(engine->core->opener(), "engine"); !result.ok()) return result;
     tcsync::http::Handler* const handler = engine->core->engine().metrics();
     if (handler == nullptr) return {TCSYNC_UNSUPPORTED, "this engine has no metrics"};
     return tcsync::capi::HandleAndWait(*handler, *request, response);

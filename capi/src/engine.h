@@ -12,6 +12,7 @@
 #include "base/process_mark.h"
 #include "capi/src/log_target.h"
 #include "capi/src/work_thread.h"
+#include "capi/src/handle.h"
 #include "tcsync.h"
 #include "tcsync/engine.h"
 #include "tcsync/options.h"
@@ -47,6 +48,9 @@ class EngineCore {
 
   Engine& engine() { return *engine_; }
 
+  // The process that opened it, which alone has its threads.
+  const base::ProcessMark& opener() const { return opener_; }
+
   // For the host's callbacks.
   WorkThread& callbacks() { return callbacks_; }
   // For bodies that go on when storage has taken a piece.
@@ -60,6 +64,7 @@ class EngineCore {
   void Close() noexcept;
 
  private:
+  const base::ProcessMark opener_ = base::ProcessMark::Current();
   std::unique_ptr<Engine> engine_;
   WorkThread callbacks_;
   WorkThread bodies_;
@@ -75,13 +80,11 @@ inline constexpr char kEngineWasFreed[] = "the engine that this came from was fr
 
 }  // namespace tcsync::capi
 
-struct tcsync_engine {
+struct tcsync_engine : tcsync::capi::Handle<tcsync::capi::HandleType::kEngine> {
   const std::vector<tcsync::EffectiveOption> options;
   // The log is the last to go: the others write to it until they are gone.
   tcsync::capi::LogUse log;
   std::shared_ptr<tcsync::capi::EngineCore> core;
-  const tcsync::base::ProcessMark opener = tcsync::base::ProcessMark::Current();
-
   ~tcsync_engine() { core->Close(); }
 };
 

@@ -83,11 +83,13 @@ const char* tcsync_code_name(tcsync_code code) {
 }
 
 tcsync_code tcsync_error_code(const tcsync_error* error) {
-  return error == nullptr ? TCSYNC_OK : error->code;
+  return tcsync::capi::Checked(error) == nullptr ? TCSYNC_OK : error->code;
 }
 
 const char* tcsync_error_message(const tcsync_error* error) {
-  return error == nullptr ? "" : error->message.c_str();
+  return tcsync::capi::Checked(error) == nullptr ? "" : error->message.c_str();
 }
 
-void tcsync_error_free(tcsync_error* error) { const std::unique_ptr<tcsync_error> owned(error); }
+void tcsync_error_free(tcsync_error* error) {
+  const std::unique_ptr<tcsync_error> owned(tcsync::capi::Checked(error));
+}

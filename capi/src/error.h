@@ -4,9 +4,10 @@
 
 #include <string>
 
+#include "capi/src/handle.h"
 #include "tcsync.h"
 
-struct tcsync_error {
+struct tcsync_error : tcsync::capi::Handle<tcsync::capi::HandleType::kError> {
   tcsync_code code;
   std::string message;  // one line; see one_line.h
 };

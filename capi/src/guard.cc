@@ -81,7 +81,7 @@ Result CheckData(const void* data, size_t count, absl::string_view name, size_t 
 tcsync_code Report(Result&& result, tcsync_error** error) noexcept {
   if (!result.ok() && error != nullptr) {
     MakeOneLine(result.message);
-    *error = new (std::nothrow) tcsync_error{result.code, std::move(result.message)};
+    *error = new (std::nothrow) tcsync_error{{}, result.code, std::move(result.message)};
   }
   return result.code;
 }

@@ -12,11 +12,12 @@
 #include "capi/src/config.h"
 #include "capi/src/engine.h"
 #include "capi/src/guard.h"
+#include "capi/src/handle.h"
 #include "capi/src/log_target.h"
 #include "capi/src/process.h"
 #include "tcsync.h"
 
-struct tcsync_listener {
+struct tcsync_listener : tcsync::capi::Handle<tcsync::capi::HandleType::kListener> {
   enum class State { kBound, kServing, kStopped };
 
   tcsync_listener(tcsync::capi::LogUse log_use, std::unique_ptr<tcsync::Listener> bound)
@@ -31,9 +32,11 @@ struct tcsync_listener {
   const tcsync::base::ProcessMark opener = tcsync::base::ProcessMark::Current();
 };
 
+using tcsync::capi::Checked;
 using tcsync::capi::CheckProcess;
 using tcsync::capi::FromStatus;
 using tcsync::capi::Guard;
+using tcsync::capi::Needed;
 using tcsync::capi::NullArgument;
 using tcsync::capi::Result;
 using tcsync::capi::SetNull;
@@ -42,7 +45,7 @@ tcsync_code tcsync_listener_bind(const tcsync_config* config, tcsync_listener** 
                                  tcsync_error** error) {
   SetNull(listener);
   return Guard(error, [&]() -> Result {
-    if (config == nullptr) return NullArgument("config");
+    if (Result result = Needed(config, "config"); !result.ok()) return result;
     if (listener == nullptr) return NullArgument("listener");
     tcsync::capi::LogUse log(config->log);
     absl::StatusOr<std::unique_ptr<tcsync::Listener>> bound =
@@ -59,21 +62,21 @@ tcsync_code tcsync_listener_bind(const tcsync_config* config, tcsync_listener** 
 }
 
 size_t tcsync_listener_address_count(const tcsync_listener* listener) {
-  return listener == nullptr ? 0 : listener->addresses.size();
+  return Checked(listener) == nullptr ? 0 : listener->addresses.size();
 }
 
 const char* tcsync_listener_address(const tcsync_listener* listener, size_t index) {
-  if (listener == nullptr || index >= listener->addresses.size()) return nullptr;
+  if (Checked(listener) == nullptr || index >= listener->addresses.size()) return nullptr;
   return listener->addresses[index].c_str();
 }
 
 tcsync_code tcsync_listener_serve(tcsync_listener* listener, tcsync_engine* engine,
                                   tcsync_error** error) {
   return Guard(error, [&]() -> Result {
-    if (listener == nullptr) return NullArgument("listener");
-    if (engine == nullptr) return NullArgument("engine");
+    if (Result result = Needed(listener, "listener"); !result.ok()) return result;
+    if (Result result = Needed(engine, "engine"); !result.ok()) return result;
     if (Result result = CheckProcess(listener->opener, "listener"); !result.ok()) return result;
-    if (Result result = CheckProcess(engine->opener, "engine"); !result.ok()) return result;
+    if (Result result = CheckProcess(engine->core->opener(), "engine"); !result.ok()) return result;
     auto state = tcsync_listener::State::kBound;
     if (!listener->state.compare_exchange_strong(state, tcsync_listener::State::kServing)) {
       return {TCSYNC_INVALID_ARGUMENT,
@@ -86,7 +89,7 @@ tcsync_code tcsync_listener_serve(tcsync_listener* listener, tcsync_engine* engi
 }
 
 void tcsync_listener_stop(tcsync_listener* listener) {
-  if (listener == nullptr || listener->opener.IsOfAnotherProcess()) return;
+  if (Checked(listener) == nullptr || listener->opener.IsOfAnotherProcess()) return;
   listener->state = tcsync_listener::State::kStopped;
   // Stop has no way to say that it failed, and what it could not do, tcsync_listener_free does.
   try {
@@ -97,6 +100,6 @@ void tcsync_listener_stop(tcsync_listener* listener) {
 
 void tcsync_listener_free(tcsync_listener* listener) {
   // As tcsync_engine_free: and a Unix socket that it would remove is the other process'.
-  if (listener != nullptr && listener->opener.IsOfAnotherProcess()) return;
-  const std::unique_ptr<tcsync_listener> owned(listener);
+  if (Checked(listener) != nullptr && listener->opener.IsOfAnotherProcess()) return;
+  const std::unique_ptr<tcsync_listener> owned(Checked(listener));
 }

@@ -6,6 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
+#include "capi/src/process.h"
 #include "capi/src/response.h"
 
 namespace tcsync::capi {
@@ -118,6 +119,7 @@ void Pending::End(State state) noexcept {
 }
 
 Result Pending::Append(absl::string_view bytes, tcsync_response** response) {
+  if (Result result = CheckProcess(core_->opener(), "engine"); !result.ok()) return result;
   auto made = std::make_unique<tcsync_response>(core_);
   const EngineCore::Use use(*core_);
   if (!use) return {TCSYNC_UNAVAILABLE, kEngineWasFreed};
@@ -149,6 +151,7 @@ Result Pending::Append(absl::string_view bytes, tcsync_response** response) {
 }
 
 Result Pending::AppendQueued(absl::string_view bytes, const tcsync_queue& queue, void* user_data) {
+  if (Result result = CheckProcess(core_->opener(), "engine"); !result.ok()) return result;
   const auto operation =
       std::make_shared<AppendOperation>(shared_from_this(), queue.events, user_data);
   Result result;
@@ -206,6 +209,7 @@ void Pending::GoOn(const std::shared_ptr<AppendOperation>& operation) noexcept {
 }
 
 Result Pending::Finish(std::unique_ptr<Delivery> delivery) {
+  if (Result result = CheckProcess(core_->opener(), "engine"); !result.ok()) return result;
   const EngineCore::Use use(*core_);
   if (!use) return {TCSYNC_UNAVAILABLE, kEngineWasFreed};
   const std::lock_guard lock(mutex_);
@@ -235,8 +239,10 @@ void Pending::Abandon() noexcept {
 
 }  // namespace tcsync::capi
 
+using tcsync::capi::Checked;
 using tcsync::capi::CheckData;
 using tcsync::capi::Guard;
+using tcsync::capi::Needed;
 using tcsync::capi::NullArgument;
 using tcsync::capi::Result;
 using tcsync::capi::SetNull;
@@ -246,7 +252,7 @@ tcsync_code tcsync_pending_append(tcsync_pending* pending, const char* data, siz
                                   tcsync_response** response, tcsync_error** error) {
   SetNull(response);
   return Guard(error, [&]() -> Result {
-    if (pending == nullptr) return NullArgument("pending");
+    if (Result result = Needed(pending, "pending"); !result.ok()) return result;
     if (Result result = CheckData(data, size, "data"); !result.ok()) return result;
     if (response == nullptr) return NullArgument("response");
     return pending->request->Append(View(data, size), response);
@@ -257,9 +263,9 @@ tcsync_code tcsync_pending_append_queued(tcsync_pending* pending, const char* da
                                          tcsync_queue* queue, void* user_data,
                                          tcsync_error** error) {
   return Guard(error, [&]() -> Result {
-    if (pending == nullptr) return NullArgument("pending");
+    if (Result result = Needed(pending, "pending"); !result.ok()) return result;
     if (Result result = CheckData(data, size, "data"); !result.ok()) return result;
-    if (queue == nullptr) return NullArgument("queue");
+    if (Result result = Needed(queue, "queue"); !result.ok()) return result;
     return pending->request->AppendQueued(View(data, size), *queue, user_data);
   });
 }
@@ -268,7 +274,7 @@ tcsync_code tcsync_pending_finish(tcsync_pending* pending, tcsync_response** res
                                   tcsync_error** error) {
   SetNull(response);
   return Guard(error, [&]() -> Result {
-    if (pending == nullptr) return NullArgument("pending");
+    if (Result result = Needed(pending, "pending"); !result.ok()) return result;
     if (response == nullptr) return NullArgument("response");
     tcsync::capi::AnswerWaiter waiter;
     if (Result result = pending->request->Finish(waiter.MakeDelivery()); !result.ok()) {
@@ -281,13 +287,15 @@ tcsync_code tcsync_pending_finish(tcsync_pending* pending, tcsync_response** res
 tcsync_code tcsync_pending_finish_queued(tcsync_pending* pending, tcsync_queue* queue,
                                          void* user_data, tcsync_error** error) {
   return Guard(error, [&]() -> Result {
-    if (pending == nullptr) return NullArgument("pending");
-    if (queue == nullptr) return NullArgument("queue");
+    if (Result result = Needed(pending, "pending"); !result.ok()) return result;
+    if (Result result = Needed(queue, "queue"); !result.ok()) return result;
     return pending->request->Finish(tcsync::capi::MakeQueueDelivery(*queue, user_data));
   });
 }
 
 void tcsync_pending_free(tcsync_pending* pending) {
+  // As tcsync_engine_free.
+  if (Checked(pending) != nullptr && pending->request->opener().IsOfAnotherProcess()) return;
   const std::unique_ptr<tcsync_pending> owned(pending);
   if (owned != nullptr) owned->request->Abandon();
 }

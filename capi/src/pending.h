@@ -12,6 +12,7 @@
 #include "capi/src/answer.h"
 #include "capi/src/engine.h"
 #include "capi/src/guard.h"
+#include "capi/src/handle.h"
 #include "capi/src/queue.h"
 #include "tcsync.h"
 #include "tcsync/handler.h"
@@ -36,6 +37,8 @@ class Pending : public std::enable_shared_from_this<Pending> {
 
   // The request has no effect, unless it was finished.
   void Abandon() noexcept;
+
+  const base::ProcessMark& opener() const { return core_->opener(); }
 
  private:
   class AppendOperation;
@@ -67,7 +70,7 @@ class Pending : public std::enable_shared_from_this<Pending> {
 
 }  // namespace tcsync::capi
 
-struct tcsync_pending {
+struct tcsync_pending : tcsync::capi::Handle<tcsync::capi::HandleType::kPending> {
   std::shared_ptr<tcsync::capi::Pending> request;
 };
 

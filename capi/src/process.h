@@ -1,5 +1,5 @@
-// What a forked process has of its parent's engines and listeners: their memory, but not the
-// threads that do their work. Every call of theirs would wait for those for ever, and so it is
+// What a forked process has of its parent's engines, listeners and queues: their memory, but not
+// the threads that do their work. Every call of theirs would wait for those for ever, and so it is
 // refused.
 #ifndef TCSYNC_CAPI_SRC_PROCESS_H_
 #define TCSYNC_CAPI_SRC_PROCESS_H_
@@ -18,8 +18,8 @@ inline Result CheckProcess(const base::ProcessMark& opener, absl::string_view ha
   return {
       TCSYNC_FORKED,
       absl::StrCat("the ", handle,
-                   " was opened before this process was forked, and its threads are only in the "
-                   "process that opened it; fork first, and open it in the process that uses it")};
+                   " was opened before this process was forked, and belongs to the process that opened "
+                   "it; fork first, and open it in the process that uses it")};
 }
 
 // To be asked before anything is opened over RocksDB, whose threads are one set for all databases of a

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "capi/src/process.h"
 #include "capi/src/sized_struct.h"
 
 namespace tcsync::capi {
@@ -197,7 +198,10 @@ void EventQueue::Close() noexcept {
 
 }  // namespace tcsync::capi
 
+using tcsync::capi::Checked;
+using tcsync::capi::CheckProcess;
 using tcsync::capi::Guard;
+using tcsync::capi::Needed;
 using tcsync::capi::NullArgument;
 using tcsync::capi::Result;
 using tcsync::capi::SetNull;
@@ -214,7 +218,7 @@ tcsync_code tcsync_queue_new(tcsync_queue** queue, tcsync_error** error) {
 }
 
 int tcsync_queue_descriptor(const tcsync_queue* queue) {
-  return queue == nullptr ? -1 : queue->events->descriptor();
+  return Checked(queue) == nullptr ? -1 : queue->events->descriptor();
 }
 
 tcsync_code tcsync_queue_next(tcsync_queue* queue, int64_t timeout_ms, tcsync_event* event,
@@ -228,7 +232,8 @@ tcsync_code tcsync_queue_next(tcsync_queue* queue, int64_t timeout_ms, tcsync_ev
       return result;
     }
     tcsync::capi::Fill({}, *event);
-    if (queue == nullptr) return NullArgument("queue");
+    if (Result result = Needed(queue, "queue"); !result.ok()) return result;
+    if (Result result = CheckProcess(queue->opener, "queue"); !result.ok()) return result;
     if (timeout_ms < -1) {
       return {TCSYNC_INVALID_ARGUMENT,
               absl::StrCat("timeout_ms is ", timeout_ms,
@@ -240,10 +245,13 @@ tcsync_code tcsync_queue_next(tcsync_queue* queue, int64_t timeout_ms, tcsync_ev
 }
 
 void tcsync_queue_wake(tcsync_queue* queue) {
-  if (queue != nullptr) queue->events->Wake();
+  if (Checked(queue) == nullptr || queue->opener.IsOfAnotherProcess()) return;
+  queue->events->Wake();
 }
 
 void tcsync_queue_free(tcsync_queue* queue) {
+  // As tcsync_engine_free: its events are of an engine of the other process.
+  if (Checked(queue) != nullptr && queue->opener.IsOfAnotherProcess()) return;
   const std::unique_ptr<tcsync_queue> owned(queue);
   if (owned != nullptr) owned->events->Close();
 }

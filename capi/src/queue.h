@@ -14,8 +14,10 @@
 #include <mutex>
 
 #include "absl/strings/string_view.h"
+#include "base/process_mark.h"
 #include "capi/src/bytes.h"
 #include "capi/src/guard.h"
+#include "capi/src/handle.h"
 #include "tcsync.h"
 
 namespace tcsync::capi {
@@ -98,8 +100,9 @@ class EventQueue {
 
 }  // namespace tcsync::capi
 
-struct tcsync_queue {
+struct tcsync_queue : tcsync::capi::Handle<tcsync::capi::HandleType::kQueue> {
   std::shared_ptr<tcsync::capi::EventQueue> events;
+  const tcsync::base::ProcessMark opener = tcsync::base::ProcessMark::Current();
 };
 
 #endif  // TCSYNC_CAPI_SRC_QUEUE_H_

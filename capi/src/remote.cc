@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "capi/src/bytes.h"
 #include "capi/src/guard.h"
+#include "capi/src/handle.h"
 #include "capi/src/one_line.h"
 #include "capi/src/sealing.h"
 #include "capi/src/sized_struct.h"
@@ -20,7 +21,7 @@
 #include "tcsync/remote_server.h"
 #include "tcsync/uuid.h"
 
-struct tcsync_remote {
+struct tcsync_remote : tcsync::capi::Handle<tcsync::capi::HandleType::kRemote> {
   std::unique_ptr<tcsync::RemoteServer> server;
 };
 
@@ -165,7 +166,7 @@ Result ReadOptions(const tcsync_remote_options* given, RemoteServerOptions& opti
 
 // What the calls that seal or unseal need of their remote.
 Result CheckRemote(const tcsync_remote* remote) {
-  if (remote == nullptr) return NullArgument("remote");
+  if (Result result = Needed(remote, "remote"); !result.ok()) return result;
   if (!remote->server->has_key()) {
     return {TCSYNC_INVALID_ARGUMENT,
             "the remote was opened without a key, and can only be probed; open one with a client "
@@ -185,6 +186,7 @@ using tcsync::capi::CheckRemote;
 using tcsync::capi::FromRemote;
 using tcsync::capi::FromRemoteOf;
 using tcsync::capi::Guard;
+using tcsync::capi::Needed;
 using tcsync::capi::NullArgument;
 using tcsync::capi::Result;
 using tcsync::capi::SetFound;
@@ -199,7 +201,10 @@ tcsync_code tcsync_remote_open(const char* url, const char* client_id, const tcs
   return Guard(error, [&]() -> Result {
     if (url == nullptr) return NullArgument("url");
     if (remote == nullptr) return NullArgument("remote");
-    if (key != nullptr && client_id == nullptr) return NullArgument("client_id");
+    if (key != nullptr) {
+      if (Result result = Needed(key, "key"); !result.ok()) return result;
+      if (client_id == nullptr) return NullArgument("client_id");
+    }
     std::optional<Uuid> client;
     if (client_id != nullptr) {
       client = Uuid::Parse(client_id);
@@ -229,12 +234,12 @@ void tcsync_remote_resume(tcsync_remote* remote) {
 }
 
 void tcsync_remote_free(tcsync_remote* remote) {
-  const std::unique_ptr<tcsync_remote> owned(remote);
+  const std::unique_ptr<tcsync_remote> owned(tcsync::capi::Checked(remote));
 }
 
 tcsync_code tcsync_remote_probe(tcsync_remote* remote, tcsync_probe* probe, tcsync_error** error) {
   return Guard(error, [&]() -> Result {
-    if (remote == nullptr) return NullArgument("remote");
+    if (Result result = Needed(remote, "remote"); !result.ok()) return result;
     if (probe == nullptr) return NullArgument("probe");
     if (Result checked = tcsync::capi::CheckOutputStruct(*probe, {"probe", "tcsync_probe"});
         !checked.ok()) {

@@ -13,6 +13,7 @@
 #include "capi/src/bytes.h"
 #include "capi/src/engine.h"
 #include "capi/src/guard.h"
+#include "capi/src/process.h"
 #include "capi/src/queue.h"
 
 namespace tcsync::capi {
@@ -169,10 +170,17 @@ Result BeginRead(tcsync_response& response, const EngineCore::Use* use,
   return {};
 }
 
+// A body that comes in pieces comes from the engine, and so in one process only.
+Result CheckProcessOf(const tcsync_response& response) {
+  return response.core == nullptr ? Result() : CheckProcess(response.core->opener(), "engine");
+}
+
 }  // namespace
 }  // namespace tcsync::capi
 
+using tcsync::capi::Checked;
 using tcsync::capi::Guard;
+using tcsync::capi::Needed;
 using tcsync::capi::NullArgument;
 using tcsync::capi::Result;
 using tcsync::capi::SetNull;
@@ -182,17 +190,17 @@ tcsync_response::tcsync_response(std::shared_ptr<tcsync::capi::EngineCore> strea
       progress(std::make_shared<tcsync::capi::BodyProgress>()) {}
 
 int tcsync_response_status(const tcsync_response* response) {
-  return response == nullptr ? 0 : response->response.status;
+  return Checked(response) == nullptr ? 0 : response->response.status;
 }
 
 size_t tcsync_response_header_count(const tcsync_response* response) {
-  return response == nullptr ? 0 : response->response.headers.size();
+  return Checked(response) == nullptr ? 0 : response->response.headers.size();
 }
 
 tcsync_code tcsync_response_header(const tcsync_response* response, size_t index,
                                    tcsync_header* header, tcsync_error** error) {
   return Guard(error, [&]() -> Result {
-    if (response == nullptr) return NullArgument("response");
+    if (Result result = Needed(response, "response"); !result.ok()) return result;
     if (header == nullptr) return NullArgument("header");
     const auto& headers = response->response.headers;
     if (index >= headers.size()) {
@@ -206,7 +214,7 @@ tcsync_code tcsync_response_header(const tcsync_response* response, size_t index
 }
 
 const char* tcsync_response_header_value(const tcsync_response* response, const char* name) {
-  if (response == nullptr || name == nullptr) return nullptr;
+  if (Checked(response) == nullptr || name == nullptr) return nullptr;
   for (const tcsync::http::Header& header : response->response.headers) {
     if (absl::EqualsIgnoreCase(header.name, name)) return header.value.c_str();
   }
@@ -214,21 +222,22 @@ const char* tcsync_response_header_value(const tcsync_response* response, const 
 }
 
 const char* tcsync_response_body(const tcsync_response* response, size_t* size) {
-  const bool is_here = response != nullptr && response->has_whole_body();
+  const bool is_here = Checked(response) != nullptr && response->has_whole_body();
   if (size != nullptr) *size = is_here ? response->response.body.size() : 0;
   return is_here ? response->response.body.c_str() : nullptr;
 }
 
 int64_t tcsync_response_body_size(const tcsync_response* response) {
-  return response == nullptr ? 0 : static_cast<int64_t>(response->response.body_bytes());
+  return Checked(response) == nullptr ? 0 : static_cast<int64_t>(response->response.body_bytes());
 }
 
 tcsync_code tcsync_response_read(tcsync_response* response, tcsync_bytes** bytes,
                                  tcsync_error** error) {
   SetNull(bytes);
   return Guard(error, [&]() -> Result {
-    if (response == nullptr) return NullArgument("response");
+    if (Result result = Needed(response, "response"); !result.ok()) return result;
     if (bytes == nullptr) return NullArgument("bytes");
+    if (Result result = tcsync::capi::CheckProcessOf(*response); !result.ok()) return result;
     const tcsync::capi::EngineCore::Use* use = nullptr;
     std::optional<tcsync::capi::EngineCore::Use> held;
     if (response->core != nullptr) use = &held.emplace(*response->core);
@@ -241,8 +250,9 @@ tcsync_code tcsync_response_read(tcsync_response* response, tcsync_bytes** bytes
 tcsync_code tcsync_response_read_queued(tcsync_response* response, tcsync_queue* queue,
                                         void* user_data, tcsync_error** error) {
   return Guard(error, [&]() -> Result {
-    if (response == nullptr) return NullArgument("response");
-    if (queue == nullptr) return NullArgument("queue");
+    if (Result result = Needed(response, "response"); !result.ok()) return result;
+    if (Result result = Needed(queue, "queue"); !result.ok()) return result;
+    if (Result result = tcsync::capi::CheckProcessOf(*response); !result.ok()) return result;
     const tcsync::capi::EngineCore::Use* use = nullptr;
     std::optional<tcsync::capi::EngineCore::Use> held;
     if (response->core != nullptr) use = &held.emplace(*response->core);
@@ -252,5 +262,7 @@ tcsync_code tcsync_response_read_queued(tcsync_response* response, tcsync_queue*
 }
 
 void tcsync_response_free(tcsync_response* response) {
+  // As tcsync_engine_free.
+  if (Checked(response) != nullptr && !tcsync::capi::CheckProcessOf(*response).ok()) return;
   const std::unique_ptr<tcsync_response> owned(response);
 }

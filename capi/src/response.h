@@ -8,6 +8,7 @@
 #include <memory>
 #include <utility>
 
+#include "capi/src/handle.h"
 #include "tcsync.h"
 #include "tcsync/http_message.h"
 
@@ -25,7 +26,7 @@ struct BodyProgress {
 
 }  // namespace tcsync::capi
 
-struct tcsync_response {
+struct tcsync_response : tcsync::capi::Handle<tcsync::capi::HandleType::kResponse> {
   // Bodies that come in pieces are read through that engine; without one there are none.
   explicit tcsync_response(std::shared_ptr<tcsync::capi::EngineCore> streams_through);
 

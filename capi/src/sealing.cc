@@ -52,6 +52,7 @@ Result InvalidClientId(absl::string_view text) {
 using tcsync::capi::CheckData;
 using tcsync::capi::FromStatus;
 using tcsync::capi::Guard;
+using tcsync::capi::Needed;
 using tcsync::capi::NullArgument;
 using tcsync::capi::Result;
 using tcsync::capi::SetNull;
@@ -92,13 +93,15 @@ tcsync_code tcsync_key_derive(const char* client_id, const char* secret, size_t 
   });
 }
 
-void tcsync_key_free(tcsync_key* key) { const std::unique_ptr<tcsync_key> owned(key); }
+void tcsync_key_free(tcsync_key* key) {
+  const std::unique_ptr<tcsync_key> owned(tcsync::capi::Checked(key));
+}
 
 tcsync_code tcsync_seal(const tcsync_key* key, const char* version_id, const char* plaintext,
                         size_t plaintext_size, tcsync_bytes** sealed, tcsync_error** error) {
   SetNull(sealed);
   return Guard(error, [&]() -> Result {
-    if (key == nullptr) return NullArgument("key");
+    if (Result result = Needed(key, "key"); !result.ok()) return result;
     if (version_id == nullptr) return NullArgument("version_id");
     if (Result result = CheckData(plaintext, plaintext_size, "plaintext"); !result.ok())
       return result;
@@ -117,7 +120,7 @@ tcsync_code tcsync_unseal(const tcsync_key* key, const char* version_id, const c
                           size_t sealed_size, tcsync_bytes** plaintext, tcsync_error** error) {
   SetNull(plaintext);
   return Guard(error, [&]() -> Result {
-    if (key == nullptr) return NullArgument("key");
+    if (Result result = Needed(key, "key"); !result.ok()) return result;
     if (version_id == nullptr) return NullArgument("version_id");
     if (Result result = CheckData(sealed, sealed_size, "sealed"); !result.ok()) return result;
     if (plaintext == nullptr) return NullArgument("plaintext");

@@ -6,10 +6,11 @@
 
 #include "absl/strings/string_view.h"
 #include "capi/src/guard.h"
+#include "capi/src/handle.h"
 #include "tcsync.h"
 #include "tcsync/envelope.h"
 
-struct tcsync_key {
+struct tcsync_key : tcsync::capi::Handle<tcsync::capi::HandleType::kKey> {
   explicit tcsync_key(tcsync::SealingKey derived) : key(std::move(derived)) {}
 
   tcsync::SealingKey key;

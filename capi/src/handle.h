@@ -1,0 +1,93 @@
+// What handles of the C ABI have in common. In builds with assertions, as those of the presets dev,
+// asan and tsan are, a handle that was freed, or one of another type, is recognised; in others all
+// of this is nothing but the check for NULL.
+#ifndef TCSYNC_CAPI_SRC_HANDLE_H_
+#define TCSYNC_CAPI_SRC_HANDLE_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/strings/string_view.h"
+#include "capi/src/guard.h"
+
+#if !defined(TCSYNC_CHECK_HANDLES) && !defined(NDEBUG)
+#define TCSYNC_CHECK_HANDLES
+#endif
+
+namespace tcsync::capi {
+
+enum class HandleType : uint64_t {
+  kError = 1,
+  kBytes,
+  kConfig,
+  kEngine,
+  kResponse,
+  kListener,
+  kKey,
+  kRemote,
+  kQueue,
+  kPending,
+};
+
+#if defined(TCSYNC_CHECK_HANDLES)
+
+// Why a handle cannot be used; empty when it can. `mark` is its first word.
+std::string HandleFault(uint64_t mark, HandleType type);
+
+// For functions that have no way to fail: tells the fault on standard error, and aborts.
+void AbortIfFaulty(uint64_t mark, HandleType type);
+
+// The first base of each handle.
+template <HandleType type>
+class Handle {
+ public:
+  static constexpr HandleType kType = type;
+
+  Handle();
+  Handle(Handle&&) = delete;
+  ~Handle();
+  // Memory of freed handles is kept for a while, so that their marks stay.
+  static void operator delete(void* memory) noexcept;
+
+  uint64_t mark() const { return mark_; }
+
+ private:
+  // Volatile: what is written as the last thing of a life is otherwise left out.
+  volatile uint64_t mark_;
+};
+
+#else
+
+template <HandleType type>
+class Handle {
+ public:
+  static constexpr HandleType kType = type;
+};
+
+#endif
+
+// For a function that needs `handle`: whether the caller gave one that can be used.
+template <typename T>
+Result Needed(const T* handle, absl::string_view name) {
+  [[maybe_unused]] constexpr HandleType type = T::kType;
+  if (handle == nullptr) return NullArgument(name);
+#if defined(TCSYNC_CHECK_HANDLES)
+  if (std::string fault = HandleFault(handle->mark(), type); !fault.empty()) {
+    return {TCSYNC_INVALID_ARGUMENT, fault};
+  }
+#endif
+  return {};
+}
+
+// For a function that cannot fail, and takes NULL. Gives `handle` back.
+template <typename T>
+T* Checked(T* handle) noexcept {
+#if defined(TCSYNC_CHECK_HANDLES)
+  if (handle != nullptr) AbortIfFaulty(handle->mark(), T::kType);
+#endif
+  return handle;
+}
+
+}  // namespace tcsync::capi
+
+#endif  // TCSYNC_CAPI_SRC_HANDLE_H_
