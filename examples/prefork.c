@@ -33,41 +33,41 @@ static void check(const char* what, tcsync_code code, tcsync_error* error) {
 
 /* Adds versions to the history that all workers share; returns how many. */
 static int work(tcsync_remote* remote, int number) {
-  char head[TCSYNC_UUID_TEXT_SIZE] = NIL_VERSION;
+  tcsync_uuid head = {NIL_VERSION};
   char plaintext[32];
   int added = 0;
   sprintf(plaintext, "by worker %d", number);
   while (added < VERSIONS_PER_WORKER) {
-    char version_id[TCSYNC_UUID_TEXT_SIZE];
+    tcsync_uuid version_id;
     int32_t outcome = 0;
     int32_t urgency = 0;
     tcsync_error* error = NULL;
     check("add-version",
-          tcsync_remote_add_version(remote, head, plaintext, strlen(plaintext), &outcome,
-                                    version_id, &urgency, &error),
+          tcsync_remote_add_version(remote, head.text, plaintext, strlen(plaintext), &outcome,
+                                    &version_id, &urgency, &error),
           error);
     if (outcome == TCSYNC_OUTCOME_ADDED) ++added;
     /* After a conflict this is the latest version. A replica would get those before it first. */
-    memcpy(head, version_id, sizeof head);
+    head = version_id;
   }
   return added;
 }
 
 /* The number of versions in the history. */
 static int count_versions(tcsync_remote* remote) {
-  char head[TCSYNC_UUID_TEXT_SIZE] = NIL_VERSION;
+  tcsync_uuid head = {NIL_VERSION};
   int count = 0;
   for (;;) {
-    char version_id[TCSYNC_UUID_TEXT_SIZE];
+    tcsync_uuid version_id;
     int32_t outcome = 0;
     tcsync_bytes* plaintext = NULL;
     tcsync_error* error = NULL;
     check("get-child-version",
-          tcsync_remote_get_child_version(remote, head, &outcome, version_id, &plaintext, &error),
+          tcsync_remote_get_child_version(remote, head.text, &outcome, &version_id, &plaintext, &error),
           error);
     tcsync_bytes_free(plaintext);
     if (outcome != TCSYNC_OUTCOME_FOUND) return count;
-    memcpy(head, version_id, sizeof head);
+    head = version_id;
     ++count;
   }
 }

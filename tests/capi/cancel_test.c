@@ -61,7 +61,7 @@ static tcsync_remote* open_patient_remote(const char* url) {
 /* Every call of a remote that is cancelled. */
 static void check_all_cancelled(tcsync_remote* remote) {
   char poison = 0;
-  char version_id[TCSYNC_UUID_TEXT_SIZE] = "x";
+  tcsync_uuid version_id = {"x"};
   int32_t outcome = -1;
   int32_t urgency = -1;
   tcsync_bytes* plaintext = (tcsync_bytes*)(void*)&poison;
@@ -70,17 +70,17 @@ static void check_all_cancelled(tcsync_remote* remote) {
   probe.struct_size = sizeof(probe);
   CHECK_FAILS(tcsync_remote_probe(remote, &probe, &error), TCSYNC_CANCELLED, "cancelled");
   CHECK_INT(probe.kind, 0);
-  CHECK_FAILS(tcsync_remote_get_child_version(remote, NIL_VERSION, &outcome, version_id, &plaintext,
+  CHECK_FAILS(tcsync_remote_get_child_version(remote, NIL_VERSION, &outcome, &version_id, &plaintext,
                                               &error),
               TCSYNC_CANCELLED, "nothing was sent");
   CHECK_INT(outcome, 0);
-  CHECK_TEXT(version_id, "");
+  CHECK_TEXT(version_id.text, "");
   CHECK(plaintext == NULL);
   plaintext = (tcsync_bytes*)(void*)&poison;
-  CHECK_FAILS(tcsync_remote_add_version(remote, NIL_VERSION, "x", 1, &outcome, version_id, &urgency,
+  CHECK_FAILS(tcsync_remote_add_version(remote, NIL_VERSION, "x", 1, &outcome, &version_id, &urgency,
                                         &error),
               TCSYNC_CANCELLED, "nothing was sent");
-  CHECK_FAILS(tcsync_remote_get_snapshot(remote, &outcome, version_id, &plaintext, &error),
+  CHECK_FAILS(tcsync_remote_get_snapshot(remote, &outcome, &version_id, &plaintext, &error),
               TCSYNC_CANCELLED, "nothing was sent");
   CHECK(plaintext == NULL);
   CHECK_FAILS(tcsync_remote_add_snapshot(remote, NIL_VERSION, "x", 1, &error), TCSYNC_CANCELLED,
@@ -90,7 +90,7 @@ static void check_all_cancelled(tcsync_remote* remote) {
 static void a_cancel_before_a_call(void) {
   test_server started = start_server(NULL, NULL);
   tcsync_remote* remote = open_patient_remote(started.url);
-  char version_id[TCSYNC_UUID_TEXT_SIZE];
+  tcsync_uuid version_id;
   int32_t outcome = 0;
   tcsync_bytes* plaintext = NULL;
   int i = 0;
@@ -99,7 +99,7 @@ static void a_cancel_before_a_call(void) {
   tcsync_remote_resume(NULL);
   tcsync_remote_resume(remote);
   for (i = 0; i < 3; ++i) {
-    CHECK_OK(tcsync_remote_get_snapshot(remote, &outcome, version_id, &plaintext, &error));
+    CHECK_OK(tcsync_remote_get_snapshot(remote, &outcome, &version_id, &plaintext, &error));
     CHECK_INT(outcome, TCSYNC_OUTCOME_NO_SNAPSHOT);
     tcsync_remote_cancel(remote);
     check_all_cancelled(remote);
@@ -137,14 +137,14 @@ enum { kCalls = 1000 };
 /* Each version's plaintext is its number. What came out of a call, and what the chain has, is
  * compared by another remote, which nobody cancels. */
 static void a_storm_of_cancels(void) {
-  static char ids[kCalls][TCSYNC_UUID_TEXT_SIZE];
+  static tcsync_uuid ids[kCalls];
   static int was_added[kCalls];
   test_server started = start_server(NULL, NULL);
   tcsync_remote* calm = open_patient_remote(started.url);
   storm raging;
   pthread_t thread;
-  char head[TCSYNC_UUID_TEXT_SIZE] = NIL_VERSION;
-  char version_id[TCSYNC_UUID_TEXT_SIZE];
+  tcsync_uuid head = {NIL_VERSION};
+  tcsync_uuid version_id;
   char text[16];
   int32_t outcome = 0;
   int32_t urgency = 0;
@@ -161,50 +161,50 @@ static void a_storm_of_cancels(void) {
     tcsync_code code = TCSYNC_OK;
     const int size = snprintf(text, sizeof(text), "%d", i);
     tcsync_remote_resume(raging.remote);
-    code = tcsync_remote_add_version(raging.remote, head, text, (size_t)size, &outcome, ids[i],
+    code = tcsync_remote_add_version(raging.remote, head.text, text, (size_t)size, &outcome, &ids[i],
                                      &urgency, NULL);
     was_added[i] = code == TCSYNC_OK;
     if (was_added[i]) {
       CHECK_INT(outcome, TCSYNC_OUTCOME_ADDED);
-      memcpy(head, ids[i], sizeof(head));
+      head = ids[i];
       continue;
     }
     CHECK_INT(code, TCSYNC_CANCELLED);
-    CHECK_TEXT(ids[i], "");
+    CHECK_TEXT(ids[i].text, "");
     ++cancelled;
     /* It is unknown, and so it is asked for. What is still on its way comes behind it, and finds
      * another head. */
     do {
       CHECK_OK(
-          tcsync_remote_get_child_version(calm, head, &outcome, version_id, &plaintext, &error));
+          tcsync_remote_get_child_version(calm, head.text, &outcome, &version_id, &plaintext, &error));
       if (outcome != TCSYNC_OUTCOME_FOUND) break;
       tcsync_bytes_free(plaintext);
-      memcpy(head, version_id, sizeof(head));
+      head = version_id;
     } while (1);
     /* A version that ends the doubt: whatever was sent before it has been decided. */
-    CHECK_OK(tcsync_remote_add_version(calm, head, "-", 1, &outcome, version_id, &urgency, &error));
+    CHECK_OK(tcsync_remote_add_version(calm, head.text, "-", 1, &outcome, &version_id, &urgency, &error));
     while (outcome == TCSYNC_OUTCOME_CONFLICT) {
-      memcpy(head, version_id, sizeof(head));
+      head = version_id;
       CHECK_OK(
-          tcsync_remote_add_version(calm, head, "-", 1, &outcome, version_id, &urgency, &error));
+          tcsync_remote_add_version(calm, head.text, "-", 1, &outcome, &version_id, &urgency, &error));
     }
-    memcpy(head, version_id, sizeof(head));
+    head = version_id;
   }
   atomic_store(&raging.is_over, 1);
   CHECK_INT(pthread_join(thread, NULL), 0);
   /* The chain has each version that was added, under its ID, and in order. */
-  memcpy(head, NIL_VERSION, sizeof(head));
+  memcpy(head.text, NIL_VERSION, sizeof(head.text));
   i = 0;
   while (1) {
-    CHECK_OK(tcsync_remote_get_child_version(calm, head, &outcome, version_id, &plaintext, &error));
+    CHECK_OK(tcsync_remote_get_child_version(calm, head.text, &outcome, &version_id, &plaintext, &error));
     if (outcome != TCSYNC_OUTCOME_FOUND) break;
-    memcpy(head, version_id, sizeof(head));
+    head = version_id;
     if (strcmp(tcsync_bytes_data(plaintext), "-") != 0) {
       int number = -1;
       CHECK_INT(sscanf(tcsync_bytes_data(plaintext), "%d", &number), 1);
       CHECK(number >= i && number < kCalls);
       for (; i < number; ++i) CHECK(!was_added[i]);
-      if (was_added[number]) CHECK_TEXT(ids[number], version_id);
+      if (was_added[number]) CHECK_TEXT(ids[number].text, version_id.text);
       ++i;
       ++stored;
     }
@@ -242,14 +242,14 @@ static void from_a_signal_handler(void) {
   action.sa_handler = cancel_in_handler;
   CHECK_INT(sigaction(SIGALRM, &action, &before), 0);
   for (i = 0; i < kRounds; ++i) {
-    char version_id[TCSYNC_UUID_TEXT_SIZE];
+    tcsync_uuid version_id;
     int32_t outcome = -1;
     tcsync_bytes* plaintext = NULL;
     struct itimerval timer;
     memset(&timer, 0, sizeof(timer));
     timer.it_value.tv_usec = 1 + (i * 37) % 1500;
     CHECK_INT(setitimer(ITIMER_REAL, &timer, NULL), 0);
-    CHECK_FAILS(tcsync_remote_get_snapshot(interrupted, &outcome, version_id, &plaintext, &error),
+    CHECK_FAILS(tcsync_remote_get_snapshot(interrupted, &outcome, &version_id, &plaintext, &error),
                 TCSYNC_CANCELLED, "cancelled");
     CHECK_INT(signals, i + 1);
     tcsync_remote_resume(interrupted);
@@ -262,11 +262,11 @@ static void from_a_signal_handler(void) {
 #endif
 
 static void* get_snapshot(void* remote) {
-  char version_id[TCSYNC_UUID_TEXT_SIZE];
+  tcsync_uuid version_id;
   int32_t outcome = -1;
   tcsync_bytes* plaintext = NULL;
   CHECK_FAILS(
-      tcsync_remote_get_snapshot((tcsync_remote*)remote, &outcome, version_id, &plaintext, &error),
+      tcsync_remote_get_snapshot((tcsync_remote*)remote, &outcome, &version_id, &plaintext, &error),
       TCSYNC_CANCELLED, "the wait for an answer");
   return NULL;
 }
@@ -276,7 +276,7 @@ static void another_threads_call(void) {
   silent_server silent = start_silent_server();
   tcsync_remote* remote = open_patient_remote(silent.url);
   char byte = 0;
-  char version_id[TCSYNC_UUID_TEXT_SIZE];
+  tcsync_uuid version_id;
   int32_t outcome = -1;
   tcsync_bytes* plaintext = NULL;
   int connection = -1;
@@ -284,7 +284,7 @@ static void another_threads_call(void) {
   CHECK_INT(pthread_create(&thread, NULL, get_snapshot, remote), 0);
   connection = accept(silent.socket, NULL, NULL);
   CHECK_INT(recv(connection, &byte, 1, 0), 1);
-  CHECK_FAILS(tcsync_remote_get_snapshot(remote, &outcome, version_id, &plaintext, &error),
+  CHECK_FAILS(tcsync_remote_get_snapshot(remote, &outcome, &version_id, &plaintext, &error),
               TCSYNC_INVALID_ARGUMENT, "another thread");
   tcsync_remote_cancel(remote);
   CHECK_INT(pthread_join(thread, NULL), 0);

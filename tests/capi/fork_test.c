@@ -175,8 +175,8 @@ enum { kRounds = 200 };
 
 /* Adds versions to the chain to which the other process adds as well, and asks for each one. */
 static void add_own_versions(tcsync_remote* remote, const char* process) {
-  char head[TCSYNC_UUID_TEXT_SIZE] = NIL_VERSION;
-  char version_id[TCSYNC_UUID_TEXT_SIZE];
+  tcsync_uuid head = {NIL_VERSION};
+  tcsync_uuid version_id;
   char text[32];
   int round = 0;
   while (round < kRounds) {
@@ -184,34 +184,34 @@ static void add_own_versions(tcsync_remote* remote, const char* process) {
     int32_t urgency = 0;
     tcsync_bytes* plaintext = NULL;
     const int size = snprintf(text, sizeof(text), "%s %d", process, round);
-    CHECK_OK(tcsync_remote_add_version(remote, head, text, (size_t)size, &outcome, version_id,
+    CHECK_OK(tcsync_remote_add_version(remote, head.text, text, (size_t)size, &outcome, &version_id,
                                        &urgency, &error));
     if (outcome == TCSYNC_OUTCOME_ADDED) {
-      char added[TCSYNC_UUID_TEXT_SIZE];
-      memcpy(added, version_id, sizeof(added));
+      tcsync_uuid added;
+      added = version_id;
       CHECK_OK(
-          tcsync_remote_get_child_version(remote, head, &outcome, version_id, &plaintext, &error));
+          tcsync_remote_get_child_version(remote, head.text, &outcome, &version_id, &plaintext, &error));
       CHECK_INT(outcome, TCSYNC_OUTCOME_FOUND);
-      CHECK_TEXT(version_id, added);
+      CHECK_TEXT(version_id.text, added.text);
       CHECK_TEXT(tcsync_bytes_data(plaintext), text);
       tcsync_bytes_free(plaintext);
       ++round;
     } else if (outcome != TCSYNC_OUTCOME_CONFLICT) {
       return; /* which has been reported */
     }
-    memcpy(head, version_id, sizeof(head));
+    head = version_id;
   }
 }
 
 static void one_remote_in_two_processes(void) {
   test_server started = start_server(NULL, NULL);
   tcsync_remote* remote = open_remote(started.url, CLIENT_A, key);
-  char version_id[TCSYNC_UUID_TEXT_SIZE];
+  tcsync_uuid version_id;
   int32_t outcome = 0;
   tcsync_bytes* plaintext = NULL;
   pid_t child = -1;
   /* So that there is a connection, which both would use. */
-  CHECK_OK(tcsync_remote_get_snapshot(remote, &outcome, version_id, &plaintext, &error));
+  CHECK_OK(tcsync_remote_get_snapshot(remote, &outcome, &version_id, &plaintext, &error));
   child = fork_child();
   if (child == 0) {
     add_own_versions(remote, "child");
@@ -228,24 +228,24 @@ static void one_remote_in_two_processes(void) {
 static void a_cancel_in_a_child(void) {
   test_server started = start_server(NULL, NULL);
   tcsync_remote* remote = open_remote(started.url, CLIENT_A, key);
-  char version_id[TCSYNC_UUID_TEXT_SIZE];
+  tcsync_uuid version_id;
   int32_t outcome = 0;
   tcsync_bytes* plaintext = NULL;
   pid_t child = -1;
-  CHECK_OK(tcsync_remote_get_snapshot(remote, &outcome, version_id, &plaintext, &error));
+  CHECK_OK(tcsync_remote_get_snapshot(remote, &outcome, &version_id, &plaintext, &error));
   child = fork_child();
   if (child == 0) {
     tcsync_remote_cancel(remote);
-    CHECK_FAILS(tcsync_remote_get_snapshot(remote, &outcome, version_id, &plaintext, &error),
+    CHECK_FAILS(tcsync_remote_get_snapshot(remote, &outcome, &version_id, &plaintext, &error),
                 TCSYNC_CANCELLED, "cancelled");
     tcsync_remote_resume(remote);
-    CHECK_OK(tcsync_remote_get_snapshot(remote, &outcome, version_id, &plaintext, &error));
+    CHECK_OK(tcsync_remote_get_snapshot(remote, &outcome, &version_id, &plaintext, &error));
     tcsync_remote_cancel(remote);
     tcsync_remote_free(remote);
     _exit(check_exit_status());
   }
   check_child(child);
-  CHECK_OK(tcsync_remote_get_snapshot(remote, &outcome, version_id, &plaintext, &error));
+  CHECK_OK(tcsync_remote_get_snapshot(remote, &outcome, &version_id, &plaintext, &error));
   tcsync_remote_free(remote);
   stop_server(&started);
 }

@@ -561,13 +561,13 @@ static tcsync_code attempt_remote_conflict(tcsync_error** error) {
 }
 
 static tcsync_code attempt_cancelled(tcsync_error** error) {
-  char version_id[TCSYNC_UUID_TEXT_SIZE];
+  tcsync_uuid version_id;
   int32_t outcome = -1;
   tcsync_bytes* plaintext = NULL;
   tcsync_code code = TCSYNC_OK;
   begin_refusing();
   tcsync_remote_cancel(remote);
-  code = tcsync_remote_get_snapshot(remote, &outcome, version_id, &plaintext, error);
+  code = tcsync_remote_get_snapshot(remote, &outcome, &version_id, &plaintext, error);
   tcsync_remote_resume(remote);
   end_refusing();
   CHECK_INT(outcome, 0);
