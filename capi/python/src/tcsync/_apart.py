@@ -1,8 +1,8 @@
 """Work on a thread of its own, while the caller waits where a signal can interrupt the waiting.
 
-A signal such as Ctrl-C interrupts waiting in Python but not waiting in C. So what may wait in C long is done apart, on a
-thread where no exception cuts in, when the main thread wants it: the only one that signals interrupt. This is the one
-place where such a wait is made.
+A signal such as Ctrl-C interrupts waiting in Python but not waiting in C. So what may wait in C for long is done apart,
+on a thread where no exception cuts in, when the main thread wants it: the only one that signals interrupt. This is the
+one place where such a wait is made.
 """
 
 from __future__ import annotations

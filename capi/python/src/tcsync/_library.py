@@ -1,7 +1,7 @@
 """Finds and loads the C library, and gives its functions Python's manners: texts, UUIDs, exceptions, owned handles.
 
-Only this module and _remote_calls know ctypes objects. The library is the one in this package; developers name another in
-TCSYNC_LIBRARY.
+Only this module and _remote_calls know ctypes objects. The library is the one in this package; developers name another
+in TCSYNC_LIBRARY.
 
 Ownership: what the library gives as tcsync_bytes is copied out and freed, which wipes the library's copy, before a
 function returns. A key or a remote is a Handle, freed when it is closed and nothing uses it any more: a call, or the

@@ -1,7 +1,7 @@
 """A sync server elsewhere for programs with asyncio: RemoteServer's calls, to be awaited and to be cancelled.
 
-Each remote has one thread, from its opening to its closing, which makes the calls; the loop is never blocked. Signals are
-asyncio's to handle, so here the loop's thread takes locks, each of them for a moment.
+Each remote has one thread, from its opening to its closing, which makes the calls; the loop is never blocked. Signals
+are asyncio's to handle, so here the loop's thread takes locks, each of them for a moment.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class AsyncRemoteServer:
 
     Calls on one object are made one after the other. When the task that awaits a call is cancelled, the call is
     cancelled as well, and its end, which comes at once, is awaited before the CancelledError goes on: so a timeout of
-    asyncio leaves nothing behind. Whether a version that was to be added then was added is unknown.
+    asyncio leaves nothing behind. Whether a version that was to be added then was added is unknown. A call whose loop
+    is closed under it ends by `close`, in any loop, or by its own timeout.
 
     A forked process may use its parent's object, in a loop of its own.
     """
@@ -96,8 +97,8 @@ class AsyncRemoteServer:
         return await self._made(lambda pointer: _remote_calls.add_snapshot(pointer, version_id, plaintext))
 
     async def close(self) -> None:
-        """Cancels the calls that run or wait, which raise CallCancelledError, waits for their ends, closes the connection,
-        and wipes the key unless it is the caller's. Again, it waits for the same."""
+        """Cancels the calls that run or wait, which raise CallCancelledError, waits for their ends, closes the
+        connection, and wipes the key unless it is the caller's. Again, it waits for the same."""
         self._worker.stop(self._server.close)
         await self._worker.end()
 

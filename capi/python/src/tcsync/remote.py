@@ -192,16 +192,16 @@ class RemoteServer(_library.Closing):
         return self.handle.call(lambda remote: _remote_calls.add_snapshot(remote, version_id, plaintext))
 
     def cancel(self) -> None:
-        """Ends the calls of other threads that run or wait for their turn: they raise CallCancelledError at once. A call
-        that begins later is not concerned."""
+        """Ends the calls of other threads that run or wait for their turn: they raise CallCancelledError at once. A
+        call that begins later is not concerned."""
         if is_interruptible():
             apart(self.handle.cancel_all)
         else:
             self.handle.cancel_all()
 
     def close(self) -> None:
-        """Closes the connection, and wipes the key unless it is the caller's, when no call runs any more. Again, it does
-        nothing."""
+        """Closes the connection, and wipes the key unless it is the caller's, when no call runs any more. Again, it
+        does nothing."""
         self.handle.close()
         if self._own_key:
             self._own_key.close()
