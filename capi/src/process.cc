@@ -18,10 +18,11 @@ Result CheckOpening() {
     delete mark;
   }
   if (!opener->IsOfAnotherProcess()) return {};
-  return {TCSYNC_FORKED,
-          "an engine was opened before this process was forked, also if it is closed by now, and the "
-          "threads of the database are only in the process that opened it; fork before the first "
-          "opening, or start this process anew (exec)"};
+  return {
+      TCSYNC_FORKED,
+      "an engine was opened before this process was forked, also if it is closed by now, and the "
+      "threads of the database are only in the process that opened it; fork before the first "
+      "opening, or start this process anew (exec)"};
 }
 
 }  // namespace tcsync::capi

@@ -22,9 +22,9 @@ inline Result CheckProcess(const base::ProcessMark& opener, absl::string_view ha
                    "it; fork first, and open it in the process that uses it")};
 }
 
-// To be asked before anything is opened over RocksDB, whose threads are one set for all databases of a
-// process, and stay when a database is closed: a child of a process that has them would wait for them
-// with a database of its own as well.
+// To be asked before anything is opened over RocksDB, whose threads are one set for all databases
+// of a process, and stay when a database is closed: a child of a process that has them would wait
+// for them with a database of its own as well.
 Result CheckOpening();
 
 }  // namespace tcsync::capi

@@ -79,7 +79,7 @@ class DataDirectory {
   std::string path_;
   int format_ = 0;
   bool is_new_ = false;
-  int format_file_;   // holds the lock; -1 when moved from
+  int format_file_;  // holds the lock; -1 when moved from
   // A lock is let go with the last copy of its descriptor, and a child has one.
   std::unique_ptr<base::ClosedInChild> closed_in_child_;
   bool was_created_;  // by Lock()

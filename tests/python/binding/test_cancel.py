@@ -12,6 +12,7 @@ import warnings
 from contextlib import contextmanager
 
 import pytest
+
 from tcsync import (
     NIL_VERSION,
     AsyncRemoteServer,
@@ -49,9 +50,7 @@ class Slow:
                 connection, _ = self.listener.accept()
             except OSError:
                 return
-            threading.Thread(
-                target=self._answer, args=(connection,), daemon=True
-            ).start()
+            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
 
     def _answer(self, connection):
         with connection:
@@ -111,9 +110,7 @@ def somebody():
 def remote_of(somebody):
     """Makes a RemoteServer for a URL, with that key."""
     credentials, key = somebody
-    return lambda url: RemoteServer(
-        Credentials(url, credentials.client_id, credentials.secret), key=key, **FOREVER
-    )
+    return lambda url: RemoteServer(Credentials(url, credentials.client_id, credentials.secret), key=key, **FOREVER)
 
 
 @pytest.fixture
@@ -253,11 +250,7 @@ class TestCtrlC:
         with nothing_left(), remote_of(slow.url) as remote:
             for _ in range(100):
                 begun = threading.Semaphore(0)
-                interrupter = interrupt_when(
-                    lambda begun=begun: (
-                        begun.acquire() and time.sleep(random.random() / 300)
-                    )
-                )
+                interrupter = interrupt_when(lambda begun=begun: begun.acquire() and time.sleep(random.random() / 300))
                 with pytest.raises(KeyboardInterrupt):
                     begun.release()
                     remote.get_snapshot()
@@ -276,9 +269,7 @@ class TestCancel:
 
             thread = threading.Thread(target=cancel)
             thread.start()
-            with pytest.raises(
-                CallCancelledError, match="whether the version was added is unknown"
-            ) as raised:
+            with pytest.raises(CallCancelledError, match="whether the version was added is unknown") as raised:
                 remote.add_version(NIL_VERSION, SEGMENT)
             assert raised.value.name == "TCSYNC_CANCELLED"
             thread.join()
@@ -295,9 +286,7 @@ def run(coroutine):
     complaints = []
 
     async def main():
-        asyncio.get_running_loop().set_exception_handler(
-            lambda _loop, context: complaints.append(context)
-        )
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
         return await coroutine
 
     with warnings.catch_warnings():
@@ -318,19 +307,13 @@ class TestAsyncio:
                 assert (await remote.probe()).kind.name == "EMPTY_HISTORY"
                 added = await remote.add_version(NIL_VERSION, SEGMENT)
                 assert isinstance(added, VersionAdded)
-                assert await remote.add_version(NIL_VERSION, SEGMENT) == Conflict(
-                    added.version_id
-                )
-                assert await remote.get_child_version(NIL_VERSION) == Version(
-                    added.version_id, NIL_VERSION, SEGMENT
-                )
+                assert await remote.add_version(NIL_VERSION, SEGMENT) == Conflict(added.version_id)
+                assert await remote.get_child_version(NIL_VERSION) == Version(added.version_id, NIL_VERSION, SEGMENT)
                 assert await remote.get_snapshot() is None
                 await remote.add_snapshot(added.version_id, b"state")
                 assert (await remote.get_snapshot()).plaintext == b"state"
                 # At once, and from several tasks.
-                results = await asyncio.gather(
-                    *[remote.get_child_version(added.version_id) for _ in range(20)]
-                )
+                results = await asyncio.gather(*[remote.get_child_version(added.version_id) for _ in range(20)])
                 assert results == [UpToDate()] * 20
             await remote.close()
             with pytest.raises(TcsyncError, match="closed"):
@@ -344,9 +327,7 @@ class TestAsyncio:
 
         async def main():
             with pytest.raises(TcsyncError):
-                await AsyncRemoteServer.open(
-                    credentials, key=key, ca_file="/nonexistent.pem"
-                )
+                await AsyncRemoteServer.open(credentials, key=key, ca_file="/nonexistent.pem")
             with pytest.raises(asyncio.TimeoutError):
                 await asyncio.wait_for(AsyncRemoteServer.open(credentials), 0.01)
 
@@ -385,15 +366,10 @@ class TestAsyncio:
         credentials = Credentials(server.url, credentials.client_id, credentials.secret)
 
         async def main():
-            async with await AsyncRemoteServer.open(
-                credentials, key=key, **FOREVER
-            ) as remote:
+            async with await AsyncRemoteServer.open(credentials, key=key, **FOREVER) as remote:
                 ended = {"done": 0, "cancelled": 0}
                 for _ in range(20):
-                    tasks = [
-                        asyncio.create_task(remote.get_child_version(NIL_VERSION))
-                        for _ in range(20)
-                    ]
+                    tasks = [asyncio.create_task(remote.get_child_version(NIL_VERSION)) for _ in range(20)]
                     for task in random.sample(tasks, 10):
                         await asyncio.sleep(random.random() * 0.001)
                         task.cancel()
@@ -413,19 +389,10 @@ class TestAsyncio:
         """If this fails, the number of threads is not that of the remotes with a call."""
 
         async def main():
-            remotes = await asyncio.gather(
-                *[async_remote_of(slow.url) for _ in range(100)]
-            )
-            tasks = [
-                asyncio.create_task(remote.get_snapshot())
-                for remote in remotes
-                for _ in range(3)
-            ]
+            remotes = await asyncio.gather(*[async_remote_of(slow.url) for _ in range(100)])
+            tasks = [asyncio.create_task(remote.get_snapshot()) for remote in remotes for _ in range(3)]
             await asyncio.to_thread(lambda: [slow.asked.acquire() for _ in range(100)])
-            assert (
-                sum(thread.name == "tcsync-remote" for thread in threading.enumerate())
-                == 100
-            )
+            assert sum(thread.name == "tcsync-remote" for thread in threading.enumerate()) == 100
             await asyncio.gather(*[remote.close() for remote in remotes])
             results = await asyncio.gather(*tasks, return_exceptions=True)
             assert {type(result) for result in results} == {CallCancelledError}
@@ -439,9 +406,7 @@ class TestAsyncio:
         """If this fails, the end of a loop leaves a call that nobody can end."""
         with nothing_left():
             loop = asyncio.new_event_loop()
-            loop.set_exception_handler(
-                lambda _loop, _context: None
-            )  # It tells of the task below, and rightly.
+            loop.set_exception_handler(lambda _loop, _context: None)  # It tells of the task below, and rightly.
             remote = loop.run_until_complete(async_remote_of(slow.url))
             task = loop.create_task(remote.get_snapshot())
             loop.run_until_complete(asyncio.sleep(0))
@@ -476,9 +441,7 @@ class TestFork:
             if isinstance(result, Conflict):
                 head = result.latest_version_id
                 continue
-            assert remote.get_child_version(head) == Version(
-                result.version_id, head, plaintext
-            )
+            assert remote.get_child_version(head) == Version(result.version_id, head, plaintext)
             head, number = result.version_id, number + 1
 
     def fork(self, work):
@@ -535,9 +498,7 @@ class TestFork:
             return await remote.get_child_version(NIL_VERSION)
 
         loop = asyncio.new_event_loop()
-        remote = loop.run_until_complete(
-            AsyncRemoteServer.open(Credentials.generate(server.url), proxy="")
-        )
+        remote = loop.run_until_complete(AsyncRemoteServer.open(Credentials.generate(server.url), proxy=""))
         assert loop.run_until_complete(ask(remote)) == UpToDate()
 
         def work():
