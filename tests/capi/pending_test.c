@@ -253,7 +253,7 @@ static void heads_can_be_answered(void) {
       {"POST", FIRST_VERSION, NULL, NULL, 400},
       {"POST", FIRST_VERSION, "not-a-uuid", NULL, 400},
       {"POST", FIRST_VERSION, CLIENT_A, "999999999999", 413},
-      {"", "", NULL, NULL, 404},
+      {"", "", NULL, NULL, 405},
   };
   tcsync_engine* engine = open_engine(NULL);
   size_t i = 0;
@@ -471,8 +471,8 @@ static void what_is_abandoned_has_no_effect(void) {
   CHECK_OK(tcsync_queue_new(&queue, &error));
   make_directory(directory);
   config = make_config(directory);
-  /* So little that one body which is not given back would be missed. */
-  CHECK_OK(tcsync_config_set(config, "bodies-in-flight-bytes-max", "1M", &error));
+  /* Room for six large bodies, so that those which are not given back would be missed. */
+  CHECK_OK(tcsync_config_set(config, "bodies-in-flight-bytes-max", "4M", &error));
   CHECK_OK(tcsync_engine_open(config, &engine, &error));
   tcsync_config_free(config);
   for (i = 0; i < 20; ++i) {
