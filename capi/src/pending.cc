@@ -12,7 +12,8 @@
 namespace tcsync::capi {
 namespace {
 
-// How long the body will be, where its sender says so and this side could tell that it is cut short.
+// How long the body will be, where its sender says so and this side could tell that it is cut
+// short.
 std::optional<uint64_t> DeclaredBytes(const http::RequestHead& head) {
   // A GET's body is of no interest, and many servers do not read it; and a coding of the transfer
   // makes the length meaningless (RFC 9112, section 6.3).
@@ -23,9 +24,9 @@ std::optional<uint64_t> DeclaredBytes(const http::RequestHead& head) {
 }
 
 http::Response WrongLength(absl::string_view how, uint64_t declared_bytes) {
-  return http::TextResponse(400, absl::StrCat("The request body is ", how,
-                                              " than its Content-Length of ", declared_bytes,
-                                              " bytes."));
+  return http::TextResponse(
+      400, absl::StrCat("The request body is ", how, " than its Content-Length of ", declared_bytes,
+                        " bytes."));
 }
 
 }  // namespace

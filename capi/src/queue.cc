@@ -108,8 +108,8 @@ void EventQueue::PushLog(int level, absl::string_view line) noexcept {
   }
   const std::lock_guard lock(mutex_);
   if (is_closed_) return;
-  const bool has_room =
-      log_records_ < kLogRecordsMax && line.size() <= kLogBytesMax - std::min(kLogBytesMax, log_bytes_);
+  const bool has_room = log_records_ < kLogRecordsMax &&
+                        line.size() <= kLogBytesMax - std::min(kLogBytesMax, log_bytes_);
   if (has_memory && has_room) {
     node.front().dropped = std::exchange(dropped_, 0);
     ++log_records_;

@@ -97,7 +97,8 @@ std::unique_ptr<PieceDelivery> MakeQueuePieceDelivery(const tcsync_queue& queue,
 // Owes one piece, and pays with TCSYNC_OUT_OF_MEMORY when it is destroyed before.
 class OwedPiece {
  public:
-  OwedPiece(std::unique_ptr<PieceDelivery> delivery, std::shared_ptr<BodyProgress> progress) noexcept
+  OwedPiece(std::unique_ptr<PieceDelivery> delivery,
+            std::shared_ptr<BodyProgress> progress) noexcept
       : delivery_(std::move(delivery)), progress_(std::move(progress)) {}
   OwedPiece(OwedPiece&&) noexcept = default;
   OwedPiece& operator=(OwedPiece&&) = delete;
@@ -138,8 +139,8 @@ void ReadHere(tcsync_response& response, PieceDelivery& delivery) {
   delivery.Deliver(TCSYNC_OK, std::move(bytes));
 }
 
-// Has the next piece delivered, or fails and delivers nothing. `use` is of the engine that a body in
-// pieces is read through.
+// Has the next piece delivered, or fails and delivers nothing. `use` is of the engine that a body
+// in pieces is read through.
 Result BeginRead(tcsync_response& response, const EngineCore::Use* use,
                  std::unique_ptr<PieceDelivery> delivery) {
   BodyProgress& progress = *response.progress;
@@ -186,8 +187,7 @@ using tcsync::capi::Result;
 using tcsync::capi::SetNull;
 
 tcsync_response::tcsync_response(std::shared_ptr<tcsync::capi::EngineCore> streams_through)
-    : core(std::move(streams_through)),
-      progress(std::make_shared<tcsync::capi::BodyProgress>()) {}
+    : core(std::move(streams_through)), progress(std::make_shared<tcsync::capi::BodyProgress>()) {}
 
 int tcsync_response_status(const tcsync_response* response) {
   return Checked(response) == nullptr ? 0 : response->response.status;

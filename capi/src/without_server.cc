@@ -1,7 +1,7 @@
-// Takes the place of engine.cc, pending.cc, response.cc and listener.cc in a build without the server
-// (TCSYNC_SERVER=OFF), which is for replicas' tools: the same functions, so that every program
-// links and every binding loads, and a clear error from those that begin something. The handles
-// cannot exist here, so the others have only NULL to answer.
+// Takes the place of engine.cc, pending.cc, response.cc and listener.cc in a build without the
+// server (TCSYNC_SERVER=OFF), which is for replicas' tools: the same functions, so that every
+// program links and every binding loads, and a clear error from those that begin something. The
+// handles cannot exist here, so the others have only NULL to answer.
 #include "capi/src/guard.h"
 #include "tcsync.h"
 

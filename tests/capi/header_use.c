@@ -22,6 +22,7 @@ static const tcsync_code kCodes[] = {
     TCSYNC_INVALID_UUID,
     TCSYNC_INVALID_ADDRESS,
     TCSYNC_FORKED,
+    TCSYNC_RESPONSE_INCOMPLETE,
     TCSYNC_UNSEAL_TRUNCATED,
     TCSYNC_UNSEAL_UNKNOWN_FORMAT,
     TCSYNC_UNSEAL_WRONG_KEY,
@@ -61,6 +62,9 @@ tcsync_code use_codes(int index) {
   switch (TCSYNC_COARSE(kCodes[index])) {
     case TCSYNC_OK:
       return TCSYNC_LOG_DEBUG + TCSYNC_LOG_INFO + TCSYNC_LOG_WARNING + TCSYNC_LOG_ERROR;
+    case TCSYNC_UNAVAILABLE:
+      return TCSYNC_EVENT_NONE + TCSYNC_EVENT_RESPONSE + TCSYNC_EVENT_PIECE + TCSYNC_EVENT_READY +
+             TCSYNC_EVENT_LOG + TCSYNC_EVENT_LOG_DROPPED + TCSYNC_EVENT_WAKE;
     case TCSYNC_UNSEAL_FAILED:
       return kCodes[index] == TCSYNC_UNSEAL_WRONG_KEY;
     case TCSYNC_REMOTE_FAILED:
@@ -93,6 +97,10 @@ void use_functions(void) {
   tcsync_bytes* value = NULL;
   tcsync_response* response = NULL;
   tcsync_request request;
+  tcsync_queue* queue = NULL;
+  tcsync_event event;
+  tcsync_pending* pending = NULL;
+  tcsync_bytes* bytes = NULL;
   tcsync_remote* remote = NULL;
   tcsync_remote_options options;
   tcsync_probe probe;
@@ -101,6 +109,23 @@ void use_functions(void) {
   if (tcsync_version_number() < TCSYNC_VERSION_NUMBER || !tcsync_has("server")) return;
   (void)tcsync_config_set_log(config, receive_message, NULL, &error);
   (void)tcsync_engine_handle_async(engine, &request, receive_response, NULL, &error);
+  event.struct_size = sizeof(event);
+  (void)tcsync_queue_new(&queue, &error);
+  (void)tcsync_queue_descriptor(queue);
+  (void)tcsync_queue_next(queue, 0, &event, &error);
+  tcsync_queue_wake(queue);
+  (void)tcsync_config_set_log_queue(config, queue, &error);
+  (void)tcsync_engine_handle_queued(engine, &request, queue, NULL, &error);
+  (void)tcsync_engine_begin(engine, &request, &pending, &response, &error);
+  (void)tcsync_pending_append(pending, "", 0, &response, &error);
+  (void)tcsync_pending_append_queued(pending, "", 0, queue, NULL, &error);
+  (void)tcsync_pending_finish(pending, &response, &error);
+  (void)tcsync_pending_finish_queued(pending, queue, NULL, &error);
+  tcsync_pending_free(pending);
+  (void)tcsync_response_body_size(response);
+  (void)tcsync_response_read(response, &bytes, &error);
+  (void)tcsync_response_read_queued(response, queue, NULL, &error);
+  tcsync_queue_free(queue);
   options.struct_size = sizeof(options);
   probe.struct_size = sizeof(probe);
   version_id.text[0] = '\0';

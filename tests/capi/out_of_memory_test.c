@@ -465,8 +465,8 @@ static tcsync_code attempt_read_queued(tcsync_error** error) {
   return code;
 }
 
-/* With the storage in memory, and writes that are conflicts: RocksDB and the tables of Abseil do not
- * themselves survive the failure of an allocation. */
+/* With the storage in memory, and writes that are conflicts: RocksDB and the tables of Abseil do
+ * not themselves survive the failure of an allocation. */
 static void queueing(void) {
   CHECK_OK(tcsync_queue_new(&queue, &error));
   config = make_config(NULL);

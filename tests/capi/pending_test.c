@@ -200,8 +200,7 @@ static void an_event_loop_does_the_same(void) {
   while (offset < sizeof(large)) {
     const size_t rest = sizeof(large) - offset;
     const size_t piece = rest < 65536 ? rest : 65536;
-    CHECK_OK(
-        tcsync_pending_append_queued(pending, large + offset, piece, queue, &offset, &error));
+    CHECK_OK(tcsync_pending_append_queued(pending, large + offset, piece, queue, &offset, &error));
     event = take(queue, TCSYNC_EVENT_READY);
     CHECK(event.user_data == &offset);
     CHECK_INT(event.code, TCSYNC_OK);
@@ -221,8 +220,8 @@ static void an_event_loop_does_the_same(void) {
     CHECK(event.user_data == &response);
     CHECK_INT(event.code, TCSYNC_OK);
     if (event.bytes == NULL) break;
-    CHECK(memcmp(tcsync_bytes_data(event.bytes), large + offset,
-                 tcsync_bytes_size(event.bytes)) == 0);
+    CHECK(memcmp(tcsync_bytes_data(event.bytes), large + offset, tcsync_bytes_size(event.bytes)) ==
+          0);
     offset += tcsync_bytes_size(event.bytes);
     tcsync_bytes_free(event.bytes);
   }
@@ -295,16 +294,14 @@ static void lengths_are_held_to(void) {
   size_t i = 0;
   for (i = 0; i < sizeof(kBodies) / sizeof(kBodies[0]); ++i) {
     tcsync_engine* engine = open_engine(NULL);
-    tcsync_pending* pending =
-        begin_version(engine, CLIENT_A, kBodies[i].field, kBodies[i].value);
+    tcsync_pending* pending = begin_version(engine, CLIENT_A, kBodies[i].field, kBodies[i].value);
     CHECK_INT(append_all(pending, large, kBodies[i].size, 64 * 1024), kBodies[i].append_status);
     if (kBodies[i].append_status == 0) {
       CHECK_INT(finish(pending), kBodies[i].finish_status);
     } else {
       tcsync_pending_free(pending);
     }
-    CHECK_INT(status_of_first_child(engine, CLIENT_A),
-              kBodies[i].finish_status == 200 ? 200 : 404);
+    CHECK_INT(status_of_first_child(engine, CLIENT_A), kBodies[i].finish_status == 200 ? 200 : 404);
     tcsync_engine_free(engine);
   }
 }
@@ -439,8 +436,8 @@ static void calls_check_their_arguments(void) {
               "data");
   CHECK_FAILS(tcsync_pending_append(pending, "x", 1, NULL, &error), TCSYNC_NULL_ARGUMENT,
               "response");
-  CHECK_FAILS(tcsync_pending_append_queued(NULL, "x", 1, queue, NULL, &error),
-              TCSYNC_NULL_ARGUMENT, "pending");
+  CHECK_FAILS(tcsync_pending_append_queued(NULL, "x", 1, queue, NULL, &error), TCSYNC_NULL_ARGUMENT,
+              "pending");
   CHECK_FAILS(tcsync_pending_append_queued(pending, NULL, 1, queue, NULL, &error),
               TCSYNC_NULL_ARGUMENT, "data");
   CHECK_FAILS(tcsync_pending_append_queued(pending, "x", 1, NULL, NULL, &error),

@@ -68,9 +68,8 @@ static void fill_version(test_request* filled, const char* client_id) {
 }
 
 static int add_version(tcsync_engine* engine, const char* client_id) {
-  tcsync_response* response =
-      exchange(engine, "POST", "/v1/client/add-version/" NIL_VERSION, client_id, SEGMENT_TYPE,
-               SEGMENT, strlen(SEGMENT));
+  tcsync_response* response = exchange(engine, "POST", "/v1/client/add-version/" NIL_VERSION,
+                                       client_id, SEGMENT_TYPE, SEGMENT, strlen(SEGMENT));
   const int status = tcsync_response_status(response);
   tcsync_response_free(response);
   return status;
@@ -78,8 +77,8 @@ static int add_version(tcsync_engine* engine, const char* client_id) {
 
 /* Checks that the client has its first version. */
 static void check_added(tcsync_engine* engine, const char* client_id) {
-  tcsync_response* response = exchange(
-      engine, "GET", "/v1/client/get-child-version/" NIL_VERSION, client_id, NULL, NULL, 0);
+  tcsync_response* response = exchange(engine, "GET", "/v1/client/get-child-version/" NIL_VERSION,
+                                       client_id, NULL, NULL, 0);
   CHECK_INT(tcsync_response_status(response), 200);
   tcsync_response_free(response);
 }
@@ -424,13 +423,14 @@ static tcsync_config* make_debug_config(const char* directory) {
 
 /* Causes one record, of the debug level. */
 static void log_something(tcsync_engine* engine) {
-  tcsync_response* response = exchange(engine, "GET", "/v1/client/get-child-version/" NIL_VERSION,
-                                       CLIENT_A, NULL, NULL, 0);
+  tcsync_response* response =
+      exchange(engine, "GET", "/v1/client/get-child-version/" NIL_VERSION, CLIENT_A, NULL, NULL, 0);
   CHECK_INT(tcsync_response_status(response), 404);
   tcsync_response_free(response);
 }
 
-/* Takes log records until there are none. Returns their number, and adds up those that were dropped. */
+/* Takes log records until there are none. Returns their number, and adds up those that were
+ * dropped. */
 static int drain_log(tcsync_queue* queue, int64_t* dropped) {
   int records = 0;
   for (;;) {
@@ -593,7 +593,8 @@ int main(void) {
   RUN(every_answer_comes_once, "an event loop hangs, or frees twice");
   RUN(the_descriptor_shows_what_waits, "an event loop sleeps over an answer, or never sleeps");
   RUN(waiting_ends, "a host's thread cannot be stopped");
-  RUN(queues_check_their_arguments, "a mistake in a binding crashes the program, or loses an event");
+  RUN(queues_check_their_arguments,
+      "a mistake in a binding crashes the program, or loses an event");
   RUN(descriptors_may_be_exhausted, "a program under load is aborted instead of told");
   RUN(a_queue_may_go_first, "a host that stops crashes, or loses writes");
   RUN(answers_outlive_the_engine, "a host that stops loses answers to writes that happened");

@@ -37,6 +37,8 @@ static void its_functions_still_take_null(void) {
   tcsync_header header;
   tcsync_response* response = NULL;
   tcsync_bytes* value = NULL;
+  tcsync_pending* pending = NULL;
+  tcsync_bytes* bytes = NULL;
   fill_request(&filled, "GET", "/", NULL, NULL, NULL, 0);
   CHECK_FAILS(tcsync_engine_handle(NULL, &filled.request, &response, &error), TCSYNC_NULL_ARGUMENT,
               "engine");
@@ -49,6 +51,22 @@ static void its_functions_still_take_null(void) {
   CHECK_FAILS(tcsync_engine_option(NULL, "storage", &value, &error), TCSYNC_NULL_ARGUMENT,
               "engine");
   CHECK(value == NULL);
+  CHECK_FAILS(tcsync_engine_handle_queued(NULL, &filled.request, NULL, NULL, &error),
+              TCSYNC_NULL_ARGUMENT, "engine");
+  CHECK_FAILS(tcsync_engine_begin(NULL, &filled.request, &pending, &response, &error),
+              TCSYNC_NULL_ARGUMENT, "engine");
+  CHECK_FAILS(tcsync_pending_append(NULL, "x", 1, &response, &error), TCSYNC_NULL_ARGUMENT,
+              "pending");
+  CHECK_FAILS(tcsync_pending_append_queued(NULL, "x", 1, NULL, NULL, &error), TCSYNC_NULL_ARGUMENT,
+              "pending");
+  CHECK_FAILS(tcsync_pending_finish(NULL, &response, &error), TCSYNC_NULL_ARGUMENT, "pending");
+  CHECK_FAILS(tcsync_pending_finish_queued(NULL, NULL, NULL, &error), TCSYNC_NULL_ARGUMENT,
+              "pending");
+  CHECK_FAILS(tcsync_response_read(NULL, &bytes, &error), TCSYNC_NULL_ARGUMENT, "response");
+  CHECK_FAILS(tcsync_response_read_queued(NULL, NULL, NULL, &error), TCSYNC_NULL_ARGUMENT,
+              "response");
+  CHECK_INT(tcsync_response_body_size(NULL), 0);
+  tcsync_pending_free(NULL);
   CHECK_FAILS(tcsync_response_header(NULL, 0, &header, &error), TCSYNC_NULL_ARGUMENT, "response");
   CHECK_FAILS(tcsync_listener_serve(NULL, NULL, &error), TCSYNC_NULL_ARGUMENT, "listener");
   CHECK_INT(tcsync_response_status(NULL), 0);
@@ -62,6 +80,18 @@ static void its_functions_still_take_null(void) {
   tcsync_response_free(NULL);
   tcsync_listener_stop(NULL);
   tcsync_listener_free(NULL);
+}
+
+/* They need no server. */
+static void queues_work(void) {
+  tcsync_queue* queue = NULL;
+  tcsync_event event;
+  event.struct_size = sizeof(event);
+  CHECK_OK(tcsync_queue_new(&queue, &error));
+  tcsync_queue_wake(queue);
+  CHECK_OK(tcsync_queue_next(queue, 0, &event, &error));
+  CHECK_INT(event.kind, TCSYNC_EVENT_WAKE);
+  tcsync_queue_free(queue);
 }
 
 static void sealing_works(void) {
@@ -103,6 +133,7 @@ static void talking_to_a_server_works(void) {
 int main(void) {
   RUN(the_server_is_unsupported, "people are not told that they installed the small library");
   RUN(its_functions_still_take_null, "a binding crashes while it cleans up");
+  RUN(queues_work, "a binding does not load where the server is not built");
   RUN(sealing_works, "the setup wizard does not work where the server is not built");
   RUN(talking_to_a_server_works, "the setup wizard does not work where the server is not built");
   return check_exit_status();

@@ -19,9 +19,6 @@ from ctypes import (
     c_void_p,
 )
 
-TCSYNC_VERSION_MAJOR = 0
-TCSYNC_VERSION_MINOR = 1
-TCSYNC_VERSION_PATCH = 0
 TCSYNC_OK = 0
 TCSYNC_INVALID_ARGUMENT = 1
 TCSYNC_OUT_OF_MEMORY = 2
@@ -34,13 +31,12 @@ TCSYNC_DATA_LOSS = 8
 TCSYNC_UNSUPPORTED = 9
 TCSYNC_UNSEAL_FAILED = 10
 TCSYNC_REMOTE_FAILED = 11
-TCSYNC_CANCELLED = 12
 TCSYNC_NULL_ARGUMENT = 257
 TCSYNC_UNKNOWN_OPTION = 513
 TCSYNC_INVALID_OPTION_VALUE = 769
 TCSYNC_INVALID_UUID = 1025
 TCSYNC_INVALID_ADDRESS = 1281
-TCSYNC_FORKED = 1537
+TCSYNC_RESPONSE_INCOMPLETE = 262
 TCSYNC_UNSEAL_TRUNCATED = 266
 TCSYNC_UNSEAL_UNKNOWN_FORMAT = 522
 TCSYNC_UNSEAL_WRONG_KEY = 778
@@ -65,11 +61,17 @@ TCSYNC_REMOTE_SERVER_FAILED = 4363
 TCSYNC_REMOTE_REDIRECTED = 4619
 TCSYNC_REMOTE_BROKEN_ANSWER = 4875
 TCSYNC_REMOTE_ANSWER_TOO_LARGE = 5131
-TCSYNC_HOST_CODE_MAX = -1
 TCSYNC_LOG_DEBUG = 0
 TCSYNC_LOG_INFO = 1
 TCSYNC_LOG_WARNING = 2
 TCSYNC_LOG_ERROR = 3
+TCSYNC_EVENT_NONE = 0
+TCSYNC_EVENT_RESPONSE = 1
+TCSYNC_EVENT_PIECE = 2
+TCSYNC_EVENT_READY = 3
+TCSYNC_EVENT_LOG = 4
+TCSYNC_EVENT_LOG_DROPPED = 5
+TCSYNC_EVENT_WAKE = 6
 TCSYNC_PROBE_HISTORY = 1
 TCSYNC_PROBE_EMPTY_HISTORY = 2
 TCSYNC_PROBE_NOT_ALLOWED = 3
@@ -84,6 +86,7 @@ TCSYNC_OUTCOME_NO_SNAPSHOT = 6
 TCSYNC_SNAPSHOT_URGENCY_NONE = 0
 TCSYNC_SNAPSHOT_URGENCY_LOW = 1
 TCSYNC_SNAPSHOT_URGENCY_HIGH = 2
+TCSYNC_UUID_TEXT_SIZE = 37
 
 CODE_NAMES = {
     0: "TCSYNC_OK",
@@ -98,13 +101,12 @@ CODE_NAMES = {
     9: "TCSYNC_UNSUPPORTED",
     10: "TCSYNC_UNSEAL_FAILED",
     11: "TCSYNC_REMOTE_FAILED",
-    12: "TCSYNC_CANCELLED",
     257: "TCSYNC_NULL_ARGUMENT",
     513: "TCSYNC_UNKNOWN_OPTION",
     769: "TCSYNC_INVALID_OPTION_VALUE",
     1025: "TCSYNC_INVALID_UUID",
     1281: "TCSYNC_INVALID_ADDRESS",
-    1537: "TCSYNC_FORKED",
+    262: "TCSYNC_RESPONSE_INCOMPLETE",
     266: "TCSYNC_UNSEAL_TRUNCATED",
     522: "TCSYNC_UNSEAL_UNKNOWN_FORMAT",
     778: "TCSYNC_UNSEAL_WRONG_KEY",
@@ -136,13 +138,6 @@ class tcsync_error(Structure):
 
 class tcsync_bytes(Structure):
     """Opaque."""
-
-class tcsync_uuid(Structure):
-    """As in the header."""
-
-    _fields_ = (
-        ("text", c_char * 37),
-    )
 
 class tcsync_config(Structure):
     """Opaque."""
@@ -200,6 +195,27 @@ class tcsync_response(Structure):
 
 tcsync_response_function = CFUNCTYPE(None, c_void_p, POINTER(tcsync_response))
 
+class tcsync_queue(Structure):
+    """Opaque."""
+
+class tcsync_event(Structure):
+    """As in the header."""
+
+    _fields_ = (
+        ("struct_size", c_size_t),
+        ("kind", c_int32),
+        ("level", c_int32),
+        ("user_data", c_void_p),
+        ("code", c_int32),
+        ("reserved", c_int32),
+        ("dropped", c_int64),
+        ("response", POINTER(tcsync_response)),
+        ("bytes", POINTER(tcsync_bytes)),
+    )
+
+class tcsync_pending(Structure):
+    """Opaque."""
+
 class tcsync_listener(Structure):
     """Opaque."""
 
@@ -249,10 +265,6 @@ def declare(library: CDLL) -> None:
     library.tcsync_error_free.restype = None
     library.tcsync_version.argtypes = ()
     library.tcsync_version.restype = c_void_p
-    library.tcsync_version_number.argtypes = ()
-    library.tcsync_version_number.restype = c_int32
-    library.tcsync_has.argtypes = (c_char_p,)
-    library.tcsync_has.restype = c_int
     library.tcsync_bytes_data.argtypes = (POINTER(tcsync_bytes),)
     library.tcsync_bytes_data.restype = c_void_p
     library.tcsync_bytes_size.argtypes = (POINTER(tcsync_bytes),)
@@ -267,8 +279,6 @@ def declare(library: CDLL) -> None:
     library.tcsync_config_new.restype = c_int32
     library.tcsync_config_set.argtypes = (POINTER(tcsync_config), c_char_p, c_char_p, POINTER(POINTER(tcsync_error)),)
     library.tcsync_config_set.restype = c_int32
-    library.tcsync_config_get.argtypes = (POINTER(tcsync_config), c_char_p, POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
-    library.tcsync_config_get.restype = c_int32
     library.tcsync_config_set_from_environment.argtypes = (POINTER(tcsync_config), POINTER(POINTER(tcsync_error)),)
     library.tcsync_config_set_from_environment.restype = c_int32
     library.tcsync_config_set_log.argtypes = (POINTER(tcsync_config), tcsync_log_function, c_void_p, POINTER(POINTER(tcsync_error)),)
@@ -277,8 +287,6 @@ def declare(library: CDLL) -> None:
     library.tcsync_config_free.restype = None
     library.tcsync_engine_open.argtypes = (POINTER(tcsync_config), POINTER(POINTER(tcsync_engine)), POINTER(POINTER(tcsync_error)),)
     library.tcsync_engine_open.restype = c_int32
-    library.tcsync_engine_option.argtypes = (POINTER(tcsync_engine), c_char_p, POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
-    library.tcsync_engine_option.restype = c_int32
     library.tcsync_engine_free.argtypes = (POINTER(tcsync_engine),)
     library.tcsync_engine_free.restype = None
     library.tcsync_engine_handle.argtypes = (POINTER(tcsync_engine), POINTER(tcsync_request), POINTER(POINTER(tcsync_response)), POINTER(POINTER(tcsync_error)),)
@@ -287,8 +295,6 @@ def declare(library: CDLL) -> None:
     library.tcsync_engine_handle_async.restype = c_int32
     library.tcsync_administer.argtypes = (POINTER(tcsync_config), POINTER(tcsync_engine), POINTER(tcsync_request), POINTER(POINTER(tcsync_response)), POINTER(POINTER(tcsync_error)),)
     library.tcsync_administer.restype = c_int32
-    library.tcsync_monitor.argtypes = (POINTER(tcsync_engine), POINTER(tcsync_request), POINTER(POINTER(tcsync_response)), POINTER(POINTER(tcsync_error)),)
-    library.tcsync_monitor.restype = c_int32
     library.tcsync_response_status.argtypes = (POINTER(tcsync_response),)
     library.tcsync_response_status.restype = c_int
     library.tcsync_response_header_count.argtypes = (POINTER(tcsync_response),)
@@ -301,6 +307,38 @@ def declare(library: CDLL) -> None:
     library.tcsync_response_body.restype = c_void_p
     library.tcsync_response_free.argtypes = (POINTER(tcsync_response),)
     library.tcsync_response_free.restype = None
+    library.tcsync_queue_new.argtypes = (POINTER(POINTER(tcsync_queue)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_queue_new.restype = c_int32
+    library.tcsync_queue_descriptor.argtypes = (POINTER(tcsync_queue),)
+    library.tcsync_queue_descriptor.restype = c_int
+    library.tcsync_queue_next.argtypes = (POINTER(tcsync_queue), c_int64, POINTER(tcsync_event), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_queue_next.restype = c_int32
+    library.tcsync_queue_wake.argtypes = (POINTER(tcsync_queue),)
+    library.tcsync_queue_wake.restype = None
+    library.tcsync_queue_free.argtypes = (POINTER(tcsync_queue),)
+    library.tcsync_queue_free.restype = None
+    library.tcsync_config_set_log_queue.argtypes = (POINTER(tcsync_config), POINTER(tcsync_queue), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_config_set_log_queue.restype = c_int32
+    library.tcsync_engine_handle_queued.argtypes = (POINTER(tcsync_engine), POINTER(tcsync_request), POINTER(tcsync_queue), c_void_p, POINTER(POINTER(tcsync_error)),)
+    library.tcsync_engine_handle_queued.restype = c_int32
+    library.tcsync_engine_begin.argtypes = (POINTER(tcsync_engine), POINTER(tcsync_request), POINTER(POINTER(tcsync_pending)), POINTER(POINTER(tcsync_response)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_engine_begin.restype = c_int32
+    library.tcsync_pending_append.argtypes = (POINTER(tcsync_pending), c_char_p, c_size_t, POINTER(POINTER(tcsync_response)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_pending_append.restype = c_int32
+    library.tcsync_pending_append_queued.argtypes = (POINTER(tcsync_pending), c_char_p, c_size_t, POINTER(tcsync_queue), c_void_p, POINTER(POINTER(tcsync_error)),)
+    library.tcsync_pending_append_queued.restype = c_int32
+    library.tcsync_pending_finish.argtypes = (POINTER(tcsync_pending), POINTER(POINTER(tcsync_response)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_pending_finish.restype = c_int32
+    library.tcsync_pending_finish_queued.argtypes = (POINTER(tcsync_pending), POINTER(tcsync_queue), c_void_p, POINTER(POINTER(tcsync_error)),)
+    library.tcsync_pending_finish_queued.restype = c_int32
+    library.tcsync_pending_free.argtypes = (POINTER(tcsync_pending),)
+    library.tcsync_pending_free.restype = None
+    library.tcsync_response_body_size.argtypes = (POINTER(tcsync_response),)
+    library.tcsync_response_body_size.restype = c_int64
+    library.tcsync_response_read.argtypes = (POINTER(tcsync_response), POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_response_read.restype = c_int32
+    library.tcsync_response_read_queued.argtypes = (POINTER(tcsync_response), POINTER(tcsync_queue), c_void_p, POINTER(POINTER(tcsync_error)),)
+    library.tcsync_response_read_queued.restype = c_int32
     library.tcsync_listener_bind.argtypes = (POINTER(tcsync_config), POINTER(POINTER(tcsync_listener)), POINTER(POINTER(tcsync_error)),)
     library.tcsync_listener_bind.restype = c_int32
     library.tcsync_listener_address_count.argtypes = (POINTER(tcsync_listener),)
@@ -325,19 +363,15 @@ def declare(library: CDLL) -> None:
     library.tcsync_unseal.restype = c_int32
     library.tcsync_remote_open.argtypes = (c_char_p, c_char_p, POINTER(tcsync_key), POINTER(tcsync_remote_options), POINTER(POINTER(tcsync_remote)), POINTER(POINTER(tcsync_error)),)
     library.tcsync_remote_open.restype = c_int32
-    library.tcsync_remote_cancel.argtypes = (POINTER(tcsync_remote),)
-    library.tcsync_remote_cancel.restype = None
-    library.tcsync_remote_resume.argtypes = (POINTER(tcsync_remote),)
-    library.tcsync_remote_resume.restype = None
     library.tcsync_remote_free.argtypes = (POINTER(tcsync_remote),)
     library.tcsync_remote_free.restype = None
     library.tcsync_remote_probe.argtypes = (POINTER(tcsync_remote), POINTER(tcsync_probe), POINTER(POINTER(tcsync_error)),)
     library.tcsync_remote_probe.restype = c_int32
-    library.tcsync_remote_get_child_version.argtypes = (POINTER(tcsync_remote), c_char_p, POINTER(c_int32), POINTER(tcsync_uuid), POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_remote_get_child_version.argtypes = (POINTER(tcsync_remote), c_char_p, POINTER(c_int32), POINTER(c_char), POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
     library.tcsync_remote_get_child_version.restype = c_int32
-    library.tcsync_remote_add_version.argtypes = (POINTER(tcsync_remote), c_char_p, c_char_p, c_size_t, POINTER(c_int32), POINTER(tcsync_uuid), POINTER(c_int32), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_remote_add_version.argtypes = (POINTER(tcsync_remote), c_char_p, c_char_p, c_size_t, POINTER(c_int32), POINTER(c_char), POINTER(c_int32), POINTER(POINTER(tcsync_error)),)
     library.tcsync_remote_add_version.restype = c_int32
-    library.tcsync_remote_get_snapshot.argtypes = (POINTER(tcsync_remote), POINTER(c_int32), POINTER(tcsync_uuid), POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_remote_get_snapshot.argtypes = (POINTER(tcsync_remote), POINTER(c_int32), POINTER(c_char), POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
     library.tcsync_remote_get_snapshot.restype = c_int32
     library.tcsync_remote_add_snapshot.argtypes = (POINTER(tcsync_remote), c_char_p, c_char_p, c_size_t, POINTER(POINTER(tcsync_error)),)
     library.tcsync_remote_add_snapshot.restype = c_int32

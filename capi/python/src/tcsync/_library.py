@@ -168,7 +168,8 @@ class ServerHandle(ABC, Generic[T]):
     def __init__(self, pointer: _Pointer[T], log: Callable[[int, str], None] | None) -> None:
         self._lib = library()
         self._pointer = pointer
-        self._callback = _log_callback(log)
+        self._log_calls = 0  # That are being made.
+        self._callback = self._log_callback(log)
         self._calls = 0
         self._listeners = 0  # Those that serve it.
         self._is_closed = False
@@ -177,6 +178,26 @@ class ServerHandle(ABC, Generic[T]):
     @abstractmethod
     def _free(self) -> None:
         """Makes the C call that closes."""
+
+    def _log_callback(self, log: Callable[[int, str], None] | None) -> object:
+        """What the library calls for each message. ctypes gives what `log` raises to sys.unraisablehook."""
+        if log is None:
+            return c.tcsync_log_function()
+
+        def receive(_user_data: int | None, level: int, message: bytes, _size: int) -> None:
+            was_logging = getattr(_this_thread, "is_logging", False)
+            _this_thread.is_logging = True
+            with _state:
+                self._log_calls += 1
+            try:
+                log(level, message.decode("utf-8", "replace"))
+            finally:
+                _this_thread.is_logging = was_logging
+                with _state:
+                    self._log_calls -= 1
+                    _state.notify_all()
+
+        return c.tcsync_log_function(receive)
 
     def open(self, function: Callable[..., int], options: Mapping[str, bytes]) -> None:
         """Makes the C call that opens."""
@@ -195,6 +216,7 @@ class ServerHandle(ABC, Generic[T]):
                 check(function(config, byref(self._pointer), byref(error)), error, EngineError)
             except TcsyncError:
                 with _state:
+                    _state.wait_for(lambda: self._log_calls == 0)
                     _open.discard(self)
                 raise
 
@@ -238,6 +260,8 @@ class ServerHandle(ABC, Generic[T]):
             self._is_freeing = True
         self._free()
         with _state:
+            # The library does not wait for a call that takes long, but the callback's memory has to stay until then.
+            _state.wait_for(lambda: self._log_calls == 0)
             _open.discard(self)
             _state.notify_all()
 
@@ -501,22 +525,6 @@ def _config(options: Mapping[str, bytes], log: object) -> Iterator[_Pointer[c.tc
         yield config
     finally:
         lib.tcsync_config_free(config)
-
-
-def _log_callback(log: Callable[[int, str], None] | None) -> object:
-    """What the library calls for each message. ctypes gives what `log` raises to sys.unraisablehook."""
-    if log is None:
-        return c.tcsync_log_function()
-
-    def receive(_user_data: int | None, level: int, message: bytes, _size: int) -> None:
-        was_logging = getattr(_this_thread, "is_logging", False)
-        _this_thread.is_logging = True
-        try:
-            log(level, message.decode("utf-8", "replace"))
-        finally:
-            _this_thread.is_logging = was_logging
-
-    return c.tcsync_log_function(receive)
 
 
 def text(identifier: UUID) -> bytes:
