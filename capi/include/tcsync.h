@@ -26,7 +26,8 @@
  *   listeners, queues, and pending requests and responses of engines, whose calls give TCSYNC_FORKED
  *   there. docs/c-abi.md has more under "Fork".
  * - Threads: "any" means that any thread may call it at any time, also for the same handle; "one"
- *   means one thread at a time for one handle. No handle may be used during or after its _free.
+ *   means one thread at a time for one handle. No handle may be used during or after its _free; a
+ *   library that was built with assertions recognises one that is (docs/c-abi.md).
  * - Signals: threads of the library block all of them but those of a fault of their own (SIGSEGV,
  *   SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS), so that other handlers run on the host's threads.
  *
@@ -38,17 +39,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The release of this header. Major, minor and patch are numbers; TCSYNC_VERSION_NUMBER is the three in
- * one, for comparisons: 1002003 is 1.2.3. tcsync_version_number() is that of the library which a
- * program runs with. The build takes the release from here. */
+/* The release of this header. Major, minor and patch are numbers; TCSYNC_VERSION_NUMBER is the
+ * three in one, for comparisons: 1002003 is 1.2.3. tcsync_version_number() is that of the library
+ * which a program runs with. The build takes the release from here. */
 #define TCSYNC_VERSION_MAJOR 0
 #define TCSYNC_VERSION_MINOR 1
 #define TCSYNC_VERSION_PATCH 0
 #define TCSYNC_VERSION_NUMBER \
   (TCSYNC_VERSION_MAJOR * 1000000 + TCSYNC_VERSION_MINOR * 1000 + TCSYNC_VERSION_PATCH)
 
-/* Exported from the library. The library's own build defines TCSYNC_BUILDING. The branch for Windows has
- * never been tested: tcsync itself has not been ported. */
+/* Exported from the library. The library's own build defines TCSYNC_BUILDING. The branch for
+ * Windows has never been tested: tcsync itself has not been ported. */
 #if defined(_WIN32)
 #if defined(TCSYNC_BUILDING)
 #define TCSYNC_API __declspec(dllexport)
@@ -61,24 +62,6 @@
 #define TCSYNC_API
 #endif
 
-/* A result that no program may ignore: the compiler warns. */
-#if defined(__GNUC__)
-#define TCSYNC_WARN_UNUSED __attribute__((warn_unused_result))
-#else
-#define TCSYNC_WARN_UNUSED
-#endif
-
-/* Parameters, counted from 1, that must not be NULL: the compiler warns of a NULL that it sees. It is
- * there only where the compiler does not optimise, because an optimiser takes it for a promise of the
- * caller's and leaves out checks behind the call; and NULL is an error here, and nothing worse. Programs
- * that pass NULL on purpose define TCSYNC_NO_NONNULL. */
-#if defined(__GNUC__) && !defined(TCSYNC_BUILDING) && !defined(TCSYNC_NO_NONNULL) && \
-    (!defined(__OPTIMIZE__) || defined(__clang_analyzer__))
-#define TCSYNC_NONNULL(parameters) __attribute__((nonnull parameters))
-#else
-#define TCSYNC_NONNULL(parameters)
-#endif
-
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -87,11 +70,11 @@ extern "C" {
  * Codes and errors
  */
 
-/* A result: one of the enumerators below. The low byte is the coarse code, which a program decides by;
- * the bits above it are a detail. Compare TCSYNC_COARSE(code) with the coarse codes, and the whole code
- * with the detailed ones. Later releases may add details to any coarse code, and coarse codes up to 127;
- * a program treats those that it does not know like TCSYNC_INTERNAL. No release returns a negative
- * code: those are the host's, for results of its own in the same type. */
+/* A result: one of the enumerators below. The low byte is the coarse code, which a program decides
+ * by; the bits above it are a detail. Compare TCSYNC_COARSE(code) with the coarse codes, and the
+ * whole code with the detailed ones. Later releases may add details to any coarse code, and coarse
+ * codes up to 127; a program treats those that it does not know like TCSYNC_INTERNAL. No release
+ * returns a negative code: those are the host's, for results of its own in the same type. */
 typedef int32_t tcsync_code;
 
 #define TCSYNC_COARSE(code) ((tcsync_code)(0xff & (code)))
@@ -204,7 +187,8 @@ TCSYNC_API const char *tcsync_code_name(tcsync_code code);
  * which value and what to do. It contains no secret. */
 typedef struct tcsync_error tcsync_error;
 
-/* Threads: any.
+/* The code, which is that of the call that failed.
+ * Threads: any.
  * Ownership: nothing is passed.
  * Errors: TCSYNC_OK for NULL. */
 TCSYNC_API tcsync_code tcsync_error_code(const tcsync_error *error);
@@ -215,7 +199,8 @@ TCSYNC_API tcsync_code tcsync_error_code(const tcsync_error *error);
  * Errors: "" for NULL. */
 TCSYNC_API const char *tcsync_error_message(const tcsync_error *error);
 
-/* Threads: one.
+/* Frees the error.
+ * Threads: one.
  * Ownership: takes the error.
  * Errors: none. */
 TCSYNC_API void tcsync_error_free(tcsync_error *error);
@@ -251,6 +236,7 @@ TCSYNC_API int tcsync_has(const char *feature);
  * Outputs: bytes of any length, and UUIDs
  */
 
+/* Bytes that a call gave; a text is one of these, too. */
 typedef struct tcsync_bytes tcsync_bytes;
 
 /* The bytes. A NUL stands behind the last one and is not counted, so that text can be used as a C
@@ -260,7 +246,8 @@ typedef struct tcsync_bytes tcsync_bytes;
  * Errors: NULL for NULL. */
 TCSYNC_API const char *tcsync_bytes_data(const tcsync_bytes *bytes);
 
-/* Threads: any.
+/* The number of bytes, without the NUL behind them.
+ * Threads: any.
  * Ownership: nothing is passed.
  * Errors: 0 for NULL. */
 TCSYNC_API size_t tcsync_bytes_size(const tcsync_bytes *bytes);
@@ -271,8 +258,8 @@ TCSYNC_API size_t tcsync_bytes_size(const tcsync_bytes *bytes);
  * Errors: none. */
 TCSYNC_API void tcsync_bytes_free(tcsync_bytes *bytes);
 
-/* A UUID in the dashed form, 36 characters and a NUL, or "". The only struct beside tcsync_header that
- * cannot grow. */
+/* A UUID in the dashed form, 36 characters and a NUL, or "". The only struct beside tcsync_header
+ * that cannot grow. */
 typedef struct tcsync_uuid {
   char text[37];
 } tcsync_uuid;
@@ -281,6 +268,7 @@ typedef struct tcsync_uuid {
  * Configuration: options by name
  */
 
+/* The options, and the log, of engines and listeners that are made from it. */
 typedef struct tcsync_config tcsync_config;
 
 /* One option, as tcsync_option_info fills it. All pointers are constants. docs/options.md lists all
@@ -310,33 +298,29 @@ TCSYNC_API size_t tcsync_option_count(void);
  * Ownership: fills the caller's struct, as much of it as struct_size says.
  * Errors: TCSYNC_INVALID_ARGUMENT for an index or a struct_size out of range. */
 TCSYNC_API tcsync_code tcsync_option_info(size_t index, tcsync_option *option,
-                                          tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((2));
+                                          tcsync_error **error);
 
 /* A configuration with every default.
  * Threads: any.
  * Ownership: *config is the caller's, for tcsync_config_free.
  * Errors: TCSYNC_OUT_OF_MEMORY. */
-TCSYNC_API tcsync_code tcsync_config_new(tcsync_config **config, tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1));
+TCSYNC_API tcsync_code tcsync_config_new(tcsync_config **config, tcsync_error **error);
 
 /* Sets one option from text. A list, whose items are separated by commas, is replaced as a whole.
  * Threads: one.
  * Ownership: borrows name and value for the call.
  * Errors: TCSYNC_UNKNOWN_OPTION, TCSYNC_INVALID_OPTION_VALUE; the configuration is then unchanged. */
 TCSYNC_API tcsync_code tcsync_config_set(tcsync_config *config, const char *name, const char *value,
-                                         tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 3));
+                                         tcsync_error **error);
 
-/* The value of one option as it is in force: what was set, or the default, or what a default of 0 is
- * derived to from the memory budget and the machine. *value is a text that tcsync_config_set takes. No
- * option is a secret.
+/* The value of one option as it is in force: what was set, or the default, or what a default of 0
+ * is derived to from the memory budget and the machine. *value is a text that tcsync_config_set
+ * takes. No option is a secret.
  * Threads: one.
  * Ownership: borrows name for the call; *value is the caller's, for tcsync_bytes_free.
  * Errors: TCSYNC_UNKNOWN_OPTION, TCSYNC_OUT_OF_MEMORY. */
 TCSYNC_API tcsync_code tcsync_config_get(const tcsync_config *config, const char *name,
-                                         tcsync_bytes **value, tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 3));
+                                         tcsync_bytes **value, tcsync_error **error);
 
 /* Sets every option whose environment variable is set and not empty. To let explicit settings win,
  * call this before them.
@@ -344,17 +328,17 @@ TCSYNC_API tcsync_code tcsync_config_get(const tcsync_config *config, const char
  * Ownership: nothing is passed.
  * Errors: TCSYNC_INVALID_OPTION_VALUE, naming the variable; those before it are then set. */
 TCSYNC_API tcsync_code tcsync_config_set_from_environment(tcsync_config *config,
-                                                          tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1));
+                                                          tcsync_error **error);
 
-/* Levels of messages. */
+/* The levels of messages. */
 enum { TCSYNC_LOG_DEBUG = 0, TCSYNC_LOG_INFO = 1, TCSYNC_LOG_WARNING = 2, TCSYNC_LOG_ERROR = 3 };
 
 /* Receives one message: `message_size` bytes of UTF-8 in one line, with a NUL behind them, borrowed
  * for the call. Called from one thread of the library that does nothing else, in the order of the
  * messages, and a little later than they arose: the calls that write messages never wait for it. It
  * must not throw, and must not free what it logs for. While it does not return, up to 1024 messages
- * of 1 MiB together wait; further ones are dropped, and a warning in their place says how many.
+ * of 1 MiB together wait; further ones are dropped, and a warning in their place says how many. `level`
+ * is TCSYNC_LOG_...
  * A message about a request begins with fields for programs, then has ": " and the sentence for
  * people, as in
  *   status=429 reason=client-rate endpoint=add-version client=client-1a2b3c4d5e6f: This client ...
@@ -377,10 +361,9 @@ typedef void (*tcsync_log_function)(void *user_data, int level, const char *mess
  *   and until a call that was left alone has returned.
  * Errors: TCSYNC_NULL_ARGUMENT for a NULL config. */
 TCSYNC_API tcsync_code tcsync_config_set_log(tcsync_config *config, tcsync_log_function function,
-                                             void *user_data, tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1));
+                                             void *user_data, tcsync_error **error);
 
-/* Engines and listeners made from it stay as they are.
+/* Frees the configuration. Engines and listeners made from it stay as they are.
  * Threads: one.
  * Ownership: takes the configuration.
  * Errors: none. */
@@ -390,6 +373,7 @@ TCSYNC_API void tcsync_config_free(tcsync_config *config);
  * The engine
  */
 
+/* The data of many clients, open in this process, and the answers to their requests. */
 typedef struct tcsync_engine tcsync_engine;
 
 /* Opens the engine over the data directory (option "data-dir"), which is created, for its owner
@@ -400,8 +384,7 @@ typedef struct tcsync_engine tcsync_engine;
  *   TCSYNC_INVALID_ARGUMENT, TCSYNC_UNSUPPORTED; TCSYNC_FORKED when the process that this one was
  *   forked from has ever opened an engine; an existing directory is then as it was. */
 TCSYNC_API tcsync_code tcsync_engine_open(const tcsync_config *config, tcsync_engine **engine,
-                                          tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2));
+                                          tcsync_error **error);
 
 /* The value of one option that the engine was opened with, as tcsync_config_get gives it. What an
  * operator changed since (the level of the log) is not in it.
@@ -409,8 +392,7 @@ TCSYNC_API tcsync_code tcsync_engine_open(const tcsync_config *config, tcsync_en
  * Ownership: borrows name for the call; *value is the caller's, for tcsync_bytes_free.
  * Errors: TCSYNC_UNKNOWN_OPTION, TCSYNC_OUT_OF_MEMORY, TCSYNC_UNSUPPORTED. */
 TCSYNC_API tcsync_code tcsync_engine_option(const tcsync_engine *engine, const char *name,
-                                            tcsync_bytes **value, tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 3));
+                                            tcsync_bytes **value, tcsync_error **error);
 
 /* Waits for the requests that were begun, then closes. Blocks for as long as those take, and until
  * the callbacks of tcsync_engine_handle_async have returned, but for one that calls this itself. The
@@ -435,6 +417,7 @@ typedef struct tcsync_header {
   size_t value_size;
 } tcsync_header;
 
+/* One HTTP request, as a server received it. Zero the struct and set struct_size first. */
 typedef struct tcsync_request {
   size_t struct_size;
   const char *method; /* "GET" */
@@ -451,6 +434,7 @@ typedef struct tcsync_request {
   size_t peer_address_size;
 } tcsync_request;
 
+/* The answer to one request. */
 typedef struct tcsync_response tcsync_response;
 
 /* Answers one request. Any HTTP answer, also a 4xx or 5xx, is TCSYNC_OK: it is in *response. Blocks
@@ -462,8 +446,7 @@ typedef struct tcsync_response tcsync_response;
  * Ownership: borrows request for the call; *response is the caller's, for tcsync_response_free.
  * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_FORKED, TCSYNC_OUT_OF_MEMORY. */
 TCSYNC_API tcsync_code tcsync_engine_handle(tcsync_engine *engine, const tcsync_request *request,
-                                            tcsync_response **response, tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 3));
+                                            tcsync_response **response, tcsync_error **error);
 
 /* Receives the answer to one request. It must not throw. `response` is NULL only when memory ran out.
  * Threads: called exactly once: on a thread of the engine for these calls alone, one after the other,
@@ -481,8 +464,7 @@ typedef void (*tcsync_response_function)(void *user_data, tcsync_response *respo
 TCSYNC_API tcsync_code tcsync_engine_handle_async(tcsync_engine *engine,
                                                   const tcsync_request *request,
                                                   tcsync_response_function function,
-                                                  void *user_data, tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 3));
+                                                  void *user_data, tcsync_error **error);
 
 /* Answers one administration request: docs/administration.md lists them. Whoever can call this can
  * do everything with the data, so give it no request of a stranger's. With an `engine` the request is
@@ -496,19 +478,17 @@ TCSYNC_API tcsync_code tcsync_engine_handle_async(tcsync_engine *engine,
  * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_FORKED, TCSYNC_OUT_OF_MEMORY, TCSYNC_UNSUPPORTED. */
 TCSYNC_API tcsync_code tcsync_administer(const tcsync_config *config, tcsync_engine *engine,
                                          const tcsync_request *request, tcsync_response **response,
-                                         tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((3, 4));
+                                         tcsync_error **error);
 
-/* Answers one request for monitoring: GET /metrics, /health and /health/live, as docs/metrics.md has
- * them, for programs without a listener of the library. The metrics are the operator's alone: give it
- * no request of a stranger's. Any HTTP answer is TCSYNC_OK, as with tcsync_engine_handle. Blocks for
- * up to 3 seconds, also when the disk is stuck.
+/* Answers one request for monitoring: GET /metrics, /health and /health/live, as docs/metrics.md
+ * has them, for programs without a listener of the library. The metrics are the operator's alone:
+ * give it no request of a stranger's. Any HTTP answer is TCSYNC_OK, as with tcsync_engine_handle.
+ * Blocks for up to 3 seconds, also when the disk is stuck.
  * Threads: any.
  * Ownership: borrows request for the call; *response is the caller's, for tcsync_response_free.
  * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_OUT_OF_MEMORY, TCSYNC_UNSUPPORTED. */
 TCSYNC_API tcsync_code tcsync_monitor(tcsync_engine *engine, const tcsync_request *request,
-                                      tcsync_response **response, tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 3));
+                                      tcsync_response **response, tcsync_error **error);
 
 /* The HTTP status, such as 200.
  * Threads: any.
@@ -516,7 +496,8 @@ TCSYNC_API tcsync_code tcsync_monitor(tcsync_engine *engine, const tcsync_reques
  * Errors: 0 for NULL. */
 TCSYNC_API int tcsync_response_status(const tcsync_response *response);
 
-/* Threads: any.
+/* The number of header fields.
+ * Threads: any.
  * Ownership: nothing is passed.
  * Errors: 0 for NULL. */
 TCSYNC_API size_t tcsync_response_header_count(const tcsync_response *response);
@@ -527,8 +508,7 @@ TCSYNC_API size_t tcsync_response_header_count(const tcsync_response *response);
  * Ownership: the pointers in *header are borrowed from the response, valid until it is freed.
  * Errors: TCSYNC_INVALID_ARGUMENT for an index out of range. */
 TCSYNC_API tcsync_code tcsync_response_header(const tcsync_response *response, size_t index,
-                                              tcsync_header *header, tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 3));
+                                              tcsync_header *header, tcsync_error **error);
 
 /* The value of the first header of that name, in any case, NUL-terminated.
  * Threads: any.
@@ -545,7 +525,8 @@ TCSYNC_API const char *tcsync_response_header_value(const tcsync_response *respo
  * Errors: NULL and size 0 for a NULL response, and for a body in pieces. */
 TCSYNC_API const char *tcsync_response_body(const tcsync_response *response, size_t *size);
 
-/* Threads: one.
+/* Frees the response.
+ * Threads: one.
  * Ownership: takes the response.
  * Errors: none. */
 TCSYNC_API void tcsync_response_free(tcsync_response *response);
@@ -598,8 +579,7 @@ typedef struct tcsync_event {
 /* Threads: any.
  * Ownership: *queue is the caller's, for tcsync_queue_free.
  * Errors: TCSYNC_SYSTEM when no descriptor can be had, TCSYNC_OUT_OF_MEMORY. */
-TCSYNC_API tcsync_code tcsync_queue_new(tcsync_queue **queue, tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1));
+TCSYNC_API tcsync_code tcsync_queue_new(tcsync_queue **queue, tcsync_error **error);
 
 /* A descriptor that is readable exactly while an event waits, for poll(), epoll or kqueue. It is
  * closed in programs that this one executes, and never blocks. Do not read from it.
@@ -616,8 +596,7 @@ TCSYNC_API int tcsync_queue_descriptor(const tcsync_queue *queue);
  *   caller's.
  * Errors: TCSYNC_INVALID_ARGUMENT, also for a struct_size that is too small; no event is then taken. */
 TCSYNC_API tcsync_code tcsync_queue_next(tcsync_queue *queue, int64_t timeout_ms,
-                                         tcsync_event *event, tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 3));
+                                         tcsync_event *event, tcsync_error **error);
 
 /* Has one tcsync_queue_next, that waits or that comes next, give TCSYNC_EVENT_WAKE, before other
  * events. Not for signal handlers.
@@ -641,8 +620,7 @@ TCSYNC_API void tcsync_queue_free(tcsync_queue *queue);
  * Ownership: borrows the queue for the call; the queue may be freed before what logs to it.
  * Errors: TCSYNC_NULL_ARGUMENT for a NULL config. */
 TCSYNC_API tcsync_code tcsync_config_set_log_queue(tcsync_config *config, tcsync_queue *queue,
-                                                   tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1));
+                                                   tcsync_error **error);
 
 /* Like tcsync_engine_handle, without waiting for the answer, which comes as TCSYNC_EVENT_RESPONSE, and
  * whose body may come in pieces (tcsync_response_read). A request body of more than 128 KiB is
@@ -653,8 +631,7 @@ TCSYNC_API tcsync_code tcsync_config_set_log_queue(tcsync_config *config, tcsync
 TCSYNC_API tcsync_code tcsync_engine_handle_queued(tcsync_engine *engine,
                                                    const tcsync_request *request,
                                                    tcsync_queue *queue, void *user_data,
-                                                   tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 3));
+                                                   tcsync_error **error);
 
 /* ------------------------------------------------------------------------------------------------
  * Requests and responses piece by piece: bodies that are never whole in memory
@@ -679,8 +656,7 @@ typedef struct tcsync_pending tcsync_pending;
  * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_OUT_OF_MEMORY. */
 TCSYNC_API tcsync_code tcsync_engine_begin(tcsync_engine *engine, const tcsync_request *request,
                                            tcsync_pending **pending, tcsync_response **response,
-                                           tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 3, 4));
+                                           tcsync_error **error);
 
 /* Gives the next bytes of the body, as received (compressed, if they are), and waits until the
  * engine wants more of it: for the disk, when that is behind. A *response that is not NULL, such as
@@ -691,8 +667,7 @@ TCSYNC_API tcsync_code tcsync_engine_begin(tcsync_engine *engine, const tcsync_r
  *   event of tcsync_pending_append_queued; TCSYNC_UNAVAILABLE when the engine was freed;
  *   TCSYNC_OUT_OF_MEMORY, after which the request takes nothing more. */
 TCSYNC_API tcsync_code tcsync_pending_append(tcsync_pending *pending, const char *data, size_t size,
-                                             tcsync_response **response, tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 4));
+                                             tcsync_response **response, tcsync_error **error);
 
 /* The same without waiting: the event is TCSYNC_EVENT_READY when the engine wants more of the body, or
  * TCSYNC_EVENT_RESPONSE with the answer. The bytes are copied as far as they cannot be used at once:
@@ -703,8 +678,7 @@ TCSYNC_API tcsync_code tcsync_pending_append(tcsync_pending *pending, const char
  * Errors: as for tcsync_pending_append, and TCSYNC_SYSTEM when no thread can be started. */
 TCSYNC_API tcsync_code tcsync_pending_append_queued(tcsync_pending *pending, const char *data,
                                                     size_t size, tcsync_queue *queue,
-                                                    void *user_data, tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 4));
+                                                    void *user_data, tcsync_error **error);
 
 /* Ends the body, lets the request happen, and waits for the answer, as tcsync_engine_handle does.
  * Never call it for a body that broke off: that would be stored.
@@ -712,8 +686,7 @@ TCSYNC_API tcsync_code tcsync_pending_append_queued(tcsync_pending *pending, con
  * Ownership: *response is the caller's, for tcsync_response_free. *pending is still to be freed.
  * Errors: as for tcsync_pending_append. After TCSYNC_OUT_OF_MEMORY the request may have happened. */
 TCSYNC_API tcsync_code tcsync_pending_finish(tcsync_pending *pending, tcsync_response **response,
-                                             tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2));
+                                             tcsync_error **error);
 
 /* The same without waiting: the event is TCSYNC_EVENT_RESPONSE.
  * Threads: one.
@@ -721,8 +694,7 @@ TCSYNC_API tcsync_code tcsync_pending_finish(tcsync_pending *pending, tcsync_res
  *   freed before the answer comes.
  * Errors: as for tcsync_pending_append. */
 TCSYNC_API tcsync_code tcsync_pending_finish_queued(tcsync_pending *pending, tcsync_queue *queue,
-                                                    void *user_data, tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2));
+                                                    void *user_data, tcsync_error **error);
 
 /* Frees the request. Unless it was finished, nothing of it is stored, and it gives back what it had
  * of the budget.
@@ -745,8 +717,7 @@ TCSYNC_API int64_t tcsync_response_body_size(const tcsync_response *response);
  *   be completed, and the host must close the connection, or the client would wait for the rest.
  *   TCSYNC_INVALID_ARGUMENT, also before the event of tcsync_response_read_queued. */
 TCSYNC_API tcsync_code tcsync_response_read(tcsync_response *response, tcsync_bytes **bytes,
-                                            tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2));
+                                            tcsync_error **error);
 
 /* The same without waiting: the event is TCSYNC_EVENT_PIECE.
  * Threads: one.
@@ -754,13 +725,13 @@ TCSYNC_API tcsync_code tcsync_response_read(tcsync_response *response, tcsync_by
  *   before the piece comes.
  * Errors: as for tcsync_response_read. */
 TCSYNC_API tcsync_code tcsync_response_read_queued(tcsync_response *response, tcsync_queue *queue,
-                                                   void *user_data, tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2));
+                                                   void *user_data, tcsync_error **error);
 
 /* ------------------------------------------------------------------------------------------------
  * The listener: serves an engine to the network
  */
 
+/* Bound addresses, and the connections to them. */
 typedef struct tcsync_listener tcsync_listener;
 
 /* Binds every address of the options "listen" and "metrics-listen", with the certificate of
@@ -772,8 +743,7 @@ typedef struct tcsync_listener tcsync_listener;
  * Errors: TCSYNC_INVALID_ADDRESS, TCSYNC_IN_USE, TCSYNC_UNSUPPORTED, and TCSYNC_SYSTEM, also for a
  *   certificate or key that cannot be used; nothing is then bound. */
 TCSYNC_API tcsync_code tcsync_listener_bind(const tcsync_config *config, tcsync_listener **listener,
-                                            tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2));
+                                            tcsync_error **error);
 
 /* The number of bound addresses: first those of "listen", then those of "metrics-listen".
  * Threads: any.
@@ -796,8 +766,7 @@ TCSYNC_API const char *tcsync_listener_address(const tcsync_listener *listener, 
  * Errors: TCSYNC_INVALID_ARGUMENT when called twice or after a stop, or when there are addresses for
  *   metrics and no metrics; TCSYNC_FORKED; TCSYNC_UNAVAILABLE when no thread can be started. */
 TCSYNC_API tcsync_code tcsync_listener_serve(tcsync_listener *listener, tcsync_engine *engine,
-                                             tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2));
+                                             tcsync_error **error);
 
 /* Stops accepting, lets the requests in flight finish for up to the option "shutdown-timeout", then
  * closes what is left, and returns. Calls after the first do nothing, and neither do those of a process
@@ -823,8 +792,7 @@ TCSYNC_API void tcsync_listener_free(tcsync_listener *listener);
  * Ownership: *client_id and *secret are the caller's, for tcsync_bytes_free, which wipes them.
  * Errors: TCSYNC_OUT_OF_MEMORY, TCSYNC_INTERNAL. */
 TCSYNC_API tcsync_code tcsync_credentials_generate(tcsync_bytes **client_id, tcsync_bytes **secret,
-                                                   tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2));
+                                                   tcsync_error **error);
 
 /* The key that a client's bytes are sealed with. */
 typedef struct tcsync_key tcsync_key;
@@ -836,8 +804,7 @@ typedef struct tcsync_key tcsync_key;
  * Errors: TCSYNC_INVALID_UUID, TCSYNC_INVALID_ARGUMENT for an empty secret. */
 TCSYNC_API tcsync_code tcsync_key_derive(const char *client_id, const char *secret,
                                          size_t secret_size, tcsync_key **key,
-                                         tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 4));
+                                         tcsync_error **error);
 
 /* Wipes the key and frees it.
  * Threads: one.
@@ -852,8 +819,7 @@ TCSYNC_API void tcsync_key_free(tcsync_key *key);
  * Errors: TCSYNC_INVALID_UUID, TCSYNC_OUT_OF_MEMORY. */
 TCSYNC_API tcsync_code tcsync_seal(const tcsync_key *key, const char *version_id,
                                    const char *plaintext, size_t plaintext_size,
-                                   tcsync_bytes **sealed, tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 5));
+                                   tcsync_bytes **sealed, tcsync_error **error);
 
 /* Opens what tcsync_seal, or a replica, sealed. `version_id` as there.
  * Threads: any.
@@ -862,8 +828,7 @@ TCSYNC_API tcsync_code tcsync_seal(const tcsync_key *key, const char *version_id
  *   TCSYNC_UNSEAL_NOT_AUTHENTIC, TCSYNC_INVALID_UUID, TCSYNC_OUT_OF_MEMORY. */
 TCSYNC_API tcsync_code tcsync_unseal(const tcsync_key *key, const char *version_id,
                                      const char *sealed, size_t sealed_size,
-                                     tcsync_bytes **plaintext, tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 5));
+                                     tcsync_bytes **plaintext, tcsync_error **error);
 
 /* ------------------------------------------------------------------------------------------------
  * A sync server elsewhere, as replicas and their tools talk to it
@@ -881,6 +846,7 @@ TCSYNC_API tcsync_code tcsync_unseal(const tcsync_key *key, const char *version_
  * while another one runs on the same remote gives TCSYNC_INVALID_ARGUMENT. */
 typedef struct tcsync_remote tcsync_remote;
 
+/* How to talk to a sync server. Zero the struct and set struct_size first. */
 typedef struct tcsync_remote_options {
   size_t struct_size;
   const char *ca_file; /* PEM file with further certificate authorities; NULL: the system's only */
@@ -907,8 +873,7 @@ typedef struct tcsync_remote_options {
 TCSYNC_API tcsync_code tcsync_remote_open(const char *url, const char *client_id,
                                           const tcsync_key *key,
                                           const tcsync_remote_options *options,
-                                          tcsync_remote **remote, tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 5));
+                                          tcsync_remote **remote, tcsync_error **error);
 
 /* Cancels: the call on the remote that is running returns TCSYNC_CANCELLED at once, whether it looks
  * a name up, connects, sends, waits or receives, and so does every later one, until
@@ -972,10 +937,10 @@ typedef struct tcsync_probe {
  * broken, is an error.
  * Threads: one.
  * Ownership: fills the caller's struct, as much of it as struct_size says.
- * Errors: TCSYNC_REMOTE_FAILED with its details; TCSYNC_INVALID_ARGUMENT for a struct_size out of range. */
+ * Errors: TCSYNC_REMOTE_FAILED with its details; TCSYNC_INVALID_ARGUMENT for a struct_size out of
+ *   range. */
 TCSYNC_API tcsync_code tcsync_remote_probe(tcsync_remote *remote, tcsync_probe *probe,
-                                           tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2));
+                                           tcsync_error **error);
 
 /* How a call ended in the terms of the protocol. 0 when the call failed. */
 enum {
@@ -1004,20 +969,19 @@ enum {
 };
 
 /* Gets the version that follows `parent_version_id` and unseals its history segment.
- * *outcome is TCSYNC_OUTCOME_FOUND, _UP_TO_DATE or _GONE; version_id->text is "" and *plaintext NULL
- * unless it was found.
+ * *outcome is TCSYNC_OUTCOME_FOUND, _UP_TO_DATE or _GONE; version_id->text is "" and *plaintext
+ * NULL unless it was found.
  * Threads: one.
  * Ownership: borrows parent_version_id for the call; *plaintext is the caller's, for
  *   tcsync_bytes_free, which wipes it.
  * Errors: TCSYNC_REMOTE_FAILED with its details; TCSYNC_UNSEAL_FAILED with its details, and then
- *   *version_id tells which version it was; TCSYNC_INVALID_UUID; TCSYNC_INVALID_ARGUMENT for a remote
- *   without a key. */
+ *   *version_id tells which version it was; TCSYNC_INVALID_UUID; TCSYNC_INVALID_ARGUMENT for a
+ *   remote without a key. */
 TCSYNC_API tcsync_code tcsync_remote_get_child_version(tcsync_remote *remote,
                                                        const char *parent_version_id,
                                                        int32_t *outcome, tcsync_uuid *version_id,
                                                        tcsync_bytes **plaintext,
-                                                       tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 3, 4, 5));
+                                                       tcsync_error **error);
 
 /* Seals a history segment and adds it after `parent_version_id`, which is the nil UUID for the first
  * version of a client. *outcome is TCSYNC_OUTCOME_ADDED or _CONFLICT. After an error it is unknown
@@ -1030,8 +994,7 @@ TCSYNC_API tcsync_code tcsync_remote_add_version(tcsync_remote *remote,
                                                  const char *parent_version_id,
                                                  const char *plaintext, size_t plaintext_size,
                                                  int32_t *outcome, tcsync_uuid *version_id,
-                                                 int32_t *snapshot_urgency, tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 5, 6, 7));
+                                                 int32_t *snapshot_urgency, tcsync_error **error);
 
 /* Gets the latest snapshot and unseals it. *outcome is TCSYNC_OUTCOME_FOUND, and *version_id the
  * version whose state it is, or TCSYNC_OUTCOME_NO_SNAPSHOT.
@@ -1040,8 +1003,7 @@ TCSYNC_API tcsync_code tcsync_remote_add_version(tcsync_remote *remote,
  * Errors: as for tcsync_remote_get_child_version. */
 TCSYNC_API tcsync_code tcsync_remote_get_snapshot(tcsync_remote *remote, int32_t *outcome,
                                                   tcsync_uuid *version_id, tcsync_bytes **plaintext,
-                                                  tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2, 3, 4));
+                                                  tcsync_error **error);
 
 /* Seals a snapshot of the state at `version_id` and offers it to the server, which may also decline
  * it: that is no error and looks the same.
@@ -1051,8 +1013,67 @@ TCSYNC_API tcsync_code tcsync_remote_get_snapshot(tcsync_remote *remote, int32_t
  *   remote without a key or a plaintext of length 0. */
 TCSYNC_API tcsync_code tcsync_remote_add_snapshot(tcsync_remote *remote, const char *version_id,
                                                   const char *plaintext, size_t plaintext_size,
-                                                  tcsync_error **error)
-    TCSYNC_WARN_UNUSED TCSYNC_NONNULL((1, 2));
+                                                  tcsync_error **error);
+
+/* ------------------------------------------------------------------------------------------------
+ * What compilers check
+ *
+ * GCC and clang warn of a result that is not looked at, and of a NULL that they see where none may
+ * be. They learn the latter only where they do not optimise: an optimiser takes it for a promise of
+ * the caller's and leaves out checks behind the call, and NULL is an error here and nothing worse.
+ * Programs that pass NULL on purpose define TCSYNC_NO_NONNULL.
+ */
+
+#if defined(__GNUC__) && !defined(TCSYNC_BUILDING)
+#if defined(TCSYNC_NO_NONNULL) || (defined(__OPTIMIZE__) && !defined(__clang_analyzer__))
+#define TCSYNC_CHECKED(function, parameters) \
+  extern __typeof__(function) function __attribute__((warn_unused_result))
+#else
+#define TCSYNC_CHECKED(function, parameters) \
+  extern __typeof__(function) function __attribute__((warn_unused_result, nonnull parameters))
+#endif
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wredundant-decls"
+/* Every function that returns a tcsync_code, with the parameters that must not be NULL. */
+TCSYNC_CHECKED(tcsync_option_info, (2));
+TCSYNC_CHECKED(tcsync_config_new, (1));
+TCSYNC_CHECKED(tcsync_config_set, (1, 2, 3));
+TCSYNC_CHECKED(tcsync_config_get, (1, 2, 3));
+TCSYNC_CHECKED(tcsync_config_set_from_environment, (1));
+TCSYNC_CHECKED(tcsync_config_set_log, (1));
+TCSYNC_CHECKED(tcsync_engine_open, (1, 2));
+TCSYNC_CHECKED(tcsync_engine_option, (1, 2, 3));
+TCSYNC_CHECKED(tcsync_engine_handle, (1, 2, 3));
+TCSYNC_CHECKED(tcsync_engine_handle_async, (1, 2, 3));
+TCSYNC_CHECKED(tcsync_administer, (3, 4));
+TCSYNC_CHECKED(tcsync_monitor, (1, 2, 3));
+TCSYNC_CHECKED(tcsync_response_header, (1, 3));
+TCSYNC_CHECKED(tcsync_queue_new, (1));
+TCSYNC_CHECKED(tcsync_queue_next, (1, 3));
+TCSYNC_CHECKED(tcsync_config_set_log_queue, (1));
+TCSYNC_CHECKED(tcsync_engine_handle_queued, (1, 2, 3));
+TCSYNC_CHECKED(tcsync_engine_begin, (1, 2, 3, 4));
+TCSYNC_CHECKED(tcsync_pending_append, (1, 4));
+TCSYNC_CHECKED(tcsync_pending_append_queued, (1, 4));
+TCSYNC_CHECKED(tcsync_pending_finish, (1, 2));
+TCSYNC_CHECKED(tcsync_pending_finish_queued, (1, 2));
+TCSYNC_CHECKED(tcsync_response_read, (1, 2));
+TCSYNC_CHECKED(tcsync_response_read_queued, (1, 2));
+TCSYNC_CHECKED(tcsync_listener_bind, (1, 2));
+TCSYNC_CHECKED(tcsync_listener_serve, (1, 2));
+TCSYNC_CHECKED(tcsync_credentials_generate, (1, 2));
+TCSYNC_CHECKED(tcsync_key_derive, (1, 4));
+TCSYNC_CHECKED(tcsync_seal, (1, 2, 5));
+TCSYNC_CHECKED(tcsync_unseal, (1, 2, 5));
+TCSYNC_CHECKED(tcsync_remote_open, (1, 5));
+TCSYNC_CHECKED(tcsync_remote_probe, (1, 2));
+TCSYNC_CHECKED(tcsync_remote_get_child_version, (1, 2, 3, 4, 5));
+TCSYNC_CHECKED(tcsync_remote_add_version, (1, 2, 5, 6, 7));
+TCSYNC_CHECKED(tcsync_remote_get_snapshot, (1, 2, 3, 4));
+TCSYNC_CHECKED(tcsync_remote_add_snapshot, (1, 2));
+#pragma GCC diagnostic pop
+#undef TCSYNC_CHECKED
+#endif
 
 #ifdef __cplusplus
 }

@@ -72,6 +72,19 @@ expect no -O2 'if (tcsync_config_set(config, NULL, "1", NULL) != TCSYNC_OK) tcsy
 expect no '-O0 -DTCSYNC_NO_NONNULL' \
   'if (tcsync_config_set(config, NULL, "1", NULL) != TCSYNC_OK) tcsync_config_free(config);'
 
+# Every function with a result is in the header's list for compilers.
+preprocessed=$work_directory/preprocessed
+cc -E -P -x c "$include_directory/tcsync.h" >"$preprocessed"
+functions=$(tr '\n' ' ' <"$preprocessed" | grep -oE 'tcsync_code tcsync_[a-z_]+\([^)]*tcsync_error \*\*error\)' |
+  sed 's/^tcsync_code //; s/(.*//' | sort)
+listed=$(sed -n 's/.*extern __typeof__(\(tcsync_[a-z_]*\)).*/\1/p' "$preprocessed" | sort)
+if [ -z "$functions" ] || [ "$functions" != "$listed" ]; then
+  failures=$((failures + 1))
+  echo "FAILED: the list of functions for compilers, at the end of tcsync.h, is not that of the functions:"
+  printf '%s\n' "$functions" >"$work_directory/functions"
+  printf '%s\n' "$listed" | diff "$work_directory/functions" -
+fi
+
 echo "$compilations compilations, $failures failed"
 if [ "$compilers_of_c" -eq 0 ] || [ "$compilers_of_cxx" -eq 0 ]; then
   echo "FAILED: no compiler was found"

@@ -1,7 +1,7 @@
-/* A program with functions of its own that have names of libsodium's and OpenSSL's: the library must not
- * call them, because they would get its secrets.
- * Usage: own_symbols_host [expect-calls]; built and run by own_symbols_test.sh and without_server_test.sh.
- * With an argument it succeeds only if one of them was called. */
+/* A program with functions of its own that have names of libsodium's and OpenSSL's: the library
+ * must not call them, because they would get its secrets. Usage: own_symbols_host [expect-calls];
+ * built and run by own_symbols_test.sh and without_server_test.sh. With an argument it succeeds
+ * only if one of them was called. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,7 @@ static void called(const char* name) {
   _Exit(must_be_called ? 0 : 1);
 }
 
-#define OWN(name) \
+#define OWN(name)  \
   void name(void); \
   void name(void) { called(#name); }
 
