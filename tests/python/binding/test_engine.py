@@ -192,6 +192,7 @@ class TestClosing:
         engine, listener = Engine.open(options), Listener.bind(options)
         engine.close()
         for call in (lambda: engine.handle("GET", "/"), lambda: engine.administer("GET", "/v1/admin/stats"),
+                     lambda: engine.monitor("/health"), lambda: engine.option("storage"),
                      lambda: listener.serve(engine)):  # fmt: skip
             with pytest.raises(TcsyncError, match="closed"):
                 call()
@@ -489,6 +490,8 @@ class TestForks:
         [
             "engine.handle(*nobody)",
             "engine.administer('GET', '/v1/admin/stats')",
+            "engine.monitor('/health')",
+            "engine.option('storage')",
             "listener.stop()",
             "listener.serve(engine)",
             "Engine.open({**options, 'data-dir': directory + '/other'})",
@@ -659,9 +662,24 @@ class TestRequests:
     def test_administration(self, engine):
         """If this fails, a program that embeds the server cannot look after its data."""
         add_version(engine, uuid4())
+        assert engine.monitor("/health").status == 200
+        assert b"tcsync_http_requests_total" in engine.monitor("/metrics").body
+        assert engine.monitor("/v1/admin/stats").status == 404
         answer = engine.administer("GET", "/v1/admin/stats")
         assert answer.status == 200 and json.loads(answer.body)["clients"] == 1
         assert engine.administer("GET", "/v1/admin/no-such-thing").status == 404
+
+    def test_options_in_force(self, options):
+        """If this fails, nobody can find out why an engine does what it does."""
+        with Engine.open({**options, "memory-budget": "64M", "block-cache-bytes": "1M"}) as engine:
+            assert engine.option("data-dir") == str(options["data-dir"])
+            assert engine.option("block-cache-bytes") == "1048576"
+            assert engine.option("memtable-bytes") == "4194304"
+            with pytest.raises(EngineError, match="no-such-option") as caught:
+                engine.option("no-such-option")
+            assert caught.value.fault is EngineFault.UNKNOWN_OPTION
+            with pytest.raises(EngineError, match="a text"):
+                engine.option(7)
 
 
 class TestLog:

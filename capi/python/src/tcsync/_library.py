@@ -26,6 +26,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from ctypes import byref
+from enum import Enum, auto
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -447,6 +448,30 @@ def bind_listener(
         return listener, tuple(ctypes.string_at(address).decode("utf-8") for address in addresses)
 
 
+class RequestTo(Enum):
+    """What of an engine answers a request."""
+
+    PROTOCOL = auto()
+    ADMINISTRATION = auto()
+    MONITORING = auto()
+
+
+def engine_option(engine: EngineHandle, name: str) -> str:
+    """The option's value as it is in force."""
+
+    def work() -> str:
+        value = ctypes.POINTER(c.tcsync_bytes)()
+        error = ctypes.POINTER(c.tcsync_error)()
+        with engine.call() as pointer:
+            code = library().tcsync_engine_option(
+                pointer, name.encode("utf-8", "replace"), byref(value), byref(error)
+            )
+            check(code, error, EngineError)
+            return os.fsdecode(take(value))
+
+    return on_server(work, is_request=True)
+
+
 def engine_answer(
     engine: EngineHandle,
     method: bytes,
@@ -455,7 +480,7 @@ def engine_answer(
     body: bytes,
     peer_address: bytes | None,
     *,
-    is_administration: bool,
+    to: RequestTo,
 ) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
     """Status, headers and body of the answer to one request."""
     lib = library()
@@ -480,10 +505,13 @@ def engine_answer(
         response = ctypes.POINTER(c.tcsync_response)()
         error = ctypes.POINTER(c.tcsync_error)()
         with engine.call() as pointer:
-            if is_administration:
-                code = lib.tcsync_administer(None, pointer, byref(request), byref(response), byref(error))
+            out = byref(request), byref(response), byref(error)
+            if to is RequestTo.ADMINISTRATION:
+                code = lib.tcsync_administer(None, pointer, *out)
+            elif to is RequestTo.MONITORING:
+                code = lib.tcsync_monitor(pointer, *out)
             else:
-                code = lib.tcsync_engine_handle(pointer, byref(request), byref(response), byref(error))
+                code = lib.tcsync_engine_handle(pointer, *out)
             check(code, error, EngineError)
             try:
                 size = ctypes.c_size_t()

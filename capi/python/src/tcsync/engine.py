@@ -120,14 +120,25 @@ class Engine(_Server[_library.EngineHandle]):
         such as "%eth0" is cut off. The call waits until the answer is decided, and what is stored is durable. Any HTTP
         answer is a Response, also a 4xx or 5xx. EngineError: INVALID_ARGUMENT, OUT_OF_MEMORY.
         """
-        return self._answer(method, target, headers, body, peer_address, is_administration=False)
+        return self._answer(method, target, headers, body, peer_address, to=_library.RequestTo.PROTOCOL)
 
     def administer(
         self, method: str, target: str, headers: Iterable[tuple[str, str]] = (), body: Body = b""
     ) -> Response:
         """Answers one request of docs/administration.md about this engine's data, as `handle` does. It asks nobody who
         they are, so no stranger's request may reach it."""
-        return self._answer(method, target, headers, body, None, is_administration=True)
+        return self._answer(method, target, headers, body, None, to=_library.RequestTo.ADMINISTRATION)
+
+    def monitor(self, target: str) -> Response:
+        """Answers a GET of "/metrics", "/health" or "/health/live" (docs/metrics.md), which are for the operator alone,
+        as `handle` does: for programs without a Listener."""
+        return self._answer("GET", target, (), b"", None, to=_library.RequestTo.MONITORING)
+
+    def option(self, name: str) -> str:
+        """The value that an option had when the engine was opened, as text: what was given, the default, or what that is
+        derived to from the memory budget. EngineError: UNKNOWN_OPTION."""
+        _require("name", "a text", name, str)
+        return _library.engine_option(self._handle, name)
 
     def _answer(
         self,
@@ -137,7 +148,7 @@ class Engine(_Server[_library.EngineHandle]):
         body: Body,
         peer_address: str | None,
         *,
-        is_administration: bool,
+        to: _library.RequestTo,
     ) -> Response:
         if not isinstance(body, (bytes, bytearray, memoryview)):
             raise _wrong("body", "bytes", body)
@@ -150,7 +161,7 @@ class Engine(_Server[_library.EngineHandle]):
             _encoded_headers(headers),
             bytes(body),
             None if peer_address is None else _of_http("peer_address", peer_address.partition("%")[0]),
-            is_administration=is_administration,
+            to=to,
         )
         return Response(status, fields, content)
 
