@@ -59,8 +59,8 @@ def test_faults_are_the_codes(faults, prefix):
 def test_the_package_has_the_librarys_release():
     """If this fails, the package, as it is named on an index, and the library in it are of two releases."""
     assert tcsync.__version__ == _library.version() == importlib.metadata.version("tcsync")
-    major, minor, patch = map(int, tcsync.__version__.split("."))
-    assert _library.library().tcsync_version_number() == major * 1_000_000 + minor * 1_000 + patch
+    number = _declarations.TCSYNC_VERSION_MAJOR * 1_000_000 + _declarations.TCSYNC_VERSION_MINOR * 1_000
+    assert _library.library().tcsync_version_number() == number + _declarations.TCSYNC_VERSION_PATCH
 
 
 @pytest.mark.parametrize(

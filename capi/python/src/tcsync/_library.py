@@ -463,9 +463,7 @@ def engine_option(engine: EngineHandle, name: str) -> str:
         value = ctypes.POINTER(c.tcsync_bytes)()
         error = ctypes.POINTER(c.tcsync_error)()
         with engine.call() as pointer:
-            code = library().tcsync_engine_option(
-                pointer, name.encode("utf-8", "replace"), byref(value), byref(error)
-            )
+            code = library().tcsync_engine_option(pointer, name.encode("utf-8", "replace"), byref(value), byref(error))
             check(code, error, EngineError)
             return os.fsdecode(take(value))
 

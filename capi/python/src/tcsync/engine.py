@@ -135,8 +135,8 @@ class Engine(_Server[_library.EngineHandle]):
         return self._answer("GET", target, (), b"", None, to=_library.RequestTo.MONITORING)
 
     def option(self, name: str) -> str:
-        """The value that an option had when the engine was opened, as text: what was given, the default, or what that is
-        derived to from the memory budget. EngineError: UNKNOWN_OPTION."""
+        """The value that an option had when the engine was opened, as text: what was given, the default, or what that
+        is derived to from the memory budget. EngineError: UNKNOWN_OPTION."""
         _require("name", "a text", name, str)
         return _library.engine_option(self._handle, name)
 
