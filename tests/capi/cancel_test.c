@@ -267,7 +267,7 @@ static void* get_snapshot(void* remote) {
   tcsync_bytes* plaintext = NULL;
   CHECK_FAILS(
       tcsync_remote_get_snapshot((tcsync_remote*)remote, &outcome, &version_id, &plaintext, &error),
-      TCSYNC_CANCELLED, "the wait for an answer");
+      TCSYNC_CANCELLED, "was cancelled, during");
   return NULL;
 }
 

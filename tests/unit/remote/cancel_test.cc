@@ -44,8 +44,8 @@ namespace tcsync {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 using std::chrono::steady_clock;
 
@@ -87,7 +87,7 @@ struct Phase {
   const char* scheme;
   bool has_proxy;
   std::function<void(Peer&, const std::function<void()>& reach)> script;
-  const char* during;
+  const char* during;  // a regular expression: the server is told of bytes before the call is
   bool was_sent;
 };
 
@@ -118,7 +118,7 @@ TEST_P(CancelledPhaseTest, EndsAtOnceAndLeavesTheRemoteUsable) {
   }
   EXPECT_EQ(error.fault, RemoteFault::kCancelled) << error.message;
   EXPECT_THAT(error.message,
-              AllOf(HasSubstr("cancelled"), HasSubstr(phase.during),
+              AllOf(HasSubstr("cancelled"), ContainsRegex(phase.during),
                     HasSubstr(phase.was_sent ? "whether the version was added is unknown"
                                              : "nothing was sent")));
   EXPECT_LT(steady_clock::now() - begin, kPromptly);
@@ -169,7 +169,7 @@ INSTANTIATE_TEST_SUITE_P(
                               reach();
                               WaitForEnd(peer);
                             },
-                            "the wait for an answer", true},
+                            "the sending of the request|the wait for an answer", true},
                       Phase{"Head", "http://", false,
                             [](Peer& peer, const auto& reach) {
                               peer.ReadRequest();
@@ -177,7 +177,7 @@ INSTANTIATE_TEST_SUITE_P(
                               reach();
                               WaitForEnd(peer);
                             },
-                            "the wait for an answer", true},
+                            "the sending of the request|the wait for an answer", true},
                       Phase{"Body", "http://", false,
                             [](Peer& peer, const auto& reach) {
                               peer.ReadRequest();
@@ -185,7 +185,7 @@ INSTANTIATE_TEST_SUITE_P(
                               reach();
                               WaitForEnd(peer);
                             },
-                            "the receiving of the answer", true}),
+                            "the wait for an answer|the receiving of the answer", true}),
     [](const auto& info) { return std::string(info.param.name); });
 
 // The sockets of this machine that wait for a connection.
