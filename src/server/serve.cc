@@ -57,9 +57,10 @@ void Serve(const CommandLine& command_line) {
   tcsync_engine* raw_engine = nullptr;
   Call(tcsync_engine_open, config.get(), &raw_engine);
   engine.reset(raw_engine);
+  // Before the addresses, which the library tells on a thread of its own.
+  log.Info(Concat({"tcsync-server ", tcsync_version(), ", ", StorageDescription(flags)}));
   Call(tcsync_listener_serve, listener.get(), engine.get());
 
-  log.Info(Concat({"tcsync-server ", tcsync_version(), ", ", StorageDescription(flags)}));
   for (const std::string& variable : unknown_variables) log.Warn(UnknownVariableText(variable));
 
   Signals::Signal received = signals.Wait();
