@@ -71,7 +71,7 @@ def ask(listener):
         return connection.recv(12).decode()
 
 def eventually(condition):
-    """Messages reach the log function a little later than they arose."""
+    # Messages reach the log function a little later than they arose.
     until = time.monotonic() + 30
     while not condition() and time.monotonic() < until:
         time.sleep(0.001)
