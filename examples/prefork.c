@@ -63,7 +63,8 @@ static int count_versions(tcsync_remote* remote) {
     tcsync_bytes* plaintext = NULL;
     tcsync_error* error = NULL;
     check("get-child-version",
-          tcsync_remote_get_child_version(remote, head.text, &outcome, &version_id, &plaintext, &error),
+          tcsync_remote_get_child_version(remote, head.text, &outcome, &version_id, &plaintext,
+                                          &error),
           error);
     tcsync_bytes_free(plaintext);
     if (outcome != TCSYNC_OUTCOME_FOUND) return count;

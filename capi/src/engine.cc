@@ -107,8 +107,8 @@ Result Begin(const std::shared_ptr<EngineCore>& core, const tcsync_request& requ
 }  // namespace
 }  // namespace tcsync::capi
 
-using tcsync::capi::Checked;
 using tcsync::capi::AnswersOnThisThread;
+using tcsync::capi::Checked;
 using tcsync::capi::CheckProcess;
 using tcsync::capi::FromStatus;
 using tcsync::capi::Guard;
@@ -135,8 +135,8 @@ tcsync_code tcsync_engine_open(const tcsync_config* config, tcsync_engine** engi
                         {.failed_precondition = TCSYNC_WRONG_FORMAT, .unavailable = TCSYNC_SYSTEM});
     }
     auto core = std::make_shared<tcsync::capi::EngineCore>(*std::move(opened));
-    *engine = new tcsync_engine{{}, tcsync::EffectiveOptions(config->options), std::move(log),
-                                std::move(core)};
+    *engine = new tcsync_engine{
+        {}, tcsync::EffectiveOptions(config->options), std::move(log), std::move(core)};
     return {};
   });
 }

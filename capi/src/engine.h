@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "base/process_mark.h"
+#include "capi/src/handle.h"
 #include "capi/src/log_target.h"
 #include "capi/src/work_thread.h"
-#include "capi/src/handle.h"
 #include "tcsync.h"
 #include "tcsync/engine.h"
 #include "tcsync/options.h"

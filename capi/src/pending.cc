@@ -240,8 +240,8 @@ void Pending::Abandon() noexcept {
 
 }  // namespace tcsync::capi
 
-using tcsync::capi::Checked;
 using tcsync::capi::CheckData;
+using tcsync::capi::Checked;
 using tcsync::capi::Guard;
 using tcsync::capi::Needed;
 using tcsync::capi::NullArgument;

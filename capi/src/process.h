@@ -15,11 +15,11 @@ namespace tcsync::capi {
 // `opener` is the process that opened the handle, and `handle` names it: "engine", "listener".
 inline Result CheckProcess(const base::ProcessMark& opener, absl::string_view handle) {
   if (!opener.IsOfAnotherProcess()) return {};
-  return {
-      TCSYNC_FORKED,
-      absl::StrCat("the ", handle,
-                   " was opened before this process was forked, and belongs to the process that opened "
-                   "it; fork first, and open it in the process that uses it")};
+  return {TCSYNC_FORKED,
+          absl::StrCat(
+              "the ", handle,
+              " was opened before this process was forked, and belongs to the process that opened "
+              "it; fork first, and open it in the process that uses it")};
 }
 
 // To be asked before anything is opened over RocksDB, whose threads are one set for all databases

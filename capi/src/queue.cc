@@ -30,10 +30,9 @@ constexpr int64_t kTimeoutMaxMs = int64_t{10} * 366 * 24 * 3600 * 1000;
                           "limit of open files (ulimit -n)");
 }
 
-// The struct as the first release has it: what is in an event belongs to somebody, so none of it may
-// be left out.
-constexpr size_t kEventBytesMin =
-    offsetof(tcsync_event, bytes) + sizeof(tcsync_event::bytes);
+// The struct as the first release has it: what is in an event belongs to somebody, so none of it
+// may be left out.
+constexpr size_t kEventBytesMin = offsetof(tcsync_event, bytes) + sizeof(tcsync_event::bytes);
 constexpr StructName kEventName = {"event", "tcsync_event"};
 
 void Fill(Event from, tcsync_event& event) noexcept {
@@ -225,9 +224,9 @@ tcsync_code tcsync_queue_next(tcsync_queue* queue, int64_t timeout_ms, tcsync_ev
                               tcsync_error** error) {
   return Guard(error, [&]() -> Result {
     if (event == nullptr) return NullArgument("event");
-    if (Result result = tcsync::capi::CheckStructSize(event->struct_size, tcsync::capi::kEventBytesMin,
-                                                      sizeof(tcsync_event),
-                                                      tcsync::capi::kEventName);
+    if (Result result =
+            tcsync::capi::CheckStructSize(event->struct_size, tcsync::capi::kEventBytesMin,
+                                          sizeof(tcsync_event), tcsync::capi::kEventName);
         !result.ok()) {
       return result;
     }

@@ -70,15 +70,15 @@ static void check_all_cancelled(tcsync_remote* remote) {
   probe.struct_size = sizeof(probe);
   CHECK_FAILS(tcsync_remote_probe(remote, &probe, &error), TCSYNC_CANCELLED, "cancelled");
   CHECK_INT(probe.kind, 0);
-  CHECK_FAILS(tcsync_remote_get_child_version(remote, NIL_VERSION, &outcome, &version_id, &plaintext,
-                                              &error),
+  CHECK_FAILS(tcsync_remote_get_child_version(remote, NIL_VERSION, &outcome, &version_id,
+                                              &plaintext, &error),
               TCSYNC_CANCELLED, "nothing was sent");
   CHECK_INT(outcome, 0);
   CHECK_TEXT(version_id.text, "");
   CHECK(plaintext == NULL);
   plaintext = (tcsync_bytes*)(void*)&poison;
-  CHECK_FAILS(tcsync_remote_add_version(remote, NIL_VERSION, "x", 1, &outcome, &version_id, &urgency,
-                                        &error),
+  CHECK_FAILS(tcsync_remote_add_version(remote, NIL_VERSION, "x", 1, &outcome, &version_id,
+                                        &urgency, &error),
               TCSYNC_CANCELLED, "nothing was sent");
   CHECK_FAILS(tcsync_remote_get_snapshot(remote, &outcome, &version_id, &plaintext, &error),
               TCSYNC_CANCELLED, "nothing was sent");
@@ -161,8 +161,8 @@ static void a_storm_of_cancels(void) {
     tcsync_code code = TCSYNC_OK;
     const int size = snprintf(text, sizeof(text), "%d", i);
     tcsync_remote_resume(raging.remote);
-    code = tcsync_remote_add_version(raging.remote, head.text, text, (size_t)size, &outcome, &ids[i],
-                                     &urgency, NULL);
+    code = tcsync_remote_add_version(raging.remote, head.text, text, (size_t)size, &outcome,
+                                     &ids[i], &urgency, NULL);
     was_added[i] = code == TCSYNC_OK;
     if (was_added[i]) {
       CHECK_INT(outcome, TCSYNC_OUTCOME_ADDED);
@@ -175,18 +175,19 @@ static void a_storm_of_cancels(void) {
     /* It is unknown, and so it is asked for. What is still on its way comes behind it, and finds
      * another head. */
     do {
-      CHECK_OK(
-          tcsync_remote_get_child_version(calm, head.text, &outcome, &version_id, &plaintext, &error));
+      CHECK_OK(tcsync_remote_get_child_version(calm, head.text, &outcome, &version_id, &plaintext,
+                                               &error));
       if (outcome != TCSYNC_OUTCOME_FOUND) break;
       tcsync_bytes_free(plaintext);
       head = version_id;
     } while (1);
     /* A version that ends the doubt: whatever was sent before it has been decided. */
-    CHECK_OK(tcsync_remote_add_version(calm, head.text, "-", 1, &outcome, &version_id, &urgency, &error));
+    CHECK_OK(tcsync_remote_add_version(calm, head.text, "-", 1, &outcome, &version_id, &urgency,
+                                       &error));
     while (outcome == TCSYNC_OUTCOME_CONFLICT) {
       head = version_id;
-      CHECK_OK(
-          tcsync_remote_add_version(calm, head.text, "-", 1, &outcome, &version_id, &urgency, &error));
+      CHECK_OK(tcsync_remote_add_version(calm, head.text, "-", 1, &outcome, &version_id, &urgency,
+                                         &error));
     }
     head = version_id;
   }
@@ -196,7 +197,8 @@ static void a_storm_of_cancels(void) {
   memcpy(head.text, NIL_VERSION, sizeof(head.text));
   i = 0;
   while (1) {
-    CHECK_OK(tcsync_remote_get_child_version(calm, head.text, &outcome, &version_id, &plaintext, &error));
+    CHECK_OK(tcsync_remote_get_child_version(calm, head.text, &outcome, &version_id, &plaintext,
+                                             &error));
     if (outcome != TCSYNC_OUTCOME_FOUND) break;
     head = version_id;
     if (strcmp(tcsync_bytes_data(plaintext), "-") != 0) {

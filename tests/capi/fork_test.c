@@ -189,8 +189,8 @@ static void add_own_versions(tcsync_remote* remote, const char* process) {
     if (outcome == TCSYNC_OUTCOME_ADDED) {
       tcsync_uuid added;
       added = version_id;
-      CHECK_OK(
-          tcsync_remote_get_child_version(remote, head.text, &outcome, &version_id, &plaintext, &error));
+      CHECK_OK(tcsync_remote_get_child_version(remote, head.text, &outcome, &version_id, &plaintext,
+                                               &error));
       CHECK_INT(outcome, TCSYNC_OUTCOME_FOUND);
       CHECK_TEXT(version_id.text, added.text);
       CHECK_TEXT(tcsync_bytes_data(plaintext), text);

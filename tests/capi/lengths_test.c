@@ -16,6 +16,21 @@ static tcsync_config* config;
 static tcsync_engine* engine;
 static tcsync_key* key;
 static tcsync_remote* remote;
+static tcsync_queue* queue;
+static tcsync_pending* pending;
+
+/* A request that waits for its body. */
+static tcsync_pending* begin_version(void) {
+  test_request filled;
+  tcsync_response* response = NULL;
+  tcsync_pending* begun = NULL;
+  fill_request(&filled, "POST", "/v1/client/add-version/" NIL_VERSION, CLIENT_A, SEGMENT_TYPE, NULL,
+               0);
+  CHECK_OK(tcsync_engine_begin(engine, &filled.request, &begun, &response, &error));
+  CHECK(begun != NULL);
+  tcsync_response_free(response);
+  return begun;
+}
 
 static tcsync_code derive_key(size_t length, tcsync_error** error) {
   tcsync_key* derived = NULL;
@@ -50,6 +65,17 @@ static tcsync_code add_snapshot(size_t length, tcsync_error** error) {
   return tcsync_remote_add_snapshot(remote, CLIENT_B, "plaintext", length, error);
 }
 
+static tcsync_code append(size_t length, tcsync_error** error) {
+  tcsync_response* response = NULL;
+  const tcsync_code code = tcsync_pending_append(pending, "sealed", length, &response, error);
+  CHECK(response == NULL);
+  return code;
+}
+
+static tcsync_code append_queued(size_t length, tcsync_error** error) {
+  return tcsync_pending_append_queued(pending, "sealed", length, queue, NULL, error);
+}
+
 static tcsync_code handle(const tcsync_request* request, tcsync_error** error) {
   tcsync_response* response = NULL;
   const tcsync_code code = tcsync_engine_handle(engine, request, &response, error);
@@ -65,6 +91,18 @@ static void must_not_be_called(void* user_data, tcsync_response* response) {
 
 static tcsync_code handle_async(const tcsync_request* request, tcsync_error** error) {
   return tcsync_engine_handle_async(engine, request, must_not_be_called, NULL, error);
+}
+
+static tcsync_code handle_queued(const tcsync_request* request, tcsync_error** error) {
+  return tcsync_engine_handle_queued(engine, request, queue, NULL, error);
+}
+
+static tcsync_code begin(const tcsync_request* request, tcsync_error** error) {
+  tcsync_pending* begun = NULL;
+  tcsync_response* response = NULL;
+  const tcsync_code code = tcsync_engine_begin(engine, request, &begun, &response, error);
+  CHECK(begun == NULL && response == NULL);
+  return code;
 }
 
 static tcsync_code administer(const tcsync_request* request, tcsync_error** error) {
@@ -98,6 +136,8 @@ static const struct {
     {"tcsync_unseal", unseal},
     {"tcsync_remote_add_version", add_version},
     {"tcsync_remote_add_snapshot", add_snapshot},
+    {"tcsync_pending_append", append},
+    {"tcsync_pending_append_queued", append_queued},
 };
 
 /* ...those that take a request, which has lengths and a count... */
@@ -105,8 +145,12 @@ static const struct {
   const char* name;
   tcsync_code (*call)(const tcsync_request* request, tcsync_error** error);
 } kWithRequest[] = {
-    {"tcsync_engine_handle", handle},  {"tcsync_engine_handle_async", handle_async},
-    {"tcsync_administer", administer}, {"tcsync_administer", administer_offline},
+    {"tcsync_engine_handle", handle},
+    {"tcsync_engine_handle_async", handle_async},
+    {"tcsync_engine_handle_queued", handle_queued},
+    {"tcsync_engine_begin", begin},
+    {"tcsync_administer", administer},
+    {"tcsync_administer", administer_offline},
     {"tcsync_monitor", monitor},
 };
 
@@ -249,10 +293,14 @@ int main(int argc, char** argv) {
   engine = open_engine(NULL);
   CHECK_OK(tcsync_key_derive(CLIENT_A, "secret", 6, &key, &error));
   remote = open_remote("http://127.0.0.1:1", CLIENT_A, key);
+  CHECK_OK(tcsync_queue_new(&queue, &error));
+  pending = begin_version();
   RUN(lengths_are_refused, "a length that went wrong in a binding ends the whole program");
   RUN(lengths_in_requests_are_refused, "a length that went wrong in a binding ends the program");
   RUN(indices_are_refused, "an index that went wrong reads past an array");
   RUN(every_function_is_in_a_table, "nothing: a new function is not tested with such lengths");
+  tcsync_pending_free(pending);
+  tcsync_queue_free(queue);
   tcsync_remote_free(remote);
   tcsync_key_free(key);
   tcsync_engine_free(engine);

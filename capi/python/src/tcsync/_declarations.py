@@ -19,6 +19,9 @@ from ctypes import (
     c_void_p,
 )
 
+TCSYNC_VERSION_MAJOR = 0
+TCSYNC_VERSION_MINOR = 1
+TCSYNC_VERSION_PATCH = 0
 TCSYNC_OK = 0
 TCSYNC_INVALID_ARGUMENT = 1
 TCSYNC_OUT_OF_MEMORY = 2
@@ -31,11 +34,13 @@ TCSYNC_DATA_LOSS = 8
 TCSYNC_UNSUPPORTED = 9
 TCSYNC_UNSEAL_FAILED = 10
 TCSYNC_REMOTE_FAILED = 11
+TCSYNC_CANCELLED = 12
 TCSYNC_NULL_ARGUMENT = 257
 TCSYNC_UNKNOWN_OPTION = 513
 TCSYNC_INVALID_OPTION_VALUE = 769
 TCSYNC_INVALID_UUID = 1025
 TCSYNC_INVALID_ADDRESS = 1281
+TCSYNC_FORKED = 1537
 TCSYNC_RESPONSE_INCOMPLETE = 262
 TCSYNC_UNSEAL_TRUNCATED = 266
 TCSYNC_UNSEAL_UNKNOWN_FORMAT = 522
@@ -61,6 +66,7 @@ TCSYNC_REMOTE_SERVER_FAILED = 4363
 TCSYNC_REMOTE_REDIRECTED = 4619
 TCSYNC_REMOTE_BROKEN_ANSWER = 4875
 TCSYNC_REMOTE_ANSWER_TOO_LARGE = 5131
+TCSYNC_HOST_CODE_MAX = -1
 TCSYNC_LOG_DEBUG = 0
 TCSYNC_LOG_INFO = 1
 TCSYNC_LOG_WARNING = 2
@@ -86,7 +92,6 @@ TCSYNC_OUTCOME_NO_SNAPSHOT = 6
 TCSYNC_SNAPSHOT_URGENCY_NONE = 0
 TCSYNC_SNAPSHOT_URGENCY_LOW = 1
 TCSYNC_SNAPSHOT_URGENCY_HIGH = 2
-TCSYNC_UUID_TEXT_SIZE = 37
 
 CODE_NAMES = {
     0: "TCSYNC_OK",
@@ -101,11 +106,13 @@ CODE_NAMES = {
     9: "TCSYNC_UNSUPPORTED",
     10: "TCSYNC_UNSEAL_FAILED",
     11: "TCSYNC_REMOTE_FAILED",
+    12: "TCSYNC_CANCELLED",
     257: "TCSYNC_NULL_ARGUMENT",
     513: "TCSYNC_UNKNOWN_OPTION",
     769: "TCSYNC_INVALID_OPTION_VALUE",
     1025: "TCSYNC_INVALID_UUID",
     1281: "TCSYNC_INVALID_ADDRESS",
+    1537: "TCSYNC_FORKED",
     262: "TCSYNC_RESPONSE_INCOMPLETE",
     266: "TCSYNC_UNSEAL_TRUNCATED",
     522: "TCSYNC_UNSEAL_UNKNOWN_FORMAT",
@@ -138,6 +145,13 @@ class tcsync_error(Structure):
 
 class tcsync_bytes(Structure):
     """Opaque."""
+
+class tcsync_uuid(Structure):
+    """As in the header."""
+
+    _fields_ = (
+        ("text", c_char * 37),
+    )
 
 class tcsync_config(Structure):
     """Opaque."""
@@ -265,6 +279,10 @@ def declare(library: CDLL) -> None:
     library.tcsync_error_free.restype = None
     library.tcsync_version.argtypes = ()
     library.tcsync_version.restype = c_void_p
+    library.tcsync_version_number.argtypes = ()
+    library.tcsync_version_number.restype = c_int32
+    library.tcsync_has.argtypes = (c_char_p,)
+    library.tcsync_has.restype = c_int
     library.tcsync_bytes_data.argtypes = (POINTER(tcsync_bytes),)
     library.tcsync_bytes_data.restype = c_void_p
     library.tcsync_bytes_size.argtypes = (POINTER(tcsync_bytes),)
@@ -279,6 +297,8 @@ def declare(library: CDLL) -> None:
     library.tcsync_config_new.restype = c_int32
     library.tcsync_config_set.argtypes = (POINTER(tcsync_config), c_char_p, c_char_p, POINTER(POINTER(tcsync_error)),)
     library.tcsync_config_set.restype = c_int32
+    library.tcsync_config_get.argtypes = (POINTER(tcsync_config), c_char_p, POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_config_get.restype = c_int32
     library.tcsync_config_set_from_environment.argtypes = (POINTER(tcsync_config), POINTER(POINTER(tcsync_error)),)
     library.tcsync_config_set_from_environment.restype = c_int32
     library.tcsync_config_set_log.argtypes = (POINTER(tcsync_config), tcsync_log_function, c_void_p, POINTER(POINTER(tcsync_error)),)
@@ -287,6 +307,8 @@ def declare(library: CDLL) -> None:
     library.tcsync_config_free.restype = None
     library.tcsync_engine_open.argtypes = (POINTER(tcsync_config), POINTER(POINTER(tcsync_engine)), POINTER(POINTER(tcsync_error)),)
     library.tcsync_engine_open.restype = c_int32
+    library.tcsync_engine_option.argtypes = (POINTER(tcsync_engine), c_char_p, POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_engine_option.restype = c_int32
     library.tcsync_engine_free.argtypes = (POINTER(tcsync_engine),)
     library.tcsync_engine_free.restype = None
     library.tcsync_engine_handle.argtypes = (POINTER(tcsync_engine), POINTER(tcsync_request), POINTER(POINTER(tcsync_response)), POINTER(POINTER(tcsync_error)),)
@@ -295,6 +317,8 @@ def declare(library: CDLL) -> None:
     library.tcsync_engine_handle_async.restype = c_int32
     library.tcsync_administer.argtypes = (POINTER(tcsync_config), POINTER(tcsync_engine), POINTER(tcsync_request), POINTER(POINTER(tcsync_response)), POINTER(POINTER(tcsync_error)),)
     library.tcsync_administer.restype = c_int32
+    library.tcsync_monitor.argtypes = (POINTER(tcsync_engine), POINTER(tcsync_request), POINTER(POINTER(tcsync_response)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_monitor.restype = c_int32
     library.tcsync_response_status.argtypes = (POINTER(tcsync_response),)
     library.tcsync_response_status.restype = c_int
     library.tcsync_response_header_count.argtypes = (POINTER(tcsync_response),)
@@ -363,15 +387,19 @@ def declare(library: CDLL) -> None:
     library.tcsync_unseal.restype = c_int32
     library.tcsync_remote_open.argtypes = (c_char_p, c_char_p, POINTER(tcsync_key), POINTER(tcsync_remote_options), POINTER(POINTER(tcsync_remote)), POINTER(POINTER(tcsync_error)),)
     library.tcsync_remote_open.restype = c_int32
+    library.tcsync_remote_cancel.argtypes = (POINTER(tcsync_remote),)
+    library.tcsync_remote_cancel.restype = None
+    library.tcsync_remote_resume.argtypes = (POINTER(tcsync_remote),)
+    library.tcsync_remote_resume.restype = None
     library.tcsync_remote_free.argtypes = (POINTER(tcsync_remote),)
     library.tcsync_remote_free.restype = None
     library.tcsync_remote_probe.argtypes = (POINTER(tcsync_remote), POINTER(tcsync_probe), POINTER(POINTER(tcsync_error)),)
     library.tcsync_remote_probe.restype = c_int32
-    library.tcsync_remote_get_child_version.argtypes = (POINTER(tcsync_remote), c_char_p, POINTER(c_int32), POINTER(c_char), POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_remote_get_child_version.argtypes = (POINTER(tcsync_remote), c_char_p, POINTER(c_int32), POINTER(tcsync_uuid), POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
     library.tcsync_remote_get_child_version.restype = c_int32
-    library.tcsync_remote_add_version.argtypes = (POINTER(tcsync_remote), c_char_p, c_char_p, c_size_t, POINTER(c_int32), POINTER(c_char), POINTER(c_int32), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_remote_add_version.argtypes = (POINTER(tcsync_remote), c_char_p, c_char_p, c_size_t, POINTER(c_int32), POINTER(tcsync_uuid), POINTER(c_int32), POINTER(POINTER(tcsync_error)),)
     library.tcsync_remote_add_version.restype = c_int32
-    library.tcsync_remote_get_snapshot.argtypes = (POINTER(tcsync_remote), POINTER(c_int32), POINTER(c_char), POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_remote_get_snapshot.argtypes = (POINTER(tcsync_remote), POINTER(c_int32), POINTER(tcsync_uuid), POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
     library.tcsync_remote_get_snapshot.restype = c_int32
     library.tcsync_remote_add_snapshot.argtypes = (POINTER(tcsync_remote), c_char_p, c_char_p, c_size_t, POINTER(POINTER(tcsync_error)),)
     library.tcsync_remote_add_snapshot.restype = c_int32
