@@ -117,7 +117,7 @@ enum {
 
   /* Details of TCSYNC_UNAVAILABLE. */
   /* A response's body cannot be read to its end: it was removed meanwhile, its record is damaged, or
-   * the engine was freed. What was sent so far is cut short, so the host must close the connection. */
+   * the engine was freed. The host has sent a part of it, and must close the connection. */
   TCSYNC_RESPONSE_INCOMPLETE = 6 | 1 << 8,
 
   /* Details of TCSYNC_UNSEAL_FAILED. */
@@ -386,8 +386,8 @@ typedef struct tcsync_engine tcsync_engine;
 TCSYNC_API tcsync_code tcsync_engine_open(const tcsync_config *config, tcsync_engine **engine,
                                           tcsync_error **error);
 
-/* The value of one option that the engine was opened with, as tcsync_config_get gives it. What an
- * operator changed since (the level of the log) is not in it.
+/* The value of one option that the engine was opened with, as tcsync_config_get gives it. An
+ * operator's later change of it (of the level of the log) does not show here.
  * Threads: any.
  * Ownership: borrows name for the call; *value is the caller's, for tcsync_bytes_free.
  * Errors: TCSYNC_UNKNOWN_OPTION, TCSYNC_OUT_OF_MEMORY, TCSYNC_UNSUPPORTED. */
@@ -645,9 +645,9 @@ TCSYNC_API tcsync_code tcsync_engine_handle_queued(tcsync_engine *engine,
 /* A request whose body is still to come. */
 typedef struct tcsync_pending tcsync_pending;
 
-/* Begins a request with its head. What can be answered from it, such as a refusal, is answered at once:
- * then *response is not NULL, and *pending is; otherwise it is the other way round. The body may then
- * be read, or the connection be closed. All requests may be begun, also those without a body. With a
+/* Begins a request with its head. Where the head is enough for an answer, such as a refusal,
+ * *response is that answer and *pending is NULL; the body may then be read, or the connection be
+ * closed. Otherwise *pending takes the body and *response is NULL. All requests may be begun, also those without a body. With a
  * Content-Length and without a Transfer-Encoding, a POST's body of another length is answered with
  * 400.
  * Threads: any.
@@ -947,7 +947,7 @@ enum {
   /* There is one: its ID is in *version_id, and its bytes, unsealed, in *plaintext. */
   TCSYNC_OUTCOME_FOUND = 1,
   /* There is no version after the parent: the replica has them all; or the server has no versions of
-   * this client. What is no sync server answers the same (404): see tcsync_remote_probe. */
+   * this client. A program that is no sync server answers the same (404): see tcsync_remote_probe. */
   TCSYNC_OUTCOME_UP_TO_DATE = 2,
   /* The parent is not in the server's history: it was removed after a snapshot, or belongs to another
    * history. */
@@ -1016,7 +1016,7 @@ TCSYNC_API tcsync_code tcsync_remote_add_snapshot(tcsync_remote *remote, const c
                                                   tcsync_error **error);
 
 /* ------------------------------------------------------------------------------------------------
- * What compilers check
+ * Checks by the compiler
  *
  * GCC and clang warn of a result that is not looked at, and of a NULL that they see where none may
  * be. They learn the latter only where they do not optimise: an optimiser takes it for a promise of

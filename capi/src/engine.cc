@@ -71,6 +71,13 @@ void EngineCore::Close() noexcept {
 
 namespace {
 
+// The checks that begin every way to give an engine a request.
+Result CheckRequest(const tcsync_engine* engine, const tcsync_request* request) {
+  if (Result result = Needed(engine, "engine"); !result.ok()) return result;
+  if (request == nullptr) return NullArgument("request");
+  return CheckProcess(engine->core->opener(), "engine");
+}
+
 Result HandleAndWait(http::Handler& handler, const tcsync_request& request,
                      tcsync_response** response) {
   Request read;
@@ -109,7 +116,7 @@ Result Begin(const std::shared_ptr<EngineCore>& core, const tcsync_request& requ
 
 using tcsync::capi::AnswersOnThisThread;
 using tcsync::capi::Checked;
-using tcsync::capi::CheckProcess;
+using tcsync::capi::CheckRequest;
 using tcsync::capi::FromStatus;
 using tcsync::capi::Guard;
 using tcsync::capi::Needed;
@@ -162,10 +169,8 @@ tcsync_code tcsync_engine_handle(tcsync_engine* engine, const tcsync_request* re
                                  tcsync_response** response, tcsync_error** error) {
   SetNull(response);
   return Guard(error, [&]() -> Result {
-    if (Result result = Needed(engine, "engine"); !result.ok()) return result;
-    if (request == nullptr) return NullArgument("request");
+    if (Result result = CheckRequest(engine, request); !result.ok()) return result;
     if (response == nullptr) return NullArgument("response");
-    if (Result result = CheckProcess(engine->core->opener(), "engine"); !result.ok()) return result;
     return tcsync::capi::HandleAndWait(engine->core->engine().handler(), *request, response);
   });
 }
@@ -174,10 +179,8 @@ tcsync_code tcsync_engine_handle_async(tcsync_engine* engine, const tcsync_reque
                                        tcsync_response_function function, void* user_data,
                                        tcsync_error** error) {
   return Guard(error, [&]() -> Result {
-    if (Result result = Needed(engine, "engine"); !result.ok()) return result;
-    if (request == nullptr) return NullArgument("request");
+    if (Result result = CheckRequest(engine, request); !result.ok()) return result;
     if (function == nullptr) return NullArgument("function");
-    if (Result result = CheckProcess(engine->core->opener(), "engine"); !result.ok()) return result;
     Request read;
     if (Result result = read.Read(*request); !result.ok()) return result;
     engine->core->callbacks().Start();
@@ -194,10 +197,8 @@ tcsync_code tcsync_engine_handle_queued(tcsync_engine* engine, const tcsync_requ
                                         tcsync_queue* queue, void* user_data,
                                         tcsync_error** error) {
   return Guard(error, [&]() -> Result {
-    if (Result result = Needed(engine, "engine"); !result.ok()) return result;
-    if (request == nullptr) return NullArgument("request");
+    if (Result result = CheckRequest(engine, request); !result.ok()) return result;
     if (Result result = Needed(queue, "queue"); !result.ok()) return result;
-    if (Result result = CheckProcess(engine->core->opener(), "engine"); !result.ok()) return result;
     Request read;
     if (Result result = read.Read(*request); !result.ok()) return result;
     tcsync::capi::HandleWhole(
@@ -213,11 +214,9 @@ tcsync_code tcsync_engine_begin(tcsync_engine* engine, const tcsync_request* req
   SetNull(pending);
   SetNull(response);
   return Guard(error, [&]() -> Result {
-    if (Result result = Needed(engine, "engine"); !result.ok()) return result;
-    if (request == nullptr) return NullArgument("request");
+    if (Result result = CheckRequest(engine, request); !result.ok()) return result;
     if (pending == nullptr) return NullArgument("pending");
     if (response == nullptr) return NullArgument("response");
-    if (Result result = CheckProcess(engine->core->opener(), "engine"); !result.ok()) return result;
     return tcsync::capi::Begin(engine->core, *request, pending, response);
   });
 }
@@ -230,19 +229,16 @@ tcsync_code tcsync_administer(const tcsync_config* config, tcsync_engine* engine
     if (config != nullptr || engine == nullptr) {
       if (Result result = Needed(config, "config"); !result.ok()) return result;
     }
-    if (engine != nullptr) {
-      if (Result result = Needed(engine, "engine"); !result.ok()) return result;
-    }
-    if (request == nullptr) return NullArgument("request");
     if (response == nullptr) return NullArgument("response");
     if (engine == nullptr) {
+      if (request == nullptr) return NullArgument("request");
       if (Result result = tcsync::capi::CheckOpening(); !result.ok()) return result;
       const tcsync::capi::LogUse log(config->log);
       const std::unique_ptr<tcsync::http::Handler> handler =
           tcsync::OfflineAdministration(config->options, log.function());
       return tcsync::capi::HandleAndWait(*handler, *request, response);
     }
-    if (Result result = CheckProcess(engine->core->opener(), "engine"); !result.ok()) return result;
+    if (Result result = CheckRequest(engine, request); !result.ok()) return result;
     tcsync::http::Handler* const handler = engine->core->engine().administration();
     if (handler == nullptr) return {TCSYNC_UNSUPPORTED, "this engine has no administration"};
     return tcsync::capi::HandleAndWait(*handler, *request, response);
@@ -253,10 +249,8 @@ tcsync_code tcsync_monitor(tcsync_engine* engine, const tcsync_request* request,
                            tcsync_response** response, tcsync_error** error) {
   SetNull(response);
   return Guard(error, [&]() -> Result {
-    if (Result result = Needed(engine, "engine"); !result.ok()) return result;
-    if (request == nullptr) return NullArgument("request");
+    if (Result result = CheckRequest(engine, request); !result.ok()) return result;
     if (response == nullptr) return NullArgument("response");
-    if (Result result = CheckProcess(engine->core->opener(), "engine"); !result.ok()) return result;
     tcsync::http::Handler* const handler = engine->core->engine().metrics();
     if (handler == nullptr) return {TCSYNC_UNSUPPORTED, "this engine has no metrics"};
     return tcsync::capi::HandleAndWait(*handler, *request, response);

@@ -139,10 +139,16 @@ void ReadHere(tcsync_response& response, PieceDelivery& delivery) {
   delivery.Deliver(TCSYNC_OK, std::move(bytes));
 }
 
-// Has the next piece delivered, or fails and delivers nothing. `use` is of the engine that a body
-// in pieces is read through.
-Result BeginRead(tcsync_response& response, const EngineCore::Use* use,
-                 std::unique_ptr<PieceDelivery> delivery) {
+// A body that comes in pieces comes from the engine, and so in one process only.
+Result CheckProcessOf(const tcsync_response& response) {
+  return response.core == nullptr ? Result() : CheckProcess(response.core->opener(), "engine");
+}
+
+// Has the next piece delivered, or fails and delivers nothing. Leaves in `use` that of the engine
+// that a body in pieces is read through.
+Result BeginRead(tcsync_response& response, std::unique_ptr<PieceDelivery> delivery,
+                 std::optional<EngineCore::Use>& use) {
+  if (Result result = CheckProcessOf(response); !result.ok()) return result;
   BodyProgress& progress = *response.progress;
   if (progress.is_reading.load(std::memory_order_acquire)) {
     return {TCSYNC_INVALID_ARGUMENT,
@@ -158,7 +164,8 @@ Result BeginRead(tcsync_response& response, const EngineCore::Use* use,
     delivery->Deliver(TCSYNC_OK, nullptr);
     return {};
   }
-  if (use == nullptr || !*use) {
+  if (response.core != nullptr) use.emplace(*response.core);
+  if (!use || !*use) {
     return {TCSYNC_RESPONSE_INCOMPLETE, absl::StrCat(kEngineWasFreed, "; close the connection")};
   }
   progress.is_reading.store(true, std::memory_order_relaxed);
@@ -171,15 +178,11 @@ Result BeginRead(tcsync_response& response, const EngineCore::Use* use,
   return {};
 }
 
-// A body that comes in pieces comes from the engine, and so in one process only.
-Result CheckProcessOf(const tcsync_response& response) {
-  return response.core == nullptr ? Result() : CheckProcess(response.core->opener(), "engine");
-}
-
 }  // namespace
 }  // namespace tcsync::capi
 
 using tcsync::capi::Checked;
+using tcsync::capi::EngineCore;
 using tcsync::capi::Guard;
 using tcsync::capi::Needed;
 using tcsync::capi::NullArgument;
@@ -237,12 +240,9 @@ tcsync_code tcsync_response_read(tcsync_response* response, tcsync_bytes** bytes
   return Guard(error, [&]() -> Result {
     if (Result result = Needed(response, "response"); !result.ok()) return result;
     if (bytes == nullptr) return NullArgument("bytes");
-    if (Result result = tcsync::capi::CheckProcessOf(*response); !result.ok()) return result;
-    const tcsync::capi::EngineCore::Use* use = nullptr;
-    std::optional<tcsync::capi::EngineCore::Use> held;
-    if (response->core != nullptr) use = &held.emplace(*response->core);
+    std::optional<EngineCore::Use> use;
     tcsync::capi::PieceWaiter waiter;
-    Result begun = tcsync::capi::BeginRead(*response, use, waiter.MakeDelivery());
+    Result begun = tcsync::capi::BeginRead(*response, waiter.MakeDelivery(), use);
     return begun.ok() ? waiter.Wait(bytes) : begun;
   });
 }
@@ -252,12 +252,9 @@ tcsync_code tcsync_response_read_queued(tcsync_response* response, tcsync_queue*
   return Guard(error, [&]() -> Result {
     if (Result result = Needed(response, "response"); !result.ok()) return result;
     if (Result result = Needed(queue, "queue"); !result.ok()) return result;
-    if (Result result = tcsync::capi::CheckProcessOf(*response); !result.ok()) return result;
-    const tcsync::capi::EngineCore::Use* use = nullptr;
-    std::optional<tcsync::capi::EngineCore::Use> held;
-    if (response->core != nullptr) use = &held.emplace(*response->core);
-    return tcsync::capi::BeginRead(*response, use,
-                                   tcsync::capi::MakeQueuePieceDelivery(*queue, user_data));
+    std::optional<EngineCore::Use> use;
+    return tcsync::capi::BeginRead(
+        *response, tcsync::capi::MakeQueuePieceDelivery(*queue, user_data), use);
   });
 }
 
