@@ -5,6 +5,7 @@ that it listens on, a line with `listening on http://HOST:PORT` (or https://), a
 connection.
 """
 
+import contextlib
 import os
 import re
 import resource
@@ -18,6 +19,7 @@ from support import BUILD_DIR, wait_until
 BINARY = Path(os.environ.get("TCSYNC_SERVER") or BUILD_DIR / "bin" / "tcsync-server")
 ANY_PORT = "127.0.0.1:0"
 START_TIMEOUT_S = 30
+PRINT_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 15  # Requests in flight may take 10 s; the rest is for closing the storage on a busy machine.
 
 # The server's own variables are never inherited, so that a test means the same on everybody's machine.
@@ -74,7 +76,11 @@ class Server:
 
     @property
     def log(self):
-        """All that every process of this server has printed, to standard output and standard error."""
+        """All that every process of this server has printed, to standard output and standard error.
+
+        A thread prints the records, after the answers that they tell of. It has printed them all when it sleeps.
+        """
+        wait_until(lambda: not self._is_printing(), PRINT_TIMEOUT_S, "the server has printed its log")
         return self._log_path.read_text(encoding="utf-8", errors="replace")
 
     @property
@@ -138,6 +144,16 @@ class Server:
     def restart(self):
         self.stop()
         self.start()
+
+    def _is_printing(self):
+        if not self._process or self._process.poll() is not None:
+            return False
+        for stat in Path(f"/proc/{self.pid}/task").glob("*/stat"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended
+                name, fields = stat.read_text().split("(", 1)[1].rsplit(")", 1)
+                if name == "tcsync-log" and fields.split()[0] != "S":
+                    return True
+        return False
 
     def _is_ready(self, log_start):
         status = self._process.poll()
