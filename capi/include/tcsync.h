@@ -459,8 +459,8 @@ typedef void (*tcsync_response_function)(void *user_data, tcsync_response *respo
  * written to the disk in pieces before this returns. When this fails, the callback is not called.
  * Threads: any.
  * Ownership: borrows request for the call; user_data is passed back as it is.
- * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_FORKED, TCSYNC_OUT_OF_MEMORY, TCSYNC_SYSTEM when no thread can be
- *   started. */
+ * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_FORKED, TCSYNC_OUT_OF_MEMORY, TCSYNC_SYSTEM when no thread
+ *   can be started. */
 TCSYNC_API tcsync_code tcsync_engine_handle_async(tcsync_engine *engine,
                                                   const tcsync_request *request,
                                                   tcsync_response_function function,
@@ -554,7 +554,8 @@ enum {
   /* A pending request takes more of its body; or `code` is TCSYNC_UNAVAILABLE when it or the engine was
    * freed, or TCSYNC_OUT_OF_MEMORY, and then it takes nothing more. */
   TCSYNC_EVENT_READY = 3,
-  /* A log record: `level` (TCSYNC_LOG_...), and in `bytes` the message, as tcsync_log_function has it. */
+  /* A log record: `level` (TCSYNC_LOG_...), and in `bytes` the message, as tcsync_log_function has
+   * it. */
   TCSYNC_EVENT_LOG = 4,
   /* So many log records were dropped at this place, in `dropped`, because 1024 or 1 MiB of them were
    * waiting, or memory ran out. */
@@ -647,9 +648,9 @@ typedef struct tcsync_pending tcsync_pending;
 
 /* Begins a request with its head. Where the head is enough for an answer, such as a refusal,
  * *response is that answer and *pending is NULL; the body may then be read, or the connection be
- * closed. Otherwise *pending takes the body and *response is NULL. All requests may be begun, also those without a body. With a
- * Content-Length and without a Transfer-Encoding, a POST's body of another length is answered with
- * 400.
+ * closed. Otherwise *pending takes the body and *response is NULL. All requests may be begun, also
+ * those without a body. With a Content-Length and without a Transfer-Encoding, a POST's body of
+ * another length is answered with 400.
  * Threads: any.
  * Ownership: borrows request for the call, whose body must be empty; *pending is the caller's, for
  *   tcsync_pending_free, and *response for tcsync_response_free.
@@ -735,9 +736,9 @@ TCSYNC_API tcsync_code tcsync_response_read_queued(tcsync_response *response, tc
 typedef struct tcsync_listener tcsync_listener;
 
 /* Binds every address of the options "listen" and "metrics-listen", with the certificate of
- * "tls-cert" and "tls-key", if there is one, for the former. Binding before the engine is opened lets a program
- * learn that an address is in use before its data directory is touched; connections that arrive
- * before tcsync_listener_serve wait.
+ * "tls-cert" and "tls-key", if there is one, for the former. Binding before the engine is opened
+ * lets a program learn that an address is in use before its data directory is touched; connections
+ * that arrive before tcsync_listener_serve wait.
  * Threads: any.
  * Ownership: borrows config for the call; *listener is the caller's, for tcsync_listener_free.
  * Errors: TCSYNC_INVALID_ADDRESS, TCSYNC_IN_USE, TCSYNC_UNSUPPORTED, and TCSYNC_SYSTEM, also for a
@@ -836,9 +837,10 @@ TCSYNC_API tcsync_code tcsync_unseal(const tcsync_key *key, const char *version_
  * Each call is one or a few requests over HTTP/1.1, sealed and unsealed on this side. The answers
  * that the protocol provides for are results, in *outcome: a conflict is no error. Everything else
  * is TCSYNC_REMOTE_FAILED with a detail, and a message that says what was wrong, with which value,
- * and what to try; or TCSYNC_CANCELLED, which every call that waits can give. With https the server's certificate is always verified, against the authorities
- * that the system trusts (see docs/c-abi.md for where they are looked for) and those of `ca_file`;
- * nothing turns that off. Redirects are not followed: TCSYNC_REMOTE_REDIRECTED says where to.
+ * and what to try; or TCSYNC_CANCELLED, which every call that waits can give. With https the
+ * server's certificate is always verified, against the authorities that the system trusts (see
+ * docs/c-abi.md for where they are looked for) and those of `ca_file`; nothing turns that off.
+ * Redirects are not followed: TCSYNC_REMOTE_REDIRECTED says where to.
  */
 
 /* One client at one sync server. Keeps its connection open between calls while the server does. In a

@@ -1,17 +1,8 @@
 #include "capi/src/queue.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#if defined(__linux__)
-#include <sys/eventfd.h>
-#endif
-
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cstddef>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -23,12 +14,6 @@ namespace {
 
 // Longer than any program runs, and short enough for every clock.
 constexpr int64_t kTimeoutMaxMs = int64_t{10} * 366 * 24 * 3600 * 1000;
-
-[[noreturn]] void ThrowNoDescriptor() {
-  throw std::system_error(errno, std::generic_category(),
-                          "the descriptor of a queue cannot be made; close others, or raise the "
-                          "limit of open files (ulimit -n)");
-}
 
 // The struct as the first release has it: what is in an event belongs to somebody, so none of it
 // may be left out.
@@ -48,43 +33,6 @@ void Fill(Event from, tcsync_event& event) noexcept {
 }
 
 }  // namespace
-
-ReadableDescriptor::ReadableDescriptor() {
-#if defined(__linux__)
-  read_end_ = write_end_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (read_end_ < 0) ThrowNoDescriptor();
-#else
-  int ends[2];
-  if (pipe(ends) != 0) ThrowNoDescriptor();
-  read_end_ = ends[0];
-  write_end_ = ends[1];
-  for (const int end : ends) {
-    if (fcntl(end, F_SETFD, FD_CLOEXEC) == 0 && fcntl(end, F_SETFL, O_NONBLOCK) == 0) continue;
-    const int reason = errno;
-    close(ends[0]);
-    close(ends[1]);
-    errno = reason;
-    ThrowNoDescriptor();
-  }
-#endif
-}
-
-ReadableDescriptor::~ReadableDescriptor() {
-  close(read_end_);
-  if (write_end_ != read_end_) close(write_end_);
-}
-
-void ReadableDescriptor::Set(bool raised) noexcept {
-  if (raised == is_raised_) return;
-  is_raised_ = raised;
-  // An eventfd takes and gives a number of 8 bytes; for a pipe they are as good as one. Neither
-  // blocks, and either has room for one.
-  uint64_t one = 1;
-  ssize_t moved = 0;
-  do {
-    moved = raised ? write(write_end_, &one, sizeof(one)) : read(read_end_, &one, sizeof(one));
-  } while (moved < 0 && errno == EINTR);
-}
 
 void EventQueue::Push(EventNode node) noexcept {
   const std::lock_guard lock(mutex_);
@@ -135,8 +83,15 @@ void EventQueue::Wake() noexcept {
 }
 
 void EventQueue::Show() noexcept {
-  readable_.Set(has_event());
-  if (has_event()) arrives_.notify_one();
+  if (has_event() != is_readable_) {
+    is_readable_ = !is_readable_;
+    if (is_readable_) {
+      readable_.Wake();
+    } else {
+      readable_.Drain();
+    }
+  }
+  if (is_readable_) arrives_.notify_one();
 }
 
 void EventQueue::Next(int64_t timeout_ms, tcsync_event& event) {

@@ -15,6 +15,7 @@
 
 #include "absl/strings/string_view.h"
 #include "base/process_mark.h"
+#include "base/wake_descriptor.h"
 #include "capi/src/bytes.h"
 #include "capi/src/guard.h"
 #include "capi/src/handle.h"
@@ -45,28 +46,10 @@ struct Event {
 // A list of one event, or of none: what can be put into a queue without memory.
 using EventNode = std::list<Event>;
 
-// A descriptor that poll() shows as readable while it is raised. Throws std::system_error. One
-// thread at a time.
-class ReadableDescriptor {
- public:
-  ReadableDescriptor();
-  ReadableDescriptor(const ReadableDescriptor&) = delete;
-  ReadableDescriptor& operator=(const ReadableDescriptor&) = delete;
-  ~ReadableDescriptor();
-
-  int descriptor() const { return read_end_; }
-  void Set(bool raised) noexcept;
-
- private:
-  int read_end_ = -1;
-  int write_end_ = -1;  // the same one, where one descriptor has both
-  bool is_raised_ = false;
-};
-
 // Thread-safe. Outlives its tcsync_queue while operations are under way that will end in it.
 class EventQueue {
  public:
-  int descriptor() const { return readable_.descriptor(); }
+  int descriptor() const { return readable_.fd(); }
 
   // Adds an event, unless the queue was closed: then it is dropped.
   void Push(EventNode node) noexcept;
@@ -89,7 +72,8 @@ class EventQueue {
 
   std::mutex mutex_;  // of what follows
   std::condition_variable arrives_;
-  ReadableDescriptor readable_;
+  base::WakeDescriptor readable_;
+  bool is_readable_ = false;
   EventNode events_;
   uint64_t wakes_ = 0;
   size_t log_records_ = 0;

@@ -38,9 +38,8 @@ struct RemoteServerOptions {
 };
 
 enum class RemoteFault {
-  // What the caller gave cannot be used; from Open, for empty plaintexts, and for a call while
-  // another
-  // thread's is running.
+  // The caller gave something that cannot be used: to Open, or an empty plaintext; or called while
+  // another thread's call was running.
   kInvalidAddress,
   kInvalidOption,
   kInvalidArgument,

@@ -1,6 +1,6 @@
 // Answers that are not what the protocol provides for become errors that say what to try.
-#ifndef TCSYNC_REMOTE_ANSWER_FAULT_H_
-#define TCSYNC_REMOTE_ANSWER_FAULT_H_
+#ifndef TCSYNC_SRC_REMOTE_ANSWER_FAULT_H_
+#define TCSYNC_SRC_REMOTE_ANSWER_FAULT_H_
 
 #include <string>
 
@@ -19,4 +19,4 @@ RemoteError BrokenAnswer(const std::string& request, absl::string_view problem);
 
 }  // namespace tcsync::remote
 
-#endif  // TCSYNC_REMOTE_ANSWER_FAULT_H_
+#endif  // TCSYNC_SRC_REMOTE_ANSWER_FAULT_H_

@@ -1,10 +1,10 @@
 // Ends a call from outside it: from another thread, or from a signal handler.
-#ifndef TCSYNC_REMOTE_CANCELLATION_H_
-#define TCSYNC_REMOTE_CANCELLATION_H_
+#ifndef TCSYNC_SRC_REMOTE_CANCELLATION_H_
+#define TCSYNC_SRC_REMOTE_CANCELLATION_H_
 
 #include <atomic>
 
-#include "remote/wake_descriptor.h"
+#include "base/wake_descriptor.h"
 
 namespace tcsync::remote {
 
@@ -41,9 +41,9 @@ class Cancellation {
   static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler must not wait");
 
   std::atomic<bool> is_requested_ = false;
-  WakeDescriptor wake_;
+  base::WakeDescriptor wake_;
 };
 
 }  // namespace tcsync::remote
 
-#endif  // TCSYNC_REMOTE_CANCELLATION_H_
+#endif  // TCSYNC_SRC_REMOTE_CANCELLATION_H_

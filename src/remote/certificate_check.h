@@ -1,6 +1,6 @@
 // The verification of a server's certificate, and what went wrong in words that help.
-#ifndef TCSYNC_REMOTE_CERTIFICATE_CHECK_H_
-#define TCSYNC_REMOTE_CERTIFICATE_CHECK_H_
+#ifndef TCSYNC_SRC_REMOTE_CERTIFICATE_CHECK_H_
+#define TCSYNC_SRC_REMOTE_CERTIFICATE_CHECK_H_
 
 #include <openssl/ssl.h>
 
@@ -28,4 +28,4 @@ std::optional<int64_t> CertificateExpiry(SSL* ssl);
 
 }  // namespace tcsync::remote
 
-#endif  // TCSYNC_REMOTE_CERTIFICATE_CHECK_H_
+#endif  // TCSYNC_SRC_REMOTE_CERTIFICATE_CHECK_H_

@@ -1,7 +1,7 @@
 // One connection to a sync server: name lookup, proxy, TLS, and HTTP/1.1 exchanges over it, each
 // step within a deadline.
-#ifndef TCSYNC_REMOTE_CONNECTION_H_
-#define TCSYNC_REMOTE_CONNECTION_H_
+#ifndef TCSYNC_SRC_REMOTE_CONNECTION_H_
+#define TCSYNC_SRC_REMOTE_CONNECTION_H_
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -135,4 +135,4 @@ class Connection {
 
 }  // namespace tcsync::remote
 
-#endif  // TCSYNC_REMOTE_CONNECTION_H_
+#endif  // TCSYNC_SRC_REMOTE_CONNECTION_H_

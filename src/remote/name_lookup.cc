@@ -13,7 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/thread.h"
-#include "remote/wake_descriptor.h"
+#include "base/wake_descriptor.h"
 
 namespace tcsync::remote {
 namespace {
@@ -46,7 +46,7 @@ Answer Ask(const std::string& host, uint16_t port, int flags) {
 
 // What the two threads share; the last of them frees it.
 struct Pending {
-  WakeDescriptor answered;
+  base::WakeDescriptor answered;
   std::mutex mutex;
   std::optional<Answer> answer;
 };

@@ -1,6 +1,6 @@
 // Host names become addresses, within a deadline.
-#ifndef TCSYNC_REMOTE_NAME_LOOKUP_H_
-#define TCSYNC_REMOTE_NAME_LOOKUP_H_
+#ifndef TCSYNC_SRC_REMOTE_NAME_LOOKUP_H_
+#define TCSYNC_SRC_REMOTE_NAME_LOOKUP_H_
 
 #include <sys/socket.h>
 
@@ -37,4 +37,4 @@ NameLookup LookUpName(const std::string& host, uint16_t port,
 
 }  // namespace tcsync::remote
 
-#endif  // TCSYNC_REMOTE_NAME_LOOKUP_H_
+#endif  // TCSYNC_SRC_REMOTE_NAME_LOOKUP_H_

@@ -1,6 +1,6 @@
 // Which proxy a connection goes through.
-#ifndef TCSYNC_REMOTE_PROXY_H_
-#define TCSYNC_REMOTE_PROXY_H_
+#ifndef TCSYNC_SRC_REMOTE_PROXY_H_
+#define TCSYNC_SRC_REMOTE_PROXY_H_
 
 #include <cstdint>
 #include <optional>
@@ -25,4 +25,4 @@ bool IsExemptFromProxy(absl::string_view no_proxy, absl::string_view host, uint1
 
 }  // namespace tcsync::remote
 
-#endif  // TCSYNC_REMOTE_PROXY_H_
+#endif  // TCSYNC_SRC_REMOTE_PROXY_H_

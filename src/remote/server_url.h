@@ -1,6 +1,6 @@
 // The URLs of sync servers and of proxies, taken apart.
-#ifndef TCSYNC_REMOTE_SERVER_URL_H_
-#define TCSYNC_REMOTE_SERVER_URL_H_
+#ifndef TCSYNC_SRC_REMOTE_SERVER_URL_H_
+#define TCSYNC_SRC_REMOTE_SERVER_URL_H_
 
 #include <cstdint>
 #include <string>
@@ -44,4 +44,4 @@ absl::StatusOr<ProxyUrl> ParseProxyUrl(absl::string_view text);
 
 }  // namespace tcsync::remote
 
-#endif  // TCSYNC_REMOTE_SERVER_URL_H_
+#endif  // TCSYNC_SRC_REMOTE_SERVER_URL_H_

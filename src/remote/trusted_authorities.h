@@ -1,6 +1,6 @@
 // The certificate authorities that a server's certificate may come from.
-#ifndef TCSYNC_REMOTE_TRUSTED_AUTHORITIES_H_
-#define TCSYNC_REMOTE_TRUSTED_AUTHORITIES_H_
+#ifndef TCSYNC_SRC_REMOTE_TRUSTED_AUTHORITIES_H_
+#define TCSYNC_SRC_REMOTE_TRUSTED_AUTHORITIES_H_
 
 #include <openssl/ssl.h>
 
@@ -22,4 +22,4 @@ absl::StatusOr<std::string> TrustAuthorities(SSL_CTX* context, const std::string
 
 }  // namespace tcsync::remote
 
-#endif  // TCSYNC_REMOTE_TRUSTED_AUTHORITIES_H_
+#endif  // TCSYNC_SRC_REMOTE_TRUSTED_AUTHORITIES_H_

@@ -1,8 +1,8 @@
 // A descriptor that becomes readable when it is told to, also by a signal handler.
-#ifndef TCSYNC_REMOTE_WAKE_DESCRIPTOR_H_
-#define TCSYNC_REMOTE_WAKE_DESCRIPTOR_H_
+#ifndef TCSYNC_SRC_BASE_WAKE_DESCRIPTOR_H_
+#define TCSYNC_SRC_BASE_WAKE_DESCRIPTOR_H_
 
-namespace tcsync::remote {
+namespace tcsync::base {
 
 // An eventfd, or a pipe where there is none.
 class WakeDescriptor {
@@ -31,6 +31,6 @@ class WakeDescriptor {
   int write_end_ = -1;  // the same for an eventfd
 };
 
-}  // namespace tcsync::remote
+}  // namespace tcsync::base
 
-#endif  // TCSYNC_REMOTE_WAKE_DESCRIPTOR_H_
+#endif  // TCSYNC_SRC_BASE_WAKE_DESCRIPTOR_H_

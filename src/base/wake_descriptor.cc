@@ -1,4 +1,4 @@
-#include "remote/wake_descriptor.h"
+#include "base/wake_descriptor.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -11,11 +11,13 @@
 #include <cstdint>
 #include <system_error>
 
-namespace tcsync::remote {
+namespace tcsync::base {
 namespace {
 
 [[noreturn]] void ThrowErrno() {
-  throw std::system_error(errno, std::generic_category(), "no further file can be opened");
+  throw std::system_error(
+      errno, std::generic_category(),
+      "no descriptor can be made; close others, or raise the limit of open files (ulimit -n)");
 }
 
 #if defined(__linux__)
@@ -34,6 +36,7 @@ void Replace(int number, int by) {
 #else
 
 void MakeQuiet(int fd) {
+  // Fails for no descriptor that is open.
   fcntl(fd, F_SETFD, FD_CLOEXEC);
   fcntl(fd, F_SETFL, O_NONBLOCK);
 }
@@ -98,4 +101,4 @@ void WakeDescriptor::Renew() {
   Close(read_end, write_end);
 }
 
-}  // namespace tcsync::remote
+}  // namespace tcsync::base
