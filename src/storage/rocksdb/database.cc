@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "base/limits.h"
@@ -28,6 +27,7 @@
 #include "storage/rocksdb/database_check.h"
 #include "storage/rocksdb/info_log.h"
 #include "storage/rocksdb/log_file_system.h"
+#include "storage/rocksdb/manifest.h"
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/release_note.h"
 #include "storage/rocksdb/rocksdb_status.h"
@@ -354,11 +354,12 @@ absl::Status Database::NoteMark(rocksdb::DB& db, bool begins_log) {
   uint64_t manifest_bytes = 0;
   status = db.GetLiveFiles(files, &manifest_bytes, /*flush_memtable=*/false);
   if (!status.ok()) return FromRocksdb(status, "list the files of the database");
+  // The one that RocksDB writes to counts only once CURRENT names it.
+  const std::optional<uint64_t> current = CurrentManifestNumber(*env_, path_);
   for (const std::string& file : files) {
-    absl::string_view name = file;
-    uint64_t number = 0;
-    if (absl::ConsumePrefix(&name, "/MANIFEST-") && absl::SimpleAtoi(name, &number)) {
-      mark.manifest_number = number;
+    const std::optional<uint64_t> number = ManifestNumberOf(absl::StripPrefix(file, "/"));
+    if (number && number == current) {
+      mark.manifest_number = *number;
       mark.manifest_bytes = manifest_bytes;
     }
   }

@@ -4,9 +4,7 @@
 #include <memory>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
@@ -15,6 +13,7 @@
 #include "rocksdb/metadata.h"
 #include "storage/rocksdb/info_log.h"
 #include "storage/rocksdb/log_file_system.h"
+#include "storage/rocksdb/manifest.h"
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
@@ -22,7 +21,6 @@ namespace tcsync::rocksdb_storage {
 namespace {
 
 constexpr absl::string_view kDatabaseName = "rocksdb";
-constexpr absl::string_view kManifestPrefix = "MANIFEST-";
 // The least that RocksDB takes. It opens a quarter of what it may keep open, to look ahead.
 constexpr int kOpenFilesMax = 20;
 // Of the files that are missing, those that a message names.
@@ -82,13 +80,8 @@ class Examiner {
     const std::string current_path = absl::StrCat(path_, "/CURRENT");
     const rocksdb::Status read = rocksdb::ReadFileToString(&env_, current_path, &text);
     if (!read.ok()) return FromRocksdb(read, absl::StrCat("read ", current_path));
-    absl::string_view digits = text;
-    uint64_t number = 0;
-    if (!absl::ConsumePrefix(&digits, kManifestPrefix) || !absl::ConsumeSuffix(&digits, "\n") ||
-        digits.empty() || !std::all_of(digits.begin(), digits.end(), absl::ascii_isdigit) ||
-        !absl::SimpleAtoi(digits, &number)) {
-      return Add(NameOf("CURRENT"), text.empty() ? " is empty" : " is damaged");
-    }
+    const std::optional<uint64_t> number = ManifestNumberInCurrent(text);
+    if (!number) return Add(NameOf("CURRENT"), text.empty() ? " is empty" : " is damaged");
     const std::string name(absl::StripSuffix(text, "\n"));
     const absl::StatusOr<std::optional<uint64_t>> length = LengthOf(name);
     if (!length.ok()) return length.status();
@@ -98,10 +91,10 @@ class Examiner {
 
     const LogMark& mark = *file_->mark();
     std::string problem;
-    if (number < mark.manifest_number) {
+    if (*number < mark.manifest_number) {
       problem =
           absl::StrCat(NameOf("CURRENT"), " names ", name, ", which is older than the list in use");
-    } else if (number == mark.manifest_number) {
+    } else if (*number == mark.manifest_number) {
       const absl::StatusOr<uint64_t> intact = IntactBytesOf(env_, absl::StrCat(path_, "/", name));
       if (!intact.ok()) return intact.status();
       if (**length < mark.manifest_bytes) {

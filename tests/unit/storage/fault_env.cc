@@ -1,5 +1,7 @@
 #include "tests/unit/storage/fault_env.h"
 
+#include <pthread.h>
+
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -26,6 +28,8 @@ class FaultEnv::State {
     bool is_log = false;
     bool is_in_database = false;
     bool is_table = false;
+    bool is_manifest = false;
+    bool becomes_current = false;
   };
   struct Fault {
     Files files = Files::kAll;
@@ -40,6 +44,10 @@ class FaultEnv::State {
           return kind.is_in_database;
         case Files::kTables:
           return kind.is_table;
+        case Files::kManifests:
+          return kind.is_manifest;
+        case Files::kCurrent:
+          return kind.becomes_current;
         case Files::kAll:
           break;
       }
@@ -72,9 +80,10 @@ class FaultEnv::State {
     const std::lock_guard<std::mutex> lock(mutex_);
     return log_syncs_;
   }
-  void HoldReads(bool hold) {
+  void HoldReads(bool hold, bool of_compactions_only = false) {
     const std::lock_guard<std::mutex> lock(mutex_);
     hold_reads_ = hold;
+    hold_compactions_only_ = of_compactions_only;
     changed_.notify_all();
   }
   void AwaitHeldReads(int count) {
@@ -114,7 +123,7 @@ class FaultEnv::State {
     std::unique_lock<std::mutex> lock(mutex_);
     reading_threads_.insert(std::this_thread::get_id());
     ++reads_;
-    if (hold_reads_) {
+    if (hold_reads_ && (!hold_compactions_only_ || IsCompaction())) {
       ++held_reads_;
       changed_.notify_all();
       changed_.wait(lock, [this] { return !hold_reads_; });
@@ -129,6 +138,13 @@ class FaultEnv::State {
   }
 
  private:
+  // RocksDB has them on the threads of its low priority, and flushes on those of its high one.
+  static bool IsCompaction() {
+    char name[16] = "";
+    pthread_getname_np(pthread_self(), name, sizeof(name));
+    return absl::StartsWith(name, "rocksdb:low");
+  }
+
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::optional<Fault> append_fault_;
@@ -139,6 +155,7 @@ class FaultEnv::State {
   int log_syncs_ = 0;
   IOStatus read_fault_;
   bool hold_reads_ = false;
+  bool hold_compactions_only_ = false;
   int held_reads_ = 0;
   int reads_ = 0;
   std::set<std::thread::id> reading_threads_;
@@ -249,7 +266,10 @@ class FaultEnv::FileSystem final : public rocksdb::FileSystemWrapper {
     if (status.ok()) {
       const State::Kind kind{.is_log = absl::EndsWith(name, ".log"),
                              .is_in_database = absl::StrContains(name, "/rocksdb/"),
-                             .is_table = absl::EndsWith(name, ".sst")};
+                             .is_table = absl::EndsWith(name, ".sst"),
+                             .is_manifest = absl::StrContains(name, "/MANIFEST-"),
+                             .becomes_current = absl::EndsWith(name, ".dbtmp") &&
+                                                !absl::StrContains(name, "/OPTIONS-")};
       state_->OnNewFile(kind);
       *file = std::make_unique<File>(std::move(*file), state_, kind);
     }
@@ -309,6 +329,7 @@ void FaultEnv::ReleaseLogAppends() { state_->Hold(false); }
 int FaultEnv::log_syncs() const { return state_->log_syncs(); }
 
 void FaultEnv::HoldReads() { state_->HoldReads(true); }
+void FaultEnv::HoldCompactions() { state_->HoldReads(true, /*of_compactions_only=*/true); }
 void FaultEnv::AwaitHeldReads(int count) { state_->AwaitHeldReads(count); }
 void FaultEnv::ReleaseReads() { state_->HoldReads(false); }
 void FaultEnv::FailReads(const IOStatus& error) { state_->SetReadFault(error); }

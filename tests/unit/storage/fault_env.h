@@ -19,6 +19,8 @@ class FaultEnv {
     kAll,            // but RocksDB's own log messages
     kDatabase,       // of those, the ones in the database's folder
     kTables,         // *.sst
+    kManifests,      // MANIFEST-*
+    kCurrent,        // the file that becomes CURRENT
   };
 
   FaultEnv();
@@ -45,6 +47,8 @@ class FaultEnv {
 
   // From now on whoever opens or reads a table or blob file waits.
   void HoldReads();
+  // The same for compactions alone.
+  void HoldCompactions();
   // Waits until `count` threads wait.
   void AwaitHeldReads(int count);
   // Lets them go on.

@@ -1,5 +1,6 @@
 // A disk that is full or broken. If these fail, a user is told that something is safe which is not,
 // or a server does not recover when there is room again.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -9,14 +10,17 @@
 #include <mutex>
 #include <optional>
 #include <ostream>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
 #include "gtest/gtest.h"
 #include "storage/rocksdb/rocksdb_storage.h"
+#include "tests/unit/storage/data_files.h"
 #include "tests/unit/storage/fault_env.h"
 #include "tests/unit/storage/storage_calls.h"
 #include "tests/unit/storage/temporary_directory.h"
@@ -459,6 +463,60 @@ TEST_F(RocksdbFaultTest, WhatIsAcknowledgedAfterAnErrorIsKept) {
   for (const Uuid& client : clients) {
     EXPECT_TRUE(ChildOf(*storage_, client, kNil).has_value()) << "an acknowledged version is lost";
   }
+}
+
+// RocksDB goes on with a new manifest also when CURRENT, which names the one that counts at the
+// next opening, could not be replaced. If this fails, a disk that was full at such a moment keeps
+// the server from ever starting again: it misses the newer one, or the one that CURRENT names is
+// gone.
+TEST_F(RocksdbFaultTest, TheManifestThatCurrentNamesIsTheOneThatCounts) {
+  const std::filesystem::path database = directory_.path() + "/data/rocksdb";
+  const auto files_with = [&](absl::string_view part) {
+    std::set<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(database)) {
+      const std::string name = entry.path().filename();
+      if (absl::StrContains(name, part)) names.insert(name);
+    }
+    return names;
+  };
+  // Appends until a flush of the memtable begins, which goes on in the background.
+  const auto begin_flush = [&] {
+    const std::set<std::string> logs = files_with(".log");
+    while (files_with(".log") == logs) {
+      const Uuid parent = version_ids_.back();
+      version_ids_.push_back(
+          MustAppend(*storage_, kClient, parent, Noise(kMemtableBytes / 4)).version_id);
+    }
+  };
+  // Each start writes a table, and so does a flush. Eight of them are compacted.
+  for (int i = 0; i < 5; ++i) {
+    Reopen();
+    AppendOne();
+  }
+  faults_.HoldCompactions();
+  for (int i = 0; i < 4; ++i) {
+    begin_flush();
+    // A log is removed when its memtable was flushed.
+    while (files_with(".log").size() > 1) std::this_thread::yield();
+  }
+  faults_.AwaitHeldReads(1);
+  faults_.FailAppends(FaultEnv::Files::kManifests, IOStatus::NoSpace("the disk is full"));
+  begin_flush();
+  while (Errors().empty()) std::this_thread::yield();
+  const std::string current = BytesOf(database / "CURRENT");
+  const std::set<std::string> manifests = files_with("MANIFEST-");
+  // The compaction begins a new manifest, since the one before failed.
+  faults_.FailAppends(FaultEnv::Files::kCurrent, IOStatus::NoSpace("the disk is full"));
+  faults_.ReleaseReads();
+  while (files_with("MANIFEST-") == manifests) std::this_thread::yield();
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(TryToAppend().ok());
+  EXPECT_EQ(BytesOf(database / "CURRENT"), current);
+  faults_.Heal();
+  ExpectUnchanged();
+  AppendOne();
+  ExpectUnchanged();
+  Reopen();
+  ExpectUnchanged();
 }
 
 // If this fails, an answer can come before its data is safe from a loss of power.
