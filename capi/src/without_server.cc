@@ -2,6 +2,9 @@
 // server (TCSYNC_SERVER=OFF), which is for replicas' tools: the same functions, so that every
 // program links and every binding loads, and a clear error from those that begin something. The
 // handles cannot exist here, so the others have only NULL to answer.
+#include <initializer_list>
+
+#include "absl/strings/string_view.h"
 #include "capi/src/guard.h"
 #include "tcsync.h"
 
@@ -12,10 +15,23 @@ using tcsync::capi::SetNull;
 
 namespace {
 
-Result Unsupported() {
-  return {TCSYNC_UNSUPPORTED,
-          "this build of tcsync has no server in it, only what replicas do; build or install the "
-          "library with TCSYNC_SERVER=ON"};
+// An argument that must not be NULL.
+struct Needed {
+  bool is_given;
+  absl::string_view name;
+};
+
+// Names the first argument that is missing, as the server's functions do, so that a mistake in a
+// program is told alike by both builds.
+tcsync_code Refuse(tcsync_error** error, std::initializer_list<Needed> arguments) noexcept {
+  return Guard(error, [&]() -> Result {
+    for (const Needed& argument : arguments) {
+      if (!argument.is_given) return NullArgument(argument.name);
+    }
+    return {TCSYNC_UNSUPPORTED,
+            "this build of tcsync has no server in it, only what replicas do; build or install the "
+            "library with TCSYNC_SERVER=ON"};
+  });
 }
 
 }  // namespace
@@ -23,11 +39,7 @@ Result Unsupported() {
 tcsync_code tcsync_engine_open(const tcsync_config* config, tcsync_engine** engine,
                                tcsync_error** error) {
   SetNull(engine);
-  return Guard(error, [&]() -> Result {
-    if (config == nullptr) return NullArgument("config");
-    if (engine == nullptr) return NullArgument("engine");
-    return Unsupported();
-  });
+  return Refuse(error, {{config != nullptr, "config"}, {engine != nullptr, "engine"}});
 }
 
 void tcsync_engine_free(tcsync_engine*) {}
@@ -35,44 +47,32 @@ void tcsync_engine_free(tcsync_engine*) {}
 tcsync_code tcsync_engine_option(const tcsync_engine* engine, const char* name,
                                  tcsync_bytes** value, tcsync_error** error) {
   SetNull(value);
-  return Guard(error, [&]() -> Result {
-    if (engine == nullptr) return NullArgument("engine");
-    if (name == nullptr) return NullArgument("name");
-    if (value == nullptr) return NullArgument("value");
-    return Unsupported();
-  });
+  return Refuse(
+      error,
+      {{engine != nullptr, "engine"}, {name != nullptr, "name"}, {value != nullptr, "value"}});
 }
 
 tcsync_code tcsync_engine_handle(tcsync_engine* engine, const tcsync_request* request,
                                  tcsync_response** response, tcsync_error** error) {
   SetNull(response);
-  return Guard(error, [&]() -> Result {
-    if (engine == nullptr) return NullArgument("engine");
-    if (request == nullptr) return NullArgument("request");
-    if (response == nullptr) return NullArgument("response");
-    return Unsupported();
-  });
+  return Refuse(error, {{engine != nullptr, "engine"},
+                        {request != nullptr, "request"},
+                        {response != nullptr, "response"}});
 }
 
 tcsync_code tcsync_engine_handle_async(tcsync_engine* engine, const tcsync_request* request,
                                        tcsync_response_function function, void*,
                                        tcsync_error** error) {
-  return Guard(error, [&]() -> Result {
-    if (engine == nullptr) return NullArgument("engine");
-    if (request == nullptr) return NullArgument("request");
-    if (function == nullptr) return NullArgument("function");
-    return Unsupported();
-  });
+  return Refuse(error, {{engine != nullptr, "engine"},
+                        {request != nullptr, "request"},
+                        {function != nullptr, "function"}});
 }
 
 tcsync_code tcsync_engine_handle_queued(tcsync_engine* engine, const tcsync_request* request,
                                         tcsync_queue* queue, void*, tcsync_error** error) {
-  return Guard(error, [&]() -> Result {
-    if (engine == nullptr) return NullArgument("engine");
-    if (request == nullptr) return NullArgument("request");
-    if (queue == nullptr) return NullArgument("queue");
-    return Unsupported();
-  });
+  return Refuse(error, {{engine != nullptr, "engine"},
+                        {request != nullptr, "request"},
+                        {queue != nullptr, "queue"}});
 }
 
 tcsync_code tcsync_engine_begin(tcsync_engine* engine, const tcsync_request* request,
@@ -80,43 +80,32 @@ tcsync_code tcsync_engine_begin(tcsync_engine* engine, const tcsync_request* req
                                 tcsync_error** error) {
   SetNull(pending);
   SetNull(response);
-  return Guard(error, [&]() -> Result {
-    if (engine == nullptr) return NullArgument("engine");
-    if (request == nullptr) return NullArgument("request");
-    if (pending == nullptr) return NullArgument("pending");
-    if (response == nullptr) return NullArgument("response");
-    return Unsupported();
-  });
+  return Refuse(error, {{engine != nullptr, "engine"},
+                        {request != nullptr, "request"},
+                        {pending != nullptr, "pending"},
+                        {response != nullptr, "response"}});
 }
 
 tcsync_code tcsync_pending_append(tcsync_pending* pending, const char*, size_t,
                                   tcsync_response** response, tcsync_error** error) {
   SetNull(response);
-  return Guard(error, [&]() -> Result {
-    return pending == nullptr ? NullArgument("pending") : Unsupported();
-  });
+  return Refuse(error, {{pending != nullptr, "pending"}});
 }
 
 tcsync_code tcsync_pending_append_queued(tcsync_pending* pending, const char*, size_t,
                                          tcsync_queue*, void*, tcsync_error** error) {
-  return Guard(error, [&]() -> Result {
-    return pending == nullptr ? NullArgument("pending") : Unsupported();
-  });
+  return Refuse(error, {{pending != nullptr, "pending"}});
 }
 
 tcsync_code tcsync_pending_finish(tcsync_pending* pending, tcsync_response** response,
                                   tcsync_error** error) {
   SetNull(response);
-  return Guard(error, [&]() -> Result {
-    return pending == nullptr ? NullArgument("pending") : Unsupported();
-  });
+  return Refuse(error, {{pending != nullptr, "pending"}});
 }
 
 tcsync_code tcsync_pending_finish_queued(tcsync_pending* pending, tcsync_queue*, void*,
                                          tcsync_error** error) {
-  return Guard(error, [&]() -> Result {
-    return pending == nullptr ? NullArgument("pending") : Unsupported();
-  });
+  return Refuse(error, {{pending != nullptr, "pending"}});
 }
 
 void tcsync_pending_free(tcsync_pending*) {}
@@ -125,23 +114,17 @@ tcsync_code tcsync_administer(const tcsync_config* config, tcsync_engine* engine
                               const tcsync_request* request, tcsync_response** response,
                               tcsync_error** error) {
   SetNull(response);
-  return Guard(error, [&]() -> Result {
-    if (config == nullptr && engine == nullptr) return NullArgument("config");
-    if (request == nullptr) return NullArgument("request");
-    if (response == nullptr) return NullArgument("response");
-    return Unsupported();
-  });
+  return Refuse(error, {{config != nullptr || engine != nullptr, "config"},
+                        {request != nullptr, "request"},
+                        {response != nullptr, "response"}});
 }
 
 tcsync_code tcsync_monitor(tcsync_engine* engine, const tcsync_request* request,
                            tcsync_response** response, tcsync_error** error) {
   SetNull(response);
-  return Guard(error, [&]() -> Result {
-    if (engine == nullptr) return NullArgument("engine");
-    if (request == nullptr) return NullArgument("request");
-    if (response == nullptr) return NullArgument("response");
-    return Unsupported();
-  });
+  return Refuse(error, {{engine != nullptr, "engine"},
+                        {request != nullptr, "request"},
+                        {response != nullptr, "response"}});
 }
 
 int tcsync_response_status(const tcsync_response*) { return 0; }
@@ -150,11 +133,7 @@ size_t tcsync_response_header_count(const tcsync_response*) { return 0; }
 
 tcsync_code tcsync_response_header(const tcsync_response* response, size_t, tcsync_header* header,
                                    tcsync_error** error) {
-  return Guard(error, [&]() -> Result {
-    if (response == nullptr) return NullArgument("response");
-    if (header == nullptr) return NullArgument("header");
-    return Unsupported();
-  });
+  return Refuse(error, {{response != nullptr, "response"}, {header != nullptr, "header"}});
 }
 
 const char* tcsync_response_header_value(const tcsync_response*, const char*) { return nullptr; }
@@ -169,16 +148,12 @@ int64_t tcsync_response_body_size(const tcsync_response*) { return 0; }
 tcsync_code tcsync_response_read(tcsync_response* response, tcsync_bytes** bytes,
                                  tcsync_error** error) {
   SetNull(bytes);
-  return Guard(error, [&]() -> Result {
-    return response == nullptr ? NullArgument("response") : Unsupported();
-  });
+  return Refuse(error, {{response != nullptr, "response"}});
 }
 
 tcsync_code tcsync_response_read_queued(tcsync_response* response, tcsync_queue*, void*,
                                         tcsync_error** error) {
-  return Guard(error, [&]() -> Result {
-    return response == nullptr ? NullArgument("response") : Unsupported();
-  });
+  return Refuse(error, {{response != nullptr, "response"}});
 }
 
 void tcsync_response_free(tcsync_response*) {}
@@ -186,11 +161,7 @@ void tcsync_response_free(tcsync_response*) {}
 tcsync_code tcsync_listener_bind(const tcsync_config* config, tcsync_listener** listener,
                                  tcsync_error** error) {
   SetNull(listener);
-  return Guard(error, [&]() -> Result {
-    if (config == nullptr) return NullArgument("config");
-    if (listener == nullptr) return NullArgument("listener");
-    return Unsupported();
-  });
+  return Refuse(error, {{config != nullptr, "config"}, {listener != nullptr, "listener"}});
 }
 
 size_t tcsync_listener_address_count(const tcsync_listener*) { return 0; }
@@ -199,11 +170,7 @@ const char* tcsync_listener_address(const tcsync_listener*, size_t) { return nul
 
 tcsync_code tcsync_listener_serve(tcsync_listener* listener, tcsync_engine* engine,
                                   tcsync_error** error) {
-  return Guard(error, [&]() -> Result {
-    if (listener == nullptr) return NullArgument("listener");
-    if (engine == nullptr) return NullArgument("engine");
-    return Unsupported();
-  });
+  return Refuse(error, {{listener != nullptr, "listener"}, {engine != nullptr, "engine"}});
 }
 
 void tcsync_listener_stop(tcsync_listener*) {}
