@@ -10,6 +10,26 @@
 
 #include "tcsync.h"
 
+/* What the program is built with. Address and thread sanitizers put themselves in the place of
+ * malloc() and take memory of their own; thread sanitizers keep signal handlers waiting, too. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#if __has_feature(thread_sanitizer)
+#define THREAD_SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define THREAD_SANITIZED 1
+#endif
+#if defined(THREAD_SANITIZED) && !defined(SANITIZED)
+#define SANITIZED 1
+#endif
+
 /* ctest shows a program that exits with this as skipped. */
 #define SKIPPED 77
 
@@ -30,11 +50,17 @@
 
 /* Checks a call that is to fail with `code`, and with an error that says the same and whose message
  * contains `text`. The call is written with `&error` as its last argument. */
-#define CHECK_FAILS(call, code, text)                                            \
-  do {                                                                           \
-    tcsync_error* error = check_poison_error();                                  \
-    tcsync_code code_of_call = (call);                                           \
-    check_fails(code_of_call, error, (code), (text), #call, __FILE__, __LINE__); \
+#define CHECK_FAILS(call, code, text) CHECK_CALL_FAILS(call, #call, code, text)
+
+/* Checks a call that is to fail because its argument `name` is NULL. */
+#define CHECK_NEEDS(call, name) CHECK_CALL_FAILS(call, #call, TCSYNC_NULL_ARGUMENT, name)
+
+/* For the two above. */
+#define CHECK_CALL_FAILS(call, written, code, text)                                \
+  do {                                                                             \
+    tcsync_error* error = check_poison_error();                                    \
+    tcsync_code code_of_call = (call);                                             \
+    check_fails(code_of_call, error, (code), (text), written, __FILE__, __LINE__); \
   } while (0)
 
 /* Runs `void test(void)`. `breaks` says what is broken for users when it fails. */

@@ -10,27 +10,15 @@
 #include "support.h"
 
 static const size_t kLengths[] = {(size_t)PTRDIFF_MAX + 1, SIZE_MAX - 1, SIZE_MAX};
-#define LENGTH_COUNT (sizeof(kLengths) / sizeof(kLengths[0]))
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 static tcsync_config* config;
 static tcsync_engine* engine;
 static tcsync_key* key;
 static tcsync_remote* remote;
 static tcsync_queue* queue;
-static tcsync_pending* pending;
-
 /* A request that waits for its body. */
-static tcsync_pending* begin_version(void) {
-  test_request filled;
-  tcsync_response* response = NULL;
-  tcsync_pending* begun = NULL;
-  fill_request(&filled, "POST", "/v1/client/add-version/" NIL_VERSION, CLIENT_A, SEGMENT_TYPE, NULL,
-               0);
-  CHECK_OK(tcsync_engine_begin(engine, &filled.request, &begun, &response, &error));
-  CHECK(begun != NULL);
-  tcsync_response_free(response);
-  return begun;
-}
+static tcsync_pending* pending;
 
 static tcsync_code derive_key(size_t length, tcsync_error** error) {
   tcsync_key* derived = NULL;
@@ -161,13 +149,11 @@ static const char* const kWithIndex[] = {
     "tcsync_listener_address",
 };
 
-#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
-
 static void lengths_are_refused(void) {
   size_t function = 0;
   size_t i = 0;
   for (function = 0; function < COUNT(kWithLength); ++function) {
-    for (i = 0; i < LENGTH_COUNT; ++i) {
+    for (i = 0; i < COUNT(kLengths); ++i) {
       CHECK_FAILS(kWithLength[function].call(kLengths[i], &error), TCSYNC_INVALID_ARGUMENT,
                   "length");
     }
@@ -192,7 +178,7 @@ static void lengths_in_requests_are_refused(void) {
   size_t i = 0;
   fill_request(&filled, "GET", "/v1/client/snapshot", CLIENT_A, NULL, "body", 4);
   filled.request.peer_address = "192.0.2.7";
-  for (i = 0; i < LENGTH_COUNT; ++i) {
+  for (i = 0; i < COUNT(kLengths); ++i) {
     check_request(&filled, &filled.request.method_size, kLengths[i], "request->method");
     check_request(&filled, &filled.request.target_size, kLengths[i], "request->target");
     check_request(&filled, &filled.request.body_size, kLengths[i], "request->body");
@@ -217,7 +203,7 @@ static void indices_are_refused(void) {
   memset(&option, 0, sizeof(option));
   option.struct_size = sizeof(option);
   CHECK_OK(tcsync_listener_bind(config, &listener, &error));
-  for (i = 0; i < LENGTH_COUNT; ++i) {
+  for (i = 0; i < COUNT(kLengths); ++i) {
     CHECK_FAILS(tcsync_option_info(kLengths[i], &option, &error), TCSYNC_INVALID_ARGUMENT,
                 "option");
     CHECK_FAILS(tcsync_response_header(response, kLengths[i], &header, &error),
@@ -293,8 +279,8 @@ int main(int argc, char** argv) {
   engine = open_engine(NULL);
   CHECK_OK(tcsync_key_derive(CLIENT_A, "secret", 6, &key, &error));
   remote = open_remote("http://127.0.0.1:1", CLIENT_A, key);
-  CHECK_OK(tcsync_queue_new(&queue, &error));
-  pending = begin_version();
+  queue = make_queue();
+  pending = begin_version(engine, CLIENT_A, NULL, NULL);
   RUN(lengths_are_refused, "a length that went wrong in a binding ends the whole program");
   RUN(lengths_in_requests_are_refused, "a length that went wrong in a binding ends the program");
   RUN(indices_are_refused, "an index that went wrong reads past an array");

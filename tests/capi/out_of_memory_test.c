@@ -8,15 +8,6 @@
 
 #include "check.h"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#endif
-
 #if !defined(__GLIBC__) || defined(SANITIZED)
 
 int main(void) {
@@ -350,19 +341,8 @@ static tcsync_code attempt_begin(tcsync_error** error) {
 static char large[600000];
 enum { kSmallBytes = 100000 };
 
-static tcsync_pending* begin_version(void) {
-  test_request filled;
-  tcsync_pending* pending = NULL;
-  tcsync_response* response = NULL;
-  fill_request(&filled, "POST", "/v1/client/add-version/" NIL_VERSION, CLIENT_A, SEGMENT_TYPE, NULL,
-               0);
-  CHECK_OK(tcsync_engine_begin(engine, &filled.request, &pending, &response, &error));
-  CHECK(pending != NULL);
-  return pending;
-}
-
 static tcsync_code attempt_append(tcsync_error** error) {
-  tcsync_pending* pending = begin_version();
+  tcsync_pending* pending = begin_version(engine, CLIENT_A, NULL, NULL);
   tcsync_response* response = NULL;
   tcsync_code code = TCSYNC_OK;
   begin_refusing();
@@ -375,7 +355,7 @@ static tcsync_code attempt_append(tcsync_error** error) {
 }
 
 static tcsync_code attempt_append_queued(tcsync_error** error) {
-  tcsync_pending* pending = begin_version();
+  tcsync_pending* pending = begin_version(engine, CLIENT_A, NULL, NULL);
   tcsync_code code = TCSYNC_OK;
   begin_refusing();
   code = tcsync_pending_append_queued(pending, large, kSmallBytes, queue, pending, error);
@@ -392,7 +372,7 @@ static tcsync_code attempt_append_queued(tcsync_error** error) {
 
 /* A finish either happens or leaves the history as it was; a conflict is an answer like others. */
 static tcsync_code attempt_finish(tcsync_error** error) {
-  tcsync_pending* pending = begin_version();
+  tcsync_pending* pending = begin_version(engine, CLIENT_A, NULL, NULL);
   tcsync_response* response = NULL;
   tcsync_code code = TCSYNC_OK;
   CHECK_INT(tcsync_pending_append(pending, "sealed", 6, &response, NULL), TCSYNC_OK);
@@ -406,7 +386,7 @@ static tcsync_code attempt_finish(tcsync_error** error) {
 }
 
 static tcsync_code attempt_finish_queued(tcsync_error** error) {
-  tcsync_pending* pending = begin_version();
+  tcsync_pending* pending = begin_version(engine, CLIENT_A, NULL, NULL);
   tcsync_response* response = NULL;
   tcsync_code code = TCSYNC_OK;
   CHECK_INT(tcsync_pending_append(pending, "sealed", 6, &response, NULL), TCSYNC_OK);

@@ -10,20 +10,6 @@
 #include "check.h"
 #include "support.h"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(TCSYNC_SANITIZED)
-#define SANITIZED 1
-#endif
-
-#define FIRST_VERSION "/v1/client/add-version/" NIL_VERSION
-#define FIRST_CHILD "/v1/client/get-child-version/" NIL_VERSION
-
-/* Far longer than anything here takes. */
-enum { kDeadlineMs = 60000 };
 enum { kLargeBytes = 1 << 20 };
 
 static char large[kLargeBytes + 12345];
@@ -33,40 +19,13 @@ static void fill_large(void) {
   for (i = 0; i < sizeof(large); ++i) large[i] = (char)(i * 2654435761U >> 13);
 }
 
-static void add_field(test_request* filled, const char* name, const char* value) {
-  tcsync_header* field = &filled->headers[filled->request.header_count++];
-  field->name = name;
-  field->name_size = strlen(name);
-  field->value = value;
-  field->value_size = strlen(value);
-}
-
-/* Begins the first version of a client, which must not be answered by its head. `field` may be
- * NULL. */
-static tcsync_pending* begin_version(tcsync_engine* engine, const char* client_id,
-                                     const char* field, const char* value) {
-  test_request filled;
-  tcsync_pending* pending = NULL;
-  tcsync_response* response = NULL;
-  fill_request(&filled, "POST", FIRST_VERSION, client_id, SEGMENT_TYPE, NULL, 0);
-  if (field != NULL) add_field(&filled, field, value);
-  CHECK_OK(tcsync_engine_begin(engine, &filled.request, &pending, &response, &error));
-  CHECK(pending != NULL);
-  CHECK(response == NULL);
-  return pending;
-}
-
 /* Gives all of it, in pieces of that size. Returns the status of an answer, or 0. */
 static int append_all(tcsync_pending* pending, const char* data, size_t size, size_t piece) {
   while (size > 0) {
     const size_t now = size < piece ? size : piece;
     tcsync_response* response = NULL;
     CHECK_OK(tcsync_pending_append(pending, data, now, &response, &error));
-    if (response != NULL) {
-      const int status = tcsync_response_status(response);
-      tcsync_response_free(response);
-      return status;
-    }
+    if (response != NULL) return take_status(response);
     data += now;
     size -= now;
   }
@@ -75,13 +34,18 @@ static int append_all(tcsync_pending* pending, const char* data, size_t size, si
 
 static int finish(tcsync_pending* pending) {
   tcsync_response* response = NULL;
-  int status = 0;
   CHECK_OK(tcsync_pending_finish(pending, &response, &error));
   CHECK(response != NULL);
-  status = tcsync_response_status(response);
-  tcsync_response_free(response);
   tcsync_pending_free(pending);
-  return status;
+  return take_status(response);
+}
+
+/* Adds the first `size` bytes of `large` as the first version of a client, in pieces of that size.
+ */
+static void add_version(tcsync_engine* engine, const char* client_id, size_t size, size_t piece) {
+  tcsync_pending* pending = begin_version(engine, client_id, NULL, NULL);
+  CHECK_INT(append_all(pending, large, size, piece), 0);
+  CHECK_INT(finish(pending), 200);
 }
 
 /* A request without a body. */
@@ -97,10 +61,7 @@ static tcsync_response* get(tcsync_engine* engine, const char* target, const cha
 }
 
 static int status_of_first_child(tcsync_engine* engine, const char* client_id) {
-  tcsync_response* response = get(engine, FIRST_CHILD, client_id);
-  const int status = tcsync_response_status(response);
-  tcsync_response_free(response);
-  return status;
+  return take_status(get(engine, FIRST_CHILD, client_id));
 }
 
 /* Checks that the client's first version is `size` bytes of `expected`. */
@@ -133,7 +94,7 @@ static void check_first_child(tcsync_engine* engine, const char* client_id, cons
   tcsync_response_free(response);
 }
 
-static void bodies_pass_in_pieces(void) {
+static void check_pieces(tcsync_engine* engine, int is_persistent) {
   static const struct {
     const char* client_id;
     size_t size;
@@ -146,57 +107,51 @@ static void bodies_pass_in_pieces(void) {
       {"00000000-0000-4000-8000-000000000005", sizeof(large), 9999},
       {"00000000-0000-4000-8000-000000000006", sizeof(large), sizeof(large)},
   };
-  int persistent = 0;
-  for (persistent = 0; persistent < 2; ++persistent) {
-    char directory[PATH_BYTES];
-    tcsync_engine* engine = NULL;
-    tcsync_response* response = NULL;
-    size_t size = 0;
-    size_t i = 0;
-    make_directory(directory);
-    engine = open_engine(persistent ? directory : NULL);
-    for (i = 0; i < sizeof(kBodies) / sizeof(kBodies[0]); ++i) {
-      tcsync_pending* pending = begin_version(engine, kBodies[i].client_id, NULL, NULL);
-      CHECK_INT(append_all(pending, large, kBodies[i].size, kBodies[i].piece), 0);
-      CHECK_INT(finish(pending), 200);
-      check_first_child(engine, kBodies[i].client_id, large, kBodies[i].size);
-    }
-    /* A body in pieces is not here, and must not be taken for an empty one. */
-    response = get(engine, FIRST_CHILD, kBodies[5].client_id);
-    if (persistent) CHECK(tcsync_response_body(response, &size) == NULL);
-    if (persistent) CHECK_INT(size, 0);
-    tcsync_response_free(response);
-    /* The call that waits for the whole still has it. */
-    response = exchange(engine, "GET", FIRST_CHILD, kBodies[5].client_id, NULL, NULL, 0);
-    CHECK(tcsync_response_body(response, &size) != NULL);
-    CHECK_INT(size, sizeof(large));
-    CHECK_INT(tcsync_response_body_size(response), sizeof(large));
-    tcsync_response_free(response);
-    tcsync_engine_free(engine);
-    remove_directory(directory);
+  const char* const last = kBodies[5].client_id;
+  tcsync_response* response = NULL;
+  size_t size = 0;
+  size_t i = 0;
+  for (i = 0; i < sizeof(kBodies) / sizeof(kBodies[0]); ++i) {
+    add_version(engine, kBodies[i].client_id, kBodies[i].size, kBodies[i].piece);
+    check_first_child(engine, kBodies[i].client_id, large, kBodies[i].size);
   }
+  /* A body in pieces is not here, and must not be taken for an empty one. */
+  response = get(engine, FIRST_CHILD, last);
+  if (is_persistent) CHECK(tcsync_response_body(response, &size) == NULL);
+  if (is_persistent) CHECK_INT(size, 0);
+  tcsync_response_free(response);
+  /* The call that waits for the whole still has it. */
+  response = exchange(engine, "GET", FIRST_CHILD, last, NULL, NULL, 0);
+  CHECK(tcsync_response_body(response, &size) != NULL);
+  CHECK_INT(size, sizeof(large));
+  CHECK_INT(tcsync_response_body_size(response), sizeof(large));
+  tcsync_response_free(response);
+}
+
+static void bodies_pass_in_pieces(void) {
+  test_store store = open_store(NULL, NULL);
+  tcsync_engine* in_memory = open_engine(NULL);
+  check_pieces(in_memory, 0);
+  tcsync_engine_free(in_memory);
+  check_pieces(store.engine, 1);
+  remove_store(&store);
 }
 
 static tcsync_event take(tcsync_queue* queue, int kind) {
   tcsync_event event;
   event.struct_size = sizeof(event);
-  CHECK_OK(tcsync_queue_next(queue, kDeadlineMs, &event, &error));
+  CHECK_OK(tcsync_queue_next(queue, TEST_DEADLINE_MS, &event, &error));
   CHECK_INT(event.kind, kind);
   return event;
 }
 
 static void an_event_loop_does_the_same(void) {
-  char directory[PATH_BYTES];
-  tcsync_engine* engine = NULL;
-  tcsync_pending* pending = NULL;
+  test_store store = open_store(NULL, NULL);
+  tcsync_queue* const queue = store.queue;
+  tcsync_pending* pending = begin_version(store.engine, CLIENT_A, NULL, NULL);
   tcsync_response* response = NULL;
-  tcsync_queue* queue = NULL;
   tcsync_event event;
   size_t offset = 0;
-  CHECK_OK(tcsync_queue_new(&queue, &error));
-  make_directory(directory);
-  engine = open_engine(directory);
-  pending = begin_version(engine, CLIENT_A, NULL, NULL);
   while (offset < sizeof(large)) {
     const size_t rest = sizeof(large) - offset;
     const size_t piece = rest < 65536 ? rest : 65536;
@@ -210,10 +165,9 @@ static void an_event_loop_does_the_same(void) {
   tcsync_pending_free(pending);
   event = take(queue, TCSYNC_EVENT_RESPONSE);
   CHECK(event.user_data == &pending);
-  CHECK_INT(tcsync_response_status(event.response), 200);
-  tcsync_response_free(event.response);
+  CHECK_INT(take_status(event.response), 200);
 
-  response = get(engine, FIRST_CHILD, CLIENT_A);
+  response = get(store.engine, FIRST_CHILD, CLIENT_A);
   for (offset = 0;;) {
     CHECK_OK(tcsync_response_read_queued(response, queue, &response, &error));
     event = take(queue, TCSYNC_EVENT_PIECE);
@@ -228,15 +182,13 @@ static void an_event_loop_does_the_same(void) {
   CHECK_INT(offset, sizeof(large));
   tcsync_response_free(response);
   /* The last piece comes although nobody keeps the response. */
-  response = get(engine, FIRST_CHILD, CLIENT_A);
+  response = get(store.engine, FIRST_CHILD, CLIENT_A);
   CHECK_OK(tcsync_response_read_queued(response, queue, NULL, &error));
   tcsync_response_free(response);
   event = take(queue, TCSYNC_EVENT_PIECE);
   CHECK_INT(tcsync_bytes_size(event.bytes), 128 * 1024);
   tcsync_bytes_free(event.bytes);
-  tcsync_engine_free(engine);
-  tcsync_queue_free(queue);
-  remove_directory(directory);
+  remove_store(&store);
 }
 
 static void heads_can_be_answered(void) {
@@ -263,12 +215,11 @@ static void heads_can_be_answered(void) {
     fill_request(&filled, kHeads[i].method, kHeads[i].target, kHeads[i].client_id, SEGMENT_TYPE,
                  NULL, 0);
     if (kHeads[i].content_length != NULL) {
-      add_field(&filled, "Content-Length", kHeads[i].content_length);
+      add_header(&filled, "Content-Length", kHeads[i].content_length);
     }
     CHECK_OK(tcsync_engine_begin(engine, &filled.request, &pending, &response, &error));
     CHECK(pending == NULL);
-    CHECK_INT(tcsync_response_status(response), kHeads[i].status);
-    tcsync_response_free(response);
+    CHECK_INT(take_status(response), kHeads[i].status);
   }
   tcsync_engine_free(engine);
 }
@@ -307,14 +258,9 @@ static void lengths_are_held_to(void) {
 }
 
 static void too_much_is_answered_early(void) {
-  tcsync_config* config = make_config(NULL);
-  tcsync_engine* engine = NULL;
-  tcsync_pending* pending = NULL;
+  tcsync_engine* engine = open_engine_with(NULL, "body-bytes-max", "200000");
+  tcsync_pending* pending = begin_version(engine, CLIENT_A, NULL, NULL);
   tcsync_response* response = NULL;
-  CHECK_OK(tcsync_config_set(config, "body-bytes-max", "200000", &error));
-  CHECK_OK(tcsync_engine_open(config, &engine, &error));
-  tcsync_config_free(config);
-  pending = begin_version(engine, CLIENT_A, NULL, NULL);
   CHECK_INT(append_all(pending, large, 200000, 10000), 0);
   CHECK_INT(append_all(pending, large, 1, 1), 413);
   CHECK_FAILS(tcsync_pending_append(pending, "x", 1, &response, &error), TCSYNC_INVALID_ARGUMENT,
@@ -346,21 +292,16 @@ static void compressed_bodies_may_come_byte_by_byte(void) {
 }
 
 static void each_call_has_its_time(void) {
-  char directory[PATH_BYTES];
-  tcsync_engine* engine = NULL;
-  tcsync_pending* pending = NULL;
+  test_store store = open_store(NULL, NULL);
+  tcsync_queue* const queue = store.queue;
+  tcsync_pending* pending = begin_version(store.engine, CLIENT_A, NULL, NULL);
   tcsync_response* response = NULL;
-  tcsync_queue* queue = NULL;
   tcsync_event event;
   tcsync_bytes* bytes = NULL;
-  CHECK_OK(tcsync_queue_new(&queue, &error));
-  make_directory(directory);
-  engine = open_engine(directory);
-  pending = begin_version(engine, CLIENT_A, NULL, NULL);
   CHECK_INT(append_all(pending, large, sizeof(large), 65536), 0);
   CHECK_OK(tcsync_pending_finish(pending, &response, &error));
-  CHECK_INT(tcsync_response_status(response), 200);
-  tcsync_response_free(response);
+  CHECK_INT(take_status(response), 200);
+  response = NULL;
   CHECK_FAILS(tcsync_pending_append(pending, "x", 1, &response, &error), TCSYNC_INVALID_ARGUMENT,
               "finished already");
   CHECK_FAILS(tcsync_pending_append_queued(pending, "x", 1, queue, NULL, &error),
@@ -376,7 +317,7 @@ static void each_call_has_its_time(void) {
   CHECK_INT(event.kind, TCSYNC_EVENT_NONE);
 
   /* With more than storage takes at once, the event is not there yet; if it is, that is a READY. */
-  pending = begin_version(engine, CLIENT_B, NULL, NULL);
+  pending = begin_version(store.engine, CLIENT_B, NULL, NULL);
   CHECK_OK(tcsync_pending_append_queued(pending, large, sizeof(large), queue, NULL, &error));
   CHECK_OK(tcsync_queue_next(queue, 0, &event, &error));
   if (event.kind == TCSYNC_EVENT_NONE) {
@@ -389,37 +330,28 @@ static void each_call_has_its_time(void) {
   }
   CHECK_INT(event.kind, TCSYNC_EVENT_READY);
   tcsync_pending_free(pending);
-  CHECK_INT(status_of_first_child(engine, CLIENT_B), 404);
+  CHECK_INT(status_of_first_child(store.engine, CLIENT_B), 404);
 
-  response = get(engine, FIRST_CHILD, CLIENT_A);
-  CHECK_FAILS(tcsync_response_read(NULL, &bytes, &error), TCSYNC_NULL_ARGUMENT, "response");
-  CHECK_FAILS(tcsync_response_read(response, NULL, &error), TCSYNC_NULL_ARGUMENT, "bytes");
-  CHECK_FAILS(tcsync_response_read_queued(response, NULL, NULL, &error), TCSYNC_NULL_ARGUMENT,
-              "queue");
-  CHECK_FAILS(tcsync_response_read_queued(NULL, queue, NULL, &error), TCSYNC_NULL_ARGUMENT,
-              "response");
+  response = get(store.engine, FIRST_CHILD, CLIENT_A);
+  CHECK_NEEDS(tcsync_response_read(NULL, &bytes, &error), "response");
+  CHECK_NEEDS(tcsync_response_read(response, NULL, &error), "bytes");
+  CHECK_NEEDS(tcsync_response_read_queued(response, NULL, NULL, &error), "queue");
+  CHECK_NEEDS(tcsync_response_read_queued(NULL, queue, NULL, &error), "response");
   tcsync_response_free(response);
-  tcsync_engine_free(engine);
-  tcsync_queue_free(queue);
-  remove_directory(directory);
+  remove_store(&store);
 }
 
 static void calls_check_their_arguments(void) {
   tcsync_engine* engine = open_engine(NULL);
   tcsync_pending* pending = NULL;
   tcsync_response* response = NULL;
-  tcsync_queue* queue = NULL;
+  tcsync_queue* queue = make_queue();
   test_request filled;
-  CHECK_OK(tcsync_queue_new(&queue, &error));
   fill_request(&filled, "POST", FIRST_VERSION, CLIENT_A, SEGMENT_TYPE, NULL, 0);
-  CHECK_FAILS(tcsync_engine_begin(NULL, &filled.request, &pending, &response, &error),
-              TCSYNC_NULL_ARGUMENT, "engine");
-  CHECK_FAILS(tcsync_engine_begin(engine, NULL, &pending, &response, &error), TCSYNC_NULL_ARGUMENT,
-              "request");
-  CHECK_FAILS(tcsync_engine_begin(engine, &filled.request, NULL, &response, &error),
-              TCSYNC_NULL_ARGUMENT, "pending");
-  CHECK_FAILS(tcsync_engine_begin(engine, &filled.request, &pending, NULL, &error),
-              TCSYNC_NULL_ARGUMENT, "response");
+  CHECK_NEEDS(tcsync_engine_begin(NULL, &filled.request, &pending, &response, &error), "engine");
+  CHECK_NEEDS(tcsync_engine_begin(engine, NULL, &pending, &response, &error), "request");
+  CHECK_NEEDS(tcsync_engine_begin(engine, &filled.request, NULL, &response, &error), "pending");
+  CHECK_NEEDS(tcsync_engine_begin(engine, &filled.request, &pending, NULL, &error), "response");
   filled.request.body = "x";
   filled.request.body_size = 1;
   CHECK_FAILS(tcsync_engine_begin(engine, &filled.request, &pending, &response, &error),
@@ -430,24 +362,16 @@ static void calls_check_their_arguments(void) {
   CHECK(pending == NULL && response == NULL);
 
   pending = begin_version(engine, CLIENT_A, NULL, NULL);
-  CHECK_FAILS(tcsync_pending_append(NULL, "x", 1, &response, &error), TCSYNC_NULL_ARGUMENT,
-              "pending");
-  CHECK_FAILS(tcsync_pending_append(pending, NULL, 1, &response, &error), TCSYNC_NULL_ARGUMENT,
-              "data");
-  CHECK_FAILS(tcsync_pending_append(pending, "x", 1, NULL, &error), TCSYNC_NULL_ARGUMENT,
-              "response");
-  CHECK_FAILS(tcsync_pending_append_queued(NULL, "x", 1, queue, NULL, &error), TCSYNC_NULL_ARGUMENT,
-              "pending");
-  CHECK_FAILS(tcsync_pending_append_queued(pending, NULL, 1, queue, NULL, &error),
-              TCSYNC_NULL_ARGUMENT, "data");
-  CHECK_FAILS(tcsync_pending_append_queued(pending, "x", 1, NULL, NULL, &error),
-              TCSYNC_NULL_ARGUMENT, "queue");
-  CHECK_FAILS(tcsync_pending_finish(NULL, &response, &error), TCSYNC_NULL_ARGUMENT, "pending");
-  CHECK_FAILS(tcsync_pending_finish(pending, NULL, &error), TCSYNC_NULL_ARGUMENT, "response");
-  CHECK_FAILS(tcsync_pending_finish_queued(NULL, queue, NULL, &error), TCSYNC_NULL_ARGUMENT,
-              "pending");
-  CHECK_FAILS(tcsync_pending_finish_queued(pending, NULL, NULL, &error), TCSYNC_NULL_ARGUMENT,
-              "queue");
+  CHECK_NEEDS(tcsync_pending_append(NULL, "x", 1, &response, &error), "pending");
+  CHECK_NEEDS(tcsync_pending_append(pending, NULL, 1, &response, &error), "data");
+  CHECK_NEEDS(tcsync_pending_append(pending, "x", 1, NULL, &error), "response");
+  CHECK_NEEDS(tcsync_pending_append_queued(NULL, "x", 1, queue, NULL, &error), "pending");
+  CHECK_NEEDS(tcsync_pending_append_queued(pending, NULL, 1, queue, NULL, &error), "data");
+  CHECK_NEEDS(tcsync_pending_append_queued(pending, "x", 1, NULL, NULL, &error), "queue");
+  CHECK_NEEDS(tcsync_pending_finish(NULL, &response, &error), "pending");
+  CHECK_NEEDS(tcsync_pending_finish(pending, NULL, &error), "response");
+  CHECK_NEEDS(tcsync_pending_finish_queued(NULL, queue, NULL, &error), "pending");
+  CHECK_NEEDS(tcsync_pending_finish_queued(pending, NULL, NULL, &error), "queue");
   /* Nothing of that has changed it, and nothing at all is no mistake. */
   CHECK_OK(tcsync_pending_append(pending, NULL, 0, &response, &error));
   CHECK_INT(append_all(pending, "sealed", 6, 6), 0);
@@ -459,69 +383,50 @@ static void calls_check_their_arguments(void) {
 }
 
 static void what_is_abandoned_has_no_effect(void) {
-  char directory[PATH_BYTES];
-  tcsync_config* config = NULL;
-  tcsync_engine* engine = NULL;
-  tcsync_pending* pending = NULL;
-  tcsync_queue* queue = NULL;
-  int i = 0;
-  CHECK_OK(tcsync_queue_new(&queue, &error));
-  make_directory(directory);
-  config = make_config(directory);
   /* Room for six large bodies, so that those which are not given back would be missed. */
-  CHECK_OK(tcsync_config_set(config, "bodies-in-flight-bytes-max", "4M", &error));
-  CHECK_OK(tcsync_engine_open(config, &engine, &error));
-  tcsync_config_free(config);
+  test_store store = open_store("bodies-in-flight-bytes-max", "4M");
+  tcsync_pending* pending = NULL;
+  int i = 0;
   for (i = 0; i < 20; ++i) {
     tcsync_event event;
-    pending = begin_version(engine, CLIENT_A, NULL, NULL);
+    pending = begin_version(store.engine, CLIENT_A, NULL, NULL);
     CHECK_INT(append_all(pending, large, 400000, 65536), 0);
     tcsync_pending_free(pending);
     /* With bytes that storage has not taken yet, as it may be, there is still the event. */
-    pending = begin_version(engine, CLIENT_A, NULL, NULL);
+    pending = begin_version(store.engine, CLIENT_A, NULL, NULL);
     CHECK_INT(append_all(pending, large, 131072, 65536), 0);
-    CHECK_OK(tcsync_pending_append_queued(pending, large, 65536, queue, &event, &error));
+    CHECK_OK(tcsync_pending_append_queued(pending, large, 65536, store.queue, &event, &error));
     tcsync_pending_free(pending);
-    event = take(queue, TCSYNC_EVENT_READY);
+    event = take(store.queue, TCSYNC_EVENT_READY);
     CHECK(event.code == TCSYNC_OK || event.code == TCSYNC_UNAVAILABLE);
-    CHECK_INT(status_of_first_child(engine, CLIENT_A), 404);
+    CHECK_INT(status_of_first_child(store.engine, CLIENT_A), 404);
   }
-  pending = begin_version(engine, CLIENT_A, NULL, NULL);
-  CHECK_INT(append_all(pending, large, sizeof(large), 65536), 0);
-  CHECK_INT(finish(pending), 200);
-  check_first_child(engine, CLIENT_A, large, sizeof(large));
-  tcsync_engine_free(engine);
-  tcsync_queue_free(queue);
-  remove_directory(directory);
+  add_version(store.engine, CLIENT_A, sizeof(large), 65536);
+  check_first_child(store.engine, CLIENT_A, large, sizeof(large));
+  remove_store(&store);
 }
 
 static void handles_may_outlive_their_engine(void) {
-  char directory[PATH_BYTES];
-  tcsync_engine* engine = NULL;
+  test_store store = open_store(NULL, NULL);
+  tcsync_queue* const queue = store.queue;
   tcsync_pending* small = NULL;
   tcsync_pending* halfway = NULL;
   tcsync_pending* waiting = NULL;
   tcsync_response* stored = NULL;
   tcsync_response* response = NULL;
-  tcsync_queue* queue = NULL;
   tcsync_bytes* bytes = NULL;
   tcsync_event event;
   int events = 0;
-  CHECK_OK(tcsync_queue_new(&queue, &error));
-  make_directory(directory);
-  engine = open_engine(directory);
-  small = begin_version(engine, CLIENT_A, NULL, NULL);
-  CHECK_INT(append_all(small, large, sizeof(large), 65536), 0);
-  CHECK_INT(finish(small), 200);
-  stored = get(engine, FIRST_CHILD, CLIENT_A);
+  add_version(store.engine, CLIENT_A, sizeof(large), 65536);
+  stored = get(store.engine, FIRST_CHILD, CLIENT_A);
   CHECK_OK(tcsync_response_read(stored, &bytes, &error));
   tcsync_bytes_free(bytes);
-  small = begin_version(engine, CLIENT_B, NULL, NULL);
-  halfway = begin_version(engine, CLIENT_B, NULL, NULL);
+  small = begin_version(store.engine, CLIENT_B, NULL, NULL);
+  halfway = begin_version(store.engine, CLIENT_B, NULL, NULL);
   CHECK_INT(append_all(halfway, large, 500000, 65536), 0);
-  waiting = begin_version(engine, CLIENT_B, NULL, NULL);
+  waiting = begin_version(store.engine, CLIENT_B, NULL, NULL);
   CHECK_OK(tcsync_pending_append_queued(waiting, large, 400000, queue, NULL, &error));
-  tcsync_engine_free(engine);
+  close_engine(&store);
 
   CHECK_FAILS(tcsync_pending_append(small, "x", 1, &response, &error), TCSYNC_UNAVAILABLE, "freed");
   CHECK_FAILS(tcsync_pending_append_queued(small, "x", 1, queue, NULL, &error), TCSYNC_UNAVAILABLE,
@@ -547,41 +452,31 @@ static void handles_may_outlive_their_engine(void) {
   tcsync_pending_free(halfway);
   tcsync_pending_free(waiting);
   tcsync_response_free(stored);
-  tcsync_queue_free(queue);
-  engine = open_engine(directory);
-  CHECK_INT(status_of_first_child(engine, CLIENT_B), 404);
-  tcsync_engine_free(engine);
-  remove_directory(directory);
+  reopen_engine(&store);
+  CHECK_INT(status_of_first_child(store.engine, CLIENT_B), 404);
+  remove_store(&store);
 }
 
 static void a_body_that_goes_away_is_told(void) {
-  char directory[PATH_BYTES];
-  tcsync_engine* engine = NULL;
-  tcsync_pending* pending = NULL;
+  test_store store = open_store(NULL, NULL);
   tcsync_response* response = NULL;
   tcsync_response* removed = NULL;
   tcsync_bytes* bytes = NULL;
   test_request filled;
-  make_directory(directory);
-  engine = open_engine(directory);
-  pending = begin_version(engine, CLIENT_A, NULL, NULL);
-  CHECK_INT(append_all(pending, large, sizeof(large), 65536), 0);
-  CHECK_INT(finish(pending), 200);
-  response = get(engine, FIRST_CHILD, CLIENT_A);
+  add_version(store.engine, CLIENT_A, sizeof(large), 65536);
+  response = get(store.engine, FIRST_CHILD, CLIENT_A);
   CHECK_OK(tcsync_response_read(response, &bytes, &error));
   tcsync_bytes_free(bytes);
   fill_request(&filled, "DELETE", "/v1/admin/clients/" CLIENT_A, NULL, NULL, NULL, 0);
-  CHECK_OK(tcsync_administer(NULL, engine, &filled.request, &removed, &error));
-  CHECK(tcsync_response_status(removed) / 100 == 2);
-  tcsync_response_free(removed);
+  CHECK_OK(tcsync_administer(NULL, store.engine, &filled.request, &removed, &error));
+  CHECK_INT(take_status(removed) / 100, 2);
   CHECK_FAILS(tcsync_response_read(response, &bytes, &error), TCSYNC_RESPONSE_INCOMPLETE,
               "close the connection");
   CHECK(bytes == NULL);
   /* And it stays so. */
   CHECK_FAILS(tcsync_response_read(response, &bytes, &error), TCSYNC_RESPONSE_INCOMPLETE, "");
   tcsync_response_free(response);
-  tcsync_engine_free(engine);
-  remove_directory(directory);
+  remove_store(&store);
 }
 
 #if defined(__linux__) && !defined(SANITIZED)
@@ -599,20 +494,17 @@ static long resident_bytes(void) {
  * engine's budget is what there is. */
 static void stalled_senders_take_little_memory(void) {
   enum { kSenders = 30 };
-  char directory[PATH_BYTES];
+  test_store store = open_store(NULL, NULL);
   tcsync_pending* senders[kSenders];
-  tcsync_engine* engine = NULL;
   long before = 0;
   long taken = 0;
   int round = 0;
   int i = 0;
-  make_directory(directory);
-  engine = open_engine(directory);
   before = resident_bytes();
   for (i = 0; i < kSenders; ++i) {
     char client_id[37];
     snprintf(client_id, sizeof(client_id), "00000000-0000-4000-8000-%012d", i);
-    senders[i] = begin_version(engine, client_id, "Content-Length", "20000000");
+    senders[i] = begin_version(store.engine, client_id, "Content-Length", "20000000");
   }
   for (round = 0; round < 8; ++round) {
     for (i = 0; i < kSenders; ++i) {
@@ -623,8 +515,7 @@ static void stalled_senders_take_little_memory(void) {
   printf("%d stalled senders took %ld MiB\n", kSenders, taken >> 20);
   CHECK(taken < 64L << 20);
   for (i = 0; i < kSenders; ++i) tcsync_pending_free(senders[i]);
-  tcsync_engine_free(engine);
-  remove_directory(directory);
+  remove_store(&store);
 }
 
 #endif

@@ -15,8 +15,6 @@
 #include "check.h"
 #include "support.h"
 
-#define SEGMENT "sealed"
-
 static pthread_t main_thread;
 static atomic_int handled;
 static atomic_int handled_elsewhere;
@@ -166,10 +164,9 @@ static void use_everything(const char* parent) {
   char restored_directory[PATH_BYTES];
   char body[2 * PATH_BYTES];
   tcsync_config* config = NULL;
+  test_server started;
   tcsync_engine* engine = NULL;
-  tcsync_listener* listener = NULL;
   tcsync_remote* remote = NULL;
-  tcsync_response* response = NULL;
   tcsync_probe probe;
   int attempts = 0;
   join_path(data_directory, parent, "data");
@@ -179,14 +176,10 @@ static void use_everything(const char* parent) {
   probe.struct_size = sizeof(probe);
 
   config = make_config(data_directory);
-  CHECK_OK(tcsync_listener_bind(config, &listener, &error));
-  CHECK_OK(tcsync_engine_open(config, &engine, &error));
-  CHECK_OK(tcsync_listener_serve(listener, engine, &error));
-  response = exchange(engine, "POST", "/v1/client/add-version/" NIL_VERSION, CLIENT_A, SEGMENT_TYPE,
-                      SEGMENT, strlen(SEGMENT));
-  CHECK_INT(tcsync_response_status(response), 200);
-  tcsync_response_free(response);
-  remote = open_remote(tcsync_listener_address(listener, 0), CLIENT_A, NULL);
+  started = serve(config);
+  tcsync_config_free(config);
+  CHECK_INT(add_first_version(started.engine, CLIENT_A), 200);
+  remote = open_remote(started.url, CLIENT_A, NULL);
   CHECK_OK(tcsync_remote_probe(remote, &probe, &error));
   CHECK_INT(probe.kind, TCSYNC_PROBE_HISTORY);
   tcsync_remote_free(remote);
@@ -203,12 +196,9 @@ static void use_everything(const char* parent) {
   tcsync_remote_free(remote);
 
   snprintf(body, sizeof(body), "{\"directory\":\"%s\"}", backup_directory);
-  run_job(engine, "/v1/admin/backups", body);
-  run_job(engine, "/v1/admin/compact", "{}");
-  tcsync_listener_stop(listener);
-  tcsync_listener_free(listener);
-  tcsync_engine_free(engine);
-  tcsync_config_free(config);
+  run_job(started.engine, "/v1/admin/backups", body);
+  run_job(started.engine, "/v1/admin/compact", "{}");
+  stop_server(&started);
 
   config = make_config(restored_directory);
   free(administer(config, NULL, "POST", "/v1/admin/restore", body, 200));
@@ -246,8 +236,7 @@ static void a_signal_waits_for_a_thread_of_the_hosts(void) {
   char parent[PATH_BYTES];
   char data_directory[PATH_BYTES];
   tcsync_config* config = NULL;
-  tcsync_engine* engine = NULL;
-  tcsync_listener* listener = NULL;
+  test_server started;
   size_t i = 0;
   memset(&action, 0, sizeof(action));
   action.sa_handler = handle_signal;
@@ -255,9 +244,8 @@ static void a_signal_waits_for_a_thread_of_the_hosts(void) {
   join_path(data_directory, parent, "data");
   config = make_config(data_directory);
   /* The threads start while the host's thread blocks nothing. */
-  CHECK_OK(tcsync_listener_bind(config, &listener, &error));
-  CHECK_OK(tcsync_engine_open(config, &engine, &error));
-  CHECK_OK(tcsync_listener_serve(listener, engine, &error));
+  started = serve(config);
+  tcsync_config_free(config);
 
   sigemptyset(&blocked);
   for (i = 0; i < count; ++i) {
@@ -266,12 +254,9 @@ static void a_signal_waits_for_a_thread_of_the_hosts(void) {
   }
   CHECK_INT(pthread_sigmask(SIG_BLOCK, &blocked, &before), 0);
   for (i = 0; i < count; ++i) {
-    tcsync_response* response = NULL;
     CHECK_INT(kill(getpid(), kSignals[i]), 0);
     /* The library's threads have run since. */
-    response = exchange(engine, "POST", "/v1/client/add-version/" NIL_VERSION, CLIENT_A,
-                        SEGMENT_TYPE, SEGMENT, strlen(SEGMENT));
-    tcsync_response_free(response);
+    CHECK_INT(add_first_version(started.engine, CLIENT_A), i == 0 ? 200 : 409);
   }
   CHECK_INT(sigpending(&pending), 0);
   for (i = 0; i < count; ++i) CHECK_INT(sigismember(&pending, kSignals[i]), 1);
@@ -280,10 +265,7 @@ static void a_signal_waits_for_a_thread_of_the_hosts(void) {
   CHECK_INT(atomic_load(&handled), (int)count);
   CHECK_INT(atomic_load(&handled_elsewhere), 0);
 
-  tcsync_listener_stop(listener);
-  tcsync_listener_free(listener);
-  tcsync_engine_free(engine);
-  tcsync_config_free(config);
+  stop_server(&started);
   remove_directory(parent);
 }
 

@@ -74,15 +74,51 @@ tcsync_config* make_config(const char* data_directory) {
 }
 
 tcsync_engine* open_engine(const char* data_directory) {
+  return open_engine_with(data_directory, NULL, NULL);
+}
+
+tcsync_engine* open_engine_with(const char* data_directory, const char* option, const char* value) {
   tcsync_engine* engine = NULL;
   tcsync_config* config = make_config(data_directory);
+  if (option != NULL) CHECK_OK(tcsync_config_set(config, option, value, &error));
   CHECK_OK(tcsync_engine_open(config, &engine, &error));
   CHECK(engine != NULL);
   tcsync_config_free(config);
   return engine;
 }
 
-static void add_header(test_request* filled, const char* name, const char* value) {
+tcsync_queue* make_queue(void) {
+  tcsync_queue* queue = NULL;
+  CHECK_OK(tcsync_queue_new(&queue, &error));
+  CHECK(queue != NULL);
+  return queue;
+}
+
+test_store open_store(const char* option, const char* value) {
+  test_store opened;
+  make_directory(opened.directory);
+  opened.engine = open_engine_with(opened.directory, option, value);
+  opened.queue = make_queue();
+  return opened;
+}
+
+void close_engine(test_store* store) {
+  tcsync_engine_free(store->engine);
+  store->engine = NULL;
+}
+
+void reopen_engine(test_store* store) {
+  close_engine(store);
+  store->engine = open_engine(store->directory);
+}
+
+void remove_store(test_store* store) {
+  close_engine(store);
+  tcsync_queue_free(store->queue);
+  remove_directory(store->directory);
+}
+
+void add_header(test_request* filled, const char* name, const char* value) {
   tcsync_header* header = &filled->headers[filled->request.header_count++];
   header->name = name;
   header->name_size = strlen(name);
@@ -106,6 +142,25 @@ void fill_request(test_request* filled, const char* method, const char* target,
   filled->request.body_size = body_size;
 }
 
+int take_status(tcsync_response* response) {
+  const int status = tcsync_response_status(response);
+  tcsync_response_free(response);
+  return status;
+}
+
+tcsync_pending* begin_version(tcsync_engine* engine, const char* client_id, const char* name,
+                              const char* value) {
+  test_request filled;
+  tcsync_pending* pending = NULL;
+  tcsync_response* response = NULL;
+  fill_request(&filled, "POST", FIRST_VERSION, client_id, SEGMENT_TYPE, NULL, 0);
+  if (name != NULL) add_header(&filled, name, value);
+  CHECK_OK(tcsync_engine_begin(engine, &filled.request, &pending, &response, &error));
+  CHECK(pending != NULL);
+  CHECK(response == NULL);
+  return pending;
+}
+
 tcsync_response* exchange(tcsync_engine* engine, const char* method, const char* target,
                           const char* client_id, const char* content_type, const char* body,
                           size_t body_size) {
@@ -117,15 +172,35 @@ tcsync_response* exchange(tcsync_engine* engine, const char* method, const char*
   return response;
 }
 
+void fill_first_version(test_request* filled, const char* client_id) {
+  static const char kSegment[] = "sealed";
+  fill_request(filled, "POST", FIRST_VERSION, client_id, SEGMENT_TYPE, kSegment, strlen(kSegment));
+}
+
+int add_first_version(tcsync_engine* engine, const char* client_id) {
+  test_request filled;
+  tcsync_response* response = NULL;
+  fill_first_version(&filled, client_id);
+  CHECK_OK(tcsync_engine_handle(engine, &filled.request, &response, &error));
+  CHECK(response != NULL);
+  return take_status(response);
+}
+
 test_server start_server(const char* option, const char* value) {
   test_server started;
   tcsync_config* config = make_config(NULL);
   if (option != NULL) CHECK_OK(tcsync_config_set(config, option, value, &error));
+  started = serve(config);
+  tcsync_config_free(config);
+  return started;
+}
+
+test_server serve(const tcsync_config* config) {
+  test_server started = {NULL, NULL, NULL};
   CHECK_OK(tcsync_listener_bind(config, &started.listener, &error));
   CHECK_OK(tcsync_engine_open(config, &started.engine, &error));
   CHECK_OK(tcsync_listener_serve(started.listener, started.engine, &error));
   started.url = tcsync_listener_address(started.listener, 0);
-  tcsync_config_free(config);
   return started;
 }
 
@@ -149,4 +224,15 @@ tcsync_remote* open_remote(const char* url, const char* client_id, const tcsync_
   CHECK_OK(tcsync_remote_open(url, client_id, key, &options, &remote, &error));
   CHECK(remote != NULL);
   return remote;
+}
+
+tcsync_code ask_for_snapshot(tcsync_remote* remote, tcsync_error** error) {
+  tcsync_uuid version_id;
+  int32_t outcome = -1;
+  tcsync_bytes* plaintext = NULL;
+  const tcsync_code code =
+      tcsync_remote_get_snapshot(remote, &outcome, &version_id, &plaintext, error);
+  if (code == TCSYNC_OK) CHECK_INT(outcome, TCSYNC_OUTCOME_NO_SNAPSHOT);
+  CHECK(plaintext == NULL);
+  return code;
 }

@@ -1,4 +1,5 @@
-/* What several tests of the C ABI need: temporary directories, files, requests, and servers. */
+/* What several tests of the C ABI need: temporary directories, files, engines,
+ * requests, and servers. */
 #ifndef TCSYNC_TESTS_CAPI_SUPPORT_H_
 #define TCSYNC_TESTS_CAPI_SUPPORT_H_
 
@@ -11,6 +12,12 @@
 #define NIL_VERSION "00000000-0000-0000-0000-000000000000"
 #define SEGMENT_TYPE "application/vnd.taskchampion.history-segment"
 #define SNAPSHOT_TYPE "application/vnd.taskchampion.snapshot"
+/* Where a client adds its first version, and gets it. */
+#define FIRST_VERSION "/v1/client/add-version/" NIL_VERSION
+#define FIRST_CHILD "/v1/client/get-child-version/" NIL_VERSION
+
+/* Far longer than anything takes that these tests wait for. */
+enum { TEST_DEADLINE_MS = 60000 };
 
 /* All of these end the program when the test machine, not tcsync, fails them. */
 
@@ -31,6 +38,22 @@ char* read_file(const char* path, size_t* size);
 tcsync_config* make_config(const char* data_directory);
 /* An open engine of make_config(data_directory). */
 tcsync_engine* open_engine(const char* data_directory);
+/* The same, with `option` set to `value` unless `option` is NULL. */
+tcsync_engine* open_engine_with(const char* data_directory, const char* option, const char* value);
+tcsync_queue* make_queue(void);
+
+/* An engine that stores in a new directory of its own, and a queue. */
+typedef struct test_store {
+  char directory[PATH_BYTES];
+  tcsync_engine* engine;
+  tcsync_queue* queue;
+} test_store;
+test_store open_store(const char* option, const char* value);
+/* Frees the engine before its time, and opens another one on the same directory. */
+void close_engine(test_store* store);
+void reopen_engine(test_store* store);
+/* Frees what is not NULL by then, and removes the directory. */
+void remove_store(test_store* store);
 
 /* A request of the sync protocol. `client_id`, `content_type` and `body` may be NULL, which leaves
  * them out. */
@@ -41,11 +64,24 @@ typedef struct test_request {
 void fill_request(test_request* filled, const char* method, const char* target,
                   const char* client_id, const char* content_type, const char* body,
                   size_t body_size);
+/* One more header; the texts are borrowed. */
+void add_header(test_request* filled, const char* name, const char* value);
+/* The status of a response, which this frees. */
+int take_status(tcsync_response* response);
+
+/* Begins the first version of a client, which must not be answered by its head. It has the header
+ * `name`, unless that is NULL. */
+tcsync_pending* begin_version(tcsync_engine* engine, const char* client_id, const char* name,
+                              const char* value);
 
 /* Sends it and waits; NULL when that failed, which has then been reported. */
 tcsync_response* exchange(tcsync_engine* engine, const char* method, const char* target,
                           const char* client_id, const char* content_type, const char* body,
                           size_t body_size);
+/* Adds "sealed" as the first version of a client: the request, and the whole exchange, which
+ * returns the status. */
+void fill_first_version(test_request* filled, const char* client_id);
+int add_first_version(tcsync_engine* engine, const char* client_id);
 
 /* An engine of make_config(NULL), served on 127.0.0.1; `option`, unless NULL, is set to `value`. */
 typedef struct test_server {
@@ -54,10 +90,14 @@ typedef struct test_server {
   const char* url;
 } test_server;
 test_server start_server(const char* option, const char* value);
+/* The same with a configuration of the test's own, which stays the test's. */
+test_server serve(const tcsync_config* config);
 void stop_server(test_server* started);
 
 /* Defaults, and no proxy whatever the environment says. */
 tcsync_remote_options without_proxy(void);
 tcsync_remote* open_remote(const char* url, const char* client_id, const tcsync_key* key);
+/* Asks for the snapshot of a client that has none, and checks an answer. */
+tcsync_code ask_for_snapshot(tcsync_remote* remote, tcsync_error** error);
 
 #endif /* TCSYNC_TESTS_CAPI_SUPPORT_H_ */
