@@ -14,15 +14,6 @@
 #include "check.h"
 #include "support.h"
 
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define THREAD_SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define THREAD_SANITIZED 1
-#endif
-
 #define SECRET "a secret"
 
 static tcsync_key* key;
@@ -90,17 +81,13 @@ static void check_all_cancelled(tcsync_remote* remote) {
 static void a_cancel_before_a_call(void) {
   test_server started = start_server(NULL, NULL);
   tcsync_remote* remote = open_patient_remote(started.url);
-  tcsync_uuid version_id;
-  int32_t outcome = 0;
-  tcsync_bytes* plaintext = NULL;
   int i = 0;
   CHECK_TEXT(tcsync_code_name(TCSYNC_CANCELLED), "TCSYNC_CANCELLED");
   tcsync_remote_cancel(NULL);
   tcsync_remote_resume(NULL);
   tcsync_remote_resume(remote);
   for (i = 0; i < 3; ++i) {
-    CHECK_OK(tcsync_remote_get_snapshot(remote, &outcome, &version_id, &plaintext, &error));
-    CHECK_INT(outcome, TCSYNC_OUTCOME_NO_SNAPSHOT);
+    CHECK_OK(ask_for_snapshot(remote, &error));
     tcsync_remote_cancel(remote);
     check_all_cancelled(remote);
     tcsync_remote_cancel(remote);
@@ -244,15 +231,11 @@ static void from_a_signal_handler(void) {
   action.sa_handler = cancel_in_handler;
   CHECK_INT(sigaction(SIGALRM, &action, &before), 0);
   for (i = 0; i < kRounds; ++i) {
-    tcsync_uuid version_id;
-    int32_t outcome = -1;
-    tcsync_bytes* plaintext = NULL;
     struct itimerval timer;
     memset(&timer, 0, sizeof(timer));
     timer.it_value.tv_usec = 1 + (i * 37) % 1500;
     CHECK_INT(setitimer(ITIMER_REAL, &timer, NULL), 0);
-    CHECK_FAILS(tcsync_remote_get_snapshot(interrupted, &outcome, &version_id, &plaintext, &error),
-                TCSYNC_CANCELLED, "cancelled");
+    CHECK_FAILS(ask_for_snapshot(interrupted, &error), TCSYNC_CANCELLED, "cancelled");
     CHECK_INT(signals, i + 1);
     tcsync_remote_resume(interrupted);
   }
@@ -264,12 +247,8 @@ static void from_a_signal_handler(void) {
 #endif
 
 static void* get_snapshot(void* remote) {
-  tcsync_uuid version_id;
-  int32_t outcome = -1;
-  tcsync_bytes* plaintext = NULL;
-  CHECK_FAILS(
-      tcsync_remote_get_snapshot((tcsync_remote*)remote, &outcome, &version_id, &plaintext, &error),
-      TCSYNC_CANCELLED, "was cancelled, during");
+  CHECK_FAILS(ask_for_snapshot((tcsync_remote*)remote, &error), TCSYNC_CANCELLED,
+              "was cancelled, during");
   return NULL;
 }
 
@@ -278,16 +257,12 @@ static void another_threads_call(void) {
   silent_server silent = start_silent_server();
   tcsync_remote* remote = open_patient_remote(silent.url);
   char byte = 0;
-  tcsync_uuid version_id;
-  int32_t outcome = -1;
-  tcsync_bytes* plaintext = NULL;
   int connection = -1;
   pthread_t thread;
   CHECK_INT(pthread_create(&thread, NULL, get_snapshot, remote), 0);
   connection = accept(silent.socket, NULL, NULL);
   CHECK_INT(recv(connection, &byte, 1, 0), 1);
-  CHECK_FAILS(tcsync_remote_get_snapshot(remote, &outcome, &version_id, &plaintext, &error),
-              TCSYNC_INVALID_ARGUMENT, "another thread");
+  CHECK_FAILS(ask_for_snapshot(remote, &error), TCSYNC_INVALID_ARGUMENT, "another thread");
   tcsync_remote_cancel(remote);
   CHECK_INT(pthread_join(thread, NULL), 0);
   tcsync_remote_free(remote);

@@ -12,6 +12,19 @@
 
 static tcsync_key* key;
 
+/* Forks a child that calls `in_child(argument)` and ends with the result of its checks. A child
+ * that hangs is ended by the alarm. */
+static pid_t fork_child(void (*in_child)(void* argument), void* argument) {
+  pid_t child = -1;
+  fflush(stdout);
+  fflush(stderr);
+  child = fork();
+  if (child != 0) return child;
+  alarm(60);
+  in_child(argument);
+  _exit(check_exit_status());
+}
+
 /* Waits for a child and checks that it was content. */
 static void check_child(pid_t child) {
   int status = 0;
@@ -20,48 +33,45 @@ static void check_child(pid_t child) {
   CHECK_INT(WEXITSTATUS(status), 0);
 }
 
-/* A child that hangs is ended by the alarm. */
-static pid_t fork_child(void) {
-  pid_t child = -1;
-  fflush(stdout);
-  fflush(stderr);
-  child = fork();
-  if (child == 0) alarm(60);
+/* A child that lives on until its parent has done something: there are two pipes, so that each can
+ * wait for the other one. */
+typedef struct waiting_child {
+  pid_t pid;
+  int of_child[2];
+  int of_parent[2];
+  /* What the child does before it waits. */
+  void (*in_child)(void* argument);
+  void* argument;
+} waiting_child;
+
+static void wait_in_child(void* argument) {
+  waiting_child* child = (waiting_child*)argument;
+  char byte = 'x';
+  close(child->of_parent[1]);
+  if (child->in_child != NULL) child->in_child(child->argument);
+  CHECK_INT(write(child->of_child[1], &byte, 1), 1);
+  CHECK_INT(read(child->of_parent[0], &byte, 1), 0);
+}
+
+/* Returns when the child waits. `in_child` may be NULL. */
+static waiting_child start_waiting_child(void (*in_child)(void* argument), void* argument) {
+  waiting_child child;
+  char byte = 0;
+  child.in_child = in_child;
+  child.argument = argument;
+  CHECK_INT(pipe(child.of_child), 0);
+  CHECK_INT(pipe(child.of_parent), 0);
+  child.pid = fork_child(wait_in_child, &child);
+  close(child.of_child[1]);
+  close(child.of_parent[0]);
+  CHECK_INT(read(child.of_child[0], &byte, 1), 1);
   return child;
 }
 
-/* Two pipes between a parent and its child, so that each can wait for the other one. */
-typedef struct turns {
-  int of_child[2];
-  int of_parent[2];
-} turns;
-
-static turns make_turns(void) {
-  turns made;
-  CHECK_INT(pipe(made.of_child), 0);
-  CHECK_INT(pipe(made.of_parent), 0);
-  return made;
-}
-
-/* In the child: lets the parent go on, and waits until the parent has ended its turn. */
-static void wait_for_parent(turns* taken) {
-  char byte = 'x';
-  close(taken->of_parent[1]);
-  CHECK_INT(write(taken->of_child[1], &byte, 1), 1);
-  CHECK_INT(read(taken->of_parent[0], &byte, 1), 0);
-}
-
-/* In the parent: waits until the child waits. */
-static void wait_for_child(turns* taken) {
-  char byte = 0;
-  close(taken->of_child[1]);
-  close(taken->of_parent[0]);
-  CHECK_INT(read(taken->of_child[0], &byte, 1), 1);
-}
-
-static void end_turn(turns* taken) {
-  close(taken->of_child[0]);
-  close(taken->of_parent[1]);
+static void end_waiting_child(waiting_child* child) {
+  close(child->of_child[0]);
+  close(child->of_parent[1]);
+  check_child(child->pid);
 }
 
 static void ignore_response(void* user_data, tcsync_response* response) {
@@ -69,9 +79,19 @@ static void ignore_response(void* user_data, tcsync_response* response) {
   tcsync_response_free(response);
 }
 
+/* What a parent has when it forks. */
+typedef struct parents {
+  tcsync_config* config;
+  test_server started;
+  char socket_path[PATH_BYTES];
+} parents;
+
 /* All that a child can try with its parent's engine and listener. */
-static void check_refused(const tcsync_config* config, tcsync_engine* engine,
-                          tcsync_listener* listener) {
+static void check_refused(void* argument) {
+  parents* const inherited = (parents*)argument;
+  const tcsync_config* const config = inherited->config;
+  tcsync_engine* const engine = inherited->started.engine;
+  tcsync_listener* const listener = inherited->started.listener;
   test_request filled;
   tcsync_response* response = NULL;
   tcsync_engine* opened = NULL;
@@ -91,84 +111,54 @@ static void check_refused(const tcsync_config* config, tcsync_engine* engine,
   CHECK(opened == NULL);
   CHECK_INT(tcsync_listener_address_count(listener), 1);
   CHECK(tcsync_listener_address(listener, 0) != NULL);
-  tcsync_listener_stop(listener);
-  tcsync_listener_free(listener);
-  tcsync_engine_free(engine);
+  stop_server(&inherited->started);
+  /* Its parent's socket is still there. */
+  CHECK(path_exists(inherited->socket_path));
 }
 
 static void an_engine_in_a_child(void) {
   char directory[PATH_BYTES];
   char data[PATH_BYTES];
-  char socket_path[PATH_BYTES];
   char listen[PATH_BYTES + 8];
-  turns taken = make_turns();
-  tcsync_config* config = NULL;
-  tcsync_listener* listener = NULL;
-  tcsync_engine* engine = NULL;
-  tcsync_response* response = NULL;
-  pid_t child = -1;
+  parents made;
+  waiting_child child;
   make_directory(directory);
   join_path(data, directory, "data");
-  join_path(socket_path, directory, "socket");
-  snprintf(listen, sizeof(listen), "unix:%s", socket_path);
-  config = make_config(data);
-  CHECK_OK(tcsync_config_set(config, "listen", listen, &error));
-  CHECK_OK(tcsync_listener_bind(config, &listener, &error));
-  CHECK_OK(tcsync_engine_open(config, &engine, &error));
-  CHECK_OK(tcsync_listener_serve(listener, engine, &error));
-  child = fork_child();
-  if (child == 0) {
-    check_refused(config, engine, listener);
-    /* Its parent's socket is still there. */
-    CHECK(path_exists(socket_path));
-    /* Lives on until the parent has closed and opened again. */
-    wait_for_parent(&taken);
-    _exit(check_exit_status());
-  }
-  wait_for_child(&taken);
+  join_path(made.socket_path, directory, "socket");
+  snprintf(listen, sizeof(listen), "unix:%s", made.socket_path);
+  made.config = make_config(data);
+  CHECK_OK(tcsync_config_set(made.config, "listen", listen, &error));
+  made.started = serve(made.config);
+  child = start_waiting_child(check_refused, &made);
   /* Nothing of it is the child's. */
-  response = exchange(engine, "GET", "/v1/client/snapshot", CLIENT_A, NULL, NULL, 0);
-  CHECK_INT(tcsync_response_status(response), 404);
-  tcsync_response_free(response);
-  tcsync_listener_stop(listener);
-  tcsync_listener_free(listener);
-  tcsync_engine_free(engine);
+  CHECK_INT(take_status(exchange(made.started.engine, "GET", "/v1/client/snapshot", CLIENT_A, NULL,
+                                 NULL, 0)),
+            404);
+  stop_server(&made.started);
   /* The child keeps neither the data directory nor the address. */
-  engine = NULL;
-  listener = NULL;
-  CHECK_OK(tcsync_engine_open(config, &engine, &error));
-  CHECK_OK(tcsync_listener_bind(config, &listener, &error));
-  tcsync_listener_free(listener);
-  tcsync_engine_free(engine);
-  tcsync_config_free(config);
-  end_turn(&taken);
-  check_child(child);
+  made.started = serve(made.config);
+  stop_server(&made.started);
+  tcsync_config_free(made.config);
+  end_waiting_child(&child);
   remove_directory(directory);
 }
 
 /* A port, too, must be free for a restart while a child of the former server lives. */
 static void an_address_in_a_child(void) {
-  turns taken = make_turns();
   char address[64];
   tcsync_config* config = make_config(NULL);
   tcsync_listener* listener = NULL;
-  pid_t child = -1;
+  waiting_child child;
   CHECK_OK(tcsync_listener_bind(config, &listener, &error));
   snprintf(address, sizeof(address), "%s",
            tcsync_listener_address(listener, 0) + strlen("http://"));
-  child = fork_child();
-  if (child == 0) {
-    wait_for_parent(&taken);
-    _exit(check_exit_status());
-  }
-  wait_for_child(&taken);
+  child = start_waiting_child(NULL, NULL);
   tcsync_listener_free(listener);
   CHECK_OK(tcsync_config_set(config, "listen", address, &error));
   CHECK_OK(tcsync_listener_bind(config, &listener, &error));
   tcsync_listener_free(listener);
   tcsync_config_free(config);
-  end_turn(&taken);
-  check_child(child);
+  end_waiting_child(&child);
 }
 
 enum { kRounds = 200 };
@@ -203,51 +193,54 @@ static void add_own_versions(tcsync_remote* remote, const char* process) {
   }
 }
 
+/* A server, and a remote that has a connection to it, which both processes would use. */
+typedef struct connected {
+  test_server started;
+  tcsync_remote* remote;
+} connected;
+
+static connected connect_remote(void) {
+  connected made;
+  made.started = start_server(NULL, NULL);
+  made.remote = open_remote(made.started.url, CLIENT_A, key);
+  CHECK_OK(ask_for_snapshot(made.remote, &error));
+  return made;
+}
+
+static void disconnect(connected* made) {
+  tcsync_remote_free(made->remote);
+  stop_server(&made->started);
+}
+
+static void add_childs_versions(void* remote) {
+  add_own_versions((tcsync_remote*)remote, "child");
+  tcsync_remote_free((tcsync_remote*)remote);
+}
+
 static void one_remote_in_two_processes(void) {
-  test_server started = start_server(NULL, NULL);
-  tcsync_remote* remote = open_remote(started.url, CLIENT_A, key);
-  tcsync_uuid version_id;
-  int32_t outcome = 0;
-  tcsync_bytes* plaintext = NULL;
-  pid_t child = -1;
-  /* So that there is a connection, which both would use. */
-  CHECK_OK(tcsync_remote_get_snapshot(remote, &outcome, &version_id, &plaintext, &error));
-  child = fork_child();
-  if (child == 0) {
-    add_own_versions(remote, "child");
-    tcsync_remote_free(remote);
-    _exit(check_exit_status());
-  }
-  add_own_versions(remote, "parent");
+  connected made = connect_remote();
+  const pid_t child = fork_child(add_childs_versions, made.remote);
+  add_own_versions(made.remote, "parent");
   check_child(child);
+  disconnect(&made);
+}
+
+static void cancel_in_child(void* argument) {
+  tcsync_remote* remote = (tcsync_remote*)argument;
+  tcsync_remote_cancel(remote);
+  CHECK_FAILS(ask_for_snapshot(remote, &error), TCSYNC_CANCELLED, "cancelled");
+  tcsync_remote_resume(remote);
+  CHECK_OK(ask_for_snapshot(remote, &error));
+  tcsync_remote_cancel(remote);
   tcsync_remote_free(remote);
-  stop_server(&started);
 }
 
 /* In the child and in the parent it is another one. */
 static void a_cancel_in_a_child(void) {
-  test_server started = start_server(NULL, NULL);
-  tcsync_remote* remote = open_remote(started.url, CLIENT_A, key);
-  tcsync_uuid version_id;
-  int32_t outcome = 0;
-  tcsync_bytes* plaintext = NULL;
-  pid_t child = -1;
-  CHECK_OK(tcsync_remote_get_snapshot(remote, &outcome, &version_id, &plaintext, &error));
-  child = fork_child();
-  if (child == 0) {
-    tcsync_remote_cancel(remote);
-    CHECK_FAILS(tcsync_remote_get_snapshot(remote, &outcome, &version_id, &plaintext, &error),
-                TCSYNC_CANCELLED, "cancelled");
-    tcsync_remote_resume(remote);
-    CHECK_OK(tcsync_remote_get_snapshot(remote, &outcome, &version_id, &plaintext, &error));
-    tcsync_remote_cancel(remote);
-    tcsync_remote_free(remote);
-    _exit(check_exit_status());
-  }
-  check_child(child);
-  CHECK_OK(tcsync_remote_get_snapshot(remote, &outcome, &version_id, &plaintext, &error));
-  tcsync_remote_free(remote);
-  stop_server(&started);
+  connected made = connect_remote();
+  check_child(fork_child(cancel_in_child, made.remote));
+  CHECK_OK(ask_for_snapshot(made.remote, &error));
+  disconnect(&made);
 }
 
 int main(void) {

@@ -502,8 +502,8 @@ static void stalled_senders_take_little_memory(void) {
   int i = 0;
   before = resident_bytes();
   for (i = 0; i < kSenders; ++i) {
-    char client_id[37];
-    snprintf(client_id, sizeof(client_id), "00000000-0000-4000-8000-%012d", i);
+    char client_id[TEST_CLIENT_BYTES];
+    number_client(client_id, i);
     senders[i] = begin_version(store.engine, client_id, "Content-Length", "20000000");
   }
   for (round = 0; round < 8; ++round) {

@@ -16,17 +16,6 @@
 #include "check.h"
 #include "support.h"
 
-#define SEGMENT "sealed"
-
-/* Far longer than anything here takes. */
-enum { kDeadlineMs = 60000 };
-
-static tcsync_queue* make_queue(void) {
-  tcsync_queue* queue = NULL;
-  CHECK_OK(tcsync_queue_new(&queue, &error));
-  return queue;
-}
-
 /* The next event, which must come. */
 static tcsync_event take(tcsync_queue* queue, int64_t timeout_ms) {
   tcsync_event event;
@@ -45,7 +34,7 @@ static void free_event(tcsync_event* event) {
 
 /* Checks that an answer of that status comes for `user_data`. */
 static void take_answer(tcsync_queue* queue, void* user_data, int status) {
-  tcsync_event event = take(queue, kDeadlineMs);
+  tcsync_event event = take(queue, TEST_DEADLINE_MS);
   CHECK_INT(event.kind, TCSYNC_EVENT_RESPONSE);
   CHECK_INT(event.code, TCSYNC_OK);
   CHECK(event.user_data == user_data);
@@ -61,26 +50,9 @@ static int is_readable(const tcsync_queue* queue, int timeout_ms) {
   return poll(&polled, 1, timeout_ms) == 1 && (polled.revents & POLLIN) != 0;
 }
 
-/* The first version of a client. */
-static void fill_version(test_request* filled, const char* client_id) {
-  fill_request(filled, "POST", "/v1/client/add-version/" NIL_VERSION, client_id, SEGMENT_TYPE,
-               SEGMENT, strlen(SEGMENT));
-}
-
-static int add_version(tcsync_engine* engine, const char* client_id) {
-  tcsync_response* response = exchange(engine, "POST", "/v1/client/add-version/" NIL_VERSION,
-                                       client_id, SEGMENT_TYPE, SEGMENT, strlen(SEGMENT));
-  const int status = tcsync_response_status(response);
-  tcsync_response_free(response);
-  return status;
-}
-
-/* Checks that the client has its first version. */
-static void check_added(tcsync_engine* engine, const char* client_id) {
-  tcsync_response* response = exchange(engine, "GET", "/v1/client/get-child-version/" NIL_VERSION,
-                                       client_id, NULL, NULL, 0);
-  CHECK_INT(tcsync_response_status(response), 200);
-  tcsync_response_free(response);
+/* The status of the client's first version, which is 404 while it has none. */
+static int status_of_first_child(tcsync_engine* engine, const char* client_id) {
+  return take_status(exchange(engine, "GET", FIRST_CHILD, client_id, NULL, NULL, 0));
 }
 
 /* Answers. */
@@ -101,7 +73,7 @@ static void* send_queued(void* unused) {
   test_request filled;
   int i = 0;
   (void)unused;
-  fill_version(&filled, CLIENT_A);
+  fill_first_version(&filled, CLIENT_A);
   for (i = 0; i < kRequestsPerThread; ++i) {
     atomic_int* mine = &crowd.events[thread * kRequestsPerThread + i];
     CHECK_OK(tcsync_engine_handle_queued(crowd.engine, &filled.request, crowd.queue, mine, &error));
@@ -129,13 +101,12 @@ static void* take_all(void* unused) {
 
 static void every_answer_comes_once(void) {
   pthread_t threads[2 * kThreads];
-  char directory[PATH_BYTES];
+  test_store store = open_store(NULL, NULL);
   int winners = 0;
   int conflicts = 0;
   int i = 0;
-  make_directory(directory);
-  crowd.engine = open_engine(directory);
-  crowd.queue = make_queue();
+  crowd.engine = store.engine;
+  crowd.queue = store.queue;
   for (i = 0; i < 2 * kThreads; ++i) {
     CHECK_INT(pthread_create(&threads[i], NULL, i < kThreads ? take_all : send_queued, NULL), 0);
   }
@@ -148,9 +119,7 @@ static void every_answer_comes_once(void) {
   }
   CHECK_INT(winners, 1);
   CHECK_INT(conflicts, kRequests - 1);
-  tcsync_engine_free(crowd.engine);
-  tcsync_queue_free(crowd.queue);
-  remove_directory(directory);
+  remove_store(&store);
 }
 
 static void the_descriptor_shows_what_waits(void) {
@@ -167,7 +136,7 @@ static void the_descriptor_shows_what_waits(void) {
     CHECK(!is_readable(queue, 0));
     CHECK_INT(take(queue, 0).kind, TCSYNC_EVENT_NONE);
     CHECK_OK(tcsync_engine_handle_queued(engine, &filled.request, queue, &round, &error));
-    CHECK(is_readable(queue, kDeadlineMs));
+    CHECK(is_readable(queue, TEST_DEADLINE_MS));
     tcsync_queue_wake(queue);
     tcsync_queue_wake(queue);
     CHECK(is_readable(queue, 0));
@@ -201,28 +170,25 @@ static void queues_check_their_arguments(void) {
   test_request filled;
   tcsync_event event;
   memset(&event, 0, sizeof(event));
-  fill_version(&filled, CLIENT_A);
-  CHECK_FAILS(tcsync_queue_new(NULL, &error), TCSYNC_NULL_ARGUMENT, "queue");
-  CHECK_FAILS(tcsync_queue_next(queue, 0, NULL, &error), TCSYNC_NULL_ARGUMENT, "event");
+  fill_first_version(&filled, CLIENT_A);
+  CHECK_NEEDS(tcsync_queue_new(NULL, &error), "queue");
+  CHECK_NEEDS(tcsync_queue_next(queue, 0, NULL, &error), "event");
   tcsync_queue_wake(queue);
   CHECK_FAILS(tcsync_queue_next(queue, 0, &event, &error), TCSYNC_INVALID_ARGUMENT, "struct_size");
   event.struct_size = sizeof(event) - 1;
   CHECK_FAILS(tcsync_queue_next(queue, 0, &event, &error), TCSYNC_INVALID_ARGUMENT, "struct_size");
   event.struct_size = sizeof(event);
   CHECK_FAILS(tcsync_queue_next(queue, -2, &event, &error), TCSYNC_INVALID_ARGUMENT, "timeout_ms");
-  CHECK_FAILS(tcsync_queue_next(NULL, 0, &event, &error), TCSYNC_NULL_ARGUMENT, "queue");
+  CHECK_NEEDS(tcsync_queue_next(NULL, 0, &event, &error), "queue");
   /* None of them took it. */
   CHECK_INT(take(queue, 0).kind, TCSYNC_EVENT_WAKE);
-  CHECK_FAILS(tcsync_engine_handle_queued(NULL, &filled.request, queue, NULL, &error),
-              TCSYNC_NULL_ARGUMENT, "engine");
-  CHECK_FAILS(tcsync_engine_handle_queued(engine, NULL, queue, NULL, &error), TCSYNC_NULL_ARGUMENT,
-              "request");
-  CHECK_FAILS(tcsync_engine_handle_queued(engine, &filled.request, NULL, &poison, &error),
-              TCSYNC_NULL_ARGUMENT, "queue");
+  CHECK_NEEDS(tcsync_engine_handle_queued(NULL, &filled.request, queue, NULL, &error), "engine");
+  CHECK_NEEDS(tcsync_engine_handle_queued(engine, NULL, queue, NULL, &error), "request");
+  CHECK_NEEDS(tcsync_engine_handle_queued(engine, &filled.request, NULL, &poison, &error), "queue");
   filled.request.struct_size = 0;
   CHECK_FAILS(tcsync_engine_handle_queued(engine, &filled.request, queue, NULL, &error),
               TCSYNC_INVALID_ARGUMENT, "struct_size");
-  CHECK_FAILS(tcsync_config_set_log_queue(NULL, queue, &error), TCSYNC_NULL_ARGUMENT, "config");
+  CHECK_NEEDS(tcsync_config_set_log_queue(NULL, queue, &error), "config");
   CHECK_OK(tcsync_config_set_log_queue(config, NULL, &error));
   CHECK_INT(take(queue, 0).kind, TCSYNC_EVENT_NONE);
   CHECK_INT(tcsync_queue_descriptor(NULL), -1);
@@ -249,45 +215,36 @@ static void descriptors_may_be_exhausted(void) {
 }
 
 static void a_queue_may_go_first(void) {
-  char directory[PATH_BYTES];
-  char client_id[37];
-  tcsync_engine* engine = NULL;
-  tcsync_queue* queue = make_queue();
+  test_store store = open_store(NULL, NULL);
+  char client_id[TEST_CLIENT_BYTES];
   test_request filled;
   int i = 0;
-  make_directory(directory);
-  engine = open_engine(directory);
   for (i = 0; i < 100; ++i) {
-    snprintf(client_id, sizeof(client_id), "00000000-0000-4000-8000-%012d", i);
-    fill_version(&filled, client_id);
-    CHECK_OK(tcsync_engine_handle_queued(engine, &filled.request, queue, NULL, &error));
+    number_client(client_id, i);
+    fill_first_version(&filled, client_id);
+    CHECK_OK(tcsync_engine_handle_queued(store.engine, &filled.request, store.queue, NULL, &error));
   }
   /* Some are answered, and some are not. */
-  tcsync_queue_free(queue);
-  tcsync_engine_free(engine);
-  engine = open_engine(directory);
+  tcsync_queue_free(store.queue);
+  store.queue = NULL;
+  reopen_engine(&store);
   for (i = 0; i < 100; ++i) {
-    snprintf(client_id, sizeof(client_id), "00000000-0000-4000-8000-%012d", i);
-    check_added(engine, client_id);
+    number_client(client_id, i);
+    CHECK_INT(status_of_first_child(store.engine, client_id), 200);
   }
-  tcsync_engine_free(engine);
-  remove_directory(directory);
+  remove_store(&store);
 }
 
 static void answers_outlive_the_engine(void) {
-  char directory[PATH_BYTES];
-  tcsync_engine* engine = NULL;
-  tcsync_queue* queue = make_queue();
+  test_store store = open_store(NULL, NULL);
   test_request filled;
-  make_directory(directory);
-  engine = open_engine(directory);
-  fill_version(&filled, CLIENT_A);
-  CHECK_OK(tcsync_engine_handle_queued(engine, &filled.request, queue, &filled, &error));
-  tcsync_engine_free(engine);
-  CHECK(is_readable(queue, 0));
-  take_answer(queue, &filled, 200);
-  tcsync_queue_free(queue);
-  remove_directory(directory);
+  fill_first_version(&filled, CLIENT_A);
+  CHECK_OK(
+      tcsync_engine_handle_queued(store.engine, &filled.request, store.queue, &filled, &error));
+  close_engine(&store);
+  CHECK(is_readable(store.queue, 0));
+  take_answer(store.queue, &filled, 200);
+  remove_store(&store);
 }
 
 /* Callbacks. */
@@ -317,11 +274,16 @@ static void pass_gate(gate* at) {
   pthread_mutex_unlock(&at->mutex);
 }
 
-static void wait_until_entered(gate* at, int count) {
+/* `counter` is one of the gate's. */
+static void wait_until(gate* at, const int* counter, int count) {
   pthread_mutex_lock(&at->mutex);
-  while (at->entered < count) pthread_cond_wait(&at->changed, &at->mutex);
+  while (*counter < count) pthread_cond_wait(&at->changed, &at->mutex);
   pthread_mutex_unlock(&at->mutex);
 }
+
+static void wait_until_entered(gate* at, int count) { wait_until(at, &at->entered, count); }
+
+static void wait_until_left(gate* at, int count) { wait_until(at, &at->left, count); }
 
 static void open_gate(gate* at) {
   pthread_mutex_lock(&at->mutex);
@@ -330,36 +292,27 @@ static void open_gate(gate* at) {
   pthread_mutex_unlock(&at->mutex);
 }
 
-static void wait_until_left(gate* at, int count) {
-  pthread_mutex_lock(&at->mutex);
-  while (at->left < count) pthread_cond_wait(&at->changed, &at->mutex);
-  pthread_mutex_unlock(&at->mutex);
-}
-
 static void receive_at_gate(void* user_data, tcsync_response* response) {
-  CHECK_INT(tcsync_response_status(response), 200);
-  tcsync_response_free(response);
+  CHECK_INT(take_status(response), 200);
   pass_gate((gate*)user_data);
 }
 
 static void a_callback_delays_no_other_client(void) {
-  char directory[PATH_BYTES];
-  tcsync_engine* engine = NULL;
+  test_store store = open_store(NULL, NULL);
   test_request filled;
   gate blocked;
   make_gate(&blocked);
-  make_directory(directory);
-  engine = open_engine(directory);
-  fill_version(&filled, CLIENT_A);
-  CHECK_OK(tcsync_engine_handle_async(engine, &filled.request, receive_at_gate, &blocked, &error));
+  fill_first_version(&filled, CLIENT_A);
+  CHECK_OK(
+      tcsync_engine_handle_async(store.engine, &filled.request, receive_at_gate, &blocked, &error));
   wait_until_entered(&blocked, 1);
-  CHECK_INT(add_version(engine, CLIENT_B), 200);
-  check_added(engine, CLIENT_A);
+  CHECK_INT(add_first_version(store.engine, CLIENT_B), 200);
+  CHECK_INT(status_of_first_child(store.engine, CLIENT_A), 200);
   open_gate(&blocked);
-  tcsync_engine_free(engine);
+  close_engine(&store);
   /* The engine waited for it. */
   CHECK_INT(blocked.left, 1);
-  remove_directory(directory);
+  remove_store(&store);
 }
 
 static void count_answer(void* user_data, tcsync_response* response) {
@@ -368,24 +321,22 @@ static void count_answer(void* user_data, tcsync_response* response) {
 }
 
 static void an_engine_waits_for_its_callbacks(void) {
-  char directory[PATH_BYTES];
-  tcsync_engine* engine = NULL;
+  test_store store = open_store(NULL, NULL);
   test_request filled;
   atomic_int answers = 0;
   int i = 0;
-  make_directory(directory);
-  engine = open_engine(directory);
-  fill_version(&filled, CLIENT_A);
+  fill_first_version(&filled, CLIENT_A);
   for (i = 0; i < 100; ++i) {
-    CHECK_OK(tcsync_engine_handle_async(engine, &filled.request, count_answer, &answers, &error));
+    CHECK_OK(
+        tcsync_engine_handle_async(store.engine, &filled.request, count_answer, &answers, &error));
   }
-  tcsync_engine_free(engine);
+  close_engine(&store);
   CHECK_INT(atomic_load(&answers), 100);
-  remove_directory(directory);
+  remove_store(&store);
 }
 
 static struct {
-  tcsync_engine* engine;
+  test_store store;
   gate gate;
 } freed;
 
@@ -394,39 +345,36 @@ static void free_engine_in_callback(void* unused, tcsync_response* response) {
   tcsync_response_free(response);
   /* The main thread may still be in the call that led here. */
   pass_gate(&freed.gate);
-  tcsync_engine_free(freed.engine);
+  close_engine(&freed.store);
   pass_gate(&freed.gate);
 }
 
 static void a_callback_may_free_the_engine(void) {
-  char directory[PATH_BYTES];
   test_request filled;
-  make_directory(directory);
   make_gate(&freed.gate);
-  freed.engine = open_engine(directory);
-  fill_version(&filled, CLIENT_A);
-  CHECK_OK(tcsync_engine_handle_async(freed.engine, &filled.request, free_engine_in_callback, NULL,
-                                      &error));
+  freed.store = open_store(NULL, NULL);
+  fill_first_version(&filled, CLIENT_A);
+  CHECK_OK(tcsync_engine_handle_async(freed.store.engine, &filled.request, free_engine_in_callback,
+                                      NULL, &error));
   open_gate(&freed.gate);
   wait_until_left(&freed.gate, 2);
-  tcsync_engine_free(open_engine(directory));
-  remove_directory(directory);
+  reopen_engine(&freed.store);
+  remove_store(&freed.store);
 }
 
 /* Log records. */
 
+/* A configuration with which every request may be logged, however many there are. */
 static tcsync_config* make_debug_config(const char* directory) {
   tcsync_config* config = make_config(directory);
   CHECK_OK(tcsync_config_set(config, "log-level", "debug", &error));
+  CHECK_OK(tcsync_config_set(config, "client-requests-per-second", "0", &error));
   return config;
 }
 
 /* Causes one record, of the debug level. */
 static void log_something(tcsync_engine* engine) {
-  tcsync_response* response =
-      exchange(engine, "GET", "/v1/client/get-child-version/" NIL_VERSION, CLIENT_A, NULL, NULL, 0);
-  CHECK_INT(tcsync_response_status(response), 404);
-  tcsync_response_free(response);
+  CHECK_INT(status_of_first_child(engine, CLIENT_A), 404);
 }
 
 /* Takes log records until there are none. Returns their number, and adds up those that were
@@ -462,7 +410,6 @@ static void a_queue_takes_the_log(void) {
   test_request filled;
   int64_t dropped = 0;
   int i = 0;
-  CHECK_OK(tcsync_config_set(config, "client-requests-per-second", "0", &error));
   CHECK_OK(tcsync_config_set_log_queue(config, queue, &error));
   CHECK_OK(tcsync_engine_open(config, &engine, &error));
   tcsync_config_free(config);
@@ -534,7 +481,6 @@ static tcsync_config* make_gated_config(const char* directory) {
   atomic_store(&logged.records, 0);
   atomic_store(&logged.told_dropped, 0);
   atomic_store(&logged.told_address, 0);
-  CHECK_OK(tcsync_config_set(config, "client-requests-per-second", "0", &error));
   CHECK_OK(tcsync_config_set_log(config, log_at_gate, NULL, &error));
   return config;
 }
@@ -542,23 +488,19 @@ static tcsync_config* make_gated_config(const char* directory) {
 static void a_log_function_delays_nobody(void) {
   char directory[PATH_BYTES];
   tcsync_config* config = NULL;
-  tcsync_engine* engine = NULL;
-  tcsync_listener* listener = NULL;
+  test_server started;
   int i = 0;
   make_directory(directory);
   config = make_gated_config(directory);
-  CHECK_OK(tcsync_listener_bind(config, &listener, &error));
-  CHECK_OK(tcsync_engine_open(config, &engine, &error));
+  started = serve(config);
   tcsync_config_free(config);
-  CHECK_OK(tcsync_listener_serve(listener, engine, &error));
   wait_until_entered(&logged.gate, 1);
-  CHECK_INT(add_version(engine, CLIENT_B), 200);
-  for (i = 0; i < 1500; ++i) log_something(engine);
-  tcsync_listener_stop(listener);
+  CHECK_INT(add_first_version(started.engine, CLIENT_B), 200);
+  for (i = 0; i < 1500; ++i) log_something(started.engine);
+  tcsync_listener_stop(started.listener);
   CHECK_INT(atomic_load(&logged.records), 0);
   open_gate(&logged.gate);
-  tcsync_listener_free(listener);
-  tcsync_engine_free(engine);
+  stop_server(&started);
   /* Freeing waited for what there was to say. */
   CHECK(atomic_load(&logged.records) >= 1024);
   CHECK(atomic_load(&logged.told_dropped) >= 1);

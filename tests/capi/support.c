@@ -142,6 +142,10 @@ void fill_request(test_request* filled, const char* method, const char* target,
   filled->request.body_size = body_size;
 }
 
+void number_client(char* client_id, int number) {
+  snprintf(client_id, TEST_CLIENT_BYTES, "00000000-0000-4000-8000-%012d", number);
+}
+
 int take_status(tcsync_response* response) {
   const int status = tcsync_response_status(response);
   tcsync_response_free(response);

@@ -66,6 +66,9 @@ void fill_request(test_request* filled, const char* method, const char* target,
                   size_t body_size);
 /* One more header; the texts are borrowed. */
 void add_header(test_request* filled, const char* name, const char* value);
+/* The client ID that is made of a number; there is room for TEST_CLIENT_BYTES. */
+enum { TEST_CLIENT_BYTES = 37 };
+void number_client(char* client_id, int number);
 /* The status of a response, which this frees. */
 int take_status(tcsync_response* response);
 
