@@ -14,12 +14,9 @@ static tcsync_response* administer(const tcsync_config* config, tcsync_engine* e
   return response;
 }
 
-static void check_answer(tcsync_response* response, int status, const char* text) {
-  const char* body = tcsync_response_body(response, NULL);
-  CHECK_INT(tcsync_response_status(response), status);
+static void check_json(tcsync_response* response, int status, const char* text) {
   CHECK_TEXT(tcsync_response_header_value(response, "content-type"), "application/json");
-  CHECK(body != NULL && strstr(body, text) != NULL);
-  tcsync_response_free(response);
+  check_answer(response, status, text);
 }
 
 static void an_engine_is_administered(void) {
@@ -27,13 +24,12 @@ static void an_engine_is_administered(void) {
   tcsync_engine* engine = NULL;
   make_directory(directory);
   engine = open_engine(directory);
-  check_answer(administer(NULL, engine, "GET", "/v1/admin/jobs", NULL), 200, "\"jobs\":[]");
-  check_answer(administer(NULL, engine, "GET", "/v1/admin/jobs/7", NULL), 404, "no job 7");
-  check_answer(administer(NULL, engine, "DELETE", "/v1/admin/jobs", NULL), 405, "GET");
-  check_answer(administer(NULL, engine, "POST", "/v1/admin/reload", "{}"), 200,
-               "\"reloaded\":true");
-  check_answer(administer(NULL, engine, "POST", "/v1/admin/reload", "{\"x\":1}"), 400, "'x'");
-  check_answer(administer(NULL, engine, "POST", "/v1/admin/reload", "{"), 400, "JSON object");
+  check_json(administer(NULL, engine, "GET", "/v1/admin/jobs", NULL), 200, "\"jobs\":[]");
+  check_json(administer(NULL, engine, "GET", "/v1/admin/jobs/7", NULL), 404, "no job 7");
+  check_json(administer(NULL, engine, "DELETE", "/v1/admin/jobs", NULL), 405, "GET");
+  check_json(administer(NULL, engine, "POST", "/v1/admin/reload", "{}"), 200, "\"reloaded\":true");
+  check_json(administer(NULL, engine, "POST", "/v1/admin/reload", "{\"x\":1}"), 400, "'x'");
+  check_json(administer(NULL, engine, "POST", "/v1/admin/reload", "{"), 400, "JSON object");
   tcsync_engine_free(engine);
   remove_directory(directory);
 }
@@ -44,7 +40,7 @@ static void clients_cannot_administer(void) {
   CHECK_INT(tcsync_response_status(response), 404);
   tcsync_response_free(response);
   /* Nor is there a way from the administration to the protocol. */
-  check_answer(administer(NULL, engine, "GET", "/v1/client/snapshot", NULL), 404, "/v1/admin/");
+  check_json(administer(NULL, engine, "GET", "/v1/client/snapshot", NULL), 404, "/v1/admin/");
   tcsync_engine_free(engine);
 }
 
@@ -55,7 +51,7 @@ static void without_an_engine_there_is_no_data(void) {
   make_directory(parent);
   join_path(directory, parent, "data");
   config = make_config(directory);
-  check_answer(administer(config, NULL, "GET", "/v1/admin/stats", NULL), 409, "data directory");
+  check_json(administer(config, NULL, "GET", "/v1/admin/stats", NULL), 409, "data directory");
   CHECK(!path_exists(directory));
   tcsync_config_free(config);
   remove_directory(parent);

@@ -13,13 +13,6 @@ static tcsync_response* monitor(tcsync_engine* engine, const char* method, const
   return response;
 }
 
-static void check_answer(tcsync_response* response, int status, const char* text) {
-  const char* body = tcsync_response_body(response, NULL);
-  CHECK_INT(tcsync_response_status(response), status);
-  CHECK(body != NULL && strstr(body, text) != NULL);
-  tcsync_response_free(response);
-}
-
 static void a_mounted_engine_is_monitored(void) {
   char directory[PATH_BYTES];
   tcsync_engine* engine = NULL;

@@ -277,12 +277,7 @@ static tcsync_event take_event(void) {
   return event;
 }
 
-static void check_no_event(void) {
-  tcsync_event event;
-  event.struct_size = sizeof(event);
-  CHECK_OK(tcsync_queue_next(queue, 0, &event, &error));
-  CHECK_INT(event.kind, TCSYNC_EVENT_NONE);
-}
+static void check_no_event(void) { CHECK_INT(next_event(queue, 0).kind, TCSYNC_EVENT_NONE); }
 
 static tcsync_code attempt_queue_new(tcsync_error** error) {
   tcsync_queue* made = NULL;

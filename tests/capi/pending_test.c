@@ -138,9 +138,7 @@ static void bodies_pass_in_pieces(void) {
 }
 
 static tcsync_event take(tcsync_queue* queue, int kind) {
-  tcsync_event event;
-  event.struct_size = sizeof(event);
-  CHECK_OK(tcsync_queue_next(queue, TEST_DEADLINE_MS, &event, &error));
+  const tcsync_event event = next_event(queue, TEST_DEADLINE_MS);
   CHECK_INT(event.kind, kind);
   return event;
 }
@@ -312,14 +310,12 @@ static void each_call_has_its_time(void) {
               "finished already");
   tcsync_pending_free(pending);
   /* None of them has an event. */
-  event.struct_size = sizeof(event);
-  CHECK_OK(tcsync_queue_next(queue, 0, &event, &error));
-  CHECK_INT(event.kind, TCSYNC_EVENT_NONE);
+  CHECK_INT(next_event(queue, 0).kind, TCSYNC_EVENT_NONE);
 
   /* With more than storage takes at once, the event is not there yet; if it is, that is a READY. */
   pending = begin_version(store.engine, CLIENT_B, NULL, NULL);
   CHECK_OK(tcsync_pending_append_queued(pending, large, sizeof(large), queue, NULL, &error));
-  CHECK_OK(tcsync_queue_next(queue, 0, &event, &error));
+  event = next_event(queue, 0);
   if (event.kind == TCSYNC_EVENT_NONE) {
     tcsync_error* error = NULL;
     tcsync_code code = tcsync_pending_append(pending, "x", 1, &response, &error);
@@ -441,8 +437,7 @@ static void handles_may_outlive_their_engine(void) {
   CHECK_INT(tcsync_response_status(stored), 200);
   CHECK_INT(tcsync_response_body_size(stored), sizeof(large));
   for (;;) {
-    event.struct_size = sizeof(event);
-    CHECK_OK(tcsync_queue_next(queue, 0, &event, &error));
+    event = next_event(queue, 0);
     if (event.kind == TCSYNC_EVENT_NONE) break;
     CHECK_INT(event.kind, TCSYNC_EVENT_READY);
     ++events;

@@ -16,17 +16,6 @@
 #include "check.h"
 #include "support.h"
 
-/* The next event, which must come. */
-static tcsync_event take(tcsync_queue* queue, int64_t timeout_ms) {
-  tcsync_event event;
-  memset(&event, 0x5a, sizeof(event));
-  event.struct_size = sizeof(event);
-  CHECK_OK(tcsync_queue_next(queue, timeout_ms, &event, &error));
-  CHECK_INT(event.struct_size, sizeof(event));
-  CHECK_INT(event.reserved, 0);
-  return event;
-}
-
 static void free_event(tcsync_event* event) {
   tcsync_response_free(event->response);
   tcsync_bytes_free(event->bytes);
@@ -34,7 +23,7 @@ static void free_event(tcsync_event* event) {
 
 /* Checks that an answer of that status comes for `user_data`. */
 static void take_answer(tcsync_queue* queue, void* user_data, int status) {
-  tcsync_event event = take(queue, TEST_DEADLINE_MS);
+  tcsync_event event = next_event(queue, TEST_DEADLINE_MS);
   CHECK_INT(event.kind, TCSYNC_EVENT_RESPONSE);
   CHECK_INT(event.code, TCSYNC_OK);
   CHECK(event.user_data == user_data);
@@ -85,7 +74,7 @@ static void* send_queued(void* unused) {
 static void* take_all(void* unused) {
   (void)unused;
   for (;;) {
-    tcsync_event event = take(crowd.queue, -1);
+    tcsync_event event = next_event(crowd.queue, -1);
     atomic_int* mine = (atomic_int*)event.user_data;
     if (event.kind == TCSYNC_EVENT_WAKE) return NULL;
     CHECK_INT(event.kind, TCSYNC_EVENT_RESPONSE);
@@ -134,17 +123,17 @@ static void the_descriptor_shows_what_waits(void) {
   fill_request(&filled, "GET", "/v1/client/snapshot", CLIENT_A, NULL, NULL, 0);
   for (round = 0; round < 3; ++round) {
     CHECK(!is_readable(queue, 0));
-    CHECK_INT(take(queue, 0).kind, TCSYNC_EVENT_NONE);
+    CHECK_INT(next_event(queue, 0).kind, TCSYNC_EVENT_NONE);
     CHECK_OK(tcsync_engine_handle_queued(engine, &filled.request, queue, &round, &error));
     CHECK(is_readable(queue, TEST_DEADLINE_MS));
     tcsync_queue_wake(queue);
     tcsync_queue_wake(queue);
     CHECK(is_readable(queue, 0));
     /* It comes before what is waiting. */
-    event = take(queue, 0);
+    event = next_event(queue, 0);
     CHECK_INT(event.kind, TCSYNC_EVENT_WAKE);
     CHECK(event.user_data == NULL && event.response == NULL && event.bytes == NULL);
-    CHECK_INT(take(queue, -1).kind, TCSYNC_EVENT_WAKE);
+    CHECK_INT(next_event(queue, -1).kind, TCSYNC_EVENT_WAKE);
     CHECK(is_readable(queue, 0));
     take_answer(queue, &round, 404);
   }
@@ -155,10 +144,10 @@ static void the_descriptor_shows_what_waits(void) {
 
 static void waiting_ends(void) {
   tcsync_queue* queue = make_queue();
-  CHECK_INT(take(queue, 20).kind, TCSYNC_EVENT_NONE);
+  CHECK_INT(next_event(queue, 20).kind, TCSYNC_EVENT_NONE);
   tcsync_queue_wake(queue);
   /* No clock counts so far. */
-  CHECK_INT(take(queue, INT64_MAX).kind, TCSYNC_EVENT_WAKE);
+  CHECK_INT(next_event(queue, INT64_MAX).kind, TCSYNC_EVENT_WAKE);
   tcsync_queue_free(queue);
 }
 
@@ -181,7 +170,7 @@ static void queues_check_their_arguments(void) {
   CHECK_FAILS(tcsync_queue_next(queue, -2, &event, &error), TCSYNC_INVALID_ARGUMENT, "timeout_ms");
   CHECK_NEEDS(tcsync_queue_next(NULL, 0, &event, &error), "queue");
   /* None of them took it. */
-  CHECK_INT(take(queue, 0).kind, TCSYNC_EVENT_WAKE);
+  CHECK_INT(next_event(queue, 0).kind, TCSYNC_EVENT_WAKE);
   CHECK_NEEDS(tcsync_engine_handle_queued(NULL, &filled.request, queue, NULL, &error), "engine");
   CHECK_NEEDS(tcsync_engine_handle_queued(engine, NULL, queue, NULL, &error), "request");
   CHECK_NEEDS(tcsync_engine_handle_queued(engine, &filled.request, NULL, &poison, &error), "queue");
@@ -190,7 +179,7 @@ static void queues_check_their_arguments(void) {
               TCSYNC_INVALID_ARGUMENT, "struct_size");
   CHECK_NEEDS(tcsync_config_set_log_queue(NULL, queue, &error), "config");
   CHECK_OK(tcsync_config_set_log_queue(config, NULL, &error));
-  CHECK_INT(take(queue, 0).kind, TCSYNC_EVENT_NONE);
+  CHECK_INT(next_event(queue, 0).kind, TCSYNC_EVENT_NONE);
   CHECK_INT(tcsync_queue_descriptor(NULL), -1);
   tcsync_queue_wake(NULL);
   tcsync_queue_free(NULL);
@@ -382,7 +371,7 @@ static void log_something(tcsync_engine* engine) {
 static int drain_log(tcsync_queue* queue, int64_t* dropped) {
   int records = 0;
   for (;;) {
-    tcsync_event event = take(queue, 0);
+    tcsync_event event = next_event(queue, 0);
     if (event.kind == TCSYNC_EVENT_NONE) return records;
     if (event.kind == TCSYNC_EVENT_LOG_DROPPED) {
       CHECK(event.dropped > 0 && event.bytes == NULL);
@@ -427,13 +416,13 @@ static void a_queue_takes_the_log(void) {
   fill_request(&filled, "GET", "/", NULL, NULL, NULL, 0);
   CHECK_OK(tcsync_engine_handle_queued(engine, &filled.request, queue, &filled, &error));
   for (i = 0; i < 1024; ++i) {
-    tcsync_event event = take(queue, 0);
+    tcsync_event event = next_event(queue, 0);
     CHECK_INT(event.kind, TCSYNC_EVENT_LOG);
     free_event(&event);
   }
   take_answer(queue, &filled, 200);
   tcsync_engine_free(engine);
-  CHECK_INT(take(queue, 0).kind, TCSYNC_EVENT_LOG_DROPPED);
+  CHECK_INT(next_event(queue, 0).kind, TCSYNC_EVENT_LOG_DROPPED);
   tcsync_queue_free(queue);
 }
 

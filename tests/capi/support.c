@@ -94,6 +94,16 @@ tcsync_queue* make_queue(void) {
   return queue;
 }
 
+tcsync_event next_event(tcsync_queue* queue, int64_t timeout_ms) {
+  tcsync_event event;
+  memset(&event, 0x5a, sizeof(event));
+  event.struct_size = sizeof(event);
+  CHECK_OK(tcsync_queue_next(queue, timeout_ms, &event, &error));
+  CHECK_INT(event.struct_size, sizeof(event));
+  CHECK_INT(event.reserved, 0);
+  return event;
+}
+
 test_store open_store(const char* option, const char* value) {
   test_store opened;
   make_directory(opened.directory);
@@ -150,6 +160,12 @@ int take_status(tcsync_response* response) {
   const int status = tcsync_response_status(response);
   tcsync_response_free(response);
   return status;
+}
+
+void check_answer(tcsync_response* response, int status, const char* text) {
+  const char* body = tcsync_response_body(response, NULL);
+  CHECK(body != NULL && strstr(body, text) != NULL);
+  CHECK_INT(take_status(response), status);
 }
 
 tcsync_pending* begin_version(tcsync_engine* engine, const char* client_id, const char* name,

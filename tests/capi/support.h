@@ -42,6 +42,9 @@ tcsync_engine* open_engine(const char* data_directory);
 tcsync_engine* open_engine_with(const char* data_directory, const char* option, const char* value);
 tcsync_queue* make_queue(void);
 
+/* The next event, or TCSYNC_EVENT_NONE when none comes in that time. */
+tcsync_event next_event(tcsync_queue* queue, int64_t timeout_ms);
+
 /* An engine that stores in a new directory of its own, and a queue. */
 typedef struct test_store {
   char directory[PATH_BYTES];
@@ -71,6 +74,8 @@ enum { TEST_CLIENT_BYTES = 37 };
 void number_client(char* client_id, int number);
 /* The status of a response, which this frees. */
 int take_status(tcsync_response* response);
+/* Checks a response's status, and that `text` is in its body, and frees it. */
+void check_answer(tcsync_response* response, int status, const char* text);
 
 /* Begins the first version of a client, which must not be answered by its head. It has the header
  * `name`, unless that is NULL. */
