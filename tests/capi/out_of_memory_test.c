@@ -270,9 +270,7 @@ static tcsync_queue* queue;
 
 /* Takes the one event that a call which succeeded has. */
 static tcsync_event take_event(void) {
-  tcsync_event event;
-  event.struct_size = sizeof(event);
-  CHECK_OK(tcsync_queue_next(queue, 60000, &event, &error));
+  const tcsync_event event = next_event(queue, TEST_DEADLINE_MS);
   CHECK(event.kind != TCSYNC_EVENT_NONE);
   return event;
 }
