@@ -34,7 +34,7 @@ from uuid import UUID
 from weakref import WeakSet
 
 from . import _declarations as c
-from ._apart import apart, is_interruptible
+from ._apart import apart
 from .errors import CallCancelledError, EngineError, LibraryError, RemoteError, TcsyncError, UnsealError
 from .secret import Secret
 
@@ -103,7 +103,8 @@ class Handle(Generic[T]):
 
     def renew(self) -> None:
         """Makes the locks, also in a forked process. What another thread was using at the fork is never freed there."""
-        self._lock = threading.Lock()
+        # Reentrant, because collection of a remote ends its use of the key, on any thread and at any moment.
+        self._lock = threading.RLock()
 
     @contextmanager
     def use(self) -> Iterator[_Pointer[T]]:
@@ -338,9 +339,7 @@ def on_server(work: Callable[[], R], *, is_request: bool = False, undo: Callable
             "another thread, for which the log function does not wait",
             code=c.TCSYNC_INVALID_ARGUMENT,
         )
-    if is_interruptible():
-        return apart(work, undo=undo)
-    return work()
+    return apart(work, undo=undo)
 
 
 def _end() -> None:
@@ -385,15 +384,19 @@ def generate_credentials() -> tuple[UUID, Secret]:
 
 
 def derive_key(client_id: UUID, secret: Secret) -> KeyHandle:
-    lib = library()
-    key = ctypes.POINTER(c.tcsync_key)()
-    error = ctypes.POINTER(c.tcsync_error)()
-    encoded = secret.reveal().encode("utf-8")
-    code = lib.tcsync_key_derive(text(client_id), encoded, len(encoded), byref(key), byref(error))
-    # A traceback that shows local variables must not show it.
-    del encoded
-    check(code, error)
-    return Handle(key, lib.tcsync_key_free)
+    def work() -> KeyHandle:
+        lib = library()
+        key = ctypes.POINTER(c.tcsync_key)()
+        error = ctypes.POINTER(c.tcsync_error)()
+        encoded = secret.reveal().encode("utf-8")
+        code = lib.tcsync_key_derive(text(client_id), encoded, len(encoded), byref(key), byref(error))
+        # A traceback that shows local variables must not show it.
+        del encoded
+        check(code, error)
+        return Handle(key, lib.tcsync_key_free)
+
+    # An interrupt cannot end it, and just after it would leave a key that nobody wipes.
+    return apart(work, undo=Handle.close, cancel=lambda: None)
 
 
 def seal(key: KeyHandle, version_id: UUID, plaintext: bytes) -> bytes:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from . import _declarations as c
-from ._apart import apart, is_interruptible
+from ._apart import apart
 from ._library import Handle, KeyHandle, check, library, take, text
-from .errors import CallCancelledError
+from .errors import CallCancelledError, TcsyncError
 
 if TYPE_CHECKING:
     from ctypes import _Pointer
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     RemotePointer = _Pointer[c.tcsync_remote]
 
 R = TypeVar("R")
+
+#: The longest answer, in bytes.
+RESPONSE_BYTES_MAX = 100 * 1024 * 1024
 
 
 class Call:
@@ -44,21 +47,21 @@ class RemoteHandle(Handle[c.tcsync_remote]):
 
     def renew(self) -> None:
         super().renew()
-        self._turn = threading.Condition()
+        # Taken by itself, because an interrupt of a loop's thread could cut a Condition's Python code in two.
+        self._lock_of_turn = threading.RLock()
+        self._turn = threading.Condition(self._lock_of_turn)
         self._calls: set[Call] = set()  # Those that wait for their turn, and the one that runs.
         self._running: Call | None = None
 
     def call(self, function: Callable[[RemotePointer], R]) -> R:
         """Makes a call. On the main thread, an interrupt cancels it."""
         call = Call()
-        if is_interruptible():
-            return apart(lambda: self.make(call, function), cancel=lambda: self.cancel(call))
-        return self.make(call, function)
+        return apart(lambda: self.make(call, function), cancel=lambda: self.cancel(call))
 
     def make(self, call: Call, function: Callable[[RemotePointer], R]) -> R:
         """Makes a call that anybody may cancel, in its turn."""
         with self.use() as pointer:
-            with self._turn:
+            with self._lock_of_turn:
                 self._calls.add(call)
                 self._turn.wait_for(lambda: call.is_cancelled or self._running is None)
                 if call.is_cancelled:
@@ -69,19 +72,19 @@ class RemoteHandle(Handle[c.tcsync_remote]):
             try:
                 return function(pointer)
             finally:
-                with self._turn:
+                with self._lock_of_turn:
                     self._calls.discard(call)
                     self._running = None
                     self._turn.notify_all()
 
     def cancel(self, call: Call) -> None:
         """Ends a call, or keeps it from being made."""
-        with self._turn:
+        with self._lock_of_turn:
             self._cancel(call)
 
     def cancel_all(self) -> None:
         """Ends the call that runs, and those that wait for their turn."""
-        with self._turn:
+        with self._lock_of_turn:
             for call in self._calls:
                 self._cancel(call)
 
@@ -96,45 +99,56 @@ def open_remote(
     url: str,
     client_id: UUID | None,
     key: KeyHandle | None,
-    *,
-    ca_file: str | None,
+    ca_file: str | os.PathLike[str] | None,
     proxy: str | None,
-    connect_timeout_ms: int,
-    timeout_ms: int,
-    response_bytes_max: int,
+    connect_timeout_s: float,
+    timeout_s: float,
 ) -> RemoteHandle:
-    """The remote keeps the key in use until it is freed itself."""
+    """The remote keeps the key in use until it is freed itself. RemoteServer describes the options."""
     lib = library()
-    options = c.tcsync_remote_options(
-        struct_size=ctypes.sizeof(c.tcsync_remote_options),
-        ca_file=None if ca_file is None else os.fsencode(ca_file),
-        proxy=None if proxy is None else proxy.encode("utf-8"),
-        connect_timeout_ms=connect_timeout_ms,
-        timeout_ms=timeout_ms,
-        response_bytes_max=response_bytes_max,
-    )
-    remote = ctypes.POINTER(c.tcsync_remote)()
-    error = ctypes.POINTER(c.tcsync_error)()
-    key_pointer = key.begin_use() if key else None
-    code = lib.tcsync_remote_open(
-        url.encode("utf-8"),
-        None if client_id is None else text(client_id),
-        key_pointer,
-        byref(options),
-        byref(remote),
-        byref(error),
-    )
-    del options  # The proxy's URL may have a password in it.
-    if code != c.TCSYNC_OK and key:
-        key.end_use()
-    check(code, error)
 
     def free(pointer: RemotePointer) -> None:
-        lib.tcsync_remote_free(pointer)
-        if key:
-            key.end_use()
+        try:
+            lib.tcsync_remote_free(pointer)
+        finally:
+            if key:
+                key.end_use()
 
-    return RemoteHandle(remote, free)
+    def work() -> RemoteHandle:
+        options = c.tcsync_remote_options(
+            struct_size=ctypes.sizeof(c.tcsync_remote_options),
+            ca_file=None if ca_file is None else os.fsencode(ca_file),
+            proxy=None if proxy is None else proxy.encode("utf-8"),
+            connect_timeout_ms=_milliseconds(connect_timeout_s, "connect_timeout_s"),
+            timeout_ms=_milliseconds(timeout_s, "timeout_s"),
+            response_bytes_max=RESPONSE_BYTES_MAX,
+        )
+        remote = ctypes.POINTER(c.tcsync_remote)()
+        error = ctypes.POINTER(c.tcsync_error)()
+        key_pointer = key.begin_use() if key else None
+        code = lib.tcsync_remote_open(
+            url.encode("utf-8"),
+            None if client_id is None else text(client_id),
+            key_pointer,
+            byref(options),
+            byref(remote),
+            byref(error),
+        )
+        del options  # The proxy's URL may have a password in it.
+        if code != c.TCSYNC_OK and key:
+            key.end_use()
+        check(code, error)
+        return RemoteHandle(remote, free)
+
+    # The authorities are read here, which takes a while. An interrupt just after it would leave the key in use.
+    return apart(work, undo=RemoteHandle.close, cancel=lambda: None)
+
+
+def _milliseconds(seconds: float, name: str) -> int:
+    """At least one, because zero is the library's word for its default."""
+    if not 0 < seconds <= 24 * 60 * 60:
+        raise TcsyncError(f"{name} is {seconds}; it must be more than 0 and at most a day, in seconds")
+    return max(1, round(seconds * 1000))
 
 
 def probe(remote: RemotePointer) -> c.tcsync_probe:

@@ -7,26 +7,45 @@ are asyncio's to handle, so here the loop's thread takes locks, each of them for
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 from uuid import UUID
 
 from . import _declarations as c
 from . import _remote_calls, remote
 from ._remote_calls import Call
-from .credentials import Credentials
 from .errors import TcsyncError
 from .remote import Conflict, Gone, Probe, RemoteServer, Snapshot, UpToDate, Version, VersionAdded
-from .sealing import SealingKey
 
 if TYPE_CHECKING:
     from ._remote_calls import RemotePointer
 
 R = TypeVar("R")
+P = ParamSpec("P")
+
+
+def _takes_arguments_of(
+    example: Callable[P, object],
+) -> Callable[[Callable[..., R]], Callable[Concatenate[Any, P], R]]:
+    """For a method: the arguments of `example`, in the eyes of type checkers, editors and help()."""
+
+    def decorate(method: Callable[..., R]) -> Callable[Concatenate[Any, P], R]:
+        first, *_ = inspect.signature(method).parameters.values()
+        wanted = inspect.signature(example)
+        signature = wanted.replace(
+            parameters=[first, *wanted.parameters.values()],
+            return_annotation=inspect.signature(method).return_annotation,
+        )
+        vars(method)["__signature__"] = signature
+        return method
+
+    return decorate
 
 
 class AsyncRemoteServer:
@@ -46,30 +65,11 @@ class AsyncRemoteServer:
         self._worker = worker
 
     @classmethod
-    async def open(
-        cls,
-        credentials: Credentials,
-        *,
-        key: SealingKey | None = None,
-        ca_file: str | os.PathLike[str] | None = None,
-        proxy: str | None = None,
-        connect_timeout_s: float = 10.0,
-        timeout_s: float = 60.0,
-    ) -> AsyncRemoteServer:
+    @_takes_arguments_of(RemoteServer)
+    async def open(cls, *arguments: Any, **options: Any) -> AsyncRemoteServer:
         """Makes a RemoteServer, which has the options, without blocking the loop while the key is derived."""
         worker = _Worker()
-
-        def work(_call: Call) -> RemoteServer:
-            return RemoteServer(
-                credentials,
-                key=key,
-                ca_file=ca_file,
-                proxy=proxy,
-                connect_timeout_s=connect_timeout_s,
-                timeout_s=timeout_s,
-            )
-
-        job = _Job(work, lambda _call: None)
+        job = _Job(lambda _call: RemoteServer(*arguments, **options), lambda _call: None)
         try:
             return cls(await worker.result(job), worker)
         except BaseException:
@@ -166,8 +166,11 @@ class _Worker:
 
     def _renew(self) -> None:
         self._process = os.getpid()
-        # Reentrant, because collection may stop a worker on any thread, also on its own one.
-        self._changed = threading.Condition(threading.RLock())
+        # Reentrant, because collection may stop a worker on any thread, also on its own one. Not a Condition: a stop on
+        # the worker's own thread just before it waits would wake nobody, and an interrupt could cut its code in two.
+        self._lock = threading.RLock()
+        #: One for each job and for each stop, at least. Its `put` may come at any moment as well.
+        self._wakes: SimpleQueue[None] = SimpleQueue()
         self._jobs: deque[_Job[Any]] = deque()
         self._running: _Job[Any] | None = None
         self._has_thread = False
@@ -198,14 +201,14 @@ class _Worker:
         """Takes no further job, ends those there are, and then does `at_end`, where the jobs are done."""
         if self._process != os.getpid():
             self._renew()
-        with self._changed:
-            if self._is_stopped:
-                return
-            self._is_stopped = True
-            self._at_end = at_end
+        with self._lock:
+            if not self._is_stopped:
+                self._at_end = at_end
+                self._is_stopped = True
+            # Again, too: the first time may have been interrupted.
             for job in (*self._jobs, *([self._running] if self._running else [])):
                 job.cancel()
-            self._changed.notify_all()
+            self._wakes.put(None)
             if self._has_thread:
                 return
         self._finish()
@@ -214,14 +217,14 @@ class _Worker:
         """Waits until it has stopped."""
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
-        with self._changed:
+        with self._lock:
             if self._is_over:
                 return
             self._waiting_for_end.append((loop, ended))
         await ended
 
     def _submit(self, job: _Job[Any]) -> None:
-        with self._changed:
+        with self._lock:
             if self._is_stopped:
                 raise TcsyncError("this object was closed; make a new one")
             if not self._has_thread:
@@ -230,11 +233,13 @@ class _Worker:
                 except RuntimeError as reason:
                     raise TcsyncError(f"no thread can be started: {reason}", code=c.TCSYNC_SYSTEM) from None
                 self._has_thread = True
+            self._wakes.put(None)
             self._jobs.append(job)
-            self._changed.notify_all()
 
     def _cancel(self, job: _Job[Any]) -> None:
-        with self._changed:
+        if self._process != os.getpid():
+            return  # Collection of a coroutine in a forked process: the job, the lock and the loop are its parent's.
+        with self._lock:
             is_waiting = job in self._jobs
             if is_waiting:
                 self._jobs.remove(job)
@@ -245,26 +250,33 @@ class _Worker:
 
     def _do_jobs(self) -> None:
         while True:
-            with self._changed:
-                self._running = None
-                self._changed.wait_for(lambda: self._jobs or self._is_stopped)
-                if not self._jobs:
+            self._wakes.get()
+            with self._lock:
+                if self._jobs:
+                    self._running = job = self._jobs.popleft()
+                elif self._is_stopped:
                     break
-                self._running = job = self._jobs.popleft()
+                else:
+                    continue  # The job was cancelled before its turn.
             job.do()
             del job  # With the plaintext in it.
+            with self._lock:
+                self._running = None
+        self._wakes.put(None)  # For a thread whose start was interrupted, and which nobody knows of.
         self._finish()
 
     def _finish(self) -> None:
-        with self._changed:
+        with self._lock:
             at_end, self._at_end = self._at_end, None
-        if at_end:
-            at_end()
-        with self._changed:
-            self._is_over = True
-            waiting, self._waiting_for_end = self._waiting_for_end, []
-        for loop, ended in waiting:
-            _tell(loop, ended)
+        try:
+            if at_end:
+                at_end()
+        finally:
+            with self._lock:
+                self._is_over = True
+                waiting, self._waiting_for_end = self._waiting_for_end, []
+            for loop, ended in waiting:
+                _tell(loop, ended)
 
 
 def _tell(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:

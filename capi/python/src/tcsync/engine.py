@@ -44,7 +44,7 @@ class LogLevel(Enum):
 #: thread that does nothing else, in the order of the messages and a little later than they arose, so that it delays no
 #: request; while it does not return, messages beyond a bound are dropped, and a warning says how many. `close` waits
 #: for it. Within it, an engine's `handle` may be called; opening, binding, serving, stopping and closing are an
-#: EngineError. What it raises goes to sys.unraisablehook, and the server goes on. It is kept, with what it refers to,
+#: EngineError. Its exceptions go to sys.unraisablehook, and the server goes on. It is kept, with what it refers to,
 #: until its engine or listener is closed. The option "log-level" sets the least level.
 LogFunction = Callable[[LogLevel, str], None]
 

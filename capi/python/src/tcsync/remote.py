@@ -14,7 +14,7 @@ from uuid import UUID
 
 from . import _declarations as c
 from . import _library, _remote_calls
-from ._apart import apart, is_interruptible
+from ._apart import apart
 from .credentials import Credentials
 from .errors import TcsyncError
 from .sealing import SealingKey
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 #: The version before the first.
 NIL_VERSION = UUID(int=0)
-
-#: The longest answer, in bytes.
-RESPONSE_BYTES_MAX = 100 * 1024 * 1024
 
 
 class ProbeKind(Enum):
@@ -47,7 +44,7 @@ class ProbeKind(Enum):
 
 @dataclass(frozen=True)
 class Probe:
-    """What was found at a URL. Times are in seconds since 1970."""
+    """The findings at a URL. Times are in seconds since 1970."""
 
     kind: ProbeKind
     #: The HTTP status of the page at the URL itself.
@@ -123,7 +120,9 @@ def probe_server(
 ) -> Probe:
     """Finds out what server a URL leads to, without a secret and without changing anything there. RemoteServer has the
     options."""
-    remote = _open(normalise_url(url), client_id, None, ca_file, proxy, connect_timeout_s, timeout_s)
+    remote = _remote_calls.open_remote(
+        normalise_url(url), client_id, None, ca_file, proxy, connect_timeout_s, timeout_s
+    )
     try:
         return remote.call(probe)
     finally:
@@ -153,13 +152,15 @@ class RemoteServer(_library.Closing):
         connect_timeout_s: float = 10.0,
         timeout_s: float = 60.0,
     ) -> None:
-        self._own_key = SealingKey.derive(credentials.client_id, credentials.secret) if key is None else None
+        self._own_key = None
+        if key is None:
+            key = self._own_key = SealingKey.derive(credentials.client_id, credentials.secret)
         try:
             #: For the modules of this package.
-            self.handle = _open(
+            self.handle = _remote_calls.open_remote(
                 credentials.url,
                 credentials.client_id,
-                key or self._own_key,
+                key.handle,
                 ca_file,
                 proxy,
                 connect_timeout_s,
@@ -194,10 +195,7 @@ class RemoteServer(_library.Closing):
     def cancel(self) -> None:
         """Ends the calls of other threads that run or wait for their turn: they raise CallCancelledError at once. A
         call that begins later is not concerned."""
-        if is_interruptible():
-            apart(self.handle.cancel_all)
-        else:
-            self.handle.cancel_all()
+        apart(self.handle.cancel_all)
 
     def close(self) -> None:
         """Closes the connection, and wipes the key unless it is the caller's, when no call runs any more. Again, it
@@ -207,7 +205,7 @@ class RemoteServer(_library.Closing):
             self._own_key.close()
 
 
-# What the two classes for a server do with the C library's remote.
+# The calls of both classes, made with the C library's remote.
 
 
 def probe(remote: RemotePointer) -> Probe:
@@ -251,34 +249,6 @@ def get_snapshot(remote: RemotePointer) -> Snapshot | None:
     if outcome == c.TCSYNC_OUTCOME_NO_SNAPSHOT:
         return None
     raise _unexpected("tcsync_remote_get_snapshot", outcome)
-
-
-def _open(
-    url: str,
-    client_id: UUID | None,
-    key: SealingKey | None,
-    ca_file: str | os.PathLike[str] | None,
-    proxy: str | None,
-    connect_timeout_s: float,
-    timeout_s: float,
-) -> _remote_calls.RemoteHandle:
-    return _remote_calls.open_remote(
-        url,
-        client_id,
-        key.handle if key else None,
-        ca_file=None if ca_file is None else os.fspath(ca_file),
-        proxy=proxy,
-        connect_timeout_ms=_milliseconds(connect_timeout_s, "connect_timeout_s"),
-        timeout_ms=_milliseconds(timeout_s, "timeout_s"),
-        response_bytes_max=RESPONSE_BYTES_MAX,
-    )
-
-
-def _milliseconds(seconds: float, name: str) -> int:
-    """At least one, because zero is the library's word for its default."""
-    if not 0 < seconds <= 24 * 60 * 60:
-        raise TcsyncError(f"{name} is {seconds}; it must be more than 0 and at most a day, in seconds")
-    return max(1, round(seconds * 1000))
 
 
 def _unexpected(function: str, outcome: int) -> TcsyncError:
