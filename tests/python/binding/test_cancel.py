@@ -40,7 +40,6 @@ class Slow:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         self.asked = threading.Semaphore(0)
-        self.has_begun = bool(beginning)
         self._beginning = beginning
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -127,7 +126,7 @@ def descriptors():
 
 @contextmanager
 def nothing_left():
-    """Whatever is done within leaves no thread and no descriptor, once those that are about to end have ended."""
+    """The block leaves no thread and no descriptor, once those that are about to end have ended."""
     gc.collect()
     before = descriptors(), len(os.listdir("/proc/self/task"))
     yield
@@ -141,53 +140,85 @@ def nothing_left():
         time.sleep(0.01)
 
 
-def interrupt_when(is_time):
-    def work():
-        is_time()
+def interrupted(call, when=None, after_s=0.0):
+    """Makes a call that Ctrl-C has to end: sent when the function `when` returns or, without one, that long after the
+    beginning."""
+    begun = threading.Semaphore(0)
+
+    def interrupt():
+        (when or begun.acquire)()
+        time.sleep(after_s)
         os.kill(os.getpid(), signal.SIGINT)
 
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=interrupt)
     thread.start()
-    return thread
+    with pytest.raises(KeyboardInterrupt):
+        begun.release()
+        call()
+    thread.join()
 
 
-def connecting(count):
-    """Waits until that many sockets of this machine wait for a connection."""
+class OtherCall:
+    """A call that another thread makes, and that has reached the server."""
 
-    def wait():
-        deadline = time.monotonic() + PROMPTLY_S
-        while time.monotonic() < deadline:
-            with open("/proc/net/tcp", encoding="ascii") as table:
-                if sum(line.split()[3] == "02" for line in table) >= count:
-                    return
-            time.sleep(0.01)
+    def __init__(self, remote, slow):
+        self._remote = remote
+        self._failures = []
+        self._thread = threading.Thread(target=self._call)
+        self._thread.start()
+        slow.asked.acquire()
 
-    return wait
+    def _call(self):
+        try:
+            self._remote.get_snapshot()
+        except TcsyncError as error:
+            self._failures.append(type(error))
+
+    def check(self):
+        """It went on until now, and a cancel ends it."""
+        assert not self._failures and self._thread.is_alive()
+        self._remote.cancel()
+        self._thread.join(PROMPTLY_S)
+        assert self._failures == [CallCancelledError]
+
+
+async def timed_out(call, after_s=0.05):
+    """Awaits a call that a timeout has to end."""
+    with pytest.raises(asyncio.TimeoutError):
+        await asyncio.wait_for(call, after_s)
+
+
+def connecting():
+    """How many sockets of this machine wait for a connection."""
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        return sum(line.split()[3] == "02" for line in table)
 
 
 class TestCtrlC:
-    @pytest.mark.parametrize("slow", ["silent", "body"], indirect=True)
-    def test_during_a_call(self, remote_of, slow):
+    @pytest.mark.parametrize(
+        ("slow", "call", "arguments"),
+        [
+            ("silent", "get_snapshot", ()),
+            ("silent", "get_child_version", (NIL_VERSION,)),
+            ("silent", "add_version", (NIL_VERSION, SEGMENT)),
+            ("silent", "add_snapshot", (NIL_VERSION, SEGMENT)),
+            ("body", "get_snapshot", ()),
+            ("body", "get_child_version", (NIL_VERSION,)),
+            ("body", "add_version", (NIL_VERSION, SEGMENT)),
+            # Nobody reads the body of the answer to add_snapshot.
+        ],
+        indirect=["slow"],
+    )
+    def test_during_a_call(self, remote_of, slow, call, arguments):
         """If this fails, Ctrl-C waits for a server, or leaves a thread and a connection behind."""
         with nothing_left():
-            for call, *arguments in (
-                ["get_snapshot"],
-                ["get_child_version", NIL_VERSION],
-                ["add_version", NIL_VERSION, SEGMENT],
-                ["add_snapshot", NIL_VERSION, SEGMENT],
-            ):
-                if slow.has_begun and call == "add_snapshot":
-                    continue  # Nobody reads the body of that answer.
-                remote = remote_of(slow.url)
-                interrupter = interrupt_when(slow.asked.acquire)
-                started = time.monotonic()
-                with pytest.raises(KeyboardInterrupt):
-                    getattr(remote, call)(*arguments)
-                assert time.monotonic() - started < PROMPTLY_S
-                # The call is over: nothing uses the remote any more, and so this frees it.
-                assert remote.handle._users == 0
-                interrupter.join()
-                remote.close()
+            remote = remote_of(slow.url)
+            started = time.monotonic()
+            interrupted(lambda: getattr(remote, call)(*arguments), slow.asked.acquire)
+            assert time.monotonic() - started < PROMPTLY_S
+            # The call is over: nothing uses the remote any more, and so this frees it.
+            assert remote.handle._users == 0
+            remote.close()
 
     @pytest.mark.skipif(
         not os.path.exists("/proc/net/tcp"),
@@ -196,65 +227,42 @@ class TestCtrlC:
     def test_during_the_connection(self, remote_of):
         """If this fails, Ctrl-C waits for a network that is not there."""
         full = Full()
-        with open("/proc/net/tcp", encoding="ascii") as table:
-            count = sum(line.split()[3] == "02" for line in table)
+        before = connecting()
+
+        def is_connecting():
+            deadline = time.monotonic() + PROMPTLY_S
+            while connecting() <= before and time.monotonic() < deadline:
+                time.sleep(0.01)
+
         with remote_of(full.url) as remote:
-            interrupter = interrupt_when(connecting(count + 1))
-            with pytest.raises(KeyboardInterrupt):
-                remote.get_snapshot()
+            interrupted(remote.get_snapshot, is_connecting)
             assert remote.handle._users == 0
-            interrupter.join()
         full.close()
 
     def test_the_remote_goes_on(self, server):
         """If this fails, a program that survives a Ctrl-C has lost its server."""
-        credentials = Credentials.generate(server.url)
-        with RemoteServer(credentials, **FOREVER) as remote:
+        with RemoteServer(Credentials.generate(server.url), **FOREVER) as remote:
+
+            def probe_for_ever():
+                while True:
+                    remote.probe()
+
             for _ in range(5):
-                begun = threading.Semaphore(0)
-                interrupter = interrupt_when(begun.acquire)
-                with pytest.raises(KeyboardInterrupt):
-                    begun.release()
-                    while True:
-                        remote.probe()
-                interrupter.join()
+                interrupted(probe_for_ever)
                 assert remote.get_child_version(NIL_VERSION) == UpToDate()
 
     def test_while_it_waits_for_its_turn(self, remote_of, slow):
         """If this fails, Ctrl-C on the main thread ends another thread's call, or waits for it."""
         with remote_of(slow.url) as remote:
-            failures = []
-
-            def other():
-                try:
-                    remote.get_snapshot()
-                except TcsyncError as error:
-                    failures.append(error)
-
-            thread = threading.Thread(target=other)
-            thread.start()
-            slow.asked.acquire()
-            begun = threading.Semaphore(0)
-            interrupter = interrupt_when(begun.acquire)
-            with pytest.raises(KeyboardInterrupt):
-                begun.release()
-                remote.get_snapshot()
-            interrupter.join()
-            assert not failures and thread.is_alive()
-            remote.cancel()
-            thread.join(PROMPTLY_S)
-            assert [type(failure) for failure in failures] == [CallCancelledError]
+            other = OtherCall(remote, slow)
+            interrupted(remote.get_snapshot)
+            other.check()
 
     def test_a_storm(self, remote_of, slow):
         """If this fails, an interrupt at the wrong moment hangs the program."""
         with nothing_left(), remote_of(slow.url) as remote:
             for _ in range(100):
-                begun = threading.Semaphore(0)
-                interrupter = interrupt_when(lambda begun=begun: begun.acquire() and time.sleep(random.random() / 300))
-                with pytest.raises(KeyboardInterrupt):
-                    begun.release()
-                    remote.get_snapshot()
-                interrupter.join()
+                interrupted(remote.get_snapshot, after_s=random.random() / 300)
                 assert remote.handle._users == 0
 
 
@@ -328,8 +336,7 @@ class TestAsyncio:
         async def main():
             with pytest.raises(TcsyncError):
                 await AsyncRemoteServer.open(credentials, key=key, ca_file="/nonexistent.pem")
-            with pytest.raises(asyncio.TimeoutError):
-                await asyncio.wait_for(AsyncRemoteServer.open(credentials), 0.01)
+            await timed_out(AsyncRemoteServer.open(credentials), 0.01)
 
         users = key.handle._users
         with nothing_left():
@@ -343,13 +350,11 @@ class TestAsyncio:
         async def main():
             async with await async_remote_of(slow.url) as remote:
                 for _ in range(3):
-                    with pytest.raises(asyncio.TimeoutError):
-                        await asyncio.wait_for(remote.get_snapshot(), 0.05)
+                    await timed_out(remote.get_snapshot())
                     assert remote._server.handle._running is None
                 first = asyncio.create_task(remote.get_snapshot())
                 # One that waits for its turn ends at once, and the one that runs goes on.
-                with pytest.raises(asyncio.TimeoutError):
-                    await asyncio.wait_for(remote.get_snapshot(), 0.05)
+                await timed_out(remote.get_snapshot())
                 assert not first.done()
                 first.cancel()
                 with pytest.raises(asyncio.CancelledError):
@@ -422,8 +427,7 @@ class TestAsyncio:
         async def main():
             for _ in range(5):
                 remote = await async_remote_of(slow.url)
-                with pytest.raises(asyncio.TimeoutError):
-                    await asyncio.wait_for(remote.get_snapshot(), 0.05)
+                await timed_out(remote.get_snapshot())
                 del remote
 
         with nothing_left():
@@ -444,7 +448,9 @@ class TestFork:
             assert remote.get_child_version(head) == Version(result.version_id, head, plaintext)
             head, number = result.version_id, number + 1
 
-    def fork(self, work):
+    @staticmethod
+    def fork(work):
+        """Does the work in a forked process. Gives a function that waits for its end, and checks it."""
         child = os.fork()
         if not child:
             status = 9
@@ -454,30 +460,24 @@ class TestFork:
                 status = 7
             finally:
                 os._exit(status)
-        return child
+
+        def check():
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+        return check
 
     def test_one_remote_in_two_processes(self, server):
         """If this fails, a process is told that its version was added when it was the other one's."""
         with RemoteServer(Credentials.generate(server.url), proxy="") as remote:
             remote.probe()
-            child = self.fork(lambda: self.add_own_versions(remote, b"child"))
+            check_child = self.fork(lambda: self.add_own_versions(remote, b"child"))
             self.add_own_versions(remote, b"parent")
-            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+            check_child()
 
     def test_during_another_threads_call(self, remote_of, slow):
         """If this fails, a forked process waits for ever for a thread that it lacks."""
         with remote_of(slow.url) as remote:
-            failures = []
-
-            def other():
-                try:
-                    remote.get_snapshot()
-                except TcsyncError as error:
-                    failures.append(error)
-
-            thread = threading.Thread(target=other)
-            thread.start()
-            slow.asked.acquire()
+            other = OtherCall(remote, slow)
 
             def work():
                 # Its own calls, and a cancel that is not the parent's.
@@ -485,11 +485,8 @@ class TestFork:
                 with pytest.raises(CallCancelledError):
                     remote.get_snapshot()
 
-            assert os.waitstatus_to_exitcode(os.waitpid(self.fork(work), 0)[1]) == 7
-            assert thread.is_alive() and not failures
-            remote.cancel()
-            thread.join(PROMPTLY_S)
-            assert len(failures) == 1
+            self.fork(work)()
+            other.check()
 
     def test_asyncio(self, server):
         """If this fails, a forked process waits for ever for the thread that makes its calls."""
@@ -508,7 +505,7 @@ class TestFork:
 
             asyncio.run(main())
 
-        assert os.waitstatus_to_exitcode(os.waitpid(self.fork(work), 0)[1]) == 7
+        self.fork(work)()
         assert loop.run_until_complete(ask(remote)) == UpToDate()
         loop.run_until_complete(remote.close())
         loop.close()
