@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "e2e"))
 import task_fixture
 from server import Server
 from support import BUILD_DIR, REPOSITORY
+from unending import BEGINNINGS, FOREVER, Slow
 
-from tcsync import Credentials, RemoteServer, Secret, _library
+from tcsync import AsyncRemoteServer, Credentials, RemoteServer, SealingKey, Secret, _library
 
 task_client = task_fixture.task_client
 
@@ -98,3 +100,56 @@ def python():
         )
 
     return run
+
+
+@pytest.fixture
+def slow(request):
+    server = Slow(BEGINNINGS[getattr(request, "param", "silent")])
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def somebody():
+    """A client with its key, which takes long to derive."""
+    credentials = Credentials.generate("http://127.0.0.1:1")
+    with SealingKey.derive(credentials.client_id, credentials.secret) as key:
+        yield credentials, key
+
+
+@pytest.fixture
+def remote_of(somebody):
+    """Makes a RemoteServer for a URL, with that key."""
+    credentials, key = somebody
+    return lambda url: RemoteServer(Credentials(url, credentials.client_id, credentials.secret), key=key, **FOREVER)
+
+
+@pytest.fixture
+def async_remote_of(somebody):
+    credentials, key = somebody
+    return lambda url: AsyncRemoteServer.open(
+        Credentials(url, credentials.client_id, credentials.secret), key=key, **FOREVER
+    )
+
+
+@pytest.fixture
+def fork():
+    """Does the work in a forked process. Gives a function that waits for its end, and checks it."""
+
+    def start(work):
+        child = os.fork()
+        if not child:
+            status = 9
+            try:
+                signal.alarm(60)
+                work()
+                status = 7
+            finally:
+                os._exit(status)
+
+        def check():
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+        return check
+
+    return start
