@@ -161,50 +161,44 @@ class TestAsyncio:
         assert inspect.signature(AsyncRemoteServer.open).parameters == inspect.signature(RemoteServer).parameters
 
 
-class CollectAtStep:
-    """On the thread of a remote: waits when the first call has ended until it may go on, and collects at the given step
-    of its code thereafter, counted from 1."""
+class CollectBeforeWaiting:
+    """Collects on the thread of a remote, when its first call has ended and it is about to wait for the next."""
 
-    def __init__(self, step):
-        self._left = step
-        self._has_ended = False
-        self.may_go_on = threading.Event()
+    def __init__(self):
+        self._jobs_left = 2  # The opening, and the call.
+        self.may_collect, self.has_collected = threading.Event(), threading.Event()
 
-    def __call__(self, frame, event, _argument):
-        if threading.current_thread().name != "tcsync-remote":
+    def __call__(self, frame, event, argument):
+        if threading.current_thread().name != "tcsync-remote" or self.has_collected.is_set():
             return
-        if not self._has_ended:
-            self._has_ended = event == "return" and frame.f_code is async_remote._Job.do.__code__ and self.is_armed()
-            return
-        self.may_go_on.wait()
-        self._left -= 1
-        if self._left == 0:
+        if self._jobs_left:
+            self._jobs_left -= event == "return" and frame.f_code is async_remote._Job.do.__code__
+        elif event == "c_call" and argument.__name__ in ("get", "acquire"):
+            self.may_collect.wait()
             gc.collect()
+            self.has_collected.set()
 
 
 class TestOddMoments:
-    @pytest.mark.parametrize("step", range(1, 16))
-    def test_collected_on_its_own_thread(self, async_remote_of, step):
+    def test_collected_on_its_own_thread(self, async_remote_of):
         """If this fails, a remote that is collected just before its thread waits for calls leaves that thread."""
-        collector = CollectAtStep(step)
-        is_opened = threading.Event()
-        collector.is_armed = is_opened.is_set
+        collector = CollectBeforeWaiting()
 
         async def main():
             remote = await async_remote_of("http://127.0.0.1:1")
             remote.itself = remote
-            is_opened.set()
             with pytest.raises(RemoteError):
                 await remote.get_snapshot()
 
         with nothing_left():
             threading.setprofile(collector)
+            gc.disable()
             try:
                 loop = asyncio.new_event_loop()
-                gc.disable()
                 loop.run_until_complete(main())
                 loop.close()
-                collector.may_go_on.set()
+                collector.may_collect.set()
+                assert collector.has_collected.wait(PROMPTLY_S)
             finally:
                 threading.setprofile(None)
                 gc.enable()
