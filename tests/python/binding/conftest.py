@@ -84,7 +84,7 @@ def full_library():
         patch.setenv("TCSYNC_LIBRARY", str(FULL_LIBRARY))
         _library.library.cache_clear()
         yield FULL_LIBRARY
-        gc.collect()  # What the one library gave must not be freed by the other one.
+        gc.collect()  # Memory of the one library must not be freed by the other one.
     _library.library.cache_clear()
 
 

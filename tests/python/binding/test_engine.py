@@ -49,7 +49,7 @@ def add_version(engine, client_id, parent=NIL_VERSION, **more):
     return engine.handle("POST", f"/v1/client/add-version/{parent}", headers, SEGMENT, **more)
 
 
-# What each of the programs below begins with.
+# The beginning of each of the programs below.
 PRELUDE = """
 import gc, os, signal, socket, sys, threading, time, uuid, warnings
 from tcsync import *
@@ -96,7 +96,7 @@ def interrupt_after(seconds):
 
 @pytest.fixture
 def outcome(tmp_path, full_library):
-    """What a program prints that gets a directory; it has to end by itself and well."""
+    """The output of a program that gets a directory; it has to end by itself and well."""
 
     def run(program):
         done = subprocess.run(

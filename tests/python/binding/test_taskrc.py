@@ -43,7 +43,7 @@ class Home:
         )  # fmt: skip
 
     def task_value(self, name, **options):
-        """What Taskwarrior takes a setting for; None when it refuses the file."""
+        """The value that Taskwarrior gives a setting; None when it refuses the file."""
         done = self.task("_get", f"rc.{name}", **options)
         refused = ("Malformed", "Could not", "nested to")
         if any(word in done.stdout + done.stderr for word in refused):

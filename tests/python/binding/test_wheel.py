@@ -16,7 +16,7 @@ from support import BUILD_DIR, run_bounded
 from tcsync import NIL_VERSION, encode_pairing_code
 
 TIMEOUT_S = 120
-# The oldest system that is supported, and one with a Taskwarrior that can sync. What each is used for is below.
+# The oldest system that is supported, and one with a Taskwarrior that can sync. Their uses are below.
 ROOTS = {
     "bookworm": ("debian-12-python", ("python3",)),
     "testing": ("debian-taskwarrior-python", ("python3", "taskwarrior")),

@@ -1,6 +1,6 @@
 """tcsync: the Python binding of the tcsync library. `tcsync.wizard` on top of it sets up Taskwarrior's sync.
 
-docs/python.md is the manual of the binding. What is not named here, and what begins with an underscore, may change.
+docs/python.md is the manual of the binding. Names that are missing here, or begin with an underscore, may change.
 """
 
 from ._declarations import TCSYNC_VERSION_MAJOR, TCSYNC_VERSION_MINOR, TCSYNC_VERSION_PATCH

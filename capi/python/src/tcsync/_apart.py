@@ -1,8 +1,8 @@
 """Work on a thread of its own, while the caller waits where a signal can interrupt the waiting.
 
-A signal such as Ctrl-C interrupts waiting in Python but not waiting in C. So what may wait in C for long is done apart,
-on a thread where no exception cuts in, when the main thread wants it: the only one that signals interrupt. This is the
-one place where such a wait is made.
+A signal such as Ctrl-C interrupts waiting in Python but not waiting in C, and only on the main thread. So the main
+thread has long calls into C made apart, on a thread where no exception cuts in. This is the one place where such a wait
+is made.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def apart(
     results: list[R] = []
     failures: list[BaseException] = []
     is_interrupted = is_finished = False
-    # Whether the caller has the work, not to be done any more, or the other thread. Asking twice gives the same answer,
-    # so an interrupt just behind the question loses nothing.
+    # The first of the two threads to ask has the work: the other one to do it, this one to leave it undone. Each gets
+    # the same answer again, so an interrupt just behind the question loses nothing.
     claims: dict[str, bool] = {}
     # Not an Event: an interrupt could cut its Python code in two.
     unfinished = threading.Lock()

@@ -8,7 +8,8 @@ function returns. A key or a remote is a Handle, freed when it is closed and not
 remote that seals with a key. An engine or a listener is a ServerHandle, which the head of that class describes.
 
 Threads: calls release the interpreter's lock. On the main thread, calls that may take long are made apart (_apart). An
-interrupted call of an engine or a listener goes on unseen to its own end; one of a remote is cancelled. All state is
+interrupted call of an engine or a listener goes on unseen to its own end; one of a remote is cancelled; the derivation
+of a key and the opening of a remote are awaited and undone. All state is
 changed on the thread that makes the C call, where no exception cuts in.
 
 Processes: a forked process has every lock as it was, and none of the threads that would release it. So it makes those
@@ -102,7 +103,8 @@ class Handle(Generic[T]):
         _handles.add(self)
 
     def renew(self) -> None:
-        """Makes the locks, also in a forked process. What another thread was using at the fork is never freed there."""
+        """Makes the locks, also in a forked process. Memory that another thread was using at
+        the fork is never freed there."""
         # Reentrant, because collection of a remote ends its use of the key, on any thread and at any moment.
         self._lock = threading.RLock()
 
@@ -182,7 +184,7 @@ class ServerHandle(ABC, Generic[T]):
         """Makes the C call that closes."""
 
     def _log_callback(self, log: Callable[[int, str], None] | None) -> object:
-        """What the library calls for each message. ctypes gives what `log` raises to sys.unraisablehook."""
+        """The function that gets each message. ctypes gives exceptions of `log` to sys.unraisablehook."""
         if log is None:
             return c.tcsync_log_function()
 
@@ -251,7 +253,7 @@ class ServerHandle(ABC, Generic[T]):
         self.finish()
 
     def finish(self) -> None:
-        """Frees what was closed, once its calls have ended. What a listener serves is left to that one's stop."""
+        """Frees what was closed, once its calls have ended. The stop of a listener frees the engine that it serves."""
         with _state:
             _state.wait_for(lambda: self._calls == 0)
             if self._listeners or self not in _open:
@@ -452,7 +454,7 @@ def bind_listener(
 
 
 class RequestTo(Enum):
-    """What of an engine answers a request."""
+    """The parts of an engine that answer requests."""
 
     PROTOCOL = auto()
     ADMINISTRATION = auto()

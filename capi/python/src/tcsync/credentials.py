@@ -1,4 +1,4 @@
-"""What all computers of one user share: the server's URL, the client ID and the secret."""
+"""The credentials that all computers of one user share: the server's URL, the client ID and the secret."""
 
 from __future__ import annotations
 

@@ -191,7 +191,7 @@ class HistoryDeadlineError(HistoryError):
 
 
 class PairingCodeFault(Enum):
-    """What is wrong with a text that should be a pairing code."""
+    """The faults of a text that should be a pairing code."""
 
     #: It does not begin like one.
     NOT_A_CODE = "not-a-code"

@@ -1,6 +1,6 @@
 """The pairing code: one line of text that carries a server's URL, a client ID and a secret to another computer.
 
-What a person sees is the word TCSYNC and groups of characters of Crockford's base 32 (digits and capital letters
+A person sees the word TCSYNC and groups of characters of Crockford's base 32 (digits and capital letters
 without I, L, O and U), joined by dashes:
 
     TCSYNC-05XXXXXX-XXXXXXXX-...
@@ -103,7 +103,7 @@ def _pack(credentials: Credentials) -> bytes:
 
 
 def _unpack(data: bytes) -> Credentials:
-    """The fields of bytes whose checks are right. What does not fit then was not made by encode_pairing_code."""
+    """The fields of bytes whose checks are right. Bytes that do not fit then were not made by encode_pairing_code."""
     if data[0] != _VERSION:
         raise PairingCodeError(
             "this pairing code was made by a newer release of tcsync; install that release on this computer, or enter "

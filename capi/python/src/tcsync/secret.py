@@ -1,8 +1,8 @@
 """Secret: a text that does not show itself.
 
 It is masked in repr, str, f-strings and logs, compares in constant time, and cannot be pickled or put into JSON by
-accident. What it cannot do is wipe itself: Python's strings are immutable and may have been copied. So whoever reveals
-one keeps it as short as possible, and passes `.reveal()` on instead of storing it.
+accident. It cannot wipe itself: Python's strings are immutable and may have been copied. So callers that reveal one
+keep it as short as possible, and pass `.reveal()` on instead of storing it.
 """
 
 from __future__ import annotations

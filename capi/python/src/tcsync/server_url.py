@@ -16,7 +16,7 @@ _HOST_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<
 
 
 def normalise_url(text: str) -> str:
-    """What a person typed, as the one form of it: scheme and host in lower case, no spaces, no slash at the end, no
+    """The one form of a URL that a person typed: scheme and host in lower case, no spaces, no slash at the end, no
     default port.
 
     A missing scheme becomes https, or http for a loopback host, where certificates are not to be had. UrlError for

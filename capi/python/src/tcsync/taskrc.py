@@ -141,7 +141,7 @@ class Taskrc:
 
     @property
     def backends(self) -> tuple[SyncBackend, ...]:
-        """What is configured, in the order of SyncBackend. More than one is a contradiction, or a rest of the past."""
+        """The configured backends, in the order of SyncBackend. Several are a contradiction, or a rest of the past."""
         return tuple(backend for backend in SyncBackend if any(map(_BACKEND_NAMES[backend], self._names_in_use())))
 
     def settings_of(self, backend: SyncBackend) -> tuple[TaskrcSetting, ...]:
@@ -191,7 +191,7 @@ def read_taskrc(path: Path | None = None, environment: Mapping[str, str] | None 
 
 
 def parse_taskrc(path: Path, content: bytes, environment: Mapping[str, str], *, exists: bool, mode: int) -> Taskrc:
-    """What read_taskrc gives if the file `path` has this content; included files are read."""
+    """The result of read_taskrc if the file `path` has this content; included files are read."""
     reader = _Reader(environment)
     reader.read(path, content, 1)
     return Taskrc(
@@ -329,7 +329,7 @@ def _home(environment: Mapping[str, str]) -> str:
 
 
 def _expand(text: str, environment: Mapping[str, str]) -> str:
-    """What Taskwarrior makes of ~, ~user and $NAME."""
+    """The text with ~, ~user and $NAME replaced, as Taskwarrior does."""
     if text.startswith("~"):
         user, slash, rest = text[1:].partition("/")
         if not user:

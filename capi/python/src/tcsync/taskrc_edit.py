@@ -27,7 +27,7 @@ _DIRECTORY_OWNER_ONLY = 0o700
 
 @dataclass(frozen=True)
 class TaskrcEdit:
-    """What edit_taskrc did."""
+    """The changes that edit_taskrc made."""
 
     #: Whether the file's content was changed.
     changed: bool
