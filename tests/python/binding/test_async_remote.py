@@ -169,7 +169,7 @@ class CollectBeforeWaiting:
         self.may_collect, self.has_collected = threading.Event(), threading.Event()
 
     def __call__(self, frame, event, argument):
-        if threading.current_thread().name != "tcsync-remote" or self.has_collected.is_set():
+        if self.has_collected.is_set():
             return
         if self._jobs_left:
             self._jobs_left -= event == "return" and frame.f_code is async_remote._Job.do.__code__
