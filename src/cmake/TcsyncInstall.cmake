@@ -1,5 +1,5 @@
-# What `cmake --install BUILD [--prefix DIR]` installs: the headers, the shared library of the C ABI,
-# the static libraries of the C++ API, a CMake package, a pkg-config file and the server. Everything
+# What `cmake --install BUILD [--prefix DIR]` installs: the headers, the shared library of the C ABI and
+# its archive, the archives of the C++ API, a CMake package, a pkg-config file and the server. Everything
 # refers to everything else by relative paths, so that DIR can be chosen at installation and the
 # result can be moved. Debug information, which is most of what a build makes, stays in the build tree.
 # tests/install embeds an installed copy.
@@ -29,15 +29,15 @@ if(TCSYNC_INSTALL_STRIPPED)
   install(CODE "set(CMAKE_INSTALL_DO_STRIP TRUE)")
 endif()
 install(TARGETS tcsync EXPORT tcsyncTargets)
-install(TARGETS ${_rooms} EXPORT tcsyncCppTargets)
+install(TARGETS tcsync_static ${_rooms} EXPORT tcsyncCppTargets)
 if(TCSYNC_SERVER)
   install(TARGETS tcsync_server)
 endif()
 if(TCSYNC_INSTALL_STRIPPED AND CMAKE_STRIP)
   # CMake leaves archives alone, because without any symbols nothing could be linked to them.
   set(_archives "")
-  foreach(_room IN LISTS _rooms)
-    string(APPEND _archives " \"\${_directory}/$<TARGET_FILE_NAME:${_room}>\"")
+  foreach(_archive IN ITEMS tcsync_static LISTS _rooms)
+    string(APPEND _archives " \"\${_directory}/$<TARGET_FILE_NAME:${_archive}>\"")
   endforeach()
   install(CODE "
     set(_directory \"${CMAKE_INSTALL_LIBDIR}\")
@@ -65,6 +65,36 @@ set(_pkgconfig_dir "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig")
 foreach(_dir PREFIX FULL_INCLUDEDIR FULL_LIBDIR)
   file(RELATIVE_PATH TCSYNC_PC_${_dir} "${_pkgconfig_dir}" "${CMAKE_INSTALL_${_dir}}")
 endforeach()
+# For pkg-config --static: the rooms from the top down, and the libraries that they need. These are
+# written out, because pkg-config asks for the files of those in Requires.private also without --static.
+set(_archive_flags "")
+set(_needed libsodium openssl)
+set(_top_down ${_rooms})
+list(REVERSE _top_down)
+foreach(_room IN LISTS _top_down)
+  list(APPEND _archive_flags "-l${_room}")
+  get_target_property(_linked ${_room} LINK_LIBRARIES)
+  list(FILTER _linked INCLUDE REGEX "^absl::")
+  list(TRANSFORM _linked REPLACE "::" "_")
+  list(APPEND _needed ${_linked})
+endforeach()
+if(TCSYNC_SERVER)
+  list(APPEND _needed zlib)
+  # RocksDB's own file does not say with which compressions its archive was built.
+  list(APPEND _archive_flags -lrocksdb)
+  foreach(_compression snappy lz4 zstd bz2 uring)
+    find_library(TCSYNC_ARCHIVE_OF_${_compression} "lib${_compression}.a")
+    mark_as_advanced(TCSYNC_ARCHIVE_OF_${_compression})
+    if(TCSYNC_ARCHIVE_OF_${_compression})
+      list(APPEND _archive_flags "-l${_compression}")
+    endif()
+  endforeach()
+endif()
+list(REMOVE_DUPLICATES _needed)
+pkg_check_modules(TCSYNC_NEEDED QUIET ${_needed})
+list(JOIN _archive_flags " " _archive_flags)
+list(JOIN TCSYNC_NEEDED_STATIC_LDFLAGS " " _needed_flags)
+set(TCSYNC_PC_LIBS_PRIVATE "${_archive_flags} ${_needed_flags}")
 configure_file("${CMAKE_CURRENT_LIST_DIR}/tcsync.pc.in" "${PROJECT_BINARY_DIR}/tcsync.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/tcsync.pc"
         DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")

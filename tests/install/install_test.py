@@ -94,6 +94,7 @@ def main(arguments):
     run("cmake", "--build", build)
     expect(run(build / "c_program"), c_output)
     if arguments.server:
+        expect(run(build / "c_program_with_archive"), c_output)
         expect(
             run(build / "cpp_program"),
             r"add-version: 200\nget-child-version: sealed bytes\n"
@@ -113,10 +114,29 @@ def main(arguments):
         *pkg_config("--cflags", "--libs"), f"-Wl,-rpath,{library_dir}",
     )  # fmt: skip
     expect(run(program), c_output)
+    check_static(arguments, pkg_config)
 
     if arguments.server:
         server = prefix / arguments.bindir / "tcsync-server"
         expect(run(server, "--version"), rf"tcsync-server {re.escape(arguments.version)}\n")
+
+
+def check_static(arguments, pkg_config):
+    """If this fails, a program that is to be one file cannot have tcsync in it."""
+    if arguments.flags:
+        return  # A sanitizer's runtime is not for programs that are linked statically.
+    sources = [(CONSUMER / "c_program.c", [])]
+    if arguments.server:
+        sources.append((arguments.source_dir / "examples" / "embed.c", [arguments.work_dir / "static_data"]))
+    for source, program_arguments in sources:
+        built = arguments.work_dir / f"static_{source.stem}"
+        built_object = built.with_suffix(".o")
+        run(arguments.c_compiler, "-c", source, "-o", built_object, *pkg_config("--cflags"))
+        run(arguments.cxx_compiler, "-static", built_object, "-o", built, *pkg_config("--static", "--libs"))
+        headers = run("readelf", "--program-headers", "--wide", built, is_shown=False)
+        if "INTERP" in headers or "DYNAMIC" in headers:
+            sys.exit(f"{built} needs shared libraries")
+        run(built, *program_arguments)
 
 
 if __name__ == "__main__":
