@@ -519,7 +519,8 @@ TCSYNC_API const char *tcsync_response_header_value(const tcsync_response *respo
 
 /* The body; *size, if given, becomes its length. Not NULL unless `response` is, or unless its body
  * comes in pieces, as that of tcsync_engine_begin, tcsync_pending_finish and the calls with a queue
- * does when it has more than 128 KiB: tcsync_response_read reads any body.
+ * does when it has more than 128 KiB: tcsync_response_read reads any body. The answer to a HEAD has
+ * the body of a GET, for its length; it is not to be sent.
  * Threads: any.
  * Ownership: borrowed from the response, valid until it is freed.
  * Errors: NULL and size 0 for a NULL response, and for a body in pieces. */
@@ -583,7 +584,8 @@ typedef struct tcsync_event {
 TCSYNC_API tcsync_code tcsync_queue_new(tcsync_queue **queue, tcsync_error **error);
 
 /* A descriptor that is readable exactly while an event waits, for poll(), epoll or kqueue. It is
- * closed in programs that this one executes, and never blocks. Do not read from it.
+ * closed in programs that this one executes, and never blocks. Do not read from it: an event loop that
+ * can only read has a thread wait in tcsync_queue_next instead.
  * Threads: any.
  * Ownership: the queue's; valid until it is freed.
  * Errors: -1 for NULL. */
@@ -647,10 +649,11 @@ TCSYNC_API tcsync_code tcsync_engine_handle_queued(tcsync_engine *engine,
 typedef struct tcsync_pending tcsync_pending;
 
 /* Begins a request with its head. Where the head is enough for an answer, such as a refusal,
- * *response is that answer and *pending is NULL; the body may then be read, or the connection be
- * closed. Otherwise *pending takes the body and *response is NULL. All requests may be begun, also
- * those without a body. With a Content-Length and without a Transfer-Encoding, a POST's body of
- * another length is answered with 400.
+ * *response is that answer and *pending is NULL; the body may then be read and dropped, or the
+ * connection be closed after the answer. (A socket that is closed with unread bytes resets the
+ * connection, and the client may lose the answer.) Otherwise *pending takes the body and *response is
+ * NULL. All requests may be begun, also those without a body. With a Content-Length and without a
+ * Transfer-Encoding, a POST's body of another length is answered with 400.
  * Threads: any.
  * Ownership: borrows request for the call, whose body must be empty; *pending is the caller's, for
  *   tcsync_pending_free, and *response for tcsync_response_free.
