@@ -1,6 +1,5 @@
 #include "capi/src/log_target.h"
 
-#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -12,6 +11,7 @@
 #include <utility>
 
 #include "base/thread.h"
+#include "capi/src/log_backlog.h"
 #include "capi/src/one_line.h"
 
 namespace tcsync::capi {
@@ -51,15 +51,12 @@ class LogThread : public std::enable_shared_from_this<LogThread> {
     }
     const std::lock_guard lock(mutex_);
     if (is_stopping_) return;
-    const bool has_room = records_.size() < kLogRecordsMax &&
-                          message.size() <= kLogBytesMax - std::min(kLogBytesMax, bytes_);
-    if (has_room && !node.empty()) {
-      node.front().dropped = std::exchange(dropped_, 0);
-      bytes_ += node.front().line.size();
+    if (node.empty()) {
+      ++backlog_.dropped;
+    } else if (backlog_.Add(message.size())) {
+      node.front().dropped = std::exchange(backlog_.dropped, 0);
       records_.splice(records_.end(), node);
       ++written_;
-    } else {
-      ++dropped_;
     }
     wake_.notify_one();
   }
@@ -71,7 +68,7 @@ class LogThread : public std::enable_shared_from_this<LogThread> {
     if (std::this_thread::get_id() == id_) return;
     const uint64_t until = written_;
     const auto is_flushed = [&] {
-      const bool is_idle = records_.empty() && dropped_ == 0 && !is_calling_;
+      const bool is_idle = records_.empty() && backlog_.dropped == 0 && !is_calling_;
       return given_ > until || (given_ == until && is_idle);
     };
     while (!is_flushed()) {
@@ -106,16 +103,17 @@ class LogThread : public std::enable_shared_from_this<LogThread> {
   void Run() {
     std::unique_lock lock(mutex_);
     for (;;) {
-      wake_.wait(lock, [this] { return is_stopping_ || !records_.empty() || dropped_ > 0; });
+      wake_.wait(lock,
+                 [this] { return is_stopping_ || !records_.empty() || backlog_.dropped > 0; });
       if (is_stopping_) return;
-      int64_t& dropped = records_.empty() ? dropped_ : records_.front().dropped;
+      int64_t& dropped = records_.empty() ? backlog_.dropped : records_.front().dropped;
       if (dropped > 0) {
         TellDropped(lock, std::exchange(dropped, 0));
         continue;
       }
       std::list<Record> node;
       node.splice(node.end(), records_, records_.begin());
-      bytes_ -= node.front().line.size();
+      backlog_.Remove(node.front().line.size());
       Call(lock, node.front().level, node.front().line.c_str(), node.front().line.size());
       ++given_;
       called_.notify_all();
@@ -147,8 +145,7 @@ class LogThread : public std::enable_shared_from_this<LogThread> {
   std::condition_variable wake_;
   std::condition_variable called_;
   std::list<Record> records_;
-  size_t bytes_ = 0;
-  int64_t dropped_ = 0;   // since the last one in records_
+  LogBacklog backlog_;    // of records_
   uint64_t written_ = 0;  // records that were taken
   uint64_t given_ = 0;    // of those, the ones that the function was given
   uint64_t calls_ = 0;    // of the function, that have returned

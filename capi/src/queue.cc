@@ -55,15 +55,11 @@ void EventQueue::PushLog(int level, absl::string_view line) noexcept {
   }
   const std::lock_guard lock(mutex_);
   if (is_closed_) return;
-  const bool has_room = log_records_ < kLogRecordsMax &&
-                        line.size() <= kLogBytesMax - std::min(kLogBytesMax, log_bytes_);
-  if (has_memory && has_room) {
-    node.front().dropped = std::exchange(dropped_, 0);
-    ++log_records_;
-    log_bytes_ += line.size();
+  if (!has_memory) {
+    ++backlog_.dropped;
+  } else if (backlog_.Add(line.size())) {
+    node.front().dropped = std::exchange(backlog_.dropped, 0);
     events_.splice(events_.end(), node);
-  } else {
-    ++dropped_;
   }
   Show();
 }
@@ -71,7 +67,7 @@ void EventQueue::PushLog(int level, absl::string_view line) noexcept {
 void EventQueue::CountDropped() noexcept {
   const std::lock_guard lock(mutex_);
   if (is_closed_) return;
-  ++dropped_;
+  ++backlog_.dropped;
   Show();
 }
 
@@ -124,7 +120,7 @@ Event EventQueue::Take(EventNode& taken) noexcept {
     next.kind = TCSYNC_EVENT_WAKE;
     return next;
   }
-  int64_t& dropped = events_.empty() ? dropped_ : events_.front().dropped;
+  int64_t& dropped = events_.empty() ? backlog_.dropped : events_.front().dropped;
   if (dropped > 0) {
     next.kind = TCSYNC_EVENT_LOG_DROPPED;
     next.level = TCSYNC_LOG_WARNING;
@@ -134,8 +130,7 @@ Event EventQueue::Take(EventNode& taken) noexcept {
   taken.splice(taken.end(), events_, events_.begin());
   next = std::move(taken.front());
   if (next.kind == TCSYNC_EVENT_LOG) {
-    --log_records_;
-    log_bytes_ -= tcsync_bytes_size(next.bytes.get());
+    backlog_.Remove(tcsync_bytes_size(next.bytes.get()));
   }
   return next;
 }
@@ -146,7 +141,7 @@ void EventQueue::Close() noexcept {
   const std::lock_guard lock(mutex_);
   is_closed_ = true;
   wakes_ = 0;
-  dropped_ = 0;
+  backlog_.dropped = 0;
   dropped.swap(events_);
 }
 

@@ -19,14 +19,10 @@
 #include "capi/src/bytes.h"
 #include "capi/src/guard.h"
 #include "capi/src/handle.h"
+#include "capi/src/log_backlog.h"
 #include "tcsync.h"
 
 namespace tcsync::capi {
-
-// Log records that wait for a host which does not take them: a burst of a second, in memory that
-// nobody notices.
-inline constexpr size_t kLogRecordsMax = 1024;
-inline constexpr size_t kLogBytesMax = size_t{1} << 20;
 
 struct FreeResponse {
   void operator()(tcsync_response* response) const { tcsync_response_free(response); }
@@ -66,7 +62,7 @@ class EventQueue {
 
  private:
   // With the mutex.
-  bool has_event() const { return wakes_ > 0 || !events_.empty() || dropped_ > 0; }
+  bool has_event() const { return wakes_ > 0 || !events_.empty() || backlog_.dropped > 0; }
   void Show() noexcept;
   Event Take(EventNode& taken) noexcept;
 
@@ -76,9 +72,7 @@ class EventQueue {
   bool is_readable_ = false;
   EventNode events_;
   uint64_t wakes_ = 0;
-  size_t log_records_ = 0;
-  size_t log_bytes_ = 0;
-  int64_t dropped_ = 0;  // log records, since the last one that is in the queue
+  LogBacklog backlog_;  // of the log records among the events
   bool is_closed_ = false;
 };
 
