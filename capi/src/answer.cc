@@ -64,11 +64,7 @@ class AnswerWaiter::ToWaiter final : public Delivery {
   explicit ToWaiter(AnswerWaiter& waiter) : waiter_(waiter) {}
 
   void Deliver(std::unique_ptr<tcsync_response> response) noexcept override {
-    const std::lock_guard lock(waiter_.mutex_);
-    waiter_.response_ = std::move(response);
-    waiter_.is_answered_ = true;
-    // Under the lock: as soon as it is released the waiter may be gone.
-    waiter_.answered_.notify_one();
+    waiter_.response_.Give(std::move(response));
   }
 
  private:
@@ -78,10 +74,9 @@ class AnswerWaiter::ToWaiter final : public Delivery {
 std::unique_ptr<Delivery> AnswerWaiter::MakeDelivery() { return std::make_unique<ToWaiter>(*this); }
 
 Result AnswerWaiter::Wait(tcsync_response** response) {
-  std::unique_lock lock(mutex_);
-  answered_.wait(lock, [this] { return is_answered_; });
-  if (response_ == nullptr) return {TCSYNC_OUT_OF_MEMORY, "out of memory"};
-  *response = response_.release();
+  std::unique_ptr<tcsync_response> given = response_.Wait();
+  if (given == nullptr) return {TCSYNC_OUT_OF_MEMORY, "out of memory"};
+  *response = given.release();
   return {};
 }
 

@@ -2,10 +2,8 @@
 #ifndef TCSYNC_CAPI_SRC_ANSWER_H_
 #define TCSYNC_CAPI_SRC_ANSWER_H_
 
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <utility>
 
 #include "absl/strings/string_view.h"
@@ -13,6 +11,7 @@
 #include "capi/src/guard.h"
 #include "capi/src/queue.h"
 #include "capi/src/response.h"
+#include "capi/src/waiter.h"
 #include "tcsync.h"
 #include "tcsync/handler.h"
 #include "tcsync/http_message.h"
@@ -36,10 +35,7 @@ class AnswerWaiter {
  private:
   class ToWaiter;
 
-  std::mutex mutex_;  // of what follows
-  std::condition_variable answered_;
-  bool is_answered_ = false;
-  std::unique_ptr<tcsync_response> response_;
+  Waiter<std::unique_ptr<tcsync_response>> response_;
 };
 
 // Into a queue, as TCSYNC_EVENT_RESPONSE.

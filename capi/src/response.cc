@@ -2,8 +2,6 @@
 #include "capi/src/response.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <string>
 
@@ -15,6 +13,7 @@
 #include "capi/src/guard.h"
 #include "capi/src/process.h"
 #include "capi/src/queue.h"
+#include "capi/src/waiter.h"
 
 namespace tcsync::capi {
 namespace {
@@ -39,36 +38,31 @@ class PieceWaiter {
   std::unique_ptr<PieceDelivery> MakeDelivery() { return std::make_unique<ToWaiter>(*this); }
 
   Result Wait(tcsync_bytes** bytes) {
-    std::unique_lock lock(mutex_);
-    comes_.wait(lock, [this] { return has_come_; });
-    if (code_ == TCSYNC_OUT_OF_MEMORY) return {code_, "out of memory"};
-    if (code_ != TCSYNC_OK) return {code_, kCannotBeCompleted};
-    *bytes = bytes_.release();
+    Piece piece = piece_.Wait();
+    if (piece.code == TCSYNC_OUT_OF_MEMORY) return {piece.code, "out of memory"};
+    if (piece.code != TCSYNC_OK) return {piece.code, kCannotBeCompleted};
+    *bytes = piece.bytes.release();
     return {};
   }
 
  private:
+  struct Piece {
+    tcsync_code code;
+    std::unique_ptr<tcsync_bytes> bytes;
+  };
+
   class ToWaiter final : public PieceDelivery {
    public:
     explicit ToWaiter(PieceWaiter& waiter) : waiter_(waiter) {}
     void Deliver(tcsync_code code, std::unique_ptr<tcsync_bytes> bytes) noexcept override {
-      const std::lock_guard lock(waiter_.mutex_);
-      waiter_.code_ = code;
-      waiter_.bytes_ = std::move(bytes);
-      waiter_.has_come_ = true;
-      // Under the lock: as soon as it is released the waiter may be gone.
-      waiter_.comes_.notify_one();
+      waiter_.piece_.Give({code, std::move(bytes)});
     }
 
    private:
     PieceWaiter& waiter_;
   };
 
-  std::mutex mutex_;  // of what follows
-  std::condition_variable comes_;
-  bool has_come_ = false;
-  tcsync_code code_ = TCSYNC_OK;
-  std::unique_ptr<tcsync_bytes> bytes_;
+  Waiter<Piece> piece_;
 };
 
 class PieceToQueue final : public PieceDelivery {
