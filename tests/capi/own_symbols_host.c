@@ -48,30 +48,17 @@ OWN(BIO_write)
 OWN(X509_STORE_add_cert)
 
 static void the_program_gets_nothing(void) {
-  tcsync_bytes* client_id = NULL;
-  tcsync_bytes* secret = NULL;
-  tcsync_bytes* sealed = NULL;
-  tcsync_bytes* opened = NULL;
-  tcsync_key* key = NULL;
+  char client_id[TEST_CLIENT_BYTES];
+  tcsync_key* key = make_user(client_id);
   tcsync_remote* remote = NULL;
   tcsync_probe probe;
-  CHECK_OK(tcsync_credentials_generate(&client_id, &secret, &error));
-  CHECK_OK(tcsync_key_derive(tcsync_bytes_data(client_id), tcsync_bytes_data(secret),
-                             tcsync_bytes_size(secret), &key, &error));
-  CHECK_OK(tcsync_seal(key, NIL_VERSION, "plaintext", 9, &sealed, &error));
-  CHECK_OK(tcsync_unseal(key, NIL_VERSION, tcsync_bytes_data(sealed), tcsync_bytes_size(sealed),
-                         &opened, &error));
-  CHECK_TEXT(tcsync_bytes_data(opened), "plaintext");
+  check_sealing(key);
   /* TLS is set up before the connection. */
-  remote = open_remote("https://127.0.0.1:1", tcsync_bytes_data(client_id), key);
+  remote = open_remote("https://127.0.0.1:1", client_id, key);
   memset(&probe, 0, sizeof(probe));
   probe.struct_size = sizeof(probe);
   CHECK_FAILS(tcsync_remote_probe(remote, &probe, &error), TCSYNC_REMOTE_CONNECTION_REFUSED, "");
   tcsync_remote_free(remote);
-  tcsync_bytes_free(client_id);
-  tcsync_bytes_free(secret);
-  tcsync_bytes_free(sealed);
-  tcsync_bytes_free(opened);
   tcsync_key_free(key);
 }
 

@@ -15,10 +15,8 @@ tests_directory=$source_directory/tests/capi
 
 # run_host DIRECTORY_OF_THE_LIBRARY [ARGUMENT]
 run_host() {
-  "$cc" -std=c11 -D_XOPEN_SOURCE=700 -D_DARWIN_C_SOURCE -DTCSYNC_NO_NONNULL -rdynamic \
-    -I "$source_directory/capi/include" "$tests_directory/own_symbols_host.c" \
-    "$tests_directory/check.c" "$tests_directory/support.c" \
-    -L "$1" -Wl,-rpath-link,"$1" -l:libtcsync.so.0 -Wl,-rpath,"$1" -o "$work_directory/own_symbols_host"
+  "$tests_directory/compile_program.sh" "$source_directory" "$cc" own_symbols_host "$work_directory" \
+    -rdynamic -L "$1" -Wl,-rpath-link,"$1" -l:libtcsync.so.0 -Wl,-rpath,"$1"
   # Not [ARGUMENT] alone: it may be missing.
   if [ $# -eq 2 ]; then "$work_directory/own_symbols_host" "$2"; else "$work_directory/own_symbols_host"; fi
 }

@@ -230,6 +230,31 @@ void stop_server(test_server* started) {
   tcsync_engine_free(started->engine);
 }
 
+tcsync_key* make_user(char* client_id) {
+  tcsync_bytes* generated_id = NULL;
+  tcsync_bytes* secret = NULL;
+  tcsync_key* key = NULL;
+  CHECK_OK(tcsync_credentials_generate(&generated_id, &secret, &error));
+  CHECK_INT(tcsync_bytes_size(generated_id), TEST_CLIENT_BYTES - 1);
+  snprintf(client_id, TEST_CLIENT_BYTES, "%s", tcsync_bytes_data(generated_id));
+  CHECK_OK(tcsync_key_derive(client_id, tcsync_bytes_data(secret), tcsync_bytes_size(secret), &key,
+                             &error));
+  tcsync_bytes_free(generated_id);
+  tcsync_bytes_free(secret);
+  return key;
+}
+
+void check_sealing(const tcsync_key* key) {
+  tcsync_bytes* sealed = NULL;
+  tcsync_bytes* opened = NULL;
+  CHECK_OK(tcsync_seal(key, NIL_VERSION, "plaintext", 9, &sealed, &error));
+  CHECK_OK(tcsync_unseal(key, NIL_VERSION, tcsync_bytes_data(sealed), tcsync_bytes_size(sealed),
+                         &opened, &error));
+  CHECK_TEXT(tcsync_bytes_data(opened), "plaintext");
+  tcsync_bytes_free(sealed);
+  tcsync_bytes_free(opened);
+}
+
 tcsync_remote_options without_proxy(void) {
   tcsync_remote_options options;
   memset(&options, 0, sizeof(options));

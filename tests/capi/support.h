@@ -102,6 +102,12 @@ test_server start_server(const char* option, const char* value);
 test_server serve(const tcsync_config* config);
 void stop_server(test_server* started);
 
+/* The key of a new user, whose client ID goes to `client_id`, which has room for TEST_CLIENT_BYTES.
+ */
+tcsync_key* make_user(char* client_id);
+/* Checks that bytes which are sealed with the key can be unsealed with it. */
+void check_sealing(const tcsync_key* key);
+
 /* Defaults, and no proxy whatever the environment says. */
 tcsync_remote_options without_proxy(void);
 tcsync_remote* open_remote(const char* url, const char* client_id, const tcsync_key* key);

@@ -80,22 +80,9 @@ static void queues_work(void) {
 }
 
 static void sealing_works(void) {
-  tcsync_bytes* client_id = NULL;
-  tcsync_bytes* secret = NULL;
-  tcsync_bytes* sealed = NULL;
-  tcsync_bytes* opened = NULL;
-  tcsync_key* key = NULL;
-  CHECK_OK(tcsync_credentials_generate(&client_id, &secret, &error));
-  CHECK_OK(tcsync_key_derive(tcsync_bytes_data(client_id), tcsync_bytes_data(secret),
-                             tcsync_bytes_size(secret), &key, &error));
-  CHECK_OK(tcsync_seal(key, NIL_VERSION, "plaintext", 9, &sealed, &error));
-  CHECK_OK(tcsync_unseal(key, NIL_VERSION, tcsync_bytes_data(sealed), tcsync_bytes_size(sealed),
-                         &opened, &error));
-  CHECK_TEXT(tcsync_bytes_data(opened), "plaintext");
-  tcsync_bytes_free(client_id);
-  tcsync_bytes_free(secret);
-  tcsync_bytes_free(sealed);
-  tcsync_bytes_free(opened);
+  char client_id[TEST_CLIENT_BYTES];
+  tcsync_key* key = make_user(client_id);
+  check_sealing(key);
   tcsync_key_free(key);
 }
 

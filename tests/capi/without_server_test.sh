@@ -38,17 +38,16 @@ if [ "$static" = ON ]; then
     exit 1
   fi
 fi
-"$cc" -std=c11 -D_XOPEN_SOURCE=700 -D_DARWIN_C_SOURCE -DTCSYNC_NO_NONNULL -I "$source_directory/capi/include" \
-  "$tests_directory/without_server_test.c" "$tests_directory/check.c" "$tests_directory/support.c" \
-  -L "$build_directory/lib" -ltcsync -Wl,-rpath,"$build_directory/lib" \
-  -o "$build_directory/without_server_test"
-"$build_directory/without_server_test"
+
+# run NAME OUTPUT_DIRECTORY [LINKER_FLAG]...
+run() {
+  "$tests_directory/compile_program.sh" "$source_directory" "$cc" "$@" \
+    -L "$build_directory/lib" -ltcsync -Wl,-rpath,"$build_directory/lib"
+  "$build_directory/$1"
+}
+
+run without_server_test "$build_directory"
 if [ "$static" = ON ]; then
   # The program has functions with names of libsodium's and OpenSSL's.
-  "$cc" -std=c11 -D_XOPEN_SOURCE=700 -DTCSYNC_NO_NONNULL -rdynamic \
-    -I "$source_directory/capi/include" "$tests_directory/own_symbols_host.c" \
-    "$tests_directory/check.c" "$tests_directory/support.c" \
-    -L "$build_directory/lib" -ltcsync -Wl,-rpath,"$build_directory/lib" \
-    -o "$build_directory/own_symbols_host"
-  "$build_directory/own_symbols_host"
+  run own_symbols_host "$build_directory" -rdynamic
 fi
