@@ -6,7 +6,17 @@ docs/python.md is the manual of the binding. Names that are missing here, or beg
 from ._declarations import TCSYNC_VERSION_MAJOR, TCSYNC_VERSION_MINOR, TCSYNC_VERSION_PATCH
 from .async_remote import AsyncRemoteServer
 from .credentials import Credentials, parse_client_id, parse_secret
-from .engine import Engine, Listener, LogFunction, LogLevel, Options, OptionValue, Response
+from .engine import (
+    Engine,
+    Listener,
+    LogFunction,
+    LogLevel,
+    Options,
+    OptionValue,
+    PendingRequest,
+    Response,
+    ResponseStream,
+)
 from .errors import (
     CallCancelledError,
     ClientIdError,
@@ -75,12 +85,14 @@ __all__ = [
     "Options",
     "PairingCodeError",
     "PairingCodeFault",
+    "PendingRequest",
     "Probe",
     "ProbeKind",
     "RemoteError",
     "RemoteFault",
     "RemoteServer",
     "Response",
+    "ResponseStream",
     "SealingKey",
     "Secret",
     "SecretError",

@@ -1,7 +1,7 @@
 """Finds and loads the C library, and gives its functions Python's manners: texts, UUIDs, exceptions, owned handles.
 
-Only this module and _remote_calls know ctypes objects. The library is the one in this package; developers name another
-in TCSYNC_LIBRARY.
+Only this module, _engine_calls and _remote_calls know ctypes objects. The library is the one in this package;
+developers name another in TCSYNC_LIBRARY.
 
 Ownership: what the library gives as tcsync_bytes is copied out and freed, which wipes the library's copy, before a
 function returns. A key or a remote is a Handle, freed when it is closed and nothing uses it any more: a call, or the
@@ -24,10 +24,9 @@ import os
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from ctypes import byref
-from enum import Enum, auto
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -203,11 +202,11 @@ class ServerHandle(ABC, Generic[T]):
 
         return c.tcsync_log_function(receive)
 
-    def open(self, function: Callable[..., int], options: Mapping[str, bytes]) -> None:
+    def open(self, function: Callable[..., int], options: Mapping[str, bytes], environment: bool) -> None:
         """Makes the C call that opens."""
         global _process
         error = ctypes.POINTER(c.tcsync_error)()
-        with _config(options, self._callback) as config, self.call():
+        with _config(options, environment, self._callback) as config, self.call():
             with _state:
                 if _is_ending:
                     raise EngineError("the program is ending, so nothing is opened", code=c.TCSYNC_UNAVAILABLE)
@@ -432,33 +431,27 @@ def option_types() -> Mapping[str, str]:
     return types
 
 
-def open_engine(options: Mapping[str, bytes], log: Callable[[int, str], None] | None) -> EngineHandle:
+def open_engine(
+    options: Mapping[str, bytes], environment: bool, log: Callable[[int, str], None] | None
+) -> EngineHandle:
     """To be called by `on_server`."""
     engine = EngineHandle(ctypes.POINTER(c.tcsync_engine)(), log)
-    engine.open(library().tcsync_engine_open, options)
+    engine.open(library().tcsync_engine_open, options, environment)
     return engine
 
 
 def bind_listener(
-    options: Mapping[str, bytes], log: Callable[[int, str], None] | None
+    options: Mapping[str, bytes], environment: bool, log: Callable[[int, str], None] | None
 ) -> tuple[ListenerHandle, tuple[str, ...]]:
     """The listener, and its addresses as URLs. To be called by `on_server`."""
     lib = library()
     listener = ListenerHandle(ctypes.POINTER(c.tcsync_listener)(), log)
-    listener.open(lib.tcsync_listener_bind, options)
+    listener.open(lib.tcsync_listener_bind, options, environment)
     with listener.call() as pointer:
         addresses = [
             lib.tcsync_listener_address(pointer, index) for index in range(lib.tcsync_listener_address_count(pointer))
         ]
         return listener, tuple(ctypes.string_at(address).decode("utf-8") for address in addresses)
-
-
-class RequestTo(Enum):
-    """The parts of an engine that answer requests."""
-
-    PROTOCOL = auto()
-    ADMINISTRATION = auto()
-    MONITORING = auto()
 
 
 def engine_option(engine: EngineHandle, name: str) -> str:
@@ -475,80 +468,16 @@ def engine_option(engine: EngineHandle, name: str) -> str:
     return on_server(work, is_request=True)
 
 
-def engine_answer(
-    engine: EngineHandle,
-    method: bytes,
-    target: bytes,
-    headers: Sequence[tuple[bytes, bytes]],
-    body: bytes,
-    peer_address: bytes | None,
-    *,
-    to: RequestTo,
-) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
-    """Status, headers and body of the answer to one request."""
-    lib = library()
-    fields = (c.tcsync_header * len(headers))(
-        *[c.tcsync_header(name, len(name), value, len(value)) for name, value in headers]
-    )
-    request = c.tcsync_request(
-        struct_size=ctypes.sizeof(c.tcsync_request),
-        method=method,
-        method_size=len(method),
-        target=target,
-        target_size=len(target),
-        headers=fields,
-        header_count=len(headers),
-        body=body,
-        body_size=len(body),
-        peer_address=peer_address,
-        peer_address_size=len(peer_address or b""),
-    )
-
-    def work() -> tuple[int, tuple[tuple[str, str], ...], bytes]:
-        response = ctypes.POINTER(c.tcsync_response)()
-        error = ctypes.POINTER(c.tcsync_error)()
-        with engine.call() as pointer:
-            out = byref(request), byref(response), byref(error)
-            if to is RequestTo.ADMINISTRATION:
-                code = lib.tcsync_administer(None, pointer, *out)
-            elif to is RequestTo.MONITORING:
-                code = lib.tcsync_monitor(pointer, *out)
-            else:
-                code = lib.tcsync_engine_handle(pointer, *out)
-            check(code, error, EngineError)
-            try:
-                size = ctypes.c_size_t()
-                data = lib.tcsync_response_body(response, byref(size))
-                count = lib.tcsync_response_header_count(response)
-                fields_back = tuple(_response_header(response, index) for index in range(count))
-                return lib.tcsync_response_status(response), fields_back, ctypes.string_at(data, size.value)
-            finally:
-                lib.tcsync_response_free(response)
-
-    return on_server(work, is_request=True)
-
-
-def _response_header(response: _Pointer[c.tcsync_response], index: int) -> tuple[str, str]:
-    header = c.tcsync_header()
-    error = ctypes.POINTER(c.tcsync_error)()
-    check(library().tcsync_response_header(response, index, byref(header), byref(error)), error, EngineError)
-
-    def text(offset: int, size: int) -> str:
-        # Read as an address: as a C string it would be read up to a zero byte, which need not be there.
-        address = ctypes.c_void_p.from_buffer(header, offset).value
-        return ctypes.string_at(address, size).decode("latin-1") if address else ""
-
-    return text(c.tcsync_header.name.offset, header.name_size), text(c.tcsync_header.value.offset, header.value_size)
-
-
 @contextmanager
-def _config(options: Mapping[str, bytes], log: object) -> Iterator[_Pointer[c.tcsync_config]]:
+def _config(options: Mapping[str, bytes], environment: bool, log: object) -> Iterator[_Pointer[c.tcsync_config]]:
     """A configuration with those options, freed at the end."""
     lib = library()
     config = ctypes.POINTER(c.tcsync_config)()
     error = ctypes.POINTER(c.tcsync_error)()
     check(lib.tcsync_config_new(byref(config), byref(error)), error, EngineError)
     try:
+        if environment:
+            check(lib.tcsync_config_set_from_environment(config, byref(error)), error, EngineError)
         for name, value in options.items():
             code = lib.tcsync_config_set(config, name.encode("utf-8", "replace"), value, byref(error))
             check(code, error, EngineError)

@@ -3,8 +3,8 @@
 The library has to be one with the server in it. The one in the Python package is not, so a program names a full one in
 the environment variable TCSYNC_LIBRARY: a path, or "libtcsync.so.0" for the system's.
 
-Options have the names and values of docs/options.md, such as "data-dir" and "memory-budget". Only what is given here
-counts; the server's environment variables do not.
+Options have the names and values of docs/options.md, such as "data-dir" and "memory-budget". The environment variables
+there count only with `environment=True`, and then for what is not given here.
 
 Engines and listeners are closed by `close`, by the end of a `with`, and at the end of the program, which waits for
 that. One that is collected without being closed stays open until then, and gives a ResourceWarning.
@@ -20,14 +20,14 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, NoReturn, TypeVar
 from uuid import UUID
 
 from . import _declarations as c
-from . import _library
+from . import _engine_calls, _library
 from .errors import EngineError
 
 
@@ -67,8 +67,86 @@ class Response:
     body: bytes = field(repr=False)
 
 
-class _Server(_library.Closing, Generic[H]):
+class _Owner(_library.Closing):
     """The one owner of a handle."""
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        raise TypeError(
+            f"an object of the type {type(self).__name__} cannot be copied or pickled: it is the only owner"
+        )
+
+
+class ResponseStream(_Owner):
+    """An HTTP answer whose body is read in pieces, by `read` or in a `for`. A context manager.
+
+    It may outlive its engine, and a body that is not in memory then breaks off. Collection closes it as well.
+    """
+
+    def __init__(self, handle: _engine_calls.ResponseHandle) -> None:
+        self._handle = handle
+        #: As those of Response. `size` is the length of the body, for the Content-Length.
+        self.status, self.headers, self.size = handle.head()
+
+    def read(self) -> bytes:
+        """The next piece of the body, from the beginning on, of at most 128 KiB; nothing at the end.
+
+        EngineError: RESPONSE_INCOMPLETE, and OUT_OF_MEMORY, when the body cannot be read to its end. Its sender has to
+        close the connection, or the client would wait for the rest.
+        """
+        return self._handle.read()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._handle.read, b"")
+
+    def close(self) -> None:
+        """Frees what the answer has. Again, it does nothing."""
+        self._handle.close()
+
+
+class PendingRequest(_Owner):
+    """A request whose body is given in pieces. A context manager. Made by `Engine.begin`.
+
+    Nothing of it is stored unless it is finished: neither when it is closed or collected before, nor when the engine is
+    closed, which it may outlive.
+    """
+
+    def __init__(self, handle: _engine_calls.PendingHandle) -> None:
+        self._handle = handle
+        self._answer: ResponseStream | None = None
+
+    @property
+    def answer(self) -> ResponseStream | None:
+        """The answer once there is one, which may be before the end of the body; then the rest of it is not wanted."""
+        if self._answer is None and self._handle.answer:
+            self._answer = ResponseStream(self._handle.answer)
+        return self._answer
+
+    def append(self, data: Body) -> None:
+        """Gives the next bytes of the body, as they were received, and waits until the engine wants more of it: for the
+        disk, when that is behind. See `answer` afterwards.
+
+        EngineError: INVALID_ARGUMENT after the answer, UNAVAILABLE when the engine was closed, OUT_OF_MEMORY.
+        """
+        self._handle.append(_bytes("data", data))
+
+    def finish(self) -> ResponseStream:
+        """Ends the body, lets the request happen, and waits for the answer, which has to be closed; after an early
+        answer, it is that one. Never call it for a body that broke off: that would be stored.
+
+        EngineError: as for `append`. After OUT_OF_MEMORY the request may have happened.
+        """
+        self._handle.finish()
+        answer = self.answer
+        assert answer
+        return answer
+
+    def close(self) -> None:
+        """Frees the request, and not its answer. Again, it does nothing."""
+        self._handle.close()
+
+
+class _Server(_Owner, Generic[H]):
+    """The one owner of a handle that the end of the program closes as well."""
 
     def __init__(self, handle: H) -> None:
         self._handle = handle
@@ -76,11 +154,6 @@ class _Server(_library.Closing, Generic[H]):
     def _undo(self) -> None:
         """For an opening that was interrupted."""
         self._handle.close_here()
-
-    def __reduce_ex__(self, _protocol: object) -> NoReturn:
-        raise TypeError(
-            f"an object of the type {type(self).__name__} cannot be copied or pickled: it is the only owner"
-        )
 
     def __del__(self) -> None:
         handle = getattr(self, "_handle", None)  # There is none when __init__ itself failed.
@@ -94,15 +167,16 @@ class Engine(_Server[_library.EngineHandle]):
     `open`."""
 
     @classmethod
-    def open(cls, options: Options, *, log: LogFunction | None = None) -> Engine:
+    def open(cls, options: Options, *, environment: bool = False, log: LogFunction | None = None) -> Engine:
         """Opens the data directory of the option "data-dir", and creates it, for its owner only, when it is not there.
+        With `environment`, an option that is not in `options` comes from its environment variable, if that is set.
 
         EngineError: IN_USE when another engine has it, WRONG_FORMAT, SYSTEM, DATA_LOSS, UNKNOWN_OPTION,
         INVALID_OPTION_VALUE, INVALID_ARGUMENT, UNSUPPORTED for a library without the server. An existing directory is
         then as it was.
         """
         encoded, receive = _encoded(options), _with_levels(log)
-        return _library.on_server(lambda: cls(_library.open_engine(encoded, receive)), undo=_Server._undo)
+        return _library.on_server(lambda: cls(_library.open_engine(encoded, environment, receive)), undo=_Server._undo)
 
     def handle(
         self,
@@ -120,19 +194,39 @@ class Engine(_Server[_library.EngineHandle]):
         such as "%eth0" is cut off. The call waits until the answer is decided, and what is stored is durable. Any HTTP
         answer is a Response, also a 4xx or 5xx. EngineError: INVALID_ARGUMENT, OUT_OF_MEMORY.
         """
-        return self._answer(method, target, headers, body, peer_address, to=_library.RequestTo.PROTOCOL)
+        return self._answer(method, target, headers, body, peer_address, to=_engine_calls.RequestTo.PROTOCOL)
+
+    def begin(
+        self, method: str, target: str, headers: Iterable[tuple[str, str]] = (), *, peer_address: str | None = None
+    ) -> PendingRequest:
+        """Begins a request with its head; its body is given in pieces, and so is the answer's, so that neither is whole
+        in memory. For all requests, also those without a body. The arguments are those of `handle`.
+
+        The request may have its `answer` at once, such as a refusal. With a Content-Length and without a
+        Transfer-Encoding, a POST's body of another length is answered with 400. EngineError: INVALID_ARGUMENT,
+        OUT_OF_MEMORY.
+        """
+        return PendingRequest(
+            _engine_calls.begin_request(
+                self._handle,
+                _of_http("method", method),
+                _of_http("target", target),
+                _encoded_headers(headers),
+                _encoded_peer(peer_address),
+            )
+        )
 
     def administer(
         self, method: str, target: str, headers: Iterable[tuple[str, str]] = (), body: Body = b""
     ) -> Response:
         """Answers one request of docs/administration.md about this engine's data, as `handle` does. It asks nobody who
         they are, so no stranger's request may reach it."""
-        return self._answer(method, target, headers, body, None, to=_library.RequestTo.ADMINISTRATION)
+        return self._answer(method, target, headers, body, None, to=_engine_calls.RequestTo.ADMINISTRATION)
 
     def monitor(self, target: str) -> Response:
         """Answers a GET of "/metrics", "/health" or "/health/live" (docs/metrics.md), which are for the operator alone,
         as `handle` does: for programs without a Listener."""
-        return self._answer("GET", target, (), b"", None, to=_library.RequestTo.MONITORING)
+        return self._answer("GET", target, (), b"", None, to=_engine_calls.RequestTo.MONITORING)
 
     def option(self, name: str) -> str:
         """The value that an option had when the engine was opened, as text: what was given, the default, or what that
@@ -148,22 +242,19 @@ class Engine(_Server[_library.EngineHandle]):
         body: Body,
         peer_address: str | None,
         *,
-        to: _library.RequestTo,
+        to: _engine_calls.RequestTo,
     ) -> Response:
-        if not isinstance(body, (bytes, bytearray, memoryview)):
-            raise _wrong("body", "bytes", body)
-        if peer_address is not None:
-            _require("peer_address", "a text or None", peer_address, str)
-        status, fields, content = _library.engine_answer(
+        content = _bytes("body", body)
+        status, fields, answer = _engine_calls.engine_answer(
             self._handle,
             _of_http("method", method),
             _of_http("target", target),
             _encoded_headers(headers),
-            bytes(body),
-            None if peer_address is None else _of_http("peer_address", peer_address.partition("%")[0]),
+            content,
+            _encoded_peer(peer_address),
             to=to,
         )
-        return Response(status, fields, content)
+        return Response(status, fields, answer)
 
     def close(self) -> None:
         """Takes no further call, waits for those that were begun, and closes the data directory. While a listener
@@ -181,14 +272,17 @@ class Listener(_Server[_library.ListenerHandle]):
         self.addresses = addresses
 
     @classmethod
-    def bind(cls, options: Options, *, log: LogFunction | None = None) -> Listener:
+    def bind(cls, options: Options, *, environment: bool = False, log: LogFunction | None = None) -> Listener:
         """Binds every address of the options "listen" and "metrics-listen". Connections wait until `serve`.
+        `environment` is as for `Engine.open`.
 
         EngineError: INVALID_ADDRESS, IN_USE, SYSTEM (also for a certificate or key that cannot be used),
         UNKNOWN_OPTION, INVALID_OPTION_VALUE, UNSUPPORTED. Nothing is bound then.
         """
         encoded, receive = _encoded(options), _with_levels(log)
-        return _library.on_server(lambda: cls(*_library.bind_listener(encoded, receive)), undo=_Server._undo)
+        return _library.on_server(
+            lambda: cls(*_library.bind_listener(encoded, environment, receive)), undo=_Server._undo
+        )
 
     def serve(self, engine: Engine) -> None:
         """Starts to serve and returns. The listener keeps the engine open until it is stopped.
@@ -275,6 +369,19 @@ def _encoded_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, by
         name, value = header
         encoded.append((_of_http("a header's name", name), _of_http(f"the header {name!r}", value)))
     return encoded
+
+
+def _encoded_peer(address: str | None) -> bytes | None:
+    if address is None:
+        return None
+    _require("peer_address", "a text or None", address, str)
+    return _of_http("peer_address", address.partition("%")[0])
+
+
+def _bytes(name: str, data: Body) -> bytes:
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise _wrong(name, "bytes", data)
+    return bytes(data)
 
 
 def _of_http(what: str, text: str) -> bytes:

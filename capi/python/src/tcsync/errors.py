@@ -165,6 +165,8 @@ class EngineFault(Enum):
     SYSTEM = c.TCSYNC_SYSTEM
     #: Too busy, or closing down; trying again later helps.
     UNAVAILABLE = c.TCSYNC_UNAVAILABLE
+    #: An answer's body cannot be read to its end. A part of it was sent, so the connection has to be closed.
+    RESPONSE_INCOMPLETE = c.TCSYNC_RESPONSE_INCOMPLETE
     #: The library was built without the server.
     UNSUPPORTED = c.TCSYNC_UNSUPPORTED
     OUT_OF_MEMORY = c.TCSYNC_OUT_OF_MEMORY
@@ -173,7 +175,7 @@ class EngineFault(Enum):
 
 
 class EngineError(TcsyncError):
-    """An engine cannot be opened, or a listener cannot be bound or serve."""
+    """An engine cannot be opened or take a request, or a listener cannot be bound or serve."""
 
     def __init__(self, message: str, *, code: int, name: str | None = None) -> None:
         super().__init__(message, code=code, name=name)

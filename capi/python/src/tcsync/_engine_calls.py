@@ -1,0 +1,204 @@
+"""The C library's calls for requests to an engine: whole ones, and those whose bodies come and go in pieces.
+
+Ownership: a request that was begun and an answer that is read are Handles, which may outlive their engine. The library
+itself then says that the engine was freed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable, Sequence
+from ctypes import byref
+from enum import Enum, auto
+from typing import TYPE_CHECKING, TypeVar
+
+from . import _declarations as c
+from ._library import EngineHandle, Handle, check, library, on_server, take
+from .errors import EngineError
+
+if TYPE_CHECKING:
+    from ctypes import _Pointer
+
+T = TypeVar("T", bound=ctypes.Structure)
+R = TypeVar("R")
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class RequestTo(Enum):
+    """The parts of an engine that answer requests."""
+
+    PROTOCOL = auto()
+    ADMINISTRATION = auto()
+    MONITORING = auto()
+
+
+class OneAtATime(Handle[T]):
+    """A handle whose calls are made one after the other, from whichever threads they come."""
+
+    def renew(self) -> None:
+        super().renew()
+        self._turn = threading.Lock()
+
+    def call(self, function: Callable[[_Pointer[T]], R]) -> R:
+        def work() -> R:
+            with self.use() as pointer, self._turn:
+                return function(pointer)
+
+        return on_server(work, is_request=True)
+
+
+class PendingHandle(OneAtATime[c.tcsync_pending]):
+    """A request whose body is still to come, and its answer once there is one. What is answered at once is NULL."""
+
+    answer: ResponseHandle | None = None
+
+    def append(self, data: bytes) -> None:
+        def work(pointer: _Pointer[c.tcsync_pending]) -> None:
+            if self.answer:
+                raise EngineError(
+                    "this request was answered already, and takes nothing more; see its answer",
+                    code=c.TCSYNC_INVALID_ARGUMENT,
+                )
+            response = ctypes.POINTER(c.tcsync_response)()
+            error = ctypes.POINTER(c.tcsync_error)()
+            code = library().tcsync_pending_append(pointer, data, len(data), byref(response), byref(error))
+            check(code, error, EngineError)
+            if response:
+                self.answer = _response_handle(response)
+
+        self.call(work)
+
+    def finish(self) -> ResponseHandle:
+        def work(pointer: _Pointer[c.tcsync_pending]) -> ResponseHandle:
+            if not self.answer:
+                response = ctypes.POINTER(c.tcsync_response)()
+                error = ctypes.POINTER(c.tcsync_error)()
+                check(library().tcsync_pending_finish(pointer, byref(response), byref(error)), error, EngineError)
+                self.answer = _response_handle(response)
+            return self.answer
+
+        return self.call(work)
+
+
+class ResponseHandle(OneAtATime[c.tcsync_response]):
+    """An answer whose body is still to be read."""
+
+    def head(self) -> tuple[int, Headers, int]:
+        """Status, headers, and the length of the body."""
+        lib = library()
+        with self.use() as pointer:
+            status, headers = _response_head(pointer)
+            return status, headers, lib.tcsync_response_body_size(pointer)
+
+    def read(self) -> bytes:
+        """The next piece of the body; nothing at its end."""
+
+        def work(pointer: _Pointer[c.tcsync_response]) -> bytes:
+            piece = ctypes.POINTER(c.tcsync_bytes)()
+            error = ctypes.POINTER(c.tcsync_error)()
+            check(library().tcsync_response_read(pointer, byref(piece), byref(error)), error, EngineError)
+            return take(piece)
+
+        return self.call(work)
+
+
+def begin_request(
+    engine: EngineHandle, method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]], peer: bytes | None
+) -> PendingHandle:
+    request = _request(method, target, headers, b"", peer)
+
+    def work() -> PendingHandle:
+        pending = ctypes.POINTER(c.tcsync_pending)()
+        response = ctypes.POINTER(c.tcsync_response)()
+        error = ctypes.POINTER(c.tcsync_error)()
+        with engine.call() as pointer:
+            out = byref(pending), byref(response), byref(error)
+            check(library().tcsync_engine_begin(pointer, byref(request), *out), error, EngineError)
+        handle = PendingHandle(pending, library().tcsync_pending_free)
+        if response:
+            handle.answer = _response_handle(response)
+        return handle
+
+    return on_server(work, is_request=True)
+
+
+def engine_answer(
+    engine: EngineHandle,
+    method: bytes,
+    target: bytes,
+    headers: Sequence[tuple[bytes, bytes]],
+    body: bytes,
+    peer: bytes | None,
+    *,
+    to: RequestTo,
+) -> tuple[int, Headers, bytes]:
+    """Status, headers and body of the answer to one request."""
+    lib = library()
+    request = _request(method, target, headers, body, peer)
+
+    def work() -> tuple[int, Headers, bytes]:
+        response = ctypes.POINTER(c.tcsync_response)()
+        error = ctypes.POINTER(c.tcsync_error)()
+        with engine.call() as pointer:
+            out = byref(request), byref(response), byref(error)
+            if to is RequestTo.ADMINISTRATION:
+                code = lib.tcsync_administer(None, pointer, *out)
+            elif to is RequestTo.MONITORING:
+                code = lib.tcsync_monitor(pointer, *out)
+            else:
+                code = lib.tcsync_engine_handle(pointer, *out)
+            check(code, error, EngineError)
+            try:
+                size = ctypes.c_size_t()
+                data = lib.tcsync_response_body(response, byref(size))
+                return *_response_head(response), ctypes.string_at(data, size.value)
+            finally:
+                lib.tcsync_response_free(response)
+
+    return on_server(work, is_request=True)
+
+
+def _request(
+    method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes, peer: bytes | None
+) -> c.tcsync_request:
+    return c.tcsync_request(
+        struct_size=ctypes.sizeof(c.tcsync_request),
+        method=method,
+        method_size=len(method),
+        target=target,
+        target_size=len(target),
+        headers=(c.tcsync_header * len(headers))(
+            *[c.tcsync_header(name, len(name), value, len(value)) for name, value in headers]
+        ),
+        header_count=len(headers),
+        body=body,
+        body_size=len(body),
+        peer_address=peer,
+        peer_address_size=len(peer or b""),
+    )
+
+
+def _response_handle(response: _Pointer[c.tcsync_response]) -> ResponseHandle:
+    return ResponseHandle(response, library().tcsync_response_free)
+
+
+def _response_head(response: _Pointer[c.tcsync_response]) -> tuple[int, Headers]:
+    lib = library()
+    count = lib.tcsync_response_header_count(response)
+    headers = tuple(_response_header(response, index) for index in range(count))
+    return lib.tcsync_response_status(response), headers
+
+
+def _response_header(response: _Pointer[c.tcsync_response], index: int) -> tuple[str, str]:
+    header = c.tcsync_header()
+    error = ctypes.POINTER(c.tcsync_error)()
+    check(library().tcsync_response_header(response, index, byref(header), byref(error)), error, EngineError)
+
+    def text(offset: int, size: int) -> str:
+        # Read as an address: as a C string it would be read up to a zero byte, which need not be there.
+        address = ctypes.c_void_p.from_buffer(header, offset).value
+        return ctypes.string_at(address, size).decode("latin-1") if address else ""
+
+    return text(c.tcsync_header.name.offset, header.name_size), text(c.tcsync_header.value.offset, header.value_size)
