@@ -1,0 +1,3 @@
+module example.org/tcsync-embed
+
+go 1.21

@@ -1,0 +1,74 @@
+"""Fixtures of the tests of examples. The real server and the real Taskwarrior are those of tests/e2e."""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
+
+import embedders
+import server_fixture
+import task_fixture
+from taskwarrior import Replica, User
+
+server_binary = server_fixture.server_binary
+start_server = server_fixture.start_server
+task_client = task_fixture.task_client
+
+
+def pytest_addoption(parser):
+    parser.addoption("--language", choices=sorted(embedders.LANGUAGES), help="test the example in this language alone")
+
+
+def pytest_generate_tests(metafunc):
+    if "language" in metafunc.fixturenames:
+        only = metafunc.config.getoption("--language")
+        metafunc.parametrize("language", [only] if only else sorted(embedders.LANGUAGES), scope="session")
+
+
+@pytest.fixture(scope="session")
+def program(language):
+    """The command that runs the example, which is built first."""
+    return embedders.build(embedders.LANGUAGES[language])
+
+
+@pytest.fixture
+def start(program, tmp_path):
+    """Starts the example; at the end each one still running must stop cleanly."""
+    started = []
+
+    def make(data_dir=None, **options):
+        directory = data_dir or tmp_path / f"embedded{len(started)}"
+        started.append(embedders.Embedder(program, directory, tmp_path / f"log{len(started)}", **options))
+        return started[-1]
+
+    yield make
+    failures = []
+    for embedder in started:
+        try:
+            embedder.stop()
+        except AssertionError as failure:
+            failures.append(str(failure))
+    assert not failures, "\n".join(failures)
+
+
+@pytest.fixture
+def user():
+    return User()
+
+
+@pytest.fixture
+def new_replica(task_client):
+    """Makes a computer without tasks, in a directory that the client can reach."""
+    homes = []
+
+    def make(server_url, user):
+        homes.append(tempfile.mkdtemp(prefix="replica-", dir=task_client.root / "tmp"))
+        return Replica(task_client, homes[-1], server_url, user)
+
+    yield make
+    for home in homes:
+        shutil.rmtree(home)

@@ -1,0 +1,162 @@
+"""The examples that embed the engine in another language's HTTP server: how each is built and run.
+
+Each is `PROGRAM DATA_DIR PORT`. It serves 127.0.0.1:PORT (0: any free one), takes further options from the environment,
+prints one line `listening on http://127.0.0.1:PORT` when it accepts, ends at SIGTERM and SIGINT with 0, and at a mistake
+with 1 and the message of the tcsync_error.
+"""
+
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from server import environment
+from support import BUILD_DIR, REPOSITORY, run_bounded
+
+EXAMPLES = REPOSITORY / "examples"
+HEADERS = REPOSITORY / "capi" / "include"
+LIBRARY = Path(os.environ.get("TCSYNC_LIBRARY") or BUILD_DIR / "lib" / "libtcsync.so")
+OUTPUT = BUILD_DIR / "examples" / "embedders"
+BUILD_TIMEOUT_S = 900
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 30  # Requests that are open may take 10 s.
+
+
+@dataclass(frozen=True)
+class Language:
+    """`programs` are those that building and running needs. `build` makes the example in the directory that it is
+    given, and returns the command that runs it, without DATA_DIR and PORT."""
+
+    name: str
+    programs: tuple
+    build: Callable
+
+
+def _run(command, **variables):
+    done = run_bounded(command, env=environment(**variables), timeout_s=BUILD_TIMEOUT_S)
+    assert done.returncode == 0, f"{' '.join(map(str, command))}: status {done.returncode}\n{done.stdout}{done.stderr}"
+
+
+def _build_go(output):
+    program = output / "tcsync-embed"
+    _run(
+        ["go", "build", "-C", EXAMPLES / "go", "-o", program],
+        CGO_CFLAGS=f"-I{HEADERS}",
+        CGO_LDFLAGS=f"-L{LIBRARY.parent}",
+        GOCACHE=str(output / "cache"),
+        GOFLAGS="-buildvcs=false",  # whose repository the source is in is no matter
+        GOPROXY="off",
+        GOTOOLCHAIN="local",
+    )
+    return [program]
+
+
+LANGUAGES = {
+    language.name: language
+    for language in (
+        Language("go", ("go", "gcc"), _build_go),
+    )
+}  # fmt: skip
+
+
+def build(language):
+    """Builds the example and returns the command that runs it; the test is skipped where a program is missing."""
+    missing = [name for name in language.programs if not shutil.which(name)]
+    if missing:
+        reason = f"the example in {language.name} needs {', '.join(missing)}, which is not installed"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+    output = OUTPUT / language.name
+    output.mkdir(parents=True, exist_ok=True)
+    return [str(part) for part in language.build(output)]
+
+
+class Embedder:
+    """One data directory, and the process of an example that serves it. `options` are variables of the environment."""
+
+    def __init__(self, program, data_dir, log_path, **options):
+        self.data_dir = Path(data_dir)
+        self._program = program
+        self._log_path = Path(log_path)
+        self.options = options
+        self._port = 0
+        self._process = None
+        self.start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    @property
+    def log(self):
+        return self._log_path.read_text(encoding="utf-8", errors="replace")
+
+    def spawn(self, log_path):
+        """Starts a process on the data directory, which may be refused there."""
+        with open(log_path, "ab") as log:
+            return subprocess.Popen(
+                [*self._program, str(self.data_dir), str(self._port)],
+                env=environment(
+                    TCSYNC_LIBRARY=str(LIBRARY), LD_LIBRARY_PATH=str(LIBRARY.parent), **self.options
+                ),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def start(self):
+        self._process = self.spawn(self._log_path)
+        select.select([self._process.stdout], [], [], START_TIMEOUT_S)
+        os.set_blocking(self._process.stdout.fileno(), False)
+        line = (self._process.stdout.readline() or b"").decode()
+        found = re.fullmatch(r"listening on http://127\.0\.0\.1:(\d+)\n", line)
+        if not found:
+            self.kill()
+            raise AssertionError(f"the example printed {line!r} instead of its address:\n{self.log}")
+        self._port = int(found[1])
+
+    def send_signal(self, number):
+        self._process.send_signal(number)
+
+    def wait_for_exit(self):
+        """Waits until the example, already told to stop, has closed cleanly."""
+        try:
+            rest = self._process.communicate(timeout=STOP_TIMEOUT_S)[0]
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the example still ran {STOP_TIMEOUT_S} s after it was told to stop") from None
+        status = self._process.returncode
+        self._process = None
+        assert (status, rest) == (0, b""), f"the example ended with status {status}:\n{self.log[-4000:]}"
+
+    def stop(self, number=signal.SIGTERM):
+        if self._process:
+            self.send_signal(number)
+            self.wait_for_exit()
+
+    def kill(self):
+        self._process.kill()
+        self._process.communicate()
+        self._process = None
+
+    def restart(self):
+        self.stop()
+        self.start()
+
+    def resident_bytes(self):
+        """The memory that the process has resident now."""
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as status:
+            fields = dict(line.split(":", 1) for line in status)
+        return int(fields["VmRSS"].split()[0]) * 1024

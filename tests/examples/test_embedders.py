@@ -1,0 +1,431 @@
+"""The examples in other languages, all by the same checks. If one of these fails, people start from an example that
+loses versions, stores halves of them, or falls over with the memory that one client takes.
+
+embedders.py has the languages; --language LANGUAGE tests one.
+"""
+
+import http.client
+import random
+import signal
+import socket
+import subprocess
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import pytest
+import wire
+from support import wait_until
+
+MIB = 1 << 20
+REPLICAS = 100
+VERSIONS_EACH = 3
+# All clients of a test come from one address.
+MANY_CLIENTS = {"TCSYNC_NEW_CLIENTS_PER_ADDRESS_DAY": "0"}
+
+STALLED_UPLOADS = 30
+STALLED_BYTES = 20 * MIB
+STALLED_SENT = 10 * MIB
+STALLED_BUDGET = 64 * MIB
+
+RUNNING_UPLOADS = 10
+RUNNING_BYTES = 256 << 10
+RUNNING_PIECE = 16 << 10
+
+# Fields of an answer that are the HTTP server's own.
+OWN_FIELDS = ("connection", "content-length", "date", "keep-alive", "transfer-encoding")
+
+ADD_FIRST = f"/v1/client/add-version/{wire.NIL_VERSION}"
+
+
+def new_id():
+    return str(uuid.uuid4())
+
+
+def content(number, size):
+    return random.Random(number).randbytes(size)
+
+
+def raw_connection(embedder):
+    host, port = embedder.url.removeprefix("http://").rsplit(":", 1)
+    return socket.create_connection((host, int(port)), timeout=wire.TIMEOUT_S)
+
+
+def upload_head(client_id, length, path=ADD_FIRST):
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nX-Client-Id: {client_id}\r\n"
+        f"Content-Type: {wire.SEGMENT_TYPE}\r\nContent-Length: {length}\r\n\r\n"
+    ).encode()
+
+
+def read_answer(connection, method="POST"):
+    answer = http.client.HTTPResponse(connection, method=method)
+    answer.begin()
+    return wire.Response(answer.status, answer.headers, answer.read())
+
+
+def together(count, function):
+    """Runs function(0) to function(count - 1) at the same time."""
+    barrier = threading.Barrier(count)
+
+    def run(number):
+        barrier.wait(wire.TIMEOUT_S)
+        return function(number)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, range(count)))
+
+
+def test_many_replicas_at_a_time(start):
+    """Each adds versions over a connection that it keeps, and finds them all through another one."""
+    embedder = start(**MANY_CLIENTS)
+    clients = [new_id() for _ in range(REPLICAS)]
+
+    def replica(number):
+        connection = wire.connect(embedder.url)
+        parent, segments = wire.NIL_VERSION, []
+        for index in range(VERSIONS_EACH):
+            segments.append(content(f"{number}.{index}", 1000 * index * index + number + 1))
+            headers = {"X-Client-Id": clients[number], "Content-Type": wire.SEGMENT_TYPE}
+            connection.request("POST", f"/v1/client/add-version/{parent}", segments[-1], headers)
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()) == (200, b"")
+            parent = answer.headers["X-Version-Id"]
+        connection.close()
+        return segments
+
+    added = together(REPLICAS, replica)
+    histories = together(REPLICAS, lambda number: wire.history(embedder.url, clients[number]))
+    assert [[version.segment for version in history] for history in histories] == added
+    embedder.restart()
+    assert [version.segment for version in wire.history(embedder.url, clients[-1])] == added[-1]
+
+
+def test_taskwarrior_syncs(start, user, new_replica):
+    embedder = start()
+    here, there = (new_replica(embedder.url, user) for _ in range(2))
+    first = here.add("water the plants")
+    here.sync()
+    there.sync()
+    second = there.add("feed the cat")
+    there.sync()
+    here.sync()
+    assert here.export() == there.export()
+    assert set(here.export()) == {first, second}
+
+
+def test_answers_are_those_of_the_server(start, start_server):
+    """Every path and method goes to the engine as it came, and the answer comes back as it is."""
+    embedder, server = start(), start_server()
+    known, unknown = new_id(), new_id()
+    doubled = f"X-Client-Id: {known}\r\nX-Client-Id: {unknown}\r\n"
+    requests = [
+        ("GET", "/", ""),
+        ("HEAD", "/", ""),
+        ("GET", "/?a=%20b", ""),
+        ("GET", "//v1/client/snapshot", f"X-Client-Id: {known}\r\n"),
+        ("GET", "/v1/client/../client/snapshot", f"X-Client-Id: {known}\r\n"),
+        ("GET", "/nowhere", ""),
+        ("GET", "/v1/client/snapshot", ""),
+        ("GET", "/v1/client/snapshot", f"x-client-id: {known}\r\n"),
+        ("GET", "/v1/client/snapshot", "X-Client-Id:\r\n"),
+        ("GET", "/v1/client/snapshot", doubled),
+        ("GET", "/v1/client/snapshot?", f"X-Client-Id: {known}\r\n"),
+        ("HEAD", "/v1/client/snapshot", f"X-Client-Id: {known}\r\n"),
+        ("DELETE", "/v1/client/snapshot", f"X-Client-Id: {known}\r\n"),
+        ("OPTIONS", "/v1/client/snapshot", f"X-Client-Id: {known}\r\n"),
+        ("GET", f"/v1/client/get-child-version/{wire.NIL_VERSION}", f"X-Client-Id: {unknown}\r\n"),
+        ("GET", "/v1/client/get-child-version/no-uuid", f"X-Client-Id: {known}\r\n"),
+        ("POST", ADD_FIRST, f"X-Client-Id: {known}\r\nContent-Length: 0\r\n"),
+        ("POST", ADD_FIRST, f"X-Client-Id: {known}\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n"),
+    ]
+
+    def ask(target, method, path, fields):
+        with raw_connection(target) as connection:
+            connection.sendall(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n".encode())
+            answer = read_answer(connection, method)
+        headers = sorted(
+            (name.lower(), value) for name, value in answer.headers.items() if name.lower() not in OWN_FIELDS
+        )
+        length = answer.headers["Content-Length"]
+        return answer.status, length, headers, answer.body
+
+    for request in requests:
+        assert ask(embedder, *request) == ask(server, *request), request
+
+
+def test_a_snapshot_of_three_mib_passes_both_ways(start):
+    embedder = start()
+    client_id, snapshot = new_id(), content("snapshot", 3 * MIB)
+    added = wire.add_version(embedder.url, client_id)
+    assert added.status == 200
+    version_id = added.headers["X-Version-Id"]
+    assert wire.add_snapshot(embedder.url, client_id, version_id, snapshot).status == 200
+    answer = wire.get_snapshot(embedder.url, client_id)
+    assert (answer.status, answer.headers["X-Version-Id"]) == (200, version_id)
+    assert answer.body == snapshot
+
+
+def chunked(body, size=5000):
+    for start in range(0, len(body), size):
+        piece = body[start : start + size]
+        yield f"{len(piece):x};extension=1\r\n".encode() + piece + b"\r\n"
+
+
+def test_unusual_clients_are_served(start):
+    """A head that comes byte by byte, a chunked body, Expect: 100-continue, and requests that do not wait for answers."""
+    embedder = start()
+    client_id, segment = new_id(), content("segment", 300_000)
+    with raw_connection(embedder) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        head = upload_head(client_id, len(segment)).replace(b"Content-Length", b"Expect: 100-continue\r\nContent-Length")
+        for byte in head:
+            connection.sendall(bytes([byte]))
+        interim = b""
+        while not interim.endswith(b"\r\n\r\n"):
+            interim += connection.recv(1)
+        assert interim.startswith(b"HTTP/1.1 100 ")
+        connection.sendall(segment)
+        added = read_answer(connection)
+        assert added.status == 200
+
+        parent = added.headers["X-Version-Id"]
+        head = upload_head(client_id, 0, f"/v1/client/add-version/{parent}")
+        connection.sendall(head.replace(b"Content-Length: 0", b"Transfer-Encoding: chunked"))
+        for piece in chunked(segment[::-1]):
+            connection.sendall(piece)
+        connection.sendall(b"0\r\nTrailer: ignored\r\n\r\n")
+        assert read_answer(connection).status == 200
+
+    get = f"GET /v1/client/get-child-version/%s HTTP/1.1\r\nHost: localhost\r\nX-Client-Id: {client_id}\r\n\r\n"
+    with raw_connection(embedder) as connection:
+        connection.sendall((get % wire.NIL_VERSION + get % parent).encode())
+        stream = connection.makefile("rb")
+        bodies = []
+        for _ in range(2):
+            assert stream.readline().startswith(b"HTTP/1.1 200")
+            fields = http.client.parse_headers(stream)
+            bodies.append(stream.read(int(fields["Content-Length"])))
+    assert bodies == [segment, segment[::-1]]
+
+
+def test_heads_that_two_servers_may_read_differently_store_nothing(start):
+    """A length that is told twice, in different ways, lets a request hide in another one's body."""
+    embedder = start()
+    client_id = new_id()
+    head = upload_head(client_id, 7)
+    chunks = b"7\r\nsegment\r\n0\r\n\r\n"
+    for evil, body in (
+        (head.replace(b"\r\n\r\n", b"\r\nContent-Length: 8\r\n\r\n"), b"segment"),
+        (head.replace(b"Content-Length: 7", b"Content-Length: +7"), b"segment"),
+        (head.replace(b"Content-Length: 7", b"Content-Length: -7"), b"segment"),
+        (head.replace(b"Content-Length: 7", b"Content-Length : 7"), b"segment"),
+        (head.replace(b"Content-Length: 7", b"Transfer-Encoding: chunked, identity"), chunks),
+        (head.replace(b"Content-Length: 7", b"Transfer-Encoding: chunked"), b"+7\r\nsegment\r\n0\r\n\r\n"),
+        (head.replace(b"Content-Length: 7", b"Transfer-Encoding: chunked"), b"fffffffffffffffff7\r\nsegment\r\n0\r\n\r\n"),
+    ):
+        with raw_connection(embedder) as connection:
+            connection.sendall(evil + body)
+            connection.shutdown(socket.SHUT_WR)
+            answer = b""
+            while piece := connection.recv(65536):
+                answer += piece
+        assert not answer or answer.split(b" ", 2)[1] in (b"400", b"501"), (evil, answer)
+    assert wire.history(embedder.url, client_id) == []
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_a_body_that_breaks_off_is_not_stored(start, framing):
+    embedder = start()
+    client_id, segment = new_id(), content("broken", 3 * MIB)
+    for sent in (0, 1, 100_000, 2 * MIB, len(segment) - 1):
+        head = upload_head(client_id, len(segment))
+        body = segment[:sent]
+        if framing == "chunked":
+            head = head.replace(f"Content-Length: {len(segment)}".encode(), b"Transfer-Encoding: chunked")
+            body = b"".join(chunked(body))
+        with raw_connection(embedder) as connection:
+            connection.sendall(head + body)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(65536):
+                pass
+        assert wire.history(embedder.url, client_id) == [], f"after {sent} bytes"
+    assert wire.add_version(embedder.url, client_id, segment=segment).status == 200
+
+
+def test_a_client_that_vanishes_takes_nothing_with_it(start):
+    """In the middle of an answer and of a body, without a goodbye."""
+    embedder = start(TCSYNC_MEMORY_BUDGET="16M", TCSYNC_CLIENT_BYTES_MAX="0")
+    client_id, segment = new_id(), content("large", 20 * MIB)
+    assert wire.add_version(embedder.url, client_id, segment=segment).status == 200
+    get = f"GET /v1/client/get-child-version/{wire.NIL_VERSION} HTTP/1.1\r\nHost: h\r\nX-Client-Id: {client_id}\r\n\r\n"
+    for _ in range(40):  # More than the budget has room for, were they kept.
+        with raw_connection(embedder) as connection:
+            connection.sendall(get.encode())
+            assert connection.recv(100_000)
+        with raw_connection(embedder) as connection:
+            connection.sendall(upload_head(new_id(), len(segment)) + segment[: 1 * MIB])
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    wait_until(
+        lambda: wire.get_child_version(embedder.url, client_id, wire.NIL_VERSION).status == 200,
+        wire.TIMEOUT_S,
+        "an answer has room again",
+    )
+    assert wire.history(embedder.url, client_id)[0].segment == segment
+
+
+def test_idle_connections_do_not_keep_others_out(start):
+    """A thousand, of which half have begun a request."""
+    embedder = start()
+    before = embedder.resident_bytes()
+    idle = [raw_connection(embedder) for _ in range(1000)]
+    for connection in idle[::2]:
+        connection.sendall(b"GET /")
+    client_id = new_id()
+    assert wire.add_version(embedder.url, client_id).status == 200
+    assert len(wire.history(embedder.url, client_id)) == 1
+    growth = embedder.resident_bytes() - before
+    print(f"1000 idle connections: {before / MIB:.0f} MiB before, {growth / MIB:.0f} MiB more")
+    for connection in idle:
+        connection.close()
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_a_body_over_the_limit_is_refused_at_once(start, framing):
+    """The client hears it although it sends the body to its end before it reads."""
+    embedder = start(TCSYNC_BODY_BYTES_MAX="1M")
+    client_id, size = new_id(), 8 * MIB
+    head = upload_head(client_id, size)
+    body = bytes(size)
+    if framing == "chunked":
+        head = head.replace(f"Content-Length: {size}".encode(), b"Transfer-Encoding: chunked")
+        body = b"".join(chunked(body, 65536)) + b"0\r\n\r\n"
+    with raw_connection(embedder) as connection:
+        connection.sendall(head + body)
+        assert read_answer(connection).status == 413
+    assert wire.history(embedder.url, client_id) == []
+
+
+def test_a_conflict_is_answered_before_the_body_is_sent(start):
+    embedder = start()
+    client_id = new_id()
+    assert wire.add_version(embedder.url, client_id).status == 200
+    with raw_connection(embedder) as connection:
+        connection.sendall(upload_head(client_id, 8 * MIB))
+        assert read_answer(connection).status == 409
+
+
+def test_stalled_uploads_take_little_memory(start):
+    """If this fails, as many clients with a bad connection as a small office has take all memory of the machine."""
+    embedder = start(TCSYNC_MEMORY_BUDGET=str(STALLED_BUDGET), **MANY_CLIENTS)
+    clients = [new_id() for _ in range(STALLED_UPLOADS)]
+    warm_up = wire.add_version(embedder.url, new_id(), segment=content("warm up", MIB))
+    assert warm_up.status == 200
+    before = embedder.resident_bytes()
+    connections = [raw_connection(embedder) for _ in clients]
+    segment = content("stalled", STALLED_BYTES)
+
+    def send_half(number):
+        connections[number].sendall(upload_head(clients[number], STALLED_BYTES) + segment[:STALLED_SENT])
+
+    def send_rest(number):
+        with connections[number] as connection:
+            connection.sendall(segment[STALLED_SENT:])
+            return read_answer(connection).status
+
+    together(STALLED_UPLOADS, send_half)
+    during = embedder.resident_bytes()
+    print(f"{STALLED_UPLOADS} stalled uploads: {before / MIB:.0f} MiB before, {during / MIB:.0f} MiB during")
+    assert during - before < STALLED_BUDGET
+    # They were all under way: each can go on.
+    assert together(STALLED_UPLOADS, send_rest) == [200] * STALLED_UPLOADS
+    assert wire.history(embedder.url, clients[0])[0].segment == segment
+
+
+@dataclass
+class Writer:
+    """A client that adds version after version, slowly, and keeps what was acknowledged."""
+
+    embedder: object
+    client_id: str = field(default_factory=new_id)
+    acknowledged: list = field(default_factory=list)
+    pieces: int = 0
+
+    def run(self):
+        parent = wire.NIL_VERSION
+        connection = raw_connection(self.embedder)
+        try:
+            while True:
+                segment = content(f"{self.client_id}{parent}", RUNNING_BYTES)
+                connection.sendall(upload_head(self.client_id, len(segment), f"/v1/client/add-version/{parent}"))
+                for start in range(0, len(segment), RUNNING_PIECE):
+                    connection.sendall(segment[start : start + RUNNING_PIECE])
+                    self.pieces += 1
+                answer = read_answer(connection)
+                assert answer.status in (200, 503)
+                if answer.status == 200:
+                    parent = answer.headers["X-Version-Id"]
+                    self.acknowledged.append((parent, segment))
+                if answer.headers["Connection"] == "close":
+                    connection.close()
+                    connection = raw_connection(self.embedder)
+        except (OSError, http.client.HTTPException):
+            pass  # The program has ended.
+        finally:
+            connection.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_end_answers_what_it_stores(start, number):
+    """Every version that was stored was acknowledged, and the other way round."""
+    embedder = start()
+    writers = [Writer(embedder) for _ in range(RUNNING_UPLOADS)]
+    threads = [threading.Thread(target=writer.run) for writer in writers]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: all(len(writer.acknowledged) > 2 for writer in writers), wire.TIMEOUT_S, "all are writing")
+    embedder.stop(number)
+    for thread in threads:
+        thread.join(wire.TIMEOUT_S)
+        assert not thread.is_alive()
+    embedder.start()
+    for writer in writers:
+        stored = wire.history(embedder.url, writer.client_id)
+        assert [(version.version_id, version.segment) for version in stored] == writer.acknowledged
+
+
+def test_the_end_does_not_wait_for_a_stalled_upload_for_ever(start):
+    embedder = start()
+    client_id = new_id()
+    with raw_connection(embedder) as stalled, raw_connection(embedder) as idle:
+        stalled.sendall(upload_head(client_id, MIB) + bytes(MIB // 2))
+        embedder.stop()
+        assert not idle.recv(1)
+    embedder.start()
+    assert wire.history(embedder.url, client_id) == []
+
+
+def test_a_second_program_on_the_directory_is_refused(start, tmp_path):
+    embedder = start()
+    log = tmp_path / "second.log"
+    second = embedder.spawn(log)
+    try:
+        output = second.communicate(timeout=60)[0]
+    except subprocess.TimeoutExpired:
+        second.kill()
+        raise
+    assert (second.returncode, output) == (1, b""), log.read_text()
+    assert "is in use" in log.read_text() or "in use by" in log.read_text(), log.read_text()
+    assert wire.index(embedder.url).status == 200
+
+
+def test_a_wrong_option_is_refused(start, tmp_path):
+    embedder = start()
+    embedder.stop()
+    embedder.options["TCSYNC_MEMORY_BUDGET"] = "1"
+    log = tmp_path / "refused.log"
+    refused = embedder.spawn(log)
+    output = refused.communicate(timeout=60)[0]
+    assert (refused.returncode, output) == (1, b"")
+    assert "TCSYNC_MEMORY_BUDGET" in log.read_text()
