@@ -27,6 +27,9 @@ BUILD_TIMEOUT_S = 900
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30  # Requests that are open may take 10 s.
 
+# All clients come from one address, and a disk may be slow.
+OPTIONS = {"TCSYNC_NEW_CLIENTS_PER_ADDRESS_DAY": "0", "TCSYNC_DISK_WAIT_MAX": "60000"}
+
 
 @dataclass(frozen=True)
 class Language:
@@ -85,7 +88,7 @@ class Embedder:
         self.data_dir = Path(data_dir)
         self._program = program
         self._log_path = Path(log_path)
-        self.options = options
+        self.options = {**OPTIONS, **options}
         self._port = 0
         self._process = None
         self.start()
@@ -102,14 +105,12 @@ class Embedder:
     def log(self):
         return self._log_path.read_text(encoding="utf-8", errors="replace")
 
-    def spawn(self, log_path):
+    def spawn(self, log_path, port=0):
         """Starts a process on the data directory, which may be refused there."""
         with open(log_path, "ab") as log:
             return subprocess.Popen(
-                [*self._program, str(self.data_dir), str(self._port)],
-                env=environment(
-                    TCSYNC_LIBRARY=str(LIBRARY), LD_LIBRARY_PATH=str(LIBRARY.parent), **self.options
-                ),
+                [*self._program, str(self.data_dir), str(port)],
+                env=environment(TCSYNC_LIBRARY=str(LIBRARY), LD_LIBRARY_PATH=str(LIBRARY.parent), **self.options),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -117,7 +118,7 @@ class Embedder:
             )
 
     def start(self):
-        self._process = self.spawn(self._log_path)
+        self._process = self.spawn(self._log_path, self._port)
         select.select([self._process.stdout], [], [], START_TIMEOUT_S)
         os.set_blocking(self._process.stdout.fileno(), False)
         line = (self._process.stdout.readline() or b"").decode()
