@@ -1,8 +1,8 @@
 """The examples that embed the engine in another language's HTTP server: how each is built and run.
 
-Each is `PROGRAM DATA_DIR PORT`. It serves 127.0.0.1:PORT (0: any free one), takes further options from the environment,
-prints one line `listening on http://127.0.0.1:PORT` when it accepts, ends at SIGTERM and SIGINT with 0, and at a mistake
-with 1 and the message of the tcsync_error.
+Each is `PROGRAM DATA_DIR PORT`. It serves 127.0.0.1:PORT (0: any free one), takes further options from the environment
+(tcsync_config_set_from_environment), and prints one line `listening on http://127.0.0.1:PORT` when it accepts. It ends
+at SIGTERM and SIGINT with 0, and at a mistake with 1 and the message of the tcsync_error.
 """
 
 import os

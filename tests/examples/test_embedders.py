@@ -172,7 +172,7 @@ def chunked(body, size=5000):
 
 
 def test_unusual_clients_are_served(start):
-    """A head that comes byte by byte, a chunked body, Expect: 100-continue, and requests that do not wait for answers."""
+    """A head that comes byte by byte, a chunked body, Expect: 100-continue, requests that do not wait for answers."""
     embedder = start()
     client_id, segment = new_id(), content("segment", 300_000)
     with raw_connection(embedder) as connection:
