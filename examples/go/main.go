@@ -101,7 +101,7 @@ func receive(r *http.Request, c *http.ResponseController, p *C.tcsync_pending, a
 	return err
 }
 
-func send(w http.ResponseWriter, c *http.ResponseController, answer *C.tcsync_response) (err error) {
+func send(w http.ResponseWriter, c *http.ResponseController, method string, answer *C.tcsync_response) (err error) {
 	var failure *C.tcsync_error
 	var field C.tcsync_header
 	w.Header()["Content-Type"] = nil // net/http would guess one.
@@ -111,7 +111,7 @@ func send(w http.ResponseWriter, c *http.ResponseController, answer *C.tcsync_re
 	}
 	w.Header().Set("Content-Length", strconv.FormatInt(int64(C.tcsync_response_body_size(answer)), 10))
 	w.WriteHeader(int(C.tcsync_response_status(answer)))
-	for piece := (*C.tcsync_bytes)(nil); err == nil; C.tcsync_bytes_free(piece) {
+	for piece := (*C.tcsync_bytes)(nil); err == nil && method != http.MethodHead; C.tcsync_bytes_free(piece) {
 		err = check(C.tcsync_response_read(answer, &piece, &failure), &failure)
 		if err != nil || piece == nil {
 			break
@@ -138,7 +138,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = receive(r, c, pending, &answer)
 	}
 	if err == nil {
-		err = send(w, c, answer)
+		err = send(w, c, r.Method, answer)
 	}
 	if err != nil {
 		log.Print(r.RemoteAddr, ": ", err)

@@ -60,10 +60,22 @@ def _build_go(output):
     return [program]
 
 
+def _build_rust(output):
+    declarations, program = output / "tcsync.rs", output / "tcsync-embed"
+    names = "tcsync_.*|sigwait|sigemptyset|sigaddset|pthread_sigmask|time|gmtime_r|strftime"
+    bindgen = ["bindgen", EXAMPLES / "rust" / "declarations.h", "--size_t-is-usize", "--no-layout-tests"]
+    bindgen += ["--allowlist-function", names, "--allowlist-var", "TCSYNC_.*|SIGTERM|SIGINT|SIG_BLOCK"]
+    _run([*bindgen, "--output", declarations, "--", f"-I{HEADERS}"])
+    rustc = ["rustc", "--edition", "2021", "-O", "-L", LIBRARY.parent, "-l", "tcsync"]
+    _run([*rustc, EXAMPLES / "rust" / "main.rs", "-o", program], TCSYNC_DECLARATIONS=str(declarations))
+    return [program]
+
+
 LANGUAGES = {
     language.name: language
     for language in (
         Language("go", ("go", "gcc"), _build_go),
+        Language("rust", ("bindgen", "rustc"), _build_rust),
     )
 }  # fmt: skip
 

@@ -200,8 +200,11 @@ def test_unusual_clients_are_served(start):
 
     get = f"GET /v1/client/get-child-version/%s HTTP/1.1\r\nHost: localhost\r\nX-Client-Id: {client_id}\r\n\r\n"
     with raw_connection(embedder) as connection:
-        connection.sendall((get % wire.NIL_VERSION + get % parent).encode())
+        head = "HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        connection.sendall((head + get % wire.NIL_VERSION + get % parent).encode())
         stream = connection.makefile("rb")
+        assert stream.readline().startswith(b"HTTP/1.1 200")
+        http.client.parse_headers(stream)
         bodies = []
         for _ in range(2):
             assert stream.readline().startswith(b"HTTP/1.1 200")
@@ -317,6 +320,10 @@ def test_a_conflict_is_answered_before_the_body_is_sent(start):
     with raw_connection(embedder) as connection:
         connection.sendall(upload_head(client_id, 8 * MIB))
         assert read_answer(connection).status == 409
+    with raw_connection(embedder) as connection:  # Without the 100 that would ask for it.
+        head = upload_head(client_id, 8 * MIB).replace(b"Content-Length", b"Expect: 100-continue\r\nContent-Length")
+        connection.sendall(head)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 409")
 
 
 def test_stalled_uploads_take_little_memory(start):
