@@ -11,6 +11,7 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +34,8 @@ OPTIONS = {"TCSYNC_NEW_CLIENTS_PER_ADDRESS_DAY": "0", "TCSYNC_DISK_WAIT_MAX": "6
 
 @dataclass(frozen=True)
 class Language:
-    """`programs` are those that building and running needs. `build` makes the example in the directory that it is
-    given, and returns the command that runs it, without DATA_DIR and PORT."""
+    """`programs` are those, and the files, that building and running needs. `build` makes the example in the directory
+    that it is given, and returns the command that runs it, without DATA_DIR and PORT."""
 
     name: str
     programs: tuple
@@ -71,18 +72,34 @@ def _build_rust(output):
     return [program]
 
 
+JNA = "/usr/share/java/jna.jar"
+
+
+def _build_java(output):
+    _run(["javac", "-Xlint:all", "-Werror", "-d", output, "-cp", JNA, EXAMPLES / "java" / "Server.java"])
+    return ["java", "-Xmx64m", "-cp", f"{output}:{JNA}", "Server"]
+
+
+def _build_python(_output):
+    # env becomes the program, which so has the process's ID.
+    source = REPOSITORY / "capi" / "python" / "src"
+    return ["env", f"PYTHONPATH={source}", "PYTHONDONTWRITEBYTECODE=1", sys.executable, EXAMPLES / "serve.py"]
+
+
 LANGUAGES = {
     language.name: language
     for language in (
         Language("go", ("go", "gcc"), _build_go),
         Language("rust", ("bindgen", "rustc"), _build_rust),
+        Language("java", ("javac", "java", JNA), _build_java),
+        Language("python", (), _build_python),
     )
 }  # fmt: skip
 
 
 def build(language):
     """Builds the example and returns the command that runs it; the test is skipped where a program is missing."""
-    missing = [name for name in language.programs if not shutil.which(name)]
+    missing = [name for name in language.programs if not shutil.which(name) and not Path(name).is_file()]
     if missing:
         reason = f"the example in {language.name} needs {', '.join(missing)}, which is not installed"
         if os.environ.get("CI") == "true":
@@ -131,9 +148,8 @@ class Embedder:
 
     def start(self):
         self._process = self.spawn(self._log_path, self._port)
-        select.select([self._process.stdout], [], [], START_TIMEOUT_S)
-        os.set_blocking(self._process.stdout.fileno(), False)
-        line = (self._process.stdout.readline() or b"").decode()
+        has_begun = select.select([self._process.stdout], [], [], START_TIMEOUT_S)[0]
+        line = self._process.stdout.readline().decode() if has_begun else ""
         found = re.fullmatch(r"listening on http://127\.0\.0\.1:(\d+)\n", line)
         if not found:
             self.kill()
