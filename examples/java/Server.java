@@ -118,6 +118,8 @@ public final class Server {
     PointerByReference pending = new PointerByReference(), answer = new PointerByReference();
     boolean isTaken = false;
     try {
+      String length = exchange.getRequestHeaders().getFirst("Content-Length");
+      if (length != null && !length.matches("[0-9]+")) throw new IOException("a malformed Content-Length");
       isTaken = open.readLock().tryLock(0, TimeUnit.SECONDS);
       if (!isTaken) return;
       begin(exchange, pending, answer);

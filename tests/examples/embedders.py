@@ -5,6 +5,7 @@ Each is `PROGRAM DATA_DIR PORT`. It serves 127.0.0.1:PORT (0: any free one), tak
 at SIGTERM and SIGINT with 0, and at a mistake with 1 and the message of the tcsync_error.
 """
 
+import contextlib
 import os
 import re
 import select
@@ -35,11 +36,13 @@ OPTIONS = {"TCSYNC_NEW_CLIENTS_PER_ADDRESS_DAY": "0", "TCSYNC_DISK_WAIT_MAX": "6
 @dataclass(frozen=True)
 class Language:
     """`programs` are those, and the files, that building and running needs. `build` makes the example in the directory
-    that it is given, and returns the command that runs it, without DATA_DIR and PORT."""
+    that it is given, and returns the command that runs it, without DATA_DIR and PORT. `lacks` is what the language's HTTP
+    server cannot do."""
 
     name: str
     programs: tuple
     build: Callable
+    lacks: tuple = ()
 
 
 def _run(command, **variables):
@@ -91,7 +94,7 @@ LANGUAGES = {
     for language in (
         Language("go", ("go", "gcc"), _build_go),
         Language("rust", ("bindgen", "rustc"), _build_rust),
-        Language("java", ("javac", "java", JNA), _build_java),
+        Language("java", ("javac", "java", JNA), _build_java, lacks=("trailers",)),
         Language("python", (), _build_python),
     )
 }  # fmt: skip
@@ -183,6 +186,14 @@ class Embedder:
     def restart(self):
         self.stop()
         self.start()
+
+    def open_sockets(self):
+        """How many sockets the process has open."""
+        count = 0
+        for link in Path(f"/proc/{self.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                count += os.readlink(link).startswith("socket:")
+        return count
 
     def resident_bytes(self):
         """The memory that the process has resident now."""
