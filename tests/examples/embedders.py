@@ -83,6 +83,15 @@ def _build_java(output):
     return ["java", "-Xmx64m", "-cp", f"{output}:{JNA}", "Server"]
 
 
+def _build_node(output):
+    # Nothing of npm's is in the source tree, and its packages stay from one run to the next.
+    if not (output / "node_modules" / "koffi").is_dir():
+        manifest = (EXAMPLES / "node" / "package.json").read_text(encoding="utf-8")
+        (output / "package.json").write_text(manifest, encoding="utf-8")
+        _run(["npm", "install", "--prefix", output, "--ignore-scripts", "--no-audit", "--no-fund"])
+    return ["env", f"NODE_PATH={output / 'node_modules'}", "node", EXAMPLES / "node" / "server.js"]
+
+
 def _build_python(_output):
     # env becomes the program, which so has the process's ID.
     source = REPOSITORY / "capi" / "python" / "src"
@@ -95,6 +104,7 @@ LANGUAGES = {
         Language("go", ("go", "gcc"), _build_go),
         Language("rust", ("bindgen", "rustc"), _build_rust),
         Language("java", ("javac", "java", JNA), _build_java, lacks=("trailers",)),
+        Language("node", ("node", "npm"), _build_node),
         Language("python", (), _build_python),
     )
 }  # fmt: skip
