@@ -36,8 +36,8 @@ OPTIONS = {"TCSYNC_NEW_CLIENTS_PER_ADDRESS_DAY": "0", "TCSYNC_DISK_WAIT_MAX": "6
 @dataclass(frozen=True)
 class Language:
     """`programs` are those, and the files, that building and running needs. `build` makes the example in the directory
-    that it is given, and returns the command that runs it, without DATA_DIR and PORT. `lacks` is what the language's HTTP
-    server cannot do."""
+    that it is given, and returns the command that runs it, without DATA_DIR and PORT. `lacks` is what the HTTP
+    server of the language cannot do."""
 
     name: str
     programs: tuple
