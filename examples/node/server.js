@@ -152,7 +152,7 @@ class Host {
       else if (expectsContinue) reply.writeContinue();
       if (response) await this.send(request, reply, response);
       isSent = Boolean(response);
-      if (!isSent || !expectsContinue) {
+      if (!isSent) { // Node itself reads away what nobody has begun to read.
         // A body that breaks off is thrown here, and so it is not finished: it would be stored.
         for await (const chunk of request) {
           for (let at = 0; at < chunk.length && !response; at += PIECE_BYTES) {
