@@ -247,8 +247,8 @@ tcsync_code tcsync_response_read_queued(tcsync_response* response, tcsync_queue*
     if (Result result = Needed(response, "response"); !result.ok()) return result;
     if (Result result = Needed(queue, "queue"); !result.ok()) return result;
     std::optional<EngineCore::Use> use;
-    return tcsync::capi::BeginRead(
-        *response, tcsync::capi::MakeQueuePieceDelivery(*queue, user_data), use);
+    return tcsync::capi::BeginRead(*response,
+                                   tcsync::capi::MakeQueuePieceDelivery(*queue, user_data), use);
   });
 }
 
