@@ -3,183 +3,147 @@
 // Build: javac -d DIR -cp /usr/share/java/jna.jar Server.java
 // Run: TCSYNC_LIBRARY=PATH_OF_LIBTCSYNC java -Xmx64m -cp DIR:/usr/share/java/jna.jar Server DATA_DIR PORT
 // Port 0 is any free one. Other options come from the environment (docs/options.md).
-import static java.nio.charset.StandardCharsets.ISO_8859_1;
-
 import com.sun.jna.*;
 import com.sun.jna.ptr.PointerByReference;
 import com.sun.net.httpserver.*;
 import java.io.IOException;
-import java.net.*;
+import java.net.InetSocketAddress;
 import java.util.*;
 import java.util.concurrent.*;
-import java.util.concurrent.locks.ReentrantReadWriteLock;
 
 public final class Server {
+  @Structure.FieldOrder({"data", "size"}) // In the C header these are two fields.
+  public static class Text extends Structure {
+    public Pointer data;
+    public long size;
+
+    void set(String text) {
+      size = text.length();
+      data = new Memory(size + 1);
+      data.setString(0, text, "ISO-8859-1");
+    }
+
+    @Override public String toString() {
+      return size == 0 ? "" : Native.toString(data.getByteArray(0, (int) size), "ISO-8859-1");
+    }
+  }
+
+  @Structure.FieldOrder({"name", "value"})
+  public static class Header extends Structure implements Structure.ByReference { public Text name, value; }
+
+  @Structure.FieldOrder({"structSize", "method", "target", "headers", "headerCount", "body", "peerAddress"})
+  public static class Request extends Structure {
+    public long structSize = size(), headerCount;
+    public Text method, target, body, peerAddress;
+    public Header headers;
+  }
+
   interface Log extends Callback { void invoke(Pointer user, int level, String message, long size); }
 
-  static final NativeLibrary library = NativeLibrary.getInstance(
-      System.getenv().getOrDefault("TCSYNC_LIBRARY", "tcsync"), Map.of(Library.OPTION_STRING_ENCODING, "UTF-8"));
+  static NativeLibrary library = NativeLibrary.getInstance(System.getenv().getOrDefault("TCSYNC_LIBRARY", "tcsync"));
   // Nothing but this keeps the callback from being collected while the library has it.
-  static final Log log = (user, level, message, size) -> System.err.println(message);
-  static final int PIECE_BYTES = 64 * 1024, THREADS_MAX = 2000, GRACE_S = 10, LINGER_S = 5;
+  static Log log = (user, level, message, size) -> System.err.println(message);
 
-  final PointerByReference engine = new PointerByReference();
-  // Requests have it for reading; the end of the engine has it for writing, for good.
-  final ReentrantReadWriteLock open = new ReentrantReadWriteLock(true);
+  // A number of any type, or a pointer, is a long here. So this is for machines of 64 bits.
+  static long invoke(String name, Object... arguments) {
+    return library.getFunction("tcsync_" + name).invokeLong(arguments);
+  }
 
-  static Function function(String name) { return library.getFunction("tcsync_" + name); }
-
-  // Calls a function whose last parameter is the error. A size_t or int64_t is a long here, so for machines of 64 bits.
+  // Invokes a function whose last parameter is the error.
   static void call(String name, Object... arguments) throws IOException {
     var error = new PointerByReference();
     Object[] all = Arrays.copyOf(arguments, arguments.length + 1);
     all[arguments.length] = error;
-    if (function(name).invokeInt(all) == 0) return;
-    String message = function("error_message").invokeString(new Object[] {error.getValue()}, false);
-    free("error_free", error);
+    if ((int) invoke(name, all) == 0) return;
+    String message = new Pointer(invoke("error_message", error.getValue())).getString(0);
+    invoke("error_free", error.getValue());
     throw new IOException(message);
   }
 
-  static void free(String name, PointerByReference handle) {
-    function(name).invokeVoid(new Object[] {handle.getValue()});
-    handle.setValue(null);
+  static Request head(HttpExchange exchange) {
+    var request = new Request();
+    request.method.set(exchange.getRequestMethod());
+    request.target.set(exchange.getRequestURI().toString());
+    request.peerAddress.set(exchange.getRemoteAddress().getAddress().getHostAddress().split("%")[0]);
+    int count = exchange.getRequestHeaders().values().stream().mapToInt(List::size).sum();
+    var headers = (Header[]) new Header().toArray(count + 1);
+    exchange.getRequestHeaders().forEach((name, values) -> values.forEach(value -> {
+      Header header = headers[(int) request.headerCount++];
+      header.name.set(name);
+      header.value.set(value);
+    }));
+    request.headers = headers[0];
+    return request;
   }
 
-  static long number(String name, PointerByReference handle) {
-    return function(name).invokeLong(new Object[] {handle.getValue()});
-  }
-
-  void begin(HttpExchange exchange, PointerByReference pending, PointerByReference answer) throws IOException {
-    String peer = exchange.getRemoteAddress().getAddress().getHostAddress().replaceFirst("%.*", "");
-    List<String> texts = new ArrayList<>(List.of(exchange.getRequestMethod(), exchange.getRequestURI().toString(), peer));
-    exchange.getRequestHeaders().forEach((name, values) -> values.forEach(value -> Collections.addAll(texts, name, value)));
-    int headers = (texts.size() - 3) / 2;
-    // A tcsync_request, which has 88 bytes, then each tcsync_header, which has 32, then the texts, one byte a character.
-    try (var request = new Memory(88 + 32 * headers + texts.stream().mapToInt(String::length).sum())) {
-      request.clear();
-      request.setLong(0, 88);
-      request.setPointer(40, request.share(88));
-      request.setLong(48, headers);
-      for (int i = 0, at = 88 + 32 * headers; i < texts.size(); ++i) {
-        byte[] text = texts.get(i).getBytes(ISO_8859_1);
-        int field = i < 2 ? 8 + 16 * i : i == 2 ? 72 : 88 + 16 * (i - 3);
-        request.write(at, text, 0, text.length);
-        request.setLong(field + 8, text.length);
-        if (text.length > 0) request.setPointer(field, request.share(at));
-        at += text.length;
-      }
-      call("engine_begin", engine.getValue(), request, pending, answer);
+  static void send(HttpExchange exchange, Pointer response) throws IOException {
+    var header = new Header();
+    for (long i = 0; (int) invoke("response_header", response, i, header, null) == 0; ++i) {
+      exchange.getResponseHeaders().add(header.name.toString(), header.value.toString());
     }
-  }
-
-  // A body that breaks off is an IOException, and so it is not finished: it would be stored.
-  void receive(HttpExchange exchange, PointerByReference pending, PointerByReference answer) throws IOException {
-    byte[] bytes = new byte[PIECE_BYTES];
-    try (var piece = new Memory(PIECE_BYTES)) {
-      for (int size; answer.getValue() == null && (size = exchange.getRequestBody().read(bytes)) >= 0; ) {
-        piece.write(0, bytes, 0, size);
-        call("pending_append", pending.getValue(), piece, (long) size, answer);
-      }
-    }
-    if (answer.getValue() == null) call("pending_finish", pending.getValue(), answer);
-  }
-
-  // Whether the request's body can still be read.
-  boolean send(HttpExchange exchange, PointerByReference answer) throws IOException {
-    try (var field = new Memory(32)) {
-      for (long i = 0; i < number("response_header_count", answer); ++i) {
-        call("response_header", answer.getValue(), i, field);
-        exchange.getResponseHeaders().add(text(field, 0), text(field, 16));
-      }
-    }
-    long size = number("response_body_size", answer);
+    long size = invoke("response_body_size", response);
     boolean hasBody = size > 0 && !exchange.getRequestMethod().equals("HEAD");
     if (!hasBody) exchange.getResponseHeaders().set("Content-Length", Long.toString(size));
-    exchange.sendResponseHeaders((int) number("response_status", answer), hasBody ? size : -1);
-    var piece = new PointerByReference();
-    while (hasBody) {
-      call("response_read", answer.getValue(), piece);
-      if (piece.getValue() == null) break;
-      Pointer data = function("bytes_data").invokePointer(new Object[] {piece.getValue()});
-      byte[] bytes = data.getByteArray(0, (int) number("bytes_size", piece));
-      free("bytes_free", piece);
-      exchange.getResponseBody().write(bytes);
+    exchange.sendResponseHeaders((int) invoke("response_status", response), hasBody ? size : -1);
+    for (var bytes = new PointerByReference(); hasBody; ) {
+      call("response_read", response, bytes);
+      if (bytes.getValue() == null) return;
+      var data = new Pointer(invoke("bytes_data", bytes.getValue()));
+      byte[] piece = data.getByteArray(0, (int) invoke("bytes_size", bytes.getValue()));
+      invoke("bytes_free", bytes.getValue());
+      exchange.getResponseBody().write(piece);
+      exchange.getResponseBody().flush(); // The JDK reads the rest of a refused body away first.
     }
-    if (hasBody) exchange.getResponseBody().flush();
-    return hasBody;
   }
 
-  static String text(Pointer header, long offset) {
-    int size = (int) header.getLong(offset + 8);
-    return size == 0 ? "" : new String(header.getPointer(offset).getByteArray(0, size), ISO_8859_1);
-  }
-
-  void handle(HttpExchange exchange) throws IOException {
-    PointerByReference pending = new PointerByReference(), answer = new PointerByReference();
-    boolean isTaken = false;
-    try {
-      String length = exchange.getRequestHeaders().getFirst("Content-Length");
-      if (length != null && !length.matches("[0-9]+")) throw new IOException("a malformed Content-Length");
-      isTaken = open.readLock().tryLock(0, TimeUnit.SECONDS);
-      if (!isTaken) return;
-      begin(exchange, pending, answer);
-      if (answer.getValue() == null) receive(exchange, pending, answer);
-      boolean isOpen = send(exchange, answer);
-      // A connection that is closed while its client still sends loses the answer.
-      long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(LINGER_S);
-      byte[] rest = new byte[PIECE_BYTES];
-      while (isOpen && exchange.getRequestBody().read(rest) >= 0 && System.nanoTime() < end) {}
-    } catch (IOException | InterruptedException failure) {
-      System.err.println(exchange.getRemoteAddress() + ": " + failure.getMessage());
+  static void handle(HttpExchange exchange, Pointer engine) throws IOException {
+    PointerByReference pending = new PointerByReference(), response = new PointerByReference();
+    try (exchange) {
+      call("engine_begin", engine, head(exchange), pending, response);
+      // A body that breaks off is an IOException, and so it is not finished: it would be stored.
+      byte[] piece = new byte[64 * 1024];
+      for (int size; response.getValue() == null && (size = exchange.getRequestBody().read(piece)) >= 0; ) {
+        call("pending_append", pending.getValue(), piece, (long) size, response);
+      }
+      if (response.getValue() == null) call("pending_finish", pending.getValue(), response);
+      send(exchange, response.getValue());
     } finally {
-      free("pending_free", pending);
-      free("response_free", answer);
-      exchange.close();
-      if (isTaken) open.readLock().unlock();
+      invoke("pending_free", pending.getValue());
+      invoke("response_free", response.getValue());
     }
   }
 
-  void run(String dataDir, int port) throws IOException {
-    // In seconds. This server has a thread for each request from its first byte on, and one limit for head and body.
-    System.setProperty("sun.net.httpserver.maxReqTime", "300");
-    System.setProperty("sun.net.httpserver.maxRspTime", "300");
-    System.setProperty("sun.net.httpserver.idleInterval", "75");
-    System.setProperty("sun.net.httpserver.nodelay", "true");
-    var web = HttpServer.create(new InetSocketAddress("127.0.0.1", port), 128);
-    var config = new PointerByReference();
-    call("config_new", config);
-    call("config_set_from_environment", config.getValue());
-    call("config_set", config.getValue(), "data-dir", dataDir);
-    call("config_set_log", config.getValue(), log, null);
-    call("engine_open", config.getValue(), engine);
-    free("config_free", config);
-    var threads = new ThreadPoolExecutor(THREADS_MAX, THREADS_MAX, 60, TimeUnit.SECONDS, new LinkedBlockingQueue<>());
-    threads.allowCoreThreadTimeOut(true);
-    web.setExecutor(threads);
-    web.createContext("/", this::handle);
-    web.start();
-    Runtime.getRuntime().addShutdownHook(new Thread(() -> end(web)));
-    System.out.println("listening on http://127.0.0.1:" + web.getAddress().getPort());
-  }
-
-  void end(HttpServer web) {
+  static void end(HttpServer web, ExecutorService threads, Pointer engine) {
+    threads.shutdown(); // A connection with a new request is closed, and open requests are answered.
     try {
-      boolean isIdle = open.writeLock().tryLock(GRACE_S, TimeUnit.SECONDS);
+      threads.awaitTermination(10, TimeUnit.SECONDS);
       web.stop(0);
-      if (!isIdle) open.writeLock().lock(); // The requests that were cut off end soon.
-      free("engine_free", engine);
-    } catch (InterruptedException nobodyDoes) {
-    }
+      threads.awaitTermination(1, TimeUnit.DAYS); // The requests that were cut off end soon.
+    } catch (InterruptedException nobodyDoes) {}
+    invoke("engine_free", engine);
     Runtime.getRuntime().halt(0); // Otherwise the status would be that of the signal.
   }
 
-  public static void main(String[] arguments) {
-    try {
-      if (arguments.length != 2) throw new IllegalArgumentException("usage: Server DATA_DIR PORT");
-      new Server().run(arguments[0], Integer.parseInt(arguments[1]));
-    } catch (IOException | IllegalArgumentException failure) {
-      System.err.println("Server: " + failure.getMessage());
-      System.exit(1);
-    }
+  public static void main(String[] arguments) throws IOException {
+    // In seconds, for a request with its body and for an answer. The rest of a refused body is read away, up to 100 MB:
+    // a connection that is closed while its client still sends loses the answer.
+    System.setProperty("sun.net.httpserver.maxReqTime", "300");
+    System.setProperty("sun.net.httpserver.maxRspTime", "300");
+    System.setProperty("sun.net.httpserver.drainAmount", "100000000");
+    System.setProperty("sun.net.httpserver.nodelay", "true");
+    var web = HttpServer.create(new InetSocketAddress("127.0.0.1", Integer.parseInt(arguments[1])), 128);
+    PointerByReference config = new PointerByReference(), engine = new PointerByReference();
+    call("config_new", config);
+    call("config_set_from_environment", config.getValue());
+    call("config_set", config.getValue(), "data-dir", arguments[0]);
+    call("config_set_log", config.getValue(), log, null);
+    call("engine_open", config.getValue(), engine);
+    invoke("config_free", config.getValue());
+    ExecutorService threads = Executors.newCachedThreadPool();
+    web.setExecutor(threads);
+    web.createContext("/", exchange -> handle(exchange, engine.getValue()));
+    web.start();
+    Runtime.getRuntime().addShutdownHook(new Thread(() -> end(web, threads, engine.getValue())));
+    System.out.println("listening on http://127.0.0.1:" + web.getAddress().getPort());
   }
 }

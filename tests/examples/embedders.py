@@ -6,6 +6,7 @@ at SIGTERM and SIGINT with 0, and at a mistake with 1 and the message of the tcs
 """
 
 import contextlib
+import json
 import os
 import re
 import select
@@ -35,9 +36,9 @@ OPTIONS = {"TCSYNC_NEW_CLIENTS_PER_ADDRESS_DAY": "0", "TCSYNC_DISK_WAIT_MAX": "6
 
 @dataclass(frozen=True)
 class Language:
-    """`programs` are those, and the files, that building and running needs. `build` makes the example in the directory
-    that it is given, and returns the command that runs it, without DATA_DIR and PORT. `lacks` is what the HTTP
-    server of the language cannot do."""
+    """`programs` are those, and the files, that building and running needs; "node>=20" needs that release or a later one.
+    `build` makes the example in the directory that it is given, and returns the command that runs it, without DATA_DIR
+    and PORT. `lacks` is what the HTTP server of the language cannot do, and what an example need not do for it."""
 
     name: str
     programs: tuple
@@ -45,8 +46,12 @@ class Language:
     lacks: tuple = ()
 
 
+def _done(command, **variables):
+    return run_bounded(command, env=environment(**variables), timeout_s=BUILD_TIMEOUT_S)
+
+
 def _run(command, **variables):
-    done = run_bounded(command, env=environment(**variables), timeout_s=BUILD_TIMEOUT_S)
+    done = _done(command, **variables)
     assert done.returncode == 0, f"{' '.join(map(str, command))}: status {done.returncode}\n{done.stdout}{done.stderr}"
 
 
@@ -83,12 +88,28 @@ def _build_java(output):
     return ["java", "-Xmx64m", "-cp", f"{output}:{JNA}", "Server"]
 
 
+# As npm names what is the matter with the network, and not with the package.
+REGISTRY_OUT_OF_REACH = re.compile(
+    r"npm (?:error|ERR!) code (ENOTFOUND|EAI_AGAIN|ECONN\w+|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|EIDLETIMEOUT|"
+    r"ENOTCACHED|ERR_SOCKET_TIMEOUT|E407|E50\d)\b"
+)
+
+
 def _build_node(output):
     # Nothing of npm's is in the source tree, and its packages stay from one run to the next.
-    if not (output / "node_modules" / "koffi").is_dir():
-        manifest = (EXAMPLES / "node" / "package.json").read_text(encoding="utf-8")
+    manifest = (EXAMPLES / "node" / "package.json").read_text(encoding="utf-8")
+    wanted = json.loads(manifest)["dependencies"]["koffi"]
+    installed = output / "node_modules" / "koffi" / "package.json"
+    if not installed.is_file() or json.loads(installed.read_text(encoding="utf-8"))["version"] != wanted:
         (output / "package.json").write_text(manifest, encoding="utf-8")
-        _run(["npm", "install", "--prefix", output, "--ignore-scripts", "--no-audit", "--no-fund"])
+        command = ["npm", "install", "--prefix", output, "--ignore-scripts", "--no-audit", "--no-fund"]
+        done = _done([*command, "--fetch-retries=1"])
+        if unreachable := REGISTRY_OUT_OF_REACH.search(done.stderr):
+            _prerequisite_is_missing(
+                f"the example in node needs koffi {wanted}, and npm cannot reach its registry ({unreachable[1]}): give "
+                f"it a network or a proxy, or put the package into {output / 'node_modules'}\n{done.stderr}"
+            )
+        assert done.returncode == 0, f"npm install: status {done.returncode}\n{done.stdout}{done.stderr}"
     return ["env", f"NODE_PATH={output / 'node_modules'}", "node", EXAMPLES / "node" / "server.js"]
 
 
@@ -98,26 +119,47 @@ def _build_python(_output):
     return ["env", f"PYTHONPATH={source}", "PYTHONDONTWRITEBYTECODE=1", sys.executable, EXAMPLES / "serve.py"]
 
 
+# These servers ask for a body with a 100 before they give the request to the program.
+EXPECT = ("refusals before a 100",)
+
 LANGUAGES = {
     language.name: language
     for language in (
         Language("go", ("go", "gcc"), _build_go),
         Language("rust", ("bindgen", "rustc"), _build_rust),
-        Language("java", ("javac", "java", JNA), _build_java, lacks=("trailers",)),
-        Language("node", ("node", "npm"), _build_node),
-        Language("python", (), _build_python),
+        # The JDK's server takes a length of +7, too.
+        Language("java", ("javac>=17", "java>=17", JNA), _build_java, lacks=("trailers", "strict lengths", *EXPECT)),
+        Language("node", ("node>=20", "npm"), _build_node, lacks=EXPECT),
+        Language("python", (), _build_python, lacks=("chunked bodies", *EXPECT)),
     )
 }  # fmt: skip
 
 
+def _prerequisite_is_missing(reason):
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def _lacking(program):
+    """What of this entry of `programs` is not here; nothing if it is."""
+    name, _, oldest = program.partition(">=")
+    if not shutil.which(name) and not Path(name).is_file():
+        return f"{name} {oldest}, which is not installed".replace(" ,", ",")
+    if not oldest:
+        return None
+    printed = _done([name, "version" if name == "go" else "--version"])
+    found = re.search(r"\d+(\.\d+)*", printed.stdout)
+    if found and [int(part) for part in found[0].split(".")] >= [int(part) for part in oldest.split(".")]:
+        return None
+    here = found[0] if found else f"not known ({(printed.stdout + printed.stderr).strip()[:200]})"
+    return f"{name} {oldest} or later, and the release here is {here}"
+
+
 def build(language):
-    """Builds the example and returns the command that runs it; the test is skipped where a program is missing."""
-    missing = [name for name in language.programs if not shutil.which(name) and not Path(name).is_file()]
-    if missing:
-        reason = f"the example in {language.name} needs {', '.join(missing)}, which is not installed"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
+    """Builds the example and returns the command that runs it; the test is skipped where a prerequisite is missing."""
+    if missing := [lacking for program in language.programs if (lacking := _lacking(program))]:
+        _prerequisite_is_missing(f"the example in {language.name} needs {'; and '.join(missing)}")
     output = OUTPUT / language.name
     output.mkdir(parents=True, exist_ok=True)
     return [str(part) for part in language.build(output)]

@@ -64,6 +64,10 @@ def read_answer(connection, method="POST"):
     return wire.Response(answer.status, answer.headers, answer.read())
 
 
+def lacks(language, what):
+    return what in embedders.LANGUAGES[language].lacks
+
+
 def together(count, function):
     """Runs function(0) to function(count - 1) at the same time."""
     barrier = threading.Barrier(count)
@@ -192,12 +196,16 @@ def test_unusual_clients_are_served(start, language):
         assert added.status == 200
 
         parent = added.headers["X-Version-Id"]
-        head = upload_head(client_id, 0, f"/v1/client/add-version/{parent}")
-        connection.sendall(head.replace(b"Content-Length: 0", b"Transfer-Encoding: chunked"))
-        for piece in chunked(segment[::-1]):
-            connection.sendall(piece)
-        trailers = b"" if "trailers" in embedders.LANGUAGES[language].lacks else b"Trailer: ignored\r\n"
-        connection.sendall(b"0\r\n" + trailers + b"\r\n")
+        path, body = f"/v1/client/add-version/{parent}", segment[::-1]
+        if lacks(language, "chunked bodies"):
+            connection.sendall(upload_head(client_id, len(body), path) + body)
+        else:
+            head = upload_head(client_id, 0, path)
+            connection.sendall(head.replace(b"Content-Length: 0", b"Transfer-Encoding: chunked"))
+            for piece in chunked(body):
+                connection.sendall(piece)
+            trailers = b"" if lacks(language, "trailers") else b"Trailer: ignored\r\n"
+            connection.sendall(b"0\r\n" + trailers + b"\r\n")
         assert read_answer(connection).status == 200
 
     get = f"GET /v1/client/get-child-version/%s HTTP/1.1\r\nHost: localhost\r\nX-Client-Id: {client_id}\r\n\r\n"
@@ -215,7 +223,7 @@ def test_unusual_clients_are_served(start, language):
     assert bodies == [segment, segment[::-1]]
 
 
-def test_heads_that_two_servers_may_read_differently_store_nothing(start):
+def test_heads_that_two_servers_may_read_differently_store_nothing(start, language):
     """A length that is told twice, in different ways, lets a request hide in another one's body."""
     embedder = start()
     client_id = new_id()
@@ -233,17 +241,25 @@ def test_heads_that_two_servers_may_read_differently_store_nothing(start):
             b"fffffffffffffffff7\r\nsegment\r\n0\r\n\r\n",
         ),
     ):
+        if b"+7" in evil and lacks(language, "strict lengths"):
+            continue
         with raw_connection(embedder) as connection:
             connection.sendall(evil + body)
             connection.shutdown(socket.SHUT_WR)
             answer = b""
             while piece := connection.recv(65536):
                 answer += piece
-        assert not answer or answer.split(b" ", 2)[1] in (b"400", b"501"), (evil, answer)
+        assert not answer or answer.split(b" ", 2)[1] in (b"400", b"411", b"501"), (evil, answer)
     assert wire.history(embedder.url, client_id) == []
 
 
-@pytest.mark.parametrize("framing", ["length", "chunked"])
+@pytest.fixture(params=["length", "chunked"])
+def framing(request, language):
+    if request.param == "chunked" and lacks(language, "chunked bodies"):
+        pytest.skip(f"the HTTP server of {language} takes no chunked bodies")
+    return request.param
+
+
 def test_a_body_that_breaks_off_is_not_stored(start, framing):
     embedder = start()
     client_id, segment = new_id(), content("broken", 3 * MIB)
@@ -299,7 +315,6 @@ def test_idle_connections_do_not_keep_others_out(start):
         connection.close()
 
 
-@pytest.mark.parametrize("framing", ["length", "chunked"])
 def test_a_body_over_the_limit_is_refused_at_once(start, framing):
     """The client hears it although it sends the body to its end before it reads."""
     embedder = start(TCSYNC_BODY_BYTES_MAX="1M")
@@ -315,13 +330,15 @@ def test_a_body_over_the_limit_is_refused_at_once(start, framing):
     assert wire.history(embedder.url, client_id) == []
 
 
-def test_a_conflict_is_answered_before_the_body_is_sent(start):
+def test_a_conflict_is_answered_before_the_body_is_sent(start, language):
     embedder = start()
     client_id = new_id()
     assert wire.add_version(embedder.url, client_id).status == 200
     with raw_connection(embedder) as connection:
         connection.sendall(upload_head(client_id, 8 * MIB))
         assert read_answer(connection).status == 409
+    if lacks(language, "refusals before a 100"):
+        return
     with raw_connection(embedder) as connection:  # Without the 100 that would ask for it.
         head = upload_head(client_id, 8 * MIB).replace(b"Content-Length", b"Expect: 100-continue\r\nContent-Length")
         connection.sendall(head)
