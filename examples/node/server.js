@@ -123,8 +123,9 @@ async function serve(engine, port) {
   server.setTimeout(30_000); // Nothing in either direction. Node itself bounds the time of a head and of a body.
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
+  const signalled = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
   console.log(`listening on http://127.0.0.1:${server.address().port}`);
-  await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
+  await signalled;
   server.close();
   setTimeout(() => server.closeAllConnections(), 10_000).unref();
   await once(server, 'close');

@@ -36,7 +36,7 @@ OPTIONS = {"TCSYNC_NEW_CLIENTS_PER_ADDRESS_DAY": "0", "TCSYNC_DISK_WAIT_MAX": "6
 
 @dataclass(frozen=True)
 class Language:
-    """`programs` are those, and the files, that building and running needs; "node>=20" needs that release or a later one.
+    """`programs` are those, and the files, that building and running needs; "node>=20" is that release or a later one.
     `build` makes the example in the directory that it is given, and returns the command that runs it, without DATA_DIR
     and PORT. `lacks` is what the HTTP server of the language cannot do, and what an example need not do for it."""
 
