@@ -9,7 +9,16 @@ from uuid import uuid4
 
 import pytest
 
-from tcsync import NIL_VERSION, Engine, EngineError, EngineFault, PendingRequest, ResponseStream, TcsyncError
+from tcsync import (
+    NIL_VERSION,
+    Engine,
+    EngineError,
+    EngineFault,
+    PendingRequest,
+    ResponseStream,
+    TcsyncError,
+    _engine_calls,
+)
 
 pytestmark = pytest.mark.usefixtures("full_library")
 
@@ -186,6 +195,26 @@ class TestLifetimes:
         for call in (answer.read, lambda: request.append(b"x"), request.finish):
             with pytest.raises(TcsyncError, match="closed"):
                 call()
+
+    def test_an_interrupt(self, engine, monkeypatch):
+        """If this fails, a program that goes on after Ctrl-C stores or sends a body with a hole in it."""
+        client_id, other_id = uuid4(), uuid4()
+        add(engine, client_id, LARGE)
+
+        def interrupted(_work, **_options):
+            raise KeyboardInterrupt
+
+        with begin(engine, other_id) as request, begin_reading(engine, client_id) as other, other.finish() as answer:
+            request.append(b"half")
+            with monkeypatch.context() as patch:
+                patch.setattr(_engine_calls, "on_server", interrupted)
+                for call in (lambda: request.append(b"lost"), answer.read):
+                    with pytest.raises(KeyboardInterrupt):
+                        call()
+            for call in (lambda: request.append(b"more"), request.finish, answer.read):
+                with pytest.raises(EngineError, match="interrupted"):
+                    call()
+        assert stored(engine, other_id) is None
 
     def test_a_copy(self, engine):
         with begin(engine, uuid4()) as request:

@@ -37,6 +37,8 @@ class RequestTo(Enum):
 class OneAtATime(Handle[T]):
     """A handle whose calls are made one after the other, from whichever threads they come."""
 
+    is_interrupted = False
+
     def renew(self) -> None:
         super().renew()
         self._turn = threading.Lock()
@@ -47,6 +49,25 @@ class OneAtATime(Handle[T]):
                 return function(pointer)
 
         return on_server(work, is_request=True)
+
+    def pass_bytes(self, function: Callable[[_Pointer[T]], R]) -> R:
+        """A call after which the place in the body is unknown when Ctrl-C ends its waiting: a further one could leave
+        bytes out, or have them twice, and so could an end."""
+        self.require_place()
+        try:
+            return self.call(function)
+        except Exception:
+            raise
+        except BaseException:
+            self.is_interrupted = True
+            raise
+
+    def require_place(self) -> None:
+        if self.is_interrupted:
+            raise EngineError(
+                "a call with a part of this body was interrupted, so that part may be lost; close this object",
+                code=c.TCSYNC_INVALID_ARGUMENT,
+            )
 
 
 class PendingHandle(OneAtATime[c.tcsync_pending]):
@@ -68,11 +89,12 @@ class PendingHandle(OneAtATime[c.tcsync_pending]):
             if response:
                 self.answer = _response_handle(response)
 
-        self.call(work)
+        self.pass_bytes(work)
 
     def finish(self) -> ResponseHandle:
         def work(pointer: _Pointer[c.tcsync_pending]) -> ResponseHandle:
             if not self.answer:
+                self.require_place()
                 response = ctypes.POINTER(c.tcsync_response)()
                 error = ctypes.POINTER(c.tcsync_error)()
                 check(library().tcsync_pending_finish(pointer, byref(response), byref(error)), error, EngineError)
@@ -101,7 +123,7 @@ class ResponseHandle(OneAtATime[c.tcsync_response]):
             check(library().tcsync_response_read(pointer, byref(piece), byref(error)), error, EngineError)
             return take(piece)
 
-        return self.call(work)
+        return self.pass_bytes(work)
 
 
 def begin_request(
