@@ -71,7 +71,8 @@ class OneAtATime(Handle[T]):
 
 
 class PendingHandle(OneAtATime[c.tcsync_pending]):
-    """A request whose body is still to come, and its answer once there is one. What is answered at once is NULL."""
+    """A request whose body is still to come, and its answer once there is one. A request that is answered at once has a
+    NULL pointer."""
 
     answer: ResponseHandle | None = None
 
