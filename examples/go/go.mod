@@ -1,3 +1,3 @@
 module example.org/tcsync-embed
 
-go 1.21
+go 1.19

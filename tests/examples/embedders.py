@@ -46,19 +46,20 @@ class Language:
     lacks: tuple = ()
 
 
-def _done(command, **variables):
-    return run_bounded(command, env=environment(**variables), timeout_s=BUILD_TIMEOUT_S)
+def _done(command, cwd=None, **variables):
+    return run_bounded(command, env=environment(**variables), cwd=cwd, timeout_s=BUILD_TIMEOUT_S)
 
 
-def _run(command, **variables):
-    done = _done(command, **variables)
+def _run(command, cwd=None, **variables):
+    done = _done(command, cwd, **variables)
     assert done.returncode == 0, f"{' '.join(map(str, command))}: status {done.returncode}\n{done.stdout}{done.stderr}"
 
 
 def _build_go(output):
     program = output / "tcsync-embed"
     _run(
-        ["go", "build", "-C", EXAMPLES / "go", "-o", program],
+        ["go", "build", "-o", program],
+        cwd=EXAMPLES / "go",
         CGO_CFLAGS=f"-I{HEADERS}",
         CGO_LDFLAGS=f"-L{LIBRARY.parent}",
         GOCACHE=str(output / "cache"),
@@ -125,8 +126,8 @@ EXPECT = ("refusals before a 100",)
 LANGUAGES = {
     language.name: language
     for language in (
-        Language("go", ("go", "gcc"), _build_go),
-        Language("rust", ("bindgen", "rustc"), _build_rust),
+        Language("go", ("go>=1.19", "gcc"), _build_go),
+        Language("rust", ("bindgen>=0.60", "rustc>=1.63"), _build_rust),
         # The JDK's server takes a length of +7, too.
         Language("java", ("javac>=17", "java>=17", JNA), _build_java, lacks=("trailers", "strict lengths", *EXPECT)),
         Language("node", ("node>=20", "npm"), _build_node, lacks=EXPECT),
