@@ -1,5 +1,5 @@
 /* What bindgen makes Rust's declarations from. */
 #include <signal.h>
-#include <time.h>
+#include <unistd.h>
 
 #include <tcsync.h>
