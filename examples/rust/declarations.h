@@ -1,5 +1,4 @@
 /* What bindgen makes Rust's declarations from. */
 #include <signal.h>
-#include <unistd.h>
-
 #include <tcsync.h>
+#include <unistd.h>

@@ -112,7 +112,7 @@ impl Connection {
     // Takes what the client still sends: a connection that is closed before that loses the answer.
     pub fn linger(&mut self) -> io::Result<()> {
         self.reader.get_ref().0.shutdown(Shutdown::Write)?;
-        self.limit(Duration::from_secs(2));
+        self.limit(Duration::from_secs(5));
         io::copy(&mut self.reader, &mut io::sink()).map(|_| ())
     }
 }

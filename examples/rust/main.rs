@@ -141,7 +141,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     unsafe { c::sigwait(&signals, &mut 0) };
     thread::spawn(|| {
         thread::sleep(Duration::from_secs(10));
-        unsafe { c::_exit(0) } // A request that is still open then was not acknowledged, and is not stored.
+        unsafe { c::_exit(0) } // Nothing is lost by it but what was not yet acknowledged.
     });
     let engine = engine.write().unwrap();
     unsafe { c::tcsync_engine_free(engine.0) };

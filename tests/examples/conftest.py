@@ -1,5 +1,6 @@
 """Fixtures of the tests of examples. The real server and the real Taskwarrior are those of tests/e2e."""
 
+import resource
 import shutil
 import sys
 import tempfile
@@ -12,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 import embedders
 import server_fixture
 import task_fixture
+import wire
 from taskwarrior import Replica, User
 
 server_binary = server_fixture.server_binary
@@ -35,9 +37,17 @@ def program(language):
     return embedders.build(embedders.LANGUAGES[language])
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch):
+    """A busy machine with a slow disk is no failure, and neither is a low limit of descriptors."""
+    monkeypatch.setattr(wire, "TIMEOUT_S", 120)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 @pytest.fixture
 def start(program, tmp_path):
-    """Starts the example; at the end each one still running must stop cleanly."""
+    """Starts the example; at the end each one still running must stop cleanly, and what it stored is removed."""
     started = []
 
     def make(data_dir=None, **options):
@@ -52,6 +62,7 @@ def start(program, tmp_path):
             embedder.stop()
         except AssertionError as failure:
             failures.append(str(failure))
+        shutil.rmtree(embedder.data_dir, ignore_errors=True)
     assert not failures, "\n".join(failures)
 
 

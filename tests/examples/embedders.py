@@ -27,8 +27,9 @@ HEADERS = REPOSITORY / "capi" / "include"
 LIBRARY = Path(os.environ.get("TCSYNC_LIBRARY") or BUILD_DIR / "lib" / "libtcsync.so")
 OUTPUT = BUILD_DIR / "examples" / "embedders"
 BUILD_TIMEOUT_S = 900
-START_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 30  # Requests that are open may take 10 s.
+START_TIMEOUT_S = 120
+STOP_TIMEOUT_S = 60
+GRACE_S = 10  # Requests that are open may take as long at the end.
 
 # All clients come from one address, and a disk may be slow.
 OPTIONS = {"TCSYNC_NEW_CLIENTS_PER_ADDRESS_DAY": "0", "TCSYNC_DISK_WAIT_MAX": "60000"}
@@ -180,6 +181,10 @@ class Embedder:
         self.start()
 
     @property
+    def port(self):
+        return self._port
+
+    @property
     def url(self):
         return f"http://127.0.0.1:{self._port}"
 
@@ -191,11 +196,10 @@ class Embedder:
     def log(self):
         return self._log_path.read_text(encoding="utf-8", errors="replace")
 
-    def spawn(self, log_path, port=0):
-        """Starts a process on the data directory, which may be refused there."""
+    def _spawn(self, log_path, data_dir, port):
         with open(log_path, "ab") as log:
             return subprocess.Popen(
-                [*self._program, str(self.data_dir), str(port)],
+                [*self._program, str(data_dir), str(port)],
                 env=environment(TCSYNC_LIBRARY=str(LIBRARY), LD_LIBRARY_PATH=str(LIBRARY.parent), **self.options),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -203,8 +207,19 @@ class Embedder:
                 start_new_session=True,
             )
 
+    def refused(self, log_path, data_dir=None, port=0):
+        """Starts another process, which ends by itself. Returns its status, its output and its log."""
+        process = self._spawn(log_path, data_dir or self.data_dir, port)
+        try:
+            output = process.communicate(timeout=START_TIMEOUT_S)[0]
+        finally:
+            process.kill()
+            process.wait()
+        return process.returncode, output, Path(log_path).read_text(encoding="utf-8", errors="replace")
+
     def start(self):
-        self._process = self.spawn(self._log_path, self._port)
+        # On any port: the one of before may be another program's by now.
+        self._process = self._spawn(self._log_path, self.data_dir, 0)
         has_begun = select.select([self._process.stdout], [], [], START_TIMEOUT_S)[0]
         line = self._process.stdout.readline().decode() if has_begun else ""
         found = re.fullmatch(r"listening on http://127\.0\.0\.1:(\d+)\n", line)
@@ -233,9 +248,10 @@ class Embedder:
             self.wait_for_exit()
 
     def kill(self):
-        self._process.kill()
-        self._process.communicate()
-        self._process = None
+        if self._process:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
 
     def restart(self):
         self.stop()
@@ -247,6 +263,18 @@ class Embedder:
         for link in Path(f"/proc/{self.pid}/fd").iterdir():
             with contextlib.suppress(FileNotFoundError):
                 count += os.readlink(link).startswith("socket:")
+        return count
+
+    def bytes_under_way(self):
+        """How many bytes that were sent to the process it has not read yet."""
+        port, count = f":{self._port:04X}", 0
+        with open("/proc/net/tcp", encoding="ascii") as table:
+            for line in table:
+                _, local, remote, _, queues = line.split()[:5]
+                if local.endswith(port):
+                    count += int(queues.split(":")[1], 16)
+                elif remote.endswith(port):
+                    count += int(queues.split(":")[0], 16)
         return count
 
     def resident_bytes(self):

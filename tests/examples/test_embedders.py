@@ -4,12 +4,13 @@ loses versions, stores halves of them, or falls over with the memory that one cl
 embedders.py has the languages; --language LANGUAGE tests one.
 """
 
+import contextlib
 import http.client
 import random
 import signal
 import socket
-import subprocess
 import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -66,6 +67,18 @@ def read_answer(connection, method="POST"):
 
 def lacks(language, what):
     return what in embedders.LANGUAGES[language].lacks
+
+
+def send_and_read_to_the_end(connection, data):
+    """All that the server answers before it closes the connection, which may be before it has taken everything."""
+    received = b""
+    with contextlib.suppress(OSError):
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+    with contextlib.suppress(ConnectionError):
+        while piece := connection.recv(65536):
+            received += piece
+    return received
 
 
 def together(count, function):
@@ -188,8 +201,8 @@ def test_unusual_clients_are_served(start, language):
         for byte in head:
             connection.sendall(bytes([byte]))
         interim = b""
-        while not interim.endswith(b"\r\n\r\n"):
-            interim += connection.recv(1)
+        while not interim.endswith(b"\r\n\r\n") and (byte := connection.recv(1)):
+            interim += byte
         assert interim.startswith(b"HTTP/1.1 100 ")
         connection.sendall(segment)
         added = read_answer(connection)
@@ -255,11 +268,7 @@ def test_heads_that_two_servers_may_read_differently_store_nothing(start, langua
         if b"+7" in evil and lacks(language, "strict lengths"):
             continue
         with raw_connection(embedder) as connection:
-            connection.sendall(evil + body)
-            connection.shutdown(socket.SHUT_WR)
-            answer = b""
-            while piece := connection.recv(65536):
-                answer += piece
+            answer = send_and_read_to_the_end(connection, evil + body)
         assert not answer or answer.split(b" ", 2)[1] in (b"400", b"411", b"501"), (evil, answer)
     assert wire.history(embedder.url, client_id) == []
 
@@ -281,10 +290,7 @@ def test_a_body_that_breaks_off_is_not_stored(start, framing):
             head = head.replace(f"Content-Length: {len(segment)}".encode(), b"Transfer-Encoding: chunked")
             body = b"".join(chunked(body))
         with raw_connection(embedder) as connection:
-            connection.sendall(head + body)
-            connection.shutdown(socket.SHUT_WR)
-            while connection.recv(65536):
-                pass
+            send_and_read_to_the_end(connection, head + body)
         assert wire.history(embedder.url, client_id) == [], f"after {sent} bytes"
     assert wire.add_version(embedder.url, client_id, segment=segment).status == 200
 
@@ -314,9 +320,11 @@ def test_idle_connections_do_not_keep_others_out(start):
     """A thousand, of which half have begun a request."""
     embedder = start()
     before = embedder.resident_bytes()
-    idle = [raw_connection(embedder) for _ in range(1000)]
-    for connection in idle[::2]:
-        connection.sendall(b"GET /")
+    idle = []
+    for number in range(1000):
+        idle.append(raw_connection(embedder))
+        if number % 2 == 0:
+            idle[-1].sendall(b"GET /")
     client_id = new_id()
     assert wire.add_version(embedder.url, client_id).status == 200
     assert len(wire.history(embedder.url, client_id)) == 1
@@ -353,7 +361,7 @@ def test_a_conflict_is_answered_before_the_body_is_sent(start, language):
     with raw_connection(embedder) as connection:  # Without the 100 that would ask for it.
         head = upload_head(client_id, 8 * MIB).replace(b"Content-Length", b"Expect: 100-continue\r\nContent-Length")
         connection.sendall(head)
-        assert connection.recv(65536).startswith(b"HTTP/1.1 409")
+        assert connection.makefile("rb").readline().startswith(b"HTTP/1.1 409")
 
 
 def test_stalled_uploads_take_little_memory(start):
@@ -375,6 +383,7 @@ def test_stalled_uploads_take_little_memory(start):
             return read_answer(connection).status
 
     together(STALLED_UPLOADS, send_half)
+    wait_until(lambda: embedder.bytes_under_way() == 0, wire.TIMEOUT_S, "the example has read what was sent")
     during = embedder.resident_bytes()
     print(f"{STALLED_UPLOADS} stalled uploads: {before / MIB:.0f} MiB before, {during / MIB:.0f} MiB during")
     assert during - before < STALLED_BUDGET
@@ -390,7 +399,6 @@ class Writer:
     embedder: object
     client_id: str = field(default_factory=new_id)
     acknowledged: list = field(default_factory=list)
-    pieces: int = 0
 
     def run(self):
         parent = wire.NIL_VERSION
@@ -401,7 +409,6 @@ class Writer:
                 connection.sendall(upload_head(self.client_id, len(segment), f"/v1/client/add-version/{parent}"))
                 for start in range(0, len(segment), RUNNING_PIECE):
                     connection.sendall(segment[start : start + RUNNING_PIECE])
-                    self.pieces += 1
                 answer = read_answer(connection)
                 assert answer.status in (200, 503)
                 if answer.status == 200:
@@ -421,18 +428,25 @@ def test_the_end_answers_what_it_stores(start, number):
     """Every version that was stored was acknowledged, and the other way round."""
     embedder = start()
     writers = [Writer(embedder) for _ in range(RUNNING_UPLOADS)]
-    threads = [threading.Thread(target=writer.run) for writer in writers]
-    for thread in threads:
-        thread.start()
-    wait_until(lambda: all(len(writer.acknowledged) > 2 for writer in writers), wire.TIMEOUT_S, "all are writing")
-    embedder.stop(number)
-    for thread in threads:
-        thread.join(wire.TIMEOUT_S)
-        assert not thread.is_alive()
+    with ThreadPoolExecutor(RUNNING_UPLOADS) as pool:
+        runs = [pool.submit(writer.run) for writer in writers]
+        try:
+            wait_until(
+                lambda: all(len(writer.acknowledged) > 2 for writer in writers), wire.TIMEOUT_S, "all are writing"
+            )
+            begin = time.monotonic()
+            embedder.stop(number)
+            is_in_time = time.monotonic() - begin < embedders.GRACE_S
+        except BaseException:
+            embedder.kill()  # which ends the writers
+            raise
+        for run in runs:
+            run.result(wire.TIMEOUT_S)
     embedder.start()
     for writer in writers:
-        stored = wire.history(embedder.url, writer.client_id)
-        assert [(version.version_id, version.segment) for version in stored] == writer.acknowledged
+        stored = [(version.version_id, version.segment) for version in wire.history(embedder.url, writer.client_id)]
+        # A disk that is slower than the program's patience may store one whose answer was not sent.
+        assert stored == writer.acknowledged or (not is_in_time and stored[:-1] == writer.acknowledged)
 
 
 def test_the_end_does_not_wait_for_a_stalled_upload_for_ever(start):
@@ -451,15 +465,16 @@ def test_the_end_does_not_wait_for_a_stalled_upload_for_ever(start):
 
 def test_a_second_program_on_the_directory_is_refused(start, tmp_path):
     embedder = start()
-    log = tmp_path / "second.log"
-    second = embedder.spawn(log)
-    try:
-        output = second.communicate(timeout=60)[0]
-    except subprocess.TimeoutExpired:
-        second.kill()
-        raise
-    assert (second.returncode, output) == (1, b""), log.read_text()
-    assert "is in use by another tcsync" in log.read_text()
+    status, output, log = embedder.refused(tmp_path / "second.log")
+    assert (status, output) == (1, b""), log
+    assert "is in use by another tcsync" in log
+    assert wire.index(embedder.url).status == 200
+
+
+def test_a_port_in_use_is_refused(start, tmp_path):
+    embedder = start()
+    status, output, log = embedder.refused(tmp_path / "second.log", tmp_path / "other", embedder.port)
+    assert (status, output) == (1, b""), log
     assert wire.index(embedder.url).status == 200
 
 
@@ -467,8 +482,6 @@ def test_a_wrong_option_is_refused(start, tmp_path):
     embedder = start()
     embedder.stop()
     embedder.options["TCSYNC_MEMORY_BUDGET"] = "1"
-    log = tmp_path / "refused.log"
-    refused = embedder.spawn(log)
-    output = refused.communicate(timeout=60)[0]
-    assert (refused.returncode, output) == (1, b"")
-    assert "TCSYNC_MEMORY_BUDGET" in log.read_text()
+    status, output, log = embedder.refused(tmp_path / "refused.log")
+    assert (status, output) == (1, b""), log
+    assert "TCSYNC_MEMORY_BUDGET" in log
