@@ -1,15 +1,13 @@
 """Fixtures of the e2e tests: servers, replicas and recorders that are gone when the test is."""
 
-import shutil
-import tempfile
-
 import pytest
 import server_fixture
 import task_fixture
 from recorder import Recorder
-from taskwarrior import Replica, User
 
 task_client = task_fixture.task_client
+user = task_fixture.user
+new_replica = task_fixture.new_replica
 server_binary = server_fixture.server_binary
 start_server = server_fixture.start_server
 
@@ -18,25 +16,6 @@ start_server = server_fixture.start_server
 def server(start_server):
     """One server with the defaults."""
     return start_server()
-
-
-@pytest.fixture
-def user():
-    return User()
-
-
-@pytest.fixture
-def new_replica(task_client):
-    """Makes a computer without tasks, in a directory that the client can reach."""
-    homes = []
-
-    def make(server_url, user):
-        homes.append(tempfile.mkdtemp(prefix="replica-", dir=task_client.root / "tmp"))
-        return Replica(task_client, homes[-1], server_url, user)
-
-    yield make
-    for home in homes:
-        shutil.rmtree(home)
 
 
 @pytest.fixture

@@ -29,6 +29,11 @@ def start_server(tmp_path):
         return servers[-1]
 
     yield start
+    stop_all(servers)
+
+
+def stop_all(servers):
+    """Stops each one that still runs, the others also when one does not stop cleanly."""
     failures = []
     for server in servers:
         try:

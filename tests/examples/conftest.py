@@ -3,7 +3,6 @@
 import resource
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,11 +13,12 @@ import embedders
 import server_fixture
 import task_fixture
 import wire
-from taskwarrior import Replica, User
 
 server_binary = server_fixture.server_binary
 start_server = server_fixture.start_server
 task_client = task_fixture.task_client
+user = task_fixture.user
+new_replica = task_fixture.new_replica
 
 
 def pytest_addoption(parser):
@@ -56,30 +56,8 @@ def start(program, tmp_path):
         return started[-1]
 
     yield make
-    failures = []
-    for embedder in started:
-        try:
-            embedder.stop()
-        except AssertionError as failure:
-            failures.append(str(failure))
-        shutil.rmtree(embedder.data_dir, ignore_errors=True)
-    assert not failures, "\n".join(failures)
-
-
-@pytest.fixture
-def user():
-    return User()
-
-
-@pytest.fixture
-def new_replica(task_client):
-    """Makes a computer without tasks, in a directory that the client can reach."""
-    homes = []
-
-    def make(server_url, user):
-        homes.append(tempfile.mkdtemp(prefix="replica-", dir=task_client.root / "tmp"))
-        return Replica(task_client, homes[-1], server_url, user)
-
-    yield make
-    for home in homes:
-        shutil.rmtree(home)
+    try:
+        server_fixture.stop_all(started)
+    finally:
+        for embedder in started:
+            shutil.rmtree(embedder.data_dir, ignore_errors=True)
