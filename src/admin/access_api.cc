@@ -8,9 +8,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "access/token.h"
-#include "admin/answer.h"
 #include "admin/api.h"
 #include "admin/export_lines.h"
+#include "admin/json.h"
 #include "base/limits.h"
 
 namespace tcsync::admin {
@@ -44,8 +44,9 @@ Json Describe(const Invite& invite, int64_t now_unix_seconds) {
 
 }  // namespace
 
-absl::Status Api::ChangeAccess(StorageAdministration& administration, const AccessChange& change) {
-  if (const absl::Status status = administration.ChangeAccess(change); !status.ok()) return status;
+absl::Status Api::ChangeAccess(const AccessChange& change) {
+  if (const absl::Status status = administration().ChangeAccess(change); !status.ok())
+    return status;
   return RefreshAccess();
 }
 
@@ -59,12 +60,11 @@ absl::Status Api::RefreshAccess() {
                                   status.message()));
 }
 
-http::Response Api::ExportAccess(Call& call) {
+absl::StatusOr<Lines> Api::ExportAccess(Call& call) {
   const std::optional<Uuid> only = call.fields.Id("client");
-  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
-  if (!administration.ok()) return AnswerForStatus(administration.status());
-  const absl::StatusOr<AccessRecords> records = (*administration)->ReadAccessRecords();
-  if (!records.ok()) return AnswerForStatus(records.status());
+  if (const absl::Status status = Begin(call); !status.ok()) return status;
+  const absl::StatusOr<AccessRecords> records = administration().ReadAccessRecords();
+  if (!records.ok()) return records.status();
   std::string lines;
   for (const tcsync::Ban& ban : records->bans) {
     if (!only || ban.client_id == *only) lines += BanLine(ban);
@@ -75,14 +75,13 @@ http::Response Api::ExportAccess(Call& call) {
   for (const Invite& invite : records->invites) {
     if (!only) lines += InviteLine(invite);
   }
-  return LinesAnswer(std::move(lines), std::nullopt);
+  return Lines{.text = std::move(lines)};
 }
 
-http::Response Api::ListBans(Call& call) {
-  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
-  if (!administration.ok()) return AnswerForStatus(administration.status());
-  const absl::StatusOr<AccessRecords> records = (*administration)->ReadAccessRecords();
-  if (!records.ok()) return AnswerForStatus(records.status());
+absl::StatusOr<Json> Api::ListBans(Call& call) {
+  if (const absl::Status status = Begin(call); !status.ok()) return status;
+  const absl::StatusOr<AccessRecords> records = administration().ReadAccessRecords();
+  if (!records.ok()) return records.status();
   Json bans = Json::array();
   for (const tcsync::Ban& ban : records->bans) {
     bans.push_back({{"client_id", ban.client_id.ToString()},
@@ -90,91 +89,80 @@ http::Response Api::ListBans(Call& call) {
                     {"reason", ban.reason},
                     {"since", ban.since_unix_seconds}});
   }
-  return JsonAnswer(200, {{"bans", std::move(bans)}});
+  return Json{{"bans", std::move(bans)}};
 }
 
-http::Response Api::Ban(Call& call) {
+absl::StatusOr<Json> Api::Ban(Call& call) {
   const tcsync::Ban ban{.client_id = call.client_id,
                         .reason = call.fields.Words("reason"),
                         .since_unix_seconds = NowSeconds()};
-  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
-  if (!administration.ok()) return AnswerForStatus(administration.status());
+  if (const absl::Status status = Begin(call); !status.ok()) return status;
   // Also one that is not here: it may be about to come.
   const absl::StatusOr<std::optional<ClientSummary>> client =
-      (*administration)->FindClient(call.client_id);
-  if (!client.ok()) return AnswerForStatus(client.status());
-  if (const absl::Status status = ChangeAccess(**administration, ban); !status.ok()) {
-    return AnswerForStatus(status);
+      administration().FindClient(call.client_id);
+  if (!client.ok()) return client.status();
+  if (const absl::Status status = ChangeAccess(ban); !status.ok()) {
+    return status;
   }
   Log(NameInLog(call.client_id), " was banned");
-  return JsonAnswer(200, {{"client_id", call.client_id.ToString()},
-                          {"is_client", client->has_value()},
-                          {"ban", {{"reason", ban.reason}, {"since", ban.since_unix_seconds}}}});
+  return Json{{"client_id", call.client_id.ToString()},
+              {"is_client", client->has_value()},
+              {"ban", {{"reason", ban.reason}, {"since", ban.since_unix_seconds}}}};
 }
 
-http::Response Api::Unban(Call& call) {
-  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
-  if (!administration.ok()) return AnswerForStatus(administration.status());
-  const absl::StatusOr<AccessRecords> records = (*administration)->ReadAccessRecords();
-  if (!records.ok()) return AnswerForStatus(records.status());
+absl::StatusOr<Json> Api::Unban(Call& call) {
+  if (const absl::Status status = Begin(call); !status.ok()) return status;
+  const absl::StatusOr<AccessRecords> records = administration().ReadAccessRecords();
+  if (!records.ok()) return records.status();
   const bool was_banned =
       std::any_of(records->bans.begin(), records->bans.end(),
                   [&](const tcsync::Ban& ban) { return ban.client_id == call.client_id; });
-  const absl::Status status =
-      ChangeAccess(**administration, RemoveBan{.client_id = call.client_id});
-  if (!status.ok()) return AnswerForStatus(status);
+  const absl::Status status = ChangeAccess(RemoveBan{.client_id = call.client_id});
+  if (!status.ok()) return status;
   if (was_banned) Log(NameInLog(call.client_id), " is not banned any more");
-  return JsonAnswer(200, {{"client_id", call.client_id.ToString()}, {"was_banned", was_banned}});
+  return Json{{"client_id", call.client_id.ToString()}, {"was_banned", was_banned}};
 }
 
-http::Response Api::ResetToken(Call& call) {
-  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
-  if (!administration.ok()) return AnswerForStatus(administration.status());
-  const absl::StatusOr<std::optional<ClientSummary>> client =
-      (*administration)->FindClient(call.client_id);
-  if (!client.ok()) return AnswerForStatus(client.status());
-  if (!*client) return NoSuchClientAnswer(call.client_id);
+absl::StatusOr<Json> Api::ResetToken(Call& call) {
+  if (const absl::Status status = Begin(call); !status.ok()) return status;
+  const absl::StatusOr<ClientSummary> client = FindClient(call.client_id);
+  if (!client.ok()) return client.status();
   const std::string token = access::MakeToken();
-  const absl::Status status =
-      ChangeAccess(**administration, ClientToken{.client_id = call.client_id,
-                                                 .digest = access::DigestOf(token),
-                                                 .since_unix_seconds = NowSeconds()});
-  if (!status.ok()) return AnswerForStatus(status);
+  const absl::Status status = ChangeAccess(ClientToken{.client_id = call.client_id,
+                                                       .digest = access::DigestOf(token),
+                                                       .since_unix_seconds = NowSeconds()});
+  if (!status.ok()) return status;
   Log(NameInLog(call.client_id), " has a new token");
-  return JsonAnswer(
-      200, {{"client_id", call.client_id.ToString()}, {"token", token}, {"path", PathOf(token)}});
+  return Json{{"client_id", call.client_id.ToString()}, {"token", token}, {"path", PathOf(token)}};
 }
 
-http::Response Api::ClearToken(Call& call) {
-  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
-  if (!administration.ok()) return AnswerForStatus(administration.status());
-  const absl::StatusOr<AccessRecords> records = (*administration)->ReadAccessRecords();
-  if (!records.ok()) return AnswerForStatus(records.status());
+absl::StatusOr<Json> Api::ClearToken(Call& call) {
+  if (const absl::Status status = Begin(call); !status.ok()) return status;
+  const absl::StatusOr<AccessRecords> records = administration().ReadAccessRecords();
+  if (!records.ok()) return records.status();
   const bool had_token =
       std::any_of(records->tokens.begin(), records->tokens.end(),
                   [&](const ClientToken& token) { return token.client_id == call.client_id; });
-  const absl::Status status =
-      ChangeAccess(**administration, RemoveToken{.client_id = call.client_id});
-  if (!status.ok()) return AnswerForStatus(status);
+  const absl::Status status = ChangeAccess(RemoveToken{.client_id = call.client_id});
+  if (!status.ok()) return status;
   if (had_token) Log(NameInLog(call.client_id), " needs no token any more");
-  return JsonAnswer(200, {{"client_id", call.client_id.ToString()}, {"had_token", had_token}});
+  return Json{{"client_id", call.client_id.ToString()}, {"had_token", had_token}};
 }
 
-http::Response Api::ListInvites(Call& call) {
-  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
-  if (!administration.ok()) return AnswerForStatus(administration.status());
-  absl::StatusOr<AccessRecords> records = (*administration)->ReadAccessRecords();
-  if (!records.ok()) return AnswerForStatus(records.status());
+absl::StatusOr<Json> Api::ListInvites(Call& call) {
+  if (const absl::Status status = Begin(call); !status.ok()) return status;
+  absl::StatusOr<AccessRecords> records = administration().ReadAccessRecords();
+  if (!records.ok()) return records.status();
   std::stable_sort(records->invites.begin(), records->invites.end(),
                    [](const Invite& a, const Invite& b) {
                      return a.created_unix_seconds < b.created_unix_seconds;
                    });
   Json invites = Json::array();
   for (const Invite& invite : records->invites) invites.push_back(Describe(invite, NowSeconds()));
-  return JsonAnswer(200, {{"invites", std::move(invites)}});
+  return Json{{"invites", std::move(invites)}};
 }
 
-http::Response Api::CreateInvite(Call& call) {
+absl::StatusOr<Json> Api::CreateInvite(Call& call) {
   const std::string token = access::MakeToken();
   Invite invite{.digest = access::DigestOf(token),
                 .label = call.fields.Words("label"),
@@ -185,41 +173,43 @@ http::Response Api::CreateInvite(Call& call) {
     invite.expires_unix_seconds =
         invite.created_unix_seconds + static_cast<int64_t>(expires_days) * kDaySeconds;
   }
-  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
-  if (!administration.ok()) return AnswerForStatus(administration.status());
-  if (const absl::Status status = ChangeAccess(**administration, invite); !status.ok()) {
-    return AnswerForStatus(status);
+  if (const absl::Status status = Begin(call); !status.ok()) return status;
+  if (const absl::Status status = ChangeAccess(invite); !status.ok()) {
+    return status;
   }
   Json answer = Describe(invite, NowSeconds());
   Log("invite ", HexOf(invite.digest).substr(0, kInviteIdLength), " was created");
   answer["token"] = token;
   answer["path"] = PathOf(token);
-  return JsonAnswer(201, answer);
+  return answer;
 }
 
-http::Response Api::RevokeInvite(Call& call) {
-  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
-  if (!administration.ok()) return AnswerForStatus(administration.status());
+absl::StatusOr<Json> Api::RevokeInvite(Call& call) {
+  if (const absl::Status status = Begin(call); !status.ok()) return status;
   if (call.id.size() < kInvitePrefixLengthMin) {
-    return ErrorAnswer(400, absl::StrCat("'", call.id, "' is too short to name an invite: give ",
-                                         kInvitePrefixLengthMin, " characters at least."));
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", call.id, "' is too short to name an invite: give ",
+                     kInvitePrefixLengthMin, " characters at least."));
   }
-  const absl::StatusOr<AccessRecords> records = (*administration)->ReadAccessRecords();
-  if (!records.ok()) return AnswerForStatus(records.status());
+  const absl::StatusOr<AccessRecords> records = administration().ReadAccessRecords();
+  if (!records.ok()) return records.status();
   const Invite* found = nullptr;
   for (const Invite& invite : records->invites) {
     if (!absl::StartsWith(HexOf(invite.digest), absl::AsciiStrToLower(call.id))) continue;
     if (found != nullptr) {
-      return ErrorAnswer(409, absl::StrCat("Several invites begin with ", call.id, "."));
+      return absl::FailedPreconditionError(
+          absl::StrCat("Several invites begin with ", call.id, "."));
     }
     found = &invite;
   }
-  if (found == nullptr) return ErrorAnswer(404, absl::StrCat("There is no invite ", call.id, "."));
-  const absl::Status status = ChangeAccess(**administration, RemoveInvite{.digest = found->digest});
-  if (!status.ok()) return AnswerForStatus(status);
+  if (found == nullptr) {
+    return absl::NotFoundError(absl::StrCat("There is no invite ", call.id, "."));
+  }
+  const absl::Status status = ChangeAccess(RemoveInvite{.digest = found->digest});
+  if (!status.ok()) return status;
   const std::string invite_id = HexOf(found->digest).substr(0, kInviteIdLength);
   Log("invite ", invite_id, " was revoked");
-  return JsonAnswer(200, {{"invite", invite_id}, {"revoked", true}});
+  return Json{{"invite", invite_id}, {"revoked", true}};
 }
 
 }  // namespace tcsync::admin

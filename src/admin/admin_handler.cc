@@ -35,16 +35,20 @@ class AdminHandler::Request final : public http::PendingRequest::Implementation 
     route_.call.body = body_.TakeBody();
     if (route_.body_kind == BodyKind::kFields) {
       const absl::Status status = route_.call.fields.AddBody(route_.call.body);
-      if (!status.ok()) return done(AnswerForStatus(status));
+      if (!status.ok()) return done(AnswerFor(status));
     }
     // Shared, because it is still needed here when no thread can take it.
     auto shared_done = std::make_shared<http::ResponseCallback>(std::move(done));
-    const bool is_posted = handler_.worker_->Post(
-        [api = handler_.api_.get(), answer = route_.answer, call = std::move(route_.call),
-         charge = body_.TakeCharge(), shared_done]() mutable {
-          http::Response response = (api->*answer)(call);
+    const bool is_posted =
+        handler_.worker_->Post([api = handler_.api_.get(), route = std::move(route_),
+                                charge = body_.TakeCharge(), shared_done]() mutable {
+          http::Response response = std::visit(
+              [&](auto endpoint) {
+                return AnswerFor((api->*endpoint)(route.call), route.success_status);
+              },
+              route.endpoint);
           // Before the answer: who has it may send the next body at once.
-          call.body = {};
+          route.call.body = {};
           charge.Release();
           (*shared_done)(std::move(response));
         });

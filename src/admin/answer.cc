@@ -32,12 +32,6 @@ int HttpStatusOf(absl::StatusCode code) {
   }
 }
 
-}  // namespace
-
-std::string ToText(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 http::Response JsonAnswer(int status, const Json& value) {
   http::Response response = http::EmptyResponse(status);
   response.headers.push_back({"Content-Type", "application/json"});
@@ -45,35 +39,32 @@ http::Response JsonAnswer(int status, const Json& value) {
   return response;
 }
 
-http::Response LinesAnswer(std::string lines, std::optional<std::string> next_page) {
-  http::Response response = http::EmptyResponse(200);
+}  // namespace
+
+http::Response AnswerFor(absl::StatusOr<Json> value, int success_status) {
+  return value.ok() ? JsonAnswer(success_status, *value) : AnswerFor(value.status());
+}
+
+http::Response AnswerFor(absl::StatusOr<Lines> page, int success_status) {
+  if (!page.ok()) return AnswerFor(page.status());
+  http::Response response = http::EmptyResponse(success_status);
   response.headers.push_back({"Content-Type", "application/x-ndjson"});
-  if (next_page) response.headers.push_back({"X-Next-Page", *std::move(next_page)});
-  response.body = std::move(lines);
+  if (page->next_page) response.headers.push_back({"X-Next-Page", *std::move(page->next_page)});
+  response.body = std::move(page->text);
   return response;
 }
 
-http::Response ErrorAnswer(int status, absl::string_view sentence) {
-  http::Response response = JsonAnswer(status, {{"error", std::string(sentence)}});
+http::Response AnswerFor(const absl::Status& error) {
+  return ErrorAnswer(HttpStatusOf(error.code()), error.message(), DetailsOf(error));
+}
+
+http::Response ErrorAnswer(int status, absl::string_view sentence, const Json& details) {
+  Json error = {{"error", std::string(sentence)}};
+  error.update(details);
+  http::Response response = JsonAnswer(status, error);
   if (status == 503)
     response.headers.push_back({"Retry-After", absl::StrCat(base::kRetryAfterSeconds)});
   return response;
-}
-
-http::Response NoSuchClientAnswer(const Uuid& client_id) {
-  return ErrorAnswer(404, absl::StrCat("There is no client ", client_id.ToString(), "."));
-}
-
-Json DescribeLogLoss(const LogLoss& loss) {
-  return {{"accepted", loss.accepted_unix_seconds},
-          {"bytes", loss.bytes},
-          {"versions_max", loss.versions_max},
-          {"kept_in", loss.kept_in},
-          {"description", loss.description}};
-}
-
-http::Response AnswerForStatus(const absl::Status& status) {
-  return ErrorAnswer(HttpStatusOf(status.code()), status.message());
 }
 
 }  // namespace tcsync::admin

@@ -1,39 +1,25 @@
-// Answers of the administration API: JSON, and for every error {"error": a sentence for people}.
+// HTTP of what an endpoint of the administration API returned. For every error: JSON, {"error": a
+// sentence for people}, with the details of the status behind it.
 #ifndef TCSYNC_SRC_ADMIN_ANSWER_H_
 #define TCSYNC_SRC_ADMIN_ANSWER_H_
 
-#include <cstdint>
-#include <optional>
-#include <string>
-
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "nlohmann/json.hpp"
+#include "admin/api.h"
+#include "admin/json.h"
 #include "tcsync/http_message.h"
-#include "tcsync/storage_administration.h"
-#include "tcsync/uuid.h"
 
 namespace tcsync::admin {
 
-// Members keep the order in which they were written, which is the order of docs/administration.md.
-using Json = nlohmann::ordered_json;
+// `success_status` is the status of an answer that is no error.
+http::Response AnswerFor(absl::StatusOr<Json> value, int success_status);
+http::Response AnswerFor(absl::StatusOr<Lines> page, int success_status);
+http::Response AnswerFor(const absl::Status& error);
 
-// The text of `value`, in one line. Bytes that are no UTF-8 become replacement characters.
-std::string ToText(const Json& value);
-
-http::Response JsonAnswer(int status, const Json& value);
-// Lines of an export (export_lines.h), and where the next page begins if there is one.
-http::Response LinesAnswer(std::string lines, std::optional<std::string> next_page);
-http::Response ErrorAnswer(int status, absl::string_view sentence);
-
-// For a client that a request names and that is not here.
-http::Response NoSuchClientAnswer(const Uuid& client_id);
-
-// What was lost with a damaged log.
-Json DescribeLogLoss(const LogLoss& loss);
-
-// The error answer for a status that storage or another room reported.
-http::Response AnswerForStatus(const absl::Status& status);
+// For an error of the request's form, which no endpoint sees.
+http::Response ErrorAnswer(int status, absl::string_view sentence,
+                           const Json& details = Json::object());
 
 }  // namespace tcsync::admin
 

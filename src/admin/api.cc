@@ -10,16 +10,19 @@ Api::Api(Dependencies dependencies) : dependencies_(std::move(dependencies)) {
   if (dependencies_.storage != nullptr) large_imports_.emplace(*dependencies_.storage);
 }
 
-absl::StatusOr<StorageAdministration*> Api::Begin(const Call& call) const {
+absl::Status Api::Begin(const Call& call) const {
   if (const absl::Status status = call.fields.Check(); !status.ok()) return status;
   if (dependencies_.storage == nullptr) {
     return absl::FailedPreconditionError("No data directory is open, which this needs.");
   }
-  StorageAdministration* const administration = dependencies_.storage->administration();
-  if (administration == nullptr) {
+  if (dependencies_.storage->administration() == nullptr) {
     return absl::UnimplementedError("This storage backend has no administration.");
   }
-  return administration;
+  return absl::OkStatus();
+}
+
+absl::Status Api::NoSuchClient(const Uuid& client_id) {
+  return absl::NotFoundError(absl::StrCat("There is no client ", client_id.ToString(), "."));
 }
 
 Json Api::PseudonymOf(const Uuid& client_id) const {

@@ -8,12 +8,11 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "admin/answer.h"
 #include "admin/dependencies.h"
 #include "admin/fields.h"
 #include "admin/jobs.h"
+#include "admin/json.h"
 #include "admin/large_transfers.h"
-#include "tcsync/http_message.h"
 #include "tcsync/uuid.h"
 
 namespace tcsync::admin {
@@ -26,91 +25,98 @@ struct Call {
   std::string body;  // as it came
 };
 
-// One thread at a time.
+// A page of an export (export_lines.h), and where the next one begins if there is one.
+struct Lines {
+  std::string text;
+  std::optional<std::string> next_page = std::nullopt;
+};
+
+// One thread at a time. An error is for the one who asked; answer.h makes HTTP of it.
 class Api {
  public:
   explicit Api(Dependencies dependencies);
 
-  http::Response ListClients(Call& call);
-  http::Response ShowClient(Call& call);
-  http::Response DeleteClient(Call& call);
-  http::Response ListVersions(Call& call);
-  http::Response Rewind(Call& call);
-  http::Response AcceptDiverged(Call& call);
-  http::Response RefuseDiverged(Call& call);
+  absl::StatusOr<Json> ListClients(Call& call);
+  absl::StatusOr<Json> ShowClient(Call& call);
+  absl::StatusOr<Json> DeleteClient(Call& call);
+  absl::StatusOr<Json> ListVersions(Call& call);
+  absl::StatusOr<Json> Rewind(Call& call);
+  absl::StatusOr<Json> AcceptDiverged(Call& call);
+  absl::StatusOr<Json> RefuseDiverged(Call& call);
 
-  http::Response ListBans(Call& call);
-  http::Response Ban(Call& call);
-  http::Response Unban(Call& call);
-  http::Response ResetToken(Call& call);
-  http::Response ClearToken(Call& call);
-  http::Response ListInvites(Call& call);
-  http::Response CreateInvite(Call& call);
-  http::Response RevokeInvite(Call& call);
+  absl::StatusOr<Json> ListBans(Call& call);
+  absl::StatusOr<Json> Ban(Call& call);
+  absl::StatusOr<Json> Unban(Call& call);
+  absl::StatusOr<Json> ResetToken(Call& call);
+  absl::StatusOr<Json> ClearToken(Call& call);
+  absl::StatusOr<Json> ListInvites(Call& call);
+  absl::StatusOr<Json> CreateInvite(Call& call);
+  absl::StatusOr<Json> RevokeInvite(Call& call);
 
-  http::Response Export(Call& call);
-  http::Response ExportAccess(Call& call);
-  http::Response Import(Call& call);
+  absl::StatusOr<Lines> Export(Call& call);
+  absl::StatusOr<Lines> ExportAccess(Call& call);
+  absl::StatusOr<Json> Import(Call& call);
 
-  http::Response Stats(Call& call);
-  http::Response Verify(Call& call);
-  http::Response VerifyFiles(Call& call);
-  http::Response Prune(Call& call);
-  http::Response ListBackups(Call& call);
-  http::Response MakeBackup(Call& call);
-  http::Response Restore(Call& call);
-  http::Response RepairLog(Call& call);
-  http::Response AcknowledgeLogLosses(Call& call);
-  http::Response ExtractFromBackup(Call& call);
-  http::Response Salvage(Call& call);
-  http::Response ListJobs(Call& call);
-  http::Response ShowJob(Call& call);
-  http::Response CancelJob(Call& call);
-  http::Response Reload(Call& call);
-  http::Response ShowLogLevel(Call& call);
-  http::Response SetLogLevel(Call& call);
-  http::Response ListOptions(Call& call);
-  http::Response Top(Call& call);
+  absl::StatusOr<Json> Stats(Call& call);
+  absl::StatusOr<Json> Verify(Call& call);
+  absl::StatusOr<Json> VerifyFiles(Call& call);
+  absl::StatusOr<Json> Prune(Call& call);
+  absl::StatusOr<Json> ListBackups(Call& call);
+  absl::StatusOr<Json> MakeBackup(Call& call);
+  absl::StatusOr<Json> Restore(Call& call);
+  absl::StatusOr<Json> RepairLog(Call& call);
+  absl::StatusOr<Json> AcknowledgeLogLosses(Call& call);
+  absl::StatusOr<Json> ExtractFromBackup(Call& call);
+  absl::StatusOr<Json> Salvage(Call& call);
+  absl::StatusOr<Json> ListJobs(Call& call);
+  absl::StatusOr<Json> ShowJob(Call& call);
+  absl::StatusOr<Json> CancelJob(Call& call);
+  absl::StatusOr<Json> Reload(Call& call);
+  absl::StatusOr<Json> ShowLogLevel(Call& call);
+  absl::StatusOr<Json> SetLogLevel(Call& call);
+  absl::StatusOr<Json> ListOptions(Call& call);
+  absl::StatusOr<Json> Top(Call& call);
 
   // space_api.cc
-  http::Response Compact(Call& call);
-  http::Response ListBackupsOfClient(Call& call);
-  http::Response RemoveBackup(Call& call);
+  absl::StatusOr<Json> Compact(Call& call);
+  absl::StatusOr<Json> ListBackupsOfClient(Call& call);
+  absl::StatusOr<Json> RemoveBackup(Call& call);
 
   // Begins a compaction if something was removed and none is under way. On any thread.
   void CompactIfNeeded();
 
  private:
-  // Call this when all parameters have been asked for: the storage's administration, or why the
-  // request cannot go on. kInvalidArgument for the parameters, kFailedPrecondition when no data
-  // directory is open, kUnimplemented when the backend has no administration.
-  absl::StatusOr<StorageAdministration*> Begin(const Call& call) const;
+  // Call this when all parameters have been asked for: why the request cannot go on, if it cannot.
+  // kInvalidArgument for the parameters, kFailedPrecondition when no data directory is open,
+  // kUnimplemented when the backend has no administration.
+  absl::Status Begin(const Call& call) const;
+  // After Begin().
+  StorageAdministration& administration() const { return *dependencies_.storage->administration(); }
 
-  http::Response SetAcceptsDiverged(Call& call, bool allow);
+  absl::StatusOr<Json> SetAcceptsDiverged(Call& call, bool allow);
   // Keeps a change and lets it take effect.
-  absl::Status ChangeAccess(StorageAdministration& administration, const AccessChange& change);
+  absl::Status ChangeAccess(const AccessChange& change);
   // Lets changes that were kept take effect.
   absl::Status RefreshAccess();
   // The last page of a client's export, with where its replicas are as the last line, so that an
   // import knows all versions when it comes to it.
-  http::Response LastPage(StorageAdministration& administration, const ClientSummary& client,
-                          std::string lines);
+  absl::StatusOr<Lines> LastPage(const ClientSummary& client, std::string lines);
   // The client's "replicas" line of an export.
-  absl::StatusOr<std::string> DescribeReplicas(StorageAdministration& administration,
-                                               const ClientSummary& client);
-  absl::StatusOr<Json> ImportAccess(StorageAdministration& administration,
-                                    const AccessRecords& imported);
-  http::Response StartJob(absl::string_view kind, Jobs::Work work);
+  absl::StatusOr<std::string> DescribeReplicas(const ClientSummary& client);
+  absl::StatusOr<Json> ImportAccess(const AccessRecords& imported);
+  absl::StatusOr<Json> StartJob(absl::string_view kind, Jobs::Work work);
   // The job's number; one that has not begun yet is joined.
-  absl::StatusOr<uint64_t> StartCompaction(StorageAdministration& administration, bool everything);
+  absl::StatusOr<uint64_t> StartCompaction(bool everything);
   // The number of the job that makes the bytes of what was removed go; null when there is none.
-  Json CompactionJob(StorageAdministration& administration);
+  Json CompactionJob();
 
+  // For a client that a request names and that is not here.
+  static absl::Status NoSuchClient(const Uuid& client_id);
+  // The client, or that there is none.
+  absl::StatusOr<ClientSummary> FindClient(const Uuid& client_id) const;
   static Json DescribeBackup(const BackupInfo& backup);
-  // A path as another process named it: relative to what, nobody could say.
-  static absl::Status CheckPath(absl::string_view name, const std::string& path);
-  static absl::Status CheckDirectory(const std::string& directory);
-  static absl::Status CheckPaths(const std::string& directory, const std::string& output);
+  // What was lost with a damaged log.
+  static Json DescribeLogLoss(const LogLoss& loss);
 
   // What the log calls the client, for people to find it there; null where nobody knows.
   Json PseudonymOf(const Uuid& client_id) const;
@@ -123,8 +129,7 @@ class Api {
   }
 
   // The page of an export that begins with a piece of a large segment or snapshot.
-  http::Response ExportPieces(StorageAdministration& administration, const ClientSummary& client,
-                              const ExportPosition& position);
+  absl::StatusOr<Lines> ExportPieces(const ClientSummary& client, const ExportPosition& position);
 
   const Dependencies dependencies_;
   std::optional<LargeImports> large_imports_;  // null without a storage

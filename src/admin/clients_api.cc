@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "admin/answer.h"
 #include "admin/api.h"
+#include "admin/json.h"
 #include "base/limits.h"
 #include "sync/replica_place.h"
 
@@ -84,18 +84,24 @@ Json Describe(const ClientSummary& client, Json pseudonym, const Admission& admi
 
 }  // namespace
 
-http::Response Api::ListClients(Call& call) {
+absl::StatusOr<ClientSummary> Api::FindClient(const Uuid& client_id) const {
+  absl::StatusOr<std::optional<ClientSummary>> client = administration().FindClient(client_id);
+  if (!client.ok()) return client.status();
+  if (!*client) return NoSuchClient(client_id);
+  return **std::move(client);
+}
+
+absl::StatusOr<Json> Api::ListClients(Call& call) {
   const std::optional<Uuid> after = call.fields.Id("after");
   const size_t limit =
       call.fields.Count("limit", base::kAdminPageClientsMax).value_or(base::kAdminPageClients);
-  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
-  if (!administration.ok()) return AnswerForStatus(administration.status());
-  if (limit == 0) return ErrorAnswer(400, "'limit' is 0, which would be no page at all.");
+  if (const absl::Status status = Begin(call); !status.ok()) return status;
+  if (limit == 0) return absl::InvalidArgumentError("'limit' is 0, which would be no page at all.");
   const absl::StatusOr<std::vector<ClientSummary>> clients =
-      (*administration)->ListClients(after, limit);
-  if (!clients.ok()) return AnswerForStatus(clients.status());
-  const absl::StatusOr<AccessRecords> records = (*administration)->ReadAccessRecords();
-  if (!records.ok()) return AnswerForStatus(records.status());
+      administration().ListClients(after, limit);
+  if (!clients.ok()) return clients.status();
+  const absl::StatusOr<AccessRecords> records = administration().ReadAccessRecords();
+  if (!records.ok()) return records.status();
   const Admission admission(*records);
   Json list = Json::array();
   for (const ClientSummary& client : *clients) {
@@ -103,97 +109,86 @@ http::Response Api::ListClients(Call& call) {
   }
   Json next;
   if (clients->size() == limit) next = clients->back().client_id.ToString();
-  return JsonAnswer(200, {{"clients", std::move(list)}, {"next", std::move(next)}});
+  return Json{{"clients", std::move(list)}, {"next", std::move(next)}};
 }
 
-http::Response Api::ShowClient(Call& call) {
-  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
-  if (!administration.ok()) return AnswerForStatus(administration.status());
-  const absl::StatusOr<std::optional<ClientSummary>> client =
-      (*administration)->FindClient(call.client_id);
-  if (!client.ok()) return AnswerForStatus(client.status());
-  if (!*client) return NoSuchClientAnswer(call.client_id);
-  const absl::StatusOr<AccessRecords> records = (*administration)->ReadAccessRecords();
-  if (!records.ok()) return AnswerForStatus(records.status());
-  return JsonAnswer(200, Describe(**client, PseudonymOf(call.client_id), Admission(*records)));
+absl::StatusOr<Json> Api::ShowClient(Call& call) {
+  if (const absl::Status status = Begin(call); !status.ok()) return status;
+  const absl::StatusOr<ClientSummary> client = FindClient(call.client_id);
+  if (!client.ok()) return client.status();
+  const absl::StatusOr<AccessRecords> records = administration().ReadAccessRecords();
+  if (!records.ok()) return records.status();
+  return Describe(*client, PseudonymOf(call.client_id), Admission(*records));
 }
 
-http::Response Api::DeleteClient(Call& call) {
-  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
-  if (!administration.ok()) return AnswerForStatus(administration.status());
-  const absl::StatusOr<bool> deleted = (*administration)->DeleteClient(call.client_id);
-  if (!deleted.ok()) return AnswerForStatus(deleted.status());
-  if (!*deleted) return NoSuchClientAnswer(call.client_id);
+absl::StatusOr<Json> Api::DeleteClient(Call& call) {
+  if (const absl::Status status = Begin(call); !status.ok()) return status;
+  const absl::StatusOr<bool> deleted = administration().DeleteClient(call.client_id);
+  if (!deleted.ok()) return deleted.status();
+  if (!*deleted) return NoSuchClient(call.client_id);
   Log(NameInLog(call.client_id), " was deleted");
-  return JsonAnswer(200, {{"client_id", call.client_id.ToString()},
-                          {"deleted", true},
-                          {"job", CompactionJob(**administration)}});
+  return Json{
+      {"client_id", call.client_id.ToString()}, {"deleted", true}, {"job", CompactionJob()}};
 }
 
-http::Response Api::ListVersions(Call& call) {
+absl::StatusOr<Json> Api::ListVersions(Call& call) {
   const uint64_t after = call.fields.Count("after", base::kVersionNumberMax).value_or(0);
   const size_t limit =
       call.fields.Count("limit", base::kAdminPageVersionsMax).value_or(base::kAdminPageVersionsMax);
-  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
-  if (!administration.ok()) return AnswerForStatus(administration.status());
-  if (limit == 0) return ErrorAnswer(400, "'limit' is 0, which would be no page at all.");
-  const absl::StatusOr<std::optional<ClientSummary>> client =
-      (*administration)->FindClient(call.client_id);
-  if (!client.ok()) return AnswerForStatus(client.status());
-  if (!*client) return NoSuchClientAnswer(call.client_id);
+  if (const absl::Status status = Begin(call); !status.ok()) return status;
+  if (limit == 0) return absl::InvalidArgumentError("'limit' is 0, which would be no page at all.");
+  const absl::StatusOr<ClientSummary> client = FindClient(call.client_id);
+  if (!client.ok()) return client.status();
   const absl::StatusOr<std::vector<VersionSummary>> versions =
-      (*administration)->ListVersions(call.client_id, after, limit);
-  if (!versions.ok()) return AnswerForStatus(versions.status());
+      administration().ListVersions(call.client_id, after, limit);
+  if (!versions.ok()) return versions.status();
   Json list = Json::array();
   for (const VersionSummary& version : *versions) {
-    list.push_back(
-        {{"number", version.number},
-         {"version_id", version.version_id.ToString()},
-         {"parent_version_id", version.parent_version_id.ToString()},
-         {"appended", TimeOf(version.appended_unix_seconds)},
-         {"bytes", version.bytes},
-         {"snapshot", (*client)->snapshot && (*client)->snapshot_number == version.number}});
+    list.push_back({{"number", version.number},
+                    {"version_id", version.version_id.ToString()},
+                    {"parent_version_id", version.parent_version_id.ToString()},
+                    {"appended", TimeOf(version.appended_unix_seconds)},
+                    {"bytes", version.bytes},
+                    {"snapshot", client->snapshot && client->snapshot_number == version.number}});
   }
   Json next;
   if (versions->size() == limit) next = absl::StrCat(versions->back().number);
-  return JsonAnswer(200, {{"versions", std::move(list)}, {"next", std::move(next)}});
+  return Json{{"versions", std::move(list)}, {"next", std::move(next)}};
 }
 
-http::Response Api::Rewind(Call& call) {
+absl::StatusOr<Json> Api::Rewind(Call& call) {
   RewindRequest request{.client_id = call.client_id};
   request.version_id = call.fields.RequiredId("version_id");
   request.latest_version_id = call.fields.RequiredId("latest_version_id");
   request.snapshot_version_id = call.fields.Id("snapshot_version_id");
   request.remove_snapshot = call.fields.Flag("remove_snapshot").value_or(false);
-  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
-  if (!administration.ok()) return AnswerForStatus(administration.status());
-  const absl::StatusOr<Rewound> rewound = (*administration)->Rewind(request);
-  if (absl::IsNotFound(rewound.status())) return NoSuchClientAnswer(call.client_id);
-  if (!rewound.ok()) return AnswerForStatus(rewound.status());
+  if (const absl::Status status = Begin(call); !status.ok()) return status;
+  const absl::StatusOr<Rewound> rewound = administration().Rewind(request);
+  if (absl::IsNotFound(rewound.status())) return NoSuchClient(call.client_id);
+  if (!rewound.ok()) return rewound.status();
   Log(NameInLog(call.client_id), ": its history was rewound to version ",
       request.version_id.ToString(), "; removed: ", rewound->versions_removed, " versions",
       rewound->snapshot_removed ? " and the snapshot" : "");
-  return JsonAnswer(200, {{"client_id", call.client_id.ToString()},
-                          {"latest_version_id", request.version_id.ToString()},
-                          {"versions_removed", rewound->versions_removed},
-                          {"bytes_removed", rewound->bytes_removed},
-                          {"snapshot_removed", rewound->snapshot_removed},
-                          {"job", CompactionJob(**administration)}});
+  return Json{{"client_id", call.client_id.ToString()},
+              {"latest_version_id", request.version_id.ToString()},
+              {"versions_removed", rewound->versions_removed},
+              {"bytes_removed", rewound->bytes_removed},
+              {"snapshot_removed", rewound->snapshot_removed},
+              {"job", CompactionJob()}};
 }
 
-http::Response Api::SetAcceptsDiverged(Call& call, bool accept) {
-  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
-  if (!administration.ok()) return AnswerForStatus(administration.status());
-  const absl::StatusOr<bool> found = (*administration)->AcceptDiverged(call.client_id, accept);
-  if (!found.ok()) return AnswerForStatus(found.status());
-  if (!*found) return NoSuchClientAnswer(call.client_id);
+absl::StatusOr<Json> Api::SetAcceptsDiverged(Call& call, bool accept) {
+  if (const absl::Status status = Begin(call); !status.ok()) return status;
+  const absl::StatusOr<bool> found = administration().AcceptDiverged(call.client_id, accept);
+  if (!found.ok()) return found.status();
+  if (!*found) return NoSuchClient(call.client_id);
   Log(NameInLog(call.client_id), accept ? ": a replica that is ahead is accepted, once"
                                         : ": no replica that is ahead is accepted any more");
-  return JsonAnswer(200, {{"client_id", call.client_id.ToString()}, {"accepts_diverged", accept}});
+  return Json{{"client_id", call.client_id.ToString()}, {"accepts_diverged", accept}};
 }
 
-http::Response Api::AcceptDiverged(Call& call) { return SetAcceptsDiverged(call, true); }
+absl::StatusOr<Json> Api::AcceptDiverged(Call& call) { return SetAcceptsDiverged(call, true); }
 
-http::Response Api::RefuseDiverged(Call& call) { return SetAcceptsDiverged(call, false); }
+absl::StatusOr<Json> Api::RefuseDiverged(Call& call) { return SetAcceptsDiverged(call, false); }
 
 }  // namespace tcsync::admin

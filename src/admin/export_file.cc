@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
-#include <future>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -14,8 +13,8 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "admin/answer.h"
 #include "admin/api.h"
+#include "admin/json.h"
 #include "base/limits.h"
 
 namespace tcsync::admin {
@@ -97,28 +96,6 @@ class NewFile {
   uint64_t bytes_ = 0;
 };
 
-absl::Status WriteBody(http::Response& response, NewFile& file) {
-  if (response.body_source == nullptr) return file.Write(response.body);
-  for (uint64_t done = 0; done < response.body_source->bytes();) {
-    std::promise<absl::StatusOr<std::string>> promise;
-    response.body_source->Read(
-        [&promise](absl::StatusOr<std::string> piece) { promise.set_value(std::move(piece)); });
-    const absl::StatusOr<std::string> piece = promise.get_future().get();
-    if (!piece.ok()) return piece.status();
-    if (const absl::Status written = file.Write(*piece); !written.ok()) return written;
-    done += piece->size();
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ErrorIn(const http::Response& response) {
-  const Json error = Json::parse(response.body, nullptr, /*allow_exceptions=*/false);
-  const std::string sentence = error.is_object() && error.contains("error")
-                                   ? error["error"].get<std::string>()
-                                   : absl::StrCat("status ", response.status);
-  return response.status == 404 ? absl::NotFoundError(sentence) : absl::DataLossError(sentence);
-}
-
 // Pages of one client, as GET clients/ID/export gives them.
 absl::Status WriteClient(Api& api, const Uuid& client_id, NewFile& file) {
   std::string after;
@@ -128,13 +105,12 @@ absl::Status WriteClient(Api& api, const Uuid& client_id, NewFile& file) {
       const absl::Status added = call.fields.AddQuery(absl::StrCat("after=", after));
       if (!added.ok()) return added;
     }
-    http::Response page = api.Export(call);
-    if (page.status >= 300) return ErrorIn(page);
-    if (const absl::Status written = WriteBody(page, file); !written.ok()) return written;
-    after.clear();
-    for (const http::Header& header : page.headers) {
-      if (header.name == "X-Next-Page") after = header.value;
-    }
+    absl::StatusOr<Lines> page = api.Export(call);
+    if (absl::IsNotFound(page.status())) return page.status();
+    // As what is read here may be damaged, any other error is taken for damage.
+    if (!page.ok()) return absl::DataLossError(page.status().message());
+    if (const absl::Status written = file.Write(page->text); !written.ok()) return written;
+    after = std::move(page->next_page).value_or("");
   } while (!after.empty());
   return absl::OkStatus();
 }
@@ -220,12 +196,12 @@ absl::StatusOr<SalvageReport> ExportWholeClientsToFile(Storage& storage,
     }
   }
   Call call{.client_id = {}, .id = {}, .fields = {}, .body = {}};
-  http::Response access = api.ExportAccess(call);
-  if (access.status < 300) {
-    if (const absl::Status written = WriteBody(access, *file); !written.ok()) return written;
+  const absl::StatusOr<Lines> access = api.ExportAccess(call);
+  if (access.ok()) {
+    if (const absl::Status written = file->Write(access->text); !written.ok()) return written;
   } else {
     report.damage.push_back(
-        absl::StrCat("bans, tokens and invites cannot be read: ", ErrorIn(access).message()));
+        absl::StrCat("bans, tokens and invites cannot be read: ", access.status().message()));
   }
   if (const absl::Status finished = file->Finish(); !finished.ok()) return finished;
   return report;

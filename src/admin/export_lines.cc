@@ -8,8 +8,8 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "admin/answer.h"
 #include "admin/fields.h"
+#include "admin/json.h"
 #include "base/foreign_text.h"
 #include "base/limits.h"
 

@@ -1,6 +1,7 @@
 #include "admin/fields.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 #include <vector>
 
@@ -151,6 +152,14 @@ std::optional<Uuid> Fields::Id(absl::string_view name) {
   return id;
 }
 
+std::optional<std::string> Fields::Path(absl::string_view name) {
+  std::optional<std::string> path = Text(name);
+  if (path && !std::filesystem::path(*path).is_absolute()) {
+    Refuse(name, *path, "an absolute path");
+  }
+  return path;
+}
+
 std::vector<Json> Fields::Objects(absl::string_view name, size_t count_max) {
   const Json* const value = Find(name);
   if (value == nullptr) return {};
@@ -180,6 +189,11 @@ std::string Fields::Words(absl::string_view name) {
 std::string Fields::RequiredText(absl::string_view name) {
   if (Find(name) == nullptr) RefuseAbsent(name);
   return Text(name).value_or("");
+}
+
+std::string Fields::RequiredPath(absl::string_view name) {
+  if (Find(name) == nullptr) RefuseAbsent(name);
+  return Path(name).value_or("");
 }
 
 Uuid Fields::RequiredId(absl::string_view name) {

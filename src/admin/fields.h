@@ -12,7 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "admin/answer.h"
+#include "admin/json.h"
 #include "tcsync/uuid.h"
 
 namespace tcsync::admin {
@@ -30,6 +30,8 @@ class Fields {
   std::optional<uint64_t> Count(absl::string_view name, uint64_t maximum);
   std::optional<bool> Flag(absl::string_view name);
   std::optional<Uuid> Id(absl::string_view name);
+  // An absolute one: relative to what another process named it, nobody could say.
+  std::optional<std::string> Path(absl::string_view name);
   // Objects, of which each is to be read and checked by Fields of its own; at most `count_max`.
   std::vector<Json> Objects(absl::string_view name, size_t count_max);
   // An operator's words, which are shown on terminals: one line, without control characters. Empty
@@ -38,6 +40,7 @@ class Fields {
 
   // The same for what must be given.
   std::string RequiredText(absl::string_view name);
+  std::string RequiredPath(absl::string_view name);
   Uuid RequiredId(absl::string_view name);
   uint64_t RequiredCount(absl::string_view name, uint64_t maximum);
 

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "admin/answer.h"
 #include "admin/api.h"
+#include "admin/json.h"
 #include "tcsync/peer_address.h"
 
 namespace tcsync::admin {
@@ -63,36 +63,37 @@ Json DescribeRankings(const std::array<std::vector<access::TalkerRanking::Place>
 
 }  // namespace
 
-http::Response Api::ShowLogLevel(Call& call) {
-  if (const absl::Status status = call.fields.Check(); !status.ok()) return AnswerForStatus(status);
+absl::StatusOr<Json> Api::ShowLogLevel(Call& call) {
+  if (const absl::Status status = call.fields.Check(); !status.ok()) return status;
   if (dependencies_.log_level == nullptr) {
-    return ErrorAnswer(409, "No data directory is open, so nothing is logged here.");
+    return absl::FailedPreconditionError("No data directory is open, so nothing is logged here.");
   }
-  return JsonAnswer(200, {{"level", tcsync::NameOf(dependencies_.log_level())}});
+  return Json{{"level", tcsync::NameOf(dependencies_.log_level())}};
 }
 
-http::Response Api::SetLogLevel(Call& call) {
+absl::StatusOr<Json> Api::SetLogLevel(Call& call) {
   const std::string name = call.fields.RequiredText("level");
-  if (const absl::Status status = call.fields.Check(); !status.ok()) return AnswerForStatus(status);
+  if (const absl::Status status = call.fields.Check(); !status.ok()) return status;
   const std::optional<LogLevel> level = LogLevelNamed(name);
   if (!level) {
-    return ErrorAnswer(400, absl::StrCat("'", name,
-                                         "' is no level of the log; there are debug, info, warning "
-                                         "and error."));
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", name,
+                     "' is no level of the log; there are debug, info, warning "
+                     "and error."));
   }
   if (dependencies_.set_log_level == nullptr) {
-    return ErrorAnswer(409, "No data directory is open, so nothing is logged here.");
+    return absl::FailedPreconditionError("No data directory is open, so nothing is logged here.");
   }
   const LogLevel before = dependencies_.log_level();
   // Told at the level of the two that shows more, so that the log says where it becomes silent.
   if (before <= *level) Log("the log level is ", name, " from here on");
   dependencies_.set_log_level(*level);
   if (before > *level) Log("the log level is ", name, " from here on");
-  return JsonAnswer(200, {{"level", name}, {"before", tcsync::NameOf(before)}});
+  return Json{{"level", name}, {"before", tcsync::NameOf(before)}};
 }
 
-http::Response Api::ListOptions(Call& call) {
-  if (const absl::Status status = call.fields.Check(); !status.ok()) return AnswerForStatus(status);
+absl::StatusOr<Json> Api::ListOptions(Call& call) {
+  if (const absl::Status status = call.fields.Check(); !status.ok()) return status;
   Json options = Json::array();
   for (const EffectiveOption& option : dependencies_.options) {
     options.push_back({{"name", option.name},
@@ -100,25 +101,24 @@ http::Response Api::ListOptions(Call& call) {
                        {"source", NameOfSource(option.source)},
                        {"variable", option.variable.empty() ? Json() : Json(option.variable)}});
   }
-  return JsonAnswer(200, {{"options", std::move(options)}});
+  return Json{{"options", std::move(options)}};
 }
 
-http::Response Api::Top(Call& call) {
+absl::StatusOr<Json> Api::Top(Call& call) {
   const uint64_t limit = call.fields.Count("limit", base::kTopTalkersMax).value_or(10);
-  if (const absl::Status status = call.fields.Check(); !status.ok()) return AnswerForStatus(status);
+  if (const absl::Status status = call.fields.Check(); !status.ok()) return status;
   if (dependencies_.top_talkers == nullptr) {
-    return ErrorAnswer(409, "No data directory is open, so nobody is served here.");
+    return absl::FailedPreconditionError("No data directory is open, so nobody is served here.");
   }
   const access::TopTalkers::Rankings rankings = dependencies_.top_talkers->Read();
-  return JsonAnswer(200,
-                    {{"seconds", absl::ToInt64Seconds(rankings.span)},
-                     {"sources", DescribeRankings(rankings.sources, limit, "source", SourceText)},
-                     {"clients", DescribeRankings(rankings.clients, limit, "client",
-                                                  [this](const access::TalkerRanking::Key& key) {
-                                                    const auto* const bytes =
-                                                        reinterpret_cast<const char*>(key.data());
-                                                    return PseudonymOf(Uuid::FromBytes(bytes));
-                                                  })}});
+  return Json{{"seconds", absl::ToInt64Seconds(rankings.span)},
+              {"sources", DescribeRankings(rankings.sources, limit, "source", SourceText)},
+              {"clients", DescribeRankings(rankings.clients, limit, "client",
+                                           [this](const access::TalkerRanking::Key& key) {
+                                             const auto* const bytes =
+                                                 reinterpret_cast<const char*>(key.data());
+                                             return PseudonymOf(Uuid::FromBytes(bytes));
+                                           })}};
 }
 
 }  // namespace tcsync::admin

@@ -14,7 +14,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "admin/answer.h"
+#include "admin/json.h"
 #include "admin/worker.h"
 
 namespace tcsync::admin {

@@ -8,7 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "admin/answer.h"
+#include "admin/json.h"
 #include "base/limits.h"
 #include "sync/received_upload.h"
 

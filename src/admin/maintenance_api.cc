@@ -1,5 +1,4 @@
 // Checks, retention and backups.
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <utility>
@@ -8,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "admin/answer.h"
 #include "admin/api.h"
+#include "admin/json.h"
 #include "base/limits.h"
 #include "sync/retention.h"
 
@@ -77,73 +76,62 @@ Json Api::DescribeBackup(const BackupInfo& backup) {
   return description;
 }
 
-absl::Status Api::CheckPath(absl::string_view name, const std::string& path) {
-  if (std::filesystem::path(path).is_absolute()) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("'", name, "' is '", path, "', which is not an absolute path."));
+Json Api::DescribeLogLoss(const LogLoss& loss) {
+  return {{"accepted", loss.accepted_unix_seconds},
+          {"bytes", loss.bytes},
+          {"versions_max", loss.versions_max},
+          {"kept_in", loss.kept_in},
+          {"description", loss.description}};
 }
 
-absl::Status Api::CheckDirectory(const std::string& directory) {
-  return CheckPath("directory", directory);
-}
-
-absl::Status Api::CheckPaths(const std::string& directory, const std::string& output) {
-  const absl::Status status = CheckDirectory(directory);
-  return status.ok() ? CheckPath("output", output) : status;
-}
-
-http::Response Api::StartJob(absl::string_view kind, Jobs::Work work) {
+absl::StatusOr<Json> Api::StartJob(absl::string_view kind, Jobs::Work work) {
   const absl::StatusOr<uint64_t> job = jobs_.Start(kind, std::move(work));
-  if (!job.ok()) return AnswerForStatus(job.status());
-  return JsonAnswer(202, {{"job", *job}});
+  if (!job.ok()) return job.status();
+  return Json{{"job", *job}};
 }
 
-http::Response Api::Verify(Call& call) {
+absl::StatusOr<Json> Api::Verify(Call& call) {
   const std::optional<Uuid> after = call.fields.Id("after");
   const std::optional<Uuid> only = call.fields.Id("client_id");
-  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
-  if (!administration.ok()) return AnswerForStatus(administration.status());
+  if (const absl::Status status = Begin(call); !status.ok()) return status;
   Verification verification;
   if (only) {
-    const absl::StatusOr<ChainReport> report = (*administration)->VerifyChain(*only);
+    const absl::StatusOr<ChainReport> report = administration().VerifyChain(*only);
     if (absl::IsNotFound(report.status())) {
-      return NoSuchClientAnswer(*only);
+      return NoSuchClient(*only);
     }
     const absl::Status status = verification.Add(*only, PseudonymOf(*only), report);
-    if (!status.ok()) return AnswerForStatus(status);
-    return JsonAnswer(200, verification.Describe(std::nullopt));
+    if (!status.ok()) return status;
+    return verification.Describe(std::nullopt);
   }
   const absl::Time deadline = absl::Now() + absl::Milliseconds(base::kAdminPageMs);
   const absl::StatusOr<std::vector<ClientSummary>> clients =
-      (*administration)->ListClients(after, base::kAdminPageClients);
-  if (!clients.ok()) return AnswerForStatus(clients.status());
+      administration().ListClients(after, base::kAdminPageClients);
+  if (!clients.ok()) return clients.status();
   std::optional<Uuid> last;
   for (const ClientSummary& client : *clients) {
     const absl::Status status = verification.Add(client.client_id, PseudonymOf(client.client_id),
-                                                 (*administration)->VerifyChain(client.client_id));
-    if (!status.ok()) return AnswerForStatus(status);
+                                                 administration().VerifyChain(client.client_id));
+    if (!status.ok()) return status;
     last = client.client_id;
     if (absl::Now() >= deadline) break;
   }
   const bool is_end =
       clients->size() < base::kAdminPageClients && (!last || *last == clients->back().client_id);
-  return JsonAnswer(200, verification.Describe(is_end ? std::nullopt : last));
+  return verification.Describe(is_end ? std::nullopt : last);
 }
 
-http::Response Api::VerifyFiles(Call& call) {
-  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
-  if (!administration.ok()) return AnswerForStatus(administration.status());
-  return StartJob(
-      "verify-files",
-      [administration = *administration](JobProgress& progress) -> absl::StatusOr<Json> {
-        const absl::Status status = administration->VerifyFiles(
-            [&progress](uint64_t done, uint64_t total) { return progress.Report(done, total); });
-        if (!status.ok()) return status;
-        return Json{{"intact", true}};
-      });
+absl::StatusOr<Json> Api::VerifyFiles(Call& call) {
+  if (const absl::Status status = Begin(call); !status.ok()) return status;
+  return StartJob("verify-files", [this](JobProgress& progress) -> absl::StatusOr<Json> {
+    const absl::Status status = administration().VerifyFiles(
+        [&progress](uint64_t done, uint64_t total) { return progress.Report(done, total); });
+    if (!status.ok()) return status;
+    return Json{{"intact", true}};
+  });
 }
 
-http::Response Api::Prune(Call& call) {
+absl::StatusOr<Json> Api::Prune(Call& call) {
   const bool dry_run = call.fields.Flag("dry_run").value_or(false);
   const std::optional<Uuid> after = call.fields.Id("after");
   constexpr uint64_t kDaysMax = 36'500;
@@ -157,12 +145,11 @@ http::Response Api::Prune(Call& call) {
   override_days("idle_client_days", policy.idle_client_days);
   policy.retention_versions = call.fields.Count("retention_versions", base::kVersionNumberMax)
                                   .value_or(policy.retention_versions);
-  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
-  if (!administration.ok()) return AnswerForStatus(administration.status());
-  sync::Retention retention(**administration, policy);
+  if (const absl::Status status = Begin(call); !status.ok()) return status;
+  sync::Retention retention(administration(), policy);
   const absl::StatusOr<sync::RetentionPage> page =
       retention.RunPage(after, dependencies_.clock->Now(), dry_run);
-  if (!page.ok()) return AnswerForStatus(page.status());
+  if (!page.ok()) return page.status();
   Json clients = Json::array();
   for (const sync::ClientRetention& client : page->clients) {
     clients.push_back({{"client_id", client.client_id.ToString()},
@@ -172,142 +159,125 @@ http::Response Api::Prune(Call& call) {
                        {"bytes", client.bytes},
                        {"problem", client.problem.empty() ? Json() : Json(client.problem)}});
   }
-  return JsonAnswer(200,
-                    {{"dry_run", dry_run},
-                     {"examined", page->examined},
-                     {"clients", std::move(clients)},
-                     {"next", page->next ? Json(page->next->ToString()) : Json()},
-                     // Once for all pages.
-                     {"job", dry_run || page->next ? Json() : CompactionJob(**administration)}});
+  return Json{{"dry_run", dry_run},
+              {"examined", page->examined},
+              {"clients", std::move(clients)},
+              {"next", page->next ? Json(page->next->ToString()) : Json()},
+              // Once for all pages.
+              {"job", dry_run || page->next ? Json() : CompactionJob()}};
 }
 
-http::Response Api::ListBackups(Call& call) {
-  const std::string directory = call.fields.RequiredText("directory");
-  if (const absl::Status status = call.fields.Check(); !status.ok()) return AnswerForStatus(status);
-  if (const absl::Status status = CheckDirectory(directory); !status.ok()) {
-    return AnswerForStatus(status);
-  }
+absl::StatusOr<Json> Api::ListBackups(Call& call) {
+  const std::string directory = call.fields.RequiredPath("directory");
+  if (const absl::Status status = call.fields.Check(); !status.ok()) return status;
   if (dependencies_.offline.list_backups == nullptr) {
-    return ErrorAnswer(501, "This storage backend has no backups.");
+    return absl::UnimplementedError("This storage backend has no backups.");
   }
   const absl::StatusOr<std::vector<BackupInfo>> backups =
       dependencies_.offline.list_backups(directory);
-  if (!backups.ok()) return AnswerForStatus(backups.status());
+  if (!backups.ok()) return backups.status();
   Json list = Json::array();
   for (const BackupInfo& backup : *backups) list.push_back(DescribeBackup(backup));
-  return JsonAnswer(200, {{"backups", std::move(list)}});
+  return Json{{"backups", std::move(list)}};
 }
 
-http::Response Api::MakeBackup(Call& call) {
-  BackupRequest request{.directory = call.fields.RequiredText("directory")};
+absl::StatusOr<Json> Api::MakeBackup(Call& call) {
+  BackupRequest request{.directory = call.fields.RequiredPath("directory")};
   request.keep = static_cast<uint32_t>(call.fields.Count("keep", UINT32_MAX).value_or(0));
-  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
-  if (!administration.ok()) return AnswerForStatus(administration.status());
-  if (const absl::Status status = CheckDirectory(request.directory); !status.ok()) {
-    return AnswerForStatus(status);
-  }
-  return StartJob("backup",
-                  [administration = *administration,
-                   request = std::move(request)](JobProgress& progress) -> absl::StatusOr<Json> {
-                    const absl::StatusOr<BackupInfo> backup =
-                        administration->Backup(request, [&progress](uint64_t done, uint64_t total) {
-                          return progress.Report(done, total);
-                        });
-                    if (!backup.ok()) return backup.status();
-                    return DescribeBackup(*backup);
-                  });
+  if (const absl::Status status = Begin(call); !status.ok()) return status;
+  return StartJob(
+      "backup",
+      [this, request = std::move(request)](JobProgress& progress) -> absl::StatusOr<Json> {
+        const absl::StatusOr<BackupInfo> backup = administration().Backup(
+            request,
+            [&progress](uint64_t done, uint64_t total) { return progress.Report(done, total); });
+        if (!backup.ok()) return backup.status();
+        return DescribeBackup(*backup);
+      });
 }
 
-http::Response Api::Restore(Call& call) {
-  const std::string directory = call.fields.RequiredText("directory");
+absl::StatusOr<Json> Api::Restore(Call& call) {
+  const std::string directory = call.fields.RequiredPath("directory");
   const std::optional<uint32_t> backup_id = BackupIdIn(call.fields);
-  if (const absl::Status status = call.fields.Check(); !status.ok()) return AnswerForStatus(status);
-  if (const absl::Status status = CheckDirectory(directory); !status.ok()) {
-    return AnswerForStatus(status);
-  }
+  if (const absl::Status status = call.fields.Check(); !status.ok()) return status;
   if (dependencies_.storage != nullptr) {
-    return ErrorAnswer(409,
-                       "The data directory is open, so nothing can be restored there: stop the "
-                       "server first.");
+    return absl::FailedPreconditionError(
+        "The data directory is open, so nothing can be restored there: stop the "
+        "server first.");
   }
   if (dependencies_.offline.restore == nullptr) {
-    return ErrorAnswer(501, "This storage backend has no backups.");
+    return absl::UnimplementedError("This storage backend has no backups.");
   }
   const absl::StatusOr<BackupInfo> backup = dependencies_.offline.restore(directory, backup_id);
-  return backup.ok() ? JsonAnswer(200, DescribeBackup(*backup)) : AnswerForStatus(backup.status());
+  if (!backup.ok()) return backup.status();
+  return DescribeBackup(*backup);
 }
 
-http::Response Api::RepairLog(Call& call) {
+absl::StatusOr<Json> Api::RepairLog(Call& call) {
   const bool dry_run = call.fields.Flag("dry_run").value_or(false);
-  if (const absl::Status status = call.fields.Check(); !status.ok()) return AnswerForStatus(status);
+  if (const absl::Status status = call.fields.Check(); !status.ok()) return status;
   if (dependencies_.storage != nullptr) {
-    return ErrorAnswer(409,
-                       "The data directory is open, so its log is not damaged, or cannot be "
-                       "repaired now: stop the server first.");
+    return absl::FailedPreconditionError(
+        "The data directory is open, so its log is not damaged, or cannot be "
+        "repaired now: stop the server first.");
   }
   if (dependencies_.offline.repair_log == nullptr) {
-    return ErrorAnswer(501, "This storage backend has no log.");
+    return absl::UnimplementedError("This storage backend has no log.");
   }
   const absl::StatusOr<LogRepair> repair = dependencies_.offline.repair_log(dry_run);
-  if (!repair.ok()) return AnswerForStatus(repair.status());
-  return JsonAnswer(200, {{"dry_run", dry_run},
-                          {"damaged", repair->is_damaged},
-                          {"loss", repair->is_damaged ? DescribeLogLoss(repair->loss) : Json()}});
+  if (!repair.ok()) return repair.status();
+  return Json{{"dry_run", dry_run},
+              {"damaged", repair->is_damaged},
+              {"loss", repair->is_damaged ? DescribeLogLoss(repair->loss) : Json()}};
 }
 
-http::Response Api::AcknowledgeLogLosses(Call& call) {
-  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
-  if (!administration.ok()) return AnswerForStatus(administration.status());
-  const absl::Status status = (*administration)->AcknowledgeLogLosses();
-  return status.ok() ? JsonAnswer(200, {{"acknowledged", true}}) : AnswerForStatus(status);
+absl::StatusOr<Json> Api::AcknowledgeLogLosses(Call& call) {
+  if (const absl::Status status = Begin(call); !status.ok()) return status;
+  const absl::Status status = administration().AcknowledgeLogLosses();
+  if (!status.ok()) return status;
+  return Json{{"acknowledged", true}};
 }
 
-http::Response Api::ExtractFromBackup(Call& call) {
-  const std::string directory = call.fields.RequiredText("directory");
-  const std::string output = call.fields.RequiredText("output");
+absl::StatusOr<Json> Api::ExtractFromBackup(Call& call) {
+  const std::string directory = call.fields.RequiredPath("directory");
+  const std::string output = call.fields.RequiredPath("output");
   const Uuid client_id = call.fields.RequiredId("client_id");
   const std::optional<uint32_t> backup_id = BackupIdIn(call.fields);
-  if (const absl::Status status = call.fields.Check(); !status.ok()) return AnswerForStatus(status);
-  if (const absl::Status status = CheckPaths(directory, output); !status.ok()) {
-    return AnswerForStatus(status);
-  }
+  if (const absl::Status status = call.fields.Check(); !status.ok()) return status;
   if (dependencies_.offline.extract_client == nullptr) {
-    return ErrorAnswer(501, "This needs tcsync_administer without an engine.");
+    return absl::UnimplementedError("This needs tcsync_administer without an engine.");
   }
   const absl::StatusOr<ExtractedClient> extracted =
       dependencies_.offline.extract_client(directory, backup_id, client_id, output);
-  if (!extracted.ok()) return AnswerForStatus(extracted.status());
+  if (!extracted.ok()) return extracted.status();
   const std::optional<Uuid>& snapshot = extracted->snapshot_version_id;
-  return JsonAnswer(200, {{"client_id", client_id.ToString()},
-                          {"output", output},
-                          {"versions", extracted->versions},
-                          {"first_version_id", extracted->first_version_id.ToString()},
-                          {"latest_version_id", extracted->latest_version_id.ToString()},
-                          {"latest_appended", extracted->latest_appended_unix_seconds},
-                          {"snapshot_version_id", snapshot ? Json(snapshot->ToString()) : Json()}});
+  return Json{{"client_id", client_id.ToString()},
+              {"output", output},
+              {"versions", extracted->versions},
+              {"first_version_id", extracted->first_version_id.ToString()},
+              {"latest_version_id", extracted->latest_version_id.ToString()},
+              {"latest_appended", extracted->latest_appended_unix_seconds},
+              {"snapshot_version_id", snapshot ? Json(snapshot->ToString()) : Json()}};
 }
 
-http::Response Api::Salvage(Call& call) {
-  const std::string directory = call.fields.RequiredText("directory");
-  const std::string output = call.fields.RequiredText("output");
-  if (const absl::Status status = call.fields.Check(); !status.ok()) return AnswerForStatus(status);
-  if (const absl::Status status = CheckPaths(directory, output); !status.ok()) {
-    return AnswerForStatus(status);
-  }
+absl::StatusOr<Json> Api::Salvage(Call& call) {
+  const std::string directory = call.fields.RequiredPath("directory");
+  const std::string output = call.fields.RequiredPath("output");
+  if (const absl::Status status = call.fields.Check(); !status.ok()) return status;
   if (dependencies_.offline.salvage == nullptr) {
-    return ErrorAnswer(501, "This needs tcsync_administer without an engine.");
+    return absl::UnimplementedError("This needs tcsync_administer without an engine.");
   }
   const absl::StatusOr<SalvageReport> report = dependencies_.offline.salvage(directory, output);
-  if (!report.ok()) return AnswerForStatus(report.status());
+  if (!report.ok()) return report.status();
   Json skipped = Json::array();
   for (const SalvageReport::Skipped& client : report->skipped) {
     skipped.push_back({{"client_id", client.client_id.ToString()}, {"problems", client.problems}});
   }
-  return JsonAnswer(200, {{"output", output},
-                          {"clients", report->exported},
-                          {"versions", report->versions},
-                          {"damage", report->damage},
-                          {"skipped", std::move(skipped)}});
+  return Json{{"output", output},
+              {"clients", report->exported},
+              {"versions", report->versions},
+              {"damage", report->damage},
+              {"skipped", std::move(skipped)}};
 }
 
 }  // namespace tcsync::admin

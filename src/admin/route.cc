@@ -20,7 +20,8 @@ constexpr absl::string_view kPrefix = "/v1/admin/";
 struct Row {
   absl::string_view method;
   absl::string_view path;
-  http::Response (Api::*answer)(Call&);
+  Endpoint endpoint;
+  int success_status = 200;
   BodyKind body_kind = BodyKind::kFields;
 };
 // clang-format off
@@ -39,19 +40,19 @@ constexpr Row kRows[] = {
     {"GET", "clients/CLIENT/export", &Api::Export},
     {"GET", "clients/CLIENT/backups", &Api::ListBackupsOfClient},
     {"GET", "access/export", &Api::ExportAccess},
-    {"POST", "import", &Api::Import, BodyKind::kLines},
+    {"POST", "import", &Api::Import, 200, BodyKind::kLines},
     {"GET", "bans", &Api::ListBans},
     {"GET", "invites", &Api::ListInvites},
-    {"POST", "invites", &Api::CreateInvite},
+    {"POST", "invites", &Api::CreateInvite, 201},
     {"DELETE", "invites/ID", &Api::RevokeInvite},
     {"GET", "stats", &Api::Stats},
     {"POST", "verify", &Api::Verify},
-    {"POST", "verify/files", &Api::VerifyFiles},
+    {"POST", "verify/files", &Api::VerifyFiles, 202},
     {"POST", "prune", &Api::Prune},
     {"GET", "backups", &Api::ListBackups},
-    {"POST", "backups", &Api::MakeBackup},
+    {"POST", "backups", &Api::MakeBackup, 202},
     {"POST", "backups/remove", &Api::RemoveBackup},
-    {"POST", "compact", &Api::Compact},
+    {"POST", "compact", &Api::Compact, 202},
     {"POST", "restore", &Api::Restore},
     {"POST", "repair-log", &Api::RepairLog},
     {"POST", "acknowledge-log-losses", &Api::AcknowledgeLogLosses},
@@ -109,7 +110,10 @@ std::variant<http::Response, Route> FindRoute(absl::string_view method, absl::st
       methods.push_back(row.method);
       continue;
     }
-    Route route{.answer = row.answer, .body_kind = row.body_kind, .call = {}};
+    Route route{.endpoint = row.endpoint,
+                .success_status = row.success_status,
+                .body_kind = row.body_kind,
+                .call = {}};
     if (absl::StrContains(row.path, "CLIENT")) {
       const std::optional<Uuid> client_id = Uuid::Parse(match->client);
       if (!client_id) {
@@ -121,7 +125,7 @@ std::variant<http::Response, Route> FindRoute(absl::string_view method, absl::st
     }
     route.call.id = std::string(match->id);
     const absl::Status status = route.call.fields.AddQuery(parts.second);
-    if (!status.ok()) return AnswerForStatus(status);
+    if (!status.ok()) return AnswerFor(status);
     return route;
   }
   if (methods.empty()) {

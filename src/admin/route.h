@@ -5,6 +5,7 @@
 #include <string>
 #include <variant>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "admin/api.h"
 #include "tcsync/http_message.h"
@@ -16,9 +17,13 @@ enum class BodyKind {
   kLines,   // NDJSON
 };
 
+using Endpoint =
+    std::variant<absl::StatusOr<Json> (Api::*)(Call&), absl::StatusOr<Lines> (Api::*)(Call&)>;
+
 // What answers a request: a member of Api, what the path names, and the parameters of the query.
 struct Route {
-  http::Response (Api::*answer)(Call&) = nullptr;
+  Endpoint endpoint;
+  int success_status = 200;
   BodyKind body_kind = BodyKind::kFields;
   Call call;
 };

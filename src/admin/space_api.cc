@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "admin/answer.h"
 #include "admin/api.h"
+#include "admin/json.h"
 
 namespace tcsync::admin {
 namespace {
@@ -16,12 +16,11 @@ constexpr absl::string_view kCompactJob = "compact";
 
 }  // namespace
 
-absl::StatusOr<uint64_t> Api::StartCompaction(StorageAdministration& administration,
-                                              bool everything) {
+absl::StatusOr<uint64_t> Api::StartCompaction(bool everything) {
   return jobs_.StartOrJoin(
       everything ? "compact-everything" : kCompactJob,
-      [this, &administration, everything](JobProgress& progress) -> absl::StatusOr<Json> {
-        const absl::StatusOr<CompactionReport> report = administration.Compact(
+      [this, everything](JobProgress& progress) -> absl::StatusOr<Json> {
+        const absl::StatusOr<CompactionReport> report = administration().Compact(
             {.everything = everything},
             [&progress](absl::string_view doing, uint64_t done, uint64_t total) {
               return progress.Report(doing, done, total);
@@ -42,45 +41,39 @@ absl::StatusOr<uint64_t> Api::StartCompaction(StorageAdministration& administrat
       });
 }
 
-Json Api::CompactionJob(StorageAdministration& administration) {
-  if (!administration.NeedsCompaction()) return nullptr;
-  const absl::StatusOr<uint64_t> job = StartCompaction(administration, /*everything=*/false);
+Json Api::CompactionJob() {
+  if (!administration().NeedsCompaction()) return nullptr;
+  const absl::StatusOr<uint64_t> job = StartCompaction(/*everything=*/false);
   // With too many jobs it is begun later, without being asked for.
   return job.ok() ? Json(*job) : Json();
 }
 
 void Api::CompactIfNeeded() {
-  StorageAdministration* const administration =
-      dependencies_.storage == nullptr ? nullptr : dependencies_.storage->administration();
-  if (administration == nullptr || jobs_.IsUnderWay(kCompactJob)) return;
-  static_cast<void>(CompactionJob(*administration));
+  if (dependencies_.storage == nullptr || dependencies_.storage->administration() == nullptr ||
+      jobs_.IsUnderWay(kCompactJob)) {
+    return;
+  }
+  static_cast<void>(CompactionJob());
 }
 
-http::Response Api::Compact(Call& call) {
+absl::StatusOr<Json> Api::Compact(Call& call) {
   const bool everything = call.fields.Flag("everything").value_or(false);
-  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
-  if (!administration.ok()) return AnswerForStatus(administration.status());
-  const absl::StatusOr<uint64_t> job = StartCompaction(**administration, everything);
-  if (!job.ok()) return AnswerForStatus(job.status());
-  return JsonAnswer(202, {{"job", *job}});
+  if (const absl::Status status = Begin(call); !status.ok()) return status;
+  const absl::StatusOr<uint64_t> job = StartCompaction(everything);
+  if (!job.ok()) return job.status();
+  return Json{{"job", *job}};
 }
 
-http::Response Api::ListBackupsOfClient(Call& call) {
-  const std::optional<std::string> directory = call.fields.Text("directory");
-  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
-  if (!administration.ok()) return AnswerForStatus(administration.status());
+absl::StatusOr<Json> Api::ListBackupsOfClient(Call& call) {
+  const std::optional<std::string> directory = call.fields.Path("directory");
+  if (const absl::Status status = Begin(call); !status.ok()) return status;
   if (dependencies_.offline.backups_of_client == nullptr) {
-    return ErrorAnswer(501, "This storage backend has no backups.");
+    return absl::UnimplementedError("This storage backend has no backups.");
   }
   std::vector<std::string> directories;
-  if (directory) {
-    if (const absl::Status status = CheckDirectory(*directory); !status.ok()) {
-      return AnswerForStatus(status);
-    }
-    directories.push_back(*directory);
-  }
-  const absl::StatusOr<std::vector<BackupsMade>> made = (*administration)->ReadBackupsMade();
-  if (!made.ok()) return AnswerForStatus(made.status());
+  if (directory) directories.push_back(*directory);
+  const absl::StatusOr<std::vector<BackupsMade>> made = administration().ReadBackupsMade();
+  if (!made.ok()) return made.status();
   for (const BackupsMade& backups : *made) {
     if (std::find(directories.begin(), directories.end(), backups.directory) == directories.end()) {
       directories.push_back(backups.directory);
@@ -102,27 +95,24 @@ http::Response Api::ListBackupsOfClient(Call& call) {
       backups.push_back(std::move(description));
     }
   }
-  return JsonAnswer(200, {{"client_id", call.client_id.ToString()},
-                          {"directories", directories},
-                          {"backups", std::move(backups)},
-                          {"problems", std::move(problems)}});
+  return Json{{"client_id", call.client_id.ToString()},
+              {"directories", directories},
+              {"backups", std::move(backups)},
+              {"problems", std::move(problems)}};
 }
 
-http::Response Api::RemoveBackup(Call& call) {
-  const std::string directory = call.fields.RequiredText("directory");
+absl::StatusOr<Json> Api::RemoveBackup(Call& call) {
+  const std::string directory = call.fields.RequiredPath("directory");
   const uint64_t backup_id = call.fields.RequiredCount("backup", UINT32_MAX);
-  if (const absl::Status status = call.fields.Check(); !status.ok()) return AnswerForStatus(status);
-  if (const absl::Status status = CheckDirectory(directory); !status.ok()) {
-    return AnswerForStatus(status);
-  }
+  if (const absl::Status status = call.fields.Check(); !status.ok()) return status;
   if (dependencies_.offline.remove_backup == nullptr) {
-    return ErrorAnswer(501, "This storage backend has no backups.");
+    return absl::UnimplementedError("This storage backend has no backups.");
   }
   const absl::Status removed =
       dependencies_.offline.remove_backup(directory, static_cast<uint32_t>(backup_id));
-  if (!removed.ok()) return AnswerForStatus(removed);
+  if (!removed.ok()) return removed;
   Log("backup ", backup_id, " in ", directory, " was removed");
-  return JsonAnswer(200, {{"directory", directory}, {"backup", backup_id}, {"removed", true}});
+  return Json{{"directory", directory}, {"backup", backup_id}, {"removed", true}};
 }
 
 }  // namespace tcsync::admin

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "admin/answer.h"
 #include "admin/api.h"
 #include "admin/export_lines.h"
+#include "admin/json.h"
 #include "admin/large_transfers.h"
 #include "base/limits.h"
 
@@ -46,134 +46,123 @@ Json Describe(const Uuid& client_id, const Imported& imported) {
           {"snapshot_stored", imported.snapshot_stored}};
 }
 
-// The answer to an import that ended early, with what of the page is stored nevertheless.
-http::Response WithStored(http::Response response, Json error, Json stored) {
-  error["clients"] = std::move(stored);
-  response.body = absl::StrCat(ToText(error), "\n");
-  return response;
-}
-
 }  // namespace
 
-http::Response Api::Export(Call& call) {
+absl::StatusOr<Lines> Api::Export(Call& call) {
   const std::optional<std::string> given = call.fields.Text("after");
-  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
-  if (!administration.ok()) return AnswerForStatus(administration.status());
+  if (const absl::Status status = Begin(call); !status.ok()) return status;
   // The client first, so that its snapshot is of a version that is in this page or an earlier one.
-  const absl::StatusOr<std::optional<ClientSummary>> client =
-      (*administration)->FindClient(call.client_id);
-  if (!client.ok()) return AnswerForStatus(client.status());
-  if (!*client) return NoSuchClientAnswer(call.client_id);
+  const absl::StatusOr<ClientSummary> client = FindClient(call.client_id);
+  if (!client.ok()) return client.status();
   ExportPosition position;
   if (given) {
     const std::optional<ExportPosition> parsed = ParseExportPosition(*given);
     if (!parsed) {
-      return ErrorAnswer(400, absl::StrCat("The parameter 'after' is '", *given,
-                                           "'; it must be what X-Next-Page said."));
+      return absl::InvalidArgumentError(absl::StrCat("The parameter 'after' is '", *given,
+                                                     "'; it must be what X-Next-Page said."));
     }
     position = *parsed;
   }
-  if (position.piece) return ExportPieces(**administration, **client, position);
+  if (position.piece) return ExportPieces(*client, position);
   uint64_t after = position.after;
   absl::StatusOr<std::vector<StoredVersion>> versions =
-      (*administration)->ReadVersions(call.client_id, after, base::kAdminPageBytes);
-  if (!versions.ok()) return AnswerForStatus(versions.status());
+      administration().ReadVersions(call.client_id, after, base::kAdminPageBytes);
+  if (!versions.ok()) return versions.status();
   for (StoredVersion& stored : *versions) {
     const absl::Status read = MakeWhole(stored.version.pieces, stored.version.segment);
-    if (!read.ok()) return AnswerForStatus(read);
+    if (!read.ok()) return read;
   }
   const bool is_continued =
-      versions->empty() ? after <= (*client)->latest_number : versions->front().number == after + 1;
+      versions->empty() ? after <= client->latest_number : versions->front().number == after + 1;
   if (given && !is_continued) {
-    return ErrorAnswer(409, absl::StrCat("Version ", after + 1,
-                                         " of the client is not here (any "
-                                         "more), so the export cannot go on: begin it anew."));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "Version ", after + 1,
+        " of the client is not here (any more), so the export cannot go on: begin it anew."));
   }
-  std::string lines = ClientLine(**client);
+  std::string lines = ClientLine(*client);
   for (const StoredVersion& version : *versions) {
     if (version.version.pieces != nullptr) {  // the only one
       const ExportPosition begin{
           .after = after, .piece = ExportPosition::Piece{.version_id = version.version.version_id}};
-      return LinesAnswer(absl::StrCat(lines, VersionLine(version)), ToText(begin));
+      return Lines{absl::StrCat(lines, VersionLine(version)), ToText(begin)};
     }
     lines += VersionLine(version);
   }
   if (!versions->empty()) after = versions->back().number;
   const ExportPosition next{.after = after};
-  if (after < (*client)->latest_number) return LinesAnswer(std::move(lines), ToText(next));
-  if (!(*client)->snapshot) return LastPage(**administration, **client, std::move(lines));
+  if (after < client->latest_number) return Lines{std::move(lines), ToText(next)};
+  if (!client->snapshot) return LastPage(*client, std::move(lines));
   // A snapshot that does not fit behind versions has a page of its own.
-  if (!versions->empty() && lines.size() + (*client)->snapshot_bytes > base::kAdminPageBytes) {
-    return LinesAnswer(std::move(lines), ToText(next));
+  if (!versions->empty() && lines.size() + client->snapshot_bytes > base::kAdminPageBytes) {
+    return Lines{std::move(lines), ToText(next)};
   }
   absl::StatusOr<std::optional<Snapshot>> snapshot =
       ReadSnapshot(*dependencies_.storage, call.client_id);
-  if (!snapshot.ok()) return AnswerForStatus(snapshot.status());
+  if (!snapshot.ok()) return snapshot.status();
   if (*snapshot) {
     const absl::Status read = MakeWhole((*snapshot)->pieces, (*snapshot)->bytes);
-    if (!read.ok()) return AnswerForStatus(read);
+    if (!read.ok()) return read;
   }
   // A newer one came meanwhile, perhaps with versions that are not in a page yet: the next page
   // sees both.
-  if (!*snapshot || (*snapshot)->version_id != (*client)->snapshot->version_id) {
-    return LinesAnswer(std::move(lines), ToText(next));
+  if (!*snapshot || (*snapshot)->version_id != client->snapshot->version_id) {
+    return Lines{std::move(lines), ToText(next)};
   }
-  lines += SnapshotLine(**snapshot, (*client)->snapshot->stored_unix_seconds);
+  lines += SnapshotLine(**snapshot, client->snapshot->stored_unix_seconds);
   if ((*snapshot)->pieces == nullptr) {
-    return LastPage(**administration, **client, std::move(lines));
+    return LastPage(*client, std::move(lines));
   }
   const ExportPosition pieces{
       .after = after,
       .piece = ExportPosition::Piece{.of_snapshot = true, .version_id = (*snapshot)->version_id}};
-  return LinesAnswer(std::move(lines), ToText(pieces));
+  return Lines{std::move(lines), ToText(pieces)};
 }
 
-http::Response Api::ExportPieces(StorageAdministration& administration, const ClientSummary& client,
-                                 const ExportPosition& position) {
+absl::StatusOr<Lines> Api::ExportPieces(const ClientSummary& client,
+                                        const ExportPosition& position) {
   const ExportPosition::Piece& from = *position.piece;
   std::shared_ptr<PieceSource> source;
   if (from.of_snapshot) {
     const absl::StatusOr<std::optional<Snapshot>> snapshot =
         ReadSnapshot(*dependencies_.storage, client.client_id);
-    if (!snapshot.ok()) return AnswerForStatus(snapshot.status());
+    if (!snapshot.ok()) return snapshot.status();
     if (*snapshot && (*snapshot)->version_id == from.version_id) source = (*snapshot)->pieces;
   } else {
     const absl::StatusOr<std::vector<StoredVersion>> versions =
-        administration.ReadVersions(client.client_id, position.after, /*bytes_max=*/1);
-    if (!versions.ok()) return AnswerForStatus(versions.status());
+        administration().ReadVersions(client.client_id, position.after, /*bytes_max=*/1);
+    if (!versions.ok()) return versions.status();
     if (!versions->empty() && versions->front().version.version_id == from.version_id) {
       source = versions->front().version.pieces;
     }
   }
   if (source == nullptr || from.number >= source->pieces()) {
-    return ErrorAnswer(409, absl::StrCat("The ", from.of_snapshot ? "snapshot" : "segment",
-                                         " of version ", from.version_id.ToString(),
-                                         " is not here (any more), so the export cannot go on: "
-                                         "begin it anew."));
+    return absl::FailedPreconditionError(
+        absl::StrCat("The ", from.of_snapshot ? "snapshot" : "segment", " of version ",
+                     from.version_id.ToString(),
+                     " is not here (any more), so the export cannot go on: "
+                     "begin it anew."));
   }
   ExportPosition next = position;
   const absl::StatusOr<std::string> pieces =
       ReadPieceLines(*source, next.piece->number, base::kAdminPageBytes);
-  if (!pieces.ok()) return AnswerForStatus(pieces.status());
+  if (!pieces.ok()) return pieces.status();
   std::string lines = absl::StrCat(ClientLine(client), *pieces);
-  if (next.piece->number < source->pieces()) return LinesAnswer(std::move(lines), ToText(next));
-  if (from.of_snapshot) return LastPage(administration, client, std::move(lines));
-  return LinesAnswer(std::move(lines), ToText(ExportPosition{.after = position.after + 1}));
+  if (next.piece->number < source->pieces()) return Lines{std::move(lines), ToText(next)};
+  if (from.of_snapshot) return LastPage(client, std::move(lines));
+  return Lines{std::move(lines), ToText(ExportPosition{.after = position.after + 1})};
 }
 
-http::Response Api::LastPage(StorageAdministration& administration, const ClientSummary& client,
-                             std::string lines) {
-  const absl::StatusOr<std::string> replicas = DescribeReplicas(administration, client);
-  if (!replicas.ok()) return AnswerForStatus(replicas.status());
-  return LinesAnswer(absl::StrCat(std::move(lines), *replicas), std::nullopt);
+absl::StatusOr<Lines> Api::LastPage(const ClientSummary& client, std::string lines) {
+  const absl::StatusOr<std::string> replicas = DescribeReplicas(client);
+  if (!replicas.ok()) return replicas.status();
+  return Lines{.text = absl::StrCat(std::move(lines), *replicas)};
 }
 
-absl::StatusOr<std::string> Api::DescribeReplicas(StorageAdministration& administration,
-                                                  const ClientSummary& client) {
+absl::StatusOr<std::string> Api::DescribeReplicas(const ClientSummary& client) {
   ImportRequest::ImportedReplicas replicas{
       .positions = {}, .ahead = client.replicas_ahead, .accepts_diverged = client.accepts_diverged};
   absl::StatusOr<std::vector<ReplicaPosition>> positions =
-      administration.ReadPositions(client.client_id, /*since_unix_seconds=*/0);
+      administration().ReadPositions(client.client_id, /*since_unix_seconds=*/0);
   if (!positions.ok()) return positions.status();
   if (positions->size() > base::kTransferredPositionsMax) {
     positions->erase(positions->begin(), positions->end() - base::kTransferredPositionsMax);
@@ -187,7 +176,7 @@ absl::StatusOr<std::string> Api::DescribeReplicas(StorageAdministration& adminis
     const auto [id, is_new] = ids.try_emplace(number);
     if (is_new) {
       const absl::StatusOr<std::vector<StoredVersion>> versions =
-          administration.ReadVersions(client.client_id, number - 1, /*bytes_max=*/1);
+          administration().ReadVersions(client.client_id, number - 1, /*bytes_max=*/1);
       if (!versions.ok()) return versions.status();
       if (!versions->empty()) id->second = versions->front().version.version_id;
     }
@@ -197,9 +186,8 @@ absl::StatusOr<std::string> Api::DescribeReplicas(StorageAdministration& adminis
   return ReplicasLine(replicas);
 }
 
-absl::StatusOr<Json> Api::ImportAccess(StorageAdministration& administration,
-                                       const AccessRecords& imported) {
-  const absl::StatusOr<AccessRecords> here = administration.ReadAccessRecords();
+absl::StatusOr<Json> Api::ImportAccess(const AccessRecords& imported) {
+  const absl::StatusOr<AccessRecords> here = administration().ReadAccessRecords();
   if (!here.ok()) return here.status();
   // What an operator of this server decided stays.
   std::set<Uuid> banned;
@@ -227,7 +215,7 @@ absl::StatusOr<Json> Api::ImportAccess(StorageAdministration& administration,
     changes.emplace_back(invite);  // the uses that were counted most stay
   }
   for (const AccessChange& change : changes) {
-    if (const absl::Status status = administration.ChangeAccess(change); !status.ok()) {
+    if (const absl::Status status = administration().ChangeAccess(change); !status.ok()) {
       return status;
     }
   }
@@ -240,38 +228,39 @@ absl::StatusOr<Json> Api::ImportAccess(StorageAdministration& administration,
       {"bans_added", bans_added}, {"tokens_added", tokens_added}, {"invites_added", invites_added}};
 }
 
-http::Response Api::Import(Call& call) {
-  const absl::StatusOr<StorageAdministration*> administration = Begin(call);
-  if (!administration.ok()) return AnswerForStatus(administration.status());
+absl::StatusOr<Json> Api::Import(Call& call) {
+  if (const absl::Status status = Begin(call); !status.ok()) return status;
   absl::StatusOr<ExportPage> page = ParseExportLines(call.body, NowSeconds());
-  if (!page.ok()) return AnswerForStatus(page.status());
+  if (!page.ok()) return page.status();
   call.body = {};  // what was read is in memory a second time
   Json stored = Json::array();
-  // The answer that ends the import early; nullopt: it goes on.
-  const auto failed = [&](const Uuid& client_id, const absl::Status& status) {
-    const std::string sentence =
-        absl::StrCat("Client ", client_id.ToString(), ": ", status.message());
-    return WithStored(AnswerForStatus(absl::Status(status.code(), sentence)), {{"error", sentence}},
-                      std::move(stored));
+  // The error that ends the import, with what of the page is stored nevertheless.
+  const auto failed = [&](absl::StatusCode code, std::string sentence, Json details) {
+    details["clients"] = std::move(stored);
+    return WithDetails(absl::Status(code, sentence), details);
   };
-  const auto import_one = [&](ImportRequest request) -> std::optional<http::Response> {
+  const auto failed_with = [&](const Uuid& client_id, const absl::Status& status) {
+    return failed(status.code(),
+                  absl::StrCat("Client ", client_id.ToString(), ": ", status.message()),
+                  Json::object());
+  };
+  const auto import_one = [&](ImportRequest request) -> absl::Status {
     const Uuid client_id = request.client_id;
-    const absl::StatusOr<ImportOutcome> outcome = (*administration)->Import(std::move(request));
-    if (!outcome.ok()) return failed(client_id, outcome.status());
+    const absl::StatusOr<ImportOutcome> outcome = administration().Import(std::move(request));
+    if (!outcome.ok()) return failed_with(client_id, outcome.status());
     if (const auto* const other = std::get_if<DoesNotContinue>(&*outcome)) {
-      const std::string sentence = absl::StrCat(
-          "Client ", client_id.ToString(), ": the version ", other->first_version_id.ToString(),
-          " follows ", other->parent_version_id.ToString(), ", but the latest version here is ",
-          other->latest_version_id.ToString(),
-          ". The two histories differ, and nothing of this client was stored: delete it here first "
-          "if the imported history is the right one.");
-      return WithStored(ErrorAnswer(409, sentence),
-                        {{"error", sentence},
-                         {"client_id", client_id.ToString()},
-                         {"latest_version_id", other->latest_version_id.ToString()},
-                         {"first_version_id", other->first_version_id.ToString()},
-                         {"parent_version_id", other->parent_version_id.ToString()}},
-                        std::move(stored));
+      return failed(
+          absl::StatusCode::kFailedPrecondition,
+          absl::StrCat("Client ", client_id.ToString(), ": the version ",
+                       other->first_version_id.ToString(), " follows ",
+                       other->parent_version_id.ToString(), ", but the latest version here is ",
+                       other->latest_version_id.ToString(),
+                       ". The two histories differ, and nothing of this client was stored: delete "
+                       "it here first if the imported history is the right one."),
+          {{"client_id", client_id.ToString()},
+           {"latest_version_id", other->latest_version_id.ToString()},
+           {"first_version_id", other->first_version_id.ToString()},
+           {"parent_version_id", other->parent_version_id.ToString()}});
     }
     const Imported& imported = std::get<Imported>(*outcome);
     // Not of a part that was here already, so that a repeated import says what it really did.
@@ -281,7 +270,7 @@ http::Response Api::Import(Call& call) {
           " were here already");
     }
     stored.push_back(Describe(client_id, imported));
-    return std::nullopt;
+    return absl::OkStatus();
   };
   auto part = page->large.begin();
   for (size_t i = 0; i <= page->requests.size(); ++i) {
@@ -289,28 +278,26 @@ http::Response Api::Import(Call& call) {
       const Uuid client_id = part->request.client_id;
       absl::StatusOr<std::optional<ImportRequest>> complete =
           large_imports_->Take(std::move(*part));
-      if (!complete.ok()) return failed(client_id, complete.status());
+      if (!complete.ok()) return failed_with(client_id, complete.status());
       if (!*complete) continue;
-      if (std::optional<http::Response> end = import_one(*std::move(*complete))) {
-        return *std::move(end);
+      if (const absl::Status status = import_one(*std::move(*complete)); !status.ok()) {
+        return status;
       }
     }
     if (i == page->requests.size()) break;
-    if (std::optional<http::Response> end = import_one(std::move(page->requests[i]))) {
-      return *std::move(end);
-    }
+    const absl::Status status = import_one(std::move(page->requests[i]));
+    if (!status.ok()) return status;
   }
   Json answer = {{"clients", stored}};
   const AccessRecords& access = page->access;
   if (!access.bans.empty() || !access.tokens.empty() || !access.invites.empty()) {
-    const absl::StatusOr<Json> added = ImportAccess(**administration, access);
+    const absl::StatusOr<Json> added = ImportAccess(access);
     if (!added.ok()) {
-      return WithStored(AnswerForStatus(added.status()),
-                        {{"error", std::string(added.status().message())}}, std::move(stored));
+      return failed(added.status().code(), std::string(added.status().message()), Json::object());
     }
     answer["access"] = *added;
   }
-  return JsonAnswer(200, answer);
+  return answer;
 }
 
 }  // namespace tcsync::admin

@@ -86,7 +86,8 @@ TEST(FieldsTest, NullIsNotGiven) {
 }
 
 TEST(FieldsTest, EachTypeRefusesTheOthers) {
-  const std::string all = R"({"text": 5, "flag": "yes", "id": "123e4567", "objects": [1]})";
+  const std::string all = R"({"text": 5, "flag": "yes", "id": "123e4567", "directory": "backups",
+                               "objects": [1]})";
   const struct {
     const char* expected;
     void (*read)(Fields&);
@@ -94,6 +95,8 @@ TEST(FieldsTest, EachTypeRefusesTheOthers) {
       {"'text' is 5, which is not a text", [](Fields& f) { f.Text("text"); }},
       {"'flag' is \"yes\", which is not true or false", [](Fields& f) { f.Flag("flag"); }},
       {"which is not a UUID like", [](Fields& f) { f.Id("id"); }},
+      {"'directory' is \"backups\", which is not an absolute path",
+       [](Fields& f) { f.Path("directory"); }},
       {"which is not a list of at most 3 JSON objects", [](Fields& f) { f.Objects("objects", 3); }},
   };
   for (const auto& each : cases) {

@@ -38,7 +38,7 @@ std::string AllowOf(const http::Response& response) {
 
 TEST(AdminRouteTest, APathNamesAClientAndAQueryItsParameters) {
   Route route = RouteOf("GET", std::string("/v1/admin/clients/") + kClient + "/versions?limit=5");
-  EXPECT_EQ(route.answer, &Api::ListVersions);
+  EXPECT_EQ(route.endpoint, Endpoint(&Api::ListVersions));
   EXPECT_EQ(route.call.client_id, Uuid::Parse(kClient));
   EXPECT_EQ(route.call.fields.Count("limit", 10), 5u);
   EXPECT_TRUE(route.call.fields.Check().ok());
@@ -47,13 +47,15 @@ TEST(AdminRouteTest, APathNamesAClientAndAQueryItsParameters) {
 
 TEST(AdminRouteTest, AMethodChoosesAmongThoseOfAPath) {
   const std::string client = std::string("/v1/admin/clients/") + kClient;
-  EXPECT_EQ(RouteOf("GET", client).answer, &Api::ShowClient);
-  EXPECT_EQ(RouteOf("DELETE", client).answer, &Api::DeleteClient);
-  EXPECT_EQ(RouteOf("GET", "/v1/admin/invites").answer, &Api::ListInvites);
-  EXPECT_EQ(RouteOf("POST", "/v1/admin/invites").answer, &Api::CreateInvite);
+  EXPECT_EQ(RouteOf("GET", client).endpoint, Endpoint(&Api::ShowClient));
+  EXPECT_EQ(RouteOf("DELETE", client).endpoint, Endpoint(&Api::DeleteClient));
+  EXPECT_EQ(RouteOf("GET", "/v1/admin/invites").endpoint, Endpoint(&Api::ListInvites));
+  EXPECT_EQ(RouteOf("POST", "/v1/admin/invites").endpoint, Endpoint(&Api::CreateInvite));
+  EXPECT_EQ(RouteOf("GET", "/v1/admin/invites").success_status, 200);
+  EXPECT_EQ(RouteOf("POST", "/v1/admin/invites").success_status, 201);
   EXPECT_EQ(RouteOf("POST", "/v1/admin/import").body_kind, BodyKind::kLines);
   const Route job = RouteOf("POST", "/v1/admin/jobs/17/cancel");
-  EXPECT_EQ(job.answer, &Api::CancelJob);
+  EXPECT_EQ(job.endpoint, Endpoint(&Api::CancelJob));
   EXPECT_EQ(job.call.id, "17");
 }
 
