@@ -61,19 +61,20 @@ absl::Status Api::RefreshAccess() {
 }
 
 absl::StatusOr<Lines> Api::ExportAccess(Call& call) {
-  const std::optional<Uuid> only = call.fields.Id("client");
+  call.client = call.fields.Text("client");
   if (const absl::Status status = Begin(call); !status.ok()) return status;
   const absl::StatusOr<AccessRecords> records = administration().ReadAccessRecords();
   if (!records.ok()) return records.status();
   std::string lines;
+  const auto is_asked_for = [&](const Uuid& id) { return !call.client || id == call.client_id; };
   for (const tcsync::Ban& ban : records->bans) {
-    if (!only || ban.client_id == *only) lines += BanLine(ban);
+    if (is_asked_for(ban.client_id)) lines += BanLine(ban);
   }
   for (const ClientToken& token : records->tokens) {
-    if (!only || token.client_id == *only) lines += TokenLine(token);
+    if (is_asked_for(token.client_id)) lines += TokenLine(token);
   }
   for (const Invite& invite : records->invites) {
-    if (!only) lines += InviteLine(invite);
+    if (!call.client) lines += InviteLine(invite);
   }
   return Lines{.text = std::move(lines)};
 }
@@ -93,10 +94,10 @@ absl::StatusOr<Json> Api::ListBans(Call& call) {
 }
 
 absl::StatusOr<Json> Api::Ban(Call& call) {
-  const tcsync::Ban ban{.client_id = call.client_id,
-                        .reason = call.fields.Words("reason"),
-                        .since_unix_seconds = NowSeconds()};
+  tcsync::Ban ban{
+      .client_id = {}, .reason = call.fields.Words("reason"), .since_unix_seconds = NowSeconds()};
   if (const absl::Status status = Begin(call); !status.ok()) return status;
+  ban.client_id = call.client_id;
   // Also one that is not here: it may be about to come.
   const absl::StatusOr<std::optional<ClientSummary>> client =
       administration().FindClient(call.client_id);

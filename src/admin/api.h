@@ -19,10 +19,12 @@ namespace tcsync::admin {
 
 // One request: what its path names, and what comes with it.
 struct Call {
-  Uuid client_id;  // of /clients/ID...
-  std::string id;  // of another path with a name in it
-  Fields fields;
-  std::string body;  // as it came
+  // What names a client, if anything does: its ID, the beginning of that, or its pseudonym.
+  std::optional<std::string> client = std::nullopt;
+  Uuid client_id = {};  // of that client, from Begin()
+  std::string id = {};  // of another path with a name in it
+  Fields fields = {};
+  std::string body = {};  // as it came
 };
 
 // A page of an export (export_lines.h), and where the next one begins if there is one.
@@ -88,10 +90,14 @@ class Api {
  private:
   // Call this when all parameters have been asked for: why the request cannot go on, if it cannot.
   // kInvalidArgument for the parameters, kFailedPrecondition when no data directory is open,
-  // kUnimplemented when the backend has no administration.
-  absl::Status Begin(const Call& call) const;
+  // kUnimplemented when the backend has no administration. Finds the client that the call names.
+  absl::Status Begin(Call& call) const;
   // After Begin().
   StorageAdministration& administration() const { return *dependencies_.storage->administration(); }
+
+  // The client of that name. An ID is one of a client, here or not. kInvalidArgument for what is no
+  // name, kNotFound for one of nobody, kFailedPrecondition for one of several.
+  absl::StatusOr<Uuid> ResolveClient(absl::string_view name) const;
 
   absl::StatusOr<Json> SetAcceptsDiverged(Call& call, bool allow);
   // Keeps a change and lets it take effect.

@@ -157,12 +157,13 @@ absl::StatusOr<Json> Api::ListVersions(Call& call) {
 }
 
 absl::StatusOr<Json> Api::Rewind(Call& call) {
-  RewindRequest request{.client_id = call.client_id};
+  RewindRequest request;
   request.version_id = call.fields.RequiredId("version_id");
   request.latest_version_id = call.fields.RequiredId("latest_version_id");
   request.snapshot_version_id = call.fields.Id("snapshot_version_id");
   request.remove_snapshot = call.fields.Flag("remove_snapshot").value_or(false);
   if (const absl::Status status = Begin(call); !status.ok()) return status;
+  request.client_id = call.client_id;
   const absl::StatusOr<Rewound> rewound = administration().Rewind(request);
   if (absl::IsNotFound(rewound.status())) return NoSuchClient(call.client_id);
   if (!rewound.ok()) return rewound.status();

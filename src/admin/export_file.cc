@@ -96,11 +96,11 @@ class NewFile {
   uint64_t bytes_ = 0;
 };
 
-// Pages of one client, as GET clients/ID/export gives them.
+// Pages of one client, as GET clients/CLIENT/export gives them.
 absl::Status WriteClient(Api& api, const Uuid& client_id, NewFile& file) {
   std::string after;
   do {
-    Call call{.client_id = client_id, .id = {}, .fields = {}, .body = {}};
+    Call call{.client_id = client_id};
     if (!after.empty()) {
       const absl::Status added = call.fields.AddQuery(absl::StrCat("after=", after));
       if (!added.ok()) return added;
@@ -195,7 +195,7 @@ absl::StatusOr<SalvageReport> ExportWholeClientsToFile(Storage& storage,
       }
     }
   }
-  Call call{.client_id = {}, .id = {}, .fields = {}, .body = {}};
+  Call call;
   const absl::StatusOr<Lines> access = api.ExportAccess(call);
   if (access.ok()) {
     if (const absl::Status written = file->Write(access->text); !written.ok()) return written;

@@ -1,5 +1,5 @@
 // Exports to a file of storages that are not served: of a client of a backup, and of what a damaged
-// data directory has left. Their lines are those of GET clients/ID/export.
+// data directory has left. Their lines are those of GET clients/CLIENT/export.
 #ifndef TCSYNC_SRC_ADMIN_EXPORT_FILE_H_
 #define TCSYNC_SRC_ADMIN_EXPORT_FILE_H_
 

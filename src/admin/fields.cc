@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "base/limits.h"
 
@@ -29,14 +30,11 @@ std::string Shown(const Json& value) {
   return text;
 }
 
-// Undoes the percent coding of a query (RFC 3986, section 2.1); nullopt for a broken one.
-std::optional<std::string> Decoded(absl::string_view text) {
+}  // namespace
+
+std::optional<std::string> PercentDecoded(absl::string_view text) {
   std::string decoded;
   for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '+') {
-      decoded += ' ';
-      continue;
-    }
     if (text[i] != '%') {
       decoded += text[i];
       continue;
@@ -52,14 +50,16 @@ std::optional<std::string> Decoded(absl::string_view text) {
   return decoded;
 }
 
-}  // namespace
-
 absl::Status Fields::AddQuery(absl::string_view query) {
+  // In a query, a plus sign is a space.
+  const auto decoded = [](absl::string_view text) {
+    return PercentDecoded(absl::StrReplaceAll(text, {{"+", " "}}));
+  };
   for (const absl::string_view pair : absl::StrSplit(query, '&', absl::SkipEmpty())) {
     const std::pair<absl::string_view, absl::string_view> parts =
         absl::StrSplit(pair, absl::MaxSplits('=', 1));
-    const std::optional<std::string> name = Decoded(parts.first);
-    const std::optional<std::string> value = Decoded(parts.second);
+    const std::optional<std::string> name = decoded(parts.first);
+    const std::optional<std::string> value = decoded(parts.second);
     if (!name || !value) {
       return absl::InvalidArgumentError(
           absl::StrCat("The query has '", pair, "', which is not NAME=VALUE in percent coding."));

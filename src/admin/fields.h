@@ -17,6 +17,9 @@
 
 namespace tcsync::admin {
 
+// Undoes the percent coding of a part of a path (RFC 3986, section 2.1); nullopt for a broken one.
+std::optional<std::string> PercentDecoded(absl::string_view text);
+
 // One thread at a time. Ask for every parameter that there may be, then Check().
 class Fields {
  public:

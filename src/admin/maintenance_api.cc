@@ -92,15 +92,14 @@ absl::StatusOr<Json> Api::StartJob(absl::string_view kind, Jobs::Work work) {
 
 absl::StatusOr<Json> Api::Verify(Call& call) {
   const std::optional<Uuid> after = call.fields.Id("after");
-  const std::optional<Uuid> only = call.fields.Id("client_id");
+  call.client = call.fields.Text("client_id");
   if (const absl::Status status = Begin(call); !status.ok()) return status;
   Verification verification;
-  if (only) {
-    const absl::StatusOr<ChainReport> report = administration().VerifyChain(*only);
-    if (absl::IsNotFound(report.status())) {
-      return NoSuchClient(*only);
-    }
-    const absl::Status status = verification.Add(*only, PseudonymOf(*only), report);
+  if (call.client) {
+    const absl::StatusOr<ChainReport> report = administration().VerifyChain(call.client_id);
+    if (absl::IsNotFound(report.status())) return NoSuchClient(call.client_id);
+    const absl::Status status =
+        verification.Add(call.client_id, PseudonymOf(call.client_id), report);
     if (!status.ok()) return status;
     return verification.Describe(std::nullopt);
   }

@@ -4,7 +4,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -16,7 +15,7 @@ namespace {
 
 constexpr absl::string_view kPrefix = "/v1/admin/";
 
-// CLIENT stands for a client ID and ID for any other name.
+// CLIENT stands for what names a client and ID for any other name.
 struct Row {
   absl::string_view method;
   absl::string_view path;
@@ -71,8 +70,8 @@ constexpr Row kRows[] = {
 
 // What `path` names when it has the form of `pattern`.
 struct Match {
-  absl::string_view client;
-  absl::string_view id;
+  std::optional<std::string> client;
+  std::string id;
 };
 
 std::optional<Match> MatchPath(absl::string_view pattern, absl::string_view path) {
@@ -82,9 +81,9 @@ std::optional<Match> MatchPath(absl::string_view pattern, absl::string_view path
   Match match;
   for (size_t i = 0; i < wanted.size(); ++i) {
     if (wanted[i] == "CLIENT") {
-      match.client = parts[i];
+      match.client = PercentDecoded(parts[i]).value_or(std::string(parts[i]));
     } else if (wanted[i] == "ID") {
-      match.id = parts[i];
+      match.id = PercentDecoded(parts[i]).value_or(std::string(parts[i]));
     } else if (wanted[i] != parts[i]) {
       return std::nullopt;
     }
@@ -114,16 +113,8 @@ std::variant<http::Response, Route> FindRoute(absl::string_view method, absl::st
                 .success_status = row.success_status,
                 .body_kind = row.body_kind,
                 .call = {}};
-    if (absl::StrContains(row.path, "CLIENT")) {
-      const std::optional<Uuid> client_id = Uuid::Parse(match->client);
-      if (!client_id) {
-        return ErrorAnswer(400, absl::StrCat("The client ID '", match->client,
-                                             "' is not a UUID like "
-                                             "123e4567-e89b-42d3-a456-426614174000."));
-      }
-      route.call.client_id = *client_id;
-    }
-    route.call.id = std::string(match->id);
+    route.call.client = match->client;
+    route.call.id = match->id;
     const absl::Status status = route.call.fields.AddQuery(parts.second);
     if (!status.ok()) return AnswerFor(status);
     return route;

@@ -56,6 +56,11 @@ class TestBans:
         assert create_status(client.url, NEW_IDS[0]) == 403
         (ban,) = admin.as_lines(client.data_dir, "clients", "list", "--banned")
         assert ban["client_id"] == NEW_IDS[0]
+        # Without any data here, too, it is found by each of its names.
+        for name in (NEW_IDS[0][:8].upper(), ban["pseudonym"]):
+            again = admin.as_json(client.data_dir, "clients", "ban", name)
+            assert (again["client_id"], again["is_client"]) == (NEW_IDS[0], False)
+        assert admin.as_json(client.data_dir, "clients", "unban", ban["pseudonym"])["was_banned"]
 
 
 class TestTokens:

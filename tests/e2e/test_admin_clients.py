@@ -87,8 +87,11 @@ class TestShow:
         for client_id in ids:
             admin.add_chain(place.url, client_id, 1)
         place.settle()
-        line = admin.refusal(place.data_dir, "clients", "show", "abcdef01")
-        assert all(client_id in line for client_id in ids)
+        others = (["ban"], ["delete", "--yes"], ["rewind", "--to", "1"], ["restore", "--from", "/backups"])
+        for command in (["show"], *others):
+            line = admin.refusal(place.data_dir, "clients", *command, "abcdef01")
+            assert all(client_id in line for client_id in ids), command
+        assert len(admin.as_lines(place.data_dir, "clients", "list")) == 2
 
 
 class TestDelete:

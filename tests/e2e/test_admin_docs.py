@@ -50,8 +50,7 @@ def test_every_request_is_there():
     routes = re.findall(r'^    \{"([A-Z]+)", "([^"]+)", &Api::', rows, re.M)
     assert len(routes) >= 25
     for method, path in routes:
-        words = path.replace("CLIENT", "ID")
-        named = words.replace("jobs/ID", "jobs/N").replace("invites/ID", "invites/INVITE")
+        named = path.replace("jobs/ID", "jobs/N").replace("invites/ID", "invites/INVITE")
         alternative = f"`.../{named.split('/')[-1]}`"
         assert f"`{method} {named}`" in PAGE or alternative in PAGE, (method, path)
 

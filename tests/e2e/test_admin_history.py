@@ -246,6 +246,8 @@ class TestRestoreOne:
         stranger = "88888888-8888-4888-8888-888888888888"
         line = admin.refusal(place.data_dir, "clients", "restore", stranger, "--from", backups, "--yes")
         assert "no client 88888888" in line
+        line = admin.refusal(place.data_dir, "clients", "restore", stranger[:8], "--from", backups, "--yes")
+        assert "begins with 88888888" in line
         for path in backups.rglob("*.sst"):
             damaged = bytearray(path.read_bytes())
             damaged[: len(damaged) // 2] = bytes(byte ^ 1 for byte in damaged[: len(damaged) // 2])

@@ -12,7 +12,6 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -28,8 +27,6 @@ namespace {
 
 constexpr std::string_view kPrefix = "/v1/admin/";
 constexpr std::string_view kSocketName = "admin.sock";
-constexpr size_t kClientPrefixLengthMin = 8;
-constexpr size_t kUuidLength = 36;
 
 // Longer than any page takes: a large client is read in one.
 constexpr std::chrono::minutes kAnswerTimeout{30};
@@ -62,38 +59,6 @@ bool HasContent(const std::string& directory) {
   const bool is_empty = std::filesystem::is_empty(directory, error);
   if (error) throw Failure(kExitFailure, Concat({directory, ": ", error.message()}));
   return !is_empty;
-}
-
-bool IsPrefixOfId(const std::string& text) {
-  return text.size() <= kUuidLength && std::all_of(text.begin(), text.end(), [](char character) {
-           return character == '-' || std::isxdigit(static_cast<unsigned char>(character)) != 0;
-         });
-}
-
-std::string LowerCase(std::string text) {
-  for (char& character : text) {
-    character = static_cast<char>(std::tolower(static_cast<unsigned char>(character)));
-  }
-  return text;
-}
-
-// A client ID from which on a list has all that begin with `prefix`: the prefix, filled up with
-// zeros in the form of a UUID, less one in the last place. Empty for a list from its beginning.
-std::string JustBefore(const std::string& prefix) {
-  static constexpr std::string_view kNil = "00000000-0000-0000-0000-000000000000";
-  std::string id = prefix + std::string(kNil.substr(prefix.size()));
-  for (const size_t dash : {size_t{8}, size_t{13}, size_t{18}, size_t{23}}) {
-    if (id[dash] != '-') return "";
-  }
-  for (size_t i = id.size(); i-- > 0;) {
-    if (id[i] == '-') continue;
-    if (id[i] != '0') {
-      id[i] = id[i] == 'a' ? '9' : static_cast<char>(id[i] - 1);
-      return id;
-    }
-    id[i] = 'f';
-  }
-  return "";
 }
 
 }  // namespace
@@ -129,6 +94,7 @@ class AdminClient::Connection {
 };
 
 Json AdminAnswer::json() const {
+  if (status >= 300) throw Failure(status == 400 ? kExitUsage : kExitFailure, error());
   Json parsed = Json::parse(body, nullptr, /*allow_exceptions=*/false);
   if (parsed.is_discarded()) {
     throw Failure(kExitFailure, Concat({"the server's answer, of status ", std::to_string(status),
@@ -211,21 +177,13 @@ AdminAnswer AdminClient::Request(std::string_view method, std::string_view targe
           std::string(bytes, size)};
 }
 
-Json AdminClient::Expect(std::string_view method, std::string_view target, std::string_view body) {
-  const AdminAnswer answer = Request(method, target, body);
-  if (answer.status >= 300) {
-    throw Failure(answer.status == 400 ? kExitUsage : kExitFailure, answer.error());
-  }
-  return answer.json();
-}
-
-Json AdminClient::Get(std::string_view target) { return Expect("GET", target, {}); }
+Json AdminClient::Get(std::string_view target) { return Request("GET", target).json(); }
 
 Json AdminClient::Post(std::string_view target, const Json& body) {
-  return Expect("POST", target, body.dump(-1, ' ', false, Json::error_handler_t::replace));
+  return Request("POST", target, body.dump(-1, ' ', false, Json::error_handler_t::replace)).json();
 }
 
-Json AdminClient::Delete(std::string_view target) { return Expect("DELETE", target, {}); }
+Json AdminClient::Delete(std::string_view target) { return Request("DELETE", target).json(); }
 
 Json AdminClient::RunJob(std::string_view target, const Json& body, std::string_view what) {
   CatchInterruptions();
@@ -259,7 +217,7 @@ Json AdminClient::AwaitJob(uint64_t job_number, std::string_view what, std::stri
 
 void AdminClient::WalkPages(std::string_view method, std::string_view target, const Json& body,
                             const std::string& left,
-                            const std::function<bool(const Json& page)>& each) {
+                            const std::function<void(const Json& page)>& each) {
   CatchInterruptions();
   const std::string_view separator = target.find('?') == std::string_view::npos ? "?" : "&";
   std::string after;
@@ -268,64 +226,22 @@ void AdminClient::WalkPages(std::string_view method, std::string_view target, co
     const std::string page_target =
         after.empty() ? std::string(target) : Concat({target, separator, "after=", after});
     const Json page = method == "GET" ? Get(page_target) : Post(page_target, body);
-    if (!each(page)) return;
+    each(page);
     const Json& next = page.at("next");
     if (next.is_null()) return;
     after = next.get<std::string>();
   }
 }
 
-std::string ResolveClient(AdminClient& client, const std::string& name) {
-  const std::string wanted = LowerCase(name);
-  const bool is_prefix = IsPrefixOfId(wanted);
-  if (is_prefix && wanted.size() == kUuidLength) return wanted;
-  const bool is_pseudonym = wanted.starts_with("client-");
-  if (!is_prefix && !is_pseudonym) {
-    throw Failure(kExitUsage, Concat({"'", name,
-                                      "' is neither a client ID nor a pseudonym like "
-                                      "client-1a2b3c4d5e6f"}));
-  }
-  if (is_prefix && wanted.size() < kClientPrefixLengthMin) {
-    throw Failure(kExitUsage,
-                  Concat({"'", name, "' is too short: give at least ",
-                          std::to_string(kClientPrefixLengthMin), " characters of a client ID"}));
-  }
-  std::string target = "clients?limit=1000";
-  std::string start;
-  if (is_prefix) start = JustBefore(wanted);
-  if (!start.empty()) target += Concat({"&after=", start});
-  std::vector<std::string> found;
-  // The first page by hand, because it may have an "after" of its own.
-  Json page = client.Get(target);
-  for (;;) {
-    bool is_past = false;
-    for (const Json& entry : page.at("clients")) {
-      const std::string id = entry.at("client_id").get<std::string>();
-      const bool fits = is_prefix ? id.starts_with(wanted) : entry.at("pseudonym") == wanted;
-      if (fits) found.push_back(id);
-      // A list is in the order of the IDs.
-      is_past = is_past || (is_prefix && !fits && id > wanted);
-    }
-    if (is_past || page.at("next").is_null()) break;
-    page = client.Get(Concat({"clients?limit=1000&after=", page.at("next").get<std::string>()}));
-  }
-  if (found.empty()) {
-    throw Failure(kExitFailure, Concat({"there is no client ",
-                                        is_prefix ? "whose ID begins with " : "called ", name}));
-  }
-  if (found.size() > 1) {
-    throw Failure(kExitFailure,
-                  Concat({Counted(found.size(), "client"), " have IDs that begin with ", name,
-                          ", such as ", found[0], " and ", found[1]}));
-  }
-  return found[0];
+std::string ClientTarget(std::string_view name, std::string_view rest) {
+  return Concat({"clients/", PercentEncoded(name), rest});
 }
 
-std::string QueryValue(std::string_view value) {
+std::string PercentEncoded(std::string_view value) {
   std::string encoded;
   for (const char character : value) {
     const auto byte = static_cast<unsigned char>(character);
-    if (std::isalnum(byte) != 0 || std::string_view("-._~/").find(character) != std::string::npos) {
+    if (std::isalnum(byte) != 0 || std::string_view("-._~").find(character) != std::string::npos) {
       encoded += character;
       continue;
     }

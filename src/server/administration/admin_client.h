@@ -24,7 +24,7 @@ struct AdminAnswer {
   std::string next_page;  // the header X-Next-Page
   std::string body;
 
-  // The body; throws Failure when it is not JSON.
+  // The body; throws Failure, with the sentence, for an error, and when it is not JSON.
   Json json() const;
   // The sentence of an error.
   std::string error() const;
@@ -78,14 +78,12 @@ class AdminClient {
   Json AwaitJob(uint64_t job, std::string_view what, std::string_view left);
 
   // Gets every page of a list of clients or the like: `target` and each page's "next" as its
-  // "after", until there is none. `each` is called for every page; false ends the walk.
+  // "after", until there is none. `each` is called for every page.
   void WalkPages(std::string_view method, std::string_view target, const Json& body,
-                 const std::string& left, const std::function<bool(const Json& page)>& each);
+                 const std::string& left, const std::function<void(const Json& page)>& each);
 
  private:
   class Connection;  // to a server
-
-  Json Expect(std::string_view method, std::string_view target, std::string_view body);
 
   std::unique_ptr<Connection> connection_;  // null when this process has the engine
   Config config_;
@@ -93,12 +91,11 @@ class AdminClient {
   bool made_data_directory_ = false;
 };
 
-// Where a client of this name or with this ID is: a whole client ID, the beginning of one (of at
-// least 8 characters), or a pseudonym of the log. Throws Failure when none or several fit.
-std::string ResolveClient(AdminClient& client, const std::string& name);
+// Percent-encodes a value of a query, or a part of a path.
+std::string PercentEncoded(std::string_view value);
 
-// Percent-encodes a value of a query.
-std::string QueryValue(std::string_view value);
+// The target of a request about the client that a person names so, with `rest` behind the name.
+std::string ClientTarget(std::string_view name, std::string_view rest = {});
 
 // Prints a JSON document in one line.
 void PrintJson(const Json& json);

@@ -28,7 +28,7 @@ std::string Described(const Json& backup) {
 }
 
 Json BackupsIn(AdminClient& client, const std::string& directory) {
-  return client.Get(Concat({"backups?directory=", QueryValue(directory)})).at("backups");
+  return client.Get(Concat({"backups?directory=", PercentEncoded(directory)})).at("backups");
 }
 
 // How large the backup is that a restore asks for; 0 when it is not there.

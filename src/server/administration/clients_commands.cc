@@ -106,12 +106,12 @@ void PrintClient(const Json& client) {
 Json PostToClient(const CommandLine& command_line, std::string_view verb, const Json& body,
                   std::string_view sentence) {
   AdminClient client(command_line.settings, DataDirectory::kMustExist);
-  const std::string id = ResolveClient(client, command_line.admin.operands[0]);
-  Json answer = client.Post(Concat({"clients/", id, "/", verb}), body);
+  Json answer = client.Post(ClientTarget(command_line.admin.operands[0], verb), body);
   if (command_line.admin.Has("json")) {
     PrintJson(answer);
   } else if (!sentence.empty()) {
-    std::printf("%s %.*s\n", id.c_str(), static_cast<int>(sentence.size()), sentence.data());
+    std::printf("%s %.*s\n", answer.at("client_id").get<std::string>().c_str(),
+                static_cast<int>(sentence.size()), sentence.data());
   }
   return answer;
 }
@@ -155,21 +155,19 @@ void ListClients(const CommandLine& command_line) {
                      HumanAge(TimeOf(entry.at("latest_appended"))), DayOf(entry.at("last_seen")),
                      NotesOn(entry)});
         }
-        return true;
       });
   if (!as_json) table.Print();
 }
 
 void ShowClient(const CommandLine& command_line) {
   AdminClient client(command_line.settings, DataDirectory::kMustExist);
-  const std::string id = ResolveClient(client, command_line.admin.operands[0]);
-  const Json answer = client.Get(Concat({"clients/", id}));
+  const Json answer = client.Get(ClientTarget(command_line.admin.operands[0]));
   if (command_line.admin.Has("json")) return PrintJson(answer);
   PrintClient(answer);
 }
 
 void BanClient(const CommandLine& command_line) {
-  const Json answer = PostToClient(command_line, "ban",
+  const Json answer = PostToClient(command_line, "/ban",
                                    {{"reason", command_line.admin.Value("reason")}}, "is banned");
   if (!answer.at("is_client").get<bool>() && !command_line.admin.Has("json")) {
     std::fputs("tcsync-server: note: there is no client of this ID (yet)\n", stderr);
@@ -177,14 +175,14 @@ void BanClient(const CommandLine& command_line) {
 }
 
 void UnbanClient(const CommandLine& command_line) {
-  const Json answer = PostToClient(command_line, "unban", Json::object(), "is not banned");
+  const Json answer = PostToClient(command_line, "/unban", Json::object(), "is not banned");
   if (!answer.at("was_banned").get<bool>() && !command_line.admin.Has("json")) {
     std::fputs("tcsync-server: note: it was not banned before either\n", stderr);
   }
 }
 
 void ResetToken(const CommandLine& command_line) {
-  const Json answer = PostToClient(command_line, "reset-token", Json::object(), "");
+  const Json answer = PostToClient(command_line, "/reset-token", Json::object(), "");
   if (command_line.admin.Has("json")) return;
   const std::string path = answer.at("path").get<std::string>();
   std::printf(
@@ -195,7 +193,7 @@ void ResetToken(const CommandLine& command_line) {
 }
 
 void ClearToken(const CommandLine& command_line) {
-  PostToClient(command_line, "clear-token", Json::object(), "is served without a token");
+  PostToClient(command_line, "/clear-token", Json::object(), "is served without a token");
 }
 
 namespace {
@@ -239,7 +237,6 @@ void AcceptAllDiverged(const CommandLine& command_line) {
         left_out.push_back({{"client_id", id}, {"why", why}});
       }
     }
-    return true;
   });
   const bool is_dry_run = arguments.Has("dry-run");
   if (!is_dry_run && !clear.empty()) {
@@ -247,7 +244,7 @@ void AcceptAllDiverged(const CommandLine& command_line) {
         arguments,
         Concat({"Accept the one replica that is ahead, of ", Counted(clear.size(), "client"),
                 "? The history here of each is removed when its replica sends its next changes."}));
-    for (const std::string& id : clear) client.Post(Concat({"clients/", id, "/accept-diverged"}));
+    for (const std::string& id : clear) client.Post(ClientTarget(id, "/accept-diverged"));
   }
   if (arguments.Has("json")) {
     return PrintJson({{"dry_run", is_dry_run}, {"accepted", clear}, {"left_out", left_out}});
@@ -277,12 +274,12 @@ void AcceptDiverged(const CommandLine& command_line) {
   if (arguments.Has("dry-run")) {
     throw Failure(kExitUsage, "--dry-run is for --all-with-one-replica-ahead");
   }
-  PostToClient(command_line, "accept-diverged", Json::object(),
+  PostToClient(command_line, "/accept-diverged", Json::object(),
                "accepts the next of its replicas that is ahead and has changes, once");
 }
 
 void RefuseDiverged(const CommandLine& command_line) {
-  PostToClient(command_line, "refuse-diverged", Json::object(),
+  PostToClient(command_line, "/refuse-diverged", Json::object(),
                "accepts no diverged replica any more");
 }
 

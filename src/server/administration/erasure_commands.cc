@@ -36,9 +36,9 @@ struct Deletion {
 Deletion LookAt(AdminClient& client, const std::vector<std::string>& names) {
   Deletion deletion;
   for (const std::string& name : names) {
-    const std::string id = ResolveClient(client, name);
+    const Json summary = client.Get(ClientTarget(name));
+    const std::string id = summary.at("client_id").get<std::string>();
     if (std::find(deletion.ids.begin(), deletion.ids.end(), id) != deletion.ids.end()) continue;
-    const Json summary = client.Get(Concat({"clients/", id}));
     deletion.ids.push_back(id);
     deletion.versions += summary.at("versions").get<uint64_t>();
     deletion.bytes += summary.at("history_bytes").get<uint64_t>();
@@ -135,7 +135,7 @@ void DeleteClients(const CommandLine& command_line) {
   Confirm(arguments, Concat({"Delete ", deletion.Sentence(), ", for ever?"}));
   Json job;
   for (const std::string& id : deletion.ids) {
-    const Json answer = client.Delete(Concat({"clients/", id}));
+    const Json answer = client.Delete(ClientTarget(id));
     // Each waits for all before it.
     if (!answer.at("job").is_null()) job = answer.at("job");
     if (!as_json) std::printf("%s is deleted\n", id.c_str());
@@ -150,9 +150,9 @@ void DeleteClients(const CommandLine& command_line) {
   BackupsLeft left;
   const std::string directory = arguments.Value("backups");
   const std::string query =
-      directory.empty() ? "" : Concat({"?directory=", QueryValue(AbsolutePath(directory))});
+      directory.empty() ? "" : Concat({"?directory=", PercentEncoded(AbsolutePath(directory))});
   for (const std::string& id : deletion.ids) {
-    left.Add(client.Get(Concat({"clients/", id, "/backups", query})));
+    left.Add(client.Get(ClientTarget(id, Concat({"/backups", query}))));
   }
   if (!as_json) Print(left);
   const bool removes = arguments.Has("remove-backups") && !left.backups.empty();

@@ -97,7 +97,7 @@ void ExportOutput::Finish() {
 
 void ExportClient(AdminClient& client, const std::string& id, std::string after,
                   ExportOutput& output) {
-  const std::string target = Concat({"clients/", id, "/export"});
+  const std::string target = ClientTarget(id, "/export");
   do {
     EndIfInterrupted("the export is not complete");
     const AdminAnswer page =

@@ -21,6 +21,8 @@
 namespace tcsync::server {
 namespace {
 
+constexpr size_t kUuidLength = 36;
+
 // How often a client that changes meanwhile is exported anew.
 constexpr int kAttempts = 5;
 
@@ -33,7 +35,7 @@ struct VersionPlace {
 template <typename Each>
 void WalkVersions(AdminClient& client, const std::string& id, uint64_t after, Each each) {
   for (std::string next = std::to_string(after); !next.empty();) {
-    const Json page = client.Get(Concat({"clients/", id, "/versions?after=", next}));
+    const Json page = client.Get(ClientTarget(id, Concat({"/versions?after=", next})));
     for (const Json& version : page.at("versions")) {
       if (!each(version)) return;
     }
@@ -96,11 +98,10 @@ Json TryRewind(AdminClient& client, const std::string& id, const Json& summary,
                {"remove_snapshot", remove_snapshot}};
   const std::string snapshot = SnapshotVersionOf(summary);
   if (!snapshot.empty()) body["snapshot_version_id"] = snapshot;
-  const std::string target = Concat({"clients/", id});
+  const std::string target = ClientTarget(id);
   const AdminAnswer answer = client.Request("POST", Concat({target, "/rewind"}), body.dump());
-  if (answer.status < 300) return answer.json();
   if (answer.status == 409 && !IsSameState(client.Get(target), summary)) return {};
-  throw Failure(kExitFailure, answer.error());
+  return answer.json();
 }
 
 void PrintWayOn(const std::string& file, bool new_computer_cannot_start) {
@@ -158,7 +159,7 @@ bool IsBeginningOf(AdminClient& client, const std::string& id, const BackupState
 class TemporaryBan {
  public:
   TemporaryBan(AdminClient& client, const std::string& id, bool is_banned)
-      : client_(client), target_(Concat({"clients/", id})), is_needed_(!is_banned) {
+      : client_(client), target_(ClientTarget(id)), is_needed_(!is_banned) {
     if (!is_needed_) return;
     client_.Post(Concat({target_, "/ban"}),
                  {{"reason", "is being restored from a backup; if that was cut short, repeat it"}});
@@ -177,7 +178,7 @@ class TemporaryBan {
 // Puts the backup's state in the place of what is here; false when that has changed meanwhile.
 bool Replace(AdminClient& client, const std::string& id, const Json& summary,
              const BackupState& backup, const std::string& file) {
-  const std::string target = Concat({"clients/", id});
+  const std::string target = ClientTarget(id);
   TemporaryBan ban(client, id, !summary.at("ban").is_null());
   if (!IsSameState(client.Get(target), summary)) {
     ban.End();
@@ -204,8 +205,8 @@ bool Replace(AdminClient& client, const std::string& id, const Json& summary,
 void ListVersions(const CommandLine& command_line) {
   const AdminArguments& arguments = command_line.admin;
   AdminClient client(command_line.settings, DataDirectory::kMustExist);
-  const std::string id = ResolveClient(client, arguments.operands[0]);
-  const Json summary = client.Get(Concat({"clients/", id}));
+  const Json summary = client.Get(ClientTarget(arguments.operands[0]));
+  const std::string id = summary.at("client_id").get<std::string>();
   const uint64_t last = arguments.Number("last", 1, UINT32_MAX, 0);
   const uint64_t latest_number = summary.at("latest_number").get<uint64_t>();
   Table table({{"NUMBER", true}, {"VERSION ID"}, {"PARENT"}, {"APPENDED"}, {"SIZE", true}, {""}});
@@ -233,13 +234,12 @@ void RewindClient(const CommandLine& command_line) {
     throw Failure(kExitUsage, "clients rewind needs --to VERSION: the one that becomes the latest");
   }
   AdminClient client(command_line.settings, DataDirectory::kMustExist);
-  const std::string id = ResolveClient(client, arguments.operands[0]);
-  const std::string target = Concat({"clients/", id});
+  Json summary = client.Get(ClientTarget(arguments.operands[0]));
+  const std::string id = summary.at("client_id").get<std::string>();
   const std::string file = arguments.Value("output").empty() ? ExportFileName(id, "before-rewind")
                                                              : arguments.Value("output");
   CheckIsNew(file);
   const bool remove_snapshot = arguments.Has("remove-snapshot");
-  Json summary = client.Get(target);
   const VersionPlace place = FindVersion(client, id, summary, arguments.Value("to"));
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const uint64_t count = summary.at("latest_number").get<uint64_t>() - place.number;
@@ -264,7 +264,7 @@ void RewindClient(const CommandLine& command_line) {
     if (answer.is_null()) {
       // A replica came meanwhile: what it added is to be in the file as well.
       std::remove(file.c_str());
-      summary = client.Get(target);
+      summary = client.Get(ClientTarget(id));
       continue;
     }
     if (arguments.Has("json")) {
@@ -288,13 +288,16 @@ void RestoreClient(const CommandLine& command_line) {
     throw Failure(kExitUsage, "clients restore needs --from DIR: the directory of backups");
   }
   AdminClient client(command_line.settings, DataDirectory::kMustExist);
-  const std::string id = ResolveClient(client, arguments.operands[0]);
-  const std::string target = Concat({"clients/", id});
+  const std::string& name = arguments.operands[0];
+  const AdminAnswer here = client.Request("GET", ClientTarget(name));
+  // One that is not here has no other name than its ID.
+  const bool is_here = here.status != 404 || name.size() != kUuidLength;
+  const std::string id = is_here ? here.json().at("client_id").get<std::string>() : name;
+  const std::string target = ClientTarget(id);
   const std::string file = arguments.Value("output").empty() ? ExportFileName(id, "before-restore")
                                                              : arguments.Value("output");
   CheckIsNew(file);
   const BackupState backup(command_line, id);
-  const bool is_here = client.Request("GET", target).status == 200;
   if (is_here) {
     Confirm(arguments, Concat({"Put the backup's state of client ", id, " (", backup.Sentence(),
                                ") in the place of what is here, which goes to ", file, "?"}));

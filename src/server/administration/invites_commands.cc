@@ -67,7 +67,7 @@ void CreateInvite(const CommandLine& command_line) {
 void RevokeInvite(const CommandLine& command_line) {
   AdminClient client(command_line.settings, DataDirectory::kMustExist);
   const Json answer =
-      client.Delete(Concat({"invites/", QueryValue(command_line.admin.operands[0])}));
+      client.Delete(Concat({"invites/", PercentEncoded(command_line.admin.operands[0])}));
   if (command_line.admin.Has("json")) return PrintJson(answer);
   std::printf("%s is revoked\n", answer.at("invite").get<std::string>().c_str());
 }

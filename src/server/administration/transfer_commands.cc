@@ -29,7 +29,7 @@ class ExistingClients {
     // Each page of an export begins with the line again, when its first versions are here already.
     if (is_agreed_ || arguments_.Has("yes") || id == last_id_) return;
     last_id_ = id;
-    if (client_.Request("GET", Concat({"clients/", QueryValue(id)})).status != 200) return;
+    if (client_.Request("GET", ClientTarget(id)).status != 200) return;
     Confirm(arguments_, Concat({"Client ", id,
                                 " is here already. Add what is missing of it, and of others "
                                 "that are here?"}));
@@ -69,7 +69,6 @@ bool ExportIfWhole(AdminClient& client, const std::string& id, ExportOutput& out
   output.Keep();
   const AdminAnswer checked = client.Request("POST", Concat({"verify?client_id=", id}));
   if (checked.status == 404) return true;  // deleted since the list was read
-  if (checked.status >= 300) throw Failure(kExitFailure, checked.error());
   const Json problems = checked.json().at("problems");
   for (const Json& problem : problems) {
     for (const Json& sentence : problem.at("problems")) {
@@ -98,8 +97,8 @@ void ExportClients(const CommandLine& command_line) {
   AdminClient client(command_line.settings, DataDirectory::kMustExist);
   std::string only;
   if (!arguments.Has("all")) {
-    only = ResolveClient(client, arguments.operands[0]);
-    client.Get(Concat({"clients/", only}));  // says when there is none, before a file is made
+    // Says when there is none, before a file is made.
+    only = client.Get(ClientTarget(arguments.operands[0])).at("client_id").get<std::string>();
   }
   const bool skips_damaged = arguments.Has("skip-damaged");
   if (skips_damaged && !only.empty()) {
@@ -127,7 +126,6 @@ void ExportClients(const CommandLine& command_line) {
         }
         progress.Show(++done, total);
       }
-      return true;
     });
   }
   ExportAccess(client, "", output);

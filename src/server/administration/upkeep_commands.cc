@@ -136,7 +136,6 @@ PruneTotals RunPrune(AdminClient& client, const Settings& flags, bool dry_run) {
         }
         if (page.contains("job")) totals.job = page.at("job");
         progress.Show(totals.examined, total);
-        return true;
       });
   return totals;
 }
@@ -169,7 +168,6 @@ void ShowStats(const CommandLine& command_line) {
                      [&](const Json& page) {
                        for (const Json& entry : page.at("clients")) totals.Add(entry);
                        progress.Show(totals.clients, stats.at("clients").get<uint64_t>());
-                       return true;
                      });
   }
   if (command_line.admin.Has("json")) {
@@ -217,8 +215,7 @@ void Verify(const CommandLine& command_line) {
   const AdminArguments& arguments = command_line.admin;
   AdminClient client(command_line.settings, DataDirectory::kMustExist);
   const Verification verification =
-      arguments.operands.empty() ? VerifyAll(client)
-                                 : VerifyOne(client, ResolveClient(client, arguments.operands[0]));
+      arguments.operands.empty() ? VerifyAll(client) : VerifyOne(client, arguments.operands[0]);
   if (arguments.Has("json")) {
     PrintJson(verification.json());
   } else {

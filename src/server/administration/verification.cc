@@ -84,7 +84,6 @@ Verification VerifyAll(AdminClient& client) {
                      [&](const Json& page) {
                        AddPage(page, verification);
                        progress.Show(verification.clients, total);
-                       return true;
                      });
   }
   try {
@@ -95,9 +94,9 @@ Verification VerifyAll(AdminClient& client) {
   return verification;
 }
 
-Verification VerifyOne(AdminClient& client, const std::string& client_id) {
+Verification VerifyOne(AdminClient& client, const std::string& name) {
   Verification verification;
-  AddPage(client.Post(Concat({"verify?client_id=", client_id})), verification);
+  AddPage(client.Post("verify", {{"client_id", name}}), verification);
   return verification;
 }
 

@@ -28,7 +28,7 @@ std::string DescribeLogLoss(const Json& loss);
 
 // Of every client, and then of the files. Throws Failure when it cannot be done.
 Verification VerifyAll(AdminClient& client);
-Verification VerifyOne(AdminClient& client, const std::string& client_id);
+Verification VerifyOne(AdminClient& client, const std::string& name);
 
 }  // namespace tcsync::server
 

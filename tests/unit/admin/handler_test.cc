@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "admin/admin_handler.h"
 #include "gmock/gmock.h"
@@ -48,7 +49,9 @@ class HandlerTest : public testing::Test {
       return refresh_status_;
     };
     dependencies.reload = [this] { return reload_status_; };
-    dependencies.client_name = [](const Uuid&) { return std::string("client-of-the-test"); };
+    dependencies.client_name = [](const Uuid& id) {
+      return absl::StrCat("client-", id.ToString().substr(24));
+    };
     dependencies.body_bytes_max = 100'000;
     dependencies.clock = &clock_;
     handler_ = std::make_unique<AdminHandler>(std::move(dependencies));
@@ -80,9 +83,9 @@ class HandlerTest : public testing::Test {
   }
 
   // Appends a version; returns its ID.
-  Uuid Append(const Uuid& parent) {
+  Uuid Append(const Uuid& parent, const Uuid& client_id = kClient) {
     Uuid version_id;
-    storage_.Append({.client_id = kClient,
+    storage_.Append({.client_id = client_id,
                      .expected_parent = parent,
                      .segment = "segment",
                      .create_client = true,
@@ -121,6 +124,73 @@ TEST_F(HandlerTest, WithoutOpenDataOnlyBackupsAreThere) {
   EXPECT_EQ(Ask("GET", "clients").status, 409);
   EXPECT_EQ(Ask("POST", "import", R"({"type":"client"})").status, 409);
   EXPECT_EQ(Ask("GET", "backups?directory=/somewhere").status, 501);
+}
+
+TEST_F(HandlerTest, AClientIsFoundByEachOfItsNames) {
+  // If this fails, an operator bans or deletes somebody else's history, or nobody's.
+  const std::string first = "00000000-0000-0000-0000-00000000000a";
+  const std::string twin = "abcdef01-0000-4000-8000-00000000000b";
+  const std::string other_twin = "abcdef01-0001-4000-8000-00000000000c";
+  const std::string last = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+  const std::string banned = "ba000000-0000-4000-8000-00000000000d";
+  for (const std::string& id : {first, twin, other_twin, last}) Append({}, *Uuid::Parse(id));
+  // More than a page of the storage has.
+  for (int i = 100; i < 250; ++i) {
+    Append({}, *Uuid::Parse(absl::StrCat("dddddddd-0000-4000-8000-000000000", i)));
+  }
+  const std::string unknown = "0f0f0f0f-0000-4000-8000-00000000000e";
+  for (const std::string& id : {banned, twin}) {
+    ASSERT_EQ(Ask("POST", absl::StrCat("clients/", id, "/ban")).status, 200);
+  }
+  const struct {
+    std::string name;
+    int status;
+    std::string expected;  // the client's ID, or a part of the sentence
+  } cases[] = {
+      {twin, 200, twin},
+      {absl::AsciiStrToUpper(twin), 200, twin},
+      {unknown, 200, unknown},
+      {"ABCDEF01-0001", 200, other_twin},
+      {"abcdef01-0000-4000-8000-00000000000", 200, twin},
+      {"00000000", 200, first},
+      {"ffffffff-", 200, last},
+      {"ffffffff-ffff-ffff-ffff-fffffffffff", 200, last},
+      {"ba000000", 200, banned},
+      {"client-00000000000a", 200, first},
+      {"client-000000000249", 200, "dddddddd-0000-4000-8000-000000000249"},
+      {"Client-00000000000D", 200, banned},
+      {"abcdef01", 409, "There are 2 clients whose ID begins with abcdef01: "},
+      {"abcdef01", 409, absl::StrCat(twin, ", ", other_twin, ".")},
+      {"dddddddd", 409, "There are 150 clients whose ID begins with dddddddd: "},
+      {"dddddddd", 409, ", dddddddd-0000-4000-8000-000000000102 and others."},
+      {"0f0f0f0f", 404, "There is no client whose ID begins with 0f0f0f0f."},
+      {"ffffffff-fffe", 404, "There is no client"},
+      {"client-00000000000e", 404, "There is no client called client-00000000000e."},
+      {"client-", 404, "There is no client"},
+      {"abcdef0", 400, "'abcdef0' is too short"},
+      {"", 400, "'' is too short"},
+      {"somebody", 400, "'somebody' is neither a client ID"},
+      {"abcdef010000", 400, "neither"},
+      {"abcdef01-0000-4000-8000-00000000000bb", 400, "neither"},
+      {"abcdef01%20", 400, "'abcdef01 ' is neither"},
+      {"%2F", 400, "'/' is neither"},
+  };
+  for (const auto& each : cases) {
+    const Answer answer = Ask("POST", absl::StrCat("clients/", each.name, "/clear-token"));
+    EXPECT_EQ(answer.status, each.status) << each.name << ": " << answer.body;
+    if (each.status == 200) {
+      EXPECT_EQ(answer.json().value("client_id", ""), each.expected) << each.name;
+    } else {
+      EXPECT_THAT(answer.error(), HasSubstr(each.expected)) << each.name;
+    }
+  }
+  EXPECT_EQ(Ask("GET", absl::StrCat("clients/", unknown)).status, 404);
+  EXPECT_EQ(Ask("GET", "clients/ba000000").status, 404) << "it has no history";
+  EXPECT_EQ(Ask("DELETE", "clients/abcdef01").status, 409);
+  EXPECT_EQ(Ask("DELETE", "clients/abcdef01-0001").json().at("client_id"), other_twin);
+  EXPECT_EQ(Ask("GET", "clients/abcdef01").json().at("client_id"), twin);
+  EXPECT_EQ(Ask("POST", "verify", R"({"client_id":"00000000"})").json().at("versions"), 1);
+  EXPECT_THAT(Ask("GET", "access/export?client=client-00000000000d").body, HasSubstr(banned));
 }
 
 TEST_F(HandlerTest, AChangeTakesEffectOrSaysThatItDoesNot) {
