@@ -59,6 +59,12 @@ absl::Status Api::Begin(Call& call) const {
   return client_id.status();
 }
 
+absl::Status Api::BeginOffline(const Call& call, absl::string_view while_open) const {
+  if (const absl::Status status = call.fields.Check(); !status.ok()) return status;
+  if (dependencies_.storage == nullptr) return absl::OkStatus();
+  return absl::FailedPreconditionError(while_open);
+}
+
 absl::StatusOr<Uuid> Api::ResolveClient(absl::string_view name) const {
   if (const std::optional<Uuid> client_id = Uuid::Parse(name)) return *client_id;
   const std::string wanted = absl::AsciiStrToLower(name);

@@ -92,6 +92,8 @@ class Api {
   // kInvalidArgument for the parameters, kFailedPrecondition when no data directory is open,
   // kUnimplemented when the backend has no administration. Finds the client that the call names.
   absl::Status Begin(Call& call) const;
+  // The same for what is done without a storage. `while_open` says why not while there is one.
+  absl::Status BeginOffline(const Call& call, absl::string_view while_open) const;
   // After Begin().
   StorageAdministration& administration() const { return *dependencies_.storage->administration(); }
 

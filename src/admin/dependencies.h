@@ -42,18 +42,22 @@ struct SalvageReport {
   std::vector<Skipped> skipped;
 };
 
-// What works on directories without an open storage. Only the composition root knows backends.
-// Each blocks; an absl::Status is as in tcsync/storage_administration.h.
-struct OfflineOperations {
+// What works on directories of backups, whether the data directory is open or not. Only the
+// composition root knows backends. Each blocks; an absl::Status is as in
+// tcsync/storage_administration.h.
+struct BackupOperations {
   // The backups in a directory, the oldest first.
-  std::function<absl::StatusOr<std::vector<BackupInfo>>(const std::string& directory)> list_backups;
+  std::function<absl::StatusOr<std::vector<BackupInfo>>(const std::string& directory)> list;
   // Those of them that have the client, or bytes of it.
   std::function<absl::StatusOr<std::vector<BackupInfo>>(const std::string& directory,
                                                         const Uuid& client_id)>
-      backups_of_client;
-  std::function<absl::Status(const std::string& directory, uint32_t backup_id)> remove_backup;
-  // Puts a backup, the latest when none is named, where the data directory is to be. Null when the
-  // data directory is open.
+      list_of_client;
+  std::function<absl::Status(const std::string& directory, uint32_t backup_id)> remove;
+};
+
+// The same for what needs the data directory closed, or is done where nobody is served meanwhile.
+struct OfflineOperations {
+  // Puts a backup, the latest when none is named, where the data directory is to be.
   std::function<absl::StatusOr<BackupInfo>(const std::string& directory,
                                            std::optional<uint32_t> backup_id)>
       restore;
@@ -70,15 +74,16 @@ struct OfflineOperations {
                                               const std::string& output)>
       salvage;
   // Cuts a damaged log off where its damage begins, so that the data directory opens again; with
-  // `dry_run` only says what would be lost. Null when the data directory is open.
-  std::function<absl::StatusOr<LogRepair>(bool dry_run)> repair_log = nullptr;
+  // `dry_run` only says what would be lost.
+  std::function<absl::StatusOr<LogRepair>(bool dry_run)> repair_log;
 };
 
 // Borrowed pointers and functions live as long as the handler. Functions may be called on the
 // handler's threads, one at a time; a null one stands for doing nothing.
 struct Dependencies {
-  Storage* storage = nullptr;  // null: no data directory is open, only OfflineOperations
-  OfflineOperations offline;
+  Storage* storage = nullptr;  // null: no data directory is open
+  BackupOperations backups;
+  OfflineOperations offline = {};  // all of them where there is no storage, and otherwise none
   // Reads the access records anew after they were changed.
   std::function<absl::Status()> refresh_access;
   // Reads anew what is in files, such as certificates.

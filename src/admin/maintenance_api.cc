@@ -4,7 +4,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "admin/api.h"
@@ -58,6 +57,8 @@ struct Verification {
             {"notes", notes},     {"next", next ? Json(next->ToString()) : Json()}};
   }
 };
+
+constexpr absl::string_view kOnlyOffline = "This needs tcsync_administer without an engine.";
 
 std::optional<uint32_t> BackupIdIn(Fields& fields) {
   const std::optional<uint64_t> count = fields.Count("backup", UINT32_MAX);
@@ -169,11 +170,7 @@ absl::StatusOr<Json> Api::Prune(Call& call) {
 absl::StatusOr<Json> Api::ListBackups(Call& call) {
   const std::string directory = call.fields.RequiredPath("directory");
   if (const absl::Status status = call.fields.Check(); !status.ok()) return status;
-  if (dependencies_.offline.list_backups == nullptr) {
-    return absl::UnimplementedError("This storage backend has no backups.");
-  }
-  const absl::StatusOr<std::vector<BackupInfo>> backups =
-      dependencies_.offline.list_backups(directory);
+  const absl::StatusOr<std::vector<BackupInfo>> backups = dependencies_.backups.list(directory);
   if (!backups.ok()) return backups.status();
   Json list = Json::array();
   for (const BackupInfo& backup : *backups) list.push_back(DescribeBackup(backup));
@@ -198,15 +195,9 @@ absl::StatusOr<Json> Api::MakeBackup(Call& call) {
 absl::StatusOr<Json> Api::Restore(Call& call) {
   const std::string directory = call.fields.RequiredPath("directory");
   const std::optional<uint32_t> backup_id = BackupIdIn(call.fields);
-  if (const absl::Status status = call.fields.Check(); !status.ok()) return status;
-  if (dependencies_.storage != nullptr) {
-    return absl::FailedPreconditionError(
-        "The data directory is open, so nothing can be restored there: stop the "
-        "server first.");
-  }
-  if (dependencies_.offline.restore == nullptr) {
-    return absl::UnimplementedError("This storage backend has no backups.");
-  }
+  const absl::Status status = BeginOffline(
+      call, "The data directory is open, so nothing can be restored there: stop the server first.");
+  if (!status.ok()) return status;
   const absl::StatusOr<BackupInfo> backup = dependencies_.offline.restore(directory, backup_id);
   if (!backup.ok()) return backup.status();
   return DescribeBackup(*backup);
@@ -214,15 +205,11 @@ absl::StatusOr<Json> Api::Restore(Call& call) {
 
 absl::StatusOr<Json> Api::RepairLog(Call& call) {
   const bool dry_run = call.fields.Flag("dry_run").value_or(false);
-  if (const absl::Status status = call.fields.Check(); !status.ok()) return status;
-  if (dependencies_.storage != nullptr) {
-    return absl::FailedPreconditionError(
-        "The data directory is open, so its log is not damaged, or cannot be "
-        "repaired now: stop the server first.");
-  }
-  if (dependencies_.offline.repair_log == nullptr) {
-    return absl::UnimplementedError("This storage backend has no log.");
-  }
+  const absl::Status status =
+      BeginOffline(call,
+                   "The data directory is open, so its log is not damaged, or cannot be repaired "
+                   "now: stop the server first.");
+  if (!status.ok()) return status;
   const absl::StatusOr<LogRepair> repair = dependencies_.offline.repair_log(dry_run);
   if (!repair.ok()) return repair.status();
   return Json{{"dry_run", dry_run},
@@ -242,10 +229,7 @@ absl::StatusOr<Json> Api::ExtractFromBackup(Call& call) {
   const std::string output = call.fields.RequiredPath("output");
   const Uuid client_id = call.fields.RequiredId("client_id");
   const std::optional<uint32_t> backup_id = BackupIdIn(call.fields);
-  if (const absl::Status status = call.fields.Check(); !status.ok()) return status;
-  if (dependencies_.offline.extract_client == nullptr) {
-    return absl::UnimplementedError("This needs tcsync_administer without an engine.");
-  }
+  if (const absl::Status status = BeginOffline(call, kOnlyOffline); !status.ok()) return status;
   const absl::StatusOr<ExtractedClient> extracted =
       dependencies_.offline.extract_client(directory, backup_id, client_id, output);
   if (!extracted.ok()) return extracted.status();
@@ -262,10 +246,7 @@ absl::StatusOr<Json> Api::ExtractFromBackup(Call& call) {
 absl::StatusOr<Json> Api::Salvage(Call& call) {
   const std::string directory = call.fields.RequiredPath("directory");
   const std::string output = call.fields.RequiredPath("output");
-  if (const absl::Status status = call.fields.Check(); !status.ok()) return status;
-  if (dependencies_.offline.salvage == nullptr) {
-    return absl::UnimplementedError("This needs tcsync_administer without an engine.");
-  }
+  if (const absl::Status status = BeginOffline(call, kOnlyOffline); !status.ok()) return status;
   const absl::StatusOr<SalvageReport> report = dependencies_.offline.salvage(directory, output);
   if (!report.ok()) return report.status();
   Json skipped = Json::array();

@@ -67,9 +67,6 @@ absl::StatusOr<Json> Api::Compact(Call& call) {
 absl::StatusOr<Json> Api::ListBackupsOfClient(Call& call) {
   const std::optional<std::string> directory = call.fields.Path("directory");
   if (const absl::Status status = Begin(call); !status.ok()) return status;
-  if (dependencies_.offline.backups_of_client == nullptr) {
-    return absl::UnimplementedError("This storage backend has no backups.");
-  }
   std::vector<std::string> directories;
   if (directory) directories.push_back(*directory);
   const absl::StatusOr<std::vector<BackupsMade>> made = administration().ReadBackupsMade();
@@ -83,7 +80,7 @@ absl::StatusOr<Json> Api::ListBackupsOfClient(Call& call) {
   Json problems = Json::array();
   for (const std::string& path : directories) {
     const absl::StatusOr<std::vector<BackupInfo>> with_client =
-        dependencies_.offline.backups_of_client(path, call.client_id);
+        dependencies_.backups.list_of_client(path, call.client_id);
     if (!with_client.ok()) {
       problems.push_back(
           {{"directory", path}, {"problem", std::string(with_client.status().message())}});
@@ -105,11 +102,8 @@ absl::StatusOr<Json> Api::RemoveBackup(Call& call) {
   const std::string directory = call.fields.RequiredPath("directory");
   const uint64_t backup_id = call.fields.RequiredCount("backup", UINT32_MAX);
   if (const absl::Status status = call.fields.Check(); !status.ok()) return status;
-  if (dependencies_.offline.remove_backup == nullptr) {
-    return absl::UnimplementedError("This storage backend has no backups.");
-  }
   const absl::Status removed =
-      dependencies_.offline.remove_backup(directory, static_cast<uint32_t>(backup_id));
+      dependencies_.backups.remove(directory, static_cast<uint32_t>(backup_id));
   if (!removed.ok()) return removed;
   Log("backup ", backup_id, " in ", directory, " was removed");
   return Json{{"directory", directory}, {"backup", backup_id}, {"removed", true}};

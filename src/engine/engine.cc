@@ -91,6 +91,12 @@ struct EngineLog {
   Logger logger;
 };
 
+admin::BackupOperations RocksdbBackups() {
+  return {.list = &rocksdb_storage::ListBackups,
+          .list_of_client = &rocksdb_storage::BackupsOfClient,
+          .remove = &rocksdb_storage::RemoveBackup};
+}
+
 class ComposedEngine final : public Engine {
  public:
   ComposedEngine(const Options& options, const access::AccessPolicy& access_policy,
@@ -227,12 +233,7 @@ class ComposedEngine final : public Engine {
             access_control_, top_talkers_, logger),
         administration_(std::make_unique<admin::AdminHandler>(admin::Dependencies{
             .storage = storage_.get(),
-            .offline = {.list_backups = &rocksdb_storage::ListBackups,
-                        .backups_of_client = &rocksdb_storage::BackupsOfClient,
-                        .remove_backup = &rocksdb_storage::RemoveBackup,
-                        .restore = nullptr,
-                        .extract_client = nullptr,
-                        .salvage = nullptr},
+            .backups = RocksdbBackups(),
             .refresh_access = [this] { return RefreshAccess(); },
             .reload = [this] { return Reload(); },
             .unnamed_proxy = [this] { return access_control_.unnamed_proxy(); },
@@ -383,10 +384,8 @@ absl::Status Listener::Serve(Engine& engine) { return ServeParts(engine.Parts())
 std::unique_ptr<http::Handler> OfflineAdministration(const Options& options, LogFunction log) {
   return std::make_unique<admin::AdminHandler>(admin::Dependencies{
       .storage = nullptr,
-      .offline = {.list_backups = &rocksdb_storage::ListBackups,
-                  .backups_of_client = &rocksdb_storage::BackupsOfClient,
-                  .remove_backup = &rocksdb_storage::RemoveBackup,
-                  .restore =
+      .backups = RocksdbBackups(),
+      .offline = {.restore =
                       [data_dir = options.data_dir](const std::string& directory,
                                                     std::optional<uint32_t> backup_id) {
                         return rocksdb_storage::RestoreBackup(directory, backup_id, data_dir);

@@ -12,6 +12,7 @@
 #include "nlohmann/json.hpp"
 #include "storage/memory/memory_storage.h"
 #include "tests/fuzz/target.h"
+#include "tests/unit/admin/no_backups.h"
 #include "tests/unit/sync/manual_clock.h"
 
 namespace tcsync::fuzz {
@@ -67,6 +68,7 @@ class Session {
   static admin::Dependencies DependenciesOf(Storage& storage, const base::Clock& clock) {
     admin::Dependencies dependencies;
     dependencies.storage = &storage;
+    dependencies.backups = admin::NoBackups();
     dependencies.body_bytes_max = 100'000;
     dependencies.clock = &clock;
     return dependencies;

@@ -17,6 +17,7 @@
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/unit/admin/failing_storage.h"
+#include "tests/unit/admin/no_backups.h"
 #include "tests/unit/sync/manual_clock.h"
 
 namespace tcsync::admin {
@@ -44,6 +45,7 @@ class HandlerTest : public testing::Test {
   void Make(Storage* storage) {
     Dependencies dependencies;
     dependencies.storage = storage;
+    dependencies.backups = NoBackups();
     dependencies.refresh_access = [this] {
       ++refreshes_;
       return refresh_status_;
@@ -123,7 +125,19 @@ TEST_F(HandlerTest, WithoutOpenDataOnlyBackupsAreThere) {
   Make(nullptr);
   EXPECT_EQ(Ask("GET", "clients").status, 409);
   EXPECT_EQ(Ask("POST", "import", R"({"type":"client"})").status, 409);
-  EXPECT_EQ(Ask("GET", "backups?directory=/somewhere").status, 501);
+  EXPECT_EQ(Ask("GET", "backups?directory=/somewhere").error(), "there are no backups");
+  EXPECT_EQ(Ask("POST", "backups/remove?directory=/somewhere&backup=1").status, 404);
+}
+
+TEST_F(HandlerTest, WithOpenDataNothingIsDoneThatNeedsItClosed) {
+  // If this fails, a restore writes into a directory that a server has open.
+  for (const char* const path :
+       {"restore?directory=/somewhere", "repair-log", "salvage?directory=/somewhere&output=/file",
+        "backups/extract?directory=/somewhere&output=/file&client_id="
+        "c11e4700-0000-4000-8000-000000000001"}) {
+    EXPECT_EQ(Ask("POST", path).status, 409) << path;
+  }
+  EXPECT_EQ(Ask("POST", "restore").error(), "'directory' is missing.");
 }
 
 TEST_F(HandlerTest, AClientIsFoundByEachOfItsNames) {
