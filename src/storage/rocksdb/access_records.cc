@@ -37,7 +37,7 @@ absl::StatusOr<AccessRecords> ReadAllAccessRecords(rocksdb::DB& database) {
     } else if (std::optional<Invite> invite = DecodeInvite(key, value)) {
       records.invites.push_back(*std::move(invite));
     } else {
-      // Leaving one out would admit whom the operator has banned.
+      // Without this record, a client that the operator has banned would be admitted.
       return absl::DataLossError("a record of a ban, a token or an invite is malformed");
     }
   }

@@ -25,7 +25,7 @@ absl::Status DirectoryWatch::Check() const {
   for (const Entry& entry : entries_) {
     struct stat info {};
     if (stat(entry.path.c_str(), &info) != 0) {
-      // Another error is the disk's, which writes will meet themselves.
+      // Any other error is the disk's, and writes will meet it as well.
       if (errno != ENOENT && errno != ENOTDIR) continue;
       return displaced(entry.path, " was moved away or removed");
     }
@@ -33,7 +33,7 @@ absl::Status DirectoryWatch::Check() const {
       return displaced(entry.path, " was replaced by another one");
     }
   }
-  // RocksDB replaces this one itself.
+  // RocksDB replaces this file itself.
   struct stat info {};
   if (stat(current_path_.c_str(), &info) != 0 && errno == ENOENT) {
     return displaced(current_path_, " was removed");

@@ -26,7 +26,7 @@ class FileVerifier {
     const DeletionPause pause(database_);
     rocksdb::LiveFilesStorageInfoOptions options;
     options.include_checksum_info = true;
-    options.wal_size_for_flush = UINT64_MAX;  // the log stays as it is
+    options.wal_size_for_flush = UINT64_MAX;  // do not flush for this
     std::vector<File> files;
     const rocksdb::Status listed = database_.GetLiveFilesStorageInfo(options, &files);
     if (!listed.ok()) return FromRocksdb(listed, "list the files of the database");
@@ -80,8 +80,8 @@ class FileVerifier {
         absl::StrCat("cannot ", action, ": it is not what was written; its checksum differs"));
   }
 
-  // For files of a database that kept no checksums of them: each block of a table has its own, and
-  // each record of a blob file.
+  // For files of a database without checksums of whole files: each block of a table has its own,
+  // and so has each record of a blob file.
   absl::Status ReadEverything() {
     constexpr char kAction[] = "verify the files of the database";
     const rocksdb::Status tables = database_.VerifyChecksum();

@@ -35,7 +35,7 @@ absl::Status ReadProbe(rocksdb::DB& database, uint64_t number) {
                      found ? absl::StrCat("probe ", *found) : std::string("no number")));
   }
 
-  // What stands behind a random client ID is a client's record, which is small.
+  // The record behind a random client ID is a client's, and is small.
   options.total_order_seek = true;
   options.fill_cache = false;
   const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(options));

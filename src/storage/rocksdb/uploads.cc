@@ -31,7 +31,7 @@ std::vector<std::string> UploadState::Keys() const {
 }
 
 std::shared_ptr<UploadState> StateOf(const Upload* upload) {
-  // Storage is given only what it gave out.
+  // Storage receives only uploads that it created.
   return upload == nullptr ? nullptr : static_cast<const RocksdbUpload*>(upload)->state();
 }
 
