@@ -272,7 +272,7 @@ void MemoryStorage::BeginUpload(UploadRequest request, BeginUploadCallback done)
     const auto others = uploads_.find(request.client_id);
     if (others != uploads_.end() && others->second.size() >= base::kUploadsPerClientMax) {
       return absl::UnavailableError(absl::StrCat("the client has ", base::kUploadsPerClientMax,
-                                                 " large uploads under way already"));
+                                                 " large uploads in progress already"));
     }
     return std::make_unique<CollectedUpload>(*this, request.client_id, std::get<uint64_t>(allowed));
   }();

@@ -42,7 +42,7 @@ absl::StatusOr<AccessRecords> ReadAllAccessRecords(rocksdb::DB& database) {
     }
   }
   if (!iterator->status().ok()) {
-    return FromRocksdb(iterator->status(), "read who is admitted from the database");
+    return FromRocksdb(iterator->status(), "read bans, tokens and invites from the database");
   }
   return records;
 }

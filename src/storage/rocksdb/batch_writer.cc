@@ -11,7 +11,7 @@ absl::Status BatchWriter::MakeWritable(Room room) {
   if (room == Room::kOrdinary) {
     if (parts_.reserve.IsGivenUp()) {
       return absl::ResourceExhaustedError(
-          "the disk is full: what room is left is kept for making room");
+          "the disk is full: the remaining space is reserved for operations that free space");
     }
     return parts_.database.MakeWritable();
   }

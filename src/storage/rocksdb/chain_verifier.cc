@@ -349,7 +349,7 @@ absl::Status ChainVerifier::VerifyPieces() {
       if (unknown == piece->upload_id || IsUnderWay(piece->upload_id)) return;
       unknown = piece->upload_id;
       return AddProblem(absl::StrCat("there are pieces of an upload, ", piece->upload_id.ToString(),
-                                     ", that is no version's and no snapshot's"));
+                                     ", that belongs to no version and no snapshot"));
     }
     ExpectedPieces& expected = found->second;
     if (!was_read) expected.is_damaged = true;
@@ -502,7 +502,7 @@ absl::Status ChainVerifier::VerifySnapshot() {
     if (!is_in_chain && every_version_was_read_) {
       AddProblem(absl::StrCat(
           name, " is of no version that is kept, nor of the one right before them: a new ",
-          "replica cannot go on from it"));
+          "replica cannot start from it"));
     }
     is_usable = has_bytes && is_in_chain;
   } else if (bytes && record_) {
@@ -523,7 +523,7 @@ absl::Status ChainVerifier::VerifyReplicas() {
   const std::string end = client_id_.IsNil() ? own_keys : EndOfClient(client_id_);
   const std::string ahead_key = ReplicasAheadKey(client_id_);
   return Walk(
-      PartOf(PositionKey(client_id_, 0)), end, "where replicas are",
+      PartOf(PositionKey(client_id_, 0)), end, "the positions of replicas",
       [&](absl::string_view key, absl::string_view value) {
         if (key == ahead_key) {
           const auto replicas = DecodeReplicasAhead(value);
@@ -538,7 +538,7 @@ absl::Status ChainVerifier::VerifyReplicas() {
         if (!number || (*number > latest_number_ && every_version_was_read_)) {
           AddProblem(absl::StrCat(
               "the position of replicas on day ", *day, " since 1970 is ",
-              number ? absl::StrCat("version ", *number, ", which is not there") : "malformed"));
+              number ? absl::StrCat("version ", *number, ", which does not exist") : "malformed"));
         }
       });
 }

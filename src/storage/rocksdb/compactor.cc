@@ -114,8 +114,8 @@ absl::StatusOr<CompactionReport> Compactor::Run() {
   if (absl::IsResourceExhausted(status)) {
     return absl::ResourceExhaustedError(
         absl::StrCat(status.message(),
-                     ": what was removed is removed, but its bytes need some room on the disk "
-                     "to go; free some, and have it compacted again"));
+                     ": the removal is complete, but the erasure of its bytes needs some space "
+                     "on the disk; free some, and compact again"));
   }
   if (!status.ok()) return status;
   report.removals = removals_.size();
@@ -167,17 +167,17 @@ absl::Status Compactor::ReadRemovals() {
     }
     sequence_ = database.GetLatestSequenceNumber();
     return iterator->status().ok() ? absl::OkStatus()
-                                   : FromRocksdb(iterator->status(), "read what was removed");
+                                   : FromRocksdb(iterator->status(), "read the notes of removals");
   });
 }
 
 absl::Status Compactor::Flush() {
-  if (const absl::Status status = Report("writing out the log", 0, 0); !status.ok()) return status;
+  if (const absl::Status status = Report("flushing the log", 0, 0); !status.ok()) return status;
   return storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) -> absl::Status {
     rocksdb::FlushOptions at_once;
     at_once.allow_write_stall = true;  // as in RangeOptions()
     const rocksdb::Status flushed = database.Flush(at_once);
-    if (!flushed.ok()) return FromRocksdb(flushed, "write out the log of the database");
+    if (!flushed.ok()) return FromRocksdb(flushed, "flush the log of the database");
     std::unique_ptr<rocksdb::LogFile> log;
     if (database.GetCurrentWalFile(&log).ok() && log != nullptr) {
       oldest_needed_log_ = log->LogNumber();
@@ -192,7 +192,7 @@ absl::Status Compactor::Flush() {
 }
 
 absl::Status Compactor::AwaitCompactionsOfItsOwn() {
-  return Await("waiting for room", [&]() -> absl::StatusOr<bool> {
+  return Await("waiting for disk space", [&]() -> absl::StatusOr<bool> {
     uint64_t running = 0;
     const absl::Status status =
         storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) {
@@ -248,7 +248,7 @@ absl::Status Compactor::CompactRanges() {
   std::sort(clients.begin(), clients.end());
   clients.erase(std::unique(clients.begin(), clients.end()), clients.end());
   for (size_t i = 0; i < clients.size();) {
-    const absl::Status status = Report("compacting what was removed", i, clients.size());
+    const absl::Status status = Report("compacting removed data", i, clients.size());
     if (!status.ok()) return status;
     std::vector<rocksdb::LiveFileMetaData> files;
     const absl::Status read = storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) {
@@ -324,7 +324,7 @@ absl::Status Compactor::CollectBlobs() {
     if (!end->has_value()) return absl::OkStatus();
     if (!bytes_at_first) bytes_at_first = bytes_to_move;
     const absl::Status status =
-        Report("moving what is alive out of files with removed parts",
+        Report("moving live data out of files with removed parts",
                *bytes_at_first - std::min(*bytes_at_first, bytes_to_move), *bytes_at_first);
     if (!status.ok()) return status;
     if (const absl::Status collected = CollectUpTo(**end); !collected.ok()) return collected;
@@ -383,7 +383,7 @@ absl::Status Compactor::CollectUpTo(uint64_t blob_file_number) {
 }
 
 absl::Status Compactor::AwaitStaleFiles() {
-  std::string doing = "waiting for files that were replaced to go";
+  std::string doing = "waiting for the removal of replaced files";
   return Await(doing, [&]() -> absl::StatusOr<bool> {
     size_t stale = 0;
     const absl::Status status =

@@ -31,11 +31,11 @@ constexpr char kDatabaseName[] = "rocksdb";
 constexpr char kDatabaseFileName[] = "DATABASE";
 constexpr char kCreatingName[] = "CREATING";
 constexpr absl::string_view kCreatingText =
-    "A database is being made in this directory for the first time, or that was cut short.\n";
+    "A database is being created in this directory, or its creation was cut short.\n";
 constexpr char kRestoringName[] = "RESTORING";
 constexpr char kReserveName[] = "reserve";
 constexpr absl::string_view kRestoringText =
-    "A backup is being restored into this directory, or that was cut short.\n";
+    "A backup is being restored into this directory, or the restore was cut short.\n";
 // The database file of the reference server.
 constexpr char kReferenceName[] = "taskchampion-sync-server.sqlite3";
 
@@ -78,7 +78,7 @@ absl::Status CheckUnclaimed(const std::string& path, const std::vector<std::stri
 absl::Status CutShort(const std::string& path) {
   return absl::FailedPreconditionError(
       absl::StrCat("restoring a backup into data directory ", path,
-                   " was cut short: restore into it once more, or remove what is in it"));
+                   " was cut short: restore into it once more, or remove its content"));
 }
 
 // Overwrites the present line. The file is not replaced, because its descriptor holds the lock. The
@@ -252,7 +252,7 @@ absl::StatusOr<DataDirectory> DataDirectory::OpenForRestore(const std::string& p
     if (was_cut_short && (name == kDatabaseName || name == kDatabaseFileName)) continue;
     return absl::FailedPreconditionError(absl::StrCat(
         "data directory ", directory, " has data in it (", name,
-        "): restore into one that does not exist or is empty, or move what is there away first"));
+        "): restore into one that does not exist or is empty, or move its content away first"));
   }
   if (!IsEmptyFile(locked->format_file_)) {
     const absl::StatusOr<int> format = ReadFormat(locked->format_file_, directory);

@@ -261,7 +261,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DataDirectory& di
 absl::Status Database::LoadFile(const DataDirectory& directory) {
   // Older formats have none, or the one of an interrupted upgrade.
   if (directory.format() < kFirstFormatWithDatabaseFile) return absl::OkStatus();
-  constexpr absl::string_view kAnew = " ('tcsync-server repair-log' makes it anew)";
+  constexpr absl::string_view kAnew = " ('tcsync-server repair-log' creates it again)";
   absl::StatusOr<DatabaseFile> file = DatabaseFile::Open(file_path_);
   if (file.ok()) {
     file_.emplace(*std::move(file));
@@ -396,7 +396,7 @@ absl::Status Database::CheckFiles() {
     return absl::FailedPreconditionError(
         absl::StrCat(path_, file,
                      " was removed while it was in use: nothing is stored. Put it back, and the "
-                     "server goes on; docs/recovery.md says what else helps"));
+                     "server continues; docs/recovery.md has other remedies"));
   }
   return absl::OkStatus();
 }
@@ -439,7 +439,7 @@ void Database::WatchOnce(bool with_files) {
   const absl::Status marked = UpdateMark();
   if (!marked.ok() && !mark_failed_) {
     logger_.Log(LogLevel::kWarning,
-                "it cannot be noted how far the log goes, so that damage at its end would not be "
+                "the extent of the log cannot be recorded, so damage at its end would not be "
                 "found: ",
                 marked.message());
   }
@@ -541,7 +541,7 @@ absl::Status Database::CheckRoom() const {
   uint64_t free_bytes = 0;
   if (env_->GetFreeSpace(path_, &free_bytes).ok() && free_bytes < room_bytes_) {
     return absl::ResourceExhaustedError(absl::StrCat(
-        "the disk is full: ", free_bytes, " bytes are free, and to go on takes ", room_bytes_));
+        "the disk is full: ", free_bytes, " bytes are free, and ", room_bytes_, " are needed"));
   }
   // A quota, for example, is not part of that number.
   std::unique_ptr<rocksdb::WritableFile> file;

@@ -205,9 +205,9 @@ absl::StatusOr<DatabaseFindings> ExamineDatabase(rocksdb::Env& env, const std::s
 absl::Status IncompleteError(const std::string& data_dir, absl::string_view what_is_wrong) {
   return absl::DataLossError(absl::StrCat(
       "data directory ", data_dir, " is not whole: ", what_is_wrong,
-      ". Nothing was changed. Put back what is missing, or restore a backup into another "
-      "directory ('tcsync-server restore'); 'tcsync-server salvage' writes out what can still be "
-      "read; docs/recovery.md says more"));
+      ". Nothing was changed. Put the missing or damaged files back, or restore a backup into "
+      "another directory ('tcsync-server restore'); 'tcsync-server salvage' extracts the readable "
+      "part; docs/recovery.md has the details"));
 }
 
 absl::Status RefusalOf(const std::string& data_dir, const DatabaseFindings& findings) {
@@ -223,10 +223,10 @@ absl::Status RefusalOf(const std::string& data_dir, const DatabaseFindings& find
   if (!findings.log_damage) return absl::OkStatus();
   return absl::DataLossError(absl::StrCat(
       "the log of data directory ", data_dir, " is damaged: ", findings.log_damage->description,
-      "; lost with it are ", findings.log_damage->Loss(),
+      "; this loses ", findings.log_damage->Loss(),
       " that were acknowledged. Nothing was changed. Put the file back from a copy, or accept the "
       "loss with 'tcsync-server repair-log', which keeps the damaged log aside; docs/recovery.md "
-      "says more"));
+      "has the details"));
 }
 
 absl::Status CheckNothingIsThere(rocksdb::Env& env, const std::string& data_dir) {

@@ -20,7 +20,7 @@ absl::Status DirectoryWatch::Check() const {
   const auto displaced = [this](const std::string& path, absl::string_view how) {
     return absl::FailedPreconditionError(absl::StrCat(
         path, how, " since the server was started: nothing is stored. Put ", data_dir_,
-        " back as it was, and the server goes on; or stop it, see what is there, and start it"));
+        " back as it was, and the server continues; or stop it, examine that path, and start it"));
   };
   for (const Entry& entry : entries_) {
     struct stat info {};

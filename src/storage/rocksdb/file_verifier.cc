@@ -60,8 +60,8 @@ class FileVerifier {
         database_.GetDBOptions().file_checksum_gen_factory->CreateFileChecksumGenerator(
             {.file_name = path, .requested_checksum_func_name = file.file_checksum_func_name});
     if (checksum == nullptr) {
-      return absl::InternalError(
-          absl::StrCat("cannot ", action, ": nothing here makes ", file.file_checksum_func_name));
+      return absl::InternalError(absl::StrCat("cannot ", action, ": this release cannot compute ",
+                                              file.file_checksum_func_name));
     }
     std::unique_ptr<rocksdb::SequentialFile> reader;
     rocksdb::Status status =
@@ -77,7 +77,7 @@ class FileVerifier {
     checksum->Finalize();
     if (checksum->GetChecksum() == file.file_checksum) return absl::OkStatus();
     return absl::DataLossError(
-        absl::StrCat("cannot ", action, ": it is not what was written; its checksum differs"));
+        absl::StrCat("cannot ", action, ": its content has changed; its checksum differs"));
   }
 
   // For files of a database without checksums of whole files: each block of a table has its own,

@@ -91,7 +91,8 @@ absl::StatusOr<bool> HasRemovals(rocksdb::DB& database) {
   options.iterate_upper_bound = &end_slice;
   const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(options));
   iterator->Seek(ErasedKey(Uuid()));
-  if (!iterator->status().ok()) return FromRocksdb(iterator->status(), "read what was removed");
+  if (!iterator->status().ok())
+    return FromRocksdb(iterator->status(), "read the notes of removals");
   return iterator->Valid();
 }
 
@@ -165,12 +166,10 @@ void RemoveAbandonedUploads(AdministeredStorage& storage, const Logger& logger) 
   }
   if (!removed.ok()) {
     logger.Log(LogLevel::kWarning,
-               "what uploads left behind that were cut short cannot be removed, and will be at the "
-               "next start: ",
+               "the pieces of interrupted uploads cannot be removed; the next start tries again: ",
                removed.message());
   } else if (!clients.empty()) {
-    logger.Log(LogLevel::kInfo, "removed what ", clients.size(),
-               " uploads left behind that were cut short");
+    logger.Log(LogLevel::kInfo, "removed the pieces of ", clients.size(), " interrupted uploads");
   }
 }
 

@@ -76,8 +76,8 @@ std::string NewerReleaseNote(rocksdb::Env& env, const std::string& database_path
   if (!last || *last <= kThisRelease) return "";
   return absl::StrCat("; RocksDB ", ToText(*last), " had it open last, and this is ",
                       ToText(kThisRelease),
-                      ", which may be too old for it: run tcsync-server on the system that it was "
-                      "on, or restore a backup from before it was there");
+                      ", which may be too old for it: run tcsync-server on the system with the "
+                      "newer one, or restore a backup from before that");
 }
 
 }  // namespace tcsync::rocksdb_storage

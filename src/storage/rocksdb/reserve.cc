@@ -123,8 +123,8 @@ bool Reserve::GiveUp() {
     return false;
   }
   close(fd);
-  logger_.Log(LogLevel::kWarning, "the disk is full: the room that ", path_,
-              " kept for making room is used now, and nothing new is stored until it is back");
+  logger_.Log(LogLevel::kWarning, "the disk is full: the space that ", path_,
+              " reserved is used now, and no new data is stored until it is free again");
   return true;
 }
 

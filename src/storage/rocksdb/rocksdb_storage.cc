@@ -342,7 +342,7 @@ absl::StatusOr<UploadOutcome> RocksdbStorage::DecideUpload(const ChainReader& re
       uploads_->Begin(request.client_id, std::get<uint64_t>(*decided), request.now_unix_seconds);
   if (state == nullptr) {
     return absl::UnavailableError(absl::StrCat("the client has ", base::kUploadsPerClientMax,
-                                               " large uploads under way already"));
+                                               " large uploads in progress already"));
   }
   StagingStorage& staging = *this;
   return std::make_unique<RocksdbUpload>(staging, std::move(state));

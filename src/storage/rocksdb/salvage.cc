@@ -363,7 +363,7 @@ class Salvager {
           "the table file ", name,
           error ? " is missing" : absl::StrCat(" has ", bytes, " bytes instead of ", file.size),
           ". It had records of ", ClientsBetween(file.smallestkey, file.largestkey),
-          ": what was written of them last may be gone, and what was deleted may be back"));
+          ": their latest versions may be lost, and deleted data may be back"));
     }
     AddMissingBlobFiles(database, damage);
   }
@@ -421,9 +421,8 @@ class Salvager {
     AddLogLines(*log, damage);
     if (!live_tables_) {
       damage.emplace_back(
-          "without the manifest nothing tells which files there should be: clients may lack what "
-          "was "
-          "written last, and clients that were deleted a short time ago may be back");
+          "without the manifest the set of files is unknown: clients may lack their latest "
+          "versions, and clients that were deleted a short time ago may be back");
     }
     return database;
   }
@@ -463,7 +462,7 @@ absl::Status CheckFormat(const std::string& directory, std::vector<std::string>&
   const std::string text = ReadWhole(directory + "/FORMAT");
   const std::optional<int> format = ParseFormatLine(absl::StripAsciiWhitespace(text));
   if (format) return CheckFormatVersion(*format, absl::StrCat("data directory ", directory));
-  damage.emplace_back("FORMAT, which names the form of the data, is missing or damaged");
+  damage.emplace_back("FORMAT, which names the format of the data, is missing or damaged");
   return absl::OkStatus();
 }
 
@@ -475,7 +474,7 @@ void NoteLogDamage(const std::string& data_dir, std::vector<std::string>& damage
       ExamineDatabase(*rocksdb::Env::Default(), data_dir, &*file);
   if (!findings.ok() || !findings->log_damage) return;
   damage.push_back(absl::StrCat("the log is damaged: ", findings->log_damage->description,
-                                "; lost with it may be ", findings->log_damage->Loss()));
+                                "; possibly lost: ", findings->log_damage->Loss()));
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ namespace tcsync::rocksdb_storage {
 absl::Status UploadState::Check() const {
   if (is_removed) return absl::AbortedError("the client was deleted during the upload");
   if (is_broken) {
-    return absl::UnavailableError("the disk failed during the upload, which has to begin anew");
+    return absl::UnavailableError("the disk failed during the upload, which must begin again");
   }
   return absl::OkStatus();
 }

@@ -347,7 +347,7 @@ class LogChecker {
         return DamageAt(number, 0,
                         absl::StrCat(NameOf(number), " begins with write ",
                                      *content->first_sequence, " and not with write ", *expected_,
-                                     ": it is not what it was, or one before it is"));
+                                     ": it was changed, or an earlier log was"));
       }
       if (content->has_records_behind) {
         return DamageAt(
@@ -361,7 +361,7 @@ class LogChecker {
     if (!required_ || expected_.value_or(0) > required_->last_sequence) return std::nullopt;
     return DamageAt(last, last_bytes,
                     absl::StrCat(NameOf(last), " ends at byte ", last_bytes,
-                                 ", before the last of what was acknowledged"));
+                                 ", before the last acknowledged write"));
   }
 
  private:

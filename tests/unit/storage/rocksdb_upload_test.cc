@@ -195,7 +195,7 @@ TEST_F(RocksdbUploadTest, PiecesOfNobodyAreAProblem) {
                   .ok());
   Open();
   EXPECT_THAT(Verify(*storage_, kClient).problems,
-              ElementsAre(HasSubstr("that is no version's and no snapshot's")));
+              ElementsAre(HasSubstr("that belongs to no version and no snapshot")));
 }
 
 }  // namespace
