@@ -1,8 +1,8 @@
 // Text from outside, in the form in which a log line or an error message may show it.
 //
 // People put secrets into wrong places: a client ID for a method, a secret into CLIENT_ID, a
-// password into a URL, a token into the reason for a ban. A reader of a log must not find the key to
-// a history there, so every quotation of foreign text in a message passes through here.
+// password into a URL, a token into the reason for a ban. A reader of a log must not find the key
+// to a history there, so every quotation of foreign text in a message passes through here.
 #ifndef TCSYNC_SRC_BASE_FOREIGN_TEXT_H_
 #define TCSYNC_SRC_BASE_FOREIGN_TEXT_H_
 
