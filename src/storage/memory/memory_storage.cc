@@ -281,7 +281,7 @@ void MemoryStorage::BeginUpload(UploadRequest request, BeginUploadCallback done)
 
 absl::Status MemoryStorage::TakeUploaded(Upload* upload, std::string& bytes) {
   if (upload == nullptr) return absl::OkStatus();
-  auto* const collected = static_cast<CollectedUpload*>(upload);  // storage gets what it gave out
+  auto* const collected = static_cast<CollectedUpload*>(upload);  // storage created it
   if (const absl::Status status = collected->Check(); !status.ok()) return status;
   bytes = collected->TakeBytes();
   if (bytes.empty()) return absl::InvalidArgumentError("nothing was added to the upload");

@@ -19,7 +19,7 @@ namespace tcsync::rocksdb_storage {
 
 // The sources that a reader may use for an answer.
 enum class ReadTier {
-  kMemory,  // look into memtables and cached blocks; what is not there is an error that NeedsDisk()
+  kMemory,  // memtables and cached blocks; a value outside them is an error that NeedsDisk()
   kDisk,    // wait for the disk
 };
 

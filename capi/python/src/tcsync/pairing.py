@@ -19,9 +19,9 @@ the 5-bit groups, highest bit first, of these bytes (the last group is filled up
     ...            the URL after "https://" or "http://", in ASCII
     end-4   4      check of all: CRC-32 of everything before it, big-endian
 
-The head (the first 8 characters) and the last 4 bytes stay what they are in every later version. So a code that was cut
-off, mistyped or made by a newer release is told for what it is: the head's own check says whether its length can be
-believed. The checks are against mistakes, not against people: whoever has the code has the secret.
+The head (the first 8 characters) and the last 4 bytes stay the same in every later version. So a code that was cut
+off, mistyped or made by a newer release is recognised as such: the head's own check shows whether its length is right.
+The checks are against mistakes, not against people: the code contains the secret.
 """
 
 from __future__ import annotations
