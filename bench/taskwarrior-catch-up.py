@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""How long the real Taskwarrior takes to catch up with a long history, and how much of that is the server's.
+"""Measures the time in which the real Taskwarrior catches up with a long history, and the server's
+share of it.
 
-A history of sealed versions, each of which changes a task, is put into a fresh tcsync-server; then a replica without
-data syncs. The server's processor time over that sync, as a share of the time that it took, says who was waited for:
-far below one, the client sets the pace.
+A history of sealed versions, each of which changes a task, is put into a fresh tcsync-server; then
+a replica without data syncs. The server's processor time over that sync, as a share of its
+duration, shows the bottleneck: far below one, it is the client.
 
     build/python-venv/bin/python bench/taskwarrior-catch-up.py [--versions N] [--build DIR]
 
-Needs a build (build/), a Python that has the package tcsync (the tests make that one), and a Taskwarrior as
-tests/e2e/taskwarrior.py finds it.
+Needs a build (build/), a Python with the package tcsync (the tests create one), and a Taskwarrior
+as tests/e2e/taskwarrior.py finds it.
 """
 
 import argparse
@@ -25,7 +26,8 @@ TASKS = 100  # as many as people have; every version changes one of them
 
 
 def operations(number, task_ids):
-    """What version `number` does: creates a task, and after the first TASKS versions changes one."""
+    """The operations of version `number`: creates a task, and after the first TASKS versions
+    changes one."""
     task_id = task_ids[number % TASKS]
     stamp = "2026-01-01T00:00:00Z"
     changed = [("modified", str(1_767_225_600 + number)), ("description", f"task of version {number}")]
@@ -69,7 +71,7 @@ def main():
 
     client = taskwarrior.find_client()
     user = taskwarrior.User()
-    # A long history takes Taskwarrior longer than a test waits.
+    # For a long history, Taskwarrior needs longer than the time limit of tests.
     taskwarrior.TASK_TIMEOUT_S = 600
     with tempfile.TemporaryDirectory(dir=client.root / "tmp") as directory:
         home = Path(directory) / "home"

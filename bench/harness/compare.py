@@ -1,5 +1,5 @@
-"""Two running servers side by side: the same loads, in short rounds that alternate, so that whatever
-else the machine does meets both alike. Prints ratios; exit status 1 on any wrong answer."""
+"""Two running servers side by side: the same loads, in short rounds that alternate, so that other
+load on the machine affects both alike. Prints ratios; exit status 1 on any wrong answer."""
 
 import argparse
 import statistics
@@ -48,7 +48,7 @@ def compare(program, urls, load, connections, rounds, options):
     """The wanted answers of each round for both: [(A, B), ...]."""
     pairs = []
     for number in range(rounds):
-        # Whoever comes second meets a machine that the first has just used; so they take turns.
+        # The second one meets a machine that the first has just used; so they take turns.
         order = (0, 1) if number % 2 == 0 else (1, 0)
         found = {}
         for side in order:

@@ -1,10 +1,10 @@
-"""Runs tcsync-load and reads what it reports."""
+"""Runs tcsync-load and reads its report."""
 
 import json
 import pathlib
 import subprocess
 
-# The answers that a load is there to get; the others (conflicts of a race, the 404 at the end of a
+# The answers that a load is meant to get; the others (conflicts of a race, the 404 at the end of a
 # chain, refusals) are counted beside them.
 WANTED = {
     "add-version": "added",
@@ -16,7 +16,7 @@ WANTED = {
     "populate": "added",
 }
 
-# Longer than tcsync-load can take by its own bounds: ten minutes to populate, and the checks.
+# Longer than tcsync-load's own bounds: ten minutes to populate, and the checks.
 TIMEOUT_SECONDS = 1500
 
 DEFAULT_PROGRAM = pathlib.Path(__file__).resolve().parents[2] / "build" / "bin" / "tcsync-load"

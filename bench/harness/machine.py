@@ -1,4 +1,4 @@
-"""What a report says about the machine: without it the numbers mean nothing."""
+"""A report's description of the machine, without which the numbers have no meaning."""
 
 import os
 import pathlib
@@ -29,7 +29,7 @@ def _processor():
 
 
 def sync_latency_us(directory, count):
-    """How long it takes to append 1 KiB to a file in `directory` and sync it."""
+    """The time to append 1 KiB to a file in `directory` and sync it."""
     sync = getattr(os, "fdatasync", os.fsync)
     times = []
     with tempfile.TemporaryFile(dir=directory, buffering=0) as file:

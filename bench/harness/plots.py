@@ -35,7 +35,7 @@ def _offered(report):
                 color=f"C{number}",
                 label=f"{name}, {key.removesuffix('_ms')}",
             )
-    axes.set_title("add-version, open loop: latency of what was accepted")
+    axes.set_title("add-version, open loop: latency of accepted requests")
     axes.set_xlabel("offered load, requests/s")
     axes.set_xscale("log")
     axes.set_ylabel("latency from the due time, ms")

@@ -24,7 +24,7 @@ MICRO_TIMEOUT_SECONDS = 3600
 
 
 class Plan:
-    """How much is measured."""
+    """The amount of measurement."""
 
     seconds = 5.0
     warmup_seconds = 1.0
@@ -32,7 +32,7 @@ class Plan:
     micro_arguments = ["--benchmark_min_time=0.5"]
     connections = [1, 2, 4, 8, 16, 32, 64, 128, 256]
     others = [("add-version-race", 8), ("new-clients", 8), ("catch-up", 8)]
-    # Of what the server did at most with as many connections.
+    # As shares of the server's maximum with as many connections.
     offered = [0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.25, 1.5, 2.0]
     offered_connections = 256
     # A connection for each request; of what the server did at most with crowd_closed at a time. The
@@ -119,7 +119,7 @@ class Measurement:
         return results + [self.load(server, load, connections) for load, connections in plan.others]
 
     def offered(self, server):
-        """Latency against offered load: an open loop, up to more than the server can do."""
+        """Latency against offered load: an open loop, up to more than the server's maximum."""
         plan = self._plan
         most = answers(self.load(server, "add-version", plan.offered_connections))["per_second"]
         return [

@@ -1,4 +1,4 @@
-"""Starts the servers that are measured, on loopback, and reads how much memory they use."""
+"""Starts the measured servers, on loopback, and reads their use of memory."""
 
 import pathlib
 import shutil
@@ -54,14 +54,14 @@ class Server:
         try:
             urllib.request.urlopen(self.url + "/", timeout=START_SECONDS_MAX).close()
         except urllib.error.HTTPError:
-            return True  # any answer will do
+            return True  # any answer is enough
         except OSError:
             return False
         return True
 
     def memory_mib(self):
         """Resident now and at its peak, of the process and its children, in MiB; None where the
-        system does not tell."""
+        system does not report it."""
         resident, peak = 0, 0
         for process in [self._process.pid, *children_of(self._process.pid)]:
             try:
@@ -82,7 +82,7 @@ def children_of(process):
         return []
 
 
-# A load program is one address, and asks more than any person.
+# A load program is one address, and sends more than any person.
 UNLIMITED = [
     "--client-requests-per-second",
     "0",
@@ -145,7 +145,7 @@ http {{
 
 
 def find_nginx():
-    """nginx is where root's programs are, which may not be on the PATH."""
+    """nginx is among root's programs, which may not be on the PATH."""
     return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 
 

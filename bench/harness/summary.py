@@ -40,7 +40,8 @@ def _machine(report):
 
 
 def write_path_ratios(benchmarks):
-    """engine_append beside what it stands on: one row for each segment size and number of writers."""
+    """engine_append beside the layers below it: one row for each segment size and number of
+    writers."""
     engine, raw, append = {}, {}, {}
     for benchmark in benchmarks:
         kind, parameters = _parameters(_name(benchmark))
@@ -161,7 +162,7 @@ def _offered(report):
             )
     return (
         "### Open loop: add-version at a fixed rate\n\nLatency counts from the time at which a "
-        "request was due. What was never sent had no connection free in time: then the true "
+        "request was due. Requests that were never sent had no connection free in time: then the true "
         "latencies are higher than those shown.\n\n"
         + _table(
             ["server", "offered/s", "added/s", "p50 ms", "p99 ms", "refused/s", "refused p99 ms", "never sent/s"], rows

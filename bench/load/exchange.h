@@ -1,6 +1,6 @@
 // The sync protocol as one connection of the load program speaks it: builds the two requests, and
-// judges each answer by what the protocol allows. What to ask, and which of the allowed answers the
-// moment calls for, is the loads' affair (loads.h).
+// judges each answer by the protocol. The loads (loads.h) choose the requests, and the expected
+// ones among the allowed answers.
 #ifndef TCSYNC_BENCH_LOAD_EXCHANGE_H_
 #define TCSYNC_BENCH_LOAD_EXCHANGE_H_
 
@@ -40,7 +40,7 @@ class Exchange {
   // Makes a fault of an answer that the protocol allows but the load does not: returns kWrong.
   Outcome Wrong(absl::string_view fault);
 
-  // What was wrong, with the request, after kWrong.
+  // The fault, with the request, after kWrong.
   const std::string& fault() const { return fault_; }
 
  private:
@@ -66,7 +66,7 @@ class Exchange {
   Head get_child_version_;
   Segments::Stamp stamp_{};
 
-  // What was asked last.
+  // The last request.
   absl::string_view endpoint_;
   UuidText client_id_;
   UuidText parent_;

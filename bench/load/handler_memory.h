@@ -1,7 +1,7 @@
-// Memory that one asynchronous operation uses again each time it is started.
+// Memory that one asynchronous operation reuses each time it is started.
 //
 // Asio keeps one freed block per thread for the next operation. With many connections, and a timer
-// in between, that one is often taken, and then a request would cost an allocation.
+// in between, that block is often in use, and a request would then cost an allocation.
 #ifndef TCSYNC_BENCH_LOAD_HANDLER_MEMORY_H_
 #define TCSYNC_BENCH_LOAD_HANDLER_MEMORY_H_
 

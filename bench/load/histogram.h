@@ -1,7 +1,7 @@
 // A latency histogram with under 1% error from 1 ns to 18 minutes, in fixed memory.
 //
 // Log-linear: each power of two is divided into 128 equal buckets, so a bucket is at most 1/128 of
-// its value wide; what is below 128 is exact. Recording is one increment and never allocates.
+// its value wide; values below 128 are exact. Recording is one increment and never allocates.
 #ifndef TCSYNC_BENCH_LOAD_HISTOGRAM_H_
 #define TCSYNC_BENCH_LOAD_HISTOGRAM_H_
 

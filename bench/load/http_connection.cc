@@ -60,9 +60,9 @@ void HttpConnection::OnOpened(const error_code& error) {
   }
 }
 
-// Over loopback a connection is there when connect returns, though it says "in progress". The
-// request is written at once, so that a load program that is late with its events does not look, to
-// the server, like a client that connects and then says nothing.
+// Over loopback a connection exists when connect returns, though it says "in progress". The request
+// is written at once, so that a load program that is late with its events does not look, to the
+// server, like a client that connects and sends nothing.
 void HttpConnection::OpenAndWrite() {
   error_code error;
   socket_.open(endpoint_.protocol(), error);
@@ -73,7 +73,7 @@ void HttpConnection::OpenAndWrite() {
     error.assign(errno, boost::system::system_category());
   }
   if (!error || error == asio::error::in_progress) return Write();
-  // Not from here: the handler, told so, may send the next request, and that one the next.
+  // Not from here: its handler may send the next request, and that one the next.
   asio::post(socket_.get_executor(), [this, error] {
     if (!outstanding_) return;
     if (error == asio::error::connection_refused) return Lost("", error);
@@ -81,8 +81,8 @@ void HttpConnection::OpenAndWrite() {
   });
 }
 
-// Nearly every request fits into the socket's buffer, so it is written here and now, and only a
-// full buffer makes it wait for the event loop.
+// Nearly every request fits into the socket's buffer, so it is written at once, and only a full
+// buffer makes it wait for the event loop.
 void HttpConnection::Write() {
   error_code error;
   while (written_ < request_bytes_) {
@@ -96,7 +96,7 @@ void HttpConnection::Write() {
       return;
     }
     // A server that refuses a body may answer before it has read it, and close. Its answer may be
-    // there to be read although writing fails; if it is not, Read finds that out.
+    // readable although writing fails; if it is not, Read finds that out.
     if (error) break;
   }
   Read();
@@ -133,8 +133,8 @@ void HttpConnection::OnRead(const error_code& error, size_t bytes) {
     case ResponseReader::State::kComplete:
       break;
   }
-  // A server that is tired of an idle connection may say so, with 408, before it closes. That is
-  // not the answer to the request which crossed it on the way (RFC 9110, section 15.5.9).
+  // A server may send 408 to an idle connection before it closes it. That is not the answer to the
+  // request that crossed it on the way (RFC 9110, section 15.5.9).
   if (use_ == ConnectionUse::kKept && reader_.response().status == 408 &&
       !reader_.response().keep_alive && !resent_) {
     return SendAgain();

@@ -1,11 +1,11 @@
 // An HTTP/1.1 connection to the server under load: sends a request, reads its response.
 //
 // Kept: it stays open between requests. When the server closes it, it is opened again and the
-// request that had no response is sent again, once; both are counted and told to the handler,
-// because the server may have carried the request out before it closed.
+// request without a response is sent again, once; both are counted and reported to the handler,
+// because the server may have executed the request before it closed.
 //
-// Per request: each request opens a connection of its own, as each of very many users does, and
-// when it is lost it is not sent again. It ends with a reset: ended properly, it would keep its
+// Per request: each request opens a connection of its own, as each of very many users does, and a
+// lost request is not sent again. The connection ends with a reset: a proper end would keep its
 // local port for a minute, and one address has only some 28,000 of them for one server.
 #ifndef TCSYNC_BENCH_LOAD_HTTP_CONNECTION_H_
 #define TCSYNC_BENCH_LOAD_HTTP_CONNECTION_H_
@@ -24,16 +24,16 @@
 
 namespace tcsync::load {
 
-// The bytes of one request, in up to three parts that go out together. They are borrowed: whoever
-// makes a Request keeps them unchanged until it is answered.
+// The bytes of one request, in up to three parts that are sent together. They are borrowed: the
+// maker of a Request keeps them unchanged until it is answered.
 struct Request {
   std::array<absl::string_view, 3> parts;
 };
 
 enum class ConnectionUse { kKept, kPerRequest };
 
-// Used by one thread at a time, the one that runs the io_context. Must outlive what the io_context
-// still has queued for it.
+// Used by one thread at a time, which runs the io_context. Must outlive the operations in its
+// queue.
 class HttpConnection {
  public:
   class Handler {
@@ -43,10 +43,10 @@ class HttpConnection {
     // `response` is valid until the next Send. `resent`: the request went out twice, so the server
     // may have seen it twice. The handler may call Send at once.
     virtual void OnResponse(const HttpResponse& response, bool resent) = 0;
-    // Per request: the server did not take the connection, or closed it without a word. It may have
-    // carried the request out. The handler may call Send at once.
+    // Per request: the server did not take the connection, or closed it without an answer. It may
+    // have executed the request. The handler may call Send at once.
     virtual void OnLost() = 0;
-    // The request, or the first Connect, failed for good. The connection is of no more use.
+    // The request, or the first Connect, failed for good. The connection is unusable.
     virtual void OnFailure(absl::string_view reason) = 0;
   };
 
@@ -63,7 +63,7 @@ class HttpConnection {
   // Answered by OnResponse, OnLost or OnFailure. One request at a time.
   void Send(const Request& request);
 
-  // Closes the connection; what is outstanding gets no answer any more.
+  // Closes the connection; pending requests get no answer any more.
   void Abandon();
 
   uint64_t reconnects() const { return reconnects_; }

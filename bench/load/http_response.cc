@@ -1,4 +1,5 @@
-// The incremental reader of a response: find the head, take from it what counts, wait for the body.
+// The incremental reader of a response: finds the head, takes the relevant fields, waits for the
+// body.
 #include "load/http_response.h"
 
 #include <algorithm>
@@ -122,7 +123,7 @@ bool ResponseReader::ParseHeader(absl::string_view line) {
   const auto is = [name](absl::string_view wanted) { return absl::EqualsIgnoreCase(name, wanted); };
 
   absl::string_view* field = nullptr;
-  switch (name.size()) {  // Most headers are told apart by length alone, which is cheap.
+  switch (name.size()) {  // The length alone distinguishes most headers, which is cheap.
     case 10:
       if (is("Connection")) {
         if (absl::EqualsIgnoreCase(value, "close")) response_.keep_alive = false;

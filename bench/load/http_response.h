@@ -1,9 +1,9 @@
 // Reads one HTTP/1.1 response after another from a connection's bytes: the status line, the few
 // headers that the sync protocol uses, and a body whose length Content-Length gives.
 //
-// It is only as much of RFC 9112 as a sync server needs, and is strict about that part, because
-// what it lets through is counted as a right answer. Chunked bodies, interim responses (1xx) and
-// bodies that end with the connection are faults.
+// It implements only as much of RFC 9112 as a sync server needs, and is strict about that part,
+// because every response that it accepts counts as a right answer. Chunked bodies, interim
+// responses (1xx) and bodies that end with the connection are faults.
 #ifndef TCSYNC_BENCH_LOAD_HTTP_RESPONSE_H_
 #define TCSYNC_BENCH_LOAD_HTTP_RESPONSE_H_
 
@@ -17,7 +17,7 @@
 namespace tcsync::load {
 
 // Views into the reader's buffer. A header that the response does not have is a view whose data()
-// is null, one that is empty has a data() that is not.
+// is null; an empty one has a data() that is not.
 struct HttpResponse {
   int status = 0;
   bool keep_alive = false;
@@ -36,22 +36,22 @@ class ResponseReader {
   enum class State {
     kIncomplete,
     kComplete,   // response() is valid until Reset
-    kMalformed,  // fault() says why; nothing more can be read from this connection
+    kMalformed,  // fault() has the reason; nothing more can be read from this connection
   };
 
   // A longer body than `body_bytes_max` is a fault.
   explicit ResponseReader(size_t body_bytes_max);
 
-  // Forgets everything; call it before each request.
+  // Clears the state; to be called before each request.
   void Reset();
 
-  // Where the next bytes from the socket belong; never empty while the response is incomplete.
+  // The space for the next bytes from the socket; never empty while the response is incomplete.
   absl::Span<char> Space();
 
-  // Takes note of `bytes` new bytes in what Space() gave.
+  // Records `bytes` new bytes in the space from Space().
   State Advance(size_t bytes);
 
-  // Whether any byte has come since Reset.
+  // Whether any byte has arrived since Reset.
   bool started() const { return used_ > 0; }
 
   const HttpResponse& response() const { return response_; }
@@ -66,7 +66,7 @@ class ResponseReader {
   const size_t body_bytes_max_;
   std::vector<char> buffer_;
   size_t used_ = 0;
-  size_t head_bytes_ = 0;  // with the empty line; 0 until that has come
+  size_t head_bytes_ = 0;  // with the empty line; 0 before that
   size_t body_bytes_ = 0;
   bool has_content_length_ = false;
   HttpResponse response_;

@@ -1,4 +1,4 @@
-// One class per load, and what they share: appending to a chain, and the closing checks.
+// One class per load, and their common parts: appending to a chain, and the closing checks.
 #include "load/loads.h"
 
 #include <algorithm>
@@ -16,8 +16,8 @@ constexpr std::array<absl::string_view, 7> kLoadNames = {
 // A connection's segments are numbered from its own start, so that no two are the same.
 constexpr int kSegmentNumberBits = 40;
 
-// Chains that each connection reads back at the end: enough to find a server that forgets, few
-// enough to be over in a moment with many clients.
+// Chains that each connection reads back at the end: enough to detect a server that loses data, few
+// enough for a moment with many clients.
 constexpr size_t kChainsChecked = 16;
 
 class AddVersionLoad : public Load {
@@ -181,7 +181,7 @@ class CatchUpLoad : public Load {
       : Load(config), chain_length_(config.chain), written_(chains().size() * config.chain) {}
 
   // Fills the chains side by side, not one after the other, so that each client's versions are
-  // apart in the server's log, as they are when real clients wrote them.
+  // apart in the server's log, like those of real clients.
   bool NextPreparation(Request* request) override {
     if (turn_ == chains().size()) {
       turn_ = 0;
@@ -260,8 +260,8 @@ class CatchUpLoad : public Load {
   size_t position_ = 0;
 };
 
-// Writes its share of the population, a client at a time, so that it remembers one chain and not a
-// million. Its chains are a ring of the latest clients, for the closing checks.
+// Writes its share of the population, a client at a time, so that it remembers one chain instead of
+// a million. Its chains are a ring of the latest clients, for the closing checks.
 class PopulateLoad : public Load {
  public:
   explicit PopulateLoad(const LoadConfig& config)
@@ -282,7 +282,7 @@ class PopulateLoad : public Load {
 
  protected:
   Outcome JudgeLoad(const HttpResponse& response, bool resent) override {
-    // What an earlier run has written stays as it is.
+    // The versions of an earlier run stay.
     UuidText latest;
     if (position_ == 0 && exchange().JudgeAddVersion(response, &latest) == Outcome::kConflict) {
       NextClient();
@@ -374,9 +374,9 @@ Request Load::Append(const Chain& chain) {
 Outcome Load::JudgeAppend(const HttpResponse& response, bool resent, Chain* chain) {
   UuidText version;
   Outcome outcome = exchange_.JudgeAddVersion(response, &version);
-  // Nobody else knows this client. But a request that went out twice may have been carried out the
-  // first time; then the latest version is that one, and the second was rightly refused. So may one
-  // that was lost; then the latest version has a segment that is not this request's.
+  // Nobody else knows this client. But a request that was sent twice may have been executed the
+  // first time; then the latest version is that one, and the second was rightly refused. The same
+  // is true of a lost one; then the latest version has a segment that is not this request's.
   const bool after_lost = chain->append_lost;
   if (outcome == Outcome::kAdded || outcome == Outcome::kConflict) chain->append_lost = false;
   if (outcome == Outcome::kConflict && after_lost) {

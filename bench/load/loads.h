@@ -1,8 +1,8 @@
-// The loads: what each connection asks, in which order, and which answers it must get.
+// The loads: the requests of each connection, their order, and the required answers.
 //
-// A run has three parts. In the preparation a load writes what it needs; then it is measured; at
-// the end the closing checks read back a little of what was written, so that a server which says
-// 200 and keeps nothing is found out.
+// A run has three parts. In the preparation a load writes the data that it needs; then it is
+// measured; at the end the closing checks read back a part of the written data, to detect a server
+// that answers 200 and keeps nothing.
 //
 //   load              measured requests                                     expected answers
 //   add-version       append to the connection's own clients' chains        200
@@ -59,7 +59,7 @@ bool HasOwnClients(LoadKind kind);
 // Whether those clients can be some of a population.
 bool CanUsePopulation(LoadKind kind);
 
-// What one connection's load is made from. "Connection" is a place for one request at a time, even
+// The parameters of one connection's load. "Connection" is a place for one request at a time, even
 // where each request has a connection of its own.
 struct LoadConfig {
   LoadKind kind = LoadKind::kAddVersion;
@@ -74,9 +74,9 @@ struct LoadConfig {
   uint64_t seed = 0;                   // for this connection's client IDs
 };
 
-// One connection's side of a load. Each Next… makes the next request; Judge, given the answer,
-// moves on, or after a refusal stays, so that the next request asks the same again. Allocates
-// nothing per request, except in the race, by the block. Thread-compatible.
+// One connection's side of a load. Each Next… makes the next request. Judge, given the answer,
+// moves on, or after a refusal stays, so that the next request is the same again. Allocates nothing
+// per request, except in the race, by the block. Thread-compatible.
 class Load {
  public:
   explicit Load(const LoadConfig& config);
@@ -93,10 +93,10 @@ class Load {
   // Judges the answer to the last request that was made. `resent`: see HttpConnection.
   Outcome Judge(const HttpResponse& response, bool resent);
 
-  // The last request has no answer and will get none. Whether it was carried out is not known.
+  // The last request has no answer and will get none. It may have been executed.
   virtual void OnLost() {}
 
-  // What was wrong, after kWrong.
+  // The fault, after kWrong.
   const std::string& fault() const { return exchange_.fault(); }
 
   // The race's 200s; empty for all other loads.
@@ -109,8 +109,8 @@ class Load {
     UuidText previous;            // the latest version's parent
     UuidText latest;              // nil when there are no versions
     uint64_t latest_segment = 0;  // the number of the latest version's segment
-    bool checkable = false;       // there is a latest version, and it is one that we added
-    bool append_lost = false;     // what the latest version is must be learned from a conflict
+    bool checkable = false;       // there is a latest version, and we added it
+    bool append_lost = false;     // the latest version must be learned from a conflict
   };
 
   virtual Outcome JudgeLoad(const HttpResponse& response, bool resent) = 0;
@@ -125,10 +125,10 @@ class Load {
   uint64_t NextSegmentNumber() { return next_segment_++; }
   UuidText RandomClientId() { return RandomUuid(random_); }
 
-  // Whether the chains are of a population, and so have versions that have to be asked for.
+  // Whether the chains belong to a population, and so have versions that must be asked for.
   bool learns() const { return learns_; }
-  // Asks for the latest version of `chain`, and makes it known. One that the server does not have
-  // is a fault: it was not populated.
+  // Asks for the latest version of `chain`, and stores the answer. A chain that the server does not
+  // have is a fault: it was not populated.
   Request AskLatest(const Chain& chain);
   Outcome JudgeAskLatest(const HttpResponse& response, Chain* chain);
 

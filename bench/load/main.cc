@@ -1,7 +1,7 @@
 // tcsync-load: puts a whole sync server under load over loopback, and checks every answer.
 //
 // It speaks only the HTTP protocol, so it measures any server that does. Exit status: 0 when every
-// answer was right, 1 when any was wrong or none came, 2 when the command line was.
+// answer was right, 1 when any was wrong or none came, 2 for a wrong command line.
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
@@ -45,8 +45,8 @@ constexpr size_t kSegmentBytesMax = size_t{64} << 20;
 constexpr size_t kVersionsMax = 10'000'000;
 // populate ends by itself; a server that takes longer than this would not end at all.
 constexpr double kPopulateSecondsMax = 600;
-// How many clients of a population a load uses unless told otherwise: some 130 bytes each, and more
-// than a server's caches hold.
+// The default number of clients of a population in a load: some 130 bytes each, and more than a
+// server's caches hold.
 constexpr size_t kPopulationClientsUsed = 200'000;
 // A right answer's body is a segment, or an error's sentence.
 constexpr size_t kErrorBodyBytesMax = size_t{64} << 10;
@@ -74,7 +74,7 @@ void DefineOptions(CLI::App* app, Options* options) {
                   "The server: http://127.0.0.1:PORT, with its base path if it has one; loopback "
                   "addresses only")
       ->required();
-  app->add_option("--load", options->load, "What to do")
+  app->add_option("--load", options->load, "The load")
       ->required()
       ->check(CLI::IsMember(LoadNames()));
   app->add_option("--connections", options->connections,
@@ -96,8 +96,8 @@ void DefineOptions(CLI::App* app, Options* options) {
       ->check(CLI::Range(0.1, kRateMax));
   app->add_flag("--connection-per-request", options->connection_per_request,
                 "Every request opens a connection of its own, as each of very many users does. One "
-                "that the server closes without an answer, or does not take, is counted as lost: a "
-                "server may do that when it has more than it can even refuse, so it is no fault");
+                "that the server closes without an answer, or does not take, is counted as lost, "
+                "which is no fault: a server may do that beyond its capacity to refuse");
   app->add_option("--clients", options->clients,
                   "Clients (chains) in all, shared out over the connections; default: one each. "
                   "For add-version, get-child-404 and catch-up")
@@ -106,10 +106,10 @@ void DefineOptions(CLI::App* app, Options* options) {
          "--population", options->population,
          "populate: clients to write. add-version and get-child-404: use clients that a "
          "population of this size has, evenly spread, by default all or 200000 of them. Each "
-         "is used once before any is used again, so what does not fit a cache is cold")
+         "is used once before any is used again, so clients beyond a cache's size are cold")
       ->check(CLI::Range(size_t{1}, kClientsMax));
   app->add_option("--population-seed", options->population_seed,
-                  "Which population: the same for populate and for what uses it")
+                  "The population's seed: the same for populate and for the loads that use it")
       ->capture_default_str();
   app->add_option("--chain", options->chain,
                   "Versions per client: for catch-up, default 200, and for populate, default 1")
@@ -137,7 +137,7 @@ size_t ChainLength(const Options& options, LoadKind kind) {
   return kind == LoadKind::kPopulate ? 1 : 200;
 }
 
-// What the options' own ranges cannot say.
+// Checks beyond the options' own ranges.
 absl::Status CheckTogether(const Options& options, LoadKind kind) {
   if (options.clients > 0 && !HasOwnClients(kind)) {
     return absl::InvalidArgumentError(absl::StrCat("--clients has no meaning for ", options.load));
@@ -179,7 +179,8 @@ absl::Status CheckTogether(const Options& options, LoadKind kind) {
   return absl::OkStatus();
 }
 
-// The default limit on open files is often 1024 (256 on macOS), with a higher one for the asking.
+// The default limit on open files is often 1024 (256 on macOS), and a higher one is available on
+// request.
 absl::Status AllowConnections(size_t connections) {
   constexpr rlim_t kOtherFiles = 64;
   const rlim_t wanted = connections + kOtherFiles;
@@ -207,7 +208,7 @@ uint64_t RandomSeed() {
   return (uint64_t{device()} << 32) | device();
 }
 
-// Shares `total` out as evenly as it goes: part `index` of `parts`.
+// Divides `total` as evenly as possible: part `index` of `parts`.
 size_t Share(size_t total, size_t parts, size_t index) {
   return total / parts + (index < total % parts ? 1 : 0);
 }

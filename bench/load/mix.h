@@ -1,4 +1,5 @@
-// A number from a number, with no pattern to see: for what must look random and be the same again.
+// A number from a number, without a visible pattern: for values that look random and are
+// repeatable.
 #ifndef TCSYNC_BENCH_LOAD_MIX_H_
 #define TCSYNC_BENCH_LOAD_MIX_H_
 

@@ -1,5 +1,5 @@
-// A set of clients that can be named without being remembered, so that one run can write a million
-// of them and later runs can use any of them: each client's ID follows from its number and a seed.
+// A set of clients that need not be remembered, so that one run can write a million of them and
+// later runs can use any of them: each client's ID follows from its number and a seed.
 #ifndef TCSYNC_BENCH_LOAD_POPULATION_H_
 #define TCSYNC_BENCH_LOAD_POPULATION_H_
 

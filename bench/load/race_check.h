@@ -1,5 +1,5 @@
-// Checks after a race that the versions which the server said it added are one chain: no parent has
-// two children, and nothing is missing in between.
+// Checks after a race that the versions for which the server answered 200 are one chain: no parent
+// has two children, and no version is missing in between.
 #ifndef TCSYNC_BENCH_LOAD_RACE_CHECK_H_
 #define TCSYNC_BENCH_LOAD_RACE_CHECK_H_
 
@@ -17,8 +17,8 @@ struct Link {
   UuidText version;
 };
 
-// Links in the order in which they were added. Grows by whole blocks, so that adding one never
-// copies the others, which would be a pause in the middle of a measurement. Thread-compatible.
+// Links in the order of their addition. Grows by whole blocks, so that an addition never copies the
+// others, which would be a pause in the middle of a measurement. Thread-compatible.
 class LinkLog {
  public:
   void Add(const Link& link);
@@ -33,8 +33,8 @@ class LinkLog {
 };
 
 // The faults of `links`, all of one client whose chain starts at the nil version; empty when they
-// are one chain. `answers_lost`: some request may have been carried out without its answer having
-// come, so gaps in the chain prove nothing.
+// are one chain. `answers_lost`: some request may have been executed without an answer, so gaps in
+// the chain prove nothing.
 std::vector<std::string> CheckOneChain(std::vector<Link> links, bool answers_lost);
 
 }  // namespace tcsync::load

@@ -1,4 +1,4 @@
-// Formats the two reports, and makes what a server said safe to print in them.
+// Formats the two reports, and makes a server's texts safe to print in them.
 #include "load/report.h"
 
 #include "absl/strings/str_cat.h"
@@ -9,8 +9,8 @@ namespace {
 
 double Milliseconds(uint64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1e6; }
 
-// A string as JSON has it. Bytes that are not ASCII are replaced: a broken server's answer need not
-// be UTF-8, and JSON must be.
+// A string in JSON. Bytes that are not ASCII are replaced: a broken server's answer need not be
+// UTF-8, and JSON must be.
 std::string Quoted(absl::string_view text) {
   std::string quoted = "\"";
   for (const char c : text) {

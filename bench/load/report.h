@@ -9,7 +9,7 @@
 
 namespace tcsync::load {
 
-// What was run, to be repeated in the report.
+// The parameters of the run, which the report repeats.
 struct RunDescription {
   std::string load;
   std::string url;
@@ -23,14 +23,14 @@ struct RunDescription {
   double rate = 0;   // requests per second; 0: closed loop
   double seconds = 0;
   double warmup_seconds = 0;
-  // Processor time of the load program itself from the warm-up to the last answer, in cores.
-  // Near `threads`, it was the load program that could not go faster, not the server.
+  // Processor time of the load program itself from the warm-up to the last answer, in cores. Near
+  // `threads`, the load program was the bottleneck, not the server.
   double own_cores = 0;
 };
 
 std::string HumanReport(const RunDescription& run, const Results& results);
 
-// Keys end in their unit. Each kind of answer that came has an object under "answers".
+// Keys end in their unit. Each kind of answer that occurred has an object under "answers".
 std::string JsonReport(const RunDescription& run, const Results& results);
 
 }  // namespace tcsync::load

@@ -1,10 +1,10 @@
-// Counting, and adding up what the threads have counted.
+// Counting, and adding up the counts of the threads.
 #include "load/results.h"
 
 namespace tcsync::load {
 namespace {
 
-// Enough to see what is going on; a broken server repeats itself.
+// Enough for a diagnosis; a broken server repeats itself.
 constexpr size_t kFaultsKept = 5;
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What a run has counted: answers by kind, their latencies, and what was wrong.
+// The counts of a run: answers by kind, their latencies, and the faults.
 #ifndef TCSYNC_BENCH_LOAD_RESULTS_H_
 #define TCSYNC_BENCH_LOAD_RESULTS_H_
 
@@ -13,7 +13,7 @@
 
 namespace tcsync::load {
 
-// What became of a request. All but kWrong are right, which a load may or may not expect.
+// The outcomes of a request. All but kWrong are right, which a load may or may not expect.
 enum class Outcome {
   kAdded,     // 200 to add-version
   kConflict,  // 409 to add-version
@@ -34,11 +34,11 @@ absl::string_view OutcomeName(Outcome outcome);
 // Thread-compatible: each thread has its own, and Merge adds them up at the end.
 class Results {
  public:
-  // An answer in the measured time. `in_window`: it came before the time was over, so it counts for
-  // the rate; one that came later has a latency that must not be lost, and that is all.
+  // An answer in the measured time. `in_window`: it came before the end of that time, so it counts
+  // for the rate; of a later one only the latency is kept.
   void CountAnswer(Outcome outcome, uint64_t latency_ns, bool in_window);
 
-  // Something wrong, at any time of the run; the first few are kept with their words.
+  // A fault, at any time of the run; the first few are kept with their texts.
   void AddFault(absl::string_view fault);
 
   void AddReconnects(uint64_t count) { reconnects_ += count; }
@@ -48,14 +48,14 @@ class Results {
   uint64_t Count(Outcome outcome) const { return counts_[Index(outcome)]; }
   const Histogram& Latency(Outcome outcome) const { return latencies_[Index(outcome)]; }
 
-  // Wrong answers, lost connections and whatever else makes the run a failure.
+  // Wrong answers, lost connections and all other faults that make the run a failure.
   uint64_t fault_count() const { return fault_count_; }
   const std::vector<std::string>& first_faults() const { return first_faults_; }
 
   uint64_t reconnects() const { return reconnects_; }
 
-  // Open loop: requests whose time came but for which no connection was free: before the end, or
-  // when each has a connection of its own, at that time.
+  // Open loop: requests for which no connection was free in time: before the end, or, when each has
+  // a connection of its own, at the due time.
   uint64_t unsent() const { return unsent_; }
 
  private:

@@ -1,9 +1,9 @@
-// The history segments that the load program writes, each of which can be made again from its
-// number, so that what comes back can be checked without keeping what was sent.
+// The history segments that the load program writes. Each can be made again from its number, so
+// that an answer can be checked without a copy of the sent segment.
 //
 // A segment is a 16-byte stamp, which no other segment of the run has, and then a slice of one
 // shared pool of random bytes, at a place that the number decides. Nothing is generated or copied
-// per request: the two parts go to the socket as they lie. The pool is large enough that two slices
+// per request: the two parts are sent from their places. The pool is large enough that two slices
 // near each other in a server's storage rarely overlap, so a server that compresses gains nothing,
 // as with real, sealed segments.
 #ifndef TCSYNC_BENCH_LOAD_SEGMENTS_H_

@@ -1,4 +1,4 @@
-// Takes the URL apart, and refuses every host that is not loopback.
+// Splits the URL, and refuses every host that is not loopback.
 #include "load/target.h"
 
 #include <boost/asio/ip/address.hpp>
@@ -46,7 +46,7 @@ absl::StatusOr<Target> ParseTarget(absl::string_view url) {
   while (absl::ConsumeSuffix(&path, "/")) {
   }
   for (const char c : path) {
-    // What would need escaping, or would end the path, has no place in a base path.
+    // Characters that need escaping, or would end the path, are not allowed in a base path.
     if (!absl::ascii_isgraph(static_cast<unsigned char>(c)) || c == '?' || c == '#') {
       return absl::InvalidArgumentError(
           absl::StrCat("the path '", path, "' has a character that does not belong in a base URL"));

@@ -1,7 +1,7 @@
 // The server under load, from the URL on the command line.
 //
 // Only loopback addresses are accepted. A load program pointed at a machine across a network is an
-// attack on it, so this one cannot be: names are not resolved, and there is no switch to allow it.
+// attack on it. So names are not resolved, and there is no switch to allow it.
 #ifndef TCSYNC_BENCH_LOAD_TARGET_H_
 #define TCSYNC_BENCH_LOAD_TARGET_H_
 

@@ -30,10 +30,10 @@ struct UuidText {
   }
 };
 
-// The nil UUID, which names what is before the first version.
+// The nil UUID, which stands before the first version.
 UuidText NilUuid();
 
-// A UUID, version 4, whose other bits are of `first` and `second`.
+// A UUID, version 4, with its other bits from `first` and `second`.
 UuidText UuidFromBits(uint64_t first, uint64_t second);
 
 // A random UUID, version 4. Not for secrets: it is as good as `random`.

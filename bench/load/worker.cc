@@ -1,4 +1,5 @@
-// The event loop of one thread: who sends next and when, what an answer counts for, and timeouts.
+// The event loop of one thread: sends requests at their times, counts answers, and handles
+// timeouts.
 #include "load/worker.h"
 
 #include <algorithm>
@@ -17,8 +18,8 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 using std::chrono::seconds;
 
-// How often sessions are looked over for requests that get no answer. Also the pause before a
-// refused request of the preparation is tried again.
+// The interval of checks for requests that get no answer. Also the pause before a refused request
+// of the preparation is tried again.
 constexpr milliseconds kTickInterval(100);
 
 // A real client waits 60 s; a loopback server that takes half of that is stuck.
@@ -27,7 +28,7 @@ constexpr seconds kAnswerTimeout(30);
 // Writing the chains for catch-up can be long work for a slow server, but not endless.
 constexpr seconds kPrepareTimeMax(600);
 
-// Requests that are sent in a row, when it is late, before it turns to answers.
+// Requests that are sent in a row, when it is late, before it handles answers.
 constexpr int kSendsPerTurn = 32;
 
 uint64_t NanosecondsBetween(SteadyTime from, SteadyTime to) {
@@ -77,8 +78,8 @@ class Worker::Session : public HttpConnection::Handler {
   Worker* const worker_;
   const std::unique_ptr<Load> load_;
   HttpConnection connection_;
-  SteadyTime start_;      // of the request under way, for its latency
-  SteadyTime sent_;       // when it really went out, for its timeout
+  SteadyTime start_;      // of the current request, for its latency
+  SteadyTime sent_;       // the actual time of sending, for its timeout
   bool waiting_ = false;  // for an answer, or for the connection
   bool paused_ = false;   // refused while preparing; the next tick tries again
   bool failed_ = false;   // takes no further part in the run
@@ -193,7 +194,8 @@ void Worker::Leave() {
     --preparing_;
     if (!unprepared_.empty()) {
       ++preparing_;
-      // Not called from here: should one after the other fail at once, each would nest in the last.
+      // Not called from here: if sessions failed at once one after the other, each call would nest
+      // in the last.
       boost::asio::post(io_, [this, next = unprepared_.back()] {
         Continue(next, std::chrono::steady_clock::now());
       });
@@ -216,7 +218,7 @@ void Worker::Answered(Session* session, const HttpResponse& response, bool resen
       results_.CountAnswer(outcome, NanosecondsBetween(session->start_, now), now < window_.end);
     }
   } else if (outcome == Outcome::kWrong) {
-    // Without its preparation a load has nothing to measure. A failed check needs no second.
+    // Without its preparation a load has nothing to measure. A failed check needs no second one.
     session->failed_ = true;
     return Leave();
   } else if (outcome == Outcome::kRefused) {
@@ -250,8 +252,8 @@ SteadyTime Worker::ScheduledTime() const {
   return window_.start + nanoseconds(std::llround(offset_ns));
 }
 
-// Sends what is due on the connections that are idle. A connection that is idle at the end leaves;
-// one that comes back later finds the end by itself.
+// Sends the due requests on idle connections. A connection that is idle at the end leaves; one that
+// returns later notices the end by itself.
 void Worker::SendDue(SteadyTime now) {
   int sent = 0;
   for (SteadyTime due = ScheduledTime(); due <= now && due < window_.end; due = ScheduledTime()) {

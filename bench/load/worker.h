@@ -5,9 +5,9 @@
 // requests have fixed times, evenly apart, whatever the server does. The connection that has been
 // idle longest takes the next; when none is idle the request waits. Its latency counts from its
 // scheduled time, so that a server which stalls is charged for every request that it kept waiting,
-// not only for those that were under way ("coordinated omission"). Where each request has a
-// connection of its own, it does not wait for another's: when as many as there may be are under
-// way, it is not sent, and counted.
+// not only for those in flight ("coordinated omission"). Where each request has a connection of its
+// own, it does not wait for another's: with the maximum number of requests in flight, it is not
+// sent, and is counted.
 #ifndef TCSYNC_BENCH_LOAD_WORKER_H_
 #define TCSYNC_BENCH_LOAD_WORKER_H_
 
@@ -30,9 +30,9 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 
 // The measured part of a run.
 struct Window {
-  SteadyTime start;  // load starts; what is answered before `begin` is warm-up and not counted
+  SteadyTime start;  // load starts; answers before `begin` are warm-up and not counted
   SteadyTime begin;
-  SteadyTime end;  // no request is sent from here on; those outstanding are waited for
+  SteadyTime end;  // no request is sent from here on; pending ones are awaited
 };
 
 // This worker's share of an open loop: request n is due at start + phase + n * interval.
@@ -41,7 +41,7 @@ struct Schedule {
   double phase_ns = 0;
 };
 
-// Each part is one call, which returns when all connections are through with it. The calls may come
+// Each part is one call, which returns when all connections have completed it. The calls may come
 // from different threads, one at a time.
 class Worker {
  public:
@@ -66,10 +66,10 @@ class Worker {
   class Session;
 
   void Run(Part part);
-  // Gives the session its next request, or takes it out of this part.
+  // Gives the session its next request, or ends its part.
   void Continue(Session* session, SteadyTime now);
   void ContinueMeasuring(Session* session, SteadyTime now);
-  // One session is through with this part.
+  // One session has completed this part.
   void Leave();
   void Answered(Session* session, const HttpResponse& response, bool resent);
   void Lost(Session* session);
@@ -93,7 +93,7 @@ class Worker {
   Results results_;
 
   Part part_ = Part::kConnect;
-  size_t active_ = 0;                 // sessions that are not through with this part
+  size_t active_ = 0;                 // sessions that have not completed this part
   size_t preparing_ = 0;              // or checking
   std::vector<Session*> unprepared_;  // their turn to do so is yet to come
   SteadyTime part_start_;

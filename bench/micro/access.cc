@@ -1,5 +1,5 @@
-// What it costs to decide whether a request is admitted: compare with handler/get_child_404 of
-// tcsync-bench-http, the cheapest request there is.
+// The cost of the decision whether a request is admitted: compare with handler/get_child_404 of
+// tcsync-bench-http, the cheapest request.
 #include <benchmark/benchmark.h>
 
 #include <string>
@@ -14,7 +14,7 @@
 namespace tcsync::micro {
 namespace {
 
-// Limits that are counted and never met.
+// Limits that are counted and never reached.
 access::AccessPolicy Policy() {
   Options options;
   options.client_requests_per_second = options.address_requests_per_second = 1'000'000;

@@ -1,5 +1,5 @@
-// Keeps a number of appends to a storage under way, as an event loop does: each writer's next
-// append begins when its last is acknowledged, and none of them holds a thread.
+// Keeps a number of appends to a storage in flight, as an event loop does: each writer's next
+// append begins when its last one is acknowledged, and none of them holds a thread.
 #ifndef TCSYNC_BENCH_MICRO_APPEND_DRIVER_H_
 #define TCSYNC_BENCH_MICRO_APPEND_DRIVER_H_
 
@@ -20,11 +20,11 @@ namespace tcsync::micro {
 
 enum class Clients {
   kOwn,   // one chain for each writer
-  kSame,  // one chain for all: in each round one append wins, the others are told the new parent
+  kSame,  // one chain for all: in each round one append wins, and the others learn the new parent
   kNew,   // each append is the first version of another client
 };
 
-// What the child of `parent` is, read while the caller waits.
+// The child of `parent`, read while the caller waits.
 absl::StatusOr<ChildOutcome> ReadChild(Storage& storage, const Uuid& client_id, const Uuid& parent);
 
 // Used by one thread. Destroy it, or Drain it, before the storage.
@@ -32,7 +32,7 @@ class AppendDriver {
  public:
   AppendDriver(Storage& storage, const CountingEnv& env, size_t segment_bytes, size_t writers,
                Clients clients);
-  // One writer, which goes on at `latest` of a chain that is there.
+  // One writer, which continues at `latest` of an existing chain.
   AppendDriver(Storage& storage, const CountingEnv& env, size_t segment_bytes,
                const Uuid& client_id, const Uuid& latest);
   ~AppendDriver() { Drain(); }
@@ -43,14 +43,14 @@ class AppendDriver {
   // Waits until one append is answered, and begins that writer's next one.
   void Step();
 
-  // Waits for what is under way; nothing new begins.
+  // Waits for the appends in flight; nothing new begins.
   void Drain();
 
-  // The first error that an append had, if any.
+  // The first error of an append, if any.
   const absl::Status& status() const { return status_; }
 
   size_t under_way() const { return under_way_; }
-  // All clients that were written to.
+  // All clients that have been written to.
   const std::vector<Uuid>& client_ids() const { return client_ids_; }
   // The latest version that a writer knows.
   const Uuid& latest(size_t writer) const { return writers_[writer].parent; }
@@ -59,10 +59,10 @@ class AppendDriver {
   uint64_t conflicts() const { return conflicts_; }
   const load::Histogram& latency() const { return latency_; }  // of appends, not of conflicts
 
-  // How many appends each sync of the log served, in order.
+  // The number of appends that each sync of the log served, in order.
   const std::vector<uint32_t>& batches() const { return batches_; }
 
-  // The number of versions that storage gives back, walking every chain from its beginning.
+  // The number of versions that storage returns, walking every chain from its beginning.
   absl::StatusOr<uint64_t> CountStored() const;
 
  private:
@@ -74,7 +74,7 @@ class AppendDriver {
   struct Answer {
     size_t writer = 0;
     absl::StatusOr<AppendOutcome> outcome;
-    uint64_t log_syncs = 0;  // so far: tells which appends shared one
+    uint64_t log_syncs = 0;  // so far: shows which appends shared one
   };
 
   void Begin(size_t writer);

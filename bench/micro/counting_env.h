@@ -1,5 +1,5 @@
-// A RocksDB environment over the real file system that counts what reaches the write-ahead log: how
-// many writes one sync served is known only here.
+// A RocksDB environment over the real file system that counts the writes to the write-ahead log:
+// only here is it known how many of them one sync served.
 #ifndef TCSYNC_BENCH_MICRO_COUNTING_ENV_H_
 #define TCSYNC_BENCH_MICRO_COUNTING_ENV_H_
 
@@ -16,7 +16,7 @@ class CountingEnv {
  public:
   enum class Syncs {
     kReal,
-    kSkipped,  // to fill a directory quickly that is then measured
+    kSkipped,  // to fill a directory quickly before it is measured
   };
 
   explicit CountingEnv(Syncs syncs = Syncs::kReal);

@@ -1,5 +1,5 @@
-// What a replica computes: the key, once per client, and sealing and unsealing of what it sends and
-// receives.
+// A replica's computations: the key, once per client, and sealing and unsealing of the data that it
+// sends and receives.
 //
 //   derive_key       SealingKey::Derive: 600,000 rounds of HMAC-SHA256, slow on purpose. Nothing on
 //                    a server ever does this.
@@ -10,7 +10,7 @@
 //   sodium_seal, sodium_unseal
 //                    ChaCha20-Poly1305 by libsodium alone, from one buffer into another
 //
-// bytes_per_second are of plaintext. Compare seal with sodium_seal: what is above 1 is ours.
+// bytes_per_second are of plaintext. Compare seal with sodium_seal: the ratio above 1 is our cost.
 #include <benchmark/benchmark.h>
 #include <sodium.h>
 
@@ -73,17 +73,17 @@ void UnsealBytes(benchmark::State& state) {
   for (auto _ : state) {
     const auto opened = Unseal(Key(), version, *sealed);
     const auto* secret = std::get_if<SecretString>(&opened);
-    if (secret == nullptr) return state.SkipWithError("what was sealed does not open");
+    if (secret == nullptr) return state.SkipWithError("sealed bytes do not open");
     benchmark::DoNotOptimize(secret->data());
   }
   const auto opened = Unseal(Key(), version, *sealed);
   if (std::get<SecretString>(opened).AsStringView() != plaintext) {
-    return state.SkipWithError("what was sealed opens to something else");
+    return state.SkipWithError("sealed bytes open to other bytes");
   }
   state.SetBytesProcessed(state.iterations() * state.range(0));
 }
 
-// What libsodium needs for one envelope.
+// The parts that libsodium needs for one envelope.
 struct SodiumEnvelope {
   explicit SodiumEnvelope(size_t plaintext_bytes)
       : plaintext(plaintext_bytes, 'p'),
@@ -120,7 +120,7 @@ void SodiumUnseal(benchmark::State& state) {
   SodiumEnvelope envelope(static_cast<size_t>(state.range(0)));
   envelope.Seal();
   for (auto _ : state) {
-    if (!envelope.Unseal()) return state.SkipWithError("what was sealed does not open");
+    if (!envelope.Unseal()) return state.SkipWithError("sealed bytes do not open");
     benchmark::DoNotOptimize(envelope.plaintext.data());
   }
   state.SetBytesProcessed(state.iterations() * state.range(0));

@@ -1,4 +1,4 @@
-// One file and its sync, with nothing in between: what the disk itself costs.
+// One file and its sync, with nothing in between: the cost of the disk itself.
 #ifndef TCSYNC_BENCH_MICRO_DISK_H_
 #define TCSYNC_BENCH_MICRO_DISK_H_
 
@@ -10,7 +10,7 @@
 
 namespace tcsync::micro {
 
-// A file for writing, made anew. Whatever fails ends the process with a message.
+// A file for writing, created anew. A failure ends the process with a message.
 class RawFile {
  public:
   explicit RawFile(const std::string& path);

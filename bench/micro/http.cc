@@ -1,5 +1,5 @@
 // HTTP without a disk: the handler by itself, and the listener with real sockets, both over storage
-// in memory, so that what is measured is parsing, routing, the protocol and the sockets.
+// in memory, so that parsing, routing, the protocol and the sockets are measured.
 //
 //   handler/REQUEST    Handler::Handle on the calling thread: a request's head and body in, its
 //                      response out
@@ -7,8 +7,8 @@
 //                      N keep-alive connections over loopback, from one client thread: it sends a
 //                      request on each, then reads the response of each. Time and latency are of
 //                      such a round; items_per_second are requests. With 1 connection that is the
-//                      way there and back; with many, what listener and client do together, which
-//                      share the machine.
+//                      round trip; with many, the joint work of listener and client, which share
+//                      the machine.
 //
 // REQUEST: get_child_404 (nothing new), get_child_200 (a segment of 1 KiB), add_version (1 KiB).
 // The listener's answers are judged as the load program judges them.
@@ -46,13 +46,13 @@ constexpr size_t kSegmentBytes = 1024;
 constexpr uint64_t kSegmentSeed = 1;
 constexpr char kSegmentType[] = "application/vnd.taskchampion.history-segment";
 constexpr size_t kBodyBytesMax = size_t{64} << 10;
-// add_version keeps what it writes in memory, so its number is fixed and not the time's affair.
+// add_version keeps its versions in memory, so their number is fixed and independent of the time.
 constexpr int kAppends = 50'000;
 
 enum class Call { kGetChild404, kGetChild200, kAddVersion };
 
 std::unique_ptr<Engine> OpenEngine() {
-  // Limits that are counted and never met.
+  // Limits that are counted and never reached.
   Options options;
   options.client_requests_per_second = options.address_requests_per_second = 1'000'000;
   options.client_requests_burst = options.address_requests_burst = 100'000'000;
@@ -62,7 +62,7 @@ std::unique_ptr<Engine> OpenEngine() {
   return engine.ok() ? std::move(*engine) : nullptr;
 }
 
-// One client's requests as the handler takes them.
+// One client's requests in the handler's form.
 class HandlerClient {
  public:
   explicit HandlerClient(http::Handler& handler)

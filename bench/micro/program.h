@@ -1,4 +1,4 @@
-// What every benchmark program does besides measuring.
+// The common parts of all benchmark programs besides measuring.
 #ifndef TCSYNC_BENCH_MICRO_PROGRAM_H_
 #define TCSYNC_BENCH_MICRO_PROGRAM_H_
 
@@ -8,8 +8,8 @@
 
 namespace tcsync::micro {
 
-// Registers function(state, arguments...), timed by the clock on the wall, because what is measured
-// waits for other threads or for the disk.
+// Registers function(state, arguments...), timed by the clock on the wall, because the measured
+// code waits for other threads or for the disk.
 template <typename Function, typename... Arguments>
 benchmark::internal::Benchmark* Register(const std::string& name, Function function,
                                          Arguments... arguments) {
@@ -19,7 +19,7 @@ benchmark::internal::Benchmark* Register(const std::string& name, Function funct
       ->Unit(benchmark::kMicrosecond);
 }
 
-// Runs what is registered, as the command line says; the program's exit status.
+// Runs the registered benchmarks, as the command line says; returns the program's exit status.
 inline int RunBenchmarks(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;

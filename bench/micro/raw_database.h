@@ -1,5 +1,5 @@
-// The engine's database without the engine: to measure what RocksDB alone does under the same
-// options, and to fill a data directory with more than appends can in a reasonable time.
+// The engine's database without the engine: to measure RocksDB alone under the same options, and to
+// fill a data directory with more than appends can in a reasonable time.
 #ifndef TCSYNC_BENCH_MICRO_RAW_DATABASE_H_
 #define TCSYNC_BENCH_MICRO_RAW_DATABASE_H_
 
@@ -16,14 +16,14 @@
 
 namespace tcsync::micro {
 
-// Has the engine make a data directory at `path`, and opens its database with the options that
-// RocksDB wrote down for it, which cannot differ from the engine's, and logs made alike. Must be
-// gone before the engine opens the directory again.
+// Has the engine create a data directory at `path`, and opens its database with the options that
+// RocksDB recorded for it, which cannot differ from the engine's, and logs made alike. Must be
+// destroyed before the engine opens the directory again.
 class RawDatabase {
  public:
   explicit RawDatabase(const std::string& path);
 
-  // What is wrong, if anything is; then there is no database.
+  // The fault, if there is one; then there is no database.
   const rocksdb::Status& status() const { return status_; }
   rocksdb::DB* operator->() const { return database_.get(); }
 
@@ -34,7 +34,7 @@ class RawDatabase {
 };
 
 // One version's records as the engine writes them (storage/rocksdb/batch_builder.cc). `version_id`
-// is of base::RandomUuidWithNumber(number).
+// is from base::RandomUuidWithNumber(number).
 void PutVersion(const Uuid& client_id, uint64_t number, const Uuid& version_id, const Uuid& parent,
                 absl::string_view segment, rocksdb::WriteBatch* batch);
 

@@ -16,8 +16,8 @@
 //                   with `chain` versions
 //
 // clients: in the directory, one version each. chain: versions of the one client that is read. An
-// operation whose time grows with either has a cost that it should not have. --large
-// adds a million clients, and a million versions of one client, which takes a minute.
+// operation whose time grows with either has an unwanted cost. --large adds a million clients, and
+// a million versions of one client, which takes a minute.
 // Every answer is checked; a wrong one is an error of the benchmark.
 #include <benchmark/benchmark.h>
 
@@ -61,7 +61,7 @@ rocksdb_storage::RocksdbStorageOptions StorageOptions(const std::string& directo
   return options;
 }
 
-// What was written of one client.
+// The versions of one client.
 struct StoredChain {
   Uuid client_id;
   Uuid first;
@@ -70,9 +70,9 @@ struct StoredChain {
   Uuid latest;
 };
 
-// A directory with `clients` chains of `chain` versions each, then closed, so that everything lies
-// in files when it is opened to be read. The records go to RocksDB in large batches and not through
-// the engine, where a million appends take minutes. Whether it finds them, every read checks.
+// A directory with `clients` chains of `chain` versions each, then closed, so that all data is in
+// files when it is opened for reading. The records go to RocksDB in large batches and not through
+// the engine, where a million appends take minutes. Every read checks that it finds them.
 class Directory {
  public:
   Directory(size_t clients, size_t chain) {
@@ -107,7 +107,7 @@ class Directory {
     }
     write();
     if (status.ok()) status = database->Flush(rocksdb::FlushOptions());
-    // So that no compaction is left to run beside what is measured.
+    // So that no compaction runs beside the measurement.
     if (status.ok()) {
       status = database->CompactRange(rocksdb::CompactRangeOptions(), nullptr, nullptr);
     }
@@ -156,7 +156,7 @@ Uuid ParentOf(const StoredChain& chain, Read read) {
   return Uuid();
 }
 
-// Whether a read gives what was stored.
+// Whether a read returns the stored data.
 bool ReadOne(Storage& storage, const StoredChain& chain, Read read) {
   const absl::StatusOr<ChildOutcome> child =
       ReadChild(storage, chain.client_id, ParentOf(chain, read));
@@ -184,7 +184,7 @@ void Reads(benchmark::State& state, size_t clients, size_t chain, Read read, Cac
   load::Histogram latency;
   size_t turn = 0;
   bool right = true;
-  // What the caches can hold is in them before the clock starts.
+  // The caches are filled before the clock starts.
   if (caches == Caches::kDefault) {
     for (size_t i = 0; i < std::min(used, kClientsWarmedMax); ++i) {
       right = ReadOne(*storage, chains[i], read) && right;
@@ -285,7 +285,7 @@ void RegisterAll(bool large) {
   }
 }
 
-// Takes --large out of the arguments, which are Google Benchmark's but for that.
+// Removes --large from the arguments; the others are Google Benchmark's.
 bool TakeLarge(int* argc, char** argv) {
   for (int i = 1; i < *argc; ++i) {
     if (std::strcmp(argv[i], "--large") != 0) continue;

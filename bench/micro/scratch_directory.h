@@ -1,4 +1,4 @@
-// Where the benchmarks write: on the disk that is to be measured.
+// The directory of the benchmarks: on the disk to be measured.
 #ifndef TCSYNC_BENCH_MICRO_SCRATCH_DIRECTORY_H_
 #define TCSYNC_BENCH_MICRO_SCRATCH_DIRECTORY_H_
 
@@ -7,8 +7,8 @@
 namespace tcsync::micro {
 
 // A new, empty directory in $TCSYNC_BENCH_DIR, or in the system's directory for temporary files
-// when that is not set; removed with everything in it. Note that the latter may be in memory, where
-// a sync costs nothing. The process ends with a message when it cannot be made.
+// when that is not set; removed with all of its content. Note that the latter may be in memory,
+// where a sync costs nothing. The process ends with a message when the directory cannot be created.
 class ScratchDirectory {
  public:
   ScratchDirectory();

@@ -1,5 +1,5 @@
-// The write path without HTTP: how many durable versions a second, and how long each one takes, of
-// the engine's storage and of what it stands on.
+// The write path without HTTP: the rate of durable versions and the time of each one, for the
+// engine's storage and for the layers below it.
 //
 //   engine_append            appends through tcsync::Storage over RocksDB, each answered when it is
 //                            synced. writers: appends under way at a time. clients: own chains, the
@@ -43,12 +43,12 @@ namespace {
 
 constexpr size_t kSegmentSizes[] = {64, 1024, size_t{16} << 10, size_t{256} << 10, size_t{4} << 20};
 constexpr size_t kWriters[] = {1, 8, 64};
-// Bytes under way at a time: below what the engine's queue takes.
+// Bytes in flight: below the bound of the engine's queue.
 constexpr size_t kUnderWayBytesMax = size_t{32} << 20;
 
 using BatchSizes = std::vector<uint32_t>;
 
-// What the engine's runs had, for raw_rocksdb to repeat.
+// The batches of the engine's runs, for raw_rocksdb to repeat.
 std::map<std::pair<size_t, size_t>, BatchSizes>& ObservedBatches() {
   static auto& batches = *new std::map<std::pair<size_t, size_t>, BatchSizes>();
   return batches;
@@ -148,7 +148,7 @@ void RawRocksdb(benchmark::State& state, size_t segment_bytes, size_t writers, b
 }
 
 void RawFileSync(benchmark::State& state, size_t segment_bytes, bool growing) {
-  // The file that is written over and over is as long as one of RocksDB's logs.
+  // The overwritten file is as long as one of RocksDB's logs.
   constexpr size_t kFileBytes = size_t{8} << 20;
   const ScratchDirectory directory;
   RawFile file(directory.path() + "/file");

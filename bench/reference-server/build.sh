@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the server to compare with (Cargo.toml says what it is) and prints where it is.
+# Builds the server of the comparison (Cargo.toml describes it) and prints its path.
 # Usage: build.sh [TARGET_DIR]   default: build/reference-server in the source tree
 set -euo pipefail
 

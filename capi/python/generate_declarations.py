@@ -21,7 +21,7 @@ from pycparser import c_ast, c_parser
 
 HEADER = Path(__file__).resolve().parents[1] / "include" / "tcsync.h"
 
-# What the header needs of <stddef.h> and <stdint.h>; only the names matter.
+# The header's needs of <stddef.h> and <stdint.h>; only the names matter.
 FAKE_HEADERS = {
     "stddef.h": "typedef unsigned long size_t;\n",
     "stdint.h": "typedef int int32_t;\ntypedef long int64_t;\n",

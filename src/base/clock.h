@@ -15,8 +15,8 @@ class Clock {
   // The operating system's clock; lives as long as the process.
   static const Clock& System();
 
-  // One that never steps, whatever is done to the time of day: only differences of its times mean
-  // something. Lives as long as the process.
+  // A clock that never steps, whatever happens to the time of day: only differences of its times
+  // have a meaning. Lives as long as the process.
   static const Clock& Steady();
 };
 

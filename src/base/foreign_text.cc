@@ -11,24 +11,24 @@ namespace tcsync::base {
 namespace {
 
 constexpr size_t kShownBytesMax = 200;
-// As many hexadecimal digits as stand together in no word: a half of a UUID or of a token.
+// More hexadecimal digits than any word has in a row: half of a UUID or of a token.
 constexpr size_t kHexDigits = 16;
 constexpr size_t kRandomWordBytes = 20;
-// More than a number of 64 bits has, and fewer than an ID without its dashes.
+// More than the digits of a 64-bit number, and fewer than those of an ID without dashes.
 constexpr size_t kDecimalDigitsMax = 31;
 constexpr size_t kUnitBytesMax = 3;
 
 bool IsOfWord(char c) {
-  // What IDs and the alphabets of base64 are made of; a dot and a slash part words of paths, hosts
-  // and media types.
+  // The characters of IDs and of the alphabets of base64; a dot and a slash separate the words of
+  // paths, hosts and media types.
   return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '+' ||
          c == '=' || c == '%';
 }
 
-// Of UTF-8, which is not to be cut there.
+// A continuation byte of UTF-8, before which the text must not be cut.
 bool IsInsideCharacter(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
-// With a sign or a unit, such as -5, 64MiB and 30s.
+// A number with a sign or a unit, such as -5, 64MiB and 30s.
 bool IsNumber(absl::string_view word) {
   if (absl::StartsWith(word, "-")) word.remove_prefix(1);
   const size_t digits = std::min(word.find_first_not_of("0123456789"), word.size());
@@ -54,14 +54,14 @@ bool IsSecretive(absl::string_view word) {
   return most_hex_digits >= kHexDigits || (word.size() >= kRandomWordBytes && has_digit);
 }
 
-// Where the user and the password of the URL end that begins at the start of `text`; 0: there are
-// none. They reach up to the last @ before the path.
+// The end of the user and the password of the URL at the start of `text`; 0: there are none. They
+// reach up to the last @ before the path.
 size_t EndOfUserInfo(absl::string_view text) {
   constexpr absl::string_view kBeforeAuthority = "://";
   if (text.substr(0, kBeforeAuthority.size()) != kBeforeAuthority) return 0;
   const size_t begin = kBeforeAuthority.size();
   const size_t end = std::min(text.find_first_of(" \t\r\n\"'<>", begin), text.size());
-  // A password may have a slash in it that somebody forgot to encode: so not up to that.
+  // A password may contain an unencoded slash, so the search does not end at one.
   const size_t at = text.substr(0, end).rfind('@');
   return at == absl::string_view::npos || at < begin ? 0 : at;
 }

@@ -1,8 +1,8 @@
-// Text that others sent or wrote, as a log line or an error message may show it.
+// Text from outside, in the form in which a log line or an error message may show it.
 //
-// People put things in wrong places: a client ID where the method belongs, a secret into CLIENT_ID,
-// a password into a URL, a token into the reason for a ban. Whoever reads a log must not get from
-// it into somebody's history. So everything foreign that a message quotes goes through here.
+// People put secrets into wrong places: a client ID for a method, a secret into CLIENT_ID, a
+// password into a URL, a token into the reason for a ban. A reader of a log must not find the key
+// to a history there, so every quotation of foreign text in a message passes through here.
 #ifndef TCSYNC_SRC_BASE_FOREIGN_TEXT_H_
 #define TCSYNC_SRC_BASE_FOREIGN_TEXT_H_
 
@@ -16,10 +16,10 @@ namespace tcsync::base {
 //   words that look like an ID, a key, a digest or a token: 16 or more hexadecimal digits, with
 //     dashes between them or not, or 20 or more characters with digits among them; but not numbers;
 //   the user and the password of a URL;
-//   and what is behind the first 200 bytes.
-// Other bytes are as they were: whoever writes a line of a log or to a terminal takes care of that.
-// A short password is a word like any other, and is shown: where a text is likely to be one,
-// ShowLength is for it.
+//   the bytes after the first 200.
+// Other bytes are unchanged: escaping is up to the writer of a log line or to a terminal. A short
+// password looks like any other word, and is shown: use ShowLength for a text that is likely to be
+// one.
 std::string ShowForeign(absl::string_view text);
 
 // "a text of 12 bytes".

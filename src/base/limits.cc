@@ -10,8 +10,8 @@ namespace {
 
 constexpr int64_t kConnectionShareBytes = 32 * 1024;
 constexpr int64_t kDerivedEventLoopsMax = 4;
-// They wait for the disk rather than use a core. Each may have a snapshot in its hands, which takes
-// memory, so they are few.
+// They wait for the disk rather than use a core. Each may hold a snapshot in memory, so they are
+// few.
 constexpr int64_t kDerivedReaderThreads = 4;
 
 int64_t OpenFilesLimit() {
@@ -26,7 +26,7 @@ int64_t OpenFilesForConnections() {
 }
 
 int64_t DerivedConnectionsMax(int64_t budget_bytes) {
-  // So that those which are refused have theirs as well.
+  // So that refused connections have descriptors as well.
   const int64_t affordable =
       OpenFilesForConnections() * kRefusedConnectionsShare / (kRefusedConnectionsShare + 1);
   return std::min(budget_bytes / kConnectionShareBytes, std::max<int64_t>(16, affordable));
@@ -36,7 +36,7 @@ int64_t DerivedEventLoops() {
   return std::clamp<int64_t>(std::thread::hardware_concurrency(), 1, kDerivedEventLoopsMax);
 }
 
-// `set`, unless that is the 0 which asks for the derived value.
+// `set`, unless it is 0, which requests the derived value.
 int64_t SetOr(int64_t set, int64_t derived) { return set != 0 ? set : derived; }
 
 }  // namespace

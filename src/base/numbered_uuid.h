@@ -19,10 +19,10 @@ inline Uuid RandomUuidWithNumber(uint64_t number) {
   return Uuid(bytes);
 }
 
-// Whether RandomUuidWithNumber may have made it: its form is that of version 8.
+// Whether RandomUuidWithNumber may have made it: it has the form of version 8.
 inline bool MayHaveNumber(const Uuid& uuid) { return uuid.bytes()[6] >> 4 == 8; }
 
-// The first 48 bits, which mean something only in a UUID that RandomUuidWithNumber made: a hint.
+// The first 48 bits, which have a meaning only in a UUID from RandomUuidWithNumber: a hint.
 inline uint64_t NumberHint(const Uuid& uuid) {
   uint64_t number = 0;
   for (size_t i = 0; i < 6; ++i) number = number << 8 | uuid.bytes()[i];

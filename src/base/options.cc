@@ -22,7 +22,7 @@
 namespace tcsync {
 namespace {
 
-// Where a row's value is kept.
+// The place of a row's value.
 using Field = std::variant<std::string Options::*, std::vector<std::string> Options::*,
                            std::vector<Uuid> Options::*, bool Options::*, int64_t Options::*>;
 
@@ -201,7 +201,7 @@ std::optional<bool> ParseBool(absl::string_view value) {
   return std::nullopt;
 }
 
-// A whole number, for kBytes with an optional suffix. nullopt when it is none or does not fit.
+// A whole number, for kBytes with an optional suffix. nullopt when it is malformed or does not fit.
 std::optional<int64_t> ParseNumber(OptionType type, absl::string_view value) {
   int64_t unit = 1;
   if (type == OptionType::kBytes && !value.empty() && !absl::ascii_isdigit(value.back())) {
@@ -398,7 +398,7 @@ std::vector<EffectiveOption> EffectiveOptions(const Options& options) {
 absl::Status SetOptionsFromEnvironment(Options& options) {
   for (const Row& row : kRows) {
     const char* const value = std::getenv(row.info.environment);
-    // Container tools like to set a variable to nothing where they mean not to set it.
+    // Container tools often set a variable to nothing instead of not setting it.
     if (value == nullptr || *value == '\0') continue;
     const absl::Status status = SetRow(row, value, options);
     if (!status.ok()) {

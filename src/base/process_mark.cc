@@ -10,15 +10,15 @@ namespace tcsync::base {
 
 namespace {
 
-std::atomic<uint64_t> forks = 0;  // of which this process is the child
+std::atomic<uint64_t> forks = 0;  // by which this process was made
 
-// The descriptors of this process. The fork takes the mutex, so the child finds the list whole.
+// The descriptors of this process. A fork takes the mutex, so the child finds the list consistent.
 std::mutex descriptors_mutex;
 ClosedInChild* first_descriptor = nullptr;
 
 }  // namespace
 
-// On the one thread of a new child, which may do only what a signal handler may.
+// On the one thread of a new child, where only signal-safe calls are allowed.
 void CloseInChild() {
   while (first_descriptor != nullptr) {
     ClosedInChild* const entry = first_descriptor;
@@ -30,7 +30,7 @@ void CloseInChild() {
 
 namespace {
 
-// From the beginning on, because later another thread might be forking just then.
+// From the start, because later another thread might be forking at that moment.
 const bool kIsCounting = [] {
   pthread_atfork([] { descriptors_mutex.lock(); }, [] { descriptors_mutex.unlock(); },
                  [] {

@@ -1,4 +1,4 @@
-// Tells a process from those that were forked from it.
+// Distinguishes a process from those that were forked from it.
 #ifndef TCSYNC_SRC_BASE_PROCESS_MARK_H_
 #define TCSYNC_SRC_BASE_PROCESS_MARK_H_
 
@@ -8,15 +8,15 @@
 
 namespace tcsync::base {
 
-// A process, as far as it can ask about itself. The process ID alone would not do: a process that
-// was forked may have the ID of one that has ended. The number of forks alone would not either: a
-// child that was made by a bare system call, without the C library, does not count them.
+// The identity of a process. The process ID alone is not sufficient: a forked process may have the
+// ID of one that has ended. The number of forks alone is not either: a child made by a bare system
+// call, without the C library, does not count them.
 class ProcessMark {
  public:
-  // The process that calls. Any thread; cheap, and no memory is needed.
+  // The calling process. Any thread; cheap, and without memory allocation.
   static ProcessMark Current();
 
-  // Whether the process that calls is another one than the one of this mark.
+  // Whether the calling process is another one than that of this mark.
   bool IsOfAnotherProcess() const { return !(*this == Current()); }
 
   friend bool operator==(const ProcessMark& a, const ProcessMark& b) = default;
@@ -26,11 +26,11 @@ class ProcessMark {
   uint64_t forks_ = 0;
 };
 
-// A descriptor that a forked child closes at once, because its copy would keep something taken in
-// the name of the process that made it: a lock, or an address to listen at.
+// A descriptor that a forked child closes at once, because its copy would keep a resource of the
+// parent in use: a lock, or an address to listen on.
 class ClosedInChild {
  public:
-  // `descriptor` stays the caller's; -1 stands for none.
+  // The caller still owns `descriptor`; -1 stands for none.
   explicit ClosedInChild(int descriptor);
   ClosedInChild(const ClosedInChild&) = delete;
   ClosedInChild& operator=(const ClosedInChild&) = delete;

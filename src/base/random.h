@@ -1,4 +1,4 @@
-// Random bytes that nobody can guess.
+// Unpredictable random bytes.
 #ifndef TCSYNC_SRC_BASE_RANDOM_H_
 #define TCSYNC_SRC_BASE_RANDOM_H_
 
@@ -8,7 +8,7 @@
 namespace tcsync::base {
 
 // At most 256 bytes, from the operating system's random source. Aborts the process if that fails,
-// which no supported system does.
+// which it does on no supported system.
 void FillWithRandom(void* bytes, size_t count);
 std::string RandomBytes(size_t count);
 

@@ -10,7 +10,7 @@ ReloadHooks::Registration::Registration(Registration&& other) noexcept
     : hooks_(std::exchange(other.hooks_, nullptr)), position_(other.position_) {}
 
 ReloadHooks::Registration& ReloadHooks::Registration::operator=(Registration&& other) noexcept {
-  // What this was becomes `other`'s, and ends with it.
+  // The previous registration moves to `other`, and ends with it.
   std::swap(hooks_, other.hooks_);
   std::swap(position_, other.position_);
   return *this;

@@ -1,5 +1,5 @@
-// What is to be done when the operator asks for files to be read again (SIGHUP, or the
-// administration's `reload`): those who read files register how.
+// Actions for the operator's request to reload files (SIGHUP, or the administration's `reload`).
+// Components that read files register them here.
 #ifndef TCSYNC_SRC_BASE_RELOAD_HOOKS_H_
 #define TCSYNC_SRC_BASE_RELOAD_HOOKS_H_
 
@@ -14,11 +14,11 @@ namespace tcsync::base {
 // Thread-safe. Must outlive its registrations.
 class ReloadHooks {
  public:
-  // Reads files again. A failure leaves everything as it was, and its message says what was wrong.
-  // It may take as long as reading files takes, and must not call the ReloadHooks.
+  // Reloads files. After a failure nothing has changed, and the message has the reason. It may take
+  // as long as reading files takes, and must not call the ReloadHooks.
   using Hook = std::function<absl::Status()>;
 
-  // Ends the registration when it is destroyed, which waits for the hook if that runs. Move-only.
+  // Ends the registration when it is destroyed, after a running call of the hook. Move-only.
   class Registration {
    public:
     Registration() = default;
@@ -41,8 +41,8 @@ class ReloadHooks {
 
   [[nodiscard]] Registration Register(Hook hook);
 
-  // Runs all hooks, one after the other; one that fails does not keep the others from running. The
-  // error has the code of the first failure, and the messages of all of them.
+  // Runs all hooks, one after the other; a failure does not keep the others from running. The error
+  // has the code of the first failure, and the messages of all of them.
   absl::Status Run();
 
  private:

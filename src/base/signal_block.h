@@ -1,4 +1,4 @@
-// The signals of threads that the library starts, itself or through a library that it uses.
+// The signals of threads that the library, or a library that it uses, starts.
 #ifndef TCSYNC_SRC_BASE_SIGNAL_BLOCK_H_
 #define TCSYNC_SRC_BASE_SIGNAL_BLOCK_H_
 
@@ -6,10 +6,10 @@
 
 namespace tcsync::base {
 
-// For as long as it lives, this thread blocks all signals but those of a fault of its own (SIGSEGV,
-// SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS). Threads that are started meanwhile inherit that: so the
-// host's handlers run on the host's threads, and yet its crash reporter hears of a fault anywhere,
-// where a blocked fault would end the process without a word.
+// During its lifetime, this thread blocks all signals except those of its own faults (SIGSEGV,
+// SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS). Threads that it starts meanwhile inherit that. So the
+// host's handlers run on the host's threads, but its crash reporter still learns of every fault; a
+// blocked one would end the process without a message.
 class SignalBlock {
  public:
   SignalBlock();

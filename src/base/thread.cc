@@ -51,7 +51,7 @@ std::optional<double> CpuSecondsOf(std::thread& thread) {
 }
 
 std::thread StartThread(const char* name, std::function<void()> body) {
-  // The new thread inherits the mask of the one that creates it.
+  // The new thread inherits the mask of its creator.
   const SignalBlock block;
   try {
     return std::thread([name, body = std::move(body)] {

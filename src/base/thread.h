@@ -8,12 +8,12 @@
 
 namespace tcsync::base {
 
-// Starts a thread that runs `body`. It blocks the signals that SignalBlock does, and is called
-// `name` (at most 15 characters) in debuggers and `top -H`. Throws std::system_error, which says
-// what to do, when the system has no room for it: whoever has started others must then end them.
+// Starts a thread that runs `body`. It blocks the same signals as SignalBlock, and is named `name`
+// (at most 15 characters) in debuggers and `top -H`. Throws std::system_error, with the remedy,
+// when the system has no room for it; the caller must then end the threads started before.
 std::thread StartThread(const char* name, std::function<void()> body);
 
-// The CPU time that a running thread has used, in seconds; nullopt where the system does not say.
+// The CPU time of a running thread, in seconds; nullopt where the system does not report it.
 std::optional<double> CpuSecondsOf(std::thread& thread);
 
 }  // namespace tcsync::base

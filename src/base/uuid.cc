@@ -7,7 +7,7 @@
 namespace tcsync {
 namespace {
 
-// Where the dashes stand in the dashed form.
+// The places of the dashes in the dashed form.
 constexpr bool IsDashPosition(size_t position) {
   return position == 8 || position == 13 || position == 18 || position == 23;
 }

@@ -17,7 +17,7 @@ namespace {
 [[noreturn]] void ThrowErrno() {
   throw std::system_error(
       errno, std::generic_category(),
-      "no descriptor can be made; close others, or raise the limit of open files (ulimit -n)");
+      "no descriptor is left; close others, or raise the limit of open files (ulimit -n)");
 }
 
 #if defined(__linux__)
@@ -27,8 +27,8 @@ void Open(int& read_end, int& write_end) {
   if (read_end < 0) ThrowErrno();
 }
 
-// Takes the place of what was behind the number, in one step, so that a Wake() of another thread
-// never reaches a stranger's file.
+// Atomically replaces the file behind the number, so that a Wake() on another thread never reaches
+// a foreign file.
 void Replace(int number, int by) {
   if (dup3(by, number, O_CLOEXEC) < 0) ThrowErrno();
 }
@@ -36,7 +36,7 @@ void Replace(int number, int by) {
 #else
 
 void MakeQuiet(int fd) {
-  // Fails for no descriptor that is open.
+  // Cannot fail for an open descriptor.
   fcntl(fd, F_SETFD, FD_CLOEXEC);
   fcntl(fd, F_SETFL, O_NONBLOCK);
 }
@@ -71,7 +71,7 @@ WakeDescriptor::~WakeDescriptor() { Close(read_end_, write_end_); }
 void WakeDescriptor::Wake() const noexcept {
   const int errno_before = errno;
   const uint64_t one = 1;
-  // Fails only when it has been woken more often than it can count, and so is readable.
+  // Fails only when the count would overflow; then it is readable anyway.
   while (write(write_end_, &one, sizeof(one)) < 0 && errno == EINTR) {
   }
   errno = errno_before;

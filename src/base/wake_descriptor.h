@@ -1,4 +1,4 @@
-// A descriptor that becomes readable when it is told to, also by a signal handler.
+// A descriptor that becomes readable on request, also from a signal handler.
 #ifndef TCSYNC_SRC_BASE_WAKE_DESCRIPTOR_H_
 #define TCSYNC_SRC_BASE_WAKE_DESCRIPTOR_H_
 
@@ -13,7 +13,7 @@ class WakeDescriptor {
   WakeDescriptor& operator=(const WakeDescriptor&) = delete;
   ~WakeDescriptor();
 
-  // To wait for, for reading. The same number for as long as the object lives.
+  // To be waited on for reading. The number is the same during the object's lifetime.
   int fd() const { return read_end_; }
 
   // Makes it readable. Any thread and any signal handler; leaves errno as it was.
@@ -22,8 +22,8 @@ class WakeDescriptor {
   // Makes it unreadable until the next Wake().
   void Drain() const noexcept;
 
-  // In a child of a fork: what is behind the numbers is from now on this process' own, and wakes
-  // and is woken by no other one. std::system_error when the process has no descriptor left.
+  // In a child of a fork: gives this process new files behind the numbers, so that it neither wakes
+  // nor is woken by the parent. std::system_error when the process has no descriptor left.
   void Renew();
 
  private:

@@ -10,7 +10,7 @@
 namespace tcsync {
 namespace {
 
-// As many random bits as the key that is derived from them.
+// As many random bits as the key that is derived from the secret.
 constexpr size_t kSecretRandomBytes = 32;
 constexpr size_t kSecretDigits = 2 * kSecretRandomBytes;
 

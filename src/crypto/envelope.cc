@@ -55,22 +55,22 @@ const unsigned char* Bytes(const char* text) {
 
 unsigned char* Bytes(char* text) { return reinterpret_cast<unsigned char*>(text); }
 
-// How TaskChampion's plaintexts begin and end; for the diagnosis only.
+// The beginnings and ends of TaskChampion's plaintexts; for the diagnosis only.
 //
-// A version is what serde_json writes for a struct of one list, without any white space.
+// A version is serde_json's output for a struct of one list, without any white space.
 constexpr absl::string_view kVersionStart = "{\"operations\":";
 constexpr absl::string_view kVersionEnd = "]}";
-// A snapshot is a zlib stream (RFC 1950). Its first byte says deflate with a window of 32 KiB,
-// which is what every compressor writes unless told otherwise; its second byte, with that first
-// byte and without a preset dictionary, can only be one of four.
+// A snapshot is a zlib stream (RFC 1950). Its first byte means deflate with a window of 32 KiB, the
+// default of every compressor. With that first byte and without a preset dictionary, its second
+// byte has only four possible values.
 constexpr char kZlibFirst = '\x78';
 constexpr absl::string_view kZlibSeconds = "\x01\x5e\x9c\xda";
 
-// Whatever comes after the nonce is at least as long as the tag, and so what is compared at the
-// start is always there. In bytes that were cut short, the place of the tag holds ciphertext.
+// The bytes after the nonce are at least as long as the tag, so the compared bytes always exist. In
+// truncated bytes, the place of the tag holds ciphertext.
 static_assert(kVersionStart.size() <= kTagBytes);
 
-// Looks through the encryption of bytes which have already failed to authenticate.
+// Decrypts bytes that have already failed to authenticate.
 class Diagnosis {
  public:
   // Borrows all three. `sealed` is at least kSealedOverheadBytes long.
@@ -88,8 +88,8 @@ class Diagnosis {
   }
 
  private:
-  // Most bytes right, not all: a byte that was changed may be one of these. A wrong key gets even
-  // half of them right less than once in 10^13.
+  // Most bytes right, not all, because one of these may have been altered. With a wrong key, half
+  // of them are right less than once in 10^13.
   bool StartsLikeVersion() const {
     size_t matches = 0;
     for (size_t i = 0; i < kVersionStart.size(); ++i) {
@@ -108,8 +108,8 @@ class Diagnosis {
     return PlainByte(0) == kZlibFirst && kZlibSeconds.find(PlainByte(1)) != absl::string_view::npos;
   }
 
-  // Decrypts the byte at `offset` after the nonce. Derives the whole block of key stream each time:
-  // this runs a few times, after a failure.
+  // Decrypts the byte at `offset` after the nonce. Derives the whole block of key stream each time,
+  // because this runs only a few times, after a failure.
   char PlainByte(size_t offset) const {
     constexpr size_t kBlockBytes = 64;
     // The AEAD uses block 0 for the tag's key and encrypts from block 1 on (RFC 8439, section 2.8).
@@ -151,7 +151,7 @@ std::variant<SecretString, UnsealFault> Unseal(const SealingKey& key, const Uuid
   if (sealed.size() < kSealedOverheadBytes) return UnsealFault::kTruncated;
   if (sealed[0] != kFormatVersion) return UnsealFault::kUnknownFormatVersion;
   const size_t plaintext_size = sealed.size() - kSealedOverheadBytes;
-  // Nothing so long can have been sealed, and the cipher's counter ends here.
+  // No sealed bytes can be so long, because the cipher's counter ends here.
   if (plaintext_size > kPlaintextBytesMax) return UnsealFault::kNotAuthentic;
 
   const AdditionalData additional_data = MakeAdditionalData(version_id);
@@ -172,10 +172,10 @@ absl::string_view UnsealFaultMessage(UnsealFault fault) {
       return "The end of the sealed bytes is missing or damaged: fetch or copy them again, whole.";
     case UnsealFault::kUnknownFormatVersion:
       return "The sealed bytes begin with a format version other than 1, the only one known here: "
-             "check that these are the bytes which the sync server stores, and, if a newer client "
+             "check that these are the bytes that the sync server stores, and, if a newer client "
              "sealed them, use a newer tcsync.";
     case UnsealFault::kWrongKey:
-      return "The encryption secret or the client ID is wrong (it cannot be told which): compare "
+      return "The encryption secret or the client ID is wrong (which one is unknown): compare "
              "both, character by character, with those of the computer that sent these bytes.";
     case UnsealFault::kNotAuthentic:
       return "The encryption secret and the client ID are right, but the sealed bytes were changed "

@@ -18,8 +18,8 @@ const unsigned char* Bytes(absl::string_view text) {
 
 void Pbkdf2HmacSha256(absl::string_view password, absl::string_view salt, uint32_t iterations,
                       std::array<uint8_t, kPbkdf2BlockBytes>& block) {
-  // HMAC's state after it has taken the key in. Copying it for each iteration, instead of starting
-  // from the key again, halves the hashing.
+  // HMAC's state after the key. Copying it for each iteration, instead of starting again from the
+  // key, halves the hashing.
   Wiped<crypto_auth_hmacsha256_state> keyed;
   crypto_auth_hmacsha256_init(&keyed.value, Bytes(password), password.size());
 

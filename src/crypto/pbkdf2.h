@@ -10,12 +10,12 @@
 
 namespace tcsync::crypto {
 
-// The length of what HMAC-SHA256 gives. A key of just this length is one block of PBKDF2; nothing
-// here needs a longer one.
+// The length of HMAC-SHA256's output. A key of this length is one block of PBKDF2; no longer one is
+// needed here.
 inline constexpr size_t kPbkdf2BlockBytes = 32;
 
-// Writes the first block of the key that `password` and `salt` give into `block`. `iterations` is
-// at least 1. Everything in between is wiped. Thread-safe.
+// Writes the first block of the key for `password` and `salt` into `block`. `iterations` is at
+// least 1. Intermediate values are wiped. Thread-safe.
 void Pbkdf2HmacSha256(absl::string_view password, absl::string_view salt, uint32_t iterations,
                       std::array<uint8_t, kPbkdf2BlockBytes>& block);
 

@@ -1,4 +1,4 @@
-// The key that seals one client's data: how it is derived, and that it leaves nothing behind.
+// The key that seals one client's data: its derivation, and the wiping of its memory.
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"

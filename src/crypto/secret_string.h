@@ -1,5 +1,5 @@
-// The door through which the tests watch SecretString wipe its memory. Reading memory that has been
-// freed is undefined, so they are called in between: after the wiping, before the freeing.
+// Lets tests observe how SecretString wipes its memory. Reading freed memory is undefined, so the
+// observer is called in between: after the wiping, before the freeing.
 #ifndef TCSYNC_CRYPTO_SECRET_STRING_H_
 #define TCSYNC_CRYPTO_SECRET_STRING_H_
 
@@ -11,7 +11,7 @@ namespace tcsync::crypto {
 using SecretFreedObserver = void (*)(const char* bytes, size_t size);
 
 // Sets the observer of all SecretStrings of the process, null for none; returns the previous one.
-// Called on whichever thread frees. Only tests use it. Thread-safe.
+// Called on the thread that frees. Only tests use it. Thread-safe.
 SecretFreedObserver SetSecretFreedObserver(SecretFreedObserver observer);
 
 }  // namespace tcsync::crypto

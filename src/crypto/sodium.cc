@@ -3,7 +3,7 @@
 namespace tcsync::crypto {
 
 absl::Status EnsureSodium() {
-  // 0: initialized now; 1: it was already, perhaps by the program that embeds us; -1: failed.
+  // 0: initialized now; 1: already initialized, perhaps by the host program; -1: failed.
   static const bool initialized = sodium_init() >= 0;
   if (!initialized) {
     return absl::InternalError(

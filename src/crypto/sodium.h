@@ -1,5 +1,5 @@
-// What every file of this room needs from libsodium: that it is initialized, and locals that are
-// wiped. libsodium's types and headers stay inside this room.
+// The parts of libsodium that every file of this room needs: its initialization, and locals that
+// are wiped. libsodium's types and headers stay inside this room.
 #ifndef TCSYNC_CRYPTO_SODIUM_H_
 #define TCSYNC_CRYPTO_SODIUM_H_
 
@@ -11,7 +11,7 @@
 
 namespace tcsync::crypto {
 
-// Initializes libsodium on the first call; the only place that does. Needed before random bytes are
+// Initializes libsodium on the first call; no other function does. Needed before random bytes are
 // drawn or anything is sealed. Internal error if libsodium cannot open a random source.
 // Thread-safe.
 absl::Status EnsureSodium();

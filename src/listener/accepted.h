@@ -14,7 +14,7 @@ namespace tcsync::listener {
 
 using StreamSocket = boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol>;
 
-// What to do with an accepted connection.
+// The treatment of an accepted connection.
 enum class Admission {
   kServe,
   kServeInstead,  // and close another one for it
@@ -24,16 +24,16 @@ enum class Admission {
 struct Accepted {
   StreamSocket socket;
   PeerAddress peer;
-  // What it must speak TLS with; nullptr for plain HTTP. Borrowed for as long as the loop lives.
+  // The credentials for TLS; nullptr for plain HTTP. Borrowed during the loop's lifetime.
   const TlsCredentials* tls = nullptr;
   Admission admission = Admission::kServe;
-  // Whose share it takes from; nullopt for a peer behind which others are: a Unix socket, or a
-  // proxy that is trusted to say whom a request comes from.
+  // The address whose share it takes from; nullopt for a peer with other clients behind it: a Unix
+  // socket, or a proxy that is trusted to name the source of a request.
   std::optional<access::Network> network = std::nullopt;
-  // With kServeInstead, whose connection is to make room: the address that has the most. nullopt:
-  // whichever has been idle for longest.
+  // With kServeInstead, the address whose connection makes room: the one with the most. nullopt:
+  // the address of the longest idle connection.
   std::optional<access::Network> crowd = std::nullopt;
-  // Whether one of `crowd` makes room even if it is not idle.
+  // Whether a connection of `crowd` makes room even if none is idle.
   bool crowd_is_large = false;
 };
 

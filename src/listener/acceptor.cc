@@ -33,7 +33,7 @@ absl::Status BindError(const error_code& error, absl::string_view text) {
   return absl::ErrnoToStatus(error.value(), absl::StrCat("cannot listen on ", text));
 }
 
-// An address family that this machine has not, or has no address of.
+// An address family that this machine lacks, or has no address of.
 bool IsUnavailableFamily(const error_code& error) {
   return error == asio::error::address_family_not_supported || error.value() == EADDRNOTAVAIL;
 }
@@ -78,7 +78,7 @@ absl::StatusOr<std::vector<std::unique_ptr<Acceptor>>> Acceptor::Bind(
     const TlsCredentials* tls, const Logger& logger) {
   std::vector<std::unique_ptr<Acceptor>> acceptors;
   if (const auto* unix_address = std::get_if<UnixAddress>(&address)) {
-    // Whoever can reach it is on this machine.
+    // Clients of a Unix socket are on this machine, so it needs no TLS.
     std::unique_ptr<Acceptor> acceptor(new Acceptor(destination, nullptr, logger));
     const absl::Status status = acceptor->OpenUnix(*unix_address, text);
     if (!status.ok()) return status;
@@ -105,7 +105,7 @@ absl::StatusOr<std::vector<std::unique_ptr<Acceptor>>> Acceptor::Bind(
       acceptors.push_back(std::move(acceptor));
       continue;
     }
-    // localhost often names an IPv6 address on machines that have none.
+    // localhost often has an IPv6 address on machines without IPv6.
     if (!absl::IsFailedPrecondition(status)) return status;
     unavailable = status;
   }
@@ -115,8 +115,7 @@ absl::StatusOr<std::vector<std::unique_ptr<Acceptor>>> Acceptor::Bind(
 
 absl::Status Acceptor::RemoveStaleSocket(const std::string& path, absl::string_view text) {
   struct stat info {};
-  if (lstat(path.c_str(), &info) != 0)
-    return absl::OkStatus();  // bind says what is wrong, if it is
+  if (lstat(path.c_str(), &info) != 0) return absl::OkStatus();  // bind reports a fault
   if (!S_ISSOCK(info.st_mode)) {
     return absl::AlreadyExistsError(
         absl::StrCat("cannot listen on ", text, ": there is a file of that name"));
@@ -129,7 +128,7 @@ absl::Status Acceptor::RemoveStaleSocket(const std::string& path, absl::string_v
     return absl::AlreadyExistsError(
         absl::StrCat("cannot listen on ", text, ": the address is in use by another program"));
   }
-  // Nobody listens: the program that made it has ended without removing it.
+  // There is no listener: the program that made the socket has ended without removing it.
   unlink(path.c_str());
   return absl::OkStatus();
 }
@@ -143,11 +142,11 @@ absl::Status Acceptor::OpenTcp(const Endpoint& endpoint, absl::string_view text)
   };
   acceptor_.open(endpoint.protocol(), error);
   if (error) return failed();
-  // A restart need not wait for the old connections' last packets.
+  // A restart need not wait for the last packets of old connections.
   acceptor_.set_option(asio::socket_base::reuse_address(true), error);
   if (error) return failed();
   if (endpoint.protocol().family() == AF_INET6) {
-    // So that [::]:80 and 0.0.0.0:80 can be listened on side by side, on every system.
+    // Allows [::]:80 and 0.0.0.0:80 side by side on every system.
     acceptor_.set_option(asio::ip::v6_only(true), error);
     if (error) return failed();
   }
@@ -169,7 +168,7 @@ absl::Status Acceptor::OpenUnix(const UnixAddress& address, absl::string_view te
   acceptor_.bind(endpoint, error);
   if (error) return BindError(error, text);
   unix_path_ = address.path;
-  // Nobody can connect before it listens, so there is no moment at which others could.
+  // Before the socket listens, nobody can connect, so other users never can.
   if (address.owner_only && chmod(address.path.c_str(), S_IRUSR | S_IWUSR) != 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot keep others from connecting to ", text));
   }
@@ -179,8 +178,7 @@ absl::Status Acceptor::OpenUnix(const UnixAddress& address, absl::string_view te
 
 absl::Status Acceptor::Listen(absl::string_view text) {
   error_code error;
-  // Before listening, because what is accepted inherits it. Where the system has its own opinion,
-  // so be it.
+  // Before listening, because accepted sockets inherit the option. A system may ignore it.
   acceptor_.set_option(asio::socket_base::send_buffer_size(base::kSocketSendBufferBytes), error);
   acceptor_.set_option(asio::socket_base::receive_buffer_size(base::kSocketReceiveBufferBytes),
                        error);
@@ -214,7 +212,7 @@ void Acceptor::AcceptWaiting() {
     error_code error;
     acceptor_.accept(socket, peer, error);
     if (error == asio::error::would_block || error == asio::error::try_again) break;
-    if (error == asio::error::connection_aborted) continue;  // the client gave up meanwhile
+    if (error == asio::error::connection_aborted) continue;  // the client has closed it meanwhile
     if (error) {
       logger_.Log(LogLevel::kError, "cannot accept a connection on ", url_, ": ", error.message());
       retry_timer_.expires_after(std::chrono::milliseconds(base::kAcceptRetryMs));
@@ -223,8 +221,8 @@ void Acceptor::AcceptWaiting() {
       });
       return;
     }
-    // Responses are written whole; waiting to fill packets would only delay them. (Unix sockets
-    // have no such option.)
+    // Responses are written as a whole; waiting to fill packets would only delay them. (Unix
+    // sockets have no such option.)
     socket.set_option(tcp::no_delay(true), error);
     Accepted accepted{.socket = std::move(socket),
                       .peer = unix_path_.empty() ? PeerOf(peer) : PeerAddress::Local(),
@@ -234,7 +232,7 @@ void Acceptor::AcceptWaiting() {
       connection_count_.AddServed();
       if (accepted.network) connection_count_.AddOf(*accepted.network, loop->index());
     } else if (!connection_count_.AddRefused(accepted.crowd_is_large)) {
-      continue;  // closed without a word
+      continue;  // closed without an answer
     }
     if (loop != loops_[next_loop_].get() && !MoveTo(*loop, accepted)) {
       connection_count_.RemoveServed();
@@ -272,16 +270,16 @@ EventLoop* Acceptor::Choose(Accepted& accepted) {
   }
   if (crowd && crowd->connections > own) {
     accepted.crowd = crowd->network;
-    // An address that has much more than the newcomer's gives way even where it is busy: others
-    // could never come in while it holds what it holds.
+    // An address with far more connections than the newcomer's gives way even where it is busy:
+    // otherwise it could keep all others out.
     accepted.crowd_is_large = crowd->connections >= base::kLargeCrowd &&
                               crowd->connections >= base::kLargeCrowdRatio * (own + 1);
     accepted.admission = Admission::kServeInstead;
     EventLoop* const of_crowd = loops_[crowd->loop].get();
-    // Where all are busy nobody makes room but a large crowd.
+    // If all connections are busy, only a large crowd makes room.
     return accepted.crowd_is_large || of_crowd->idle_count() > 0 ? of_crowd : most_idle;
   }
-  // Among equals whichever has been idle for longest makes room, and otherwise one's own.
+  // Among equals, the longest idle connection makes room, or else one of the newcomer's own.
   if (own > 1) accepted.crowd = accepted.network;
   accepted.admission =
       most_idle->idle_count() > 0 ? Admission::kServeInstead : Admission::kTurnAway;

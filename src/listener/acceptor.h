@@ -1,4 +1,4 @@
-// One bound address: accepts connections and deals them out to the event loops.
+// One bound address: accepts connections and distributes them to the event loops.
 #ifndef TCSYNC_SRC_LISTENER_ACCEPTOR_H_
 #define TCSYNC_SRC_LISTENER_ACCEPTOR_H_
 
@@ -19,18 +19,18 @@
 
 namespace tcsync::listener {
 
-// Where accepted connections go. Borrowed, and must outlive the acceptor.
+// The destination of accepted connections. Borrowed, and must outlive the acceptor.
 struct Destination {
   const std::vector<std::unique_ptr<EventLoop>>& loops;
   ConnectionCount& connection_count;
-  // Whose connections are not the peer's own; nullptr: nobody's.
+  // Proxies, whose connections carry others' requests; nullptr: none.
   const access::ProxyNetworks* trusted_proxies = nullptr;
 };
 
-// Lives on the first event loop's thread once Start() was called.
+// Used on the first event loop's thread once Start() has been called.
 class Acceptor {
  public:
-  // Binds `address`, written `text` by a person. A name is bound at all of its addresses. With
+  // Binds `address`, which a person wrote as `text`. A name is bound at all of its addresses. With
   // `tls`, which is borrowed, TCP connections must speak TLS. Errors as of Listener::Bind.
   static absl::StatusOr<std::vector<std::unique_ptr<Acceptor>>> Bind(const ListenAddress& address,
                                                                      absl::string_view text,
@@ -62,8 +62,8 @@ class Acceptor {
 
   void WaitForConnection();
   void AcceptWaiting();
-  // The loop that gets a connection, and how it is to be treated there: its admission, network,
-  // crowd and crowd_is_large.
+  // Returns the loop for a connection, and sets its treatment there: its admission, network, crowd
+  // and crowd_is_large.
   EventLoop* Choose(Accepted& accepted);
   // Hands the socket over to another loop; false when the system does not allow it.
   bool MoveTo(EventLoop& loop, Accepted& accepted);
@@ -74,12 +74,12 @@ class Acceptor {
   const TlsCredentials* const tls_;  // nullptr for plain HTTP
   const Logger logger_;
   StreamAcceptor acceptor_;
-  // In a forked child it would keep the address taken, with nobody to accept.
+  // In a forked child it would keep the address in use without accepting connections.
   std::optional<base::ClosedInChild> closed_in_child_;
   boost::asio::steady_timer retry_timer_;
   size_t next_loop_ = 0;
   std::string url_;
-  std::string unix_path_;  // to be removed at the end; "" for TCP
+  std::string unix_path_;  // removed at the end; "" for TCP
 };
 
 }  // namespace tcsync::listener

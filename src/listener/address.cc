@@ -17,7 +17,7 @@ absl::StatusOr<ListenAddress> Parse(absl::string_view text) {
   absl::string_view rest = text;
   if (absl::ConsumePrefix(&rest, "unix:")) {
     if (rest.empty()) return Invalid("names no path");
-    // The system keeps the path in a small array, and a NUL behind it.
+    // The system keeps the path in a small array, with a NUL behind it.
     constexpr size_t kPathBytesMax = sizeof(sockaddr_un::sun_path) - 1;
     if (rest.size() > kPathBytesMax) {
       return Invalid(absl::StrCat("has a path of ", rest.size(), " bytes, longer than the ",
@@ -28,7 +28,7 @@ absl::StatusOr<ListenAddress> Parse(absl::string_view text) {
     return UnixAddress{std::string(rest)};
   }
   if (const size_t scheme = text.find("://"); scheme != absl::string_view::npos) {
-    // Where to listen, and not what to type into a browser.
+    // A URL is for clients; the message names the address that it probably stands for.
     absl::string_view authority = text.substr(scheme + 3);
     const bool has_user = absl::StrContains(authority, "@");
     authority = authority.substr(0, authority.find_first_of("/?#"));
@@ -44,7 +44,7 @@ absl::StatusOr<ListenAddress> Parse(absl::string_view text) {
     if (absl::StartsWith(text, "/") || absl::StartsWith(text, ".")) {
       return Invalid(absl::StrCat("is a path; unix:", text, " is probably meant"));
     }
-    return Invalid("has a path behind it, where none belongs: base-path is the option for one");
+    return Invalid("has a path behind it: the option base-path is for that");
   }
   const size_t colon = text.rfind(':');
   if (colon == absl::string_view::npos) {

@@ -16,7 +16,7 @@ struct TcpAddress {
 };
 struct UnixAddress {
   std::string path;
-  bool owner_only = false;  // nobody else may connect
+  bool owner_only = false;  // only the owner may connect
 };
 using ListenAddress = std::variant<TcpAddress, UnixAddress>;
 

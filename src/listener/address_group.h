@@ -1,9 +1,9 @@
-// The connections of one address on one event loop: what its fair share is taken from.
+// The connections of one address on one event loop: the unit of fair shares.
 //
-// An address is what a stranger has for nothing only once: an IPv4 address, or an IPv6 /64. Shares
-// count where something is scarce, and only there: with room for all, one address may have it all.
-// So people who share an address, behind a provider's NAT or a proxy that nobody named, lose
-// nothing by it until another address comes that has less.
+// An address is the scarce resource of a stranger: an IPv4 address, or an IPv6 /64. Shares count
+// only while a resource is scarce; with enough for all, one address may have everything. So people
+// who share an address, behind a provider's NAT or a proxy that no option names, lose nothing by it
+// until another address with less needs the resource.
 #ifndef TCSYNC_SRC_LISTENER_ADDRESS_GROUP_H_
 #define TCSYNC_SRC_LISTENER_ADDRESS_GROUP_H_
 
@@ -21,12 +21,12 @@ struct AddressGroup {
   explicit AddressGroup(const access::Network& network) : network(network) {}
 
   const access::Network network;
-  // Each has every connection in one of two lists, in the order in which they last did something.
+  // Each connection is in one of the two lists, in the order of the last activity.
   std::list<Connection*> idle;
   std::list<Connection*> active;
-  int64_t bytes = 0;  // that its connections are charged with
+  int64_t bytes = 0;  // charged to its connections
 
-  // Connections that wait for their turn, and the time that the address has had in `round`.
+  // Connections that wait for their turn, and the time that the address has used in `round`.
   std::list<Connection*> waiting;
   uint64_t round = 0;
   std::chrono::nanoseconds used{0};
@@ -35,8 +35,8 @@ struct AddressGroup {
   bool IsUnused() const { return idle.empty() && active.empty() && !in_ring; }
 };
 
-// A connection's places in the lists of its loop, which FairShares changes. The nodes are there for
-// as long as the connection is, so that moving them takes no memory.
+// A connection's places in the lists of its loop, which FairShares changes. The nodes live as long
+// as the connection, so that moving them allocates no memory.
 struct SharePlace {
   explicit SharePlace(Connection* connection) : idle_node{connection}, in_idle(idle_node.begin()) {}
 

@@ -46,13 +46,13 @@ void ChunkedBody::TakeByte(char byte) {
     case State::kSize:
       return TakeOfSize(byte);
     case State::kSizeSpace:
-      // Space is to be taken before an extension (RFC 9112, section 7.1.1), and nowhere else.
+      // Spaces are allowed before an extension (RFC 9112, section 7.1.1), and nowhere else.
       if (++extension_bytes_ > base::kChunkExtensionBytesMax)
         return Fail("too long a chunk extension");
       if (byte == ';') {
         state_ = State::kExtension;
       } else if (!IsSpace(byte)) {
-        Fail("a chunk size that is no hexadecimal number");
+        Fail("a chunk size that is not a hexadecimal number");
       }
       return;
     case State::kExtension:
@@ -70,11 +70,11 @@ void ChunkedBody::TakeByte(char byte) {
       size_digits_ = 0;
       return;
     case State::kDataReturn:
-      if (byte != '\r') return Fail("a chunk that is not as long as it says");
+      if (byte != '\r') return Fail("a chunk of another length than its size");
       state_ = State::kDataLineFeed;
       return;
     case State::kDataLineFeed:
-      if (byte != '\n') return Fail("a chunk that is not as long as it says");
+      if (byte != '\n') return Fail("a chunk of another length than its size");
       state_ = State::kSize;
       return;
     case State::kTrailerBegin:
@@ -99,7 +99,7 @@ void ChunkedBody::TakeOfSize(char byte) {
     data_left_ = data_left_ << 4 | static_cast<uint64_t>(HexValue(byte));
     return;
   }
-  if (size_digits_ == 0) return Fail("a chunk size that is no hexadecimal number");
+  if (size_digits_ == 0) return Fail("a chunk size that is not a hexadecimal number");
   if (byte == '\r') {
     state_ = State::kSizeLineFeed;
   } else if (byte == ';') {
@@ -107,7 +107,7 @@ void ChunkedBody::TakeOfSize(char byte) {
   } else if (IsSpace(byte)) {
     state_ = State::kSizeSpace;
   } else {
-    Fail("a chunk size that is no hexadecimal number");
+    Fail("a chunk size that is not a hexadecimal number");
   }
 }
 
@@ -127,7 +127,7 @@ void ChunkedBody::TakeOfTrailer(char byte) {
       if (byte == ':') {
         state_ = State::kTrailerValue;
       } else if (!IsTokenCharacter(byte)) {
-        Fail("a trailer whose name is none");
+        Fail("a trailer with an invalid name");
       }
       return;
     case State::kTrailerValue:

@@ -1,9 +1,9 @@
-// Undoes the chunked transfer coding of a request's body (RFC 9112, section 7.1).
+// Decodes the chunked transfer coding of a request's body (RFC 9112, section 7.1).
 //
 //   chunk   = 1*HEXDIG [ *space ";" extension ] CRLF data CRLF
 //   body    = *chunk 1*"0" [ *space ";" extension ] CRLF *( name ":" value CRLF ) CRLF
 //
-// Extensions and trailers are checked, bounded and dropped: nothing in the protocol comes in one.
+// Extensions and trailers are checked, bounded and dropped: the protocol uses neither.
 #ifndef TCSYNC_SRC_LISTENER_CHUNKED_BODY_H_
 #define TCSYNC_SRC_LISTENER_CHUNKED_BODY_H_
 
@@ -20,16 +20,16 @@ class ChunkedBody {
  public:
   struct Step {
     size_t consumed = 0;
-    absl::string_view data;  // of the body, within what was consumed; empty: none
+    absl::string_view data;  // of the body, within the consumed bytes; empty: none
   };
 
-  // Takes what `bytes` begin with: up to the end of the next data, of the body, or of `bytes`.
-  // Nothing is taken once done() or failed().
+  // Consumes the beginning of `bytes`: up to the end of the next data, of the body, or of `bytes`.
+  // Consumes nothing once done() or failed().
   Step Take(absl::string_view bytes);
 
   bool done() const { return state_ == State::kDone; }
   bool failed() const { return state_ == State::kFailed; }
-  // What is wrong, once failed(): a part of a sentence.
+  // The fault, once failed(): a part of a sentence.
   absl::string_view problem() const { return problem_; }
 
  private:

@@ -25,7 +25,7 @@ bool WouldBlock(const error_code& error) {
   return error == boost::asio::error::would_block || error == boost::asio::error::try_again;
 }
 
-// How much later a deadline is for so many bytes that moved.
+// The extension of a deadline for so many moved bytes.
 std::chrono::nanoseconds TimeBought(size_t bytes, int64_t bytes_per_second) {
   return static_cast<int64_t>(bytes) * std::chrono::nanoseconds{1'000'000'000} / bytes_per_second;
 }
@@ -155,7 +155,7 @@ bool Connection::BeginTls() {
     Close();
     return false;
   }
-  // No TLS begins with a letter, and every HTTP method does.
+  // No TLS handshake begins with a letter, and every HTTP method does.
   if (absl::ascii_isupper(first)) {
     tls_credentials_ = nullptr;
     AnswerAndEnd(http::TextResponse(
@@ -236,11 +236,11 @@ void Connection::ReadInput() {
   error_code error;
   const size_t size = Receive(buffer, error);
   if (WouldBlock(error)) {
-    // A request has begun to come, though nothing of it can be read before more of it is here.
+    // A request has begun to arrive, though it cannot be read before its record is complete.
     if (IsBetweenRequests() && tls_ != nullptr && tls_->HasPartialInput()) BeginHead();
     return WaitForInput();
   }
-  if (error) return Close();  // also at the end of what the client sends: nothing is in flight here
+  if (error) return Close();  // also at the end of the client's input: nothing is in flight here
   OnInput({buffer.data(), size});
 }
 
@@ -252,17 +252,17 @@ void Connection::Drop(std::vector<char>& buffer) {
 }
 
 size_t Connection::Receive(std::vector<char>& buffer, error_code& error) {
-  // Heads are small. What is read beyond a turn's requests would have to be kept.
+  // Heads are small. Input beyond a turn's requests would have to be kept.
   const size_t room = state_ == State::kBody ? buffer.size() : base::kHeadReadBytes;
   if (tls_ == nullptr) return socket_.read_some(boost::asio::buffer(buffer.data(), room), error);
   size_t received = 0;
   size_t record = 0;
-  // A record that is not full is mostly the last one for now.
+  // A record that is not full is usually the last one for now.
   do {
     record = tls_->Read(buffer.data() + received, room - received, error);
     received += record;
   } while (record == TlsSession::kRecordBytesMax && room - received >= TlsSession::kRecordBytesMax);
-  if (received > 0) error = {};  // whatever it was, it comes again
+  if (received > 0) error = {};  // any error will occur again
   return received;
 }
 
@@ -285,7 +285,7 @@ void Connection::Continue() {
 
 void Connection::GoOn() {
   if (input_.empty()) std::string().swap(input_);
-  // What Flush cannot send is accounted for where it waits.
+  // Flush accounts for the unsent bytes when it waits.
   if (!Flush() || !Settle() || !IsReceiving()) return;
   if (wants_turn_) return loop_.shares().AwaitTurn(*this);
   WaitForInput();
@@ -342,7 +342,7 @@ bool Connection::OnPartialRequest(bool has_progress) {
     absl::StrAppend(&output_.text(), "HTTP/1.1 100 Continue\r\n\r\n");
   is_paused_ =
       parser_->PauseUntil([this] { return loop_.ResumeCallbackFor(id_, ++pause_number_); });
-  // The time that the request takes here is not its client's.
+  // The time that the server takes for the request is not charged to the client.
   if (is_paused_) state_deadline_ = kNever;
   return has_progress && !is_paused_;
 }
@@ -388,7 +388,7 @@ void Connection::FinishRequest() {
 void Connection::OnResponse(http::Response response) {
   if (state_ != State::kAnswering) return;
   if (finishing_request_) {
-    // FinishRequest goes on with it, and ParseRequests with the next request, without recursion.
+    // FinishRequest continues with it, and ParseRequests with the next request, without recursion.
     immediate_response_ = std::move(response);
     return;
   }
@@ -415,16 +415,16 @@ void Connection::QueueResponse(http::Response response, bool keep_alive) {
     response.body_source.reset();
   }
   output_.AddBody(std::move(response));
-  // A cheap end for a client that has had enough, and goes on all the same.
+  // An inexpensive end for a client that ignores its refusals.
   refused_in_a_row_ = response_status == 429 && peer_network_ ? refused_in_a_row_ + 1 : 0;
   if (!keep_alive) {
     ends_after_send_ = true;
-    // The client may still be sending what was not read.
+    // The client may still be sending the unread rest.
     lingers_after_send_ = !parser_ || !parser_->CanKeepAlive();
   }
   parser_.reset();
   is_paused_ = false;
-  // The client's next request may be in the input already; a large body goes out before it.
+  // The input may already have the client's next request; a large body is sent first.
   if (!ends_after_send_) SetState(State::kIdle);
   if (output_.has_large_body() || output_.text().size() >= base::kGatheredResponseBytesMax) Flush();
 }
@@ -478,7 +478,7 @@ void Connection::WaitForRoom() {
   send_waits_ = true;
   if (send_deadline_ == kNever) send_deadline_ = Now() + loop_.timeouts().body;
   if (state_ == State::kIdle) SetState(State::kSending);
-  // Without a spare buffer: nothing is parsed meanwhile.
+  // The spare buffer is freed, because nothing is parsed meanwhile.
   output_.TrimText();
   kernel_bytes_ = BytesInKernel(socket_.native_handle());
   socket_.async_wait(StreamSocket::wait_write, [self = shared_from_this()](error_code failed) {
@@ -507,10 +507,10 @@ bool Connection::ReadPiece() {
 
 bool Connection::TakePiece(absl::StatusOr<std::string> piece) {
   awaits_piece_ = false;
-  // The time that reading took is not its client's.
+  // The time of the read is not charged to the client.
   if (send_deadline_ != kNever) send_deadline_ += Now() - piece_asked_at_;
-  // The head has told the size. Its client must see that the body is not whole, and must not see
-  // bytes that do not belong to it.
+  // The head has announced the size. The client must see that the body is incomplete, and must not
+  // see bytes that do not belong to it.
   if (piece.ok() && output_.TakePiece(*std::move(piece))) return true;
   Close();
   return false;
@@ -519,7 +519,7 @@ bool Connection::TakePiece(absl::StatusOr<std::string> piece) {
 void Connection::OnPiece(absl::StatusOr<std::string> piece) {
   if (!awaits_piece_ || state_ == State::kClosed) return;
   if (reading_piece_) {
-    // ReadPiece goes on with it, without recursion.
+    // ReadPiece continues with it, without recursion.
     immediate_piece_ = std::move(piece);
     return;
   }
@@ -571,7 +571,7 @@ void Connection::CheckDeadlines(Instant now) {
 
 void Connection::EndAfterRequest() {
   ends_after_request_ = true;
-  // A request that has arrived is read and answered, even if the loop has not come to it yet.
+  // A request that has arrived is read and answered, even if the loop has not read it yet.
   if (IsBetweenRequests() && !HasUnreadInput()) Close();
 }
 
@@ -582,13 +582,13 @@ void Connection::End(EndReason reason) {
 
 void Connection::Close() {
   if (state_ == State::kClosed) return;
-  // Not behind a part of an answer, which would then look like the whole.
+  // Not after a part of an answer, which would then look complete.
   if (tls_ != nullptr && !send_waits_ && !output_.HasUnsent() && !output_.HasUnread())
     tls_->SendCloseNotify();
   SetState(State::kClosed);
   Settle();
   parser_.reset();
-  // What it still reads is of no use to anybody.
+  // The rest of the body is not needed any more.
   output_.DropBody();
   error_code ignored;
   socket_.close(ignored);

@@ -29,15 +29,15 @@ class EventLoop;
 //
 //   new -> head -> body -> answering -> idle -> head ...
 //
-// With TLS, "new -> handshake -> new" comes before that. A client of which nothing has come has no
-// TLS session yet.
+// With TLS, "new -> handshake -> new" precedes that. A client that has sent nothing has no TLS
+// session yet.
 //
 // A new connection's first request is on its way, so unlike an idle one it does not make room for
-// others, until it has been silent for so long that it is idle.
+// others. After a long silence it becomes idle.
 //
 // A request can be answered before all of it was received; the connection then may end in
-// lingering. What the socket does not take at once is sent beside these states, during which
-// nothing further is parsed; "sending" is idle but for that.
+// lingering. Output that the socket does not take at once is sent beside these states, and nothing
+// further is parsed meanwhile; "sending" is idle with such output.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   using Instant = std::chrono::steady_clock::time_point;
@@ -49,47 +49,47 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (Settle()) WaitForInput();
   }
 
-  // Tells a client that is not to be served so, with 503, and ends the connection.
+  // Answers 503 to a client that is not to be served, and ends the connection.
   void TurnAway();
 
-  // The response to the request that is being answered.
+  // Receives the response to the current request.
   void OnResponse(http::Response response);
 
-  // The next piece of the response's body that was asked for, or why there is none.
+  // Receives the requested next piece of the response's body, or the reason that there is none.
   void OnPiece(absl::StatusOr<std::string> piece);
 
-  // That the request which paused as the `number`th of this connection may go on.
+  // Resumes the request that paused as the `number`th of this connection.
   void OnResume(uint64_t number);
 
   // Whether TurnAway was called.
   bool turned_away() const { return turned_away_; }
 
-  // Whether the client has sent something that the loop has not come to read yet.
+  // Whether the client has sent input that the loop has not read yet.
   bool HasUnreadInput() const;
 
-  // Acts on deadlines that have passed, and accounts for what the kernel holds.
+  // Acts on passed deadlines, and accounts for the bytes in the kernel.
   void CheckDeadlines(Instant now);
 
-  // Goes on with what waited for a turn.
+  // Continues with the input that waited for a turn.
   void TakeTurn();
 
-  // Whether nothing happens before the client does something: sends more, or reads.
+  // Whether the connection waits for its client to send more or to read.
   bool WaitsForClient() const;
   bool IsIdle() const { return state_ == State::kIdle; }
-  // When it last did something.
+  // The time of the last activity.
   Instant touched_at() const { return touched_at_; }
 
-  // Ends the connection once the request that has begun to arrive, if there is one, is answered.
+  // Ends the connection once the request in progress, if there is one, is answered.
   void EndAfterRequest();
 
   // Ends the connection at once; the loop forgets it.
   void Close();
-  // The same, and counts why.
+  // The same, and counts the reason.
   void End(EndReason reason);
 
   uint64_t id() const { return id_; }
 
-  // For the shares of its loop.
+  // The connection's place in the shares of its loop.
   SharePlace& place() { return place_; }
   const SharePlace& place() const { return place_; }
 
@@ -108,16 +108,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void SetState(State state);
   void Touch();
-  // That so many bytes of a body or an answer moved: later deadlines, if that was fast enough.
+  // Returns the deadline after so many bytes of a body or an answer: later, if they moved fast
+  // enough.
   Instant MovedDeadline(Instant deadline, size_t bytes) const;
   void ExtendRequest(size_t bytes);
 
   // Memory
   int64_t Bytes() const;
-  // Charges the connection with what it takes now; false when it had to end for it.
+  // Charges the connection with its present memory; false when it had to end for that.
   bool Settle();
 
-  // Whose share the request takes from, once its head is there.
+  // Joins the share that the request takes from, once its head is complete.
   void JoinSource();
   Instant FirstRequestDeadline() const;
   bool IsReceiving() const {
@@ -132,44 +133,44 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // TLS
   bool NeedsHandshake() const { return tls_credentials_ != nullptr && !handshake_is_done_; }
-  // Goes on with the handshake; whether it is done and the connection can go on.
+  // Continues the handshake; true when it is done and the connection can continue.
   bool ContinueHandshake();
   bool BeginTls();
 
   // Input
   void WaitForInput();
-  // Reads at once, or when the address' turn has come.
+  // Reads at once, or when the address' turn comes.
   void OnReadable();
   void ReadInput();
-  // After input was parsed: sends, and waits for more or for the next turn.
+  // Called after input was parsed: sends, and waits for more input or for the next turn.
   void GoOn();
-  // Drops what a lingering connection's client still sends.
+  // Drops the further input of a lingering connection.
   void Drop(std::vector<char>& buffer);
-  // As the socket's read_some and write_some, through TLS if there is any.
+  // As the socket's read_some and write_some, through TLS if it is in use.
   size_t Receive(std::vector<char>& buffer, boost::system::error_code& error);
   size_t SendQueued(boost::system::error_code& error);
   void OnInput(absl::string_view bytes);
-  // Parses and answers as many requests as `bytes` hold; returns how many bytes were used.
+  // Parses and answers as many requests as `bytes` contain; returns the number of consumed bytes.
   size_t ParseRequests(absl::string_view bytes);
   void BeginHead();
   void BeginRequest();
-  // After a part of a request. Whether more of the input may be parsed now.
+  // Called after a part of a request. Returns whether more of the input may be parsed now.
   bool OnPartialRequest(bool has_progress);
   void FinishRequest();
-  // Goes on with input that waited while a request was answered or a response was sent.
+  // Continues with input that waited while a request was answered or a response was sent.
   void Continue();
 
   // Output
   void QueueResponse(http::Response response, bool keep_alive);
-  // Answers before, or without, a whole request, and ends the connection.
+  // Answers before, or without, a complete request, and ends the connection.
   void AnswerAndEnd(http::Response response);
-  // Sends what is queued as far as the socket takes it; false when it waits for the socket, or when
-  // the connection has ended.
+  // Sends the queued output as far as the socket takes it; false when it waits for the socket, or
+  // when the connection has ended.
   bool Flush();
-  // Sends what is in memory, as Flush does.
+  // Sends the output in memory, as Flush does.
   bool SendAll();
   void WaitForRoom();
-  // Goes on to the next piece of the body; as Flush, also false when it waits for the piece.
+  // Continues with the next piece of the body; as Flush, also false when it waits for the piece.
   bool ReadPiece();
   bool TakePiece(absl::StatusOr<std::string> piece);
   void OnAllSent();
@@ -186,16 +187,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
   SharePlace place_;
 
   Instant touched_at_;
-  int64_t kernel_bytes_ = 0;  // as last looked at, while it waits
-  Instant state_deadline_;    // of what the state waits for
+  int64_t kernel_bytes_ = 0;  // at the last look, while it waits
+  Instant state_deadline_;    // of the state's wait
   Instant request_deadline_;  // of the whole request, except while kIdle
   Instant send_deadline_;     // of the next progress in sending, while send_waits_
 
-  const std::optional<access::Network> peer_network_;  // nullopt: no share is its own
+  const std::optional<access::Network> peer_network_;  // nullopt: it has no share of its own
   const bool peer_is_trusted_;                         // to name the source of a request
   int requests_this_turn_ = 0;
   int refused_in_a_row_ = 0;  // with 429
-  bool wants_turn_ = false;   // there is input to parse, and others come first
+  bool wants_turn_ = false;   // there is input to parse, and others precede it
   Instant piece_asked_at_;
 
   bool turned_away_ = false;

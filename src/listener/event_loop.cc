@@ -11,7 +11,7 @@
 namespace tcsync::listener {
 namespace {
 
-// Often enough for the shortest timeout, and rarely enough to cost nothing.
+// Frequent enough for the shortest timeout, and rare enough to cost nothing.
 std::chrono::milliseconds SweepInterval(const ConnectionTimeouts& timeouts) {
   const auto shortest = std::min({timeouts.idle, timeouts.header, timeouts.body, timeouts.request});
   return std::clamp(shortest / 4, std::chrono::milliseconds(5), std::chrono::milliseconds(1000));
@@ -26,23 +26,23 @@ class EventLoop::Mailbox {
   void SetThread(std::thread::id thread) { thread_ = thread; }
 
   void Deliver(uint64_t id, Letter letter) {
-    // On the loop's own thread the loop is certainly there.
+    // On the loop's own thread the loop certainly exists.
     if (std::this_thread::get_id() == thread_) return loop_->Deliver(id, std::move(letter));
     Post(id, std::move(letter));
   }
 
-  // For what must not be delivered within the call that it is about.
+  // For letters that must not be delivered within the call that causes them.
   void Post(uint64_t id, Letter letter) {
     const std::lock_guard lock(mutex_);
     if (closed_) return;
     letters_.emplace_back(id, std::move(letter));
-    // One wake-up for all that come before the loop gets to them.
+    // One wake-up for all letters that arrive before the loop reads them.
     if (letters_.size() > 1) return;
     boost::asio::post(loop_->io_context_, [this] { Empty(); });
   }
 
   void Close() {
-    // What the letters own may call back when it goes.
+    // Objects in the letters may call back when they are destroyed.
     std::vector<std::pair<uint64_t, Letter>> letters;
     const std::lock_guard lock(mutex_);
     closed_ = true;
@@ -61,7 +61,7 @@ class EventLoop::Mailbox {
 
   EventLoop* const loop_;
   std::thread::id thread_;  // set before the first request
-  std::mutex mutex_;        // of what follows
+  std::mutex mutex_;        // guards the members below
   bool closed_ = false;
   std::vector<std::pair<uint64_t, Letter>> letters_;
 };
@@ -162,7 +162,7 @@ void EventLoop::AdoptOnLoop(Accepted accepted) {
     connection_count_.RemoveServed();
     if (accepted.network) connection_count_.RemoveOf(*accepted.network, index_);
   };
-  // The one that was to make room when this was decided may have become busy.
+  // The connection that was to make room may have become busy since the decision.
   if (accepted.admission == Admission::kServeInstead && !shares_.MakeRoom(accepted)) {
     remove();
     accepted.admission = Admission::kTurnAway;
@@ -203,7 +203,7 @@ void EventLoop::ScheduleSweep() {
 
 void EventLoop::Sweep() {
   const Connection::Instant now = std::chrono::steady_clock::now();
-  // Closing a connection takes it out of the map, so those to look at are copied first.
+  // Closing a connection removes it from the map, so the connections to check are copied first.
   std::vector<std::shared_ptr<Connection>> all;
   all.reserve(connections_.size());
   for (const auto& [id, connection] : connections_) all.push_back(connection);

@@ -38,38 +38,38 @@ struct ConnectionTimeouts {
   std::chrono::milliseconds header;
   std::chrono::milliseconds body;
   std::chrono::milliseconds request;
-  // Whether `request` also bounds how long the handler works on an answer.
+  // Whether `request` also bounds the handler's time for an answer.
   bool bounds_answers = true;
-  // Bodies and answers that move more slowly are ended once they are `body` behind; 0: never, if
-  // only something moves.
+  // Bodies and answers that move more slowly are ended once they are `body` behind; 0: any progress
+  // is enough.
   int64_t bytes_per_second_min = 0;
 };
 
 class EventLoop {
  public:
   // `index` is its place among the loops of the service. `trusted_proxies` is borrowed; nullptr: no
-  // peer is believed when it names the source of a request.
+  // peer may name the source of a request.
   EventLoop(const ConnectionTimeouts& timeouts, ConnectionCount& connection_count, size_t index = 0,
             const access::ProxyNetworks* trusted_proxies = nullptr);
-  // Stop() first, if it was started.
+  // Call Stop() first, if it was started.
   ~EventLoop();
 
   // Any thread; before Start(), a connection waits in the loop.
   boost::asio::io_context& io_context() { return io_context_; }
-  // Takes a connection that was added to the count.
+  // Takes a connection that has been counted.
   void Adopt(Accepted accepted);
   size_t index() const { return index_; }
-  // The loops of the service, this one among them: those who share its memory. Before Start().
+  // Sets the loops of the service, including this one, which share its memory. Before Start().
   void SetSiblings(const std::vector<std::unique_ptr<EventLoop>>& loops);
-  // How many connections wait between requests; a hint.
+  // The number of connections that wait between requests; a hint.
   int64_t idle_count() const { return shares_.idle_count(); }
 
-  // How long the loop's thread has been busy, between Start() and Stop().
+  // The CPU time of the loop's thread, between Start() and Stop().
   std::optional<double> CpuSeconds() { return base::CpuSecondsOf(thread_); }
 
-  // On a thread of that name. `handler` must live until Stop() returned.
+  // Runs on a thread of that name. `handler` must live until Stop() has returned.
   void Start(http::Handler& handler, const char* thread_name);
-  // Lets requests in flight finish, takes no more connections and ends those that there are.
+  // Lets requests in flight finish, takes no more connections and ends the present ones.
   void EndConnections();
   // Closes every connection and ends the thread.
   void Stop();
@@ -83,17 +83,16 @@ class EventLoop {
   const access::ProxyNetworks* trusted_proxies() const { return trusted_proxies_; }
   ConnectionCount& connection_count() { return connection_count_; }
   FairShares& shares() { return shares_; }
-  // What call back connection `id`, if it is still there.
+  // Callbacks for connection `id`, without effect when it no longer exists.
   http::ResponseCallback ResponseCallbackFor(uint64_t id);
   http::BodySource::PieceCallback PieceCallbackFor(uint64_t id);
   absl::AnyInvocable<void()> ResumeCallbackFor(uint64_t id, uint64_t number);
   void Forget(Connection& connection);
 
  private:
-  // Brings what other threads call back with to the loop, and outlives it as long as anything is to
-  // come.
+  // Passes callbacks of other threads to the loop, and outlives it until the last one has run.
   class Mailbox;
-  // That the request which paused as the connection's `number`th may go on.
+  // Resumes the request that paused as the connection's `number`th.
   struct Resumption {
     uint64_t number;
   };

@@ -10,15 +10,15 @@
 namespace tcsync::listener {
 namespace {
 
-// What no address has: a multicast one. Whom no share is taken from is in one group of that name.
+// A multicast address, which no peer has: the key of the group of connections without a share.
 constexpr access::Network kNobody = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
                                      0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 Connection::Instant Now() { return std::chrono::steady_clock::now(); }
 
-// How many of the connections that have waited for longest are looked at for one to close.
+// The number of the longest waiting connections that are considered for closing.
 constexpr int kLookedAtMax = 64;
-// Connections that may stay, before it is given up to find one that may not.
+// The number of connections that may stay, before the search for one to close ends.
 constexpr int kPassedOverMax = 1024;
 
 }  // namespace
@@ -27,8 +27,7 @@ FairShares::FairShares(boost::asio::io_context& io_context, ConnectionCount& con
                        size_t loop_index)
     : io_context_(io_context), connection_count_(connection_count), loop_index_(loop_index) {}
 
-// The places in lists are nodes that a connection has for as long as it lives, so that moving it
-// takes no memory.
+// The nodes in lists live as long as their connection, so that moving it allocates no memory.
 
 void FairShares::EnterIdle(Connection& connection) {
   idle_.splice(idle_.end(), connection.place().idle_node);
@@ -91,7 +90,7 @@ bool FairShares::MakeRoom(const Accepted& accepted) {
       if (CloseLongestIdle(it->second->idle, 0)) return true;
       if (accepted.crowd_is_large && CloseStalest(*it->second)) return true;
     }
-    // The address that has the most must not push out others.
+    // The address with the most connections must not push out others.
     if (accepted.crowd == accepted.network) return false;
   }
   return CloseLongestIdle(
@@ -126,7 +125,7 @@ bool FairShares::CloseStalest(const AddressGroup& group) {
     connection->End(EndReason::kMadeRoom);
     return true;
   }
-  // Between two requests, the next of which is here and waits for its turn.
+  // This one is between two requests, the next of which is here and waits for its turn.
   if (group.idle.empty()) return false;
   const std::shared_ptr<Connection> connection = group.idle.front()->shared_from_this();
   connection->End(EndReason::kMadeRoom);
@@ -136,8 +135,8 @@ bool FairShares::CloseStalest(const AddressGroup& group) {
 AddressGroup* FairShares::GroupToShed() {
   int64_t most = 0;
   for (const auto& [network, group] : groups_) most = std::max(most, group->bytes);
-  // Of those that have about as much, the one whose connection has stood still for longest: honest
-  // transfers move. One that only waits for its turn did not choose to stand still.
+  // Of the groups with about as much, the one whose connection has stood still for longest: honest
+  // transfers move. A connection that waits for its turn comes last.
   AddressGroup* chosen = nullptr;
   std::pair<bool, Connection::Instant> oldest;
   for (const auto& [network, group] : groups_) {
@@ -224,7 +223,7 @@ void FairShares::AwaitTurn(Connection& connection) {
 void FairShares::PostTurns() {
   if (turns_are_posted_) return;
   turns_are_posted_ = true;
-  // Behind what the system has told meanwhile, so that those who have had less come first.
+  // After the pending events of the system, so that addresses that have used less come first.
   boost::asio::post(io_context_, [this] {
     turns_are_posted_ = false;
     RunTurns();
@@ -238,7 +237,7 @@ void FairShares::RunTurns() {
   for (size_t left = ring_.size(); left > 0 && Now() - begin < base::kTurnsTime; --left) {
     AddressGroup* const group = ring_.front();
     ring_.pop_front();
-    // Connections without a share are of many addresses, and all that wait now have a turn.
+    // Connections without a share are of many addresses, and each that waits now gets a turn.
     size_t turns = group->network == kNobody ? group->waiting.size() : 1;
     const Connection::Instant group_begin = Now();
     while (!group->waiting.empty() &&

@@ -12,8 +12,8 @@ bool IsTokenCharacter(char c);
 // Whether the character may be in a field's value: no control character but the tab.
 bool IsFieldText(char c);
 
-// Whether the text is what Host must be (RFC 9110, section 7.2): a host that is not empty, as
-// RFC 3986 has it, and perhaps a port.
+// Whether the text is a valid Host (RFC 9110, section 7.2): a host that is not empty, as in RFC
+// 3986, and optionally a port.
 bool IsHost(absl::string_view text);
 
 }  // namespace tcsync::listener

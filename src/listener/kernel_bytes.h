@@ -5,7 +5,7 @@
 
 namespace tcsync::listener {
 
-// What the kernel keeps of a connection: what its client has not taken, and what was not read.
+// The bytes of a connection in the kernel: output that its client has not taken, and unread input.
 int64_t BytesInKernel(int socket);
 
 }  // namespace tcsync::listener

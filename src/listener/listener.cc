@@ -94,7 +94,7 @@ class BeastListener final : public Listener {
   listener::Service sync_;
   std::optional<listener::Service> metrics_;         // if it has an address
   std::optional<listener::Service> administration_;  // the same; from Serve on
-  std::mutex mutex_;  // of what follows; held by Stop until it is done, so that a second one waits
+  std::mutex mutex_;  // guards the members below; held during Stop, so that a second one waits
   Phase phase_ = Phase::kBound;
   base::ReloadHooks::Registration reload_registration_;
   metrics::Registry::Registration metrics_registration_;
@@ -140,7 +140,7 @@ absl::Status BeastListener::BindAddresses(const std::vector<std::string>& addres
                                           absl::string_view option,
                                           const listener::TlsCredentials* tls,
                                           listener::Service& service) const {
-  // All are looked at before the first is bound.
+  // All are parsed before the first is bound.
   std::vector<listener::ListenAddress> parsed;
   for (const std::string& text : addresses) {
     absl::StatusOr<listener::ListenAddress> address = listener::ParseListenAddress(text, option);
@@ -168,8 +168,8 @@ void BeastListener::BindAdministration() {
   administration_.reset();
   logger_.Log(LogLevel::kWarning,
               "administration commands cannot reach this server while it runs: ", status.message(),
-              ". Clients are served all the same. A shorter data-dir helps where the path is too "
-              "long, such as a symbolic link; admin-socket=off says that none is wanted");
+              ". Clients are served all the same. If the path is too long, a shorter data-dir "
+              "helps, such as a symbolic link; admin-socket=off disables the socket");
 }
 
 std::vector<std::string> BeastListener::addresses() const {
@@ -190,7 +190,7 @@ std::vector<listener::Service*> BeastListener::Services() {
 absl::Status BeastListener::ServeParts(const listener::ServedParts& parts) {
   const std::lock_guard lock(mutex_);
   if (phase_ != Phase::kBound) {
-    return absl::FailedPreconditionError("this listener has been started before");
+    return absl::FailedPreconditionError("this listener has already been started");
   }
   if (parts.administration != nullptr) BindAdministration();
   if (const absl::Status status = StartServices(parts); !status.ok()) {

@@ -21,11 +21,11 @@ namespace beast_http = boost::beast::http;
 
 constexpr absl::string_view kEndOfHead = "\r\n\r\n";
 
-// Stops the parser where the request is answered; never seen by anybody.
+// Stops the parser where the request is answered; never reported.
 boost::system::error_code Stop() { return beast_http::error::end_of_stream; }
 
-// Whether a field goes on in the next line, which senders must not write any more, and which others
-// read as they like (RFC 9112, section 5.2).
+// Whether a field continues on the next line, which senders must not write any more, and which
+// recipients read in different ways (RFC 9112, section 5.2).
 bool HasFoldedLine(absl::string_view head) {
   for (size_t end = head.find('\n'); end + 1 < head.size(); end = head.find('\n', end + 1)) {
     if (end == absl::string_view::npos) break;
@@ -44,12 +44,12 @@ RequestParser::RequestParser(http::Handler& handler, HeadScratch& scratch, const
       trusted_proxies_(trusted_proxies),
       source_(peer) {
   header_limit(base::kRequestHeadBytesMax);
-  // The handler's business, which knows what the body is. (Boost 1.74 takes "none" for zero.)
+  // The handler bounds the body, because it knows the kind. (Boost 1.74 takes "none" for zero.)
   body_limit(std::numeric_limits<std::uint64_t>::max());
 }
 
 size_t RequestParser::CompleteHeadBytes(absl::string_view bytes) {
-  // What cannot be a method, such as the beginning of TLS, should not have to wait for a timeout.
+  // Bytes that begin no method, such as a TLS handshake, should not have to wait for a timeout.
   if (!absl::ascii_isupper(bytes.front())) {
     AnswerParseError(beast_http::error::bad_method);
     return 0;
@@ -83,10 +83,10 @@ size_t RequestParser::Parse(absl::string_view bytes) {
 }
 
 void RequestParser::ParseHead(absl::string_view head) {
-  if (HasFoldedLine(head)) return AnswerMalformed("a field that goes on in the next line");
+  if (HasFoldedLine(head)) return AnswerMalformed("a header field continued on the next line");
   error_code error;
   put(boost::asio::const_buffer(head.data(), head.size()), error);
-  // The head is complete; the parser misses the end of a version that is too short.
+  // The head is complete; the parser does not notice a version that is too short.
   if (error == beast_http::error::need_more) error = beast_http::error::bad_version;
   if (error && !response_) return AnswerParseError(error);
   if (error) return;
@@ -146,7 +146,7 @@ void RequestParser::AnswerParseError(error_code error) {
 void RequestParser::AnswerMalformed(absl::string_view problem) {
   AnswerEarly(
       http::TextResponse(400, absl::StrCat("The request is not valid HTTP/1.1: ", problem, ".")));
-  // Nothing behind it can be trusted, either.
+  // The bytes behind it cannot be trusted either.
   end_is_unknown_ = true;
   drops_body_ = false;
 }
@@ -156,12 +156,12 @@ bool RequestParser::HasUnsupportedTransferCoding() const {
 }
 
 const char* RequestParser::ProblemOfHead() const {
-  // RFC 9112, section 3.2. With two of them, or with one that is none, a proxy and this server
-  // could mean different servers.
+  // RFC 9112, section 3.2. With two of them, or with an invalid one, a proxy and this server could
+  // mean different servers.
   if (host_count_ == 0 && !is_http10_) return "there is no Host";
   if (host_count_ > 1) return "there are several Host fields";
-  if (host_count_ == 1 && !host_is_valid_) return "Host is not a host with or without a port";
-  // RFC 9112, section 6.1: what forwarded it may have taken its end elsewhere.
+  if (host_count_ == 1 && !host_is_valid_) return "Host is not a host with an optional port";
+  // RFC 9112, section 6.1: a forwarder may have seen its end elsewhere.
   if (is_http10_ && has_transfer_encoding_) return "HTTP/1.0 has no Transfer-Encoding";
   return nullptr;
 }
@@ -208,7 +208,7 @@ void RequestParser::on_header_impl(error_code& error) {
     return;
   }
   if (HasUnsupportedTransferCoding()) {
-    // Where the body ends is unknown, so nothing behind it can be trusted either.
+    // The end of the body is unknown, so the bytes behind it cannot be trusted either.
     AnswerEarly(
         http::TextResponse(501, "The only Transfer-Encoding that this server takes is chunked."));
     end_is_unknown_ = true;

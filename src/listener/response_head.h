@@ -1,4 +1,4 @@
-// Writes a response's head as HTTP/1.1 sends it.
+// Writes the head of an HTTP/1.1 response.
 #ifndef TCSYNC_SRC_LISTENER_RESPONSE_HEAD_H_
 #define TCSYNC_SRC_LISTENER_RESPONSE_HEAD_H_
 
@@ -12,7 +12,7 @@ namespace tcsync::listener {
 
 enum class ConnectionHeader {
   kNone,       // HTTP/1.1's default: the connection is kept
-  kKeepAlive,  // said to an HTTP/1.0 client that asked for it
+  kKeepAlive,  // told to an HTTP/1.0 client that asked for it
   kClose,
 };
 
@@ -20,7 +20,7 @@ enum class ConnectionHeader {
 void AppendResponseHead(const http::Response& response, absl::string_view date,
                         ConnectionHeader connection, std::string& out);
 
-// The Date header's value, made anew once a second. One thread.
+// The Date header's value, created once a second. One thread.
 class DateClock {
  public:
   absl::string_view Now();

@@ -8,7 +8,7 @@
 namespace tcsync::listener {
 namespace {
 
-// A buffer that a usual response fits in is kept for the next one.
+// A buffer of the size of a usual response is kept for the next one.
 constexpr size_t kKeptTextBytesMax = 1024;
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What a connection has to send.
+// The output of a connection.
 #ifndef TCSYNC_SRC_LISTENER_SEND_QUEUE_H_
 #define TCSYNC_SRC_LISTENER_SEND_QUEUE_H_
 
@@ -12,35 +12,35 @@
 
 namespace tcsync::listener {
 
-// Heads and small bodies, put together, and behind them at most one large body or its current
+// Heads and small bodies, concatenated, and behind them at most one large body or its current
 // piece. Used on the connection's thread.
 class SendQueue {
  public:
-  // Where heads are appended. Not behind a large body.
+  // Heads are appended here, except behind a large body.
   std::string& text() { return text_; }
   // The body of the response whose head is the end of text().
   void AddBody(http::Response response);
 
   bool has_large_body() const { return !large_.body.empty() || unread_bytes_ > 0; }
   bool HasUnsent() const { return text_sent_ < text_.size() || large_sent_ < large_.body.size(); }
-  // What goes out next, and what goes out behind it.
+  // The next bytes to send, and those behind them.
   std::array<absl::string_view, 2> Unsent() const;
   void Advance(size_t sent);
 
-  // A large body of which pieces are still to be read: from here, each when the one before is sent.
+  // Whether a large body has unread pieces: each is read from here after the previous one is sent.
   bool HasUnread() const { return unread_bytes_ > 0; }
   http::BodySource& source() { return *large_.body_source; }
   // False: it is not a piece of this body.
   bool TakePiece(std::string piece);
 
-  // Lets go of the buffer of text that is sent, while a body takes its time.
+  // Frees the buffer of sent text, while a body is being sent.
   void TrimText();
-  // All is sent.
+  // Called when everything is sent.
   void Clear();
-  // Nobody reads it any more.
+  // Called when the client reads no more.
   void DropBody() { large_ = http::Response(); }
 
-  // The memory that it takes beyond what a usual answer does.
+  // The memory beyond that of a usual answer.
   size_t spare_bytes() const;
 
  private:

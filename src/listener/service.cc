@@ -65,8 +65,8 @@ void Service::Collect(metrics::Registry::Sink& sink) const {
   const auto accepted = [&sink](const char* outcome, int64_t count) {
     sink.Add(
         Type::kCounter, "tcsync_connections_accepted_total",
-        "Connections that clients made, by what became of them: served, told 503 because there "
-        "were too many (refused), or closed without a word (dropped).",
+        "Connections that clients made, by their outcome: served, told 503 because there were too "
+        "many (refused), or closed without a response (dropped).",
         {{"outcome", outcome}}, static_cast<double>(count));
   };
   accepted("served", figures.served_total);

@@ -1,5 +1,5 @@
-// What some of the addresses serve: one handler, with addresses, connections and event loops that
-// it shares with no other, so that a crowd at one service is not in the way of another.
+// One handler at some of the addresses, with connections and event loops that it shares with no
+// other service, so that a crowd at one does not obstruct another.
 #ifndef TCSYNC_SRC_LISTENER_SERVICE_H_
 #define TCSYNC_SRC_LISTENER_SERVICE_H_
 
@@ -20,8 +20,8 @@
 
 namespace tcsync::listener {
 
-// One thread at a time. The steps of its end are apart, so that several services can take each
-// together.
+// One thread at a time. The steps of a stop are separate, so that several services can take each
+// step together.
 class Service {
  public:
   struct Settings {
@@ -35,30 +35,30 @@ class Service {
   };
 
   Service(const Settings& settings, Logger logger);
-  // StopNow() first, if it was started.
+  // Call StopNow() first, if it was started.
   ~Service() = default;
 
   // Binds one address. Errors as of Listener::Bind.
   absl::Status Bind(const ListenAddress& address, absl::string_view text,
                     const TlsCredentials* tls);
   bool IsBound() const { return !acceptors_.empty(); }
-  // Of each bound address.
+  // The URL of each bound address.
   std::vector<std::string> urls() const;
 
-  // `handler` must live until StopNow() returned. kUnavailable, and nothing runs, when no thread
-  // can be started.
+  // `handler` must live until StopNow() has returned. kUnavailable, with nothing running, when no
+  // thread can be started.
   absl::Status Start(http::Handler& handler);
 
-  // Tells of the connections and the loops; between Start() and StopNow().
+  // Reports the metrics of the connections and the loops; between Start() and StopNow().
   void Collect(metrics::Registry::Sink& sink) const;
 
   // Closes the addresses; may be called without Start.
   void StopAccepting();
-  // Lets the requests in flight finish, begins no further ones.
+  // Lets the requests in flight finish, and begins no further ones.
   void EndConnections();
   // Waits until no connection is left.
   void AwaitConnections(std::chrono::steady_clock::time_point deadline) const;
-  // Closes every connection that is left, and ends the threads.
+  // Closes all remaining connections, and ends the threads.
   void StopNow();
 
  private:

@@ -15,7 +15,7 @@
 namespace tcsync::listener {
 namespace {
 
-// A PEM file, as an option names it.
+// A PEM file, and the option that names it.
 struct PemFile {
   const char* option;
   const std::string& path;
@@ -27,10 +27,10 @@ absl::Status Unusable(const PemFile& file, absl::string_view why) {
       absl::StrCat("option ", file.option, ": '", file.path, "' ", why));
 }
 
-// What OpenSSL says about its latest failure.
+// OpenSSL's reason for its latest failure.
 std::string OpensslReason() {
   const char* const reason = ERR_reason_error_string(ERR_peek_last_error());
-  return reason == nullptr ? "OpenSSL does not say why" : reason;
+  return reason == nullptr ? "OpenSSL gives no reason" : reason;
 }
 
 absl::StatusOr<OpensslPtr<BIO>> Open(const PemFile& file) {
@@ -41,8 +41,8 @@ absl::StatusOr<OpensslPtr<BIO>> Open(const PemFile& file) {
   return Unusable(file, absl::StrCat("cannot be read: ", std::strerror(error)));
 }
 
-// Without this OpenSSL would ask for the passphrase on the terminal, and the server would not start
-// until somebody came to type it.
+// Without this, OpenSSL would ask for the passphrase on the terminal, and the server would not
+// start until a person typed it.
 int RefusePassphrase(char*, int, int, void* was_asked) {
   *static_cast<bool*>(was_asked) = true;
   return -1;
@@ -50,7 +50,7 @@ int RefusePassphrase(char*, int, int, void* was_asked) {
 
 absl::StatusOr<absl::Time> TimeOf(const ASN1_TIME* time, const PemFile& file) {
   std::tm parts{};
-  if (ASN1_TIME_to_tm(time, &parts) != 1) return Unusable(file, "has a date that is none");
+  if (ASN1_TIME_to_tm(time, &parts) != 1) return Unusable(file, "has a malformed date");
   return absl::FromTM(parts, absl::UTCTimeZone());
 }
 
@@ -58,7 +58,7 @@ std::string Text(absl::Time time) {
   return absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", time, absl::UTCTimeZone());
 }
 
-// When the certificate expires; an error when it is not valid now.
+// The time at which the certificate expires; an error when it is not valid now.
 absl::StatusOr<absl::Time> CheckValidity(const X509* certificate, const PemFile& file) {
   const absl::StatusOr<absl::Time> begin = TimeOf(X509_get0_notBefore(certificate), file);
   if (!begin.ok()) return begin.status();
@@ -66,7 +66,7 @@ absl::StatusOr<absl::Time> CheckValidity(const X509* certificate, const PemFile&
   if (!end.ok()) return end.status();
   const absl::Time now = absl::Now();
   if (now >= *end) {
-    return Unusable(file, absl::StrCat("has expired on ", Text(*end), ": it must be renewed"));
+    return Unusable(file, absl::StrCat("expired on ", Text(*end), ": it must be renewed"));
   }
   if (now < *begin) {
     return Unusable(file, absl::StrCat("is not valid before ", Text(*begin),
@@ -75,8 +75,8 @@ absl::StatusOr<absl::Time> CheckValidity(const X509* certificate, const PemFile&
   return end;
 }
 
-// The server's own certificate, then those that a client needs to get from it to its authority.
-// Returns when the first one expires.
+// Loads the server's own certificate, then those between it and the client's authority. Returns the
+// time at which the first one expires.
 absl::StatusOr<absl::Time> UseCertificates(SSL_CTX* context, const PemFile& file) {
   const absl::StatusOr<OpensslPtr<BIO>> bio = Open(file);
   if (!bio.ok()) return bio.status();
@@ -98,7 +98,7 @@ absl::StatusOr<absl::Time> UseCertificates(SSL_CTX* context, const PemFile& file
       return Unusable(file, absl::StrCat("cannot be used: ", OpensslReason()));
     }
   }
-  // The end of the file is that no further certificate begins.
+  // At the end of the file, no further certificate begins.
   if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) {
     return Unusable(
         file, absl::StrCat("has a damaged certificate behind its first one: ", OpensslReason()));
@@ -115,7 +115,7 @@ absl::Status UseKey(SSL_CTX* context, const PemFile& file, const PemFile& certif
       PEM_read_bio_PrivateKey(bio->get(), nullptr, RefusePassphrase, &has_passphrase));
   if (has_passphrase) {
     return Unusable(file,
-                    "is protected by a passphrase, which nobody can type here: store it "
+                    "is protected by a passphrase, which the server cannot ask for: store it "
                     "without one, readable for the server only");
   }
   if (key == nullptr) {
@@ -129,7 +129,7 @@ absl::Status UseKey(SSL_CTX* context, const PemFile& file, const PemFile& certif
   return absl::OkStatus();
 }
 
-// The one protocol that is spoken here. A client that offers others alone learns so at once.
+// The only supported protocol. A client that offers only others learns so at once.
 int ChooseProtocol(SSL*, const unsigned char** chosen, unsigned char* chosen_size,
                    const unsigned char* offered, unsigned int offered_size, void*) {
   static constexpr unsigned char kProtocols[] = "\x08http/1.1";
@@ -159,11 +159,11 @@ absl::StatusOr<TlsCredentials::Loaded> TlsCredentials::ReadFiles() const {
     return absl::ResourceExhaustedError(absl::StrCat("cannot prepare TLS: ", OpensslReason()));
   }
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-  // Writes go on where the last one stopped, from wherever the bytes are by then; a connection
-  // without bytes under way has no buffers.
+  // A repeated write continues where the last one stopped, at any address of its bytes; a
+  // connection without pending bytes has no buffers.
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                 SSL_MODE_RELEASE_BUFFERS);
-  // Clients take up sessions by tickets, which they keep; the server keeps none.
+  // Clients resume sessions by tickets, which they keep; the server keeps none.
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_alpn_select_cb(context, ChooseProtocol, nullptr);
 

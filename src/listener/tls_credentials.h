@@ -1,4 +1,4 @@
-// The certificate and the key that the server shows, from two PEM files that can be read again.
+// The server's certificate and key, from two PEM files that can be reloaded.
 #ifndef TCSYNC_SRC_LISTENER_TLS_CREDENTIALS_H_
 #define TCSYNC_SRC_LISTENER_TLS_CREDENTIALS_H_
 
@@ -16,20 +16,20 @@ namespace tcsync::listener {
 // Thread-safe.
 class TlsCredentials {
  public:
-  // Errors: kFailedPrecondition for a pair that cannot be used; the message names the option, the
-  // file and what is wrong with it.
+  // Errors: kFailedPrecondition for an unusable pair; the message names the option, the file and
+  // the fault.
   static absl::StatusOr<std::unique_ptr<TlsCredentials>> Load(std::string certificate_path,
                                                               std::string key_path);
 
-  // Reads the files again. Sessions that begin from now on use what they say; those that there are
-  // go on. On error, as of Load, everything stays as it is.
+  // Reloads the files. New sessions use their content; existing ones continue. After an error, as
+  // of Load, nothing has changed.
   absl::Status Reload();
 
   // A session for an accepted socket, which is borrowed; nullptr when memory ran out.
   std::unique_ptr<TlsSession> BeginSession(int socket) const;
 
   const std::string& certificate_path() const { return certificate_path_; }
-  // Until when the certificate is valid.
+  // The time until which the certificate is valid.
   absl::Time expiry() const;
 
  private:
@@ -45,7 +45,7 @@ class TlsCredentials {
 
   const std::string certificate_path_;
   const std::string key_path_;
-  mutable std::mutex mutex_;  // of what follows
+  mutable std::mutex mutex_;  // guards the members below
   Loaded loaded_;
 };
 

@@ -18,8 +18,8 @@
 namespace tcsync::listener {
 namespace {
 
-// A socket as OpenSSL's own socket BIO has it, but for one thing: writing to a connection that the
-// client has closed is an error, not a signal that ends the program.
+// A socket like OpenSSL's own socket BIO, except that writing to a connection that the client has
+// closed is an error, not a signal that ends the program.
 
 int SocketOf(BIO* bio) {
   return static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio)));
@@ -102,8 +102,8 @@ size_t TlsSession::Read(char* out, size_t room, error_code& error) {
   } else if (reason == SSL_ERROR_ZERO_RETURN) {
     error = boost::asio::error::eof;
   } else {
-    // Also where OpenSSL has something to answer and the socket does not take it: a client that
-    // makes it do that and does not read has nothing good in mind.
+    // Also if OpenSSL has to answer and the socket is full: a client that causes answers and does
+    // not read them is hostile.
     is_broken_ = true;
     error = boost::asio::error::connection_aborted;
   }

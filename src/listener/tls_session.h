@@ -33,21 +33,21 @@ class TlsSession {
   // nullptr when memory ran out. `socket` is borrowed.
   static std::unique_ptr<TlsSession> Begin(SSL_CTX* context, int socket);
 
-  // Goes on with the handshake as far as the socket allows.
+  // Continues the handshake as far as the socket allows.
   Handshake ContinueHandshake();
 
-  // As a socket's read_some and write_some, after the handshake: how many bytes, or an error, which
-  // is would_block where the socket must first become readable (Read) or writable (Write). A write
-  // that would block must be tried again with bytes that begin with the same ones. What Read is
-  // given room for should be at least kRecordBytesMax: then nothing decrypted stays behind.
+  // As a socket's read_some and write_some, after the handshake: the number of bytes, or an error,
+  // which is would_block if the socket must first become readable (Read) or writable (Write). A
+  // write that would block must be repeated with bytes that begin with the same ones. Read should
+  // have room for at least kRecordBytesMax: then no decrypted bytes stay behind.
   size_t Read(char* out, size_t room, error_code& error);
   size_t Write(absl::string_view bytes, error_code& error);
 
-  // Whether a part of something was received of which the rest is missing.
+  // Whether a part of a record was received and the rest is missing.
   bool HasPartialInput() const { return SSL_has_pending(ssl_.get()) == 1; }
 
-  // Tells the client that nothing follows, if the socket takes that at once. Not while a write is
-  // to be tried again.
+  // Tells the client that nothing follows, if the socket takes that at once. Not while a write must
+  // be repeated.
   void SendCloseNotify();
 
   static constexpr size_t kRecordBytesMax = SSL3_RT_MAX_PLAIN_LENGTH;
@@ -56,7 +56,7 @@ class TlsSession {
   explicit TlsSession(OpensslPtr<SSL> ssl) : ssl_(std::move(ssl)) {}
 
   OpensslPtr<SSL> ssl_;
-  bool is_broken_ = false;  // after an error nothing more may be asked of OpenSSL
+  bool is_broken_ = false;  // after an error, OpenSSL may not be used any more
 };
 
 }  // namespace tcsync::listener

@@ -28,16 +28,16 @@ absl::string_view ProblemOf(const std::optional<absl::Status>& probe) {
     default:
       break;
   }
-  // Storage has no code for it, but quotes the system.
+  // Storage has no code for it, but quotes the system's message.
   if (absl::StrContains(probe->message(), std::strerror(EROFS))) return "the disk is read-only";
-  return "writing, or reading what was written, fails";
+  return "writing and reading back fails";
 }
 
 absl::string_view DiskSpaceProblem(const StorageReport& report, const HealthPolicy& policy) {
   if (absl::IsDeadlineExceeded(report.stats_status)) return "the disk does not answer";
   const bool is_known = report.stats && report.stats->disk_bytes_total > 0;
   if (is_known && report.stats->disk_bytes_free < policy.disk_free_bytes_min) {
-    return "less is free than the server leaves free; nothing new is stored";
+    return "the free space is below the server's minimum; no new data is stored";
   }
   return "";
 }
@@ -45,7 +45,7 @@ absl::string_view DiskSpaceProblem(const StorageReport& report, const HealthPoli
 absl::string_view TotalSizeProblem(const StorageReport& report, const HealthPolicy& policy) {
   if (policy.total_bytes_max > 0 && report.stats &&
       report.stats->live_bytes >= policy.total_bytes_max) {
-    return "all clients together have as much as the server keeps; nothing new is stored";
+    return "all clients together have reached the server's limit; no new data is stored";
   }
   return "";
 }
@@ -58,7 +58,7 @@ bool Health::ok() const {
 }
 
 std::string Health::ToJson() const {
-  // Every text is a constant without a character that JSON escapes.
+  // Every text is a constant without a character that JSON must escape.
   std::string json = absl::StrCat("{\"status\":\"", ok() ? "ok" : "failing", "\",\"checks\":{");
   for (const HealthCheck& check : checks) {
     absl::StrAppend(&json, &check == checks.data() ? "" : ",", "\"", check.name, "\":\"",
@@ -120,7 +120,7 @@ void HealthService::Note(const StorageReport& report, const Health& health) {
       logger_.Log(LogLevel::kInfo, "health: ", check.name, " is ok again");
       continue;
     }
-    // What storage said is for the operator; /health says only the state.
+    // Storage's message is for the operator; /health says only the state.
     const bool is_explained = check.name == "storage" && report.probe;
     logger_.Log(
         LogLevel::kError, "health: ", check.name, ": ", check.problem,

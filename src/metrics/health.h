@@ -1,4 +1,4 @@
-// Whether this server does its work: what /health answers, and the metrics that say the same.
+// Whether this server works: the answer of /health, and the metrics with the same content.
 #ifndef TCSYNC_SRC_METRICS_HEALTH_H_
 #define TCSYNC_SRC_METRICS_HEALTH_H_
 
@@ -17,13 +17,13 @@
 
 namespace tcsync::metrics {
 
-// What the operator set; 0: no such bound.
+// The operator's settings; 0: no limit.
 struct HealthPolicy {
   uint64_t disk_free_bytes_min = 0;
   uint64_t total_bytes_max = 0;
 };
 
-// One thing that was looked at. Names and words are constants, and tell strangers a state and no
+// The result of one check. Names and words are constants, and tell strangers a state without
 // figures.
 struct HealthCheck {
   absl::string_view name;
@@ -34,7 +34,7 @@ struct HealthCheck {
 
 struct Health {
   std::vector<HealthCheck> checks;  // always the same ones in the same order
-  // What an operator should know and is no failure; mostly none. Constants, too.
+  // Information for the operator that is no failure; usually none. Constants, too.
   std::vector<HealthCheck> notes = {};
 
   bool ok() const;
@@ -43,7 +43,7 @@ struct Health {
   std::string ToJson() const;
 };
 
-// What `report` means.
+// The report's meaning.
 Health Judge(const StorageReport& report, const HealthPolicy& policy);
 
 // Thread-safe. Borrows the monitor.
@@ -52,12 +52,12 @@ class HealthService {
   HealthService(HealthMonitor& monitor, const HealthPolicy& policy, Registry& registry,
                 Logger logger);
 
-  // Calls `done` as HealthMonitor::Ask does. Sets tcsync_health_ok before, and logs a check that
-  // began or ceased to fail.
+  // Calls `done` as HealthMonitor::Ask does. Before that, sets tcsync_health_ok, and logs a check
+  // that began or ceased to fail.
   void Ask(absl::AnyInvocable<void(const Health&)> done);
 
-  // Where notes come from: `note` gives a constant, or nothing, at any time on any thread. Before
-  // the first Ask.
+  // Adds a source of notes: `note` returns a constant, or nothing, at any time on any thread.
+  // Before the first Ask.
   void AddNote(absl::string_view name, std::function<absl::string_view()> note);
 
  private:
@@ -66,9 +66,9 @@ class HealthService {
   HealthMonitor& monitor_;
   const HealthPolicy policy_;
   const Logger logger_;
-  std::vector<Gauge*> gauges_;  // of each check
+  std::vector<Gauge*> gauges_;  // one for each check
   std::vector<std::pair<absl::string_view, std::function<absl::string_view()>>> notes_;
-  std::mutex mutex_;  // of the gauges' changes
+  std::mutex mutex_;  // guards the changes of the gauges
 };
 
 }  // namespace tcsync::metrics

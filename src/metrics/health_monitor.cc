@@ -17,7 +17,7 @@ Instant Now() { return std::chrono::steady_clock::now(); }
 
 }  // namespace
 
-// Everything that the threads and the probes share. What is public is used with the mutex.
+// The state that the threads and the probes share. Public members are guarded by the mutex.
 class HealthMonitor::State {
  public:
   State(const HealthTiming& timing, bool has_stats) : timing(timing), has_stats(has_stats) {}
@@ -28,12 +28,12 @@ class HealthMonitor::State {
   std::condition_variable changed;
   bool stopping = false;
   std::vector<Done> waiting;
-  Instant oldest_waiting{};  // when the first of them asked
+  Instant oldest_waiting{};  // of the first waiting request
 
   // A probe, or a reading of the figures.
   struct Check {
-    std::optional<Instant> since;  // it is under way, since then
-    bool running = false;          // the storage has it; false while it waits to be tried again
+    std::optional<Instant> since;  // the start of the one in progress
+    bool running = false;          // the storage has it; false while it waits for another try
     Instant retry_at{};
     absl::Status result;
     std::optional<Instant> done_at;
@@ -52,18 +52,18 @@ class HealthMonitor::State {
   Check stats_reading;
   std::optional<StorageStats> stats;
 
-  // Whether the last result is good enough: young, or from after somebody began to wait for it. Who
-  // waits for the other check must not have to wait for this one again.
+  // Whether the last result is good enough: recent, or newer than the oldest waiting request. A
+  // request that waits for the other check must not have to wait for this one again.
   bool IsRecent(const Check& check, Instant now, std::chrono::milliseconds shared) const {
     if (check.since || !check.done_at) return false;
     return now - *check.done_at < shared || (!waiting.empty() && *check.done_at >= oldest_waiting);
   }
 
-  // The probe came back.
+  // The result of the probe has arrived.
   void EndProbe(absl::Status status) {
     const std::lock_guard lock(mutex);
     const Instant now = Now();
-    // Too busy for it: that may be over in a moment, and is no failure before it has lasted.
+    // The storage is too busy for it. That may end soon, and is no failure until it has lasted.
     if (absl::IsUnavailable(status) && !probe.IsOverdue(now, timing.wait_max)) {
       probe.running = false;
       probe.result = std::move(status);
@@ -74,9 +74,9 @@ class HealthMonitor::State {
     changed.notify_all();
   }
 
-  // The answer for everybody who asks now; nullopt when there is something to wait for.
+  // The answer to all present requests; nullopt while they have to wait.
   std::optional<StorageReport> TryReport(Instant now) {
-    // Nobody waited for the last try.
+    // No request waited for the last try.
     if (!probe.running && probe.IsOverdue(now, timing.wait_max)) probe.End(probe.result, now);
     const bool probe_overdue = probe.IsOverdue(now, timing.wait_max);
     const bool stats_overdue = stats_reading.IsOverdue(now, timing.wait_max);
@@ -98,7 +98,7 @@ class HealthMonitor::State {
     return report;
   }
 
-  // When the answer thread has to look again if nothing happens before: the next deadline or try.
+  // The time at which the answer thread must look again without an event: the next deadline or try.
   Instant NextLook(Instant now) const {
     Instant next = Instant::max();
     for (const Check* const check : {&probe, &stats_reading}) {

@@ -1,4 +1,4 @@
-// Finds out how the storage is, for many who ask at once and cannot wait.
+// Checks the storage for many requests at once that cannot wait.
 #ifndef TCSYNC_SRC_METRICS_HEALTH_MONITOR_H_
 #define TCSYNC_SRC_METRICS_HEALTH_MONITOR_H_
 
@@ -24,20 +24,20 @@ struct HealthTiming {
   std::chrono::milliseconds stats_shared{base::kStorageStatsSharedMs};
 };
 
-// How the storage was a moment ago.
+// The recent state of the storage.
 struct StorageReport {
-  // What Storage::Probe said; nullopt: nothing yet, after longer than it may take. kUnavailable: it
-  // was refused for that long.
+  // The result of Storage::Probe; nullopt: none within the permitted time. kUnavailable: it was
+  // refused for that long.
   std::optional<absl::Status> probe;
-  // The figures as they were last read; nullopt: never, or the backend has none.
+  // The figures of the last reading; nullopt: none, or the backend has none.
   std::optional<StorageStats> stats;
-  // OK, or why they are not those of now.
+  // OK, or the reason that they are not current.
   absl::Status stats_status;
 };
 
-// Probes the storage and reads its figures when somebody asks, one probe and one reading at a time.
-// Whoever asks is answered within wait_max, whatever the storage does; a recent result is used
-// again. Thread-safe.
+// Probes the storage and reads its figures on request, one probe and one reading at a time. Each
+// request is answered within wait_max, whatever the storage does; a recent result is used again.
+// Thread-safe.
 class HealthMonitor {
  public:
   // Called exactly once: before Ask returns if there is a recent result, and otherwise on a thread
@@ -47,8 +47,8 @@ class HealthMonitor {
   // As StorageAdministration::ReadStats; may block.
   using ReadStatsFunction = std::function<absl::StatusOr<StorageStats>()>;
 
-  // `storage` must live until Stop() returned, and answers probes that are under way after that.
-  // `read_stats` is null for a storage that has no figures.
+  // `storage` must live until Stop() has returned, and completes pending probes even after that.
+  // `read_stats` is null for a storage without figures.
   HealthMonitor(Storage& storage, ReadStatsFunction read_stats, const HealthTiming& timing = {});
   ~HealthMonitor();
   HealthMonitor(const HealthMonitor&) = delete;
@@ -56,10 +56,10 @@ class HealthMonitor {
 
   void Ask(Done done);
 
-  // The figures as they were last read.
+  // The figures of the last reading.
   std::optional<StorageStats> LatestStats() const;
 
-  // Answers everybody at once and asks the storage for nothing more. Waits while it reads figures.
+  // Answers all requests at once and asks the storage no more. Waits for a reading in progress.
   void Stop();
 
  private:
@@ -72,7 +72,7 @@ class HealthMonitor {
   const ReadStatsFunction read_stats_;
   const std::shared_ptr<State> state_;  // shared with probes that come back late
   std::thread answer_thread_;
-  std::thread stats_thread_;  // reading may stand still, and answers must not
+  std::thread stats_thread_;  // a reading may hang, and answers must not
 };
 
 }  // namespace tcsync::metrics

@@ -9,7 +9,7 @@ constexpr uint64_t kNanosecondsPerSecond = 1'000'000'000;
 constexpr uint64_t kMicrosecond = 1'000;
 constexpr uint64_t kMillisecond = 1'000'000;
 
-// `count` bounds from `first` on, each `factor` times the one before.
+// `count` bounds from `first` on, each `factor` times the previous one.
 Buckets Powers(uint64_t first, uint64_t factor, int count) {
   Buckets buckets;
   uint64_t bound = first;
@@ -75,7 +75,7 @@ Histogram::Histogram(const Buckets& buckets)
       cells_(std::make_unique<std::atomic<uint64_t>[]>(kShards * cells_per_shard_)) {}
 
 void Histogram::Observe(uint64_t value) {
-  // From the first: most values are in one of the first buckets, and there are few.
+  // A linear search, because most values are in one of the first buckets, and there are few.
   const std::vector<uint64_t>& bounds = buckets_.bounds;
   size_t bucket = 0;
   while (bucket < bounds.size() && value > bounds[bucket]) ++bucket;

@@ -1,5 +1,5 @@
-// What is counted while requests are served: counters, gauges and histograms. Writing to one costs
-// some nanoseconds and never waits; reading adds up what the threads wrote.
+// Counters, gauges and histograms of work on requests. Writing to one costs some nanoseconds and
+// never waits; reading adds up the parts of all threads.
 #ifndef TCSYNC_SRC_METRICS_INSTRUMENTS_H_
 #define TCSYNC_SRC_METRICS_INSTRUMENTS_H_
 
@@ -15,14 +15,14 @@
 
 namespace tcsync::metrics {
 
-// The parts that a counter's value is in. The threads that serve requests are a few event loops,
-// the committer and the readers: with as many parts, two of them seldom write to one.
+// The number of parts of a counter's value. The threads that serve requests are a few event loops,
+// the committer and the readers: with as many parts, two of them rarely share one.
 inline constexpr size_t kShards = 8;
 
-// The part that belongs to the calling thread.
+// The part of the calling thread.
 size_t ThisThreadsShard();
 
-// What one core may keep in its cache while others write beside it.
+// The unit of memory that one core may cache while others write beside it.
 inline constexpr size_t kCacheLineBytes = 64;
 
 // A number that only grows. Thread-safe.
@@ -55,33 +55,33 @@ class Gauge {
 // exact and adding to it needs no loop; `units_per_base` of them make one of the exported base
 // unit.
 struct Buckets {
-  std::vector<uint64_t> bounds;  // inclusive upper ones, growing; one more has what is above
+  std::vector<uint64_t> bounds;  // inclusive upper ones, growing; the values above have a bucket
   uint64_t units_per_base = 1;
 };
 
-// Observed in nanoseconds, exported in seconds: from what memory takes to what a person gives up
-// at.
+// Observed in nanoseconds, exported in seconds: from the time of a memory access to the patience of
+// a person.
 Buckets RequestSeconds();
-// Observed in nanoseconds, exported in seconds: from a fast disk's sync to one that stands still.
+// Observed in nanoseconds, exported in seconds: from a fast disk's sync to a disk that hangs.
 Buckets DiskSeconds();
-// Powers of two from 1, for what is counted by hundreds.
+// Powers of two from 1, for numbers up to some hundreds.
 Buckets Counts();
 // Powers of four from 256 bytes to 64 MiB.
 Buckets Bytes();
 
-// How often values were in which range. Thread-safe.
+// The number of values in each range. Thread-safe.
 class Histogram {
  public:
   explicit Histogram(const Buckets& buckets);
 
   void Observe(uint64_t value);
-  // In a histogram of nanoseconds; a time that went backwards counts as none.
+  // In a histogram of nanoseconds; a negative time counts as zero.
   void Observe(std::chrono::nanoseconds time) {
     Observe(static_cast<uint64_t>(time.count() < 0 ? 0 : time.count()));
   }
 
   struct Snapshot {
-    std::vector<uint64_t> counts;  // of each bucket by itself; the last is above every bound
+    std::vector<uint64_t> counts;  // of each bucket by itself; the last one is above every bound
     uint64_t sum = 0;              // in small units
   };
   Snapshot Read() const;
@@ -94,7 +94,7 @@ class Histogram {
   }
 
   const Buckets buckets_;
-  // For each shard: its buckets, the one above, and the sum; then what fills the cache line.
+  // For each shard: its buckets, the one above, and the sum; then padding to the cache line.
   const size_t cells_per_shard_;
   const std::unique_ptr<std::atomic<uint64_t>[]> cells_;
 };

@@ -35,7 +35,8 @@ std::optional<double> OpenFiles() {
   return static_cast<double>(count - 3);  // ".", ".." and the directory itself, while it is open
 }
 
-// What /proc/self/stat says (proc(5)); the fields after the command's name, which may have spaces.
+// The content of /proc/self/stat (proc(5)): the fields after the command's name, which may have
+// spaces.
 struct ProcessStat {
   double virtual_bytes;
   double resident_bytes;
@@ -60,7 +61,7 @@ std::optional<ProcessStat> ReadProcessStat() {
   return stat;
 }
 
-// When the machine was started, in seconds since 1970.
+// The time at which the machine was started, in seconds since 1970.
 std::optional<double> BootSeconds() {
   std::istringstream lines(ReadFile("/proc/stat"));
   std::string word;

@@ -13,7 +13,7 @@
 namespace tcsync::metrics {
 namespace {
 
-// Up to here every whole number is a double of its own.
+// Up to here every whole number has an exact double.
 constexpr double kWholeNumberMax = 9007199254740992.0;
 
 // A short decimal that reads back as `value`.
@@ -31,7 +31,7 @@ std::string NumberText(double value) {
   return text.data();
 }
 
-// Names of a backend's figures come from elsewhere; one that is none must not spoil the whole page.
+// A backend's figures have foreign names; an invalid one must not spoil the whole page.
 std::string ValidName(absl::string_view name) {
   std::string valid(name);
   for (char& character : valid) {
@@ -58,7 +58,7 @@ std::string Braced(absl::string_view labels) {
 
 absl::string_view TypeText(Type type) { return type == Type::kCounter ? "counter" : "gauge"; }
 
-// One family as text, being made.
+// One family while its text is being built.
 struct FamilyText {
   std::string type;
   std::string help;

@@ -5,8 +5,8 @@
 //   tcsync_http_requests_total{route="index",status="200"} 12
 //
 // A name is tcsync_ and words joined by underscores, its unit a base unit at the end (_seconds,
-// _bytes), and then _total for a counter. Label values are few and known beforehand: nothing that
-// comes from a request is one.
+// _bytes), and then _total for a counter. Label values are few and known in advance: none comes
+// from a request.
 #ifndef TCSYNC_SRC_METRICS_REGISTRY_H_
 #define TCSYNC_SRC_METRICS_REGISTRY_H_
 
@@ -33,20 +33,20 @@ struct Label {
 };
 using Labels = std::vector<Label>;
 
-// Thread-safe. What is added stays as long as the registry, except callbacks. Adding a metric of a
-// name and labels that are there already gives the one that is there.
+// Thread-safe. Metrics stay as long as the registry, collectors as long as their registration.
+// Adding a metric with the name and labels of an existing one returns that one.
 class Registry {
  public:
-  // Where a collector puts what it found.
+  // Receives the values of a collector.
   class Sink {
    public:
     virtual ~Sink() = default;
     virtual void Add(Type type, absl::string_view name, absl::string_view help,
                      const Labels& labels, double value) = 0;
   };
-  // Called while the metrics are written out, on that thread: it must not block, nor call the
-  // registry. Values of one name and the same labels, as two listeners of one engine have them, are
-  // added up.
+  // Called while the metrics are written, on that thread: it must not block, nor call the registry.
+  // Values with the same name and labels are added up, for example those of two listeners of one
+  // engine.
   using Collector = std::function<void(Sink&)>;
 
   // Keeps a collector in use. Move-only. Destroying it waits until the collector does not run.
@@ -101,7 +101,7 @@ class Registry {
   Instrument& Add(Families<Instrument>& families, absl::string_view name, absl::string_view help,
                   const Labels& labels, const Arguments&... arguments);
 
-  mutable std::mutex mutex_;  // of what follows
+  mutable std::mutex mutex_;  // guards the members below
   Families<Counter> counters_;
   Families<Gauge> gauges_;
   Families<Histogram> histograms_;

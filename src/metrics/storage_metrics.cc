@@ -15,12 +15,12 @@ void CollectStorageStats(const StorageStats& stats, Registry::Sink& sink) {
         "for each record.",
         stats.live_bytes);
   gauge("tcsync_storage_bytes", "Bytes of everything that the storage keeps.", stats.bytes_on_disk);
-  // In a storage without files, and beside records that take less than their allowance, nothing.
+  // 0 in a storage without files, and where records take less than their allowance.
   gauge("tcsync_storage_dead_bytes",
         "The part of tcsync_storage_bytes that belongs to no client any more or waits in the log: "
         "compaction of the files removes it.",
         DeadBytes(stats));
-  // Without a disk there is nothing to say of one.
+  // A storage without a disk has no such figures.
   if (stats.disk_bytes_total > 0) {
     gauge("tcsync_disk_free_bytes", "Bytes that are free on the disk of the data directory.",
           stats.disk_bytes_free);
@@ -28,7 +28,7 @@ void CollectStorageStats(const StorageStats& stats, Registry::Sink& sink) {
           stats.disk_bytes_total);
   }
   gauge("tcsync_last_backup_timestamp_seconds",
-        "When the last backup was made, in seconds since 1970; 0: none is known of.",
+        "Time of the last backup, in seconds since 1970; 0: none is known.",
         static_cast<uint64_t>(stats.last_backup_unix_seconds));
   gauge("tcsync_commit_queue_writes", "Writes that wait to be committed.", stats.queued_writes);
   gauge("tcsync_commit_queue_bytes", "Bytes of the writes that wait to be committed.",
@@ -41,8 +41,7 @@ void CollectStorageStats(const StorageStats& stats, Registry::Sink& sink) {
   for (const auto& [name, value] : stats.backend) {
     const Type type = absl::EndsWith(name, "_total") ? Type::kCounter : Type::kGauge;
     sink.Add(type, absl::StrCat("tcsync_", name),
-             "A figure of the storage backend's own; docs/metrics.md says which there are.", {},
-             value);
+             "A figure of the storage backend's own; docs/metrics.md lists them.", {}, value);
   }
 }
 

@@ -1,4 +1,4 @@
-// What the storage holds, as metrics.
+// The content of the storage, as metrics.
 #ifndef TCSYNC_SRC_METRICS_STORAGE_METRICS_H_
 #define TCSYNC_SRC_METRICS_STORAGE_METRICS_H_
 
@@ -7,7 +7,7 @@
 
 namespace tcsync::metrics {
 
-// Puts the figures into `sink`: clients, bytes, the disk, the queue, and the backend's own under
+// Adds the figures to `sink`: clients, bytes, the disk, the queue, and the backend's own under
 // "tcsync_" and their names, as counters if those end in "_total".
 void CollectStorageStats(const StorageStats& stats, Registry::Sink& sink);
 

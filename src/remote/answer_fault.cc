@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kQuotedBytesMax = 200;
 
-// Every endpoint's path begins with this, behind the base path.
+// The beginning of every endpoint's path, behind the base path.
 constexpr absl::string_view kEndpoints = "/v1/client/";
 
 // The first line of a plain-text body, as a sentence for the end of a message.
@@ -27,7 +27,7 @@ std::string Quoted(const Answer& answer) {
                       is_cut ? "...\"" : "\"");
 }
 
-// When to try again.
+// The advice when to try again.
 std::string RetryAdvice(const Answer& answer) {
   const absl::string_view value = answer.Header("Retry-After");
   int64_t seconds = 0;
@@ -37,7 +37,7 @@ std::string RetryAdvice(const Answer& answer) {
   return value.empty() ? "try again later" : absl::StrCat("try again after ", value);
 }
 
-// What to configure instead, from where a redirect points.
+// The advice which URL to configure instead, from the target of a redirect.
 std::string RedirectAdvice(const Answer& answer) {
   const absl::string_view location = answer.Header("Location");
   if (location.empty()) return "a redirect to nowhere";
@@ -52,15 +52,15 @@ std::pair<RemoteFault, std::string> Explain(const Answer& answer) {
   switch (answer.status) {
     case 403:
       return {RemoteFault::kNotAllowed,
-              "this client ID is not allowed there; check it for a typing error, or ask whoever "
-              "runs the server to admit it"};
+              "this client ID is not allowed there; check it for a typing error, or ask the "
+              "server's operator to admit it"};
     case 407:
       return {RemoteFault::kProxyFailed,
               "the proxy wants a user name and a password: give it as "
               "http://user:password@host:port"};
     case 413:
       return {RemoteFault::kTooLarge,
-              "what was sent is longer than the server takes; whoever runs it can raise its limit"};
+              "the data exceeds the server's limit, which its operator can raise"};
     case 429:
       return {RemoteFault::kRateLimited, "too many requests; " + RetryAdvice(answer)};
     case 502:
@@ -71,13 +71,14 @@ std::pair<RemoteFault, std::string> Explain(const Answer& answer) {
           "the server is busy, starting, or not running behind its proxy; " + RetryAdvice(answer)};
     case 507:
       return {RemoteFault::kServerFull,
-              "the server stores nothing more, for this client or for anybody; whoever runs it "
-              "must make room"};
+              "the server stores no more data, for this client or for all; its operator must make "
+              "room"};
     default:
       break;
   }
   if (answer.status >= 500) {
-    return {RemoteFault::kServerFailed, "the server failed; whoever runs it finds more in its log"};
+    return {RemoteFault::kServerFailed,
+            "the server failed; its operator finds the reason in its log"};
   }
   if (answer.status >= 400) {
     return {RemoteFault::kRejected,
@@ -86,7 +87,7 @@ std::pair<RemoteFault, std::string> Explain(const Answer& answer) {
   }
   if (answer.status >= 300) return {RemoteFault::kRedirected, RedirectAdvice(answer)};
   return {RemoteFault::kBrokenAnswer,
-          "the protocol does not have that; check that it is a TaskChampion sync server"};
+          "the protocol has no such answer; check that it is a TaskChampion sync server"};
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Answers that are not what the protocol provides for become errors that say what to try.
+// Turns answers outside the protocol into errors with advice.
 #ifndef TCSYNC_SRC_REMOTE_ANSWER_FAULT_H_
 #define TCSYNC_SRC_REMOTE_ANSWER_FAULT_H_
 
@@ -10,8 +10,8 @@
 
 namespace tcsync::remote {
 
-// For an answer whose status the protocol does not have for that request. `request` names it, such
-// as "GET https://host/v1/client/snapshot".
+// For an answer with a status that the protocol does not have for that request. `request` names it,
+// such as "GET https://host/v1/client/snapshot".
 RemoteError UnexpectedStatus(const Answer& answer, const std::string& request);
 
 // For an answer that breaks the protocol otherwise: `problem` completes "the answer to ...".

@@ -8,8 +8,8 @@
 
 namespace tcsync::remote {
 
-// Stays requested until it is reset: a request that comes just before a call begins is not lost,
-// and one that comes just after a call has ended meets the next one only if nobody resets it.
+// A request stays until it is reset. So a request just before a call is not lost, and one just
+// after a call cancels the next one unless it is reset before.
 class Cancellation {
  public:
   // std::system_error when the process has no descriptor left.
@@ -20,13 +20,13 @@ class Cancellation {
     is_requested_.store(true);
     wake_.Wake();
   }
-  // Any thread; a Request() of the same moment counts as the earlier or as the later one.
+  // Any thread; a Request() at the same moment counts as the earlier or as the later one.
   void Reset() noexcept { is_requested_.store(false); }
 
   bool is_requested() const noexcept { return is_requested_.load(); }
 
-  // Readable after a request, and now and then without one: after it has become readable,
-  // ConsumeWake() says which, and it is to be waited for again when there is none.
+  // Readable after a request, and sometimes without one. Call ConsumeWake() when it has become
+  // readable, and wait again if that returns false.
   int fd() const { return wake_.fd(); }
   bool ConsumeWake() const noexcept {
     // In this order: a request between the two makes it readable again.
@@ -34,7 +34,7 @@ class Cancellation {
     return is_requested();
   }
 
-  // In a child of a fork: a request in one of the two processes is none in the other one.
+  // In a child of a fork: a request in one of the two processes has no effect in the other.
   void Renew() { wake_.Renew(); }
 
  private:

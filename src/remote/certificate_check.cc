@@ -13,7 +13,7 @@
 namespace tcsync::remote {
 namespace {
 
-// More names would not fit a sentence.
+// More names would not fit into a sentence.
 constexpr int kNamesShownMax = 5;
 
 std::optional<absl::Time> TimeOf(const ASN1_TIME* encoded) {
@@ -74,7 +74,7 @@ RemoteError Untrusted(const ServerUrl& server, const X509* certificate,
       RemoteFault::kCertificateUntrusted,
       absl::StrCat("the certificate of ", server.Origin(), ", issued by '",
                    certificate == nullptr ? "?" : NameOf(X509_get_issuer_name(certificate)),
-                   "', comes from no authority that is trusted here (", reason, "; ",
+                   "', comes from no trusted authority (", reason, "; ",
                    authorities.empty() ? "no file of the system's authorities was found: install "
                                          "ca-certificates, or check SSL_CERT_FILE"
                                        : absl::StrCat("trusted are those of ", authorities),
@@ -112,7 +112,7 @@ std::optional<RemoteError> CertificateProblem(X509_STORE_CTX* check, const Serve
       return fault(RemoteFault::kCertificateExpired,
                    absl::StrCat(whose, server.Origin(), " expired on ",
                                 DateOf(X509_get0_notAfter(certificate)),
-                                "; whoever runs the server must renew it, or the clock of this "
+                                "; the server's operator must renew it, or the clock of this "
                                 "computer is wrong"));
     case X509_V_ERR_CERT_NOT_YET_VALID:
       return fault(RemoteFault::kCertificateExpired,
@@ -124,8 +124,8 @@ std::optional<RemoteError> CertificateProblem(X509_STORE_CTX* check, const Serve
       return fault(RemoteFault::kCertificateWrongHost,
                    absl::StrCat("the certificate of ", server.Origin(), " is for ",
                                 HostsOf(certificate), ", not for ", server.host,
-                                "; check the host in the URL, or whoever runs the server must get "
-                                "a certificate for it"));
+                                "; check the host in the URL, or ask the server's operator for a "
+                                "certificate for it"));
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
@@ -133,7 +133,7 @@ std::optional<RemoteError> CertificateProblem(X509_STORE_CTX* check, const Serve
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
     case X509_V_ERR_CERT_UNTRUSTED:
     case X509_V_ERR_INVALID_CA:
-    // An authority of the same name is trusted, but with another key: mostly one made anew.
+    // An authority of the same name is trusted, but with another key: usually a recreated one.
     case X509_V_ERR_CERT_SIGNATURE_FAILURE:
       return Untrusted(server, certificate, authorities, X509_verify_cert_error_string(error));
     default:

@@ -1,4 +1,4 @@
-// The verification of a server's certificate, and what went wrong in words that help.
+// The verification of a server's certificate, with an explanation of each failure.
 #ifndef TCSYNC_SRC_REMOTE_CERTIFICATE_CHECK_H_
 #define TCSYNC_SRC_REMOTE_CERTIFICATE_CHECK_H_
 
@@ -14,16 +14,16 @@
 namespace tcsync::remote {
 
 // Makes `ssl` require a certificate for the host of `server`, and name the host to the server
-// (SNI). False only for want of memory.
+// (SNI). False only for lack of memory.
 bool RequireCertificateFor(SSL* ssl, const ServerUrl& server);
 
-// What is wrong with the certificate that OpenSSL is verifying; nullopt while all is well. For the
-// callback of the verification, whose X509_STORE_CTX `check` is. `authorities` is where the
-// system's were found.
+// The fault of the certificate that OpenSSL is verifying; nullopt while there is none. For the
+// callback of the verification, whose X509_STORE_CTX `check` is. `authorities` is the place where
+// the system's authorities were found.
 std::optional<RemoteError> CertificateProblem(X509_STORE_CTX* check, const ServerUrl& server,
                                               const std::string& authorities);
 
-// When the certificate of the other side expires, in seconds since 1970.
+// The time at which the other side's certificate expires, in seconds since 1970.
 std::optional<int64_t> CertificateExpiry(SSL* ssl);
 
 }  // namespace tcsync::remote

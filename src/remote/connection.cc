@@ -29,7 +29,7 @@ RemoteError Fault(RemoteFault fault, std::string message) {
   return {fault, std::move(message), std::nullopt, Uuid()};
 }
 
-// Memory that could not be had arrives as an error code from some parts of Asio and Beast.
+// Some parts of Asio and Beast report a lack of memory as an error code.
 void ThrowIfOutOfMemory(const ErrorCode& error) {
   if (error == boost::system::errc::not_enough_memory || error == asio::error::no_memory) {
     throw std::bad_alloc();
@@ -56,7 +56,7 @@ RemoteError Cancelled(const std::string& where, absl::string_view during) {
                absl::StrCat("the call to ", where, " was cancelled, during ", during));
 }
 
-// The error for an operation that was ended before it was done.
+// The error for an operation that was ended before its completion.
 std::optional<RemoteError> Interruption(const ErrorCode& error, const std::string& where,
                                         absl::string_view during) {
   if (error == asio::error::timed_out) return TimedOut(where, during);
@@ -64,7 +64,7 @@ std::optional<RemoteError> Interruption(const ErrorCode& error, const std::strin
   return std::nullopt;
 }
 
-// Waiting for data from a socket, without blocking: whether there is any, or its end.
+// Checks without blocking whether a socket has data, or is at its end.
 bool IsReadable(int socket) {
   pollfd entry{socket, POLLIN, 0};
   return poll(&entry, 1, 0) != 0;
@@ -108,11 +108,11 @@ RemoteResult<std::unique_ptr<Connection>> Connection::Open(const Destination& de
 void Connection::Abandon(std::unique_ptr<Connection> inherited) {
   if (inherited == nullptr) return;
   try {
-    // Both processes have one epoll set, and what this one took out of it would be out of the other
-    // one's: so it gets a set of its own first.
+    // Both processes have one epoll set, and removing a socket in one would remove it in the other.
+    // So this process gets a set of its own first.
     inherited->io_context_.notify_fork(asio::execution_context::fork_child);
   } catch (const std::exception&) {
-    // Left as it is: some memory and descriptors, once.
+    // Left as it is: some memory and descriptors are lost, once.
     static_cast<void>(inherited.release());
   }
 }
@@ -166,7 +166,7 @@ ErrorCode Connection::ConnectTo(const SocketAddress& address, TimePoint deadline
   socket_.open(endpoint.protocol(), error);
   if (error) return error;
   error = Await(deadline, [&](auto&& done) { socket_.async_connect(endpoint, std::move(done)); });
-  // Requests are written whole: waiting for more to send would only delay them.
+  // Requests are written as a whole, so waiting to fill packets would only delay them.
   ErrorCode ignored;
   if (!error) socket_.set_option(Tcp::no_delay(true), ignored);
   return error;
@@ -191,7 +191,7 @@ std::optional<RemoteError> Connection::Connect(TimePoint deadline) {
   ErrorCode error;
   size_t left = found.addresses.size();
   for (const SocketAddress& address : found.addresses) {
-    // An address that swallows everything must not use up the time of those behind it.
+    // An address that drops all packets must not use up the time of the following ones.
     const auto now = std::chrono::steady_clock::now();
     error = ConnectTo(address, now + (deadline - now) / static_cast<int64_t>(left--));
     if (!error) return std::nullopt;
@@ -225,7 +225,7 @@ std::optional<RemoteError> Connection::OpenTunnel(TimePoint deadline) {
   }
   http::response_parser<http::empty_body> parser;
   parser.header_limit(base::kRemoteHeadBytesMax);
-  parser.skip(true);  // an answer to CONNECT that succeeds has no body
+  parser.skip(true);  // a successful answer to CONNECT has no body
   ErrorCode error =
       Await(deadline, [&](auto&& done) { http::async_write(socket_, request, std::move(done)); });
   if (!error) {
@@ -258,7 +258,7 @@ std::optional<RemoteError> Connection::HandshakeTls(TimePoint deadline) {
   bool is_out_of_memory = false;
   ErrorCode error;
   tls_stream_->set_verify_mode(asio::ssl::verify_peer, error);
-  // OpenSSL's verdict stands. It is called from C, where no exception may pass.
+  // OpenSSL's result stands. The callback is called from C, where no exception may pass.
   tls_stream_->set_verify_callback(
       [&](bool is_valid, asio::ssl::verify_context& check) noexcept {
         try {
@@ -285,7 +285,7 @@ std::optional<RemoteError> Connection::HandshakeTls(TimePoint deadline) {
   if (error.category() == asio::error::get_ssl_category() &&
       ERR_GET_REASON(static_cast<unsigned long>(error.value())) == SSL_R_WRONG_VERSION_NUMBER) {
     return Fault(RemoteFault::kNotTls,
-                 absl::StrCat("what answers at ", origin,
+                 absl::StrCat("the server at ", origin,
                               " does not speak TLS, but perhaps plain HTTP; check the port in the "
                               "URL, and whether it should begin with http://"));
   }
@@ -329,7 +329,8 @@ RemoteResult<Answer> Connection::ExchangeOver(Stream& stream, const OutgoingRequ
     return *std::move(fault);
   }
 
-  // Also after a failed write: the server may have answered early, and closed what it did not read.
+  // Also after a failed write: the server may have answered early, and closed before reading the
+  // rest.
   std::optional<http::response_parser<http::string_body>> parser;
   ErrorCode error;
   do {
@@ -339,12 +340,12 @@ RemoteResult<Answer> Connection::ExchangeOver(Stream& stream, const OutgoingRequ
     error = Await(deadline, [&](auto&& done) {
       http::async_read_header(stream, buffer_, *parser, std::move(done));
     });
-    // 100 Continue and its like come before the answer.
+    // 100 Continue and similar responses precede the answer.
   } while (!error && parser->get().result_int() / 100 == 1);
   const auto too_large = [&] {
     return Fault(RemoteFault::kAnswerTooLarge,
                  absl::StrCat("the answer of ", Where(), " is longer than the ", response_bytes_max,
-                              " bytes that are taken; check the URL, or allow more"));
+                              " bytes that are accepted; check the URL, or allow more"));
   };
   if (auto fault = Interruption(error, Where(), "the wait for an answer")) {
     return *std::move(fault);
@@ -359,7 +360,7 @@ RemoteResult<Answer> Connection::ExchangeOver(Stream& stream, const OutgoingRequ
   }
   if (error) {
     return Fault(RemoteFault::kBrokenAnswer,
-                 absl::StrCat("what ", Where(), " answers is not HTTP (", error.message(), "); ",
+                 absl::StrCat("the answer of ", Where(), " is not HTTP (", error.message(), "); ",
                               kNotHttpHint));
   }
 

@@ -26,21 +26,21 @@
 
 namespace tcsync::remote {
 
-// Where connections go, and how. Must outlive them.
+// The destination of connections. Must outlive them.
 struct Destination {
   ServerUrl server;
   std::optional<ProxyUrl> proxy;
   boost::asio::ssl::context* tls = nullptr;  // if server.uses_tls
-  std::string authorities;                   // where the system's were found
+  std::string authorities;                   // the place of the system's authorities
 };
 
-// By when a call must be done; `connected`, never later than `done`, is for the connection.
+// The deadlines of a call; `connected`, never later than `done`, is for the connection.
 struct Deadlines {
   std::chrono::steady_clock::time_point connected;
   std::chrono::steady_clock::time_point done;
 };
 
-// What is wanted of the body of a 200. Of any other answer it is kIfShort.
+// The wanted part of a 200's body. For any other answer it is kIfShort.
 enum class WantedBody { kNone, kIfShort, kWhole };
 
 struct OutgoingRequest {
@@ -63,33 +63,33 @@ struct Answer {
 // One thread at a time. After any error or exception the connection must be destroyed.
 class Connection {
  public:
-  // The cancellation is for each step of it and of the exchanges, and must outlive it.
+  // `cancellation` applies to each step and to the exchanges, and must outlive the connection.
   static RemoteResult<std::unique_ptr<Connection>> Open(const Destination& destination,
                                                         const Cancellation& cancellation,
                                                         const Deadlines& deadlines);
 
-  // For a connection of the process that this one was forked from: closes this process' copy of it,
-  // and sends nothing, because the stream of bytes is the other process'.
+  // For a connection of the parent process, in a forked child: closes this process' copy of it, and
+  // sends nothing, because the stream of bytes belongs to the parent.
   static void Abandon(std::unique_ptr<Connection> inherited);
 
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection();
 
-  // Sends the request and receives its answer. Of the answer to any status but 200, the body is
-  // left out when it is long or does not come.
+  // Sends the request and receives its answer. For any status but 200, the body is omitted if it is
+  // long or does not arrive.
   RemoteResult<Answer> Exchange(const OutgoingRequest& request, const Deadlines& deadlines,
                                 int64_t response_bytes_max);
 
-  // Whether another exchange may follow: the server keeps the connection open, as far as can be
-  // seen, and it was not idle for long.
+  // Whether another exchange may follow: the server keeps the connection open, as far as is known,
+  // and it was not idle for long.
   bool IsReusable();
 
-  // Whether the last exchange failed as on a connection that the server had closed before: without
-  // a byte of an answer.
+  // Whether the last exchange failed without a byte of an answer, as on a connection that the
+  // server had closed before.
   bool was_closed_early() const { return was_closed_early_; }
 
-  // When the server's certificate expires; nullopt without TLS.
+  // The time at which the server's certificate expires; nullopt without TLS.
   std::optional<int64_t> certificate_expires() const { return certificate_expires_; }
 
  private:
@@ -122,13 +122,13 @@ class Connection {
   boost::asio::io_context io_context_;
   Tcp::socket socket_;
   std::optional<boost::asio::ssl::stream<Tcp::socket&>> tls_stream_;
-  boost::beast::flat_buffer buffer_;  // what came after the last answer
+  boost::beast::flat_buffer buffer_;  // bytes behind the last answer
   bool is_kept_alive_ = false;
   bool was_closed_early_ = false;
   TimePoint last_used_;
   std::optional<int64_t> certificate_expires_;
-  // Borrows the cancellation's descriptor, and is the last to be made, so that nothing else but the
-  // destructor, which gives it back, can destroy it.
+  // Borrows the cancellation's descriptor. The last to be created, so that it is destroyed only by
+  // the destructor, which releases the descriptor.
   boost::asio::posix::stream_descriptor cancel_descriptor_;
   bool is_watching_ = false;
 };

@@ -44,14 +44,14 @@ Answer Ask(const std::string& host, uint16_t port, int flags) {
   return answer;
 }
 
-// What the two threads share; the last of them frees it.
+// The state that the two threads share; the last of them frees it.
 struct Pending {
   base::WakeDescriptor answered;
   std::mutex mutex;
   std::optional<Answer> answer;
 };
 
-// For poll(): rounded up, so that the deadline has come when that long has passed.
+// For poll(): rounded up, so that the deadline has passed after that time.
 int MillisecondsUntil(std::chrono::steady_clock::time_point deadline) {
   const auto now = std::chrono::steady_clock::now();
   if (deadline <= now) return 0;

@@ -1,4 +1,4 @@
-// Host names become addresses, within a deadline.
+// Resolves host names to addresses, within a deadline.
 #ifndef TCSYNC_SRC_REMOTE_NAME_LOOKUP_H_
 #define TCSYNC_SRC_REMOTE_NAME_LOOKUP_H_
 
@@ -22,15 +22,15 @@ struct NameLookup {
   enum class Outcome { kFound, kFailed, kTimedOut, kCancelled };
   Outcome outcome;
   std::vector<SocketAddress> addresses;  // at least one if found, in the order to try
-  std::string problem;                   // what the system says if failed
+  std::string problem;                   // the system's message if it failed
 };
 
-// Looks `host`, a name or an address, up. An address needs no lookup and is always in time.
+// Resolves `host`, a name or an address. An address needs no lookup and is always in time.
 //
 // getaddrinfo() cannot be interrupted, so it runs on a thread of its own, which is left behind when
-// the deadline or a cancellation comes first; it ends when the system's resolver gives up, mostly
-// within half a minute, and touches nothing that is not its own. Running out of memory throws
-// std::bad_alloc, and a thread or a descriptor that cannot be had std::system_error.
+// the deadline or a cancellation comes first. That thread ends when the system's resolver gives up,
+// usually within half a minute, and owns all that it touches. Lack of memory throws std::bad_alloc,
+// and lack of a thread or a descriptor std::system_error.
 NameLookup LookUpName(const std::string& host, uint16_t port,
                       std::chrono::steady_clock::time_point deadline,
                       const Cancellation& cancellation);

@@ -42,7 +42,7 @@ bool NetworkContains(const std::string& network, const ip::address& address) {
                        parsed.canonical();
 }
 
-// Takes the port off "name:port", "1.2.3.4:port" or "[::1]:port"; not off a bare IPv6 address.
+// Removes the port from "name:port", "1.2.3.4:port" or "[::1]:port"; not from a bare IPv6 address.
 absl::string_view WithoutPort(absl::string_view item, absl::string_view& port) {
   if (!item.empty() && item.front() == '[') {
     const size_t end = item.find(']');

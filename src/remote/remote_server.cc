@@ -49,7 +49,7 @@ constexpr char kSnapshotType[] = "application/vnd.taskchampion.snapshot";
 constexpr char kClientPath[] = "/v1/client/";
 constexpr char kSnapshotPath[] = "/v1/client/snapshot";
 
-// The line that names a server fits.
+// The name of a server fits into this.
 constexpr size_t kServerNameBytesMax = 200;
 
 RemoteError Fault(RemoteFault fault, absl::string_view message) {
@@ -93,10 +93,10 @@ std::optional<RemoteError> CheckOption(const char* name, int64_t value, int64_t 
 
 }  // namespace
 
-// Connections, and single requests over them.
+// Opens connections, and makes single requests over them.
 class RemoteServer::Session {
  public:
-  // One call: its time begins, its requests share it, and no other call may run meanwhile.
+  // Begins a call: its requests share its time, and no other call may run meanwhile.
   class Call {
    public:
     explicit Call(Session& session) : session_(session), error_(session.BeginCall()) {}
@@ -106,7 +106,7 @@ class RemoteServer::Session {
       if (!error_) session_.is_calling_ = false;
     }
 
-    // Why it may not begin.
+    // The reason that it may not begin.
     const std::optional<RemoteError>& error() const { return error_; }
 
    private:
@@ -165,7 +165,7 @@ class RemoteServer::Session {
 void RemoteServer::Session::TakeOver() {
   Connection::Abandon(std::move(connection_));
   cancellation_.Renew();
-  // A call of the other process, which goes on there.
+  // A call of the parent process, which continues there.
   is_calling_ = false;
   process_ = base::ProcessMark::Current();
 }
@@ -216,7 +216,7 @@ std::optional<RemoteError> RemoteServer::Session::Prepare(absl::string_view url)
   if (!proxy.ok()) return Fault(RemoteFault::kInvalidAddress, proxy.status().message());
   destination_.proxy = *std::move(proxy);
 
-  // Read also for http, so that a wrong file is found where it is configured.
+  // Read also for http, so that an unusable file is reported when it is configured.
   if (!destination_.server.uses_tls && options_.ca_file.empty()) return std::nullopt;
   tls_.emplace(boost::asio::ssl::context::tls_client);
   SSL_CTX_set_min_proto_version(tls_->native_handle(), TLS1_2_VERSION);
@@ -229,7 +229,7 @@ std::optional<RemoteError> RemoteServer::Session::Prepare(absl::string_view url)
 }
 
 RemoteResult<Answer> RemoteServer::Session::Send(const OutgoingRequest& request) try {
-  // Taken out while in use: whatever goes wrong, an exception too, ends it.
+  // Taken out while in use, so that any failure, an exception too, ends it.
   std::unique_ptr<Connection> connection = std::move(connection_);
   bool is_reused = connection != nullptr && connection->IsReusable();
   while (true) {
@@ -249,8 +249,8 @@ RemoteResult<Answer> RemoteServer::Session::Send(const OutgoingRequest& request)
       connection_ = std::move(connection);
       return answer;
     }
-    // The server closed a connection that had been idle just when the request was on its way. What
-    // changes nothing there can be asked again.
+    // The server closed an idle connection while the request was on its way. A request that changes
+    // nothing there can be repeated.
     if (!is_reused || !connection->was_closed_early() || request.method != "GET") return answer;
     is_reused = false;
   }
@@ -302,7 +302,7 @@ RemoteResult<Uuid> UuidHeader(const Answer& answer, const char* name, const std:
   return *uuid;
 }
 
-// The error that says why a body cannot be the sealed bytes that were asked for.
+// The fault of a body that cannot be the requested sealed bytes.
 std::optional<RemoteError> CheckBody(const Answer& answer, absl::string_view type,
                                      const std::string& request) {
   if (!HasMediaType(answer, type)) {
@@ -313,7 +313,7 @@ std::optional<RemoteError> CheckBody(const Answer& answer, absl::string_view typ
   const absl::string_view coding = answer.Header("Content-Encoding");
   if (!coding.empty() && !absl::EqualsIgnoreCase(coding, "identity")) {
     return BrokenAnswer(request, absl::StrCat("is compressed (", coding.substr(0, 100),
-                                              "), which was not asked for"));
+                                              "), which was not requested"));
   }
   return std::nullopt;
 }
@@ -322,7 +322,7 @@ std::optional<RemoteError> CheckBody(const Answer& answer, absl::string_view typ
 RemoteResult<SecretString> Unsealed(const SealingKey& key, const Cancellation& cancellation,
                                     const Uuid& sealed_with, const Uuid& version_id,
                                     absl::string_view sealed, absl::string_view what) {
-  // Cannot be ended once it has begun, and takes a part of a second at most.
+  // Unsealing cannot be interrupted, and takes less than a second.
   if (cancellation.is_requested()) {
     return Fault(RemoteFault::kCancelled, absl::StrCat("the call was cancelled, before ", what, " ",
                                                        version_id.ToString(), " was unsealed"));
@@ -341,7 +341,7 @@ RemoteResult<std::string> Sealed(const SealingKey& key, const Uuid& version_id,
                                  absl::string_view plaintext) {
   if (plaintext.empty()) {
     return Fault(RemoteFault::kInvalidArgument,
-                 "the plaintext is empty, which no version and no snapshot can be");
+                 "the plaintext is empty, which is not allowed for a version or a snapshot");
   }
   absl::StatusOr<std::string> sealed = Seal(key, version_id, plaintext);
   if (!sealed.ok()) return Fault(RemoteFault::kInvalidArgument, sealed.status().message());
@@ -379,8 +379,8 @@ void RemoteServer::Cancel() noexcept { session_->cancellation().Request(); }
 
 void RemoteServer::Resume() noexcept { session_->cancellation().Reset(); }
 
-// A request without a client ID is the touchstone: a sync server answers it with 400, and one with
-// a client ID with 200, 403 or 404. What is no sync server does not tell the two apart.
+// A request without a client ID distinguishes sync servers: they answer it with 400, and one with a
+// client ID with 200, 403 or 404. Other servers do not treat the two differently.
 RemoteResult<RemoteProbe> RemoteServer::Probe() {
   const Session::Call call(*session_);
   if (call.error()) return *call.error();
@@ -410,7 +410,7 @@ RemoteResult<RemoteProbe> RemoteServer::Probe() {
   if (is_trouble(anonymous_answer.status)) return UnexpectedStatus(anonymous_answer, request);
   if (anonymous_answer.status != 400) return probe;
 
-  // To ask for an ID that nobody has changes nothing.
+  // A request for an unknown ID changes nothing.
   const Uuid client_id = session_->client_id().value_or(Uuid::Random());
   RemoteResult<Answer> snapshot = get(kSnapshotPath, client_id, WantedBody::kNone);
   if (auto* const error = std::get_if<RemoteError>(&snapshot)) return std::move(*error);

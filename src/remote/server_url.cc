@@ -41,7 +41,7 @@ struct HostAndPort {
   uint16_t port;
 };
 
-// Takes "host[:port]" apart. `what` and `shown` are for the message.
+// Splits "host[:port]". `what` and `shown` are for the message.
 absl::StatusOr<HostAndPort> ParseHostAndPort(absl::string_view text, uint16_t default_port,
                                              absl::string_view what, absl::string_view shown) {
   const auto error = [&](absl::string_view problem) {
@@ -87,7 +87,7 @@ absl::StatusOr<HostAndPort> ParseHostAndPort(absl::string_view text, uint16_t de
   return parsed;
 }
 
-// The value of a hexadecimal digit; nullopt of anything else.
+// The value of a hexadecimal digit; nullopt for anything else.
 std::optional<int> DigitValue(char digit) {
   constexpr absl::string_view kDigits = "0123456789abcdef";
   const size_t value = kDigits.find(absl::ascii_tolower(static_cast<unsigned char>(digit)));
@@ -133,7 +133,7 @@ absl::StatusOr<ServerUrl> ParseServerUrl(absl::string_view text) {
   const auto error = [&](absl::string_view problem) {
     return absl::InvalidArgumentError(absl::StrCat("the server URL '", text, "' ", problem));
   };
-  // Before anything repeats the text: there may be a password in it.
+  // Before any message repeats the text, which may contain a password.
   if (text.find('@') != absl::string_view::npos) {
     return absl::InvalidArgumentError(
         "the server URL has a '@' in it (it is not repeated here, in case there is a password "

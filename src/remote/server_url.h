@@ -1,4 +1,4 @@
-// The URLs of sync servers and of proxies, taken apart.
+// The URLs of sync servers and of proxies, split into their parts.
 #ifndef TCSYNC_SRC_REMOTE_SERVER_URL_H_
 #define TCSYNC_SRC_REMOTE_SERVER_URL_H_
 
@@ -19,14 +19,14 @@ struct ServerUrl {
   bool HostIsAddress() const;
   // "host:port", an IPv6 address in brackets.
   std::string HostAndPort() const;
-  // The value of the Host header: without the port when it is the scheme's own.
+  // The value of the Host header: without the port when it is the scheme's default.
   std::string HostHeader() const;
-  // "https://host", and the port when it is not the scheme's own.
+  // "https://host", and the port when it is not the scheme's default.
   std::string Origin() const;
 };
 
-// A sync server: http or https, host, optionally port and base path. InvalidArgument with a
-// sentence otherwise; it does not repeat what may be a password.
+// A sync server: http or https, host, optionally port and base path. Otherwise InvalidArgument with
+// a sentence, which does not repeat a possible password.
 absl::StatusOr<ServerUrl> ParseServerUrl(absl::string_view text);
 
 struct ProxyUrl {

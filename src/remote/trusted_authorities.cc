@@ -30,7 +30,7 @@ const char* FromEnvironment(const char* name) {
   return value == nullptr || *value == '\0' ? nullptr : value;
 }
 
-// What fails leaves nothing behind in OpenSSL's queue of this thread.
+// A failure leaves nothing behind in this thread's error queue of OpenSSL.
 bool Load(SSL_CTX* context, const char* file, const char* directory) {
   const bool is_loaded = SSL_CTX_load_verify_locations(context, file, directory) == 1;
   ERR_clear_error();

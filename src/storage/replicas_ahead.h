@@ -1,4 +1,4 @@
-// The few replicas ahead that storage remembers of a client.
+// The few replicas ahead that storage keeps for a client.
 #ifndef TCSYNC_SRC_STORAGE_REPLICAS_AHEAD_H_
 #define TCSYNC_SRC_STORAGE_REPLICAS_AHEAD_H_
 
@@ -10,8 +10,8 @@
 
 namespace tcsync::storage {
 
-// Puts `replica` in its place among `replicas`, the latest seen first; the one that was seen
-// longest ago goes when there are too many.
+// Inserts `replica` into `replicas`, the latest seen first. The one that was seen longest ago is
+// dropped when there are too many.
 inline void AddReplicaAhead(const ReplicaAhead& replica, std::vector<ReplicaAhead>& replicas) {
   const auto known = std::find_if(replicas.begin(), replicas.end(), [&](const ReplicaAhead& other) {
     return other.version_id == replica.version_id;

@@ -1,4 +1,4 @@
-// Why a history is not rewound, worded once for every backend.
+// The refusals of a rewind, with the same words for every backend.
 #ifndef TCSYNC_SRC_STORAGE_REWIND_REFUSALS_H_
 #define TCSYNC_SRC_STORAGE_REWIND_REFUSALS_H_
 

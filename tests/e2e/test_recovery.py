@@ -74,7 +74,7 @@ def test_a_damaged_log_is_refused_accepted_told_and_acknowledged(start_server, t
     log.write_bytes(text)
 
     line = refused_start(server.data_dir)
-    said = re.search(r"lost with it are (\d+) bytes with up to (\d+) versions that were acknowledged", line)
+    said = re.search(r"this loses (\d+) bytes with up to (\d+) versions that were acknowledged", line)
     assert said, line
     lost = int(said[2])
     assert 1 < lost < 20

@@ -20,10 +20,10 @@ bool IsOver(uint64_t amount, uint64_t max) { return max > 0 && amount > max; }
 
 }  // namespace
 
-// An upload of which the limits are known.
+// An upload with known limits.
 class MemoryStorage::CollectedUpload final : public Upload {
  public:
-  // With the storage's mutex.
+  // The storage's mutex must be held.
   CollectedUpload(MemoryStorage& storage, const Uuid& client_id, uint64_t bytes_max)
       : storage_(storage), client_id_(client_id), bytes_max_(bytes_max) {
     storage_.uploads_[client_id_].push_back(this);
@@ -56,7 +56,7 @@ class MemoryStorage::CollectedUpload final : public Upload {
     return is_removed_ ? absl::AbortedError("the client was deleted during the upload")
                        : absl::OkStatus();
   }
-  // With the storage's mutex: the client is deleted.
+  // The client is deleted; the storage's mutex must be held.
   void Remove() { is_removed_ = true; }
 
   std::string TakeBytes() {
@@ -70,12 +70,12 @@ class MemoryStorage::CollectedUpload final : public Upload {
   const Uuid client_id_;
   const uint64_t bytes_max_;
   std::string bytes_;
-  // With the storage's mutex:
+  // Guarded by the storage's mutex:
   uint64_t counted_bytes_ = 0;
   bool is_removed_ = false;
 };
 
-// Reads what is in memory as if it were not.
+// Reads bytes that are in memory in pieces.
 class MemoryStorage::StoredSlices final : public PieceSource {
  public:
   StoredSlices(const MemoryStorage& storage, const Uuid& client_id, uint64_t number,
@@ -206,7 +206,7 @@ void MemoryStorage::Client::TakeReplicas(const ImportRequest::ImportedReplicas& 
     uint64_t& oldest = positions.try_emplace(day, kept).first->second;
     oldest = std::min(oldest, kept);
   }
-  // The oldest first, so that the latest comes to the front last.
+  // The oldest first, so that the latest is inserted at the front last.
   std::for_each(
       imported.ahead.rbegin(), imported.ahead.rend(),
       [this](const ReplicaAhead& replica) { storage::AddReplicaAhead(replica, replicas_ahead); });
@@ -272,7 +272,7 @@ void MemoryStorage::BeginUpload(UploadRequest request, BeginUploadCallback done)
     const auto others = uploads_.find(request.client_id);
     if (others != uploads_.end() && others->second.size() >= base::kUploadsPerClientMax) {
       return absl::UnavailableError(absl::StrCat("the client has ", base::kUploadsPerClientMax,
-                                                 " large uploads under way already"));
+                                                 " large uploads in progress already"));
     }
     return std::make_unique<CollectedUpload>(*this, request.client_id, std::get<uint64_t>(allowed));
   }();
@@ -281,7 +281,7 @@ void MemoryStorage::BeginUpload(UploadRequest request, BeginUploadCallback done)
 
 absl::Status MemoryStorage::TakeUploaded(Upload* upload, std::string& bytes) {
   if (upload == nullptr) return absl::OkStatus();
-  auto* const collected = static_cast<CollectedUpload*>(upload);  // storage gets what it gave out
+  auto* const collected = static_cast<CollectedUpload*>(upload);  // storage created it
   if (const absl::Status status = collected->Check(); !status.ok()) return status;
   bytes = collected->TakeBytes();
   if (bytes.empty()) return absl::InvalidArgumentError("nothing was added to the upload");
@@ -438,7 +438,7 @@ absl::StatusOr<bool> MemoryStorage::DeleteClient(const Uuid& client_id) {
 }
 
 absl::StatusOr<ImportOutcome> MemoryStorage::Import(ImportRequest request) {
-  std::vector<std::shared_ptr<Upload>> uploads;  // which end when the mutex is free again
+  std::vector<std::shared_ptr<Upload>> uploads;  // destroyed after the mutex is released
   for (StoredVersion& stored : request.versions) {
     const absl::Status taken = TakeUploaded(stored.upload.get(), stored.version.segment);
     if (!taken.ok()) return taken;
@@ -458,7 +458,7 @@ absl::StatusOr<ImportOutcome> MemoryStorage::Import(ImportRequest request) {
   const Client empty(request.created_unix_seconds, storage::FirstNumberAfter(first_parent, 0));
   const Client& client = it == clients_.end() ? empty : it->second;
 
-  // First what the part is worth; then it is added as a whole or not at all.
+  // The part is checked first; then it is added as a whole or not at all.
   Imported imported;
   Uuid latest = client.latest_version_id();
   bool chain_is_empty = client.chain.empty();

@@ -1,5 +1,5 @@
-// Storage in memory, for trials and tests. It is gone at the end of the process, so its "durable"
-// is worth nothing; in everything else it keeps the contracts of tcsync/storage.h and
+// Storage in memory, for trials and tests. Its data is gone at the end of the process, so "durable"
+// means nothing here; otherwise it keeps the contracts of tcsync/storage.h and
 // tcsync/storage_administration.h.
 #ifndef TCSYNC_SRC_STORAGE_MEMORY_MEMORY_STORAGE_H_
 #define TCSYNC_SRC_STORAGE_MEMORY_MEMORY_STORAGE_H_
@@ -20,7 +20,7 @@
 
 namespace tcsync::memory_storage {
 
-// Thread-safe. Callbacks run before the call that took them returns.
+// Thread-safe. Callbacks run before the call that they were passed to returns.
 class MemoryStorage final : public Storage, public StorageAdministration {
  public:
   void BeginUpload(UploadRequest request, BeginUploadCallback done) override;
@@ -85,13 +85,13 @@ class MemoryStorage final : public Storage, public StorageAdministration {
     Uuid latest_version_id() const {
       return chain.empty() ? Uuid() : chain.back().version.version_id;
     }
-    // Of a number that is kept.
+    // `number` is of a version that is kept.
     const StoredVersion& At(uint64_t number) const { return chain[number - first_number]; }
-    // Of a version that is kept.
+    // nullopt for a version that is not kept.
     std::optional<uint64_t> NumberOf(const Uuid& version_id) const;
-    // The same, or the number before the first one for the version that came right before it.
+    // The same; for the parent of the first version, the number before the first one.
     std::optional<uint64_t> NumberOrBase(const Uuid& version_id) const;
-    // Whether it is newer than the one that is here, and was taken.
+    // Whether the snapshot is newer than the present one, and was taken.
     bool TakeSnapshot(ImportRequest::ImportedSnapshot imported);
     void TakeReplicas(const ImportRequest::ImportedReplicas& imported, uint32_t today);
     // Whether a replica at a version that is not the latest one is accepted.
@@ -116,15 +116,15 @@ class MemoryStorage final : public Storage, public StorageAdministration {
   class CollectedUpload;
   class StoredSlices;
 
-  // What was uploaded, where there is an upload.
+  // Moves the upload's bytes, if there is an upload, into `bytes`.
   absl::Status TakeUploaded(Upload* upload, std::string& bytes);
-  // With mutex_: how many bytes an upload may have, or why none is begun.
+  // With mutex_: the bytes that an upload may have, or the reason that none may begin.
   std::variant<uint64_t, Conflict, NoSuchClient, OverLimit, NotWanted> AllowedUpload(
       const UploadRequest& request);
   // The segment of a version, or the snapshot (number 0), if it is still there; with mutex_.
   const std::string* FindBytes(const Uuid& client_id, uint64_t number,
                                const Uuid& version_id) const;
-  // The version without its bytes, which come in pieces.
+  // The version without its bytes, which are read in pieces.
   Version InPieces(const Uuid& client_id, const StoredVersion& stored);
   AppendOutcome AppendLocked(AppendRequest request);
   // The invite, if it may create a client now; with mutex_.
@@ -133,14 +133,14 @@ class MemoryStorage final : public Storage, public StorageAdministration {
   ChildOutcome GetChildLocked(const Uuid& client_id, const Uuid& parent_version_id);
   std::optional<Snapshot> GetSnapshotLocked(const Uuid& client_id);
 
-  mutable std::mutex mutex_;        // of what follows
+  mutable std::mutex mutex_;        // guards the members below
   std::map<Uuid, Client> clients_;  // in the order in which they are listed
   std::map<Uuid, Ban> bans_;
   std::map<Uuid, ClientToken> tokens_;
   std::map<TokenDigest, Invite> invites_;
-  // Those under way, of clients that have any.
+  // The uploads in progress, of clients that have any.
   absl::flat_hash_map<Uuid, std::vector<CollectedUpload*>> uploads_;
-  uint64_t upload_bytes_ = 0;  // of all of them
+  uint64_t upload_bytes_ = 0;  // of all of these uploads
   std::string pseudonym_key_;  // empty: not made yet
 };
 

@@ -37,12 +37,12 @@ absl::StatusOr<AccessRecords> ReadAllAccessRecords(rocksdb::DB& database) {
     } else if (std::optional<Invite> invite = DecodeInvite(key, value)) {
       records.invites.push_back(*std::move(invite));
     } else {
-      // Leaving one out would admit whom the operator has banned.
+      // Without this record, a client that the operator has banned would be admitted.
       return absl::DataLossError("a record of a ban, a token or an invite is malformed");
     }
   }
   if (!iterator->status().ok()) {
-    return FromRocksdb(iterator->status(), "read who is admitted from the database");
+    return FromRocksdb(iterator->status(), "read bans, tokens and invites from the database");
   }
   return records;
 }

@@ -1,4 +1,4 @@
-// Who is admitted, as it stands in the database: bans, tokens and invites.
+// Bans, tokens and invites, as they are in the database.
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_ACCESS_RECORDS_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_ACCESS_RECORDS_H_
 
@@ -14,7 +14,7 @@ namespace tcsync::rocksdb_storage {
 absl::StatusOr<std::optional<Invite>> ReadInvite(const ChainReader& reader,
                                                  const TokenDigest& digest);
 
-// All of them.
+// Reads all of them.
 absl::StatusOr<AccessRecords> ReadAllAccessRecords(rocksdb::DB& database);
 
 }  // namespace tcsync::rocksdb_storage

@@ -1,7 +1,7 @@
-// What an operator does with a RocksDB storage: tcsync/storage_administration.h.
+// The administration of a RocksDB storage: tcsync/storage_administration.h.
 //
-// What writes (administration_writes.cc) goes through the committer, as every write does: it is the
-// only writer. What reads (administration_reads.cc) reads the database beside it.
+// Writes (administration_writes.cc) go through the committer, which is the only writer. Reads
+// (administration_reads.cc) use the database directly.
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_ADMINISTRATION_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_ADMINISTRATION_H_
 
@@ -26,44 +26,43 @@
 
 namespace tcsync::rocksdb_storage {
 
-// Which room on the disk a write may take: kReserve is for what makes room, or keeps somebody from
-// taking more, and for what must be known for it (reserve.h).
+// The disk space that a write may use: kReserve is for writes that make room or stop a client from
+// taking more, and for the notes that they depend on (reserve.h).
 enum class Room { kOrdinary, kReserve };
 
-// What administration has of the storage that it belongs to. Thread-safe.
+// The storage, as its administration sees it. Thread-safe.
 class AdministeredStorage {
  public:
   virtual ~AdministeredStorage() = default;
 
-  // Calls `use` with the database and a reader of it that may wait for the disk; both are there
-  // only during the call. Returns what `use` returns, or why there is no database now.
+  // Calls `use` with the database and a reader of it that may wait for the disk; both are valid
+  // during the call only. Returns the result of `use`, or the reason that there is no database now.
   using Use = absl::FunctionRef<absl::Status(rocksdb::DB& database, const ChainReader& reader)>;
   virtual absl::Status WithDatabase(Use use) = 0;
 
-  // Has `change` decided and written by the committer, and waits until that is durable. Must not be
-  // called from a callback of storage.
-  // On a full disk it may be decided a second time.
+  // Has the committer decide and write `change`, and waits until it is durable. On a full disk it
+  // may be decided a second time. Must not be called from a callback of storage.
   virtual absl::Status Commit(PendingChange::Decide change, Room room = Room::kOrdinary) = 0;
 
-  // Before work that writes files of its own: opens the database again if a write had failed, and
-  // gives up the reserve if the disk has less free than that. kResourceExhausted: there is no room.
+  // For work that writes files of its own: opens the database again after a failed write, and gives
+  // up the reserve if the disk has less than that free. kResourceExhausted: there is no room.
   virtual absl::Status MakeRoom() = 0;
 
-  // Writes what was noted of replicas (Storage::NoteReplicaSeen) and was not yet, and waits for it.
-  // Before whatever reads positions or replicas ahead.
+  // Writes the notes of replicas (Storage::NoteReplicaSeen) that are not written yet, and waits for
+  // it. To be called before positions or replicas ahead are read.
   virtual absl::Status FlushNotes(Room room) = 0;
 
-  // The segment or snapshot that is in these pieces.
+  // The segment or snapshot that these pieces make up.
   virtual std::shared_ptr<PieceSource> OpenPieces(const PiecesOwner& owner,
                                                   const PiecesRecord& pieces) = 0;
   virtual UploadTable& uploads() = 0;
 
   virtual StorageTotals totals() const = 0;
   // Whether there are notes of removals whose bytes may still be in files. Set by each removal, and
-  // by whoever takes notes back.
+  // when notes are taken back.
   virtual bool has_removals() const = 0;
   virtual void set_has_removals(bool has_removals) = 0;
-  // How many writes of this process have removed something.
+  // The number of writes of this process that have removed something.
   virtual uint64_t removals() const = 0;
   virtual CommitterQueue queue() const = 0;
   virtual uint64_t head_cache_bytes() const = 0;

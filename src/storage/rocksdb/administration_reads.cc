@@ -30,8 +30,8 @@ absl::Status ReadError(const rocksdb::Status& status) {
   return FromRocksdb(status, "read from the database");
 }
 
-// Reads at one moment. What an operator looks at once must not push out of the cache what replicas
-// ask for.
+// Reads as of one moment. An operator's single look must not push data that replicas need out of
+// the cache.
 class MomentReader {
  public:
   explicit MomentReader(rocksdb::DB& database) : database_(database), moment_(&database) {
@@ -46,8 +46,9 @@ class MomentReader {
     return std::unique_ptr<rocksdb::Iterator>(database_.NewIterator(options));
   }
 
-  // Over the keys of one client from `begin` up to `end`, which is not one of them. Both must
-  // outlive it. (A large value behind the end would be read together with its key.)
+  // Over the keys of one client from `begin` up to and without `end`. Both must outlive the
+  // iterator. (Without the bound, a large value behind the end would be read together with its
+  // key.)
   std::unique_ptr<rocksdb::Iterator> NewIterator(const rocksdb::Slice& begin,
                                                  const rocksdb::Slice& end) const {
     rocksdb::ReadOptions options = options_;
@@ -57,7 +58,7 @@ class MomentReader {
     return std::unique_ptr<rocksdb::Iterator>(database_.NewIterator(options));
   }
 
-  // The value of a key; nullopt when it is not there.
+  // The value of a key; nullopt when it does not exist.
   absl::StatusOr<std::optional<std::string>> Read(const std::string& key) const {
     std::string value;
     const rocksdb::Status status = database_.Get(options_, key, &value);
@@ -74,7 +75,7 @@ class MomentReader {
 
 std::string FirstVersionKey(const Uuid& client_id) { return VersionKey(client_id, 0); }
 
-// What a client's records say. Its `problem` when they do not say it.
+// A summary of the client's records. Its `problem` is set when they are damaged.
 absl::StatusOr<ClientSummary> Summarize(const MomentReader& reader, const Uuid& client_id,
                                         absl::string_view encoded_record) {
   ClientSummary summary;
@@ -148,7 +149,7 @@ absl::Status Contradiction(const Uuid& client_id, absl::string_view what) {
                                           " contradict each other: ", what));
 }
 
-// Whether the client has nothing but pieces from here on.
+// Whether the client has only pieces from here on.
 bool OnlyUploads(rocksdb::Iterator& iterator, const Uuid& client_id) {
   iterator.Seek(EndOfPieces(client_id));
   if (!iterator.Valid()) return iterator.status().ok();
@@ -162,7 +163,7 @@ uint64_t Property(rocksdb::DB& database, const std::string& name) {
   return value;
 }
 
-// Of the files that no compaction has sorted yet, and that every read has to look into.
+// The number of files that no compaction has sorted yet, and that every read has to search.
 uint64_t Level0Files(rocksdb::DB& database) {
   std::string text;
   uint64_t count = 0;
@@ -182,7 +183,7 @@ uint64_t LogBytes(rocksdb::DB& database) {
 }  // namespace
 
 void RocksdbAdministration::FlushNotesIfPossible() {
-  // On a full disk an operator must still see who is there.
+  // A failure is ignored: on a full disk an operator must still see the clients.
   storage_.FlushNotes(Room::kOrdinary).IgnoreError();
 }
 
@@ -194,11 +195,11 @@ absl::StatusOr<std::vector<ClientSummary>> RocksdbAdministration::ListClients(
       storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) -> absl::Status {
         const MomentReader reader(database);
         const auto iterator = reader.NewIterator();
-        // From client to client, over all of their versions.
+        // One seek leads from a client to the next one, over all of its versions.
         iterator->Seek(after ? EndOfClient(*after) : std::string());
         while (iterator->Valid() && clients.size() < limit) {
           const absl::string_view key = ToView(iterator->key());
-          if (key.size() <= Uuid::kBytes) {  // storage's own
+          if (key.size() <= Uuid::kBytes) {  // one of the storage's own
             iterator->Next();
             continue;
           }
@@ -217,7 +218,7 @@ absl::StatusOr<std::vector<ClientSummary>> RocksdbAdministration::ListClients(
               clients.push_back(*std::move(summary));
             }
           } else if (ParseClientOfKey(key)) {
-            // One that is not there yet may have uploads under way.
+            // A client that does not exist yet may have uploads in progress.
             const bool has_pieces = ParsePieceKey(client_id, key).has_value();
             if (!has_pieces || !OnlyUploads(*iterator, client_id)) {
               ClientSummary& damaged = clients.emplace_back();
@@ -353,7 +354,7 @@ absl::StatusOr<std::vector<VersionSummary>> RocksdbAdministration::ListVersions(
 
 absl::StatusOr<std::vector<ReplicaPosition>> RocksdbAdministration::ReadPositions(
     const Uuid& client_id, int64_t since_unix_seconds) {
-  // Which versions may go depends on them, also on a full disk.
+  // Retention decides by the positions, also on a full disk.
   if (const absl::Status status = storage_.FlushNotes(Room::kReserve); !status.ok()) return status;
   std::vector<ReplicaPosition> positions;
   const absl::Status status =
@@ -379,7 +380,7 @@ absl::StatusOr<std::vector<ReplicaPosition>> RocksdbAdministration::ReadPosition
 }
 
 uint64_t RocksdbAdministration::LiveBytes() {
-  // What is being uploaded is there, though it is no client's yet.
+  // Bytes of uploads are on the disk, though they belong to no client yet.
   return storage_.totals().live_bytes + storage_.uploads().totals().bytes;
 }
 
@@ -409,8 +410,8 @@ absl::StatusOr<StorageStats> RocksdbAdministration::ReadStats() {
         const auto add_property = [&](absl::string_view name, const std::string& property) {
           return add(name, Property(database, property));
         };
-        // The files of the database as it is now. A file that it needs no more, and that a reader
-        // or a backup still holds, is not among them.
+        // The files of the database as it is now, without the files that it does not need any more
+        // and that a reader or a backup still holds.
         stats.bytes_on_disk = add_property("table_file_bytes", Properties::kLiveSstFilesSize);
         stats.bytes_on_disk += add_property("blob_file_bytes", Properties::kLiveBlobFileSize);
         stats.bytes_on_disk += add("log_bytes", LogBytes(database));
@@ -494,7 +495,7 @@ absl::StatusOr<std::vector<BackupsMade>> RocksdbAdministration::ReadBackupsMade(
     options.iterate_upper_bound = &end_slice;
     const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(options));
     for (iterator->Seek(BackupsMadeKey("")); iterator->Valid(); iterator->Next()) {
-      // One that cannot be read is no reason to hide the others.
+      // A record that cannot be read is no reason to hide the others.
       if (auto backups = DecodeBackupsMade(ToView(iterator->key()), ToView(iterator->value()))) {
         made.push_back(*std::move(backups));
       }
@@ -511,7 +512,7 @@ absl::StatusOr<std::vector<BackupsMade>> RocksdbAdministration::ReadBackupsMade(
 void RocksdbAdministration::RememberBackup(const std::string& directory, const BackupInfo& backup) {
   const absl::StatusOr<std::vector<BackupsMade>> made = ReadBackupsMade();
   const std::string path = WithoutTrailingSlashes(directory);
-  // The backup is made; that it is not remembered is no failure of it.
+  // The backup is complete, even if this note of it cannot be written.
   storage_
       .Commit(
           [&](BatchBuilder& batch) {

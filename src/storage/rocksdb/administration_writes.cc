@@ -36,7 +36,7 @@ class Importer {
       const Version& version = stored.version;
       const absl::StatusOr<std::optional<uint64_t>> present = FindStored(version.version_id);
       if (!present.ok()) return present.status();
-      // What is here already comes before what is not.
+      // Present versions come before new ones.
       if (present->has_value() && imported.versions_added == 0) {
         const auto trailer = batch_.reader().ReadTrailer(client_id, **present);
         if (!trailer.ok()) return trailer.status();
@@ -85,7 +85,7 @@ class Importer {
     if (head_.latest_number >= base::kVersionNumberMax) {
       return absl::ResourceExhaustedError("the chain is full");
     }
-    // Whoever follows the chain would go round in a circle.
+    // A chain with a cycle has no end for its readers.
     const absl::StatusOr<bool> closes = ClosesACircle(stored.version);
     if (!closes.ok()) return closes.status();
     if (*closes) {
@@ -116,7 +116,7 @@ class Importer {
     return *is_first_parent;
   }
 
-  // Whether the oldest version that is kept has this parent.
+  // Whether the oldest kept version has this parent.
   absl::StatusOr<bool> IsFirstParent(const Uuid& version_id) {
     if (!first_parent_ && stored_head_.latest_number > 0) {
       const auto first =
@@ -127,7 +127,7 @@ class Importer {
     return first_parent_ == version_id;
   }
 
-  // The number of a version that is kept after the import, or of the one right before the first.
+  // The number of a version that is kept after the import, or of the parent of the first one.
   absl::StatusOr<std::optional<uint64_t>> NumberOrBase(const Uuid& version_id) {
     if (version_id.IsNil()) return std::nullopt;
     if (const auto it = added_.find(version_id); it != added_.end()) return it->second;
@@ -173,7 +173,7 @@ class Importer {
     return PutPosition(DayOf(request_.now_unix_seconds), head_.record.first_number);
   }
 
-  // Whether there is a position then.
+  // Returns whether the client then has a position.
   absl::StatusOr<bool> StorePositions() {
     bool is_known = false;
     const uint32_t today = DayOf(request_.now_unix_seconds);
@@ -194,7 +194,7 @@ class Importer {
     });
   }
 
-  // Of one day the oldest counts.
+  // The oldest position of a day counts.
   absl::Status PutPosition(uint32_t day, uint64_t number) {
     const auto [put, is_first] = positions_.try_emplace(day, number);
     if (is_first) {
@@ -220,7 +220,7 @@ class Importer {
     if (!stored.ok()) return stored.status();
     std::vector<ReplicaAhead> replicas;
     if (stored->has_value()) replicas = DecodeReplicasAhead(**stored).value_or(replicas);
-    // The oldest first, so that the latest comes to the front last.
+    // The oldest first, so that the latest is inserted at the front last.
     std::for_each(ahead.rbegin(), ahead.rend(), [&](const ReplicaAhead& replica) {
       storage::AddReplicaAhead(replica, replicas);
     });
@@ -233,11 +233,11 @@ class Importer {
   ChainHead stored_head_;  // before the import
   ChainHead head_;
   absl::flat_hash_map<Uuid, uint64_t> added_;
-  std::optional<Uuid> first_parent_;  // of the oldest version that is kept, when it was needed
-  absl::flat_hash_map<uint32_t, uint64_t> positions_;  // by day, as they are after the import
+  std::optional<Uuid> first_parent_;  // of the oldest kept version; read when needed
+  absl::flat_hash_map<uint32_t, uint64_t> positions_;  // by day, after the import
 };
 
-// Below which number versions may be removed, when they are to be removed below `first_number`.
+// The number below which versions may be removed, if those below `first_number` are requested.
 absl::StatusOr<uint64_t> EndOfRemoval(const Uuid& client_id, const ChainHead& head,
                                       uint64_t first_number) {
   if (first_number <= head.record.first_number) return head.record.first_number;
@@ -255,7 +255,7 @@ absl::Status NoSuchClientError(const Uuid& client_id) {
   return absl::NotFoundError(absl::StrCat("there is no client ", client_id.ToString()));
 }
 
-// The bytes of the segments from the first version that is kept to the one before `end_number`.
+// The bytes of the segments from the first kept version to the one before `end_number`.
 absl::StatusOr<uint64_t> SegmentBytes(const ChainReader& reader, const Uuid& client_id,
                                       const ChainHead& head, uint64_t end_number) {
   uint64_t bytes = 0;
@@ -269,7 +269,7 @@ absl::StatusOr<uint64_t> SegmentBytes(const ChainReader& reader, const Uuid& cli
           bytes += trailer.pieces->bytes;
         } else if (trailer.counts_history) {
           bytes += trailer.history_bytes - history_bytes;
-        } else {  // of format 1, which did not say
+        } else {  // format 1, which did not count
           const auto segment = reader.Read(SegmentKey(client_id, number));
           if (!segment.ok()) return segment.status();
           if (segment->has_value()) bytes += (*segment)->size();
@@ -281,8 +281,8 @@ absl::StatusOr<uint64_t> SegmentBytes(const ChainReader& reader, const Uuid& cli
   return bytes;
 }
 
-// Whose decisions need what stands in the database waits for the disk here, before the committer
-// would have to.
+// Does the reads that the decision of an import needs here, so that the committer need not wait for
+// the disk.
 void LoadForRemoval(const ChainReader& reader, const Uuid& client_id, uint64_t end_number) {
   static_cast<void>(reader.ReadKeysOfVersions(client_id, 0, end_number).ok());
 }
@@ -358,7 +358,7 @@ absl::StatusOr<ImportOutcome> RocksdbAdministration::Import(ImportRequest reques
   const absl::Status imported = storage_.Commit([&](BatchBuilder& batch) -> absl::Status {
     outcome = Importer(batch, request).Run();
     if (!outcome.ok()) return outcome.status();
-    // An error, because what was added before the misfit was found must not be written.
+    // An error, because versions that were added before the misfit must not be written.
     if (std::holds_alternative<DoesNotContinue>(*outcome)) {
       return absl::FailedPreconditionError("the part does not continue the chain");
     }
@@ -373,7 +373,7 @@ absl::StatusOr<uint64_t> RocksdbAdministration::RemoveVersions(const Uuid& clien
                                                                uint64_t first_number) {
   uint64_t removed_bytes = 0;
   for (;;) {
-    // One part of them, which begins at the first version that is kept.
+    // One part of the versions to remove, which begins at the first kept version.
     ChainHead head;
     uint64_t end_number = 0;
     uint64_t part_bytes = 0;
@@ -400,7 +400,7 @@ absl::StatusOr<uint64_t> RocksdbAdministration::RemoveVersions(const Uuid& clien
           removed = false;
           const absl::StatusOr<std::optional<ChainHead>> now = batch.Head(client_id);
           if (!now.ok()) return now.status();
-          // Others may have removed more meanwhile: then this part is chosen anew.
+          // Others may have removed more meanwhile: then this part is selected again.
           if (!now->has_value() || (*now)->record.first_number != head.record.first_number ||
               (*now)->record.created_unix_seconds != head.record.created_unix_seconds) {
             return absl::OkStatus();
@@ -424,7 +424,8 @@ absl::StatusOr<Rewound> RocksdbAdministration::Rewind(const RewindRequest& reque
     return absl::OkStatus();
   });
   if (!loaded.ok()) return loaded;
-  // What was seen of replicas at versions that go is to be of the version that stays.
+  // Notes of replicas at removed versions must be written first, so that they become notes of the
+  // version that stays.
   FlushNotesIfPossible();
   Rewound rewound;
   const auto rewind = [&](BatchBuilder& batch) -> absl::Status {

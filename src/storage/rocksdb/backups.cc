@@ -35,10 +35,10 @@ constexpr char kOwnerName[] = "/TCSYNC_BACKUPS";
 constexpr char kNewOwnerName[] = "/.TCSYNC_BACKUPS.new";
 constexpr char kMakingName[] = "/TCSYNC_BACKUPS.lock";
 
-// How many bytes are copied between two reports of progress.
+// The bytes that are copied between two reports of progress.
 constexpr uint64_t kBytesPerProgress = uint64_t{1} << 20;
 
-// While it is looked for a client in a backup.
+// The same, while a client is searched in a backup.
 constexpr int kBackupOpenFilesMax = 32;
 
 absl::Status NotBackups(const std::string& directory, absl::string_view why) {
@@ -53,7 +53,7 @@ class File {
   File(File&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   File& operator=(File&&) = delete;
   ~File() {
-    if (fd_ >= 0) close(fd_);  // closing gives the lock back
+    if (fd_ >= 0) close(fd_);  // releases the lock
   }
 
   bool is_open() const { return fd_ >= 0; }
@@ -63,20 +63,21 @@ class File {
   int fd_;
 };
 
-// A directory whose backups may be read for as long as this lives.
+// A directory whose backups may be read during this object's lifetime.
 class BackupDirectory {
  public:
-  // Of any storage.
+  // For any storage.
   static absl::StatusOr<BackupDirectory> OpenForReading(const std::string& path);
 
-  // Of that storage; makes an empty directory one. Nobody else makes a backup while this lives.
+  // For that storage; claims an empty directory. Excludes other backups during this object's
+  // lifetime.
   static absl::StatusOr<BackupDirectory> OpenForBackup(const std::string& path,
                                                        const std::string& storage_id);
 
   const std::string& path() const { return path_; }
   const std::string& storage_id() const { return storage_id_; }
 
-  // Whether nobody reads a backup, from now on as long as this lives.
+  // Whether there is no reader of a backup, now and during this object's lifetime.
   bool LockOutReaders() { return flock(owner_.fd(), LOCK_EX | LOCK_NB) == 0; }
 
  private:
@@ -89,10 +90,10 @@ class BackupDirectory {
   std::string path_;
   std::string storage_id_;
   File owner_;                  // locked
-  std::optional<File> making_;  // locked; of whoever makes a backup
+  std::optional<File> making_;  // locked; while making a backup
 };
 
-// The storage in the owner file; an error when it has none.
+// The storage in the owner file; an error when the file is malformed.
 absl::StatusOr<std::string> ReadOwner(const File& owner, const std::string& directory) {
   char buffer[kOwnerFileBytesMax];
   const ssize_t size = pread(owner.fd(), buffer, sizeof(buffer), 0);
@@ -107,7 +108,7 @@ absl::StatusOr<std::string> ReadOwner(const File& owner, const std::string& dire
   return std::string(text);
 }
 
-// Whether a directory without an owner may become one of backups.
+// Checks that a directory without an owner may become a directory of backups.
 absl::Status CheckUnclaimed(const std::string& directory) {
   const absl::StatusOr<std::vector<std::string>> names = NamesIn(directory);
   if (!names.ok()) return names.status();
@@ -122,9 +123,9 @@ absl::Status CheckUnclaimed(const std::string& directory) {
   return absl::OkStatus();
 }
 
-// A backup that lies within the data directory is lost with it.
+// A backup within the data directory would be lost with it.
 absl::Status CheckIsOutside(const std::string& directory, const rocksdb::DB& database) {
-  std::error_code error;  // a path that cannot be followed is refused where it is opened
+  std::error_code error;  // an unresolvable path is refused when it is opened
   const std::filesystem::path data_directory =
       std::filesystem::weakly_canonical(DataDirectoryOf(database), error);
   const std::filesystem::path backups = std::filesystem::weakly_canonical(directory, error);
@@ -160,7 +161,7 @@ absl::StatusOr<BackupDirectory> BackupDirectory::OpenForReading(const std::strin
     return absl::NotFoundError(
         absl::StrCat("there are no backups in ", directory, ": it is empty"));
   }
-  // Removing old backups is quick, so that waiting for it is.
+  // Waits for the lock, because removing old backups is quick.
   if (flock(owner.fd(), LOCK_SH) != 0) return SystemError(errno, "lock", directory + kOwnerName);
   const absl::StatusOr<std::string> storage_id = ReadOwner(owner, directory);
   if (!storage_id.ok()) return storage_id.status();
@@ -175,7 +176,7 @@ absl::StatusOr<BackupDirectory> BackupDirectory::OpenForBackup(const std::string
   if (!created.ok()) return created.status();
   const std::string owner_path = directory + kOwnerName;
   const auto is_claimed = [&] { return access(owner_path.c_str(), F_OK) == 0; };
-  // Before the lock is put there: what is not ours stays as it is.
+  // Checked before the lock file is created, so that another program's directory stays unchanged.
   if (!is_claimed()) {
     if (const absl::Status status = CheckUnclaimed(directory); !status.ok() && !is_claimed()) {
       return status;
@@ -206,9 +207,9 @@ absl::StatusOr<BackupDirectory> BackupDirectory::OpenForBackup(const std::string
 rocksdb::BackupEngineOptions EngineOptions(const BackupDirectory& directory) {
   rocksdb::BackupEngineOptions options(directory.path());
   options.backup_env = rocksdb::Env::Default();
-  // A backup begins with writing the memtable to a table file, so that the log has nothing to add.
+  // A backup begins by flushing the memtable to a table file, so that the log is not needed.
   options.backup_log_files = false;
-  // One file at a time, because requests want the disk as well.
+  // One file at a time, because requests need the disk as well.
   options.max_background_operations = 1;
   options.callback_trigger_interval_size = kBytesPerProgress;
   return options;
@@ -226,7 +227,7 @@ BackupInfo ToInfo(const rocksdb::BackupInfo& backup) {
           .files = backup.number_files};
 }
 
-// What reads backups. `directory` must outlive it.
+// Reads backups. `directory` must outlive it.
 class BackupReader {
  public:
   static absl::StatusOr<BackupReader> Open(const BackupDirectory& directory) {
@@ -235,7 +236,7 @@ class BackupReader {
     rocksdb::BackupEngineReadOnly* engine = nullptr;
     const rocksdb::Status status = rocksdb::BackupEngineReadOnly::Open(
         rocksdb::Env::Default(), EngineOptions(directory), &engine);
-    // The first backup was stopped before it was begun.
+    // The first backup was stopped before it had begun.
     if (status.IsNotFound()) return BackupReader(directory, nullptr);
     if (!status.ok()) {
       return BackupError(status, absl::StrCat("read the backups in ", directory.path()));
@@ -245,7 +246,7 @@ class BackupReader {
 
   rocksdb::BackupEngineReadOnly& engine() { return *engine_; }
 
-  // Waits until nothing is copied any more, which after a failed restore may still go on.
+  // Waits for the end of all copies, which may continue after a failed restore.
   void Close() { engine_.reset(); }
 
   std::vector<BackupInfo> List() const {
@@ -267,7 +268,7 @@ class BackupReader {
     return backups;
   }
 
-  // That backup, or the latest. An error when it is not there or damaged.
+  // That backup, or the latest one. An error when it does not exist or is damaged.
   absl::StatusOr<rocksdb::BackupInfo> Find(std::optional<uint32_t> backup_id) const {
     const std::vector<BackupInfo> backups = List();
     if (backups.empty()) {
@@ -300,7 +301,7 @@ class BackupReader {
   std::unique_ptr<rocksdb::BackupEngineReadOnly> engine_;  // null: there are no backups
 };
 
-// Whether the backup, which must be intact, has anything of the client.
+// Whether the backup, which must be intact, has any record of the client.
 absl::StatusOr<bool> HasClient(BackupReader& reader, uint32_t backup_id, const Uuid& client_id) {
   rocksdb::BackupInfo info;
   rocksdb::Status status =
@@ -331,8 +332,8 @@ absl::StatusOr<bool> HasClient(BackupReader& reader, uint32_t backup_id, const U
   return iterator->Valid();
 }
 
-// How many bytes a backup will have to copy, as far as it can be known before: of the files that
-// are not there under a name with the same number and size.
+// An estimate of the bytes that a backup will have to copy: those of the files that are not there
+// under a name with the same number and size.
 uint64_t BytesToCopy(rocksdb::DB& database, const std::string& directory) {
   std::set<std::string> numbers_and_sizes;
   std::vector<std::string> names;
@@ -400,7 +401,7 @@ absl::Status RemoveBackup(const std::string& directory, uint32_t backup_id) {
     const bool is_there = std::any_of(
         backups.begin(), backups.end(),
         [backup_id](const BackupInfo& backup) { return backup.backup_id == backup_id; });
-    // Also a damaged one, which Find() would refuse.
+    // Also a damaged backup, which Find() would refuse.
     if (!is_there) return reader->Find(backup_id).status();
   }
   const File making(opened->path() + kMakingName, O_RDWR | O_CREAT);
@@ -515,7 +516,7 @@ absl::StatusOr<BackupInfo> MakeBackup(rocksdb::DB& database, const BackupRequest
   if (!status.ok()) return BackupError(status, action);
   const std::unique_ptr<rocksdb::BackupEngine> engine(opened);
 
-  // The backup does the same, but then the total would be of what was there before.
+  // The backup flushes as well, but then the total would be that of the files before.
   status = database.Flush(rocksdb::FlushOptions());
   if (!status.ok()) return BackupError(status, action);
   const uint64_t total = BytesToCopy(database, directory->path());
@@ -533,8 +534,8 @@ absl::StatusOr<BackupInfo> MakeBackup(rocksdb::DB& database, const BackupRequest
   if (!status.ok()) return BackupError(status, action);
   progress(total, total);
 
-  // Whoever restores one of the old backups at this moment still needs it; then the next backup
-  // removes it.
+  // An old backup that is being restored at this moment is still needed; the next backup removes
+  // it.
   if (request.keep > 0 && directory->LockOutReaders()) {
     status = engine->PurgeOldBackups(request.keep);
     if (!status.ok()) return BackupError(status, "remove old backups in " + directory->path());

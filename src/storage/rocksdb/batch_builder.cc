@@ -29,7 +29,7 @@ bool IsOver(uint64_t amount, uint64_t max) { return max > 0 && amount > max; }
 }  // namespace
 
 void BatchBuilder::Put(const std::string& key, const std::string& value) {
-  writes_.Put(key, value).PermitUncheckedError();  // fails only beyond a size that was not set
+  writes_.Put(key, value).PermitUncheckedError();  // fails only beyond a maximum that was not set
 }
 
 void BatchBuilder::Delete(const std::string& key) { writes_.Delete(key).PermitUncheckedError(); }
@@ -79,7 +79,7 @@ absl::Status BatchBuilder::AddPiece(const std::shared_ptr<UploadState>& upload,
     return absl::OutOfRangeError("the client has as much as its limits allow");
   }
   const uint32_t number = upload->pieces;
-  // With each piece: a loss of power may take some that are not synced and leave later ones.
+  // With each piece: a loss of power may drop unsynced pieces and keep later ones.
   Put(UploadKey(upload->client_id, upload->upload_id),
       EncodeNumber(static_cast<uint64_t>(upload->begun_unix_seconds)));
   Put(PieceKey(upload->client_id, upload->upload_id, number), piece);
@@ -91,7 +91,7 @@ absl::Status BatchBuilder::AddPiece(const std::shared_ptr<UploadState>& upload,
 void BatchBuilder::DiscardUpload(const std::shared_ptr<UploadState>& upload) {
   if (upload->is_stored || upload->is_removed) return;
   removed_uploads_.push_back(upload);
-  if (upload->pieces == 0) return;  // nor is it in the register
+  if (upload->pieces == 0) return;  // then it is not in the register either
   for (const std::string& key : upload->Keys()) Delete(key);
   NoteRemoval(upload->client_id);
 }
@@ -170,7 +170,7 @@ absl::StatusOr<AppendOutcome> BatchBuilder::Append(AppendRequest& request) {
   if (is_new_client || carries_on) {
     PutHead(client_id, head, is_new_client);
   } else {
-    changed_heads_[client_id] = head;  // its record is as it was
+    changed_heads_[client_id] = head;  // its record is unchanged
   }
   return Appended{.version_id = head.latest_version_id,
                   .snapshot = SummaryOf(head),
@@ -280,9 +280,9 @@ absl::StatusOr<StoreSnapshotOutcome> BatchBuilder::StoreSnapshot(StoreSnapshotRe
 }
 
 absl::Status BatchBuilder::RemoveHistory(const Uuid& client_id, const ChainHead& head) {
-  // One key after the other rather than with DeleteRange: RocksDB 7.8 loses a failed read of an
-  // iterator that meets a removed range, and a read without the disk fails whenever something is
-  // not in memory. After one, RocksDB 9.1 and later may also write a manifest that 7.8 refuses.
+  // Key by key, not with DeleteRange: in RocksDB 7.8 an iterator that meets a removed range drops
+  // the error of a failed read, and a read without the disk fails whenever a block is not in
+  // memory. After a DeleteRange, RocksDB 9.1 and later may also write a manifest that 7.8 refuses.
   const auto versions =
       reader_.ReadKeysOfVersions(client_id, head.record.first_number, head.latest_number + 1);
   if (!versions.ok()) return versions.status();
@@ -325,7 +325,7 @@ absl::Status BatchBuilder::Rewind(const Uuid& client_id, uint64_t latest_number,
   const auto of_replicas = reader_.ReadKeysOfReplicas(client_id);
   if (!of_replicas.ok()) return of_replicas.status();
   for (const std::string& key : *versions) Delete(key);
-  // The days stay: they tell when the client was used.
+  // The days stay, because they show when the client was used.
   for (const std::string& key : *of_replicas) {
     if (!ParsePositionKey(client_id, key)) continue;
     const auto value = reader_.Read(key);
@@ -339,7 +339,7 @@ absl::Status BatchBuilder::Rewind(const Uuid& client_id, uint64_t latest_number,
     RemoveSnapshotBytes(client_id, head);
     head.record.snapshot.reset();
   }
-  // It was given to a replica that knew another history.
+  // It was permitted to a replica with another history.
   head.record.accepts_diverged = false;
   head.latest_number = latest_number;
   head.latest_version_id = (*latest)->version_id;

@@ -1,4 +1,4 @@
-// Decides a batch of writes against the clients' heads and collects what to write for it.
+// Decides a batch of writes against the clients' heads, and collects the resulting records.
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_BATCH_BUILDER_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_BATCH_BUILDER_H_
 
@@ -22,20 +22,20 @@
 
 namespace tcsync::rocksdb_storage {
 
-// What is true of all clients together.
+// Totals over all clients.
 struct StorageTotals {
   uint64_t clients = 0;
   uint64_t live_bytes = 0;
 };
 
-// Used for one batch, by the committer's thread. Outcomes hold only once the batch is written, and
-// later requests of the batch see the earlier ones. Segments and snapshots are released as soon as
-// they stand in the batch, so that a large one is in memory once.
+// For one batch, on the committer's thread. Outcomes hold only once the batch is written, and later
+// requests of the batch see the earlier ones. Segments and snapshots are released as soon as the
+// batch contains them, so that a large one is in memory once.
 //
-// The order is: the requests; BeforeWrite; the batch is written; AfterWrite.
+// The order of calls is: the requests; BeforeWrite; the batch is written; AfterWrite.
 class BatchBuilder {
  public:
-  // `totals` are those before the batch.
+  // `totals`: before the batch.
   BatchBuilder(const ChainReader& reader, HeadCache& head_cache, UploadTable& uploads,
                const StorageTotals& totals, uint64_t reserved_bytes)
       : reader_(reader),
@@ -47,86 +47,86 @@ class BatchBuilder {
   absl::StatusOr<AppendOutcome> Append(AppendRequest& request);
   absl::StatusOr<StoreSnapshotOutcome> StoreSnapshot(StoreSnapshotRequest& request);
 
-  // A piece of the upload, behind those that are written. At most one for an upload in a batch.
+  // Adds a piece of the upload, after those that are written. At most one for an upload in a batch.
   absl::Status AddPiece(const std::shared_ptr<UploadState>& upload, std::string& piece);
-  // Removes what is there of the upload, unless it was stored.
+  // Removes the upload's pieces, unless it was stored.
   void DiscardUpload(const std::shared_ptr<UploadState>& upload);
 
-  // Whether the append may have to remove records that stand in this batch only, and so must begin
-  // a batch of its own.
+  // Whether the append may have to remove records that this batch adds, and so must begin another
+  // batch.
   bool NeedsAnotherBatch(const AppendRequest& request) const;
 
-  // What follows is of use to changes (PendingChange), which have the batch for themselves.
+  // The following methods are for changes (PendingChange), each of which has a batch of its own.
 
   const ChainReader& reader() const { return reader_; }
 
-  // The head as it is after the batch so far; nullopt when there is no such client.
+  // The head after the batch so far; nullopt when there is no such client.
   absl::StatusOr<std::optional<ChainHead>> Head(const Uuid& client_id);
 
-  // Makes ready a head that has no versions, or whose versions have been removed, for a version
-  // with this parent (storage/version_numbers.h).
+  // Prepares a head without versions, or whose versions have been removed, for a version with this
+  // parent (storage/version_numbers.h).
   static void BeginHistoryAfter(const Uuid& parent_version_id, ChainHead& head);
-  // Adds a version to the head's chain. The caller has checked that it fits, and that the upload,
-  // if its segment is one, may be stored. The head is not put.
+  // Adds a version to the head's chain. The caller has checked that it fits, and, if its segment is
+  // an upload, that this may be stored. Does not put the head.
   void AddVersion(const Uuid& client_id, Version version,
                   const std::shared_ptr<UploadState>& upload, int64_t appended_unix_seconds,
                   ChainHead& head);
-  // Makes `head` the client's, with its record. For a new client, it counts it.
+  // Writes the client's record from `head`, and counts a new client.
   void PutHead(const Uuid& client_id, const ChainHead& head, bool is_new_client);
-  // Replaces the client's snapshot in `head`, by `bytes` or by the upload. The head is not put.
+  // Replaces the client's snapshot in `head` by `bytes` or by the upload. Does not put the head.
   void PutSnapshot(const Uuid& client_id, const SnapshotRecord& record, std::string& bytes,
                    const std::shared_ptr<UploadState>& upload, ChainHead& head);
-  // Removes all records of the client but its client record.
+  // Removes all records of the client except its client record.
   absl::Status RemoveHistory(const Uuid& client_id, const ChainHead& head);
-  // Removes the versions from the first one kept to the one before `end_number`. The head is put.
+  // Removes the versions from the first one kept to the one before `end_number`. Puts the head.
   absl::Status RemoveVersions(const Uuid& client_id, uint64_t end_number, ChainHead head);
-  // Removes the versions after `latest_number`, which is kept, and the snapshot if it is of one of
-  // them or `remove_snapshot`. Positions behind it become it. The head is put.
+  // Removes the versions after `latest_number`, and the snapshot if it is of one of them or if
+  // `remove_snapshot`. Later positions of replicas are set to `latest_number`. Puts the head.
   absl::Status Rewind(const Uuid& client_id, uint64_t latest_number, bool remove_snapshot,
                       ChainHead head);
-  // Removes the pieces of the client's uploads that are under way, and lets none of them be stored.
+  // Removes the pieces of the client's uploads in progress, which cannot be stored any more.
   void RemoveUploads(const Uuid& client_id);
-  // Removes all records of the client, with its uploads, and the client.
+  // Removes the client with all of its records and uploads.
   absl::Status RemoveClient(const Uuid& client_id, const ChainHead& head);
 
-  // Says that pieces of the client's are removed that were no version's and no snapshot's.
+  // Notes the removal of pieces of the client that belonged to no version and no snapshot.
   void NoteRemoval(const Uuid& client_id);
 
   void Put(const std::string& key, const std::string& value);
   void Delete(const std::string& key);
 
-  // The batch needs no sync: what it writes may be lost in a crash.
+  // The batch needs no sync: its writes may be lost in a crash.
   void LeaveUnsynced() { needs_sync_ = false; }
 
-  // And this to the committer.
+  // The following methods are for the committer.
 
   rocksdb::WriteBatch& writes() { return writes_; }
   bool needs_sync() const { return needs_sync_; }
-  // As they are after the batch; complete after BeforeWrite.
+  // The totals after the batch; complete after BeforeWrite.
   const StorageTotals& totals() const { return totals_; }
-  // Whether the batch removes something whose bytes stay in files until a compaction.
+  // Whether the batch removes bytes that stay in files until a compaction.
   bool removes() const { return !reduced_clients_.empty() || !noted_clients_.empty(); }
-  // Clients whose whole history is removed, and what is known of their replicas with it.
+  // Clients whose whole history is removed, together with the notes about their replicas.
   const std::vector<Uuid>& forgotten_clients() const { return forgotten_clients_; }
 
-  // Before the batch is written.
+  // To be called before the batch is written.
   void BeforeWrite();
-  // `written`: whether that succeeded, and the outcomes hold.
+  // `written`: the write succeeded, and the outcomes hold.
   void AfterWrite(bool written);
 
  private:
-  // Whether a replica at `parent`, which is not the latest, is accepted; false also when the
-  // version is here or has a child here.
+  // Whether a replica at `parent`, which is not the latest version, is accepted; false also when
+  // the version, or a child of it, is here.
   absl::StatusOr<bool> AcceptsDivergedAt(const Uuid& client_id, const ChainHead& head,
                                          const Uuid& parent);
-  // Add the storage's own records of what the batch changes.
+  // Adds the storage's own records of the changes in the batch.
   void PutTotals();
   void PutRemovals();
-  // The invite as it is after the batch so far; nullopt when it may create no client now.
+  // The invite after the batch so far; nullopt when it may create no client now.
   absl::StatusOr<std::optional<Invite>> UsableInvite(const TokenDigest& digest,
                                                      int64_t now_unix_seconds);
 
-  // The pieces of the upload are the client's from here on.
+  // Makes the pieces of the upload the client's.
   PiecesRecord Adopt(const std::shared_ptr<UploadState>& upload);
   void RemoveSnapshotBytes(const Uuid& client_id, const ChainHead& head);
 
@@ -135,12 +135,12 @@ class BatchBuilder {
   UploadTable& uploads_;
   rocksdb::WriteBatch writes_;
   bool needs_sync_ = true;
-  StorageTotals totals_;  // the clients' number as it is after the batch so far
+  StorageTotals totals_;  // includes the number of clients after the batch so far
   bool client_count_changed_ = false;
   absl::flat_hash_map<Uuid, uint64_t> live_bytes_before_;  // of clients whose head was asked for
   absl::flat_hash_map<Uuid, std::optional<ChainHead>> changed_heads_;  // nullopt: removed
-  std::vector<Uuid> reduced_clients_;  // of whom records are removed
-  std::vector<Uuid> noted_clients_;    // of whom something else is
+  std::vector<Uuid> reduced_clients_;                                  // those with removed records
+  std::vector<Uuid> noted_clients_;  // those with other removed bytes
   std::vector<Uuid> forgotten_clients_;
   absl::flat_hash_map<TokenDigest, Invite> changed_invites_;
   std::vector<std::shared_ptr<UploadState>> stored_uploads_;

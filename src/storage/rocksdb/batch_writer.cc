@@ -11,7 +11,7 @@ absl::Status BatchWriter::MakeWritable(Room room) {
   if (room == Room::kOrdinary) {
     if (parts_.reserve.IsGivenUp()) {
       return absl::ResourceExhaustedError(
-          "the disk is full: what room is left is kept for making room");
+          "the disk is full: the remaining space is reserved for operations that free space");
     }
     return parts_.database.MakeWritable();
   }
@@ -37,7 +37,7 @@ absl::Status BatchWriter::WriteOnce(uint64_t bytes, Room room,
   BatchBuilder builder(database->reader(ReadTier::kDisk), parts_.head_cache, parts_.uploads,
                        totals(), bytes);
   if (const absl::Status decided = decide(builder); !decided.ok()) return decided;
-  if (builder.writes().Count() == 0) {  // needs no room on the disk
+  if (builder.writes().Count() == 0) {  // needs no disk space
     builder.AfterWrite(true);
     return absl::OkStatus();
   }

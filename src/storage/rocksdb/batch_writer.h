@@ -1,4 +1,4 @@
-// Writes batches to the database, and keeps what is known of the whole storage.
+// Writes batches to the database, and keeps the totals of the whole storage.
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_BATCH_WRITER_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_BATCH_WRITER_H_
 
@@ -19,10 +19,10 @@
 
 namespace tcsync::rocksdb_storage {
 
-// Write is for the committer's thread; the rest is thread-safe.
+// Write is for the committer's thread; all other methods are thread-safe.
 class BatchWriter {
  public:
-  // Of the storage that it writes for; borrowed.
+  // The parts of the storage that it writes for; borrowed.
   struct Parts {
     Database& database;
     HeadCache& head_cache;
@@ -37,16 +37,16 @@ class BatchWriter {
         live_bytes_(opened.totals.live_bytes),
         has_removals_(opened.has_removals) {}
 
-  // Lets `decide` collect a batch, writes it, and tells the caches. Nothing is on loan afterwards,
-  // when callbacks are called. `bytes`: about how many the batch will have.
+  // Has `decide` collect a batch, writes it, and updates the caches. Nothing is on loan any more
+  // when callbacks are called. `bytes`: the approximate size of the batch.
   absl::Status Write(uint64_t bytes, Room room,
                      absl::FunctionRef<absl::Status(BatchBuilder&)> decide);
 
-  // Makes the database writable, for that kind of write.
+  // Makes the database writable for that kind of write.
   absl::Status MakeWritable(Room room);
 
   StorageTotals totals() const { return {.clients = client_count_, .live_bytes = live_bytes_}; }
-  // As AdministeredStorage has them.
+  // As in AdministeredStorage.
   bool has_removals() const { return has_removals_; }
   void set_has_removals(bool has_removals) { has_removals_ = has_removals; }
   uint64_t removals() const { return removals_; }
@@ -59,7 +59,7 @@ class BatchWriter {
   std::atomic<uint64_t> client_count_;
   std::atomic<uint64_t> live_bytes_;
   std::atomic<bool> has_removals_;     // whether there are notes of removals
-  std::atomic<uint64_t> removals_{0};  // that this process has made
+  std::atomic<uint64_t> removals_{0};  // by this process
 };
 
 }  // namespace tcsync::rocksdb_storage

@@ -21,8 +21,9 @@ absl::Status Contradiction(const Uuid& client_id, absl::string_view what) {
 absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
 // For an iterator over the keys from `begin` to before `end`, of one client. The filters let it
-// skip every file without the client. It is held by bounds and not by prefix_same_as_start, because
-// RocksDB would then ask for the prefix of kOpenedKey, which has none, when it meets that.
+// skip every file without the client. The iterator is limited by bounds and not by
+// prefix_same_as_start, because RocksDB would then ask for the prefix of kOpenedKey, which has
+// none.
 class Range {
  public:
   Range(const rocksdb::ReadOptions& options, const std::string& begin, const std::string& end)
@@ -52,25 +53,25 @@ absl::StatusOr<std::optional<std::string>> ChainReader::Read(
   rocksdb::PinnableSlice pinned;
   rocksdb::Status status = db_.Get(options, db_.DefaultColumnFamily(), key, &pinned);
   if (status.IsNotFound()) return std::nullopt;
-  // Without the disk, RocksDB takes a table file that is not open for one that has the key, with an
+  // Without the disk, RocksDB reports a key in a table file that is not open as found, with an
   // empty value (TableCache::Get).
   if (status.ok() && pinned.empty() && options.read_tier == rocksdb::kBlockCacheTier) {
     status = rocksdb::Status::Incomplete();
   }
   if (!status.ok()) return FromRocksdb(status, "read from the database");
-  // A large value comes in a buffer of its own, which can be had without copying it.
+  // A large value has a buffer of its own, which can be moved without a copy.
   if (!pinned.IsPinned()) return std::move(*pinned.GetSelf());
   return pinned.ToString();
 }
 
 absl::StatusOr<std::optional<ChainHead>> ChainReader::ReadHead(const Uuid& client_id) const {
-  // Most that have no record are strangers, and a read by key knows them by its filters.
+  // Most clients without a record are strangers; a read by key recognises them by its filters.
   absl::StatusOr<std::optional<std::string>> value = Read(ClientKey(client_id), options_);
   if (!value.ok()) return value.status();
   if (!value->has_value()) return std::nullopt;
 
-  // An iterator sees the database of one moment, so that a client that is removed or created anew
-  // meanwhile is seen as it was before or as it is after.
+  // An iterator sees the database as of one moment, so a client that is removed or created again
+  // meanwhile is seen either before or after that.
   const std::string begin = ClientKey(client_id);
   const std::string end = SegmentKey(client_id, 0);
   const Range range(options_, begin, end);
@@ -122,8 +123,8 @@ absl::StatusOr<std::optional<FoundVersion>> ChainReader::ReadVersionAfter(
   absl::StatusOr<std::optional<std::string>> segment =
       Read(SegmentKey(client_id, number), options_);
   if (!segment.ok()) return segment.status();
-  // The two are read at two moments. If the version was removed in between, and another one of the
-  // same number may stand there by now, then what was found is not this version's segment.
+  // The two are read at different moments. If the version was removed in between, another version
+  // may have the same number by now, and the bytes are not this version's segment.
   const absl::StatusOr<std::optional<VersionTrailer>> again = ReadTrailer(client_id, number);
   if (!again.ok()) return again.status();
   if (!again->has_value() || (*again)->version_id != trailer->version_id) return std::nullopt;
@@ -148,14 +149,14 @@ absl::StatusOr<std::optional<uint64_t>> ChainReader::FindNumber(const Uuid& clie
                                                                 const ChainHead& head,
                                                                 const Uuid& version_id) const {
   if (version_id == head.latest_version_id) return head.latest_number;
-  // The ID's hint first; what it leads to counts only if it has this ID.
+  // The hint in the ID first; the version there counts only if it has this ID.
   const uint64_t hint = base::NumberHint(version_id);
   if (hint >= head.record.first_number && hint <= head.latest_number) {
     const absl::StatusOr<std::optional<VersionTrailer>> trailer = ReadTrailer(client_id, hint);
     if (!trailer.ok()) return trailer.status();
     if (trailer->has_value() && (*trailer)->version_id == version_id) return hint;
   }
-  // Otherwise its child has an index entry, and the version stands before its child.
+  // Otherwise the version's child has an index entry, and the version precedes its child.
   const absl::StatusOr<std::optional<std::string>> indexed =
       Read(ParentKey(client_id, version_id), options_);
   if (!indexed.ok()) return indexed.status();
@@ -171,7 +172,7 @@ absl::Status ChainReader::VisitVersions(const Uuid& client_id, uint64_t first_nu
   const std::string begin = VersionKey(client_id, first_number);
   const std::string end = VersionKey(client_id, end_number);
   rocksdb::ReadOptions options = options_;
-  options.fill_cache = false;  // this reads much, once
+  options.fill_cache = false;  // a large read that is not repeated
   const Range range(options, begin, end);
   const std::unique_ptr<rocksdb::Iterator> iterator(db_.NewIterator(range.options()));
   for (iterator->Seek(begin); iterator->Valid(); iterator->Next()) {
@@ -239,7 +240,7 @@ absl::StatusOr<std::vector<std::string>> ChainReader::ReadKeysOfReplicas(
 
 absl::StatusOr<std::optional<FoundVersion>> ChainReader::FindChild(
     const Uuid& client_id, const ChainHead& head, const Uuid& parent_version_id) const {
-  // The ID's hint first; what it leads to counts only if it names this parent.
+  // The hint in the ID first; the version there counts only if it names this parent.
   const uint64_t number = base::NumberHint(parent_version_id) + 1;
   if (number <= head.latest_number) {
     absl::StatusOr<std::optional<FoundVersion>> child =
@@ -266,8 +267,8 @@ absl::StatusOr<std::optional<uint64_t>> ChainReader::FindRecent(
     absl::StatusOr<std::optional<std::string>> value =
         Read(VersionKey(client_id, number), options_);
     if (!value.ok()) return value.status();
-    // Not there: it was removed, or it is part of the batch that is being committed, and then no
-    // replica can know its ID yet.
+    // The version does not exist: it was removed, or it is part of the batch being committed, and
+    // then no replica can know its ID yet.
     if (!value->has_value()) continue;
     const std::optional<VersionTrailer> trailer = DecodeVersionTrailer(**value);
     if (trailer && trailer->version_id == version_id) return number;

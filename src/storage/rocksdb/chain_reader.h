@@ -1,4 +1,4 @@
-// Reads chains from the database. Knows the records, not the cache and not the committer.
+// Reads chains from the database. It depends on neither the cache nor the committer.
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_CHAIN_READER_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_CHAIN_READER_H_
 
@@ -17,14 +17,14 @@
 
 namespace tcsync::rocksdb_storage {
 
-// What a reader may do for an answer.
+// The sources that a reader may use for an answer.
 enum class ReadTier {
-  kMemory,  // look into memtables and cached blocks; what is not there is an error that NeedsDisk()
+  kMemory,  // memtables and cached blocks; a value outside them is an error that NeedsDisk()
   kDisk,    // wait for the disk
 };
 
-// A version or snapshot as it stands in the database. If its bytes are in pieces, it is empty, and
-// whoever asked opens them.
+// A version or snapshot as it is stored. If its bytes are in pieces, it is empty, and the caller
+// opens the pieces.
 struct FoundVersion {
   Version version;
   uint64_t number = 0;
@@ -35,8 +35,8 @@ struct FoundSnapshot {
   std::optional<PiecesRecord> pieces = std::nullopt;
 };
 
-// Thread-safe. Borrows the database. Every error is kDataLoss for records that contradict each
-// other, or what the database reported.
+// Thread-safe. Borrows the database. Errors are kDataLoss for records that contradict each other,
+// and those that the database reports.
 class ChainReader {
  public:
   ChainReader(rocksdb::DB& db, ReadTier tier);
@@ -56,7 +56,7 @@ class ChainReader {
 
   absl::StatusOr<std::optional<FoundSnapshot>> ReadSnapshot(const Uuid& client_id) const;
 
-  // The number of a version that is kept; nullopt for an ID that is none's.
+  // The number of a version that is kept; nullopt for any other ID.
   absl::StatusOr<std::optional<uint64_t>> FindNumber(const Uuid& client_id, const ChainHead& head,
                                                      const Uuid& version_id) const;
 
@@ -65,8 +65,8 @@ class ChainReader {
                                                             uint64_t number) const;
 
   // Calls `visit` for each kept version from `first_number` to the one before `end_number`, with
-  // how many bytes stand before its trailer, until it returns an error. Reads no segments that
-  // stand apart.
+  // the number of bytes before its trailer, until it returns an error. Does not read segments that
+  // are stored apart.
   using VersionVisitor = absl::FunctionRef<absl::Status(
       uint64_t number, const VersionTrailer& trailer, uint64_t inline_bytes)>;
   absl::Status VisitVersions(const Uuid& client_id, uint64_t first_number, uint64_t end_number,
@@ -76,12 +76,12 @@ class ChainReader {
   absl::StatusOr<std::vector<std::string>> ReadKeysOfVersions(const Uuid& client_id,
                                                               uint64_t first_number,
                                                               uint64_t end_number) const;
-  // The keys of what is known of the client's replicas.
+  // The keys of the notes about the client's replicas.
   absl::StatusOr<std::vector<std::string>> ReadKeysOfReplicas(const Uuid& client_id) const;
-  // The keys of those pieces.
+  // The keys of these pieces.
   static std::vector<std::string> KeysOfPieces(const Uuid& client_id, const PiecesRecord& pieces);
 
-  // The value of a key; nullopt when it is not there.
+  // The value of a key; nullopt when it does not exist.
   absl::StatusOr<std::optional<std::string>> Read(const std::string& key) const {
     return Read(key, options_);
   }

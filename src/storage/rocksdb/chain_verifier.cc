@@ -32,16 +32,16 @@ class ChainVerifier {
 
  private:
   using Visit = absl::FunctionRef<void(absl::string_view key, absl::string_view value)>;
-  // Notes that a record cannot be read, for that reason, and says at which key to go on; nullopt:
-  // not in this part.
+  // Reports a record that cannot be read, with the reason, and returns the key at which to
+  // continue; nullopt: none in this part.
   using Resume = absl::FunctionRef<std::optional<std::string>(const std::string& reason)>;
 
   // Over the records below `end`, which must outlive it.
   std::unique_ptr<rocksdb::Iterator> NewIterator(const rocksdb::Slice& end);
 
-  // Visits the records from `begin` up to `end`, which is not one of them.
+  // Visits the records from `begin` up to and without `end`.
   absl::Status Walk(const std::string& begin, const std::string& end, Visit visit, Resume resume);
-  // The same for a part where nothing is to be had behind a record that cannot be read.
+  // The same for a part in which the records behind an unreadable one are not checked.
   absl::Status Walk(const std::string& begin, const std::string& end, absl::string_view what,
                     Visit visit);
 
@@ -51,19 +51,19 @@ class ChainVerifier {
   absl::Status VerifyRecord();
   absl::Status VerifyVersions();
   void VerifyVersion(uint64_t number, absl::string_view value);
-  // How many bytes the version's segment must have; nullopt when its records do not say.
+  // The bytes that the version's segment must have; nullopt when its records do not tell.
   std::optional<uint64_t> SegmentBytes(uint64_t number, const VersionTrailer& trailer);
   absl::Status VerifySegments();
   absl::Status VerifyPieces();
-  // The key of the piece that should come behind `last`; nullopt: none should.
+  // The key of the piece that must follow `last`; nullopt: none.
   std::optional<std::string> NextPieceKey(const std::optional<ParsedPieceKey>& last) const;
-  // Whether the upload is registered as one that is no version's yet.
+  // Whether the register has the upload as one that belongs to no version yet.
   bool IsUnderWay(const Uuid& upload_id);
   absl::Status VerifyIndex();
   absl::Status VerifySnapshot();
   absl::Status VerifyReplicas();
 
-  // Where a part of the client's keys begins: the bytes that all of them have in common.
+  // The beginning of a part of the client's keys: the bytes that all of them share.
   static std::string PartOf(const std::string& key) { return key.substr(0, Uuid::kBytes + 1); }
 
   static std::string Named(uint64_t number, const Uuid& version_id) {
@@ -76,20 +76,20 @@ class ChainVerifier {
 
   ChainReport report_;
   uint64_t problems_not_listed_ = 0;
-  bool has_records_ = false;  // of whatever kind
+  bool has_records_ = false;  // of any kind
 
   std::optional<ClientRecord> record_;
   uint64_t next_number_ = 0;                // of the version that must come next; 0: any
   std::optional<VersionTrailer> previous_;  // the version before that one, if it was read
-  std::optional<VersionTrailer> first_;     // the first one that was read
+  std::optional<VersionTrailer> first_;     // the first version that was read
   uint64_t first_number_ = 0;
   uint64_t latest_number_ = 0;
   bool every_version_was_read_ = true;
-  std::optional<Uuid> at_snapshot_;  // the version that has the number of the snapshot's
+  std::optional<Uuid> at_snapshot_;  // the version with the number of the snapshot's
   struct LargeSegment {
     uint64_t number;
     Uuid version_id;
-    std::optional<uint64_t> bytes;  // that it must have, when that is known
+    std::optional<uint64_t> bytes;  // that it must have, if known
   };
   std::vector<LargeSegment> large_segments_;  // by number
   struct ExpectedPieces {
@@ -97,7 +97,7 @@ class ChainVerifier {
     PiecesRecord record;
     uint32_t next_piece = 0;
     uint64_t bytes = 0;
-    bool is_damaged = false;  // and that was told
+    bool is_damaged = false;  // and that was reported
   };
   absl::flat_hash_map<Uuid, ExpectedPieces> expected_pieces_;   // by upload
   absl::flat_hash_map<Uuid, uint64_t> must_be_found_by_index_;  // parent -> number of its child
@@ -107,7 +107,7 @@ std::unique_ptr<rocksdb::Iterator> ChainVerifier::NewIterator(const rocksdb::Sli
   rocksdb::ReadOptions options;
   options.snapshot = moment_.snapshot();
   options.verify_checksums = true;
-  options.fill_cache = false;  // what is read once must not push out what is read often
+  options.fill_cache = false;  // one-time reads must not push out frequently read blocks
   options.prefix_same_as_start = true;
   // A value is read together with its key: without the bound, the first large one behind the end.
   options.iterate_upper_bound = &end;
@@ -126,7 +126,8 @@ absl::Status ChainVerifier::Walk(const std::string& begin, const std::string& en
     }
     const rocksdb::Status status = iterator->status();
     if (status.ok()) return absl::OkStatus();
-    // Damaged bytes, or a file that is missing or cannot be read. Others are no one record's.
+    // These are damaged bytes, or a missing or unreadable file. Other errors concern no single
+    // record.
     if (!status.IsCorruption() && !status.IsIOError()) {
       return FromRocksdb(status, "read from the database");
     }
@@ -173,7 +174,7 @@ absl::Status ChainVerifier::VerifyRecord() {
 
 std::optional<uint64_t> ChainVerifier::SegmentBytes(uint64_t number,
                                                     const VersionTrailer& trailer) {
-  // Format 1 did not count, and nothing that came before a version of it was counted either.
+  // Format 1 did not count, so bytes from before one of its versions were not counted either.
   const bool is_counted = trailer.counts_history;
   uint64_t before = 0;
   if (previous_) {
@@ -253,7 +254,7 @@ void ChainVerifier::VerifyVersion(uint64_t number, absl::string_view value) {
 }
 
 absl::Status ChainVerifier::VerifyVersions() {
-  // Where to stop looking behind versions that cannot be read.
+  // The key at which to stop looking behind unreadable versions.
   uint64_t last_number = 0;
   const std::string end = PartOf(SegmentKey(client_id_, 0));
   {
@@ -338,7 +339,7 @@ absl::Status ChainVerifier::VerifyPieces() {
         .name = absl::StrCat("the snapshot of ", Named(snapshot.number, snapshot.version_id)),
         .record = *snapshot.pieces};
   }
-  // Of an upload that is no version's and no snapshot's; told once.
+  // Of an upload that belongs to no version and no snapshot; reported once.
   std::optional<Uuid> unknown;
   const auto visit = [&](absl::string_view key, uint64_t bytes, bool was_read) {
     const std::optional<ParsedPieceKey> piece = ParsePieceKey(client_id_, key);
@@ -348,7 +349,7 @@ absl::Status ChainVerifier::VerifyPieces() {
       if (unknown == piece->upload_id || IsUnderWay(piece->upload_id)) return;
       unknown = piece->upload_id;
       return AddProblem(absl::StrCat("there are pieces of an upload, ", piece->upload_id.ToString(),
-                                     ", that is no version's and no snapshot's"));
+                                     ", that belongs to no version and no snapshot"));
     }
     ExpectedPieces& expected = found->second;
     if (!was_read) expected.is_damaged = true;
@@ -361,7 +362,7 @@ absl::Status ChainVerifier::VerifyPieces() {
     expected.bytes += bytes;
     report_.bytes += bytes;
   };
-  // Behind a piece that cannot be read, its number is known only from what was expected.
+  // Behind an unreadable piece, its number is known only from the expected one.
   std::optional<ParsedPieceKey> last;
   absl::Status status = Walk(
       PartOf(PieceKey(client_id_, Uuid(), 0)), PartOf(ParentKey(client_id_, Uuid())),
@@ -401,7 +402,7 @@ absl::Status ChainVerifier::VerifyPieces() {
 
 std::optional<std::string> ChainVerifier::NextPieceKey(
     const std::optional<ParsedPieceKey>& last) const {
-  // Uploads come in the order of their IDs.
+  // Uploads are in the order of their IDs.
   std::optional<Uuid> next;
   if (last) {
     const auto found = expected_pieces_.find(last->upload_id);
@@ -486,7 +487,7 @@ absl::Status ChainVerifier::VerifySnapshot() {
     const SnapshotRecord& snapshot = *record_->snapshot;
     const std::string name =
         absl::StrCat("the snapshot of ", Named(snapshot.number, snapshot.version_id));
-    // VerifyPieces has looked at those that are in pieces.
+    // VerifyPieces has checked those in pieces.
     const bool has_bytes = snapshot.pieces || (bytes.has_value() && was_read);
     if (was_read && !bytes && !snapshot.pieces) AddProblem(absl::StrCat(name, " has no bytes"));
     if (bytes && snapshot.pieces) AddProblem(absl::StrCat(name, " has bytes beside its pieces"));
@@ -501,15 +502,15 @@ absl::Status ChainVerifier::VerifySnapshot() {
     if (!is_in_chain && every_version_was_read_) {
       AddProblem(absl::StrCat(
           name, " is of no version that is kept, nor of the one right before them: a new ",
-          "replica cannot go on from it"));
+          "replica cannot start from it"));
     }
     is_usable = has_bytes && is_in_chain;
   } else if (bytes && record_) {
     AddProblem("there are a snapshot's bytes, but the client record has no snapshot");
   }
   if (first_ && !first_->parent_version_id.IsNil() && !is_usable) {
-    // Whoever begins a client chooses its first parent, and need not send a snapshot. Where a
-    // snapshot was lost, that is among the problems.
+    // The first replica of a client chooses the first parent, and need not send a snapshot. A lost
+    // snapshot is among the problems.
     report_.new_replica_cannot_start = true;
     report_.notes.push_back(storage::CannotStartNote(Named(first_number_, first_->version_id)));
   }
@@ -522,7 +523,7 @@ absl::Status ChainVerifier::VerifyReplicas() {
   const std::string end = client_id_.IsNil() ? own_keys : EndOfClient(client_id_);
   const std::string ahead_key = ReplicasAheadKey(client_id_);
   return Walk(
-      PartOf(PositionKey(client_id_, 0)), end, "where replicas are",
+      PartOf(PositionKey(client_id_, 0)), end, "the positions of replicas",
       [&](absl::string_view key, absl::string_view value) {
         if (key == ahead_key) {
           const auto replicas = DecodeReplicasAhead(value);
@@ -537,7 +538,7 @@ absl::Status ChainVerifier::VerifyReplicas() {
         if (!number || (*number > latest_number_ && every_version_was_read_)) {
           AddProblem(absl::StrCat(
               "the position of replicas on day ", *day, " since 1970 is ",
-              number ? absl::StrCat("version ", *number, ", which is not there") : "malformed"));
+              number ? absl::StrCat("version ", *number, ", which does not exist") : "malformed"));
         }
       });
 }

@@ -1,4 +1,4 @@
-// Checks all that the database has of one client.
+// Checks all records of one client.
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_CHAIN_VERIFIER_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_CHAIN_VERIFIER_H_
 
@@ -9,9 +9,9 @@
 
 namespace tcsync::rocksdb_storage {
 
-// Reads every record of the client, all as of one moment, and compares them with each other. What
-// is damaged or missing is a problem of the report; an error is what kept it from reading at all.
-// kNotFound when there is no record of the client.
+// Reads every record of the client, all as of one moment, and compares them with each other.
+// Damaged or missing records are problems in the report; an error means that nothing could be read.
+// kNotFound when the client has no record.
 absl::StatusOr<ChainReport> VerifyChain(rocksdb::DB& database, const Uuid& client_id);
 
 }  // namespace tcsync::rocksdb_storage

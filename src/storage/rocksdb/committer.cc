@@ -9,7 +9,7 @@
 namespace tcsync::rocksdb_storage {
 namespace {
 
-// What it takes of the queue's bound.
+// The part of the queue's bound that the write takes.
 uint64_t BytesOf(const PendingWrite& write) { return sizeof(PendingWrite) + PayloadBytes(write); }
 
 std::chrono::steady_clock::time_point Now() { return std::chrono::steady_clock::now(); }
@@ -60,7 +60,7 @@ bool Committer::Submit(PendingWrite& write) {
   const Instant now = Now();
   {
     const std::lock_guard lock(mutex_);
-    // A write that is larger than the whole bound still gets its turn, when it is alone.
+    // A write larger than the whole bound still gets its turn, alone.
     if (queue_bytes_ > 0 && queue_bytes_ + bytes > queue_bytes_max_) return false;
     queue_bytes_ += bytes;
     queue_.push_back({std::move(write), now});

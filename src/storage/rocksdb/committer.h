@@ -1,4 +1,4 @@
-// One thread that takes all writes which came while it was busy, and has them committed together:
+// A thread that takes all writes that arrived while it was busy, and has them committed together,
 // with one sync for the batch instead of one for each write.
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_COMMITTER_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_COMMITTER_H_
@@ -31,34 +31,34 @@ struct PendingSnapshot {
   StoreSnapshotRequest request;
   StoreSnapshotCallback done;
 };
-// What an operator or storage itself writes. It is committed in a batch of its own, so that what it
-// reads in the database is all that there is.
+// A write of an operator or of storage itself. It is committed in a batch of its own, so that the
+// database contains all earlier writes when it is decided.
 struct PendingChange {
   // Adds the change to the batch; after an error nothing is written. Runs on the committer's
   // thread.
   using Decide = absl::AnyInvocable<absl::Status(BatchBuilder& batch)>;
   Decide decide;
-  // Whether it may take the room that is kept for making room (reserve.h). Then it may be decided
-  // again, when the first write fails.
+  // Whether it may take the reserved room (reserve.h). Then it may be decided again when the first
+  // write fails.
   bool may_use_reserve = false;
-  // Told decide's error, or how the writing went.
+  // Gets the error of `decide`, or the result of the write.
   absl::AnyInvocable<void(absl::Status)> done;
 };
-// A piece of an upload, or the removal of one's pieces.
+// A piece of an upload, or the removal of an upload's pieces.
 struct PendingPiece {
   // Adds it to the batch; after an error that one piece is not written. Runs on the committer's
   // thread.
   absl::AnyInvocable<absl::Status(BatchBuilder& batch)> decide;
   uint64_t bytes = 0;
-  // Told decide's error, or how the writing went.
+  // Gets the error of `decide`, or the result of the write.
   absl::AnyInvocable<void(absl::Status)> done;
 };
 using PendingWrite = std::variant<PendingAppend, PendingSnapshot, PendingChange, PendingPiece>;
 
-// The bytes of its segment, snapshot or piece.
+// The bytes of the write's segment, snapshot or piece.
 uint64_t PayloadBytes(const PendingWrite& write);
 
-// What waits to be committed.
+// The writes that wait to be committed.
 struct CommitterQueue {
   uint64_t writes = 0;
   uint64_t bytes = 0;
@@ -67,31 +67,30 @@ struct CommitterQueue {
 // Thread-safe.
 class Committer {
  public:
-  // Commits a batch, in its order, and calls every callback in it. Runs on the committer's thread.
+  // Commits a batch in its order, and calls all of its callbacks. Runs on the committer's thread.
   using CommitFunction = std::function<void(std::vector<PendingWrite>& batch)>;
 
   Committer(uint64_t queue_bytes_max, std::chrono::milliseconds wait_max, CommitFunction commit,
             const StorageInstruments* instruments = nullptr);
 
-  // Waits until everything that was submitted is committed.
+  // Waits until all submitted writes are committed.
   ~Committer();
 
-  // Queues a write; false, and `write` is left alone, when the queue is full or IsLate().
+  // Queues a write. Returns false and leaves `write` alone when the queue is full or IsLate().
   bool Submit(PendingWrite& write);
 
-  // Queues a piece. They have a queue of their own, which is bounded by those who send them, with
-  // one piece each: other writes go before them and do not wait for more than kPieceBatchBytesMax
-  // of them, and however long they wait, no other write is late for that.
+  // Queues a piece. Pieces have a queue of their own, bounded by their senders, each of which has
+  // one piece in it. Other writes precede them and wait for at most kPieceBatchBytesMax of them; a
+  // waiting piece never makes another write late.
   void SubmitPiece(PendingPiece piece);
 
-  // For the commit function, on its thread: what it was given is written, and only callbacks are
-  // left. Without it a client that is told so by one could be refused its next write because the
-  // last one took long.
+  // For the commit function, on its thread: its batch is written, and only the callbacks remain.
+  // Without this call, a client whose callback has run could be refused its next write because the
+  // previous one took long.
   void NoteWritten();
 
-  // Whether the oldest write that is not committed yet has been here for longer than `wait_max`.
-  // That holds for a disk that stands still as well as for one that is asked for too much, and ends
-  // by itself as the queue is served.
+  // Whether the oldest uncommitted write has waited for longer than `wait_max`. That holds for a
+  // disk that stands still as well as under overload, and ends by itself as the queue is served.
   bool IsLate() const;
 
   CommitterQueue queue() const;
@@ -112,11 +111,10 @@ class Committer {
   const std::chrono::milliseconds wait_max_;
   const CommitFunction commit_;
   const StorageInstruments* const instruments_;
-  // Since when the oldest write is here that is not committed yet; kNone when there is none.
-  // Changed under mutex_.
+  // The arrival of the oldest uncommitted write; kNone when there is none. Changed under mutex_.
   static constexpr Instant kNone = Instant::max();
   std::atomic<Instant> oldest_since_{kNone};
-  mutable std::mutex mutex_;  // of what follows
+  mutable std::mutex mutex_;  // guards the members below
   std::condition_variable has_work_;
   std::deque<Queued> queue_;
   uint64_t queue_bytes_ = 0;
@@ -125,7 +123,7 @@ class Committer {
   std::thread thread_;  // last: it uses the members above
 };
 
-// Has the change committed, and waits for it; its `done` is not used. Not to be called from a
+// Has the change committed, and waits for it; its `done` is not used. Must not be called from a
 // callback of storage.
 absl::Status CommitAndWait(Committer& committer, PendingChange change);
 

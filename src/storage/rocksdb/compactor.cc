@@ -23,12 +23,12 @@
 namespace tcsync::rocksdb_storage {
 namespace {
 
-// How often progress is reported, and what it waits for is looked at.
+// The interval of reports, and of checks of the awaited condition.
 constexpr std::chrono::milliseconds kLookInterval{50};
 
-// How often the same table may be compacted without a change before that is an error.
+// The number of compactions of one table without a change that is an error.
 constexpr int kFruitlessStepsMax = 3;
-// After the disk was full.
+// The delay after a full disk.
 constexpr int kTimesAgain = 3;
 
 bool IsDataFile(absl::string_view name) {
@@ -49,7 +49,7 @@ absl::StatusOr<std::vector<std::string>> FilesIn(rocksdb::DB& database) {
   return names;
 }
 
-// Those of the database as it is now, without slashes.
+// The files of the database as it is now, without slashes.
 absl::StatusOr<std::set<std::string>> LiveFiles(rocksdb::DB& database) {
   std::vector<std::string> names;
   uint64_t manifest_bytes = 0;
@@ -79,7 +79,7 @@ absl::StatusOr<uint64_t> BytesOnDisk(rocksdb::DB& database) {
     uint64_t bytes = 0;
     if (!IsDataFile(name) && !absl::EndsWith(name, ".log")) continue;
     const std::string path = absl::StrCat(database.GetName(), "/", name);
-    // One that is gone since has none.
+    // A file that has been removed since has none.
     if (database.GetEnv()->GetFileSize(path, &bytes).ok()) sum += bytes;
   }
   return sum;
@@ -92,10 +92,10 @@ uint64_t LiveBytesOf(const rocksdb::BlobMetaData& file) {
 rocksdb::CompactRangeOptions RangeOptions() {
   rocksdb::CompactRangeOptions options;
   options.exclusive_manual_compaction = false;
-  // On a full disk no compaction of RocksDB's own comes to an end, so that it would wait for ever
-  // for there to be fewer tables: this one is what makes them fewer.
+  // On a full disk RocksDB's own compactions do not end, so this one would wait for ever for fewer
+  // tables, although it is the one that makes them fewer.
   options.allow_write_stall = true;
-  // Once for each table: what the same run has just written has nothing dead in it.
+  // Once for each table: tables that the same run has written have no dead values.
   options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
   options.blob_garbage_collection_policy = rocksdb::BlobGarbageCollectionPolicy::kDisable;
   return options;
@@ -106,7 +106,7 @@ rocksdb::CompactRangeOptions RangeOptions() {
 absl::StatusOr<CompactionReport> Compactor::Run() {
   CompactionReport report;
   absl::Status status = Compact(report);
-  // A compaction of RocksDB's own may have had the room, and gives it back when it fails.
+  // A compaction of RocksDB's own may have had the space, which it releases when it fails.
   for (int again = 0; absl::IsResourceExhausted(status) && again < kTimesAgain; ++again) {
     status = AwaitCompactionsOfItsOwn();
     if (status.ok()) status = Compact(report);
@@ -114,8 +114,8 @@ absl::StatusOr<CompactionReport> Compactor::Run() {
   if (absl::IsResourceExhausted(status)) {
     return absl::ResourceExhaustedError(
         absl::StrCat(status.message(),
-                     ": what was removed is removed, but its bytes need some room on the disk "
-                     "to go; free some, and have it compacted again"));
+                     ": the removal is complete, but the erasure of its bytes needs some space "
+                     "on the disk; free some, and compact again"));
   }
   if (!status.ok()) return status;
   report.removals = removals_.size();
@@ -167,17 +167,17 @@ absl::Status Compactor::ReadRemovals() {
     }
     sequence_ = database.GetLatestSequenceNumber();
     return iterator->status().ok() ? absl::OkStatus()
-                                   : FromRocksdb(iterator->status(), "read what was removed");
+                                   : FromRocksdb(iterator->status(), "read the notes of removals");
   });
 }
 
 absl::Status Compactor::Flush() {
-  if (const absl::Status status = Report("writing out the log", 0, 0); !status.ok()) return status;
+  if (const absl::Status status = Report("flushing the log", 0, 0); !status.ok()) return status;
   return storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) -> absl::Status {
     rocksdb::FlushOptions at_once;
     at_once.allow_write_stall = true;  // as in RangeOptions()
     const rocksdb::Status flushed = database.Flush(at_once);
-    if (!flushed.ok()) return FromRocksdb(flushed, "write out the log of the database");
+    if (!flushed.ok()) return FromRocksdb(flushed, "flush the log of the database");
     std::unique_ptr<rocksdb::LogFile> log;
     if (database.GetCurrentWalFile(&log).ok() && log != nullptr) {
       oldest_needed_log_ = log->LogNumber();
@@ -192,7 +192,7 @@ absl::Status Compactor::Flush() {
 }
 
 absl::Status Compactor::AwaitCompactionsOfItsOwn() {
-  return Await("waiting for room", [&]() -> absl::StatusOr<bool> {
+  return Await("waiting for disk space", [&]() -> absl::StatusOr<bool> {
     uint64_t running = 0;
     const absl::Status status =
         storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) {
@@ -248,7 +248,7 @@ absl::Status Compactor::CompactRanges() {
   std::sort(clients.begin(), clients.end());
   clients.erase(std::unique(clients.begin(), clients.end()), clients.end());
   for (size_t i = 0; i < clients.size();) {
-    const absl::Status status = Report("compacting what was removed", i, clients.size());
+    const absl::Status status = Report("compacting removed data", i, clients.size());
     if (!status.ok()) return status;
     std::vector<rocksdb::LiveFileMetaData> files;
     const absl::Status read = storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) {
@@ -297,10 +297,10 @@ absl::Status Compactor::CollectBlobs() {
         storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) {
           if (!newest) newest = NewestToCollect(database);
           if (!newest) return absl::OkStatus();
-          // On a full disk in smaller steps: the room of each comes back at its end.
+          // On a full disk in smaller steps, each of which releases its space at its end.
           uint64_t step_bytes = base::kBlobBytesPerStep;
           uint64_t free_bytes = 0;
-          // By the file system: the environment does not know what is kept for the log.
+          // By the file system, because the environment subtracts the space for the log.
           if (database.GetFileSystem()
                   ->GetFreeSpace(database.GetName(), rocksdb::IOOptions(), &free_bytes, nullptr)
                   .ok()) {
@@ -324,7 +324,7 @@ absl::Status Compactor::CollectBlobs() {
     if (!end->has_value()) return absl::OkStatus();
     if (!bytes_at_first) bytes_at_first = bytes_to_move;
     const absl::Status status =
-        Report("moving what is alive out of files with removed parts",
+        Report("moving live data out of files with removed parts",
                *bytes_at_first - std::min(*bytes_at_first, bytes_to_move), *bytes_at_first);
     if (!status.ok()) return status;
     if (const absl::Status collected = CollectUpTo(**end); !collected.ok()) return collected;
@@ -337,7 +337,8 @@ absl::Status Compactor::CollectUpTo(uint64_t blob_file_number) {
   for (;;) {
     std::optional<rocksdb::LiveFileMetaData> table;
     rocksdb::CompactRangeOptions options = RangeOptions();
-    // The tables of the level above may refer to the same files: the bottommost last, and again.
+    // The tables of the level above may refer to the same files, so the bottommost are compacted
+    // last, and again.
     options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
     options.blob_garbage_collection_policy = rocksdb::BlobGarbageCollectionPolicy::kForce;
     bool is_gone = true;
@@ -348,8 +349,8 @@ absl::Status Compactor::CollectUpTo(uint64_t blob_file_number) {
       });
       const auto count = static_cast<double>(behind - blobs.begin());
       is_gone = behind == blobs.begin();
-      // RocksDB collects the files before the one at this share of their number; half a file more,
-      // so that no rounding makes it one less.
+      // RocksDB collects the files before the one at this share of their number; half a file is
+      // added, so that rounding cannot exclude one.
       options.blob_garbage_collection_age_cutoff =
           behind == blobs.end() ? 1.0 : (count + 0.5) / static_cast<double>(blobs.size());
       std::vector<rocksdb::LiveFileMetaData> files;
@@ -364,7 +365,7 @@ absl::Status Compactor::CollectUpTo(uint64_t blob_file_number) {
     if (!read.ok()) return read;
     if (is_gone) return absl::OkStatus();
     if (!table) {
-      // A compaction of RocksDB's own may have taken the last reference between the two looks.
+      // A compaction of RocksDB's own may have removed the last reference between the two reads.
       if (++fruitless_steps < kFruitlessStepsMax) continue;
       return absl::InternalError(absl::StrCat("blob file ", blob_file_number,
                                               " stays, though no table refers to it any more"));
@@ -382,21 +383,22 @@ absl::Status Compactor::CollectUpTo(uint64_t blob_file_number) {
 }
 
 absl::Status Compactor::AwaitStaleFiles() {
-  std::string doing = "waiting for files that were replaced to go";
+  std::string doing = "waiting for the removal of replaced files";
   return Await(doing, [&]() -> absl::StatusOr<bool> {
     size_t stale = 0;
     const absl::Status status =
         storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) -> absl::Status {
-          // Looks for files that are needed no more, which RocksDB else does now and then.
+          // Removes unneeded files at once, which RocksDB otherwise does from time to time.
           { const DeletionPause pause(database); }
-          // In this order: what is in the directory and not live afterwards is stale.
+          // In this order, so that a file that is in the directory and not live afterwards is
+          // stale.
           const absl::StatusOr<std::vector<std::string>> names = FilesIn(database);
           if (!names.ok()) return names.status();
           const absl::StatusOr<std::set<std::string>> live = LiveFiles(database);
           if (!live.ok()) return live.status();
           for (const std::string& name : *names) {
             const bool is_old_data = files_.count(name) > 0 && live->count(name) == 0;
-            // RocksDB keeps logs that nothing was written to for as long as nothing is.
+            // RocksDB keeps an empty log until it has been written to.
             const bool is_old_log =
                 absl::EndsWith(name, ".log") && FileNumber(name) < oldest_needed_log_ &&
                 FirstSequenceOf(*database.GetEnv(), absl::StrCat(database.GetName(), "/", name));
@@ -420,12 +422,12 @@ absl::Status Compactor::TakeNotesBack() {
         for (const Removal& removal : removals_) {
           const absl::StatusOr<std::optional<std::string>> now = batch.reader().Read(removal.key);
           if (!now.ok()) return now.status();
-          // More may have been removed meanwhile, which this compaction may not have met.
+          // Later removals may have changed the note, and this compaction may not cover them.
           if (*now != removal.value) continue;
           batch.Delete(removal.key);
           ++taken_back;
         }
-        // Nobody removes anything at this moment: that is the committer's as well.
+        // No removal can happen at this moment, because this is the committer's thread.
         const bool is_all = taken_back == removals_.size() &&
                             removals_.size() < base::kRemovalsPerCompaction &&
                             storage_.removals() == removals_at_first_;

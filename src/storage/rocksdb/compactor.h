@@ -1,24 +1,23 @@
-// Makes the bytes of what was removed leave the files.
+// Erases the bytes of removed records from the files.
 //
-// Removing records writes tombstones: the bytes stay in table files until a compaction merges the
-// two, and large values stay in their blob file, which other clients' values share, until all that
-// is alive in it has been written anew. RocksDB does both when enough new data has come, which on a
-// server that nobody writes to is never. So each removal leaves a note (record_codec.h), and this
-// does what the notes ask for:
+// A removal writes tombstones: the bytes stay in table files until a compaction merges the two, and
+// large values stay in their blob file, which other clients' values share, until all live values in
+// it have been rewritten. RocksDB does both as new data arrives, which on an unused server is
+// never. So each removal leaves a note (record_codec.h), and a run of the compactor processes the
+// notes:
 //
-//   1. readers that began before must have ended, because compaction keeps what they may still see;
-//   2. the memtable is written out, which frees the log;
-//   3. the ranges of the clients in the notes are compacted down to the bottommost level. No room
-//   is
-//      needed for what goes, and blob files with nothing alive any more go here;
-//   4. of blob files that are dirty (some of their values are dead), what is alive is written anew,
-//      the oldest files first, because RocksDB tells those to be collected by age alone. For a
-//      client that was removed every dirty file is collected: nothing tells whose dead values are
-//      where. For versions that were removed, only when it is worth it;
-//   5. all files that are no part of the database any more must be gone from the directory;
-//   6. the notes are taken back.
+//   1. it waits for readers that began before, because compaction keeps the data that they may see;
+//   2. it flushes the memtable, which frees the log;
+//   3. it compacts the ranges of the clients in the notes down to the bottommost level. Removed
+//      records need no room for that, and blob files without live values go at this point;
+//   4. it rewrites the live values of blob files that also have dead ones, the oldest files first,
+//      because RocksDB selects files for collection by age alone. For a removed client these are
+//      all files with dead values, because no record shows which file has whose. For removed
+//      versions it happens only when it is worth it;
+//   5. it waits until all files that left the database are gone from the directory;
+//   6. it removes the notes.
 //
-// Cut short at any place it has lost nothing, and the notes ask for it again.
+// An interrupted run loses nothing, and the notes cause another one.
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_COMPACTOR_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_COMPACTOR_H_
 
@@ -66,20 +65,20 @@ class Compactor {
   absl::Status AwaitCompactionsOfItsOwn();
   absl::Status TakeNotesBack();
 
-  // How many of the removals, which are in the order of their clients, from `first` on are best
-  // compacted together: those that the same file of the bottommost level holds.
+  // The number of removals from `first` on, in the order of their clients, that are best compacted
+  // together: those in the same file of the bottommost level.
   static size_t CountTogether(const std::vector<Uuid>& clients, size_t first,
                               const std::vector<rocksdb::LiveFileMetaData>& files);
-  // The newest blob file that is to be collected; nullopt: none.
+  // The newest blob file to be collected; nullopt: none.
   std::optional<uint64_t> NewestToCollect(rocksdb::DB& database) const;
-  // Collects blob files up to and with that one.
+  // Collects blob files up to and including that one.
   absl::Status CollectUpTo(uint64_t blob_file_number);
 
-  // Compacts between the two keys (all of them for null), on another thread, so that this one can
-  // report and cancel it.
+  // Compacts between the two keys (everything for null) on another thread, so that this one can
+  // report progress and cancel.
   absl::Status CompactRange(const rocksdb::CompactRangeOptions& options, const std::string* begin,
                             const std::string* end);
-  // Reports until `is_done`, which is asked time and again.
+  // Reports progress until `is_done`, which is polled.
   absl::Status Await(absl::string_view doing, absl::FunctionRef<absl::StatusOr<bool>()> is_done);
   absl::Status Report(absl::string_view doing, uint64_t done, uint64_t total);
 
@@ -88,11 +87,11 @@ class Compactor {
   const CompactionProgress progress_;
   std::vector<Removal> removals_;
   bool has_erased_ = false;
-  uint64_t removals_at_first_ = 0;  // AdministeredStorage::removals()
+  uint64_t removals_at_first_ = 0;  // AdministeredStorage::removals() at the beginning
   uint64_t sequence_ = 0;           // of the last write that must be compacted
-  std::set<std::string> files_;     // table and blob files when it began
-  uint64_t oldest_needed_log_ = 0;  // those before it must go
-  std::string doing_;               // what was last reported
+  std::set<std::string> files_;     // table and blob files at the beginning
+  uint64_t oldest_needed_log_ = 0;  // earlier ones must go
+  std::string doing_;               // the last report
   uint64_t done_ = 0;
   uint64_t total_ = 0;
 };

@@ -31,12 +31,12 @@ constexpr char kDatabaseName[] = "rocksdb";
 constexpr char kDatabaseFileName[] = "DATABASE";
 constexpr char kCreatingName[] = "CREATING";
 constexpr absl::string_view kCreatingText =
-    "A database is being made in this directory for the first time, or that was cut short.\n";
+    "A database is being created in this directory, or its creation was cut short.\n";
 constexpr char kRestoringName[] = "RESTORING";
 constexpr char kReserveName[] = "reserve";
 constexpr absl::string_view kRestoringText =
-    "A backup is being restored into this directory, or that was cut short.\n";
-// The database file of the server that TaskChampion comes with.
+    "A backup is being restored into this directory, or the restore was cut short.\n";
+// The database file of the reference server.
 constexpr char kReferenceName[] = "taskchampion-sync-server.sqlite3";
 
 std::string PathOf(const std::string& directory, const char* name) {
@@ -48,7 +48,7 @@ absl::Status NotOurs(const std::string& path, absl::string_view why) {
       absl::StrCat("data directory ", path, " was not made by tcsync: ", why));
 }
 
-// Of a directory whose format nobody can tell.
+// For a directory of unknown format.
 absl::Status WithoutFormat(const std::string& path, absl::string_view what_is_wrong) {
   return absl::FailedPreconditionError(IncompleteError(path, what_is_wrong).message());
 }
@@ -57,14 +57,14 @@ bool Contains(const std::vector<std::string>& names, absl::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// Whether a directory that has no FORMAT may become a data directory.
+// Checks that a directory without a FORMAT may become a data directory.
 absl::Status CheckUnclaimed(const std::string& path, const std::vector<std::string>& names) {
-  // What a restore left that was cut short is told by its mark.
+  // The mark of an interrupted restore is reported elsewhere.
   if (names.empty() || Contains(names, kRestoringName)) return absl::OkStatus();
   if (Contains(names, kDatabaseName) || Contains(names, kDatabaseFileName)) {
     return WithoutFormat(path, "FORMAT is missing");
   }
-  // A first start that a loss of power cut short.
+  // A first start that was interrupted by a loss of power.
   if (names.size() == 1 && names.front() == kCreatingName) return absl::OkStatus();
   if (Contains(names, kReferenceName)) {
     return NotOurs(path, absl::StrCat("it has ", kReferenceName,
@@ -78,12 +78,11 @@ absl::Status CheckUnclaimed(const std::string& path, const std::vector<std::stri
 absl::Status CutShort(const std::string& path) {
   return absl::FailedPreconditionError(
       absl::StrCat("restoring a backup into data directory ", path,
-                   " was cut short: restore into it once more, or remove what is in it"));
+                   " was cut short: restore into it once more, or remove its content"));
 }
 
-// Writes over the line that is there. The file is not replaced by another one, because its
-// descriptor holds the lock; and the line does not become shorter, so that what a loss of power
-// leaves is the old line or the new one.
+// Overwrites the present line. The file is not replaced, because its descriptor holds the lock. The
+// line does not become shorter, so that a loss of power leaves either the old line or the new one.
 absl::Status WriteFormat(int fd, const std::string& path, int version) {
   const absl::Status written =
       WriteSynced(fd, absl::StrCat(FormatLine(version), "\n"), PathOf(path, kFormatName));
@@ -112,7 +111,7 @@ bool Exists(const std::string& path) {
   return std::filesystem::exists(path, error);
 }
 
-// Creates a file that says what is being done with the directory.
+// Creates a file that marks the operation in progress in the directory.
 absl::Status Mark(const std::string& path, const char* name, absl::string_view text) {
   const std::string mark = PathOf(path, name);
   const int fd = open(mark.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -161,7 +160,7 @@ DataDirectory::DataDirectory(DataDirectory&& other) noexcept
 
 DataDirectory::~DataDirectory() {
   closed_in_child_.reset();
-  if (format_file_ >= 0) close(format_file_);  // closing gives the lock back
+  if (format_file_ >= 0) close(format_file_);  // releases the lock
 }
 
 std::string DataDirectory::DatabasePath() const { return PathOf(path_, kDatabaseName); }
@@ -184,7 +183,7 @@ absl::StatusOr<DataDirectory> DataDirectory::Lock(const std::string& path) {
   if (!Exists(format_path)) {
     const absl::StatusOr<std::vector<std::string>> names = NamesIn(directory);
     if (!names.ok()) return names.status();
-    // Another process may have made it just now; then that one has looked.
+    // Another process may have created it just now, and has then checked the directory.
     const absl::Status unclaimed =
         Contains(*names, kFormatName) ? absl::OkStatus() : CheckUnclaimed(directory, *names);
     if (!unclaimed.ok()) return unclaimed;
@@ -210,7 +209,8 @@ absl::StatusOr<DataDirectory> DataDirectory::Open(const std::string& path) {
   const std::string& directory = locked->path_;
   if (Exists(PathOf(directory, kRestoringName))) return CutShort(directory);
   if (IsEmptyFile(fd)) {
-    // A start that was cut short before the line was written: then nothing else is there.
+    // An earlier start was interrupted before the line was written; then the directory has nothing
+    // else.
     for (const char* const name : {kDatabaseName, kDatabaseFileName}) {
       if (Exists(PathOf(directory, name))) return WithoutFormat(directory, "FORMAT is empty");
     }
@@ -252,7 +252,7 @@ absl::StatusOr<DataDirectory> DataDirectory::OpenForRestore(const std::string& p
     if (was_cut_short && (name == kDatabaseName || name == kDatabaseFileName)) continue;
     return absl::FailedPreconditionError(absl::StrCat(
         "data directory ", directory, " has data in it (", name,
-        "): restore into one that does not exist or is empty, or move what is there away first"));
+        "): restore into one that does not exist or is empty, or move its content away first"));
   }
   if (!IsEmptyFile(locked->format_file_)) {
     const absl::StatusOr<int> format = ReadFormat(locked->format_file_, directory);
@@ -272,7 +272,7 @@ absl::StatusOr<DataDirectory> DataDirectory::OpenForRestore(const std::string& p
 }
 
 absl::Status DataDirectory::EndRestore(const std::string& database_id) {
-  // With it the database's own name is synced, before what makes it count.
+  // This also syncs the database's own name, before the file that makes it valid.
   const absl::Status created = DatabaseFile::Create(DatabaseFilePath(), database_id).status();
   return created.ok() ? RemoveMark(path_, kRestoringName) : created;
 }
@@ -280,7 +280,7 @@ absl::Status DataDirectory::EndRestore(const std::string& database_id) {
 void DataDirectory::AbandonRestore() {
   std::error_code ignored;
   std::filesystem::remove_all(DatabasePath(), ignored);
-  if (ignored) return;  // the mark stays with what could not be removed
+  if (ignored) return;  // the mark stays with the files that could not be removed
   std::filesystem::remove(DatabaseFilePath(), ignored);
   std::filesystem::remove(PathOf(path_, kRestoringName), ignored);
   std::filesystem::remove(PathOf(path_, kFormatName), ignored);

@@ -43,37 +43,37 @@ constexpr double kBlobFilesCollected = 0.25;
 constexpr double kFilterBitsPerKey = 10;
 constexpr double kMemtableFilterShare = 0.02;
 
-// What opening the database again takes on the disk at most: what all memtables hold, and a new
+// The disk space that reopening the database needs at most: the content of all memtables, and a new
 // log.
 constexpr uint64_t kRoomInMemtables = kMemtables + 1;
-// What compactions leave free: the same, so that the database can be opened again beside one, but
-// on a small disk no more than this share of what the reserve takes of it.
+// The space that compactions leave free: the same, so that the database can be reopened beside one,
+// but on a small disk at most this share of the reserve.
 constexpr uint64_t kLogShareOfReserve = 2;
 constexpr size_t kRoomProbeBytes = 64 * 1024;
 
-// Of so many looks at the directory's place one is at all of its files.
+// One of so many checks of the directory's place covers all of its files.
 constexpr int kFilesWatchTimes = 5;
 
 rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, rocksdb::Env& env) {
   rocksdb::Options database;
   database.env = &env;
-  // Its identity is the storage's, and comes along with backups (backups.h).
+  // The database's identity is the storage's, and backups include it (backups.h).
   database.write_dbid_to_manifest = true;
-  // Lets whole files be checked, and backups know a blob file again without reading it.
+  // Allows checks of whole files, and lets backups recognise a blob file without reading it.
   database.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
 
   // Memory: everything that grows is bounded by a number of ours.
   database.write_buffer_size = options.memtable_bytes;
   database.max_write_buffer_number = kMemtables;
   database.max_open_files = base::kStorageOpenFilesMax;
-  // Opening would start 16 threads for the tables, however few there are, and ends the process when
-  // one of them cannot be started. A quarter of the open files are opened then: on one thread, too,
-  // that takes some milliseconds.
+  // By default opening starts 16 threads for the tables, however few there are, and ends the
+  // process if one of them cannot be started. Opening reads a quarter of the open files: on one
+  // thread, too, that takes some milliseconds.
   database.max_file_opening_threads = 1;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
-  // Indexes and filters are cached like data, in parts of a block's size: whole, those of one file
-  // take half a megabyte, which a read of a cold client would have to fetch.
+  // Indexes and filters are cached like data, in parts of a block's size: as a whole, those of one
+  // file take half a megabyte, which a read of a cold client would have to fetch.
   table.cache_index_and_filter_blocks = true;
   table.cache_index_and_filter_blocks_with_high_priority = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
@@ -81,14 +81,14 @@ rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, rocksdb::
   table.partition_filters = true;
   table.format_version = 5;
 
-  // Reads: most are of one client, many are of something that is not there.
+  // Reads: most are of one client, many are of a key that does not exist.
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kFilterBitsPerKey));
   database.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   database.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(kKeyPrefixBytes));
   database.memtable_prefix_bloom_size_ratio = kMemtableFilterShare;
   database.memtable_whole_key_filtering = true;
 
-  // Sealed bytes do not compress, and large ones should not be rewritten by compaction.
+  // Sealed bytes do not compress, and large values should not be rewritten by compaction.
   database.compression = rocksdb::kNoCompression;
   database.bottommost_compression = rocksdb::kNoCompression;
   database.enable_blob_files = true;
@@ -96,8 +96,8 @@ rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, rocksdb::
   database.blob_file_size = base::kBlobFileBytesMax;
   database.blob_compression_type = rocksdb::kNoCompression;
   database.enable_blob_garbage_collection = true;
-  // Replaced snapshots are the garbage. A compaction moves what is alive out of the oldest files;
-  // moving it out of every file would write each large value again at each compaction.
+  // Replaced snapshots are the garbage. A compaction moves live values out of the oldest files
+  // only; otherwise it would write each large value again at each compaction.
   database.blob_garbage_collection_age_cutoff = kBlobFilesCollected;
   database.blob_garbage_collection_force_threshold = 0.5;
 
@@ -105,25 +105,25 @@ rocksdb::Options DatabaseOptions(const RocksdbStorageOptions& options, rocksdb::
   database.allow_concurrent_memtable_write = false;
   database.enable_write_thread_adaptive_yield = false;
   database.level_compaction_dynamic_level_bytes = true;
-  // Compacting more files at a time compacts less often. Reads of one client skip the files
-  // without it by their filters.
+  // Compactions of more files are less frequent. Reads of one client skip the files without it by
+  // their filters.
   database.level0_file_num_compaction_trigger = kLevel0FilesPerCompaction;
-  // Many files there slow writes down and never stop them: on a full disk no compaction makes them
-  // fewer, and a stopped write would wait for ever, a removal among them.
+  // Many level-0 files slow writes down and never stop them: on a full disk no compaction reduces
+  // their number, and a stopped write, even a removal, would wait for ever.
   database.level0_stop_writes_trigger = std::numeric_limits<int>::max();
-  // A table file that is written to disk all at once at its end would hold up the log's syncs.
+  // A table file that was synced as a whole at its end would hold up the log's syncs.
   database.bytes_per_sync = kBytesPerBackgroundSync;
-  // So would pieces of large uploads that only the sync at their end brings to the disk.
+  // So would the pieces of large uploads if only the sync at their end wrote them to the disk.
   database.wal_bytes_per_sync = kBytesPerBackgroundSync;
-  // An event loop that was the last to use a memtable or a file must not be the one to remove it.
+  // An event loop that was the last user of a memtable or a file must not be the one to delete it.
   database.avoid_unnecessary_blocking_io = true;
-  // Everything up to the first torn record is kept; a batch that was acknowledged is not torn.
+  // All records up to the first torn one are kept; an acknowledged batch is not torn.
   database.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
 
   database.stats_dump_period_sec = 0;
   database.stats_persist_period_sec = 0;
   database.skip_stats_update_on_db_open = true;
-  // After an error it is opened again instead.
+  // After an error the storage reopens the database instead.
   database.max_bgerror_resume_count = 0;
   return database;
 }
@@ -138,8 +138,8 @@ uint64_t LogRoomBytes(const DataDirectory& directory, uint64_t room_bytes) {
 
 }  // namespace
 
-// Learns what RocksDB meets in its own threads and in writes, keeps it from recovering by itself,
-// and lets flushes, but not compactions, take the room for logs.
+// Is told of errors on RocksDB's own threads and in writes, keeps RocksDB from recovering by
+// itself, and lets flushes, but not compactions, take the space for logs.
 class Database::FailureListener final : public rocksdb::EventListener {
  public:
   FailureListener(const Logger& logger, std::atomic<bool>& write_failed)
@@ -148,17 +148,17 @@ class Database::FailureListener final : public rocksdb::EventListener {
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override {
     if (reason == rocksdb::BackgroundErrorReason::kCompaction &&
         error->severity() <= rocksdb::Status::Severity::kSoftError) {
-      // No data depends on it. Left alone, RocksDB tries again after a second.
+      // No data depends on a compaction. By default, RocksDB retries it after a second.
       logger_.Log(LogLevel::kWarning, "the database cannot compact: ", error->ToString());
       *error = rocksdb::Status::OK();
       return;
     }
     logger_.Log(LogLevel::kError, "the database refuses writes: ", error->ToString());
-    // Other errors than the disk's would come again.
+    // Errors other than the disk's would return.
     if (error->IsIOError()) write_failed_ = true;
   }
 
-  // Each is called on the thread that writes the files, before it does.
+  // Both are called on the thread that writes the files, before it does.
   void OnFlushBegin(rocksdb::DB*, const rocksdb::FlushJobInfo&) override {
     SetMayTakeLogRoom(true);
   }
@@ -176,8 +176,8 @@ class Database::FailureListener final : public rocksdb::EventListener {
   std::atomic<bool>& write_failed_;
 };
 
-// Leaves out of the log what was refused: a write whose sync failed stands there whole. Writes that
-// fail do not advance the database's sequence number, so all that was acknowledged is up to it.
+// Drops refused writes during recovery: a write whose sync failed is in the log as a whole. Failed
+// writes do not advance the database's sequence number, so all acknowledged ones are up to it.
 class Database::AcknowledgedOnly final : public rocksdb::WalFilter {
  public:
   const char* Name() const override { return "AcknowledgedOnly"; }
@@ -193,14 +193,14 @@ class Database::AcknowledgedOnly final : public rocksdb::WalFilter {
   }
 
  private:
-  // A batch in the log begins with its number: 8 bytes, the lowest first.
+  // A batch in the log begins with its number: 8 bytes, little-endian.
   static rocksdb::SequenceNumber SequenceOf(const rocksdb::WriteBatch& batch) {
     rocksdb::SequenceNumber number = 0;
     for (int i = 7; i >= 0; --i) number = number << 8 | static_cast<uint8_t>(batch.Data()[i]);
     return number;
   }
 
-  // At the start, all that is there.
+  // At the start, all writes in the log.
   rocksdb::SequenceNumber last_ = std::numeric_limits<rocksdb::SequenceNumber>::max();
 };
 
@@ -244,8 +244,8 @@ uint64_t Database::RoomBytes(const RocksdbStorageOptions& options) {
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DataDirectory& directory,
                                                          const RocksdbStorageOptions& options,
                                                          const Logger& logger, Hooks hooks) {
-  // RocksDB starts its threads while it opens a database: here, on a thread of the host's, and
-  // again only on threads of the engine.
+  // RocksDB starts its threads when it opens a database: here, on a thread of the host's, and later
+  // only on threads of the engine.
   const base::SignalBlock block;
   std::unique_ptr<Database> database(new Database(directory, options, logger, std::move(hooks)));
   absl::Status status = database->LoadFile(directory);
@@ -259,9 +259,9 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DataDirectory& di
 }
 
 absl::Status Database::LoadFile(const DataDirectory& directory) {
-  // Older formats have none, or one that an upgrade left which was cut short.
+  // Older formats have none, or the one of an interrupted upgrade.
   if (directory.format() < kFirstFormatWithDatabaseFile) return absl::OkStatus();
-  constexpr absl::string_view kAnew = " ('tcsync-server repair-log' makes it anew)";
+  constexpr absl::string_view kAnew = " ('tcsync-server repair-log' creates it again)";
   absl::StatusOr<DatabaseFile> file = DatabaseFile::Open(file_path_);
   if (file.ok()) {
     file_.emplace(*std::move(file));
@@ -298,10 +298,10 @@ absl::Status Database::OpenDirectory() {
                         absl::StrCat(failed.message(), NewerReleaseNote(*env_, path_)));
   }
   std::unique_ptr<rocksdb::DB> owned(opened);
-  // What was in the logs is in files now.
+  // The content of the logs is in files now.
   synced_sequence_ = owned->GetLatestSequenceNumber();
   unsynced_since_.reset();
-  // Before anything is acknowledged that the mark would have to tell of.
+  // Before any write is acknowledged that the mark would have to cover.
   if (const absl::Status marked = NoteMark(*owned, /*begins_log=*/true); !marked.ok()) {
     write_failed_ = true;
     return marked;
@@ -315,7 +315,7 @@ absl::Status Database::OpenDirectory() {
 
 absl::Status Database::UpdateMark() {
   const absl::StatusOr<Loan> loan = Borrow(ReadTier::kMemory);
-  // While it is closed nothing is acknowledged.
+  // While the database is closed, no write is acknowledged.
   return loan.ok() ? NoteMark(loan->db(), /*begins_log=*/false) : absl::OkStatus();
 }
 
@@ -330,9 +330,9 @@ absl::Status Database::NoteMark(rocksdb::DB& db, bool begins_log) {
     file_.emplace(*std::move(file));
   }
   LogMark mark = file_->mark().value_or(LogMark());
-  // The order counts: what is noted must not be more than what is there.
+  // The number is read first, so that the mark does not claim more than the log has.
   const uint64_t last_sequence = synced_sequence_;
-  // Not every second while nothing happens.
+  // Without new writes, no mark is written.
   if (!begins_log && mark.last_sequence == last_sequence) return absl::OkStatus();
   mark.last_sequence = last_sequence;
   std::unique_ptr<rocksdb::LogFile> log;
@@ -342,7 +342,7 @@ absl::Status Database::NoteMark(rocksdb::DB& db, bool begins_log) {
     mark.log_number = log->LogNumber();
     mark.first_sequence = last_sequence + 1;
   } else if (log->LogNumber() != mark.log_number) {
-    // Without a record in it the log before is still the newest that has something.
+    // While this log has no record, the previous one is still the newest with a record.
     const std::optional<uint64_t> first =
         FirstSequenceOf(*env_, absl::StrCat(path_, "/", LogFileName(log->LogNumber())));
     if (first) {
@@ -354,7 +354,7 @@ absl::Status Database::NoteMark(rocksdb::DB& db, bool begins_log) {
   uint64_t manifest_bytes = 0;
   status = db.GetLiveFiles(files, &manifest_bytes, /*flush_memtable=*/false);
   if (!status.ok()) return FromRocksdb(status, "list the files of the database");
-  // The one that RocksDB writes to counts only once CURRENT names it.
+  // The list in use is valid only once CURRENT names it.
   const std::optional<uint64_t> current = CurrentManifestNumber(*env_, path_);
   for (const std::string& file : files) {
     const std::optional<uint64_t> number = ManifestNumberOf(absl::StripPrefix(file, "/"));
@@ -374,13 +374,13 @@ uint64_t Database::NotedLog() {
 absl::Status Database::CheckFiles() {
   const absl::StatusOr<Loan> loan = Borrow(ReadTier::kMemory);
   if (!loan.ok()) return absl::OkStatus();
-  // Those that are in use and not there. A compaction may remove one just now: then it is not in
-  // use when one looks again.
+  // The files in use that do not exist. A compaction may just be removing one: then it is not in
+  // use at the second look.
   const auto find_missing = [&] {
     std::vector<std::string> files;
     uint64_t manifest_bytes = 0;
     loan->db().GetLiveFiles(files, &manifest_bytes, false).PermitUncheckedError();
-    // RocksDB looks at it as well, and does not say which one it has not found.
+    // RocksDB checks the log as well, but does not name it when it is missing.
     std::unique_ptr<rocksdb::LogFile> log;
     const bool is_found = loan->db().GetCurrentWalFile(&log).ok();
     files.push_back("/" + LogFileName(is_found ? log->LogNumber() : NotedLog()));
@@ -396,7 +396,7 @@ absl::Status Database::CheckFiles() {
     return absl::FailedPreconditionError(
         absl::StrCat(path_, file,
                      " was removed while it was in use: nothing is stored. Put it back, and the "
-                     "server goes on; docs/recovery.md says what else helps"));
+                     "server continues; docs/recovery.md has other remedies"));
   }
   return absl::OkStatus();
 }
@@ -423,7 +423,7 @@ void Database::WatchOnce(bool with_files) {
   if (place.ok() && with_files) place = CheckFiles();
   const absl::Status before = Place();
   if (place.ok() && !before.ok()) {
-    // RocksDB may have met its absence, and files may have gone elsewhere meanwhile.
+    // RocksDB may have noticed the absence, and files may have been written elsewhere meanwhile.
     write_failed_ = true;
     logger_.Log(LogLevel::kWarning, "the data directory ", data_dir_,
                 " is back; it is examined before anything is stored");
@@ -439,7 +439,7 @@ void Database::WatchOnce(bool with_files) {
   const absl::Status marked = UpdateMark();
   if (!marked.ok() && !mark_failed_) {
     logger_.Log(LogLevel::kWarning,
-                "it cannot be noted how far the log goes, so that damage at its end would not be "
+                "the extent of the log cannot be recorded, so damage at its end would not be "
                 "found: ",
                 marked.message());
   }
@@ -476,7 +476,8 @@ absl::Status Database::MakeWritable() {
 }
 
 absl::Status Database::Write(const Loan& loan, rocksdb::WriteBatch& writes, bool sync) {
-  // A record in the log proves that what is before it was synced, unless it says otherwise.
+  // A record in the log proves that everything before it was synced, unless its log data limits
+  // that.
   if (unsynced_since_) writes.PutLogData(EncodeSyncedSequence(*unsynced_since_));
   rocksdb::WriteOptions options;
   options.sync = sync;
@@ -499,19 +500,19 @@ absl::Status Database::Reopen(bool for_writing) {
   const bool was_open = IsLendable();
   // Another thread may have done it meanwhile.
   if (was_open && !(for_writing && write_failed_)) return absl::OkStatus();
-  // Each write that comes asks for it, and the answer takes some reading.
+  // Each write asks for it, and the check reads a lot.
   const auto now = std::chrono::steady_clock::now();
   if (!refusal_.ok() && now - refused_at_ < watch_interval_) {
     return OwnCopy(refusal_);
   }
-  // In a directory that is not ours not even the look for room would be right.
+  // In another directory, not even the probe for space may write.
   if (watch_) {
     if (const absl::Status place = watch_->Check(); !place.ok()) return place;
   }
   if (const absl::Status status = CheckRoom(); !status.ok()) return status;
   if (was_open) UpdateMark().IgnoreError();
-  // While it is open still: what cannot be opened can at least be read. A file that is found to be
-  // missing may have been removed by a compaction while it was looked for.
+  // While it is still open: a database that cannot be opened can at least be read. A file that
+  // seems missing may have been removed by a compaction during the check.
   absl::Status whole = Examine();
   if (absl::IsDataLoss(whole) && was_open) whole = Examine();
   if (!whole.ok()) {
@@ -540,9 +541,9 @@ absl::Status Database::CheckRoom() const {
   uint64_t free_bytes = 0;
   if (env_->GetFreeSpace(path_, &free_bytes).ok() && free_bytes < room_bytes_) {
     return absl::ResourceExhaustedError(absl::StrCat(
-        "the disk is full: ", free_bytes, " bytes are free, and to go on takes ", room_bytes_));
+        "the disk is full: ", free_bytes, " bytes are free, and ", room_bytes_, " are needed"));
   }
-  // A quota, for one, does not show in that number.
+  // A quota, for example, is not part of that number.
   std::unique_ptr<rocksdb::WritableFile> file;
   rocksdb::Status status = env_->NewWritableFile(room_path_, &file, rocksdb::EnvOptions());
   if (status.ok()) status = file->Append(std::string(kRoomProbeBytes, '\0'));
@@ -554,7 +555,8 @@ absl::Status Database::CheckRoom() const {
 }
 
 void Database::Close() {
-  // Otherwise nobody is served until one has run to its end, which has borrowed the database.
+  // Otherwise all requests wait until a manual compaction, which has borrowed the database, has
+  // ended.
   if (opened_ != nullptr) opened_->db->DisableManualCompaction();
   std::unique_lock lock(mutex_);
   is_lendable_ = false;

@@ -1,24 +1,23 @@
-// The RocksDB database under the storage: opens it, lends it to whoever reads or writes, and opens
-// it again after a write has failed.
+// The RocksDB database under the storage: opens it, lends it to readers and the writer, and opens
+// it again after a failed write.
 //
-// Why again: a write to the log that failed (the disk was full) may stand there in part, or whole,
-// and nothing may be written behind it. RocksDB's own way on, DB::Resume() and a thread that calls
-// it unasked, begins a new log only if the memtable has something to write out, and otherwise goes
-// on in the failed one: a later start then loses what was acknowledged, and a build with assertions
-// aborts at the next write. So RocksDB's recovery is off here. After a failed write
+// A failed write to the log (the disk was full) may have left a part of it there, or all of it, and
+// nothing may be written behind it. RocksDB's own recovery, DB::Resume() and a thread that calls it
+// unasked, begins a new log only if the memtable is not empty, and otherwise continues in the
+// failed one: a later start then loses acknowledged writes, and a build with assertions aborts at
+// the next write. So RocksDB's recovery is off here. After a failed write
 //
-//   1. reads go on, and writes are refused, for as long as a probe finds no room on the disk;
-//   2. with room, the database is closed, which waits for those who have it on loan, and opened
-//   from
-//      the directory, as at a start: what the log holds of acknowledged writes becomes table files,
-//      what was refused is left out, and a new log begins;
-//   3. if it cannot be opened, nobody can read either, until an attempt succeeds. Whoever wants to
-//      read or write next makes it.
+//   1. reads continue and writes are refused, for as long as a probe finds no room on the disk;
+//   2. with room, the database is closed, which waits for its borrowers, and opened from the
+//      directory, as at a start: acknowledged writes in the log become table files, refused ones
+//      are dropped, and a new log begins;
+//   3. if it cannot be opened, reads are refused as well, until an attempt succeeds. Each following
+//      read or write makes one.
 //
-// Before it is opened, at a start and again, the directory is examined (database_check.h), and one
-// that is not whole is refused as it is: nothing is created in it or deleted. While it is open, a
-// thread looks every second whether the path still leads there (directory_watch.h), and otherwise
-// writes are refused. The same thread notes how far acknowledged writes go (database_file.h).
+// Before each opening, the directory is examined (database_check.h), and one that is not whole is
+// refused unchanged: nothing is created or deleted in it. While the database is open, a thread
+// checks every second that the path still leads there (directory_watch.h); if not, writes are
+// refused. The same thread notes the extent of the acknowledged writes (database_file.h).
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_DATABASE_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_DATABASE_H_
 
@@ -49,8 +48,9 @@
 
 namespace tcsync::rocksdb_storage {
 
-// One that shares nothing with `status`. Each receiver of a failure may drop it on another thread,
-// and distributions' Abseil counts the references in code that thread sanitizers cannot see.
+// A copy that shares nothing with `status`. Each receiver of a failure may drop it on another
+// thread, and distributions' Abseil counts the references in code that thread sanitizers cannot
+// see.
 inline absl::Status OwnCopy(const absl::Status& status) {
   return {status.code(), status.message()};
 }
@@ -71,8 +71,8 @@ class Database {
   };
 
  public:
-  // The database on loan: it is not closed for as long as this lives. Iterators and snapshots must
-  // be gone before. Who has one must not wait for another, and not call back into storage.
+  // The database on loan: it is not closed during the loan's lifetime. Iterators and snapshots must
+  // be gone before. A borrower must not wait for another one, and not call back into storage.
   class Loan {
    public:
     Loan(Loan&& other) noexcept
@@ -96,37 +96,38 @@ class Database {
   };
 
   struct Hooks {
-    // Called each time before it is opened again, when nobody has it on loan.
+    // Called before each reopening, when nobody has the database on loan.
     std::function<void()> before_reopening;
-    // Whether room on the disk is short, so that compactions must leave some for the log. Called on
-    // any thread.
+    // Whether disk space is short, so that compactions must leave some for the log. Called on any
+    // thread.
     std::function<bool()> is_room_short;
   };
 
-  // Opens the database in `directory`, creating it when the directory is new. kDataLoss: it is not
-  // whole; nothing was changed.
+  // Opens the database in `directory`, and creates it when the directory is new. kDataLoss: it is
+  // not whole; nothing was changed.
   static absl::StatusOr<std::unique_ptr<Database>> Open(const DataDirectory& directory,
                                                         const RocksdbStorageOptions& options,
                                                         const Logger& logger, Hooks hooks);
 
-  // What opening it again needs on the disk.
+  // The disk space that reopening needs.
   static uint64_t RoomBytes(const RocksdbStorageOptions& options);
 
-  // Nobody may have it on loan.
+  // Nobody may have the database on loan.
   ~Database();
 
   // kMemory: never waits; an error that NeedsDisk() while the database is not open. kDisk: waits
-  // while it is opened again, or tries that when it had failed; an error says why it failed.
+  // for a reopening in progress, or tries one after a failed one; the error has the reason of the
+  // failure.
   absl::StatusOr<Loan> Borrow(ReadTier tier);
 
-  // Before a write: after one that failed, opens the database again. Errors: kResourceExhausted
-  // when there is still no room on the disk, kFailedPrecondition when the directory is not where it
-  // was, kDataLoss when it is not whole any more, or what made it fail. Nothing may be on loan to
-  // the caller.
+  // To be called before a write: reopens the database after a failed one. Errors:
+  // kResourceExhausted when there is still no room on the disk, kFailedPrecondition when the
+  // directory is not in its place, kDataLoss when it is not whole any more, or the error that made
+  // it fail. The caller may have nothing on loan.
   absl::Status MakeWritable();
 
-  // Writes all of `writes` or nothing, and syncs it if `sync`. After an error the database, for
-  // others who read it, is as it was before. One thread at a time.
+  // Writes all of `writes` or nothing, and syncs it if `sync`. After an error the database is
+  // unchanged for its readers. One thread at a time.
   absl::Status Write(const Loan& loan, rocksdb::WriteBatch& writes, bool sync);
 
  private:
@@ -138,25 +139,25 @@ class Database {
 
   // Reads DATABASE.
   absl::Status LoadFile(const DataDirectory& directory);
-  // Whether what is in the directory may be opened.
+  // Whether the database in the directory may be opened.
   absl::Status Examine();
   absl::Status OpenDirectory();
-  // Notes how far acknowledged writes go. `begins_log`: the database was just opened, and nobody
-  // has written yet.
+  // Notes the extent of the acknowledged writes. `begins_log`: the database was just opened, and
+  // nothing has been written yet.
   absl::Status NoteMark(rocksdb::DB& db, bool begins_log);
   absl::Status UpdateMark();
   // The log that the mark names.
   uint64_t NotedLog();
-  // Whether the files are there that are in use.
+  // Whether the files in use are present.
   absl::Status CheckFiles();
   void WatchNowAndThen();
   void WatchOnce(bool with_files);
   absl::Status Place() const;
   bool IsLendable() const;
   void GiveBack();
-  // Opens it again if it is closed or, for a writer, if a write had failed.
+  // Reopens the database if it is closed or, for a writer, if a write had failed.
   absl::Status Reopen(bool for_writing);
-  // Whether the disk has the room that opening and going on will need.
+  // Whether the disk has the room for opening and for the writes after it.
   absl::Status CheckRoom() const;
   void Close();
 
@@ -174,29 +175,29 @@ class Database {
   const std::unique_ptr<AcknowledgedOnly> acknowledged_only_;
   rocksdb::Options options_;
 
-  // Up to where writes are synced; and that number while writes stand behind it that are not, for
-  // the writer.
+  // The end of the synced writes; and, for the writer, the same number while there are unsynced
+  // writes behind it.
   std::atomic<uint64_t> synced_sequence_{0};
   std::optional<uint64_t> unsynced_since_;
 
-  // Since a write has failed, RocksDB's own ones in the background among them.
+  // Whether a write has failed since the last opening, RocksDB's own background ones included.
   std::atomic<bool> write_failed_{false};
 
-  std::mutex reopening_mutex_;      // held while it is closed and opened again
+  std::mutex reopening_mutex_;      // held during a reopening
   std::unique_ptr<Opened> opened_;  // changed under reopening_mutex_ when nobody has it on loan
 
-  mutable std::mutex mutex_;  // of what follows; held for a moment only
+  mutable std::mutex mutex_;  // guards the members below; held for a moment only
   std::condition_variable all_given_back_;
   bool is_lendable_ = false;
   int loans_ = 0;
 
-  std::mutex file_mutex_;             // of what follows; held while a mark is written
+  std::mutex file_mutex_;             // guards file_; held while a mark is written
   std::optional<DatabaseFile> file_;  // nullopt: it is not made yet
 
   std::optional<DirectoryWatch> watch_;  // once it is open
-  mutable std::mutex place_mutex_;       // of what follows
+  mutable std::mutex place_mutex_;       // guards the members below
   std::condition_variable closing_;
-  absl::Status place_;  // what was wrong with the directory's place when that was last looked at
+  absl::Status place_;  // the fault that the last check of the directory's place found
   bool is_closing_ = false;
   bool mark_failed_ = false;  // the watch thread's
   absl::Status refusal_;      // of the last attempt to open it again, and when that was; under

@@ -21,9 +21,9 @@ namespace tcsync::rocksdb_storage {
 namespace {
 
 constexpr absl::string_view kDatabaseName = "rocksdb";
-// The least that RocksDB takes. It opens a quarter of what it may keep open, to look ahead.
+// RocksDB's minimum. It opens a quarter of this number in advance.
 constexpr int kOpenFilesMax = 20;
-// Of the files that are missing, those that a message names.
+// The number of missing files that a message names.
 constexpr size_t kNamedMax = 5;
 
 // One examination.
@@ -60,7 +60,7 @@ class Examiner {
     return absl::OkStatus();
   }
 
-  // The length of a file in the database's folder; nullopt when it is not there.
+  // The length of a file in the database's folder; nullopt when it does not exist.
   absl::StatusOr<std::optional<uint64_t>> LengthOf(const std::string& name) {
     uint64_t bytes = 0;
     const std::string path = absl::StrCat(path_, "/", name);
@@ -70,7 +70,7 @@ class Examiner {
     return FromRocksdb(status, absl::StrCat("examine ", path));
   }
 
-  // CURRENT, and the list of files that it names.
+  // Checks CURRENT, and the list of files that it names.
   absl::Status ExamineManifest() {
     if (env_.FileExists(path_).IsNotFound()) return Add(NameOf(""), " is missing");
     const absl::StatusOr<std::optional<uint64_t>> current = LengthOf("CURRENT");
@@ -105,13 +105,13 @@ class Examiner {
       }
     }
     if (problem.empty()) return absl::OkStatus();
-    // That may be because it is another database's.
+    // The list may be another database's.
     const rocksdb::Status opened = Open();
     if (opened.ok() && IsAnother()) return AddAnother();
     return Add(problem);
   }
 
-  // Opens the database read only and without its logs: no file is created or changed, nothing is
+  // Opens the database read-only and without its logs: no file is created or changed, nothing is
   // replayed, and a missing file is no error.
   rocksdb::Status Open() {
     rocksdb::Options options;
@@ -138,7 +138,7 @@ class Examiner {
                file_->database_id());
   }
 
-  // What the list names.
+  // The files that the list names.
   absl::Status ExamineFiles() {
     const rocksdb::Status status = Open();
     if (!status.ok()) {
@@ -161,7 +161,8 @@ class Examiner {
     return absl::OkStatus();
   }
 
-  // A start reads those of the storage's own, such as bans and counts, and cannot do without them.
+  // A start reads those of the storage's own records, such as bans and counts, that it cannot do
+  // without.
   absl::Status ReadOwnRecords() {
     const std::string begin = EndOfClientKinds(Uuid());
     const rocksdb::Slice owner(begin.data(), Uuid::kBytes);
@@ -187,7 +188,7 @@ class Examiner {
   rocksdb::Env& env_;
   const std::string path_;
   const DatabaseFile* const file_;
-  // The logs are looked at without RocksDB, and must not be replayed.
+  // The logs are checked without RocksDB, and must not be replayed.
   const std::unique_ptr<rocksdb::Env> logless_;
   std::unique_ptr<rocksdb::DB> database_;
   uint64_t min_log_number_ = 0;
@@ -204,9 +205,9 @@ absl::StatusOr<DatabaseFindings> ExamineDatabase(rocksdb::Env& env, const std::s
 absl::Status IncompleteError(const std::string& data_dir, absl::string_view what_is_wrong) {
   return absl::DataLossError(absl::StrCat(
       "data directory ", data_dir, " is not whole: ", what_is_wrong,
-      ". Nothing was changed. Put back what is missing, or restore a backup into another "
-      "directory ('tcsync-server restore'); 'tcsync-server salvage' writes out what can still be "
-      "read; docs/recovery.md says more"));
+      ". Nothing was changed. Put the missing or damaged files back, or restore a backup into "
+      "another directory ('tcsync-server restore'); 'tcsync-server salvage' extracts the readable "
+      "part; docs/recovery.md has the details"));
 }
 
 absl::Status RefusalOf(const std::string& data_dir, const DatabaseFindings& findings) {
@@ -222,10 +223,10 @@ absl::Status RefusalOf(const std::string& data_dir, const DatabaseFindings& find
   if (!findings.log_damage) return absl::OkStatus();
   return absl::DataLossError(absl::StrCat(
       "the log of data directory ", data_dir, " is damaged: ", findings.log_damage->description,
-      "; lost with it are ", findings.log_damage->Loss(),
+      "; this loses ", findings.log_damage->Loss(),
       " that were acknowledged. Nothing was changed. Put the file back from a copy, or accept the "
       "loss with 'tcsync-server repair-log', which keeps the damaged log aside; docs/recovery.md "
-      "says more"));
+      "has the details"));
 }
 
 absl::Status CheckNothingIsThere(rocksdb::Env& env, const std::string& data_dir) {

@@ -22,7 +22,7 @@ namespace tcsync::rocksdb_storage {
 namespace {
 
 constexpr absl::string_view kHead = "tcsync database ";
-// Apart from each other, so that writing one cannot damage another: what a disk writes at once.
+// The distance keeps a torn write of one from damaging another: a disk writes this much at once.
 constexpr size_t kPartBytes = 4096;
 constexpr size_t kMarks = 2;
 constexpr size_t kLineBytesMax = 256;

@@ -1,15 +1,15 @@
-// The file DATABASE of a data directory: which database belongs there, and how far the writes that
-// it acknowledged go. It is made when a database was created, before anything is acknowledged, so
-// that a directory that has one is never taken for a new one.
+// The file DATABASE of a data directory: the identity of the database that belongs there, and the
+// extent of its acknowledged writes. It is made right after the database, before any write is
+// acknowledged, so that a directory with one is never mistaken for a new one.
 //
 //   at 0      "tcsync database ID\n": the identity that RocksDB gave the database
 //   at 4096   a mark, a line of text: "3 log 12 from 1000 to 1100 manifest 5 346 crc32c 1a2b3c4d\n"
 //   at 8192   another one
 //
-// What is not used is line ends. The mark with the higher number counts; the other one is what is
-// written over next, so that a loss of power in the middle costs one mark at most. It is written
-// when the database is opened and closed, and at most once a second while there are writes, and
-// never by the thread that writes them: it tells logs that lack something from logs that are whole.
+// Unused bytes are line breaks. The mark with the higher number is valid, and the next one
+// overwrites the other, so that a loss of power during a write costs one mark at most. Marks are
+// written when the database is opened and closed, and at most once a second while there are writes,
+// never by the thread of the writes. They distinguish an incomplete log from a whole one.
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_DATABASE_FILE_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_DATABASE_FILE_H_
 
@@ -29,10 +29,9 @@ inline constexpr int kFirstFormatWithDatabaseFile = 3;
 // Thread-compatible; move-only.
 class DatabaseFile {
  public:
-  // kNotFound: it is not there. kDataLoss: it cannot be understood.
+  // kNotFound: it does not exist. kDataLoss: it is malformed.
   static absl::StatusOr<DatabaseFile> Open(const std::string& path);
-  // Makes it, or makes it anew, without a mark; durable when it returns. What was there is replaced
-  // at once or not at all.
+  // Creates the file, or replaces it atomically, without a mark; durable when it returns.
   static absl::StatusOr<DatabaseFile> Create(const std::string& path,
                                              const std::string& database_id);
 
@@ -44,17 +43,17 @@ class DatabaseFile {
   // nullopt: none was written yet.
   const std::optional<LogMark>& mark() const { return mark_; }
 
-  // Durable when it returns. Nothing happens for a mark that is there already.
+  // Durable when it returns. An unchanged mark is not written again.
   absl::Status Write(const LogMark& mark);
 
  private:
   DatabaseFile(std::string path, int fd, std::string database_id);
 
   std::string path_;
-  int fd_;  // -1 when moved from
+  int fd_;  // -1 after a move
   std::string database_id_;
   std::optional<LogMark> mark_;
-  uint64_t number_ = 0;  // of the mark that counts
+  uint64_t number_ = 0;  // of the valid mark
 };
 
 }  // namespace tcsync::rocksdb_storage

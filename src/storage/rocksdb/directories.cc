@@ -21,9 +21,9 @@ std::string DataDirectoryOf(const rocksdb::DB& database) {
 
 absl::Status SystemError(int error, absl::string_view action, const std::string& path) {
   absl::Status status = absl::ErrnoToStatus(error, absl::StrCat("cannot ", action, " ", path));
-  // A limit on file sizes is met like a full disk.
+  // A limit on file sizes counts as a full disk.
   if (error == EFBIG) return absl::ResourceExhaustedError(status.message());
-  // Among others for ENOTDIR.
+  // ENOTDIR, among others.
   if (absl::IsFailedPrecondition(status)) return absl::NotFoundError(status.message());
   return status;
 }
@@ -49,7 +49,7 @@ absl::StatusOr<bool> CreateDirectory(const std::string& path, absl::string_view 
   if (!S_ISDIR(info.st_mode)) {
     return absl::NotFoundError(absl::StrCat(what, " ", path, " is not a directory"));
   }
-  // What is synced below it is of no use when its own name does not survive a power cut.
+  // Synced files below it are lost if its own name does not survive a power cut.
   if (created) {
     const absl::Status synced = SyncDirectory(parent.empty() ? "." : parent.string());
     if (!synced.ok()) return synced;

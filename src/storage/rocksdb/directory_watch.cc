@@ -20,12 +20,12 @@ absl::Status DirectoryWatch::Check() const {
   const auto displaced = [this](const std::string& path, absl::string_view how) {
     return absl::FailedPreconditionError(absl::StrCat(
         path, how, " since the server was started: nothing is stored. Put ", data_dir_,
-        " back as it was, and the server goes on; or stop it, see what is there, and start it"));
+        " back as it was, and the server continues; or stop it, examine that path, and start it"));
   };
   for (const Entry& entry : entries_) {
     struct stat info {};
     if (stat(entry.path.c_str(), &info) != 0) {
-      // Another error is the disk's, which writes will meet themselves.
+      // Any other error is the disk's, and writes will meet it as well.
       if (errno != ENOENT && errno != ENOTDIR) continue;
       return displaced(entry.path, " was moved away or removed");
     }
@@ -33,7 +33,7 @@ absl::Status DirectoryWatch::Check() const {
       return displaced(entry.path, " was replaced by another one");
     }
   }
-  // RocksDB replaces this one itself.
+  // RocksDB replaces this file itself.
   struct stat info {};
   if (stat(current_path_.c_str(), &info) != 0 && errno == ENOENT) {
     return displaced(current_path_, " was removed");

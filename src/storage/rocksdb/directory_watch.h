@@ -1,4 +1,4 @@
-// Whether a directory that is open is still the one that its path leads to.
+// Checks that the path of an open directory still leads to it.
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_DIRECTORY_WATCH_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_DIRECTORY_WATCH_H_
 
@@ -12,15 +12,14 @@
 
 namespace tcsync::rocksdb_storage {
 
-// A directory that is moved away or removed stays open, and RocksDB writes on into it, to where
-// nobody finds it again; one that is put in its place gets the next files. Thread-compatible.
+// A directory that was moved or removed stays open, and RocksDB continues to write there, where
+// nobody finds the files; a directory in its place gets the next files. Thread-compatible.
 class DirectoryWatch {
  public:
-  // Remembers what is there. Call it once all of it is.
+  // Remembers the present files. To be called once all of them exist.
   explicit DirectoryWatch(const DataDirectory& directory);
 
-  // kFailedPrecondition, with a sentence, when a part of it is not there any more, or another one
-  // is there instead.
+  // kFailedPrecondition, with a sentence, when one of them is missing, or is another one.
   absl::Status Check() const;
 
  private:

@@ -7,8 +7,8 @@
 
 namespace tcsync::rocksdb_storage {
 
-// While it exists, files that a compaction has replaced stay. At its end RocksDB looks for all
-// files that it needs no more.
+// During its lifetime, files that a compaction has replaced stay. At its end RocksDB removes all
+// files that it does not need any more.
 class DeletionPause {
  public:
   explicit DeletionPause(rocksdb::DB& database) : database_(database) {
@@ -16,7 +16,7 @@ class DeletionPause {
   }
   DeletionPause(const DeletionPause&) = delete;
   DeletionPause& operator=(const DeletionPause&) = delete;
-  // Not by force: a backup may have its own pause.
+  // Without force: a backup may have its own pause.
   ~DeletionPause() {
 #if ROCKSDB_MAJOR >= 9
     database_.EnableFileDeletions().PermitUncheckedError();

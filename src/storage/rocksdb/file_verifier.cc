@@ -26,7 +26,7 @@ class FileVerifier {
     const DeletionPause pause(database_);
     rocksdb::LiveFilesStorageInfoOptions options;
     options.include_checksum_info = true;
-    options.wal_size_for_flush = UINT64_MAX;  // the log stays as it is
+    options.wal_size_for_flush = UINT64_MAX;  // do not flush for this
     std::vector<File> files;
     const rocksdb::Status listed = database_.GetLiveFilesStorageInfo(options, &files);
     if (!listed.ok()) return FromRocksdb(listed, "list the files of the database");
@@ -60,8 +60,8 @@ class FileVerifier {
         database_.GetDBOptions().file_checksum_gen_factory->CreateFileChecksumGenerator(
             {.file_name = path, .requested_checksum_func_name = file.file_checksum_func_name});
     if (checksum == nullptr) {
-      return absl::InternalError(
-          absl::StrCat("cannot ", action, ": nothing here makes ", file.file_checksum_func_name));
+      return absl::InternalError(absl::StrCat("cannot ", action, ": this release cannot compute ",
+                                              file.file_checksum_func_name));
     }
     std::unique_ptr<rocksdb::SequentialFile> reader;
     rocksdb::Status status =
@@ -77,11 +77,11 @@ class FileVerifier {
     checksum->Finalize();
     if (checksum->GetChecksum() == file.file_checksum) return absl::OkStatus();
     return absl::DataLossError(
-        absl::StrCat("cannot ", action, ": it is not what was written; its checksum differs"));
+        absl::StrCat("cannot ", action, ": its content has changed; its checksum differs"));
   }
 
-  // For files of a database that kept no checksums of them: each block of a table has its own, and
-  // each record of a blob file.
+  // For files of a database without checksums of whole files: each block of a table has its own,
+  // and so has each record of a blob file.
   absl::Status ReadEverything() {
     constexpr char kAction[] = "verify the files of the database";
     const rocksdb::Status tables = database_.VerifyChecksum();

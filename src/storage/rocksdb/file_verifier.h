@@ -1,4 +1,4 @@
-// Compares the files of a database with the checksums that were kept when they were written.
+// Compares the files of a database with the checksums from the time of their writing.
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_FILE_VERIFIER_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_FILE_VERIFIER_H_
 
@@ -9,7 +9,7 @@
 namespace tcsync::rocksdb_storage {
 
 // StorageAdministration::VerifyFiles of an open database. RocksDB has the same in one call, which
-// neither says how far it is nor ends before it is through.
+// neither reports progress nor can be cancelled.
 absl::Status VerifyFiles(rocksdb::DB& database, Progress progress);
 
 }  // namespace tcsync::rocksdb_storage

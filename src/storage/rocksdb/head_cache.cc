@@ -7,8 +7,8 @@
 namespace tcsync::rocksdb_storage {
 namespace {
 
-// What an entry takes: itself in its node of the list with two pointers and the allocator's share,
-// and a place in the table, which is a little less than half full after it has grown.
+// The memory of an entry: its node of the list with two pointers and the allocator's overhead, and
+// a place in the table, which is a little less than half full after it has grown.
 constexpr size_t kEntryBytes = sizeof(ChainHead) + Uuid::kBytes + 112;
 
 }  // namespace
@@ -64,7 +64,7 @@ uint64_t HeadCache::bytes() const {
   return entries * kEntryBytes;
 }
 
-// Stands in its stripe's list for as long as it lives.
+// In its stripe's list during its lifetime.
 class HeadCache::RegisteredLoad {
  public:
   RegisteredLoad(Stripe& stripe, const Uuid& client_id) : stripe_(stripe), load_{client_id} {
@@ -78,7 +78,7 @@ class HeadCache::RegisteredLoad {
     stripe_.loads.erase(std::find(stripe_.loads.begin(), stripe_.loads.end(), &load_));
   }
 
-  // With the stripe's mutex.
+  // The stripe's mutex must be held.
   bool is_overtaken() const { return load_.is_overtaken; }
 
  private:

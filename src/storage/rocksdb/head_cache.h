@@ -21,11 +21,11 @@
 
 namespace tcsync::rocksdb_storage {
 
-// Where a client's chain stands.
+// The head of a client's chain.
 struct ChainHead {
   ClientRecord record;
   Uuid latest_version_id;
-  uint64_t latest_number = 0;  // 0: no versions, which only a client that is being created has
+  uint64_t latest_number = 0;  // 0: no versions, only while the client is being created
   uint64_t history_bytes = 0;  // of all segments up to the latest version's, removed ones included
 
   uint64_t version_count() const { return latest_number + 1 - record.first_number; }
@@ -40,17 +40,17 @@ struct ChainHead {
     return record.accepts_diverged && !version_id.IsNil();
   }
   uint64_t snapshot_bytes() const { return record.snapshot ? record.snapshot->bytes : 0; }
-  // What the client counts towards what all clients together may have.
+  // The client's bytes that count towards the limit of all clients together.
   uint64_t live_bytes() const {
     return kept_history_bytes() + snapshot_bytes() + version_count() * base::kVersionRecordBytes +
            base::kClientRecordBytes;
   }
 };
 
-// Thread-safe. Keeps the most recently used heads, up to a number of bytes. A head that is read
-// here is never older than what was published when the read began: a load that a publication of the
-// same client overtakes is not kept. No lock is held while a head is loaded, so that a slow disk
-// holds up nobody but who needs that head.
+// Thread-safe. Keeps the most recently used heads, up to a number of bytes. A head read here is
+// never older than the last one published when the read began: a load that a publication of the
+// same client overtakes is not cached. No lock is held during a load, so that a slow disk delays
+// only the callers that need that head.
 class HeadCache {
  public:
   explicit HeadCache(uint64_t bytes_max, const StorageInstruments* instruments = nullptr);
@@ -58,27 +58,28 @@ class HeadCache {
   using Loader = absl::FunctionRef<absl::StatusOr<std::optional<ChainHead>>()>;
 
   // The client's head, from the cache or else from `load`, which reads the database. nullopt when
-  // there is no such client, which is not cached: strangers must not push out the clients. Nor are
-  // errors.
+  // there is no such client. That is not cached, because strangers must not push out the clients;
+  // nor are errors.
   absl::StatusOr<std::optional<ChainHead>> Get(const Uuid& client_id, Loader load);
 
-  // Makes a durable head the client's head.
+  // Sets the client's head, which is durable.
   void Publish(const Uuid& client_id, const ChainHead& head);
 
   // Forgets every head. No load may be under way.
   void Clear();
 
-  // Before something of the client is removed from the database: from here on until Publish or
-  // Forget every Get loads. A cached head would have readers miss records that are gone by then.
+  // To be called before records of the client are removed from the database: from here on, until
+  // Publish or Forget, every Get loads. With a cached head, readers would miss the removed records.
   void Invalidate(const Uuid& client_id);
 
-  // Changes when a invalidation of the client begins and when it ends (and of some other clients).
+  // Changes when an invalidation of the client begins and when it ends (and for some other
+  // clients).
   uint64_t Removals(const Uuid& client_id) { return StripeOf(client_id).removals; }
 
-  // Keeps no head of the client: there is none, or what it is must be read again.
+  // Drops the client's head: the client does not exist, or its head must be read again.
   void Forget(const Uuid& client_id);
 
-  // What the heads take that are cached.
+  // The memory of the cached heads.
   uint64_t bytes() const;
 
  private:
@@ -93,9 +94,9 @@ class HeadCache {
     Uuid client_id;
     ChainHead head;
   };
-  // Some of the clients.
+  // A share of the clients.
   struct Stripe {
-    std::mutex mutex;          // of what follows
+    std::mutex mutex;          // guards the members below
     std::list<Entry> entries;  // the cached heads, the most recently used first
     absl::flat_hash_map<Uuid, std::list<Entry>::iterator> entry_of;
     absl::InlinedVector<Load*, 4> loads;
@@ -106,13 +107,13 @@ class HeadCache {
 
   Stripe& StripeOf(const Uuid& client_id);
   static std::optional<ChainHead> Lookup(Stripe& stripe, const Uuid& client_id);
-  // The rest is called with the stripe's mutex.
+  // The following are called with the stripe's mutex held.
   void Insert(Stripe& stripe, const Uuid& client_id, const ChainHead& head) const;
   static void Erase(Stripe& stripe, const Uuid& client_id);
-  // Ends a invalidation, and keeps nothing that is older than now.
+  // Ends an invalidation, and drops the head and the loads in progress.
   static void Drop(Stripe& stripe, const Uuid& client_id);
 
-  // Of one stripe. Clients are spread over the stripes by a hash, so each gets an equal share.
+  // Of one stripe. A hash spreads clients over the stripes, so each gets an equal share.
   const size_t entries_max_;
   mutable std::array<Stripe, kStripes> stripes_;
   const StorageInstruments* const instruments_;

@@ -21,10 +21,10 @@ class InfoLog final : public rocksdb::Logger {
     if (!logger_.Passes(LogLevel::kDebug)) return;
     char line[kLineBytesMax];
     vsnprintf(line, sizeof(line), format, arguments);
-    // It may name keys, which begin with client IDs.
+    // The message may contain keys, which begin with client IDs.
     logger_.Log(LogLevel::kDebug, "rocksdb: ", base::ShowForeign(absl::StripAsciiWhitespace(line)));
   }
-  // All options and what the library was built with, at each start.
+  // These messages list all options and the library's build at each start.
   void LogHeader(const char*, va_list) override {}
 
  private:

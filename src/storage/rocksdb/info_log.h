@@ -1,8 +1,8 @@
-// What RocksDB says of itself, which it calls its info log.
+// RocksDB's messages about itself, which it calls its info log.
 //
-// By default it writes a file LOG beside the data. On a full disk that fails, and the next line
-// then ends the process with a failed assertion, where the library was built with them, as Debian's
-// is.
+// By default RocksDB writes a file LOG beside the data. On a full disk that fails, and the next
+// line then ends the process with a failed assertion in a library that was built with them, such as
+// Debian's.
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_INFO_LOG_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_INFO_LOG_H_
 
@@ -13,10 +13,10 @@
 
 namespace tcsync::rocksdb_storage {
 
-// Warnings and errors become debug messages: what matters to an operator the storage tells itself.
+// Warnings and errors become debug messages, because storage itself reports what an operator needs.
 std::shared_ptr<rocksdb::Logger> InfoLogInto(const Logger& logger);
 
-// Of databases that are only looked at.
+// For databases that are opened for reading only.
 std::shared_ptr<rocksdb::Logger> NoInfoLog();
 
 }  // namespace tcsync::rocksdb_storage

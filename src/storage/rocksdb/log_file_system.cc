@@ -35,15 +35,15 @@ constexpr uint64_t kWriteBytes = uint64_t{1} << 20;
 
 thread_local bool may_take_log_room = false;
 
-// The room that is left for logs on the disk of one database. Thread-safe.
+// The space that is left for logs on the disk of one database. Thread-safe.
 class LogRoom {
  public:
   LogRoom(std::shared_ptr<rocksdb::FileSystem> file_system, uint64_t bytes,
           std::function<bool()> is_short)
       : file_system_(std::move(file_system)), bytes_(bytes), is_short_(std::move(is_short)) {}
 
-  // Whether `bytes` more for the file at `path` leave the room. If the free space is not
-  // known, they do.
+  // Whether the space remains if `bytes` more are written to the file at `path`; true when the free
+  // space is unknown.
   bool IsLeftBy(const std::string& path, uint64_t bytes) const {
     if (!is_short_()) return true;
     uint64_t free_bytes = 0;
@@ -52,14 +52,14 @@ class LogRoom {
     return !known.ok() || free_bytes >= bytes_ + bytes + bytes_being_written_;
   }
 
-  // The room that must be left now.
+  // The space that must be left now.
   uint64_t bytes() const { return is_short_() ? bytes_ : 0; }
 
-  // Calls `write`, which takes `bytes`, if that leaves the room.
+  // Calls `write`, which takes `bytes`, if the space remains.
   template <typename Function>
   rocksdb::IOStatus Write(const std::string& path, uint64_t bytes, Function write) {
     if (may_take_log_room) return write();
-    // Counted before the look: two threads must not both find the same room.
+    // Counted before the check: two threads must not both find the same space.
     bytes_being_written_ += bytes;
     rocksdb::IOStatus written =
         IsLeftBy(path, 0)
@@ -110,8 +110,8 @@ class FileWithRoomForLogs final : public rocksdb::FSWritableFileOwnerWrapper {
     });
   }
 
-  // Sets space aside before a write, which then takes none: with a write's length more to spare,
-  // so that the write is not refused for want of what was set aside for it.
+  // Allocates space before a write, with a write's length to spare, so that the write itself takes
+  // no space and is not refused for lack of the space that was allocated for it.
   void PrepareWrite(size_t offset, size_t bytes, const rocksdb::IOOptions& options,
                     rocksdb::IODebugContext* context) override {
     size_t block_bytes = 0;

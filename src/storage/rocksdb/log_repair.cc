@@ -30,7 +30,7 @@ namespace {
 constexpr char kLossesName[] = "/LOG_LOSSES";
 constexpr char kAsidePrefix[] = "damaged-log-";
 
-// Opens a file, lets `use` do something with it, and syncs it.
+// Opens a file, passes it to `use`, and syncs it.
 template <typename Use>
 absl::Status WithFile(const std::string& path, int flags, Use use) {
   const int fd = open(path.c_str(), flags | O_CLOEXEC, 0600);
@@ -48,7 +48,7 @@ absl::Status CopySynced(const std::string& from, const std::string& to) {
   return WithFile(to, O_RDONLY, [](int) { return absl::OkStatus(); });
 }
 
-// A directory of that data directory's that is not there yet.
+// Creates a new directory in the data directory.
 absl::StatusOr<std::string> MakeAside(const std::string& data_dir) {
   for (int number = 1;; ++number) {
     const std::string name = absl::StrCat(kAsidePrefix, number);
@@ -78,7 +78,7 @@ std::optional<LogLoss> ParseLine(absl::string_view line) {
   return loss;
 }
 
-// Keeps what is damaged aside, notes the loss, and then lets go of what is lost.
+// Copies the damaged logs aside, records the loss, and then drops the lost records.
 absl::Status Accept(const DataDirectory& directory, const std::string& database_id,
                     const LogDamage& damage, LogLoss& loss) {
   absl::StatusOr<std::string> aside = MakeAside(directory.path());
@@ -109,11 +109,11 @@ absl::Status Accept(const DataDirectory& directory, const std::string& database_
     });
   }
   if (status.ok()) status = SyncDirectory(directory.path());
-  // Without a mark, so that nothing is asked for that is not there.
+  // Without a mark, so that no lost write is required any more.
   if (status.ok()) {
     status = DatabaseFile::Create(directory.DatabaseFilePath(), database_id).status();
   }
-  // The last ones first: what was cut short can be repeated.
+  // The last ones first, so that an interrupted repair can be repeated.
   for (auto number = damage.logs.rbegin(); status.ok() && number != damage.logs.rend(); ++number) {
     const std::string path = log_path(*number);
     if (*number == damage.log_number && damage.keep_bytes > 0) {

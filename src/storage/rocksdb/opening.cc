@@ -18,10 +18,10 @@
 namespace tcsync::rocksdb_storage {
 namespace {
 
-// What all clients together have, from their records.
+// The totals of all clients, from their records.
 absl::StatusOr<StorageTotals> CountTotals(rocksdb::DB& database, const ChainReader& chains) {
   rocksdb::ReadOptions options;
-  options.total_order_seek = true;  // from client to client
+  options.total_order_seek = true;  // over all clients
   options.fill_cache = false;
   StorageTotals totals;
   const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(options));
@@ -35,7 +35,7 @@ absl::StatusOr<StorageTotals> CountTotals(rocksdb::DB& database, const ChainRead
     if (const std::optional<Uuid> client_id = ParseClientKey(key)) {
       ++totals.clients;
       const absl::StatusOr<std::optional<ChainHead>> head = chains.ReadHead(*client_id);
-      // What is damaged counts as nothing; verify says so.
+      // A damaged client counts as nothing; verify reports it.
       if (head.ok() && head->has_value()) totals.live_bytes += (*head)->live_bytes();
       if (!head.ok() && !absl::IsDataLoss(head.status())) return head.status();
     }
@@ -45,7 +45,7 @@ absl::StatusOr<StorageTotals> CountTotals(rocksdb::DB& database, const ChainRead
   return totals;
 }
 
-// The number at a key of the storage's own; nullopt when there is none.
+// The number at a key of the storage's own; nullopt when it does not exist.
 absl::StatusOr<std::optional<uint64_t>> ReadNumber(const ChainReader& reader,
                                                    const std::string& key) {
   const absl::StatusOr<std::optional<std::string>> value = reader.Read(key);
@@ -56,15 +56,15 @@ absl::StatusOr<std::optional<uint64_t>> ReadNumber(const ChainReader& reader,
   return number;
 }
 
-// Reads what all clients together have, and brings a directory of an older format to this one.
+// Reads the totals of all clients, and upgrades a directory of an older format.
 absl::StatusOr<StorageTotals> UpgradeAndReadTotals(rocksdb::DB& database, const ChainReader& reader,
                                                    DataDirectory& directory) {
   const absl::StatusOr<std::optional<uint64_t>> clients = ReadNumber(reader, ClientCountKey());
   if (!clients.ok()) return clients.status();
   const absl::StatusOr<std::optional<uint64_t>> live_bytes = ReadNumber(reader, LiveBytesKey());
   if (!live_bytes.ok()) return live_bytes.status();
-  // Counts that are there in an older format are from an upgrade that was cut short, and an older
-  // release may have written since.
+  // Counts in an older format are from an interrupted upgrade, and an older release may have
+  // written since.
   const bool is_current = directory.format() == kStorageFormatVersion;
   if (is_current && clients->has_value() && live_bytes->has_value()) {
     return StorageTotals{.clients = **clients, .live_bytes = **live_bytes};
@@ -78,7 +78,7 @@ absl::StatusOr<StorageTotals> UpgradeAndReadTotals(rocksdb::DB& database, const 
   if (written.ok()) written = writes.Put(LiveBytesKey(), EncodeNumber(totals->live_bytes));
   if (written.ok()) written = database.Write(durable, &writes);
   if (!written.ok()) return FromRocksdb(written, "write the counts of the clients");
-  // Last: whoever reads this format may rely on all that it has.
+  // Last, because a reader of this format relies on all of its parts.
   const absl::Status upgraded = directory.Upgrade();
   if (!upgraded.ok()) return upgraded;
   return totals;
@@ -91,11 +91,12 @@ absl::StatusOr<bool> HasRemovals(rocksdb::DB& database) {
   options.iterate_upper_bound = &end_slice;
   const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(options));
   iterator->Seek(ErasedKey(Uuid()));
-  if (!iterator->status().ok()) return FromRocksdb(iterator->status(), "read what was removed");
+  if (!iterator->status().ok())
+    return FromRocksdb(iterator->status(), "read the notes of removals");
   return iterator->Valid();
 }
 
-// The keys of what uploads left behind, and of each upload the client.
+// The keys of interrupted uploads and their pieces, and the client of each upload.
 absl::Status FindAbandonedUploads(rocksdb::DB& database, std::vector<std::string>& keys,
                                   std::vector<Uuid>& clients) {
   const std::string begin = FirstUploadKey();
@@ -111,8 +112,8 @@ absl::Status FindAbandonedUploads(rocksdb::DB& database, std::vector<std::string
     const std::optional<ParsedUploadKey> upload = ParseUploadKey(key);
     if (!upload) continue;
     clients.push_back(upload->client_id);
-    // They are numbered from 0, so that the last one says which there are; to walk over all would
-    // read their bytes.
+    // Pieces are numbered from 0, so the last one determines their keys. An iteration would read
+    // their bytes.
     const std::string first_piece = PieceKey(upload->client_id, upload->upload_id, 0);
     const std::string last_piece =
         PieceKey(upload->client_id, upload->upload_id, std::numeric_limits<uint32_t>::max());
@@ -165,12 +166,10 @@ void RemoveAbandonedUploads(AdministeredStorage& storage, const Logger& logger) 
   }
   if (!removed.ok()) {
     logger.Log(LogLevel::kWarning,
-               "what uploads left behind that were cut short cannot be removed, and will be at the "
-               "next start: ",
+               "the pieces of interrupted uploads cannot be removed; the next start tries again: ",
                removed.message());
   } else if (!clients.empty()) {
-    logger.Log(LogLevel::kInfo, "removed what ", clients.size(),
-               " uploads left behind that were cut short");
+    logger.Log(LogLevel::kInfo, "removed the pieces of ", clients.size(), " interrupted uploads");
   }
 }
 

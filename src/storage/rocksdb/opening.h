@@ -1,4 +1,4 @@
-// What is to be known and done when a database has just been opened.
+// Work on a database that has just been opened.
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_OPENING_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_OPENING_H_
 
@@ -12,20 +12,20 @@
 
 namespace tcsync::rocksdb_storage {
 
-// What is known of the whole storage when it is opened.
+// The state of the whole storage at its opening.
 struct OpenedState {
   StorageTotals totals;
   bool has_removals = false;  // whether there are notes of removals
 };
 
-// Reads it, and brings a directory of an older format to this one.
+// Reads that state, and upgrades a directory of an older format.
 absl::StatusOr<OpenedState> ReadOpenedState(rocksdb::DB& database, const ChainReader& reader,
                                             DataDirectory& directory);
 
-// Removes what uploads left behind that were under way when the last process ended.
+// Removes the pieces of uploads that the end of the last process interrupted.
 void RemoveAbandonedUploads(AdministeredStorage& storage, const Logger& logger);
 
-// Discards uploads of which that has failed; on a full disk it takes the reserve.
+// Discards uploads for which that has failed; on a full disk it uses the reserve.
 void DiscardAgain(AdministeredStorage& storage);
 
 }  // namespace tcsync::rocksdb_storage

@@ -27,15 +27,15 @@ absl::Status ReadProbe(rocksdb::DB& database, uint64_t number) {
   options.verify_checksums = true;
   std::string value;
   const rocksdb::Status status = database.Get(options, ProbeKey(), &value);
-  if (!status.ok()) return FromRocksdb(status, "read back what was written");
+  if (!status.ok()) return FromRocksdb(status, "read a probe back");
   const std::optional<uint64_t> found = DecodeNumber(value);
   if (!found || *found < number) {
     return absl::DataLossError(
-        absl::StrCat("what was written is not what is read back: probe ", number, " reads as ",
+        absl::StrCat("a read returned other bytes than were written: probe ", number, " reads as ",
                      found ? absl::StrCat("probe ", *found) : std::string("no number")));
   }
 
-  // What stands behind a random client ID is a client's record, which is small.
+  // The record behind a random client ID is a client's, and is small.
   options.total_order_seek = true;
   options.fill_cache = false;
   const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(options));

@@ -74,7 +74,7 @@ void ReaderPool::Work() {
     queue_.pop_front();
     lock.unlock();
     task(absl::OkStatus());
-    task = nullptr;  // what it holds goes before the lock is taken
+    task = nullptr;  // releases the task's objects before the lock is taken
     lock.lock();
   }
 }

@@ -1,4 +1,4 @@
-// Threads for the reads that have to wait for the disk.
+// Threads for reads that have to wait for the disk.
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_READER_POOL_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_READER_POOL_H_
 
@@ -20,23 +20,23 @@ class ReaderPool {
   // Called exactly once: with OK on a thread of the pool, or with kUnavailable before Run returns.
   using Task = absl::AnyInvocable<void(const absl::Status& admission)>;
 
-  // Refuses tasks while the one that has been waiting longest waits for longer than `wait_max`, and
-  // while kReadsWaitingMax wait.
+  // Refuses tasks while the oldest one has waited for longer than `wait_max`, and while
+  // kReadsWaitingMax wait.
   ReaderPool(int threads, std::chrono::milliseconds wait_max);
 
-  // Stop()
+  // Calls Stop().
   ~ReaderPool();
 
   void Run(Task task);
 
-  // The same for a task that continues one which was admitted, as the next piece of an answer: it
-  // is refused only when stopping.
+  // The same for the continuation of an admitted task, such as the next piece of an answer: it is
+  // refused only during a stop.
   void Continue(Task task);
 
-  // How many tasks wait for a thread.
+  // The number of tasks that wait for a thread.
   size_t waiting() const;
 
-  // Waits until every task that was taken has run; refuses all others from now on.
+  // Waits until every accepted task has run; refuses all others from now on.
   void Stop();
 
  private:
@@ -46,12 +46,12 @@ class ReaderPool {
     Instant since;
   };
 
-  // Takes the task, or says why not, and then leaves it alone.
+  // Takes the task, or leaves it alone and returns the reason.
   absl::Status Admit(Task& task, bool is_continued);
   void Work();
 
   const std::chrono::milliseconds wait_max_;
-  mutable std::mutex mutex_;  // of what follows
+  mutable std::mutex mutex_;  // guards the members below
   std::condition_variable has_work_;
   std::deque<Waiting> queue_;
   bool stopping_ = false;

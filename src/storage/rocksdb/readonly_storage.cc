@@ -21,10 +21,10 @@ rocksdb::Options ReadOnlyDatabaseOptions(rocksdb::Env& env) {
   rocksdb::Options options;
   options.env = &env;
   options.info_log = NoInfoLog();
-  // Any number but "all": with that one, RocksDB opens a database of one level in a way that does
-  // not find the values in blob files.
+  // Any number but "all": with that one, RocksDB opens a database of one level in such a way that
+  // it does not find the values in blob files.
   options.max_open_files = base::kStorageOpenFilesMax;
-  // As the storage writes them, for what reads by a client's prefix.
+  // As in the storage itself, for reads by a client's prefix.
   options.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(kKeyPrefixBytes));
   return options;
 }

@@ -1,5 +1,5 @@
-// A database that is only looked at, as a storage: a backup where it lies, or what a damaged data
-// directory has left.
+// A database that is opened for reading only, as a storage: a backup in place, or the readable part
+// of a damaged data directory.
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_READONLY_STORAGE_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_READONLY_STORAGE_H_
 
@@ -19,13 +19,13 @@
 
 namespace tcsync::rocksdb_storage {
 
-// Of a database that is opened for reading only. It creates no file, not even a log of its own.
+// The options for reading only. RocksDB then creates no file, not even a log of its own.
 rocksdb::Options ReadOnlyDatabaseOptions(rocksdb::Env& env);
 
 // Thread-safe. Every write is kFailedPrecondition. Reads wait for the disk.
 class ReadOnlyStorage final : public Storage, private AdministeredStorage, private PieceStorage {
  public:
-  // `needed`: what the database needs for as long as it is open. Given up in this order reversed.
+  // `needed`: objects that the database needs while it is open. Destroyed in reverse order.
   ReadOnlyStorage(std::unique_ptr<rocksdb::DB> database,
                   std::vector<std::shared_ptr<const void>> needed);
   ~ReadOnlyStorage() override;

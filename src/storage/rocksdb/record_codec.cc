@@ -16,7 +16,7 @@ enum Kind : char {
   kSnapshot = 0x40,
   kPosition = 0x50,
   kReplicasAhead = 0x51,
-  kBan = 0x60,  // from here on the storage's own, under the nil client ID
+  kBan = 0x60,  // kinds from here on are the storage's own, under the nil client ID
   kToken = 0x61,
   kInvite = 0x62,
   kClientCount = 0x63,
@@ -85,7 +85,7 @@ std::string Key(const Uuid& client_id, Kind kind, size_t more_bytes = 0) {
   return key;
 }
 
-// Of the storage's own, for one client.
+// A key of the storage's own, for one client.
 std::string OwnKey(Kind kind, const Uuid& client_id, size_t more_bytes = 0) {
   std::string key = Key(Uuid(), kind, Uuid::kBytes + more_bytes);
   AppendUuid(client_id, key);
@@ -98,7 +98,7 @@ std::string NumberedKey(const Uuid& client_id, Kind kind, uint64_t number) {
   return key;
 }
 
-// Takes fields off the front of bytes whose length was checked before.
+// Takes fields from the front of bytes whose length has been checked.
 class Reader {
  public:
   explicit Reader(absl::string_view bytes) : bytes_(bytes) {}
@@ -134,7 +134,7 @@ class Reader {
   absl::string_view bytes_;
 };
 
-// What follows the kind in a key of one of the storage's own kinds; nullopt for another key or
+// The rest of a key of one of the storage's own kinds, behind the kind; nullopt for another kind or
 // length.
 std::optional<absl::string_view> RestOfOwnKey(absl::string_view key, Kind kind, size_t bytes) {
   if (key.size() != Uuid::kBytes + 1 + bytes || key[Uuid::kBytes] != kind) return std::nullopt;
@@ -236,7 +236,7 @@ std::optional<RemovalKey> ParseRemovalKey(absl::string_view key) {
 
 std::optional<Uuid> ParseClientOfKey(absl::string_view key) {
   if (key.size() <= Uuid::kBytes) return std::nullopt;
-  // As a number from 0: a `char` of 0x80 and above is below all kinds on some machines.
+  // As a number from 0: on some machines a `char` of 0x80 and above is below all kinds.
   if (static_cast<uint8_t>(key[Uuid::kBytes]) >= static_cast<uint8_t>(kBan)) return std::nullopt;
   return Uuid::FromBytes(key.data());
 }

@@ -4,7 +4,7 @@
 //   key                                      value
 //   client(16) 0x10                          client record
 //   client(16) 0x20 number(8)                [segment or pieces record] version trailer
-//   client(16) 0x21 number(8)                segment, when it is too large to stand in 0x20
+//   client(16) 0x21 number(8)                segment, when it is too large for 0x20
 //   client(16) 0x22 upload ID(16) piece(4)   a piece of a segment or snapshot that was uploaded
 //   client(16) 0x30 parent version ID(16)    number(8)
 //   client(16) 0x40                          the snapshot's bytes, unless they are in pieces
@@ -13,19 +13,19 @@
 //   nil(16) 0x60 client(16)                  ban
 //   nil(16) 0x61 client(16)                  token of a client
 //   nil(16) 0x62 digest(32)                  invite
-//   nil(16) 0x63                             number(8): how many clients there are
+//   nil(16) 0x63                             number(8): the number of clients
 //   nil(16) 0x64                             the key of the log's pseudonyms, 32 random bytes
-//   nil(16) 0x65                             what Probe() writes
-//   nil(16) 0x66 client(16) upload ID(16)    begun(8): an upload that is no version's or snapshot's
-//                                            yet
+//   nil(16) 0x65                             the record that Probe() writes
+//   nil(16) 0x66 client(16) upload ID(16)    begun(8): an upload that belongs to no version or
+//                                            snapshot yet
 //   nil(16) 0x70                             number(8): the live bytes of all clients
 //   nil(16) 0x71 client(16)                  number(8): its history was removed, and its bytes may
 //                                            still be in files
-//   nil(16) 0x72 client(16)                  the same of some of its versions, of the snapshot
-//                                            that went with them, or of an upload
-//   nil(16) 0x73 path                        backups were made in that directory: number(8)
-//                                            created(8) bytes(8) files(8) of the last one
-//   "opened"                                 empty; written at each opening
+//   nil(16) 0x72 client(16)                  the same for some of its versions, for a snapshot
+//                                            removed with them, or for an upload
+//   nil(16) 0x73 path                        a directory of backups: number(8) created(8) bytes(8)
+//                                            files(8) of the last one
+//   "opened"                                 empty; no longer written
 //
 //   client record    2(1) flags(1) created(8) first number(8) removed history bytes(8)
 //                    [version ID(16) number(8) stored(8) snapshot bytes(8)
@@ -44,34 +44,35 @@
 // Integers are big-endian, so that keys sort by number; times are in seconds since 1970, days are
 // those times / 86400. A version's number is its place in the client's chain: 1, 2, 3 and so on; a
 // number is used again only after a history was rewound. The versions from `first number` to the
-// last 0x20 are there without a gap.
+// last 0x20 are present without a gap.
 //
-// Kinds below 0x60 are a client's, from there on the storage's own. Those stand under the nil
-// client ID, which may be a client's as well: the kinds keep the two apart.
+// Kinds below 0x60 are a client's, kinds from there on are the storage's own. The latter are under
+// the nil client ID, which a client may have as well: the kinds keep the two apart.
 //
-// A version ID that storage makes carries its number (base::RandomUuidWithNumber), so the child of
-// such a version is found by one read, at the next number; what is found there counts only if its
-// trailer names the parent that was asked for. 0x30 is written only for a version whose parent's ID
-// does not lead to it: for one that was made by another server.
+// A version ID that storage makes contains its number (base::RandomUuidWithNumber), so the child of
+// such a version is found by one read, at the next number; the record there counts only if its
+// trailer names the requested parent. 0x30 is written only for a version whose parent's ID does not
+// lead to it, because another server made that ID.
 //
-// History bytes are those of the segments of the whole chain up to and with the version, removed
-// ones included. What the client has is the latest version's less the `removed history bytes`, and
-// the bytes of one segment are the difference to the version before.
+// History bytes are those of all segments of the chain up to and including the version, removed
+// ones included. A client has the latest version's less the `removed history bytes`, and the bytes
+// of one segment are the difference to the previous version.
 //
-// A large segment or snapshot is written in pieces, numbered from 0, as they arrive, under the ID
-// of their upload, which is random; what then refers to them is written last. Until then 0x66 is
-// there, from the first piece on, so that a start finds what was cut short and removes it.
+// A large segment or snapshot is written in pieces, numbered from 0, as they arrive, under the
+// random ID of their upload; the record that refers to them is written last. Until then 0x66
+// exists, from the first piece on, so that a start finds interrupted uploads and removes their
+// pieces.
 //
-// The trailer stands behind the segment so that a read value becomes the segment by cutting its end
-// off, without a copy.
+// The trailer follows the segment, so that truncating a read value leaves the segment, without a
+// copy.
 //
-// Format 2 had no pieces: 0x22 and 0x66, form 4 and flag 4; and no kinds from 0x70 on, which are
-// derived from the others when it is upgraded. Its directory had no DATABASE (data_directory.h),
-// and releases that know it would create a database where one is missing.
+// Format 2 had no pieces (0x22, 0x66, form 4 and flag 4) and no kinds from 0x70 on, which an
+// upgrade derives from the others. Its directory had no DATABASE (data_directory.h), and releases
+// that know that format would create a database where one is missing.
 //
-// Format 1 had no kinds from 0x50 on, and two shorter records, which are still read and become new
-// ones when they are written next. What they do not say is 0: bytes that were stored then are not
-// counted, as history or as a snapshot.
+// Format 1 had no kinds from 0x50 on, and two shorter records, which are still read, and take the
+// new form when they are next written. Their missing fields are 0: bytes stored at that time are
+// counted neither as history nor as a snapshot.
 //   client record    created(8) has snapshot(1) [version ID(16) number(8) stored(8)]
 //                    (told by its first byte: a time that began with 2 would be far off)
 //   version trailer  version ID(16) parent version ID(16) appended(8) form(1)
@@ -93,10 +94,10 @@ namespace tcsync::rocksdb_storage {
 
 inline constexpr int kStorageFormatVersion = 4;
 
-// Not a client's: shorter than any key that begins with a client ID. No longer written.
+// Not a client's key: it is shorter than any key that begins with a client ID. No longer written.
 inline constexpr char kOpenedKey[] = "opened";
 
-// The part of every client's key that names the client.
+// The part of a client's keys that names the client.
 inline constexpr size_t kKeyPrefixBytes = Uuid::kBytes;
 
 std::string ClientKey(const Uuid& client_id);
@@ -115,12 +116,12 @@ std::string ClientCountKey();
 std::string PseudonymKeyKey();
 std::string ProbeKey();
 std::string UploadKey(const Uuid& client_id, const Uuid& upload_id);
-// Where the keys of uploads begin, and the first key behind them.
+// The first key of uploads, and the first key behind them.
 std::string FirstUploadKey();
 std::string EndOfUploadKeys();
 std::string LiveBytesKey();
-// What is removed and may still be in files: of a client's whole history, or of parts of it.
-// They come one after the other, all of the first kind before the second.
+// Notes of removed data that may still be in files: of a client's whole history, or of parts of it.
+// All keys of the first kind precede those of the second.
 std::string ErasedKey(const Uuid& client_id);
 std::string ShortenedKey(const Uuid& client_id);
 std::string EndOfRemovalKeys();
@@ -131,22 +132,22 @@ struct RemovalKey {
 };
 std::optional<RemovalKey> ParseRemovalKey(absl::string_view key);
 
-// The client of a key of any kind of a client's; nullopt for the storage's own keys.
+// The client of a client's key of any kind; nullopt for the storage's own keys.
 std::optional<Uuid> ParseClientOfKey(absl::string_view key);
-// The client whose record is at `key`; nullopt when `key` is no client record's.
+// The client whose record is at `key`; nullopt for any other key.
 std::optional<Uuid> ParseClientKey(absl::string_view key);
-// The number in a version key of this client; nullopt when `key` is none.
+// The number in a version key of this client; nullopt for any other key.
 std::optional<uint64_t> ParseVersionKey(const Uuid& client_id, absl::string_view key);
-// The day in a position key of this client; nullopt when `key` is none.
+// The day in a position key of this client; nullopt for any other key.
 std::optional<uint32_t> ParsePositionKey(const Uuid& client_id, absl::string_view key);
 
-// The upload and the number in a piece's key of this client; nullopt when `key` is none.
+// The upload and the number in the key of a piece of this client; nullopt for any other key.
 struct ParsedPieceKey {
   Uuid upload_id;
   uint32_t piece = 0;
 };
 std::optional<ParsedPieceKey> ParsePieceKey(const Uuid& client_id, absl::string_view key);
-// The client and the upload of an upload's key; nullopt when `key` is none.
+// The client and the upload in the key of an upload; nullopt for any other key.
 struct ParsedUploadKey {
   Uuid client_id;
   Uuid upload_id;
@@ -157,11 +158,11 @@ std::optional<ParsedUploadKey> ParseUploadKey(absl::string_view key);
 std::string EndOfPieces(const Uuid& client_id);
 // The first key behind all of a client's kinds.
 std::string EndOfClientKinds(const Uuid& client_id);
-// The first key behind all that begin with a client ID, for a seek to the next client: with the
-// storage's own keys, which are passed over, when the client ID is nil.
+// The first key behind all that begin with a client ID, for a seek to the next client. For the nil
+// client ID it is behind the storage's own keys as well, which such a seek skips.
 std::string EndOfClient(const Uuid& client_id);
 
-// The day of a time, 0 for what was before 1970.
+// The day of a time; 0 for times before 1970.
 uint32_t DayOf(int64_t unix_seconds);
 int64_t UnixSecondsOf(uint32_t day);
 
@@ -170,7 +171,7 @@ inline bool LeadsTo(const Uuid& parent_version_id, uint64_t number) {
   return base::NumberHint(parent_version_id) + 1 == number;
 }
 
-// Where the bytes of a segment or snapshot are that came in pieces.
+// The place of the bytes of a segment or snapshot that came in pieces.
 struct PiecesRecord {
   Uuid upload_id;
   uint64_t bytes = 0;  // of all pieces
@@ -201,11 +202,11 @@ struct VersionTrailer {
   uint64_t history_bytes = 0;  // of the chain's segments up to and with this version's
   bool segment_is_inline = true;
   std::optional<PiecesRecord> pieces = std::nullopt;  // the segment is in these; then not inline
-  // When it was decoded: of the trailer itself, with the pieces record. It is what to cut off.
+  // Set by decoding: the length of the trailer, pieces record included, to be truncated.
   size_t encoded_bytes = 0;
   bool counts_history = true;  // false, when it was decoded: format 1 did not
 
-  // Whether the segment stands at SegmentKey.
+  // Whether the segment is at SegmentKey.
   bool segment_is_apart() const { return !segment_is_inline && !pieces; }
 };
 
@@ -213,7 +214,7 @@ std::string EncodeClientRecord(const ClientRecord& record);
 std::optional<ClientRecord> DecodeClientRecord(absl::string_view value);
 
 inline constexpr size_t kVersionTrailerBytes = 16 + 16 + 8 + 8 + 1;
-// With the pieces record, if there is one.
+// Includes the pieces record, if there is one.
 std::string EncodeVersionTrailer(const VersionTrailer& trailer);
 // Reads the trailer at the end of a version's value.
 std::optional<VersionTrailer> DecodeVersionTrailer(absl::string_view value);
@@ -221,7 +222,7 @@ std::optional<VersionTrailer> DecodeVersionTrailer(absl::string_view value);
 std::string BackupsMadeKey(absl::string_view directory);
 std::string EndOfBackupsMadeKeys();
 std::string EncodeBackupsMade(const BackupsMade& backups);
-// nullopt when the key is another one's, or the value is malformed.
+// nullopt when the key is of another kind, or the value is malformed.
 std::optional<BackupsMade> DecodeBackupsMade(absl::string_view key, absl::string_view value);
 
 std::string EncodeNumber(uint64_t number);
@@ -230,7 +231,7 @@ std::optional<uint64_t> DecodeNumber(absl::string_view value);
 std::string EncodeReplicasAhead(const std::vector<ReplicaAhead>& replicas);
 std::optional<std::vector<ReplicaAhead>> DecodeReplicasAhead(absl::string_view value);
 
-// What stands at the key is taken from there, and not in the value.
+// Fields that the key contains are taken from there, not from the value.
 std::string EncodeBan(const Ban& ban);
 std::optional<Ban> DecodeBan(absl::string_view key, absl::string_view value);
 std::string EncodeToken(const ClientToken& token);

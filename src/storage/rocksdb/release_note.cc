@@ -22,7 +22,7 @@ constexpr Release kThisRelease = {ROCKSDB_MAJOR, ROCKSDB_MINOR, ROCKSDB_PATCH};
 constexpr absl::string_view kOptionsPrefix = "OPTIONS-";
 constexpr absl::string_view kReleasePrefix = "rocksdb_version=";
 
-// The release stands at the beginning of the file, in its second section.
+// The release is at the beginning of the file, in its second section.
 constexpr size_t kOptionsBytesRead = 4096;
 
 std::string ToText(const Release& release) { return absl::StrJoin(release, "."); }
@@ -37,7 +37,7 @@ std::optional<Release> ParseRelease(absl::string_view text) {
   return release;
 }
 
-// Of the newest file of options, which every release writes when it has opened a database.
+// From the newest file of options, which every release writes after it has opened a database.
 std::optional<Release> LastRelease(rocksdb::Env& env, const std::string& database_path) {
   std::vector<std::string> names;
   if (!env.GetChildren(database_path, &names).ok()) return std::nullopt;
@@ -76,8 +76,8 @@ std::string NewerReleaseNote(rocksdb::Env& env, const std::string& database_path
   if (!last || *last <= kThisRelease) return "";
   return absl::StrCat("; RocksDB ", ToText(*last), " had it open last, and this is ",
                       ToText(kThisRelease),
-                      ", which may be too old for it: run tcsync-server on the system that it was "
-                      "on, or restore a backup from before it was there");
+                      ", which may be too old for it: run tcsync-server on the system with the "
+                      "newer one, or restore a backup from before that");
 }
 
 }  // namespace tcsync::rocksdb_storage

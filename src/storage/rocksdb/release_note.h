@@ -1,4 +1,4 @@
-// Which release of RocksDB had a database open last.
+// The release of RocksDB that had a database open last.
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_RELEASE_NOTE_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_RELEASE_NOTE_H_
 
@@ -8,9 +8,9 @@
 
 namespace tcsync::rocksdb_storage {
 
-// The end of a message about a database that cannot be opened: when a newer release of RocksDB than
-// this program's had it open last, that this may be why, and what to do; empty otherwise, and when
-// that cannot be told. `database_path` is RocksDB's own directory.
+// The end of a message about a database that cannot be opened: if a newer release of RocksDB than
+// this program's had it open last, that fact as the possible cause, and the remedy. Empty
+// otherwise, and if the release is unknown. `database_path` is RocksDB's own directory.
 std::string NewerReleaseNote(rocksdb::Env& env, const std::string& database_path);
 
 }  // namespace tcsync::rocksdb_storage

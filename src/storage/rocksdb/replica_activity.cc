@@ -13,7 +13,7 @@
 namespace tcsync::rocksdb_storage {
 namespace {
 
-// Makes room for one more, by removing what is written already; false when nothing is.
+// Makes room for one more by removing a note that is already written; false when there is none.
 template <typename Map>
 bool MakeRoom(Map& notes, size_t max) {
   if (notes.size() < max) return true;
@@ -172,7 +172,7 @@ absl::Status WriteNotes(const ReplicaActivity::Changes& changes, BatchBuilder& b
     if (!stored.ok()) return stored.status();
     std::vector<ReplicaAhead> replicas;
     if (stored->has_value()) replicas = DecodeReplicasAhead(**stored).value_or(replicas);
-    // The oldest first, so that the latest comes to the front last.
+    // The oldest first, so that the latest is inserted at the front last.
     std::for_each(ahead.replicas.rbegin(), ahead.replicas.rend(), [&](const ReplicaAhead& replica) {
       storage::AddReplicaAhead(replica, replicas);
     });

@@ -1,8 +1,9 @@
-// What was noted of replicas and is not on the disk yet: where they ended their syncs, and which
-// ones are at versions that are not here.
+// Notes of replicas that are not on the disk yet: the positions at which they ended their syncs,
+// and replicas at versions that are not here.
 //
-// "Anything new?" is what replicas ask most, and every "no" is a note. So a note that says nothing
-// new costs one look into a hash map, and what is new waits in memory until it is written with much
+// "Anything new?" is the most frequent request, and every "no" is a note. So a note without news
+// costs one look into a hash map, and news wait in memory until they are written together
+// (RocksdbStorage::FlushNotes).
 // else (RocksdbStorage::FlushNotes).
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_REPLICA_ACTIVITY_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_REPLICA_ACTIVITY_H_
@@ -22,7 +23,7 @@
 
 namespace tcsync::rocksdb_storage {
 
-// Thread-safe. Bounded: what finds no room is not noted.
+// Thread-safe. Bounded: further notes are dropped.
 class ReplicaActivity {
  public:
   struct Position {
@@ -39,7 +40,7 @@ class ReplicaActivity {
     std::vector<Ahead> ahead;
     bool empty() const { return positions.empty() && ahead.empty(); }
   };
-  // A replica that ended a sync at a version of which the number is not known yet.
+  // A replica that ended a sync at a version whose number is not known yet.
   struct Unresolved {
     Uuid client_id;
     Uuid version_id;
@@ -54,12 +55,12 @@ class ReplicaActivity {
 
   std::vector<Unresolved> TakeUnresolved();
 
-  // What is to be written. Take() takes it for written, and Restore() brings it back.
+  // The notes to be written. Take() marks them as written, and Restore() reverts that.
   Changes Changed() const;
   Changes Take();
   void Restore(const Changes& changes);
 
-  // The client's history was removed, and with it what was known of its replicas.
+  // The client's history was removed, and the notes about its replicas with it.
   void Forget(const Uuid& client_id);
 
  private:
@@ -74,11 +75,11 @@ class ReplicaActivity {
     std::vector<ReplicaAhead> replicas;
     bool is_changed = false;
   };
-  // Of some clients.
+  // A share of the clients.
   struct Shard {
     mutable std::mutex mutex;
-    // By client and day. Not Abseil's maps, which are in pieces when memory runs out while they
-    // grow.
+    // By client and day. Not Abseil's maps, which are left inconsistent when memory runs out while
+    // they grow.
     using ClientDay = std::pair<Uuid, uint32_t>;
     std::unordered_map<ClientDay, PositionNote, absl::Hash<ClientDay>> positions;
     std::unordered_map<Uuid, AheadNote, absl::Hash<Uuid>> ahead;
@@ -92,10 +93,10 @@ class ReplicaActivity {
   std::vector<Unresolved> unresolved_;
 };
 
-// Reads what WriteNotes will read.
+// Reads the records that WriteNotes will need.
 void LoadForNotes(const ReplicaActivity::Changes& changes, const ChainReader& reader);
-// Adds to the batch what is newer than what is stored. Clients that do not exist, and numbers that
-// their chains do not have, are passed over.
+// Adds the notes that are newer than the stored ones to the batch. Omits clients that do not exist,
+// and numbers that are not in their chains.
 absl::Status WriteNotes(const ReplicaActivity::Changes& changes, BatchBuilder& batch);
 
 }  // namespace tcsync::rocksdb_storage

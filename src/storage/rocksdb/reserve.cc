@@ -28,7 +28,7 @@ std::optional<DiskSpace> SpaceIn(int directory) {
                    .total = uint64_t{disk.f_blocks} * disk.f_frsize};
 }
 
-// Gives the file room of its own for all of its length; false when the system cannot.
+// Allocates the whole length of the file; false when the system cannot.
 bool Allocate(int fd, uint64_t bytes) {
   const auto length = static_cast<off_t>(bytes);
 #if defined(__linux__)
@@ -73,14 +73,14 @@ bool Reserve::MakeFile() {
   if (bytes == 0 || !space || space->free < 2 * bytes) return false;
   const int fd = openat(directory_, name_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0) return false;
-  // A quota does not show in what is free.
+  // A quota is not part of the free space.
   const bool is_allocated = Allocate(fd, 2 * bytes);
   const int error = errno;
   static_cast<void>(ftruncate(fd, is_allocated ? static_cast<off_t>(bytes) : 0) == 0);
   close(fd);
   if (is_allocated) return true;
   if (error != EOPNOTSUPP && error != ENOSYS) return false;
-  // A file system that cannot keep room for a file has no reserve; all else works as before.
+  // A file system that cannot allocate space has no reserve; all else works as before.
   unlinkat(directory_, name_.c_str(), 0);
   return true;
 }
@@ -92,13 +92,13 @@ void Reserve::Maintain() {
   if (bytes && *bytes == wanted) return;
   const bool was_given_up = bytes == 0;
   if (bytes && !was_given_up) {
-    // Of another size: the memory budget or the disk has changed. One that is too small is better
-    // than none.
+    // The size differs because the memory budget or the disk has changed. One that is too small is
+    // better than none.
     const std::optional<DiskSpace> space = SpaceIn(directory_);
     if (!space || space->free + *bytes < 2 * wanted) return;
     unlinkat(directory_, name_.c_str(), 0);
   }
-  // A disk that has no room for it from the beginning is served without one.
+  // A disk without room for it at the first start is served without a reserve.
   is_given_up_ = !MakeFile() && was_given_up;
 }
 
@@ -115,7 +115,7 @@ bool Reserve::IsGivenUp() {
 bool Reserve::GiveUp() {
   const std::lock_guard lock(mutex_);
   if (FileBytes().value_or(0) == 0) return is_given_up_;
-  // First: no compaction may take what it leaves.
+  // First, so that no compaction takes the released space.
   is_given_up_ = true;
   const int fd = openat(directory_, name_.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC);
   if (fd < 0) {
@@ -123,8 +123,8 @@ bool Reserve::GiveUp() {
     return false;
   }
   close(fd);
-  logger_.Log(LogLevel::kWarning, "the disk is full: the room that ", path_,
-              " kept for making room is used now, and nothing new is stored until it is back");
+  logger_.Log(LogLevel::kWarning, "the disk is full: the space that ", path_,
+              " reserved is used now, and no new data is stored until it is free again");
   return true;
 }
 

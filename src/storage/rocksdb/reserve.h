@@ -1,11 +1,11 @@
-// Room on the disk that is kept for making room: a file of no use, which is given up when the disk
-// is full. Without it nothing that shrinks the database could be done there: removing a client
-// writes tombstones, and its bytes go only when files are written anew.
+// Reserved disk space: a file of no use, which is given up when the disk is full. Without it no
+// operation could shrink the database then: removing a client writes tombstones, and its bytes go
+// only when files are rewritten.
 //
-// While it is given up nothing new is stored, so that what it left is not taken by the next upload.
-// The file is empty then, and has its length again as soon as there is room.
+// While it is given up, no new data is stored, so that the next upload cannot take its space. The
+// file is empty then, and gets its length again as soon as there is room.
 //
-// It is always of the directory that stood at the path at first: nothing is made in another one
+// It always belongs to the directory that was first at the path: nothing is created in another one
 // that takes its place.
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_RESERVE_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_RESERVE_H_
@@ -25,28 +25,28 @@ namespace tcsync::rocksdb_storage {
 // Thread-safe.
 class Reserve {
  public:
-  // `path` is its file, in a directory that exists. `bytes_wanted`: on a small disk it takes
-  // kReserveDiskShare of that at most.
+  // `path` is its file, in an existing directory. `bytes_wanted`: on a small disk the file has at
+  // most kReserveDiskShare of the disk.
   Reserve(const std::string& path, uint64_t bytes_wanted, const Logger& logger);
   Reserve(const Reserve&) = delete;
   Reserve& operator=(const Reserve&) = delete;
   ~Reserve();
 
-  // Finds the file, or makes it if there is room for it and as much again. An empty one was given
-  // up, and is until there is that room. To be called now and then.
+  // Finds the file, or creates it if there is room for it and as much again. An empty file was
+  // given up, and stays so until there is that room. To be called now and then.
   void Maintain();
 
-  // Whether nothing new may be stored. Looks whether the file can be made again.
+  // Whether no new data may be stored. Tries to create the file again.
   bool IsGivenUp();
 
-  // Whether it was when that was last looked at: so that compactions leave some of it to the log.
+  // The result of the last check, for compactions, which then leave some space to the log.
   bool is_given_up() const { return is_given_up_; }
 
-  // Gives the room up, also before the first Maintain(). True also when another thread has done it,
-  // whose room the caller may find as well. False: there was none to give up.
+  // Gives the space up, also before the first Maintain(). True also when another thread has done
+  // it, whose space the caller may use as well. False: there was none to give up.
   bool GiveUp();
 
-  // Whether the disk has less left than the reserve has, so that making room needs it.
+  // Whether the disk has less free than the reserve's size, so that making room needs it.
   bool IsNeeded() const;
 
  private:
@@ -60,7 +60,7 @@ class Reserve {
   const uint64_t bytes_wanted_;
   const Logger logger_;
   std::atomic<bool> is_given_up_{false};
-  std::mutex mutex_;  // of the file
+  std::mutex mutex_;  // guards the file
 };
 
 }  // namespace tcsync::rocksdb_storage

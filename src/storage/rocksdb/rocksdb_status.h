@@ -8,10 +8,10 @@
 
 namespace tcsync::rocksdb_storage {
 
-// `action` says what was tried: "write a batch". Must not be called for an OK status.
+// `action` names the attempt: "write a batch". Must not be called for an OK status.
 absl::Status FromRocksdb(const rocksdb::Status& status, absl::string_view action);
 
-// Whether this is the error of a read that was to do without the disk and could not. It never
+// Whether this is the error of a read that had to do without the disk and could not. It never
 // leaves the backend.
 inline bool NeedsDisk(const absl::Status& status) { return absl::IsAborted(status); }
 inline absl::Status NeedsDiskError() { return absl::AbortedError("this is not in memory"); }

@@ -71,14 +71,14 @@ class RocksdbStorage final : public Storage,
         [this] { return static_cast<double>(reader_pool_.waiting()); });
   }
 
-  // The readers' last tasks may be writes, and the committer's last callbacks may want to read.
+  // The readers' last tasks may be writes, and the committer's last callbacks may start reads.
   ~RocksdbStorage() override {
     {
       const std::lock_guard lock(closing_mutex_);
       is_closing_ = true;
     }
     closing_.notify_one();
-    notes_thread_.join();  // which writes the last notes
+    notes_thread_.join();  // writes the last notes
     reader_pool_.Stop();
   }
 
@@ -132,7 +132,7 @@ class RocksdbStorage final : public Storage,
 
   StorageAdministration* administration() override { return &administration_; }
 
-  // At the start: removes what uploads left behind that were under way when the process ended.
+  // At the start: removes the pieces of uploads that the end of the process interrupted.
   void RemoveAbandonedUploads(const Logger& logger) {
     rocksdb_storage::RemoveAbandonedUploads(*this, logger);
   }
@@ -164,19 +164,19 @@ class RocksdbStorage final : public Storage,
   uint64_t head_cache_bytes() const override { return head_cache_->bytes(); }
 
   void FlushNotesNowAndThen();
-  // Calls `done` with whether that probe can be read.
+  // Calls `done` with the result of reading that probe.
   void ReadBack(uint64_t probe_number, ProbeCallback done);
 
   using Outcome = std::variant<absl::StatusOr<AppendOutcome>, absl::StatusOr<StoreSnapshotOutcome>,
                                absl::Status>;
 
-  // Calls `done` with what `read` finds: at once if memory has it, and otherwise from a thread that
-  // may wait for the disk.
+  // Calls `done` with the result of `read`: at once if memory has it, and otherwise on a thread
+  // that may wait for the disk.
   template <typename ReadFunction, typename Callback>
   void Read(ReadFunction read, Callback done) {
     ReadBy(&ReaderPool::Run, std::move(read), std::move(done));
   }
-  // The same for a read that continues one which was admitted.
+  // The same for the continuation of an admitted read.
   template <typename ReadFunction, typename Callback>
   void ContinueRead(ReadFunction read, Callback done) {
     ReadBy(&ReaderPool::Continue, std::move(read), std::move(done));
@@ -193,7 +193,7 @@ class RocksdbStorage final : public Storage,
     });
   }
 
-  // What `read` finds; kUnavailable when the database is not open.
+  // The result of `read`; kUnavailable when the database is not open.
   template <typename ReadFunction>
   auto ReadAt(ReadTier tier, ReadFunction& read)
       -> decltype(read(std::declval<const ChainReader&>())) {
@@ -214,8 +214,8 @@ class RocksdbStorage final : public Storage,
   absl::StatusOr<UploadOutcome> DecideUpload(const ChainReader& reader,
                                              const UploadRequest& request);
 
-  // Queues a write, and before that brings into memory what the committer will need to decide it:
-  // all others' writes would wait with the committer for the disk.
+  // Prefetches the records that the committer will need for the write, and queues it: in the
+  // committer, a wait for the disk would hold up all other writes.
   template <typename Pending>
   void Prepare(Pending pending) {
     const absl::Status prepared = LoadNeedsAt(ReadTier::kMemory, pending.request);
@@ -227,7 +227,7 @@ class RocksdbStorage final : public Storage,
     });
   }
 
-  // Reads what BatchBuilder will read for the request.
+  // Reads the records that BatchBuilder will need for the request.
   template <typename Request>
   absl::Status LoadNeedsAt(ReadTier tier, const Request& request) {
     const absl::StatusOr<Database::Loan> database = database_->Borrow(tier);
@@ -252,17 +252,17 @@ class RocksdbStorage final : public Storage,
   }
 
   void CommitAll(std::vector<PendingWrite>& batch);
-  // Commits as many of the writes from `begin` on as one batch of RocksDB's may have; returns the
-  // index of the first one that it left.
+  // Commits as many of the writes from `begin` on as fit into one batch of RocksDB; returns the
+  // index of the first one left over.
   size_t CommitSome(std::vector<PendingWrite>& batch, size_t begin);
   void CommitChange(PendingChange& change);
 
   // In the order of construction: the lock on the directory outlives the database, and the
-  // committer, whose destructor commits what is queued, goes first.
+  // committer, whose destructor commits the queued writes, is destroyed first.
   const DataDirectory directory_;
   const std::unique_ptr<const StorageInstruments> instruments_;  // null: not measured
-  const std::unique_ptr<HeadCache> head_cache_;                  // which the database clears
-  const std::unique_ptr<UploadTable> uploads_;                   // which the database breaks
+  const std::unique_ptr<HeadCache> head_cache_;                  // cleared by the database
+  const std::unique_ptr<UploadTable> uploads_;                   // broken by the database
   const std::unique_ptr<Reserve> reserve_;
   const std::unique_ptr<Database> database_;
   ReplicaActivity notes_;
@@ -271,7 +271,7 @@ class RocksdbStorage final : public Storage,
   RocksdbAdministration administration_{*this};
   ReaderPool reader_pool_;
   Committer committer_;
-  std::mutex flush_mutex_;  // one at a time writes notes
+  std::mutex flush_mutex_;  // held while notes are written
   std::mutex closing_mutex_;
   std::condition_variable closing_;
   bool is_closing_ = false;   // under closing_mutex_
@@ -282,8 +282,8 @@ class RocksdbStorage final : public Storage,
 absl::StatusOr<ChildOutcome> RocksdbStorage::FindChild(const ChainReader& reader,
                                                        const Uuid& client_id,
                                                        const Uuid& parent_version_id) {
-  // The head comes first: a chain grows at its end, so a parent that is not its end has a child now
-  // unless it is not here.
+  // The head comes first: a chain grows at its end, so a parent that is not its end has a child
+  // now, unless the parent is not here.
   for (;;) {
     const uint64_t removals = head_cache_->Removals(client_id);
     const absl::StatusOr<std::optional<ChainHead>> head = Head(reader, client_id);
@@ -300,8 +300,9 @@ absl::StatusOr<ChildOutcome> RocksdbStorage::FindChild(const ChainReader& reader
       }
       return std::move(found.version);
     }
-    // If the head is still what it was, nothing was removed between the two looks, which might be
-    // what was looked for; unless a whole client was, and came back with the same versions.
+    // If the head is unchanged, no version was removed between the two reads that might have been
+    // the requested one. The exception is a client that was removed as a whole and returned with
+    // the same versions.
     const absl::StatusOr<std::optional<ChainHead>> now = Head(reader, client_id);
     if (!now.ok()) return now.status();
     if (now->has_value() && (*now)->IsSameChain(**head) &&
@@ -341,7 +342,7 @@ absl::StatusOr<UploadOutcome> RocksdbStorage::DecideUpload(const ChainReader& re
       uploads_->Begin(request.client_id, std::get<uint64_t>(*decided), request.now_unix_seconds);
   if (state == nullptr) {
     return absl::UnavailableError(absl::StrCat("the client has ", base::kUploadsPerClientMax,
-                                               " large uploads under way already"));
+                                               " large uploads in progress already"));
   }
   StagingStorage& staging = *this;
   return std::make_unique<RocksdbUpload>(staging, std::move(state));
@@ -364,7 +365,7 @@ void RocksdbStorage::Discard(std::shared_ptr<UploadState> upload) {
              batch.DiscardUpload(upload);
              return absl::OkStatus();
            },
-       .bytes = base::kPieceBytesMax,  // a few go into one write: each has many keys
+       .bytes = base::kPieceBytesMax,  // a few in one write, because each has many keys
        .done =
            [this, upload](const absl::Status& written) {
              if (!written.ok()) uploads_->KeepForDiscarding(upload);
@@ -389,7 +390,7 @@ absl::Status RocksdbStorage::LoadNeedsOf(const ChainReader& reader, const Append
       !(*head)->AcceptsDivergedAt(request.expected_parent)) {
     return absl::OkStatus();
   }
-  // It may have to remove all that is here.
+  // The append may have to remove the present history.
   return reader
       .ReadKeysOfVersions(request.client_id, (*head)->record.first_number,
                           (*head)->latest_number + 1)
@@ -463,7 +464,7 @@ void RocksdbStorage::FlushNotesNowAndThen() {
       is_closing = closing_.wait_for(lock, std::chrono::milliseconds(base::kNotesFlushMs),
                                      [this] { return is_closing_; });
     }
-    // Notes that cannot be written stay, and the next time is soon.
+    // Notes that cannot be written are kept, and tried again soon.
     static_cast<void>(FlushNotes(Room::kOrdinary).ok());
     DiscardAgain(*this);
     reserve_->Maintain();
@@ -503,7 +504,7 @@ void RocksdbStorage::CommitChange(PendingChange& change) {
 }
 
 size_t RocksdbStorage::CommitSome(std::vector<PendingWrite>& batch, size_t begin) {
-  constexpr uint64_t kRecordBytes = 128;  // keys, trailer and RocksDB's own for one write
+  constexpr uint64_t kRecordBytes = 128;  // keys, trailer and RocksDB's overhead for one write
   uint64_t bytes = 0;
   size_t end = begin;
   for (; end < batch.size() && !std::holds_alternative<PendingChange>(batch[end]); ++end) {
@@ -576,7 +577,7 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenRocksdbStorage(const RocksdbStorage
          .is_room_short = [kept = reserve.get()] { return kept->is_given_up(); }});
   };
   absl::StatusOr<std::unique_ptr<Database>> database = open();
-  // A start writes out what the log has, and begins a new one.
+  // A start flushes the content of the log, and begins a new one.
   if (absl::IsResourceExhausted(database.status()) && reserve->GiveUp()) database = open();
   if (!database.ok()) return database.status();
   reserve->Maintain();

@@ -11,7 +11,7 @@
 
 namespace tcsync::rocksdb_storage {
 
-// Opens the directory, creating it when it does not exist. Errors as of Engine::Open.
+// Opens the directory, and creates it when it does not exist. Errors as of Engine::Open.
 absl::StatusOr<std::unique_ptr<Storage>> OpenRocksdbStorage(const RocksdbStorageOptions& options,
                                                             const Logger& logger);
 

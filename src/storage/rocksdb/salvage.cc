@@ -42,7 +42,7 @@ namespace fs = std::filesystem;
 
 constexpr size_t kLogLinesMax = 20;
 
-// A directory of this user's only, removed with all that is in it.
+// A directory of this user alone, removed with its content at the end.
 class Scratch {
  public:
   static absl::StatusOr<std::unique_ptr<Scratch>> Make() {
@@ -57,7 +57,7 @@ class Scratch {
   Scratch& operator=(const Scratch&) = delete;
   ~Scratch() {
     std::error_code error;
-    fs::remove_all(path_, error);  // links, not what they lead to
+    fs::remove_all(path_, error);  // removes links, not their targets
   }
 
   const std::string& path() const { return path_; }
@@ -68,13 +68,13 @@ class Scratch {
   const std::string path_;
 };
 
-// Keeps a server off the directory. The file is opened for reading, and is as it was afterwards.
+// Excludes a server from the directory. The file is opened for reading only and stays unchanged.
 class ServerLock {
  public:
   static absl::StatusOr<std::shared_ptr<ServerLock>> Take(const std::string& directory) {
     const std::string path = directory + "/FORMAT";
     const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    // Without the file no server can have the directory open either.
+    // Without the file, no server can have the directory open either.
     auto lock = std::make_shared<ServerLock>(fd);
     if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK) return lock;
     return absl::AlreadyExistsError(
@@ -91,7 +91,7 @@ class ServerLock {
   const int fd_;
 };
 
-// Keeps what RocksDB says about bytes and files that it leaves out.
+// Collects RocksDB's messages about the bytes and files that it omits.
 class DamageLog final : public rocksdb::Logger {
  public:
   using rocksdb::Logger::Logv;
@@ -134,11 +134,11 @@ uint64_t NumberOf(absl::string_view name) {
   return absl::SimpleAtoi(digits, &number) ? number : 0;
 }
 
-// Of the form in which RocksDB keeps its manifest: a log of version edits, in blocks.
+// RocksDB's format of a manifest: a log of version edits, in blocks.
 namespace manifest {
 
 constexpr size_t kBlockBytes = 32'768;
-constexpr size_t kHeaderBytes = 7;  // masked CRC-32C (4), length (2), type (1); the lowest first
+constexpr size_t kHeaderBytes = 7;  // masked CRC-32C (4), length (2), type (1); little-endian
 constexpr char kFull = 1, kFirst = 2, kMiddle = 3, kLast = 4;
 constexpr uint64_t kBlobFileAddition = 400;
 constexpr uint32_t kMaskDelta = 0xa282ead8;
@@ -148,8 +148,8 @@ void PutVarint(uint64_t number, std::string& out) {
   out.push_back(static_cast<char>(number));
 }
 
-// The edit that makes a blob file a part of the database. How many values it has is not known, and
-// only says how much of it is garbage.
+// The edit that adds a blob file to the database. Its number of values is unknown; it only affects
+// the estimate of garbage.
 void PutBlobFile(uint64_t number, uint64_t bytes, std::string& edit) {
   PutVarint(kBlobFileAddition, edit);
   PutVarint(number, edit);
@@ -163,14 +163,14 @@ uint32_t MaskedChecksum(const std::string& bytes) {
       rocksdb::GetFileChecksumGenCrc32cFactory()->CreateFileChecksumGenerator({});
   generator->Update(bytes.data(), bytes.size());
   generator->Finalize();
-  uint32_t checksum = 0;  // which it gives with the highest byte first
+  uint32_t checksum = 0;  // big-endian in the generator's result
   for (const char byte : generator->GetChecksum()) {
     checksum = checksum << 8 | static_cast<uint8_t>(byte);
   }
   return ((checksum >> 15) | (checksum << 17)) + kMaskDelta;
 }
 
-// What to append to a manifest of that length for one more edit.
+// The bytes that append one edit to a manifest of that length.
 std::string RecordOf(const std::string& edit, uint64_t manifest_bytes) {
   std::string out;
   size_t taken = 0;
@@ -195,7 +195,7 @@ std::string RecordOf(const std::string& edit, uint64_t manifest_bytes) {
   return out;
 }
 
-// The edits of a manifest, in their order; those that can be read.
+// The readable edits of a manifest, in their order.
 std::vector<std::string> EditsIn(const std::string& bytes) {
   std::vector<std::string> edits;
   std::string edit;
@@ -219,7 +219,7 @@ std::vector<std::string> EditsIn(const std::string& bytes) {
 
 }  // namespace manifest
 
-// One attempt after the other to open the database of a directory.
+// Tries one way after the other to open the database of a directory.
 class Salvager {
  public:
   Salvager(std::string database_path, std::string scratch_path, std::vector<std::string> names)
@@ -234,8 +234,8 @@ class Salvager {
   }
 
  private:
-  // Puts the files that `wanted` names into an empty directory: links to what is only read, copies
-  // of what is not.
+  // Puts the files that `wanted` selects into an empty directory: links to files that are only
+  // read, copies of the others.
   template <typename Wanted>
   absl::Status Stage(const std::string& path, Wanted wanted) const {
     std::error_code error;
@@ -259,8 +259,8 @@ class Salvager {
     rocksdb::Options options = ReadOnlyDatabaseOptions(*rocksdb::Env::Default());
     options.info_log = log;
     options.info_log->SetInfoLogLevel(rocksdb::InfoLogLevel::INFO_LEVEL);
-    // What stands behind a damaged record of the log is of use as well; who lacks a version by it
-    // is found by the check of each client.
+    // Records behind a damaged one in the log are useful as well; the check of each client finds a
+    // missing version.
     options.wal_recovery_mode = rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
     options.force_consistency_checks = false;
     return options;
@@ -301,7 +301,7 @@ class Salvager {
       database.reset();
     }
     damage.push_back(absl::StrCat("the database cannot be used as it is: ", status.ToString()));
-    // Without these checks it may open in part, which tells what is missing.
+    // Without these checks it may open in part, which shows the missing files.
     options.paranoid_checks = false;
     options.skip_checking_sst_file_sizes_on_db_open = true;
     database = OpenReadOnly(options, path, status);
@@ -309,7 +309,7 @@ class Salvager {
     return nullptr;
   }
 
-  // A damaged record hides which clients come behind it.
+  // A damaged record hides the clients behind it.
   static rocksdb::Status CheckThatClientsCanBeListed(rocksdb::DB& database) {
     rocksdb::ReadOptions options;
     options.total_order_seek = true;
@@ -324,7 +324,7 @@ class Salvager {
     return iterator->status();
   }
 
-  // CURRENT names the manifest; without a good one, the newest is the likely one.
+  // CURRENT names the manifest; without a valid one, the newest manifest is the likely one.
   void RestoreCurrent(const std::string& path, std::vector<std::string>& damage) const {
     const std::string current_path = absl::StrCat(path, "/CURRENT");
     std::string named = ReadWhole(current_path);
@@ -363,7 +363,7 @@ class Salvager {
           "the table file ", name,
           error ? " is missing" : absl::StrCat(" has ", bytes, " bytes instead of ", file.size),
           ". It had records of ", ClientsBetween(file.smallestkey, file.largestkey),
-          ": what was written of them last may be gone, and what was deleted may be back"));
+          ": their latest versions may be lost, and deleted data may be back"));
     }
     AddMissingBlobFiles(database, damage);
   }
@@ -421,9 +421,8 @@ class Salvager {
     AddLogLines(*log, damage);
     if (!live_tables_) {
       damage.emplace_back(
-          "without the manifest nothing tells which files there should be: clients may lack what "
-          "was "
-          "written last, and clients that were deleted a short time ago may be back");
+          "without the manifest the set of files is unknown: clients may lack their latest "
+          "versions, and clients that were deleted a short time ago may be back");
     }
     return database;
   }
@@ -455,7 +454,7 @@ class Salvager {
   const std::string database_path_;
   const std::string scratch_path_;
   const std::vector<std::string> names_;
-  // Those that the manifest names and that are there in their sizes; nullopt: nobody knows.
+  // The files that the manifest names and that exist in their sizes; nullopt: unknown.
   std::optional<std::set<std::string>> live_tables_;
 };
 
@@ -463,11 +462,11 @@ absl::Status CheckFormat(const std::string& directory, std::vector<std::string>&
   const std::string text = ReadWhole(directory + "/FORMAT");
   const std::optional<int> format = ParseFormatLine(absl::StripAsciiWhitespace(text));
   if (format) return CheckFormatVersion(*format, absl::StrCat("data directory ", directory));
-  damage.emplace_back("FORMAT, which names the form of the data, is missing or damaged");
+  damage.emplace_back("FORMAT, which names the format of the data, is missing or damaged");
   return absl::OkStatus();
 }
 
-// What the marks of a server tell of a log that is missing or cut: of that there is no other trace.
+// Reports a missing or truncated log, of which only the marks of a server are evidence.
 void NoteLogDamage(const std::string& data_dir, std::vector<std::string>& damage) {
   const absl::StatusOr<DatabaseFile> file = DatabaseFile::Open(absl::StrCat(data_dir, "/DATABASE"));
   if (!file.ok()) return;
@@ -475,7 +474,7 @@ void NoteLogDamage(const std::string& data_dir, std::vector<std::string>& damage
       ExamineDatabase(*rocksdb::Env::Default(), data_dir, &*file);
   if (!findings.ok() || !findings->log_damage) return;
   damage.push_back(absl::StrCat("the log is damaged: ", findings->log_damage->description,
-                                "; lost with it may be ", findings->log_damage->Loss()));
+                                "; possibly lost: ", findings->log_damage->Loss()));
 }
 
 }  // namespace
@@ -509,7 +508,7 @@ absl::StatusOr<SalvagedStorage> OpenForSalvage(const std::string& directory) {
   absl::StatusOr<std::unique_ptr<rocksdb::DB>> database = salvager.Open(salvaged.damage);
   if (!database.ok()) return database.status();
   NoteLogDamage(data_dir, salvaged.damage);
-  // Both live as long as what the storage holds.
+  // Both live as long as the storage needs them.
   const std::shared_ptr<Scratch> kept_scratch = *std::move(scratch);
   salvaged.storage = std::make_unique<ReadOnlyStorage>(
       *std::move(database),

@@ -1,4 +1,4 @@
-// What is measured of the storage while it works.
+// The metrics of a storage at work.
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_STORAGE_INSTRUMENTS_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_STORAGE_INSTRUMENTS_H_
 
@@ -6,8 +6,8 @@
 
 namespace tcsync::rocksdb_storage {
 
-// Those who report to it hold a pointer, which is null where nothing is measured. References are to
-// the registry's.
+// Reporters hold a pointer, which is null where nothing is measured. The references are to the
+// registry's metrics.
 struct StorageInstruments {
   explicit StorageInstruments(metrics::Registry& registry)
       : batch_writes(registry.AddHistogram("tcsync_commit_batch_writes",
@@ -18,12 +18,11 @@ struct StorageInstruments {
                                           metrics::Bytes())),
         wait_seconds(registry.AddHistogram(
             "tcsync_commit_wait_seconds",
-            "How long a write waited in the queue until its batch began to be committed.",
+            "Time of a write in the queue until its batch began to be committed.",
             metrics::DiskSeconds())),
-        sync_seconds(registry.AddHistogram(
-            "tcsync_commit_sync_seconds",
-            "How long writing and syncing a batch took, failed ones included.",
-            metrics::DiskSeconds())),
+        sync_seconds(registry.AddHistogram("tcsync_commit_sync_seconds",
+                                           "Time to write and sync a batch, failed ones included.",
+                                           metrics::DiskSeconds())),
         head_cache_hits(Lookups(registry, "hit")),
         head_cache_misses(Lookups(registry, "miss")),
         disk_reads(registry.AddCounter(

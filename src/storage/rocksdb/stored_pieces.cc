@@ -61,7 +61,7 @@ class StoredPieces final : public PieceSource {
   }
 
  private:
-  // Outlives the source while a piece is on its way.
+  // Outlives the source while a piece is being read.
   struct Reading {
     const PiecesOwner owner;
     const PiecesRecord pieces;
@@ -69,7 +69,7 @@ class StoredPieces final : public PieceSource {
     bool began_at_first = true;
     uint64_t bytes_read = 0;
 
-    // Whether the piece fits what was counted.
+    // Whether the piece fits the counted bytes.
     bool Counts(uint32_t piece, uint64_t bytes) {
       bytes_read += bytes;
       if (piece >= pieces.pieces || bytes_read > pieces.bytes) return false;
@@ -90,7 +90,7 @@ absl::StatusOr<std::string> ReadPiece(const ChainReader& reader, const PiecesOwn
       reader.Read(PieceKey(owner.client_id, pieces.upload_id, piece));
   if (!value.ok()) return value.status();
   if (value->has_value() && !(*value)->empty()) return std::move(**value);
-  // What refers to the pieces goes with them: the piece was looked for before.
+  // The record that refers to the pieces is removed with them, but was read before the piece.
   const absl::StatusOr<bool> is_owned = IsOwned(reader, owner, pieces);
   if (!is_owned.ok()) return is_owned.status();
   if (!*is_owned) {

@@ -14,7 +14,7 @@
 
 namespace tcsync::rocksdb_storage {
 
-// Whose the pieces are.
+// The owner of the pieces.
 struct PiecesOwner {
   Uuid client_id;
   uint64_t version_number = 0;  // 0: they are the snapshot's
@@ -25,7 +25,7 @@ struct PiecesOwner {
 absl::StatusOr<std::string> ReadPiece(const ChainReader& reader, const PiecesOwner& owner,
                                       const PiecesRecord& pieces, uint32_t piece);
 
-// What StoredPieces needs of the storage.
+// The part of the storage that StoredPieces needs.
 class PieceStorage {
  public:
   virtual ~PieceStorage() = default;

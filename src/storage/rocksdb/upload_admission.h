@@ -13,11 +13,11 @@
 
 namespace tcsync::rocksdb_storage {
 
-// How many bytes the client's uploads may have in all, or why none is begun.
+// The bytes that the client's uploads may have in all, or the reason that none may begin.
 using UploadAdmission = std::variant<uint64_t, Conflict, NoSuchClient, OverLimit, NotWanted>;
 
-// `client`: nullopt when there is none, and of an import, which needs none. `uploading_bytes`: of
-// the client's uploads that are under way.
+// `client`: nullopt when there is none, and for an import, which needs none. `uploading_bytes`: of
+// the client's uploads in progress.
 absl::StatusOr<UploadAdmission> AdmitUpload(const ChainReader& reader,
                                             const std::optional<ChainHead>& client,
                                             uint64_t uploading_bytes, const UploadRequest& request);

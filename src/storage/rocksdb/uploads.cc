@@ -9,7 +9,7 @@ namespace tcsync::rocksdb_storage {
 absl::Status UploadState::Check() const {
   if (is_removed) return absl::AbortedError("the client was deleted during the upload");
   if (is_broken) {
-    return absl::UnavailableError("the disk failed during the upload, which has to begin anew");
+    return absl::UnavailableError("the disk failed during the upload, which must begin again");
   }
   return absl::OkStatus();
 }
@@ -31,7 +31,7 @@ std::vector<std::string> UploadState::Keys() const {
 }
 
 std::shared_ptr<UploadState> StateOf(const Upload* upload) {
-  // Storage is given only what it gave out.
+  // Storage receives only uploads that it created.
   return upload == nullptr ? nullptr : static_cast<const RocksdbUpload*>(upload)->state();
 }
 

@@ -1,10 +1,10 @@
 // Uploads: large segments and snapshots on their way into the database, whose pieces are written as
 // they arrive, before anything refers to them.
 //
-// A piece is written without a sync. The batch that makes the upload a version's or a snapshot's is
-// synced, and comes later in the same logs, so that with it all pieces are safe. A write that
-// failed may have lost what was not synced; therefore all uploads of that moment are given up when
-// the database is opened again.
+// A piece is written without a sync. The batch that assigns the upload to a version or a snapshot
+// is synced, and comes later in the same logs, so its sync covers all pieces. A failed write may
+// have lost unsynced pieces; therefore all uploads of that moment are abandoned when the database
+// is opened again.
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_UPLOADS_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_UPLOADS_H_
 
@@ -26,24 +26,24 @@
 
 namespace tcsync::rocksdb_storage {
 
-// What is known of one upload. Its counts are changed by the committer alone, after the write.
+// The state of one upload. Only the committer changes its counts, after the write.
 struct UploadState {
   UploadState(const Uuid& client, const Uuid& upload, uint64_t allowed_bytes)
       : client_id(client), upload_id(upload), allowed_bytes(allowed_bytes) {}
 
   const Uuid client_id;
   const Uuid upload_id;
-  // What all of the client's uploads together may have, as it was when this one began.
+  // The limit for all of the client's uploads together, at the beginning of this one.
   const uint64_t allowed_bytes;
   int64_t begun_unix_seconds = 0;
 
   std::atomic<uint64_t> bytes{0};
   std::atomic<uint32_t> pieces{0};
-  std::atomic<bool> is_stored{false};   // it is a version's or a snapshot's
+  std::atomic<bool> is_stored{false};   // it belongs to a version or a snapshot
   std::atomic<bool> is_removed{false};  // the client was deleted, and its pieces are gone
   std::atomic<bool> is_broken{false};   // pieces may be lost
 
-  // Why nothing more can be done with it but discard it.
+  // The reason that the upload can only be discarded; OK: there is none.
   absl::Status Check() const;
   // The same for storing it.
   absl::Status CheckStorable() const;
@@ -52,12 +52,12 @@ struct UploadState {
   std::vector<std::string> Keys() const;
 };
 
-// What uploads need of the storage.
+// The part of the storage that uploads need.
 class StagingStorage {
  public:
   virtual ~StagingStorage() = default;
 
-  // Has a piece written behind those that were added; `done` as Upload::Add's.
+  // Has a piece written after the earlier ones; `done` as Upload::Add's.
   virtual void AddPiece(std::shared_ptr<UploadState> upload, std::string piece,
                         Upload::AddedCallback done) = 0;
   // Has the pieces removed, now or when the disk takes writes again.
@@ -87,26 +87,26 @@ class RocksdbUpload final : public Upload {
 // The state of an upload that the storage gave out; null for none.
 std::shared_ptr<UploadState> StateOf(const Upload* upload);
 
-// All uploads under way. Thread-safe.
+// All uploads in progress. Thread-safe.
 class UploadTable {
  public:
   // A new upload; null when the client has too many.
   std::shared_ptr<UploadState> Begin(const Uuid& client_id, uint64_t allowed_bytes,
                                      int64_t now_unix_seconds);
-  // It was stored, or its pieces were removed.
+  // The upload was stored, or its pieces were removed.
   void End(const UploadState& upload);
 
-  // Discarding it failed, and is to be tried again.
+  // Discarding the upload failed, and must be tried again.
   void KeepForDiscarding(std::shared_ptr<UploadState> upload);
   std::vector<std::shared_ptr<UploadState>> TakeForDiscarding();
 
-  // Those of one client.
+  // The uploads of one client.
   std::vector<std::shared_ptr<UploadState>> Of(const Uuid& client_id) const;
-  // The bytes of their pieces that are written.
+  // The bytes of their written pieces.
   uint64_t BytesOf(const Uuid& client_id) const;
   bool Contains(const Uuid& client_id, const Uuid& upload_id) const;
 
-  // None of those that are under way may be stored.
+  // Forbids storing any of the present uploads.
   void BreakAll();
 
   struct Totals {
@@ -116,7 +116,7 @@ class UploadTable {
   Totals totals() const;
 
  private:
-  mutable std::mutex mutex_;  // of what follows
+  mutable std::mutex mutex_;  // guards the members below
   absl::flat_hash_map<Uuid, std::vector<std::shared_ptr<UploadState>>> by_client_;
   std::vector<std::shared_ptr<UploadState>> to_discard_;
 };

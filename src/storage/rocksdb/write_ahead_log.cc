@@ -24,9 +24,9 @@ constexpr size_t kBlockBytes = size_t{32} * 1024;
 constexpr size_t kHeadBytes = 7;
 constexpr size_t kBatchHeadBytes = 12;
 constexpr absl::string_view kLogEnding = ".log";
-// A record behind damage has a number that is not much higher than the one that is expected there.
-// The bytes of a torn record are a client's, who might put something there that looks like a
-// record, but does not know the numbers.
+// A record behind damage has a number not much higher than the expected one. The bytes of a torn
+// record are a client's, who might send bytes that look like a record, but does not know the
+// numbers.
 constexpr uint64_t kSequenceAdvanceMax = uint64_t{1} << 24;
 
 enum class Kind : uint8_t { kWhole = 1, kFirst = 2, kMiddle = 3, kLast = 4 };
@@ -40,7 +40,7 @@ Integer ReadLittleEndian(absl::string_view bytes) {
   return number;
 }
 
-// CRC-32C as RocksDB masks it, so that a checksum of bytes that have checksums in them is another.
+// CRC-32C as RocksDB masks it, so that the checksum of bytes that contain checksums differs.
 uint32_t MaskedChecksum(absl::string_view bytes) {
   const std::unique_ptr<rocksdb::FileChecksumGenerator> generator =
       rocksdb::GetFileChecksumGenCrc32cFactory()->CreateFileChecksumGenerator({});
@@ -62,7 +62,7 @@ struct Fragment {
   size_t bytes() const { return kHeadBytes + payload.size(); }
 };
 
-// The fragment at the beginning of what is left of a block.
+// The fragment at the beginning of the rest of a block.
 std::optional<Fragment> ParseFragment(absl::string_view rest) {
   if (rest.size() < kHeadBytes) return std::nullopt;
   const auto kind = static_cast<uint8_t>(rest[6]);
@@ -76,7 +76,7 @@ std::optional<Fragment> ParseFragment(absl::string_view rest) {
 
 constexpr absl::string_view kSyncedTo = "synced to ";
 
-// Counts the versions in a batch, and learns what it says of the writes before it.
+// Counts the versions in a batch, and reads its statement about the writes before it.
 class BatchReader final : public rocksdb::WriteBatch::Handler {
  public:
   explicit BatchReader(const std::string& batch) {
@@ -114,7 +114,7 @@ class BatchReader final : public rocksdb::WriteBatch::Handler {
   std::optional<uint64_t> synced_sequence_;
 };
 
-// Gives a file block by block.
+// Reads a file block by block.
 class BlockReader {
  public:
   static absl::StatusOr<BlockReader> Open(rocksdb::Env& env, const std::string& path) {
@@ -154,17 +154,17 @@ class BlockReader {
   uint64_t position_ = 0;
 };
 
-// What one log has.
+// The content of one log.
 struct LogContent {
-  uint64_t written_bytes = 0;  // up to the last one that is not zero
-  // Up to where the first thing stands that is no record or not the next one.
+  uint64_t written_bytes = 0;  // up to the last byte that is not zero
+  // The place of the first bytes that are no record, or not the next one.
   uint64_t intact_bytes = 0;
   std::optional<uint64_t> first_sequence;  // nullopt: there is no record
   uint64_t next_sequence = 0;              // behind the last record
-  // If batches were to be read: the versions in them, and up to which write all were synced.
+  // With Depth::kBatches: the versions in the batches, and the write up to which all were synced.
   uint64_t versions = 0;
   uint64_t synced_sequence = 0;
-  // The records that stand behind that. There are none behind a torn end.
+  // The records behind that place. There are none behind a torn end.
   bool has_records_behind = false;
   uint64_t writes_behind = 0;
   uint64_t versions_behind = 0;
@@ -173,10 +173,10 @@ struct LogContent {
 
 enum class Depth { kHeads, kBatches };
 
-// Puts the records of a log together, and behind damage those that are left.
+// Assembles the records of a log, and the remaining ones behind damage.
 class LogReader {
  public:
-  // With `expected_sequence` the log begins, if that is known.
+  // `expected_sequence`: the first number of the log, if known.
   LogReader(BlockReader blocks, Depth depth, std::optional<uint64_t> expected_sequence)
       : blocks_(std::move(blocks)), depth_(depth), expected_sequence_(expected_sequence) {}
 
@@ -198,7 +198,7 @@ class LogReader {
   }
 
  private:
-  // Reads the block up to the first thing that is no record. Returns where that is, or the end.
+  // Reads the block up to the first bytes that are no record. Returns their place, or the end.
   size_t ReadIntact() {
     const absl::string_view block = blocks_.block();
     size_t offset = 0;
@@ -217,7 +217,7 @@ class LogReader {
     return offset;
   }
 
-  // Looks for records behind damage. In the block where it begins at every byte, because the damage
+  // Looks for records behind damage: at every byte of the block where it begins, because the damage
   // may be in a length.
   void Search(size_t offset) {
     const absl::string_view block = blocks_.block();
@@ -229,7 +229,7 @@ class LogReader {
         ++offset;
         continue;
       }
-      // The rest of a record whose beginning cannot be read proves nothing.
+      // The rest of a record without a readable beginning proves nothing.
       if (fragment->begins() || record_) {
         Add(*fragment);
         if (fragment->ends()) TakeRecordBehind();
@@ -247,12 +247,12 @@ class LogReader {
     record_->append(fragment.payload.data(), std::min(wanted, fragment.payload.size()));
   }
 
-  // False: it is not the next one.
+  // False: it is not the next record.
   bool TakeRecord(uint64_t end) {
     const std::string record = *std::exchange(record_, std::nullopt);
     if (record.size() < kBatchHeadBytes) return false;
     const auto sequence = ReadLittleEndian<uint64_t>(record);
-    // RocksDB begins a log with an empty batch where it has found the one before torn.
+    // RocksDB begins a log with an empty batch if the end of the previous one was torn.
     if (CountIn(record) == 0) {
       content_.intact_bytes = end;
       return true;
@@ -281,7 +281,7 @@ class LogReader {
     content_.versions_behind += ReadBatch(record, sequence).versions();
     content_.writes_behind += CountIn(record);
     content_.next_sequence_behind = sequence + CountIn(record);
-    // What was not synced before that record was written may be gone.
+    // Writes that were not synced before that record was written may be lost.
     if (content_.synced_sequence >= lost) content_.has_records_behind = true;
   }
 
@@ -302,7 +302,7 @@ class LogReader {
   LogContent content_;
   bool is_intact_ = true;  // up to here
   bool searches_bytes_ = false;
-  std::optional<std::string> record_;  // that has begun
+  std::optional<std::string> record_;  // begun, not complete
 };
 
 absl::StatusOr<LogContent> ReadLog(rocksdb::Env& env, const std::string& path, Depth depth,
@@ -312,13 +312,13 @@ absl::StatusOr<LogContent> ReadLog(rocksdb::Env& env, const std::string& path, D
   return LogReader(*std::move(blocks), depth, expected_sequence).Read();
 }
 
-// CheckLogs, log by log.
+// Runs CheckLogs, log by log.
 class LogChecker {
  public:
   LogChecker(rocksdb::Env& env, const std::string& database_path, uint64_t min_log_number,
              const std::optional<LogMark>& mark)
       : env_(env), database_path_(database_path), min_log_number_(min_log_number) {
-    // A mark of a log that is not needed any more says nothing of the later ones.
+    // The mark of a log that is not needed any more does not cover later ones.
     if (!mark || mark->log_number == 0 || mark->log_number < min_log_number) return;
     mark_ = *mark;
     if (mark->last_sequence >= mark->first_sequence) required_ = *mark;
@@ -337,17 +337,17 @@ class LogChecker {
       const absl::StatusOr<LogContent> content =
           ReadLog(env_, PathOf(number), Depth::kHeads, expected_);
       if (!content.ok()) return content.status();
-      // A write that was refused may stand at the end of the log before. The database was opened
-      // again without it, and its number given to another one.
+      // A refused write may be at the end of the previous log. The database was reopened without
+      // it, and its number given to another write.
       if (content->first_sequence && expected_ && *content->first_sequence > *expected_) {
         const absl::StatusOr<bool> was_synced = WasSynced(number, *expected_);
         if (!was_synced.ok()) return was_synced.status();
-        // The end of the log before is torn, and what stands here was not synced either.
+        // The end of the previous log is torn, and the writes here were not synced either.
         if (!*was_synced) break;
         return DamageAt(number, 0,
                         absl::StrCat(NameOf(number), " begins with write ",
                                      *content->first_sequence, " and not with write ", *expected_,
-                                     ": it is not what it was, or one before it is"));
+                                     ": it was changed, or an earlier log was"));
       }
       if (content->has_records_behind) {
         return DamageAt(
@@ -361,7 +361,7 @@ class LogChecker {
     if (!required_ || expected_.value_or(0) > required_->last_sequence) return std::nullopt;
     return DamageAt(last, last_bytes,
                     absl::StrCat(NameOf(last), " ends at byte ", last_bytes,
-                                 ", before the last of what was acknowledged"));
+                                 ", before the last acknowledged write"));
   }
 
  private:
@@ -372,7 +372,7 @@ class LogChecker {
     return absl::StrCat(database_path_, "/", LogFileName(number));
   }
 
-  // Whether a log proves that everything before and with that write was synced.
+  // Whether a log proves that everything up to and including that write was synced.
   absl::StatusOr<bool> WasSynced(uint64_t number, uint64_t sequence) const {
     const absl::StatusOr<LogContent> content =
         ReadLog(env_, PathOf(number), Depth::kBatches, sequence);
@@ -393,8 +393,8 @@ class LogChecker {
     return absl::OkStatus();
   }
 
-  // The damage that begins in that log behind `keep_bytes`. What stands in later logs builds on
-  // what is lost, so it is lost as well.
+  // The damage that begins in that log behind `keep_bytes`. Records in later logs depend on the
+  // lost ones, so they are lost as well.
   absl::StatusOr<std::optional<LogDamage>> DamageAt(uint64_t number, uint64_t keep_bytes,
                                                     std::string description) const {
     LogDamage damage;
@@ -423,7 +423,7 @@ class LogChecker {
         if (begin == 0) begin = *content->first_sequence;
       }
     }
-    // A version is at least one write, and batches have writes that are no versions.
+    // A version is at least one write, and batches also have writes that are no versions.
     const uint64_t writes = end > begin ? end - begin : 0;
     damage.versions_max =
         damage.versions_readable + (writes > readable_writes ? writes - readable_writes : 0);
@@ -434,8 +434,8 @@ class LogChecker {
   const std::string& database_path_;
   const uint64_t min_log_number_;
   std::optional<LogMark> mark_;
-  std::optional<LogMark> required_;   // the mark, if something must be there
-  std::map<uint64_t, bool> logs_;     // by number: whether it is here
+  std::optional<LogMark> required_;   // the mark, if it requires a record
+  std::map<uint64_t, bool> logs_;     // by number: whether it exists
   std::optional<uint64_t> expected_;  // the next write's number
 };
 

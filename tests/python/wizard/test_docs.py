@@ -31,7 +31,7 @@ def shown(template):
 
 def said(message):
     """The first and the last paragraph of an entry; the cause stands between them."""
-    return f"> {shown(message.text)}", f"**What to do:** {shown(message.remedy)}"
+    return f"> {shown(message.text)}", f"**Remedy:** {shown(message.remedy)}"
 
 
 def write_entries():
@@ -39,7 +39,7 @@ def write_entries():
     page = TROUBLESHOOTING.read_text(encoding="utf-8")
     for problem in Problem:
         text, remedy = said(problem)
-        entry = re.compile(rf"(### {problem.identifier}\n\n)>.*?(\n\n.*?\n\n)\*\*What to do:.*?(?=\n)", re.DOTALL)
+        entry = re.compile(rf"(### {problem.identifier}\n\n)>.*?(\n\n.*?\n\n)\*\*Remedy:.*?(?=\n)", re.DOTALL)
         page = entry.sub(lambda found, text=text, remedy=remedy: f"{found[1]}{text}{found[2]}{remedy}", page, count=1)
     TROUBLESHOOTING.write_text(page, encoding="utf-8")
 

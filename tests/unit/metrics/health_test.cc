@@ -240,8 +240,9 @@ TEST(JudgeTest, ComparesWithWhatTheOperatorSet) {
   EXPECT_THAT(ProblemsOf(report, policy), IsEmpty());
   report.stats->disk_bytes_free = 99;
   report.stats->live_bytes = 1000;
-  EXPECT_THAT(ProblemsOf(report, policy),
-              ElementsAre(HasSubstr("disk_space: less is free"), HasSubstr("total_size: all")));
+  EXPECT_THAT(
+      ProblemsOf(report, policy),
+      ElementsAre(HasSubstr("disk_space: the free space is below"), HasSubstr("total_size: all")));
   EXPECT_THAT(ProblemsOf(report), IsEmpty()) << "nothing was set";
   report.stats->disk_bytes_total = 0;  // in memory
   EXPECT_THAT(ProblemsOf(report, policy), ElementsAre(HasSubstr("total_size")));

@@ -154,7 +154,7 @@ TEST(RemoteServerTest, EachStatusHasItsFault) {
   };
   for (const Case& expected : {
            Case{"403 Forbidden", RemoteFault::kNotAllowed, "client ID"},
-           Case{"413 Too Large", RemoteFault::kTooLarge, "longer"},
+           Case{"413 Too Large", RemoteFault::kTooLarge, "limit"},
            Case{"429 Slow\r\nRetry-After: 17", RemoteFault::kRateLimited, "in 17 seconds"},
            Case{"429 Slow", RemoteFault::kRateLimited, "later"},
            Case{"503 Busy\r\nRetry-After: 1", RemoteFault::kServerUnavailable, "in 1 second"},

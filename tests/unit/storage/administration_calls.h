@@ -1,4 +1,4 @@
-// Calls of a storage's administration as tests make them: failing the test when one fails.
+// Calls of a storage's administration in tests: a failed call fails the test.
 #ifndef TCSYNC_TESTS_UNIT_STORAGE_ADMINISTRATION_CALLS_H_
 #define TCSYNC_TESTS_UNIT_STORAGE_ADMINISTRATION_CALLS_H_
 
@@ -33,7 +33,7 @@ inline std::vector<ClientSummary> ListAll(Storage& storage, size_t limit = 1000)
   }
 }
 
-// A client that must be there.
+// A client that must exist.
 inline ClientSummary Find(Storage& storage, const Uuid& client_id) {
   const auto found = AdministrationOf(storage).FindClient(client_id);
   EXPECT_TRUE(found.ok()) << found.status();

@@ -1,4 +1,4 @@
-// A database opened with RocksDB itself, as tests look at what the storage wrote or write behind
+// A database opened with RocksDB itself, for tests that read the storage's files or write behind
 // its back.
 #ifndef TCSYNC_TESTS_UNIT_STORAGE_BARE_DATABASE_H_
 #define TCSYNC_TESTS_UNIT_STORAGE_BARE_DATABASE_H_

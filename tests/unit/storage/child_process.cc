@@ -32,14 +32,14 @@ std::string program_path;  // set by main
 
 void PrintLine(const std::string& line) {
   const std::string text = line + "\n";
-  // Shorter than PIPE_BUF, so that it is written whole whichever thread writes.
+  // Shorter than PIPE_BUF, so that threads write whole lines.
   if (write(STDOUT_FILENO, text.data(), text.size()) < 0) std::_Exit(1);
 }
 
 absl::StatusOr<std::unique_ptr<Storage>> Open(const std::string& directory) {
   rocksdb_storage::RocksdbStorageOptions options;
   options.data_dir = directory;
-  options.memtable_bytes = 256 * 1024;  // some of what is killed has been flushed, some has not
+  options.memtable_bytes = 256 * 1024;  // killed data is partly flushed, partly not
   return rocksdb_storage::OpenRocksdbStorage(options, Logger());
 }
 
@@ -136,11 +136,11 @@ int BackUpUntilKilled(const std::string& directory) {
   };
   const auto made =
       (*storage)->administration()->Backup({.directory = directory + "/backups"}, copy_a_part);
-  PrintLine(made.status().ToString());  // it was too small to be stopped in the middle
+  PrintLine(made.status().ToString());  // it was too small for a stop in the middle
   return 1;
 }
 
-// What an operator and replicas do to one client, from its creation to its end.
+// An operator's and replicas' work on one client, from its creation to its end.
 void ChangeClient(Storage& storage, const Uuid& client, int round) {
   const std::vector<StoredVersion> versions = ForeignChain(kNil, 20);
   const Uuid latest = versions.back().version.version_id;
@@ -169,7 +169,7 @@ int ChangeUntilKilled(const std::string& directory) {
       for (int round = 1;; ++round) {
         ChangeClient(**storage, KilledClient(i), round);
         Delete(**storage, KilledClient(i));
-        // Anything that failed ends the test.
+        // A failure ends the test.
         if (testing::Test::HasFailure()) std::_Exit(1);
         PrintLine("changed");
       }

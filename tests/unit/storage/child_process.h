@@ -1,5 +1,5 @@
-// This test program, run a second time as a child process that has a task of its own: to hold a
-// data directory, or to be killed while it writes to one. A new program rather than a fork, because
+// This test program, run a second time as a child process with a task of its own: to hold a data
+// directory, or to be killed while it writes to one. A new program rather than a fork, because
 // RocksDB has threads.
 #ifndef TCSYNC_TESTS_UNIT_STORAGE_CHILD_PROCESS_H_
 #define TCSYNC_TESTS_UNIT_STORAGE_CHILD_PROCESS_H_
@@ -51,14 +51,14 @@ class ChildProcess {
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
 
-  // The next line that it prints, without its end; nullopt when it has ended.
+  // The next line of its output, without the line break; nullopt when it has ended.
   std::optional<std::string> ReadLine();
   void Kill();
 
  private:
   pid_t pid_ = -1;
   int output_ = -1;
-  std::string read_;  // and not yet returned
+  std::string read_;  // not returned yet
 };
 
 // For main: the exit code when this program was started by ChildProcess.

@@ -90,7 +90,7 @@ class CommitterTest : public testing::Test {
     ASSERT_TRUE(Submit(*committer_, AppendOf("held")));
     recorder_.AwaitBatches(1);
   }
-  // Lets everything be committed, and gives the batches after the one that was held.
+  // Lets all writes be committed, and returns the batches after the held one.
   std::vector<std::vector<std::string>> BatchesAfterTheHeldOne() {
     recorder_.Release();
     committer_.reset();
@@ -114,8 +114,8 @@ TEST_F(CommitterTest, WhatWaitsIsOneBatchInOrder) {
             (std::vector<std::vector<std::string>>{{"one", "two", "three"}}));
 }
 
-// If this fails, a batch of large writes takes much more memory than it should, or a write that is
-// larger than a batch is never committed.
+// If this fails, a batch of large writes takes far too much memory, or a write that is larger than
+// a batch is never committed.
 TEST_F(CommitterTest, BatchesAreBounded) {
   Start();
   HoldCommitter();
@@ -153,7 +153,7 @@ TEST_F(CommitterTest, AFullQueueLeavesTheWriteAlone) {
   EXPECT_EQ(batches[0].size(), 2u);
 }
 
-// If this fails, the bound counts what has left the queue, and nothing fits after a while.
+// If this fails, the bound counts writes that have left the queue, and nothing fits after a while.
 TEST_F(CommitterTest, WhatIsCommittedMakesRoom) {
   Start(/*queue_bytes_max=*/10'000);
   for (size_t i = 1; i <= 50; ++i) {
@@ -182,8 +182,8 @@ TEST_F(CommitterTest, EveryWriteCountsForSomething) {
   recorder_.Release();
 }
 
-// If this fails, a disk that stands still gathers writes until their clients give up; or what was
-// taken is lost; or the queue stays closed when the disk has gone on and nothing waits.
+// If this fails, a disk that stands still gathers writes until their clients give up; or accepted
+// writes are lost; or the queue stays closed when the disk has recovered and nothing waits.
 TEST_F(CommitterTest, WhileTheOldestWaitsTooLongOthersAreRefused) {
   Start(kPlenty, std::chrono::milliseconds(1));
   EXPECT_FALSE(committer_->IsLate()) << "nothing waits";

@@ -1,5 +1,5 @@
-// A compaction that meets readers. If these fail, it says that bytes are gone which a file still
-// has, because somebody was reading.
+// A compaction beside readers. If these fail, it reports the erasure of bytes that a file still
+// has, because of a reader.
 #include "storage/rocksdb/compactor.h"
 
 #include <chrono>
@@ -128,7 +128,7 @@ class CompactorTest : public testing::Test {
   std::string doing_;
 };
 
-// A reader at an older moment may still see what was removed, so that RocksDB keeps it.
+// A reader of an older moment may still see removed data, so RocksDB keeps it.
 TEST_F(CompactorTest, WaitsForAReaderOfAnOlderMoment) {
   PutClient();
   const rocksdb::Snapshot* const moment = storage_.database().GetSnapshot();
@@ -148,7 +148,7 @@ TEST_F(CompactorTest, WaitsForFilesThatAreRead) {
   iterator->SeekToFirst();
   ASSERT_TRUE(iterator->Valid());
   RemoveClient();
-  // It is no snapshot's, so that the compaction gets to its end, and then finds them still there.
+  // It has no snapshot, so the compaction completes, and then finds the files still there.
   Begin();
   AwaitDoing("that still needs");
   EXPECT_THAT(FilesWith(path_, {marker_}), Not(IsEmpty()));
@@ -156,7 +156,7 @@ TEST_F(CompactorTest, WaitsForFilesThatAreRead) {
   ExpectDone();
 }
 
-// As does whoever has RocksDB keep files, which backups do.
+// A pause of file deletions, which backups use, does the same.
 TEST_F(CompactorTest, WaitsForABackup) {
   PutClient();
   RemoveClient();

@@ -1,5 +1,5 @@
-// The data directory: who may open it, and which formats. If these fail, two servers write to one
-// directory, or a release writes over data that it does not understand.
+// The data directory: its lock, and its formats. If these fail, two servers write to one directory,
+// or a release writes over data that it does not understand.
 #include "storage/rocksdb/data_directory.h"
 
 #include <sys/stat.h>
@@ -34,8 +34,8 @@ mode_t ModeOf(const std::string& path) {
 
 class DataDirectoryTest : public testing::Test {
  protected:
-  // What opening gives that is refused. Expects that the message names the directory, and that
-  // nothing in it was touched.
+  // The error of a refused opening. Expects that the message names the directory, and that nothing
+  // in it was changed.
   absl::Status Refusal() {
     const auto before = EverythingIn(directory_.path());
     const auto opened = DataDirectory::Open(path_);
@@ -57,7 +57,7 @@ class DataDirectoryTest : public testing::Test {
   const std::string path_ = directory_.path() + "/data";
 };
 
-// If this fails, other users of the machine read the server's data, or its format is not told.
+// If this fails, other users of the machine read the server's data, or its format is not recorded.
 TEST_F(DataDirectoryTest, IsCreatedForItsOwnerOnly) {
   const auto opened = DataDirectory::Open(path_);
   ASSERT_TRUE(opened.ok()) << opened.status();
@@ -67,7 +67,7 @@ TEST_F(DataDirectoryTest, IsCreatedForItsOwnerOnly) {
   EXPECT_EQ(opened->DatabasePath(), path_ + "/rocksdb");
 }
 
-// If this fails, a first start in a home directory or a container fails for want of a directory.
+// If this fails, a first start in a home directory or a container fails for lack of a directory.
 TEST_F(DataDirectoryTest, AParentThatDoesNotExistIsCreated) {
   for (const std::string& path : {path_ + "/a/b/c", path_ + "/d/e//", path_ + "/f/"}) {
     EXPECT_TRUE(DataDirectory::Open(path).ok()) << path;
@@ -126,8 +126,8 @@ TEST_F(DataDirectoryTest, ADatabaseWithoutAFormatIsRefused) {
   EXPECT_EQ(Refusal().code(), absl::StatusCode::kFailedPrecondition);
 }
 
-// If this fails, a path that was mistyped mixes another program's files with the server's, or an
-// operator who comes from the reference server sees an empty server and is not told why.
+// If this fails, a mistyped path mixes another program's files with the server's, or an operator of
+// the reference server sees an empty server without an explanation.
 TEST_F(DataDirectoryTest, AnotherProgramsDirectoryIsRefused) {
   std::filesystem::create_directory(path_);
   SetBytesOf(path_ + "/photo.jpeg", "someone's");
@@ -149,7 +149,7 @@ TEST_F(DataDirectoryTest, ANewVolumeIsEmpty) {
   EXPECT_TRUE(OpenRocksdbStorage({.data_dir = path_}, Logger()).ok());
 }
 
-// If this fails, what an operator puts beside the data later stops the server.
+// If this fails, an operator's files beside the data later stop the server.
 TEST_F(DataDirectoryTest, OtherFilesMayComeLater) {
   ASSERT_TRUE(OpenRocksdbStorage({.data_dir = path_}, Logger()).ok());
   SetBytesOf(path_ + "/notes.txt", "an operator's");
@@ -178,7 +178,7 @@ TEST_F(DataDirectoryTest, ARestoreThatWasCutShortIsToldAndRepeated) {
   EXPECT_FALSE(std::filesystem::exists(path_ + "/RESTORING"));
 }
 
-// If this fails, a restore writes over data, or cannot be given the directory that was made for it.
+// If this fails, a restore writes over data, or refuses the directory that was made for it.
 TEST_F(DataDirectoryTest, IsRestoredIntoOnlyWhenEmpty) {
   ASSERT_TRUE(OpenRocksdbStorage({.data_dir = path_}, Logger()).ok());
   auto contents = EverythingIn(path_);
@@ -208,7 +208,7 @@ TEST_F(DataDirectoryTest, IsRestoredIntoOnlyWhenEmpty) {
   EXPECT_FALSE(std::filesystem::exists(created)) << "something was left behind";
 }
 
-// If this fails, a first start that was cut short makes every later one fail.
+// If this fails, an interrupted first start makes every later one fail.
 TEST_F(DataDirectoryTest, AnEmptyFormatIsCompleted) {
   MakeDirectoryWithFormat("");
   EXPECT_TRUE(DataDirectory::Open(path_).ok());
@@ -251,7 +251,7 @@ TEST_F(DataDirectoryTest, TheLockMoves) {
   EXPECT_TRUE(DataDirectory::Open(path_).ok());
 }
 
-// If this fails, a mistake in a path destroys a file, or is told in words that do not help.
+// If this fails, a mistake in a path destroys a file, or gives a message that does not help.
 TEST_F(DataDirectoryTest, AFileIsRefused) {
   SetBytesOf(path_, "a file of someone's");
   const absl::Status refusal = Refusal();
@@ -259,7 +259,7 @@ TEST_F(DataDirectoryTest, AFileIsRefused) {
   EXPECT_THAT(refusal.message(), HasSubstr("not a directory"));
 }
 
-// If this fails, a path that cannot be is told in words that do not name it.
+// If this fails, the message about an impossible path does not name it.
 TEST_F(DataDirectoryTest, APathThroughAFileIsRefused) {
   SetBytesOf(path_, "a file of someone's");
   const auto opened = DataDirectory::Open(path_ + "/data");
@@ -267,20 +267,20 @@ TEST_F(DataDirectoryTest, APathThroughAFileIsRefused) {
   EXPECT_THAT(opened.status().message(), HasSubstr(path_));
 }
 
-// If this fails, an option that was set to nothing puts data into the root directory.
+// If this fails, an empty option puts data into the root directory.
 TEST_F(DataDirectoryTest, AnEmptyPathIsRefused) {
   EXPECT_EQ(DataDirectory::Open("").status().code(), absl::StatusCode::kInvalidArgument);
 }
 
-// If this fails, a server without the rights to its directory fails in words that do not help, or
-// starts and fails later.
+// If this fails, a server without the rights to its directory fails with a message that does not
+// help, or starts and fails later.
 TEST_F(DataDirectoryTest, AnUnwritableDirectoryIsRefused) {
   ASSERT_EQ(chmod(directory_.path().c_str(), 0755), 0);
   const auto refusal = [this] {
     return ChildProcess(kTryOpenAsNobody, path_).ReadLine().value_or("");
   };
   const auto is_denied = testing::AllOf(testing::StartsWith("PERMISSION_DENIED"), HasSubstr(path_));
-  // Someone who is not root, and not the owner, or whose directory is read-only.
+  // A user who is neither root nor the owner, or whose directory is read-only.
   ASSERT_EQ(chmod(directory_.path().c_str(), 0555), 0);
   EXPECT_THAT(refusal(), is_denied);  // cannot be created
   EXPECT_FALSE(std::filesystem::exists(path_));

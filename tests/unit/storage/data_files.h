@@ -1,4 +1,4 @@
-// The files of a data directory, as tests damage them.
+// The files of a data directory, for tests that damage them.
 #ifndef TCSYNC_TESTS_UNIT_STORAGE_DATA_FILES_H_
 #define TCSYNC_TESTS_UNIT_STORAGE_DATA_FILES_H_
 
@@ -34,8 +34,8 @@ inline void FlipByteOf(const std::filesystem::path& path, size_t position) {
   SetBytesOf(path, bytes);
 }
 
-// Every file below a directory with its bytes; "/" for a directory. Of the reserve, which is many
-// zeros, only how many.
+// Every file below a directory with its bytes; "/" for a directory. For the reserve, which is many
+// zeros, only its length.
 inline std::map<std::string, std::string> EverythingIn(const std::filesystem::path& directory) {
   std::map<std::string, std::string> everything;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {

@@ -20,10 +20,10 @@ using rocksdb::IOOptions;
 using rocksdb::IOStatus;
 using rocksdb::Slice;
 
-// What the test wants; shared with the files, which RocksDB owns.
+// The test's settings; shared with the files, which RocksDB owns.
 class FaultEnv::State {
  public:
-  // What a file is.
+  // The kind of a file.
   struct Kind {
     bool is_log = false;
     bool is_in_database = false;
@@ -103,7 +103,7 @@ class FaultEnv::State {
     return reads_;
   }
 
-  // Called by files: waits as long as it should; the fault to meet, if any.
+  // Called by files: waits if required, and returns the fault, if any.
   void OnNewFile(Kind kind) {
     const std::lock_guard<std::mutex> lock(mutex_);
     const bool is_new_log = kind.is_log && kind.is_in_database;
@@ -138,7 +138,7 @@ class FaultEnv::State {
   }
 
  private:
-  // RocksDB has them on the threads of its low priority, and flushes on those of its high one.
+  // RocksDB runs compactions on its threads of low priority, and flushes on those of high priority.
   static bool IsCompaction() {
     char name[16] = "";
     pthread_getname_np(pthread_self(), name, sizeof(name));
@@ -281,7 +281,7 @@ class FaultEnv::FileSystem final : public rocksdb::FileSystemWrapper {
 
 // A clock that is a minute slow. If RocksDB recovered from a full disk by itself, it would look for
 // room without a pause: between two looks it waits until five seconds later by this clock, a moment
-// that has passed. So if it is not kept from that, it meets our own recovery in these tests.
+// that has passed. So without our prevention, its recovery meets ours in these tests.
 class FaultEnv::SlowClock final : public rocksdb::SystemClockWrapper {
  public:
   explicit SlowClock(const std::shared_ptr<rocksdb::SystemClock>& clock)

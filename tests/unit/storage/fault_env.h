@@ -28,8 +28,8 @@ class FaultEnv {
 
   rocksdb::Env* env() const { return env_.get(); }
 
-  // From now on appending to those files fails. With `torn`, a part is written first, as a disk
-  // does that fills up in the middle.
+  // From now on appending to those files fails. With `torn`, a part is written first, as by a disk
+  // that fills up in the middle.
   void FailAppends(Files files, const rocksdb::IOStatus& error, bool torn = false);
   // The same for the write-ahead log, but not before the database begins a new one.
   void FailAppendsToANewLog(const rocksdb::IOStatus& error, bool torn = false);
@@ -45,7 +45,7 @@ class FaultEnv {
   // Lets appends go on.
   void ReleaseLogAppends();
 
-  // From now on whoever opens or reads a table or blob file waits.
+  // From now on threads that open or read a table or blob file wait.
   void HoldReads();
   // The same for compactions alone.
   void HoldCompactions();
@@ -59,10 +59,10 @@ class FaultEnv {
 
   // Whether `thread` has opened or read one of those files.
   bool HasRead(std::thread::id thread) const;
-  // How often that happened, by any thread.
+  // The number of such reads, by any thread.
   int reads() const;
 
-  // How often the write-ahead log was synced.
+  // The number of syncs of the write-ahead log.
   int log_syncs() const;
 
  private:

@@ -1,5 +1,5 @@
 // A disk that is really full: a small file system, filled to its last byte. If these fail, an
-// operator can do nothing there that would make room, or strangers take the room that was made.
+// operator cannot make room there, or strangers take the room that was made.
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
@@ -65,7 +65,7 @@ class SmallDiskTest : public testing::Test {
     return uint64_t{disk.f_bavail} * disk.f_frsize;
   }
 
-  // A stranger uploads until nothing is taken any more, and goes on trying with less and less.
+  // A stranger uploads until nothing is accepted any more, and continues with less and less.
   Uuid FillByUploads(size_t segment_bytes) {
     const Uuid stranger = Uuid::Random();
     Uuid latest = kNil;
@@ -83,7 +83,7 @@ class SmallDiskTest : public testing::Test {
     return stranger;
   }
 
-  // Another program's file takes what is left.
+  // Another program's file takes the rest.
   void FillByOthers() {
     const int file =
         open((disk_.path() + "/other").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -93,7 +93,7 @@ class SmallDiskTest : public testing::Test {
     close(file);
   }
 
-  // The same, until compactions that were under way have ended and given nothing back any more.
+  // The same, until compactions in progress have ended and release nothing any more.
   void FillWhole() {
     for (int i = 0; i < 1'000; ++i) {
       FillByOthers();
@@ -110,8 +110,8 @@ class SmallDiskTest : public testing::Test {
     return !outcome.ok();
   }
 
-  // Something new is stored only once the room for making room is back: a compaction may have given
-  // some back meanwhile.
+  // New data is stored only once the reserve is back: a compaction may have released some space
+  // meanwhile.
   void ExpectRoomIsKept() {
     if (IsRefused()) return;
     EXPECT_GT(std::filesystem::file_size(options_.data_dir + "/reserve"), uint64_t{1} << 20);
@@ -153,8 +153,8 @@ TEST_F(SmallDiskTest, ADeletedStrangersRoomComesBackAtOnce) {
   }
 }
 
-// RocksDB compacts when it likes, also with the room that was just given up for a removal. What
-// makes room must be written beside a compaction that takes all it can get.
+// RocksDB compacts when it chooses, also with the space that was just released for a removal. A
+// removal must be written beside a compaction that takes all the space it can.
 TEST_F(SmallDiskTest, ACompactionThatFindsNoRoomLeavesSomeForTheLog) {
   const Uuid stranger = FillByUploads(3'000);
   FillWhole();
@@ -185,7 +185,7 @@ TEST_F(SmallDiskTest, ACompactionThatFindsNoRoomLeavesSomeForTheLog) {
 TEST_F(SmallDiskTest, NobodyTakesTheRoomThatIsKeptForMakingRoom) {
   FillByUploads(100'000);
   FillWhole();
-  // A ban needs a write, and gets the room for it. What that leaves is nobody else's.
+  // A ban needs a write, and gets the space for it. The rest of that space is reserved.
   Change(*storage_, Ban{.client_id = Uuid::Random(), .reason = "fills the disk"});
   EXPECT_GT(FreeBytes(), uint64_t{1} << 20);
   for (int i = 0; i < 50; ++i) ExpectRoomIsKept();

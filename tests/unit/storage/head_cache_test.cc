@@ -1,5 +1,5 @@
-// The cache of chain heads. If these fail, an append is decided against a head of the past, which
-// writes over the end of a chain.
+// The cache of chain heads. If these fail, an append is decided against an outdated head, which
+// overwrites the end of a chain.
 #include "storage/rocksdb/head_cache.h"
 
 #include <atomic>
@@ -96,8 +96,7 @@ TEST(HeadCacheTest, ClientsStayApart) {
   EXPECT_EQ(loads, 0);
 }
 
-// If this fails, the cache takes more memory than it was given, or what was pushed out is not
-// loaded again.
+// If this fails, the cache exceeds its memory, or a dropped head is not loaded again.
 TEST(HeadCacheTest, WhatDoesNotFitIsLoadedAgain) {
   for (const uint64_t bytes_max : {uint64_t{1}, uint64_t{64 * 450}, uint64_t{60'000}}) {
     HeadCache cache(bytes_max);
@@ -157,12 +156,12 @@ TEST(HeadCacheTest, APublicationOfAnotherClientDuringALoadDoesNotMatter) {
   EXPECT_EQ(loads, 0);
 }
 
-// If this fails, a head that was published is forgotten in favour of an older one while others
-// read: whatever the size of the cache, a published head may be pushed out, but never turned back.
+// If this fails, a published head is replaced by an older one while others read: whatever the size
+// of the cache, a published head may be dropped, but never reverted.
 TEST(HeadCacheTest, AHeadIsNeverOlderThanWhatWasPublished) {
   for (const uint64_t entry_bytes : {1, 250, 300, 350, 400, 450, 600, 100'000}) {
     HeadCache cache(16 * entry_bytes);
-    std::atomic<uint64_t> published{0};  // what the database has
+    std::atomic<uint64_t> published{0};  // in the database
     std::atomic<bool> done{false};
     const auto get = [&] {
       const Loaded got = cache.Get(kClient, [&]() -> Loaded {
@@ -232,7 +231,7 @@ TEST(HeadCacheTest, AForgottenHeadIsNotKeptByALoadThatBeganBefore) {
   EXPECT_TRUE(before.ok() && before->has_value());
   EXPECT_FALSE(GetCounting(cache, kClient, std::optional<ChainHead>(), loads)->has_value());
   EXPECT_EQ(loads, 1);
-  // The invalidation is over: what is loaded now is kept.
+  // The invalidation is over: a head loaded now is kept.
   EXPECT_TRUE(GetCounting(cache, kClient, std::optional(HeadAt(5)), loads).ok());
   EXPECT_EQ((*GetCounting(cache, kClient, std::optional(HeadAt(6)), loads))->latest_number, 5u);
   EXPECT_EQ(loads, 2);

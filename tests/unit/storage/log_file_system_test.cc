@@ -1,5 +1,5 @@
-// What tables may take of the disk. If these fail, a compaction takes the room in which the log
-// says what is to be removed, or a database cannot be opened on a full disk.
+// The disk space for tables. If these fail, a compaction takes the space in which the log records
+// removals, or a database cannot be opened on a full disk.
 #include "storage/rocksdb/log_file_system.h"
 
 #include <cstdint>
@@ -19,7 +19,7 @@ namespace {
 
 constexpr uint64_t kMebibyte = uint64_t{1} << 20;
 
-// A disk with so much free, whatever is written to it.
+// A disk with so much free space, regardless of writes.
 class DiskOf final : public rocksdb::EnvWrapper {
  public:
   explicit DiskOf(uint64_t free_bytes)

@@ -1,4 +1,4 @@
-// Looks into files as whoever steals a disk would.
+// Reads files as a thief of the disk would.
 #ifndef TCSYNC_TESTS_UNIT_STORAGE_RAW_FILES_H_
 #define TCSYNC_TESTS_UNIT_STORAGE_RAW_FILES_H_
 
@@ -37,7 +37,7 @@ inline std::vector<std::string> FilesWith(const std::string& directory,
   return found;
 }
 
-// What the files of the directory add up to.
+// The total size of the files in the directory.
 inline uint64_t BytesIn(const std::string& directory) {
   uint64_t bytes = 0;
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {

@@ -1,5 +1,5 @@
 // The bytes of the storage format. If one of these fails, data directories of earlier releases can
-// no longer be read: raise kStorageFormatVersion and write the way from the old format to the new.
+// no longer be read: raise kStorageFormatVersion and write the upgrade of the old format.
 #include "storage/rocksdb/record_codec.h"
 
 #include <limits>

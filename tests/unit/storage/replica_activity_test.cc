@@ -1,4 +1,4 @@
-// What was noted of replicas, while it is in memory.
+// Notes of replicas in memory.
 #include "storage/rocksdb/replica_activity.h"
 
 #include <cstdint>
@@ -13,8 +13,8 @@ namespace {
 
 const Uuid kClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000001");
 
-// If this fails, every "anything new?" that is answered with no looks up the chain's head again, or
-// is written again.
+// If this fails, every "anything new?" with the answer no looks up the chain's head again, or is
+// written again.
 TEST(ReplicaActivityTest, WhatIsNotedIsTakenOnce) {
   ReplicaActivity notes;
   const Uuid version_id = base::RandomUuidWithNumber(7);
@@ -38,7 +38,7 @@ TEST(ReplicaActivityTest, WhatIsNotedIsTakenOnce) {
   EXPECT_EQ(notes.Take().positions.at(0).oldest_number, 5u);
 }
 
-// If this fails, what could not be written is lost although the server goes on.
+// If this fails, notes that could not be written are lost although the server continues.
 TEST(ReplicaActivityTest, WhatCouldNotBeWrittenComesBack) {
   ReplicaActivity notes;
   notes.Note(kClient, base::RandomUuidWithNumber(7), 7, 100);
@@ -59,7 +59,7 @@ TEST(ReplicaActivityTest, WhatCouldNotBeWrittenComesBack) {
   EXPECT_EQ(again.ahead[0].replicas[1].version_id, ahead);
 }
 
-// If this fails, many clients, or whoever makes up client IDs, fill the server's memory.
+// If this fails, many clients, or invented client IDs, fill the server's memory.
 TEST(ReplicaActivityTest, MemoryIsBounded) {
   ReplicaActivity notes;
   for (size_t i = 0; i < base::kReplicaActivityMax * 2; ++i) {
@@ -72,7 +72,7 @@ TEST(ReplicaActivityTest, MemoryIsBounded) {
   EXPECT_LE(taken.positions.size(), base::kReplicaActivityMax);
   EXPECT_GE(taken.positions.size(), base::kReplicaActivityMax / 2);
   EXPECT_LE(taken.ahead.size(), base::kAheadNotesMax);
-  // What was written makes room for others.
+  // Written notes make room for others.
   const Uuid version_id = base::RandomUuidWithNumber(1);
   notes.Note(kClient, version_id, 1, 100);
   EXPECT_TRUE(notes.IsNoted(kClient, version_id, 100));

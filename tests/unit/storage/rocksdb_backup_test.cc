@@ -1,5 +1,5 @@
-// Backups and their restoring. If these fail, an operator has backups that are none, or loses data
-// by restoring one.
+// Backups and their restoring. If these fail, an operator has unusable backups, or loses data by a
+// restore.
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -113,7 +113,7 @@ mode_t ModeOf(const std::string& path) {
   return info.st_mode & 07777;
 }
 
-// That the storage is whole, as an operator would check it.
+// Expects that the storage is whole, as an operator would check it.
 void ExpectWhole(Storage& storage) {
   EXPECT_EQ(VerifyFiles(storage), absl::OkStatus());
   for (const ClientSummary& client : ListAll(storage)) {
@@ -161,7 +161,7 @@ class Appender {
   std::thread thread_;
 };
 
-// If this fails, a backup of a busy server lacks what users were told is safe, or cannot be used.
+// If this fails, a backup of a busy server lacks acknowledged data, or cannot be used.
 TEST_F(RocksdbBackupTest, EverythingAcknowledgedBeforeIsInIt) {
   std::map<Uuid, int> acknowledged;  // before the backup began
   {
@@ -211,7 +211,7 @@ TEST_F(RocksdbBackupTest, OnlyWhatIsNewIsCopied) {
   MustAppend(*storage, client_, second);
   Backup(*storage, backups_);
   EXPECT_LT(BytesIn(backups_), bytes + 200'000);
-  FileEndingIn(backups_, ".blob");  // is there once
+  FileEndingIn(backups_, ".blob");  // is stored once
   for (const uint32_t id : {1, 2, 3}) EXPECT_EQ(VerifyBackup(backups_, id), absl::OkStatus());
 }
 
@@ -244,7 +244,7 @@ TEST_F(RocksdbBackupTest, WhatIsBeingReadIsNotRemoved) {
   EXPECT_THAT(IdsOf(backups_), ElementsAre(3));
 }
 
-// If this fails, an operator cannot go back to before a mistake.
+// If this fails, an operator cannot return to the state before a mistake.
 TEST_F(RocksdbBackupTest, AnOlderOneIsRestored) {
   const auto storage = Open(data_dir_);
   const Uuid first = MustAppend(*storage, client_, kNil).version_id;
@@ -258,7 +258,7 @@ TEST_F(RocksdbBackupTest, AnOlderOneIsRestored) {
   EXPECT_EQ(ModeOf(restored_), 0700u);
 }
 
-// If this fails, a client with large versions cannot be taken out of a backup, or not as it was.
+// If this fails, a client with large versions cannot be extracted from a backup, or is altered.
 TEST_F(RocksdbBackupTest, LargeOnesAreReadWhereItLies) {
   const std::string segment = Noise(5 * base::kPieceBytesMax + 7);
   const std::string snapshot = Noise(3 * base::kPieceBytesMax, 2);
@@ -287,8 +287,8 @@ TEST_F(RocksdbBackupTest, LargeOnesAreReadWhereItLies) {
   EXPECT_TRUE(found.has_value() && found->bytes == snapshot);
 }
 
-// If this fails, a server that was restored cannot be backed up any more, or its backups take the
-// place of those of the time before.
+// If this fails, a restored server cannot be backed up any more, or its backups replace those from
+// before.
 TEST_F(RocksdbBackupTest, ARestoredStorageGoesOnInTheSameDirectory) {
   Uuid first, second, other_second;
   {
@@ -331,7 +331,7 @@ TEST_F(RocksdbBackupTest, IsRestoredOnlyWhereNothingIs) {
   EXPECT_EQ(Find(*Open(data_dir_), client_).latest_number, 2u);
 }
 
-// If this fails, a wrong path gives an empty server, or an error that does not say what is wrong.
+// If this fails, a wrong path gives an empty server, or an error that does not name the fault.
 TEST_F(RocksdbBackupTest, WhatIsNotThereIsTold) {
   EXPECT_EQ(ListBackups(backups_).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(ListBackups("").status().code(), absl::StatusCode::kInvalidArgument);
@@ -346,7 +346,7 @@ TEST_F(RocksdbBackupTest, WhatIsNotThereIsTold) {
   EXPECT_FALSE(std::filesystem::exists(restored_));
 }
 
-// If this fails, backups are written into a directory of someone's, or into the data itself.
+// If this fails, backups are written into another program's directory, or into the data itself.
 TEST_F(RocksdbBackupTest, OnlyADirectoryOfItsOwnIsUsed) {
   const auto storage = Open(data_dir_);
   MustAppend(*storage, client_, kNil);
@@ -374,7 +374,8 @@ TEST_F(RocksdbBackupTest, OnlyADirectoryOfItsOwnIsUsed) {
   EXPECT_THAT(IdsOf(backups_), ElementsAre(1));
 }
 
-// If this fails, others on the machine read what is in a backup, or a volume cannot have backups.
+// If this fails, others on the machine read the content of a backup, or a volume cannot have
+// backups.
 TEST_F(RocksdbBackupTest, ItsDirectoryIsForTheOwnerOnly) {
   const auto storage = Open(data_dir_);
   Backup(*storage, backups_ + "/of/this/server");
@@ -433,7 +434,7 @@ TEST_F(RocksdbBackupTest, ANewerFormatIsRefused) {
   EXPECT_FALSE(std::filesystem::exists(restored_));
 }
 
-// If this fails, two backups into one directory spoil each other.
+// If this fails, two backups into one directory damage each other.
 TEST_F(RocksdbBackupTest, OneIsMadeAtATime) {
   const auto storage = Open(data_dir_);
   MustAppend(*storage, client_, kNil);
@@ -453,7 +454,7 @@ TEST_F(RocksdbBackupTest, OneIsMadeAtATime) {
   for (const uint32_t id : IdsOf(backups_)) EXPECT_EQ(VerifyBackup(backups_, id), absl::OkStatus());
 }
 
-// If this fails, an operator does not see how far a backup is, or cannot stop it.
+// If this fails, an operator sees no progress of a backup, or cannot stop it.
 TEST_F(RocksdbBackupTest, ProgressIsToldAndCanStopIt) {
   const auto storage = Open(data_dir_);
   MustAppend(*storage, client_, kNil, Noise(6'000'000));

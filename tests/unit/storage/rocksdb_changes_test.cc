@@ -1,4 +1,4 @@
-// An operator's changes in a RocksDB directory: what is on the disk afterwards, after a restart,
+// An operator's changes in a RocksDB directory: the data on the disk afterwards, after a restart,
 // and after a kill in the middle.
 #include <chrono>
 #include <cstdint>
@@ -42,7 +42,7 @@ class RocksdbChangesTest : public testing::Test {
     storage_ = *std::move(storage);
   }
 
-  // Every key in the directory, which is closed for it.
+  // Every key in the directory, which is closed for that.
   std::vector<std::string> AllKeys() {
     storage_.reset();
     rocksdb::DB* opened = nullptr;
@@ -78,13 +78,13 @@ class RocksdbChangesTest : public testing::Test {
   std::unique_ptr<Storage> storage_;
 };
 
-// If this fails, what a person asked to have erased is still on the disk, or takes its room.
+// If this fails, erased data of a person is still on the disk, or occupies it.
 TEST_F(RocksdbChangesTest, NothingIsLeftOfADeletedClient) {
   const Uuid client = Uuid::Random();
   const Uuid other = Uuid::Random();
   MakeRichClient(client);
   MakeRichClient(other);
-  Open();  // which writes the notes
+  Open();  // writes the notes
   EXPECT_EQ(KeysOf(client).size(), 1u + 8u + 1u + 8u + 1u + 2u + 1u) << "the test's own client";
   Open();
   storage_->NoteReplicaSeen(client, *NoChildOf(GetChild(*storage_, client, Uuid::Random())),
@@ -110,7 +110,7 @@ TEST_F(RocksdbChangesTest, NothingIsLeftOfRemovedVersions) {
   EXPECT_EQ(std::set<std::string>(keys.begin(), keys.end()), expected);
 }
 
-// If this fails, a history that was given up for a replica's stays on the disk.
+// If this fails, a history that was replaced by a replica's stays on the disk.
 TEST_F(RocksdbChangesTest, NothingIsLeftOfWhatAReplicaReplacedByCarryingOn) {
   const Uuid client = Uuid::Random();
   MakeRichClient(client);
@@ -161,8 +161,8 @@ TEST_F(RocksdbChangesTest, ChangesSurviveARestart) {
   EXPECT_FALSE(std::get<NoChild>(GetChild(*storage_, kept, Uuid::Random())).accepts_diverged);
 }
 
-// If this fails, a restart forgets where replicas are, and history is removed that they need; or a
-// later note of the same day covers an earlier one.
+// If this fails, a restart forgets the positions of replicas, and history that they need is
+// removed; or a later note of the same day covers an earlier one.
 TEST_F(RocksdbChangesTest, NotesSurviveARestart) {
   const Uuid client = Uuid::Random();
   const std::vector<Uuid> version_ids = AppendChain(*storage_, client, kNil, 5);
@@ -184,7 +184,7 @@ TEST_F(RocksdbChangesTest, NotesSurviveARestart) {
   EXPECT_EQ(replicas[0].version_id, ahead);
 }
 
-// If this fails, what replicas ask most costs a sync of the disk.
+// If this fails, the most frequent request of replicas costs a sync of the disk.
 TEST_F(RocksdbChangesTest, NotesAreWrittenWithoutASync) {
   const Uuid client = Uuid::Random();
   const Uuid first = MustAppend(*storage_, client, kNil).version_id;
@@ -194,8 +194,8 @@ TEST_F(RocksdbChangesTest, NotesAreWrittenWithoutASync) {
   EXPECT_EQ(faults_.log_syncs(), syncs_before);
 }
 
-// If this fails, an operator is told that something was done which a loss of power undoes, or that
-// it was not, and it was.
+// If this fails, an operator is told of a success that a loss of power undoes, or of a failure that
+// was a success.
 TEST_F(RocksdbChangesTest, AChangeThatCannotBeWrittenIsNotMade) {
   const Uuid client = Uuid::Random();
   const std::vector<StoredVersion> versions = MakeRichClient(client);
@@ -210,7 +210,7 @@ TEST_F(RocksdbChangesTest, AChangeThatCannotBeWrittenIsNotMade) {
   import.client_id = Uuid::Random();
   import.versions = ForeignChain(kNil, 1);
   EXPECT_FALSE(administration.Import(import).ok());
-  // Readers see the client as it was.
+  // Readers see the unchanged client.
   EXPECT_EQ(ReadChain(*storage_, client, versions[0].version.parent_version_id).size(), 8u);
   EXPECT_FALSE(std::get<NoChild>(GetChild(*storage_, client, Uuid::Random())).accepts_diverged);
   EXPECT_TRUE(SnapshotOf(*storage_, client).has_value());
@@ -223,8 +223,8 @@ TEST_F(RocksdbChangesTest, AChangeThatCannotBeWrittenIsNotMade) {
   EXPECT_EQ(AdministrationOf(*storage_).ReadStats()->clients, 0u);
 }
 
-// If this fails, a client that is deleted while writes of its are queued keeps them, or the writes
-// that wait with it are decided as if it were still there.
+// If this fails, a client that is deleted while its writes are queued keeps them, or the writes
+// that wait with it are decided as if it still existed.
 TEST_F(RocksdbChangesTest, QueuedWritesAndChangesAreDecidedInTheirOrder) {
   const Uuid client = Uuid::Random();
   const Uuid first = MustAppend(*storage_, client, kNil).version_id;
@@ -254,7 +254,7 @@ TEST_F(RocksdbChangesTest, QueuedWritesAndChangesAreDecidedInTheirOrder) {
 }
 
 // If this fails, a replica that is accepted in the same batch as another one's append leaves that
-// one's version behind, as the end of a chain that does not exist.
+// version behind, as the end of a chain that does not exist.
 TEST_F(RocksdbChangesTest, CarryingOnRemovesWhatWasAppendedJustBefore) {
   const Uuid client = Uuid::Random();
   const Uuid first = MustAppend(*storage_, client, kNil).version_id;
@@ -282,8 +282,8 @@ TEST_F(RocksdbChangesTest, CarryingOnRemovesWhatWasAppendedJustBefore) {
       std::set<std::string>({ClientKey(client), VersionKey(client, 3), ParentKey(client, ahead)}));
 }
 
-// If this fails, a kill in the middle of an operator's work leaves histories in parts, or a count
-// of clients that is wrong for ever.
+// If this fails, a kill in the middle of an operator's work leaves incomplete histories, or a wrong
+// count of clients for ever.
 TEST(RocksdbChangesKillTest, ChangesAreWholeAfterAKill) {
   constexpr int kKills = 3;
   const TemporaryDirectory directory;

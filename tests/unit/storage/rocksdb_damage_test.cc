@@ -25,7 +25,7 @@ const Uuid kClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000001");
 const Uuid kOtherClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000002");
 
 // A directory with a client of three versions, the second of them large, and a snapshot; and with
-// another client, who must not suffer.
+// another client, which must not be affected.
 class RocksdbDamageTest : public testing::Test {
  protected:
   RocksdbDamageTest() {
@@ -35,7 +35,7 @@ class RocksdbDamageTest : public testing::Test {
     third_ = MustAppend(*storage_, kClient, second_).version_id;
     EXPECT_EQ(StoreSnapshot(*storage_, kClient, third_), StoreSnapshotOutcome::kStored);
     of_other_ = MustAppend(*storage_, kOtherClient, base::RandomUuidWithNumber(9)).version_id;
-    Open();  // what was in the log is now in files
+    Open();  // the content of the log is in files now
     storage_.reset();
   }
 
@@ -91,7 +91,7 @@ TEST_F(RocksdbDamageTest, AMalformedClientRecord) {
   ExpectTheOtherClientIsWell();
 }
 
-// If this fails, a client whose versions were lost begins a new chain over what is left.
+// If this fails, a client whose versions were lost begins a new chain over the remaining ones.
 TEST_F(RocksdbDamageTest, AClientWithoutVersions) {
   Put(ClientKey(kClient), EncodeClientRecord({}));
   for (const uint64_t number : {1, 2, 3}) Remove(VersionKey(kClient, number));
@@ -101,7 +101,7 @@ TEST_F(RocksdbDamageTest, AClientWithoutVersions) {
   ExpectTheOtherClientIsWell();
 }
 
-// If this fails, an append goes on from a version whose ID is made up.
+// If this fails, an append continues from a version with an invented ID.
 TEST_F(RocksdbDamageTest, AMalformedLatestVersion) {
   Put(VersionKey(kClient, 3), "nonsense");
   Open();
@@ -110,7 +110,7 @@ TEST_F(RocksdbDamageTest, AMalformedLatestVersion) {
   ExpectTheOtherClientIsWell();
 }
 
-// If this fails, damage in the middle of a chain stops more than it must.
+// If this fails, damage in the middle of a chain affects more than it must.
 TEST_F(RocksdbDamageTest, AMalformedVersionInTheMiddle) {
   Put(VersionKey(kClient, 2), "nonsense");
   Open();
@@ -167,7 +167,7 @@ TEST_F(RocksdbDamageTest, AFlippedBitInABlobFile) {
   MustAppend(*storage_, kClient, third_);
 }
 
-// If this fails, a database that cannot be opened is started from new.
+// If this fails, a database that cannot be opened is replaced by a new one.
 TEST_F(RocksdbDamageTest, ADatabaseThatCannotBeOpened) {
   std::ofstream(data_dir_ + "/rocksdb/CURRENT") << "MANIFEST-999999\n";
   const auto storage = OpenRocksdbStorage({.data_dir = data_dir_}, Logger());

@@ -1,5 +1,5 @@
-// A log that is damaged, and not just torn at its end. If these fail, versions that were
-// acknowledged are lost without a word.
+// A log that is damaged, and not just torn at its end. If these fail, acknowledged versions are
+// lost silently.
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
@@ -36,7 +36,7 @@ absl::StatusOr<std::unique_ptr<Storage>> TryOpen(const fs::path& data_dir,
   return OpenRocksdbStorage({.data_dir = data_dir, .memtable_bytes = memtable_bytes}, Logger());
 }
 
-// Where the records of a log end: it has blocks of 32 KiB, and before each record a checksum, the
+// The ends of a log's records: it has blocks of 32 KiB, and before each record a checksum, the
 // length and the kind, which is 0 behind the last one. The checksum may begin with a 0 as well.
 size_t EndOfRecords(const std::string& log) {
   constexpr size_t kBlockBytes = size_t{32} * 1024;
@@ -55,8 +55,8 @@ size_t EndOfRecords(const std::string& log) {
   return at;
 }
 
-// A storage whose versions are all in one log: as it was killed, with a mark of its beginning only,
-// and as it was stopped. The parameter is the size of each segment.
+// A storage whose versions are all in one log: in the state of a kill, with a mark of its beginning
+// only, and in the state of a stop. The parameter is the size of each segment.
 class DamagedLogTest : public testing::TestWithParam<size_t> {
  protected:
   DamagedLogTest() {
@@ -89,7 +89,7 @@ class DamagedLogTest : public testing::TestWithParam<size_t> {
     CopyDirectory(data_dir_, stopped_);
   }
 
-  // Expects that a copy with that damage is refused as it is.
+  // Expects that a copy with that damage is refused unchanged.
   std::string Refusal(const fs::path& from,
                       const std::function<void(const fs::path& log)>& damage) {
     CopyDirectory(from, data_dir_);
@@ -104,7 +104,7 @@ class DamagedLogTest : public testing::TestWithParam<size_t> {
     return std::string(refusal.message());
   }
 
-  // How many versions are there of a copy that must open.
+  // The number of versions in a copy that must open.
   size_t VersionsOf(const fs::path& from, const std::function<void(const fs::path& log)>& damage) {
     CopyDirectory(from, data_dir_);
     damage(DatabaseFileWith(data_dir_, ".log", /*last=*/true));
@@ -121,7 +121,7 @@ class DamagedLogTest : public testing::TestWithParam<size_t> {
   const fs::path killed_ = fs::path(directory_.path()) / "killed";
   const fs::path stopped_ = fs::path(directory_.path()) / "stopped";
   std::vector<Uuid> version_ids_;
-  std::vector<size_t> record_begins_;  // in the log, and where the last one ends
+  std::vector<size_t> record_begins_;  // in the log, and the end of the last one
 };
 
 // Many in one block of the log, and each over several blocks.
@@ -132,7 +132,7 @@ TEST_P(DamagedLogTest, WithoutDamageEverythingIsThere) {
   EXPECT_EQ(VersionsOf(stopped_, [](const fs::path&) {}), kVersions);
 }
 
-// Wherever a bit flips before the last record, the records behind it tell.
+// A bit flip anywhere before the last record is found by the records behind it.
 TEST_P(DamagedLogTest, AFlippedBitIsRefused) {
   for (const int version : {0, kVersions / 2, kVersions - 2}) {
     const size_t begin = record_begins_[static_cast<size_t>(version)];
@@ -151,8 +151,8 @@ TEST_P(DamagedLogTest, AFlippedBitIsRefused) {
   }
 }
 
-// With a version the total of live bytes is written, and a segment that stands apart, so that a
-// record that cannot be read may have been two or three versions.
+// A version is written with the total of live bytes, and with a segment that stands apart, so an
+// unreadable record may have been two or three versions.
 constexpr size_t LossOf(size_t versions, size_t segment_bytes) {
   return versions + 1 + (segment_bytes >= base::kInlineBytesMax ? 1 : 0);
 }
@@ -165,8 +165,8 @@ TEST_P(DamagedLogTest, TheLossIsTold) {
                                      " versions")));
 }
 
-// What was not acknowledged for as long as a second may be gone: the disk had not been told to keep
-// it when the power went.
+// Data that was not acknowledged for up to a second may be lost: the disk had not been told to keep
+// it before the loss of power.
 TEST_P(DamagedLogTest, ATornEndIsLeftOut) {
   const size_t begin = record_begins_[kVersions - 1];
   const size_t end = record_begins_[kVersions];
@@ -216,8 +216,8 @@ TEST_P(DamagedLogTest, AFlippedBitInTheLastRecordIsRefusedAfterAStop) {
   Refusal(stopped_, [&](const fs::path& log) { FlipByteOf(log, begin + 10); });
 }
 
-// If these fail, the cure that the refusal names does not help, or destroys what could still be
-// read, or nobody is told later what happened.
+// If these fail, the remedy in the refusal does not help, or destroys readable data, or the loss is
+// not reported later.
 TEST_P(DamagedLogTest, AcceptingItOpensWhatWasBefore) {
   const size_t version = kVersions / 2;
   Refusal(stopped_, [&](const fs::path& log) { FlipByteOf(log, record_begins_[version] + 10); });
@@ -270,9 +270,9 @@ TEST_P(DamagedLogTest, AWholeLogIsLeftAsItIs) {
   EXPECT_EQ(EverythingIn(data_dir_), before);
 }
 
-// Notes of replicas are not synced, and what is written next may reach the disk without them. If
-// this fails, a server does not start after a loss of power that took nothing from anybody; or it
-// starts, although what was lost had been synced together with something that was acknowledged.
+// Notes of replicas are not synced, and the next write may reach the disk without them. If this
+// fails, a server does not start after a loss of power that lost nothing acknowledged; or it
+// starts, although lost data had been synced together with acknowledged data.
 TEST(UnsyncedWriteTest, MayBeLostUntilTheNextSyncEnds) {
   const TemporaryDirectory directory;
   const fs::path data_dir = fs::path(directory.path()) / "data";
@@ -313,8 +313,8 @@ class SeveralLogsTest : public testing::Test {
       const std::unique_ptr<Storage> storage = *TryOpen(data_dir_);
       version_ids_ = AppendChain(*storage, kClient, kNil, 3);
     }
-    // Opening writes what the logs have into table files and begins a new log. Undoing all of that
-    // but the new log, with new writes in it, leaves two logs in use.
+    // Opening moves the content of the logs into table files and begins a new log. Undoing all of
+    // that except the new log, with new writes in it, leaves two logs in use.
     CopyDirectory(data_dir_, aside_);
     const std::unique_ptr<Storage> storage = *TryOpen(data_dir_);
     const std::vector<Uuid> more = AppendChain(*storage, kClient, version_ids_.back(), 4);

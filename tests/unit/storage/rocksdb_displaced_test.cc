@@ -1,5 +1,5 @@
-// A data directory that is taken away from a running server. If these fail, writes are acknowledged
-// that nobody finds again, or a second database begins where the first one was.
+// A data directory that is removed from under a running server. If these fail, acknowledged writes
+// are lost for ever, or a second database begins in place of the first one.
 #include <chrono>
 #include <filesystem>
 #include <functional>
@@ -126,7 +126,7 @@ class DisplacedDirectoryTest : public testing::TestWithParam<Displacement> {
     return absl::OkStatus();
   }
 
-  // Appends until that succeeds or fails as is wanted; returns how the last one ended.
+  // Appends until the wanted result; returns the last one.
   absl::Status AppendUntil(bool succeeds) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
     for (;;) {
@@ -166,9 +166,9 @@ TEST_P(DisplacedDirectoryTest, WritesAreRefusedUntilItIsBack) {
     EXPECT_EQ(refusal.code(), absl::StatusCode::kFailedPrecondition) << refusal;
     EXPECT_THAT(refusal.message(), HasSubstr(data_dir_.string()));
     EXPECT_THAT(refusal.message(), HasSubstr("nothing is stored"));
-    // First it was moved away, and then something stood in its place: each is told once.
+    // First it was moved away, and then replaced: each is reported once.
     EXPECT_LE(LinesWith("nothing is stored"), 2 * times);
-    // What stands in the directory's place is not ours. (In the directory itself RocksDB may still
+    // The files in the directory's place are not ours. (In the directory itself RocksDB may still
     // have work to finish.)
     const bool has_other_in_its_place = fs::exists(data_dir_) && fs::exists(aside_ / "FORMAT");
     const std::map<std::string, std::string> in_its_place =
@@ -193,8 +193,8 @@ INSTANTIATE_TEST_SUITE_P(Removed, RemovedDirectoryTest,
                            return info.param.name;
                          });
 
-// If this fails, a server goes on acknowledging what nobody can ever find, or begins a new database
-// without having been started.
+// If this fails, a server continues to acknowledge lost writes, or begins a new database without
+// having been started.
 TEST_P(RemovedDirectoryTest, NothingIsStoredInItsPlace) {
   fs::remove_all(data_dir_);
   EXPECT_EQ(AppendUntil(/*succeeds=*/false).code(), absl::StatusCode::kFailedPrecondition);

@@ -1,5 +1,5 @@
-// What was removed is gone from the files. If these fail, an operator promises an erasure that does
-// not happen, or a disk stays full of what nobody has.
+// The erasure of removed data from the files. If these fail, an operator promises an erasure that
+// does not happen, or a disk stays full of data that belongs to nobody.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -63,7 +63,7 @@ class RocksdbErasureTest : public testing::Test {
     storage_ = *std::move(storage);
   }
 
-  // Bytes with a marker that is nowhere else, at their beginning, in their middle and at their end.
+  // Bytes with a unique marker at their beginning, in their middle and at their end.
   std::string Marked(size_t size) {
     const std::string marker = "marker " + Uuid::Random().ToString();
     markers_.push_back(marker);
@@ -93,8 +93,8 @@ class RocksdbErasureTest : public testing::Test {
     }
   }
 
-  // A client with everything that a client can have, in every form in which it is stored, with the
-  // others' versions between.
+  // A client with every kind of data, in every form in which it is stored, with others' versions in
+  // between.
   Uuid MakeClient() {
     const Uuid client = Uuid::Random();
     Uuid latest = kNil;
@@ -131,7 +131,7 @@ class RocksdbErasureTest : public testing::Test {
 TEST_F(RocksdbErasureTest, NoFileAndNoLaterBackupHasARemovedClient) {
   LetOthersWrite(20);
   const Uuid client = MakeClient();
-  LetOthersWrite(40);  // so that its values are deep down, and among many of others
+  LetOthersWrite(40);  // so that its values are deep down, among many of others
   ASSERT_THAT(FilesWith(options_.data_dir, markers_), Not(IsEmpty())) << "nothing to be erased";
   ASSERT_TRUE(Delete(*storage_, client));
   EXPECT_TRUE(AdministrationOf(*storage_).NeedsCompaction());
@@ -149,7 +149,7 @@ TEST_F(RocksdbErasureTest, NoFileAndNoLaterBackupHasARemovedClient) {
   ExpectOthersAreWhole();
 }
 
-// What was only just written: it is in the log and the memtable, or in files that a start wrote.
+// Data that was just written: it is in the log and the memtable, or in files that a start wrote.
 TEST_F(RocksdbErasureTest, WhatIsInTheLogGoesAsWell) {
   for (const bool reopen : {false, true}) {
     const Uuid client = Uuid::Random();
@@ -180,7 +180,7 @@ TEST_F(RocksdbErasureTest, ARemovalIsRememberedOverARestart) {
   ExpectOthersAreWhole();
 }
 
-// Somebody may begin anew with the same ID at any moment.
+// A client can begin again with the same ID at any moment.
 TEST_F(RocksdbErasureTest, WhatComesAfterwardsStays) {
   LetOthersWrite(5);
   const Uuid client = MakeClient();
@@ -194,7 +194,7 @@ TEST_F(RocksdbErasureTest, WhatComesAfterwardsStays) {
   EXPECT_TRUE(SnapshotOf(*storage_, client)->bytes == snapshot);
 }
 
-// As does a replica that is accepted after a restored backup.
+// So can a replica that is accepted after a restored backup.
 TEST_F(RocksdbErasureTest, AReplacedHistoryGoesLikeAClient) {
   LetOthersWrite(5);
   const Uuid client = MakeClient();
@@ -266,7 +266,7 @@ TEST_F(RocksdbErasureTest, ARewindGivesItsSpaceBack) {
   EXPECT_THAT(Verify(*storage_, client).problems, IsEmpty());
 }
 
-// If this fails, pruning frees nothing until as much is written again.
+// If this fails, pruning frees nothing until as much data is written again.
 TEST_F(RocksdbErasureTest, RemovedVersionsGiveTheirSpaceBack) {
   for (const size_t size : {size_t{1'000}, size_t{100'000}}) {
     SCOPED_TRACE(size);
@@ -300,8 +300,7 @@ TEST_F(RocksdbErasureTest, EverythingCanBeCompacted) {
   ExpectOthersAreWhole();
 }
 
-// If this fails, a compaction waits for ever for logs that RocksDB keeps although nothing is in
-// them.
+// If this fails, a compaction waits for ever for empty logs that RocksDB keeps.
 TEST_F(RocksdbErasureTest, ACompactionEndsAfterStartsWithoutAWrite) {
   MakeClient();
   for (int i = 0; i < 3; ++i) {
@@ -317,7 +316,7 @@ TEST_F(RocksdbErasureTest, ACancelledCompactionIsDoneByTheNextOne) {
   LetOthersWrite(10);
   ASSERT_TRUE(Delete(*storage_, client));
   int cancelled = 0;
-  // At each report in turn, until it was not cancelled any more.
+  // At each report in turn, until the compaction completes.
   for (int at = 1;; ++at) {
     ASSERT_LT(at, 10'000);
     int reports = 0;

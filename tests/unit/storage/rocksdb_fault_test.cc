@@ -1,5 +1,5 @@
-// A disk that is full or broken. If these fail, a user is told that something is safe which is not,
-// or a server does not recover when there is room again.
+// A disk that is full or broken. If these fail, a user is told that unsafe data is safe, or a
+// server does not recover when there is room again.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -89,7 +89,7 @@ class RocksdbFaultTest : public testing::Test {
     }
   }
 
-  // Expects that reading gives what was acknowledged, and nothing else.
+  // Expects that a read returns the acknowledged data, and nothing else.
   void ExpectUnchanged() {
     EXPECT_EQ(VersionIdsOf(ReadChain(*storage_, kClient, kNil)), version_ids_);
     const std::optional<Snapshot> snapshot = SnapshotOf(*storage_, kClient);
@@ -103,7 +103,7 @@ class RocksdbFaultTest : public testing::Test {
     return absl::StrJoin(errors_, "\n");
   }
 
-  static constexpr uint64_t kMemtableBytes = 64 * 1024;  // the least that RocksDB takes
+  static constexpr uint64_t kMemtableBytes = 64 * 1024;  // RocksDB's minimum
 
   const TemporaryDirectory directory_;
   std::mutex log_mutex_;
@@ -180,8 +180,8 @@ TEST_P(FullDiskTest, TheSameForTheFirstWriteAfterAStart) {
   ExpectUnchanged();
 }
 
-// If this fails, a server that is started when the disk is full crashes, or makes things worse.
-// That the start fails is as good as that writes do.
+// If this fails, a server that is started on a full disk crashes, or makes things worse. A failed
+// start is as good as failed writes.
 TEST_P(FullDiskTest, AStartLosesNothing) {
   storage_.reset();
   for (int times = 0; times < 3; ++times) {
@@ -204,9 +204,9 @@ TEST_P(FullDiskTest, AStartLosesNothing) {
   ExpectUnchanged();
 }
 
-// The first write after a memtable was written out finds the next one empty and the log new. If
-// this fails, a server crashes when the disk is full just then, or goes on in a log that is torn,
-// and a restart loses what came after.
+// The first write after a flush finds the next memtable empty and the log new. If this fails, a
+// server crashes when the disk is full just then, or continues in a torn log, and a restart loses
+// the following writes.
 TEST_P(FullDiskTest, TheFirstWriteToANewLogMayFail) {
   for (int times = 0; times < 3; ++times) {
     faults_.FailAppendsToANewLog(IOStatus::NoSpace("the disk is full"), GetParam().torn);
@@ -223,8 +223,8 @@ TEST_P(FullDiskTest, TheFirstWriteToANewLogMayFail) {
   }
 }
 
-// The same when the disk is full again as soon as it had room: for the log that opening the
-// database again begins.
+// The same when the disk is full again right after it had room: for the log that the reopening
+// begins.
 TEST_P(FullDiskTest, TheFirstWriteAfterRoomWasMadeMayFail) {
   for (int times = 0; times < 5; ++times) {
     Fill();
@@ -241,8 +241,8 @@ TEST_P(FullDiskTest, TheFirstWriteAfterRoomWasMadeMayFail) {
   ExpectUnchanged();
 }
 
-// If this fails, what was refused for want of room is there after a restart, and the replica, which
-// sends it again, has it twice.
+// If this fails, a write that was refused for lack of space exists after a restart, and the replica
+// sends it a second time.
 TEST_P(FullDiskTest, WhatWasRefusedIsNotThereAfterARestart) {
   Fill();
   EXPECT_EQ(TryToAppend().code(), absl::StatusCode::kResourceExhausted);
@@ -281,7 +281,7 @@ TEST_P(FullDiskTest, AWholeBatchFailsTogether) {
   ExpectUnchanged();
 }
 
-// If this fails, a failed write is acknowledged, or does more than may or may not be stored.
+// If this fails, a failed write is acknowledged, or has another effect than being stored or not.
 TEST_F(RocksdbFaultTest, AFailedWriteIsNeverASuccess) {
   constexpr auto kLog = FaultEnv::Files::kWriteAheadLog;
   const std::vector<std::function<void()>> faults = {
@@ -313,8 +313,8 @@ TEST_F(RocksdbFaultTest, AFailedWriteIsNeverASuccess) {
   }
 }
 
-// There seems to be room, and when the database is opened again there is none. If this fails, a
-// server has to be restarted by hand, or takes what it cannot read for empty.
+// The disk seems to have room, and has none when the database is reopened. If this fails, a server
+// must be restarted by hand, or treats unreadable data as missing.
 TEST_F(RocksdbFaultTest, ADatabaseThatCannotBeOpenedAgainIsOpenedLater) {
   for (const bool a_read_comes_first : {true, false}) {
     faults_.FailAppends(FaultEnv::Files::kDatabase, IOStatus::NoSpace("the disk is full"));
@@ -337,8 +337,8 @@ TEST_F(RocksdbFaultTest, ADatabaseThatCannotBeOpenedAgainIsOpenedLater) {
   ExpectUnchanged();
 }
 
-// RocksDB has no room in a thread of its own, when it writes a memtable out. If this fails, what
-// was acknowledged and still only in the log is lost, or a server has to be restarted by hand.
+// RocksDB has no room for a flush on a thread of its own. If this fails, acknowledged data that is
+// only in the log is lost, or a server must be restarted by hand.
 TEST_F(RocksdbFaultTest, WhatCannotBeWrittenOutIsKept) {
   for (int times = 0; times < 2; ++times) {
     faults_.FailAppends(FaultEnv::Files::kTables, IOStatus::NoSpace("the disk is full"));
@@ -351,8 +351,8 @@ TEST_F(RocksdbFaultTest, WhatCannotBeWrittenOutIsKept) {
   ExpectUnchanged();
 }
 
-// If this fails, reads are lost or wait forever while the database is opened again, or it is closed
-// under them.
+// If this fails, reads are lost or wait for ever while the database is reopened, or it is closed
+// during a read.
 TEST_F(RocksdbFaultTest, ReadersReadWhileItIsOpenedAgain) {
   constexpr int kReaders = 3;
   Reopen();  // then there is something to read from files
@@ -386,7 +386,7 @@ TEST_F(RocksdbFaultTest, ReadersReadWhileItIsOpenedAgain) {
 }
 
 // If this fails, one read that hangs on the disk makes an event loop, and all of its clients, wait
-// for it: opening again waits for that read, and others must not wait with it on their own thread.
+// for it: a reopening waits for that read, and others must not wait with it on their own thread.
 TEST_F(RocksdbFaultTest, NobodyWaitsWithAReaderForItsDisk) {
   const Uuid large = Uuid::Random();
   MustAppend(*storage_, large, kNil, Noise(100'000));
@@ -414,8 +414,8 @@ TEST_F(RocksdbFaultTest, NobodyWaitsWithAReaderForItsDisk) {
   ExpectUnchanged();
 }
 
-// Nothing can bring back what a disk has lost. If this fails, the server goes on without it, and
-// without a word, or takes even the reading of what is left.
+// Data that a disk has lost cannot be recovered. If this fails, the server continues without it
+// silently, or stops even the reading of the rest.
 TEST_F(RocksdbFaultTest, WhatTheDiskLostIsReported) {
   faults_.FailAppends(FaultEnv::Files::kWriteAheadLog, IOStatus::NoSpace("the disk is full"));
   EXPECT_FALSE(TryToAppend().ok());
@@ -436,7 +436,7 @@ TEST_F(RocksdbFaultTest, WhatTheDiskLostIsReported) {
   EXPECT_EQ(TryToOpen().status().code(), absl::StatusCode::kDataLoss);
 }
 
-// If this fails, a version that was refused comes back in place of one that was acknowledged.
+// If this fails, a refused version returns in place of an acknowledged one.
 TEST_F(RocksdbFaultTest, WhatIsAcknowledgedAfterAFullDiskIsKept) {
   for (int times = 0; times < 3; ++times) {
     faults_.FailSyncs(FaultEnv::Files::kWriteAheadLog, IOStatus::NoSpace("the disk is full"));
@@ -449,7 +449,7 @@ TEST_F(RocksdbFaultTest, WhatIsAcknowledgedAfterAFullDiskIsKept) {
   }
 }
 
-// If this fails, a server that is not restarted after an error acknowledges what it then loses.
+// If this fails, a server that is not restarted after an error acknowledges data and then loses it.
 TEST_F(RocksdbFaultTest, WhatIsAcknowledgedAfterAnErrorIsKept) {
   faults_.FailSyncs(FaultEnv::Files::kWriteAheadLog, IOStatus::IOError("broken"));
   EXPECT_FALSE(TryToAppend().ok());
@@ -465,10 +465,9 @@ TEST_F(RocksdbFaultTest, WhatIsAcknowledgedAfterAnErrorIsKept) {
   }
 }
 
-// RocksDB goes on with a new manifest also when CURRENT, which names the one that counts at the
-// next opening, could not be replaced. If this fails, a disk that was full at such a moment keeps
-// the server from ever starting again: it misses the newer one, or the one that CURRENT names is
-// gone.
+// RocksDB continues with a new manifest even if CURRENT, which names the valid one for the next
+// opening, could not be replaced. If this fails, a disk that was full at such a moment keeps the
+// server from ever starting again: the newer one, or the one that CURRENT names, is missing.
 TEST_F(RocksdbFaultTest, TheManifestThatCurrentNamesIsTheOneThatCounts) {
   const std::filesystem::path database = directory_.path() + "/data/rocksdb";
   const auto files_with = [&](absl::string_view part) {
@@ -479,7 +478,7 @@ TEST_F(RocksdbFaultTest, TheManifestThatCurrentNamesIsTheOneThatCounts) {
     }
     return names;
   };
-  // Appends until a flush of the memtable begins, which goes on in the background.
+  // Appends until a flush of the memtable begins, which continues in the background.
   const auto begin_flush = [&] {
     const std::set<std::string> logs = files_with(".log");
     while (files_with(".log") == logs) {

@@ -1,5 +1,5 @@
-// A data directory that lacks something. If these fail, a start deletes what is left of somebody's
-// data, or serves less than was there as if it were all.
+// An incomplete data directory. If these fail, a start deletes the rest of the data, or serves a
+// part of it as if it were everything.
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -27,7 +27,7 @@ absl::StatusOr<std::unique_ptr<Storage>> TryOpen(const std::string& data_dir) {
   return OpenRocksdbStorage({.data_dir = data_dir, .memtable_bytes = 64 * 1024}, Logger());
 }
 
-// A directory with table files, blob files and a log, all of which are needed; and what it has.
+// A directory with table files, blob files and a log, all of which are needed; and its content.
 struct Whole {
   explicit Whole(const std::string& data_dir) {
     std::unique_ptr<Storage> storage = *TryOpen(data_dir);
@@ -38,7 +38,7 @@ struct Whole {
               .version_id);
     }
     storage.reset();
-    storage = *TryOpen(data_dir);  // what was in the log is in files now
+    storage = *TryOpen(data_dir);  // the content of the log is in files now
     for (int i = 0; i < 3; ++i) {
       version_ids.push_back(MustAppend(*storage, kClient, Latest(), Noise(300)).version_id);
     }
@@ -51,9 +51,9 @@ struct Whole {
 
 struct Damage {
   const char* name;
-  // What is done to a directory, given another whole one.
+  // A change to a directory, given another whole one.
   std::function<void(const fs::path& data_dir, const fs::path& other)> make;
-  const char* message;  // what the refusal says, among others
+  const char* message;  // a part of the refusal
 
   friend std::ostream& operator<<(std::ostream& out, const Damage& damage) {
     return out << damage.name;
@@ -248,7 +248,7 @@ TEST(IncompleteOldDirectoryTest, IsRefusedAndTheUpgradeKeepsWhatIsThere) {
   }
 }
 
-// If this fails, a server whose first start was cut short never starts.
+// If this fails, a server with an interrupted first start never starts.
 TEST(FirstStartTest, IsCompletedWhereverItWasCutShort) {
   const TemporaryDirectory directory;
   const fs::path fresh = fs::path(directory.path()) / "fresh";
@@ -289,7 +289,7 @@ TEST(FirstStartTest, IsCompletedWhereverItWasCutShort) {
   }
 }
 
-// If this fails, what looks like a first start that was cut short deletes data.
+// If this fails, data in a directory that looks like an interrupted first start is deleted.
 TEST(FirstStartTest, NothingThatHasDataIsTakenForNew) {
   const TemporaryDirectory directory;
   const fs::path data_dir = fs::path(directory.path()) / "data";

@@ -1,6 +1,5 @@
-// A server that is killed in the middle of its work. If this fails, users lose what they were told
-// is safe. (A killed process is not a lost power supply; that a sync comes before each answer is
-// tested by rocksdb_fault_test.cc.)
+// A server that is killed in the middle of its work. If this fails, users lose acknowledged data.
+// (A kill is not a loss of power; rocksdb_fault_test.cc tests that a sync precedes each answer.)
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -21,7 +20,7 @@ namespace {
 // The acknowledged versions of each client, in order.
 using Chains = std::map<int, std::vector<Version>>;
 
-// Takes one line of the child's. False when it is none.
+// Takes one line of the child's. False when it is malformed.
 bool TakeAcknowledgement(const std::string& line, Chains& chains) {
   const std::vector<std::string> words = absl::StrSplit(line, ' ');
   int number = 0;

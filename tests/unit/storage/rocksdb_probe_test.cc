@@ -1,5 +1,5 @@
-// Probing whether storage works. If these fail, a health check calls a server healthy that cannot
-// serve anybody, or the other way round.
+// Probing whether storage works. If these fail, a health check reports a broken server as healthy,
+// or the other way round.
 #include <memory>
 #include <string>
 
@@ -48,7 +48,7 @@ class RocksdbProbeTest : public testing::Test {
   std::unique_ptr<Storage> storage_;
 };
 
-// If this fails, a probe says nothing about whether a write would be safe.
+// If this fails, a probe does not show whether a write would be safe.
 TEST_F(RocksdbProbeTest, WritesAndSyncs) {
   const int before = faults_.log_syncs();
   EXPECT_EQ(Probe(), absl::OkStatus());
@@ -74,7 +74,7 @@ TEST_F(RocksdbProbeTest, ASyncThatFailsIsTold) {
 
 // If this fails, a disk that cannot be read counts as healthy as long as it can be written.
 TEST_F(RocksdbProbeTest, AReadThatFailsIsTold) {
-  // Every random place is between these two, and behind it stands a block that nothing has read:
+  // Every random place is between these two, and behind it is a block that has not been read:
   // opening reads the first one.
   for (const char* client_id :
        {"00000000-0000-0000-0000-000000000001", "ffffffff-ffff-ffff-ffff-ffffffffffff"}) {
@@ -83,7 +83,7 @@ TEST_F(RocksdbProbeTest, AReadThatFailsIsTold) {
       latest = MustAppend(*storage_, *Uuid::Parse(client_id), latest, Noise(8'000)).version_id;
     }
   }
-  Open();  // with empty caches, and with what was in the log in a table file
+  Open();  // with empty caches, and the content of the log in a table file
   EXPECT_EQ(Probe(), absl::OkStatus());
   faults_.FailReads(IOStatus::IOError("a bad sector"));
   for (int i = 0; i < 20; ++i) EXPECT_THAT(Probe().message(), HasSubstr("a bad sector"));
@@ -91,7 +91,7 @@ TEST_F(RocksdbProbeTest, AReadThatFailsIsTold) {
   EXPECT_EQ(Probe(), absl::OkStatus());
 }
 
-// If this fails, a committer that is stuck is not noticed, because the probe went another way.
+// If this fails, a stuck committer is not noticed, because the probe bypassed it.
 TEST_F(RocksdbProbeTest, AStuckDiskHoldsTheAnswer) {
   faults_.HoldLogAppends();
   ProbeWaiter probe;
@@ -102,7 +102,7 @@ TEST_F(RocksdbProbeTest, AStuckDiskHoldsTheAnswer) {
   EXPECT_EQ(probe.Wait(), absl::OkStatus());
 }
 
-// If this fails, probes at the same time take each other for damage.
+// If this fails, simultaneous probes look like damage to each other.
 TEST_F(RocksdbProbeTest, ManyAtATimeAreFine) {
   std::vector<ProbeWaiter> probes(50);
   for (ProbeWaiter& probe : probes) storage_->Probe(probe.Callback());

@@ -1,4 +1,4 @@
-// The queue of writes: how many wait, what they cost, and what becomes of them at the end.
+// The queue of writes: its length, its cost, and its end.
 #include <atomic>
 #include <chrono>
 #include <memory>
@@ -106,7 +106,7 @@ TEST_F(RocksdbQueueTest, OneBatchDecidesInOrder) {
   EXPECT_EQ(MustAppend(*storage_, client, second).snapshot->versions_since, 2u);
 }
 
-// If this fails, replicas are told of a version that is not yet safe, and go on from it.
+// If this fails, replicas learn of an unsafe version, and continue from it.
 TEST_F(RocksdbQueueTest, NothingIsSeenBeforeItIsDurable) {
   const Uuid client = Uuid::Random();
   const Uuid first = MustAppend(*storage_, client, kNil).version_id;
@@ -123,7 +123,8 @@ TEST_F(RocksdbQueueTest, NothingIsSeenBeforeItIsDurable) {
   EXPECT_TRUE(ChildOf(*storage_, client, first).has_value());
 }
 
-// If this fails, a slow disk lets the queue eat the memory, or a refused write is stored after all.
+// If this fails, a slow disk lets the queue exhaust the memory, or a refused write is stored after
+// all.
 TEST_F(RocksdbQueueTest, AFullQueueIsUnavailable) {
   constexpr size_t kSegmentBytes = 10'000;
   constexpr size_t kAppends = 20;
@@ -174,7 +175,7 @@ TEST_F(RocksdbQueueTest, WhileTheDiskStandsStillNewWritesAreUnavailable) {
 
   faults_.ReleaseLogAppends();
   EXPECT_TRUE(held_.Wait().ok());
-  // It may have come too late itself, if this thread was not run for a millisecond.
+  // It may itself have come too late, if this thread did not run for a millisecond.
   const auto outcome = waiting.Wait();
   EXPECT_TRUE(outcome.ok() || absl::IsUnavailable(outcome.status())) << outcome.status();
   while (storage_->RefusesWrites()) std::this_thread::yield();
@@ -216,7 +217,7 @@ TEST_F(RocksdbQueueTest, TheDestructorCompletesWhatWaits) {
   for (const Uuid& client : clients) EXPECT_TRUE(ChildOf(*storage_, client, kNil).has_value());
 }
 
-// If this fails, a caller that goes on from a callback, as a server does, waits for itself.
+// If this fails, a caller that continues from a callback, as a server does, waits for itself.
 TEST_F(RocksdbQueueTest, ACallbackMayUseTheStorage) {
   const Uuid client = Uuid::Random();
   AppendWaiter second;

@@ -1,6 +1,5 @@
-// Reads that have to wait for the disk, and everybody who must not wait with them. If these fail,
-// one bad sector or one cold client stands in the way of all clients of an event loop, or of all
-// writes.
+// Reads that must wait for the disk, and callers that must not wait with them. If these fail, one
+// bad sector or one cold client holds up all clients of an event loop, or all writes.
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -28,7 +27,7 @@ constexpr std::chrono::hours kLong{1};
 constexpr size_t kSmallBytes = 8'000;    // more than a block, so that no two clients share one
 constexpr size_t kLargeBytes = 100'000;  // in a blob file
 
-// What a client has in the database.
+// A client's records in the database.
 struct Known {
   Uuid client_id;
   std::vector<Uuid> version_ids;
@@ -51,7 +50,7 @@ class RocksdbReadTest : public testing::Test {
                 StoreSnapshotOutcome::kStored);
       clients_.push_back(std::move(client));
     }
-    Open();  // with empty caches: opening writes what is in the log to a table file
+    Open();  // with empty caches: opening writes the content of the log to a table file
   }
   // A test that failed must not leave a thread waiting.
   ~RocksdbReadTest() override {
@@ -87,7 +86,7 @@ class RocksdbReadTest : public testing::Test {
   std::unique_ptr<Storage> storage_;
 };
 
-// If this fails, the thread that asks, which serves thousands of others, waits for the disk.
+// If this fails, the calling thread, which serves thousands of others, waits for the disk.
 TEST_F(RocksdbReadTest, WhoAsksNeverTouchesAFile) {
   // This test's own thread opens the storage, which reads; an event loop does not.
   std::thread loop([&] {
@@ -110,7 +109,7 @@ TEST_F(RocksdbReadTest, WhoAsksNeverTouchesAFile) {
   EXPECT_GT(faults_.reads(), reads_before) << "nothing was cold, and so nothing was tested";
 }
 
-// If this fails, what is in memory pays for a change of threads, or waits for what is not.
+// If this fails, reads from memory pay for a change of threads, or wait for the disk.
 TEST_F(RocksdbReadTest, WhatIsInMemoryIsAnsweredAtOnceWhileTheDiskStandsStill) {
   const Known& warm = clients_[0];
   EXPECT_EQ(ReadChain(*storage_, warm.client_id, kNil).size(), warm.version_ids.size());
@@ -139,7 +138,8 @@ TEST_F(RocksdbReadTest, WritesOfOthersGoOnWhileTheDiskDoesNotRead) {
   EXPECT_EQ(NoChildOf(GetChild(*storage_, warm.client_id, warm.version_ids.back())),
             warm.version_ids.back());
   const Uuid new_client = Uuid::Random();
-  EXPECT_FALSE(ChildOf(*storage_, new_client, kNil).has_value());  // the filters are read by now
+  EXPECT_FALSE(
+      ChildOf(*storage_, new_client, kNil).has_value());  // the filters have been read by now
 
   faults_.HoldReads();
   AppendWaiter cold_append;
@@ -180,7 +180,7 @@ TEST_F(RocksdbReadTest, StrangersAreAnsweredFromFilters) {
   EXPECT_LE(faults_.reads() - before, kStrangers / 10);
 }
 
-// If this fails, a head that was read before a write is taken for the latest after it.
+// If this fails, a head that was read before a write counts as the latest after it.
 TEST_F(RocksdbReadTest, AppendsDuringAReadOfTheSameClientAreSeenAfterwards) {
   for (Known& client : clients_) {
     faults_.HoldReads();
@@ -207,9 +207,9 @@ TEST_F(RocksdbReadTest, AppendsDuringAReadOfTheSameClientAreSeenAfterwards) {
   }
 }
 
-// If this fails, a disk that cannot read is reported as a client that is not there, or takes what
-// is in memory with it, or cannot be read when it works again. (Writes may be refused until the
-// next start: RocksDB stops them when a compaction fails to read.)
+// If this fails, a disk that cannot read is reported as a missing client, or affects data in
+// memory, or cannot be read when it works again. (Writes may be refused until the next start:
+// RocksDB stops them when a compaction fails to read.)
 TEST_F(RocksdbReadTest, AFailedReadIsAnErrorAndIsOverWhenTheDiskReadsAgain) {
   const Known& warm = clients_[0];
   const Known& cold = clients_[1];
@@ -229,8 +229,8 @@ TEST_F(RocksdbReadTest, AFailedReadIsAnErrorAndIsOverWhenTheDiskReadsAgain) {
   EXPECT_EQ(VersionIdsOf(ReadChain(*storage_, cold.client_id, kNil)), cold.version_ids);
 }
 
-// If this fails, a disk that stands still gathers requests until their clients give up, or those
-// that it had taken are lost.
+// If this fails, a disk that stands still gathers requests until their clients give up, or accepted
+// ones are lost.
 TEST_F(RocksdbReadTest, ReadsThatWouldWaitTooLongAreUnavailable) {
   Open(std::chrono::milliseconds(1));
   const Known& cold = clients_[0];
@@ -264,7 +264,7 @@ TEST_F(RocksdbReadTest, ReadsThatWouldWaitTooLongAreUnavailable) {
   }
 }
 
-// If this fails, a stop leaves requests without an answer, or frees what they use.
+// If this fails, a stop leaves requests without an answer, or frees objects that they use.
 TEST_F(RocksdbReadTest, TheDestructorCompletesWhatWaits) {
   HoldReaders();
   const Known& cold = clients_[0];
@@ -287,8 +287,8 @@ TEST_F(RocksdbReadTest, TheDestructorCompletesWhatWaits) {
   EXPECT_EQ(ReadChain(*storage_, cold.client_id, kNil).size(), cold.version_ids.size() + 1);
 }
 
-// If this fails, a caller that goes on from a callback, as a server does, waits for itself; at the
-// end of the storage, too.
+// If this fails, a caller that continues from a callback, as a server does, waits for itself; at
+// the end of the storage, too.
 TEST_F(RocksdbReadTest, ACallbackMayUseTheStorage) {
   const Known& cold = clients_[0];
   const Known& other = clients_[1];

@@ -100,7 +100,7 @@ TEST_F(RocksdbReopenTest, EverythingIsKept) {
   for (int times = 0; times < 3; ++times) {
     Open();
     Expect(clients);
-    // And goes on.
+    // Then it continues.
     for (ExpectedClient& client : clients) Extend(client, 10);
     StoreSnapshotOfLatest(clients[0], 1000);
     Expect(clients);
@@ -123,8 +123,8 @@ TEST_F(RocksdbReopenTest, HeadsAreFoundAgainWithoutACache) {
   }
 }
 
-// If this fails, a number of ten in a row is where a chain ends, or its latest version is lost
-// among the keys of its neighbours.
+// If this fails, a chain ends at a multiple of ten, or its latest version is lost among the keys of
+// its neighbours.
 TEST_F(RocksdbReopenTest, TheLatestOfALongChainIsFoundAgain) {
   options_.head_cache_bytes = 1;
   Open();
@@ -155,7 +155,7 @@ TEST_F(RocksdbReopenTest, OnlyLargeValuesGoToBlobFiles) {
   Open();
   ExpectedClient client{Uuid::Random(), kNil, {}, {}};
   for (int i = 0; i < 20; ++i) Extend(client, base::kInlineBytesMax - 1);
-  Open();  // what was in the log is now in files
+  Open();  // the content of the log is in files now
   EXPECT_EQ(blob_files(), 0);
   Extend(client, base::kBlobBytesMin);
   Open();

@@ -1,4 +1,4 @@
-// The space of what was replaced comes back.
+// The space of replaced data is freed.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -18,8 +18,8 @@ constexpr int kClients = 50;
 constexpr uint64_t kLiveBytes = kClients * kSnapshotBytes;
 
 // Half of the clients store one snapshot, each at another time, and keep it; the others replace
-// theirs in every round. So every blob file has something that stays among much that goes. If this
-// fails, the disk fills up with snapshots that nobody can get any more.
+// theirs in every round. So every blob file has live values among much garbage. If this fails, the
+// disk fills up with replaced snapshots.
 TEST(RocksdbSpaceTest, ReplacedSnapshotsGiveTheirSpaceBack) {
   constexpr int kRoundsMin = 60;
   constexpr int kRoundsMax = 300;  // by then 750 MB were written

@@ -1,6 +1,6 @@
-// A log that a loss of power cut off: the file has its full length from the beginning, so what was
-// not written is zeros. If these fail, a server does not start after a loss of power, or comes back
-// without what it had acknowledged.
+// A log that a loss of power cut off: the file has its full length from the beginning, so unwritten
+// bytes are zeros. If these fail, a server does not start after a loss of power, or loses
+// acknowledged data.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -25,7 +25,7 @@ class TornLogTest : public testing::TestWithParam<size_t> {
   TornLogTest() {
     storage_ = MustOpen(directory_.path() + "/data");
     std::vector<Uuid> version_ids = AppendChain(*storage_, client_id_, kNil, kVersions - 1);
-    // Nobody was told that the last version is safe: what is noted of it must not be there either.
+    // The last version was not acknowledged: the mark must not cover it either.
     database_file_ = BytesOf(directory_.path() + "/data/DATABASE");
     const std::string before = BytesOf(LogOf("data"));
     MustAppend(*storage_, client_id_, version_ids.back(), Noise(GetParam()));
@@ -52,7 +52,7 @@ class TornLogTest : public testing::TestWithParam<size_t> {
     return log;
   }
 
-  // The chain that is found when of the log only the first `bytes` bytes reached the disk.
+  // The chain that is found when only the first `bytes` bytes of the log reached the disk.
   std::vector<Version> ChainAfterLossOfPower(size_t bytes) {
     const std::string name = "after-" + std::to_string(bytes);
     const std::string data_dir = directory_.path() + "/" + name;
@@ -65,7 +65,7 @@ class TornLogTest : public testing::TestWithParam<size_t> {
     const std::unique_ptr<Storage> storage = MustOpen(data_dir);
     if (storage == nullptr) return {};
     std::vector<Version> chain = ReadChain(*storage, client_id_, kNil);
-    // It also goes on from there.
+    // It also continues from there.
     const Uuid latest = chain.empty() ? kNil : chain.back().version_id;
     MustAppend(*storage, client_id_, latest, "after the loss of power");
     return chain;

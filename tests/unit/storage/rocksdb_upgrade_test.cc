@@ -24,7 +24,7 @@
 namespace tcsync::rocksdb_storage {
 namespace {
 
-// Writes records as format 1 had them, byte for byte.
+// Writes records of format 1, byte for byte.
 class Format1Writer {
  public:
   explicit Format1Writer(rocksdb::DB& database) : database_(database) {}
@@ -176,8 +176,8 @@ TEST_F(RocksdbUpgradeTest, ClientsAreCounted) {
   EXPECT_EQ(CountedClients(), clients_.size() + 1);
 }
 
-// An upgrade that was cut short between its two steps, after which the earlier release was started
-// once more and made a client.
+// An interrupted upgrade, between its two steps, after which the earlier release was started once
+// more and created a client.
 TEST_F(RocksdbUpgradeTest, AnUpgradeThatWasCutShortIsRepeated) {
   Open();
   storage_.reset();
@@ -229,7 +229,7 @@ TEST(RocksdbUpgradeOfFormat3Test, LiveBytesAreCountedAndKept) {
   }
 }
 
-// What was stored before counts as nothing, and nothing runs below zero when it is removed.
+// Earlier data counts as nothing, and nothing falls below zero when it is removed.
 TEST_F(RocksdbUpgradeTest, OldBytesCountAsNothing) {
   Open();
   const OldClient& client = clients_[0];  // with a snapshot
@@ -239,7 +239,7 @@ TEST_F(RocksdbUpgradeTest, OldBytesCountAsNothing) {
   const absl::StatusOr<AppendOutcome> outcome = TryAppend(*storage_, request);
   ASSERT_TRUE(outcome.ok() && std::holds_alternative<Appended>(*outcome));
   EXPECT_EQ(Find(*storage_, client.client_id).history_bytes, 1'000u);
-  // What is removed is told as it is.
+  // Removed bytes are reported in full.
   EXPECT_EQ(RemoveBelow(*storage_, client.client_id, 3), 20'010u);
   EXPECT_EQ(Find(*storage_, client.client_id).history_bytes, 1'000u);
   const Uuid sixth = std::get<Appended>(*outcome).version_id;

@@ -1,4 +1,4 @@
-// Uploads in a RocksDB directory: what is left of them when the process, the disk or a file fails.
+// Uploads in a RocksDB directory: their remains when the process, the disk or a file fails.
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -49,7 +49,7 @@ class RocksdbUploadTest : public testing::Test {
     return OpenBareDatabase(data_dir_ + "/rocksdb");
   }
 
-  // The keys of pieces, and of uploads under way.
+  // The keys of pieces, and of uploads in progress.
   std::vector<std::string> KeysOfUploads() {
     std::vector<std::string> keys;
     const auto database = OpenDatabase();
@@ -67,7 +67,7 @@ class RocksdbUploadTest : public testing::Test {
   std::unique_ptr<Storage> storage_;
 };
 
-// If this fails, uploads that break off fill the disk.
+// If this fails, interrupted uploads fill the disk.
 TEST_F(RocksdbUploadTest, WhatIsNotStoredLeavesNothing) {
   Open();
   const Uuid parent = MustAppend(*storage_, kClient, kNil).version_id;
@@ -119,7 +119,7 @@ TEST_F(RocksdbUploadTest, AKilledProcessLeavesWhatItAcknowledgedAndNothingElse) 
     }
     EXPECT_THAT(Verify(*storage_, KilledClient(0)).problems, IsEmpty());
     acknowledged = VersionIdsOf(chain);
-    // The others were killed before their ends, and are clients of no version.
+    // The others were killed before their ends, and are clients without a version.
     EXPECT_THAT(ListAll(*storage_), SizeIs(1));
     size_t pieces = 0;
     for (const Version& version : chain) {
@@ -129,8 +129,8 @@ TEST_F(RocksdbUploadTest, AKilledProcessLeavesWhatItAcknowledgedAndNothingElse) 
   }
 }
 
-// If this fails, a full disk during an upload is told as something else, or leaves what cannot be
-// removed.
+// If this fails, a full disk during an upload is reported as another fault, or leaves pieces that
+// cannot be removed.
 TEST_F(RocksdbUploadTest, AFullDiskEndsUploadsAndGoesOnAfterwards) {
   Open();
   const Uuid parent = MustAppend(*storage_, kClient, kNil).version_id;
@@ -142,14 +142,14 @@ TEST_F(RocksdbUploadTest, AFullDiskEndsUploadsAndGoesOnAfterwards) {
   EXPECT_EQ(added.code(), absl::StatusCode::kResourceExhausted) << added;
   during.reset();
   faults_.Heal();
-  // Its pieces were not synced when the disk failed, so that nobody knows whether they are there.
+  // Its pieces were not synced when the disk failed, so their state is unknown.
   const auto outcome = TryAppend(*storage_, std::move(before));
   EXPECT_EQ(outcome.status().code(), absl::StatusCode::kUnavailable) << outcome.status();
   EXPECT_TRUE(
       TryAppend(*storage_, UploadedAppendFor(*storage_, kClient, parent, Noise(300'000), 100'000))
           .ok());
   EXPECT_THAT(Verify(*storage_, kClient).problems, IsEmpty());
-  Open();  // with which what could not be removed is
+  Open();  // removes the remains
   EXPECT_THAT(KeysOfUploads(), SizeIs(3));
 }
 
@@ -186,7 +186,7 @@ TEST_F(RocksdbUploadTest, AMissingPieceIsDataLossAndIsNamed) {
           AllOf(HasSubstr("piece 1 of 2 of the snapshot of version 1"), HasSubstr("is missing"))));
 }
 
-// If this fails, pieces that belong to nothing stay where no operator learns of them.
+// If this fails, orphaned pieces stay where no operator learns of them.
 TEST_F(RocksdbUploadTest, PiecesOfNobodyAreAProblem) {
   Open();
   MustAppend(*storage_, kClient, kNil);
@@ -195,7 +195,7 @@ TEST_F(RocksdbUploadTest, PiecesOfNobodyAreAProblem) {
                   .ok());
   Open();
   EXPECT_THAT(Verify(*storage_, kClient).problems,
-              ElementsAre(HasSubstr("that is no version's and no snapshot's")));
+              ElementsAre(HasSubstr("that belongs to no version and no snapshot")));
 }
 
 }  // namespace

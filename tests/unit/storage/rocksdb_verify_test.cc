@@ -1,4 +1,4 @@
-// Checking what is stored. If these fail, an operator is told that a damaged history is whole.
+// Checks of stored data. If these fail, an operator is told that a damaged history is whole.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -50,7 +50,7 @@ class RocksdbVerifyTest : public testing::Test {
     EXPECT_EQ(StoreSnapshot(*storage_, kClient, ids_[2], Noise(60'000)),
               StoreSnapshotOutcome::kStored);
     MustAppend(*storage_, kOtherClient, kNil);
-    Open();  // what was in the log is now in files
+    Open();  // the content of the log is in files now
   }
 
   void Open() {
@@ -105,7 +105,7 @@ class RocksdbVerifyTest : public testing::Test {
     return Verify(*storage_, kClient).problems;
   }
 
-  // Flips a byte in the middle of each file with that end.
+  // Flips a byte in the middle of each file with that extension.
   int FlipBytes(const std::string& end) {
     int flipped = 0;
     for (const auto& entry : std::filesystem::directory_iterator(data_dir_ + "/rocksdb")) {
@@ -353,7 +353,7 @@ TEST_F(RocksdbVerifyTest, FlippedBitsInTableFilesAreFound) {
   EXPECT_GT(report.versions, 100u) << "what is not damaged was not read";
 }
 
-// If this fails, a person sees no progress, or a server that is to stop reads all of its disk
+// If this fails, a person sees no progress, or a server that should stop reads all of its disk
 // first.
 TEST_F(RocksdbVerifyTest, ComparingFilesTellsItsProgressAndCanBeStopped) {
   Uuid parent = ids_.back();
@@ -382,7 +382,7 @@ TEST_F(RocksdbVerifyTest, ComparingFilesTellsItsProgressAndCanBeStopped) {
   EXPECT_EQ(VerifyFiles(*storage_), absl::OkStatus());
 }
 
-// If this fails, files of a release that did not keep checksums of them are not checked.
+// If this fails, files of a release without checksums of whole files are not checked.
 TEST_F(RocksdbVerifyTest, FilesWithoutChecksumsAreRead) {
   {
     rocksdb::Options options;  // keeps no checksums of files
@@ -405,7 +405,7 @@ TEST_F(RocksdbVerifyTest, FilesWithoutChecksumsAreRead) {
   EXPECT_EQ(VerifyFiles(*storage_).code(), absl::StatusCode::kDataLoss);
 }
 
-// If this fails, a file that is gone is noticed only when a replica asks for it.
+// If this fails, a missing file is noticed only when a replica asks for it.
 TEST_F(RocksdbVerifyTest, AMissingBlobFileIsFound) {
   for (const auto& entry : std::filesystem::directory_iterator(data_dir_ + "/rocksdb")) {
     if (entry.path().extension() == ".blob") std::filesystem::remove(entry.path());
@@ -416,7 +416,7 @@ TEST_F(RocksdbVerifyTest, AMissingBlobFileIsFound) {
       Contains(AllOf(HasSubstr("the segment of " + Named(2)), HasSubstr("cannot be read"))));
 }
 
-// If this fails, listing clients takes the longer the more history they have.
+// If this fails, the time of listing clients grows with their history.
 TEST_F(RocksdbVerifyTest, ListingPassesOverVersions) {
   Uuid parent = ids_.back();
   for (int i = 0; i < 500; ++i) {
@@ -429,7 +429,7 @@ TEST_F(RocksdbVerifyTest, ListingPassesOverVersions) {
   rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
 }
 
-// If this fails, an operator plans with figures that are wrong, or sees none of a disk that fills.
+// If this fails, an operator plans with wrong figures, or sees none of a disk that fills.
 TEST_F(RocksdbVerifyTest, StatsTellOfFilesAndDisk) {
   const auto stats = AdministrationOf(*storage_).ReadStats();
   ASSERT_TRUE(stats.ok()) << stats.status();

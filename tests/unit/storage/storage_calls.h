@@ -1,5 +1,4 @@
-// Calls of a storage as tests make them: waiting for the answer, and failing the test when it is
-// not one that was foreseen.
+// Calls of a storage in tests: they wait for the answer, and fail the test when it is unexpected.
 #ifndef TCSYNC_TESTS_UNIT_STORAGE_STORAGE_CALLS_H_
 #define TCSYNC_TESTS_UNIT_STORAGE_STORAGE_CALLS_H_
 
@@ -21,7 +20,7 @@ namespace tcsync {
 
 inline const Uuid kNil;
 
-// As SyncService asks for it.
+// As SyncService requests it.
 inline constexpr uint64_t kRecentVersionsMax = 5;
 
 // An append as a server that creates clients makes it.
@@ -54,7 +53,7 @@ inline absl::StatusOr<UploadOutcome> TryBeginUpload(Storage& storage, UploadRequ
   return outcome.Wait();
 }
 
-// An upload that must be begun.
+// An upload that must begin.
 inline std::unique_ptr<Upload> MustBeginUpload(Storage& storage, UploadRequest request) {
   absl::StatusOr<UploadOutcome> outcome = TryBeginUpload(storage, std::move(request));
   EXPECT_TRUE(outcome.ok()) << outcome.status();
@@ -95,7 +94,7 @@ inline absl::StatusOr<std::string> ReadPiece(PieceSource& source) {
   return piece.Wait();
 }
 
-// All pieces, one behind the other.
+// All pieces, concatenated.
 inline absl::StatusOr<std::string> ReadPieces(PieceSource& source) {
   std::string bytes;
   for (uint32_t i = 0; i < source.pieces(); ++i) {
@@ -107,7 +106,7 @@ inline absl::StatusOr<std::string> ReadPieces(PieceSource& source) {
   return bytes;
 }
 
-// Makes what came in pieces whole.
+// Replaces pieces by the whole bytes.
 inline void MakeWhole(std::string& bytes, std::shared_ptr<PieceSource>& pieces) {
   if (pieces == nullptr) return;
   absl::StatusOr<std::string> read = ReadPieces(*pieces);
@@ -218,7 +217,7 @@ inline std::optional<Uuid> NoChildOf(const ChildOutcome& outcome) {
 }
 
 // Follows the chain from `parent` to its end, as a replica does, and expects that each version
-// names the one before it, and that the end is what storage calls the latest.
+// names the one before it, and that the end is storage's latest version.
 inline std::vector<Version> ReadChain(Storage& storage, const Uuid& client_id, Uuid parent) {
   std::vector<Version> chain;
   for (;;) {

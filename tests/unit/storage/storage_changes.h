@@ -1,5 +1,4 @@
-// Changes of a storage that its administration makes, as tests make them: failing the test when one
-// fails.
+// Changes of a storage by its administration in tests: a failed change fails the test.
 #ifndef TCSYNC_TESTS_UNIT_STORAGE_STORAGE_CHANGES_H_
 #define TCSYNC_TESTS_UNIT_STORAGE_STORAGE_CHANGES_H_
 

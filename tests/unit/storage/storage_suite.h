@@ -1,5 +1,5 @@
-// The storage suite: what every backend must do, as include/tcsync/storage.h says it. Each test
-// runs against each backend of storage_suite.cc; a new backend is one more entry there.
+// The storage suite: the required behaviour of every backend, as in include/tcsync/storage.h. Each
+// test runs against each backend of storage_suite.cc; a new backend is one more entry there.
 #ifndef TCSYNC_TESTS_UNIT_STORAGE_STORAGE_SUITE_H_
 #define TCSYNC_TESTS_UNIT_STORAGE_STORAGE_SUITE_H_
 

@@ -28,8 +28,8 @@ ImportRequest RequestOf(const Uuid& client, std::vector<StoredVersion> versions)
   return request;
 }
 
-// If this fails, replicas notice that their server has moved: their versions are not found, or come
-// back changed.
+// If this fails, replicas notice that their server has moved: their versions are missing, or
+// changed.
 TEST_P(StorageSuite, AnImportKeepsVersionIds) {
   for (const Uuid& parent : {kNil, Uuid::Random(), base::RandomUuidWithNumber(5)}) {
     const Uuid client = Uuid::Random();
@@ -51,7 +51,7 @@ TEST_P(StorageSuite, AnImportKeepsVersionIds) {
     uint64_t bytes = 0;
     for (const StoredVersion& stored : versions) bytes += stored.version.segment.size();
     EXPECT_EQ(summary.history_bytes, bytes);
-    // And the replicas go on.
+    // The replicas then continue.
     const Uuid latest = versions.back().version.version_id;
     const std::vector<Uuid> more = AppendChain(storage(), client, latest, 3);
     EXPECT_EQ(VersionIdsOf(ReadChain(storage(), client, latest)), more);
@@ -59,11 +59,11 @@ TEST_P(StorageSuite, AnImportKeepsVersionIds) {
   }
 }
 
-// If this fails, an ID that another server made is taken for the place that its first bits name:
-// replicas get somebody else's child, or are told that they are up to date.
+// If this fails, an ID from another server counts as the place that its first bits name: replicas
+// get somebody else's child, or are told that they are up to date.
 TEST_P(StorageSuite, ImportedIdsThatHintAtNumbersLeadToTheirOwnPlaces) {
   const Uuid client = Uuid::Random();
-  // In turn: the hint of its own number, of the one before, of the one after, and of the first.
+  // In turn: the hint of its own number, of the previous one, of the next one, and of the first.
   std::vector<StoredVersion> versions = ForeignChain(kNil, 40);
   for (size_t i = 0; i < versions.size(); ++i) {
     const uint64_t number = i + 1;
@@ -85,7 +85,7 @@ TEST_P(StorageSuite, ImportedIdsThatHintAtNumbersLeadToTheirOwnPlaces) {
         << back;
   }
   EXPECT_EQ(MustAppend(storage(), client, latest).snapshot->versions_since, 1u);
-  // And they are removed with all that leads to them.
+  // They are removed with all keys that lead to them.
   EXPECT_GT(RemoveBelow(storage(), client, 40), 0u);
   for (size_t i = 0; i + 2 < versions.size(); ++i) {
     EXPECT_FALSE(ChildOf(storage(), client, versions[i].version.version_id).has_value()) << i;
@@ -93,7 +93,7 @@ TEST_P(StorageSuite, ImportedIdsThatHintAtNumbersLeadToTheirOwnPlaces) {
   EXPECT_EQ(ChildOf(storage(), client, versions[38].version.version_id)->version_id, latest);
 }
 
-// If this fails, an import that was cut short cannot be repeated, or doubles what is there.
+// If this fails, an interrupted import cannot be repeated, or doubles the present data.
 TEST_P(StorageSuite, WhatIsHereAlreadyIsPassedOver) {
   const Uuid client = Uuid::Random();
   const std::vector<StoredVersion> versions = ForeignChain(Uuid::Random(), 30);
@@ -148,8 +148,7 @@ TEST_P(StorageSuite, APartThatDoesNotContinueTheChainChangesNothing) {
   EXPECT_EQ(VersionIdsOf(ReadChain(storage(), client, kNil)), VersionIdsOf(versions));
 }
 
-// If this fails, a damaged export makes a chain that goes round in a circle, which every replica
-// follows for ever.
+// If this fails, a damaged export makes a chain with a cycle, which every replica follows for ever.
 TEST_P(StorageSuite, AHistoryThatGoesRoundInACircleIsRefused) {
   std::vector<StoredVersion> versions = ForeignChain(Uuid::Random(), 6);
   const Uuid first_parent = versions[0].version.parent_version_id;
@@ -199,8 +198,8 @@ TEST_P(StorageSuite, AnImportedSnapshotIsKeptWhenItIsNewer) {
   EXPECT_EQ(Find(storage(), client).snapshot_bytes, 5u);
 }
 
-// If this fails, a history whose owner removed the old versions comes without the snapshot that
-// stands in for them, and no new computer can start.
+// If this fails, a history whose owner removed the old versions arrives without the snapshot that
+// replaces them, and no new computer can start.
 TEST_P(StorageSuite, AnImportedSnapshotMayBeOfTheVersionRightBeforeTheFirst) {
   for (const Uuid& base :
        {Uuid::Random(), base::RandomUuidWithNumber(5), base::RandomUuidWithNumber(1)}) {
@@ -218,19 +217,19 @@ TEST_P(StorageSuite, AnImportedSnapshotMayBeOfTheVersionRightBeforeTheFirst) {
       const ClientSummary summary = Find(storage(), client);
       EXPECT_EQ(summary.snapshot_number + 1, summary.first_number);
       EXPECT_EQ(summary.snapshot->versions_since, 3u);
-      // A new computer follows the chain from there, and goes on.
+      // A new computer follows the chain from there.
       EXPECT_EQ(VersionIdsOf(ReadChain(storage(), client, base)), VersionIdsOf(versions));
       const auto report = AdministrationOf(storage()).VerifyChain(client);
       ASSERT_TRUE(report.ok()) << report.status();
       EXPECT_TRUE(report->problems.empty()) << report->problems.front();
       EXPECT_FALSE(report->new_replica_cannot_start);
-      // Again is harmless; the nil version's is none, nor is one further back.
+      // A repetition is harmless; the nil version has no snapshot, nor has one further back.
       EXPECT_FALSE(MustImport(storage(), client, versions, of_base).snapshot_stored);
       EXPECT_FALSE(
           MustImport(storage(), client, {}, {{.snapshot = {kNil, "of nil"}}}).snapshot_stored);
       EXPECT_FALSE(MustImport(storage(), client, {}, {{.snapshot = {Uuid::Random(), "of none"}}})
                        .snapshot_stored);
-      // Nothing can be removed that a new computer needs; a newer snapshot takes its place.
+      // No version that a new computer needs can be removed; a newer snapshot replaces it.
       const uint64_t third = summary.first_number + 2;
       EXPECT_FALSE(AdministrationOf(storage()).RemoveVersions(client, third).ok());
       const Appended appended = MustAppend(storage(), client, versions[2].version.version_id);
@@ -240,7 +239,7 @@ TEST_P(StorageSuite, AnImportedSnapshotMayBeOfTheVersionRightBeforeTheFirst) {
       EXPECT_GT(RemoveBelow(storage(), client, third), 0u);
     }
   }
-  // Never in place of a newer one.
+  // It never replaces a newer one.
   const Uuid client = Uuid::Random();
   const Uuid base = Uuid::Random();
   const std::vector<StoredVersion> versions = ForeignChain(base, 3);
@@ -263,7 +262,8 @@ std::vector<std::pair<int64_t, uint64_t>> PositionsOf(Storage& storage, const Uu
   return positions;
 }
 
-// If this fails, retention in a client's new house strands computers that were seen in the old one.
+// If this fails, retention on a client's new server strands computers that were seen on the old
+// one.
 TEST_P(StorageSuite, AnImportBringsWhereReplicasAre) {
   constexpr int64_t kDay = 86'400;
   constexpr int64_t kNow = 20'000 * kDay + 17;
@@ -281,13 +281,13 @@ TEST_P(StorageSuite, AnImportBringsWhereReplicasAre) {
   using Positions = std::vector<std::pair<int64_t, uint64_t>>;
   const Positions at_the_oldest = {{20'000 * kDay, 1}};
 
-  // Nobody knows: as if one had been seen at the import, at the oldest version.
+  // Unknown: as if one had been seen at the import, at the oldest version.
   const Uuid unknown = Uuid::Random();
   import(unknown, Part(versions, 0, 3), std::nullopt);
   EXPECT_EQ(PositionsOf(storage(), unknown), at_the_oldest);
   import(unknown, Part(versions, 3, 6), std::nullopt);
   EXPECT_EQ(PositionsOf(storage(), unknown), at_the_oldest);
-  // The same when the other server knew nothing, or nothing of what came along.
+  // The same when the other server had no notes, or none of versions that were imported.
   for (const auto& positions :
        {std::vector<ImportRequest::ImportedReplicas::Position>{},
         std::vector<ImportRequest::ImportedReplicas::Position>{{kNow, Uuid::Random()}}}) {
@@ -305,7 +305,7 @@ TEST_P(StorageSuite, AnImportBringsWhereReplicasAre) {
                     {19'991 * kDay + 5, id(5)},
                     {19'992 * kDay, versions[0].version.parent_version_id},
                     {19'993 * kDay, Uuid::Random()},  // not here
-                    {30'000 * kDay, id(6)}},          // by a clock that is wrong
+                    {30'000 * kDay, id(6)}},          // by a wrong clock
       .ahead = {{base::RandomUuidWithNumber(9), 500}, {base::RandomUuidWithNumber(8), 400}},
       .accepts_diverged = true};
   import(known, versions, replicas);
@@ -318,7 +318,7 @@ TEST_P(StorageSuite, AnImportBringsWhereReplicasAre) {
   ASSERT_EQ(summary.replicas_ahead.size(), 2u);
   EXPECT_EQ(summary.replicas_ahead[0].version_id, replicas.ahead[0].version_id);
   EXPECT_EQ(summary.replicas_ahead[1].last_seen_unix_seconds, 400);
-  // Again changes nothing, and of one day the oldest stays.
+  // A repetition changes nothing, and the oldest of a day stays.
   import(known, versions, replicas);
   EXPECT_EQ(PositionsOf(storage(), known), expected);
   EXPECT_EQ(Find(storage(), known).replicas_ahead.size(), 2u);
@@ -329,7 +329,7 @@ TEST_P(StorageSuite, AnImportBringsWhereReplicasAre) {
   EXPECT_EQ(PositionsOf(storage(), known)[1].second, 5u);
   const auto report = AdministrationOf(storage()).VerifyChain(known);
   EXPECT_TRUE(report.ok() && report->problems.empty());
-  // It goes with the client.
+  // It is removed with the client.
   EXPECT_TRUE(Delete(storage(), known));
   EXPECT_EQ(PositionsOf(storage(), known), Positions());
 }
@@ -343,7 +343,7 @@ TEST_P(StorageSuite, AnImportWithoutVersionsCreatesNoClient) {
   EXPECT_TRUE(std::holds_alternative<NoSuchClient>(GetChild(storage(), client, kNil)));
 }
 
-// If this fails, a client that has appended here already cannot get the rest of its history's end.
+// If this fails, a client that has already appended here cannot get the rest of its history's end.
 TEST_P(StorageSuite, AnImportContinuesAChainThatBeganHere) {
   const Uuid client = Uuid::Random();
   const std::vector<Uuid> here = AppendChain(storage(), client, kNil, 3);

@@ -1,5 +1,4 @@
-// The storage suite, what an operator looks at: clients, versions, positions, and whether chains
-// are whole.
+// The storage suite, an operator's view: clients, versions, positions, and the integrity of chains.
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -62,7 +61,7 @@ TEST_P(StorageSuite, EveryClientIsListedOnceInTheOrderOfIds) {
   }
 }
 
-// If this fails, an operator decides by figures that are wrong.
+// If this fails, an operator decides by wrong figures.
 TEST_P(StorageSuite, AClientIsSummarized) {
   const Uuid client = Uuid::Random();
   const auto nobody = AdministrationOf(storage()).FindClient(client);
@@ -107,7 +106,7 @@ TEST_P(StorageSuite, AClientIsSummarized) {
   EXPECT_EQ(listed[0].snapshot_bytes, found.snapshot_bytes);
 }
 
-// If this fails, an operator is not told whose replicas know more than the server.
+// If this fails, an operator does not learn whose replicas are ahead.
 TEST_P(StorageSuite, ReplicasAheadAreTold) {
   const Uuid client = Uuid::Random();
   MustAppend(storage(), client, kNil);
@@ -151,7 +150,7 @@ TEST_P(StorageSuite, VersionsAreReadInPages) {
   EXPECT_THAT(ReadVersions(storage(), client, UINT64_MAX, kAnyBytes), IsEmpty());
 }
 
-// If this fails, versions are removed that a replica still needs, or none ever are.
+// If this fails, versions that a replica still needs are removed, or none ever are.
 TEST_P(StorageSuite, PositionsAreReadByDay) {
   const Uuid client = Uuid::Random();
   const std::vector<Uuid> ids = AppendChain(storage(), client, kNil, 4);
@@ -178,7 +177,7 @@ TEST_P(StorageSuite, PositionsAreReadByDay) {
   EXPECT_THAT(*AdministrationOf(storage()).ReadPositions(Uuid::Random(), 0), IsEmpty());
 }
 
-// If this fails, an operator is sent after damage that is none.
+// If this fails, an operator looks for damage that does not exist.
 TEST_P(StorageSuite, AChainThatIsWholeHasNoProblems) {
   EXPECT_EQ(AdministrationOf(storage()).VerifyChain(Uuid::Random()).status().code(),
             absl::StatusCode::kNotFound);
@@ -202,7 +201,7 @@ TEST_P(StorageSuite, AChainThatIsWholeHasNoProblems) {
   }
 }
 
-// If this fails, removing old versions leaves a chain that counts as damaged, or is.
+// If this fails, removing old versions damages a chain, or makes it count as damaged.
 TEST_P(StorageSuite, AChainWithoutItsFirstVersionsHasNoProblems) {
   const Uuid client = Uuid::Random();
   std::vector<Uuid> ids = AppendChain(storage(), client, Uuid::Random(), 6);
@@ -219,7 +218,7 @@ TEST_P(StorageSuite, AChainWithoutItsFirstVersionsHasNoProblems) {
   }
 }
 
-// If this fails, history that came from another server counts as damaged, or is.
+// If this fails, history from another server counts as damaged, or is.
 TEST_P(StorageSuite, AnImportedChainHasNoProblems) {
   const Uuid client = Uuid::Random();
   ImportRequest request;
@@ -242,7 +241,7 @@ TEST_P(StorageSuite, AnImportedChainHasNoProblems) {
   EXPECT_EQ(ReadVersions(storage(), client, 0, kAnyBytes).size(), 4u);
 }
 
-// If this fails, nobody learns that a history can only be gone on with, and not be begun with.
+// If this fails, nobody learns that a history can be continued, but not begun with.
 TEST_P(StorageSuite, AHistoryThatANewComputerCannotStartFromIsTold) {
   const Uuid client = Uuid::Random();
   const Uuid first = MustAppend(storage(), client, Uuid::Random()).version_id;
@@ -268,7 +267,7 @@ TEST_P(StorageSuite, AHistoryThatWasCarriedOnIsWhole) {
   EXPECT_EQ(Find(storage(), client).version_count(), 1u);
 }
 
-// If this fails, an operator plans with figures that are wrong.
+// If this fails, an operator plans with wrong figures.
 TEST_P(StorageSuite, StatsCountClientsAndQueue) {
   const auto read = [this] {
     auto stats = AdministrationOf(storage()).ReadStats();
@@ -287,7 +286,7 @@ TEST_P(StorageSuite, StatsCountClientsAndQueue) {
   EXPECT_FALSE(read().backend.empty());
 }
 
-// If this fails, a health check says that a working server does not work.
+// If this fails, a health check reports a working server as broken.
 TEST_P(StorageSuite, AProbeFindsThatStorageWorks) {
   for (int i = 0; i < 3; ++i) {
     Waiter<absl::Status> probe;

@@ -1,5 +1,5 @@
-// What all clients together have: the figure that total-bytes-max bounds. If these fail, a full
-// server stays full after clients were removed, or takes more than it was told to.
+// The total of all clients, which total-bytes-max bounds. If these fail, a full server stays full
+// after clients were removed, or takes more than its limit.
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -18,7 +18,7 @@ namespace {
 
 uint64_t LiveBytes(Storage& storage) { return AdministrationOf(storage).LiveBytes(); }
 
-// What the clients' own figures add up to.
+// The sum of the clients' own figures.
 uint64_t SumOverClients(Storage& storage) {
   uint64_t bytes = 0;
   for (const ClientSummary& client : ListAll(storage)) {
@@ -53,7 +53,7 @@ TEST_P(StorageSuite, LiveBytesFollowEveryChange) {
   ASSERT_EQ(RemoveBelow(storage(), client, 3), 51'000u);
   EXPECT_EQ(LiveBytes(storage()), SumOverClients(storage()));
 
-  // An accepted replica replaces all that was here.
+  // An accepted replica replaces the whole history here.
   ASSERT_TRUE(*AdministrationOf(storage()).AcceptDiverged(client, true));
   MustAppend(storage(), client, Uuid::Random(), Noise(10));
   EXPECT_EQ(LiveBytes(storage()), SumOverClients(storage()));
@@ -64,7 +64,7 @@ TEST_P(StorageSuite, LiveBytesFollowEveryChange) {
   EXPECT_EQ(LiveBytes(storage()), 0u);
 }
 
-// If this fails, uploads that are never finished fill a disk and count as nothing.
+// If this fails, unfinished uploads fill a disk and count as nothing.
 TEST_P(StorageSuite, UploadsCountTowardsLiveBytes) {
   const Uuid client = Uuid::Random();
   std::unique_ptr<Upload> given_up =
@@ -79,7 +79,7 @@ TEST_P(StorageSuite, UploadsCountTowardsLiveBytes) {
   const Uuid first = std::get<Appended>(*outcome).version_id;
   EXPECT_EQ(LiveBytes(storage()), 700'000 + base::kVersionRecordBytes + base::kClientRecordBytes);
   given_up.reset();
-  // What it left is removed soon.
+  // Its remains are removed soon.
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (LiveBytes(storage()) != SumOverClients(storage())) {
     ASSERT_LT(std::chrono::steady_clock::now(), deadline);

@@ -1,4 +1,4 @@
-// The storage suite, notes of replicas: where they ended their syncs, and which are ahead.
+// The storage suite, notes of replicas: their positions, and those that are ahead.
 #include <cstdint>
 #include <vector>
 
@@ -20,11 +20,11 @@ std::vector<ReplicaPosition> Positions(Storage& storage, const Uuid& client) {
   return positions.value_or(std::vector<ReplicaPosition>());
 }
 
-// If this fails, history is removed that a replica still needs: a later replica of the day hides an
+// If this fails, history that a replica still needs is removed: a later replica of the day hides an
 // earlier one that is further behind.
 TEST_P(StorageSuite, TheOldestPositionOfADayIsKept) {
   const Uuid client = Uuid::Random();
-  // From another server, so that the IDs do not tell the numbers.
+  // From another server, so that the IDs do not contain the numbers.
   const std::vector<StoredVersion> imported = ForeignChain(kNil, 6);
   MustImport(storage(), client, imported);
   std::vector<Uuid> version_ids = VersionIdsOf(imported);
@@ -33,7 +33,7 @@ TEST_P(StorageSuite, TheOldestPositionOfADayIsKept) {
     storage().NoteReplicaSeen(client, version_ids[number - 1], now);
   };
   for (int i = 0; i < 3; ++i) note(7, kNoon);
-  // The import has one of its own, because nobody knows where its replicas are.
+  // The import has a position of its own, because those of the replicas are unknown.
   ASSERT_EQ(Positions(storage(), client).size(), 2u);
   EXPECT_EQ(Positions(storage(), client)[0].oldest_number, 1u);
   EXPECT_EQ(Positions(storage(), client)[1].oldest_number, 7u);
@@ -52,8 +52,8 @@ TEST_P(StorageSuite, TheOldestPositionOfADayIsKept) {
   EXPECT_EQ(Find(storage(), client).last_seen_unix_seconds, 19'001 * kDay);
 }
 
-// If this fails, anyone can keep a client's history from being removed, or a client that nobody
-// uses from being found, by asking with an ID that is none.
+// If this fails, anyone can keep a client's history from being removed, or an unused client from
+// being found, by asking with an invalid ID.
 TEST_P(StorageSuite, WhatIsNoVersionIsNoPosition) {
   const Uuid client = Uuid::Random();
   const std::vector<Uuid> version_ids = AppendChain(storage(), client, kNil, 4);
@@ -68,8 +68,8 @@ TEST_P(StorageSuite, WhatIsNoVersionIsNoPosition) {
   EXPECT_EQ(Find(storage(), client).last_seen_unix_seconds, 0);
 }
 
-// If this fails, the operator does not learn of the replicas that know more than the server, or
-// whoever asks with random IDs fills the memory and the disk.
+// If this fails, the operator does not learn of the replicas that are ahead, or requests with
+// random IDs fill the memory and the disk.
 TEST_P(StorageSuite, AFewReplicasAheadAreKept) {
   const Uuid client = Uuid::Random();
   MustAppend(storage(), client, kNil);
@@ -78,8 +78,8 @@ TEST_P(StorageSuite, AFewReplicasAheadAreKept) {
     ahead.push_back(Uuid::Random());
     storage().NoteReplicaAhead(client, ahead.back(), kNoon + static_cast<int64_t>(i));
   }
-  storage().NoteReplicaAhead(client, ahead[6], kNoon + 100);  // it came again
-  storage().NoteReplicaAhead(client, kNil, kNoon + 200);      // which is ahead of nobody
+  storage().NoteReplicaAhead(client, ahead[6], kNoon + 100);  // it was seen again
+  storage().NoteReplicaAhead(client, kNil, kNoon + 200);      // ahead of nobody
   storage().NoteReplicaAhead(Uuid::Random(), ahead[0], kNoon);
   const std::vector<ReplicaAhead> kept = Find(storage(), client).replicas_ahead;
   ASSERT_EQ(kept.size(), base::kReplicasAheadMax);
@@ -89,8 +89,8 @@ TEST_P(StorageSuite, AFewReplicasAheadAreKept) {
   EXPECT_EQ(kept[2].version_id, ahead[ahead.size() - 2]);
 }
 
-// If this fails, what was noted of a client that was deleted turns up in the one that comes after
-// it, and keeps its history from being removed.
+// If this fails, notes of a deleted client appear in the next one with its ID, and keep its history
+// from being removed.
 TEST_P(StorageSuite, NotesOfADeletedClientAreForgotten) {
   const Uuid client = Uuid::Random();
   const Uuid first = MustAppend(storage(), client, kNil).version_id;

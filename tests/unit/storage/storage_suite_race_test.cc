@@ -1,4 +1,4 @@
-// The storage suite, threads: what is promised to one caller holds when many call at once.
+// The storage suite, threads: the promises to one caller hold when many call at once.
 #include <atomic>
 #include <barrier>
 #include <cstdint>
@@ -76,7 +76,7 @@ TEST_P(StorageSuite, OfAppendsToOneParentExactlyOneWins) {
   }
 }
 
-// What one thread saw of an append that was refused.
+// One thread's view of a refused append.
 struct Refusal {
   Uuid expected_parent;
   Uuid latest;
@@ -126,7 +126,7 @@ TEST_P(StorageSuite, RacingReplicasKeepTheChainUnbroken) {
     const size_t place = places.at(refusal.latest);
     EXPECT_GT(place, places.at(refusal.expected_parent));
     EXPECT_GE(place, refusal.acknowledged_before) << "older than what was acknowledged before";
-    // Appends that are done but not yet counted: at most one of each other thread.
+    // Completed appends that are not counted yet: at most one of each other thread.
     EXPECT_LE(place, refusal.acknowledged_after + kThreads) << "from the future";
   }
 }
@@ -162,12 +162,12 @@ TEST_P(StorageSuite, ThreadsOnManyClients) {
 }
 
 // If this fails, a replica that pulls while another one pushes is told 410, and gives up for ever,
-// or 404, and misses a version that was acknowledged.
+// or 404, and misses an acknowledged version.
 TEST_P(StorageSuite, ReadersSeeWhatWasAcknowledged) {
   constexpr size_t kVersions = 300;
   const Uuid client = Uuid::Random();
   std::mutex mutex;
-  std::vector<Uuid> chain = {kNil};  // nil, and what was acknowledged
+  std::vector<Uuid> chain = {kNil};  // nil, and the acknowledged versions
   const auto snapshot_of_chain = [&] {
     const std::lock_guard<std::mutex> lock(mutex);
     return chain;
@@ -190,7 +190,7 @@ TEST_P(StorageSuite, ReadersSeeWhatWasAcknowledged) {
       const std::vector<Uuid> known = snapshot_of_chain();
       if (known.size() < 2) continue;
       random = random * 1664525 + 1013904223;
-      // The end of the chain is where the races are.
+      // The races are at the end of the chain.
       const size_t back = random % 4 == 0 ? random / 4 % known.size()
                                           : random / 4 % std::min<size_t>(3, known.size());
       const size_t place = known.size() - 1 - back;
@@ -216,7 +216,7 @@ TEST_P(StorageSuite, ReadersSeeWholeSnapshots) {
   OnThreads(3, [&](int thread) {
     if (thread == 0) {
       for (int i = 0; i < kSnapshots; ++i) {
-        // Of two sizes, which are kept in two ways.
+        // Of two sizes, which are stored in two forms.
         std::string bytes = latest.ToString();
         if (i % 2 == 1) bytes += Noise(20'000);
         EXPECT_EQ(StoreSnapshot(storage(), client, latest, bytes), StoreSnapshotOutcome::kStored);

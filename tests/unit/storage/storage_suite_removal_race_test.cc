@@ -25,7 +25,7 @@ void OnThreads(int count, const std::function<void(int thread)>& body) {
   for (std::thread& thread : threads) thread.join();
 }
 
-// If this fails, an invite for one person lets in several who come at the same time.
+// If this fails, an invite for one person admits several who come at the same time.
 TEST_P(StorageSuite, OfClientsThatRaceForOneInviteExactlyOneIsCreated) {
   for (char round = 'a'; round < 'k'; ++round) {
     Change(storage(), Invite{.digest = DigestOf(round), .label = "", .uses_max = 1});
@@ -63,7 +63,7 @@ TEST_P(StorageSuite, DeletionsAndAppendsOfOneClientComeOneAfterTheOther) {
     if (thread == 0) {
       for (int i = 0; i < kDeletions; ++i) {
         Delete(storage(), client);
-        // What follows it begins anew, or is not there.
+        // Its successor begins again, or does not exist.
         const ChildOutcome child = GetChild(storage(), client, kNil);
         EXPECT_FALSE(std::holds_alternative<NoChild>(child)) << "versions without a beginning";
         while (std::holds_alternative<NoSuchClient>(GetChild(storage(), client, kNil))) {
@@ -76,7 +76,7 @@ TEST_P(StorageSuite, DeletionsAndAppendsOfOneClientComeOneAfterTheOther) {
     Uuid latest = kNil;
     while (!done) {
       AppendRequest request = AppendRequestFor(client, latest, latest.ToString());
-      request.create_client = latest.IsNil();  // as of a replica that has synced before
+      request.create_client = latest.IsNil();  // as for a replica that has synced before
       const absl::StatusOr<AppendOutcome> outcome = TryAppend(storage(), request);
       ASSERT_TRUE(outcome.ok()) << outcome.status();
       if (const auto* appended = std::get_if<Appended>(&*outcome)) {
@@ -86,15 +86,15 @@ TEST_P(StorageSuite, DeletionsAndAppendsOfOneClientComeOneAfterTheOther) {
       }
     }
   });
-  // Whatever is left is one whole chain from number 1 on.
+  // The rest is one whole chain from number 1 on.
   const std::vector<Version> chain = ReadChain(storage(), client, kNil);
   uint64_t number = 0;
   for (const Version& version : chain) EXPECT_EQ(base::NumberHint(version.version_id), ++number);
   EXPECT_EQ(Find(storage(), client).version_count(), chain.size());
 }
 
-// If this fails, a replica is told 410 and gives up for ever, although its version was there until
-// it was deleted: it saw the head of before and the records of after.
+// If this fails, a replica is told 410 and gives up for ever, although its version existed until
+// its deletion: it saw the old head and the new records.
 TEST_P(StorageSuite, ReadersOfAClientThatIsDeletedSeeItWholeOrNotAtAll) {
   constexpr int kRounds = 80;
   const Uuid client = Uuid::Random();
@@ -146,10 +146,10 @@ TEST_P(StorageSuite, HistoriesAreShortenedWhileTheyGrow) {
       if (thread == 1) {
         const auto snapshot = SnapshotOf(storage(), client);
         if (!snapshot) continue;
-        // Up to a snapshot that was there; by now there may be a newer one.
+        // Up to a snapshot that existed; by now there may be a newer one.
         RemoveBelow(storage(), client, base::NumberHint(snapshot->version_id));
       } else {
-        // A new computer: the snapshot, and whatever came after it.
+        // A new computer: the snapshot, and all later versions.
         const auto snapshot = SnapshotOf(storage(), client);
         if (!snapshot) continue;
         Uuid at = snapshot->version_id;
@@ -174,8 +174,8 @@ TEST_P(StorageSuite, HistoriesAreShortenedWhileTheyGrow) {
   EXPECT_TRUE(Verify(storage(), client).problems.empty());
 }
 
-// If this fails, two replicas are accepted from two different states, and the changes of one are
-// lost although it was told that they are safe.
+// If this fails, two replicas are accepted from two different states, and acknowledged changes of
+// one are lost.
 TEST_P(StorageSuite, OfDivergedReplicasThatRaceExactlyOneIsAccepted) {
   for (int round = 0; round < 10; ++round) {
     const Uuid client = Uuid::Random();
@@ -185,8 +185,8 @@ TEST_P(StorageSuite, OfDivergedReplicasThatRaceExactlyOneIsAccepted) {
     std::vector<AppendOutcome> outcomes(kThreads);
     OnThreads(kThreads, [&](int thread) {
       const auto i = static_cast<size_t>(thread);
-      // One of them is a replica that is where the server is: it may win before, and then what it
-      // added is replaced, or come too late.
+      // One of them is a replica at the server's position: it may win first, and then its version
+      // is replaced, or come too late.
       ahead[i] = i == 0 ? old_ids.back() : Uuid::Random();
       outcomes[i] = Append(storage(), client, ahead[i], ahead[i].ToString());
     });

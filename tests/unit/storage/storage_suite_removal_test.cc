@@ -1,5 +1,5 @@
-// The storage suite, removals: clients that are deleted, histories that are shortened, and the
-// diverged replica that is accepted with a history of its own.
+// The storage suite, removals: deleted clients, shortened histories, and the diverged replica that
+// is accepted with a history of its own.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -40,8 +40,8 @@ std::vector<Uuid> MakeRichClient(Storage& storage, const Uuid& client, const Uui
   return version_ids;
 }
 
-// If this fails, a person whose data is to be erased is told that it was, and it was not, or
-// somebody else's goes as well.
+// If this fails, a person is told of an erasure that did not happen, or somebody else's data is
+// erased as well.
 TEST_P(StorageSuite, ADeletedClientIsGoneAndItsNeighboursAreNot) {
   const Uuid before = *Uuid::Parse("11111111-1111-4111-8111-111111111110");
   const Uuid client = *Uuid::Parse("11111111-1111-4111-8111-111111111111");
@@ -99,7 +99,7 @@ TEST_P(StorageSuite, ADeletedClientBeginsAgainWithNothing) {
   EXPECT_TRUE(AdministrationOf(storage()).ReadPositions(client, 0)->empty());
 }
 
-// If this fails, shortened histories lose too much, or the bytes that come back are told wrong.
+// If this fails, shortened histories lose too much, or the freed bytes are reported wrong.
 TEST_P(StorageSuite, VersionsBelowANumberAreRemoved) {
   const Uuid client = Uuid::Random();
   Uuid latest = Uuid::Random();  // made by another server
@@ -119,7 +119,7 @@ TEST_P(StorageSuite, VersionsBelowANumberAreRemoved) {
   for (const Uuid& parent : {foreign, version_ids[0], version_ids[1]}) {
     EXPECT_EQ(NoChildOf(GetChild(storage(), client, parent)), latest) << "it is still there";
   }
-  // The parent of the oldest one that is kept leads on, as a replica at it needs.
+  // The parent of the oldest kept version leads to it, as a replica at that parent needs.
   std::vector<Version> chain = ReadChain(storage(), client, version_ids[2]);
   ASSERT_EQ(chain.size(), 7u);
   EXPECT_EQ(chain[0].version_id, version_ids[3]);
@@ -134,7 +134,7 @@ TEST_P(StorageSuite, VersionsBelowANumberAreRemoved) {
 }
 
 // If this fails, a new computer cannot start: the snapshot's version or the whole chain is gone, or
-// what it would need between the two.
+// a version that it would need between the two.
 TEST_P(StorageSuite, TheSnapshotsVersionAndTheLatestStay) {
   const Uuid client = Uuid::Random();
   const std::vector<Uuid> version_ids = AppendChain(storage(), client, kNil, 6);
@@ -160,7 +160,7 @@ TEST_P(StorageSuite, TheSnapshotsVersionAndTheLatestStay) {
   MustAppend(storage(), client, version_ids[5]);
 }
 
-// If this fails, a history that is longer than what one write removes is removed in part only.
+// If this fails, a history longer than one write's limit is removed only in part.
 TEST_P(StorageSuite, ManyVersionsAreRemovedInParts) {
   const Uuid client = Uuid::Random();
   const size_t count = 2 * base::kRemovedVersionsPerWrite + 10;
@@ -175,8 +175,8 @@ TEST_P(StorageSuite, ManyVersionsAreRemovedInParts) {
   EXPECT_EQ(ChildOf(storage(), client, versions[count - 2].version.version_id)->version_id, latest);
 }
 
-// If this fails, the replica that knows more than a restored server is turned away although the
-// operator let it in.
+// If this fails, the replica that is ahead of a restored server is refused although the operator
+// permitted it.
 TEST_P(StorageSuite, AReplicaAtAnUnknownVersionIsAcceptedOnce) {
   const Uuid client = Uuid::Random();
   const std::vector<Uuid> old_ids = MakeRichClient(storage(), client, kNil);
@@ -204,7 +204,7 @@ TEST_P(StorageSuite, AReplicaAtAnUnknownVersionIsAcceptedOnce) {
     EXPECT_EQ(summary.history_bytes, 8u);
     EXPECT_FALSE(summary.accepts_diverged);
     EXPECT_TRUE(summary.replicas_ahead.empty());
-    // Once: the next one has to look at what is here now.
+    // Once: the next one has to accept the present history.
     EXPECT_FALSE(AcceptsDiverged(GetChild(storage(), client, Uuid::Random())));
     EXPECT_EQ(ConflictOf(Append(storage(), client, Uuid::Random())), accepted.version_id);
     const Uuid next = MustAppend(storage(), client, accepted.version_id, "next").version_id;
@@ -224,8 +224,8 @@ TEST_P(StorageSuite, NumbersGoOnWhenADivergedReplicaIsAccepted) {
   EXPECT_EQ(Find(storage(), client).latest_number, 6u);
 }
 
-// If this fails, a replica that knows less than what is here counts as ahead of it, and an operator
-// accepts it in place of what the others know.
+// If this fails, a replica that is behind counts as ahead, and an operator accepts it in place of
+// the others' history.
 TEST_P(StorageSuite, AHistoryIsNumberedFromItsParent) {
   struct Case {
     Uuid parent;
@@ -287,19 +287,19 @@ TEST_P(StorageSuite, AReplicaThatIsBehindIsNotAccepted) {
     EXPECT_EQ(ConflictOf(Append(storage(), client, parent)), version_ids[4]);
     EXPECT_FALSE(AcceptsDiverged(GetChild(storage(), client, parent)));
   }
-  // An append that fits is as ever, and leaves the allowance to whom it is for.
+  // A fitting append is unaffected, and leaves the permission to the replica that it is for.
   const Uuid next = MustAppend(storage(), client, version_ids[4]).version_id;
   EXPECT_TRUE(AcceptsDiverged(GetChild(storage(), client, Uuid::Random())));
   EXPECT_EQ(ChildOf(storage(), client, version_ids[1])->version_id, version_ids[2]);
-  // And it can be taken back.
+  // It can be revoked.
   ASSERT_TRUE(AcceptDiverged(storage(), client, false));
   EXPECT_FALSE(AcceptsDiverged(GetChild(storage(), client, Uuid::Random())));
   EXPECT_EQ(ConflictOf(Append(storage(), client, Uuid::Random())), next);
   EXPECT_FALSE(AcceptDiverged(storage(), Uuid::Random())) << "there is no such client";
 }
 
-// If this fails, an accepted replica is refused for what it replaces, or gets in what is too
-// large.
+// If this fails, an accepted replica is refused because of the history that it replaces, or exceeds
+// the limit.
 TEST_P(StorageSuite, AnAcceptedReplicaIsLimitedByWhatIsLeft) {
   const Uuid client = Uuid::Random();
   const Uuid first = MustAppend(storage(), client, kNil, Noise(1'000)).version_id;

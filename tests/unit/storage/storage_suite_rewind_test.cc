@@ -1,4 +1,4 @@
-// The storage suite, rewinding: the end of a history is taken off, and the rest goes on.
+// The storage suite, rewinding: the end of a history is removed, and the rest continues.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -20,7 +20,7 @@ using ::testing::IsEmpty;
 constexpr int64_t kNow = 1'700'000'000;
 constexpr int64_t kDay = 86'400;
 
-// What the client has now is what the request says.
+// The request describes the client's present state.
 RewindRequest RequestTo(Storage& storage, const Uuid& client, const Uuid& version) {
   const ClientSummary summary = Find(storage, client);
   RewindRequest request{.client_id = client, .version_id = version};
@@ -78,7 +78,8 @@ TEST_P(StorageSuite, TheEndGoesAndTheRestGoesOn) {
       EXPECT_EQ(ConflictOf(Append(storage(), client, ids[i])), ids[1]);
       EXPECT_EQ(StoreSnapshot(storage(), client, ids[i]), StoreSnapshotOutcome::kNotWanted);
     }
-    // What comes now has numbers that were used before, and must not be taken for what was there.
+    // New versions have numbers that were used before, and must not be mistaken for the removed
+    // ones.
     std::vector<Uuid> chain = {ids[0], ids[1]};
     for (int i = 0; i < 4; ++i) {
       chain.push_back(MustAppend(storage(), client, chain.back(), Noise(60)).version_id);
@@ -91,7 +92,7 @@ TEST_P(StorageSuite, TheEndGoesAndTheRestGoesOn) {
   }
 }
 
-// If this fails, a snapshot that new computers need is lost, or one that is bad cannot be removed.
+// If this fails, a snapshot that new computers need is lost, or a bad one cannot be removed.
 TEST_P(StorageSuite, AnOlderSnapshotStaysUnlessItIsToGo) {
   const Uuid client = Uuid::Random();
   const std::vector<Uuid> ids = AppendChain(storage(), client, kNil, 4);
@@ -106,7 +107,7 @@ TEST_P(StorageSuite, AnOlderSnapshotStaysUnlessItIsToGo) {
   EXPECT_THAT(Verify(storage(), client).problems, IsEmpty());
 }
 
-// If this fails, a version that nobody has exported is removed, or a history is rewound to nowhere.
+// If this fails, a version that was not exported is removed, or a history is rewound to nowhere.
 TEST_P(StorageSuite, WhatTheCallerHasNotSeenStays) {
   const Uuid client = Uuid::Random();
   const std::vector<Uuid> ids = AppendChain(storage(), client, Uuid::Random(), 3);
@@ -127,7 +128,7 @@ TEST_P(StorageSuite, WhatTheCallerHasNotSeenStays) {
   EXPECT_TRUE(SnapshotOf(storage(), client).has_value());
 }
 
-// If this fails, a client that was used yesterday looks idle, or its positions are of no version.
+// If this fails, a client that was used yesterday looks idle, or its positions have no version.
 TEST_P(StorageSuite, ReplicasThatWereBehindThePointAreAtIt) {
   const Uuid client = Uuid::Random();
   const std::vector<Uuid> ids = AppendChain(storage(), client, kNil, 2);

@@ -1,4 +1,4 @@
-// The storage suite, snapshots: which are kept, and what is said of them.
+// The storage suite, snapshots: which are kept, and their figures.
 #include <optional>
 #include <string>
 #include <vector>
@@ -72,8 +72,8 @@ TEST_P(StorageSuite, OnlyANewerSnapshotReplacesTheOldOne) {
   EXPECT_EQ(SnapshotOf(storage(), client)->bytes, "fourth");
 }
 
-// If this fails, a snapshot is kept that belongs to no version, so that no replica can go on from
-// it.
+// If this fails, a snapshot is kept that belongs to no version, so that no replica can continue
+// from it.
 TEST_P(StorageSuite, SnapshotsOfNoVersionAreNotWanted) {
   const Uuid client = Uuid::Random();
   const Uuid other_client = Uuid::Random();

@@ -52,8 +52,8 @@ std::shared_ptr<PieceSource> SourceOf(Storage& storage, const Uuid& client, cons
   return version->pieces;
 }
 
-// If this fails, a replica gets other bytes than another one uploaded, or the history does not go
-// on behind them.
+// If this fails, a replica gets other bytes than another one uploaded, or the history does not
+// continue after them.
 TEST_P(StorageSuite, EveryUploadedByteComesBack) {
   struct Size {
     size_t bytes;
@@ -95,7 +95,7 @@ TEST_P(StorageSuite, EveryUploadedByteComesBack) {
   }
 }
 
-// If this fails, an export that goes on in the middle of a segment gets another part of it.
+// If this fails, an export that resumes in the middle of a segment gets another part of it.
 TEST_P(StorageSuite, PiecesAreReadFromAnyOne) {
   const std::string segment = Noise(5 * base::kPieceBytesMax + 7);
   MustAppendUploaded(storage(), kClient, kNil, segment);
@@ -111,8 +111,7 @@ TEST_P(StorageSuite, PiecesAreReadFromAnyOne) {
   }
 }
 
-// If this fails, a new computer starts from other bytes than a snapshot had, or old ones stay
-// behind.
+// If this fails, a new computer starts from other bytes than a snapshot had, or old ones remain.
 TEST_P(StorageSuite, ASnapshotIsReplacedWhicheverWayItCame) {
   const std::vector<Uuid> ids = AppendChain(storage(), kClient, kNil, 5);
   uint64_t history_bytes = Find(storage(), kClient).history_bytes;
@@ -177,7 +176,7 @@ TEST_P(StorageSuite, ALimitHoldsDuringAnUpload) {
   EXPECT_EQ(added.code(), absl::StatusCode::kOutOfRange) << added;
 }
 
-// If this fails, one client's uploads that are never finished fill the disk.
+// If this fails, one client's unfinished uploads fill the disk.
 TEST_P(StorageSuite, AClientHasABoundedNumberOfUploads) {
   std::vector<std::unique_ptr<Upload>> uploads;
   for (size_t i = 0; i < base::kUploadsPerClientMax; ++i) {
@@ -186,9 +185,9 @@ TEST_P(StorageSuite, AClientHasABoundedNumberOfUploads) {
   }
   const auto refused = TryBeginUpload(storage(), UploadRequestFor(kClient, kNil));
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kUnavailable) << refused.status();
-  MustBeginUpload(storage(), UploadRequestFor(Uuid::Random(), kNil));  // nobody else's affair
+  MustBeginUpload(storage(), UploadRequestFor(Uuid::Random(), kNil));  // unaffected by the others
   uploads.pop_back();
-  // What it left is removed first, which does not take long.
+  // Its remains are removed first, which is quick.
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (!TryBeginUpload(storage(), UploadRequestFor(kClient, kNil)).ok()) {
     ASSERT_LT(std::chrono::steady_clock::now(), deadline);
@@ -196,7 +195,7 @@ TEST_P(StorageSuite, AClientHasABoundedNumberOfUploads) {
   }
 }
 
-// If this fails, uploads that broke off are shown as clients, or as damage.
+// If this fails, interrupted uploads are shown as clients, or as damage.
 TEST_P(StorageSuite, AnUploadIsNobodysUntilItIsStored) {
   const Uuid stranger = *Uuid::Parse("c11e4700-0000-4000-8000-000000000009");
   MustAppend(storage(), kClient, kNil);
@@ -216,8 +215,7 @@ TEST_P(StorageSuite, AnUploadIsNobodysUntilItIsStored) {
   EXPECT_TRUE(std::holds_alternative<NoSuchClient>(GetChild(storage(), stranger, kNil)));
 }
 
-// If this fails, of two computers that upload at once both are told that theirs is the next
-// version.
+// If this fails, two computers that upload at once are both told that theirs is the next version.
 TEST_P(StorageSuite, OfTwoUploadsOneIsStored) {
   AppendRequest first = UploadedAppendFor(storage(), kClient, kNil, Noise(300'000, 1), 100'000);
   const Uuid parent = MustAppend(storage(), kClient, kNil).version_id;
@@ -233,7 +231,7 @@ TEST_P(StorageSuite, OfTwoUploadsOneIsStored) {
   EXPECT_TRUE(chain[1].segment == Noise(300'000, 3));
 }
 
-// If this fails, a client that was deleted comes back with bytes that are not there.
+// If this fails, a deleted client returns with missing bytes.
 TEST_P(StorageSuite, DeletingAClientEndsItsUploads) {
   const Uuid parent = MustAppend(storage(), kClient, kNil).version_id;
   AppendRequest complete = UploadedAppendFor(storage(), kClient, parent, Noise(300'000), 100'000);
@@ -247,8 +245,8 @@ TEST_P(StorageSuite, DeletingAClientEndsItsUploads) {
   MustAppendUploaded(storage(), kClient, kNil, Noise(300'000));
 }
 
-// If this fails, a reader gets bytes of something else, or waits for ever, when what it reads is
-// removed under its hands.
+// If this fails, a reader gets foreign bytes, or waits for ever, when its data is removed during
+// the read.
 TEST_P(StorageSuite, WhatIsRemovedWhileItIsReadEndsWithAnError) {
   const std::string segment = Noise(4 * base::kPieceBytesMax);
   Uuid parent = MustAppendUploaded(storage(), kClient, kNil, segment).version_id;

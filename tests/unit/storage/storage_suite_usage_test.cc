@@ -1,5 +1,5 @@
-// The storage suite, limits and invites: what an append or a snapshot may cost, and who may create
-// a client.
+// The storage suite, limits and invites: the limits of an append or a snapshot, and the creation of
+// clients.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -30,7 +30,7 @@ StoreSnapshotOutcome StoreWithin(Storage& storage, uint64_t bytes_max, const Uui
   return StoreSnapshot(storage, std::move(request));
 }
 
-// If this fails, whoever counts new clients counts wrong, and the limit on them does not hold.
+// If this fails, new clients are counted wrong, and the limit on them does not hold.
 TEST_P(StorageSuite, AppendTellsWhetherItCreatedTheClient) {
   const Uuid client = Uuid::Random();
   const Appended first = MustAppend(storage(), client, kNil);
@@ -38,7 +38,7 @@ TEST_P(StorageSuite, AppendTellsWhetherItCreatedTheClient) {
   EXPECT_FALSE(MustAppend(storage(), client, first.version_id).created_client);
 }
 
-// If this fails, one client fills the disk, or is refused what it may have.
+// If this fails, one client fills the disk, or is refused below its limit.
 TEST_P(StorageSuite, BytesAreLimitedOverSegmentsAndSnapshot) {
   const Uuid client = Uuid::Random();
   const ClientLimits limits{.bytes_max = 50'000, .versions_max = 0};
@@ -77,8 +77,7 @@ TEST_P(StorageSuite, AReplacedSnapshotDoesNotCountAgainstTheNewOne) {
   EXPECT_TRUE(SnapshotOf(storage(), client)->bytes == Noise(1'000, 2));
 }
 
-// If this fails, a client's chain grows without an end, or the last version that is allowed is
-// refused.
+// If this fails, a client's chain grows without an end, or the last allowed version is refused.
 TEST_P(StorageSuite, VersionsAreLimited) {
   const Uuid client = Uuid::Random();
   const std::vector<Uuid> version_ids = AppendChain(storage(), client, kNil, 3);
@@ -105,8 +104,7 @@ TEST_P(StorageSuite, AFirstVersionOverTheLimitCreatesNothing) {
   EXPECT_TRUE(std::holds_alternative<NoSuchClient>(GetChild(storage(), client, kNil)));
 }
 
-// If this fails, what was removed still counts against a client's limit, and it can never write
-// again.
+// If this fails, removed data still counts against a client's limit, and it can never write again.
 TEST_P(StorageSuite, WhatWasRemovedDoesNotCount) {
   const Uuid client = Uuid::Random();
   Uuid latest = kNil;
@@ -147,14 +145,14 @@ bool IsRefused(const AppendOutcome& outcome) {
   return std::holds_alternative<NoSuchClient>(outcome);
 }
 
-// If this fails, an invite lets in more people than it was made for, or none.
+// If this fails, an invite admits more people than it was made for, or none.
 TEST_P(StorageSuite, AnInviteCreatesAsManyClientsAsItSays) {
   Change(storage(), InviteFor('a', 2));
   const Uuid client = Uuid::Random();
   const AppendOutcome created = AppendWithInvite(storage(), client, kNil, 'a');
   ASSERT_TRUE(std::holds_alternative<Appended>(created));
   EXPECT_TRUE(std::get<Appended>(created).created_client);
-  // A client that exists uses none, also when the invite comes along for ever.
+  // An existing client uses none, even if every request carries the invite.
   const Uuid first = std::get<Appended>(created).version_id;
   EXPECT_TRUE(std::holds_alternative<Appended>(AppendWithInvite(storage(), client, first, 'a')));
   EXPECT_TRUE(ConflictOf(AppendWithInvite(storage(), client, kNil, 'a')).has_value());
@@ -167,7 +165,7 @@ TEST_P(StorageSuite, AnInviteCreatesAsManyClientsAsItSays) {
   EXPECT_EQ(Access(storage()).invites.at(0).uses, 2u);
 }
 
-// If this fails, an invite that never was, that has expired or was taken back lets people in.
+// If this fails, an invite that never existed, has expired or was revoked admits people.
 TEST_P(StorageSuite, OnlyAValidInviteCreatesAClient) {
   Change(storage(), InviteFor('a', 0, 1'700'000'000));
   EXPECT_FALSE(IsRefused(AppendWithInvite(storage(), Uuid::Random(), kNil, 'a', 1'699'999'999)));
@@ -234,7 +232,7 @@ TEST_P(StorageSuite, AccessRecordsAreKeptReplacedAndRemoved) {
   EXPECT_EQ(records.invites[1].expires_unix_seconds, 7);
 
   Change(storage(), RemoveBan{one});
-  Change(storage(), RemoveBan{one});  // which is not there any more
+  Change(storage(), RemoveBan{one});  // it no longer exists
   Change(storage(), RemoveToken{last});
   Change(storage(), RemoveInvite{DigestOf('\0')});
   records = Access(storage());
@@ -256,8 +254,8 @@ TEST_P(StorageSuite, AChangedInviteKeepsTheUsesThatWereCounted) {
   EXPECT_EQ(Access(storage()).invites.at(0).uses, 2u);
 }
 
-// If this fails, a user of the nil client ID is banned from deleting, or takes the operator's
-// records along.
+// If this fails, a user of the nil client ID is protected from deletion, or the deletion removes
+// the operator's records.
 TEST_P(StorageSuite, AClientWithTheNilIdIsApartFromTheStoragesOwnRecords) {
   Change(storage(), Ban{Uuid::Random(), "why", 1});
   Change(storage(), InviteFor('a', 1));

@@ -49,8 +49,8 @@ TEST_P(StorageSuite, ChildrenAreFoundFromEveryPositionOfALongChain) {
   EXPECT_EQ(NoChildOf(GetChild(storage(), client, parent)), parent);
 }
 
-// If this fails, a replica that comes from another server cannot go on, or gets someone else's
-// child. Parents made by another tcsync carry a number, which here leads nowhere or astray.
+// If this fails, a replica from another server cannot continue, or gets another child. Parents made
+// by another tcsync carry a number, which here leads nowhere or astray.
 TEST_P(StorageSuite, AForeignFirstParentIsFoundWhateverItsNumber) {
   for (const uint64_t number : {uint64_t{0}, uint64_t{1}, uint64_t{2}, uint64_t{29}, uint64_t{30},
                                 uint64_t{31}, uint64_t{57}, base::kVersionNumberMax}) {
@@ -80,7 +80,7 @@ TEST_P(StorageSuite, AnyParentButTheLatestIsAConflict) {
   MustAppend(storage(), client, version_ids[2]);
 }
 
-// If this fails, a server that creates no clients creates them, or asking for one makes it.
+// If this fails, a server that creates no clients creates them, or a read creates one.
 TEST_P(StorageSuite, UnknownClientsAreCreatedOnlyByAppendingAndOnlyWhenAllowed) {
   const Uuid client = Uuid::Random();
   AppendRequest request = AppendRequestFor(client, kNil);
@@ -133,8 +133,8 @@ TEST_P(StorageSuite, ClientsWithTheSameFirstParentStayApart) {
   }
 }
 
-// If this fails, a segment of some size comes back changed, or not at all: sizes around every
-// threshold at which storage keeps it in another way.
+// If this fails, a segment of some size is returned changed, or not at all: sizes around every
+// threshold of the forms of storage.
 TEST_P(StorageSuite, SegmentsOfEverySizeComeBack) {
   const Uuid client = Uuid::Random();
   Uuid latest = kNil;

@@ -1,4 +1,4 @@
-// A directory for a test, which goes away with it.
+// A directory for a test, removed at its end.
 #ifndef TCSYNC_TESTS_UNIT_STORAGE_TEMPORARY_DIRECTORY_H_
 #define TCSYNC_TESTS_UNIT_STORAGE_TEMPORARY_DIRECTORY_H_
 

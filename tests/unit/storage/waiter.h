@@ -1,4 +1,4 @@
-// Waiting for what a callback brings, and noticing when it is called twice.
+// Waits for the result of a callback, and detects a second call.
 #ifndef TCSYNC_TESTS_UNIT_STORAGE_WAITER_H_
 #define TCSYNC_TESTS_UNIT_STORAGE_WAITER_H_
 
@@ -12,7 +12,7 @@
 
 namespace tcsync {
 
-// Waits for one result. A callback that never comes ends in ctest's time limit. Thread-safe.
+// Waits for one result. A callback that never runs ends in ctest's time limit. Thread-safe.
 template <typename T>
 class Waiter {
  public:

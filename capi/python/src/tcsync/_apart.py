@@ -1,8 +1,7 @@
-"""Work on a thread of its own, while the caller waits where a signal can interrupt the waiting.
+"""Runs work on a thread of its own, while the caller waits in a way that a signal can interrupt.
 
-A signal such as Ctrl-C interrupts waiting in Python but not waiting in C, and only on the main thread. So the main
-thread has long calls into C made apart, on a thread where no exception cuts in. This is the one place where such a wait
-is made.
+A signal such as Ctrl-C interrupts a wait in Python but not one in C, and only on the main thread. So the main thread
+has long calls into C made on another thread, where no exception interrupts them. Only this module waits in this way.
 """
 
 from __future__ import annotations
@@ -24,19 +23,19 @@ SIGNAL_MISSED_S = 0.25
 def apart(
     work: Callable[[], R], *, undo: Callable[[R], None] | None = None, cancel: Callable[[], None] | None = None
 ) -> R:
-    """Does the work and waits: on a thread of its own when this is the main thread, which signals interrupt.
+    """Runs the work and waits: on a thread of its own if the caller is the main thread, which signals interrupt.
 
-    When the wait is interrupted, there are two ways. Without `cancel`, the work goes on to its end unseen. With it, the
-    work is kept from beginning, or `cancel` makes it end soon, on a thread of its own as well, and the wait for that is
-    not interrupted. Either way, `undo` gets the result that nobody waits for any more.
+    After an interrupt of the wait without `cancel`, the work continues to its end unseen. With `cancel`, the work is
+    kept from beginning, or `cancel`, on a thread of its own as well, ends it soon, and the wait for that is not
+    interrupted. Either way, `undo` gets the result that the caller no longer waits for.
     """
     if threading.get_ident() != threading.main_thread().ident:
         return work()
     results: list[R] = []
     failures: list[BaseException] = []
     is_interrupted = is_finished = False
-    # The first of the two threads to ask has the work: the other one to do it, this one to leave it undone. Each gets
-    # the same answer again, so an interrupt just behind the question loses nothing.
+    # The first of the two threads to ask decides: the other one to do the work, this one to leave it undone. Each gets
+    # the same answer again, so an interrupt right after the question loses nothing.
     claims: dict[str, bool] = {}
     # Not an Event: an interrupt could cut its Python code in two.
     unfinished = threading.Lock()
@@ -65,7 +64,7 @@ def apart(
 
     try:
         _start(run)
-        # A signal that comes between the interpreter's last look for one and the system's wait does not end that wait.
+        # A signal between the interpreter's last check for one and the system's wait does not end that wait.
         while not unfinished.acquire(timeout=SIGNAL_MISSED_S):
             pass
         if results:
@@ -77,19 +76,20 @@ def apart(
                 if cancel and not claims.setdefault("is_left_undone", True) and not is_finished:
                     _start(cancel)
                     unfinished.acquire()
-                # One of the two threads sees what the other one has set or appended, and undoes.
+                # One of the two threads sees the value that the other one has set or appended, and undoes.
                 if undo and results:
                     _start(undo_result)
                 break
             except BaseException:
-                # Another Ctrl-C does not make it faster. It may have come before the cancel, so that is asked again.
+                # Another Ctrl-C does not speed this up. It may have come before the cancel, so the cancel is requested
+                # again.
                 continue
         raise
     raise failures.pop()
 
 
 def _start(work: Callable[[], None]) -> None:
-    """Has the work done on a thread of its own. When none can be had, as at the end of the program, it is done here."""
+    """Runs the work on a thread of its own, or here if none can be started, as at the end of the program."""
     try:
         # Not a threading.Thread: its start takes locks of that module, which an interrupt could leave taken.
         _thread.start_new_thread(work, ())
@@ -98,7 +98,7 @@ def _start(work: Callable[[], None]) -> None:
 
 
 def _undisturbed(work: Callable[[], None]) -> None:
-    """Does the work on the main thread. A signal that comes meanwhile reaches its handler in Python afterwards."""
+    """Runs the work on the main thread. A signal during the work reaches its Python handler afterwards."""
     handlers: dict[int, Callable[[int, FrameType | None], object]] = {}
     signals: list[int] = []
     try:

@@ -1,7 +1,7 @@
-"""The C library's calls for requests to an engine: whole ones, and those whose bodies come and go in pieces.
+"""The C library's calls for requests to an engine: whole requests, and those with bodies in pieces.
 
-Ownership: a request that was begun and an answer that is read are Handles, which may outlive their engine. The library
-itself then says that the engine was freed.
+Ownership: a pending request and an answer being read are Handles, which may outlive their engine. The library itself
+then reports that the engine was freed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class RequestTo(Enum):
 
 
 class OneAtATime(Handle[T]):
-    """A handle whose calls are made one after the other, from whichever threads they come."""
+    """A handle whose calls are made one after the other, on any threads."""
 
     is_interrupted = False
 
@@ -51,8 +51,8 @@ class OneAtATime(Handle[T]):
         return on_server(work, is_request=True)
 
     def pass_bytes(self, function: Callable[[_Pointer[T]], R]) -> R:
-        """A call after which the place in the body is unknown when Ctrl-C ends its waiting: a further one could leave
-        bytes out, or have them twice, and so could an end."""
+        """A call after which the place in the body is unknown if Ctrl-C ended its wait: a further call could omit or
+        repeat bytes, and so could an end."""
         self.require_place()
         try:
             return self.call(function)
@@ -71,7 +71,7 @@ class OneAtATime(Handle[T]):
 
 
 class PendingHandle(OneAtATime[c.tcsync_pending]):
-    """A request whose body is still to come, and its answer once there is one. A request that is answered at once has a
+    """A request whose body is not complete, and its answer once there is one. A request that was answered at once has a
     NULL pointer."""
 
     answer: ResponseHandle | None = None
@@ -80,7 +80,7 @@ class PendingHandle(OneAtATime[c.tcsync_pending]):
         def work(pointer: _Pointer[c.tcsync_pending]) -> None:
             if self.answer:
                 raise EngineError(
-                    "this request was answered already, and takes nothing more; see its answer",
+                    "this request has been answered, and takes no further bytes; see its answer",
                     code=c.TCSYNC_INVALID_ARGUMENT,
                 )
             response = ctypes.POINTER(c.tcsync_response)()
@@ -106,7 +106,7 @@ class PendingHandle(OneAtATime[c.tcsync_pending]):
 
 
 class ResponseHandle(OneAtATime[c.tcsync_response]):
-    """An answer whose body is still to be read."""
+    """An answer with an unread body."""
 
     def head(self) -> tuple[int, Headers, int]:
         """Status, headers, and the length of the body."""
@@ -116,7 +116,7 @@ class ResponseHandle(OneAtATime[c.tcsync_response]):
             return status, headers, lib.tcsync_response_body_size(pointer)
 
     def read(self) -> bytes:
-        """The next piece of the body; nothing at its end."""
+        """The next piece of the body; empty at its end."""
 
         def work(pointer: _Pointer[c.tcsync_response]) -> bytes:
             piece = ctypes.POINTER(c.tcsync_bytes)()
@@ -220,7 +220,7 @@ def _response_header(response: _Pointer[c.tcsync_response], index: int) -> tuple
     check(library().tcsync_response_header(response, index, byref(header), byref(error)), error, EngineError)
 
     def text(offset: int, size: int) -> str:
-        # Read as an address: as a C string it would be read up to a zero byte, which need not be there.
+        # Read as an address: a C string would be read up to a zero byte, which need not exist.
         address = ctypes.c_void_p.from_buffer(header, offset).value
         return ctypes.string_at(address, size).decode("latin-1") if address else ""
 

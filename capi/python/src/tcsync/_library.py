@@ -1,19 +1,19 @@
-"""Finds and loads the C library, and gives its functions Python's manners: texts, UUIDs, exceptions, owned handles.
+"""Finds and loads the C library, and adapts its functions to Python: texts, UUIDs, exceptions, owned handles.
 
-Only this module, _engine_calls and _remote_calls know ctypes objects. The library is the one in this package;
-developers name another in TCSYNC_LIBRARY.
+Only this module, _engine_calls and _remote_calls use ctypes objects. The library is the one in this package; developers
+name another in TCSYNC_LIBRARY.
 
-Ownership: what the library gives as tcsync_bytes is copied out and freed, which wipes the library's copy, before a
-function returns. A key or a remote is a Handle, freed when it is closed and nothing uses it any more: a call, or the
-remote that seals with a key. An engine or a listener is a ServerHandle, which the head of that class describes.
+Ownership: a tcsync_bytes from the library is copied and freed, which wipes the library's copy, before a function
+returns. A key or a remote is a Handle, freed after it is closed and no longer in use by a call or by the remote that
+seals with a key. An engine or a listener is a ServerHandle, which the head of that class describes.
 
-Threads: calls release the interpreter's lock. On the main thread, calls that may take long are made apart (_apart). An
-interrupted call of an engine or a listener goes on unseen to its own end; one of a remote is cancelled; the derivation
-of a key and the opening of a remote are awaited and undone. All state is
-changed on the thread that makes the C call, where no exception cuts in.
+Threads: calls release the interpreter's lock. On the main thread, long calls are made on another thread (_apart). An
+interrupted call of an engine or a listener continues unseen to its end; one of a remote is cancelled; the derivation of
+a key and the opening of a remote are awaited and undone. All state is changed on the thread of the C call, where no
+exception interrupts it.
 
-Processes: a forked process has every lock as it was, and none of the threads that would release it. So it makes those
-of its handles anew.
+Processes: a forked process has every lock as it was, and none of the threads that would release it. So it creates the
+locks of its handles again.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ R = TypeVar("R")
 
 @cache
 def library() -> ctypes.CDLL:
-    """The library, loaded once. LibraryError says where it was looked for."""
+    """The library, loaded once. LibraryError names the place where it was looked for."""
     named = os.environ.get(LIBRARY_VARIABLE)
     path = named or str(Path(__file__).with_name(_BUNDLED))
     where = f"{LIBRARY_VARIABLE} names" if named else "the installation has"
@@ -91,7 +91,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class Handle(Generic[T]):
-    """A pointer that the library gave. Closing frees it, at once or after the last call that uses it."""
+    """A pointer from the library. Closing frees it, at once or after the last call that uses it."""
 
     def __init__(self, pointer: _Pointer[T], free: Callable[[_Pointer[T]], None]) -> None:
         self.pointer = pointer
@@ -102,8 +102,8 @@ class Handle(Generic[T]):
         _handles.add(self)
 
     def renew(self) -> None:
-        """Makes the locks, also in a forked process. Memory that another thread was using at
-        the fork is never freed there."""
+        """Creates the locks, also in a forked process, which never frees memory that another thread was using at the
+        fork."""
         # Reentrant, because collection of a remote ends its use of the key, on any thread and at any moment.
         self._lock = threading.RLock()
 
@@ -137,7 +137,7 @@ class Handle(Generic[T]):
             self._free(self.pointer)
 
     def __del__(self) -> None:
-        # Not when __init__ itself failed.
+        # Absent if __init__ itself failed.
         if getattr(self, "_lock", None):
             self.close()
 
@@ -146,13 +146,13 @@ KeyHandle = Handle[c.tcsync_key]
 
 
 # The engines and listeners of this process. The condition guards these names and the state of every ServerHandle. The
-# main thread does not take it, and neither does a forked process, in which another thread may hold it for good.
+# main thread does not take it, nor does a forked process, in which another thread may hold it for ever.
 _state = threading.Condition()
 _open: set[ServerHandle[Any]] = set()
-_process: int | None = None  # The one that opened the first of them.
+_process: int | None = None  # The process of the first opening.
 _is_ending = False
-# The end of the program releases the first, and what closes everything then the second. Not Events: an interrupt could
-# cut their Python code in two, and leave a lock behind.
+# The end of the program releases the first, and then the thread that closes everything the second. Not Events: an
+# interrupt could cut their Python code in two, and leave a lock behind.
 _end_begins, _all_closed = threading.Lock(), threading.Lock()
 _end_begins.acquire()
 _all_closed.acquire()
@@ -164,14 +164,14 @@ class ServerHandle(ABC, Generic[T]):
     """An engine or a listener of the library, and the callback that its threads call.
 
     From before the C call that opens it until the C call that closes it has returned, `_open` keeps both alive. Only
-    `close` and the end of the program close it. Collection does not: it happens on any thread, also on one of the
-    library's within the log function, and closing would wait there for that thread itself.
+    `close` and the end of the program close it. Collection does not: it happens on any thread, even on one of the
+    library's within the log function, and closing would then wait for that thread itself.
     """
 
     def __init__(self, pointer: _Pointer[T], log: Callable[[int, str], None] | None) -> None:
         self._lib = library()
         self._pointer = pointer
-        self._log_calls = 0  # That are being made.
+        self._log_calls = 0  # In progress.
         self._callback = self._log_callback(log)
         self._calls = 0
         self._listeners = 0  # Those that serve it.
@@ -180,10 +180,10 @@ class ServerHandle(ABC, Generic[T]):
 
     @abstractmethod
     def _free(self) -> None:
-        """Makes the C call that closes."""
+        """Makes the C call that closes the object."""
 
     def _log_callback(self, log: Callable[[int, str], None] | None) -> object:
-        """The function that gets each message. ctypes gives exceptions of `log` to sys.unraisablehook."""
+        """The function that gets each message. ctypes passes exceptions of `log` to sys.unraisablehook."""
         if log is None:
             return c.tcsync_log_function()
 
@@ -203,7 +203,7 @@ class ServerHandle(ABC, Generic[T]):
         return c.tcsync_log_function(receive)
 
     def open(self, function: Callable[..., int], options: Mapping[str, bytes], environment: bool) -> None:
-        """Makes the C call that opens."""
+        """Makes the C call that opens the object."""
         global _process
         error = ctypes.POINTER(c.tcsync_error)()
         with _config(options, environment, self._callback) as config, self.call():
@@ -225,7 +225,7 @@ class ServerHandle(ABC, Generic[T]):
 
     @contextmanager
     def call(self) -> Iterator[_Pointer[T]]:
-        """Keeps it open meanwhile."""
+        """Keeps the object open during a call."""
         with _state:
             if self._is_closed:
                 raise TcsyncError("this object was closed; make a new one")
@@ -239,11 +239,11 @@ class ServerHandle(ABC, Generic[T]):
 
     @property
     def is_forgotten(self) -> bool:
-        """Whether nobody closed it although somebody should have."""
+        """Whether the object should have been closed and was not."""
         return not self._is_closed and os.getpid() == _process
 
     def close(self) -> None:
-        if os.getpid() == _process:  # A forked process has the memory and not the threads, for which this would wait.
+        if os.getpid() == _process:  # A forked process lacks the threads that this would wait for.
             on_server(self.close_here)
 
     def close_here(self) -> None:
@@ -252,7 +252,7 @@ class ServerHandle(ABC, Generic[T]):
         self.finish()
 
     def finish(self) -> None:
-        """Frees what was closed, once its calls have ended. The stop of a listener frees the engine that it serves."""
+        """Frees a closed object after its last call. The stop of a listener frees the engine that it serves."""
         with _state:
             _state.wait_for(lambda: self._calls == 0)
             if self._listeners or self not in _open:
@@ -263,7 +263,7 @@ class ServerHandle(ABC, Generic[T]):
             self._is_freeing = True
         self._free()
         with _state:
-            # The library does not wait for a call that takes long, but the callback's memory has to stay until then.
+            # The library does not wait for a long call, but the callback's memory must stay until its end.
             _state.wait_for(lambda: self._log_calls == 0)
             _open.discard(self)
             _state.notify_all()
@@ -309,7 +309,7 @@ class ListenerHandle(ServerHandle[c.tcsync_listener]):
                 with self.call():
                     self._stop()
             except TcsyncError:
-                self.finish()  # It is closed, and so it is stopped when that has ended.
+                self.finish()  # It is closed, which includes its stop.
 
         on_server(work)
 
@@ -326,12 +326,12 @@ class ListenerHandle(ServerHandle[c.tcsync_listener]):
 
 
 def on_server(work: Callable[[], R], *, is_request: bool = False, undo: Callable[[R], None] | None = None) -> R:
-    """Does what uses an engine or a listener, where that is possible. `undo` gets the result of work whose caller was
-    interrupted."""
+    """Runs work that uses an engine or a listener, where that is possible. `undo` gets the result of work whose caller
+    was interrupted."""
     if _process not in (None, os.getpid()):
         raise EngineError(
             "an engine or a listener was opened before this process was forked, and the library's threads are only in "
-            'the process that was there before; start the other one anew, as multiprocessing does with "spawn"',
+            'the parent process; start this one anew, as multiprocessing does with "spawn"',
             code=c.TCSYNC_FORKED,
         )
     if not is_request and getattr(_this_thread, "is_logging", False):
@@ -355,7 +355,7 @@ def _end() -> None:
 
 
 def _close_all_at_the_end() -> None:
-    """A thread's work. The thread is there from the first opening because none can be started at the end."""
+    """Runs on a thread from the first opening on, because none can be started at the end."""
     global _is_ending, _is_all_closed
     _end_begins.acquire()
     try:
@@ -396,7 +396,7 @@ def derive_key(client_id: UUID, secret: Secret) -> KeyHandle:
         check(code, error)
         return Handle(key, lib.tcsync_key_free)
 
-    # An interrupt cannot end it, and just after it would leave a key that nobody wipes.
+    # An interrupt cannot end it, and one just after it would leave a key that is never wiped.
     return apart(work, undo=Handle.close, cancel=lambda: None)
 
 
@@ -434,7 +434,7 @@ def option_types() -> Mapping[str, str]:
 def open_engine(
     options: Mapping[str, bytes], environment: bool, log: Callable[[int, str], None] | None
 ) -> EngineHandle:
-    """To be called by `on_server`."""
+    """Must be called by `on_server`."""
     engine = EngineHandle(ctypes.POINTER(c.tcsync_engine)(), log)
     engine.open(library().tcsync_engine_open, options, environment)
     return engine
@@ -443,7 +443,7 @@ def open_engine(
 def bind_listener(
     options: Mapping[str, bytes], environment: bool, log: Callable[[int, str], None] | None
 ) -> tuple[ListenerHandle, tuple[str, ...]]:
-    """The listener, and its addresses as URLs. To be called by `on_server`."""
+    """Returns the listener, and its addresses as URLs. Must be called by `on_server`."""
     lib = library()
     listener = ListenerHandle(ctypes.POINTER(c.tcsync_listener)(), log)
     listener.open(lib.tcsync_listener_bind, options, environment)
@@ -455,7 +455,7 @@ def bind_listener(
 
 
 def engine_option(engine: EngineHandle, name: str) -> str:
-    """The option's value as it is in force."""
+    """The effective value of the option."""
 
     def work() -> str:
         value = ctypes.POINTER(c.tcsync_bytes)()
@@ -492,7 +492,7 @@ def text(identifier: UUID) -> bytes:
 
 
 def take(owned: _Pointer[c.tcsync_bytes]) -> bytes:
-    """A copy of the bytes, which are freed; nothing for NULL."""
+    """Returns a copy of the bytes, and frees them; empty for NULL."""
     lib = library()
     try:
         size = lib.tcsync_bytes_size(owned)
@@ -504,7 +504,8 @@ def take(owned: _Pointer[c.tcsync_bytes]) -> bytes:
 def check(
     code: int, error: _Pointer[c.tcsync_error], otherwise: type[EngineError] | type[TcsyncError] = TcsyncError
 ) -> None:
-    """Raises the exception for an error, which is freed; `otherwise` unless the code itself says which."""
+    """Raises the exception for an error, and frees that; the class is `otherwise` unless the code determines
+    another."""
     if code == c.TCSYNC_OK:
         return
     lib = library()

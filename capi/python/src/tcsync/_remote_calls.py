@@ -1,9 +1,9 @@
 """The C library's calls to a sync server elsewhere, one after the other on one remote, each of which can be cancelled.
 
-The library's cancel stays until it is taken back, and is for a remote, not for one call of it. Here it is for one call:
-it is asked for, and taken back, while it is certain which call runs.
+The library's cancel is for a remote, not for one of its calls, and stays until it is reset. Here it is for one call: it
+is requested, and reset, while the current call is known.
 
-All state is changed on threads where no exception cuts in, or, for asyncio, on a thread that is asyncio's to protect.
+All state is changed on threads where no exception interrupts, or, for asyncio, on a thread that asyncio protects.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ class Call:
 
 
 class RemoteHandle(Handle[c.tcsync_remote]):
-    """A remote. In a forked process it can be used as well; calls that another thread was making at the fork are its
-    parent's."""
+    """A remote. A forked process can use it as well; calls that another thread was making at the fork belong to the
+    parent."""
 
     def renew(self) -> None:
         super().renew()
-        # Taken by itself, because an interrupt of a loop's thread could cut a Condition's Python code in two.
+        # A lock of its own, because an interrupt of a loop's thread could cut a Condition's Python code in two.
         self._lock_of_turn = threading.RLock()
         self._turn = threading.Condition(self._lock_of_turn)
-        self._calls: set[Call] = set()  # Those that wait for their turn, and the one that runs.
+        self._calls: set[Call] = set()  # The current call, and those that wait for their turn.
         self._running: Call | None = None
 
     def call(self, function: Callable[[RemotePointer], R]) -> R:
@@ -59,7 +59,7 @@ class RemoteHandle(Handle[c.tcsync_remote]):
         return apart(lambda: self.make(call, function), cancel=lambda: self.cancel(call))
 
     def make(self, call: Call, function: Callable[[RemotePointer], R]) -> R:
-        """Makes a call that anybody may cancel, in its turn."""
+        """Makes a call in its turn, which any thread may cancel."""
         with self.use() as pointer:
             with self._lock_of_turn:
                 self._calls.add(call)
@@ -78,12 +78,12 @@ class RemoteHandle(Handle[c.tcsync_remote]):
                     self._turn.notify_all()
 
     def cancel(self, call: Call) -> None:
-        """Ends a call, or keeps it from being made."""
+        """Ends a call, or keeps it from beginning."""
         with self._lock_of_turn:
             self._cancel(call)
 
     def cancel_all(self) -> None:
-        """Ends the call that runs, and those that wait for their turn."""
+        """Ends the current call, and those that wait for their turn."""
         with self._lock_of_turn:
             for call in self._calls:
                 self._cancel(call)
@@ -104,7 +104,7 @@ def open_remote(
     connect_timeout_s: float,
     timeout_s: float,
 ) -> RemoteHandle:
-    """The remote keeps the key in use until it is freed itself. RemoteServer describes the options."""
+    """Opens a remote, which keeps the key in use until it is freed itself. RemoteServer describes the options."""
     lib = library()
 
     def free(pointer: RemotePointer) -> None:
@@ -134,7 +134,7 @@ def open_remote(
             byref(remote),
             byref(error),
         )
-        del options  # The proxy's URL may have a password in it.
+        del options  # The proxy's URL may contain a password.
         if code != c.TCSYNC_OK and key:
             key.end_use()
         check(code, error)
@@ -145,7 +145,7 @@ def open_remote(
 
 
 def _milliseconds(seconds: float, name: str) -> int:
-    """At least one, because zero is the library's word for its default."""
+    """At least one, because zero means the library's default."""
     if not 0 < seconds <= 24 * 60 * 60:
         raise TcsyncError(f"{name} is {seconds}; it must be more than 0 and at most a day, in seconds")
     return max(1, round(seconds * 1000))
@@ -195,7 +195,7 @@ def add_snapshot(remote: RemotePointer, version_id: UUID, plaintext: bytes) -> N
 
 
 def _fetch(call: Callable[..., int]) -> tuple[int, UUID | None, bytes]:
-    """Makes a call that ends with the outputs outcome, version_id, plaintext and error, and returns the first three."""
+    """Makes a call with the outputs outcome, version_id, plaintext and error, and returns the first three."""
     version_id = c.tcsync_uuid()
     outcome = ctypes.c_int32()
     plaintext = ctypes.POINTER(c.tcsync_bytes)()

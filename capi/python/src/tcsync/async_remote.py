@@ -1,7 +1,7 @@
-"""A sync server elsewhere for programs with asyncio: RemoteServer's calls, to be awaited and to be cancelled.
+"""A sync server elsewhere for programs with asyncio: RemoteServer's calls as coroutines that can be cancelled.
 
-Each remote has one thread, from its opening to its closing, which makes the calls; the loop is never blocked. Signals
-are asyncio's to handle, so here the loop's thread takes locks, each of them for a moment.
+Each remote has one thread, from its opening to its closing, which makes the calls; the loop is never blocked. asyncio
+handles the signals, so the loop's thread may take locks, each of them for a moment.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ class AsyncRemoteServer:
     """One client's view of a sync server, for asyncio. An asynchronous context manager. Made by `open`.
 
     Calls on one object are made one after the other. When the task that awaits a call is cancelled, the call is
-    cancelled as well, and its end, which comes at once, is awaited before the CancelledError goes on: so a timeout of
-    asyncio leaves nothing behind. Whether a version that was to be added then was added is unknown. A call whose loop
-    is closed under it ends by `close`, in any loop, or by its own timeout.
+    cancelled as well, and its end, which comes at once, is awaited before the CancelledError is raised: so a timeout of
+    asyncio leaves nothing behind. A cancelled `add_version` may have added its version. A call whose loop is closed
+    before its end is ended by `close`, in any loop, or by its own timeout.
 
     A forked process may use its parent's object, in a loop of its own.
     """
@@ -97,8 +97,8 @@ class AsyncRemoteServer:
         return await self._made(lambda pointer: _remote_calls.add_snapshot(pointer, version_id, plaintext))
 
     async def close(self) -> None:
-        """Cancels the calls that run or wait, which raise CallCancelledError, waits for their ends, closes the
-        connection, and wipes the key unless it is the caller's. Again, it waits for the same."""
+        """Cancels current and waiting calls, which raise CallCancelledError, waits for their ends, closes the
+        connection, and wipes the key unless it is the caller's. A second call waits for the same."""
         self._worker.stop(self._server.close)
         await self._worker.end()
 
@@ -120,14 +120,14 @@ class AsyncRemoteServer:
 
 
 class _Job(Generic[R]):
-    """Something for the thread to do, and what became of it. `work` gets the call that `cancel` may be told to end."""
+    """Work for the thread, and its result. `work` gets the call that `cancel` may have to end."""
 
     def __init__(self, work: Callable[[Call], R], cancel: Callable[[Call], None]) -> None:
         self._work = work
         self._cancel = cancel
         self._call = Call()
         self._loop = asyncio.get_running_loop()
-        #: Never has an exception, about which asyncio would complain when nobody asks for it.
+        #: Never has an exception, because asyncio reports an exception that is never retrieved.
         self.ended: asyncio.Future[None] = self._loop.create_future()
         self._results: list[R] = []
         self._failure: BaseException | None = None
@@ -158,7 +158,7 @@ class _Job(Generic[R]):
 
 
 class _Worker:
-    """The thread of a remote, and what it has to do."""
+    """The thread of a remote, and its jobs."""
 
     def __init__(self) -> None:
         self._renew()
@@ -166,10 +166,10 @@ class _Worker:
 
     def _renew(self) -> None:
         self._process = os.getpid()
-        # Reentrant, because collection may stop a worker on any thread, also on its own one. Not a Condition: a stop on
-        # the worker's own thread just before it waits would wake nobody, and an interrupt could cut its code in two.
+        # Reentrant, because collection may stop a worker on any thread, even on its own one. Not a Condition: a stop on
+        # the worker's own thread just before its wait would wake nothing, and an interrupt could cut its code in two.
         self._lock = threading.RLock()
-        #: One for each job and for each stop, at least. Its `put` may come at any moment as well.
+        #: At least one for each job and each stop. Its `put` may come at any moment as well.
         self._wakes: SimpleQueue[None] = SimpleQueue()
         self._jobs: deque[_Job[Any]] = deque()
         self._running: _Job[Any] | None = None
@@ -179,7 +179,7 @@ class _Worker:
         self._waiting_for_end: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
 
     async def result(self, job: _Job[R]) -> R:
-        """Has the job done, and gives or raises what became of it."""
+        """Has the job done, and returns or raises its result."""
         if self._process != os.getpid():
             self._renew()
         self._submit(job)
@@ -192,20 +192,20 @@ class _Worker:
                     await asyncio.shield(job.ended)
             raise
         except BaseException:
-            # The loop was closed under it, and this coroutine with it.
+            # The loop was closed, and this coroutine with it.
             self._cancel(job)
             raise
         return job.result()
 
     def stop(self, at_end: Callable[[], None]) -> None:
-        """Takes no further job, ends those there are, and then does `at_end`, where the jobs are done."""
+        """Takes no further job, ends the present ones, and then runs `at_end` where the jobs run."""
         if self._process != os.getpid():
             self._renew()
         with self._lock:
             if not self._is_stopped:
                 self._at_end = at_end
                 self._is_stopped = True
-            # Again, too: the first time may have been interrupted.
+            # Repeated for a second call, because the first one may have been interrupted.
             for job in (*self._jobs, *([self._running] if self._running else [])):
                 job.cancel()
             self._wakes.put(None)
@@ -214,7 +214,7 @@ class _Worker:
         self._finish()
 
     async def end(self) -> None:
-        """Waits until it has stopped."""
+        """Waits until the worker has stopped."""
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
         with self._lock:
@@ -259,10 +259,10 @@ class _Worker:
                 else:
                     continue  # The job was cancelled before its turn.
             job.do()
-            del job  # With the plaintext in it.
+            del job  # It contains the plaintext.
             with self._lock:
                 self._running = None
-        self._wakes.put(None)  # For a thread whose start was interrupted, and which nobody knows of.
+        self._wakes.put(None)  # For another thread, whose start was interrupted and is unknown.
         self._finish()
 
     def _finish(self) -> None:
@@ -280,7 +280,7 @@ class _Worker:
 
 
 def _tell(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
-    """From any thread, and also when the loop is closed by now."""
+    """Sets the future's result: on any thread, and also if the loop has been closed."""
 
     def tell() -> None:
         if not future.done():

@@ -11,7 +11,7 @@ from .errors import ClientIdError, SecretError
 from .secret import Secret
 from .server_url import normalise_url
 
-#: The longest secret in bytes of UTF-8: far above any that people use, and such that a pairing code can carry it.
+#: The longest secret in bytes of UTF-8: far above any that people use, and short enough for a pairing code.
 SECRET_BYTES_MAX = 512
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -22,13 +22,13 @@ _NIL = UUID(int=0)
 
 @dataclass(frozen=True)
 class Credentials:
-    """One client's credentials. `url` is normalised on the way in. Equal when all three are; the secret is masked."""
+    """One client's credentials. `url` is normalised. Equal when all three are; the secret is masked."""
 
     url: str
     client_id: UUID
     secret: Secret
 
-    # Not hashable, as the secret is not.
+    # Not hashable, because the secret is not.
     __hash__ = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
@@ -41,20 +41,20 @@ class Credentials:
 
     @classmethod
     def generate(cls, url: str) -> Credentials:
-        """New ones for that server, from the C library's random source."""
+        """New credentials for that server, from the C library's random source."""
         client_id, secret = _library.generate_credentials()
         return cls(url, client_id, secret)
 
 
 def parse_client_id(text: str) -> UUID:
-    """The client ID that a person typed: spaces, case and braces are forgiven. ClientIdError for anything else; it
-    does not repeat the text, in case that it is the secret."""
+    """The client ID in text that a person typed: spaces, case and braces do not matter. ClientIdError for anything
+    else; it does not repeat the text, in case it is the secret."""
     compact = "".join(text.split()).lower().strip("{}").replace("\N{EN DASH}", "-").replace("\N{HYPHEN}", "-")
     if not compact:
         raise ClientIdError("the client ID is empty; enter that of the first computer")
     if not _UUID.fullmatch(compact) and not _BARE_UUID.fullmatch(compact):
         raise ClientIdError(
-            f"what was entered, {len(compact)} characters, is not a client ID, which looks like "
+            f"the text of {len(compact)} characters is not a client ID, which looks like "
             "123e4567-e89b-42d3-a456-426614174000 (it is not repeated here, in case it is the secret)"
         )
     client_id = UUID(compact)
@@ -64,12 +64,12 @@ def parse_client_id(text: str) -> UUID:
 
 
 def looks_like_client_id(text: str) -> bool:
-    """Whether a text has the form of a client ID: to tell that two fields were swapped."""
+    """Whether a text has the form of a client ID, to detect swapped fields."""
     return _UUID.fullmatch("".join(text.split()).lower()) is not None
 
 
 def parse_secret(text: str) -> Secret:
     """The secret that a person typed or pasted. Space around it is dropped, as Taskwarrior does with its configuration;
-    space within it is dropped only when a generated secret of 64 hexadecimal digits remains."""
+    space within it is dropped only if the rest is a generated secret of 64 hexadecimal digits."""
     compact = "".join(text.split())
     return Secret(compact if _GENERATED_SECRET.fullmatch(compact) else text.strip())

@@ -1,18 +1,19 @@
 """A sync server in this process: the C library's engine keeps the data, and its listener serves the engine.
 
-The library has to be one with the server in it. The one in the Python package is not, so a program names a full one in
-the environment variable TCSYNC_LIBRARY: a path, or "libtcsync.so.0" for the system's.
+The library must contain the server. The one in the Python package does not, so a program names a full library in the
+environment variable TCSYNC_LIBRARY: a path, or "libtcsync.so.0" for the system's.
 
 Options have the names and values of docs/options.md, such as "data-dir" and "memory-budget". The environment variables
-there count only with `environment=True`, and then for what is not given here.
+of that page are read only with `environment=True`, and only for options that are not given here.
 
 Engines and listeners are closed by `close`, by the end of a `with`, and at the end of the program, which waits for
-that. One that is collected without being closed stays open until then, and gives a ResourceWarning.
+that. One that is collected before it is closed stays open until then, and gives a ResourceWarning.
 
-Threads: any thread may call anything. On the main thread, Ctrl-C ends the waiting and not the call: an interrupted
-`open` or `bind` closes what it opened, an interrupted `close` goes on, and a second one waits for it.
+Threads: every call is allowed on every thread. On the main thread, Ctrl-C ends the wait and not the call: an
+interrupted `open` or `bind` closes the object that it opened, an interrupted `close` continues, and a second one waits
+for it.
 
-Processes: a process that was forked after the first opening can use none of this and gets an EngineError. Its `close`
+Processes: in a process that was forked after the first opening, every call raises an EngineError, except `close`, which
 does nothing.
 """
 
@@ -32,7 +33,7 @@ from .errors import EngineError
 
 
 class LogLevel(Enum):
-    """How much a message matters."""
+    """The severity of a message."""
 
     DEBUG = c.TCSYNC_LOG_DEBUG
     INFO = c.TCSYNC_LOG_INFO
@@ -40,19 +41,19 @@ class LogLevel(Enum):
     ERROR = c.TCSYNC_LOG_ERROR
 
 
-#: Receives messages of one line each; tcsync.h has their form, above tcsync_log_function. The library calls it from a
-#: thread that does nothing else, in the order of the messages and a little later than they arose, so that it delays no
-#: request; while it does not return, messages beyond a bound are dropped, and a warning says how many. `close` waits
-#: for it. Within it, an engine's `handle` may be called; opening, binding, serving, stopping and closing are an
-#: EngineError. Its exceptions go to sys.unraisablehook, and the server goes on. It is kept, with what it refers to,
-#: until its engine or listener is closed. The option "log-level" sets the least level.
+#: Receives messages of one line each; tcsync.h has their form, above tcsync_log_function. The library calls it on a
+#: thread that does nothing else, in the order of the messages and slightly delayed, so that it delays no request. While
+#: it does not return, messages beyond a bound are dropped, and a warning gives their number. `close` waits for it. It
+#: may call an engine's `handle`; opening, binding, serving, stopping and closing raise an EngineError in it. Its
+#: exceptions go to sys.unraisablehook, and the server continues. The function and all objects that it refers to are
+#: kept until its engine or listener is closed. The option "log-level" sets the lowest level.
 LogFunction = Callable[[LogLevel, str], None]
 
 #: A number in the option's unit, a truth value, a path, or text; several texts or UUIDs for an option that is a list.
 OptionValue = str | int | os.PathLike[str] | UUID | Sequence[str | UUID]
 Options = Mapping[str, OptionValue]
 
-#: A request's, as it was received.
+#: The headers of a request, as received.
 Body = bytes | bytearray | memoryview
 
 H = TypeVar("H", bound="_library.ServerHandle[Any]")
@@ -60,7 +61,7 @@ H = TypeVar("H", bound="_library.ServerHandle[Any]")
 
 @dataclass(frozen=True)
 class Response:
-    """An HTTP answer. Content-Length, Date and Connection are not among the headers: they are the sender's."""
+    """An HTTP answer. Its headers lack Content-Length, Date and Connection, which the sender adds."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -79,7 +80,7 @@ class _Owner(_library.Closing):
 class ResponseStream(_Owner):
     """An HTTP answer whose body is read in pieces, by `read` or in a `for`. A context manager.
 
-    It may outlive its engine, and a body that is not in memory then breaks off. Collection closes it as well.
+    It may outlive its engine; a body that is not in memory then breaks off. Collection closes it as well.
     """
 
     def __init__(self, handle: _engine_calls.ResponseHandle) -> None:
@@ -88,10 +89,10 @@ class ResponseStream(_Owner):
         self.status, self.headers, self.size = handle.head()
 
     def read(self) -> bytes:
-        """The next piece of the body, from the beginning on, of at most 128 KiB; nothing at the end.
+        """The next piece of the body, of at most 128 KiB; empty at the end.
 
-        EngineError: RESPONSE_INCOMPLETE, and OUT_OF_MEMORY, when the body cannot be read to its end. Its sender has to
-        close the connection, or the client would wait for the rest.
+        EngineError: RESPONSE_INCOMPLETE, and OUT_OF_MEMORY, when the body cannot be read to its end. The sender must
+        then close the connection, or the client would wait for the rest.
         """
         return self._handle.read()
 
@@ -99,15 +100,15 @@ class ResponseStream(_Owner):
         return iter(self._handle.read, b"")
 
     def close(self) -> None:
-        """Frees what the answer has. Again, it does nothing."""
+        """Frees the answer. A second call does nothing."""
         self._handle.close()
 
 
 class PendingRequest(_Owner):
     """A request whose body is given in pieces. A context manager. Made by `Engine.begin`.
 
-    Nothing of it is stored unless it is finished: neither when it is closed or collected before, nor when the engine is
-    closed, which it may outlive.
+    The engine stores nothing of a request that is not finished, but closed or collected, or whose engine is closed. The
+    object may outlive its engine.
     """
 
     def __init__(self, handle: _engine_calls.PendingHandle) -> None:
@@ -116,24 +117,25 @@ class PendingRequest(_Owner):
 
     @property
     def answer(self) -> ResponseStream | None:
-        """The answer once there is one, which may be before the end of the body; then the rest of it is not wanted."""
+        """The answer once there is one. It may come before the end of the body; then the rest of the body is not
+        wanted."""
         if self._answer is None and self._handle.answer:
             self._answer = ResponseStream(self._handle.answer)
         return self._answer
 
     def append(self, data: Body) -> None:
-        """Gives the next bytes of the body, as they were received, and waits until the engine wants more of it: for the
-        disk, when that is behind. See `answer` afterwards.
+        """Passes the next bytes of the body, as they were received, and waits until the engine can take more: for the
+        disk, when that is behind. Check `answer` afterwards.
 
         EngineError: INVALID_ARGUMENT after the answer, UNAVAILABLE when the engine was closed, OUT_OF_MEMORY.
         """
         self._handle.append(_bytes("data", data))
 
     def finish(self) -> ResponseStream:
-        """Ends the body, lets the request happen, and waits for the answer, which has to be closed; after an early
-        answer, it is that one. Never call it for a body that broke off: that would be stored.
+        """Ends the body, executes the request, and waits for the answer, which must be closed; returns an early answer
+        if there is one. Never call it for a body that broke off, because the engine would store that.
 
-        EngineError: as for `append`. After OUT_OF_MEMORY the request may have happened.
+        EngineError: as for `append`. After OUT_OF_MEMORY the request may have been executed.
         """
         self._handle.finish()
         answer = self.answer
@@ -141,7 +143,7 @@ class PendingRequest(_Owner):
         return answer
 
     def close(self) -> None:
-        """Frees the request, and not its answer. Again, it does nothing."""
+        """Frees the request, but not its answer. A second call does nothing."""
         self._handle.close()
 
 
@@ -156,7 +158,7 @@ class _Server(_Owner, Generic[H]):
         self._handle.close_here()
 
     def __del__(self) -> None:
-        handle = getattr(self, "_handle", None)  # There is none when __init__ itself failed.
+        handle = getattr(self, "_handle", None)  # Absent if __init__ itself failed.
         if handle and handle.is_forgotten:
             name = type(self).__name__
             warnings.warn(f"a tcsync.{name} was not closed, and stays open", ResourceWarning, stacklevel=2, source=self)
@@ -168,12 +170,12 @@ class Engine(_Server[_library.EngineHandle]):
 
     @classmethod
     def open(cls, options: Options, *, environment: bool = False, log: LogFunction | None = None) -> Engine:
-        """Opens the data directory of the option "data-dir", and creates it, for its owner only, when it is not there.
+        """Opens the data directory of the option "data-dir", and creates it, for its owner only, if it does not exist.
         With `environment`, an option that is not in `options` comes from its environment variable, if that is set.
 
-        EngineError: IN_USE when another engine has it, WRONG_FORMAT, SYSTEM, DATA_LOSS, UNKNOWN_OPTION,
+        EngineError: IN_USE when another engine has it open, WRONG_FORMAT, SYSTEM, DATA_LOSS, UNKNOWN_OPTION,
         INVALID_OPTION_VALUE, INVALID_ARGUMENT, UNSUPPORTED for a library without the server. An existing directory is
-        then as it was.
+        then unchanged.
         """
         encoded, receive = _encoded(options), _with_levels(log)
         return _library.on_server(lambda: cls(_library.open_engine(encoded, environment, receive)), undo=_Server._undo)
@@ -187,12 +189,12 @@ class Engine(_Server[_library.EngineHandle]):
         *,
         peer_address: str | None = None,
     ) -> Response:
-        """Answers one request of the sync protocol: for programs that have an HTTP server of their own.
+        """Answers one request of the sync protocol, for programs with an HTTP server of their own.
 
         `target` is the path as in the request line, `body` as it was received, of at most 100 MiB. `peer_address` is
-        the IP address that the request came from, without a port; without it, limits by address do not apply. A scope
-        such as "%eth0" is cut off. The call waits until the answer is decided, and what is stored is durable. Any HTTP
-        answer is a Response, also a 4xx or 5xx. EngineError: INVALID_ARGUMENT, OUT_OF_MEMORY.
+        the IP address of the request's source, without a port; without it, limits by address do not apply. A scope such
+        as "%eth0" is cut off. The call waits until the answer is decided, and stored data is durable. Any HTTP answer
+        is a Response, also a 4xx or 5xx. EngineError: INVALID_ARGUMENT, OUT_OF_MEMORY.
         """
         return self._answer(method, target, headers, body, peer_address, to=_engine_calls.RequestTo.PROTOCOL)
 
@@ -219,8 +221,8 @@ class Engine(_Server[_library.EngineHandle]):
     def administer(
         self, method: str, target: str, headers: Iterable[tuple[str, str]] = (), body: Body = b""
     ) -> Response:
-        """Answers one request of docs/administration.md about this engine's data, as `handle` does. It asks nobody who
-        they are, so no stranger's request may reach it."""
+        """Answers one request of docs/administration.md about this engine's data, as `handle` does. It does not
+        authenticate the caller, so no stranger's request may reach it."""
         return self._answer(method, target, headers, body, None, to=_engine_calls.RequestTo.ADMINISTRATION)
 
     def monitor(self, target: str) -> Response:
@@ -229,8 +231,8 @@ class Engine(_Server[_library.EngineHandle]):
         return self._answer("GET", target, (), b"", None, to=_engine_calls.RequestTo.MONITORING)
 
     def option(self, name: str) -> str:
-        """The value that an option had when the engine was opened, as text: what was given, the default, or what that
-        is derived to from the memory budget. EngineError: UNKNOWN_OPTION."""
+        """The value of an option since the engine was opened, as text: the given value, the default, or the value
+        derived from the memory budget. EngineError: UNKNOWN_OPTION."""
         _require("name", "a text", name, str)
         return _library.engine_option(self._handle, name)
 
@@ -257,8 +259,8 @@ class Engine(_Server[_library.EngineHandle]):
         return Response(status, fields, answer)
 
     def close(self) -> None:
-        """Takes no further call, waits for those that were begun, and closes the data directory. While a listener
-        serves the engine, that happens when the listener stops. Again, it does nothing, or waits for the first one."""
+        """Takes no further call, waits for those in progress, and closes the data directory. While a listener serves
+        the engine, that happens when the listener stops. A second call does nothing, or waits for the first one."""
         self._handle.close()
 
 
@@ -267,8 +269,8 @@ class Listener(_Server[_library.ListenerHandle]):
 
     def __init__(self, handle: _library.ListenerHandle, addresses: tuple[str, ...]) -> None:
         super().__init__(handle)
-        #: The URL of each bound address, with the port that was picked for port 0: those of the option "listen" first,
-        #: then those of "metrics-listen".
+        #: The URL of each bound address, with the actual port for port 0: those of the option "listen" first, then
+        #: those of "metrics-listen".
         self.addresses = addresses
 
     @classmethod
@@ -276,8 +278,8 @@ class Listener(_Server[_library.ListenerHandle]):
         """Binds every address of the options "listen" and "metrics-listen". Connections wait until `serve`.
         `environment` is as for `Engine.open`.
 
-        EngineError: INVALID_ADDRESS, IN_USE, SYSTEM (also for a certificate or key that cannot be used),
-        UNKNOWN_OPTION, INVALID_OPTION_VALUE, UNSUPPORTED. Nothing is bound then.
+        EngineError: INVALID_ADDRESS, IN_USE, SYSTEM (also for an unusable certificate or key), UNKNOWN_OPTION,
+        INVALID_OPTION_VALUE, UNSUPPORTED. Nothing is bound then.
         """
         encoded, receive = _encoded(options), _with_levels(log)
         return _library.on_server(
@@ -287,18 +289,18 @@ class Listener(_Server[_library.ListenerHandle]):
     def serve(self, engine: Engine) -> None:
         """Starts to serve and returns. The listener keeps the engine open until it is stopped.
 
-        EngineError: INVALID_ARGUMENT for the second call and after `stop`, UNAVAILABLE when no thread can be started.
+        EngineError: INVALID_ARGUMENT for a second call and after `stop`, UNAVAILABLE when no thread can be started.
         """
         _require("engine", "an Engine", engine, Engine)
         self._handle.serve(engine._handle)
 
     def stop(self) -> None:
-        """Accepts nothing more, lets the requests in flight finish for up to the option "shutdown-timeout", closes what
-        is left, lets go of the engine, and returns. Again, it does nothing."""
+        """Accepts nothing more, lets the requests in flight finish for up to the option "shutdown-timeout", closes the
+        remaining connections, releases the engine, and returns. A second call does nothing."""
         self._handle.stop()
 
     def close(self) -> None:
-        """Stops, and frees what the listener has. Again, it does nothing, or waits for the first one."""
+        """Stops and frees the listener. A second call does nothing, or waits for the first one."""
         self._handle.close()
 
 
@@ -307,7 +309,7 @@ def _wrong(name: str, wanted: str, value: object, code: int = c.TCSYNC_INVALID_A
 
 
 def _require(name: str, wanted: str, value: object, kind: type) -> None:
-    """Types are not checked where nobody runs a type checker, and from C the messages would be about something else."""
+    """Checks a type: many programs have no type checker, and the messages from C would name another fault."""
     if not isinstance(value, kind):
         raise _wrong(name, wanted, value)
 
@@ -321,7 +323,7 @@ def _with_levels(log: LogFunction | None) -> Callable[[int, str], None] | None:
 
 
 def _encoded(options: Options) -> dict[str, bytes]:
-    """Each value as the library takes it."""
+    """Each value in the library's form."""
     _require("options", "a mapping of names to values", options, Mapping)
     for name in options:
         _require("the name of an option", "a text", name, str)
@@ -351,7 +353,7 @@ def _encoded_value(name: str, value: OptionValue) -> bytes:
     try:
         encoded = os.fsencode(text)
     except UnicodeEncodeError:
-        raise EngineError(f"{option} has a character in it that is none, a lone surrogate", code=invalid) from None
+        raise EngineError(f"{option} has an invalid character in it, a lone surrogate", code=invalid) from None
     if b"\0" in encoded or "\0" in name:
         # The library would read it up to there.
         raise EngineError(f"{option} has a zero byte in it; remove it", code=invalid)
@@ -385,7 +387,7 @@ def _bytes(name: str, data: Body) -> bytes:
 
 
 def _of_http(what: str, text: str) -> bytes:
-    """As Python's HTTP servers give it: one character for each byte."""
+    """A text as Python's HTTP servers give it: one character for each byte."""
     _require(what, "a text", text, str)
     try:
         return text.encode("latin-1")

@@ -1,7 +1,7 @@
 """Every exception that this package raises on purpose.
 
-All derive from TcsyncError, which carries what the C library reports: a code to decide by, its name, and a sentence for
-people that says what was wrong, with which value, and what to do. No message contains a secret or a pairing code.
+All derive from TcsyncError, which carries the C library's report: a code for decisions, its name, and a sentence for
+people with the fault, the value and the remedy. No message contains a secret or a pairing code.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from . import _declarations as c
 
 
 class TcsyncError(Exception):
-    """Something did not work. `str()` is the sentence for people."""
+    """An operation failed. `str()` is the sentence for people."""
 
     #: The code unless another one is given.
     usual_code = c.TCSYNC_INVALID_ARGUMENT
@@ -40,7 +40,7 @@ class UrlError(TcsyncError):
 
 
 class ClientIdError(TcsyncError):
-    """A text is not a client ID. The text is not repeated, in case that it is the secret."""
+    """A text is not a client ID. The text is not repeated, in case it is the secret."""
 
     usual_code = c.TCSYNC_INVALID_UUID
 
@@ -53,7 +53,7 @@ Fault = TypeVar("Fault", bound=Enum)
 
 
 def _fault(faults: type[Fault], code: int) -> Fault:
-    """The fault with that code; for a detail that only a newer library knows, the one with the coarse code."""
+    """The fault with that code; for a detail that only a newer library knows, the fault with the coarse code."""
     try:
         return faults(code)
     except ValueError:
@@ -61,13 +61,13 @@ def _fault(faults: type[Fault], code: int) -> Fault:
 
 
 class UnsealFault(Enum):
-    """Why sealed bytes did not open; name and value are those of the C library's code."""
+    """The reason that sealed bytes did not open; name and value are those of the C library's code."""
 
     TRUNCATED = c.TCSYNC_UNSEAL_TRUNCATED
     UNKNOWN_FORMAT = c.TCSYNC_UNSEAL_UNKNOWN_FORMAT
-    #: The secret or the client ID; nothing can tell which.
+    #: The secret or the client ID; which one is unknown.
     WRONG_KEY = c.TCSYNC_UNSEAL_WRONG_KEY
-    #: The key is right, but bytes were changed, or they belong to another version.
+    #: The key is right, but bytes were altered, or they belong to another version.
     NOT_AUTHENTIC = c.TCSYNC_UNSEAL_NOT_AUTHENTIC
     #: A detail that only a newer library knows.
     FAILED = c.TCSYNC_UNSEAL_FAILED
@@ -82,8 +82,8 @@ class UnsealError(TcsyncError):
 
 
 class RemoteFault(Enum):
-    """Why a sync server could not be asked, or what it answered instead of what the protocol provides for; name and
-    value are those of the C library's code."""
+    """The reason that a call to a sync server failed: no connection, or an answer outside the protocol; name and value
+    are those of the C library's code."""
 
     #: The host's name is not known.
     NAME_NOT_RESOLVED = c.TCSYNC_REMOTE_NAME_NOT_RESOLVED
@@ -106,21 +106,21 @@ class RemoteFault(Enum):
     TLS_FAILED = c.TCSYNC_REMOTE_TLS_FAILED
     #: 403: the server does not admit this client ID.
     NOT_ALLOWED = c.TCSYNC_REMOTE_NOT_ALLOWED
-    #: 413: what was sent is longer than the server takes.
+    #: 413: the data exceeds the server's limit.
     TOO_LARGE = c.TCSYNC_REMOTE_TOO_LARGE
     #: 429.
     RATE_LIMITED = c.TCSYNC_REMOTE_RATE_LIMITED
-    #: Any other 4xx: mostly a wrong path, or no sync server.
+    #: Any other 4xx: usually a wrong path, or no sync server.
     REJECTED = c.TCSYNC_REMOTE_REJECTED
-    #: 502, 503, 504: too busy, restarting, or not reached by what is in front of it.
+    #: 502, 503, 504: too busy, restarting, or unreachable for its proxy.
     SERVER_UNAVAILABLE = c.TCSYNC_REMOTE_SERVER_UNAVAILABLE
-    #: 507: the server stores nothing more, for this client or for anybody.
+    #: 507: the server stores no more data, for this client or for all.
     SERVER_FULL = c.TCSYNC_REMOTE_SERVER_FULL
     #: 500 or another 5xx.
     SERVER_FAILED = c.TCSYNC_REMOTE_SERVER_FAILED
-    #: 3xx: redirects are not followed; the message says where it points.
+    #: 3xx: redirects are not followed; the message has the target.
     REDIRECTED = c.TCSYNC_REMOTE_REDIRECTED
-    #: An answer that the protocol does not know: no sync server, or something altered it.
+    #: An answer outside the protocol: no sync server, or altered on the way.
     BROKEN_ANSWER = c.TCSYNC_REMOTE_BROKEN_ANSWER
     #: The answer is longer than the limit.
     ANSWER_TOO_LARGE = c.TCSYNC_REMOTE_ANSWER_TOO_LARGE
@@ -137,23 +137,23 @@ class RemoteError(TcsyncError):
 
 
 class CallCancelledError(TcsyncError):
-    """A call to a sync server was cancelled. Unless the message says that nothing was sent, it is unknown whether what
-    it was to store was stored."""
+    """A call to a sync server was cancelled. A cancelled write may have been stored, unless the message says that
+    nothing was sent."""
 
     usual_code = c.TCSYNC_CANCELLED
 
 
 class EngineFault(Enum):
-    """Why an engine or a listener does not do what it should; name and value are those of the C library's code."""
+    """The reason that an engine or a listener fails; name and value are those of the C library's code."""
 
-    #: An option or a request that makes no sense, and that no other name fits.
+    #: An invalid option or request that no other name fits.
     INVALID_ARGUMENT = c.TCSYNC_INVALID_ARGUMENT
     #: There is no option of that name.
     UNKNOWN_OPTION = c.TCSYNC_UNKNOWN_OPTION
     INVALID_OPTION_VALUE = c.TCSYNC_INVALID_OPTION_VALUE
     #: An engine or a listener was opened before this process was forked.
     FORKED = c.TCSYNC_FORKED
-    #: An address to listen at that does not parse or is not this computer's.
+    #: An address to listen on that is malformed or not this computer's.
     INVALID_ADDRESS = c.TCSYNC_INVALID_ADDRESS
     #: Another engine has the data directory, or another program the address.
     IN_USE = c.TCSYNC_IN_USE
@@ -161,11 +161,11 @@ class EngineFault(Enum):
     WRONG_FORMAT = c.TCSYNC_WRONG_FORMAT
     #: Stored bytes fail their checksum.
     DATA_LOSS = c.TCSYNC_DATA_LOSS
-    #: The operating system refuses: permissions, a full disk, a certificate that cannot be read.
+    #: The operating system refuses: permissions, a full disk, an unreadable certificate.
     SYSTEM = c.TCSYNC_SYSTEM
-    #: Too busy, or closing down; trying again later helps.
+    #: Too busy, or closing down; another try later may succeed.
     UNAVAILABLE = c.TCSYNC_UNAVAILABLE
-    #: An answer's body cannot be read to its end. A part of it was sent, so the connection has to be closed.
+    #: An answer's body cannot be read to its end. A part of it was sent, so the connection must be closed.
     RESPONSE_INCOMPLETE = c.TCSYNC_RESPONSE_INCOMPLETE
     #: The library was built without the server.
     UNSUPPORTED = c.TCSYNC_UNSUPPORTED
@@ -183,7 +183,7 @@ class EngineError(TcsyncError):
 
 
 class HistoryError(TcsyncError):
-    """A client's unsealed data is not what TaskChampion writes, or more than the limits allow."""
+    """A client's unsealed data does not have TaskChampion's format, or exceeds the limits."""
 
     usual_code = c.TCSYNC_WRONG_FORMAT
 
@@ -206,7 +206,7 @@ class PairingCodeFault(Enum):
 
 
 class PairingCodeError(TcsyncError):
-    """A text is not a pairing code that can be used."""
+    """A text is not a usable pairing code."""
 
     def __init__(self, message: str, fault: PairingCodeFault) -> None:
         super().__init__(message)
@@ -219,7 +219,7 @@ class TaskrcError(TcsyncError):
     def __init__(self, message: str, *, path: Path, line: int | None = None, code: int = c.TCSYNC_SYSTEM) -> None:
         super().__init__(message, code=code)
         self.path = path
-        #: From 1; None when it is about the whole file.
+        #: From 1; None for the whole file.
         self.line = line
 
 
@@ -228,8 +228,8 @@ class TaskrcSyntaxError(TaskrcError):
 
 
 class TaskrcChangedError(TaskrcError):
-    """The file was changed by someone else since it was read."""
+    """Another program has changed the file since it was read."""
 
 
 class TaskrcIncludeError(TaskrcError):
-    """A setting comes from an included file, so that no change to the taskrc can have the wanted effect."""
+    """A setting comes from an included file, so no change to the taskrc can have the desired effect."""

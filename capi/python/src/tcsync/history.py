@@ -2,7 +2,7 @@
 
 A snapshot is zlib of JSON {task UUID: {property: value}}. A version is JSON {"operations": [...]}, each operation
 {"Create": {"uuid"}}, {"Delete": {"uuid"}} or {"Update": {"uuid", "property", "value" or null, "timestamp"}}. As in
-TaskChampion, an operation on a task that is not there, or the creation of one that is, changes nothing; anything that
+TaskChampion, an operation on a missing task, or the creation of an existing one, changes nothing; data that
 TaskChampion does not write is a HistoryError. Limits are on bytes, versions and time, so that no server, broken or
 hostile, fills the memory or keeps a person waiting for ever.
 """
@@ -45,11 +45,11 @@ class TaskCounts:
 class History:
     """One client's data at its latest version."""
 
-    #: Every task that was not purged, also completed and deleted ones: UUID -> property -> value.
+    #: Every task that was not purged, including completed and deleted ones: UUID -> property -> value.
     tasks: Mapping[UUID, Mapping[str, str]] = field(repr=False)
-    #: The versions that were fetched: all of them, or those after the snapshot.
+    #: The number of fetched versions: all of them, or those after the snapshot.
     version_count: int
-    #: The version whose state the snapshot is; None without a snapshot.
+    #: The version of the snapshot; None without a snapshot.
     snapshot_version_id: UUID | None
     #: NIL_VERSION for a client without a history.
     latest_version_id: UUID
@@ -63,7 +63,7 @@ class History:
 
     @property
     def counts(self) -> TaskCounts:
-        """The tasks by status; one without a status is pending, as Taskwarrior takes it."""
+        """The tasks by status; one without a status is pending, as in Taskwarrior."""
         counts = Counter(task.get("status", "pending") for task in self.tasks.values())
         known = {name: counts.pop(name, 0) for name in ("pending", "completed", "deleted", "recurring")}
         return TaskCounts(**known, other=counts.total())
@@ -72,20 +72,20 @@ class History:
 def fetch_history(
     server: RemoteServer, *, deadline_s: float = 120.0, plaintext_bytes_max: int = PLAINTEXT_BYTES_MAX
 ) -> History:
-    """Fetches everything. The deadline is looked at before each request, so one request's own time may be added.
+    """Fetches everything. The deadline is checked before each request, so one request may exceed it.
 
-    RemoteError and UnsealError as from the server's methods; HistoryError for data that makes no sense or is over the
-    limit; HistoryDeadlineError.
+    RemoteError and UnsealError as from the server's methods; HistoryError for malformed data and beyond the limit;
+    HistoryDeadlineError.
     """
     deadline = time.monotonic() + deadline_s
     for is_last_try in (False, True):
         replay = _Replay(plaintext_bytes_max)
-        # When a new snapshot let the server remove the versions in between, beginning anew helps.
+        # If a new snapshot let the server remove the versions in between, another start helps.
         if _fetch(server, replay, deadline, deadline_s) or is_last_try:
             break
     if replay.is_broken_off:
         raise HistoryError(
-            "the server's history has a gap: it begins after versions that are not there any more, and no snapshot "
+            "the server's history has a gap: it begins after versions that have been removed, and no snapshot "
             "covers them; run `task sync` on the computer that has all tasks, which uploads a snapshot, and try again"
         )
     return History(replay.tasks, replay.version_count, replay.snapshot_version_id, replay.version_id)
@@ -130,10 +130,10 @@ class _Replay:
         try:
             unpacked = unpacker.decompress(snapshot.plaintext, self._bytes_left + 1)
         except zlib.error:
-            raise _malformed(where, "is not compressed as it should be") from None
+            raise _malformed(where, "is not compressed correctly") from None
         self._spend(len(unpacked))
         if not unpacker.eof or unpacker.unused_data:
-            raise _malformed(where, "is cut short, or has more behind its end")
+            raise _malformed(where, "is cut short, or has bytes behind its end")
         for task_uuid, properties in _object(_parse(unpacked, where), where).items():
             task = _object(properties, where)
             self.tasks[_task_uuid(task_uuid, where)] = {name: _text(value, where) for name, value in task.items()}
@@ -177,7 +177,7 @@ class _Replay:
     def _spend(self, size: int) -> None:
         self._bytes_left -= size
         if self._bytes_left < 0:
-            raise HistoryError(f"the history is larger than {self._bytes_max} bytes, the most that is read here")
+            raise HistoryError(f"the history is larger than {self._bytes_max} bytes, the limit")
 
 
 def _parse(text: bytes, where: str) -> object:
@@ -190,13 +190,13 @@ def _parse(text: bytes, where: str) -> object:
 
 def _object(value: object, where: str) -> dict[str, object]:
     if not isinstance(value, dict):
-        raise _malformed(where, "has something else where an object should be")
+        raise _malformed(where, "has another value in place of an object")
     return value
 
 
 def _text(value: object, where: str) -> str:
     if not isinstance(value, str):
-        raise _malformed(where, "has something else where a text should be")
+        raise _malformed(where, "has another value in place of a text")
     return value
 
 

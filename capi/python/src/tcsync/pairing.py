@@ -19,9 +19,9 @@ the 5-bit groups, highest bit first, of these bytes (the last group is filled up
     ...            the URL after "https://" or "http://", in ASCII
     end-4   4      check of all: CRC-32 of everything before it, big-endian
 
-The head (the first 8 characters) and the last 4 bytes stay what they are in every later version. So a code that was cut
-off, mistyped or made by a newer release is told for what it is: the head's own check says whether its length can be
-believed. The checks are against mistakes, not against people: whoever has the code has the secret.
+The head (the first 8 characters) and the last 4 bytes stay the same in every later version. So a code that was cut
+off, mistyped or made by a newer release is recognised as such: the head's own check shows whether its length is right.
+The checks are against mistakes, not against people: the code contains the secret.
 """
 
 from __future__ import annotations
@@ -59,19 +59,19 @@ TEXT_CHARACTERS_MAX = 16_384
 
 
 def encode_pairing_code(credentials: Credentials) -> Secret:
-    """The code for other computers. It is a Secret, because it has the secret in it."""
+    """The code for other computers. It is a Secret, because it contains the secret."""
     return Secret(_grouped(_to_base32(_pack(credentials))))
 
 
 def decode_pairing_code(text: str) -> Credentials:
-    """The credentials in a code that a person typed or pasted, or PairingCodeError, whose `fault` says what is wrong
-    with it. The message repeats nothing of the text."""
+    """The credentials in a code that a person typed or pasted, or PairingCodeError, whose `fault` names the fault. The
+    message does not repeat any of the text."""
     return _unpack(_checked_bytes(_compact(text)))
 
 
 def looks_like_pairing_code(text: str) -> bool:
-    """Whether a text begins like a pairing code, also one that is cut off or mistyped further on: to tell that one was
-    entered where something else was asked."""
+    """Whether a text begins like a pairing code, even if it is cut off or mistyped further on: to detect a code in the
+    wrong field."""
     return _compact(text).startswith(_MARK)
 
 
@@ -103,7 +103,7 @@ def _pack(credentials: Credentials) -> bytes:
 
 
 def _unpack(data: bytes) -> Credentials:
-    """The fields of bytes whose checks are right. Bytes that do not fit then were not made by encode_pairing_code."""
+    """The fields of bytes with correct checks. If they do not fit, encode_pairing_code did not make them."""
     if data[0] != _VERSION:
         raise PairingCodeError(
             "this pairing code was made by a newer release of tcsync; install that release on this computer, or enter "
@@ -123,14 +123,14 @@ def _unpack(data: bytes) -> Credentials:
         return Credentials(f"{scheme}://{rest.decode('ascii')}", UUID(bytes=client_id), Secret(secret))
     except (ValueError, TcsyncError):
         raise PairingCodeError(
-            "this pairing code is complete, but what is in it makes no sense; show it anew on the first computer with "
+            "this pairing code is complete, but its content is invalid; show it again on the first computer with "
             "`tcsync pair`",
             PairingCodeFault.MISTYPED,
         ) from None
 
 
 def _checked_bytes(compact: str) -> bytes:
-    """The bytes of a whole code, as its head and its checks confirm them."""
+    """The bytes of a whole code, confirmed by its head and its checks."""
     if not compact.startswith(_MARK):
         if len(compact) >= 2 and _MARK.startswith(compact):
             raise _truncated("it ends within its first word")
@@ -143,7 +143,7 @@ def _checked_bytes(compact: str) -> bytes:
     characters = compact[len(_MARK) :].translate(_READ_AS)
     for position, character in enumerate(characters):
         if character not in _ALPHABET:
-            raise _mistyped(f"its character {len(_MARK) + position + 1}, without dashes, is none that a code can have")
+            raise _mistyped(f"its character {len(_MARK) + position + 1}, without dashes, cannot be in a code")
     if len(characters) < _HEAD_CHARACTERS:
         raise _truncated("it ends within its first group")
     head = _from_base32(characters[:_HEAD_CHARACTERS])
@@ -152,7 +152,7 @@ def _checked_bytes(compact: str) -> bytes:
     size = int.from_bytes(head[1:3], "big")
     wanted = math.ceil(size * 8 / 5)
     if len(characters) < wanted:
-        raise _truncated(f"{len(_MARK) + len(characters)} of {len(_MARK) + wanted} characters are there")
+        raise _truncated(f"{len(_MARK) + len(characters)} of {len(_MARK) + wanted} characters are present")
     if len(characters) > wanted:
         raise _mistyped(f"it has {len(characters) - wanted} characters too many")
     data = _from_base32(characters)
@@ -175,7 +175,7 @@ def _mistyped(how: str) -> PairingCodeError:
 
 
 def _is_nearly_mark(compact: str) -> bool:
-    """Whether a long text begins with the mark but for one character that is wrong, missing or doubled."""
+    """Whether a long text begins with the mark, except for one wrong, missing or doubled character."""
     if len(compact) < len(_MARK) + _HEAD_CHARACTERS:
         return False
     wrong = sum(a != b for a, b in zip(compact, _MARK, strict=False))
@@ -185,7 +185,7 @@ def _is_nearly_mark(compact: str) -> bool:
 
 
 def _compact(text: str) -> str:
-    """The characters that mean something, in upper case."""
+    """The significant characters, in upper case."""
     return "".join(text[:TEXT_CHARACTERS_MAX].translate(_IGNORED).split()).upper()
 
 
@@ -209,7 +209,8 @@ def _to_base32(data: bytes) -> str:
 
 
 def _from_base32(characters: str) -> bytes:
-    """The whole bytes. Bits that are left over and not zero make one byte more, so that no two texts mean the same."""
+    """The whole bytes. Left-over bits that are not zero make one byte more, so that no two texts have the same
+    meaning."""
     bits = "".join(f"{_ALPHABET.index(character):05b}" for character in characters)
     whole = len(bits) // 8 * 8
     data = bytes(int(bits[i : i + 8], 2) for i in range(0, whole, 8))

@@ -1,7 +1,7 @@
 """A sync server elsewhere, as a replica sees it: the C library's client, which seals and unseals on the way.
 
-The outcomes that the protocol provides for are results; everything else is a RemoteError. Certificates are always
-verified, redirects are not followed, every wait has a deadline.
+The outcomes in the protocol are results; everything else is a RemoteError. Certificates are always verified, redirects
+are not followed, every wait has a deadline.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class ProbeKind(Enum):
 
     #: A sync server that keeps a history for this client.
     HISTORY = c.TCSYNC_PROBE_HISTORY
-    #: A sync server that has nothing for this client ID: a new client, or a mistyped client ID.
+    #: A sync server without data for this client ID: a new client, or a mistyped client ID.
     EMPTY_HISTORY = c.TCSYNC_PROBE_EMPTY_HISTORY
     #: A sync server that does not admit this client ID.
     NOT_ALLOWED = c.TCSYNC_PROBE_NOT_ALLOWED
@@ -53,7 +53,7 @@ class Probe:
     uses_tls: bool
     has_snapshot: bool
     has_versions: bool
-    #: The server's clock; compare it with time.time() right after the call. None when the server does not tell.
+    #: The server's clock; compare it with time.time() right after the call. None when the server does not report it.
     server_time: int | None
     #: None without TLS.
     certificate_expires: int | None
@@ -62,7 +62,7 @@ class Probe:
 
 
 class SnapshotUrgency(Enum):
-    """How much the server wants a snapshot."""
+    """The server's need for a snapshot."""
 
     NONE = c.TCSYNC_SNAPSHOT_URGENCY_NONE
     LOW = c.TCSYNC_SNAPSHOT_URGENCY_LOW
@@ -80,7 +80,7 @@ class Version:
 
 @dataclass(frozen=True)
 class UpToDate:
-    """There is no later version, or the server has nothing of this client."""
+    """There is no later version, or the server has no data of this client."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class VersionAdded:
 
 @dataclass(frozen=True)
 class Conflict:
-    """The parent is not the latest version, which is this (HTTP 409). Nothing was added."""
+    """The parent is not the latest version; this is the ID of the latest one (HTTP 409). Nothing was added."""
 
     latest_version_id: UUID
 
@@ -118,8 +118,8 @@ def probe_server(
     connect_timeout_s: float = 10.0,
     timeout_s: float = 60.0,
 ) -> Probe:
-    """Finds out what server a URL leads to, without a secret and without changing anything there. RemoteServer has the
-    options."""
+    """Finds out what kind of server a URL leads to, without a secret and without changing anything there. RemoteServer
+    has the options."""
     remote = _remote_calls.open_remote(
         normalise_url(url), client_id, None, ca_file, proxy, connect_timeout_s, timeout_s
     )
@@ -132,14 +132,14 @@ def probe_server(
 class RemoteServer(_library.Closing):
     """One client's view of a sync server. A context manager. AsyncRemoteServer is the same for asyncio.
 
-    Making one derives the key (a good part of a second of processor time), unless `key` is given, which then stays the
-    caller's; it does not connect. `ca_file` has further certificate authorities, PEM. `proxy` is the URL of an HTTP
-    proxy, "" for none, None for what the environment says (https_proxy, http_proxy, no_proxy). `connect_timeout_s` is
+    The constructor derives the key (a good part of a second of processor time), unless `key` is given, which then stays
+    the caller's; it does not connect. `ca_file` has further certificate authorities, PEM. `proxy` is the URL of an HTTP
+    proxy, "" for none, None for the environment's setting (https_proxy, http_proxy, no_proxy). `connect_timeout_s` is
     for name lookup, connection, proxy and TLS together, `timeout_s` for a whole call.
 
-    Any thread may call; calls on one object are made one after the other. Ctrl-C during a call on the main thread
-    cancels the call, and comes as the KeyboardInterrupt when that has ended, which is at once. A forked process may use
-    its parent's object, and makes a connection of its own.
+    Every call is allowed on every thread; calls on one object are made one after the other. Ctrl-C during a call on the
+    main thread cancels the call, which ends at once with the KeyboardInterrupt. A forked process may use its parent's
+    object, and makes a connection of its own.
     """
 
     def __init__(
@@ -172,7 +172,8 @@ class RemoteServer(_library.Closing):
             raise
 
     def probe(self) -> Probe:
-        """Finds out what server the URL leads to, without changing anything there and without downloading the data."""
+        """Finds out what kind of server the URL leads to, without changing anything there and without downloading the
+        data."""
         return self.handle.call(probe)
 
     def get_child_version(self, parent_version_id: UUID) -> Version | UpToDate | Gone:
@@ -180,8 +181,8 @@ class RemoteServer(_library.Closing):
         return self.handle.call(lambda remote: get_child_version(remote, parent_version_id))
 
     def add_version(self, parent_version_id: UUID, plaintext: bytes) -> VersionAdded | Conflict:
-        """Seals a history segment and adds it after the parent. After a RemoteError or a CallCancelledError it is
-        unknown whether it was added, unless the message says so."""
+        """Seals a history segment and adds it after the parent. After a RemoteError or a CallCancelledError the version
+        may have been added, unless the message says otherwise."""
         return self.handle.call(lambda remote: add_version(remote, parent_version_id, plaintext))
 
     def get_snapshot(self) -> Snapshot | None:
@@ -193,13 +194,13 @@ class RemoteServer(_library.Closing):
         return self.handle.call(lambda remote: _remote_calls.add_snapshot(remote, version_id, plaintext))
 
     def cancel(self) -> None:
-        """Ends the calls of other threads that run or wait for their turn: they raise CallCancelledError at once. A
-        call that begins later is not concerned."""
+        """Ends the current and waiting calls of other threads: they raise CallCancelledError at once. Later calls are
+        not affected."""
         apart(self.handle.cancel_all)
 
     def close(self) -> None:
-        """Closes the connection, and wipes the key unless it is the caller's, when no call runs any more. Again, it
-        does nothing."""
+        """Closes the connection, and wipes the key unless it is the caller's, after the last call in progress. A second
+        call does nothing."""
         self.handle.close()
         if self._own_key:
             self._own_key.close()

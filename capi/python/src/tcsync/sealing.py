@@ -1,4 +1,4 @@
-"""Keys and sealing: what replicas do to history segments and snapshots, and servers cannot. By the C library."""
+"""Keys and sealing by the C library: replicas seal history segments and snapshots, and servers cannot."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from .secret import Secret
 
 
 class SealingKey(_library.Closing):
-    """The key that one client's data is sealed with, in the C library's memory, which wipes it when it is closed.
+    """The key of one client's data, in the C library's memory, which wipes it when it is closed.
 
-    Deriving it takes a good part of a second of processor time, on purpose: derive once, and keep it. A context
-    manager. Any number of threads may seal and unseal with one key; close it when none does.
+    Its derivation takes a good part of a second of processor time, on purpose: derive once, and keep the key. A context
+    manager. Any number of threads may seal and unseal with one key; close it after their last call.
     """
 
     def __init__(self, handle: _library.KeyHandle) -> None:
@@ -29,9 +29,9 @@ class SealingKey(_library.Closing):
         return _library.seal(self.handle, version_id, plaintext)
 
     def unseal(self, version_id: UUID, sealed: bytes) -> bytes:
-        """Opens what `seal`, or any replica, has sealed; UnsealError says why it does not open."""
+        """Opens bytes that `seal`, or any replica, has sealed; UnsealError has the reason of a failure."""
         return _library.unseal(self.handle, version_id, sealed)
 
     def close(self) -> None:
-        """Wipes the key. A key that is closed already is left as it is."""
+        """Wipes the key. A closed key is left as it is."""
         self.handle.close()

@@ -2,7 +2,7 @@
 
 It is masked in repr, str, f-strings and logs, compares in constant time, and cannot be pickled or put into JSON by
 accident. It cannot wipe itself: Python's strings are immutable and may have been copied. So callers that reveal one
-keep it as short as possible, and pass `.reveal()` on instead of storing it.
+keep it as briefly as possible, and pass `.reveal()` on instead of storing it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Secret:
             return NotImplemented
         return hmac.compare_digest(self._text.encode("utf-8"), other._text.encode("utf-8"))
 
-    # Not hashable: a hash of a secret does not belong into anybody's table.
+    # Not hashable: a hash of a secret does not belong into any table.
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:

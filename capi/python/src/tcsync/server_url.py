@@ -1,4 +1,4 @@
-"""URLs of sync servers: what people type, made into what replicas are configured with."""
+"""URLs of sync servers: normalises typed text into the form for a replica's configuration."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _HOST_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<
 
 
 def normalise_url(text: str) -> str:
-    """The one form of a URL that a person typed: scheme and host in lower case, no spaces, no slash at the end, no
+    """The normal form of a URL that a person typed: scheme and host in lower case, no spaces, no trailing slash, no
     default port.
 
-    A missing scheme becomes https, or http for a loopback host, where certificates are not to be had. UrlError for
-    what cannot be a sync server's URL.
+    A missing scheme becomes https, or http for a loopback host, which can have no certificate. UrlError for text that
+    cannot be a sync server's URL.
     """
     # A URL has no spaces; those in a pasted one are line breaks of a terminal or a mail.
     compact = "".join(text.split())
@@ -44,7 +44,7 @@ def normalise_url(text: str) -> str:
             f"the URL '{shown}' has no valid host and port; enter one such as https://sync.example.com"
         ) from None
     if "@" in parts.netloc:
-        raise UrlError("a sync server's URL has no user name or password in it; remove what is before the @")
+        raise UrlError("a sync server's URL has no user name or password in it; remove the part before the @")
     if parts.query or parts.fragment or "?" in rest or "#" in rest:
         raise UrlError(f"the URL '{shown}' has a ? or # in it; a sync server's URL ends with the host or a path")
     if port == 0:
@@ -72,7 +72,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _host(host: str, shown: str) -> str:
-    """The host in lower case and, when it is not ASCII, in the form that DNS takes."""
+    """The host in lower case and, if it is not ASCII, in the form for DNS."""
     if not host:
         raise UrlError(f"the URL '{shown}' names no host; enter one such as https://sync.example.com")
     try:
@@ -91,6 +91,6 @@ def _host(host: str, shown: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """The text for a message: without what is before an @, and not without end."""
+    """The text for a message: without the part before an @, and of limited length."""
     visible = text.rpartition("@")[2]
     return visible if len(visible) <= 80 else f"{visible[:77]}..."

@@ -1,17 +1,17 @@
 """Taskwarrior's configuration file: read as Taskwarrior reads it, and changed without losing anything.
 
-Nothing here runs `task`: `task config NAME` without a value deletes the setting that it seems to ask for. What
-Taskwarrior 3.5 was seen to do, and tests compare with it:
+Nothing here runs `task`: `task config NAME` without a value deletes the setting that it seems to ask for. The observed
+rules of Taskwarrior 3.5, with which tests compare:
 
 - The file is the one in TASKRC; else ~/.taskrc, if it exists; else task/taskrc in XDG_CONFIG_HOME, or in ~/.config when
-  that is not set, if it exists. Otherwise Taskwarrior would make ~/.taskrc.
-- A line is cut at the first #, whatever stands before it, and trimmed. With an = it is a setting; without, but with the
-  word include in it, what follows is the path of a file that is read in its place; anything else is refused. There are
+  that is not set, if it exists. Otherwise Taskwarrior would create ~/.taskrc.
+- A line is cut at the first #, wherever it is, and trimmed. With an = it is a setting. Without one, but with the word
+  include in it, the rest is the path of a file that is read in its place; anything else is refused. There are
   no continuation lines. Files nest to 10 levels.
-- A relative path of an include is looked for in the working directory, then beside the file with the include (where
-  that really is, behind symbolic links), then where Taskwarrior keeps its themes.
+- A relative path of an include is looked for in the working directory, then beside the file with the include (at its
+  real place, behind symbolic links), then in the directory of Taskwarrior's themes.
 - In values and paths, ~ or ~user at the beginning and $NAME anywhere (but not ${NAME}) are replaced. After that, in
-  values, the escapes of JSON strings are undone. So a #, $, ~ or backslash that is meant is written as an escape.
+  values, the escapes of JSON strings are decoded. So a literal #, $, ~ or backslash is written as an escape.
 - The last definition of a setting wins. TASKDATA wins over data.location; without either it is ~/.task.
 """
 
@@ -52,7 +52,7 @@ _SIMPLE_ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\
 
 
 class SyncBackend(Enum):
-    """Where Taskwarrior is configured to sync to."""
+    """The kinds of places that Taskwarrior can sync to."""
 
     #: A sync server, over HTTP: what this package is about.
     SERVER = "sync.server"
@@ -68,7 +68,7 @@ class SyncBackend(Enum):
 
 @dataclass(frozen=True)
 class TaskrcSetting:
-    """One setting as it is in force, and the file and line (from 1) that it comes from."""
+    """One effective setting, and the file and line (from 1) that it comes from."""
 
     name: str
     #: Not shown by repr, because it may be a secret.
@@ -79,7 +79,7 @@ class TaskrcSetting:
 
 @dataclass(frozen=True)
 class SyncSettings:
-    """The settings of a sync server as they stand, not normalised; None for what is absent or empty."""
+    """The settings of a sync server, not normalised; None for an absent or empty one."""
 
     url: str | None
     client_id: str | None
@@ -94,22 +94,22 @@ class SyncSettings:
 
 @dataclass(frozen=True)
 class Taskrc:
-    """A configuration file and what it includes, at the moment when it was read. `edit_taskrc` changes it."""
+    """A configuration file and its includes, at the moment of reading. `edit_taskrc` changes it."""
 
-    #: As it was named; may be a symbolic link, and need not exist.
+    #: The path as given; may be a symbolic link, and need not exist.
     path: Path
     exists: bool
     #: The permission bits of the file itself; 0 when it does not exist.
     mode: int
-    #: By name, as they are in force.
+    #: The effective settings, by name.
     settings: Mapping[str, TaskrcSetting] = field(repr=False)
-    #: Includes with relative paths that were not found; Taskwarrior may know a directory with them.
+    #: Includes with relative paths that were not found; Taskwarrior may know a directory that has them.
     unresolved_includes: tuple[str, ...]
     #: Every file that was read, the main one first.
     files: tuple[Path, ...]
     #: Absolute.
     data_location: Path
-    #: The bytes that were read, by which a change by someone else is noticed.
+    #: The bytes that were read, to notice changes by other programs.
     content: bytes = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
 
@@ -125,7 +125,7 @@ class Taskrc:
 
     @property
     def sync(self) -> SyncSettings:
-        """TaskrcError when the secret is not text that can be one; it names the line, not the value."""
+        """TaskrcError when the secret is not valid; it names the line, not the value."""
         secret = None
         setting = self.settings.get(ENCRYPTION_SECRET)
         if setting and setting.value:
@@ -141,7 +141,8 @@ class Taskrc:
 
     @property
     def backends(self) -> tuple[SyncBackend, ...]:
-        """The configured backends, in the order of SyncBackend. Several are a contradiction, or a rest of the past."""
+        """The configured backends, in the order of SyncBackend. Several are a contradiction, or a remnant of the
+        past."""
         return tuple(backend for backend in SyncBackend if any(map(_BACKEND_NAMES[backend], self._names_in_use())))
 
     def settings_of(self, backend: SyncBackend) -> tuple[TaskrcSetting, ...]:
@@ -164,7 +165,8 @@ _BACKEND_NAMES: Mapping[SyncBackend, Callable[[str], bool]] = {
 
 
 def find_taskrc(environment: Mapping[str, str] | None = None) -> Path:
-    """The file that Taskwarrior reads, or would make. TaskrcError for an empty TASKRC, with which it reads nothing."""
+    """The file that Taskwarrior reads, or would create. TaskrcError for an empty TASKRC, with which it reads
+    nothing."""
     variables = os.environ if environment is None else environment
     named = variables.get("TASKRC")
     if named is not None:
@@ -178,8 +180,8 @@ def find_taskrc(environment: Mapping[str, str] | None = None) -> Path:
 
 
 def read_taskrc(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Taskrc:
-    """Reads a taskrc, by default the one that find_taskrc finds, with all that it includes. One that does not exist is
-    read as empty. TaskrcError, or TaskrcSyntaxError for what Taskwarrior refuses as well."""
+    """Reads a taskrc, by default the one that find_taskrc finds, with its includes. One that does not exist is read as
+    empty. TaskrcError, or TaskrcSyntaxError for a file that Taskwarrior refuses as well."""
     variables = dict(os.environ if environment is None else environment)
     named = find_taskrc(variables) if path is None else path
     try:
@@ -214,7 +216,7 @@ def name_on_line(line: str) -> str | None:
 
 
 def encode_value(value: str) -> str:
-    """A value as it has to be written, so that Taskwarrior reads back exactly that: see the top of this file."""
+    """The written form of a value, which Taskwarrior reads back exactly: see the top of this file."""
     written = []
     last = len(value) - 1
     for position, character in enumerate(value):
@@ -279,7 +281,7 @@ class _Reader:
             self.unresolved_includes.append(written)
             return
         if included.is_dir():
-            return  # Taskwarrior reads nothing from it and does not mind.
+            return  # Taskwarrior reads nothing from it and reports nothing.
         try:
             content = _read_file(included)
         except FileNotFoundError:
@@ -344,7 +346,7 @@ def _expand(text: str, environment: Mapping[str, str]) -> str:
 
 
 def _decode(text: str) -> str:
-    """Undoes the escapes of a JSON string, as leniently as Taskwarrior."""
+    """Decodes the escapes of a JSON string, as leniently as Taskwarrior."""
 
     def character(found: re.Match[str]) -> str:
         if found[1]:

@@ -1,8 +1,8 @@
-"""Changes to a taskrc: the whole new file or the old one, and nothing of the user's lost.
+"""Changes to a taskrc: the whole new file or the old one, without losing anything of the user's.
 
 An edit writes a temporary file beside the taskrc, syncs it, renames it over the taskrc and syncs the directory. Before,
 the old file is copied to a backup. Both are for the owner only. A symbolic link stays one: its target is changed. All
-lines but those of the changed settings stay as they are, byte for byte.
+other lines stay as they are, byte for byte.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class TaskrcEdit:
     changed: bool
     #: Whether the file did not exist before.
     created: bool
-    #: Whether others could read the file before, and cannot any more.
+    #: Whether others could read the file before, and no longer can.
     restricted: bool
-    #: The file that was changed: the target, when the taskrc is a symbolic link.
+    #: The changed file: the target, when the taskrc is a symbolic link.
     path: Path
-    #: The copy of the file as it was; None when there was none, or nothing was changed.
+    #: The copy of the old file; None when there was none, or nothing was changed.
     backup: Path | None
     _before: bytes = field(repr=False)
     _after: bytes = field(repr=False)
@@ -46,9 +46,9 @@ class TaskrcEdit:
 def edit_taskrc(taskrc: Taskrc, changes: Mapping[str, str | Secret | None]) -> TaskrcEdit:
     """Sets settings, and removes those whose new value is None.
 
-    When all are in force already, the content stays as it is, and only permissions of others are taken away. Errors,
-    after which the file is as it was: TaskrcChangedError when it is not as `taskrc` was read; TaskrcIncludeError when
-    an included file defines what is to be removed; TaskrcError when the system refuses.
+    If all are in force already, the content stays as it is, and only the permissions of others are removed. Errors,
+    after which the file is unchanged: TaskrcChangedError when it has changed since `taskrc` was read;
+    TaskrcIncludeError when an included file defines a setting to be removed; TaskrcError when the system refuses.
     """
     target = Path(os.path.realpath(taskrc.path))
     _require_unchanged(taskrc, target)
@@ -68,7 +68,7 @@ def edit_taskrc(taskrc: Taskrc, changes: Mapping[str, str | Secret | None]) -> T
     try:
         _replace(target, content, lambda: _require_unchanged(taskrc, target))
     except BaseException as reason:
-        # Also when it was broken off between the renaming and the syncing: then the old file comes back.
+        # Also after an interrupt between the renaming and the syncing: then the old file is restored.
         if content != taskrc.content and _current(target) == content:
             _put_back(target, taskrc.content, existed=taskrc.exists)
         if backup:
@@ -81,13 +81,13 @@ def edit_taskrc(taskrc: Taskrc, changes: Mapping[str, str | Secret | None]) -> T
 
 
 def undo_edit(edit: TaskrcEdit) -> None:
-    """Puts the file back as it was before the edit, and removes the backup. TaskrcChangedError when someone else has
+    """Restores the file from before the edit, and removes the backup. TaskrcChangedError when another program has
     changed the file since; it, and the backup, are then left alone."""
     if not edit.changed:
         return
     try:
         if _current(edit.path) != edit._after:
-            where = f"; what was there before is in {edit.backup}" if edit.backup else ""
+            where = f"; the previous content is in {edit.backup}" if edit.backup else ""
             raise TaskrcChangedError(
                 f"{edit.path} was changed by another program in the meantime, so it is left as it is{where}",
                 path=edit.path,
@@ -100,8 +100,8 @@ def undo_edit(edit: TaskrcEdit) -> None:
 
 
 def _changed_content(taskrc: Taskrc, wanted: Mapping[str, str | None]) -> bytes:
-    """The new content. Each change is made where the setting stands; where an include would win over that, at the end.
-    What is then really in force is read back before anything is written."""
+    """The new content. Each change is made in the setting's place, or at the end if an include would override that. The
+    effective settings are read back before anything is written."""
     different = {name: value for name, value in wanted.items() if (taskrc.get(name) or "") != (value or "")}
     content = _with_changes(taskrc.content, different, at_end=frozenset())
     overruled = _not_in_force(taskrc, content, different)
@@ -120,7 +120,7 @@ def _changed_content(taskrc: Taskrc, wanted: Mapping[str, str | None]) -> bytes:
 
 
 def _not_in_force(taskrc: Taskrc, content: bytes, wanted: Mapping[str, str | None]) -> list[str]:
-    """The settings that would not be as wanted if the file had this content."""
+    """The settings that would not have the desired values if the file had this content."""
     planned = parse_taskrc(taskrc.path, content, taskrc.environment, exists=True, mode=_OWNER_ONLY)
     return [name for name, value in wanted.items() if (planned.get(name) or "") != (value or "")]
 
@@ -130,7 +130,7 @@ def _with_changes(content: bytes, wanted: Mapping[str, str | None], *, at_end: f
     text = content.decode("utf-8", "surrogateescape")
     ending = "\r\n" if "\r\n" in text else "\n"
     lines = text.split("\n")
-    open_end = lines.pop()  # What follows the last line break.
+    open_end = lines.pop()  # The rest after the last line break.
     if open_end:
         lines.append(open_end if ending == "\n" else f"{open_end}\r")
     kept: list[str] = []
@@ -154,7 +154,7 @@ def _with_changes(content: bytes, wanted: Mapping[str, str | None], *, at_end: f
 
 
 def _line(name: str, value: str | None, old: str) -> str:
-    """The line that takes the place of an old one, whose comment and line ending it keeps."""
+    """The line that replaces an old one, and keeps its comment and line ending."""
     carriage_return = "\r" if old.endswith("\r") else ""
     _, hash_sign, comment = old.removesuffix("\r").partition("#")
     start = "\ufeff" if old.startswith("\ufeff") else ""
@@ -181,7 +181,7 @@ def _current(target: Path) -> bytes | None:
 
 
 def _restrict(target: Path) -> bool:
-    """Takes away the permissions of group and others; says whether there were any."""
+    """Removes the permissions of group and others; returns whether there were any."""
     try:
         mode = stat.S_IMODE(target.stat().st_mode)
         if mode & 0o077:
@@ -192,7 +192,7 @@ def _restrict(target: Path) -> bool:
 
 
 def _write_backup(target: Path, content: bytes) -> Path:
-    """Copies the old content to a new file whose name has the time in it."""
+    """Copies the old content to a new file with the time in its name."""
     moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     for number in range(1, 1000):
         suffix = "" if number == 1 else f"-{number}"
@@ -211,7 +211,7 @@ def _write_backup(target: Path, content: bytes) -> Path:
 
 
 def _replace(target: Path, content: bytes, check: Callable[[], None]) -> None:
-    """The whole new content or the old file. `check` is called at the last moment and may raise."""
+    """Writes the whole new content, or leaves the old file. `check` is called at the last moment and may raise."""
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".new", dir=target.parent)
     temporary = Path(name)
     try:
@@ -235,7 +235,7 @@ def _put_back(target: Path, content: bytes, *, existed: bool) -> None:
 def _write_and_close(descriptor: int, content: bytes, target: Path) -> None:
     with open(descriptor, "wb") as file:
         os.fchmod(file.fileno(), _OWNER_ONLY)
-        # Root's `tcsync` leaves the file to whom it belongs; others own it anyway.
+        # When root runs `tcsync`, the file keeps its owner; other users own it anyway.
         with contextlib.suppress(FileNotFoundError, PermissionError):
             owner = target.stat()
             os.fchown(file.fileno(), owner.st_uid, owner.st_gid)

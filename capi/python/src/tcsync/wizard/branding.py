@@ -1,4 +1,4 @@
-"""How a program that mounts the setup presents it: its heading, and the cloud server that the menu offers first."""
+"""The presentation of the setup in a host program: its heading, and the cloud server that the menu offers first."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from tcsync import normalise_url
 
 #: The cloud server that the setup offers; the only place that names it.
 DEFAULT_CLOUD_URL = "https://sync.brainplorp.com"
-#: The environment variable that takes the place of every cloud server's URL, for staging and tests.
+#: The environment variable that replaces every cloud server's URL, for staging and tests.
 CLOUD_URL_VARIABLE = "TCSYNC_CLOUD_URL"
 
 
 @dataclass(frozen=True)
 class Branding:
-    """What a host program says in its own words. Plain text in one line each; immutable."""
+    """The wording of a host program. Plain text in one line each; immutable."""
 
     #: The first line that the setup prints.
     title: str = "tcsync: Taskwarrior on several computers"
-    #: What the menu calls the cloud server.
+    #: The cloud server's name in the menu.
     cloud_name: str = "Cloud server"
-    #: Where the cloud server is.
+    #: The cloud server's URL.
     cloud_url: str = DEFAULT_CLOUD_URL
 
     def effective_cloud_url(self) -> str:
@@ -31,5 +31,5 @@ class Branding:
         return normalise_url(named if named.strip() else self.cloud_url)
 
 
-#: The words of `tcsync setup` itself.
+#: The wording of `tcsync setup` itself.
 NEUTRAL = Branding()

@@ -77,10 +77,10 @@ _CONNECTION = _options(
 _YES = click.option("--yes", is_flag=True, help="Ask nothing; take the default of every question that has one.")
 
 _SETUP_OPTIONS = _options(
-    click.option("--server", type=click.Choice(["cloud", "self-hosted", "skip"]), help="Which server, as in the menu."),
+    click.option("--server", type=click.Choice(["cloud", "self-hosted", "skip"]), help="The server, as in the menu."),
     click.option("--server-url", help="The server's URL, instead of the menu; overrides the cloud server's, too."),
     click.option("--first-computer", "computer", flag_value="first", help="Make new credentials."),
-    click.option("--second-computer", "computer", flag_value="second", help="Use those of another computer."),
+    click.option("--second-computer", "computer", flag_value="second", help="Use another computer's credentials."),
     click.option("--pairing-code-file", type=_FILE, help="Read the pairing code from a file; - is standard input."),
     click.option("--pairing-code-fd", type=click.IntRange(0), help="Read the pairing code from an open descriptor."),
     click.option("--client-id", help="The client ID of the other computer."),
@@ -94,7 +94,7 @@ _SETUP_OPTIONS = _options(
     click.option("--keyring", is_flag=True, help="Also keep a copy of the credentials in the system's keyring."),
     click.option("--qr", is_flag=True, help="Also show the pairing code as a QR code."),
     click.option("--reveal", is_flag=True, help="Show the secret and the pairing code without a terminal, too."),
-    click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing."),
+    click.option("--dry-run", is_flag=True, help="Show the changes without making them."),
     _YES,
     _JSON,
     _TASK,
@@ -102,8 +102,8 @@ _SETUP_OPTIONS = _options(
 
 
 def setup_command(branding: Branding = NEUTRAL, *, name: str = "setup") -> click.Command:
-    """The setup as a command to mount, in the words of the program that mounts it. The command returns its Outcome, and
-    exits with the outcome's status unless that is 0."""
+    """The setup as a command to mount, with the wording of the program that mounts it. The command returns its Outcome,
+    and exits with the outcome's status unless that is 0."""
 
     @click.command(name, help="Set up Taskwarrior's sync on this computer: the first one, or a further one.")
     @_SETUP_OPTIONS
@@ -120,7 +120,7 @@ def setup_command(branding: Branding = NEUTRAL, *, name: str = "setup") -> click
 
 
 def run_setup(flags: dict[str, Any], branding: Branding) -> Outcome:
-    """One setup, from the command's flags to its outcome. Raises nothing that is the person's or the world's fault."""
+    """Runs one setup, from the command's flags to its outcome. Raises an exception only for a bug."""
     console = Console(quiet=flags["as_json"])
     answers = _answers(flags)
     asker = Asker(choose_mode(yes=flags["yes"], json=flags["as_json"]))
@@ -163,7 +163,7 @@ def _answers(flags: dict[str, Any]) -> Answers:
 
 @contextmanager
 def _endings_as_findings() -> Iterator[None]:
-    """Within it, whatever ends a command early becomes a CommandStopped. A bug shows its place, and no values."""
+    """Turns every exception that ends a command early into a CommandStopped. A bug shows its place, and no values."""
     try:
         yield
     except (CommandStopped, click.exceptions.Exit):
@@ -227,7 +227,7 @@ def doctor(**flags: Any) -> None:
 @click.option("--qr", is_flag=True, help="Show it as a QR code, too.")
 @_JSON
 def pair(qr: bool, as_json: bool) -> None:
-    """Show the pairing code that sets up another computer. Whoever has it has the tasks."""
+    """Show the pairing code that sets up another computer. The code gives access to all tasks."""
     with _reported(as_json) as console:
         code = encode_pairing_code(_configured())
         if as_json:

@@ -1,4 +1,4 @@
-"""This computer, as far as sync goes: its taskrc, its Taskwarrior, its replica."""
+"""This computer's part of sync: its taskrc, its Taskwarrior, its replica."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from .replica import Replica, ReplicaUnreadable, read_replica
 from .taskwarrior import Taskwarrior, find_taskwarrior
 
 _SERVER_SETTINGS = (SERVER_URL, CLIENT_ID, ENCRYPTION_SECRET)
-# taskd.*, of Taskwarrior 2, is none of them: Taskwarrior 3 does not read it.
+# taskd.*, of Taskwarrior 2, is not one of them: Taskwarrior 3 does not read it.
 _OTHER_BACKENDS = (SyncBackend.LOCAL, SyncBackend.GCP, SyncBackend.AWS, SyncBackend.GIT, SyncBackend.OLD_ORIGIN)
 
 
 @dataclass(frozen=True)
 class TaskProgram:
-    """Which `task` to run, and how long each run may take."""
+    """The `task` program to run, and the time limit of each run."""
 
     command: str
     timeout_s: float
 
 
 class ThisComputer:
-    """Reads on demand; only `configure` changes anything. What fails raises CommandStopped with a finding."""
+    """Reads on demand; only `configure` changes anything. Failures raise CommandStopped with a finding."""
 
     def __init__(self, program: TaskProgram) -> None:
         self._program = program
@@ -68,7 +68,7 @@ class ThisComputer:
             raise Problem.REPLICA_UNKNOWN.stop(detail=error) from None
 
     def configured(self) -> Credentials | None:
-        """The complete settings of a sync server, or None. CommandStopped when they are there, and make no sense."""
+        """The complete settings of a sync server, or None. CommandStopped for invalid ones."""
         sync = self.taskrc.sync
         if sync.url is None or sync.client_id is None or sync.secret is None:
             return None
@@ -76,7 +76,7 @@ class ThisComputer:
             return Credentials(sync.url, parse_client_id(sync.client_id), sync.secret)
 
     def require_credentials(self) -> Credentials:
-        """The credentials that are configured. CommandStopped with what is missing when there are none."""
+        """The configured credentials. If they are incomplete, CommandStopped with the missing settings."""
         if not self.taskrc.exists:
             raise Problem.TASKRC_MISSING.stop(path=self.taskrc_path)
         credentials = self.configured()
@@ -94,11 +94,11 @@ class ThisComputer:
         return [setting.name for backend in _OTHER_BACKENDS for setting in self.taskrc.settings_of(backend)]
 
     def own_settings(self) -> list[str]:
-        """The names of a sync server's settings that are there, complete or not."""
+        """The names of the present settings of a sync server, complete or not."""
         return [name for name in _SERVER_SETTINGS if self.taskrc.get(name) is not None]
 
     def changes(self, credentials: Credentials) -> dict[str, str | Secret | None]:
-        """What `configure` writes into the taskrc; None removes a setting."""
+        """The settings that `configure` writes into the taskrc; None removes a setting."""
         return {
             **dict.fromkeys(self.other_settings(), None),
             SERVER_URL: credentials.url,
@@ -107,14 +107,14 @@ class ThisComputer:
         }
 
     def configure(self, credentials: Credentials) -> TaskrcEdit:
-        """Writes the credentials into the taskrc, and nothing when they are there already."""
+        """Writes the credentials into the taskrc, unless they are already there."""
         with errors_as_findings():
             edit = edit_taskrc(self.taskrc, self.changes(credentials))
         self.read_taskrc()
         return edit
 
     def is_configured_with(self, credentials: Credentials) -> bool:
-        """Whether exactly these are set, and nothing else that would come before them."""
+        """Whether exactly these are set, and no other setting that would override them."""
         try:
             return self.configured() == credentials and not self.other_settings()
         except CommandStopped:

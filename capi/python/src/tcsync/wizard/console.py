@@ -1,4 +1,4 @@
-"""What the commands print with: rich on a terminal, and plain text where there is none or where NO_COLOR is set."""
+"""The output of the commands: rich on a terminal, and plain text without one or with NO_COLOR."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Console:
         self._rich.print(text, style="bold", markup=False, soft_wrap=True)
 
     def line(self, text: str = "") -> None:
-        """A sentence or several, indented like all of the conversation; each "\\n" in it begins a paragraph."""
+        """One or more sentences, indented like all of the conversation; each "\n" in them begins a paragraph."""
         for paragraph in text.split("\n"):
             words = paragraph.lstrip()
             self._paragraph(words, indent=_INDENT + " " * (len(paragraph) - len(words)))
 
     def exact(self, text: str) -> None:
-        """One line of what a person copies, such as a pairing code: never wrapped, however narrow the terminal is."""
+        """One line that a person copies, such as a pairing code: never wrapped, however narrow the terminal is."""
         self._rich.print(f"{_INDENT}{text}", markup=False, soft_wrap=True)
 
     def done(self, text: str) -> None:
@@ -45,14 +45,14 @@ class Console:
         self._marked("note", text, "yellow")
 
     def finding(self, finding: Finding, *, link: str = "") -> None:
-        """What is wrong, what to try, and the name under which docs/troubleshooting.md explains it. `link` names the
-        check that found it."""
+        """The fault, the remedy, and the name of its entry in docs/troubleshooting.md. `link` names the check that
+        found it."""
         where = f"{link}: " if link else ""
         self._marked("!!", f"{where}{finding.text} [{finding.problem.identifier}]", "red")
         self._paragraph(f"Try: {finding.remedy}", indent=_INDENT + "   ", hang=5)
 
     def raw(self, text: str) -> None:
-        """Text that has to stand as it is, such as a QR code."""
+        """Text that must not be changed, such as a QR code."""
         self._rich.print(text, end="", markup=False, soft_wrap=True)
 
     def _marked(self, mark: str, text: str, style: str) -> None:
@@ -61,7 +61,7 @@ class Console:
     def _paragraph(self, text: str, *, indent: str, hang: int = 0, style: str = "") -> None:
         rows = [f"{indent}{text}".rstrip()]
         if self.is_terminal and text:
-            # A word that is wider than the terminal stays whole, such as a path.
+            # A word wider than the terminal stays whole, such as a path.
             rows = TextWrapper(
                 self._rich.width,
                 initial_indent=indent,

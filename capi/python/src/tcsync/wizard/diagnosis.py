@@ -1,4 +1,4 @@
-"""Turns what the binding raises into findings for a person."""
+"""Turns exceptions of the binding into findings for a person."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ _PROBLEM_OF_ERROR: tuple[tuple[type[TcsyncError], Problem], ...] = (
 
 
 def finding_for(error: TcsyncError, *, url: str = "", client_id: object = "") -> Finding:
-    """The finding for an error of the binding; `url` and `client_id` are those that were in use."""
+    """The finding for an error of the binding; `url` and `client_id` are those in use."""
     if isinstance(error, (RemoteError, UnsealError)):
         problem = PROBLEM_OF_FAULT[error.fault]
     else:
         problem = next(problem for kind, problem in _PROBLEM_OF_ERROR if isinstance(error, kind))
-    # The error's sentence stands within another.
+    # The error's sentence becomes a part of another.
     return problem.finding(url=url, client_id=client_id, detail=str(error).rstrip(". "))
 
 
 @contextmanager
 def errors_as_findings(*, url: str = "", client_id: object = "") -> Iterator[None]:
-    """Within it, an error of the binding becomes a CommandStopped with its finding."""
+    """Turns errors of the binding into a CommandStopped with a finding."""
     try:
         yield
     except TcsyncError as error:

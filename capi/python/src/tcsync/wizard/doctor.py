@@ -21,7 +21,7 @@ from .setup.first_sync import first_sync
 from .setup.outcome import describe_tasks
 from .setup.texts import MERGING
 
-#: A clock that is off by more is told. Certificates and the order of changes need no better one.
+#: A clock that differs by more is reported. Certificates and the order of changes need no better one.
 CLOCK_TOLERANCE_S = 60
 
 _FINISH = "Finish the setup now by running `task sync`?"
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 Status = Literal["ok", "failed", "skipped"]
 
-# The checks in their order. Which one a server's problem belongs to; others belong to "server".
+# The checks in their order, each with the server's problems that belong to it; other problems belong to "server".
 _SERVER_LINKS = ("name", "connection", "tls", "server")
 _LINK_OF = {
     Problem.REMOTE_NAME_NOT_RESOLVED: "name",
@@ -47,14 +47,14 @@ _LINK_OF = {
     Problem.REMOTE_TLS_FAILED: "tls",
     Problem.REMOTE_NOT_ALLOWED: "credentials",
 }
-# A proxy looks the name up itself, and a timeout may have been anywhere.
+# A proxy looks the name up itself, and a timeout may have been at any step.
 _UNKNOWN_WAY = (Problem.REMOTE_PROXY_FAILED, Problem.REMOTE_TIMED_OUT)
 CHECKS = ("task", "taskrc", "permissions", "replica", *_SERVER_LINKS, "clock", "credentials", "data", "sync")
 
 
 @dataclass(frozen=True)
 class Check:
-    """One link: what was found, and when it failed why and what to try."""
+    """One link: the result of its check and, after a failure, the fault and the remedy."""
 
     name: str
     status: Status
@@ -67,7 +67,7 @@ class Check:
 
 
 class Doctor:
-    """One examination. `checks` has every link in order, also those that could not be reached any more."""
+    """One examination. `checks` has every link in order, including those that could not be checked any more."""
 
     def __init__(
         self, console: Console, asker: Asker, program: TaskProgram, connection: ConnectionOptions, *, is_first: bool
@@ -135,7 +135,8 @@ class Doctor:
         self._ok("server", probe.server_name or "a sync server answers")
 
     def _failed_link(self, finding: Finding) -> None:
-        """A link that failed. Those on the way to it have held, unless nothing tells how far the way was."""
+        """Reports a failed link. The earlier ones on the way have held, unless the failure does not show how far it
+        got."""
         link = _LINK_OF.get(finding.problem, "server")
         way = () if finding.problem in _UNKNOWN_WAY else _SERVER_LINKS
         for earlier in way:
@@ -145,7 +146,7 @@ class Doctor:
 
     def _check_clock(self, probe: Probe, asked_at: float) -> str:
         if probe.server_time is None:
-            return "the server does not tell its time"
+            return "the server does not report its time"
         ahead_s = round(asked_at - probe.server_time)
         if abs(ahead_s) > CLOCK_TOLERANCE_S:
             direction = "ahead of" if ahead_s > 0 else "behind"
@@ -165,7 +166,7 @@ class Doctor:
             self._local("sync", lambda: _describe_position(replica, server, history), str)
 
     def _finish(self, computer: ThisComputer, credentials: Credentials, replica: Replica, history: History) -> str:
-        """Runs the first sync of an unverified setup, when that is wanted."""
+        """Runs the first sync of an unverified setup, if the user agrees."""
         is_first_computer = history.is_empty
         if is_first_computer and not self._is_first:
             if not self._asker.is_interactive:
@@ -188,7 +189,7 @@ class Doctor:
     # The list
 
     def _local(self, name: str, check: Callable[[], T], say: Callable[[T], str] | None = None) -> T | None:
-        """Runs one check; its result, or None when it failed. Without `say` only a failure is worth a line."""
+        """Runs one check and returns its result, or None after a failure. Without `say` only a failure is reported."""
         try:
             found = check()
         except CommandStopped as stop:
@@ -229,7 +230,7 @@ def _describe_history(history: History) -> str:
 
 
 def _describe_position(replica: Replica, server: ServerCheck, history: History) -> str:
-    """Whether the replica is up to date, behind, ahead, or both. CommandStopped when the history has lost it."""
+    """Whether the replica is up to date, behind, ahead, or both. CommandStopped when the history lacks its position."""
     if history.is_empty:
         raise Problem.HISTORY_LOST.stop()
     position = server.position(replica.base_version, history)
@@ -240,7 +241,7 @@ def _describe_position(replica: Replica, server: ServerCheck, history: History) 
     if behind and ahead:
         return "this computer is behind the server, and has changes of its own to send: run `task sync`"
     if behind:
-        return "this computer is behind the server: run `task sync` to fetch what is new"
+        return "this computer is behind the server: run `task sync` to fetch its changes"
     if ahead:
         number = replica.unsent_operations
         return f"this computer is ahead of the server by {number} changes: run `task sync` to send them"

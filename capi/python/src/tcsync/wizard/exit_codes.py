@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a script can decide by. The values never change their meaning."""
+    """The basis of a script's decisions. The values never change their meaning."""
 
     DONE = 0
     CHECK_FAILED = 1
@@ -22,17 +22,17 @@ class ExitCode(IntEnum):
 
 
 MEANINGS: dict[ExitCode, str] = {
-    ExitCode.DONE: "done, or nothing to do: also after “Skip for now” and after keeping what was there",
+    ExitCode.DONE: "done, or nothing to do: also after “Skip for now”, and when existing settings were kept",
     ExitCode.CHECK_FAILED: "`tcsync doctor`: a check failed. Any command: an error that no other status names",
-    ExitCode.USAGE: "flags that do not go together, or an answer is needed and there is no terminal to ask at",
+    ExitCode.USAGE: "flags that do not go together, or an answer is needed and there is no terminal to ask on",
     ExitCode.UNVERIFIED: "saved as *unverified*: the settings are in the taskrc, and nothing was synced yet",
-    ExitCode.TASKWARRIOR: "Taskwarrior is missing, too old, hangs or fails, or its `task sync` did",
+    ExitCode.TASKWARRIOR: "Taskwarrior is missing or too old, hangs or fails, or its `task sync` failed",
     ExitCode.SERVER: "the server cannot be reached, refuses, or is no sync server",
     ExitCode.CREDENTIALS: "the credentials do not fit: wrong secret, empty history, client ID not allowed",
     ExitCode.TASKRC: "the taskrc cannot be read or changed",
-    ExitCode.REFUSED: "going on could lose tasks, or what was found leaves no safe way",
+    ExitCode.REFUSED: "the setup could lose tasks if it went on, or has no safe way to go on",
     ExitCode.NOT_CONFIGURED: "`tcsync pair` and `tcsync show`: this computer has no complete sync settings",
-    ExitCode.INTERRUPTED: "interrupted with Ctrl-C; what was there before is there again",
+    ExitCode.INTERRUPTED: "interrupted with Ctrl-C; the previous state is restored",
 }
 
 

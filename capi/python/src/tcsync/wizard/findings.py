@@ -1,8 +1,8 @@
-"""Every problem that the wizard and the doctor can report: one table of names, texts, what to try, and exit status.
+"""Every problem that the wizard and the doctor can report: one table of names, texts, remedies, and exit status.
 
-docs/troubleshooting.md has an entry for each name, with the text; a test compares. A new problem starts here. What the
-C library reports has the library's name: TCSYNC_REMOTE_NOT_TLS is RemoteFault.NOT_TLS and Problem.REMOTE_NOT_TLS.
-In texts, {words} in braces are filled in; the values never are secrets.
+docs/troubleshooting.md has an entry for each name, with the text; a test compares. A new problem starts here. Faults of
+the C library have the library's names: TCSYNC_REMOTE_NOT_TLS is RemoteFault.NOT_TLS and Problem.REMOTE_NOT_TLS. In
+texts, {words} in braces are filled in; the values are never secrets.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tcsync import RemoteFault, UnsealFault
 
 from .exit_codes import ExitCode
 
-# What several faults have in common for a person.
+# The common text of several faults.
 _DAMAGED = (
     "The data on the server is damaged: {detail}.",
     "Tell the server's operator; the tasks on your computers are not affected.",
@@ -29,7 +29,7 @@ _NETWORK_FAILED = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One problem that was found, with the values of this time in its texts."""
+    """One problem that was found, with the values of this case in its texts."""
 
     problem: Problem
     text: str
@@ -44,7 +44,7 @@ class Finding:
 
 
 class CommandStopped(Exception):
-    """Ends a command with a finding. What was changed so far has been put back by whoever changed it."""
+    """Ends a command with a finding. Its raiser has already reverted its own changes."""
 
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.text)
@@ -52,7 +52,8 @@ class CommandStopped(Exception):
 
 
 class Problem(Enum):
-    """What can be wrong: the text, what to try, the exit status, and which fault of the binding it is, if it is one."""
+    """A possible problem: the text, the remedy, the exit status, and the fault of the binding that it stands for, if
+    any."""
 
     def __init__(
         self, text: str, remedy: str, exit_code: ExitCode, fault: RemoteFault | UnsealFault | None = None
@@ -64,7 +65,7 @@ class Problem(Enum):
 
     @property
     def identifier(self) -> str:
-        """The name as people and scripts see it, such as "remote-not-tls"."""
+        """The name for people and scripts, such as "remote-not-tls"."""
         return self.name.lower().replace("_", "-")
 
     def finding(self, **values: object) -> Finding:
@@ -93,7 +94,7 @@ class Problem(Enum):
     REMOTE_FAILED = (*_NETWORK_FAILED, RemoteFault.FAILED)
     REMOTE_TIMED_OUT = (
         "The server at {url} did not answer in time.",
-        "Try again in a minute; if it stays so, a firewall may drop the connection, or the server is overloaded.",
+        "Try again in a minute; if that fails, a firewall may drop the connection, or the server is overloaded.",
         ExitCode.SERVER,
         RemoteFault.TIMED_OUT,
     )
@@ -136,7 +137,7 @@ class Problem(Enum):
     )
     REMOTE_NOT_ALLOWED = (
         "The server at {url} does not allow the client ID {client_id} (403).",
-        "Check the client ID and the server's URL with its path; then ask the server's operator for an invite, or why.",
+        "Check the client ID and the URL with its path; then ask the server's operator for an invite or the reason.",
         ExitCode.CREDENTIALS,
         RemoteFault.NOT_ALLOWED,
     )
@@ -154,7 +155,7 @@ class Problem(Enum):
     )
     REMOTE_SERVER_UNAVAILABLE = (
         "The server at {url} cannot be used right now: {detail}.",
-        "Try again in a minute; if it stays so, tell its operator.",
+        "Try again in a minute; if that does not help, tell its operator.",
         ExitCode.SERVER,
         RemoteFault.SERVER_UNAVAILABLE,
     )
@@ -166,12 +167,12 @@ class Problem(Enum):
     )
     REMOTE_SERVER_FAILED = (
         "The server at {url} has an error of its own: {detail}.",
-        "Try again later; if it stays so, its operator finds the reason in the server's log.",
+        "Try again later; if that does not help, its operator finds the reason in the server's log.",
         ExitCode.SERVER,
         RemoteFault.SERVER_FAILED,
     )
     REMOTE_REDIRECTED = (
-        "The server at {url} sends elsewhere, and redirects are not followed: {detail}.",
+        "The server at {url} redirects, and redirects are not followed: {detail}.",
         "If you trust that address, use it as the server's URL on every computer.",
         ExitCode.SERVER,
         RemoteFault.REDIRECTED,
@@ -198,7 +199,7 @@ class Problem(Enum):
     # Credentials, and the data that they open
 
     UNSEAL_WRONG_KEY = (
-        "The data on the server does not open with this secret: the secret, or the client ID, is another one.",
+        "The data on the server does not open with this secret: the secret or the client ID is wrong.",
         "Copy both again from the first computer, or use its pairing code (`tcsync pair` shows it).",
         ExitCode.CREDENTIALS,
         UnsealFault.WRONG_KEY,
@@ -339,7 +340,7 @@ class Problem(Enum):
 
     TASKRC_UNUSABLE = (
         "The taskrc cannot be used: {detail}.",
-        "Mend the file with an editor; nothing in it was changed.",
+        "Correct the file with an editor; nothing in it was changed.",
         ExitCode.TASKRC,
     )
     TASKRC_INCLUDE = (
@@ -379,8 +380,8 @@ class Problem(Enum):
     )
     REPLICA_SYNCED_ELSEWHERE = (
         "This computer has already synced with another history. Pointed at this one as it is, it would send only "
-        "what changes from now on, and the tasks from before would be missing on other computers.",
-        "Go on with --fresh-replica: tasks are exported, the old data directory's content is kept aside, "
+        "later changes, and its earlier tasks would be missing on other computers.",
+        "Continue with --fresh-replica: tasks are exported, the old data directory's content is kept aside, "
         "and everything is imported into a fresh one.",
         ExitCode.REFUSED,
     )
@@ -425,7 +426,7 @@ class Problem(Enum):
     # The commands
 
     ANSWER_NEEDED = (
-        "There is no terminal to ask at, and no flag answers: {question}",
+        "There is no terminal to ask on, and no flag has the answer: {question}",
         "Give {flag}.",
         ExitCode.USAGE,
     )
@@ -445,12 +446,12 @@ class Problem(Enum):
         ExitCode.CHECK_FAILED,
     )
     UNEXPECTED = (
-        "Something failed that has no name here: {detail}.",
+        "An unexpected failure: {detail}.",
         "Report it, with this message.",
         ExitCode.CHECK_FAILED,
     )
     DECLINED = (
-        "Stopped at your wish; nothing was changed.",
+        "Stopped as you asked; nothing was changed.",
         "Run `tcsync setup` again at any time.",
         ExitCode.REFUSED,
     )

@@ -1,7 +1,7 @@
 """The safe way to let a replica join another history: export, a fresh replica, import, compare; and the way back.
 
-A replica cannot be told to forget what it has synced, so a new one takes its place. The old one's files move into a
-directory of their own beside it and stay there, with the export; nothing is deleted.
+A replica cannot forget its synced history, so a new one takes its place. The old one's files move into a directory of
+their own beside it and stay there, with the export; nothing is deleted.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from .replica import DATABASE_FILES
 from .taskwarrior import Taskwarrior
 
 EXPORT = "export.json"
-#: What Taskwarrior works out anew on each computer.
+#: Properties that Taskwarrior computes again on each computer.
 _LOCAL_ATTRIBUTES = ("id", "urgency")
 
 
 class FreshReplica:
-    """One exchange of a replica. `run` makes it; `undo` puts the old replica back in place, also after half of it."""
+    """One exchange of a replica. `run` makes it; `undo` restores the old replica, also after an incomplete exchange."""
 
     def __init__(self, taskwarrior: Taskwarrior, data_directory: Path) -> None:
         self._taskwarrior = taskwarrior
@@ -32,7 +32,7 @@ class FreshReplica:
         self._moved = False
 
     def run(self) -> None:
-        """Carries all tasks over. CommandStopped when not every task arrived as it was; the caller then undoes."""
+        """Carries all tasks over. CommandStopped when a task was lost or changed; the caller then undoes."""
         exported = self._taskwarrior.export()
         with interrupts_deferred():
             self.kept_aside.mkdir(mode=0o700)
@@ -49,7 +49,7 @@ class FreshReplica:
             raise Problem.EXCHANGE_FAILED.stop(detail=detail, export=self.kept_aside / EXPORT)
 
     def undo(self) -> None:
-        """The old replica is where it was; what was imported is in the directory aside."""
+        """Restores the old replica; the imported one is in the directory aside."""
         if not self._moved:
             return
         with interrupts_deferred():
@@ -81,7 +81,7 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def _unused(path: Path) -> Path:
-    """The path itself, or with a number when something is there."""
+    """The path itself, or with a number if it exists."""
     number = 1
     found = path
     while found.exists():

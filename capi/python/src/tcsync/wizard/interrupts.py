@@ -18,14 +18,14 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
 
 @contextmanager
 def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Within it, the handler gets each of the signals. In threads other than the main one nothing changes."""
+    """Sets the handler for each of the signals. In threads other than the main one nothing changes."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     try:
         for number in _SIGNALS:
-            if before[number] is not signal.SIG_IGN:  # nohup means it.
+            if before[number] is not signal.SIG_IGN:  # Set by nohup, for example.
                 signal.signal(number, handler)
         yield
     finally:
@@ -35,14 +35,14 @@ def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[No
 
 @contextmanager
 def signals_as_interrupts() -> Iterator[None]:
-    """Within it, each of the signals raises KeyboardInterrupt."""
+    """Makes each of the signals raise KeyboardInterrupt."""
     with _handled_by(_interrupt):
         yield
 
 
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Lets a step end before a signal takes effect. For short steps only."""
+    """Defers signals until the end of a step. For short steps only."""
     arrived: list[int] = []
     with _handled_by(lambda number, _frame: arrived.append(number)):
         yield

@@ -1,7 +1,7 @@
 """A copy of the credentials in the operating system's keyring, for people who want one. Needs the extra `keyring`.
 
-The taskrc stays the only place that anything reads; the copy is for the day when it is lost. An entry is a pairing code
-under the client ID, so that it can be pasted as it is.
+tcsync reads only the taskrc; the copy is for the day when that is lost. An entry is a pairing code under the client ID,
+so that it can be pasted as it is.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ class KeyringError(Exception):
 
 
 def store(credentials: Credentials) -> None:
-    """Keeps a copy, in the place of an earlier one of the same client ID. KeyringError when that cannot be done."""
+    """Stores a copy, which replaces an earlier one of the same client ID. KeyringError if that fails."""
     keyring = _keyring()
     try:
         keyring.set_password(SERVICE, str(credentials.client_id), encode_pairing_code(credentials).reveal())
-    except Exception as reason:  # Backends raise whatever their systems raise.
+    except Exception as reason:  # Backends raise their systems' own exceptions.
         raise _refused(reason) from None
 
 

@@ -1,13 +1,13 @@
-"""A replica's own file, read without changing it: how far it has synced, what it has not sent, and its tasks.
+"""A replica's own file, read without changing it: its position, its unsent changes, and its tasks.
 
-Taskwarrior 3 keeps a replica in taskchampion.sqlite3 in the data directory. What is used here:
+Taskwarrior 3 keeps a replica in taskchampion.sqlite3 in the data directory. The parts that are used here:
 
     sync_meta   (key, value)    'base_version': the last version that this replica has, absent before the first sync
     operations  (data, synced)  JSON, or the text "UndoPoint"; synced 0: not sent yet
     tasks       (uuid, data)    JSON of one task's properties
     version     (major, minor)  since TaskChampion 2; other formats than major 0 are unknown
 
-A file that is otherwise gives ReplicaUnreadable: nothing is guessed.
+Any other file gives ReplicaUnreadable: nothing is guessed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from uuid import UUID
 from tcsync import NIL_VERSION
 
 DATABASE = "taskchampion.sqlite3"
-#: The database, and what SQLite may keep beside it.
+#: The database, and the files that SQLite may keep beside it.
 DATABASE_FILES = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
 
 _BUSY_TIMEOUT_S = 5.0
@@ -31,7 +31,7 @@ _COLUMNS = {"sync_meta": {"key", "value"}, "operations": {"data", "synced"}, "ta
 
 
 class ReplicaUnreadable(Exception):
-    """The file is there, but what it says cannot be told. `str()` is why."""
+    """The file exists, but cannot be read as a replica. `str()` is the reason."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Replica:
 
 
 def read_replica(data_directory: Path) -> Replica:
-    """The replica in a data directory; an empty one when there is none. ReplicaUnreadable when it cannot be told."""
+    """The replica in a data directory; an empty one if there is none. ReplicaUnreadable for an unknown format."""
     path = data_directory / DATABASE
     try:
         if not path.exists():
@@ -63,7 +63,7 @@ def read_replica(data_directory: Path) -> Replica:
 def _read(path: Path) -> Replica:
     database = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, timeout=_BUSY_TIMEOUT_S)
     try:
-        database.execute("BEGIN")  # One moment for all of it.
+        database.execute("BEGIN")  # All reads are of one moment.
         _check_format(path, database)
         base = database.execute("SELECT value FROM sync_meta WHERE key = 'base_version'").fetchone()
         unsent = database.execute("""SELECT count(*) FROM operations WHERE NOT synced AND data <> '"UndoPoint"'""")
@@ -82,8 +82,8 @@ def _check_format(path: Path, database: sqlite3.Connection) -> None:
         found = {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
         if not wanted <= found:
             lacking = ", ".join(sorted(wanted - found))
-            raise ReplicaUnreadable(f"{path} has another format than is known: table {table} lacks {lacking}")
+            raise ReplicaUnreadable(f"{path} has an unknown format: table {table} lacks {lacking}")
     if database.execute("PRAGMA table_info(version)").fetchall():
         major, minor = database.execute("SELECT major, minor FROM version").fetchone()
         if major != 0:
-            raise ReplicaUnreadable(f"{path} has format {major}.{minor}, which is newer than is known")
+            raise ReplicaUnreadable(f"{path} has format {major}.{minor}, which is newer than the known ones")

@@ -1,4 +1,4 @@
-"""Asks the server what the setup and the doctor have to know. Every failure is a CommandStopped with a finding."""
+"""The server's answers that the setup and the doctor need. Every failure is a CommandStopped with a finding."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from tcsync import NIL_VERSION, Credentials, Gone, History, Probe, ProbeKind, Re
 from .diagnosis import errors_as_findings
 from .findings import Problem
 
-#: A history without a task: its first version makes the client known, so that another computer can check the secret.
+#: A history without a task: its first version creates the client, so that another computer can check the secret.
 _EMPTY_SEGMENT = b'{"operations":[]}'
 
 
 class ReplicaPosition(Enum):
-    """Where a replica stands in the server's history."""
+    """A replica's position in the server's history."""
 
     UP_TO_DATE = auto()
     BEHIND = auto()
-    #: The last version that it has synced is not there.
+    #: The last version that it has synced is not in the history.
     GONE = auto()
 
 
@@ -33,7 +33,7 @@ CONNECT_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True)
 class ConnectionOptions:
-    """How to talk to a server: whom to trust besides the system's authorities, and how long to wait for an answer."""
+    """The options of calls to a server: authorities besides the system's, and the time limit of an answer."""
 
     ca_file: Path | None = None
     timeout_s: float = REQUEST_TIMEOUT_S
@@ -59,7 +59,7 @@ class ServerCheck:
         self._remote.close()
 
     def probe(self) -> Probe:
-        """What answers there: a sync server that allows this client, or CommandStopped."""
+        """Checks that a sync server which allows this client answers; otherwise CommandStopped."""
         with self._findings():
             probe = self._remote.probe()
         if probe.kind is ProbeKind.NOT_SYNC_SERVER:
@@ -76,14 +76,14 @@ class ServerCheck:
             return fetch_history(self._remote)
 
     def existing_history(self) -> History:
-        """The data of a client that has some. CommandStopped when there is none."""
+        """The data of a client that has some; otherwise CommandStopped."""
         history = self.history()
         if history.is_empty:
             raise Problem.HISTORY_EMPTY.stop(client_id=self._credentials.client_id)
         return history
 
     def position(self, base_version: UUID, history: History) -> ReplicaPosition:
-        """Where a replica with that base version stands."""
+        """The position of a replica with that base version."""
         if base_version == NIL_VERSION:
             return ReplicaPosition.UP_TO_DATE if history.is_empty else ReplicaPosition.BEHIND
         if history.is_empty:
@@ -95,7 +95,7 @@ class ServerCheck:
         return ReplicaPosition.UP_TO_DATE if isinstance(child, UpToDate) else ReplicaPosition.BEHIND
 
     def begin_history(self) -> None:
-        """Makes a client without a history known to the server. Another computer that was faster is no error."""
+        """Creates a client without a history on the server. Another computer may do the same first."""
         with self._findings():
             self._remote.add_version(NIL_VERSION, _EMPTY_SEGMENT)
 

@@ -1,7 +1,7 @@
 """Finds Taskwarrior and runs it so that it can neither ask nor hang.
 
 Every run has a deadline, no standard input, and a session of its own, so that on a timeout or on Ctrl-C it ends with
-all that it started (hooks). Settings are only overridden for the run, on the command line, and none of them is secret;
+all of its children (hooks). Settings are only overridden for the run, on the command line, and none of them is secret;
 `task config` is never called, because without a value it deletes the setting.
 """
 
@@ -29,7 +29,7 @@ LOCAL_TIMEOUT_S = 30.0
 SYNC_TIMEOUT_FACTOR = 10
 
 _WITHOUT_QUESTIONS = ("rc.confirmation=off", "rc.recurrence.confirmation=no", "rc.bulk=0", "rc.color=off")
-# Nothing is created, numbered anew or changed by hooks while tasks are only read or carried over.
+# Hooks create and change nothing, and tasks keep their numbers, while tasks are only read or carried over.
 _AS_IS = ("rc.verbose=nothing", "rc.gc=0", "rc.recurrence=0", "rc.hooks=0", "rc.context=")
 _VERSION = re.compile(r"(\d+)\.(\d+)(?:\.\d+)?\S*")
 _SENT = re.compile(r"Sent (\d+) local operations? to the server")
@@ -40,7 +40,7 @@ _DETAIL_CHARACTERS_MAX = 300
 
 @dataclass(frozen=True)
 class TaskRun:
-    """What one run of Taskwarrior left."""
+    """The result of one run of Taskwarrior."""
 
     command: str
     status: int
@@ -57,7 +57,7 @@ class TaskRun:
 
 
 class Taskwarrior:
-    """One `task` program that can sync, and the environment that it runs in. `find_taskwarrior` makes it."""
+    """One `task` program that can sync, and its environment. `find_taskwarrior` makes it."""
 
     def __init__(self, path: Path, version: str, taskrc: Path, timeout_s: float) -> None:
         self.path = path
@@ -81,7 +81,8 @@ class Taskwarrior:
         self._checked(*_AS_IS, "import", str(path), timeout_s=self._timeout_s * SYNC_TIMEOUT_FACTOR)
 
     def sync(self) -> int:
-        """Runs `task sync`; the number of operations that it says it sent. CommandStopped says why it failed."""
+        """Runs `task sync`; returns the number of operations that it reports as sent. CommandStopped has the reason of
+        a failure."""
         done = self._run("rc.verbose=sync", "sync", timeout_s=self._timeout_s * SYNC_TIMEOUT_FACTOR)
         if done.status != 0:
             raise CommandStopped(explain_sync(done))
@@ -104,12 +105,12 @@ class Taskwarrior:
 def find_taskwarrior(taskrc: Path, *, command: str = "task", timeout_s: float = LOCAL_TIMEOUT_S) -> Taskwarrior:
     """The Taskwarrior of that name or path. CommandStopped with a finding when there is none that can sync.
 
-    `taskrc` is the file that it is to use; it need not exist before the first run.
+    `taskrc` is its configuration file, which need not exist before the first run.
     """
     found = shutil.which(command)
     if not found:
         raise Problem.TASK_MISSING.stop(command=command)
-    # The version is told without a taskrc, and before anything is read or asked.
+    # The version needs no taskrc, and is read before any question.
     done = _run_bounded((found, "--version"), "task --version", dict(os.environ), timeout_s)
     version = _VERSION.fullmatch(done.stdout.strip()) if done.status == 0 else None
     if done.status != 0:
@@ -124,7 +125,7 @@ def find_taskwarrior(taskrc: Path, *, command: str = "task", timeout_s: float = 
 
 
 def explain_sync(done: TaskRun) -> Finding:
-    """What a `task sync` that failed means, from its status and Taskwarrior's own words."""
+    """The finding for a failed `task sync`, from its status and Taskwarrior's own words."""
     words = done.complaint
     if status := _STATUS.search(words):
         problem = {"410": Problem.SYNC_GONE, "403": Problem.SYNC_NOT_ALLOWED}.get(status[1], Problem.SYNC_STATUS)
@@ -139,12 +140,13 @@ def explain_sync(done: TaskRun) -> Finding:
 
 
 def _run_bounded(command: Sequence[str], shown: str, environment: Mapping[str, str], timeout_s: float) -> TaskRun:
-    """Runs a program without standard input. One that outlives its time, or a Ctrl-C, is killed with all it started."""
+    """Runs a program without standard input. After its time limit, or a Ctrl-C, it is killed with all of its
+    children."""
     process: subprocess.Popen[str] | None = None
     try:
         with (
             interrupts_deferred()
-        ):  # Otherwise a Ctrl-C could come when the program runs and nobody here knows its number yet.
+        ):  # Otherwise a Ctrl-C could come after the start of the program and before its number is known here.
             process = _start(command, environment)
         stdout, stderr = process.communicate(timeout=timeout_s)
         return TaskRun(shown, process.returncode, stdout, stderr)
@@ -171,7 +173,7 @@ def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
-    """Kills the whole session's process group, and does not wait for what has left it."""
+    """Kills the whole session's process group, and does not wait for processes that have left it."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     with contextlib.suppress(subprocess.TimeoutExpired):

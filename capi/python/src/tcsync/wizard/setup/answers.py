@@ -1,4 +1,4 @@
-"""The answers that flags give to the setup's questions, and secrets read from where they may come from."""
+"""The setup's answers from flags, and the sources of secrets."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ..server_check import ConnectionOptions
 ServerKind = Literal["cloud", "self-hosted", "skip"]
 Computer = Literal["first", "second"]
 
-#: More than any pairing code or secret has.
+#: More than the length of any pairing code or secret.
 _SECRET_INPUT_BYTES_MAX = 16_384
 
 
 @dataclass(frozen=True)
 class SecretSource:
-    """Where a secret comes from: a file, `-` for standard input, or an open descriptor. At most one is named."""
+    """The source of a secret: a file, `-` for standard input, or an open descriptor. At most one is named."""
 
     flag: str
     file: str | None = None
@@ -36,7 +36,7 @@ class SecretSource:
         return self.file == "-" or self.descriptor == 0
 
     def read(self, what: str) -> str:
-        """The one line that is there."""
+        """Reads the source's only line."""
         place = self.file if self.file is not None else f"descriptor {self.descriptor}"
         try:
             if self.file is not None and self.file != "-":
@@ -57,7 +57,7 @@ class SecretSource:
 
 @dataclass(frozen=True)
 class Answers:
-    """Every answer that a flag can give. None, or an unnamed source: not answered."""
+    """Every answer that a flag can give. None, or a source without a name: no answer."""
 
     server_url: str | None
     server: ServerKind | None
@@ -76,23 +76,24 @@ class Answers:
     keyring: bool
 
     def check(self) -> None:
-        """CommandStopped when flags contradict each other; before anything is read or asked."""
+        """CommandStopped when flags contradict each other. To be called before anything is read or asked."""
         for source in (self.secret, self.pairing_code):
             if source.file is not None and source.descriptor is not None:
-                _conflict(f"--{source.flag}-file and --{source.flag}-fd name two sources of one thing")
+                _conflict(f"--{source.flag}-file and --{source.flag}-fd name two sources for one value")
         if self.pairing_code.is_named and (self.client_id or self.secret.is_named):
             _conflict("a pairing code has the client ID and the secret in it; give the code, or the two")
         if self.computer == "first" and self.gives_credentials:
             _conflict("--first-computer makes new credentials; existing ones are for --second-computer")
         if self.server == "skip" and (self.computer or self.gives_credentials or self.server_url):
-            _conflict("--server skip goes with no other answer")
+            _conflict("--server skip cannot be combined with another answer")
 
     @property
     def gives_credentials(self) -> bool:
         return self.pairing_code.is_named or self.secret.is_named or self.client_id is not None
 
     def credentials(self, url: str | None) -> Credentials | None:
-        """Those that the flags give, or None when they give none. CommandStopped for half of it, or nonsense.
+        """The credentials that the flags give, or None when they give none. CommandStopped for incomplete or invalid
+        ones.
 
         `url`: the server that goes with a client ID and a secret.
         """
@@ -107,7 +108,7 @@ class Answers:
 
 
 def read_secret(source: SecretSource) -> Secret:
-    """The secret that a flag's source has."""
+    """Reads the secret from a flag's source."""
     with errors_as_findings():
         return parse_secret(source.read("secret"))
 
@@ -117,6 +118,6 @@ def _conflict(detail: str) -> None:
 
 
 def _read(descriptor: int) -> bytes:
-    """What can be read, up to a little more than is allowed. Closes the descriptor."""
+    """Reads up to a little more than is allowed, and closes the descriptor."""
     with os.fdopen(descriptor, "rb") as stream:
         return stream.read(_SECRET_INPUT_BYTES_MAX + 1)

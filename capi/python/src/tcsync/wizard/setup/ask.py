@@ -1,4 +1,4 @@
-"""Asks a person at the terminal, or answers by itself where nobody is to be asked."""
+"""Asks a person at the terminal, or answers by itself when no person is to be asked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class AskMode(Enum):
     ASK = auto()
     #: --yes: the default of every question.
     DEFAULTS = auto()
-    #: No terminal, or --json: whatever has no flag is an error.
+    #: No terminal, or --json: a missing flag is an error.
     FLAGS_ONLY = auto()
 
 
@@ -40,7 +40,7 @@ class Asker:
         return self.mode is AskMode.ASK
 
     def confirm(self, question: str, *, default: bool, flag: str) -> bool:
-        """Yes or no. With --yes the answer is the default, and a question whose yes is dangerous has the default no."""
+        """Yes or no. With --yes the answer is the default, and a question with a dangerous yes has the default no."""
         if self.mode is AskMode.DEFAULTS:
             return default
         self._require_terminal(question, flag)

@@ -1,4 +1,4 @@
-"""The part of a setup that changes things: taskrc, replica, first sync. All of it, or nothing of it."""
+"""The part of a setup that changes taskrc and replica, and runs the first sync: as a whole, or not at all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..replica import Replica
 
 @dataclass
 class SetupChanges:
-    """Changes of one setup. Within `with`, an exception puts everything back, unless the first sync took effect."""
+    """Changes of one setup. Within `with`, an exception reverts everything, unless the first sync took effect."""
 
     computer: ThisComputer
     _undo: ExitStack = field(default_factory=ExitStack)
@@ -50,7 +50,7 @@ class SetupChanges:
         return edit
 
     def make_fresh_replica(self) -> Path:
-        """Carries the tasks over into a fresh replica; returns where the old one is."""
+        """Carries the tasks over into a fresh replica; returns the place of the old one."""
         fresh_replica = FreshReplica(self.computer.taskwarrior, self.computer.taskrc.data_location)
         self._undo.callback(fresh_replica.undo)
         fresh_replica.run()
@@ -58,13 +58,13 @@ class SetupChanges:
 
     @contextmanager
     def syncing(self) -> Iterator[None]:
-        """Within it the first sync runs; from then on its effect decides whether there is a way back."""
+        """For the time of the first sync. From then on its effect decides whether the changes can be reverted."""
         if self._before_sync is None:
             self._before_sync = self.computer.replica()
         yield
 
     def _sync_took_effect(self) -> bool:
-        """Whether the replica has moved on since a sync began; then going back would tear it from its history."""
+        """Whether the replica has moved on since a sync began; reverting would then separate it from its history."""
         if self._before_sync is None:
             return False
         try:

@@ -38,7 +38,7 @@ _CODE_FLAGS = "--pairing-code-file FILE or --pairing-code-fd N, or --server-url,
 
 
 class AfterFailure(Enum):
-    """What to do after something failed."""
+    """The possible steps after a failure."""
 
     RETRY = auto()
     ENTER_AGAIN = auto()
@@ -46,7 +46,7 @@ class AfterFailure(Enum):
 
 
 class Field(Enum):
-    """What is asked for; the value is how a sentence says it."""
+    """The subjects of questions; the value is the name in a sentence."""
 
     URL = "a URL"
     CLIENT_ID = "a client ID"
@@ -55,7 +55,7 @@ class Field(Enum):
 
 
 class Conversation:
-    """Questions and what is said between them. Changes nothing."""
+    """Questions and the sentences between them. Changes nothing."""
 
     def __init__(self, console: Console, asker: Asker, answers: Answers, branding: Branding) -> None:
         self.console = console
@@ -65,7 +65,7 @@ class Conversation:
         self._given: Credentials | None = None
 
     def given_credentials(self) -> Credentials | None:
-        """Those that flags give completely, read once; None when there is something to ask."""
+        """The credentials that flags give completely, read once; None when a question is open."""
         if self._given is None:
             url = self.url("self-hosted") if self._answers.server_url is not None else None
             if url is None and self._answers.server == "cloud":
@@ -74,7 +74,7 @@ class Conversation:
         return self._given
 
     def server(self) -> ServerKind:
-        """Which server: the menu, unless flags say it."""
+        """The server: from flags, or from the menu."""
         if self._answers.server is not None:
             return self._answers.server
         if self._answers.server_url is not None or self._answers.pairing_code.is_named:
@@ -99,7 +99,7 @@ class Conversation:
         return "second" if self._asker.confirm(texts.HAVE_CREDENTIALS, default=False, flag=flag) else "first"
 
     def url(self, kind: ServerKind) -> str:
-        """The server's URL: the flag's, the cloud's, or what is typed."""
+        """The server's URL: the flag's, the cloud's, or a typed one."""
         if self._answers.server_url is not None:
             with errors_as_findings():
                 return normalise_url(self._answers.server_url)
@@ -109,7 +109,7 @@ class Conversation:
         return self._until_valid(texts.ASK_URL, "--server-url", _parse_url)
 
     def credentials(self, kind: ServerKind) -> Credentials:
-        """Those of another computer: from flags, or a pairing code, or typed one by one."""
+        """The credentials of another computer: from flags, from a pairing code, or typed one by one."""
         if (given := self.given_credentials()) is not None:
             return given
         if self._answers.gives_credentials and not self._asker.is_interactive:
@@ -131,7 +131,7 @@ class Conversation:
             return credentials
 
     def replace(self, path: Path, heading: str, values: Mapping[str, str]) -> bool:
-        """Whether what is configured is to be replaced."""
+        """Whether to replace the present settings."""
         self.console.line(heading.format(path=path))
         for name, value in values.items():
             self.console.exact(f"  {name} = {value}")
@@ -143,7 +143,7 @@ class Conversation:
         return self._asker.confirm(texts.REPLACE, default=False, flag=flag)
 
     def merge(self, local: str) -> None:
-        """Says what merging means. CommandStopped when it is not wanted."""
+        """Explains the merge. CommandStopped when it is not wanted."""
         self.console.line(texts.MERGING.format(local=local))
         wanted = self._answers.merge
         if wanted is None:
@@ -165,7 +165,7 @@ class Conversation:
     def after_failure(
         self, finding: Finding, computer: Computer, *, may_save: bool, may_ask_again: bool
     ) -> AfterFailure:
-        """Shows what failed and asks what now. Raises CommandStopped with the finding when that is the end of it."""
+        """Shows a failure and asks for the next step. Raises CommandStopped with the finding when there is none."""
         if not self._asker.is_interactive:
             if may_save and self._answers.save_unverified:
                 self.console.finding(finding)
@@ -187,8 +187,8 @@ class Conversation:
         return chosen
 
     def show_credentials(self, credentials: Credentials) -> None:
-        """All that the other computers need; at the end of the first computer's setup. What goes into a file or a log
-        has the secret only when that was asked for."""
+        """The data that the other computers need; at the end of the first computer's setup. Output to a file or a log
+        contains the secret only on request."""
         reveal = self.console.is_terminal or self._answers.reveal
         self.console.line()
         self.console.line(texts.CREDENTIALS_HEADING)
@@ -211,7 +211,7 @@ class Conversation:
             self.console.raw(pairing_code_qr(code))
 
     def _until_valid(self, question: str, flag: str, parse: Callable[[str], T], *, hidden: bool = False) -> T:
-        """Asks until `parse` takes the answer; says each time why it did not."""
+        """Asks until `parse` accepts the answer; gives the reason after each refusal."""
         while True:
             try:
                 return parse(self._asker.text(question, flag=flag, hidden=hidden))
@@ -221,7 +221,7 @@ class Conversation:
                 self.console.finding(stop.finding)
 
     def _require_all(self) -> None:
-        """CommandStopped when flags give only a part of the credentials and nobody can be asked for the rest."""
+        """CommandStopped when flags give only a part of the credentials and no person can be asked for the rest."""
         if self._answers.pairing_code.is_named:
             return
         if self._answers.client_id is None:
@@ -245,13 +245,13 @@ class Conversation:
 
 
 def describe_credentials(credentials: Credentials, *, reveal: bool) -> dict[str, str]:
-    """What a person sees of credentials; the secret masked unless it is asked for."""
+    """The display of credentials, with the secret masked unless it is requested."""
     secret = credentials.secret.reveal() if reveal else str(credentials.secret)
     return {"Server URL": credentials.url, "Client ID": str(credentials.client_id), "Secret": secret}
 
 
 def _field_of(text: str) -> Field | None:
-    """The field that an answer is for, when it has a form that only one field has."""
+    """The field that an answer belongs to, if only one field has its form."""
     compact = "".join(text.split())
     if looks_like_pairing_code(text):
         return Field.PAIRING_CODE
@@ -263,7 +263,8 @@ def _field_of(text: str) -> Field | None:
 
 
 def _refuse_other(text: str, wanted: Field) -> None:
-    """CommandStopped when the answer has the form of another field's; it is not repeated: it may be the secret."""
+    """CommandStopped when the answer has the form of another field's. It is not repeated, because it may be the
+    secret."""
     found = _field_of(text)
     if found is not None and found is not wanted:
         raise Problem.FIELDS_SWAPPED.stop(found=found.value, wanted=wanted.value)

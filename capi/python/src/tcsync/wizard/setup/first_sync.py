@@ -1,4 +1,4 @@
-"""The first `task sync` of a computer, and the proof that it did what it should: shared by the setup and the doctor."""
+"""The first `task sync` of a computer, and the check of its result: shared by the setup and the doctor."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .outcome import count_tasks, describe_counts
 
 @dataclass(frozen=True)
 class FirstSync:
-    """What really happened: each number is counted, none is supposed."""
+    """The result of a sync: each number is counted, none is assumed."""
 
     sent_operations: int
     received_tasks: int
-    #: By status, as the server now has them; None when it could not be read back.
+    #: By status, on the server; None when they could not be read back.
     tasks: dict[str, int] | None
-    #: Why the proof failed, or None.
+    #: The reason that the check failed, or None.
     finding: Finding | None
 
 
@@ -35,7 +35,7 @@ def first_sync(
     *,
     is_first_computer: bool,
 ) -> FirstSync:
-    """Syncs, reads back, and says so. CommandStopped when `task sync` itself fails."""
+    """Syncs, reads back, and reports both. CommandStopped when `task sync` itself fails."""
     before = computer.replica()
     console.line(texts.SYNCING)
     if is_first_computer and before.unsent_operations == 0:
@@ -60,7 +60,7 @@ def first_sync(
 def _read_back(
     credentials: Credentials, connection: ConnectionOptions, local: Replica
 ) -> tuple[dict[str, int] | None, Finding | None]:
-    """What the server now has, fetched and unsealed, compared with this computer."""
+    """The server's data, fetched and unsealed, compared with this computer's."""
     try:
         with ServerCheck(credentials, connection) as server:
             remote = server.history()
@@ -73,7 +73,7 @@ def _read_back(
 
 
 def _refined(finding: Finding, connection: ConnectionOptions) -> Finding:
-    """A sync that cannot reach a server that --ca-file reaches: then the authority is what Taskwarrior lacks."""
+    """If a sync cannot reach a server that --ca-file reaches, Taskwarrior lacks the authority."""
     return (
         Problem.SYNC_UNTRUSTED.finding()
         if finding.problem is Problem.SYNC_UNREACHABLE and connection.ca_file is not None

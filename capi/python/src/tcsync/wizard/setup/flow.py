@@ -1,4 +1,4 @@
-"""The setup from its first question to its last line: which question follows which, and when what is changed."""
+"""The setup from its first question to its last line: the order of questions, and the moment of each change."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ class Setup:
         else:
             self._second(kind)
 
-    # What is there already
+    # The present settings
 
     def _keeps(self) -> bool:
-        """Shows what is configured, and whether it stays."""
+        """Shows the present settings, and returns whether they stay."""
         computer = self._computer
         others, configured = computer.other_settings(), self._configured_or_none()
         if not others and not computer.own_settings():
@@ -72,7 +72,7 @@ class Setup:
         return True
 
     def _keeps_same(self, given: Credentials) -> bool:
-        """The same values again change nothing; but a setup that never came to its first sync goes on."""
+        """The same values again change nothing; but a setup without its first sync continues."""
         if not self._computer.replica().has_synced:
             return False
         self._keep(given, texts.SAME)
@@ -94,7 +94,7 @@ class Setup:
             return None
 
     def _shown_settings(self) -> dict[str, str]:
-        """The sync settings of the taskrc, with every one that may be secret masked."""
+        """The sync settings of the taskrc, with possible secrets masked."""
         taskrc = self._computer.taskrc
         return {
             name: mask(name, value)
@@ -140,7 +140,7 @@ class Setup:
         self._apply(credentials, replica, fresh_replica=fresh_replica, verified=history is not None)
 
     def _belongs(self, credentials: Credentials, replica: Replica, history: History | None) -> bool:
-        """Whether this replica already is one of that history."""
+        """Whether this replica already belongs to that history."""
         if not replica.has_synced:
             return False
         if history is None:
@@ -148,12 +148,12 @@ class Setup:
         with ServerCheck(credentials, self._connection) as server:
             return server.position(replica.base_version, history) is not ReplicaPosition.GONE
 
-    # Before anything is changed
+    # Before any change
 
     def _enter_and_check(
         self, get: Callable[[bool], Credentials], check: Callable[[Credentials], T], *, may_ask_again: bool
     ) -> tuple[Credentials, T | None]:
-        """Credentials that the server confirms, with what it said; or unconfirmed ones, with None."""
+        """Credentials that the server confirms, with its data; or unconfirmed ones, with None."""
         computer = self.outcome.computer or "first"
         credentials = get(False)
         while True:
@@ -217,7 +217,7 @@ class Setup:
             self._console.done(texts.FRESH_REPLICA_DONE.format(tasks=tasks, path=self.outcome.kept_aside))
 
     def _sync(self, changes: SetupChanges, credentials: Credentials) -> bool:
-        """The first sync and its proof. False when one of them failed, and the settings are kept for later."""
+        """The first sync and its check. False when one of them failed, and the settings are kept for later."""
         computer = self.outcome.computer or "first"
         while True:
             try:
@@ -270,5 +270,5 @@ class Setup:
 
 
 def mask(name: str, value: str) -> str:
-    """A setting's value, hidden when its name says that it may be secret."""
+    """A setting's value, masked when its name suggests a secret."""
     return "********" if any(word in name for word in ("secret", "key", "credential", "password")) else value

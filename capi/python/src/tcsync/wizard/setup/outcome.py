@@ -1,4 +1,4 @@
-"""What a setup came to: for the exit status, for --json, and for programs that run it as one of their steps."""
+"""The outcome of a setup: for the exit status, for --json, and for programs with the setup as one of their steps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Result = Literal["done", "kept", "skipped", "unverified", "dry-run", "failed", "
 
 
 def count_tasks(tasks: Iterable[Mapping[str, str]]) -> dict[str, int]:
-    """How many tasks there are, and how many of each status."""
+    """The number of tasks, in total and of each status."""
     statuses = Counter(task.get("status", "pending") for task in tasks)
     return {"all": statuses.total(), **dict(sorted(statuses.items()))}
 
@@ -54,7 +54,7 @@ class Outcome:
     findings: list[Finding] = field(default_factory=list)
 
     def as_json(self, *, reveal: bool) -> dict[str, Any]:
-        """For --json. The secret and the pairing code are only in it when they are asked for."""
+        """For --json. Contains the secret and the pairing code only on request."""
         shown: dict[str, Any] = {}
         if self.credentials is not None:
             shown = {"server_url": self.credentials.url, "client_id": str(self.credentials.client_id)}

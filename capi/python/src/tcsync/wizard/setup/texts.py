@@ -1,4 +1,4 @@
-"""What the setup says and asks. Problems have their own table, in findings.py."""
+"""The setup's sentences and questions. Problems have their own table, in findings.py."""
 
 OPTIONS_HEADING = "TaskChampion Server Options:"
 OPTION_CLOUD = "{cloud_name} (recommended for testing)"
@@ -27,7 +27,7 @@ REPLACE = "Replace these settings?"
 REPLACING = "A backup of the taskrc is made first."
 KEPT = "Kept as it is. `tcsync doctor` checks it."
 KEPT_UNVERIFIED = "Kept as it is. It has not synced yet: `tcsync doctor` finishes the setup."
-SAME = "These very settings are there already; nothing was changed."
+SAME = "The same settings are already there; nothing was changed."
 
 MERGING = (
     "This computer already has {local}. Syncing merges them with those from the server.\n"
@@ -59,11 +59,11 @@ WOULD_CREATE = "- create {path}, readable by you only"
 WOULD_SET = "- set {name} to {value} in {path}"
 WOULD_REMOVE = "- remove {name} from {path}"
 WOULD_MAKE_FRESH_REPLICA = "- carry {tasks} over into a fresh replica"
-WOULD_SYNC = "- run `task sync`, and read back what the server then has"
+WOULD_SYNC = "- run `task sync`, and read the server's data back"
 
 CREDENTIALS_HEADING = "Your credentials, for every computer of yours:"
 PAIRING_CODE = "Pairing code:"
-NOT_SHOWN = "The secret and the pairing code are not shown, because this is no terminal: `tcsync pair` shows the code."
+NOT_SHOWN = "The secret and the pairing code are not shown, because there is no terminal: `tcsync pair` shows the code."
 ON_THE_OTHER = (
     "On the other computer: run `tcsync setup`, answer yes to “existing credentials”, and paste the pairing code.\n"
     "`tcsync pair` shows it again, and with --qr as a QR code."
