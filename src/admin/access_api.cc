@@ -106,7 +106,7 @@ http::Response Api::Ban(Call& call) {
   if (const absl::Status status = ChangeAccess(**administration, ban); !status.ok()) {
     return AnswerForStatus(status);
   }
-  Log(NameInLog(call.client_id), " was banned");
+  LogAbout(call.client_id, "the client was banned");
   return JsonAnswer(200, {{"client_id", call.client_id.ToString()},
                           {"is_client", client->has_value()},
                           {"ban", {{"reason", ban.reason}, {"since", ban.since_unix_seconds}}}});
@@ -123,7 +123,7 @@ http::Response Api::Unban(Call& call) {
   const absl::Status status =
       ChangeAccess(**administration, RemoveBan{.client_id = call.client_id});
   if (!status.ok()) return AnswerForStatus(status);
-  if (was_banned) Log(NameInLog(call.client_id), " is not banned any more");
+  if (was_banned) LogAbout(call.client_id, "the client is not banned any more");
   return JsonAnswer(200, {{"client_id", call.client_id.ToString()}, {"was_banned", was_banned}});
 }
 
@@ -140,7 +140,7 @@ http::Response Api::ResetToken(Call& call) {
                                                  .digest = access::DigestOf(token),
                                                  .since_unix_seconds = NowSeconds()});
   if (!status.ok()) return AnswerForStatus(status);
-  Log(NameInLog(call.client_id), " has a new token");
+  LogAbout(call.client_id, "the client has a new token");
   return JsonAnswer(
       200, {{"client_id", call.client_id.ToString()}, {"token", token}, {"path", PathOf(token)}});
 }
@@ -156,7 +156,7 @@ http::Response Api::ClearToken(Call& call) {
   const absl::Status status =
       ChangeAccess(**administration, RemoveToken{.client_id = call.client_id});
   if (!status.ok()) return AnswerForStatus(status);
-  if (had_token) Log(NameInLog(call.client_id), " needs no token any more");
+  if (had_token) LogAbout(call.client_id, "the client needs no token any more");
   return JsonAnswer(200, {{"client_id", call.client_id.ToString()}, {"had_token", had_token}});
 }
 

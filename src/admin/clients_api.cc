@@ -124,7 +124,7 @@ http::Response Api::DeleteClient(Call& call) {
   const absl::StatusOr<bool> deleted = (*administration)->DeleteClient(call.client_id);
   if (!deleted.ok()) return AnswerForStatus(deleted.status());
   if (!*deleted) return NoSuchClientAnswer(call.client_id);
-  Log(NameInLog(call.client_id), " was deleted");
+  LogAbout(call.client_id, "the client was deleted");
   return JsonAnswer(200, {{"client_id", call.client_id.ToString()},
                           {"deleted", true},
                           {"job", CompactionJob(**administration)}});
@@ -170,9 +170,9 @@ http::Response Api::Rewind(Call& call) {
   const absl::StatusOr<Rewound> rewound = (*administration)->Rewind(request);
   if (absl::IsNotFound(rewound.status())) return NoSuchClientAnswer(call.client_id);
   if (!rewound.ok()) return AnswerForStatus(rewound.status());
-  Log(NameInLog(call.client_id), ": its history was rewound to version ",
-      request.version_id.ToString(), "; removed: ", rewound->versions_removed, " versions",
-      rewound->snapshot_removed ? " and the snapshot" : "");
+  LogAbout(call.client_id, "the client's history was rewound to version ",
+           request.version_id.ToString(), "; removed: ", rewound->versions_removed, " versions",
+           rewound->snapshot_removed ? " and the snapshot" : "");
   return JsonAnswer(200, {{"client_id", call.client_id.ToString()},
                           {"latest_version_id", request.version_id.ToString()},
                           {"versions_removed", rewound->versions_removed},
@@ -187,8 +187,8 @@ http::Response Api::SetAcceptsDiverged(Call& call, bool accept) {
   const absl::StatusOr<bool> found = (*administration)->AcceptDiverged(call.client_id, accept);
   if (!found.ok()) return AnswerForStatus(found.status());
   if (!*found) return NoSuchClientAnswer(call.client_id);
-  Log(NameInLog(call.client_id), accept ? ": a replica that is ahead is accepted, once"
-                                        : ": no replica that is ahead is accepted any more");
+  LogAbout(call.client_id, accept ? "a replica that is ahead is accepted, once"
+                                  : "no replica that is ahead is accepted any more");
   return JsonAnswer(200, {{"client_id", call.client_id.ToString()}, {"accepts_diverged", accept}});
 }
 

@@ -35,6 +35,10 @@ struct FoundSnapshot {
   std::optional<PiecesRecord> pieces = std::nullopt;
 };
 
+// kDataLoss for records of one client of which one rules the other out. Messages of storage do not
+// name the client: who asked knows it, and logs have names of their own for clients.
+absl::Status Contradiction(absl::string_view problem);
+
 // Thread-safe. Borrows the database. Every error is kDataLoss for records that contradict each
 // other, or what the database reported.
 class ChainReader {

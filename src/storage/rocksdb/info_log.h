@@ -8,13 +8,13 @@
 
 #include <memory>
 
+#include "base/logger.h"
 #include "rocksdb/env.h"
-#include "tcsync/log.h"
 
 namespace tcsync::rocksdb_storage {
 
 // Warnings and errors become debug messages: what matters to an operator the storage tells itself.
-std::shared_ptr<rocksdb::Logger> InfoLogInto(const Logger& logger);
+std::shared_ptr<rocksdb::Logger> InfoLogInto(const base::Logger& logger);
 
 // Of databases that are only looked at.
 std::shared_ptr<rocksdb::Logger> NoInfoLog();

@@ -58,7 +58,7 @@ options = {"data-dir": directory + "/data", "listen": "127.0.0.1:0", "memory-bud
            "shutdown-timeout": "500", "client-requests-per-second": 0}
 nobody = ("GET", "/v1/client/snapshot")     # Its answer is a 400, which is logged.
 
-def silent(level, text):
+def silent(record):
     pass
 
 def add(engine, client):
@@ -231,8 +231,8 @@ class TestClosing:
         program = (
             "import signal, tcsync\n"
             f"options = {{'data-dir': {str(options['data-dir'])!r}, 'listen': 'unix:{socket}', 'log-level': 'debug'}}\n"
-            "engine = tcsync.Engine.open(options, log=lambda level, text: None)\n"
-            "listener = tcsync.Listener.bind(options, log=lambda level, text: None)\n"
+            "engine = tcsync.Engine.open(options, log=lambda record: None)\n"
+            "listener = tcsync.Listener.bind(options, log=lambda record: None)\n"
             "listener.serve(engine)\n"
             "try:\n"
             "    print('serving', flush=True)\n"
@@ -289,7 +289,7 @@ class TestCollection:
             gc.disable()
             collected = []
 
-            def log(level, text):
+            def log(record):
                 collected.append(gc.collect())
 
             class Owner: pass
@@ -308,7 +308,7 @@ class TestCollection:
         assert outcome("""
             import ctypes
             seen = []
-            engine = Engine.open(options, log=lambda level, text: seen.append(text))
+            engine = Engine.open(options, log=lambda record: seen.append(record.text))
             listener = Listener.bind(options)
             listener.serve(engine)
             engine.close()
@@ -328,7 +328,7 @@ class TestCollection:
             class Owner:
                 def __init__(self):
                     self.engine = Engine.open(options, log=self.log)
-                def log(self, level, text):
+                def log(self, record):
                     pass
             owner = Owner()
             owner.engine.close()
@@ -427,9 +427,9 @@ class TestInterrupts:
         assert outcome("""
             sent = []
 
-            def log(level, text):
+            def log(record):
                 if not sent:    # A second one could come when the program has left its `try`.
-                    sent.append(text)
+                    sent.append(record)
                     os.kill(os.getpid(), signal.SIGINT)
                 sum(range(1000))
 
@@ -683,23 +683,34 @@ class TestRequests:
 
 
 class TestLog:
-    def test_messages(self, options):
+    def test_records(self, options):
         """If this fails, a program learns nothing of what its server does."""
-        messages = []
+        records = []
         with (
             Engine.open(options) as engine,
-            Listener.bind(options, log=lambda level, message: messages.append((level, message))) as listener,
+            Listener.bind(options, log=records.append) as listener,
         ):
             listener.serve(engine)
-        assert (LogLevel.INFO, f"listening on {listener.addresses[0]}") in messages
+        text = f"listening on {listener.addresses[0]}"
+        assert LogRecord(LogLevel.INFO, text, {}, text) in records
+
+    def test_fields(self, options):
+        """If this fails, a program has to search a sentence for what it could know."""
+        records = []
+        with Engine.open(options, log=records.append) as engine:
+            assert engine.handle("GET", "/v1/client/snapshot").status == 400
+        (refusal,) = (record for record in records if "reason" in record.fields)
+        assert refusal.fields == {"status": "400", "reason": "bad-request"}
+        assert "=" not in refusal.message
+        assert str(refusal) == f"status=400 reason=bad-request: {refusal.message}"
 
     def test_one_that_raises(self, options, monkeypatch):
         """If this fails, a mistake in a program's log function ends the server, or goes unnoticed."""
         unraisable = []
         monkeypatch.setattr(sys, "unraisablehook", lambda found: unraisable.append(found.exc_value))
 
-        def broken(_level, message):
-            raise ZeroDivisionError(message)
+        def broken(record):
+            raise ZeroDivisionError(record.message)
 
         with Engine.open(options, log=broken) as engine, Listener.bind(options, log=broken) as listener:
             listener.serve(engine)
@@ -718,7 +729,7 @@ class TestLog:
             unraisable = []
             sys.unraisablehook = lambda found: unraisable.append(found.exc_value)
 
-            def log(level, text):
+            def log(record):
                 if is_ready:
                     {use}
 
@@ -739,7 +750,7 @@ class TestLog:
         statuses = []
         with (
             Engine.open(
-                options, log=lambda level, text: statuses.append(engine.handle("GET", "/health").status)
+                options, log=lambda record: statuses.append(engine.handle("GET", "/health").status)
             ) as engine,
         ):
             engine.handle("GET", "/v1/client/snapshot")
