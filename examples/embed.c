@@ -27,10 +27,10 @@ static void check(const char* what, tcsync_code code, tcsync_error* error) {
 }
 
 /* The library's messages: what it recovered, what it refused and why. Called on its threads. */
-static void on_log(void* user_data, int level, const char* message, size_t message_size) {
+static void on_log(void* user_data, const tcsync_log_record* record) {
   (void)user_data;
-  (void)message_size;
-  if (level >= TCSYNC_LOG_WARNING) fprintf(stderr, "tcsync: %s\n", message);
+  if (tcsync_log_record_level(record) < TCSYNC_LOG_WARNING) return;
+  fprintf(stderr, "tcsync: %s\n", tcsync_log_record_text(record));
 }
 
 static tcsync_header header(const char* name, const char* value) {

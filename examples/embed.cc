@@ -47,8 +47,9 @@ absl::Status Run(const std::string& data_dir, bool serve) {
   absl::Status status = tcsync::SetOption("memory-budget", "32M", options);
   if (!status.ok()) return status;
 
-  const tcsync::LogFunction log = [](tcsync::LogLevel level, absl::string_view message) {
-    if (level >= tcsync::LogLevel::kWarning) std::cerr << "tcsync: " << message << "\n";
+  const tcsync::LogFunction log = [](const tcsync::LogRecord& record) {
+    if (record.level < tcsync::LogLevel::kWarning) return;
+    std::cerr << "tcsync: " << tcsync::ToText(record) << "\n";
   };
   absl::StatusOr<std::unique_ptr<tcsync::Engine>> engine = tcsync::Engine::Open(options, log);
   if (!engine.ok()) return engine.status();

@@ -101,8 +101,8 @@ class Server(ThreadingHTTPServer):
         sys.stderr.write(f"a request from {address[0]} failed: {sys.exc_info()[1]}\n")
 
 
-def log(level, text):
-    sys.stderr.write(f"{level.name} {text}\n")
+def log(record):
+    sys.stderr.write(f"{record.level.name} {record}\n")
 
 
 def cut(connections):

@@ -16,7 +16,7 @@ namespace tcsync::micro {
 RawDatabase::RawDatabase(const std::string& path) {
   rocksdb_storage::RocksdbStorageOptions engine;
   engine.data_dir = path;
-  if (!rocksdb_storage::OpenRocksdbStorage(engine, Logger()).ok()) {
+  if (!rocksdb_storage::OpenRocksdbStorage(engine, base::Logger()).ok()) {
     status_ = rocksdb::Status::IOError("the storage did not open");
     return;
   }

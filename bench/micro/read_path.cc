@@ -119,8 +119,8 @@ class Directory {
   std::vector<StoredChain>& chains() { return chains_; }
 
   std::unique_ptr<Storage> Open(Caches caches) const {
-    auto storage =
-        rocksdb_storage::OpenRocksdbStorage(StorageOptions(directory_.path(), caches), Logger());
+    auto storage = rocksdb_storage::OpenRocksdbStorage(StorageOptions(directory_.path(), caches),
+                                                       base::Logger());
     return storage.ok() ? std::move(*storage) : nullptr;
   }
 

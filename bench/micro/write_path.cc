@@ -59,7 +59,7 @@ std::unique_ptr<Storage> OpenEngine(const std::string& directory, rocksdb::Env* 
   options.data_dir = directory;
   options.env = env;
   absl::StatusOr<std::unique_ptr<Storage>> storage =
-      rocksdb_storage::OpenRocksdbStorage(options, Logger());
+      rocksdb_storage::OpenRocksdbStorage(options, base::Logger());
   return storage.ok() ? std::move(*storage) : nullptr;
 }
 

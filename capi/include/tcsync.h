@@ -258,11 +258,19 @@ TCSYNC_API size_t tcsync_bytes_size(const tcsync_bytes *bytes);
  * Errors: none. */
 TCSYNC_API void tcsync_bytes_free(tcsync_bytes *bytes);
 
-/* A UUID in the dashed form, 36 characters and a NUL, or "". The only struct beside tcsync_header
- * that cannot grow. */
+/* A UUID in the dashed form, 36 characters and a NUL, or "". This struct cannot grow. */
 typedef struct tcsync_uuid {
   char text[37];
 } tcsync_uuid;
+
+/* A header field of HTTP, or a field of a log record. This struct cannot grow: there are arrays of
+ * it. */
+typedef struct tcsync_header {
+  const char *name;
+  size_t name_size;
+  const char *value;
+  size_t value_size;
+} tcsync_header;
 
 /* ------------------------------------------------------------------------------------------------
  * Configuration: options by name
@@ -330,25 +338,64 @@ TCSYNC_API tcsync_code tcsync_config_get(const tcsync_config *config, const char
 TCSYNC_API tcsync_code tcsync_config_set_from_environment(tcsync_config *config,
                                                           tcsync_error **error);
 
-/* The levels of messages. */
+/* The levels of log records. */
 enum { TCSYNC_LOG_DEBUG = 0, TCSYNC_LOG_INFO = 1, TCSYNC_LOG_WARNING = 2, TCSYNC_LOG_ERROR = 3 };
 
-/* Receives one message: `message_size` bytes of UTF-8 in one line, with a NUL behind them, borrowed
- * for the call. Called from one thread of the library that does nothing else, in the order of the
- * messages, and a little later than they arose: the calls that write messages never wait for it. It
- * must not throw, and must not free what it logs for. While it does not return, up to 1024 messages
- * of 1 MiB together wait; further ones are dropped, and a warning in their place says how many. `level`
- * is TCSYNC_LOG_...
- * A message about a request begins with fields for programs, then has ": " and the sentence for
- * people, as in
+/* One log record: a sentence for people, and fields for programs. Its strings are UTF-8 in one line
+ * without control characters, NUL-terminated, and borrowed: valid until the record is freed, or until
+ * the log function that was given it returns. */
+typedef struct tcsync_log_record tcsync_log_record;
+
+/* TCSYNC_LOG_...
+ * Threads: any.
+ * Ownership: nothing is passed.
+ * Errors: -1 for NULL. */
+TCSYNC_API int tcsync_log_record_level(const tcsync_log_record *record);
+
+/* The whole record as one line, for a log of text: the message, or the fields and the message, as in
  *   status=429 reason=client-rate endpoint=add-version client=client-1a2b3c4d5e6f: This client ...
- * A field is NAME=VALUE, the name of lower-case letters and underscores, the value of printable
- * characters without a space; one space is between fields. Fields may be missing, and more may come:
- *   status    of HTTP            endpoint  of the protocol    version  a version ID
- *   reason    of a refusal       client    its pseudonym, or its ID with the option log-client-ids
- *   source    the network address that a limit refused */
-typedef void (*tcsync_log_function)(void *user_data, int level, const char *message,
-                                    size_t message_size);
+ * Threads: any.
+ * Ownership: borrowed from the record.
+ * Errors: NULL for NULL. */
+TCSYNC_API const char *tcsync_log_record_text(const tcsync_log_record *record);
+
+/* The sentence for people alone.
+ * Threads: any.
+ * Ownership: borrowed from the record.
+ * Errors: NULL for NULL. */
+TCSYNC_API const char *tcsync_log_record_message(const tcsync_log_record *record);
+
+/* The number of fields.
+ * Threads: any.
+ * Ownership: nothing is passed.
+ * Errors: 0 for NULL. */
+TCSYNC_API size_t tcsync_log_record_field_count(const tcsync_log_record *record);
+
+/* Field `index`, from 0 to tcsync_log_record_field_count() - 1. A name is of lower-case letters and
+ * underscores; a value has no space and is not empty. A record has those of these fields that apply,
+ * in this order; more may come:
+ *   status    of HTTP            client    its pseudonym, or its ID with the option log-client-ids
+ *   reason    of a refusal       version   a version ID
+ *   endpoint  of the protocol    source    the network address that a limit refused
+ * Threads: any.
+ * Ownership: the pointers in *field are borrowed from the record.
+ * Errors: TCSYNC_INVALID_ARGUMENT for an index out of range. */
+TCSYNC_API tcsync_code tcsync_log_record_field(const tcsync_log_record *record, size_t index,
+                                               tcsync_header *field, tcsync_error **error);
+
+/* The value of the field of that name.
+ * Threads: any.
+ * Ownership: borrowed from the record.
+ * Errors: NULL when there is none, and for NULL arguments. */
+TCSYNC_API const char *tcsync_log_record_field_value(const tcsync_log_record *record,
+                                                     const char *name);
+
+/* Receives one log record, which it must not free. Called from one thread of the library that does
+ * nothing else, in the order of the records, and a little later than they arose: the calls that write
+ * records never wait for it. It must not throw, and must not free what it logs for. While it does not
+ * return, up to 1024 records of 1 MiB together wait; further ones are dropped, and a warning
+ * in their place says how many. */
+typedef void (*tcsync_log_function)(void *user_data, const tcsync_log_record *record);
 
 /* Where engines and listeners made from this configuration report what happens. The least level is
  * the option "log-level". NULL, the default, is silence. tcsync_engine_free and tcsync_listener_free
@@ -408,14 +455,6 @@ TCSYNC_API void tcsync_engine_free(tcsync_engine *engine);
 /* ------------------------------------------------------------------------------------------------
  * Requests without sockets: for programs that have an HTTP server of their own
  */
-
-/* A header field. This struct cannot grow: there are arrays of it. */
-typedef struct tcsync_header {
-  const char *name;
-  size_t name_size;
-  const char *value;
-  size_t value_size;
-} tcsync_header;
 
 /* One HTTP request, as a server received it. Zero the struct and set struct_size first. */
 typedef struct tcsync_request {
@@ -555,8 +594,7 @@ enum {
   /* A pending request takes more of its body; or `code` is TCSYNC_UNAVAILABLE when it or the engine was
    * freed, or TCSYNC_OUT_OF_MEMORY, and then it takes nothing more. */
   TCSYNC_EVENT_READY = 3,
-  /* A log record: `level` (TCSYNC_LOG_...), and in `bytes` the message, as tcsync_log_function has
-   * it. */
+  /* A log record, in `record`. */
   TCSYNC_EVENT_LOG = 4,
   /* So many log records were dropped at this place, in `dropped`, because 1024 or 1 MiB of them were
    * waiting, or memory ran out. */
@@ -569,13 +607,12 @@ enum {
 typedef struct tcsync_event {
   size_t struct_size;        /* filled by the caller */
   int32_t kind;              /* TCSYNC_EVENT_... */
-  int32_t level;             /* of a log record */
-  void *user_data;           /* of the call that this event ends; otherwise NULL */
-  tcsync_code code;          /* TCSYNC_OK, or why that call has not what it was to bring */
-  int32_t reserved;          /* 0 */
+  tcsync_code code;          /* TCSYNC_OK, or why the call that this event ends brings nothing */
+  void *user_data;           /* of that call; otherwise NULL */
   int64_t dropped;           /* log records */
   tcsync_response *response; /* the caller's, for tcsync_response_free; or NULL */
   tcsync_bytes *bytes;       /* the caller's, for tcsync_bytes_free; or NULL */
+  tcsync_log_record *record; /* the caller's, for tcsync_log_record_free; or NULL */
 } tcsync_event;
 
 /* Threads: any.
@@ -595,8 +632,8 @@ TCSYNC_API int tcsync_queue_descriptor(const tcsync_queue *queue);
  * milliseconds: 0 does not wait, and -1 waits without a limit. When there is none the kind is
  * TCSYNC_EVENT_NONE, which is no error.
  * Threads: any; each event goes to one of those that wait.
- * Ownership: fills the caller's struct, which need not be zeroed; response and bytes in it are then the
- *   caller's.
+ * Ownership: fills the caller's struct, which need not be zeroed; response, bytes and record in it are
+ *   then the caller's.
  * Errors: TCSYNC_INVALID_ARGUMENT, also for a struct_size that is too small; no event is then taken. */
 TCSYNC_API tcsync_code tcsync_queue_next(tcsync_queue *queue, int64_t timeout_ms,
                                          tcsync_event *event, tcsync_error **error);
@@ -616,14 +653,20 @@ TCSYNC_API void tcsync_queue_wake(tcsync_queue *queue);
  * Errors: none. */
 TCSYNC_API void tcsync_queue_free(tcsync_queue *queue);
 
-/* Like tcsync_config_set_log, with the messages as events TCSYNC_EVENT_LOG, whose user_data is NULL.
+/* Like tcsync_config_set_log, with the records as events TCSYNC_EVENT_LOG, whose user_data is NULL.
  * It takes the place of a function that was set, as a function does of a queue. A NULL queue is
- * silence. Messages stay in the queue after the engine and the listener were freed.
+ * silence. Records stay in the queue after the engine and the listener were freed.
  * Threads: one.
  * Ownership: borrows the queue for the call; the queue may be freed before what logs to it.
  * Errors: TCSYNC_NULL_ARGUMENT for a NULL config. */
 TCSYNC_API tcsync_code tcsync_config_set_log_queue(tcsync_config *config, tcsync_queue *queue,
                                                    tcsync_error **error);
+
+/* Frees a record that came out of a queue; not one that a log function was given.
+ * Threads: one.
+ * Ownership: takes the record.
+ * Errors: none. */
+TCSYNC_API void tcsync_log_record_free(tcsync_log_record *record);
 
 /* Like tcsync_engine_handle, without waiting for the answer, which comes as TCSYNC_EVENT_RESPONSE, and
  * whose body may come in pieces (tcsync_response_read). A request body of more than 128 KiB is
@@ -1045,6 +1088,7 @@ TCSYNC_CHECKED(tcsync_config_new, (1));
 TCSYNC_CHECKED(tcsync_config_set, (1, 2, 3));
 TCSYNC_CHECKED(tcsync_config_get, (1, 2, 3));
 TCSYNC_CHECKED(tcsync_config_set_from_environment, (1));
+TCSYNC_CHECKED(tcsync_log_record_field, (1, 3));
 TCSYNC_CHECKED(tcsync_config_set_log, (1));
 TCSYNC_CHECKED(tcsync_engine_open, (1, 2));
 TCSYNC_CHECKED(tcsync_engine_option, (1, 2, 3));

@@ -9,7 +9,7 @@
 
 struct tcsync_error : tcsync::capi::Handle<tcsync::capi::HandleType::kError> {
   tcsync_code code;
-  std::string message;  // one line; see one_line.h
+  std::string message;  // one line; see base/one_line.h
 };
 
 #endif  // TCSYNC_CAPI_SRC_ERROR_H_

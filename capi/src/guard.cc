@@ -9,8 +9,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/one_line.h"
 #include "capi/src/error.h"
-#include "capi/src/one_line.h"
 
 namespace tcsync::capi {
 namespace {
@@ -80,7 +80,7 @@ Result CheckData(const void* data, size_t count, absl::string_view name, size_t 
 
 tcsync_code Report(Result&& result, tcsync_error** error) noexcept {
   if (!result.ok() && error != nullptr) {
-    MakeOneLine(result.message);
+    base::MakeOneLine(result.message);
     *error = new (std::nothrow) tcsync_error{{}, result.code, std::move(result.message)};
   }
   return result.code;

@@ -41,6 +41,8 @@ const char* NameOf(HandleType type) {
       return "tcsync_queue";
     case HandleType::kPending:
       return "tcsync_pending";
+    case HandleType::kLogRecord:
+      return "tcsync_log_record";
   }
   return "handle";
 }
@@ -102,6 +104,7 @@ template class Handle<HandleType::kKey>;
 template class Handle<HandleType::kRemote>;
 template class Handle<HandleType::kQueue>;
 template class Handle<HandleType::kPending>;
+template class Handle<HandleType::kLogRecord>;
 
 }  // namespace tcsync::capi
 

@@ -27,6 +27,7 @@ enum class HandleType : uint64_t {
   kRemote,
   kQueue,
   kPending,
+  kLogRecord,
 };
 
 #if defined(TCSYNC_CHECK_HANDLES)

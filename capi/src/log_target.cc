@@ -12,15 +12,10 @@
 
 #include "base/thread.h"
 #include "capi/src/log_backlog.h"
-#include "capi/src/one_line.h"
+#include "capi/src/log_record.h"
 
 namespace tcsync::capi {
 namespace {
-
-static_assert(TCSYNC_LOG_DEBUG == static_cast<int>(LogLevel::kDebug));
-static_assert(TCSYNC_LOG_INFO == static_cast<int>(LogLevel::kInfo));
-static_assert(TCSYNC_LOG_WARNING == static_cast<int>(LogLevel::kWarning));
-static_assert(TCSYNC_LOG_ERROR == static_cast<int>(LogLevel::kError));
 
 // How long a _free waits for one call of the log function: far longer than a log's disk needs, and
 // not for ever, because the function may be waiting for the thread that frees.
@@ -39,13 +34,10 @@ class LogThread : public std::enable_shared_from_this<LogThread> {
     id_ = thread_.get_id();
   }
 
-  void Write(LogLevel level, absl::string_view message) noexcept {
-    std::list<Record> node;
+  void Write(const LogRecord& record) noexcept {
+    std::list<Waiting> node;
     try {
-      node.emplace_back();
-      node.front().level = static_cast<int>(level);
-      node.front().line = std::string(message);
-      MakeOneLine(node.front().line);
+      node.emplace_back(record);
     } catch (...) {
       node.clear();
     }
@@ -53,7 +45,7 @@ class LogThread : public std::enable_shared_from_this<LogThread> {
     if (is_stopping_) return;
     if (node.empty()) {
       ++backlog_.dropped;
-    } else if (backlog_.Add(message.size())) {
+    } else if (backlog_.Add(node.front().record.bytes())) {
       node.front().dropped = std::exchange(backlog_.dropped, 0);
       records_.splice(records_.end(), node);
       ++written_;
@@ -79,7 +71,7 @@ class LogThread : public std::enable_shared_from_this<LogThread> {
 
   // The function is called no more. A call that is being made goes on alone.
   void Stop() noexcept {
-    std::list<Record> unused;
+    std::list<Waiting> unused;
     std::unique_lock lock(mutex_);
     is_stopping_ = true;
     unused.swap(records_);
@@ -94,10 +86,11 @@ class LogThread : public std::enable_shared_from_this<LogThread> {
   }
 
  private:
-  struct Record {
-    int level = 0;
+  struct Waiting {
+    explicit Waiting(const LogRecord& written) : record(written) {}
+
+    const tcsync_log_record record;
     int64_t dropped = 0;  // just before this one
-    std::string line;
   };
 
   void Run() {
@@ -111,10 +104,10 @@ class LogThread : public std::enable_shared_from_this<LogThread> {
         TellDropped(lock, std::exchange(dropped, 0));
         continue;
       }
-      std::list<Record> node;
+      std::list<Waiting> node;
       node.splice(node.end(), records_, records_.begin());
-      backlog_.Remove(node.front().line.size());
-      Call(lock, node.front().level, node.front().line.c_str(), node.front().line.size());
+      backlog_.Remove(node.front().record.bytes());
+      Call(lock, node.front().record);
       ++given_;
       called_.notify_all();
     }
@@ -122,18 +115,18 @@ class LogThread : public std::enable_shared_from_this<LogThread> {
 
   void TellDropped(std::unique_lock<std::mutex>& lock, int64_t dropped) {
     char line[160];
-    const int size = std::snprintf(line, sizeof(line),
-                                   "%lld log records were dropped here, because the log function "
-                                   "takes longer than they come, or memory ran out",
-                                   static_cast<long long>(dropped));
-    Call(lock, TCSYNC_LOG_WARNING, line, static_cast<size_t>(size));
+    std::snprintf(line, sizeof(line),
+                  "%lld log records were dropped here, because the log function "
+                  "takes longer than they come, or memory ran out",
+                  static_cast<long long>(dropped));
+    Call(lock, tcsync_log_record(TCSYNC_LOG_WARNING, line));
     called_.notify_all();
   }
 
-  void Call(std::unique_lock<std::mutex>& lock, int level, const char* line, size_t size) {
+  void Call(std::unique_lock<std::mutex>& lock, const tcsync_log_record& record) {
     is_calling_ = true;
     lock.unlock();
-    function_(user_data_, level, line, size);
+    function_(user_data_, &record);
     lock.lock();
     is_calling_ = false;
     ++calls_;
@@ -144,7 +137,7 @@ class LogThread : public std::enable_shared_from_this<LogThread> {
   std::mutex mutex_;  // of what follows
   std::condition_variable wake_;
   std::condition_variable called_;
-  std::list<Record> records_;
+  std::list<Waiting> records_;
   LogBacklog backlog_;    // of records_
   uint64_t written_ = 0;  // records that were taken
   uint64_t given_ = 0;    // of those, the ones that the function was given
@@ -182,8 +175,8 @@ class FunctionLog final : public LogTarget {
     last->Stop();
   }
 
-  void Write(LogLevel level, absl::string_view message) noexcept override {
-    if (const std::shared_ptr<LogThread> thread = Thread()) thread->Write(level, message);
+  void Write(const LogRecord& record) noexcept override {
+    if (const std::shared_ptr<LogThread> thread = Thread()) thread->Write(record);
   }
 
  private:
@@ -203,15 +196,7 @@ class QueueLog final : public LogTarget {
  public:
   explicit QueueLog(std::shared_ptr<EventQueue> queue) : queue_(std::move(queue)) {}
 
-  void Write(LogLevel level, absl::string_view message) noexcept override {
-    try {
-      std::string line(message);
-      MakeOneLine(line);
-      queue_->PushLog(static_cast<int>(level), line);
-    } catch (...) {
-      queue_->CountDropped();
-    }
-  }
+  void Write(const LogRecord& record) noexcept override { queue_->PushLog(record); }
 
  private:
   const std::shared_ptr<EventQueue> queue_;
@@ -230,9 +215,7 @@ std::shared_ptr<LogTarget> LogToQueue(std::shared_ptr<EventQueue> queue) {
 
 LogFunction LogUse::function() const {
   if (target_ == nullptr) return {};
-  return [target = target_](LogLevel level, absl::string_view message) {
-    target->Write(level, message);
-  };
+  return [target = target_](const LogRecord& record) { target->Write(record); };
 }
 
 }  // namespace tcsync::capi

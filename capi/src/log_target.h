@@ -6,7 +6,6 @@
 #include <memory>
 #include <utility>
 
-#include "absl/strings/string_view.h"
 #include "capi/src/queue.h"
 #include "tcsync.h"
 #include "tcsync/log.h"
@@ -19,7 +18,7 @@ class LogTarget {
   virtual ~LogTarget() = default;
 
   // Takes a record, which is dropped when there is no room for it.
-  virtual void Write(LogLevel level, absl::string_view message) noexcept = 0;
+  virtual void Write(const LogRecord& record) noexcept = 0;
 
   // An engine or listener begins to use it. Throws std::system_error.
   virtual void Begin() {}

@@ -17,18 +17,18 @@ constexpr int64_t kTimeoutMaxMs = int64_t{10} * 366 * 24 * 3600 * 1000;
 
 // The struct as the first release has it: what is in an event belongs to somebody, so none of it
 // may be left out.
-constexpr size_t kEventBytesMin = offsetof(tcsync_event, bytes) + sizeof(tcsync_event::bytes);
+constexpr size_t kEventBytesMin = offsetof(tcsync_event, record) + sizeof(tcsync_event::record);
 constexpr StructName kEventName = {"event", "tcsync_event"};
 
 void Fill(Event from, tcsync_event& event) noexcept {
   tcsync_event filled = {};
   filled.kind = from.kind;
-  filled.level = from.level;
   filled.user_data = from.user_data;
   filled.code = from.code;
   filled.dropped = from.dropped;
   filled.response = from.response.release();
   filled.bytes = from.bytes.release();
+  filled.record = from.record.release();
   WriteStruct(filled, &event);
 }
 
@@ -42,32 +42,23 @@ void EventQueue::Push(EventNode node) noexcept {
   Show();
 }
 
-void EventQueue::PushLog(int level, absl::string_view line) noexcept {
+void EventQueue::PushLog(const LogRecord& record) noexcept {
   EventNode node;
-  bool has_memory = true;
   try {
     node.emplace_back();
     node.front().kind = TCSYNC_EVENT_LOG;
-    node.front().level = level;
-    node.front().bytes = std::make_unique<tcsync_bytes>(line);
+    node.front().record = std::make_unique<tcsync_log_record>(record);
   } catch (...) {
-    has_memory = false;
+    node.clear();
   }
   const std::lock_guard lock(mutex_);
   if (is_closed_) return;
-  if (!has_memory) {
+  if (node.empty()) {
     ++backlog_.dropped;
-  } else if (backlog_.Add(line.size())) {
+  } else if (backlog_.Add(node.front().record->bytes())) {
     node.front().dropped = std::exchange(backlog_.dropped, 0);
     events_.splice(events_.end(), node);
   }
-  Show();
-}
-
-void EventQueue::CountDropped() noexcept {
-  const std::lock_guard lock(mutex_);
-  if (is_closed_) return;
-  ++backlog_.dropped;
   Show();
 }
 
@@ -123,15 +114,12 @@ Event EventQueue::Take(EventNode& taken) noexcept {
   int64_t& dropped = events_.empty() ? backlog_.dropped : events_.front().dropped;
   if (dropped > 0) {
     next.kind = TCSYNC_EVENT_LOG_DROPPED;
-    next.level = TCSYNC_LOG_WARNING;
     next.dropped = std::exchange(dropped, 0);
     return next;
   }
   taken.splice(taken.end(), events_, events_.begin());
   next = std::move(taken.front());
-  if (next.kind == TCSYNC_EVENT_LOG) {
-    backlog_.Remove(tcsync_bytes_size(next.bytes.get()));
-  }
+  if (next.record != nullptr) backlog_.Remove(next.record->bytes());
   return next;
 }
 

@@ -13,13 +13,13 @@
 #include <memory>
 #include <mutex>
 
-#include "absl/strings/string_view.h"
 #include "base/process_mark.h"
 #include "base/wake_descriptor.h"
 #include "capi/src/bytes.h"
 #include "capi/src/guard.h"
 #include "capi/src/handle.h"
 #include "capi/src/log_backlog.h"
+#include "capi/src/log_record.h"
 #include "tcsync.h"
 
 namespace tcsync::capi {
@@ -33,9 +33,9 @@ struct Event {
   int32_t kind = TCSYNC_EVENT_NONE;
   void* user_data = nullptr;
   tcsync_code code = TCSYNC_OK;
-  int level = 0;
   OwnedResponse response = nullptr;
   std::unique_ptr<tcsync_bytes> bytes = nullptr;
+  std::unique_ptr<tcsync_log_record> record = nullptr;
   int64_t dropped = 0;  // of log records, just before this one
 };
 
@@ -49,9 +49,7 @@ class EventQueue {
 
   // Adds an event, unless the queue was closed: then it is dropped.
   void Push(EventNode node) noexcept;
-  void PushLog(int level, absl::string_view line) noexcept;
-  // A log record for which there was no memory.
-  void CountDropped() noexcept;
+  void PushLog(const LogRecord& record) noexcept;
   void Wake() noexcept;
 
   // Waits up to `timeout_ms`, for ever if that is negative, and moves the next event to *event.

@@ -11,10 +11,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/one_line.h"
 #include "capi/src/bytes.h"
 #include "capi/src/guard.h"
 #include "capi/src/handle.h"
-#include "capi/src/one_line.h"
 #include "capi/src/sealing.h"
 #include "capi/src/sized_struct.h"
 #include "tcsync.h"
@@ -258,7 +258,7 @@ tcsync_code tcsync_remote_probe(tcsync_remote* remote, tcsync_probe* probe, tcsy
     filled.certificate_expires = found.certificate_expires.value_or(0);
     // Cut first: what is left of a character that is cut in two becomes question marks.
     found.server_name.resize(std::min(found.server_name.size(), sizeof(filled.server_name) - 1));
-    tcsync::capi::MakeOneLine(found.server_name);
+    tcsync::base::MakeOneLine(found.server_name);
     std::memcpy(filled.server_name, found.server_name.data(), found.server_name.size());
     tcsync::capi::WriteStruct(filled, probe);
     return {};

@@ -6,7 +6,7 @@ package main
 // #cgo LDFLAGS: -ltcsync
 // #include <stdlib.h>
 // #include <tcsync.h>
-// void logMessage(void *, int, char *, size_t);
+// void logRecord(void *, tcsync_log_record *);
 import "C"
 
 import (
@@ -29,9 +29,9 @@ type server struct {
 	open   sync.RWMutex // Requests have it for reading; the end of the engine has it for writing, for good.
 }
 
-//export logMessage
-func logMessage(user unsafe.Pointer, level C.int, message *C.char, size C.size_t) {
-	log.Print(C.GoString(message))
+//export logRecord
+func logRecord(user unsafe.Pointer, record *C.tcsync_log_record) {
+	log.Print(C.GoString(C.tcsync_log_record_text(record)))
 }
 
 // Takes the error's address, because Go may read a variable before it makes the call that is the argument beside it.
@@ -130,7 +130,7 @@ func main() {
 	check(C.tcsync_config_new(&config, &failure), &failure, log.Fatal)
 	check(C.tcsync_config_set_from_environment(config, &failure), &failure, log.Fatal)
 	check(C.tcsync_config_set(config, C.CString("data-dir"), C.CString(os.Args[1]), &failure), &failure, log.Fatal)
-	check(C.tcsync_config_set_log(config, C.tcsync_log_function(C.logMessage), nil, &failure), &failure, log.Fatal)
+	check(C.tcsync_config_set_log(config, C.tcsync_log_function(C.logRecord), nil, &failure), &failure, log.Fatal)
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", os.Args[2]))
 	if err != nil {
 		log.Fatal(err)

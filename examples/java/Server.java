@@ -38,11 +38,11 @@ public final class Server {
     public Header headers;
   }
 
-  interface Log extends Callback { void invoke(Pointer user, int level, String message, long size); }
+  interface Log extends Callback { void invoke(Pointer user, Pointer record); }
 
   static NativeLibrary library = NativeLibrary.getInstance(System.getenv().getOrDefault("TCSYNC_LIBRARY", "tcsync"));
   // Nothing but this keeps the callback from being collected while the library has it.
-  static Log log = (user, level, message, size) -> System.err.println(message);
+  static Log log = (user, record) -> System.err.println(new Pointer(invoke("log_record_text", record)).getString(0));
 
   // A number of any type, or a pointer, is a long here. So this is for machines of 64 bits.
   static long invoke(String name, Object... arguments) {

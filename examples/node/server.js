@@ -18,11 +18,11 @@ koffi.struct('tcsync_request', {
   struct_size: 'size_t', method: 'text', target: 'text', headers: 'const tcsync_header *', header_count: 'size_t',
   body: 'text', peer_address: 'text',
 });
-koffi.proto('void tcsync_log_function(void *user_data, int level, const char *message, size_t message_size)');
+koffi.proto('void tcsync_log_function(void *user_data, void *record)');
 const library = koffi.load(process.env.TCSYNC_LIBRARY || 'libtcsync.so.0');
 const tcsync = {};
 for (const [result, name, parameters] of [
-  ['const char *', 'error_message', 'void *error'],
+  ['const char *', 'error_message', 'void *error'], ['const char *', 'log_record_text', 'void *record'],
   ['void', 'error_free', 'void *error'],
   ['int', 'config_new', '_Out_ void **config, _Out_ void **error'],
   ['int', 'config_set_from_environment', 'void *config, _Out_ void **error'],
@@ -136,7 +136,7 @@ async function main(dataDir, port) {
   await call('config_new', config);
   await call('config_set_from_environment', config[0]);
   await call('config_set', config[0], 'data-dir', dataDir);
-  const log = koffi.register((user, level, message) => console.error(message), 'tcsync_log_function *');
+  const log = koffi.register((user, record) => console.error(tcsync.log_record_text(record)), 'tcsync_log_function *');
   await call('config_set_log', config[0], log, null);
   await call('engine_open', config[0], engine);
   tcsync.config_free(config[0]);

@@ -38,8 +38,8 @@ fn call(function: impl FnOnce(*mut *mut c::tcsync_error) -> c::tcsync_code) -> R
     Err(unsafe { CStr::from_ptr(c::tcsync_error_message(error.0)) }.to_string_lossy().into())
 }
 
-unsafe extern "C" fn log_message(_: *mut c_void, _: c_int, message: *const c_char, _: usize) {
-    let _ = writeln!(io::stderr(), "{}", CStr::from_ptr(message).to_string_lossy());
+unsafe extern "C" fn log_record(_: *mut c_void, record: *const c::tcsync_log_record) {
+    let _ = writeln!(io::stderr(), "{}", CStr::from_ptr(c::tcsync_log_record_text(record)).to_string_lossy());
 }
 
 unsafe fn bytes<'a>(data: *const c_char, size: usize) -> &'a [u8] {
@@ -119,7 +119,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     call(|error| unsafe { c::tcsync_config_new(&mut config.0, error) })?;
     call(|error| unsafe { c::tcsync_config_set_from_environment(config.0, error) })?;
     call(|error| unsafe { c::tcsync_config_set(config.0, "data-dir\0".as_ptr().cast(), data_dir.as_ptr(), error) })?;
-    call(|error| unsafe { c::tcsync_config_set_log(config.0, Some(log_message), null_mut(), error) })?;
+    call(|error| unsafe { c::tcsync_config_set_log(config.0, Some(log_record), null_mut(), error) })?;
     let (listener, mut engine) = (TcpListener::bind(("127.0.0.1", port))?, Engine(null_mut()));
     call(|error| unsafe { c::tcsync_engine_open(config.0, &mut engine.0, error) })?;
     let engine = Arc::new(RwLock::new(engine));

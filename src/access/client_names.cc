@@ -1,11 +1,6 @@
 #include "access/client_names.h"
 
-#include <optional>
-#include <utility>
-
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "access/sodium.h"
 
 namespace tcsync::access {
@@ -14,17 +9,13 @@ namespace {
 // 48 bits, as 12 digits: among a million clients, two with one name are as likely as one in 500.
 constexpr size_t kPseudonymBytes = 6;
 
-constexpr absl::string_view kClientWord = "client";
-// What may stand between that word and the ID.
-constexpr absl::string_view kBeforeIds[] = {"-id=", "=", " ID ", " "};
-
 std::string PseudonymWithKey(const Uuid& client_id, const std::array<unsigned char, 32>& key) {
   unsigned char hash[crypto_generichash_BYTES_MIN];
   crypto_generichash(hash, sizeof(hash), client_id.bytes().data(), Uuid::kBytes, key.data(),
                      key.size());
   char text[2 * kPseudonymBytes + 1];
   sodium_bin2hex(text, sizeof(text), hash, kPseudonymBytes);
-  return absl::StrCat(kClientWord, "-", text);
+  return absl::StrCat("client-", text);
 }
 
 }  // namespace
@@ -54,36 +45,6 @@ std::string ClientNames::NameOf(const Uuid& client_id) const {
 std::string ClientNames::PseudonymOf(const Uuid& client_id) const {
   const std::lock_guard lock(mutex_);
   return PseudonymWithKey(client_id, key_);
-}
-
-std::string ClientNames::WithoutClientIds(absl::string_view message) const {
-  std::string result;
-  if (style_ == Style::kFull) return std::string(message);
-  while (true) {
-    const size_t word = message.find(kClientWord);
-    if (word == absl::string_view::npos) break;
-    absl::string_view rest = message.substr(word + kClientWord.size());
-    for (const absl::string_view between : kBeforeIds) {
-      if (absl::ConsumePrefix(&rest, between)) break;
-    }
-    const size_t before = message.size() - rest.size();
-    absl::StrAppend(&result, message.substr(0, before));
-    if (const std::optional<Uuid> id = Uuid::Parse(rest.substr(0, Uuid::kTextLength))) {
-      absl::StrAppend(&result, NameOf(*id));
-      rest.remove_prefix(Uuid::kTextLength);
-    }
-    message = rest;
-  }
-  absl::StrAppend(&result, message);
-  return result;
-}
-
-LogFunction WithClientNames(LogFunction log, std::shared_ptr<const ClientNames> names) {
-  if (log == nullptr) return nullptr;
-  return
-      [log = std::move(log), names = std::move(names)](LogLevel level, absl::string_view message) {
-        log(level, names->WithoutClientIds(message));
-      };
 }
 
 }  // namespace tcsync::access

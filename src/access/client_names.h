@@ -5,13 +5,11 @@
 
 #include <array>
 #include <cstdint>
-#include <memory>
 #include <mutex>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "tcsync/log.h"
 #include "tcsync/uuid.h"
 
 namespace tcsync::access {
@@ -39,20 +37,11 @@ class ClientNames {
   // The pseudonym, in either style: for finding the client that a log speaks of.
   std::string PseudonymOf(const Uuid& client_id) const;
 
-  // `message` with every client ID replaced by its name. A UUID is taken for a client ID when it
-  // follows the word "client", as in "client ID 123e…" or "client=123e…": other UUIDs, which are
-  // versions', mean nothing to anybody else.
-  std::string WithoutClientIds(absl::string_view message) const;
-
  private:
   const Style style_;
   mutable std::mutex mutex_;
   std::array<unsigned char, 32> key_;  // under mutex_
 };
-
-// A function for the log of everything that may write client IDs into it without a thought, such as
-// what storage says of a damaged record.
-LogFunction WithClientNames(LogFunction log, std::shared_ptr<const ClientNames> names);
 
 }  // namespace tcsync::access
 

@@ -105,7 +105,7 @@ absl::StatusOr<Json> Api::Ban(Call& call) {
   if (const absl::Status status = ChangeAccess(ban); !status.ok()) {
     return status;
   }
-  Log(NameInLog(call.client_id), " was banned");
+  LogAbout(call.client_id, "the client was banned");
   return Json{{"client_id", call.client_id.ToString()},
               {"is_client", client->has_value()},
               {"ban", {{"reason", ban.reason}, {"since", ban.since_unix_seconds}}}};
@@ -120,7 +120,7 @@ absl::StatusOr<Json> Api::Unban(Call& call) {
                   [&](const tcsync::Ban& ban) { return ban.client_id == call.client_id; });
   const absl::Status status = ChangeAccess(RemoveBan{.client_id = call.client_id});
   if (!status.ok()) return status;
-  if (was_banned) Log(NameInLog(call.client_id), " is not banned any more");
+  if (was_banned) LogAbout(call.client_id, "the client is not banned any more");
   return Json{{"client_id", call.client_id.ToString()}, {"was_banned", was_banned}};
 }
 
@@ -133,7 +133,7 @@ absl::StatusOr<Json> Api::ResetToken(Call& call) {
                                                        .digest = access::DigestOf(token),
                                                        .since_unix_seconds = NowSeconds()});
   if (!status.ok()) return status;
-  Log(NameInLog(call.client_id), " has a new token");
+  LogAbout(call.client_id, "the client has a new token");
   return Json{{"client_id", call.client_id.ToString()}, {"token", token}, {"path", PathOf(token)}};
 }
 
@@ -146,7 +146,7 @@ absl::StatusOr<Json> Api::ClearToken(Call& call) {
                   [&](const ClientToken& token) { return token.client_id == call.client_id; });
   const absl::Status status = ChangeAccess(RemoveToken{.client_id = call.client_id});
   if (!status.ok()) return status;
-  if (had_token) Log(NameInLog(call.client_id), " needs no token any more");
+  if (had_token) LogAbout(call.client_id, "the client needs no token any more");
   return Json{{"client_id", call.client_id.ToString()}, {"had_token", had_token}};
 }
 

@@ -128,10 +128,6 @@ Json Api::PseudonymOf(const Uuid& client_id) const {
   return dependencies_.client_name(client_id);
 }
 
-std::string Api::NameInLog(const Uuid& client_id) {
-  return absl::StrCat("client ", client_id.ToString());
-}
-
 int64_t Api::NowSeconds() const { return absl::ToUnixSeconds(dependencies_.clock->Now()); }
 
 }  // namespace tcsync::admin

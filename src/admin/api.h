@@ -128,12 +128,15 @@ class Api {
 
   // What the log calls the client, for people to find it there; null where nobody knows.
   Json PseudonymOf(const Uuid& client_id) const;
-  // For log lines, in the form in which the log itself puts a pseudonym in its place.
-  static std::string NameInLog(const Uuid& client_id);
   int64_t NowSeconds() const;
   template <typename... Parts>
   void Log(const Parts&... parts) const {
     dependencies_.logger.Log(LogLevel::kInfo, "administration: ", parts...);
+  }
+  // What happened to a client.
+  template <typename... Parts>
+  void LogAbout(const Uuid& client_id, const Parts&... parts) const {
+    dependencies_.logger.Log(LogLevel::kInfo, {.client = client_id}, "administration: ", parts...);
   }
 
   // The page of an export that begins with a piece of a large segment or snapshot.

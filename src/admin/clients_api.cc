@@ -126,7 +126,7 @@ absl::StatusOr<Json> Api::DeleteClient(Call& call) {
   const absl::StatusOr<bool> deleted = administration().DeleteClient(call.client_id);
   if (!deleted.ok()) return deleted.status();
   if (!*deleted) return NoSuchClient(call.client_id);
-  Log(NameInLog(call.client_id), " was deleted");
+  LogAbout(call.client_id, "the client was deleted");
   return Json{
       {"client_id", call.client_id.ToString()}, {"deleted", true}, {"job", CompactionJob()}};
 }
@@ -167,9 +167,9 @@ absl::StatusOr<Json> Api::Rewind(Call& call) {
   const absl::StatusOr<Rewound> rewound = administration().Rewind(request);
   if (absl::IsNotFound(rewound.status())) return NoSuchClient(call.client_id);
   if (!rewound.ok()) return rewound.status();
-  Log(NameInLog(call.client_id), ": its history was rewound to version ",
-      request.version_id.ToString(), "; removed: ", rewound->versions_removed, " versions",
-      rewound->snapshot_removed ? " and the snapshot" : "");
+  LogAbout(call.client_id, "the client's history was rewound to version ",
+           request.version_id.ToString(), "; removed: ", rewound->versions_removed, " versions",
+           rewound->snapshot_removed ? " and the snapshot" : "");
   return Json{{"client_id", call.client_id.ToString()},
               {"latest_version_id", request.version_id.ToString()},
               {"versions_removed", rewound->versions_removed},
@@ -183,8 +183,8 @@ absl::StatusOr<Json> Api::SetAcceptsDiverged(Call& call, bool accept) {
   const absl::StatusOr<bool> found = administration().AcceptDiverged(call.client_id, accept);
   if (!found.ok()) return found.status();
   if (!*found) return NoSuchClient(call.client_id);
-  Log(NameInLog(call.client_id), accept ? ": a replica that is ahead is accepted, once"
-                                        : ": no replica that is ahead is accepted any more");
+  LogAbout(call.client_id, accept ? "a replica that is ahead is accepted, once"
+                                  : "no replica that is ahead is accepted any more");
   return Json{{"client_id", call.client_id.ToString()}, {"accepts_diverged", accept}};
 }
 

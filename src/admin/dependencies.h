@@ -12,8 +12,8 @@
 #include "absl/status/statusor.h"
 #include "access/top_talkers.h"
 #include "base/clock.h"
+#include "base/logger.h"
 #include "sync/retention.h"
-#include "tcsync/log.h"
 #include "tcsync/options.h"
 #include "tcsync/storage.h"
 #include "tcsync/storage_administration.h"
@@ -102,7 +102,7 @@ struct Dependencies {
   sync::RetentionPolicy retention;
   uint64_t body_bytes_max = 0;  // of a request
   const base::Clock* clock = nullptr;
-  Logger logger;
+  base::Logger logger;
 };
 
 }  // namespace tcsync::admin

@@ -265,9 +265,9 @@ absl::StatusOr<Json> Api::Import(Call& call) {
     const Imported& imported = std::get<Imported>(*outcome);
     // Not of a part that was here already, so that a repeated import says what it really did.
     if (imported.versions_added > 0 || imported.snapshot_stored) {
-      Log(NameInLog(client_id), ": imported ", imported.versions_added, " versions",
-          imported.snapshot_stored ? " and a snapshot" : "", "; ", imported.versions_present,
-          " were here already");
+      LogAbout(client_id, "imported ", imported.versions_added, " versions",
+               imported.snapshot_stored ? " and a snapshot" : "", "; ", imported.versions_present,
+               " were here already");
     }
     stored.push_back(Describe(client_id, imported));
     return absl::OkStatus();

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "tcsync/log.h"
+#include "base/logger.h"
 
 namespace tcsync::base {
 

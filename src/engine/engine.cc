@@ -46,7 +46,7 @@ sync::RetentionPolicy RetentionPolicyOf(const Options& options) {
 class RetentionRun {
  public:
   RetentionRun(StorageAdministration& administration, const sync::RetentionPolicy& policy,
-               const Logger& logger)
+               const base::Logger& logger)
       : retention_(administration, policy), logger_(logger) {}
 
   // Does the next page; false when that was the last one, and nothing is left for now.
@@ -62,14 +62,13 @@ class RetentionRun {
     }
     for (const sync::ClientRetention& client : page->clients) {
       if (!client.problem.empty()) {
-        logger_.Log(LogLevel::kError, "old versions of client ", client.client_id.ToString(),
-                    " cannot be removed: ", client.problem);
+        logger_.Log(LogLevel::kError, {.client = client.client_id},
+                    "the client's old versions cannot be removed: ", client.problem);
         continue;
       }
-      logger_.Log(LogLevel::kInfo, client.whole_client ? "removed idle client " : "client ",
-                  client.client_id.ToString(), client.whole_client ? ": " : ": removed ",
-                  client.versions, client.whole_client ? " versions, " : " old versions, ",
-                  client.bytes, " bytes");
+      logger_.Log(LogLevel::kInfo, {.client = client.client_id},
+                  client.whole_client ? "removed the idle client: " : "removed ", client.versions,
+                  client.whole_client ? " versions, " : " old versions, ", client.bytes, " bytes");
     }
     after_ = page->next;
     return after_.has_value();
@@ -77,18 +76,21 @@ class RetentionRun {
 
  private:
   sync::Retention retention_;
-  const Logger logger_;
+  const base::Logger logger_;
   std::optional<Uuid> after_;
 };
 
 // The engine's logger, and the threshold by which its level can be changed.
 struct EngineLog {
-  EngineLog(const Options& options, LogFunction function)
-      : threshold(std::make_shared<LogThreshold>(LogLevelOf(options))),
-        logger(std::move(function), threshold) {}
+  EngineLog(const Options& options, LogFunction function,
+            std::shared_ptr<const access::ClientNames> names)
+      : threshold(std::make_shared<base::LogThreshold>(LogLevelOf(options))),
+        logger(std::move(function), threshold, [names = std::move(names)](const Uuid& client_id) {
+          return names->NameOf(client_id);
+        }) {}
 
-  std::shared_ptr<LogThreshold> threshold;
-  Logger logger;
+  std::shared_ptr<base::LogThreshold> threshold;
+  base::Logger logger;
 };
 
 admin::BackupOperations RocksdbBackups() {
@@ -207,7 +209,7 @@ class ComposedEngine final : public Engine {
   ComposedEngine(const Options& options, const base::Limits& limits,
                  const access::AccessPolicy& access_policy,
                  std::unique_ptr<metrics::Registry> registry, std::unique_ptr<Storage> storage,
-                 std::shared_ptr<access::ClientNames> names, const Logger& logger)
+                 std::shared_ptr<access::ClientNames> names, const base::Logger& logger)
       : configured_log_level_(LogLevelOf(options)),
         log_levels_(configured_log_level_),
         top_talkers_(base::Clock::Steady()),
@@ -222,7 +224,7 @@ class ComposedEngine final : public Engine {
              .limits = {.bytes_max = static_cast<uint64_t>(options.client_bytes_max),
                         .versions_max = static_cast<uint64_t>(options.client_versions_max)},
              .snapshots = {.versions = options.snapshot_versions, .days = options.snapshot_days}}),
-        handler_(service_, access_control_, names_,
+        handler_(service_, access_control_,
                  {.body_bytes_max = limits.body_bytes_max,
                   .bodies_in_flight_bytes_max = limits.bodies_in_flight_bytes_max,
                   .refusal_observer = http::CountRefusals(*registry_)},
@@ -268,7 +270,7 @@ class ComposedEngine final : public Engine {
   http::SyncHandler handler_;
   engine::Monitoring monitoring_;
   std::unique_ptr<admin::AdminHandler> administration_;
-  const Logger logger_;
+  const base::Logger logger_;
   std::unique_ptr<engine::Housekeeping> housekeeping_;
 };
 
@@ -293,7 +295,7 @@ absl::Status CheckConsistency(const Options& options) {
 
 absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const Options& options,
                                                      metrics::Registry& registry,
-                                                     const Logger& logger) {
+                                                     const base::Logger& logger) {
   if (options.storage == "memory") return std::make_unique<memory_storage::MemoryStorage>();
   const base::Limits limits(options);
   return rocksdb_storage::OpenRocksdbStorage(
@@ -360,7 +362,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Compose(const Options& options,
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(const Options& options, LogFunction log) {
   if (const absl::Status status = CheckConsistency(options); !status.ok()) return status;
   const auto names = MakeClientNames(options);
-  const EngineLog engine_log(options, access::WithClientNames(std::move(log), names));
+  const EngineLog engine_log(options, std::move(log), names);
   auto registry = std::make_unique<metrics::Registry>();
   absl::StatusOr<std::unique_ptr<Storage>> storage =
       OpenStorage(options, *registry, engine_log.logger);
@@ -374,7 +376,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWithStorage(const Options& o
   if (const absl::Status status = CheckConsistency(options); !status.ok()) return status;
   if (storage == nullptr) return absl::InvalidArgumentError("the storage is null");
   const auto names = MakeClientNames(options);
-  const EngineLog engine_log(options, access::WithClientNames(std::move(log), names));
+  const EngineLog engine_log(options, std::move(log), names);
   return Compose(options, std::make_unique<metrics::Registry>(), std::move(storage), names,
                  engine_log);
 }
@@ -407,7 +409,7 @@ std::unique_ptr<http::Handler> OfflineAdministration(const Options& options, Log
       .retention = RetentionPolicyOf(options),
       .body_bytes_max = base::kAdminPageBytes,
       .clock = &base::Clock::System(),
-      .logger = Logger(std::move(log), LogLevelOf(options))});
+      .logger = base::Logger(std::move(log), LogLevelOf(options))});
 }
 
 }  // namespace tcsync

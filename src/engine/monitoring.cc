@@ -42,7 +42,7 @@ void AddConstants(const Options& options, const base::Limits& limits, metrics::R
 Monitoring::Monitoring(const Options& options, const base::Limits& limits,
                        metrics::Registry& registry, Storage& storage, http::RoutedHandler& clients,
                        http::HealthHandler::Refuse refuse, const access::AccessControl& access,
-                       access::TopTalkers& top_talkers, const Logger& logger)
+                       access::TopTalkers& top_talkers, const base::Logger& logger)
     : monitor_(storage, StatsReaderOf(storage)),
       health_(monitor_,
               {.disk_free_bytes_min = static_cast<uint64_t>(options.disk_free_bytes_min),

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "base/logger.h"
 #include "http/health_handler.h"
 #include "http/instrumented_handler.h"
 #include "http/metrics_handler.h"
@@ -13,7 +14,6 @@
 #include "metrics/health_monitor.h"
 #include "metrics/registry.h"
 #include "tcsync/handler.h"
-#include "tcsync/log.h"
 #include "tcsync/options.h"
 #include "tcsync/storage.h"
 
@@ -27,7 +27,7 @@ class Monitoring {
   Monitoring(const Options& options, const base::Limits& limits, metrics::Registry& registry,
              Storage& storage, http::RoutedHandler& clients, http::HealthHandler::Refuse refuse,
              const access::AccessControl& access, access::TopTalkers& top_talkers,
-             const Logger& logger);
+             const base::Logger& logger);
 
   metrics::HealthService& health() { return health_; }
 

@@ -2,9 +2,7 @@
 
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "base/log_fields.h"
 
 namespace tcsync::http {
 namespace {
@@ -55,27 +53,10 @@ LogLevel LevelOf(RefusalReason reason) {
   }
 }
 
-// As printable characters in one line: what a stranger sent cannot begin a line of its own or
-// colour a terminal.
-std::string OneLine(absl::string_view text) {
-  std::string line;
-  for (const char c : text) {
-    if (c == '\\') {
-      line += "\\\\";
-    } else if (absl::ascii_isprint(static_cast<unsigned char>(c))) {
-      line += c;
-    } else {
-      absl::StrAppend(&line, "\\x", absl::Hex(static_cast<unsigned char>(c), absl::kZeroPad2));
-    }
-  }
-  return line;
-}
-
 }  // namespace
 
-RefusalResponder::RefusalResponder(Logger logger, std::shared_ptr<const access::ClientNames> names,
-                                   RefusalObserver observer)
-    : logger_(std::move(logger)), names_(std::move(names)), observer_(std::move(observer)) {
+RefusalResponder::RefusalResponder(base::Logger logger, RefusalObserver observer)
+    : logger_(std::move(logger)), observer_(std::move(observer)) {
   for (size_t i = 0; i < access::kRefusalReasonCount; ++i) {
     const bool floods = ComesInFloods(static_cast<RefusalReason>(i));
     throttles_.push_back(std::make_unique<LogThrottle>(floods ? 1 : kMistakesAtOnce));
@@ -106,13 +87,13 @@ void RefusalResponder::Log(const Subject& subject, const Refusal& refusal) {
   if (*held_back > 0) {
     absl::StrAppend(&sentence, " And ", *held_back, " more like this since the last such line.");
   }
-  logger_.Log(level, base::WithLogFields(
-                         {{"status", absl::StrCat(access::StatusOf(refusal.reason))},
-                          {"reason", access::NameOf(refusal.reason)},
-                          {"endpoint", subject.endpoint ? NameOf(*subject.endpoint) : ""},
-                          {"client", subject.client_id ? names_->NameOf(*subject.client_id) : ""},
-                          {"source", refusal.source}},
-                         OneLine(sentence)));
+  logger_.Log(level,
+              {.status = access::StatusOf(refusal.reason),
+               .reason = access::NameOf(refusal.reason),
+               .endpoint = subject.endpoint ? NameOf(*subject.endpoint) : "",
+               .client = subject.client_id,
+               .source = refusal.source},
+              sentence);
 }
 
 }  // namespace tcsync::http

@@ -10,12 +10,11 @@
 #include <string>
 #include <vector>
 
-#include "access/client_names.h"
 #include "access/refusal.h"
+#include "base/logger.h"
 #include "http/log_throttle.h"
 #include "http/route.h"
 #include "tcsync/http_message.h"
-#include "tcsync/log.h"
 #include "tcsync/uuid.h"
 
 namespace tcsync::http {
@@ -32,8 +31,7 @@ class RefusalResponder {
     std::optional<Uuid> client_id = std::nullopt;
   };
 
-  RefusalResponder(Logger logger, std::shared_ptr<const access::ClientNames> names,
-                   RefusalObserver observer);
+  RefusalResponder(base::Logger logger, RefusalObserver observer);
 
   // The answer; logged, unless the log has enough lines of that reason for the moment.
   Response Refuse(const Subject& subject, const access::Refusal& refusal);
@@ -41,8 +39,7 @@ class RefusalResponder {
  private:
   void Log(const Subject& subject, const access::Refusal& refusal);
 
-  const Logger logger_;
-  const std::shared_ptr<const access::ClientNames> names_;
+  const base::Logger logger_;
   const RefusalObserver observer_;
   std::vector<std::unique_ptr<LogThrottle>> throttles_;  // by reason
 };

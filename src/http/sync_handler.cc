@@ -9,7 +9,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/foreign_text.h"
 #include "base/limits.h"
-#include "base/log_fields.h"
 #include "base/numbered_uuid.h"
 #include "base/version.h"
 #include "http/bodiless_request.h"
@@ -184,37 +183,41 @@ class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
 // A body that is read from storage while it is sent.
 class SyncHandler::StoredBody final : public BodySource {
  public:
-  StoredBody(std::shared_ptr<PieceSource> pieces, TransferShares::Place place, Logger logger)
-      : pieces_(std::move(pieces)), place_(std::move(place)), logger_(std::move(logger)) {}
+  StoredBody(const Uuid& client_id, std::shared_ptr<PieceSource> pieces,
+             TransferShares::Place place, base::Logger logger)
+      : client_id_(client_id),
+        pieces_(std::move(pieces)),
+        place_(std::move(place)),
+        logger_(std::move(logger)) {}
 
   uint64_t bytes() const override { return pieces_->bytes(); }
   void Read(PieceCallback done) override {
-    pieces_->Read(
-        [logger = logger_, done = std::move(done)](absl::StatusOr<std::string> piece) mutable {
-          if (!piece.ok()) {
-            logger.Log(absl::IsAborted(piece.status()) ? LogLevel::kWarning : LogLevel::kError,
-                       "an answer ended before its end: ", piece.status().message());
-          }
-          done(std::move(piece));
-        });
+    pieces_->Read([client_id = client_id_, logger = logger_,
+                   done = std::move(done)](absl::StatusOr<std::string> piece) mutable {
+      if (!piece.ok()) {
+        logger.Log(absl::IsAborted(piece.status()) ? LogLevel::kWarning : LogLevel::kError,
+                   {.client = client_id},
+                   "an answer ended before its end: ", piece.status().message());
+      }
+      done(std::move(piece));
+    });
   }
 
  private:
+  const Uuid client_id_;
   const std::shared_ptr<PieceSource> pieces_;
   const TransferShares::Place place_;
-  const Logger logger_;
+  const base::Logger logger_;
 };
 
 SyncHandler::SyncHandler(sync::SyncService& service, access::AccessControl& access,
-                         std::shared_ptr<const access::ClientNames> names,
-                         const SyncHandlerOptions& options, Logger logger)
+                         const SyncHandlerOptions& options, base::Logger logger)
     : service_(service),
       access_(access),
-      names_(names),
       body_bytes_max_(options.body_bytes_max),
       shares_(std::make_shared<TransferShares>(options.bodies_in_flight_bytes_max)),
       logger_(logger),
-      refusals_(std::move(logger), std::move(names), options.refusal_observer) {}
+      refusals_(std::move(logger), options.refusal_observer) {}
 
 std::optional<Response> SyncHandler::RefuseByAddress(const PeerAddress& source) {
   const std::optional<Refusal> refusal = access_.RefusalOfAddress(source);
@@ -573,8 +576,8 @@ Response SyncHandler::AnswerWithBody(const Call& call, absl::string_view media_t
   if (pieces != nullptr) {
     std::optional<TransferShares::Place> place = shares_->TryBegin(call.client_id());
     if (!place) return RefuseCrowded(call);
-    response.body_source =
-        std::make_unique<StoredBody>(std::move(pieces), *std::move(place), logger_);
+    response.body_source = std::make_unique<StoredBody>(call.client_id(), std::move(pieces),
+                                                        *std::move(place), logger_);
   } else {
     response.body = std::move(body);
   }
@@ -585,11 +588,11 @@ Response SyncHandler::AnswerWithBody(const Call& call, absl::string_view media_t
 Response SyncHandler::Answer(const Call& call, Response response) const {
   if (logger_.Passes(LogLevel::kDebug)) {
     logger_.Log(LogLevel::kDebug,
-                base::WithLogFields({{"status", absl::StrCat(response.status)},
-                                     {"endpoint", NameOf(call.route.endpoint)},
-                                     {"client", names_->NameOf(call.client_id())},
-                                     {"version", call.route.version_id.ToString()}},
-                                    ReasonPhrase(response.status)));
+                {.status = response.status,
+                 .endpoint = NameOf(call.route.endpoint),
+                 .client = call.client_id(),
+                 .version = call.route.version_id},
+                ReasonPhrase(response.status));
   }
   return response;
 }

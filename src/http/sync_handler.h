@@ -10,15 +10,14 @@
 #include <variant>
 
 #include "access/access_control.h"
-#include "access/client_names.h"
 #include "access/refusal.h"
+#include "base/logger.h"
 #include "http/refusal_response.h"
 #include "http/route.h"
 #include "http/router.h"
 #include "http/transfer_shares.h"
 #include "http/upload_body.h"
 #include "sync/sync_service.h"
-#include "tcsync/log.h"
 
 namespace tcsync::http {
 
@@ -31,10 +30,8 @@ struct SyncHandlerOptions {
 // Borrows the service and the access control.
 class SyncHandler final : public RoutedHandler {
  public:
-  // `names` are what the log calls clients.
   SyncHandler(sync::SyncService& service, access::AccessControl& access,
-              std::shared_ptr<const access::ClientNames> names, const SyncHandlerOptions& options,
-              Logger logger);
+              const SyncHandlerOptions& options, base::Logger logger);
 
   std::variant<Response, PendingRequest> StartRequest(const RoutedRequest& request) override;
 
@@ -86,10 +83,9 @@ class SyncHandler final : public RoutedHandler {
 
   sync::SyncService& service_;
   access::AccessControl& access_;
-  const std::shared_ptr<const access::ClientNames> names_;
   const uint64_t body_bytes_max_;
   const std::shared_ptr<TransferShares> shares_;
-  const Logger logger_;
+  const base::Logger logger_;
   RefusalResponder refusals_;
 };
 

@@ -62,7 +62,8 @@ PeerAddress PeerOf(const asio::generic::stream_protocol::endpoint& endpoint) {
 
 }  // namespace
 
-Acceptor::Acceptor(const Destination& destination, const TlsCredentials* tls, const Logger& logger)
+Acceptor::Acceptor(const Destination& destination, const TlsCredentials* tls,
+                   const base::Logger& logger)
     : loops_(destination.loops),
       connection_count_(destination.connection_count),
       trusted_proxies_(destination.trusted_proxies),
@@ -75,7 +76,7 @@ Acceptor::~Acceptor() { Close(); }
 
 absl::StatusOr<std::vector<std::unique_ptr<Acceptor>>> Acceptor::Bind(
     const ListenAddress& address, absl::string_view text, const Destination& destination,
-    const TlsCredentials* tls, const Logger& logger) {
+    const TlsCredentials* tls, const base::Logger& logger) {
   std::vector<std::unique_ptr<Acceptor>> acceptors;
   if (const auto* unix_address = std::get_if<UnixAddress>(&address)) {
     // Clients of a Unix socket are on this machine, so it needs no TLS.

@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/logger.h"
 #include "base/process_mark.h"
 #include "listener/address.h"
 #include "listener/event_loop.h"
 #include "listener/tls_credentials.h"
-#include "tcsync/log.h"
 
 namespace tcsync::listener {
 
@@ -36,7 +36,7 @@ class Acceptor {
                                                                      absl::string_view text,
                                                                      const Destination& destination,
                                                                      const TlsCredentials* tls,
-                                                                     const Logger& logger);
+                                                                     const base::Logger& logger);
 
   ~Acceptor();
   Acceptor(const Acceptor&) = delete;
@@ -53,7 +53,7 @@ class Acceptor {
   using StreamAcceptor = boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol>;
   using Endpoint = boost::asio::generic::stream_protocol::endpoint;
 
-  Acceptor(const Destination& destination, const TlsCredentials* tls, const Logger& logger);
+  Acceptor(const Destination& destination, const TlsCredentials* tls, const base::Logger& logger);
 
   absl::Status OpenTcp(const Endpoint& endpoint, absl::string_view text);
   absl::Status OpenUnix(const UnixAddress& address, absl::string_view text);
@@ -72,7 +72,7 @@ class Acceptor {
   ConnectionCount& connection_count_;
   const access::ProxyNetworks* const trusted_proxies_;
   const TlsCredentials* const tls_;  // nullptr for plain HTTP
-  const Logger logger_;
+  const base::Logger logger_;
   StreamAcceptor acceptor_;
   // In a forked child it would keep the address in use without accepting connections.
   std::optional<base::ClosedInChild> closed_in_child_;

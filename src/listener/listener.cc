@@ -63,7 +63,8 @@ listener::Service::Settings AdministrationSettings(const Options& options) {
 
 class BeastListener final : public Listener {
  public:
-  BeastListener(const Options& options, Logger logger, std::shared_ptr<LogThreshold> log_threshold);
+  BeastListener(const Options& options, base::Logger logger,
+                std::shared_ptr<base::LogThreshold> log_threshold);
   ~BeastListener() override;
 
   // Loads the certificate and binds the addresses.
@@ -88,8 +89,8 @@ class BeastListener final : public Listener {
   void End(std::chrono::milliseconds timeout);
 
   const Options options_;
-  const std::shared_ptr<LogThreshold> log_threshold_;
-  const Logger logger_;
+  const std::shared_ptr<base::LogThreshold> log_threshold_;
+  const base::Logger logger_;
   std::unique_ptr<listener::TlsCredentials> tls_;  // nullptr without TLS
   listener::Service sync_;
   std::optional<listener::Service> metrics_;         // if it has an address
@@ -100,8 +101,8 @@ class BeastListener final : public Listener {
   metrics::Registry::Registration metrics_registration_;
 };
 
-BeastListener::BeastListener(const Options& options, Logger logger,
-                             std::shared_ptr<LogThreshold> log_threshold)
+BeastListener::BeastListener(const Options& options, base::Logger logger,
+                             std::shared_ptr<base::LogThreshold> log_threshold)
     : options_(options),
       log_threshold_(std::move(log_threshold)),
       logger_(std::move(logger)),
@@ -290,9 +291,9 @@ void BeastListener::End(std::chrono::milliseconds timeout) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Listener>> Listener::Bind(const Options& options, LogFunction log) {
-  auto log_threshold = std::make_shared<LogThreshold>(LogLevelOf(options));
-  auto listener = std::make_unique<BeastListener>(options, Logger(std::move(log), log_threshold),
-                                                  log_threshold);
+  auto log_threshold = std::make_shared<base::LogThreshold>(LogLevelOf(options));
+  auto listener = std::make_unique<BeastListener>(
+      options, base::Logger(std::move(log), log_threshold), log_threshold);
   const absl::Status status = listener->Bind();
   if (!status.ok()) return status;
   return listener;

@@ -10,7 +10,7 @@
 
 namespace tcsync::listener {
 
-Service::Service(const Settings& settings, Logger logger)
+Service::Service(const Settings& settings, base::Logger logger)
     : thread_name_(settings.thread_name),
       logger_(std::move(logger)),
       trusted_proxies_(settings.trusted_proxies),

@@ -11,12 +11,12 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "access/proxy_networks.h"
+#include "base/logger.h"
 #include "listener/acceptor.h"
 #include "listener/address.h"
 #include "listener/event_loop.h"
 #include "metrics/registry.h"
 #include "tcsync/handler.h"
-#include "tcsync/log.h"
 
 namespace tcsync::listener {
 
@@ -34,7 +34,7 @@ class Service {
     access::ProxyNetworks trusted_proxies = {};
   };
 
-  Service(const Settings& settings, Logger logger);
+  Service(const Settings& settings, base::Logger logger);
   // Call StopNow() first, if it was started.
   ~Service() = default;
 
@@ -63,7 +63,7 @@ class Service {
 
  private:
   const char* const thread_name_;
-  const Logger logger_;
+  const base::Logger logger_;
   const access::ProxyNetworks trusted_proxies_;
   ConnectionCount connection_count_;
   std::vector<std::unique_ptr<EventLoop>> loops_;

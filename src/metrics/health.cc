@@ -5,7 +5,6 @@
 #include <cstring>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
@@ -84,7 +83,7 @@ Health Judge(const StorageReport& report, const HealthPolicy& policy) {
 }
 
 HealthService::HealthService(HealthMonitor& monitor, const HealthPolicy& policy, Registry& registry,
-                             Logger logger)
+                             base::Logger logger)
     : monitor_(monitor), policy_(policy), logger_(std::move(logger)) {
   for (const HealthCheck& check : Judge({}, {}).checks) {
     gauges_.push_back(&registry.AddGauge(
@@ -122,9 +121,8 @@ void HealthService::Note(const StorageReport& report, const Health& health) {
     }
     // Storage's message is for the operator; /health says only the state.
     const bool is_explained = check.name == "storage" && report.probe;
-    logger_.Log(
-        LogLevel::kError, "health: ", check.name, ": ", check.problem,
-        is_explained ? absl::StrCat(" (", absl::CHexEscape(report.probe->ToString()), ")") : "");
+    logger_.Log(LogLevel::kError, "health: ", check.name, ": ", check.problem,
+                is_explained ? absl::StrCat(" (", report.probe->ToString(), ")") : "");
   }
 }
 

@@ -11,9 +11,9 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/strings/string_view.h"
+#include "base/logger.h"
 #include "metrics/health_monitor.h"
 #include "metrics/registry.h"
-#include "tcsync/log.h"
 
 namespace tcsync::metrics {
 
@@ -50,7 +50,7 @@ Health Judge(const StorageReport& report, const HealthPolicy& policy);
 class HealthService {
  public:
   HealthService(HealthMonitor& monitor, const HealthPolicy& policy, Registry& registry,
-                Logger logger);
+                base::Logger logger);
 
   // Calls `done` as HealthMonitor::Ask does. Before that, sets tcsync_health_ok, and logs a check
   // that began or ceased to fail.
@@ -65,7 +65,7 @@ class HealthService {
 
   HealthMonitor& monitor_;
   const HealthPolicy policy_;
-  const Logger logger_;
+  const base::Logger logger_;
   std::vector<Gauge*> gauges_;  // one for each check
   std::vector<std::pair<absl::string_view, std::function<absl::string_view()>>> notes_;
   std::mutex mutex_;  // guards the changes of the gauges

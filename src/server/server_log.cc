@@ -8,7 +8,6 @@
 #include "spdlog/logger.h"
 #include "spdlog/pattern_formatter.h"
 #include "spdlog/sinks/stdout_sinks.h"
-#include "tcsync.h"
 
 namespace tcsync::server {
 namespace {
@@ -50,24 +49,33 @@ ServerLog::ServerLog(std::string_view least_level, std::string_view format)
 
 ServerLog::~ServerLog() = default;
 
-void ServerLog::Info(const std::string& message) {
-  if (own_level_ <= TCSYNC_LOG_INFO) Write(TCSYNC_LOG_INFO, message);
-}
+void ServerLog::Info(const std::string& message) { Say(TCSYNC_LOG_INFO, message); }
 
-void ServerLog::Warn(const std::string& message) {
-  if (own_level_ <= TCSYNC_LOG_WARNING) Write(TCSYNC_LOG_WARNING, message);
-}
+void ServerLog::Warn(const std::string& message) { Say(TCSYNC_LOG_WARNING, message); }
 
 void ServerLog::LeaveEngineLevel() { logger_->set_level(spdlog::level::debug); }
 
-void ServerLog::Receive(void* user_data, int level, const char* message, size_t message_size) {
-  static_cast<ServerLog*>(user_data)->Write(level, {message, message_size});
+void ServerLog::Receive(void* user_data, const tcsync_log_record* record) {
+  auto& log = *static_cast<ServerLog*>(user_data);
+  const int level = tcsync_log_record_level(record);
+  if (!log.is_json_) return log.Write(level, tcsync_log_record_text(record));
+  LogFields fields;
+  const size_t field_count = tcsync_log_record_field_count(record);
+  for (size_t i = 0; i < field_count; ++i) {
+    tcsync_header field = {};
+    if (tcsync_log_record_field(record, i, &field, nullptr) != TCSYNC_OK) continue;
+    fields.push_back({{field.name, field.name_size}, {field.value, field.value_size}});
+  }
+  log.Write(level, JsonMembers(fields, tcsync_log_record_message(record)));
 }
 
-void ServerLog::Write(int level, std::string_view message) {
+void ServerLog::Say(int level, const std::string& message) {
+  if (level >= own_level_) Write(level, is_json_ ? JsonMembers({}, message) : message);
+}
+
+void ServerLog::Write(int level, std::string_view line) {
   // As text, not as a format: a message may contain braces. spdlog reports its own errors itself.
-  const std::string text = is_json_ ? JsonMembers(message) : std::string(message);
-  logger_->log(LevelOf(level), spdlog::string_view_t(text.data(), text.size()));
+  logger_->log(LevelOf(level), spdlog::string_view_t(line.data(), line.size()));
 }
 
 }  // namespace tcsync::server

@@ -1,12 +1,13 @@
-// The log: one line for each message, on standard error. As text for people, or each a JSON object
-// with "time", "level", the message's fields, and "message".
+// The log: one line for each record, on standard error. As text for people, or each a JSON object
+// with "time", "level", the record's fields, and "message".
 #ifndef TCSYNC_SRC_SERVER_SERVER_LOG_H_
 #define TCSYNC_SRC_SERVER_SERVER_LOG_H_
 
-#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
+
+#include "tcsync.h"
 
 namespace spdlog {
 class logger;
@@ -31,10 +32,13 @@ class ServerLog {
   void LeaveEngineLevel();
 
   // A tcsync_log_function; `user_data` is the ServerLog.
-  static void Receive(void* user_data, int level, const char* message, size_t message_size);
+  static void Receive(void* user_data, const tcsync_log_record* record);
 
  private:
-  void Write(int level, std::string_view message);
+  // A message of the server's own, which has no fields.
+  void Say(int level, const std::string& message);
+  // `line` as the format has it.
+  void Write(int level, std::string_view line);
 
   const bool is_json_;
   const int own_level_;

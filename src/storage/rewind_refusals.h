@@ -8,20 +8,18 @@
 
 namespace tcsync::storage {
 
-inline absl::Status NoClientToRewind(const RewindRequest& request) {
-  return absl::NotFoundError(absl::StrCat("there is no client ", request.client_id.ToString()));
-}
+inline absl::Status NoClientToRewind() { return absl::NotFoundError("there is no such client"); }
 
 inline absl::Status NoVersionToRewindTo(const RewindRequest& request) {
   return absl::FailedPreconditionError(
-      absl::StrCat("version ", request.version_id.ToString(), " is not one that is kept of client ",
-                   request.client_id.ToString(), "; nothing was removed"));
+      absl::StrCat("version ", request.version_id.ToString(),
+                   " is not one that is kept of the client; nothing was removed"));
 }
 
 inline absl::Status ClientChangedBeforeRewind(const RewindRequest& request) {
   return absl::FailedPreconditionError(
-      absl::StrCat("client ", request.client_id.ToString(), " is not what it was when ",
-                   request.latest_version_id.ToString(), " was its latest version and ",
+      absl::StrCat("the client is not what it was when ", request.latest_version_id.ToString(),
+                   " was its latest version and ",
                    request.snapshot_version_id ? request.snapshot_version_id->ToString() : "none",
                    " its snapshot's; nothing was removed: look at it again"));
 }

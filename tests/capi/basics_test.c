@@ -59,6 +59,11 @@ static void nothing_is_asked_of_null(void) {
   tcsync_config_free(NULL);
   tcsync_engine_free(NULL);
   CHECK_INT(tcsync_response_status(NULL), 0);
+  CHECK_INT(tcsync_log_record_level(NULL), -1);
+  CHECK(tcsync_log_record_text(NULL) == NULL && tcsync_log_record_message(NULL) == NULL);
+  CHECK_INT(tcsync_log_record_field_count(NULL), 0);
+  CHECK(tcsync_log_record_field_value(NULL, "client") == NULL);
+  tcsync_log_record_free(NULL);
   CHECK_INT(tcsync_response_header_count(NULL), 0);
   CHECK(tcsync_response_header_value(NULL, "X-Version-Id") == NULL);
   CHECK(tcsync_response_body(NULL, &size) == NULL);

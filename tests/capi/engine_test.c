@@ -481,37 +481,73 @@ static void threads_can_wait_at_once(void) {
 }
 
 /* What a log function was given. */
-typedef struct log_record {
-  atomic_int messages;
-  atomic_int bad_messages;
-} log_record;
+typedef struct log_counts {
+  atomic_int records;
+  atomic_int bad_records;
+  atomic_int refusals;
+} log_counts;
 
-static void record_message(void* user_data, int level, const char* message, size_t size) {
-  log_record* record = (log_record*)user_data;
-  atomic_fetch_add(&record->messages, 1);
-  if (level < TCSYNC_LOG_DEBUG || level > TCSYNC_LOG_ERROR || size == 0 ||
-      strlen(message) != size || strchr(message, '\n') != NULL) {
-    atomic_fetch_add(&record->bad_messages, 1);
+/* Whether the text is the fields and the message. */
+static int is_consistent(const tcsync_log_record* record) {
+  char text[4096] = "";
+  size_t i = 0;
+  const size_t count = tcsync_log_record_field_count(record);
+  for (i = 0; i < count; ++i) {
+    tcsync_header field;
+    CHECK_OK(tcsync_log_record_field(record, i, &field, &error));
+    if (strlen(field.name) != field.name_size || strlen(field.value) != field.value_size) return 0;
+    if (tcsync_log_record_field_value(record, field.name) != field.value) return 0;
+    if (strchr(field.value, ' ') != NULL || field.value_size == 0) return 0;
+    snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s=%s", i == 0 ? "" : " ",
+             field.name, field.value);
   }
+  snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", count == 0 ? "" : ": ",
+           tcsync_log_record_message(record));
+  return strcmp(text, tcsync_log_record_text(record)) == 0;
 }
 
-static void messages_reach_the_host(void) {
-  log_record record = {0, 0};
+static void count_record(void* user_data, const tcsync_log_record* record) {
+  log_counts* counts = (log_counts*)user_data;
+  const int level = tcsync_log_record_level(record);
+  const char* const status = tcsync_log_record_field_value(record, "status");
+  const char* const reason = tcsync_log_record_field_value(record, "reason");
+  tcsync_header field;
+  atomic_fetch_add(&counts->records, 1);
+  if (level < TCSYNC_LOG_DEBUG || level > TCSYNC_LOG_ERROR || !is_consistent(record) ||
+      strchr(tcsync_log_record_text(record), '\n') != NULL) {
+    atomic_fetch_add(&counts->bad_records, 1);
+  }
+  CHECK_FAILS(
+      tcsync_log_record_field(record, tcsync_log_record_field_count(record), &field, &error),
+      TCSYNC_INVALID_ARGUMENT, "no field");
+  CHECK_FAILS(tcsync_log_record_field(record, 0, NULL, &error), TCSYNC_NULL_ARGUMENT, "field");
+  CHECK(tcsync_log_record_field_value(record, "nothing") == NULL);
+  CHECK(tcsync_log_record_field_value(record, NULL) == NULL);
+  if (status == NULL || reason == NULL) return;
+  CHECK_TEXT(status, "400");
+  CHECK_TEXT(reason, "bad-request");
+  CHECK(strstr(tcsync_log_record_message(record), "status=") == NULL);
+  atomic_fetch_add(&counts->refusals, 1);
+}
+
+static void records_reach_the_host(void) {
+  log_counts counts = {0, 0, 0};
   char directory[PATH_BYTES];
   tcsync_engine* engine = NULL;
   tcsync_config* config = NULL;
   make_directory(directory);
   config = make_config(directory);
   CHECK_OK(tcsync_config_set(config, "log-level", "debug", &error));
-  CHECK_OK(tcsync_config_set_log(config, record_message, &record, &error));
+  CHECK_OK(tcsync_config_set_log(config, count_record, &counts, &error));
   CHECK_OK(tcsync_engine_open(config, &engine, &error));
   tcsync_config_free(config);
   tcsync_response_free(exchange(engine, "GET", "/", "a bad\nclient ID", NULL, NULL, 0));
   tcsync_response_free(
       exchange(engine, "GET", "/v1/client/snapshot", "a bad\nclient ID", NULL, NULL, 0));
   tcsync_engine_free(engine);
-  CHECK(atomic_load(&record.messages) > 0);
-  CHECK_INT(atomic_load(&record.bad_messages), 0);
+  CHECK(atomic_load(&counts.records) > 0);
+  CHECK_INT(atomic_load(&counts.bad_records), 0);
+  CHECK_INT(atomic_load(&counts.refusals), 1);
   remove_directory(directory);
 }
 
@@ -529,6 +565,6 @@ int main(void) {
   RUN(malformed_requests_are_refused, "a mistake in a binding crashes the program");
   RUN(every_callback_comes_once, "embedding programs hang, free twice, or two replicas both win");
   RUN(threads_can_wait_at_once, "a threaded HTTP server cannot embed the engine");
-  RUN(messages_reach_the_host, "operators see nothing, or forged lines, in their log");
+  RUN(records_reach_the_host, "operators see nothing, or forged lines, in their log");
   return check_exit_status();
 }

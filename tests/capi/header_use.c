@@ -78,11 +78,14 @@ tcsync_code use_codes(int index) {
   }
 }
 
-static void receive_message(void* user_data, int level, const char* message, size_t size) {
+static void receive_record(void* user_data, const tcsync_log_record* record) {
+  tcsync_header field;
   (void)user_data;
-  (void)level;
-  (void)message;
-  (void)size;
+  (void)tcsync_log_record_level(record);
+  (void)tcsync_log_record_text(record);
+  (void)tcsync_log_record_message(record);
+  (void)tcsync_log_record_field(record, tcsync_log_record_field_count(record), &field, NULL);
+  (void)tcsync_log_record_field_value(record, "client");
 }
 
 static void receive_response(void* user_data, tcsync_response* response) {
@@ -107,13 +110,14 @@ void use_functions(void) {
   tcsync_uuid version_id;
   request.struct_size = sizeof(request);
   if (tcsync_version_number() < TCSYNC_VERSION_NUMBER || !tcsync_has("server")) return;
-  (void)tcsync_config_set_log(config, receive_message, NULL, &error);
+  (void)tcsync_config_set_log(config, receive_record, NULL, &error);
   (void)tcsync_engine_handle_async(engine, &request, receive_response, NULL, &error);
   event.struct_size = sizeof(event);
   (void)tcsync_queue_new(&queue, &error);
   (void)tcsync_queue_descriptor(queue);
   (void)tcsync_queue_next(queue, 0, &event, &error);
   tcsync_queue_wake(queue);
+  tcsync_log_record_free(event.record);
   (void)tcsync_config_set_log_queue(config, queue, &error);
   (void)tcsync_engine_handle_queued(engine, &request, queue, NULL, &error);
   (void)tcsync_engine_begin(engine, &request, &pending, &response, &error);

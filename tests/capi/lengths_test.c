@@ -145,6 +145,7 @@ static const struct {
 /* ...and those whose size_t is an index, which they check against what they have. */
 static const char* const kWithIndex[] = {
     "tcsync_option_info",
+    "tcsync_log_record_field",
     "tcsync_response_header",
     "tcsync_listener_address",
 };
@@ -194,7 +195,27 @@ static void lengths_in_requests_are_refused(void) {
                 "request->headers");
 }
 
+/* A record of the refusal of one request. */
+static tcsync_log_record* make_log_record(void) {
+  tcsync_config* logging = make_config(NULL);
+  tcsync_queue* queue = NULL;
+  tcsync_engine* logged = NULL;
+  tcsync_event event;
+  event.struct_size = sizeof(event);
+  CHECK_OK(tcsync_queue_new(&queue, &error));
+  CHECK_OK(tcsync_config_set_log_queue(logging, queue, &error));
+  CHECK_OK(tcsync_engine_open(logging, &logged, &error));
+  tcsync_response_free(exchange(logged, "GET", "/v1/client/snapshot", NULL, NULL, NULL, 0));
+  CHECK_OK(tcsync_queue_next(queue, TEST_DEADLINE_MS, &event, &error));
+  CHECK_INT(event.kind, TCSYNC_EVENT_LOG);
+  tcsync_engine_free(logged);
+  tcsync_queue_free(queue);
+  tcsync_config_free(logging);
+  return event.record;
+}
+
 static void indices_are_refused(void) {
+  tcsync_log_record* record = make_log_record();
   tcsync_option option;
   tcsync_header header;
   tcsync_response* response = exchange(engine, "GET", "/", NULL, NULL, NULL, 0);
@@ -208,10 +229,13 @@ static void indices_are_refused(void) {
                 "option");
     CHECK_FAILS(tcsync_response_header(response, kLengths[i], &header, &error),
                 TCSYNC_INVALID_ARGUMENT, "header");
+    CHECK_FAILS(tcsync_log_record_field(record, kLengths[i], &header, &error),
+                TCSYNC_INVALID_ARGUMENT, "field");
     CHECK(tcsync_listener_address(listener, kLengths[i]) == NULL);
   }
   tcsync_listener_free(listener);
   tcsync_response_free(response);
+  tcsync_log_record_free(record);
 }
 
 static int is_in_a_table(const char* name) {

@@ -19,6 +19,7 @@
 static void free_event(tcsync_event* event) {
   tcsync_response_free(event->response);
   tcsync_bytes_free(event->bytes);
+  tcsync_log_record_free(event->record);
 }
 
 /* Checks that an answer of that status comes for `user_data`. */
@@ -378,18 +379,18 @@ static int drain_log(tcsync_queue* queue, int64_t* dropped) {
     tcsync_event event = next_event(queue, 0);
     if (event.kind == TCSYNC_EVENT_NONE) return records;
     if (event.kind == TCSYNC_EVENT_LOG_DROPPED) {
-      CHECK(event.dropped > 0 && event.bytes == NULL);
+      CHECK(event.dropped > 0 && event.record == NULL);
       /* They would have come behind the others. */
       CHECK_INT(records, 1024);
       *dropped += event.dropped;
       continue;
     }
     CHECK_INT(event.kind, TCSYNC_EVENT_LOG);
-    CHECK(event.level >= TCSYNC_LOG_DEBUG && event.level <= TCSYNC_LOG_ERROR);
-    CHECK(event.user_data == NULL && event.dropped == 0);
-    CHECK(tcsync_bytes_size(event.bytes) > 0);
-    CHECK_INT(strlen(tcsync_bytes_data(event.bytes)), tcsync_bytes_size(event.bytes));
-    CHECK(strchr(tcsync_bytes_data(event.bytes), '\n') == NULL);
+    CHECK(tcsync_log_record_level(event.record) >= TCSYNC_LOG_DEBUG);
+    CHECK(tcsync_log_record_level(event.record) <= TCSYNC_LOG_ERROR);
+    CHECK(event.user_data == NULL && event.dropped == 0 && event.bytes == NULL);
+    CHECK(tcsync_log_record_message(event.record)[0] != '\0');
+    CHECK(strchr(tcsync_log_record_text(event.record), '\n') == NULL);
     free_event(&event);
     ++records;
   }
@@ -455,13 +456,14 @@ static struct {
   atomic_int told_address;
 } logged;
 
-static void log_at_gate(void* user_data, int level, const char* message, size_t size) {
+static void log_at_gate(void* user_data, const tcsync_log_record* record) {
+  const char* const message = tcsync_log_record_message(record);
   (void)user_data;
-  CHECK_INT(strlen(message), size);
   pass_gate(&logged.gate);
   if (strstr(message, "listening on") != NULL) atomic_fetch_add(&logged.told_address, 1);
   if (strstr(message, "log records were dropped") != NULL) {
-    CHECK_INT(level, TCSYNC_LOG_WARNING);
+    CHECK_INT(tcsync_log_record_level(record), TCSYNC_LOG_WARNING);
+    CHECK_TEXT(message, tcsync_log_record_text(record));
     atomic_fetch_add(&logged.told_dropped, 1);
   } else {
     atomic_fetch_add(&logged.records, 1);

@@ -100,7 +100,6 @@ tcsync_event next_event(tcsync_queue* queue, int64_t timeout_ms) {
   event.struct_size = sizeof(event);
   CHECK_OK(tcsync_queue_next(queue, timeout_ms, &event, &error));
   CHECK_INT(event.struct_size, sizeof(event));
-  CHECK_INT(event.reserved, 0);
   return event;
 }
 

@@ -61,9 +61,9 @@ TempDirectory::~TempDirectory() {
 }
 
 LogFunction LogCollector::Function() {
-  return [this](LogLevel level, absl::string_view message) {
+  return [this](const LogRecord& record) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    messages_.emplace_back(level, std::string(message));
+    messages_.emplace_back(record.level, ToText(record));
   };
 }
 

@@ -20,7 +20,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "access/access_control.h"
-#include "access/client_names.h"
 #include "http/route.h"
 #include "http/router.h"
 #include "http/sync_handler.h"
@@ -234,10 +233,9 @@ class Session {
   access::AccessTable table_;
   access::AccessControl access_{table_, access::AccessPolicy(), clock_, clock_};
   http::SyncHandler sync_{service_, access_,
-                          std::make_shared<access::ClientNames>(access::ClientNames::Style::kFull),
                           http::SyncHandlerOptions{.body_bytes_max = kBodyBytesMax,
                                                    .bodies_in_flight_bytes_max = 4 * kBodyBytesMax},
-                          Logger()};
+                          base::Logger()};
   http::Router handler_{"", access_, sync_};
   std::map<Uuid, Client> clients_;
   std::vector<std::string> acknowledged_;  // version IDs, in their order

@@ -130,9 +130,7 @@ absl::StatusOr<StorageStats> MemoryStorage::ReadStats() {
 absl::StatusOr<ChainReport> MemoryStorage::VerifyChain(const Uuid& client_id) {
   const std::lock_guard lock(mutex_);
   const auto it = clients_.find(client_id);
-  if (it == clients_.end()) {
-    return absl::NotFoundError(absl::StrCat("there is no client ", client_id.ToString()));
-  }
+  if (it == clients_.end()) return absl::NotFoundError("there is no such client");
   const Client& client = it->second;
   ChainReport report;
   report.versions = client.chain.size();

@@ -480,8 +480,7 @@ absl::StatusOr<ImportOutcome> MemoryStorage::Import(ImportRequest request) {
     if (chain_is_empty) taken.insert(version.parent_version_id);
     if (version.version_id.IsNil() || !taken.insert(version.version_id).second) {
       return absl::InvalidArgumentError(absl::StrCat("version ", version.version_id.ToString(),
-                                                     " comes twice in the imported history of ",
-                                                     request.client_id.ToString()));
+                                                     " comes twice in the imported history"));
     }
     chain_is_empty = false;
     latest = version.version_id;
@@ -511,15 +510,13 @@ absl::StatusOr<uint64_t> MemoryStorage::RemoveVersions(const Uuid& client_id,
                                                        uint64_t first_number) {
   const std::lock_guard lock(mutex_);
   const auto it = clients_.find(client_id);
-  if (it == clients_.end()) {
-    return absl::NotFoundError(absl::StrCat("there is no client ", client_id.ToString()));
-  }
+  if (it == clients_.end()) return absl::NotFoundError("there is no such client");
   Client& client = it->second;
   if (first_number <= client.first_number) return 0;
   if (!client.snapshot || client.snapshot->number + 1 < first_number) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "client ", client_id.ToString(), " has no snapshot at version ", first_number - 1,
-        " or later, so a new replica could not start from what would be left"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("the client has no snapshot at version ", first_number - 1,
+                     " or later, so a new replica could not start from what would be left"));
   }
   const uint64_t bytes_before = client.history_bytes;
   const uint64_t end = std::min({first_number, client.snapshot->number, client.latest_number()});
@@ -530,7 +527,7 @@ absl::StatusOr<uint64_t> MemoryStorage::RemoveVersions(const Uuid& client_id,
 absl::StatusOr<Rewound> MemoryStorage::Rewind(const RewindRequest& request) {
   const std::lock_guard lock(mutex_);
   const auto it = clients_.find(request.client_id);
-  if (it == clients_.end()) return storage::NoClientToRewind(request);
+  if (it == clients_.end()) return storage::NoClientToRewind();
   Client& client = it->second;
   const std::optional<Uuid> snapshot_version_id =
       client.snapshot ? std::optional(client.snapshot->snapshot.version_id) : std::nullopt;

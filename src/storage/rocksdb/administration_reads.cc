@@ -144,11 +144,6 @@ absl::StatusOr<ClientSummary> Summarize(const MomentReader& reader, const Uuid& 
   return summary;
 }
 
-absl::Status Contradiction(const Uuid& client_id, absl::string_view what) {
-  return absl::DataLossError(absl::StrCat("the records of client ", client_id.ToString(),
-                                          " contradict each other: ", what));
-}
-
 // Whether the client has only pieces from here on.
 bool OnlyUploads(rocksdb::Iterator& iterator, const Uuid& client_id) {
   iterator.Seek(EndOfPieces(client_id));
@@ -266,15 +261,14 @@ absl::StatusOr<std::vector<StoredVersion>> RocksdbAdministration::ReadVersions(
     uint64_t bytes = 0;
     for (iterator->Seek(begin); iterator->Valid(); iterator->Next()) {
       const std::optional<uint64_t> number = ParseVersionKey(client_id, ToView(iterator->key()));
-      if (!number) return Contradiction(client_id, "a version's key is malformed");
+      if (!number) return Contradiction("a version's key is malformed");
       if (!versions.empty() && *number != versions.back().number + 1) {
-        return Contradiction(client_id,
-                             absl::StrCat("version ", versions.back().number + 1, " is missing"));
+        return Contradiction(absl::StrCat("version ", versions.back().number + 1, " is missing"));
       }
       const absl::string_view value = ToView(iterator->value());
       const std::optional<VersionTrailer> trailer = DecodeVersionTrailer(value);
       if (!trailer) {
-        return Contradiction(client_id, absl::StrCat("version ", *number, " is malformed"));
+        return Contradiction(absl::StrCat("version ", *number, " is malformed"));
       }
       StoredVersion version{.number = *number,
                             .appended_unix_seconds = trailer->appended_unix_seconds,
@@ -291,7 +285,7 @@ absl::StatusOr<std::vector<StoredVersion>> RocksdbAdministration::ReadVersions(
             reader.Read(SegmentKey(client_id, *number));
         if (!segment.ok()) return segment.status();
         if (!segment->has_value()) {
-          return Contradiction(client_id, absl::StrCat("version ", *number, " lacks its segment"));
+          return Contradiction(absl::StrCat("version ", *number, " lacks its segment"));
         }
         version.version.segment = std::move(**segment);
       }
@@ -334,9 +328,9 @@ absl::StatusOr<std::vector<VersionSummary>> RocksdbAdministration::ListVersions(
     for (iterator->Seek(begin); iterator->Valid() && versions.size() < limit; iterator->Next()) {
       const auto number = ParseVersionKey(client_id, ToView(iterator->key()));
       const auto trailer = DecodeVersionTrailer(ToView(iterator->value()));
-      if (!number) return Contradiction(client_id, "a version's key is malformed");
+      if (!number) return Contradiction("a version's key is malformed");
       if (!trailer) {
-        return Contradiction(client_id, absl::StrCat("version ", *number, " is malformed"));
+        return Contradiction(absl::StrCat("version ", *number, " is malformed"));
       }
       const bool is_known = bytes_before && trailer->history_bytes >= *bytes_before;
       versions.push_back({.number = *number,
@@ -369,7 +363,7 @@ absl::StatusOr<std::vector<ReplicaPosition>> RocksdbAdministration::ReadPosition
           const std::optional<uint32_t> day = ParsePositionKey(client_id, ToView(iterator->key()));
           const std::optional<uint64_t> number = DecodeNumber(ToView(iterator->value()));
           if (!day || !number) {
-            return Contradiction(client_id, "a position of replicas is malformed");
+            return Contradiction("a position of replicas is malformed");
           }
           positions.push_back({.day_unix_seconds = UnixSecondsOf(*day), .oldest_number = *number});
         }

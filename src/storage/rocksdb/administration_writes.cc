@@ -89,9 +89,8 @@ class Importer {
     const absl::StatusOr<bool> closes = ClosesACircle(stored.version);
     if (!closes.ok()) return closes.status();
     if (*closes) {
-      return absl::InvalidArgumentError(absl::StrCat("version ", version_id.ToString(),
-                                                     " comes twice in the imported history of ",
-                                                     request_.client_id.ToString()));
+      return absl::InvalidArgumentError(
+          absl::StrCat("version ", version_id.ToString(), " comes twice in the imported history"));
     }
     if (head_.latest_number == 0) {
       first_parent_ = stored.version.parent_version_id;
@@ -238,22 +237,19 @@ class Importer {
 };
 
 // The number below which versions may be removed, if those below `first_number` are requested.
-absl::StatusOr<uint64_t> EndOfRemoval(const Uuid& client_id, const ChainHead& head,
-                                      uint64_t first_number) {
+absl::StatusOr<uint64_t> EndOfRemoval(const ChainHead& head, uint64_t first_number) {
   if (first_number <= head.record.first_number) return head.record.first_number;
   const std::optional<SnapshotRecord>& snapshot = head.record.snapshot;
   if (!snapshot || snapshot->number + 1 < first_number) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "client ", client_id.ToString(), " has no snapshot at version ", first_number - 1,
-        " or later, so a new replica could not start from what would be left"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("the client has no snapshot at version ", first_number - 1,
+                     " or later, so a new replica could not start from what would be left"));
   }
   return std::max(head.record.first_number,
                   std::min({first_number, snapshot->number, head.latest_number}));
 }
 
-absl::Status NoSuchClientError(const Uuid& client_id) {
-  return absl::NotFoundError(absl::StrCat("there is no client ", client_id.ToString()));
-}
+absl::Status NoSuchClientError() { return absl::NotFoundError("there is no such client"); }
 
 // The bytes of the segments from the first kept version to the one before `end_number`.
 absl::StatusOr<uint64_t> SegmentBytes(const ChainReader& reader, const Uuid& client_id,
@@ -381,9 +377,9 @@ absl::StatusOr<uint64_t> RocksdbAdministration::RemoveVersions(const Uuid& clien
         storage_.WithDatabase([&](rocksdb::DB&, const ChainReader& reader) -> absl::Status {
           const absl::StatusOr<std::optional<ChainHead>> found = reader.ReadHead(client_id);
           if (!found.ok()) return found.status();
-          if (!found->has_value()) return NoSuchClientError(client_id);
+          if (!found->has_value()) return NoSuchClientError();
           head = **found;
-          const absl::StatusOr<uint64_t> end = EndOfRemoval(client_id, head, first_number);
+          const absl::StatusOr<uint64_t> end = EndOfRemoval(head, first_number);
           if (!end.ok()) return end.status();
           end_number = std::min(*end, head.record.first_number + base::kRemovedVersionsPerWrite);
           const absl::StatusOr<uint64_t> bytes = SegmentBytes(reader, client_id, head, end_number);
@@ -405,7 +401,7 @@ absl::StatusOr<uint64_t> RocksdbAdministration::RemoveVersions(const Uuid& clien
               (*now)->record.created_unix_seconds != head.record.created_unix_seconds) {
             return absl::OkStatus();
           }
-          const absl::StatusOr<uint64_t> end = EndOfRemoval(client_id, **now, first_number);
+          const absl::StatusOr<uint64_t> end = EndOfRemoval(**now, first_number);
           if (!end.ok()) return end.status();
           if (*end < end_number) return absl::OkStatus();
           removed = true;
@@ -432,7 +428,7 @@ absl::StatusOr<Rewound> RocksdbAdministration::Rewind(const RewindRequest& reque
     rewound = Rewound();
     const absl::StatusOr<std::optional<ChainHead>> found = batch.Head(client_id);
     if (!found.ok()) return found.status();
-    if (!found->has_value()) return storage::NoClientToRewind(request);
+    if (!found->has_value()) return storage::NoClientToRewind();
     const ChainHead& head = **found;
     const std::optional<SnapshotRecord>& snapshot = head.record.snapshot;
     const std::optional<Uuid> snapshot_version_id =

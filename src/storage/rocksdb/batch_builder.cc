@@ -315,8 +315,7 @@ absl::Status BatchBuilder::Rewind(const Uuid& client_id, uint64_t latest_number,
   const auto latest = reader_.ReadTrailer(client_id, latest_number);
   if (!latest.ok()) return latest.status();
   if (!latest->has_value()) {
-    return absl::DataLossError(absl::StrCat("version ", latest_number, " of client ",
-                                            client_id.ToString(),
+    return absl::DataLossError(absl::StrCat("version ", latest_number,
                                             " is missing, so that nothing can be rewound to it"));
   }
   const auto versions =

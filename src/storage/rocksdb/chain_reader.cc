@@ -13,11 +13,6 @@
 namespace tcsync::rocksdb_storage {
 namespace {
 
-absl::Status Contradiction(const Uuid& client_id, absl::string_view what) {
-  return absl::DataLossError(absl::StrCat("the records of client ", client_id.ToString(),
-                                          " contradict each other: ", what));
-}
-
 absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
 // For an iterator over the keys from `begin` to before `end`, of one client. The filters let it
@@ -64,6 +59,10 @@ absl::StatusOr<std::optional<std::string>> ChainReader::Read(
   return pinned.ToString();
 }
 
+absl::Status Contradiction(absl::string_view problem) {
+  return absl::DataLossError(absl::StrCat("the client's records contradict each other: ", problem));
+}
+
 absl::StatusOr<std::optional<ChainHead>> ChainReader::ReadHead(const Uuid& client_id) const {
   // Most clients without a record are strangers; a read by key recognises them by its filters.
   absl::StatusOr<std::optional<std::string>> value = Read(ClientKey(client_id), options_);
@@ -82,7 +81,7 @@ absl::StatusOr<std::optional<ChainHead>> ChainReader::ReadHead(const Uuid& clien
     if (const auto number = ParseVersionKey(client_id, ToView(iterator->key()))) {
       const std::optional<VersionTrailer> trailer = DecodeVersionTrailer(ToView(iterator->value()));
       if (!trailer) {
-        return Contradiction(client_id, absl::StrCat("version ", *number, " is malformed"));
+        return Contradiction(absl::StrCat("version ", *number, " is malformed"));
       }
       head = ChainHead{.record = {},
                        .latest_version_id = trailer->version_id,
@@ -93,12 +92,12 @@ absl::StatusOr<std::optional<ChainHead>> ChainReader::ReadHead(const Uuid& clien
   if (iterator->status().ok()) iterator->Seek(ClientKey(client_id));
   if (!iterator->status().ok()) return FromRocksdb(iterator->status(), "read from the database");
   if (!iterator->Valid() || ParseClientKey(ToView(iterator->key())) != client_id) {
-    if (head) return Contradiction(client_id, "it has versions and no client record");
+    if (head) return Contradiction("it has versions and no client record");
     return std::nullopt;
   }
-  if (!head) return Contradiction(client_id, "it has no version");
+  if (!head) return Contradiction("it has no version");
   const std::optional<ClientRecord> record = DecodeClientRecord(ToView(iterator->value()));
-  if (!record) return Contradiction(client_id, "the client record is malformed");
+  if (!record) return Contradiction("the client record is malformed");
   head->record = *record;
   return head;
 }
@@ -109,7 +108,7 @@ absl::StatusOr<std::optional<FoundVersion>> ChainReader::ReadVersionAfter(
   if (!value.ok()) return value.status();
   if (!value->has_value()) return std::nullopt;
   const std::optional<VersionTrailer> trailer = DecodeVersionTrailer(**value);
-  if (!trailer) return Contradiction(client_id, absl::StrCat("version ", number, " is malformed"));
+  if (!trailer) return Contradiction(absl::StrCat("version ", number, " is malformed"));
   if (trailer->parent_version_id != parent_version_id) return std::nullopt;
 
   FoundVersion found{.version = {.version_id = trailer->version_id,
@@ -129,7 +128,7 @@ absl::StatusOr<std::optional<FoundVersion>> ChainReader::ReadVersionAfter(
   if (!again.ok()) return again.status();
   if (!again->has_value() || (*again)->version_id != trailer->version_id) return std::nullopt;
   if (!segment->has_value()) {
-    return Contradiction(client_id, absl::StrCat("version ", number, " lacks its segment"));
+    return Contradiction(absl::StrCat("version ", number, " lacks its segment"));
   }
   found.version.segment = std::move(**segment);
   return found;
@@ -141,7 +140,7 @@ absl::StatusOr<std::optional<VersionTrailer>> ChainReader::ReadTrailer(const Uui
   if (!value.ok()) return value.status();
   if (!value->has_value()) return std::nullopt;
   const std::optional<VersionTrailer> trailer = DecodeVersionTrailer(**value);
-  if (!trailer) return Contradiction(client_id, absl::StrCat("version ", number, " is malformed"));
+  if (!trailer) return Contradiction(absl::StrCat("version ", number, " is malformed"));
   return trailer;
 }
 
@@ -162,7 +161,7 @@ absl::StatusOr<std::optional<uint64_t>> ChainReader::FindNumber(const Uuid& clie
   if (!indexed.ok()) return indexed.status();
   if (!indexed->has_value()) return std::nullopt;
   const std::optional<uint64_t> child = DecodeNumber(**indexed);
-  if (!child) return Contradiction(client_id, "an index entry is malformed");
+  if (!child) return Contradiction("an index entry is malformed");
   if (*child <= head.record.first_number || *child > head.latest_number) return std::nullopt;
   return *child - 1;
 }
@@ -180,7 +179,7 @@ absl::Status ChainReader::VisitVersions(const Uuid& client_id, uint64_t first_nu
     if (!number) break;
     const std::optional<VersionTrailer> trailer = DecodeVersionTrailer(ToView(iterator->value()));
     if (!trailer) {
-      return Contradiction(client_id, absl::StrCat("version ", *number, " is malformed"));
+      return Contradiction(absl::StrCat("version ", *number, " is malformed"));
     }
     const absl::Status visited =
         visit(*number, *trailer, iterator->value().size() - trailer->encoded_bytes);
@@ -252,7 +251,7 @@ absl::StatusOr<std::optional<FoundVersion>> ChainReader::FindChild(
   if (!indexed.ok()) return indexed.status();
   if (!indexed->has_value()) return std::nullopt;
   const std::optional<uint64_t> indexed_number = DecodeNumber(**indexed);
-  if (!indexed_number) return Contradiction(client_id, "an index entry is malformed");
+  if (!indexed_number) return Contradiction("an index entry is malformed");
   return ReadVersionAfter(client_id, *indexed_number, parent_version_id);
 }
 
@@ -286,7 +285,7 @@ absl::StatusOr<std::optional<FoundSnapshot>> ChainReader::ReadSnapshot(
   if (!value.ok()) return value.status();
   if (!value->has_value()) return std::nullopt;
   const std::optional<ClientRecord> record = DecodeClientRecord(**value);
-  if (!record) return Contradiction(client_id, "the client record is malformed");
+  if (!record) return Contradiction("the client record is malformed");
   if (!record->snapshot) return std::nullopt;
   FoundSnapshot found{.snapshot = {.version_id = record->snapshot->version_id, .bytes = {}},
                       .pieces = record->snapshot->pieces};
@@ -294,7 +293,7 @@ absl::StatusOr<std::optional<FoundSnapshot>> ChainReader::ReadSnapshot(
 
   absl::StatusOr<std::optional<std::string>> bytes = Read(SnapshotKey(client_id), options);
   if (!bytes.ok()) return bytes.status();
-  if (!bytes->has_value()) return Contradiction(client_id, "the snapshot's bytes are missing");
+  if (!bytes->has_value()) return Contradiction("the snapshot's bytes are missing");
   found.snapshot.bytes = std::move(**bytes);
   return found;
 }

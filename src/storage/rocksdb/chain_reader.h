@@ -35,6 +35,10 @@ struct FoundSnapshot {
   std::optional<PiecesRecord> pieces = std::nullopt;
 };
 
+// kDataLoss for records of one client that contradict each other. Messages of storage do not name
+// the client: the caller knows it, and logs name clients in their own way.
+absl::Status Contradiction(absl::string_view problem);
+
 // Thread-safe. Borrows the database. Errors are kDataLoss for records that contradict each other,
 // and those that the database reports.
 class ChainReader {

@@ -550,9 +550,7 @@ absl::StatusOr<ChainReport> ChainVerifier::Verify() {
         &ChainVerifier::VerifySnapshot, &ChainVerifier::VerifyReplicas}) {
     if (const absl::Status status = (this->*part)(); !status.ok()) return status;
   }
-  if (!has_records_) {
-    return absl::NotFoundError(absl::StrCat("there is no client ", client_id_.ToString()));
-  }
+  if (!has_records_) return absl::NotFoundError("there is no such client");
   if (!record_) AddProblem("there is no client record that can be read");
   if (problems_not_listed_ > 0) {
     report_.problems.push_back(absl::StrCat("and there are ", problems_not_listed_, " more"));

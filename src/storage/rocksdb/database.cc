@@ -142,7 +142,7 @@ uint64_t LogRoomBytes(const DataDirectory& directory, uint64_t room_bytes) {
 // itself, and lets flushes, but not compactions, take the space for logs.
 class Database::FailureListener final : public rocksdb::EventListener {
  public:
-  FailureListener(const Logger& logger, std::atomic<bool>& write_failed)
+  FailureListener(const base::Logger& logger, std::atomic<bool>& write_failed)
       : logger_(logger), write_failed_(write_failed) {}
 
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override {
@@ -172,7 +172,7 @@ class Database::FailureListener final : public rocksdb::EventListener {
   }
 
  private:
-  const Logger& logger_;
+  const base::Logger& logger_;
   std::atomic<bool>& write_failed_;
 };
 
@@ -205,7 +205,7 @@ class Database::AcknowledgedOnly final : public rocksdb::WalFilter {
 };
 
 Database::Database(const DataDirectory& directory, const RocksdbStorageOptions& options,
-                   const Logger& logger, Hooks hooks)
+                   const base::Logger& logger, Hooks hooks)
     : logger_(logger),
       data_dir_(directory.path()),
       path_(directory.DatabasePath()),
@@ -243,7 +243,7 @@ uint64_t Database::RoomBytes(const RocksdbStorageOptions& options) {
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DataDirectory& directory,
                                                          const RocksdbStorageOptions& options,
-                                                         const Logger& logger, Hooks hooks) {
+                                                         const base::Logger& logger, Hooks hooks) {
   // RocksDB starts its threads when it opens a database: here, on a thread of the host's, and later
   // only on threads of the engine.
   const base::SignalBlock block;

@@ -35,6 +35,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/logger.h"
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
 #include "rocksdb/options.h"
@@ -44,7 +45,6 @@
 #include "storage/rocksdb/database_file.h"
 #include "storage/rocksdb/directory_watch.h"
 #include "storage/rocksdb/rocksdb_storage_options.h"
-#include "tcsync/log.h"
 
 namespace tcsync::rocksdb_storage {
 
@@ -107,7 +107,7 @@ class Database {
   // not whole; nothing was changed.
   static absl::StatusOr<std::unique_ptr<Database>> Open(const DataDirectory& directory,
                                                         const RocksdbStorageOptions& options,
-                                                        const Logger& logger, Hooks hooks);
+                                                        const base::Logger& logger, Hooks hooks);
 
   // The disk space that reopening needs.
   static uint64_t RoomBytes(const RocksdbStorageOptions& options);
@@ -135,7 +135,7 @@ class Database {
   class AcknowledgedOnly;
 
   Database(const DataDirectory& directory, const RocksdbStorageOptions& options,
-           const Logger& logger, Hooks hooks);
+           const base::Logger& logger, Hooks hooks);
 
   // Reads DATABASE.
   absl::Status LoadFile(const DataDirectory& directory);
@@ -161,7 +161,7 @@ class Database {
   absl::Status CheckRoom() const;
   void Close();
 
-  const Logger logger_;
+  const base::Logger logger_;
   const std::string data_dir_;
   const std::string path_;
   const std::string file_path_;

@@ -13,7 +13,7 @@ constexpr size_t kLineBytesMax = 1024;
 
 class InfoLog final : public rocksdb::Logger {
  public:
-  explicit InfoLog(const tcsync::Logger& logger)
+  explicit InfoLog(const base::Logger& logger)
       : rocksdb::Logger(rocksdb::InfoLogLevel::WARN_LEVEL), logger_(logger) {}
 
   using rocksdb::Logger::Logv;
@@ -28,15 +28,15 @@ class InfoLog final : public rocksdb::Logger {
   void LogHeader(const char*, va_list) override {}
 
  private:
-  const tcsync::Logger logger_;
+  const base::Logger logger_;
 };
 
 }  // namespace
 
-std::shared_ptr<rocksdb::Logger> InfoLogInto(const Logger& logger) {
+std::shared_ptr<rocksdb::Logger> InfoLogInto(const base::Logger& logger) {
   return std::make_shared<InfoLog>(logger);
 }
 
-std::shared_ptr<rocksdb::Logger> NoInfoLog() { return InfoLogInto(Logger()); }
+std::shared_ptr<rocksdb::Logger> NoInfoLog() { return InfoLogInto(base::Logger()); }
 
 }  // namespace tcsync::rocksdb_storage

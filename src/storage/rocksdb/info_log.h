@@ -8,13 +8,13 @@
 
 #include <memory>
 
+#include "base/logger.h"
 #include "rocksdb/env.h"
-#include "tcsync/log.h"
 
 namespace tcsync::rocksdb_storage {
 
 // Warnings and errors become debug messages, because storage itself reports what an operator needs.
-std::shared_ptr<rocksdb::Logger> InfoLogInto(const Logger& logger);
+std::shared_ptr<rocksdb::Logger> InfoLogInto(const base::Logger& logger);
 
 // For databases that are opened for reading only.
 std::shared_ptr<rocksdb::Logger> NoInfoLog();

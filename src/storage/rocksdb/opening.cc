@@ -147,7 +147,7 @@ absl::StatusOr<OpenedState> ReadOpenedState(rocksdb::DB& database, const ChainRe
   return OpenedState{.totals = *totals, .has_removals = *has_removals};
 }
 
-void RemoveAbandonedUploads(AdministeredStorage& storage, const Logger& logger) {
+void RemoveAbandonedUploads(AdministeredStorage& storage, const base::Logger& logger) {
   std::vector<std::string> keys;
   std::vector<Uuid> clients;
   const absl::Status read = storage.WithDatabase([&](rocksdb::DB& database, const ChainReader&) {

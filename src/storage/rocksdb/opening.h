@@ -3,12 +3,12 @@
 #define TCSYNC_SRC_STORAGE_ROCKSDB_OPENING_H_
 
 #include "absl/status/statusor.h"
+#include "base/logger.h"
 #include "rocksdb/db.h"
 #include "storage/rocksdb/administration.h"
 #include "storage/rocksdb/batch_builder.h"
 #include "storage/rocksdb/chain_reader.h"
 #include "storage/rocksdb/data_directory.h"
-#include "tcsync/log.h"
 
 namespace tcsync::rocksdb_storage {
 
@@ -23,7 +23,7 @@ absl::StatusOr<OpenedState> ReadOpenedState(rocksdb::DB& database, const ChainRe
                                             DataDirectory& directory);
 
 // Removes the pieces of uploads that the end of the last process interrupted.
-void RemoveAbandonedUploads(AdministeredStorage& storage, const Logger& logger);
+void RemoveAbandonedUploads(AdministeredStorage& storage, const base::Logger& logger);
 
 // Discards uploads for which that has failed; on a full disk it uses the reserve.
 void DiscardAgain(AdministeredStorage& storage);

@@ -43,7 +43,7 @@ bool Allocate(int fd, uint64_t bytes) {
 
 }  // namespace
 
-Reserve::Reserve(const std::string& path, uint64_t bytes_wanted, const Logger& logger)
+Reserve::Reserve(const std::string& path, uint64_t bytes_wanted, const base::Logger& logger)
     : path_(path),
       name_(path.substr(path.rfind('/') + 1)),
       directory_(

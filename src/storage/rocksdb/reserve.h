@@ -17,8 +17,8 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "base/logger.h"
 #include "rocksdb/env.h"
-#include "tcsync/log.h"
 
 namespace tcsync::rocksdb_storage {
 
@@ -27,7 +27,7 @@ class Reserve {
  public:
   // `path` is its file, in an existing directory. `bytes_wanted`: on a small disk the file has at
   // most kReserveDiskShare of the disk.
-  Reserve(const std::string& path, uint64_t bytes_wanted, const Logger& logger);
+  Reserve(const std::string& path, uint64_t bytes_wanted, const base::Logger& logger);
   Reserve(const Reserve&) = delete;
   Reserve& operator=(const Reserve&) = delete;
   ~Reserve();
@@ -58,7 +58,7 @@ class Reserve {
   const std::string name_;
   const int directory_;  // -1: there is no reserve
   const uint64_t bytes_wanted_;
-  const Logger logger_;
+  const base::Logger logger_;
   std::atomic<bool> is_given_up_{false};
   std::mutex mutex_;  // guards the file
 };

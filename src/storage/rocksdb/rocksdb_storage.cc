@@ -133,7 +133,7 @@ class RocksdbStorage final : public Storage,
   StorageAdministration* administration() override { return &administration_; }
 
   // At the start: removes the pieces of uploads that the end of the process interrupted.
-  void RemoveAbandonedUploads(const Logger& logger) {
+  void RemoveAbandonedUploads(const base::Logger& logger) {
     rocksdb_storage::RemoveAbandonedUploads(*this, logger);
   }
 
@@ -555,7 +555,7 @@ size_t RocksdbStorage::CommitSome(std::vector<PendingWrite>& batch, size_t begin
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Storage>> OpenRocksdbStorage(const RocksdbStorageOptions& options,
-                                                            const Logger& logger) {
+                                                            const base::Logger& logger) {
   absl::StatusOr<DataDirectory> directory = DataDirectory::Open(options.data_dir);
   if (!directory.ok()) return directory.status();
   std::unique_ptr<const StorageInstruments> instruments;

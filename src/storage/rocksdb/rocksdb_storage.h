@@ -5,15 +5,15 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "base/logger.h"
 #include "storage/rocksdb/rocksdb_storage_options.h"
-#include "tcsync/log.h"
 #include "tcsync/storage.h"
 
 namespace tcsync::rocksdb_storage {
 
 // Opens the directory, and creates it when it does not exist. Errors as of Engine::Open.
 absl::StatusOr<std::unique_ptr<Storage>> OpenRocksdbStorage(const RocksdbStorageOptions& options,
-                                                            const Logger& logger);
+                                                            const base::Logger& logger);
 
 }  // namespace tcsync::rocksdb_storage
 

@@ -27,9 +27,7 @@ absl::StatusOr<bool> IsOwned(const ChainReader& reader, const PiecesOwner& owner
 }
 
 std::string NameOf(const PiecesOwner& owner) {
-  const std::string client = absl::StrCat("client ", owner.client_id.ToString());
-  return owner.version_number > 0 ? absl::StrCat("version ", owner.version_number, " of ", client)
-                                  : absl::StrCat("the snapshot of ", client);
+  return owner.version_number > 0 ? absl::StrCat("version ", owner.version_number) : "the snapshot";
 }
 
 class StoredPieces final : public PieceSource {
@@ -97,9 +95,8 @@ absl::StatusOr<std::string> ReadPiece(const ChainReader& reader, const PiecesOwn
     return absl::AbortedError(
         absl::StrCat(NameOf(owner), " was removed or replaced while it was being read"));
   }
-  return absl::DataLossError(absl::StrCat("the records of client ", owner.client_id.ToString(),
-                                          " contradict each other: piece ", piece, " of ",
-                                          pieces.pieces, " of ", NameOf(owner), " is missing"));
+  return Contradiction(
+      absl::StrCat("piece ", piece, " of ", pieces.pieces, " of ", NameOf(owner), " is missing"));
 }
 
 std::shared_ptr<PieceSource> OpenStoredPieces(PieceStorage& storage, const PiecesOwner& owner,

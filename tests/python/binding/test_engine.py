@@ -22,6 +22,7 @@ from tcsync import (
     EngineFault,
     Listener,
     LogLevel,
+    LogRecord,
     RemoteServer,
     TcsyncError,
     VersionAdded,
@@ -35,7 +36,11 @@ SEGMENT_TYPE = "application/vnd.taskchampion.history-segment"
 
 @pytest.fixture
 def options(tmp_path):
-    return {"data-dir": tmp_path / "data", "listen": ["127.0.0.1:0"], "memory-budget": 32 * 1024 * 1024}
+    return {
+        "data-dir": tmp_path / "data",
+        "listen": ["127.0.0.1:0"],
+        "memory-budget": 32 * 1024 * 1024,
+    }
 
 
 @pytest.fixture
@@ -46,7 +51,9 @@ def engine(options):
 
 def add_version(engine, client_id, parent=NIL_VERSION, **more):
     headers = [("X-Client-Id", str(client_id)), ("Content-Type", SEGMENT_TYPE)]
-    return engine.handle("POST", f"/v1/client/add-version/{parent}", headers, SEGMENT, **more)
+    return engine.handle(
+        "POST", f"/v1/client/add-version/{parent}", headers, SEGMENT, **more
+    )
 
 
 # The beginning of each of the programs below.
@@ -58,7 +65,7 @@ options = {"data-dir": directory + "/data", "listen": "127.0.0.1:0", "memory-bud
            "shutdown-timeout": "500", "client-requests-per-second": 0}
 nobody = ("GET", "/v1/client/snapshot")     # Its answer is a 400, which is logged.
 
-def silent(level, text):
+def silent(record):
     pass
 
 def add(engine, client):
@@ -132,10 +139,15 @@ class TestServing:
         with Engine.open(options) as engine, Listener.bind(options) as listener:
             listener.serve(engine)
             with RemoteServer(
-                Credentials(listener.addresses[0], credentials.client_id, credentials.secret), proxy=""
+                Credentials(
+                    listener.addresses[0], credentials.client_id, credentials.secret
+                ),
+                proxy="",
             ) as remote:
                 assert remote.get_child_version(NIL_VERSION).plaintext == SEGMENT
-                assert remote.add_version(NIL_VERSION, SEGMENT) == Conflict(added.version_id)
+                assert remote.add_version(NIL_VERSION, SEGMENT) == Conflict(
+                    added.version_id
+                )
 
     def test_the_engine_stays_open_while_it_is_served(self, options):
         """If this fails, a listener that is closed after its engine answers from freed memory."""
@@ -143,7 +155,9 @@ class TestServing:
         listener.serve(engine)
         engine.close()
         assert fault_of(Engine.open, options) is EngineFault.IN_USE
-        with RemoteServer(Credentials.generate(listener.addresses[0]), proxy="") as remote:
+        with RemoteServer(
+            Credentials.generate(listener.addresses[0]), proxy=""
+        ) as remote:
             assert isinstance(remote.add_version(NIL_VERSION, SEGMENT), VersionAdded)
         listener.stop()
         Engine.open(options).close()
@@ -162,16 +176,24 @@ class TestServing:
 
     def test_addresses_that_cannot_be_had(self, options):
         """If this fails, a program cannot tell a mistyped address from one that another program has."""
-        assert fault_of(Listener.bind, {**options, "listen": "nonsense"}) is EngineFault.INVALID_ADDRESS
+        assert (
+            fault_of(Listener.bind, {**options, "listen": "nonsense"})
+            is EngineFault.INVALID_ADDRESS
+        )
         with Listener.bind(options) as listener:
             taken = listener.addresses[0].removeprefix("http://")
-            assert fault_of(Listener.bind, {**options, "listen": taken}) is EngineFault.IN_USE
+            assert (
+                fault_of(Listener.bind, {**options, "listen": taken})
+                is EngineFault.IN_USE
+            )
 
     def test_every_address_is_told(self, options, tmp_path):
         """If this fails, a program does not know where it serves, or the socket of a closed listener is left."""
         socket = tmp_path / "s"
         addresses = ["127.0.0.1:0", f"unix:{socket}"]
-        with Listener.bind({**options, "listen": addresses, "metrics-listen": "127.0.0.1:0"}) as listener:
+        with Listener.bind(
+            {**options, "listen": addresses, "metrics-listen": "127.0.0.1:0"}
+        ) as listener:
             first, second, metrics = listener.addresses
             assert (second, first == metrics) == (f"unix:{socket}", False)
             assert socket.exists()
@@ -197,7 +219,10 @@ class TestClosing:
             with pytest.raises(TcsyncError, match="closed"):
                 call()
         listener.close()
-        with Engine.open(options) as another, pytest.raises(TcsyncError, match="closed"):
+        with (
+            Engine.open(options) as another,
+            pytest.raises(TcsyncError, match="closed"),
+        ):
             listener.serve(another)
         Engine.open(options).close()
 
@@ -231,8 +256,8 @@ class TestClosing:
         program = (
             "import signal, tcsync\n"
             f"options = {{'data-dir': {str(options['data-dir'])!r}, 'listen': 'unix:{socket}', 'log-level': 'debug'}}\n"
-            "engine = tcsync.Engine.open(options, log=lambda level, text: None)\n"
-            "listener = tcsync.Listener.bind(options, log=lambda level, text: None)\n"
+            "engine = tcsync.Engine.open(options, log=lambda record: None)\n"
+            "listener = tcsync.Listener.bind(options, log=lambda record: None)\n"
             "listener.serve(engine)\n"
             "try:\n"
             "    print('serving', flush=True)\n"
@@ -250,7 +275,11 @@ class TestClosing:
             )
         environment = {**os.environ, "TCSYNC_LIBRARY": str(full_library)}
         with subprocess.Popen(
-            [sys.executable, "-c", program], env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [sys.executable, "-c", program],
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         ) as process:
             assert process.stdout.readline() == "serving\n"
             if how == "interrupt":
@@ -260,7 +289,9 @@ class TestClosing:
             finally:
                 process.kill()
         assert (process.returncode, errors) == (0, "")
-        assert output == {"end": "", "interrupt": "interrupted\n", "fork": "7 True\n"}[how]
+        assert (
+            output == {"end": "", "interrupt": "interrupted\n", "fork": "7 True\n"}[how]
+        )
         assert not socket.exists()
         Engine.open(options).close()
 
@@ -289,7 +320,7 @@ class TestCollection:
             gc.disable()
             collected = []
 
-            def log(level, text):
+            def log(record):
                 collected.append(gc.collect())
 
             class Owner: pass
@@ -308,7 +339,7 @@ class TestCollection:
         assert outcome("""
             import ctypes
             seen = []
-            engine = Engine.open(options, log=lambda level, text: seen.append(text))
+            engine = Engine.open(options, log=lambda record: seen.append(record.text))
             listener = Listener.bind(options)
             listener.serve(engine)
             engine.close()
@@ -328,7 +359,7 @@ class TestCollection:
             class Owner:
                 def __init__(self):
                     self.engine = Engine.open(options, log=self.log)
-                def log(self, level, text):
+                def log(self, record):
                     pass
             owner = Owner()
             owner.engine.close()
@@ -427,9 +458,9 @@ class TestInterrupts:
         assert outcome("""
             sent = []
 
-            def log(level, text):
+            def log(record):
                 if not sent:    # A second one could come when the program has left its `try`.
-                    sent.append(text)
+                    sent.append(record)
                     os.kill(os.getpid(), signal.SIGINT)
                 sum(range(1000))
 
@@ -554,7 +585,11 @@ class TestFaults:
         )
         first, second = done.stdout.splitlines()
         assert first == second and done.stderr == ""
-        assert first.startswith("UNSUPPORTED ") and "TCSYNC_SERVER=ON" in first and "TCSYNC_LIBRARY" in first
+        assert (
+            first.startswith("UNSUPPORTED ")
+            and "TCSYNC_SERVER=ON" in first
+            and "TCSYNC_LIBRARY" in first
+        )
 
     @pytest.mark.parametrize(
         ("wrong", "fault", "words"),
@@ -562,9 +597,17 @@ class TestFaults:
             ({"no-such-option": "1"}, EngineFault.UNKNOWN_OPTION, "no-such-option"),
             ({"memory-budget": "much"}, EngineFault.INVALID_OPTION_VALUE, "much"),
             ({"memory-budget": -1}, EngineFault.INVALID_OPTION_VALUE, "-1"),
-            ({"create-clients": "perhaps"}, EngineFault.INVALID_OPTION_VALUE, "perhaps"),
+            (
+                {"create-clients": "perhaps"},
+                EngineFault.INVALID_OPTION_VALUE,
+                "perhaps",
+            ),
             ({"data-dir": "a\0b"}, EngineFault.INVALID_OPTION_VALUE, "zero byte"),
-            ({"listen\0": "127.0.0.1:0"}, EngineFault.INVALID_OPTION_VALUE, "zero byte"),
+            (
+                {"listen\0": "127.0.0.1:0"},
+                EngineFault.INVALID_OPTION_VALUE,
+                "zero byte",
+            ),
         ],
     )
     def test_options_that_make_no_sense(self, options, wrong, fault, words):
@@ -575,7 +618,9 @@ class TestFaults:
             assert raised.value.fault is fault
         assert not options["data-dir"].exists()
 
-    @pytest.mark.parametrize("value", [None, 6.4, b"64M", {"64M"}, ["32M", "64M"], "\ud800"])
+    @pytest.mark.parametrize(
+        "value", [None, 6.4, b"64M", {"64M"}, ["32M", "64M"], "\ud800"]
+    )
     def test_a_value_of_a_wrong_type(self, options, value):
         """If this fails, the message is about something else, or another value is taken than the one that was meant."""
         with pytest.raises(EngineError, match="'memory-budget'") as raised:
@@ -588,11 +633,15 @@ class TestFaults:
             with pytest.raises(EngineError, match="an item of the option 'listen'"):
                 Listener.bind({**options, "listen": wrong})
         client_id = uuid4()
-        with Engine.open({**options, "allow-client-id": [client_id, UUID(int=1)]}) as engine:
+        with Engine.open(
+            {**options, "allow-client-id": [client_id, UUID(int=1)]}
+        ) as engine:
             assert add_version(engine, client_id).status == 200
             assert add_version(engine, uuid4()).status == 403
 
-    @pytest.mark.parametrize("wrong", [None, 5, "data-dir", [("data-dir", "x")], {5: "x"}])
+    @pytest.mark.parametrize(
+        "wrong", [None, 5, "data-dir", [("data-dir", "x")], {5: "x"}]
+    )
     def test_options_of_a_wrong_type(self, wrong):
         with pytest.raises(EngineError, match="option"):
             Engine.open(wrong)
@@ -605,16 +654,26 @@ class TestFaults:
         for headers in (None, "ab", {"a": "b"}, ["ab"], [("a",)]):
             with pytest.raises(EngineError, match="headers"):
                 engine.handle("GET", "/", headers)
-        for arguments, word in (((None, "/"), "method"), (("GET", b"/"), "target"), (("GET", "/", [("a", 5)]), "'a'")):
+        for arguments, word in (
+            ((None, "/"), "method"),
+            (("GET", b"/"), "target"),
+            (("GET", "/", [("a", 5)]), "'a'"),
+        ):
             with pytest.raises(EngineError, match=word):
                 engine.handle(*arguments)
         with pytest.raises(EngineError, match="peer_address"):
             engine.handle("GET", "/", peer_address=5)
         with pytest.raises(EngineError, match="log"):
             Engine.open(options, log="x")
-        with Listener.bind(options) as listener, pytest.raises(EngineError, match="engine"):
+        with (
+            Listener.bind(options) as listener,
+            pytest.raises(EngineError, match="engine"),
+        ):
             listener.serve(None)
-        assert engine.handle("POST", "/", {"a": "b"}.items(), bytearray(b"x")).status == 405
+        assert (
+            engine.handle("POST", "/", {"a": "b"}.items(), bytearray(b"x")).status
+            == 405
+        )
 
     def test_a_copy(self, engine):
         """If this fails, an engine has two owners."""
@@ -624,7 +683,10 @@ class TestFaults:
 
     def test_a_directory_that_cannot_be_one(self, options):
         options["data-dir"].write_text("a file", encoding="utf-8")
-        assert fault_of(Engine.open, options) in (EngineFault.SYSTEM, EngineFault.WRONG_FORMAT)
+        assert fault_of(Engine.open, options) in (
+            EngineFault.SYSTEM,
+            EngineFault.WRONG_FORMAT,
+        )
         assert options["data-dir"].read_text(encoding="utf-8") == "a file"
 
 
@@ -635,9 +697,16 @@ class TestRequests:
         added = add_version(engine, client_id)
         assert added.status == 200
         version_id = dict(added.headers)["X-Version-Id"]
-        got = engine.handle("GET", f"/v1/client/get-child-version/{NIL_VERSION}", [("x-client-id", str(client_id))])
+        got = engine.handle(
+            "GET",
+            f"/v1/client/get-child-version/{NIL_VERSION}",
+            [("x-client-id", str(client_id))],
+        )
         assert (got.status, got.body) == (200, SEGMENT)
-        assert dict(got.headers)["X-Version-Id"] == version_id and dict(got.headers)["Content-Type"] == SEGMENT_TYPE
+        assert (
+            dict(got.headers)["X-Version-Id"] == version_id
+            and dict(got.headers)["Content-Type"] == SEGMENT_TYPE
+        )
         assert "sealed" not in repr(got)
 
     def test_refusals_are_answers(self, engine):
@@ -657,7 +726,9 @@ class TestRequests:
             ]
             assert (statuses[0], statuses[2]) == (200, 200) and statuses[1] != 200
             # A listening socket gives the scope of a link-local address with it.
-            assert add_version(engine, uuid4(), peer_address="fe80::1%eth0").status == 200
+            assert (
+                add_version(engine, uuid4(), peer_address="fe80::1%eth0").status == 200
+            )
 
     def test_administration(self, engine):
         """If this fails, a program that embeds the server cannot look after its data."""
@@ -671,7 +742,9 @@ class TestRequests:
 
     def test_options_in_force(self, options):
         """If this fails, nobody can find out why an engine does what it does."""
-        with Engine.open({**options, "memory-budget": "64M", "block-cache-bytes": "1M"}) as engine:
+        with Engine.open(
+            {**options, "memory-budget": "64M", "block-cache-bytes": "1M"}
+        ) as engine:
             assert engine.option("data-dir") == str(options["data-dir"])
             assert engine.option("block-cache-bytes") == "1048576"
             assert engine.option("memtable-bytes") == "4194304"
@@ -683,28 +756,48 @@ class TestRequests:
 
 
 class TestLog:
-    def test_messages(self, options):
+    def test_records(self, options):
         """If this fails, a program learns nothing of what its server does."""
-        messages = []
+        records = []
         with (
             Engine.open(options) as engine,
-            Listener.bind(options, log=lambda level, message: messages.append((level, message))) as listener,
+            Listener.bind(options, log=records.append) as listener,
         ):
             listener.serve(engine)
-        assert (LogLevel.INFO, f"listening on {listener.addresses[0]}") in messages
+        text = f"listening on {listener.addresses[0]}"
+        assert LogRecord(LogLevel.INFO, text, {}, text) in records
+
+    def test_fields(self, options):
+        """If this fails, a program has to search a sentence for what it could know."""
+        records = []
+        with Engine.open(options, log=records.append) as engine:
+            assert engine.handle("GET", "/v1/client/snapshot").status == 400
+        (refusal,) = (record for record in records if "reason" in record.fields)
+        assert refusal.fields == {"status": "400", "reason": "bad-request"}
+        assert "=" not in refusal.message
+        assert str(refusal) == f"status=400 reason=bad-request: {refusal.message}"
 
     def test_one_that_raises(self, options, monkeypatch):
         """If this fails, a mistake in a program's log function ends the server, or goes unnoticed."""
         unraisable = []
-        monkeypatch.setattr(sys, "unraisablehook", lambda found: unraisable.append(found.exc_value))
+        monkeypatch.setattr(
+            sys, "unraisablehook", lambda found: unraisable.append(found.exc_value)
+        )
 
-        def broken(_level, message):
-            raise ZeroDivisionError(message)
+        def broken(record):
+            raise ZeroDivisionError(record.message)
 
-        with Engine.open(options, log=broken) as engine, Listener.bind(options, log=broken) as listener:
+        with (
+            Engine.open(options, log=broken) as engine,
+            Listener.bind(options, log=broken) as listener,
+        ):
             listener.serve(engine)
-            with RemoteServer(Credentials.generate(listener.addresses[0]), proxy="") as remote:
-                assert isinstance(remote.add_version(NIL_VERSION, SEGMENT), VersionAdded)
+            with RemoteServer(
+                Credentials.generate(listener.addresses[0]), proxy=""
+            ) as remote:
+                assert isinstance(
+                    remote.add_version(NIL_VERSION, SEGMENT), VersionAdded
+                )
         assert [str(error) for error in unraisable if "listening on" in str(error)]
         assert {type(error) for error in unraisable} == {ZeroDivisionError}
 
@@ -718,7 +811,7 @@ class TestLog:
             unraisable = []
             sys.unraisablehook = lambda found: unraisable.append(found.exc_value)
 
-            def log(level, text):
+            def log(record):
                 if is_ready:
                     {use}
 
@@ -739,7 +832,10 @@ class TestLog:
         statuses = []
         with (
             Engine.open(
-                options, log=lambda level, text: statuses.append(engine.handle("GET", "/health").status)
+                options,
+                log=lambda record: statuses.append(
+                    engine.handle("GET", "/health").status
+                ),
             ) as engine,
         ):
             engine.handle("GET", "/v1/client/snapshot")

@@ -3,23 +3,18 @@
 #include "access/client_names.h"
 
 #include <string>
-#include <vector>
 
 #include "absl/container/flat_hash_set.h"
-#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace tcsync::access {
 namespace {
 
-using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
-using ::testing::Not;
 
 const Uuid kClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000001");
 constexpr char kClientText[] = "c11e4700-0000-4000-8000-000000000001";
-constexpr char kVersionText[] = "0123abcd-ef45-4678-9abc-def001020304";
 const std::string kKey(32, 'k');
 
 TEST(ClientNamesTest, PseudonymsHaveOneForm) {
@@ -78,49 +73,6 @@ TEST(ClientNamesTest, FullNamesAreTheIdsThemselves) {
   ASSERT_TRUE(names.SetKey(kKey).ok());
   EXPECT_EQ(names.NameOf(kClient), kClientText);
   EXPECT_EQ(names.PseudonymOf(kClient), "client-4e2bc889fb87");
-  const std::string message = absl::StrCat("the records of client ", kClientText, " contradict");
-  EXPECT_EQ(names.WithoutClientIds(message), message);
-}
-
-TEST(ClientNamesTest, IdsInMessagesBecomeNames) {
-  ClientNames names(ClientNames::Style::kPseudonym);
-  const std::string name = names.NameOf(kClient);
-  for (const char* before : {"the records of client ", "client=", "client-id=",
-                             "status=410 client=", "(client ID ", "clients: client "}) {
-    EXPECT_EQ(names.WithoutClientIds(absl::StrCat(before, kClientText, ": more")),
-              absl::StrCat(before, name, ": more"));
-  }
-  EXPECT_EQ(names.WithoutClientIds("client C11E4700-0000-4000-8000-000000000001"),
-            absl::StrCat("client ", name));
-  EXPECT_EQ(
-      names.WithoutClientIds(absl::StrCat("client ", kClientText, " and client ", kClientText)),
-      absl::StrCat("client ", name, " and client ", name));
-}
-
-// If this fails, a log says less than it should, such as at which version a replica is.
-TEST(ClientNamesTest, EverythingElseStays) {
-  const ClientNames names(ClientNames::Style::kPseudonym);
-  for (const std::string& message : std::vector<std::string>{
-           "", "client", "client ", "clientclient", "the client has no version",
-           absl::StrCat("version ", kVersionText), absl::StrCat("clients ", kVersionText),
-           absl::StrCat("client ID of ", kVersionText), "client c11e4700-0000-4000-8000-00000000",
-           "client client-1a2b3c4d5e6f"}) {
-    EXPECT_EQ(names.WithoutClientIds(message), message);
-  }
-}
-
-TEST(ClientNamesTest, TheLogFunctionPassesNamesOn) {
-  const auto names = std::make_shared<ClientNames>(ClientNames::Style::kPseudonym);
-  std::vector<std::pair<LogLevel, std::string>> lines;
-  const LogFunction log = WithClientNames(
-      [&lines](LogLevel level, absl::string_view message) { lines.emplace_back(level, message); },
-      names);
-  log(LogLevel::kError, absl::StrCat("the records of client ", kClientText, " are damaged"));
-  ASSERT_EQ(lines.size(), 1u);
-  EXPECT_EQ(lines[0].first, LogLevel::kError);
-  EXPECT_THAT(lines[0].second, Not(HasSubstr(kClientText)));
-  EXPECT_THAT(lines[0].second, HasSubstr(names->NameOf(kClient)));
-  EXPECT_FALSE(WithClientNames(nullptr, names)) << "a log that drops everything costs something";
 }
 
 }  // namespace

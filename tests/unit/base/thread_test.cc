@@ -10,7 +10,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "gtest/gtest.h"
-#include "tcsync/log.h"
 
 namespace tcsync::base {
 namespace {
@@ -56,33 +55,6 @@ TEST(ThreadTest, IsNamed) {
     pthread_getname_np(pthread_self(), name, sizeof(name));
   }).join();
   EXPECT_STREQ(name, "tcsync-test");
-}
-
-// If this fails, a host is told more than it asked for, or less.
-TEST(LoggerTest, PassesItsThresholdAndAbove) {
-  std::vector<std::string> messages;
-  const Logger logger(
-      [&messages](LogLevel level, absl::string_view message) {
-        messages.push_back(absl::StrCat(static_cast<int>(level), " ", message));
-      },
-      LogLevel::kWarning);
-  logger.Log(LogLevel::kDebug, "debug");
-  logger.Log(LogLevel::kInfo, "info");
-  logger.Log(LogLevel::kWarning, "warning ", 1);
-  logger.Log(LogLevel::kError, "error ", 2);
-  EXPECT_EQ(messages, (std::vector<std::string>{"2 warning 1", "3 error 2"}));
-  EXPECT_FALSE(logger.Passes(LogLevel::kInfo));
-  EXPECT_TRUE(logger.Passes(LogLevel::kWarning));
-}
-
-// If this fails, a host that wants no log crashes at the first message.
-TEST(LoggerTest, WithoutAFunctionDropsEverything) {
-  const Logger none;
-  const Logger empty(nullptr, LogLevel::kDebug);
-  for (const Logger& logger : {none, empty}) {
-    EXPECT_FALSE(logger.Passes(LogLevel::kError));
-    logger.Log(LogLevel::kError, "nobody hears this");
-  }
 }
 
 // If this fails, times are stored that are not of this world.

@@ -14,7 +14,6 @@
 #include "absl/strings/str_split.h"
 #include "access/access_control.h"
 #include "access/access_table.h"
-#include "access/client_names.h"
 #include "access/refusal.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -71,7 +70,7 @@ class HealthHandlerTest : public testing::Test {
   ProbedStorage storage_;
   metrics::HealthMonitor monitor_{storage_, nullptr, kTiming};
   metrics::Registry registry_;
-  metrics::HealthService health_{monitor_, {}, registry_, Logger()};
+  metrics::HealthService health_{monitor_, {}, registry_, base::Logger()};
   ManualClock clock_;
   access::AccessTable access_table_;
   access::AccessControl access_{access_table_, *access::AccessPolicy::From(Options()), clock_,
@@ -179,11 +178,7 @@ class InstrumentedHandlerTest : public testing::Test {
   access::AccessTable access_table_;
   access::AccessControl access_{access_table_, *access::AccessPolicy::From(Options()), clock_,
                                 clock_};
-  SyncHandler sync_{service_,
-                    access_,
-                    std::make_shared<access::ClientNames>(access::ClientNames::Style::kFull),
-                    {1000, 100'000, CountRefusals(registry_)},
-                    Logger()};
+  SyncHandler sync_{service_, access_, {1000, 100'000, CountRefusals(registry_)}, base::Logger()};
   access::TopTalkers top_talkers_{clock_};
   RequestInstruments instruments_{registry_, top_talkers_};
   InstrumentedHandler instrumented_{sync_, instruments_};

@@ -276,9 +276,9 @@ TEST(HealthServiceTest, SetsTheMetricAndLogsChanges) {
   }());
   Registry registry;
   std::vector<std::string> log;
-  HealthService health(
-      monitor, {}, registry,
-      Logger([&](LogLevel, absl::string_view line) { log.emplace_back(line); }, LogLevel::kInfo));
+  HealthService health(monitor, {}, registry,
+                       base::Logger([&](const LogRecord& record) { log.push_back(ToText(record)); },
+                                    LogLevel::kInfo));
   const auto ask = [&] {
     std::promise<bool> ok;
     health.Ask([&](const Health& found) { ok.set_value(found.ok()); });

@@ -40,7 +40,7 @@ absl::StatusOr<std::unique_ptr<Storage>> Open(const std::string& directory) {
   rocksdb_storage::RocksdbStorageOptions options;
   options.data_dir = directory;
   options.memtable_bytes = 256 * 1024;  // killed data is partly flushed, partly not
-  return rocksdb_storage::OpenRocksdbStorage(options, Logger());
+  return rocksdb_storage::OpenRocksdbStorage(options, base::Logger());
 }
 
 int TryOpen(const std::string& directory) {

@@ -42,7 +42,7 @@ class DataDirectoryTest : public testing::Test {
     EXPECT_FALSE(opened.ok());
     EXPECT_THAT(opened.status().message(), HasSubstr(path_));
     EXPECT_EQ(EverythingIn(directory_.path()), before) << "it was changed";
-    const auto storage = OpenRocksdbStorage({.data_dir = path_}, Logger());
+    const auto storage = OpenRocksdbStorage({.data_dir = path_}, base::Logger());
     EXPECT_EQ(storage.status(), opened.status());
     EXPECT_EQ(EverythingIn(directory_.path()), before) << "it was changed";
     return opened.status();
@@ -93,7 +93,7 @@ TEST_F(DataDirectoryTest, IsReopened) {
 // If this fails, an older release destroys what a newer one wrote.
 TEST_F(DataDirectoryTest, ANewerFormatIsRefused) {
   // With a database inside, as a newer release leaves it.
-  ASSERT_TRUE(OpenRocksdbStorage({.data_dir = path_}, Logger()).ok());
+  ASSERT_TRUE(OpenRocksdbStorage({.data_dir = path_}, base::Logger()).ok());
   for (const int version : {5, 10, 2'000'000'000}) {
     SetBytesOf(path_ + "/FORMAT", absl::StrCat("tcsync storage format ", version, "\n"));
     const absl::Status refusal = Refusal();
@@ -119,7 +119,7 @@ TEST_F(DataDirectoryTest, AGarbageFormatIsRefused) {
 
 // If this fails, a database of unknown format is read as if it were this one's.
 TEST_F(DataDirectoryTest, ADatabaseWithoutAFormatIsRefused) {
-  ASSERT_TRUE(OpenRocksdbStorage({.data_dir = path_}, Logger()).ok());
+  ASSERT_TRUE(OpenRocksdbStorage({.data_dir = path_}, base::Logger()).ok());
   std::filesystem::remove(path_ + "/FORMAT");
   EXPECT_EQ(Refusal().code(), absl::StatusCode::kFailedPrecondition);
   SetBytesOf(path_ + "/FORMAT", "");
@@ -145,15 +145,15 @@ TEST_F(DataDirectoryTest, AnotherProgramsDirectoryIsRefused) {
 TEST_F(DataDirectoryTest, ANewVolumeIsEmpty) {
   std::filesystem::create_directories(path_ + "/lost+found");
   SetBytesOf(path_ + "/.gitkeep", "");
-  EXPECT_TRUE(OpenRocksdbStorage({.data_dir = path_}, Logger()).ok());
-  EXPECT_TRUE(OpenRocksdbStorage({.data_dir = path_}, Logger()).ok());
+  EXPECT_TRUE(OpenRocksdbStorage({.data_dir = path_}, base::Logger()).ok());
+  EXPECT_TRUE(OpenRocksdbStorage({.data_dir = path_}, base::Logger()).ok());
 }
 
 // If this fails, an operator's files beside the data later stop the server.
 TEST_F(DataDirectoryTest, OtherFilesMayComeLater) {
-  ASSERT_TRUE(OpenRocksdbStorage({.data_dir = path_}, Logger()).ok());
+  ASSERT_TRUE(OpenRocksdbStorage({.data_dir = path_}, base::Logger()).ok());
   SetBytesOf(path_ + "/notes.txt", "an operator's");
-  EXPECT_TRUE(OpenRocksdbStorage({.data_dir = path_}, Logger()).ok());
+  EXPECT_TRUE(OpenRocksdbStorage({.data_dir = path_}, base::Logger()).ok());
 }
 
 // If this fails, a half-restored directory opens as one that lost data, or can never be used again.
@@ -180,7 +180,7 @@ TEST_F(DataDirectoryTest, ARestoreThatWasCutShortIsToldAndRepeated) {
 
 // If this fails, a restore writes over data, or refuses the directory that was made for it.
 TEST_F(DataDirectoryTest, IsRestoredIntoOnlyWhenEmpty) {
-  ASSERT_TRUE(OpenRocksdbStorage({.data_dir = path_}, Logger()).ok());
+  ASSERT_TRUE(OpenRocksdbStorage({.data_dir = path_}, base::Logger()).ok());
   auto contents = EverythingIn(path_);
   auto refused = DataDirectory::OpenForRestore(path_, 1).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
@@ -217,10 +217,10 @@ TEST_F(DataDirectoryTest, AnEmptyFormatIsCompleted) {
 
 // If this fails, two engines of one process write to one directory and destroy it.
 TEST_F(DataDirectoryTest, IsOpenOnceInAProcess) {
-  const auto first = OpenRocksdbStorage({.data_dir = path_}, Logger());
+  const auto first = OpenRocksdbStorage({.data_dir = path_}, base::Logger());
   ASSERT_TRUE(first.ok()) << first.status();
   MustAppend(**first, Uuid::Random(), kNil);
-  const auto second = OpenRocksdbStorage({.data_dir = path_}, Logger());
+  const auto second = OpenRocksdbStorage({.data_dir = path_}, base::Logger());
   EXPECT_EQ(second.status().code(), absl::StatusCode::kAlreadyExists);
   EXPECT_THAT(second.status().message(), HasSubstr(path_));
   EXPECT_THAT(second.status().message(), HasSubstr("in use"));
@@ -230,7 +230,7 @@ TEST_F(DataDirectoryTest, IsOpenOnceInAProcess) {
 // If this fails, two servers on one directory destroy it.
 TEST_F(DataDirectoryTest, IsOpenInOneProcess) {
   {
-    const auto first = OpenRocksdbStorage({.data_dir = path_}, Logger());
+    const auto first = OpenRocksdbStorage({.data_dir = path_}, base::Logger());
     ASSERT_TRUE(first.ok()) << first.status();
     EXPECT_THAT(ChildProcess(kTryOpen, path_).ReadLine().value_or(""),
                 testing::AllOf(testing::StartsWith("ALREADY_EXISTS"), HasSubstr(path_)));

@@ -45,7 +45,7 @@ std::unique_ptr<Storage> Open(const std::string& data_dir, uint64_t memtable_byt
   RocksdbStorageOptions options;
   options.data_dir = data_dir;
   options.memtable_bytes = memtable_bytes;
-  auto storage = OpenRocksdbStorage(options, Logger());
+  auto storage = OpenRocksdbStorage(options, base::Logger());
   EXPECT_TRUE(storage.ok()) << storage.status();
   return storage.ok() ? *std::move(storage) : nullptr;
 }

@@ -37,7 +37,7 @@ class RocksdbChangesTest : public testing::Test {
 
   void Open() {
     storage_.reset();
-    auto storage = OpenRocksdbStorage(options_, Logger());
+    auto storage = OpenRocksdbStorage(options_, base::Logger());
     ASSERT_TRUE(storage.ok()) << storage.status();
     storage_ = *std::move(storage);
   }
@@ -298,7 +298,7 @@ TEST(RocksdbChangesKillTest, ChangesAreWholeAfterAKill) {
       }
       child.Kill();
     }
-    const auto storage = OpenRocksdbStorage({.data_dir = data_dir}, Logger());
+    const auto storage = OpenRocksdbStorage({.data_dir = data_dir}, base::Logger());
     ASSERT_TRUE(storage.ok()) << storage.status();
     uint64_t clients = 0;
     for (int number = 0; number < kKilledClients; ++number) {

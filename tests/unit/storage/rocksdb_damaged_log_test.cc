@@ -33,7 +33,8 @@ constexpr int kVersions = 20;
 
 absl::StatusOr<std::unique_ptr<Storage>> TryOpen(const fs::path& data_dir,
                                                  uint64_t memtable_bytes = 2 << 20) {
-  return OpenRocksdbStorage({.data_dir = data_dir, .memtable_bytes = memtable_bytes}, Logger());
+  return OpenRocksdbStorage({.data_dir = data_dir, .memtable_bytes = memtable_bytes},
+                            base::Logger());
 }
 
 // The ends of a log's records: it has blocks of 32 KiB, and before each record a checksum, the

@@ -103,10 +103,10 @@ class DisplacedDirectoryTest : public testing::TestWithParam<Displacement> {
     return OpenRocksdbStorage({.data_dir = data_dir_,
                                .memtable_bytes = 1 << 20,
                                .watch_interval = std::chrono::milliseconds(20)},
-                              Logger(
-                                  [this](LogLevel, absl::string_view message) {
+                              base::Logger(
+                                  [this](const LogRecord& record) {
                                     const std::lock_guard lock(mutex_);
-                                    log_.emplace_back(message);
+                                    log_.push_back(ToText(record));
                                   },
                                   LogLevel::kWarning));
   }

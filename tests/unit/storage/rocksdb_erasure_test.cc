@@ -58,7 +58,7 @@ class RocksdbErasureTest : public testing::Test {
 
   void Open() {
     storage_.reset();
-    auto storage = OpenRocksdbStorage(options_, Logger());
+    auto storage = OpenRocksdbStorage(options_, base::Logger());
     ASSERT_TRUE(storage.ok()) << storage.status();
     storage_ = *std::move(storage);
   }

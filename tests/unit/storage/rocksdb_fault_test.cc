@@ -53,10 +53,10 @@ class RocksdbFaultTest : public testing::Test {
                                .memtable_bytes = kMemtableBytes,
                                .disk_wait_max = std::chrono::hours(1),
                                .env = faults_.env()},
-                              Logger(
-                                  [this](LogLevel level, absl::string_view message) {
+                              base::Logger(
+                                  [this](const LogRecord& record) {
                                     const std::lock_guard lock(log_mutex_);
-                                    if (level == LogLevel::kError) errors_.emplace_back(message);
+                                    errors_.push_back(ToText(record));
                                   },
                                   LogLevel::kError));
   }

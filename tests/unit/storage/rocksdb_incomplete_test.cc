@@ -24,7 +24,7 @@ using ::testing::HasSubstr;
 const Uuid kClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000002");
 
 absl::StatusOr<std::unique_ptr<Storage>> TryOpen(const std::string& data_dir) {
-  return OpenRocksdbStorage({.data_dir = data_dir, .memtable_bytes = 64 * 1024}, Logger());
+  return OpenRocksdbStorage({.data_dir = data_dir, .memtable_bytes = 64 * 1024}, base::Logger());
 }
 
 // A directory with table files, blob files and a log, all of which are needed; and its content.

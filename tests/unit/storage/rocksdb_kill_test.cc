@@ -49,7 +49,7 @@ TEST(RocksdbKillTest, EveryAcknowledgedVersionSurvives) {
       }
       ASSERT_GE(count, kAcknowledgedAtLeast) << "the child ended by itself";
     }
-    const auto storage = OpenRocksdbStorage({.data_dir = data_dir}, Logger());
+    const auto storage = OpenRocksdbStorage({.data_dir = data_dir}, base::Logger());
     ASSERT_TRUE(storage.ok()) << storage.status();
     for (int number = 0; number < kKilledClients; ++number) {
       std::vector<Version>& expected = acknowledged[number];

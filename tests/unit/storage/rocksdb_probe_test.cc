@@ -32,7 +32,7 @@ class RocksdbProbeTest : public testing::Test {
   void Open() {
     storage_.reset();
     auto storage = OpenRocksdbStorage(
-        {.data_dir = directory_.path() + "/data", .env = faults_.env()}, Logger());
+        {.data_dir = directory_.path() + "/data", .env = faults_.env()}, base::Logger());
     ASSERT_TRUE(storage.ok()) << storage.status();
     storage_ = *std::move(storage);
   }

@@ -32,7 +32,7 @@ class RocksdbQueueTest : public testing::Test {
                                        .queue_bytes_max = queue_bytes_max,
                                        .disk_wait_max = disk_wait_max,
                                        .env = faults_.env()},
-                                      Logger());
+                                      base::Logger());
     ASSERT_TRUE(storage.ok()) << storage.status();
     storage_ = *std::move(storage);
   }

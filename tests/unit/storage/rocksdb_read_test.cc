@@ -64,7 +64,7 @@ class RocksdbReadTest : public testing::Test {
                                        .reader_threads = kReaderThreads,
                                        .disk_wait_max = disk_wait_max,
                                        .env = faults_.env()},
-                                      Logger());
+                                      base::Logger());
     ASSERT_TRUE(storage.ok()) << storage.status();
     storage_ = *std::move(storage);
   }

@@ -25,7 +25,7 @@ TEST(RocksdbSpaceTest, ReplacedSnapshotsGiveTheirSpaceBack) {
   constexpr int kRoundsMax = 300;  // by then 750 MB were written
   const TemporaryDirectory directory;
   const std::string data_dir = directory.path() + "/data";
-  const auto storage = OpenRocksdbStorage({.data_dir = data_dir}, Logger());
+  const auto storage = OpenRocksdbStorage({.data_dir = data_dir}, base::Logger());
   ASSERT_TRUE(storage.ok()) << storage.status();
   std::vector<Uuid> clients(kClients);
   std::vector<Uuid> latest(kClients);

@@ -36,7 +36,7 @@ class TornLogTest : public testing::TestWithParam<size_t> {
   }
 
   static std::unique_ptr<Storage> MustOpen(const std::string& data_dir) {
-    auto storage = OpenRocksdbStorage({.data_dir = data_dir}, Logger());
+    auto storage = OpenRocksdbStorage({.data_dir = data_dir}, base::Logger());
     EXPECT_TRUE(storage.ok()) << storage.status();
     return storage.ok() ? *std::move(storage) : nullptr;
   }

@@ -115,7 +115,7 @@ class RocksdbUpgradeTest : public testing::Test {
 
   void Open() {
     storage_.reset();
-    auto storage = OpenRocksdbStorage({.data_dir = data_dir_}, Logger());
+    auto storage = OpenRocksdbStorage({.data_dir = data_dir_}, base::Logger());
     ASSERT_TRUE(storage.ok()) << storage.status();
     storage_ = *std::move(storage);
   }
@@ -207,7 +207,7 @@ TEST(RocksdbUpgradeOfFormat3Test, LiveBytesAreCountedAndKept) {
     return stats.ok() ? stats->live_bytes : 0;
   };
   {
-    auto storage = OpenRocksdbStorage({.data_dir = data_dir}, Logger());
+    auto storage = OpenRocksdbStorage({.data_dir = data_dir}, base::Logger());
     ASSERT_TRUE(storage.ok()) << storage.status();
     MustAppend(**storage, client_id, kNil, std::string(100'000, 'x'));
     live_bytes = read_live_bytes(**storage);
@@ -220,7 +220,7 @@ TEST(RocksdbUpgradeOfFormat3Test, LiveBytesAreCountedAndKept) {
   }
   std::ofstream(data_dir + "/FORMAT") << "tcsync storage format 3\n";
   for (int round = 0; round < 2; ++round) {
-    auto storage = OpenRocksdbStorage({.data_dir = data_dir}, Logger());
+    auto storage = OpenRocksdbStorage({.data_dir = data_dir}, base::Logger());
     ASSERT_TRUE(storage.ok()) << storage.status();
     EXPECT_EQ(read_live_bytes(**storage), live_bytes);
     std::string format;

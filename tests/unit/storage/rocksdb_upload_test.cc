@@ -39,7 +39,7 @@ class RocksdbUploadTest : public testing::Test {
                                        .memtable_bytes = 256 * 1024,
                                        .disk_wait_max = std::chrono::hours(1),
                                        .env = faults_.env()},
-                                      Logger());
+                                      base::Logger());
     ASSERT_TRUE(storage.ok()) << storage.status();
     storage_ = *std::move(storage);
   }

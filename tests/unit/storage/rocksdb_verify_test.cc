@@ -55,7 +55,7 @@ class RocksdbVerifyTest : public testing::Test {
 
   void Open() {
     storage_.reset();
-    auto storage = OpenRocksdbStorage({.data_dir = data_dir_}, Logger());
+    auto storage = OpenRocksdbStorage({.data_dir = data_dir_}, base::Logger());
     ASSERT_TRUE(storage.ok()) << storage.status();
     storage_ = *std::move(storage);
   }
@@ -306,7 +306,7 @@ TEST_F(RocksdbVerifyTest, DamagedVersionsAreNotRead) {
     return AdministrationOf(*storage_).ReadVersions(kClient, 0, 1 << 30).status();
   };
   EXPECT_EQ(read().code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(read().message(), AllOf(HasSubstr(kClient.ToString()), HasSubstr("version 4")));
+  EXPECT_THAT(read().message(), HasSubstr("version 4"));
   EXPECT_EQ(ReadVersions(*storage_, kClient, 0, 300'100).size(), 2u) << "what is before it is lost";
   Remove(VersionKey(kClient, 3));
   EXPECT_THAT(read().message(), HasSubstr("version 3 is missing"));

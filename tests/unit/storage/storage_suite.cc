@@ -17,7 +17,7 @@ Backend RocksdbWith(const std::string& name, rocksdb_storage::RocksdbStorageOpti
   return {name, [options](const std::string& directory) mutable {
             options.data_dir = directory + "/data";
             options.disk_wait_max = std::chrono::hours(1);  // a slow disk is no failure here
-            return rocksdb_storage::OpenRocksdbStorage(options, Logger());
+            return rocksdb_storage::OpenRocksdbStorage(options, base::Logger());
           }};
 }
 

@@ -153,6 +153,16 @@ class tcsync_uuid(Structure):
         ("text", c_char * 37),
     )
 
+class tcsync_header(Structure):
+    """As in the header."""
+
+    _fields_ = (
+        ("name", c_char_p),
+        ("name_size", c_size_t),
+        ("value", c_char_p),
+        ("value_size", c_size_t),
+    )
+
 class tcsync_config(Structure):
     """Opaque."""
 
@@ -172,20 +182,13 @@ class tcsync_option(Structure):
         ("short_flag", c_char),
     )
 
-tcsync_log_function = CFUNCTYPE(None, c_void_p, c_int, c_char_p, c_size_t)
+class tcsync_log_record(Structure):
+    """Opaque."""
+
+tcsync_log_function = CFUNCTYPE(None, c_void_p, POINTER(tcsync_log_record))
 
 class tcsync_engine(Structure):
     """Opaque."""
-
-class tcsync_header(Structure):
-    """As in the header."""
-
-    _fields_ = (
-        ("name", c_char_p),
-        ("name_size", c_size_t),
-        ("value", c_char_p),
-        ("value_size", c_size_t),
-    )
 
 class tcsync_request(Structure):
     """As in the header."""
@@ -218,13 +221,12 @@ class tcsync_event(Structure):
     _fields_ = (
         ("struct_size", c_size_t),
         ("kind", c_int32),
-        ("level", c_int32),
-        ("user_data", c_void_p),
         ("code", c_int32),
-        ("reserved", c_int32),
+        ("user_data", c_void_p),
         ("dropped", c_int64),
         ("response", POINTER(tcsync_response)),
         ("bytes", POINTER(tcsync_bytes)),
+        ("record", POINTER(tcsync_log_record)),
     )
 
 class tcsync_pending(Structure):
@@ -301,6 +303,18 @@ def declare(library: CDLL) -> None:
     library.tcsync_config_get.restype = c_int32
     library.tcsync_config_set_from_environment.argtypes = (POINTER(tcsync_config), POINTER(POINTER(tcsync_error)),)
     library.tcsync_config_set_from_environment.restype = c_int32
+    library.tcsync_log_record_level.argtypes = (POINTER(tcsync_log_record),)
+    library.tcsync_log_record_level.restype = c_int
+    library.tcsync_log_record_text.argtypes = (POINTER(tcsync_log_record),)
+    library.tcsync_log_record_text.restype = c_void_p
+    library.tcsync_log_record_message.argtypes = (POINTER(tcsync_log_record),)
+    library.tcsync_log_record_message.restype = c_void_p
+    library.tcsync_log_record_field_count.argtypes = (POINTER(tcsync_log_record),)
+    library.tcsync_log_record_field_count.restype = c_size_t
+    library.tcsync_log_record_field.argtypes = (POINTER(tcsync_log_record), c_size_t, POINTER(tcsync_header), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_log_record_field.restype = c_int32
+    library.tcsync_log_record_field_value.argtypes = (POINTER(tcsync_log_record), c_char_p,)
+    library.tcsync_log_record_field_value.restype = c_void_p
     library.tcsync_config_set_log.argtypes = (POINTER(tcsync_config), tcsync_log_function, c_void_p, POINTER(POINTER(tcsync_error)),)
     library.tcsync_config_set_log.restype = c_int32
     library.tcsync_config_free.argtypes = (POINTER(tcsync_config),)
@@ -343,6 +357,8 @@ def declare(library: CDLL) -> None:
     library.tcsync_queue_free.restype = None
     library.tcsync_config_set_log_queue.argtypes = (POINTER(tcsync_config), POINTER(tcsync_queue), POINTER(POINTER(tcsync_error)),)
     library.tcsync_config_set_log_queue.restype = c_int32
+    library.tcsync_log_record_free.argtypes = (POINTER(tcsync_log_record),)
+    library.tcsync_log_record_free.restype = None
     library.tcsync_engine_handle_queued.argtypes = (POINTER(tcsync_engine), POINTER(tcsync_request), POINTER(tcsync_queue), c_void_p, POINTER(POINTER(tcsync_error)),)
     library.tcsync_engine_handle_queued.restype = c_int32
     library.tcsync_engine_begin.argtypes = (POINTER(tcsync_engine), POINTER(tcsync_request), POINTER(POINTER(tcsync_pending)), POINTER(POINTER(tcsync_response)), POINTER(POINTER(tcsync_error)),)

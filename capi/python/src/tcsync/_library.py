@@ -160,6 +160,10 @@ _is_all_closed = False
 _this_thread = threading.local()  # Its `is_logging` is true within a log function.
 
 
+# Receives the level, the message, the fields and the text of each log record.
+Log = Callable[[int, str, dict[str, str], str], None]
+
+
 class ServerHandle(ABC, Generic[T]):
     """An engine or a listener of the library, and the callback that its threads call.
 
@@ -168,7 +172,7 @@ class ServerHandle(ABC, Generic[T]):
     library's within the log function, and closing would then wait for that thread itself.
     """
 
-    def __init__(self, pointer: _Pointer[T], log: Callable[[int, str], None] | None) -> None:
+    def __init__(self, pointer: _Pointer[T], log: Log | None) -> None:
         self._lib = library()
         self._pointer = pointer
         self._log_calls = 0  # In progress.
@@ -182,18 +186,18 @@ class ServerHandle(ABC, Generic[T]):
     def _free(self) -> None:
         """Makes the C call that closes the object."""
 
-    def _log_callback(self, log: Callable[[int, str], None] | None) -> object:
-        """The function that gets each message. ctypes passes exceptions of `log` to sys.unraisablehook."""
+    def _log_callback(self, log: Log | None) -> object:
+        """The function that gets each record. ctypes passes exceptions of `log` to sys.unraisablehook."""
         if log is None:
             return c.tcsync_log_function()
 
-        def receive(_user_data: int | None, level: int, message: bytes, _size: int) -> None:
+        def receive(_user_data: int | None, record: _Pointer[c.tcsync_log_record]) -> None:
             was_logging = getattr(_this_thread, "is_logging", False)
             _this_thread.is_logging = True
             with _state:
                 self._log_calls += 1
             try:
-                log(level, message.decode("utf-8", "replace"))
+                log(*self._read(record))
             finally:
                 _this_thread.is_logging = was_logging
                 with _state:
@@ -201,6 +205,17 @@ class ServerHandle(ABC, Generic[T]):
                     _state.notify_all()
 
         return c.tcsync_log_function(receive)
+
+    def _read(self, record: _Pointer[c.tcsync_log_record]) -> tuple[int, str, dict[str, str], str]:
+        lib, fields, field = self._lib, {}, c.tcsync_header()
+        for index in range(lib.tcsync_log_record_field_count(record)):
+            lib.tcsync_log_record_field(record, index, byref(field), None)
+            fields[field.name.decode()] = field.value.decode()
+        message, text = (
+            ctypes.string_at(read(record)).decode()
+            for read in (lib.tcsync_log_record_message, lib.tcsync_log_record_text)
+        )
+        return lib.tcsync_log_record_level(record), message, fields, text
 
     def open(self, function: Callable[..., int], options: Mapping[str, bytes], environment: bool) -> None:
         """Makes the C call that opens the object."""
@@ -288,7 +303,7 @@ class EngineHandle(ServerHandle[c.tcsync_engine]):
 class ListenerHandle(ServerHandle[c.tcsync_listener]):
     """A listener, which keeps the engine that it serves open until it is stopped."""
 
-    def __init__(self, pointer: _Pointer[c.tcsync_listener], log: Callable[[int, str], None] | None) -> None:
+    def __init__(self, pointer: _Pointer[c.tcsync_listener], log: Log | None) -> None:
         super().__init__(pointer, log)
         self._serving = threading.Lock()
         self._engine: EngineHandle | None = None
@@ -431,9 +446,7 @@ def option_types() -> Mapping[str, str]:
     return types
 
 
-def open_engine(
-    options: Mapping[str, bytes], environment: bool, log: Callable[[int, str], None] | None
-) -> EngineHandle:
+def open_engine(options: Mapping[str, bytes], environment: bool, log: Log | None) -> EngineHandle:
     """Must be called by `on_server`."""
     engine = EngineHandle(ctypes.POINTER(c.tcsync_engine)(), log)
     engine.open(library().tcsync_engine_open, options, environment)
@@ -441,7 +454,7 @@ def open_engine(
 
 
 def bind_listener(
-    options: Mapping[str, bytes], environment: bool, log: Callable[[int, str], None] | None
+    options: Mapping[str, bytes], environment: bool, log: Log | None
 ) -> tuple[ListenerHandle, tuple[str, ...]]:
     """Returns the listener, and its addresses as URLs. Must be called by `on_server`."""
     lib = library()

@@ -33,7 +33,7 @@ from .errors import EngineError
 
 
 class LogLevel(Enum):
-    """The severity of a message."""
+    """The severity of a log record."""
 
     DEBUG = c.TCSYNC_LOG_DEBUG
     INFO = c.TCSYNC_LOG_INFO
@@ -41,13 +41,30 @@ class LogLevel(Enum):
     ERROR = c.TCSYNC_LOG_ERROR
 
 
-#: Receives messages of one line each; tcsync.h has their form, above tcsync_log_function. The library calls it on a
-#: thread that does nothing else, in the order of the messages and slightly delayed, so that it delays no request. While
-#: it does not return, messages beyond a bound are dropped, and a warning gives their number. `close` waits for it. It
+@dataclass(frozen=True)
+class LogRecord:
+    """What the library has to say: a sentence for people and fields for programs, such as `client` and `status`.
+
+    tcsync.h lists the fields, above tcsync_log_record_field. `str()` gives `text`.
+    """
+
+    level: LogLevel
+    #: One line.
+    message: str
+    fields: Mapping[str, str]
+    #: All of it as one line, for a log of text: the message, or "status=429 reason=client-rate ...: message".
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+#: Receives each record. The library calls it on a thread that does nothing else, in the order of the records and
+#: slightly delayed, so that it delays no request. While it does not return, records beyond a bound are dropped, and a warning gives their number. `close` waits for it. It
 #: may call an engine's `handle`; opening, binding, serving, stopping and closing raise an EngineError in it. Its
 #: exceptions go to sys.unraisablehook, and the server continues. The function and all objects that it refers to are
 #: kept until its engine or listener is closed. The option "log-level" sets the lowest level.
-LogFunction = Callable[[LogLevel, str], None]
+LogFunction = Callable[[LogRecord], None]
 
 #: A number in the option's unit, a truth value, a path, or text; several texts or UUIDs for an option that is a list.
 OptionValue = str | int | os.PathLike[str] | UUID | Sequence[str | UUID]
@@ -177,7 +194,7 @@ class Engine(_Server[_library.EngineHandle]):
         INVALID_OPTION_VALUE, INVALID_ARGUMENT, UNSUPPORTED for a library without the server. An existing directory is
         then unchanged.
         """
-        encoded, receive = _encoded(options), _with_levels(log)
+        encoded, receive = _encoded(options), _with_records(log)
         return _library.on_server(lambda: cls(_library.open_engine(encoded, environment, receive)), undo=_Server._undo)
 
     def handle(
@@ -281,7 +298,7 @@ class Listener(_Server[_library.ListenerHandle]):
         EngineError: INVALID_ADDRESS, IN_USE, SYSTEM (also for an unusable certificate or key), UNKNOWN_OPTION,
         INVALID_OPTION_VALUE, UNSUPPORTED. Nothing is bound then.
         """
-        encoded, receive = _encoded(options), _with_levels(log)
+        encoded, receive = _encoded(options), _with_records(log)
         return _library.on_server(
             lambda: cls(*_library.bind_listener(encoded, environment, receive)), undo=_Server._undo
         )
@@ -314,12 +331,12 @@ def _require(name: str, wanted: str, value: object, kind: type) -> None:
         raise _wrong(name, wanted, value)
 
 
-def _with_levels(log: LogFunction | None) -> Callable[[int, str], None] | None:
+def _with_records(log: LogFunction | None) -> _library.Log | None:
     if log is None:
         return None
     if not callable(log):
         raise _wrong("log", "a function or None", log)
-    return lambda level, message: log(LogLevel(level), message)
+    return lambda level, message, fields, text: log(LogRecord(LogLevel(level), message, fields, text))
 
 
 def _encoded(options: Options) -> dict[str, bytes]:

@@ -1,11 +1,12 @@
-#include "capi/src/one_line.h"
+#include "base/one_line.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
 #include "absl/strings/string_view.h"
 
-namespace tcsync::capi {
+namespace tcsync::base {
 namespace {
 
 constexpr char kReplacement = '?';
@@ -43,6 +44,18 @@ size_t SequenceLength(absl::string_view text) {
   return length;
 }
 
+// Whether `sequence`, which is well formed, ends a line (U+2028, U+2029) or turns the direction of
+// writing (U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069).
+bool SteersText(absl::string_view sequence) {
+  if (sequence == "\u061c") return true;
+  if (sequence.substr(0, 2) == "\xe2\x80") {
+    const uint8_t last = Byte(sequence, 2);
+    return last == 0x8e || last == 0x8f || (last >= 0xa8 && last <= 0xae);
+  }
+  return sequence.substr(0, 2) == "\xe2\x81" && Byte(sequence, 2) >= 0xa6 &&
+         Byte(sequence, 2) <= 0xa9;
+}
+
 }  // namespace
 
 void MakeOneLine(std::string& text) noexcept {
@@ -57,10 +70,13 @@ void MakeOneLine(std::string& text) noexcept {
         byte < 0x80 ? 0 : SequenceLength(absl::string_view(text).substr(position));
     if (length == 0) {
       text[position++] = kReplacement;
-    } else {
-      position += length;
+      continue;
     }
+    if (SteersText(absl::string_view(text).substr(position, length))) {
+      std::fill_n(text.begin() + static_cast<ptrdiff_t>(position), length, kReplacement);
+    }
+    position += length;
   }
 }
 
-}  // namespace tcsync::capi
+}  // namespace tcsync::base
