@@ -105,7 +105,8 @@ class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
       permit_.emplace(handler_.access_.PermitCreation(call_.visitor));
       handler_.service_.BeginVersionUpload(
           call_.client_id(), call_.route.version_id, announced_bytes,
-          {.allowed = permit_->create_client(), .invite = permit_->invite()}, std::move(done));
+          {.create_client = permit_->create_client(), .invite = permit_->invite()},
+          std::move(done));
     }
 
     std::optional<Response> Refusal(BodyResult result, UploadBody& body) {
@@ -263,11 +264,6 @@ std::variant<Response, PendingRequest> SyncHandler::StartRequest(const RoutedReq
 
   Call call{.route = route,
             .visitor = {.client_id = *client_id, .token = route.token, .source = request.source}};
-  if (!service_.IsAllowed(*client_id)) {
-    return RefuseCall(call, {.reason = RefusalReason::kNotAllowed,
-                             .sentence = "This server does not serve this client ID.",
-                             .operator_note = "It is not among those of allow-client-id."});
-  }
   const absl::string_view media_type = RequestMediaTypeOf(route.endpoint);
   const bool writes = !media_type.empty();
   if (const std::optional<Refusal> refusal = access_.RefusalOf(call.visitor, writes)) {
@@ -405,7 +401,8 @@ Response SyncHandler::AnswerNoClientForSnapshot(const Call& call) {
 
 void SyncHandler::AddVersion(const Call& call, UploadBody::Received body,
                              access::CreationPermit permit, ResponseCallback done) {
-  const sync::ClientCreation creation{.allowed = permit.create_client(), .invite = permit.invite()};
+  const sync::ClientCreation creation{.create_client = permit.create_client(),
+                                      .invite = permit.invite()};
   // The charge is kept until the outcome is known: until then storage has the bytes.
   service_.AddVersion(
       call.client_id(), call.route.version_id, std::move(body.bytes), creation,
