@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
-#include <future>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -100,10 +99,7 @@ class NewFile {
 absl::Status WriteBody(http::Response& response, NewFile& file) {
   if (response.body_source == nullptr) return file.Write(response.body);
   for (uint64_t done = 0; done < response.body_source->bytes();) {
-    std::promise<absl::StatusOr<std::string>> promise;
-    response.body_source->Read(
-        [&promise](absl::StatusOr<std::string> piece) { promise.set_value(std::move(piece)); });
-    const absl::StatusOr<std::string> piece = promise.get_future().get();
+    const http::BodySource::Piece piece = response.body_source->Read();
     if (!piece.ok()) return piece.status();
     if (const absl::Status written = file.Write(*piece); !written.ok()) return written;
     done += piece->size();

@@ -15,6 +15,7 @@
 #include "http/bodiless_request.h"
 #include "http/forwarded_fields.h"
 #include "http/pending_request.h"
+#include "http/return_or_call_back.h"
 #include "sync/replica_place.h"
 
 namespace tcsync::http {
@@ -82,11 +83,13 @@ class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
     return body_->PauseUntil(std::move(resume));
   }
 
-  void Finish(ResponseCallback done) override {
+  std::optional<Response> Finish(ResponseCallback done) override {
     is_finished_ = true;
-    body_->Finish([context = context_, body = body_,
-                   done = std::move(done)](UploadBody::Received received) mutable {
-      context->Finish(std::move(received), *body, std::move(done));
+    return ReturnOrCallBack(std::move(done), [this](ResponseCallback answer) {
+      body_->Finish([context = context_, body = body_,
+                     answer = std::move(answer)](UploadBody::Received received) mutable {
+        context->Finish(std::move(received), *body, std::move(answer));
+      });
     });
   }
 
@@ -189,15 +192,16 @@ class SyncHandler::StoredBody final : public BodySource {
       : pieces_(std::move(pieces)), place_(std::move(place)), logger_(std::move(logger)) {}
 
   uint64_t bytes() const override { return pieces_->bytes(); }
-  void Read(PieceCallback done) override {
-    pieces_->Read(
-        [logger = logger_, done = std::move(done)](absl::StatusOr<std::string> piece) mutable {
-          if (!piece.ok()) {
-            logger.Log(absl::IsAborted(piece.status()) ? LogLevel::kWarning : LogLevel::kError,
-                       "an answer ended before its end: ", piece.status().message());
-          }
-          done(std::move(piece));
-        });
+  std::optional<Piece> Read(PieceCallback done) override {
+    return ReturnOrCallBack(std::move(done), [this](PieceCallback give) {
+      pieces_->Read([logger = logger_, give = std::move(give)](Piece piece) mutable {
+        if (!piece.ok()) {
+          logger.Log(absl::IsAborted(piece.status()) ? LogLevel::kWarning : LogLevel::kError,
+                     "an answer ended before its end: ", piece.status().message());
+        }
+        give(std::move(piece));
+      });
+    });
   }
 
  private:

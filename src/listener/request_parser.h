@@ -66,8 +66,8 @@ class RequestParser final : private HeadParser {
     return took_body_ && request_ && request_->PauseUntil(make_resume());
   }
 
-  // Once Ready(): lets the request happen, unless it is answered already.
-  void Finish(http::ResponseCallback done);
+  // Once Ready(): lets the request happen, unless it is answered already. As PendingRequest's.
+  std::optional<http::Response> Finish(http::ResponseCallback done);
 
   // Whether the connection can go on after the response: the client wants it, and every byte of the
   // request was received.
