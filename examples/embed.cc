@@ -5,12 +5,10 @@
 // not as a binary, so it is linked statically (tcsync::engine).
 //
 // Run: embed_cc DATA_DIR [--serve]   With --serve it goes on serving until its input ends.
-#include <future>
 #include <iostream>
 #include <limits>
 #include <memory>
 #include <string>
-#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -25,18 +23,6 @@
 #include "tcsync/uuid.h"
 
 namespace {
-
-// Asks the handler and waits. A program with an event loop passes a callback that does not wait.
-tcsync::http::Response Ask(tcsync::http::Handler& handler, const tcsync::http::RequestHead& head,
-                           absl::string_view body) {
-  std::promise<tcsync::http::Response> promise;
-  std::future<tcsync::http::Response> answer = promise.get_future();
-  handler.Handle(head, body,
-                 [promise = std::move(promise)](tcsync::http::Response response) mutable {
-                   promise.set_value(std::move(response));
-                 });
-  return answer.get();
-}
 
 absl::Status Run(const std::string& data_dir, bool serve) {
   tcsync::Options options;  // every default
@@ -64,9 +50,10 @@ absl::Status Run(const std::string& data_dir, bool serve) {
   const std::string target = absl::StrCat("/v1/client/add-version/", nil_version);
   const tcsync::http::RequestHead add_version{"POST", target, headers};
   tcsync::http::Handler& handler = (*engine)->handler();
-  std::cout << "add-version: " << Ask(handler, add_version, "sealed bytes").status << "\n";
+  // These wait. A program with an event loop passes a callback as well, and does not wait.
+  std::cout << "add-version: " << handler.Handle(add_version, "sealed bytes").status << "\n";
   // The version that it builds on is not the latest any more: a conflict, and so it is told.
-  std::cout << "the same again: " << Ask(handler, add_version, "sealed bytes").status << "\n";
+  std::cout << "the same again: " << handler.Handle(add_version, "sealed bytes").status << "\n";
 
   // To the network. Bind before Open, where it matters that a port in use changes nothing on disk.
   absl::StatusOr<std::unique_ptr<tcsync::Listener>> listener = tcsync::Listener::Bind(options, log);

@@ -81,15 +81,13 @@ class HandlerClient {
                                                       {"Content-Length", length}}};
     const http::RequestHead head{method, target_,
                                  absl::MakeConstSpan(headers).first(body.empty() ? 3 : 5)};
-    int status = 0;
-    handler_.Handle(head, body, [&](http::Response response) {
-      status = response.status;
-      if (version == nullptr) return;
-      for (http::Header& header : response.headers) {
-        if (header.name == "X-Version-Id") *version = std::move(header.value);
-      }
-    });
-    return status;  // storage in memory answers before Handle returns
+    // Storage in memory answers at once.
+    http::Response response = *handler_.Handle(head, body, nullptr);
+    if (version == nullptr) return response.status;
+    for (http::Header& header : response.headers) {
+      if (header.name == "X-Version-Id") *version = std::move(header.value);
+    }
+    return response.status;
   }
 
  private:

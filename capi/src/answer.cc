@@ -1,19 +1,14 @@
 #include "capi/src/answer.h"
 
-#include <atomic>
-
 namespace tcsync::capi {
 namespace {
-
-std::atomic<uint64_t> last_number{0};
-thread_local uint64_t number_here = 0;  // 0: answers are not given on this thread
 
 class ToQueue final : public Delivery {
  public:
   ToQueue(std::shared_ptr<EventQueue> queue, EventNode node)
       : queue_(std::move(queue)), node_(std::move(node)) {}
 
-  void Deliver(std::unique_ptr<tcsync_response> response) noexcept override {
+  void Deliver(std::unique_ptr<tcsync_response> response, bool) noexcept override {
     Event& event = node_.front();
     event.code = response == nullptr ? TCSYNC_OUT_OF_MEMORY : TCSYNC_OK;
     event.response.reset(response.release());
@@ -42,19 +37,18 @@ class CallbackTask final : public WorkThread::Task {
 
 class ToCallback final : public Delivery {
  public:
-  ToCallback(std::shared_ptr<EngineCore> core, std::shared_ptr<CallbackTask> task, uint64_t number)
-      : core_(std::move(core)), task_(std::move(task)), number_(number) {}
+  ToCallback(std::shared_ptr<EngineCore> core, std::shared_ptr<CallbackTask> task)
+      : core_(std::move(core)), task_(std::move(task)) {}
 
-  void Deliver(std::unique_ptr<tcsync_response> response) noexcept override {
+  void Deliver(std::unique_ptr<tcsync_response> response, bool is_here) noexcept override {
     task_->Set(std::move(response));
-    if (number_here == number_) return task_->Run();
+    if (is_here) return task_->Run();
     core_->callbacks().Post(std::move(task_));
   }
 
  private:
   const std::shared_ptr<EngineCore> core_;
   std::shared_ptr<CallbackTask> task_;
-  const uint64_t number_;
 };
 
 }  // namespace
@@ -63,7 +57,7 @@ class AnswerWaiter::ToWaiter final : public Delivery {
  public:
   explicit ToWaiter(AnswerWaiter& waiter) : waiter_(waiter) {}
 
-  void Deliver(std::unique_ptr<tcsync_response> response) noexcept override {
+  void Deliver(std::unique_ptr<tcsync_response> response, bool) noexcept override {
     waiter_.response_.Give(std::move(response));
   }
 
@@ -88,47 +82,41 @@ std::unique_ptr<Delivery> MakeQueueDelivery(const tcsync_queue& queue, void* use
 }
 
 std::unique_ptr<Delivery> MakeCallbackDelivery(std::shared_ptr<EngineCore> core,
-                                               tcsync_response_function function, void* user_data,
-                                               const AnswersOnThisThread& here) {
-  return std::make_unique<ToCallback>(
-      std::move(core), std::make_shared<CallbackTask>(function, user_data), here.number());
+                                               tcsync_response_function function, void* user_data) {
+  return std::make_unique<ToCallback>(std::move(core),
+                                      std::make_shared<CallbackTask>(function, user_data));
 }
-
-AnswersOnThisThread::AnswersOnThisThread() : number_(++last_number), outer_(number_here) {
-  number_here = number_;
-}
-
-AnswersOnThisThread::~AnswersOnThisThread() { number_here = outer_; }
 
 Promise::Promise(std::unique_ptr<Delivery> delivery, std::shared_ptr<EngineCore> streams)
-    : response_(std::make_unique<tcsync_response>(std::move(streams))) {
-  // At the end: until here a failure is the caller's to report.
-  delivery_ = std::move(delivery);
+    : delivery_(std::move(delivery)),
+      response_(std::make_unique<tcsync_response>(std::move(streams))) {}
+
+Promise::~Promise() { Pay(nullptr, /*is_here=*/false); }
+
+void Promise::Pay(std::unique_ptr<tcsync_response> response, bool is_here) noexcept {
+  if (!is_paid_.exchange(true)) delivery_->Deliver(std::move(response), is_here);
 }
 
-Promise::~Promise() {
-  if (delivery_ != nullptr) delivery_->Deliver(nullptr);
-}
-
-void Promise::operator()(http::Response response) noexcept {
-  if (response.body_source == nullptr || response_->streams()) {
-    response_->Set(std::move(response));
-    const std::unique_ptr<Delivery> delivery = std::move(delivery_);
-    return delivery->Deliver(std::move(response_));
+void Promise::Give(http::Response response, bool is_here) noexcept {
+  if (response.body_source != nullptr && !response_->streams()) {
+    return KeepBy(
+        [&response](http::ResponseCallback done) {
+          return http::CollectBody(std::move(response), std::move(done));
+        },
+        is_here);
   }
-  try {
-    http::CollectBody(std::move(response), std::move(*this));
-  } catch (...) {
-    // Without memory the promise pays when it is destroyed, wherever it is.
-  }
+  response_->Set(std::move(response));
+  Pay(std::move(response_), is_here);
 }
 
-void HandleWhole(http::Handler& handler, const http::RequestHead& head, absl::string_view body,
-                 Promise promise) noexcept {
+void Promise::KeepBy(Begin begin, bool is_here) noexcept {
   try {
-    handler.Handle(head, body, std::move(promise));
+    std::optional<http::Response> ready = begin([self = shared_from_this()](http::Response later) {
+      self->Give(std::move(later), /*is_here=*/false);
+    });
+    if (ready) Give(*std::move(ready), is_here);
   } catch (...) {
-    // As above.
+    Pay(nullptr, is_here);
   }
 }
 

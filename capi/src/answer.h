@@ -2,11 +2,12 @@
 #ifndef TCSYNC_CAPI_SRC_ANSWER_H_
 #define TCSYNC_CAPI_SRC_ANSWER_H_
 
-#include <cstdint>
+#include <atomic>
 #include <memory>
+#include <optional>
 #include <utility>
 
-#include "absl/strings/string_view.h"
+#include "absl/functional/function_ref.h"
 #include "capi/src/engine.h"
 #include "capi/src/guard.h"
 #include "capi/src/queue.h"
@@ -18,11 +19,12 @@
 
 namespace tcsync::capi {
 
-// Where one answer goes. NULL: memory ran out.
+// Where one answer goes. NULL: memory ran out. `is_here`: within the host's call that it answers,
+// on its thread.
 class Delivery {
  public:
   virtual ~Delivery() = default;
-  virtual void Deliver(std::unique_ptr<tcsync_response> response) noexcept = 0;
+  virtual void Deliver(std::unique_ptr<tcsync_response> response, bool is_here) noexcept = 0;
 };
 
 // For a thread that waits; borrowed by the delivery that it makes.
@@ -41,49 +43,41 @@ class AnswerWaiter {
 // Into a queue, as TCSYNC_EVENT_RESPONSE.
 std::unique_ptr<Delivery> MakeQueueDelivery(const tcsync_queue& queue, void* user_data);
 
-// While this lives, answers that come on this thread may be given to their callback at once.
-class AnswersOnThisThread;
-
-// To a callback: on the engine's thread for callbacks, or at once where `here` allows it.
+// To a callback: on the engine's thread for callbacks, or at once what comes within the host's
+// call.
 std::unique_ptr<Delivery> MakeCallbackDelivery(std::shared_ptr<EngineCore> core,
-                                               tcsync_response_function function, void* user_data,
-                                               const AnswersOnThisThread& here);
+                                               tcsync_response_function function, void* user_data);
 
-class AnswersOnThisThread {
- public:
-  AnswersOnThisThread();
-  AnswersOnThisThread(const AnswersOnThisThread&) = delete;
-  AnswersOnThisThread& operator=(const AnswersOnThisThread&) = delete;
-  ~AnswersOnThisThread();
-
-  uint64_t number() const { return number_; }
-
- private:
-  const uint64_t number_;
-  const uint64_t outer_;
-};
-
-// Owes one delivery, and pays with NULL when it is destroyed without an answer, as happens when
-// memory runs out anywhere on the way. So the host hears exactly once, whatever is thrown.
-class Promise {
+// Owes one delivery, and pays with NULL when memory runs out: at once in the host's call, and on
+// other threads when the callback that has to keep the promise is destroyed without being called.
+// So the host hears exactly once, whatever is thrown. Shared by that call and that callback.
+class Promise : public std::enable_shared_from_this<Promise> {
  public:
   // Bodies that come in pieces are read later, through `streams`; without it they are collected.
   Promise(std::unique_ptr<Delivery> delivery, std::shared_ptr<EngineCore> streams);
-  Promise(Promise&& other) noexcept = default;
-  Promise& operator=(Promise&&) = delete;
+  Promise(const Promise&) = delete;
+  Promise& operator=(const Promise&) = delete;
   ~Promise();
 
-  void operator()(http::Response response) noexcept;
+  // Keeps it within the host's call.
+  void Give(http::Response response) noexcept { Give(std::move(response), /*is_here=*/true); }
+
+  // Keeps it by the response that `begin` returns or calls back with, as PendingRequest::Finish
+  // does. Does not fail: the host is told how it went.
+  using Begin = absl::FunctionRef<std::optional<http::Response>(http::ResponseCallback)>;
+  void KeepBy(Begin begin) noexcept { KeepBy(begin, /*is_here=*/true); }
 
  private:
-  std::unique_ptr<Delivery> delivery_;
+  void Give(http::Response response, bool is_here) noexcept;
+  void KeepBy(Begin begin, bool is_here) noexcept;
+  // The first time.
+  void Pay(std::unique_ptr<tcsync_response> response, bool is_here) noexcept;
+
+  std::atomic<bool> is_paid_{false};
+  const std::unique_ptr<Delivery> delivery_;
   // Made beforehand, so that answering cannot fail.
   std::unique_ptr<tcsync_response> response_;
 };
-
-// Gives a whole request to the handler. Does not fail: the promise says how it went.
-void HandleWhole(http::Handler& handler, const http::RequestHead& head, absl::string_view body,
-                 Promise promise) noexcept;
 
 }  // namespace tcsync::capi
 

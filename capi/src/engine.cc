@@ -78,12 +78,21 @@ Result CheckRequest(const tcsync_engine* engine, const tcsync_request* request) 
   return CheckProcess(engine->core->opener(), "engine");
 }
 
+// The answer goes to the delivery.
+void HandleWhole(http::Handler& handler, const Request& request, std::unique_ptr<Delivery> delivery,
+                 std::shared_ptr<EngineCore> streams) {
+  std::make_shared<Promise>(std::move(delivery), std::move(streams))
+      ->KeepBy([&](http::ResponseCallback done) {
+        return handler.Handle(request.head(), request.body(), std::move(done));
+      });
+}
+
 Result HandleAndWait(http::Handler& handler, const tcsync_request& request,
                      tcsync_response** response) {
   Request read;
   if (Result result = read.Read(request); !result.ok()) return result;
   AnswerWaiter waiter;
-  HandleWhole(handler, read.head(), read.body(), Promise(waiter.MakeDelivery(), nullptr));
+  HandleWhole(handler, read, waiter.MakeDelivery(), nullptr);
   return waiter.Wait(response);
 }
 
@@ -114,14 +123,12 @@ Result Begin(const std::shared_ptr<EngineCore>& core, const tcsync_request& requ
 }  // namespace
 }  // namespace tcsync::capi
 
-using tcsync::capi::AnswersOnThisThread;
 using tcsync::capi::Checked;
 using tcsync::capi::CheckRequest;
 using tcsync::capi::FromStatus;
 using tcsync::capi::Guard;
 using tcsync::capi::Needed;
 using tcsync::capi::NullArgument;
-using tcsync::capi::Promise;
 using tcsync::capi::Request;
 using tcsync::capi::Result;
 using tcsync::capi::SetNull;
@@ -184,11 +191,10 @@ tcsync_code tcsync_engine_handle_async(tcsync_engine* engine, const tcsync_reque
     Request read;
     if (Result result = read.Read(*request); !result.ok()) return result;
     engine->core->callbacks().Start();
-    const AnswersOnThisThread here;
     const std::shared_ptr<tcsync::capi::EngineCore> core = engine->core;
-    tcsync::capi::HandleWhole(
-        core->engine().handler(), read.head(), read.body(),
-        Promise(tcsync::capi::MakeCallbackDelivery(core, function, user_data, here), nullptr));
+    tcsync::capi::HandleWhole(core->engine().handler(), read,
+                              tcsync::capi::MakeCallbackDelivery(core, function, user_data),
+                              nullptr);
     return {};
   });
 }
@@ -201,9 +207,8 @@ tcsync_code tcsync_engine_handle_queued(tcsync_engine* engine, const tcsync_requ
     if (Result result = Needed(queue, "queue"); !result.ok()) return result;
     Request read;
     if (Result result = read.Read(*request); !result.ok()) return result;
-    tcsync::capi::HandleWhole(
-        engine->core->engine().handler(), read.head(), read.body(),
-        Promise(tcsync::capi::MakeQueueDelivery(*queue, user_data), engine->core));
+    tcsync::capi::HandleWhole(engine->core->engine().handler(), read,
+                              tcsync::capi::MakeQueueDelivery(*queue, user_data), engine->core);
     return {};
   });
 }

@@ -218,18 +218,17 @@ Result Pending::Finish(std::unique_ptr<Delivery> delivery) {
   // Neither of these may fail once the promise is there, which then says how it went.
   std::optional<http::Response> refusal;
   if (is_too_short()) refusal = WrongLength("shorter", *declared_bytes_);
-  Promise promise(std::move(delivery), core_);
+  const auto promise = std::make_shared<Promise>(std::move(delivery), core_);
   if (refusal) {
     End(State::kAnswered);
-    promise(*std::move(refusal));
+    promise->Give(*std::move(refusal));
     return {};
   }
   http::PendingRequest request = *std::move(request_);
   End(State::kFinished);
-  try {
-    std::move(request).Finish(std::move(promise));
-  } catch (...) {
-  }
+  promise->KeepBy([&request](http::ResponseCallback done) {
+    return std::move(request).Finish(std::move(done));
+  });
   return {};
 }
 

@@ -5,7 +5,6 @@
 #include <optional>
 #include <string>
 
-#include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "capi/src/bytes.h"
@@ -94,13 +93,13 @@ class OwedPiece {
   OwedPiece(std::unique_ptr<PieceDelivery> delivery,
             std::shared_ptr<BodyProgress> progress) noexcept
       : delivery_(std::move(delivery)), progress_(std::move(progress)) {}
-  OwedPiece(OwedPiece&&) noexcept = default;
-  OwedPiece& operator=(OwedPiece&&) = delete;
+  OwedPiece(const OwedPiece&) = delete;
+  OwedPiece& operator=(const OwedPiece&) = delete;
   ~OwedPiece() {
     if (delivery_ != nullptr) Pay(TCSYNC_OUT_OF_MEMORY, nullptr);
   }
 
-  void operator()(absl::StatusOr<std::string> piece) noexcept {
+  void Give(const http::BodySource::Piece& piece) noexcept {
     if (!piece.ok()) return Pay(TCSYNC_RESPONSE_INCOMPLETE, nullptr);
     try {
       auto bytes = std::make_unique<tcsync_bytes>(*piece);
@@ -162,11 +161,13 @@ Result BeginRead(tcsync_response& response, std::unique_ptr<PieceDelivery> deliv
   if (!use || !*use) {
     return {TCSYNC_RESPONSE_INCOMPLETE, absl::StrCat(kEngineWasFreed, "; close the connection")};
   }
+  const auto owed = std::make_shared<OwedPiece>(std::move(delivery), response.progress);
   progress.is_reading.store(true, std::memory_order_relaxed);
-  OwedPiece owed(std::move(delivery), response.progress);
   // From here on the piece is delivered, whatever is thrown.
   try {
-    source.Read(std::move(owed));
+    const std::optional<http::BodySource::Piece> ready =
+        source.Read([owed](const http::BodySource::Piece& later) { owed->Give(later); });
+    if (ready) owed->Give(*ready);
   } catch (...) {
   }
   return {};

@@ -20,8 +20,8 @@
 
 namespace tcsync::http {
 
-// Called exactly once, on any thread, possibly before the call that took it returns; must not
-// block.
+// Receives the response of a call that did not return one: exactly once, on another thread or after
+// that call has returned; must not block. It is not called for a response that is returned.
 using ResponseCallback = absl::AnyInvocable<void(Response)>;
 
 // A request whose head was accepted, and which waits for its body. Move-only; one thread at a time.
@@ -45,8 +45,11 @@ class PendingRequest {
   // block, and must not call this request. Finish() needs no waiting.
   bool PauseUntil(absl::AnyInvocable<void()> resume);
 
-  // Ends the body and lets the request happen.
-  void Finish(ResponseCallback done) &&;
+  // Ends the body and lets the request happen. The response, if it is ready; otherwise `done` gets
+  // it.
+  std::optional<Response> Finish(ResponseCallback done) &&;
+  // The same, but waits for the response. Not on a thread that a callback of this library uses.
+  Response Finish() &&;
 
  private:
   std::unique_ptr<Implementation> implementation_;
@@ -64,15 +67,19 @@ class Handler {
 
   // A whole request. `body` is borrowed for the call, which waits for the disk while a body of more
   // than 128 KiB is taken in pieces; it must then not be made on a thread that a callback of this
-  // library uses. The response may still have its body in pieces.
-  void Handle(const RequestHead& head, absl::string_view body, ResponseCallback done);
+  // library uses. The response, which may still have its body in pieces, if it is ready; otherwise
+  // `done` gets it.
+  std::optional<Response> Handle(const RequestHead& head, absl::string_view body,
+                                 ResponseCallback done);
+  // The same, but waits for the response in any case.
+  Response Handle(const RequestHead& head, absl::string_view body);
 };
 
 // Makes a response whole whose body comes in pieces, for callers who want it so; it takes the
-// memory of the whole body, beside every budget. Calls `done` exactly once, at once or on any
-// thread, with the response whose body is in `body`. If the body cannot be read to its end, that is
-// a 500 in place of it, or a 503 where it is for want of memory.
-void CollectBody(Response response, ResponseCallback done);
+// memory of the whole body, beside every budget. The response whose body is in `body`, if it is
+// ready; otherwise `done` gets it. If the body cannot be read to its end, that is a 500 in place of
+// it, or a 503 where it is for want of memory.
+std::optional<Response> CollectBody(Response response, ResponseCallback done);
 
 }  // namespace tcsync::http
 

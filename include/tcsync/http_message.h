@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -90,7 +91,8 @@ struct Header {
 // The body of a response that is too large to be in memory as a whole. One thread at a time.
 class BodySource {
  public:
-  using PieceCallback = absl::AnyInvocable<void(absl::StatusOr<std::string>)>;
+  using Piece = absl::StatusOr<std::string>;
+  using PieceCallback = absl::AnyInvocable<void(Piece)>;
 
   virtual ~BodySource() = default;
 
@@ -98,11 +100,13 @@ class BodySource {
   virtual uint64_t bytes() const = 0;
 
   // Reads the next piece, which is never empty; not to be called once all bytes were read, or
-  // before the piece that was asked for last has come. `done` is called exactly once, on any
-  // thread, possibly before the call returns, and also when the source was destroyed meanwhile; it
-  // must not block. After an error the body cannot be completed, and its connection has to be
-  // closed.
-  virtual void Read(PieceCallback done) = 0;
+  // before the piece that was asked for last has come. A piece that is ready is returned. Otherwise
+  // `done` gets it, as a ResponseCallback (tcsync/handler.h) gets its response, and also when the
+  // source was destroyed meanwhile. After an error the body cannot be completed, and its connection
+  // has to be closed.
+  virtual std::optional<Piece> Read(PieceCallback done) = 0;
+  // The same, but waits for the piece. Not on a thread that a callback of this library uses.
+  Piece Read();
 };
 
 // What the handler answers. Content-Length, Date and Connection are the sender's business.

@@ -46,7 +46,6 @@
 #include <variant>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
 #include "tcsync/handler.h"
@@ -92,16 +91,6 @@ inline std::vector<http::HeaderView> HeaderViews(const httplib::Request& request
   return views;
 }
 
-// Ends the request and waits for its answer.
-inline http::Response Finish(http::PendingRequest pending) {
-  std::promise<http::Response> promise;
-  std::future<http::Response> answer = promise.get_future();
-  std::move(pending).Finish([promise = std::move(promise)](http::Response response) mutable {
-    promise.set_value(std::move(response));
-  });
-  return answer.get();
-}
-
 // A body that is read piece by piece, each when the one before has been sent.
 class PiecewiseBody {
  public:
@@ -109,13 +98,7 @@ class PiecewiseBody {
 
   // Sends the next piece; false, with which cpp-httplib closes the connection, when there is none.
   bool Send(httplib::DataSink& sink) {
-    std::promise<absl::StatusOr<std::string>> promise;
-    std::future<absl::StatusOr<std::string>> future = promise.get_future();
-    answer_.body_source->Read(
-        [promise = std::move(promise)](absl::StatusOr<std::string> piece) mutable {
-          promise.set_value(std::move(piece));
-        });
-    const absl::StatusOr<std::string> piece = future.get();
+    const http::BodySource::Piece piece = answer_.body_source->Read();
     return piece.ok() && sink.write(piece->data(), piece->size());
   }
 
@@ -197,7 +180,7 @@ inline void Serve(http::Handler& handler, const httplib::Request& request,
       return;
     }
   }
-  if (!answer.has_value()) answer = Finish(*std::move(pending));
+  if (!answer.has_value()) answer = std::move(*pending).Finish();
   Give(*std::move(answer), response);
 }
 

@@ -19,6 +19,7 @@
 //                       nothing is before it is back
 //   kAborted            what was being read in pieces, or uploaded, was removed meanwhile
 //   anything else       the operation failed; after a failed write it may or may not be stored
+// Its message names no client: the caller knows which one it asked for, and messages get into logs.
 #ifndef TCSYNC_STORAGE_H_
 #define TCSYNC_STORAGE_H_
 

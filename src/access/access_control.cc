@@ -27,18 +27,23 @@ absl::StatusOr<AccessPolicy> AccessPolicy::From(const Options& options) {
         "option invite-only: with create-clients off nobody is created, with an invite or without; "
         "leave one of the two away");
   }
+  using Creation = AccessPolicy::Creation;
   const int64_t new_clients = options.new_clients_per_address_day;
-  return AccessPolicy{.invite_only = options.invite_only,
-                      .trusted_proxies = *std::move(trusted_proxies),
-                      .client_requests = {.requests = options.client_requests_per_second,
-                                          .burst = options.client_requests_burst},
-                      .address_requests = {.requests = options.address_requests_per_second,
-                                           .burst = options.address_requests_burst},
-                      .new_clients = {.requests = new_clients,
-                                      .period = absl::Hours(24),
-                                      .burst = std::max<int64_t>(1, new_clients)},
-                      .total_bytes_max = static_cast<uint64_t>(options.total_bytes_max),
-                      .disk_free_bytes_min = static_cast<uint64_t>(options.disk_free_bytes_min)};
+  return AccessPolicy{
+      .allow_client_ids = {options.allow_client_ids.begin(), options.allow_client_ids.end()},
+      .creation = options.invite_only      ? Creation::kInvited
+                  : options.create_clients ? Creation::kAnybody
+                                           : Creation::kNobody,
+      .trusted_proxies = *std::move(trusted_proxies),
+      .client_requests = {.requests = options.client_requests_per_second,
+                          .burst = options.client_requests_burst},
+      .address_requests = {.requests = options.address_requests_per_second,
+                           .burst = options.address_requests_burst},
+      .new_clients = {.requests = new_clients,
+                      .period = absl::Hours(24),
+                      .burst = std::max<int64_t>(1, new_clients)},
+      .total_bytes_max = static_cast<uint64_t>(options.total_bytes_max),
+      .disk_free_bytes_min = static_cast<uint64_t>(options.disk_free_bytes_min)};
 }
 
 AccessControl::AccessControl(const AccessTable& table, const AccessPolicy& policy,
@@ -65,7 +70,7 @@ std::optional<Refusal> AccessControl::RefusalOfAddress(const PeerAddress& source
 }
 
 // The order matters, because whoever knows a client ID can send requests in its name:
-//   bans            first: who is banned costs nothing, and spends nothing of anybody's.
+//   list and bans   first: who is not served costs nothing, and spends nothing of anybody's.
 //   the address     before the client: a request that its address has no token for does not take
 //                   one from the client. So a flood from one address takes from the client's bucket
 //                   at most at the address' rate.
@@ -77,6 +82,11 @@ std::optional<Refusal> AccessControl::RefusalOfAddress(const PeerAddress& source
 //                   and an ID that is random and kept secret is known to nobody else.
 //   room            last, and for writes alone: reading goes on when the disk is full.
 std::optional<Refusal> AccessControl::RefusalOf(const Visitor& visitor, bool writes) {
+  if (!policy_.allow_client_ids.empty() && !policy_.allow_client_ids.contains(visitor.client_id)) {
+    return Refusal{.reason = RefusalReason::kNotAllowed,
+                   .sentence = "This server does not serve this client ID.",
+                   .operator_note = "It is not among those of allow-client-id."};
+  }
   if (const std::optional<Ban> ban = table_.BanOf(visitor.client_id)) {
     return Refusal{
         .reason = RefusalReason::kBanned,
@@ -151,7 +161,9 @@ std::optional<Refusal> AccessControl::RefusalByInvite(const Visitor& visitor) co
 
 CreationPermit AccessControl::PermitCreation(const Visitor& visitor) {
   CreationPermit permit;
-  if (policy_.invite_only) {
+  if (policy_.creation == AccessPolicy::Creation::kNobody) return permit;
+  const bool needs_invite = policy_.creation == AccessPolicy::Creation::kInvited;
+  if (needs_invite) {
     permit.refusal_ = RefusalByInvite(visitor);
     if (permit.refusal_) return permit;
   }
@@ -172,7 +184,8 @@ CreationPermit AccessControl::PermitCreation(const Visitor& visitor) {
     permit.limiter_ = &new_clients_;
     permit.key_ = *network;
   }
-  if (policy_.invite_only) {
+  permit.create_client_ = true;
+  if (needs_invite) {
     permit.invite_ = visitor.token;
     // Storage has the last word: another request may be taking the last use.
     permit.refusal_ = Refusal{.reason = RefusalReason::kInvite,
@@ -184,7 +197,9 @@ CreationPermit AccessControl::PermitCreation(const Visitor& visitor) {
 }
 
 std::optional<Refusal> AccessControl::RefusalOfUnknown(const Visitor& visitor) const {
-  return policy_.invite_only ? RefusalByInvite(visitor) : std::nullopt;
+  // A server that creates nobody says no more than that there is no such client.
+  return policy_.creation == AccessPolicy::Creation::kInvited ? RefusalByInvite(visitor)
+                                                              : std::nullopt;
 }
 
 void AccessControl::UpdateUsage(const StorageStats& stats) {

@@ -1,5 +1,5 @@
-// Who may do what, decided by a request's head: bans, tokens, invites, rates, and whether there is
-// room for more.
+// Who may do what, decided by a request's head: the list of allowed clients, bans, tokens, invites,
+// rates, and whether there is room for more.
 #ifndef TCSYNC_SRC_ACCESS_ACCESS_CONTROL_H_
 #define TCSYNC_SRC_ACCESS_ACCESS_CONTROL_H_
 
@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "access/access_table.h"
@@ -26,7 +27,11 @@
 namespace tcsync::access {
 
 struct AccessPolicy {
-  bool invite_only = false;
+  // Who may become a client.
+  enum class Creation { kAnybody, kInvited, kNobody };
+
+  absl::flat_hash_set<Uuid> allow_client_ids;  // empty: every client
+  Creation creation = Creation::kAnybody;
   ProxyNetworks trusted_proxies;
   RateLimit client_requests;
   RateLimit address_requests;
@@ -52,7 +57,8 @@ struct Visitor {
 class CreationPermit {
  public:
   CreationPermit(CreationPermit&& other) noexcept
-      : invite_(std::move(other.invite_)),
+      : create_client_(other.create_client_),
+        invite_(std::move(other.invite_)),
         refusal_(std::move(other.refusal_)),
         limiter_(std::exchange(other.limiter_, nullptr)),
         key_(other.key_) {}
@@ -60,10 +66,10 @@ class CreationPermit {
   ~CreationPermit() { End(); }
 
   // For storage (AppendRequest): an existing client appends in any case.
-  bool create_client() const { return !refusal_ || invite_; }
+  bool create_client() const { return create_client_; }
   const std::optional<TokenDigest>& invite() const { return invite_; }
 
-  // What to answer when storage has no such client and has not created it; nullopt: that.
+  // What to answer when storage has no such client and has not created it; nullopt: just that.
   const std::optional<Refusal>& refusal() const { return refusal_; }
 
   void ClientWasCreated() { limiter_ = nullptr; }
@@ -78,6 +84,7 @@ class CreationPermit {
   friend class AccessControl;
   CreationPermit() = default;
 
+  bool create_client_ = false;
   std::optional<TokenDigest> invite_;
   std::optional<Refusal> refusal_;
   RateLimiter* limiter_ = nullptr;

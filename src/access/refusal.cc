@@ -3,36 +3,44 @@
 namespace tcsync::access {
 namespace {
 
+// For what comes in floods, or is the same for everybody: one line says it.
+constexpr int kOneLine = 1;
+// For what is somebody's mistake. Enough for the people of a small server to find each of theirs;
+// what scanners of the internet send comes in hundreds.
+constexpr int kEachMistake = 20;
+
 struct Row {
   RefusalReason reason;
   absl::string_view name;
   int status;
+  LogLevel log_level;
+  int log_lines_at_once;
 };
 
 constexpr Row kRows[] = {
-    {RefusalReason::kBadRequest, "bad-request", 400},
-    {RefusalReason::kNoSuchPath, "no-such-path", 404},
-    {RefusalReason::kMethod, "method", 405},
-    {RefusalReason::kTooLarge, "too-large", 413},
-    {RefusalReason::kContentCoding, "content-coding", 415},
-    {RefusalReason::kNotAllowed, "not-allowed", 403},
-    {RefusalReason::kBanned, "banned", 403},
-    {RefusalReason::kToken, "token", 403},
-    {RefusalReason::kInvite, "invite", 403},
-    {RefusalReason::kNoSuchClient, "no-such-client", 404},
-    {RefusalReason::kClientRate, "client-rate", 429},
-    {RefusalReason::kAddressRate, "address-rate", 429},
-    {RefusalReason::kNewClients, "new-clients", 429},
-    {RefusalReason::kClientFull, "client-full", 507},
-    {RefusalReason::kTotalBytes, "total-bytes", 507},
-    {RefusalReason::kDiskFloor, "disk-floor", 507},
-    {RefusalReason::kDiskFull, "disk-full", 507},
-    {RefusalReason::kOverloaded, "overloaded", 503},
-    {RefusalReason::kDataDirectory, "data-directory", 503},
-    {RefusalReason::kStorageFailed, "storage-failed", 500},
-    {RefusalReason::kVersionGone, "version-gone", 410},
-    {RefusalReason::kReplicaAhead, "replica-ahead", 410},
-    {RefusalReason::kForeignVersion, "foreign-version", 410},
+    {RefusalReason::kBadRequest, "bad-request", 400, LogLevel::kInfo, kEachMistake},
+    {RefusalReason::kNoSuchPath, "no-such-path", 404, LogLevel::kInfo, kEachMistake},
+    {RefusalReason::kMethod, "method", 405, LogLevel::kInfo, kEachMistake},
+    {RefusalReason::kTooLarge, "too-large", 413, LogLevel::kInfo, kEachMistake},
+    {RefusalReason::kContentCoding, "content-coding", 415, LogLevel::kInfo, kEachMistake},
+    {RefusalReason::kNotAllowed, "not-allowed", 403, LogLevel::kInfo, kEachMistake},
+    {RefusalReason::kBanned, "banned", 403, LogLevel::kInfo, kOneLine},
+    {RefusalReason::kToken, "token", 403, LogLevel::kInfo, kEachMistake},
+    {RefusalReason::kInvite, "invite", 403, LogLevel::kInfo, kEachMistake},
+    {RefusalReason::kNoSuchClient, "no-such-client", 404, LogLevel::kInfo, kEachMistake},
+    {RefusalReason::kClientRate, "client-rate", 429, LogLevel::kWarning, kOneLine},
+    {RefusalReason::kAddressRate, "address-rate", 429, LogLevel::kWarning, kOneLine},
+    {RefusalReason::kNewClients, "new-clients", 429, LogLevel::kWarning, kOneLine},
+    {RefusalReason::kClientFull, "client-full", 507, LogLevel::kWarning, kEachMistake},
+    {RefusalReason::kTotalBytes, "total-bytes", 507, LogLevel::kError, kOneLine},
+    {RefusalReason::kDiskFloor, "disk-floor", 507, LogLevel::kError, kOneLine},
+    {RefusalReason::kDiskFull, "disk-full", 507, LogLevel::kError, kEachMistake},
+    {RefusalReason::kOverloaded, "overloaded", 503, LogLevel::kWarning, kOneLine},
+    {RefusalReason::kDataDirectory, "data-directory", 503, LogLevel::kError, kOneLine},
+    {RefusalReason::kStorageFailed, "storage-failed", 500, LogLevel::kError, kEachMistake},
+    {RefusalReason::kVersionGone, "version-gone", 410, LogLevel::kWarning, kEachMistake},
+    {RefusalReason::kReplicaAhead, "replica-ahead", 410, LogLevel::kWarning, kEachMistake},
+    {RefusalReason::kForeignVersion, "foreign-version", 410, LogLevel::kWarning, kEachMistake},
 };
 static_assert(sizeof(kRows) / sizeof(kRows[0]) == kRefusalReasonCount);
 
@@ -44,10 +52,16 @@ constexpr bool IsInOrder() {
 }
 static_assert(IsInOrder(), "the rows are looked up by their place");
 
+const Row& RowOf(RefusalReason reason) { return kRows[static_cast<size_t>(reason)]; }
+
 }  // namespace
 
-absl::string_view NameOf(RefusalReason reason) { return kRows[static_cast<size_t>(reason)].name; }
+absl::string_view NameOf(RefusalReason reason) { return RowOf(reason).name; }
 
-int StatusOf(RefusalReason reason) { return kRows[static_cast<size_t>(reason)].status; }
+int StatusOf(RefusalReason reason) { return RowOf(reason).status; }
+
+LogLevel LogLevelOf(RefusalReason reason) { return RowOf(reason).log_level; }
+
+int LogLinesAtOnce(RefusalReason reason) { return RowOf(reason).log_lines_at_once; }
 
 }  // namespace tcsync::access

@@ -1,4 +1,5 @@
-// Why a request is refused: one list for the answer, the log and the counters.
+// Why a request is refused: one list for the answer, the log and the counters. refusal.cc has the
+// table of what each reason means for them.
 #ifndef TCSYNC_SRC_ACCESS_REFUSAL_H_
 #define TCSYNC_SRC_ACCESS_REFUSAL_H_
 
@@ -7,6 +8,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "tcsync/log.h"
 
 namespace tcsync::access {
 
@@ -50,6 +52,11 @@ absl::string_view NameOf(RefusalReason reason);
 
 // The HTTP status that it is answered with.
 int StatusOf(RefusalReason reason);
+
+LogLevel LogLevelOf(RefusalReason reason);
+
+// How many log lines of it may come at once; after them there is one in each second.
+int LogLinesAtOnce(RefusalReason reason);
 
 struct Refusal {
   RefusalReason reason;

@@ -28,20 +28,16 @@ class AdminHandler::Request final : public http::PendingRequest::Implementation 
     return Refusal(body_.Append(bytes));
   }
 
-  void Finish(http::ResponseCallback done) override {
-    if (std::optional<http::Response> refusal = Refusal(body_.Finish())) {
-      return done(*std::move(refusal));
-    }
+  std::optional<http::Response> Finish(http::ResponseCallback done) override {
+    if (std::optional<http::Response> refusal = Refusal(body_.Finish())) return refusal;
     route_.call.body = body_.TakeBody();
     if (route_.body_kind == BodyKind::kFields) {
       const absl::Status status = route_.call.fields.AddBody(route_.call.body);
-      if (!status.ok()) return done(AnswerFor(status));
+      if (!status.ok()) return AnswerFor(status);
     }
-    // Shared, because it is still needed here when no thread can take it.
-    auto shared_done = std::make_shared<http::ResponseCallback>(std::move(done));
     const bool is_posted =
         handler_.worker_->Post([api = handler_.api_.get(), route = std::move(route_),
-                                charge = body_.TakeCharge(), shared_done]() mutable {
+                                charge = body_.TakeCharge(), done = std::move(done)]() mutable {
           http::Response response = std::visit(
               [&](auto endpoint) {
                 return AnswerFor((api->*endpoint)(route.call), route.success_status);
@@ -50,9 +46,10 @@ class AdminHandler::Request final : public http::PendingRequest::Implementation 
           // Before the answer: who has it may send the next body at once.
           route.call.body = {};
           charge.Release();
-          (*shared_done)(std::move(response));
+          done(std::move(response));
         });
-    if (!is_posted) (*shared_done)(ErrorAnswer(503, "The system has no further thread."));
+    if (!is_posted) return ErrorAnswer(503, "The system has no further thread.");
+    return std::nullopt;
   }
 
  private:

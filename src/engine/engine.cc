@@ -219,9 +219,7 @@ class ComposedEngine final : public Engine {
         access_control_(access_table_, access_policy, base::Clock::System(), base::Clock::Steady()),
         service_(
             *storage_, base::Clock::System(),
-            {.allow_client_ids = options.allow_client_ids,
-             .create_clients = options.create_clients,
-             .limits = {.bytes_max = static_cast<uint64_t>(options.client_bytes_max),
+            {.limits = {.bytes_max = static_cast<uint64_t>(options.client_bytes_max),
                         .versions_max = static_cast<uint64_t>(options.client_versions_max)},
              .snapshots = {.versions = options.snapshot_versions, .days = options.snapshot_days}}),
         handler_(service_, access_control_,

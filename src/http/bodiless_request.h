@@ -7,10 +7,12 @@
 #include <utility>
 
 #include "http/pending_request.h"
+#include "http/return_or_call_back.h"
 
 namespace tcsync::http {
 
-// Drops the body as it comes, and lets `answer`, which takes a ResponseCallback, give the answer.
+// Drops the body as it comes, and then lets `answer`, which takes a ResponseCallback, give the
+// answer at once or later.
 template <typename Answer>
 PendingRequest MakeBodilessRequest(Answer answer) {
   class BodilessRequest final : public PendingRequest::Implementation {
@@ -18,7 +20,9 @@ PendingRequest MakeBodilessRequest(Answer answer) {
     explicit BodilessRequest(Answer answer) : answer_(std::move(answer)) {}
 
     std::optional<Response> Append(absl::string_view) override { return std::nullopt; }
-    void Finish(ResponseCallback done) override { answer_(std::move(done)); }
+    std::optional<Response> Finish(ResponseCallback done) override {
+      return ReturnOrCallBack(std::move(done), std::move(answer_));
+    }
 
    private:
     Answer answer_;

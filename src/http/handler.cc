@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "http/pending_request.h"
+#include "http/return_or_call_back.h"
 
 namespace tcsync::http {
 
@@ -22,24 +23,35 @@ bool PendingRequest::PauseUntil(absl::AnyInvocable<void()> resume) {
   return implementation_->PauseUntil(std::move(resume));
 }
 
-void PendingRequest::Finish(ResponseCallback done) && { implementation_->Finish(std::move(done)); }
+std::optional<Response> PendingRequest::Finish(ResponseCallback done) && {
+  return implementation_->Finish(std::move(done));
+}
 
-void Handler::Handle(const RequestHead& head, absl::string_view body, ResponseCallback done) {
+Response PendingRequest::Finish() && {
+  return WaitFor<Response>(
+      [this](ResponseCallback done) { return implementation_->Finish(std::move(done)); });
+}
+
+Response Handler::Handle(const RequestHead& head, absl::string_view body) {
+  return WaitFor<Response>(
+      [&](ResponseCallback done) { return Handle(head, body, std::move(done)); });
+}
+
+std::optional<Response> Handler::Handle(const RequestHead& head, absl::string_view body,
+                                        ResponseCallback done) {
   std::variant<Response, PendingRequest> decision = StartRequest(head);
-  if (auto* response = std::get_if<Response>(&decision)) return done(std::move(*response));
+  if (auto* response = std::get_if<Response>(&decision)) return std::move(*response);
   auto& pending = std::get<PendingRequest>(decision);
   for (;;) {
     const absl::string_view piece = body.substr(0, base::kReadBufferBytes);
-    if (std::optional<Response> response = pending.Append(piece)) {
-      return done(std::move(*response));
-    }
+    if (std::optional<Response> response = pending.Append(piece)) return response;
     body.remove_prefix(piece.size());
     if (body.empty()) break;
     // The rest is borrowed for this call only.
     const auto resumed = std::make_shared<std::promise<void>>();
     if (pending.PauseUntil([resumed] { resumed->set_value(); })) resumed->get_future().wait();
   }
-  std::move(pending).Finish(std::move(done));
+  return std::move(pending).Finish(std::move(done));
 }
 
 }  // namespace tcsync::http

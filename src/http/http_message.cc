@@ -2,6 +2,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "http/return_or_call_back.h"
 
 namespace tcsync::http {
 
@@ -53,6 +54,10 @@ bool ByteCharge::TryResize(uint64_t bytes) {
   }
   bytes_ = bytes;
   return true;
+}
+
+BodySource::Piece BodySource::Read() {
+  return WaitFor<Piece>([this](PieceCallback done) { return Read(std::move(done)); });
 }
 
 Response EmptyResponse(int status) {

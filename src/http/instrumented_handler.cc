@@ -89,12 +89,15 @@ class InstrumentedHandler::MeasuredRequest final : public PendingRequest::Implem
     return request_.PauseUntil(std::move(resume));
   }
 
-  void Finish(ResponseCallback done) override {
-    std::move(request_).Finish([&instruments = instruments_, received = received_,
-                                done = std::move(done)](Response response) mutable {
-      instruments.Count(received, response);
-      done(std::move(response));
-    });
+  std::optional<Response> Finish(ResponseCallback done) override {
+    std::optional<Response> response =
+        std::move(request_).Finish([&instruments = instruments_, received = received_,
+                                    done = std::move(done)](Response later) mutable {
+          instruments.Count(received, later);
+          done(std::move(later));
+        });
+    if (response) instruments_.Count(received_, *response);
+    return response;
   }
 
  private:

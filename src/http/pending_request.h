@@ -18,7 +18,7 @@ class PendingRequest::Implementation {
     static_cast<void>(resume);
     return false;
   }
-  virtual void Finish(ResponseCallback done) = 0;
+  virtual std::optional<Response> Finish(ResponseCallback done) = 0;
 };
 
 }  // namespace tcsync::http

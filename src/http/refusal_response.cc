@@ -8,58 +8,14 @@ namespace tcsync::http {
 namespace {
 
 using access::Refusal;
-using access::RefusalReason;
-
-// Lines at once of refusals that are somebody's mistake. Enough for the people of a small server
-// to find each of theirs; what scanners of the internet send comes in hundreds.
-constexpr int64_t kMistakesAtOnce = 20;
-
-// What comes in floods, or is the same for everybody: one line says it.
-bool ComesInFloods(RefusalReason reason) {
-  switch (reason) {
-    case RefusalReason::kBanned:
-    case RefusalReason::kClientRate:
-    case RefusalReason::kAddressRate:
-    case RefusalReason::kNewClients:
-    case RefusalReason::kTotalBytes:
-    case RefusalReason::kDiskFloor:
-    case RefusalReason::kOverloaded:
-    case RefusalReason::kDataDirectory:
-      return true;
-    default:
-      return false;
-  }
-}
-
-LogLevel LevelOf(RefusalReason reason) {
-  switch (reason) {
-    case RefusalReason::kTotalBytes:
-    case RefusalReason::kDiskFloor:
-    case RefusalReason::kDiskFull:
-    case RefusalReason::kDataDirectory:
-    case RefusalReason::kStorageFailed:
-      return LogLevel::kError;
-    case RefusalReason::kClientRate:
-    case RefusalReason::kAddressRate:
-    case RefusalReason::kNewClients:
-    case RefusalReason::kClientFull:
-    case RefusalReason::kOverloaded:
-    case RefusalReason::kVersionGone:
-    case RefusalReason::kReplicaAhead:
-    case RefusalReason::kForeignVersion:
-      return LogLevel::kWarning;
-    default:
-      return LogLevel::kInfo;
-  }
-}
 
 }  // namespace
 
 RefusalResponder::RefusalResponder(base::Logger logger, RefusalObserver observer)
     : logger_(std::move(logger)), observer_(std::move(observer)) {
   for (size_t i = 0; i < access::kRefusalReasonCount; ++i) {
-    const bool floods = ComesInFloods(static_cast<RefusalReason>(i));
-    throttles_.push_back(std::make_unique<LogThrottle>(floods ? 1 : kMistakesAtOnce));
+    const auto reason = static_cast<access::RefusalReason>(i);
+    throttles_.push_back(std::make_unique<LogThrottle>(access::LogLinesAtOnce(reason)));
   }
 }
 
@@ -78,7 +34,7 @@ Response RefusalResponder::Refuse(const Subject& subject, const Refusal& refusal
 }
 
 void RefusalResponder::Log(const Subject& subject, const Refusal& refusal) {
-  const LogLevel level = LevelOf(refusal.reason);
+  const LogLevel level = access::LogLevelOf(refusal.reason);
   if (!logger_.Passes(level)) return;
   const std::optional<uint64_t> held_back = throttles_[static_cast<size_t>(refusal.reason)]->Pass();
   if (!held_back) return;

@@ -14,6 +14,7 @@
 #include "http/bodiless_request.h"
 #include "http/forwarded_fields.h"
 #include "http/pending_request.h"
+#include "http/return_or_call_back.h"
 #include "sync/replica_place.h"
 
 namespace tcsync::http {
@@ -81,11 +82,13 @@ class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
     return body_->PauseUntil(std::move(resume));
   }
 
-  void Finish(ResponseCallback done) override {
+  std::optional<Response> Finish(ResponseCallback done) override {
     is_finished_ = true;
-    body_->Finish([context = context_, body = body_,
-                   done = std::move(done)](UploadBody::Received received) mutable {
-      context->Finish(std::move(received), *body, std::move(done));
+    return ReturnOrCallBack(std::move(done), [this](ResponseCallback answer) {
+      body_->Finish([context = context_, body = body_,
+                     answer = std::move(answer)](UploadBody::Received received) mutable {
+        context->Finish(std::move(received), *body, std::move(answer));
+      });
     });
   }
 
@@ -104,7 +107,8 @@ class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
       permit_.emplace(handler_.access_.PermitCreation(call_.visitor));
       handler_.service_.BeginVersionUpload(
           call_.client_id(), call_.route.version_id, announced_bytes,
-          {.allowed = permit_->create_client(), .invite = permit_->invite()}, std::move(done));
+          {.create_client = permit_->create_client(), .invite = permit_->invite()},
+          std::move(done));
     }
 
     std::optional<Response> Refusal(BodyResult result, UploadBody& body) {
@@ -191,15 +195,17 @@ class SyncHandler::StoredBody final : public BodySource {
         logger_(std::move(logger)) {}
 
   uint64_t bytes() const override { return pieces_->bytes(); }
-  void Read(PieceCallback done) override {
-    pieces_->Read([client_id = client_id_, logger = logger_,
-                   done = std::move(done)](absl::StatusOr<std::string> piece) mutable {
-      if (!piece.ok()) {
-        logger.Log(absl::IsAborted(piece.status()) ? LogLevel::kWarning : LogLevel::kError,
-                   {.client = client_id},
-                   "an answer ended before its end: ", piece.status().message());
-      }
-      done(std::move(piece));
+  std::optional<Piece> Read(PieceCallback done) override {
+    return ReturnOrCallBack(std::move(done), [this](PieceCallback give) {
+      pieces_->Read(
+          [client_id = client_id_, logger = logger_, give = std::move(give)](Piece piece) mutable {
+            if (!piece.ok()) {
+              logger.Log(absl::IsAborted(piece.status()) ? LogLevel::kWarning : LogLevel::kError,
+                         {.client = client_id},
+                         "an answer ended before its end: ", piece.status().message());
+            }
+            give(std::move(piece));
+          });
     });
   }
 
@@ -266,11 +272,6 @@ std::variant<Response, PendingRequest> SyncHandler::StartRequest(const RoutedReq
 
   Call call{.route = route,
             .visitor = {.client_id = *client_id, .token = route.token, .source = request.source}};
-  if (!service_.IsAllowed(*client_id)) {
-    return RefuseCall(call, {.reason = RefusalReason::kNotAllowed,
-                             .sentence = "This server does not serve this client ID.",
-                             .operator_note = "It is not among those of allow-client-id."});
-  }
   const absl::string_view media_type = RequestMediaTypeOf(route.endpoint);
   const bool writes = !media_type.empty();
   if (const std::optional<Refusal> refusal = access_.RefusalOf(call.visitor, writes)) {
@@ -408,7 +409,8 @@ Response SyncHandler::AnswerNoClientForSnapshot(const Call& call) {
 
 void SyncHandler::AddVersion(const Call& call, UploadBody::Received body,
                              access::CreationPermit permit, ResponseCallback done) {
-  const sync::ClientCreation creation{.allowed = permit.create_client(), .invite = permit.invite()};
+  const sync::ClientCreation creation{.create_client = permit.create_client(),
+                                      .invite = permit.invite()};
   // The charge is kept until the outcome is known: until then storage has the bytes.
   service_.AddVersion(
       call.client_id(), call.route.version_id, std::move(body.bytes), creation,

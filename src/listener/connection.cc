@@ -376,22 +376,12 @@ void Connection::FinishRequest() {
   SetState(State::kAnswering);
   if (parser_->HeadDone()) JoinSource();
   if (!loop_.timeouts().bounds_answers) request_deadline_ = kNever;
-  finishing_request_ = true;
-  parser_->Finish(loop_.ResponseCallbackFor(id_));
-  finishing_request_ = false;
-  if (!immediate_response_) return;
-  http::Response response = std::move(*immediate_response_);
-  immediate_response_.reset();
-  QueueResponse(std::move(response), parser_->CanKeepAlive());
+  std::optional<http::Response> response = parser_->Finish(loop_.ResponseCallbackFor(id_));
+  if (response) QueueResponse(*std::move(response), parser_->CanKeepAlive());
 }
 
 void Connection::OnResponse(http::Response response) {
   if (state_ != State::kAnswering) return;
-  if (finishing_request_) {
-    // FinishRequest continues with it, and ParseRequests with the next request, without recursion.
-    immediate_response_ = std::move(response);
-    return;
-  }
   QueueResponse(std::move(response), parser_->CanKeepAlive());
   if (Flush()) Continue();
 }
@@ -496,16 +486,11 @@ bool Connection::ReadPiece() {
   if (state_ == State::kIdle) SetState(State::kSending);
   awaits_piece_ = true;
   piece_asked_at_ = Now();
-  reading_piece_ = true;
-  output_.source().Read(loop_.PieceCallbackFor(id_));
-  reading_piece_ = false;
-  if (!immediate_piece_) return false;
-  absl::StatusOr<std::string> piece = *std::move(immediate_piece_);
-  immediate_piece_.reset();
-  return TakePiece(std::move(piece));
+  std::optional<http::BodySource::Piece> piece = output_.source().Read(loop_.PieceCallbackFor(id_));
+  return piece && TakePiece(*std::move(piece));
 }
 
-bool Connection::TakePiece(absl::StatusOr<std::string> piece) {
+bool Connection::TakePiece(http::BodySource::Piece piece) {
   awaits_piece_ = false;
   // The time of the read is not charged to the client.
   if (send_deadline_ != kNever) send_deadline_ += Now() - piece_asked_at_;
@@ -516,13 +501,8 @@ bool Connection::TakePiece(absl::StatusOr<std::string> piece) {
   return false;
 }
 
-void Connection::OnPiece(absl::StatusOr<std::string> piece) {
+void Connection::OnPiece(http::BodySource::Piece piece) {
   if (!awaits_piece_ || state_ == State::kClosed) return;
-  if (reading_piece_) {
-    // ReadPiece continues with it, without recursion.
-    immediate_piece_ = std::move(piece);
-    return;
-  }
   if (TakePiece(std::move(piece)) && Flush()) Continue();
 }
 

@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "access/network.h"
 #include "listener/accepted.h"
@@ -52,11 +51,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Answers 503 to a client that is not to be served, and ends the connection.
   void TurnAway();
 
-  // Receives the response to the current request.
+  // Receives the response to the current request, if it was not returned.
   void OnResponse(http::Response response);
 
-  // Receives the requested next piece of the response's body, or the reason that there is none.
-  void OnPiece(absl::StatusOr<std::string> piece);
+  // Receives the requested next piece of the response's body, or the reason that there is none, if
+  // it was not returned.
+  void OnPiece(http::BodySource::Piece piece);
 
   // Resumes the request that paused as the `number`th of this connection.
   void OnResume(uint64_t number);
@@ -172,7 +172,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void WaitForRoom();
   // Continues with the next piece of the body; as Flush, also false when it waits for the piece.
   bool ReadPiece();
-  bool TakePiece(absl::StatusOr<std::string> piece);
+  bool TakePiece(http::BodySource::Piece piece);
   void OnAllSent();
   void Linger();
 
@@ -209,14 +209,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string input_;  // received and not yet parsed
   std::optional<RequestParser> parser_;
   uint64_t pause_number_ = 0;
-  bool is_paused_ = false;          // until OnResume(pause_number_): nothing is read or parsed
-  bool finishing_request_ = false;  // within FinishRequest, where a response may come at once
-  std::optional<http::Response> immediate_response_;
+  bool is_paused_ = false;  // until OnResume(pause_number_): nothing is read or parsed
 
   SendQueue output_;
-  bool awaits_piece_ = false;   // of a large body, from its source
-  bool reading_piece_ = false;  // within the source's Read, where it may come at once
-  std::optional<absl::StatusOr<std::string>> immediate_piece_;
+  bool awaits_piece_ = false;  // of a large body, from its source
 };
 
 }  // namespace tcsync::listener

@@ -23,15 +23,7 @@ class EventLoop::Mailbox {
  public:
   explicit Mailbox(EventLoop& loop) : loop_(&loop) {}
 
-  void SetThread(std::thread::id thread) { thread_ = thread; }
-
-  void Deliver(uint64_t id, Letter letter) {
-    // On the loop's own thread the loop certainly exists.
-    if (std::this_thread::get_id() == thread_) return loop_->Deliver(id, std::move(letter));
-    Post(id, std::move(letter));
-  }
-
-  // For letters that must not be delivered within the call that causes them.
+  // Never delivers within the call that causes the letter.
   void Post(uint64_t id, Letter letter) {
     const std::lock_guard lock(mutex_);
     if (closed_) return;
@@ -60,8 +52,7 @@ class EventLoop::Mailbox {
   }
 
   EventLoop* const loop_;
-  std::thread::id thread_;  // set before the first request
-  std::mutex mutex_;        // guards the members below
+  std::mutex mutex_;  // guards the members below
   bool closed_ = false;
   std::vector<std::pair<uint64_t, Letter>> letters_;
 };
@@ -91,10 +82,7 @@ void EventLoop::SetSiblings(const std::vector<std::unique_ptr<EventLoop>>& loops
 void EventLoop::Start(http::Handler& handler, const char* thread_name) {
   handler_ = &handler;
   ScheduleSweep();
-  thread_ = base::StartThread(thread_name, [this] {
-    mailbox_->SetThread(std::this_thread::get_id());
-    io_context_.run();
-  });
+  thread_ = base::StartThread(thread_name, [this] { io_context_.run(); });
 }
 
 void EventLoop::EndConnections() {
@@ -124,13 +112,14 @@ void EventLoop::Stop() {
 }
 
 http::ResponseCallback EventLoop::ResponseCallbackFor(uint64_t id) {
-  return [mailbox = mailbox_, id](http::Response response) {
-    mailbox->Deliver(id, std::move(response));
-  };
+  return
+      [mailbox = mailbox_, id](http::Response response) { mailbox->Post(id, std::move(response)); };
 }
 
 http::BodySource::PieceCallback EventLoop::PieceCallbackFor(uint64_t id) {
-  return [mailbox = mailbox_, id](Piece piece) { mailbox->Deliver(id, std::move(piece)); };
+  return [mailbox = mailbox_, id](http::BodySource::Piece piece) {
+    mailbox->Post(id, std::move(piece));
+  };
 }
 
 absl::AnyInvocable<void()> EventLoop::ResumeCallbackFor(uint64_t id, uint64_t number) {
@@ -143,7 +132,7 @@ void EventLoop::Deliver(uint64_t id, Letter letter) {
   const std::shared_ptr<Connection> connection = it->second;
   if (auto* const response = std::get_if<http::Response>(&letter)) {
     connection->OnResponse(std::move(*response));
-  } else if (auto* const piece = std::get_if<Piece>(&letter)) {
+  } else if (auto* const piece = std::get_if<http::BodySource::Piece>(&letter)) {
     connection->OnPiece(std::move(*piece));
   } else {
     connection->OnResume(std::get<Resumption>(letter).number);

@@ -20,7 +20,6 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
-#include "absl/status/statusor.h"
 #include "access/proxy_networks.h"
 #include "base/limits.h"
 #include "base/thread.h"
@@ -83,7 +82,8 @@ class EventLoop {
   const access::ProxyNetworks* trusted_proxies() const { return trusted_proxies_; }
   ConnectionCount& connection_count() { return connection_count_; }
   FairShares& shares() { return shares_; }
-  // Callbacks for connection `id`, without effect when it no longer exists.
+  // Callbacks for connection `id`, without effect when it no longer exists. They never reach it
+  // within the call that was given them.
   http::ResponseCallback ResponseCallbackFor(uint64_t id);
   http::BodySource::PieceCallback PieceCallbackFor(uint64_t id);
   absl::AnyInvocable<void()> ResumeCallbackFor(uint64_t id, uint64_t number);
@@ -96,8 +96,7 @@ class EventLoop {
   struct Resumption {
     uint64_t number;
   };
-  using Piece = absl::StatusOr<std::string>;  // of a response's body
-  using Letter = std::variant<http::Response, Piece, Resumption>;
+  using Letter = std::variant<http::Response, http::BodySource::Piece, Resumption>;
 
   void Deliver(uint64_t id, Letter letter);
 

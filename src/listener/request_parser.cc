@@ -117,9 +117,8 @@ size_t RequestParser::ParseBody(absl::string_view bytes) {
   return step.consumed;
 }
 
-void RequestParser::Finish(http::ResponseCallback done) {
-  if (response_) return done(std::move(*response_));
-  std::move(*request_).Finish(std::move(done));
+std::optional<http::Response> RequestParser::Finish(http::ResponseCallback done) {
+  return response_ ? std::move(response_) : std::move(*request_).Finish(std::move(done));
 }
 
 bool RequestParser::TakeExpectContinue() {

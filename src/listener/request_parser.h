@@ -65,8 +65,8 @@ class RequestParser final : private HeadParser {
     return took_body_ && request_ && request_->PauseUntil(make_resume());
   }
 
-  // Once Ready(): executes the request, unless it is already answered.
-  void Finish(http::ResponseCallback done);
+  // Once Ready(): executes the request, unless it is already answered. As PendingRequest's.
+  std::optional<http::Response> Finish(http::ResponseCallback done);
 
   // Whether the connection can continue after the response: the client wants it, and every byte of
   // the request was received.

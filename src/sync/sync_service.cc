@@ -22,31 +22,21 @@ void Put(ReceivedBytes received, std::string& bytes, std::shared_ptr<Upload>& up
 }  // namespace
 
 SyncService::SyncService(Storage& storage, const base::Clock& clock, const SyncPolicy& policy)
-    : storage_(storage),
-      clock_(clock),
-      allow_client_ids_(policy.allow_client_ids.begin(), policy.allow_client_ids.end()),
-      create_clients_(policy.create_clients),
-      limits_(policy.limits),
-      snapshots_(policy.snapshots) {}
+    : storage_(storage), clock_(clock), limits_(policy.limits), snapshots_(policy.snapshots) {}
 
 int64_t SyncService::NowUnixSeconds() const { return absl::ToUnixSeconds(clock_.Now()); }
-
-bool SyncService::IsAllowed(const Uuid& client_id) const {
-  return allow_client_ids_.empty() || allow_client_ids_.contains(client_id);
-}
 
 void SyncService::BeginVersionUpload(const Uuid& client_id, const Uuid& parent_version_id,
                                      uint64_t announced_bytes, const ClientCreation& creation,
                                      BeginUploadCallback done) {
-  storage_.BeginUpload(
-      {.client_id = client_id,
-       .purpose = UploadRequest::ForAppend{.expected_parent = parent_version_id,
-                                           .create_client = create_clients_ && creation.allowed,
-                                           .invite = creation.invite},
-       .announced_bytes = announced_bytes,
-       .limits = limits_,
-       .now_unix_seconds = NowUnixSeconds()},
-      std::move(done));
+  storage_.BeginUpload({.client_id = client_id,
+                        .purpose = UploadRequest::ForAppend{.expected_parent = parent_version_id,
+                                                            .create_client = creation.create_client,
+                                                            .invite = creation.invite},
+                        .announced_bytes = announced_bytes,
+                        .limits = limits_,
+                        .now_unix_seconds = NowUnixSeconds()},
+                       std::move(done));
 }
 
 void SyncService::BeginSnapshotUpload(const Uuid& client_id, const Uuid& version_id,
@@ -68,7 +58,7 @@ void SyncService::AddVersion(const Uuid& client_id, const Uuid& parent_version_i
   AppendRequest request{.client_id = client_id,
                         .expected_parent = parent_version_id,
                         .segment = {},
-                        .create_client = create_clients_ && creation.allowed,
+                        .create_client = creation.create_client,
                         .invite = creation.invite,
                         .limits = limits_,
                         .now_unix_seconds = now};

@@ -8,9 +8,7 @@
 #include <optional>
 #include <string>
 #include <variant>
-#include <vector>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "base/clock.h"
@@ -20,8 +18,6 @@
 namespace tcsync::sync {
 
 struct SyncPolicy {
-  std::vector<Uuid> allow_client_ids;  // empty: every client
-  bool create_clients = true;
   ClientLimits limits = {};
   SnapshotPolicy snapshots;
 };
@@ -32,7 +28,7 @@ using ReceivedBytes = std::variant<std::string, std::unique_ptr<Upload>>;
 
 // Whether an add-version may create its client; an existing client's is added in any case.
 struct ClientCreation {
-  bool allowed = true;  // as far as the policy's create_clients goes
+  bool create_client = true;
   // The invite that creates it; see AppendRequest.
   std::optional<TokenDigest> invite = std::nullopt;
 };
@@ -61,9 +57,6 @@ using ClientExistsCallback = absl::AnyInvocable<void(absl::StatusOr<bool>)>;
 class SyncService {
  public:
   SyncService(Storage& storage, const base::Clock& clock, const SyncPolicy& policy);
-
-  // Whether the client is served at all.
-  bool IsAllowed(const Uuid& client_id) const;
 
   // As Storage's: whether an AddVersion or AddSnapshot that begins now would be kUnavailable.
   bool RefusesWrites() const { return storage_.RefusesWrites(); }
@@ -96,8 +89,6 @@ class SyncService {
 
   Storage& storage_;
   const base::Clock& clock_;
-  const absl::flat_hash_set<Uuid> allow_client_ids_;
-  const bool create_clients_;
   const ClientLimits limits_;
   const SnapshotPolicy snapshots_;
 };

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -54,16 +55,12 @@ class AnsweringHandler final : public http::Handler {
     Request(AnsweringHandler& handler, std::string text)
         : handler_(handler), text_(std::move(text)) {}
     std::optional<http::Response> Append(absl::string_view) override { return std::nullopt; }
-    void Finish(http::ResponseCallback done) override {
-      {
-        const std::lock_guard lock(handler_.mutex_);
-        if (handler_.holds_) {
-          handler_.held_.emplace_back(std::move(done), std::move(text_));
-          handler_.changed_.notify_all();
-          return;
-        }
-      }
-      done(http::TextResponse(200, text_));
+    std::optional<http::Response> Finish(http::ResponseCallback done) override {
+      const std::lock_guard lock(handler_.mutex_);
+      if (!handler_.holds_) return http::TextResponse(200, text_);
+      handler_.held_.emplace_back(std::move(done), std::move(text_));
+      handler_.changed_.notify_all();
+      return std::nullopt;
     }
 
    private:

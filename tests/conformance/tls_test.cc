@@ -2,7 +2,6 @@
 // that nobody can hold up others with it.
 #include <algorithm>
 #include <fstream>
-#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -41,11 +40,7 @@ class TlsTest : public testing::Test {
 
   // As the operator's `reload` does.
   http::Response Reload() {
-    std::promise<http::Response> answered;
-    server_->engine().administration()->Handle(
-        {"POST", "/v1/admin/reload", {}}, "",
-        [&answered](http::Response response) { answered.set_value(std::move(response)); });
-    return answered.get_future().get();
+    return server_->engine().administration()->Handle({"POST", "/v1/admin/reload", {}}, "");
   }
 
   void Start(std::unique_ptr<Storage> storage = nullptr) {

@@ -2,9 +2,7 @@
 // document that programs can read, and every refusal has a sentence for people.
 //
 // An input is text: requests separated by lines of "%", each a line "METHOD PATH" and the body.
-#include <future>
 #include <string>
-#include <utility>
 #include <variant>
 
 #include "absl/strings/str_cat.h"
@@ -46,11 +44,8 @@ class Session {
 
  private:
   void Ask(absl::string_view method, absl::string_view path, absl::string_view body) {
-    std::promise<http::Response> promise;
     const std::string target = absl::StrCat("/v1/admin/", path);
-    handler_.Handle({method, target, {}}, body,
-                    [&](http::Response response) { promise.set_value(std::move(response)); });
-    const http::Response response = promise.get_future().get();
+    const http::Response response = handler_.Handle({method, target, {}}, body);
     Expect(response.status >= 200 && response.status < 600, "a status is one of HTTP's");
     if (response.status >= 400) {
       const Json answer = Json::parse(response.body, nullptr, false);

@@ -101,10 +101,7 @@ class Session {
     }
     if (response.body_source == nullptr) return answer;
     while (answer.body.size() < response.body_source->bytes()) {
-      std::promise<absl::StatusOr<std::string>> piece;
-      response.body_source->Read(
-          [&](absl::StatusOr<std::string> bytes) { piece.set_value(std::move(bytes)); });
-      const absl::StatusOr<std::string> bytes = piece.get_future().get();
+      const http::BodySource::Piece bytes = response.body_source->Read();
       Expect(bytes.ok() && !bytes->empty(), "a body can be read to its end");
       answer.body += *bytes;
     }
@@ -128,10 +125,7 @@ class Session {
       std::promise<void> resumed;
       if (pending.PauseUntil([&] { resumed.set_value(); })) resumed.get_future().wait();
     }
-    std::promise<http::Response> promise;
-    std::move(pending).Finish(
-        [&](http::Response response) { promise.set_value(std::move(response)); });
-    return Read(promise.get_future().get());
+    return Read(std::move(pending).Finish());
   }
 
   void Ask(const Request& request) {

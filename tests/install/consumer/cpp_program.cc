@@ -4,13 +4,9 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <future>
 #include <iostream>
 #include <memory>
-#include <optional>
 #include <string>
-#include <utility>
-#include <variant>
 
 namespace {
 
@@ -21,13 +17,7 @@ tcsync::http::Response Ask(tcsync::Engine& engine, const std::string& method,
       {"Content-Type", "application/vnd.taskchampion.history-segment"},
   };
   const std::string target = "/v1/client/" + endpoint + "/" + tcsync::Uuid().ToString();
-  std::promise<tcsync::http::Response> promise;
-  std::future<tcsync::http::Response> answer = promise.get_future();
-  engine.handler().Handle({method, target, headers}, body,
-                          [promise = std::move(promise)](tcsync::http::Response response) mutable {
-                            promise.set_value(std::move(response));
-                          });
-  return answer.get();
+  return engine.handler().Handle({method, target, headers}, body);
 }
 
 }  // namespace

@@ -81,6 +81,25 @@ TEST_F(AccessControlTest, StrangersAreAdmittedByDefault) {
   EXPECT_TRUE(control_->PermitCreation(From("192.0.2.7")).create_client());
 }
 
+// If this fails, a client outside the list is served, or one inside is not, or strangers use up the
+// requests of an address where an allowed client lives too.
+TEST_F(AccessControlTest, AListServesItsClientsOnly) {
+  Open({{"allow-client-id", kClient.ToString()},
+        {"address-requests-per-second", "1"},
+        {"address-requests-burst", "5"}});
+  administration_.records.bans.push_back({kOtherClient, "", 1});
+  Refresh();
+  const std::optional<Refusal> refusal = control_->RefusalOf(From("192.0.2.7", Uuid()), false);
+  ASSERT_TRUE(refusal);
+  EXPECT_EQ(refusal->reason, RefusalReason::kNotAllowed);
+  EXPECT_EQ(StatusOf(refusal->reason), 403);
+  EXPECT_THAT(refusal->operator_note, HasSubstr("allow-client-id"));
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(ReasonFor(From("192.0.2.7", kOtherClient)), RefusalReason::kNotAllowed);
+  }
+  EXPECT_EQ(Admitted(From("192.0.2.7"), 10), 5);
+}
+
 TEST_F(AccessControlTest, ABanShutsOutAndItsLiftingLetsIn) {
   administration_.records.bans.push_back({kClient, "sells captchas", 1});
   Refresh();
@@ -243,6 +262,25 @@ TEST_F(AccessControlTest, RequestsUnderWayAreCounted) {
   EXPECT_FALSE(control_->PermitCreation(From("192.0.2.7")).create_client());
   first.reset();
   EXPECT_TRUE(control_->PermitCreation(From("192.0.2.7")).create_client());
+}
+
+// If this fails, a server that was closed to strangers takes them in, or says more to them than
+// that it does not have them, or counts them as new clients.
+TEST_F(AccessControlTest, AServerThatCreatesNobody) {
+  Open({{"create-clients", "off"}, {"new-clients-per-address-day", "1"}});
+  administration_.records.invites.push_back({.digest = kToken, .label = "friends"});
+  Refresh();
+  std::vector<CreationPermit> permits;
+  for (const std::optional<TokenDigest>& token :
+       {std::optional<TokenDigest>(), std::optional<TokenDigest>(kToken)}) {
+    const Visitor visitor = From("192.0.2.7", kClient, token);
+    permits.push_back(control_->PermitCreation(visitor));
+    EXPECT_FALSE(permits.back().create_client());
+    EXPECT_EQ(permits.back().invite(), std::nullopt);
+    EXPECT_FALSE(permits.back().refusal());
+    EXPECT_FALSE(control_->RefusalOfUnknown(visitor));
+    EXPECT_EQ(ReasonFor(visitor, true), std::nullopt) << "a client that exists is locked out";
+  }
 }
 
 TEST_F(AccessControlTest, InvitesAreNeededWhenTheServerSaysSo) {

@@ -1,9 +1,6 @@
 // The administration API over storage in memory, which fails where a test says so.
 #include <atomic>
-#include <condition_variable>
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -60,18 +57,9 @@ class HandlerTest : public testing::Test {
   }
 
   Answer Ask(absl::string_view method, const std::string& path, absl::string_view body = {}) {
-    std::mutex mutex;
-    std::condition_variable answered;
-    std::optional<Answer> answer;
     const std::string target = absl::StrCat("/v1/admin/", path);
-    handler_->Handle(http::RequestHead{method, target, {}}, body, [&](http::Response response) {
-      const std::lock_guard<std::mutex> lock(mutex);
-      answer = Answer{response.status, std::move(response.body)};
-      answered.notify_one();
-    });
-    std::unique_lock<std::mutex> lock(mutex);
-    answered.wait(lock, [&] { return answer.has_value(); });
-    return *std::move(answer);
+    http::Response response = handler_->Handle({method, target, {}}, body);
+    return {response.status, std::move(response.body)};
   }
 
   // The job, when it has ended.

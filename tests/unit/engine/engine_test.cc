@@ -3,7 +3,6 @@
 
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,7 +12,6 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/storage/temporary_directory.h"
-#include "tests/unit/storage/waiter.h"
 #include "tests/unit/sync/scripted_storage.h"
 
 namespace tcsync::engine {
@@ -40,9 +38,7 @@ http::Response Handle(Engine& engine, absl::string_view method, const std::strin
                       absl::string_view body = "", absl::string_view client_id = kClientId) {
   const std::vector<http::HeaderView> headers = {
       {"X-Client-Id", client_id}, {"Content-Type", "application/vnd.taskchampion.history-segment"}};
-  Waiter<http::Response> response;
-  engine.handler().Handle({method, target, headers}, body, response.Callback());
-  return response.Wait();
+  return engine.handler().Handle({method, target, headers}, body);
 }
 
 std::string HeaderOf(const http::Response& response, absl::string_view name) {

@@ -1,10 +1,8 @@
 // The handlers that show how the server is: health, metrics, and what is counted of requests.
-#include <future>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 #include <variant>
 #include <vector>
 
@@ -48,10 +46,7 @@ class NextHandler final : public RoutedHandler {
 
 Response Ask(Handler& handler, absl::string_view method, absl::string_view target,
              absl::string_view body = "", std::vector<HeaderView> headers = {}) {
-  std::promise<Response> answer;
-  handler.Handle({method, target, headers}, body,
-                 [&](Response response) { answer.set_value(std::move(response)); });
-  return answer.get_future().get();
+  return handler.Handle({method, target, headers}, body);
 }
 
 std::string HeaderOf(const Response& response, absl::string_view name) {

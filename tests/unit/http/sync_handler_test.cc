@@ -61,11 +61,10 @@ class SyncHandlerTest : public testing::Test {
                                              : kHistorySegmentMediaType});
     }
     headers.insert(headers.begin(), more_headers.begin(), more_headers.end());
-    std::optional<Response> response;
-    handler_.Handle({method, target, headers}, body, [&response](Response answer) {
-      ASSERT_FALSE(response.has_value()) << "answered twice";
-      response = std::move(answer);
-    });
+    // Storage answers at once here, and what is ready is returned.
+    std::optional<Response> response =
+        handler_.Handle({method, target, headers}, body,
+                        [](const Response&) { ADD_FAILURE() << "answered by the callback"; });
     EXPECT_TRUE(response.has_value()) << "not answered";
     return *std::move(response);
   }
@@ -414,12 +413,8 @@ class GuardedHandlerTest : public testing::Test {
                                              ? kSnapshotMediaType
                                              : kHistorySegmentMediaType});
     }
-    std::optional<Response> response;
-    handler_->Handle({method, target, headers, *PeerAddress::Parse("192.0.2.7")},
-                     method == "POST" ? "body" : "",
-                     [&response](Response answer) { response = std::move(answer); });
-    EXPECT_TRUE(response.has_value()) << "not answered";
-    return *std::move(response);
+    return handler_->Handle({method, target, headers, *PeerAddress::Parse("192.0.2.7")},
+                            method == "POST" ? "body" : "");
   }
 
   static std::string RetryAfter(const Response& response) {

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -48,7 +49,9 @@ class TargetHandler final : public http::Handler {
   class Request final : public http::PendingRequest::Implementation {
    public:
     std::optional<http::Response> Append(absl::string_view) override { return std::nullopt; }
-    void Finish(http::ResponseCallback done) override { done(http::EmptyResponse(200)); }
+    std::optional<http::Response> Finish(http::ResponseCallback) override {
+      return http::EmptyResponse(200);
+    }
   };
 };
 

@@ -49,12 +49,12 @@ class FakeHandler final : public http::Handler {
       if (body_.size() > kBodyBytesMax) return NewResponse(413);
       return std::nullopt;
     }
-    void Finish(http::ResponseCallback done) override {
+    std::optional<http::Response> Finish(http::ResponseCallback) override {
       finished_ = true;
       ++handler_.finished;
       http::Response response = NewResponse(200);
       response.body = std::move(body_);
-      done(std::move(response));
+      return response;
     }
 
    private:

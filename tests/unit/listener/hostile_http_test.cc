@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -75,7 +76,9 @@ class IndexHandler final : public http::Handler {
   class Request final : public http::PendingRequest::Implementation {
    public:
     std::optional<http::Response> Append(absl::string_view) override { return std::nullopt; }
-    void Finish(http::ResponseCallback done) override { done(http::EmptyResponse(200)); }
+    std::optional<http::Response> Finish(http::ResponseCallback) override {
+      return http::EmptyResponse(200);
+    }
   };
 };
 
@@ -98,8 +101,7 @@ std::string Serve(const std::vector<absl::string_view>& pieces) {
       const size_t consumed = parser->Parse(waiting);
       waiting.erase(0, consumed);
       if (parser->Ready()) {
-        parser->Finish(
-            [&](const http::Response& response) { statuses.push_back(response.status); });
+        statuses.push_back(parser->Finish(nullptr)->status);
         const bool goes_on = parser->CanKeepAlive();
         parser.reset();
         if (!goes_on) return absl::StrJoin(statuses, " ");

@@ -69,10 +69,9 @@ Outcome Receive(absl::string_view input, size_t piece_bytes) {
     }
     outcome.ready = parser.Ready();
     if (outcome.ready) {
-      parser.Finish([&outcome](http::Response response) {
-        outcome.status = response.status;
-        outcome.body = response.body;
-      });
+      const std::optional<http::Response> response = parser.Finish(nullptr);
+      outcome.status = response->status;
+      outcome.body = response->body;
       outcome.keep_alive = parser.CanKeepAlive();
       outcome.http10 = parser.IsHttp10();
       if (outcome.keep_alive) outcome.rest = absl::StrCat(waiting, input);
@@ -435,7 +434,7 @@ TEST(RequestParserTest, TheSharedScratchKeepsNothing) {
     RequestParser parser(handler, scratch, kPeer);
     parser.Parse(request);
     ASSERT_TRUE(parser.Ready());
-    parser.Finish([](const http::Response&) {});
+    EXPECT_TRUE(parser.Finish(nullptr));
   }
   EXPECT_THAT(handler.heads, ElementsAre("GET /one\nHost=h\nA=1\nB=2\n", "GET /two\nHost=h\n"));
 }

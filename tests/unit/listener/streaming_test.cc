@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -97,18 +98,16 @@ class StreamingHandler final : public http::Handler {
     explicit Source(StreamingHandler& handler) : handler_(handler) { ++handler_.sources; }
     ~Source() override { --handler_.sources; }
     uint64_t bytes() const override { return handler_.body_bytes_; }
-    void Read(PieceCallback done) override {
+    std::optional<Piece> Read(PieceCallback done) override {
       ++handler_.reads;
       const bool is_third = ++pieces_ == 3;
-      absl::StatusOr<std::string> piece = Next();
+      Piece piece = Next();
       if (is_third && handler_.how_ == How::kFail) piece = absl::DataLossError("damaged");
       if (is_third && handler_.how_ == How::kTooMuch) {
         piece = std::string(handler_.body_bytes_ - 2 * kPieceBytes + 1, 'x');
       }
       if (is_third && handler_.how_ == How::kEmpty) piece = std::string();
-      if (handler_.how_ != How::kOnAThread && handler_.how_ != How::kHeld) {
-        return done(std::move(piece));
-      }
+      if (handler_.how_ != How::kOnAThread && handler_.how_ != How::kHeld) return piece;
       auto shared = std::make_shared<PieceCallback>(std::move(done));
       std::function<void()> deliver = [shared, piece = std::move(piece)] { (*shared)(piece); };
       const std::lock_guard lock(handler_.mutex_);
@@ -117,6 +116,7 @@ class StreamingHandler final : public http::Handler {
       } else {
         handler_.threads_.emplace_back(std::move(deliver));
       }
+      return std::nullopt;
     }
 
    private:
@@ -161,10 +161,10 @@ class StreamingHandler final : public http::Handler {
       handler_.held_.push_back(std::move(go_on));
       return true;
     }
-    void Finish(http::ResponseCallback done) override {
+    std::optional<http::Response> Finish(http::ResponseCallback) override {
       http::Response response = http::EmptyResponse(200);
       response.body = absl::StrCat(position_);
-      done(std::move(response));
+      return response;
     }
 
    private:

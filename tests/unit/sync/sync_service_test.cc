@@ -159,10 +159,7 @@ TEST_F(SyncServiceTest, UrgencyFollowsTheClock) {
 
 class ThreeVersionsTest : public SyncServiceTest {
  protected:
-  ThreeVersionsTest()
-      : SyncServiceTest({.allow_client_ids = {},
-                         .create_clients = true,
-                         .snapshots = {.versions = 3, .days = 14}}) {}
+  ThreeVersionsTest() : SyncServiceTest({.snapshots = {.versions = 3, .days = 14}}) {}
 };
 
 // If this fails, the new version itself is not counted, or counted twice.
@@ -176,32 +173,6 @@ TEST_F(ThreeVersionsTest, UrgencyCountsTheVersionThatIsBeingAdded) {
     EXPECT_EQ(added.urgency, expected);
     latest = added.version_id;
   }
-}
-
-class ClosedServiceTest : public SyncServiceTest {
- protected:
-  ClosedServiceTest()
-      : SyncServiceTest({.allow_client_ids = {kClient}, .create_clients = false, .snapshots = {}}) {
-  }
-};
-
-// If this fails, a server that was closed to strangers takes them in.
-TEST_F(ClosedServiceTest, CreatesNoClients) {
-  EXPECT_TRUE(std::holds_alternative<NoSuchClient>(AddVersion(kNil)));
-  EXPECT_TRUE(std::holds_alternative<NoSuchClient>(GetChildVersion(kNil)));
-}
-
-// If this fails, a client outside the list is served, or one inside is not.
-TEST_F(ClosedServiceTest, AdmitsTheListOnly) {
-  EXPECT_TRUE(service_.IsAllowed(kClient));
-  EXPECT_FALSE(service_.IsAllowed(kOtherClient));
-  EXPECT_FALSE(service_.IsAllowed(kNil));
-}
-
-// If this fails, a server without a list serves nobody.
-TEST_F(SyncServiceTest, WithoutAListAdmitsEverybody) {
-  EXPECT_TRUE(service_.IsAllowed(kClient));
-  EXPECT_TRUE(service_.IsAllowed(Uuid::Random()));
 }
 
 class ScriptedServiceTest : public testing::Test {
@@ -247,12 +218,12 @@ TEST_F(ScriptedServiceTest, StorageGetsWhetherTheClientMayBeCreated) {
   const TokenDigest invite = {1, 2, 3};
   storage_.append = Appended{.version_id = Uuid::Random(), .snapshot = {}, .created_client = true};
   bool created = false;
-  service_.AddVersion(kClient, kNil, "segment", {.allowed = true, .invite = invite},
+  service_.AddVersion(kClient, kNil, "segment", {.create_client = true, .invite = invite},
                       [&created](absl::StatusOr<AddVersionResult> result) {
                         created = std::get<VersionAdded>(*result).created_client;
                       });
   EXPECT_TRUE(created);
-  service_.AddVersion(kClient, kNil, "segment", {.allowed = false}, [](auto) {});
+  service_.AddVersion(kClient, kNil, "segment", {.create_client = false}, [](auto) {});
   ASSERT_EQ(storage_.append_requests.size(), 2u);
   EXPECT_TRUE(storage_.append_requests[0].create_client);
   EXPECT_EQ(storage_.append_requests[0].invite, invite);

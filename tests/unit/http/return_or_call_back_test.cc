@@ -1,0 +1,86 @@
+// Results that are ready are returned, and others called back with. If these fail, a request is
+// never answered, or twice.
+#include "http/return_or_call_back.h"
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace tcsync::http {
+namespace {
+
+// One that cannot be copied, as responses.
+using Result = std::unique_ptr<int>;
+using Callback = absl::AnyInvocable<void(Result)>;
+
+TEST(ReturnOrCallBackTest, WhatIsReadyIsReturned) {
+  const std::optional<Result> returned =
+      ReturnOrCallBack(Callback([](const Result&) { ADD_FAILURE() << "called back as well"; }),
+                       [](Callback give) { give(std::make_unique<int>(7)); });
+  ASSERT_TRUE(returned);
+  EXPECT_EQ(**returned, 7);
+}
+
+TEST(ReturnOrCallBackTest, WhatIsNotIsCalledBackWith) {
+  Callback give;
+  int got = 0;
+  EXPECT_FALSE(ReturnOrCallBack(Callback([&got](const Result& result) { got += *result; }),
+                                [&give](Callback later) { give = std::move(later); }));
+  EXPECT_EQ(got, 0);
+  give(std::make_unique<int>(7));
+  EXPECT_EQ(got, 7);
+}
+
+// If this fails, a caller waits for ever when memory runs out on the way.
+TEST(ReturnOrCallBackTest, ACallbackThatIsDroppedIsFreed) {
+  const auto owned = std::make_shared<int>();
+  EXPECT_FALSE(ReturnOrCallBack(Callback([owned](const Result&) {}), [](const Callback&) {}));
+  EXPECT_EQ(owned.use_count(), 1);
+}
+
+// Results that come on another thread while calls return: either way each comes once.
+TEST(ReturnOrCallBackTest, EachResultComesOnceHoweverItIsTimed) {
+  struct Call {
+    Callback give;
+    std::atomic<bool> has_started{false};
+    int returned = 0;
+    int called_back = 0;
+  };
+  std::vector<Call> calls(20'000);
+  std::thread giver([&calls] {
+    for (Call& call : calls) {
+      while (!call.has_started) std::this_thread::yield();
+      call.give(std::make_unique<int>(7));
+    }
+  });
+  for (Call& call : calls) {
+    const std::optional<Result> result =
+        ReturnOrCallBack(Callback([&call](const Result& later) { call.called_back += *later; }),
+                         [&call](Callback give) {
+                           call.give = std::move(give);
+                           call.has_started = true;
+                         });
+    if (result) call.returned += **result;
+  }
+  giver.join();
+  for (const Call& call : calls) EXPECT_EQ(call.returned + call.called_back, 7);
+}
+
+TEST(WaitForTest, WaitsForWhatIsCalledBackWith) {
+  EXPECT_EQ(*WaitFor<Result>([](Callback) { return std::make_unique<int>(1); }), 1);
+  std::thread thread;
+  EXPECT_EQ(*WaitFor<Result>([&thread](Callback give) -> std::optional<Result> {
+    thread = std::thread([give = std::move(give)]() mutable { give(std::make_unique<int>(2)); });
+    return std::nullopt;
+  }),
+            2);
+  thread.join();
+}
+
+}  // namespace
+}  // namespace tcsync::http
