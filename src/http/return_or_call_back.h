@@ -28,7 +28,7 @@ std::optional<Result> ReturnOrCallBack(absl::AnyInvocable<void(Result)> done, St
     std::atomic<bool> is_visited{false};
   };
   const auto hand_over = std::make_shared<HandOver>(std::move(done));
-  std::forward<Start>(start)([hand_over](Result result) {
+  std::forward<Start>(start)([hand_over](Result&& result) {
     hand_over->result.emplace(std::move(result));
     if (hand_over->IsSecond()) hand_over->done(*std::move(hand_over->result));
   });
