@@ -15,6 +15,7 @@
 #include "http/forwarded_fields.h"
 #include "http/pending_request.h"
 #include "http/return_or_call_back.h"
+#include "http/stored_body.h"
 #include "sync/replica_place.h"
 
 namespace tcsync::http {
@@ -182,38 +183,6 @@ class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
   const std::shared_ptr<Context> context_;
   const std::shared_ptr<UploadBody> body_;
   bool is_finished_ = false;
-};
-
-// A body that is read from storage while it is sent.
-class SyncHandler::StoredBody final : public BodySource {
- public:
-  StoredBody(const Uuid& client_id, std::shared_ptr<PieceSource> pieces,
-             TransferShares::Place place, base::Logger logger)
-      : client_id_(client_id),
-        pieces_(std::move(pieces)),
-        place_(std::move(place)),
-        logger_(std::move(logger)) {}
-
-  uint64_t bytes() const override { return pieces_->bytes(); }
-  std::optional<Piece> Read(PieceCallback done) override {
-    return ReturnOrCallBack(std::move(done), [this](PieceCallback give) {
-      pieces_->Read(
-          [client_id = client_id_, logger = logger_, give = std::move(give)](Piece piece) mutable {
-            if (!piece.ok()) {
-              logger.Log(absl::IsAborted(piece.status()) ? LogLevel::kWarning : LogLevel::kError,
-                         {.client = client_id},
-                         "an answer ended before its end: ", piece.status().message());
-            }
-            give(std::move(piece));
-          });
-    });
-  }
-
- private:
-  const Uuid client_id_;
-  const std::shared_ptr<PieceSource> pieces_;
-  const TransferShares::Place place_;
-  const base::Logger logger_;
 };
 
 SyncHandler::SyncHandler(sync::SyncService& service, access::AccessControl& access,

@@ -40,7 +40,6 @@ class SyncHandler final : public RoutedHandler {
 
  private:
   class UploadRequest;
-  class StoredBody;
 
   // Who asks for what: everything that the answer to a request needs of its head.
   struct Call {

@@ -51,9 +51,7 @@ def engine(options):
 
 def add_version(engine, client_id, parent=NIL_VERSION, **more):
     headers = [("X-Client-Id", str(client_id)), ("Content-Type", SEGMENT_TYPE)]
-    return engine.handle(
-        "POST", f"/v1/client/add-version/{parent}", headers, SEGMENT, **more
-    )
+    return engine.handle("POST", f"/v1/client/add-version/{parent}", headers, SEGMENT, **more)
 
 
 # The beginning of each of the programs below.
@@ -139,15 +137,11 @@ class TestServing:
         with Engine.open(options) as engine, Listener.bind(options) as listener:
             listener.serve(engine)
             with RemoteServer(
-                Credentials(
-                    listener.addresses[0], credentials.client_id, credentials.secret
-                ),
+                Credentials(listener.addresses[0], credentials.client_id, credentials.secret),
                 proxy="",
             ) as remote:
                 assert remote.get_child_version(NIL_VERSION).plaintext == SEGMENT
-                assert remote.add_version(NIL_VERSION, SEGMENT) == Conflict(
-                    added.version_id
-                )
+                assert remote.add_version(NIL_VERSION, SEGMENT) == Conflict(added.version_id)
 
     def test_the_engine_stays_open_while_it_is_served(self, options):
         """If this fails, a listener that is closed after its engine answers from freed memory."""
@@ -155,9 +149,7 @@ class TestServing:
         listener.serve(engine)
         engine.close()
         assert fault_of(Engine.open, options) is EngineFault.IN_USE
-        with RemoteServer(
-            Credentials.generate(listener.addresses[0]), proxy=""
-        ) as remote:
+        with RemoteServer(Credentials.generate(listener.addresses[0]), proxy="") as remote:
             assert isinstance(remote.add_version(NIL_VERSION, SEGMENT), VersionAdded)
         listener.stop()
         Engine.open(options).close()
@@ -176,24 +168,16 @@ class TestServing:
 
     def test_addresses_that_cannot_be_had(self, options):
         """If this fails, a program cannot tell a mistyped address from one that another program has."""
-        assert (
-            fault_of(Listener.bind, {**options, "listen": "nonsense"})
-            is EngineFault.INVALID_ADDRESS
-        )
+        assert fault_of(Listener.bind, {**options, "listen": "nonsense"}) is EngineFault.INVALID_ADDRESS
         with Listener.bind(options) as listener:
             taken = listener.addresses[0].removeprefix("http://")
-            assert (
-                fault_of(Listener.bind, {**options, "listen": taken})
-                is EngineFault.IN_USE
-            )
+            assert fault_of(Listener.bind, {**options, "listen": taken}) is EngineFault.IN_USE
 
     def test_every_address_is_told(self, options, tmp_path):
         """If this fails, a program does not know where it serves, or the socket of a closed listener is left."""
         socket = tmp_path / "s"
         addresses = ["127.0.0.1:0", f"unix:{socket}"]
-        with Listener.bind(
-            {**options, "listen": addresses, "metrics-listen": "127.0.0.1:0"}
-        ) as listener:
+        with Listener.bind({**options, "listen": addresses, "metrics-listen": "127.0.0.1:0"}) as listener:
             first, second, metrics = listener.addresses
             assert (second, first == metrics) == (f"unix:{socket}", False)
             assert socket.exists()
@@ -289,9 +273,7 @@ class TestClosing:
             finally:
                 process.kill()
         assert (process.returncode, errors) == (0, "")
-        assert (
-            output == {"end": "", "interrupt": "interrupted\n", "fork": "7 True\n"}[how]
-        )
+        assert output == {"end": "", "interrupt": "interrupted\n", "fork": "7 True\n"}[how]
         assert not socket.exists()
         Engine.open(options).close()
 
@@ -585,11 +567,7 @@ class TestFaults:
         )
         first, second = done.stdout.splitlines()
         assert first == second and done.stderr == ""
-        assert (
-            first.startswith("UNSUPPORTED ")
-            and "TCSYNC_SERVER=ON" in first
-            and "TCSYNC_LIBRARY" in first
-        )
+        assert first.startswith("UNSUPPORTED ") and "TCSYNC_SERVER=ON" in first and "TCSYNC_LIBRARY" in first
 
     @pytest.mark.parametrize(
         ("wrong", "fault", "words"),
@@ -618,9 +596,7 @@ class TestFaults:
             assert raised.value.fault is fault
         assert not options["data-dir"].exists()
 
-    @pytest.mark.parametrize(
-        "value", [None, 6.4, b"64M", {"64M"}, ["32M", "64M"], "\ud800"]
-    )
+    @pytest.mark.parametrize("value", [None, 6.4, b"64M", {"64M"}, ["32M", "64M"], "\ud800"])
     def test_a_value_of_a_wrong_type(self, options, value):
         """If this fails, the message is about something else, or another value is taken than the one that was meant."""
         with pytest.raises(EngineError, match="'memory-budget'") as raised:
@@ -633,15 +609,11 @@ class TestFaults:
             with pytest.raises(EngineError, match="an item of the option 'listen'"):
                 Listener.bind({**options, "listen": wrong})
         client_id = uuid4()
-        with Engine.open(
-            {**options, "allow-client-id": [client_id, UUID(int=1)]}
-        ) as engine:
+        with Engine.open({**options, "allow-client-id": [client_id, UUID(int=1)]}) as engine:
             assert add_version(engine, client_id).status == 200
             assert add_version(engine, uuid4()).status == 403
 
-    @pytest.mark.parametrize(
-        "wrong", [None, 5, "data-dir", [("data-dir", "x")], {5: "x"}]
-    )
+    @pytest.mark.parametrize("wrong", [None, 5, "data-dir", [("data-dir", "x")], {5: "x"}])
     def test_options_of_a_wrong_type(self, wrong):
         with pytest.raises(EngineError, match="option"):
             Engine.open(wrong)
@@ -670,10 +642,7 @@ class TestFaults:
             pytest.raises(EngineError, match="engine"),
         ):
             listener.serve(None)
-        assert (
-            engine.handle("POST", "/", {"a": "b"}.items(), bytearray(b"x")).status
-            == 405
-        )
+        assert engine.handle("POST", "/", {"a": "b"}.items(), bytearray(b"x")).status == 405
 
     def test_a_copy(self, engine):
         """If this fails, an engine has two owners."""
@@ -703,10 +672,7 @@ class TestRequests:
             [("x-client-id", str(client_id))],
         )
         assert (got.status, got.body) == (200, SEGMENT)
-        assert (
-            dict(got.headers)["X-Version-Id"] == version_id
-            and dict(got.headers)["Content-Type"] == SEGMENT_TYPE
-        )
+        assert dict(got.headers)["X-Version-Id"] == version_id and dict(got.headers)["Content-Type"] == SEGMENT_TYPE
         assert "sealed" not in repr(got)
 
     def test_refusals_are_answers(self, engine):
@@ -726,9 +692,7 @@ class TestRequests:
             ]
             assert (statuses[0], statuses[2]) == (200, 200) and statuses[1] != 200
             # A listening socket gives the scope of a link-local address with it.
-            assert (
-                add_version(engine, uuid4(), peer_address="fe80::1%eth0").status == 200
-            )
+            assert add_version(engine, uuid4(), peer_address="fe80::1%eth0").status == 200
 
     def test_administration(self, engine):
         """If this fails, a program that embeds the server cannot look after its data."""
@@ -742,9 +706,7 @@ class TestRequests:
 
     def test_options_in_force(self, options):
         """If this fails, nobody can find out why an engine does what it does."""
-        with Engine.open(
-            {**options, "memory-budget": "64M", "block-cache-bytes": "1M"}
-        ) as engine:
+        with Engine.open({**options, "memory-budget": "64M", "block-cache-bytes": "1M"}) as engine:
             assert engine.option("data-dir") == str(options["data-dir"])
             assert engine.option("block-cache-bytes") == "1048576"
             assert engine.option("memtable-bytes") == "4194304"
@@ -780,9 +742,7 @@ class TestLog:
     def test_one_that_raises(self, options, monkeypatch):
         """If this fails, a mistake in a program's log function ends the server, or goes unnoticed."""
         unraisable = []
-        monkeypatch.setattr(
-            sys, "unraisablehook", lambda found: unraisable.append(found.exc_value)
-        )
+        monkeypatch.setattr(sys, "unraisablehook", lambda found: unraisable.append(found.exc_value))
 
         def broken(record):
             raise ZeroDivisionError(record.message)
@@ -792,12 +752,8 @@ class TestLog:
             Listener.bind(options, log=broken) as listener,
         ):
             listener.serve(engine)
-            with RemoteServer(
-                Credentials.generate(listener.addresses[0]), proxy=""
-            ) as remote:
-                assert isinstance(
-                    remote.add_version(NIL_VERSION, SEGMENT), VersionAdded
-                )
+            with RemoteServer(Credentials.generate(listener.addresses[0]), proxy="") as remote:
+                assert isinstance(remote.add_version(NIL_VERSION, SEGMENT), VersionAdded)
         assert [str(error) for error in unraisable if "listening on" in str(error)]
         assert {type(error) for error in unraisable} == {ZeroDivisionError}
 
@@ -833,9 +789,7 @@ class TestLog:
         with (
             Engine.open(
                 options,
-                log=lambda record: statuses.append(
-                    engine.handle("GET", "/health").status
-                ),
+                log=lambda record: statuses.append(engine.handle("GET", "/health").status),
             ) as engine,
         ):
             engine.handle("GET", "/v1/client/snapshot")

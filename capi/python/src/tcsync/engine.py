@@ -60,10 +60,11 @@ class LogRecord:
 
 
 #: Receives each record. The library calls it on a thread that does nothing else, in the order of the records and
-#: slightly delayed, so that it delays no request. While it does not return, records beyond a bound are dropped, and a warning gives their number. `close` waits for it. It
-#: may call an engine's `handle`; opening, binding, serving, stopping and closing raise an EngineError in it. Its
-#: exceptions go to sys.unraisablehook, and the server continues. The function and all objects that it refers to are
-#: kept until its engine or listener is closed. The option "log-level" sets the lowest level.
+#: slightly delayed, so that it delays no request. While it does not return, records beyond a bound are dropped, and a
+#: warning gives their number. `close` waits for it. It may call an engine's `handle`; opening, binding, serving,
+#: stopping and closing raise an EngineError in it. Its exceptions go to sys.unraisablehook, and the server continues.
+#: The function and all objects that it refers to are kept until its engine or listener is closed. The option
+#: "log-level" sets the lowest level.
 LogFunction = Callable[[LogRecord], None]
 
 #: A number in the option's unit, a truth value, a path, or text; several texts or UUIDs for an option that is a list.
