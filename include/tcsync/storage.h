@@ -289,8 +289,8 @@ class Storage {
   // back from where it stands. OK, or what failed.
   virtual void Probe(ProbeCallback done) { done(absl::OkStatus()); }
 
-  // Null for a backend that has none.
-  virtual StorageAdministration* administration() { return nullptr; }
+  // Lives as long as this.
+  virtual StorageAdministration& administration() = 0;
 };
 
 }  // namespace tcsync

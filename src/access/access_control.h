@@ -21,7 +21,7 @@
 #include "base/clock.h"
 #include "tcsync/options.h"
 #include "tcsync/peer_address.h"
-#include "tcsync/storage_administration.h"
+#include "tcsync/storage_figures.h"
 #include "tcsync/uuid.h"
 
 namespace tcsync::access {

@@ -18,9 +18,9 @@ std::optional<typename Map::mapped_type> Find(const Map& map, const Key& key) {
 
 AccessTable::AccessTable() : records_(std::make_shared<const Records>()) {}
 
-absl::Status AccessTable::Refresh(StorageAdministration& administration) {
+absl::Status AccessTable::Refresh(AccessRecordStorage& storage) {
   const std::lock_guard refresh_lock(refresh_mutex_);
-  absl::StatusOr<AccessRecords> read = administration.ReadAccessRecords();
+  absl::StatusOr<AccessRecords> read = storage.ReadAccessRecords();
   if (!read.ok()) return read.status();
   auto records = std::make_shared<Records>();
   for (Ban& ban : read->bans) records->bans.emplace(ban.client_id, std::move(ban));

@@ -9,7 +9,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
-#include "tcsync/storage_administration.h"
+#include "tcsync/access_records.h"
 #include "tcsync/uuid.h"
 
 namespace tcsync::access {
@@ -24,7 +24,7 @@ class AccessTable {
 
   // Reads everything anew. Changes that were made before the call are seen by every lookup after
   // it. On error, which is storage's, what was known before stays in force. Blocks.
-  absl::Status Refresh(StorageAdministration& administration);
+  absl::Status Refresh(AccessRecordStorage& storage);
 
   std::optional<Ban> BanOf(const Uuid& client_id) const;
   std::optional<ClientToken> TokenOf(const Uuid& client_id) const;

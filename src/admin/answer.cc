@@ -21,8 +21,6 @@ int HttpStatusOf(absl::StatusCode code) {
     case absl::StatusCode::kFailedPrecondition:
     case absl::StatusCode::kAborted:
       return 409;
-    case absl::StatusCode::kUnimplemented:
-      return 501;
     case absl::StatusCode::kUnavailable:
       return 503;
     case absl::StatusCode::kResourceExhausted:

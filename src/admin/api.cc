@@ -50,9 +50,6 @@ absl::Status Api::Begin(Call& call) const {
   if (dependencies_.storage == nullptr) {
     return absl::FailedPreconditionError("No data directory is open, which this needs.");
   }
-  if (dependencies_.storage->administration() == nullptr) {
-    return absl::UnimplementedError("This storage backend has no administration.");
-  }
   if (!call.client) return absl::OkStatus();
   const absl::StatusOr<Uuid> client_id = ResolveClient(*call.client);
   if (client_id.ok()) call.client_id = *client_id;

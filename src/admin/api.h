@@ -89,13 +89,13 @@ class Api {
 
  private:
   // Call this when all parameters have been asked for: why the request cannot go on, if it cannot.
-  // kInvalidArgument for the parameters, kFailedPrecondition when no data directory is open,
-  // kUnimplemented when the backend has no administration. Finds the client that the call names.
+  // kInvalidArgument for the parameters, kFailedPrecondition when no data directory is open. Finds
+  // the client that the call names.
   absl::Status Begin(Call& call) const;
   // The same for what is done without a storage. `while_open` says why not while there is one.
   absl::Status BeginOffline(const Call& call, absl::string_view while_open) const;
   // After Begin().
-  StorageAdministration& administration() const { return *dependencies_.storage->administration(); }
+  StorageAdministration& administration() const { return dependencies_.storage->administration(); }
 
   // The client of that name. An ID is one of a client, here or not. kInvalidArgument for what is no
   // name, kNotFound for one of nobody, kFailedPrecondition for one of several.

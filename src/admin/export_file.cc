@@ -126,7 +126,7 @@ Dependencies DependenciesOf(Storage& storage) {
 
 absl::StatusOr<ExtractedClient> ExportClientToFile(Storage& storage, const Uuid& client_id,
                                                    const std::string& output) {
-  StorageAdministration& administration = *storage.administration();
+  StorageAdministration& administration = storage.administration();
   const auto client = administration.FindClient(client_id);
   if (!client.ok()) return client.status();
   if (!client->has_value()) {
@@ -160,7 +160,7 @@ absl::StatusOr<ExtractedClient> ExportClientToFile(Storage& storage, const Uuid&
 
 absl::StatusOr<SalvageReport> ExportWholeClientsToFile(Storage& storage,
                                                        const std::string& output) {
-  StorageAdministration& administration = *storage.administration();
+  StorageAdministration& administration = storage.administration();
   absl::StatusOr<NewFile> file = NewFile::Create(output);
   if (!file.ok()) return file.status();
   Api api(DependenciesOf(storage));

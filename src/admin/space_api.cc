@@ -49,10 +49,7 @@ Json Api::CompactionJob() {
 }
 
 void Api::CompactIfNeeded() {
-  if (dependencies_.storage == nullptr || dependencies_.storage->administration() == nullptr ||
-      jobs_.IsUnderWay(kCompactJob)) {
-    return;
-  }
+  if (dependencies_.storage == nullptr || jobs_.IsUnderWay(kCompactJob)) return;
   static_cast<void>(CompactionJob());
 }
 

@@ -45,9 +45,9 @@ sync::RetentionPolicy RetentionPolicyOf(const Options& options) {
 // Retention over all clients, page by page, time and again. One thread.
 class RetentionRun {
  public:
-  RetentionRun(StorageAdministration& administration, const sync::RetentionPolicy& policy,
+  RetentionRun(ClientHistories& histories, const sync::RetentionPolicy& policy,
                const base::Logger& logger)
-      : retention_(administration, policy), logger_(logger) {}
+      : retention_(histories, policy), logger_(logger) {}
 
   // Does the next page; false when that was the last one, and nothing is left for now.
   bool RunPage() {
@@ -121,10 +121,9 @@ class ComposedEngine final : public Engine {
 
   // Reads what storage keeps of who is admitted, before the first request. Blocks.
   absl::Status LoadAccess() {
-    StorageAdministration* const administration = storage_->administration();
-    if (administration == nullptr) return absl::OkStatus();
+    StorageAdministration& administration = storage_->administration();
     // Not worth refusing to serve: on a full disk the first key cannot be made, and reads go on.
-    const absl::StatusOr<std::string> key = administration->PseudonymKey();
+    const absl::StatusOr<std::string> key = administration.PseudonymKey();
     if (const absl::Status named = key.ok() ? names_->SetKey(*key) : key.status(); !named.ok()) {
       logger_.Log(
           LogLevel::kWarning,
@@ -132,27 +131,26 @@ class ComposedEngine final : public Engine {
           "the usual ones cannot be had: ",
           named.ToString());
     }
-    if (const absl::Status status = access_table_.Refresh(*administration); !status.ok()) {
+    if (const absl::Status status = access_table_.Refresh(administration); !status.ok()) {
       return status;
     }
-    access_control_.SetLiveBytes([administration] { return administration->LiveBytes(); });
-    UpdateUsage(*administration);
+    access_control_.SetLiveBytes([&administration] { return administration.LiveBytes(); });
+    UpdateUsage();
     return absl::OkStatus();
   }
 
-  // After LoadAccess. Storage without administration needs nothing done.
+  // After LoadAccess.
   void StartHousekeeping(const sync::RetentionPolicy& retention) {
-    StorageAdministration* const administration = storage_->administration();
-    if (administration == nullptr) return;
     std::vector<engine::Housekeeping::Chore> chores;
     chores.push_back({.interval = std::chrono::milliseconds(base::kUsageIntervalMs),
                       .first_after = std::chrono::milliseconds(base::kUsageIntervalMs),
-                      .run_piece = [this, administration] {
-                        UpdateUsage(*administration);
+                      .run_piece = [this] {
+                        UpdateUsage();
                         return false;
                       }});
     if (retention.retention_days > 0 || retention.idle_client_days > 0) {
-      const auto run = std::make_shared<RetentionRun>(*administration, retention, logger_);
+      const auto run =
+          std::make_shared<RetentionRun>(storage_->administration(), retention, logger_);
       chores.push_back({.interval = std::chrono::milliseconds(base::kRetentionIntervalMs),
                         .first_after = std::chrono::milliseconds(base::kFirstRetentionMs),
                         .run_piece = [this, run] {
@@ -186,9 +184,9 @@ class ComposedEngine final : public Engine {
             .registry = registry_.get()};
   }
 
-  void UpdateUsage(StorageAdministration& administration) {
+  void UpdateUsage() {
     // Without new figures the last ones hold. What is wrong shows where it is used.
-    if (const auto stats = administration.ReadStats(); stats.ok()) {
+    if (const auto stats = storage_->administration().ReadStats(); stats.ok()) {
       access_control_.UpdateUsage(*stats);
     }
   }
@@ -203,8 +201,7 @@ class ComposedEngine final : public Engine {
     return reload_hooks_.Run();
   }
 
-  // After a change, which only a storage that has an administration can have had.
-  absl::Status RefreshAccess() { return access_table_.Refresh(*storage_->administration()); }
+  absl::Status RefreshAccess() { return access_table_.Refresh(storage_->administration()); }
 
   ComposedEngine(const Options& options, const base::Limits& limits,
                  const access::AccessPolicy& access_policy,
@@ -344,10 +341,6 @@ absl::StatusOr<std::unique_ptr<Engine>> Compose(const Options& options,
                                                 const EngineLog& log) {
   const absl::StatusOr<access::AccessPolicy> access_policy = access::AccessPolicy::From(options);
   if (!access_policy.ok()) return access_policy.status();
-  if (options.invite_only && storage->administration() == nullptr) {
-    return absl::InvalidArgumentError(
-        "option invite-only: this storage keeps no invites, so that nobody could be created");
-  }
   auto engine = std::make_unique<ComposedEngine>(options, *access_policy, std::move(registry),
                                                  std::move(storage), std::move(names), log);
   if (const absl::Status status = engine->LoadAccess(); !status.ok()) return status;

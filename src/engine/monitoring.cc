@@ -11,12 +11,6 @@
 namespace tcsync::engine {
 namespace {
 
-metrics::HealthMonitor::ReadStatsFunction StatsReaderOf(Storage& storage) {
-  StorageAdministration* const administration = storage.administration();
-  if (administration == nullptr) return nullptr;
-  return [administration] { return administration->ReadStats(); };
-}
-
 // What runs here and what was set, so that an alert can compare with it and need not be told the
 // numbers again.
 void AddConstants(const Options& options, const base::Limits& limits, metrics::Registry& registry) {
@@ -43,7 +37,7 @@ Monitoring::Monitoring(const Options& options, const base::Limits& limits,
                        metrics::Registry& registry, Storage& storage, http::RoutedHandler& clients,
                        http::HealthHandler::Refuse refuse, const access::AccessControl& access,
                        access::TopTalkers& top_talkers, const base::Logger& logger)
-    : monitor_(storage, StatsReaderOf(storage)),
+    : monitor_(storage, storage.administration()),
       health_(monitor_,
               {.disk_free_bytes_min = static_cast<uint64_t>(options.disk_free_bytes_min),
                .total_bytes_max = static_cast<uint64_t>(options.total_bytes_max)},

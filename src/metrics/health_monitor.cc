@@ -20,10 +20,9 @@ Instant Now() { return std::chrono::steady_clock::now(); }
 // The state that the threads and the probes share. Public members are guarded by the mutex.
 class HealthMonitor::State {
  public:
-  State(const HealthTiming& timing, bool has_stats) : timing(timing), has_stats(has_stats) {}
+  explicit State(const HealthTiming& timing) : timing(timing) {}
 
   const HealthTiming timing;
-  const bool has_stats;
   std::mutex mutex;
   std::condition_variable changed;
   bool stopping = false;
@@ -81,7 +80,7 @@ class HealthMonitor::State {
     const bool probe_overdue = probe.IsOverdue(now, timing.wait_max);
     const bool stats_overdue = stats_reading.IsOverdue(now, timing.wait_max);
     if (!probe_overdue && !IsRecent(probe, now, timing.shared)) return std::nullopt;
-    if (has_stats && !stats_overdue && !IsRecent(stats_reading, now, timing.stats_shared)) {
+    if (!stats_overdue && !IsRecent(stats_reading, now, timing.stats_shared)) {
       return std::nullopt;
     }
     return Report(probe_overdue, stats_overdue);
@@ -111,13 +110,11 @@ class HealthMonitor::State {
   }
 };
 
-HealthMonitor::HealthMonitor(Storage& storage, ReadStatsFunction read_stats,
-                             const HealthTiming& timing)
+HealthMonitor::HealthMonitor(Storage& storage, StorageFigures& figures, const HealthTiming& timing)
     : storage_(storage),
-      read_stats_(std::move(read_stats)),
-      state_(std::make_shared<State>(timing, read_stats_ != nullptr)),
+      figures_(figures),
+      state_(std::make_shared<State>(timing)),
       answer_thread_(base::StartThread("tcsync-health", [this] { AnswerWaiting(); })) {
-  if (read_stats_ == nullptr) return;
   try {
     stats_thread_ = base::StartThread("tcsync-stats", [this] { ReadStats(); });
   } catch (...) {
@@ -194,8 +191,7 @@ void HealthMonitor::AnswerWaiting() {
       continue;
     }
     State::Check& reading = state.stats_reading;
-    if (state.has_stats && !reading.since &&
-        !state.IsRecent(reading, now, state.timing.stats_shared)) {
+    if (!reading.since && !state.IsRecent(reading, now, state.timing.stats_shared)) {
       reading.since = now;
       state.changed.notify_all();
     }
@@ -215,7 +211,7 @@ void HealthMonitor::ReadStats() {
     state.changed.wait(lock, [&] { return state.stopping || state.stats_reading.since; });
     if (state.stopping) return;
     lock.unlock();
-    absl::StatusOr<StorageStats> stats = read_stats_();
+    absl::StatusOr<StorageStats> stats = figures_.ReadStats();
     lock.lock();
     if (stats.ok()) state.stats = *std::move(stats);
     state.stats_reading.End(stats.status(), Now());

@@ -3,7 +3,6 @@
 #define TCSYNC_SRC_METRICS_HEALTH_MONITOR_H_
 
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -13,7 +12,7 @@
 #include "absl/status/statusor.h"
 #include "base/limits.h"
 #include "tcsync/storage.h"
-#include "tcsync/storage_administration.h"
+#include "tcsync/storage_figures.h"
 
 namespace tcsync::metrics {
 
@@ -29,7 +28,7 @@ struct StorageReport {
   // The result of Storage::Probe; nullopt: none within the permitted time. kUnavailable: it was
   // refused for that long.
   std::optional<absl::Status> probe;
-  // The figures of the last reading; nullopt: none, or the backend has none.
+  // The figures of the last reading; nullopt: none so far.
   std::optional<StorageStats> stats;
   // OK, or the reason that they are not current.
   absl::Status stats_status;
@@ -44,12 +43,8 @@ class HealthMonitor {
   // of the monitor's; must not block for long.
   using Done = absl::AnyInvocable<void(const StorageReport&)>;
 
-  // As StorageAdministration::ReadStats; may block.
-  using ReadStatsFunction = std::function<absl::StatusOr<StorageStats>()>;
-
-  // `storage` must live until Stop() has returned, and completes pending probes even after that.
-  // `read_stats` is null for a storage without figures.
-  HealthMonitor(Storage& storage, ReadStatsFunction read_stats, const HealthTiming& timing = {});
+  // Both must live until Stop() has returned. `storage` completes pending probes even after that.
+  HealthMonitor(Storage& storage, StorageFigures& figures, const HealthTiming& timing = {});
   ~HealthMonitor();
   HealthMonitor(const HealthMonitor&) = delete;
   HealthMonitor& operator=(const HealthMonitor&) = delete;
@@ -69,7 +64,7 @@ class HealthMonitor {
   void ReadStats();
 
   Storage& storage_;
-  const ReadStatsFunction read_stats_;
+  StorageFigures& figures_;
   const std::shared_ptr<State> state_;  // shared with probes that come back late
   std::thread answer_thread_;
   std::thread stats_thread_;  // a reading may hang, and answers must not

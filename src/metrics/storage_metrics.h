@@ -3,7 +3,7 @@
 #define TCSYNC_SRC_METRICS_STORAGE_METRICS_H_
 
 #include "metrics/registry.h"
-#include "tcsync/storage_administration.h"
+#include "tcsync/storage_figures.h"
 
 namespace tcsync::metrics {
 

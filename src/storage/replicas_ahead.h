@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/limits.h"
-#include "tcsync/storage_administration.h"
+#include "tcsync/client_histories.h"
 
 namespace tcsync::storage {
 

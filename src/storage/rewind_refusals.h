@@ -4,7 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "tcsync/storage_administration.h"
+#include "tcsync/client_histories.h"
 
 namespace tcsync::storage {
 

@@ -53,7 +53,7 @@ absl::StatusOr<RetentionPage> Retention::RunPage(const std::optional<Uuid>& afte
                                                  bool dry_run) {
   const absl::Time deadline = absl::Now() + absl::Milliseconds(base::kAdminPageMs);
   absl::StatusOr<std::vector<ClientSummary>> clients =
-      administration_.ListClients(after, base::kAdminPageClients);
+      histories_.ListClients(after, base::kAdminPageClients);
   if (!clients.ok()) return clients.status();
   RetentionPage page;
   for (const ClientSummary& client : *clients) {
@@ -81,7 +81,7 @@ absl::StatusOr<ClientRetention> Retention::RunClient(const ClientSummary& client
   ClientRetention result{.client_id = client.client_id};
   const int64_t seen_since = absl::ToUnixSeconds(now - Days(policy_.replica_seen_days));
   const absl::StatusOr<std::vector<ReplicaPosition>> positions =
-      administration_.ReadPositions(client.client_id, seen_since);
+      histories_.ReadPositions(client.client_id, seen_since);
   if (!positions.ok()) return positions.status();
   const std::optional<RetentionBounds> bounds = BoundsOf(client, *positions, policy_, now);
   if (!bounds) return result;
@@ -91,7 +91,7 @@ absl::StatusOr<ClientRetention> Retention::RunClient(const ClientSummary& client
   if (*first_kept <= client.first_number) return result;
   const absl::StatusOr<uint64_t> bytes =
       dry_run ? BytesOfVersions(client.client_id, client.first_number, *first_kept)
-              : administration_.RemoveVersions(client.client_id, *first_kept);
+              : histories_.RemoveVersions(client.client_id, *first_kept);
   if (!bytes.ok()) return bytes.status();
   result.versions = *first_kept - client.first_number;
   result.bytes = *bytes;
@@ -107,12 +107,12 @@ absl::StatusOr<ClientRetention> Retention::RemoveIdle(const ClientSummary& clien
   if (dry_run) return result;
   // The list was read a while ago: its user may have come back since.
   const absl::StatusOr<std::optional<ClientSummary>> present =
-      administration_.FindClient(client.client_id);
+      histories_.FindClient(client.client_id);
   if (!present.ok()) return present.status();
   if (!*present || !IsIdle(**present, policy_, now)) {
     return ClientRetention{.client_id = client.client_id};
   }
-  const absl::StatusOr<bool> deleted = administration_.DeleteClient(client.client_id);
+  const absl::StatusOr<bool> deleted = histories_.DeleteClient(client.client_id);
   if (!deleted.ok()) return deleted.status();
   return result;
 }
@@ -123,7 +123,7 @@ absl::StatusOr<uint64_t> Retention::FirstNotOlderThan(const Uuid& client_id, uin
   while (first < bound) {
     const uint64_t middle = first + (bound - first) / 2;
     const absl::StatusOr<std::vector<StoredVersion>> versions =
-        administration_.ReadVersions(client_id, middle - 1, /*bytes_max=*/1);
+        histories_.ReadVersions(client_id, middle - 1, /*bytes_max=*/1);
     if (!versions.ok()) return versions.status();
     // Removed meanwhile, by another run or with the client: the next run will see what is there.
     if (versions->empty() || versions->front().number != middle) return first;
@@ -141,7 +141,7 @@ absl::StatusOr<uint64_t> Retention::BytesOfVersions(const Uuid& client_id, uint6
   uint64_t bytes = 0;
   while (first < end) {
     const absl::StatusOr<std::vector<StoredVersion>> versions =
-        administration_.ReadVersions(client_id, first - 1, base::kAdminPageBytes);
+        histories_.ReadVersions(client_id, first - 1, base::kAdminPageBytes);
     if (!versions.ok()) return versions.status();
     if (versions->empty()) break;
     for (const StoredVersion& stored : *versions) {

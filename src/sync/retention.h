@@ -13,7 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "tcsync/storage_administration.h"
+#include "tcsync/client_histories.h"
 #include "tcsync/uuid.h"
 
 namespace tcsync::sync {
@@ -55,11 +55,11 @@ std::optional<RetentionBounds> BoundsOf(const ClientSummary& client,
                                         const std::vector<ReplicaPosition>& positions,
                                         const RetentionPolicy& policy, absl::Time now);
 
-// Thread-safe. Borrows the administration. Blocks, as everything does there.
+// Thread-safe. Borrows the histories. Blocks, as everything does there.
 class Retention {
  public:
-  Retention(StorageAdministration& administration, const RetentionPolicy& policy)
-      : administration_(administration), policy_(policy) {}
+  Retention(ClientHistories& histories, const RetentionPolicy& policy)
+      : histories_(histories), policy_(policy) {}
 
   // Examines some clients after `after`, as many as take about kAdminPageMs, and removes what is to
   // go, unless it is a `dry_run`. Repeating a page that failed is harmless.
@@ -77,7 +77,7 @@ class Retention {
   // Of the segments from `first` on, below `end`.
   absl::StatusOr<uint64_t> BytesOfVersions(const Uuid& client_id, uint64_t first, uint64_t end);
 
-  StorageAdministration& administration_;
+  ClientHistories& histories_;
   const RetentionPolicy policy_;
 };
 

@@ -59,7 +59,7 @@ class AccessTest : public testing::TestWithParam<const char*> {
   }
 
   void Put(const AccessChange& change) {
-    const absl::Status status = storage_->administration()->ChangeAccess(change);
+    const absl::Status status = storage_->administration().ChangeAccess(change);
     ASSERT_TRUE(status.ok()) << status;
   }
 
@@ -75,7 +75,7 @@ class AccessTest : public testing::TestWithParam<const char*> {
   }
 
   uint64_t UsesOf(absl::string_view token) {
-    const auto records = storage_->administration()->ReadAccessRecords();
+    const auto records = storage_->administration().ReadAccessRecords();
     EXPECT_TRUE(records.ok()) << records.status();
     for (const Invite& invite : records->invites) {
       if (invite.digest == access::DigestOf(token)) return invite.uses;

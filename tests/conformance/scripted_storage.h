@@ -17,6 +17,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "storage/memory/memory_storage.h"
 #include "tcsync/storage.h"
 
 namespace tcsync::conformance {
@@ -76,6 +77,8 @@ class ScriptedStorage : public Storage {
   void StoreSnapshot(StoreSnapshotRequest request, StoreSnapshotCallback done) override;
   void GetChild(const Uuid& client_id, const Uuid& parent_version_id, ChildCallback done) override;
   void GetSnapshot(const Uuid& client_id, SnapshotCallback done) override;
+  // Of another storage, which is empty.
+  StorageAdministration& administration() override { return administration_; }
 
  private:
   friend class Script;
@@ -89,6 +92,7 @@ class ScriptedStorage : public Storage {
   void Read(absl::AnyInvocable<void()> read);
 
   std::shared_ptr<Script> script_;
+  memory_storage::MemoryStorage administration_;
 };
 
 }  // namespace tcsync::conformance

@@ -41,7 +41,7 @@ class SharedStorage final : public Storage, public StorageAdministration {
     storage_->NoteReplicaAhead(client_id, version_id, now);
   }
   void Probe(ProbeCallback done) override { storage_->Probe(std::move(done)); }
-  StorageAdministration* administration() override { return this; }
+  StorageAdministration& administration() override { return *this; }
 
   absl::StatusOr<std::vector<ClientSummary>> ListClients(const std::optional<Uuid>& after,
                                                          size_t limit) override {
@@ -93,7 +93,7 @@ class SharedStorage final : public Storage, public StorageAdministration {
   }
 
  private:
-  StorageAdministration& inner() { return *storage_->administration(); }
+  StorageAdministration& inner() { return storage_->administration(); }
 
   const std::shared_ptr<Storage> storage_;
   const StorageStats stats_;

@@ -32,7 +32,7 @@ class MemoryStorage final : public Storage, public StorageAdministration {
                        int64_t now_unix_seconds) override;
   void NoteReplicaAhead(const Uuid& client_id, const Uuid& version_id,
                         int64_t now_unix_seconds) override;
-  StorageAdministration* administration() override { return this; }
+  StorageAdministration& administration() override { return *this; }
 
   // memory_administration.cc
   absl::StatusOr<std::vector<ClientSummary>> ListClients(const std::optional<Uuid>& after,

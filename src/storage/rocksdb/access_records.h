@@ -7,7 +7,7 @@
 #include "absl/status/statusor.h"
 #include "rocksdb/db.h"
 #include "storage/rocksdb/chain_reader.h"
-#include "tcsync/storage_administration.h"
+#include "tcsync/access_records.h"
 
 namespace tcsync::rocksdb_storage {
 

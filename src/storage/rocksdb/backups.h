@@ -28,7 +28,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "tcsync/storage_administration.h"
+#include "tcsync/storage.h"
+#include "tcsync/storage_upkeep.h"
 #include "tcsync/uuid.h"
 
 namespace rocksdb {

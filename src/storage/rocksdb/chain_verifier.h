@@ -4,7 +4,7 @@
 
 #include "absl/status/statusor.h"
 #include "rocksdb/db.h"
-#include "tcsync/storage_administration.h"
+#include "tcsync/client_histories.h"
 #include "tcsync/uuid.h"
 
 namespace tcsync::rocksdb_storage {

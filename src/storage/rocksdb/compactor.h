@@ -34,7 +34,7 @@
 #include "rocksdb/db.h"
 #include "rocksdb/options.h"
 #include "storage/rocksdb/administration.h"
-#include "tcsync/storage_administration.h"
+#include "tcsync/storage_upkeep.h"
 
 namespace tcsync::rocksdb_storage {
 

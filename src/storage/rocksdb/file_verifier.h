@@ -4,7 +4,7 @@
 
 #include "absl/status/status.h"
 #include "rocksdb/db.h"
-#include "tcsync/storage_administration.h"
+#include "tcsync/storage_upkeep.h"
 
 namespace tcsync::rocksdb_storage {
 

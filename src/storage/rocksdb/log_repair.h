@@ -12,7 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "tcsync/storage_administration.h"
+#include "tcsync/storage_upkeep.h"
 
 namespace tcsync::rocksdb_storage {
 

@@ -35,7 +35,7 @@ class ReadOnlyStorage final : public Storage, private AdministeredStorage, priva
   void GetChild(const Uuid& client_id, const Uuid& parent_version_id, ChildCallback done) override;
   void GetSnapshot(const Uuid& client_id, SnapshotCallback done) override;
   void Probe(ProbeCallback done) override;
-  StorageAdministration* administration() override { return &administration_; }
+  StorageAdministration& administration() override { return administration_; }
 
  private:
   absl::Status WithDatabase(Use use) override;

@@ -18,7 +18,7 @@
 #include "absl/hash/hash.h"
 #include "absl/status/status.h"
 #include "storage/rocksdb/batch_builder.h"
-#include "tcsync/storage_administration.h"
+#include "tcsync/client_histories.h"
 #include "tcsync/uuid.h"
 
 namespace tcsync::rocksdb_storage {

@@ -130,7 +130,7 @@ class RocksdbStorage final : public Storage,
 
   void Probe(ProbeCallback done) override;
 
-  StorageAdministration* administration() override { return &administration_; }
+  StorageAdministration& administration() override { return administration_; }
 
   // At the start: removes the pieces of uploads that the end of the process interrupted.
   void RemoveAbandonedUploads(const base::Logger& logger) {

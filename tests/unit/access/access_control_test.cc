@@ -10,7 +10,7 @@
 #include "access/token.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "scripted_administration.h"
+#include "scripted_access_records.h"
 #include "tests/unit/sync/manual_clock.h"
 
 namespace tcsync::access {
@@ -47,7 +47,7 @@ class AccessControlTest : public testing::Test {
     control_.emplace(table_, *policy, clock_, clock_);
   }
 
-  void Refresh() { ASSERT_TRUE(table_.Refresh(administration_).ok()); }
+  void Refresh() { ASSERT_TRUE(table_.Refresh(records_).ok()); }
 
   static Visitor From(absl::string_view address, const Uuid& client_id = kClient,
                       std::optional<TokenDigest> token = std::nullopt) {
@@ -68,7 +68,7 @@ class AccessControlTest : public testing::Test {
   }
 
   ManualClock clock_;
-  ScriptedAdministration administration_;
+  ScriptedAccessRecords records_;
   AccessTable table_;
   std::optional<AccessControl> control_;
 };
@@ -87,7 +87,7 @@ TEST_F(AccessControlTest, AListServesItsClientsOnly) {
   Open({{"allow-client-id", kClient.ToString()},
         {"address-requests-per-second", "1"},
         {"address-requests-burst", "5"}});
-  administration_.records.bans.push_back({kOtherClient, "", 1});
+  records_.records.bans.push_back({kOtherClient, "", 1});
   Refresh();
   const std::optional<Refusal> refusal = control_->RefusalOf(From("192.0.2.7", Uuid()), false);
   ASSERT_TRUE(refusal);
@@ -101,7 +101,7 @@ TEST_F(AccessControlTest, AListServesItsClientsOnly) {
 }
 
 TEST_F(AccessControlTest, ABanShutsOutAndItsLiftingLetsIn) {
-  administration_.records.bans.push_back({kClient, "sells captchas", 1});
+  records_.records.bans.push_back({kClient, "sells captchas", 1});
   Refresh();
   const std::optional<Refusal> refusal = control_->RefusalOf(From("192.0.2.7"), false);
   ASSERT_TRUE(refusal);
@@ -110,7 +110,7 @@ TEST_F(AccessControlTest, ABanShutsOutAndItsLiftingLetsIn) {
   EXPECT_THAT(refusal->sentence, Not(HasSubstr("captchas"))) << "the operator's words get out";
   EXPECT_THAT(refusal->operator_note, HasSubstr("captchas"));
   EXPECT_EQ(ReasonFor(From("192.0.2.7", kOtherClient)), std::nullopt);
-  administration_.records.bans.clear();
+  records_.records.bans.clear();
   Refresh();
   EXPECT_EQ(ReasonFor(From("192.0.2.7")), std::nullopt);
 }
@@ -119,15 +119,15 @@ TEST_F(AccessControlTest, ABanShutsOutAndItsLiftingLetsIn) {
 // others live too.
 TEST_F(AccessControlTest, ABannedClientSpendsNothing) {
   Open({{"address-requests-per-second", "1"}, {"address-requests-burst", "5"}});
-  administration_.records.bans.push_back({kClient, "", 1});
+  records_.records.bans.push_back({kClient, "", 1});
   Refresh();
   for (int i = 0; i < 100; ++i) EXPECT_EQ(ReasonFor(From("192.0.2.7")), RefusalReason::kBanned);
   EXPECT_EQ(Admitted(From("192.0.2.7", kOtherClient), 10), 5);
 }
 
 TEST_F(AccessControlTest, AClientWithATokenMustComeWithIt) {
-  administration_.records.tokens.push_back({kClient, kToken, 1});
-  administration_.records.invites.push_back({.digest = kOtherToken, .label = "open"});
+  records_.records.tokens.push_back({kClient, kToken, 1});
+  records_.records.invites.push_back({.digest = kOtherToken, .label = "open"});
   Refresh();
   EXPECT_EQ(ReasonFor(From("192.0.2.7", kClient, kToken)), std::nullopt);
   EXPECT_EQ(ReasonFor(From("192.0.2.7")), RefusalReason::kToken);
@@ -135,7 +135,7 @@ TEST_F(AccessControlTest, AClientWithATokenMustComeWithIt) {
       << "an invite opens somebody else's history";
   EXPECT_EQ(ReasonFor(From("192.0.2.7", kOtherClient)), std::nullopt);
   // Reissued: the old one is worthless.
-  administration_.records.tokens[0].digest = DigestOf("new");
+  records_.records.tokens[0].digest = DigestOf("new");
   Refresh();
   EXPECT_EQ(ReasonFor(From("192.0.2.7", kClient, kToken)), RefusalReason::kToken);
   EXPECT_EQ(ReasonFor(From("192.0.2.7", kClient, DigestOf("new"))), std::nullopt);
@@ -194,7 +194,7 @@ TEST_F(AccessControlTest, WhatTheAddressRefusesDoesNotTakeFromTheClient) {
 // If this fails, a leaked client ID lets anybody lock its owner out, also after a token was set.
 TEST_F(AccessControlTest, AWrongTokenDoesNotTakeFromTheClient) {
   Open({{"client-requests-per-second", "1"}, {"client-requests-burst", "5"}});
-  administration_.records.tokens.push_back({kClient, kToken, 1});
+  records_.records.tokens.push_back({kClient, kToken, 1});
   Refresh();
   for (int i = 0; i < 100; ++i) EXPECT_EQ(ReasonFor(From("192.0.2.7")), RefusalReason::kToken);
   EXPECT_EQ(Admitted(From("198.51.100.4", kClient, kToken), 5), 5);
@@ -268,7 +268,7 @@ TEST_F(AccessControlTest, RequestsUnderWayAreCounted) {
 // that it does not have them, or counts them as new clients.
 TEST_F(AccessControlTest, AServerThatCreatesNobody) {
   Open({{"create-clients", "off"}, {"new-clients-per-address-day", "1"}});
-  administration_.records.invites.push_back({.digest = kToken, .label = "friends"});
+  records_.records.invites.push_back({.digest = kToken, .label = "friends"});
   Refresh();
   std::vector<CreationPermit> permits;
   for (const std::optional<TokenDigest>& token :
@@ -285,7 +285,7 @@ TEST_F(AccessControlTest, AServerThatCreatesNobody) {
 
 TEST_F(AccessControlTest, InvitesAreNeededWhenTheServerSaysSo) {
   Open({{"invite-only", "on"}});
-  administration_.records.invites.push_back({.digest = kToken, .label = "friends", .uses_max = 2});
+  records_.records.invites.push_back({.digest = kToken, .label = "friends", .uses_max = 2});
   Refresh();
   const CreationPermit with = control_->PermitCreation(From("192.0.2.7", kClient, kToken));
   EXPECT_TRUE(with.create_client());
@@ -312,9 +312,9 @@ TEST_F(AccessControlTest, InvitesAreNeededWhenTheServerSaysSo) {
 TEST_F(AccessControlTest, InvitesEnd) {
   Open({{"invite-only", "on"}});
   const int64_t now = absl::ToUnixSeconds(clock_.Now());
-  administration_.records.invites.push_back(
+  records_.records.invites.push_back(
       {.digest = kToken, .label = "", .expires_unix_seconds = now + 60});
-  administration_.records.invites.push_back(
+  records_.records.invites.push_back(
       {.digest = kOtherToken, .label = "", .uses_max = 3, .uses = 3});
   Refresh();
   EXPECT_TRUE(control_->PermitCreation(From("192.0.2.7", kClient, kToken)).create_client());
@@ -330,8 +330,7 @@ TEST_F(AccessControlTest, InvitesEnd) {
 // If this fails, an invite that was given out for an open server uses itself up, or a wrong path
 // keeps somebody out who needs none.
 TEST_F(AccessControlTest, AnOpenServerNeedsNoInvite) {
-  administration_.records.invites.push_back(
-      {.digest = kToken, .label = "", .uses_max = 1, .uses = 1});
+  records_.records.invites.push_back({.digest = kToken, .label = "", .uses_max = 1, .uses = 1});
   Refresh();
   const CreationPermit permit = control_->PermitCreation(From("192.0.2.7", kClient, kToken));
   EXPECT_TRUE(permit.create_client());

@@ -8,7 +8,7 @@
 
 #include "access/token.h"
 #include "gtest/gtest.h"
-#include "scripted_administration.h"
+#include "scripted_access_records.h"
 
 namespace tcsync::access {
 namespace {
@@ -23,13 +23,13 @@ TEST(AccessTableTest, IsEmptyAtFirst) {
 TEST(AccessTableTest, FindsWhatStorageHas) {
   const Uuid banned = Uuid::Random();
   const Uuid with_token = Uuid::Random();
-  ScriptedAdministration administration;
-  administration.records.bans.push_back({banned, "floods", 7});
-  administration.records.tokens.push_back({with_token, DigestOf("its token"), 8});
-  administration.records.invites.push_back(
+  ScriptedAccessRecords storage;
+  storage.records.bans.push_back({banned, "floods", 7});
+  storage.records.tokens.push_back({with_token, DigestOf("its token"), 8});
+  storage.records.invites.push_back(
       {.digest = DigestOf("invite"), .label = "friends", .uses_max = 3, .uses = 1});
   AccessTable table;
-  ASSERT_TRUE(table.Refresh(administration).ok());
+  ASSERT_TRUE(table.Refresh(storage).ok());
 
   ASSERT_TRUE(table.BanOf(banned));
   EXPECT_EQ(table.BanOf(banned)->reason, "floods");
@@ -47,34 +47,34 @@ TEST(AccessTableTest, FindsWhatStorageHas) {
 
 TEST(AccessTableTest, ForgetsWhatStorageNoLongerHas) {
   const Uuid banned = Uuid::Random();
-  ScriptedAdministration administration;
-  administration.records.bans.push_back({banned, "", 7});
+  ScriptedAccessRecords storage;
+  storage.records.bans.push_back({banned, "", 7});
   AccessTable table;
-  ASSERT_TRUE(table.Refresh(administration).ok());
-  administration.records.bans.clear();
-  ASSERT_TRUE(table.Refresh(administration).ok());
+  ASSERT_TRUE(table.Refresh(storage).ok());
+  storage.records.bans.clear();
+  ASSERT_TRUE(table.Refresh(storage).ok());
   EXPECT_FALSE(table.BanOf(banned));
 }
 
 // If this fails, a disk that cannot be read for a moment lets everybody in who was banned.
 TEST(AccessTableTest, AFailedRefreshChangesNothing) {
   const Uuid banned = Uuid::Random();
-  ScriptedAdministration administration;
-  administration.records.bans.push_back({banned, "", 7});
+  ScriptedAccessRecords storage;
+  storage.records.bans.push_back({banned, "", 7});
   AccessTable table;
-  ASSERT_TRUE(table.Refresh(administration).ok());
-  administration.failure = absl::DataLossError("unreadable");
-  EXPECT_EQ(table.Refresh(administration).code(), absl::StatusCode::kDataLoss);
+  ASSERT_TRUE(table.Refresh(storage).ok());
+  storage.failure = absl::DataLossError("unreadable");
+  EXPECT_EQ(table.Refresh(storage).code(), absl::StatusCode::kDataLoss);
   EXPECT_TRUE(table.BanOf(banned));
 }
 
 // Mostly for the thread sanitizer: requests look things up while the table is made anew.
 TEST(AccessTableTest, IsLookedUpWhileItIsRefreshed) {
   const Uuid banned = Uuid::Random();
-  ScriptedAdministration administration;
-  administration.records.bans.push_back({banned, "always", 7});
+  ScriptedAccessRecords storage;
+  storage.records.bans.push_back({banned, "always", 7});
   AccessTable table;
-  ASSERT_TRUE(table.Refresh(administration).ok());
+  ASSERT_TRUE(table.Refresh(storage).ok());
   std::atomic<bool> refreshing{true};
   std::atomic<int> missed{0};
   std::vector<std::thread> readers;
@@ -83,7 +83,7 @@ TEST(AccessTableTest, IsLookedUpWhileItIsRefreshed) {
       while (refreshing) missed += table.BanOf(banned) ? 0 : 1;
     });
   }
-  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(table.Refresh(administration).ok());
+  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(table.Refresh(storage).ok());
   refreshing = false;
   for (std::thread& reader : readers) reader.join();
   EXPECT_EQ(missed, 0);

@@ -26,7 +26,7 @@ class FailingStorage final : public Storage, public StorageAdministration {
   void GetSnapshot(const Uuid& client_id, SnapshotCallback done) override {
     memory.GetSnapshot(client_id, std::move(done));
   }
-  StorageAdministration* administration() override { return has_administration ? this : nullptr; }
+  StorageAdministration& administration() override { return *this; }
 
   absl::StatusOr<std::vector<ClientSummary>> ListClients(const std::optional<Uuid>& after,
                                                          size_t limit) override {
@@ -85,7 +85,6 @@ class FailingStorage final : public Storage, public StorageAdministration {
   }
 
   memory_storage::MemoryStorage memory;
-  bool has_administration = true;
   absl::Status import_status;
   absl::Status verify_status;
   std::function<absl::StatusOr<BackupInfo>(const BackupRequest&, Progress)> backup;

@@ -94,20 +94,6 @@ class HandlerTest : public testing::Test {
   std::unique_ptr<AdminHandler> handler_;
 };
 
-TEST_F(HandlerTest, ABackendWithoutAdministrationSaysSo) {
-  // If this fails, a program cannot tell a backend that lacks this from one that is broken.
-  storage_.has_administration = false;
-  const std::vector<std::pair<std::string, std::string>> requests = {
-      {"GET", "clients"},
-      {"GET", "stats"},
-      {"POST", "verify"},
-      {"POST", "import"},
-      {"GET", "invites"},
-      {"POST", "prune"},
-      {"POST", absl::StrCat("clients/", kClientText, "/ban")}};
-  for (const auto& [method, path] : requests) EXPECT_EQ(Ask(method, path).status, 501) << path;
-}
-
 TEST_F(HandlerTest, WithoutOpenDataOnlyBackupsAreThere) {
   // If this fails, a question without an engine crashes or touches a directory.
   Make(nullptr);

@@ -199,10 +199,6 @@ TEST(EngineTest, RefusesAccessThatContradictsItself) {
   EXPECT_EQ(closed.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(closed.status().message(), HasSubstr("invite-only"));
   EXPECT_THAT(closed.status().message(), HasSubstr("create-clients"));
-  const auto without_invites = Engine::OpenWithStorage(OptionsWith({{"invite-only", "on"}}),
-                                                       std::make_unique<ScriptedStorage>());
-  EXPECT_EQ(without_invites.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(without_invites.status().message(), HasSubstr("keeps no invites"));
   const auto network =
       Engine::Open(OptionsWith({{"storage", "memory"}, {"trusted-proxy", "unix,10.0.0.0/33"}}));
   EXPECT_EQ(network.status().code(), absl::StatusCode::kInvalidArgument);

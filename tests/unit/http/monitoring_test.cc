@@ -63,7 +63,7 @@ class HealthHandlerTest : public testing::Test {
                                                  .shared = std::chrono::milliseconds(0)};
 
   ProbedStorage storage_;
-  metrics::HealthMonitor monitor_{storage_, nullptr, kTiming};
+  metrics::HealthMonitor monitor_{storage_, storage_.figures, kTiming};
   metrics::Registry registry_;
   metrics::HealthService health_{monitor_, {}, registry_, base::Logger()};
   ManualClock clock_;

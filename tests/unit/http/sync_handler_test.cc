@@ -17,7 +17,7 @@
 #include "gtest/gtest.h"
 #include "http/router.h"
 #include "tests/conformance/compression.h"
-#include "tests/unit/access/scripted_administration.h"
+#include "tests/unit/access/scripted_access_records.h"
 #include "tests/unit/sync/manual_clock.h"
 #include "tests/unit/sync/scripted_storage.h"
 
@@ -403,7 +403,7 @@ class GuardedHandlerTest : public testing::Test {
     handler_.emplace("", *access_, *sync_);
   }
 
-  void Refresh() { ASSERT_TRUE(access_table_.Refresh(administration_).ok()); }
+  void Refresh() { ASSERT_TRUE(access_table_.Refresh(records_).ok()); }
 
   Response Handle(absl::string_view method, absl::string_view target,
                   absl::string_view client_id = kClientId) {
@@ -434,7 +434,7 @@ class GuardedHandlerTest : public testing::Test {
 
   ScriptedStorage storage_;
   ManualClock clock_;
-  ScriptedAdministration administration_;
+  ScriptedAccessRecords records_;
   sync::SyncService service_{storage_, clock_, sync::SyncPolicy()};
   access::AccessTable access_table_;
   std::vector<std::string> log_;
@@ -446,7 +446,7 @@ class GuardedHandlerTest : public testing::Test {
 
 // If this fails, a ban is not one, or the operator's reason gets out.
 TEST_F(GuardedHandlerTest, BannedIs403) {
-  administration_.records.bans.push_back({client_, "floods", 1});
+  records_.records.bans.push_back({client_, "floods", 1});
   Refresh();
   for (const char* target : {kGetChild, kGetSnapshot}) EXPECT_EQ(Handle("GET", target).status, 403);
   for (const char* target : {kAddVersion, kAddSnapshot}) {
@@ -464,7 +464,7 @@ TEST_F(GuardedHandlerTest, BannedIs403) {
 
 // If this fails, the answer to a leaked client ID is none.
 TEST_F(GuardedHandlerTest, AClientWithATokenIsServedWithItAlone) {
-  administration_.records.tokens.push_back({client_, access::DigestOf(kToken), 1});
+  records_.records.tokens.push_back({client_, access::DigestOf(kToken), 1});
   Refresh();
   EXPECT_EQ(Handle("GET", kGetChild).status, 403);
   EXPECT_EQ(Handle("GET", With(kOtherToken, kGetChild)).status, 403);
@@ -537,7 +537,7 @@ TEST_F(GuardedHandlerTest, NewClientsBeyondTheLimitAre429) {
 // If this fails, a setup finds out only after a person has finished it that it was not invited.
 TEST_F(GuardedHandlerTest, WithoutAnInviteAnUnknownClientGets403Everywhere) {
   Open({{"invite-only", "on"}});
-  administration_.records.invites.push_back({.digest = access::DigestOf(kToken), .label = ""});
+  records_.records.invites.push_back({.digest = access::DigestOf(kToken), .label = ""});
   Refresh();
   for (const std::string& prefix : {std::string(), With(kOtherToken, "")}) {
     for (const char* target : {kGetChild, kGetSnapshot}) {
@@ -585,7 +585,7 @@ TEST_F(GuardedHandlerTest, AFullServerRefusesWritesByTheirHeads) {
 // If this fails, whoever reads the log, or an answer that got into a bug report, gets into a
 // client's history.
 TEST_F(GuardedHandlerTest, NoTokenAndNoClientIdGetsOut) {
-  administration_.records.tokens.push_back({client_, access::DigestOf(kOtherToken), 1});
+  records_.records.tokens.push_back({client_, access::DigestOf(kOtherToken), 1});
   Refresh();
   std::vector<Response> answers;
   for (const char* path :

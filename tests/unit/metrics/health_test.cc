@@ -33,7 +33,7 @@ using ::testing::SizeIs;
 constexpr HealthTiming kAtOnce{.wait_max = std::chrono::milliseconds(1),
                                .shared = std::chrono::milliseconds(0),
                                .retry = std::chrono::milliseconds(0),
-                               .stats_shared = std::chrono::milliseconds(0)};
+                               .stats_shared = std::chrono::hours(1)};
 // Waits that are never over, and results that last for the test.
 constexpr HealthTiming kForEver{.wait_max = std::chrono::hours(1),
                                 .shared = std::chrono::hours(1),
@@ -49,14 +49,14 @@ StorageReport AskAndWait(HealthMonitor& monitor) {
 TEST(HealthMonitorTest, SaysWhatTheProbeSaid) {
   ProbedStorage storage;
   storage.answer = absl::ResourceExhaustedError("no space");
-  HealthMonitor monitor(storage, nullptr, kForEver);
+  HealthMonitor monitor(storage, storage.figures, kForEver);
   EXPECT_EQ(AskAndWait(monitor).probe, storage.answer);
 }
 
 // If this fails, strangers who ask for /health make the server write and sync as often as they ask.
 TEST(HealthMonitorTest, ARecentResultIsShared) {
   ProbedStorage storage;
-  HealthMonitor monitor(storage, nullptr, kForEver);
+  HealthMonitor monitor(storage, storage.figures, kForEver);
   for (int i = 0; i < 100; ++i) EXPECT_EQ(AskAndWait(monitor).probe, absl::OkStatus());
   EXPECT_EQ(storage.probes(), 1);
 }
@@ -65,7 +65,7 @@ TEST(HealthMonitorTest, AnOldResultIsNot) {
   ProbedStorage storage;
   HealthTiming timing = kForEver;
   timing.shared = std::chrono::milliseconds(0);
-  HealthMonitor monitor(storage, nullptr, timing);
+  HealthMonitor monitor(storage, storage.figures, timing);
   for (int i = 0; i < 3; ++i) AskAndWait(monitor);
   EXPECT_EQ(storage.probes(), 3);
 }
@@ -74,7 +74,7 @@ TEST(HealthMonitorTest, AnOldResultIsNot) {
 TEST(HealthMonitorTest, ThereIsOneProbeAtATime) {
   ProbedStorage storage;
   storage.hold = true;
-  HealthMonitor monitor(storage, nullptr, kForEver);
+  HealthMonitor monitor(storage, storage.figures, kForEver);
   std::vector<std::future<StorageReport>> answers;
   for (int i = 0; i < 20; ++i) {
     auto answer = std::make_shared<std::promise<StorageReport>>();
@@ -92,7 +92,7 @@ TEST(HealthMonitorTest, ThereIsOneProbeAtATime) {
 TEST(HealthMonitorTest, AProbeThatDoesNotComeBackIsReportedInTime) {
   ProbedStorage storage;
   storage.hold = true;
-  HealthMonitor monitor(storage, nullptr, kAtOnce);
+  HealthMonitor monitor(storage, storage.figures, kAtOnce);
   for (int i = 0; i < 10; ++i) EXPECT_EQ(AskAndWait(monitor).probe, std::nullopt);
   EXPECT_EQ(storage.probes(), 1);
   storage.Release(absl::OkStatus());
@@ -104,7 +104,7 @@ TEST(HealthMonitorTest, AProbeThatDoesNotComeBackIsReportedInTime) {
 TEST(HealthMonitorTest, OneThatIsRefusedAsTooBusyIsTriedAgain) {
   ProbedStorage storage;
   storage.refusals = 5;
-  HealthMonitor monitor(storage, nullptr, kForEver);
+  HealthMonitor monitor(storage, storage.figures, kForEver);
   EXPECT_EQ(AskAndWait(monitor).probe, absl::OkStatus());
   EXPECT_EQ(storage.probes(), 6);
 }
@@ -113,7 +113,7 @@ TEST(HealthMonitorTest, OneThatIsRefusedAsTooBusyIsTriedAgain) {
 TEST(HealthMonitorTest, OneThatIsRefusedForLongIsReported) {
   ProbedStorage storage;
   storage.refusals = 1'000'000'000;
-  HealthMonitor monitor(storage, nullptr, kAtOnce);
+  HealthMonitor monitor(storage, storage.figures, kAtOnce);
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(absl::IsUnavailable(*AskAndWait(monitor).probe));
   storage.refusals = 0;
   // The answers before may have left one try unfinished.
@@ -123,10 +123,8 @@ TEST(HealthMonitorTest, OneThatIsRefusedForLongIsReported) {
 
 TEST(HealthMonitorTest, ReportsTheFigures) {
   ProbedStorage storage;
-  ScriptedFigures figures;
-  figures.stats.clients = 12;
-  HealthMonitor monitor(
-      storage, [&] { return figures.Read(); }, kForEver);
+  storage.figures.stats.clients = 12;
+  HealthMonitor monitor(storage, storage.figures, kForEver);
   EXPECT_FALSE(monitor.LatestStats().has_value());
   const StorageReport report = AskAndWait(monitor);
   EXPECT_EQ(report.stats.value().clients, 12u);
@@ -136,39 +134,33 @@ TEST(HealthMonitorTest, ReportsTheFigures) {
 // If this fails, scrapes hammer the storage.
 TEST(HealthMonitorTest, TheFiguresAreShared) {
   ProbedStorage storage;
-  ScriptedFigures figures;
-  HealthMonitor monitor(
-      storage, [&] { return figures.Read(); }, kForEver);
+  HealthMonitor monitor(storage, storage.figures, kForEver);
   for (int i = 0; i < 100; ++i) AskAndWait(monitor);
-  EXPECT_EQ(figures.reads, 1);
+  EXPECT_EQ(storage.figures.reads, 1);
 }
 
 TEST(HealthMonitorTest, FiguresThatDoNotComeAreReportedInTime) {
   ProbedStorage storage;
-  ScriptedFigures figures;
-  figures.hold = true;
+  storage.figures.hold = true;
   HealthTiming timing = kForEver;
   timing.wait_max = std::chrono::milliseconds(20);
   timing.shared = std::chrono::milliseconds(0);
-  HealthMonitor monitor(
-      storage, [&] { return figures.Read(); }, timing);
+  HealthMonitor monitor(storage, storage.figures, timing);
   StorageReport report = AskAndWait(monitor);
   EXPECT_TRUE(absl::IsDeadlineExceeded(report.stats_status));
   EXPECT_FALSE(report.stats.has_value());
   EXPECT_EQ(report.probe, absl::OkStatus()) << "what can be known is said";
-  figures.Release();
+  storage.figures.Release();
 }
 
 TEST(HealthMonitorTest, FiguresThatFailLeaveThoseOfBefore) {
   ProbedStorage storage;
-  ScriptedFigures figures;
-  figures.stats.clients = 5;
+  storage.figures.stats.clients = 5;
   HealthTiming timing = kForEver;
   timing.stats_shared = std::chrono::milliseconds(0);
-  HealthMonitor monitor(
-      storage, [&] { return figures.Read(); }, timing);
+  HealthMonitor monitor(storage, storage.figures, timing);
   AskAndWait(monitor);
-  figures.status = absl::UnknownError("no");
+  storage.figures.status = absl::UnknownError("no");
   const StorageReport report = AskAndWait(monitor);
   EXPECT_EQ(report.stats.value().clients, 5u);
   EXPECT_EQ(report.stats_status, absl::UnknownError("no"));
@@ -178,7 +170,7 @@ TEST(HealthMonitorTest, FiguresThatFailLeaveThoseOfBefore) {
 TEST(HealthMonitorTest, StoppingAnswersEverybody) {
   ProbedStorage storage;
   storage.hold = true;
-  HealthMonitor monitor(storage, nullptr, kForEver);
+  HealthMonitor monitor(storage, storage.figures, kForEver);
   std::promise<StorageReport> waiting;
   monitor.Ask([&](const StorageReport& report) { waiting.set_value(report); });
   storage.AwaitHeld();
@@ -192,7 +184,7 @@ TEST(HealthMonitorTest, AProbeMayComeBackAfterTheEnd) {
   ProbedStorage storage;
   storage.hold = true;
   {
-    HealthMonitor monitor(storage, nullptr, kAtOnce);
+    HealthMonitor monitor(storage, storage.figures, kAtOnce);
     AskAndWait(monitor);
   }
   storage.Release(absl::OkStatus());
@@ -269,7 +261,7 @@ TEST(JudgeTest, IsJson) {
 // If this fails, the alert on the health is silent, or the log says the same at every check.
 TEST(HealthServiceTest, SetsTheMetricAndLogsChanges) {
   ProbedStorage storage;
-  HealthMonitor monitor(storage, nullptr, [] {
+  HealthMonitor monitor(storage, storage.figures, [] {
     HealthTiming timing = kForEver;
     timing.shared = std::chrono::milliseconds(0);
     return timing;

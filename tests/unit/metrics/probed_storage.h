@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdlib>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -11,12 +12,11 @@
 
 #include "absl/status/status.h"
 #include "tcsync/storage.h"
-#include "tcsync/storage_administration.h"
+#include "tcsync/storage_figures.h"
 
 namespace tcsync {
 
-// What HealthMonitor reads figures with.
-class ScriptedFigures {
+class ScriptedFigures final : public StorageFigures {
  public:
   StorageStats stats;
   absl::Status status;
@@ -28,7 +28,7 @@ class ScriptedFigures {
     hold = false;
     released_.notify_all();
   }
-  absl::StatusOr<StorageStats> Read() {
+  absl::StatusOr<StorageStats> ReadStats() override {
     ++reads;
     std::unique_lock lock(mutex_);
     released_.wait(lock, [this] { return !hold; });
@@ -43,6 +43,8 @@ class ScriptedFigures {
 
 class ProbedStorage final : public Storage {
  public:
+  ScriptedFigures figures;
+
   // What a probe says, once `refusals` others were refused as too busy.
   absl::Status answer;
   std::atomic<int> refusals = 0;
@@ -84,6 +86,8 @@ class ProbedStorage final : public Storage {
   }
   void GetChild(const Uuid&, const Uuid&, ChildCallback done) override { done(NoSuchClient{}); }
   void GetSnapshot(const Uuid&, SnapshotCallback done) override { done(std::optional<Snapshot>()); }
+  // These rooms only take figures.
+  StorageAdministration& administration() override { std::abort(); }
 
  private:
   std::atomic<int> probes_ = 0;

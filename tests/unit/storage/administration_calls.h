@@ -13,19 +13,13 @@
 
 namespace tcsync {
 
-inline StorageAdministration& AdministrationOf(Storage& storage) {
-  StorageAdministration* const administration = storage.administration();
-  EXPECT_NE(administration, nullptr);
-  return *administration;
-}
-
 // All clients, in pages of `limit`.
 inline std::vector<ClientSummary> ListAll(Storage& storage, size_t limit = 1000) {
   std::vector<ClientSummary> clients;
   for (;;) {
     const std::optional<Uuid> after =
         clients.empty() ? std::nullopt : std::optional<Uuid>(clients.back().client_id);
-    auto page = AdministrationOf(storage).ListClients(after, limit);
+    auto page = storage.administration().ListClients(after, limit);
     EXPECT_TRUE(page.ok()) << page.status();
     if (!page.ok() || page->empty()) return clients;
     EXPECT_LE(page->size(), limit);
@@ -35,7 +29,7 @@ inline std::vector<ClientSummary> ListAll(Storage& storage, size_t limit = 1000)
 
 // A client that must exist.
 inline ClientSummary Find(Storage& storage, const Uuid& client_id) {
-  const auto found = AdministrationOf(storage).FindClient(client_id);
+  const auto found = storage.administration().FindClient(client_id);
   EXPECT_TRUE(found.ok()) << found.status();
   EXPECT_TRUE(found.ok() && found->has_value()) << "there is no client " << client_id.ToString();
   return found.ok() && found->has_value() ? **found : ClientSummary();
@@ -43,18 +37,18 @@ inline ClientSummary Find(Storage& storage, const Uuid& client_id) {
 
 inline std::vector<StoredVersion> ReadVersions(Storage& storage, const Uuid& client_id,
                                                uint64_t after_number, uint64_t bytes_max) {
-  auto versions = AdministrationOf(storage).ReadVersions(client_id, after_number, bytes_max);
+  auto versions = storage.administration().ReadVersions(client_id, after_number, bytes_max);
   EXPECT_TRUE(versions.ok()) << versions.status();
   if (!versions.ok()) return {};
   return *std::move(versions);
 }
 
 inline absl::Status VerifyFiles(Storage& storage) {
-  return AdministrationOf(storage).VerifyFiles([](uint64_t, uint64_t) { return true; });
+  return storage.administration().VerifyFiles([](uint64_t, uint64_t) { return true; });
 }
 
 inline ChainReport Verify(Storage& storage, const Uuid& client_id) {
-  auto report = AdministrationOf(storage).VerifyChain(client_id);
+  auto report = storage.administration().VerifyChain(client_id);
   EXPECT_TRUE(report.ok()) << report.status();
   if (!report.ok()) return {};
   return *std::move(report);

@@ -135,7 +135,7 @@ int BackUpUntilKilled(const std::string& directory) {
     for (;;) pause();
   };
   const auto made =
-      (*storage)->administration()->Backup({.directory = directory + "/backups"}, copy_a_part);
+      (*storage)->administration().Backup({.directory = directory + "/backups"}, copy_a_part);
   PrintLine(made.status().ToString());  // it was too small for a stop in the middle
   return 1;
 }

@@ -118,7 +118,7 @@ class SmallDiskTest : public testing::Test {
   }
 
   CompactionReport Compact() {
-    const auto report = AdministrationOf(*storage_).Compact(
+    const auto report = storage_->administration().Compact(
         {}, [](absl::string_view, uint64_t, uint64_t) { return true; });
     EXPECT_TRUE(report.ok()) << report.status();
     return report.value_or(CompactionReport());
@@ -141,7 +141,7 @@ TEST_F(SmallDiskTest, ADeletedStrangersRoomComesBackAtOnce) {
     // Looking works.
     EXPECT_GE(ListAll(*storage_).size(), 2u);
     EXPECT_EQ(VersionIdsOf(ReadChain(*storage_, honest, kNil)), chain);
-    EXPECT_TRUE(AdministrationOf(*storage_).ReadStats().ok());
+    EXPECT_TRUE(storage_->administration().ReadStats().ok());
 
     ASSERT_TRUE(Delete(*storage_, stranger));
     Compact();
@@ -161,7 +161,7 @@ TEST_F(SmallDiskTest, ACompactionThatFindsNoRoomLeavesSomeForTheLog) {
   std::atomic<bool> is_done{false};
   std::thread compactions([&] {
     while (!is_done) {
-      const auto report = AdministrationOf(*storage_).Compact(
+      const auto report = storage_->administration().Compact(
           {.everything = true}, [&](absl::string_view, uint64_t, uint64_t) { return !is_done; });
       if (report.ok()) continue;
       EXPECT_TRUE(absl::IsResourceExhausted(report.status()) || absl::IsCancelled(report.status()))
@@ -169,8 +169,8 @@ TEST_F(SmallDiskTest, ACompactionThatFindsNoRoomLeavesSomeForTheLog) {
     }
   });
   for (int i = 0; i < 200; ++i) {
-    const auto changed = AdministrationOf(*storage_).ChangeAccess(
-        Ban{.client_id = Uuid::Random(), .reason = "full"});
+    const auto changed =
+        storage_->administration().ChangeAccess(Ban{.client_id = Uuid::Random(), .reason = "full"});
     EXPECT_TRUE(changed.ok()) << i << ": " << changed;
   }
   EXPECT_TRUE(Delete(*storage_, stranger));
@@ -217,11 +217,11 @@ TEST_F(SmallDiskTest, PruningAndBackingUpWork) {
   FillWhole();
   const TemporaryDirectory elsewhere;
   const auto backup =
-      AdministrationOf(*storage_).Backup({.directory = elsewhere.path() + "/backups", .keep = 0},
-                                         [](uint64_t, uint64_t) { return true; });
+      storage_->administration().Backup({.directory = elsewhere.path() + "/backups", .keep = 0},
+                                        [](uint64_t, uint64_t) { return true; });
   ASSERT_TRUE(backup.ok()) << backup.status();
   ASSERT_EQ(VerifyBackup(elsewhere.path() + "/backups", backup->backup_id), absl::OkStatus());
-  EXPECT_TRUE(AdministrationOf(*storage_).ReadPositions(client, 0).ok());
+  EXPECT_TRUE(storage_->administration().ReadPositions(client, 0).ok());
   ASSERT_GT(RemoveBelow(*storage_, client, versions), 19'000'000u);
   Compact();
   EXPECT_GE(FreeBytes(), uint64_t{15} << 20);

@@ -52,7 +52,7 @@ std::unique_ptr<Storage> Open(const std::string& data_dir, uint64_t memtable_byt
 
 absl::StatusOr<BackupInfo> TryBackup(Storage& storage, const std::string& directory,
                                      uint32_t keep = 0) {
-  return AdministrationOf(storage).Backup({.directory = directory, .keep = keep}, GoOn);
+  return storage.administration().Backup({.directory = directory, .keep = keep}, GoOn);
 }
 
 BackupInfo Backup(Storage& storage, const std::string& directory, uint32_t keep = 0) {
@@ -181,7 +181,7 @@ TEST_F(RocksdbBackupTest, EverythingAcknowledgedBeforeIsInIt) {
   const auto storage = Open(restored_);
   ASSERT_NE(storage, nullptr);
   EXPECT_EQ(ListAll(*storage).size(), acknowledged.size());
-  EXPECT_EQ(AdministrationOf(*storage).ReadStats()->clients, acknowledged.size());
+  EXPECT_EQ(storage->administration().ReadStats()->clients, acknowledged.size());
   for (const auto& [client, count] : acknowledged) {
     const std::vector<Version> chain = ReadChain(*storage, client, kNil);
     EXPECT_GE(chain.size(), static_cast<size_t>(count)) << "an acknowledged version is lost";
@@ -439,8 +439,8 @@ TEST_F(RocksdbBackupTest, OneIsMadeAtATime) {
   const auto storage = Open(data_dir_);
   MustAppend(*storage, client_, kNil);
   absl::Status second;
-  const auto first = AdministrationOf(*storage).Backup(
-      {.directory = backups_}, [&](uint64_t done, uint64_t total) {
+  const auto first =
+      storage->administration().Backup({.directory = backups_}, [&](uint64_t done, uint64_t total) {
         // While the first one is being made.
         if (done == 0 && total > 0) {
           std::thread([&] { second = TryBackup(*storage, backups_).status(); }).join();
@@ -459,7 +459,7 @@ TEST_F(RocksdbBackupTest, ProgressIsToldAndCanStopIt) {
   const auto storage = Open(data_dir_);
   MustAppend(*storage, client_, kNil, Noise(6'000'000));
   std::atomic<uint64_t> seen{0};
-  const auto stopped = AdministrationOf(*storage).Backup(
+  const auto stopped = storage->administration().Backup(
       {.directory = backups_}, [&](uint64_t done, uint64_t) { return (seen = done) < 2'000'000; });
   EXPECT_EQ(stopped.status().code(), absl::StatusCode::kCancelled) << stopped.status();
   EXPECT_GE(seen, 2'000'000u);
@@ -467,12 +467,12 @@ TEST_F(RocksdbBackupTest, ProgressIsToldAndCanStopIt) {
 
   std::vector<uint64_t> reports;
   uint64_t total_bytes = 0;
-  const auto made = AdministrationOf(*storage).Backup({.directory = backups_},
-                                                      [&](uint64_t done, uint64_t total) {
-                                                        reports.push_back(done);
-                                                        total_bytes = total;
-                                                        return true;
-                                                      });
+  const auto made =
+      storage->administration().Backup({.directory = backups_}, [&](uint64_t done, uint64_t total) {
+        reports.push_back(done);
+        total_bytes = total;
+        return true;
+      });
   ASSERT_TRUE(made.ok()) << made.status();
   EXPECT_GT(total_bytes, 6'000'000u);
   EXPECT_GT(reports.size(), 4u);

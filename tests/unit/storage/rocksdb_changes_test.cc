@@ -138,7 +138,7 @@ TEST_F(RocksdbChangesTest, ChangesSurviveARestart) {
   AppendRequest request = AppendRequestFor(Uuid::Random(), kNil);
   request.invite = DigestOf('i');
   ASSERT_TRUE(std::holds_alternative<Appended>(*TryAppend(*storage_, request)));
-  const std::string key = *AdministrationOf(*storage_).PseudonymKey();
+  const std::string key = *storage_->administration().PseudonymKey();
   Open();
 
   EXPECT_TRUE(std::holds_alternative<NoSuchClient>(GetChild(*storage_, deleted, kNil)));
@@ -153,7 +153,7 @@ TEST_F(RocksdbChangesTest, ChangesSurviveARestart) {
   EXPECT_EQ(records.tokens.at(0).digest, DigestOf('t'));
   EXPECT_EQ(records.invites.at(0).label, "for a friend");
   EXPECT_EQ(records.invites.at(0).uses, 1u);
-  EXPECT_EQ(*AdministrationOf(*storage_).PseudonymKey(), key);
+  EXPECT_EQ(*storage_->administration().PseudonymKey(), key);
   request.client_id = Uuid::Random();
   EXPECT_TRUE(std::holds_alternative<NoSuchClient>(*TryAppend(*storage_, request)));
   MustAppend(*storage_, kept, Uuid::Random());
@@ -174,7 +174,7 @@ TEST_F(RocksdbChangesTest, NotesSurviveARestart) {
   storage_->NoteReplicaSeen(client, version_ids[4], 101 * kDay);
   storage_->NoteReplicaAhead(client, Uuid::Random(), 100 * kDay + 1);
   Open();
-  const auto positions = AdministrationOf(*storage_).ReadPositions(client, 0);
+  const auto positions = storage_->administration().ReadPositions(client, 0);
   ASSERT_TRUE(positions.ok()) << positions.status();
   ASSERT_EQ(positions->size(), 2u);
   EXPECT_EQ((*positions)[0].oldest_number, 3u);
@@ -190,7 +190,7 @@ TEST_F(RocksdbChangesTest, NotesAreWrittenWithoutASync) {
   const Uuid first = MustAppend(*storage_, client, kNil).version_id;
   const int syncs_before = faults_.log_syncs();
   storage_->NoteReplicaSeen(client, first, 100 * kDay);
-  EXPECT_EQ(AdministrationOf(*storage_).ReadPositions(client, 0)->size(), 1u);
+  EXPECT_EQ(storage_->administration().ReadPositions(client, 0)->size(), 1u);
   EXPECT_EQ(faults_.log_syncs(), syncs_before);
 }
 
@@ -199,7 +199,7 @@ TEST_F(RocksdbChangesTest, NotesAreWrittenWithoutASync) {
 TEST_F(RocksdbChangesTest, AChangeThatCannotBeWrittenIsNotMade) {
   const Uuid client = Uuid::Random();
   const std::vector<StoredVersion> versions = MakeRichClient(client);
-  StorageAdministration& administration = AdministrationOf(*storage_);
+  StorageAdministration& administration = storage_->administration();
   faults_.FailAppends(FaultEnv::Files::kAll, rocksdb::IOStatus::NoSpace("the disk is full"));
   EXPECT_EQ(administration.DeleteClient(client).status().code(),
             absl::StatusCode::kResourceExhausted);
@@ -218,9 +218,9 @@ TEST_F(RocksdbChangesTest, AChangeThatCannotBeWrittenIsNotMade) {
   faults_.Heal();
   Open();
   EXPECT_EQ(ReadChain(*storage_, client, versions[0].version.parent_version_id).size(), 8u);
-  EXPECT_EQ(AdministrationOf(*storage_).ReadStats()->clients, 1u);
+  EXPECT_EQ(storage_->administration().ReadStats()->clients, 1u);
   EXPECT_TRUE(Delete(*storage_, client));
-  EXPECT_EQ(AdministrationOf(*storage_).ReadStats()->clients, 0u);
+  EXPECT_EQ(storage_->administration().ReadStats()->clients, 0u);
 }
 
 // If this fails, a client that is deleted while its writes are queued keeps them, or the writes
@@ -236,7 +236,7 @@ TEST_F(RocksdbChangesTest, QueuedWritesAndChangesAreDecidedInTheirOrder) {
   storage_->Append(AppendRequestFor(client, first), before.Callback());
   std::thread deletion([&] { EXPECT_TRUE(Delete(*storage_, client)); });
   // Until the deletion is queued behind the append.
-  while (AdministrationOf(*storage_).ReadStats()->queued_writes < 2) std::this_thread::yield();
+  while (storage_->administration().ReadStats()->queued_writes < 2) std::this_thread::yield();
   Waiter<absl::StatusOr<AppendOutcome>> after;
   AppendRequest request = AppendRequestFor(client, kNil, "new");
   storage_->Append(request, after.Callback());
@@ -312,7 +312,7 @@ TEST(RocksdbChangesKillTest, ChangesAreWholeAfterAKill) {
       EXPECT_TRUE(report.problems.empty()) << report.problems[0];
       EXPECT_EQ(report.versions, Find(**storage, client).version_count());
     }
-    EXPECT_EQ(AdministrationOf(**storage).ReadStats()->clients, clients);
+    EXPECT_EQ((*storage)->administration().ReadStats()->clients, clients);
   }
 }
 

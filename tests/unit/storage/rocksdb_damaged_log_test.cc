@@ -245,7 +245,7 @@ TEST_P(DamagedLogTest, AcceptingItOpensWhatWasBefore) {
               std::vector<Uuid>(
                   version_ids_.begin(),
                   version_ids_.begin() + static_cast<ptrdiff_t>(version + static_cast<size_t>(i))));
-    const auto stats = AdministrationOf(**storage).ReadStats();
+    const auto stats = (*storage)->administration().ReadStats();
     ASSERT_TRUE(stats.ok()) << stats.status();
     ASSERT_EQ(stats->log_losses.size(), 1u);
     EXPECT_EQ(stats->log_losses[0].versions_max, LossOf(kVersions - version, GetParam()));
@@ -257,8 +257,8 @@ TEST_P(DamagedLogTest, AcceptingItOpensWhatWasBefore) {
     version_ids_.insert(version_ids_.begin() + static_cast<ptrdiff_t>(there),
                         MustAppend(**storage, kClient, latest).version_id);
     if (i == 0) continue;
-    EXPECT_EQ(AdministrationOf(**storage).AcknowledgeLogLosses(), absl::OkStatus());
-    EXPECT_TRUE(AdministrationOf(**storage).ReadStats()->log_losses.empty());
+    EXPECT_EQ((*storage)->administration().AcknowledgeLogLosses(), absl::OkStatus());
+    EXPECT_TRUE((*storage)->administration().ReadStats()->log_losses.empty());
   }
 }
 
@@ -284,7 +284,7 @@ TEST(UnsyncedWriteTest, MayBeLostUntilTheNextSyncEnds) {
   const fs::path log = DatabaseFileWith(data_dir, ".log");
   const size_t begin = EndOfRecords(BytesOf(log));
   storage->NoteReplicaSeen(kClient, version_ids.back(), 1'700'000'000);
-  ASSERT_TRUE(AdministrationOf(*storage).ListClients(std::nullopt, 1).ok());  // writes the note
+  ASSERT_TRUE(storage->administration().ListClients(std::nullopt, 1).ok());  // writes the note
   const size_t end = EndOfRecords(BytesOf(log));
   ASSERT_GT(end, begin);
   const auto status_without_note = [&] {

@@ -29,7 +29,7 @@ using ::testing::Not;
 using ::testing::SizeIs;
 
 absl::StatusOr<CompactionReport> TryCompact(Storage& storage, bool everything = false) {
-  return AdministrationOf(storage).Compact(
+  return storage.administration().Compact(
       {.everything = everything}, [](absl::string_view, uint64_t, uint64_t) { return true; });
 }
 
@@ -40,8 +40,8 @@ CompactionReport Compact(Storage& storage, bool everything = false) {
 }
 
 BackupInfo Backup(Storage& storage, const std::string& directory) {
-  const auto backup = AdministrationOf(storage).Backup({.directory = directory, .keep = 0},
-                                                       [](uint64_t, uint64_t) { return true; });
+  const auto backup = storage.administration().Backup({.directory = directory, .keep = 0},
+                                                      [](uint64_t, uint64_t) { return true; });
   EXPECT_TRUE(backup.ok()) << backup.status();
   return backup.value_or(BackupInfo());
 }
@@ -134,13 +134,13 @@ TEST_F(RocksdbErasureTest, NoFileAndNoLaterBackupHasARemovedClient) {
   LetOthersWrite(40);  // so that its values are deep down, among many of others
   ASSERT_THAT(FilesWith(options_.data_dir, markers_), Not(IsEmpty())) << "nothing to be erased";
   ASSERT_TRUE(Delete(*storage_, client));
-  EXPECT_TRUE(AdministrationOf(*storage_).NeedsCompaction());
+  EXPECT_TRUE(storage_->administration().NeedsCompaction());
   EXPECT_THAT(FilesWith(options_.data_dir, markers_), Not(IsEmpty()))
       << "removing alone is enough, so that this test shows nothing";
   const CompactionReport report = Compact(*storage_);
   EXPECT_EQ(report.removals, 1u);
   EXPECT_THAT(FilesWith(options_.data_dir, markers_), IsEmpty());
-  EXPECT_FALSE(AdministrationOf(*storage_).NeedsCompaction());
+  EXPECT_FALSE(storage_->administration().NeedsCompaction());
   const std::string backups = directory_.path() + "/backups";
   Backup(*storage_, backups);
   EXPECT_THAT(FilesWith(backups, markers_), IsEmpty());
@@ -171,11 +171,11 @@ TEST_F(RocksdbErasureTest, ARemovalIsRememberedOverARestart) {
   const Uuid client = MakeClient();
   ASSERT_TRUE(Delete(*storage_, client));
   Open();
-  EXPECT_TRUE(AdministrationOf(*storage_).NeedsCompaction());
+  EXPECT_TRUE(storage_->administration().NeedsCompaction());
   EXPECT_EQ(Compact(*storage_).removals, 1u);
   EXPECT_THAT(FilesWith(options_.data_dir, markers_), IsEmpty());
   Open();
-  EXPECT_FALSE(AdministrationOf(*storage_).NeedsCompaction());
+  EXPECT_FALSE(storage_->administration().NeedsCompaction());
   EXPECT_EQ(Compact(*storage_).removals, 0u);
   ExpectOthersAreWhole();
 }
@@ -230,18 +230,18 @@ TEST_F(RocksdbErasureTest, UploadsThatBrokeOffGiveTheirSpaceBack) {
     for (int i = 0; i < 10; ++i) {
       ASSERT_TRUE(TryAdd(*upload, Marked(base::kPieceBytesMax)).ok());
     }
-    ASSERT_EQ(AdministrationOf(*storage_).LiveBytes(), 10 * base::kPieceBytesMax);
+    ASSERT_EQ(storage_->administration().LiveBytes(), 10 * base::kPieceBytesMax);
     upload.reset();
     if (reopen) Open();
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    while (!AdministrationOf(*storage_).NeedsCompaction()) {
+    while (!storage_->administration().NeedsCompaction()) {
       ASSERT_LT(std::chrono::steady_clock::now(), deadline);
       std::this_thread::yield();
     }
-    EXPECT_EQ(AdministrationOf(*storage_).LiveBytes(), 0u);
+    EXPECT_EQ(storage_->administration().LiveBytes(), 0u);
     EXPECT_EQ(Compact(*storage_).removals, 1u);
     EXPECT_THAT(FilesWith(database(), markers_), IsEmpty());
-    EXPECT_FALSE(AdministrationOf(*storage_).NeedsCompaction());
+    EXPECT_FALSE(storage_->administration().NeedsCompaction());
   }
 }
 
@@ -259,8 +259,8 @@ TEST_F(RocksdbErasureTest, ARewindGivesItsSpaceBack) {
   }
   RewindRequest request{.client_id = client, .version_id = kept};
   request.latest_version_id = latest;
-  ASSERT_TRUE(AdministrationOf(*storage_).Rewind(request).ok());
-  EXPECT_TRUE(AdministrationOf(*storage_).NeedsCompaction());
+  ASSERT_TRUE(storage_->administration().Rewind(request).ok());
+  EXPECT_TRUE(storage_->administration().NeedsCompaction());
   EXPECT_EQ(Compact(*storage_).removals, 1u);
   EXPECT_THAT(FilesWith(database(), markers_), IsEmpty());
   EXPECT_THAT(Verify(*storage_, client).problems, IsEmpty());
@@ -320,11 +320,11 @@ TEST_F(RocksdbErasureTest, ACancelledCompactionIsDoneByTheNextOne) {
   for (int at = 1;; ++at) {
     ASSERT_LT(at, 10'000);
     int reports = 0;
-    const auto report = AdministrationOf(*storage_).Compact(
+    const auto report = storage_->administration().Compact(
         {}, [&](absl::string_view, uint64_t, uint64_t) { return ++reports < at; });
     if (report.ok()) break;
     ASSERT_TRUE(absl::IsCancelled(report.status())) << report.status();
-    EXPECT_TRUE(AdministrationOf(*storage_).NeedsCompaction());
+    EXPECT_TRUE(storage_->administration().NeedsCompaction());
     ++cancelled;
   }
   EXPECT_GE(cancelled, 3);

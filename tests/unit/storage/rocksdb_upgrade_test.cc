@@ -121,7 +121,7 @@ class RocksdbUpgradeTest : public testing::Test {
   }
 
   uint64_t CountedClients() {
-    const auto stats = AdministrationOf(*storage_).ReadStats();
+    const auto stats = storage_->administration().ReadStats();
     EXPECT_TRUE(stats.ok()) << stats.status();
     return stats.ok() ? stats->clients : 0;
   }
@@ -202,7 +202,7 @@ TEST(RocksdbUpgradeOfFormat3Test, LiveBytesAreCountedAndKept) {
   const Uuid client_id = Uuid::Random();
   uint64_t live_bytes = 0;
   const auto read_live_bytes = [](Storage& storage) {
-    const auto stats = AdministrationOf(storage).ReadStats();
+    const auto stats = storage.administration().ReadStats();
     EXPECT_TRUE(stats.ok()) << stats.status();
     return stats.ok() ? stats->live_bytes : 0;
   };

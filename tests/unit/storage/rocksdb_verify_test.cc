@@ -303,7 +303,7 @@ TEST_F(RocksdbVerifyTest, AMalformedLatestVersionIsListed) {
 TEST_F(RocksdbVerifyTest, DamagedVersionsAreNotRead) {
   Remove(SegmentKey(kClient, 4));
   const auto read = [this] {
-    return AdministrationOf(*storage_).ReadVersions(kClient, 0, 1 << 30).status();
+    return storage_->administration().ReadVersions(kClient, 0, 1 << 30).status();
   };
   EXPECT_EQ(read().code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(read().message(), HasSubstr("version 4"));
@@ -365,7 +365,7 @@ TEST_F(RocksdbVerifyTest, ComparingFilesTellsItsProgressAndCanBeStopped) {
   uint64_t total = 0;
   const auto compare = [&](size_t calls_max) {
     told.clear();
-    return AdministrationOf(*storage_).VerifyFiles([&](uint64_t done, uint64_t all) {
+    return storage_->administration().VerifyFiles([&](uint64_t done, uint64_t all) {
       told.push_back(done);
       total = all;
       return told.size() < calls_max;
@@ -431,7 +431,7 @@ TEST_F(RocksdbVerifyTest, ListingPassesOverVersions) {
 
 // If this fails, an operator plans with wrong figures, or sees none of a disk that fills.
 TEST_F(RocksdbVerifyTest, StatsTellOfFilesAndDisk) {
-  const auto stats = AdministrationOf(*storage_).ReadStats();
+  const auto stats = storage_->administration().ReadStats();
   ASSERT_TRUE(stats.ok()) << stats.status();
   EXPECT_EQ(stats->clients, 2u);
   EXPECT_GT(stats->bytes_on_disk, 390'000u);

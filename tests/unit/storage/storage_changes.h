@@ -17,30 +17,30 @@
 namespace tcsync {
 
 inline bool Delete(Storage& storage, const Uuid& client_id) {
-  const auto deleted = AdministrationOf(storage).DeleteClient(client_id);
+  const auto deleted = storage.administration().DeleteClient(client_id);
   EXPECT_TRUE(deleted.ok()) << deleted.status();
   return deleted.ok() && *deleted;
 }
 
 inline uint64_t RemoveBelow(Storage& storage, const Uuid& client_id, uint64_t first_number) {
-  const auto bytes = AdministrationOf(storage).RemoveVersions(client_id, first_number);
+  const auto bytes = storage.administration().RemoveVersions(client_id, first_number);
   EXPECT_TRUE(bytes.ok()) << bytes.status();
   return bytes.value_or(0);
 }
 
 inline bool AcceptDiverged(Storage& storage, const Uuid& client_id, bool allow = true) {
-  const auto exists = AdministrationOf(storage).AcceptDiverged(client_id, allow);
+  const auto exists = storage.administration().AcceptDiverged(client_id, allow);
   EXPECT_TRUE(exists.ok()) << exists.status();
   return exists.ok() && *exists;
 }
 
 inline void Change(Storage& storage, const AccessChange& change) {
-  const absl::Status changed = AdministrationOf(storage).ChangeAccess(change);
+  const absl::Status changed = storage.administration().ChangeAccess(change);
   EXPECT_TRUE(changed.ok()) << changed;
 }
 
 inline AccessRecords Access(Storage& storage) {
-  auto records = AdministrationOf(storage).ReadAccessRecords();
+  auto records = storage.administration().ReadAccessRecords();
   EXPECT_TRUE(records.ok()) << records.status();
   if (!records.ok()) return {};
   return *std::move(records);
@@ -72,7 +72,7 @@ inline std::vector<Uuid> VersionIdsOf(const std::vector<StoredVersion>& versions
 }
 
 inline ImportOutcome TryImport(Storage& storage, ImportRequest request) {
-  auto outcome = AdministrationOf(storage).Import(std::move(request));
+  auto outcome = storage.administration().Import(std::move(request));
   EXPECT_TRUE(outcome.ok()) << outcome.status();
   if (!outcome.ok()) return DoesNotContinue{};
   return *std::move(outcome);

@@ -157,12 +157,12 @@ TEST_P(StorageSuite, AHistoryThatGoesRoundInACircleIsRefused) {
     std::vector<StoredVersion> circle = versions;
     circle[5].version.version_id = repeated;
     const Uuid client = Uuid::Random();
-    const auto at_once = AdministrationOf(storage()).Import(RequestOf(client, circle));
+    const auto at_once = storage().administration().Import(RequestOf(client, circle));
     EXPECT_EQ(at_once.status().code(), absl::StatusCode::kInvalidArgument) << repeated.ToString();
     EXPECT_TRUE(std::holds_alternative<NoSuchClient>(GetChild(storage(), client, kNil)));
     // In parts, of which the first is good.
     MustImport(storage(), client, Part(circle, 0, 5));
-    const auto in_parts = AdministrationOf(storage()).Import(RequestOf(client, Part(circle, 5, 6)));
+    const auto in_parts = storage().administration().Import(RequestOf(client, Part(circle, 5, 6)));
     EXPECT_FALSE(in_parts.ok() && std::holds_alternative<Imported>(*in_parts))
         << repeated.ToString();
     EXPECT_EQ(VersionIdsOf(ReadChain(storage(), client, first_parent)),
@@ -219,7 +219,7 @@ TEST_P(StorageSuite, AnImportedSnapshotMayBeOfTheVersionRightBeforeTheFirst) {
       EXPECT_EQ(summary.snapshot->versions_since, 3u);
       // A new computer follows the chain from there.
       EXPECT_EQ(VersionIdsOf(ReadChain(storage(), client, base)), VersionIdsOf(versions));
-      const auto report = AdministrationOf(storage()).VerifyChain(client);
+      const auto report = storage().administration().VerifyChain(client);
       ASSERT_TRUE(report.ok()) << report.status();
       EXPECT_TRUE(report->problems.empty()) << report->problems.front();
       EXPECT_FALSE(report->new_replica_cannot_start);
@@ -231,7 +231,7 @@ TEST_P(StorageSuite, AnImportedSnapshotMayBeOfTheVersionRightBeforeTheFirst) {
                        .snapshot_stored);
       // No version that a new computer needs can be removed; a newer snapshot replaces it.
       const uint64_t third = summary.first_number + 2;
-      EXPECT_FALSE(AdministrationOf(storage()).RemoveVersions(client, third).ok());
+      EXPECT_FALSE(storage().administration().RemoveVersions(client, third).ok());
       const Appended appended = MustAppend(storage(), client, versions[2].version.version_id);
       EXPECT_EQ(appended.snapshot->versions_since, 4u);
       EXPECT_EQ(StoreSnapshot(storage(), client, appended.version_id),
@@ -253,7 +253,7 @@ TEST_P(StorageSuite, AnImportedSnapshotMayBeOfTheVersionRightBeforeTheFirst) {
 }
 
 std::vector<std::pair<int64_t, uint64_t>> PositionsOf(Storage& storage, const Uuid& client) {
-  const auto read = AdministrationOf(storage).ReadPositions(client, 0);
+  const auto read = storage.administration().ReadPositions(client, 0);
   EXPECT_TRUE(read.ok()) << read.status();
   std::vector<std::pair<int64_t, uint64_t>> positions;
   for (const ReplicaPosition& position : read.value_or(std::vector<ReplicaPosition>())) {
@@ -327,7 +327,7 @@ TEST_P(StorageSuite, AnImportBringsWhereReplicasAre) {
   import(known, {}, later);
   EXPECT_EQ(PositionsOf(storage(), known)[0].second, 1u);
   EXPECT_EQ(PositionsOf(storage(), known)[1].second, 5u);
-  const auto report = AdministrationOf(storage()).VerifyChain(known);
+  const auto report = storage().administration().VerifyChain(known);
   EXPECT_TRUE(report.ok() && report->problems.empty());
   // It is removed with the client.
   EXPECT_TRUE(Delete(storage(), known));

@@ -54,7 +54,7 @@ TEST_P(StorageSuite, EveryClientIsListedOnceInTheOrderOfIds) {
     EXPECT_EQ(listed, clients) << "in pages of " << limit;
   }
   const auto after_nobody =
-      AdministrationOf(storage()).ListClients(Uuid::FromBytes(std::string(16, '\x7f').data()), 1);
+      storage().administration().ListClients(Uuid::FromBytes(std::string(16, '\x7f').data()), 1);
   ASSERT_TRUE(after_nobody.ok()) << after_nobody.status();
   for (const ClientSummary& client : *after_nobody) {
     EXPECT_GT(client.client_id.AsStringView(), std::string(16, '\x7f'));
@@ -64,7 +64,7 @@ TEST_P(StorageSuite, EveryClientIsListedOnceInTheOrderOfIds) {
 // If this fails, an operator decides by wrong figures.
 TEST_P(StorageSuite, AClientIsSummarized) {
   const Uuid client = Uuid::Random();
-  const auto nobody = AdministrationOf(storage()).FindClient(client);
+  const auto nobody = storage().administration().FindClient(client);
   ASSERT_TRUE(nobody.ok()) << nobody.status();
   EXPECT_FALSE(nobody->has_value());
 
@@ -116,7 +116,7 @@ TEST_P(StorageSuite, ReplicasAheadAreTold) {
   ASSERT_EQ(found.replicas_ahead.size(), 1u);
   EXPECT_EQ(found.replicas_ahead[0].version_id, lost);
   EXPECT_EQ(found.replicas_ahead[0].last_seen_unix_seconds, kNow);
-  const auto allowed = AdministrationOf(storage()).AcceptDiverged(client, true);
+  const auto allowed = storage().administration().AcceptDiverged(client, true);
   ASSERT_TRUE(allowed.ok()) << allowed.status();
   EXPECT_TRUE(Find(storage(), client).accepts_diverged);
 }
@@ -159,7 +159,7 @@ TEST_P(StorageSuite, PositionsAreReadByDay) {
   storage().NoteReplicaSeen(client, ids[3], kNow + 2 * kDay);
   const int64_t first_day = kNow / kDay * kDay;
   const auto positions_since = [&](int64_t since) {
-    auto positions = AdministrationOf(storage()).ReadPositions(client, since);
+    auto positions = storage().administration().ReadPositions(client, since);
     EXPECT_TRUE(positions.ok()) << positions.status();
     std::vector<std::pair<int64_t, uint64_t>> pairs;
     if (!positions.ok()) return pairs;
@@ -174,12 +174,12 @@ TEST_P(StorageSuite, PositionsAreReadByDay) {
   EXPECT_THAT(positions_since(kNow), ElementsAre(first, second));
   EXPECT_THAT(positions_since(kNow + kDay), ElementsAre(second));
   EXPECT_THAT(positions_since(kNow + 3 * kDay), IsEmpty());
-  EXPECT_THAT(*AdministrationOf(storage()).ReadPositions(Uuid::Random(), 0), IsEmpty());
+  EXPECT_THAT(*storage().administration().ReadPositions(Uuid::Random(), 0), IsEmpty());
 }
 
 // If this fails, an operator looks for damage that does not exist.
 TEST_P(StorageSuite, AChainThatIsWholeHasNoProblems) {
-  EXPECT_EQ(AdministrationOf(storage()).VerifyChain(Uuid::Random()).status().code(),
+  EXPECT_EQ(storage().administration().VerifyChain(Uuid::Random()).status().code(),
             absl::StatusCode::kNotFound);
   // The nil client, whose keys begin like storage's own; and one that began at another server.
   const Uuid foreign_parent = Uuid::Random();
@@ -208,7 +208,7 @@ TEST_P(StorageSuite, AChainWithoutItsFirstVersionsHasNoProblems) {
   ids.push_back(MustAppend(storage(), client, ids.back(), Noise(100'000)).version_id);
   ASSERT_EQ(StoreSnapshot(storage(), client, ids[4]), StoreSnapshotOutcome::kStored);
   for (const uint64_t first_number : {3u, 5u, 6u}) {
-    const auto removed = AdministrationOf(storage()).RemoveVersions(client, first_number);
+    const auto removed = storage().administration().RemoveVersions(client, first_number);
     ASSERT_TRUE(removed.ok()) << removed.status();
     EXPECT_THAT(Verify(storage(), client).problems, IsEmpty()) << "from " << first_number;
     const std::vector<StoredVersion> kept = ReadVersions(storage(), client, 0, kAnyBytes);
@@ -232,7 +232,7 @@ TEST_P(StorageSuite, AnImportedChainHasNoProblems) {
     parent = version.version.version_id;
   }
   request.snapshot = {.snapshot = {parent, Noise(40'000)}, .stored_unix_seconds = kNow};
-  const auto outcome = AdministrationOf(storage()).Import(request);
+  const auto outcome = storage().administration().Import(request);
   ASSERT_TRUE(outcome.ok()) << outcome.status();
   MustAppend(storage(), client, parent);
   const ChainReport report = Verify(storage(), client);
@@ -260,7 +260,7 @@ TEST_P(StorageSuite, AHistoryThatANewComputerCannotStartFromIsTold) {
 TEST_P(StorageSuite, AHistoryThatWasCarriedOnIsWhole) {
   const Uuid client = Uuid::Random();
   AppendChain(storage(), client, kNil, 3);
-  ASSERT_TRUE(AdministrationOf(storage()).AcceptDiverged(client, true).ok());
+  ASSERT_TRUE(storage().administration().AcceptDiverged(client, true).ok());
   const Uuid accepted = MustAppend(storage(), client, base::RandomUuidWithNumber(9)).version_id;
   ASSERT_EQ(StoreSnapshot(storage(), client, accepted), StoreSnapshotOutcome::kStored);
   EXPECT_THAT(Verify(storage(), client).problems, IsEmpty());
@@ -270,7 +270,7 @@ TEST_P(StorageSuite, AHistoryThatWasCarriedOnIsWhole) {
 // If this fails, an operator plans with wrong figures.
 TEST_P(StorageSuite, StatsCountClientsAndQueue) {
   const auto read = [this] {
-    auto stats = AdministrationOf(storage()).ReadStats();
+    auto stats = storage().administration().ReadStats();
     EXPECT_TRUE(stats.ok()) << stats.status();
     return stats.value_or(StorageStats());
   };
@@ -281,7 +281,7 @@ TEST_P(StorageSuite, StatsCountClientsAndQueue) {
   EXPECT_EQ(read().clients, 2u);
   EXPECT_EQ(read().queued_writes, 0u);
   EXPECT_EQ(read().queued_bytes, 0u);
-  ASSERT_TRUE(AdministrationOf(storage()).DeleteClient(client).ok());
+  ASSERT_TRUE(storage().administration().DeleteClient(client).ok());
   EXPECT_EQ(read().clients, 1u);
   EXPECT_FALSE(read().backend.empty());
 }

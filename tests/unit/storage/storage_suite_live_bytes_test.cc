@@ -16,7 +16,7 @@
 namespace tcsync {
 namespace {
 
-uint64_t LiveBytes(Storage& storage) { return AdministrationOf(storage).LiveBytes(); }
+uint64_t LiveBytes(Storage& storage) { return storage.administration().LiveBytes(); }
 
 // The sum of the clients' own figures.
 uint64_t SumOverClients(Storage& storage) {
@@ -54,7 +54,7 @@ TEST_P(StorageSuite, LiveBytesFollowEveryChange) {
   EXPECT_EQ(LiveBytes(storage()), SumOverClients(storage()));
 
   // An accepted replica replaces the whole history here.
-  ASSERT_TRUE(*AdministrationOf(storage()).AcceptDiverged(client, true));
+  ASSERT_TRUE(*storage().administration().AcceptDiverged(client, true));
   MustAppend(storage(), client, Uuid::Random(), Noise(10));
   EXPECT_EQ(LiveBytes(storage()), SumOverClients(storage()));
 
@@ -88,7 +88,7 @@ TEST_P(StorageSuite, UploadsCountTowardsLiveBytes) {
   const Uuid second = MustAppend(storage(), client, first, Noise(500)).version_id;
   RewindRequest request{.client_id = client, .version_id = first};
   request.latest_version_id = second;
-  ASSERT_TRUE(AdministrationOf(storage()).Rewind(request).ok());
+  ASSERT_TRUE(storage().administration().Rewind(request).ok());
   EXPECT_EQ(LiveBytes(storage()), 400'000 + base::kVersionRecordBytes + base::kClientRecordBytes);
   EXPECT_EQ(LiveBytes(storage()), SumOverClients(storage()));
 }

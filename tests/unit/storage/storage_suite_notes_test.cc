@@ -15,7 +15,7 @@ constexpr int64_t kDay = 86'400;
 constexpr int64_t kNoon = 19'000 * kDay + kDay / 2;
 
 std::vector<ReplicaPosition> Positions(Storage& storage, const Uuid& client) {
-  const auto positions = AdministrationOf(storage).ReadPositions(client, 0);
+  const auto positions = storage.administration().ReadPositions(client, 0);
   EXPECT_TRUE(positions.ok()) << positions.status();
   return positions.value_or(std::vector<ReplicaPosition>());
 }

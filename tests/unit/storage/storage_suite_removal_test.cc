@@ -96,7 +96,7 @@ TEST_P(StorageSuite, ADeletedClientBeginsAgainWithNothing) {
   EXPECT_EQ(summary.history_bytes, 8u);
   EXPECT_EQ(summary.last_seen_unix_seconds, 0);
   EXPECT_TRUE(summary.replicas_ahead.empty());
-  EXPECT_TRUE(AdministrationOf(storage()).ReadPositions(client, 0)->empty());
+  EXPECT_TRUE(storage().administration().ReadPositions(client, 0)->empty());
 }
 
 // If this fails, shortened histories lose too much, or the freed bytes are reported wrong.
@@ -138,7 +138,7 @@ TEST_P(StorageSuite, VersionsBelowANumberAreRemoved) {
 TEST_P(StorageSuite, TheSnapshotsVersionAndTheLatestStay) {
   const Uuid client = Uuid::Random();
   const std::vector<Uuid> version_ids = AppendChain(storage(), client, kNil, 6);
-  StorageAdministration& administration = AdministrationOf(storage());
+  StorageAdministration& administration = storage().administration();
   EXPECT_EQ(administration.RemoveVersions(client, 2).status().code(),
             absl::StatusCode::kFailedPrecondition);
   ASSERT_EQ(StoreSnapshot(storage(), client, version_ids[3]), StoreSnapshotOutcome::kStored);
@@ -266,7 +266,7 @@ TEST_P(StorageSuite, AHistoryIsNumberedFromItsParent) {
       EXPECT_EQ(VersionIdsOf(ReadChain(storage(), client, of.parent)),
                 std::vector<Uuid>({summary.latest_version_id, next}));
       EXPECT_EQ(StoreSnapshot(storage(), client, next), StoreSnapshotOutcome::kStored);
-      const auto report = AdministrationOf(storage()).VerifyChain(client);
+      const auto report = storage().administration().VerifyChain(client);
       ASSERT_TRUE(report.ok());
       EXPECT_TRUE(report->problems.empty());
       EXPECT_EQ(report->versions, 2u);

@@ -30,18 +30,18 @@ RewindRequest RequestTo(Storage& storage, const Uuid& client, const Uuid& versio
 }
 
 Rewound MustRewind(Storage& storage, const RewindRequest& request) {
-  const auto rewound = AdministrationOf(storage).Rewind(request);
+  const auto rewound = storage.administration().Rewind(request);
   EXPECT_TRUE(rewound.ok()) << rewound.status();
   return rewound.value_or(Rewound());
 }
 
 absl::StatusCode CodeOf(Storage& storage, const RewindRequest& request) {
-  return AdministrationOf(storage).Rewind(request).status().code();
+  return storage.administration().Rewind(request).status().code();
 }
 
 std::vector<VersionSummary> List(Storage& storage, const Uuid& client, uint64_t after,
                                  size_t limit) {
-  const auto versions = AdministrationOf(storage).ListVersions(client, after, limit);
+  const auto versions = storage.administration().ListVersions(client, after, limit);
   EXPECT_TRUE(versions.ok()) << versions.status();
   return versions.value_or(std::vector<VersionSummary>());
 }
@@ -60,7 +60,7 @@ TEST_P(StorageSuite, TheEndGoesAndTheRestGoesOn) {
     }
     ASSERT_EQ(StoreSnapshot(storage(), client, ids[3], Noise(300'000)),
               StoreSnapshotOutcome::kStored);
-    ASSERT_TRUE(AdministrationOf(storage()).AcceptDiverged(client, true).ok());
+    ASSERT_TRUE(storage().administration().AcceptDiverged(client, true).ok());
 
     const Rewound rewound = MustRewind(storage(), RequestTo(storage(), client, ids[1]));
     EXPECT_EQ(rewound.versions_removed, 3u);
@@ -141,7 +141,7 @@ TEST_P(StorageSuite, ReplicasThatWereBehindThePointAreAtIt) {
   const ClientSummary summary = Find(storage(), client);
   EXPECT_EQ(summary.last_seen_unix_seconds, kNow / kDay * kDay);
   EXPECT_EQ(summary.replicas_ahead.size(), 1u);
-  const auto positions = AdministrationOf(storage()).ReadPositions(client, 0);
+  const auto positions = storage().administration().ReadPositions(client, 0);
   ASSERT_TRUE(positions.ok()) << positions.status();
   ASSERT_EQ(positions->size(), 2u);
   EXPECT_EQ((*positions)[1].oldest_number, 2u);
@@ -159,7 +159,7 @@ TEST_P(StorageSuite, VersionsAreListedInPages) {
     ids.push_back(latest);
   }
   ASSERT_EQ(StoreSnapshot(storage(), client, ids[4]), StoreSnapshotOutcome::kStored);
-  ASSERT_TRUE(AdministrationOf(storage()).RemoveVersions(client, 3).ok());
+  ASSERT_TRUE(storage().administration().RemoveVersions(client, 3).ok());
   for (const size_t limit : {size_t{1}, size_t{2}, size_t{100}}) {
     std::vector<VersionSummary> listed;
     for (;;) {

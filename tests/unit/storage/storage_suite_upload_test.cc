@@ -289,7 +289,7 @@ TEST_P(StorageSuite, ARewindRemovesPieces) {
   RewindRequest request{.client_id = kClient, .version_id = kept};
   request.latest_version_id = gone;
   request.snapshot_version_id = gone;
-  const absl::StatusOr<Rewound> rewound = AdministrationOf(storage()).Rewind(request);
+  const absl::StatusOr<Rewound> rewound = storage().administration().Rewind(request);
   ASSERT_TRUE(rewound.ok()) << rewound.status();
   EXPECT_EQ(rewound->versions_removed, 1u);
   EXPECT_TRUE(rewound->snapshot_removed);
@@ -319,7 +319,7 @@ TEST_P(StorageSuite, UploadsAreImported) {
   snapshot.upload = MustBeginUpload(storage(), request);
   AddAll(*snapshot.upload, Noise(500'000), base::kPieceBytesMax);
 
-  const auto outcome = AdministrationOf(storage()).Import(std::move(import));
+  const auto outcome = storage().administration().Import(std::move(import));
   ASSERT_TRUE(outcome.ok()) << outcome.status();
   const auto* const imported = std::get_if<Imported>(&*outcome);
   ASSERT_NE(imported, nullptr);

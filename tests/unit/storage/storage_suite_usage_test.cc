@@ -259,7 +259,7 @@ TEST_P(StorageSuite, AChangedInviteKeepsTheUsesThatWereCounted) {
 TEST_P(StorageSuite, AClientWithTheNilIdIsApartFromTheStoragesOwnRecords) {
   Change(storage(), Ban{Uuid::Random(), "why", 1});
   Change(storage(), InviteFor('a', 1));
-  const auto key = AdministrationOf(storage()).PseudonymKey();
+  const auto key = storage().administration().PseudonymKey();
   ASSERT_TRUE(key.ok());
   EXPECT_FALSE(Delete(storage(), kNil)) << "it is no client yet";
   EXPECT_TRUE(std::holds_alternative<NoSuchClient>(GetChild(storage(), kNil, kNil)));
@@ -272,16 +272,16 @@ TEST_P(StorageSuite, AClientWithTheNilIdIsApartFromTheStoragesOwnRecords) {
   EXPECT_TRUE(std::holds_alternative<NoSuchClient>(GetChild(storage(), kNil, kNil)));
   EXPECT_EQ(Access(storage()).bans.size(), 1u);
   EXPECT_EQ(Access(storage()).invites.size(), 1u);
-  EXPECT_EQ(*AdministrationOf(storage()).PseudonymKey(), *key);
+  EXPECT_EQ(*storage().administration().PseudonymKey(), *key);
 }
 
 // If this fails, the log's pseudonyms change from line to line, or can be guessed.
 TEST_P(StorageSuite, ThePseudonymKeyIsMadeOnce) {
-  const auto key = AdministrationOf(storage()).PseudonymKey();
+  const auto key = storage().administration().PseudonymKey();
   ASSERT_TRUE(key.ok()) << key.status();
   EXPECT_EQ(key->size(), 32u);
   EXPECT_NE(*key, std::string(32, '\0'));
-  EXPECT_EQ(*AdministrationOf(storage()).PseudonymKey(), *key);
+  EXPECT_EQ(*storage().administration().PseudonymKey(), *key);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "storage/memory/memory_storage.h"
 #include "tcsync/storage.h"
 
 namespace tcsync {
@@ -57,6 +58,10 @@ class ScriptedStorage final : public Storage {
     snapshot_requests.push_back(client_id);
     done(snapshot);
   }
+  StorageAdministration& administration() override { return administration_; }
+
+ private:
+  memory_storage::MemoryStorage administration_;
 };
 
 }  // namespace tcsync
