@@ -1,4 +1,5 @@
-// Who is admitted, as storage keeps it: bans, tokens and invites, and the key of the log's pseudonyms.
+// Who is admitted, as storage keeps it: bans, tokens and invites, and the key of the log's
+// pseudonyms.
 //
 // Everything here blocks, some of it for minutes, and belongs on a thread that nobody waits for. An
 // absl::Status is what went wrong in storage, with the codes of tcsync/storage.h.
