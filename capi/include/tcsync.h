@@ -1,10 +1,10 @@
 /*
  * tcsync.h - the C ABI of tcsync, an embeddable TaskChampion sync engine.
  *
- * It has an engine that keeps many clients' sealed task histories in one data directory and
- * answers the TaskChampion sync protocol; a listener that serves it to the network; and what replicas
- * do: the sealing of history segments and snapshots, and talking to a sync server elsewhere.
- * docs/c-abi.md has the conventions with examples; in short:
+ * An engine keeps many clients' sealed task histories in one data directory and answers the
+ * TaskChampion sync protocol; a listener serves it to the network; and the replica's side seals history
+ * segments and snapshots, and calls a sync server elsewhere. docs/c-abi.md describes the conventions,
+ * with examples; in short:
  *
  * - Names. A client is one task history, named by a client ID (a UUID); a version is one link of its
  *   chain; a history segment is a version's sealed bytes; a snapshot is the sealed whole state.
@@ -39,9 +39,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The release of this header. Major, minor and patch are numbers; TCSYNC_VERSION_NUMBER is the
- * three in one, for comparisons: 1002003 is 1.2.3. tcsync_version_number() is that of the library
- * which a program runs with. The build takes the release from here. */
+/* The release of this header. Major, minor and patch are numbers; TCSYNC_VERSION_NUMBER combines the
+ * three for comparisons: 1002003 is 1.2.3. tcsync_version_number() gives the release of the library
+ * that a program runs with. The build takes the release from here. */
 #define TCSYNC_VERSION_MAJOR 0
 #define TCSYNC_VERSION_MINOR 1
 #define TCSYNC_VERSION_PATCH 0
@@ -70,11 +70,11 @@ extern "C" {
  * Codes and errors
  */
 
-/* A result: one of the enumerators below. The low byte is the coarse code, which a program decides
- * by; the bits above it are a detail. Compare TCSYNC_COARSE(code) with the coarse codes, and the
+/* A result: one of the enumerators below. The low byte is the coarse code, on which a program bases its
+ * decisions; the bits above it are a detail. Compare TCSYNC_COARSE(code) with the coarse codes, and the
  * whole code with the detailed ones. Later releases may add details to any coarse code, and coarse
- * codes up to 127; a program treats those that it does not know like TCSYNC_INTERNAL. No release
- * returns a negative code: those are the host's, for results of its own in the same type. */
+ * codes up to 127; a program treats an unknown one as TCSYNC_INTERNAL. No release returns a negative
+ * code: those are reserved for the host's own results in the same type. */
 typedef int32_t tcsync_code;
 
 #define TCSYNC_COARSE(code) ((tcsync_code)(0xff & (code)))
@@ -88,7 +88,7 @@ enum {
   TCSYNC_INTERNAL = 3,
   /* The operating system refused: permissions, a full disk, a path that is not a directory. */
   TCSYNC_SYSTEM = 4,
-  /* Another process or engine has it: the data directory or the address. */
+  /* In use by another process or engine: the data directory or the address. */
   TCSYNC_IN_USE = 5,
   /* Too busy, or closing down; trying again later helps. */
   TCSYNC_UNAVAILABLE = 6,
@@ -111,8 +111,8 @@ enum {
   TCSYNC_INVALID_OPTION_VALUE = 1 | 3 << 8,
   TCSYNC_INVALID_UUID = 1 | 4 << 8,
   TCSYNC_INVALID_ADDRESS = 1 | 5 << 8,
-  /* The engine or the listener was opened by the process that this one was forked from; or that one
-   * has opened an engine, and so this one cannot open another. */
+  /* The engine or the listener was opened by this process's parent, before the fork; or the parent has
+   * opened an engine, and so this process cannot open another. */
   TCSYNC_FORKED = 1 | 6 << 8,
 
   /* Details of TCSYNC_UNAVAILABLE. */
@@ -136,7 +136,7 @@ enum {
   TCSYNC_REMOTE_CONNECTION_REFUSED = 11 | 2 << 8,
   /* Unreachable, reset, or closed before the answer was complete. */
   TCSYNC_REMOTE_NETWORK_FAILED = 11 | 3 << 8,
-  /* The message says during what. */
+  /* The message names the phase. */
   TCSYNC_REMOTE_TIMED_OUT = 11 | 4 << 8,
   /* The proxy cannot be reached or refuses. */
   TCSYNC_REMOTE_PROXY_FAILED = 11 | 5 << 8,
@@ -153,26 +153,26 @@ enum {
   /* Details of TCSYNC_REMOTE_FAILED: the server's answers. */
   /* 403: the server does not admit this client ID. */
   TCSYNC_REMOTE_NOT_ALLOWED = 11 | 11 << 8,
-  /* 413: what was sent is longer than the server takes. */
+  /* 413: the request is longer than the server accepts. */
   TCSYNC_REMOTE_TOO_LARGE = 11 | 12 << 8,
   /* 429: too many requests. */
   TCSYNC_REMOTE_RATE_LIMITED = 11 | 13 << 8,
-  /* 404 where the protocol has none, or another 4xx: mostly a wrong path, or no sync server. */
+  /* 404 where the protocol has none, or another 4xx: usually a wrong path, or no sync server. */
   TCSYNC_REMOTE_REJECTED = 11 | 14 << 8,
-  /* 503, 502 or 504: too busy, restarting, or not reached by what is in front of it. */
+  /* 503, 502 or 504: too busy, restarting, or unreachable for the proxy in front of it. */
   TCSYNC_REMOTE_SERVER_UNAVAILABLE = 11 | 15 << 8,
-  /* 507: the server stores nothing more, for this client or for anybody. */
+  /* 507: the server stores nothing more, for this client or for any. */
   TCSYNC_REMOTE_SERVER_FULL = 11 | 16 << 8,
   /* 500 or another 5xx. */
   TCSYNC_REMOTE_SERVER_FAILED = 11 | 17 << 8,
-  /* A 3xx; the message says where it points. Redirects are not followed. */
+  /* A 3xx; the message gives its target. Redirects are not followed. */
   TCSYNC_REMOTE_REDIRECTED = 11 | 18 << 8,
-  /* An answer that the protocol does not know: no sync server, or something altered it. */
+  /* An answer outside the protocol: no sync server, or something altered it. */
   TCSYNC_REMOTE_BROKEN_ANSWER = 11 | 19 << 8,
   /* The answer is longer than response_bytes_max. */
   TCSYNC_REMOTE_ANSWER_TOO_LARGE = 11 | 20 << 8,
 
-  /* The largest code of a host's own. */
+  /* The largest of the host's own codes. */
   TCSYNC_HOST_CODE_MAX = -1
 };
 
@@ -183,11 +183,11 @@ enum {
  * Errors: none. */
 TCSYNC_API const char *tcsync_code_name(tcsync_code code);
 
-/* The failure of one call: a code, and a sentence for people that says what was wrong, with
- * which value and what to do. It contains no secret. */
+/* The failure of one call: a code, and a sentence for people that names the fault, the value and the
+ * remedy. It contains no secret. */
 typedef struct tcsync_error tcsync_error;
 
-/* The code, which is that of the call that failed.
+/* The code that the failed call returned.
  * Threads: any.
  * Ownership: nothing is passed.
  * Errors: TCSYNC_OK for NULL. */
@@ -225,8 +225,9 @@ TCSYNC_API int32_t tcsync_version_number(void);
  *   "sealing"   credentials, keys and sealing
  *   "remote"    calls to a sync server elsewhere
  *   "tls"       https: to a sync server elsewhere, and of the listener where there is one
- * The first four are not in a build with TCSYNC_SERVER=OFF, whose functions for them fail with
- * TCSYNC_UNSUPPORTED. Later releases add features; an unknown word is one that this release lacks.
+ * The first four are absent from a build with TCSYNC_SERVER=OFF, whose functions for them fail with
+ * TCSYNC_UNSUPPORTED. Later releases add features; an unknown word is a feature that this release
+ * lacks.
  * Threads: any.
  * Ownership: borrows feature for the call.
  * Errors: 0 for NULL. */
@@ -236,17 +237,17 @@ TCSYNC_API int tcsync_has(const char *feature);
  * Outputs: bytes of any length, and UUIDs
  */
 
-/* Bytes that a call gave; a text is one of these, too. */
+/* Bytes that a call returned; text is returned as one of these, too. */
 typedef struct tcsync_bytes tcsync_bytes;
 
-/* The bytes. A NUL stands behind the last one and is not counted, so that text can be used as a C
- * string. Not NULL unless `bytes` is.
+/* The bytes. A NUL follows the last one and is not counted, so that text can be used as a C string. Not
+ * NULL unless `bytes` is.
  * Threads: any.
  * Ownership: borrowed from `bytes`, valid until it is freed.
  * Errors: NULL for NULL. */
 TCSYNC_API const char *tcsync_bytes_data(const tcsync_bytes *bytes);
 
-/* The number of bytes, without the NUL behind them.
+/* The number of bytes, without the NUL that follows them.
  * Threads: any.
  * Ownership: nothing is passed.
  * Errors: 0 for NULL. */
@@ -276,7 +277,7 @@ typedef struct tcsync_header {
  * Configuration: options by name
  */
 
-/* The options, and the log, of engines and listeners that are made from it. */
+/* The options, and the destination of the log, of engines and listeners that are made from it. */
 typedef struct tcsync_config tcsync_config;
 
 /* One option, as tcsync_option_info fills it. All pointers are constants. docs/options.md lists all
@@ -289,7 +290,7 @@ typedef struct tcsync_option {
   const char *default_text; /* as tcsync_config_set would take it */
   const char *choices;      /* for a choice, separated by '|'; otherwise "" */
   const char *environment;  /* the environment variable */
-  const char *help;         /* what it does, in whole sentences */
+  const char *help;         /* its effect, in whole sentences */
   int64_t minimum;          /* for the numeric types, inclusive */
   int64_t maximum;
   char short_flag; /* the server's one-letter flag, or 0 */
@@ -321,17 +322,17 @@ TCSYNC_API tcsync_code tcsync_config_new(tcsync_config **config, tcsync_error **
 TCSYNC_API tcsync_code tcsync_config_set(tcsync_config *config, const char *name, const char *value,
                                          tcsync_error **error);
 
-/* The value of one option as it is in force: what was set, or the default, or what a default of 0
- * is derived to from the memory budget and the machine. *value is a text that tcsync_config_set
- * takes. No option is a secret.
+/* The effective value of one option: the value that was set, or the default, or, for a default of 0,
+ * the value derived from the memory budget and the machine. *value is a text that tcsync_config_set
+ * accepts. No option is a secret.
  * Threads: one.
  * Ownership: borrows name for the call; *value is the caller's, for tcsync_bytes_free.
  * Errors: TCSYNC_UNKNOWN_OPTION, TCSYNC_OUT_OF_MEMORY. */
 TCSYNC_API tcsync_code tcsync_config_get(const tcsync_config *config, const char *name,
                                          tcsync_bytes **value, tcsync_error **error);
 
-/* Sets every option whose environment variable is set and not empty. To let explicit settings win,
- * call this before them.
+/* Sets every option whose environment variable is set and not empty. Call this before explicit
+ * settings, so that they take precedence.
  * Threads: one; no other thread may change the environment meanwhile.
  * Ownership: nothing is passed.
  * Errors: TCSYNC_INVALID_OPTION_VALUE, naming the variable; those before it are then set. */
@@ -371,9 +372,9 @@ TCSYNC_API const char *tcsync_log_record_message(const tcsync_log_record *record
  * Errors: 0 for NULL. */
 TCSYNC_API size_t tcsync_log_record_field_count(const tcsync_log_record *record);
 
-/* Field `index`, from 0 to tcsync_log_record_field_count() - 1. A name is of lower-case letters and
- * underscores; a value has no space and is not empty. A record has those of these fields that apply,
- * in this order; more may come:
+/* Field `index`, from 0 to tcsync_log_record_field_count() - 1. A name consists of lower-case letters
+ * and underscores; a value has no space and is not empty. A record has the applicable ones of these
+ * fields, in this order; later releases may add more:
  *   status    of HTTP            client    its pseudonym, or its ID with the option log-client-ids
  *   reason    of a refusal       version   a version ID
  *   endpoint  of the protocol    source    the network address that a limit refused
@@ -383,7 +384,7 @@ TCSYNC_API size_t tcsync_log_record_field_count(const tcsync_log_record *record)
 TCSYNC_API tcsync_code tcsync_log_record_field(const tcsync_log_record *record, size_t index,
                                                tcsync_header *field, tcsync_error **error);
 
-/* The value of the field of that name.
+/* The value of the field with that name.
  * Threads: any.
  * Ownership: borrowed from the record.
  * Errors: NULL when there is none, and for NULL arguments. */
@@ -391,18 +392,18 @@ TCSYNC_API const char *tcsync_log_record_field_value(const tcsync_log_record *re
                                                      const char *name);
 
 /* Receives one log record, which it must not free. Called from one thread of the library that does
- * nothing else, in the order of the records, and a little later than they arose: the calls that write
- * records never wait for it. It must not throw, and must not free what it logs for. While it does not
- * return, up to 1024 records of 1 MiB together wait; further ones are dropped, and a warning
- * in their place says how many. */
+ * nothing else, in the order of the records, and a little after they arose: the calls that write
+ * records never wait for it. It must not throw, and must not free the engine or listener that it logs
+ * for. Until it returns, up to 1024 records of 1 MiB together wait; further ones are dropped, and a
+ * warning in their place gives their number. */
 typedef void (*tcsync_log_function)(void *user_data, const tcsync_log_record *record);
 
-/* Where engines and listeners made from this configuration report what happens. The least level is
- * the option "log-level". NULL, the default, is silence. tcsync_engine_free and tcsync_listener_free
- * return when the function has been given what was written before, and after the last of them it is
- * called no more. They do not wait for ever: a single call of the function that takes more than 5
- * seconds is left alone, and what waits behind it is dropped. tcsync_listener_stop does not wait for
- * the function at all.
+/* Sets the destination for the log of engines and listeners made from this configuration. The lowest
+ * level is the option "log-level". NULL, the default, is silence. tcsync_engine_free and
+ * tcsync_listener_free return when the function has received the records written before, and after the
+ * last of them it is no longer called. Their wait is bounded: a single call of the function that takes
+ * more than 5 seconds is abandoned, and the records behind it are dropped. tcsync_listener_stop does
+ * not wait for the function at all.
  * Threads: one.
  * Ownership: user_data is passed back as it is and must live as long as those engines and listeners,
  *   and until a call that was left alone has returned.
@@ -410,7 +411,7 @@ typedef void (*tcsync_log_function)(void *user_data, const tcsync_log_record *re
 TCSYNC_API tcsync_code tcsync_config_set_log(tcsync_config *config, tcsync_log_function function,
                                              void *user_data, tcsync_error **error);
 
-/* Frees the configuration. Engines and listeners made from it stay as they are.
+/* Frees the configuration. Engines and listeners made from it are unaffected.
  * Threads: one.
  * Ownership: takes the configuration.
  * Errors: none. */
@@ -433,18 +434,18 @@ typedef struct tcsync_engine tcsync_engine;
 TCSYNC_API tcsync_code tcsync_engine_open(const tcsync_config *config, tcsync_engine **engine,
                                           tcsync_error **error);
 
-/* The value of one option that the engine was opened with, as tcsync_config_get gives it. An
- * operator's later change of it (of the level of the log) does not show here.
+/* The value of one option with which the engine was opened, as tcsync_config_get gives it. An
+ * operator's later change (of the log level) does not show here.
  * Threads: any.
  * Ownership: borrows name for the call; *value is the caller's, for tcsync_bytes_free.
  * Errors: TCSYNC_UNKNOWN_OPTION, TCSYNC_OUT_OF_MEMORY, TCSYNC_UNSUPPORTED. */
 TCSYNC_API tcsync_code tcsync_engine_option(const tcsync_engine *engine, const char *name,
                                             tcsync_bytes **value, tcsync_error **error);
 
-/* Waits for the requests that were begun, then closes. Blocks for as long as those take, and until
- * the callbacks of tcsync_engine_handle_async have returned, but for one that calls this itself. The
- * answers that queues are to get are in them afterwards. A tcsync_pending that was not finished has
- * no effect; it and responses that are still read may be freed later, and other calls on them give
+/* Waits for the requests that were begun, then closes. Blocks until they end, and until the callbacks
+ * of tcsync_engine_handle_async have returned, except one that calls this itself. Answers for queues
+ * are in their queues afterwards. A tcsync_pending that was not finished has no effect; it and
+ * responses that are still being read may be freed later, and other calls on them give
  * TCSYNC_UNAVAILABLE.
  * Threads: one; no call on the engine may be running, and its listeners must have been stopped.
  * Ownership: takes the engine. In a process that was forked after the opening, its memory is left
@@ -467,8 +468,8 @@ typedef struct tcsync_request {
   size_t header_count;
   const char *body; /* as received; a Content-Encoding that is named in the headers is undone */
   size_t body_size;
-  /* The IP address that the request came from, without a port: "192.0.2.7", "2001:db8::7"; that of a
-   * proxy where there is one. Limits by address go by it. NULL and 0 when it is not known. */
+  /* The IP address from which the request came, without a port: "192.0.2.7", "2001:db8::7"; behind a
+   * proxy, the proxy's. Limits by address use it. NULL and 0 when it is not known. */
   const char *peer_address;
   size_t peer_address_size;
 } tcsync_request;
@@ -477,10 +478,10 @@ typedef struct tcsync_request {
 typedef struct tcsync_response tcsync_response;
 
 /* Answers one request. Any HTTP answer, also a 4xx or 5xx, is TCSYNC_OK: it is in *response. Blocks
- * until it is decided, for add-version and add-snapshot until it is durable. Until the response is
- * freed, its body counts towards the option "bodies-in-flight-bytes-max", but for a body of more than
- * 128 KiB: the listener sends those in pieces, and here the whole body, of up to 100 MiB, is in the
- * response, in memory beside the budget.
+ * until the answer is decided, for add-version and add-snapshot until it is durable. Until the response
+ * is freed, its body counts towards the option "bodies-in-flight-bytes-max", except a body of more than
+ * 128 KiB: the listener sends those in pieces, but here the whole body, of up to 100 MiB, is in the
+ * response, in memory outside the budget.
  * Threads: any.
  * Ownership: borrows request for the call; *response is the caller's, for tcsync_response_free.
  * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_FORKED, TCSYNC_OUT_OF_MEMORY. */
@@ -505,12 +506,12 @@ TCSYNC_API tcsync_code tcsync_engine_handle_async(tcsync_engine *engine,
                                                   tcsync_response_function function,
                                                   void *user_data, tcsync_error **error);
 
-/* Answers one administration request: docs/administration.md lists them. Whoever can call this can
- * do everything with the data, so give it no request of a stranger's. With an `engine` the request is
- * about its storage. With NULL it is about no open storage: the list of the backups in a directory,
- * and restoring one to where the option "data-dir" of `config` says; others are answered with 409.
- * Any HTTP answer is TCSYNC_OK, as with tcsync_engine_handle. Blocks until the answer is there, which
- * may take long for a restore; what takes long with an engine is a job, which later requests ask about.
+/* Answers one administration request: docs/administration.md lists them. A caller can do everything
+ * with the data, so never pass a stranger's request. With an `engine` the request is about its storage.
+ * With NULL it is about no open storage: the list of the backups in a directory, and restoring one to
+ * the "data-dir" of `config`; others are answered with 409. Any HTTP answer is TCSYNC_OK, as with
+ * tcsync_engine_handle. Blocks until the answer is ready, which may take long for a restore; with an
+ * engine, long work is a job, and later requests ask for its progress.
  * Threads: any.
  * Ownership: borrows config (it may be NULL with an engine) and request for the call; *response is
  *   the caller's, for tcsync_response_free.
@@ -520,8 +521,8 @@ TCSYNC_API tcsync_code tcsync_administer(const tcsync_config *config, tcsync_eng
                                          tcsync_error **error);
 
 /* Answers one request for monitoring: GET /metrics, /health and /health/live, as docs/metrics.md
- * has them, for programs without a listener of the library. The metrics are the operator's alone:
- * give it no request of a stranger's. Any HTTP answer is TCSYNC_OK, as with tcsync_engine_handle.
+ * describes them, for programs without a listener of the library. The metrics are for the operator
+ * alone: never pass a stranger's request. Any HTTP answer is TCSYNC_OK, as with tcsync_engine_handle.
  * Blocks for up to 3 seconds, also when the disk is stuck.
  * Threads: any.
  * Ownership: borrows request for the call; *response is the caller's, for tcsync_response_free.
@@ -541,25 +542,25 @@ TCSYNC_API int tcsync_response_status(const tcsync_response *response);
  * Errors: 0 for NULL. */
 TCSYNC_API size_t tcsync_response_header_count(const tcsync_response *response);
 
-/* Header `index`, from 0 to tcsync_response_header_count() - 1. Content-Length, Date and Connection
- * are not among them: they are the sender's.
+/* Header `index`, from 0 to tcsync_response_header_count() - 1. Content-Length, Date and Connection are
+ * not among them: the sender adds them.
  * Threads: any.
  * Ownership: the pointers in *header are borrowed from the response, valid until it is freed.
  * Errors: TCSYNC_INVALID_ARGUMENT for an index out of range. */
 TCSYNC_API tcsync_code tcsync_response_header(const tcsync_response *response, size_t index,
                                               tcsync_header *header, tcsync_error **error);
 
-/* The value of the first header of that name, in any case, NUL-terminated.
+/* The value of the first header with that name, in any case, NUL-terminated.
  * Threads: any.
  * Ownership: borrowed from the response, valid until it is freed.
  * Errors: NULL when there is none, and for NULL arguments. */
 TCSYNC_API const char *tcsync_response_header_value(const tcsync_response *response,
                                                     const char *name);
 
-/* The body; *size, if given, becomes its length. Not NULL unless `response` is, or unless its body
- * comes in pieces, as that of tcsync_engine_begin, tcsync_pending_finish and the calls with a queue
- * does when it has more than 128 KiB: tcsync_response_read reads any body. The answer to a HEAD has
- * the body of a GET, for its length; it is not to be sent.
+/* The body; *size, if given, becomes its length. NULL only if `response` is, or if the body comes in
+ * pieces, as a body of more than 128 KiB from tcsync_engine_begin, tcsync_pending_finish and the calls
+ * with a queue does: tcsync_response_read reads any body. The answer to a HEAD has the body of a GET,
+ * for its length; do not send it.
  * Threads: any.
  * Ownership: borrowed from the response, valid until it is freed.
  * Errors: NULL and size 0 for a NULL response, and for a body in pieces. */
@@ -574,29 +575,29 @@ TCSYNC_API void tcsync_response_free(tcsync_response *response);
 /* ------------------------------------------------------------------------------------------------
  * Queues: answers and log records for the host's own threads and event loops
  *
- * A call with a queue does not wait. If it succeeds, exactly one event with its user_data comes into
- * the queue, whatever is freed meanwhile; if it fails, none. A host takes the events with
- * tcsync_queue_next, from a thread that waits in it or when poll() says that the descriptor is
- * readable. No code of the host runs on the library's threads.
+ * A call with a queue does not wait. If it succeeds, exactly one event with its user_data enters the
+ * queue, even if handles are freed meanwhile; if it fails, none. A host takes the events with
+ * tcsync_queue_next, from a thread that waits in it or when poll() reports the descriptor as readable.
+ * No code of the host runs on the library's threads.
  */
 
 typedef struct tcsync_queue tcsync_queue;
 
-/* The kinds of events. A host ignores those that it does not know. */
+/* The kinds of events. A host ignores unknown ones. */
 enum {
-  /* There was none within the time. */
+  /* No event came within the time. */
   TCSYNC_EVENT_NONE = 0,
-  /* The answer to a request, in `response`; or `code` is TCSYNC_OUT_OF_MEMORY, and there is none. */
+  /* The answer to a request, in `response`; or `code` is TCSYNC_OUT_OF_MEMORY, without an answer. */
   TCSYNC_EVENT_RESPONSE = 1,
-  /* The next piece of a body, in `bytes`, which is NULL at the end; or `code` says why there is none,
-   * as for tcsync_response_read. */
+  /* The next piece of a body, in `bytes`, which is NULL at the end; or `code` gives the reason for its
+   * absence, as for tcsync_response_read. */
   TCSYNC_EVENT_PIECE = 2,
-  /* A pending request takes more of its body; or `code` is TCSYNC_UNAVAILABLE when it or the engine was
-   * freed, or TCSYNC_OUT_OF_MEMORY, and then it takes nothing more. */
+  /* A pending request accepts more of its body; or `code` is TCSYNC_UNAVAILABLE when the request or the
+   * engine was freed, or TCSYNC_OUT_OF_MEMORY, and then it accepts nothing more. */
   TCSYNC_EVENT_READY = 3,
   /* A log record, in `record`. */
   TCSYNC_EVENT_LOG = 4,
-  /* So many log records were dropped at this place, in `dropped`, because 1024 or 1 MiB of them were
+  /* Log records were dropped at this place, as many as `dropped`, because 1024 or 1 MiB of them were
    * waiting, or memory ran out. */
   TCSYNC_EVENT_LOG_DROPPED = 5,
   /* tcsync_queue_wake was called. */
@@ -607,7 +608,7 @@ enum {
 typedef struct tcsync_event {
   size_t struct_size;        /* filled by the caller */
   int32_t kind;              /* TCSYNC_EVENT_... */
-  tcsync_code code;          /* TCSYNC_OK, or why the call that this event ends brings nothing */
+  tcsync_code code;          /* TCSYNC_OK, or the reason why the ended call has no result */
   void *user_data;           /* of that call; otherwise NULL */
   int64_t dropped;           /* log records */
   tcsync_response *response; /* the caller's, for tcsync_response_free; or NULL */
@@ -621,16 +622,16 @@ typedef struct tcsync_event {
 TCSYNC_API tcsync_code tcsync_queue_new(tcsync_queue **queue, tcsync_error **error);
 
 /* A descriptor that is readable exactly while an event waits, for poll(), epoll or kqueue. It is
- * closed in programs that this one executes, and never blocks. Do not read from it: an event loop that
- * can only read has a thread wait in tcsync_queue_next instead.
+ * close-on-exec and never blocks. Do not read from it: an event loop that can only read needs a thread
+ * that waits in tcsync_queue_next instead.
  * Threads: any.
  * Ownership: the queue's; valid until it is freed.
  * Errors: -1 for NULL. */
 TCSYNC_API int tcsync_queue_descriptor(const tcsync_queue *queue);
 
-/* Takes the next event, in the order in which they came. Waits for one up to `timeout_ms`
- * milliseconds: 0 does not wait, and -1 waits without a limit. When there is none the kind is
- * TCSYNC_EVENT_NONE, which is no error.
+/* Takes the next event, in the order of their arrival. Waits for one up to `timeout_ms` milliseconds: 0
+ * does not wait, and -1 waits without a limit. Without one, the kind is TCSYNC_EVENT_NONE, which is no
+ * error.
  * Threads: any; each event goes to one of those that wait.
  * Ownership: fills the caller's struct, which need not be zeroed; response, bytes and record in it are
  *   then the caller's.
@@ -638,31 +639,31 @@ TCSYNC_API int tcsync_queue_descriptor(const tcsync_queue *queue);
 TCSYNC_API tcsync_code tcsync_queue_next(tcsync_queue *queue, int64_t timeout_ms,
                                          tcsync_event *event, tcsync_error **error);
 
-/* Has one tcsync_queue_next, that waits or that comes next, give TCSYNC_EVENT_WAKE, before other
- * events. Not for signal handlers.
+/* Makes one tcsync_queue_next, the one that waits or the next one, return TCSYNC_EVENT_WAKE, before
+ * other events. Not for signal handlers.
  * Threads: any.
  * Ownership: nothing is passed.
  * Errors: none. */
 TCSYNC_API void tcsync_queue_wake(tcsync_queue *queue);
 
-/* Frees the queue and what it has. Events that were still to come are dropped when they come, and
- * their responses freed; the requests happen all the same. An engine or listener whose log it was
- * logs to nowhere.
+/* Frees the queue and its events. Later events are dropped when they arrive, and their responses freed;
+ * the requests take effect all the same. An engine or listener that logged to the queue then discards
+ * its log.
  * Threads: one; no call on the queue may be running.
  * Ownership: takes the queue.
  * Errors: none. */
 TCSYNC_API void tcsync_queue_free(tcsync_queue *queue);
 
 /* Like tcsync_config_set_log, with the records as events TCSYNC_EVENT_LOG, whose user_data is NULL.
- * It takes the place of a function that was set, as a function does of a queue. A NULL queue is
- * silence. Records stay in the queue after the engine and the listener were freed.
+ * Replaces a function that was set, as a function replaces a queue. A NULL queue is silence. Records
+ * stay in the queue after the engine and the listener were freed.
  * Threads: one.
  * Ownership: borrows the queue for the call; the queue may be freed before what logs to it.
  * Errors: TCSYNC_NULL_ARGUMENT for a NULL config. */
 TCSYNC_API tcsync_code tcsync_config_set_log_queue(tcsync_config *config, tcsync_queue *queue,
                                                    tcsync_error **error);
 
-/* Frees a record that came out of a queue; not one that a log function was given.
+/* Frees a record that came out of a queue; never one that a log function received.
  * Threads: one.
  * Ownership: takes the record.
  * Errors: none. */
@@ -682,21 +683,21 @@ TCSYNC_API tcsync_code tcsync_engine_handle_queued(tcsync_engine *engine,
 /* ------------------------------------------------------------------------------------------------
  * Requests and responses piece by piece: bodies that are never whole in memory
  *
- * A host begins a request with its head, gives the body as it arrives, and finishes it; a large body
+ * A host begins a request with its head, appends the body as it arrives, and finishes it; a large body
  * of an answer is read while it is sent. That way a transfer takes less than half a MiB of the option
- * "bodies-in-flight-bytes-max", whatever its size. Without it the host has whole bodies in memory,
- * beside the engine's budget.
+ * "bodies-in-flight-bytes-max", at any size. Otherwise the host has whole bodies in memory, outside the
+ * engine's budget.
  */
 
 /* A request whose body is still to come. */
 typedef struct tcsync_pending tcsync_pending;
 
-/* Begins a request with its head. Where the head is enough for an answer, such as a refusal,
- * *response is that answer and *pending is NULL; the body may then be read and dropped, or the
- * connection be closed after the answer. (A socket that is closed with unread bytes resets the
- * connection, and the client may lose the answer.) Otherwise *pending takes the body and *response is
- * NULL. All requests may be begun, also those without a body. With a Content-Length and without a
- * Transfer-Encoding, a POST's body of another length is answered with 400.
+/* Begins a request with its head. If the head is enough for an answer, such as a refusal, *response is
+ * that answer and *pending is NULL; the host may then read and drop the body, or close the connection
+ * after the answer. (A socket that is closed with unread bytes resets the connection, and the client
+ * may lose the answer.) Otherwise *pending takes the body and *response is NULL. All requests may be
+ * begun, also those without a body. With a Content-Length and without a Transfer-Encoding, a POST whose
+ * body has another length is answered with 400.
  * Threads: any.
  * Ownership: borrows request for the call, whose body must be empty; *pending is the caller's, for
  *   tcsync_pending_free, and *response for tcsync_response_free.
@@ -705,9 +706,9 @@ TCSYNC_API tcsync_code tcsync_engine_begin(tcsync_engine *engine, const tcsync_r
                                            tcsync_pending **pending, tcsync_response **response,
                                            tcsync_error **error);
 
-/* Gives the next bytes of the body, as received (compressed, if they are), and waits until the
- * engine wants more of it: for the disk, when that is behind. A *response that is not NULL, such as
- * 413 or a conflict, is the answer; the request then takes nothing more.
+/* Appends the next bytes of the body, as received (compressed, if they are), and waits until the engine
+ * wants more of it, which a slow disk delays. A *response that is not NULL, such as 413 or a conflict,
+ * is the answer; the request then accepts nothing more.
  * Threads: one.
  * Ownership: borrows data for the call; *response is the caller's, for tcsync_response_free.
  * Errors: TCSYNC_INVALID_ARGUMENT also after an answer, after tcsync_pending_finish, and before the
@@ -717,9 +718,9 @@ TCSYNC_API tcsync_code tcsync_pending_append(tcsync_pending *pending, const char
                                              tcsync_response **response, tcsync_error **error);
 
 /* The same without waiting: the event is TCSYNC_EVENT_READY when the engine wants more of the body, or
- * TCSYNC_EVENT_RESPONSE with the answer. The bytes are copied as far as they cannot be used at once:
- * give at most 64 KiB at a time. More than that counts towards the budget as a whole, and is answered
- * with 503 when there is no room.
+ * TCSYNC_EVENT_RESPONSE with the answer. Bytes that cannot be used at once are copied: append at most
+ * 64 KiB at a time. A longer append counts towards the budget as a whole, and is answered with 503 when
+ * there is no room.
  * Threads: one.
  * Ownership: borrows data and queue for the call; user_data is passed back as it is.
  * Errors: as for tcsync_pending_append, and TCSYNC_SYSTEM when no thread can be started. */
@@ -727,8 +728,8 @@ TCSYNC_API tcsync_code tcsync_pending_append_queued(tcsync_pending *pending, con
                                                     size_t size, tcsync_queue *queue,
                                                     void *user_data, tcsync_error **error);
 
-/* Ends the body, lets the request happen, and waits for the answer, as tcsync_engine_handle does.
- * Never call it for a body that broke off: that would be stored.
+/* Ends the body, executes the request, and waits for the answer, as tcsync_engine_handle does. Never
+ * call it for a truncated body: that would be stored.
  * Threads: one.
  * Ownership: *response is the caller's, for tcsync_response_free. *pending is still to be freed.
  * Errors: as for tcsync_pending_append. After TCSYNC_OUT_OF_MEMORY the request may have happened. */
@@ -743,8 +744,8 @@ TCSYNC_API tcsync_code tcsync_pending_finish(tcsync_pending *pending, tcsync_res
 TCSYNC_API tcsync_code tcsync_pending_finish_queued(tcsync_pending *pending, tcsync_queue *queue,
                                                     void *user_data, tcsync_error **error);
 
-/* Frees the request. Unless it was finished, nothing of it is stored, and it gives back what it had
- * of the budget.
+/* Frees the request. Unless it was finished, nothing of it is stored, and its share of the budget is
+ * returned.
  * Threads: one.
  * Ownership: takes the request.
  * Errors: none. */
@@ -756,8 +757,8 @@ TCSYNC_API void tcsync_pending_free(tcsync_pending *pending);
  * Errors: 0 for NULL. */
 TCSYNC_API int64_t tcsync_response_body_size(const tcsync_response *response);
 
-/* Reads the next piece of the body, from the beginning on: at most 128 KiB, and NULL at the end. Waits
- * for the disk. It works for every response.
+/* Reads the next piece of the body, from its beginning: at most 128 KiB, and NULL at the end. Waits for
+ * the disk. It works for every response.
  * Threads: one.
  * Ownership: *bytes is the caller's, for tcsync_bytes_free.
  * Errors: TCSYNC_RESPONSE_INCOMPLETE, and TCSYNC_OUT_OF_MEMORY for a body that is in pieces: it cannot
@@ -806,8 +807,8 @@ TCSYNC_API size_t tcsync_listener_address_count(const tcsync_listener *listener)
 TCSYNC_API const char *tcsync_listener_address(const tcsync_listener *listener, size_t index);
 
 /* Starts to serve, on threads of the library, logs every address, and returns. Call it once. With the
- * option "admin-socket" and a data directory, administration requests are taken at admin.sock in it
- * from here on.
+ * option "admin-socket" and a data directory, it also accepts administration requests at admin.sock in
+ * that directory.
  * Threads: one.
  * Ownership: the engine is borrowed until tcsync_listener_stop has returned.
  * Errors: TCSYNC_INVALID_ARGUMENT when called twice or after a stop, or when there are addresses for
@@ -816,21 +817,21 @@ TCSYNC_API tcsync_code tcsync_listener_serve(tcsync_listener *listener, tcsync_e
                                              tcsync_error **error);
 
 /* Stops accepting, lets the requests in flight finish for up to the option "shutdown-timeout", then
- * closes what is left, and returns. Calls after the first do nothing, and neither do those of a process
+ * closes the rest, and returns. Calls after the first do nothing, and neither do those of a process
  * that was forked after the binding.
  * Threads: any thread but the library's own.
  * Ownership: nothing is passed.
  * Errors: none. */
 TCSYNC_API void tcsync_listener_stop(tcsync_listener *listener);
 
-/* Closes at once what was not stopped, and removes the Unix sockets that were made.
+/* Closes at once, without a tcsync_listener_stop before, and removes the Unix sockets that it made.
  * Threads: one.
  * Ownership: takes the listener; in a process that was forked, as tcsync_engine_free.
  * Errors: none. */
 TCSYNC_API void tcsync_listener_free(tcsync_listener *listener);
 
 /* ------------------------------------------------------------------------------------------------
- * Credentials and sealing: what replicas do, and servers cannot
+ * Credentials and sealing: for replicas; servers cannot unseal
  */
 
 /* Generates a client ID (a random UUID, 36 characters) and a secret (32 random bytes as 64
@@ -841,7 +842,7 @@ TCSYNC_API void tcsync_listener_free(tcsync_listener *listener);
 TCSYNC_API tcsync_code tcsync_credentials_generate(tcsync_bytes **client_id, tcsync_bytes **secret,
                                                    tcsync_error **error);
 
-/* The key that a client's bytes are sealed with. */
+/* The key that seals a client's bytes. */
 typedef struct tcsync_key tcsync_key;
 
 /* Derives the key from a client's credentials (PBKDF2-HMAC-SHA256, 600,000 iterations). Takes a good
@@ -859,8 +860,8 @@ TCSYNC_API tcsync_code tcsync_key_derive(const char *client_id, const char *secr
  * Errors: none. */
 TCSYNC_API void tcsync_key_free(tcsync_key *key);
 
-/* Seals a history segment or a snapshot. `version_id` is authenticated with it: for a history
- * segment the PARENT's version ID, for a snapshot its own.
+/* Seals a history segment or a snapshot. `version_id` is authenticated with it: for a history segment
+ * it is the PARENT's version ID, for a snapshot its own.
  * Threads: any.
  * Ownership: borrows the inputs for the call; *sealed is the caller's, for tcsync_bytes_free.
  * Errors: TCSYNC_INVALID_UUID, TCSYNC_OUT_OF_MEMORY. */
@@ -868,7 +869,7 @@ TCSYNC_API tcsync_code tcsync_seal(const tcsync_key *key, const char *version_id
                                    const char *plaintext, size_t plaintext_size,
                                    tcsync_bytes **sealed, tcsync_error **error);
 
-/* Opens what tcsync_seal, or a replica, sealed. `version_id` as there.
+/* Unseals bytes that tcsync_seal, or a replica, sealed. `version_id` is as for tcsync_seal.
  * Threads: any.
  * Ownership: borrows the inputs for the call; *plaintext is the caller's, for tcsync_bytes_free.
  * Errors: TCSYNC_UNSEAL_TRUNCATED, TCSYNC_UNSEAL_UNKNOWN_FORMAT, TCSYNC_UNSEAL_WRONG_KEY,
@@ -880,21 +881,21 @@ TCSYNC_API tcsync_code tcsync_unseal(const tcsync_key *key, const char *version_
 /* ------------------------------------------------------------------------------------------------
  * A sync server elsewhere, as replicas and their tools talk to it
  *
- * Each call is one or a few requests over HTTP/1.1, sealed and unsealed on this side. The answers
- * that the protocol provides for are results, in *outcome: a conflict is no error. Everything else
- * is TCSYNC_REMOTE_FAILED with a detail, and a message that says what was wrong, with which value,
- * and what to try; or TCSYNC_CANCELLED, which every call that waits can give. With https the
- * server's certificate is always verified, against the authorities that the system trusts (see
- * docs/c-abi.md for where they are looked for) and those of `ca_file`; nothing turns that off.
- * Redirects are not followed: TCSYNC_REMOTE_REDIRECTED says where to.
+ * Each call is one or a few requests over HTTP/1.1, sealed and unsealed on this side. The answers that
+ * the protocol provides for are results, in *outcome: a conflict is no error. Everything else is
+ * TCSYNC_REMOTE_FAILED with a detail, and a message that names the fault, the value and the remedy; or
+ * TCSYNC_CANCELLED, which every call that waits can give. With https the server's certificate is always
+ * verified, against the authorities that the system trusts (docs/c-abi.md tells where the library looks
+ * for them) and those of `ca_file`; nothing turns that off. Redirects are not followed:
+ * TCSYNC_REMOTE_REDIRECTED gives their target.
  */
 
-/* One client at one sync server. Keeps its connection open between calls while the server does. In a
- * process that was forked it can be used as well, and makes a connection of its own there. A call
- * while another one runs on the same remote gives TCSYNC_INVALID_ARGUMENT. */
+/* One client at one sync server. Keeps its connection open between calls while the server does. A
+ * forked process can use it as well, over a connection of its own. A call while another one runs on the
+ * same remote gives TCSYNC_INVALID_ARGUMENT. */
 typedef struct tcsync_remote tcsync_remote;
 
-/* How to talk to a sync server. Zero the struct and set struct_size first. */
+/* How to call a sync server. Zero the struct and set struct_size first. */
 typedef struct tcsync_remote_options {
   size_t struct_size;
   const char *ca_file; /* PEM file with further certificate authorities; NULL: the system's only */
@@ -906,9 +907,9 @@ typedef struct tcsync_remote_options {
   int64_t response_bytes_max; /* the longest body that is taken from the server; 0: 100 MiB */
 } tcsync_remote_options;
 
-/* Prepares to talk to the sync server at `url`: http or https, a host, and optionally a port and a
- * base path; the same URL that replicas are configured with. Does not connect. The environment and
- * `ca_file` are read now.
+/* Prepares calls to the sync server at `url`: http or https, a host, and optionally a port and a base
+ * path; the same URL that replicas are configured with. Does not connect. The environment and `ca_file`
+ * are read now.
  *
  * `key` may be NULL: then only tcsync_remote_probe works. `client_id` may be NULL as well, with a
  * NULL key: then the probe tells only whether there is a sync server.
@@ -923,20 +924,20 @@ TCSYNC_API tcsync_code tcsync_remote_open(const char *url, const char *client_id
                                           const tcsync_remote_options *options,
                                           tcsync_remote **remote, tcsync_error **error);
 
-/* Cancels: the call on the remote that is running returns TCSYNC_CANCELLED at once, whether it looks
- * a name up, connects, sends, waits or receives, and so does every later one, until
- * tcsync_remote_resume. So a cancel that comes just before a call is not lost. A call that has its
- * answer already may still succeed. Unless the message says that nothing was sent, it is unknown
- * whether a cancelled tcsync_remote_add_version or _add_snapshot was carried out. The name lookup of
- * the system cannot be interrupted: the call returns, and a thread waits for its end.
+/* Cancels: the running call on the remote returns TCSYNC_CANCELLED at once, in its name lookup,
+ * connecting, sending, waiting or receiving, and so does every later one, until tcsync_remote_resume.
+ * So a cancel just before a call is not lost. A call that has its answer already may still succeed.
+ * Unless the message says that nothing was sent, it is unknown whether a cancelled
+ * tcsync_remote_add_version or _add_snapshot was carried out. The name lookup of the system cannot be
+ * interrupted: the call returns, and a thread waits for its end.
  * Threads: any, and any signal handler, until tcsync_remote_free is called.
  * Ownership: nothing is passed.
  * Errors: none; nothing happens for NULL. */
 TCSYNC_API void tcsync_remote_cancel(tcsync_remote *remote);
 
-/* Ends the effect of tcsync_remote_cancel: calls are made again, over a new connection. Without a
- * cancel before it, it does nothing. A cancel that is meant for an earlier call is best followed by
- * this once that call has returned, and before the next one.
+/* Ends the effect of tcsync_remote_cancel: later calls run again, over a new connection. Without a
+ * cancel before it, it does nothing. After a cancel, call this once the cancelled call has returned,
+ * and before the next one.
  * Threads: any, and any signal handler, until tcsync_remote_free is called.
  * Ownership: nothing is passed.
  * Errors: none; nothing happens for NULL. */
@@ -953,13 +954,13 @@ TCSYNC_API void tcsync_remote_free(tcsync_remote *remote);
 enum {
   /* A sync server that keeps a history for this client. */
   TCSYNC_PROBE_HISTORY = 1,
-  /* A sync server that has nothing for this client ID: a new client, or a mistyped client ID. */
+  /* A sync server without a history for this client ID: a new client, or a mistyped client ID. */
   TCSYNC_PROBE_EMPTY_HISTORY = 2,
   /* A sync server that does not admit this client ID (403). */
   TCSYNC_PROBE_NOT_ALLOWED = 3,
-  /* A sync server; the remote was opened without a client ID, so there is no more to tell. */
+  /* A sync server; the remote was opened without a client ID, so nothing more is known. */
   TCSYNC_PROBE_SYNC_SERVER = 4,
-  /* Something else answers: another program, or the path in the URL is wrong. */
+  /* Another program answers, or the path in the URL is wrong. */
   TCSYNC_PROBE_NOT_SYNC_SERVER = 5
 };
 
@@ -979,10 +980,10 @@ typedef struct tcsync_probe {
                             release, as one line of UTF-8 that may be cut; "" if there is none */
 } tcsync_probe;
 
-/* Finds out what answers at the URL, without changing anything there. Needs no key, and downloads
- * neither versions nor snapshots. An answer from another kind of server is a result (probe->kind), and
- * so is a client ID that is not allowed; a server that cannot be reached, or that is overloaded or
- * broken, is an error.
+/* Finds out which server answers at the URL, without changing anything there. Needs no key, and
+ * downloads neither versions nor snapshots. An answer from another kind of server is a result
+ * (probe->kind), and so is a client ID that is not allowed; a server that is unreachable, overloaded or
+ * broken is an error.
  * Threads: one.
  * Ownership: fills the caller's struct, as much of it as struct_size says.
  * Errors: TCSYNC_REMOTE_FAILED with its details; TCSYNC_INVALID_ARGUMENT for a struct_size out of
@@ -990,11 +991,11 @@ typedef struct tcsync_probe {
 TCSYNC_API tcsync_code tcsync_remote_probe(tcsync_remote *remote, tcsync_probe *probe,
                                            tcsync_error **error);
 
-/* How a call ended in the terms of the protocol. 0 when the call failed. */
+/* The outcome of a call in the terms of the protocol. 0 when the call failed. */
 enum {
-  /* There is one: its ID is in *version_id, and its bytes, unsealed, in *plaintext. */
+  /* Found: its ID is in *version_id, and its bytes, unsealed, in *plaintext. */
   TCSYNC_OUTCOME_FOUND = 1,
-  /* There is no version after the parent: the replica has them all; or the server has no versions of
+  /* There is no version after the parent: the replica is up to date; or the server has no versions of
    * this client. A program that is no sync server answers the same (404): see tcsync_remote_probe. */
   TCSYNC_OUTCOME_UP_TO_DATE = 2,
   /* The parent is not in the server's history: it was removed after a snapshot, or belongs to another
@@ -1053,8 +1054,8 @@ TCSYNC_API tcsync_code tcsync_remote_get_snapshot(tcsync_remote *remote, int32_t
                                                   tcsync_uuid *version_id, tcsync_bytes **plaintext,
                                                   tcsync_error **error);
 
-/* Seals a snapshot of the state at `version_id` and offers it to the server, which may also decline
- * it: that is no error and looks the same.
+/* Seals a snapshot of the state at `version_id` and offers it to the server, which may decline it: that
+ * is no error and looks the same.
  * Threads: one.
  * Ownership: borrows the inputs for the call.
  * Errors: TCSYNC_REMOTE_FAILED with its details; TCSYNC_INVALID_UUID; TCSYNC_INVALID_ARGUMENT for a
@@ -1066,10 +1067,10 @@ TCSYNC_API tcsync_code tcsync_remote_add_snapshot(tcsync_remote *remote, const c
 /* ------------------------------------------------------------------------------------------------
  * Checks by the compiler
  *
- * GCC and clang warn of a result that is not looked at, and of a NULL that they see where none may
- * be. They learn the latter only where they do not optimise: an optimiser takes it for a promise of
- * the caller's and leaves out checks behind the call, and NULL is an error here and nothing worse.
- * Programs that pass NULL on purpose define TCSYNC_NO_NONNULL.
+ * GCC and clang warn of an ignored result, and of a visible NULL for a parameter that must not be one.
+ * They learn of such parameters only without optimisation: an optimiser takes nonnull for the caller's
+ * promise and removes checks behind the call, while here NULL is an error and nothing worse. Programs
+ * that pass NULL on purpose define TCSYNC_NO_NONNULL.
  */
 
 #if defined(__GNUC__) && !defined(TCSYNC_BUILDING)
