@@ -1,8 +1,8 @@
-// Who is admitted, as storage keeps it: bans, tokens and invites, and the key of the log's
+// The records of admission in storage: bans, tokens and invites, and the key of the log's
 // pseudonyms.
 //
-// Everything here blocks, some of it for minutes, and belongs on a thread that nobody waits for. An
-// absl::Status is what went wrong in storage, with the codes of tcsync/storage.h.
+// Every call here blocks, some for minutes, and belongs on a thread of its own. An absl::Status
+// reports a failure of storage, with the codes of tcsync/storage.h.
 #ifndef TCSYNC_ACCESS_RECORDS_H_
 #define TCSYNC_ACCESS_RECORDS_H_
 
@@ -18,7 +18,7 @@
 
 namespace tcsync {
 
-// Who is admitted. Small enough to be in memory as a whole.
+// All records of admission. Small enough to be held in memory.
 struct Ban {
   Uuid client_id;
   std::string reason;  // the operator's words
@@ -47,8 +47,8 @@ struct AccessRecords {
   std::vector<ClientToken> tokens;
   std::vector<Invite> invites;
 };
-// One change: the record to keep, or the key of the one to remove. An invite that is here already
-// keeps the uses that were counted, if they are more.
+// One change: the record to keep, or the key of the one to remove. An invite that exists already
+// keeps its counted uses if they are more.
 struct RemoveBan {
   Uuid client_id;
 };
@@ -66,11 +66,11 @@ class AccessRecordStorage {
   virtual ~AccessRecordStorage() = default;
 
   virtual absl::StatusOr<AccessRecords> ReadAccessRecords() = 0;
-  // Durable when it returns. Removing what is not there is fine.
+  // Durable when it returns. Removing an absent record is no error.
   virtual absl::Status ChangeAccess(const AccessChange& change) = 0;
 
   // 32 random bytes, the same for the whole life of the stored data: the key with which a log turns
-  // client IDs into pseudonyms. Made and durable at the first call.
+  // client IDs into pseudonyms. Generated, and made durable, at the first call.
   virtual absl::StatusOr<std::string> PseudonymKey() = 0;
 };
 

@@ -1,10 +1,8 @@
-// The histories of clients, for those who look after them: looked at, moved, shortened, removed and
-// checked.
+// The histories of clients, for their operators: to inspect, move, shorten, remove and check them.
 //
-// Work over all clients comes in pages, so that memory stays bounded and a caller can show how far
-// it is.
-// Everything here blocks, some of it for minutes, and belongs on a thread that nobody waits for. An
-// absl::Status is what went wrong in storage, with the codes of tcsync/storage.h.
+// Work over all clients is paged, so that memory stays bounded and a caller can show its progress.
+// Every call here blocks, some for minutes, and belongs on a thread of its own. An absl::Status
+// reports a failure of storage, with the codes of tcsync/storage.h.
 #ifndef TCSYNC_CLIENT_HISTORIES_H_
 #define TCSYNC_CLIENT_HISTORIES_H_
 
@@ -22,10 +20,10 @@
 
 namespace tcsync {
 
-// A replica that asked for the child of a version which this storage does not have, as replicas do
-// after an older backup was restored.
+// A replica that asked for the child of a version which this storage lacks, as replicas do after an
+// older backup was restored.
 struct ReplicaAhead {
-  Uuid version_id;  // where the replica is
+  Uuid version_id;  // the replica's version
   int64_t last_seen_unix_seconds = 0;
 };
 
@@ -44,20 +42,20 @@ struct ClientSummary {
   uint64_t snapshot_bytes = 0;
   std::vector<ReplicaAhead> replicas_ahead;  // a few of them, the latest seen first
   bool accepts_diverged = false;             // AcceptDiverged is in force
-  // What is wrong with the client's records, so that nothing but its ID can be told here; empty
-  // when they can be read. VerifyChain says more.
+  // The fault in the client's records, of which only its ID is then known here; empty when they can
+  // be read. VerifyChain says more.
   std::string problem = {};
 
   uint64_t version_count() const { return latest_number + 1 - first_number; }
 };
 
-// A version with what storage knows of it beside.
+// A version with storage's notes about it.
 struct StoredVersion {
   uint64_t number = 0;
   int64_t appended_unix_seconds = 0;
   Version version;
-  // To import: in place of the version's segment, an upload of its client. No other copy of this
-  // may be left when it is imported.
+  // For an import: replaces the version's segment by an upload of its client. No other reference to
+  // it may be left at the import.
   std::shared_ptr<Upload> upload = nullptr;
 
   uint64_t segment_bytes() const {
@@ -74,7 +72,7 @@ struct VersionSummary {
   uint64_t bytes = 0;  // of its segment; 0 where early releases did not count them
 };
 
-// Where replicas ended their syncs on one day: the oldest of those versions.
+// The oldest of the versions at which replicas ended their syncs on one day.
 struct ReplicaPosition {
   int64_t day_unix_seconds = 0;  // the day's first second
   uint64_t oldest_number = 0;
@@ -90,47 +88,47 @@ struct ImportRequest {
     int64_t stored_unix_seconds = 0;
     std::shared_ptr<Upload> upload = nullptr;  // in place of the snapshot's bytes
   };
-  // Of a version that is kept or that came with this or an earlier part, or of the one right before
+  // Of a version that is kept or that came with this or an earlier part, or of the one just before
   // the first of them, from which the chain can be followed as well.
   std::optional<ImportedSnapshot> snapshot;
-  // What the other server knew of the client's replicas.
+  // The other server's knowledge of the client's replicas.
   struct ImportedReplicas {
     struct Position {
       int64_t day_unix_seconds = 0;
-      Uuid version_id;  // one that is not here is passed over
+      Uuid version_id;  // an absent one is skipped
     };
     std::vector<Position> positions;
     std::vector<ReplicaAhead> ahead;
     bool accepts_diverged = false;
   };
   std::optional<ImportedReplicas> replicas = std::nullopt;
-  // Whether `replicas` comes with a later part. Of a client that is created without them, nobody
-  // knows where its replicas are: as if one had been seen at `now_unix_seconds` at the oldest
-  // version, so that retention does not strand it.
+  // Whether `replicas` comes with a later part. For a client that is created without them, the
+  // positions of its replicas are unknown: it is treated as if one had been seen at
+  // `now_unix_seconds` at the oldest version, so that retention does not strand it.
   bool replicas_follow = false;
   int64_t now_unix_seconds = 0;
 };
 struct Imported {
   uint64_t versions_added = 0;
-  uint64_t versions_present = 0;  // were here already, with the same IDs
-  bool snapshot_stored = false;   // false also when the one here is as new
+  uint64_t versions_present = 0;  // existed already, with the same IDs
+  bool snapshot_stored = false;   // false also when the existing one is as new
 };
-// The part does not continue the chain that is here: nothing was stored.
+// The part does not continue the existing chain: nothing was stored.
 struct DoesNotContinue {
-  Uuid latest_version_id;  // here
+  Uuid latest_version_id;  // in this storage
   Uuid first_version_id;   // of the part that does not fit
   Uuid parent_version_id;  // its parent
 };
 using ImportOutcome = std::variant<Imported, DoesNotContinue>;
 
-// Takes the end off one client's history.
+// Removes the latest versions of one client's history.
 struct RewindRequest {
   Uuid client_id;
-  Uuid version_id = {};  // the one that becomes the latest
-  // What the caller knows of the client, so that nothing is removed that it has not seen.
+  Uuid version_id = {};  // becomes the latest
+  // The client's latest version as the caller knows it, so that no unseen version is removed.
   Uuid latest_version_id = {};
   std::optional<Uuid> snapshot_version_id = std::nullopt;
-  // Removes the snapshot as well where it would stay. One of a removed version goes in any case.
+  // Removes the snapshot as well where it would stay. A removed version's goes in any case.
   bool remove_snapshot = false;
 };
 struct Rewound {
@@ -139,16 +137,16 @@ struct Rewound {
   bool snapshot_removed = false;
 };
 
-// What one walk along a client's chain found, in sentences.
+// The findings of one walk along a client's chain, in sentences.
 struct ChainReport {
   uint64_t versions = 0;
   uint64_t bytes = 0;  // read and found intact, segments and snapshot
-  // Damage: what no client can bring about. Empty: linear, complete and intact.
+  // Damage that no client can cause. Empty: linear, complete and intact.
   std::vector<std::string> problems;
-  // Information: states that are worth knowing, and that any client may bring about by what the
-  // protocol allows it. No damage, however odd.
+  // Information: notable states that any client may cause within the protocol. No damage, however
+  // odd.
   std::vector<std::string> notes;
-  // The client has no snapshot to go on from and its first versions are not here, so that a new
+  // The client has no snapshot to start from and its first versions were removed, so that a new
   // computer could not start. Also among the notes.
   bool new_replica_cannot_start = false;
 };
@@ -158,20 +156,20 @@ class ClientHistories {
  public:
   virtual ~ClientHistories() = default;
 
-  // Clients in the order of their IDs, at most `limit`, those after `after`.
+  // At most `limit` clients after `after`, in the order of their IDs.
   virtual absl::StatusOr<std::vector<ClientSummary>> ListClients(const std::optional<Uuid>& after,
                                                                  size_t limit) = 0;
   // nullopt: there is no such client.
   virtual absl::StatusOr<std::optional<ClientSummary>> FindClient(const Uuid& client_id) = 0;
 
   // Versions with a number over `after_number`, in order: at least one if there is one, then as
-  // many as `bytes_max` bytes of segments hold. A segment that is stored in pieces comes as such.
-  // Empty at the end and for no such client.
+  // many as `bytes_max` bytes of segments hold. A segment that is stored in pieces stays in pieces.
+  // Empty at the end and for an unknown client.
   virtual absl::StatusOr<std::vector<StoredVersion>> ReadVersions(const Uuid& client_id,
                                                                   uint64_t after_number,
                                                                   uint64_t bytes_max) = 0;
 
-  // Days on which replicas were seen since `since_unix_seconds`, the earliest first.
+  // The days since `since_unix_seconds` on which replicas were seen, the earliest first.
   virtual absl::StatusOr<std::vector<ReplicaPosition>> ReadPositions(
       const Uuid& client_id, int64_t since_unix_seconds) = 0;
 
@@ -179,19 +177,19 @@ class ClientHistories {
   // The next add-version with that client ID may create it anew.
   virtual absl::StatusOr<bool> DeleteClient(const Uuid& client_id) = 0;
 
-  // Adds versions that have their IDs already, durable when it returns. Those that are here are
-  // passed over, so that an import that was cut short can be repeated.
+  // Adds versions that have their IDs already, durable when it returns. Existing ones are skipped,
+  // so that an interrupted import can be repeated.
   virtual absl::StatusOr<ImportOutcome> Import(ImportRequest request) = 0;
 
   // Removes the versions below `first_number`, but never the latest one or the snapshot's. Returns
-  // the bytes of the segments that were removed. kFailedPrecondition when the client has no
-  // snapshot at `first_number` - 1 or later: what is left would not be reachable.
+  // the bytes of the removed segments. kFailedPrecondition when the client has no snapshot at
+  // `first_number` - 1 or later: the rest would not be reachable.
   virtual absl::StatusOr<uint64_t> RemoveVersions(const Uuid& client_id, uint64_t first_number) = 0;
 
-  // While `accept`, a replica at a version that is not here is taken for the one that knows more:
-  // it is told that it is up to date, and its next append is accepted once, whatever its parent.
-  // The history before that append is then removed, and acceptance ends. A replica at the nil
-  // version has nothing of the history and is never accepted. False: no such client.
+  // While `accept`, a diverged replica (one at a version that this storage lacks) is accepted: it
+  // is told that it is up to date, and its next append is accepted once, with any parent. The
+  // history before that append is then removed, and acceptance ends. A replica at the nil version
+  // has nothing of the history and is never accepted. False: no such client.
   virtual absl::StatusOr<bool> AcceptDiverged(const Uuid& client_id, bool accept) = 0;
 
   // Reads all that belongs to the client. kNotFound: no such client.
@@ -204,9 +202,9 @@ class ClientHistories {
                                                                    size_t limit) = 0;
 
   // Removes the versions after one of the client's, at once and durably, and a snapshot of one of
-  // them. Positions of replicas that were behind it are at it from then on, and acceptance of a
-  // diverged replica (AcceptDiverged) ends. kNotFound: no such client; kFailedPrecondition: the
-  // version is not kept, or the client is not as the request says.
+  // them. Replicas that were behind it are then recorded at it, and acceptance of a diverged
+  // replica (AcceptDiverged) ends. kNotFound: no such client; kFailedPrecondition: the version is
+  // not kept, or the client differs from the request.
   virtual absl::StatusOr<Rewound> Rewind(const RewindRequest& request) = 0;
 };
 

@@ -28,7 +28,7 @@ class Engine {
   // created, read or written; kDataLoss for one whose records are damaged. The message names it.
   static absl::StatusOr<std::unique_ptr<Engine>> Open(const Options& options, LogFunction log = {});
 
-  // The same over a storage of the caller's own.
+  // The same over the caller's own storage.
   static absl::StatusOr<std::unique_ptr<Engine>> OpenWithStorage(const Options& options,
                                                                  std::unique_ptr<Storage> storage,
                                                                  LogFunction log = {});
@@ -38,7 +38,7 @@ class Engine {
   // Answers requests; borrowed, lives as long as the engine.
   virtual http::Handler& handler() = 0;
 
-  // Answers administration requests (docs/administration.md) from whoever may do everything with
+  // Answers administration requests (docs/administration.md) of callers who may do everything with
   // the data; borrowed, lives as long as the engine. Null where there is none.
   virtual http::Handler* administration() { return nullptr; }
 
@@ -52,8 +52,8 @@ class Engine {
 };
 
 // The handler of those administration requests that need no open data directory: the list of the
-// backups in a directory, and restoring one to where `options` say that the data directory is.
-// Others are answered with 409.
+// backups in a directory, and restoring one to the data directory of `options`. Others are answered
+// with 409.
 std::unique_ptr<http::Handler> OfflineAdministration(const Options& options, LogFunction log = {});
 
 }  // namespace tcsync

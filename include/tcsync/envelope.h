@@ -1,5 +1,5 @@
-// Sealing: how a replica encrypts and authenticates what it gives to a sync server, byte for byte
-// as TaskChampion does it; and the credentials that a user's replicas share. The sync server itself
+// Sealing: how a replica encrypts and authenticates its data for a sync server, byte for byte as
+// TaskChampion does it; and the credentials that a user's replicas share. The sync server itself
 // never needs any of this: it has no key.
 //
 // Source of every rule here: TaskChampion's protocol, "Encryption" (docs/protocol.md, "Sealed
@@ -31,7 +31,7 @@ class SecretString {
  public:
   SecretString() = default;
 
-  // A copy of `bytes`; wiping the original is the caller's affair.
+  // A copy of `bytes`; the caller wipes the original.
   explicit SecretString(absl::string_view bytes);
 
   // `size` zero bytes, to be filled in through data().
@@ -61,7 +61,7 @@ class SecretString {
   size_t size_ = 0;
 };
 
-// What a new user's replicas are configured with.
+// The configuration of a new user's replicas.
 struct Credentials {
   Uuid client_id;       // Taskwarrior's sync.server.client_id
   SecretString secret;  // Taskwarrior's sync.encryption_secret
@@ -95,8 +95,8 @@ class SealingKey {
   // Derives the key of the client `client_id` from `secret`, the UTF-8 bytes that its replicas have
   // configured, without trimming or normalizing them: PBKDF2-HMAC-SHA256, salt the 16 bytes of the
   // client ID, 600,000 iterations. That keeps the processor busy for a good part of a second, on
-  // purpose: it is what each guess costs whoever tries to guess a weak secret. So derive once per
-  // client, keep the key, and do not derive on a thread that others wait for.
+  // purpose: each guess at a weak secret costs as much. So derive once per client, keep the key,
+  // and do not derive on a thread that others wait for.
   //
   // InvalidArgument if `secret` is empty; internal error if the operating system's random source
   // cannot be opened. The bytes of `secret` are borrowed for the call. Thread-safe.
@@ -116,13 +116,13 @@ class SealingKey {
                                                         absl::string_view sealed);
   friend class SealingKeyTestPeer;  // compares with known keys
 
-  // Only Derive makes keys, so whoever holds one knows that libsodium has been initialized.
+  // Only Derive makes keys, so the existence of one means that libsodium has been initialized.
   SealingKey() = default;
 
   std::array<uint8_t, kBytes> bytes_{};
 };
 
-// How many bytes longer the sealed bytes are than the plaintext.
+// The number of bytes that sealing adds to a plaintext.
 inline constexpr size_t kSealedOverheadBytes = 29;
 
 // The longest plaintext that ChaCha20-Poly1305 can seal under one nonce, 256 GiB - 64 bytes: its
@@ -140,25 +140,25 @@ inline constexpr uint64_t kPlaintextBytesMax = (uint64_t{1} << 38) - 64;
 absl::StatusOr<std::string> Seal(const SealingKey& key, const Uuid& version_id,
                                  absl::string_view plaintext);
 
-// One English sentence for the person who holds the secret: what is wrong and what to do about it.
-// Static text. Thread-safe.
+// One English sentence for the person who holds the secret: the fault and its remedy. Static text.
+// Thread-safe.
 absl::string_view UnsealFaultMessage(UnsealFault fault);
 
 // Opens what Seal, or any TaskChampion replica, has sealed. `version_id` is as for Seal. Gives the
 // plaintext, in memory that will be wiped, only if every byte is authentic. Thread-safe.
 //
-// Whether the bytes are authentic is certain; the fault of those that are not is a diagnosis. The
-// cipher answers a wrong key and a changed byte alike, so after it has refused, a few bytes are
-// decrypted without authentication, compared with how TaskChampion's plaintexts begin and end, and
-// wiped. That is wrong in these cases:
+// The authenticity is certain; the fault of inauthentic bytes is a diagnosis. The cipher answers a
+// wrong key and a changed byte alike, so after it has refused, a few bytes are decrypted without
+// authentication, compared with the beginnings and ends of TaskChampion's plaintexts, and wiped.
+// The diagnosis is wrong in these cases:
 //  - a change to the nonce, or to the two bytes with which a snapshot begins, looks like kWrongKey;
 //  - so does any change to a plaintext which is not a TaskChampion version or snapshot;
 //  - changing the last two bytes of a version's plaintext, or appending bytes, gives kTruncated;
 //  - a snapshot that was cut short gives kNotAuthentic, because compressed bytes have no known end;
 //  - one wrong key in 16,384 decrypts to something that looks like a snapshot: kNotAuthentic.
 //
-// Show the fault to the person who holds the secret, but do not let a program report it to whoever
-// supplied the bytes: someone who can have many forgeries diagnosed could learn plaintext from it.
+// Show the fault to the person who holds the secret, but do not let a program report it to the
+// source of the bytes: many diagnosed forgeries could reveal plaintext.
 std::variant<SecretString, UnsealFault> Unseal(const SealingKey& key, const Uuid& version_id,
                                                absl::string_view sealed);
 

@@ -35,18 +35,17 @@ class PendingRequest {
   PendingRequest& operator=(PendingRequest&&) noexcept;
   ~PendingRequest();
 
-  // Takes the next bytes of the body as they came (still compressed, if they are). A response, such
+  // Takes the next bytes of the body as received (still compressed, if they are). A response, such
   // as 413, means that the request is answered and must not be continued.
   std::optional<Response> Append(absl::string_view bytes);
 
-  // Whether the pieces so far are still on their way to storage, so that no more should be given to
-  // Append() for now. If so, `resume` is called exactly once when they may be, on any thread and
-  // possibly before this returns, unless the request is finished or destroyed before; it must not
-  // block, and must not call this request. Finish() needs no waiting.
+  // Whether the pieces so far are still on their way to storage, so that Append() should get no
+  // more for now. If so, `resume` is called exactly once when it may, on any thread and possibly
+  // before this returns, unless the request is finished or destroyed before; it must not block, and
+  // must not call this request. Finish() needs no waiting.
   bool PauseUntil(absl::AnyInvocable<void()> resume);
 
-  // Ends the body and lets the request happen. The response, if it is ready; otherwise `done` gets
-  // it.
+  // Ends the body and executes the request. The response, if it is ready; otherwise `done` gets it.
   std::optional<Response> Finish(ResponseCallback done) &&;
   // The same, but waits for the response. Not on a thread that a callback of this library uses.
   Response Finish() &&;
@@ -55,30 +54,29 @@ class PendingRequest {
   std::unique_ptr<Implementation> implementation_;
 };
 
-// Thread-safe. Must outlive its pending requests and the callbacks that it was given.
+// Thread-safe. Must outlive its pending requests and their callbacks.
 class Handler {
  public:
   virtual ~Handler() = default;
 
   // Decides by the head: a response, or a request that waits for its body. Of `head`,
   // Content-Length (absent or empty: unknown) and Content-Encoding are read among others;
-  // Transfer-Encoding is the caller's business.
+  // Transfer-Encoding is left to the caller.
   virtual std::variant<Response, PendingRequest> StartRequest(const RequestHead& head) = 0;
 
   // A whole request. `body` is borrowed for the call, which waits for the disk while a body of more
-  // than 128 KiB is taken in pieces; it must then not be made on a thread that a callback of this
-  // library uses. The response, which may still have its body in pieces, if it is ready; otherwise
-  // `done` gets it.
+  // than 128 KiB is taken in pieces; then do not call it on a thread that a callback of this
+  // library uses. Returns the response, whose body may still come in pieces, if it is ready;
+  // otherwise `done` gets it.
   std::optional<Response> Handle(const RequestHead& head, absl::string_view body,
                                  ResponseCallback done);
   // The same, but waits for the response in any case.
   Response Handle(const RequestHead& head, absl::string_view body);
 };
 
-// Makes a response whole whose body comes in pieces, for callers who want it so; it takes the
-// memory of the whole body, beside every budget. The response whose body is in `body`, if it is
-// ready; otherwise `done` gets it. If the body cannot be read to its end, that is a 500 in place of
-// it, or a 503 where it is for want of memory.
+// Makes a response whole whose body comes in pieces; this takes the memory of the whole body,
+// outside every budget. Returns the response, with its body in `body`, if it is ready; otherwise
+// `done` gets it. A body that cannot be read to its end becomes a 500, or a 503 for want of memory.
 std::optional<Response> CollectBody(Response response, ResponseCallback done);
 
 }  // namespace tcsync::http

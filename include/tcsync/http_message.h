@@ -1,4 +1,4 @@
-// HTTP messages as the handler sees them: no sockets, no library's types.
+// HTTP messages as the handler sees them: no sockets, no types of an HTTP library.
 #ifndef TCSYNC_HTTP_MESSAGE_H_
 #define TCSYNC_HTTP_MESSAGE_H_
 
@@ -18,7 +18,7 @@
 
 namespace tcsync::http {
 
-// A header field of a request, borrowed from whoever received it.
+// A header field of a request, borrowed from its receiver.
 struct HeaderView {
   absl::string_view name;  // any case
   absl::string_view value;
@@ -30,12 +30,12 @@ struct RequestHead {
   absl::string_view method;
   absl::string_view target;
   absl::Span<const HeaderView> headers;
-  PeerAddress peer = {};  // who sent it: a client, or a proxy in front of us
+  PeerAddress peer = {};  // the sender: a client, or a proxy in front of us
 
-  // The value of the first field of that name, in any case; empty when there is none.
+  // The value of the first field with that name, in any case; empty when there is none.
   absl::string_view Header(absl::string_view name) const;
 
-  // The number of fields of that name, in any case.
+  // The number of fields with that name, in any case.
   int CountOf(absl::string_view name) const;
 };
 
@@ -43,13 +43,13 @@ struct RequestHead {
 class ByteBudget {
  public:
   explicit ByteBudget(uint64_t bytes_max) : bytes_max_(bytes_max) {}
-  // A part of another one: what is taken of the part is taken of the whole as well.
+  // A part of another budget: bytes taken from the part are taken from the whole as well.
   ByteBudget(uint64_t bytes_max, std::shared_ptr<ByteBudget> whole)
       : bytes_max_(bytes_max), whole_(std::move(whole)) {}
   ByteBudget(const ByteBudget&) = delete;
   ByteBudget& operator=(const ByteBudget&) = delete;
 
-  // Takes `bytes` from the budget; false, and nothing is taken, when they are not there.
+  // Takes `bytes` from the budget; false, and nothing is taken, if they are not available.
   bool TryTake(uint64_t bytes);
   void GiveBack(uint64_t bytes);
 
@@ -58,7 +58,7 @@ class ByteBudget {
 
  private:
   const uint64_t bytes_max_;
-  const std::shared_ptr<ByteBudget> whole_;  // null: this is no part
+  const std::shared_ptr<ByteBudget> whole_;  // null: not a part
   std::atomic<uint64_t> bytes_taken_{0};
 };
 
@@ -72,7 +72,7 @@ class ByteCharge {
   ByteCharge& operator=(ByteCharge&& other) noexcept;
   ~ByteCharge();
 
-  // Changes the charge to `bytes` in all; false, and nothing changes, when the budget lacks them.
+  // Changes the charge to `bytes` in all; false, and nothing changes, if the budget lacks them.
   bool TryResize(uint64_t bytes);
 
   // Gives everything back.
@@ -96,27 +96,26 @@ class BodySource {
 
   virtual ~BodySource() = default;
 
-  // The size of the whole body, however much of it was read.
+  // The size of the whole body, also after a part of it was read.
   virtual uint64_t bytes() const = 0;
 
-  // Reads the next piece, which is never empty; not to be called once all bytes were read, or
-  // before the piece that was asked for last has come. A piece that is ready is returned. Otherwise
-  // `done` gets it, as a ResponseCallback (tcsync/handler.h) gets its response, and also when the
-  // source was destroyed meanwhile. After an error the body cannot be completed, and its connection
-  // has to be closed.
+  // Reads the next piece, which is never empty; do not call it after the last byte, or before the
+  // last requested piece has come. Returns a piece that is ready. Otherwise `done` gets it, as a
+  // ResponseCallback (tcsync/handler.h) gets its response, and also when the source was destroyed
+  // meanwhile. After an error the body cannot be completed, and its connection has to be closed.
   virtual std::optional<Piece> Read(PieceCallback done) = 0;
   // The same, but waits for the piece. Not on a thread that a callback of this library uses.
   Piece Read();
 };
 
-// What the handler answers. Content-Length, Date and Connection are the sender's business.
+// The handler's answer. The sender adds Content-Length, Date and Connection.
 struct Response {
   int status = 200;
   absl::InlinedVector<Header, 4> headers;
   std::string body;
-  // Where the body comes from, if it comes in pieces; `body` is empty then.
+  // The source of a body that comes in pieces; `body` is empty then.
   std::unique_ptr<BodySource> body_source;
-  // What the body, or one piece of it, takes of the memory for bodies: keep it until all is sent.
+  // The budget's charge for the body, or one piece of it: keep it until all is sent.
   ByteCharge charge;
 
   uint64_t body_bytes() const {
@@ -124,7 +123,7 @@ struct Response {
   }
 };
 
-// An empty answer, with the header that every answer has: each is about one client's private state,
+// An empty answer, with the header that every answer has: it concerns one client's private state,
 // so no cache may keep it.
 Response EmptyResponse(int status);
 

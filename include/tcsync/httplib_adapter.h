@@ -6,32 +6,32 @@
 //   tcsync::MountOnHttplib(server, engine->handler(), "/tasks");  // and options.base_path the same
 //   server.listen("127.0.0.1", 8080);
 //
-// What a program gets this way is the protocol, whole, and cpp-httplib's way of serving it. A
-// program that is free to choose is better served by tcsync::Listener on a port of its own, because
-// of these limits, which are cpp-httplib's:
+// This gives a program the whole protocol, and cpp-httplib's way of serving it. A program that is
+// free to choose is better served by tcsync::Listener on a port of its own, because of these limits
+// of cpp-httplib:
 //
 //  - One thread for each connection, for as long as it is open: when all threads of the pool have
 //    one, further clients wait. Give the server a pool that is larger than the number of computers
 //    that may sync at one time (httplib::Server::new_task_queue), and a short keep-alive
 //    (set_keep_alive_timeout); Taskwarrior keeps its connection only during one sync.
-//  - Large bodies pass in pieces, both ways, as everywhere. There is no bound on the bodies of all
-//    requests together other than the handler's own, and no limit on
-//    how slowly a body may come, other than set_read_timeout for each piece of it.
+//  - Large bodies pass in pieces, both ways, as everywhere. The only bound on the bodies of all
+//    requests together is the handler's own, and the only limit on a body's slowness is
+//    set_read_timeout for each piece of it.
 //  - A body with a Content-Length over set_payload_max_length is read to its end and answered with
 //    413 by cpp-httplib; by default there is no such maximum. Set it to a little over the option
-//    body-bytes-max, and the handler's own, clearer 413 is given up to there. A body in chunks is
-//    not limited by it, but is by the handler. What was answered early is still read to its end,
-//    since cpp-httplib has no other way to keep it from being taken for the next request.
+//    body-bytes-max, so that the handler's own, clearer 413 is given up to there. A body in chunks
+//    is limited by the handler alone. A body that was answered early is still read to its end,
+//    since cpp-httplib could otherwise take it for the next request.
 //  - "Expect: 100-continue" is answered by cpp-httplib, before the handler sees the request, with
 //    100 always. A program can decide by Content-Length in set_expect_100_continue_handler.
 //  - The methods TRACE and CONNECT, other unknown ones, request targets over 8 KiB and heads that
-//    do not parse are refused by cpp-httplib. So is whatever an earlier route, a mount point for
-//    files or a pre-routing handler of the program takes for itself: mount tcsync under a path of
-//    its own, or last.
+//    do not parse are refused by cpp-httplib. A request that an earlier route, a mount point for
+//    files or a pre-routing handler of the program takes never reaches tcsync: mount it under a
+//    path of its own, or last.
 //  - The body of a GET, HEAD or OPTIONS is not read, and would be taken for the next request.
 //
 // An error handler of the server (set_error_handler) is called for tcsync's 4xx and 5xx answers
-// too. It must leave those that have a Content-Type as they are.
+// too. It must leave those that have a Content-Type unchanged.
 #ifndef TCSYNC_HTTPLIB_ADAPTER_H_
 #define TCSYNC_HTTPLIB_ADAPTER_H_
 
@@ -55,9 +55,9 @@
 namespace tcsync {
 namespace httplib_adapter_internal {
 
-// While it lives, the request has no header fields but those that say where its body ends. From the
+// During its life, the request has no header fields but those that delimit its body. From the
 // others cpp-httplib would conclude that it must decompress the body, without a bound and without
-// noticing that the end is missing, or take it apart as a form: what arrives is the handler's.
+// noticing a missing end, or parse it as a form: the body is the handler's.
 class OnlyFramingHeaders {
  public:
   // cpp-httplib gives out its own, modifiable request by a const reference.
@@ -91,12 +91,12 @@ inline std::vector<http::HeaderView> HeaderViews(const httplib::Request& request
   return views;
 }
 
-// A body that is read piece by piece, each when the one before has been sent.
+// A body that is read piece by piece: the next one after the last one was sent.
 class PiecewiseBody {
  public:
   explicit PiecewiseBody(http::Response answer) : answer_(std::move(answer)) {}
 
-  // Sends the next piece; false, with which cpp-httplib closes the connection, when there is none.
+  // Sends the next piece; false without one, and cpp-httplib then closes the connection.
   bool Send(httplib::DataSink& sink) {
     const http::BodySource::Piece piece = answer_.body_source->Read();
     return piece.ok() && sink.write(piece->data(), piece->size());
@@ -143,7 +143,7 @@ inline void Give(http::Response answer, httplib::Response& response) {
                                 });
 }
 
-// Answers one request. `read_body` is null for the methods whose body cpp-httplib does not read.
+// Answers one request. `read_body` is null for methods whose body cpp-httplib does not read.
 inline void Serve(http::Handler& handler, const httplib::Request& request,
                   const httplib::ContentReader* read_body, httplib::Response& response) {
   // The protocol has no parts of bodies; cpp-httplib would cut them out of our answers.
@@ -200,7 +200,7 @@ inline std::string RoutePattern(absl::string_view base_path) {
 
 }  // namespace httplib_adapter_internal
 
-// Routes every request for `base_path` and what is beneath it to `handler`, in all methods that
+// Routes every request for `base_path` and the paths beneath it to `handler`, in all methods that
 // cpp-httplib can route. `base_path` must be the handler's own (Options::base_path), such as
 // "/tasks"; "" is everything. Call it before server.listen(); `handler` must outlive the server's
 // last request. Throws std::bad_alloc.

@@ -31,9 +31,9 @@ class Listener {
  public:
   // Binds every address of options.listen and options.metrics_listen. Errors: kInvalidArgument for
   // an address that does not parse or resolve, kAlreadyExists for one in use, kPermissionDenied,
-  // kUnavailable, and kFailedPrecondition for an address that this machine has not, or for tls-cert
-  // and tls-key that cannot be used; the message names the address, or the option and the file. On
-  // error nothing stays bound.
+  // kUnavailable, and kFailedPrecondition for an address that this machine lacks, or for unusable
+  // tls-cert and tls-key; the message names the address, or the option and the file. On error
+  // nothing stays bound.
   static absl::StatusOr<std::unique_ptr<Listener>> Bind(const Options& options,
                                                         LogFunction log = {});
 
@@ -56,9 +56,9 @@ class Listener {
   //     warning in the log: clients are served all the same. Its answers may take as long as they
   //     need, beyond request-timeout.
   //
-  // The engine's administration then has the listener read tls-cert and tls-key again (`reload`).
-  // New connections use what the files say, and those that there are go on. Files that cannot be
-  // used change nothing, and are an error that is logged, too.
+  // The engine's administration can then have the listener reread tls-cert and tls-key (`reload`).
+  // New connections use the new files, and existing ones continue. Unusable files change nothing,
+  // and are an error that is logged, too.
   absl::Status Serve(Engine& engine);
 
   // The same for a handler of the program's own, which is borrowed in the same way.

@@ -1,9 +1,9 @@
-// How the engine tells its host what happened: one function that the host provides.
+// The engine's log: one function of the host receives its records.
 //
 // The engine opens no log file and writes to no stream by itself. A record has a sentence for
-// people, which says what was wrong, with which value and what to do, and fields for programs.
-// Neither ever contains a secret or a token. Clients appear in the field `client` alone, by their
-// pseudonyms unless the option log-client-ids says otherwise.
+// people, which names the fault, the value and the remedy, and fields for programs. Neither ever
+// contains a secret or a token. Clients appear in the field `client` alone, by their pseudonyms
+// unless the option log-client-ids says otherwise.
 #ifndef TCSYNC_LOG_H_
 #define TCSYNC_LOG_H_
 
@@ -27,15 +27,15 @@ struct LogRecord {
   LogLevel level = LogLevel::kInfo;
   // One line of UTF-8 without control characters.
   absl::string_view message;
-  // Those that the record has, in this order: `status` (of HTTP), `reason` (of a refusal;
+  // The applicable ones of these, in this order: `status` (of HTTP), `reason` (of a refusal;
   // src/access/refusal.cc lists them), `endpoint`, `client`, `version` (a version ID), `source`
-  // (the network address that a limit refused, and nothing else). More may come; their meaning
-  // stays.
+  // (the network address that a limit refused, and nothing else). Later releases may add fields,
+  // and keep the meaning of these.
   absl::Span<const LogField> fields = {};
 };
 
-// The record as one line, for logs of text: the fields, with one space between them, then a colon,
-// a space and the message.
+// The record as one line, for logs of text: the fields, separated by spaces, then a colon, a space
+// and the message.
 //
 //   status=429 reason=client-rate endpoint=add-version client=client-1a2b3c4d5e6f: This client ...
 std::string ToText(const LogRecord& record);

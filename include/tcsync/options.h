@@ -74,8 +74,8 @@ struct Options {
   std::string log_format;
   std::string log_client_ids;
 
-  // Where values come from that are not the defaults, by the option's name: the variable of the
-  // environment, or empty for one that was set by SetOption. For people; nothing depends on it.
+  // The sources of values other than the defaults, by the option's name: the environment variable,
+  // or empty for a value set by SetOption. For people; nothing depends on it.
   std::map<std::string, std::string> sources;
 };
 
@@ -97,7 +97,7 @@ struct OptionInfo {
   char short_flag;   // the server's one-letter flag, '\0' for none
   OptionType type;
   const char* type_name;     // for people: "bytes", "milliseconds", ...
-  const char* default_text;  // as Set would take it
+  const char* default_text;  // as SetOption accepts it
   int64_t minimum;           // for the numeric types; both inclusive
   int64_t maximum;
   const char* choices;      // for kChoice, separated by '|'; otherwise ""
@@ -109,20 +109,20 @@ struct OptionInfo {
 absl::Span<const OptionInfo> AllOptions();
 
 // Sets one option from text; a list is replaced as a whole. On error `options` is unchanged and the
-// InvalidArgument message says the name, the value and what would be accepted.
+// InvalidArgument message gives the name, the value and the accepted values.
 absl::Status SetOption(absl::string_view name, absl::string_view value, Options& options);
 
 // Sets every option whose environment variable is set and not empty. Stops at the first error.
 absl::Status SetOptionsFromEnvironment(Options& options);
 
-// One option as it is in force.
+// The effective value of one option.
 struct EffectiveOption {
   std::string name;
-  std::string value;  // as SetOption takes it; of a derived one what it was derived to
+  std::string value;  // as SetOption accepts it; for a derived option, the derived value
   enum class Source { kDefault, kDerived, kEnvironment, kSet } source = Source::kDefault;
   std::string variable;  // of the environment, when that is the source
 };
-// All options, in the table's order. Those that are derived depend on the machine as well.
+// All options, in the table's order. Derived values depend on the machine as well.
 std::vector<EffectiveOption> EffectiveOptions(const Options& options);
 
 // options.log_level, which SetOption has checked.

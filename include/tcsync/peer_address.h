@@ -1,4 +1,4 @@
-// Where a request came from.
+// The source of a request.
 #ifndef TCSYNC_PEER_ADDRESS_H_
 #define TCSYNC_PEER_ADDRESS_H_
 
@@ -11,12 +11,12 @@
 
 namespace tcsync {
 
-// An IP address, or that there is none. An IPv4 address is kept in its IPv6-mapped form
-// (RFC 4291, section 2.5.5.2), so that one address has one form.
+// An IP address, a Unix socket, or unknown. An IPv4 address is kept in its IPv6-mapped form (RFC
+// 4291, section 2.5.5.2), so that one address has one form.
 class PeerAddress {
  public:
   enum class Kind : uint8_t {
-    kUnknown,  // nobody said
+    kUnknown,  // not given
     kLocal,    // a Unix socket
     kIp,
   };

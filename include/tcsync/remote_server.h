@@ -1,12 +1,12 @@
-// The other side of the sync protocol: one client at one sync server elsewhere, as replicas and
-// their tools talk to it (docs/protocol.md). Seals what is sent and unseals what comes back.
+// The other side of the protocol: one client at one sync server elsewhere, as replicas and their
+// tools call it (docs/protocol.md). Seals its requests and unseals the answers.
 //
 //   auto opened = tcsync::RemoteServer::Open("https://sync.example.org", client_id, &key, {});
 //   if (const auto* error = std::get_if<tcsync::RemoteError>(&opened)) return error->message;
 //   auto& server = *std::get<std::unique_ptr<tcsync::RemoteServer>>(opened);
 //   auto child = server.GetChildVersion(parent);
 //
-// What the protocol provides for is a result, also a conflict; everything else is a RemoteError.
+// The protocol's outcomes, a conflict among them, are results; everything else is a RemoteError.
 // Redirects are never followed: the protocol has none, and replicas would not follow all of them.
 #ifndef TCSYNC_REMOTE_SERVER_H_
 #define TCSYNC_REMOTE_SERVER_H_
@@ -33,13 +33,12 @@ struct RemoteServerOptions {
   int64_t connect_timeout_ms = 10'000;
   // For a whole call, from name lookup to the last byte.
   int64_t timeout_ms = 60'000;
-  // The longest body that is taken from the server; the reference server keeps no longer one.
+  // The longest body that is accepted from the server; the reference server keeps no longer one.
   int64_t response_bytes_max = int64_t{100} << 20;
 };
 
 enum class RemoteFault {
-  // The caller gave something that cannot be used: to Open, or an empty plaintext; or called while
-  // another thread's call was running.
+  // An unusable argument: to Open, or an empty plaintext; or a call during another thread's call.
   kInvalidAddress,
   kInvalidOption,
   kInvalidArgument,
@@ -64,22 +63,22 @@ enum class RemoteFault {
   kServerFull,         // 507
   kServerFailed,       // other 5xx
   kRedirected,         // 3xx
-  kBrokenAnswer,       // not what the protocol says
+  kBrokenAnswer,       // outside the protocol
   kAnswerTooLarge,     // over response_bytes_max
   // The answer came, but does not unseal.
   kUnsealFailed,
   // This computer: no more open files, no random source.
   kSystem,
-  // RemoteServer::Cancel() ended the call, or kept it from beginning.
+  // RemoteServer::Cancel() ended or prevented the call.
   kCancelled,
 };
 
 struct RemoteError {
   RemoteFault fault;
-  // What was wrong, with which value, and what to try. May repeat what came from outside, with any
-  // characters in it. Contains no secret and no plaintext.
+  // The fault, the value and the remedy. May repeat outside text, with any characters in it.
+  // Contains no secret and no plaintext.
   std::string message;
-  // Only for kUnsealFailed: why, and which version or snapshot it was.
+  // Only for kUnsealFailed: the fault, and the version or snapshot.
   std::optional<UnsealFault> unseal_fault;
   Uuid version_id;
 };
@@ -123,16 +122,16 @@ struct RemoteProbe {
 };
 
 // One thread at a time. Running out of memory throws std::bad_alloc, after which the object can
-// still be used. A call ends within options.timeout_ms, also when the server sends a byte now and
-// then. A name lookup cannot be interrupted: it is left to a thread of its own, which then outlives
-// the call, and possibly the object, until the system's resolver gives up.
+// still be used. A call ends within options.timeout_ms, even if the server sends a byte now and
+// then. A name lookup cannot be interrupted: it has a thread of its own, which then outlives the
+// call, and possibly the object, until the system's resolver gives up.
 //
-// In a process that was forked from the one that opened it, it can be used as well: it makes a new
-// connection there, and leaves the one of the other process alone.
+// A process that was forked from the opening one can use it as well: it makes a new connection
+// there, and leaves the other process's alone.
 class RemoteServer {
  public:
-  // Prepares to talk to the sync server at `url`: http or https, a host, and optionally a port and
-  // a base path. Does not connect; reads the environment and the certificate authorities.
+  // Prepares calls to the sync server at `url`: http or https, a host, and optionally a port and a
+  // base path. Does not connect; reads the environment and the certificate authorities.
   //
   // Without `client_id`, Probe tells only whether there is a sync server. `key` is borrowed for the
   // life of the object; without one, only Probe may be called.
@@ -147,17 +146,16 @@ class RemoteServer {
 
   bool has_key() const;
 
-  // Ends the call that is running with kCancelled, and keeps later ones from beginning until
-  // Resume(): so a request that comes just before a call is not lost. Whether what the call sent
-  // was stored is unknown then, unless the message says so. Any thread and any signal handler,
-  // until the object's destruction begins.
+  // Ends the running call with kCancelled, and prevents later ones until Resume(): so a request
+  // just before a call is not lost. It is then unknown whether the call's data was stored, unless
+  // the message says so. Any thread and any signal handler, until the object's destruction begins.
   void Cancel() noexcept;
 
-  // Lets calls begin again. For the thread that makes the calls, between two of them.
+  // Allows calls again. For the thread that makes the calls, between two of them.
   void Resume() noexcept;
 
-  // Finds out what answers at the URL, without changing anything there and without downloading
-  // versions or snapshots.
+  // Finds out which server answers at the URL, without changing anything there and without
+  // downloading versions or snapshots.
   RemoteResult<RemoteProbe> Probe();
 
   RemoteResult<ChildVersion> GetChildVersion(const Uuid& parent_version_id);

@@ -4,13 +4,13 @@
 // of HTTP and cannot read what it keeps. Its one atomic primitive for versions is
 // compare-and-append, so there is no open transaction that could be left open.
 //
-// Segments and snapshots that are too large to be in memory as a whole pass in pieces. On the way
-// in an Upload takes them, and the append then names the upload in place of bytes; until then they
-// are no version's, and they are gone when the upload is destroyed, or when the process ends. On
-// the way out a PieceSource reads them.
+// Segments and snapshots that are too large for memory pass in pieces. On the way in an Upload
+// takes them, and the append then names the upload in place of bytes; until then they belong to no
+// version, and they are discarded when the upload is destroyed, or when the process ends. On the
+// way out a PieceSource reads them.
 //
-// What the protocol foresees (a conflict, a client that does not exist) is an outcome. An
-// absl::Status is for what it does not foresee, and its code says what a caller can do:
+// The protocol's cases (a conflict, a client that does not exist) are outcomes. An absl::Status is
+// for cases outside it, and its code tells the caller's choices:
 //   kResourceExhausted  the disk is full; nothing was stored, unless the process ends before there
 //                       is room again: then the write may be found stored
 //   kUnavailable        too busy or closing down; nothing was stored, trying again helps
@@ -46,18 +46,18 @@ class PieceSource {
 
   virtual ~PieceSource() = default;
 
-  // Of all pieces together, and how many pieces they are, however much was read.
+  // The bytes and the number of all pieces together, also after some were read.
   virtual uint64_t bytes() const = 0;
   virtual uint32_t pieces() const = 0;
 
-  // Reads the next piece, which is never empty and at most kPieceBytesMax (or as large as whoever
-  // stored it made it). Not to be called behind the last piece, or before the piece that was asked
-  // for last has come. `done` is called exactly once, on any thread, possibly before the call
-  // returns, and also when the source was destroyed meanwhile; it must not block. After an error
-  // there is no more: kAborted says that the segment or snapshot was removed or replaced meanwhile.
+  // Reads the next piece, which is never empty and at most kPieceBytesMax (or as large as the
+  // upload made it). Do not call it after the last piece, or before the last requested piece has
+  // come. `done` is called exactly once, on any thread, possibly before the call returns, and also
+  // when the source was destroyed meanwhile; it must not block. After an error there is no more:
+  // kAborted says that the segment or snapshot was removed or replaced meanwhile.
   virtual void Read(PieceCallback done) = 0;
 
-  // Goes on with that piece; they begin at 0.
+  // Continues with that piece; they begin at 0.
   virtual void SkipTo(uint32_t piece) = 0;
 };
 
@@ -66,7 +66,7 @@ struct Version {
   Uuid version_id;
   Uuid parent_version_id;
   std::string segment;
-  // In place of `segment`, which is empty then, if it is stored in pieces.
+  // Replaces `segment`, which is empty then, if it is stored in pieces.
   std::shared_ptr<PieceSource> pieces = nullptr;
 
   uint64_t segment_bytes() const { return pieces != nullptr ? pieces->bytes() : segment.size(); }
@@ -76,7 +76,7 @@ struct Version {
 struct Snapshot {
   Uuid version_id;
   std::string bytes;
-  // In place of `bytes`, which is empty then, if it is stored in pieces.
+  // Replaces `bytes`, which is empty then, if it is stored in pieces.
   std::shared_ptr<PieceSource> pieces = nullptr;
 
   uint64_t byte_count() const { return pieces != nullptr ? pieces->bytes() : bytes.size(); }
@@ -92,17 +92,17 @@ class Upload {
 
   virtual ~Upload() = default;
 
-  // Of the pieces that were added.
+  // The bytes of all added pieces.
   virtual uint64_t bytes() const = 0;
 
   // Adds a piece, which is not empty and at most kPieceBytesMax. `done` is called exactly once,
-  // when the next piece may be added or the upload be stored, on any thread, possibly before the
-  // call returns; it must not block. An error is the upload's end: it can only be destroyed.
+  // when the next piece may be added or the upload may be stored, on any thread, possibly before
+  // the call returns; it must not block. An error ends the upload: it can only be destroyed.
   // kAborted: the client was deleted meanwhile. kOutOfRange: the client's limits allow no more.
   virtual void Add(std::string piece, AddedCallback done) = 0;
 
-  // Whether the bytes stay in memory until they are stored, and are then stored as a whole: storage
-  // without an own BeginUpload does so.
+  // Whether the bytes stay in memory until they are stored, and are then stored as a whole, as in a
+  // storage without a BeginUpload of its own.
   virtual bool is_in_memory() const { return false; }
 };
 
@@ -122,7 +122,7 @@ class UploadInMemory final : public Upload {
   std::string bytes_;
 };
 
-// What is known of a client's snapshot without reading its bytes.
+// Facts about a client's snapshot that need no reading of its bytes.
 struct SnapshotSummary {
   Uuid version_id;
   int64_t stored_unix_seconds = 0;
@@ -132,8 +132,8 @@ struct SnapshotSummary {
 // The client has no record: it never added a version.
 struct NoSuchClient {};
 
-// What storage keeps of a token in place of it: its SHA-256. Tokens are random, so that nobody gets
-// from here to one.
+// The SHA-256 of a token, which storage keeps in its place. Tokens are random, so that the digest
+// does not reveal its token.
 using TokenDigest = std::array<uint8_t, 32>;
 
 // How much one client may have; 0: any amount.
@@ -147,12 +147,13 @@ struct AppendRequest {
   Uuid expected_parent;
   std::string segment;
   bool create_client = false;  // whether an unknown client is created or is NoSuchClient
-  // With create_client: the invite that creates it. Without a use left, the client is NoSuchClient.
+  // With create_client: the invite that creates it. If it has no use left, the result is
+  // NoSuchClient.
   std::optional<TokenDigest> invite = std::nullopt;
   ClientLimits limits = {};
   int64_t now_unix_seconds = 0;  // stored with the version
-  // In place of `segment`, which is empty then: an upload of this client and this storage, to which
-  // something was added. Nobody else may have it any more.
+  // Replaces `segment`, which is empty then: a non-empty upload of this client and this storage,
+  // and the only reference to it.
   std::shared_ptr<Upload> upload = nullptr;
 
   uint64_t segment_bytes() const { return upload != nullptr ? upload->bytes() : segment.size(); }
@@ -165,18 +166,18 @@ struct Appended {
 struct Conflict {
   Uuid latest_version_id;
 };
-// The client has as much as its limits allow; nothing was stored.
+// The client has reached its limits; nothing was stored.
 struct OverLimit {
   uint64_t bytes = 0;  // that the client would have had
   uint64_t versions = 0;
 };
 using AppendOutcome = std::variant<Appended, Conflict, NoSuchClient, OverLimit>;
 
-// No version of the chain has the parent that was asked for.
+// No version of the chain has the requested parent.
 struct NoChild {
   Uuid latest_version_id;  // nil when the client has no versions
-  // Whether a replica at a version that is not here may append to it (AcceptDiverged in
-  // tcsync/storage_administration.h).
+  // Whether a replica at a version that storage lacks may append to it (AcceptDiverged in
+  // tcsync/client_histories.h).
   bool accepts_diverged = false;
 };
 using ChildOutcome = std::variant<Version, NoChild, NoSuchClient>;
@@ -188,17 +189,17 @@ struct StoreSnapshotRequest {
   uint64_t recent_versions_max = 0;  // how many of the latest versions may have a snapshot stored
   ClientLimits limits = {};
   int64_t now_unix_seconds = 0;
-  // In place of `bytes`, which is empty then, as AppendRequest's.
+  // Replaces `bytes`, which is empty then, like AppendRequest's.
   std::shared_ptr<Upload> upload = nullptr;
 
   uint64_t snapshot_bytes() const { return upload != nullptr ? upload->bytes() : bytes.size(); }
 };
 enum class StoreSnapshotOutcome { kStored, kNotWanted, kNoSuchClient, kOverLimit };
 
-// What is going to be uploaded. Of an append or a snapshot that could not be stored as things are
-// now nothing is taken; that nothing is in the way now promises nothing for later.
+// The purpose of an upload. Storage refuses the upload of an append or a snapshot that it could not
+// store at present; its acceptance promises nothing for later.
 struct UploadRequest {
-  // An upload for Import, of which nothing is known.
+  // An upload for Import, with an unknown purpose.
   struct ForImport {};
   // The fields of AppendRequest.
   struct ForAppend {
@@ -213,11 +214,11 @@ struct UploadRequest {
   };
   Uuid client_id;
   std::variant<ForImport, ForAppend, ForSnapshot> purpose;
-  uint64_t announced_bytes = 0;  // how many will come at least, as far as that is known
+  uint64_t announced_bytes = 0;  // a lower bound of the bytes to come, if known
   ClientLimits limits = {};
   int64_t now_unix_seconds = 0;
 };
-// The client has a newer snapshot, or the version is none of the latest ones.
+// The client has a newer snapshot, or the version is not one of the latest.
 struct NotWanted {};
 using UploadOutcome =
     std::variant<std::unique_ptr<Upload>, Conflict, NoSuchClient, OverLimit, NotWanted>;
@@ -232,8 +233,8 @@ using ProbeCallback = absl::AnyInvocable<void(absl::Status)>;
 
 class StorageAdministration;
 
-// Thread-safe. Operations on one client are linearizable: what a callback has reported is seen by
-// every operation that starts afterwards.
+// Thread-safe. Operations on one client are linearizable: every later operation sees the outcome
+// that a callback has reported.
 //
 // Operations complete by callback, which is called exactly once, on any thread, possibly before the
 // call returns; it must not block and must not destroy the storage. No operation waits for a disk
@@ -246,11 +247,11 @@ class Storage {
   // can refuse a write before it receives its bytes.
   virtual bool RefusesWrites() const { return false; }
 
-  // Begins an upload, or says why what it is for would not be stored. kUnavailable also when the
-  // client has as many uploads under way as one client may.
+  // Begins an upload, or refuses it for the reason why its purpose would be refused. kUnavailable
+  // also when the client has as many uploads under way as one client may.
   //
-  // A storage that cannot take pieces does not override this; what is uploaded comes to it as a
-  // whole, as `segment` or `bytes`.
+  // A storage that cannot take pieces does not override this; it gets the whole upload as `segment`
+  // or `bytes`.
   virtual void BeginUpload(UploadRequest request, BeginUploadCallback done) {
     static_cast<void>(request);
     done(UploadOutcome(std::make_unique<UploadInMemory>()));
@@ -271,9 +272,9 @@ class Storage {
 
   virtual void GetSnapshot(const Uuid& client_id, SnapshotCallback done) = 0;
 
-  // Remembers that a replica ended a sync at `version_id`, which is a version of the client, or
-  // that one is at a version that is not here. Cheap, and written to the disk only some time later:
-  // after a crash the last minutes may be missing.
+  // Records that a replica ended a sync at `version_id`, a version of the client, or that one is at
+  // a version that storage lacks. Cheap, and written to the disk only some time later: after a
+  // crash the last minutes may be missing.
   virtual void NoteReplicaSeen(const Uuid& client_id, const Uuid& version_id,
                                int64_t now_unix_seconds) {
     static_cast<void>(client_id), static_cast<void>(version_id);
@@ -285,8 +286,8 @@ class Storage {
     static_cast<void>(now_unix_seconds);
   }
 
-  // Whether storage works: writes a small record in the way of every write, durably, and reads it
-  // back from where it stands. OK, or what failed.
+  // Whether storage works: writes a small record on the path of every write, durably, and reads it
+  // back from the same place. OK, or the failure.
   virtual void Probe(ProbeCallback done) { done(absl::OkStatus()); }
 
   // Lives as long as this.

@@ -1,5 +1,5 @@
-// What an operator does with a storage, and the engine in the operator's name. A backend implements
-// all of it beside tcsync/storage.h; a part of the engine takes the interface that it uses.
+// An operator's interface to a storage, and the engine's on the operator's behalf. A backend
+// implements all of it beside tcsync/storage.h; a part of the engine takes the interface it uses.
 #ifndef TCSYNC_STORAGE_ADMINISTRATION_H_
 #define TCSYNC_STORAGE_ADMINISTRATION_H_
 
@@ -10,7 +10,7 @@
 
 namespace tcsync {
 
-// Thread-safe. Lives as long as the Storage that it was had from.
+// Thread-safe. Lives as long as its Storage.
 class StorageAdministration : public StorageFigures,
                               public AccessRecordStorage,
                               public ClientHistories,

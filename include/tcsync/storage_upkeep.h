@@ -1,7 +1,7 @@
 // The files of a storage: compaction, checks, backups, and damage that an operator accepted.
 //
-// Everything here blocks, some of it for minutes, and belongs on a thread that nobody waits for. An
-// absl::Status is what went wrong in storage, with the codes of tcsync/storage.h.
+// Every call here blocks, some for minutes, and belongs on a thread of its own. An absl::Status
+// reports a failure of storage, with the codes of tcsync/storage.h.
 #ifndef TCSYNC_STORAGE_UPKEEP_H_
 #define TCSYNC_STORAGE_UPKEEP_H_
 
@@ -18,18 +18,18 @@
 
 namespace tcsync {
 
-// What accepting a damaged log would cost, or has.
+// The loss that accepting a damaged log would cause, or has caused.
 struct LogRepair {
   bool is_damaged = false;  // otherwise there is nothing to accept, and nothing was changed
   LogLoss loss;
 };
 
 struct BackupInfo {
-  uint32_t backup_id = 0;  // grows by one with each
+  uint32_t backup_id = 0;  // grows by one with each backup
   int64_t created_unix_seconds = 0;
-  uint64_t bytes = 0;  // of its files, also those that other backups have as well
+  uint64_t bytes = 0;  // of its files, including those shared with other backups
   uint64_t files = 0;
-  // Why it cannot be restored, and then only the ID is known. Empty when its files are all there,
+  // The reason why it cannot be restored, with only its ID known. Empty when all its files exist,
   // in their sizes.
   std::string problem = {};
 };
@@ -38,26 +38,26 @@ struct BackupRequest {
   uint32_t keep = 0;      // how many backups stay, with the new one; 0: all
 };
 
-// How far something is: done of total, in bytes (for a backup, the total is estimated). Return
-// false to stop it: kCancelled. Called while the call that took it has not returned, on that thread
-// or on another one.
+// Progress: done of total, in bytes (for a backup, the total is estimated). Return false to stop
+// the work: kCancelled. Called until the call that took it returns, on its thread or on another
+// one.
 using Progress = absl::FunctionRef<bool(uint64_t done, uint64_t total)>;
 
 struct CompactionRequest {
-  // All files are written anew, also those that nothing is known to be removed from.
+  // Rewrites all files, also those without known removals.
   bool everything = false;
 };
 struct CompactionReport {
-  uint64_t removals = 0;      // clients of whom something was removed, and whose bytes are gone now
+  uint64_t removals = 0;      // clients whose removed bytes are gone now
   uint64_t bytes_before = 0;  // on the disk
   uint64_t bytes_after = 0;
 };
-// What a compaction is doing, in words for people, and how far that is, in bytes. Return false to
-// stop it: kCancelled, and what is left is done by the next one. Called on the calling thread.
+// The present step of a compaction, in words for people, and its progress in bytes. Return false to
+// stop it: kCancelled, and the next one does the rest. Called on the calling thread.
 using CompactionProgress =
     absl::FunctionRef<bool(absl::string_view doing, uint64_t done, uint64_t total)>;
 
-// A directory that backups of this storage were made in, and the last of them.
+// A directory with backups of this storage, and the latest of them.
 struct BackupsMade {
   std::string directory;
   BackupInfo last;
@@ -68,12 +68,11 @@ class StorageUpkeep {
  public:
   virtual ~StorageUpkeep() = default;
 
-  // Whether something was removed whose bytes may still be in files. Cheap.
+  // Whether files may still have the bytes of removed records. Cheap.
   virtual bool NeedsCompaction() { return false; }
-  // Makes the bytes of what was removed before go: when it returns, no file has those of a removed
-  // client, nor of snapshots that it had replaced; and of removed versions and replaced snapshots
-  // of others not much is left. Writes and reads go on. kResourceExhausted: the disk has no room
-  // for it.
+  // Erases the bytes of earlier removals: when it returns, no file has those of a removed client,
+  // or of snapshots that it had replaced; and of removed versions and replaced snapshots of others
+  // little is left. Writes and reads continue. kResourceExhausted: the disk has no room for it.
   virtual absl::StatusOr<CompactionReport> Compact(const CompactionRequest& request,
                                                    CompactionProgress progress) {
     static_cast<void>(request), static_cast<void>(progress);
@@ -83,12 +82,12 @@ class StorageUpkeep {
   // Compares every file with its checksums; kDataLoss names the first that differs.
   virtual absl::Status VerifyFiles(Progress progress) = 0;
 
-  // Ends the telling of what ReadStats says of log losses.
+  // Removes the log losses from the figures of ReadStats.
   virtual absl::Status AcknowledgeLogLosses() { return absl::OkStatus(); }
 
-  // Copies what is new since the last backup in that directory, while everything goes on.
+  // Copies the changes since the last backup in that directory, while requests are served.
   virtual absl::StatusOr<BackupInfo> Backup(const BackupRequest& request, Progress progress) = 0;
-  // Where backups were made, those of late.
+  // The directories of recent backups.
   virtual absl::StatusOr<std::vector<BackupsMade>> ReadBackupsMade() {
     return std::vector<BackupsMade>();
   }
