@@ -11,7 +11,7 @@
 namespace tcsync::access {
 namespace {
 
-// Whole seconds, and at least one: less would ask for a hurry.
+// Whole seconds, and at least one: zero would invite an immediate retry.
 int RetryAfterSeconds(absl::Duration wait) {
   return static_cast<int>(
       std::max<int64_t>(1, absl::ToInt64Seconds(absl::Ceil(wait, absl::Seconds(1)))));
@@ -69,18 +69,17 @@ std::optional<Refusal> AccessControl::RefusalOfAddress(const PeerAddress& source
                  .source = NetworkText(source)};
 }
 
-// The order matters, because whoever knows a client ID can send requests in its name:
-//   list and bans   first: who is not served costs nothing, and spends nothing of anybody's.
-//   the address     before the client: a request that its address has no token for does not take
-//                   one from the client. So a flood from one address takes from the client's bucket
-//                   at most at the address' rate.
-//   the own token   before the client's bucket: who knows a client ID without its token cannot
-//                   spend the requests of its owner. This is the way out for a client ID that
-//                   somebody else abuses.
-//   the client      then. Without an own token its bucket can still be emptied by who knows the ID
-//                   and comes from many addresses; but that one could as well change the history,
-//                   and an ID that is random and kept secret is known to nobody else.
-//   room            last, and for writes alone: reading goes on when the disk is full.
+// The order matters, because anyone who knows a client ID can send requests in its name:
+//   list and bans  first: a refused visitor costs nothing, and spends no one's requests.
+//   the address    before the client: a request that its address has no token for does not take
+//                  one from the client. So a flood from one address takes from the client's bucket
+//                  at most at the address' rate.
+//   the own token  before the client's bucket: a client ID without its token cannot spend the
+//                  requests of its owner. This is the way out for a client ID that others abuse.
+//   the client     then. Without an own token, its bucket can still be emptied from many addresses
+//                  by someone who knows the ID; but that person could change the history as well,
+//                  and an ID that is random and kept secret is known to no one else.
+//   room           last, and for writes alone: reads are served when the disk is full.
 std::optional<Refusal> AccessControl::RefusalOf(const Visitor& visitor, bool writes) {
   if (!policy_.allow_client_ids.empty() && !policy_.allow_client_ids.contains(visitor.client_id)) {
     return Refusal{.reason = RefusalReason::kNotAllowed,
@@ -187,7 +186,7 @@ CreationPermit AccessControl::PermitCreation(const Visitor& visitor) {
   permit.create_client_ = true;
   if (needs_invite) {
     permit.invite_ = visitor.token;
-    // Storage has the last word: another request may be taking the last use.
+    // Storage decides: another request may be taking the last use.
     permit.refusal_ = Refusal{.reason = RefusalReason::kInvite,
                               .sentence =
                                   "The invite has been used up: ask the server's operator "
@@ -197,13 +196,13 @@ CreationPermit AccessControl::PermitCreation(const Visitor& visitor) {
 }
 
 std::optional<Refusal> AccessControl::RefusalOfUnknown(const Visitor& visitor) const {
-  // A server that creates nobody says no more than that there is no such client.
+  // A server that creates no clients only says that there is no such client.
   return policy_.creation == AccessPolicy::Creation::kInvited ? RefusalByInvite(visitor)
                                                               : std::nullopt;
 }
 
 void AccessControl::UpdateUsage(const StorageStats& stats) {
-  // A storage without a disk has neither free bytes nor any.
+  // A storage without a disk has neither free bytes nor a floor for them.
   is_disk_floor_reached_.store(policy_.disk_free_bytes_min != 0 && stats.disk_bytes_total != 0 &&
                                    stats.disk_bytes_free < policy_.disk_free_bytes_min,
                                std::memory_order_relaxed);

@@ -1,5 +1,5 @@
-// Who may do what, decided by a request's head: the list of allowed clients, bans, tokens, invites,
-// rates, and whether there is room for more.
+// Admission, decided by a request's head: the list of allowed clients, bans, tokens, invites,
+// rates, and the room for more.
 #ifndef TCSYNC_SRC_ACCESS_ACCESS_CONTROL_H_
 #define TCSYNC_SRC_ACCESS_ACCESS_CONTROL_H_
 
@@ -27,7 +27,7 @@
 namespace tcsync::access {
 
 struct AccessPolicy {
-  // Who may become a client.
+  // The visitors that may become clients.
   enum class Creation { kAnybody, kInvited, kNobody };
 
   absl::flat_hash_set<Uuid> allow_client_ids;  // empty: every client
@@ -43,7 +43,7 @@ struct AccessPolicy {
   static absl::StatusOr<AccessPolicy> From(const Options& options);
 };
 
-// Who asks, as far as a request's head says it.
+// The source of a request, according to its head.
 struct Visitor {
   Uuid client_id;
   std::optional<TokenDigest> token;  // of the one in the path
@@ -52,8 +52,8 @@ struct Visitor {
 
 // Whether a request may create its client. Move-only.
 //
-// While it lives, one of the clients that the address may create today is set aside, so that many
-// requests at once do not create more. It is put back at the end, unless the client was created.
+// During its life, one of the address' new clients of the day is reserved, so that many requests at
+// once do not create more. The reservation ends with it, unless the client was created.
 class CreationPermit {
  public:
   CreationPermit(CreationPermit&& other) noexcept
@@ -69,13 +69,13 @@ class CreationPermit {
   bool create_client() const { return create_client_; }
   const std::optional<TokenDigest>& invite() const { return invite_; }
 
-  // What to answer when storage has no such client and has not created it; nullopt: just that.
+  // The answer when storage has no such client and has not created it; nullopt: a plain one.
   const std::optional<Refusal>& refusal() const { return refusal_; }
 
   void ClientWasCreated() { limiter_ = nullptr; }
 
-  // Puts back what was set aside, before the answer is given: with it the server may be told to
-  // stop.
+  // Ends the reservation. Call it before the answer is given, after which the server may be
+  // stopped.
   void End() {
     if (limiter_ != nullptr) std::exchange(limiter_, nullptr)->GiveBack(key_);
   }
@@ -98,52 +98,52 @@ class AccessControl {
   AccessControl(const AccessTable& table, const AccessPolicy& policy, const base::Clock& clock,
                 const base::Clock& steady_clock);
 
-  // Where a request comes from, behind proxies that are trusted.
+  // The source of a request, behind trusted proxies.
   PeerAddress SourceOf(const PeerAddress& peer, const ForwardedFields& fields) const {
     return policy_.trusted_proxies.SourceOf(peer, fields);
   }
-  // Whether what this peer says of a request's source is believed.
+  // Whether this peer's fields about a request's source are trusted.
   bool Trusts(const PeerAddress& peer) const { return policy_.trusted_proxies.Trusts(peer); }
 
-  // Why a request is refused before anything is done for it; nullopt: it is not. Takes from the
-  // buckets of the visitor. `writes`: the request adds something to what is stored.
+  // The reason to refuse a request before any work for it; nullopt: none. Takes from the buckets of
+  // the visitor. `writes`: the request adds something to storage.
   std::optional<Refusal> RefusalOf(const Visitor& visitor, bool writes);
 
-  // The same for what is not a client's call: it takes from the bucket of its address alone.
+  // The same for a request that is no client's call: it takes from its address' bucket alone.
   std::optional<Refusal> RefusalOfAddress(const PeerAddress& source);
 
-  // Whether a request of this peer could show a proxy that is not named.
+  // Whether a request of this peer could reveal an unnamed proxy.
   bool LooksForProxy(const PeerAddress& peer) const {
     return !proxy_notice_.noticed() && !Trusts(peer);
   }
-  // Looks for a proxy that is not named. A sentence for the log, once.
+  // Looks for an unnamed proxy. Returns a sentence for the log, once.
   std::optional<std::string> NoticeProxy(const PeerAddress& peer, const ForwardedFields& fields) {
     return proxy_notice_.Look(peer, fields);
   }
-  // The address of the proxy that was noticed; nullopt: none.
+  // The address of the unnamed proxy; nullopt: none.
   std::optional<std::string> unnamed_proxy() const { return proxy_notice_.peer(); }
 
-  // For an add-version, when its body is there, or begins to be stored before it is.
+  // For an add-version, once its body is complete or its upload to storage begins.
   CreationPermit PermitCreation(const Visitor& visitor);
 
-  // For any other request, when storage has no such client: why it could not become one, so that a
-  // setup that asks learns it before it has something to add. nullopt: it could.
+  // For any other request of an unknown client: the reason why it could not become a client, so
+  // that a setup learns it before it has something to add. nullopt: it could.
   std::optional<Refusal> RefusalOfUnknown(const Visitor& visitor) const;
 
-  // Why nothing more is stored now; nullopt: there is room. For a body that is still coming.
+  // The reason why nothing more is stored now; nullopt: there is room. For an unfinished body.
   std::optional<Refusal> RefusalByRoom() const;
 
-  // What all clients together have is asked for before each write from now on, if there is a bound
-  // to it: what goes over the bound is what was let in before and is still on its way. Before the
-  // first request.
+  // Bounds the live bytes of all clients together, which are read before each write from now on.
+  // Writes that were admitted before and are still under way may exceed the bound. Call it before
+  // the first request.
   void SetLiveBytes(std::function<uint64_t()> live_bytes) { live_bytes_ = std::move(live_bytes); }
 
-  // Lets writes be refused, or served again, by how full the disk is now. To be called every second
-  // or so: what comes in between can go below the floor by as much as the disk takes meanwhile.
+  // Refuses or admits writes by the present space on the disk. Call it every second or so: between
+  // two calls, writes can go below the floor by as much as the disk takes meanwhile.
   void UpdateUsage(const StorageStats& stats);
 
  private:
-  // The invite that the visitor came with, if it is good; otherwise why it is not.
+  // The visitor's invite, if it is valid; otherwise the reason why not.
   std::optional<Refusal> RefusalByInvite(const Visitor& visitor) const;
 
   const AccessTable& table_;
@@ -153,7 +153,7 @@ class AccessControl {
   RateLimiter addresses_;
   RateLimiter new_clients_;
   ProxyNotice proxy_notice_;
-  std::function<uint64_t()> live_bytes_;  // null: nobody knows
+  std::function<uint64_t()> live_bytes_;  // null: unknown
   std::atomic<bool> is_disk_floor_reached_{false};
 };
 

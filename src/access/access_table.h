@@ -1,4 +1,4 @@
-// Bans, tokens and invites in memory, so that a request is not held up by a read from the disk.
+// Bans, tokens and invites in memory, so that no request waits for a read from the disk.
 #ifndef TCSYNC_SRC_ACCESS_ACCESS_TABLE_H_
 #define TCSYNC_SRC_ACCESS_ACCESS_TABLE_H_
 
@@ -14,21 +14,21 @@
 
 namespace tcsync::access {
 
-// Who is admitted, as storage had it at the last Refresh(); empty before the first. Storage stays
-// the one that decides how often an invite may be used: the `uses` here are a hint. Thread-safe.
+// The records of admission in storage at the last Refresh(); empty before the first. Storage still
+// decides on the uses of an invite: the `uses` here are a hint. Thread-safe.
 class AccessTable {
  public:
   AccessTable();
   AccessTable(const AccessTable&) = delete;
   AccessTable& operator=(const AccessTable&) = delete;
 
-  // Reads everything anew. Changes that were made before the call are seen by every lookup after
-  // it. On error, which is storage's, what was known before stays in force. Blocks.
+  // Reads all records again. Every later lookup sees the changes that were made before the call. On
+  // an error of storage, the earlier records stay in force. Blocks.
   absl::Status Refresh(AccessRecordStorage& storage);
 
   std::optional<Ban> BanOf(const Uuid& client_id) const;
   std::optional<ClientToken> TokenOf(const Uuid& client_id) const;
-  // Also one that has expired or been used up.
+  // Also an expired or used one.
   std::optional<Invite> InviteOf(const TokenDigest& digest) const;
 
   struct Counts {
@@ -39,7 +39,7 @@ class AccessTable {
   Counts counts() const;
 
  private:
-  // Never changed once it is here, so that lookups go on while the next one is made.
+  // Immutable, so that lookups continue while the next one is built.
   struct Records {
     absl::flat_hash_map<Uuid, Ban> bans;
     absl::flat_hash_map<Uuid, ClientToken> tokens;
@@ -47,7 +47,7 @@ class AccessTable {
   };
   std::shared_ptr<const Records> Current() const;
 
-  std::mutex refresh_mutex_;  // one Refresh() at a time: what is read later is kept
+  std::mutex refresh_mutex_;  // one Refresh() at a time: the later reading stays
   mutable std::mutex mutex_;
   std::shared_ptr<const Records> records_;  // under mutex_
 };

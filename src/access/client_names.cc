@@ -6,7 +6,7 @@
 namespace tcsync::access {
 namespace {
 
-// 48 bits, as 12 digits: among a million clients, two with one name are as likely as one in 500.
+// 48 bits, as 12 digits: among a million clients, the odds of two equal names are one in 500.
 constexpr size_t kPseudonymBytes = 6;
 
 std::string PseudonymWithKey(const Uuid& client_id, const std::array<unsigned char, 32>& key) {
@@ -31,7 +31,7 @@ absl::Status ClientNames::SetKey(absl::string_view key) {
     return absl::DataLossError(absl::StrCat("the key of the log's pseudonyms has ", key.size(),
                                             " bytes, which none of ours has"));
   }
-  // Of one length, whatever storage's is.
+  // The key of the hash has a fixed length; storage's key may have another.
   const std::lock_guard lock(mutex_);
   crypto_generichash(key_.data(), key_.size(), reinterpret_cast<const unsigned char*>(key.data()),
                      key.size(), nullptr, 0);

@@ -1,4 +1,4 @@
-// The fields of a request by which proxies say where it comes from.
+// The fields of a request in which proxies name its source.
 #ifndef TCSYNC_SRC_ACCESS_FORWARDED_FIELDS_H_
 #define TCSYNC_SRC_ACCESS_FORWARDED_FIELDS_H_
 
@@ -9,7 +9,7 @@
 
 namespace tcsync::access {
 
-// The values as they were received, borrowed from the request.
+// The values as received, borrowed from the request.
 struct ForwardedFields {
   std::optional<absl::string_view> fly_client_ip;           // the first Fly-Client-IP
   absl::InlinedVector<absl::string_view, 2> forwarded_for;  // each X-Forwarded-For, in order

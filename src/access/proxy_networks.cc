@@ -17,7 +17,7 @@ namespace {
 constexpr int kIpv4PrefixBits = 96;
 constexpr int kAddressBits = 128;
 
-// Where Fly's proxy connects from: the machine's own side, and the private network.
+// The networks of Fly's proxy: the machine's own side, and the private network.
 constexpr absl::string_view kFlyNetworks[] = {"172.16.0.0/12", "fdaa::/16"};
 
 bool IsPort(absl::string_view text) {
@@ -25,7 +25,7 @@ bool IsPort(absl::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return absl::ascii_isdigit(c); });
 }
 
-// An address as proxies write it: with a port, or without; an IPv6 one with a port in brackets.
+// An address in a proxy's notation: with or without a port; an IPv6 one with a port in brackets.
 std::optional<PeerAddress> ParseForwarded(absl::string_view text) {
   if (absl::ConsumePrefix(&text, "[")) {
     const size_t end = text.find(']');
@@ -104,7 +104,7 @@ bool ProxyNetworks::Trusts(const PeerAddress& peer) const {
   if (peer.kind() == PeerAddress::Kind::kLocal) return trusts_unix_;
   if (peer.kind() != PeerAddress::Kind::kIp) return false;
   return std::any_of(networks_.begin(), networks_.end(), [&peer](const Network& network) {
-    // ::/0 is all of IPv6, not what happens to be written in its form.
+    // ::/0 is all of IPv6, without the IPv4 addresses that are kept in its form.
     return network.is_ipv4 == peer.IsIpv4() &&
            SharesBits(network.prefix, peer.bytes(), network.bits);
   });
@@ -115,8 +115,8 @@ PeerAddress ProxyNetworks::SourceOf(const PeerAddress& peer, const ForwardedFiel
   if (believes_fly_ && fields.fly_client_ip) {
     return ParseForwarded(absl::StripAsciiWhitespace(*fields.fly_client_ip)).value_or(peer);
   }
-  // Several fields are one list (RFC 9110, section 5.3), read here from its end. Empty items count
-  // for nothing (section 5.6.1).
+  // Several fields are one list (RFC 9110, section 5.3), read here from its end. Empty items are
+  // ignored (section 5.6.1).
   for (auto field = fields.forwarded_for.rbegin(); field != fields.forwarded_for.rend(); ++field) {
     absl::string_view rest = *field;
     while (!rest.empty()) {

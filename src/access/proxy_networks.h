@@ -1,4 +1,4 @@
-// Proxies that may say where a request comes from.
+// Proxies that are trusted to name the source of a request.
 #ifndef TCSYNC_SRC_ACCESS_PROXY_NETWORKS_H_
 #define TCSYNC_SRC_ACCESS_PROXY_NETWORKS_H_
 
@@ -14,28 +14,28 @@ namespace tcsync::access {
 
 // The option trusted-proxy: networks such as 10.0.0.0/8, single addresses, and two words.
 //
-//   unix  whoever connects by a Unix socket
-//   fly   the network of Fly's proxy, 172.16.0.0/12 and fdaa::/16, and that it names the source in
+//   unix  a peer that connects by a Unix socket
+//   fly   the network of Fly's proxy, 172.16.0.0/12 and fdaa::/16, which names the source in
 //         Fly-Client-IP
 //
-// Fly-Client-IP is not believed of other trusted proxies: they hand on what they do not know, and a
-// client that sent the field itself would choose where it comes from.
+// Fly-Client-IP is ignored from other trusted proxies: they forward unknown fields, and a client
+// that sent the field itself would choose its source.
 //
 // A value; thread-compatible.
 class ProxyNetworks {
  public:
-  // Trusts nobody.
+  // Trusts no peer.
   ProxyNetworks() = default;
 
-  // kInvalidArgument names the item that is none of these.
+  // kInvalidArgument names an item of another form.
   static absl::StatusOr<ProxyNetworks> Parse(absl::Span<const std::string> items);
 
   bool Trusts(const PeerAddress& peer) const;
 
-  // Where a request comes from: `peer`, unless that is a trusted proxy. Then what Fly-Client-IP
-  // names, as above, or else the rightmost address of X-Forwarded-For that is not a trusted proxy
-  // itself: what is further left, strangers may have written. Where they name nobody, or the text
-  // on the way is none, it is `peer` again.
+  // The source of a request: `peer`, unless that is a trusted proxy. Then the address in
+  // Fly-Client-IP, as above, or else the rightmost address of X-Forwarded-For that is not a trusted
+  // proxy itself: strangers may have written the part further left. If there is none, or an item on
+  // the way is no address, it is `peer` again.
   PeerAddress SourceOf(const PeerAddress& peer, const ForwardedFields& fields) const;
 
  private:

@@ -8,7 +8,7 @@
 namespace tcsync::access {
 namespace {
 
-// This machine, and the networks that are nobody's on the internet: RFC 1918, RFC 6598, RFC 3927,
+// This machine, and the networks that are private on the internet: RFC 1918, RFC 6598, RFC 3927,
 // RFC 4193, RFC 4291.
 bool IsNear(const PeerAddress& peer) {
   if (peer.kind() == PeerAddress::Kind::kLocal) return true;

@@ -1,5 +1,5 @@
-// Notices that requests come through a proxy which trusted-proxy does not name: everybody then has
-// the proxy's address, and all limits of an address are those of all people together.
+// Detects a proxy that trusted-proxy does not name: all clients then have the proxy's address, and
+// share the limits of one address.
 #ifndef TCSYNC_SRC_ACCESS_PROXY_NOTICE_H_
 #define TCSYNC_SRC_ACCESS_PROXY_NOTICE_H_
 
@@ -16,17 +16,17 @@
 
 namespace tcsync::access {
 
-// A request says that it was forwarded by a field that its client may have written. So this changes
-// nothing but what an operator is told: no limit is wider for it, and whoever writes the field
-// gains a line in the log, once. A peer on this machine or in a private network is most likely a
-// proxy; of any other there must be requests of several sources. Thread-safe.
+// A field that its client may have written says that a request was forwarded. So this only informs
+// the operator: no limit is wider for it, and a forged field gains a line in the log, once. A peer
+// on this machine or in a private network is most likely a proxy; any other must send requests of
+// several sources. Thread-safe.
 class ProxyNotice {
  public:
-  // Looks at a request of a peer that is not trusted. The sentence for the log, if it is this
-  // request that shows it.
+  // Examines a request of an untrusted peer. Returns the sentence for the log if this request
+  // reveals a proxy.
   std::optional<std::string> Look(const PeerAddress& peer, const ForwardedFields& fields);
 
-  // The peer that was noticed.
+  // The detected peer.
   std::optional<std::string> peer() const;
   bool noticed() const { return noticed_.load(std::memory_order_acquire); }
 
@@ -36,8 +36,8 @@ class ProxyNotice {
   bool IsProxy(const PeerAddress& peer, absl::string_view source);
 
   std::atomic<bool> noticed_{false};
-  mutable std::mutex mutex_;  // of what follows
-  PeerAddress peer_;          // the one whose sources are counted, or that was noticed
+  mutable std::mutex mutex_;  // of the members below
+  PeerAddress peer_;          // the peer whose sources are counted, or that was detected
   std::array<size_t, kSourcesOfProxy> sources_{};  // hashes
   size_t source_count_ = 0;
 };

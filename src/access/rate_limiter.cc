@@ -17,7 +17,7 @@ RateLimiter::RateLimiter(const RateLimit& limit, size_t buckets_max, const base:
       clock_(clock) {}
 
 RateLimiter::Shard& RateLimiter::ShardOf(const Key& key) {
-  // By other bits of the hash than the map's own, so that a shard's keys are all over its map.
+  // Uses other bits of the hash than the map, so that a shard's keys spread over its map.
   return shards_[(absl::HashOf(key) >> 48) % kShards];
 }
 
@@ -25,7 +25,7 @@ void RateLimiter::MakeRoom(Shard& shard, int64_t now) {
   auto& buckets = shard.full_at_nanos;
   if (buckets.size() < shard_buckets_max_) return;
   std::erase_if(buckets, [now](const auto& bucket) { return bucket.second <= now; });
-  // An eighth at a time, so that the walk over all is paid by many who come.
+  // An eighth at a time, so that many insertions share the cost of the walk.
   const size_t kept_max = shard_buckets_max_ - std::max<size_t>(1, shard_buckets_max_ / 8);
   if (buckets.size() <= kept_max) return;
   std::vector<int64_t> times;

@@ -1,4 +1,4 @@
-// Token buckets: who asks too often waits.
+// Token buckets: a limit on the rate of requests.
 #ifndef TCSYNC_SRC_ACCESS_RATE_LIMITER_H_
 #define TCSYNC_SRC_ACCESS_RATE_LIMITER_H_
 
@@ -15,7 +15,7 @@
 namespace tcsync::access {
 
 struct RateLimit {
-  int64_t requests = 0;  // in each `period`, in the long run; 0: no limit
+  int64_t requests = 0;  // in each `period`, on average; 0: no limit
   absl::Duration period = absl::Seconds(1);
   int64_t burst = 1;  // at once; at least 1
 };
@@ -23,15 +23,14 @@ struct RateLimit {
 // One bucket for each key: full at first with `burst` tokens, and filled again at the limit's rate.
 //
 // A bucket is kept as one number, the time at which it will be full again (the "theoretical arrival
-// time" of the generic cell rate algorithm). Each token that is taken moves that time on by the
-// time in which one token comes back. So a bucket whose time has passed is as good as new, and is
-// forgotten: only who asked lately takes memory, and for not longer than the own tokens take to
-// come back.
+// time" of the generic cell rate algorithm). Each taken token delays that time by the time in which
+// one token comes back. So a bucket whose time has passed is full, and is forgotten: only recent
+// keys take memory, and for no longer than their own tokens take to come back.
 //
-// Memory is bounded all the same. Where there is no room for another bucket, those go that are
-// nearest to full, which loses the least of what is known. Hence nobody gets the own empty bucket
-// filled by asking under many other names: for that most of the others would have to be as empty,
-// which takes as many requests for each of them. And nobody's bucket is emptied by that.
+// Memory is bounded all the same. If there is no room for another bucket, the fullest ones are
+// forgotten, which loses the least knowledge. Hence no one's empty bucket becomes full by requests
+// under many other keys: most of the others would have to be as empty, which takes as many requests
+// for each of them. And it empties no one's bucket.
 //
 // Thread-safe. Takes a lock of one of several parts for some ten nanoseconds.
 class RateLimiter {
@@ -41,11 +40,11 @@ class RateLimiter {
   // Keeps at most `buckets_max` buckets. `clock` must never step: Clock::Steady(). Borrows it.
   RateLimiter(const RateLimit& limit, size_t buckets_max, const base::Clock& clock);
 
-  // Takes a token, and returns zero; or, when there is none, takes nothing and returns the time
-  // until there is one.
+  // Takes a token, and returns zero; or, without one, takes nothing and returns the time until the
+  // next.
   absl::Duration Take(const Key& key);
 
-  // Puts a token back that was taken and not used.
+  // Puts an unused token back.
   void GiveBack(const Key& key);
 
   // The buckets in memory.
@@ -56,7 +55,7 @@ class RateLimiter {
 
   struct Shard {
     mutable std::mutex mutex;
-    // Under mutex. Not Abseil's map, which is in pieces when memory runs out while it grows.
+    // Under mutex. Not Abseil's map, which is corrupted when memory runs out while it grows.
     std::unordered_map<Key, int64_t, absl::Hash<Key>> full_at_nanos;
   };
 

@@ -3,10 +3,10 @@
 namespace tcsync::access {
 namespace {
 
-// For what comes in floods, or is the same for everybody: one line says it.
+// For reasons that come in floods, or are the same for all clients: one line is enough.
 constexpr int kOneLine = 1;
-// For what is somebody's mistake. Enough for the people of a small server to find each of theirs;
-// what scanners of the internet send comes in hundreds.
+// For individual mistakes. Enough for the people of a small server to find each of theirs; scanners
+// of the internet cause hundreds.
 constexpr int kEachMistake = 20;
 
 struct Row {

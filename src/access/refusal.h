@@ -1,5 +1,5 @@
-// Why a request is refused: one list for the answer, the log and the counters. refusal.cc has the
-// table of what each reason means for them.
+// The reasons for refusing a request: one list for the answer, the log and the counters. refusal.cc
+// has the table of their consequences there.
 #ifndef TCSYNC_SRC_ACCESS_REFUSAL_H_
 #define TCSYNC_SRC_ACCESS_REFUSAL_H_
 
@@ -13,32 +13,32 @@
 namespace tcsync::access {
 
 enum class RefusalReason : uint8_t {
-  // The request is not one of the protocol's.
+  // The request is outside the protocol.
   kBadRequest,
   kNoSuchPath,
   kMethod,
   kTooLarge,
   kContentCoding,
-  // Who asks may not.
+  // The client or its address may not sync.
   kNotAllowed,  // the option allow-client-id
   kBanned,
   kToken,
   kInvite,
   kNoSuchClient,
-  // Who asks has had enough.
+  // The client or its address has reached a limit.
   kClientRate,
   kAddressRate,
   kNewClients,
   kClientFull,
-  // The server has.
+  // The server has reached a limit.
   kTotalBytes,
   kDiskFloor,
   kDiskFull,
   kOverloaded,
-  kDataDirectory,  // it is not in its place
+  kDataDirectory,  // it is missing or has been replaced
   kStorageFailed,
-  // The replica is at a version that is not here: one that was here once or came from here, one
-  // that is newer than any here, one of another server.
+  // The replica is at a version that storage lacks: one that was removed or came from here, one
+  // that is newer than any here, or one of another server.
   kVersionGone,
   kReplicaAhead,
   kForeignVersion,
@@ -47,20 +47,20 @@ enum class RefusalReason : uint8_t {
 inline constexpr size_t kRefusalReasonCount =
     static_cast<size_t>(RefusalReason::kForeignVersion) + 1;
 
-// As logs and counters name it, such as "client-rate". Names stay what they are.
+// The name in logs and counters, such as "client-rate". Names never change.
 absl::string_view NameOf(RefusalReason reason);
 
-// The HTTP status that it is answered with.
+// The HTTP status of its answer.
 int StatusOf(RefusalReason reason);
 
 LogLevel LogLevelOf(RefusalReason reason);
 
-// How many log lines of it may come at once; after them there is one in each second.
+// The number of log lines that may come at once; after them there is one in each second.
 int LogLinesAtOnce(RefusalReason reason);
 
 struct Refusal {
   RefusalReason reason;
-  std::string sentence;            // for the person behind the client: what is wrong, what to do
+  std::string sentence;            // for the person behind the client: the fault and its remedy
   int retry_after_seconds = 0;     // 0: trying again does not help
   std::string operator_note = {};  // more, for the log alone
   std::string source = {};         // the network that is too much, for the log; personal data, so

@@ -1,5 +1,5 @@
-// What this room needs of libsodium: random bytes and hashes. It does not link the crypto room,
-// whose keys open users' data; its own use of the library cannot.
+// This room's use of libsodium: random bytes and hashes. It does not link the crypto room, whose
+// keys open users' data; its own use of the library cannot.
 #ifndef TCSYNC_SRC_ACCESS_SODIUM_H_
 #define TCSYNC_SRC_ACCESS_SODIUM_H_
 

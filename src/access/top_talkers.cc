@@ -10,12 +10,12 @@ namespace {
 TalkerRanking::Key KeyOf(const PeerAddress& source) {
   if (source.kind() != PeerAddress::Kind::kIp) return {};
   TalkerRanking::Key key = source.bytes();
-  // As the rates count them: a /64 is what one customer of a provider has.
+  // As for the rates: one customer of a provider has a /64.
   if (!source.IsIpv4()) std::fill(key.begin() + 8, key.end(), 0);
   return key;
 }
 
-// As two numbers: the comparison of arrays is a call, and there are dozens for each request.
+// As two numbers: a comparison of arrays is a call, and each request needs dozens.
 bool AreSame(const TalkerRanking::Key& one, const TalkerRanking::Key& other) {
   return std::memcmp(one.data(), other.data(), sizeof(TalkerRanking::Key)) == 0;
 }
@@ -45,7 +45,7 @@ std::vector<TalkerRanking::Place> Joined(const TalkerRanking& now, const TalkerR
 }  // namespace
 
 void TalkerRanking::Add(const Key& key, uint64_t amount) {
-  // So few that looking at all of them takes less time than a hash.
+  // A linear search of so few takes less time than a hash.
   Place* const first = places_.data();
   Place* const last = first + size_;
   Place* const found =
@@ -89,7 +89,7 @@ TopTalkers::Rankings TopTalkers::Read() const {
   const std::lock_guard lock(mutex_);
   Rankings rankings;
   static const Window kNothing;
-  // Nobody has come for so long that a window has ended, or two, and was not begun anew.
+  // Without requests, one window or two have passed without a new beginning.
   const Window& latest = now - since_ >= 2 * window ? kNothing : now_;
   const Window& earlier = now - since_ >= window || !before_since_ ? kNothing : before_;
   rankings.span = &latest == &kNothing    ? 2 * window

@@ -1,10 +1,10 @@
-// Who asks most: the clients and the network addresses with the most requests, bytes and refusals
-// of the last minutes, for an operator who wonders who keeps the server busy.
+// The busiest clients and network addresses: those with the most requests, bytes and refusals of
+// the last minutes, for an operator of a busy server.
 //
-// Memory is bounded whoever comes: a ranking is a "space-saving" sketch (Metwally, Agrawal, El
-// Abbadi: Efficient computation of frequent and top-k elements in data streams, 2005). Who has no
-// place takes that of the last one, with its count: so counts may be too large, by a number that is
-// known, and everybody with more than the total divided by the number of places is there.
+// Memory is bounded for any traffic: a ranking is a "space-saving" sketch (Metwally, Agrawal, El
+// Abbadi: Efficient computation of frequent and top-k elements in data streams, 2005). A new key
+// takes the last place, with its count: so counts may be too large, by a known number, and every
+// key with more than the total divided by the number of places is included.
 //
 // Nothing of it is stored or logged (docs/privacy.md).
 #ifndef TCSYNC_SRC_ACCESS_TOP_TALKERS_H_
@@ -66,7 +66,7 @@ class TopTalkers {
   void Count(const AnsweredRequest& request);
 
   struct Rankings {
-    absl::Duration span;  // from when on there are counts
+    absl::Duration span;  // the time that the counts cover
     // By measure, the largest count first. A source that is no address, such as a Unix socket, has
     // the key of zeros; IPv6 addresses have one key for each /64.
     std::array<std::vector<TalkerRanking::Place>, 3> clients;
@@ -81,8 +81,8 @@ class TopTalkers {
   };
 
   const base::Clock& clock_;
-  mutable std::mutex mutex_;  // of what follows
-  absl::Time since_;          // when the present window began
+  mutable std::mutex mutex_;  // of the members below
+  absl::Time since_;          // the beginning of the present window
   std::optional<absl::Time> before_since_;
   Window now_;
   Window before_;
