@@ -42,14 +42,14 @@ sync::RetentionPolicy RetentionPolicyOf(const Options& options) {
           .idle_client_days = options.idle_client_days};
 }
 
-// Retention over all clients, page by page, time and again. One thread.
+// Retention over all clients, page by page, again and again. One thread.
 class RetentionRun {
  public:
   RetentionRun(ClientHistories& histories, const sync::RetentionPolicy& policy,
                const base::Logger& logger)
       : retention_(histories, policy), logger_(logger) {}
 
-  // Does the next page; false when that was the last one, and nothing is left for now.
+  // Runs the next page; false when that was the last one, and nothing is left for now.
   bool RunPage() {
     const absl::StatusOr<sync::RetentionPage> page =
         retention_.RunPage(after_, base::Clock::System().Now(), /*dry_run=*/false);
@@ -109,9 +109,8 @@ class ComposedEngine final : public Engine {
     log_levels_.Add(log.threshold);
   }
 
-  // Administration's jobs and monitoring use storage. The callbacks of storage's last writes
-  // use the service and the handler, so storage, which they were made from, is nevertheless the
-  // first to go.
+  // Administration's jobs and monitoring use storage. The callbacks of storage's last writes use
+  // the service and the handler, so storage goes first, although they were made from it.
   ~ComposedEngine() override {
     housekeeping_.reset();
     administration_.reset();
@@ -119,10 +118,10 @@ class ComposedEngine final : public Engine {
     storage_.reset();
   }
 
-  // Reads what storage keeps of who is admitted, before the first request. Blocks.
+  // Reads storage's records of admission, before the first request. Blocks.
   absl::Status LoadAccess() {
     StorageAdministration& administration = storage_->administration();
-    // Not worth refusing to serve: on a full disk the first key cannot be made, and reads go on.
+    // No reason to refuse service: on a full disk the first key cannot be made, and reads continue.
     const absl::StatusOr<std::string> key = administration.PseudonymKey();
     if (const absl::Status named = key.ok() ? names_->SetKey(*key) : key.status(); !named.ok()) {
       logger_.Log(
@@ -139,7 +138,7 @@ class ComposedEngine final : public Engine {
     return absl::OkStatus();
   }
 
-  // After LoadAccess.
+  // Call it after LoadAccess.
   void StartHousekeeping(const sync::RetentionPolicy& retention) {
     std::vector<engine::Housekeeping::Chore> chores;
     chores.push_back({.interval = std::chrono::milliseconds(base::kUsageIntervalMs),
@@ -159,7 +158,7 @@ class ComposedEngine final : public Engine {
                           return has_more;
                         }});
     }
-    // What was removed by retention, by a diverged replica that was accepted, or before the last
+    // The bytes of removals by retention, of accepted diverged replicas, or from before the last
     // process ended.
     chores.push_back({.interval = std::chrono::milliseconds(base::kCompactionLookMs),
                       .first_after = std::chrono::milliseconds(base::kFirstCompactionLookMs),
@@ -185,13 +184,13 @@ class ComposedEngine final : public Engine {
   }
 
   void UpdateUsage() {
-    // Without new figures the last ones hold. What is wrong shows where it is used.
+    // Without new figures the last ones hold. The fault shows where storage is used.
     if (const auto stats = storage_->administration().ReadStats(); stats.ok()) {
       access_control_.UpdateUsage(*stats);
     }
   }
 
-  // What an operator changed for a while ends with it.
+  // A reload ends an operator's temporary changes.
   absl::Status Reload() {
     if (log_levels_.level() != configured_log_level_) {
       log_levels_.Set(configured_log_level_);

@@ -36,7 +36,7 @@ void Housekeeping::Run() {
     lock.unlock();
     const bool has_more = due->chore.run_piece();
     const Instant now = std::chrono::steady_clock::now();
-    // What is in the middle of something comes after what is due: it must not starve the others.
+    // A chore with more pieces runs after those that are due: it must not starve them.
     due->next = has_more ? now : now + due->chore.interval;
     lock.lock();
   }

@@ -1,4 +1,4 @@
-// What an engine does now and then without being asked, on a thread of its own.
+// Periodic work of an engine, on a thread of its own.
 #ifndef TCSYNC_SRC_ENGINE_HOUSEKEEPING_H_
 #define TCSYNC_SRC_ENGINE_HOUSEKEEPING_H_
 
@@ -17,13 +17,13 @@ class Housekeeping {
   struct Chore {
     std::chrono::milliseconds interval;  // from the end of one run to the beginning of the next
     std::chrono::milliseconds first_after;
-    // Does one piece of the work, and returns whether there is more of it, which is then done next,
-    // so that a stop never waits for more than a piece.
+    // Does one piece of the work, and returns whether there is more, which is then done next. So a
+    // stop never waits for more than a piece.
     std::function<bool()> run_piece;
   };
 
   explicit Housekeeping(std::vector<Chore> chores);
-  // Waits for the piece that is being done.
+  // Waits for the present piece.
   ~Housekeeping();
   Housekeeping(const Housekeeping&) = delete;
   Housekeeping& operator=(const Housekeeping&) = delete;
@@ -37,8 +37,8 @@ class Housekeeping {
 
   void Run();
 
-  std::vector<Due> chores_;  // the thread's
-  std::mutex mutex_;         // of what follows
+  std::vector<Due> chores_;  // used by the thread alone
+  std::mutex mutex_;         // of the members below
   std::condition_variable stops_;
   bool stopping_ = false;
   std::thread thread_;  // last: it uses the members above

@@ -11,8 +11,8 @@
 namespace tcsync::engine {
 namespace {
 
-// What runs here and what was set, so that an alert can compare with it and need not be told the
-// numbers again.
+// The release and the settings, so that an alert can compare with them without repeating the
+// numbers.
 void AddConstants(const Options& options, const base::Limits& limits, metrics::Registry& registry) {
   registry
       .AddGauge("tcsync_build_info", "The version that runs here; the value is always 1.",

@@ -1,4 +1,4 @@
-// What an engine shows of itself: its metrics, its health, and the handlers that answer with them.
+// An engine's metrics and health, and the handlers that answer with them.
 #ifndef TCSYNC_SRC_ENGINE_MONITORING_H_
 #define TCSYNC_SRC_ENGINE_MONITORING_H_
 
@@ -22,8 +22,7 @@ namespace tcsync::engine {
 // Thread-safe. Borrows the registry, the storage and the handler.
 class Monitoring {
  public:
-  // `clients` answers what is on the clients' addresses; `refuse` may refuse a question for the
-  // health there.
+  // `clients` answers requests at the clients' addresses; `refuse` may refuse health checks there.
   Monitoring(const Options& options, const base::Limits& limits, metrics::Registry& registry,
              Storage& storage, http::RoutedHandler& clients, http::HealthHandler::Refuse refuse,
              const access::AccessControl& access, access::TopTalkers& top_talkers,
@@ -31,12 +30,12 @@ class Monitoring {
 
   metrics::HealthService& health() { return health_; }
 
-  // `clients`, measured, and with the health in front.
+  // `clients`, measured, with the health checks in front.
   http::Handler& clients_handler() { return clients_router_; }
   // For the metrics' addresses.
   http::Handler& metrics_handler() { return metrics_router_; }
 
-  // Uses the storage no more. Before the storage goes.
+  // Ends its use of storage. Call it before storage is destroyed.
   void Stop() { monitor_.Stop(); }
 
  private:

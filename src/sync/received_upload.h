@@ -1,4 +1,4 @@
-// Where a request to a storage has what was uploaded.
+// The place of an upload in a request to storage.
 #ifndef TCSYNC_SRC_SYNC_RECEIVED_UPLOAD_H_
 #define TCSYNC_SRC_SYNC_RECEIVED_UPLOAD_H_
 
@@ -10,7 +10,7 @@
 
 namespace tcsync::sync {
 
-// Puts it there: as bytes, if it was only collected, because its storage does not take pieces.
+// Puts it there: as bytes, if it was only collected because its storage does not take pieces.
 inline void PutUpload(std::shared_ptr<Upload> received, std::string& bytes,
                       std::shared_ptr<Upload>& upload) {
   if (auto* const collected = dynamic_cast<UploadInMemory*>(received.get())) {

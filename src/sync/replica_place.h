@@ -1,4 +1,4 @@
-// Where a replica is whose version this server does not have.
+// The position of a replica whose version this server lacks.
 #ifndef TCSYNC_SRC_SYNC_REPLICA_PLACE_H_
 #define TCSYNC_SRC_SYNC_REPLICA_PLACE_H_
 

@@ -25,7 +25,7 @@ absl::Time LastUsed(const ClientSummary& client) {
 
 bool IsIdle(const ClientSummary& client, const RetentionPolicy& policy, absl::Time now) {
   if (policy.idle_client_days == 0) return false;
-  // A day more, because replicas are noted to the day.
+  // One day more, because storage records replicas by day.
   return LastUsed(client) < now - Days(policy.idle_client_days + 1);
 }
 
@@ -40,8 +40,8 @@ std::optional<RetentionBounds> BoundsOf(const ClientSummary& client,
   for (const ReplicaPosition& position : positions) {
     bounds.number_bound = std::min(bounds.number_bound, position.oldest_number);
   }
-  // Nobody noted where replicas were, as with a client that was brought here from elsewhere. One
-  // that synced lately had all versions of then, so it needs none that is as old.
+  // The positions of replicas are unknown, as for a client that was imported. A replica that synced
+  // lately had all versions of that time, so it needs none that is as old.
   if (positions.empty()) {
     bounds.time_bound = std::min(bounds.time_bound, now - Days(policy.replica_seen_days));
   }
@@ -59,7 +59,7 @@ absl::StatusOr<RetentionPage> Retention::RunPage(const std::optional<Uuid>& afte
   for (const ClientSummary& client : *clients) {
     absl::StatusOr<ClientRetention> result = RunClient(client, now, dry_run);
     if (!result.ok()) {
-      // One damaged client must not keep all others' old versions here.
+      // One damaged client must not prevent the retention of all others.
       ClientRetention failed{.client_id = client.client_id};
       failed.problem = std::string(result.status().message());
       page.clients.push_back(std::move(failed));
@@ -105,7 +105,7 @@ absl::StatusOr<ClientRetention> Retention::RemoveIdle(const ClientSummary& clien
                          .versions = client.version_count(),
                          .bytes = client.history_bytes + client.snapshot_bytes};
   if (dry_run) return result;
-  // The list was read a while ago: its user may have come back since.
+  // The list is not the latest: the client's user may have returned since.
   const absl::StatusOr<std::optional<ClientSummary>> present =
       histories_.FindClient(client.client_id);
   if (!present.ok()) return present.status();
@@ -119,13 +119,13 @@ absl::StatusOr<ClientRetention> Retention::RemoveIdle(const ClientSummary& clien
 
 absl::StatusOr<uint64_t> Retention::FirstNotOlderThan(const Uuid& client_id, uint64_t first,
                                                       uint64_t bound, absl::Time time) {
-  // Versions are appended in the order of time, so halving finds the place by reading few of them.
+  // Versions are appended in the order of time, so a binary search reads few of them.
   while (first < bound) {
     const uint64_t middle = first + (bound - first) / 2;
     const absl::StatusOr<std::vector<StoredVersion>> versions =
         histories_.ReadVersions(client_id, middle - 1, /*bytes_max=*/1);
     if (!versions.ok()) return versions.status();
-    // Removed meanwhile, by another run or with the client: the next run will see what is there.
+    // Removed meanwhile, by another run or with the client: the next run will see the result.
     if (versions->empty() || versions->front().number != middle) return first;
     if (absl::FromUnixSeconds(versions->front().appended_unix_seconds) < time) {
       first = middle + 1;

@@ -1,4 +1,4 @@
-// When a replica is asked to upload a snapshot (docs/protocol.md, "Snapshots").
+// The urgency of a replica's next snapshot (docs/protocol.md, "Snapshots").
 #ifndef TCSYNC_SRC_SYNC_SNAPSHOT_URGENCY_H_
 #define TCSYNC_SRC_SYNC_SNAPSHOT_URGENCY_H_
 

@@ -9,7 +9,7 @@
 namespace tcsync::sync {
 namespace {
 
-// Puts them where a request has them.
+// Puts them where a request expects them.
 void Put(ReceivedBytes received, std::string& bytes, std::shared_ptr<Upload>& upload) {
   if (auto* const whole = std::get_if<std::string>(&received)) {
     bytes = std::move(*whole);

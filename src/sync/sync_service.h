@@ -1,5 +1,5 @@
-// The four transactions of the sync protocol, decided over storage. No I/O of its own: whoever
-// calls it speaks HTTP or something else.
+// The four transactions of the sync protocol, decided over storage. No I/O of its own: its caller
+// speaks HTTP or another protocol.
 #ifndef TCSYNC_SRC_SYNC_SYNC_SERVICE_H_
 #define TCSYNC_SRC_SYNC_SYNC_SERVICE_H_
 
@@ -22,8 +22,8 @@ struct SyncPolicy {
   SnapshotPolicy snapshots;
 };
 
-// A segment or snapshot as it was received: whole, or as an upload that BeginVersionUpload or
-// BeginSnapshotUpload gave out.
+// A segment or snapshot as it was received: whole, or as an upload from BeginVersionUpload or
+// BeginSnapshotUpload.
 using ReceivedBytes = std::variant<std::string, std::unique_ptr<Upload>>;
 
 // Whether an add-version may create its client; an existing client's is added in any case.
@@ -41,7 +41,7 @@ struct VersionAdded {
 using AddVersionResult = std::variant<VersionAdded, Conflict, NoSuchClient, OverLimit>;
 
 struct UpToDate {};
-// The parent is neither the latest version nor has a child: this replica cannot go on from here.
+// The parent is neither the latest version nor has a child: this replica has diverged.
 struct Gone {
   Uuid latest_version_id;
 };
@@ -61,8 +61,8 @@ class SyncService {
   // As Storage's: whether an AddVersion or AddSnapshot that begins now would be kUnavailable.
   bool RefusesWrites() const { return storage_.RefusesWrites(); }
 
-  // Before a large segment or snapshot is received: an upload for it, or what AddVersion or
-  // AddSnapshot would answer as things are now. `announced_bytes`: as far as they are known.
+  // Before a large segment or snapshot is received: an upload for it, or the answer that AddVersion
+  // or AddSnapshot would give at present. `announced_bytes`: a lower bound, if known.
   void BeginVersionUpload(const Uuid& client_id, const Uuid& parent_version_id,
                           uint64_t announced_bytes, const ClientCreation& creation,
                           BeginUploadCallback done);
@@ -75,13 +75,13 @@ class SyncService {
   void GetChildVersion(const Uuid& client_id, const Uuid& parent_version_id,
                        GetChildVersionCallback done);
 
-  // A snapshot that is not wanted is kNotWanted, which a replica must not see as a failure.
+  // An unwanted snapshot is kNotWanted, which a replica must not see as a failure.
   void AddSnapshot(const Uuid& client_id, const Uuid& version_id, ReceivedBytes bytes,
                    AddSnapshotCallback done);
 
   void GetSnapshot(const Uuid& client_id, GetSnapshotCallback done);
 
-  // Whether the client exists. Costs as much as fetching its first version.
+  // Whether the client exists. It costs as much as fetching its first version.
   void ClientExists(const Uuid& client_id, ClientExistsCallback done);
 
  private:
