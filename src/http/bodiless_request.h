@@ -1,4 +1,4 @@
-// A request whose body, if it comes with one, has no meaning.
+// A request whose body, if it has one, is ignored.
 #ifndef TCSYNC_SRC_HTTP_BODILESS_REQUEST_H_
 #define TCSYNC_SRC_HTTP_BODILESS_REQUEST_H_
 
@@ -11,7 +11,7 @@
 
 namespace tcsync::http {
 
-// Drops the body as it comes, and then lets `answer`, which takes a ResponseCallback, give the
+// Drops the body as it arrives, and then lets `answer`, which takes a ResponseCallback, give the
 // answer at once or later.
 template <typename Answer>
 PendingRequest MakeBodilessRequest(Answer answer) {

@@ -5,7 +5,7 @@
 namespace tcsync::http {
 namespace {
 
-// A body of unknown size starts with this much and doubles. Usual bodies fit at once.
+// The first size of a body of unknown length, which then doubles. Usual bodies fit at once.
 constexpr uint64_t kFirstReservationBytes = 64 * 1024;
 
 constexpr size_t kDecodeStepBytes = 16 * 1024;

@@ -1,4 +1,4 @@
-// Collects a request body as a whole: undoes its content coding, bounds its size, and takes its
+// Collects a request body as a whole: decodes its content coding, bounds its size, and takes its
 // memory from the budget of bodies.
 #ifndef TCSYNC_SRC_HTTP_BODY_COLLECTOR_H_
 #define TCSYNC_SRC_HTTP_BODY_COLLECTOR_H_
@@ -25,10 +25,10 @@ class BodyCollector {
   BodyCollector(const BodyCollector&) = delete;
   BodyCollector& operator=(const BodyCollector&) = delete;
 
-  // The next bytes as they came. After anything but kOk the body is lost.
+  // The next bytes as received. After a result other than kOk the body is lost.
   Result Append(absl::string_view bytes);
 
-  // At the end: whether what came is complete.
+  // At the end: whether the body is complete.
   Result Finish() const { return decoder_.is_complete() ? Result::kOk : Result::kMalformed; }
 
   std::string TakeBody() { return std::move(body_); }

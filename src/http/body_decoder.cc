@@ -11,12 +11,12 @@
 namespace tcsync::http {
 namespace {
 
-// What zlib takes for one stream: a 32 KiB window and its tables (zlib.h, "Memory").
+// zlib's memory for one stream: a 32 KiB window and its tables (zlib.h, "Memory").
 constexpr uint64_t kInflaterBytes = 48 * 1024;
 
 constexpr size_t kInflateStepBytes = 16 * 1024;
 
-// How zlib is told which wrapper to expect (zlib.h, inflateInit2).
+// Tells zlib which wrapper to expect (zlib.h, inflateInit2).
 constexpr int kZlibWindowBits = 15;
 constexpr int kGzipWindowBits = 15 + 16;
 
@@ -67,7 +67,7 @@ class BodyDecoder::Inflater {
         return BodyResult::kMalformed;
       }
       ended_ = status == Z_STREAM_END;
-      more_output_ = !ended_ && stream_.avail_out == 0;  // it filled its room
+      more_output_ = !ended_ && stream_.avail_out == 0;  // the output is full
     }
     return BodyResult::kOk;
   }

@@ -1,4 +1,4 @@
-// Undoes the content coding of a request body, in steps of bounded size: a few bytes can decode to
+// Decodes the content coding of a request body, in steps of bounded size: a few bytes can decode to
 // any number.
 #ifndef TCSYNC_SRC_HTTP_BODY_DECODER_H_
 #define TCSYNC_SRC_HTTP_BODY_DECODER_H_
@@ -15,22 +15,22 @@ namespace tcsync::http {
 
 enum class ContentCoding { kIdentity, kGzip, kDeflate };
 
-// nullopt for a coding, or a list of several, that is not supported. Empty means identity.
+// nullopt for an unsupported coding or a list of several. Empty means identity.
 std::optional<ContentCoding> ParseContentCoding(absl::string_view content_encoding);
 
-// What may become of a request body.
+// The results of receiving a request body.
 enum class BodyResult {
   kOk,
-  kTooLarge,   // more than is taken after decoding
-  kNoMemory,   // the budget is used up at the moment
-  kMalformed,  // not what its content coding says, or cut short
-  kStopped,    // storage does not take it, or not all of it
+  kTooLarge,   // over the limit after decoding
+  kNoMemory,   // the budget is used up for now
+  kMalformed,  // contradicts its content coding, or truncated
+  kStopped,    // storage refuses it or the rest of it
 };
 
 // One thread at a time.
 class BodyDecoder {
  public:
-  // What one takes of memory.
+  // The memory of one decoder.
   static uint64_t MemoryBytes(ContentCoding coding);
 
   explicit BodyDecoder(ContentCoding coding);
@@ -38,14 +38,14 @@ class BodyDecoder {
   BodyDecoder(const BodyDecoder&) = delete;
   BodyDecoder& operator=(const BodyDecoder&) = delete;
 
-  // Takes bytes off the front of `input` and appends what they decode to, until `output` has
-  // `output_bytes_max` bytes or the input is used up. Anything but kOk is the end.
+  // Consumes bytes at the beginning of `input` and appends their decoded form, until `output` has
+  // `output_bytes_max` bytes or the input is used up. A result other than kOk is the end.
   BodyResult Decode(absl::string_view& input, size_t output_bytes_max, std::string& output);
 
-  // Whether bytes of the input that was used up may still decode to something.
+  // Whether consumed bytes of the input may still decode to output.
   bool has_more() const;
 
-  // Whether what came is complete.
+  // Whether the input so far is complete.
   bool is_complete() const;
 
  private:

@@ -1,5 +1,5 @@
-// The memory of a request body that is collected: it follows what has arrived, not what was
-// announced, so that an announcement costs nothing.
+// The memory of a request body that is collected: it follows the received bytes, not the announced
+// length, so that an announcement costs nothing.
 #ifndef TCSYNC_SRC_HTTP_BODY_MEMORY_H_
 #define TCSYNC_SRC_HTTP_BODY_MEMORY_H_
 
@@ -11,16 +11,16 @@
 namespace tcsync::http {
 
 struct BodyGrowth {
-  uint64_t first_bytes = 0;     // the body starts with this much and doubles
-  uint64_t declared_bytes = 0;  // no more than that is expected; 0: unknown
-  uint64_t bytes_max = 0;       // more is reserved only if it is needed
-  uint64_t beside_bytes = 0;    // charged as well
+  uint64_t first_bytes = 0;     // the first size of the body, which then doubles
+  uint64_t declared_bytes = 0;  // an upper bound; 0: unknown
+  uint64_t bytes_max = 0;       // more is reserved only on need
+  uint64_t beside_bytes = 0;    // charged in addition
 };
 
-// Gives `body` room for `needed` bytes in all. False, and nothing changes: the charge cannot grow.
+// Gives `body` room for `needed` bytes in all. False, with no change, if the charge cannot grow.
 bool GrowBody(std::string& body, uint64_t needed, const BodyGrowth& growth, ByteCharge& charge);
 
-// Gives `body` that capacity, in a new string: one that has something would at least double.
+// Gives `body` that capacity, in a new string: an existing one would at least double.
 void MoveToCapacity(std::string& body, uint64_t capacity);
 
 }  // namespace tcsync::http

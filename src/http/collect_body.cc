@@ -13,8 +13,8 @@ class Collection : public std::enable_shared_from_this<Collection> {
   Collection(Response response, ResponseCallback done)
       : response_(std::move(response)), done_(std::move(done)) {}
 
-  // Reads on until a piece does not come at once; what that piece calls back goes on then, possibly
-  // before this has returned.
+  // Reads until a piece is not ready; that piece's callback then continues, possibly before this
+  // has returned.
   std::optional<Response> Run() {
     while (response_.body.size() < response_.body_source->bytes()) {
       const std::optional<BodySource::Piece> piece =

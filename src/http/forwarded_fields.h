@@ -1,4 +1,4 @@
-// Finds the fields by which proxies say where a request comes from.
+// Finds the fields in which proxies name the source of a request.
 #ifndef TCSYNC_SRC_HTTP_FORWARDED_FIELDS_H_
 #define TCSYNC_SRC_HTTP_FORWARDED_FIELDS_H_
 
@@ -8,7 +8,7 @@
 
 namespace tcsync::http {
 
-// Borrows from `headers`. Names are taken in any case, as RFC 9110, section 5.1 has them.
+// Borrows from `headers`. Names are case-insensitive (RFC 9110, section 5.1).
 access::ForwardedFields ForwardedFieldsOf(absl::Span<const HeaderView> headers);
 
 }  // namespace tcsync::http

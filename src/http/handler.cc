@@ -47,7 +47,7 @@ std::optional<Response> Handler::Handle(const RequestHead& head, absl::string_vi
     if (std::optional<Response> response = pending.Append(piece)) return response;
     body.remove_prefix(piece.size());
     if (body.empty()) break;
-    // The rest is borrowed for this call only.
+    // Everything else is borrowed for this call only.
     const auto resumed = std::make_shared<std::promise<void>>();
     if (pending.PauseUntil([resumed] { resumed->set_value(); })) resumed->get_future().wait();
   }

@@ -23,7 +23,7 @@ std::variant<Response, PendingRequest> HealthHandler::StartRequest(const RoutedR
   if (refuse_ != nullptr) {
     if (std::optional<Response> refusal = refuse_(request.source)) return *std::move(refusal);
   }
-  // HEAD is what some of those programs send; the listener leaves its answer's body away.
+  // Some of those programs send HEAD; the listener omits its answer's body.
   if (request.head.method != "GET" && request.head.method != "HEAD") {
     Response response = TextResponse(405, "The method for this is GET or HEAD.");
     response.headers.push_back({"Allow", "GET, HEAD"});

@@ -3,9 +3,8 @@
 //   /health       200 {"status":"ok",...} or 503 {"status":"failing",...}: writes, syncs and reads
 //   /health/live  200 {"status":"ok"}: this process answers; touches nothing
 //
-// Both are for anybody, and for programs that look after the server: no client ID is needed. What
-// is found is shared by all who ask within a second, so that nobody can make it a load, and is told
-// in words that give no figures away.
+// Both are public, and for monitoring programs: they need no client ID. All requests within a
+// second share one finding, so that they cause no load, and its words contain no figures.
 #ifndef TCSYNC_SRC_HTTP_HEALTH_HANDLER_H_
 #define TCSYNC_SRC_HTTP_HEALTH_HANDLER_H_
 
@@ -20,11 +19,11 @@
 
 namespace tcsync::http {
 
-// Borrows what it is given.
+// Borrows its arguments.
 class HealthHandler final : public RoutedHandler {
  public:
-  // `refuse`, unless it is null, may refuse a request, as one that its address makes too often.
-  // What is not for the health is for `next`.
+  // `refuse`, unless it is null, may refuse a request, such as one over its address' rate. Other
+  // requests go to `next`.
   using Refuse = std::function<std::optional<Response>(const PeerAddress& source)>;
   HealthHandler(metrics::HealthService& health, RoutedHandler& next, Refuse refuse = nullptr)
       : health_(health), next_(next), refuse_(std::move(refuse)) {}

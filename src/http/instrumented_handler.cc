@@ -25,7 +25,7 @@ size_t RouteOf(Endpoint endpoint) {
                              kCounted.begin());
 }
 
-// Whether the answer is none that the protocol has for everybody.
+// Whether the answer is outside those that the protocol gives to all clients.
 bool IsRefusal(Endpoint endpoint, int status) {
   if (status < 400) return false;
   const bool is_of_protocol = status == 404 || status == 409;
@@ -40,7 +40,7 @@ RequestInstruments::RequestInstruments(metrics::Registry& registry, access::TopT
     const metrics::Label route{"route", std::string(NameOf(kCounted[index]))};
     Route& instruments = routes_[index];
     for (size_t i = 0; i < kStatuses.size(); ++i) {
-      // All from the beginning on, or the first failure of a kind would not show as an increase.
+      // All from the beginning, or the first failure of a kind would not show as an increase.
       instruments.requests[i] = &registry.AddCounter(
           "tcsync_http_requests_total", "Requests that were answered.",
           {route, {"status", kStatuses[i] == 0 ? "other" : absl::StrCat(kStatuses[i])}});
@@ -64,7 +64,7 @@ void RequestInstruments::Count(const ReceivedRequest& request, const Response& r
   route.seconds->Observe(std::chrono::steady_clock::now() - request.since);
   if (request.body_bytes > 0) route.request_bytes->Add(request.body_bytes);
   if (response.body_bytes() > 0) route.response_bytes->Add(response.body_bytes());
-  // Health checks ask often, and are nobody's business.
+  // Health checks are frequent, and belong to no client.
   if (IsHealth(request.endpoint)) return;
   top_talkers_.Count({.client_id = request.client_id,
                       .source = request.source,

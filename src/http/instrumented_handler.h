@@ -1,4 +1,4 @@
-// Counts and times the requests of another handler, and who makes them.
+// Counts and times the requests of another handler, by client and address as well.
 #ifndef TCSYNC_SRC_HTTP_INSTRUMENTED_HANDLER_H_
 #define TCSYNC_SRC_HTTP_INSTRUMENTED_HANDLER_H_
 
@@ -16,8 +16,8 @@
 
 namespace tcsync::http {
 
-// What is known of requests, by route: one of the protocol's endpoints, "health", or "other" for
-// all that is none.
+// Instruments of requests, by route: one of the protocol's endpoints, "health", or "other" for all
+// the rest.
 class RequestInstruments {
  public:
   static constexpr size_t kRoutes = 7;
@@ -28,7 +28,7 @@ class RequestInstruments {
   struct ReceivedRequest {
     Endpoint endpoint = Endpoint::kNone;
     std::chrono::steady_clock::time_point since;
-    uint64_t body_bytes = 0;  // as they came
+    uint64_t body_bytes = 0;  // as received
     std::optional<Uuid> client_id = std::nullopt;
     PeerAddress source = {};
   };
@@ -48,9 +48,9 @@ class RequestInstruments {
   access::TopTalkers& top_talkers_;
 };
 
-// Borrows what it is given. A request counts when it is answered, by the head or by a response that
-// is ready to be sent; its time is from there back to where its head was complete, so that a body
-// that comes slowly, or a large one, shows.
+// Borrows its arguments. A request counts when it is answered, by the head or by a response that is
+// ready to be sent; its time runs from the end of its head until then, so that a slow or large body
+// shows.
 class InstrumentedHandler final : public RoutedHandler {
  public:
   InstrumentedHandler(RoutedHandler& next, RequestInstruments& instruments)

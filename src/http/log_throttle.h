@@ -1,4 +1,4 @@
-// Keeps messages that come thousands of times in a second from filling the log.
+// Keeps frequent messages (thousands in a second) from filling the log.
 #ifndef TCSYNC_SRC_HTTP_LOG_THROTTLE_H_
 #define TCSYNC_SRC_HTTP_LOG_THROTTLE_H_
 
@@ -10,12 +10,12 @@
 
 namespace tcsync::http {
 
-// Lets one message pass in each second, and after a quiet time a few at once. Thread-safe.
+// Admits one message in each second, and after a quiet time a few at once. Thread-safe.
 class LogThrottle {
  public:
   explicit LogThrottle(int64_t at_once = 1) : at_once_(at_once) {}
 
-  // How many messages were held back since the last that passed, if this one passes.
+  // If this message is admitted, the number of suppressed ones since the last.
   std::optional<uint64_t> Pass() {
     const auto uptime = std::chrono::steady_clock::now().time_since_epoch();
     const int64_t now = std::chrono::duration_cast<std::chrono::milliseconds>(uptime).count();

@@ -1,4 +1,4 @@
-// GET /metrics, for Prometheus, and an index of what there is beside it.
+// GET /metrics, for Prometheus, and an index of the other pages.
 #ifndef TCSYNC_SRC_HTTP_METRICS_HANDLER_H_
 #define TCSYNC_SRC_HTTP_METRICS_HANDLER_H_
 
@@ -10,10 +10,10 @@
 
 namespace tcsync::http {
 
-// Borrows what it is given. Answers /metrics and /; a HealthHandler in front of it has the rest.
+// Borrows its arguments. Answers /metrics and /; a HealthHandler in front of it answers the rest.
 class MetricsHandler final : public RoutedHandler {
  public:
-  // Each scrape asks for the health first, so that its metrics are those of now.
+  // Each scrape checks the health first, so that its metrics are up to date.
   MetricsHandler(const metrics::Registry& registry, metrics::HealthService& health)
       : registry_(registry), health_(health) {}
 

@@ -1,4 +1,4 @@
-// What stands behind a PendingRequest: one subclass for each way in which a request goes on.
+// The implementation of a PendingRequest: one subclass for each kind of request.
 #ifndef TCSYNC_SRC_HTTP_PENDING_REQUEST_H_
 #define TCSYNC_SRC_HTTP_PENDING_REQUEST_H_
 
@@ -13,7 +13,7 @@ class PendingRequest::Implementation {
   virtual ~Implementation() = default;
   // As PendingRequest's.
   virtual std::optional<Response> Append(absl::string_view bytes) = 0;
-  // Never pauses, unless it is overridden.
+  // Never pauses, unless overridden.
   virtual bool PauseUntil(absl::AnyInvocable<void()> resume) {
     static_cast<void>(resume);
     return false;

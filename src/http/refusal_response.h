@@ -1,5 +1,5 @@
-// Answers that refuse, and what the log says of them. Real clients do not show the body of an error
-// to anybody, so what a person needs to know is in the log as well.
+// Refusing answers, and their log lines. Real clients do not show the body of an error to people,
+// so the log has a person's information as well.
 #ifndef TCSYNC_SRC_HTTP_REFUSAL_RESPONSE_H_
 #define TCSYNC_SRC_HTTP_REFUSAL_RESPONSE_H_
 
@@ -19,13 +19,13 @@
 
 namespace tcsync::http {
 
-// Called for each request that is refused, on any thread; must not block.
+// Called for each refused request, on any thread; must not block.
 using RefusalObserver = std::function<void(access::RefusalReason)>;
 
 // Thread-safe.
 class RefusalResponder {
  public:
-  // What is known of the request that is refused.
+  // The facts of the refused request.
   struct Subject {
     std::optional<Endpoint> endpoint = std::nullopt;
     std::optional<Uuid> client_id = std::nullopt;
@@ -33,7 +33,7 @@ class RefusalResponder {
 
   RefusalResponder(base::Logger logger, RefusalObserver observer);
 
-  // The answer; logged, unless the log has enough lines of that reason for the moment.
+  // The answer; logged, unless the log has enough lines of that reason for now.
   Response Refuse(const Subject& subject, const access::Refusal& refusal);
 
  private:

@@ -1,4 +1,4 @@
-// Between results that come by callback, possibly at once, and callers to whom what is ready is
+// Connects operations that call back, possibly at once, with callers that want a ready result
 // returned.
 #ifndef TCSYNC_SRC_HTTP_RETURN_OR_CALL_BACK_H_
 #define TCSYNC_SRC_HTTP_RETURN_OR_CALL_BACK_H_
@@ -14,13 +14,13 @@
 namespace tcsync::http {
 
 // Passes `start` a callback that is to be called once, at once or later on any thread. A result
-// that it has by the time `start` returns is returned, and `done` is not called; otherwise `done`
+// that is there by the time `start` returns is returned, and `done` is not called; otherwise `done`
 // gets it.
 template <typename Result, typename Start>
 std::optional<Result> ReturnOrCallBack(absl::AnyInvocable<void(Result)> done, Start&& start) {
   struct HandOver {
     explicit HandOver(absl::AnyInvocable<void(Result)> callback) : done(std::move(callback)) {}
-    // Whether the other side was here before: the second one of both passes the result on.
+    // Whether the other side was here before: the second of the two passes the result on.
     bool IsSecond() { return is_visited.exchange(true, std::memory_order_acq_rel); }
 
     absl::AnyInvocable<void(Result)> done;

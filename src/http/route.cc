@@ -37,7 +37,7 @@ Route HealthAt(absl::string_view path) {
   return {};
 }
 
-// Whether as many hexadecimal digits follow each other as do in no UUID: a half of a token.
+// Whether there is a run of hexadecimal digits longer than any in a UUID: half of a token.
 bool HasTokenDigits(absl::string_view text) {
   size_t digits = 0;
   for (const char c : text) {
@@ -49,8 +49,8 @@ bool HasTokenDigits(absl::string_view text) {
 
 }  // namespace
 
-// "http://host/path" is what a client sends to a proxy, and servers must take it too (RFC 9112,
-// section 3.2.2).
+// A client sends "http://host/path" to a proxy, and servers must accept it too (RFC 9112, section
+// 3.2.2).
 absl::string_view PathOf(absl::string_view target) {
   if (!absl::StartsWith(target, "/")) {
     const size_t authority = target.find("://");

@@ -1,4 +1,4 @@
-// From a request target to what is asked for: the paths of docs/protocol.md.
+// Maps a request target to an endpoint: the paths of docs/protocol.md.
 #ifndef TCSYNC_SRC_HTTP_ROUTE_H_
 #define TCSYNC_SRC_HTTP_ROUTE_H_
 
@@ -28,8 +28,8 @@ inline bool IsHealth(Endpoint endpoint) {
 
 struct Route {
   Endpoint endpoint = Endpoint::kNone;
-  // Whether there is something to answer: an endpoint, and the UUID and the token of its path are
-  // such. Where they are not, the endpoint is the one that was meant.
+  // Whether the target can be answered: it names an endpoint, and the UUID and the token of its
+  // path are well-formed. If they are not, the endpoint is the intended one.
   bool is_valid = false;
   // The parent or the snapshot's version, for the endpoints that name one.
   Uuid version_id = Uuid();
@@ -37,14 +37,14 @@ struct Route {
   std::optional<TokenDigest> token = std::nullopt;
 };
 
-// The endpoint as the log names it, such as "add-version".
+// The endpoint's name in the log, such as "add-version".
 absl::string_view NameOf(Endpoint endpoint);
 
 // The one method that an endpoint answers, and the media type of its request body ("" for GET).
 absl::string_view MethodOf(Endpoint endpoint);
 absl::string_view RequestMediaTypeOf(Endpoint endpoint);
 
-// Beside the protocol's own: for programs that look after the server.
+// For monitoring programs, beside the protocol's own.
 inline constexpr absl::string_view kHealthPath = "/health";
 inline constexpr absl::string_view kHealthLivePath = "/health/live";
 
@@ -59,12 +59,12 @@ absl::string_view PathOf(absl::string_view target);
 std::string NormalizeBasePath(absl::string_view base_path);
 
 // `target` may be in absolute form, and its query is ignored. `base_path` is normalized. Health is
-// also at the root, where programs look that know no base path.
+// also at the root, for programs that know no base path.
 Route ParseTarget(absl::string_view base_path, absl::string_view target);
 
-// The path of a target for people and logs, without what somebody could use who reads it there:
-// "(token)" stands for what follows /i/ and for anything that could be a part of a token, "(UUID)"
-// for a UUID, which may be a client ID.
+// The path of a target for people and logs, without anything that a reader could use: "(token)"
+// replaces the text after /i/ and any possible part of a token, "(UUID)" a UUID, which may be a
+// client ID.
 std::string PathForPeople(absl::string_view target);
 
 }  // namespace tcsync::http

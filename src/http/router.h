@@ -1,4 +1,4 @@
-// Where a request's head is understood, once: what it asks for, of which client, and from where.
+// Interprets a request's head, once: its endpoint, its client, and its source.
 #ifndef TCSYNC_SRC_HTTP_ROUTER_H_
 #define TCSYNC_SRC_HTTP_ROUTER_H_
 
@@ -15,12 +15,12 @@
 
 namespace tcsync::http {
 
-// Borrows the head, as RequestHead does what it names.
+// Borrows the head, as RequestHead borrows its parts.
 struct RoutedRequest {
   const RequestHead& head;
   Route route;
-  std::optional<Uuid> client_id;  // where there is one X-Client-Id, and it is a UUID
-  PeerAddress source;             // behind proxies that are trusted
+  std::optional<Uuid> client_id;  // if there is one X-Client-Id, and it is a UUID
+  PeerAddress source;             // behind trusted proxies
 };
 
 // A handler of requests that have been routed; otherwise as Handler.
@@ -30,7 +30,7 @@ class RoutedHandler {
   virtual std::variant<Response, PendingRequest> StartRequest(const RoutedRequest& request) = 0;
 };
 
-// Borrows what it is given.
+// Borrows its arguments.
 class Router final : public Handler {
  public:
   // `base_path` as a person writes it.

@@ -14,10 +14,10 @@
 
 namespace tcsync::http {
 
-// Logs a body that breaks off. One thread at a time.
+// Logs an incomplete body. One thread at a time.
 class StoredBody final : public BodySource {
  public:
-  // `place` is kept until all is sent.
+  // `place` is kept until the whole body is sent.
   StoredBody(const Uuid& client_id, std::shared_ptr<PieceSource> pieces,
              TransferShares::Place place, base::Logger logger);
 

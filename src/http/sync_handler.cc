@@ -31,14 +31,14 @@ bool HasMediaType(absl::string_view content_type, absl::string_view media_type) 
       absl::StripAsciiWhitespace(content_type.substr(0, content_type.find(';'))), media_type);
 }
 
-// The Content-Length, 0 when it is absent. One that does not parse cannot be trusted to bound
-// anything, and counts as absent: what arrives is counted anyway.
+// The Content-Length, 0 when it is absent. A malformed one cannot bound anything, and counts as
+// absent: the received bytes are counted anyway.
 uint64_t DeclaredBytes(const RequestHead& head) {
   uint64_t bytes = 0;
   return absl::SimpleAtoi(head.Header("Content-Length"), &bytes) ? bytes : 0;
 }
 
-// A method that HTTP has by its name; anything else may be something that belongs elsewhere.
+// A standard method by its name; any other text may be a secret from elsewhere.
 std::string MethodForPeople(absl::string_view method) {
   for (const absl::string_view known : {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH",
                                         "TRACE", "CONNECT", "PROPFIND"}) {
@@ -72,7 +72,7 @@ class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
     if (!is_finished_) body_->Abandon();
   }
 
-  // What can be answered already, because storage would not take such a body.
+  // The answer that is known already, because storage would refuse such a body.
   std::optional<Response> BeginBody() { return context_->Refusal(body_->Begin(), *body_); }
 
   std::optional<Response> Append(absl::string_view bytes) override {
@@ -94,7 +94,7 @@ class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
   }
 
  private:
-  // What the body's callbacks need as well.
+  // The part that the body's callbacks need as well.
   class Context {
    public:
     Context(SyncHandler& handler, const Call& call) : handler_(handler), call_(call) {}
@@ -104,7 +104,7 @@ class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
         return handler_.service_.BeginSnapshotUpload(call_.client_id(), call_.route.version_id,
                                                      announced_bytes, std::move(done));
       }
-      // Set aside until the version is added, or the upload has ended.
+      // Reserved until the version is added, or the upload has ended.
       permit_.emplace(handler_.access_.PermitCreation(call_.visitor));
       handler_.service_.BeginVersionUpload(
           call_.client_id(), call_.route.version_id, announced_bytes,
@@ -148,7 +148,7 @@ class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
    private:
     bool is_version() const { return call_.route.endpoint == Endpoint::kAddVersion; }
 
-    // What storage said before it had the whole body.
+    // Storage's answer before the whole body.
     Response Stopped(const absl::StatusOr<UploadOutcome>& refusal) {
       if (refusal.ok()) {
         if (const auto* conflict = std::get_if<Conflict>(&*refusal)) {
@@ -159,7 +159,7 @@ class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
           return permit_ ? handler_.AnswerNoClientForVersion(call_, *permit_)
                          : handler_.AnswerNoClientForSnapshot(call_);
         }
-        return handler_.Answer(call_, EmptyResponse(200));  // a snapshot that is not wanted
+        return handler_.Answer(call_, EmptyResponse(200));  // an unwanted snapshot
       }
       switch (refusal.status().code()) {
         case absl::StatusCode::kCancelled: {
@@ -209,11 +209,11 @@ std::variant<Response, PendingRequest> SyncHandler::StartRequest(const RoutedReq
     if (notice) logger_.Log(LogLevel::kWarning, *notice);
   }
   const absl::string_view method = MethodOf(route.endpoint);
-  // The health is for a handler in front of this one.
+  // Health requests are for a handler in front of this one.
   const bool is_of_protocol = route.is_valid && !IsHealth(route.endpoint);
   const bool is_call =
       is_of_protocol && route.endpoint != Endpoint::kIndex && client_id && head.method == method;
-  // What is no client's call, such as the page at /, takes from its address' requests as well.
+  // A request that is no client's call, such as the page at /, counts for its address as well.
   if (!is_call) {
     if (std::optional<Response> refusal = RefuseByAddress(request.source)) {
       return *std::move(refusal);
@@ -224,7 +224,7 @@ std::variant<Response, PendingRequest> SyncHandler::StartRequest(const RoutedReq
                   absl::StrCat("There is nothing at ", PathForPeople(head.target),
                                ": check the path of the server's URL in your configuration."));
   }
-  // Programs that watch servers ask for the page at / by HEAD.
+  // Monitoring programs request the page at / by HEAD.
   const bool is_head_of_index = route.endpoint == Endpoint::kIndex && head.method == "HEAD";
   if (head.method != method && !is_head_of_index) {
     Response response = Refuse(RefusalReason::kMethod,
@@ -262,7 +262,7 @@ std::variant<Response, PendingRequest> SyncHandler::StartRequest(const RoutedReq
                                           "', not '", media_type, "'.")});
   }
   const absl::string_view content_encoding = head.Header("Content-Encoding");
-  // Several fields are one list (RFC 9110, section 5.3), and several codings are not supported.
+  // Several fields are one list (RFC 9110, section 5.3), and a list of codings is not supported.
   const std::optional<ContentCoding> coding =
       head.CountOf("Content-Encoding") > 1 ? std::nullopt : ParseContentCoding(content_encoding);
   if (!coding) {
@@ -275,7 +275,7 @@ std::variant<Response, PendingRequest> SyncHandler::StartRequest(const RoutedReq
   }
   const uint64_t declared_bytes = DeclaredBytes(head);
   if (declared_bytes > body_bytes_max_) return RefuseTooLarge(call, body_bytes_max_);
-  // Asked again when the body is there; until then it would only take room.
+  // Checked again when the body is complete; until then it would only take room.
   if (service_.RefusesWrites()) return RefuseCrowded(call);
   auto upload = std::make_unique<UploadRequest>(*this, call, *coding, declared_bytes);
   if (std::optional<Response> refusal = upload->BeginBody()) return *std::move(refusal);
@@ -288,7 +288,7 @@ Response SyncHandler::RefuseWithoutClientId(const RequestHead& head) {
                   "There are several X-Client-Id headers; there must be one.");
   }
   const absl::string_view text = head.Header("X-Client-Id");
-  // Not repeated: whoever mixes up client ID and secret must not find the secret in a log.
+  // Not repeated: after a mix-up of client ID and secret, the secret must not be in a log.
   return Refuse(RefusalReason::kBadRequest,
                 text.empty() ? std::string("The X-Client-Id header is missing.")
                              : absl::StrCat("The X-Client-Id header, of ", text.size(),
@@ -328,7 +328,7 @@ Response SyncHandler::AnswerChildVersion(const Call& call,
       return RefuseCall(call, *refusal);
     }
   }
-  // Up to date, or no such client: the normal end of a sync, so no words.
+  // Up to date, or no such client: the normal end of a sync, so without a sentence.
   return Answer(call, EmptyResponse(404));
 }
 
@@ -347,8 +347,8 @@ void SyncHandler::GetSnapshot(const Call& call, ResponseCallback done) {
       });
 }
 
-// A client that exists has no snapshot at first. One that does not, and could not, is told so: this
-// is the first thing that a new replica asks.
+// An existing client has no snapshot at first. An unknown one that could not be created is told so:
+// this is the first request of a new replica.
 void SyncHandler::AnswerNoSnapshot(const Call& call, ResponseCallback done) {
   std::optional<Refusal> refusal = access_.RefusalOfUnknown(call.visitor);
   if (!refusal) return done(Answer(call, EmptyResponse(404)));
@@ -427,7 +427,8 @@ void SyncHandler::AddSnapshot(const Call& call, UploadBody::Received body, Respo
           case StoreSnapshotOutcome::kOverLimit:
             return done(RefuseOverLimit(call));
           case StoreSnapshotOutcome::kStored:
-          case StoreSnapshotOutcome::kNotWanted:  // a replica would report the sync as failed
+          // A refusal would look like a failed sync to a replica.
+          case StoreSnapshotOutcome::kNotWanted:
             return done(Answer(call, EmptyResponse(200)));
         }
       });
@@ -459,7 +460,7 @@ Response SyncHandler::RefuseGone(const Call& call, const Uuid& latest_version_id
   const Uuid& parent = call.route.version_id;
   const sync::ReplicaPlace place = sync::PlaceOf(parent, latest_version_id);
   if (place == sync::ReplicaPlace::kStart) {
-    // An empty replica asks for this, and so does one that has tasks of its own and never synced.
+    // An empty replica sends this, and so does one that has tasks of its own and never synced.
     return RefuseCall(
         call,
         {.reason = RefusalReason::kVersionGone,
@@ -514,7 +515,7 @@ Response SyncHandler::RefuseFailed(const Call& call, const absl::Status& status)
                              .retry_after_seconds = base::kRetryAfterSeconds,
                              .operator_note = std::string(status.message())});
   }
-  // What the database said is for the operator; a client learns only what it can use.
+  // The database's message is for the operator; a client gets only useful facts.
   const bool is_full = status.code() == absl::StatusCode::kResourceExhausted;
   return RefuseCall(call,
                     {.reason = is_full ? RefusalReason::kDiskFull : RefusalReason::kStorageFailed,

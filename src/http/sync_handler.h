@@ -35,13 +35,13 @@ class SyncHandler final : public RoutedHandler {
 
   std::variant<Response, PendingRequest> StartRequest(const RoutedRequest& request) override;
 
-  // 429 for a request that is no call of a client, if its address makes too many.
+  // 429 for a request that is no call of a client, if its address sends too many.
   std::optional<Response> RefuseByAddress(const PeerAddress& source);
 
  private:
   class UploadRequest;
 
-  // Who asks for what: everything that the answer to a request needs of its head.
+  // One call of a client: everything that its answer needs of the head.
   struct Call {
     Route route;
     access::Visitor visitor;
@@ -49,7 +49,7 @@ class SyncHandler final : public RoutedHandler {
     const Uuid& client_id() const { return visitor.client_id; }
   };
 
-  // Answers to each endpoint.
+  // The answer of each endpoint.
   static Response Index();
   void GetChildVersion(const Call& call, ResponseCallback done);
   Response AnswerChildVersion(const Call& call, absl::StatusOr<sync::GetChildVersionResult> result);
@@ -62,9 +62,9 @@ class SyncHandler final : public RoutedHandler {
   Response AnswerNoClientForVersion(const Call& call, const access::CreationPermit& permit);
   Response AnswerNoClientForSnapshot(const Call& call);
 
-  // A refusal of what was not understood as a call.
+  // The refusal of a request that is no valid call.
   Response Refuse(access::RefusalReason reason, std::string sentence);
-  // Of a call whose X-Client-Id is missing, or none.
+  // Of a call whose X-Client-Id is missing or malformed.
   Response RefuseWithoutClientId(const RequestHead& head);
   Response RefuseCall(const Call& call, const access::Refusal& refusal);
   Response RefuseNoSuchClient(const Call& call);
@@ -74,7 +74,7 @@ class SyncHandler final : public RoutedHandler {
   Response RefuseFailed(const Call& call, const absl::Status& status);
   Response RefuseTooLarge(const Call& call, uint64_t bytes_max);
   Response RefuseCrowded(const Call& call);
-  // Puts a body, or what reads its pieces, into a 200, if the memory for bodies has room for it.
+  // Puts a body, or the source of its pieces, into a 200, if the memory for bodies has room for it.
   Response AnswerWithBody(const Call& call, absl::string_view media_type, std::string body,
                           std::shared_ptr<PieceSource> pieces);
   // Logs an answer that needs no person's attention.

@@ -7,9 +7,9 @@
 namespace tcsync::http {
 namespace {
 
-// Of little memory nobody could have a part that is of use.
+// A share of little memory would be of no use.
 constexpr uint64_t kAddressBytesMin = 8 * base::kPieceBytesMax;
-// Entries of the table that are not looked through for those of no use.
+// The number of entries up to which the table is not searched for unused ones.
 constexpr size_t kAddressesUnswept = 64;
 
 }  // namespace

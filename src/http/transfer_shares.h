@@ -1,10 +1,10 @@
-// The memory for bodies, and who may have how much of it.
+// The memory for bodies, and its fair shares.
 //
 // Large bodies pass in pieces, so each takes a few pieces of memory and not its size. All of them
 // together have three quarters of the memory for bodies: the rest is a reserve for requests whose
-// bodies are no larger than one piece, so that no number of large transfers stops those. Of large
-// transfers one client has a bounded number at a time, and one address has half of the memory of
-// either kind, so that nobody alone takes it from all others.
+// bodies are no larger than one piece, so that no number of large transfers stops those. One client
+// has a bounded number of large transfers at a time, and one address has half of the memory of
+// either kind, so that no one takes it from all others.
 #ifndef TCSYNC_SRC_HTTP_TRANSFER_SHARES_H_
 #define TCSYNC_SRC_HTTP_TRANSFER_SHARES_H_
 
@@ -26,7 +26,7 @@ namespace tcsync::http {
 // Thread-safe.
 class TransferShares : public std::enable_shared_from_this<TransferShares> {
  public:
-  // A client's place among large transfers, for as long as this lives. Move-only.
+  // A client's place among large transfers during this object's life. Move-only.
   class Place {
    public:
     Place(Place&& other) noexcept
@@ -53,24 +53,24 @@ class TransferShares : public std::enable_shared_from_this<TransferShares> {
       : all_(std::make_shared<ByteBudget>(bytes_max)),
         large_(std::make_shared<ByteBudget>(LargeBytesOf(bytes_max), all_)) {}
 
-  // Of all that, what large transfers may have together.
+  // The part of it that large transfers may have together.
   static uint64_t LargeBytesOf(uint64_t bytes_max) { return bytes_max / 4 * 3; }
 
   // For bodies of one piece at most.
   const std::shared_ptr<ByteBudget>& small() const { return all_; }
-  // For pieces of large ones, and for large ones that are whole in memory nevertheless.
+  // For pieces of large ones, and for large ones that are nevertheless whole in memory.
   const std::shared_ptr<ByteBudget>& large() const { return large_; }
 
-  // An address' part of each; of a source that is none, all of it.
+  // An address' part of each; for a source without an address, all of it.
   std::shared_ptr<ByteBudget> SmallFor(const PeerAddress& source);
   std::shared_ptr<ByteBudget> LargeFor(const PeerAddress& source);
 
-  // nullopt: the client has as many as one may have.
+  // nullopt: the client has reached its maximum.
   std::optional<Place> TryBegin(const Uuid& client_id);
 
  private:
   struct Parts {
-    // Some may be of no use any more: nobody has anything of them.
+    // Some may be expired: no charge refers to them any more.
     absl::flat_hash_map<access::Network, std::weak_ptr<ByteBudget>> by_address;
     size_t sweep_at = 0;
   };
@@ -80,7 +80,7 @@ class TransferShares : public std::enable_shared_from_this<TransferShares> {
   void End(const Uuid& client_id);
 
   const std::shared_ptr<ByteBudget> all_;
-  const std::shared_ptr<ByteBudget> large_;  // what it has is taken of all_ as well
+  const std::shared_ptr<ByteBudget> large_;  // its bytes are taken from all_ as well
   std::mutex mutex_;
   absl::flat_hash_map<Uuid, int> transfers_;  // of clients that have any
   Parts small_parts_;

@@ -10,13 +10,13 @@
 namespace tcsync::http {
 namespace {
 
-// A body starts with this much memory and doubles.
+// The first size of a body's memory, which then doubles.
 constexpr uint64_t kFirstReservationBytes = 4 * 1024;
-// So much is decoded at a time.
+// The number of bytes that are decoded at a time.
 constexpr uint64_t kDecodedAtOnceBytes = 64 * 1024;
 
-// What a large body takes of memory: the piece that is being filled, the one that is on its way to
-// the disk with its copy in the batch of writes, and what arrived beyond that.
+// The memory of a large body: the piece that is being filled, the one on its way to the disk with
+// its copy in the batch of writes, and further received bytes.
 constexpr uint64_t kWindowBytes = 3 * base::kPieceBytesMax + base::kReadBufferBytes;
 
 }  // namespace
@@ -49,7 +49,7 @@ BodyResult UploadBody::Append(absl::string_view bytes) {
     input_used_ = 0;
     fresh_input_ = {};
   }
-  // Only a caller that does not pause gives more than the window has room for.
+  // Only a caller that does not pause exceeds the window's room.
   if (result_ == BodyResult::kOk && input_.size() > base::kReadBufferBytes &&
       !charge_.TryResize(kWindowBytes + input_.size())) {
     Stop(BodyResult::kNoMemory);
@@ -73,7 +73,7 @@ void UploadBody::Finish(FinishCallback done) {
 }
 
 void UploadBody::Abandon() {
-  std::unique_ptr<Upload> upload;  // which ends when the mutex is free again
+  std::unique_ptr<Upload> upload;  // destroyed after the mutex is free again
   const std::lock_guard lock(mutex_);
   is_abandoned_ = true;
   resume_ = nullptr;
@@ -119,7 +119,7 @@ bool UploadBody::Step(std::unique_lock<std::mutex>& lock) {
     }
     return true;
   }
-  const bool is_full = has_input();  // the piece, and there is more
+  const bool is_full = has_input();  // of the piece: more input follows
   switch (phase_) {
     case Phase::kCollecting:
       if (!is_full) return false;
@@ -150,7 +150,7 @@ BodyResult UploadBody::FillPiece() {
   // Decoded straight into the piece, which has the memory for what the input can give.
   absl::string_view from = input();
   const size_t before = from.size();
-  // While a body may still be a small one, no memory is taken for more of it than is allowed.
+  // While a body may still be a small one, it takes no more memory than it may have.
   const uint64_t limit = phase_ == Phase::kCollecting
                              ? std::min<uint64_t>(base::kPieceBytesMax, options_.bytes_max + 1)
                              : base::kPieceBytesMax;
@@ -176,7 +176,7 @@ BodyResult UploadBody::FillPiece() {
   return bytes_ > options_.bytes_max ? BodyResult::kTooLarge : BodyResult::kOk;
 }
 
-// What is not wanted is not decoded either: a few bytes could be a long work.
+// An unwanted body is not decoded: a few bytes could be much work.
 BodyResult UploadBody::DropInput() {
   bytes_ += input().size();
   input_.clear();
@@ -217,7 +217,7 @@ void UploadBody::BeginUpload(std::unique_lock<std::mutex>& lock, uint64_t announ
 }
 
 void UploadBody::OnBegun(absl::StatusOr<UploadOutcome> outcome) {
-  std::unique_ptr<Upload> unused;  // which ends when the mutex is free again
+  std::unique_ptr<Upload> unused;  // destroyed after the mutex is free again
   std::unique_lock lock(mutex_);
   auto* const upload = outcome.ok() ? std::get_if<std::unique_ptr<Upload>>(&*outcome) : nullptr;
   if (upload != nullptr) {
@@ -229,8 +229,8 @@ void UploadBody::OnBegun(absl::StatusOr<UploadOutcome> outcome) {
     upload_ = std::move(*upload);
     phase_ = Phase::kUploading;
     if (upload_->is_in_memory()) {
-      // As a whole it may need more than an address' part, but could never have more than all large
-      // bodies together may have.
+      // As a whole it may need more than an address' part, but never more than the part of all
+      // large bodies together.
       ByteCharge whole(shares_->large());
       if (!whole.TryResize(kWindowBytes)) return Stop(BodyResult::kNoMemory);
       charge_ = std::move(whole);
@@ -259,7 +259,7 @@ void UploadBody::SendPiece(std::unique_lock<std::mutex>& lock) {
 }
 
 void UploadBody::OnAdded(const absl::Status& status) {
-  std::unique_ptr<Upload> unused;  // which ends when the mutex is free again
+  std::unique_ptr<Upload> unused;  // destroyed after the mutex is free again
   std::unique_lock lock(mutex_);
   is_adding_ = false;
   if (is_abandoned_) {
@@ -279,7 +279,7 @@ void UploadBody::GoOn(std::unique_lock<std::mutex>& lock) {
     Pump(lock);
     return FinishIfDone(lock);
   }
-  // What waits in the input is for the caller's thread: PauseUntil and Append go on with it.
+  // The rest of the input is for the caller's thread: PauseUntil and Append continue with it.
   if (resume_ == nullptr) {
     if (is_pumping_) pump_again_ = true;
     return;

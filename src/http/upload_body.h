@@ -1,9 +1,9 @@
 // A request body on its way to storage: a small one is collected as a whole, and a larger one is
 // handed to an upload piece by piece as it arrives.
 //
-// A piece is being filled while the one before it is on its way to the disk. When the first is full
-// and the second is not there yet, no more bytes are wanted: PauseUntil() says so. Whatever arrived
-// beyond that waits in `input_`, still compressed if it was; it is at most what one Append() gave.
+// A piece is filled while the one before it is on its way to the disk. When the first is full and
+// the second is not written yet, no more bytes are wanted: PauseUntil() says so. Further received
+// bytes wait in `input_`, still compressed if they were; they are at most those of one Append().
 #ifndef TCSYNC_SRC_HTTP_UPLOAD_BODY_H_
 #define TCSYNC_SRC_HTTP_UPLOAD_BODY_H_
 
@@ -24,8 +24,8 @@
 
 namespace tcsync::http {
 
-// Its calls come from one thread at a time; storage's callbacks from any. Has a life of its own
-// until the last callback, so that it is shared.
+// Its calls come from one thread at a time; storage's callbacks from any. It lives until the last
+// callback, so it is shared.
 class UploadBody : public std::enable_shared_from_this<UploadBody> {
  public:
   struct Options {
@@ -36,10 +36,10 @@ class UploadBody : public std::enable_shared_from_this<UploadBody> {
     uint64_t bytes_max = 0;
     // Begins an upload of at least that many bytes.
     absl::AnyInvocable<void(uint64_t announced_bytes, BeginUploadCallback)> begin;
-    // Whether there is room for another piece; asked on any thread.
+    // Whether there is room for another piece; called on any thread.
     absl::AnyInvocable<bool()> has_room;
   };
-  // What was received, or why it was not taken.
+  // The received bytes, or the reason why they were refused.
   struct Received {
     BodyResult result = BodyResult::kOk;
     sync::ReceivedBytes bytes;
@@ -50,35 +50,35 @@ class UploadBody : public std::enable_shared_from_this<UploadBody> {
 
   UploadBody(Options options, std::shared_ptr<TransferShares> shares);
 
-  // Before the first byte: begins an upload at once if the body is announced to be a large one.
-  // kStopped: storage has refused it already.
+  // Before the first byte: begins an upload at once if the announced body is a large one. kStopped:
+  // storage has refused it already.
   BodyResult Begin();
 
-  // The next bytes as they came. After anything but kOk the body is lost. After kStopped,
-  // TakeRefusal says why.
+  // The next bytes as received. After a result other than kOk the body is lost. After kStopped,
+  // TakeRefusal gives the reason.
   BodyResult Append(absl::string_view bytes);
 
   // As PendingRequest's.
   bool PauseUntil(absl::AnyInvocable<void()> resume);
 
-  // At the end: `done` is called once, when all that came is in storage's hands.
+  // At the end: `done` is called once, when storage has all bytes.
   void Finish(FinishCallback done);
 
-  // The request is abandoned: nothing is called any more.
+  // The request is abandoned: no callback is called any more.
   void Abandon();
 
-  // Why it was stopped: what storage answered, an error, or kCancelled when has_room said no.
+  // The reason for the stop: storage's answer, an error, or kCancelled if has_room returned false.
   absl::StatusOr<UploadOutcome> TakeRefusal();
 
-  // The largest body that could be taken, as far as it is known.
+  // The largest body that could be taken, if known.
   uint64_t bytes_max();
 
  private:
   enum class Phase { kCollecting, kBeginning, kUploading, kDropping };
 
-  // With the mutex: does what can be done now. Lets go of it while it calls out.
+  // With the mutex: does all possible work. Releases it while it calls out.
   void Pump(std::unique_lock<std::mutex>& lock);
-  // One step of that; false when there is nothing to do for now.
+  // One step of that; false if there is nothing to do for now.
   bool Step(std::unique_lock<std::mutex>& lock);
   BodyResult FillPiece();
   BodyResult DropInput();
@@ -87,7 +87,7 @@ class UploadBody : public std::enable_shared_from_this<UploadBody> {
   void OnBegun(absl::StatusOr<UploadOutcome> outcome);
   void SendPiece(std::unique_lock<std::mutex>& lock);
   void OnAdded(const absl::Status& status);
-  // After a callback: goes on with what nobody else will.
+  // After a callback: continues with work that no one else does.
   void GoOn(std::unique_lock<std::mutex>& lock);
   void Stop(BodyResult result);
   // Calls the callback of Finish() if there is nothing left to wait for.
@@ -103,12 +103,12 @@ class UploadBody : public std::enable_shared_from_this<UploadBody> {
 
   Options options_;
   const std::shared_ptr<TransferShares> shares_;
-  std::mutex mutex_;  // of what follows
+  std::mutex mutex_;  // of the members below
   BodyDecoder decoder_;
   Phase phase_ = Phase::kCollecting;
   BodyResult result_ = BodyResult::kOk;
   std::optional<absl::StatusOr<UploadOutcome>> refusal_;
-  absl::string_view fresh_input_;  // borrowed from the Append that is under way
+  absl::string_view fresh_input_;  // borrowed from the running Append
   std::string input_;
   size_t input_used_ = 0;  // of input_
   std::string piece_;      // being filled
