@@ -1,4 +1,4 @@
-// Who is admitted: bans, clients' tokens and invites.
+// Admission: bans, clients' tokens and invites.
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -16,9 +16,9 @@
 namespace tcsync::admin {
 namespace {
 
-// What names an invite to people: the beginning of its digest, which leads nobody to its token.
+// The name of an invite for people: the beginning of its digest, which does not reveal its token.
 constexpr size_t kInviteIdLength = 12;
-// What must be given of it at least.
+// The shortest beginning of it that names an invite.
 constexpr size_t kInvitePrefixLengthMin = 6;
 
 constexpr int64_t kDaySeconds = 86'400;
@@ -98,7 +98,7 @@ absl::StatusOr<Json> Api::Ban(Call& call) {
       .client_id = {}, .reason = call.fields.Words("reason"), .since_unix_seconds = NowSeconds()};
   if (const absl::Status status = Begin(call); !status.ok()) return status;
   ban.client_id = call.client_id;
-  // Also one that is not here: it may be about to come.
+  // Also an unknown client: it may be about to come.
   const absl::StatusOr<std::optional<ClientSummary>> client =
       administration().FindClient(call.client_id);
   if (!client.ok()) return client.status();

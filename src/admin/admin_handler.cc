@@ -16,7 +16,7 @@
 
 namespace tcsync::admin {
 
-// A request whose body arrives, and which is then the worker's.
+// A request that receives its body and then goes to the worker.
 class AdminHandler::Request final : public http::PendingRequest::Implementation {
  public:
   Request(AdminHandler& handler, Route route, http::ContentCoding coding, uint64_t declared_bytes)
@@ -43,7 +43,7 @@ class AdminHandler::Request final : public http::PendingRequest::Implementation 
                 return AnswerFor((api->*endpoint)(route.call), route.success_status);
               },
               route.endpoint);
-          // Before the answer: who has it may send the next body at once.
+          // Before the answer: its receiver may send the next body at once.
           route.call.body = {};
           charge.Release();
           done(std::move(response));
@@ -77,7 +77,7 @@ class AdminHandler::Request final : public http::PendingRequest::Implementation 
 
 AdminHandler::AdminHandler(Dependencies dependencies)
     : body_bytes_max_(dependencies.body_bytes_max),
-      // One of the longest ones, and others of the usual length beside it.
+      // One of the longest, and others of the usual length beside it.
       budget_(
           std::make_shared<http::ByteBudget>(dependencies.body_bytes_max + base::kAdminPageBytes)),
       api_(std::make_unique<Api>(std::move(dependencies))),

@@ -1,6 +1,6 @@
 // The handler of the administration API (docs/administration.md): JSON under /v1/admin/.
 //
-// It asks nobody who they are: whoever reaches it may do everything. So it is served at a socket of
+// It has no authentication: anyone who reaches it may do everything. So it is served at a socket of
 // the data directory's owner only, never to the network.
 #ifndef TCSYNC_SRC_ADMIN_ADMIN_HANDLER_H_
 #define TCSYNC_SRC_ADMIN_ADMIN_HANDLER_H_
@@ -16,9 +16,9 @@ namespace tcsync::admin {
 class Api;
 class Worker;
 
-// Answers on a thread of its own, one request after the other, and does what takes longer on a
-// second one; begins neither thread before it is needed. Destroying it cancels that longer work and
-// waits until it has ended, which a comparison of all files does only at its end.
+// Answers on a thread of its own, one request after the other, and does longer work on a second
+// one; starts neither thread before its first use. Destroying it cancels the longer work and waits
+// for its end, which a comparison of all files reaches only when it is complete.
 class AdminHandler final : public http::Handler {
  public:
   explicit AdminHandler(Dependencies dependencies);
@@ -27,7 +27,7 @@ class AdminHandler final : public http::Handler {
   std::variant<http::Response, http::PendingRequest> StartRequest(
       const http::RequestHead& head) override;
 
-  // Begins a job that makes the bytes of what was removed go, if there are any and none is at it.
+  // Starts a job that erases the bytes of removed records, if there are any and no such job runs.
   void CompactIfNeeded();
 
  private:

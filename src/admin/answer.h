@@ -1,5 +1,5 @@
-// HTTP of what an endpoint of the administration API returned. For every error: JSON, {"error": a
-// sentence for people}, with the details of the status behind it.
+// Makes HTTP of an endpoint's result in the administration API. For every error: JSON, {"error": a
+// sentence for people}, followed by the details of the status.
 #ifndef TCSYNC_SRC_ADMIN_ANSWER_H_
 #define TCSYNC_SRC_ADMIN_ANSWER_H_
 
@@ -12,7 +12,7 @@
 
 namespace tcsync::admin {
 
-// `success_status` is the status of an answer that is no error.
+// `success_status` is the status of an answer without an error.
 http::Response AnswerFor(absl::StatusOr<Json> value, int success_status);
 http::Response AnswerFor(absl::StatusOr<Lines> page, int success_status);
 http::Response AnswerFor(const absl::Status& error);

@@ -18,19 +18,19 @@
 namespace tcsync::admin {
 namespace {
 
-// What must be given of a client's ID at least.
+// The shortest beginning of a client ID that names a client.
 constexpr size_t kClientPrefixLengthMin = 8;
-// How many clients of an ambiguous name are shown.
+// The number of clients that are shown for an ambiguous name.
 constexpr size_t kClientsShown = 3;
 
-// Of all IDs that begin with `prefix`, the first; nullopt when none does.
+// The first of all IDs that begin with `prefix`; nullopt if there is none.
 std::optional<Uuid> FirstIdWith(const std::string& prefix) {
   const std::string nil = Uuid().ToString();
   if (prefix.size() > nil.size()) return std::nullopt;
   return Uuid::Parse(prefix + nil.substr(prefix.size()));
 }
 
-// The ID right before `id`; nullopt when there is none.
+// The ID just before `id`; nullopt if there is none.
 std::optional<Uuid> IdBefore(const Uuid& id) {
   std::array<uint8_t, Uuid::kBytes> bytes = id.bytes();
   for (size_t i = bytes.size(); i-- > 0;) {
@@ -85,7 +85,7 @@ absl::StatusOr<Uuid> Api::ResolveClient(absl::string_view name) const {
     return is_pseudonym ? PseudonymOf(client_id) == wanted
                         : absl::StartsWith(client_id.ToString(), wanted);
   };
-  // Also those that have a ban or a token, but no history.
+  // Also those with a ban or a token, but no history.
   const absl::StatusOr<AccessRecords> records = administration().ReadAccessRecords();
   if (!records.ok()) return records.status();
   std::set<Uuid> found;

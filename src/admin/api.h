@@ -1,5 +1,5 @@
-// What each request of the administration API does, in files by subject: clients_api.cc,
-// access_api.cc, transfer_api.cc, maintenance_api.cc, upkeep_api.cc, insight_api.cc, space_api.cc.
+// The endpoints of the administration API, in files by subject: clients_api.cc, access_api.cc,
+// transfer_api.cc, maintenance_api.cc, upkeep_api.cc, insight_api.cc, space_api.cc.
 #ifndef TCSYNC_SRC_ADMIN_API_H_
 #define TCSYNC_SRC_ADMIN_API_H_
 
@@ -17,23 +17,23 @@
 
 namespace tcsync::admin {
 
-// One request: what its path names, and what comes with it.
+// One request: the names in its path, and its parameters.
 struct Call {
-  // What names a client, if anything does: its ID, the beginning of that, or its pseudonym.
+  // The client's name in the request, if any: its ID, the beginning of that, or its pseudonym.
   std::optional<std::string> client = std::nullopt;
   Uuid client_id = {};  // of that client, from Begin()
-  std::string id = {};  // of another path with a name in it
+  std::string id = {};  // the name in another path
   Fields fields = {};
-  std::string body = {};  // as it came
+  std::string body = {};  // as received
 };
 
-// A page of an export (export_lines.h), and where the next one begins if there is one.
+// A page of an export (export_lines.h), and the position of the next one if there is one.
 struct Lines {
   std::string text;
   std::optional<std::string> next_page = std::nullopt;
 };
 
-// One thread at a time. An error is for the one who asked; answer.h makes HTTP of it.
+// One thread at a time. An error is for the caller; answer.h makes HTTP of it.
 class Api {
  public:
   explicit Api(Dependencies dependencies);
@@ -84,56 +84,57 @@ class Api {
   absl::StatusOr<Json> ListBackupsOfClient(Call& call);
   absl::StatusOr<Json> RemoveBackup(Call& call);
 
-  // Begins a compaction if something was removed and none is under way. On any thread.
+  // Starts a compaction if records were removed and none is under way. On any thread.
   void CompactIfNeeded();
 
  private:
-  // Call this when all parameters have been asked for: why the request cannot go on, if it cannot.
+  // Call this after all parameters have been read: it reports why the request cannot proceed.
   // kInvalidArgument for the parameters, kFailedPrecondition when no data directory is open. Finds
   // the client that the call names.
   absl::Status Begin(Call& call) const;
-  // The same for what is done without a storage. `while_open` says why not while there is one.
+  // The same for work without a storage. `while_open` is the reason to refuse it while there is
+  // one.
   absl::Status BeginOffline(const Call& call, absl::string_view while_open) const;
   // After Begin().
   StorageAdministration& administration() const { return dependencies_.storage->administration(); }
 
-  // The client of that name. An ID is one of a client, here or not. kInvalidArgument for what is no
-  // name, kNotFound for one of nobody, kFailedPrecondition for one of several.
+  // The client of that name. A full ID may be of an unknown client. kInvalidArgument for a
+  // malformed name, kNotFound for an unknown one, kFailedPrecondition for an ambiguous one.
   absl::StatusOr<Uuid> ResolveClient(absl::string_view name) const;
 
   absl::StatusOr<Json> SetAcceptsDiverged(Call& call, bool allow);
-  // Keeps a change and lets it take effect.
+  // Stores a change and puts it into force.
   absl::Status ChangeAccess(const AccessChange& change);
-  // Lets changes that were kept take effect.
+  // Puts stored changes into force.
   absl::Status RefreshAccess();
-  // The last page of a client's export, with where its replicas are as the last line, so that an
-  // import knows all versions when it comes to it.
+  // The last page of a client's export, with its replicas' positions as the last line, so that an
+  // import knows all versions when it reaches them.
   absl::StatusOr<Lines> LastPage(const ClientSummary& client, std::string lines);
   // The client's "replicas" line of an export.
   absl::StatusOr<std::string> DescribeReplicas(const ClientSummary& client);
   absl::StatusOr<Json> ImportAccess(const AccessRecords& imported);
   absl::StatusOr<Json> StartJob(absl::string_view kind, Jobs::Work work);
-  // The job's number; one that has not begun yet is joined.
+  // The job's number; joins one that has not begun yet.
   absl::StatusOr<uint64_t> StartCompaction(bool everything);
-  // The number of the job that makes the bytes of what was removed go; null when there is none.
+  // The number of the job that erases the bytes of removed records; null if there is none.
   Json CompactionJob();
 
-  // For a client that a request names and that is not here.
+  // For a request that names an unknown client.
   static absl::Status NoSuchClient(const Uuid& client_id);
-  // The client, or that there is none.
+  // The client, or an error if there is none.
   absl::StatusOr<ClientSummary> FindClient(const Uuid& client_id) const;
   static Json DescribeBackup(const BackupInfo& backup);
-  // What was lost with a damaged log.
+  // The losses of a damaged log.
   static Json DescribeLogLoss(const LogLoss& loss);
 
-  // What the log calls the client, for people to find it there; null where nobody knows.
+  // The client's name in the log, so that people find it there; null if it is unknown.
   Json PseudonymOf(const Uuid& client_id) const;
   int64_t NowSeconds() const;
   template <typename... Parts>
   void Log(const Parts&... parts) const {
     dependencies_.logger.Log(LogLevel::kInfo, "administration: ", parts...);
   }
-  // What happened to a client.
+  // Logs an event of a client.
   template <typename... Parts>
   void LogAbout(const Uuid& client_id, const Parts&... parts) const {
     dependencies_.logger.Log(LogLevel::kInfo, {.client = client_id}, "administration: ", parts...);

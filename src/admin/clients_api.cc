@@ -22,7 +22,7 @@ struct Admission {
   std::map<Uuid, const ClientToken*> tokens;
 };
 
-// Seconds since 1970; null where nothing is known.
+// Seconds since 1970; null if unknown.
 Json TimeOf(int64_t unix_seconds) { return unix_seconds == 0 ? Json() : Json(unix_seconds); }
 
 const char* NameOf(sync::ReplicaPlace place) {

@@ -1,4 +1,4 @@
-// What the administration API works on and tells about its work.
+// The parts of the engine that the administration API uses.
 #ifndef TCSYNC_SRC_ADMIN_DEPENDENCIES_H_
 #define TCSYNC_SRC_ADMIN_DEPENDENCIES_H_
 
@@ -30,10 +30,10 @@ struct ExtractedClient {
   std::optional<Uuid> snapshot_version_id;
 };
 
-// What a salvage found.
+// The findings of a salvage.
 struct SalvageReport {
   std::vector<std::string> damage;  // of the directory, in sentences
-  uint64_t exported = 0;            // clients that are whole
+  uint64_t exported = 0;            // intact clients
   uint64_t versions = 0;            // of them
   struct Skipped {
     Uuid client_id;
@@ -42,62 +42,62 @@ struct SalvageReport {
   std::vector<Skipped> skipped;
 };
 
-// What works on directories of backups, whether the data directory is open or not. Only the
+// Operations on directories of backups, with or without an open data directory. Only the
 // composition root knows backends. Each blocks; an absl::Status is as in
 // tcsync/storage_administration.h.
 struct BackupOperations {
   // The backups in a directory, the oldest first.
   std::function<absl::StatusOr<std::vector<BackupInfo>>(const std::string& directory)> list;
-  // Those of them that have the client, or bytes of it.
+  // Those of them with the client, or bytes of it.
   std::function<absl::StatusOr<std::vector<BackupInfo>>(const std::string& directory,
                                                         const Uuid& client_id)>
       list_of_client;
   std::function<absl::Status(const std::string& directory, uint32_t backup_id)> remove;
 };
 
-// The same for what needs the data directory closed, or is done where nobody is served meanwhile.
+// Operations that need the data directory closed, or run while no requests are served.
 struct OfflineOperations {
-  // Puts a backup, the latest when none is named, where the data directory is to be.
+  // Restores a backup, or the latest without a name, to the place of the data directory.
   std::function<absl::StatusOr<BackupInfo>(const std::string& directory,
                                            std::optional<uint32_t> backup_id)>
       restore;
-  // Writes one client of a backup, the latest when none is named, as an export to `output`, an
-  // absolute path where nothing is yet. The backup is read where it is. kNotFound when it does not
-  // have the client.
+  // Writes one client of a backup, or of the latest without a name, as an export to `output`, an
+  // absolute path of a new file. The backup is read in its place. kNotFound when it does not have
+  // the client.
   std::function<absl::StatusOr<ExtractedClient>(const std::string& directory,
                                                 std::optional<uint32_t> backup_id,
                                                 const Uuid& client_id, const std::string& output)>
       extract_client;
-  // Opens what can be opened of a damaged data directory, which is not changed, and writes every
-  // client that is whole as an export to `output`, as above.
+  // Opens the readable part of a damaged data directory, which is not changed, and writes every
+  // intact client as an export to `output`, as above.
   std::function<absl::StatusOr<SalvageReport>(const std::string& directory,
                                               const std::string& output)>
       salvage;
-  // Cuts a damaged log off where its damage begins, so that the data directory opens again; with
-  // `dry_run` only says what would be lost.
+  // Truncates a damaged log at the beginning of its damage, so that the data directory opens again;
+  // with `dry_run` only reports the loss.
   std::function<absl::StatusOr<LogRepair>(bool dry_run)> repair_log;
 };
 
 // Borrowed pointers and functions live as long as the handler. Functions may be called on the
-// handler's threads, one at a time; a null one stands for doing nothing.
+// handler's threads, one at a time; a null one does nothing.
 struct Dependencies {
   Storage* storage = nullptr;  // null: no data directory is open
   BackupOperations backups;
-  OfflineOperations offline = {};  // all of them where there is no storage, and otherwise none
-  // Reads the access records anew after they were changed.
+  OfflineOperations offline = {};  // all of them without a storage, and otherwise none
+  // Rereads the access records after a change.
   std::function<absl::Status()> refresh_access;
-  // Reads anew what is in files, such as certificates.
+  // Rereads files, such as certificates.
   std::function<absl::Status()> reload;
-  // The address of a proxy that the option trusted-proxy does not name, if one was noticed.
+  // The address of a detected proxy that the option trusted-proxy does not name.
   std::function<std::optional<std::string>()> unnamed_proxy = nullptr;
   // The level of the log, until the next reload.
   std::function<void(LogLevel)> set_log_level;
   std::function<LogLevel()> log_level;
-  // Who asks most; null where nobody counts.
+  // The busiest clients and addresses; null without counts.
   const access::TopTalkers* top_talkers = nullptr;
-  // What is in force, and where it comes from.
+  // The effective options and their sources.
   std::vector<EffectiveOption> options;
-  // The pseudonym of a client, as the log has it.
+  // The pseudonym of a client, as in the log.
   std::function<std::string(const Uuid&)> client_name;
   sync::RetentionPolicy retention;
   uint64_t body_bytes_max = 0;  // of a request

@@ -20,7 +20,7 @@
 namespace tcsync::admin {
 namespace {
 
-// A file that has its name once it is complete.
+// A file that gets its name once it is complete.
 class NewFile {
  public:
   static absl::StatusOr<NewFile> Create(const std::string& path) {
@@ -59,7 +59,7 @@ class NewFile {
     return absl::OkStatus();
   }
 
-  // Takes back what was written behind `bytes`.
+  // Removes the part behind `bytes`.
   absl::Status CutTo(uint64_t bytes) {
     const auto end = static_cast<off_t>(bytes);
     if (ftruncate(descriptor_, end) != 0 || lseek(descriptor_, end, SEEK_SET) != end) {
@@ -107,7 +107,7 @@ absl::Status WriteClient(Api& api, const Uuid& client_id, NewFile& file) {
     }
     absl::StatusOr<Lines> page = api.Export(call);
     if (absl::IsNotFound(page.status())) return page.status();
-    // As what is read here may be damaged, any other error is taken for damage.
+    // The data may be damaged, so any other error is taken for damage.
     if (!page.ok()) return absl::DataLossError(page.status().message());
     if (const absl::Status written = file.Write(page->text); !written.ok()) return written;
     after = std::move(page->next_page).value_or("");

@@ -19,7 +19,7 @@ namespace {
 constexpr uint64_t kSecondsMax = std::numeric_limits<int64_t>::max();
 constexpr char kTypes[] = "client, version, snapshot, piece, replicas, ban, token and invite";
 
-// One line after the other, into requests.
+// Adds one line after another to requests.
 class LineReader {
  public:
   explicit LineReader(int64_t now_unix_seconds) : now_(now_unix_seconds) {}
@@ -48,7 +48,7 @@ class LineReader {
     return type == "version" ? ReadVersion(fields) : ReadSnapshot(fields);
   }
 
-  // Without those of which there is only a client line, as at the end of a page that was cut there.
+  // Without clients that have only a client line, as at the end of a truncated page.
   ExportPage TakePage() {
     const auto is_empty = [](const ImportRequest& request) {
       return request.versions.empty() && !request.snapshot && !request.replicas;
@@ -74,7 +74,7 @@ class LineReader {
     if (client_id.IsNil()) {
       return absl::InvalidArgumentError("its client_id is the nil UUID, which is nobody's.");
     }
-    // Pages that were put one behind the other repeat the line.
+    // Concatenated pages repeat the line.
     if (page_.requests.empty() || page_.requests.back().client_id != client_id) {
       page_.requests.push_back({.client_id = client_id,
                                 .created_unix_seconds = created,
@@ -152,7 +152,7 @@ class LineReader {
     return absl::OkStatus();
   }
 
-  // The value itself is not named: somebody may have put a token there.
+  // The message does not show the value: it may be a token.
   static TokenDigest RequiredDigest(Fields& fields, absl::Status& error) {
     const std::string text = fields.RequiredText("digest");
     TokenDigest digest{};
@@ -173,7 +173,7 @@ class LineReader {
   absl::Status ReadVersion(Fields& fields) {
     ImportRequest& request = page_.requests.back();
     StoredVersion stored;
-    // In an export for people; the chain's order is by the parents.
+    // Only for people; the parents give the chain's order.
     stored.number = fields.Count("number", base::kVersionNumberMax).value_or(0);
     stored.version.version_id = fields.RequiredId("version_id");
     stored.version.parent_version_id = fields.RequiredId("parent_version_id");
@@ -209,7 +209,7 @@ class LineReader {
     return absl::OkStatus();
   }
 
-  // What follows of the client goes into a request of its own, behind the large part.
+  // The rest of the client's lines goes into a request of its own, behind the large part.
   template <typename Owner>
   absl::Status BeginLarge(Owner owner, uint64_t bytes) {
     LargePart& part = page_.large.emplace_back();
@@ -232,7 +232,7 @@ class LineReader {
   }
 
   absl::Status ReadPiece(Fields& fields) {
-    // None is empty, so there cannot be more of them than bytes.
+    // No piece is empty, so their number is at most that of the bytes.
     const uint64_t number = fields.RequiredCount("piece", base::kBodyBytesCeiling);
     const std::string encoded = fields.RequiredText("bytes");
     if (const absl::Status status = fields.Check(); !status.ok()) return status;
@@ -253,7 +253,7 @@ class LineReader {
     const bool continues = !large.empty() && large.back().request.client_id == request.client_id &&
                            large.back().first_piece + large.back().pieces.size() == number;
     if (!continues) {
-      // The page goes on where the one before it ended.
+      // The page continues at the end of the last one.
       if (!large.empty() && large.back().request.client_id == request.client_id) {
         return absl::InvalidArgumentError(
             absl::StrCat("piece ", number, " does not follow the one before it."));

@@ -17,11 +17,11 @@
 // "snapshot_bytes":N in place of the bytes, and its pieces follow, numbered from 0, over as many
 // pages as it takes.
 //
-// A version, a snapshot, a piece and where replicas are belong to the client in the last client
-// line before them; the other lines stand for themselves. Every page of an export begins with a
-// client line, so pages can be imported as they are, and put one behind the other in a file.
-// Without `replicas_follow`, as in files of before these lines existed, nobody knows where the
-// client's replicas are, and the import takes the safe side (ImportRequest::replicas_follow).
+// A version, a snapshot, a piece and the replicas' positions belong to the client in the last
+// client line before them; the other lines stand for themselves. Every page of an export begins
+// with a client line, so pages can be imported unchanged, and concatenated in a file. Without
+// `replicas_follow`, as in files older than these lines, the positions of the client's replicas are
+// unknown, and the import takes the safe side (ImportRequest::replicas_follow).
 #ifndef TCSYNC_SRC_ADMIN_EXPORT_LINES_H_
 #define TCSYNC_SRC_ADMIN_EXPORT_LINES_H_
 
@@ -49,10 +49,11 @@ std::string SnapshotLine(const Snapshot& snapshot, int64_t stored_unix_seconds);
 // For people and for lines.
 std::string HexOf(const TokenDigest& digest);
 
-// What a page asks to import.
+// The imports of a page.
 struct ExportPage {
   std::vector<ImportRequest> requests;  // in order, one for each run of lines of one client
-  std::vector<LargePart> large;         // in order; LargePart::before says where among `requests`
+  // In order; LargePart::before is the position among `requests`.
+  std::vector<LargePart> large;
   AccessRecords access;
 };
 // Times that the lines do not give are `now_unix_seconds`. kInvalidArgument names the line.

@@ -16,14 +16,14 @@
 namespace tcsync::admin {
 namespace {
 
-// How much of a wrong value an error shows.
+// The length up to which an error shows a wrong value.
 constexpr size_t kShownBytesMax = 100;
 
 std::string Shown(const Json& value) {
   std::string text = ToText(value);
   if (text.size() > kShownBytesMax) {
     size_t end = kShownBytesMax;
-    while (end > 0 && (text[end] & 0xc0) == 0x80) --end;  // not within a character of UTF-8
+    while (end > 0 && (text[end] & 0xc0) == 0x80) --end;  // not within a UTF-8 character
     text.resize(end);
     text += "...";
   }
@@ -92,7 +92,7 @@ const Json* Fields::Find(absl::string_view name) {
   const std::string key(name);
   known_.insert(key);
   const auto found = values_.find(key);
-  // null says that there is none, which spares programs a case.
+  // null means absent, which saves programs a case.
   return found == values_.end() || found->is_null() ? nullptr : &*found;
 }
 
@@ -121,7 +121,7 @@ std::optional<uint64_t> Fields::Count(absl::string_view name, uint64_t maximum) 
   const Json* const value = Find(name);
   if (value == nullptr) return std::nullopt;
   uint64_t count = 0;
-  // In a query everything is text.
+  // In a query every value is text.
   const bool is_count = value->is_string()
                             ? absl::SimpleAtoi(value->get_ref<const std::string&>(), &count)
                             : value->is_number_unsigned();

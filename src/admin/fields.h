@@ -1,6 +1,6 @@
 // The parameters of a request, which may be in the query of its target or in a JSON object that is
-// its body. What is not asked for by name, or is not of its type, is refused with a sentence that
-// names it and its value.
+// its body. A parameter that is unknown or has another type is refused with a sentence that gives
+// its name and value.
 #ifndef TCSYNC_SRC_ADMIN_FIELDS_H_
 #define TCSYNC_SRC_ADMIN_FIELDS_H_
 
@@ -17,41 +17,41 @@
 
 namespace tcsync::admin {
 
-// Undoes the percent coding of a part of a path (RFC 3986, section 2.1); nullopt for a broken one.
+// Decodes the percent encoding of a part of a path (RFC 3986, section 2.1); nullopt if malformed.
 std::optional<std::string> PercentDecoded(absl::string_view text);
 
-// One thread at a time. Ask for every parameter that there may be, then Check().
+// One thread at a time. Read every possible parameter, then Check().
 class Fields {
  public:
-  // Takes the members of an object as parameters. `query` has the form "a=1&b=2".
+  // Adds the members of an object as parameters. `query` has the form "a=1&b=2".
   absl::Status AddQuery(absl::string_view query);
   absl::Status AddBody(absl::string_view body);
   absl::Status AddObject(const Json& object);
 
-  // nullopt when it is not given or not of that type; Check() tells the two apart.
+  // nullopt when it is absent or of another type; Check() tells the two apart.
   std::optional<std::string> Text(absl::string_view name);
   std::optional<uint64_t> Count(absl::string_view name, uint64_t maximum);
   std::optional<bool> Flag(absl::string_view name);
   std::optional<Uuid> Id(absl::string_view name);
-  // An absolute one: relative to what another process named it, nobody could say.
+  // An absolute one: a relative path has no meaning in another process.
   std::optional<std::string> Path(absl::string_view name);
-  // Objects, of which each is to be read and checked by Fields of its own; at most `count_max`.
+  // Objects, each of which Fields of its own read and check; at most `count_max`.
   std::vector<Json> Objects(absl::string_view name, size_t count_max);
   // An operator's words, which are shown on terminals: one line, without control characters. Empty
-  // when they are not given.
+  // if absent.
   std::string Words(absl::string_view name);
 
-  // The same for what must be given.
+  // The same for a required parameter.
   std::string RequiredText(absl::string_view name);
   std::string RequiredPath(absl::string_view name);
   Uuid RequiredId(absl::string_view name);
   uint64_t RequiredCount(absl::string_view name, uint64_t maximum);
 
-  // kInvalidArgument with the first mistake, also for a parameter that nobody asked for.
+  // kInvalidArgument with the first mistake, also for a parameter that was never read.
   absl::Status Check() const;
 
  private:
-  // The parameter, and remembers that it was asked for.
+  // The parameter, which then counts as read.
   const Json* Find(absl::string_view name);
   void Refuse(absl::string_view name, const Json& value, absl::string_view expected);
   void RefuseAbsent(absl::string_view name);

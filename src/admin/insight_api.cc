@@ -1,4 +1,4 @@
-// What is in force in this server, and who keeps it busy.
+// The effective options of this server, and its busiest clients.
 #include <optional>
 #include <string>
 #include <utility>
@@ -43,7 +43,7 @@ std::string SourceText(const access::TalkerRanking::Key& key) {
   return absl::StrCat(address.ToString(), address.IsIpv4() ? "" : "/64");
 }
 
-// `name` is what names a place, for people.
+// `name` gives a place's name for people.
 template <typename NameOfKey>
 Json DescribeRankings(const std::array<std::vector<access::TalkerRanking::Place>, 3>& rankings,
                       size_t limit, absl::string_view name, const NameOfKey& name_of_key) {
@@ -85,7 +85,7 @@ absl::StatusOr<Json> Api::SetLogLevel(Call& call) {
     return absl::FailedPreconditionError("No data directory is open, so nothing is logged here.");
   }
   const LogLevel before = dependencies_.log_level();
-  // Told at the level of the two that shows more, so that the log says where it becomes silent.
+  // Logged at the more verbose of the two levels, so that the log shows where it becomes silent.
   if (before <= *level) Log("the log level is ", name, " from here on");
   dependencies_.set_log_level(*level);
   if (before > *level) Log("the log level is ", name, " from here on");

@@ -70,7 +70,7 @@ void Jobs::Run(Job& job, Work& work) {
   }
 }
 
-// The oldest ones that have ended, as far as room is needed. The lock is held.
+// Forgets the oldest ended ones, as many as room is needed for. The lock is held.
 void Jobs::ForgetOldOnes() {
   while (jobs_.size() >= base::kAdminJobsMax) {
     const auto ended = std::find_if(jobs_.begin(), jobs_.end(), [](const auto& job) {

@@ -1,5 +1,5 @@
-// What takes longer than a request may: done one after another on a thread of its own, and asked
-// about by number.
+// Work that takes longer than a request may: done one job after another on a thread of its own, and
+// queried by number.
 #ifndef TCSYNC_SRC_ADMIN_JOBS_H_
 #define TCSYNC_SRC_ADMIN_JOBS_H_
 
@@ -19,7 +19,7 @@
 
 namespace tcsync::admin {
 
-// How far a job is, and whether it should go on. Thread-safe.
+// A job's progress, and whether it should continue. Thread-safe.
 class JobProgress {
  public:
   // False: the job was cancelled.
@@ -27,7 +27,7 @@ class JobProgress {
     const std::lock_guard<std::mutex> lock(mutex_);
     return Set(done, total);
   }
-  // With what it does now, in words for people.
+  // With its present step, in words for people.
   bool Report(absl::string_view doing, uint64_t done, uint64_t total) {
     const std::lock_guard<std::mutex> lock(mutex_);
     doing_ = std::string(doing);
@@ -45,22 +45,22 @@ class JobProgress {
   }
 
   std::atomic<bool> is_cancelled_{false};
-  mutable std::mutex mutex_;  // of what follows, which is told together
+  mutable std::mutex mutex_;  // of the members below, which are read together
   uint64_t done_ = 0;
   uint64_t total_ = 0;
-  std::string doing_;  // empty: nothing but the job's kind is known
+  std::string doing_;  // empty: only the job's kind is known
 };
 
-// Thread-safe. Destroying it cancels what is under way and waits until that has ended.
+// Thread-safe. Destroying it cancels the running job and waits for its end.
 class Jobs {
  public:
-  // Returns what the job found out, or why it failed.
+  // Returns the job's findings, or its error.
   using Work = absl::AnyInvocable<absl::StatusOr<Json>(JobProgress&)>;
 
   Jobs() : worker_("tcsync-jobs") {}
   ~Jobs();
 
-  // The job's number. kUnavailable when there are as many as there may be, or no thread.
+  // The job's number. kUnavailable when the maximum of jobs is reached, or without a thread.
   absl::StatusOr<uint64_t> Start(absl::string_view kind, Work work);
 
   // The same, unless a job of that kind is waiting: it will do that work as well, and its number is
@@ -69,11 +69,11 @@ class Jobs {
   // Whether a job of that kind is waiting or running.
   bool IsUnderWay(absl::string_view kind) const;
 
-  // As docs/administration.md describes a job; nullopt when it is not known (any more).
+  // As docs/administration.md describes a job; nullopt for one that is unknown (or forgotten).
   std::optional<Json> Describe(uint64_t number) const;
   Json DescribeAll() const;
 
-  // Asks a job to end early, which it does when it next reports. False when it is not known.
+  // Asks a job to end early, which it does at its next report. False if it is unknown.
   bool Cancel(uint64_t number);
 
  private:

@@ -1,4 +1,4 @@
-// JSON, as the administration API answers with it.
+// The JSON of the administration API's answers.
 #ifndef TCSYNC_SRC_ADMIN_JSON_H_
 #define TCSYNC_SRC_ADMIN_JSON_H_
 
@@ -9,13 +9,13 @@
 
 namespace tcsync::admin {
 
-// Members keep the order in which they were written, which is the order of docs/administration.md.
+// Members keep the order of their insertion, which is the order of docs/administration.md.
 using Json = nlohmann::ordered_json;
 
-// The text of `value`, in one line. Bytes that are no UTF-8 become replacement characters.
+// The text of `value`, in one line. Bytes outside UTF-8 become replacement characters.
 std::string ToText(const Json& value);
 
-// An error that programs are told more of than its sentence: the members of the object `details`.
+// An error with details for programs beside its sentence: the members of the object `details`.
 absl::Status WithDetails(absl::Status status, const Json& details);
 // Those members; an empty object if there are none.
 Json DetailsOf(const absl::Status& status);

@@ -114,7 +114,7 @@ absl::StatusOr<std::optional<ImportRequest>> LargeImports::Take(LargePart part) 
     return other.request.client_id == client_id;
   };
   if (!std::holds_alternative<std::monostate>(part.owner)) {
-    // One that was left incomplete, by an import that was stopped, gives way.
+    // An incomplete one, from a stopped import, makes room.
     incoming_.erase(std::remove_if(incoming_.begin(), incoming_.end(), of_client), incoming_.end());
     if (incoming_.size() >= base::kLargeImportsMax) incoming_.pop_front();
     if (const absl::Status begun = Begin(part); !begun.ok()) return begun;
@@ -126,7 +126,7 @@ absl::StatusOr<std::optional<ImportRequest>> LargeImports::Take(LargePart part) 
         " does not follow what was imported before it: begin again with the page that has the line "
         "of its version or snapshot"));
   }
-  // From here on whatever goes wrong is the end of it.
+  // From here on any error ends it.
   Incoming incoming = std::move(*found);
   incoming_.erase(found);
   for (std::string& piece : part.pieces) {

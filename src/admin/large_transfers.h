@@ -1,5 +1,5 @@
 // Large segments and snapshots in exports and imports: they take several lines, and often several
-// pages, so that no page has to be as large as they are.
+// pages, so that a page can be smaller than they are.
 #ifndef TCSYNC_SRC_ADMIN_LARGE_TRANSFERS_H_
 #define TCSYNC_SRC_ADMIN_LARGE_TRANSFERS_H_
 
@@ -20,19 +20,19 @@
 
 namespace tcsync::admin {
 
-// What a page of an import has of one large segment or snapshot.
+// A part of one large segment or snapshot in a page of an import.
 struct LargePart {
   size_t before = 0;      // it comes before the page's request of that index
   ImportRequest request;  // of the client, with nothing in it
-  // Whose bytes they are, if its line is in this page: without the bytes.
+  // The owner of the bytes, if its line is in this page: without the bytes.
   std::variant<std::monostate, StoredVersion, ImportRequest::ImportedSnapshot> owner;
   uint64_t bytes = 0;        // of the whole, if its line is in this page
   uint32_t first_piece = 0;  // the number of the first of these
   std::vector<std::string> pieces;
 };
 
-// Where a page of an export begins. As text: the number of the version before, and within a large
-// segment or snapshot also which it is, the number of the piece, and the version ID:
+// The position where a page of an export begins. As text: the number of the version before, and
+// within a large segment or snapshot also its kind, the number of the piece, and the version ID:
 // "17" or "17.version.5.UUID" or "17.snapshot.5.UUID".
 struct ExportPosition {
   struct Piece {
@@ -51,15 +51,15 @@ std::optional<ExportPosition> ParseExportPosition(absl::string_view text);
 absl::StatusOr<std::string> ReadPieceLines(PieceSource& source, uint32_t& next_piece,
                                            uint64_t bytes_max);
 
-// All bytes, for those that fit into a page. Blocks.
+// All bytes of one that fits into a page. Blocks.
 absl::StatusOr<std::string> ReadWhole(PieceSource& source);
 
-// Large segments and snapshots whose pages are not all here yet. One thread. Borrows the storage.
+// Large segments and snapshots with missing pages. One thread. Borrows the storage.
 class LargeImports {
  public:
   explicit LargeImports(Storage& storage) : storage_(storage) {}
 
-  // Takes the part; when the whole is there, returns the request that stores it. Blocks.
+  // Takes the part; returns the request that stores the whole once it is complete. Blocks.
   absl::StatusOr<std::optional<ImportRequest>> Take(LargePart part);
 
  private:
@@ -74,7 +74,7 @@ class LargeImports {
   absl::Status Begin(LargePart& part);
 
   Storage& storage_;
-  std::deque<Incoming> incoming_;  // of one client each, the one that was begun last at the end
+  std::deque<Incoming> incoming_;  // of one client each, the latest begun at the end
 };
 
 }  // namespace tcsync::admin

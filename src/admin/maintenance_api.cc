@@ -14,7 +14,7 @@
 namespace tcsync::admin {
 namespace {
 
-// What walking along some clients' chains found.
+// The findings of walks along some clients' chains.
 struct Verification {
   uint64_t clients = 0;
   uint64_t versions = 0;

@@ -15,7 +15,7 @@ namespace {
 
 constexpr absl::string_view kPrefix = "/v1/admin/";
 
-// CLIENT stands for what names a client and ID for any other name.
+// CLIENT is the place of a client's name, and ID that of any other name.
 struct Row {
   absl::string_view method;
   absl::string_view path;
@@ -68,7 +68,7 @@ constexpr Row kRows[] = {
 };
 // clang-format on
 
-// What `path` names when it has the form of `pattern`.
+// The names in `path` if it matches `pattern`.
 struct Match {
   std::optional<std::string> client;
   std::string id;

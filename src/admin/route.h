@@ -20,7 +20,7 @@ enum class BodyKind {
 using Endpoint =
     std::variant<absl::StatusOr<Json> (Api::*)(Call&), absl::StatusOr<Lines> (Api::*)(Call&)>;
 
-// What answers a request: a member of Api, what the path names, and the parameters of the query.
+// The answer's source: a member of Api, the names in the path, and the parameters of the query.
 struct Route {
   Endpoint endpoint;
   int success_status = 200;

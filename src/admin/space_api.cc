@@ -1,4 +1,4 @@
-// Making the bytes of what was removed go: out of the files of the storage, and out of backups.
+// Erasing the bytes of removed records, from the files of the storage and from backups.
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -44,7 +44,7 @@ absl::StatusOr<uint64_t> Api::StartCompaction(bool everything) {
 Json Api::CompactionJob() {
   if (!administration().NeedsCompaction()) return nullptr;
   const absl::StatusOr<uint64_t> job = StartCompaction(/*everything=*/false);
-  // With too many jobs it is begun later, without being asked for.
+  // With too many jobs it begins later by itself.
   return job.ok() ? Json(*job) : Json();
 }
 

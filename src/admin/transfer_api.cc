@@ -29,7 +29,7 @@ absl::StatusOr<std::optional<Snapshot>> ReadSnapshot(Storage& storage, const Uui
   return promise.get_future().get();
 }
 
-// Brings what is stored in pieces into `bytes`, if it fits into a page.
+// Reads a segment or snapshot in pieces into `bytes`, if it fits into a page.
 absl::Status MakeWhole(std::shared_ptr<PieceSource>& pieces, std::string& bytes) {
   if (pieces == nullptr || pieces->bytes() > base::kAdminPageBytes) return absl::OkStatus();
   absl::StatusOr<std::string> whole = ReadWhole(*pieces);
@@ -51,7 +51,7 @@ Json Describe(const Uuid& client_id, const Imported& imported) {
 absl::StatusOr<Lines> Api::Export(Call& call) {
   const std::optional<std::string> given = call.fields.Text("after");
   if (const absl::Status status = Begin(call); !status.ok()) return status;
-  // The client first, so that its snapshot is of a version that is in this page or an earlier one.
+  // The client first, so that its snapshot is of a version in this page or an earlier one.
   const absl::StatusOr<ClientSummary> client = FindClient(call.client_id);
   if (!client.ok()) return client.status();
   ExportPosition position;
@@ -92,7 +92,7 @@ absl::StatusOr<Lines> Api::Export(Call& call) {
   const ExportPosition next{.after = after};
   if (after < client->latest_number) return Lines{std::move(lines), ToText(next)};
   if (!client->snapshot) return LastPage(*client, std::move(lines));
-  // A snapshot that does not fit behind versions has a page of its own.
+  // A snapshot that does not fit behind the versions has a page of its own.
   if (!versions->empty() && lines.size() + client->snapshot_bytes > base::kAdminPageBytes) {
     return Lines{std::move(lines), ToText(next)};
   }
@@ -167,11 +167,11 @@ absl::StatusOr<std::string> Api::DescribeReplicas(const ClientSummary& client) {
   if (positions->size() > base::kTransferredPositionsMax) {
     positions->erase(positions->begin(), positions->end() - base::kTransferredPositionsMax);
   }
-  // By their version IDs, because the other server counts by itself. On many days replicas are at
-  // the same version.
+  // By their version IDs, because the other server has its own numbers. On many days replicas are
+  // at the same version.
   std::map<uint64_t, Uuid> ids;
   for (const ReplicaPosition& position : *positions) {
-    // A replica that was at a version which is removed by now goes on from the first one.
+    // A replica at a version that was removed since continues from the first one.
     const uint64_t number = std::max(position.oldest_number, client.first_number);
     const auto [id, is_new] = ids.try_emplace(number);
     if (is_new) {
@@ -189,7 +189,7 @@ absl::StatusOr<std::string> Api::DescribeReplicas(const ClientSummary& client) {
 absl::StatusOr<Json> Api::ImportAccess(const AccessRecords& imported) {
   const absl::StatusOr<AccessRecords> here = administration().ReadAccessRecords();
   if (!here.ok()) return here.status();
-  // What an operator of this server decided stays.
+  // Decisions of this server's operator stay.
   std::set<Uuid> banned;
   std::set<Uuid> with_token;
   std::set<TokenDigest> invites;
@@ -212,7 +212,7 @@ absl::StatusOr<Json> Api::ImportAccess(const AccessRecords& imported) {
   }
   for (const Invite& invite : imported.invites) {
     if (invites.insert(invite.digest).second) ++invites_added;
-    changes.emplace_back(invite);  // the uses that were counted most stay
+    changes.emplace_back(invite);  // the larger number of uses stays
   }
   for (const AccessChange& change : changes) {
     if (const absl::Status status = administration().ChangeAccess(change); !status.ok()) {
@@ -232,9 +232,9 @@ absl::StatusOr<Json> Api::Import(Call& call) {
   if (const absl::Status status = Begin(call); !status.ok()) return status;
   absl::StatusOr<ExportPage> page = ParseExportLines(call.body, NowSeconds());
   if (!page.ok()) return page.status();
-  call.body = {};  // what was read is in memory a second time
+  call.body = {};  // the parsed lines are a second copy
   Json stored = Json::array();
-  // The error that ends the import, with what of the page is stored nevertheless.
+  // The error that ends the import, with the part of the page that is stored nevertheless.
   const auto failed = [&](absl::StatusCode code, std::string sentence, Json details) {
     details["clients"] = std::move(stored);
     return WithDetails(absl::Status(code, sentence), details);
@@ -263,7 +263,7 @@ absl::StatusOr<Json> Api::Import(Call& call) {
            {"parent_version_id", other->parent_version_id.ToString()}});
     }
     const Imported& imported = std::get<Imported>(*outcome);
-    // Not of a part that was here already, so that a repeated import says what it really did.
+    // Not for an existing part, so that a repeated import reports its real work.
     if (imported.versions_added > 0 || imported.snapshot_stored) {
       LogAbout(client_id, "imported ", imported.versions_added, " versions",
                imported.snapshot_stored ? " and a snapshot" : "", "; ", imported.versions_present,

@@ -1,4 +1,4 @@
-// Figures, jobs and what else concerns the server as a whole.
+// Figures, jobs and the server as a whole.
 #include <optional>
 #include <string>
 
@@ -15,7 +15,7 @@ absl::Status NoSuchJob(const std::string& id) {
       absl::StrCat("There is no job ", id, "; those that ended long ago are forgotten."));
 }
 
-// 0, which no job has, when `id` is no number.
+// 0, which no job has, if `id` is no number.
 uint64_t JobNumber(const std::string& id) {
   uint64_t number = 0;
   return absl::SimpleAtoi(id, &number) ? number : 0;

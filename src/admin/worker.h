@@ -1,4 +1,4 @@
-// A thread that does one thing after another, so that no event loop waits for a disk.
+// A thread that runs one task after another, so that no event loop waits for a disk.
 #ifndef TCSYNC_SRC_ADMIN_WORKER_H_
 #define TCSYNC_SRC_ADMIN_WORKER_H_
 
@@ -11,17 +11,17 @@
 
 namespace tcsync::admin {
 
-// Thread-safe. The thread is started by the first task: most engines never have one.
+// Thread-safe. The first task starts the thread: most engines never have one.
 class Worker {
  public:
-  // `name` of the thread, a constant of at most 15 characters.
+  // `name` is the thread's, a constant of at most 15 characters.
   explicit Worker(const char* name) : name_(name) {}
-  // Does what was posted, then ends.
+  // Runs the posted tasks, then ends.
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // False, and `task` is as it was, when the system has no further thread.
+  // False, and `task` is unchanged, if the system has no further thread.
   bool Post(absl::AnyInvocable<void()>&& task);
 
  private:
