@@ -2,10 +2,10 @@
 // TCSYNC_STATIC_DEPENDENCIES=ON.
 //
 // Distributions compile Abseil's archives for programs (-fPIE). The linker takes such code into a
-// shared library as well, except for thread-local variables that are defined in it; and of what
-// absl::Status needs, these two files define some. What they offer is defined here instead, and so
-// the linker does not take them from the archives. Should Abseil move such a variable elsewhere,
-// or declare something else, linking or compiling fails: nothing goes wrong silently.
+// shared library as well, except for thread-local variables that it defines; and among the files
+// that absl::Status needs, these two define some. Their functions are defined here instead, and so
+// the linker does not take them from the archives. Should Abseil move such a variable elsewhere, or
+// declare something else, linking or compiling fails: nothing goes wrong silently.
 #include "absl/base/config.h"
 
 // The release of Debian 12, or a later one. The profiler's sampling was changed in 20240116.
@@ -27,7 +27,7 @@ ABSL_NAMESPACE_BEGIN
 namespace base_internal {
 
 int NumCPUs() {
-  // How long Abseil's locks spin is decided by it.
+  // It decides how long Abseil's locks spin.
   const unsigned int count = std::thread::hardware_concurrency();
   return count == 0 ? 1 : static_cast<int>(count);
 }

@@ -1,4 +1,4 @@
-// The way of an answer to the host: to a thread that waits, to a callback, or into a queue.
+// The delivery of an answer to the host: to a waiting thread, to a callback, or into a queue.
 #ifndef TCSYNC_CAPI_SRC_ANSWER_H_
 #define TCSYNC_CAPI_SRC_ANSWER_H_
 
@@ -19,8 +19,8 @@
 
 namespace tcsync::capi {
 
-// Where one answer goes. NULL: memory ran out. `is_here`: within the host's call that it answers,
-// on its thread.
+// The destination of one answer. NULL: memory ran out. `is_here`: within the host's call that it
+// answers, on its thread.
 class Delivery {
  public:
   virtual ~Delivery() = default;
@@ -43,12 +43,12 @@ class AnswerWaiter {
 // Into a queue, as TCSYNC_EVENT_RESPONSE.
 std::unique_ptr<Delivery> MakeQueueDelivery(const tcsync_queue& queue, void* user_data);
 
-// To a callback: on the engine's thread for callbacks, or at once what comes within the host's
+// To a callback: on the engine's thread for callbacks, or at once for an answer within the host's
 // call.
 std::unique_ptr<Delivery> MakeCallbackDelivery(std::shared_ptr<EngineCore> core,
                                                tcsync_response_function function, void* user_data);
 
-// Owes one delivery, and pays with NULL when memory runs out: at once in the host's call, and on
+// Owes one delivery, and delivers NULL when memory runs out: at once in the host's call, and on
 // other threads when the callback that has to keep the promise is destroyed without being called.
 // So the host hears exactly once, whatever is thrown. Shared by that call and that callback.
 class Promise : public std::enable_shared_from_this<Promise> {
@@ -62,8 +62,8 @@ class Promise : public std::enable_shared_from_this<Promise> {
   // Keeps it within the host's call.
   void Give(http::Response response) noexcept { Give(std::move(response), /*is_here=*/true); }
 
-  // Keeps it by the response that `begin` returns or calls back with, as PendingRequest::Finish
-  // does. Does not fail: the host is told how it went.
+  // Keeps it with the response that `begin` returns or calls back with, as PendingRequest::Finish
+  // does. Does not fail: the host learns the outcome.
   using Begin = absl::FunctionRef<std::optional<http::Response>(http::ResponseCallback)>;
   void KeepBy(Begin begin) noexcept { KeepBy(begin, /*is_here=*/true); }
 
@@ -75,7 +75,7 @@ class Promise : public std::enable_shared_from_this<Promise> {
 
   std::atomic<bool> is_paid_{false};
   const std::unique_ptr<Delivery> delivery_;
-  // Made beforehand, so that answering cannot fail.
+  // Allocated in advance, so that answering cannot fail.
   std::unique_ptr<tcsync_response> response_;
 };
 

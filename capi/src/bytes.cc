@@ -4,7 +4,7 @@
 
 tcsync_bytes::tcsync_bytes(absl::string_view bytes)
     : with_nul(tcsync::SecretString::WithSize(bytes.size() + 1)) {
-  // WithSize gives zero bytes, and so the NUL is there already.
+  // WithSize gives zero bytes, including the final NUL.
   if (!bytes.empty()) std::memcpy(with_nul.data(), bytes.data(), bytes.size());
 }
 

@@ -1,5 +1,5 @@
-// What is behind a tcsync_bytes: memory that is wiped before it is freed, whatever was in it, so
-// that no caller and no function here needs to say which outputs are secret.
+// The object of a tcsync_bytes: memory that is always wiped before it is freed, so that no caller
+// and no function here needs to know which outputs are secret.
 #ifndef TCSYNC_CAPI_SRC_BYTES_H_
 #define TCSYNC_CAPI_SRC_BYTES_H_
 
@@ -11,7 +11,7 @@
 #include "tcsync/envelope.h"
 
 struct tcsync_bytes : tcsync::capi::Handle<tcsync::capi::HandleType::kBytes> {
-  // A copy of `bytes`, with a NUL behind it.
+  // A copy of `bytes`, followed by a NUL.
   explicit tcsync_bytes(absl::string_view bytes);
 
   tcsync::SecretString with_nul;

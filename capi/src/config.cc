@@ -1,4 +1,4 @@
-// Options by name, and where messages go.
+// Options by name, and the destination of log records.
 #include "capi/src/config.h"
 
 #include <algorithm>
@@ -57,7 +57,7 @@ Result GiveOption(const std::vector<EffectiveOption>& options, absl::string_view
     *value = std::make_unique<tcsync_bytes>(option.value).release();
     return {};
   }
-  // SetOption's sentence for that lists all names.
+  // Makes SetOption's sentence, which lists all names.
   Options unused;
   return FromStatus(SetOption(name, "", unused), {.invalid_argument = TCSYNC_UNKNOWN_OPTION});
 }
@@ -73,7 +73,7 @@ using tcsync::capi::Result;
 using tcsync::capi::SetNull;
 
 size_t tcsync_option_count(void) {
-  // The table is put together at the first use, which needs memory.
+  // The table is built at the first use, which needs memory.
   try {
     return tcsync::AllOptions().size();
   } catch (...) {

@@ -1,4 +1,4 @@
-// What is behind a tcsync_config.
+// The object of a tcsync_config.
 #ifndef TCSYNC_CAPI_SRC_CONFIG_H_
 #define TCSYNC_CAPI_SRC_CONFIG_H_
 

@@ -1,4 +1,4 @@
-// The engine, and whole requests that reach it without sockets.
+// The engine, and whole requests without sockets.
 #include "capi/src/engine.h"
 
 #include <memory>
@@ -71,7 +71,7 @@ void EngineCore::Close() noexcept {
 
 namespace {
 
-// The checks that begin every way to give an engine a request.
+// The first checks of every way to give an engine a request.
 Result CheckRequest(const tcsync_engine* engine, const tcsync_request* request) {
   if (Result result = Needed(engine, "engine"); !result.ok()) return result;
   if (request == nullptr) return NullArgument("request");
@@ -144,7 +144,7 @@ tcsync_code tcsync_engine_open(const tcsync_config* config, tcsync_engine** engi
     absl::StatusOr<std::unique_ptr<tcsync::Engine>> opened =
         tcsync::Engine::Open(config->options, log.function());
     if (!opened.ok()) {
-      // kUnavailable is a directory that cannot be read or written (tcsync/engine.h).
+      // kUnavailable is an unreadable or unwritable directory (tcsync/engine.h).
       return FromStatus(opened.status(),
                         {.failed_precondition = TCSYNC_WRONG_FORMAT, .unavailable = TCSYNC_SYSTEM});
     }
@@ -167,7 +167,7 @@ tcsync_code tcsync_engine_option(const tcsync_engine* engine, const char* name,
 }
 
 void tcsync_engine_free(tcsync_engine* engine) {
-  // Without its threads there is no way to end it: its memory stays until the process ends.
+  // Without its threads it cannot be ended: its memory stays until the process ends.
   if (Checked(engine) != nullptr && engine->core->opener().IsOfAnotherProcess()) return;
   const std::unique_ptr<tcsync_engine> owned(Checked(engine));
 }

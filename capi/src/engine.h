@@ -1,4 +1,4 @@
-// What is behind a tcsync_engine, and what the handles that came from it share with it.
+// The object of a tcsync_engine, and the part that its other handles share.
 #ifndef TCSYNC_CAPI_SRC_ENGINE_H_
 #define TCSYNC_CAPI_SRC_ENGINE_H_
 
@@ -22,11 +22,11 @@ namespace tcsync::capi {
 class Pending;
 
 // The engine while it is open. Pending requests and streamed responses keep this object, and not
-// the engine in it: what they do after the engine was freed fails, and nothing else happens.
+// the engine in it: after the engine was freed their calls fail, without any other effect.
 // Thread-safe.
 class EngineCore {
  public:
-  // While one lives the engine does. False: the engine was freed.
+  // Keeps the engine alive during its own life. False: the engine was freed.
   class Use {
    public:
     explicit Use(EngineCore& core);
@@ -53,7 +53,7 @@ class EngineCore {
 
   // For the host's callbacks.
   WorkThread& callbacks() { return callbacks_; }
-  // For bodies that go on when storage has taken a piece.
+  // For bodies that continue when storage has taken a piece.
   WorkThread& bodies() { return bodies_; }
 
   // Abandoned when the engine is freed.
@@ -68,21 +68,21 @@ class EngineCore {
   std::unique_ptr<Engine> engine_;
   WorkThread callbacks_;
   WorkThread bodies_;
-  std::mutex mutex_;  // of what follows
+  std::mutex mutex_;  // of the members below
   std::condition_variable unused_;
   int uses_ = 0;
   bool is_closed_ = false;
   std::map<const Pending*, std::weak_ptr<Pending>> pending_;
 };
 
-// What a call on such a handle says after the engine was freed.
+// The message of a call on such a handle after the engine was freed.
 inline constexpr char kEngineWasFreed[] = "the engine that this came from was freed";
 
 }  // namespace tcsync::capi
 
 struct tcsync_engine : tcsync::capi::Handle<tcsync::capi::HandleType::kEngine> {
   const std::vector<tcsync::EffectiveOption> options;
-  // The log is the last to go: the others write to it until they are gone.
+  // The log is destroyed last: the others write to it until their end.
   tcsync::capi::LogUse log;
   std::shared_ptr<tcsync::capi::EngineCore> core;
   ~tcsync_engine() { core->Close(); }

@@ -7,7 +7,7 @@
 
 namespace {
 
-// A binding of 32 bits for every code is what the header promises, whatever the enumeration needs.
+// The header promises that every code fits a binding of 32 bits, for any enumeration.
 static_assert(sizeof(tcsync_code) == 4);
 
 struct NamedCode {
@@ -76,7 +76,7 @@ const char* NameOf(tcsync_code code) {
 
 const char* tcsync_code_name(tcsync_code code) {
   if (const char* const name = NameOf(code); name != nullptr) return name;
-  // Negative codes are the host's own, whatever their low byte looks like.
+  // Negative codes are the host's own, with any low byte.
   if (code < 0) return "TCSYNC_UNKNOWN_CODE";
   if (const char* const name = NameOf(TCSYNC_COARSE(code)); name != nullptr) return name;
   return "TCSYNC_UNKNOWN_CODE";

@@ -1,4 +1,4 @@
-// What is behind a tcsync_error.
+// The object of a tcsync_error.
 #ifndef TCSYNC_CAPI_SRC_ERROR_H_
 #define TCSYNC_CAPI_SRC_ERROR_H_
 

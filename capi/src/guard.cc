@@ -28,7 +28,7 @@ tcsync_code CodeOf(absl::StatusCode code, const StatusMeaning& meaning) {
     case absl::StatusCode::kPermissionDenied:
     case absl::StatusCode::kNotFound:
     case absl::StatusCode::kResourceExhausted:
-    // What absl::ErrnoToStatus makes of EIO and its like.
+    // absl::ErrnoToStatus makes this of EIO and similar errors.
     case absl::StatusCode::kUnknown:
       return TCSYNC_SYSTEM;
     case absl::StatusCode::kUnavailable:
@@ -40,7 +40,7 @@ tcsync_code CodeOf(absl::StatusCode code, const StatusMeaning& meaning) {
   }
 }
 
-// What is being thrown, which only its handler can say.
+// The exception that is being handled; only its handler can tell its type.
 Result CurrentException() {
   try {
     throw;
@@ -90,7 +90,7 @@ tcsync_code ReportCurrentException(tcsync_error** error) noexcept {
   try {
     return Report(CurrentException(), error);
   } catch (...) {
-    // Not even the message could be had.
+    // No memory is left for the message.
     return TCSYNC_OUT_OF_MEMORY;
   }
 }

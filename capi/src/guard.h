@@ -1,5 +1,5 @@
 // The border between C++ and the C ABI: every function of tcsync.h that returns a tcsync_code does
-// its work inside Guard(), which turns results, and whatever is thrown, into codes and errors.
+// its work inside Guard(), which turns results, and every exception, into codes and errors.
 #ifndef TCSYNC_CAPI_SRC_GUARD_H_
 #define TCSYNC_CAPI_SRC_GUARD_H_
 
@@ -13,7 +13,7 @@
 
 namespace tcsync::capi {
 
-// How a call went: TCSYNC_OK, or another code and the sentence that explains it.
+// The outcome of a call: TCSYNC_OK, or another code and the sentence that explains it.
 struct [[nodiscard]] Result {
   tcsync_code code = TCSYNC_OK;
   std::string message;
@@ -21,37 +21,37 @@ struct [[nodiscard]] Result {
   bool ok() const { return code == TCSYNC_OK; }
 };
 
-// What some status codes mean depends on the call.
+// The call's meaning of some status codes.
 struct StatusMeaning {
   tcsync_code invalid_argument = TCSYNC_INVALID_ARGUMENT;
   tcsync_code failed_precondition = TCSYNC_INTERNAL;
   tcsync_code unavailable = TCSYNC_UNAVAILABLE;
 };
 
-// The one place that says which tcsync_code a status becomes.
+// The only mapping from a status to a tcsync_code.
 Result FromStatus(const absl::Status& status, const StatusMeaning& meaning = {});
 
-// For a NULL where the caller must give something.
+// For a NULL argument that must not be one.
 Result NullArgument(absl::string_view name);
 
 // Whether `count` items of `item_size` bytes can be at `data`: a null pointer is valid only with
-// none, and no memory has more than PTRDIFF_MAX bytes, so that such a length is a negative number
-// of the caller's. Everything that comes with a length is checked here before anything looks at it.
+// none, and no memory has more than PTRDIFF_MAX bytes, so such a length was a negative number of
+// the caller's. Every argument with a length is checked here before its first use.
 Result CheckData(const void* data, size_t count, absl::string_view name, size_t item_size = 1);
 
-// `size` bytes at `data`, borrowed; CheckData has found them well.
+// `size` bytes at `data`, borrowed; CheckData has accepted them.
 inline absl::string_view View(const char* data, size_t size) {
   return size == 0 ? absl::string_view() : absl::string_view(data, size);
 }
 
-// The end of every guarded call: gives *error a value, if there is an `error`, and returns the
-// code. When there is no memory for the error, the code stands alone.
+// The end of every guarded call: sets *error, if there is an `error`, and returns the code. Without
+// memory for the error, the code stands alone.
 tcsync_code Report(Result&& result, tcsync_error** error) noexcept;
 
 // The same for the exception that is being handled.
 tcsync_code ReportCurrentException(tcsync_error** error) noexcept;
 
-// Calls `body`, a function that returns a Result, and reports what it returns or throws.
+// Calls `body`, a function that returns a Result, and reports its result or exception.
 template <typename Body>
 tcsync_code Guard(tcsync_error** error, Body&& body) noexcept {
   if (error != nullptr) *error = nullptr;

@@ -14,7 +14,7 @@
 namespace tcsync::capi {
 namespace {
 
-// Marks that no memory has by accident; the type is in the low byte.
+// Marks that do not occur in memory by accident; the type is in the low byte.
 constexpr uint64_t kLiving = 0x7463'7379'6e63'1100;
 constexpr uint64_t kFreed = 0x7463'7379'6e63'dd00;
 constexpr uint64_t kTypeMask = 0xff;
@@ -47,7 +47,7 @@ const char* NameOf(HandleType type) {
   return "handle";
 }
 
-// The memory of so many freed handles is kept.
+// The number of freed handles whose memory is kept.
 constexpr size_t kKept = 1024;
 
 void FreeLater(void* memory) noexcept {
@@ -88,7 +88,7 @@ Handle<type>::~Handle() {
 template <HandleType type>
 void Handle<type>::operator delete(void* memory) noexcept {
 #if defined(__SANITIZE_ADDRESS__)
-  ::operator delete(memory);  // The sanitizer keeps it, and tells more.
+  ::operator delete(memory);  // The sanitizer keeps it, and reports more.
 #else
   FreeLater(memory);
 #endif

@@ -1,6 +1,6 @@
-// What handles of the C ABI have in common. In builds with assertions, as those of the presets dev,
-// asan and tsan are, a handle that was freed, or one of another type, is recognised; in others all
-// of this is nothing but the check for NULL.
+// The base of the C ABI's handles. In builds with assertions, as those of the presets dev, asan and
+// tsan are, a freed handle, or one of another type, is recognised; in others this only checks for
+// NULL.
 #ifndef TCSYNC_CAPI_SRC_HANDLE_H_
 #define TCSYNC_CAPI_SRC_HANDLE_H_
 
@@ -32,10 +32,10 @@ enum class HandleType : uint64_t {
 
 #if defined(TCSYNC_CHECK_HANDLES)
 
-// Why a handle cannot be used; empty when it can. `mark` is its first word.
+// The reason why a handle is unusable; empty when it is usable. `mark` is its first word.
 std::string HandleFault(uint64_t mark, HandleType type);
 
-// For functions that have no way to fail: tells the fault on standard error, and aborts.
+// For functions that cannot fail: reports the fault on standard error, and aborts.
 void AbortIfFaulty(uint64_t mark, HandleType type);
 
 // The first base of each handle.
@@ -53,7 +53,7 @@ class Handle {
   uint64_t mark() const { return mark_; }
 
  private:
-  // Volatile: what is written as the last thing of a life is otherwise left out.
+  // Volatile: compilers otherwise omit the last write of an object's life.
   volatile uint64_t mark_;
 };
 
@@ -67,7 +67,7 @@ class Handle {
 
 #endif
 
-// For a function that needs `handle`: whether the caller gave one that can be used.
+// For a function that needs `handle`: whether the caller's handle is usable.
 template <typename T>
 Result Needed(const T* handle, absl::string_view name) {
   [[maybe_unused]] constexpr HandleType type = T::kType;
@@ -80,7 +80,7 @@ Result Needed(const T* handle, absl::string_view name) {
   return {};
 }
 
-// For a function that cannot fail, and takes NULL. Gives `handle` back.
+// For a function that cannot fail, and accepts NULL. Returns `handle`.
 template <typename T>
 T* Checked(T* handle) noexcept {
 #if defined(TCSYNC_CHECK_HANDLES)

@@ -23,7 +23,7 @@ struct tcsync_listener : tcsync::capi::Handle<tcsync::capi::HandleType::kListene
   tcsync_listener(tcsync::capi::LogUse log_use, std::unique_ptr<tcsync::Listener> bound)
       : log(std::move(log_use)), listener(std::move(bound)), addresses(listener->addresses()) {}
 
-  // The last to go: the listener writes to it until it is gone.
+  // Destroyed last: the listener writes to it until its end.
   tcsync::capi::LogUse log;
   std::unique_ptr<tcsync::Listener> listener;
   std::vector<std::string> addresses;
@@ -51,7 +51,7 @@ tcsync_code tcsync_listener_bind(const tcsync_config* config, tcsync_listener** 
     absl::StatusOr<std::unique_ptr<tcsync::Listener>> bound =
         tcsync::Listener::Bind(config->options, log.function());
     if (!bound.ok()) {
-      // Whatever else the system has against an address comes as one of the other two.
+      // The system's other errors with an address arrive as one of the other two.
       return FromStatus(bound.status(), {.invalid_argument = TCSYNC_INVALID_ADDRESS,
                                          .failed_precondition = TCSYNC_SYSTEM,
                                          .unavailable = TCSYNC_SYSTEM});
@@ -91,7 +91,7 @@ tcsync_code tcsync_listener_serve(tcsync_listener* listener, tcsync_engine* engi
 void tcsync_listener_stop(tcsync_listener* listener) {
   if (Checked(listener) == nullptr || listener->opener.IsOfAnotherProcess()) return;
   listener->state = tcsync_listener::State::kStopped;
-  // Stop has no way to say that it failed, and what it could not do, tcsync_listener_free does.
+  // Stop cannot report a failure, and tcsync_listener_free does the remaining work.
   try {
     listener->listener->Stop();
   } catch (...) {
@@ -99,7 +99,7 @@ void tcsync_listener_stop(tcsync_listener* listener) {
 }
 
 void tcsync_listener_free(tcsync_listener* listener) {
-  // As tcsync_engine_free: and a Unix socket that it would remove is the other process'.
+  // As tcsync_engine_free: and the Unix socket that it would remove is the other process'.
   if (Checked(listener) != nullptr && listener->opener.IsOfAnotherProcess()) return;
   const std::unique_ptr<tcsync_listener> owned(Checked(listener));
 }

@@ -7,13 +7,13 @@
 
 namespace tcsync::capi {
 
-// How many records wait, and how many were dropped. Its owner has the records, and a mutex for all.
+// The numbers of waiting and of dropped records. Its owner has the records, and a mutex for all.
 struct LogBacklog {
-  // Records of a host which does not take them: a burst of a second, in memory that nobody notices.
+  // The records of a slow host: a burst of a second, in an insignificant amount of memory.
   static constexpr size_t kRecordsMax = 1024;
   static constexpr size_t kBytesMax = size_t{1} << 20;
 
-  // Counts a record of so many bytes: among those that wait, or else among the dropped ones.
+  // Counts a record of so many bytes: as waiting, or else as dropped.
   bool Add(size_t record_bytes) {
     if (records >= kRecordsMax || record_bytes > kBytesMax - bytes) {
       ++dropped;
@@ -31,7 +31,7 @@ struct LogBacklog {
 
   size_t records = 0;
   size_t bytes = 0;     // at most kBytesMax
-  int64_t dropped = 0;  // since the last one that waits
+  int64_t dropped = 0;  // since the last waiting one
 };
 
 }  // namespace tcsync::capi

@@ -1,4 +1,4 @@
-// What is behind a tcsync_log_record.
+// The object of a tcsync_log_record.
 #ifndef TCSYNC_CAPI_SRC_LOG_RECORD_H_
 #define TCSYNC_CAPI_SRC_LOG_RECORD_H_
 
@@ -13,15 +13,15 @@
 struct tcsync_log_record : tcsync::capi::Handle<tcsync::capi::HandleType::kLogRecord> {
   // A copy.
   explicit tcsync_log_record(const tcsync::LogRecord& record);
-  // Without fields, of a text that lives longer. Needs no memory.
+  // Without fields, for a text of a longer life. Needs no memory.
   tcsync_log_record(int level, const char* text) noexcept
       : level(level), text(text), message(text) {}
 
-  // How much of the memory for records that wait this one takes.
+  // Its part of the memory for waiting records.
   size_t bytes() const { return strings.size(); }
 
   const int level;
-  std::string strings = {};  // its own, each with a NUL behind it
+  std::string strings = {};  // its own, each followed by a NUL
   const char* text = nullptr;
   const char* message = nullptr;
   std::vector<tcsync_header> fields = {};

@@ -17,12 +17,12 @@
 namespace tcsync::capi {
 namespace {
 
-// How long a _free waits for one call of the log function: far longer than a log's disk needs, and
-// not for ever, because the function may be waiting for the thread that frees.
+// The time that a _free waits for one call of the log function: far longer than a log's disk needs,
+// and bounded, because the function may be waiting for the thread that frees.
 constexpr std::chrono::seconds kLogCallMax(5);
 
-// The thread that calls a host's function. Shared with that thread, which may outlive every owner
-// when the function does not return.
+// The thread that calls a host's function. Shared with that thread, which outlives every owner if
+// the function does not return.
 class LogThread : public std::enable_shared_from_this<LogThread> {
  public:
   LogThread(tcsync_log_function function, void* user_data)
@@ -53,8 +53,8 @@ class LogThread : public std::enable_shared_from_this<LogThread> {
     wake_.notify_one();
   }
 
-  // Waits until what was written before has been given to the function. Gives up when one call of
-  // it takes too long, and at once on the function's own thread.
+  // Waits until the function has received all earlier records. Gives up when one call of it takes
+  // too long, and at once on the function's own thread.
   void Flush() noexcept {
     std::unique_lock lock(mutex_);
     if (std::this_thread::get_id() == id_) return;
@@ -69,7 +69,7 @@ class LogThread : public std::enable_shared_from_this<LogThread> {
     }
   }
 
-  // The function is called no more. A call that is being made goes on alone.
+  // Ends the calls of the function. A running call is abandoned.
   void Stop() noexcept {
     std::list<Waiting> unused;
     std::unique_lock lock(mutex_);
@@ -134,13 +134,13 @@ class LogThread : public std::enable_shared_from_this<LogThread> {
 
   const tcsync_log_function function_;
   void* const user_data_;
-  std::mutex mutex_;  // of what follows
+  std::mutex mutex_;  // of the members below
   std::condition_variable wake_;
   std::condition_variable called_;
   std::list<Waiting> records_;
   LogBacklog backlog_;    // of records_
-  uint64_t written_ = 0;  // records that were taken
-  uint64_t given_ = 0;    // of those, the ones that the function was given
+  uint64_t written_ = 0;  // accepted records
+  uint64_t given_ = 0;    // of those, the ones that the function has received
   uint64_t calls_ = 0;    // of the function, that have returned
   bool is_calling_ = false;
   bool is_stopping_ = false;
@@ -187,7 +187,7 @@ class FunctionLog final : public LogTarget {
 
   const tcsync_log_function function_;
   void* const user_data_;
-  std::mutex mutex_;  // of what follows
+  std::mutex mutex_;  // of the members below
   int users_ = 0;
   std::shared_ptr<LogThread> thread_;  // null without users
 };

@@ -1,4 +1,4 @@
-// Where log records go: to the host's function, on a thread for that alone, or into a queue. No
+// The destinations of log records: the host's function, on a thread for that alone, or a queue. No
 // thread that writes a record ever waits for the host.
 #ifndef TCSYNC_CAPI_SRC_LOG_TARGET_H_
 #define TCSYNC_CAPI_SRC_LOG_TARGET_H_
@@ -17,12 +17,12 @@ class LogTarget {
  public:
   virtual ~LogTarget() = default;
 
-  // Takes a record, which is dropped when there is no room for it.
+  // Takes a record, or drops it when there is no room for it.
   virtual void Write(const LogRecord& record) noexcept = 0;
 
   // An engine or listener begins to use it. Throws std::system_error.
   virtual void Begin() {}
-  // That one writes no more.
+  // That user writes no more.
   virtual void End() noexcept {}
 };
 
@@ -30,7 +30,7 @@ class LogTarget {
 std::shared_ptr<LogTarget> LogToFunction(tcsync_log_function function, void* user_data);
 std::shared_ptr<LogTarget> LogToQueue(std::shared_ptr<EventQueue> queue);
 
-// The use of a target, which may be null, for as long as this lives.
+// The use of a target, which may be null, during this object's life.
 class LogUse {
  public:
   explicit LogUse(std::shared_ptr<LogTarget> target) : target_(std::move(target)) {
@@ -42,7 +42,7 @@ class LogUse {
     if (target_ != nullptr) target_->End();
   }
 
-  // What the library writes with. Empty without a target.
+  // The library's log function. Empty without a target.
   LogFunction function() const;
 
  private:

@@ -12,11 +12,10 @@
 namespace tcsync::capi {
 namespace {
 
-// How long the body will be, where its sender says so and this side could tell that it is cut
-// short.
+// The length of the body, if its sender gives it and this side can detect a truncated one.
 std::optional<uint64_t> DeclaredBytes(const http::RequestHead& head) {
-  // A GET's body is of no interest, and many servers do not read it; and a coding of the transfer
-  // makes the length meaningless (RFC 9112, section 6.3).
+  // A GET's body is ignored, and many servers do not read it; and a transfer coding makes the
+  // length meaningless (RFC 9112, section 6.3).
   if (head.method != "POST" || head.CountOf("Transfer-Encoding") > 0) return std::nullopt;
   uint64_t bytes = 0;
   if (!absl::SimpleAtoi(head.Header("Content-Length"), &bytes)) return std::nullopt;
@@ -31,7 +30,7 @@ http::Response WrongLength(absl::string_view how, uint64_t declared_bytes) {
 
 }  // namespace
 
-// Owes one event, and pays with TCSYNC_UNAVAILABLE when it is destroyed before: the pending request
+// Owes one event, and delivers TCSYNC_UNAVAILABLE when it is destroyed first: the pending request
 // or its engine was freed.
 class Pending::AppendOperation final : public WorkThread::Task,
                                        public std::enable_shared_from_this<AppendOperation> {
@@ -51,13 +50,13 @@ class Pending::AppendOperation final : public WorkThread::Task,
 
   void Run() noexcept override { pending_->GoOn(shared_from_this()); }
 
-  // Has Run called on the engine's thread.
+  // Schedules Run on the engine's thread.
   void RunLater() noexcept { pending_->core_->bodies().Post(shared_from_this()); }
 
   void Pay(tcsync_code code) noexcept {
     if (node_.empty()) return;
     node_.front().code = code;
-    // First: the host may go on as soon as it has the event.
+    // First: the host may continue as soon as it has the event.
     pending_->is_appending_.store(false, std::memory_order_release);
     queue_->Push(std::move(node_));
     node_.clear();
@@ -70,14 +69,14 @@ class Pending::AppendOperation final : public WorkThread::Task,
     Pay(TCSYNC_OK);
   }
 
-  // Nothing is owed any more: the call itself fails.
+  // Cancels the debt: the call itself fails.
   void Cancel() noexcept { node_.clear(); }
   bool is_paid() const { return node_.empty(); }
 
  private:
   const std::shared_ptr<Pending> pending_;
   const std::shared_ptr<EventQueue> queue_;
-  EventNode node_;  // empty once it was paid
+  EventNode node_;  // empty once it was delivered
   std::unique_ptr<tcsync_response> response_;
 };
 
@@ -193,7 +192,7 @@ Result Pending::BeginAppend(absl::string_view bytes, AppendOperation& operation)
 void Pending::GoOn(const std::shared_ptr<AppendOperation>& operation) noexcept {
   const EngineCore::Use use(*core_);
   const std::lock_guard lock(mutex_);
-  // Once it is paid, the host may have gone on already.
+  // Once it is delivered, the host may have continued already.
   if (operation->is_paid()) return;
   if (!use || state_ != State::kOpen) return operation->Pay(TCSYNC_UNAVAILABLE);
   try {
@@ -215,7 +214,7 @@ Result Pending::Finish(std::unique_ptr<Delivery> delivery) {
   if (!use) return {TCSYNC_UNAVAILABLE, kEngineWasFreed};
   const std::lock_guard lock(mutex_);
   if (Result result = Check(); !result.ok()) return result;
-  // Neither of these may fail once the promise is there, which then says how it went.
+  // Neither of these may fail once the promise exists, which then reports the outcome.
   std::optional<http::Response> refusal;
   if (is_too_short()) refusal = WrongLength("shorter", *declared_bytes_);
   const auto promise = std::make_shared<Promise>(std::move(delivery), core_);

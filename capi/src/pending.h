@@ -1,4 +1,4 @@
-// What is behind a tcsync_pending: a request whose body comes piece by piece.
+// The object of a tcsync_pending: a request whose body comes piece by piece.
 #ifndef TCSYNC_CAPI_SRC_PENDING_H_
 #define TCSYNC_CAPI_SRC_PENDING_H_
 
@@ -19,7 +19,7 @@
 
 namespace tcsync::capi {
 
-// One thread at a time but for Abandon, which the engine's end calls as well.
+// One thread at a time except for Abandon, which the engine's end calls as well.
 class Pending : public std::enable_shared_from_this<Pending> {
  public:
   Pending(std::shared_ptr<EngineCore> core, http::PendingRequest request,
@@ -29,7 +29,7 @@ class Pending : public std::enable_shared_from_this<Pending> {
   // answer.
   Result Append(absl::string_view bytes, tcsync_response** response);
 
-  // The same without waiting: the answer, or that more is wanted, comes as an event.
+  // The same without waiting: the answer, or the demand for more, comes as an event.
   Result AppendQueued(absl::string_view bytes, const tcsync_queue& queue, void* user_data);
 
   // Ends the body. The answer goes to the delivery, unless this fails.
@@ -47,21 +47,21 @@ class Pending : public std::enable_shared_from_this<Pending> {
 
   // With the mutex, all of these.
   Result Check() const;
-  // What the next bytes are answered with, if they are.
+  // The answer to the next bytes, if they cause one.
   std::optional<http::Response> Take(absl::string_view bytes);
-  // The same for what was waiting for storage. A request that throws is of no more use.
+  // The same for waiting bytes. A request that throws is unusable.
   std::optional<http::Response> TakeNoMore() { return request_->Append({}); }
   bool is_too_short() const;
   void End(State state) noexcept;
 
   // The first part of an append with a queue. When it fails, the operation owes nothing.
   Result BeginAppend(absl::string_view bytes, AppendOperation& operation);
-  // What an append with a queue does next: on the caller's thread, then on the engine's.
+  // The next step of an append with a queue: on the caller's thread, then on the engine's.
   void GoOn(const std::shared_ptr<AppendOperation>& operation) noexcept;
 
   const std::shared_ptr<EngineCore> core_;
   std::atomic<bool> is_appending_{false};  // an event is still to come
-  mutable std::mutex mutex_;               // of what follows
+  mutable std::mutex mutex_;               // of the members below
   State state_ = State::kOpen;
   std::optional<http::PendingRequest> request_;  // while it is open
   const std::optional<uint64_t> declared_bytes_;

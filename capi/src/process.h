@@ -1,5 +1,5 @@
-// What a forked process has of its parent's engines, listeners and queues: their memory, but not
-// the threads that do their work. Every call of theirs would wait for those for ever, and so it is
+// A forked process has the memory of its parent's engines, listeners and queues, but not the
+// threads that do their work. Every call on them would wait for those for ever, and so it is
 // refused.
 #ifndef TCSYNC_CAPI_SRC_PROCESS_H_
 #define TCSYNC_CAPI_SRC_PROCESS_H_
@@ -22,8 +22,8 @@ inline Result CheckProcess(const base::ProcessMark& opener, absl::string_view ha
               "it; fork first, and open it in the process that uses it")};
 }
 
-// To be asked before anything is opened over RocksDB, whose threads are one set for all databases
-// of a process, and stay when a database is closed: a child of a process that has them would wait
+// Call it before anything is opened over RocksDB, whose threads are one set for all databases of a
+// process, and stay when a database is closed: a child of a process with such threads would wait
 // for them with a database of its own as well.
 Result CheckOpening();
 

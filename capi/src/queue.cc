@@ -12,11 +12,11 @@
 namespace tcsync::capi {
 namespace {
 
-// Longer than any program runs, and short enough for every clock.
+// Longer than any program's life, and short enough for every clock.
 constexpr int64_t kTimeoutMaxMs = int64_t{10} * 366 * 24 * 3600 * 1000;
 
-// The struct as the first release has it: what is in an event belongs to somebody, so none of it
-// may be left out.
+// The struct in the first release: each resource of an event has an owner, so no field may be
+// omitted.
 constexpr size_t kEventBytesMin = offsetof(tcsync_event, record) + sizeof(tcsync_event::record);
 constexpr StructName kEventName = {"event", "tcsync_event"};
 
@@ -36,7 +36,7 @@ void Fill(Event from, tcsync_event& event) noexcept {
 
 void EventQueue::Push(EventNode node) noexcept {
   const std::lock_guard lock(mutex_);
-  // What is dropped is destroyed after the mutex is free: it is the parameter's.
+  // A dropped event is destroyed after the mutex is free: it belongs to the parameter.
   if (is_closed_) return;
   events_.splice(events_.end(), node);
   Show();
@@ -97,7 +97,7 @@ void EventQueue::Next(int64_t timeout_ms, tcsync_event& event) {
     }
     if (has_event()) {
       next = Take(taken);
-      // Another thread may wait for what is left.
+      // Another thread may wait for the rest.
       Show();
     }
   }
@@ -124,7 +124,7 @@ Event EventQueue::Take(EventNode& taken) noexcept {
 }
 
 void EventQueue::Close() noexcept {
-  // Freeing a response calls into other rooms, which is not for under the mutex.
+  // Freeing a response calls into other rooms, which must not happen under the mutex.
   EventNode dropped;
   const std::lock_guard lock(mutex_);
   is_closed_ = true;
@@ -187,7 +187,7 @@ void tcsync_queue_wake(tcsync_queue* queue) {
 }
 
 void tcsync_queue_free(tcsync_queue* queue) {
-  // As tcsync_engine_free: its events are of an engine of the other process.
+  // As tcsync_engine_free: its events belong to an engine of the other process.
   if (Checked(queue) != nullptr && queue->opener.IsOfAnotherProcess()) return;
   const std::unique_ptr<tcsync_queue> owned(queue);
   if (owned != nullptr) owned->events->Close();

@@ -1,7 +1,7 @@
-// What is behind a tcsync_queue: events that wait for the host to take them.
+// The object of a tcsync_queue: events that wait for the host to take them.
 //
-// An operation that ends in a queue makes its event before it begins, so that its end needs no
-// memory and no event is lost. Only log records may be: they are bounded, and what is dropped is
+// An operation that ends in a queue allocates its event before it begins, so that its end needs no
+// memory and no event is lost. Only log records may be dropped: they are bounded, and drops are
 // counted.
 #ifndef TCSYNC_CAPI_SRC_QUEUE_H_
 #define TCSYNC_CAPI_SRC_QUEUE_H_
@@ -39,10 +39,10 @@ struct Event {
   int64_t dropped = 0;  // of log records, just before this one
 };
 
-// A list of one event, or of none: what can be put into a queue without memory.
+// A list of one event, or of none: it enters a queue without an allocation.
 using EventNode = std::list<Event>;
 
-// Thread-safe. Outlives its tcsync_queue while operations are under way that will end in it.
+// Thread-safe. Outlives its tcsync_queue while operations that will end in it are under way.
 class EventQueue {
  public:
   int descriptor() const { return readable_.fd(); }
@@ -55,7 +55,7 @@ class EventQueue {
   // Waits up to `timeout_ms`, for ever if that is negative, and moves the next event to *event.
   void Next(int64_t timeout_ms, tcsync_event& event);
 
-  // Drops what it has and what will come.
+  // Drops its events and all later ones.
   void Close() noexcept;
 
  private:
@@ -64,7 +64,7 @@ class EventQueue {
   void Show() noexcept;
   Event Take(EventNode& taken) noexcept;
 
-  std::mutex mutex_;  // of what follows
+  std::mutex mutex_;  // of the members below
   std::condition_variable arrives_;
   base::WakeDescriptor readable_;
   bool is_readable_ = false;

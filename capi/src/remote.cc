@@ -1,4 +1,4 @@
-// Talking to a sync server elsewhere.
+// Calls to a sync server elsewhere.
 
 #include <algorithm>
 #include <cstddef>
@@ -119,7 +119,7 @@ int32_t UrgencyOf(RequestedSnapshot requested) {
   return TCSYNC_SNAPSHOT_URGENCY_NONE;
 }
 
-// Cannot fail, and so can come after what can.
+// Cannot fail, and so may follow steps that can.
 void SetText(tcsync_uuid* version_id, const std::string& text) {
   std::memcpy(version_id->text, text.c_str(), sizeof(version_id->text));
 }
@@ -133,23 +133,23 @@ void SetFound(const Uuid& found_id, const SecretString& found, int32_t* outcome,
   *outcome = TCSYNC_OUTCOME_FOUND;
 }
 
-// The error of a call that was to unseal something: which version it was is told as well.
+// The error of a call that was to unseal something: it names the version as well.
 Result FromRemoteOf(RemoteError&& error, tcsync_uuid* version_id) {
   if (error.unseal_fault) SetText(version_id, error.version_id.ToString());
   return FromRemote(std::move(error));
 }
 
-// For the outputs of a call, before anything can fail.
+// Clears the outputs of a call, before its first possible failure.
 void ClearOutcome(int32_t* outcome, tcsync_uuid* version_id) {
   if (outcome != nullptr) *outcome = 0;
   if (version_id != nullptr) *version_id = {};
 }
 
-// The struct as the first release has it.
+// The struct in the first release.
 constexpr size_t kRemoteOptionsBytesMin = offsetof(tcsync_remote_options, response_bytes_max) +
                                           sizeof(tcsync_remote_options::response_bytes_max);
 
-// The caller's options; those that are zero are defaults.
+// The caller's options; zero means the default.
 Result ReadOptions(const tcsync_remote_options* given, RemoteServerOptions& options) {
   if (given == nullptr) return {};
   tcsync_remote_options read;
@@ -164,7 +164,7 @@ Result ReadOptions(const tcsync_remote_options* given, RemoteServerOptions& opti
   return {};
 }
 
-// What the calls that seal or unseal need of their remote.
+// Checks that calls which seal or unseal may use this remote.
 Result CheckRemote(const tcsync_remote* remote) {
   if (Result result = Needed(remote, "remote"); !result.ok()) return result;
   if (!remote->server->has_key()) {
@@ -224,7 +224,7 @@ tcsync_code tcsync_remote_open(const char* url, const char* client_id, const tcs
   });
 }
 
-// Of both, the way to the one atomic flag and the one write() is all that a signal handler may do.
+// Both end in one atomic flag and one write(), which is all that a signal handler may do.
 void tcsync_remote_cancel(tcsync_remote* remote) {
   if (remote != nullptr) remote->server->Cancel();
 }
@@ -256,7 +256,7 @@ tcsync_code tcsync_remote_probe(tcsync_remote* remote, tcsync_probe* probe, tcsy
     filled.has_versions = found.has_versions ? 1 : 0;
     filled.server_time = found.server_time.value_or(0);
     filled.certificate_expires = found.certificate_expires.value_or(0);
-    // Cut first: what is left of a character that is cut in two becomes question marks.
+    // Truncated first: the rest of a divided character becomes question marks.
     found.server_name.resize(std::min(found.server_name.size(), sizeof(filled.server_name) - 1));
     tcsync::base::MakeOneLine(found.server_name);
     std::memcpy(filled.server_name, found.server_name.data(), found.server_name.size());

@@ -9,11 +9,11 @@
 namespace tcsync::capi {
 namespace {
 
-// The struct as the first release has it.
+// The struct in the first release.
 constexpr size_t kRequestBytesMin =
     offsetof(tcsync_request, peer_address_size) + sizeof(tcsync_request::peer_address_size);
 
-// The peer's address as the caller wrote it; empty when it says none.
+// The peer's address as the caller wrote it; empty if absent.
 absl::string_view PeerText(const tcsync_request& request) {
   return View(request.peer_address, request.peer_address_size);
 }

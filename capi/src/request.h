@@ -1,4 +1,4 @@
-// A tcsync_request, checked and as the handlers take it.
+// A tcsync_request, checked and in the handlers' form.
 #ifndef TCSYNC_CAPI_SRC_REQUEST_H_
 #define TCSYNC_CAPI_SRC_REQUEST_H_
 
@@ -11,14 +11,14 @@
 
 namespace tcsync::capi {
 
-// Borrows what it was read from.
+// Borrows its source.
 class Request {
  public:
   Request() = default;
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
 
-  // Once. What is wrong with the request, if anything is.
+  // Once. The fault of the request, if any.
   Result Read(const tcsync_request& given);
 
   const http::RequestHead& head() const { return head_; }

@@ -17,14 +17,14 @@
 namespace tcsync::capi {
 namespace {
 
-// What a body that is here is given out in; a stored one comes in pieces of the same size.
+// The size of the pieces of a body in memory; a stored one comes in pieces of the same size.
 constexpr size_t kPieceBytes = size_t{128} * 1024;
 
 constexpr char kCannotBeCompleted[] =
     "the body of this response cannot be read to its end, for a reason that the log has: close the "
     "connection";
 
-// Where one piece goes: bytes, none at the end of the body, or a code.
+// The destination of one piece: bytes, none at the end of the body, or a code.
 class PieceDelivery {
  public:
   virtual ~PieceDelivery() = default;
@@ -87,7 +87,7 @@ std::unique_ptr<PieceDelivery> MakeQueuePieceDelivery(const tcsync_queue& queue,
   return std::make_unique<PieceToQueue>(queue.events, std::move(node));
 }
 
-// Owes one piece, and pays with TCSYNC_OUT_OF_MEMORY when it is destroyed before.
+// Owes one piece, and delivers TCSYNC_OUT_OF_MEMORY when it is destroyed first.
 class OwedPiece {
  public:
   OwedPiece(std::unique_ptr<PieceDelivery> delivery,
@@ -137,8 +137,8 @@ Result CheckProcessOf(const tcsync_response& response) {
   return response.core == nullptr ? Result() : CheckProcess(response.core->opener(), "engine");
 }
 
-// Has the next piece delivered, or fails and delivers nothing. Leaves in `use` that of the engine
-// that a body in pieces is read through.
+// Has the next piece delivered, or fails and delivers nothing. Sets `use` to the use of the engine
+// through which a body in pieces is read.
 Result BeginRead(tcsync_response& response, std::unique_ptr<PieceDelivery> delivery,
                  std::optional<EngineCore::Use>& use) {
   if (Result result = CheckProcessOf(response); !result.ok()) return result;

@@ -1,4 +1,4 @@
-// What is behind a tcsync_response: an answer whose body is here, or is read while it is sent.
+// The object of a tcsync_response: an answer with its body in memory, or read while it is sent.
 #ifndef TCSYNC_CAPI_SRC_RESPONSE_H_
 #define TCSYNC_CAPI_SRC_RESPONSE_H_
 
@@ -16,8 +16,8 @@ namespace tcsync::capi {
 
 class EngineCore;
 
-// How far a body was read. Shared with the piece that is on its way, which may come after the
-// response was freed. All but is_reading belong to the one who reads, or to that piece.
+// The progress of reading a body. Shared with the piece that is under way, which may arrive after
+// the response was freed. All but is_reading belong to the reader, or to that piece.
 struct BodyProgress {
   std::atomic<bool> is_reading{false};
   bool is_broken = false;
@@ -27,7 +27,7 @@ struct BodyProgress {
 }  // namespace tcsync::capi
 
 struct tcsync_response : tcsync::capi::Handle<tcsync::capi::HandleType::kResponse> {
-  // Bodies that come in pieces are read through that engine; without one there are none.
+  // Bodies in pieces are read through that engine; without one there are none.
   explicit tcsync_response(std::shared_ptr<tcsync::capi::EngineCore> streams_through);
 
   void Set(tcsync::http::Response answer) noexcept { response = std::move(answer); }

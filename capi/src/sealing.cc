@@ -67,7 +67,7 @@ tcsync_code tcsync_credentials_generate(tcsync_bytes** client_id, tcsync_bytes**
     if (secret == nullptr) return NullArgument("secret");
     const absl::StatusOr<tcsync::Credentials> credentials = tcsync::GenerateCredentials();
     if (!credentials.ok()) return FromStatus(credentials.status());
-    // Both are made before either is given away.
+    // Both are allocated before either is given away.
     auto made_client_id = std::make_unique<tcsync_bytes>(credentials->client_id.ToString());
     auto made_secret = std::make_unique<tcsync_bytes>(credentials->secret.AsStringView());
     *client_id = made_client_id.release();

@@ -1,4 +1,4 @@
-// What is behind a tcsync_key, and what sealing and talking to a sync server say alike.
+// The object of a tcsync_key, and the messages that sealing and remote calls share.
 #ifndef TCSYNC_CAPI_SRC_SEALING_H_
 #define TCSYNC_CAPI_SRC_SEALING_H_
 
@@ -22,7 +22,7 @@ tcsync_code CodeOf(UnsealFault fault);
 
 Result InvalidVersionId(absl::string_view text);
 
-// Does not repeat the text: whoever mixes it up with the secret must not find that in a log.
+// Does not repeat the text: after a mix-up with the secret, that must not be in a log.
 Result InvalidClientId(absl::string_view text);
 
 }  // namespace tcsync::capi

@@ -1,5 +1,5 @@
-// Structs that begin with struct_size, the size that the caller's header gives them. Both sides may
-// be of different releases: a struct grows at its end, and a field that one side lacks is zero.
+// Structs that begin with struct_size, their size in the caller's header. The two sides may be of
+// different releases: a struct grows at its end, and a field that one side lacks is zero.
 #ifndef TCSYNC_CAPI_SRC_SIZED_STRUCT_H_
 #define TCSYNC_CAPI_SRC_SIZED_STRUCT_H_
 
@@ -12,8 +12,8 @@
 
 namespace tcsync::capi {
 
-// No struct of any release is larger, so a larger struct_size is a mistake, such as memory that was
-// not initialised, and no memory of that size is looked at.
+// No struct of any release is larger, so a larger struct_size is a mistake, such as uninitialised
+// memory, and no memory of that size is read.
 inline constexpr size_t kStructBytesMax = 4096;
 
 // The name of a parameter and of its type, for messages.
@@ -26,12 +26,12 @@ struct StructName {
 // struct in this release.
 Result CheckStructSize(size_t size, size_t size_min, size_t known, const StructName& name);
 
-// The same, and whether all bytes behind the first `known` ones are zero: what this release does
-// not know of, it cannot do, and must not ignore.
+// The same, and whether all bytes after the first `known` ones are zero: an unknown field asks for
+// something that this release cannot do, and must not ignore.
 Result CheckStruct(const void* given, size_t size, size_t size_min, size_t known,
                    const StructName& name);
 
-// Reads a struct that a caller filled. `size_min` is its size in the first release that had it.
+// Reads a struct from the caller. `size_min` is its size in the first release that had it.
 template <typename T>
 Result ReadStruct(const T& given, size_t size_min, const StructName& name, T& read) {
   Result result = CheckStruct(&given, given.struct_size, size_min, sizeof(T), name);
@@ -41,8 +41,8 @@ Result ReadStruct(const T& given, size_t size_min, const StructName& name, T& re
   return result;
 }
 
-// Whether `given`, a struct for results, can be written: all sizes can that have struct_size
-// itself.
+// Whether `given`, a struct for results, can be written: any size is valid that includes
+// struct_size itself.
 template <typename T>
 Result CheckOutputStruct(const T& given, const StructName& name) {
   return CheckStructSize(given.struct_size, sizeof(given.struct_size), sizeof(T), name);

@@ -1,4 +1,4 @@
-// The release, and what this build of the library has.
+// The release, and the features of this build of the library.
 #include "base/version.h"
 
 #include <cstring>

@@ -17,7 +17,7 @@ class Waiter {
   void Give(T result) noexcept {
     const std::lock_guard lock(mutex_);
     result_.emplace(std::move(result));
-    // Under the lock: as soon as it is released the waiter may be gone.
+    // Under the lock: after its release the waiter may be destroyed.
     given_.notify_one();
   }
 
@@ -28,7 +28,7 @@ class Waiter {
   }
 
  private:
-  std::mutex mutex_;  // of what follows
+  std::mutex mutex_;  // of the members below
   std::condition_variable given_;
   std::optional<T> result_;
 };

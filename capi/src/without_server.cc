@@ -1,7 +1,7 @@
-// Takes the place of engine.cc, pending.cc, response.cc and listener.cc in a build without the
-// server (TCSYNC_SERVER=OFF), which is for replicas' tools: the same functions, so that every
-// program links and every binding loads, and a clear error from those that begin something. The
-// handles cannot exist here, so the others have only NULL to answer.
+// Replaces engine.cc, pending.cc, response.cc and listener.cc in a build without the server
+// (TCSYNC_SERVER=OFF), which is for replicas' tools: the same functions, so that every program
+// links and every binding loads, and a clear error from those that begin something. The handles
+// cannot exist here, so the other functions only answer NULL.
 #include <initializer_list>
 
 #include "absl/strings/string_view.h"
@@ -21,8 +21,8 @@ struct Needed {
   absl::string_view name;
 };
 
-// Names the first argument that is missing, as the server's functions do, so that a mistake in a
-// program is told alike by both builds.
+// Names the first missing argument, as the server's functions do, so that both builds report a
+// program's mistake alike.
 tcsync_code Refuse(tcsync_error** error, std::initializer_list<Needed> arguments) noexcept {
   return Guard(error, [&]() -> Result {
     for (const Needed& argument : arguments) {

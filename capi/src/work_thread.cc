@@ -8,7 +8,7 @@
 
 namespace tcsync::capi {
 
-// The thread has it as well, and outlives the WorkThread when that is finished on it.
+// Shared with the thread, which outlives the WorkThread when that is finished on it.
 struct WorkThread::Shared {
   void Run() {
     std::unique_lock lock(mutex);
@@ -25,7 +25,7 @@ struct WorkThread::Shared {
     }
   }
 
-  std::mutex mutex;  // of what follows
+  std::mutex mutex;  // of the members below
   std::condition_variable wake;
   std::shared_ptr<Task> first;
   Task* last = nullptr;
@@ -45,7 +45,7 @@ void WorkThread::Start() {
 
 void WorkThread::Post(std::shared_ptr<Task> task) noexcept {
   const std::lock_guard lock(shared_->mutex);
-  // A task that is dropped is the parameter's, which is destroyed after the mutex is free.
+  // A dropped task belongs to the parameter, which is destroyed after the mutex is free.
   if (shared_->is_finishing) return;
   Task* const added = task.get();
   (shared_->last == nullptr ? shared_->first : shared_->last->next_) = std::move(task);

@@ -1,5 +1,5 @@
-// A thread of the library's own for what must not run on the threads that clients' requests share:
-// the host's callbacks, which may take as long as they like.
+// A thread of the library's own for work that must not run on the threads that clients' requests
+// share: the host's callbacks, which may take any time.
 #ifndef TCSYNC_CAPI_SRC_WORK_THREAD_H_
 #define TCSYNC_CAPI_SRC_WORK_THREAD_H_
 
@@ -11,7 +11,7 @@ namespace tcsync::capi {
 // Runs tasks one after the other. Thread-safe.
 class WorkThread {
  public:
-  // Made before it is needed, so that posting it cannot fail.
+  // Allocated in advance, so that posting it cannot fail.
   class Task {
    public:
     virtual ~Task() = default;
@@ -31,10 +31,10 @@ class WorkThread {
   // Starts the thread if it does not run yet. Throws std::system_error.
   void Start();
 
-  // After Start. A task that comes after Finish is dropped.
+  // After Start. A task after Finish is dropped.
   void Post(std::shared_ptr<Task> task) noexcept;
 
-  // Runs what was posted and ends the thread; waits for that, but not on the thread itself.
+  // Runs the posted tasks and ends the thread; waits for that, but not on the thread itself.
   void Finish() noexcept;
 
  private:
