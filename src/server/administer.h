@@ -1,4 +1,4 @@
-// Asks for administration in this process.
+// Administration in this process.
 #ifndef TCSYNC_SRC_SERVER_ADMINISTER_H_
 #define TCSYNC_SRC_SERVER_ADMINISTER_H_
 
@@ -9,7 +9,7 @@
 
 namespace tcsync::server {
 
-// tcsync_administer, with whichever answer it has. Throws Failure when there is none.
+// tcsync_administer, with any answer. Throws Failure without one.
 Response Administer(const tcsync_config* config, tcsync_engine* engine, std::string_view method,
                     std::string_view target, std::string_view body = {});
 

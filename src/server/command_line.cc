@@ -22,8 +22,8 @@ namespace {
   throw Failure(kExitUsage, Concat({Concat(message), "; see tcsync-server --help"}));
 }
 
-// The arguments, with the last one first, as CLI11 wants them. CLI11 takes the next argument for
-// the value of "--NAME=", so that form is made into a flag and an empty value.
+// The arguments in reverse order, as CLI11 wants them. CLI11 takes the next argument for the value
+// of "--NAME=", so that form becomes a flag and an empty value.
 std::vector<std::string> ReversedArguments(int argc, const char* const* argv) {
   std::vector<std::string> arguments;
   for (int index = 1; index < argc; ++index) {
@@ -57,9 +57,9 @@ OptionFlags AddFlags(const tcsync_option& option, CLI::App& app) {
   return {&option, flag, nullptr};
 }
 
-// A value as it was given, checked for the mistakes that only a command line can have.
+// A value as given, checked for the mistakes that only a command line can have.
 std::string CheckedValue(const tcsync_option& option, const std::string& value) {
-  // An empty list would mean "all" for some options: not what an unset shell variable should do.
+  // An empty list would mean "all" for some options: an unset shell variable should not do that.
   if (value.empty() && IsList(option)) Refuse({"--", option.name, " needs a value"});
   if (value.starts_with("--")) {
     Refuse({"--", option.name, " needs a value, not the flag '", value, "'"});
@@ -88,7 +88,7 @@ std::string SettingText(const OptionFlags& flags, const std::vector<CLI::Option*
   return list;
 }
 
-// An operator's command as CLI11 knows it.
+// An operator's command in CLI11's terms.
 struct AdminCommandFlags {
   const AdminCommand* command;
   CLI::App* app;
@@ -121,7 +121,7 @@ std::vector<AdminCommandFlags> AddAdminCommands(CLI::App& app) {
     MakeSubcommand(*added.app);
     if (command.operands_max > 0) {
       added.operands = added.app->add_option("operands");
-      // (Fewer than there must be are found below.)
+      // (A missing one is found below.)
       added.operands->type_size(1)->expected(1, static_cast<int>(command.operands_max));
       added.operands->allow_extra_args(command.operands_max > 1);
     }
@@ -161,7 +161,7 @@ AdminArguments AdminArgumentsOf(const AdminCommandFlags& flags) {
   return arguments;
 }
 
-// The names of a group's commands, for who gave none.
+// The names of a group's commands, for a command line without one.
 std::string VerbsOf(std::string_view group) {
   std::string verbs;
   for (const AdminCommand& command : AdminCommands()) {
@@ -212,7 +212,7 @@ CommandLine ParseCommandLine(int argc, const char* const* argv) {
     result.command = Command::kVersion;
     return result;
   }
-  // Before words that are left over: a flag that took the next one for its value leaves that one's.
+  // Before leftover words: a flag that took the next one for its value leaves over that one's.
   for (const OptionFlags& flags : all_flags) {
     const bool given =
         flags.flag->count() > 0 || (flags.negation != nullptr && flags.negation->count() > 0);

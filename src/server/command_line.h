@@ -1,9 +1,9 @@
-// The command line of tcsync-server: parsed into what was asked for, without doing any of it.
+// The command line of tcsync-server: parsed into a request, without executing it.
 //
 // An option NAME of the library's table is the flag --NAME VALUE (or --NAME=VALUE). A list is given
-// by repeating the flag, or with commas. A boolean is --NAME, --NAME=false or --no-NAME. Of an
-// option that is given twice and is not a list, the last counts, so that a script's flags can be
-// overruled by its user's.
+// by repeating the flag, or with commas. A boolean is --NAME, --NAME=false or --no-NAME. If an
+// option is given twice and is not a list, the last one counts, so that a user can override a
+// script's flags.
 #ifndef TCSYNC_SRC_SERVER_COMMAND_LINE_H_
 #define TCSYNC_SRC_SERVER_COMMAND_LINE_H_
 
@@ -29,12 +29,12 @@ using Settings = std::map<std::string, std::string>;
 struct CommandLine {
   Command command = Command::kServe;
   Settings settings;
-  std::string url;       // of `credentials`; empty when it was not given
+  std::string url;       // of `credentials`; empty if absent
   AdminArguments admin;  // of kAdminister
 };
 
-// Throws Failure with kExitUsage for a command line that makes no sense. Values are not checked
-// here: the library does that.
+// Throws Failure with kExitUsage for an invalid command line. Values are not checked here: the
+// library does that.
 CommandLine ParseCommandLine(int argc, const char* const* argv);
 
 }  // namespace tcsync::server

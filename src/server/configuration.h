@@ -1,4 +1,4 @@
-// From the environment and the command line to a tcsync_config.
+// Makes a tcsync_config of the environment and the command line.
 #ifndef TCSYNC_SRC_SERVER_CONFIGURATION_H_
 #define TCSYNC_SRC_SERVER_CONFIGURATION_H_
 
@@ -10,12 +10,12 @@
 
 namespace tcsync::server {
 
-// Defaults, overruled by the environment, overruled by `flags`. A variable that a flag overrules is
-// removed from the environment of this process, and what is wrong with it does not matter; so call
-// this while there is one thread. Throws Failure for values that the library refuses.
+// Defaults, overridden by the environment, overridden by `flags`. A variable that a flag overrides
+// is removed from the environment of this process, and its faults do not matter; so call this while
+// there is one thread. Throws Failure for values that the library refuses.
 Config MakeConfig(const Settings& flags);
 
-// The text that decides option `name` after MakeConfig(flags): for the server's own log lines.
+// The effective text of option `name` after MakeConfig(flags): for the server's own log lines.
 std::string EffectiveText(const Settings& flags, std::string_view name);
 
 }  // namespace tcsync::server

@@ -11,7 +11,7 @@
 namespace tcsync::server {
 namespace {
 
-// `url`, refused when Taskwarrior could not use it or it would not stay one line of taskrc.
+// `url`, refused if Taskwarrior could not use it or it would not be one line of taskrc.
 std::string CheckedUrl(const std::string& url) {
   const bool has_scheme = url.starts_with("http://") || url.starts_with("https://");
   if (!has_scheme || url.find_first_of(" \t\r\n") != std::string::npos) {
@@ -21,8 +21,8 @@ std::string CheckedUrl(const std::string& url) {
   return url;
 }
 
-// Where a client on this machine reaches a server with these settings; "" when only the running
-// server knows.
+// The URL by which a client on this machine reaches a server with these settings; "" when only the
+// running server knows it.
 std::string LocalUrl(const Settings& flags) {
   const std::string listen = EffectiveText(flags, "listen");
   std::string base_path = EffectiveText(flags, "base-path");
@@ -45,7 +45,7 @@ std::string LocalUrl(const Settings& flags) {
 }  // namespace
 
 void PrintCredentials(const CommandLine& command_line) {
-  // Made only so that a mistake is reported now and not by the server.
+  // Made only to report a mistake now instead of at the server's start.
   const Config config = MakeConfig(command_line.settings);
   std::string url =
       command_line.url.empty() ? LocalUrl(command_line.settings) : CheckedUrl(command_line.url);

@@ -1,4 +1,4 @@
-// The command `credentials`: what a new user puts into taskrc.
+// The command `credentials`: a new user's lines for taskrc.
 #ifndef TCSYNC_SRC_SERVER_CREDENTIALS_H_
 #define TCSYNC_SRC_SERVER_CREDENTIALS_H_
 
@@ -7,7 +7,7 @@
 namespace tcsync::server {
 
 // Prints three taskrc lines with new credentials on standard output. They exist nowhere else: the
-// server learns of the client ID at the first sync, and never of the secret.
+// server learns the client ID at the first sync, and never the secret.
 void PrintCredentials(const CommandLine& command_line);
 
 }  // namespace tcsync::server

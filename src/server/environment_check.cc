@@ -22,8 +22,8 @@ std::string Plain(std::string_view name) {
   return plain;
 }
 
-// How many letters must be changed, added, removed or swapped with the next one (the "optimal
-// string alignment" distance).
+// The number of letters to change, add, remove or swap with the next one (the "optimal string
+// alignment" distance).
 size_t Distance(std::string_view a, std::string_view b) {
   std::vector<size_t> before_last;
   std::vector<size_t> last(b.size() + 1);
@@ -52,12 +52,12 @@ std::string MeantVariable(std::string_view name, const std::vector<OptionVariabl
   std::string nearest;
   size_t least = kLettersWrongMax + 1;
   for (const OptionVariable& variable : variables) {
-    // Some variables have the names that the reference server gives them; their option's name with
-    // the prefix is what somebody expects who knows the others.
+    // Some variables have the reference server's names; a user of the other variables expects their
+    // option's name with the prefix.
     for (const std::string& form : {Plain(variable.variable), prefix + Plain(variable.variable),
                                     prefix + Plain(variable.option)}) {
       const size_t distance = Distance(given, form);
-      // Two wrong letters in a short name make another word of it.
+      // Two wrong letters in a short name make it another word.
       const size_t letters = form.starts_with(prefix) ? form.size() - prefix.size() : form.size();
       if (distance < least && distance * 4 <= letters) {
         least = distance;

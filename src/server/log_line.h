@@ -1,4 +1,4 @@
-// One log record as a line of JSON has it.
+// One log record as a line of JSON.
 #ifndef TCSYNC_SRC_SERVER_LOG_LINE_H_
 #define TCSYNC_SRC_SERVER_LOG_LINE_H_
 

@@ -1,5 +1,5 @@
 // tcsync-server: serves TaskChampion sync to the network. A command line over the C ABI, nothing
-// else: what it can do, every program that links libtcsync can.
+// else: every program that links libtcsync can do the same.
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -40,7 +40,7 @@ void Run(const CommandLine& command_line) {
       std::printf("tcsync-server %s\n", tcsync_version());
       break;
   }
-  // A full disk behind standard output shows only here.
+  // An error of standard output, such as a full disk, shows only here.
   if (std::fflush(stdout) != 0) {
     throw tcsync::server::Failure(tcsync::server::kExitFailure, "cannot write the output");
   }

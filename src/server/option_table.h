@@ -1,5 +1,5 @@
-// The library's table of options, as the command line, --help and docs/options.md need it. Nothing
-// here knows a single option's meaning: a new row in the table appears everywhere by itself.
+// The library's table of options, for the command line, --help and docs/options.md. Nothing here
+// knows a single option's meaning: a new row in the table appears everywhere by itself.
 #ifndef TCSYNC_SRC_SERVER_OPTION_TABLE_H_
 #define TCSYNC_SRC_SERVER_OPTION_TABLE_H_
 
@@ -11,7 +11,7 @@
 
 namespace tcsync::server {
 
-// Options that belong together, in the table's order.
+// Options under one heading, in the table's order.
 struct OptionGroup {
   std::string_view heading;
   std::vector<tcsync_option> options;
@@ -25,11 +25,11 @@ std::vector<OptionGroup> GroupedOptions();
 bool IsList(const tcsync_option& option);
 bool IsBoolean(const tcsync_option& option);
 
-// What stands for the value in help: "ADDR", "N", "rocksdb|memory"; "" for a boolean.
+// The placeholder of the value in help: "ADDR", "N", "rocksdb|memory"; "" for a boolean.
 std::string Placeholder(const tcsync_option& option);
 
-// The bounds of a number in a sentence, such as "From 1 to 64."; "" when there is none worth
-// saying.
+// The bounds of a number in a sentence, such as "From 1 to 64."; "" if they are not worth a
+// sentence.
 std::string RangeSentence(const tcsync_option& option);
 
 }  // namespace tcsync::server

@@ -24,9 +24,9 @@ using Listener = std::unique_ptr<tcsync_listener, FreeWith<tcsync_listener_free>
 using Response = std::unique_ptr<tcsync_response, FreeWith<tcsync_response_free>>;
 using Bytes = std::unique_ptr<tcsync_bytes, FreeWith<tcsync_bytes_free>>;
 
-// How the server ends, other than by success (0) or by a signal.
-inline constexpr int kExitFailure = 1;  // it could not do what was asked
-inline constexpr int kExitUsage = 2;    // what was asked makes no sense
+// The exit status, other than success (0) or a signal.
+inline constexpr int kExitFailure = 1;  // the request failed
+inline constexpr int kExitUsage = 2;    // the request is invalid
 
 // A failure that ends the program: one line for people, and the exit status.
 class Failure : public std::runtime_error {
@@ -40,15 +40,15 @@ class Failure : public std::runtime_error {
   int exit_status_;
 };
 
-// Calls a function of the C ABI that takes `arguments` and then a tcsync_error**; throws Failure
-// when it fails. An argument that it calls invalid came from the command line or the environment.
+// Calls a function of the C ABI that takes `arguments` and then a tcsync_error**; throws Failure if
+// it fails. An argument that it calls invalid came from the command line or the environment.
 template <typename Function, typename... Arguments>
 void Call(Function function, Arguments... arguments) {
   tcsync_error* error = nullptr;
   const tcsync_code code = function(arguments..., &error);
   if (code == TCSYNC_OK) return;
   const std::unique_ptr<tcsync_error, FreeWith<tcsync_error_free>> owner(error);
-  // There is no error object when memory ran out while it was made.
+  // There is no error object if memory ran out while it was made.
   const std::string message =
       error != nullptr ? tcsync_error_message(error) : tcsync_code_name(code);
   throw Failure(TCSYNC_COARSE(code) == TCSYNC_INVALID_ARGUMENT ? kExitUsage : kExitFailure,

@@ -26,7 +26,7 @@ sigset_t SetOf(std::initializer_list<int> signal_numbers) {
   return set;
 }
 
-// A terminal that was closed is none any more.
+// A closed terminal does not count.
 bool HasTerminal() { return isatty(STDIN_FILENO) != 0 || isatty(STDERR_FILENO) != 0; }
 
 extern "C" void ExitAtOnce(int signal_number) { _exit(128 + signal_number); }
@@ -35,13 +35,13 @@ extern "C" void ExitAtOnce(int signal_number) { _exit(128 + signal_number); }
 
 void TuneAllocator() {
 #ifdef __GLIBC__
-  // A body of many megabytes must go back to the system when it has been stored. By default glibc
-  // raises the size from which it uses mmap each time such a block is freed, up to 32 MiB, and then
+  // The memory of a body of many megabytes must go back to the system once it is stored. By default
+  // glibc raises the threshold of mmap each time such a block is freed, up to 32 MiB, and then
   // keeps bodies inside its heaps, where one small block above them pins them. Setting the size
   // fixes it: bodies of 256 KiB and more are mapped, and unmapped when they are freed.
   mallopt(M_MMAP_THRESHOLD, 256 * 1024);
   // Each arena keeps freed memory of its own, and by default there are eight for each core. Few
-  // threads allocate here, and briefly; two arenas cost them nothing that can be measured.
+  // threads allocate here, and briefly; two arenas cost them nothing measurable.
   mallopt(M_ARENA_MAX, 2);
 #endif
 }
@@ -63,7 +63,7 @@ void LimitThreadStacks() {
 void RaiseOpenFilesLimit() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  // macOS says that the hard limit is infinite, but takes no more than 10,240.
+  // macOS reports the hard limit as infinite, but accepts no more than 10,240.
   for (const rlim_t cap : {rlim_t{65'536}, rlim_t{10'240}}) {
     const rlim_t wanted = std::min(limit.rlim_max, cap);
     if (wanted <= limit.rlim_cur) return;
@@ -86,7 +86,7 @@ Signals::Signal Signals::Wait() {
   if (sigwait(&set, &signal_number) != 0) throw Failure(kExitFailure, "cannot wait for signals");
   const bool terminal_is_gone = had_terminal_ && !HasTerminal();
   if (signal_number == SIGHUP && !terminal_is_gone) return {.stops = false, .name = "SIGHUP"};
-  // A handler, because the first process of a container is not ended by an unhandled signal.
+  // A handler, because an unhandled signal does not end the first process of a container.
   signal(SIGTERM, ExitAtOnce);
   signal(SIGINT, ExitAtOnce);
   const sigset_t stop_signals = SetOf({SIGTERM, SIGINT});

@@ -1,5 +1,5 @@
-// What the server arranges with the operating system before its threads start: memory, open files
-// and signals.
+// The server's settings of the operating system before its threads start: memory, open files and
+// signals.
 #ifndef TCSYNC_SRC_SERVER_PROCESS_H_
 #define TCSYNC_SRC_SERVER_PROCESS_H_
 
@@ -7,25 +7,24 @@
 
 namespace tcsync::server {
 
-// Tunes the allocator for a small machine. Does nothing where it is not glibc's.
+// Tunes the allocator for a small machine. Has no effect on others than glibc's.
 void TuneAllocator();
 
-// Gives the threads that start from here on stacks of 1 MiB, which is several times what any of
-// them uses, instead of the usual 8 MiB: limits of a process (RLIMIT_DATA, RLIMIT_AS) count the
-// whole stack, touched or not. Does nothing where it cannot be said once for all.
+// Gives later threads stacks of 1 MiB, several times their need, instead of the usual 8 MiB: limits
+// of a process (RLIMIT_DATA, RLIMIT_AS) count the whole stack, touched or not. Has no effect where
+// the system has no default to set.
 void LimitThreadStacks();
 
 // Raises the soft limit on open files to the hard one, up to 65,536: each connection is one.
 void RaiseOpenFilesLimit();
 
-// Lets a write that a limit on file sizes (ulimit -f) forbids fail like one to a full disk, instead
-// of ending the process.
+// Makes a write over a limit on file sizes (ulimit -f) fail like one to a full disk, instead of
+// ending the process.
 void IgnoreFileSizeSignal();
 
-// SIGTERM and SIGINT, which stop the server, and SIGHUP, which has it read files again; but SIGHUP
-// stops it, too, when it comes because the terminal that the server was started in is gone. Make
-// one in main, before any thread starts: threads inherit that the signals are blocked, so that only
-// Wait() receives them.
+// SIGTERM and SIGINT stop the server, and SIGHUP makes it read files again; but SIGHUP stops it,
+// too, when the terminal in which the server was started is gone. Make one in main, before any
+// thread starts: threads inherit that the signals are blocked, so that only Wait() receives them.
 class Signals {
  public:
   struct Signal {
@@ -37,7 +36,7 @@ class Signals {
   // instead of a signal.
   Signals();
 
-  // Waits for a signal. After one that stops, do not call it again: a further SIGTERM or SIGINT
+  // Waits for a signal. After a stopping one, do not call it again: a further SIGTERM or SIGINT
   // then ends the process at once, with 128 plus its number as the exit status.
   Signal Wait();
 

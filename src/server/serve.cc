@@ -24,7 +24,7 @@ std::string StorageDescription(const Settings& flags) {
   return Concat({"data directory ", no_working_directory ? data_dir : absolute.string()});
 }
 
-// What SIGHUP asks for. Who cannot read a file again says so in the log, and goes on as before.
+// The work of SIGHUP. A file that cannot be read again is reported in the log, and changes nothing.
 void ReadFilesAgain(tcsync_engine* engine, ServerLog& log) {
   log.Info("SIGHUP: reading files again");
   try {
@@ -48,8 +48,8 @@ void Serve(const CommandLine& command_line) {
   Call(tcsync_config_set_log, config.get(), &ServerLog::Receive, static_cast<void*>(&log));
   Signals signals;
 
-  // The addresses first: who cannot have them must not touch the data directory. But the engine
-  // must outlive the listener, whichever way this function is left.
+  // The addresses first: without them the data directory must stay untouched. But the engine must
+  // outlive the listener on every way out of this function.
   Engine engine;
   tcsync_listener* raw_listener = nullptr;
   Call(tcsync_listener_bind, config.get(), &raw_listener);
@@ -57,7 +57,7 @@ void Serve(const CommandLine& command_line) {
   tcsync_engine* raw_engine = nullptr;
   Call(tcsync_engine_open, config.get(), &raw_engine);
   engine.reset(raw_engine);
-  // Before the addresses, which the library tells on a thread of its own.
+  // Before the addresses, which the library logs on a thread of its own.
   log.Info(Concat({"tcsync-server ", tcsync_version(), ", ", StorageDescription(flags)}));
   Call(tcsync_listener_serve, listener.get(), engine.get());
 

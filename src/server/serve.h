@@ -7,8 +7,7 @@
 namespace tcsync::server {
 
 // Returns after a stop signal, when everything is closed. Throws Failure when the server cannot
-// start; then nothing was changed, except that a data directory that did not exist may have been
-// made.
+// start; then nothing was changed, except that a missing data directory may have been created.
 void Serve(const CommandLine& command_line);
 
 }  // namespace tcsync::server

@@ -39,7 +39,7 @@ ServerLog::ServerLog(std::string_view least_level, std::string_view format)
       own_level_(LevelNamed(least_level)),
       logger_(std::make_unique<spdlog::logger>("tcsync-server",
                                                std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
-  // UTC, so that the lines of servers and users in several places can be put side by side.
+  // UTC, so that the lines of servers and users in several places can be compared.
   logger_->set_formatter(std::make_unique<spdlog::pattern_formatter>(
       is_json_ ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})"
                : "%Y-%m-%dT%H:%M:%S.%eZ %l: %v",

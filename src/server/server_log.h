@@ -1,4 +1,4 @@
-// The log: one line for each record, on standard error. As text for people, or each a JSON object
+// The log: one line for each record, on standard error, as text for people, or as a JSON object
 // with "time", "level", the record's fields, and "message".
 #ifndef TCSYNC_SRC_SERVER_SERVER_LOG_H_
 #define TCSYNC_SRC_SERVER_SERVER_LOG_H_
@@ -27,17 +27,17 @@ class ServerLog {
   void Info(const std::string& message);
   void Warn(const std::string& message);
 
-  // From here on messages of the engine are not measured again: it knows its level itself, which an
-  // operator can change while it runs.
+  // From here on messages of the engine are not filtered again: it filters by its own level, which
+  // an operator can change while it runs.
   void LeaveEngineLevel();
 
   // A tcsync_log_function; `user_data` is the ServerLog.
   static void Receive(void* user_data, const tcsync_log_record* record);
 
  private:
-  // A message of the server's own, which has no fields.
+  // A message of the server's own, without fields.
   void Say(int level, const std::string& message);
-  // `line` as the format has it.
+  // Writes `line` in the format.
   void Write(int level, std::string_view line);
 
   const bool is_json_;

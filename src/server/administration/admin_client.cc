@@ -32,8 +32,8 @@ constexpr std::string_view kSocketName = "admin.sock";
 constexpr std::chrono::minutes kAnswerTimeout{30};
 constexpr std::chrono::milliseconds kJobPollInterval{100};
 
-// Connects to the socket and closes the connection again; returns 0 or what is wrong. The HTTP
-// client would not tell a socket that nobody serves from one that others may not use.
+// Connects to the socket and closes the connection again; returns 0 or the error. The HTTP client
+// would not tell a socket without a server from one without permission.
 int TryToConnect(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -49,7 +49,7 @@ int TryToConnect(const std::string& path) {
   return error;
 }
 
-// Whether there is something in the directory. Throws when nobody can tell.
+// Whether the directory has content. Throws if it cannot be read.
 bool HasContent(const std::string& directory) {
   std::error_code error;
   if (!std::filesystem::exists(directory, error)) {
@@ -112,7 +112,7 @@ std::string AdminAnswer::error() const {
 }
 
 AdminClient::AdminClient(const Settings& flags, DataDirectory data_directory) {
-  // An operator asked for one thing; what an engine says as it opens is not that.
+  // An operator asked for one thing; the engine's messages at its opening are not part of it.
   Settings quiet_flags = flags;
   if (data_directory != DataDirectory::kServedOrNone) {
     quiet_flags.try_emplace("log-level", "warning");

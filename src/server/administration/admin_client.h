@@ -1,5 +1,5 @@
-// Speaks the administration API (docs/administration.md): to the server that runs on the data
-// directory, over its socket there, or, when none runs, to an engine in this process.
+// A client of the administration API (docs/administration.md): of the server that runs on the data
+// directory, over its socket there, or else of an engine in this process.
 #ifndef TCSYNC_SRC_SERVER_ADMINISTRATION_ADMIN_CLIENT_H_
 #define TCSYNC_SRC_SERVER_ADMINISTRATION_ADMIN_CLIENT_H_
 
@@ -30,17 +30,16 @@ struct AdminAnswer {
   std::string error() const;
 };
 
-// What may be where the data directory should be.
+// The requirements for the data directory.
 enum class DataDirectory {
   kMustExist,
-  kMayBeNew,  // it is created, as by a server that starts
+  kMayBeNew,  // it is created, as by a starting server
   kNone,      // the request needs none, or needs it closed: see tcsync_administer
-  // The request is about the running server where there is one, and otherwise about the options
-  // alone.
+  // The request is about the running server if there is one, and otherwise about the options alone.
   kServedOrNone,
 };
 
-// A job that ended with an error, which it tells.
+// A job that ended with an error; the message is the job's.
 class JobFailed : public Failure {
  public:
   explicit JobFailed(const std::string& message) : Failure(kExitFailure, message) {}
@@ -55,29 +54,30 @@ class AdminClient {
   AdminClient(const AdminClient&) = delete;
   AdminClient& operator=(const AdminClient&) = delete;
 
-  // Whether a server runs, and answers; otherwise this process has the data directory open itself.
+  // Whether a server runs, and answers; otherwise this process has opened the data directory
+  // itself.
   bool is_served() const { return connection_ != nullptr; }
 
-  // Whether there was no data directory, so that one was made.
+  // Whether the data directory did not exist and was created.
   bool made_data_directory() const { return made_data_directory_; }
 
-  // `target` begins behind "/v1/admin/". Any answer is returned. Throws Failure when there is none.
+  // `target` is the part after "/v1/admin/". Any answer is returned. Throws Failure without one.
   AdminAnswer Request(std::string_view method, std::string_view target, std::string_view body = {});
 
-  // The same for what must succeed: throws Failure, with the answer's own sentence, for an error.
+  // The same for a request that must succeed: throws Failure, with the answer's sentence, for an
+  // error.
   Json Get(std::string_view target);
   Json Post(std::string_view target, const Json& body = Json::object());
   Json Delete(std::string_view target);
 
-  // Posts a request whose answer is a job, waits until that has ended, and returns its result. When
-  // the command is interrupted, so is the job. Throws JobFailed, or Failure.
+  // Posts a request whose answer is a job, waits for its end, and returns its result. An
+  // interruption of the command cancels the job. Throws JobFailed, or Failure.
   Json RunJob(std::string_view target, const Json& body, std::string_view what);
 
-  // Waits for a job that there is already. `left`: what an interruption leaves, as a sentence's
-  // end.
+  // Waits for an existing job. `left`: the state after an interruption, as the end of a sentence.
   Json AwaitJob(uint64_t job, std::string_view what, std::string_view left);
 
-  // Gets every page of a list of clients or the like: `target` and each page's "next" as its
+  // Gets every page of a list, such as that of the clients: `target` and each page's "next" as its
   // "after", until there is none. `each` is called for every page.
   void WalkPages(std::string_view method, std::string_view target, const Json& body,
                  const std::string& left, const std::function<void(const Json& page)>& each);
@@ -94,7 +94,7 @@ class AdminClient {
 // Percent-encodes a value of a query, or a part of a path.
 std::string PercentEncoded(std::string_view value);
 
-// The target of a request about the client that a person names so, with `rest` behind the name.
+// The target of a request about the client of that name, followed by `rest`.
 std::string ClientTarget(std::string_view name, std::string_view rest = {});
 
 // Prints a JSON document in one line.

@@ -31,7 +31,7 @@ Json BackupsIn(AdminClient& client, const std::string& directory) {
   return client.Get(Concat({"backups?directory=", PercentEncoded(directory)})).at("backups");
 }
 
-// How large the backup is that a restore asks for; 0 when it is not there.
+// The size of the backup that a restore requests; 0 if there is none.
 uint64_t BytesToRestore(AdminClient& client, const Json& body) {
   const Json backups = BackupsIn(client, body.at("directory").get<std::string>());
   uint64_t bytes = 0;
@@ -43,7 +43,7 @@ uint64_t BytesToRestore(AdminClient& client, const Json& body) {
   return bytes;
 }
 
-// What the files below a directory add up to; what cannot be looked at counts as nothing.
+// The total size of the files below a directory; unreadable ones count as nothing.
 uint64_t BytesBelow(const std::string& directory) {
   uint64_t bytes = 0;
   std::error_code error;
@@ -57,8 +57,8 @@ uint64_t BytesBelow(const std::string& directory) {
   return bytes;
 }
 
-// A restore is one request, which is answered at its end: how far it is shows in the directory that
-// it fills.
+// A restore is one request, which is answered at its end: its progress shows in the size of the
+// directory that it fills.
 Json RestoreInto(const Settings& flags, const Json& body) {
   constexpr std::chrono::milliseconds kLookInterval{200};
   AdminClient client(flags, DataDirectory::kNone);
@@ -121,7 +121,7 @@ void MakeBackup(const CommandLine& command_line) {
   std::printf("%s, in %s\n", Described(backup).c_str(), directory.c_str());
 }
 
-// Nothing is removed where one of the numbers is a mistake.
+// Removes nothing if one of the numbers is a mistake.
 void RequireBackups(AdminClient& client, const std::string& directory, const Json& numbers) {
   const Json backups = BackupsIn(client, directory);
   for (const Json& number : numbers) {

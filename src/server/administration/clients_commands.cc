@@ -1,4 +1,4 @@
-// The commands `clients ...` that look at clients and change who may do what.
+// The commands `clients ...` that show clients and change their admission.
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -15,7 +15,7 @@ namespace {
 // 0 for null.
 int64_t TimeOf(const Json& value) { return value.is_null() ? 0 : value.get<int64_t>(); }
 
-// When a replica was seen is known to the day.
+// Storage records replicas by day.
 std::string DayOf(const Json& value) { return HumanTime(TimeOf(value)).substr(0, 10); }
 
 std::string TextOf(const Json& value) { return value.is_null() ? "-" : value.get<std::string>(); }
@@ -53,7 +53,7 @@ std::string TimeAndAge(const Json& value) {
   return Concat({HumanTime(time), " (", HumanAge(time), ")"});
 }
 
-// What the numbers in version IDs say of a replica whose version is not here.
+// The meaning of a version ID's number, for a replica whose version this server lacks.
 std::string_view PlaceText(const Json& replica) {
   const Json& place = replica.at("place");
   if (place == "left-out") return "; its version is older than the latest here";
@@ -102,7 +102,7 @@ void PrintClient(const Json& client) {
   }
 }
 
-// Posts to one client and prints the answer, or `sentence` with the ID in front.
+// Posts to one client and prints the answer, or `sentence` after the ID.
 Json PostToClient(const CommandLine& command_line, std::string_view verb, const Json& body,
                   std::string_view sentence) {
   AdminClient client(command_line.settings, DataDirectory::kMustExist);
@@ -198,7 +198,7 @@ void ClearToken(const CommandLine& command_line) {
 
 namespace {
 
-// Why it is not clear which diverged replica of the client to accept; empty: it is.
+// The reason why no diverged replica of the client is accepted automatically; empty: one is.
 std::string WhyNotAccepted(const Json& client) {
   if (!client.at("problem").is_null()) {
     return Concat({"it is damaged: ", client.at("problem").get<std::string>()});
@@ -220,7 +220,7 @@ std::string WhyNotAccepted(const Json& client) {
   return "";
 }
 
-// For each client that has replicas ahead: accepts one where it is clear which.
+// For each client with replicas ahead: accepts one if the choice is clear.
 void AcceptAllDiverged(const CommandLine& command_line) {
   const AdminArguments& arguments = command_line.admin;
   AdminClient client(command_line.settings, DataDirectory::kMustExist);

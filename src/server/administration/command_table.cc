@@ -13,7 +13,7 @@ namespace {
 constexpr AdminFlag kJson{"json", ""};
 constexpr AdminFlag kYes{"yes", ""};
 
-// More than anybody types, and fewer than a command line has room for.
+// More than anyone types, and fewer than a command line has room for.
 constexpr size_t kClientsAtOnceMax = 1000;
 
 }  // namespace

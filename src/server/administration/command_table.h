@@ -1,5 +1,5 @@
-// The commands of an operator, such as `clients list`: their names, operands and flags. What they
-// do is in the other files of this directory.
+// An operator's commands, such as `clients list`: their names, operands and flags. Their work is
+// done in the other files of this directory.
 #ifndef TCSYNC_SRC_SERVER_ADMINISTRATION_COMMAND_TABLE_H_
 #define TCSYNC_SRC_SERVER_ADMINISTRATION_COMMAND_TABLE_H_
 
@@ -14,17 +14,17 @@ namespace tcsync::server {
 
 struct CommandLine;
 
-// A command as it was given.
+// A command with its arguments.
 struct AdminArguments {
-  std::string name;                           // "clients list"; empty: no command of an operator's
+  std::string name;                           // "clients list"; empty: not an operator's command
   std::vector<std::string> operands;          // as many as the command takes
   std::map<std::string, std::string> values;  // of flags with a value, without their dashes
   std::set<std::string> switches;             // flags without one
 
   bool Has(const std::string& name) const { return switches.contains(name); }
-  // Empty when it was not given.
+  // Empty if absent.
   std::string Value(const std::string& name) const;
-  // Throws Failure with kExitUsage for what is no whole number from `minimum` to `maximum`.
+  // Throws Failure with kExitUsage for anything but a whole number from `minimum` to `maximum`.
   unsigned long long Number(const std::string& name, unsigned long long minimum,
                             unsigned long long maximum, unsigned long long otherwise) const;
 };
@@ -52,7 +52,7 @@ struct AdminCommand {
 
 const std::vector<AdminCommand>& AdminCommands();
 
-// Does the command of `command_line.admin`. Throws Failure.
+// Runs the command of `command_line.admin`. Throws Failure.
 void RunAdminCommand(const CommandLine& command_line);
 
 }  // namespace tcsync::server

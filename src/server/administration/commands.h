@@ -1,4 +1,4 @@
-// What each command of an operator does. Each throws Failure.
+// An operator's commands. Each throws Failure.
 #ifndef TCSYNC_SRC_SERVER_ADMINISTRATION_COMMANDS_H_
 #define TCSYNC_SRC_SERVER_ADMINISTRATION_COMMANDS_H_
 

@@ -17,13 +17,13 @@
 namespace tcsync::server {
 namespace {
 
-// Characters of UTF-8 text, which are what a terminal shows in a column each (nearly).
+// Characters of UTF-8 text, which (nearly) all take one column of a terminal.
 size_t WidthOf(std::string_view text) {
   return std::count_if(text.begin(), text.end(),
                        [](char byte) { return (static_cast<unsigned char>(byte) & 0xc0) != 0x80; });
 }
 
-// A percentage that is none, so that what comes next is another one.
+// An impossible percentage, which differs from the next one.
 constexpr int kOtherFigures = 101;
 
 }  // namespace
@@ -99,7 +99,7 @@ ProgressLine::~ProgressLine() {
 void ProgressLine::SetWhat(std::string_view what) {
   if (what_ == what) return;
   what_ = std::string(what);
-  // The next figures are of something else, even if they are the same ones.
+  // The next figures concern other work, even if they are the same.
   if (last_percent_ >= 0) last_percent_ = kOtherFigures;
 }
 

@@ -1,4 +1,4 @@
-// What the commands show to people, and ask them: tables, sizes, ages, progress, confirmation.
+// The commands' dialogue with people: tables, sizes, ages, progress, confirmation.
 #ifndef TCSYNC_SRC_SERVER_ADMINISTRATION_CONSOLE_H_
 #define TCSYNC_SRC_SERVER_ADMINISTRATION_CONSOLE_H_
 
@@ -14,7 +14,7 @@ namespace tcsync::server {
 // "0 B", "512 B", "1.4 MiB".
 std::string HumanBytes(uint64_t bytes);
 
-// How long ago that was: "now", "5 minutes", "3 days"; "-" for 0.
+// The time since then: "now", "5 minutes", "3 days"; "-" for 0.
 std::string HumanAge(int64_t unix_seconds);
 
 // "2026-01-31 17:05:09 UTC"; "-" for 0.
@@ -23,7 +23,7 @@ std::string HumanTime(int64_t unix_seconds);
 // "1 client", "2 clients".
 std::string Counted(uint64_t count, std::string_view thing);
 
-// Text in aligned columns, on standard output. Columns of numbers are aligned at their right.
+// Text in aligned columns, on standard output. Columns of numbers are aligned on the right.
 class Table {
  public:
   struct Column {
@@ -42,8 +42,8 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-// One line on standard error that says how far something is; nothing unless that is a terminal. The
-// line is gone when this is.
+// One line of progress on standard error; nothing unless that is a terminal. The line is erased
+// when this object is destroyed.
 class ProgressLine {
  public:
   explicit ProgressLine(std::string_view what);
@@ -51,10 +51,10 @@ class ProgressLine {
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
 
-  // What is being done changes.
+  // Changes the name of the work.
   void SetWhat(std::string_view what);
 
-  // `total` 0: nobody knows. Both 0: nor how far it is.
+  // `total` 0: it is unknown. Both 0: the progress as well.
   void Show(uint64_t done, uint64_t total);
 
  private:
@@ -63,7 +63,7 @@ class ProgressLine {
   int last_percent_ = -1;
 };
 
-// The same place for a server that may run in another directory. Throws Failure.
+// The absolute form, for a server that may run in another directory. Throws Failure.
 std::string AbsolutePath(const std::string& path);
 
 // Returns when a person agrees or --yes was given; otherwise throws Failure. `question` ends with a

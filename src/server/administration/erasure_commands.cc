@@ -51,7 +51,7 @@ Deletion LookAt(AdminClient& client, const std::vector<std::string>& names) {
 
 // Backups that have one of the clients.
 struct BackupsLeft {
-  Json directories = Json::array();                         // that were looked into
+  Json directories = Json::array();                         // the searched ones
   std::map<std::string, std::map<uint64_t, Json>> backups;  // by directory and number
   Json problems = Json::array();
 
@@ -136,7 +136,7 @@ void DeleteClients(const CommandLine& command_line) {
   Json job;
   for (const std::string& id : deletion.ids) {
     const Json answer = client.Delete(ClientTarget(id));
-    // Each waits for all before it.
+    // Each waits for all earlier ones.
     if (!answer.at("job").is_null()) job = answer.at("job");
     if (!as_json) std::printf("%s is deleted\n", id.c_str());
   }

@@ -21,7 +21,7 @@ ExportOutput::ExportOutput(const std::string& path, bool can_take_back) : path_(
     return;
   }
   part_path_ = Concat({path_, ".part"});
-  // For its owner only: sealed or not, it is somebody's history.
+  // For its owner only: sealed or not, it is a person's history.
   const int descriptor = open(part_path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (descriptor >= 0) file_ = fdopen(descriptor, "w");
   if (file_ == nullptr) {

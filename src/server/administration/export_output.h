@@ -1,4 +1,4 @@
-// Where an export goes, and how a client is written there.
+// The destination of an export, and the writing of a client to it.
 #ifndef TCSYNC_SRC_SERVER_ADMINISTRATION_EXPORT_OUTPUT_H_
 #define TCSYNC_SRC_SERVER_ADMINISTRATION_EXPORT_OUTPUT_H_
 
@@ -21,7 +21,7 @@ class ExportOutput {
 
   void Write(const std::string& text);
 
-  // From the last Keep() on, what was written can be taken back.
+  // Output after the last Keep() can be taken back.
   void Keep();
   void TakeBack();
 
@@ -33,26 +33,26 @@ class ExportOutput {
   const std::string path_;
   std::string part_path_;
   std::FILE* file_ = nullptr;   // null: standard output
-  std::FILE* spool_ = nullptr;  // before standard output, which takes nothing back
+  std::FILE* spool_ = nullptr;  // for standard output, which cannot be taken back
   long kept_bytes_ = 0;
 };
 
-// The server could not give out a client, which is named.
+// The server could not export a client, which the message names.
 class ClientNotExported : public Failure {
  public:
   explicit ClientNotExported(const std::string& message) : Failure(kExitFailure, message) {}
 };
 
-// Writes one client, from the version behind `after` on; empty: all of it. Throws Failure.
+// Writes one client, from the version after `after` on; empty: all of it. Throws Failure.
 void ExportClient(AdminClient& client, const std::string& id, std::string after,
                   ExportOutput& output);
 
-// The present state of a client, or its end, in a new file of that name. Throws Failure, also when
-// there is such a file.
+// The present state of a client, or its end, in a new file of that name. Throws Failure, also for
+// an existing file.
 void ExportToNewFile(AdminClient& client, const std::string& id, const std::string& after,
                      const std::string& path);
 
-// "ID-WHAT-20260131T170509Z.jsonl", for a file that nobody named.
+// "ID-WHAT-20260131T170509Z.jsonl", for a file without a given name.
 std::string ExportFileName(const std::string& id, std::string_view what);
 
 // Throws Failure when the path is taken.

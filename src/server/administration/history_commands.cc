@@ -1,5 +1,5 @@
-// The commands that look at one client's history and take it back: `clients versions`, `clients
-// rewind` and `clients restore`. What they remove is in a file before it is removed.
+// The commands that show one client's history and return it to an earlier state: `clients
+// versions`, `clients rewind` and `clients restore`. They save the removed part to a file first.
 #include <stdlib.h>
 
 #include <cerrno>
@@ -23,7 +23,7 @@ namespace {
 
 constexpr size_t kUuidLength = 36;
 
-// How often a client that changes meanwhile is exported anew.
+// The number of exports of a client that changes meanwhile.
 constexpr int kAttempts = 5;
 
 struct VersionPlace {
@@ -31,7 +31,7 @@ struct VersionPlace {
   std::string id;
 };
 
-// Calls `each` with every version behind number `after`, until it returns false.
+// Calls `each` with every version after number `after`, until it returns false.
 template <typename Each>
 void WalkVersions(AdminClient& client, const std::string& id, uint64_t after, Each each) {
   for (std::string next = std::to_string(after); !next.empty();) {
@@ -68,7 +68,7 @@ VersionPlace FindVersion(AdminClient& client, const std::string& id, const Json&
               "'tcsync-server clients export ", id, " --output FILE', and then 'clients delete'"}));
 }
 
-// Whether the oldest version that is kept follows another one.
+// Whether the oldest kept version follows another one.
 bool BeginsInTheMiddle(AdminClient& client, const std::string& id) {
   bool has_parent = false;
   WalkVersions(client, id, 0, [&](const Json& version) {
@@ -89,8 +89,8 @@ bool IsSameState(const Json& left, const Json& right) {
          SnapshotVersionOf(left) == SnapshotVersionOf(right);
 }
 
-// Rewinds a client to a version that it was seen to have. The API's answer, or null when the client
-// has changed since `summary`.
+// Rewinds a client to a version in its list. The API's answer, or null when the client has changed
+// since `summary`.
 Json TryRewind(AdminClient& client, const std::string& id, const Json& summary,
                const std::string& version_id, bool remove_snapshot) {
   Json body = {{"version_id", version_id},
@@ -140,8 +140,7 @@ class BackupState {
   Json answer_;
 };
 
-// Whether the backup's history is the beginning of the one that is here, so that rewinding leads to
-// it.
+// Whether the backup's history is the beginning of the present one, so that rewinding leads to it.
 bool IsBeginningOf(AdminClient& client, const std::string& id, const BackupState& backup) {
   bool begins_alike = false;
   bool has_latest = false;
@@ -155,7 +154,7 @@ bool IsBeginningOf(AdminClient& client, const std::string& id, const BackupState
   return begins_alike && has_latest;
 }
 
-// While it is banned, no replica can begin the client anew.
+// During a ban, no replica can begin the client anew.
 class TemporaryBan {
  public:
   TemporaryBan(AdminClient& client, const std::string& id, bool is_banned)
@@ -175,7 +174,7 @@ class TemporaryBan {
   bool is_needed_;
 };
 
-// Puts the backup's state in the place of what is here; false when that has changed meanwhile.
+// Replaces the present state by the backup's; false when the present one has changed meanwhile.
 bool Replace(AdminClient& client, const std::string& id, const Json& summary,
              const BackupState& backup, const std::string& file) {
   const std::string target = ClientTarget(id);
@@ -262,7 +261,7 @@ void RewindClient(const CommandLine& command_line) {
     ExportToNewFile(client, id, std::to_string(place.number), file);
     const Json answer = TryRewind(client, id, summary, place.id, remove_snapshot);
     if (answer.is_null()) {
-      // A replica came meanwhile: what it added is to be in the file as well.
+      // A replica came meanwhile: its versions belong in the file as well.
       std::remove(file.c_str());
       summary = client.Get(ClientTarget(id));
       continue;
@@ -290,7 +289,7 @@ void RestoreClient(const CommandLine& command_line) {
   AdminClient client(command_line.settings, DataDirectory::kMustExist);
   const std::string& name = arguments.operands[0];
   const AdminAnswer here = client.Request("GET", ClientTarget(name));
-  // One that is not here has no other name than its ID.
+  // An unknown client has no other name than its ID.
   const bool is_here = here.status != 404 || name.size() != kUuidLength;
   const std::string id = is_here ? here.json().at("client_id").get<std::string>() : name;
   const std::string target = ClientTarget(id);
@@ -321,7 +320,7 @@ void RestoreClient(const CommandLine& command_line) {
       is_done = !TryRewind(client, id, summary, backup.Get("latest_version_id"),
                            /*remove_snapshot=*/false)
                      .is_null();
-      // Its snapshot, where the one that was here went.
+      // Restores its snapshot if the present one was removed.
       if (is_done) ImportFile(client, backup.path());
     } else {
       is_done = Replace(client, id, summary, backup, file);

@@ -27,7 +27,7 @@ ImportTotals ImportLines(AdminClient& client, std::istream& input, const std::st
     ++line_number;
     bytes_done += line.size() + 1;
     const std::string where = Concat({"line ", std::to_string(line_number), " of ", name});
-    // Only the short lines can be a client's; what is wrong with others, the server says.
+    // Only short lines can be a client's; the server reports the faults of others.
     constexpr size_t kClientLineBytesMax = 1024;
     const Json parsed = line.size() > kClientLineBytesMax
                             ? Json()

@@ -1,4 +1,4 @@
-// Importing a file of an export that a command has made itself.
+// Imports a file of an export that a command has made itself.
 #ifndef TCSYNC_SRC_SERVER_ADMINISTRATION_IMPORT_FILE_H_
 #define TCSYNC_SRC_SERVER_ADMINISTRATION_IMPORT_FILE_H_
 
@@ -17,7 +17,7 @@ ImportTotals ImportLines(AdminClient& client, std::istream& input, const std::st
                          uint64_t bytes_total,
                          const std::function<void(const std::string& id)>& before_client);
 
-// All of a file, without a question.
+// The whole file, without a question.
 ImportTotals ImportFile(AdminClient& client, const std::string& path);
 
 }  // namespace tcsync::server

@@ -6,11 +6,11 @@
 namespace tcsync::server {
 namespace {
 
-// As an export's pages: enough that a page's own costs do not count.
+// The size of an export's pages: large enough that a page's own costs are negligible.
 constexpr size_t kPageBytes = size_t{1} << 20;
 
-// A line that is longer than a whole segment or snapshot makes it is sent in pieces of as many
-// characters of base64: of 128 KiB, less what would not be whole groups of four characters.
+// A line that is longer than a whole segment or snapshot allows is sent in pieces of as many
+// characters of base64: of 128 KiB, rounded down to whole groups of four characters.
 constexpr size_t kWholeLineBytesMax = 2 * kPageBytes;
 constexpr size_t kPieceCharacters = 128 * 1024 / 3 * 4;
 
@@ -74,7 +74,7 @@ void ImportPages::AddLine(std::string_view line, const std::string& where) {
 bool ImportPages::AddInPieces(std::string_view line, const std::string& where) {
   for (const std::string_view name : {"segment", "snapshot"}) {
     std::string_view text = SealedText(line, name);
-    // What is no base64 the server refuses, with its reason.
+    // The server refuses text that is not base64, with its reason.
     if (text.size() <= kPageBytes || text.size() % 4 != 0) continue;
     const size_t padding = text.size() - 1 - text.find_last_not_of('=');
     const size_t begin = static_cast<size_t>(text.data() - line.data()) - 1;
@@ -98,7 +98,7 @@ void ImportPages::AddWhole(std::string_view line, const std::string& where) {
   if (!page_.empty() && page_.size() + line.size() > kPageBytes) Send();
   if (page_.empty()) {
     first_where_ = where;
-    // A page begins with whose lines it has.
+    // A page begins with the client of its lines.
     if (!client_line_.empty()) page_ = Concat({client_line_, "\n"});
   }
   page_ += line;

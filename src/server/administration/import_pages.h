@@ -1,4 +1,4 @@
-// Sends clients' data to POST import: collects lines of the transfer format to pages, so that any
+// Sends clients' data to POST import: collects lines of the transfer format into pages, so that any
 // amount of them needs the memory of one page.
 #ifndef TCSYNC_SRC_SERVER_ADMINISTRATION_IMPORT_PAGES_H_
 #define TCSYNC_SRC_SERVER_ADMINISTRATION_IMPORT_PAGES_H_
@@ -11,13 +11,13 @@
 
 namespace tcsync::server {
 
-// What was imported so far.
+// The totals of the import so far.
 struct ImportTotals {
   uint64_t clients = 0;
   uint64_t versions_added = 0;
   uint64_t versions_present = 0;
   uint64_t snapshots_stored = 0;
-  // Of the lines that say who is admitted, when there were any.
+  // Of the lines about admission, if there were any.
   bool has_access = false;
   uint64_t bans_added = 0;
   uint64_t tokens_added = 0;
@@ -34,9 +34,9 @@ class ImportPages {
  public:
   explicit ImportPages(AdminClient& client) : client_(client) {}
 
-  // Adds one line, without its newline; sends what was collected when it is enough. `where` names
-  // the line for people, such as "line 17 of clients.ndjson". Throws Failure when the import does
-  // not go on; the pages before are then stored.
+  // Adds one line, without its newline; sends a page when it is large enough. `where` names the
+  // line for people, such as "line 17 of clients.ndjson". Throws Failure when the import fails; the
+  // earlier pages are then stored.
   void AddClient(std::string_view line, const std::string& where);
   void AddLine(std::string_view line, const std::string& where);
 
@@ -46,14 +46,14 @@ class ImportPages {
   const ImportTotals& totals() const { return totals_; }
 
  private:
-  // Cuts a long line with a segment or snapshot into lines with its pieces; false, and nothing is
-  // added, when it has none.
+  // Divides a long line with a segment or snapshot into lines with its pieces; false, and nothing
+  // is added, if it has none.
   bool AddInPieces(std::string_view line, const std::string& where);
   void AddWhole(std::string_view line, const std::string& where);
   void Send();
 
   AdminClient& client_;
-  std::string client_line_;  // of the client whose lines come
+  std::string client_line_;  // of the present client
   std::string page_;
   std::string first_where_;  // of the page's lines
   std::string last_client_id_;

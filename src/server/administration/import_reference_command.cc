@@ -1,5 +1,5 @@
-// The command `import-reference`: brings the clients of a reference server's database here, with
-// the IDs of their versions, so that no replica notices the move.
+// The command `import-reference`: imports the clients of a reference server's database, with the
+// IDs of their versions, so that no replica notices the move.
 #include <cstdio>
 #include <string>
 
@@ -15,7 +15,7 @@
 namespace tcsync::server {
 namespace {
 
-// Sends one client. Throws Failure when this server does not take it.
+// Sends one client. Throws Failure when this server refuses it.
 ImportTotals Move(const ReferenceClient& client, ReferenceDatabase& database, AdminClient& server) {
   ImportPages pages(server);
   const std::string where = Concat({"client ", client.client_id});
@@ -40,8 +40,8 @@ ImportTotals Move(const ReferenceClient& client, ReferenceDatabase& database, Ad
   return pages.totals();
 }
 
-// Says on standard error what of a client does not come along although the rest of it does, and
-// whether there was any of that.
+// Reports on standard error the part of a client that is not imported, and returns whether there is
+// one.
 bool WarnOfMissing(const ReferenceClient& client) {
   const char* const id = client.client_id.c_str();
   if (client.unreachable_versions > 0) {
@@ -66,7 +66,7 @@ bool WarnOfMissing(const ReferenceClient& client) {
          !client.new_replica_can_start();
 }
 
-// Why nothing of a client can be moved; empty: it can.
+// The reason why nothing of a client can be moved; empty: it can.
 std::string ReasonNotToMove(const ReferenceClient& client) {
   if (!client.chain.empty()) return "";
   if (client.has_only_a_snapshot) {
@@ -81,7 +81,7 @@ std::string ReasonNotToMove(const ReferenceClient& client) {
 
 void ImportReference(const CommandLine& command_line) {
   const AdminArguments& arguments = command_line.admin;
-  // First: a mistyped path must not make a data directory.
+  // First: a mistyped path must not create a data directory.
   ReferenceDatabase database(arguments.operands[0]);
   if (!database.caution().empty()) {
     std::fprintf(stderr, "note: %s\n", database.caution().c_str());

@@ -1,4 +1,4 @@
-// The commands `top`, `options-in-force` and `log-level`: looking into the running server.
+// The commands `top`, `options-in-force` and `log-level`: a view into the running server.
 #include <cctype>
 #include <cstdint>
 #include <cstdio>
@@ -16,7 +16,7 @@ namespace {
 constexpr unsigned long long kPlacesMax = 64;
 constexpr unsigned long long kPlaces = 10;
 
-// For what only a running server can tell.
+// For facts that only a running server knows.
 void RequireServer(const AdminClient& client, const Settings& flags, std::string_view instead) {
   if (client.is_served()) return;
   throw Failure(kExitFailure, Concat({"no server is running with the data directory '",
@@ -71,7 +71,7 @@ void ShowOptionsInForce(const CommandLine& command_line) {
   AdminClient client(command_line.settings, DataDirectory::kServedOrNone);
   Json list = client.Get("options").at("options");
   for (Json& option : list) {
-    // The server was started by a command line, so what was set was set by a flag.
+    // The server was started by a command line, so its explicit settings came from flags.
     if (option.at("source") == "set") option["source"] = "flag";
   }
   if (command_line.admin.Has("json")) {

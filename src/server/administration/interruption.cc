@@ -21,11 +21,12 @@ extern "C" void RememberSignal(int signal_number) {
 void CatchInterruptions() {
   struct sigaction action {};
   action.sa_handler = RememberSignal;
-  // Without SA_RESTART, so that waiting for standard input ends. The HTTP client goes on by itself.
+  // Without SA_RESTART, so that waiting for standard input ends. The HTTP client continues by
+  // itself.
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
-  // A server that goes away is an error code.
+  // A server that disconnects is an error code.
   signal(SIGPIPE, SIG_IGN);
 }
 

@@ -1,4 +1,4 @@
-// SIGINT and SIGTERM while a command runs: it ends at the next place where everything is whole.
+// SIGINT and SIGTERM during a command: it ends at the next consistent state.
 #ifndef TCSYNC_SRC_SERVER_ADMINISTRATION_INTERRUPTION_H_
 #define TCSYNC_SRC_SERVER_ADMINISTRATION_INTERRUPTION_H_
 
@@ -6,13 +6,13 @@
 
 namespace tcsync::server {
 
-// From here on a first signal is only remembered; a second one ends the process at once.
+// From here on a first signal is only recorded; a second one ends the process at once.
 void CatchInterruptions();
 
 bool IsInterrupted();
 
-// Throws Failure, with 128 and the signal's number as the exit status, when there was a signal.
-// `left` says what is done and what is not.
+// Throws Failure, with 128 plus the signal's number as the exit status, after a signal. `left`
+// tells the finished and the unfinished work.
 void EndIfInterrupted(const std::string& left);
 
 }  // namespace tcsync::server

@@ -26,12 +26,12 @@ std::string Text(sqlite3_stmt* statement, int column) {
 // Version ID to parent ID, of one client.
 using Parents = std::unordered_map<std::string, std::string>;
 
-// Puts the versions into their order, by walking back from the latest one.
+// Orders the versions by walking back from the latest one.
 void FindChain(std::string version_id, Parents parents, ReferenceClient& client) {
   for (auto it = parents.find(version_id); it != parents.end(); it = parents.find(version_id)) {
     client.chain.push_back({it->first, it->second});
     version_id = it->second;
-    parents.erase(it);  // so that a circle ends
+    parents.erase(it);  // so that a cycle ends
   }
   std::reverse(client.chain.begin(), client.chain.end());
   client.unreachable_versions = parents.size();
@@ -39,10 +39,10 @@ void FindChain(std::string version_id, Parents parents, ReferenceClient& client)
 
 constexpr char kNilVersion[] = "00000000-0000-0000-0000-000000000000";
 constexpr char kFileName[] = "taskchampion-sync-server.sqlite3";
-// What is shown of many problems; SQLite looks no further.
+// The maximum of reported problems; SQLite stops there.
 constexpr char kIntegrityCheck[] = "PRAGMA integrity_check(20)";
 
-// The file that a person means who gives `path`. Never repeats a URL: it may have a password in it.
+// The file that a person means by `path`. Never repeats a URL: it may have a password in it.
 std::string FileAt(const std::string& path) {
   if (path.starts_with("postgres://") || path.starts_with("postgresql://")) {
     throw Failure(
@@ -67,8 +67,8 @@ std::string FileAt(const std::string& path) {
                         ": give the reference server's data directory, or the file"}));
 }
 
-// Whether the file's header says that changes stand in a file of their own beside it, until they
-// are brought into this one (https://www.sqlite.org/fileformat.html, section 1.3.3).
+// Whether the file's header says that changes are in a separate file beside it until a checkpoint
+// (https://www.sqlite.org/fileformat.html, section 1.3.3).
 bool IsInWalMode(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   char header[20] = {};
@@ -144,7 +144,7 @@ ReferenceDatabase::ReferenceDatabase(const std::string& path)
   const int result = sqlite3_open_v2(path_.c_str(), &database, SQLITE_OPEN_READONLY, nullptr);
   database_.reset(database);
   if (result != SQLITE_OK) Fail("open");
-  // One moment for all that follows, also if the reference server should be running.
+  // One consistent view from here on, even while the reference server runs.
   if (sqlite3_exec(database, "BEGIN", nullptr, nullptr, nullptr) != SQLITE_OK) Fail("read");
   const Statement count = Prepare("SELECT count(*) FROM clients");
   segment_ = Prepare("SELECT history_segment FROM versions WHERE version_id = ?1");
@@ -185,8 +185,8 @@ void ReferenceDatabase::ForEachClient(const std::function<void(const ReferenceCl
   const Statement clients = Prepare(
       "SELECT client_id, latest_version_id, snapshot_version_id, snapshot_timestamp, "
       "snapshot IS NOT NULL FROM clients ORDER BY client_id");
-  // The table has no index on the client, so all versions are put into order once, on the disk
-  // where memory does not hold them.
+  // The table has no index on the client, so all versions are sorted once, on the disk if they
+  // exceed the memory.
   const Statement versions =
       Prepare("SELECT client_id, version_id, parent_version_id FROM versions ORDER BY client_id");
   bool has_version = Step(versions);
@@ -200,7 +200,7 @@ void ReferenceDatabase::ForEachClient(const std::function<void(const ReferenceCl
           ReferenceSnapshot{.version_id = snapshot_version_id,
                             .stored_unix_seconds = sqlite3_column_int64(clients.get(), 3)};
     }
-    // Versions of a client that is not in the table of clients belong to nobody.
+    // Versions of a client that is not in the table of clients have no owner.
     while (has_version && Text(versions.get(), 0) < client.client_id) has_version = Step(versions);
     Parents parents;
     while (has_version && Text(versions.get(), 0) == client.client_id) {
@@ -212,7 +212,7 @@ void ReferenceDatabase::ForEachClient(const std::function<void(const ReferenceCl
     FindChain(latest_version_id, std::move(parents), client);
     client.has_only_a_snapshot =
         client.chain.empty() && client.snapshot && client.snapshot->version_id == latest_version_id;
-    // A replica that began with it could not go on from there.
+    // A replica that started from it could not continue.
     client.snapshot_is_unreachable =
         client.snapshot && !CanBeFollowedFrom(client, *client.snapshot);
     if (client.snapshot_is_unreachable) client.snapshot.reset();

@@ -1,12 +1,12 @@
-// Reads the reference server's database, taskchampion-sync-server.sqlite3. It is only read, so the
-// server that made it can be started again afterwards.
+// Reads the reference server's database, taskchampion-sync-server.sqlite3. It is only read, so its
+// server can be started again afterwards.
 //
 //   clients(client_id, latest_version_id, snapshot_version_id, versions_since_snapshot,
 //           snapshot_timestamp, snapshot)
 //   versions(version_id, client_id, parent_version_id, history_segment)
 //
-// IDs are UUIDs in text, the timestamp is in seconds since 1970. Nothing there says when a version
-// was added.
+// IDs are UUIDs in text, the timestamp is in seconds since 1970. The database has no times of
+// versions.
 #ifndef TCSYNC_SRC_SERVER_ADMINISTRATION_REFERENCE_DATABASE_H_
 #define TCSYNC_SRC_SERVER_ADMINISTRATION_REFERENCE_DATABASE_H_
 
@@ -36,30 +36,30 @@ struct ReferenceSnapshot {
 
 struct ReferenceClient {
   std::string client_id;
-  // It was set up, and nothing was ever synced.
+  // False for a client that was set up but never synced.
   bool has_history = true;
   // The chain up to the latest version, the oldest first, without its segments. Empty when the
-  // latest version is not there, or when there never was one.
+  // latest version is missing, or when there never was one.
   std::vector<ReferenceVersion> chain;
-  // Of a version of the chain, or of the one right before the first: where its owner removed old
-  // versions, the chain goes on from there.
+  // Of a version of the chain, or of the one just before the first: where its owner removed old
+  // versions, the chain continues from there.
   std::optional<ReferenceSnapshot> snapshot;
-  // What is there and is not of that chain, so that no replica can reach it.
+  // The versions outside that chain, which no replica can reach.
   size_t unreachable_versions = 0;
   bool snapshot_is_unreachable = false;
-  // There is no chain, and the snapshot is of the latest version: of use to a replica, and this
+  // There is no chain, and the snapshot is of the latest version: useful to a replica, but this
   // server keeps no client without a version.
   bool has_only_a_snapshot = false;
 
-  // Whether a computer without tasks of its own can start from what comes along.
+  // Whether a computer without tasks of its own can start from the imported part.
   bool new_replica_can_start() const;
 };
 
-// One thread. Every function throws Failure, naming the file, for what SQLite reports.
+// One thread. Every function throws Failure, naming the file, for an error of SQLite.
 class ReferenceDatabase {
  public:
   // Opens the file for reading, or the one with the reference server's name for it in a directory.
-  // Refuses what is no such database, one that is being written to, and one that is damaged.
+  // Refuses another kind of file, one that is being written to, and a damaged one.
   explicit ReferenceDatabase(const std::string& path);
   ~ReferenceDatabase();
   ReferenceDatabase(const ReferenceDatabase&) = delete;
@@ -67,13 +67,13 @@ class ReferenceDatabase {
 
   uint64_t client_count() const { return client_count_; }
 
-  // What may be missing in the file although nothing in it is wrong; empty: nothing.
+  // A possible gap in the file although no fault shows; empty: none.
   const std::string& caution() const { return caution_; }
 
   // Calls `visit` with each client in the order of their IDs.
   void ForEachClient(const std::function<void(const ReferenceClient&)>& visit);
 
-  // Of a version or a client that was visited.
+  // Of a visited version or client.
   std::string Segment(const std::string& version_id);
   std::string SnapshotBytes(const std::string& client_id);
 

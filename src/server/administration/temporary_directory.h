@@ -7,7 +7,7 @@
 
 namespace tcsync::server {
 
-// A directory of this user's only, which is gone with all that is in it when this is.
+// A directory of this user's only, which is removed with its content when this object is destroyed.
 class TemporaryDirectory {
  public:
   // In TMPDIR or /tmp, with a name that begins with `name`. Throws Failure.

@@ -19,14 +19,14 @@
 namespace tcsync::server {
 namespace {
 
-// Asks once whether clients that are here already may be added to.
+// Asks once whether versions may be added to existing clients.
 class ExistingClients {
  public:
   ExistingClients(AdminClient& client, const AdminArguments& arguments)
       : client_(client), arguments_(arguments) {}
 
   void Check(const std::string& id) {
-    // Each page of an export begins with the line again, when its first versions are here already.
+    // Each page of an export begins with the line again, once its first versions exist.
     if (is_agreed_ || arguments_.Has("yes") || id == last_id_) return;
     last_id_ = id;
     if (client_.Request("GET", ClientTarget(id)).status != 200) return;
@@ -43,7 +43,7 @@ class ExistingClients {
   bool is_agreed_ = false;
 };
 
-// Who is admitted: of one client, or with an empty ID all that the server knows.
+// The records of admission: of one client, or with an empty ID all of the server's.
 void ExportAccess(AdminClient& client, const std::string& id, ExportOutput& output) {
   const AdminAnswer answer =
       client.Request("GET", Concat({"access/export", id.empty() ? "" : "?client=", id}));
@@ -64,7 +64,7 @@ void ReportSkipped(const std::string& id, const std::string& why) {
   std::fprintf(stderr, "skipped %s: %s\n", id.c_str(), why.c_str());
 }
 
-// Exports a client that has no damage; otherwise says why not, and returns false.
+// Exports a client without damage; otherwise reports the damage, and returns false.
 bool ExportIfWhole(AdminClient& client, const std::string& id, ExportOutput& output) {
   output.Keep();
   const AdminAnswer checked = client.Request("POST", Concat({"verify?client_id=", id}));
@@ -97,7 +97,7 @@ void ExportClients(const CommandLine& command_line) {
   AdminClient client(command_line.settings, DataDirectory::kMustExist);
   std::string only;
   if (!arguments.Has("all")) {
-    // Says when there is none, before a file is made.
+    // Reports an unknown client before a file is created.
     only = client.Get(ClientTarget(arguments.operands[0])).at("client_id").get<std::string>();
   }
   const bool skips_damaged = arguments.Has("skip-damaged");

@@ -19,7 +19,7 @@ namespace {
 
 constexpr size_t kBiggestShown = 10;
 
-// What the list of clients adds up to.
+// The totals of the list of clients.
 struct ClientTotals {
   uint64_t clients = 0;
   uint64_t versions = 0;
@@ -76,7 +76,7 @@ struct ClientTotals {
   }
 };
 
-// The retention options that were given as flags. (From the environment the server has its own.)
+// The retention options that were given as flags. (The server has its own from the environment.)
 Json PruneBody(const Settings& flags, bool dry_run) {
   Json body = {{"dry_run", dry_run}};
   static constexpr std::pair<const char*, const char*> kOptions[] = {
@@ -94,12 +94,12 @@ Json PruneBody(const Settings& flags, bool dry_run) {
 
 struct PruneTotals {
   uint64_t examined = 0;
-  uint64_t versions = 0;  // of clients that stay
+  uint64_t versions = 0;  // of the remaining clients
   uint64_t idle_clients = 0;
   uint64_t bytes = 0;
   uint64_t problems = 0;
   Json clients = Json::array();
-  Json job;  // that makes the removed bytes go
+  Json job;  // erases the removed bytes
 
   bool IsNothing() const { return versions == 0 && idle_clients == 0 && problems == 0; }
   std::string Sentence() const {

@@ -31,7 +31,7 @@ Json Verification::json() const {
 }
 
 void Verification::Print() const {
-  // Notes are any number: each stranger may cause one.
+  // Their number is unbounded: each stranger may cause one.
   uint64_t notes_left_out = 0;
   uint64_t lines = 0;
   for (const Json& note : notes) {

@@ -1,4 +1,4 @@
-// Verifying everything that a data directory has, for the commands that do.
+// Verifies a whole data directory, for the commands that do.
 #ifndef TCSYNC_SRC_SERVER_ADMINISTRATION_VERIFICATION_H_
 #define TCSYNC_SRC_SERVER_ADMINISTRATION_VERIFICATION_H_
 
@@ -13,20 +13,20 @@ struct Verification {
   uint64_t clients = 0;
   uint64_t versions = 0;
   uint64_t bytes = 0;
-  Json problems = Json::array();  // damage, as the API gives it
-  Json notes = Json::array();     // information, as the API gives it
-  std::string files_problem;      // what is wrong with the files; empty: nothing, or not looked at
-  Json log_losses = Json::array();  // that an operator accepted; information, and no problem
+  Json problems = Json::array();    // damage, as the API gives it
+  Json notes = Json::array();       // information, as the API gives it
+  std::string files_problem;        // the fault of the files; empty: none, or not checked
+  Json log_losses = Json::array();  // accepted by an operator; information, and no problem
 
   bool HasProblems() const { return !problems.empty() || !files_problem.empty(); }
   Json json() const;
   void Print() const;
 };
 
-// A sentence about a damaged log that an operator accepted.
+// A sentence about damage of a log that an operator accepted.
 std::string DescribeLogLoss(const Json& loss);
 
-// Of every client, and then of the files. Throws Failure when it cannot be done.
+// Verifies every client, and then the files. Throws Failure if it is impossible.
 Verification VerifyAll(AdminClient& client);
 Verification VerifyOne(AdminClient& client, const std::string& name);
 
