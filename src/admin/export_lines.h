@@ -52,8 +52,7 @@ std::string HexOf(const TokenDigest& digest);
 // The imports of a page.
 struct ExportPage {
   std::vector<ImportRequest> requests;  // in order, one for each run of lines of one client
-  // In order; LargePart::before is the position among `requests`.
-  std::vector<LargePart> large;
+  std::vector<LargePart> large;         // in order; LargePart::before is an index of `requests`
   AccessRecords access;
 };
 // Times that the lines do not give are `now_unix_seconds`. kInvalidArgument names the line.
