@@ -427,8 +427,7 @@ void SyncHandler::AddSnapshot(const Call& call, UploadBody::Received body, Respo
           case StoreSnapshotOutcome::kOverLimit:
             return done(RefuseOverLimit(call));
           case StoreSnapshotOutcome::kStored:
-          // A refusal would look like a failed sync to a replica.
-          case StoreSnapshotOutcome::kNotWanted:
+          case StoreSnapshotOutcome::kNotWanted:  // a refusal would fail the replica's sync
             return done(Answer(call, EmptyResponse(200)));
         }
       });
