@@ -1,8 +1,7 @@
 #!/bin/sh
 # Compares the library's ABI (the types of all parameters, the layout of all structs) with the
 # baseline in the tree.
-# What breaks when this fails: programs that were compiled against an earlier release misbehave with
-# this one.
+# If this fails, programs that were compiled against an earlier release misbehave with this one.
 # Usage: abi_test.sh LIBRARY BASELINE DIRECTORY_OF_THE_HEADER
 set -u
 
@@ -18,8 +17,8 @@ fi
 work_directory=$(mktemp -d) || exit 1
 trap 'rm -rf "$work_directory"' EXIT
 
-# Not the library itself with the baseline: abidiff would then take the header's types, of whose
-# place the baseline says nothing, for private ones, and ignore what changed in them.
+# Not the library itself with the baseline: abidiff would then take the header's types, whose file
+# the baseline does not name, for private ones, and ignore their changes.
 "$(dirname "$0")/../../capi/baseline/describe-abi.sh" "$1" "$3" >"$work_directory/now.abi" || exit 1
 if ! abidiff "$2" "$work_directory/now.abi"; then
   echo "FAILED: the ABI differs from $2"

@@ -4,7 +4,7 @@
 #include "check.h"
 #include "support.h"
 
-/* Sends it and returns the response; NULL when that failed, which has then been reported. */
+/* Sends it and returns the response; NULL after a failure, which has then been reported. */
 static tcsync_response* administer(const tcsync_config* config, tcsync_engine* engine,
                                    const char* method, const char* target, const char* body) {
   test_request filled;
@@ -39,7 +39,7 @@ static void clients_cannot_administer(void) {
   tcsync_response* response = exchange(engine, "GET", "/v1/admin/jobs", CLIENT_A, NULL, NULL, 0);
   CHECK_INT(tcsync_response_status(response), 404);
   tcsync_response_free(response);
-  /* Nor is there a way from the administration to the protocol. */
+  /* The protocol is not reachable through the administration either. */
   check_json(administer(NULL, engine, "GET", "/v1/client/snapshot", NULL), 404, "/v1/admin/");
   tcsync_engine_free(engine);
 }

@@ -1,4 +1,4 @@
-/* Codes, errors, options, configuration and the environment: what needs no engine. */
+/* Codes, errors, options, configuration and the environment: everything without an engine. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,11 +40,11 @@ static void codes_have_names(void) {
   CHECK_TEXT(tcsync_code_name(TCSYNC_UNSEAL_FAILED), "TCSYNC_UNSEAL_FAILED");
   CHECK_TEXT(tcsync_code_name(TCSYNC_UNSEAL_WRONG_KEY), "TCSYNC_UNSEAL_WRONG_KEY");
   CHECK_TEXT(tcsync_code_name(TCSYNC_INVALID_ADDRESS), "TCSYNC_INVALID_ADDRESS");
-  /* A detail that a later release adds. */
+  /* A detail of a later release. */
   CHECK_TEXT(tcsync_code_name(TCSYNC_UNSEAL_FAILED | 0x7f00), "TCSYNC_UNSEAL_FAILED");
   CHECK_TEXT(tcsync_code_name(200), "TCSYNC_UNKNOWN_CODE");
   CHECK_TEXT(tcsync_code_name(TCSYNC_HOST_CODE_MAX), "TCSYNC_UNKNOWN_CODE");
-  /* A host's own, whose low byte looks like one of ours. */
+  /* A host's own, whose low byte looks like a code of the library. */
   CHECK_TEXT(tcsync_code_name(-0x100 + TCSYNC_IN_USE), "TCSYNC_UNKNOWN_CODE");
 }
 
@@ -87,7 +87,7 @@ static void the_header_and_the_library_are_of_one_release(void) {
             TCSYNC_VERSION_MAJOR * 1000000 + TCSYNC_VERSION_MINOR * 1000 + TCSYNC_VERSION_PATCH);
 }
 
-/* What tcsync_has says must be what the functions do. */
+/* tcsync_has must agree with the functions. */
 static void features_are_those_of_this_build(void) {
   static const char* const kServers[] = {"server", "listener", "admin", "monitor"};
   static const char* const kAlways[] = {"sealing", "remote", "tls"};
@@ -134,7 +134,7 @@ static void options_are_described(void) {
     CHECK(type < sizeof(kTypes) / sizeof(kTypes[0]));
     CHECK_INT(strcmp(option.type, "choice") == 0, *option.choices != '\0');
     CHECK(option.minimum <= option.maximum);
-    /* What is described must be what tcsync_config_set takes. */
+    /* tcsync_config_set must accept every described value. */
     CHECK_OK(tcsync_config_set(config, option.name, option.default_text, &error));
     if (strcmp(option.name, "data-dir") == 0) {
       found_data_dir = 1;
@@ -189,8 +189,8 @@ static void option_info_respects_the_callers_struct(void) {
   for (i = offsetof(tcsync_option, type); i < sizeof(longer); ++i) {
     CHECK(((const char*)&longer)[i] == 'x');
   }
-  /* One compiled with a later header, whose struct is longer than what the library knows: those
-   * fields are zero, and nothing behind them is touched. */
+  /* One compiled with a later header, whose struct is longer than the library's: the unknown fields
+   * become zero, and nothing after them is touched. */
   memset(&longer, 'x', sizeof(longer));
   longer.option.struct_size = sizeof(longer) - 1;
   CHECK_OK(tcsync_option_info(0, &longer.option, &error));
@@ -248,7 +248,7 @@ static void options_are_read_back(void) {
   check_value(config, "snapshot-days", "30");
   check_value(config, "memory-budget", "67108864");
   check_value(config, "listen", "127.0.0.1:1,[::1]:2");
-  /* Derived from the budget, each until it is set. */
+  /* Derived from the budget, unless set. */
   check_value(config, "memtable-bytes", "4194304");
   check_value(config, "connection-bytes-max", "12582912");
   CHECK_OK(tcsync_config_set(config, "memtable-bytes", "1M", &error));
@@ -261,7 +261,7 @@ static void options_are_read_back(void) {
   CHECK_FAILS(tcsync_config_get(config, NULL, &value, &error), TCSYNC_NULL_ARGUMENT, "name");
   CHECK_FAILS(tcsync_config_get(config, "listen", NULL, &error), TCSYNC_NULL_ARGUMENT, "value");
 
-  /* Every value can be set, and is then the same. */
+  /* Every value can be set, and stays the same. */
   for (index = 0; index < tcsync_option_count(); ++index) {
     tcsync_option option;
     memset(&option, 0, sizeof(option));
@@ -318,7 +318,7 @@ static void environment_is_read(void) {
               "never");
   CHECK_INT(setenv("SNAPSHOT_DAYS", "30", 1), 0);
   CHECK_OK(tcsync_config_set_from_environment(config, &error));
-  /* Set to nothing is not set. */
+  /* An empty variable counts as unset. */
   CHECK_INT(setenv("SNAPSHOT_DAYS", "", 1), 0);
   CHECK_OK(tcsync_config_set_from_environment(config, &error));
   CHECK_INT(unsetenv("SNAPSHOT_DAYS"), 0);

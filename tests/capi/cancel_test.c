@@ -18,7 +18,7 @@
 
 static tcsync_key* key;
 
-/* A server that takes connections and requests, and never answers. */
+/* A server that accepts connections and requests, and never answers. */
 typedef struct silent_server {
   int socket;
   char url[64];
@@ -49,7 +49,7 @@ static tcsync_remote* open_patient_remote(const char* url) {
   return remote;
 }
 
-/* Every call of a remote that is cancelled. */
+/* Every call of a cancelled remote. */
 static void check_all_cancelled(tcsync_remote* remote) {
   char poison = 0;
   tcsync_uuid version_id = {"x"};
@@ -121,8 +121,8 @@ static void* cancel_again_and_again(void* argument) {
 
 enum { kCalls = 1000 };
 
-/* Each version's plaintext is its number. What came out of a call, and what the chain has, is
- * compared by another remote, which nobody cancels. */
+/* Each version's plaintext is its number. Another remote, which is never cancelled, compares the
+ * results of calls with the chain. */
 static void a_storm_of_cancels(void) {
   static tcsync_uuid ids[kCalls];
   static int was_added[kCalls];
@@ -159,8 +159,8 @@ static void a_storm_of_cancels(void) {
     CHECK_INT(code, TCSYNC_CANCELLED);
     CHECK_TEXT(ids[i].text, "");
     ++cancelled;
-    /* It is unknown, and so it is asked for. What is still on its way comes behind it, and finds
-     * another head. */
+    /* The outcome is unknown, so the test asks for it. A late request follows it, and meets another
+     * head. */
     do {
       CHECK_OK(tcsync_remote_get_child_version(calm, head.text, &outcome, &version_id, &plaintext,
                                                &error));
@@ -168,7 +168,7 @@ static void a_storm_of_cancels(void) {
       tcsync_bytes_free(plaintext);
       head = version_id;
     } while (1);
-    /* A version that ends the doubt: whatever was sent before it has been decided. */
+    /* A version that ends the doubt: all earlier requests have been decided. */
     CHECK_OK(tcsync_remote_add_version(calm, head.text, "-", 1, &outcome, &version_id, &urgency,
                                        &error));
     while (outcome == TCSYNC_OUTCOME_CONFLICT) {
@@ -180,7 +180,7 @@ static void a_storm_of_cancels(void) {
   }
   atomic_store(&raging.is_over, 1);
   CHECK_INT(pthread_join(thread, NULL), 0);
-  /* The chain has each version that was added, under its ID, and in order. */
+  /* The chain has each added version, under its ID, and in order. */
   memcpy(head.text, NIL_VERSION, sizeof(head.text));
   i = 0;
   while (1) {
@@ -219,7 +219,7 @@ static void cancel_in_handler(int signal) {
   tcsync_remote_cancel(interrupted);
 }
 
-/* On this thread, wherever it is in the call, before it or behind it. */
+/* On this thread, before, during or after the call. */
 static void from_a_signal_handler(void) {
   enum { kRounds = 200 };
   silent_server silent = start_silent_server();
@@ -252,7 +252,7 @@ static void* get_snapshot(void* remote) {
   return NULL;
 }
 
-/* While the one call waits. */
+/* During that one call. */
 static void another_threads_call(void) {
   silent_server silent = start_silent_server();
   tcsync_remote* remote = open_patient_remote(silent.url);

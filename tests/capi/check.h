@@ -1,7 +1,7 @@
 /*
- * Checks for the tests of the C ABI, which are written in C because its users are. A check that
- * fails prints where, what was expected and what came, and the test goes on; a program's exit
- * status says whether any failed.
+ * Checks for the tests of the C ABI, which are written in C because its users are. A failed check
+ * prints its place, the expected and the actual value, and the test continues; a program's exit
+ * status tells whether any failed.
  */
 #ifndef TCSYNC_TESTS_CAPI_CHECK_H_
 #define TCSYNC_TESTS_CAPI_CHECK_H_
@@ -10,8 +10,8 @@
 
 #include "tcsync.h"
 
-/* What the program is built with. Address and thread sanitizers put themselves in the place of
- * malloc() and take memory of their own; thread sanitizers keep signal handlers waiting, too. */
+/* The build's sanitizers. Address and thread sanitizers replace malloc() and take memory of their
+ * own; thread sanitizers delay signal handlers, too. */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define SANITIZED 1
@@ -30,7 +30,7 @@
 #define SANITIZED 1
 #endif
 
-/* ctest shows a program that exits with this as skipped. */
+/* ctest shows a program with this exit status as skipped. */
 #define SKIPPED 77
 
 /* Any thread may check. */
@@ -40,7 +40,7 @@
 /* Texts may be NULL. */
 #define CHECK_TEXT(actual, expected) check_text((actual), (expected), #actual, __FILE__, __LINE__)
 
-/* Checks a call that is to succeed. The call is written with `&error` as its last argument. */
+/* Checks a call that must succeed. The call is written with `&error` as its last argument. */
 #define CHECK_OK(call)                                        \
   do {                                                        \
     tcsync_error* error = check_poison_error();               \
@@ -48,11 +48,11 @@
     check_ok(code_of_call, error, #call, __FILE__, __LINE__); \
   } while (0)
 
-/* Checks a call that is to fail with `code`, and with an error that says the same and whose message
- * contains `text`. The call is written with `&error` as its last argument. */
+/* Checks a call that must fail with `code`, and with an error that has the same code and whose
+ * message contains `text`. The call is written with `&error` as its last argument. */
 #define CHECK_FAILS(call, code, text) CHECK_CALL_FAILS(call, #call, code, text)
 
-/* Checks a call that is to fail because its argument `name` is NULL. */
+/* Checks a call that must fail because its argument `name` is NULL. */
 #define CHECK_NEEDS(call, name) CHECK_CALL_FAILS(call, #call, TCSYNC_NULL_ARGUMENT, name)
 
 /* For the two above. */
@@ -63,7 +63,7 @@
     check_fails(code_of_call, error, (code), (text), written, __FILE__, __LINE__); \
   } while (0)
 
-/* Runs `void test(void)`. `breaks` says what is broken for users when it fails. */
+/* Runs `void test(void)`. `breaks` tells the damage to users when it fails. */
 #define RUN(test, breaks) check_run(test, #test, breaks)
 
 void check_condition(int holds, const char* text, const char* file, int line);
@@ -78,7 +78,7 @@ void check_run(void (*test)(void), const char* name, const char* breaks);
 /* A pointer to nothing: every call must overwrite it, with NULL when it succeeds. */
 tcsync_error* check_poison_error(void);
 
-/* What main() returns: 0 when every check held. */
+/* The result of main(): 0 when every check held. */
 int check_exit_status(void);
 
 #endif /* TCSYNC_TESTS_CAPI_CHECK_H_ */

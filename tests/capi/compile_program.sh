@@ -1,6 +1,6 @@
 #!/bin/sh
-# Compiles one of these tests, with what they share, for the other tests that link it to a library of
-# their own.
+# Compiles one of these tests, with their common part, for the other tests that link it to a library
+# of their own.
 # Usage: compile_program.sh SOURCE_DIRECTORY CC NAME OUTPUT_DIRECTORY LINKER_FLAG...
 set -eu
 

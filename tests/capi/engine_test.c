@@ -1,4 +1,4 @@
-/* The engine over a real directory, and requests that reach it without sockets. */
+/* The engine over a real directory, and requests without sockets. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -101,7 +101,7 @@ static void a_directory_has_one_engine(void) {
   remove_directory(directory);
 }
 
-/* Checks that `directory`, in which a file FORMAT reads `format`, is refused and stays as it is. */
+/* Checks that `directory`, in which a file FORMAT reads `format`, is refused and unchanged. */
 static void check_format_refused(const char* directory, const char* format) {
   char path[PATH_BYTES];
   char* text = NULL;
@@ -263,7 +263,7 @@ static void count_call(void* user_data, tcsync_response* response) {
   tcsync_response_free(response);
 }
 
-/* Checks that a request is refused by both functions, and that no callback is called for it. */
+/* Checks that both functions refuse a request, and call no callback for it. */
 static void check_refused(tcsync_engine* engine, const tcsync_request* request, tcsync_code code,
                           const char* text) {
   atomic_int calls = 0;
@@ -294,7 +294,7 @@ static void malformed_requests_are_refused(void) {
   bad = good;
   bad.request.struct_size = 0;
   check_refused(engine, &bad.request, TCSYNC_INVALID_ARGUMENT, "struct_size is 0");
-  /* The first release has the whole struct. */
+  /* The struct of the first release is complete. */
   bad.request.struct_size = sizeof(tcsync_request) - 1;
   check_refused(engine, &bad.request, TCSYNC_INVALID_ARGUMENT, "struct_size");
 
@@ -319,7 +319,7 @@ static void malformed_requests_are_refused(void) {
   bad.request.headers = bad.headers;
   check_refused(engine, &bad.request, TCSYNC_NULL_ARGUMENT, "headers[0]");
 
-  /* An address that is none must not be taken for "unknown", to which no limit applies. */
+  /* An invalid address must not be taken for "unknown", to which no limit applies. */
   bad = good;
   bad.request.peer_address_size = 1;
   check_refused(engine, &bad.request, TCSYNC_NULL_ARGUMENT, "peer_address");
@@ -362,7 +362,7 @@ static void a_later_request_is_answered_or_refused(void) {
     check_refused(engine, &later.request, TCSYNC_INVALID_ARGUMENT, "is not 0");
     ((char*)&later)[kPlaces[i]] = 0;
   }
-  /* What nobody has set. */
+  /* Defaults. */
   later.request.struct_size = (size_t)-1;
   check_refused(engine, &later.request, TCSYNC_INVALID_ARGUMENT, "struct_size");
   later.request.struct_size = 5000;
@@ -370,7 +370,7 @@ static void a_later_request_is_answered_or_refused(void) {
   tcsync_engine_free(engine);
 }
 
-/* One request of many that run at the same time, and what became of it. */
+/* One of many concurrent requests, and its result. */
 typedef struct flight {
   struct crowd* crowd;
   atomic_int calls;
@@ -480,14 +480,14 @@ static void threads_can_wait_at_once(void) {
   remove_directory(directory);
 }
 
-/* What a log function was given. */
+/* The records that a log function received. */
 typedef struct log_counts {
   atomic_int records;
   atomic_int bad_records;
   atomic_int refusals;
 } log_counts;
 
-/* Whether the text is the fields and the message. */
+/* Whether the text consists of the fields and the message. */
 static int is_consistent(const tcsync_log_record* record) {
   char text[4096] = "";
   size_t i = 0;

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Compares the symbols that the library exports with the list in the tree.
-# What breaks when this fails: programs stop to load (a symbol is gone), or begin to depend on what
-# was never promised (one is too many).
+# If this fails, programs no longer load (a symbol is gone), or begin to depend on a symbol without a
+# promise (an additional one).
 # Usage: exports_test.sh LIBRARY SYMBOLS_TXT
 set -u
 

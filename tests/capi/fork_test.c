@@ -1,4 +1,4 @@
-/* A process and its forked child, which has the memory of its parent and not the threads. */
+/* A process and its forked child, which has its parent's memory but not its threads. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,8 +12,8 @@
 
 static tcsync_key* key;
 
-/* Forks a child that calls `in_child(argument)` and ends with the result of its checks. A child
- * that hangs is ended by the alarm. */
+/* Forks a child that calls `in_child(argument)` and ends with the result of its checks. The alarm
+ * ends a child that hangs. */
 static pid_t fork_child(void (*in_child)(void* argument), void* argument) {
   pid_t child = -1;
   fflush(stdout);
@@ -25,7 +25,7 @@ static pid_t fork_child(void (*in_child)(void* argument), void* argument) {
   _exit(check_exit_status());
 }
 
-/* Waits for a child and checks that it was content. */
+/* Waits for a child and checks its success. */
 static void check_child(pid_t child) {
   int status = 0;
   CHECK_INT(waitpid(child, &status, 0), child);
@@ -33,13 +33,13 @@ static void check_child(pid_t child) {
   CHECK_INT(WEXITSTATUS(status), 0);
 }
 
-/* A child that lives on until its parent has done something: there are two pipes, so that each can
- * wait for the other one. */
+/* A child that outlives a step of its parent: there are two pipes, so that each can wait for the
+ * other. */
 typedef struct waiting_child {
   pid_t pid;
   int of_child[2];
   int of_parent[2];
-  /* What the child does before it waits. */
+  /* The child's work before it waits. */
   void (*in_child)(void* argument);
   void* argument;
 } waiting_child;
@@ -79,14 +79,14 @@ static void ignore_response(void* user_data, tcsync_response* response) {
   tcsync_response_free(response);
 }
 
-/* What a parent has when it forks. */
+/* The handles of a parent when it forks. */
 typedef struct parents {
   tcsync_config* config;
   test_server started;
   char socket_path[PATH_BYTES];
 } parents;
 
-/* All that a child can try with its parent's engine and listener. */
+/* Everything that a child can try with its parent's engine and listener. */
 static void check_refused(void* argument) {
   parents* const inherited = (parents*)argument;
   const tcsync_config* const config = inherited->config;
@@ -112,7 +112,7 @@ static void check_refused(void* argument) {
   CHECK_INT(tcsync_listener_address_count(listener), 1);
   CHECK(tcsync_listener_address(listener, 0) != NULL);
   stop_server(&inherited->started);
-  /* Its parent's socket is still there. */
+  /* Its parent's socket still exists. */
   CHECK(path_exists(inherited->socket_path));
 }
 
@@ -130,7 +130,7 @@ static void an_engine_in_a_child(void) {
   CHECK_OK(tcsync_config_set(made.config, "listen", listen, &error));
   made.started = serve(made.config);
   child = start_waiting_child(check_refused, &made);
-  /* Nothing of it is the child's. */
+  /* None of it belongs to the child. */
   CHECK_INT(take_status(exchange(made.started.engine, "GET", "/v1/client/snapshot", CLIENT_A, NULL,
                                  NULL, 0)),
             404);
@@ -163,7 +163,7 @@ static void an_address_in_a_child(void) {
 
 enum { kRounds = 200 };
 
-/* Adds versions to the chain to which the other process adds as well, and asks for each one. */
+/* Adds versions to the chain of both processes, and asks for each one. */
 static void add_own_versions(tcsync_remote* remote, const char* process) {
   tcsync_uuid head = {NIL_VERSION};
   tcsync_uuid version_id;
@@ -187,13 +187,13 @@ static void add_own_versions(tcsync_remote* remote, const char* process) {
       tcsync_bytes_free(plaintext);
       ++round;
     } else if (outcome != TCSYNC_OUTCOME_CONFLICT) {
-      return; /* which has been reported */
+      return; /* it has been reported */
     }
     head = version_id;
   }
 }
 
-/* A server, and a remote that has a connection to it, which both processes would use. */
+/* A server, and a remote with a connection to it, which both processes would use. */
 typedef struct connected {
   test_server started;
   tcsync_remote* remote;
@@ -235,7 +235,7 @@ static void cancel_in_child(void* argument) {
   tcsync_remote_free(remote);
 }
 
-/* In the child and in the parent it is another one. */
+/* It differs in the child and in the parent. */
 static void a_cancel_in_a_child(void) {
   connected made = connect_remote();
   check_child(fork_child(cancel_in_child, made.remote));

@@ -1,6 +1,5 @@
-// The border itself: what is returned or thrown inside the library, and the code that a caller
-// sees. Most of it cannot be provoked from outside, so this is compiled with the library's
-// guard.cc.
+// The border itself: results and exceptions inside the library, and the codes that a caller sees.
+// Most cannot be provoked from outside, so this is compiled with the library's guard.cc.
 #include "capi/src/guard.h"
 
 #include <new>

@@ -1,6 +1,6 @@
-// Handles that were freed, or are of another type, in a build with assertions: the mistake is told,
-// and nothing is read or freed twice. What breaks when this fails: those who write a binding look
-// for such a mistake for days.
+// Freed handles, or handles of another type, in a build with assertions: the mistake is reported,
+// and nothing is read or freed twice. What breaks when this fails: authors of a binding look for
+// such a mistake for days.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,7 +32,7 @@ void ExpectRefused(const char* what, const std::function<tcsync_code(tcsync_erro
   }
 }
 
-// `call` must abort the process and tell `expected` on standard error.
+// `call` must abort the process and report `expected` on standard error.
 void ExpectAborts(const char* what, const std::function<void()>& call, const char* expected) {
   int ends[2];
   if (pipe(ends) != 0) return Fail(what, "no pipe");
@@ -80,7 +80,7 @@ void FreedHandlesAreRecognised() {
   tcsync_bytes_free(bytes);
   ExpectAborts(
       "freed bytes", [&] { tcsync_bytes_data(bytes); }, "this tcsync_bytes was freed");
-  // Also when others were made since.
+  // Also after others were created.
   for (int i = 0; i < 100; ++i) tcsync_config_free(NewConfig());
   ExpectAborts(
       "freed twice, later", [&] { tcsync_config_free(config); }, "this tcsync_config was freed");
@@ -111,7 +111,7 @@ void HandlesOfAnotherTypeAreRecognised() {
   tcsync_config_free(config);
 }
 
-// The memory of freed handles is kept for a while, and not for good.
+// The memory of freed handles is kept for a while, but not for ever.
 void FreeingGoesOn() {
   for (int i = 0; i < 10'000; ++i) tcsync_config_free(NewConfig());
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Compiles the C ABI's header by itself, and a file that uses it, in every dialect that users have.
-# What breaks when this fails: programs in an older dialect cannot include the header.
+# Compiles the C ABI's header by itself, and a file that uses it, in every dialect of its users.
+# If this fails, programs in an older dialect cannot include the header.
 # Usage: header_test.sh DIRECTORY_OF_THE_HEADER
 set -u
 
@@ -41,7 +41,7 @@ for compiler in g++ clang++ c++; do
   done
 done
 
-# warns FLAGS STATEMENT: whether gcc and clang warn of that statement as -Wall has them.
+# warns FLAGS STATEMENT: whether gcc and clang warn of that statement with -Wall.
 warns() {
   for compiler in gcc clang; do
     command -v "$compiler" >/dev/null || continue
@@ -67,7 +67,7 @@ expect() {
 expect yes -O0 'tcsync_config_set_from_environment(config, NULL);'
 expect no -O0 'if (tcsync_config_set_from_environment(config, NULL) != TCSYNC_OK) tcsync_config_free(config);'
 expect yes -O0 'if (tcsync_config_set(config, NULL, "1", NULL) != TCSYNC_OK) tcsync_config_free(config);'
-# Where the compiler optimises, it must not learn from the header what it could leave out.
+# An optimising compiler must not learn from the header which checks it could omit.
 expect no -O2 'if (tcsync_config_set(config, NULL, "1", NULL) != TCSYNC_OK) tcsync_config_free(config);'
 expect no '-O0 -DTCSYNC_NO_NONNULL' \
   'if (tcsync_config_set(config, NULL, "1", NULL) != TCSYNC_OK) tcsync_config_free(config);'

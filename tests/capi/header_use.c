@@ -1,5 +1,5 @@
 /* Compiled by header_test.sh in every supported dialect of C and C++: includes the header twice and
- * uses every macro, which nobody else would look into in those dialects. */
+ * uses every macro, which no other test compiles in those dialects. */
 #include "tcsync.h"
 
 static const tcsync_code kCodes[] = {

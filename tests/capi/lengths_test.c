@@ -1,5 +1,5 @@
-/* Lengths that no memory can have, as a negative number becomes one: every function that takes a
- * length or a count refuses them before it looks at the data. Usage: lengths_test TCSYNC_H */
+/* Lengths that no memory can have, as a negative number becomes one: every function with a length
+ * or a count refuses them before it reads the data. Usage: lengths_test TCSYNC_H */
 #include <ctype.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -114,7 +114,7 @@ static tcsync_code monitor(const tcsync_request* request, tcsync_error** error) 
   return code;
 }
 
-/* The functions that take a length... */
+/* The functions with a length... */
 static const struct {
   const char* name;
   tcsync_code (*call)(size_t length, tcsync_error** error);
@@ -128,7 +128,7 @@ static const struct {
     {"tcsync_pending_append_queued", append_queued},
 };
 
-/* ...those that take a request, which has lengths and a count... */
+/* ...those with a request, which has lengths and a count... */
 static const struct {
   const char* name;
   tcsync_code (*call)(const tcsync_request* request, tcsync_error** error);
@@ -142,7 +142,7 @@ static const struct {
     {"tcsync_monitor", monitor},
 };
 
-/* ...and those whose size_t is an index, which they check against what they have. */
+/* ...and those whose size_t is an index, which they check against their range. */
 static const char* const kWithIndex[] = {
     "tcsync_option_info",
     "tcsync_log_record_field",
@@ -188,7 +188,7 @@ static void lengths_in_requests_are_refused(void) {
     check_request(&filled, &filled.headers[0].name_size, kLengths[i], "request->headers[0]");
     check_request(&filled, &filled.headers[0].value_size, kLengths[i], "request->headers[0]");
   }
-  /* Counts whose product with the size of a header does not fit, or wraps around to little. */
+  /* Counts whose product with the size of a header does not fit, or wraps around to a small one. */
   check_request(&filled, &filled.request.header_count, PTRDIFF_MAX / sizeof(tcsync_header) + 1,
                 "request->headers");
   check_request(&filled, &filled.request.header_count, SIZE_MAX / sizeof(tcsync_header) + 2,

@@ -1,4 +1,4 @@
-/* The listener, spoken to through real sockets. */
+/* The listener, through real sockets. */
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -29,7 +29,7 @@ static int port_of(const tcsync_listener* listener, size_t index) {
   return port;
 }
 
-/* No test waits longer than this for a byte; it only bounds how long a failure takes. */
+/* The longest wait of a test for a byte; it only bounds the duration of a failure. */
 static int with_deadline(int connection) {
   const struct timeval deadline = {30, 0};
   CHECK_INT(setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof(deadline)), 0);
@@ -220,7 +220,7 @@ static void an_address_has_one_listener(void) {
 }
 
 static void impossible_addresses_are_the_systems(void) {
-  /* 192.0.2.0/24 is for documentation, and no machine's own address (RFC 5737). */
+  /* 192.0.2.0/24 is for documentation, and no machine has an address in it (RFC 5737). */
   check_bind_fails("192.0.2.1:0", TCSYNC_SYSTEM, "192.0.2.1");
   check_bind_fails("unix:/no/such/directory/socket", TCSYNC_SYSTEM, "/no/such/directory/socket");
 }

@@ -1,4 +1,4 @@
-/* Metrics, health and the options in force, for a program that has an HTTP server of its own. */
+/* Metrics, health and effective options, for a program that has an HTTP server of its own. */
 #include <string.h>
 
 #include "check.h"
@@ -22,7 +22,7 @@ static void a_mounted_engine_is_monitored(void) {
                                 SEGMENT_TYPE, "sealed", 6));
   check_answer(monitor(engine, "GET", "/health"), 200, "");
   check_answer(monitor(engine, "GET", "/health/live"), 200, "");
-  /* What went through tcsync_engine_handle is counted, and nobody's ID is told. */
+  /* Requests through tcsync_engine_handle are counted, without any client's ID. */
   check_answer(monitor(engine, "GET", "/metrics"), 200,
                "tcsync_http_requests_total{route=\"add-version\",status=\"200\"} 1\n");
   check_answer(monitor(engine, "GET", "/metrics"), 200, "tcsync_health_ok");
@@ -42,7 +42,7 @@ static void it_answers_nothing_else(void) {
   test_request filled;
   check_answer(monitor(engine, "GET", "/v1/client/snapshot"), 404, "");
   check_answer(monitor(engine, "GET", "/v1/admin/jobs"), 404, "");
-  /* Nor do strangers get the metrics. */
+  /* Strangers do not get the metrics either. */
   response = exchange(engine, "GET", "/metrics", NULL, NULL, NULL, 0);
   CHECK_INT(tcsync_response_status(response), 404);
   tcsync_response_free(response);
@@ -63,7 +63,7 @@ static void an_engine_says_its_options(void) {
   tcsync_bytes* value = NULL;
   CHECK_OK(tcsync_config_set(config, "memory-budget", "64M", &error));
   CHECK_OK(tcsync_engine_open(config, &engine, &error));
-  /* What is done to the configuration afterwards is nothing to the engine. */
+  /* Later changes of the configuration do not affect the engine. */
   CHECK_OK(tcsync_config_set(config, "memory-budget", "32M", &error));
   CHECK_OK(tcsync_config_set(config, "block-cache-bytes", "1M", &error));
   tcsync_config_free(config);

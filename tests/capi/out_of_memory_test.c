@@ -1,8 +1,8 @@
 /*
- * Every function must survive the failure of any allocation, and say so: this program puts itself
- * in the place of malloc(), and repeats each call with its first, second, third... allocation
- * refused, once that one alone and once it and all that follow, among them that of the error.
- * Refuses only what the calling thread allocates during the call.
+ * Every function must survive the failure of any allocation, and report it: this program replaces
+ * malloc(), and repeats each call with its first, second, third... allocation refused, once that
+ * one alone and once it and all later ones, among them that of the error. It refuses only
+ * allocations of the calling thread during the call.
  */
 #include <stdio.h>
 
@@ -62,7 +62,7 @@ int posix_memalign(void** block, size_t alignment, size_t size) {
 }
 
 /* One call under test: calls begin_refusing() just before and end_refusing() just after it, checks
- * that outputs are NULL if it failed, and frees what came. */
+ * that outputs are NULL if it failed, and frees the results. */
 typedef tcsync_code (*attempt_function)(tcsync_error** error);
 
 static long next_refusal;
@@ -75,8 +75,8 @@ static void begin_refusing(void) {
 
 static void end_refusing(void) { allocations_left = kUnlimited; }
 
-/* Runs `attempt` until an attempt allocates too little to be refused anything. `expected` is what
- * it gives when nothing is refused. */
+/* Repeats `attempt` until it makes too few allocations for a refusal. `expected` is its result
+ * without one. */
 static void exhaust(attempt_function attempt, tcsync_code expected) {
   enum { kRefusalsMax = 2000 };
   for (next_refuses_all_after = 0; next_refuses_all_after <= 1; ++next_refuses_all_after) {
@@ -87,7 +87,7 @@ static void exhaust(attempt_function attempt, tcsync_code expected) {
       code = attempt(&error);
       CHECK(error != check_poison_error());
       if (!refused) CHECK_INT(code, expected);
-      /* The allocation may have been one that the library can do without. */
+      /* The library may not need that allocation. */
       if (code != expected) CHECK_INT(code, TCSYNC_OUT_OF_MEMORY);
       if (code == TCSYNC_OK) CHECK(error == NULL);
       if (error != NULL) CHECK_INT(tcsync_error_code(error), code);
@@ -268,7 +268,7 @@ static tcsync_code attempt_handle_async(tcsync_error** error) {
 
 static tcsync_queue* queue;
 
-/* Takes the one event that a call which succeeded has. */
+/* Takes the one event of a successful call. */
 static tcsync_event take_event(void) {
   const tcsync_event event = next_event(queue, TEST_DEADLINE_MS);
   CHECK(event.kind != TCSYNC_EVENT_NONE);
@@ -296,7 +296,7 @@ static tcsync_code attempt_set_log_queue(tcsync_error** error) {
   return code;
 }
 
-/* An answer for which there is no memory is told by its event. */
+/* The event of an answer without memory reports that. */
 static tcsync_code attempt_handle_queued(tcsync_error** error) {
   test_request filled;
   tcsync_code code = TCSYNC_OK;
@@ -363,7 +363,8 @@ static tcsync_code attempt_append_queued(tcsync_error** error) {
   return code;
 }
 
-/* A finish either happens or leaves the history as it was; a conflict is an answer like others. */
+/* A finish either takes effect or leaves the history unchanged; a conflict is an answer like
+ * others. */
 static tcsync_code attempt_finish(tcsync_error** error) {
   tcsync_pending* pending = begin_version(engine, CLIENT_A, NULL, NULL);
   tcsync_response* response = NULL;
@@ -439,7 +440,7 @@ static tcsync_code attempt_read_queued(tcsync_error** error) {
 }
 
 /* With the storage in memory, and writes that are conflicts: RocksDB and the tables of Abseil do
- * not themselves survive the failure of an allocation. */
+ * not survive the failure of an allocation themselves. */
 static void queueing(void) {
   CHECK_OK(tcsync_queue_new(&queue, &error));
   config = make_config(NULL);

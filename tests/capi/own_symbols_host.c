@@ -13,7 +13,7 @@ static int must_be_called;
 
 static void called(const char* name) {
   fprintf(stderr, "%s of the program was called\n", name);
-  /* Nothing of the program works any more. */
+  /* Nothing in the program works any more. */
   _Exit(must_be_called ? 0 : 1);
 }
 

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Links the library once more as TCSYNC_STATIC_CRYPTO=ON does, from what is compiled already and by the
-# same command, and runs a program against it that has functions with names of libsodium's and OpenSSL's.
-# What breaks when this fails: such a program gets the secrets, by accident or on purpose.
+# Links the library once more as TCSYNC_STATIC_CRYPTO=ON does, from the compiled objects and by the same
+# command, and runs a program against it that has functions with names of libsodium's and OpenSSL's.
+# If this fails, such a program gets the secrets, by accident or on purpose.
 # Usage: own_symbols_test.sh SOURCE_DIRECTORY BUILD_DIRECTORY WORK_DIRECTORY LIBRARY_TARGET NINJA CC
 set -eu
 

@@ -1,6 +1,6 @@
 /*
- * Requests and responses piece by piece: what is given in pieces arrives whole or not at all, in
- * whatever order a host does things, and many large bodies at once take little memory.
+ * Requests and responses piece by piece: a body in pieces arrives whole or not at all, for any
+ * order of a host's calls, and many large bodies at once take little memory.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@ static void fill_large(void) {
   for (i = 0; i < sizeof(large); ++i) large[i] = (char)(i * 2654435761U >> 13);
 }
 
-/* Gives all of it, in pieces of that size. Returns the status of an answer, or 0. */
+/* Sends all of it, in pieces of that size. Returns the status of an answer, or 0. */
 static int append_all(tcsync_pending* pending, const char* data, size_t size, size_t piece) {
   while (size > 0) {
     const size_t now = size < piece ? size : piece;
@@ -115,7 +115,7 @@ static void check_pieces(tcsync_engine* engine, int is_persistent) {
     add_version(engine, kBodies[i].client_id, kBodies[i].size, kBodies[i].piece);
     check_first_child(engine, kBodies[i].client_id, large, kBodies[i].size);
   }
-  /* A body in pieces is not here, and must not be taken for an empty one. */
+  /* A body in pieces is not in memory, and must not be taken for an empty one. */
   response = get(engine, FIRST_CHILD, last);
   if (is_persistent) CHECK(tcsync_response_body(response, &size) == NULL);
   if (is_persistent) CHECK_INT(size, 0);
@@ -179,7 +179,7 @@ static void an_event_loop_does_the_same(void) {
   }
   CHECK_INT(offset, sizeof(large));
   tcsync_response_free(response);
-  /* The last piece comes although nobody keeps the response. */
+  /* The last piece comes although the response was freed. */
   response = get(store.engine, FIRST_CHILD, CLIENT_A);
   CHECK_OK(tcsync_response_read_queued(response, queue, NULL, &error));
   tcsync_response_free(response);
@@ -237,7 +237,7 @@ static void lengths_are_held_to(void) {
       {"Content-Length", "300000", 299999, 0, 400},
       {"Content-Length", "300000", 300001, 400, 0},
       /* No length is known. */
-      {NULL, NULL, 0, 0, 400}, /* an empty body is none */
+      {NULL, NULL, 0, 0, 400}, /* an empty body is no body */
       {"Content-Length", "nonsense", 1000, 0, 200},
   };
   size_t i = 0;
@@ -281,7 +281,7 @@ static void compressed_bodies_may_come_byte_by_byte(void) {
   CHECK_INT(append_all(pending, kCompressed, sizeof(kCompressed) - 1, 1), 0);
   CHECK_INT(finish(pending), 200);
   check_first_child(engine, CLIENT_A, "sealed", 6);
-  /* Cut short. */
+  /* Truncated. */
   pending = begin_version(engine, CLIENT_B, "Content-Encoding", "gzip");
   CHECK_INT(append_all(pending, kCompressed, sizeof(kCompressed) - 2, 1), 0);
   CHECK_INT(finish(pending), 400);
@@ -312,7 +312,7 @@ static void each_call_has_its_time(void) {
   /* None of them has an event. */
   CHECK_INT(next_event(queue, 0).kind, TCSYNC_EVENT_NONE);
 
-  /* With more than storage takes at once, the event is not there yet; if it is, that is a READY. */
+  /* With more than storage takes at once, the event is still to come; if not, it is a READY. */
   pending = begin_version(store.engine, CLIENT_B, NULL, NULL);
   CHECK_OK(tcsync_pending_append_queued(pending, large, sizeof(large), queue, NULL, &error));
   event = next_event(queue, 0);
@@ -368,7 +368,7 @@ static void calls_check_their_arguments(void) {
   CHECK_NEEDS(tcsync_pending_finish(pending, NULL, &error), "response");
   CHECK_NEEDS(tcsync_pending_finish_queued(NULL, queue, NULL, &error), "pending");
   CHECK_NEEDS(tcsync_pending_finish_queued(pending, NULL, NULL, &error), "queue");
-  /* Nothing of that has changed it, and nothing at all is no mistake. */
+  /* None of that has changed it, and an empty append is no mistake. */
   CHECK_OK(tcsync_pending_append(pending, NULL, 0, &response, &error));
   CHECK_INT(append_all(pending, "sealed", 6, 6), 0);
   CHECK_INT(finish(pending), 200);
@@ -379,7 +379,7 @@ static void calls_check_their_arguments(void) {
 }
 
 static void what_is_abandoned_has_no_effect(void) {
-  /* Room for six large bodies, so that those which are not given back would be missed. */
+  /* Room for six large bodies, so that leaked ones would be missed. */
   test_store store = open_store("bodies-in-flight-bytes-max", "4M");
   tcsync_pending* pending = NULL;
   int i = 0;
@@ -388,7 +388,7 @@ static void what_is_abandoned_has_no_effect(void) {
     pending = begin_version(store.engine, CLIENT_A, NULL, NULL);
     CHECK_INT(append_all(pending, large, 400000, 65536), 0);
     tcsync_pending_free(pending);
-    /* With bytes that storage has not taken yet, as it may be, there is still the event. */
+    /* Even if storage has not taken all bytes yet, the event comes. */
     pending = begin_version(store.engine, CLIENT_A, NULL, NULL);
     CHECK_INT(append_all(pending, large, 131072, 65536), 0);
     CHECK_OK(tcsync_pending_append_queued(pending, large, 65536, store.queue, &event, &error));
@@ -468,7 +468,7 @@ static void a_body_that_goes_away_is_told(void) {
   CHECK_FAILS(tcsync_response_read(response, &bytes, &error), TCSYNC_RESPONSE_INCOMPLETE,
               "close the connection");
   CHECK(bytes == NULL);
-  /* And it stays so. */
+  /* It stays so. */
   CHECK_FAILS(tcsync_response_read(response, &bytes, &error), TCSYNC_RESPONSE_INCOMPLETE, "");
   tcsync_response_free(response);
   remove_store(&store);
@@ -485,8 +485,8 @@ static long resident_bytes(void) {
   return pages * sysconf(_SC_PAGESIZE);
 }
 
-/* Each of many senders has sent 8 MiB of 20 MB, and stalls. The host holds none of it, and so the
- * engine's budget is what there is. */
+/* Each of many senders has sent 8 MiB of 20 MB, and stalls. The host holds none of it, so the
+ * engine's budget is the only bound. */
 static void stalled_senders_take_little_memory(void) {
   enum { kSenders = 30 };
   test_store store = open_store(NULL, NULL);

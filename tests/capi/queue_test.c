@@ -1,6 +1,6 @@
 /*
- * Queues, and the threads on which the library calls its host: no answer is lost, the descriptor
- * tells the truth, and a host that blocks in a callback or in its log function delays nobody.
+ * Queues, and the threads on which the library calls its host: no answer is lost, the descriptor is
+ * right, and a host that blocks in a callback or in its log function delays no other work.
  *
  * Where a thread waits for another one, a mistake makes the program hang, and the test run ends it.
  */
@@ -147,7 +147,7 @@ static void waiting_ends(void) {
   tcsync_queue* queue = make_queue();
   CHECK_INT(next_event(queue, 20).kind, TCSYNC_EVENT_NONE);
   tcsync_queue_wake(queue);
-  /* No clock counts so far. */
+  /* The tests so far use no clock. */
   CHECK_INT(next_event(queue, INT64_MAX).kind, TCSYNC_EVENT_WAKE);
   tcsync_queue_free(queue);
 }
@@ -189,7 +189,7 @@ static void queues_check_their_arguments(void) {
   tcsync_queue_free(queue);
 }
 
-/* The undefined-behaviour sanitizer looks at objects through a pipe of its own, and needs
+/* The undefined-behaviour sanitizer inspects objects through a pipe of its own, and needs
  * descriptors. */
 #if !defined(SANITIZED)
 static void descriptors_may_be_exhausted(void) {
@@ -243,7 +243,7 @@ static void answers_outlive_the_engine(void) {
 
 /* Callbacks. */
 
-/* A place where threads wait until a host lets them go on. */
+/* A gate at which threads wait until a host opens it. */
 typedef struct gate {
   pthread_mutex_t mutex;
   pthread_cond_t changed;
@@ -337,7 +337,7 @@ static struct {
 static void free_engine_in_callback(void* unused, tcsync_response* response) {
   (void)unused;
   tcsync_response_free(response);
-  /* The main thread may still be in the call that led here. */
+  /* The main thread may still be in the original call. */
   pass_gate(&freed.gate);
   close_engine(&freed.store);
   pass_gate(&freed.gate);
@@ -358,7 +358,7 @@ static void a_callback_may_free_the_engine(void) {
 
 /* Log records. */
 
-/* A configuration with which every request may be logged, however many there are. */
+/* A configuration with which any number of requests may be logged. */
 static tcsync_config* make_debug_config(const char* directory) {
   tcsync_config* config = make_config(directory);
   CHECK_OK(tcsync_config_set(config, "log-level", "debug", &error));
@@ -371,8 +371,7 @@ static void log_something(tcsync_engine* engine) {
   CHECK_INT(status_of_first_child(engine, CLIENT_A), 404);
 }
 
-/* Takes log records until there are none. Returns their number, and adds up those that were
- * dropped. */
+/* Takes log records until there are none. Returns their number, and adds up the dropped ones. */
 static int drain_log(tcsync_queue* queue, int64_t* dropped) {
   int records = 0;
   for (;;) {
@@ -380,7 +379,7 @@ static int drain_log(tcsync_queue* queue, int64_t* dropped) {
     if (event.kind == TCSYNC_EVENT_NONE) return records;
     if (event.kind == TCSYNC_EVENT_LOG_DROPPED) {
       CHECK(event.dropped > 0 && event.record == NULL);
-      /* They would have come behind the others. */
+      /* They would have followed the others. */
       CHECK_INT(records, 1024);
       *dropped += event.dropped;
       continue;
@@ -412,11 +411,11 @@ static void a_queue_takes_the_log(void) {
   for (i = 0; i < kRecords; ++i) log_something(engine);
   CHECK_INT(drain_log(queue, &dropped), 1024);
   CHECK_INT(dropped, kRecords - 1024);
-  /* There is room again, and what was dropped is told once. */
+  /* There is room again, and the dropped ones are reported once. */
   log_something(engine);
   CHECK_INT(drain_log(queue, &dropped), 1);
   CHECK_INT(dropped, kRecords - 1024);
-  /* However many records wait, an answer has its place. */
+  /* An answer has its place behind any number of records. */
   for (i = 0; i < kRecords; ++i) log_something(engine);
   fill_request(&filled, "GET", "/", NULL, NULL, NULL, 0);
   CHECK_OK(tcsync_engine_handle_queued(engine, &filled.request, queue, &filled, &error));
@@ -448,7 +447,7 @@ static void the_log_outlives_its_queue_and_the_other_way_round(void) {
   tcsync_engine_free(engine);
 }
 
-/* What a log function that waits at a gate was given. */
+/* The records that a log function received while it waits at a gate. */
 static struct {
   gate gate;
   atomic_int records;
@@ -496,7 +495,7 @@ static void a_log_function_delays_nobody(void) {
   CHECK_INT(atomic_load(&logged.records), 0);
   open_gate(&logged.gate);
   stop_server(&started);
-  /* Freeing waited for what there was to say. */
+  /* Freeing waited for the remaining records. */
   CHECK(atomic_load(&logged.records) >= 1024);
   CHECK(atomic_load(&logged.told_dropped) >= 1);
   CHECK_INT(atomic_load(&logged.told_address), 1);
@@ -515,7 +514,7 @@ static void a_log_function_that_never_returns_is_left_alone(void) {
   tcsync_engine_free(engine);
   open_gate(&logged.gate);
   wait_until_left(&logged.gate, 1);
-  /* The rest was dropped; and what is opened from the same configuration logs anew. */
+  /* The rest was dropped; and engines that are opened from the same configuration log anew. */
   CHECK_OK(tcsync_engine_open(config, &engine, &error));
   tcsync_config_free(config);
   log_something(engine);

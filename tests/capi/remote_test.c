@@ -1,4 +1,4 @@
-/* Two replicas talk to a real engine and listener, through nothing but the C ABI. */
+/* Two replicas use a real engine and listener, through nothing but the C ABI. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* Credentials, keys, sealing and opening; what Taskwarrior 3.5.0 sealed must open.
- * Usage: sealing_test DIRECTORY_OF_TESTDATA */
+/* Credentials, keys, sealing and unsealing; bytes that Taskwarrior 3.5.0 sealed must unseal. Usage:
+ * sealing_test DIRECTORY_OF_TESTDATA */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,7 +93,7 @@ static void nothing_can_be_sealed(void) {
   tcsync_bytes_free(opened);
 }
 
-/* Checks that `bytes` do not open, with that code, and that there is no plaintext. */
+/* Checks that `bytes` do not unseal, with that code, and that there is no plaintext. */
 static void refused(const tcsync_key* key, const char* version_id, const char* bytes, size_t size,
                     tcsync_code code) {
   tcsync_bytes* opened = (tcsync_bytes*)(void*)&bytes;

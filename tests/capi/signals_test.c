@@ -26,7 +26,7 @@ static void handle_signal(int number) {
 }
 
 /* ------------------------------------------------------------------------------------------------
- * A thread of the host's that looks at all others for as long as the library works
+ * A thread of the host's that inspects all others while the library works
  */
 
 #if defined(__linux__)
@@ -46,7 +46,7 @@ static int is_fault(int number) {
   return 0;
 }
 
-/* Whether a thread with that mask can be interrupted by nothing but its own faults. */
+/* Whether only its own faults can interrupt a thread with that mask. */
 static int is_right(unsigned long long blocked) {
   int number = 0;
   /* The C library, which alone can block its own signals, has a thread start and end with all
@@ -74,7 +74,7 @@ static void look_at(const char* thread_id) {
   if (file == NULL) return;
   while (fgets(line, sizeof(line), file) != NULL) {
     if (sscanf(line, "Name: %63s", name) == 1) continue;
-    /* What is told of a thread that has ended: nothing. */
+    /* A thread that has ended has no masks. */
     if (strcmp(line, "Threads:\t0\n") == 0) break;
     if (sscanf(line, "SigBlk: %llx", &blocked) == 1) has_mask = 1;
   }
@@ -157,7 +157,7 @@ static void run_job(tcsync_engine* engine, const char* target, const char* body)
   CHECK(time(NULL) <= deadline);
 }
 
-/* Has the library start every thread that it ever starts. */
+/* Makes the library start every thread that it ever starts. */
 static void use_everything(const char* parent) {
   char data_directory[PATH_BYTES];
   char backup_directory[PATH_BYTES];
@@ -225,7 +225,7 @@ static void every_thread_blocks_the_hosts_signals(void) {
 #endif
 }
 
-/* While the host's only thread blocks a signal, there is nobody to take it. */
+/* While the host's only thread blocks a signal, no thread can take it. */
 static void a_signal_waits_for_a_thread_of_the_hosts(void) {
   static const int kSignals[] = {SIGUSR1, SIGALRM};
   const size_t count = sizeof(kSignals) / sizeof(kSignals[0]);

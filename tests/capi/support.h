@@ -1,5 +1,5 @@
-/* What several tests of the C ABI need: temporary directories, files, engines,
- * requests, and servers. */
+/* The common part of several tests of the C ABI: temporary directories, files, engines, requests,
+ * and servers. */
 #ifndef TCSYNC_TESTS_CAPI_SUPPORT_H_
 #define TCSYNC_TESTS_CAPI_SUPPORT_H_
 
@@ -16,12 +16,12 @@
 #define FIRST_VERSION "/v1/client/add-version/" NIL_VERSION
 #define FIRST_CHILD "/v1/client/get-child-version/" NIL_VERSION
 
-/* Far longer than anything takes that these tests wait for. */
+/* Far longer than anything that these tests wait for. */
 enum { TEST_DEADLINE_MS = 60000 };
 
-/* All of these end the program when the test machine, not tcsync, fails them. */
+/* All of these end the program when the test machine, not tcsync, fails. */
 
-/* Makes a new directory, which remove_directory removes with all that is in it. `path` has room for
+/* Makes a new directory, which remove_directory removes with its content. `path` has room for
  * PATH_BYTES. */
 #define PATH_BYTES 4096
 void make_directory(char* path);
@@ -55,7 +55,7 @@ test_store open_store(const char* option, const char* value);
 /* Frees the engine before its time, and opens another one on the same directory. */
 void close_engine(test_store* store);
 void reopen_engine(test_store* store);
-/* Frees what is not NULL by then, and removes the directory. */
+/* Frees the remaining handles, and removes the directory. */
 void remove_store(test_store* store);
 
 /* A request of the sync protocol. `client_id`, `content_type` and `body` may be NULL, which leaves
@@ -69,7 +69,7 @@ void fill_request(test_request* filled, const char* method, const char* target,
                   size_t body_size);
 /* One more header; the texts are borrowed. */
 void add_header(test_request* filled, const char* name, const char* value);
-/* The client ID that is made of a number; there is room for TEST_CLIENT_BYTES. */
+/* The client ID made from a number; there is room for TEST_CLIENT_BYTES. */
 enum { TEST_CLIENT_BYTES = 37 };
 void number_client(char* client_id, int number);
 /* The status of a response, which this frees. */
@@ -82,7 +82,7 @@ void check_answer(tcsync_response* response, int status, const char* text);
 tcsync_pending* begin_version(tcsync_engine* engine, const char* client_id, const char* name,
                               const char* value);
 
-/* Sends it and waits; NULL when that failed, which has then been reported. */
+/* Sends it and waits; NULL after a failure, which has then been reported. */
 tcsync_response* exchange(tcsync_engine* engine, const char* method, const char* target,
                           const char* client_id, const char* content_type, const char* body,
                           size_t body_size);
@@ -105,13 +105,13 @@ void stop_server(test_server* started);
 /* The key of a new user, whose client ID goes to `client_id`, which has room for TEST_CLIENT_BYTES.
  */
 tcsync_key* make_user(char* client_id);
-/* Checks that bytes which are sealed with the key can be unsealed with it. */
+/* Checks that bytes sealed with the key can be unsealed with it. */
 void check_sealing(const tcsync_key* key);
 
-/* Defaults, and no proxy whatever the environment says. */
+/* Defaults, and no proxy in any environment. */
 tcsync_remote_options without_proxy(void);
 tcsync_remote* open_remote(const char* url, const char* client_id, const tcsync_key* key);
-/* Asks for the snapshot of a client that has none, and checks an answer. */
+/* Asks for the snapshot of a client without one, and checks an answer. */
 tcsync_code ask_for_snapshot(tcsync_remote* remote, tcsync_error** error);
 
 #endif /* TCSYNC_TESTS_CAPI_SUPPORT_H_ */

@@ -1,7 +1,7 @@
 /*
- * Secrets, keys and plaintexts must be gone from memory before it is freed, wherever in the library
- * they were: this program puts itself in the place of free(), and looks for them in every block
- * that is given back, also in those of the C++ behind the C ABI.
+ * Secrets, keys and plaintexts must be wiped from memory before it is freed, anywhere in the
+ * library: this program replaces free(), and searches for them in every freed block, also in those
+ * of the C++ behind the C ABI.
  */
 #include <stdio.h>
 
@@ -30,8 +30,8 @@ int main(void) {
 #define PLAINTEXT "{\"operations\":[\"something very private, and long\"]}"
 #define MARKER "an-option-that-does-not-exist-and-is-not-secret"
 
-/* What is looked for: any part of this length. Short enough to notice what was wiped halfway, long
- * enough never to be met by chance. */
+/* The searched needle: any part of this length. Short enough to notice a partial wipe, long enough
+ * never to occur by chance. */
 enum { kPartBytes = 12, kNeedlesMax = 8, kNeedleBytesMax = 96, kHeldMax = 4096 };
 
 typedef struct needle {
@@ -46,8 +46,8 @@ static size_t needle_count;
 static size_t frees_searched;
 static size_t finds;
 
-/* Blocks that were freed while holding, kept as they were to be searched later: for secrets that
- * are not known before they have been freed. */
+/* Blocks that were freed while holding, kept unchanged to be searched later: for secrets that are
+ * unknown before they have been freed. */
 static int holding;
 static void* held[kHeldMax];
 static size_t held_count;
@@ -92,7 +92,7 @@ void free(void* block) {
   __libc_free(block);
 }
 
-/* glibc's own would free the old block behind our back. */
+/* glibc's own would free the old block unseen. */
 void* realloc(void* block, size_t size) {
   void* moved = NULL;
   size_t old_size = 0;
@@ -128,13 +128,13 @@ static void bytes_of_hex(const char* hex, size_t size, unsigned char* bytes) {
   }
 }
 
-/* Expects that nothing was found since `finds_before`, and that there was something to search. */
+/* Expects no finds since `finds_before`, and that there was something to search. */
 static void check_clean(size_t finds_before, size_t frees_before) {
   CHECK_INT(finds - finds_before, 0);
   CHECK(frees_searched > frees_before);
 }
 
-/* free(), out of the compiler's sight: what is written just before it would not be. */
+/* free(), out of the compiler's sight: it would omit a write just before it. */
 static void (*volatile give_back)(void* block) = free;
 
 static void the_search_finds_something(void) {
@@ -147,8 +147,8 @@ static void the_search_finds_something(void) {
   memcpy(block + 50, MARKER, strlen(MARKER));
   give_back(block);
   CHECK_INT(finds - finds_before, 1);
-  /* In memory that the library's C++ frees: an error's message, which may be left behind; and the
-   * part of a needle, as a wipe that stops early would leave it. */
+  /* In memory that the library's C++ frees: an error's message, which may stay unwiped; and a part
+   * of a needle, as an incomplete wipe would leave it. */
   CHECK_INT(tcsync_config_new(&config, &error), TCSYNC_OK);
   CHECK_INT(tcsync_config_set(config, MARKER, "1", &error), TCSYNC_UNKNOWN_OPTION);
   finds_before = finds;
@@ -232,7 +232,7 @@ static void unsealing_leaves_nothing(void) {
   CHECK(tcsync_bytes_size(opened) == strlen(PLAINTEXT) &&
         memcmp(tcsync_bytes_data(opened), PLAINTEXT, strlen(PLAINTEXT)) == 0);
   tcsync_bytes_free(opened);
-  /* What does not authenticate is decrypted in part, to tell why. */
+  /* An inauthentic message is decrypted in part, to find the reason. */
   CHECK_FAILS(tcsync_unseal(key, CLIENT_B, copy, size, &opened, &error),
               TCSYNC_UNSEAL_NOT_AUTHENTIC, "");
   CHECK_FAILS(tcsync_unseal(key, VERSION, copy, size - 1, &opened, &error), TCSYNC_UNSEAL_TRUNCATED,
@@ -281,14 +281,14 @@ static void freeing_the_key_leaves_nothing(void) {
   const size_t finds_before = finds;
   const size_t frees_before = frees_searched;
   unsigned char key_bytes[32];
-  /* Were the key kept elsewhere, this would test nothing. */
+  /* If the key were kept elsewhere, this would test nothing. */
   bytes_of_hex(KEY_HEX, sizeof(key_bytes), key_bytes);
   CHECK(block_contains(key, key_bytes, sizeof(key_bytes)));
   tcsync_key_free(key);
   check_clean(finds_before, frees_before);
 }
 
-/* Whether this build of the library has something to talk to. */
+/* Whether this build of the library has a server. */
 static int has_server(void) {
   tcsync_config* config = make_config(NULL);
   tcsync_listener* listener = NULL;

@@ -1,4 +1,4 @@
-/* A program against a library without the server: what it has works, and what it lacks says so.
+/* A program with a library without the server: its functions work, and the missing ones report it.
  * Usage: without_server_test (no arguments); built and run by without_server_test.sh. */
 #include <string.h>
 
@@ -95,7 +95,7 @@ static void talking_to_a_server_works(void) {
   CHECK_FAILS(tcsync_remote_probe(remote, &probe, &error), TCSYNC_REMOTE_CONNECTION_REFUSED,
               "https://127.0.0.1:1");
   tcsync_remote_free(remote);
-  /* A name is looked up by a thread, with what the C library loads for it. */
+  /* A thread looks a name up, with the parts that the C library loads for it. */
   remote = open_remote("https://tcsync.invalid", CLIENT_A, NULL);
   CHECK_FAILS(tcsync_remote_probe(remote, &probe, &error), TCSYNC_REMOTE_NAME_NOT_RESOLVED,
               "tcsync.invalid");

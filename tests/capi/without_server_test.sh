@@ -1,9 +1,9 @@
 #!/bin/sh
 # Builds the library without the server (TCSYNC_SERVER=OFF), as the Python package carries it, with
-# all that it needs linked into it; compares its exports with those of the whole library, and runs a
+# all dependencies linked into it; compares its exports with those of the whole library, and runs a
 # program against it.
-# What breaks when this fails: the setup wizard cannot be built on machines without RocksDB, or
-# bindings do not load on machines that lack something which this one has.
+# If this fails, the setup wizard cannot be built on machines without RocksDB, or bindings do not load
+# on machines that lack one of this machine's libraries.
 # Usage: without_server_test.sh SOURCE_DIRECTORY BUILD_DIRECTORY CMAKE GENERATOR CC CXX
 set -eu
 
@@ -15,11 +15,11 @@ cc=$5
 cxx=$6
 tests_directory=$source_directory/tests/capi
 
-# On macOS, packages bring Abseil as shared libraries only.
+# On macOS, packages have Abseil as shared libraries only.
 static=ON
 [ "$(uname)" = Darwin ] && static=OFF
 
-# Only whether it builds and what it exports is of interest here: the cheapest build will do.
+# The test is only about the build and its exports: the cheapest build will do.
 "$cmake" -S "$source_directory" -B "$build_directory" -G "$generator" -Wno-dev \
   -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_BUILD_TYPE=Debug \
   -DCMAKE_C_FLAGS_DEBUG=-O0 -DCMAKE_CXX_FLAGS_DEBUG=-O0 \

@@ -1,5 +1,5 @@
-// Who may do what. If these fail, somebody who was shut out comes in, somebody who obeys is
-// refused, or one person's requests are charged to another.
+// Admission. If these fail, a refused client comes in, a well-behaved one is refused, or one
+// person's requests are charged to another.
 #include "access/access_control.h"
 
 #include <optional>
@@ -82,7 +82,7 @@ TEST_F(AccessControlTest, StrangersAreAdmittedByDefault) {
 }
 
 // If this fails, a client outside the list is served, or one inside is not, or strangers use up the
-// requests of an address where an allowed client lives too.
+// requests of an allowed client's address.
 TEST_F(AccessControlTest, AListServesItsClientsOnly) {
   Open({{"allow-client-id", kClient.ToString()},
         {"address-requests-per-second", "1"},
@@ -115,8 +115,8 @@ TEST_F(AccessControlTest, ABanShutsOutAndItsLiftingLetsIn) {
   EXPECT_EQ(ReasonFor(From("192.0.2.7")), std::nullopt);
 }
 
-// If this fails, a banned client that keeps asking uses up the requests of its address, where
-// others live too.
+// If this fails, a persistent banned client uses up the requests of its address, which other
+// clients share.
 TEST_F(AccessControlTest, ABannedClientSpendsNothing) {
   Open({{"address-requests-per-second", "1"}, {"address-requests-burst", "5"}});
   records_.records.bans.push_back({kClient, "", 1});
@@ -191,7 +191,7 @@ TEST_F(AccessControlTest, WhatTheAddressRefusesDoesNotTakeFromTheClient) {
   EXPECT_EQ(Admitted(From("198.51.100.4"), 5), 5) << "the owner, elsewhere";
 }
 
-// If this fails, a leaked client ID lets anybody lock its owner out, also after a token was set.
+// If this fails, a leaked client ID lets anyone lock its owner out, even after a token was set.
 TEST_F(AccessControlTest, AWrongTokenDoesNotTakeFromTheClient) {
   Open({{"client-requests-per-second", "1"}, {"client-requests-burst", "5"}});
   records_.records.tokens.push_back({kClient, kToken, 1});
@@ -200,8 +200,7 @@ TEST_F(AccessControlTest, AWrongTokenDoesNotTakeFromTheClient) {
   EXPECT_EQ(Admitted(From("198.51.100.4", kClient, kToken), 5), 5);
 }
 
-// If this fails, who connects by a Unix socket or through an embedding program shares one bucket
-// with everybody who does.
+// If this fails, all peers at a Unix socket or behind an embedding program share one bucket.
 TEST_F(AccessControlTest, OnlyAddressesAreLimitedAsAddresses) {
   Open({{"address-requests-per-second", "1"},
         {"address-requests-burst", "1"},
@@ -246,7 +245,7 @@ TEST_F(AccessControlTest, NewClientsOfAnAddress) {
   EXPECT_TRUE(control_->PermitCreation(From("192.0.2.7")).create_client());
 }
 
-// If this fails, every add-version of clients that exist counts as a new client.
+// If this fails, every add-version of an existing client counts as a new client.
 TEST_F(AccessControlTest, WhatCreatedNothingIsNotCounted) {
   Open({{"new-clients-per-address-day", "1"}});
   for (int i = 0; i < 10; ++i) {
@@ -254,7 +253,7 @@ TEST_F(AccessControlTest, WhatCreatedNothingIsNotCounted) {
   }
 }
 
-// If this fails, many requests at once create more clients than there may be.
+// If this fails, many requests at once exceed the limit on new clients.
 TEST_F(AccessControlTest, RequestsUnderWayAreCounted) {
   Open({{"new-clients-per-address-day", "1"}});
   std::optional<CreationPermit> first(control_->PermitCreation(From("192.0.2.7")));
@@ -264,8 +263,8 @@ TEST_F(AccessControlTest, RequestsUnderWayAreCounted) {
   EXPECT_TRUE(control_->PermitCreation(From("192.0.2.7")).create_client());
 }
 
-// If this fails, a server that was closed to strangers takes them in, or says more to them than
-// that it does not have them, or counts them as new clients.
+// If this fails, a server that is closed to strangers admits them, or tells them more than that
+// they have no client, or counts them as new clients.
 TEST_F(AccessControlTest, AServerThatCreatesNobody) {
   Open({{"create-clients", "off"}, {"new-clients-per-address-day", "1"}});
   records_.records.invites.push_back({.digest = kToken, .label = "friends"});
@@ -327,8 +326,8 @@ TEST_F(AccessControlTest, InvitesEnd) {
               HasSubstr("expired"));
 }
 
-// If this fails, an invite that was given out for an open server uses itself up, or a wrong path
-// keeps somebody out who needs none.
+// If this fails, an open server uses up an invite, or a wrong path keeps out a client that needs no
+// invite.
 TEST_F(AccessControlTest, AnOpenServerNeedsNoInvite) {
   records_.records.invites.push_back({.digest = kToken, .label = "", .uses_max = 1, .uses = 1});
   Refresh();

@@ -1,5 +1,5 @@
-// The table of bans, tokens and invites. If these fail, a ban or a new token does not take effect,
-// or one that was taken back stays.
+// The table of bans, tokens and invites. If these fail, a ban or a new token has no effect, or a
+// revoked one stays.
 #include "access/access_table.h"
 
 #include <atomic>
@@ -56,7 +56,7 @@ TEST(AccessTableTest, ForgetsWhatStorageNoLongerHas) {
   EXPECT_FALSE(table.BanOf(banned));
 }
 
-// If this fails, a disk that cannot be read for a moment lets everybody in who was banned.
+// If this fails, a disk that is unreadable for a moment admits every banned client.
 TEST(AccessTableTest, AFailedRefreshChangesNothing) {
   const Uuid banned = Uuid::Random();
   ScriptedAccessRecords storage;
@@ -68,7 +68,7 @@ TEST(AccessTableTest, AFailedRefreshChangesNothing) {
   EXPECT_TRUE(table.BanOf(banned));
 }
 
-// Mostly for the thread sanitizer: requests look things up while the table is made anew.
+// Mostly for the thread sanitizer: lookups run while the table is rebuilt.
 TEST(AccessTableTest, IsLookedUpWhileItIsRefreshed) {
   const Uuid banned = Uuid::Random();
   ScriptedAccessRecords storage;

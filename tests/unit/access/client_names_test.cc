@@ -1,5 +1,4 @@
-// What clients are called in the log. If these fail, a log gives away client IDs, or cannot be
-// understood.
+// Clients' names in the log. If these fail, a log reveals client IDs, or cannot be understood.
 #include "access/client_names.h"
 
 #include <string>
@@ -24,16 +23,16 @@ TEST(ClientNamesTest, PseudonymsHaveOneForm) {
   EXPECT_EQ(names.NameOf(kClient), names.PseudonymOf(kClient));
 }
 
-// If this fails, the log of today and the log of the last year name one client in two ways: this
-// value must never change. It is what Python says: the first 6 bytes of blake2b(the client ID's
-// bytes, digest_size=16, key=blake2b(the key, digest_size=32)).
+// If this fails, logs of different years have different names for one client: this value must never
+// change. It is Python's: the first 6 bytes of blake2b(the client ID's bytes, digest_size=16,
+// key=blake2b(the key, digest_size=32)).
 TEST(ClientNamesTest, OneKeyGivesOnePseudonymForEver) {
   ClientNames names(ClientNames::Style::kPseudonym);
   ASSERT_TRUE(names.SetKey(kKey).ok());
   EXPECT_EQ(names.NameOf(kClient), "client-4e2bc889fb87");
 }
 
-// If this fails, whoever has a log and a list of client IDs can tell who is who.
+// If this fails, a reader of a log with a list of client IDs can identify every client.
 TEST(ClientNamesTest, AnotherKeyGivesAnotherPseudonym) {
   const ClientNames random(ClientNames::Style::kPseudonym);
   const ClientNames other_random(ClientNames::Style::kPseudonym);

@@ -1,4 +1,4 @@
-// Peers and trusted proxies as tests write them.
+// Peers and trusted proxies in the notation of tests.
 #ifndef TCSYNC_TESTS_UNIT_ACCESS_PEERS_H_
 #define TCSYNC_TESTS_UNIT_ACCESS_PEERS_H_
 

@@ -55,7 +55,8 @@ TEST(ProxyNetworksTest, Trusts) {
   }
 }
 
-// If this fails, a mistake in the option is silent, and the limits are not where they seem to be.
+// If this fails, a mistake in the option is silent, and the limits differ from the operator's
+// intent.
 TEST(ProxyNetworksTest, MalformedItemsAreNamed) {
   for (const char* item :
        {"10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8x", "10.0.0.0/+8", "10.0.0.0/ 8",

@@ -1,4 +1,4 @@
-// Token buckets. If these fail, somebody who floods is served, or somebody who does not is refused.
+// Token buckets. If these fail, a flood is served, or a moderate client is refused.
 #include "access/rate_limiter.h"
 
 #include <atomic>
@@ -22,7 +22,7 @@ constexpr size_t kManyBuckets = 1024;
 
 class RateLimiterTest : public testing::Test {
  protected:
-  // How many of `tries` requests are admitted at this moment.
+  // The number of `tries` that are admitted at this moment.
   static int Admitted(RateLimiter& limiter, const RateLimiter::Key& key, int tries) {
     int admitted = 0;
     for (int i = 0; i < tries; ++i) admitted += limiter.Take(key) == absl::ZeroDuration() ? 1 : 0;
@@ -56,7 +56,7 @@ TEST_F(RateLimiterTest, TellsTheTimeUntilTheNextToken) {
   EXPECT_EQ(limiter.Take(KeyOf(1)), absl::ZeroDuration());
 }
 
-// If this fails, a refused client that keeps asking is locked out for ever.
+// If this fails, a refused client that retries is locked out for ever.
 TEST_F(RateLimiterTest, RefusalsCostNothing) {
   RateLimiter limiter({.requests = 1, .burst = 1}, kManyBuckets, clock_);
   EXPECT_EQ(Admitted(limiter, KeyOf(1), 1000), 1);
@@ -89,8 +89,7 @@ TEST_F(RateLimiterTest, WhatIsGivenBackCanBeTakenAgain) {
   EXPECT_EQ(Admitted(limiter, KeyOf(1), 5), 2) << "giving back made more than the burst";
 }
 
-// If this fails, the largest values that the options take overflow into no limit or into a
-// lock-out.
+// If this fails, the options' largest values overflow into no limit or into a lock-out.
 TEST_F(RateLimiterTest, TheLargestOptionsWork) {
   RateLimiter fast({.requests = 1'000'000, .burst = 100'000'000}, kManyBuckets, clock_);
   EXPECT_EQ(Admitted(fast, KeyOf(1), 1000), 1000);
@@ -101,7 +100,7 @@ TEST_F(RateLimiterTest, TheLargestOptionsWork) {
   EXPECT_EQ(Admitted(daily, KeyOf(1), 1000), 1000);
 }
 
-// If this fails, whoever comes under ever new names fills the server's memory.
+// If this fails, a flood under ever new names fills the server's memory.
 TEST_F(RateLimiterTest, MemoryIsBounded) {
   RateLimiter limiter({.requests = 1, .burst = 10}, kManyBuckets, clock_);
   for (uint64_t i = 0; i < 100'000; ++i) {
@@ -110,7 +109,7 @@ TEST_F(RateLimiterTest, MemoryIsBounded) {
   EXPECT_LE(limiter.bucket_count(), kManyBuckets);
 }
 
-// If this fails, buckets that are full again stay in memory, and those that are not have to go.
+// If this fails, full buckets stay in memory, and others are forgotten in their place.
 TEST_F(RateLimiterTest, FullBucketsMakeRoom) {
   RateLimiter limiter({.requests = 1, .burst = 10}, kManyBuckets, clock_);
   for (uint64_t i = 0; i < 100'000; ++i) limiter.Take(KeyOf(i));
@@ -122,8 +121,8 @@ TEST_F(RateLimiterTest, FullBucketsMakeRoom) {
   }
 }
 
-// If this fails, a flood under ever new names makes the limiter forget who has used up the own
-// tokens, who then floods on.
+// If this fails, a flood under ever new names makes the limiter forget a client that has used up
+// its tokens, and that client floods on.
 TEST_F(RateLimiterTest, AFloodOfNamesDoesNotFillAnEmptyBucket) {
   RateLimiter limiter({.requests = 1, .burst = 10}, kManyBuckets, clock_);
   EXPECT_EQ(Admitted(limiter, KeyOf(7), 20), 10);

@@ -1,4 +1,4 @@
-// Access records that are what a test puts there.
+// Access records that a test sets.
 #ifndef TCSYNC_TESTS_UNIT_ACCESS_SCRIPTED_ACCESS_RECORDS_H_
 #define TCSYNC_TESTS_UNIT_ACCESS_SCRIPTED_ACCESS_RECORDS_H_
 

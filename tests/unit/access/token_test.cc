@@ -1,5 +1,4 @@
-// Tokens. If these fail, invites and tokens that were given out are refused after an upgrade, or
-// can be guessed.
+// Tokens. If these fail, issued invites and tokens are refused after an upgrade, or can be guessed.
 #include "access/token.h"
 
 #include <string>
@@ -44,8 +43,8 @@ TEST(TokenTest, TellsOtherTextsApart) {
   EXPECT_FALSE(IsToken("0123456789abcdef0123456789abcd%2"));
 }
 
-// The digest is on the disks of servers that run: it must not change. FIPS 180-4's example "abc",
-// and what sha256sum prints for a token.
+// The digest is on the disks of running servers: it must not change. FIPS 180-4's example "abc",
+// and sha256sum's result for a token.
 TEST(TokenTest, DigestIsSha256OfTheText) {
   const auto hex = [](absl::string_view text) {
     const TokenDigest digest = DigestOf(text);

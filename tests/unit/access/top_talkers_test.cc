@@ -1,5 +1,5 @@
-// Who asks most. If these fail, an operator bans the wrong one, or a flood fills the memory of who
-// counts it.
+// The busiest clients. If these fail, an operator bans the wrong one, or a flood fills the memory
+// of the counts.
 #include "access/top_talkers.h"
 
 #include <cstdint>
@@ -61,7 +61,7 @@ TEST_F(TopTalkersTest, EachMeasureHasItsOwnFirst) {
   EXPECT_EQ(rankings.clients[1].size(), 1u);
 }
 
-// If this fails, who floods under ever new names hides who floods under one.
+// If this fails, a flood under ever new names hides one under a single name.
 TEST_F(TopTalkersTest, AFloodOfNewNamesDoesNotHideAnybody) {
   constexpr uint32_t kStrangers = 100'000;
   const PeerAddress loud = AddressOf(0x7f000001);
@@ -94,7 +94,7 @@ TEST_F(TopTalkersTest, CountsTheLastMinutesAlone) {
   EXPECT_EQ(talkers_.Read().sources[0].size(), 2u);
   EXPECT_EQ(talkers_.Read().span, window + absl::Seconds(1));
   clock_.Advance(window + absl::Seconds(1));
-  // The window before the last one is gone, also when nobody comes.
+  // The window before the last one is gone, also without requests.
   EXPECT_EQ(talkers_.Read().sources[0].size(), 1u);
   EXPECT_EQ(First(talkers_.Read().sources, TopTalkers::Measure::kRequests).key,
             AddressOf(2).bytes());

@@ -1,5 +1,5 @@
-// The lines of an export. If these fail, a file that somebody edited or cut is imported as
-// something else, or its mistake is not found by the line that is named.
+// The lines of an export. If these fail, an edited or truncated file is imported as something else,
+// or the error does not name the faulty line.
 #include "admin/export_lines.h"
 
 #include <string>
@@ -42,7 +42,7 @@ TEST(ExportLinesTest, AClientIsOneRequest) {
   const auto page = Parsed(
       {R"({"type":"client","client_id":ME,"created":5})",
        R"({"type":"version","version_id":'A',"parent_version_id":'NIL',"segment":"c2VhbGVk","appended":7})",
-       kClient,  // as where two pages were put one behind the other
+       kClient,  // as where two pages were concatenated
        R"({"type":"version","version_id":'B',"parent_version_id":'A',"segment":"c2VhbGVk"})",
        R"({"type":"snapshot","version_id":'B',"snapshot":"c25hcHNob3Q="})"});
   ASSERT_TRUE(page.ok()) << page.status();
@@ -123,7 +123,7 @@ TEST(ExportLinesTest, AMistakeIsNamedWithItsLine) {
   }
 }
 
-// If this fails, what was banned, or let in, before a move is not afterwards.
+// If this fails, bans and tokens do not survive a move to another server.
 TEST(ExportLinesTest, AccessIsTheSameAfterARoundTrip) {
   TokenDigest digest{};
   for (size_t i = 0; i < digest.size(); ++i) digest[i] = static_cast<uint8_t>(i * 7);

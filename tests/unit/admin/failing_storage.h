@@ -1,4 +1,4 @@
-// Storage in memory whose administration fails where a test says so.
+// Storage in memory whose administration fails on a test's command.
 #ifndef TCSYNC_TESTS_UNIT_ADMIN_FAILING_STORAGE_H_
 #define TCSYNC_TESTS_UNIT_ADMIN_FAILING_STORAGE_H_
 

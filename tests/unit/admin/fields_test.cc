@@ -1,5 +1,5 @@
-// The parameters of an operator's requests. If these fail, a mistake in a request is taken for
-// something else, or a program is told nothing that helps.
+// The parameters of an operator's requests. If these fail, a mistake in a request is misread, or a
+// program gets no useful error.
 #include "admin/fields.h"
 
 #include <string>
@@ -153,8 +153,8 @@ TEST(FieldsTest, TheFirstMistakeIsTold) {
   EXPECT_EQ(MistakeIn(fields), "'b' is 2, which is not a text.");
 }
 
-// If this fails, an error about a long value fills a log, or cuts a character in two, and the
-// answer in JSON cannot be written.
+// If this fails, an error about a long value fills a log, or cuts a character in two, and the JSON
+// answer cannot be written.
 TEST(FieldsTest, LongValuesAreShortenedBetweenCharacters) {
   for (size_t before = 95; before <= 103; ++before) {
     std::string value(before, 'a');

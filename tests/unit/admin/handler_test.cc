@@ -1,4 +1,4 @@
-// The administration API over storage in memory, which fails where a test says so.
+// The administration API over storage in memory, which fails on a test's command.
 #include <atomic>
 #include <memory>
 #include <string>
@@ -62,7 +62,7 @@ class HandlerTest : public testing::Test {
     return {response.status, std::move(response.body)};
   }
 
-  // The job, when it has ended.
+  // The job, once it has ended.
   Json WaitForJob(uint64_t number) {
     for (;;) {
       const Json job = Ask("GET", absl::StrCat("jobs/", number)).json();
@@ -95,7 +95,7 @@ class HandlerTest : public testing::Test {
 };
 
 TEST_F(HandlerTest, WithoutOpenDataOnlyBackupsAreThere) {
-  // If this fails, a question without an engine crashes or touches a directory.
+  // If this fails, a request without an engine crashes or touches a directory.
   Make(nullptr);
   EXPECT_EQ(Ask("GET", "clients").status, 409);
   EXPECT_EQ(Ask("POST", "import", R"({"type":"client"})").status, 409);
@@ -115,14 +115,14 @@ TEST_F(HandlerTest, WithOpenDataNothingIsDoneThatNeedsItClosed) {
 }
 
 TEST_F(HandlerTest, AClientIsFoundByEachOfItsNames) {
-  // If this fails, an operator bans or deletes somebody else's history, or nobody's.
+  // If this fails, an operator bans or deletes another client's history, or none.
   const std::string first = "00000000-0000-0000-0000-00000000000a";
   const std::string twin = "abcdef01-0000-4000-8000-00000000000b";
   const std::string other_twin = "abcdef01-0001-4000-8000-00000000000c";
   const std::string last = "ffffffff-ffff-ffff-ffff-ffffffffffff";
   const std::string banned = "ba000000-0000-4000-8000-00000000000d";
   for (const std::string& id : {first, twin, other_twin, last}) Append({}, *Uuid::Parse(id));
-  // More than a page of the storage has.
+  // More than one page of the storage.
   for (int i = 100; i < 250; ++i) {
     Append({}, *Uuid::Parse(absl::StrCat("dddddddd-0000-4000-8000-000000000", i)));
   }
@@ -182,7 +182,7 @@ TEST_F(HandlerTest, AClientIsFoundByEachOfItsNames) {
 }
 
 TEST_F(HandlerTest, AChangeTakesEffectOrSaysThatItDoesNot) {
-  // If this fails, an operator believes in a ban that does not count yet.
+  // If this fails, an operator relies on a ban that is not in force yet.
   const std::string ban = absl::StrCat("clients/", kClientText, "/ban");
   EXPECT_EQ(Ask("POST", ban, R"({"reason":"why"})").status, 200);
   EXPECT_EQ(refreshes_, 1);
@@ -194,7 +194,7 @@ TEST_F(HandlerTest, AChangeTakesEffectOrSaysThatItDoesNot) {
 }
 
 TEST_F(HandlerTest, ATokenIsShownOnce) {
-  // If this fails, who asks for a client later sees its token.
+  // If this fails, later requests about a client reveal its token.
   Append(Uuid());
   const Answer answer = Ask("POST", absl::StrCat("clients/", kClientText, "/reset-token"));
   ASSERT_EQ(answer.status, 200) << answer.body;
@@ -224,7 +224,7 @@ TEST_F(HandlerTest, VerifyTellsOfDamageAndGoesOn) {
 }
 
 TEST_F(HandlerTest, AJobIsCancelledWhileOthersAreAnswered) {
-  // If this fails, a long backup cannot be stopped, or holds up all of administration.
+  // If this fails, a long backup cannot be stopped, or blocks all of administration.
   std::atomic<bool> has_reported{false};
   storage_.backup = [&](const BackupRequest& request, Progress progress) {
     EXPECT_EQ(request.directory, "/backups");
@@ -245,7 +245,7 @@ TEST_F(HandlerTest, AJobIsCancelledWhileOthersAreAnswered) {
 }
 
 TEST_F(HandlerTest, RemovingBeginsACompactionAndAWaitingOneIsJoined) {
-  // If this fails, the bytes of deleted clients stay, or deleting many compacts once for each.
+  // If this fails, the bytes of deleted clients stay, or many deletions cause as many compactions.
   std::atomic<int> begun{0};
   std::atomic<bool> may_end{false};
   storage_.compaction = [&](const CompactionRequest& request, CompactionProgress progress) {
@@ -269,7 +269,7 @@ TEST_F(HandlerTest, RemovingBeginsACompactionAndAWaitingOneIsJoined) {
       break;
     }
   }
-  // What is removed now may be what the running one has passed already.
+  // The running compaction may have passed the bytes of a new removal already.
   const uint64_t second = delete_client();
   EXPECT_NE(second, first);
   EXPECT_EQ(delete_client(), second);
@@ -285,7 +285,7 @@ TEST_F(HandlerTest, RemovingBeginsACompactionAndAWaitingOneIsJoined) {
 }
 
 TEST_F(HandlerTest, ACompactionThatFailsSaysWhy) {
-  // If this fails, a full disk is a riddle.
+  // If this fails, an operator cannot recognise a full disk.
   storage_.compaction = [&](const CompactionRequest& request, CompactionProgress) {
     EXPECT_TRUE(request.everything);
     return absl::StatusOr<CompactionReport>(absl::ResourceExhaustedError("no room for it"));
@@ -298,7 +298,7 @@ TEST_F(HandlerTest, ACompactionThatFailsSaysWhy) {
 }
 
 TEST_F(HandlerTest, TheEndCancelsWhatIsUnderWay) {
-  // If this fails, a server that is told to stop during a backup waits for its end.
+  // If this fails, stopping a server waits for the end of a backup.
   storage_.backup = [&](const BackupRequest&, Progress progress) {
     while (progress(0, 1)) std::this_thread::yield();
     return absl::StatusOr<BackupInfo>(absl::CancelledError("given up"));
@@ -308,7 +308,7 @@ TEST_F(HandlerTest, TheEndCancelsWhatIsUnderWay) {
 }
 
 TEST_F(HandlerTest, TooManyJobsAreRefused) {
-  // If this fails, a script that asks for a backup each second fills the memory.
+  // If this fails, a script that requests a backup each second fills the memory.
   std::atomic<bool> may_end{false};
   storage_.backup = [&](const BackupRequest&, Progress progress) {
     while (!may_end && progress(0, 1)) std::this_thread::yield();
@@ -324,14 +324,14 @@ TEST_F(HandlerTest, TooManyJobsAreRefused) {
   EXPECT_LT(accepted, 1000u);
   may_end = true;
   EXPECT_EQ(WaitForJob(accepted).at("state"), "done");
-  // Those that have ended make room. This one must end as well: it looks at `may_end`.
+  // Ended ones make room. This one must end as well: it uses `may_end`.
   answer = Ask("POST", "backups", R"({"directory":"/backups"})");
   ASSERT_EQ(answer.status, 202) << answer.body;
   EXPECT_EQ(WaitForJob(answer.json().at("job")).at("state"), "done");
 }
 
 TEST_F(HandlerTest, WhatAnImportHasStoredIsToldWhenItFails) {
-  // If this fails, nobody knows what of a page is here after an error.
+  // If this fails, the stored part of a page is unknown after an error.
   storage_.import_status = absl::ResourceExhaustedError("the disk is full");
   const std::string lines = absl::StrCat(
       R"({"type":"client","client_id":")", kClientText, "\"}\n",
@@ -345,7 +345,7 @@ TEST_F(HandlerTest, WhatAnImportHasStoredIsToldWhenItFails) {
 }
 
 TEST_F(HandlerTest, AnExportThatCannotGoOnSaysSo) {
-  // If this fails, versions that were removed meanwhile leave a gap that nobody notices.
+  // If this fails, versions that were removed meanwhile leave an unnoticed gap.
   Uuid parent;
   for (int i = 0; i < 3; ++i) parent = Append(parent);
   const std::string path = absl::StrCat("clients/", kClientText, "/export");
@@ -369,7 +369,7 @@ TEST_F(HandlerTest, ReloadReportsWhatFailed) {
 }
 
 TEST_F(HandlerTest, ParametersAreInTheQueryOrInTheBody) {
-  // If this fails, the two ways in docs/administration.md differ.
+  // If this fails, the two sources of the paths in docs/administration.md differ.
   EXPECT_EQ(Ask("POST", "prune?dry_run=true").json().at("dry_run"), true);
   EXPECT_EQ(Ask("POST", "prune", R"({"dry_run":true})").json().at("dry_run"), true);
   EXPECT_THAT(Ask("POST", "prune?dry_run=true", R"({"dry_run":true})").error(), HasSubstr("twice"));

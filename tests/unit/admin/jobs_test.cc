@@ -1,4 +1,4 @@
-// Jobs. If these fail, an operator is told something wrong of what takes long, or cannot end it.
+// Jobs. If these fail, an operator gets wrong facts about long work, or cannot end it.
 #include "admin/jobs.h"
 
 #include <future>
@@ -20,7 +20,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Work that waits to be let go on, and then ends well unless it was cancelled.
+// Work that waits for a signal, and then succeeds unless it was cancelled.
 class HeldWork {
  public:
   Jobs::Work Take() {
@@ -43,7 +43,7 @@ class HeldWork {
   std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
-// What the job is at last.
+// The job's final state.
 Json EndOf(const Jobs& jobs, uint64_t number) {
   const absl::Time deadline = absl::Now() + absl::Seconds(30);
   while (absl::Now() < deadline) {
@@ -146,7 +146,7 @@ TEST(JobsTest, JobsAreBoundedAndThoseThatHaveEndedAreForgottenFirst) {
   EXPECT_TRUE(jobs.Describe(waiting.back()).has_value());
 }
 
-// If this fails, a server that stops waits for a whole backup.
+// If this fails, a stopping server waits for a whole backup.
 TEST(JobsTest, DestroyingCancelsWhatIsUnderWay) {
   bool was_cancelled = false;
   std::promise<void> began;

@@ -1,4 +1,4 @@
-// For storages that have no backups: every directory lacks them.
+// For storages without backups: every directory lacks them.
 #ifndef TCSYNC_TESTS_UNIT_ADMIN_NO_BACKUPS_H_
 #define TCSYNC_TESTS_UNIT_ADMIN_NO_BACKUPS_H_
 

@@ -1,5 +1,5 @@
-// The paths of the administration. If these fail, an operator's request does something else, or a
-// program that mistypes one is not told what there is.
+// The paths of the administration. If these fail, an operator's request does something else, or an
+// error about a mistyped path does not help.
 #include "admin/route.h"
 
 #include <string>
@@ -64,7 +64,7 @@ TEST(AdminRouteTest, AnotherMethodIs405WithThoseThatThereAre) {
   EXPECT_EQ(of_client.status, 405);
   EXPECT_EQ(AllowOf(of_client), "GET, DELETE");
   EXPECT_THAT(of_client.body, HasSubstr("not POST"));
-  // A method is told apart by case (RFC 9110, section 9.1).
+  // Methods are case-sensitive (RFC 9110, section 9.1).
   for (const char* const method : {"get", "HEAD", "", "DELETE"}) {
     EXPECT_EQ(RefusalOf(method, "/v1/admin/stats").status, 405) << method;
   }

@@ -1,4 +1,4 @@
-// The composition root: options that cannot work are refused, and what is put together works.
+// The composition root: impossible options are refused, and the composed engine works.
 #include "tcsync/engine.h"
 
 #include <filesystem>
@@ -56,7 +56,7 @@ http::Response GetChildVersion(Engine& engine, absl::string_view parent) {
   return Handle(engine, "GET", absl::StrCat("/v1/client/get-child-version/", parent));
 }
 
-// If this fails, a server starts that refuses every body of the size that it promises.
+// If this fails, a server starts that refuses every body of its promised size.
 TEST(EngineTest, RefusesBodiesInFlightWithoutRoomForPieces) {
   const auto open = [](const std::string& body, const std::string& bodies) {
     return Engine::Open(OptionsWith(
@@ -75,7 +75,7 @@ TEST(EngineTest, RefusesBodiesInFlightWithoutRoomForPieces) {
   EXPECT_TRUE(open("100M", "0").ok());
 }
 
-// If this fails, a server starts that answers at no path, or at one that nobody meant.
+// If this fails, a server starts that answers at no path, or at an unintended one.
 TEST(EngineTest, RefusesABasePathThatIsNone) {
   for (const char* path : {"/a?b", "/a#b", "/a b"}) {
     const auto engine = Engine::Open(OptionsWith({{"storage", "memory"}, {"base-path", path}}));
@@ -89,7 +89,7 @@ TEST(EngineTest, RefusesABasePathThatIsNone) {
   }
 }
 
-// If this fails, options that are refused have already made a directory.
+// If this fails, refused options have already created a directory.
 TEST(EngineTest, RefusedOptionsTouchNothing) {
   const TemporaryDirectory directory;
   const std::string data_dir = directory.path() + "/data";
@@ -103,7 +103,7 @@ TEST(EngineTest, RefusesANullStorage) {
   EXPECT_EQ(engine.status().code(), absl::StatusCode::kInvalidArgument);
 }
 
-// If this fails, a storage of the embedder's own gets around the checks of the options.
+// If this fails, an embedder's own storage bypasses the checks of the options.
 TEST(EngineTest, ChecksOptionsForAStorageOfTheCallersOwn) {
   const auto engine = Engine::OpenWithStorage(OptionsWith({{"base-path", "/a?b"}}),
                                               std::make_unique<ScriptedStorage>());
@@ -136,7 +136,7 @@ TEST(EngineTest, EnginesInMemoryAreApart) {
   EXPECT_EQ(GetChildVersion(**two, kNil).status, 404);
 }
 
-// If this fails, what an engine acknowledged is gone when it is opened again.
+// If this fails, acknowledged data is gone when the engine is opened again.
 TEST(EngineTest, KeepsEverythingInADataDirectory) {
   const TemporaryDirectory directory;
   const Options options = OptionsWith({{"data-dir", directory.path() + "/data"}});
@@ -177,7 +177,7 @@ TEST(EngineTest, OptionsReachTheirRooms) {
   EXPECT_EQ(Handle(**closed, "POST", target, "ten").status, 404);
 }
 
-// If this fails, a host does not hear what the engine has to say, or hears more than it wants.
+// If this fails, a host does not receive the engine's messages, or more than it wants.
 TEST(EngineTest, LogsToItsHost) {
   for (const bool debug : {false, true}) {
     Options options = MemoryOptions();
@@ -191,8 +191,8 @@ TEST(EngineTest, LogsToItsHost) {
   }
 }
 
-// If this fails, an operator's mistake is silent: nobody can be created, or the limits are not
-// where they seem to be.
+// If this fails, an operator's mistake is silent: no client can be created, or the limits differ
+// from the operator's intent.
 TEST(EngineTest, RefusesAccessThatContradictsItself) {
   const auto closed = Engine::Open(
       OptionsWith({{"storage", "memory"}, {"invite-only", "on"}, {"create-clients", "off"}}));
@@ -206,7 +206,7 @@ TEST(EngineTest, RefusesAccessThatContradictsItself) {
   EXPECT_TRUE(Engine::Open(OptionsWith({{"storage", "memory"}, {"invite-only", "on"}})).ok());
 }
 
-// If this fails, the log gives a client's ID away, or an operator cannot tell whose records are
+// If this fails, the log reveals a client's ID, or an operator cannot tell whose records are
 // damaged.
 TEST(EngineTest, TheLogNamesAClientAsTheOptionSays) {
   for (const bool full : {false, true}) {

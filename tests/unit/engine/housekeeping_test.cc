@@ -10,7 +10,7 @@ namespace {
 using std::chrono::hours;
 using std::chrono::milliseconds;
 
-// If this fails, a chore is done once and never again.
+// If this fails, a chore runs once and never again.
 TEST(HousekeepingTest, AChoreIsDoneAgainAndAgain) {
   std::promise<void> thrice;
   int runs = 0;
@@ -35,7 +35,7 @@ TEST(HousekeepingTest, PiecesFollowEachOtherWithoutTheInterval) {
   done.get_future().wait();
 }
 
-// If this fails, one chore without an end keeps the others from being done.
+// If this fails, one endless chore starves the others.
 TEST(HousekeepingTest, EndlessWorkLetsOthersHaveTheirTurn) {
   std::promise<void> other_done;
   int others = 0;

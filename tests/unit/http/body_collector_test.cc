@@ -1,4 +1,4 @@
-// Request bodies as they arrive: sizes, content codings and the memory that they take.
+// Request bodies as they arrive: sizes, content codings and memory.
 #include "http/body_collector.h"
 
 #include <memory>
@@ -29,7 +29,7 @@ class BodyCollectorTest : public testing::Test {
     collector_.emplace(coding, declared_bytes, bytes_max, budget_);
   }
 
-  // Appends in pieces, to the end or to the first that is not taken.
+  // Appends in pieces, to the end or to the first refused one.
   Result Append(absl::string_view bytes, size_t piece_bytes) {
     while (!bytes.empty()) {
       const Result result = collector_->Append(bytes.substr(0, piece_bytes));
@@ -43,7 +43,7 @@ class BodyCollectorTest : public testing::Test {
   std::optional<BodyCollector> collector_;
 };
 
-// If this fails, a coding is refused that clients use, or taken that is not understood.
+// If this fails, a coding that clients use is refused, or an unknown one is accepted.
 TEST(ContentCodingTest, Names) {
   EXPECT_EQ(ParseContentCoding(""), ContentCoding::kIdentity);
   EXPECT_EQ(ParseContentCoding(" identity "), ContentCoding::kIdentity);
@@ -55,7 +55,7 @@ TEST(ContentCodingTest, Names) {
   }
 }
 
-// If this fails, what a replica gets back is not what another one gave.
+// If this fails, a replica gets back other bytes than another one sent.
 TEST_F(BodyCollectorTest, KeepsEveryByte) {
   std::string every_byte;
   for (int i = 0; i < 256; ++i) every_byte.push_back(static_cast<char>(i));
@@ -77,7 +77,7 @@ TEST_F(BodyCollectorTest, KeepsEveryByte) {
   }
 }
 
-// If this fails, a body of exactly the limit is refused, or one byte more is taken.
+// If this fails, a body of exactly the limit is refused, or one byte more is accepted.
 TEST_F(BodyCollectorTest, TheLimitIsInclusive) {
   const std::string body = Noise(100'000);
   for (const uint64_t declared : {uint64_t{0}, uint64_t{100'000}}) {
@@ -91,7 +91,7 @@ TEST_F(BodyCollectorTest, TheLimitIsInclusive) {
   EXPECT_EQ(Append(Gzip(body), 4096), Result::kTooLarge);
 }
 
-// If this fails, a client takes memory for which it only announced a body.
+// If this fails, a client takes memory for a body that it only announced.
 TEST_F(BodyCollectorTest, AnAnnouncementCostsNothing) {
   Begin(ContentCoding::kIdentity, 4 * kMiB);
   EXPECT_EQ(budget_->bytes_taken(), 0u);
@@ -99,7 +99,7 @@ TEST_F(BodyCollectorTest, AnAnnouncementCostsNothing) {
   EXPECT_LE(budget_->bytes_taken(), 64 * kKiB);
 }
 
-// If this fails, a body that is longer than it was announced is cut, or overruns its memory.
+// If this fails, a body that is longer than announced is truncated, or overruns its memory.
 TEST_F(BodyCollectorTest, ALongerBodyThanAnnouncedIsTakenWhole) {
   const std::string body = Noise(300'000);
   Begin(ContentCoding::kIdentity, 1000);
@@ -108,14 +108,14 @@ TEST_F(BodyCollectorTest, ALongerBodyThanAnnouncedIsTakenWhole) {
   EXPECT_EQ(collector_->TakeBody(), body);
 }
 
-// If this fails, a body that is shorter than it was announced keeps more than it needs.
+// If this fails, a body that is shorter than announced keeps unneeded memory.
 TEST_F(BodyCollectorTest, AShorterBodyThanAnnouncedTakesWhatItNeeds) {
   Begin(ContentCoding::kIdentity, 4 * kMiB);
   ASSERT_EQ(Append(Noise(100'000), 4096), Result::kOk);
   EXPECT_LE(budget_->bytes_taken(), 200 * kKiB);
 }
 
-// If this fails, a usual body takes much more of the budget than it is long.
+// If this fails, a usual body takes much more of the budget than its length.
 TEST_F(BodyCollectorTest, AKnownLengthIsNotOvercharged) {
   const std::string body = Noise(1000);
   Begin(ContentCoding::kIdentity, body.size());
@@ -123,7 +123,7 @@ TEST_F(BodyCollectorTest, AKnownLengthIsNotOvercharged) {
   EXPECT_EQ(budget_->bytes_taken(), body.size());
 }
 
-// If this fails, memory is used that the budget does not know of.
+// If this fails, the budget does not count all memory.
 TEST_F(BodyCollectorTest, TheChargeCoversTheMemory) {
   for (const size_t size : {size_t{100}, 64 * kKiB, 64 * kKiB + 1, 200 * kKiB, kMiB + 1}) {
     for (const uint64_t declared : {uint64_t{0}, uint64_t{size}}) {
@@ -135,7 +135,7 @@ TEST_F(BodyCollectorTest, TheChargeCoversTheMemory) {
   }
 }
 
-// If this fails, a crowd of uploads takes more memory than the budget has.
+// If this fails, a crowd of uploads exceeds the budget's memory.
 TEST_F(BodyCollectorTest, AnEmptyBudgetIsNoMemory) {
   Begin(ContentCoding::kIdentity, 0, 4 * kMiB, 300 * kKiB);
   EXPECT_EQ(Append(Noise(kMiB), 4096), Result::kNoMemory);
@@ -167,8 +167,8 @@ TEST_F(BodyCollectorTest, TheBudgetGetsEverythingBack) {
   EXPECT_EQ(budget_->bytes_taken(), 0u);
 }
 
-// If this fails, many idle uploads with a compressed body of a few bytes take 40 KiB each that no
-// limit counts.
+// If this fails, many idle uploads with a compressed body of a few bytes take 40 KiB each outside
+// any limit.
 TEST_F(BodyCollectorTest, DecompressionIsChargedFromItsFirstByte) {
   Begin(ContentCoding::kGzip);
   const std::string compressed = Gzip("ten bytes.");
@@ -205,7 +205,7 @@ TEST_F(BodyCollectorTest, SeveralGzipMembersAreOneBody) {
   }
 }
 
-// If this fails, a body that was cut on its way is stored as if it were whole.
+// If this fails, a truncated body is stored as if it were whole.
 TEST_F(BodyCollectorTest, ATruncatedBodyIsMalformed) {
   const std::string body = Noise(1000);
   for (const bool gzip : {true, false}) {
@@ -218,14 +218,14 @@ TEST_F(BodyCollectorTest, ATruncatedBodyIsMalformed) {
   }
 }
 
-// If this fails, damage on the way, or something behind the end, is stored.
+// If this fails, damage on the way, or bytes after the end, are stored.
 TEST_F(BodyCollectorTest, DamagedBodiesAreMalformed) {
   const std::string body = Noise(1000);
   for (const bool gzip : {true, false}) {
     const ContentCoding coding = gzip ? ContentCoding::kGzip : ContentCoding::kDeflate;
     const std::string good = gzip ? Gzip(body) : Deflate(body);
     std::string changed = good;
-    changed[changed.size() - 6] ^= 1;  // in the checksum, or in what it is of
+    changed[changed.size() - 6] ^= 1;  // in the checksum, or in its data
     Begin(coding);
     EXPECT_EQ(Append(changed, 64), Result::kMalformed);
     for (const char* more : {"x", "trailing bytes"}) {

@@ -1,5 +1,5 @@
-// The bound on bodies in memory. If these fail, uploads eat a small machine's memory, or memory
-// that was given back is lost and the server refuses everything after a while.
+// The bound on bodies in memory. If these fail, uploads exhaust a small machine's memory, or
+// returned memory is lost and the server refuses everything after a while.
 #include <atomic>
 #include <limits>
 #include <memory>
@@ -13,7 +13,7 @@
 namespace tcsync::http {
 namespace {
 
-// If this fails, the bound on bodies in memory is another than was set.
+// If this fails, the bound on bodies in memory differs from the option.
 TEST(ByteBudgetTest, TakesUpToItsEndAndNoFurther) {
   ByteBudget budget(100);
   EXPECT_EQ(budget.bytes_max(), 100u);
@@ -59,7 +59,7 @@ TEST(ByteChargeTest, GivesBackWhenItEnds) {
   EXPECT_EQ(budget->bytes_taken(), 0u);
 }
 
-// If this fails, a body that is handed on is charged twice, or its charge is lost on the way.
+// If this fails, a body that is passed on is charged twice, or its charge is lost on the way.
 TEST(ByteChargeTest, MovesWithItsBytes) {
   const auto budget = std::make_shared<ByteBudget>(100);
   ByteCharge first(budget);
@@ -76,7 +76,7 @@ TEST(ByteChargeTest, MovesWithItsBytes) {
   EXPECT_EQ(budget->bytes_taken(), 0u);
 }
 
-// If this fails, an answer that was sent keeps its memory until the next large one.
+// If this fails, a sent answer keeps its memory until the next large one.
 TEST(ByteChargeTest, AnEmptyOneInItsPlaceGivesBack) {
   const auto budget = std::make_shared<ByteBudget>(100);
   Response response;
@@ -96,7 +96,7 @@ TEST(ByteChargeTest, KeepsItsBudgetAlive) {
   EXPECT_FALSE(charge.TryResize(101));
 }
 
-// If this fails, threads take more than there is, or what they give back gets lost.
+// If this fails, threads exceed the budget, or returned bytes are lost.
 TEST(ByteChargeTest, ThreadsNeverTakeMoreThanThereIs) {
   constexpr uint64_t kBytes = 1000;
   constexpr int kThreads = 8;

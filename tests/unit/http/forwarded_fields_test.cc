@@ -1,5 +1,5 @@
-// Where a request comes from. If these fail, a stranger chooses the address that is limited for
-// what he does, or everybody behind a proxy shares one limit.
+// The source of a request. If these fail, a stranger chooses the address to which the limits apply,
+// or all clients behind a proxy share one limit.
 #include "http/forwarded_fields.h"
 
 #include <string>
@@ -23,7 +23,7 @@ class SourceTest : public testing::Test {
       access::TrustedNetworks({"192.0.2.1", "10.0.0.0/8", "unix"});
 };
 
-// If this fails, anybody escapes the limits by a header.
+// If this fails, any client escapes the limits by a header.
 TEST_F(SourceTest, NobodyElseIsBelieved) {
   const Fields fields = {{"X-Forwarded-For", "203.0.113.9"}, {"Fly-Client-IP", "203.0.113.9"}};
   EXPECT_EQ(SourceOf("198.51.100.4", fields), "198.51.100.4");
@@ -69,8 +69,8 @@ TEST_F(SourceTest, AddressesAsProxiesWriteThem) {
   EXPECT_EQ(source("203.0.113.9,, ,"), "203.0.113.9");
 }
 
-// If this fails, a client that makes its proxy write nonsense gets a bucket of its own, or ends the
-// server.
+// If this fails, a client that makes its proxy write nonsense gets a bucket of its own, or crashes
+// the server.
 TEST_F(SourceTest, NonsenseCountsAsTheProxy) {
   for (const char* forwarded : {"",
                                 " ",
@@ -100,7 +100,7 @@ TEST_F(SourceTest, NonsenseCountsAsTheProxy) {
   EXPECT_EQ(SourceOf("unix", {}), "unix");
 }
 
-// If this fails, clients behind any other proxy write Fly's header themselves and are believed.
+// If this fails, clients behind any other proxy are believed when they write Fly's header.
 TEST_F(SourceTest, FlysHeaderIsBelievedOfFlyAlone) {
   EXPECT_EQ(SourceOf("192.0.2.1",
                      {{"Fly-Client-IP", "198.51.100.4"}, {"X-Forwarded-For", "203.0.113.9"}}),

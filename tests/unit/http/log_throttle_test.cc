@@ -1,4 +1,4 @@
-// Messages in floods. If these fail, the log fills up, or does not tell how much it left out.
+// Messages in floods. If these fail, the log fills up, or does not count the suppressed ones.
 #include "http/log_throttle.h"
 
 #include <chrono>
@@ -10,7 +10,7 @@
 namespace tcsync::http {
 namespace {
 
-// The log's lines and what they say was left out are all messages but those since the last line.
+// The log's lines and their counts of suppressed ones are all messages except those since the last.
 TEST(LogThrottleTest, CountsWhatItHoldsBack) {
   LogThrottle throttle;
   EXPECT_EQ(throttle.Pass(), std::optional<uint64_t>(0));

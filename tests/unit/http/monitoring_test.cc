@@ -1,4 +1,4 @@
-// The handlers that show how the server is: health, metrics, and what is counted of requests.
+// The handlers for monitoring: health, metrics, and the counts of requests.
 #include <map>
 #include <memory>
 #include <optional>
@@ -97,7 +97,7 @@ TEST_F(HealthHandlerTest, FailsWith503) {
   EXPECT_THAT(response.body, Not(HasSubstr("/var"))) << "strangers read this";
 }
 
-// If this fails, a program that is restarted when it does not live is restarted for a full disk.
+// If this fails, a supervisor of liveness restarts the program for a full disk.
 TEST_F(HealthHandlerTest, LivingTouchesNothing) {
   storage_.answer = absl::ResourceExhaustedError("full");
   for (const char* const target : {"/health/live", "/tasks/health/live"}) {
@@ -239,7 +239,7 @@ TEST_F(InstrumentedHandlerTest, CountsRefusalsByReason) {
   }
 }
 
-// If this fails, a request that its client gave up counts as one that was answered.
+// If this fails, a request that its client abandoned counts as an answered one.
 TEST_F(InstrumentedHandlerTest, AnAbandonedRequestDoesNotCount) {
   const std::vector<HeaderView> headers = {{"X-Client-Id", kClientId}};
   {

@@ -1,4 +1,4 @@
-// Results that are ready are returned, and others called back with. If these fail, a request is
+// Ready results are returned, and others are passed to a callback. If these fail, a request is
 // never answered, or twice.
 #include "http/return_or_call_back.h"
 
@@ -14,7 +14,7 @@
 namespace tcsync::http {
 namespace {
 
-// One that cannot be copied, as responses.
+// Not copyable, as responses.
 using Result = std::unique_ptr<int>;
 using Callback = absl::AnyInvocable<void(Result)>;
 
@@ -43,7 +43,7 @@ TEST(ReturnOrCallBackTest, ACallbackThatIsDroppedIsFreed) {
   EXPECT_EQ(owned.use_count(), 1);
 }
 
-// Results that come on another thread while calls return: either way each comes once.
+// Results that come on another thread during the call: either way each comes once.
 TEST(ReturnOrCallBackTest, EachResultComesOnceHoweverItIsTimed) {
   struct Call {
     Callback give;

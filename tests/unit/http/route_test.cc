@@ -1,4 +1,4 @@
-// From a request's target to what is asked for. If these fail, clients whose URL is right get 404.
+// Request targets and their endpoints. If these fail, clients with a right URL get 404.
 #include "http/route.h"
 
 #include <string>
@@ -44,7 +44,7 @@ TEST(RouteTest, UuidsInEitherCase) {
   EXPECT_EQ(route.version_id.ToString(), kId);
 }
 
-// If this fails, something that the protocol does not have is answered as if it had.
+// If this fails, a path outside the protocol is answered as a part of it.
 TEST(RouteTest, EverythingElseIsNothing) {
   for (const std::string& target : {
            std::string("/v1"),
@@ -99,7 +99,7 @@ TEST(RouteTest, ATokenMayComeFirst) {
   EXPECT_EQ(ParseTarget("", "/v1/client/snapshot").token, std::nullopt);
 }
 
-// If this fails, a token with a mistake in it is taken for another one, or for none.
+// If this fails, a token with a mistake is taken for another one, or for none.
 TEST(RouteTest, TokensOfAnotherShapeAreNothing) {
   for (const std::string& target : {
            std::string("/i"),
@@ -121,7 +121,7 @@ TEST(RouteTest, TokensOfAnotherShapeAreNothing) {
   }
 }
 
-// If this fails, what a client got wrong is counted as if nobody had meant anything.
+// If this fails, a client's mistake at an endpoint is not counted for that endpoint.
 TEST(RouteTest, WhatWasMeantIsTold) {
   const auto meant = [](absl::string_view target) {
     return ParseTarget("/tasks", target).endpoint;
@@ -133,7 +133,7 @@ TEST(RouteTest, WhatWasMeantIsTold) {
   EXPECT_EQ(meant("/v1/client/snapshot"), Endpoint::kNone);
 }
 
-// If this fails, a program that looks after the server does not find its health.
+// If this fails, a monitoring program does not find the health.
 TEST(RouteTest, HealthIsAtTheRootAndUnderTheBasePath) {
   for (const char* const target :
        {"/health", "/tasks/health", "/health?verbose=1", "http://host/health"}) {
@@ -149,7 +149,7 @@ TEST(RouteTest, HealthIsAtTheRootAndUnderTheBasePath) {
   }
 }
 
-// If this fails, a log or an answer shows what opens a client's history to whoever reads it.
+// If this fails, readers of a log or an answer see the key to a client's history.
 TEST(RouteTest, PathsForPeopleHaveNoTokensAndNoIds) {
   const std::string half(kToken.substr(0, 16));
   const std::pair<std::string, std::string> cases[] = {

@@ -1,5 +1,5 @@
-// The handler's answers and log lines, over a scripted storage: what cannot be had from a real one.
-// What a client sees over sockets is tested in tests/conformance.
+// The handler's answers and log lines, over a scripted storage: cases that a real one cannot
+// produce. tests/conformance tests a client's view over sockets.
 #include "http/sync_handler.h"
 
 #include <chrono>
@@ -61,7 +61,7 @@ class SyncHandlerTest : public testing::Test {
                                              : kHistorySegmentMediaType});
     }
     headers.insert(headers.begin(), more_headers.begin(), more_headers.end());
-    // Storage answers at once here, and what is ready is returned.
+    // Storage answers at once here, and a ready response is returned.
     std::optional<Response> response =
         handler_.Handle({method, target, headers}, body,
                         [](const Response&) { ADD_FAILURE() << "answered by the callback"; });
@@ -105,8 +105,8 @@ class SyncHandlerTest : public testing::Test {
   Router handler_{"", access_, sync_};
 };
 
-// If this fails, a client does not learn that trying again helps, or the operator not that it is
-// crowded.
+// If this fails, a client does not learn that trying again helps, or the operator not that the
+// server is overloaded.
 TEST_F(SyncHandlerTest, UnavailableIs503) {
   storage_.FailAll(absl::UnavailableError("busy"));
   for (const Response& response : EveryRow()) {
@@ -117,7 +117,7 @@ TEST_F(SyncHandlerTest, UnavailableIs503) {
   EXPECT_THAT(LinesAt(LogLevel::kWarning), testing::Contains(HasSubstr("too busy")));
 }
 
-// If this fails, a server that is too busy is busy writing that into its log.
+// If this fails, an overloaded server is busy with log lines about it.
 TEST_F(SyncHandlerTest, CrowdingIsNotLoggedForEachRequest) {
   storage_.FailAll(absl::UnavailableError("busy"));
   const auto begin = std::chrono::steady_clock::now();
@@ -128,8 +128,8 @@ TEST_F(SyncHandlerTest, CrowdingIsNotLoggedForEachRequest) {
   EXPECT_LE(LinesAt(LogLevel::kWarning).size(), static_cast<size_t>(seconds.count()) + 1);
 }
 
-// If this fails, bodies are received that will be refused anyway, and take memory meanwhile; or
-// reading stops because writing does.
+// If this fails, bodies that will be refused are received, and take memory meanwhile; or overload
+// of writes stops reads.
 TEST_F(SyncHandlerTest, WritesAreRefusedByTheHeadWhileStorageRefusesThem) {
   storage_.refuses_writes = true;
   for (const char* target : {kAddVersion, kAddSnapshot}) {
@@ -144,7 +144,7 @@ TEST_F(SyncHandlerTest, WritesAreRefusedByTheHeadWhileStorageRefusesThem) {
   EXPECT_EQ(Handle("GET", kGetSnapshot).status, 404);
 }
 
-// If this fails, a full disk is not told from a broken one.
+// If this fails, a full disk looks like a broken one.
 TEST_F(SyncHandlerTest, ResourceExhaustedIs507) {
   storage_.FailAll(absl::ResourceExhaustedError("the device /dev/vda is full"));
   for (const Response& response : EveryRow()) {
@@ -170,7 +170,7 @@ TEST_F(SyncHandlerTest, EverythingElseIs500) {
   }
 }
 
-// If this fails, nobody finds out why a replica cannot sync any more: it never shows the body.
+// If this fails, the reason why a replica cannot sync stays unknown: it never shows the body.
 TEST_F(SyncHandlerTest, GoneIsAWarningWithItsReason) {
   const Uuid latest = Uuid::Random();
   storage_.child = NoChild{latest};
@@ -184,8 +184,8 @@ TEST_F(SyncHandlerTest, GoneIsAWarningWithItsReason) {
   EXPECT_THAT(log_[0].second, HasSubstr(latest.ToString()));
 }
 
-// If this fails, a person who reads the log does not learn what to do about a replica that cannot
-// sync: each has another remedy.
+// If this fails, the log does not tell a person how to repair a replica that cannot sync: each case
+// has another remedy.
 TEST_F(SyncHandlerTest, GoneSaysWhatHappened) {
   const auto line_for = [this](const Uuid& parent, const Uuid& latest) {
     storage_.child = NoChild{latest};
@@ -210,7 +210,7 @@ TEST_F(SyncHandlerTest, GoneSaysWhatHappened) {
                              HasSubstr("snapshot"), testing::Not(HasSubstr("is empty"))));
 }
 
-// If this fails, the log fills with what happens at every sync.
+// If this fails, the events of every sync fill the log.
 TEST_F(SyncHandlerTest, UsualAnswersAreForDebugging) {
   EXPECT_EQ(Handle("GET", kGetSnapshot).status, 404);
   EXPECT_EQ(Handle("GET", kGetChild).status, 404);
@@ -224,7 +224,7 @@ TEST_F(SyncHandlerTest, UsualAnswersAreForDebugging) {
   EXPECT_EQ(log_.size(), 5u);
 }
 
-// If this fails, a stranger writes lines of his own into the operator's log, or colours it.
+// If this fails, a stranger writes lines into the operator's log, or colours it.
 TEST_F(SyncHandlerTest, RefusalsAreOneLine) {
   const std::string evil = "/nowhere\r\n2026-01-01 [error] all is lost\x1b[31m\x7f\t\xff";
   EXPECT_EQ(Handle("GET", evil).status, 404);
@@ -240,7 +240,7 @@ TEST_F(SyncHandlerTest, RefusalsAreOneLine) {
   }
 }
 
-// If this fails, what storage reports breaks the rule that a message is one line.
+// If this fails, storage's errors break the rule that a message is one line.
 TEST_F(SyncHandlerTest, StorageFailuresAreOneLine) {
   storage_.FailAll(absl::InternalError("one\ntwo\x1b"));
   EveryRow();
@@ -264,7 +264,7 @@ TEST_F(SyncHandlerTest, BodiesAreNeverLogged) {
   for (const auto& [level, line] : log_) EXPECT_THAT(line, Not(HasSubstr(body)));
 }
 
-// If this fails, answers that were sent, or requests that failed, keep their memory for ever.
+// If this fails, sent answers, or failed requests, keep their memory for ever.
 TEST_F(SyncHandlerTest, TheBudgetIsGivenBack) {
   storage_.append = Appended{kVersionId, std::nullopt};
   storage_.snapshot = Snapshot{kVersionId, std::string(60'000, 'x')};
@@ -276,7 +276,7 @@ TEST_F(SyncHandlerTest, TheBudgetIsGivenBack) {
   }
 }
 
-// If this fails, several large answers that are being sent take more memory than there is.
+// If this fails, several large answers under way take more memory than there is.
 TEST_F(SyncHandlerTest, AnswersTakeFromTheBudgetUntilTheyAreSent) {
   storage_.snapshot = Snapshot{kVersionId, std::string(60'000, 'x')};
   {
@@ -290,7 +290,7 @@ TEST_F(SyncHandlerTest, AnswersTakeFromTheBudgetUntilTheyAreSent) {
   EXPECT_EQ(Handle("GET", kGetSnapshot).status, 200);
 }
 
-// If this fails, a request that was given up, such as by a client that hung up, happens after all.
+// If this fails, an abandoned request, such as one of a client that hung up, takes effect.
 TEST_F(SyncHandlerTest, AnAbandonedRequestHasNoEffect) {
   const std::vector<HeaderView> headers = {{"x-client-id", kClientId},
                                            {"content-type", kHistorySegmentMediaType}};
@@ -337,7 +337,7 @@ TEST_F(SyncHandlerTest, SnapshotRequests) {
   EXPECT_EQ(request_for(SnapshotSummary{{}, now, 150}), "urgency=high");
 }
 
-// If this fails, a client that may not be created is told something else than the protocol says.
+// If this fails, a client that may not be created gets an answer outside the protocol.
 TEST_F(SyncHandlerTest, NoSuchClientIs404AndSaysWhy) {
   const Response response = Handle("POST", kAddVersion, "segment");
   EXPECT_EQ(response.status, 404);
@@ -347,7 +347,7 @@ TEST_F(SyncHandlerTest, NoSuchClientIs404AndSaysWhy) {
   EXPECT_EQ(Handle("POST", kAddSnapshot, "snapshot").status, 404);
 }
 
-// If this fails, the content type that a real client sends with parameters is refused.
+// If this fails, a real client's content type with parameters is refused.
 TEST_F(SyncHandlerTest, ContentTypeParametersAreIgnored) {
   storage_.append = Appended{kVersionId, std::nullopt};
   for (const char* type : {"application/vnd.taskchampion.history-segment; charset=utf-8",
@@ -444,7 +444,7 @@ class GuardedHandlerTest : public testing::Test {
   std::optional<Router> handler_;
 };
 
-// If this fails, a ban is not one, or the operator's reason gets out.
+// If this fails, a ban has no effect, or the operator's reason is revealed.
 TEST_F(GuardedHandlerTest, BannedIs403) {
   records_.records.bans.push_back({client_, "floods", 1});
   Refresh();
@@ -462,7 +462,7 @@ TEST_F(GuardedHandlerTest, BannedIs403) {
   EXPECT_TRUE(storage_.append_requests.empty());
 }
 
-// If this fails, the answer to a leaked client ID is none.
+// If this fails, there is no answer to a leaked client ID.
 TEST_F(GuardedHandlerTest, AClientWithATokenIsServedWithItAlone) {
   records_.records.tokens.push_back({client_, access::DigestOf(kToken), 1});
   Refresh();
@@ -475,7 +475,7 @@ TEST_F(GuardedHandlerTest, AClientWithATokenIsServedWithItAlone) {
   EXPECT_EQ(storage_.append_requests.size(), 1u);
 }
 
-// If this fails, a flood is served, or whoever meets the limit does not learn when to come again.
+// If this fails, a flood is served, or a limited client does not learn when to try again.
 TEST_F(GuardedHandlerTest, TooManyIs429) {
   Open({{"client-requests-per-second", "1"},
         {"client-requests-burst", "2"},
@@ -497,7 +497,7 @@ TEST_F(GuardedHandlerTest, TooManyIs429) {
   EXPECT_EQ(Handle("GET", kGetChild).status, 404);
 }
 
-// If this fails, one source that floods fills the disk with log lines.
+// If this fails, a flood from one source fills the disk with log lines.
 TEST_F(GuardedHandlerTest, AFloodIsNotLoggedRequestByRequest) {
   Open({{"client-requests-per-second", "1"}, {"client-requests-burst", "1"}});
   const auto begin = std::chrono::steady_clock::now();
@@ -509,7 +509,7 @@ TEST_F(GuardedHandlerTest, AFloodIsNotLoggedRequestByRequest) {
   EXPECT_EQ(refused_.size(), 9'999u) << "a refusal is not counted";
 }
 
-// If this fails, a scanner fills it.
+// If this fails, a scanner does so.
 TEST_F(GuardedHandlerTest, NorIsAScan) {
   const auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i < 10'000; ++i) EXPECT_EQ(Handle("GET", "/wp-login.php").status, 404);
@@ -518,7 +518,7 @@ TEST_F(GuardedHandlerTest, NorIsAScan) {
   EXPECT_LE(log_.size(), static_cast<size_t>(seconds.count()) + 21);
 }
 
-// If this fails, new clients are made without end, or those that exist cannot write meanwhile.
+// If this fails, the number of new clients is unbounded, or existing ones cannot write meanwhile.
 TEST_F(GuardedHandlerTest, NewClientsBeyondTheLimitAre429) {
   Open({{"new-clients-per-address-day", "1"}});
   storage_.append = Appended{.version_id = kVersionId, .snapshot = {}, .created_client = true};
@@ -534,7 +534,7 @@ TEST_F(GuardedHandlerTest, NewClientsBeyondTheLimitAre429) {
   EXPECT_EQ(refused_, std::vector(1, access::RefusalReason::kNewClients));
 }
 
-// If this fails, a setup finds out only after a person has finished it that it was not invited.
+// If this fails, a setup learns only at its end that it has no invite.
 TEST_F(GuardedHandlerTest, WithoutAnInviteAnUnknownClientGets403Everywhere) {
   Open({{"invite-only", "on"}});
   records_.records.invites.push_back({.digest = access::DigestOf(kToken), .label = ""});
@@ -562,13 +562,13 @@ TEST_F(GuardedHandlerTest, WithoutAnInviteAnUnknownClientGets403Everywhere) {
   storage_.append = NoSuchClient{};
   EXPECT_EQ(Handle("POST", With(kToken, kAddVersion)).status, 403);
 
-  // Who is known needs no invite.
+  // An existing client needs no invite.
   storage_.child = NoChild{kVersionId};
   EXPECT_EQ(Handle("GET", kGetChild).status, 404);
   EXPECT_EQ(Handle("GET", kGetSnapshot).status, 404);
 }
 
-// If this fails, a full server takes what it cannot keep, or nobody can fetch what it has.
+// If this fails, a full server accepts data that it cannot keep, or refuses to send its data.
 TEST_F(GuardedHandlerTest, AFullServerRefusesWritesByTheirHeads) {
   Open({{"total-bytes-max", "100"}});
   access_->SetLiveBytes([] { return 100; });
@@ -582,8 +582,8 @@ TEST_F(GuardedHandlerTest, AFullServerRefusesWritesByTheirHeads) {
   EXPECT_THAT(log_[0], HasSubstr("total-bytes-max"));
 }
 
-// If this fails, whoever reads the log, or an answer that got into a bug report, gets into a
-// client's history.
+// If this fails, readers of the log, or of an answer in a bug report, get access to a client's
+// history.
 TEST_F(GuardedHandlerTest, NoTokenAndNoClientIdGetsOut) {
   records_.records.tokens.push_back({client_, access::DigestOf(kOtherToken), 1});
   Refresh();

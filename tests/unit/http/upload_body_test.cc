@@ -1,5 +1,5 @@
-// Request bodies on their way to storage: which pass in pieces, how much memory they take
-// meanwhile, and what ends them.
+// Request bodies on their way to storage: which ones pass in pieces, their memory meanwhile, and
+// the causes of their end.
 #include "http/upload_body.h"
 
 #include <deque>
@@ -21,16 +21,16 @@ namespace {
 using ::tcsync::conformance::Gzip;
 
 constexpr uint64_t kMiB = uint64_t{1} << 20;
-constexpr size_t kReadBytes = base::kReadBufferBytes;  // what the listener gives at a time
+constexpr size_t kReadBytes = base::kReadBufferBytes;  // the listener's bytes at a time
 const Uuid kClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000001");
 
-// What an upload of the test's storage has taken.
+// The state of an upload of the test's storage.
 struct Taken {
   std::vector<std::string> pieces;
   std::deque<Upload::AddedCallback> held;  // while `holds`
   bool holds = false;
   bool is_in_memory = false;
-  absl::Status added = absl::OkStatus();  // what an Add is answered
+  absl::Status added = absl::OkStatus();  // the result of an Add
   bool has_ended = false;
 
   std::string bytes() const {
@@ -130,7 +130,7 @@ class UploadBodyTest : public testing::Test {
   std::optional<UploadBody::Received> received_;
 };
 
-// If this fails, what storage gets is not what a replica sent.
+// If this fails, storage gets other bytes than a replica sent.
 TEST_F(UploadBodyTest, KeepsEveryByteHoweverItComes) {
   for (const size_t size :
        {size_t{1}, base::kPieceBytesMax, base::kPieceBytesMax + 1, size_t{700'000}}) {
@@ -165,7 +165,7 @@ TEST_F(UploadBodyTest, PausesWhileAPieceIsOnItsWay) {
   while (!rest.empty()) {
     ASSERT_EQ(Append(rest), BodyResult::kOk);
     const size_t given = body.size() - rest.size();
-    // On its way, being filled, and beyond that what one read gave.
+    // One under way, one being filled, and further the bytes of one read.
     EXPECT_LE(given - taken_->bytes().size() + base::kPieceBytesMax,
               2 * base::kPieceBytesMax + kReadBytes);
     if (rest.empty()) break;
@@ -196,7 +196,7 @@ TEST_F(UploadBodyTest, ABombEndsAtTheLimitAndTakesNoMoreMemoryThanOthers) {
   EXPECT_TRUE(taken_->has_ended);
 }
 
-// If this fails, what is decoded from the last bytes of a body is lost, or holds up a thread.
+// If this fails, the decoded rest of the last bytes of a body is lost, or blocks a thread.
 TEST_F(UploadBodyTest, FinishesWhatTheLastBytesDecodeTo) {
   const std::string body(5 * kMiB, 'x');
   const std::string compressed = Gzip(body);
@@ -211,7 +211,7 @@ TEST_F(UploadBodyTest, FinishesWhatTheLastBytesDecodeTo) {
   EXPECT_TRUE(taken_->bytes() == body);
 }
 
-// If this fails, a body that is not what it says is stored.
+// If this fails, a body that contradicts its coding or length is stored.
 TEST_F(UploadBodyTest, ADamagedBodyIsNotReceived) {
   const std::string body = Gzip(Noise(500'000));
   for (const std::string& damaged : {body.substr(0, body.size() - 1), body + "x"}) {
@@ -236,14 +236,14 @@ TEST_F(UploadBodyTest, IsStoppedByWhatStorageAnswers) {
   ASSERT_TRUE(refusal.ok());
   EXPECT_EQ(std::get<Conflict>(*refusal).latest_version_id, latest);
 
-  // Of one whose size is not known, as soon as it is a large one.
+  // For one of unknown size, as soon as it is a large one.
   refusal_ = UploadOutcome(NoSuchClient{});
   Begin(ContentCoding::kIdentity);
   EXPECT_EQ(begun_, BodyResult::kOk);
   EXPECT_EQ(AppendAll(body), BodyResult::kStopped);
   EXPECT_TRUE(std::holds_alternative<NoSuchClient>(*body_->TakeRefusal()));
 
-  // When the answer comes late, the next bytes are told.
+  // When the answer comes late, the next bytes get it.
   holds_begin_ = true;
   Begin(ContentCoding::kIdentity, body.size());
   EXPECT_EQ(begun_, BodyResult::kOk);
@@ -258,7 +258,7 @@ TEST_F(UploadBodyTest, IsStoppedByWhatStorageAnswers) {
   EXPECT_EQ(shares_->small()->bytes_taken(), 0u);
 }
 
-// If this fails, a replica whose snapshot is not wanted reports its sync as failed, or the bytes of
+// If this fails, a replica with an unwanted snapshot reports its sync as failed, or the bytes of
 // such a snapshot are kept.
 TEST_F(UploadBodyTest, WhatIsNotWantedIsDropped) {
   const std::string body = Noise(2 * kMiB);
@@ -273,7 +273,7 @@ TEST_F(UploadBodyTest, WhatIsNotWantedIsDropped) {
   EXPECT_TRUE(taken_->pieces.empty());
 }
 
-// If this fails, an upload goes on though its disk is full or its client is deleted.
+// If this fails, an upload continues although its disk is full or its client is deleted.
 TEST_F(UploadBodyTest, IsStoppedInTheMiddle) {
   const std::string body = Noise(2 * kMiB);
   Begin(ContentCoding::kIdentity, body.size());
@@ -297,8 +297,7 @@ TEST_F(UploadBodyTest, IsStoppedInTheMiddle) {
   EXPECT_EQ(taken_->pieces.size(), pieces);
 }
 
-// If this fails, a connection that breaks off leaves its bytes on the disk, or is called when it is
-// gone.
+// If this fails, a broken connection leaves its bytes on the disk, or is called after its end.
 TEST_F(UploadBodyTest, AnAbandonedOneEndsItsUploadAndCallsNobody) {
   const std::string body = Noise(kMiB);
   for (const bool holds : {false, true}) {
@@ -318,7 +317,7 @@ TEST_F(UploadBodyTest, AnAbandonedOneEndsItsUploadAndCallsNobody) {
   EXPECT_TRUE(shares_->TryBegin(kClient).has_value());
 }
 
-// If this fails, large bodies take the memory that small ones need, or one client all places.
+// If this fails, large bodies take the memory of small ones, or one client takes all places.
 TEST_F(UploadBodyTest, LargeOnesLeaveAReserveAndEachClientHasAShare) {
   std::vector<TransferShares::Place> places;
   for (int i = 0; i < base::kLargeTransfersPerClientMax; ++i) {
@@ -363,7 +362,7 @@ TEST_F(UploadBodyTest, AnAddressHasHalfOfTheMemory) {
   Begin(ContentCoding::kIdentity, base::kPieceBytesMax);
   rest = few;
   EXPECT_EQ(Append(rest), BodyResult::kOk);
-  // What is given back is there again, also when nobody of that address is left.
+  // Returned memory is available again, also when no body of that address is left.
   bodies.clear();
   source_ = *PeerAddress::Parse("192.0.2.1");
   Begin(ContentCoding::kIdentity, base::kPieceBytesMax);

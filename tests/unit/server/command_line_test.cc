@@ -24,7 +24,7 @@ CommandLine Parse(std::vector<const char*> arguments) {
   return ParseCommandLine(static_cast<int>(arguments.size()), arguments.data());
 }
 
-// The message; a failure of the test when there is none.
+// The message; without one, the test fails.
 std::string RefusalOf(const std::vector<const char*>& arguments) {
   try {
     Parse(arguments);

@@ -1,4 +1,4 @@
-// What commands show to people. If these fail, an operator misreads a size or a time.
+// The commands' output for people. If these fail, an operator misreads a size or a time.
 #include "server/administration/console.h"
 
 #include <cstdint>
@@ -43,7 +43,7 @@ TEST(ConsoleTest, AgesAreRounded) {
   EXPECT_EQ(HumanAge(now), "now");
   EXPECT_EQ(HumanAge(now - 5 * 60), "5 minutes");
   EXPECT_EQ(HumanAge(now - 3 * 86'400), "3 days");
-  // A clock that was wrong when it was written.
+  // Written with a wrong clock.
   EXPECT_EQ(HumanAge(now + 3600), "now");
 }
 

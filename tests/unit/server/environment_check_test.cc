@@ -1,5 +1,5 @@
-// Misspelt environment variables. If these fail, an operator's setting is ignored without a word,
-// or a server does not start because of another program's variable.
+// Misspelt environment variables. If these fail, an operator's setting is silently ignored, or a
+// server does not start because of another program's variable.
 #include "server/environment_check.h"
 
 #include <string>

@@ -1,5 +1,5 @@
-// Log records as JSON. If these fail, whoever collects logs finds no fields in them, or lines that
-// do not parse.
+// Log records as JSON. If these fail, log collectors find no fields in them, or lines that do not
+// parse.
 #include "server/log_line.h"
 
 #include <string>

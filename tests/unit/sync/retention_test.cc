@@ -1,4 +1,5 @@
-// Which versions and clients go, over storage in memory, whose clock and histories the test makes.
+// Which versions and clients are removed, over storage in memory with the test's clock and
+// histories.
 #include "sync/retention.h"
 
 #include <map>
@@ -66,7 +67,7 @@ class RetentionTest : public testing::Test {
     return page.ok() ? *std::move(page) : RetentionPage{};
   }
 
-  // The first number that is left.
+  // The first remaining number.
   uint64_t FirstNumber(const Uuid& client_id = kClient) {
     return storage_.FindClient(client_id).value().value().first_number;
   }
@@ -75,7 +76,7 @@ class RetentionTest : public testing::Test {
   std::map<Uuid, std::vector<Uuid>> ids_;
 };
 
-// If one of these fails, the disk fills with what nobody can need, or a replica loses what it
+// If one of these fails, the disk fills with useless data, or a replica loses versions that it
 // needs.
 
 TEST_F(RetentionTest, KeepsWhatIsNotOlderThanTheSnapshotByDays) {
@@ -126,7 +127,7 @@ TEST_F(RetentionTest, ForgetsAReplicaThatWasNotSeenForLong) {
 }
 
 TEST_F(RetentionTest, KeepsWhatIsYoungWhereNobodyNotedReplicas) {
-  // As after a move from elsewhere: who synced within 60 days had all versions older than that.
+  // As after an import: a replica that synced within 60 days had all versions older than that.
   MakeClient(kClient, 100, 0, 100);
   Run(kPolicy);
   EXPECT_EQ(FirstNumber(), 40u);

@@ -1,4 +1,4 @@
-// A storage that answers what the test says and remembers what it was asked. Callbacks run at once.
+// A storage that gives a test's answers and records its requests. Callbacks run at once.
 #ifndef TCSYNC_TESTS_UNIT_SYNC_SCRIPTED_STORAGE_H_
 #define TCSYNC_TESTS_UNIT_SYNC_SCRIPTED_STORAGE_H_
 
@@ -16,14 +16,14 @@ namespace tcsync {
 // One thread.
 class ScriptedStorage final : public Storage {
  public:
-  // What is answered.
+  // The answers.
   absl::StatusOr<AppendOutcome> append = NoSuchClient{};
   absl::StatusOr<StoreSnapshotOutcome> store_snapshot = StoreSnapshotOutcome::kNoSuchClient;
   absl::StatusOr<ChildOutcome> child = NoSuchClient{};
   absl::StatusOr<std::optional<Snapshot>> snapshot = std::optional<Snapshot>();
   bool refuses_writes = false;
 
-  // What was asked.
+  // The recorded requests.
   struct ChildRequest {
     Uuid client_id;
     Uuid parent_version_id;
@@ -33,7 +33,7 @@ class ScriptedStorage final : public Storage {
   std::vector<ChildRequest> child_requests;
   std::vector<Uuid> snapshot_requests;
 
-  // Lets every operation fail with `status`.
+  // Makes every operation fail with `status`.
   void FailAll(const absl::Status& status) {
     append = status;
     store_snapshot = status;

@@ -31,7 +31,7 @@ TEST(SnapshotUrgencyTest, WithoutASnapshotItIsHigh) {
   EXPECT_EQ(UrgencyOf(std::nullopt, kDefault, kNow), SnapshotUrgency::kHigh);
 }
 
-// If this fails, the documented 100 and 150 versions are not what clients meet.
+// If this fails, clients do not meet the documented 100 and 150 versions.
 TEST(SnapshotUrgencyTest, ByCountAtTheDefaults) {
   EXPECT_EQ(ByCount(0), SnapshotUrgency::kNone);
   EXPECT_EQ(ByCount(99), SnapshotUrgency::kNone);
@@ -41,7 +41,7 @@ TEST(SnapshotUrgencyTest, ByCountAtTheDefaults) {
   EXPECT_EQ(ByCount(1'000'000'000), SnapshotUrgency::kHigh);
 }
 
-// If this fails, the documented 14 and 21 days are not what clients meet.
+// If this fails, clients do not meet the documented 14 and 21 days.
 TEST(SnapshotUrgencyTest, ByAgeAtTheDefaults) {
   EXPECT_EQ(ByAge(0), SnapshotUrgency::kNone);
   EXPECT_EQ(ByAge(13 * kDay), SnapshotUrgency::kNone);
@@ -77,7 +77,7 @@ TEST(SnapshotUrgencyTest, OddSettingsAreNotRoundedDown) {
   EXPECT_EQ(ByCount(2, one), SnapshotUrgency::kHigh);
 }
 
-// If this fails, an old snapshot is not replaced because few versions came, or the other way round.
+// If this fails, an old snapshot is not replaced because few versions came, or vice versa.
 TEST(SnapshotUrgencyTest, TheLargerOfTheTwoCounts) {
   const auto urgency = [](int64_t age_days, uint64_t versions_since) {
     return UrgencyOf(SnapshotSummary{.version_id = {},
@@ -93,7 +93,7 @@ TEST(SnapshotUrgencyTest, TheLargerOfTheTwoCounts) {
   EXPECT_EQ(urgency(14, 150), SnapshotUrgency::kHigh);
 }
 
-// If this fails, a machine whose clock was set back asks for snapshots at every sync.
+// If this fails, a machine whose clock was set back requests snapshots at every sync.
 TEST(SnapshotUrgencyTest, AClockThatWentBackAsksForNothing) {
   EXPECT_EQ(ByAge(-1), SnapshotUrgency::kNone);
   EXPECT_EQ(ByAge(-30 * kDay), SnapshotUrgency::kNone);

@@ -75,7 +75,7 @@ class SyncServiceTest : public testing::Test {
   SyncService service_;
 };
 
-// If this fails, a computer does not get what another one has added.
+// If this fails, a computer does not get another one's versions.
 TEST_F(SyncServiceTest, VersionsComeBackInOrder) {
   const Uuid first = Added(kNil, "one").version_id;
   const Uuid second = Added(first, "two").version_id;
@@ -88,7 +88,7 @@ TEST_F(SyncServiceTest, VersionsComeBackInOrder) {
   EXPECT_TRUE(std::holds_alternative<UpToDate>(GetChildVersion(second)));
 }
 
-// If this fails, a replica that syncs too late overwrites, or is not told where to go on.
+// If this fails, a late replica overwrites others' versions, or does not learn where to continue.
 TEST_F(SyncServiceTest, AConflictNamesTheLatest) {
   const Uuid first = Added(kNil).version_id;
   const Uuid second = Added(first).version_id;
@@ -99,8 +99,8 @@ TEST_F(SyncServiceTest, AConflictNamesTheLatest) {
   }
 }
 
-// If this fails, a replica that cannot go on is told that it is up to date, and stays apart for
-// ever; or one that is up to date is told that it cannot go on.
+// If this fails, a diverged replica is told that it is up to date, and stays apart for ever; or one
+// that is up to date is told that it has diverged.
 TEST_F(SyncServiceTest, GoneAndUpToDateAreToldApart) {
   EXPECT_TRUE(std::holds_alternative<NoSuchClient>(GetChildVersion(Uuid::Random())));
   const Uuid first = Added(kNil).version_id;
@@ -119,7 +119,7 @@ TEST_F(SyncServiceTest, NilIsGoneWhenTheChainBeganElsewhere) {
   EXPECT_EQ(std::get<Version>(GetChildVersion(foreign)).version_id, first);
 }
 
-// If this fails, a snapshot is not kept, or one that is not wanted fails a client's sync.
+// If this fails, a snapshot is not kept, or an unwanted one fails a client's sync.
 TEST_F(SyncServiceTest, SnapshotsOfTheLatestFiveVersionsAreKept) {
   std::vector<Uuid> versions = {kNil};
   for (int i = 0; i < 8; ++i) versions.push_back(Added(versions.back()).version_id);
@@ -182,7 +182,7 @@ class ScriptedServiceTest : public testing::Test {
   SyncService service_{storage_, clock_, SyncPolicy()};
 };
 
-// If this fails, storage is asked for something else than what the client wants.
+// If this fails, storage gets another request than the client's.
 TEST_F(ScriptedServiceTest, StorageGetsEverythingThatItNeeds) {
   clock_.SetUnixSeconds(1'234'567'890);
   const Uuid version_id = Uuid::Random();
@@ -213,7 +213,7 @@ TEST_F(ScriptedServiceTest, StorageGetsEverythingThatItNeeds) {
   EXPECT_EQ(storage_.snapshot_requests, std::vector<Uuid>{kClient});
 }
 
-// If this fails, an invite is not counted, or a request that may not create its client does.
+// If this fails, an invite is not counted, or a forbidden creation is.
 TEST_F(ScriptedServiceTest, StorageGetsWhetherTheClientMayBeCreated) {
   const TokenDigest invite = {1, 2, 3};
   storage_.append = Appended{.version_id = Uuid::Random(), .snapshot = {}, .created_client = true};
@@ -231,7 +231,7 @@ TEST_F(ScriptedServiceTest, StorageGetsWhetherTheClientMayBeCreated) {
   EXPECT_EQ(storage_.append_requests[1].invite, std::nullopt);
 }
 
-// If this fails, a client that exists is taken for a stranger, or the other way round.
+// If this fails, an existing client is taken for a stranger, or vice versa.
 TEST_F(ScriptedServiceTest, TellsWhetherAClientExists) {
   const auto knows = [this] {
     absl::StatusOr<bool> answer = absl::UnknownError("not answered");
@@ -248,7 +248,7 @@ TEST_F(ScriptedServiceTest, TellsWhetherAClientExists) {
   EXPECT_EQ(knows().status(), absl::UnavailableError("busy"));
 }
 
-// If this fails, what storage could not do looks as if it had been done, or the reason gets lost.
+// If this fails, storage's failure looks like a success, or its reason is lost.
 TEST_F(ScriptedServiceTest, ErrorsPassUnchanged) {
   for (const absl::Status& status :
        {absl::ResourceExhaustedError("full"), absl::UnavailableError("busy"),
