@@ -1,6 +1,6 @@
 // Freed handles, or handles of another type, in a build with assertions: the mistake is reported,
-// and nothing is read or freed twice. What breaks when this fails: authors of a binding look for
-// such a mistake for days.
+// and nothing is read or freed twice. If this fails, authors of a binding look for such a mistake
+// for days.
 #include <sys/wait.h>
 #include <unistd.h>
 

@@ -147,7 +147,7 @@ static void waiting_ends(void) {
   tcsync_queue* queue = make_queue();
   CHECK_INT(next_event(queue, 20).kind, TCSYNC_EVENT_NONE);
   tcsync_queue_wake(queue);
-  /* The tests so far use no clock. */
+  /* Beyond the range of any clock. */
   CHECK_INT(next_event(queue, INT64_MAX).kind, TCSYNC_EVENT_WAKE);
   tcsync_queue_free(queue);
 }

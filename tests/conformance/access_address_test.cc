@@ -1,5 +1,5 @@
 // Limits by source address, over sockets: these tests come from 127.0.0.1. If they fail, one
-// machine can take a public server from everybody, or a proxy's users share one limit.
+// machine can block a public server for all others, or a proxy's users share one limit.
 #include <atomic>
 #include <string>
 #include <thread>
@@ -34,7 +34,7 @@ HttpRequest From(absl::string_view forwarded_for, HttpRequest request) {
 
 HttpRequest NewClient() { return AddVersionRequest(RandomId(), kNil); }
 
-// If this fails, a script fills the disk with clients, or keeps those of its neighbours from
+// If this fails, a script fills the disk with clients, or keeps its neighbours' clients from
 // syncing.
 TEST(AccessAddressTest, NewClientsOfOneAddressAreLimitedAndOthersAreNot) {
   constexpr int kLimit = 5;
@@ -67,7 +67,7 @@ TEST(AccessAddressTest, NewClientsOfOneAddressAreLimitedAndOthersAreNot) {
               Contains(AllOf(HasSubstr("reason=new-clients"), HasSubstr("source=127.0.0.1: "))));
 }
 
-// If this fails, one machine gets everything by asking under many client IDs.
+// If this fails, one machine gets all capacity by using many client IDs.
 TEST(AccessAddressTest, AnAddressBeyondItsRateGets429) {
   const TestServer server(
       With({{"address-requests-per-second", "1"}, {"address-requests-burst", "3"}}));
@@ -82,7 +82,7 @@ TEST(AccessAddressTest, AnAddressBeyondItsRateGets429) {
       << "the page for people is a way around the rate";
 }
 
-// If this fails, strangers choose where they come from.
+// If this fails, strangers choose their source address.
 TEST(AccessAddressTest, WithoutATrustedProxyForwardedAddressesAreIgnored) {
   const TestServer server(With({{"new-clients-per-address-day", "1"}}));
   HttpClient client = server.Connect();
@@ -90,7 +90,7 @@ TEST(AccessAddressTest, WithoutATrustedProxyForwardedAddressesAreIgnored) {
   EXPECT_EQ(client.Exchange(From("203.0.113.2", NewClient())).status, 429);
 }
 
-// If this fails, all people behind the server's own proxy share one limit.
+// If this fails, all users behind the server's own proxy share one limit.
 TEST(AccessAddressTest, BehindATrustedProxyEachSourceHasItsOwnLimit) {
   const TestServer server(
       With({{"new-clients-per-address-day", "1"}, {"trusted-proxy", "127.0.0.0/8"}}));

@@ -1,5 +1,5 @@
-// Who may do what, over sockets and over both backends. If these fail, a public server serves whom
-// it should not, or refuses whom it should serve.
+// Admission, over sockets and over both backends. If these fail, a public server serves a client
+// that it should refuse, or refuses one that it should serve.
 #include <atomic>
 #include <memory>
 #include <string>
@@ -47,7 +47,7 @@ class AccessTest : public testing::TestWithParam<const char*> {
     }
   }
 
-  // A server over what was put into the storage.
+  // A server over prepared storage.
   TestServer Serve(const std::vector<std::pair<std::string, std::string>>& settings = {},
                    StorageStats stats = {}) {
     Options options = OptionsFor("memory");
@@ -88,7 +88,7 @@ class AccessTest : public testing::TestWithParam<const char*> {
   std::shared_ptr<Storage> storage_;
 };
 
-// If this fails, a ban is not one, or hits others as well.
+// If this fails, a ban has no effect, or hits others as well.
 TEST_P(AccessTest, ABannedClientGets403) {
   const std::string banned = RandomId();
   Put(Ban{.client_id = Id(banned), .reason = "floods", .since_unix_seconds = 1});
@@ -104,7 +104,7 @@ TEST_P(AccessTest, ABannedClientGets403) {
               Contains(AllOf(HasSubstr("status=403 reason=banned"), HasSubstr("floods"))));
 }
 
-// The answer to a leaked client ID: if this fails, there is none, or the history is lost with it.
+// The answer to a leaked client ID: if this fails, there is none, or it costs the history.
 TEST_P(AccessTest, ATokenTakesAHistoryOutOfTheHandsOfWhoKnowsItsId) {
   const std::string client_id = RandomId();
   std::string version;
@@ -129,13 +129,13 @@ TEST_P(AccessTest, ATokenTakesAHistoryOutOfTheHandsOfWhoKnowsItsId) {
       owner.Exchange(WithToken(access::MakeToken(), GetChildVersionRequest(client_id, kNil))), 403);
 }
 
-// If this fails, people who were invited cannot set up their computers, or people who were not can.
+// If this fails, invited people cannot set up their computers, or others can.
 TEST_P(AccessTest, NewClientsComeByInviteAndStayWithoutIt) {
   const std::string token = NewInvite();
   const TestServer server = Serve({{"invite-only", "on"}});
   HttpClient client = server.Connect();
   const std::string stranger = RandomId();
-  // What a setup asks first.
+  // The first request of a setup.
   for (const HttpRequest& request :
        {GetSnapshotRequest(stranger), GetChildVersionRequest(stranger, kNil),
         AddVersionRequest(stranger, kNil), AddSnapshotRequest(stranger, RandomId())}) {
@@ -155,7 +155,7 @@ TEST_P(AccessTest, NewClientsComeByInviteAndStayWithoutIt) {
   EXPECT_EQ(UsesOf(token), 1u) << "syncing uses the invite up";
 }
 
-// If this fails, one invite that got out lets in everybody who has it at the same moment.
+// If this fails, one leaked invite admits all of its users at the same moment.
 TEST_P(AccessTest, AnInviteCreatesAsManyClientsAsItSays) {
   constexpr int kUses = 3;
   constexpr int kGuests = 12;
@@ -179,8 +179,8 @@ TEST_P(AccessTest, AnInviteCreatesAsManyClientsAsItSays) {
   EXPECT_EQ(UsesOf(token), static_cast<uint64_t>(kUses));
 }
 
-// If this fails, an invite's link does not show in a browser that the server is there, or what
-// looks like one by half is taken for one.
+// If this fails, an invite's link does not show in a browser that the server is there, or a
+// malformed one is taken for one.
 TEST_P(AccessTest, LinksWithATokenInABrowser) {
   const TestServer server = Serve();
   HttpClient client = server.Connect();
@@ -195,8 +195,8 @@ TEST_P(AccessTest, LinksWithATokenInABrowser) {
   EXPECT_THAT(response.body, Not(HasSubstr(cut)));
 }
 
-// If this fails, one client that runs wild takes the server from all others, or has to be restarted
-// by hand when it has stopped.
+// If this fails, one runaway client blocks the server for all others, or has to be restarted by
+// hand when it has stopped.
 TEST_P(AccessTest, AClientBeyondItsRateGets429) {
   const TestServer server =
       Serve({{"client-requests-per-second", "1"}, {"client-requests-burst", "3"}});
@@ -217,7 +217,7 @@ TEST_P(AccessTest, AClientBeyondItsRateGets429) {
   EXPECT_TRUE(Eventually(is_served_again)) << "the client is lost for ever";
 }
 
-// If this fails, a full server loses the reads as well, or takes writes until the database breaks.
+// If this fails, a full server refuses reads as well, or accepts writes until the database breaks.
 TEST_P(AccessTest, AFullServerRefusesWritesAndServesReads) {
   const std::string client_id = RandomId();
   std::string version;
@@ -243,7 +243,7 @@ TEST_P(AccessTest, AFullServerRefusesWritesAndServesReads) {
   EXPECT_EQ(Replica(server, client_id).AddVersion(version).status, 200);
 }
 
-// If this fails, who reads a log gets into histories.
+// If this fails, readers of a log get access to histories.
 TEST_P(AccessTest, TheLogHasNoTokensAndNoClientIds) {
   const std::string own_token = access::MakeToken();
   const std::string client_id = RandomId();
@@ -279,10 +279,10 @@ INSTANTIATE_TEST_SUITE_P(Backends, AccessTest, testing::Values("memory", "rocksd
 
 using LongCatchUpTest = AccessTest;
 
-// If this fails, a limit that nobody knows of fails the syncs of ordinary people: a new computer
-// that fetches ten thousand versions does it in one go, and the protocol takes a request for each.
-// The server is on this machine and the storage in memory, so that nothing slows the replica down
-// as a network would; it shows that the default burst of a client holds the whole catch-up.
+// If this fails, an unknown limit fails the syncs of ordinary people: a new computer that fetches
+// ten thousand versions does it in one go, with a request for each. The server is on this machine
+// and the storage in memory, so that no network slows the replica down; it shows that the default
+// burst of a client holds the whole catch-up.
 TEST_P(LongCatchUpTest, ALongCatchUpMeetsNoDefaultLimit) {
   constexpr int kVersions = 10'000;
   const std::string client_id = RandomId();

@@ -1,4 +1,5 @@
-// A handler for tests of what is around handlers: answers with who asked, at once or when it may.
+// A handler for tests of the code around handlers: answers with the peer, at once or after a
+// release.
 #ifndef TCSYNC_TESTS_CONFORMANCE_ANSWERING_HANDLER_H_
 #define TCSYNC_TESTS_CONFORMANCE_ANSWERING_HANDLER_H_
 
@@ -34,7 +35,7 @@ class AnsweringHandler final : public http::Handler {
     const std::lock_guard lock(mutex_);
     holds_ = true;
   }
-  // Waits until so many answers wait.
+  // Waits until that many answers wait.
   void AwaitHeld(size_t count) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return held_.size() >= count; });
@@ -69,7 +70,7 @@ class AnsweringHandler final : public http::Handler {
   };
 
   const std::string name_;
-  std::mutex mutex_;  // of what follows
+  std::mutex mutex_;  // of the members below
   std::condition_variable changed_;
   bool holds_ = false;
   std::vector<std::pair<http::ResponseCallback, std::string>> held_;

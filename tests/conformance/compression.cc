@@ -9,7 +9,7 @@
 namespace tcsync::conformance {
 namespace {
 
-// zlib's way of asking for a gzip header and trailer instead of its own.
+// Makes zlib write a gzip header and trailer instead of its own.
 constexpr int kGzipWindowBits = MAX_WBITS + 16;
 
 std::string Compress(absl::string_view bytes, int window_bits) {

@@ -11,7 +11,7 @@ namespace tcsync::conformance {
 // "gzip" (RFC 1952).
 std::string Gzip(absl::string_view bytes);
 
-// "deflate" as RFC 9110, section 8.4.1.2, means it: the zlib format (RFC 1950).
+// "deflate" in the sense of RFC 9110, section 8.4.1.2: the zlib format (RFC 1950).
 std::string Deflate(absl::string_view bytes);
 
 }  // namespace tcsync::conformance

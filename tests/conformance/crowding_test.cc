@@ -1,5 +1,5 @@
-// Many clients at once: caps on connections and on the memory of bodies, and that those who do
-// nothing, or next to nothing, do not slow down those who do something.
+// Many clients at once: caps on connections and on the memory of bodies, and idle or nearly idle
+// clients that must not slow down the active ones.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -41,8 +41,8 @@ std::vector<HttpClient> ConnectAndHold(TestServer& server, Script& script, int c
   return busy;
 }
 
-// If this fails, connections are taken without bound, until the process has no file descriptor left
-// for its database; or whoever is refused is not told why.
+// If this fails, connections are accepted without bound, until the process has no file descriptor
+// left for its database; or a refused client does not learn the reason.
 TEST(ConnectionsMaxTest, WhenAllAreBusyTheNextIsToldToTryAgain) {
   constexpr int kConnections = 4;
   Options options = OptionsFor("memory");
@@ -66,7 +66,7 @@ TEST(ConnectionsMaxTest, WhenAllAreBusyTheNextIsToldToTryAgain) {
 TEST(ConnectionsMaxTest, TheLongestIdleMakesRoomForANewOne) {
   Options options = OptionsFor("memory");
   options.connections_max = 3;
-  options.event_loops = 1;  // then what is idle for longest is not in doubt
+  options.event_loops = 1;  // so that there is one longest idle connection
   TestServer server(options);
   std::vector<HttpClient> clients;
   for (int i = 0; i < 3; ++i) clients.push_back(server.Connect());
@@ -89,8 +89,8 @@ TEST(ConnectionsMaxTest, TheLongestIdleMakesRoomForANewOne) {
 constexpr absl::Duration kFirstRequestWait = absl::Seconds(1);
 constexpr absl::Duration kLingerTimeout = absl::Seconds(2);
 
-// Runs `scenario`, which returns whether it was right, until it has taken less time than what it is
-// about: on a machine that stands still for a second, nothing can be said.
+// Runs `scenario`, which returns its success, until it has taken less time than the interval under
+// test: on a machine that stalls for a second, the result means nothing.
 template <typename Scenario>
 void ExpectWithin(absl::Duration limit, const Scenario& scenario) {
   constexpr int kTriesMax = 5;
@@ -105,8 +105,8 @@ void ExpectWithin(absl::Duration limit, const Scenario& scenario) {
   ADD_FAILURE() << "not once within " << limit;
 }
 
-// If this fails, whoever comes to a crowded server can lose the request that is on its way: the
-// connection is closed, to make room for the next one, before the server has read from it.
+// If this fails, a client of a crowded server can lose its request: the connection is closed, to
+// make room for the next one, before the server has read from it.
 TEST(ConnectionsMaxTest, OneWhoseFirstRequestIsOnItsWayIsNotClosed) {
   ExpectWithin(kFirstRequestWait, [] {
     Options options = OptionsFor("memory");
@@ -124,10 +124,10 @@ TEST(ConnectionsMaxTest, OneWhoseFirstRequestIsOnItsWayIsNotClosed) {
   });
 }
 
-// If this fails, clients that are told to try again, and stay, take the places of those that are
-// served: in a crowd there are always enough of them to take every place.
+// If this fails, refused clients that stay connected take the places of served ones: a crowd always
+// has enough of them to take every place.
 TEST(ConnectionsMaxTest, TheRefusedTakeNobodysPlace) {
-  // Only the end of lingering makes room if they do.
+  // Only the end of lingering makes room then.
   ExpectWithin(kLingerTimeout, [] {
     constexpr int kConnections = 3;
     Options options = OptionsFor("memory");
@@ -145,12 +145,12 @@ TEST(ConnectionsMaxTest, TheRefusedTakeNobodysPlace) {
       EXPECT_EQ(client.ReadResponse().status, 200);
       client = HttpClient();
     }
-    // Those that were refused have not closed, and the server lingers for them.
+    // The refused clients have not closed, and the server lingers for them.
     return Eventually([&] { return server.Connect().Exchange(HttpRequest()).status == 200; });
   });
 }
 
-// If this fails, connections that never send anything lock everybody out.
+// If this fails, silent connections lock all others out.
 TEST(ConnectionsMaxTest, SilentConnectionsMakeRoom) {
   Options options = OptionsFor("memory");
   options.connections_max = 3;
@@ -174,8 +174,8 @@ class BodiesInFlightTest : public testing::Test {
  protected:
   static constexpr size_t kBodyBytes = size_t{1} << 20;
 
-  // Room for one body of kBodyBytes, which this storage takes as a whole, not for two: three
-  // quarters are for such large ones.
+  // Room for one body of kBodyBytes, which this storage takes as a whole, not for two: large ones
+  // have three quarters.
   static Options SmallBudget() {
     Options options = OptionsFor("memory");
     options.body_bytes_max = kBodyBytes;
@@ -197,8 +197,8 @@ class BodiesInFlightTest : public testing::Test {
   std::unique_ptr<TestServer> server_;
 };
 
-// If this fails, uploads that wait for the disk are not counted, and a slow disk is enough to run
-// out of memory.
+// If this fails, uploads that wait for the disk are not counted, and a slow disk exhausts the
+// memory.
 TEST_F(BodiesInFlightTest, ABodyInStorageCounts) {
   StartServer();
   script_->HoldAppends();
@@ -218,11 +218,11 @@ TEST_F(BodiesInFlightTest, ABodyInStorageCounts) {
 }
 
 // If this fails, uploads from slow lines are not counted until they are complete, and a few of them
-// are enough to run out of memory.
+// exhaust the memory.
 TEST_F(BodiesInFlightTest, ABodyThatIsStillComingCounts) {
   StartServer();
   const std::string message = AddVersionRequest(RandomId(), kNil, segment_).Serialize();
-  // While both bodies come in, either or both may be refused; here it should be Upload's alone.
+  // While both bodies arrive, either or both may be refused; here it should be Upload's alone.
   EXPECT_TRUE(Eventually([&] {
     HttpClient slow = server_->Connect();
     slow.Send(absl::string_view(message).substr(0, message.size() - 1));
@@ -235,8 +235,7 @@ TEST_F(BodiesInFlightTest, ABodyThatIsStillComingCounts) {
   EXPECT_EQ(Upload().status, 200) << "the memory was not given back";
 }
 
-// If this fails, every upload that is broken off takes some memory for ever, until all uploads are
-// refused.
+// If this fails, every broken upload takes some memory for ever, until all uploads are refused.
 TEST_F(BodiesInFlightTest, BrokenOffAndRefusedUploadsGiveTheirMemoryBack) {
   StartServer();
   const std::string message = AddVersionRequest(RandomId(), kNil, segment_).Serialize();
@@ -246,13 +245,13 @@ TEST_F(BodiesInFlightTest, BrokenOffAndRefusedUploadsGiveTheirMemoryBack) {
     client.Close(/*abort=*/i % 2 == 0);
     server_->Connect().Exchange(AddVersionRequest(RandomId(), kNil, segment_ + "x"));
   }
-  // A listener that has stopped is done with all of them; their memory is the handler's.
+  // A stopped listener has finished with all of them; their memory is the handler's.
   server_->RestartListener();
   for (int i = 0; i < 5; ++i) EXPECT_EQ(Upload().status, 200);
 }
 
-// If this fails, a server with one user, who does one thing after the other, is "too busy": the
-// memory of a request is given back only after its client has been answered.
+// If this fails, a server with one user, who does one thing after the other, is overloaded: the
+// memory of a request is returned only after its client has been answered.
 TEST_F(BodiesInFlightTest, OneAfterTheOtherIsNeverTooMuch) {
   for (const char* const storage : {"rocksdb", "memory"}) {
     Options options = SmallBudget();
@@ -300,7 +299,7 @@ absl::Duration MedianRequestTime(const TestServer& server) {
 }
 
 // If this fails, the server has a thread, or a walk over all connections, for each connection: some
-// users who stay connected, or one who means harm, make it unusable for all.
+// users who stay connected, or one hostile one, make it unusable for all.
 TEST(CrowdTest, IdleAndSlowClientsDoNotSlowDownOthers) {
   constexpr int kIdle = 1000;
   constexpr int kSlow = 200;
@@ -311,7 +310,7 @@ TEST(CrowdTest, IdleAndSlowClientsDoNotSlowDownOthers) {
   Options options = OptionsFor("memory");
   options.connections_max = 2 * (kIdle + kSlow);
   TestServer server(options);
-  MedianRequestTime(server);  // until everything is warm
+  MedianRequestTime(server);  // a warm-up
   const absl::Duration alone = MedianRequestTime(server);
 
   std::vector<HttpClient> idle;
@@ -333,14 +332,14 @@ TEST(CrowdTest, IdleAndSlowClientsDoNotSlowDownOthers) {
     while (!done) {
       slow[next].Send("x");
       next = (next + 1) % slow.size();
-      // Each gets a byte a second; this waits on a connection on which nothing comes.
+      // Each gets a byte a second; this waits on a connection without input.
       slow[next].ClosedWithin(absl::Seconds(1) / kSlow);
     }
   });
   const absl::Duration crowded = MedianRequestTime(server);
   done = true;
   dripping.join();
-  // A server that is slowed down by them is slower by thousands.
+  // If they slowed the server down, it would be slower by thousands.
   EXPECT_LT(crowded, 10 * alone);
   std::printf("median request: %s alone, %s in the crowd\n", absl::FormatDuration(alone).c_str(),
               absl::FormatDuration(crowded).c_str());

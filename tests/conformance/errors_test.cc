@@ -1,6 +1,6 @@
-// What the server answers to requests that are not right, and where it is mounted: statuses,
-// headers, and a sentence for people. A real client turns each of these into an error message, so a
-// wrong status sends its user to look in the wrong place.
+// The server's answers to invalid requests, and its base path: statuses, headers, and a sentence
+// for people. A real client turns each of these into an error message, so a wrong status sends its
+// user to look in the wrong place.
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,8 +45,8 @@ TEST_F(ErrorsTest, TheRootNamesServerAndVersion) {
   EXPECT_EQ(line.find('\n'), absl::string_view::npos) << response;
 }
 
-// If this fails, a request without a valid client ID reads or writes something, or the person who
-// mistyped the ID is told something else.
+// If this fails, a request without a valid client ID reads or writes something, or a person with a
+// mistyped ID gets another message.
 TEST_F(ErrorsTest, AMissingOrMalformedClientIdIsRefused) {
   for (const HttpRequest& request : EveryRow(RandomId())) {
     SCOPED_TRACE(request.target);
@@ -63,7 +63,7 @@ TEST_F(ErrorsTest, AMissingOrMalformedClientIdIsRefused) {
   }
 }
 
-// If this fails, a proxy that looks at one of two client IDs lets requests through for the other.
+// If this fails, a proxy that checks one of two client IDs admits requests for the other.
 // To HTTP, a field that comes twice is a list (RFC 9110, section 5.2), and a list is not a UUID.
 TEST_F(ErrorsTest, TwoClientIdsAreRefused) {
   for (HttpRequest request : EveryRow(RandomId())) {
@@ -73,8 +73,8 @@ TEST_F(ErrorsTest, TwoClientIdsAreRefused) {
   }
 }
 
-// If this fails, the server stores what is not a segment: a form, JSON, or a snapshot sent to the
-// wrong place.
+// If this fails, the server stores something other than a segment: a form, JSON, or a snapshot sent
+// to the wrong place.
 TEST_F(ErrorsTest, AWrongContentTypeIsRefused) {
   Replica replica(server_);
   const std::string version = replica.Append(kNil);
@@ -149,7 +149,7 @@ TEST_F(ErrorsTest, OnlyAllowedClientIdsAreServed) {
   EXPECT_EQ(server.Connect().Exchange(HttpRequest()).status, 200) << "the root is for everybody";
 }
 
-// If this fails, a mistyped URL looks like an empty history, or reaches a row that was not meant.
+// If this fails, a mistyped URL looks like an empty history, or reaches an unintended row.
 TEST_F(ErrorsTest, PathsOutsideOfTheTableAreNotFound) {
   const std::string id = RandomId();
   for (const std::string& path :
@@ -197,8 +197,8 @@ TEST_F(ErrorsTest, PathsOutsideOfTheTableAreNotFound) {
   EXPECT_EQ(Replica(server_, id).AddSnapshot(kNil).status, 404) << "something was stored";
 }
 
-// If this fails, a tool that uses a wrong method does not learn which one is right, or changes
-// something with it.
+// If this fails, a tool with a wrong method does not learn the right one, or changes something with
+// it.
 TEST_F(ErrorsTest, OtherMethodsAreNotAllowed) {
   const std::string id = RandomId();
   const struct {
@@ -289,7 +289,7 @@ TEST_F(ErrorsTest, ABodyOverTheLimitIsTooLarge) {
   EXPECT_EQ(replica.Pull(kNil).size(), 1u);
 }
 
-// If this fails, a client must upload all of a body, perhaps on a slow line, only to hear that it
+// If this fails, a client must upload a whole body, perhaps on a slow line, only to learn that it
 // is too large.
 TEST_F(ErrorsTest, ATooLargeLengthIsRefusedBeforeTheBody) {
   for (const char* const length : {"104857601", "1099511627776", "9223372036854775807"}) {
@@ -326,7 +326,7 @@ TEST_F(ErrorsTest, AnUnknownContentCodingIsRefused) {
     const HttpRequest request = With(AddVersionRequest(id, kNil), "Content-Encoding", coding);
     SCOPED_TRACE(coding);
     ExpectError(Exchange(request), 415);
-    // From its head alone, when the body is one that it is worth not to send.
+    // From its head alone, when it is worthwhile not to send the body.
     HttpClient client = server_.Connect();
     ASSERT_TRUE(client.Send(
         With(Without(request, "Content-Length"), "Content-Length", "10000000").Serialize()));

@@ -1,5 +1,5 @@
 // Request bodies as HTTP/1.1 allows them: in chunks, announced with Expect, compressed. If one of
-// these fails, what is stored is not what the replica sent, or a hostile body costs too much.
+// these fails, the stored bytes differ from the replica's, or a hostile body costs too much.
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,7 +28,7 @@ class HttpBodyTest : public testing::Test {
  protected:
   HttpBodyTest() : replica_(server_) {}
 
-  // An add-version of replica_'s whose body is to follow in chunks.
+  // An add-version of replica_'s whose body follows in chunks.
   std::string ChunkedHead(absl::string_view coding = "chunked") const {
     HttpRequest request = AddVersionRequest(replica_.client_id(), kNil, "");
     request.headers.emplace_back("Transfer-Encoding", std::string(coding));
@@ -48,7 +48,7 @@ class HttpBodyTest : public testing::Test {
     EXPECT_FALSE(response.Has("Content-Encoding")) << response;
   }
 
-  // A client that is not known has stored nothing.
+  // An unknown client has stored nothing.
   void ExpectNothingStored() { EXPECT_EQ(replica_.AddSnapshot(kNil).status, 404); }
 
   TestServer server_;
@@ -66,8 +66,8 @@ TEST_F(HttpBodyTest, ChunkedBodiesAreJoined) {
   }
 }
 
-// Chunk extensions and trailer fields are to be ignored (RFC 9112, sections 7.1.1 and 7.1.2), and
-// sizes may be written in either case and with leading zeros. A trailer must not pass for a header.
+// Chunk extensions and trailer fields must be ignored (RFC 9112, sections 7.1.1 and 7.1.2), and
+// sizes may have either case and leading zeros. A trailer must not pass for a header.
 TEST_F(HttpBodyTest, ChunkExtensionsAndTrailersAreIgnored) {
   const std::string body =
       "3;name=value\r\nseg\r\n"
@@ -112,7 +112,7 @@ TEST_F(HttpBodyTest, AChunkedBodyOverTheLimitIsTooLarge) {
   EXPECT_EQ(replica.AddSnapshot(kNil).status, 404) << "something was stored";
   ASSERT_TRUE(replica.client().Send(request.Serialize() + InChunks(BinaryBytes(100'000), 1000)));
   EXPECT_EQ(replica.client().ReadResponse().status, 200);
-  // One endless chunk is refused by what has come, or by its announced size; not taken in.
+  // One endless chunk is refused by its received bytes, or by its announced size; not accepted.
   HttpClient endless = server.Connect();
   endless.Send(request.Serialize() + "7fffffff\r\n" + BinaryBytes(200'000));
   ExpectError(endless.ReadResponse(), 413);
@@ -169,8 +169,8 @@ TEST_F(HttpBodyTest, ExpectContinueIsAnsweredBeforeTheBody) {
       409);
 }
 
-// If this fails, a client uploads a whole body after being told that it will be taken, when the
-// head alone was enough to refuse it.
+// If this fails, a client uploads a whole body after a permission, when the head alone was enough
+// to refuse it.
 TEST_F(HttpBodyTest, ExpectContinueIsNotAnsweredWhenTheHeadIsRefused) {
   const HttpRequest good =
       With(AddVersionRequest(replica_.client_id(), kNil), "Expect", "100-continue");
@@ -188,7 +188,7 @@ TEST_F(HttpBodyTest, ExpectContinueIsNotAnsweredWhenTheHeadIsRefused) {
     const std::string message = request.Serialize();
     ASSERT_TRUE(client.Send(message.substr(0, message.size() - request.body.size())));
     ExpectError(client.ReadResponse(), status);
-    // Nothing else, and above all no "100 Continue", comes after it.
+    // Nothing else, and above all no "100 Continue", follows it.
     client.ShutdownWrite();
     EXPECT_EQ(client.ReadUntilClosed(), "");
   }
@@ -208,7 +208,7 @@ TEST_F(HttpBodyTest, CompressedBodiesAreStoredUncompressed) {
       ASSERT_EQ(response.status, 200) << coding << response;
       ExpectStored(segment);
     }
-    // Compressed and in chunks, and the network cuts as it likes.
+    // Compressed and in chunks, and cut anywhere by the network.
     replica_ = Replica(server_);
     const HttpRequest request = With(Compressed("gzip", ""), "Transfer-Encoding", "chunked");
     ASSERT_TRUE(
@@ -280,8 +280,8 @@ TEST_F(HttpBodyTest, SeveralGzipMembersAreJoinedOrRefused) {
   }
 }
 
-// If this fails, a body that was coded twice is stored with one coding still on it, and no replica
-// can decrypt it.
+// If this fails, a doubly coded body is stored with one coding still on it, and no replica can
+// decrypt it.
 TEST_F(HttpBodyTest, SeveralCodingsAreNotSupported) {
   const std::string twice = Gzip(Gzip("segment"));
   ExpectError(server_.Connect().Exchange(Compressed("gzip, gzip", twice)), 415);
@@ -297,7 +297,7 @@ TEST_F(HttpBodyTest, SeveralCodingsAreNotSupported) {
   ExpectNothingStored();
 }
 
-// If this fails, a segment of no bytes gets into the chain by way of compression.
+// If this fails, compression lets an empty segment into the chain.
 TEST_F(HttpBodyTest, ACompressedNothingIsAnEmptyBody) {
   for (const HttpRequest& request :
        {Compressed("gzip", Gzip("")), Compressed("deflate", Deflate("")), Compressed("gzip", "")}) {
@@ -323,7 +323,7 @@ TEST_F(HttpBodyTest, AGzipBombIsTooLarge) {
   ExpectStored(largest);
 }
 
-// Without a length there is no body (RFC 9112, section 6.3), and nothing waits for one.
+// Without a length there is no body (RFC 9112, section 6.3), and the server does not wait for one.
 TEST_F(HttpBodyTest, APostWithoutALengthIsEmpty) {
   HttpClient client = server_.Connect();
   ASSERT_TRUE(client.Send(

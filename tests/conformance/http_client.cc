@@ -34,7 +34,7 @@ namespace {
 
 absl::Time NewDeadline() { return absl::Now() + absl::Seconds(kDeadlineSeconds); }
 
-// Waits for `events` on `socket`; what happened, or 0 at the deadline.
+// Waits for `events` on `socket`; returns the events, or 0 at the deadline.
 short Poll(int socket, short events, absl::Time deadline) {
   while (true) {
     const int64_t wait_ms =
@@ -46,7 +46,7 @@ short Poll(int socket, short events, absl::Time deadline) {
   }
 }
 
-// Connects, and makes the socket non-blocking afterwards. -1 when that fails.
+// Connects, and makes the socket non-blocking afterwards. -1 on failure.
 int ConnectTo(int family, const sockaddr* address, socklen_t length, int receive_buffer_bytes) {
   const int fd = socket(family, SOCK_STREAM, 0);
   if (fd < 0) return -1;
@@ -57,7 +57,7 @@ int ConnectTo(int family, const sockaddr* address, socklen_t length, int receive
 #ifdef SO_NOSIGPIPE
   setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
 #endif
-  // Fails for a Unix socket, which has no need of it.
+  // Fails for a Unix socket, which does not need it.
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (connect(fd, address, length) != 0) {
     close(fd);
@@ -210,7 +210,7 @@ HttpClient::~HttpClient() { Close(); }
 
 bool HttpClient::SendClientHello(const TlsStart& start) {
   SSL_CTX* const context = SSL_CTX_new(TLS_client_method());
-  // Old versions are refused by the client's own defaults; here the server is to refuse them.
+  // The client's own defaults refuse old versions; here the server must refuse them.
   SSL_CTX_set_security_level(context, 0);
   SSL_CTX_set_min_proto_version(context, TLS1_VERSION);
   SSL_CTX_set_max_proto_version(context, start.version_max);
@@ -284,7 +284,7 @@ bool HttpClient::SendRaw(absl::string_view bytes) {
   if (!connected()) return false;
   const absl::Time deadline = NewDeadline();
   while (!bytes.empty()) {
-    // TLS has things to say that are no answer.
+    // TLS has messages that are no answer.
     const short events = ssl_ == nullptr ? POLLOUT | POLLIN : POLLOUT;
     const short ready = Poll(socket_, events, deadline);
     if ((ready & POLLOUT) == 0) return false;
@@ -349,7 +349,7 @@ HttpClient::ReadResult HttpClient::ReadMore(absl::Time deadline) {
     const int reason = SSL_get_error(ssl_.get(), size);
     if (reason == SSL_ERROR_ZERO_RETURN) {
       got_close_notify_ = true;
-      // TLS has ended; the connection has still to.
+      // TLS has ended; the connection has not yet.
       std::string behind;
       return ReadMoreRaw(deadline, behind);
     }
@@ -385,7 +385,7 @@ HttpResponse HttpClient::ReadResponse(absl::string_view method) {
 
 HttpResponse HttpClient::TakeResponse(absl::string_view method) {
   const absl::Time deadline = NewDeadline();
-  // Reads until `bytes` are unread; otherwise what prevented it, for people.
+  // Reads until `bytes` are unread; otherwise returns the obstacle, for people.
   const auto read_more = [&](absl::string_view what) -> std::string {
     switch (ReadMore(deadline)) {
       case ReadResult::kData:

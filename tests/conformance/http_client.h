@@ -1,10 +1,10 @@
 // A raw-socket HTTP/1.1 client for the protocol suite, with TLS where a test wants it. It sends
-// exactly the bytes that a test gives it, whole or in pieces, valid or not, and reads answers one
-// at a time, so that a test can see what a library's client would hide: when an answer came, how it
-// was framed, whether the connection was closed.
+// exactly a test's bytes, whole or in pieces, valid or not, and reads answers one at a time, so
+// that a test sees the facts that a library's client would hide: the time of an answer, its
+// framing, and the end of the connection.
 //
-// Nothing here waits without a deadline, and the deadline (kDeadlineSeconds) is only there so that
-// a server that hangs fails a test instead of hanging it.
+// Nothing here waits without a deadline, and the deadline (kDeadlineSeconds) only makes a hanging
+// server fail a test instead of hanging it.
 #ifndef TCSYNC_TESTS_CONFORMANCE_HTTP_CLIENT_H_
 #define TCSYNC_TESTS_CONFORMANCE_HTTP_CLIENT_H_
 
@@ -41,15 +41,15 @@ struct HttpRequest {
 };
 
 struct HttpResponse {
-  // 0 when there was no response; `problem` then says why.
+  // 0 without a response; `problem` then gives the reason.
   int status = 0;
   std::string problem;
 
   std::string version;  // "HTTP/1.1"
-  HeaderList headers;   // names as they were received
+  HeaderList headers;   // names as received
   std::string body;
 
-  // The value of the first field of that name, in any case; empty when there is none.
+  // The value of the first field with that name, in any case; empty when there is none.
   std::string Header(absl::string_view name) const;
   int HeaderCount(absl::string_view name) const;
   bool Has(absl::string_view name) const { return HeaderCount(name) > 0; }
@@ -57,15 +57,15 @@ struct HttpResponse {
   bool SaysClose() const;
 };
 
-// For the messages of failed tests: the head, and how the body begins.
+// For the messages of failed tests: the head, and the beginning of the body.
 std::ostream& operator<<(std::ostream& out, const HttpResponse& response);
 
-// How a client begins TLS. It takes any certificate: that clients verify them is their tests'
-// affair.
+// The client's start of TLS. It accepts any certificate: clients' own tests cover their
+// verification.
 struct TlsStart {
   int version_max = TLS1_3_VERSION;
-  std::string protocols = "\x08http/1.1";  // as ALPN writes them; empty for none
-  size_t piece_bytes = SIZE_MAX;           // what it sends is cut into pieces of this size
+  std::string protocols = "\x08http/1.1";  // in ALPN's form; empty for none
+  size_t piece_bytes = SIZE_MAX;           // the size of the pieces in which it sends
 };
 
 // One connection. Move-only; one thread at a time.
@@ -86,12 +86,12 @@ class HttpClient {
 
   bool connected() const { return socket_ >= 0; }
 
-  // Begins TLS on a connection to an http:// address; false when the server refuses or hangs up.
+  // Starts TLS on a connection to an http:// address; false when the server refuses or hangs up.
   bool StartTls(const TlsStart& start = {});
-  // Its first step alone, which sends the ClientHello, and what follows.
+  // Its first step alone, which sends the ClientHello, and the rest.
   bool SendClientHello(const TlsStart& start = {});
   bool FinishHandshake();
-  // Beneath TLS: bytes that are no record of it, and whether the connection is closed.
+  // Beneath TLS: bytes outside its records, and whether the connection is closed.
   bool SendUnencrypted(absl::string_view bytes) { return SendRaw(bytes); }
   bool ClosedRawWithin(absl::Duration wait);
 
@@ -99,7 +99,7 @@ class HttpClient {
   std::string tls_version() const { return SSL_get_version(ssl_.get()); }
   std::string tls_protocol() const;
   const X509* certificate() const { return certificate_.get(); }
-  // Whether the server has said, within TLS, that nothing follows.
+  // Whether the server has announced, within TLS, that nothing follows.
   bool got_close_notify() const { return got_close_notify_; }
 
   // Sends all of `bytes`, reading nothing. False when the server closed the connection or, while it
@@ -109,7 +109,7 @@ class HttpClient {
   // The same in pieces of `piece_bytes`, each given to the network by itself.
   bool SendInPieces(absl::string_view bytes, size_t piece_bytes);
 
-  // Sends all of `bytes` and takes in, meanwhile, what the server sends; ReadResponse finds it.
+  // Sends all of `bytes` and reads meanwhile; ReadResponse finds the input.
   bool SendWhileReading(absl::string_view bytes);
 
   // Reads one response, an interim one (1xx) as well, and checks what holds for every response:
@@ -123,14 +123,14 @@ class HttpClient {
   // Waits until there is something to read, and does not read it.
   bool WaitForAnswer();
 
-  // Reads until the server closes the connection, orderly or not: what came before that. nullopt
+  // Reads until the server closes the connection, orderly or not: the bytes before that. nullopt
   // when it did not close it by the deadline.
   std::optional<std::string> ReadUntilClosed();
 
   // Whether the server has closed the connection, or does within `wait`. Reads what comes.
   bool ClosedWithin(absl::Duration wait);
 
-  // "No more from me", as a half-closed TCP connection says it.
+  // Announces the end of the input, as a half-closed TCP connection does.
   void ShutdownWrite();
   // Closes the connection; `abort`: with a reset, as a process that crashes may.
   void Close(bool abort = false);
@@ -140,7 +140,7 @@ class HttpClient {
   ReadResult ReadMore(absl::Time deadline);
   ReadResult ReadMoreRaw(absl::Time deadline, std::string& buffer);
   bool SendRaw(absl::string_view bytes);
-  // What TLS has to say to the server.
+  // TLS's messages to the server.
   std::string TakeTlsOutput();
   bool SendTlsOutput();
   HttpResponse TakeResponse(absl::string_view method);

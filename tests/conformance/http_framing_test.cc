@@ -34,8 +34,8 @@ TEST_F(HttpFramingTest, AConnectionIsKept) {
   EXPECT_FALSE(response.SaysClose()) << response;
 }
 
-// If this fails, errors that a request's head and whole body have already been read for cost the
-// connection; or, worse, the server loses its place in the stream and reads a body as a request.
+// If this fails, an error after a request's head and whole body costs the connection; or, worse,
+// the server loses its place in the stream and reads a body as a request.
 TEST_F(HttpFramingTest, AnErrorDoesNotDisturbTheNextRequest) {
   const std::string id = RandomId();
   const HttpRequest good = AddVersionRequest(id, kNil);
@@ -57,7 +57,7 @@ TEST_F(HttpFramingTest, AnErrorDoesNotDisturbTheNextRequest) {
   }
 }
 
-// If this fails, a client that says it is done waits for the end of a connection that stays open.
+// If this fails, a client that announces its end waits for the end of a connection that stays open.
 TEST_F(HttpFramingTest, ConnectionCloseIsHonoured) {
   for (const char* const value : {"close", "Close", "foo, close"}) {
     HttpClient client = server_.Connect();
@@ -68,8 +68,7 @@ TEST_F(HttpFramingTest, ConnectionCloseIsHonoured) {
   }
 }
 
-// If this fails, requests that follow a "close" are carried out though their client was told
-// otherwise.
+// If this fails, requests after a "close" are carried out though their client was told otherwise.
 TEST_F(HttpFramingTest, NothingAfterConnectionCloseIsServed) {
   const std::string id = RandomId();
   ASSERT_TRUE(client_.Send(With(HttpRequest(), "Connection", "close").Serialize() +
@@ -180,7 +179,7 @@ TEST_F(HttpFramingTest, LargeAnswersArePipelinedToo) {
   }
 }
 
-// If this fails, a request is misread when the network cuts it at an unlucky place.
+// If this fails, a request is misread when the network divides it at an unlucky place.
 TEST_F(HttpFramingTest, ARequestMayBeCutAnywhere) {
   const std::string request =
       AddVersionRequest(RandomId(), kNil).Serialize() + HttpRequest().Serialize();
@@ -266,8 +265,8 @@ TEST_F(HttpFramingTest, AQueryIsIgnored) {
   }
 }
 
-// If this fails, a client that has sent all it will ever send, and says so, does not get its
-// answer: nc and some old libraries do that.
+// If this fails, a client that closes its sending side does not get its answer: nc and some old
+// libraries do that.
 TEST_F(HttpFramingTest, AHalfClosedClientGetsItsAnswers) {
   Replica replica(server_);
   const std::string segment = BinaryBytes(1'000'000);
@@ -281,8 +280,8 @@ TEST_F(HttpFramingTest, AHalfClosedClientGetsItsAnswers) {
   EXPECT_EQ(client.ReadUntilClosed(), "");
 }
 
-// If this fails, a connection that was cut while a body was on its way leaves half a segment in the
-// chain, and no replica can ever sync again.
+// If this fails, a broken connection leaves half of a body's segment in the chain, and no replica
+// can ever sync again.
 TEST_F(HttpFramingTest, AConnectionCutInABodyStoresNothing) {
   const std::string id = RandomId();
   const std::string whole = AddVersionRequest(id, kNil, BinaryBytes(100'000)).Serialize();
@@ -299,7 +298,7 @@ TEST_F(HttpFramingTest, AConnectionCutInABodyStoresNothing) {
       if (how == 0) client.Close();
       if (how == 1) client.Close(/*abort=*/true);
       if (how == 2) {
-        // It can still read; whatever it is told, it must not be a success.
+        // It can still read; no answer may be a success.
         client.ShutdownWrite();
         const HttpResponse response = client.ReadResponse();
         EXPECT_TRUE(response.status == 0 || response.status == 400 || response.status == 408)
@@ -307,7 +306,7 @@ TEST_F(HttpFramingTest, AConnectionCutInABodyStoresNothing) {
       }
     }
   }
-  // A listener that has stopped has dealt with everything that was sent.
+  // A stopped listener has dealt with all received bytes.
   server_.RestartListener();
   EXPECT_EQ(Replica(server_, id).AddSnapshot(kNil).status, 404) << "something was stored";
 }

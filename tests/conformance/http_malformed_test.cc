@@ -1,6 +1,6 @@
 // Bytes that are not HTTP, or HTTP that two readers could understand differently. Each is refused
-// and its connection closed: whoever goes on after one lets a stranger smuggle requests through a
-// proxy, or loses its place and takes one user's bytes for another's.
+// and its connection closed: a server that continues after one lets a stranger smuggle requests
+// through a proxy, or loses its place and takes one user's bytes for another's.
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -17,7 +17,7 @@ namespace {
 class HttpMalformedTest : public testing::Test {
  protected:
   // Expects that `message` is answered with one of `statuses`, or not at all if 0 is among them,
-  // that nothing else is said and that the connection is closed.
+  // that nothing else is sent and that the connection is closed.
   void ExpectRefused(absl::string_view message, const std::vector<int>& statuses) {
     SCOPED_TRACE(message.substr(0, 400));
     HttpClient client = server_.Connect();
@@ -58,7 +58,7 @@ TEST_F(HttpMalformedTest, AMalformedRequestLineIsRefused) {
         std::string("\0\0\0\0", 4), std::string("{\"json\": true}")}) {
     ExpectRefused(line + rest, {400});
   }
-  // Whatever follows the target where a version should be may be called an unknown version.
+  // Any text after the target in place of a version may be called an unknown version.
   for (const char* const version :
        {"HTTP", "HTTP/1", "HTTP/x.y", "http/1.1", "HTTP /1.1", "HTTP/1.1 ", "/ HTTP/1.1", "x"}) {
     ExpectRefused(absl::StrCat("GET / ", version, rest), {400, 505});
@@ -69,13 +69,13 @@ TEST_F(HttpMalformedTest, OtherVersionsOfHttpAreRefused) {
   for (const char* const version : {"HTTP/0.9", "HTTP/2.0", "HTTP/3.0", "HTTP/9.9"}) {
     ExpectRefused(absl::StrCat("GET / ", version, "\r\nHost: x\r\n\r\n"), {400, 505});
   }
-  // What an HTTP/2 client sends first when it takes the server for one that speaks it.
+  // An HTTP/2 client's first bytes to a server that it believes to speak it.
   ExpectRefused(absl::StrCat("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
                              absl::string_view("\0\0\0\x04\0\0\0\0\0", 9)),
                 {400, 505});
 }
 
-// If this fails, somebody who types https:// for a server without TLS waits instead of failing.
+// If this fails, a user of https:// at a server without TLS waits instead of failing.
 TEST_F(HttpMalformedTest, ATlsHandshakeIsRefused) {
   std::string hello("\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03", 11);
   hello += BinaryBytes(194).substr(32);
@@ -134,7 +134,7 @@ TEST_F(HttpMalformedTest, OtherTransferCodingsAreRefused) {
   ExpectNothingStored();
 }
 
-// If this fails, a head without an end takes all memory.
+// If this fails, an endless head takes all memory.
 TEST_F(HttpMalformedTest, AHeadThatIsTooLargeIsRefused) {
   const std::string start = "GET / HTTP/1.1\r\nHost: x\r\n";
   std::string many_fields = start;

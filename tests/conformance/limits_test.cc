@@ -1,6 +1,6 @@
-// Time limits: a client that says nothing, stops in the middle, or never reads does not keep a
-// connection or memory for ever. The limits are set short here; nothing is expected to happen
-// *quickly*, only to happen at all, and in the right order.
+// Time limits: a client that is silent, stops in the middle, or never reads does not keep a
+// connection or memory for ever. The limits are short here; the test expects events in the right
+// order, but none *quickly*.
 #include <memory>
 #include <string>
 
@@ -27,7 +27,7 @@ bool ClosedWhileDripping(HttpClient& client, absl::string_view bytes) {
   return false;
 }
 
-// If this fails, connections that nobody uses any more pile up until no new one is accepted.
+// If this fails, unused connections pile up until no new one is accepted.
 TEST(TimeoutsTest, AnIdleConnectionIsClosed) {
   Options options = OptionsFor("memory");
   options.idle_timeout_ms = kShortMs;
@@ -54,8 +54,7 @@ TEST(TimeoutsTest, AHeadThatDoesNotEndIsCutOff) {
   EXPECT_EQ(kept.Exchange(HttpRequest()).status, 200);
   ASSERT_TRUE(kept.Send("GET / HT"));
   ExpectClosed(kept, {408});
-  // And one that comes steadily, but takes too long in all. 8000 bytes are allowed, and would take
-  // 40 seconds.
+  // And a steady one that takes too long in all. 8000 bytes are allowed, and would take 40 seconds.
   HttpClient dripping = server.Connect();
   ASSERT_TRUE(dripping.Send("GET / HTTP/1.1\r\nX: "));
   EXPECT_TRUE(ClosedWhileDripping(dripping, std::string(8000, 'x')));
@@ -90,7 +89,7 @@ TEST(TimeoutsTest, ABodyThatStandsStillIsCutOff) {
 }
 
 // If this fails, users on slow lines cannot upload: their body moves all the time, but takes longer
-// than the time for which it may stand still.
+// than the limit on a stall.
 TEST(TimeoutsTest, ASlowButSteadyBodyIsServed) {
   Options options = OptionsFor("memory");
   options.body_timeout_ms = 1000;
@@ -120,8 +119,7 @@ TEST(TimeoutsTest, ARequestThatTakesTooLongInAllIsCutOff) {
   EXPECT_EQ(Replica(server, id).AddSnapshot(kNil).status, 404) << "something was stored";
 }
 
-// If this fails, an answer of storage that comes after its connection was cut off crashes the
-// server.
+// If this fails, an answer of storage after the end of its connection crashes the server.
 TEST(TimeoutsTest, AnAnswerThatComesTooLateIsDropped) {
   Options options = OptionsFor("memory");
   options.request_timeout_ms = kShortMs;
@@ -137,8 +135,8 @@ TEST(TimeoutsTest, AnAnswerThatComesTooLateIsDropped) {
   EXPECT_EQ(replica.GetChildVersion(kNil).status, 200);
 }
 
-// If this fails, a request that waits for the disk is taken for an idle connection and cut off,
-// though its version is stored: the client then reports a failure that was none.
+// If this fails, a request that waits for the disk is taken for an idle connection and closed,
+// though its version is stored: the client then reports a false failure.
 TEST(TimeoutsTest, ARequestInStorageIsNotIdle) {
   Options options = OptionsFor("memory");
   options.idle_timeout_ms = kShortMs;
@@ -161,15 +159,15 @@ TEST(TimeoutsTest, ARequestInStorageIsNotIdle) {
   EXPECT_EQ(response.status, 200) << response;
 }
 
-// If this fails, clients that ask for much and read nothing hold the server's memory, and others
+// If this fails, clients that request much and read nothing hold the server's memory, and others
 // are refused for want of it.
 TEST(TimeoutsTest, AClientThatDoesNotReadIsCutOff) {
-  constexpr size_t kLargeBytes = size_t{16} << 20;  // more than the kernel takes for a connection
+  constexpr size_t kLargeBytes = size_t{16} << 20;  // more than the kernel buffers for a connection
   Options options = OptionsFor("memory");
   options.body_timeout_ms = 1500;
   options.body_bytes_max = kLargeBytes;
   options.bodies_in_flight_bytes_max = int64_t{1} << 20;  // a few pieces of it
-  options.idle_timeout_ms = 1500;                         // ends a connection that got its answer
+  options.idle_timeout_ms = 1500;                         // ends a connection after its answer
   const std::string segment = BinaryBytes(kLargeBytes);
   TestServer server(options);
   Replica replica(server);

@@ -1,5 +1,4 @@
-// Addresses: what the listener binds, how it names it, what it says when it cannot, and what it
-// leaves behind.
+// Addresses: the listener's binding, its names for them, its errors, and the files that it leaves.
 #include "tcsync/listener.h"
 
 #include <netinet/in.h>
@@ -85,7 +84,7 @@ bool HasIpv6Loopback() {
   return bound;
 }
 
-// If this fails, a program that asked for any free port does not learn which one it got.
+// If this fails, a program that asked for any free port does not learn its number.
 TEST_F(ListenerTest, Ipv4WithAPickedPort) {
   const std::unique_ptr<Listener> listener = Serve({"127.0.0.1:0"});
   ASSERT_NE(listener, nullptr);
@@ -95,7 +94,7 @@ TEST_F(ListenerTest, Ipv4WithAPickedPort) {
   EXPECT_FALSE(absl::EndsWith(address, ":0")) << address;
 }
 
-// If this fails, the server cannot be reached over IPv6, or prints a URL that no client takes.
+// If this fails, the server cannot be reached over IPv6, or prints a URL that no client accepts.
 TEST_F(ListenerTest, Ipv6WithAPickedPort) {
   if (!HasIpv6Loopback()) TCSYNC_MISSING_PREREQUISITE("this machine has no ::1");
   const std::unique_ptr<Listener> listener = Serve({"[::1]:0"});
@@ -113,7 +112,7 @@ TEST_F(ListenerTest, AHostNameIsResolved) {
   EXPECT_GE(listener->addresses().size(), 1u);
 }
 
-// If this fails, a server for "everybody" cannot be set up for both versions of IP at one port.
+// If this fails, a public server cannot be set up for both versions of IP at one port.
 TEST_F(ListenerTest, AllInterfacesOfBothIpVersionsAtOnePort) {
   if (!HasIpv6Loopback()) TCSYNC_MISSING_PREREQUISITE("this machine has no ::1");
   std::unique_ptr<Listener> listener = Serve({"0.0.0.0:0"});
@@ -127,7 +126,7 @@ TEST_F(ListenerTest, AllInterfacesOfBothIpVersionsAtOnePort) {
 }
 
 // If this fails, a reverse proxy cannot reach the server through a Unix socket, or the file stays
-// behind and confuses whoever finds it.
+// behind and confuses its finder.
 TEST_F(ListenerTest, AUnixSocketIsMadeAndRemoved) {
   const std::string path = SocketPath();
   std::unique_ptr<Listener> listener = Serve({absl::StrCat("unix:", path)});
@@ -148,7 +147,7 @@ TEST_F(ListenerTest, AUnixSocketIsMadeAndRemoved) {
   EXPECT_FALSE(std::filesystem::exists(std::filesystem::symlink_status(path)));
 }
 
-// If this fails, the server does not start again after a crash until somebody removes the file.
+// If this fails, the server does not start after a crash until the file is removed by hand.
 TEST_F(ListenerTest, AStaleUnixSocketIsReplaced) {
   const std::string path = SocketPath();
   sockaddr_un address = {};
@@ -171,7 +170,7 @@ TEST_F(ListenerTest, ALiveUnixSocketIsLeftAlone) {
   ExpectServed(address);
 }
 
-// If this fails, a mistyped path destroys somebody's file.
+// If this fails, a mistyped path destroys another file.
 TEST_F(ListenerTest, AFileThatIsNoSocketIsLeftAlone) {
   const std::string path = directory_.path() + "/precious";
   std::ofstream(path) << "data";
@@ -183,7 +182,7 @@ TEST_F(ListenerTest, AFileThatIsNoSocketIsLeftAlone) {
   EXPECT_EQ(content, "data");
 }
 
-// If this fails, an operator is not told which directory is missing.
+// If this fails, an operator does not learn which directory is missing.
 TEST_F(ListenerTest, AUnixSocketNeedsItsDirectory) {
   const std::string path = directory_.path() + "/missing/tcsync.sock";
   const absl::StatusOr<std::unique_ptr<Listener>> listener = Bind({absl::StrCat("unix:", path)});
@@ -191,7 +190,7 @@ TEST_F(ListenerTest, AUnixSocketNeedsItsDirectory) {
   EXPECT_TRUE(absl::StrContains(listener.status().message(), path)) << listener.status();
 }
 
-// If this fails, the server can be given only one of the addresses that it needs.
+// If this fails, the server accepts only one of several addresses.
 TEST_F(ListenerTest, SeveralAddressesAtOnce) {
   std::vector<std::string> listen = {"127.0.0.1:0", "127.0.0.1:0",
                                      absl::StrCat("unix:", SocketPath())};
@@ -207,7 +206,7 @@ TEST_F(ListenerTest, SeveralAddressesAtOnce) {
   }
 }
 
-// If this fails, two servers share a port, or the operator is not told which one is taken.
+// If this fails, two servers share a port, or the operator does not learn which one is taken.
 TEST_F(ListenerTest, APortInUseIsNamed) {
   const std::unique_ptr<Listener> first = Serve({"127.0.0.1:0"});
   ASSERT_NE(first, nullptr);
@@ -218,8 +217,8 @@ TEST_F(ListenerTest, APortInUseIsNamed) {
   EXPECT_NE(Serve({taken}), nullptr) << "free again";
 }
 
-// If this fails, a mistyped address starts a server somewhere else, or the message does not say
-// which of several values is wrong.
+// If this fails, a mistyped address starts a server somewhere else, or the message does not name
+// the wrong one of several values.
 TEST_F(ListenerTest, AddressesThatDoNotParseAreNamed) {
   for (const std::string& value :
        {std::string(""), std::string("nonsense"), std::string("127.0.0.1"),
@@ -250,7 +249,7 @@ TEST_F(ListenerTest, NothingStaysBoundAfterAnError) {
   EXPECT_NE(Serve({free_address, unix_address}), nullptr);
 }
 
-// If this fails, requests that come while a server starts slowly fail instead of waiting.
+// If this fails, requests during a slow start fail instead of waiting.
 TEST_F(ListenerTest, ConnectionsMadeBeforeServingWait) {
   absl::StatusOr<std::unique_ptr<Listener>> listener = Bind({"127.0.0.1:0"});
   ASSERT_TRUE(listener.ok()) << listener.status();
@@ -271,8 +270,8 @@ TEST_F(ListenerTest, AListenerThatNeverServedCanBeStopped) {
   EXPECT_FALSE(HttpClient(address).connected());
 }
 
-// If this fails, a server cannot be restarted at its port while connections of the one before are
-// still known to the system (TIME_WAIT).
+// If this fails, a server cannot be restarted at its port while the system still knows connections
+// of the last one (TIME_WAIT).
 TEST_F(ListenerTest, APortCanBeUsedAgainAtOnce) {
   std::unique_ptr<Listener> listener = Serve({"127.0.0.1:0"});
   ASSERT_NE(listener, nullptr);

@@ -1,5 +1,5 @@
-// What an operator reaches: the socket for administration and the addresses for metrics, apart from
-// clients; and that every handler learns who asks.
+// An operator's addresses: the socket for administration and the addresses for metrics, apart from
+// clients; and the peer that every handler gets.
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -38,7 +38,7 @@ sockaddr_un AddressOf(const std::string& path) {
   return address;
 }
 
-// Serves handlers of the test's own as if they were an engine's.
+// Serves the test's own handlers as if they were an engine's.
 class EngineOf final : public Engine {
  public:
   EngineOf(http::Handler& sync, http::Handler& administration, http::Handler& metrics)
@@ -88,7 +88,7 @@ class OperatorTest : public testing::Test {
     return std::string(absl::StripSuffix(client.Exchange(HttpRequest()).body, "\n"));
   }
 
-  // The one warning, when the socket could not be made.
+  // The one warning, when the socket could not be created.
   std::string Warning() const {
     const std::vector<std::string> warnings = log_.Messages(LogLevel::kWarning);
     EXPECT_EQ(warnings.size(), 1u);
@@ -104,7 +104,7 @@ class OperatorTest : public testing::Test {
   EngineOf engine_{sync_, administration_, metrics_};
 };
 
-// If this fails, limits and bans by address hit the wrong ones, or everybody at once.
+// If this fails, limits and bans by address hit the wrong clients, or all at once.
 TEST_F(OperatorTest, HandlersLearnWhoAsks) {
   const std::string path = directory_.path() + "/tcsync.sock";
   options_.listen = {"127.0.0.1:0", "unix:" + path};
@@ -126,7 +126,7 @@ TEST_F(OperatorTest, HandlersLearnWhoAsksByIpv6) {
   EXPECT_EQ(Answer(listener->addresses().front()), "sync ::1");
 }
 
-// If this fails, whoever may sync sees the metrics too, or the monitoring program finds none.
+// If this fails, every sync client sees the metrics too, or the monitoring program finds none.
 TEST_F(OperatorTest, MetricsHaveAddressesOfTheirOwn) {
   const std::string path = directory_.path() + "/metrics.sock";
   options_.metrics_listen = {"127.0.0.1:0", "unix:" + path};
@@ -146,8 +146,8 @@ TEST_F(OperatorTest, MetricsHaveAddressesOfTheirOwn) {
   for (const std::string& address : addresses) EXPECT_FALSE(HttpClient(address).connected());
 }
 
-// If this fails, a server that could not get one of its addresses keeps the others from the next
-// attempt, or does not say which option is wrong.
+// If this fails, a server that could not get one of its addresses blocks the others for the next
+// attempt, or does not name the wrong option.
 TEST_F(OperatorTest, MetricsAreBoundWithTheOthersOrNothingIs) {
   const std::unique_ptr<Listener> taken = Serve();
   ASSERT_NE(taken, nullptr);
@@ -168,7 +168,7 @@ TEST_F(OperatorTest, MetricsAreBoundWithTheOthersOrNothingIs) {
   EXPECT_FALSE(std::filesystem::exists(path));
 }
 
-// If this fails, a program without metrics takes the option and leaves those who ask waiting.
+// If this fails, a program without metrics accepts the option and leaves its clients waiting.
 TEST_F(OperatorTest, MetricsNeedAHandler) {
   options_.metrics_listen = {"127.0.0.1:0"};
   absl::StatusOr<std::unique_ptr<Listener>> listener = Bind();
@@ -221,7 +221,7 @@ int ConnectAsNobody(const std::string& path) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-// If this fails, every user of the machine can read who uses the server, and delete their data.
+// If this fails, every user of the machine can list the server's users, and delete their data.
 TEST_F(OperatorTest, OnlyTheOwnerReachesTheAdministration) {
   const std::unique_ptr<Listener> listener = Serve();
   ASSERT_NE(listener, nullptr);
@@ -231,12 +231,12 @@ TEST_F(OperatorTest, OnlyTheOwnerReachesTheAdministration) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can try as another user";
   ASSERT_EQ(chmod(directory_.path().c_str(), 0755), 0);
   EXPECT_EQ(ConnectAsNobody(SocketPath()), EACCES);
-  // It is the socket's mode that keeps them out, not something else.
+  // The socket's mode keeps them out, and nothing else.
   ASSERT_EQ(chmod(SocketPath().c_str(), 0666), 0);
   EXPECT_EQ(ConnectAsNobody(SocketPath()), 0);
 }
 
-// If this fails, administration is lost after a crash, until somebody removes the file.
+// If this fails, administration is lost after a crash, until the file is removed by hand.
 TEST_F(OperatorTest, AStaleSocketIsReplaced) {
   const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
   const sockaddr_un address = AddressOf(SocketPath());
@@ -249,7 +249,7 @@ TEST_F(OperatorTest, AStaleSocketIsReplaced) {
 }
 
 // If one of these fails, a server does not serve its clients because of a socket that they do not
-// need, or nobody learns why commands do not reach it.
+// need, or the operator does not learn why commands do not reach it.
 TEST_F(OperatorTest, ADataDirectoryWithALongPathIsServedWithoutTheSocket) {
   options_.data_dir = directory_.path() + "/" + std::string(120, 'x');
   std::filesystem::create_directory(options_.data_dir);
@@ -283,7 +283,7 @@ TEST_F(OperatorTest, TheSecondListenerOfAProgramLeavesTheFirstItsSocket) {
   EXPECT_EQ(Answer(SocketAddress()), "administration unix");
 }
 
-// If this fails, the operator is locked out when the server is crowded, which is when it matters.
+// If this fails, the operator is locked out of a crowded server, when access matters most.
 TEST_F(OperatorTest, ACrowdOfClientsDoesNotLockTheOperatorOut) {
   constexpr int kConnections = 3;
   options_.connections_max = kConnections;
@@ -304,8 +304,8 @@ TEST_F(OperatorTest, ACrowdOfClientsDoesNotLockTheOperatorOut) {
   for (HttpClient& client : crowd) EXPECT_EQ(client.ReadResponse().status, 200);
 }
 
-// If this fails, a monitoring program that goes wild, or forgotten commands, take the places of
-// clients, or of each other; or take them without a bound.
+// If this fails, a runaway monitoring program, or forgotten commands, take the places of clients,
+// or of each other; or take them without a bound.
 TEST_F(OperatorTest, TheOperatorsConnectionsTakeNobodysPlace) {
   options_.connections_max = 1;
   options_.metrics_listen = {"127.0.0.1:0"};
@@ -325,7 +325,7 @@ TEST_F(OperatorTest, TheOperatorsConnectionsTakeNobodysPlace) {
   for (HttpClient& client : commands) EXPECT_EQ(client.ReadResponse().status, 200);
 }
 
-// If this fails, a backup that takes longer than a client's request may is broken off.
+// If this fails, a backup that exceeds the time of a client's request is interrupted.
 TEST_F(OperatorTest, AdministrationMayTakeLongerThanARequestOfAClient) {
   options_.request_timeout_ms = 100;
   const std::unique_ptr<Listener> listener = Serve();
@@ -334,7 +334,7 @@ TEST_F(OperatorTest, AdministrationMayTakeLongerThanARequestOfAClient) {
   HttpClient command(SocketAddress());
   ASSERT_TRUE(command.Send(HttpRequest().Serialize()));
   administration_.AwaitHeld(1);
-  // A client's requests that take too long, several times, are what tells the time.
+  // A client's requests that take too long, several times, are the clock.
   sync_.Hold();
   for (int i = 0; i < 3; ++i) {
     HttpClient client(listener->addresses().front());
@@ -346,7 +346,7 @@ TEST_F(OperatorTest, AdministrationMayTakeLongerThanARequestOfAClient) {
   sync_.Release();
 }
 
-// If this fails, a stop breaks off an administrative request, or waits for idle connections.
+// If this fails, a stop interrupts an administrative request, or waits for idle connections.
 TEST_F(OperatorTest, AStopLetsTheOperatorsRequestsFinish) {
   options_.shutdown_timeout_ms = kDeadlineSeconds * 1000;
   options_.metrics_listen = {"127.0.0.1:0"};

@@ -1,5 +1,6 @@
-// The protocol's rows for versions, over real sockets and against each storage backend: what a
-// replica relies on at every sync. docs/protocol.md is the source of every expectation.
+// The protocol's rows for versions, over real sockets and against each storage backend: the
+// behaviour that a replica relies on at every sync. docs/protocol.md is the source of every
+// expectation.
 #include <set>
 #include <string>
 #include <vector>
@@ -74,12 +75,12 @@ TEST_P(ProtocolTest, ChildForAnUnknownClientIsNotFound) {
   Replica replica(server_);
   EXPECT_EQ(replica.GetChildVersion(kNil).status, 404);
   EXPECT_EQ(replica.GetChildVersion(RandomId()).status, 404);
-  // Asking does not make the client known.
+  // The request does not create the client.
   EXPECT_EQ(replica.AddSnapshot(RandomId()).status, 404);
 }
 
 // If this fails, a replica whose base the server has never seen, or has removed, believes that it
-// is up to date, and silently loses what the others did.
+// is up to date, and silently loses the others' changes.
 TEST_P(ProtocolTest, ChildOfAnUnknownVersionIsGone) {
   Replica replica(server_);
   const std::string first_parent = RandomId();
@@ -116,12 +117,12 @@ TEST_P(ProtocolTest, AClientWithoutVersionsAcceptsAnyParent) {
   const std::string parent = RandomId();
   const std::vector<std::string> versions = replica.AppendChain(parent, 3);
   EXPECT_EQ(replica.Pull(parent), versions);
-  // Only the first one was free to choose.
+  // Only the first parent was free.
   EXPECT_EQ(replica.AddVersion(RandomId()).status, 409);
   EXPECT_EQ(replica.AddVersion(parent).status, 409);
 }
 
-// If this fails, two uploads have got the same name, and one of them is lost.
+// If this fails, two uploads have the same name, and one of them is lost.
 TEST_P(ProtocolTest, VersionIdsAreAllDifferent) {
   std::set<std::string> seen;
   for (int client = 0; client < 3; ++client) {
@@ -186,8 +187,8 @@ TEST_P(ProtocolTest, ClientsDoNotSeeEachOther) {
   EXPECT_EQ(bob.Pull(parent), std::vector<std::string>{bobs});
 }
 
-// If this fails, some byte or some size is changed on its way through, and the replicas cannot
-// decrypt what they get.
+// If this fails, some byte or some size is changed on its way, and the replicas cannot decrypt the
+// result.
 TEST_P(ProtocolTest, SegmentsComeBackByteForByte) {
   Replica replica(server_);
   std::string parent = kNil;
@@ -204,7 +205,7 @@ TEST_P(ProtocolTest, SegmentsComeBackByteForByte) {
        {1, 2, 255, 256, 1024, 4095, 4096, 16 * 1024, 65'535, 65'537, 1 << 20, 20 << 20}) {
     round_trip(BinaryBytes(size, ++seed));
   }
-  // Single bytes, and bytes that mean something to a careless reader.
+  // Single bytes, and bytes with a meaning for a careless reader.
   for (const std::string& segment :
        {std::string(1, '\0'), std::string(1, '\n'), std::string(1, '\xff'), std::string(100, '\0'),
         std::string("\r\n\r\n"), std::string("0\r\n\r\n"), std::string("HTTP/1.1 200 OK\r\n\r\n"),
@@ -213,8 +214,8 @@ TEST_P(ProtocolTest, SegmentsComeBackByteForByte) {
   }
 }
 
-// If this fails, the default memory budget refuses, or runs out of memory for, bodies that it
-// promises to take: 100 MiB, one after the other.
+// If this fails, the default memory budget refuses, or runs out of memory for, the promised bodies
+// of 100 MiB, one after the other.
 TEST_P(ProtocolTest, TheDefaultBudgetTakes100MebibytesAndNotAByteMore) {
   constexpr size_t kLargestBytes = size_t{100} << 20;
   Replica replica(server_);
@@ -253,7 +254,7 @@ TEST(ProtocolCreationTest, WithoutCreationOnlyKnownClientsAreServed) {
   stranger.Append(RandomId());
 }
 
-// If this fails, a restart of the server loses or confuses what it has acknowledged.
+// If this fails, a restart of the server loses or confuses acknowledged data.
 TEST(ProtocolPersistenceTest, EverythingIsThereAfterReopening) {
   Options options = OptionsFor("rocksdb");
   options.snapshot_versions = 4;

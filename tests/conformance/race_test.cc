@@ -1,5 +1,5 @@
 // Replicas of one client that upload at the same moment, over real sockets and against each storage
-// backend: exactly one wins each version, and nobody ever sees a 5xx.
+// backend: exactly one wins each version, and none ever sees a 5xx.
 #include <atomic>
 #include <barrier>
 #include <functional>
@@ -37,7 +37,7 @@ INSTANTIATE_TEST_SUITE_P(Backends, RaceTest, testing::Values("rocksdb", "memory"
                          [](const auto& info) { return std::string(info.param); });
 
 // If this fails, two computers that sync at once both succeed and one's changes are lost, or
-// neither does, or the loser is told a wrong version to continue from.
+// neither does, or the loser gets a wrong version to continue from.
 TEST_P(RaceTest, ExactlyOneOfEightWinsEachVersion) {
   constexpr int kRounds = 40;
   const std::string client_id = RandomId();
@@ -73,8 +73,8 @@ TEST_P(RaceTest, ExactlyOneOfEightWinsEachVersion) {
   EXPECT_EQ(Replica(server_, client_id).Pull(kNil), winners);
 }
 
-// If this fails, the chain breaks when replicas upload as fast as they can, each going on from what
-// it was last told, with snapshots and readers in between.
+// If this fails, the chain breaks when replicas upload as fast as they can, each continuing from
+// its last answer, with snapshots and readers in between.
 TEST_P(RaceTest, TheChainIsUnbrokenAfterAFreeRace) {
   constexpr int kUploadsEach = 60;
   const std::string client_id = RandomId();
@@ -96,7 +96,7 @@ TEST_P(RaceTest, TheChainIsUnbrokenAfterAFreeRace) {
         EXPECT_TRUE(child_by_parent.emplace(latest, version).second)
             << "two versions with the parent " << latest;
       }
-      // What was acknowledged is seen by every request that follows.
+      // Every later request sees acknowledged versions.
       EXPECT_EQ(replica.GetChildVersion(latest).Header("X-Version-Id"), version);
       if (upload % 8 == 0) {
         EXPECT_EQ(replica.AddSnapshot(version).status, 200);
@@ -142,8 +142,8 @@ TEST_P(RaceTest, ANewClientGetsOneFirstVersion) {
   }
 }
 
-// If this fails, clients that have nothing to do with each other get into each other's way: a
-// conflict or an error that no other replica has caused.
+// If this fails, unrelated clients disturb each other: a conflict or an error that no other replica
+// has caused.
 TEST_P(RaceTest, DifferentClientsNeverConflict) {
   constexpr int kUploadsEach = 60;
   InParallel([&](int) {

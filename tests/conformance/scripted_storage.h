@@ -1,5 +1,5 @@
-// A storage of the tests' own, which fails, waits or dates its snapshots as a test wants. With it a
-// test can stop time inside a request, and see how the server tells what storage cannot do.
+// A storage of the tests' own, which fails, waits or dates its snapshots on a test's command. With
+// it a test can stop time inside a request, and see the server's answers to storage's failures.
 #ifndef TCSYNC_TESTS_CONFORMANCE_SCRIPTED_STORAGE_H_
 #define TCSYNC_TESTS_CONFORMANCE_SCRIPTED_STORAGE_H_
 
@@ -22,18 +22,18 @@
 
 namespace tcsync::conformance {
 
-// What the script says, and what it has seen; shared by the test and the storage, which the engine
+// The script's commands and observations; shared by the test and the storage, which the engine
 // owns. Thread-safe.
 class Script {
  public:
   // From now on every operation fails with `status`, until it is OK again.
   void Fail(absl::Status status);
 
-  // From now on an append is kept waiting, undone.
+  // From now on an append waits, undone.
   void HoldAppends();
-  // Waits until `count` appends are kept waiting; false when that did not come about.
+  // Waits until `count` appends wait; false at the deadline.
   bool WaitForHeldAppends(size_t count);
-  // Carries out the appends that wait, and lets all others pass.
+  // Carries out the waiting appends, and lets all others pass.
   void ReleaseAppends();
 
   // The same for reads.
@@ -41,10 +41,10 @@ class Script {
   bool WaitForHeldReads(size_t count);
   void ReleaseReads();
 
-  // Whether storage says from now on that it refuses writes.
+  // Sets whether storage refuses writes from now on.
   void RefuseWrites(bool refuse);
 
-  // What every append reports as the client's snapshot.
+  // Every append reports this as the client's snapshot.
   void ReportSnapshot(std::optional<SnapshotSummary> snapshot);
 
  private:
@@ -66,7 +66,7 @@ class Script {
   std::map<Uuid, Snapshot> snapshots_;
 };
 
-// Keeps its versions in `script`. What is still held when it is destroyed fails.
+// Keeps its versions in `script`. Operations that are still held at its destruction fail.
 class ScriptedStorage : public Storage {
  public:
   explicit ScriptedStorage(std::shared_ptr<Script> script) : script_(std::move(script)) {}
@@ -77,18 +77,18 @@ class ScriptedStorage : public Storage {
   void StoreSnapshot(StoreSnapshotRequest request, StoreSnapshotCallback done) override;
   void GetChild(const Uuid& client_id, const Uuid& parent_version_id, ChildCallback done) override;
   void GetSnapshot(const Uuid& client_id, SnapshotCallback done) override;
-  // Of another storage, which is empty.
+  // Of another, empty storage.
   StorageAdministration& administration() override { return administration_; }
 
  private:
   friend class Script;
-  // Does the append. The script's mutex is held.
+  // Carries out the append. The script's mutex is held.
   static absl::StatusOr<AppendOutcome> AppendNow(Script& script, AppendRequest request);
   // The script's mutex is not held.
   static absl::StatusOr<ChildOutcome> ChildNow(Script& script, const Uuid& client_id,
                                                const Uuid& parent_version_id);
   static absl::StatusOr<std::optional<Snapshot>> SnapshotNow(Script& script, const Uuid& client_id);
-  // Does the read, now or when reads are released.
+  // Carries out the read, now or when reads are released.
   void Read(absl::AnyInvocable<void()> read);
 
   std::shared_ptr<Script> script_;

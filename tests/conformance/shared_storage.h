@@ -1,5 +1,5 @@
-// A storage that the test keeps beside the engine: so that it can put clients, bans, tokens and
-// invites there, and say how full the disk is.
+// A storage that the test keeps beside the engine: so it can put clients, bans, tokens and invites
+// there, and set the free space of the disk.
 #ifndef TCSYNC_TESTS_CONFORMANCE_SHARED_STORAGE_H_
 #define TCSYNC_TESTS_CONFORMANCE_SHARED_STORAGE_H_
 
@@ -14,8 +14,8 @@
 
 namespace tcsync::conformance {
 
-// Passes everything on to `storage`, whose figures it reports as `stats` says. Each engine gets one
-// of its own over the same storage.
+// Passes all calls on to `storage`, whose figures it replaces by `stats`. Each engine gets one of
+// its own over the same storage.
 class SharedStorage final : public Storage, public StorageAdministration {
  public:
   explicit SharedStorage(std::shared_ptr<Storage> storage, StorageStats stats = {})

@@ -1,5 +1,5 @@
 // The protocol's rows for snapshots, over real sockets and against each storage backend: which ones
-// are kept, what comes back, and when the server asks for one.
+// are kept, their bytes, and the server's requests for one.
 #include <string>
 #include <vector>
 
@@ -102,8 +102,8 @@ TEST_P(SnapshotTest, OnlyANewerOneReplacesASnapshot) {
   ExpectSnapshot(replica, versions[4], "fifth");
 }
 
-// If this fails, a snapshot is kept that leads nowhere; or one that is merely not wanted fails,
-// and the client reports its whole sync as failed.
+// If this fails, a snapshot that leads nowhere is kept; or a merely unwanted one fails, and the
+// client reports its whole sync as failed.
 TEST_P(SnapshotTest, SnapshotsOfOtherVersionsAreAcknowledgedAndDropped) {
   Replica replica(server_);
   const std::string first_parent = RandomId();
@@ -113,7 +113,7 @@ TEST_P(SnapshotTest, SnapshotsOfOtherVersionsAreAcknowledgedAndDropped) {
     EXPECT_EQ(replica.AddSnapshot(other, "stray").status, 200) << other;
     EXPECT_EQ(replica.GetSnapshot().status, 404) << other;
   }
-  // The same when there is one that could be replaced.
+  // The same when there is a replaceable one.
   EXPECT_EQ(replica.AddSnapshot(versions[1], "good").status, 200);
   for (const std::string& other : others) {
     EXPECT_EQ(replica.AddSnapshot(other, "stray").status, 200) << other;
@@ -139,7 +139,7 @@ TEST_P(SnapshotTest, AnUnknownClientCannotAddASnapshot) {
   replica.Append(RandomId());
 }
 
-// If this fails, the server asks for snapshots at the wrong time: too early costs every user
+// If this fails, the server requests snapshots at the wrong time: too early costs every user
 // megabytes at each sync, too late makes a fresh computer replay the whole history.
 TEST_P(SnapshotTest, UrgencyGrowsWithTheVersionsSinceTheSnapshot) {
   for (const int low : {1, 2, 3, 4, 10}) {
@@ -172,8 +172,8 @@ TEST_P(SnapshotTest, UrgencyGrowsWithTheVersionsSinceTheSnapshot) {
   }
 }
 
-// If this fails, the count starts at the upload instead of at the snapshot's version, or a
-// snapshot that was dropped counts.
+// If this fails, the count starts at the upload instead of at the snapshot's version, or a dropped
+// snapshot counts.
 TEST_P(SnapshotTest, UrgencyCountsFromTheSnapshotsVersion) {
   Options options = OptionsFor(GetParam());
   options.snapshot_versions = 4;
@@ -191,8 +191,8 @@ TEST_P(SnapshotTest, UrgencyCountsFromTheSnapshotsVersion) {
   }
 }
 
-// If this fails, a user who rarely syncs is never asked for a snapshot, or always. The storage is
-// a scripted one, which says how old the snapshot is.
+// If this fails, a user who rarely syncs is never asked for a snapshot, or always. The storage is a
+// scripted one, which sets the snapshot's age.
 TEST(SnapshotAgeTest, UrgencyGrowsWithTheSnapshotsAge) {
   Options options = OptionsFor("memory");
   options.snapshot_days = 14;
@@ -215,12 +215,12 @@ TEST(SnapshotAgeTest, UrgencyGrowsWithTheSnapshotsAge) {
       {21 * day - minute, 1, "urgency=low"},
       {21 * day, 1, "urgency=high"},
       {365 * day, 1, "urgency=high"},
-      // The larger of the two, whichever it is.
+      // The larger of the two, in either order.
       {14 * day, 150, "urgency=high"},
       {21 * day, 100, "urgency=high"},
       {absl::ZeroDuration(), 100, "urgency=low"},
       {14 * day, 99, "urgency=low"},
-      // The clock was set back since: no reason to ask.
+      // The clock was set back since: no reason for a request.
       {-7 * day, 1, ""},
   };
   for (const auto& each : cases) {

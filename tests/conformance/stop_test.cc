@@ -1,5 +1,5 @@
-// Stopping: what was accepted is finished, nobody can prevent it, and nothing that was acknowledged
-// is lost. An operator restarts the server with a new version while people use it.
+// Stopping: accepted requests are finished, no client can prevent it, and no acknowledged data is
+// lost. An operator restarts the server with a new version while people use it.
 #include <atomic>
 #include <memory>
 #include <string>
@@ -33,9 +33,9 @@ class StopTest : public testing::Test {
     return client;
   }
 
-  // Sends the head of an upload and waits until the server asks for the body. Only then it is known
-  // that the server has come to this connection: what another connection is answered says nothing
-  // of it, because connections are dealt out to several event loops.
+  // Sends the head of an upload and waits until the server asks for the body. Only this shows that
+  // the server has reached this connection: another connection's answer does not, because
+  // connections are distributed to several event loops.
   void AnnounceUpload(Replica& replica, absl::string_view segment) {
     const std::string message =
         With(AddVersionRequest(replica.client_id(), kNil, segment), "Expect", "100-continue")
@@ -50,8 +50,7 @@ class StopTest : public testing::Test {
   std::unique_ptr<TestServer> server_;
 };
 
-// If this fails, a restart breaks the syncs that happen to be under way, or waits for connections
-// on which nothing happens.
+// If this fails, a restart breaks the syncs under way, or waits for idle connections.
 TEST_F(StopTest, RequestsInFlightFinishAndIdleConnectionsClose) {
   Start(kDeadlineSeconds * 1000);
   const std::string address = server_->address();
@@ -79,7 +78,7 @@ TEST_F(StopTest, RequestsInFlightFinishAndIdleConnectionsClose) {
   EXPECT_EQ(waiting.GetChildVersion(kNil).Header("X-Version-Id"), response.Header("X-Version-Id"));
 }
 
-// If this fails, an upload that has begun is broken off by a restart, though there was time for it.
+// If this fails, a restart interrupts a running upload, though there was time for it.
 TEST_F(StopTest, AnUploadThatHasBegunMayGoOn) {
   for (const int event_loops : {1, 2, 4}) {
     SCOPED_TRACE(event_loops);
@@ -106,7 +105,7 @@ TEST_F(StopTest, AnUploadThatHasBegunMayGoOn) {
   }
 }
 
-// If this fails, one client that hangs keeps the server from stopping until somebody kills it.
+// If this fails, one hanging client keeps the server from stopping until it is killed.
 TEST_F(StopTest, ClientsThatNeverFinishAreCutOff) {
   Start(200);
   Replica large(*server_);
@@ -123,8 +122,8 @@ TEST_F(StopTest, ClientsThatNeverFinishAreCutOff) {
   EXPECT_TRUE(not_reading.ReadUntilClosed().has_value());
 }
 
-// If this fails, an answer of storage that comes after the stop, or after the listener is gone,
-// crashes the program.
+// If this fails, an answer of storage after the stop, or after the listener's end, crashes the
+// program.
 TEST_F(StopTest, AnAnswerMayComeAfterTheStop) {
   for (const bool destroyed : {false, true}) {
     Start(100);
@@ -140,7 +139,7 @@ TEST_F(StopTest, AnAnswerMayComeAfterTheStop) {
   }
 }
 
-// The same for a read; the second time nobody releases it but the engine that closes.
+// The same for a read; the second time only the closing engine releases it.
 TEST_F(StopTest, AReadMayEndAfterTheStop) {
   for (const bool released : {true, false}) {
     Start(100);
@@ -155,7 +154,7 @@ TEST_F(StopTest, AReadMayEndAfterTheStop) {
   }
 }
 
-// If this fails, "stop at once" waits: a program that ends, or a test, hangs for the whole shutdown
+// If this fails, "stop at once" waits: an ending program, or a test, hangs for the whole shutdown
 // timeout.
 TEST_F(StopTest, DestroyingWithoutStoppingDoesNotWait) {
   Start(10 * 60 * 1000);  // longer than ctest lets this run
@@ -184,8 +183,8 @@ TEST_F(StopTest, StoppingTwiceIsHarmless) {
   server_->listener().Stop();
 }
 
-// If this fails, a version that a replica was told is stored is missing after a restart, and the
-// chain of its client is broken.
+// If this fails, an acknowledged version is missing after a restart, and the chain of its client is
+// broken.
 TEST(StopUnderLoadTest, EveryAcknowledgedVersionIsThereAfterwards) {
   constexpr int kClients = 8;
   constexpr int kVersionsBefore = 300;
@@ -224,7 +223,7 @@ TEST(StopUnderLoadTest, EveryAcknowledgedVersionIsThereAfterwards) {
   for (int i = 0; i < kClients; ++i) {
     Replica replica(server, ids[i]);
     std::vector<std::string> stored = replica.Pull(kNil);
-    // One more may have been stored whose acknowledgement did not get through.
+    // One more may have been stored whose acknowledgement was lost.
     ASSERT_GE(stored.size(), acknowledged[i].size());
     EXPECT_LE(stored.size(), acknowledged[i].size() + 1);
     stored.resize(acknowledged[i].size());

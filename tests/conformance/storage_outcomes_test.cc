@@ -1,5 +1,5 @@
-// What a client and the log are told when storage cannot do what it should. The storage is a
-// scripted one, because a full disk cannot be had on every machine.
+// The answers and log lines for storage's failures. The storage is a scripted one, because not
+// every machine can have a full disk.
 #include <memory>
 #include <string>
 
@@ -39,7 +39,7 @@ class StorageOutcomesTest : public testing::Test {
   std::string version_;
 };
 
-// If this fails, a moment's crowding looks like a broken server, and clients do not try again.
+// If this fails, a moment's overload looks like a broken server, and clients do not try again.
 TEST_F(StorageOutcomesTest, UnavailableIs503WithRetryAfter) {
   for (const HttpResponse& response : EveryRowFailing(absl::UnavailableError("too busy"))) {
     ExpectError(response, 503);
@@ -49,7 +49,7 @@ TEST_F(StorageOutcomesTest, UnavailableIs503WithRetryAfter) {
   }
 }
 
-// If this fails, nobody learns that the disk is full: neither from the status nor from the log.
+// If this fails, a full disk shows neither in the status nor in the log.
 TEST_F(StorageOutcomesTest, AFullDiskIs507AndLogged) {
   const auto responses = EveryRowFailing(absl::ResourceExhaustedError("no space left on device"));
   ExpectError(responses[0], 507);
@@ -61,7 +61,7 @@ TEST_F(StorageOutcomesTest, AFullDiskIs507AndLogged) {
   EXPECT_TRUE(logged);
 }
 
-// If this fails, the operator does not hear of damaged data, or a stranger hears details of it.
+// If this fails, the operator does not learn of damaged data, or a stranger gets details of it.
 TEST_F(StorageOutcomesTest, OtherFailuresAre500AndLogged) {
   const std::string detail = "checksum of 000017.sst";
   for (const absl::Status& failure :
@@ -79,7 +79,7 @@ TEST_F(StorageOutcomesTest, OtherFailuresAre500AndLogged) {
   EXPECT_TRUE(logged);
 }
 
-// If this fails, a failure once leaves the connection, or the client, unusable.
+// If this fails, one failure makes the connection, or the client, unusable.
 TEST_F(StorageOutcomesTest, AfterAFailureEverythingWorksAgain) {
   EveryRowFailing(absl::UnavailableError("too busy"));
   EveryRowFailing(absl::DataLossError("damaged"));
@@ -87,7 +87,7 @@ TEST_F(StorageOutcomesTest, AfterAFailureEverythingWorksAgain) {
   EXPECT_EQ(replica_.Pull(kNil).size(), 2u);
 }
 
-// If this fails, a read that waits for the disk holds up its event loop, and with it every other
+// If this fails, a read that waits for the disk blocks its event loop, and with it every other
 // connection of that loop.
 TEST_F(StorageOutcomesTest, AReadThatWaitsHoldsUpNobodyElse) {
   script_->HoldReads();
@@ -110,8 +110,8 @@ TEST_F(StorageOutcomesTest, AReadThatWaitsHoldsUpNobodyElse) {
   EXPECT_EQ(waiting[3].ReadResponse().status, 404);
 }
 
-// If this fails, an answer that was at hand overtakes one that was waited for, and a client takes
-// one version for another.
+// If this fails, a ready answer overtakes one that was waited for, and a client takes one version
+// for another.
 TEST_F(StorageOutcomesTest, PipelinedAnswersWaitForTheOneThatIsRead) {
   script_->HoldReads();
   HttpClient client = server_.Connect();
@@ -131,8 +131,8 @@ TEST_F(StorageOutcomesTest, PipelinedAnswersWaitForTheOneThatIsRead) {
   EXPECT_EQ(client.ReadResponse().status, 200);
 }
 
-// If this fails, a server whose disk stands still takes bodies that it cannot store, until they
-// fill its memory and every client waits for its time limit.
+// If this fails, a server whose disk stalls accepts bodies that it cannot store, until they fill
+// its memory and every client waits for its time limit.
 TEST_F(StorageOutcomesTest, WritesAreRefusedBeforeTheirBodies) {
   script_->RefuseWrites(true);
   for (const HttpRequest& request : {AddVersionRequest(replica_.client_id(), version_),
@@ -150,8 +150,8 @@ TEST_F(StorageOutcomesTest, WritesAreRefusedBeforeTheirBodies) {
   replica_.Append(version_);
 }
 
-// If this fails, an answer goes to a connection that is gone: a crash that any client can cause by
-// hanging up while its upload is being stored, or while what it asked for is being read.
+// If this fails, an answer goes to a closed connection: a crash that any client can cause by
+// hanging up while its upload is being stored, or while its data is being read.
 TEST_F(StorageOutcomesTest, AClientMayHangUpWhileStorageWorks) {
   script_->HoldAppends();
   for (const bool abort : {false, true}) {

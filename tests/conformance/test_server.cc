@@ -215,7 +215,7 @@ HttpRequest With(HttpRequest request, absl::string_view name, absl::string_view 
 std::string BinaryBytes(size_t size, uint32_t seed) {
   std::string bytes(size, '\0');
   std::mt19937_64 random(seed);
-  // Eight at a time: the sanitizers watch every step of a loop, and some tests want megabytes.
+  // Eight at a time: the sanitizers watch every step of a loop, and some tests need megabytes.
   for (size_t i = 0; i < size; i += sizeof(uint64_t)) {
     const uint64_t next = random();
     std::memcpy(bytes.data() + i, &next, std::min(sizeof next, size - i));

@@ -1,5 +1,5 @@
-// What the protocol suite runs against: an engine and a listener in this process, on a port of
-// their own and in a directory of their own, so that the sanitizers see the server too.
+// The server of the protocol suite: an engine and a listener in this process, on a port and in a
+// directory of their own, so that the sanitizers see the server too.
 #ifndef TCSYNC_TESTS_CONFORMANCE_TEST_SERVER_H_
 #define TCSYNC_TESTS_CONFORMANCE_TEST_SERVER_H_
 
@@ -27,7 +27,7 @@ inline constexpr char kNil[] = "00000000-0000-0000-0000-000000000000";
 // A new client or version ID.
 std::string RandomId();
 
-// A directory that is removed, with what is in it, when this is destroyed.
+// A directory that is removed, with its content, when this object is destroyed.
 class TempDirectory {
  public:
   TempDirectory();
@@ -56,8 +56,8 @@ class LogCollector {
 // Every default, except for `storage`. TestServer adds the address and the directory.
 Options OptionsFor(absl::string_view storage);
 
-// An engine, served on 127.0.0.1 at a port that the system picked. Whatever fails while it starts
-// ends the test program with a message.
+// An engine, served on 127.0.0.1 at a port that the system picked. Any failure at its start ends
+// the test program with a message.
 class TestServer {
  public:
   // In memory, with every default.
@@ -76,7 +76,7 @@ class TestServer {
 
   // Stops the listener, and closes the engine: clients see that the server has ended.
   void Close();
-  // Close(), then the same again in the same directory, with other options if there are some.
+  // Close(), then the same again in the same directory, with other options if given.
   void Reopen();
   void Reopen(const Options& options);
   // Stops the listener and serves the same engine with a new one.
@@ -111,7 +111,7 @@ class Replica {
   HttpResponse AddSnapshot(absl::string_view version, absl::string_view snapshot = "snapshot");
   HttpResponse GetSnapshot();
 
-  // Adds a version, expects 200, and gives the new version's ID; "" after a failure.
+  // Adds a version, expects 200, and returns the new version's ID; "" after a failure.
   std::string Append(absl::string_view parent, absl::string_view segment = "segment");
   // Adds `count` versions, the first with `parent`: their IDs in order.
   std::vector<std::string> AppendChain(absl::string_view parent, int count);
@@ -138,14 +138,14 @@ HttpRequest With(HttpRequest request, absl::string_view name, absl::string_view 
 // pseudo-random ones that depend on `seed`.
 std::string BinaryBytes(size_t size, uint32_t seed = 1);
 
-// Calls `done` until it is true; false, after the deadline, when it never was.
+// Calls `done` until it is true; false if it is not by the deadline.
 bool Eventually(absl::FunctionRef<bool()> done);
 
 // Expects `status`, and an explanation in plain text for people.
 void ExpectError(const HttpResponse& response, int status);
 
-// Expects that the server closes the connection, having said nothing or given one response with
-// one of `statuses`.
+// Expects that the server closes the connection, without a response or with one that has one of
+// `statuses`.
 void ExpectClosed(HttpClient& client, std::vector<int> statuses = {});
 
 }  // namespace tcsync::conformance

@@ -1,5 +1,5 @@
-// TLS: that everything works through it as it does without, that certificates can be exchanged, and
-// that nobody can hold up others with it.
+// TLS: everything works through it as without it, certificates can be exchanged, and no client can
+// block others with it.
 #include <algorithm>
 #include <fstream>
 #include <memory>
@@ -47,7 +47,7 @@ class TlsTest : public testing::Test {
     server_ = std::make_unique<TestServer>(options_, std::move(storage));
   }
 
-  // A connection on which TLS has not begun.
+  // A connection before the start of TLS.
   HttpClient ConnectPlain() {
     return HttpClient(absl::StrReplaceAll(server_->address(), {{"https://", "http://"}}));
   }
@@ -70,8 +70,8 @@ class TlsTest : public testing::Test {
   std::unique_ptr<TestServer> server_;
 };
 
-// If this fails, TLS does not work at all, or a client cannot tell an answer's end from a line that
-// was cut.
+// If this fails, TLS does not work at all, or a client cannot tell an answer's end from a broken
+// line.
 TEST_F(TlsTest, ARequestIsAnswered) {
   Start();
   EXPECT_TRUE(absl::StartsWith(server_->address(), "https://127.0.0.1:")) << server_->address();
@@ -86,8 +86,7 @@ TEST_F(TlsTest, ARequestIsAnswered) {
   EXPECT_TRUE(client.got_close_notify());
 }
 
-// If this fails, clients with other settings than ours do not get through, or ones that are not
-// safe do.
+// If this fails, clients with other settings than ours cannot connect, or unsafe ones can.
 TEST_F(TlsTest, VersionsAndProtocols) {
   Start();
   HttpClient client = ConnectPlain();
@@ -107,7 +106,7 @@ TEST_F(TlsTest, VersionsAndProtocols) {
   ExpectServed();
 }
 
-// If this fails, a person who wrote http:// in the URL sees a broken connection and no reason.
+// If this fails, a person with http:// in the URL sees a broken connection and no reason.
 TEST_F(TlsTest, PlainHttpIsToldSo) {
   Start();
   for (const char* const method : {"GET", "POST", "DELETE"}) {
@@ -122,7 +121,7 @@ TEST_F(TlsTest, PlainHttpIsToldSo) {
   ExpectServed();
 }
 
-// If this fails, whatever speaks something else takes a connection, or the server down.
+// If this fails, a client of another protocol keeps a connection, or crashes the server.
 TEST_F(TlsTest, WhatIsNeitherIsClosed) {
   Start();
   const std::string beginning_of_a_record = "\x16\x03\x01\x00\x05";
@@ -172,7 +171,7 @@ TEST_F(TlsTest, PipelinedRequests) {
   }
 }
 
-// If this fails, large bodies break where the socket takes no more, or where records end.
+// If this fails, large bodies break where the socket accepts no more, or where records end.
 TEST_F(TlsTest, LargeBodiesBothWays) {
   options_.memory_budget_bytes = int64_t{256} << 20;
   Start();
@@ -181,7 +180,7 @@ TEST_F(TlsTest, LargeBodiesBothWays) {
     const std::string segment = BinaryBytes(size);
     Replica replica(*server_);
     replica.Append(kNil, segment);
-    // The kernel keeps little for the reader, so that the server has to wait again and again.
+    // The kernel buffers little for the reader, so that the server has to wait again and again.
     HttpClient reader(server_->address(), 4096);
     ASSERT_TRUE(reader.Send(GetChildVersionRequest(replica.client_id(), kNil).Serialize()));
     ASSERT_TRUE(reader.WaitForAnswer());
@@ -192,7 +191,7 @@ TEST_F(TlsTest, LargeBodiesBothWays) {
   }
 }
 
-// If this fails, a few handshakes that are never finished, or many at one time, keep others out.
+// If this fails, a few unfinished handshakes, or many at one time, keep others out.
 TEST_F(TlsTest, ManyHandshakesAtOnce) {
   constexpr int kClients = 100;
   options_.connections_max = 2 * kClients;
@@ -206,7 +205,7 @@ TEST_F(TlsTest, ManyHandshakesAtOnce) {
       EXPECT_EQ(other.Exchange(HttpRequest()).status, 200);
     }
   }
-  // Every second one never goes on.
+  // Every second one never continues.
   for (int i = 0; i < kClients; i += 2) {
     ASSERT_TRUE(clients[i].FinishHandshake()) << i;
     EXPECT_EQ(clients[i].Exchange(HttpRequest()).status, 200);
@@ -227,12 +226,12 @@ TEST_F(TlsTest, UnfinishedHandshakesAndRecordsEnd) {
   in_record.SendUnencrypted("\x17\x03\x03\x01");
   EXPECT_TRUE(begun.ReadUntilClosed().has_value());
   EXPECT_TRUE(half.ReadUntilClosed().has_value());
-  // Nobody will read the answer to something that cannot be read, but it ends.
+  // No client will read the answer to unreadable input, but it ends.
   EXPECT_TRUE(in_record.ReadUntilClosed().has_value());
   ExpectServed();
 }
 
-// If this fails, clients that find no place see a broken connection instead of "try again".
+// If this fails, clients without a place see a broken connection instead of "try again".
 TEST_F(TlsTest, WhoFindsNoPlaceIsToldSo) {
   constexpr int kConnections = 2;
   options_.connections_max = kConnections;
@@ -280,7 +279,7 @@ TEST_F(TlsTest, ANewCertificateIsForNewConnections) {
       absl::StrContains(server_->log().Messages(LogLevel::kInfo).back(), options_.tls_certificate));
 }
 
-// If this fails, a mistake while renewing takes the server off the net, or nobody learns of it.
+// If this fails, a mistake in a renewal takes the server off the net, or is never reported.
 TEST_F(TlsTest, ABrokenNewCertificateChangesNothing) {
   Start();
   HttpClient old = server_->Connect();
@@ -297,7 +296,7 @@ TEST_F(TlsTest, ABrokenNewCertificateChangesNothing) {
   EXPECT_EQ(old.Exchange(HttpRequest()).status, 200);
 }
 
-// If this fails, a listener that has stopped is called, or a server without TLS fails at SIGHUP.
+// If this fails, a stopped listener is called, or a server without TLS fails at SIGHUP.
 TEST_F(TlsTest, ReloadingWithoutTlsOrListenerDoesNothing) {
   options_.tls_certificate = options_.tls_key = "";
   Start();
@@ -361,7 +360,7 @@ TEST_F(TlsTest, APairThatCannotBeUsedIsExplained) {
       << listener.status();
 }
 
-// If this fails, a stop breaks off requests, or hangs, because of TLS.
+// If this fails, a stop interrupts requests, or hangs, because of TLS.
 TEST_F(TlsTest, StoppingWithConnectionsOpen) {
   options_.shutdown_timeout_ms = kDeadlineSeconds * 1000;
   auto script = std::make_shared<Script>();
@@ -389,7 +388,7 @@ TEST_F(TlsTest, StoppingWithConnectionsOpen) {
   stopping.join();
 }
 
-// If this fails, an answer that a stop cuts off looks like a whole one.
+// If this fails, an answer that a stop truncates looks like a whole one.
 TEST_F(TlsTest, AnAnswerThatIsCutOffIsNotEnded) {
   options_.shutdown_timeout_ms = 0;
   options_.memory_budget_bytes = int64_t{256} << 20;
