@@ -2,7 +2,7 @@
  * embed.c - read this first if your program is in C, or in a language that calls C.
  *
  * A whole sync server inside a program, without a socket: a program that has an HTTP server of its
- * own hands each request to tcsync_engine_handle and sends back what it gets. Here the program is
+ * own passes each request to tcsync_engine_handle and sends back the answer. Here the program is
  * also the replica: it makes a new user, seals a history segment, adds it as a version, fetches it
  * again and unseals it.
  *
@@ -15,7 +15,7 @@
 
 #define NIL_VERSION "00000000-0000-0000-0000-000000000000"
 
-/* What to do with every call that can fail. Decide by the code; show the message to people. */
+/* Checks every call that can fail. Decide by the code; show the message to people. */
 static void check(const char* what, tcsync_code code, tcsync_error* error) {
   if (code == TCSYNC_OK) return;
   fprintf(stderr, "%s: %s (%s)\n", what, tcsync_error_message(error), tcsync_code_name(code));
@@ -23,10 +23,10 @@ static void check(const char* what, tcsync_code code, tcsync_error* error) {
     fprintf(stderr, "Is another program using the same data directory?\n");
   }
   tcsync_error_free(error);
-  exit(1); /* a program that goes on frees what it has opened; see the end of main */
+  exit(1); /* a program that continues frees its handles; see the end of main */
 }
 
-/* The library's messages: what it recovered, what it refused and why. Called on its threads. */
+/* The library's log: recoveries, refusals and their reasons. Called on its threads. */
 static void on_log(void* user_data, const tcsync_log_record* record) {
   (void)user_data;
   if (tcsync_log_record_level(record) < TCSYNC_LOG_WARNING) return;
@@ -42,7 +42,7 @@ static tcsync_header header(const char* name, const char* value) {
   return result;
 }
 
-/* Sends one request of a client to the engine, as a program does with what its HTTP server got. */
+/* Sends one request of a client to the engine, as a program does for its HTTP server. */
 static tcsync_response* handle(tcsync_engine* engine, const char* method, const char* target,
                                const char* client_id, const char* body, size_t body_size) {
   tcsync_header headers[2];
@@ -93,7 +93,7 @@ int main(int argc, char** argv) {
   check("memory-budget", tcsync_config_set(config, "memory-budget", "32M", &error), error);
   check("log", tcsync_config_set_log(config, on_log, NULL, &error), error);
   check("open", tcsync_engine_open(config, &engine, &error), error);
-  tcsync_config_free(config); /* the engine has what it needs of it */
+  tcsync_config_free(config); /* the engine has its own copy */
 
   /* A new user. These two strings go into the configuration of each of the user's computers. */
   check("credentials", tcsync_credentials_generate(&client_id, &secret, &error), error);
@@ -112,7 +112,7 @@ int main(int argc, char** argv) {
   printf("add-version: %d, version %s\n", tcsync_response_status(added),
          tcsync_response_header_value(added, "X-Version-Id"));
 
-  /* Another of the user's computers asks for what follows the version that it has, none so far. */
+  /* Another of the user's computers asks for the child of its latest version, nil so far. */
   child = handle(engine, "GET", "/v1/client/get-child-version/" NIL_VERSION,
                  tcsync_bytes_data(client_id), NULL, 0);
   body = tcsync_response_body(child, &body_size);
@@ -122,7 +122,7 @@ int main(int argc, char** argv) {
         error);
   printf("get-child-version: %d, %s\n", tcsync_response_status(child), tcsync_bytes_data(unsealed));
 
-  /* An error to decide by: the same bytes with one changed do not open. */
+  /* An error with a code: the same bytes with one changed do not unseal. */
   {
     char* changed = malloc(body_size);
     tcsync_bytes* nothing = NULL;

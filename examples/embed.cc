@@ -1,10 +1,10 @@
 // embed.cc - read this first if your program is in C++.
 //
-// An engine, used twice: asked directly, as a program does that has an HTTP server of its own, and
+// An engine, used twice: called directly, as by a program with an HTTP server of its own, and
 // served to the network by the Listener. The C++ API is in include/tcsync/; it is stable as source,
 // not as a binary, so it is linked statically (tcsync::engine).
 //
-// Run: embed_cc DATA_DIR [--serve]   With --serve it goes on serving until its input ends.
+// Run: embed_cc DATA_DIR [--serve]   With --serve it serves until its input ends.
 #include <iostream>
 #include <limits>
 #include <memory>
@@ -28,8 +28,8 @@ absl::Status Run(const std::string& data_dir, bool serve) {
   tcsync::Options options;  // every default
   options.data_dir = data_dir;
   options.listen = {"127.0.0.1:0"};
-  // Options have names too, for what comes from a configuration file. This one says so when the
-  // value makes no sense.
+  // Options have names too, for values from a configuration file. An invalid value is reported
+  // with its reason.
   absl::Status status = tcsync::SetOption("memory-budget", "32M", options);
   if (!status.ok()) return status;
 
@@ -52,10 +52,10 @@ absl::Status Run(const std::string& data_dir, bool serve) {
   tcsync::http::Handler& handler = (*engine)->handler();
   // These wait. A program with an event loop passes a callback as well, and does not wait.
   std::cout << "add-version: " << handler.Handle(add_version, "sealed bytes").status << "\n";
-  // The version that it builds on is not the latest any more: a conflict, and so it is told.
+  // Its parent is no longer the latest version: the answer is a conflict.
   std::cout << "the same again: " << handler.Handle(add_version, "sealed bytes").status << "\n";
 
-  // To the network. Bind before Open, where it matters that a port in use changes nothing on disk.
+  // To the network. Bind before Open if a port in use must change nothing on disk.
   absl::StatusOr<std::unique_ptr<tcsync::Listener>> listener = tcsync::Listener::Bind(options, log);
   if (!listener.ok()) return listener.status();
   status = (*listener)->Serve(**engine);
@@ -65,7 +65,7 @@ absl::Status Run(const std::string& data_dir, bool serve) {
   }
   if (serve) std::cin.ignore(std::numeric_limits<std::streamsize>::max());
 
-  // Before the engine is destroyed, which it serves.
+  // Before the engine that it serves is destroyed.
   (*listener)->Stop();
   std::cout << "stopped\n";
   return absl::OkStatus();

@@ -26,7 +26,7 @@ def main(data_dir: str) -> None:
         listener.serve(engine)
         url = listener.addresses[0]
         print("listening on", url)
-        # What a replica does. Never through a proxy of the environment: the server is in this process.
+        # The replica. Never through a proxy of the environment: the server is in this process.
         with tcsync.RemoteServer(tcsync.Credentials.generate(url), proxy="") as server:
             print("add-version:", type(server.add_version(tcsync.NIL_VERSION, b"a segment")).__name__)
             print("the same again:", type(server.add_version(tcsync.NIL_VERSION, b"a segment")).__name__)

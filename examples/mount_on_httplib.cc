@@ -1,10 +1,10 @@
 // mount_on_httplib.cc - read this first if your program already runs a cpp-httplib server.
 //
-// A program with a page of its own gets a sync server beneath /tasks. What cpp-httplib does not do
-// as well as tcsync's own Listener is listed in tcsync/httplib_adapter.h.
+// A program with a page of its own gets a sync server beneath /tasks. tcsync/httplib_adapter.h
+// lists the limits of cpp-httplib in comparison with tcsync's own Listener.
 //
 // Run: mount_on_httplib DATA_DIR          and sync with http://127.0.0.1:8080/tasks
-//      mount_on_httplib DATA_DIR --once   asks itself a few questions, and ends
+//      mount_on_httplib DATA_DIR --once   sends itself a few requests, and ends
 #include <httplib.h>
 
 #include <cstddef>
@@ -48,7 +48,7 @@ void Print(const std::string& question, const httplib::Result& result) {
             << (result ? absl::StrCat(result->status) : httplib::to_string(result.error())) << "\n";
 }
 
-// What a replica would ask.
+// A replica's requests.
 void AskQuestions(int port) {
   httplib::Client client("127.0.0.1", port);
   const httplib::Headers headers{{"X-Client-Id", tcsync::Uuid::Random().ToString()}};

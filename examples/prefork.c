@@ -1,15 +1,14 @@
 /*
  * prefork.c - read this if your program forks workers.
  *
- * The parent serves an engine, and the workers are replicas that talk to it. A worker has a copy of
- * its parent's memory and none of its threads, so two rules:
+ * The parent serves an engine, and the workers are replicas that use it. A worker has a copy of its
+ * parent's memory and none of its threads, so two rules:
  *
  * - The workers are forked before the engine is opened. A process that was forked after that can
  *   neither use the engine nor open another one: it gets TCSYNC_FORKED. If it cannot be avoided,
- * such a process should end with _exit() or exec(): the usual end waits for threads of the
- * database.
+ *   such a process must end with _exit() or exec(): exit() waits for threads of the database.
  * - Keys and remotes may be made before the fork, and be used by every worker: deriving the key
- * takes long, and each worker makes a connection of its own.
+ *   takes long, and each worker makes a connection of its own.
  *
  * Run: prefork_c DATA_DIR
  */
@@ -47,7 +46,7 @@ static int work(tcsync_remote* remote, int number) {
                                     &version_id, &urgency, &error),
           error);
     if (outcome == TCSYNC_OUTCOME_ADDED) ++added;
-    /* After a conflict this is the latest version. A replica would get those before it first. */
+    /* After a conflict this is the latest version. A replica would first get those before it. */
     head = version_id;
   }
   return added;

@@ -3,7 +3,7 @@
 #
 #   ./examples/run-server.sh [FLAG]...
 #
-# Installs what the build needs (as root; otherwise it prints the line to run), builds a release
+# Installs the build's dependencies (as root; otherwise it prints the line to run), builds a release
 # into build/, prints the taskrc lines of a new user, and serves on 127.0.0.1:8080 with its data
 # under data/ in this source tree. The flags are those of tcsync-server: see --help. From the second time
 # on it starts at once.
@@ -43,7 +43,7 @@ if ! build_server > "$log" 2>&1; then
   exit 1
 fi
 
-# The default for the data directory, which the variable and the flag --data-dir overrule.
+# The default for the data directory, which the variable and the flag --data-dir override.
 export DATA_DIR="${DATA_DIR:-$root/data}"
 
 for flag in "$@"; do
@@ -52,7 +52,7 @@ for flag in "$@"; do
   esac
 done
 
-# Refuses flags that make no sense, too, before anything else is said.
+# Also refuses invalid flags, before any other output.
 credentials="$("$server" credentials "$@")"
 cat <<TEXT
 

@@ -43,12 +43,12 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(400)
             return
         pieces = self.pieces(int(lengths[0]))
-        # self.path is not what came: http.server takes slashes away at its beginning.
+        # self.path is not the received path: http.server removes slashes at its beginning.
         target, address = self.requestline.split()[1], self.client_address[0]
         with self.server.engine.begin(self.command, target, self.headers.items(), peer_address=address) as request:
             while not request.answer and (piece := next(pieces, b"")):
                 request.append(piece)
-            # A body that broke off has raised an exception: it must not be finished, or it would be stored.
+            # A truncated body has raised an exception: it must not be finished, or it would be stored.
             with request.finish() as answer:
                 self.send(answer)
         for _ in pieces:  # A connection that is closed while its client still sends loses the answer.

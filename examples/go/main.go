@@ -42,7 +42,7 @@ func check(code C.tcsync_code, failure **C.tcsync_error, fail func(...interface{
 	}
 }
 
-// What C is given is copied, because it must not point to Go's memory.
+// Copies data for C, which must not point to Go's memory.
 func (s *server) begin(r *http.Request, pending **C.tcsync_pending, answer **C.tcsync_response) {
 	var fields []C.tcsync_header
 	for name, values := range r.Header {
@@ -79,7 +79,7 @@ func receive(r *http.Request, pending *C.tcsync_pending, answer **C.tcsync_respo
 			check(C.tcsync_pending_finish(pending, answer, &failure), &failure, log.Panic)
 			return true
 		} else if err != nil && err != io.EOF {
-			panic(http.ErrAbortHandler) // A body that broke off must not be finished: it would be stored.
+			panic(http.ErrAbortHandler) // A truncated body must not be finished: it would be stored.
 		}
 	}
 	return r.ContentLength == 0

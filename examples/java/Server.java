@@ -41,7 +41,7 @@ public final class Server {
   interface Log extends Callback { void invoke(Pointer user, Pointer record); }
 
   static NativeLibrary library = NativeLibrary.getInstance(System.getenv().getOrDefault("TCSYNC_LIBRARY", "tcsync"));
-  // Nothing but this keeps the callback from being collected while the library has it.
+  // Keeps the callback from being collected while the library has it.
   static Log log = (user, record) -> System.err.println(new Pointer(invoke("log_record_text", record)).getString(0));
 
   // A number of any type, or a pointer, is a long here. So this is for machines of 64 bits.
@@ -92,7 +92,7 @@ public final class Server {
       byte[] piece = data.getByteArray(0, (int) invoke("bytes_size", bytes.getValue()));
       invoke("bytes_free", bytes.getValue());
       exchange.getResponseBody().write(piece);
-      exchange.getResponseBody().flush(); // The JDK reads the rest of a refused body away first.
+      exchange.getResponseBody().flush(); // The JDK first drops the rest of a refused body.
     }
   }
 
@@ -100,7 +100,7 @@ public final class Server {
     PointerByReference pending = new PointerByReference(), response = new PointerByReference();
     try (exchange) {
       call("engine_begin", engine, head(exchange), pending, response);
-      // A body that breaks off is an IOException, and so it is not finished: it would be stored.
+      // A truncated body is an IOException, and so it is not finished: it would be stored.
       byte[] piece = new byte[64 * 1024];
       for (int size; response.getValue() == null && (size = exchange.getRequestBody().read(piece)) >= 0; ) {
         call("pending_append", pending.getValue(), piece, (long) size, response);
@@ -118,14 +118,14 @@ public final class Server {
     try {
       threads.awaitTermination(10, TimeUnit.SECONDS);
       web.stop(0);
-      threads.awaitTermination(1, TimeUnit.DAYS); // The requests that were cut off end soon.
+      threads.awaitTermination(1, TimeUnit.DAYS); // Interrupted requests end soon.
     } catch (InterruptedException nobodyDoes) {}
     invoke("engine_free", engine);
     Runtime.getRuntime().halt(0); // Otherwise the status would be that of the signal.
   }
 
   public static void main(String[] arguments) throws IOException {
-    // In seconds, for a request with its body and for an answer. The rest of a refused body is read away, up to 100 MB:
+    // In seconds, for a request with its body and for an answer. The rest of a refused body is dropped, up to 100 MB:
     // a connection that is closed while its client still sends loses the answer.
     System.setProperty("sun.net.httpserver.maxReqTime", "300");
     System.setProperty("sun.net.httpserver.maxRspTime", "300");

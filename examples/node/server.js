@@ -90,17 +90,17 @@ async function send(server, reply, response) {
   for (let i = 0; tcsync.response_header(response, i, header, null) === 0; ++i) {
     reply.appendHeader(copied(header.name).toString('latin1'), copied(header.value).toString('latin1'));
   }
-  await pipeline(body(response), reply); // Node leaves out the body in the answer to a HEAD.
+  await pipeline(body(response), reply); // Node omits the body in the answer to a HEAD.
 }
 
 async function exchange(engine, server, request, reply) {
   const pending = [null], response = [null], error = [null];
   try {
-    // Of requests that came together, each has to see what those before it have stored.
+    // Pipelined requests must see the effects of those before them.
     if (!reply.socket) await once(reply, 'socket');
     check(tcsync.engine_begin(engine, head(request), pending, response, error), error[0]);
-    if (response[0]) return await send(server, reply, response[0]); // Node reads away a body that nobody reads.
-    // A body that breaks off is thrown here, and so it is not finished: it would be stored.
+    if (response[0]) return await send(server, reply, response[0]); // Node drops an unread body.
+    // A truncated body throws here, and so it is not finished: it would be stored.
     for await (const piece of request) {
       if (response[0]) continue; // A connection that is closed while its client still sends loses the answer.
       await call('pending_append', pending[0], piece, piece.length, response);

@@ -1,4 +1,4 @@
-/* What bindgen makes Rust's declarations from. */
+/* bindgen makes Rust's declarations from this. */
 #include <signal.h>
 #include <tcsync.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
-// As much of HTTP/1.1 as the example needs, because Rust's standard library has none: one request a connection, whose
-// body is no chunked one, and answers without a Date. A program with many clients takes a crate for this.
+// A part of HTTP/1.1 for the example, because Rust's standard library has none: one request a connection, without a
+// chunked body, and answers without a Date. A program with many clients takes a crate for this.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -36,7 +36,7 @@ impl Head {
         of_name.map(|field| field.1.as_str()).collect()
     }
 
-    // What another server could read differently is refused: a length that is told twice hides a request in a body.
+    // Refuses requests that another server could read differently: a second length hides a request in a body.
     fn length(&self) -> Option<u64> {
         match (&self.values("Content-Length")[..], &self.values("Transfer-Encoding")[..]) {
             ([], []) => Some(0),
@@ -46,7 +46,7 @@ impl Head {
     }
 }
 
-// Its reads and writes end at the deadline, however slowly bytes come and go. A time of 0 is refused with an error.
+// Its reads and writes end at the deadline, also for slow bytes. A time of 0 is refused with an error.
 struct Timed(TcpStream, Instant);
 
 impl Read for Timed {
@@ -87,7 +87,7 @@ impl Connection {
         Ok(head)
     }
 
-    // Reads some of the body: 0 bytes are its end, and a body that breaks off is an error.
+    // Reads some of the body: 0 bytes are its end, and a truncated body is an error.
     pub fn body(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if std::mem::take(&mut self.awaits_continue) {
             self.send(b"HTTP/1.1 100 Continue\r\n\r\n")?;
@@ -109,7 +109,7 @@ impl Connection {
         Ok(())
     }
 
-    // Takes what the client still sends: a connection that is closed before that loses the answer.
+    // Drops the client's further bytes: a connection that is closed before them loses the answer.
     pub fn linger(&mut self) -> io::Result<()> {
         self.reader.get_ref().0.shutdown(Shutdown::Write)?;
         self.limit(Duration::from_secs(5));

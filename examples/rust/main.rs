@@ -66,7 +66,7 @@ fn answer(engine: &Engine, connection: &mut Connection, head: &Head, peer: &str)
 
     let mut buffer = vec![0; 64 << 10];
     while response.0.is_null() {
-        // A body that breaks off is an error here: it must not be finished, because it would be stored.
+        // A truncated body is an error here: it must not be finished, because it would be stored.
         let size = connection.body(&mut buffer)?;
         call(|error| unsafe {
             match size {
@@ -141,7 +141,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     unsafe { c::sigwait(&signals, &mut 0) };
     thread::spawn(|| {
         thread::sleep(Duration::from_secs(10));
-        unsafe { c::_exit(0) } // Nothing is lost by it but what was not yet acknowledged.
+        unsafe { c::_exit(0) } // Only unacknowledged data is lost.
     });
     let engine = engine.write().unwrap();
     unsafe { c::tcsync_engine_free(engine.0) };
