@@ -22,7 +22,7 @@ Result CheckStruct(const void* given, size_t size, size_t size_min, size_t known
         TCSYNC_INVALID_ARGUMENT,
         absl::StrCat("byte ", i, " of *", name.parameter, " is not 0, but this release of tcsync ",
                      "knows only the first ", known, " bytes of a ", name.type,
-                     ": a later one is needed for what was set, or the struct was not zeroed")};
+                     ": the field needs a later one, or the struct was not zeroed")};
   }
   return {};
 }

@@ -29,7 +29,7 @@ tcsync_code Refuse(tcsync_error** error, std::initializer_list<Needed> arguments
       if (!argument.is_given) return NullArgument(argument.name);
     }
     return {TCSYNC_UNSUPPORTED,
-            "this build of tcsync has no server in it, only what replicas do; build or install the "
+            "this build of tcsync has only the replica's half, and no server; build or install the "
             "library with TCSYNC_SERVER=ON"};
   });
 }

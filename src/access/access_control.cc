@@ -24,8 +24,9 @@ absl::StatusOr<AccessPolicy> AccessPolicy::From(const Options& options) {
   if (!trusted_proxies.ok()) return trusted_proxies.status();
   if (options.invite_only && !options.create_clients) {
     return absl::InvalidArgumentError(
-        "option invite-only: with create-clients off nobody is created, with an invite or without; "
-        "leave one of the two away");
+        "option invite-only: with create-clients off no client is created, with or without an "
+        "invite; "
+        "omit one of the two");
   }
   using Creation = AccessPolicy::Creation;
   const int64_t new_clients = options.new_clients_per_address_day;
@@ -122,10 +123,10 @@ std::optional<Refusal> AccessControl::RefusalByRoom() const {
   if (is_disk_floor_reached_.load(std::memory_order_relaxed)) {
     return Refusal{.reason = RefusalReason::kDiskFloor,
                    .sentence =
-                       "The server's disk is almost full; nothing was stored, and what is "
-                       "stored can still be fetched.",
+                       "The server's disk is almost full; nothing was stored, and stored "
+                       "data can still be fetched.",
                    .operator_note =
-                       "Option disk-free-bytes-min is what must stay free: make room "
+                       "Option disk-free-bytes-min must stay free: make room "
                        "on the disk, or remove clients (tcsync-server clients "
                        "delete, prune)."};
   }
@@ -134,7 +135,7 @@ std::optional<Refusal> AccessControl::RefusalByRoom() const {
     return Refusal{.reason = RefusalReason::kTotalBytes,
                    .sentence =
                        "This server has as much stored as its operator allows; nothing "
-                       "was stored, and what is stored can still be fetched.",
+                       "was stored, and stored data can still be fetched.",
                    .operator_note =
                        "Raise option total-bytes-max, or remove clients "
                        "(tcsync-server clients delete, prune)."};
@@ -172,7 +173,7 @@ CreationPermit AccessControl::PermitCreation(const Visitor& visitor) {
           Refusal{.reason = RefusalReason::kNewClients,
                   .sentence =
                       "Too many new clients come from this network address; try again later. "
-                      "Clients that exist are not concerned.",
+                      "Existing clients are not affected.",
                   .retry_after_seconds = RetryAfterSeconds(wait),
                   .operator_note =
                       "Option new-clients-per-address-day is the limit; if the address is a "

@@ -29,7 +29,7 @@ absl::Status ClientNames::SetKey(absl::string_view key) {
   if (key.size() < crypto_generichash_KEYBYTES_MIN ||
       key.size() > crypto_generichash_KEYBYTES_MAX) {
     return absl::DataLossError(absl::StrCat("the key of the log's pseudonyms has ", key.size(),
-                                            " bytes, which none of ours has"));
+                                            " bytes, which no key of tcsync's has"));
   }
   // The key of the hash has a fixed length; storage's key may have another.
   const std::lock_guard lock(mutex_);

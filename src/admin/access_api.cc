@@ -56,7 +56,7 @@ absl::Status Api::RefreshAccess() {
   if (status.ok()) return status;
   return absl::Status(
       status.code(), absl::StrCat("The change is stored, but the running server could not read it, "
-                                  "and goes by the old state: ",
+                                  "and uses the old state: ",
                                   status.message()));
 }
 
@@ -120,7 +120,7 @@ absl::StatusOr<Json> Api::Unban(Call& call) {
                   [&](const tcsync::Ban& ban) { return ban.client_id == call.client_id; });
   const absl::Status status = ChangeAccess(RemoveBan{.client_id = call.client_id});
   if (!status.ok()) return status;
-  if (was_banned) LogAbout(call.client_id, "the client is not banned any more");
+  if (was_banned) LogAbout(call.client_id, "the client is no longer banned");
   return Json{{"client_id", call.client_id.ToString()}, {"was_banned", was_banned}};
 }
 
@@ -146,7 +146,7 @@ absl::StatusOr<Json> Api::ClearToken(Call& call) {
                   [&](const ClientToken& token) { return token.client_id == call.client_id; });
   const absl::Status status = ChangeAccess(RemoveToken{.client_id = call.client_id});
   if (!status.ok()) return status;
-  if (had_token) LogAbout(call.client_id, "the client needs no token any more");
+  if (had_token) LogAbout(call.client_id, "the client no longer needs a token");
   return Json{{"client_id", call.client_id.ToString()}, {"had_token", had_token}};
 }
 

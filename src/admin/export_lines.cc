@@ -41,7 +41,7 @@ class LineReader {
     }
     if (page_.requests.empty()) {
       return absl::InvalidArgumentError(
-          "no client line is before it in this page, so it is nobody's.");
+          "no client line is before it in this page, so it has no client.");
     }
     if (type == "piece") return ReadPiece(fields);
     if (type == "replicas") return ReadReplicas(fields);
@@ -72,7 +72,7 @@ class LineReader {
     const bool replicas_follow = fields.Flag("replicas_follow").value_or(false);
     if (const absl::Status status = fields.Check(); !status.ok()) return status;
     if (client_id.IsNil()) {
-      return absl::InvalidArgumentError("its client_id is the nil UUID, which is nobody's.");
+      return absl::InvalidArgumentError("its client_id is the nil UUID, which no client has.");
     }
     // Concatenated pages repeat the line.
     if (page_.requests.empty() || page_.requests.back().client_id != client_id) {

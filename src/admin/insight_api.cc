@@ -108,7 +108,7 @@ absl::StatusOr<Json> Api::Top(Call& call) {
   const uint64_t limit = call.fields.Count("limit", base::kTopTalkersMax).value_or(10);
   if (const absl::Status status = call.fields.Check(); !status.ok()) return status;
   if (dependencies_.top_talkers == nullptr) {
-    return absl::FailedPreconditionError("No data directory is open, so nobody is served here.");
+    return absl::FailedPreconditionError("No data directory is open, so no client is served here.");
   }
   const access::TopTalkers::Rankings rankings = dependencies_.top_talkers->Read();
   return Json{{"seconds", absl::ToInt64Seconds(rankings.span)},

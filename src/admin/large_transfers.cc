@@ -123,7 +123,7 @@ absl::StatusOr<std::optional<ImportRequest>> LargeImports::Take(LargePart part) 
   if (found == incoming_.end() || found->next_piece != part.first_piece) {
     return absl::InvalidArgumentError(absl::StrCat(
         "piece ", part.first_piece,
-        " does not follow what was imported before it: begin again with the page that has the line "
+        " does not follow the imported pieces: begin again with the page that has the line "
         "of its version or snapshot"));
   }
   // From here on any error ends it.

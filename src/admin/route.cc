@@ -121,7 +121,7 @@ std::variant<http::Response, Route> FindRoute(absl::string_view method, absl::st
   }
   if (methods.empty()) {
     return ErrorAnswer(404, absl::StrCat("There is nothing at ", parts.first,
-                                         "; docs/administration.md lists what there is."));
+                                         "; docs/administration.md lists the paths."));
   }
   const std::string allowed = absl::StrJoin(methods, ", ");
   http::Response response = ErrorAnswer(

@@ -29,11 +29,11 @@ absl::StatusOr<uint64_t> Api::StartCompaction(bool everything) {
           if (!absl::IsCancelled(report.status())) {
             dependencies_.logger.Log(
                 LogLevel::kError,
-                "the bytes of what was removed are still in files: ", report.status().message());
+                "the bytes of removed records are still in files: ", report.status().message());
           }
           return report.status();
         }
-        Log("compacted: the bytes of what was removed of ", report->removals, " clients are gone; ",
+        Log("compacted: the removed bytes of ", report->removals, " clients are gone; ",
             report->bytes_before, " bytes before, ", report->bytes_after, " bytes after");
         return Json{{"removals", report->removals},
                     {"bytes_before", report->bytes_before},

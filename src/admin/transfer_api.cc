@@ -59,7 +59,7 @@ absl::StatusOr<Lines> Api::Export(Call& call) {
     const std::optional<ExportPosition> parsed = ParseExportPosition(*given);
     if (!parsed) {
       return absl::InvalidArgumentError(absl::StrCat("The parameter 'after' is '", *given,
-                                                     "'; it must be what X-Next-Page said."));
+                                                     "'; it must be the value of X-Next-Page."));
     }
     position = *parsed;
   }
@@ -77,7 +77,7 @@ absl::StatusOr<Lines> Api::Export(Call& call) {
   if (given && !is_continued) {
     return absl::FailedPreconditionError(absl::StrCat(
         "Version ", after + 1,
-        " of the client is not here (any more), so the export cannot go on: begin it anew."));
+        " of the client is not here (any more), so the export cannot continue: begin it anew."));
   }
   std::string lines = ClientLine(*client);
   for (const StoredVersion& version : *versions) {
@@ -139,7 +139,7 @@ absl::StatusOr<Lines> Api::ExportPieces(const ClientSummary& client,
     return absl::FailedPreconditionError(
         absl::StrCat("The ", from.of_snapshot ? "snapshot" : "segment", " of version ",
                      from.version_id.ToString(),
-                     " is not here (any more), so the export cannot go on: "
+                     " is not here (any more), so the export cannot continue: "
                      "begin it anew."));
   }
   ExportPosition next = position;

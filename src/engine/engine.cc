@@ -127,7 +127,7 @@ class ComposedEngine final : public Engine {
       logger_.Log(
           LogLevel::kWarning,
           "until the next start clients have other pseudonyms in the log, because the key of "
-          "the usual ones cannot be had: ",
+          "the usual ones is unavailable: ",
           named.ToString());
     }
     if (const absl::Status status = access_table_.Refresh(administration); !status.ok()) {

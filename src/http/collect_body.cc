@@ -36,7 +36,7 @@ class Collection : public std::enable_shared_from_this<Collection> {
   }
 
   static Response Failed() {
-    return TextResponse(500, "What was asked for could not be read to its end; the log says why.");
+    return TextResponse(500, "The data could not be read to its end; the log has the reason.");
   }
 
   Response response_;
@@ -50,7 +50,7 @@ std::optional<Response> CollectBody(Response response, ResponseCallback done) {
   try {
     response.body.reserve(response.body_source->bytes());
   } catch (const std::bad_alloc&) {
-    return TextResponse(503, "There is no memory for what was asked for.");
+    return TextResponse(503, "There is no memory for the data.");
   }
   return std::make_shared<Collection>(std::move(response), std::move(done))->Run();
 }

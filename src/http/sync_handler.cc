@@ -451,7 +451,7 @@ Response SyncHandler::RefuseOverLimit(const Call& call) {
   return RefuseCall(
       call, {.reason = RefusalReason::kClientFull,
              .sentence = "This client has as much stored as this server keeps for one client; "
-                         "nothing was stored, and what is stored can still be fetched.",
+                         "nothing was stored, and stored data can still be fetched.",
              .operator_note = "Options client-bytes-max and client-versions-max are the limits."});
 }
 

@@ -50,7 +50,7 @@ void PrintCredentials(const CommandLine& command_line) {
   std::string url =
       command_line.url.empty() ? LocalUrl(command_line.settings) : CheckedUrl(command_line.url);
   if (url.empty()) {
-    std::puts("# URL: what the server says that it is listening on, when it runs");
+    std::puts("# URL: the address that the server logs at its start");
     url = "URL";
   }
 

@@ -268,7 +268,7 @@ class TestFigures:
         assert 1_000_000 <= stats["live_bytes"] <= 1_001_000
         assert stats["dead_bytes"] == max(0, stats["bytes_on_disk"] - stats["live_bytes"])
         said = admin.succeed(server.data_dir, "stats")
-        assert "what clients have" in said and "last backup" in said
+        assert "data of clients" in said and "last backup" in said
 
 
 class TestAFullDisk:

@@ -155,7 +155,7 @@ AdminClient::AdminClient(const Settings& flags, DataDirectory data_directory) {
   std::string message =
       raw_error != nullptr ? tcsync_error_message(raw_error) : tcsync_code_name(code);
   if (TCSYNC_COARSE(code) == TCSYNC_IN_USE) {
-    message += Concat({"; and nobody answers at ", socket_path,
+    message += Concat({"; and no server answers at ", socket_path,
                        ": another command is at work, or a server runs with admin-socket off, so "
                        "that it must be stopped first"});
   }
@@ -187,8 +187,7 @@ Json AdminClient::Delete(std::string_view target) { return Request("DELETE", tar
 
 Json AdminClient::RunJob(std::string_view target, const Json& body, std::string_view what) {
   CatchInterruptions();
-  return AwaitJob(Post(target, body).at("job").get<uint64_t>(), what,
-                  "everything is as it was before");
+  return AwaitJob(Post(target, body).at("job").get<uint64_t>(), what, "nothing was changed");
 }
 
 Json AdminClient::AwaitJob(uint64_t job_number, std::string_view what, std::string_view left) {
@@ -202,8 +201,8 @@ Json AdminClient::AwaitJob(uint64_t job_number, std::string_view what, std::stri
     if (state == "done") return job.at("result");
     if (state == "failed") throw JobFailed(job.at("error").get<std::string>());
     if (state == "cancelled") {
-      EndIfInterrupted(Concat({"the ", what, " was given up, and ", left}));
-      throw Failure(kExitFailure, Concat({"somebody else cancelled the ", what}));
+      EndIfInterrupted(Concat({"the ", what, " was cancelled, and ", left}));
+      throw Failure(kExitFailure, Concat({"another command cancelled the ", what}));
     }
     if (job.contains("doing")) progress.SetWhat(job.at("doing").get<std::string>());
     progress.Show(job.at("done").get<uint64_t>(), job.at("total").get<uint64_t>());

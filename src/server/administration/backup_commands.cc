@@ -80,7 +80,7 @@ void Drill(const CommandLine& command_line, const Json& body) {
   flags["data-dir"] = Concat({temporary.path(), "/data"});
   flags["storage"] = "rocksdb";
   const Json backup = RestoreInto(flags, body);
-  EndIfInterrupted("the drill is not complete; what it restored is removed");
+  EndIfInterrupted("the drill is not complete; its restored data is removed");
   Verification verification;
   {
     AdminClient client(flags, DataDirectory::kMustExist);
@@ -177,14 +177,14 @@ void Restore(const CommandLine& command_line) {
   std::printf(
       "restored to %s: %s\n"
       "Replicas that synced since then are ahead of this server: `clients list` notes them as they "
-      "come, and `clients accept-diverged` lets one go on.\n",
+      "come, and `clients accept-diverged` lets one continue.\n",
       data_dir.c_str(), Described(backup).c_str());
 }
 
 void Salvage(const CommandLine& command_line) {
   const AdminArguments& arguments = command_line.admin;
   if (arguments.Value("output").empty()) {
-    throw Failure(kExitUsage, "salvage needs --output FILE: where the clients go that are whole");
+    throw Failure(kExitUsage, "salvage needs --output FILE, the file for the intact clients");
   }
   AdminClient client(command_line.settings, DataDirectory::kNone);
   const Json report = client.Post("salvage", {{"directory", AbsolutePath(arguments.operands[0])},

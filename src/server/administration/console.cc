@@ -132,7 +132,8 @@ std::string AbsolutePath(const std::string& path) {
 void Confirm(const AdminArguments& arguments, std::string_view question) {
   if (arguments.Has("yes")) return;
   if (isatty(STDIN_FILENO) == 0 || isatty(STDERR_FILENO) == 0) {
-    throw Failure(kExitUsage, Concat({question, " Nobody can be asked here: say so with --yes"}));
+    throw Failure(kExitUsage,
+                  Concat({question, " There is no terminal to ask on: confirm with --yes"}));
   }
   std::fprintf(stderr, "%.*s [y/N] ", static_cast<int>(question.size()), question.data());
   std::string answer;

@@ -18,8 +18,9 @@ namespace tcsync::server {
 namespace {
 
 constexpr std::string_view kLeft =
-    "what was removed stays removed; a running server makes its bytes go by itself within 10 "
-    "minutes, and tcsync-server compact does it at once";
+    "removed clients stay removed; a running server erases their bytes by itself within 10 "
+    "minutes, "
+    "and tcsync-server compact does it at once";
 
 struct Deletion {
   std::vector<std::string> ids;
@@ -179,7 +180,7 @@ void Compact(const CommandLine& command_line) {
   AdminClient client(command_line.settings, DataDirectory::kMustExist);
   const Json compaction =
       client.AwaitJob(client.Post("compact", {{"everything", true}}).at("job").get<uint64_t>(),
-                      "compaction", "what was not reached is as it was before");
+                      "compaction", "the rest is unchanged");
   if (command_line.admin.Has("json")) return PrintJson(compaction);
   std::printf("%s\n", BeforeAndAfter(compaction).c_str());
 }

@@ -105,7 +105,7 @@ Json TryRewind(AdminClient& client, const std::string& id, const Json& summary,
 }
 
 void PrintWayOn(const std::string& file, bool new_computer_cannot_start) {
-  std::printf("what was there is in %s, which 'clients import' reads\n", file.c_str());
+  std::printf("the earlier state is in %s, which 'clients import' reads\n", file.c_str());
   if (new_computer_cannot_start) {
     std::printf(
         "note: no new computer can start until one that is in use leaves a snapshot, which it is "
@@ -189,7 +189,7 @@ bool Replace(AdminClient& client, const std::string& id, const Json& summary,
   } catch (const Failure& failure) {
     throw Failure(kExitFailure,
                   Concat({failure.what(),
-                          ". The client is banned and not complete; what was here is "
+                          ". The client is banned and not complete; its earlier state is "
                           "in ",
                           file,
                           ": repeat 'clients restore', or 'clients delete', 'clients import' "
@@ -299,7 +299,7 @@ void RestoreClient(const CommandLine& command_line) {
   const BackupState backup(command_line, id);
   if (is_here) {
     Confirm(arguments, Concat({"Put the backup's state of client ", id, " (", backup.Sentence(),
-                               ") in the place of what is here, which goes to ", file, "?"}));
+                               ") in the place of the present one, which goes to ", file, "?"}));
   }
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     if (client.Request("GET", target).status == 404) {

@@ -53,13 +53,12 @@ void ShowTop(const CommandLine& command_line) {
   const AdminArguments& arguments = command_line.admin;
   const unsigned long long limit = arguments.Number("limit", 1, kPlacesMax, kPlaces);
   AdminClient client(command_line.settings, DataDirectory::kServedOrNone);
-  RequireServer(client, command_line.settings, ", so nobody is served");
+  RequireServer(client, command_line.settings, ", so no client is served");
   const Json top = client.Get(Concat({"top?limit=", std::to_string(limit)}));
   if (arguments.Has("json")) return PrintJson(top);
   const uint64_t seconds = top.at("seconds").get<uint64_t>();
   if (top.at("sources").at("requests").empty()) {
-    std::printf("nobody has asked for anything in the last %s\n",
-                Counted(seconds, "second").c_str());
+    std::printf("no requests in the last %s\n", Counted(seconds, "second").c_str());
     return;
   }
   std::printf("The last %s:\n\n", Counted(seconds, "second").c_str());

@@ -172,11 +172,12 @@ void ReferenceDatabase::CheckIntegrity() const {
   if (sqlite3_errcode(database_.get()) == SQLITE_NOTADB) Fail("read");
   throw Failure(
       kExitFailure,
-      Concat({path_, " is damaged, and nothing of it was imported: ", first_problem,
-              problems > 1 ? Concat({" (and ", std::to_string(problems - 1), " more)"}) : "",
-              ". Import a copy from before the damage, or what SQLite can still read of this one: "
-              "sqlite3 '",
-              path_, "' .dump | sqlite3 recovered.sqlite3"}));
+      Concat(
+          {path_, " is damaged, and nothing of it was imported: ", first_problem,
+           problems > 1 ? Concat({" (and ", std::to_string(problems - 1), " more)"}) : "",
+           ". Import a copy from before the damage, or the part of this one that SQLite can read: "
+           "sqlite3 '",
+           path_, "' .dump | sqlite3 recovered.sqlite3"}));
 }
 
 ReferenceDatabase::~ReferenceDatabase() = default;

@@ -31,8 +31,8 @@ class ExistingClients {
     last_id_ = id;
     if (client_.Request("GET", ClientTarget(id)).status != 200) return;
     Confirm(arguments_, Concat({"Client ", id,
-                                " is here already. Add what is missing of it, and of others "
-                                "that are here?"}));
+                                " is here already. Add the missing versions of it, and of "
+                                "other existing clients?"}));
     is_agreed_ = true;
   }
 

@@ -120,7 +120,7 @@ PruneTotals RunPrune(AdminClient& client, const Settings& flags, bool dry_run) {
   ProgressLine progress(dry_run ? "looking" : "removing");
   client.WalkPages(
       "POST", "prune", PruneBody(flags, dry_run),
-      dry_run ? "nothing was removed" : "what is left will go the next time; everything is whole",
+      dry_run ? "nothing was removed" : "the next run removes the rest; everything is intact",
       [&](const Json& page) {
         totals.examined += page.at("examined").get<uint64_t>();
         for (const Json& entry : page.at("clients")) {
@@ -185,7 +185,7 @@ void ShowStats(const CommandLine& command_line) {
               HumanBytes(totals.snapshot_bytes).c_str(),
               Counted(totals.clients - totals.snapshots, "client").c_str());
   std::printf("with replicas ahead    %s\n", Counted(totals.with_replicas_ahead, "client").c_str());
-  std::printf("what clients have      %s\n", bytes("live_bytes").c_str());
+  std::printf("data of clients        %s\n", bytes("live_bytes").c_str());
   std::printf("on the disk            %s, %s of it dead or in the log; %s of %s free\n",
               bytes("bytes_on_disk").c_str(), bytes("dead_bytes").c_str(),
               bytes("disk_bytes_free").c_str(), bytes("disk_bytes_total").c_str());
@@ -277,14 +277,14 @@ void RepairLog(const CommandLine& command_line) {
     return;
   }
   Confirm(arguments, Concat({"In ", data_dir, ", ", sentence(looked.at("loss")),
-                             " cannot be read back. Go on without them?"}));
+                             " cannot be read back. Continue without them?"}));
   const Json repaired = client.Post("repair-log", {{"dry_run", false}});
   if (arguments.Has("json")) return PrintJson(repaired);
   const Json& loss = repaired.at("loss");
   std::printf(
-      "%s are lost; what was there is kept in %s/%s. The server starts again.\n"
-      "Replicas that had sent what is lost are ahead of this server now: `clients list` notes them "
-      "as they come, and `clients accept-diverged` lets one go on.\n",
+      "%s are lost; the damaged log is kept in %s/%s. The server starts again.\n"
+      "Replicas that had sent the lost versions are now ahead of this server: `clients list` notes "
+      "them as they come, and `clients accept-diverged` lets one continue.\n",
       sentence(loss).c_str(), data_dir.c_str(), loss.at("kept_in").get<std::string>().c_str());
 }
 

@@ -79,7 +79,7 @@ TEST(ExportLinesTest, AMistakeIsNamedWithItsLine) {
       {{R"({"client_id":ME})"}, "'type' is missing"},
       {{R"({"type":"vresion"})"}, "its type is 'vresion'"},
       {{version}, "no client line is before it"},
-      {{R"({"type":"client","client_id":'NIL'})"}, "the nil UUID, which is nobody's"},
+      {{R"({"type":"client","client_id":'NIL'})"}, "the nil UUID, which no client has"},
       {{R"({"type":"client","client_id":"me"})"}, "'client_id' is \"me\", which is not a UUID"},
       {{R"({"type":"client","client_id":ME,"colour":"red"})"}, "There is no parameter 'colour'"},
       {{R"({"type":"client","client_id":ME,"created":-1})"}, "a whole number"},
