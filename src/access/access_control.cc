@@ -25,8 +25,7 @@ absl::StatusOr<AccessPolicy> AccessPolicy::From(const Options& options) {
   if (options.invite_only && !options.create_clients) {
     return absl::InvalidArgumentError(
         "option invite-only: with create-clients off no client is created, with or without an "
-        "invite; "
-        "omit one of the two");
+        "invite; omit one of the two");
   }
   using Creation = AccessPolicy::Creation;
   const int64_t new_clients = options.new_clients_per_address_day;

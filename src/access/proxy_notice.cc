@@ -52,12 +52,10 @@ std::optional<std::string> ProxyNotice::Look(const PeerAddress& peer,
   noticed_.store(true, std::memory_order_release);
   return absl::StrCat("requests seem to come through a proxy at ", peer_.ToString(),
                       " that option trusted-proxy does not name, so that all clients count as one "
-                      "address and share "
-                      "its limits. If it is your proxy, set trusted-proxy=",
+                      "address and share its limits. If it is your proxy, set trusted-proxy=",
                       peer_.ToString(),
                       ". If it is not, a client forges such requests, whose X-Forwarded-For, "
-                      "Forwarded or X-Real-IP "
-                      "is ignored");
+                      "Forwarded or X-Real-IP is ignored");
 }
 
 std::optional<std::string> ProxyNotice::peer() const {

@@ -18,8 +18,7 @@ namespace tcsync::server {
 namespace {
 
 constexpr std::string_view kLeft =
-    "removed clients stay removed; a running server erases their bytes by itself within 10 "
-    "minutes, "
+    "removed data stays removed; a running server erases its bytes by itself within 10 minutes, "
     "and tcsync-server compact does it at once";
 
 struct Deletion {
