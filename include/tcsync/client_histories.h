@@ -42,8 +42,8 @@ struct ClientSummary {
   uint64_t snapshot_bytes = 0;
   std::vector<ReplicaAhead> replicas_ahead;  // a few of them, the latest seen first
   bool accepts_diverged = false;             // AcceptDiverged is in force
-  // The fault in the client's records, of which only its ID is then known here; empty when they can
-  // be read. VerifyChain says more.
+  // The fault that makes the client's records unreadable, so that only its ID is known here; empty
+  // when they can be read. VerifyChain says more.
   std::string problem = {};
 
   uint64_t version_count() const { return latest_number + 1 - first_number; }
@@ -124,7 +124,7 @@ using ImportOutcome = std::variant<Imported, DoesNotContinue>;
 // Removes the latest versions of one client's history.
 struct RewindRequest {
   Uuid client_id;
-  Uuid version_id = {};  // becomes the latest
+  Uuid version_id = {};  // the one that becomes the latest
   // The client's latest version as the caller knows it, so that no unseen version is removed.
   Uuid latest_version_id = {};
   std::optional<Uuid> snapshot_version_id = std::nullopt;
@@ -146,7 +146,7 @@ struct ChainReport {
   // Information: notable states that any client may cause within the protocol. No damage, however
   // odd.
   std::vector<std::string> notes;
-  // The client has no snapshot to start from and its first versions were removed, so that a new
+  // The client has no snapshot to start from and its first versions are missing, so that a new
   // computer could not start. Also among the notes.
   bool new_replica_cannot_start = false;
 };

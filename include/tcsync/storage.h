@@ -199,7 +199,7 @@ enum class StoreSnapshotOutcome { kStored, kNotWanted, kNoSuchClient, kOverLimit
 // The purpose of an upload. Storage refuses the upload of an append or a snapshot that it could not
 // store at present; its acceptance promises nothing for later.
 struct UploadRequest {
-  // An upload for Import, with an unknown purpose.
+  // An upload for Import, without further facts.
   struct ForImport {};
   // The fields of AppendRequest.
   struct ForAppend {
