@@ -658,7 +658,7 @@ TCSYNC_API void tcsync_queue_free(tcsync_queue *queue);
  * Replaces a function that was set, as a function replaces a queue. A NULL queue is silence. Records
  * stay in the queue after the engine and the listener were freed.
  * Threads: one.
- * Ownership: borrows the queue for the call; the queue may be freed before what logs to it.
+ * Ownership: borrows the queue for the call; the queue may be freed before its engines and listeners.
  * Errors: TCSYNC_NULL_ARGUMENT for a NULL config. */
 TCSYNC_API tcsync_code tcsync_config_set_log_queue(tcsync_config *config, tcsync_queue *queue,
                                                    tcsync_error **error);

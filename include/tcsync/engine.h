@@ -47,7 +47,7 @@ class Engine {
   virtual http::Handler* metrics() { return nullptr; }
 
  private:
-  friend class Listener;  // which also serves what is none of a program's business
+  friend class Listener;  // which also serves its internal parts
   virtual listener::ServedParts Parts() = 0;
 };
 

@@ -66,7 +66,7 @@ class Listener {
   absl::Status Serve(http::Handler& sync);
 
   // Stops accepting, lets the requests in flight finish for up to options.shutdown_timeout_ms, then
-  // closes what is left, and returns. Calls after the first do nothing.
+  // closes the rest, and returns. Calls after the first do nothing.
   virtual void Stop() = 0;
 
  private:

@@ -15,11 +15,11 @@
 //                       is room again: then the write may be found stored
 //   kUnavailable        too busy or closing down; nothing was stored, trying again helps
 //   kDataLoss           stored bytes fail their checksum or contradict each other, or are missing
-//   kFailedPrecondition what storage keeps its data in was taken away; nothing was stored, and
-//                       nothing is before it is back
-//   kAborted            what was being read in pieces, or uploaded, was removed meanwhile
+//   kFailedPrecondition the place of storage's data was taken away; nothing was stored, and
+//                       nothing will be before it is back
+//   kAborted            the data under way, read in pieces or uploaded, was removed meanwhile
 //   anything else       the operation failed; after a failed write it may or may not be stored
-// Its message names no client: the caller knows which one it asked for, and messages get into logs.
+// Its message names no client: the caller knows its client, and messages get into logs.
 #ifndef TCSYNC_STORAGE_H_
 #define TCSYNC_STORAGE_H_
 

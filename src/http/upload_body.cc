@@ -147,7 +147,7 @@ bool UploadBody::Step(std::unique_lock<std::mutex>& lock) {
 }
 
 BodyResult UploadBody::FillPiece() {
-  // Decoded straight into the piece, which has the memory for what the input can give.
+  // Decoded straight into the piece, which has the memory for the input's output.
   absl::string_view from = input();
   const size_t before = from.size();
   // While a body may still be a small one, it takes no more memory than it may have.

@@ -327,15 +327,15 @@ static void environment_is_read(void) {
 
 int main(void) {
   RUN(codes_keep_their_values, "programs compiled with an earlier header misread every failure");
-  RUN(codes_have_names, "bindings and logs cannot say what failed");
+  RUN(codes_have_names, "bindings and logs cannot name the failure");
   RUN(nothing_is_asked_of_null, "cleaning up after a failure crashes the program");
   RUN(the_header_and_the_library_are_of_one_release, "bug reports do not say which release");
-  RUN(features_are_those_of_this_build, "a program asks for what its library does not have");
+  RUN(features_are_those_of_this_build, "a program uses a feature that its library lacks");
   RUN(options_are_described, "--help, the bindings and the docs show wrong options");
   RUN(option_info_checks_its_arguments, "a mistake in a binding reads past the options table");
   RUN(option_info_respects_the_callers_struct, "a later release overwrites its callers' memory");
   RUN(config_refuses_what_is_wrong, "a typing error in a configuration goes unnoticed");
-  RUN(options_are_read_back, "nobody can find out why an engine does what it does");
+  RUN(options_are_read_back, "the reason for an engine's behaviour stays unknown");
   RUN(error_may_be_null, "programs that only look at codes crash");
   RUN(messages_are_one_line_of_utf8, "a value from outside forges log lines or steers terminals");
   RUN(environment_is_read, "containers cannot configure the server");

@@ -552,7 +552,7 @@ static void records_reach_the_host(void) {
 }
 
 int main(void) {
-  RUN(data_is_there_after_reopening, "what was acknowledged is lost at a restart");
+  RUN(data_is_there_after_reopening, "acknowledged data is lost at a restart");
   RUN(a_directory_has_one_engine, "two servers write into one directory and destroy it");
   RUN(other_formats_are_refused, "an older release damages the data of a newer one");
   RUN(an_unusable_directory_is_refused, "a server starts that cannot keep anything");
@@ -561,7 +561,7 @@ int main(void) {
   RUN(http_answers_are_not_failures, "programs with their own HTTP server cannot pass answers on");
   RUN(compressed_bodies_are_undone, "clients behind compressing proxies store unreadable bytes");
   RUN(headers_can_be_listed, "programs with their own HTTP server lose headers");
-  RUN(a_later_request_is_answered_or_refused, "what a program asks for is silently left undone");
+  RUN(a_later_request_is_answered_or_refused, "a program's request is silently ignored");
   RUN(malformed_requests_are_refused, "a mistake in a binding crashes the program");
   RUN(every_callback_comes_once, "embedding programs hang, free twice, or two replicas both win");
   RUN(threads_can_wait_at_once, "a threaded HTTP server cannot embed the engine");

@@ -248,7 +248,7 @@ int main(void) {
   CHECK_TEXT(tcsync_code_name(TCSYNC_FORKED), "TCSYNC_FORKED");
   RUN(an_engine_in_a_child, "a forked process hangs, or its parent cannot open its data again");
   RUN(an_address_in_a_child, "a server cannot be started again while a child of it lives");
-  RUN(one_remote_in_two_processes, "a process is told 'added' of another one's version");
+  RUN(one_remote_in_two_processes, "a process gets 'added' for another one's version");
   RUN(a_cancel_in_a_child, "a worker that stops its call stops everybody's");
   tcsync_key_free(key);
   return check_exit_status();

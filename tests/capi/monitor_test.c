@@ -87,8 +87,8 @@ static void an_engine_says_its_options(void) {
 }
 
 int main(void) {
-  RUN(a_mounted_engine_is_monitored, "nobody sees that a mounted engine is overloaded or ill");
+  RUN(a_mounted_engine_is_monitored, "the overload or failure of a mounted engine stays unseen");
   RUN(it_answers_nothing_else, "a stranger learns how much a server is used, or does more");
-  RUN(an_engine_says_its_options, "nobody can find out why an engine does what it does");
+  RUN(an_engine_says_its_options, "the reason for an engine's behaviour stays unknown");
   return check_exit_status();
 }

@@ -517,15 +517,15 @@ static void stalled_senders_take_little_memory(void) {
 
 int main(void) {
   fill_large();
-  RUN(bodies_pass_in_pieces, "what a host streams is stored or sent with bytes missing");
+  RUN(bodies_pass_in_pieces, "a streamed body is stored or sent with bytes missing");
   RUN(an_event_loop_does_the_same, "an event loop hangs, or loses bytes");
   RUN(heads_can_be_answered, "a host receives bodies that are refused anyway");
-  RUN(lengths_are_held_to, "an upload that broke off is stored as a whole one");
+  RUN(lengths_are_held_to, "a truncated upload is stored as a whole one");
   RUN(too_much_is_answered_early, "a stranger sends without an end");
   RUN(compressed_bodies_may_come_byte_by_byte, "compressed bodies are stored damaged");
   RUN(each_call_has_its_time, "a mistake in a host crashes it, or stores a request twice");
   RUN(calls_check_their_arguments, "a mistake in a binding crashes the program");
-  RUN(what_is_abandoned_has_no_effect, "uploads that broke off fill the memory, or are stored");
+  RUN(what_is_abandoned_has_no_effect, "truncated uploads fill the memory, or are stored");
   RUN(handles_may_outlive_their_engine, "a host that stops crashes");
   RUN(a_body_that_goes_away_is_told, "a client takes half an answer for a whole one");
 #if defined(__linux__) && !defined(SANITIZED)

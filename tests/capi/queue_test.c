@@ -130,7 +130,7 @@ static void the_descriptor_shows_what_waits(void) {
     tcsync_queue_wake(queue);
     tcsync_queue_wake(queue);
     CHECK(is_readable(queue, 0));
-    /* It comes before what is waiting. */
+    /* It comes before the waiting events. */
     event = next_event(queue, 0);
     CHECK_INT(event.kind, TCSYNC_EVENT_WAKE);
     CHECK(event.user_data == NULL && event.response == NULL && event.bytes == NULL);
@@ -541,7 +541,7 @@ int main(void) {
   RUN(a_callback_may_free_the_engine, "a program that ends from a callback hangs");
   RUN(a_queue_takes_the_log, "a host that does not look fills the memory with log records");
   RUN(the_log_outlives_its_queue_and_the_other_way_round, "a host that stops crashes");
-  RUN(a_log_function_delays_nobody, "a log that blocks stops the server, or its end");
+  RUN(a_log_function_delays_nobody, "a blocking log stops the server, or its end");
   RUN(a_log_function_that_never_returns_is_left_alone, "a program cannot end");
   return check_exit_status();
 }

@@ -334,7 +334,7 @@ int main(void) {
   RUN(a_client_that_is_not_allowed, "people look for a mistake of theirs that is none");
   RUN(a_server_that_is_gone, "the doctor does not say that the server is down");
   RUN(opening_checks_its_arguments, "a mistake in a binding crashes the program");
-  RUN(later_options_are_taken_or_refused, "what a program asks for is silently left undone");
+  RUN(later_options_are_taken_or_refused, "a program's request is silently ignored");
   RUN(calls_check_their_arguments, "a mistake in a binding crashes the program");
   RUN(a_probe_fills_what_the_caller_knows, "programs with an older header have memory overwritten");
   tcsync_key_free(key);

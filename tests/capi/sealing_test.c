@@ -220,9 +220,9 @@ int main(int argc, char** argv) {
     return 2;
   }
   testdata = argv[1];
-  RUN(derive_keys, "nobody's data opens");
-  RUN(real_blobs_open, "what Taskwarrior uploaded cannot be read");
-  RUN(seals_and_opens_again, "what is sealed here is lost, or two seals share a nonce");
+  RUN(derive_keys, "no user's data opens");
+  RUN(real_blobs_open, "Taskwarrior's uploads cannot be read");
+  RUN(seals_and_opens_again, "sealed data is lost, or two seals share a nonce");
   RUN(nothing_can_be_sealed, "an empty plaintext crashes the caller");
   RUN(every_fault_has_its_code, "people are told the wrong reason why their data does not open");
   RUN(sealing_checks_its_arguments, "a mistake in a binding crashes the program");

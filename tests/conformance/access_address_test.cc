@@ -98,7 +98,7 @@ TEST(AccessAddressTest, BehindATrustedProxyEachSourceHasItsOwnLimit) {
   EXPECT_EQ(client.Exchange(From("203.0.113.1", NewClient())).status, 200);
   EXPECT_EQ(client.Exchange(From("203.0.113.2", NewClient())).status, 200);
   EXPECT_EQ(client.Exchange(From("198.51.100.7, 203.0.113.1", NewClient())).status, 429)
-      << "what the client wrote itself was believed";
+      << "the client's own field was trusted";
   EXPECT_EQ(client.Exchange(From("2001:db8::1", NewClient())).status, 200);
   EXPECT_EQ(client.Exchange(From("2001:db8::2", NewClient())).status, 429) << "one /64 is one";
 }

@@ -305,7 +305,7 @@ TEST(CrowdTest, IdleAndSlowClientsDoNotSlowDownOthers) {
   constexpr int kSlow = 200;
   // Both ends of each connection are in this process.
   if (!CanOpen(2 * (kIdle + kSlow) + 200)) {
-    TCSYNC_MISSING_PREREQUISITE("RLIMIT_NOFILE cannot be raised to what 1,200 connections take");
+    TCSYNC_MISSING_PREREQUISITE("RLIMIT_NOFILE cannot be raised enough for 1,200 connections");
   }
   Options options = OptionsFor("memory");
   options.connections_max = 2 * (kIdle + kSlow);

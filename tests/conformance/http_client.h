@@ -112,7 +112,7 @@ class HttpClient {
   // Sends all of `bytes` and reads meanwhile; ReadResponse finds the input.
   bool SendWhileReading(absl::string_view bytes);
 
-  // Reads one response, an interim one (1xx) as well, and checks what holds for every response:
+  // Reads one response, an interim one (1xx) as well, and checks the rules for every response:
   // one Cache-Control: no-store, max-age=0 and one Content-Length; a violation is added to the
   // test's failures. `method` is that of the request: an answer to HEAD has no body.
   HttpResponse ReadResponse(absl::string_view method = "GET");
@@ -127,7 +127,7 @@ class HttpClient {
   // when it did not close it by the deadline.
   std::optional<std::string> ReadUntilClosed();
 
-  // Whether the server has closed the connection, or does within `wait`. Reads what comes.
+  // Whether the server has closed the connection, or does within `wait`. Reads the input.
   bool ClosedWithin(absl::Duration wait);
 
   // Announces the end of the input, as a half-closed TCP connection does.

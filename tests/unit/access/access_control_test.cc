@@ -132,7 +132,7 @@ TEST_F(AccessControlTest, AClientWithATokenMustComeWithIt) {
   EXPECT_EQ(ReasonFor(From("192.0.2.7", kClient, kToken)), std::nullopt);
   EXPECT_EQ(ReasonFor(From("192.0.2.7")), RefusalReason::kToken);
   EXPECT_EQ(ReasonFor(From("192.0.2.7", kClient, kOtherToken)), RefusalReason::kToken)
-      << "an invite opens somebody else's history";
+      << "an invite opens another client's history";
   EXPECT_EQ(ReasonFor(From("192.0.2.7", kOtherClient)), std::nullopt);
   // Reissued: the old one is worthless.
   records_.records.tokens[0].digest = DigestOf("new");
@@ -151,7 +151,7 @@ TEST_F(AccessControlTest, RatesOfAClient) {
   EXPECT_EQ(refusal->reason, RefusalReason::kClientRate);
   EXPECT_EQ(StatusOf(refusal->reason), 429);
   EXPECT_EQ(refusal->retry_after_seconds, 1) << "half a second is told as a whole one";
-  EXPECT_EQ(refusal->source, "192.0.2.7") << "an operator cannot tell who floods";
+  EXPECT_EQ(refusal->source, "192.0.2.7") << "an operator cannot tell the source of a flood";
   clock_.Advance(absl::Seconds(3));
   EXPECT_EQ(Admitted(From("192.0.2.7"), 20), 6);
 }
@@ -348,7 +348,7 @@ TEST_F(AccessControlTest, TheTotalCapStopsWritesAndNotReads) {
   EXPECT_EQ(StatusOf(RefusalReason::kTotalBytes), 507);
   EXPECT_EQ(ReasonFor(From("192.0.2.7"), false), std::nullopt);
   live_bytes = 500;
-  EXPECT_EQ(ReasonFor(From("192.0.2.7"), true), std::nullopt) << "what was removed is room at once";
+  EXPECT_EQ(ReasonFor(From("192.0.2.7"), true), std::nullopt) << "a removal makes room at once";
 }
 
 TEST_F(AccessControlTest, TheDiskFloorStopsWritesAndNotReads) {

@@ -117,7 +117,7 @@ TEST(JobsTest, WaitingWorkOfAKindIsJoined) {
   const uint64_t first = *jobs.StartOrJoin("compact", running.Take());
   running.AwaitBegin();
   const uint64_t second = *jobs.StartOrJoin("compact", waiting.Take());
-  EXPECT_NE(second, first) << "what is under way may have passed what is to be done";
+  EXPECT_NE(second, first) << "the running job may have passed the new work";
   EXPECT_EQ(*jobs.StartOrJoin("compact", HeldWork().Take()), second);
   EXPECT_TRUE(jobs.Cancel(second));
   HeldWork after_cancelled;

@@ -43,7 +43,7 @@ TEST_F(SourceTest, TheRightmostAddressThatIsNoProxy) {
   EXPECT_EQ(source("198.51.100.4, 203.0.113.9, 10.1.1.1"), "203.0.113.9");
   EXPECT_EQ(source("203.0.113.9,10.1.1.1,10.2.2.2"), "203.0.113.9");
   EXPECT_EQ(source("10.1.1.1, 10.2.2.2"), "192.0.2.1") << "no more than proxies";
-  EXPECT_EQ(source("garbage, 203.0.113.9"), "203.0.113.9") << "what is further left is not read";
+  EXPECT_EQ(source("garbage, 203.0.113.9"), "203.0.113.9") << "the part further left is not read";
 }
 
 TEST_F(SourceTest, SeveralFieldsAreOneList) {

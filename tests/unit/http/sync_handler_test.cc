@@ -523,7 +523,7 @@ TEST_F(GuardedHandlerTest, NewClientsBeyondTheLimitAre429) {
   Open({{"new-clients-per-address-day", "1"}});
   storage_.append = Appended{.version_id = kVersionId, .snapshot = {}, .created_client = true};
   EXPECT_EQ(Handle("POST", kAddVersion).status, 200);
-  // An existing client is appended to, whatever create_client says.
+  // An existing client is appended to, with any create_client.
   storage_.append = Appended{.version_id = kVersionId, .snapshot = {}, .created_client = false};
   EXPECT_EQ(Handle("POST", kAddVersion).status, 200);
   EXPECT_FALSE(storage_.append_requests.back().create_client);

@@ -69,7 +69,7 @@ TEST(CommandLineTest, BooleansTakeTheirValueBehindAnEqualsSign) {
   EXPECT_EQ(Parse({"--invite-only"}).settings.at("invite-only"), "true");
   EXPECT_EQ(Parse({"--invite-only=false"}).settings.at("invite-only"), "false");
   EXPECT_EQ(Parse({"--invite-only=maybe"}).settings.at("invite-only"), "maybe")
-      << "the library says what it may be";
+      << "the library gives the valid values";
   EXPECT_THAT(RefusalOf({"--no-invite-only=true1"}), HasSubstr("--no-invite-only takes no value"));
   EXPECT_THAT(RefusalOf({"--invite-only", "false"}), HasSubstr("unknown command 'false'"));
 }
