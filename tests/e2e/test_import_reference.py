@@ -343,7 +343,7 @@ def test_a_damaged_file_is_refused_and_what_the_message_says_helps(tmp_path, ref
     assert str(database) in done.stderr and "damaged" in done.stderr
     assert not (tmp_path / "data").exists()
     # The command that it names.
-    command = done.stderr.split("still read of this one: ")[1].strip()
+    command = done.stderr.split("that SQLite can read: ")[1].strip()
     subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True, timeout=IMPORT_TIMEOUT_S)
     done = import_reference(tmp_path / "recovered.sqlite3", tmp_path / "data")
     assert done.returncode == 0, done.stderr
