@@ -34,6 +34,9 @@ Result FromStatus(const absl::Status& status, const StatusMeaning& meaning = {})
 // For a NULL where the caller must give something.
 Result NullArgument(absl::string_view name);
 
+// Whether `index` is one of `count` things of that name, counted from 0.
+Result CheckIndex(size_t index, size_t count, absl::string_view name);
+
 // Whether `count` items of `item_size` bytes can be at `data`: a null pointer is valid only with
 // none, and no memory has more than PTRDIFF_MAX bytes, so that such a length is a negative number
 // of the caller's. Everything that comes with a length is checked here before anything looks at it.
