@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "capi/src/bytes.h"
@@ -85,9 +84,8 @@ tcsync_code tcsync_option_info(size_t index, tcsync_option* option, tcsync_error
   return Guard(error, [&]() -> Result {
     if (option == nullptr) return NullArgument("option");
     const absl::Span<const tcsync::OptionInfo> options = tcsync::AllOptions();
-    if (index >= options.size()) {
-      return {TCSYNC_INVALID_ARGUMENT, absl::StrCat("there is no option ", index, "; there are ",
-                                                    options.size(), ", counted from 0")};
+    if (Result result = tcsync::capi::CheckIndex(index, options.size(), "option"); !result.ok()) {
+      return result;
     }
     if (Result result = tcsync::capi::CheckOutputStruct(*option, {"option", "tcsync_option"});
         !result.ok()) {

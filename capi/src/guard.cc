@@ -67,6 +67,12 @@ Result NullArgument(absl::string_view name) {
   return {TCSYNC_NULL_ARGUMENT, absl::StrCat("the argument '", name, "' is NULL")};
 }
 
+Result CheckIndex(size_t index, size_t count, absl::string_view name) {
+  if (index < count) return {};
+  return {TCSYNC_INVALID_ARGUMENT, absl::StrCat("there is no ", name, " ", index, "; there are ",
+                                                count, ", counted from 0")};
+}
+
 Result CheckData(const void* data, size_t count, absl::string_view name, size_t item_size) {
   if (count > static_cast<size_t>(PTRDIFF_MAX) / item_size) {
     return {TCSYNC_INVALID_ARGUMENT,

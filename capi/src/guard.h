@@ -34,6 +34,9 @@ Result FromStatus(const absl::Status& status, const StatusMeaning& meaning = {})
 // For a NULL argument that must not be one.
 Result NullArgument(absl::string_view name);
 
+// Whether `index` is one of `count` things of that name, counted from 0.
+Result CheckIndex(size_t index, size_t count, absl::string_view name);
+
 // Whether `count` items of `item_size` bytes can be at `data`: a null pointer is valid only with
 // none, and no memory has more than PTRDIFF_MAX bytes, so such a length was a negative number of
 // the caller's. Every argument with a length is checked here before its first use.

@@ -60,9 +60,9 @@ tcsync_code tcsync_log_record_field(const tcsync_log_record* record, size_t inde
   return Guard(error, [&]() -> Result {
     if (Result result = Needed(record, "record"); !result.ok()) return result;
     if (field == nullptr) return NullArgument("field");
-    if (index >= record->fields.size()) {
-      return {TCSYNC_INVALID_ARGUMENT, absl::StrCat("there is no field ", index, "; there are ",
-                                                    record->fields.size(), ", counted from 0")};
+    if (Result result = tcsync::capi::CheckIndex(index, record->fields.size(), "field");
+        !result.ok()) {
+      return result;
     }
     *field = record->fields[index];
     return {};

@@ -201,9 +201,8 @@ tcsync_code tcsync_response_header(const tcsync_response* response, size_t index
     if (Result result = Needed(response, "response"); !result.ok()) return result;
     if (header == nullptr) return NullArgument("header");
     const auto& headers = response->response.headers;
-    if (index >= headers.size()) {
-      return {TCSYNC_INVALID_ARGUMENT, absl::StrCat("there is no header ", index, "; there are ",
-                                                    headers.size(), ", counted from 0")};
+    if (Result result = tcsync::capi::CheckIndex(index, headers.size(), "header"); !result.ok()) {
+      return result;
     }
     const tcsync::http::Header& found = headers[index];
     *header = {found.name.data(), found.name.size(), found.value.data(), found.value.size()};

@@ -557,14 +557,12 @@ Response SyncHandler::AnswerWithBody(const Call& call, absl::string_view media_t
 }
 
 Response SyncHandler::Answer(const Call& call, Response response) const {
-  if (logger_.Passes(LogLevel::kDebug)) {
-    logger_.Log(LogLevel::kDebug,
-                {.status = response.status,
-                 .endpoint = NameOf(call.route.endpoint),
-                 .client = call.client_id(),
-                 .version = call.route.version_id},
-                ReasonPhrase(response.status));
-  }
+  logger_.Log(LogLevel::kDebug,
+              {.status = response.status,
+               .endpoint = NameOf(call.route.endpoint),
+               .client = call.client_id(),
+               .version = call.route.version_id},
+              ReasonPhrase(response.status));
   return response;
 }
 

@@ -9,18 +9,17 @@ import contextlib
 import os
 import re
 import resource
-import signal
 import socket
 import subprocess
 from pathlib import Path
 
+from server_process import ServerProcess
 from support import BUILD_DIR, wait_until
 
 BINARY = Path(os.environ.get("TCSYNC_SERVER") or BUILD_DIR / "bin" / "tcsync-server")
 ANY_PORT = "127.0.0.1:0"
 START_TIMEOUT_S = 30
 PRINT_TIMEOUT_S = 30
-STOP_TIMEOUT_S = 15  # Requests in flight may take 10 s; the rest is for closing the storage on a busy machine.
 
 # The server's own variables are never inherited, so that a test means the same on everybody's machine.
 OPTION_VARIABLES = (
@@ -40,7 +39,7 @@ def environment(**variables):
     return {**inherited, **variables}
 
 
-class Server:
+class Server(ServerProcess):
     """One data directory, and the process that serves it.
 
     `listen` is what follows --listen; None leaves the flag away and takes the addresses from the LISTEN in `env`.
@@ -56,7 +55,6 @@ class Server:
         self._env = env or {}
         self._command = command
         self._memory_bytes_max = memory_bytes_max
-        self._process = None
         self.addresses = []
         self.start()
 
@@ -65,10 +63,6 @@ class Server:
         """The first TCP address as a URL, without a slash at the end."""
         scheme = "https" if "--tls-cert" in self._flags else "http"
         return f"{scheme}://{self.addresses[0]}"
-
-    @property
-    def pid(self):
-        return self._process.pid
 
     def pid_or_none(self):
         """None when it does not run."""
@@ -114,36 +108,6 @@ class Server:
             raise
         if self._listen:  # A restart comes back on the same ports.
             self._listen = [*self.addresses, *filter(is_unix, self._listen)]
-
-    def send_signal(self, number):
-        self._process.send_signal(number)
-
-    def wait_for_exit(self, timeout_s=STOP_TIMEOUT_S):
-        """Waits until the server, already told to stop, has closed cleanly."""
-        try:
-            status = self._process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise AssertionError(f"the server was still running {timeout_s} s after it was told to stop") from None
-        self._process = None
-        assert status == 0, f"the server ended with status {status}:\n{self.log[-2000:]}"
-
-    def stop(self, number=signal.SIGTERM):
-        """Stops the server as an init system does. A server that is not running is left as it is."""
-        if self._process:
-            self.send_signal(number)
-            self.wait_for_exit()
-
-    def kill(self):
-        """Ends the server as a crash does: nothing is finished, nothing is closed."""
-        if self._process:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def restart(self):
-        self.stop()
-        self.start()
 
     def _is_printing(self):
         if not self._process or self._process.poll() is not None:

