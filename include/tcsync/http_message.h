@@ -2,12 +2,10 @@
 #ifndef TCSYNC_HTTP_MESSAGE_H_
 #define TCSYNC_HTTP_MESSAGE_H_
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/functional/any_invocable.h"
@@ -37,50 +35,6 @@ struct RequestHead {
 
   // The number of fields with that name, in any case.
   int CountOf(absl::string_view name) const;
-};
-
-// A bound on the bytes of all bodies in memory at one time. Thread-safe.
-class ByteBudget {
- public:
-  explicit ByteBudget(uint64_t bytes_max) : bytes_max_(bytes_max) {}
-  // A part of another budget: bytes taken from the part are taken from the whole as well.
-  ByteBudget(uint64_t bytes_max, std::shared_ptr<ByteBudget> whole)
-      : bytes_max_(bytes_max), whole_(std::move(whole)) {}
-  ByteBudget(const ByteBudget&) = delete;
-  ByteBudget& operator=(const ByteBudget&) = delete;
-
-  // Takes `bytes` from the budget; false, and nothing is taken, if they are not available.
-  bool TryTake(uint64_t bytes);
-  void GiveBack(uint64_t bytes);
-
-  uint64_t bytes_max() const { return bytes_max_; }
-  uint64_t bytes_taken() const { return bytes_taken_.load(std::memory_order_relaxed); }
-
- private:
-  const uint64_t bytes_max_;
-  const std::shared_ptr<ByteBudget> whole_;  // null: not a part
-  std::atomic<uint64_t> bytes_taken_{0};
-};
-
-// Bytes taken from a budget, given back when this is destroyed. Move-only; thread-compatible.
-class ByteCharge {
- public:
-  ByteCharge() = default;
-  explicit ByteCharge(std::shared_ptr<ByteBudget> budget) : budget_(std::move(budget)) {}
-  ByteCharge(ByteCharge&& other) noexcept
-      : budget_(std::move(other.budget_)), bytes_(std::exchange(other.bytes_, 0)) {}
-  ByteCharge& operator=(ByteCharge&& other) noexcept;
-  ~ByteCharge();
-
-  // Changes the charge to `bytes` in all; false, and nothing changes, if the budget lacks them.
-  bool TryResize(uint64_t bytes);
-
-  // Gives everything back.
-  void Release() { TryResize(0); }
-
- private:
-  std::shared_ptr<ByteBudget> budget_;
-  uint64_t bytes_ = 0;
 };
 
 struct Header {
@@ -115,8 +69,8 @@ struct Response {
   std::string body;
   // The source of a body that comes in pieces; `body` is empty then.
   std::unique_ptr<BodySource> body_source;
-  // The budget's charge for the body, or one piece of it: keep it until all is sent.
-  ByteCharge charge;
+  // Holds what the body, or one piece of it, takes of the memory budget: keep it until all is sent.
+  std::shared_ptr<void> memory;
 
   uint64_t body_bytes() const {
     return body_source != nullptr ? body_source->bytes() : body.size();

@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "admin/dependencies.h"
+#include "http/byte_budget.h"
 #include "tcsync/handler.h"
 
 namespace tcsync::admin {

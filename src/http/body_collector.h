@@ -10,7 +10,7 @@
 
 #include "absl/strings/string_view.h"
 #include "http/body_decoder.h"
-#include "tcsync/http_message.h"
+#include "http/byte_budget.h"
 
 namespace tcsync::http {
 

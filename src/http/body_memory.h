@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-#include "tcsync/http_message.h"
+#include "http/byte_budget.h"
 
 namespace tcsync::http {
 

@@ -552,7 +552,7 @@ Response SyncHandler::AnswerWithBody(const Call& call, absl::string_view media_t
   } else {
     response.body = std::move(body);
   }
-  response.charge = std::move(charge);
+  response.memory = std::make_shared<ByteCharge>(std::move(charge));
   return Answer(call, std::move(response));
 }
 

@@ -17,7 +17,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "access/network.h"
-#include "tcsync/http_message.h"
+#include "http/byte_budget.h"
 #include "tcsync/peer_address.h"
 #include "tcsync/uuid.h"
 

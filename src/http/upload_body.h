@@ -17,9 +17,9 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "http/body_decoder.h"
+#include "http/byte_budget.h"
 #include "http/transfer_shares.h"
 #include "sync/sync_service.h"
-#include "tcsync/http_message.h"
 #include "tcsync/storage.h"
 
 namespace tcsync::http {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "http/body_collector.h"
+#include "http/byte_budget.h"
 #include "tests/fuzz/target.h"
 
 namespace tcsync::fuzz {

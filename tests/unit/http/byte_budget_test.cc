@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "http/byte_budget.h"
 #include "tcsync/http_message.h"
 
 namespace tcsync::http {
@@ -77,11 +78,13 @@ TEST(ByteChargeTest, MovesWithItsBytes) {
 }
 
 // If this fails, a sent answer keeps its memory until the next large one.
-TEST(ByteChargeTest, AnEmptyOneInItsPlaceGivesBack) {
+TEST(ByteChargeTest, IsGivenBackWithTheResponseThatHoldsIt) {
   const auto budget = std::make_shared<ByteBudget>(100);
+  ByteCharge charge(budget);
+  ASSERT_TRUE(charge.TryResize(40));
   Response response;
-  response.charge = ByteCharge(budget);
-  ASSERT_TRUE(response.charge.TryResize(40));
+  response.memory = std::make_shared<ByteCharge>(std::move(charge));
+  EXPECT_EQ(budget->bytes_taken(), 40u);
   response = Response();
   EXPECT_EQ(budget->bytes_taken(), 0u);
 }
