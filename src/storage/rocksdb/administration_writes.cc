@@ -251,32 +251,6 @@ absl::StatusOr<uint64_t> EndOfRemoval(const ChainHead& head, uint64_t first_numb
 
 absl::Status NoSuchClientError() { return absl::NotFoundError("there is no such client"); }
 
-// The bytes of the segments from the first kept version to the one before `end_number`.
-absl::StatusOr<uint64_t> SegmentBytes(const ChainReader& reader, const Uuid& client_id,
-                                      const ChainHead& head, uint64_t end_number) {
-  uint64_t bytes = 0;
-  uint64_t history_bytes = head.record.removed_history_bytes;
-  const absl::Status visited = reader.VisitVersions(
-      client_id, head.record.first_number, end_number,
-      [&](uint64_t number, const VersionTrailer& trailer, uint64_t inline_bytes) -> absl::Status {
-        if (trailer.segment_is_inline) {
-          bytes += inline_bytes;
-        } else if (trailer.pieces) {
-          bytes += trailer.pieces->bytes;
-        } else if (trailer.counts_history) {
-          bytes += trailer.history_bytes - history_bytes;
-        } else {  // format 1, which did not count
-          const auto segment = reader.Read(SegmentKey(client_id, number));
-          if (!segment.ok()) return segment.status();
-          if (segment->has_value()) bytes += (*segment)->size();
-        }
-        history_bytes = trailer.history_bytes;
-        return absl::OkStatus();
-      });
-  if (!visited.ok()) return visited;
-  return bytes;
-}
-
 // Does the reads that the decision of an import needs here, so that the committer need not wait for
 // the disk.
 void LoadForRemoval(const ChainReader& reader, const Uuid& client_id, uint64_t end_number) {
@@ -372,7 +346,6 @@ absl::StatusOr<uint64_t> RocksdbAdministration::RemoveVersions(const Uuid& clien
     // One part of the versions to remove, which begins at the first kept version.
     ChainHead head;
     uint64_t end_number = 0;
-    uint64_t part_bytes = 0;
     const absl::Status read =
         storage_.WithDatabase([&](rocksdb::DB&, const ChainReader& reader) -> absl::Status {
           const absl::StatusOr<std::optional<ChainHead>> found = reader.ReadHead(client_id);
@@ -382,18 +355,16 @@ absl::StatusOr<uint64_t> RocksdbAdministration::RemoveVersions(const Uuid& clien
           const absl::StatusOr<uint64_t> end = EndOfRemoval(head, first_number);
           if (!end.ok()) return end.status();
           end_number = std::min(*end, head.record.first_number + base::kRemovedVersionsPerWrite);
-          const absl::StatusOr<uint64_t> bytes = SegmentBytes(reader, client_id, head, end_number);
-          if (!bytes.ok()) return bytes.status();
-          part_bytes = *bytes;
+          LoadForRemoval(reader, client_id, end_number);
           return absl::OkStatus();
         });
     if (!read.ok()) return read;
     if (end_number <= head.record.first_number) return removed_bytes;
 
-    bool removed = false;
+    uint64_t part_bytes = 0;
     const absl::Status written = storage_.Commit(
         [&](BatchBuilder& batch) -> absl::Status {
-          removed = false;
+          part_bytes = 0;
           const absl::StatusOr<std::optional<ChainHead>> now = batch.Head(client_id);
           if (!now.ok()) return now.status();
           // Others may have removed more meanwhile: then this part is selected again.
@@ -404,12 +375,14 @@ absl::StatusOr<uint64_t> RocksdbAdministration::RemoveVersions(const Uuid& clien
           const absl::StatusOr<uint64_t> end = EndOfRemoval(**now, first_number);
           if (!end.ok()) return end.status();
           if (*end < end_number) return absl::OkStatus();
-          removed = true;
-          return batch.RemoveVersions(client_id, end_number, **now);
+          const absl::StatusOr<uint64_t> removed =
+              batch.RemoveVersions(client_id, end_number, **now);
+          if (removed.ok()) part_bytes = *removed;
+          return removed.status();
         },
         Room::kReserve);
     if (!written.ok()) return written;
-    if (removed) removed_bytes += part_bytes;
+    removed_bytes += part_bytes;
   }
 }
 

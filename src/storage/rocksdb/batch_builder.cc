@@ -296,18 +296,20 @@ absl::Status BatchBuilder::RemoveHistory(const Uuid& client_id, const ChainHead&
   return absl::OkStatus();
 }
 
-absl::Status BatchBuilder::RemoveVersions(const Uuid& client_id, uint64_t end_number,
-                                          ChainHead head) {
+absl::StatusOr<uint64_t> BatchBuilder::RemoveVersions(const Uuid& client_id, uint64_t end_number,
+                                                      ChainHead head) {
   const auto last = reader_.ReadTrailer(client_id, end_number - 1);
   if (!last.ok()) return last.status();
   const auto keys = reader_.ReadKeysOfVersions(client_id, head.record.first_number, end_number);
   if (!keys.ok()) return keys.status();
   for (const std::string& key : *keys) Delete(key);
   head.record.first_number = end_number;
+  const uint64_t removed_before = head.record.removed_history_bytes;
   if (last->has_value()) head.record.removed_history_bytes = (*last)->history_bytes;
   PutHead(client_id, head, /*is_new_client=*/false);
   reduced_clients_.push_back(client_id);
-  return absl::OkStatus();
+  // Not less than before, unless a damaged record says so.
+  return std::max(head.record.removed_history_bytes, removed_before) - removed_before;
 }
 
 absl::Status BatchBuilder::Rewind(const Uuid& client_id, uint64_t latest_number,

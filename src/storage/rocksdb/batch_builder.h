@@ -79,7 +79,9 @@ class BatchBuilder {
   // Removes all records of the client except its client record.
   absl::Status RemoveHistory(const Uuid& client_id, const ChainHead& head);
   // Removes the versions from the first one kept to the one before `end_number`. Puts the head.
-  absl::Status RemoveVersions(const Uuid& client_id, uint64_t end_number, ChainHead head);
+  // The bytes of their segments.
+  absl::StatusOr<uint64_t> RemoveVersions(const Uuid& client_id, uint64_t end_number,
+                                          ChainHead head);
   // Removes the versions after `latest_number`, and the snapshot if it is of one of them or if
   // `remove_snapshot`. Later positions of replicas are set to `latest_number`. Puts the head.
   absl::Status Rewind(const Uuid& client_id, uint64_t latest_number, bool remove_snapshot,

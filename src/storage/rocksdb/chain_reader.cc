@@ -17,8 +17,8 @@ absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), sl
 
 // For an iterator over the keys from `begin` to before `end`, of one client. The filters let it
 // skip every file without the client. The iterator is limited by bounds and not by
-// prefix_same_as_start, because RocksDB would then ask for the prefix of kOpenedKey, which has
-// none.
+// prefix_same_as_start, because RocksDB would then ask for the prefix of any key, and a foreign one
+// may be too short to have it.
 class Range {
  public:
   Range(const rocksdb::ReadOptions& options, const std::string& begin, const std::string& end)
@@ -166,13 +166,14 @@ absl::StatusOr<std::optional<uint64_t>> ChainReader::FindNumber(const Uuid& clie
   return *child - 1;
 }
 
-absl::Status ChainReader::VisitVersions(const Uuid& client_id, uint64_t first_number,
-                                        uint64_t end_number, VersionVisitor visit) const {
+absl::StatusOr<std::vector<std::string>> ChainReader::ReadKeysOfVersions(
+    const Uuid& client_id, uint64_t first_number, uint64_t end_number) const {
   const std::string begin = VersionKey(client_id, first_number);
   const std::string end = VersionKey(client_id, end_number);
   rocksdb::ReadOptions options = options_;
   options.fill_cache = false;  // a large read that is not repeated
   const Range range(options, begin, end);
+  std::vector<std::string> keys;
   const std::unique_ptr<rocksdb::Iterator> iterator(db_.NewIterator(range.options()));
   for (iterator->Seek(begin); iterator->Valid(); iterator->Next()) {
     const std::optional<uint64_t> number = ParseVersionKey(client_id, ToView(iterator->key()));
@@ -181,35 +182,18 @@ absl::Status ChainReader::VisitVersions(const Uuid& client_id, uint64_t first_nu
     if (!trailer) {
       return Contradiction(absl::StrCat("version ", *number, " is malformed"));
     }
-    const absl::Status visited =
-        visit(*number, *trailer, iterator->value().size() - trailer->encoded_bytes);
-    if (!visited.ok()) return visited;
+    keys.push_back(VersionKey(client_id, *number));
+    if (trailer->segment_is_apart()) keys.push_back(SegmentKey(client_id, *number));
+    if (trailer->pieces) {
+      for (std::string& key : KeysOfPieces(client_id, *trailer->pieces)) {
+        keys.push_back(std::move(key));
+      }
+    }
+    if (!LeadsTo(trailer->parent_version_id, *number)) {
+      keys.push_back(ParentKey(client_id, trailer->parent_version_id));
+    }
   }
   if (!iterator->status().ok()) return FromRocksdb(iterator->status(), "read from the database");
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::vector<std::string>> ChainReader::ReadKeysOfVersions(
-    const Uuid& client_id, uint64_t first_number, uint64_t end_number) const {
-  std::vector<std::string> keys;
-  const absl::Status visited =
-      VisitVersions(client_id, first_number, end_number,
-                    [&](uint64_t number, const VersionTrailer& trailer, uint64_t) {
-                      keys.push_back(VersionKey(client_id, number));
-                      if (trailer.segment_is_apart()) {
-                        keys.push_back(SegmentKey(client_id, number));
-                      }
-                      if (trailer.pieces) {
-                        for (std::string& key : KeysOfPieces(client_id, *trailer.pieces)) {
-                          keys.push_back(std::move(key));
-                        }
-                      }
-                      if (!LeadsTo(trailer.parent_version_id, number)) {
-                        keys.push_back(ParentKey(client_id, trailer.parent_version_id));
-                      }
-                      return absl::OkStatus();
-                    });
-  if (!visited.ok()) return visited;
   return keys;
 }
 

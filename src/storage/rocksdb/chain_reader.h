@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "rocksdb/db.h"
@@ -68,15 +67,8 @@ class ChainReader {
   absl::StatusOr<std::optional<VersionTrailer>> ReadTrailer(const Uuid& client_id,
                                                             uint64_t number) const;
 
-  // Calls `visit` for each kept version from `first_number` to the one before `end_number`, with
-  // the number of bytes before its trailer, until it returns an error. Does not read segments that
-  // are stored apart.
-  using VersionVisitor = absl::FunctionRef<absl::Status(
-      uint64_t number, const VersionTrailer& trailer, uint64_t inline_bytes)>;
-  absl::Status VisitVersions(const Uuid& client_id, uint64_t first_number, uint64_t end_number,
-                             VersionVisitor visit) const;
-
-  // The keys of those versions: records, segments, pieces and index entries.
+  // The keys of the kept versions from `first_number` to the one before `end_number`: records,
+  // segments, pieces and index entries.
   absl::StatusOr<std::vector<std::string>> ReadKeysOfVersions(const Uuid& client_id,
                                                               uint64_t first_number,
                                                               uint64_t end_number) const;

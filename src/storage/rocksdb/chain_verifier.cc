@@ -174,8 +174,6 @@ absl::Status ChainVerifier::VerifyRecord() {
 
 std::optional<uint64_t> ChainVerifier::SegmentBytes(uint64_t number,
                                                     const VersionTrailer& trailer) {
-  // Format 1 did not count, so bytes from before one of its versions were not counted either.
-  const bool is_counted = trailer.counts_history;
   uint64_t before = 0;
   if (previous_) {
     before = previous_->history_bytes;
@@ -184,7 +182,6 @@ std::optional<uint64_t> ChainVerifier::SegmentBytes(uint64_t number,
   } else {
     return std::nullopt;
   }
-  if (!is_counted) return std::nullopt;
   if (trailer.history_bytes < before) {
     AddProblem(absl::StrCat("the history up to ", Named(number, trailer.version_id), " has ",
                             trailer.history_bytes, " bytes, fewer than the ", before,
@@ -491,8 +488,7 @@ absl::Status ChainVerifier::VerifySnapshot() {
     const bool has_bytes = snapshot.pieces || (bytes.has_value() && was_read);
     if (was_read && !bytes && !snapshot.pieces) AddProblem(absl::StrCat(name, " has no bytes"));
     if (bytes && snapshot.pieces) AddProblem(absl::StrCat(name, " has bytes beside its pieces"));
-    // Format 1 did not count them.
-    if (bytes && snapshot.bytes != 0 && *bytes != snapshot.bytes) {
+    if (bytes && *bytes != snapshot.bytes) {
       AddProblem(
           absl::StrCat(name, " has ", *bytes, " bytes, but ", snapshot.bytes, " were counted"));
     }

@@ -141,10 +141,14 @@ std::optional<int> ParseFormatLine(absl::string_view line) {
 }
 
 absl::Status CheckFormatVersion(int version, absl::string_view what) {
-  if (version <= kStorageFormatVersion) return absl::OkStatus();
+  if (version >= kOldestStorageFormatVersion && version <= kStorageFormatVersion) {
+    return absl::OkStatus();
+  }
   return absl::FailedPreconditionError(
-      absl::StrCat(what, " has storage format ", version, ", and this release knows up to ",
-                   kStorageFormatVersion, ": use the newer release of tcsync that wrote it"));
+      absl::StrCat(what, " has storage format ", version, ", and this release knows ",
+                   kOldestStorageFormatVersion, " to ", kStorageFormatVersion, ": use the ",
+                   version > kStorageFormatVersion ? "newer release" : "earlier state",
+                   " of tcsync that wrote it"));
 }
 
 DataDirectory::DataDirectory(std::string path, int format_file, bool was_created)

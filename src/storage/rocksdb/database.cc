@@ -260,7 +260,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DataDirectory& di
 
 absl::Status Database::LoadFile(const DataDirectory& directory) {
   // Older formats have none, or the one of an interrupted upgrade.
-  if (directory.format() < kFirstFormatWithDatabaseFile) return absl::OkStatus();
+  if (directory.format() < kStorageFormatVersion) return absl::OkStatus();
   constexpr absl::string_view kAnew = " ('tcsync-server repair-log' creates it again)";
   absl::StatusOr<DatabaseFile> file = DatabaseFile::Open(file_path_);
   if (file.ok()) {

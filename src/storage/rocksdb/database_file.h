@@ -23,9 +23,6 @@
 
 namespace tcsync::rocksdb_storage {
 
-// Older storage formats have none.
-inline constexpr int kFirstFormatWithDatabaseFile = 3;
-
 // Thread-compatible; move-only.
 class DatabaseFile {
  public:

@@ -23,6 +23,7 @@
 #include "storage/rocksdb/database_check.h"
 #include "storage/rocksdb/database_file.h"
 #include "storage/rocksdb/directories.h"
+#include "storage/rocksdb/record_codec.h"
 
 namespace tcsync::rocksdb_storage {
 namespace {
@@ -141,7 +142,7 @@ absl::StatusOr<LogRepair> RepairLog(const std::string& data_dir, bool dry_run) {
   if (directory->is_new()) return LogRepair{};
   std::optional<DatabaseFile> file;
   LogDamage damage;
-  if (directory->format() >= kFirstFormatWithDatabaseFile) {
+  if (directory->format() == kStorageFormatVersion) {
     absl::StatusOr<DatabaseFile> opened = DatabaseFile::Open(directory->DatabaseFilePath());
     if (opened.ok()) {
       file.emplace(*std::move(opened));

@@ -27,7 +27,7 @@ absl::StatusOr<StorageTotals> CountTotals(rocksdb::DB& database, const ChainRead
   const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(options));
   for (iterator->SeekToFirst(); iterator->Valid();) {
     const absl::string_view key(iterator->key().data(), iterator->key().size());
-    if (key.size() < Uuid::kBytes) {  // kOpenedKey
+    if (key.size() < Uuid::kBytes) {  // of no record that this format has
       iterator->Next();
       continue;
     }

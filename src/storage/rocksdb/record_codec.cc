@@ -31,8 +31,6 @@ enum Kind : char {
 
 // The last byte of a version's trailer.
 enum TrailerForm : char {
-  kOldApart = 0,
-  kOldInline = 1,
   kApart = 2,
   kInline = 3,
   kInPieces = 4,
@@ -52,9 +50,6 @@ constexpr size_t kClientRecordBytes = 1 + 1 + 8 + 8 + 8;
 constexpr size_t kSnapshotRecordBytes = 16 + 8 + 8 + 8;
 constexpr size_t kSnapshotPiecesBytes = 16 + kPieceBytes;
 constexpr size_t kPiecesRecordBytes = 16 + 8 + kPieceBytes;
-constexpr size_t kOldClientRecordBytes = 8 + 1;
-constexpr size_t kOldSnapshotRecordBytes = 16 + 8 + 8;
-constexpr size_t kOldVersionTrailerBytes = 16 + 16 + 8 + 1;
 constexpr size_t kReplicaAheadBytes = 16 + 8;
 
 void AppendNumber(uint64_t number, std::string& out) {
@@ -140,23 +135,6 @@ std::optional<absl::string_view> RestOfOwnKey(absl::string_view key, Kind kind, 
   if (key.size() != Uuid::kBytes + 1 + bytes || key[Uuid::kBytes] != kind) return std::nullopt;
   if (key.substr(0, Uuid::kBytes) != Uuid().AsStringView()) return std::nullopt;
   return key.substr(Uuid::kBytes + 1);
-}
-
-std::optional<ClientRecord> DecodeOldClientRecord(absl::string_view value) {
-  if (value.size() < kOldClientRecordBytes) return std::nullopt;
-  Reader reader(value);
-  ClientRecord record;
-  record.created_unix_seconds = reader.Time();
-  const bool has_snapshot = reader.Byte() != 0;
-  const size_t expected = kOldClientRecordBytes + (has_snapshot ? kOldSnapshotRecordBytes : 0);
-  if (value.size() != expected) return std::nullopt;
-  if (has_snapshot) {
-    SnapshotRecord& snapshot = record.snapshot.emplace();
-    snapshot.version_id = reader.ReadUuid();
-    snapshot.number = reader.Number();
-    snapshot.stored_unix_seconds = reader.Time();
-  }
-  return record;
 }
 
 }  // namespace
@@ -323,8 +301,7 @@ std::string EncodeClientRecord(const ClientRecord& record) {
 }
 
 std::optional<ClientRecord> DecodeClientRecord(absl::string_view value) {
-  if (value.empty() || value[0] != kClientRecordForm) return DecodeOldClientRecord(value);
-  if (value.size() < kClientRecordBytes) return std::nullopt;
+  if (value.size() < kClientRecordBytes || value[0] != kClientRecordForm) return std::nullopt;
   Reader reader(value.substr(1));
   const auto flags = static_cast<uint8_t>(reader.Byte());
   if ((flags & ~(kHasSnapshot | kAcceptsDiverged | kSnapshotIsInPieces)) != 0) return std::nullopt;
@@ -375,11 +352,9 @@ std::string EncodeVersionTrailer(const VersionTrailer& trailer) {
 std::optional<VersionTrailer> DecodeVersionTrailer(absl::string_view value) {
   if (value.empty()) return std::nullopt;
   const char form = value.back();
-  if (form < kOldApart || form > kInPieces) return std::nullopt;
-  const bool is_old = form <= kOldInline;
+  if (form < kApart || form > kInPieces) return std::nullopt;
   VersionTrailer trailer;
-  trailer.counts_history = !is_old;
-  trailer.encoded_bytes = is_old ? kOldVersionTrailerBytes : kVersionTrailerBytes;
+  trailer.encoded_bytes = kVersionTrailerBytes;
   if (form == kInPieces) {
     trailer.encoded_bytes += kPiecesRecordBytes;
     if (value.size() != trailer.encoded_bytes) return std::nullopt;
@@ -396,8 +371,8 @@ std::optional<VersionTrailer> DecodeVersionTrailer(absl::string_view value) {
   trailer.version_id = reader.ReadUuid();
   trailer.parent_version_id = reader.ReadUuid();
   trailer.appended_unix_seconds = reader.Time();
-  if (!is_old) trailer.history_bytes = reader.Number();
-  trailer.segment_is_inline = form == kInline || form == kOldInline;
+  trailer.history_bytes = reader.Number();
+  trailer.segment_is_inline = form == kInline;
   return trailer;
 }
 

@@ -25,7 +25,6 @@
 //                                            removed with them, or for an upload
 //   nil(16) 0x73 path                        a directory of backups: number(8) created(8) bytes(8)
 //                                            files(8) of the last one
-//   "opened"                                 empty; no longer written
 //
 //   client record    2(1) flags(1) created(8) first number(8) removed history bytes(8)
 //                    [version ID(16) number(8) stored(8) snapshot bytes(8)
@@ -68,15 +67,8 @@
 //
 // Format 2 had no pieces (0x22, 0x66, form 4 and flag 4) and no kinds from 0x70 on, which an
 // upgrade derives from the others. Its directory had no DATABASE (data_directory.h), and releases
-// that know that format would create a database where one is missing.
-//
-// Format 1 had no kinds from 0x50 on, and two shorter records, which are still read, and take the
-// new form when they are next written. Their missing fields are 0: bytes stored at that time are
-// counted neither as history nor as a snapshot.
-//   client record    created(8) has snapshot(1) [version ID(16) number(8) stored(8)]
-//                    (told by its first byte: a time that began with 2 would be far off)
-//   version trailer  version ID(16) parent version ID(16) appended(8) form(1)
-//                    form: 0 the segment is in 0x21, 1 it stands before the trailer
+// that know that format would create a database where one is missing. Format 3 was between the two,
+// and format 1 had other records; neither was in a release.
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_RECORD_CODEC_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_RECORD_CODEC_H_
 
@@ -93,9 +85,7 @@
 namespace tcsync::rocksdb_storage {
 
 inline constexpr int kStorageFormatVersion = 4;
-
-// Not a client's key: it is shorter than any key that begins with a client ID. No longer written.
-inline constexpr char kOpenedKey[] = "opened";
+inline constexpr int kOldestStorageFormatVersion = 2;  // of those that can be upgraded
 
 // The part of a client's keys that names the client.
 inline constexpr size_t kKeyPrefixBytes = Uuid::kBytes;
@@ -204,7 +194,6 @@ struct VersionTrailer {
   std::optional<PiecesRecord> pieces = std::nullopt;  // the segment is in these; then not inline
   // Set by decoding: the length of the trailer, pieces record included, to be truncated.
   size_t encoded_bytes = 0;
-  bool counts_history = true;  // false, when it was decoded: format 1 did not
 
   // Whether the segment is at SegmentKey.
   bool segment_is_apart() const { return !segment_is_inline && !pieces; }

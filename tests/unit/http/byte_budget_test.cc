@@ -1,5 +1,7 @@
 // The bound on bodies in memory. If these fail, uploads exhaust a small machine's memory, or
 // returned memory is lost and the server refuses everything after a while.
+#include "http/byte_budget.h"
+
 #include <atomic>
 #include <limits>
 #include <memory>
@@ -8,7 +10,6 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "http/byte_budget.h"
 #include "tcsync/http_message.h"
 
 namespace tcsync::http {

@@ -159,7 +159,7 @@ TEST_F(DataDirectoryTest, OtherFilesMayComeLater) {
 // If this fails, a half-restored directory opens as one that lost data, or can never be used again.
 TEST_F(DataDirectoryTest, ARestoreThatWasCutShortIsToldAndRepeated) {
   {
-    const auto restoring = DataDirectory::OpenForRestore(path_, 1);
+    const auto restoring = DataDirectory::OpenForRestore(path_, 2);
     ASSERT_TRUE(restoring.ok()) << restoring.status();
     EXPECT_EQ(DataDirectory::Open(path_).status().code(), absl::StatusCode::kAlreadyExists);
     std::filesystem::create_directory(restoring->DatabasePath());
@@ -169,12 +169,12 @@ TEST_F(DataDirectoryTest, ARestoreThatWasCutShortIsToldAndRepeated) {
   EXPECT_EQ(refusal.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(refusal.message(), HasSubstr("cut short"));
   {
-    auto restoring = DataDirectory::OpenForRestore(path_, 1);
+    auto restoring = DataDirectory::OpenForRestore(path_, 2);
     ASSERT_TRUE(restoring.ok()) << restoring.status();
     EXPECT_FALSE(std::filesystem::exists(restoring->DatabasePath())) << "with the half file in it";
     EXPECT_TRUE(restoring->EndRestore("identity").ok());
   }
-  EXPECT_EQ(BytesOf(path_ + "/FORMAT"), "tcsync storage format 1\n");
+  EXPECT_EQ(BytesOf(path_ + "/FORMAT"), "tcsync storage format 2\n");
   EXPECT_FALSE(std::filesystem::exists(path_ + "/RESTORING"));
 }
 
@@ -182,7 +182,7 @@ TEST_F(DataDirectoryTest, ARestoreThatWasCutShortIsToldAndRepeated) {
 TEST_F(DataDirectoryTest, IsRestoredIntoOnlyWhenEmpty) {
   ASSERT_TRUE(OpenRocksdbStorage({.data_dir = path_}, base::Logger()).ok());
   auto contents = EverythingIn(path_);
-  auto refused = DataDirectory::OpenForRestore(path_, 1).status();
+  auto refused = DataDirectory::OpenForRestore(path_, 2).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(refused.message(), testing::AllOf(HasSubstr(path_), HasSubstr("DATABASE")));
   EXPECT_EQ(EverythingIn(path_), contents) << "it was changed";

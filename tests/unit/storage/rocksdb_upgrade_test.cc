@@ -1,134 +1,96 @@
-// Data directories that releases with older storage formats wrote. If these fail, an update of the
-// server loses history, or counts wrong from then on.
+// A data directory that an earlier release wrote (tests/testdata/storage-format-2). If these fail,
+// an update of the server loses history, or counts wrong from then on.
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "base/numbered_uuid.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "rocksdb/db.h"
-#include "rocksdb/slice_transform.h"
 #include "storage/rocksdb/data_directory.h"
 #include "storage/rocksdb/record_codec.h"
 #include "storage/rocksdb/rocksdb_storage.h"
 #include "tests/unit/storage/bare_database.h"
+#include "tests/unit/storage/data_files.h"
 #include "tests/unit/storage/storage_changes.h"
 #include "tests/unit/storage/temporary_directory.h"
 
 namespace tcsync::rocksdb_storage {
 namespace {
 
-// Writes records of format 1, byte for byte.
-class Format1Writer {
- public:
-  explicit Format1Writer(rocksdb::DB& database) : database_(database) {}
+using ::testing::HasSubstr;
 
-  void Client(const Uuid& client_id, const std::optional<Snapshot>& snapshot, uint64_t number) {
-    std::string value = Number(1'600'000'000);
-    value.push_back(snapshot ? 1 : 0);
-    if (snapshot) {
-      value += Bytes(snapshot->version_id) + Number(number) + Number(1'600'000'001);
-      Put(Bytes(client_id) + "\x40", snapshot->bytes);
-    }
-    Put(Bytes(client_id) + "\x10", value);
+const Uuid kWithSnapshot = *Uuid::Parse("11111111-1111-4111-8111-111111111111");
+const Uuid kBanned = *Uuid::Parse("33333333-3333-4333-8333-333333333333");
+constexpr uint64_t kSnapshotNumber = 3;
+
+// The bytes that were stored as a version's segment, or with number 0 as the snapshot.
+std::string BytesAt(const Uuid& client_id, uint64_t number, size_t size) {
+  std::string bytes;
+  for (size_t i = 0; i < size; ++i) {
+    bytes.push_back(static_cast<char>((client_id.AsStringView()[0] + number + i) % 251));
   }
-
-  void Version(const Uuid& client_id, uint64_t number, const tcsync::Version& version) {
-    const bool is_inline = version.segment.size() < 16 * 1024;
-    std::string trailer =
-        Bytes(version.version_id) + Bytes(version.parent_version_id) + Number(1'600'000'002);
-    trailer.push_back(is_inline ? 1 : 0);
-    const std::string end = Number(number);
-    Put(Bytes(client_id) + "\x20" + end, is_inline ? version.segment + trailer : trailer);
-    if (!is_inline) Put(Bytes(client_id) + "\x21" + end, version.segment);
-    if (base::NumberHint(version.parent_version_id) + 1 != number) {
-      Put(Bytes(client_id) + "\x30" + Bytes(version.parent_version_id), end);
-    }
-  }
-
-  void Put(const std::string& key, const std::string& value) {
-    ASSERT_TRUE(database_.Put(rocksdb::WriteOptions(), key, value).ok());
-  }
-
- private:
-  static std::string Bytes(const Uuid& uuid) { return {uuid.AsStringView().data(), Uuid::kBytes}; }
-  static std::string Number(uint64_t number) {
-    std::string bytes;
-    for (int shift = 56; shift >= 0; shift -= 8)
-      bytes.push_back(static_cast<char>(number >> shift));
-    return bytes;
-  }
-
-  rocksdb::DB& database_;
-};
-
-struct OldClient {
-  Uuid client_id;
-  Uuid first_parent;
-  std::vector<Version> chain;
-  std::optional<Snapshot> snapshot;  // of the third version
-};
+  return bytes;
+}
 
 class RocksdbUpgradeTest : public testing::Test {
  protected:
   RocksdbUpgradeTest() : data_dir_(directory_.path() + "/data") {
-    std::filesystem::create_directory(data_dir_);
-    WriteFormat(1);
-    rocksdb::Options options;
-    options.create_if_missing = true;
-    options.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(16));
-    const auto database = OpenBareDatabase(data_dir_ + "/rocksdb", options);
-    Format1Writer writer(*database);
-    writer.Put("opened", "");
-    // Among them the first and the last possible client ID.
-    for (const Uuid& client_id : {kNil, Uuid::Random(), Uuid::Random(), Uuid::Random(),
-                                  *Uuid::Parse("ffffffff-ffff-ffff-ffff-ffffffffffff")}) {
-      OldClient client{client_id, clients_.size() % 2 == 0 ? kNil : Uuid::Random(), {}, {}};
-      Uuid parent = client.first_parent;
-      for (const size_t size : {10, 20'000, 30, 40'000, 50}) {
-        const uint64_t number = client.chain.size() + 1;
-        client.chain.push_back({base::RandomUuidWithNumber(number), parent, Noise(size)});
-        parent = client.chain.back().version_id;
-        writer.Version(client_id, number, client.chain.back());
-      }
-      if (clients_.size() % 2 == 0) {
-        client.snapshot = Snapshot{client.chain[2].version_id, Noise(300)};
-      }
-      writer.Client(client_id, client.snapshot, 3);
-      clients_.push_back(client);
+    const std::string testdata = TCSYNC_TESTDATA_DIR "/storage-format-2";
+    CopyDirectory(testdata + "/data", data_dir_);
+    std::ifstream lines(testdata + "/chains.txt");
+    std::string client_id;
+    std::string version_id;
+    std::string parent_version_id;
+    uint64_t number = 0;
+    size_t bytes = 0;
+    while (lines >> client_id >> number >> version_id >> parent_version_id >> bytes) {
+      const Uuid client = *Uuid::Parse(client_id);
+      chains_[client].push_back({*Uuid::Parse(version_id), *Uuid::Parse(parent_version_id),
+                                 BytesAt(client, number, bytes)});
     }
+    EXPECT_EQ(chains_.size(), 3u);
   }
 
-  void WriteFormat(int version) {
-    std::ofstream(data_dir_ + "/FORMAT") << "tcsync storage format " << version << "\n";
-  }
-  std::string ReadFormat() const {
-    std::ifstream file(data_dir_ + "/FORMAT");
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-
-  void Open() {
+  absl::Status TryOpen() {
     storage_.reset();
     auto storage = OpenRocksdbStorage({.data_dir = data_dir_}, base::Logger());
-    ASSERT_TRUE(storage.ok()) << storage.status();
-    storage_ = *std::move(storage);
+    if (storage.ok()) storage_ = *std::move(storage);
+    return storage.status();
+  }
+  void Open() { ASSERT_EQ(TryOpen(), absl::OkStatus()); }
+
+  std::string ReadFormat() const { return BytesOf(data_dir_ + "/FORMAT"); }
+  void WriteFormat(int version) {
+    SetBytesOf(data_dir_ + "/FORMAT", absl::StrCat(FormatLine(version), "\n"));
   }
 
-  uint64_t CountedClients() {
+  StorageStats Stats() {
     const auto stats = storage_->administration().ReadStats();
     EXPECT_TRUE(stats.ok()) << stats.status();
-    return stats.ok() ? stats->clients : 0;
+    return stats.value_or(StorageStats());
+  }
+
+  // The live bytes as their definition has them.
+  uint64_t LiveBytes() const {
+    uint64_t bytes = 0;
+    for (const auto& [client_id, chain] : chains_) {
+      const ClientSummary summary = Find(*storage_, client_id);
+      bytes += summary.history_bytes + summary.snapshot_bytes +
+               chain.size() * base::kVersionRecordBytes + base::kClientRecordBytes;
+    }
+    return bytes;
   }
 
   const TemporaryDirectory directory_;
   const std::string data_dir_;
-  std::vector<OldClient> clients_;
+  std::map<Uuid, std::vector<Version>> chains_;
   std::unique_ptr<Storage> storage_;
 };
 
@@ -136,44 +98,58 @@ TEST_F(RocksdbUpgradeTest, EverythingIsReadAndGoesOn) {
   for (int round = 0; round < 2; ++round) {
     Open();
     EXPECT_EQ(ReadFormat(), "tcsync storage format 4\n");
-    for (OldClient& client : clients_) {
+    EXPECT_TRUE(std::filesystem::exists(data_dir_ + "/DATABASE"));
+    EXPECT_EQ(VerifyFiles(*storage_), absl::OkStatus());
+    for (auto& [client_id, expected] : chains_) {
+      SCOPED_TRACE(client_id.ToString());
+      EXPECT_THAT(Verify(*storage_, client_id).problems, testing::IsEmpty());
       const std::vector<Version> chain =
-          ReadChain(*storage_, client.client_id, client.first_parent);
-      ASSERT_EQ(VersionIdsOf(chain), VersionIdsOf(client.chain));
+          ReadChain(*storage_, client_id, expected.front().parent_version_id);
+      ASSERT_EQ(VersionIdsOf(chain), VersionIdsOf(expected));
+      uint64_t history_bytes = 0;
       for (size_t i = 0; i < chain.size(); ++i) {
-        EXPECT_TRUE(chain[i].segment == client.chain[i].segment) << "version " << i + 1;
+        EXPECT_TRUE(chain[i].segment == expected[i].segment) << "version " << i + 1;
+        history_bytes += chain[i].segment.size();
       }
-      const std::optional<Snapshot> snapshot = SnapshotOf(*storage_, client.client_id);
-      ASSERT_EQ(snapshot.has_value(), client.snapshot.has_value());
-      EXPECT_TRUE(!snapshot || snapshot->bytes == client.snapshot->bytes);
+      EXPECT_EQ(Find(*storage_, client_id).history_bytes, history_bytes);
+      const std::optional<Snapshot> snapshot = SnapshotOf(*storage_, client_id);
+      ASSERT_EQ(snapshot.has_value(), client_id == kWithSnapshot);
       const Appended appended =
-          MustAppend(*storage_, client.client_id, client.chain.back().version_id, Noise(100));
-      EXPECT_EQ(base::NumberHint(appended.version_id), client.chain.size() + 1);
+          MustAppend(*storage_, client_id, expected.back().version_id, Noise(100));
+      EXPECT_EQ(base::NumberHint(appended.version_id), expected.size() + 1);
       if (snapshot) {
-        EXPECT_EQ(appended.snapshot->stored_unix_seconds, 1'600'000'001);
-        EXPECT_EQ(appended.snapshot->versions_since, client.chain.size() + 1 - 3);
+        EXPECT_EQ(snapshot->version_id, expected[kSnapshotNumber - 1].version_id);
+        EXPECT_TRUE(snapshot->bytes == BytesAt(client_id, 0, 300));
+        EXPECT_EQ(appended.snapshot->versions_since, expected.size() + 1 - kSnapshotNumber);
       }
-      client.chain.push_back({appended.version_id, client.chain.back().version_id, Noise(100)});
+      expected.push_back({appended.version_id, expected.back().version_id, Noise(100)});
     }
+    const AccessRecords access = Access(*storage_);
+    ASSERT_EQ(access.bans.size(), 1u);
+    EXPECT_EQ(access.bans[0].client_id, kBanned);
+    EXPECT_EQ(access.bans[0].reason, "spam");
+    ASSERT_EQ(access.invites.size(), 1u);
+    EXPECT_EQ(access.invites[0].label, "tea");
+    EXPECT_EQ(access.invites[0].uses_max, 3u);
   }
 }
 
-TEST_F(RocksdbUpgradeTest, ClientsAreCounted) {
+// If this fails, the bound on all clients' bytes, or their number, is wrong after an update.
+TEST_F(RocksdbUpgradeTest, ClientsAndTheirBytesAreCounted) {
   Open();
-  EXPECT_EQ(CountedClients(), clients_.size());
+  EXPECT_EQ(Stats().clients, 3u);
+  EXPECT_EQ(Stats().live_bytes, LiveBytes());
   const Uuid added = Uuid::Random();
   MustAppend(*storage_, added, kNil);
-  EXPECT_EQ(CountedClients(), clients_.size() + 1);
   MustImport(*storage_, Uuid::Random(), ForeignChain(kNil, 2));
-  EXPECT_EQ(CountedClients(), clients_.size() + 2);
-  ASSERT_TRUE(Delete(*storage_, clients_[0].client_id));
+  EXPECT_EQ(Stats().clients, 5u);
+  ASSERT_TRUE(Delete(*storage_, kWithSnapshot));
   ASSERT_TRUE(Delete(*storage_, added));
-  EXPECT_EQ(CountedClients(), clients_.size());
+  EXPECT_EQ(Stats().clients, 3u);
+  const uint64_t live_bytes = Stats().live_bytes;
   Open();
-  EXPECT_EQ(CountedClients(), clients_.size());
-  MustAppend(*storage_, added, kNil);
-  Open();
-  EXPECT_EQ(CountedClients(), clients_.size() + 1);
+  EXPECT_EQ(Stats().clients, 3u);
+  EXPECT_EQ(Stats().live_bytes, live_bytes);
 }
 
 // An interrupted upgrade, between its two steps, after which the earlier release was started once
@@ -181,76 +157,40 @@ TEST_F(RocksdbUpgradeTest, ClientsAreCounted) {
 TEST_F(RocksdbUpgradeTest, AnUpgradeThatWasCutShortIsRepeated) {
   Open();
   storage_.reset();
-  WriteFormat(1);
+  WriteFormat(2);
   {
     const auto database = OpenBareDatabase(data_dir_ + "/rocksdb");
     ASSERT_NE(database, nullptr);
-    Format1Writer writer(*database);
     const Uuid client_id = Uuid::Random();
-    writer.Version(client_id, 1, {base::RandomUuidWithNumber(1), kNil, "segment"});
-    writer.Client(client_id, std::nullopt, 0);
+    const std::string segment = "segment";
+    const VersionTrailer trailer = {.version_id = base::RandomUuidWithNumber(1),
+                                    .parent_version_id = kNil,
+                                    .appended_unix_seconds = 1'700'000'000,
+                                    .history_bytes = segment.size()};
+    chains_[client_id] = {{trailer.version_id, kNil, segment}};
+    const rocksdb::WriteOptions options;
+    ASSERT_TRUE(database->Put(options, ClientKey(client_id), EncodeClientRecord({})).ok());
+    ASSERT_TRUE(
+        database->Put(options, VersionKey(client_id, 1), segment + EncodeVersionTrailer(trailer))
+            .ok());
   }
   Open();
-  EXPECT_EQ(CountedClients(), clients_.size() + 1);
+  EXPECT_EQ(Stats().clients, 4u);
+  EXPECT_EQ(Stats().live_bytes, LiveBytes());
   EXPECT_EQ(ReadFormat(), "tcsync storage format 4\n");
 }
 
-// If this fails, a server whose last release kept no total of live bytes refuses writes, or none.
-TEST(RocksdbUpgradeOfFormat3Test, LiveBytesAreCountedAndKept) {
-  const TemporaryDirectory directory;
-  const std::string data_dir = directory.path() + "/data";
-  const Uuid client_id = Uuid::Random();
-  uint64_t live_bytes = 0;
-  const auto read_live_bytes = [](Storage& storage) {
-    const auto stats = storage.administration().ReadStats();
-    EXPECT_TRUE(stats.ok()) << stats.status();
-    return stats.ok() ? stats->live_bytes : 0;
-  };
-  {
-    auto storage = OpenRocksdbStorage({.data_dir = data_dir}, base::Logger());
-    ASSERT_TRUE(storage.ok()) << storage.status();
-    MustAppend(**storage, client_id, kNil, std::string(100'000, 'x'));
-    live_bytes = read_live_bytes(**storage);
-    EXPECT_GT(live_bytes, 100'000u);
-  }
-  {
-    const auto database = OpenBareDatabase(data_dir + "/rocksdb");
-    ASSERT_NE(database, nullptr);
-    ASSERT_TRUE(database->Delete(rocksdb::WriteOptions(), LiveBytesKey()).ok());
-  }
-  std::ofstream(data_dir + "/FORMAT") << "tcsync storage format 3\n";
-  for (int round = 0; round < 2; ++round) {
-    auto storage = OpenRocksdbStorage({.data_dir = data_dir}, base::Logger());
-    ASSERT_TRUE(storage.ok()) << storage.status();
-    EXPECT_EQ(read_live_bytes(**storage), live_bytes);
-    std::string format;
-    std::getline(std::ifstream(data_dir + "/FORMAT"), format);
-    EXPECT_EQ(format, FormatLine(kStorageFormatVersion));
-  }
-}
-
-// Earlier data counts as nothing, and nothing falls below zero when it is removed.
-TEST_F(RocksdbUpgradeTest, OldBytesCountAsNothing) {
-  Open();
-  const OldClient& client = clients_[0];  // with a snapshot
-  const Uuid latest = client.chain.back().version_id;
-  AppendRequest request = AppendRequestFor(client.client_id, latest, Noise(1'000));
-  request.limits.bytes_max = 1'000;
-  const absl::StatusOr<AppendOutcome> outcome = TryAppend(*storage_, request);
-  ASSERT_TRUE(outcome.ok() && std::holds_alternative<Appended>(*outcome));
-  EXPECT_EQ(Find(*storage_, client.client_id).history_bytes, 1'000u);
-  // Removed bytes are reported in full.
-  EXPECT_EQ(RemoveBelow(*storage_, client.client_id, 3), 20'010u);
-  EXPECT_EQ(Find(*storage_, client.client_id).history_bytes, 1'000u);
-  const Uuid sixth = std::get<Appended>(*outcome).version_id;
-  const Uuid seventh = MustAppend(*storage_, client.client_id, sixth, Noise(500)).version_id;
-  ASSERT_EQ(StoreSnapshot(*storage_, client.client_id, seventh, Noise(10)),
-            StoreSnapshotOutcome::kStored);
-  EXPECT_EQ(RemoveBelow(*storage_, client.client_id, 7), 30u + 40'000u + 50u + 1'000u);
-  const ClientSummary summary = Find(*storage_, client.client_id);
-  EXPECT_EQ(summary.history_bytes, 500u);
-  EXPECT_EQ(summary.snapshot_bytes, 10u);
-  EXPECT_EQ(summary.first_number, 7u);
+// If this fails, records that no release ever wrote are taken for this format's.
+TEST_F(RocksdbUpgradeTest, AnUnreleasedFormatIsRefusedUnchanged) {
+  WriteFormat(1);
+  const auto before = EverythingIn(data_dir_);
+  const absl::Status refusal = TryOpen();
+  EXPECT_EQ(refusal.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(refusal.message(), HasSubstr("has storage format 1, and this release knows 2 to 4: "
+                                           "use the earlier state of tcsync that wrote it"));
+  EXPECT_EQ(EverythingIn(data_dir_), before);
+  WriteFormat(2);
+  EXPECT_EQ(TryOpen(), absl::OkStatus());
 }
 
 }  // namespace
