@@ -244,9 +244,7 @@ tcsync_code tcsync_administer(const tcsync_config* config, tcsync_engine* engine
       return tcsync::capi::HandleAndWait(*handler, *request, response);
     }
     if (Result result = CheckRequest(engine, request); !result.ok()) return result;
-    tcsync::http::Handler* const handler = engine->core->engine().administration();
-    if (handler == nullptr) return {TCSYNC_UNSUPPORTED, "this engine has no administration"};
-    return tcsync::capi::HandleAndWait(*handler, *request, response);
+    return tcsync::capi::HandleAndWait(engine->core->engine().administration(), *request, response);
   });
 }
 
@@ -256,8 +254,6 @@ tcsync_code tcsync_monitor(tcsync_engine* engine, const tcsync_request* request,
   return Guard(error, [&]() -> Result {
     if (Result result = CheckRequest(engine, request); !result.ok()) return result;
     if (response == nullptr) return NullArgument("response");
-    tcsync::http::Handler* const handler = engine->core->engine().metrics();
-    if (handler == nullptr) return {TCSYNC_UNSUPPORTED, "this engine has no metrics"};
-    return tcsync::capi::HandleAndWait(*handler, *request, response);
+    return tcsync::capi::HandleAndWait(engine->core->engine().metrics(), *request, response);
   });
 }

@@ -39,12 +39,12 @@ class Engine {
   virtual http::Handler& handler() = 0;
 
   // Answers administration requests (docs/administration.md) of callers who may do everything with
-  // the data; borrowed, lives as long as the engine. Null where there is none.
-  virtual http::Handler* administration() { return nullptr; }
+  // the data; borrowed, lives as long as the engine.
+  virtual http::Handler& administration() = 0;
 
   // Answers /metrics, /health and /health/live, which are for operators and not for clients;
-  // borrowed, lives as long as the engine. Null where there are none.
-  virtual http::Handler* metrics() { return nullptr; }
+  // borrowed, lives as long as the engine.
+  virtual http::Handler& metrics() = 0;
 
  private:
   friend class Listener;  // which also serves its internal parts

@@ -170,14 +170,14 @@ class ComposedEngine final : public Engine {
   }
 
   http::Handler& handler() override { return monitoring_.clients_handler(); }
-  http::Handler* administration() override { return administration_.get(); }
-  http::Handler* metrics() override { return &monitoring_.metrics_handler(); }
+  http::Handler& administration() override { return *administration_; }
+  http::Handler& metrics() override { return monitoring_.metrics_handler(); }
 
  private:
   listener::ServedParts Parts() override {
     return {.sync = handler(),
-            .administration = administration(),
-            .metrics = metrics(),
+            .administration = &administration(),
+            .metrics = &metrics(),
             .reload_hooks = &reload_hooks_,
             .log_levels = &log_levels_,
             .registry = registry_.get()};

@@ -45,8 +45,8 @@ class EngineOf final : public Engine {
       : sync_(sync), administration_(administration), metrics_(metrics) {}
 
   http::Handler& handler() override { return sync_; }
-  http::Handler* administration() override { return &administration_; }
-  http::Handler* metrics() override { return &metrics_; }
+  http::Handler& administration() override { return administration_; }
+  http::Handler& metrics() override { return metrics_; }
 
  private:
   listener::ServedParts Parts() override {

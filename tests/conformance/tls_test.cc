@@ -40,7 +40,7 @@ class TlsTest : public testing::Test {
 
   // As the operator's `reload` does.
   http::Response Reload() {
-    return server_->engine().administration()->Handle({"POST", "/v1/admin/reload", {}}, "");
+    return server_->engine().administration().Handle({"POST", "/v1/admin/reload", {}}, "");
   }
 
   void Start(std::unique_ptr<Storage> storage = nullptr) {
