@@ -38,6 +38,11 @@ tcsync_code CodeOf(UnsealFault fault) {
 }
 
 Result InvalidVersionId(absl::string_view text) {
+  if (text.size() > Uuid::kTextLength) {
+    return {TCSYNC_INVALID_UUID,
+            absl::StrCat("the version ID, of ", text.size(), " bytes, is not ", kUuidExample,
+                         " (it is not repeated here, in case it is the plaintext)")};
+  }
   return {TCSYNC_INVALID_UUID, absl::StrCat("the version ID '", text, "' is not ", kUuidExample)};
 }
 
@@ -50,6 +55,7 @@ Result InvalidClientId(absl::string_view text) {
 }  // namespace tcsync::capi
 
 using tcsync::capi::CheckData;
+using tcsync::capi::ClearOutput;
 using tcsync::capi::FromStatus;
 using tcsync::capi::Guard;
 using tcsync::capi::Needed;
