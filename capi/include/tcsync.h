@@ -10,24 +10,37 @@
  *   chain; a history segment is a version's sealed bytes; a snapshot is the sealed whole state.
  * - Results. A function that can fail returns a tcsync_code and takes a last parameter
  *   `tcsync_error **error`, which may be NULL. On failure *error, if given, is a new error that the
- *   caller frees; on success it is NULL. There is no thread-local "last error".
- * - Outputs. On failure every `*out` is NULL. Every _free accepts NULL.
+ *   caller frees, or NULL when there is no memory for one; on success it is NULL. There is no
+ *   thread-local "last error".
+ * - Errors. The comment of a function names the codes of its own. Besides them, each function that
+ *   returns a code can give TCSYNC_NULL_ARGUMENT, TCSYNC_INVALID_ARGUMENT for a length or a
+ *   struct_size out of range, TCSYNC_OUT_OF_MEMORY, TCSYNC_INTERNAL, and TCSYNC_FORKED (see "Fork").
+ * - Outputs. A call that fails clears every output: it is NULL, 0, "", or a struct of these in which
+ *   only struct_size is kept. Every _free accepts NULL.
  * - Inputs are borrowed for the call. Data is a pointer and a length in bytes; a NULL pointer is
  *   valid only with length 0, and a length of more than PTRDIFF_MAX bytes, such as -1, is
  *   TCSYNC_INVALID_ARGUMENT. Text that names something (an option, its value, a UUID) is
- *   NUL-terminated UTF-8. UUIDs are in the dashed form, 36 characters.
+ *   NUL-terminated UTF-8; the bytes of a path go to the system as they are. UUIDs are in the dashed
+ *   form, 36 characters, as inputs in either case, as outputs in lower case.
  * - Structs that the caller fills begin with struct_size = sizeof(the struct), grow only at their
  *   end, and must be zeroed first: zero means default. Of a struct from a later header, a field that
  *   this release of the library does not know must be zero, or the call fails with
- *   TCSYNC_INVALID_ARGUMENT; as a result, such a field becomes zero.
- * - No function throws, exits or writes to a stream, and a NULL where a handle is needed gives
- *   TCSYNC_INVALID_ARGUMENT (or 0, or an empty result), in release builds too.
+ *   TCSYNC_INVALID_ARGUMENT; as a result, such a field becomes zero. A struct_size of more than 4096
+ *   is out of range; the struct then stays as it was.
+ * - No function throws, exits or writes to a stream, and a NULL where a handle or an output is needed
+ *   gives TCSYNC_NULL_ARGUMENT (or 0, or an empty result), in release builds too. Only a library that
+ *   was built with assertions does more when a handle is used after its _free (docs/c-abi.md).
+ * - Order. A listener is stopped or freed before its engine is freed, and a remote before its key.
+ *   All other handles may be freed in any order, also while their requests are under way.
  * - Fork: a process that was forked may use every handle that it has from its parent but engines,
- *   listeners, queues, and pending requests and responses of engines, whose calls give TCSYNC_FORKED
- *   there. docs/c-abi.md has more under "Fork".
+ *   listeners, queues, pending requests, and responses other than those of tcsync_engine_handle,
+ *   tcsync_engine_handle_async, tcsync_administer and tcsync_monitor. Their calls that return a code
+ *   give TCSYNC_FORKED there, and their _free leaves the memory as it is until the process ends.
+ *   docs/c-abi.md has more under "Fork".
  * - Threads: "any" means that any thread may call it at any time, also for the same handle; "one"
- *   means one thread at a time for one handle. No handle may be used during or after its _free; a
- *   library that was built with assertions recognises one that is (docs/c-abi.md).
+ *   means one thread at a time for one handle. No handle may be used during or after its _free.
+ * - Callbacks may call every function, those that wait included, but for the exceptions in their
+ *   comments. No request waits for a callback.
  * - Signals: threads of the library block all of them but those of a fault of their own (SIGSEGV,
  *   SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS), so that other handlers run on the host's threads.
  *
@@ -74,7 +87,7 @@ extern "C" {
  * decisions; the bits above it are a detail. Compare TCSYNC_COARSE(code) with the coarse codes, and the
  * whole code with the detailed ones. Later releases may add details to any coarse code, and coarse
  * codes up to 127; a program treats an unknown one as TCSYNC_INTERNAL. No release returns a negative
- * code: those are reserved for the host's own results in the same type. */
+ * code: those are reserved for the host's own results in the same type, and have no coarse code. */
 typedef int32_t tcsync_code;
 
 #define TCSYNC_COARSE(code) ((tcsync_code)(0xff & (code)))
@@ -86,11 +99,12 @@ enum {
   TCSYNC_OUT_OF_MEMORY = 2,
   /* A mistake in tcsync: please report the message. */
   TCSYNC_INTERNAL = 3,
-  /* The operating system refused: permissions, a full disk, a path that is not a directory. */
+  /* The operating system refused: permissions, a full disk, a path that is not a directory, no further
+   * thread or descriptor. */
   TCSYNC_SYSTEM = 4,
   /* In use by another process or engine: the data directory or the address. */
   TCSYNC_IN_USE = 5,
-  /* Too busy, or closing down; trying again later helps. */
+  /* The engine was freed, or the pending request, and the call needs it. Details: below. */
   TCSYNC_UNAVAILABLE = 6,
   /* The data directory is not one of tcsync's, or was written by a newer release. */
   TCSYNC_WRONG_FORMAT = 7,
@@ -111,8 +125,8 @@ enum {
   TCSYNC_INVALID_OPTION_VALUE = 1 | 3 << 8,
   TCSYNC_INVALID_UUID = 1 | 4 << 8,
   TCSYNC_INVALID_ADDRESS = 1 | 5 << 8,
-  /* The engine or the listener was opened by this process's parent, before the fork; or the parent has
-   * opened an engine, and so this process cannot open another. */
+  /* The handle was made by this process's parent, before the fork, and works only there; or the parent
+   * has opened an engine, and so this process cannot open another. */
   TCSYNC_FORKED = 1 | 6 << 8,
 
   /* Details of TCSYNC_UNAVAILABLE. */
@@ -184,7 +198,8 @@ enum {
 TCSYNC_API const char *tcsync_code_name(tcsync_code code);
 
 /* The failure of one call: a code, and a sentence for people that names the fault, the value and the
- * remedy. It contains no secret. */
+ * remedy. It contains no secret and no plaintext, but may contain the URL of a server, with the invite
+ * in its path. */
 typedef struct tcsync_error tcsync_error;
 
 /* The code that the failed call returned.
@@ -277,13 +292,14 @@ typedef struct tcsync_header {
  * Configuration: options by name
  */
 
-/* The options, and the destination of the log, of engines and listeners that are made from it. */
+/* The options, and the destination of the log, of engines and listeners that are made from it. While a
+ * call on any thread borrows it, no other thread may change it. */
 typedef struct tcsync_config tcsync_config;
 
 /* One option, as tcsync_option_info fills it. All pointers are constants. docs/options.md lists all
  * options with their meaning. */
 typedef struct tcsync_option {
-  size_t struct_size;       /* filled by the caller */
+  size_t struct_size;       /* filled by the caller; the rest need not be zeroed */
   const char *name;         /* "data-dir" */
   const char *type;         /* "text list", "text", "UUID list", "boolean", "count", "bytes",
                                "milliseconds", "days" or "choice" */
@@ -299,7 +315,7 @@ typedef struct tcsync_option {
 /* The number of options.
  * Threads: any.
  * Ownership: nothing is passed.
- * Errors: none. */
+ * Errors: 0 when memory runs out at the first call about options. */
 TCSYNC_API size_t tcsync_option_count(void);
 
 /* Describes option `index`, from 0 to tcsync_option_count() - 1.
@@ -312,7 +328,7 @@ TCSYNC_API tcsync_code tcsync_option_info(size_t index, tcsync_option *option,
 /* A configuration with every default.
  * Threads: any.
  * Ownership: *config is the caller's, for tcsync_config_free.
- * Errors: TCSYNC_OUT_OF_MEMORY. */
+ * Errors: none of its own. */
 TCSYNC_API tcsync_code tcsync_config_new(tcsync_config **config, tcsync_error **error);
 
 /* Sets one option from text. A list, whose items are separated by commas, is replaced as a whole.
@@ -327,12 +343,12 @@ TCSYNC_API tcsync_code tcsync_config_set(tcsync_config *config, const char *name
  * accepts. No option is a secret.
  * Threads: one.
  * Ownership: borrows name for the call; *value is the caller's, for tcsync_bytes_free.
- * Errors: TCSYNC_UNKNOWN_OPTION, TCSYNC_OUT_OF_MEMORY. */
+ * Errors: TCSYNC_UNKNOWN_OPTION. */
 TCSYNC_API tcsync_code tcsync_config_get(const tcsync_config *config, const char *name,
                                          tcsync_bytes **value, tcsync_error **error);
 
-/* Sets every option whose environment variable is set and not empty. Call this before explicit
- * settings, so that they take precedence.
+/* Sets every option whose environment variable is set and not empty, in the order of
+ * tcsync_option_info. Call this before explicit settings, so that they take precedence.
  * Threads: one; no other thread may change the environment meanwhile.
  * Ownership: nothing is passed.
  * Errors: TCSYNC_INVALID_OPTION_VALUE, naming the variable; those before it are then set. */
@@ -391,23 +407,24 @@ TCSYNC_API tcsync_code tcsync_log_record_field(const tcsync_log_record *record, 
 TCSYNC_API const char *tcsync_log_record_field_value(const tcsync_log_record *record,
                                                      const char *name);
 
-/* Receives one log record, which it must not free. Called from one thread of the library that does
- * nothing else, in the order of the records, and a little after they arose: the calls that write
- * records never wait for it. It must not throw, and must not free the engine or listener that it logs
- * for. Until it returns, up to 1024 records of 1 MiB together wait; further ones are dropped, and a
- * warning in their place gives their number. */
+/* Receives one log record, which it must not free. Called from a thread of the library that does
+ * nothing else, one for each tcsync_config_set_log, in the order of the records, and a little after
+ * they arose: the calls that write records never wait for it. It must not throw, must not free the
+ * engine or listener that it logs for, and must not use that one while it is being freed, when the last
+ * records come. Until it returns, up to 1024 records of 1 MiB together wait; further ones are dropped,
+ * and a warning in their place gives their number. */
 typedef void (*tcsync_log_function)(void *user_data, const tcsync_log_record *record);
 
-/* Sets the destination for the log of engines and listeners made from this configuration. The lowest
- * level is the option "log-level". NULL, the default, is silence. tcsync_engine_free and
- * tcsync_listener_free return when the function has received the records written before, and after the
- * last of them it is no longer called. Their wait is bounded: a single call of the function that takes
- * more than 5 seconds is abandoned, and the records behind it are dropped. tcsync_listener_stop does
- * not wait for the function at all.
+/* Sets the destination for the log of engines and listeners that are made from this configuration
+ * afterwards, and of calls of tcsync_administer with it. The lowest level is the option "log-level".
+ * NULL, the default, is silence. tcsync_engine_free and tcsync_listener_free return when the function
+ * has received the records written before, and after the last of them it is no longer called. Their
+ * wait is bounded: a single call of the function that takes more than 5 seconds is abandoned, and the
+ * records behind it are dropped. tcsync_listener_stop does not wait for the function at all.
  * Threads: one.
  * Ownership: user_data is passed back as it is and must live as long as those engines and listeners,
- *   and until a call that was left alone has returned.
- * Errors: TCSYNC_NULL_ARGUMENT for a NULL config. */
+ *   and until an abandoned call has returned.
+ * Errors: none of its own. */
 TCSYNC_API tcsync_code tcsync_config_set_log(tcsync_config *config, tcsync_log_function function,
                                              void *user_data, tcsync_error **error);
 
@@ -424,13 +441,15 @@ TCSYNC_API void tcsync_config_free(tcsync_config *config);
 /* The data of many clients, open in this process, and the answers to their requests. */
 typedef struct tcsync_engine tcsync_engine;
 
-/* Opens the engine over the data directory (option "data-dir"), which is created, for its owner
- * only, when it does not exist. One engine at a time can have a data directory open.
+/* Opens the engine over the data directory (option "data-dir"), which is created, for its owner only,
+ * when it does not exist, with the directories above it. One engine at a time can have a data directory
+ * open. After a failure an existing directory is as it was.
  * Threads: any.
  * Ownership: borrows config for the call; *engine is the caller's, for tcsync_engine_free.
- * Errors: TCSYNC_IN_USE, TCSYNC_WRONG_FORMAT, TCSYNC_SYSTEM, TCSYNC_DATA_LOSS,
- *   TCSYNC_INVALID_ARGUMENT, TCSYNC_UNSUPPORTED; TCSYNC_FORKED when the process that this one was
- *   forked from has ever opened an engine; an existing directory is then as it was. */
+ * Errors: TCSYNC_IN_USE, TCSYNC_WRONG_FORMAT, TCSYNC_SYSTEM, TCSYNC_DATA_LOSS, TCSYNC_UNSUPPORTED;
+ *   TCSYNC_INVALID_ARGUMENT for options that cannot be used, or not together; TCSYNC_FORKED also when
+ *   the process that this one was forked from has ever called this, or tcsync_administer without an
+ *   engine. */
 TCSYNC_API tcsync_code tcsync_engine_open(const tcsync_config *config, tcsync_engine **engine,
                                           tcsync_error **error);
 
@@ -438,18 +457,18 @@ TCSYNC_API tcsync_code tcsync_engine_open(const tcsync_config *config, tcsync_en
  * operator's later change (of the log level) does not show here.
  * Threads: any.
  * Ownership: borrows name for the call; *value is the caller's, for tcsync_bytes_free.
- * Errors: TCSYNC_UNKNOWN_OPTION, TCSYNC_OUT_OF_MEMORY, TCSYNC_UNSUPPORTED. */
+ * Errors: TCSYNC_UNKNOWN_OPTION, TCSYNC_UNSUPPORTED. */
 TCSYNC_API tcsync_code tcsync_engine_option(const tcsync_engine *engine, const char *name,
                                             tcsync_bytes **value, tcsync_error **error);
 
-/* Waits for the requests that were begun, then closes. Blocks until they end, and until the callbacks
- * of tcsync_engine_handle_async have returned, except one that calls this itself. Answers for queues
- * are in their queues afterwards. A tcsync_pending that was not finished has no effect; it and
- * responses that are still being read may be freed later, and other calls on them give
- * TCSYNC_UNAVAILABLE.
- * Threads: one; no call on the engine may be running, and its listeners must have been stopped.
- * Ownership: takes the engine. In a process that was forked after the opening, its memory is left
- *   as it is until the process ends.
+/* Waits for the requests that were begun, cancels jobs of tcsync_administer, and closes. Blocks until
+ * they end, and until the callbacks of tcsync_engine_handle_async have returned, except one that calls
+ * this itself. Answers for queues are in their queues afterwards. A tcsync_pending that was not
+ * finished has no effect. It may be freed later, as may responses; a call on them that needs the engine
+ * gives TCSYNC_UNAVAILABLE, or a detail of it.
+ * Threads: one; no call on the engine may be running, except a tcsync_engine_handle_async whose
+ *   callback calls this, and its listeners must have been stopped.
+ * Ownership: takes the engine.
  * Errors: none. */
 TCSYNC_API void tcsync_engine_free(tcsync_engine *engine);
 
@@ -457,7 +476,8 @@ TCSYNC_API void tcsync_engine_free(tcsync_engine *engine);
  * Requests without sockets: for programs that have an HTTP server of their own
  */
 
-/* One HTTP request, as a server received it. Zero the struct and set struct_size first. */
+/* One HTTP request, as a server received it. Zero the struct and set struct_size first. Its texts have
+ * lengths, and need no NUL. */
 typedef struct tcsync_request {
   size_t struct_size;
   const char *method; /* "GET" */
@@ -484,7 +504,7 @@ typedef struct tcsync_response tcsync_response;
  * response, in memory outside the budget.
  * Threads: any.
  * Ownership: borrows request for the call; *response is the caller's, for tcsync_response_free.
- * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_FORKED, TCSYNC_OUT_OF_MEMORY. */
+ * Errors: TCSYNC_INVALID_ARGUMENT for a peer_address that is none. */
 TCSYNC_API tcsync_code tcsync_engine_handle(tcsync_engine *engine, const tcsync_request *request,
                                             tcsync_response **response, tcsync_error **error);
 
@@ -499,8 +519,7 @@ typedef void (*tcsync_response_function)(void *user_data, tcsync_response *respo
  * written to the disk in pieces before this returns. When this fails, the callback is not called.
  * Threads: any.
  * Ownership: borrows request for the call; user_data is passed back as it is.
- * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_FORKED, TCSYNC_OUT_OF_MEMORY, TCSYNC_SYSTEM when no thread
- *   can be started. */
+ * Errors: as for tcsync_engine_handle, and TCSYNC_SYSTEM when no thread can be started. */
 TCSYNC_API tcsync_code tcsync_engine_handle_async(tcsync_engine *engine,
                                                   const tcsync_request *request,
                                                   tcsync_response_function function,
@@ -513,9 +532,10 @@ TCSYNC_API tcsync_code tcsync_engine_handle_async(tcsync_engine *engine,
  * tcsync_engine_handle. Blocks until the answer is ready, which may take long for a restore; with an
  * engine, long work is a job, and later requests ask for its progress.
  * Threads: any.
- * Ownership: borrows config (it may be NULL with an engine) and request for the call; *response is
- *   the caller's, for tcsync_response_free.
- * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_FORKED, TCSYNC_OUT_OF_MEMORY, TCSYNC_UNSUPPORTED. */
+ * Ownership: borrows config (it may be NULL with an engine) and request for the call; *response is the
+ *   caller's, for tcsync_response_free.
+ * Errors: as for tcsync_engine_handle, and TCSYNC_UNSUPPORTED; without an engine TCSYNC_FORKED as for
+ *   tcsync_engine_open. */
 TCSYNC_API tcsync_code tcsync_administer(const tcsync_config *config, tcsync_engine *engine,
                                          const tcsync_request *request, tcsync_response **response,
                                          tcsync_error **error);
@@ -526,7 +546,7 @@ TCSYNC_API tcsync_code tcsync_administer(const tcsync_config *config, tcsync_eng
  * Blocks for up to 3 seconds, also when the disk is stuck.
  * Threads: any.
  * Ownership: borrows request for the call; *response is the caller's, for tcsync_response_free.
- * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_OUT_OF_MEMORY, TCSYNC_UNSUPPORTED. */
+ * Errors: as for tcsync_engine_handle, and TCSYNC_UNSUPPORTED. */
 TCSYNC_API tcsync_code tcsync_monitor(tcsync_engine *engine, const tcsync_request *request,
                                       tcsync_response **response, tcsync_error **error);
 
@@ -542,8 +562,8 @@ TCSYNC_API int tcsync_response_status(const tcsync_response *response);
  * Errors: 0 for NULL. */
 TCSYNC_API size_t tcsync_response_header_count(const tcsync_response *response);
 
-/* Header `index`, from 0 to tcsync_response_header_count() - 1. Content-Length, Date and Connection are
- * not among them: the sender adds them.
+/* Header `index`, from 0 to tcsync_response_header_count() - 1; name and value are NUL-terminated.
+ * Content-Length, Date and Connection are not among them: the sender adds them.
  * Threads: any.
  * Ownership: the pointers in *header are borrowed from the response, valid until it is freed.
  * Errors: TCSYNC_INVALID_ARGUMENT for an index out of range. */
@@ -557,10 +577,10 @@ TCSYNC_API tcsync_code tcsync_response_header(const tcsync_response *response, s
 TCSYNC_API const char *tcsync_response_header_value(const tcsync_response *response,
                                                     const char *name);
 
-/* The body; *size, if given, becomes its length. NULL only if `response` is, or if the body comes in
- * pieces, as a body of more than 128 KiB from tcsync_engine_begin, tcsync_pending_finish and the calls
- * with a queue does: tcsync_response_read reads any body. The answer to a HEAD has the body of a GET,
- * for its length; do not send it.
+/* The body; *size, if given, becomes its length. A NUL follows and is not counted. NULL only if
+ * `response` is, or if the body comes in pieces, as a body of more than 128 KiB from
+ * tcsync_engine_begin, tcsync_pending_finish and the calls with a queue does: tcsync_response_read
+ * reads any body. The answer to a HEAD has the body of a GET, for its length; do not send it.
  * Threads: any.
  * Ownership: borrowed from the response, valid until it is freed.
  * Errors: NULL and size 0 for a NULL response, and for a body in pieces. */
@@ -575,15 +595,16 @@ TCSYNC_API void tcsync_response_free(tcsync_response *response);
 /* ------------------------------------------------------------------------------------------------
  * Queues: answers and log records for the host's own threads and event loops
  *
- * A call with a queue does not wait. If it succeeds, exactly one event with its user_data enters the
- * queue, even if handles are freed meanwhile; if it fails, none. A host takes the events with
- * tcsync_queue_next, from a thread that waits in it or when poll() reports the descriptor as readable.
- * No code of the host runs on the library's threads.
+ * A call with a queue does not wait for its result. If it succeeds, exactly one event with its
+ * user_data enters the queue, even if other handles are freed meanwhile; if it fails, none. A host
+ * takes the events with tcsync_queue_next, from a thread that waits in it or when poll() reports the
+ * descriptor as readable. No code of the host runs on the library's threads.
  */
 
+/* Events that wait for the host to take them. */
 typedef struct tcsync_queue tcsync_queue;
 
-/* The kinds of events. A host ignores unknown ones. */
+/* The kinds of events. A host ignores unknown ones, and frees what is in them. */
 enum {
   /* No event came within the time. */
   TCSYNC_EVENT_NONE = 0,
@@ -604,7 +625,8 @@ enum {
   TCSYNC_EVENT_WAKE = 6
 };
 
-/* An event, as tcsync_queue_next fills it. */
+/* An event, as tcsync_queue_next fills it. The handles in it belong to the host before the next call
+ * with the same struct, which overwrites them. */
 typedef struct tcsync_event {
   size_t struct_size;        /* filled by the caller */
   int32_t kind;              /* TCSYNC_EVENT_... */
@@ -616,26 +638,28 @@ typedef struct tcsync_event {
   tcsync_log_record *record; /* the caller's, for tcsync_log_record_free; or NULL */
 } tcsync_event;
 
-/* Threads: any.
+/* Makes a queue without events.
+ * Threads: any.
  * Ownership: *queue is the caller's, for tcsync_queue_free.
- * Errors: TCSYNC_SYSTEM when no descriptor can be had, TCSYNC_OUT_OF_MEMORY. */
+ * Errors: TCSYNC_SYSTEM when no descriptor can be had. */
 TCSYNC_API tcsync_code tcsync_queue_new(tcsync_queue **queue, tcsync_error **error);
 
 /* A descriptor that is readable exactly while an event waits, for poll(), epoll or kqueue. It is
  * close-on-exec and never blocks. Do not read from it: an event loop that can only read needs a thread
- * that waits in tcsync_queue_next instead.
+ * that waits in tcsync_queue_next instead. In a forked process it is still the parent's.
  * Threads: any.
  * Ownership: the queue's; valid until it is freed.
  * Errors: -1 for NULL. */
 TCSYNC_API int tcsync_queue_descriptor(const tcsync_queue *queue);
 
 /* Takes the next event, in the order of their arrival. Waits for one up to `timeout_ms` milliseconds: 0
- * does not wait, and -1 waits without a limit. Without one, the kind is TCSYNC_EVENT_NONE, which is no
- * error.
+ * does not wait, and -1 waits without a limit. Without an event, the kind is TCSYNC_EVENT_NONE, which
+ * is no error.
  * Threads: any; each event goes to one of those that wait.
  * Ownership: fills the caller's struct, which need not be zeroed; response, bytes and record in it are
  *   then the caller's.
- * Errors: TCSYNC_INVALID_ARGUMENT, also for a struct_size that is too small; no event is then taken. */
+ * Errors: TCSYNC_INVALID_ARGUMENT for another negative timeout_ms, and for a struct_size of less than
+ *   sizeof(tcsync_event). No event is taken by a call that fails. */
 TCSYNC_API tcsync_code tcsync_queue_next(tcsync_queue *queue, int64_t timeout_ms,
                                          tcsync_event *event, tcsync_error **error);
 
@@ -656,10 +680,11 @@ TCSYNC_API void tcsync_queue_free(tcsync_queue *queue);
 
 /* Like tcsync_config_set_log, with the records as events TCSYNC_EVENT_LOG, whose user_data is NULL.
  * Replaces a function that was set, as a function replaces a queue. A NULL queue is silence. Records
- * stay in the queue after the engine and the listener were freed.
+ * stay in the queue after the engine and the listener were freed. A forked process replaces a queue of
+ * its parent before it uses the configuration: until then its calls with it give TCSYNC_FORKED.
  * Threads: one.
  * Ownership: borrows the queue for the call; the queue may be freed before its engines and listeners.
- * Errors: TCSYNC_NULL_ARGUMENT for a NULL config. */
+ * Errors: none of its own. */
 TCSYNC_API tcsync_code tcsync_config_set_log_queue(tcsync_config *config, tcsync_queue *queue,
                                                    tcsync_error **error);
 
@@ -670,11 +695,11 @@ TCSYNC_API tcsync_code tcsync_config_set_log_queue(tcsync_config *config, tcsync
 TCSYNC_API void tcsync_log_record_free(tcsync_log_record *record);
 
 /* Like tcsync_engine_handle, without waiting for the answer, which comes as TCSYNC_EVENT_RESPONSE, and
- * whose body may come in pieces (tcsync_response_read). A request body of more than 128 KiB is
- * written to the disk in pieces before this returns: tcsync_engine_begin is for those.
+ * whose body may come in pieces (tcsync_response_read). A request body of more than 128 KiB is written
+ * to the disk in pieces before this returns: tcsync_engine_begin is for those.
  * Threads: any.
  * Ownership: borrows request and queue for the call; user_data is passed back as it is.
- * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_OUT_OF_MEMORY. */
+ * Errors: as for tcsync_engine_handle. */
 TCSYNC_API tcsync_code tcsync_engine_handle_queued(tcsync_engine *engine,
                                                    const tcsync_request *request,
                                                    tcsync_queue *queue, void *user_data,
@@ -701,19 +726,19 @@ typedef struct tcsync_pending tcsync_pending;
  * Threads: any.
  * Ownership: borrows request for the call, whose body must be empty; *pending is the caller's, for
  *   tcsync_pending_free, and *response for tcsync_response_free.
- * Errors: TCSYNC_INVALID_ARGUMENT, TCSYNC_OUT_OF_MEMORY. */
+ * Errors: as for tcsync_engine_handle, and TCSYNC_INVALID_ARGUMENT for a request with a body. */
 TCSYNC_API tcsync_code tcsync_engine_begin(tcsync_engine *engine, const tcsync_request *request,
                                            tcsync_pending **pending, tcsync_response **response,
                                            tcsync_error **error);
 
 /* Appends the next bytes of the body, as received (compressed, if they are), and waits until the engine
- * wants more of it, which a slow disk delays. A *response that is not NULL, such as 413 or a conflict,
- * is the answer; the request then accepts nothing more.
+ * wants more of it, which a slow disk delays. `size` may be 0. A *response that is not NULL, such as
+ * 413 or a conflict, is the answer; the request then accepts nothing more.
  * Threads: one.
  * Ownership: borrows data for the call; *response is the caller's, for tcsync_response_free.
- * Errors: TCSYNC_INVALID_ARGUMENT also after an answer, after tcsync_pending_finish, and before the
- *   event of tcsync_pending_append_queued; TCSYNC_UNAVAILABLE when the engine was freed;
- *   TCSYNC_OUT_OF_MEMORY, after which the request takes nothing more. */
+ * Errors: TCSYNC_INVALID_ARGUMENT after an answer, after tcsync_pending_finish, and before the event of
+ *   tcsync_pending_append_queued; TCSYNC_UNAVAILABLE when the engine was freed; TCSYNC_OUT_OF_MEMORY,
+ *   after which the request takes nothing more. */
 TCSYNC_API tcsync_code tcsync_pending_append(tcsync_pending *pending, const char *data, size_t size,
                                              tcsync_response **response, tcsync_error **error);
 
@@ -731,7 +756,8 @@ TCSYNC_API tcsync_code tcsync_pending_append_queued(tcsync_pending *pending, con
 /* Ends the body, executes the request, and waits for the answer, as tcsync_engine_handle does. Never
  * call it for a truncated body: that would be stored.
  * Threads: one.
- * Ownership: *response is the caller's, for tcsync_response_free. *pending is still to be freed.
+ * Ownership: *response is the caller's, for tcsync_response_free. The pending request has still to be
+ *   freed.
  * Errors: as for tcsync_pending_append. After TCSYNC_OUT_OF_MEMORY the request may have happened. */
 TCSYNC_API tcsync_code tcsync_pending_finish(tcsync_pending *pending, tcsync_response **response,
                                              tcsync_error **error);
@@ -745,7 +771,7 @@ TCSYNC_API tcsync_code tcsync_pending_finish_queued(tcsync_pending *pending, tcs
                                                     void *user_data, tcsync_error **error);
 
 /* Frees the request. Unless it was finished, nothing of it is stored, and its share of the budget is
- * returned.
+ * returned. The event of an unfinished tcsync_pending_append_queued has the code TCSYNC_UNAVAILABLE.
  * Threads: one.
  * Ownership: takes the request.
  * Errors: none. */
@@ -763,7 +789,7 @@ TCSYNC_API int64_t tcsync_response_body_size(const tcsync_response *response);
  * Ownership: *bytes is the caller's, for tcsync_bytes_free.
  * Errors: TCSYNC_RESPONSE_INCOMPLETE, and TCSYNC_OUT_OF_MEMORY for a body that is in pieces: it cannot
  *   be completed, and the host must close the connection, or the client would wait for the rest.
- *   TCSYNC_INVALID_ARGUMENT, also before the event of tcsync_response_read_queued. */
+ *   TCSYNC_INVALID_ARGUMENT before the event of tcsync_response_read_queued. */
 TCSYNC_API tcsync_code tcsync_response_read(tcsync_response *response, tcsync_bytes **bytes,
                                             tcsync_error **error);
 
@@ -810,23 +836,24 @@ TCSYNC_API const char *tcsync_listener_address(const tcsync_listener *listener, 
  * option "admin-socket" and a data directory, it also accepts administration requests at admin.sock in
  * that directory.
  * Threads: one.
- * Ownership: the engine is borrowed until tcsync_listener_stop has returned.
- * Errors: TCSYNC_INVALID_ARGUMENT when called twice or after a stop, or when there are addresses for
- *   metrics and no metrics; TCSYNC_FORKED; TCSYNC_UNAVAILABLE when no thread can be started. */
+ * Ownership: the engine is borrowed until tcsync_listener_stop or tcsync_listener_free has returned.
+ * Errors: TCSYNC_INVALID_ARGUMENT when called twice or after a stop; TCSYNC_SYSTEM when no thread can
+ *   be started: the listener is then stopped. */
 TCSYNC_API tcsync_code tcsync_listener_serve(tcsync_listener *listener, tcsync_engine *engine,
                                              tcsync_error **error);
 
 /* Stops accepting, lets the requests in flight finish for up to the option "shutdown-timeout", then
- * closes the rest, and returns. Calls after the first do nothing, and neither do those of a process
- * that was forked after the binding.
- * Threads: any thread but the library's own.
+ * closes the rest, and returns. A call during another one waits for its end; later ones do nothing, and
+ * neither do those of a process that was forked after the binding.
+ * Threads: any.
  * Ownership: nothing is passed.
  * Errors: none. */
 TCSYNC_API void tcsync_listener_stop(tcsync_listener *listener);
 
-/* Closes at once, without a tcsync_listener_stop before, and removes the Unix sockets that it made.
+/* Frees the listener and removes the Unix sockets that it made. Without a tcsync_listener_stop before,
+ * it closes all connections at once.
  * Threads: one.
- * Ownership: takes the listener; in a process that was forked, as tcsync_engine_free.
+ * Ownership: takes the listener.
  * Errors: none. */
 TCSYNC_API void tcsync_listener_free(tcsync_listener *listener);
 
@@ -834,11 +861,11 @@ TCSYNC_API void tcsync_listener_free(tcsync_listener *listener);
  * Credentials and sealing: for replicas; servers cannot unseal
  */
 
-/* Generates a client ID (a random UUID, 36 characters) and a secret (32 random bytes as 64
- * hexadecimal digits) for a new client.
+/* Generates a client ID (a random UUID, 36 characters) and a secret (32 random bytes as 64 hexadecimal
+ * digits) for a new client.
  * Threads: any.
  * Ownership: *client_id and *secret are the caller's, for tcsync_bytes_free, which wipes them.
- * Errors: TCSYNC_OUT_OF_MEMORY, TCSYNC_INTERNAL. */
+ * Errors: none of its own. */
 TCSYNC_API tcsync_code tcsync_credentials_generate(tcsync_bytes **client_id, tcsync_bytes **secret,
                                                    tcsync_error **error);
 
@@ -860,11 +887,12 @@ TCSYNC_API tcsync_code tcsync_key_derive(const char *client_id, const char *secr
  * Errors: none. */
 TCSYNC_API void tcsync_key_free(tcsync_key *key);
 
-/* Seals a history segment or a snapshot. `version_id` is authenticated with it: for a history segment
- * it is the PARENT's version ID, for a snapshot its own.
+/* Seals a history segment or a snapshot, of 0 to 274,877,906,880 bytes; replicas seal none of length 0.
+ * `version_id` is authenticated with it: for a history segment it is the PARENT's version ID, for a
+ * snapshot its own.
  * Threads: any.
  * Ownership: borrows the inputs for the call; *sealed is the caller's, for tcsync_bytes_free.
- * Errors: TCSYNC_INVALID_UUID, TCSYNC_OUT_OF_MEMORY. */
+ * Errors: TCSYNC_INVALID_UUID, TCSYNC_INVALID_ARGUMENT for a plaintext that is too long. */
 TCSYNC_API tcsync_code tcsync_seal(const tcsync_key *key, const char *version_id,
                                    const char *plaintext, size_t plaintext_size,
                                    tcsync_bytes **sealed, tcsync_error **error);
@@ -873,7 +901,7 @@ TCSYNC_API tcsync_code tcsync_seal(const tcsync_key *key, const char *version_id
  * Threads: any.
  * Ownership: borrows the inputs for the call; *plaintext is the caller's, for tcsync_bytes_free.
  * Errors: TCSYNC_UNSEAL_TRUNCATED, TCSYNC_UNSEAL_UNKNOWN_FORMAT, TCSYNC_UNSEAL_WRONG_KEY,
- *   TCSYNC_UNSEAL_NOT_AUTHENTIC, TCSYNC_INVALID_UUID, TCSYNC_OUT_OF_MEMORY. */
+ *   TCSYNC_UNSEAL_NOT_AUTHENTIC, TCSYNC_INVALID_UUID. */
 TCSYNC_API tcsync_code tcsync_unseal(const tcsync_key *key, const char *version_id,
                                      const char *sealed, size_t sealed_size,
                                      tcsync_bytes **plaintext, tcsync_error **error);
@@ -883,16 +911,17 @@ TCSYNC_API tcsync_code tcsync_unseal(const tcsync_key *key, const char *version_
  *
  * Each call is one or a few requests over HTTP/1.1, sealed and unsealed on this side. The answers that
  * the protocol provides for are results, in *outcome: a conflict is no error. Everything else is
- * TCSYNC_REMOTE_FAILED with a detail, and a message that names the fault, the value and the remedy; or
- * TCSYNC_CANCELLED, which every call that waits can give. With https the server's certificate is always
- * verified, against the authorities that the system trusts (docs/c-abi.md tells where the library looks
- * for them) and those of `ca_file`; nothing turns that off. Redirects are not followed:
- * TCSYNC_REMOTE_REDIRECTED gives their target.
+ * TCSYNC_REMOTE_FAILED with a detail, and a message that names the fault, the value and the remedy; or,
+ * for every call that waits, TCSYNC_CANCELLED, TCSYNC_SYSTEM when this computer has no further
+ * descriptor or thread, and TCSYNC_INVALID_ARGUMENT for a call during another one.
+ *
+ * With https the server's certificate is always verified, against the authorities that the system
+ * trusts (docs/c-abi.md tells where the library looks for them) and those of `ca_file`; nothing turns
+ * that off. Redirects are not followed: TCSYNC_REMOTE_REDIRECTED gives their target.
  */
 
 /* One client at one sync server. Keeps its connection open between calls while the server does. A
- * forked process can use it as well, over a connection of its own. A call while another one runs on the
- * same remote gives TCSYNC_INVALID_ARGUMENT. */
+ * forked process can use it as well, over a connection of its own. */
 typedef struct tcsync_remote tcsync_remote;
 
 /* How to call a sync server. Zero the struct and set struct_size first. */
@@ -902,8 +931,10 @@ typedef struct tcsync_remote_options {
   const char *proxy;   /* the URL of an HTTP proxy, "http://[user:password@]host[:port]"; "": none;
                           NULL: as the environment says: https_proxy or HTTPS_PROXY for https,
                           http_proxy for http, and no_proxy or NO_PROXY for the exceptions */
-  int64_t connect_timeout_ms; /* name lookup, connection, proxy and TLS together; 0: 10 seconds */
-  int64_t timeout_ms;         /* a whole call, from name lookup to the last byte; 0: 60 seconds */
+  int64_t connect_timeout_ms; /* name lookup, connection, proxy and TLS together, up to 86,400,000;
+                                 0: 10 seconds */
+  int64_t timeout_ms;         /* a whole call, from name lookup to the last byte, up to 86,400,000;
+                                 0: 60 seconds */
   int64_t response_bytes_max; /* the longest body that is taken from the server; 0: 100 MiB */
 } tcsync_remote_options;
 
@@ -918,7 +949,7 @@ typedef struct tcsync_remote_options {
  *   tcsync_remote_free; *remote is the caller's, for tcsync_remote_free.
  * Errors: TCSYNC_INVALID_ADDRESS for a url or a proxy that cannot be used, TCSYNC_INVALID_UUID,
  *   TCSYNC_INVALID_OPTION_VALUE for a ca_file without certificates or a number out of range,
- *   TCSYNC_INVALID_ARGUMENT, TCSYNC_SYSTEM, TCSYNC_OUT_OF_MEMORY. */
+ *   TCSYNC_SYSTEM. A key needs a client_id: TCSYNC_NULL_ARGUMENT. */
 TCSYNC_API tcsync_code tcsync_remote_open(const char *url, const char *client_id,
                                           const tcsync_key *key,
                                           const tcsync_remote_options *options,
@@ -926,10 +957,9 @@ TCSYNC_API tcsync_code tcsync_remote_open(const char *url, const char *client_id
 
 /* Cancels: the running call on the remote returns TCSYNC_CANCELLED at once, in its name lookup,
  * connecting, sending, waiting or receiving, and so does every later one, until tcsync_remote_resume.
- * So a cancel just before a call is not lost. A call that has its answer already may still succeed.
- * Unless the message says that nothing was sent, it is unknown whether a cancelled
- * tcsync_remote_add_version or _add_snapshot was carried out. The name lookup of the system cannot be
- * interrupted: the call returns, and a thread waits for its end.
+ * So a cancel just before a call is not lost. A call that has its answer already may still succeed. It
+ * is unknown whether a cancelled tcsync_remote_add_version or _add_snapshot was carried out. The name
+ * lookup of the system cannot be interrupted: the call returns, and a thread waits for its end.
  * Threads: any, and any signal handler, until tcsync_remote_free is called.
  * Ownership: nothing is passed.
  * Errors: none; nothing happens for NULL. */
@@ -964,7 +994,7 @@ enum {
   TCSYNC_PROBE_NOT_SYNC_SERVER = 5
 };
 
-/* The findings of tcsync_remote_probe. Zero the struct and set struct_size before the call. */
+/* The findings of tcsync_remote_probe. Set struct_size before the call; the rest need not be zeroed. */
 typedef struct tcsync_probe {
   size_t struct_size;
   int32_t kind;         /* TCSYNC_PROBE_... */
@@ -986,8 +1016,7 @@ typedef struct tcsync_probe {
  * broken is an error.
  * Threads: one.
  * Ownership: fills the caller's struct, as much of it as struct_size says.
- * Errors: TCSYNC_REMOTE_FAILED with its details; TCSYNC_INVALID_ARGUMENT for a struct_size out of
- *   range. */
+ * Errors: TCSYNC_REMOTE_FAILED with its details. */
 TCSYNC_API tcsync_code tcsync_remote_probe(tcsync_remote *remote, tcsync_probe *probe,
                                            tcsync_error **error);
 
@@ -1033,8 +1062,9 @@ TCSYNC_API tcsync_code tcsync_remote_get_child_version(tcsync_remote *remote,
                                                        tcsync_error **error);
 
 /* Seals a history segment and adds it after `parent_version_id`, which is the nil UUID for the first
- * version of a client. *outcome is TCSYNC_OUTCOME_ADDED or _CONFLICT. After an error it is unknown
- * whether the version was added, unless the message says so: get the child of `parent_version_id`.
+ * version of a client. *outcome is TCSYNC_OUTCOME_ADDED or _CONFLICT. After TCSYNC_INVALID_ARGUMENT and
+ * its details nothing was sent. After any other error a program cannot tell whether the version was
+ * added, though the message may tell a person: get the child of `parent_version_id`.
  * Threads: one.
  * Ownership: borrows the inputs for the call; *snapshot_urgency becomes TCSYNC_SNAPSHOT_URGENCY_...
  * Errors: TCSYNC_REMOTE_FAILED with its details; TCSYNC_INVALID_UUID; TCSYNC_INVALID_ARGUMENT for a
@@ -1055,7 +1085,7 @@ TCSYNC_API tcsync_code tcsync_remote_get_snapshot(tcsync_remote *remote, int32_t
                                                   tcsync_error **error);
 
 /* Seals a snapshot of the state at `version_id` and offers it to the server, which may decline it: that
- * is no error and looks the same.
+ * is no error and looks the same. It may be offered again after an error.
  * Threads: one.
  * Ownership: borrows the inputs for the call.
  * Errors: TCSYNC_REMOTE_FAILED with its details; TCSYNC_INVALID_UUID; TCSYNC_INVALID_ARGUMENT for a

@@ -49,6 +49,10 @@ bool IsOption(absl::string_view name) {
 
 }  // namespace
 
+Result CheckLog(const tcsync_config& config) {
+  return config.log == nullptr ? Result() : config.log->Check();
+}
+
 Result GiveOption(const std::vector<EffectiveOption>& options, absl::string_view name,
                   tcsync_bytes** value) {
   for (const EffectiveOption& option : options) {
@@ -64,12 +68,12 @@ Result GiveOption(const std::vector<EffectiveOption>& options, absl::string_view
 }  // namespace tcsync::capi
 
 using tcsync::capi::Checked;
+using tcsync::capi::ClearOutput;
 using tcsync::capi::FromStatus;
 using tcsync::capi::Guard;
 using tcsync::capi::Needed;
 using tcsync::capi::NullArgument;
 using tcsync::capi::Result;
-using tcsync::capi::SetNull;
 
 size_t tcsync_option_count(void) {
   // The table is built at the first use, which needs memory.
@@ -81,14 +85,14 @@ size_t tcsync_option_count(void) {
 }
 
 tcsync_code tcsync_option_info(size_t index, tcsync_option* option, tcsync_error** error) {
+  tcsync::capi::ClearOutputStruct(option);
   return Guard(error, [&]() -> Result {
-    if (option == nullptr) return NullArgument("option");
-    const absl::Span<const tcsync::OptionInfo> options = tcsync::AllOptions();
-    if (Result result = tcsync::capi::CheckIndex(index, options.size(), "option"); !result.ok()) {
+    if (Result result = tcsync::capi::CheckOutputStruct(option, {"option", "tcsync_option"});
+        !result.ok()) {
       return result;
     }
-    if (Result result = tcsync::capi::CheckOutputStruct(*option, {"option", "tcsync_option"});
-        !result.ok()) {
+    const absl::Span<const tcsync::OptionInfo> options = tcsync::AllOptions();
+    if (Result result = tcsync::capi::CheckIndex(index, options.size(), "option"); !result.ok()) {
       return result;
     }
     const tcsync::OptionInfo& info = options[index];
@@ -108,7 +112,7 @@ tcsync_code tcsync_option_info(size_t index, tcsync_option* option, tcsync_error
 }
 
 tcsync_code tcsync_config_new(tcsync_config** config, tcsync_error** error) {
-  SetNull(config);
+  ClearOutput(config);
   return Guard(error, [&]() -> Result {
     if (config == nullptr) return NullArgument("config");
     *config = std::make_unique<tcsync_config>().release();
@@ -132,7 +136,7 @@ tcsync_code tcsync_config_set(tcsync_config* config, const char* name, const cha
 
 tcsync_code tcsync_config_get(const tcsync_config* config, const char* name, tcsync_bytes** value,
                               tcsync_error** error) {
-  SetNull(value);
+  ClearOutput(value);
   return Guard(error, [&]() -> Result {
     if (Result result = Needed(config, "config"); !result.ok()) return result;
     if (name == nullptr) return NullArgument("name");
@@ -162,7 +166,12 @@ tcsync_code tcsync_config_set_log_queue(tcsync_config* config, tcsync_queue* que
                                         tcsync_error** error) {
   return Guard(error, [&]() -> Result {
     if (Result result = Needed(config, "config"); !result.ok()) return result;
-    config->log = queue == nullptr ? nullptr : tcsync::capi::LogToQueue(queue->events);
+    if (queue == nullptr) {
+      config->log = nullptr;
+      return {};
+    }
+    if (Result result = tcsync::capi::CheckQueue(queue); !result.ok()) return result;
+    config->log = tcsync::capi::LogToQueue(*queue);
     return {};
   });
 }

@@ -19,6 +19,9 @@ struct tcsync_config : tcsync::capi::Handle<tcsync::capi::HandleType::kConfig> {
 
 namespace tcsync::capi {
 
+// Whether an engine or listener of this process can log where the configuration says.
+Result CheckLog(const tcsync_config& config);
+
 // Gives the value of the option, which is one of `options`.
 Result GiveOption(const std::vector<EffectiveOption>& options, absl::string_view name,
                   tcsync_bytes** value);

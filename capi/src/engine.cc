@@ -48,6 +48,11 @@ void EngineCore::Remove(const Pending& pending) noexcept {
   pending_.erase(&pending);
 }
 
+Result CheckEngine(const tcsync_engine* engine) {
+  if (Result result = Needed(engine, "engine"); !result.ok()) return result;
+  return CheckProcess(engine->core->opener(), "engine");
+}
+
 void EngineCore::Close() noexcept {
   {
     std::unique_lock lock(mutex_);
@@ -73,9 +78,8 @@ namespace {
 
 // The first checks of every way to give an engine a request.
 Result CheckRequest(const tcsync_engine* engine, const tcsync_request* request) {
-  if (Result result = Needed(engine, "engine"); !result.ok()) return result;
-  if (request == nullptr) return NullArgument("request");
-  return CheckProcess(engine->core->opener(), "engine");
+  if (Result result = CheckEngine(engine); !result.ok()) return result;
+  return request == nullptr ? NullArgument("request") : Result();
 }
 
 // The answer goes to the delivery.
@@ -124,29 +128,29 @@ Result Begin(const std::shared_ptr<EngineCore>& core, const tcsync_request& requ
 }  // namespace tcsync::capi
 
 using tcsync::capi::Checked;
+using tcsync::capi::CheckEngine;
 using tcsync::capi::CheckRequest;
+using tcsync::capi::ClearOutput;
 using tcsync::capi::FromStatus;
 using tcsync::capi::Guard;
 using tcsync::capi::Needed;
 using tcsync::capi::NullArgument;
 using tcsync::capi::Request;
 using tcsync::capi::Result;
-using tcsync::capi::SetNull;
 
 tcsync_code tcsync_engine_open(const tcsync_config* config, tcsync_engine** engine,
                                tcsync_error** error) {
-  SetNull(engine);
+  ClearOutput(engine);
   return Guard(error, [&]() -> Result {
     if (Result result = Needed(config, "config"); !result.ok()) return result;
     if (engine == nullptr) return NullArgument("engine");
+    if (Result result = tcsync::capi::CheckLog(*config); !result.ok()) return result;
     if (Result result = tcsync::capi::CheckOpening(); !result.ok()) return result;
     tcsync::capi::LogUse log(config->log);
     absl::StatusOr<std::unique_ptr<tcsync::Engine>> opened =
         tcsync::Engine::Open(config->options, log.function());
     if (!opened.ok()) {
-      // kUnavailable is an unreadable or unwritable directory (tcsync/engine.h).
-      return FromStatus(opened.status(),
-                        {.failed_precondition = TCSYNC_WRONG_FORMAT, .unavailable = TCSYNC_SYSTEM});
+      return FromStatus(opened.status(), {.failed_precondition = TCSYNC_WRONG_FORMAT});
     }
     auto core = std::make_shared<tcsync::capi::EngineCore>(*std::move(opened));
     *engine = new tcsync_engine{
@@ -157,9 +161,9 @@ tcsync_code tcsync_engine_open(const tcsync_config* config, tcsync_engine** engi
 
 tcsync_code tcsync_engine_option(const tcsync_engine* engine, const char* name,
                                  tcsync_bytes** value, tcsync_error** error) {
-  SetNull(value);
+  ClearOutput(value);
   return Guard(error, [&]() -> Result {
-    if (Result result = Needed(engine, "engine"); !result.ok()) return result;
+    if (Result result = CheckEngine(engine); !result.ok()) return result;
     if (name == nullptr) return NullArgument("name");
     if (value == nullptr) return NullArgument("value");
     return tcsync::capi::GiveOption(engine->options, name, value);
@@ -174,7 +178,7 @@ void tcsync_engine_free(tcsync_engine* engine) {
 
 tcsync_code tcsync_engine_handle(tcsync_engine* engine, const tcsync_request* request,
                                  tcsync_response** response, tcsync_error** error) {
-  SetNull(response);
+  ClearOutput(response);
   return Guard(error, [&]() -> Result {
     if (Result result = CheckRequest(engine, request); !result.ok()) return result;
     if (response == nullptr) return NullArgument("response");
@@ -204,7 +208,7 @@ tcsync_code tcsync_engine_handle_queued(tcsync_engine* engine, const tcsync_requ
                                         tcsync_error** error) {
   return Guard(error, [&]() -> Result {
     if (Result result = CheckRequest(engine, request); !result.ok()) return result;
-    if (Result result = Needed(queue, "queue"); !result.ok()) return result;
+    if (Result result = tcsync::capi::CheckQueue(queue); !result.ok()) return result;
     Request read;
     if (Result result = read.Read(*request); !result.ok()) return result;
     tcsync::capi::HandleWhole(engine->core->engine().handler(), read,
@@ -216,8 +220,8 @@ tcsync_code tcsync_engine_handle_queued(tcsync_engine* engine, const tcsync_requ
 tcsync_code tcsync_engine_begin(tcsync_engine* engine, const tcsync_request* request,
                                 tcsync_pending** pending, tcsync_response** response,
                                 tcsync_error** error) {
-  SetNull(pending);
-  SetNull(response);
+  ClearOutput(pending);
+  ClearOutput(response);
   return Guard(error, [&]() -> Result {
     if (Result result = CheckRequest(engine, request); !result.ok()) return result;
     if (pending == nullptr) return NullArgument("pending");
@@ -229,7 +233,7 @@ tcsync_code tcsync_engine_begin(tcsync_engine* engine, const tcsync_request* req
 tcsync_code tcsync_administer(const tcsync_config* config, tcsync_engine* engine,
                               const tcsync_request* request, tcsync_response** response,
                               tcsync_error** error) {
-  SetNull(response);
+  ClearOutput(response);
   return Guard(error, [&]() -> Result {
     if (config != nullptr || engine == nullptr) {
       if (Result result = Needed(config, "config"); !result.ok()) return result;
@@ -237,6 +241,7 @@ tcsync_code tcsync_administer(const tcsync_config* config, tcsync_engine* engine
     if (response == nullptr) return NullArgument("response");
     if (engine == nullptr) {
       if (request == nullptr) return NullArgument("request");
+      if (Result result = tcsync::capi::CheckLog(*config); !result.ok()) return result;
       if (Result result = tcsync::capi::CheckOpening(); !result.ok()) return result;
       const tcsync::capi::LogUse log(config->log);
       const std::unique_ptr<tcsync::http::Handler> handler =
@@ -250,7 +255,7 @@ tcsync_code tcsync_administer(const tcsync_config* config, tcsync_engine* engine
 
 tcsync_code tcsync_monitor(tcsync_engine* engine, const tcsync_request* request,
                            tcsync_response** response, tcsync_error** error) {
-  SetNull(response);
+  ClearOutput(response);
   return Guard(error, [&]() -> Result {
     if (Result result = CheckRequest(engine, request); !result.ok()) return result;
     if (response == nullptr) return NullArgument("response");

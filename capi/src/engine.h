@@ -88,4 +88,11 @@ struct tcsync_engine : tcsync::capi::Handle<tcsync::capi::HandleType::kEngine> {
   ~tcsync_engine() { core->Close(); }
 };
 
+namespace tcsync::capi {
+
+// Whether this process can use the engine.
+Result CheckEngine(const tcsync_engine* engine);
+
+}  // namespace tcsync::capi
+
 #endif  // TCSYNC_CAPI_SRC_ENGINE_H_

@@ -28,11 +28,11 @@ tcsync_code CodeOf(absl::StatusCode code, const StatusMeaning& meaning) {
     case absl::StatusCode::kPermissionDenied:
     case absl::StatusCode::kNotFound:
     case absl::StatusCode::kResourceExhausted:
+    // An unusable directory or address, or no thread.
+    case absl::StatusCode::kUnavailable:
     // absl::ErrnoToStatus makes this of EIO and similar errors.
     case absl::StatusCode::kUnknown:
       return TCSYNC_SYSTEM;
-    case absl::StatusCode::kUnavailable:
-      return meaning.unavailable;
     case absl::StatusCode::kDataLoss:
       return TCSYNC_DATA_LOSS;
     default:

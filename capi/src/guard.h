@@ -25,7 +25,6 @@ struct [[nodiscard]] Result {
 struct StatusMeaning {
   tcsync_code invalid_argument = TCSYNC_INVALID_ARGUMENT;
   tcsync_code failed_precondition = TCSYNC_INTERNAL;
-  tcsync_code unavailable = TCSYNC_UNAVAILABLE;
 };
 
 // The only mapping from a status to a tcsync_code.
@@ -65,10 +64,10 @@ tcsync_code Guard(tcsync_error** error, Body&& body) noexcept {
   }
 }
 
-// For outputs, before anything can fail.
+// For outputs, before anything can fail: NULL, 0, or a struct of these.
 template <typename T>
-void SetNull(T** output) noexcept {
-  if (output != nullptr) *output = nullptr;
+void ClearOutput(T* output) noexcept {
+  if (output != nullptr) *output = {};
 }
 
 }  // namespace tcsync::capi

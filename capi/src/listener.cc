@@ -1,7 +1,6 @@
 // The listener.
 #include "tcsync/listener.h"
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <utility>
@@ -18,8 +17,6 @@
 #include "tcsync.h"
 
 struct tcsync_listener : tcsync::capi::Handle<tcsync::capi::HandleType::kListener> {
-  enum class State { kBound, kServing, kStopped };
-
   tcsync_listener(tcsync::capi::LogUse log_use, std::unique_ptr<tcsync::Listener> bound)
       : log(std::move(log_use)), listener(std::move(bound)), addresses(listener->addresses()) {}
 
@@ -27,34 +24,31 @@ struct tcsync_listener : tcsync::capi::Handle<tcsync::capi::HandleType::kListene
   tcsync::capi::LogUse log;
   std::unique_ptr<tcsync::Listener> listener;
   std::vector<std::string> addresses;
-  // Atomic because a stop may come from any thread.
-  std::atomic<State> state = State::kBound;
   const tcsync::base::ProcessMark opener = tcsync::base::ProcessMark::Current();
 };
 
 using tcsync::capi::Checked;
 using tcsync::capi::CheckProcess;
+using tcsync::capi::ClearOutput;
 using tcsync::capi::FromStatus;
 using tcsync::capi::Guard;
 using tcsync::capi::Needed;
 using tcsync::capi::NullArgument;
 using tcsync::capi::Result;
-using tcsync::capi::SetNull;
 
 tcsync_code tcsync_listener_bind(const tcsync_config* config, tcsync_listener** listener,
                                  tcsync_error** error) {
-  SetNull(listener);
+  ClearOutput(listener);
   return Guard(error, [&]() -> Result {
     if (Result result = Needed(config, "config"); !result.ok()) return result;
     if (listener == nullptr) return NullArgument("listener");
+    if (Result result = tcsync::capi::CheckLog(*config); !result.ok()) return result;
     tcsync::capi::LogUse log(config->log);
     absl::StatusOr<std::unique_ptr<tcsync::Listener>> bound =
         tcsync::Listener::Bind(config->options, log.function());
     if (!bound.ok()) {
-      // The system's other errors with an address arrive as one of the other two.
       return FromStatus(bound.status(), {.invalid_argument = TCSYNC_INVALID_ADDRESS,
-                                         .failed_precondition = TCSYNC_SYSTEM,
-                                         .unavailable = TCSYNC_SYSTEM});
+                                         .failed_precondition = TCSYNC_SYSTEM});
     }
     *listener = std::make_unique<tcsync_listener>(std::move(log), *std::move(bound)).release();
     return {};
@@ -74,23 +68,15 @@ tcsync_code tcsync_listener_serve(tcsync_listener* listener, tcsync_engine* engi
                                   tcsync_error** error) {
   return Guard(error, [&]() -> Result {
     if (Result result = Needed(listener, "listener"); !result.ok()) return result;
-    if (Result result = Needed(engine, "engine"); !result.ok()) return result;
     if (Result result = CheckProcess(listener->opener, "listener"); !result.ok()) return result;
-    if (Result result = CheckProcess(engine->core->opener(), "engine"); !result.ok()) return result;
-    auto state = tcsync_listener::State::kBound;
-    if (!listener->state.compare_exchange_strong(state, tcsync_listener::State::kServing)) {
-      return {TCSYNC_INVALID_ARGUMENT,
-              state == tcsync_listener::State::kServing
-                  ? "the listener serves already; it can be told to only once"
-                  : "the listener was stopped; bind a new one to serve again"};
-    }
-    return FromStatus(listener->listener->Serve(engine->core->engine()));
+    if (Result result = tcsync::capi::CheckEngine(engine); !result.ok()) return result;
+    return FromStatus(listener->listener->Serve(engine->core->engine()),
+                      {.failed_precondition = TCSYNC_INVALID_ARGUMENT});
   });
 }
 
 void tcsync_listener_stop(tcsync_listener* listener) {
   if (Checked(listener) == nullptr || listener->opener.IsOfAnotherProcess()) return;
-  listener->state = tcsync_listener::State::kStopped;
   // Stop cannot report a failure, and tcsync_listener_free does the remaining work.
   try {
     listener->listener->Stop();

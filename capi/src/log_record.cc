@@ -57,6 +57,7 @@ size_t tcsync_log_record_field_count(const tcsync_log_record* record) {
 
 tcsync_code tcsync_log_record_field(const tcsync_log_record* record, size_t index,
                                     tcsync_header* field, tcsync_error** error) {
+  tcsync::capi::ClearOutput(field);
   return Guard(error, [&]() -> Result {
     if (Result result = Needed(record, "record"); !result.ok()) return result;
     if (field == nullptr) return NullArgument("field");

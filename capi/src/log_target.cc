@@ -1,5 +1,6 @@
 #include "capi/src/log_target.h"
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -10,9 +11,11 @@
 #include <thread>
 #include <utility>
 
+#include "base/process_mark.h"
 #include "base/thread.h"
 #include "capi/src/log_backlog.h"
 #include "capi/src/log_record.h"
+#include "capi/src/process.h"
 
 namespace tcsync::capi {
 namespace {
@@ -148,29 +151,34 @@ class LogThread : public std::enable_shared_from_this<LogThread> {
   std::thread thread_;
 };
 
-// Has a thread while engines or listeners use it.
+// Has a thread in each process in which engines or listeners use it, while they do.
 class FunctionLog final : public LogTarget {
  public:
   FunctionLog(tcsync_log_function function, void* user_data)
       : function_(function), user_data_(user_data) {}
+  ~FunctionLog() override {
+    if (Users* const users = users_.load(); !users->process.IsOfAnotherProcess()) delete users;
+  }
 
   void Begin() override {
-    const std::lock_guard lock(mutex_);
-    if (users_ == 0) {
+    Users& users = OfThisProcess();
+    const std::lock_guard lock(users.mutex);
+    if (users.count == 0) {
       auto thread = std::make_shared<LogThread>(function_, user_data_);
       thread->Start();
-      thread_ = std::move(thread);
+      users.thread = std::move(thread);
     }
-    ++users_;
+    ++users.count;
   }
 
   void End() noexcept override {
     Thread()->Flush();
     std::shared_ptr<LogThread> last;
     {
-      const std::lock_guard lock(mutex_);
-      if (--users_ > 0) return;
-      last = std::move(thread_);
+      Users& users = *users_.load();
+      const std::lock_guard lock(users.mutex);
+      if (--users.count > 0) return;
+      last = std::move(users.thread);
     }
     last->Stop();
   }
@@ -180,26 +188,46 @@ class FunctionLog final : public LogTarget {
   }
 
  private:
+  struct Users {
+    const base::ProcessMark process = base::ProcessMark::Current();
+    std::mutex mutex;  // of the members below
+    int count = 0;
+    std::shared_ptr<LogThread> thread = nullptr;  // null without users
+  };
+
+  // A forked process has its parent's users without their thread, and perhaps with a locked mutex,
+  // so it leaves them as they are and begins with none.
+  Users& OfThisProcess() {
+    Users* users = users_.load();
+    if (users->process.IsOfAnotherProcess()) {
+      auto none = std::make_unique<Users>();
+      if (users_.compare_exchange_strong(users, none.get())) users = none.release();
+    }
+    return *users;
+  }
+
+  // For users of this process.
   std::shared_ptr<LogThread> Thread() noexcept {
-    const std::lock_guard lock(mutex_);
-    return thread_;
+    Users& users = *users_.load();
+    const std::lock_guard lock(users.mutex);
+    return users.thread;
   }
 
   const tcsync_log_function function_;
   void* const user_data_;
-  std::mutex mutex_;  // of the members below
-  int users_ = 0;
-  std::shared_ptr<LogThread> thread_;  // null without users
+  std::atomic<Users*> users_ = new Users;  // owned by the process that it belongs to
 };
 
 class QueueLog final : public LogTarget {
  public:
-  explicit QueueLog(std::shared_ptr<EventQueue> queue) : queue_(std::move(queue)) {}
+  explicit QueueLog(const tcsync_queue& queue) : queue_(queue.events), opener_(queue.opener) {}
 
+  Result Check() const override { return CheckProcess(opener_, "queue for the log"); }
   void Write(const LogRecord& record) noexcept override { queue_->PushLog(record); }
 
  private:
   const std::shared_ptr<EventQueue> queue_;
+  const base::ProcessMark opener_;
 };
 
 }  // namespace
@@ -209,8 +237,8 @@ std::shared_ptr<LogTarget> LogToFunction(tcsync_log_function function, void* use
   return std::make_shared<FunctionLog>(function, user_data);
 }
 
-std::shared_ptr<LogTarget> LogToQueue(std::shared_ptr<EventQueue> queue) {
-  return std::make_shared<QueueLog>(std::move(queue));
+std::shared_ptr<LogTarget> LogToQueue(const tcsync_queue& queue) {
+  return std::make_shared<QueueLog>(queue);
 }
 
 LogFunction LogUse::function() const {

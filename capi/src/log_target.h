@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "capi/src/guard.h"
 #include "capi/src/queue.h"
 #include "tcsync.h"
 #include "tcsync/log.h"
@@ -20,6 +21,8 @@ class LogTarget {
   // Takes a record, or drops it when there is no room for it.
   virtual void Write(const LogRecord& record) noexcept = 0;
 
+  // Whether this process can use it.
+  virtual Result Check() const { return {}; }
   // An engine or listener begins to use it. Throws std::system_error.
   virtual void Begin() {}
   // That user writes no more.
@@ -28,7 +31,7 @@ class LogTarget {
 
 // Null for a null function.
 std::shared_ptr<LogTarget> LogToFunction(tcsync_log_function function, void* user_data);
-std::shared_ptr<LogTarget> LogToQueue(std::shared_ptr<EventQueue> queue);
+std::shared_ptr<LogTarget> LogToQueue(const tcsync_queue& queue);
 
 // The use of a target, which may be null, during this object's life.
 class LogUse {

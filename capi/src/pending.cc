@@ -240,16 +240,17 @@ void Pending::Abandon() noexcept {
 
 using tcsync::capi::CheckData;
 using tcsync::capi::Checked;
+using tcsync::capi::CheckQueue;
+using tcsync::capi::ClearOutput;
 using tcsync::capi::Guard;
 using tcsync::capi::Needed;
 using tcsync::capi::NullArgument;
 using tcsync::capi::Result;
-using tcsync::capi::SetNull;
 using tcsync::capi::View;
 
 tcsync_code tcsync_pending_append(tcsync_pending* pending, const char* data, size_t size,
                                   tcsync_response** response, tcsync_error** error) {
-  SetNull(response);
+  ClearOutput(response);
   return Guard(error, [&]() -> Result {
     if (Result result = Needed(pending, "pending"); !result.ok()) return result;
     if (Result result = CheckData(data, size, "data"); !result.ok()) return result;
@@ -264,14 +265,14 @@ tcsync_code tcsync_pending_append_queued(tcsync_pending* pending, const char* da
   return Guard(error, [&]() -> Result {
     if (Result result = Needed(pending, "pending"); !result.ok()) return result;
     if (Result result = CheckData(data, size, "data"); !result.ok()) return result;
-    if (Result result = Needed(queue, "queue"); !result.ok()) return result;
+    if (Result result = CheckQueue(queue); !result.ok()) return result;
     return pending->request->AppendQueued(View(data, size), *queue, user_data);
   });
 }
 
 tcsync_code tcsync_pending_finish(tcsync_pending* pending, tcsync_response** response,
                                   tcsync_error** error) {
-  SetNull(response);
+  ClearOutput(response);
   return Guard(error, [&]() -> Result {
     if (Result result = Needed(pending, "pending"); !result.ok()) return result;
     if (response == nullptr) return NullArgument("response");
@@ -287,7 +288,7 @@ tcsync_code tcsync_pending_finish_queued(tcsync_pending* pending, tcsync_queue* 
                                          void* user_data, tcsync_error** error) {
   return Guard(error, [&]() -> Result {
     if (Result result = Needed(pending, "pending"); !result.ok()) return result;
-    if (Result result = Needed(queue, "queue"); !result.ok()) return result;
+    if (Result result = CheckQueue(queue); !result.ok()) return result;
     return pending->request->Finish(tcsync::capi::MakeQueueDelivery(*queue, user_data));
   });
 }

@@ -18,7 +18,6 @@ constexpr int64_t kTimeoutMaxMs = int64_t{10} * 366 * 24 * 3600 * 1000;
 // The struct in the first release: each resource of an event has an owner, so no field may be
 // omitted.
 constexpr size_t kEventBytesMin = offsetof(tcsync_event, record) + sizeof(tcsync_event::record);
-constexpr StructName kEventName = {"event", "tcsync_event"};
 
 void Fill(Event from, tcsync_event& event) noexcept {
   tcsync_event filled = {};
@@ -133,18 +132,22 @@ void EventQueue::Close() noexcept {
   dropped.swap(events_);
 }
 
+Result CheckQueue(const tcsync_queue* queue) {
+  if (Result result = Needed(queue, "queue"); !result.ok()) return result;
+  return CheckProcess(queue->opener, "queue");
+}
+
 }  // namespace tcsync::capi
 
 using tcsync::capi::Checked;
-using tcsync::capi::CheckProcess;
+using tcsync::capi::CheckQueue;
+using tcsync::capi::ClearOutput;
 using tcsync::capi::Guard;
-using tcsync::capi::Needed;
 using tcsync::capi::NullArgument;
 using tcsync::capi::Result;
-using tcsync::capi::SetNull;
 
 tcsync_code tcsync_queue_new(tcsync_queue** queue, tcsync_error** error) {
-  SetNull(queue);
+  ClearOutput(queue);
   return Guard(error, [&]() -> Result {
     if (queue == nullptr) return NullArgument("queue");
     auto made = std::make_unique<tcsync_queue>();
@@ -160,17 +163,14 @@ int tcsync_queue_descriptor(const tcsync_queue* queue) {
 
 tcsync_code tcsync_queue_next(tcsync_queue* queue, int64_t timeout_ms, tcsync_event* event,
                               tcsync_error** error) {
+  tcsync::capi::ClearOutputStruct(event);
   return Guard(error, [&]() -> Result {
-    if (event == nullptr) return NullArgument("event");
-    if (Result result =
-            tcsync::capi::CheckStructSize(event->struct_size, tcsync::capi::kEventBytesMin,
-                                          sizeof(tcsync_event), tcsync::capi::kEventName);
+    if (Result result = CheckQueue(queue); !result.ok()) return result;
+    if (Result result = tcsync::capi::CheckOutputStruct(event, {"event", "tcsync_event"},
+                                                        tcsync::capi::kEventBytesMin);
         !result.ok()) {
       return result;
     }
-    tcsync::capi::Fill({}, *event);
-    if (Result result = Needed(queue, "queue"); !result.ok()) return result;
-    if (Result result = CheckProcess(queue->opener, "queue"); !result.ok()) return result;
     if (timeout_ms < -1) {
       return {TCSYNC_INVALID_ARGUMENT,
               absl::StrCat("timeout_ms is ", timeout_ms,

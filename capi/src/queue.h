@@ -81,4 +81,12 @@ struct tcsync_queue : tcsync::capi::Handle<tcsync::capi::HandleType::kQueue> {
   const tcsync::base::ProcessMark opener = tcsync::base::ProcessMark::Current();
 };
 
+namespace tcsync::capi {
+
+// Whether this process can use the queue. A parent's is refused: its descriptor is that of the
+// parent, and would show there the events of this process.
+Result CheckQueue(const tcsync_queue* queue);
+
+}  // namespace tcsync::capi
+
 #endif  // TCSYNC_CAPI_SRC_QUEUE_H_

@@ -139,12 +139,6 @@ Result FromRemoteOf(RemoteError&& error, tcsync_uuid* version_id) {
   return FromRemote(std::move(error));
 }
 
-// Clears the outputs of a call, before its first possible failure.
-void ClearOutcome(int32_t* outcome, tcsync_uuid* version_id) {
-  if (outcome != nullptr) *outcome = 0;
-  if (version_id != nullptr) *version_id = {};
-}
-
 // The struct in the first release.
 constexpr size_t kRemoteOptionsBytesMin = offsetof(tcsync_remote_options, response_bytes_max) +
                                           sizeof(tcsync_remote_options::response_bytes_max);
@@ -183,6 +177,7 @@ using tcsync::RemoteResult;
 using tcsync::Uuid;
 using tcsync::capi::CheckData;
 using tcsync::capi::CheckRemote;
+using tcsync::capi::ClearOutput;
 using tcsync::capi::FromRemote;
 using tcsync::capi::FromRemoteOf;
 using tcsync::capi::Guard;
@@ -190,14 +185,13 @@ using tcsync::capi::Needed;
 using tcsync::capi::NullArgument;
 using tcsync::capi::Result;
 using tcsync::capi::SetFound;
-using tcsync::capi::SetNull;
 using tcsync::capi::SetText;
 using tcsync::capi::View;
 
 tcsync_code tcsync_remote_open(const char* url, const char* client_id, const tcsync_key* key,
                                const tcsync_remote_options* options, tcsync_remote** remote,
                                tcsync_error** error) {
-  SetNull(remote);
+  ClearOutput(remote);
   return Guard(error, [&]() -> Result {
     if (url == nullptr) return NullArgument("url");
     if (remote == nullptr) return NullArgument("remote");
@@ -238,10 +232,10 @@ void tcsync_remote_free(tcsync_remote* remote) {
 }
 
 tcsync_code tcsync_remote_probe(tcsync_remote* remote, tcsync_probe* probe, tcsync_error** error) {
+  tcsync::capi::ClearOutputStruct(probe);
   return Guard(error, [&]() -> Result {
     if (Result result = Needed(remote, "remote"); !result.ok()) return result;
-    if (probe == nullptr) return NullArgument("probe");
-    if (Result checked = tcsync::capi::CheckOutputStruct(*probe, {"probe", "tcsync_probe"});
+    if (Result checked = tcsync::capi::CheckOutputStruct(probe, {"probe", "tcsync_probe"});
         !checked.ok()) {
       return checked;
     }
@@ -268,8 +262,9 @@ tcsync_code tcsync_remote_probe(tcsync_remote* remote, tcsync_probe* probe, tcsy
 tcsync_code tcsync_remote_get_child_version(tcsync_remote* remote, const char* parent_version_id,
                                             int32_t* outcome, tcsync_uuid* version_id,
                                             tcsync_bytes** plaintext, tcsync_error** error) {
-  tcsync::capi::ClearOutcome(outcome, version_id);
-  SetNull(plaintext);
+  ClearOutput(outcome);
+  ClearOutput(version_id);
+  ClearOutput(plaintext);
   return Guard(error, [&]() -> Result {
     if (Result result = CheckRemote(remote); !result.ok()) return result;
     if (parent_version_id == nullptr) return NullArgument("parent_version_id");
@@ -302,8 +297,9 @@ tcsync_code tcsync_remote_add_version(tcsync_remote* remote, const char* parent_
                                       const char* plaintext, size_t plaintext_size,
                                       int32_t* outcome, tcsync_uuid* version_id,
                                       int32_t* snapshot_urgency, tcsync_error** error) {
-  tcsync::capi::ClearOutcome(outcome, version_id);
-  if (snapshot_urgency != nullptr) *snapshot_urgency = TCSYNC_SNAPSHOT_URGENCY_NONE;
+  ClearOutput(outcome);
+  ClearOutput(version_id);
+  ClearOutput(snapshot_urgency);
   return Guard(error, [&]() -> Result {
     if (Result result = CheckRemote(remote); !result.ok()) return result;
     if (parent_version_id == nullptr) return NullArgument("parent_version_id");
@@ -327,8 +323,9 @@ tcsync_code tcsync_remote_add_version(tcsync_remote* remote, const char* parent_
 tcsync_code tcsync_remote_get_snapshot(tcsync_remote* remote, int32_t* outcome,
                                        tcsync_uuid* version_id, tcsync_bytes** plaintext,
                                        tcsync_error** error) {
-  tcsync::capi::ClearOutcome(outcome, version_id);
-  SetNull(plaintext);
+  ClearOutput(outcome);
+  ClearOutput(version_id);
+  ClearOutput(plaintext);
   return Guard(error, [&]() -> Result {
     if (Result result = CheckRemote(remote); !result.ok()) return result;
     if (outcome == nullptr) return NullArgument("outcome");

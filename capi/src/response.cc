@@ -177,12 +177,12 @@ Result BeginRead(tcsync_response& response, std::unique_ptr<PieceDelivery> deliv
 }  // namespace tcsync::capi
 
 using tcsync::capi::Checked;
+using tcsync::capi::ClearOutput;
 using tcsync::capi::EngineCore;
 using tcsync::capi::Guard;
 using tcsync::capi::Needed;
 using tcsync::capi::NullArgument;
 using tcsync::capi::Result;
-using tcsync::capi::SetNull;
 
 tcsync_response::tcsync_response(std::shared_ptr<tcsync::capi::EngineCore> streams_through)
     : core(std::move(streams_through)), progress(std::make_shared<tcsync::capi::BodyProgress>()) {}
@@ -197,8 +197,10 @@ size_t tcsync_response_header_count(const tcsync_response* response) {
 
 tcsync_code tcsync_response_header(const tcsync_response* response, size_t index,
                                    tcsync_header* header, tcsync_error** error) {
+  ClearOutput(header);
   return Guard(error, [&]() -> Result {
     if (Result result = Needed(response, "response"); !result.ok()) return result;
+    if (Result result = tcsync::capi::CheckProcessOf(*response); !result.ok()) return result;
     if (header == nullptr) return NullArgument("header");
     const auto& headers = response->response.headers;
     if (Result result = tcsync::capi::CheckIndex(index, headers.size(), "header"); !result.ok()) {
@@ -230,7 +232,7 @@ int64_t tcsync_response_body_size(const tcsync_response* response) {
 
 tcsync_code tcsync_response_read(tcsync_response* response, tcsync_bytes** bytes,
                                  tcsync_error** error) {
-  SetNull(bytes);
+  ClearOutput(bytes);
   return Guard(error, [&]() -> Result {
     if (Result result = Needed(response, "response"); !result.ok()) return result;
     if (bytes == nullptr) return NullArgument("bytes");
@@ -245,7 +247,7 @@ tcsync_code tcsync_response_read_queued(tcsync_response* response, tcsync_queue*
                                         void* user_data, tcsync_error** error) {
   return Guard(error, [&]() -> Result {
     if (Result result = Needed(response, "response"); !result.ok()) return result;
-    if (Result result = Needed(queue, "queue"); !result.ok()) return result;
+    if (Result result = tcsync::capi::CheckQueue(queue); !result.ok()) return result;
     std::optional<EngineCore::Use> use;
     return tcsync::capi::BeginRead(*response,
                                    tcsync::capi::MakeQueuePieceDelivery(*queue, user_data), use);

@@ -38,6 +38,11 @@ tcsync_code CodeOf(UnsealFault fault) {
 }
 
 Result InvalidVersionId(absl::string_view text) {
+  if (text.size() > Uuid::kTextLength) {
+    return {TCSYNC_INVALID_UUID,
+            absl::StrCat("the version ID, of ", text.size(), " bytes, is not ", kUuidExample,
+                         " (it is not repeated here, in case it is the plaintext)")};
+  }
   return {TCSYNC_INVALID_UUID, absl::StrCat("the version ID '", text, "' is not ", kUuidExample)};
 }
 
@@ -50,18 +55,18 @@ Result InvalidClientId(absl::string_view text) {
 }  // namespace tcsync::capi
 
 using tcsync::capi::CheckData;
+using tcsync::capi::ClearOutput;
 using tcsync::capi::FromStatus;
 using tcsync::capi::Guard;
 using tcsync::capi::Needed;
 using tcsync::capi::NullArgument;
 using tcsync::capi::Result;
-using tcsync::capi::SetNull;
 using tcsync::capi::View;
 
 tcsync_code tcsync_credentials_generate(tcsync_bytes** client_id, tcsync_bytes** secret,
                                         tcsync_error** error) {
-  SetNull(client_id);
-  SetNull(secret);
+  ClearOutput(client_id);
+  ClearOutput(secret);
   return Guard(error, [&]() -> Result {
     if (client_id == nullptr) return NullArgument("client_id");
     if (secret == nullptr) return NullArgument("secret");
@@ -78,7 +83,7 @@ tcsync_code tcsync_credentials_generate(tcsync_bytes** client_id, tcsync_bytes**
 
 tcsync_code tcsync_key_derive(const char* client_id, const char* secret, size_t secret_size,
                               tcsync_key** key, tcsync_error** error) {
-  SetNull(key);
+  ClearOutput(key);
   return Guard(error, [&]() -> Result {
     if (client_id == nullptr) return NullArgument("client_id");
     if (Result result = CheckData(secret, secret_size, "secret"); !result.ok()) return result;
@@ -99,7 +104,7 @@ void tcsync_key_free(tcsync_key* key) {
 
 tcsync_code tcsync_seal(const tcsync_key* key, const char* version_id, const char* plaintext,
                         size_t plaintext_size, tcsync_bytes** sealed, tcsync_error** error) {
-  SetNull(sealed);
+  ClearOutput(sealed);
   return Guard(error, [&]() -> Result {
     if (Result result = Needed(key, "key"); !result.ok()) return result;
     if (version_id == nullptr) return NullArgument("version_id");
@@ -118,7 +123,7 @@ tcsync_code tcsync_seal(const tcsync_key* key, const char* version_id, const cha
 
 tcsync_code tcsync_unseal(const tcsync_key* key, const char* version_id, const char* sealed,
                           size_t sealed_size, tcsync_bytes** plaintext, tcsync_error** error) {
-  SetNull(plaintext);
+  ClearOutput(plaintext);
   return Guard(error, [&]() -> Result {
     if (Result result = Needed(key, "key"); !result.ok()) return result;
     if (version_id == nullptr) return NullArgument("version_id");

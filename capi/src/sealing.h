@@ -20,6 +20,7 @@ namespace tcsync::capi {
 
 tcsync_code CodeOf(UnsealFault fault);
 
+// Repeats no longer text than a UUID: after a mix-up with the plaintext, that must not be in a log.
 Result InvalidVersionId(absl::string_view text);
 
 // Does not repeat the text: after a mix-up with the secret, that must not be in a log.

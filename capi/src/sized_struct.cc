@@ -5,7 +5,7 @@
 namespace tcsync::capi {
 
 Result CheckStructSize(size_t size, size_t size_min, size_t known, const StructName& name) {
-  if (size >= size_min && size <= kStructBytesMax) return {};
+  if (IsStructSize(size, size_min)) return {};
   return {TCSYNC_INVALID_ARGUMENT,
           absl::StrCat(name.parameter, "->struct_size is ", size, "; it must be set to sizeof(",
                        name.type, "), which is ", known, " here")};

@@ -41,11 +41,9 @@ Result ReadStruct(const T& given, size_t size_min, const StructName& name, T& re
   return result;
 }
 
-// Whether `given`, a struct for results, can be written: any size is valid that includes
-// struct_size itself.
-template <typename T>
-Result CheckOutputStruct(const T& given, const StructName& name) {
-  return CheckStructSize(given.struct_size, sizeof(given.struct_size), sizeof(T), name);
+// Whether a struct of `size` bytes can be read or written, of which `size_min` are needed.
+constexpr bool IsStructSize(size_t size, size_t size_min = sizeof(size_t)) {
+  return size >= size_min && size <= kStructBytesMax;
 }
 
 // Writes as much of `filled` as the caller's struct takes, and zero into fields of later releases.
@@ -57,6 +55,20 @@ void WriteStruct(T filled, T* given) noexcept {
   if (size > sizeof(T)) {
     std::memset(reinterpret_cast<char*>(given) + sizeof(T), 0, size - sizeof(T));
   }
+}
+
+// ClearOutput for a struct for results, which stays as it is when its size makes no sense.
+template <typename T>
+void ClearOutputStruct(T* given) noexcept {
+  if (given != nullptr && IsStructSize(given->struct_size)) WriteStruct(T{}, given);
+}
+
+// Whether `given`, a struct for results, can be written: any size is valid that includes
+// `size_min`, and at least struct_size itself.
+template <typename T>
+Result CheckOutputStruct(const T* given, const StructName& name, size_t size_min = sizeof(size_t)) {
+  if (given == nullptr) return NullArgument(name.parameter);
+  return CheckStructSize(given->struct_size, size_min, sizeof(T), name);
 }
 
 }  // namespace tcsync::capi

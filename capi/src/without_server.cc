@@ -8,10 +8,10 @@
 #include "capi/src/guard.h"
 #include "tcsync.h"
 
+using tcsync::capi::ClearOutput;
 using tcsync::capi::Guard;
 using tcsync::capi::NullArgument;
 using tcsync::capi::Result;
-using tcsync::capi::SetNull;
 
 namespace {
 
@@ -38,7 +38,7 @@ tcsync_code Refuse(tcsync_error** error, std::initializer_list<Needed> arguments
 
 tcsync_code tcsync_engine_open(const tcsync_config* config, tcsync_engine** engine,
                                tcsync_error** error) {
-  SetNull(engine);
+  ClearOutput(engine);
   return Refuse(error, {{config != nullptr, "config"}, {engine != nullptr, "engine"}});
 }
 
@@ -46,7 +46,7 @@ void tcsync_engine_free(tcsync_engine*) {}
 
 tcsync_code tcsync_engine_option(const tcsync_engine* engine, const char* name,
                                  tcsync_bytes** value, tcsync_error** error) {
-  SetNull(value);
+  ClearOutput(value);
   return Refuse(
       error,
       {{engine != nullptr, "engine"}, {name != nullptr, "name"}, {value != nullptr, "value"}});
@@ -54,7 +54,7 @@ tcsync_code tcsync_engine_option(const tcsync_engine* engine, const char* name,
 
 tcsync_code tcsync_engine_handle(tcsync_engine* engine, const tcsync_request* request,
                                  tcsync_response** response, tcsync_error** error) {
-  SetNull(response);
+  ClearOutput(response);
   return Refuse(error, {{engine != nullptr, "engine"},
                         {request != nullptr, "request"},
                         {response != nullptr, "response"}});
@@ -78,8 +78,8 @@ tcsync_code tcsync_engine_handle_queued(tcsync_engine* engine, const tcsync_requ
 tcsync_code tcsync_engine_begin(tcsync_engine* engine, const tcsync_request* request,
                                 tcsync_pending** pending, tcsync_response** response,
                                 tcsync_error** error) {
-  SetNull(pending);
-  SetNull(response);
+  ClearOutput(pending);
+  ClearOutput(response);
   return Refuse(error, {{engine != nullptr, "engine"},
                         {request != nullptr, "request"},
                         {pending != nullptr, "pending"},
@@ -88,7 +88,7 @@ tcsync_code tcsync_engine_begin(tcsync_engine* engine, const tcsync_request* req
 
 tcsync_code tcsync_pending_append(tcsync_pending* pending, const char*, size_t,
                                   tcsync_response** response, tcsync_error** error) {
-  SetNull(response);
+  ClearOutput(response);
   return Refuse(error, {{pending != nullptr, "pending"}});
 }
 
@@ -99,7 +99,7 @@ tcsync_code tcsync_pending_append_queued(tcsync_pending* pending, const char*, s
 
 tcsync_code tcsync_pending_finish(tcsync_pending* pending, tcsync_response** response,
                                   tcsync_error** error) {
-  SetNull(response);
+  ClearOutput(response);
   return Refuse(error, {{pending != nullptr, "pending"}});
 }
 
@@ -113,7 +113,7 @@ void tcsync_pending_free(tcsync_pending*) {}
 tcsync_code tcsync_administer(const tcsync_config* config, tcsync_engine* engine,
                               const tcsync_request* request, tcsync_response** response,
                               tcsync_error** error) {
-  SetNull(response);
+  ClearOutput(response);
   return Refuse(error, {{config != nullptr || engine != nullptr, "config"},
                         {request != nullptr, "request"},
                         {response != nullptr, "response"}});
@@ -121,7 +121,7 @@ tcsync_code tcsync_administer(const tcsync_config* config, tcsync_engine* engine
 
 tcsync_code tcsync_monitor(tcsync_engine* engine, const tcsync_request* request,
                            tcsync_response** response, tcsync_error** error) {
-  SetNull(response);
+  ClearOutput(response);
   return Refuse(error, {{engine != nullptr, "engine"},
                         {request != nullptr, "request"},
                         {response != nullptr, "response"}});
@@ -133,6 +133,7 @@ size_t tcsync_response_header_count(const tcsync_response*) { return 0; }
 
 tcsync_code tcsync_response_header(const tcsync_response* response, size_t, tcsync_header* header,
                                    tcsync_error** error) {
+  ClearOutput(header);
   return Refuse(error, {{response != nullptr, "response"}, {header != nullptr, "header"}});
 }
 
@@ -147,7 +148,7 @@ int64_t tcsync_response_body_size(const tcsync_response*) { return 0; }
 
 tcsync_code tcsync_response_read(tcsync_response* response, tcsync_bytes** bytes,
                                  tcsync_error** error) {
-  SetNull(bytes);
+  ClearOutput(bytes);
   return Refuse(error, {{response != nullptr, "response"}});
 }
 
@@ -160,7 +161,7 @@ void tcsync_response_free(tcsync_response*) {}
 
 tcsync_code tcsync_listener_bind(const tcsync_config* config, tcsync_listener** listener,
                                  tcsync_error** error) {
-  SetNull(listener);
+  ClearOutput(listener);
   return Refuse(error, {{config != nullptr, "config"}, {listener != nullptr, "listener"}});
 }
 

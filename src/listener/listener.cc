@@ -191,7 +191,10 @@ std::vector<listener::Service*> BeastListener::Services() {
 absl::Status BeastListener::ServeParts(const listener::ServedParts& parts) {
   const std::lock_guard lock(mutex_);
   if (phase_ != Phase::kBound) {
-    return absl::FailedPreconditionError("this listener has already been started");
+    return absl::FailedPreconditionError(
+        phase_ == Phase::kServing
+            ? "the listener serves already; a listener serves one engine, once"
+            : "the listener was stopped; bind a new one to serve again");
   }
   if (parts.administration != nullptr) BindAdministration();
   if (const absl::Status status = StartServices(parts); !status.ok()) {

@@ -1,5 +1,7 @@
 /* A process and its forked child, which has its parent's memory but not its threads. */
+#include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -83,6 +85,7 @@ static void ignore_response(void* user_data, tcsync_response* response) {
 typedef struct parents {
   tcsync_config* config;
   test_server started;
+  tcsync_response* response;
   char socket_path[PATH_BYTES];
 } parents;
 
@@ -94,6 +97,8 @@ static void check_refused(void* argument) {
   tcsync_listener* const listener = inherited->started.listener;
   test_request filled;
   tcsync_response* response = NULL;
+  tcsync_bytes* bytes = NULL;
+  tcsync_header header;
   tcsync_engine* opened = NULL;
   fill_request(&filled, "GET", "/v1/client/snapshot", CLIENT_A, NULL, NULL, 0);
   CHECK_FAILS(tcsync_engine_handle(engine, &filled.request, &response, &error), TCSYNC_FORKED,
@@ -105,6 +110,15 @@ static void check_refused(void* argument) {
               "the engine");
   CHECK_FAILS(tcsync_administer(config, NULL, &filled.request, &response, &error), TCSYNC_FORKED,
               "fork before the first opening");
+  CHECK_FAILS(tcsync_monitor(engine, &filled.request, &response, &error), TCSYNC_FORKED,
+              "the engine");
+  CHECK_FAILS(tcsync_engine_option(engine, "storage", &bytes, &error), TCSYNC_FORKED, "the engine");
+  CHECK_FAILS(tcsync_response_read(inherited->response, &bytes, &error), TCSYNC_FORKED,
+              "the engine");
+  CHECK_FAILS(tcsync_response_header(inherited->response, 0, &header, &error), TCSYNC_FORKED,
+              "the engine");
+  CHECK_INT(tcsync_response_status(inherited->response), 404);
+  tcsync_response_free(inherited->response);
   CHECK_FAILS(tcsync_listener_serve(listener, engine, &error), TCSYNC_FORKED, "the listener");
   CHECK_FAILS(tcsync_engine_open(config, &opened, &error), TCSYNC_FORKED,
               "fork before the first opening");
@@ -114,6 +128,18 @@ static void check_refused(void* argument) {
   stop_server(&inherited->started);
   /* Its parent's socket still exists. */
   CHECK(path_exists(inherited->socket_path));
+}
+
+/* The answer to a request, from a queue: its body might come in pieces. */
+static tcsync_response* answer_queued(tcsync_engine* engine) {
+  tcsync_queue* queue = make_queue();
+  test_request filled;
+  tcsync_event event;
+  fill_request(&filled, "GET", "/v1/client/snapshot", CLIENT_A, NULL, NULL, 0);
+  CHECK_OK(tcsync_engine_handle_queued(engine, &filled.request, queue, NULL, &error));
+  event = next_event(queue, TEST_DEADLINE_MS);
+  tcsync_queue_free(queue);
+  return event.response;
 }
 
 static void an_engine_in_a_child(void) {
@@ -129,11 +155,13 @@ static void an_engine_in_a_child(void) {
   made.config = make_config(data);
   CHECK_OK(tcsync_config_set(made.config, "listen", listen, &error));
   made.started = serve(made.config);
+  made.response = answer_queued(made.started.engine);
   child = start_waiting_child(check_refused, &made);
   /* None of it belongs to the child. */
   CHECK_INT(take_status(exchange(made.started.engine, "GET", "/v1/client/snapshot", CLIENT_A, NULL,
                                  NULL, 0)),
             404);
+  tcsync_response_free(made.response);
   stop_server(&made.started);
   /* The child keeps neither the data directory nor the address. */
   made.started = serve(made.config);
@@ -141,6 +169,93 @@ static void an_engine_in_a_child(void) {
   tcsync_config_free(made.config);
   end_waiting_child(&child);
   remove_directory(directory);
+}
+
+/* The log of a process before it opens an engine, so that its child can open one. */
+typedef struct inherited_log {
+  tcsync_config* config;
+  tcsync_queue* queue;
+} inherited_log;
+
+/* With a parent's queue, a child's events would wake the parent, which could not take them. */
+static void use_parents_queue(void* argument) {
+  inherited_log* const inherited = (inherited_log*)argument;
+  tcsync_queue* const queue = inherited->queue;
+  tcsync_config* const config = inherited->config;
+  tcsync_engine* engine = NULL;
+  tcsync_listener* listener = NULL;
+  tcsync_response* response = NULL;
+  tcsync_pending* pending = NULL;
+  test_request filled;
+  tcsync_event event;
+  fill_request(&filled, "GET", "/v1/client/snapshot", CLIENT_A, NULL, NULL, 0);
+  event.struct_size = sizeof(event);
+  CHECK_FAILS(tcsync_queue_next(queue, 0, &event, &error), TCSYNC_FORKED, "the queue");
+  CHECK_INT(event.kind, TCSYNC_EVENT_NONE);
+  CHECK_FAILS(tcsync_engine_open(config, &engine, &error), TCSYNC_FORKED, "the queue for the log");
+  CHECK_FAILS(tcsync_listener_bind(config, &listener, &error), TCSYNC_FORKED,
+              "the queue for the log");
+  CHECK_FAILS(tcsync_administer(config, NULL, &filled.request, &response, &error), TCSYNC_FORKED,
+              "the queue for the log");
+  CHECK_FAILS(tcsync_config_set_log_queue(config, queue, &error), TCSYNC_FORKED, "the queue");
+  CHECK_OK(tcsync_config_set_log_queue(config, NULL, &error));
+  CHECK_OK(tcsync_engine_open(config, &engine, &error));
+  CHECK_FAILS(tcsync_engine_handle_queued(engine, &filled.request, queue, NULL, &error),
+              TCSYNC_FORKED, "the queue");
+  pending = begin_version(engine, CLIENT_A, NULL, NULL);
+  CHECK_FAILS(tcsync_pending_append_queued(pending, "x", 1, queue, NULL, &error), TCSYNC_FORKED,
+              "the queue");
+  CHECK_FAILS(tcsync_pending_finish_queued(pending, queue, NULL, &error), TCSYNC_FORKED,
+              "the queue");
+  tcsync_pending_free(pending);
+  response = exchange(engine, "GET", "/", NULL, NULL, NULL, 0);
+  CHECK_FAILS(tcsync_response_read_queued(response, queue, NULL, &error), TCSYNC_FORKED,
+              "the queue");
+  tcsync_response_free(response);
+  tcsync_queue_wake(queue);
+  tcsync_queue_free(queue);
+  tcsync_engine_free(engine);
+}
+
+static void a_queue_in_a_child(void) {
+  inherited_log made;
+  struct pollfd descriptor;
+  made.config = make_config(NULL);
+  made.queue = make_queue();
+  CHECK_OK(tcsync_config_set_log_queue(made.config, made.queue, &error));
+  check_child(fork_child(use_parents_queue, &made));
+  descriptor.fd = tcsync_queue_descriptor(made.queue);
+  descriptor.events = POLLIN;
+  CHECK_INT(poll(&descriptor, 1, 0), 0);
+  tcsync_queue_free(made.queue);
+  tcsync_config_free(made.config);
+}
+
+static atomic_int records;
+
+static void count_record(void* user_data, const tcsync_log_record* record) {
+  (void)user_data;
+  CHECK(tcsync_log_record_text(record) != NULL);
+  atomic_fetch_add(&records, 1);
+}
+
+static void log_while_serving(void* config) {
+  test_server started = serve((tcsync_config*)config);
+  stop_server(&started);
+  CHECK(atomic_load(&records) > 0);
+}
+
+/* The parent's listener has a thread that calls the log function; it is not in the child. */
+static void a_log_function_in_a_child(void) {
+  tcsync_config* config = make_config(NULL);
+  tcsync_listener* listener = NULL;
+  CHECK_OK(tcsync_config_set_log(config, count_record, NULL, &error));
+  CHECK_OK(tcsync_listener_bind(config, &listener, &error));
+  check_child(fork_child(log_while_serving, config));
+  tcsync_listener_free(listener);
+  CHECK_INT(atomic_load(&records), 0);
+  log_while_serving(config);
+  tcsync_config_free(config);
 }
 
 /* A port, too, must be free for a restart while a child of the former server lives. */
@@ -246,6 +361,9 @@ static void a_cancel_in_a_child(void) {
 int main(void) {
   CHECK_OK(tcsync_key_derive(CLIENT_A, SECRET, strlen(SECRET), &key, &error));
   CHECK_TEXT(tcsync_code_name(TCSYNC_FORKED), "TCSYNC_FORKED");
+  /* These two are first: after this process has opened an engine, no child of it can. */
+  RUN(a_queue_in_a_child, "an event loop of the parent spins for ever");
+  RUN(a_log_function_in_a_child, "a forked worker logs nothing");
   RUN(an_engine_in_a_child, "a forked process hangs, or its parent cannot open its data again");
   RUN(an_address_in_a_child, "a server cannot be started again while a child of it lives");
   RUN(one_remote_in_two_processes, "a process gets 'added' for another one's version");

@@ -221,16 +221,22 @@ static void indices_are_refused(void) {
   tcsync_response* response = exchange(engine, "GET", "/", NULL, NULL, NULL, 0);
   tcsync_listener* listener = NULL;
   size_t i = 0;
-  memset(&option, 0, sizeof(option));
-  option.struct_size = sizeof(option);
   CHECK_OK(tcsync_listener_bind(config, &listener, &error));
   for (i = 0; i < COUNT(kLengths); ++i) {
+    memset(&option, 0x5a, sizeof(option));
+    option.struct_size = sizeof(option);
     CHECK_FAILS(tcsync_option_info(kLengths[i], &option, &error), TCSYNC_INVALID_ARGUMENT,
                 "option");
+    CHECK(option.name == NULL && option.maximum == 0);
+    CHECK_INT(option.struct_size, sizeof(option));
+    memset(&header, 0x5a, sizeof(header));
     CHECK_FAILS(tcsync_response_header(response, kLengths[i], &header, &error),
                 TCSYNC_INVALID_ARGUMENT, "header");
+    CHECK(header.name == NULL && header.value_size == 0);
+    memset(&header, 0x5a, sizeof(header));
     CHECK_FAILS(tcsync_log_record_field(record, kLengths[i], &header, &error),
                 TCSYNC_INVALID_ARGUMENT, "field");
+    CHECK(header.name == NULL && header.value_size == 0);
     CHECK(tcsync_listener_address(listener, kLengths[i]) == NULL);
   }
   tcsync_listener_free(listener);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -249,9 +250,32 @@ static void serving_happens_once(void) {
   tcsync_engine_free(engine);
 }
 
+#if defined(__linux__) && !defined(SANITIZED)
+/* Without room for a thread's stack. */
+static void a_listener_without_a_thread(void) {
+  struct rlimit before;
+  struct rlimit none;
+  tcsync_engine* engine = open_engine(NULL);
+  tcsync_listener* listener = bind_listener("127.0.0.1:0");
+  CHECK_INT(getrlimit(RLIMIT_AS, &before), 0);
+  none = before;
+  none.rlim_cur = 1;
+  CHECK_INT(setrlimit(RLIMIT_AS, &none), 0);
+  CHECK_FAILS(tcsync_listener_serve(listener, engine, &error), TCSYNC_SYSTEM, "thread");
+  CHECK_INT(setrlimit(RLIMIT_AS, &before), 0);
+  CHECK_FAILS(tcsync_listener_serve(listener, engine, &error), TCSYNC_INVALID_ARGUMENT, "stopped");
+  tcsync_listener_free(listener);
+  tcsync_engine_free(engine);
+}
+#endif
+
 int main(void) {
   /* A connection that the listener closed early is a failed check, not the end of the program. */
   signal(SIGPIPE, SIG_IGN);
+#if defined(__linux__) && !defined(SANITIZED)
+  /* First: the stack of a thread that has ended would be used again. */
+  RUN(a_listener_without_a_thread, "a program takes a lack of threads for a mistake of its own");
+#endif
   RUN(serves_over_tcp, "replicas cannot sync with a program that embeds the server");
   RUN(connections_wait_for_the_engine, "replicas fail while a server starts");
   RUN(serves_several_addresses, "a proxy on the same machine cannot use a Unix socket");

@@ -322,6 +322,14 @@ static void a_probe_fills_what_the_caller_knows(void) {
   CHECK_INT(probe.kind, TCSYNC_PROBE_EMPTY_HISTORY);
   CHECK_INT(probe.http_status, 0x5a5a5a5a);
   CHECK_INT(probe.server_name[0], 0x5a);
+  /* After a failure it has no findings. */
+  probe.struct_size = sizeof(probe);
+  tcsync_remote_cancel(remote);
+  CHECK_FAILS(tcsync_remote_probe(remote, &probe, &error), TCSYNC_CANCELLED, "nothing was sent");
+  CHECK_INT(probe.kind, 0);
+  CHECK_INT(probe.http_status, 0);
+  CHECK_INT(probe.server_name[0], 0);
+  CHECK_INT(probe.struct_size, sizeof(probe));
   tcsync_remote_free(remote);
   stop_server(&started);
 }

@@ -179,6 +179,16 @@ static void swapped_credentials_are_not_repeated(void) {
   tcsync_error_free(error);
 }
 
+static void a_swapped_plaintext_is_not_repeated(void) {
+  static const char kPlaintext[] = "{\"operations\":[{\"Create\":{\"uuid\":\"my private task\"}}]}";
+  tcsync_bytes* sealed = NULL;
+  tcsync_error* error = NULL;
+  CHECK_INT(tcsync_seal(key_a, kPlaintext, VERSION_A, strlen(VERSION_A), &sealed, &error),
+            TCSYNC_INVALID_UUID);
+  CHECK(strstr(tcsync_error_message(error), "private") == NULL);
+  tcsync_error_free(error);
+}
+
 static void credentials_are_generated(void) {
   tcsync_bytes* client_ids[2] = {NULL, NULL};
   tcsync_bytes* secrets[2] = {NULL, NULL};
@@ -228,6 +238,7 @@ int main(int argc, char** argv) {
   RUN(sealing_checks_its_arguments, "a mistake in a binding crashes the program");
   RUN(deriving_checks_its_arguments, "a mistake in a binding crashes, or derives a useless key");
   RUN(swapped_credentials_are_not_repeated, "a mistake in a call writes the secret into a log");
+  RUN(a_swapped_plaintext_is_not_repeated, "a mistake in a call writes a task into a log");
   RUN(credentials_are_generated, "new users get credentials that are weak or do not work");
   tcsync_key_free(key_a);
   tcsync_key_free(key_b);

@@ -307,7 +307,7 @@ class Listener(_Server[_library.ListenerHandle]):
     def serve(self, engine: Engine) -> None:
         """Starts to serve and returns. The listener keeps the engine open until it is stopped.
 
-        EngineError: INVALID_ARGUMENT for a second call and after `stop`, UNAVAILABLE when no thread can be started.
+        EngineError: INVALID_ARGUMENT for a second call and after `stop`, SYSTEM when no thread can be started.
         """
         _require("engine", "an Engine", engine, Engine)
         self._handle.serve(engine._handle)
