@@ -38,15 +38,21 @@ struct AddressGroup {
 // A connection's places in the lists of its loop, which FairShares changes. The nodes live as long
 // as the connection, so that moving them allocates no memory.
 struct SharePlace {
-  explicit SharePlace(Connection* connection) : idle_node{connection}, in_idle(idle_node.begin()) {}
+  explicit SharePlace(Connection* connection)
+      : idle_node{connection},
+        in_idle(idle_node.begin()),
+        turn_node{connection},
+        in_waiting(turn_node.begin()) {}
 
   AddressGroup* group = nullptr;
   std::list<Connection*>::iterator in_group;  // in its idle or its active connections
   std::list<Connection*> idle_node;           // while the connection is not idle
   std::list<Connection*>::iterator in_idle;
-  std::list<Connection*>::iterator in_waiting;  // if it awaits its turn
-  bool awaits_turn = false;
+  std::list<Connection*> turn_node;  // while the connection does not await its turn
+  std::list<Connection*>::iterator in_waiting;
   int64_t charged_bytes = 0;
+
+  bool awaits_turn() const { return turn_node.empty(); }
 };
 
 }  // namespace tcsync::listener

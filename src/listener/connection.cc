@@ -19,8 +19,6 @@ using boost::system::error_code;
 
 constexpr Connection::Instant kNever = Connection::Instant::max();
 
-Connection::Instant Now() { return std::chrono::steady_clock::now(); }
-
 bool WouldBlock(const error_code& error) {
   return error == boost::asio::error::would_block || error == boost::asio::error::try_again;
 }
@@ -46,7 +44,7 @@ Connection::Connection(EventLoop& loop, uint64_t id, Accepted accepted)
       peer_(accepted.peer),
       tls_credentials_(accepted.tls),
       place_(this),
-      touched_at_(Now()),
+      touched_at_(loop.clock().now()),
       state_deadline_(FirstRequestDeadline()),
       request_deadline_(kNever),
       send_deadline_(kNever),
@@ -58,7 +56,7 @@ Connection::Connection(EventLoop& loop, uint64_t id, Accepted accepted)
 }
 
 Connection::Instant Connection::FirstRequestDeadline() const {
-  return Now() +
+  return loop_.clock().now() +
          std::min(std::chrono::milliseconds(base::kFirstRequestWaitMs), loop_.timeouts().idle);
 }
 
@@ -80,7 +78,7 @@ void Connection::SetState(State state) {
       state_deadline_ = touched_at_ + loop_.timeouts().body;
       break;
     case State::kLingering:
-      state_deadline_ = Now() + std::chrono::milliseconds(base::kLingerTimeoutMs);
+      state_deadline_ = touched_at_ + std::chrono::milliseconds(base::kLingerTimeoutMs);
       request_deadline_ = kNever;
       break;
     case State::kNew:
@@ -95,12 +93,12 @@ void Connection::SetState(State state) {
 }
 
 void Connection::Touch() {
-  touched_at_ = Now();
+  touched_at_ = loop_.clock().now();
   loop_.shares().Touch(*this);
 }
 
 bool Connection::WaitsForClient() const {
-  if (place_.awaits_turn) return false;
+  if (place_.awaits_turn()) return false;
   switch (state_) {
     case State::kNew:
     case State::kHandshake:
@@ -213,20 +211,21 @@ void Connection::WaitForInput() {
 
 void Connection::OnReadable() {
   if (!loop_.shares().MayTakeTurn(*this)) return loop_.shares().AwaitTurn(*this);
+  loop_.clock().Read();
   TakeTurn();
 }
 
 void Connection::TakeTurn() {
   if (state_ == State::kClosed) return;
   AddressGroup& group = *place_.group;
-  const Instant begin = Now();
+  const Instant begin = loop_.clock().now();
   requests_this_turn_ = 0;
   if (std::exchange(wants_turn_, false)) {
     Continue();
   } else {
     ReadInput();
   }
-  loop_.shares().Spend(group, Now() - begin);
+  loop_.shares().Spend(group, loop_.clock().Read() - begin);
 }
 
 void Connection::ReadInput() {
@@ -322,7 +321,7 @@ size_t Connection::ParseRequests(absl::string_view bytes) {
 
 void Connection::BeginHead() {
   SetState(State::kHead);
-  request_deadline_ = Now() + loop_.timeouts().request;
+  request_deadline_ = loop_.clock().now() + loop_.timeouts().request;
 }
 
 void Connection::BeginRequest() {
@@ -350,13 +349,13 @@ bool Connection::OnPartialRequest(bool has_progress) {
 void Connection::OnResume(uint64_t number) {
   if (!is_paused_ || number != pause_number_ || state_ == State::kClosed) return;
   is_paused_ = false;
-  state_deadline_ = Now() + loop_.timeouts().body;
+  state_deadline_ = loop_.clock().now() + loop_.timeouts().body;
   Continue();
 }
 
 Connection::Instant Connection::MovedDeadline(Instant deadline, size_t bytes) const {
   if (bytes == 0 || deadline == kNever) return deadline;
-  const Instant latest = Now() + loop_.timeouts().body;
+  const Instant latest = loop_.clock().now() + loop_.timeouts().body;
   const int64_t rate = loop_.timeouts().bytes_per_second_min;
   if (rate == 0) return latest;
   return std::min(latest, deadline + TimeBought(bytes, rate));
@@ -466,12 +465,13 @@ bool Connection::SendAll() {
 
 void Connection::WaitForRoom() {
   send_waits_ = true;
-  if (send_deadline_ == kNever) send_deadline_ = Now() + loop_.timeouts().body;
+  if (send_deadline_ == kNever) send_deadline_ = loop_.clock().now() + loop_.timeouts().body;
   if (state_ == State::kIdle) SetState(State::kSending);
   // The spare buffer is freed, because nothing is parsed meanwhile.
   output_.TrimText();
   kernel_bytes_ = BytesInKernel(socket_.native_handle());
   socket_.async_wait(StreamSocket::wait_write, [self = shared_from_this()](error_code failed) {
+    self->loop_.clock().Read();
     self->send_waits_ = false;
     self->kernel_bytes_ = 0;
     if (self->state_ == State::kClosed) return;
@@ -485,7 +485,7 @@ void Connection::WaitForRoom() {
 bool Connection::ReadPiece() {
   if (state_ == State::kIdle) SetState(State::kSending);
   awaits_piece_ = true;
-  piece_asked_at_ = Now();
+  piece_asked_at_ = loop_.clock().now();
   std::optional<http::BodySource::Piece> piece = output_.source().Read(loop_.PieceCallbackFor(id_));
   return piece && TakePiece(*std::move(piece));
 }
@@ -493,7 +493,7 @@ bool Connection::ReadPiece() {
 bool Connection::TakePiece(http::BodySource::Piece piece) {
   awaits_piece_ = false;
   // The time of the read is not charged to the client.
-  if (send_deadline_ != kNever) send_deadline_ += Now() - piece_asked_at_;
+  if (send_deadline_ != kNever) send_deadline_ += loop_.clock().now() - piece_asked_at_;
   // The head has announced the size. The client must see that the body is incomplete, and must not
   // see bytes that do not belong to it.
   if (piece.ok() && output_.TakePiece(*std::move(piece))) return true;

@@ -15,6 +15,7 @@
 #include "listener/accepted.h"
 #include "listener/address_group.h"
 #include "listener/connection_count.h"
+#include "listener/loop_clock.h"
 #include "listener/request_parser.h"
 #include "listener/send_queue.h"
 #include "listener/tls_session.h"
@@ -39,7 +40,7 @@ class EventLoop;
 // further is parsed meanwhile; "sending" is idle with such output.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  using Instant = std::chrono::steady_clock::time_point;
+  using Instant = LoopClock::Instant;
 
   Connection(EventLoop& loop, uint64_t id, Accepted accepted);
 

@@ -43,6 +43,7 @@ class EventLoop::Mailbox {
 
  private:
   void Empty() {
+    loop_->clock_.Read();
     std::vector<std::pair<uint64_t, Letter>> letters;
     {
       const std::lock_guard lock(mutex_);
@@ -68,7 +69,7 @@ EventLoop::EventLoop(const ConnectionTimeouts& timeouts, ConnectionCount& connec
       sweep_timer_(io_context_),
       sweep_interval_(SweepInterval(timeouts)),
       mailbox_(std::make_shared<Mailbox>(*this)),
-      shares_(io_context_, connection_count, index),
+      shares_(io_context_, clock_, connection_count, index),
       read_buffer_(base::kReadBufferBytes) {}
 
 EventLoop::~EventLoop() = default;
@@ -87,6 +88,7 @@ void EventLoop::Start(http::Handler& handler, const char* thread_name) {
 
 void EventLoop::EndConnections() {
   boost::asio::post(io_context_, [this] {
+    clock_.Read();
     ending_ = true;
     const std::vector<std::shared_ptr<Connection>> all = [this] {
       std::vector<std::shared_ptr<Connection>> list;
@@ -100,6 +102,7 @@ void EventLoop::EndConnections() {
 void EventLoop::Stop() {
   if (!thread_.joinable()) return;
   boost::asio::post(io_context_, [this] {
+    clock_.Read();
     while (!connections_.empty()) {
       const std::shared_ptr<Connection> connection = connections_.begin()->second;
       connection->Close();
@@ -146,6 +149,7 @@ void EventLoop::Adopt(Accepted accepted) {
 }
 
 void EventLoop::AdoptOnLoop(Accepted accepted) {
+  clock_.Read();
   const auto remove = [this, &accepted] {
     if (accepted.admission == Admission::kTurnAway) return connection_count_.RemoveRefused();
     connection_count_.RemoveServed();
@@ -191,7 +195,7 @@ void EventLoop::ScheduleSweep() {
 }
 
 void EventLoop::Sweep() {
-  const Connection::Instant now = std::chrono::steady_clock::now();
+  const Connection::Instant now = clock_.Read();
   // Closing a connection removes it from the map, so the connections to check are copied first.
   std::vector<std::shared_ptr<Connection>> all;
   all.reserve(connections_.size());

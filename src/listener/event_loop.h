@@ -27,6 +27,7 @@
 #include "listener/connection.h"
 #include "listener/connection_count.h"
 #include "listener/fair_shares.h"
+#include "listener/loop_clock.h"
 #include "listener/response_head.h"
 #include "tcsync/handler.h"
 
@@ -82,6 +83,7 @@ class EventLoop {
   const access::ProxyNetworks* trusted_proxies() const { return trusted_proxies_; }
   ConnectionCount& connection_count() { return connection_count_; }
   FairShares& shares() { return shares_; }
+  LoopClock& clock() { return clock_; }
   // Callbacks for connection `id`, without effect when it no longer exists. They never reach it
   // within the call that was given them.
   http::ResponseCallback ResponseCallbackFor(uint64_t id);
@@ -117,6 +119,7 @@ class EventLoop {
 
   uint64_t next_id_ = 1;
   absl::flat_hash_map<uint64_t, std::shared_ptr<Connection>> connections_;
+  LoopClock clock_;
   FairShares shares_;
   bool ending_ = false;
 

@@ -14,8 +14,6 @@ namespace {
 constexpr access::Network kNobody = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
                                      0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
-Connection::Instant Now() { return std::chrono::steady_clock::now(); }
-
 // The number of the longest waiting connections that are considered for closing.
 constexpr int kLookedAtMax = 64;
 // The number of connections that may stay, before the search for one to close ends.
@@ -23,9 +21,12 @@ constexpr int kPassedOverMax = 1024;
 
 }  // namespace
 
-FairShares::FairShares(boost::asio::io_context& io_context, ConnectionCount& connection_count,
-                       size_t loop_index)
-    : io_context_(io_context), connection_count_(connection_count), loop_index_(loop_index) {}
+FairShares::FairShares(boost::asio::io_context& io_context, LoopClock& clock,
+                       ConnectionCount& connection_count, size_t loop_index)
+    : io_context_(io_context),
+      clock_(clock),
+      connection_count_(connection_count),
+      loop_index_(loop_index) {}
 
 // The nodes in lists live as long as their connection, so that moving it allocates no memory.
 
@@ -65,9 +66,9 @@ void FairShares::Join(Connection& connection, const std::optional<access::Networ
 
 void FairShares::Leave(Connection& connection) {
   AddressGroup& group = *connection.place().group;
-  if (connection.place().awaits_turn) {
-    group.waiting.erase(connection.place().in_waiting);
-    connection.place().awaits_turn = false;
+  if (connection.place().awaits_turn()) {
+    connection.place().turn_node.splice(connection.place().turn_node.end(), group.waiting,
+                                        connection.place().in_waiting);
   }
   (connection.IsIdle() ? group.idle : group.active).erase(connection.place().in_group);
   group.bytes -= connection.place().charged_bytes;
@@ -142,7 +143,7 @@ AddressGroup* FairShares::GroupToShed() {
   for (const auto& [network, group] : groups_) {
     const std::list<Connection*>& list = group->idle.empty() ? group->active : group->idle;
     if (group->bytes < most / 2 || list.empty()) continue;
-    const std::pair since(list.front()->place().awaits_turn, list.front()->touched_at());
+    const std::pair since(list.front()->place().awaits_turn(), list.front()->touched_at());
     if (chosen != nullptr && since >= oldest) continue;
     chosen = group.get();
     oldest = since;
@@ -161,6 +162,7 @@ void FairShares::Charge(AddressGroup& group, int64_t more_bytes) {
   }
   for (FairShares* const sibling : siblings_) {
     boost::asio::post(sibling->io_context_, [sibling] {
+      sibling->clock_.Read();
       sibling->connection_count_.EndShedding();
       sibling->Shed();
     });
@@ -209,10 +211,9 @@ void FairShares::Spend(AddressGroup& group, std::chrono::nanoseconds time) {
 }
 
 void FairShares::AwaitTurn(Connection& connection) {
-  if (connection.place().awaits_turn) return;
+  if (connection.place().awaits_turn()) return;
   AddressGroup& group = *connection.place().group;
-  connection.place().awaits_turn = true;
-  connection.place().in_waiting = group.waiting.insert(group.waiting.end(), &connection);
+  group.waiting.splice(group.waiting.end(), connection.place().turn_node);
   if (!group.in_ring) {
     group.in_ring = true;
     ring_.push_back(&group);
@@ -232,20 +233,20 @@ void FairShares::PostTurns() {
 
 void FairShares::RunTurns() {
   ++round_;
-  const Connection::Instant begin = Now();
+  const Connection::Instant begin = clock_.Read();
   const std::chrono::nanoseconds share = base::kTurnsTime / std::max<size_t>(1, ring_.size());
-  for (size_t left = ring_.size(); left > 0 && Now() - begin < base::kTurnsTime; --left) {
+  for (size_t left = ring_.size(); left > 0 && clock_.now() - begin < base::kTurnsTime; --left) {
     AddressGroup* const group = ring_.front();
     ring_.pop_front();
     // Connections without a share are of many addresses, and each that waits now gets a turn.
     size_t turns = group->network == kNobody ? group->waiting.size() : 1;
-    const Connection::Instant group_begin = Now();
+    const Connection::Instant group_begin = clock_.now();
     while (!group->waiting.empty() &&
-           (turns > 0 || (group->network != kNobody && Now() - group_begin < share))) {
+           (turns > 0 || (group->network != kNobody && clock_.now() - group_begin < share))) {
       if (turns > 0) --turns;
       const std::shared_ptr<Connection> connection = group->waiting.front()->shared_from_this();
-      group->waiting.pop_front();
-      connection->place().awaits_turn = false;
+      connection->place().turn_node.splice(connection->place().turn_node.end(), group->waiting,
+                                           group->waiting.begin());
       connection->TakeTurn();
     }
     if (group->waiting.empty()) {

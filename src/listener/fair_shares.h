@@ -18,6 +18,7 @@
 #include "listener/accepted.h"
 #include "listener/address_group.h"
 #include "listener/connection_count.h"
+#include "listener/loop_clock.h"
 
 namespace tcsync::listener {
 
@@ -27,8 +28,8 @@ class Connection;
 class FairShares {
  public:
   // `loop_index` is the loop's place among those of its service, which share `connection_count`.
-  FairShares(boost::asio::io_context& io_context, ConnectionCount& connection_count,
-             size_t loop_index);
+  FairShares(boost::asio::io_context& io_context, LoopClock& clock,
+             ConnectionCount& connection_count, size_t loop_index);
 
   // Sets the shares of all loops of the service, including these. Before the loops run.
   void SetSiblings(std::vector<FairShares*> siblings) { siblings_ = std::move(siblings); }
@@ -77,6 +78,7 @@ class FairShares {
   AddressGroup* GroupToShed();
 
   boost::asio::io_context& io_context_;
+  LoopClock& clock_;
   ConnectionCount& connection_count_;
   const size_t loop_index_;
   std::vector<FairShares*> siblings_;
