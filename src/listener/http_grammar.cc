@@ -1,41 +1,59 @@
 #include "listener/http_grammar.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 
 namespace tcsync::listener {
 namespace {
 
 constexpr size_t kPortDigitsMax = 5;
 
-bool IsAddressCharacter(char c) { return absl::ascii_isxdigit(c) || c == ':' || c == '.'; }
+// The classes of a character, as bits: every head has tens of characters to check.
+using Classes = uint8_t;
+constexpr Classes kToken = 1;
+constexpr Classes kName = 2;     // of a registered name, without the escapes
+constexpr Classes kAddress = 4;  // of an IPv6 address
+constexpr Classes kHexDigit = 8;
+
+constexpr std::array<Classes, 256> MakeClasses() {
+  std::array<Classes, 256> classes = {};
+  const auto add = [&classes](absl::string_view characters, Classes added) {
+    for (const char c : characters) classes[static_cast<unsigned char>(c)] |= added;
+  };
+  add("0123456789ABCDEFabcdef", kToken | kName | kAddress | kHexDigit);
+  add("GHIJKLMNOPQRSTUVWXYZghijklmnopqrstuvwxyz", kToken | kName);
+  add("!#$%&'*+-.^_`|~", kToken);
+  add("-._~!$&'()*+,;=", kName);
+  add(":.", kAddress);
+  return classes;
+}
+
+constexpr std::array<Classes, 256> kClasses = MakeClasses();
+
+bool IsOf(Classes classes, char c) {
+  return (kClasses[static_cast<unsigned char>(c)] & classes) != 0;
+}
 
 // A registered name, which includes IPv4 addresses.
 bool IsName(absl::string_view text) {
   if (text.empty()) return false;
   for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%') {
-      if (i + 2 >= text.size() || !absl::ascii_isxdigit(text[i + 1]) ||
-          !absl::ascii_isxdigit(text[i + 2])) {
-        return false;
-      }
-      i += 2;
-    } else if (!absl::ascii_isalnum(text[i]) &&
-               !absl::StrContains("-._~!$&'()*+,;=", text.substr(i, 1))) {
+    if (IsOf(kName, text[i])) continue;
+    if (text[i] != '%' || i + 2 >= text.size() || !IsOf(kHexDigit, text[i + 1]) ||
+        !IsOf(kHexDigit, text[i + 2])) {
       return false;
     }
+    i += 2;
   }
   return true;
 }
 
 }  // namespace
 
-bool IsTokenCharacter(char c) {
-  return absl::ascii_isalnum(c) ||
-         (c != '\0' && absl::StrContains("!#$%&'*+-.^_`|~", absl::string_view(&c, 1)));
-}
+bool IsTokenCharacter(char c) { return IsOf(kToken, c); }
 
 bool IsFieldText(char c) { return c == '\t' || !absl::ascii_iscntrl(c); }
 
@@ -45,7 +63,8 @@ bool IsHost(absl::string_view text) {
     const size_t end = text.find(']');
     if (end == absl::string_view::npos || end == 1) return false;
     const absl::string_view address = text.substr(1, end - 1);
-    if (!std::all_of(address.begin(), address.end(), IsAddressCharacter)) return false;
+    if (!std::all_of(address.begin(), address.end(), [](char c) { return IsOf(kAddress, c); }))
+      return false;
     port = text.substr(end + 1);
   } else {
     const size_t end = std::min(text.find(':'), text.size());
