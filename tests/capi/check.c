@@ -89,7 +89,7 @@ void check_run(void (*test)(void), const char* name, const char* breaks) {
   if (atomic_load(&failures) == failures_before) {
     printf("passed: %s\n", name);
   } else {
-    printf("FAILED: %s. What breaks: %s\n", name, breaks);
+    printf("FAILED: %s. If this fails, %s\n", name, breaks);
   }
   fflush(stdout);
 }
