@@ -15,14 +15,15 @@
 
 #define NIL_VERSION "00000000-0000-0000-0000-000000000000"
 
-/* Checks every call that can fail. Decide by the code; show the message to people. */
-static void check(const char* what, tcsync_code code, tcsync_error* error) {
+/* Checks every call that can fail. Decide by the code; show the message to people. `error` is a
+ * pointer, because C may read one argument before it makes the call that is another. */
+static void check(const char* what, tcsync_code code, tcsync_error** error) {
   if (code == TCSYNC_OK) return;
-  fprintf(stderr, "%s: %s (%s)\n", what, tcsync_error_message(error), tcsync_code_name(code));
+  fprintf(stderr, "%s: %s (%s)\n", what, tcsync_error_message(*error), tcsync_code_name(code));
   if (TCSYNC_COARSE(code) == TCSYNC_IN_USE) {
     fprintf(stderr, "Is another program using the same data directory?\n");
   }
-  tcsync_error_free(error);
+  tcsync_error_free(*error);
   exit(1); /* a program that continues frees its handles; see the end of main */
 }
 
@@ -62,7 +63,7 @@ static tcsync_response* handle(tcsync_engine* engine, const char* method, const 
   request.header_count = 2;
   request.body = body;
   request.body_size = body_size;
-  check(method, tcsync_engine_handle(engine, &request, &response, &error), error);
+  check(method, tcsync_engine_handle(engine, &request, &response, &error), &error);
   return response;
 }
 
@@ -88,24 +89,24 @@ int main(int argc, char** argv) {
   printf("tcsync %s\n", tcsync_version());
 
   /* Every option is set by its name; docs/options.md lists them. */
-  check("config", tcsync_config_new(&config, &error), error);
-  check("data-dir", tcsync_config_set(config, "data-dir", argv[1], &error), error);
-  check("memory-budget", tcsync_config_set(config, "memory-budget", "32M", &error), error);
-  check("log", tcsync_config_set_log(config, on_log, NULL, &error), error);
-  check("open", tcsync_engine_open(config, &engine, &error), error);
+  check("config", tcsync_config_new(&config, &error), &error);
+  check("data-dir", tcsync_config_set(config, "data-dir", argv[1], &error), &error);
+  check("memory-budget", tcsync_config_set(config, "memory-budget", "32M", &error), &error);
+  check("log", tcsync_config_set_log(config, on_log, NULL, &error), &error);
+  check("open", tcsync_engine_open(config, &engine, &error), &error);
   tcsync_config_free(config); /* the engine has its own copy */
 
   /* A new user. These two strings go into the configuration of each of the user's computers. */
-  check("credentials", tcsync_credentials_generate(&client_id, &secret, &error), error);
+  check("credentials", tcsync_credentials_generate(&client_id, &secret, &error), &error);
   check("key",
         tcsync_key_derive(tcsync_bytes_data(client_id), tcsync_bytes_data(secret),
                           tcsync_bytes_size(secret), &key, &error),
-        error);
+        &error);
   printf("new user %s\n", tcsync_bytes_data(client_id));
 
   /* The first version. A history segment is sealed together with its parent's version ID. */
   check("seal", tcsync_seal(key, NIL_VERSION, plaintext, strlen(plaintext), &sealed, &error),
-        error);
+        &error);
   added =
       handle(engine, "POST", "/v1/client/add-version/" NIL_VERSION, tcsync_bytes_data(client_id),
              tcsync_bytes_data(sealed), tcsync_bytes_size(sealed));
@@ -119,7 +120,7 @@ int main(int argc, char** argv) {
   check("unseal",
         tcsync_unseal(key, tcsync_response_header_value(child, "X-Parent-Version-Id"), body,
                       body_size, &unsealed, &error),
-        error);
+        &error);
   printf("get-child-version: %d, %s\n", tcsync_response_status(child), tcsync_bytes_data(unsealed));
 
   /* An error with a code: the same bytes with one changed do not unseal. */

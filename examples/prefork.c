@@ -23,10 +23,10 @@
 #define WORKERS 3
 #define VERSIONS_PER_WORKER 10
 
-static void check(const char* what, tcsync_code code, tcsync_error* error) {
+static void check(const char* what, tcsync_code code, tcsync_error** error) {
   if (code == TCSYNC_OK) return;
-  fprintf(stderr, "%s: %s (%s)\n", what, tcsync_error_message(error), tcsync_code_name(code));
-  tcsync_error_free(error);
+  fprintf(stderr, "%s: %s (%s)\n", what, tcsync_error_message(*error), tcsync_code_name(code));
+  tcsync_error_free(*error);
   _exit(100);
 }
 
@@ -44,7 +44,7 @@ static int work(tcsync_remote* remote, int number) {
     check("add-version",
           tcsync_remote_add_version(remote, head.text, plaintext, strlen(plaintext), &outcome,
                                     &version_id, &urgency, &error),
-          error);
+          &error);
     if (outcome == TCSYNC_OUTCOME_ADDED) ++added;
     /* After a conflict this is the latest version. A replica would first get those before it. */
     head = version_id;
@@ -64,7 +64,7 @@ static int count_versions(tcsync_remote* remote) {
     check("get-child-version",
           tcsync_remote_get_child_version(remote, head.text, &outcome, &version_id, &plaintext,
                                           &error),
-          error);
+          &error);
     tcsync_bytes_free(plaintext);
     if (outcome != TCSYNC_OUTCOME_FOUND) return count;
     head = version_id;
@@ -89,26 +89,26 @@ int main(int argc, char** argv) {
     fprintf(stderr, "usage: %s DATA_DIR\n", argv[0]);
     return 2;
   }
-  check("config", tcsync_config_new(&config, &error), error);
-  check("data-dir", tcsync_config_set(config, "data-dir", argv[1], &error), error);
-  check("listen", tcsync_config_set(config, "listen", "127.0.0.1:0", &error), error);
+  check("config", tcsync_config_new(&config, &error), &error);
+  check("data-dir", tcsync_config_set(config, "data-dir", argv[1], &error), &error);
+  check("listen", tcsync_config_set(config, "listen", "127.0.0.1:0", &error), &error);
 
   /* Binding makes no thread. The workers' connections wait until the parent serves, and the workers
    * do not keep the address when the parent ends. */
-  check("bind", tcsync_listener_bind(config, &listener, &error), error);
+  check("bind", tcsync_listener_bind(config, &listener, &error), &error);
 
-  check("credentials", tcsync_credentials_generate(&client_id, &secret, &error), error);
+  check("credentials", tcsync_credentials_generate(&client_id, &secret, &error), &error);
   check("key",
         tcsync_key_derive(tcsync_bytes_data(client_id), tcsync_bytes_data(secret),
                           tcsync_bytes_size(secret), &key, &error),
-        error);
+        &error);
   memset(&options, 0, sizeof options);
   options.struct_size = sizeof options;
   options.proxy = ""; /* the server is this program */
   check("remote",
         tcsync_remote_open(tcsync_listener_address(listener, 0), tcsync_bytes_data(client_id), key,
                            &options, &remote, &error),
-        error);
+        &error);
 
   for (i = 0; i < WORKERS; ++i) {
     workers[i] = fork();
@@ -116,8 +116,8 @@ int main(int argc, char** argv) {
     if (workers[i] == 0) _exit(work(remote, i)); /* not exit(): the buffers are the parent's, too */
   }
 
-  check("open", tcsync_engine_open(config, &engine, &error), error);
-  check("serve", tcsync_listener_serve(listener, engine, &error), error);
+  check("open", tcsync_engine_open(config, &engine, &error), &error);
+  check("serve", tcsync_listener_serve(listener, engine, &error), &error);
   for (i = 0; i < WORKERS; ++i) {
     int status = 0;
     waitpid(workers[i], &status, 0);
