@@ -1,4 +1,5 @@
-"""The examples that embed the engine in another language's HTTP server: how each is built and run.
+"""The examples that serve: how each is built and run. The one in C has the library's listener, and all others embed
+the engine in an HTTP server of their language.
 
 Each is `PROGRAM DATA_DIR PORT`. It serves 127.0.0.1:PORT (0: any free one), takes further options from the environment
 (tcsync_config_set_from_environment), and prints one line `listening on http://127.0.0.1:PORT` when it accepts. It ends
@@ -53,6 +54,10 @@ def _done(command, cwd=None, **variables):
 def _run(command, cwd=None, **variables):
     done = _done(command, cwd, **variables)
     assert done.returncode == 0, f"{' '.join(map(str, command))}: status {done.returncode}\n{done.stdout}{done.stderr}"
+
+
+def _build_c(_output):
+    return [BUILD_DIR / "bin" / "serve_c"]
 
 
 def _build_go(output):
@@ -126,6 +131,7 @@ EXPECT = ("refusals before a 100",)
 LANGUAGES = {
     language.name: language
     for language in (
+        Language("c", (), _build_c),
         Language("go", ("go>=1.19", "gcc"), _build_go),
         # What its http.rs has of HTTP is what the example needs.
         Language("rust", ("bindgen>=0.60", "rustc>=1.63"), _build_rust, lacks=("chunked bodies", "further requests")),

@@ -1,4 +1,4 @@
-"""The examples in other languages, all by the same checks. If one of these fails, people start from an example that
+"""The examples that serve, all by the same checks. If one of these fails, people start from an example that
 loses versions, stores halves of them, or falls over with the memory that one client takes.
 
 embedders.py has the languages; --language LANGUAGE tests one.
