@@ -814,8 +814,9 @@ typedef struct tcsync_listener tcsync_listener;
  * that arrive before tcsync_listener_serve wait.
  * Threads: any.
  * Ownership: borrows config for the call; *listener is the caller's, for tcsync_listener_free.
- * Errors: TCSYNC_INVALID_ADDRESS, TCSYNC_IN_USE, TCSYNC_UNSUPPORTED, and TCSYNC_SYSTEM, also for a
- *   certificate or key that cannot be used; nothing is then bound. */
+ * Errors: TCSYNC_INVALID_ADDRESS, also for an item of "trusted-proxy" that is none; TCSYNC_IN_USE,
+ *   TCSYNC_UNSUPPORTED, and TCSYNC_SYSTEM, also for a certificate or key that cannot be used; nothing
+ *   is then bound. */
 TCSYNC_API tcsync_code tcsync_listener_bind(const tcsync_config *config, tcsync_listener **listener,
                                             tcsync_error **error);
 

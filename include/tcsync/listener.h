@@ -30,10 +30,11 @@ struct ServedParts;
 class Listener {
  public:
   // Binds every address of options.listen and options.metrics_listen. Errors: kInvalidArgument for
-  // an address that does not parse or resolve, kAlreadyExists for one in use, kPermissionDenied,
-  // kUnavailable, and kFailedPrecondition for an address that this machine lacks, or for unusable
-  // tls-cert and tls-key; the message names the address, or the option and the file. On error
-  // nothing stays bound.
+  // an address that does not parse or resolve, or an item of options.trusted_proxies that does not
+  // parse, kAlreadyExists for an address in use, kPermissionDenied, kUnavailable, and
+  // kFailedPrecondition for an address that this machine lacks, or for unusable tls-cert and
+  // tls-key; the message names the address, or the option and the file. On error nothing stays
+  // bound.
   static absl::StatusOr<std::unique_ptr<Listener>> Bind(const Options& options,
                                                         LogFunction log = {});
 

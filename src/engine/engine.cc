@@ -268,7 +268,8 @@ class ComposedEngine final : public Engine {
   std::unique_ptr<engine::Housekeeping> housekeeping_;
 };
 
-absl::Status CheckConsistency(const Options& options) {
+// The policy, if the options agree with each other. Before a data directory is touched.
+absl::StatusOr<access::AccessPolicy> CheckOptions(const Options& options) {
   const base::Limits limits(options);
   if (limits.bodies_in_flight_bytes_max < base::kBodiesInFlightBytesMin &&
       limits.body_bytes_max > limits.bodies_in_flight_bytes_max) {
@@ -283,8 +284,7 @@ absl::Status CheckConsistency(const Options& options) {
                                                    base::ShowForeign(options.base_path),
                                                    "' is not a path like /tasks"));
   }
-  // Before a data directory is touched.
-  return access::AccessPolicy::From(options).status();
+  return access::AccessPolicy::From(options);
 }
 
 absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const Options& options,
@@ -334,13 +334,12 @@ std::shared_ptr<access::ClientNames> MakeClientNames(const Options& options) {
 }
 
 absl::StatusOr<std::unique_ptr<Engine>> Compose(const Options& options,
+                                                const access::AccessPolicy& access_policy,
                                                 std::unique_ptr<metrics::Registry> registry,
                                                 std::unique_ptr<Storage> storage,
                                                 std::shared_ptr<access::ClientNames> names,
                                                 const EngineLog& log) {
-  const absl::StatusOr<access::AccessPolicy> access_policy = access::AccessPolicy::From(options);
-  if (!access_policy.ok()) return access_policy.status();
-  auto engine = std::make_unique<ComposedEngine>(options, *access_policy, std::move(registry),
+  auto engine = std::make_unique<ComposedEngine>(options, access_policy, std::move(registry),
                                                  std::move(storage), std::move(names), log);
   if (const absl::Status status = engine->LoadAccess(); !status.ok()) return status;
   engine->StartHousekeeping(RetentionPolicyOf(options));
@@ -350,25 +349,28 @@ absl::StatusOr<std::unique_ptr<Engine>> Compose(const Options& options,
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(const Options& options, LogFunction log) {
-  if (const absl::Status status = CheckConsistency(options); !status.ok()) return status;
+  const absl::StatusOr<access::AccessPolicy> access_policy = CheckOptions(options);
+  if (!access_policy.ok()) return access_policy.status();
   const auto names = MakeClientNames(options);
   const EngineLog engine_log(options, std::move(log), names);
   auto registry = std::make_unique<metrics::Registry>();
   absl::StatusOr<std::unique_ptr<Storage>> storage =
       OpenStorage(options, *registry, engine_log.logger);
   if (!storage.ok()) return storage.status();
-  return Compose(options, std::move(registry), std::move(*storage), names, engine_log);
+  return Compose(options, *access_policy, std::move(registry), std::move(*storage), names,
+                 engine_log);
 }
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWithStorage(const Options& options,
                                                                 std::unique_ptr<Storage> storage,
                                                                 LogFunction log) {
-  if (const absl::Status status = CheckConsistency(options); !status.ok()) return status;
+  const absl::StatusOr<access::AccessPolicy> access_policy = CheckOptions(options);
+  if (!access_policy.ok()) return access_policy.status();
   if (storage == nullptr) return absl::InvalidArgumentError("the storage is null");
   const auto names = MakeClientNames(options);
   const EngineLog engine_log(options, std::move(log), names);
-  return Compose(options, std::make_unique<metrics::Registry>(), std::move(storage), names,
-                 engine_log);
+  return Compose(options, *access_policy, std::make_unique<metrics::Registry>(), std::move(storage),
+                 names, engine_log);
 }
 
 absl::Status Listener::Serve(Engine& engine) { return ServeParts(engine.Parts()); }

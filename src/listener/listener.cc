@@ -28,22 +28,20 @@ listener::ConnectionTimeouts TimeoutsOf(const Options& options) {
           .bytes_per_second_min = options.transfer_bytes_per_second_min};
 }
 
-listener::Service::Settings SyncSettings(const Options& options) {
+listener::Service::Settings SyncSettings(const Options& options,
+                                         access::ProxyNetworks trusted_proxies) {
   const base::Limits limits(options);
   const int64_t refused_max =
       options.tls_certificate.empty()
           ? limits.refused_connections_max
           : std::min(limits.refused_connections_max, base::kRefusedTlsConnectionsMax);
-  return {
-      .timeouts = TimeoutsOf(options),
-      .connections_max = limits.connections_max,
-      .refused_connections_max = refused_max,
-      .connection_bytes_max = limits.connection_bytes_max,
-      .event_loops = limits.event_loops,
-      .thread_name = "tcsync-loop",
-      // The engine has reported an item that does not parse.
-      .trusted_proxies =
-          access::ProxyNetworks::Parse(options.trusted_proxies).value_or(access::ProxyNetworks())};
+  return {.timeouts = TimeoutsOf(options),
+          .connections_max = limits.connections_max,
+          .refused_connections_max = refused_max,
+          .connection_bytes_max = limits.connection_bytes_max,
+          .event_loops = limits.event_loops,
+          .thread_name = "tcsync-loop",
+          .trusted_proxies = std::move(trusted_proxies)};
 }
 
 listener::Service::Settings OperatorSettings(const Options& options, const char* thread_name) {
@@ -63,7 +61,7 @@ listener::Service::Settings AdministrationSettings(const Options& options) {
 
 class BeastListener final : public Listener {
  public:
-  BeastListener(const Options& options, base::Logger logger,
+  BeastListener(const Options& options, access::ProxyNetworks trusted_proxies, base::Logger logger,
                 std::shared_ptr<base::LogThreshold> log_threshold);
   ~BeastListener() override;
 
@@ -101,12 +99,12 @@ class BeastListener final : public Listener {
   metrics::Registry::Registration metrics_registration_;
 };
 
-BeastListener::BeastListener(const Options& options, base::Logger logger,
-                             std::shared_ptr<base::LogThreshold> log_threshold)
+BeastListener::BeastListener(const Options& options, access::ProxyNetworks trusted_proxies,
+                             base::Logger logger, std::shared_ptr<base::LogThreshold> log_threshold)
     : options_(options),
       log_threshold_(std::move(log_threshold)),
       logger_(std::move(logger)),
-      sync_(SyncSettings(options), logger_) {}
+      sync_(SyncSettings(options, std::move(trusted_proxies)), logger_) {}
 
 BeastListener::~BeastListener() {
   const std::lock_guard lock(mutex_);
@@ -294,9 +292,13 @@ void BeastListener::End(std::chrono::milliseconds timeout) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Listener>> Listener::Bind(const Options& options, LogFunction log) {
+  absl::StatusOr<access::ProxyNetworks> trusted_proxies =
+      access::ProxyNetworks::Parse(options.trusted_proxies);
+  if (!trusted_proxies.ok()) return trusted_proxies.status();
   auto log_threshold = std::make_shared<base::LogThreshold>(LogLevelOf(options));
-  auto listener = std::make_unique<BeastListener>(
-      options, base::Logger(std::move(log), log_threshold), log_threshold);
+  auto listener =
+      std::make_unique<BeastListener>(options, *std::move(trusted_proxies),
+                                      base::Logger(std::move(log), log_threshold), log_threshold);
   const absl::Status status = listener->Bind();
   if (!status.ok()) return status;
   return listener;

@@ -172,10 +172,11 @@ static void serves_several_addresses(void) {
   remove_directory(directory);
 }
 
-static void check_bind_fails(const char* addresses, tcsync_code code, const char* text) {
+static void check_bind_fails(const char* option, const char* addresses, tcsync_code code,
+                             const char* text) {
   tcsync_config* config = make_config(NULL);
   tcsync_listener* listener = (tcsync_listener*)(void*)&config;
-  CHECK_OK(tcsync_config_set(config, "listen", addresses, &error));
+  CHECK_OK(tcsync_config_set(config, option, addresses, &error));
   CHECK_FAILS(tcsync_listener_bind(config, &listener, &error), code, text);
   CHECK(listener == NULL);
   tcsync_config_free(config);
@@ -185,10 +186,11 @@ static void wrong_addresses_are_refused(void) {
   char poison = 0;
   tcsync_listener* listener = (tcsync_listener*)(void*)&poison;
   tcsync_config* config = make_config(NULL);
-  check_bind_fails("nonsense", TCSYNC_INVALID_ADDRESS, "nonsense");
-  check_bind_fails("127.0.0.1:notaport", TCSYNC_INVALID_ADDRESS, "notaport");
-  check_bind_fails("127.0.0.1:70000", TCSYNC_INVALID_ADDRESS, "70000");
-  check_bind_fails("unix:", TCSYNC_INVALID_ADDRESS, "unix:");
+  check_bind_fails("listen", "nonsense", TCSYNC_INVALID_ADDRESS, "nonsense");
+  check_bind_fails("listen", "127.0.0.1:notaport", TCSYNC_INVALID_ADDRESS, "notaport");
+  check_bind_fails("listen", "127.0.0.1:70000", TCSYNC_INVALID_ADDRESS, "70000");
+  check_bind_fails("listen", "unix:", TCSYNC_INVALID_ADDRESS, "unix:");
+  check_bind_fails("trusted-proxy", "10.0.0.0/33", TCSYNC_INVALID_ADDRESS, "10.0.0.0/33");
   CHECK_FAILS(tcsync_listener_bind(NULL, &listener, &error), TCSYNC_NULL_ARGUMENT, "config");
   CHECK(listener == NULL);
   CHECK_FAILS(tcsync_listener_bind(config, NULL, &error), TCSYNC_NULL_ARGUMENT, "listener");
@@ -203,9 +205,9 @@ static void an_address_has_one_listener(void) {
   char unix_address[PATH_BYTES + 8];
   tcsync_listener* listener = bind_listener("127.0.0.1:0");
   snprintf(address, sizeof(address), "127.0.0.1:%d", port_of(listener, 0));
-  check_bind_fails(address, TCSYNC_IN_USE, address);
+  check_bind_fails("listen", address, TCSYNC_IN_USE, address);
   snprintf(two_addresses, sizeof(two_addresses), "127.0.0.1:0, %s", address);
-  check_bind_fails(two_addresses, TCSYNC_IN_USE, address);
+  check_bind_fails("listen", two_addresses, TCSYNC_IN_USE, address);
   tcsync_listener_free(listener);
   tcsync_listener_free(bind_listener(address));
 
@@ -213,7 +215,7 @@ static void an_address_has_one_listener(void) {
   join_path(path, directory, "socket");
   snprintf(unix_address, sizeof(unix_address), "unix:%s", path);
   listener = bind_listener(unix_address);
-  check_bind_fails(unix_address, TCSYNC_IN_USE, path);
+  check_bind_fails("listen", unix_address, TCSYNC_IN_USE, path);
   CHECK(path_exists(path));
   tcsync_listener_free(listener);
   CHECK(!path_exists(path));
@@ -222,8 +224,9 @@ static void an_address_has_one_listener(void) {
 
 static void impossible_addresses_are_the_systems(void) {
   /* 192.0.2.0/24 is for documentation, and no machine has an address in it (RFC 5737). */
-  check_bind_fails("192.0.2.1:0", TCSYNC_SYSTEM, "192.0.2.1");
-  check_bind_fails("unix:/no/such/directory/socket", TCSYNC_SYSTEM, "/no/such/directory/socket");
+  check_bind_fails("listen", "192.0.2.1:0", TCSYNC_SYSTEM, "192.0.2.1");
+  check_bind_fails("listen", "unix:/no/such/directory/socket", TCSYNC_SYSTEM,
+                   "/no/such/directory/socket");
 }
 
 static void serving_happens_once(void) {
