@@ -106,7 +106,7 @@ def _micro(report):
     for program, title in (
         ("read-path", "Engine without HTTP: reads"),
         ("http", "HTTP without a disk"),
-        ("crypto", "What a replica computes"),
+        ("crypto", "A replica's cryptography"),
     ):
         rows = []
         for benchmark in report["micro"][program]:

@@ -27,7 +27,7 @@ tcsync_code CodeOf(UnsealFault fault) {
   switch (fault) {
     case UnsealFault::kTruncated:
       return TCSYNC_UNSEAL_TRUNCATED;
-    case UnsealFault::kUnknownFormatVersion:
+    case UnsealFault::kUnknownFormat:
       return TCSYNC_UNSEAL_UNKNOWN_FORMAT;
     case UnsealFault::kWrongKey:
       return TCSYNC_UNSEAL_WRONG_KEY;

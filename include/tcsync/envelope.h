@@ -77,7 +77,7 @@ enum class UnsealFault {
   // The end is missing: shorter than any sealed bytes, or a version whose JSON is not closed.
   kTruncated,
   // The first byte is not 1.
-  kUnknownFormatVersion,
+  kUnknownFormat,
   // The secret or the client ID is not the one that these bytes were sealed with. The two enter
   // sealing only together, through the derived key, so nothing can tell which of them is wrong.
   kWrongKey,

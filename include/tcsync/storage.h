@@ -50,7 +50,7 @@ class PieceSource {
   virtual uint64_t bytes() const = 0;
   virtual uint32_t pieces() const = 0;
 
-  // Reads the next piece, which is never empty and at most kPieceBytesMax (or as large as the
+  // Reads the next piece, which is never empty and at most 128 KiB (or as large as the
   // upload made it). Do not call it after the last piece, or before the last requested piece has
   // come. `done` is called exactly once, on any thread, possibly before the call returns, and also
   // when the source was destroyed meanwhile; it must not block. After an error there is no more:
@@ -95,7 +95,7 @@ class Upload {
   // The bytes of all added pieces.
   virtual uint64_t bytes() const = 0;
 
-  // Adds a piece, which is not empty and at most kPieceBytesMax. `done` is called exactly once,
+  // Adds a piece, which is not empty and at most 128 KiB. `done` is called exactly once,
   // when the next piece may be added or the upload may be stored, on any thread, possibly before
   // the call returns; it must not block. An error ends the upload: it can only be destroyed.
   // kAborted: the client was deleted meanwhile. kOutOfRange: the client's limits allow no more.

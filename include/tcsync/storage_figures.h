@@ -25,7 +25,7 @@ struct LogLoss {
 struct StorageStats {
   uint64_t clients = 0;
   // The clients' data: their history and snapshots, their unfinished uploads, and an allowance for
-  // the record of each version and client (kVersionRecordBytes, kClientRecordBytes).
+  // the record of each version and client (128 and 256 bytes).
   uint64_t live_bytes = 0;
   uint64_t bytes_on_disk = 0;    // of everything that the storage keeps; 0 in memory
   uint64_t disk_bytes_free = 0;  // available to an ordinary user; 0 in memory

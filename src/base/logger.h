@@ -1,5 +1,5 @@
-// Writes log records (tcsync/log.h): what a record is about comes as fields, each of its own type,
-// and becomes text only here.
+// Writes log records (tcsync/log.h): the subjects of a record come as fields, each of its own
+// type, and become text only here.
 #ifndef TCSYNC_SRC_BASE_LOGGER_H_
 #define TCSYNC_SRC_BASE_LOGGER_H_
 

@@ -7,7 +7,7 @@ if(TCSYNC_STATIC_DEPENDENCIES)
                         "add -DTCSYNC_SERVER=OFF, or have TCSYNC_STATIC_CRYPTO=ON instead, which "
                         "links libsodium and OpenSSL as archives")
   endif()
-  # What is looked for from here on is found as an archive or not at all.
+  # Libraries are found as archives from here on, or not at all.
   set(CMAKE_FIND_LIBRARY_SUFFIXES "${CMAKE_STATIC_LIBRARY_SUFFIX}")
   set(TCSYNC_STATIC_CRYPTO ON)
 endif()

@@ -149,7 +149,7 @@ absl::StatusOr<std::string> Seal(const SealingKey& key, const Uuid& version_id,
 std::variant<SecretString, UnsealFault> Unseal(const SealingKey& key, const Uuid& version_id,
                                                absl::string_view sealed) {
   if (sealed.size() < kSealedOverheadBytes) return UnsealFault::kTruncated;
-  if (sealed[0] != kFormatVersion) return UnsealFault::kUnknownFormatVersion;
+  if (sealed[0] != kFormatVersion) return UnsealFault::kUnknownFormat;
   const size_t plaintext_size = sealed.size() - kSealedOverheadBytes;
   // No sealed bytes can be so long, because the cipher's counter ends here.
   if (plaintext_size > kPlaintextBytesMax) return UnsealFault::kNotAuthentic;
@@ -170,7 +170,7 @@ absl::string_view UnsealFaultMessage(UnsealFault fault) {
   switch (fault) {
     case UnsealFault::kTruncated:
       return "The end of the sealed bytes is missing or damaged: fetch or copy them again, whole.";
-    case UnsealFault::kUnknownFormatVersion:
+    case UnsealFault::kUnknownFormat:
       return "The sealed bytes begin with a format version other than 1, the only one known here: "
              "check that these are the bytes that the sync server stores, and, if a newer client "
              "sealed them, use a newer tcsync.";

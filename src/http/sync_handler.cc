@@ -119,7 +119,7 @@ class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
         case BodyResult::kTooLarge:
           return handler_.RefuseTooLarge(call_, body.bytes_max());
         case BodyResult::kNoMemory:
-          return handler_.RefuseCrowded(call_);
+          return handler_.RefuseOverloaded(call_);
         case BodyResult::kStopped:
           return Stopped(body.TakeRefusal());
         case BodyResult::kMalformed:
@@ -164,7 +164,7 @@ class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
       switch (refusal.status().code()) {
         case absl::StatusCode::kCancelled: {
           const std::optional<access::Refusal> full = handler_.access_.RefusalByRoom();
-          return full ? handler_.RefuseCall(call_, *full) : handler_.RefuseCrowded(call_);
+          return full ? handler_.RefuseCall(call_, *full) : handler_.RefuseOverloaded(call_);
         }
         case absl::StatusCode::kOutOfRange:
           return handler_.RefuseOverLimit(call_);
@@ -276,7 +276,7 @@ std::variant<Response, PendingRequest> SyncHandler::StartRequest(const RoutedReq
   const uint64_t declared_bytes = DeclaredBytes(head);
   if (declared_bytes > body_bytes_max_) return RefuseTooLarge(call, body_bytes_max_);
   // Checked again when the body is complete; until then it would only take room.
-  if (service_.RefusesWrites()) return RefuseCrowded(call);
+  if (service_.RefusesWrites()) return RefuseOverloaded(call);
   auto upload = std::make_unique<UploadRequest>(*this, call, *coding, declared_bytes);
   if (std::optional<Response> refusal = upload->BeginBody()) return *std::move(refusal);
   return PendingRequest(std::move(upload));
@@ -506,7 +506,7 @@ Response SyncHandler::RefuseGone(const Call& call, const Uuid& latest_version_id
 }
 
 Response SyncHandler::RefuseFailed(const Call& call, const absl::Status& status) {
-  if (status.code() == absl::StatusCode::kUnavailable) return RefuseCrowded(call);
+  if (status.code() == absl::StatusCode::kUnavailable) return RefuseOverloaded(call);
   if (status.code() == absl::StatusCode::kFailedPrecondition) {
     return RefuseCall(call, {.reason = RefusalReason::kDataDirectory,
                              .sentence = "The server's data is not where it should be; nothing was "
@@ -528,7 +528,7 @@ Response SyncHandler::RefuseTooLarge(const Call& call, uint64_t bytes_max) {
                            absl::StrCat("The request body is larger than ", bytes_max, " bytes.")});
 }
 
-Response SyncHandler::RefuseCrowded(const Call& call) {
+Response SyncHandler::RefuseOverloaded(const Call& call) {
   return RefuseCall(call, {.reason = RefusalReason::kOverloaded,
                            .sentence = "The server is too busy at the moment; try again shortly.",
                            .retry_after_seconds = base::kRetryAfterSeconds});
@@ -540,13 +540,13 @@ Response SyncHandler::AnswerWithBody(const Call& call, absl::string_view media_t
   const PeerAddress& source = call.visitor.source;
   ByteCharge charge(is_small ? shares_->SmallFor(source) : shares_->LargeFor(source));
   if (!charge.TryResize(pieces == nullptr ? body.size() : base::kPieceBytesMax)) {
-    return RefuseCrowded(call);
+    return RefuseOverloaded(call);
   }
   Response response = EmptyResponse(200);
   response.headers.push_back({"Content-Type", std::string(media_type)});
   if (pieces != nullptr) {
     std::optional<TransferShares::Place> place = shares_->TryBegin(call.client_id());
-    if (!place) return RefuseCrowded(call);
+    if (!place) return RefuseOverloaded(call);
     response.body_source = std::make_unique<StoredBody>(call.client_id(), std::move(pieces),
                                                         *std::move(place), logger_);
   } else {

@@ -73,7 +73,7 @@ class SyncHandler final : public RoutedHandler {
   // For a status that storage reported.
   Response RefuseFailed(const Call& call, const absl::Status& status);
   Response RefuseTooLarge(const Call& call, uint64_t bytes_max);
-  Response RefuseCrowded(const Call& call);
+  Response RefuseOverloaded(const Call& call);
   // Puts a body, or the source of its pieces, into a 200, if the memory for bodies has room for it.
   Response AnswerWithBody(const Call& call, absl::string_view media_type, std::string body,
                           std::shared_ptr<PieceSource> pieces);

@@ -7,7 +7,7 @@
 
 namespace tcsync::listener {
 
-// Used on the loop's thread. Whatever the io_context calls begins with Read().
+// Used on the loop's thread. Each callback of the io_context begins with Read().
 class LoopClock {
  public:
   using Instant = std::chrono::steady_clock::time_point;

@@ -140,7 +140,7 @@ class TestTop:
             method, kind = ("POST", wire.SEGMENT_TYPE) if body else ("GET", None)
             return wire.request(server.url, method, path, client_id, body, kind, {"X-Forwarded-For": source}).status
 
-        assert "nobody" in admin.succeed(server.data_dir, "top")
+        assert "no requests" in admin.succeed(server.data_dir, "top")
         for _ in range(20):
             ask(loud, "203.0.113.1")
         assert ask(large, "203.0.113.2", f"/v1/client/add-version/{wire.NIL_VERSION}", b"x" * 300_000) == 200

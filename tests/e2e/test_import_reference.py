@@ -377,7 +377,7 @@ def test_a_directory_stands_for_the_file_in_it(tmp_path, reference):
 
 
 def test_a_copy_without_its_wal_is_told(tmp_path, reference, start_server):
-    """If this fails, a copy of a running server's file moves without what was synced last, and nobody is told."""
+    """If this fails, a copy of a running server's file moves without its last syncs, and without a word."""
     client_id, version_ids = make_chain(reference, 3)
     writer = sqlite3.connect(reference.database, isolation_level=None)
     writer.execute("PRAGMA journal_mode = WAL")

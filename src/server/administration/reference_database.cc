@@ -79,11 +79,10 @@ std::string CautionFor(const std::string& path) {
   std::error_code error;
   const std::string wal = Concat({path, "-wal"});
   if (!IsInWalMode(path) || std::filesystem::exists(wal, error)) return "";
-  return Concat(
-      {"there is no ", wal,
-       ". That is right when the reference server was stopped before; but if this is a "
-       "copy that was made while it ran, what was synced last is missing in it: then stop "
-       "that server, copy both files, and import again"});
+  return Concat({"there is no ", wal,
+                 ". That is right when the reference server was stopped before; but if this is a "
+                 "copy that was made while it ran, its last syncs are missing in it: then stop "
+                 "that server, copy both files, and import again"});
 }
 
 // Whether the client's chain leads from the snapshot to the latest version.

@@ -4,7 +4,6 @@
 // "Anything new?" is the most frequent request, and every "no" is a note. So a note without news
 // costs one look into a hash map, and news wait in memory until they are written together
 // (RocksdbStorage::FlushNotes).
-// else (RocksdbStorage::FlushNotes).
 #ifndef TCSYNC_SRC_STORAGE_ROCKSDB_REPLICA_ACTIVITY_H_
 #define TCSYNC_SRC_STORAGE_ROCKSDB_REPLICA_ACTIVITY_H_
 

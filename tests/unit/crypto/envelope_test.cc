@@ -104,7 +104,7 @@ TEST(EnvelopeTest, EveryChangedByteIsNoticed) {
             FaultOf(blob, Changed(blob.sealed, position, mask));
         ASSERT_TRUE(fault.has_value()) << "opened";
         if (position < kNonceBegin) {
-          EXPECT_EQ(*fault, UnsealFault::kUnknownFormatVersion);
+          EXPECT_EQ(*fault, UnsealFault::kUnknownFormat);
         } else if (position < kCiphertextBegin) {
           // Another nonce gives other noise, as another key does.
           EXPECT_EQ(*fault, UnsealFault::kWrongKey);
@@ -168,7 +168,7 @@ TEST(EnvelopeTest, OtherFormatVersionsAreUnknown) {
     for (const char format_version : {'\x00', '\x02', '\xff'}) {
       std::string sealed = blob.sealed;
       sealed[0] = format_version;
-      EXPECT_EQ(FaultOf(blob, sealed), UnsealFault::kUnknownFormatVersion) << blob.name;
+      EXPECT_EQ(FaultOf(blob, sealed), UnsealFault::kUnknownFormat) << blob.name;
     }
   }
 }
@@ -218,7 +218,7 @@ TEST(EnvelopeTest, LengthsOverTheCiphersLimitAreRefused) {
 
 TEST(EnvelopeTest, EachFaultHasItsOwnMessage) {
   std::set<absl::string_view> messages;
-  for (const UnsealFault fault : {UnsealFault::kTruncated, UnsealFault::kUnknownFormatVersion,
+  for (const UnsealFault fault : {UnsealFault::kTruncated, UnsealFault::kUnknownFormat,
                                   UnsealFault::kWrongKey, UnsealFault::kNotAuthentic}) {
     const absl::string_view message = UnsealFaultMessage(fault);
     EXPECT_GT(message.size(), 20u);

@@ -1,6 +1,6 @@
 // Environment variables for the length of a test.
-#ifndef TCSYNC_TESTS_UNIT_CLIENT_ENVIRONMENT_H_
-#define TCSYNC_TESTS_UNIT_CLIENT_ENVIRONMENT_H_
+#ifndef TCSYNC_TESTS_UNIT_REMOTE_ENVIRONMENT_H_
+#define TCSYNC_TESTS_UNIT_REMOTE_ENVIRONMENT_H_
 
 #include <cstdlib>
 #include <optional>
@@ -44,4 +44,4 @@ struct CleanProxyEnvironment {
 
 }  // namespace tcsync
 
-#endif  // TCSYNC_TESTS_UNIT_CLIENT_ENVIRONMENT_H_
+#endif  // TCSYNC_TESTS_UNIT_REMOTE_ENVIRONMENT_H_

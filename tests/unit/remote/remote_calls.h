@@ -1,6 +1,6 @@
 // What the tests of RemoteServer have in common: a client with its key, and results taken apart.
-#ifndef TCSYNC_TESTS_UNIT_CLIENT_REMOTE_CALLS_H_
-#define TCSYNC_TESTS_UNIT_CLIENT_REMOTE_CALLS_H_
+#ifndef TCSYNC_TESTS_UNIT_REMOTE_REMOTE_CALLS_H_
+#define TCSYNC_TESTS_UNIT_REMOTE_REMOTE_CALLS_H_
 
 #include <gtest/gtest.h>
 
@@ -71,4 +71,4 @@ RemoteError ErrorOf(RemoteResult<T> result) {
 
 }  // namespace tcsync
 
-#endif  // TCSYNC_TESTS_UNIT_CLIENT_REMOTE_CALLS_H_
+#endif  // TCSYNC_TESTS_UNIT_REMOTE_REMOTE_CALLS_H_

@@ -251,7 +251,7 @@ TEST(RemoteServerTest, WhatDoesNotUnsealSaysWhyAndWhich) {
            Case{Seal(other, Uuid(), kPlaintext).value(), UnsealFault::kWrongKey},
            Case{SealedFor(TestVersion()), UnsealFault::kNotAuthentic},
            Case{"", UnsealFault::kTruncated},
-           Case{std::string(100, '\x07'), UnsealFault::kUnknownFormatVersion},
+           Case{std::string(100, '\x07'), UnsealFault::kUnknownFormat},
        }) {
     const ScriptedServer server(Answering(
         [&](auto&) { return HttpAnswer(SegmentHead(TestVersion(), Uuid()), expected.body); }));

@@ -1,7 +1,7 @@
 // A server on a real socket of 127.0.0.1 that does what a test's script says, also what no server
 // should: be silent, send a byte now and then, break off, answer nonsense.
-#ifndef TCSYNC_TESTS_UNIT_CLIENT_SCRIPTED_SERVER_H_
-#define TCSYNC_TESTS_UNIT_CLIENT_SCRIPTED_SERVER_H_
+#ifndef TCSYNC_TESTS_UNIT_REMOTE_SCRIPTED_SERVER_H_
+#define TCSYNC_TESTS_UNIT_REMOTE_SCRIPTED_SERVER_H_
 
 #include <openssl/ssl.h>
 
@@ -94,4 +94,4 @@ uint16_t RefusingPort();
 
 }  // namespace tcsync
 
-#endif  // TCSYNC_TESTS_UNIT_CLIENT_SCRIPTED_SERVER_H_
+#endif  // TCSYNC_TESTS_UNIT_REMOTE_SCRIPTED_SERVER_H_

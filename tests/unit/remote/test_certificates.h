@@ -1,6 +1,6 @@
 // Certificates that are made while a test runs: an authority, and what it issues.
-#ifndef TCSYNC_TESTS_UNIT_CLIENT_TEST_CERTIFICATES_H_
-#define TCSYNC_TESTS_UNIT_CLIENT_TEST_CERTIFICATES_H_
+#ifndef TCSYNC_TESTS_UNIT_REMOTE_TEST_CERTIFICATES_H_
+#define TCSYNC_TESTS_UNIT_REMOTE_TEST_CERTIFICATES_H_
 
 #include <openssl/ssl.h>
 
@@ -48,4 +48,4 @@ OpensslPtr<SSL_CTX> MakeServerContext(const TestCertificate& certificate);
 
 }  // namespace tcsync
 
-#endif  // TCSYNC_TESTS_UNIT_CLIENT_TEST_CERTIFICATES_H_
+#endif  // TCSYNC_TESTS_UNIT_REMOTE_TEST_CERTIFICATES_H_

@@ -43,7 +43,7 @@ class LogLevel(Enum):
 
 @dataclass(frozen=True)
 class LogRecord:
-    """What the library has to say: a sentence for people and fields for programs, such as `client` and `status`.
+    """One record of the library's log: a sentence for people and fields for programs, such as `client` and `status`.
 
     tcsync.h lists the fields, above tcsync_log_record_field. `str()` gives `text`.
     """
