@@ -1,6 +1,5 @@
-// Bytes that are not HTTP, or HTTP that two readers could understand differently. Each is refused
-// and its connection closed: a server that continues after one lets a stranger smuggle requests
-// through a proxy, or loses its place and takes one user's bytes for another's.
+// Bytes that are not HTTP, or HTTP that two readers could understand differently. The server
+// refuses each and closes the connection.
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -48,6 +47,7 @@ class HttpMalformedTest : public testing::Test {
   const std::string client_id_ = RandomId();
 };
 
+// If this fails, bytes of another protocol are taken for a request.
 TEST_F(HttpMalformedTest, AMalformedRequestLineIsRefused) {
   const std::string rest = "\r\nHost: x\r\n\r\n";
   for (const std::string& line :
@@ -65,6 +65,7 @@ TEST_F(HttpMalformedTest, AMalformedRequestLineIsRefused) {
   }
 }
 
+// If this fails, a client that speaks HTTP/2 hangs instead of failing.
 TEST_F(HttpMalformedTest, OtherVersionsOfHttpAreRefused) {
   for (const char* const version : {"HTTP/0.9", "HTTP/2.0", "HTTP/3.0", "HTTP/9.9"}) {
     ExpectRefused(absl::StrCat("GET / ", version, "\r\nHost: x\r\n\r\n"), {400, 505});
@@ -82,6 +83,8 @@ TEST_F(HttpMalformedTest, ATlsHandshakeIsRefused) {
   ExpectRefused(hello + std::string(32, '\xaa'), {400});
 }
 
+// If this fails, a stranger hides a field, such as another user's X-Client-Id, from a proxy's
+// checks.
 TEST_F(HttpMalformedTest, MalformedHeaderFieldsAreRefused) {
   for (const std::string& field :
        {std::string("no colon"), std::string(": no name"), std::string("Bad Name: x"),
@@ -92,6 +95,7 @@ TEST_F(HttpMalformedTest, MalformedHeaderFieldsAreRefused) {
   ExpectNothingStored();
 }
 
+// If this fails, a stranger smuggles a request through a proxy that believes the other of the two.
 TEST_F(HttpMalformedTest, LengthAndTransferEncodingTogetherAreRefused) {
   const std::string chunks = "7\r\nsegment\r\n0\r\n\r\n";
   ExpectRefused(Post("Content-Length: 7\r\nTransfer-Encoding: chunked\r\n", chunks), {400});
@@ -104,6 +108,7 @@ TEST_F(HttpMalformedTest, LengthAndTransferEncodingTogetherAreRefused) {
   ExpectNothingStored();
 }
 
+// If this fails, a stranger smuggles a request through a proxy that reads the other length.
 TEST_F(HttpMalformedTest, DifferingLengthsAreRefused) {
   ExpectRefused(Post("Content-Length: 7\r\nContent-Length: 8\r\n", "segment!"), {400});
   ExpectRefused(Post("Content-Length: 7\r\nX-Between: x\r\ncontent-length: 5\r\n"), {400});
@@ -112,6 +117,7 @@ TEST_F(HttpMalformedTest, DifferingLengthsAreRefused) {
   ExpectNothingStored();
 }
 
+// If this fails, the server takes the end of a body for the next request, or stores a part of it.
 TEST_F(HttpMalformedTest, MalformedLengthsAreRefused) {
   for (const char* const length :
        {"", "-1", "-0", "+7", "7.0", "0x7", "7a", "seven", "7 7", "7;7", "1e1", "'7'", "٧",
@@ -121,6 +127,7 @@ TEST_F(HttpMalformedTest, MalformedLengthsAreRefused) {
   ExpectNothingStored();
 }
 
+// If this fails, a stranger smuggles a request through a proxy that reads the coding differently.
 TEST_F(HttpMalformedTest, OtherTransferCodingsAreRefused) {
   const std::string chunks = "7\r\nsegment\r\n0\r\n\r\n";
   for (const char* const coding :

@@ -38,7 +38,7 @@ sockaddr_un AddressOf(const std::string& path) {
   return address;
 }
 
-// Serves the test's own handlers as if they were an engine's.
+// Serves the test's own handlers in place of an engine's.
 class EngineOf final : public Engine {
  public:
   EngineOf(http::Handler& sync, http::Handler& administration, http::Handler& metrics)
@@ -118,6 +118,7 @@ TEST_F(OperatorTest, HandlersLearnWhoAsks) {
   }
 }
 
+// If this fails, limits by address count all IPv6 users as one, or none of them.
 TEST_F(OperatorTest, HandlersLearnWhoAsksByIpv6) {
   options_.listen = {"[::1]:0"};
   if (!Bind().ok()) TCSYNC_MISSING_PREREQUISITE("this machine has no ::1");
@@ -192,6 +193,7 @@ TEST_F(OperatorTest, AdministrationHasASocketInTheDataDirectory) {
   EXPECT_FALSE(std::filesystem::exists(SocketPath()));
 }
 
+// If this fails, a server whose operator turned administration off still has its socket.
 TEST_F(OperatorTest, AdministrationCanBeOff) {
   options_.admin_socket = false;
   std::unique_ptr<Listener> listener = Serve();
@@ -263,6 +265,7 @@ TEST_F(OperatorTest, ADataDirectoryWithALongPathIsServedWithoutTheSocket) {
   }
 }
 
+// If this fails, a file that has the socket's name is lost at the server's start.
 TEST_F(OperatorTest, AFileInTheSocketsPlaceIsLeftAlone) {
   std::ofstream(SocketPath()) << "precious";
   const std::unique_ptr<Listener> listener = Serve();
@@ -275,6 +278,7 @@ TEST_F(OperatorTest, AFileInTheSocketsPlaceIsLeftAlone) {
   EXPECT_EQ(content, "precious");
 }
 
+// If this fails, a program's second listener takes administration away from the first.
 TEST_F(OperatorTest, TheSecondListenerOfAProgramLeavesTheFirstItsSocket) {
   const std::unique_ptr<Listener> first = Serve();
   std::unique_ptr<Listener> second = Serve();

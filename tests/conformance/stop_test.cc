@@ -139,7 +139,8 @@ TEST_F(StopTest, AnAnswerMayComeAfterTheStop) {
   }
 }
 
-// The same for a read; the second time only the closing engine releases it.
+// If this fails, a read that ends after the stop writes into freed memory. The second time only the
+// closing engine releases it.
 TEST_F(StopTest, AReadMayEndAfterTheStop) {
   for (const bool released : {true, false}) {
     Start(100);
@@ -164,6 +165,7 @@ TEST_F(StopTest, DestroyingWithoutStoppingDoesNotWait) {
   ExpectClosed(in_body, {408, 503});
 }
 
+// If this fails, a host that wants to stop at once waits for a client's upload.
 TEST_F(StopTest, ATimeoutOfZeroDoesNotWait) {
   Start(0);
   const std::string upload = AddVersionRequest(RandomId(), kNil, BinaryBytes(10'000)).Serialize();

@@ -13,6 +13,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
+// If this fails, a stranger forges the address that the limits count, or a real proxy is not
+// believed.
 TEST(ProxyNetworksTest, Trusts) {
   struct Case {
     std::vector<std::string> items;

@@ -1,4 +1,4 @@
-// Key derivation against the keys that the real Taskwarrior uses, and what a key leaves behind.
+// Key derivation against the keys that the real Taskwarrior uses, and the memory of a used key.
 
 #include <new>
 #include <string>
@@ -43,12 +43,14 @@ std::string HexOf(unsigned char fill) {
   return absl::BytesToHexString(std::string(SealingKey::kBytes, static_cast<char>(fill)));
 }
 
+// If this fails, no replica can read the data that another one wrote.
 TEST(SealingKeyTest, DeriveGivesTaskwarriorsKeys) {
   for (const RealBlob& blob : RealBlobs()) {
     EXPECT_EQ(SealingKeyTestPeer::Hex(KeyFor(blob)), blob.key_hex) << blob.name;
   }
 }
 
+// If this fails, data is sealed with a key that anybody can derive.
 TEST(SealingKeyTest, EmptySecretIsRefused) {
   const absl::StatusOr<SealingKey> key = SealingKey::Derive(Uuid::Random(), "");
   EXPECT_EQ(key.status().code(), absl::StatusCode::kInvalidArgument);
@@ -56,6 +58,7 @@ TEST(SealingKeyTest, EmptySecretIsRefused) {
       << "a person must learn where to look: " << key.status();
 }
 
+// If this fails, copies of a key stay in memory and reach core dumps and swap.
 TEST(SealingKeyTest, MovingLeavesZeros) {
   SealingKey source = SealingKeyTestPeer::Make(0xa5);
   SealingKey target(std::move(source));
@@ -74,6 +77,7 @@ TEST(SealingKeyTest, MovingLeavesZeros) {
   EXPECT_EQ(SealingKeyTestPeer::Hex(assigned), HexOf(0xa5));
 }
 
+// If this fails, the key of a closed remote stays in the host's memory.
 TEST(SealingKeyTest, DestructionWipes) {
   // The key lives inside an array of ours, which is still there when the key is gone.
   alignas(SealingKey) unsigned char memory[sizeof(SealingKey)];

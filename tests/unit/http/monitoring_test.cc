@@ -77,6 +77,7 @@ class HealthHandlerTest : public testing::Test {
   Router metrics_{"", access_, metrics_handler_};
 };
 
+// If this fails, a supervisor or proxy that asks at one of the two paths takes the server for dead.
 TEST_F(HealthHandlerTest, AnswersAtTheRootAndUnderTheBasePath) {
   for (const char* const target :
        {"/health", "/tasks/health", "/health?verbose=1", "http://host/health"}) {
@@ -107,6 +108,7 @@ TEST_F(HealthHandlerTest, LivingTouchesNothing) {
   EXPECT_EQ(storage_.probes(), 0);
 }
 
+// If this fails, a monitor that asks with HEAD reports an outage.
 TEST_F(HealthHandlerTest, TakesHeadAndRefusesOthers) {
   EXPECT_EQ(Ask(handler_, "HEAD", "/health").status, 200);
   const Response response = Ask(handler_, "POST", "/health");
@@ -114,6 +116,7 @@ TEST_F(HealthHandlerTest, TakesHeadAndRefusesOthers) {
   EXPECT_EQ(HeaderOf(response, "Allow"), "GET, HEAD");
 }
 
+// If this fails, the health check swallows requests of replicas.
 TEST_F(HealthHandlerTest, LeavesEverythingElseToTheNext) {
   for (const char* const target : {"/", "/tasks/", "/healthy", "/health/", "/other/health",
                                    "/tasks/health/dead", "/v1/client/snapshot"}) {
@@ -121,6 +124,7 @@ TEST_F(HealthHandlerTest, LeavesEverythingElseToTheNext) {
   }
 }
 
+// If this fails, a scrape shows the health of the last check, which may never have happened.
 TEST_F(HealthHandlerTest, MetricsAreOnTheirPageAfterACheck) {
   registry_.AddCounter("tcsync_things_total", "Things.").Add(3);
   storage_.answer = absl::DataLossError("torn");
@@ -131,6 +135,7 @@ TEST_F(HealthHandlerTest, MetricsAreOnTheirPageAfterACheck) {
   EXPECT_THAT(response.body, HasSubstr("tcsync_health_ok{check=\"storage\"} 0\n"));
 }
 
+// If this fails, the address for metrics serves users' data, or people do not find the page.
 TEST_F(HealthHandlerTest, TheMetricsAddressHasAnIndexAndNothingElse) {
   EXPECT_THAT(Ask(metrics_, "GET", "/").body, HasSubstr("/metrics"));
   EXPECT_EQ(Ask(metrics_, "GET", "/v1/client/snapshot").status, 404);
@@ -180,6 +185,7 @@ class InstrumentedHandlerTest : public testing::Test {
   Router handler_{"/base", access_, instrumented_};
 };
 
+// If this fails, an operator cannot tell which request fails, and the alert on errors is blind.
 TEST_F(InstrumentedHandlerTest, CountsByRouteAndStatus) {
   storage_.append = Appended{};
   Request("POST", absl::StrCat("/base/v1/client/add-version/", kVersion), "segment");
@@ -210,6 +216,7 @@ TEST_F(InstrumentedHandlerTest, SeriesAreThereBeforeTheFirstRequest) {
   EXPECT_EQ(Requests("health", 503), 0);
 }
 
+// If this fails, the graphs of traffic are wrong, and the cause of a large bill is not found.
 TEST_F(InstrumentedHandlerTest, CountsBytes) {
   storage_.append = Appended{};
   Request("POST", absl::StrCat("/base/v1/client/add-version/", kVersion), std::string(300, 'x'));
@@ -218,6 +225,7 @@ TEST_F(InstrumentedHandlerTest, CountsBytes) {
   EXPECT_EQ(Value("tcsync_http_response_body_bytes_total{route=\"snapshot\"}"), 70);
 }
 
+// If this fails, uploads that are refused for their size are missing in the metrics.
 TEST_F(InstrumentedHandlerTest, CountsWhatIsRefusedWithinItsBody) {
   const Response response = Request("POST", absl::StrCat("/base/v1/client/add-version/", kVersion),
                                     std::string(1001, 'x'));
@@ -225,6 +233,7 @@ TEST_F(InstrumentedHandlerTest, CountsWhatIsRefusedWithinItsBody) {
   EXPECT_EQ(Requests("add-version", 413), 1);
 }
 
+// If this fails, an operator cannot tell attacks and mistakes of clients apart.
 TEST_F(InstrumentedHandlerTest, CountsRefusalsByReason) {
   Ask(handler_, "GET", "/base/v1/client/snapshot");  // without a client ID
   Request("GET", "/nothing");

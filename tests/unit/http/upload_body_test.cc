@@ -370,6 +370,7 @@ TEST_F(UploadBodyTest, AnAddressHasHalfOfTheMemory) {
   EXPECT_EQ(Append(rest), BodyResult::kOk);
 }
 
+// If this fails, uploads to storage in memory take more memory than the budget allows.
 TEST_F(UploadBodyTest, OneThatIsOnlyCollectedIsChargedAsAWhole) {
   taken_->is_in_memory = true;
   const std::string body = Noise(4 * kMiB);

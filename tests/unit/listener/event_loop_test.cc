@@ -58,6 +58,7 @@ TEST_F(EventLoopTest, ARequestThatHasArrivedIsAnsweredBeforeTheEnd) {
   EXPECT_EQ(handler_.finished, 1);
 }
 
+// If this fails, a restart cuts off a replica on a slow line in the middle of its request.
 TEST_F(EventLoopTest, ARequestThatHasBegunToArriveIsWaitedFor) {
   const absl::string_view request = kRequest;
   Send(request.substr(0, 10));
@@ -77,13 +78,14 @@ TEST_F(EventLoopTest, OneRequestIsAnsweredAndNoMore) {
   EXPECT_EQ(handler_.finished, 1);
 }
 
-// If these fail, a restart waits for connections on which nothing happens.
+// If this fails, a restart waits for connections on which nothing happens.
 TEST_F(EventLoopTest, ASilentConnectionIsClosedAtOnce) {
   loop_.EndConnections();
   Run();
   EXPECT_EQ(ReadUntilClosed(), "");
 }
 
+// If this fails, a restart waits for a connection that has sent line ends only.
 TEST_F(EventLoopTest, EmptyLinesAreNoRequest) {
   Send("\r\n\r\n");
   loop_.EndConnections();

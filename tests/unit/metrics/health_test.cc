@@ -1,4 +1,4 @@
-// What is asked of the storage when somebody asks after its health, and what the answers mean.
+// Health: the probes and figures that a check takes from the storage, and the verdict on them.
 #include "metrics/health.h"
 
 #include <chrono>
@@ -29,7 +29,7 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
 
-// Waits that are over at once, and results that nobody shares.
+// Waits that are over at once, and results that are never shared.
 constexpr HealthTiming kAtOnce{.wait_max = std::chrono::milliseconds(1),
                                .shared = std::chrono::milliseconds(0),
                                .retry = std::chrono::milliseconds(0),
@@ -46,6 +46,7 @@ StorageReport AskAndWait(HealthMonitor& monitor) {
   return answer.get_future().get();
 }
 
+// If this fails, /health hides the storage's fault from a supervisor.
 TEST(HealthMonitorTest, SaysWhatTheProbeSaid) {
   ProbedStorage storage;
   storage.answer = absl::ResourceExhaustedError("no space");
@@ -61,6 +62,7 @@ TEST(HealthMonitorTest, ARecentResultIsShared) {
   EXPECT_EQ(storage.probes(), 1);
 }
 
+// If this fails, /health tells of a disk as it was long ago.
 TEST(HealthMonitorTest, AnOldResultIsNot) {
   ProbedStorage storage;
   HealthTiming timing = kForEver;
@@ -70,7 +72,7 @@ TEST(HealthMonitorTest, AnOldResultIsNot) {
   EXPECT_EQ(storage.probes(), 3);
 }
 
-// If this fails, a crowd of those who ask makes a crowd of probes.
+// If this fails, a crowd of checks makes a crowd of probes.
 TEST(HealthMonitorTest, ThereIsOneProbeAtATime) {
   ProbedStorage storage;
   storage.hold = true;
@@ -87,8 +89,8 @@ TEST(HealthMonitorTest, ThereIsOneProbeAtATime) {
   EXPECT_EQ(storage.probes(), 1);
 }
 
-// If this fails, a committer that stands still keeps /health from answering at all, or is asked for
-// more and more.
+// If this fails, a stuck committer keeps /health from answering at all, or is given more and more
+// probes.
 TEST(HealthMonitorTest, AProbeThatDoesNotComeBackIsReportedInTime) {
   ProbedStorage storage;
   storage.hold = true;
@@ -100,7 +102,7 @@ TEST(HealthMonitorTest, AProbeThatDoesNotComeBackIsReportedInTime) {
   EXPECT_EQ(AskAndWait(monitor).probe, absl::OkStatus()) << "it was stuck only for a while";
 }
 
-// If this fails, a moment's crowding takes the server out of service.
+// If this fails, a moment's overload takes the server out of service.
 TEST(HealthMonitorTest, OneThatIsRefusedAsTooBusyIsTriedAgain) {
   ProbedStorage storage;
   storage.refusals = 5;
@@ -109,7 +111,7 @@ TEST(HealthMonitorTest, OneThatIsRefusedAsTooBusyIsTriedAgain) {
   EXPECT_EQ(storage.probes(), 6);
 }
 
-// ... and if this fails, a committer so stuck that it takes nothing more is never noticed.
+// If this fails, a committer that is stuck and accepts nothing more is never noticed.
 TEST(HealthMonitorTest, OneThatIsRefusedForLongIsReported) {
   ProbedStorage storage;
   storage.refusals = 1'000'000'000;
@@ -121,6 +123,7 @@ TEST(HealthMonitorTest, OneThatIsRefusedForLongIsReported) {
   }
 }
 
+// If this fails, the metrics and the size checks have no figures to go by.
 TEST(HealthMonitorTest, ReportsTheFigures) {
   ProbedStorage storage;
   storage.figures.stats.clients = 12;
@@ -139,6 +142,7 @@ TEST(HealthMonitorTest, TheFiguresAreShared) {
   EXPECT_EQ(storage.figures.reads, 1);
 }
 
+// If this fails, a disk that hangs makes /health hang with it, and hides the result of the probe.
 TEST(HealthMonitorTest, FiguresThatDoNotComeAreReportedInTime) {
   ProbedStorage storage;
   storage.figures.hold = true;
@@ -149,10 +153,11 @@ TEST(HealthMonitorTest, FiguresThatDoNotComeAreReportedInTime) {
   StorageReport report = AskAndWait(monitor);
   EXPECT_TRUE(absl::IsDeadlineExceeded(report.stats_status));
   EXPECT_FALSE(report.stats.has_value());
-  EXPECT_EQ(report.probe, absl::OkStatus()) << "what can be known is said";
+  EXPECT_EQ(report.probe, absl::OkStatus()) << "the probe's result is not held back";
   storage.figures.Release();
 }
 
+// If this fails, one failed read of the figures makes every graph drop to zero.
 TEST(HealthMonitorTest, FiguresThatFailLeaveThoseOfBefore) {
   ProbedStorage storage;
   storage.figures.stats.clients = 5;
@@ -166,7 +171,7 @@ TEST(HealthMonitorTest, FiguresThatFailLeaveThoseOfBefore) {
   EXPECT_EQ(report.stats_status, absl::UnknownError("no"));
 }
 
-// If this fails, whoever asks while the server stops is never answered, and holds up its end.
+// If this fails, a check that waits while the server stops is never answered, and delays the stop.
 TEST(HealthMonitorTest, StoppingAnswersEverybody) {
   ProbedStorage storage;
   storage.hold = true;
@@ -206,6 +211,7 @@ StorageReport Probed(absl::Status status) {
   return report;
 }
 
+// If this fails, an operator looks for the wrong fault, or strangers read paths of the server.
 TEST(JudgeTest, TellsWhatIsWrongWithTheStorage) {
   EXPECT_THAT(ProblemsOf(Probed(absl::OkStatus())), IsEmpty());
   EXPECT_THAT(ProblemsOf(StorageReport{}),
@@ -221,6 +227,7 @@ TEST(JudgeTest, TellsWhatIsWrongWithTheStorage) {
       << "strangers read this";
 }
 
+// If this fails, a supervisor hears nothing of a full disk or cap, or an alarm comes without cause.
 TEST(JudgeTest, ComparesWithWhatTheOperatorSet) {
   const HealthPolicy policy{.disk_free_bytes_min = 100, .total_bytes_max = 1000};
   StorageReport report = Probed(absl::OkStatus());
@@ -240,12 +247,14 @@ TEST(JudgeTest, ComparesWithWhatTheOperatorSet) {
   EXPECT_THAT(ProblemsOf(report, policy), ElementsAre(HasSubstr("total_size")));
 }
 
+// If this fails, a server whose disk hangs looks healthy.
 TEST(JudgeTest, FiguresThatStandStillAreADiskThatDoes) {
   StorageReport report = Probed(absl::OkStatus());
   report.stats_status = absl::DeadlineExceededError("");
   EXPECT_THAT(ProblemsOf(report), ElementsAre("disk_space: the disk does not answer"));
 }
 
+// If this fails, monitors that parse the answer of /health cannot read it.
 TEST(JudgeTest, IsJson) {
   const Health fine = Judge(Probed(absl::OkStatus()), {});
   EXPECT_EQ(nlohmann::json::parse(fine.ToJson()),
@@ -292,6 +301,7 @@ TEST(HealthServiceTest, SetsTheMetricAndLogsChanges) {
   EXPECT_THAT(log, SizeIs(2));
 }
 
+// If this fails, dashboards and alerts on the storage's figures are empty.
 TEST(StorageMetricsTest, NamesTheBackendsFigures) {
   Registry registry;
   const StorageStats stats{
@@ -318,6 +328,7 @@ TEST(StorageMetricsTest, NamesTheBackendsFigures) {
   }
 }
 
+// If this fails, a server with storage in memory sets off the alert on a full disk.
 TEST(StorageMetricsTest, WithoutADiskNothingIsSaidOfOne) {
   Registry registry;
   const auto registration =

@@ -1,4 +1,4 @@
-// The registry's text. That Prometheus and promtool read it is tested in tests/e2e.
+// The registry's text. tests/e2e lets Prometheus and promtool read it.
 #include "metrics/registry.h"
 
 #include <atomic>
@@ -17,6 +17,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
+// If this fails, Prometheus refuses every scrape.
 TEST(RegistryTest, WritesACounterAsTheFormatHasIt) {
   Registry registry;
   registry.AddCounter("tcsync_things_total", "Things.").Add(3);
@@ -42,6 +43,8 @@ TEST(RegistryTest, SeriesOfOneFamilyStandTogether) {
             "tcsync_b{x=\"1\"} -7\n");
 }
 
+// If this fails, a quotation mark in a label or a help text makes Prometheus refuse the whole
+// scrape.
 TEST(RegistryTest, EscapesHelpAndLabelValues) {
   Registry registry;
   registry.AddGauge("tcsync_a", "back\\slash\nline \"quoted\"", {{"x", "a\\b\"c\nd"}}).Set(1);
@@ -71,6 +74,7 @@ TEST(RegistryTest, HistogramBucketsAreCumulative) {
             "tcsync_time_seconds_count{route=\"r\"} 3\n");
 }
 
+// If this fails, Prometheus refuses a scrape for a comma that no label follows.
 TEST(RegistryTest, AHistogramWithoutLabelsHasOnlyBounds) {
   Registry registry;
   registry.AddHistogram("tcsync_bytes", "Bytes.", {.bounds = {1'048'576}}).Observe(7);
@@ -80,6 +84,7 @@ TEST(RegistryTest, AHistogramWithoutLabelsHasOnlyBounds) {
                                            "tcsync_bytes_count 1\n"));
 }
 
+// If this fails, a scrape has one series twice, and Prometheus refuses it.
 TEST(RegistryTest, TheSameNameAndLabelsAreTheSameInstrument) {
   Registry registry;
   Counter& one = registry.AddCounter("tcsync_a_total", "A.", {{"x", "1"}});
@@ -87,6 +92,7 @@ TEST(RegistryTest, TheSameNameAndLabelsAreTheSameInstrument) {
   EXPECT_NE(&one, &registry.AddCounter("tcsync_a_total", "A.", {{"x", "2"}}));
 }
 
+// If this fails, graphs show rounded figures, or a scrape with an infinite one is refused.
 TEST(RegistryTest, NumbersKeepTheirValue) {
   Registry registry;
   const std::vector<std::pair<double, std::string>> numbers = {
@@ -123,6 +129,7 @@ TEST(RegistryTest, ACallbackEndsWithItsRegistration) {
   EXPECT_EQ(registry.Render(), "");
 }
 
+// If this fails, figures of a running listener vanish from the page, or those of a closed one stay.
 TEST(RegistryTest, AMovedRegistrationStaysInForce) {
   Registry registry;
   Registry::Registration kept;
@@ -136,7 +143,7 @@ TEST(RegistryTest, AMovedRegistrationStaysInForce) {
   EXPECT_EQ(registry.Render(), "");
 }
 
-// Two listeners of one engine each tell of their own connections.
+// If this fails, an engine with two listeners shows the connections of only one of them.
 TEST(RegistryTest, CollectorsOfOneSeriesAreAddedUp) {
   Registry registry;
   const auto one = registry.AddCallback(Type::kGauge, "tcsync_a", "A.", [] { return 2.0; });
@@ -156,7 +163,7 @@ TEST(RegistryTest, NamesThatAreNoneAreMadeSome) {
   EXPECT_THAT(page, HasSubstr("\n_0 1\n"));
 }
 
-// If this fails, what many threads count gets lost.
+// If this fails, counts that threads make at the same time get lost.
 TEST(RegistryTest, ThreadsCountTogether) {
   constexpr int kThreads = 12;  // more than there are shards
   constexpr int kTimes = 10'000;
@@ -187,6 +194,7 @@ TEST(RegistryTest, ThreadsCountTogether) {
   EXPECT_EQ(gauge.Value(), kThreads * kTimes / 2);
 }
 
+// If this fails, Prometheus computes wrong quantiles, or requests at the limits have no bucket.
 TEST(BucketsTest, BoundsGrow) {
   for (const Buckets& buckets : {RequestSeconds(), DiskSeconds(), Counts(), Bytes()}) {
     for (size_t i = 1; i < buckets.bounds.size(); ++i) {
@@ -197,6 +205,7 @@ TEST(BucketsTest, BoundsGrow) {
   EXPECT_EQ(Counts().bounds.back(), 2048u);
 }
 
+// If this fails, a clock that is set back adds centuries to the sum of a histogram.
 TEST(HistogramTest, ATimeThatWentBackwardsIsNone) {
   Histogram histogram(DiskSeconds());
   histogram.Observe(std::chrono::nanoseconds(-5));

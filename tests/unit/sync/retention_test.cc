@@ -1,5 +1,5 @@
-// Which versions and clients are removed, over storage in memory with the test's clock and
-// histories.
+// Retention: the versions and clients that are removed, over storage in memory with the test's
+// clock and histories.
 #include "sync/retention.h"
 
 #include <map>
@@ -76,9 +76,7 @@ class RetentionTest : public testing::Test {
   std::map<Uuid, std::vector<Uuid>> ids_;
 };
 
-// If one of these fails, the disk fills with useless data, or a replica loses versions that it
-// needs.
-
+// If this fails, old versions fill the disk, or go before retention_days have passed.
 TEST_F(RetentionTest, KeepsWhatIsNotOlderThanTheSnapshotByDays) {
   MakeClient(kClient, 100, 0, 100);
   See(kClient, 100, 0);
@@ -92,6 +90,7 @@ TEST_F(RetentionTest, KeepsWhatIsNotOlderThanTheSnapshotByDays) {
   EXPECT_FALSE(page.next.has_value());
 }
 
+// If this fails, a burst of changes within a day leaves fewer versions than retention_versions.
 TEST_F(RetentionTest, KeepsTheMarginOfVersionsWhateverTheirAge) {
   MakeClient(kClient, 100, 0, 100);
   See(kClient, 100, 0);
@@ -103,6 +102,7 @@ TEST_F(RetentionTest, KeepsTheMarginOfVersionsWhateverTheirAge) {
   EXPECT_TRUE(Run(policy).clients.empty());
 }
 
+// If this fails, a user whose snapshot is old loses versions that a new computer needs after it.
 TEST_F(RetentionTest, CountsFromTheSnapshotNotFromTheLatestVersion) {
   MakeClient(kClient, 100, 0, 50);
   See(kClient, 100, 0);
@@ -110,6 +110,7 @@ TEST_F(RetentionTest, CountsFromTheSnapshotNotFromTheLatestVersion) {
   EXPECT_EQ(FirstNumber(), 20u);
 }
 
+// If this fails, a computer that syncs every other month cannot catch up any more.
 TEST_F(RetentionTest, KeepsWhatAReplicaNeedsThatWasSeenLately) {
   MakeClient(kClient, 100, 0, 100);
   See(kClient, 40, 59);
@@ -118,6 +119,7 @@ TEST_F(RetentionTest, KeepsWhatAReplicaNeedsThatWasSeenLately) {
   EXPECT_EQ(FirstNumber(), 40u);
 }
 
+// If this fails, a computer that was given away keeps the versions of all years on the disk.
 TEST_F(RetentionTest, ForgetsAReplicaThatWasNotSeenForLong) {
   MakeClient(kClient, 100, 0, 100);
   See(kClient, 40, 62);
@@ -126,6 +128,7 @@ TEST_F(RetentionTest, ForgetsAReplicaThatWasNotSeenForLong) {
   EXPECT_EQ(FirstNumber(), 70u);
 }
 
+// If this fails, the first pruning after an import strands computers that were merely away.
 TEST_F(RetentionTest, KeepsWhatIsYoungWhereNobodyNotedReplicas) {
   // As after an import: a replica that synced within 60 days had all versions older than that.
   MakeClient(kClient, 100, 0, 100);
@@ -133,12 +136,15 @@ TEST_F(RetentionTest, KeepsWhatIsYoungWhereNobodyNotedReplicas) {
   EXPECT_EQ(FirstNumber(), 40u);
 }
 
+// If this fails, the history of a user without a snapshot loses its beginning, and no new computer
+// can join.
 TEST_F(RetentionTest, LeavesAClientWithoutSnapshotAlone) {
   MakeClient(kClient, 100, 1000, 0);
   EXPECT_TRUE(Run(kPolicy).clients.empty());
   EXPECT_EQ(FirstNumber(), 1u);
 }
 
+// If this fails, a server whose operator never asked for retention deletes history.
 TEST_F(RetentionTest, RemovesNothingWhenItIsOff) {
   MakeClient(kClient, 100, 1000, 100);
   RetentionPolicy policy = kPolicy;
@@ -147,6 +153,8 @@ TEST_F(RetentionTest, RemovesNothingWhenItIsOff) {
   EXPECT_EQ(FirstNumber(), 1u);
 }
 
+// If this fails, an operator who looks first deletes at once, or approves one list and loses
+// another.
 TEST_F(RetentionTest, ADryRunSaysTheSameAndRemovesNothing) {
   MakeClient(kClient, 100, 0, 100);
   MakeClient(kOtherClient, 10, 1000, 10);
@@ -167,6 +175,7 @@ TEST_F(RetentionTest, ADryRunSaysTheSameAndRemovesNothing) {
   EXPECT_TRUE(Run(policy).clients.empty());
 }
 
+// If this fails, clients of users who left fill the server for ever, or leave parts behind.
 TEST_F(RetentionTest, RemovesAnIdleClientWithEverything) {
   MakeClient(kClient, 10, 367, 10);
   RetentionPolicy policy = kPolicy;
@@ -178,6 +187,7 @@ TEST_F(RetentionTest, RemovesAnIdleClientWithEverything) {
   EXPECT_FALSE(storage_.FindClient(kClient).value().has_value());
 }
 
+// If this fails, a user who only reads loses the whole history after a year.
 TEST_F(RetentionTest, AClientThatIsOnlyReadIsNotIdle) {
   // Its user has one computer that changes nothing.
   MakeClient(kClient, 10, 1000, 10);
@@ -188,6 +198,7 @@ TEST_F(RetentionTest, AClientThatIsOnlyReadIsNotIdle) {
   EXPECT_TRUE(storage_.FindClient(kClient).value().has_value());
 }
 
+// If this fails, clients beyond the first page are never pruned, or the run never ends.
 TEST_F(RetentionTest, EveryClientHasItsTurnOnce) {
   for (int i = 0; i < 250; ++i) MakeClient(Uuid::Random(), 2, 1000, 2);
   RetentionPolicy policy = kPolicy;
