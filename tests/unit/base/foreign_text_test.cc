@@ -1,5 +1,5 @@
-// What logs and errors show of foreign text. If these fail, somebody who reads a log has the means
-// to read or change somebody's history, or a mistake is told without what was mistaken.
+// Foreign text in logs and errors. If these fail, a reader of the log has the means to read or
+// change a user's history, or an error does not show the mistaken text.
 #include "base/foreign_text.h"
 
 #include <string>

@@ -33,7 +33,7 @@ class OpenFilesLimit {
   rlimit previous_{};
 };
 
-// If this fails, the default does not do what it promises: bodies of 100 MiB in a 256 MB machine.
+// If this fails, the default does not keep its promise: bodies of 100 MiB in a 256 MB machine.
 TEST(LimitsTest, OfTheDefaultBudget) {
   const Limits limits{Options()};
   EXPECT_EQ(limits.body_bytes_max, 100 * kMiB);

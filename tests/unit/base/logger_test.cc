@@ -1,4 +1,4 @@
-// Log records. If these fail, operators see nothing, or not what happened, or more than they may.
+// Log records. If these fail, operators see nothing, or the wrong event, or more than they may.
 #include "base/logger.h"
 
 #include <string>
@@ -13,7 +13,7 @@ namespace {
 const Uuid kClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000001");
 const Uuid kVersion = *Uuid::Parse("0123abcd-ef45-4678-9abc-def001020304");
 
-// Keeps what it is given as text.
+// Keeps records as text.
 class LoggerTest : public testing::Test {
  protected:
   LogFunction function() {
@@ -82,7 +82,7 @@ TEST_F(LoggerTest, WithoutANamingAClientHasNoName) {
 }
 
 // If this fails, a stranger writes lines of their own into a log, steers the operator's terminal,
-// or has a line show as another one. Each row is what a message brings, and what becomes of it.
+// or has a line show as another one. Each row is a message and its line in the log.
 TEST_F(LoggerTest, AMessageIsOneLineOfPrintableText) {
   const std::vector<std::pair<std::string, std::string>> rows = {
       {"plain ASCII ~", "plain ASCII ~"},

@@ -1,5 +1,5 @@
 // The table of options. The server's flags, the environment, the C ABI and the docs all come from
-// it, so whatever fails here is wrong in all of them.
+// it, so a fault here is a fault in all of them.
 #include "tcsync/options.h"
 
 #include <algorithm>
@@ -206,7 +206,7 @@ TEST(OptionsTest, OnlyBytesTakeSuffixes) {
   }
 }
 
-// If this fails, a switch does the opposite of what was written.
+// If this fails, a switch does the opposite of its value.
 TEST(OptionsTest, BooleansTakeTheUsualWords) {
   for (const OptionInfo& info : RowsOfType({OptionType::kBool})) {
     for (const char* text : {"true", "yes", "on", "1", "TRUE", "On"}) {
@@ -263,7 +263,7 @@ TEST(OptionsTest, ListsAreSplitAtCommasAndTrimmed) {
   EXPECT_EQ(options.listen, (std::vector<std::string>{"127.0.0.1:1", "[::1]:2", "unix:/a b"}));
 }
 
-// If this fails, a list that is set a second time still has what it had before.
+// If this fails, a list that is set a second time still has its earlier items.
 TEST(OptionsTest, ListsAreReplaced) {
   Options options;
   ASSERT_TRUE(SetOption("listen", "127.0.0.1:1,127.0.0.1:2", options).ok());
@@ -273,7 +273,7 @@ TEST(OptionsTest, ListsAreReplaced) {
   EXPECT_TRUE(options.listen.empty());
 }
 
-// If this fails, whoever mistypes an option's name is not told what there is.
+// If this fails, a person who mistypes an option's name does not see the right names.
 TEST(OptionsTest, AnUnknownNameListsTheNames) {
   for (const char* name : {"", "dta-dir", "data_dir", "DATA-DIR", "--data-dir"}) {
     Options options;
@@ -299,7 +299,7 @@ TEST(OptionsTest, LogLevels) {
   }
 }
 
-// If this fails, nobody can find out why a server does what it does.
+// If this fails, an operator cannot find out which options a server runs with.
 TEST(OptionsTest, EachOptionInForceSaysWhereItComesFrom) {
   Options options;
   ASSERT_TRUE(SetOption("memory-budget", "64M", options).ok());
@@ -326,7 +326,7 @@ TEST(OptionsTest, EachOptionInForceSaysWhereItComesFrom) {
   expect("reader-threads", Source::kDerived, "4");
   expect("head-cache-bytes", Source::kSet, "1048576");
   expect("memtable-bytes", Source::kDerived, "4194304");
-  // What it says can be set, and means the same.
+  // The reported values can be set, and mean the same.
   Options again;
   for (const auto& [name, option] : in_force) {
     EXPECT_TRUE(SetOption(name, option.value, again).ok()) << name << " " << option.value;
@@ -341,7 +341,7 @@ TEST(OptionsTest, EveryDerivedOptionSaysItsValue) {
         std::find_if(AllOptions().begin(), AllOptions().end(),
                      [&option](const OptionInfo& row) { return option.name == row.name; });
     ASSERT_NE(info, AllOptions().end());
-    // The help of one ends with what it is derived from; of others, 0 is a value like all.
+    // The help of a derived one ends with its source; for others, 0 is an ordinary value.
     const std::string help = info->help;
     const size_t zero = help.rfind(" 0: ");
     if (zero == std::string::npos || absl::StrContains(help.substr(zero), "0: no") ||

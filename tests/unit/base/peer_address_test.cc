@@ -26,7 +26,7 @@ TEST(PeerAddressTest, AnIpv4AddressHasOneForm) {
   EXPECT_NE(PeerAddress::Local(), PeerAddress());
 }
 
-// If this fails, what a stranger writes into a header becomes an address that it is not.
+// If this fails, a stranger's text in a header counts as an address.
 TEST(PeerAddressTest, NothingElseIsAnAddress) {
   for (const absl::string_view text :
        {absl::string_view(""), absl::string_view("192.0.2"), absl::string_view("192.0.2.7:80"),

@@ -72,7 +72,7 @@ TEST(ClosedInChildTest, TheParentKeepsItsDescriptors) {
                          [&] {
                            if (IsOpen(ends[0]) || IsOpen(others[0])) return 1;
                            if (!IsOpen(ends[1]) || !IsOpen(others[1])) return 2;
-                           // In the child, too, what is no longer wanted goes.
+                           // The child, too, closes descriptors that are no longer wanted.
                            closed.clear();
                            return 7;
                          }),

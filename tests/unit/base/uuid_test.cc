@@ -75,7 +75,7 @@ TEST(UuidTest, NilIsAllZero) {
   EXPECT_EQ(NumberHint(Uuid()), 0u);
 }
 
-// If this fails, new client IDs are not what the protocol asks for, or collide.
+// If this fails, new client IDs break the protocol's rule, or collide.
 TEST(UuidTest, RandomIsVersion4AndNew) {
   std::set<Uuid> seen;
   for (int i = 0; i < 1000; ++i) {

@@ -1,5 +1,6 @@
-// Sealing and unsealing against what the real Taskwarrior sent. If these fail, replicas cannot read
-// each other, damaged data is taken for good, or a person with the wrong secret is told nonsense.
+// Sealing and unsealing against bodies that the real Taskwarrior sent. If these fail, replicas
+// cannot read each other, damaged data is taken for good, or a person with the wrong secret gets a
+// wrong reason.
 
 #include "tcsync/envelope.h"
 
@@ -30,7 +31,7 @@ constexpr size_t kNonceBegin = 1;
 constexpr size_t kCiphertextBegin = 13;
 constexpr size_t kTagBytes = 16;
 
-// The fault of what must not open; nullopt, which equals no fault, if it does open.
+// The fault of a body that must not open; nullopt, which equals no fault, if it does open.
 std::optional<UnsealFault> FaultOf(const SealingKey& key, const Uuid& version_id,
                                    absl::string_view sealed) {
   const std::variant<SecretString, UnsealFault> result = Unseal(key, version_id, sealed);
@@ -42,7 +43,7 @@ std::optional<UnsealFault> FaultOf(const RealBlob& blob, absl::string_view seale
   return FaultOf(KeyFor(blob), blob.version_id, sealed);
 }
 
-// The plaintext of what must open.
+// The plaintext of a body that must open.
 std::string Opened(const SealingKey& key, const Uuid& version_id, absl::string_view sealed) {
   const std::variant<SecretString, UnsealFault> result = Unseal(key, version_id, sealed);
   if (const UnsealFault* fault = std::get_if<UnsealFault>(&result)) {
@@ -196,7 +197,7 @@ TEST(EnvelopeTest, SnapshotsOfAnyCompressionLevelAreDiagnosed) {
 }
 
 TEST(EnvelopeTest, LengthsOverTheCiphersLimitAreRefused) {
-  // Addresses without memory behind them, but for the first: whoever reads on crashes.
+  // Addresses without memory behind them, but for the first: code that reads on crashes.
   constexpr size_t kReservedBytes = kPlaintextBytesMax + kSealedOverheadBytes + 1;
   constexpr size_t kReadableBytes = 65536;
   void* const reserved =

@@ -1,5 +1,5 @@
-// What Taskwarrior really sent (testdata/README.md), and the derived keys. Deriving takes a good
-// part of a second, more under a sanitizer, so each key is derived once per test program.
+// Bodies that Taskwarrior really sent (testdata/README.md), and the derived keys. Deriving takes a
+// good part of a second, more under a sanitizer, so each key is derived once per test program.
 #ifndef TCSYNC_TESTS_UNIT_CRYPTO_REAL_BLOBS_H_
 #define TCSYNC_TESTS_UNIT_CRYPTO_REAL_BLOBS_H_
 

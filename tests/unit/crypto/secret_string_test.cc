@@ -29,7 +29,7 @@ static_assert(std::is_nothrow_move_constructible_v<SecretString>);
 static_assert(std::is_nothrow_move_assignable_v<SecretString>);
 static_assert(!std::is_convertible_v<absl::string_view, SecretString>);
 
-// What the process's SecretStrings have freed since the test began, as it was just before.
+// Memory that the process's SecretStrings have freed since the test began, as it was just before.
 std::vector<std::string>* freed = nullptr;
 
 class SecretStringTest : public testing::Test {

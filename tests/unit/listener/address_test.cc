@@ -1,5 +1,5 @@
 // Addresses to listen on, as people write them. If these fail, a server listens where nobody meant,
-// or a mistake in a unit file is told in words that do not help.
+// or the message about a mistake in a unit file does not help.
 #include "listener/address.h"
 
 #include <sys/un.h>
@@ -72,7 +72,7 @@ TEST(ListenAddressTest, EverythingElseIsRefusedByName) {
     const absl::StatusOr<ListenAddress> address = ParseListenAddress(text, "listen");
     EXPECT_EQ(address.status().code(), absl::StatusCode::kInvalidArgument) << text;
     EXPECT_THAT(address.status().message(), HasSubstr(absl::StrCat("'", text, "'")));
-    EXPECT_THAT(address.status().message(), HasSubstr("HOST:PORT")) << "no hint at what is right";
+    EXPECT_THAT(address.status().message(), HasSubstr("HOST:PORT")) << "no hint at the right form";
   }
 }
 

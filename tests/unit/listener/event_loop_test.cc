@@ -1,4 +1,4 @@
-// What an event loop does with the connections that it has when it is told to end them.
+// An event loop's remaining connections, once it is asked to end them.
 #include "listener/event_loop.h"
 
 #include <unistd.h>

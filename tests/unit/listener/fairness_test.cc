@@ -1,4 +1,4 @@
-// One address and the others on one event loop: who has a turn, who gives way, and what is counted.
+// One address and the others on one event loop: turns, evictions and counts.
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -159,10 +159,10 @@ TEST_F(FairnessTest, WhoeverHasTheMostGivesWay) {
   SendAll(partial, "GET / HTTP/1.1\r\n");
   ASSERT_TRUE(IsServed(later));
   SendAll(later, "GET / HTTP/1.1\r\n");
-  // What is idle goes first.
+  // Idle connections go first.
   ASSERT_TRUE(IsServed(Connect(kStranger, Instead(kCrowd, false))));
   EXPECT_EQ(ReceiveUntilClosed(idle), "");
-  // Then, of a crowd that is large, what has waited for its client for longest.
+  // Then, of a large crowd, the connection that has waited for its client for longest.
   ASSERT_TRUE(IsServed(Connect(kStranger, Instead(kCrowd, true))));
   EXPECT_EQ(ReceiveUntilClosed(partial), "");
   SendAll(later, "Host: h\r\n\r\n");
@@ -170,7 +170,7 @@ TEST_F(FairnessTest, WhoeverHasTheMostGivesWay) {
   EXPECT_EQ(count_.figures().ended_total[static_cast<size_t>(EndReason::kMadeRoom)], 1);
 }
 
-// If this fails, a client that is told to wait, and does not, keeps the server busy on one
+// If this fails, a client that ignores Retry-After keeps the server busy on one
 // connection.
 TEST_F(FairnessTest, WhoeverGoesOnAfter429IsHungUpOn) {
   MakeLoop({.idle = kHour, .header = kHour, .body = kHour, .request = kHour});
@@ -190,7 +190,8 @@ TEST_F(FairnessTest, WhoeverGoesOnAfter429IsHungUpOn) {
   EXPECT_LE(handler_.targets.size(), size_t{4} * base::kRefusedInARowMax + 2);
 }
 
-// If this fails, whoever sends or reads a byte now and then holds a place, and memory, for ever.
+// If this fails, a client that sends or reads a byte now and then holds a place, and memory, for
+// ever.
 TEST_F(FairnessTest, AMinimumRateEndsWhoTricklesAndLetsOthersTakeTheirTime) {
   MakeLoop({.idle = kHour,
             .header = kHour,
@@ -221,7 +222,7 @@ class MemoryTest : public FairnessTest {
 };
 
 // If this fails, clients that pipeline and do not read take memory without bound, or take it from
-// whoever has little.
+// clients that have little.
 TEST_F(MemoryTest, WhoeverTakesMostGivesWay) {
   MakeLoop({.idle = kHour, .header = kHour, .body = kHour, .request = kHour});
   const int stranger = Connect(kStranger);
@@ -238,7 +239,7 @@ TEST_F(MemoryTest, WhoeverTakesMostGivesWay) {
   }));
   EXPECT_TRUE(IsServed(stranger));
   loop_->Stop();
-  EXPECT_EQ(count_.bytes(), 0) << "what is charged is not given back";
+  EXPECT_EQ(count_.bytes(), 0) << "the charge is not given back";
   EXPECT_EQ(count_.ConnectionsOf(kCrowd), 0);
 }
 

@@ -1,4 +1,4 @@
-// A handler that records what it is given, for tests of what calls it.
+// A handler that records its requests, for tests of its callers.
 #ifndef TCSYNC_TESTS_UNIT_LISTENER_FAKE_HANDLER_H_
 #define TCSYNC_TESTS_UNIT_LISTENER_FAKE_HANDLER_H_
 

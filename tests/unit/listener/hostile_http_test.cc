@@ -82,7 +82,7 @@ class IndexHandler final : public http::Handler {
   };
 };
 
-// What a connection makes of the pieces: the statuses of its answers.
+// Serves the pieces as one connection; returns the statuses of its answers.
 std::string Serve(const std::vector<absl::string_view>& pieces) {
   static const PeerAddress peer = PeerAddress::Local();
   IndexHandler handler;

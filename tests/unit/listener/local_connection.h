@@ -18,11 +18,11 @@
 namespace tcsync {
 
 struct LocalConnection {
-  int client = -1;  // the test's, which closes it; a loop that hangs fails what waits there
+  int client = -1;  // the test's, which closes it; a loop that hangs fails the reader there
   int server = -1;
 };
 
-// `server_buffer_bytes`: how much the server may send that nobody reads; 0: as much as usual.
+// `server_buffer_bytes`: the size of the server's send buffer; 0: as usual.
 inline LocalConnection ConnectLocally(int server_buffer_bytes = 0) {
   int ends[2] = {-1, -1};
   EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0) << "cannot make sockets";
@@ -49,7 +49,7 @@ inline void SendAll(int client, absl::string_view bytes) {
   }
 }
 
-// The next `bytes`, or what came until the loop closed the connection.
+// The next `bytes`, or those that came until the loop closed the connection.
 inline std::string Receive(int client, size_t bytes) {
   std::string received;
   char buffer[4096];
@@ -71,7 +71,7 @@ inline std::string ReceiveHead(int client) {
   return head;
 }
 
-// What comes until the loop closes the connection; it must.
+// The bytes until the loop closes the connection; it must.
 inline std::string ReceiveUntilClosed(int client) {
   std::string received;
   char buffer[4096];

@@ -20,7 +20,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-// What came of one request.
+// The outcome of one request.
 struct Outcome {
   bool ready = false;
   int status = 0;
@@ -29,7 +29,7 @@ struct Outcome {
   bool keep_alive = false;
   bool http10 = false;
   bool asked_for_continue = false;
-  std::string rest;  // what is not this request's any more, while the connection goes on
+  std::string rest;  // bytes behind this request, while the connection stays open
   int finished = 0;
   int abandoned = 0;
 
@@ -91,8 +91,8 @@ Outcome ReceiveExactly(absl::string_view input) {
   const Outcome at_once = Receive(input, input.size());
   for (const size_t piece_bytes : {size_t{1}, size_t{2}, size_t{3}, size_t{7}, size_t{50}}) {
     Outcome in_pieces = Receive(input, piece_bytes);
-    // Whoever waits is asked to go on as soon as that is known; at once there is nothing to wait
-    // for.
+    // A waiting client is asked to continue as soon as that is known; in one piece there is nothing
+    // to wait for.
     in_pieces.asked_for_continue = at_once.asked_for_continue;
     EXPECT_EQ(in_pieces, at_once) << piece_bytes << " at a time: " << input;
   }
@@ -123,7 +123,7 @@ TEST(RequestParserTest, ARequestWithoutABody) {
   EXPECT_THAT(outcome.heads, ElementsAre("GET /a?b=c\nX-Client-Id=spaces\nEmpty=\n"));
 }
 
-// If this fails, uploads arrive damaged, or with what is behind them.
+// If this fails, uploads arrive damaged, or with the bytes behind them.
 TEST(RequestParserTest, ABodyOfKnownLength) {
   const Outcome outcome =
       Receive(absl::StrCat("POST /a HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello", kNext));
@@ -304,7 +304,7 @@ TEST(RequestParserTest, MalformedRequestsAre400) {
   }
 }
 
-// If this fails, a client that speaks something newer or older does not learn what to speak.
+// If this fails, a client of another version of HTTP does not learn which one to speak.
 TEST(RequestParserTest, OtherVersionsAre505) {
   for (const char* version : {"HTTP/2.0", "HTTP/0.9", "HTTP/1.2", "HTTP/1.1x", "HTTQ/1.1", "x"}) {
     const Outcome outcome = Receive(absl::StrCat("GET / ", version, "\r\n\r\n"));
@@ -355,8 +355,8 @@ TEST(RequestParserTest, ThereIsExactlyOneHost) {
   EXPECT_EQ(ReceiveExactly("GET / HTTP/1.0\r\nHost: a/b\r\n\r\n").status, 400);
 }
 
-// If this fails, what is behind a body changes how its request is understood, which proxies that
-// drop trailers do not see.
+// If this fails, trailers change the meaning of a request, and proxies that drop trailers do not
+// see it.
 TEST(RequestParserTest, TrailersAreNoFields) {
   const std::string head = "POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n";
   for (const absl::string_view trailer :

@@ -19,7 +19,7 @@ std::string HeadOf(const http::Response& response,
   return head;
 }
 
-// If this fails, what is sent is not HTTP/1.1, or lacks what the handler wants said.
+// If this fails, the head is not HTTP/1.1, or lacks fields that the handler set.
 TEST(ResponseHeadTest, EveryByte) {
   http::Response response;
   response.status = 200;
@@ -69,7 +69,7 @@ TEST(ResponseHeadTest, EveryStatusHasAReason) {
   EXPECT_EQ(http::ReasonPhrase(299), "Unknown");
 }
 
-// If this fails, the Date header is not what RFC 9110, section 5.6.7, says, or not the time.
+// If this fails, the Date header breaks RFC 9110, section 5.6.7, or is not the time.
 TEST(DateClockTest, IsTheTimeInTheRightForm) {
   DateClock clock;
   const absl::Time before = absl::FromUnixSeconds(absl::ToUnixSeconds(absl::Now()));

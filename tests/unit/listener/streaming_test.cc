@@ -175,7 +175,7 @@ class StreamingHandler final : public http::Handler {
 
   const uint64_t body_bytes_;
   const How how_;
-  std::mutex mutex_;  // of what follows
+  std::mutex mutex_;  // of the members below
   std::vector<std::function<void()>> held_;
   std::vector<std::thread> threads_;
 };
@@ -247,7 +247,7 @@ TEST(StreamingTest, TheNextPieceIsReadWhenTheLastOneIsTaken) {
   const uint64_t reads = handler.reads;
   served.Stop();
   EXPECT_GE(reads, 100'000 / kPieceBytes);
-  // Beside what was read there is what the socket holds, and one piece.
+  // Beside the pieces read there are those that the socket holds, and one more.
   EXPECT_LE(handler.reads, 60u);
   EXPECT_EQ(handler.sources, 0);
 }

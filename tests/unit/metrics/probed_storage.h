@@ -1,4 +1,4 @@
-// A storage whose probes and figures answer what, and when, the test says.
+// A storage whose probes and figures give the test's answers at the test's time.
 #ifndef TCSYNC_TESTS_UNIT_METRICS_PROBED_STORAGE_H_
 #define TCSYNC_TESTS_UNIT_METRICS_PROBED_STORAGE_H_
 
@@ -20,7 +20,7 @@ class ScriptedFigures final : public StorageFigures {
  public:
   StorageStats stats;
   absl::Status status;
-  bool hold = false;  // keep who reads until Release
+  bool hold = false;  // keep readers waiting until Release
   std::atomic<int> reads = 0;
 
   void Release() {
@@ -45,7 +45,7 @@ class ProbedStorage final : public Storage {
  public:
   ScriptedFigures figures;
 
-  // What a probe says, once `refusals` others were refused as too busy.
+  // The result of a probe, once `refusals` others were refused as too busy.
   absl::Status answer;
   std::atomic<int> refusals = 0;
   std::atomic<bool> hold = false;  // keep probes until Release

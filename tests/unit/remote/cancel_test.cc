@@ -374,7 +374,8 @@ TEST_P(ForkedRemoteTest, AChildThatOnlyFreesIt) {
   EXPECT_EQ(Wait(child), 7);
   EXPECT_EQ(WrongAnswers(*remote_, 'a'), 0);
   EXPECT_EQ(server_.connections(), 1);
-  // And it can still be cancelled: the child has taken nothing out of what the parent waits with.
+  // And it can still be cancelled: the child has taken nothing from the descriptors on which the
+  // parent waits.
   std::thread canceller([&] { remote_->Cancel(); });
   while (!std::holds_alternative<RemoteError>(remote_->AddVersion(Numbered('a', 1), "x"))) {
   }

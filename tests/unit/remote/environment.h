@@ -32,7 +32,7 @@ class Variable {
   std::optional<std::string> before_;
 };
 
-// No proxy, whatever the machine's environment says.
+// No proxy, even if the machine's environment has one.
 struct CleanProxyEnvironment {
   Variable http_proxy{"http_proxy", nullptr};
   Variable http_proxy_upper{"HTTP_PROXY", nullptr};

@@ -113,7 +113,7 @@ TEST(NetworkTest, AServerThatDripsTheBodyOfAnError) {
     peer.Write("HTTP/1.1 403 Forbidden\r\nContent-Length: 5000\r\n\r\n");
     peer.Drip(std::string(5'000, 'x'), 20);
   });
-  // What is wrong is known already.
+  // The fault is known already.
   EXPECT_EQ(ErrorOf(OpenRemote(server.url(), Impatient())->GetSnapshot()).fault,
             RemoteFault::kNotAllowed);
 }

@@ -1,4 +1,4 @@
-// What RemoteServer::Probe makes of what answers. If these fail, the wizard sets up against
+// RemoteServer::Probe and its verdict on the answers. If these fail, the wizard sets up against
 // something that is no sync server, or sends people after a mistake that they did not make.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -25,7 +25,7 @@ using ::testing::StartsWith;
 
 using Kind = RemoteProbe::Kind;
 
-// A sync server, by what it answers to each question of the probe.
+// A sync server, by its answers to the questions of the probe.
 struct SyncServer {
   std::string page = HttpAnswer("200 OK\r\nContent-Type: text/plain", "Some server 1.2\nmore\n");
   std::string anonymous = HttpAnswer("400 Bad Request");

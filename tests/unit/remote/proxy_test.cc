@@ -69,7 +69,7 @@ TEST(ProxyTest, TheEnvironmentIsRead) {
   EXPECT_EQ(ProxyFor("http://host"), "none");
   const Variable lower("https_proxy", "http://lower:2");
   EXPECT_EQ(ProxyFor("https://host"), "lower:2");
-  // In a CGI program, HTTP_PROXY is what a request's header "Proxy" says.
+  // In a CGI program, HTTP_PROXY is the value of a request's header "Proxy".
   const Variable cgi("HTTP_PROXY", "http://evil:3");
   EXPECT_EQ(ProxyFor("http://host"), "none");
   const Variable plain("http_proxy", "http://plain:4");

@@ -1,4 +1,4 @@
-// What the tests of RemoteServer have in common: a client with its key, and results taken apart.
+// Common parts of the tests of RemoteServer: a client with its key, and results taken apart.
 #ifndef TCSYNC_TESTS_UNIT_REMOTE_REMOTE_CALLS_H_
 #define TCSYNC_TESTS_UNIT_REMOTE_REMOTE_CALLS_H_
 

@@ -43,7 +43,7 @@ std::string SealedFor(const Uuid& version_id, absl::string_view plaintext = kPla
   return Seal(TestKey(), version_id, plaintext).value();
 }
 
-// Answers every request alike, and keeps what came.
+// Answers every request alike, and keeps the requests.
 class RecordingServer {
  public:
   explicit RecordingServer(std::string answer)
@@ -312,8 +312,8 @@ TEST(RemoteServerTest, AConnectionThatWasClosedIsReplaced) {
   }
 }
 
-// The request is on its way when the server closes: what only reads is asked again, what adds is
-// not, because the server may have added it.
+// The request is on its way when the server closes. A read is retried. An add is not, because the
+// server may have added it.
 TEST(RemoteServerTest, OnlyReadsAreRepeated) {
   std::mutex mutex;
   std::vector<std::string> requests;
@@ -356,8 +356,8 @@ TEST(RemoteServerTest, AnUploadIsNotRepeated) {
   EXPECT_EQ(uploads, 1);
 }
 
-// A server that refuses by the head closes what it does not read, which resets the connection while
-// the body is still being sent.
+// A server that refuses by the head closes without reading the body. That resets the connection
+// while the body is still being sent.
 TEST(RemoteServerTest, AnEarlyAnswerToALongUploadIsSeen) {
   const ScriptedServer server([](Peer& peer) {
     peer.Write(HttpAnswer("413 Too Large\r\nConnection: close"));

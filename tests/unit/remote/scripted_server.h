@@ -1,5 +1,5 @@
-// A server on a real socket of 127.0.0.1 that does what a test's script says, also what no server
-// should: be silent, send a byte now and then, break off, answer nonsense.
+// A server on a real socket of 127.0.0.1 that follows a test's script, even to misbehave: be
+// silent, send a byte now and then, break off, answer nonsense.
 #ifndef TCSYNC_TESTS_UNIT_REMOTE_SCRIPTED_SERVER_H_
 #define TCSYNC_TESTS_UNIT_REMOTE_SCRIPTED_SERVER_H_
 

@@ -13,7 +13,7 @@
 namespace tcsync {
 namespace {
 
-// What fails here fails the machine, not tcsync.
+// A failure here is the machine's, not tcsync's.
 void Require(bool holds, const char* what) {
   if (holds) return;
   std::cerr << "cannot make a certificate: " << what << "\n";

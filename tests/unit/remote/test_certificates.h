@@ -1,4 +1,4 @@
-// Certificates that are made while a test runs: an authority, and what it issues.
+// Certificates that are made while a test runs: an authority, and its certificates.
 #ifndef TCSYNC_TESTS_UNIT_REMOTE_TEST_CERTIFICATES_H_
 #define TCSYNC_TESTS_UNIT_REMOTE_TEST_CERTIFICATES_H_
 
@@ -21,7 +21,7 @@ using OpensslPtr = std::unique_ptr<T, OpensslFree>;
 
 inline constexpr int64_t kDaySeconds = 86'400;
 
-// What a certificate says; times are relative to now.
+// The content of a certificate; times are relative to now.
 struct CertificateSpec {
   std::string subject_alternative_names = "DNS:localhost,IP:127.0.0.1";
   int64_t valid_from_seconds = -kDaySeconds;

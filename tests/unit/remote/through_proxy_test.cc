@@ -1,5 +1,5 @@
 // Connections through an HTTP proxy. If these fail, people in offices that have one cannot sync, or
-// what they send to the proxy can be read there.
+// their traffic can be read at the proxy.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -29,7 +29,7 @@ ScriptedServer::Script Gone() {
   return Answering([](auto&) { return HttpAnswer("410 Gone"); });
 }
 
-// A proxy that takes every connection to one port, whatever host it is asked for.
+// A proxy that takes every connection to one port, even for other hosts.
 class TunnelProxy {
  public:
   explicit TunnelProxy(uint16_t target)

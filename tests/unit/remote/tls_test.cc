@@ -1,5 +1,5 @@
-// Whom RemoteServer trusts. If these fail, tasks go to whoever stands between, or people are told
-// the wrong reason why a server is not trusted.
+// RemoteServer's trust in certificates. If these fail, tasks go to a machine in the middle, or
+// people get the wrong reason why a server is not trusted.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -43,7 +43,7 @@ class TlsTest : public ::testing::Test {
     return path.string();
   }
 
-  // What a call to a server with such a certificate ends with; `host` is how the URL names it.
+  // The error of a call to a server with such a certificate; `host` is its name in the URL.
   RemoteError ErrorWith(const CertificateSpec& spec, const std::string& host = "127.0.0.1") {
     const TestCertificate certificate = Issue(authority_, spec);
     const ScriptedServer server(Gone(), &certificate);
@@ -139,7 +139,7 @@ TEST_F(TlsTest, TlsWherePlainHttpIsExpected) {
   const ScriptedServer server(Gone(), &certificate);
   const RemoteError error =
       ErrorOf(OpenRemote(absl::StrCat("http://127.0.0.1:", server.port()))->GetSnapshot());
-  // What OpenSSL's servers do differs: an alert, which is not HTTP, or nothing.
+  // OpenSSL's servers differ here: they send an alert, which is not HTTP, or nothing.
   EXPECT_TRUE(error.fault == RemoteFault::kBrokenAnswer ||
               error.fault == RemoteFault::kNetworkFailed)
       << error.message;

@@ -90,7 +90,7 @@ TEST_F(DataDirectoryTest, IsReopened) {
   EXPECT_EQ(BytesOf(path_ + "/FORMAT"), kFormat);
 }
 
-// If this fails, an older release destroys what a newer one wrote.
+// If this fails, an older release destroys the data of a newer one.
 TEST_F(DataDirectoryTest, ANewerFormatIsRefused) {
   // With a database inside, as a newer release leaves it.
   ASSERT_TRUE(OpenRocksdbStorage({.data_dir = path_}, base::Logger()).ok());

@@ -156,8 +156,8 @@ TEST(HeadCacheTest, APublicationOfAnotherClientDuringALoadDoesNotMatter) {
   EXPECT_EQ(loads, 0);
 }
 
-// If this fails, a published head is replaced by an older one while others read: whatever the size
-// of the cache, a published head may be dropped, but never reverted.
+// If this fails, a published head is replaced by an older one while others read. A cache of any
+// size may drop a published head, but never revert it.
 TEST(HeadCacheTest, AHeadIsNeverOlderThanWhatWasPublished) {
   for (const uint64_t entry_bytes : {1, 250, 300, 350, 400, 450, 600, 100'000}) {
     HeadCache cache(16 * entry_bytes);

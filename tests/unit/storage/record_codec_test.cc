@@ -84,7 +84,7 @@ TEST(RecordCodecTest, VersionTrailerByteForByte) {
             absl::StrCat(kVersionHex, kParentHex, "ffffffffffffffff", "0000000000010203", "02"));
 }
 
-// If this fails, usage, admission and who was seen are lost with an upgrade.
+// If this fails, an upgrade loses usage, admission and the replicas that were seen.
 TEST(RecordCodecTest, KeysAndRecordsOfFormat2ByteForByte) {
   const std::string nil_hex(32, '0');
   const std::string digest_hex = absl::StrCat(std::string(62, '0'), "d1");

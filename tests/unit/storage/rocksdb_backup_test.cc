@@ -423,7 +423,7 @@ TEST_F(RocksdbBackupTest, ANewerFormatIsRefused) {
   Backup(*storage, backups_);
   std::ifstream in(backups_ + "/meta/1", std::ios::binary);
   std::string meta(std::istreambuf_iterator<char>(in), {});
-  // RocksDB writes what it was given in hexadecimal digits: "format 4" becomes "format 9".
+  // RocksDB writes the application's metadata in hexadecimal digits: "format 4" becomes "format 9".
   const std::string changed = absl::StrReplaceAll(
       meta, {{"666F726D61742034", "666F726D61742039"}, {"666f726d61742034", "666f726d61742039"}});
   ASSERT_NE(changed, meta);

@@ -180,7 +180,7 @@ TEST_P(DamagedLogTest, ATornEndIsLeftOut) {
                            SetBytesOf(log, bytes);
                          }),
               kVersions - 1);
-    // The disk writes blocks in any order: the beginning may be what is missing.
+    // The disk writes blocks in any order: the beginning may be missing.
     EXPECT_EQ(VersionsOf(killed_,
                          [&](const fs::path& log) {
                            std::string bytes = BytesOf(log);

@@ -307,7 +307,8 @@ TEST_F(RocksdbVerifyTest, DamagedVersionsAreNotRead) {
   };
   EXPECT_EQ(read().code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(read().message(), HasSubstr("version 4"));
-  EXPECT_EQ(ReadVersions(*storage_, kClient, 0, 300'100).size(), 2u) << "what is before it is lost";
+  EXPECT_EQ(ReadVersions(*storage_, kClient, 0, 300'100).size(), 2u)
+      << "the versions before it are lost";
   Remove(VersionKey(kClient, 3));
   EXPECT_THAT(read().message(), HasSubstr("version 3 is missing"));
 }
@@ -350,7 +351,7 @@ TEST_F(RocksdbVerifyTest, FlippedBitsInTableFilesAreFound) {
   EXPECT_EQ(VerifyFiles(*storage_).code(), absl::StatusCode::kDataLoss);
   const ChainReport report = Verify(*storage_, kClient);
   EXPECT_THAT(report.problems, Contains(HasSubstr("cannot be read")));
-  EXPECT_GT(report.versions, 100u) << "what is not damaged was not read";
+  EXPECT_GT(report.versions, 100u) << "the undamaged versions were not read";
 }
 
 // If this fails, a person sees no progress, or a server that should stop reads all of its disk

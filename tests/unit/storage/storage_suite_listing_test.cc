@@ -293,7 +293,7 @@ TEST_P(StorageSuite, AProbeFindsThatStorageWorks) {
     storage().Probe(probe.Callback());
     EXPECT_EQ(probe.Wait(), absl::OkStatus());
   }
-  EXPECT_THAT(ListAll(storage()), IsEmpty()) << "what a probe writes counts as a client";
+  EXPECT_THAT(ListAll(storage()), IsEmpty()) << "a probe's record counts as a client";
   MustAppend(storage(), kNil, kNil);
   EXPECT_THAT(Verify(storage(), kNil).problems, IsEmpty());
 }

@@ -125,7 +125,7 @@ TEST_P(StorageSuite, RacingReplicasKeepTheChainUnbroken) {
     ASSERT_EQ(places.count(refusal.latest), 1u) << "a version that does not exist";
     const size_t place = places.at(refusal.latest);
     EXPECT_GT(place, places.at(refusal.expected_parent));
-    EXPECT_GE(place, refusal.acknowledged_before) << "older than what was acknowledged before";
+    EXPECT_GE(place, refusal.acknowledged_before) << "older than a version acknowledged before";
     // Completed appends that are not counted yet: at most one of each other thread.
     EXPECT_LE(place, refusal.acknowledged_after + kThreads) << "from the future";
   }

@@ -309,7 +309,8 @@ TEST_P(StorageSuite, AnAcceptedReplicaIsLimitedByWhatIsLeft) {
   const auto over = OverLimitOf(*TryAppend(storage(), request));
   ASSERT_TRUE(over.has_value());
   EXPECT_EQ(over->bytes, 1'001u);
-  EXPECT_EQ(NoChildOf(GetChild(storage(), client, first)), first) << "what was here is gone";
+  EXPECT_EQ(NoChildOf(GetChild(storage(), client, first)), first)
+      << "the version that was here is gone";
   request.segment = Noise(1'000);
   EXPECT_TRUE(std::holds_alternative<Appended>(*TryAppend(storage(), request)));
 }
