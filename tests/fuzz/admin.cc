@@ -1,4 +1,4 @@
-// An operator's requests with whatever is in them, over storage in memory: every answer is a
+// An operator's requests with any content, over storage in memory: every answer is a
 // document that programs can read, and every refusal has a sentence for people.
 //
 // An input is text: requests separated by lines of "%", each a line "METHOD PATH" and the body.

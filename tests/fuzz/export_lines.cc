@@ -1,5 +1,5 @@
-// Export files that somebody edited, cut or made up: they are refused with their line, or mean what
-// they mean again after they were written by an export.
+// Export files that were edited, cut or made up: they are refused with their line, or keep their
+// meaning through another export.
 #include "admin/export_lines.h"
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Requests in a row, made of heads and bodies that nobody meant, over storage in memory: every
-// answer is one that the protocol knows, and a model of what was acknowledged agrees with every
+// Requests in a row, made of arbitrary heads and bodies, over storage in memory: every
+// answer is one that the protocol knows, and a model of the acknowledged data agrees with every
 // read.
 //
 // An input is text, so that its corpus can be read and written by people. Requests are separated by
@@ -58,7 +58,7 @@ class Session {
   }
 
  private:
-  // What was acknowledged to one client.
+  // The data acknowledged to one client.
   struct Client {
     struct Link {
       Uuid version_id;
@@ -202,7 +202,7 @@ class Session {
     const bool is_latest = client.chain.empty() || client.chain.back().version_id == parent;
     if (answer.status == 404) Expect(is_latest, "only the latest version is up to date");
     if (answer.status == 410)
-      Expect(!is_latest && child == nullptr, "what has a child is not gone");
+      Expect(!is_latest && child == nullptr, "a version with a child is not gone");
     if (answer.status != 200) return;
     Expect(child != nullptr, "a child that is read was acknowledged");
     Expect(answer.headers.at("X-Version-Id") == child->version_id.ToString(),

@@ -1,5 +1,5 @@
-// Options as people type them: what is refused changes nothing and is named; every set that is
-// accepted has limits that make sense.
+// Options as people type them: a refused value changes nothing and is named; every accepted set has
+// limits that make sense.
 #include "tcsync/options.h"
 
 #include <string>

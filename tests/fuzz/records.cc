@@ -1,4 +1,4 @@
-// Stored records: bytes from a damaged disk are decoded or refused, and what was decoded says the
+// Stored records: bytes from a damaged disk are decoded or refused, and a decoded record is the
 // same after it was written and read again.
 #include <string>
 
@@ -8,7 +8,7 @@
 namespace tcsync::fuzz {
 namespace {
 
-// `decode` reads what `encode` writes.
+// `decode` reads the bytes of `encode`.
 template <typename Decode, typename Encode>
 void RoundTrip(absl::string_view value, Decode decode, Encode encode, absl::string_view promise) {
   const auto record = decode(value);

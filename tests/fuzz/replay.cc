@@ -1,10 +1,10 @@
-// Runs a fuzz target without libFuzzer: over each file of the corpus as it is, and over what a bad
-// network and a bad disk make of it: cut at each place, one byte changed, given twice.
+// Runs a fuzz target without libFuzzer: over each file of the corpus as it is, and as a bad network
+// or a bad disk would leave it: cut at each place, one byte changed, given twice.
 //
 //   PROGRAM DIRECTORY_OR_FILE...
 //
 // Ends with status 0 when every promise held. When one did not, the last line names the
-// file and what was done to it.
+// file and its change.
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
@@ -22,7 +22,7 @@ namespace {
 // For each file this many places are cut or changed, spread over it, so that a test takes seconds.
 constexpr size_t kPlacesMax = 64;
 
-std::string running;  // what a failure names
+std::string running;  // the name of a failure
 
 void Run(const std::string& input, const std::string& what, uint64_t& count) {
   running = what;

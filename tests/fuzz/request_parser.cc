@@ -1,6 +1,5 @@
-// What arrives at a connection, with all requests that are in it: how the network cuts it changes
-// neither what the handler gets nor what is answered. A difference here is how requests are
-// smuggled.
+// The bytes of a connection, with all their requests: the network's cuts change neither the
+// handler's input nor the answers. A difference here lets requests be smuggled.
 #include "listener/request_parser.h"
 
 #include <algorithm>
@@ -37,7 +36,7 @@ std::string Receive(absl::string_view input, size_t piece_bytes) {
   bool goes_on = true;
   for (size_t count = 0; goes_on && count < kRequestsMax; ++count) {
     listener::RequestParser parser(handler, scratch, peer);
-    // What came behind the request before is parsed first, as a connection does.
+    // Bytes behind the request before are parsed first, as a connection does.
     ParseAll(parser, waiting);
     while (!parser.Ready() && !input.empty()) {
       const absl::string_view piece = input.substr(0, piece_bytes);
@@ -47,7 +46,7 @@ std::string Receive(absl::string_view input, size_t piece_bytes) {
       static_cast<void>(parser.TakeExpectContinue());
     }
     if (!parser.Ready()) {
-      // How much of an incomplete request waits depends on the pieces, and nobody sees it.
+      // The waiting part of an incomplete request depends on the pieces, and shows nowhere.
       absl::StrAppend(&seen, "incomplete");
       break;
     }
@@ -68,7 +67,7 @@ std::string Receive(absl::string_view input, size_t piece_bytes) {
 }  // namespace
 }  // namespace tcsync::fuzz
 
-// The size of pieces, then what arrives.
+// The size of pieces, then the bytes of the connection.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace tcsync;
   fuzz::Input input(data, size);
@@ -78,7 +77,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const size_t pieces : {piece_bytes, size_t{1}}) {
     const std::string cut = fuzz::Receive(bytes, pieces);
     if (cut != whole) std::cerr << "whole:\n" << whole << "\ncut:\n" << cut << '\n';
-    fuzz::Expect(cut == whole, "what arrives in pieces is what arrives at once");
+    fuzz::Expect(cut == whole, "the cuts change no outcome");
   }
   return 0;
 }

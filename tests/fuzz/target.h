@@ -1,6 +1,6 @@
-// What the fuzz targets share. A target is one function over arbitrary bytes that ends the process
-// when a promise is broken; clang's libFuzzer calls it with inputs that it invents (TCSYNC_FUZZ),
-// and replay.cc with the inputs of corpus/, which every build does.
+// Common parts of the fuzz targets. A target is one function over arbitrary bytes that ends the
+// process when a promise is broken; clang's libFuzzer calls it with inputs that it invents
+// (TCSYNC_FUZZ), and replay.cc with the inputs of corpus/, which every build does.
 #ifndef TCSYNC_TESTS_FUZZ_TARGET_H_
 #define TCSYNC_TESTS_FUZZ_TARGET_H_
 
@@ -16,7 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
 namespace tcsync::fuzz {
 
-// Ends the process, with what was promised, when that does not hold.
+// Ends the process, and prints the promise, when it does not hold.
 inline void Expect(bool holds, absl::string_view promise) {
   if (holds) return;
   std::cerr << "broken promise: " << promise << '\n';
@@ -44,7 +44,7 @@ class Input {
     return taken;
   }
 
-  // What stands before the next `end`, which is taken too.
+  // The text before the next `end`, which is taken too.
   absl::string_view TakeUntil(absl::string_view end) {
     const size_t position = rest_.find(end);
     const absl::string_view taken = rest_.substr(0, position);

@@ -41,14 +41,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto opened = Unseal(fuzz::Key(), version_id, sealed);
     const auto* const plaintext = std::get_if<SecretString>(&opened);
     fuzz::Expect(plaintext != nullptr && plaintext->AsStringView() == input.rest(),
-                 "what was sealed opens to the same bytes");
+                 "a sealed body opens to the same bytes");
   }
   sealed[place % sealed.size()] = static_cast<char>(sealed[place % sealed.size()] ^ change);
   fuzz::Expect(std::holds_alternative<UnsealFault>(Unseal(fuzz::Key(), version_id, sealed)),
-               "what was changed does not open");
+               "a changed body does not open");
   sealed[place % sealed.size()] = static_cast<char>(sealed[place % sealed.size()] ^ change);
   fuzz::Expect(std::holds_alternative<UnsealFault>(
                    Unseal(fuzz::Key(), version_id, sealed.substr(0, sealed.size() - 1))),
-               "what was cut does not open");
+               "a cut body does not open");
   return 0;
 }
