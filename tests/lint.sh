@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Checks what needs no running program, over the whole tree: the layout of C and C++, Python's faults and types, shell
+# Checks that need no running program, over the whole tree: the layout of C and C++, Python's faults and types, shell
 # scripts, and the links within the documentation. It changes nothing and needs no root.
 #
 #   tests/lint.sh [CHECK]...         format, python, shell, links; all of them without an argument
-#   tests/lint.sh --fix              lays out C, C++ and Python anew, and mends what ruff can mend
+#   tests/lint.sh --fix              lays out C, C++ and Python anew, and lets ruff mend faults
 #   tests/lint.sh --tidy [FILE]...   clang-tidy on these files of C++ or, without any, on those changed since `main`;
 #                                    apart from the others because a file takes a core up to a minute
 #
@@ -21,7 +21,7 @@ readonly tools="$build/python-venv/bin"
 readonly configuration=capi/python/pyproject.toml
 readonly python_directions='tests/python/environment.py build    (or: ctest --test-dir build -R python.environment)'
 
-# What the tree consists of; in a copy without .git, everything but what is built.
+# The files of the tree; in a copy without .git, everything but the build directories.
 files=()
 read_files() {
   local name

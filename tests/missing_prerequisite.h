@@ -1,4 +1,4 @@
-// What a C++ test says when this machine lacks something that it needs. Where it is not there, CI
+// The end of a C++ test on a machine that lacks a prerequisite. Where it is not there, CI
 // must notice; a person may have good reasons.
 #ifndef TCSYNC_TESTS_MISSING_PREREQUISITE_H_
 #define TCSYNC_TESTS_MISSING_PREREQUISITE_H_
@@ -17,7 +17,7 @@ inline bool IsInCi() {
 
 }  // namespace tcsync
 
-// Ends the test function: with CI=true as a failure, otherwise as skipped. `what` says what is
+// Ends the test function: with CI=true as a failure, otherwise as skipped. `what` names what is
 // missing. A macro, because each of the two returns from the function that it stands in.
 #define TCSYNC_MISSING_PREREQUISITE(what)     \
   do {                                        \

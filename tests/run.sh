@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From a fresh Debian 12 machine to all tests passed: installs what is missing (as root; otherwise it
+# From a fresh Debian 12 machine to all tests passed: installs the missing packages (as root; otherwise it
 # prints the line to run), builds into build/, and runs every test. Ends with ctest's summary.
 #
 #   ./tests/run.sh [CTEST_ARGUMENT]...      for example: ./tests/run.sh -R conformance

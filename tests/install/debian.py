@@ -6,8 +6,8 @@ debootstrap (as root), copies this source tree into it, and runs ./examples/run-
     tests/install/debian.py testing --compiler clang -R '^(unit|conformance)[.]'
 
 SUITE: bookworm (Debian 12), trixie (13), testing, or another that debootstrap knows. It ends with the status of the
-first command that failed. The system is kept as debian-SUITE-machine in the build directory, with what was installed
-and built in it, so that the next run is short; remove it to begin from nothing. This machine's ccache is used, when it
+first command that failed. The system is kept as debian-SUITE-machine in the build directory, with its packages
+and builds, so that the next run is short; remove it to begin from nothing. This machine's ccache is used, when it
 has one.
 """
 
@@ -60,7 +60,7 @@ class Machine:
         (self.root / "etc/apt/apt.conf.d/lists").write_text('Acquire::Check-Valid-Until "false";\n', encoding="ascii")
 
     def copy_sources(self):
-        """What git knows of this tree, with the changes that are not committed; what was built there stays."""
+        """Copies the files that git knows, with the changes that are not committed; builds in the copy stay."""
         listed = subprocess.run(
             ["git", "-c", "safe.directory=*", "-C", str(REPOSITORY), "ls-files", "-z"], capture_output=True, check=True
         ).stdout

@@ -1,5 +1,5 @@
 """Installs tcsync, moves the installation elsewhere, and embeds it from an outside CMake project and
-with pkg-config; runs what was built. See CMakeLists.txt for the arguments.
+with pkg-config; runs the programs. See CMakeLists.txt for the arguments.
 """
 
 import argparse
@@ -19,7 +19,7 @@ SIZED_BUILD_TYPES = ("Release", "RelWithDebInfo")  # without optimization, code 
 
 
 def run(*command, is_shown=True, **variables):
-    """Runs a command, which must succeed; returns what it printed."""
+    """Runs a command, which must succeed; returns its output."""
     command = [str(argument) for argument in command]
     print("+", *command, flush=True)
     done = subprocess.run(

@@ -2,7 +2,7 @@
 """Checks the links in Markdown pages that lead into this tree: the file is there, and so is the heading that an anchor
 names. Links to other hosts are left alone, because a check must not depend on the network.
 
-    markdown_links.py FILE...       prints FILE:LINE: and what is wrong; exits with 1 if anything is
+    markdown_links.py FILE...       prints FILE:LINE: and the fault; exits with 1 if anything is
 
 A link is [text](target), also of an image, or a definition [name]: target; code blocks and code spans have none.
 Anchors are made from headings as GitHub and GitLab make them; the second of one name gets -1, the next one -2.

@@ -17,7 +17,7 @@ from declarations import definitions
 
 SOURCE = pathlib.Path(sys.argv.pop(1) if len(sys.argv) > 1 else ".").resolve()
 
-# What of ours each room may include, by the beginning of the path as it is written. A room may
+# Our headers that each room may include, by the beginning of the path as it is written. A room may
 # always include itself. The longest name that fits a file is its room.
 ROOMS = {
     "capi/include": [],
@@ -77,7 +77,7 @@ ROOMS = {
     ],
     "src/metrics": ["tcsync/log.h", "tcsync/storage.h", "tcsync/storage_figures.h", "base/"],
     "src/server": ["tcsync.h"],
-    # What both backends share.
+    # Shared by both backends.
     "src/storage": ["tcsync/client_histories.h", "tcsync/uuid.h", "base/"],
     "src/storage/memory": [
         "tcsync/storage.h",
@@ -132,7 +132,7 @@ LIBRARIES = {
     "zlib": ["src/http"],
 }
 
-# Rooms that are blind: they must not even link what could unseal.
+# Rooms that are blind: they must not even link code that can unseal.
 BLIND_ROOMS = ["src/access", "src/admin", "src/metrics", "src/storage", "src/sync", "src/http", "src/listener"]
 # Of these, the one that hashes tokens and makes random ones with libsodium itself.
 HASHING_ROOMS = {"src/access"}
@@ -140,7 +140,7 @@ HASHING_ROOMS = {"src/access"}
 LINES_MAX = 600
 # Instead of other files of its room, in another build: names may be defined in both.
 ALTERNATIVES = {"capi/src/without_server.cc"}
-# One file on purpose: whoever embeds tcsync includes, and reads, the whole contract.
+# One file on purpose: an embedder includes, and reads, the whole contract.
 LONG_FILES = {"capi/include/tcsync.h"}
 
 TOP_LEVEL = {
@@ -208,7 +208,7 @@ class RoomsTest(unittest.TestCase):
             self.assertIn(room, rooms)
 
     def test_every_file_is_in_a_room(self):
-        """If this fails, there is a new room: add it to ROOMS, with what it may include."""
+        """If this fails, there is a new room: add it to ROOMS, with the headers that it may include."""
         for name in source_files():
             self.assertIsNotNone(room_of(name), name)
 
@@ -247,7 +247,7 @@ class RoomsTest(unittest.TestCase):
                     self.assertTrue(is_in(name, places) or f"{library}::" not in code, f"{name} names {library}::")
 
     def test_the_server_is_blind(self):
-        """If this fails, a room that holds users' data can be linked with what opens it."""
+        """If this fails, a room that holds users' data can be linked with code that opens it."""
         for room in BLIND_ROOMS:
             for path in (SOURCE / room).rglob("CMakeLists.txt"):
                 code = re.sub(r"#.*", "", path.read_text(encoding="utf-8"))
@@ -298,7 +298,7 @@ class NamesTest(unittest.TestCase):
         self.assertEqual(doubled, {}, "put one of the two into its room's namespace")
 
     def test_a_room_is_a_namespace(self):
-        """If this fails, two rooms can define one name, and a reader does not see whose it is."""
+        """If this fails, two rooms can define one name, and a reader does not see to which room it belongs."""
         declared = set()
         namespaces = set()
         for name in source_files():
@@ -324,7 +324,7 @@ class NamesTest(unittest.TestCase):
                     )
 
     def test_definitions_are_found(self):
-        """If this fails, the test above passes over what is doubled."""
+        """If this fails, the test above misses a name that is defined twice."""
         here = {definition.name for definition in definitions("""
             #define UNSEEN struct Unseen { \\
               int unseen; };
