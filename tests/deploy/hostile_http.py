@@ -1,4 +1,4 @@
-"""Hostile HTTP as data: what a stranger may send, and the answers to it, directly and through the proxies.
+"""Hostile HTTP as data: a stranger's requests, and the answers to them, directly and through the proxies.
 
 A case is the bytes of one connection. {client}, {hidden} and {behind} are clients that nobody has seen yet: the
 request's own; that of HIDDEN, a request that only a misreading finds; and that of BEHIND, a good request that the test
@@ -6,9 +6,9 @@ puts behind each case. BEHIND asks for the connection's end.
 
 Answers are written as they come: a status; "stored" for a version that was added; "close" behind the last one when it
 says so; "+" for the good answer to BEHIND; in brackets those that a proxy gave itself; "bare" for one without a head,
-of HTTP/0.9. So "404 +" is a refusal behind which the connection went on, "400 close" one behind which nothing was
-read, and "" an end without an answer. What a proxy makes of a case is as directly unless it is given. The proxies are
-those of Debian 12, whose answers others need not share; test_hostile_http.py has what must hold for all.
+of HTTP/0.9. So "404 +" is a refusal behind which the connection stayed open, "400 close" one behind which nothing was
+read, and "" an end without an answer. Through a proxy a case has the direct answers unless others are given. The
+proxies are those of Debian 12, and others may answer differently; test_hostile_http.py has the rules that hold for all.
 
 An `unfinished` case lacks its end, so that nothing can be behind it: its sender ends its side. A proxy then gives up in
 one of several ways.
@@ -35,7 +35,7 @@ ADD_OF_1_0 = f"POST {ADD_PATH} HTTP/1.0"
 CHILD_PATH = f"/v1/client/get-child-version/{NIL_VERSION}"
 
 
-# No version is added, and nobody is told that one was. (To one that is gone, Caddy says 200 of its own.)
+# No version is added, and none is acknowledged. (To a client that is gone, Caddy says 200 of its own.)
 GIVEN_UP = ("", "413", "413 close", "(200)", "(200) close", "(400) close", "(413) close", "(502)", "(502) close")
 
 
@@ -47,7 +47,7 @@ class Case:
     nginx: str | tuple[str, ...] | None = None
     caddy: str | tuple[str, ...] | None = None
     unfinished: bool = False
-    segment: str = SEGMENT  # of {client}, by whoever stores one
+    segment: str = SEGMENT  # of {client}, once it is stored
 
     def expected(self, way):
         """The answers that are right through "direct", "nginx" or "caddy"."""
@@ -218,7 +218,7 @@ CASES = (
     # Chunks.
     Case("chunk size over 64 bits", chunked("10000000000000007\r\nsegment\r\n0\r\n\r\n"),
          "400 close", "(400) close", "(502) close"),
-    # No announced size of a chunk is too large by itself: what comes is counted.
+    # No announced size of a chunk is too large by itself: the bytes that arrive are counted.
     Case("chunk size of 64 bits", chunked("fffffffffffffffe\r\nsegment\r\n0\r\n\r\n"),
          "", GIVEN_UP, GIVEN_UP, unfinished=True),
     Case("chunk size negative", chunked("-7\r\nsegment\r\n0\r\n\r\n"), "400 close", "(400) close", "(502) close"),
@@ -454,7 +454,7 @@ CASES = (
     Case("gzip in chunks",
          chunked(f"{len(ZIPPED):x}\r\n{ZIPPED.decode('latin-1')}\r\n0\r\n\r\n", "Content-Encoding: gzip"),
          "stored +"),
-    # What is found out before the end of the body ends the connection, unless the end is there already.
+    # A fault that is found before the end of the body ends the connection, unless the end is there already.
     Case("gzip bomb", encoded("gzip", BOMB), ("413 +", "413 close")),
     Case("gzip cut short", encoded("gzip", ZIPPED[:-1]), "400 +"),
     Case("gzip with bytes behind", encoded("gzip", ZIPPED + b"x"), "400 +"),
@@ -498,7 +498,7 @@ CASES = (
 )
 # fmt: on
 
-# Fields by which a client says that it is somebody else, at {other}.
+# Fields by which a client claims another address, {other}.
 FORGED = (
     ("X-Forwarded-For: {other}",),
     ("X-Forwarded-For: {other}, {other}",),
@@ -527,8 +527,8 @@ FORGED = (
 
 @dataclass(frozen=True)
 class Stream:
-    """A request by HTTP/2, which a proxy translates. What reaches the server is pinned as the status of its answer, and
-    as "" when nothing does."""
+    """A request by HTTP/2, which a proxy translates. The server's part is pinned as the status of its answer, and as
+    "" when nothing reaches it."""
 
     name: str
     fields: tuple

@@ -122,7 +122,7 @@ def _with_compiler_cache(image):
 
 @dataclass(frozen=True)
 class Image:
-    """The built image: its file system, and what it says about how to run it."""
+    """The built image: its file system, and its instructions for running it."""
 
     root: Path
     config: dict
@@ -195,7 +195,7 @@ class Container:
         return self._process.wait(STOP_TIMEOUT_S)
 
     def kill(self):
-        """Ends whatever still runs in there: with its first process the kernel ends all others."""
+        """Ends all processes in there: with the first one the kernel ends the others."""
         if self._process.poll() is None:
             for pid in self._children() or [self._process.pid]:
                 os.kill(pid, signal.SIGKILL)

@@ -1,5 +1,4 @@
-"""What a test of this folder needs of the machine. Where it is not there, CI must notice; a person may have good
-reasons."""
+"""Prerequisites of the tests in this folder. Where one is missing, CI must notice; a person may have good reasons."""
 
 import os
 import shutil

@@ -1,5 +1,5 @@
-"""Caddy and nginx in front of a server, with the files of examples/deploy/proxy as they are, but for what depends on
-the machine: ports, the domain, and where certificates lie."""
+"""Caddy and nginx in front of a server, with the files of examples/deploy/proxy as they are, but for settings
+that depend on the machine: ports, the domain, and where certificates lie."""
 
 import contextlib
 import os
@@ -57,8 +57,8 @@ def _shakes_hands(port, authority):
 
 @contextlib.contextmanager
 def on_a_free_port(proxy, server_url, directory):
-    """`proxy` is caddy or nginx; yields what it does. The end of somebody's connection can have a port that was free a
-    moment ago, so another one is tried then."""
+    """`proxy` is caddy or nginx; yields its value. Another program can take a port that was free a moment ago: then the
+    next one is tried."""
     with contextlib.ExitStack() as started:
         for tries in range(PORTS_TRIED):
             own = Path(directory) / f"{proxy.__name__}{tries}"
@@ -83,7 +83,7 @@ def caddy(server_url, directory):
     home = Path(directory) / "caddy"
     home.mkdir()
     port = free_port()
-    # What is about this machine alone: nothing on privileged ports, nothing added to the system's authorities.
+    # For this machine alone: nothing on privileged ports, nothing added to the system's authorities.
     (home / "Caddyfile").write_text(
         f"{{\n admin off\n skip_install_trust\n auto_https disable_redirects\n}}\nimport {EXAMPLES / 'Caddyfile'}\n",
         encoding="utf-8",
@@ -130,7 +130,7 @@ def _certify(certificate, key, subject, extension, *signer):
 @contextlib.contextmanager
 def nginx(server_url, directory, **changes):
     """nginx with the example's configuration; yields (HTTPS URL, HTTP URL, the authority's certificate). `changes`:
-    further lines, by what the example has in their place."""
+    further lines, by the example's lines in their place."""
     program = prerequisites.program("nginx")
     home = Path(directory) / "nginx"
     home.mkdir()

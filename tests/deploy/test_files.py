@@ -1,6 +1,6 @@
-"""What the files of examples/deploy say to each other and to the server, and the documents that name them.
+"""The files of examples/deploy agree with each other, with the server, and with the documents that name them.
 
-If one of these fails, a setting that somebody relies on is not read by anybody.
+If one of these fails, a setting that an operator relies on has no effect.
 """
 
 import configparser

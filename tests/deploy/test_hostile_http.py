@@ -1,10 +1,10 @@
 """Hostile HTTP (hostile_http.py), sent to the server directly, whole and cut at every byte, and through the proxies.
 
-The answers are pinned, but the promise is another one: nothing is carried out that was not answered to its sender. It
-is seen from three sides: the sender's answers; what the server counts and stores; and a victim of another address,
-whose requests take the same connections between proxy and server.
+The answers are pinned. The promise is another one: the server executes nothing that it does not answer to its sender.
+The tests watch three sides: the sender's answers; the server's counts and its storage; and a victim at another
+address, whose requests take the same connections between proxy and server.
 
-If one of these fails, a stranger smuggles requests through a proxy, or gets somebody else's answers, or two readers of
+If one of these fails, a stranger smuggles requests through a proxy, or gets another user's answers, or two readers of
 one request disagree about where it ends.
 """
 
@@ -32,8 +32,8 @@ VICTIM_SEGMENT = b"the victim's"
 TIMEOUT_S = 60
 IP_BIND_ADDRESS_NO_PORT = 24  # Linux'; the port is chosen when it connects
 
-# Nothing here is about rates, and nothing must end because the machine was busy. With one event loop, what was sent
-# first is read first.
+# Rates do not matter here, and a busy machine must end nothing. With one event loop, bytes that were sent first are
+# read first.
 FLAGS = (
     "--trusted-proxy", "127.0.0.1",
     "--body-bytes-max", str(hostile_http.BODY_BYTES_MAX),
@@ -94,7 +94,7 @@ def answers_in(stream, bodiless=False):
         assert match and end, f"no answer in HTTP/1: {head[:200]!r}"
         fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in field_lines)}
         status = int(match[1])
-        # What has no length lasts until the end.
+        # A body without a length lasts until the end.
         length = 0 if status < 200 or status == 304 or (bodiless and not answers) else fields.get("content-length")
         length = len(stream) if length is None else int(length)
         assert length <= len(stream), "an answer was cut off"
@@ -104,7 +104,7 @@ def answers_in(stream, bodiless=False):
 
 
 def written(answers):
-    """Answers as the table writes them. Leave to go on (100) is given where the network makes somebody wait for it."""
+    """Answers as the table writes them. 100 (Continue) comes where the network makes a client wait for it."""
     words = []
     answers = [answer for answer in answers if answer.status >= 200]
     for answer in answers:
@@ -138,7 +138,7 @@ class Sent:
 
     @property
     def segments(self):
-        """What each client's version has, if it has one."""
+        """The segment of each client's version, if it has one."""
         of_clients = (self.case.segment, hostile_http.SEGMENT, hostile_http.BEHIND_SEGMENT)
         texts = dict(zip(hostile_http.PLACEHOLDERS, of_clients, strict=True))
         return {placeholder: self._bytes_of(text) for placeholder, text in texts.items()}
@@ -176,7 +176,7 @@ def tls(authority, protocol):
 
 
 def send(connection, data):
-    # Whoever refused the beginning need not take the rest.
+    # A server that refused the beginning need not take the rest.
     with contextlib.suppress(ConnectionResetError, BrokenPipeError, ssl.SSLEOFError):
         connection.sendall(data)
 
@@ -246,7 +246,7 @@ def exchange_cut(url, case, source, friend):
         batch = [(cut, Sent.of(case), connect(url, source)) for cut in all_cuts[begin : begin + CONNECTIONS_AT_ONCE]]
         for cut, sent, connection in batch:
             send(connection, sent.bytes[:cut])
-        friend.get("/")  # When this is answered, what was sent before it has been read.
+        friend.get("/")  # Its answer shows that all bytes sent before it have been read.
         for cut, sent, connection in batch:
             send(connection, sent.bytes[cut:])
             end_sending(connection)
@@ -255,11 +255,11 @@ def exchange_cut(url, case, source, friend):
                 yield cut, sent.answers_in(read_to_end(connection))
 
 
-# What the server did
+# The server's side
 
 
 class Witness:
-    """What the server has stored, and what it has counted since the last look. Every question is counted as well."""
+    """The server's storage, and its counts since the last look. Every question is counted as well."""
 
     def __init__(self, server):
         self._server = Friend(server.url)
@@ -283,7 +283,7 @@ class Witness:
 
     def counts(self):
         """(requests by status, connections that were accepted)."""
-        self._server.get("/")  # When this is answered, what was sent before it has been read.
+        self._server.get("/")  # Its answer shows that all bytes sent before it have been read.
         now = self._scrape()
         (requests, accepted), self._last = self._last, now
         counted_now = now[0] - requests
@@ -305,8 +305,8 @@ def counted(answers):
 
 
 def count_findings(answers, requests, only_successes=False):
-    """What the server did, and the sender was not answered; or the other way round. `only_successes`: the sender is
-    gone, and the proxy may have kept a refusal to itself."""
+    """Requests that the server executed and did not answer to the sender; or the other way round. `only_successes`:
+    the sender is gone, and the proxy may have kept a refusal to itself."""
     answered, done = (
         {status: count for status, count in counts.items() if count and (status < 400 or not only_successes)}
         for counts in (counted(answers), requests)
@@ -315,7 +315,7 @@ def count_findings(answers, requests, only_successes=False):
 
 
 def storage_findings(witness, sent, answers):
-    """What was stored, and the sender was not told; or the other way round."""
+    """Versions that were stored and not acknowledged to the sender; or the other way round."""
     found = []
     histories = {placeholder: witness.history(client_id) for placeholder, client_id in sent.clients.items()}
     told = sorted(answer.version_id for answer in answers if answer.version_id)
@@ -329,7 +329,7 @@ def storage_findings(witness, sent, answers):
 
 
 class Victim:
-    """Somebody else, with a history of one version, who asks for it through a proxy."""
+    """Another user, with a history of one version, who asks for it through a proxy."""
 
     def __init__(self, server, proxy_url, authority):
         self._client_id = str(uuid.uuid4())
@@ -365,7 +365,7 @@ def findings_through(proxy_url, authority, witness, victim, case):
 
 
 def findings_of_stream(proxy_url, authority, witness, victim, stream):
-    """The same for a request by HTTP/2: (what the server counted, findings)."""
+    """The same for a request by HTTP/2: (the server's counts, findings)."""
     clients = Sent.of(Case(stream.name, stream.body, "")).clients
 
     def as_bytes(text):
@@ -422,8 +422,8 @@ def charged_wrongly(url, authority):
 
 @contextlib.contextmanager
 def gullible_proxy(server_url):
-    """A proxy, in the clear, that takes all it has got from a client for one request, and passes on one answer: what
-    smuggling is for. All clients share its one connection to the server. Yields its URL."""
+    """A proxy, in the clear, that takes all bytes of a client for one request, and passes on one answer: the dream of
+    a smuggler. All clients share its one connection to the server. Yields its URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener, connect(server_url, "127.0.0.1") as upstream:
         answers = upstream.makefile("rb")
 
@@ -459,7 +459,7 @@ both_proxies = pytest.mark.parametrize("name", ["nginx", "caddy"])
 
 class TestDirectly:
     def test_each_case_has_its_answers(self, start_server):
-        # If this fails, the server takes what is ambiguous, or goes on where it may have lost its place.
+        # If this fails, the server accepts an ambiguous request, or reads on where it may have lost its place.
         server = start_server(*FLAGS)
         failures = []
         with Witness(server) as witness:
@@ -474,7 +474,7 @@ class TestDirectly:
         assert not failures, "\n".join(failures)
 
     def test_cutting_a_case_anywhere_changes_nothing(self, start_server):
-        # If this fails, the network decides what a request means.
+        # If this fails, the network's cuts change the meaning of a request.
         server = start_server(*FLAGS)
         failures = []
         asked_to_go_on = 0
@@ -497,7 +497,7 @@ class TestDirectly:
         assert asked_to_go_on > 0, "no first part was read alone: nothing was cut"
 
     def test_an_address_cannot_be_forged(self, start_server):
-        # If this fails, whoever gets around the proxy, or a server without one, is not limited by address.
+        # If this fails, a client without a proxy in front of the server escapes the limits by address.
         server = start_server(*FORGED_FLAGS)
         assert charged_wrongly(server.url, None) == []
 
@@ -505,7 +505,7 @@ class TestDirectly:
 class TestThroughProxies:
     @both_proxies
     def test_nothing_is_carried_out_that_its_sender_is_not_told(self, name, start_server, tmp_path):
-        # If this fails, a stranger's request is carried out as if it were another's, or a victim gets its answer.
+        # If this fails, the server executes a stranger's request as another user's, or a victim gets its answer.
         server = start_server(*FLAGS)
         failures = []
         shared = 0
@@ -523,7 +523,7 @@ class TestThroughProxies:
 
     @both_proxies
     def test_a_stream_of_http2_is_one_request_at_the_most(self, name, start_server, tmp_path):
-        # If this fails, the proxy writes into HTTP/1.1 what HTTP/2 has no need to forbid, and the server believes it.
+        # If this fails, a field that is harmless in HTTP/2 becomes a second request in the proxy's HTTP/1.1.
         server = start_server(*FLAGS)
         failures = []
         with proxied(name, server, tmp_path) as (url, authority), Witness(server) as witness:
@@ -537,14 +537,14 @@ class TestThroughProxies:
 
     @both_proxies
     def test_an_address_cannot_be_forged(self, name, start_server, tmp_path):
-        # If this fails, whoever is limited or banned by address goes on under any other, or spends what others may do.
+        # If this fails, a limited or banned client continues under another address, or uses up other people's limits.
         server = start_server(*FORGED_FLAGS)
         with proxied(name, server, tmp_path) as (url, authority):
             assert charged_wrongly(url, authority) == []
 
 
 class TestDetectors:
-    """What the tests above would see. If one of these fails, they say nothing."""
+    """Faults that the tests above would see. If one of these fails, they pass on a broken server."""
 
     def test_a_smuggled_request_is_seen_from_each_side(self, start_server):
         server = start_server(*FLAGS)
@@ -558,6 +558,6 @@ class TestDetectors:
         assert is_shared
 
     def test_a_forged_address_is_seen(self, start_server):
-        # The tests' own address is trusted here, as if a proxy had handed on what it was told.
+        # The tests' own address is trusted here, as if a proxy had passed on a client's claim.
         server = start_server(*FORGED_FLAGS, "--trusted-proxy", "127.0.2.0/24")
         assert FORGED[0] in [fields for fields, _ in charged_wrongly(server.url, None)]

@@ -17,7 +17,7 @@ from image import Container
 URL = "http://127.0.0.1:8080"
 SOMEBODY = "12345:54321"
 CLIENTS = ("7f9c9c60-0000-4000-8000-000000000001", "7f9c9c60-0000-4000-8000-000000000002")
-SEPARATE_BYTES = 100_000  # over what is kept beside small values
+SEPARATE_BYTES = 100_000  # over the limit for values that are stored inline
 HEALTHCHECK = image_module.DOCKERFILE.parent / "tcsync-healthcheck"
 
 
@@ -30,7 +30,7 @@ def image():
 
 @pytest.fixture
 def volume(image, tmp_path):
-    """A new volume: an engine makes it with the owner and the mode of what the image has there."""
+    """A new volume: an engine makes it with the owner and the mode of the image's directory there."""
     place = image.root / "data"
     path = tmp_path / "volume"
     path.mkdir()
@@ -82,7 +82,7 @@ class TestImage:
         assert not list((image.root / "usr/local").rglob("*.h"))
 
     def test_starts_as_nobody_in_particular(self, image):
-        # If this fails, the server runs as root on every machine where nobody thought of it.
+        # If this fails, the server runs as root unless the operator thinks of it.
         uid, gid = image.config["User"].split(":")
         assert int(uid) > 0
         assert int(gid) > 0
@@ -135,13 +135,13 @@ class TestContainer:
         assert fields["NoNewPrivs"] == "1"
         new_replica(URL, user, entering=container.network).sync()
         assert container.stop() == 0
-        # What root left in there by a command of its own does not stop the next start.
+        # Files that a command left there as root do not stop the next start.
         for path in (volume / "tcsync").rglob("*"):
             os.chown(path, 0, 0)
         assert served(run(user="0:0")).stop() == 0
 
     def test_warns_when_there_is_no_volume(self, run):
-        # If this fails, somebody who forgot the volume learns of it when the container is replaced.
+        # If this fails, an operator who forgot the volume learns of it when the container is replaced.
         assert "no volume" not in served(run()).log
         without = run("--version", volume=None)
         assert without.wait() == 0
@@ -186,7 +186,7 @@ class Places:
 
 class TestMoving:
     def test_a_data_directory_moves_up_and_back(self, start_server, run, volume, tmp_path):
-        # If this fails, a new image, or a new Debian, cannot read what the one before wrote; or there is no way back.
+        # If this fails, a new image, or a new Debian, cannot read the data of the one before; or there is no way back.
         places = Places(start_server, run, volume)
         chains = {client: [] for client in CLIENTS}
         snapshots = {}
@@ -199,7 +199,7 @@ class TestMoving:
                     latest = wire.history(url, client)[-1].version_id
                     snapshots[client] = os.urandom(SEPARATE_BYTES)
                     assert wire.add_snapshot(url, client, latest, snapshots[client]).status == 200
-            # What the crash left is read back here, and every file of the other one's is looked at.
+            # The data of the crash is read back here, and every file of the other release is read.
             if place == places.here:
                 places.tcsync_server_in_the_image("verify")
             else:

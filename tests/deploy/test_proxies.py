@@ -82,7 +82,7 @@ class TestProxy:
             assert web.get_child_version(url, authority, client_id).body == SEGMENT_40_MB
 
     def test_it_is_the_server_that_says_what_is_too_large(self, proxy, start_server, tmp_path):
-        # If this fails, people are told 413 by a proxy, without the words that say what to do.
+        # If this fails, a proxy answers 413 without the server's advice.
         server = start_server(*TRUSTING, "--body-bytes-max", "1M")
         with proxy(server.url, tmp_path) as (url, authority):
             refused = web.add_version(url, authority, str(uuid.uuid4()), body=bytes(2 * web.MEGABYTE))
@@ -98,7 +98,7 @@ class TestProxy:
             assert headers.get_all("X-Forwarded-For") == ["127.0.0.7"]
 
     def test_limits_are_each_address_s_own(self, proxy, start_server, tmp_path):
-        # If this fails, one stranger uses up what all people behind the proxy may do.
+        # If this fails, one stranger uses up the limits of all people behind the proxy.
         server = start_server(*TRUSTING, "--new-clients-per-address-day", "1")
         with proxy(server.url, tmp_path) as (url, authority):
 
@@ -111,7 +111,7 @@ class TestProxy:
             assert create("127.0.0.8") == 200
 
     def test_an_answer_is_passed_on_as_it_is(self, proxy, start_server, tmp_path):
-        # If this fails, replicas miss what the protocol's headers tell them.
+        # If this fails, replicas miss the protocol's headers.
         server = start_server(*TRUSTING)
         client_id = str(uuid.uuid4())
         with proxy(server.url, tmp_path) as (url, authority):
@@ -160,7 +160,7 @@ class TestNginx:
                 assert answer.headers["Location"].startswith("https://")
 
     def test_a_body_that_stands_still_is_given_up(self, tmp_path):
-        # If this fails, whoever sends half a body and waits holds a connection for as long as he likes.
+        # If this fails, a client that sends half a body and waits holds a connection for as long as it likes.
         shorter = {"client_body_timeout 30s;": "client_body_timeout 1s;"}
         with web.backend() as backend, proxies.nginx(backend.url, tmp_path, **shorter) as (url, _, authority):
             context = ssl.create_default_context(cafile=authority)

@@ -1,5 +1,5 @@
 """The units of examples/deploy/systemd, as far as they can be judged where systemd is not the first process: it reads
-them as it would at a start, weighs what they are denied, and the server's own system calls are compared with those that
+them as it would at a start, weighs their restrictions, and the server's own system calls are compared with those that
 they allow.
 
 If one of these fails, the service does not start, or is less protected than docs/deploy.md says.
@@ -22,8 +22,8 @@ UNITS = REPOSITORY / "examples/deploy/systemd"
 PAGE = REPOSITORY / "docs/deploy.md"
 TIMEOUT_S = 120
 SERVICES = ("tcsync-server.service", "tcsync-server@ada.service", "tcsync-backup.service")
-# 0 is a service that can do nothing, 10 one that can do everything; below 2 systemd says that all is well. What is left
-# is that a server needs the network.
+# 0 is a service that can do nothing, 10 one that can do everything; below 2 systemd says that all is well. The rest
+# is the network, which a server needs.
 EXPOSURE_MAX = 1.5
 
 

@@ -1,4 +1,4 @@
-"""Requests over TLS from a source address of one's choice, and a server that writes down what a proxy sends it."""
+"""Requests over TLS from a source address of one's choice, and a server that records a proxy's requests."""
 
 import contextlib
 import http.client
@@ -60,7 +60,7 @@ class Backend:
 
 @contextlib.contextmanager
 def backend(status=200):
-    """A server in the place of tcsync-server, to look at what a proxy passes on; a Backend."""
+    """A server in the place of tcsync-server, to look at requests that a proxy forwards; a Backend."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
