@@ -1,4 +1,4 @@
-"""Runs a program, which must succeed, and compares what it prints with what is expected.
+"""Runs a program, which must succeed, and compares its output with the expected one.
 
 Run: check_output.py EXPECTED COMMAND...
 

@@ -47,7 +47,7 @@ def _patience(monkeypatch):
 
 @pytest.fixture
 def start(program, tmp_path):
-    """Starts the example; at the end each one still running must stop cleanly, and what it stored is removed."""
+    """Starts the example; at the end each one still running must stop cleanly, and its data is removed."""
     started = []
 
     def make(data_dir=None, **options):

@@ -39,7 +39,7 @@ OPTIONS = {"TCSYNC_NEW_CLIENTS_PER_ADDRESS_DAY": "0", "TCSYNC_DISK_WAIT_MAX": "6
 class Language:
     """`programs` are those, and the files, that building and running needs; "node>=20" is that release or a later one.
     `build` makes the example in the directory that it is given, and returns the command that runs it, without DATA_DIR
-    and PORT. `lacks` is what the HTTP server of the language cannot do, and what an example need not do for it."""
+    and PORT. `lacks` names features that the language's HTTP server, and so the example, does not have."""
 
     name: str
     programs: tuple
@@ -94,7 +94,7 @@ def _build_java(output):
     return ["java", "-Xmx64m", "-cp", f"{output}:{JNA}", "Server"]
 
 
-# As npm names what is the matter with the network, and not with the package.
+# npm's messages for faults of the network, and not of the package.
 REGISTRY_OUT_OF_REACH = re.compile(
     r"npm (?:error|ERR!) code (ENOTFOUND|EAI_AGAIN|ECONN\w+|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|EIDLETIMEOUT|"
     r"ENOTCACHED|ERR_SOCKET_TIMEOUT|E407|E50\d)\b"
@@ -133,7 +133,7 @@ LANGUAGES = {
     for language in (
         Language("c", (), _build_c),
         Language("go", ("go>=1.19", "gcc"), _build_go),
-        # What its http.rs has of HTTP is what the example needs.
+        # Its http.rs has just the part of HTTP that the example needs.
         Language("rust", ("bindgen>=0.60", "rustc>=1.63"), _build_rust, lacks=("chunked bodies", "further requests")),
         # The JDK's server takes a length of +7, too.
         Language("java", ("javac>=17", "java>=17", JNA), _build_java, lacks=("trailers", "strict lengths", *EXPECT)),
@@ -150,7 +150,7 @@ def _prerequisite_is_missing(reason):
 
 
 def _lacking(program):
-    """What of this entry of `programs` is not here; nothing if it is."""
+    """The missing part of this entry of `programs`; nothing if it is there."""
     name, _, oldest = program.partition(">=")
     if not shutil.which(name) and not Path(name).is_file():
         return f"{name} {oldest}, which is not installed".replace(" ,", ",")

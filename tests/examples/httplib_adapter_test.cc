@@ -1,5 +1,5 @@
-// include/tcsync/httplib_adapter.h, with a real cpp-httplib server and real sockets. What the
-// handler answers is tested elsewhere; here, that cpp-httplib lets requests through to it
+// include/tcsync/httplib_adapter.h, with a real cpp-httplib server and real sockets. The
+// handler's answers are tested elsewhere; here, that cpp-httplib lets requests through to it
 // unchanged.
 #include "tcsync/httplib_adapter.h"
 
@@ -55,7 +55,7 @@ class HttplibAdapterTest : public testing::Test {
     options.base_path = "/my.tasks";
     options.body_bytes_max = kBodyBytesMax;
     engine_ = std::move(Engine::Open(options).value());
-    server_.set_read_timeout(600);  // what waits for it fails by the time limit of the test
+    server_.set_read_timeout(600);  // a read that waits fails by the time limit of the test
     server_.set_payload_max_length(2 * kBodyBytesMax);
     server_.Get("/", [](const httplib::Request&, httplib::Response& response) {
       response.set_content("own page", "text/plain");
@@ -91,7 +91,7 @@ class HttplibAdapterTest : public testing::Test {
     return client_->Get(Target("get-child-version"), headers);
   }
 
-  // Sends `request` as it is, and returns the first `size` bytes of what comes back.
+  // Sends `request` as it is, and returns the first `size` bytes of the answer.
   std::string SendRaw(absl::string_view request, size_t size) const {
     const int descriptor = socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in address{};
@@ -109,7 +109,7 @@ class HttplibAdapterTest : public testing::Test {
     return received;
   }
 
-  // The connection is still in step: what follows is answered as a request of its own.
+  // The connection is still in step: the next bytes are answered as a request of their own.
   void ExpectInStep() {
     const httplib::Result page = client_->Get("/");
     ASSERT_TRUE(page);
@@ -140,7 +140,7 @@ TEST_F(HttplibAdapterTest, AddsAndGetsAVersion) {
   EXPECT_EQ(child->get_header_value("X-Version-Id"), added->get_header_value("X-Version-Id"));
 }
 
-// Answers with who asks.
+// Answers with the peer's address.
 class PeerHandler final : public http::Handler {
  public:
   std::variant<http::Response, http::PendingRequest> StartRequest(
@@ -190,7 +190,7 @@ TEST_F(HttplibAdapterTest, TakesChunks) {
   EXPECT_EQ(GetChildVersion()->body, "sealed");
 }
 
-// If this fails, tcsync's bound on what a body inflates to is not in force.
+// If this fails, tcsync's bound on an inflated body is not in force.
 TEST_F(HttplibAdapterTest, HandlerInflates) {
   EXPECT_EQ(
       AddVersion(Gzip(std::string(2 * kBodyBytesMax, 'x')), {{"Content-Encoding", "gzip"}})->status,

@@ -2,7 +2,7 @@
 
 Run: run_server_test.py RUN_SERVER_SH BUILD_DIR
 
-If this fails, the first command of the README does not give a running server, or what it prints
+If this fails, the first command of the README does not give a running server, or its output
 cannot be pasted into taskrc.
 """
 

@@ -248,7 +248,7 @@ def test_requests_that_do_not_wait_for_answers_are_served(start, language):
 
 
 def test_heads_that_two_servers_may_read_differently_store_nothing(start, language):
-    """A length that is told twice, in different ways, lets a request hide in another one's body."""
+    """Two different lengths let a request hide in another one's body."""
     embedder = start()
     client_id = new_id()
     head = upload_head(client_id, 7)
@@ -383,7 +383,7 @@ def test_stalled_uploads_take_little_memory(start):
             return read_answer(connection).status
 
     together(STALLED_UPLOADS, send_half)
-    wait_until(lambda: embedder.bytes_under_way() == 0, wire.TIMEOUT_S, "the example has read what was sent")
+    wait_until(lambda: embedder.bytes_under_way() == 0, wire.TIMEOUT_S, "the example has read all bytes")
     during = embedder.resident_bytes()
     print(f"{STALLED_UPLOADS} stalled uploads: {before / MIB:.0f} MiB before, {during / MIB:.0f} MiB during")
     assert during - before < STALLED_BUDGET
@@ -394,7 +394,7 @@ def test_stalled_uploads_take_little_memory(start):
 
 @dataclass
 class Writer:
-    """A client that adds version after version, slowly, and keeps what was acknowledged."""
+    """A client that adds version after version, slowly, and keeps the acknowledged ones."""
 
     embedder: object
     client_id: str = field(default_factory=new_id)
@@ -455,7 +455,7 @@ def test_the_end_does_not_wait_for_a_stalled_upload_for_ever(start):
     client_id = new_id()
     with raw_connection(embedder) as stalled, raw_connection(embedder) as idle:
         stalled.sendall(upload_head(client_id, MIB) + bytes(MIB // 2))
-        # What was not yet accepted would be reset.
+        # Connections that are not yet accepted would be reset.
         wait_until(lambda: embedder.open_sockets() >= sockets + 2, wire.TIMEOUT_S, "both are accepted")
         embedder.stop()
         assert not idle.recv(1)
