@@ -1,4 +1,4 @@
-"""What the tests of bench/ share: where the programs are, and servers to put under load."""
+"""Shared by the tests of bench/: the programs' paths, and servers to put under load."""
 
 import contextlib
 import json

@@ -29,7 +29,7 @@ class Liar(http.server.BaseHTTPRequestHandler):
         if self.lose_every and next(self.requests) % self.lose_every == 0:
             self.close_connection = True
             return
-        time.sleep(self.delay_seconds)  # what this server is for, not a wait for something
+        time.sleep(self.delay_seconds)  # the purpose of this server, not a wait for an event
         self.send_response(status)
         self.send_header("Cache-Control", "no-store, max-age=0")
         self.send_header("Content-Length", "0")

@@ -19,13 +19,13 @@ def test_open_loop_counts_waiting():
         # A request each 5 ms for one connection, which can do one each 20 ms: the queue grows.
         _, closed = run_load(url, "get-child-unknown", 1, "--seconds", "0.4")
         _, opened = run_load(url, "get-child-unknown", 1, "--seconds", "0.4", "--rate", "200")
-    # In the middle of 400 ms, what is answered has waited for some 3/4 of the time gone by.
+    # In the middle of 400 ms, an answered request has waited for some 3/4 of the time gone by.
     assert opened["answers"]["up_to_date"]["p50_ms"] > 3 * closed["answers"]["up_to_date"]["p50_ms"]
     assert opened["unsent"] > 20
 
 
 def test_a_connection_for_each_request(server):
-    """If this fails, what very many users meet is measured with connections that are kept."""
+    """If this fails, the load of very many users is measured with connections that are kept."""
     status, report = run_load(
         server, "add-version", 64, "--connection-per-request", "--rate", "300", "--seconds", "0.5"
     )
@@ -71,7 +71,7 @@ def test_a_population_is_found_again(server):
     assert filled["answers"]["added"]["count"] == 600
     assert filled["clients"] == 0 and filled["population"] == 300
 
-    # What is there stays; what is new is added.
+    # The clients that are there stay; new ones are added.
     status, more = run_load(server, "populate", 4, "--population", "500")
     assert status == 0
     assert more["answers"]["conflict"]["count"] == 300

@@ -78,7 +78,7 @@ def test_read_path(tmp_path):
         "chain_middle",
         "chain_append",
     }
-    # Not a matter of speed: the caches are what keeps a read of the head from reading any file.
+    # Not a matter of speed: thanks to the caches a read of the head reads no file.
     assert found["head_cold/clients:1000"]["p50_us"] > found["head/clients:1000"]["p50_us"]
 
 
@@ -91,7 +91,7 @@ def test_crypto(tmp_path):
 
 
 def test_access(tmp_path):
-    """If this fails, what it costs to admit a request is measured on refusals."""
+    """If this fails, the cost of admitting a request is measured on refusals."""
     found = run("access", tmp_path, "admit")
     assert set(found) == {
         f"admit/clients:{clients}/real_time/threads:{threads}" for clients in (1, 10000) for threads in (1, 2)
