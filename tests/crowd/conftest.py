@@ -1,4 +1,4 @@
-"""What the crowd's tests share with the end-to-end tests: the real server as a process."""
+"""Shared with the end-to-end tests: the real server as a process."""
 
 import sys
 from pathlib import Path

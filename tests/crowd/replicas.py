@@ -14,7 +14,7 @@ ROUND_TIMEOUT_S = 300
 
 @dataclass(frozen=True)
 class Client:
-    """One user: what all replicas of one history share."""
+    """One user: the credentials that all replicas of one history share."""
 
     client_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     secret: str = field(default_factory=lambda: f"secret-{uuid.uuid4()}")
@@ -40,7 +40,7 @@ class _Replica:
 
 
 def _work(pipe, url):
-    """Serves one worker's replicas: takes what each is to do, gives what it saw or how it failed."""
+    """Serves one worker's replicas: takes each one's steps, gives its results or its failure."""
     replicas = {}
     while (order := pipe.recv()) is not None:
         results = {}
@@ -73,7 +73,7 @@ class Replicas:
             self._workers.append((process, ours))
 
     def do(self, steps_by_number):
-        """Lets every replica do its steps, all workers at once; returns what they saw. Fails with every failed sync."""
+        """Lets every replica do its steps, all workers at once; returns their results. Fails with every failed sync."""
         orders = [[] for _ in self._workers]
         for number, steps in steps_by_number.items():
             orders[number % WORKERS].append((number, steps))

@@ -54,7 +54,7 @@ def test_everybody_syncs_in_a_small_machine(server, replicas):
     )
     for attempt in range(1, RACES + 1):
         replicas.do({number: [("add", description(number, attempt)), ("sync", None)] for number in racers})
-    # Whoever was first in the first round learns here what the other wrote.
+    # The computer that was first in the first round learns the other's change here.
     seen = replicas.do({number: [("sync", None), ("descriptions", None)] for number in everyone})
 
     for number in everyone[: 2 * CLIENTS]:
