@@ -107,8 +107,8 @@ ROOMS = {
     "src/sync": ["tcsync/storage.h", "tcsync/client_histories.h", "tcsync/uuid.h", "base/"],
 }
 
-# What a room's own names are in, where that is not tcsync::ROOM. What a public header declares is in tcsync,
-# wherever it is defined.
+# The namespace of a room's own names, where that is not tcsync::ROOM. Declarations of public headers are in
+# tcsync, wherever they are defined.
 NAMESPACES = {
     "capi/src": "tcsync::capi",
     "include/tcsync": "tcsync",
@@ -208,11 +208,12 @@ class RoomsTest(unittest.TestCase):
             self.assertIn(room, rooms)
 
     def test_every_file_is_in_a_room(self):
-        """If this fails, there is a new room: add it to ROOMS, with the headers that it may include."""
+        """If this fails, a new room has no rules yet: add it to ROOMS, with the headers that it may include."""
         for name in source_files():
             self.assertIsNotNone(room_of(name), name)
 
     def test_includes_point_one_way(self):
+        """If this fails, two rooms grow together, and neither can be understood or tested without the other."""
         for name in source_files():
             room = room_of(name)
             for _, include in INCLUDE.findall(read(name)):
@@ -274,7 +275,7 @@ class RoomsTest(unittest.TestCase):
             self.assertNotIn("DeleteRange(", COMMENT_OR_STRING.sub("", read(name)), name)
 
     def test_files_are_short(self):
-        """If this fails, a file has become two things: take it apart."""
+        """If this fails, a reader has to take in two subjects at once: split the file."""
         for name in source_files():
             if name in LONG_FILES:
                 continue
@@ -356,7 +357,7 @@ class NamesTest(unittest.TestCase):
 
 class TopLevelTest(unittest.TestCase):
     def test_the_top_level(self):
-        """If this fails, something was committed beside the house: find its room."""
+        """If this fails, a file was committed outside the rooms, where nobody looks for it."""
         command = ["git", "-c", "safe.directory=*", "-C", str(SOURCE), "ls-files", "-z"]
         try:
             listed = subprocess.run(command, capture_output=True, check=True, text=True).stdout
