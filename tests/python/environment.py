@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Makes the virtual environment of the Python tests: the wheel of capi/python, as `pip install` builds it, and what the
-tests need. Does nothing when neither the sources nor the requirements have changed.
+"""Makes the virtual environment of the Python tests: the wheel of capi/python, as `pip install` builds it, and the
+tests' requirements. Does nothing when neither the sources nor the requirements have changed.
 
     environment.py BUILD_DIRECTORY        makes BUILD_DIRECTORY/python-venv and BUILD_DIRECTORY/python-wheel
 """
@@ -17,7 +17,7 @@ import tomllib
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = REPOSITORY / "capi" / "python"
-# What the library and the package are built from.
+# The sources of the library and the package.
 SOURCES = ("CMakeLists.txt", "capi", "include", "src")
 PIP_TIMEOUT_S = 900
 
@@ -53,7 +53,7 @@ def build_wheel(python, directory):
 
 
 def remembered(stamp, text, action):
-    """Does what is to be done unless it was done for the same text."""
+    """Runs the action unless it was run for the same text."""
     if not stamp.is_file() or stamp.read_text(encoding="utf-8") != text:
         stamp.unlink(missing_ok=True)
         action()

@@ -1,4 +1,4 @@
-"""Work that is done apart from the main thread: interrupted at each step, and where no thread can be had."""
+"""Work that is done apart from the main thread: interrupted at each step, and where no thread can be started."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ class InterruptAtStep:
 
 
 class Work:
-    """Lasts until it is cancelled; `begin` is called first. Remembers what was made of its result."""
+    """Lasts until it is cancelled; `begin` is called first. Remembers the use of its result."""
 
     def __init__(self, begin=lambda: None):
         self._begin = begin
@@ -86,7 +86,7 @@ def interrupt():
 class TestInterrupts:
     @pytest.mark.parametrize("step", range(1, 13))
     def test_once(self, step):
-        """If this fails, a Ctrl-C at that step leaves the work running, or its result to nobody."""
+        """If this fails, a Ctrl-C at that step leaves the work running, or leaks its result."""
         work = Work()
         sys.setprofile(InterruptAtStep(step))
         with pytest.raises(KeyboardInterrupt):
@@ -157,6 +157,7 @@ class TestWithoutAThread:
         assert (steps, undone) == (["begun", "ended"], ["result"])
 
     def test_a_failure(self):
+        """If this fails, a program takes a failed call for a finished one."""
         def work():
             raise TcsyncError("a failure")
 

@@ -1,4 +1,4 @@
-"""AsyncRemoteServer: its outcomes, tasks that are cancelled, and all that can happen to a loop."""
+"""AsyncRemoteServer: its outcomes, cancelled tasks, and loops that end or are busy."""
 
 import asyncio
 import gc
@@ -54,6 +54,7 @@ class TestAsyncio:
             run(main())
 
     def test_a_failed_opening(self, somebody):
+        """If this fails, each failed or timed-out opening keeps a key in memory."""
         credentials, key = somebody
 
         async def main():
@@ -76,7 +77,7 @@ class TestAsyncio:
                     await timed_out(remote.get_snapshot())
                     assert remote._server.handle._running is None
                 first = asyncio.create_task(remote.get_snapshot())
-                # One that waits for its turn ends at once, and the one that runs goes on.
+                # A waiting call ends at once, and the running one continues.
                 await timed_out(remote.get_snapshot())
                 assert not first.done()
                 first.cancel()
@@ -105,7 +106,7 @@ class TestAsyncio:
                         if isinstance(result, asyncio.CancelledError):
                             ended["cancelled"] += 1
                         else:
-                            # Those that nobody cancelled were not cancelled.
+                            # The calls without a cancel were not cancelled.
                             assert isinstance(result, (UpToDate, Version)), result
                             ended["done"] += 1
                 assert ended["done"] >= 200 and ended["cancelled"] > 0, ended
@@ -131,7 +132,7 @@ class TestAsyncio:
             run(main())
 
     def test_a_loop_that_is_closed_under_it(self, async_remote_of, slow):
-        """If this fails, the end of a loop leaves a call that nobody can end."""
+        """If this fails, the end of a loop leaves a call that cannot be ended."""
         with nothing_left():
             loop = asyncio.new_event_loop()
             loop.set_exception_handler(lambda _loop, _context: None)  # It tells of the task below, and rightly.
@@ -226,7 +227,7 @@ class TestOddMoments:
             run(main())
 
     def test_no_thread(self, async_remote_of, monkeypatch):
-        """If this fails, a program on a full machine waits for a call that nobody makes."""
+        """If this fails, a program on a full machine waits for a call that was never started."""
 
         def start(_thread):
             raise RuntimeError("can't start new thread")

@@ -118,7 +118,7 @@ class TestCancel:
             thread.join()
 
     def test_without_a_call(self, server):
-        """If this fails, a cancel that comes too late ends a call that nobody wanted to end."""
+        """If this fails, a cancel that comes too late ends the next call."""
         with RemoteServer(Credentials.generate(server.url), proxy="") as remote:
             remote.cancel()
             assert remote.get_child_version(NIL_VERSION) == UpToDate()
@@ -139,7 +139,7 @@ class TestFork:
             head, number = result.version_id, number + 1
 
     def test_one_remote_in_two_processes(self, server, fork):
-        """If this fails, a process is told that its version was added when it was the other one's."""
+        """If this fails, a process takes the acknowledgement of another process' version for its own."""
         with RemoteServer(Credentials.generate(server.url), proxy="") as remote:
             remote.probe()
             check_child = fork(lambda: self.add_own_versions(remote, b"child"))

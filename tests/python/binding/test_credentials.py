@@ -1,4 +1,4 @@
-"""Secrets that do not show themselves, and what people type made into credentials."""
+"""Secrets that do not show themselves, and credentials from text as people type it."""
 
 import copy
 import json
@@ -105,6 +105,7 @@ class TestCredentials:
          str(CLIENT_ID).replace("-", " - "), str(CLIENT_ID).replace("-", "\N{EN DASH}")],
     )  # fmt: skip
     def test_client_ids_as_people_type_them(self, text):
+        """If this fails, the wizard refuses a right client ID for its capitals, spaces or braces."""
         assert parse_client_id(text) == CLIENT_ID
 
     @pytest.mark.parametrize("text", ["", " ", TEXT, str(CLIENT_ID)[:-1], f"{CLIENT_ID}0", str(UUID(int=0))])
@@ -115,6 +116,7 @@ class TestCredentials:
         assert "horse" not in str(raised.value)
 
     def test_swapped_fields(self):
+        """If this fails, a client ID that was pasted as the secret goes unnoticed, or a right secret is refused."""
         assert looks_like_client_id(f" {str(CLIENT_ID).upper()}")
         assert not looks_like_client_id("0f1e2d3c4b5a6978" * 4)
 
@@ -151,6 +153,7 @@ class TestUrl:
          "https://user:horse@example.com", "http://[::1", "https://example.com/ä", "x" * 600, "-example.com"],
     )  # fmt: skip
     def test_what_is_no_url(self, typed):
+        """If this fails, the wizard sets up with a broken URL, or shows a password from it on the screen."""
         with pytest.raises(UrlError) as raised:
             normalise_url(typed)
         assert "horse" not in str(raised.value)

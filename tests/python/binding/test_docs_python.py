@@ -10,7 +10,7 @@ PAGE = (REPOSITORY / "docs" / "python.md").read_text(encoding="utf-8")
 
 
 def test_examples(full_library, server, tmp_path, capsys):
-    """If this fails, what people copy from the page does not work."""
+    """If this fails, code that people copy from the page does not work."""
     examples = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
     assert len(examples) >= 5
     names = {"server_url": server.url, "directory": str(tmp_path)}

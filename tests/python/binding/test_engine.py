@@ -127,7 +127,7 @@ def fault_of(call, *arguments):
 
 class TestServing:
     def test_a_client_syncs_with_it(self, options):
-        """If this fails, a Python program cannot serve replicas, or what it took is gone after a restart."""
+        """If this fails, a Python program cannot serve replicas, or its data is gone after a restart."""
         with Listener.bind(options) as listener, Engine.open(options) as engine:
             listener.serve(engine)
             credentials = Credentials.generate(listener.addresses[0])
@@ -211,7 +211,7 @@ class TestClosing:
         Engine.open(options).close()
 
     def test_while_calls_are_running(self, options):
-        """If this fails, closing frees what another thread is using."""
+        """If this fails, closing frees memory that another thread is using."""
         engine = Engine.open(options)
         answers = []
 
@@ -354,7 +354,7 @@ class TestCollection:
 
 class TestInterrupts:
     def test_of_opening(self, outcome):
-        """If this fails, an engine that nobody has keeps its directory locked, or its thread runs into freed memory."""
+        """If this fails, a collected engine keeps its directory locked, or its thread runs into freed memory."""
         assert outcome("""
             interrupted = 0
             for number in range(12):
@@ -374,7 +374,7 @@ class TestInterrupts:
         """) == ["12"]
 
     def test_of_binding(self, outcome):
-        """If this fails, a socket stays bound that nobody has."""
+        """If this fails, the socket of a collected listener stays bound."""
         assert outcome("""
             sockets = []
             for number in range(60):
@@ -482,7 +482,7 @@ class TestTheEndOfTheProgram:
         )
 
     def test_without_a_further_thread(self, outcome):
-        """If this fails, a newer Python, which starts no thread at its end, cannot close what `atexit` should close."""
+        """If this fails, a newer Python, which starts no thread at its end, cannot close engines in `atexit`."""
         assert outcome("""
             import _thread, atexit
             engine = Engine.open(options, log=silent)
@@ -557,7 +557,7 @@ class TestFaults:
         assert add_version(engine, uuid4()).status == 200
 
     def test_a_library_without_the_server(self, python):
-        """If this fails, who has only the Python package does not learn what is missing, and how to have it."""
+        """If this fails, a user of only the Python package does not learn how to get the server."""
         done = python(
             "import tcsync\n"
             "for call in (tcsync.Engine.open, tcsync.Listener.bind):\n"
@@ -615,6 +615,7 @@ class TestFaults:
 
     @pytest.mark.parametrize("wrong", [None, 5, "data-dir", [("data-dir", "x")], {5: "x"}])
     def test_options_of_a_wrong_type(self, wrong):
+        """If this fails, a mistake in a program's options crashes it, or opens an engine in the wrong place."""
         with pytest.raises(EngineError, match="option"):
             Engine.open(wrong)
 
@@ -651,6 +652,7 @@ class TestFaults:
                 call(engine)
 
     def test_a_directory_that_cannot_be_one(self, options):
+        """If this fails, a mistyped path costs a user a file."""
         options["data-dir"].write_text("a file", encoding="utf-8")
         assert fault_of(Engine.open, options) in (
             EngineFault.SYSTEM,
@@ -676,6 +678,7 @@ class TestRequests:
         assert "sealed" not in repr(got)
 
     def test_refusals_are_answers(self, engine):
+        """If this fails, a stranger's malformed request raises an exception in the host's server."""
         assert engine.handle("GET", "/v1/client/snapshot").status == 400
         assert engine.handle("BREW", "/nowhere", body=b"tea").status in (404, 405)
         with pytest.raises(EngineError, match="HTTP cannot carry"):
@@ -705,7 +708,7 @@ class TestRequests:
         assert engine.administer("GET", "/v1/admin/no-such-thing").status == 404
 
     def test_options_in_force(self, options):
-        """If this fails, nobody can find out why an engine does what it does."""
+        """If this fails, an operator cannot find out which options an engine runs with."""
         with Engine.open({**options, "memory-budget": "64M", "block-cache-bytes": "1M"}) as engine:
             assert engine.option("data-dir") == str(options["data-dir"])
             assert engine.option("block-cache-bytes") == "1048576"
@@ -719,7 +722,7 @@ class TestRequests:
 
 class TestLog:
     def test_records(self, options):
-        """If this fails, a program learns nothing of what its server does."""
+        """If this fails, a program gets no log of its server."""
         records = []
         with (
             Engine.open(options) as engine,
@@ -730,7 +733,7 @@ class TestLog:
         assert LogRecord(LogLevel.INFO, text, {}, text) in records
 
     def test_fields(self, options):
-        """If this fails, a program has to search a sentence for what it could know."""
+        """If this fails, a program has to search a sentence for a client's ID or an address."""
         records = []
         with Engine.open(options, log=records.append) as engine:
             assert engine.handle("GET", "/v1/client/snapshot").status == 400

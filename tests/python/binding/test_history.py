@@ -68,6 +68,7 @@ class TestRealTaskwarrior:
         assert {task["description"] for task in history.tasks.values()} == replica.descriptions()
 
     def test_nothing(self, server, replica):
+        """If this fails, the setup of a first computer takes an empty history for a failure."""
         history = fetched(server.url, replica.user)
         assert history.is_empty and history.counts.all == history.version_count == 0
         assert history.latest_version_id == NIL_VERSION
@@ -83,7 +84,7 @@ class TestRealTaskwarrior:
 
 
 class Scripted:
-    """Takes RemoteServer's place to give what no real server would."""
+    """Takes RemoteServer's place to give answers that no real server would."""
 
     def __init__(self, versions=(), snapshot=None, gone=()):
         self.versions = {version.parent_version_id: version for version in versions}
@@ -114,6 +115,7 @@ def update(name, value, task=TASK):
 
 class TestReplay:
     def test_operations(self):
+        """If this fails, the wizard compares a computer with tasks that no replica has."""
         create, delete = {"Create": {"uuid": TASK}}, {"Delete": {"uuid": TASK}}
         assert replayed(create, update("a", "1"), update("a", None), update("b", "2")).tasks == {UUID(TASK): {"b": "2"}}
         assert replayed(create, update("a", "1"), delete).tasks == {}
@@ -170,6 +172,7 @@ class TestBadData:
          zlib.compress(b'{"%s":{"a":1}}' % TASK.encode())],
     )  # fmt: skip
     def test_snapshots(self, plaintext):
+        """If this fails, a malformed snapshot crashes the wizard, or counts as no tasks."""
         with pytest.raises(HistoryError, match="the snapshot of version"):
             fetch_history(Scripted(snapshot=Snapshot(uuid4(), plaintext)))
 
@@ -180,6 +183,7 @@ class TestBadData:
             fetch_history(Scripted(snapshot=Snapshot(uuid4(), bomb)), plaintext_bytes_max=1_000_000)
 
     def test_versions_without_end(self):
+        """If this fails, a hostile server keeps the wizard reading for ever, or fills its memory."""
         one, two = uuid4(), uuid4()
         circle = [version([], NIL_VERSION, one), version([], one, two), version([], two, one)]
         with pytest.raises(HistoryError, match="comes twice"):
@@ -189,10 +193,11 @@ class TestBadData:
             fetch_history(Scripted(large), plaintext_bytes_max=1000)
 
     def test_the_deadline(self):
+        """If this fails, a slow server keeps a person waiting without an end."""
         with pytest.raises(HistoryDeadlineError, match="0 versions"):
             fetch_history(Scripted([version([])]), deadline_s=-1)
 
     def test_a_gap(self):
-        """If this fails, a history that lost its beginning is shown as if it were whole."""
+        """If this fails, a history that lost its beginning passes for a whole one."""
         with pytest.raises(HistoryError, match="has a gap"):
             fetch_history(Scripted(gone=[True, True]))

@@ -1,4 +1,4 @@
-"""Pairing codes: what carries everything to the other computer, and what tells people which mistake they made."""
+"""Pairing codes, which carry everything to the other computer, and the messages about a mistake in one."""
 
 import zlib
 from uuid import UUID
@@ -128,12 +128,12 @@ def test_several_mistakes_are_found(data):
     ],
 )
 def test_each_mistake_has_its_name(text, fault):
-    """If this fails, a person is told the wrong thing about what they pasted."""
+    """If this fails, a person gets a wrong reason why a pasted code is refused."""
     assert fault_of(text) is fault
 
 
 def framed(version, body):
-    """A code with right checks around any body: what another release could make."""
+    """A code with right checks around any body, as another release could make it."""
     head = bytes([version]) + (5 + len(body) + 4).to_bytes(2, "big")
     data = head + zlib.crc32(head).to_bytes(4, "big")[2:] + body
     return "TCSYNC" + pairing._to_base32(data + zlib.crc32(data).to_bytes(4, "big"))
@@ -170,7 +170,7 @@ def drawn(text):
     "credentials", [USUAL, Credentials("http://127.0.0.1:8080/base", USUAL.client_id, Secret("correct horse battery"))]
 )
 def test_the_qr_code_can_be_read(credentials):
-    """If this fails, a phone cannot read what the terminal shows, or it is larger than the terminal."""
+    """If this fails, a phone cannot read the code on the terminal, or the code is larger than the terminal."""
     text = pairing_code_qr(encode_pairing_code(credentials))
     assert len(text.splitlines()) <= 40 and max(map(len, text.splitlines())) <= 80
     (found,) = zxingcpp.read_barcodes(drawn(text))

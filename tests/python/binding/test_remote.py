@@ -35,7 +35,7 @@ SEGMENT = b'{"operations":[]}'
 
 class TestSealing:
     def test_recorded_data(self, blobs):
-        """If this fails, what real replicas seal does not open, or they cannot open what is sealed here."""
+        """If this fails, the binding cannot open data of real replicas, or they cannot open the binding's."""
         assert {blob.kind for blob in blobs} == {"version", "snapshot"}
         for blob in blobs:
             with SealingKey.derive(blob.client_id, blob.secret) as key:
@@ -88,6 +88,7 @@ class TestOutcomes:
         assert remote.get_child_version(uuid4()) == Gone()
 
     def test_snapshots(self, remote):
+        """If this fails, a program cannot start from a snapshot, or a log shows a user's tasks."""
         assert remote.get_snapshot() is None
         version_id = remote.add_version(NIL_VERSION, SEGMENT).version_id
         remote.add_snapshot(version_id, b"state\0state")
@@ -104,6 +105,7 @@ class TestOutcomes:
         assert raised.value.fault is UnsealFault.WRONG_KEY
 
     def test_probe(self, remote, credentials):
+        """If this fails, the wizard takes a new history for a used one, or no server for a sync server."""
         before = time.time()
         found = probe_server(credentials.url, proxy="")
         assert (found.kind, found.uses_tls, found.http_status) == (ProbeKind.SYNC_SERVER, False, 200)
@@ -136,6 +138,7 @@ class TestOutcomes:
         assert len(results) == 8 and all(isinstance(result, Version) for result in results)
 
     def test_closed(self, credentials):
+        """If this fails, a second close or a late call runs into freed memory."""
         remote = RemoteServer(credentials, proxy="")
         remote.close()
         remote.close()
@@ -205,7 +208,7 @@ class TestFaults:
         ],
     )
     def test_answers(self, answering, answer, fault):
-        """If this fails, people are told to try the wrong thing."""
+        """If this fails, people get the wrong advice."""
         credentials = Credentials.generate(answering(answer).url)
         with RemoteServer(credentials, proxy="") as remote, pytest.raises(RemoteError) as raised:
             remote.get_child_version(NIL_VERSION)
@@ -213,6 +216,7 @@ class TestFaults:
         assert raised.value.code == fault.value and raised.value.name == f"TCSYNC_REMOTE_{fault.name}"
 
     def test_nothing_listens(self):
+        """If this fails, a person does not learn that the server is not running."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
         with pytest.raises(RemoteError) as raised:
@@ -220,6 +224,7 @@ class TestFaults:
         assert raised.value.fault is RemoteFault.CONNECTION_REFUSED
 
     def test_no_such_name(self):
+        """If this fails, a person looks for a broken server when the host's name is mistyped."""
         with pytest.raises(RemoteError) as raised:
             probe_server("http://no-such-host.invalid", proxy="")
         assert raised.value.fault is RemoteFault.NAME_NOT_RESOLVED
@@ -233,11 +238,13 @@ class TestFaults:
         assert time.monotonic() - started < 10
 
     def test_plain_http_where_tls_is_expected(self, server):
+        """If this fails, a person does not learn that the URL must begin with http://."""
         with pytest.raises(RemoteError) as raised:
             probe_server(server.url.replace("http:", "https:"), proxy="")
         assert raised.value.fault is RemoteFault.NOT_TLS
 
     def test_no_proxy_there(self, server):
+        """If this fails, a person looks at the server when the proxy is down."""
         with pytest.raises(RemoteError) as raised:
             probe_server(server.url, proxy="http://127.0.0.1:1")
         assert raised.value.fault is RemoteFault.PROXY_FAILED
@@ -245,6 +252,7 @@ class TestFaults:
     @pytest.mark.parametrize("options", [{"timeout_s": 0}, {"timeout_s": -1}, {"connect_timeout_s": 1e9},
                                          {"timeout_s": float("nan")}, {"ca_file": "/nonexistent.pem"}])  # fmt: skip
     def test_options_that_make_no_sense(self, options):
+        """If this fails, a mistake in a program's options waits for ever or connects without a check."""
         with pytest.raises(TcsyncError):
             probe_server("http://127.0.0.1:1", proxy="", **options)
 

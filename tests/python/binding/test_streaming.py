@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("full_library")
 
 SEGMENT_TYPE = "application/vnd.taskchampion.history-segment"
 PIECE = 64 * 1024
-# More than what a body has in memory, and no repetition of one piece.
+# More than the part of a body that stays in memory, and no repetition of one piece.
 LARGE = b"".join(number.to_bytes(4, "big") for number in range(1024 * 1024))
 
 
@@ -81,6 +81,7 @@ class TestPieces:
         assert b"".join(pieces) == LARGE and max(map(len, pieces)) <= 128 * 1024
 
     def test_every_kind_of_bytes(self, engine):
+        """If this fails, a host's kind of buffer is stored wrongly, or a mistake crashes the program."""
         client_id = uuid4()
         with begin(engine, client_id) as request:
             for piece in (b"a\0", bytearray(b"b"), memoryview(b"xcx")[1:2], b""):
@@ -133,6 +134,7 @@ class TestPieces:
             assert stored(engine, client_id) is None
 
     def test_the_source_of_a_request(self, options):
+        """If this fails, limits by address count all of a host's users as one."""
         with Engine.open({**options, "new-clients-per-address-day": 1}) as engine:
             statuses = []
             for address in ("192.0.2.1", "192.0.2.1", "192.0.2.2", "fe80::1%eth0"):
@@ -183,6 +185,7 @@ class TestLifetimes:
             assert (stored(engine, client_id), stored(engine, other_id)) == (LARGE, None)
 
     def test_closed_and_used(self, engine):
+        """If this fails, a late call on a request runs into freed memory."""
         with begin(engine, uuid4()) as request:
             request.append(b"x")
             answer = request.finish()
@@ -197,7 +200,7 @@ class TestLifetimes:
                 call()
 
     def test_an_interrupt(self, engine, monkeypatch):
-        """If this fails, a program that goes on after Ctrl-C stores or sends a body with a hole in it."""
+        """If this fails, a program that continues after Ctrl-C stores or sends a body with a hole in it."""
         client_id, other_id = uuid4(), uuid4()
         add(engine, client_id, LARGE)
 
@@ -217,6 +220,7 @@ class TestLifetimes:
         assert stored(engine, other_id) is None
 
     def test_a_copy(self, engine):
+        """If this fails, a copied request is freed twice."""
         with begin(engine, uuid4()) as request:
             request.append(b"x")
             with request.finish() as answer:
@@ -252,11 +256,12 @@ class TestEnvironment:
         monkeypatch.setenv("TCSYNC_MEMORY_BUDGET", "32M")
         with Engine.open(options, environment=True) as engine:
             assert engine.option("log-client-ids") == "full"
-            assert engine.option("memory-budget") == str(64 * 1024 * 1024), "what the program says wins"
+            assert engine.option("memory-budget") == str(64 * 1024 * 1024), "the program's value wins"
         with Engine.open(options) as engine:
             assert engine.option("log-client-ids") == "pseudonym"
 
     def test_a_mistake_in_it(self, options, monkeypatch):
+        """If this fails, a mistyped environment variable is ignored, and the engine runs without it."""
         monkeypatch.setenv("TCSYNC_LOG_CLIENT_IDS", "perhaps")
         with pytest.raises(EngineError, match="TCSYNC_LOG_CLIENT_IDS") as raised:
             Engine.open(options, environment=True)

@@ -212,6 +212,7 @@ class TestSyncSettings:
         return read_taskrc(tmp_path / "rc", {"HOME": str(tmp_path)})
 
     def test_complete(self, tmp_path):
+        """If this fails, the wizard sets up a computer that is set up already, or shows its secret."""
         taskrc = self.read(
             tmp_path, "sync.server.url=http://x\nsync.server.client_id=abc\nsync.encryption_secret=horse\n"
         )
@@ -220,6 +221,7 @@ class TestSyncSettings:
         assert "horse" not in repr(taskrc) + repr(taskrc.sync) + repr(taskrc.setting("sync.encryption_secret"))
 
     def test_nothing(self, tmp_path):
+        """If this fails, the wizard takes an emptied setting for a server."""
         taskrc = self.read(tmp_path, "sync.server.url=\ncolor=off\n")
         assert not taskrc.sync.is_complete and taskrc.sync.url is None and taskrc.backends == ()
 
@@ -237,6 +239,7 @@ class TestSyncSettings:
         assert (setting.file, setting.line) == (tmp_path / "rc", 1)
 
     def test_where_a_setting_comes_from(self, tmp_path):
+        """If this fails, a message sends a person to the wrong file or line."""
         (tmp_path / "inc").write_text("\n\nsync.server.url=http://y\n", encoding="utf-8")
         setting = self.read(tmp_path, f"sync.server.url=http://x\ninclude {tmp_path}/inc\n").setting("sync.server.url")
         assert (setting.value, setting.file, setting.line) == ("http://y", tmp_path / "inc", 3)

@@ -1,4 +1,4 @@
-"""Changes to the taskrc: all of it or nothing, and nothing of the user's lost."""
+"""Changes to the taskrc: all of an edit or nothing, and no loss of the user's own lines."""
 
 import errno
 import os
@@ -136,7 +136,7 @@ def test_a_symbolic_link_stays_one(tmp_path, is_dangling):
 
 class TestIncludes:
     def test_an_include_that_comes_later_is_overruled(self, tmp_path, write):
-        """If this fails, the setup seems to work and Taskwarrior goes on with the old server."""
+        """If this fails, the setup seems to work and Taskwarrior still syncs with the old server."""
         (tmp_path / "inc").write_text(f"{URL}=http://included\n", encoding="utf-8")
         include = f"include {tmp_path}/inc\n"
         taskrc = write(f"{URL}=http://y\n{include}a=1\n")
@@ -192,7 +192,7 @@ class TestFailures:
         assert [path.name for path in taskrc.path.parent.iterdir()] == ["taskrc"]
 
     def test_someone_else_changed_it(self, write):
-        """If this fails, what another program or an editor wrote meanwhile is overwritten."""
+        """If this fails, changes that another program or an editor made meanwhile are overwritten."""
         taskrc = write("a=1\n")
         taskrc.path.write_text("a=2\n", encoding="utf-8")
         with pytest.raises(TaskrcChangedError):
@@ -215,6 +215,7 @@ class TestFailures:
         assert [path.name for path in taskrc.path.parent.iterdir()] == ["taskrc"]
 
     def test_someone_else_made_it(self, tmp_path):
+        """If this fails, the setup overwrites a taskrc that another program has just made."""
         path = tmp_path / "taskrc"
         taskrc = read_taskrc(path, {"HOME": str(tmp_path)})
         path.write_text("a=1\n", encoding="utf-8")
@@ -222,6 +223,7 @@ class TestFailures:
             edit_taskrc(taskrc, {URL: "http://x"})
 
     def test_no_secret_in_errors(self, write):
+        """If this fails, a failed edit shows the user's secret in a log."""
         taskrc = write("a=1\n")
         taskrc.path.unlink()
         with pytest.raises(TaskrcChangedError) as raised:
@@ -239,6 +241,7 @@ class TestUndo:
         assert [path.name for path in taskrc.path.parent.iterdir()] == ["taskrc"]
 
     def test_leaves_what_someone_else_wrote(self, write):
+        """If this fails, undoing an edit also undoes a change that the user made since."""
         taskrc = write("a=1\n")
         edit = edit_taskrc(taskrc, {URL: "http://x"})
         taskrc.path.write_text("b=1\n", encoding="utf-8")
@@ -258,6 +261,7 @@ def test_two_backups_in_one_second(write):
 
 @pytest.mark.parametrize("name", ["", "a=b", "a#b", "a\nb", " a"])
 def test_names_that_no_setting_can_have(write, name):
+    """If this fails, an edit writes a line that Taskwarrior reads as another setting, or refuses."""
     with pytest.raises(TaskrcError, match="cannot be the name"):
         edit_taskrc(write(""), {name: "1"})
 

@@ -1,8 +1,8 @@
 """Computers of the wizard's tests: a home directory, a `task` on the PATH, and the installed tcsync program in it.
 
-The real Taskwarrior is what tests/e2e finds. When it lives in a chroot, a home lies in there, and a symbolic link gives
-it the same path outside: the wizard and Taskwarrior then mean the same files. A fake `task` is a script that is named
-as such; each says in one place how it misbehaves.
+The real Taskwarrior is the one that tests/e2e finds. When it lives in a chroot, a home lies in there, and a symbolic
+link gives it the same path outside: the wizard and Taskwarrior then mean the same files. A fake `task` is a script that is
+named as such; each says in one place how it misbehaves.
 """
 
 import json
@@ -125,8 +125,8 @@ class Computer:
         self.taskrc.chmod(0o600)
 
     def files(self):
-        """Every file of the home with its content and permissions: to tell whether anything was changed. What SQLite
-        keeps beside its database is no content of ours."""
+        """Every file of the home with its content and permissions: to tell whether anything was changed. SQLite's
+        files beside its database do not count."""
         return {
             str(path.relative_to(self.real_home)): (path.read_bytes(), path.stat().st_mode)
             for path in self.real_home.rglob("*")
@@ -146,7 +146,7 @@ class Computer:
             self.task("add", description)
 
     def exported(self):
-        """Every task by its UUID, without what each computer works out by itself."""
+        """Every task by its UUID, without the values that each computer computes for itself."""
         exported = json.loads(self.task("rc.json.array=1", "rc.gc=0", "rc.recurrence=0", "export"))
         return {
             task["uuid"]: {name: value for name, value in task.items() if name not in ("id", "urgency")}

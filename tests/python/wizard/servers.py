@@ -1,4 +1,4 @@
-"""What may answer, or not answer, where a sync server should: each kind of failure, made on purpose on loopback."""
+"""Programs that answer, or do not, in place of a sync server: each kind of failure, made on purpose on loopback."""
 
 import contextlib
 import datetime
@@ -22,7 +22,7 @@ CONNECT_TIMEOUT_S = 5
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers every request with what `respond` returns: status, headers, and content, which may be shorter than a
+    """Answers every request with the result of `respond`: status, headers, and content, which may be shorter than a
     Content-Length says."""
 
     protocol_version = "HTTP/1.1"
@@ -73,7 +73,7 @@ def answering(status, headers=(), body=b"no\n"):
 
 def gateway(server_url, spoiled, answer):
     """A fake gateway before a real server; yields its URL. It passes everything on, but requests whose "METHOD /path"
-    matches `spoiled` get what `answer` returns, which is given a function that passes the request on."""
+    matches `spoiled` get the result of `answer`, which takes a function that passes the request on."""
 
     class Handler(_Handler):
         def respond(self, body):

@@ -1,4 +1,4 @@
-"""In whose words the setup speaks: its own, or those of a program that has it as one of its steps."""
+"""The words of the setup: its own, or those of a program that has it as one of its steps."""
 
 import pytest
 from computers import Terminal, python_command
@@ -8,7 +8,7 @@ from tcsync.wizard import DEFAULT_CLOUD_URL, Branding
 
 
 def test_the_program_itself_speaks_in_neutral_words(first):
-    """If it fails, the menu names a step of some other program, or is not the one of the documentation."""
+    """If this fails, the menu names a step of some other program, or is not the one of the documentation."""
     terminal = first.terminal("setup")
     terminal.answer("Choose option [1]: ", "3")
     assert terminal.end() == 0
@@ -24,7 +24,7 @@ def test_the_program_itself_speaks_in_neutral_words(first):
 
 
 def test_a_foreign_program_mounts_the_setup(server, first, tmp_path):
-    """If it fails, another program cannot have the setup as one of its steps, with its own cloud server and words."""
+    """If this fails, another program cannot have the setup as one of its steps, with its own cloud server and words."""
     program = tmp_path / "host.py"
     program.write_text(
         f"URL = {server.url!r}\n"
@@ -59,7 +59,7 @@ def test_a_foreign_program_mounts_the_setup(server, first, tmp_path):
     [(None, "https://host.example"), ("", "https://host.example"), ("localhost:8/", "http://localhost:8")],
 )
 def test_the_cloud_server_can_be_overridden(monkeypatch, variable, expected):
-    """If it fails, staging servers and tests cannot take the cloud server's place."""
+    """If this fails, staging servers and tests cannot take the cloud server's place."""
     monkeypatch.delenv("TCSYNC_CLOUD_URL", raising=False)
     if variable is not None:
         monkeypatch.setenv("TCSYNC_CLOUD_URL", variable)
@@ -67,7 +67,7 @@ def test_the_cloud_server_can_be_overridden(monkeypatch, variable, expected):
 
 
 def test_the_default_cloud_server(monkeypatch):
-    """If it fails, two computers that chose the cloud get different URLs, or nonsense in the variable is used."""
+    """If this fails, two computers that chose the cloud get different URLs, or nonsense in the variable is used."""
     monkeypatch.delenv("TCSYNC_CLOUD_URL", raising=False)
     assert Branding().effective_cloud_url() == DEFAULT_CLOUD_URL == normalise_url(DEFAULT_CLOUD_URL)
     monkeypatch.setenv("TCSYNC_CLOUD_URL", "ftp://x")

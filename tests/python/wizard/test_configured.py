@@ -19,7 +19,7 @@ def ids(outcome):
 
 
 def test_keeping_is_the_default_and_changes_nothing(server, paired):
-    """If it fails, a second run of the setup destroys what the first one made."""
+    """If this fails, a second run of the setup destroys the first one's settings."""
     before = paired.files()
     terminal = paired.terminal("setup")
     terminal.wait_for("This computer is already set up for sync")
@@ -35,7 +35,7 @@ def test_keeping_is_the_default_and_changes_nothing(server, paired):
 
 
 def test_the_same_values_again_change_nothing(server, paired):
-    """If it fails, running the setup again and again fills the directory with backups."""
+    """If this fails, running the setup again and again fills the directory with backups."""
     before = paired.files()
     outcome = paired.json("setup", "--pairing-code-file", "-", given=paired.pair())
     assert (outcome["result"], outcome["changed"], outcome["exit_code"]) == ("kept", False, 0)
@@ -44,7 +44,7 @@ def test_the_same_values_again_change_nothing(server, paired):
 
 @pytest.mark.parametrize("name", OTHER_BACKENDS)
 def test_other_backends_are_recognised_and_replaced_as_a_whole(server, first, name):
-    """If it fails, Taskwarrior goes on syncing elsewhere after the setup, since one backend hides another."""
+    """If this fails, Taskwarrior still syncs elsewhere after the setup, since one backend hides another."""
     taskrc = f"# mine\n{name}={OTHER_BACKENDS[name]}\nsync.encryption_secret=old\nuda.size.type=string # keep\n"
     first.write_taskrc(taskrc)
     report = first.json("doctor")
@@ -65,7 +65,7 @@ def test_other_backends_are_recognised_and_replaced_as_a_whole(server, first, na
 
 
 def test_incomplete_settings_are_told(first):
-    """If it fails, half a configuration looks like a whole one."""
+    """If this fails, half a configuration looks like a whole one."""
     first.write_taskrc("sync.server.url=https://sync.example.com\n")
     report = first.json("doctor")
     finding = next(check for check in report["checks"] if check["check"] == "taskrc")
@@ -94,7 +94,7 @@ def with_all_kinds_of_tasks(computer):
 
 
 def test_a_replica_that_synced_elsewhere_is_never_just_pointed_here(start_server, new_computer):
-    """If it fails, tasks from before are missing on every other computer, and nobody notices for weeks."""
+    """If this fails, tasks from before are missing on every other computer, and nobody notices for weeks."""
     old, new = start_server(), start_server()
     first, second = new_computer(), new_computer()
     with_all_kinds_of_tasks(first)
@@ -122,7 +122,7 @@ def test_a_replica_that_synced_elsewhere_is_never_just_pointed_here(start_server
 
 
 def test_the_safe_way_is_offered_at_a_terminal(start_server, first):
-    """If it fails, a person is refused without being shown the way."""
+    """If this fails, a person is refused without being shown the way."""
     old, new = start_server(), start_server()
     first.add("Buy milk")
     assert first.json("setup", "--first-computer", "--server-url", old.url)["result"] == "done"
@@ -141,7 +141,7 @@ def test_the_safe_way_is_offered_at_a_terminal(start_server, first):
 
 
 def test_a_failed_exchange_puts_everything_back(start_server, first):
-    """If it fails, a replica is left half-way between two histories."""
+    """If this fails, a replica is left half-way between two histories."""
     old, new = start_server(), start_server()
     first.add("Buy milk", "Call Ada")
     assert first.json("setup", "--first-computer", "--server-url", old.url)["result"] == "done"
@@ -157,7 +157,7 @@ def test_a_failed_exchange_puts_everything_back(start_server, first):
 
 
 def test_an_export_that_cannot_be_read_changes_nothing(start_server, paired):
-    """If it fails, old data is moved aside although its tasks were never read."""
+    """If this fails, old data is moved aside although its tasks were never read."""
     before, taskrc = paired.tasks(), paired.taskrc.read_bytes()
     paired.wrap_task('case "$*" in *export*) echo "[{"; exit 0;; esac')
     paired.copy_task("real-task")
@@ -170,7 +170,7 @@ def test_an_export_that_cannot_be_read_changes_nothing(start_server, paired):
 
 
 def test_a_second_computer_with_another_past_joins_with_all_its_tasks(start_server, paired, new_computer):
-    """If it fails, a computer that synced with another server cannot join, or loses its tasks by joining."""
+    """If this fails, a computer that synced with another server cannot join, or loses its tasks by joining."""
     elsewhere, second = start_server(), new_computer()
     second.add("Water plants")
     assert second.json("setup", "--first-computer", "--server-url", elsewhere.url)["result"] == "done"
@@ -184,7 +184,7 @@ def test_a_second_computer_with_another_past_joins_with_all_its_tasks(start_serv
 
 
 def test_the_doctor_tells_where_the_replica_stands(start_server, server, paired, second):
-    """If it fails, a person does not learn why `task sync` says 410, or that there is something to sync."""
+    """If this fails, a person does not learn why `task sync` says 410, or that there is something to sync."""
     assert second.json("setup", "--pairing-code-file", "-", given=paired.pair())["result"] == "done"
 
     def position(computer):
@@ -213,7 +213,7 @@ def test_the_doctor_tells_where_the_replica_stands(start_server, server, paired,
 
 
 def test_the_doctor_sees_an_exposed_taskrc_and_a_wrong_secret(paired):
-    """If it fails, other users of the computer read the secret, and the doctor says that all is well."""
+    """If this fails, other users of the computer read the secret, and the doctor says that all is well."""
     paired.taskrc.chmod(0o644)
     report = paired.json("doctor")
     assert [check["id"] for check in report["checks"] if check["status"] == "failed"] == ["taskrc-exposed"]
@@ -226,7 +226,7 @@ def test_the_doctor_sees_an_exposed_taskrc_and_a_wrong_secret(paired):
 
 
 def test_a_broken_taskrc_is_told_and_left_alone(server, first):
-    """If it fails, a file that the user has to mend is overwritten."""
+    """If this fails, a file that the user has to mend is overwritten."""
     first.write_taskrc("this is no setting\n")
     outcome = first.json("setup", "--first-computer", "--server-url", server.url)
     assert (ids(outcome), outcome["exit_code"]) == (["taskrc-unusable"], 7)
@@ -234,7 +234,7 @@ def test_a_broken_taskrc_is_told_and_left_alone(server, first):
 
 
 def test_settings_of_an_included_file_are_not_fought_with(server, first):
-    """If it fails, the taskrc is changed in a way that has no effect."""
+    """If this fails, the taskrc is changed in a way that has no effect."""
     (first.home / "shared.rc").write_text("sync.local.server_dir=/srv/tasks\n", encoding="utf-8")
     first.write_taskrc(f"include {first.home}/shared.rc\n")
     before = first.files()
@@ -244,7 +244,7 @@ def test_settings_of_an_included_file_are_not_fought_with(server, first):
 
 
 def test_commands_on_a_computer_without_settings(first):
-    """If it fails, `pair` and `show` print nothing, or a traceback, where there is nothing to show."""
+    """If this fails, `pair` and `show` print nothing, or a traceback, where there is nothing to show."""
     for command in ("pair", "show"):
         done = first.tcsync(command)
         assert (done.returncode, done.stdout) == (9, "")

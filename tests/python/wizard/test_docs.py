@@ -1,4 +1,4 @@
-"""The documentation shows what happens and explains every message. If one of these fails, it says what is not so."""
+"""The documentation shows what happens and explains every message. If one of these fails, a page is wrong."""
 
 import os
 import re
@@ -30,7 +30,7 @@ def shown(template):
 
 
 def said(message):
-    """The first and the last paragraph of an entry; the cause stands between them."""
+    """The first and the last paragraph of an entry; the cause is between them."""
     return f"> {shown(message.text)}", f"**Remedy:** {shown(message.remedy)}"
 
 
@@ -53,7 +53,7 @@ def entries():
 
 
 def test_every_message_has_an_entry():
-    """If it fails, a message was added or renamed: write its entry, with its cause."""
+    """If this fails, a message was added or renamed: write its entry, with its cause."""
     if WRITE:
         write_entries()
     assert entries().keys() == {problem.identifier for problem in Problem}
@@ -61,7 +61,7 @@ def test_every_message_has_an_entry():
 
 @pytest.mark.parametrize("problem", Problem, ids=lambda problem: problem.identifier)
 def test_entries_say_what_the_program_says(problem):
-    """If it fails, a message was reworded: TCSYNC_WRITE_DOCS=1 copies it; look whether the cause still fits."""
+    """If this fails, a message was reworded: TCSYNC_WRITE_DOCS=1 copies it; look whether the cause still fits."""
     entry = entries()[problem.identifier].partition("\n## ")[0]
     text, cause, remedy = [part.strip() for part in entry.strip().split("\n\n")]
     assert (text, remedy) == said(problem)
@@ -69,14 +69,14 @@ def test_entries_say_what_the_program_says(problem):
 
 
 def test_every_message_is_used():
-    """If it fails, the page explains what no program says any more."""
+    """If this fails, the page explains a message that no program shows any more."""
     code = "".join(path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py") if path.name != "findings.py")
     assert [problem for problem in Problem if not problem.fault and f"Problem.{problem.name}" not in code] == []
 
 
 def test_every_message_is_tested():
-    """If it fails, nobody knows whether a message comes when it should: add a test that brings it about and expects it
-    by its name. (That a test names it is what can be seen here.)"""
+    """If this fails, a message may never come when it should: add a test that causes it and expects it by its name.
+    (Only the name in a test can be checked here.)"""
     tests = "".join(path.read_text(encoding="utf-8") for path in TESTS.rglob("test_*.py"))
     names = [problem.identifier for problem in Problem]
     assert [name for name in names if f'"{name}"' not in tests and f"[{name}]" not in tests] == []
@@ -84,7 +84,7 @@ def test_every_message_is_tested():
 
 @pytest.mark.parametrize("fault", [*RemoteFault, *UnsealFault], ids=lambda fault: fault.name)
 def test_every_fault_of_the_library_has_one_name(fault):
-    """If it fails, a new fault ends in a KeyError, or who follows a message into the code has to know several names."""
+    """If this fails, a new fault ends in a KeyError, or a maintainer has to know several names for it."""
     error = (RemoteError if isinstance(fault, RemoteFault) else UnsealError)("words", code=fault.value)
     problem = finding_for(error).problem
     assert problem.fault is fault
@@ -92,7 +92,7 @@ def test_every_fault_of_the_library_has_one_name(fault):
 
 
 def test_faults_that_only_a_newer_library_knows():
-    """If it fails, a newer library ends the wizard with a traceback."""
+    """If this fails, a newer library ends the wizard with a traceback."""
     detail = 99 << 8
     remote = finding_for(RemoteError("words", code=RemoteFault.FAILED.value | detail))
     unseal = finding_for(UnsealError("words", code=UnsealFault.FAILED.value | detail))
@@ -100,13 +100,13 @@ def test_faults_that_only_a_newer_library_knows():
 
 
 def test_the_exit_codes_are_documented():
-    """If it fails, scripts decide by a status that means something else."""
+    """If this fails, scripts decide by a status that means something else."""
     assert MEANINGS.keys() == set(ExitCode)
     assert markdown_table() in (DOCS / "multi-computer-setup.md").read_text(encoding="utf-8")
 
 
 def test_transcripts_are_what_happens(server, first, second, authority):
-    """If it fails, a page shows a conversation that nobody will see. TCSYNC_WRITE_DOCS=1 writes the pages anew."""
+    """If this fails, a page shows an outdated conversation. TCSYNC_WRITE_DOCS=1 writes the pages anew."""
     first.trust(authority)
     second.trust(authority)
     with tls_front(server.url, authority.certificate()) as url:

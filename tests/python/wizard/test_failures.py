@@ -1,4 +1,4 @@
-"""Every way in which a server, credentials or flags do not fit: each is told for what it is, and nothing is changed."""
+"""Every way in which a server, credentials or flags do not fit: each has its own message, and nothing is changed."""
 
 import contextlib
 import shlex
@@ -38,7 +38,7 @@ PLAIN_FAILURES = {
 
 @pytest.mark.parametrize("identifier", PLAIN_FAILURES)
 def test_each_failure_of_a_server_has_its_own_message(first, identifier):
-    """If it fails, a person is sent to look in the wrong place."""
+    """If this fails, a person is sent to look in the wrong place."""
     with contextlib.ExitStack() as context:
         url = PLAIN_FAILURES[identifier](context)
         outcome = first.json("setup", "--first-computer", "--server-url", url, "--server-timeout", "2")
@@ -55,7 +55,7 @@ MEGABYTES = 1024 * 1024
 
 
 def damaged(change):
-    """Lets a function change the content of what the server answers."""
+    """Lets a function change the content of the server's answers."""
 
     def answer(pass_on):
         status, headers, content = pass_on()
@@ -81,7 +81,7 @@ FETCHING_FAILURES = {
 
 @pytest.mark.parametrize("identifier", FETCHING_FAILURES)
 def test_each_failure_of_fetching_has_its_own_message(server, paired, second, identifier):
-    """If it fails, a server that goes wrong in the middle of a history is blamed for something else, or a history that
+    """If this fails, a server that fails in the middle of a history is blamed for something else, or a history that
     was fetched by halves is taken for all of it."""
     exit_code, spoiled, answer = FETCHING_FAILURES[identifier]
     flags = ("--client-id", paired.json("show")["client_id"], "--secret-file", "-")
@@ -92,7 +92,7 @@ def test_each_failure_of_fetching_has_its_own_message(server, paired, second, id
 
 
 def test_data_that_is_no_history(server, paired, second):
-    """If it fails, data that another program sealed with the right secret ends in a traceback, or is synced."""
+    """If this fails, data that another program sealed with the right secret ends in a traceback, or is synced."""
     code = paired.pair()
     with RemoteServer(decode_pairing_code(code)) as remote:
         remote.add_version(fetch_history(remote).latest_version_id, b"no JSON")
@@ -102,7 +102,7 @@ def test_data_that_is_no_history(server, paired, second):
 
 
 def test_a_history_that_takes_too_long(server, paired, second, tmp_path):
-    """If it fails, a server that sends version after version keeps a person waiting for ever."""
+    """If this fails, a server that sends version after version keeps a person waiting for ever."""
     program = tmp_path / "slow.py"
     program.write_text(
         "import itertools, tcsync.history, types\n"
@@ -119,7 +119,7 @@ def test_a_history_that_takes_too_long(server, paired, second, tmp_path):
 
 
 def test_a_proxy_that_is_not_there(server, first):
-    """If it fails, a server that is well is blamed for this computer's proxy settings."""
+    """If this fails, a server that is well is blamed for this computer's proxy settings."""
     proxy = f"127.0.0.1:{free_port()}"
     outcome = first.json("setup", "--first-computer", "--server-url", server.url, http_proxy=f"http://{proxy}")
     assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["remote-proxy-failed"], 5)
@@ -128,7 +128,7 @@ def test_a_proxy_that_is_not_there(server, first):
 
 
 def test_a_server_that_takes_less(server, first):
-    """If it fails, the limit of a gateway is reported as a failure of Taskwarrior, or settings that
+    """If this fails, the limit of a gateway is reported as a failure of Taskwarrior, or settings that
     never worked are left behind."""
     with gateway(server.url, "POST /v1/client/add-version/", lambda _pass_on: (413, {}, b"")) as url:
         outcome = first.json("setup", "--first-computer", "--server-url", url)
@@ -137,7 +137,7 @@ def test_a_server_that_takes_less(server, first):
 
 
 def test_a_server_that_never_agrees(server, first):
-    """If it fails, a sync that can come to no end is not told from one that failed for another reason."""
+    """If this fails, a sync that can come to no end is not told from one that failed for another reason."""
     first.add("Buy milk")
     before = first.files()
     conflict = (409, {"X-Parent-Version-Id": UNKNOWN_ID}, b"")
@@ -148,8 +148,8 @@ def test_a_server_that_never_agrees(server, first):
 
 
 def test_another_computer_that_syncs_at_the_same_time(paired, second):
-    """If it fails, the setup says that both have the same tasks although they have not."""
-    # The first computer adds a task right after the second one's sync, before that reads back what is there.
+    """If this fails, the setup says that both have the same tasks although they have not."""
+    # The first computer adds a task right after the second one's sync, before that reads the tasks back.
     late = " && ".join(
         f"env HOME={paired.home} {shlex.quote(str(paired.task_script))} rc.confirmation=off {command}"
         for command in ("add Late", "sync")
@@ -162,7 +162,7 @@ def test_another_computer_that_syncs_at_the_same_time(paired, second):
 
 
 def test_merging_that_is_not_wanted(paired, second):
-    """If it fails, somebody else's tasks are mixed with one's own against one's will."""
+    """If this fails, another user's tasks are mixed with a person's own without consent."""
     second.add("Water plants")
     before = second.files()
     outcome = second.json("setup", "--pairing-code-file", "-", "--no-merge", given=paired.pair())
@@ -179,28 +179,28 @@ def test_merging_that_is_not_wanted(paired, second):
     ],
 )
 def test_values_of_flags_that_make_no_sense(first, identifier, flags, given):
-    """If it fails, a script's wrong value is sent to a server, or ends in a traceback."""
+    """If this fails, a script's wrong value is sent to a server, or ends in a traceback."""
     outcome = first.json("setup", *flags, given=given)
     assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == ([identifier], 6)
     assert first.files() == {}
 
 
 def test_a_computer_without_sync_settings(first):
-    """If it fails, a script cannot tell a computer that was never set up from a broken one."""
+    """If this fails, a script cannot tell a computer that was never set up from a broken one."""
     first.write_taskrc("# mine\n")
     outcome = first.json("show")
     assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["sync-not-configured"], 9)
 
 
 def test_a_library_that_is_not_there(first):
-    """If it fails, a broken installation shows a traceback instead of what to do."""
+    """If this fails, a broken installation shows a traceback instead of advice."""
     outcome = first.json("setup", "--first-computer", "--server", "cloud", TCSYNC_LIBRARY="/no/such/library.so")
     assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["library-failed"], 1)
     assert first.files() == {}
 
 
 def test_rejections_and_waits_are_told(first):
-    """If it fails, the status or the time to wait, which a person needs, is lost."""
+    """If this fails, the status or the time to wait, which a person needs, is lost."""
     with answering(429, [("Retry-After", "30")]) as url:
         assert "30 seconds" in first.json("setup", "--first-computer", "--server-url", url)["messages"][0]["text"]
     with answering(418) as url:
@@ -219,7 +219,7 @@ def test_rejections_and_waits_are_told(first):
     ],
 )
 def test_certificates_are_always_verified(server, first, authority, identifier, certificate, trusted):
-    """If it fails, somebody in the middle can read the client ID, or a person does not learn what is wrong."""
+    """If this fails, a machine in the middle can read the client ID, or a person does not learn the reason."""
     with tls_front(server.url, authority.certificate(**certificate)) as url:
         flags = ("--ca-file", authority.file) if trusted else ()
         outcome = first.json("setup", "--first-computer", "--server-url", url, *flags)
@@ -228,8 +228,8 @@ def test_certificates_are_always_verified(server, first, authority, identifier, 
 
 
 def test_behind_tls_with_a_private_authority(server, new_computer, authority):
-    """If it fails, a server of one's own with a certificate of one's own cannot be used; or the wizard is silent about
-    what Taskwarrior needs as well."""
+    """If this fails, a server of one's own with a certificate of one's own cannot be used; or the wizard does not
+    say that Taskwarrior needs the certificate as well."""
     first, second = new_computer(), new_computer()
     with tls_front(server.url, authority.certificate()) as url:
         setup = ("setup", "--first-computer", "--server-url", url, "--ca-file", authority.file)
@@ -249,7 +249,7 @@ def test_behind_tls_with_a_private_authority(server, new_computer, authority):
 
 
 def test_a_client_that_is_not_allowed(start_server, first, second):
-    """If it fails, the user of a server with an allow list does not learn why it refuses."""
+    """If this fails, the user of a server with an allow list does not learn why it refuses."""
     server = start_server("--allow-client-id", UNKNOWN_ID)
     outcome = first.json("setup", "--first-computer", "--server-url", server.url)
     assert [message["id"] for message in outcome["messages"]] == ["remote-not-allowed"]
@@ -262,7 +262,7 @@ def test_a_client_that_is_not_allowed(start_server, first, second):
 
 
 def test_wrong_secret_and_empty_history(server, paired, second):
-    """If it fails, a typo is written into the taskrc and noticed only when tasks do not arrive."""
+    """If this fails, a typo is written into the taskrc and noticed only when tasks do not arrive."""
     client_id = paired.json("show")["client_id"]
     flags = ("setup", "--second-computer", "--server-url", server.url, "--secret-file", "-", "--client-id")
     outcome = second.json(*flags, client_id, given=f"{paired.secret()}x")
@@ -273,7 +273,7 @@ def test_wrong_secret_and_empty_history(server, paired, second):
 
 
 def test_mistakes_are_named_and_asked_again(server, paired, second):
-    """If it fails, a truncated or mistyped code or a swapped field ends the setup or goes unnoticed."""
+    """If this fails, a truncated or mistyped code or a swapped field ends the setup or goes unnoticed."""
     code, client_id = paired.pair(), paired.json("show")["client_id"]
     mistyped = code[:40] + ("0" if code[40] != "0" else "1") + code[41:]
     terminal = second.terminal("setup")
@@ -307,7 +307,7 @@ def test_mistakes_are_named_and_asked_again(server, paired, second):
 
 
 def test_an_unreachable_server_at_a_terminal(server, first):
-    """If it fails, a person whose server is down for a moment has to begin anew."""
+    """If this fails, a person whose server is down for a moment has to start again."""
     dead = f"http://127.0.0.1:{free_port()}"
     terminal = first.terminal("setup")
     terminal.answer("Choose option [1]: ", "2")
@@ -325,7 +325,7 @@ def test_an_unreachable_server_at_a_terminal(server, first):
 
 
 def test_saved_as_unverified_and_finished_by_the_doctor(start_server, first):
-    """If it fails, a setup without a reachable server is lost, or the doctor cannot finish it."""
+    """If this fails, a setup without a reachable server is lost, or the doctor cannot finish it."""
     server = start_server()
     server.stop()
     first.add("Buy milk")
@@ -351,7 +351,7 @@ def failed(report):
 
 
 def test_a_second_computer_saved_as_unverified(start_server, first, second):
-    """If it fails, the doctor does not merge and verify what the setup could not."""
+    """If this fails, the doctor does not finish a merge that the setup could not verify."""
     server = start_server()
     first.add("Buy milk")
     assert first.json("setup", "--first-computer", "--server-url", server.url)["result"] == "done"
@@ -384,7 +384,7 @@ def test_a_second_computer_saved_as_unverified(start_server, first, second):
     ],
 )
 def test_flags_that_contradict_each_other(first, flags):
-    """If it fails, one of two contradicting answers is silently dropped."""
+    """If this fails, one of two contradicting answers is silently dropped."""
     outcome = first.json("setup", *flags)
     assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["flags-conflict"], 2)
 
@@ -400,7 +400,7 @@ def test_flags_that_contradict_each_other(first, flags):
     ],
 )
 def test_without_a_terminal_nothing_is_asked(first, flags, missing):
-    """If it fails, a script waits for ever, or a missing answer is guessed."""
+    """If this fails, a script waits for ever, or a missing answer is guessed."""
     done = first.tcsync("setup", *flags)
     assert done.returncode == 2
     assert f"Give {missing}" in done.stdout and "[answer-needed]" in done.stdout
@@ -408,7 +408,7 @@ def test_without_a_terminal_nothing_is_asked(first, flags, missing):
 
 
 def test_secrets_that_cannot_be_read(server, first, tmp_path):
-    """If it fails, an empty file or two lines are taken for a secret."""
+    """If this fails, an empty file or two lines are taken for a secret."""
     flags = ("setup", "--server-url", server.url, "--client-id", UNKNOWN_ID)
     two_lines = tmp_path / "two"
     two_lines.write_text("one\ntwo\n", encoding="utf-8")
@@ -427,7 +427,7 @@ def test_secrets_that_cannot_be_read(server, first, tmp_path):
 
 
 def test_a_server_that_dies_between_check_and_sync(server, first):
-    """If it fails, a sync that fails half-way leaves a changed taskrc behind."""
+    """If this fails, a sync that fails half-way leaves a changed taskrc behind."""
     first.add("Buy milk")
     before = first.files()
     # Taskwarrior is sent to a dead end by its own proxy setting, which the wizard's check does not use.
@@ -449,7 +449,7 @@ LINKS = {
 
 @pytest.mark.parametrize("link", LINKS)
 def test_the_doctor_names_the_link_that_is_broken(paired, link):
-    """If it fails, the doctor blames another link, or says of later ones that they hold although it did not look."""
+    """If this fails, the doctor blames another link, or says of later ones that they hold although it did not look."""
     identifier, make = LINKS[link]
     with contextlib.ExitStack() as context:
         taskrc = paired.taskrc.read_text(encoding="utf-8")
@@ -466,7 +466,7 @@ def test_the_doctor_names_the_link_that_is_broken(paired, link):
 
 
 def test_the_doctor_notices_a_wrong_clock(paired, tmp_path):
-    """If it fails, a person with a wrong clock looks for the reason of strange merges elsewhere."""
+    """If this fails, a person with a wrong clock looks for the reason of strange merges elsewhere."""
     program = tmp_path / "late.py"
     program.write_text(
         "import time, tcsync.wizard.doctor, types\n"
@@ -482,7 +482,7 @@ def test_the_doctor_notices_a_wrong_clock(paired, tmp_path):
 
 
 def test_a_keyring_that_is_not_there_is_no_failure_of_the_setup(server, first):
-    """If it fails, a computer without a keyring cannot be set up with --keyring, or the missing copy goes unnoticed."""
+    """If this fails, a computer without a keyring cannot be set up with --keyring, or the lack of a copy is hidden."""
     flags = ("setup", "--first-computer", "--server-url", server.url, "--keyring")
     outcome = first.json(*flags, PYTHON_KEYRING_BACKEND="keyring.backends.fail.Keyring")
     assert outcome["result"] == "done"

@@ -28,7 +28,7 @@ PROMPTS = {
 @pytest.mark.parametrize("prompt", PROMPTS)
 @pytest.mark.parametrize("how", ["Ctrl-C", "Ctrl-D"])
 def test_at_every_prompt(server, paired, second, prompt, how):
-    """If it fails, stopping a setup leaves something behind."""
+    """If this fails, stopping a setup leaves something behind."""
     second.add("Water plants")
     second.write_taskrc(TASKRC)
     before = second.files()
@@ -50,7 +50,7 @@ def test_at_every_prompt(server, paired, second, prompt, how):
 
 
 def test_at_the_question_whether_to_replace(paired):
-    """If it fails, stopping at an existing configuration harms it."""
+    """If this fails, stopping at an existing configuration harms it."""
     before = paired.files()
     terminal = paired.terminal("setup")
     terminal.wait_for("Replace these settings? [y/N]: ")
@@ -60,7 +60,7 @@ def test_at_the_question_whether_to_replace(paired):
 
 
 def test_while_the_server_is_waited_for(first):
-    """If it fails, Ctrl-C does nothing until a deadline of a minute is over."""
+    """If this fails, Ctrl-C does nothing until a deadline of a minute is over."""
     first.write_taskrc(TASKRC)
     with silent() as url:
         terminal = first.terminal("setup", "--first-computer", "--server-url", url)
@@ -72,7 +72,7 @@ def test_while_the_server_is_waited_for(first):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_while_the_first_sync_runs(server, new_computer, number):
-    """If it fails, a setup that is ended in its last step leaves half of it, or a hanging `task`."""
+    """If this fails, a setup that is ended in its last step leaves half of it, or a hanging `task`."""
     computer = new_computer(fake_task="hangs-in-sync")
     computer.write_taskrc(TASKRC)
     terminal = computer.terminal("setup", "--first-computer", "--server-url", server.url)
@@ -85,11 +85,11 @@ def test_while_the_first_sync_runs(server, new_computer, number):
     assert computer.taskrc.read_text(encoding="utf-8") == TASKRC
     assert not list(computer.home.glob(".taskrc.*"))
     child_id = int(child.read_text(encoding="utf-8"))
-    wait_until(lambda: is_gone(child_id), 10, "what `task` had started is gone")
+    wait_until(lambda: is_gone(child_id), 10, "the child of `task` is gone")
 
 
 def test_while_the_first_sync_runs_a_new_taskrc_goes_away_again(server, new_computer):
-    """If it fails, an interrupted setup leaves a taskrc where there was none."""
+    """If this fails, an interrupted setup leaves a taskrc where there was none."""
     computer = new_computer(fake_task="hangs-in-sync")
     terminal = computer.terminal("setup", "--first-computer", "--server-url", server.url)
     child = computer.home / "child"
@@ -100,7 +100,7 @@ def test_while_the_first_sync_runs_a_new_taskrc_goes_away_again(server, new_comp
 
 
 def test_after_the_first_sync_took_effect_the_settings_stay(server, first):
-    """If it fails, going back tears a replica from the history that it already belongs to, which would lose tasks."""
+    """If this fails, going back tears a replica from the history that it already belongs to, which would lose tasks."""
     first.add("Buy milk")
     first.write_taskrc(TASKRC)
     # The real sync runs to its end, and then `task` does not come back.
@@ -118,7 +118,7 @@ def test_after_the_first_sync_took_effect_the_settings_stay(server, first):
 
 
 def test_while_tasks_are_carried_over(start_server, first):
-    """If it fails, a replica is torn: the old one is aside, the new one is half full, and the taskrc names neither."""
+    """If this fails, a replica is torn: the old one is aside, the new one half full, and the taskrc names neither."""
     old, new = start_server(), start_server()
     first.add("Buy milk", "Call Ada")
     assert first.json("setup", "--first-computer", "--server-url", old.url)["result"] == "done"

@@ -1,4 +1,4 @@
-"""A version that stops every computer of a user: what people see, the way out of the operator and of each computer."""
+"""A version that stops every computer of a user: the messages, the operator's way out, and each computer's."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def rewind(server, client_id, version, file):
     )
 
 
-# Each is added after the latest version; what it returns is the version's ID.
+# Each adds a version after the latest one and returns its ID.
 def bad_json_in_a_valid_seal(remote, _server, _user, latest):
     added = remote.add_version(UUID(latest), b'{"operations":[{"Create":')
     assert isinstance(added, VersionAdded)
@@ -78,12 +78,12 @@ def test_the_way_out_of_a_poisoned_history(server, paired, joined, user, tmp_pat
         assert rewind(server, user.client_id, good, file)["versions_removed"] == 1
         assert poisoned in file.read_text(encoding="utf-8")
 
-        # Computers that never got past it go on as if nothing had been.
+        # Computers that never got past it sync as before.
         joined.task("sync")
         paired.task("sync")
         assert set(paired.tasks()) == {"Buy milk", "Call Ada", "Written while nothing syncs"}
         assert paired.tasks() == joined.tasks()
-        # Whoever was at the poison is told that it is gone, and does not put it back.
+        # A computer that was at the poison learns that it is gone, and does not put it back.
         assert isinstance(remote.get_child_version(UUID(poisoned)), Gone)
         assert isinstance(remote.get_child_version(UUID(latest_of(server, user.client_id))), UpToDate)
     assert admin.as_json(server.data_dir, "verify")["problems"] == []

@@ -1,4 +1,4 @@
-"""While the wizard runs, somebody else on the computer looks: at every process's arguments and environment, at every
+"""While the wizard runs, another user of the computer looks: at every process's arguments and environment, at every
 file that others may read, and at every log. The secret is in none of them."""
 
 import os
@@ -11,7 +11,7 @@ from computers import python_command
 
 
 class Watch:
-    """Looks at /proc as fast as it can, until it is told to stop. `seen` are the programs that it saw."""
+    """Looks at /proc as fast as it can, until it is stopped. `seen` are the programs that it saw."""
 
     def __init__(self):
         self.seen = set()
@@ -28,7 +28,7 @@ class Watch:
         self._thread.join()
 
     def check(self, *needles):
-        """What was seen and has one of these in it."""
+        """The places in which one of these was seen."""
         return sorted({kind for kind, text in self._arguments for needle in needles if needle in text})
 
     def _watch(self):
@@ -49,7 +49,7 @@ class Watch:
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
 def test_the_secret_is_nowhere_where_others_look(server, new_computer, tmp_path):
-    """If it fails, another user of the computer, or a log, learns the secret."""
+    """If this fails, another user of the computer, or a log, learns the secret."""
     first, second = new_computer(), new_computer()
     first.add("Buy milk")
     with Watch() as watch:
@@ -81,7 +81,7 @@ def test_the_secret_is_nowhere_where_others_look(server, new_computer, tmp_path)
 
 
 def test_a_bug_shows_no_secret(server, paired, second):
-    """If it fails, a traceback with credentials ends up in a bug report."""
+    """If this fails, a traceback with credentials ends up in a bug report."""
     program = second.home / "broken.py"
     program.write_text(
         "import tcsync.wizard.setup.flow as flow\n"

@@ -25,7 +25,7 @@ def setup(computer, url, *flags):
 
 @pytest.mark.parametrize("fake", FAULTS)
 def test_each_fault_of_taskwarrior_is_told(server, new_computer, fake):
-    """If it fails, a person does not learn what to do about their Taskwarrior."""
+    """If this fails, a person does not learn how to repair their Taskwarrior."""
     computer = new_computer(fake_task=fake)
     outcome = setup(computer, server.url)
     assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == ([FAULTS[fake]], 4)
@@ -36,7 +36,7 @@ def test_each_fault_of_taskwarrior_is_told(server, new_computer, fake):
 
 
 def test_no_taskwarrior(server, new_computer):
-    """If it fails, a person without Taskwarrior gets a traceback, or credentials that they cannot use."""
+    """If this fails, a person without Taskwarrior gets a traceback, or credentials that they cannot use."""
     computer = new_computer(has_task=False)
     outcome = setup(computer, server.url)
     assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["task-missing"], 4)
@@ -44,7 +44,7 @@ def test_no_taskwarrior(server, new_computer):
 
 
 def test_a_failing_taskwarrior_leaves_things_as_they_were(server, new_computer):
-    """If it fails, a sync that does not work leaves settings behind."""
+    """If this fails, a sync that does not work leaves settings behind."""
     computer = new_computer(fake_task="fails")
     computer.write_taskrc("# mine\n")
     outcome = setup(computer, server.url)
@@ -55,7 +55,7 @@ def test_a_failing_taskwarrior_leaves_things_as_they_were(server, new_computer):
 
 @pytest.mark.parametrize("fake", ["hangs", "hangs-in-sync"])
 def test_what_hangs_is_killed_with_all_that_it_started(server, new_computer, fake):
-    """If it fails, the wizard waits for ever, or a hook of a killed `task` goes on running."""
+    """If this fails, the wizard waits for ever, or a hook of a killed `task` keeps running."""
     assert "sleep 600 &" in FAKE_TASKS[fake]
     computer = new_computer(fake_task=fake)
     started = time.monotonic()
@@ -68,14 +68,14 @@ def test_what_hangs_is_killed_with_all_that_it_started(server, new_computer, fak
 
 
 def test_the_known_bad_release_is_not_run(server, new_computer):
-    """If it fails, Taskwarrior 3.4.1 hangs in the middle of a setup."""
+    """If this fails, Taskwarrior 3.4.1 hangs in the middle of a setup."""
     computer = new_computer(fake_task="3.4.1")
     setup(computer, server.url)
     assert not (computer.home / "ran").exists()
 
 
 def test_a_computer_on_which_taskwarrior_never_ran(server, first):
-    """If it fails, Taskwarrior asks whether to create a taskrc, and nobody answers."""
+    """If this fails, Taskwarrior asks whether to create a taskrc, and nobody answers."""
     assert not first.taskrc.exists()
     outcome = first.json("setup", "--first-computer", "--server-url", server.url)
     assert outcome["result"] == "done"
@@ -86,7 +86,7 @@ def test_a_computer_on_which_taskwarrior_never_ran(server, first):
 
 
 def test_taskrc_and_data_are_those_that_taskwarrior_uses(server, first):
-    """If it fails, TASKRC, TASKDATA or XDG_CONFIG_HOME lead the wizard and Taskwarrior to different files."""
+    """If this fails, TASKRC, TASKDATA or XDG_CONFIG_HOME lead the wizard and Taskwarrior to different files."""
     for name, variables in {
         "named": {"TASKRC": f"{first.home}/named/rc"},
         "xdg": {"XDG_CONFIG_HOME": f"{first.home}/xdg", "TASKDATA": f"{first.home}/elsewhere"},
@@ -100,7 +100,7 @@ def test_taskrc_and_data_are_those_that_taskwarrior_uses(server, first):
 
 
 def test_a_replica_of_another_format(server, first):
-    """If it fails, a later Taskwarrior's file is misread, and numbers are guessed."""
+    """If this fails, a later Taskwarrior's file is misread, and numbers are guessed."""
     first.add("Buy milk")
     database = sqlite3.connect(first.home / ".task" / "taskchampion.sqlite3")
     database.execute("UPDATE version SET major = 7")
@@ -113,7 +113,7 @@ def test_a_replica_of_another_format(server, first):
 
 
 def test_a_sync_that_fails_after_it_took_effect_keeps_the_settings(server, first):
-    """If it fails, going back tears a replica from the history that it already belongs to."""
+    """If this fails, going back tears a replica from the history that it already belongs to."""
     first.add("Buy milk")
     fails = '"$(dirname "$0")/real-task" "$@"; echo "The cable is out." >&2; exit 2'
     first.wrap_task(f'case "$*" in *" sync") {fails};; esac')
@@ -130,7 +130,7 @@ def test_a_sync_that_fails_after_it_took_effect_keeps_the_settings(server, first
     [("410", "sync-gone"), ("403", "sync-not-allowed"), ("500", "sync-status")],
 )
 def test_statuses_that_taskwarrior_got_are_explained(status, identifier):
-    """If it fails, Taskwarrior's own words about a failed sync are all that a person gets."""
+    """If this fails, Taskwarrior's own words about a failed sync are all that a person gets."""
     words = (
         "Failed to synchronize with server: Server Error: "
         f"http://127.0.0.1:{free_port()}/v1/client/get-child-version/0 responded with {status} Gone"
@@ -139,7 +139,7 @@ def test_statuses_that_taskwarrior_got_are_explained(status, identifier):
 
 
 def test_taskwarriors_own_messages_are_the_ones_that_are_recognised(start_server, first, second):
-    """If it fails, the real Taskwarrior words its failures other than the wizard expects."""
+    """If this fails, the real Taskwarrior words its failures other than the wizard expects."""
     server, other = start_server(), start_server()
     first.add("Buy milk")
     assert first.json("setup", "--first-computer", "--server-url", server.url)["result"] == "done"
@@ -156,7 +156,7 @@ def test_taskwarriors_own_messages_are_the_ones_that_are_recognised(start_server
 
 
 def sync_finding(computer):
-    """What the wizard makes of a failing `task sync` on that computer."""
+    """The wizard's finding for a failing `task sync` on that computer."""
     done = run_bounded(["task", "sync"], env=computer.environment, timeout_s=60)
     assert done.returncode != 0
     return explain_sync(TaskRun("task sync", done.returncode, done.stdout, done.stderr)).problem.identifier

@@ -16,7 +16,7 @@ def set_up_first_at_terminal(computer, url, *flags):
 
 
 def test_both_computers_at_a_terminal(server, first, second):
-    """If it fails, the way that the documentation describes does not lead to two computers in sync."""
+    """If this fails, the way that the documentation describes does not lead to two computers in sync."""
     first.add("Buy milk", "Call Ada")
     terminal = set_up_first_at_terminal(first, server.url)
     assert "Read back and verified: the server and this computer both have 2 tasks (2 pending)." in terminal.screen
@@ -43,7 +43,7 @@ def test_both_computers_at_a_terminal(server, first, second):
 
 
 def test_the_cloud_server_is_the_default_and_can_be_another(server, first):
-    """If it fails, staging cannot be tested, or pressing Enter does not choose the cloud."""
+    """If this fails, staging cannot be tested, or pressing Enter does not choose the cloud."""
     terminal = first.terminal("setup", TCSYNC_CLOUD_URL=server.url)
     terminal.answer("Choose option [1]: ", "")
     terminal.answer("existing credentials from another computer? [y/N]: ", "")
@@ -52,7 +52,7 @@ def test_the_cloud_server_is_the_default_and_can_be_another(server, first):
 
 
 def test_typing_the_fields_one_by_one(server, paired, second):
-    """If it fails, credentials that were not made by tcsync cannot be entered. Spaces, case and scheme are forgiven."""
+    """If this fails, credentials of other programs cannot be entered. Spaces, case and scheme are forgiven."""
     client_id = paired.json("show")["client_id"]
     terminal = second.terminal("setup")
     terminal.answer("Choose option [1]: ", "2")
@@ -67,7 +67,7 @@ def test_typing_the_fields_one_by_one(server, paired, second):
 
 
 def test_two_empty_computers(server, first, second):
-    """If it fails, the second computer of someone who has no tasks yet is told that its credentials may be wrong."""
+    """If this fails, the second computer of a user without tasks shows a warning about wrong credentials."""
     assert first.tcsync("setup", "--first-computer", "--server-url", server.url).returncode == 0
     outcome = second.json("setup", "--pairing-code-file", "-", given=first.pair())
     assert outcome["result"] == "done" and outcome["tasks"] == {"all": 0}
@@ -78,7 +78,7 @@ def test_two_empty_computers(server, first, second):
 
 
 def test_scripts_set_up_both(server, paired, second, tmp_path):
-    """If it fails, the setup cannot be automated: secrets from a file, from a descriptor, and from standard input."""
+    """If this fails, the setup cannot be automated: secrets from a file, from a descriptor, and from standard input."""
     secret_file = tmp_path / "secret"
     secret_file.write_text(f"{paired.secret()}\n", encoding="utf-8")
     client_id = paired.json("show")["client_id"]
@@ -97,7 +97,7 @@ def test_scripts_set_up_both(server, paired, second, tmp_path):
 
 
 def test_counts_are_those_of_what_happened(server, paired, second):
-    """If it fails, the wizard tells numbers that are not so."""
+    """If this fails, the wizard tells numbers that are not so."""
     paired.task("1", "done")
     paired.task("2", "delete")
     paired.task("sync")
@@ -112,7 +112,7 @@ def test_counts_are_those_of_what_happened(server, paired, second):
 
 
 def test_piped_output_is_plain_and_keeps_secrets_back(server, first):
-    """If it fails, a log of a script has escape codes or somebody's secret in it."""
+    """If this fails, a log of a script has escape codes or a user's secret in it."""
     done = first.tcsync("setup", "--first-computer", "--server-url", server.url)
     assert done.returncode == 0
     assert "\x1b" not in done.stdout
@@ -124,7 +124,7 @@ def test_piped_output_is_plain_and_keeps_secrets_back(server, first):
 
 
 def test_no_color_is_honoured(server, first):
-    """If it fails, people who asked for no colours get escape codes."""
+    """If this fails, people who asked for no colours get escape codes."""
     terminal = first.terminal("setup", "--first-computer", "--server-url", server.url, NO_COLOR="1")
     assert terminal.end() == 0
     assert "\x1b[" not in terminal.raw
@@ -134,7 +134,7 @@ def test_no_color_is_honoured(server, first):
 
 
 def test_the_qr_code_carries_the_pairing_code(server, paired):
-    """If it fails, the QR code in the terminal is not shown, or shown where it was not asked for."""
+    """If this fails, the QR code in the terminal is not shown, or shown where it was not asked for."""
     shown = paired.tcsync("pair", "--qr").stdout
     assert shown.startswith(paired.pair())
     assert len(shown.splitlines()) > 20 and "\N{FULL BLOCK}" in shown
@@ -142,14 +142,14 @@ def test_the_qr_code_carries_the_pairing_code(server, paired):
 
 
 def test_show_masks_the_secret(paired):
-    """If it fails, `tcsync show` over a shoulder gives the tasks away."""
+    """If this fails, `tcsync show` over a shoulder gives the tasks away."""
     assert paired.secret() not in paired.tcsync("show").stdout
     assert "********" in paired.tcsync("show").stdout
     assert json.loads(paired.tcsync("show", "--json", "--reveal").stdout)["secret"] == paired.secret()
 
 
 def test_a_narrow_terminal(server, first):
-    """If it fails, words are torn apart at the edge of a usual terminal, or what is copied from it has gaps."""
+    """If this fails, words are torn apart at the edge of a usual terminal, or text copied from it has gaps."""
     first.add("Buy milk")
     terminal = first.terminal("setup", "--first-computer", "--server-url", server.url, columns=80)
     assert terminal.end() == 0

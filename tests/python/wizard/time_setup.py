@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures what a person waits for: from `pip install ./capi/python`, with the build of the library, to both computers
+"""Measures a person's wait: from `pip install ./capi/python`, with the build of the library, to both computers
 in sync, with the server running and Taskwarrior installed. Prints each step's time; there is no pass or fail.
 
     TCSYNC_BUILD_DIR=build python3 tests/python/wizard/time_setup.py

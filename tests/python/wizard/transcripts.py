@@ -1,5 +1,5 @@
-"""What the documentation shows of terminals, made by doing it: each transcript is a function that drives the real
-programs. What differs from run to run is replaced by examples, always the same ones.
+"""The documentation's transcripts of terminals, made by running them: each is a function that drives the real
+programs. Parts that differ from run to run are replaced by examples, always the same ones.
 
 A page has a transcript between two comments:
 
@@ -27,7 +27,7 @@ BLOCK = re.compile(r"(<!-- transcript: ([a-z-]+) -->\n)(.*?)(<!-- end -->)", re.
 
 
 class Recording:
-    """Runs commands on the two computers of one person, and keeps what the screen showed."""
+    """Runs commands on the two computers of one person, and keeps the screen's text."""
 
     def __init__(self, first, second, cloud_url):
         self.first = first
@@ -37,7 +37,7 @@ class Recording:
             computer.environment["TCSYNC_CLOUD_URL"] = cloud_url
 
     def on(self, computer, command, *answers):
-        """What `command` shows, with the answers typed, as it stands in a page: with the line that starts it."""
+        """The output of `command`, with the answers typed, as a page has it: with the line that starts it."""
         program, *arguments = command.split(" ", 1)
         words = (arguments[0] if arguments else "").split("|")
         words = [word for part in words for word in part.split()]
@@ -49,7 +49,7 @@ class Recording:
         return f"$ {command}\n{self.normalised(computer, terminal.screen)}"
 
     def normalised(self, computer, text):
-        """Text with examples in the places of what is new in each run."""
+        """Text with examples in the places of parts that are new in each run."""
         text = plain_text(text)
         for owner in (self.first, self.second):
             if owner.taskrc.exists() and "sync.encryption_secret" in owner.taskrc.read_text(encoding="utf-8"):
