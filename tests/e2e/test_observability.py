@@ -154,6 +154,7 @@ class TestMetrics:
 
 class TestHealth:
     def test_it_is_on_every_address(self, start_server):
+        """If this fails, a supervisor that can reach only one address takes the server for dead."""
         observed = Observed(start_server, "--base-path", "/tasks")
         for address in (observed.server.addresses[0], observed.address):
             for path in ("/health", "/health/live"):
@@ -188,6 +189,7 @@ class TestHealth:
             observed.server.kill()
 
     def test_less_free_disk_than_the_operator_wants_shows(self, start_server):
+        """If this fails, an operator learns of a filling disk when it is full."""
         observed = Observed(start_server, "--disk-free-bytes-min", str(1 << 60))
         status, _, body = get(observed.server.addresses[0], "/health")
         assert status == 503
@@ -203,10 +205,12 @@ class TestMonitoring:
         assert promtool("check", "rules", MONITORING / "alerts.yml")[0] == 0
 
     def test_the_alerts_come_when_they_should(self):
+        """If this fails, a failing server pages nobody, or a healthy one pages its operator at night."""
         status, output = promtool("test", "rules", MONITORING / "alerts_test.yml")
         assert status == 0, output
 
     def test_every_alert_is_tested_and_says_what_to_do(self):
+        """If this fails, an alert may never fire, or wakes an operator without advice."""
         text = (MONITORING / "alerts.yml").read_text("utf-8")
         alerts = re.findall(r"- alert: (\w+)\n(.*?)(?=\n      - alert|\Z)", text, re.S)
         tested = (MONITORING / "alerts_test.yml").read_text("utf-8")
