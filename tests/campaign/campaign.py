@@ -1,11 +1,11 @@
-"""What the campaigns share: arguments, the clock, counts of what was tried, findings, and the report.
+"""Shared by the campaigns: arguments, the clock, counts of trials, findings, and the report.
 
 A campaign is a program that tries something in rounds for as long as it is given:
 
     NAME.py [--seconds N] [--seed S] [--build-dir DIR] [--report FILE] [--keep DIR]
 
 Exit status: 0, 1 when a promise was broken, 77 when something is missing that the campaign needs. The report is JSON:
-what was tried and how often, with which seed, and each finding with the line that repeats it. What failed is kept.
+the trials and their counts, the seed, and each finding with the line that repeats it. Failed rounds are kept.
 Until the campaign ends the report says that it has not, so that one that is killed does not look like one that found
 nothing.
 
@@ -35,7 +35,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 MISSING = 77  # ctest and automake call it "skipped"
 
-FINDINGS_MAX = 10  # more of them say nothing new, and fill the disk with what is kept
+FINDINGS_MAX = 10  # more of them say nothing new, and fill the disk with kept rounds
 
 _parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
 _parser.add_argument("--build-dir", type=Path, help="where tcsync is built (TCSYNC_BUILD_DIR, or build)",
@@ -91,7 +91,7 @@ class Campaign:
         except Missing:
             shutil.rmtree(directory, ignore_errors=True)
             raise
-        except Exception as failure:  # whatever it is, it is a finding
+        except Exception as failure:  # each is a finding
             self.finding(what or f"round {self.rounds}", failure, directory)
         else:
             shutil.rmtree(directory, ignore_errors=True)
@@ -142,10 +142,10 @@ def run(description, main, add_arguments=None):
     parser = argparse.ArgumentParser(description=description, parents=[_parser], allow_abbrev=False,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("--seconds", type=float, default=60, help="begin no further round after that (60)")
-    parser.add_argument("--seed", type=int, default=1, help="what is chosen depends on it (1)")
+    parser.add_argument("--seed", type=int, default=1, help="of all random choices (1)")
     parser.add_argument("--report", type=Path, help="write the report here as well")
     parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()) / "tcsync-findings",
-                        help="where what failed is kept")  # fmt: skip
+                        help="keep failed rounds here")  # fmt: skip
     if add_arguments:
         add_arguments(parser)
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of what the campaigns are made of."""
+"""Fixtures for the tests of the campaigns' parts."""
 
 import campaign  # noqa: F401 - makes the helpers of tests/e2e importable
 import server_fixture

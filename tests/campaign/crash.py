@@ -3,7 +3,7 @@
 starts; then everything that was acknowledged is compared, byte by byte.
 
 Owners have a client each, racers share one, and the operator imports, bans, removes versions, deletes, and makes
-backups. One backup of each data directory is restored at its end, and compared with what was acknowledged before it.
+backups. One backup of each data directory is restored at its end, and compared with the data acknowledged before it.
 """
 
 import base64
@@ -50,7 +50,7 @@ class Worker(threading.Thread):
 
 
 class Load:
-    """Who uses one data directory."""
+    """The users of one data directory."""
 
     def __init__(self, campaign, directory):
         self.campaign = campaign
@@ -58,13 +58,13 @@ class Load:
         self.directory = directory
         self.owned = [Client() for _ in range(OWNERS)]
         self.shared = Client()
-        self.operated = {}  # client ID -> Client; the operator's, nobody else writes to them
+        self.operated = {}  # client ID -> Client; the operator's alone to write to
         self.banned = {}  # client ID -> True, False, or None for "it was not answered"
         self.serial = 0
         self.failures = []
 
     def size(self):
-        # Mostly small as real ones are; some beyond what stands inline, a few of many pages.
+        # Mostly small as real ones are; some too large to be stored inline, a few of many pages.
         return int(2 ** self.random.uniform(0, 13 if self.random.random() < 0.8 else 20)) + 1
 
     def bytes_for(self, what):
@@ -237,7 +237,7 @@ class Load:
 
 
 def kill_during_start(campaign, server):
-    """Begins to start, and kills that; what was acknowledged must survive it as well."""
+    """Begins to start, and kills that; acknowledged data must survive it as well."""
     process = subprocess.Popen(
         admin.command_line(server.data_dir, "--listen", "127.0.0.1:0", *FLAGS),
         env=server_module.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
@@ -254,7 +254,7 @@ def verify(server):
 
 
 def restore_last_backup(campaign, load, directory):
-    """A backup is whole after all that: it restores, and its histories are beginnings of what was acknowledged."""
+    """A backup is whole after all that: it restores, and its histories are beginnings of the acknowledged ones."""
     if not (directory / "backups").exists():
         return
     listed = admin.run(directory / "data", "backups", directory / "backups", "--json")

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Crowds: an address, and apart from that a hundred, hold all that a server can run out of; a stranger syncs meanwhile.
+"""Crowds: one address, or a hundred, exhaust each of a server's resources; a stranger syncs meanwhile.
 
-Held are connections that say nothing, heads and TLS handshakes that are never completed, pipelined requests and large
-answers that nobody reads, uploads that stand still, and bursts of requests that go on although they are answered 429.
-Whatever is ended is begun again. The stranger, who has an address of its own, keeps 99% of its requests at least (of
-few requests, all but one), and the server's resident memory stays under 1.5 times its budget; both directly, and for
-what passes a proxy, behind nginx and Caddy. In a run of ten minutes and more the stranger's p99 is under 250 ms, too:
-for that the machine must have nothing else to do.
+The crowd holds silent connections, heads and TLS handshakes that are never completed, pipelined requests and large
+answers that it does not read, stalled uploads, and bursts of requests that continue although they are answered 429.
+It opens each connection again that the server ends. The stranger, who has an address of its own, keeps 99% of its
+requests at least (of few requests, all but one), and the server's resident memory stays under 1.5 times its budget;
+both directly, and for crowds that a proxy lets through, behind nginx and Caddy. In a run of ten minutes and more the
+stranger's p99 is under 250 ms, too: for that the machine must have nothing else to do.
 
 A run of less than two minutes tries some of the crowds, once (SHORT). It is for busy machines, and content with nine
 requests of ten: without its shares, a server keeps seven at the most, and of some crowds none.
@@ -61,7 +61,7 @@ ONE = ["127.0.0.2"]
 HUNDRED = [f"127.0.1.{number}" for number in range(1, 101)]
 
 IP_BIND_ADDRESS_NO_PORT = 24  # Linux'; the port is chosen when it connects
-NO_ROOM = 4096  # what a client's kernel keeps for one that does not read
+NO_ROOM = 4096  # kept by a client's kernel for one that does not read
 
 
 def head(method, path, client_id, *fields):
@@ -78,7 +78,7 @@ def client_hello():
 
 
 def attack_bytes(kind, client_id):
-    """What a connection of the attacker sends, and whether it goes on sending it and reads the answers."""
+    """The bytes of a connection of the attacker, and whether it keeps sending them and reads the answers."""
     child = head("GET", f"/v1/client/get-child-version/{uuid.uuid4()}", client_id)
     if kind == "silence":
         return b"", False
@@ -133,7 +133,7 @@ class Holder:
         message, repeats = attack_bytes(kind, client_id)
         context = ssl.create_default_context(cafile=authority) if authority else None
         epoll = select.epoll()
-        held = {}  # by file descriptor: [connection, what is left to send]
+        held = {}  # by file descriptor: [connection, the bytes left to send]
         coming = set()  # those of them that are not connected yet
         source = itertools.cycle(sources)
         while True:
@@ -186,7 +186,7 @@ class Holder:
             connection.recv(65536)
         if events & select.EPOLLOUT:
             of_connection[1] = left = left[connection.send(left[:65536]) :] or again if left else b""
-        # What comes is read only by those who go on; the others are told of the end alone.
+        # Only connections that keep sending read the answers; the others see just the end.
         wanted = (select.EPOLLOUT if left else 0) | (select.EPOLLIN if again else 0)
         epoll.modify(connection, wanted | select.EPOLLRDHUP)
 
@@ -195,7 +195,7 @@ class Stranger:
     """Syncs as replicas do, now on a connection that it keeps, now on a new one, and counts.
 
     A connection that a server closes between two requests is no failure: HTTP clients then repeat the request on a new
-    one. That is told among the figures.
+    one. The figures have that number.
     """
 
     def __init__(self, url, authority=None):
@@ -286,11 +286,11 @@ def peak_megabytes(pid):
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
-    raise AssertionError("the server has ended")  # Nobody has waited for it, so its number is still there.
+    raise AssertionError("the server has ended")  # Its status was not yet collected, so its number is still there.
 
 
 def try_crowd(campaign, server, name, holder, stranger, seconds):
-    """The crowd holds, the stranger syncs, both within that time: what was promised, or an AssertionError."""
+    """The crowd holds, the stranger syncs, both within that time: the promise holds, or an AssertionError."""
     until = time.monotonic() + seconds
     with holder:
         stranger.sync(until)
@@ -344,7 +344,7 @@ def sources_of(origin):
 
 
 def one_round(campaign, directory, wanted, seconds):
-    """Tries each of the wanted crowds, whatever became of the others."""
+    """Tries each of the wanted crowds, even when others failed."""
     flags = ("--memory-budget", f"{BUDGET_MB}M", "--trusted-proxy", "127.0.0.1")
     connections = CONNECTIONS
     if campaign.seconds < FULL_RUN_S:
@@ -355,7 +355,7 @@ def one_round(campaign, directory, wanted, seconds):
 
     def attempt(crowd, url, count, authority=None):
         kind, origin = crowd
-        by = authority if origin in PROXIES else None  # Otherwise what a crowd sends is not in TLS, or is TLS itself.
+        by = authority if origin in PROXIES else None  # Other crowds do not use TLS, or send it themselves.
         holder = Holder(kind, sources_of(origin), address_of(url), count, attacker, by)
         try:
             try_crowd(campaign, server, name_of(*crowd), holder, Stranger(url, authority), seconds)

@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Damage: every kind of file in a data directory removed, emptied, cut, changed, and exchanged for another; and what the
-next starts, /health, reads and `verify` make of it.
+"""Damage: every kind of file in a data directory removed, emptied, cut, changed, and exchanged for another; and the
+reaction of the next starts, /health, reads and `verify`.
 
-Whatever was done, one of these is right:
+After any damage, one of these is right:
 
-- the server refuses to start, says which file or directory it is about, and changes nothing of it: with the file put back
-  it starts and has everything;
+- the server refuses to start, names the file or directory, and changes nothing: with the file put back it starts and
+  has everything;
 - it starts and has everything;
-- it starts, and whoever is told by it is told: what is not there is an error and not an empty history, and `verify` or
-  /health says that something is wrong.
+- it starts and reports the loss: a read of missing data is an error and not an empty history, and `verify` or /health
+  reports damage.
 
-The worst is in none of them: acknowledged data is missing, readers are told that they are up to date, /health says ok, and
-`verify` says that all is intact. The table of what was seen is in the report.
+The worst case is none of these: acknowledged data is missing, readers get the answer that they are up to date, /health
+says ok, and `verify` says that all is intact. The report has the table of outcomes.
 """
 
 import re
@@ -31,10 +31,10 @@ from support import wait_until
 FLAGS = ("--memory-budget", "16M", "--disk-free-bytes-min", "0")
 STILLNESS_S = 2.5
 STILLNESS_TIMEOUT_S = 60
-# RocksDB's own messages, of no use to anybody's data; what exists only while somebody has the directory open; and the file
-# that keeps room on the disk, which has nothing in it.
+# RocksDB's own messages, without data; files that exist only while a process has the directory open; and the file that
+# keeps room on the disk, which is empty.
 UNIMPORTANT = re.compile(r"^(rocksdb/LOG.*|rocksdb/LOCK|admin\.sock|room\.log|reserve)$")
-# What a start may change or remove of a directory that it opens: what RocksDB has no more use for.
+# Files that are damaged together.
 GROUPS = (
     ("all table files", "rocksdb/*.sst"),
     ("all blob files", "rocksdb/*.blob"),
@@ -73,13 +73,13 @@ class Template:
                         self.add_client(connection, f"{part} {generation} {number}")
                     if part == "tables":
                         admin.succeed(data, "backup", directory / "backups")
-                    else:  # Older clients go on, so that their histories are in table files and in the log.
+                    else:  # Older clients continue, so that their histories are in table files and in the log.
                         for client in self.clients[:6]:
                             self.extend(connection, client, f"more {generation}", 2)
             connection.close()
-            # What a server notes of its writes now and then, it has noted: only the end that it has not noted yet may be cut
-            # from a log without a word.
-            wait_until(lambda: is_still(data), STILLNESS_TIMEOUT_S, "nothing is written to the data directory any more")
+            # The server has noted its writes, as it does now and then: only an end that is not noted yet may be missing
+            # from a log without a report.
+            wait_until(lambda: is_still(data), STILLNESS_TIMEOUT_S, "the data directory is still")
         finally:
             process.kill()
         self.files = files_of(data)
@@ -122,7 +122,7 @@ def kind_of(name):
     return re.sub(r"^.*\.(\w+)$", r"*.\1", re.sub(r"-?\d{6}", "", Path(name).name)) or name
 
 
-# What can happen to a file: each changes it, given the campaign and the names of others of its kind.
+# Kinds of damage: each changes a file, given the campaign and the names of others of its kind.
 def remove(campaign, path, others):
     path.unlink()
 
@@ -137,7 +137,7 @@ def cut(campaign, path, others):
 
 
 def change(campaign, path, others):
-    """One bit, where something is written."""
+    """One bit of the written part."""
     data = bytearray(path.read_bytes())
     if data:
         data[campaign.random.randrange(written_bytes(data))] ^= 1 << campaign.random.randrange(8)
@@ -178,9 +178,9 @@ class Case:
         self.damaged = content_of(self.data)
 
     def run(self):
-        """What was seen: 'refused', 'whole', or how what is missing was told."""
+        """The outcome: 'refused', 'whole', or the way in which the loss was reported."""
         first = self.start()
-        # The second start is the one that has been seen to wipe what the first one had left.
+        # A second start, because it may wipe data that the first one had left: that has been seen.
         second = self.start()
         return first if first == second else f"{first}, then {second}"
 
@@ -243,7 +243,7 @@ class Case:
             shutil.rmtree(cured)
 
     def look(self, url):
-        """What of the template's clients is missing, and what is answered with an error."""
+        """The missing versions of the template's clients, and the reads that are answered with an error."""
         missing, errors = [], []
         connection = Connection(url)
         for client in self.template.clients:
@@ -276,7 +276,7 @@ class Case:
         return missing, errors
 
     def told_by(self, process):
-        """Who says that something is wrong; '' when nobody does."""
+        """The commands and pages that report damage; '' when none does."""
         told = []
         if wire.request(process.url, "GET", "/health").status != 200:
             told.append("health")
@@ -289,7 +289,7 @@ class Case:
 
 
 def cases_of(template):
-    """Each case: its name, and what it does to a data directory."""
+    """Each case: its name, and its damage to a data directory."""
     for name in template.files:
         for action in ACTIONS:
             yield f"{kind_of(name)}: {action.__name__}", (name, action)

@@ -27,7 +27,7 @@ END_TIMEOUT_S = 900
 
 
 def add_arguments(parser):
-    parser.add_argument("--corpus", type=Path, help="what was found before, a directory for each target")
+    parser.add_argument("--corpus", type=Path, help="inputs found before, a directory for each target")
     parser.add_argument("targets", nargs="*", help="these alone")
 
 
@@ -63,7 +63,7 @@ def fuzz(campaign, program, seconds, corpus):
         done = subprocess.run([str(part) for part in command], capture_output=True, check=False, text=True,
                               errors="replace", timeout=seconds + END_TIMEOUT_S)  # fmt: skip
     except subprocess.TimeoutExpired as hanging:
-        said = hanging.stderr or b""  # bytes, whatever `text` says
+        said = hanging.stderr or b""  # bytes, even with `text`
         end = said[-1000:].decode(errors="replace") if isinstance(said, bytes) else said[-1000:]
         campaign.finding(target, f"it did not end within {END_TIMEOUT_S} s after its time: {end}")
         return

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Isolation: a model over clients whose IDs are neighbours, the nil and the highest ID among them, in one server with
-restarts, deletions, removals of old versions, bans and exports in between. Every answer is the model's, to the byte: nobody
-ever sees, changes or removes what is another's.
+restarts, deletions, removals of old versions, bans and exports in between. Every answer is the model's, to the byte: no client
+ever sees, changes or removes the data of another.
 """
 
 import base64
@@ -28,7 +28,7 @@ def neighbours(random):
         numbers.add(middle ^ (1 << bit))
     low = middle & ~0xFFFF
     numbers |= {low, low | 0xFF, low | 0x100, low | 0xFFFF, (low + 0x10000) % (1 << 128), (low - 1) % (1 << 128)}
-    # What follows a client ID in a key begins with these bytes, so they are the ones to be mistaken for.
+    # The part of a key behind a client ID begins with these bytes, so an ID with them might be mistaken for it.
     for kind in (0x10, 0x20, 0x21, 0x30, 0x40, 0x50, 0x51, 0x60, 0x63, 0xFF):
         numbers.add(low | kind)
         numbers.add(kind << 120)
@@ -63,7 +63,7 @@ class World:
             raise Broken(f"client {client_id}: {what}")
 
     def some_version_id(self, client_id):
-        """Often another's: that is what must lead nowhere."""
+        """Often another's, which must lead nowhere."""
         owner = client_id if self.random.random() < 0.4 else self.random.choice(self.ids)
         chain = self.clients[owner].chain
         return self.random.choice(chain)[0] if chain and self.random.random() < 0.9 else wire.NIL_VERSION

@@ -1,5 +1,5 @@
-"""What was promised to a client, so that it can be compared with what a server has: every version and snapshot that was
-acknowledged is there with its bytes; what was sent and not answered is there as it was sent, or not at all.
+"""A server's promises to a client, to compare with its data: every acknowledged version and snapshot is there with its
+bytes; a version that was sent and not answered is there as it was sent, or not at all.
 
 Bytes are made from a name and a size (`payload`), so that the model holds a hash of each and not the bytes.
 """
@@ -13,7 +13,7 @@ import wire
 
 
 def payload(name, size):
-    """`size` bytes that cannot be compressed and are of nobody else."""
+    """`size` bytes that cannot be compressed and occur nowhere else."""
     return hashlib.shake_128(name.encode()).digest(size)
 
 
@@ -121,7 +121,7 @@ class Client:
 
     def compare(self, connection, count=lambda what, by=1: None):
         """Reads all that the server has of this client and compares; returns the latest version. Nothing else may use
-        the client meanwhile. What was unanswered and is there counts as acknowledged from now on."""
+        the client meanwhile. An unanswered version that is there counts as acknowledged from now on."""
         parent_id = self.base
         if parent_id not in self.acknowledged and not self.acknowledged and not self.unanswered:
             return self._expect_nothing(connection)

@@ -2,10 +2,10 @@
 """Power cuts: a server runs under a recorder of its system calls; then images of the disk are made as a power cut could have
 left it at many moments, and on each one the server must start and have every version that was acknowledged before.
 
-An image has of each file what was synced, and of what was written since a part: nothing, everything, or some of the writes,
-the last one torn in the middle. Names (files created, renamed, removed) are there when their directory was synced, and of the
-later ones the first few, because file systems keep their order. That is what POSIX promises. File systems with a journal, in
-every other run, promise more: what is synced brings along all names that were changed before.
+An image has the synced bytes of each file, and a part of the later writes: none, all, or some of them, the last one
+torn in the middle. Changes of names (files created, renamed, removed) are there when their directory was synced, and
+the first few of the later ones, because file systems keep their order. POSIX promises that much. File systems with a
+journal, in every other run, promise more: a sync brings along all names that were changed before.
 """
 
 import os
@@ -29,7 +29,7 @@ IMAGES_PER_RUN = 25
 
 
 class File:
-    """The bytes of one file as they are on the disk for certain, and what was done since."""
+    """The bytes of one file as they are on the disk for certain, and the changes since."""
 
     def __init__(self):
         self.synced = bytearray()
@@ -49,7 +49,7 @@ class File:
             if random.random() >= chance:
                 continue
             if kind == WRITE and random.random() < 0.3:
-                # Torn where the disk's sectors end, and behind that perhaps what has been there before.
+                # Torn where the disk's sectors end, perhaps with older bytes behind that.
                 end = random.randrange(len(written) + 1)
                 end = max(0, (offset + end) // SECTOR * SECTOR - offset)
                 written = written[:end]
@@ -197,7 +197,7 @@ class Record:
 
 
 class Acknowledged:
-    """What was sent and acknowledged, with the position in the record after the answer."""
+    """A request that was acknowledged, with the position in the record after the answer."""
 
     def __init__(self, record_path):
         self._record_path = record_path
@@ -230,7 +230,7 @@ def use(campaign, server, known, clients, serial):
 
 
 def client_as_of(client, known, position):
-    """What must be there of a client, and what may be, after a power cut at that position."""
+    """The data of a client that must be there, and that may be, after a power cut at that position."""
     then = Client(client.client_id)
     for owner, _, acknowledged, parent_id in known.versions:
         if owner is not client:

@@ -1,4 +1,4 @@
-"""A server on a directory that may not let it start: damaged ones, and what a power cut left."""
+"""A server on a directory that may not let it start: damaged ones, and images of power cuts."""
 
 import subprocess
 import time
@@ -32,7 +32,7 @@ class Process:
                 raise Broken(f"the server neither listened nor ended within {START_TIMEOUT_S} s: {self.output}")
             else:
                 time.sleep(0.01)
-        # Listening is logged before or after the data is open: what counts is whether it stays.
+        # Listening is logged before or after the data is open: only a server that stays counts.
         if self.url is not None:
             self._wait_for_answer()
 

@@ -1,10 +1,10 @@
-/* Records what a process does to the files below one directory, in the order in which it happens,
- * for power.py. Linux.
+/* Records a process' changes to the files below one directory, in their order, for power.py.
+ * Linux.
  *
  * Loaded with LD_PRELOAD. TCSYNC_RECORD_ROOT is the directory, TCSYNC_RECORD_LOG the file to append
  * to, which must not be below it. A record is a struct record, then `path_bytes` of path and
- * `data_bytes` of data. One lock orders what is done and what is recorded. Syncs are recorded and
- * not done: the images are made from the record, so the disk need not be waited for.
+ * `data_bytes` of data. One lock gives the changes and their records one order. Syncs are recorded
+ * and not done: the images are made from the record, so the disk need not be waited for.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Prints the reports of campaigns (DIRECTORY/NAME.json) as one page in Markdown: what was tried, how often, and each
-finding; also which campaigns were skipped, and which did not end.
+"""Prints the reports of campaigns (DIRECTORY/NAME.json) as one page in Markdown: the kinds of trials, their
+counts, and each finding; also which campaigns were skipped, and which did not end.
 
     report.py DIRECTORY NAME...
 """
@@ -19,7 +19,7 @@ def read(directory, name):
 
 
 def tell(report):
-    """What was tried, or why nothing was."""
+    """The trials with their counts, or the reason why there were none."""
     counts = ", ".join(f"{what}: {count:,}" for what, count in report["counts"].items())
     if report["state"] == "ended":
         return counts
@@ -28,7 +28,7 @@ def tell(report):
 
 def main(directory, *names):
     reports = [read(directory, name) for name in names]
-    print("| campaign | seed | seconds | rounds | what was tried | findings |\n| --- | --- | --- | --- | --- | --- |")
+    print("| campaign | seed | seconds | rounds | trials | findings |\n| --- | --- | --- | --- | --- | --- |")
     for report in reports:
         print(f"| {report['campaign']} | {report['seed']} | {report['seconds']} | {report['rounds']} | {tell(report)} | "
               f"{len(report['findings'])} |")  # fmt: skip

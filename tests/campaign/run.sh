@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Runs every campaign for hours, one after the other, and prints what was tried and how often.
+# Runs every campaign for hours, one after the other, and prints their trials and counts.
 #
 #   tests/campaign/run.sh [--hours N] [--seed S] [--build-dir DIR] [--fuzz-build-dir DIR] [--output DIR] [NAME...]
 #
 # N is shared out among the campaigns, NAME... are some of them (all without). It needs the build of tests/run.sh, and
-# for fuzz also that of `cmake --preset fuzz && cmake --build --preset fuzz`; a campaign that lacks what it needs is
-# skipped, which the report says. Exit status: 0, 1 when a promise was broken. --output has the reports, REPORT.md, and
-# what failed.
+# for fuzz also that of `cmake --preset fuzz && cmake --build --preset fuzz`; a campaign that lacks a prerequisite
+# is skipped, and the report says so. Exit status: 0, 1 when a promise was broken. --output has the reports, REPORT.md,
+# and the directories of failed rounds.
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"

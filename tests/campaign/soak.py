@@ -71,7 +71,7 @@ class Soak:
         return thread
 
     def sync_turn(self, number):
-        """What a replica does: pull, add a version, sometimes a snapshot. Each worker has clients of its own."""
+        """A replica's sync: pull, add a version, sometimes a snapshot. Each worker has clients of its own."""
         chosen = random.Random(self.campaign.seed * 1000 + number)
         connection = Connection(self.server.url)
         mine = range(number, CLIENTS, WORKERS)
@@ -125,10 +125,10 @@ class Soak:
         return turn
 
     def status(self):
-        """What the kernel tells of the server's process."""
+        """The kernel's figures of the server's process."""
         status = Path(f"/proc/{self.server.pid}/status").read_text(encoding="ascii")
         fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-        if "VmRSS" not in fields:  # Nobody has waited for it, so its number is still there.
+        if "VmRSS" not in fields:  # Its status was not yet collected, so its number is still there.
             raise Broken(f"the server has ended: {self.server.log[-2000:]}")
         return fields
 
@@ -172,7 +172,7 @@ class Soak:
 
 
 def bytes_on_disk(directory):
-    """What the files below it take. They come and go meanwhile."""
+    """The size of the files below it. They come and go meanwhile."""
     total = 0
     for folder, _, files in os.walk(directory):
         for name in files:
@@ -193,7 +193,7 @@ def early_and_last(samples, key):
 
 
 def judge(samples):
-    """What changed from an early third to the last one."""
+    """The changes from an early third to the last one."""
     # How much more may be chance: memory and disk follow compactions and backups.
     for key, factor, more in (("memory_mib", 1.1, 8), ("descriptors", 1.1, 10), ("threads", 1, 2), ("disk_mib", 1.3, 32),
                               ("p50_ms", 2, 5), ("p99_ms", 3, 50)):  # fmt: skip
@@ -235,7 +235,7 @@ def plot(samples, path):
 
 
 def add_arguments(parser):
-    parser.add_argument("--plot", type=Path, help="draw what was sampled into this file")
+    parser.add_argument("--plot", type=Path, help="draw the samples into this file")
 
 
 def tell(campaign, samples):

@@ -1,5 +1,5 @@
-"""The campaigns can fail: a server that loses, changes or mixes up something is found, and so is one that grows, or
-that leaves everything to a crowd; and a power cut takes what was not synced."""
+"""The campaigns can fail: they find a server that loses, changes or mixes up data, one that grows, and one that leaves
+everything to a crowd; and a power cut takes writes that were not synced."""
 
 import os
 import random
@@ -36,7 +36,7 @@ def client_with_history(connection, client_id=None):
 
 
 class TestModel:
-    """If one of these fails, the campaigns find nothing, whatever a server does."""
+    """If one of these fails, the campaigns find no fault in any server."""
 
     def test_what_is_there_is_right(self, connection):
         client, latest = client_with_history(connection)
@@ -148,7 +148,7 @@ class TestDisk:
 
 
 def samples_of(seconds, **changed):
-    """What soak samples of a server that stays as it is. `changed`: functions of the time in seconds."""
+    """The soak test's samples of a server that stays as it is. `changed`: functions of the time in seconds."""
     flat = {"memory_mib": 50, "descriptors": 40, "threads": 12, "disk_mib": 60, "versions": 800, "p50_ms": 4,
             "p99_ms": 40}  # fmt: skip
     times = range(0, seconds, 5)
