@@ -1,8 +1,8 @@
 """Computers of the wizard's tests: a home directory, a `task` on the PATH, and the installed tcsync program in it.
 
 The real Taskwarrior is the one that tests/e2e finds. When it lives in a chroot, a home lies in there, and a symbolic
-link gives it the same path outside: the wizard and Taskwarrior then mean the same files. A fake `task` is a script that is
-named as such; each says in one place how it misbehaves.
+link gives it the same path outside: the wizard and Taskwarrior then mean the same files. A fake `task` is a script
+that is named as such; each says in one place how it misbehaves.
 """
 
 import json
