@@ -1,4 +1,4 @@
-"""What the tests of an operator's commands share: running them, asking the API, and data that replicas sealed."""
+"""Shared by the tests of an operator's commands: running them, asking the API, and data that replicas sealed."""
 
 import base64
 import contextlib
@@ -22,7 +22,7 @@ def command_line(data_dir, *arguments):
 
 
 def run(data_dir, *arguments, cwd=None, **variables):
-    """Runs a command on a data directory; returns what it printed and its exit status."""
+    """Runs a command on a data directory; returns its output and its exit status."""
     return run_bounded(
         command_line(data_dir, *arguments),
         env=server_module.environment(**variables),
@@ -39,12 +39,12 @@ def succeed(data_dir, *arguments, **variables):
 
 
 def as_json(data_dir, *arguments):
-    """What a command prints with --json, when that is one document."""
+    """A command's output with --json, when that is one document."""
     return json.loads(succeed(data_dir, *arguments, "--json"))
 
 
 def as_lines(data_dir, *arguments):
-    """What a command prints with --json, when that is a list."""
+    """A command's output with --json, when that is a list."""
     return [json.loads(line) for line in succeed(data_dir, *arguments, "--json").splitlines()]
 
 

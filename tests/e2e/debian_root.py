@@ -59,7 +59,7 @@ def _make(root, suite, packages):
 
 
 def _remove_partial(partial):
-    """Removes what a broken-off debootstrap left, which may still have /proc and /sys mounted in it."""
+    """Removes the rest of a broken-off debootstrap, which may still have /proc and /sys mounted in it."""
     for name in ("proc", "sys"):
         if os.path.ismount(partial / name):
             run_bounded(["umount", "--lazy", str(partial / name)], timeout_s=30)

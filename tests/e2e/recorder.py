@@ -1,5 +1,5 @@
-"""An HTTP pass-through between a replica and the server: it writes down what was asked and answered, and can let
-something else happen at an exact moment, just before a request is passed on."""
+"""An HTTP pass-through between a replica and the server: it records requests and answers, and can run an action
+at an exact moment, just before a request is passed on."""
 
 import http.client
 import threading

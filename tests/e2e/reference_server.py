@@ -1,5 +1,5 @@
 """A stand-in for the reference server: it speaks the protocol as far as one replica after another needs it, and keeps
-what it gets in the reference server's SQLite schema, with random version IDs as that server makes them."""
+its data in the reference server's SQLite schema, with random version IDs as that server makes them."""
 
 import http.server
 import sqlite3

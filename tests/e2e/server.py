@@ -42,7 +42,7 @@ def environment(**variables):
 class Server(ServerProcess):
     """One data directory, and the process that serves it.
 
-    `listen` is what follows --listen; None leaves the flag away and takes the addresses from the LISTEN in `env`.
+    `listen` is the value of --listen; None leaves the flag away and takes the addresses from the LISTEN in `env`.
     `data_dir` None likewise leaves --data-dir away. `flags` are further arguments, `command` those before all others.
     `memory_bytes_max` bounds the memory that the process can have of its own (RLIMIT_DATA), stacks and all.
     """

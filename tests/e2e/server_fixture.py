@@ -11,7 +11,7 @@ OWN_DIRECTORY = object()
 
 @pytest.fixture(scope="session", autouse=True)
 def server_binary():
-    """Without the binary every test would fail in the same way; this says once what is missing."""
+    """Without the binary every test would fail in the same way; this names the missing program once."""
     if not os.access(server_module.BINARY, os.X_OK):
         pytest.exit(f"{server_module.BINARY} is missing: build it, or name one in TCSYNC_SERVER", returncode=1)
 

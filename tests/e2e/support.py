@@ -1,4 +1,4 @@
-"""What the e2e helpers share: where the build is, waiting with a deadline, and running a program that may hang."""
+"""Shared by the e2e helpers: the path of the build, waits with a deadline, and programs that may hang."""
 
 import os
 import signal

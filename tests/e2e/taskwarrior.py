@@ -23,7 +23,7 @@ OLDEST_VERSION = (3, 1)
 TASK_TIMEOUT_S = 60  # The client's own read timeout; its slowest single command here takes about a second.
 CHROOT = BUILD_DIR / "taskwarrior-chroot"
 
-# What each computer works out for itself and never syncs: the number in the working set, and a rank by age.
+# Values that each computer computes for itself and never syncs: the number in the working set, and a rank by age.
 LOCAL_ATTRIBUTES = ("id", "urgency")
 
 
@@ -45,7 +45,7 @@ class Client:
 
 @dataclass(frozen=True)
 class User:
-    """What all computers of one user share."""
+    """The credentials that all computers of one user share."""
 
     client_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     secret: str = field(default_factory=lambda: os.urandom(32).hex())

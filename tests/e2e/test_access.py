@@ -1,4 +1,4 @@
-"""What protects a public server, with the real program: rates, proxies, tokens in the URL, and what the log shows."""
+"""The protection of a public server, with the real program: rates, proxies, tokens in the URL, and the log."""
 
 import json
 import re
@@ -65,7 +65,7 @@ def test_whatever_is_asked_takes_from_the_rate_of_its_address(start_server):
 
 
 def test_a_proxy_that_is_not_named_is_noticed_once(start_server):
-    """If this fails, all people behind a proxy share one address' limits, and nobody tells the operator why."""
+    """If this fails, all people behind a proxy share one address' limits, and the log does not say why."""
     server = start_server()
     assert "notes" not in json.loads(wire.request(server.url, "GET", "/health").body)
     for number in range(3):
@@ -84,7 +84,7 @@ def test_a_proxy_that_is_not_named_is_noticed_once(start_server):
 
 
 def test_the_defaults_let_a_normal_user_be(server, user, new_replica):
-    """If this fails, people who do nothing unusual cannot sync."""
+    """If this fails, users with ordinary habits cannot sync."""
     first, second = new_replica(server.url, user), new_replica(server.url, user)
     for number in range(20):
         first.add(f"Task {number}")
@@ -136,7 +136,7 @@ def test_behind_a_trusted_proxy_each_source_is_limited_by_itself(start_server):
 
 
 def test_the_log_calls_clients_by_pseudonyms(start_server):
-    """If this fails, who reads a log gets into histories, or cannot follow one client through it."""
+    """If this fails, a reader of the log can enter histories, or cannot follow one client through it."""
     server = start_server("--log-level", "debug")
     ids = [new_id(), new_id()]
     for client_id in ids:

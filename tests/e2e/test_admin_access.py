@@ -27,7 +27,7 @@ def client(server):
 
 class TestBans:
     def test_a_ban_counts_at_once(self, client):
-        """If this fails, who abuses the server goes on until it is restarted."""
+        """If this fails, abuse continues until the server is restarted."""
         assert read_status(client.url) == 200
         banned = admin.as_json(client.data_dir, "clients", "ban", CLIENT_ID[:8], "--reason", "fills the disk")
         assert banned["is_client"] and banned["ban"]["reason"] == "fills the disk"
@@ -50,7 +50,7 @@ class TestBans:
         assert read_status(client.url) == 403
 
     def test_who_is_not_here_yet(self, client):
-        """If this fails, who was banned elsewhere can come first, and nobody sees whom a ban is for."""
+        """If this fails, a client that was banned elsewhere can still come, and the list does not show its ban."""
         done = admin.run(client.data_dir, "clients", "ban", NEW_IDS[0])
         assert done.returncode == 0 and "no client" in done.stderr
         assert create_status(client.url, NEW_IDS[0]) == 403
@@ -92,7 +92,7 @@ class TestTokens:
 
 class TestInvites:
     def test_an_invite_creates_its_clients(self, start_server):
-        """If this fails, a server for invited people lets in nobody, or everybody."""
+        """If this fails, a server for invited people lets in no client, or every one."""
         server = start_server("--invite-only")
         assert create_status(server.url, NEW_IDS[0]) == 403
         invite = admin.as_json(
@@ -116,7 +116,7 @@ class TestInvites:
         assert create_status(server.url, NEW_IDS[0], invite["path"]) == 200
         admin.succeed(server.data_dir, "invites", "revoke", invite["invite"])
         assert create_status(server.url, NEW_IDS[1], invite["path"]) == 403
-        # Who came with it stays.
+        # The client that came with it stays.
         assert len(admin.as_lines(server.data_dir, "clients", "list")) == 1
         assert invite["invite"] in admin.refusal(server.data_dir, "invites", "revoke", invite["invite"])
 

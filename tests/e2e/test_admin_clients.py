@@ -32,7 +32,7 @@ def two_clients(place):
 
 class TestList:
     def test_table_and_json(self, place, two_clients):
-        """If this fails, an operator does not see who is there."""
+        """If this fails, an operator does not see the clients of the server."""
         table = admin.succeed(place.data_dir, "clients", "list").splitlines()
         assert len(table) == 3 and table[0].startswith("CLIENT ID")
         assert [line.split()[0] for line in table[1:]] == two_clients
@@ -105,7 +105,7 @@ class TestDelete:
         assert two_clients[0] in admin.refusal(place.data_dir, "clients", "delete", two_clients[0], "--yes")
         if place.pid_or_none() is None:
             place.start()
-        # What is gone is gone for the protocol, too, and the other client is whole.
+        # A deleted client is gone for the protocol, too, and the other one is whole.
         assert wire.get_child_version(place.url, two_clients[0], wire.NIL_VERSION).status == 404
         assert wire.get_snapshot(place.url, two_clients[0]).status == 404
         assert len(wire.history(place.url, two_clients[1])) == 1
@@ -163,7 +163,7 @@ class TestWhereTheDataIs:
         assert len(admin.as_lines(server.data_dir, "clients", "list")) == 1
 
     def test_a_server_without_its_socket(self, start_server):
-        """If this fails, an operator who turned the socket off gets a riddle."""
+        """If this fails, an operator who turned the socket off gets no hint at the reason."""
         server = start_server("--no-admin-socket")
         assert not (server.data_dir / "admin.sock").exists()
         line = admin.refusal(server.data_dir, "stats")
@@ -171,7 +171,7 @@ class TestWhereTheDataIs:
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may do everything")
     def test_somebody_elses_directory(self, server):
-        """If this fails, who runs the command as the wrong user is not told so."""
+        """If this fails, an operator who runs the command as the wrong user does not learn so."""
         os.chmod(server.data_dir / "admin.sock", 0)
         assert "user" in admin.refusal(server.data_dir, "stats")
 

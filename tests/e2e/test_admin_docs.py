@@ -1,4 +1,4 @@
-"""docs/administration.md: that it has every command and request, and that its transcripts are what a server answers."""
+"""docs/administration.md: that it has every command and request, and that a server answers as its transcripts say."""
 
 import json
 import re
@@ -21,7 +21,7 @@ def transcripts():
 
 
 def shape(value):
-    """What a document is made of: its names and the types of what they name."""
+    """The structure of a document: its names and the types of their values."""
     if isinstance(value, dict):
         return {name: "any" if name == "backend" else shape(part) for name, part in value.items()}
     if isinstance(value, list):
@@ -56,7 +56,7 @@ def test_every_request_is_there():
 
 
 def test_transcripts(start_server, tmp_path):
-    """If this fails, who writes a program after the page writes it wrong."""
+    """If this fails, a program that follows the page does not work."""
     server = start_server(data_dir=tmp_path / "data")
     admin.add_chain(server.url, CLIENT_ID, 2)
     # A replica ends its sync here.

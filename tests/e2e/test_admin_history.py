@@ -94,7 +94,7 @@ class TestRewind:
         server = place.serve()
         assert [version.version_id for version in wire.history(server.url, place.client_id)] == place.ids[:3]
         assert wire.get_snapshot(server.url, place.client_id).status == 404
-        # Whoever was at a version that is gone is ahead, and is told so.
+        # A replica at a version that is gone is ahead, and gets 410.
         for version_id in place.ids[3:]:
             assert wire.get_child_version(server.url, place.client_id, version_id).status == 410
             conflict = wire.add_version(server.url, place.client_id, version_id)
@@ -102,7 +102,7 @@ class TestRewind:
             assert wire.add_snapshot(server.url, place.client_id, version_id).status == 200
         assert "reason=replica-ahead" in server.log
         assert len(show(server, place.client_id)["replicas_ahead"]) == 3
-        # The others go on.
+        # The others continue.
         added = wire.add_version(server.url, place.client_id, place.ids[2])
         assert added.status == 200 and added.headers["X-Snapshot-Request"] == "urgency=high"
         assert wire.get_child_version(server.url, place.client_id, place.ids[3]).status == 410
@@ -153,7 +153,7 @@ class TestRewind:
         assert file.read_text(encoding="utf-8") == "mine" and show(place, place.client_id) == before
 
     def test_the_default_file_and_words_for_people(self, place, tmp_path):
-        """If this fails, what was removed is where nobody looks for it."""
+        """If this fails, an operator does not find the file with the removed versions."""
         done = admin.run(place.data_dir, "clients", "rewind", place.client_id, "--to", "4", "--yes", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         (file,) = tmp_path.glob(f"{place.client_id}-before-rewind-*.jsonl")

@@ -47,14 +47,14 @@ def ensure_running(server):
 
 class TestImport:
     def test_ids_and_bytes_stay(self, server, recorded, export_file, settle):
-        """If this fails, replicas notice a move: they diverge, or cannot read what they get."""
+        """If this fails, replicas notice a move: they diverge, or cannot read their history."""
         settle(server)
         totals = admin.as_json(server.data_dir, "clients", "import", export_file)
         assert totals == {"clients": 2, "versions_added": 4, "versions_present": 0, "snapshots_stored": 2}
         ensure_running(server)
         for client in recorded:
             check_is_here(server, client)
-            # And they carry on.
+            # And they still sync.
             latest = client.versions[-1].version_id
             assert wire.add_version(server.url, client.client_id, latest).status == 200
 
@@ -74,7 +74,7 @@ class TestImport:
         assert [client["client_id"] for client in listed] == [recorded[0].client_id]
 
     def test_bad_lines(self, server, recorded, tmp_path):
-        """If this fails, a damaged file is imported in part, or nobody is told which line is damaged."""
+        """If this fails, a damaged file is imported in part, or the message does not name the damaged line."""
         lines = [json.dumps(line) for line in recorded[0].lines()]
         version = json.loads(lines[1])
         other_id = "99999999-0000-4000-8000-000000000009"
@@ -113,7 +113,7 @@ class TestImport:
 
 class TestInterruption:
     def test_an_import_says_what_is_left(self, server, recorded):
-        """If this fails, Ctrl-C leaves a mess, or nobody knows what is here and what to do."""
+        """If this fails, an operator does not know which clients an interrupted import stored, or how to continue."""
         client = recorded[0]
         lines = [json.dumps(line) for line in client.lines()]
         # A line of another client that is a page by itself, so that the first client is sent and this one waits.
@@ -218,7 +218,7 @@ class TestWhereReplicasAre:
         assert len(wire.history(server.url, client)) == 10
 
     def test_positions_come_along(self, start_server, settle):
-        """If this fails, the new house's retention strands a computer, or keeps what nobody needs for ever."""
+        """If this fails, the new house's retention strands a computer, or keeps useless versions for ever."""
         source, target = start_server(), start_server()
         old_file = OLD_EXPORT.read_text(encoding="utf-8").splitlines()
         versions = [json.loads(line) for line in old_file if '"version"' in line and "number" in line]
@@ -246,13 +246,13 @@ class TestWhereReplicasAre:
         assert shown["last_seen"] == day and shown["accepts_diverged"]
         assert shown["replicas_ahead"] == [{**replicas["ahead"][0], "place": "ahead"}]
         assert shown["created"] == json.loads(old_file[0])["created"]
-        # Up to where a replica was, within the days that count: what is older goes, and nothing else.
+        # Up to where a replica was, within the days that count: older versions go, and nothing else.
         admin.succeed(target.data_dir, "prune", "--retention-versions", "1", "--replica-seen-days", "36500", "--yes")
         left = [line["version_id"] for line in lines_of(target.data_dir, client) if line["type"] == "version"]
         assert left == [version["version_id"] for version in versions[4:]]
 
     def test_a_computer_that_synced_yesterday_goes_on_in_the_new_house(self, start_server, user, new_replica):
-        """If this fails, moving between servers costs somebody a computer's unsynced tasks."""
+        """If this fails, moving between servers costs a user a computer's unsynced tasks."""
         source, target = start_server("--snapshot-versions", "1"), start_server()
         laptop, desktop = new_replica(source.url, user), new_replica(source.url, user)
         laptop.add("Buy milk")
@@ -264,7 +264,7 @@ class TestWhereReplicasAre:
         lines = lines_of(source.data_dir, "--all")
         for line in lines:
             if line["type"] == "version":
-                line["appended"] -= 400 * DAY_S  # nobody needs them, as far as their age says it
+                line["appended"] -= 400 * DAY_S  # useless, by their age alone
         (snapshot,) = [line["version_id"] for line in lines if line["type"] == "snapshot"]
         assert snapshot == [line["version_id"] for line in lines if line["type"] == "version"][-1]
         moved = "".join(json.dumps(line) + "\n" for line in lines)
@@ -282,7 +282,7 @@ class TestWhereReplicasAre:
 
 class TestWhoIsAdmitted:
     def test_all_of_it_comes_with_everything(self, start_server, settle, recorded, export_file):
-        """If this fails, who was banned comes back in the new house, and tokens protect nobody any more."""
+        """If this fails, banned clients come back on the new server, and tokens protect nobody any more."""
         source, target = start_server("--invite-only"), start_server("--invite-only")
         admin.succeed(source.data_dir, "clients", "import", export_file)
         banned, with_token = (client.client_id for client in recorded)
@@ -314,7 +314,7 @@ class TestWhoIsAdmitted:
         for prefix, expected in (("", 403), (invite, 200)):
             answer = wire.request(target.url, "POST", prefix + path, new_id, b"segment", wire.SEGMENT_TYPE)
             assert answer.status == expected
-        # Again: what was decided here since stays.
+        # Again: decisions that were made here since stay.
         admin.succeed(target.data_dir, "clients", "reset-token", with_token)
         done = admin.run_with_input(target.data_dir, text, "clients", "import", "--yes", "--json")
         assert json.loads(done.stdout)["tokens_added"] == 0
@@ -335,7 +335,7 @@ class TestWhoIsAdmitted:
         assert other not in json.dumps(lines) and "invite" not in [line["type"] for line in lines]
 
     def test_bad_lines(self, server, tmp_path):
-        """If this fails, a damaged line admits somebody, or a token that stands where its digest belongs is shown."""
+        """If this fails, a damaged line admits a stranger, or a token in the place of its digest is shown."""
         client_id = "99999999-0000-4000-8000-00000000000c"
         token = "dfc3dd1a8a0115b69b32adda57d7878e"
         for line, text in (

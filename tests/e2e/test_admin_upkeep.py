@@ -1,4 +1,4 @@
-"""Backups, restoring, verifying and pruning, with a server that goes on working meanwhile."""
+"""Backups, restoring, verifying and pruning, with a server that serves meanwhile."""
 
 import contextlib
 import json
@@ -82,7 +82,7 @@ class Load:
 
 class TestBackup:
     def test_under_load_restored_and_verified(self, server, start_server, tmp_path):
-        """If this fails, a backup is not what was there, or making it disturbs those who sync."""
+        """If this fails, a backup lacks acknowledged data, or making it disturbs users who sync."""
         backups, restored = tmp_path / "backups", tmp_path / "restored"
         with Load(server.url) as load:
             load.wait_for_more()
@@ -183,7 +183,7 @@ class TestVerify:
         assert admin.as_json(server.data_dir, "verify")["versions"] == 4
 
     def test_who_could_not_start(self, server, tmp_path):
-        """If this fails, nobody learns of a history that a new computer cannot read from its beginning."""
+        """If this fails, an operator does not learn of a history that a new computer cannot read from its beginning."""
         client_id = str(uuid.uuid4())
         line = {"type": "version", "version_id": str(uuid.uuid4()), "parent_version_id": str(uuid.uuid4()),
                 "segment": "c2VhbGVk"}  # fmt: skip
@@ -198,7 +198,7 @@ class TestVerify:
 class TestPrune:
     @pytest.fixture(params=["served", "alone"])
     def place(self, request, start_server):
-        """A server that removes what is older than its snapshot by 30 days and 5 versions."""
+        """A server that removes versions older than its snapshot by 30 days and 5 versions."""
         server = start_server("--retention-days", "30", "--retention-versions", "5", "--replica-seen-days", "20")
         if request.param == "alone":
             server.stop()
@@ -207,7 +207,7 @@ class TestPrune:
     flags = ("--retention-days", "30", "--retention-versions", "5", "--replica-seen-days", "20")
 
     def test_old_versions(self, place):
-        """If this fails, the disk fills for ever, or a replica loses what it needs."""
+        """If this fails, the disk fills for ever, or a replica loses versions that it needs."""
         client_id, without = str(uuid.uuid4()), str(uuid.uuid4())
         ids = import_old_client(place.data_dir, client_id, 100, newest_age_days=0, snapshot_number=90)
         import_old_client(place.data_dir, without, 100, newest_age_days=0, snapshot_number=0)
@@ -227,7 +227,7 @@ class TestPrune:
         assert admin.as_json(place.data_dir, "prune", "--yes", *self.flags)["versions"] == 0
         if place.pid_or_none() is None:
             place.start()
-        # A new computer starts from the snapshot; an old one goes on from what is kept.
+        # A new computer starts from the snapshot; an old one continues from the kept versions.
         assert wire.get_snapshot(place.url, client_id).headers["X-Version-Id"] == ids[89]
         assert len(wire.history(place.url, client_id, ids[89])) == 10
         assert len(wire.history(place.url, client_id, ids[58])) == 41
@@ -246,10 +246,10 @@ class TestPrune:
 
 
 def stderr_at_a_terminal(data_dir, *arguments):
-    """What a command that succeeds shows on standard error, when that is a terminal."""
+    """The standard error of a command that succeeds, when that is a terminal."""
     shown = b""
     with admin.at_a_terminal(data_dir, *arguments) as (process, person):
-        # Reading fails once nobody has the terminal open.
+        # Reading fails once no process has the terminal open.
         with contextlib.suppress(OSError):
             while more := os.read(person, 10_000):
                 shown += more
@@ -258,7 +258,7 @@ def stderr_at_a_terminal(data_dir, *arguments):
 
 
 def test_progress_is_shown_at_a_terminal(server, tmp_path):
-    """If this fails, a person waits for what takes long without a sign of life, or a log is full of bars."""
+    """If this fails, a person waits for a long job without a sign of life, or a log is full of bars."""
     admin.add_chain(server.url, str(uuid.uuid4()), 3)
     backups, restored, exported = tmp_path / "backups", tmp_path / "restored", tmp_path / "exported"
     for name, *arguments in (

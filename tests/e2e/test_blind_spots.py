@@ -1,4 +1,4 @@
-"""An operator's view of a server: which options are in force, who keeps it busy, and more or less of its log."""
+"""An operator's view of a server: the options in force, the busiest clients, and more or less of its log."""
 
 import os
 import uuid
@@ -55,7 +55,7 @@ class TestMisspeltVariables:
 
 class TestOptionsInForce:
     def test_each_says_where_it_comes_from(self, start_server):
-        """If this fails, nobody finds out why a server does what it does."""
+        """If this fails, an operator cannot find out which options a server runs with."""
         server = start_server(
             "--snapshot-days", "7", "--no-invite-only",
             env={"TCSYNC_MEMORY_BUDGET": "64M", "SNAPSHOT_DAYS": "9", "SNAPSHOT_VERSIONS": "50"},
@@ -96,7 +96,7 @@ class TestOptionsInForce:
 
 class TestLogLevel:
     def test_it_changes_while_serving(self, start_server):
-        """If this fails, whoever looks for a mistake must restart the server, which may hide it."""
+        """If this fails, an operator must restart the server to see more of its log, which may hide the fault."""
         server = start_server()
         client_id = str(uuid.uuid4())
 
@@ -113,7 +113,7 @@ class TestLogLevel:
         assert lines_of_a_request() == ""
         wire.request(server.url, "GET", "/nothing/here")
         assert "/nothing/here" not in server.log
-        # SIGHUP brings back what the option says.
+        # SIGHUP brings back the option's level.
         server.send_signal(1)
         wait_until(lambda: admin.as_json(server.data_dir, "log-level") == {"level": "info"}, 30, "the level is back")
         wire.request(server.url, "GET", "/nothing/there")
@@ -132,7 +132,7 @@ class TestLogLevel:
 
 class TestTop:
     def test_who_asks_most_is_first(self, start_server):
-        """If this fails, whoever keeps a server busy under the limits cannot be found."""
+        """If this fails, an operator cannot find a client that keeps the server busy under the limits."""
         server = start_server("--trusted-proxy", "127.0.0.1")
         loud, large, wrong = (str(uuid.uuid4()) for _ in range(3))
 
@@ -183,7 +183,7 @@ class TestTop:
     ],
 )
 def test_listen_says_what_is_wrong(tmp_path, value, hint):
-    """If this fails, a mistake in the first option that anybody sets is told in words that do not help."""
+    """If this fails, the message about a mistake in the first option that people set does not help."""
     _, line = start_refused("--data-dir", str(tmp_path / "data"), LISTEN=value)
     assert hint in line and "IPv6" not in line.replace("[IPV6]", ""), line
     assert "hunter2" not in line
@@ -191,7 +191,7 @@ def test_listen_says_what_is_wrong(tmp_path, value, hint):
 
 
 def test_who_is_told_an_address_can_use_it(tmp_path, start_server):
-    """If this fails, what a message proposes for LISTEN is refused as well."""
+    """If this fails, the value that a message proposes for LISTEN is refused as well."""
     for meant in ("localhost:0", "127.0.0.1:0", f"unix:{tmp_path}/a.sock"):
         server = start_server(listen=None, env={"LISTEN": meant})
         server.stop()

@@ -64,7 +64,7 @@ def versions_of(reference, client_id):
 
 @pytest.mark.parametrize("while_serving", [False, True], ids=["server-stopped", "server-running"])
 def test_no_replica_notices_the_move(reference, start_server, new_replica, while_serving):
-    """If this fails, whoever moves to tcsync loses tasks, or must set up every computer anew."""
+    """If this fails, a user who moves to tcsync loses tasks, or must set up every computer again."""
     user = User()
     laptop, desktop = new_replica(reference.url, user), new_replica(reference.url, user)
     milk = laptop.add("Buy milk")
@@ -135,7 +135,7 @@ def test_an_import_can_be_repeated(tmp_path, reference, start_server):
 
 
 def test_a_client_that_went_on_here_is_not_overwritten(tmp_path, reference, start_server):
-    """If this fails, importing an old database destroys what was synced since."""
+    """If this fails, importing an old database destroys versions that were synced since."""
     client_id = str(uuid.uuid4())
     server = start_server()
     wire.add_version(server.url, client_id, wire.NIL_VERSION, b"here")
@@ -148,7 +148,7 @@ def test_a_client_that_went_on_here_is_not_overwritten(tmp_path, reference, star
 
 
 def test_a_large_history_with_large_segments_moves(tmp_path, reference, start_server):
-    """If this fails, the import holds in memory, or sends at once, what is too much."""
+    """If this fails, the import of a large history runs out of memory, or sends requests over the server's limit."""
     client_id = str(uuid.uuid4())
     parent = wire.NIL_VERSION
     for number in range(12):
@@ -271,8 +271,8 @@ class TestPrunedHistory:
         assert [v.segment for v in wire.history(server.url, client_id, version_ids[-1])] == [b"a change"]
 
 
-# Which versions of five are missing, of which the snapshot is, what comes along of both, and whether a new computer can
-# start from it.
+# The missing ones of five versions, the snapshot's version, the versions and the snapshot that come along, and whether
+# a new computer can start from them.
 MISSING_ROWS = {
     "nothing": ((), 2, 5, True, True),
     "one before the snapshot": ((1,), 2, 3, True, True),
@@ -286,7 +286,7 @@ MISSING_ROWS = {
 
 @pytest.mark.parametrize("case", MISSING_ROWS.values(), ids=MISSING_ROWS.keys())
 def test_a_chain_with_a_missing_row(tmp_path, reference, start_server, case):
-    """If this fails, what is usable of a damaged history is lost, or a loss looks like success."""
+    """If this fails, the usable part of a damaged history is lost, or a loss looks like success."""
     missing, snapshot_at, versions, has_snapshot, can_start = case
     client_id, version_ids = make_chain(reference, 5, snapshot_at)
     remove_versions(reference, [version_ids[index] for index in missing])
@@ -299,13 +299,13 @@ def test_a_chain_with_a_missing_row(tmp_path, reference, start_server, case):
     assert done.returncode == (0 if is_whole else 1), done.stderr
     assert (client_id in done.stderr) == (not is_whole)
     server = start_server(data_dir=tmp_path / "data")
-    # Computers that are up to date go on.
+    # Computers that are up to date still sync.
     answer = wire.add_version(server.url, client_id, version_ids[-1], b"more")
     assert answer.status == 200
     assert (wire.get_snapshot(server.url, client_id).status == 200) == has_snapshot
     if can_start:
         return
-    # As the command says: who is up to date leaves a snapshot, and from then on others can start.
+    # As the command says: a computer that is up to date leaves a snapshot, and from then on others can start.
     assert "leaves a snapshot" in done.stderr
     assert answer.headers["X-Snapshot-Request"] == "urgency=high"
     latest = answer.headers["X-Version-Id"]
@@ -314,7 +314,7 @@ def test_a_chain_with_a_missing_row(tmp_path, reference, start_server, case):
 
 
 def test_a_client_without_history_is_no_error(tmp_path, reference):
-    """If this fails, somebody who was set up and never synced makes every move look like a failure."""
+    """If this fails, a user who was set up and never synced makes every move look like a failure."""
     for latest in (None, wire.NIL_VERSION):
         with reference_server.connect(reference.database.parent) as database:
             database.execute(
@@ -366,7 +366,7 @@ def test_a_file_that_was_cut_is_refused(tmp_path, reference, cut_at):
 
 
 def test_a_directory_stands_for_the_file_in_it(tmp_path, reference):
-    """If this fails, whoever gives the reference server's DATA_DIR is told nothing that helps."""
+    """If this fails, an operator who gives the reference server's DATA_DIR gets a message that does not help."""
     make_chain(reference, 2)
     done = import_reference(reference.database.parent, tmp_path / "data")
     assert done.returncode == 0, done.stderr
@@ -401,7 +401,7 @@ def test_a_copy_without_its_wal_is_told(tmp_path, reference, start_server):
 
 
 def test_a_url_is_answered_and_never_repeated(tmp_path):
-    """If this fails, whoever has PostgreSQL is lost, or finds the database's password in a log."""
+    """If this fails, an operator with PostgreSQL gets no advice, or finds the database's password in a log."""
     for scheme in ("postgresql", "postgres"):
         done = import_reference(f"{scheme}://tcsync:hunter2@db.example/tcsync", tmp_path / "data")
         assert done.returncode == 2 and "PostgreSQL" in done.stderr and "sync.server.url" in done.stderr
@@ -412,7 +412,7 @@ def test_a_url_is_answered_and_never_repeated(tmp_path):
 
 
 def test_the_way_without_the_database(reference, start_server, new_replica):
-    """If this fails, what the answer to a postgresql:// URL says to do loses tasks."""
+    """If this fails, the advice on a postgresql:// URL loses tasks."""
     user = User()
     laptop, desktop = new_replica(reference.url, user), new_replica(reference.url, user)
     tasks = {laptop.add("Buy milk"), laptop.add("Buy bread")}
@@ -431,7 +431,7 @@ def test_the_way_without_the_database(reference, start_server, new_replica):
 
 
 def test_the_running_server_logs_what_came(reference, start_server):
-    """If this fails, nobody knows afterwards who came from where, and when."""
+    """If this fails, an operator cannot find out afterwards which clients were imported, from where, and when."""
     client_id, _ = make_chain(reference, 3, snapshot_at=1)
     make_chain(reference, 2)
     server = start_server()
@@ -448,7 +448,7 @@ def test_the_running_server_logs_what_came(reference, start_server):
 
 
 def test_where_sqlite_cannot_write_the_answer_says_so(tmp_path, reference):
-    """If this fails, a copy on a read-only disk is "unable to open database file", and nobody knows why."""
+    """If this fails, a copy on a read-only disk is "unable to open database file", without a reason."""
     make_chain(reference, 2)
     reference.close()
     with sqlite3.connect(reference.database) as connection:

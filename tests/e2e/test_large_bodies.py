@@ -34,7 +34,7 @@ BROKEN_MIB = 8
 STALL_MS = 5000  # in which all of them begin, on a busy machine, too
 STALLED_READERS = 8  # as many as one client may have (kLargeTransfersPerClientMax)
 STALLED_WRITERS = 4
-READER_KERNEL_BYTES = 64 << 10  # what the kernel keeps for a client that does not read
+READER_KERNEL_BYTES = 64 << 10  # kept by the kernel for a client that does not read
 
 ADD_VERSION = f"/v1/client/add-version/{wire.NIL_VERSION}"
 GET_CHILD = f"/v1/client/get-child-version/{wire.NIL_VERSION}"
@@ -131,7 +131,7 @@ def peak_bytes(server):
 
 
 def connections_of(server):
-    """What the server's metrics say of connections: {'served': ..., 'stalled': ..., 'bytes': ...}."""
+    """The server's metrics of connections: {'served': ..., 'stalled': ..., 'bytes': ...}."""
     text = wire.request(server.metrics_url, "GET", "/metrics").body.decode()
     series = {
         "served": r'tcsync_connections\{state="served"\}',
@@ -148,7 +148,7 @@ def uploads_of(server):
 
 
 def test_large_bodies_pass_both_ways_in_little_memory(start_server, transport):
-    """A bound on all memory of the process is what a machine of 256 MB leaves it."""
+    """If this fails, an upload kills a server on a machine of 256 MB: the memory of its process is bounded here."""
     server = start_server(*transport.flags, memory_bytes_max=256 * MIB)
     clients = [str(uuid.uuid4()) for _ in range(TRANSFERS)]
 
@@ -192,7 +192,7 @@ def test_a_conflict_is_answered_before_the_body_is_sent(start_server, transport)
 
 def test_transfers_that_stand_still_are_cut_off(start_server, transport):
     """If this fails, computers that fall asleep in the middle of a transfer take memory until the server is restarted,
-    and then nobody's transfer is served; or a part of a version is stored."""
+    and then no transfer is served; or a part of a version is stored."""
     flags = ("--body-timeout", str(STALL_MS), "--metrics-listen", ANY_PORT)
     server = start_server(*flags, *transport.flags, memory_bytes_max=256 * MIB)
     reading, *sending = (str(uuid.uuid4()) for _ in range(1 + STALLED_WRITERS))

@@ -1,4 +1,4 @@
-"""Whatever anybody sends or an operator types in the wrong place, the log does not tell it on."""
+"""The log never shows secrets, even when a client sends, or an operator types, one in the wrong place."""
 
 import socket
 
@@ -16,7 +16,7 @@ SECRETS = (CLIENT_ID, CLIENT_ID.upper(), CLIENT_ID.replace("-", ""), TOKEN, SECR
 
 
 def send(server, method, target, headers):
-    """A request as it stands, which http.client would not let through."""
+    """A raw request, which http.client would not let through."""
     head = [f"{method} {target} HTTP/1.1", "Host: localhost", *headers, "Content-Length: 1", "Connection: close"]
     host, port = server.addresses[0].rsplit(":", 1)
     with socket.create_connection((host, int(port)), timeout=30) as connection:
@@ -51,20 +51,20 @@ def places(secret):
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_no_place_of_a_request_reaches_the_log(start_server, log_format):
-    """If this fails, who reads a log can read or change the history of somebody who made a mistake."""
+    """If this fails, a reader of the log can read or change the history of a user who made a mistake."""
     server = start_server("--log-level", "debug", "--log-format", log_format, "--trusted-proxy", "127.0.0.1")
     for secret in SECRETS:
         for place, request in places(secret):
             answer = send(server, *request)
             assert answer.startswith(b"HTTP/1.1 4"), (place, answer[:100])
             assert secret.lower() not in server.log.lower(), place
-    # The mistakes themselves are told.
+    # The mistakes themselves are logged.
     for words in ("The method for", "The Content-Type is", "The Content-Encoding", "X-Client-Id"):
         assert words in server.log
 
 
 def test_ordinary_mistakes_are_still_shown(server):
-    """If this fails, the log says that something was wrong, and not what."""
+    """If this fails, the log has an error without its reason."""
     own = "X-Client-Id: 33333333-0000-4000-8000-000000000003"
     target = f"/v1/client/add-version/{wire.NIL_VERSION}"
     send(server, "DELETE", target, [own])
@@ -76,7 +76,7 @@ def test_ordinary_mistakes_are_still_shown(server):
 
 
 def test_a_bans_reason_and_an_invites_label(server):
-    """If this fails, an operator who notes whom a ban is for tells everybody who reads the log."""
+    """If this fails, the note of a ban, with a person's name, reaches every reader of the log."""
     client_id = "33333333-0000-4000-8000-000000000003"
     admin.add_chain(server.url, client_id, 1)
     for secret in SECRETS:
@@ -86,7 +86,7 @@ def test_a_bans_reason_and_an_invites_label(server):
     assert "The ban's reason: used (" in server.log
     for secret in SECRETS:
         assert secret.lower() not in server.log.lower()
-    # The operator's own terminal shows what the operator wrote.
+    # The operator's own terminal shows the operator's own words.
     assert SECRET in admin.succeed(server.data_dir, "clients", "show", client_id)
 
 
@@ -97,7 +97,7 @@ def test_a_bans_reason_and_an_invites_label(server):
      "TCSYNC_METRICS_LISTEN"],
 )  # fmt: skip
 def test_option_values_in_errors(tmp_path, variable, secret):
-    """If this fails, a secret that was put into the wrong variable stands in the journal for ever."""
+    """If this fails, a secret that was put into the wrong variable stays in the journal for ever."""
     done = run_bounded(
         [str(server_module.BINARY), "--data-dir", str(tmp_path / "data")],
         env=server_module.environment(**{"LISTEN": "127.0.0.1:0", variable: f"{secret}x,http://a:{PASSWORD}@b"}),

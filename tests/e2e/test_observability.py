@@ -1,4 +1,4 @@
-"""What an operator sees: metrics as a real Prometheus reads them, the health, the alert rules, the dashboard."""
+"""An operator's view: metrics as a real Prometheus reads them, the health, the alert rules, the dashboard."""
 
 import http.client
 import json
@@ -20,7 +20,7 @@ DOCUMENT = REPOSITORY / "docs" / "metrics.md"
 RUN_TIMEOUT_S = 60
 PROMETHEUS_TIMEOUT_S = 120
 
-# Exported only where there is what they tell of.
+# Exported only by servers with TLS.
 ONLY_WITH_TLS = {"tcsync_tls_certificate_expiry_timestamp_seconds"}
 # Of Prometheus itself.
 PROMETHEUS_OWN = {"up"}
@@ -105,7 +105,7 @@ def without_suffix(name, known):
 
 class TestMetrics:
     def test_the_text_is_as_promtool_wants_it(self, observed):
-        """If this fails, names or types are not what people who know Prometheus expect."""
+        """If this fails, names or types break Prometheus' conventions."""
         observed.send_traffic()
         assert promtool("check", "metrics", stdin=observed.scrape()) == (0, "")
 
@@ -137,7 +137,7 @@ class TestMetrics:
         assert found['tcsync_connections_accepted_total{outcome="served"}'] >= 1
 
     def test_clients_addresses_have_no_metrics(self, observed):
-        """If this fails, strangers read what the server does."""
+        """If this fails, strangers read the server's traffic and load."""
         assert get(observed.server.addresses[0], "/metrics")[0] == 404
 
     def test_the_page_lists_every_metric(self, observed):
@@ -164,7 +164,7 @@ class TestHealth:
         assert get(observed.server.addresses[0], "/tasks/health")[0] == 200
 
     def test_a_file_system_that_takes_no_more_shows(self, start_server):
-        """If this fails, a server that can store nothing looks healthy, and nobody is told."""
+        """If this fails, a server that can store nothing looks healthy, and no alert comes."""
         observed = Observed(start_server)
         address = observed.server.addresses[0]
         assert get(address, "/health")[0] == 200
@@ -200,7 +200,7 @@ class TestHealth:
 
 class TestMonitoring:
     def test_configuration_and_rules_are_valid(self):
-        """If this fails, what operators copy does not work."""
+        """If this fails, files that operators copy do not work."""
         assert promtool("check", "config", MONITORING / "prometheus.yml")[0] == 0
         assert promtool("check", "rules", MONITORING / "alerts.yml")[0] == 0
 
@@ -263,7 +263,7 @@ class Prometheus:
         )
 
     def value(self, expression):
-        """What the expression has as its one value; None when there is none yet."""
+        """The one value of the expression; None when there is none yet."""
         url = f"http://{self.address}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
         try:
             with urllib.request.urlopen(url, timeout=10) as answer:
@@ -280,7 +280,7 @@ class Prometheus:
 
 
 def test_a_real_prometheus_reads_it(observed, tmp_path):
-    """If this fails, operators get no metrics at all, whatever else is right."""
+    """If this fails, operators get no metrics at all."""
     observed.send_traffic()
     prometheus = Prometheus(tmp_path, observed.address)
     try:

@@ -1,4 +1,4 @@
-"""A server under limits of its process: it serves, or it says what is too small, and never just dies."""
+"""A server under limits of its process: it serves, or it names the limit that is too small, and never just dies."""
 
 import os
 import resource

@@ -1,4 +1,4 @@
-"""A real server whose data directory is damaged or taken away: what it says, and that what it names helps."""
+"""A real server whose data directory is damaged or taken away: its messages, and that the command they name helps."""
 
 import json
 import re
@@ -47,7 +47,7 @@ def health(server):
 
 
 def test_an_incomplete_directory_is_refused_until_it_is_whole(start_server, tmp_path):
-    """If this fails, a server deletes what is left of its users' data and says that it is well."""
+    """If this fails, a server deletes the rest of its users' data and looks healthy."""
     server = start_server(data_dir=tmp_path / "data")
     expected = admin.add_chain(server.url, CLIENT_ID, 5)
     server.stop()
@@ -107,7 +107,7 @@ def test_a_damaged_log_is_refused_accepted_told_and_acknowledged(start_server, t
 
 
 def test_a_directory_that_is_moved_away_stops_writes_until_it_is_back(start_server, tmp_path):
-    """If this fails, a server acknowledges for ever what goes into nothing, and says that it is well."""
+    """If this fails, a server acknowledges versions that it does not keep, and looks healthy."""
     server = start_server(data_dir=tmp_path / "data")
     expected = admin.add_chain(server.url, CLIENT_ID, 3)
 

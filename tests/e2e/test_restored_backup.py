@@ -1,11 +1,11 @@
-"""After an older backup was restored the real replicas are ahead of the server: what users see, and the way on."""
+"""After an older backup was restored the real replicas are ahead of the server: the users' view, and the repair."""
 
 import admin
 from taskwarrior import User
 
 
 def test_the_replica_that_knows_more_carries_on(start_server, new_replica, tmp_path):
-    """If this fails, restoring a backup ends sync for everybody who used the server since it was made."""
+    """If this fails, restoring a backup ends sync for every user who synced since it was made."""
     server, user = start_server(), User()
     laptop, desktop = new_replica(server.url, user), new_replica(server.url, user)
     milk = laptop.add("Buy milk")

@@ -1,7 +1,7 @@
-"""What an operator gets out of a data directory that is damaged: every kind of file removed, cut, emptied and flipped.
+"""Data that an operator gets out of a damaged data directory: every kind of file removed, cut, emptied and flipped.
 
 `clients export --all --skip-damaged` is for a server that starts; `salvage` for one that does not. Neither may pass off
-a part of a history as the whole of it, and salvage may not change a byte of what it reads.
+a part of a history as the whole of it, and salvage may not change a byte of its input.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ def digest_of(directory):
 
 
 def histories_in(text):
-    """What an export has: client ID -> the segments in their order, and the snapshot."""
+    """The content of an export: client ID -> the segments in their order, and the snapshot."""
     found = {}
     client_id = None
     for line in map(json.loads, text.splitlines()):
@@ -41,7 +41,7 @@ def histories_in(text):
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
-    """A data directory whose clients are in table files, in blob files and in the log; and what they have."""
+    """A data directory whose clients are in table files, in blob files and in the log; and their histories."""
     directory = tmp_path_factory.mktemp("original")
     data_dir, clients = directory / "data", [str(uuid.uuid4()) for _ in range(CLIENTS)]
     lines = []
@@ -63,7 +63,7 @@ def original(tmp_path_factory):
         done = admin.run_with_input(data_dir, text, "clients", "import", "--yes")
         assert done.returncode == 0, done.stderr
 
-    # A start writes the log of the last one to a table file, so that what comes last is in the log.
+    # A start writes the log of the last one to a table file, so that the last part is in the log.
     half = next(i for i, line in enumerate(lines) if line.get("client_id") == clients[CLIENTS // 2])
     last = next(i for i, line in enumerate(lines) if line.get("client_id") == clients[CLIENTS - 2])
     for part in (lines[:half], lines[half:last], lines[last:]):
@@ -76,7 +76,7 @@ def original(tmp_path_factory):
 
 def flip(path):
     damaged = bytearray(path.read_bytes())
-    # In the middle of what is written: a log's end is set aside, and zeros.
+    # In the middle of the written part: a log has zeros at its end.
     end = len(damaged.rstrip(b"\0")) or len(damaged)
     damaged[end // 2] ^= 0xFF
     path.write_bytes(damaged)
@@ -145,7 +145,7 @@ class TestSalvage:
                 assert found == histories, "without bookkeeping everything can still be read"
             elif which == "one" or kind == "log":
                 assert found, "one file is not everything"
-            # The cure: what was saved can be imported, and is whole there.
+            # The cure: the saved part can be imported, and is whole there.
             if found:
                 fresh = tmp_path / f"{which}-fresh"
                 admin.succeed(fresh, "clients", "import", output)
@@ -178,7 +178,7 @@ class TestSalvage:
         assert admin.as_json(fresh, "verify")["problems"] == []
 
     def test_what_cannot_be(self, server, original, tmp_path):
-        """If this fails, salvage reads what a server is writing, or says nothing that helps."""
+        """If this fails, salvage reads files that a server is writing, or its message does not help."""
         output = tmp_path / "out.jsonl"
         nowhere = tmp_path / "none"
         assert "--output" in admin.refusal(nowhere, "salvage", server.data_dir, status=2)

@@ -25,7 +25,7 @@ RUN_TIMEOUT_S = 20
 
 @pytest.fixture
 def empty_dir(tmp_path):
-    """The directory in which the binary runs: what it makes where it should make nothing shows here."""
+    """The directory in which the binary runs: a stray file would show here."""
     directory = tmp_path / "cwd"
     directory.mkdir()
     return directory
@@ -77,14 +77,14 @@ class TestHelp:
         assert not any(empty_dir.iterdir())
 
     def test_version_is_one_line(self, empty_dir):
-        """If this fails, nobody can say in a report which server they run."""
+        """If this fails, a user cannot name the server's release in a report."""
         done = run_binary(empty_dir, "--version")
         assert (done.returncode, done.stderr) == (0, "")
         assert re.fullmatch(r"tcsync-server \d+\.\d+\.\d+\S*\n", done.stdout)
         assert not any(empty_dir.iterdir())
 
     def test_serve_is_the_default_command(self, start_server, empty_dir):
-        """If this fails, `tcsync-server serve` in a unit file does not do what `tcsync-server` does."""
+        """If this fails, `tcsync-server serve` in a unit file differs from `tcsync-server`."""
         assert run_binary(empty_dir, "serve", "--help").stdout == run_binary(empty_dir, "--help").stdout
         server = start_server(command=["serve"])
         assert wire.index(server.url).status == 200
@@ -136,7 +136,7 @@ class TestUnixSocket:
         assert not os.path.lexists(socket_path)
 
     def test_left_by_a_crash_is_replaced(self, start_server, socket_path):
-        """If this fails, a server that crashed once does not start again until somebody removes a file."""
+        """If this fails, a server that crashed once does not start again until an operator removes a file."""
         server = start_server(listen=[f"unix:{socket_path}"])
         server.kill()
         assert os.path.lexists(socket_path)
@@ -252,7 +252,7 @@ class TestVariables:
         assert wire.index(f"unix:{socket_path}").status == 200
 
     def test_client_id(self, start_server):
-        """If this fails, CLIENT_ID does not limit who may use the server."""
+        """If this fails, CLIENT_ID lets other clients use the server."""
         allowed = [str(uuid.uuid4()) for _ in range(2)]
         server = start_server(env={"CLIENT_ID": ",".join(allowed)})
         assert [wire.add_version(server.url, client_id).status for client_id in allowed] == [200, 200]
@@ -287,14 +287,14 @@ class TestVariables:
         assert asked[target] == "urgency=low"
 
     def test_snapshot_days_is_accepted(self, start_server):
-        """If this fails, SNAPSHOT_DAYS stops the server from starting. (What a day does needs a clock: a unit test.)"""
+        """If this fails, SNAPSHOT_DAYS stops the server from starting. (A unit test has a clock for the days.)"""
         server = start_server(env={"SNAPSHOT_DAYS": "7"})
         assert wire.index(server.url).status == 200
 
     def test_flags_win(self, start_server, user, tmp_path):
-        """If this fails, a person at the command line cannot overrule what the environment says.
+        """If this fails, a person at the command line cannot overrule the environment.
 
-        A variable that a flag overrules is not even read: what is wrong with it does not matter.
+        A variable that a flag overrules is not even read: a mistake in it does not matter.
         """
         stranger = str(uuid.uuid4())
         ignored = tmp_path / "ignored"

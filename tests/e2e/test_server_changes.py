@@ -6,7 +6,7 @@ import wire
 
 @pytest.mark.parametrize("ending", ["stop", "kill"])
 def test_server_restarts_in_between(server, two_computers, user, ending):
-    """If this fails, a restart or a crash of the server loses what it has acknowledged, or breaks the next sync."""
+    """If this fails, a restart or a crash of the server loses acknowledged versions, or breaks the next sync."""
     first, second = two_computers
     first.add("Before the restart")
     first.sync()
@@ -41,9 +41,9 @@ def test_base_path(start_server, user, new_replica):
 def test_replica_moves_to_another_server(start_server, user, new_replica, record):
     """If this fails, a user cannot move to another server without losing the tasks made before.
 
-    The new server's first version does not start at the nil version, so nobody can walk there. What saves the earlier
-    tasks is that a server without a snapshot asks for one at once: the replica uploads it with its first change, and
-    every further computer starts from it.
+    The new server's first version does not start at the nil version, so no replica can walk there. The earlier
+    tasks are safe because a server without a snapshot asks for one at once: the replica uploads it with its first
+    change, and every further computer starts from it.
     """
     old_server, new_server = start_server(), start_server()
     moved = new_replica(old_server.url, user)

@@ -1,4 +1,4 @@
-"""How tcsync-server stops: cleanly, with what is in flight finished, and not held up by those who never finish."""
+"""How tcsync-server stops: cleanly, after the requests in flight, and without a wait for clients that never finish."""
 
 import http.client
 import signal
@@ -56,7 +56,7 @@ def upload(server, user):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_signal_ends_with_status_0(server, user, number):
-    """If this fails, init systems and Ctrl-C count a normal stop as a crash, or what was stored is gone."""
+    """If this fails, init systems and Ctrl-C count a normal stop as a crash, or stored data is gone."""
     assert wire.add_version(server.url, user.client_id).status == 200
     history = wire.history(server.url, user.client_id)
     server.stop(number)

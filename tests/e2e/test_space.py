@@ -1,4 +1,4 @@
-"""What is removed gives its bytes back: to the cap, to the disk, and to the people whose bytes they were."""
+"""Removed data gives its bytes back to the cap and to the disk, and nobody can read it there any more."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def marked(size):
 
 
 def files_with(directory, markers):
-    """The files below a directory that have one of these in them: as whoever steals a disk would look."""
+    """The files below a directory that have one of these in them: the search of a thief of the disk."""
     found = []
     for path in sorted(directory.rglob("*")):
         if path.is_file():
@@ -72,7 +72,7 @@ def upload_until_refused(url, client_id, size, limit=1000):
 
 class TestTheCap:
     def test_a_strangers_bytes_are_room_again(self, start_server):
-        """If this fails, a stranger who fills the server once has stopped it for everybody and for ever."""
+        """If this fails, a stranger who fills the server once has stopped it for all users and for ever."""
         server = start_server("--total-bytes-max", "5M")
         stranger, owner = str(uuid.uuid4()), str(uuid.uuid4())
         admin.add_chain(server.url, owner, 3)
@@ -96,7 +96,7 @@ class TestTheCap:
             assert bytes_in(server.data_dir / "rocksdb") - stats["backend"]["rocksdb_log_bytes"] < MIB
 
     def test_what_is_on_its_way_is_all_that_goes_over(self, start_server):
-        """If this fails, a crowd goes over the cap by what it uploads between two looks at the disk."""
+        """If this fails, a crowd exceeds the cap by its uploads between two looks at the disk."""
         server = start_server(
             "--total-bytes-max", "2M", "--body-bytes-max", "1M", "--bodies-in-flight-bytes-max", "4M",
             "--address-requests-per-second", "0",
@@ -149,7 +149,7 @@ class TestErasure:
         admin.succeed(server.data_dir, "backups", first, "--remove", "1,2", "--yes")
         assert [b["backup"] for b in admin.as_lines(server.data_dir, "backups", first)] == [3]
         assert files_with(first, markers) == []
-        # Others' are where they were, in what is served and in the backup.
+        # The other client's are where they were, on the server and in the backup.
         assert len(wire.history(server.url, other_id)) == 4
         drill = json.loads(admin.succeed(server.data_dir, "restore", "--drill", first, "--json"))
         assert drill["verification"]["problems"] == []
@@ -198,7 +198,7 @@ class TestErasure:
         status, answer = admin.api(server, "DELETE", f"clients/{client_id}")
         assert status == 200 and answer["deleted"]
         server.kill()
-        # Whatever the kill left, the next removal makes both go.
+        # The next removal makes both go, even after the kill.
         server.start()
         other_id, other_markers = add_marked_client(server.url)
         admin.succeed(server.data_dir, "clients", "delete", other_id, "--yes")
@@ -208,7 +208,7 @@ class TestErasure:
 class TestCompact:
     @pytest.mark.parametrize("running", [True, False])
     def test_replaced_snapshots_give_their_bytes_back(self, server, running):
-        """If this fails, an operator whose disk fills up with dead bytes can do nothing about it."""
+        """If this fails, an operator whose disk fills up with dead bytes cannot free it."""
         client_id, parent_id = str(uuid.uuid4()), wire.NIL_VERSION
         for _ in range(12):
             answer = wire.add_version(server.url, client_id, parent_id, os.urandom(100))
@@ -217,7 +217,7 @@ class TestCompact:
         if not running:
             server.stop()
         compacted = admin.as_json(server.data_dir, "compact")
-        # The command opens the database itself otherwise, which leaves out what is removed in the log.
+        # The command opens the database itself otherwise, which leaves out removed records of the log.
         assert compacted["bytes_before"] > 10 * MIB or not running
         stats = admin.as_json(server.data_dir, "stats")
         assert MIB <= stats["live_bytes"] < 2 * MIB
@@ -244,7 +244,7 @@ class TestCompact:
 
 class TestFigures:
     def test_the_last_backup_is_remembered(self, start_server, tmp_path):
-        """If this fails, nobody is told that the nightly backup has stopped."""
+        """If this fails, the nightly backup stops unnoticed."""
         server = start_server("--metrics-listen", "unix:" + str(tmp_path / "metrics.sock"))
 
         def metric(name):
@@ -300,7 +300,7 @@ class TestAFullDisk:
                     other.write(b"x" * 4096)
             except OSError:
                 pass
-        # Looking works, and so does what gets the data out.
+        # Looking works, and so do the commands that save the data.
         assert len(admin.as_lines(server.data_dir, "clients", "list")) == 2
         admin.succeed(server.data_dir, "stats")
         assert admin.as_json(server.data_dir, "verify")["problems"] == []
@@ -309,14 +309,14 @@ class TestAFullDisk:
         admin.succeed(server.data_dir, "prune", "--dry-run")
         admin.succeed(server.data_dir, "clients", "ban", stranger)
         latest = wire.history(server.url, owner)[-1].version_id
-        # A compaction may have given something back meanwhile; what is kept for making room is nobody else's.
+        # A compaction may have given something back meanwhile; the reserve for making room stays out of clients' reach.
         answer = wire.add_version(server.url, owner, latest)
         if answer.status == 200:
             latest = answer.headers["X-Version-Id"]
             assert os.path.getsize(small_disk / "data" / "reserve") > 0
         else:
             assert answer.status == 507, answer
-        # What makes room.
+        # This makes room.
         admin.succeed(server.data_dir, "clients", "delete", stranger, "--yes")
         os.unlink(small_disk / "other")
         assert wire.add_version(server.url, owner, latest).status == 200

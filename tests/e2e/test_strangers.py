@@ -1,7 +1,7 @@
-"""Whatever a stranger may do by the protocol alone is information for the operator, and not damage.
+"""Odd requests that the protocol allows are information for the operator, and not damage.
 
-A stranger needs no more than a client ID that nobody else has. Each case here is one odd but allowed thing;
-none of them may turn `verify` or the drill red, because then an operator would learn to overlook what is red.
+A stranger needs no more than an unused client ID. Each case here is one odd but allowed request; none of them may turn
+`verify` or the drill red, because then an operator would learn to ignore red results.
 """
 
 import json
@@ -84,7 +84,7 @@ def versions_that_lost_a_race(url, client_id, _):
         assert wire.add_version(url, client_id, parent_id).status == 409
 
 
-# What is done, and the words of the notes that say so.
+# Each request, and the words of the notes about it.
 CASES = {
     a_random_first_parent: [CANNOT_START],
     a_first_parent_that_looks_like_ours: [CANNOT_START],
@@ -135,7 +135,7 @@ def test_nothing_that_a_stranger_may_do_is_damage(start_server, tmp_path):
 
 
 def test_many_strangers_do_not_hide_damage(server):
-    """If this fails, a stranger with many client IDs scrolls what is damaged out of sight."""
+    """If this fails, a stranger with many client IDs scrolls the damaged ones out of sight."""
     strangers = [str(uuid.uuid4()) for _ in range(25)]
     for client_id in strangers:
         a_random_first_parent(server.url, client_id, server.data_dir)

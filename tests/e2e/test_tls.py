@@ -34,7 +34,7 @@ def server(start_server, pair):
 
 
 def shown_certificate(server):
-    """What a new connection is shown."""
+    """The certificate that a new connection gets."""
     host, port = server.addresses[0].rsplit(":", 1)
     return ssl.get_server_certificate((host, int(port)), timeout=wire.TIMEOUT_S)
 
@@ -95,7 +95,7 @@ def test_hangup_without_tls_stops_nothing(start_server):
 
 
 def test_closing_the_terminal_stops_the_server(tmp_path):
-    """If this fails, a server that was tried out goes on unseen when its window is closed, and keeps its port."""
+    """If this fails, a server that was tried out runs on unseen when its window is closed, and keeps its port."""
     process, terminal = pty.fork()
     if process == 0:
         os.execv(BINARY, [str(BINARY), "--data-dir", str(tmp_path / "data"), "--listen", "127.0.0.1:0"])

@@ -1,4 +1,4 @@
-"""The main job: one user's tasks are the same on all of that user's computers, whichever of them changed what."""
+"""The main job: one user's tasks are the same on all of that user's computers, with changes on each of them."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ RACE_TIMEOUT_S = 30
 
 
 def sync_all(*replicas):
-    """Syncs in the given order, then once more, so that the first also has what the last pushed."""
+    """Syncs in the given order, then once more, so that the first also has the last one's changes."""
     for replica in (*replicas, *replicas[:-1]):
         replica.sync()
 
@@ -29,7 +29,7 @@ def test_second_computer_starts_with_the_same_tasks(two_computers):
 
 
 def test_edits_travel_both_ways(two_computers):
-    """If this fails, what one computer changes does not arrive on the other, in one of the two directions."""
+    """If this fails, changes of one computer do not arrive on the other, in one of the two directions."""
     first, second = two_computers
     task = first.add("Buy milk")
     sync_all(first, second)

@@ -1,4 +1,4 @@
-"""What keeps users apart and the server blind: client IDs, secrets, and who is let in at all."""
+"""The separation of users and the blindness of the server: client IDs, secrets, and admission."""
 
 import pytest
 import wire
@@ -93,7 +93,7 @@ def test_no_create_clients_keeps_known_users_and_refuses_new_ones(start_server, 
 
 
 def test_data_directory_and_log_never_hold_plaintext(server, user, two_computers):
-    """If this fails, who reads the server's disk or its log reads the user's tasks or secret."""
+    """If this fails, a reader of the server's disk or its log reads the user's tasks or secret."""
     first, second = two_computers
     task = first.add(MARKER, f"project:{MARKER}", f"+{MARKER}")
     first.task(task, "annotate", MARKER)

@@ -1,6 +1,6 @@
 """The sync protocol by hand, as far as tests need it: to look at a server's history from outside, and to add to it.
 
-It speaks no sealing: a segment is whatever bytes the test gives.
+It speaks no sealing: a segment is any bytes of the test's.
 """
 
 import http.client
