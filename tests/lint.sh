@@ -3,7 +3,7 @@
 # scripts, and the links within the documentation. It changes nothing and needs no root.
 #
 #   tests/lint.sh [CHECK]...         format, python, shell, links; all of them without an argument
-#   tests/lint.sh --fix              lays out C, C++ and Python anew, and lets ruff mend faults
+#   tests/lint.sh --fix              lays out C, C++ and Python, and lets ruff mend faults
 #   tests/lint.sh --tidy [FILE]...   clang-tidy on these files of C++ or, without any, on those changed since `main`;
 #                                    apart from the others because a file takes a core up to a minute
 #

@@ -46,7 +46,7 @@ def test_a_lost_connection_is_an_outcome_of_its_own():
 
 
 def test_a_server_that_is_not_there_is_a_fault():
-    """If this fails, a run without a server looks like one in which it refused everybody."""
+    """If this fails, a run without a server looks like one in which it refused all clients."""
     status, report = run_load(
         "http://127.0.0.1:9", "get-child-unknown", 4, "--connection-per-request", "--rate", "100", "--seconds", "0.2"
     )

@@ -1,5 +1,5 @@
-"""The benchmarks of single parts: that each runs, reads back what it wrote, and reports counters that
-can be true. Not how fast anything is."""
+"""The benchmarks of single parts: each runs, reads its own data back, and reports plausible counters. Speed is no
+subject here."""
 
 import json
 import os

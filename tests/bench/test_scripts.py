@@ -44,7 +44,7 @@ def test_compare_refuses_what_it_does_not_know():
 
 
 def test_run_quick_writes_a_report(tmp_path):
-    """If this fails, the numbers of docs/performance.md cannot be made anew."""
+    """If this fails, the numbers of docs/performance.md cannot be measured again."""
     pytest.importorskip("matplotlib")
     import plots
 

@@ -367,7 +367,7 @@ int main(void) {
   RUN(an_engine_in_a_child, "a forked process hangs, or its parent cannot open its data again");
   RUN(an_address_in_a_child, "a server cannot be started again while a child of it lives");
   RUN(one_remote_in_two_processes, "a process gets 'added' for another one's version");
-  RUN(a_cancel_in_a_child, "a worker that stops its call stops everybody's");
+  RUN(a_cancel_in_a_child, "a worker that stops its call stops its siblings' calls");
   tcsync_key_free(key);
   return check_exit_status();
 }

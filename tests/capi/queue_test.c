@@ -514,7 +514,7 @@ static void a_log_function_that_never_returns_is_left_alone(void) {
   tcsync_engine_free(engine);
   open_gate(&logged.gate);
   wait_until_left(&logged.gate, 1);
-  /* The rest was dropped; and engines that are opened from the same configuration log anew. */
+  /* The rest was dropped; and engines that are opened from the same configuration log again. */
   CHECK_OK(tcsync_engine_open(config, &engine, &error));
   tcsync_config_free(config);
   log_something(engine);

@@ -234,7 +234,7 @@ int main(int argc, char** argv) {
   RUN(real_blobs_open, "Taskwarrior's uploads cannot be read");
   RUN(seals_and_opens_again, "sealed data is lost, or two seals share a nonce");
   RUN(nothing_can_be_sealed, "an empty plaintext crashes the caller");
-  RUN(every_fault_has_its_code, "people are told the wrong reason why their data does not open");
+  RUN(every_fault_has_its_code, "people get the wrong reason why their data does not open");
   RUN(sealing_checks_its_arguments, "a mistake in a binding crashes the program");
   RUN(deriving_checks_its_arguments, "a mistake in a binding crashes, or derives a useless key");
   RUN(swapped_credentials_are_not_repeated, "a mistake in a call writes the secret into a log");

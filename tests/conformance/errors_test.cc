@@ -146,7 +146,7 @@ TEST_F(ErrorsTest, OnlyAllowedClientIdsAreServed) {
   }
   const std::string version = Replica(server, alice).Append(kNil);
   EXPECT_EQ(Replica(server, alice).AddSnapshot(version).status, 200);
-  EXPECT_EQ(server.Connect().Exchange(HttpRequest()).status, 200) << "the root is for everybody";
+  EXPECT_EQ(server.Connect().Exchange(HttpRequest()).status, 200) << "the root is public";
 }
 
 // If this fails, a mistyped URL looks like an empty history, or reaches an unintended row.

@@ -235,7 +235,7 @@ TEST_F(HttpBodyTest, CompressedBodiesMayComeByteByByte) {
   }
 }
 
-// If this fails, a part of a segment is stored as if it were the whole.
+// If this fails, a part of a segment is stored as the whole.
 TEST_F(HttpBodyTest, DamagedCompressedBodiesAreRefused) {
   const std::string segment = BinaryBytes(5000);
   std::vector<std::pair<const char*, std::string>> bodies;

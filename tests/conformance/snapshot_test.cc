@@ -72,7 +72,7 @@ TEST_P(SnapshotTest, SnapshotsComeBackByteForByte) {
 }
 
 // If this fails, old snapshots replace useful ones, or useful ones are refused: a replica uploads
-// while others go on adding versions.
+// while others keep adding versions.
 TEST_P(SnapshotTest, OnlyTheLastFiveVersionsMayHaveOne) {
   Replica replica(server_);
   const std::vector<std::string> versions = replica.AppendChain(kNil, 7);

@@ -145,7 +145,7 @@ TEST_F(StorageOutcomesTest, WritesAreRefusedBeforeTheirBodies) {
     ExpectError(response, 503);
     EXPECT_FALSE(response.Header("Retry-After").empty()) << response;
   }
-  EXPECT_EQ(replica_.GetChildVersion(kNil).status, 200) << "reading goes on";
+  EXPECT_EQ(replica_.GetChildVersion(kNil).status, 200) << "reads still work";
   script_->RefuseWrites(false);
   replica_.Append(version_);
 }

@@ -266,7 +266,7 @@ TEST_F(TlsTest, ANewCertificateIsForNewConnections) {
   HttpClient begun = ConnectPlain();  // has not spoken yet: it is new
   const TestCertificate renewed = Issue(authority_, {});
   Install(renewed);
-  EXPECT_TRUE(IsFrom(server_->Connect(), certificate_)) << "nobody has asked to read it";
+  EXPECT_TRUE(IsFrom(server_->Connect(), certificate_)) << "no reload has read it";
   const http::Response reloaded = Reload();
   ASSERT_EQ(reloaded.status, 200) << reloaded.body;
   HttpClient fresh = server_->Connect();

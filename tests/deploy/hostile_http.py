@@ -1,6 +1,6 @@
 """Hostile HTTP as data: a stranger's requests, and the answers to them, directly and through the proxies.
 
-A case is the bytes of one connection. {client}, {hidden} and {behind} are clients that nobody has seen yet: the
+A case is the bytes of one connection. {client}, {hidden} and {behind} are new clients: the
 request's own; that of HIDDEN, a request that only a misreading finds; and that of BEHIND, a good request that the test
 puts behind each case. BEHIND asks for the connection's end.
 
@@ -339,7 +339,7 @@ CASES = (
     Case("version 1.0", get(line="GET / HTTP/1.0"), "200 close", "200 close", "200"),
     Case("version 1.0, kept", get("Connection: keep-alive", line="GET / HTTP/1.0"), "200 +"),
     Case("version 1.0, without Host", get(line="GET / HTTP/1.0", host=None), "200 close", "200 close", "(200)"),
-    # RFC 9110, section 2.5, would have this one served, as 1.1. Nobody sends it.
+    # RFC 9110, section 2.5, would have this one served, as 1.1. No real client sends it.
     Case("version 1.2", get(line="GET / HTTP/1.2"), "505 close", "200 +", "200 +"),
     Case("version 2.0", get(line="GET / HTTP/2.0"), "505 close", "(505) close", "(505) close"),
     Case("version 9.9", get(line="GET / HTTP/9.9"), "505 close", "(505) close", "(505) close"),

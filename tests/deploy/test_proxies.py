@@ -73,7 +73,7 @@ class TestProxy:
             assert replica.sync(check=False).returncode != 0
 
     def test_a_body_of_40_megabytes_passes(self, proxy, start_server, tmp_path):
-        # If this fails, a proxy's default limit of one megabyte stops the first sync of everybody with many tasks.
+        # If this fails, a proxy's default limit of one megabyte stops the first sync of users with many tasks.
         server = start_server(*TRUSTING, "--memory-budget", "256M")
         client_id = str(uuid.uuid4())
         with proxy(server.url, tmp_path) as (url, authority):
@@ -90,7 +90,7 @@ class TestProxy:
             assert b"html" not in refused.body.lower()
 
     def test_the_address_that_it_passes_on_is_the_client_s(self, proxy, tmp_path):
-        # If this fails, the limits for each address are those of the proxy's address, or anybody escapes them with a
+        # If this fails, the limits for each address are those of the proxy's address, or a stranger escapes them with a
         # header.
         with web.backend() as backend, proxy(backend.url, tmp_path) as (url, authority):
             web.get_child_version(url, authority, str(uuid.uuid4()), source="127.0.0.7", headers=SOMEBODY_ELSE)

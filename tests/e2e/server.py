@@ -21,7 +21,7 @@ ANY_PORT = "127.0.0.1:0"
 START_TIMEOUT_S = 30
 PRINT_TIMEOUT_S = 30
 
-# The server's own variables are never inherited, so that a test means the same on everybody's machine.
+# The server's own variables are never inherited, so that a test means the same on every machine.
 OPTION_VARIABLES = (
     "LISTEN", "DATA_DIR", "CLIENT_ID", "CREATE_CLIENTS", "SNAPSHOT_VERSIONS", "SNAPSHOT_DAYS", "BASE_PATH",
 )  # fmt: skip
@@ -72,7 +72,7 @@ class Server(ServerProcess):
     def log(self):
         """All that every process of this server has printed, to standard output and standard error.
 
-        A thread prints the records, after the answers that they tell of. It has printed them all when it sleeps.
+        A thread prints the records, after the answers that they describe. It has printed them all when it sleeps.
         """
         wait_until(lambda: not self._is_printing(), PRINT_TIMEOUT_S, "the server has printed its log")
         return self._log_path.read_text(encoding="utf-8", errors="replace")

@@ -118,7 +118,7 @@ def test_trusted_proxy_is_checked_before_anything_is_made(tmp_path):
 
 
 def test_behind_a_trusted_proxy_each_source_is_limited_by_itself(start_server):
-    """If this fails, all people behind a proxy share one limit, or anybody chooses where he comes from."""
+    """If this fails, all people behind a proxy share one limit, or a stranger chooses its own address."""
 
     def add_from(server, source):
         path = f"/v1/client/add-version/{wire.NIL_VERSION}"

@@ -130,7 +130,7 @@ class TestInvites:
         assert create_status(server.url, NEW_IDS[0], json.loads(made.stdout)["path"]) == 200
 
     def test_what_makes_no_sense(self, server):
-        """If this fails, a mistyped number makes an invite for everybody for ever."""
+        """If this fails, a mistyped number makes an invite without a limit."""
         for flags in (("--uses", "many"), ("--uses", "-1"), ("--expires-days", "99999")):
             assert flags[1] in admin.refusal(server.data_dir, "invites", "create", *flags, status=2)
         assert admin.as_lines(server.data_dir, "invites", "list") == []

@@ -186,7 +186,7 @@ class TestRewind:
 
 class TestRestoreOne:
     def test_back_to_the_backup(self, place, tmp_path):
-        """If this fails, one client's mistake can only be undone for everybody at once."""
+        """If this fails, one client's mistake can only be undone for all clients at once."""
         backups, file = tmp_path / "backups", tmp_path / "present.jsonl"
         admin.succeed(place.data_dir, "backup", backups)
         server = place.serve()
@@ -222,7 +222,7 @@ class TestRestoreOne:
         assert (shown["versions"], shown["snapshot"]["version_id"], shown["ban"]) == (6, place.ids[3], None)
 
     def test_another_history_in_its_place(self, place, tmp_path):
-        """If this fails, a client that began anew by mistake stays so."""
+        """If this fails, a client that started again by mistake stays so."""
         backups, file = tmp_path / "backups", tmp_path / "present.jsonl"
         admin.succeed(place.data_dir, "backup", backups)
         admin.succeed(place.data_dir, "clients", "delete", place.client_id, "--yes")
@@ -315,7 +315,7 @@ class TestAcceptDivergedInBulk:
         assert "older" in {entry["client_id"]: entry["why"] for entry in behind_it["left_out"]}[clear]
 
     def test_a_client_or_all(self, server):
-        """If this fails, a slip of the hand accepts everybody."""
+        """If this fails, a slip of the hand accepts every client."""
         assert "--all-with-one" in admin.refusal(server.data_dir, "clients", "accept-diverged", status=2)
         line = admin.refusal(
             server.data_dir, "clients", "accept-diverged", str(uuid.uuid4()), "--all-with-one-replica-ahead", status=2

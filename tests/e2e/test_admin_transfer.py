@@ -282,7 +282,7 @@ class TestWhereReplicasAre:
 
 class TestWhoIsAdmitted:
     def test_all_of_it_comes_with_everything(self, start_server, settle, recorded, export_file):
-        """If this fails, banned clients come back on the new server, and tokens protect nobody any more."""
+        """If this fails, banned clients come back on the new server, and tokens protect no client any more."""
         source, target = start_server("--invite-only"), start_server("--invite-only")
         admin.succeed(source.data_dir, "clients", "import", export_file)
         banned, with_token = (client.client_id for client in recorded)

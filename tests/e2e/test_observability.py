@@ -110,7 +110,7 @@ class TestMetrics:
         assert promtool("check", "metrics", stdin=observed.scrape()) == (0, "")
 
     def test_counters_add_up_to_what_was_sent(self, observed):
-        """If this fails, graphs and alerts tell of other traffic than there was."""
+        """If this fails, graphs and alerts show wrong traffic."""
         observed.send_traffic()
         found = samples(observed.scrape())
 

@@ -110,7 +110,7 @@ class TestSalvage:
     @pytest.mark.parametrize("how", DAMAGES)
     @pytest.mark.parametrize("kind", KINDS)
     def test_each_kind_of_file(self, original, tmp_path, kind, how):
-        """If this fails, one lost file loses everybody's history, or part of a history passes for the whole."""
+        """If this fails, one lost file loses all users' histories, or part of a history passes for the whole."""
         intact, histories = original
         for which in ("one", "all") if kind in ("table", "blob") else ("all",):
             data_dir, output = tmp_path / f"{which}-data", tmp_path / f"{which}.jsonl"

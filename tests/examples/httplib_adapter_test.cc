@@ -200,7 +200,7 @@ TEST_F(HttplibAdapterTest, HandlerInflates) {
   EXPECT_EQ(GetChildVersion()->body, "sealed");
 }
 
-// If this fails, a compressed body that was cut short is stored as if it were whole.
+// If this fails, a compressed body that was cut short is stored as a whole one.
 TEST_F(HttplibAdapterTest, CutShortGzipIsRefused) {
   std::string packed = Gzip("a history segment");
   packed.resize(packed.size() - 10);

@@ -387,7 +387,7 @@ def test_stalled_uploads_take_little_memory(start):
     during = embedder.resident_bytes()
     print(f"{STALLED_UPLOADS} stalled uploads: {before / MIB:.0f} MiB before, {during / MIB:.0f} MiB during")
     assert during - before < STALLED_BUDGET
-    # They were all under way: each can go on.
+    # They were all under way: each can continue.
     assert together(STALLED_UPLOADS, send_rest) == [200] * STALLED_UPLOADS
     assert wire.history(embedder.url, clients[0])[0].segment == segment
 

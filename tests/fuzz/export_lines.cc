@@ -61,7 +61,7 @@ class Writer {
   }
 
   void Begin(const ImportRequest& request) {
-    // Somebody else's line keeps two parts of one client apart.
+    // Another client's line keeps two parts of one client apart.
     if (last_client_id_ == request.client_id) {
       AddClient(request.client_id == kSomebody ? kSomebodyElse : kSomebody, 0);
     }

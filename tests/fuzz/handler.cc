@@ -155,7 +155,7 @@ class Session {
     const std::optional<Uuid> client_id = Uuid::Parse(head.Header("X-Client-Id"));
     if (!route.is_valid || !client_id) {
       Expect(answer.status != 200 || (route.is_valid && route.endpoint == http::Endpoint::kIndex),
-             "only the index is for everybody");
+             "only the index is public");
       return;
     }
     Client& client = clients_[*client_id];

@@ -19,7 +19,7 @@ void CheckLimits(const Options& options) {
              options.bodies_in_flight_bytes_max != 0,
          "a body that is accepted has room, piece by piece");
   Expect(limits.connections_max > 0, "some connection is served");
-  Expect(limits.event_loops > 0 && limits.reader_threads > 0, "somebody serves");
+  Expect(limits.event_loops > 0 && limits.reader_threads > 0, "some thread serves");
   static_cast<void>(access::AccessPolicy::From(options));
 }
 

@@ -54,7 +54,7 @@ std::string Receive(absl::string_view input, size_t piece_bytes) {
     Expect(response.has_value(), "a request has an answer");
     absl::StrAppend(&seen, response->status, " ", response->body, "\n");
     // Whether the end of such a body was received with the piece that was too much is chance, and
-    // with it whether the connection goes on.
+    // with it whether the connection stays open.
     if (response->status == 413) break;
     goes_on = parser.CanKeepAlive();
     absl::StrAppend(&seen, goes_on, parser.IsHttp10(), parser.IsHeadMethod(), "\n");

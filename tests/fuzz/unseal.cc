@@ -30,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (change == 0) {
     const auto opened = Unseal(fuzz::Key(), version_id, input.rest());
     const auto* const fault = std::get_if<UnsealFault>(&opened);
-    fuzz::Expect(fault != nullptr, "nobody without the key makes bytes that open");
+    fuzz::Expect(fault != nullptr, "no bytes open that were made without the key");
     fuzz::Expect(!UnsealFaultMessage(*fault).empty(), "every fault has a sentence");
     return 0;
   }

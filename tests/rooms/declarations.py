@@ -1,4 +1,4 @@
-"""What C++ files define at the scope of a namespace and the linker takes for one thing: types, functions and inline
+"""Definitions of C++ files at the scope of a namespace that the linker merges by name: types, functions and inline
 variables. A small reader of C++ that knows comments, literals, preprocessor lines, namespaces and braces; everything
 within a function or a class belongs to that function or class.
 """
@@ -29,7 +29,7 @@ class Definition:
 
 
 def definitions(text):
-    """What a file defines that has external linkage, outside functions and classes."""
+    """The definitions of a file that have external linkage, outside functions and classes."""
     tokens = _TOKEN.findall(_SKIPPED.sub(lambda match: '""' if match[0][0] in "\"'R" else " ", text))
     found = set()
     scopes = []  # the names of the namespaces around, or _OTHER
@@ -73,7 +73,7 @@ def _namespace(head):
 
 
 def _definition(head, namespace):
-    """What `head`, before its brace, begins to define; None when that is nothing that another file could double."""
+    """The definition that `head`, before its brace, begins; None when another file could not double it."""
     head = [token for token in _without_template(head) if token != "try"]  # of a function's body
     if variable := _inline_variable(head, namespace):
         return variable

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks the house rules of docs/architecture.md that a compiler does not: which room may include
 which, where the types of other people's libraries may be seen, that every name is defined once, how
-long files are, and what lies at the top level.
+long files are, and which files lie at the top level.
 
     rooms_test.py SOURCE_DIRECTORY
 """
@@ -202,7 +202,7 @@ def exists(include):
 
 class RoomsTest(unittest.TestCase):
     def test_there_is_something_to_check(self):
-        """If this fails, the other tests here look at nothing and pass."""
+        """If this fails, the other tests here find no files and pass."""
         rooms = {room_of(name) for name in source_files()}
         for room in ("src/base", "src/remote", "src/sync", "src/storage/rocksdb", "src/server", "capi/src"):
             self.assertIn(room, rooms)

@@ -135,7 +135,7 @@ class TestAsyncio:
         """If this fails, the end of a loop leaves a call that cannot be ended."""
         with nothing_left():
             loop = asyncio.new_event_loop()
-            loop.set_exception_handler(lambda _loop, _context: None)  # It tells of the task below, and rightly.
+            loop.set_exception_handler(lambda _loop, _context: None)  # It reports the task below, and rightly.
             remote = loop.run_until_complete(async_remote_of(slow.url))
             task = loop.create_task(remote.get_snapshot())
             loop.run_until_complete(asyncio.sleep(0))

@@ -24,7 +24,7 @@ def test_examples(full_library, server, tmp_path, capsys):
 
 
 def test_every_fault_and_error_is_named():
-    """If this fails, the page lacks one, or tells of one that is gone."""
+    """If this fails, the page lacks one, or describes one that is gone."""
     for fault in (
         *tcsync.RemoteFault,
         *tcsync.UnsealFault,

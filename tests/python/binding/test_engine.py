@@ -297,7 +297,7 @@ class TestCollection:
         ]
 
     def test_in_a_log_function(self, outcome):
-        """If this fails, the program aborts or hangs when the last reference goes on a thread of the library."""
+        """If this fails, the program aborts or hangs when a thread of the library drops the last reference."""
         assert outcome("""
             gc.disable()
             collected = []
@@ -685,7 +685,7 @@ class TestRequests:
             engine.handle("GET", "/\N{SNOWMAN}")
 
     def test_options_and_addresses_are_used(self, options):
-        """If this fails, truth values are not understood, or one stranger's limit is everybody's."""
+        """If this fails, truth values are not understood, or one stranger uses up all users' limit."""
         with Engine.open({**options, "create-clients": False}) as engine:
             assert add_version(engine, uuid4()).status == 404
         with Engine.open({**options, "new-clients-per-address-day": 1}) as engine:

@@ -284,7 +284,7 @@ def test_ctrl_c_does_not_wait_for_the_server(answering):
 
 
 def test_client_ids_reach_the_server(server, remote, credentials):
-    """If this fails, everybody's data is under one ID."""
+    """If this fails, all users' data is under one ID."""
     remote.add_version(NIL_VERSION, SEGMENT)
     assert probe_server(server.url, credentials.client_id, proxy="").kind is ProbeKind.HISTORY
     assert probe_server(server.url, UUID(int=credentials.client_id.int ^ 1), proxy="").kind is ProbeKind.EMPTY_HISTORY

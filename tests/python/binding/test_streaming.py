@@ -114,7 +114,7 @@ class TestPieces:
         assert stored(engine, closed) is None
 
     def test_an_early_answer(self, options):
-        """If this fails, a client sends a hundred megabytes in order to hear that nobody wants them."""
+        """If this fails, a client sends a hundred megabytes before it learns that they are refused."""
         with Engine.open({**options, "body-bytes-max": "1M"}) as engine:
             client_id = uuid4()
             for head, status in (((("X-Client-Id", "x"),), 400), ((("Content-Length", str(1 << 30)),), 413)):

@@ -106,7 +106,7 @@ def test_the_exit_codes_are_documented():
 
 
 def test_transcripts_are_what_happens(server, first, second, authority):
-    """If this fails, a page shows an outdated conversation. TCSYNC_WRITE_DOCS=1 writes the pages anew."""
+    """If this fails, a page shows an outdated conversation. TCSYNC_WRITE_DOCS=1 rewrites the pages."""
     first.trust(authority)
     second.trust(authority)
     with tls_front(server.url, authority.certificate()) as url:

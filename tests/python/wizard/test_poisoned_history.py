@@ -128,7 +128,7 @@ def test_a_computer_that_was_past_the_point_carries_on(server, paired, joined, u
 
 
 def test_one_client_from_a_backup(server, paired, joined, user, tmp_path):
-    """If this fails, one user's accident needs a restore for everybody."""
+    """If this fails, one user's accident needs a restore of all users."""
     admin.succeed(server.data_dir, "backup", tmp_path / "backups")
     with RemoteServer(user) as remote:
         bad_json_in_a_valid_seal(remote, server, user, latest_of(server, user.client_id))

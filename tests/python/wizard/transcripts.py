@@ -7,7 +7,7 @@ A page has a transcript between two comments:
     (a block of text)
     <!-- end -->
 
-TCSYNC_WRITE_DOCS=1 pytest tests/python/wizard/test_docs.py    writes the pages anew; without the variable it compares.
+TCSYNC_WRITE_DOCS=1 pytest tests/python/wizard/test_docs.py    rewrites the pages; without the variable it compares.
 """
 
 import re

@@ -150,7 +150,7 @@ TEST_F(AccessControlTest, RatesOfAClient) {
   ASSERT_TRUE(refusal);
   EXPECT_EQ(refusal->reason, RefusalReason::kClientRate);
   EXPECT_EQ(StatusOf(refusal->reason), 429);
-  EXPECT_EQ(refusal->retry_after_seconds, 1) << "half a second is told as a whole one";
+  EXPECT_EQ(refusal->retry_after_seconds, 1) << "half a second is rounded up to a whole one";
   EXPECT_EQ(refusal->source, "192.0.2.7") << "an operator cannot tell the source of a flood";
   clock_.Advance(absl::Seconds(3));
   EXPECT_EQ(Admitted(From("192.0.2.7"), 20), 6);

@@ -1,5 +1,5 @@
-// The lines of an export. If these fail, an edited or truncated file is imported as something else,
-// or the error does not name the faulty line.
+// The lines of an export. If these fail, an edited or truncated file is imported with another
+// meaning, or the error does not name the faulty line.
 #include "admin/export_lines.h"
 
 #include <string>

@@ -132,7 +132,7 @@ TEST(FieldsTest, WordsAreOneLine) {
   EXPECT_TRUE(fields.Check().ok());
 }
 
-// If this fails, a misspelt parameter is ignored, and its request does something else.
+// If this fails, a misspelt parameter is ignored, and its request acts on the default.
 TEST(FieldsTest, WhatNobodyAskedForIsNamedWithWhatThereIs) {
   Fields fields;
   ASSERT_TRUE(fields.AddQuery("limt=5").ok());

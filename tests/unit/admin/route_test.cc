@@ -1,5 +1,5 @@
-// The paths of the administration. If these fail, an operator's request does something else, or an
-// error about a mistyped path does not help.
+// The paths of the administration. If these fail, an operator's request reaches the wrong endpoint,
+// or an error about a mistyped path does not help.
 #include "admin/route.h"
 
 #include <string>

@@ -30,7 +30,7 @@ class LoggerTest : public testing::Test {
   std::vector<std::string> names_;  // of the fields of the last record
 };
 
-// If this fails, a host is told more than it asked for, or less.
+// If this fails, a host gets more records than it asked for, or fewer.
 TEST_F(LoggerTest, PassesItsThresholdAndAbove) {
   const Logger logger(function(), LogLevel::kWarning);
   logger.Log(LogLevel::kDebug, "debug");

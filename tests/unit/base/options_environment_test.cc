@@ -34,7 +34,7 @@ class OptionsEnvironmentTest : public testing::Test {
   std::map<std::string, std::string> before_;
 };
 
-// If this fails, an option is changed by something that nobody wrote.
+// If this fails, a variable that nobody set changes an option.
 TEST_F(OptionsEnvironmentTest, AnEmptyEnvironmentChangesNothing) {
   ASSERT_TRUE(SetOption("data-dir", "/kept", options_).ok());
   const auto before = OptionValues(options_);
@@ -65,7 +65,7 @@ TEST_F(OptionsEnvironmentTest, AnEmptyVariableIsNotSet) {
   EXPECT_EQ(OptionValues(options_), before);
 }
 
-// If this fails, an operator with a wrong variable among thirty is not told which it is.
+// If this fails, an operator with a wrong variable among thirty does not learn which it is.
 TEST_F(OptionsEnvironmentTest, AnErrorNamesTheVariable) {
   for (const OptionInfo& info : AllOptions()) {
     if (info.type == OptionType::kText || info.type == OptionType::kTextList) continue;

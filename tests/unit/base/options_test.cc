@@ -78,7 +78,7 @@ TEST(OptionsTableTest, NamesFlagsAndVariablesAreUnique) {
   }
 }
 
-// If this fails, --help and docs/options.md print something that nobody can read or type.
+// If this fails, --help and docs/options.md print text that people cannot read or type.
 TEST(OptionsTableTest, EveryRowIsWellFormed) {
   for (const OptionInfo& info : AllOptions()) {
     for (const char c : absl::string_view(info.name)) {
@@ -219,7 +219,7 @@ TEST(OptionsTest, BooleansTakeTheUsualWords) {
   }
 }
 
-// If this fails, a word that the engine does not know is taken, and something else happens.
+// If this fails, an unknown word is accepted, and the option silently has another value.
 TEST(OptionsTest, ChoicesTakeTheirWordsOnly) {
   for (const OptionInfo& info : RowsOfType({OptionType::kChoice})) {
     for (const absl::string_view choice : absl::StrSplit(info.choices, '|')) {
@@ -333,7 +333,7 @@ TEST(OptionsTest, EachOptionInForceSaysWhereItComesFrom) {
   }
 }
 
-// If this fails, an operator is told 0 for a limit that is derived.
+// If this fails, an operator reads 0 for a limit that is derived.
 TEST(OptionsTest, EveryDerivedOptionSaysItsValue) {
   int derived = 0;
   for (const EffectiveOption& option : EffectiveOptions(Options())) {
@@ -367,7 +367,7 @@ TEST(OptionsTest, NoOptionIsASecret) {
   }
 }
 
-// If this fails, a secret that was put into the wrong option stands in a log.
+// If this fails, a secret that was put into the wrong option appears in a log.
 TEST(OptionsTest, AnErrorDoesNotRepeatWhatMayBeASecret) {
   const std::string secret = "9f9edb6ef38b6772c9adf9b0a99138688051936a2f7cf2c5b11b665a8ff9ea77";
   for (const OptionInfo& info : AllOptions()) {

@@ -101,7 +101,7 @@ TEST(NumberedUuidTest, CarriesItsNumber) {
 }
 
 // If this fails, two clients' versions of the same number have the same ID, and a replica that was
-// moved between them carries on in the wrong chain.
+// moved between them continues in the wrong chain.
 TEST(NumberedUuidTest, IsRandomBesideItsNumber) {
   std::set<Uuid> seen;
   for (int i = 0; i < 1000; ++i) EXPECT_TRUE(seen.insert(RandomUuidWithNumber(1)).second);

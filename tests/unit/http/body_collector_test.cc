@@ -205,7 +205,7 @@ TEST_F(BodyCollectorTest, SeveralGzipMembersAreOneBody) {
   }
 }
 
-// If this fails, a truncated body is stored as if it were whole.
+// If this fails, a truncated body is stored as a whole one.
 TEST_F(BodyCollectorTest, ATruncatedBodyIsMalformed) {
   const std::string body = Noise(1000);
   for (const bool gzip : {true, false}) {

@@ -45,7 +45,7 @@ TEST(ListenAddressTest, UnixPath) {
   }
 }
 
-// If this fails, a mistake in an address is found out late, or told without the address.
+// If this fails, a mistake in an address is found out late, or reported without the address.
 TEST(ListenAddressTest, EverythingElseIsRefusedByName) {
   for (const std::string& text :
        {std::string(),

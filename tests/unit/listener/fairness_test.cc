@@ -104,7 +104,7 @@ class FairnessTest : public testing::Test {
   std::vector<int> clients_;
 };
 
-// If this fails, one burst of pipelined requests stalls everybody.
+// If this fails, one burst of pipelined requests stalls all clients.
 TEST_F(FairnessTest, AStrangersRequestComesBetweenThoseOfABurst) {
   MakeLoop({.idle = kHour, .header = kHour, .body = kHour, .request = kHour});
   std::vector<int> crowd;

@@ -208,7 +208,7 @@ TEST(RequestParserTest, TheBodyOfARefusedRequest) {
 }
 
 // If this fails, a body that the handler refused in the middle is received to its end, or the
-// connection goes on in the middle of it.
+// connection continues in the middle of it.
 TEST(RequestParserTest, ABodyThatIsRefusedInTheMiddle) {
   const std::string body(FakeHandler::kBodyBytesMax + 1, 'x');
   for (const std::string& head :
@@ -349,7 +349,7 @@ TEST(RequestParserTest, ThereIsExactlyOneHost) {
     EXPECT_EQ(ReceiveExactly(absl::StrCat("GET / HTTP/1.1\r\n", fields, "\r\n")).status, 400)
         << fields;
   }
-  // HTTP/1.0 knows it not, but two of them it cannot mean.
+  // HTTP/1.0 does not know Host, but two of them are never right.
   EXPECT_EQ(ReceiveExactly("GET / HTTP/1.0\r\n\r\n").status, 200);
   EXPECT_EQ(ReceiveExactly("GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n").status, 400);
   EXPECT_EQ(ReceiveExactly("GET / HTTP/1.0\r\nHost: a/b\r\n\r\n").status, 400);

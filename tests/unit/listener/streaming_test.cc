@@ -224,7 +224,7 @@ TEST(StreamingTest, ABodyComesWholeHoweverItsPiecesCome) {
          {uint64_t{1}, uint64_t{kPieceBytes}, uint64_t{kPieceBytes + 1}, uint64_t{1'000'000}}) {
       StreamingHandler handler(bytes, how);
       const Served served(handler);
-      // Pipelined, and the connection goes on.
+      // Pipelined, and the connection stays open.
       served.Send(Get() + Get() + Get("Connection: close\r\n"));
       for (int i = 0; i < 3; ++i) {
         const std::string head = served.ReadHead();
@@ -330,7 +330,7 @@ TEST(StreamingTest, APausedRequestIsGivenNothingUntilItResumes) {
   }
 }
 
-// If this fails, a request that may go on at once, as when memory has room again, hangs.
+// If this fails, a request hangs when backpressure ends at once, as when memory has room again.
 TEST(StreamingTest, ARequestMayResumeWithinItsPause) {
   StreamingHandler handler;
   handler.resumes_at_once = true;

@@ -62,7 +62,7 @@ TEST(HealthMonitorTest, ARecentResultIsShared) {
   EXPECT_EQ(storage.probes(), 1);
 }
 
-// If this fails, /health tells of a disk as it was long ago.
+// If this fails, /health shows the state of a disk as it was long ago.
 TEST(HealthMonitorTest, AnOldResultIsNot) {
   ProbedStorage storage;
   HealthTiming timing = kForEver;

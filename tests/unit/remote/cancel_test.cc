@@ -87,7 +87,7 @@ struct Phase {
   const char* scheme;
   bool has_proxy;
   std::function<void(Peer&, const std::function<void()>& reach)> script;
-  const char* during;  // a regular expression: the server is told of bytes before the call is
+  const char* during;  // a regular expression: the server sees these bytes before the call is
   bool was_sent;
 };
 

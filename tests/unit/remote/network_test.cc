@@ -89,7 +89,7 @@ TEST(NetworkTest, ASilentServer) {
   ExpectTimedOut(server.url(), Impatient(), "the wait for an answer");
 }
 
-// Each byte is in time for a timeout that starts anew with each.
+// Each byte is in time for a timeout that starts again with each.
 TEST(NetworkTest, AServerThatDripsItsHead) {
   const ScriptedServer server([](Peer& peer) {
     peer.ReadRequest();

@@ -1,5 +1,5 @@
 // The protocol as RemoteServer speaks it, against servers that are scripted to the byte. If these
-// fail, the setup wizard and the doctor exchange something else with servers than replicas do, or
+// fail, the setup wizard and the doctor do not speak the replicas' protocol, or
 // give a person the wrong explanation.
 #include "tcsync/remote_server.h"
 

@@ -78,7 +78,7 @@ TEST_F(TlsTest, AProbeTellsWhenTheCertificateExpires) {
 }
 
 TEST_F(TlsTest, AnUnknownAuthority) {
-  // None at all, and one of the same name, as after the private authority was made anew.
+  // None at all, and one of the same name, as after the private authority was made again.
   for (const std::string& ca_file : {std::string(), Write("new.pem", MakeAuthority().Pem())}) {
     options_.ca_file = ca_file;
     const RemoteError error = ErrorWith({});

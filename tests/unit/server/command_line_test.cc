@@ -1,4 +1,4 @@
-// The command line. If these fail, a server does something else than its operator typed, or the
+// The command line. If these fail, a server does not obey its operator's flags, or the
 // message does not say which word was wrong.
 #include "server/command_line.h"
 

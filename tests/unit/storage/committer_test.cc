@@ -182,7 +182,7 @@ TEST_F(CommitterTest, EveryWriteCountsForSomething) {
   recorder_.Release();
 }
 
-// If this fails, a disk that stands still gathers writes until their clients give up; or accepted
+// If this fails, a stalled disk gathers writes until their clients give up; or accepted
 // writes are lost; or the queue stays closed when the disk has recovered and nothing waits.
 TEST_F(CommitterTest, WhileTheOldestWaitsTooLongOthersAreRefused) {
   Start(kPlenty, std::chrono::milliseconds(1));

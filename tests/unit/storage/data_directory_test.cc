@@ -117,7 +117,7 @@ TEST_F(DataDirectoryTest, AGarbageFormatIsRefused) {
   }
 }
 
-// If this fails, a database of unknown format is read as if it were this one's.
+// If this fails, a database of unknown format is read in this one.
 TEST_F(DataDirectoryTest, ADatabaseWithoutAFormatIsRefused) {
   ASSERT_TRUE(OpenRocksdbStorage({.data_dir = path_}, base::Logger()).ok());
   std::filesystem::remove(path_ + "/FORMAT");

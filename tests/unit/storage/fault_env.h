@@ -42,7 +42,7 @@ class FaultEnv {
   void HoldLogAppends();
   // Waits until an append waits.
   void AwaitHeldAppend();
-  // Lets appends go on.
+  // Lets appends continue.
   void ReleaseLogAppends();
 
   // From now on threads that open or read a table or blob file wait.
@@ -51,7 +51,7 @@ class FaultEnv {
   void HoldCompactions();
   // Waits until `count` threads wait.
   void AwaitHeldReads(int count);
-  // Lets them go on.
+  // Lets them continue.
   void ReleaseReads();
 
   // From now on reading those files fails, until Heal().

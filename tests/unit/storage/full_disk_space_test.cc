@@ -195,7 +195,7 @@ TEST_F(SmallDiskTest, NobodyTakesTheRoomThatIsKeptForMakingRoom) {
   std::filesystem::remove(disk_.path() + "/other");
 }
 
-// A machine whose disk is full must start, or nobody can make room.
+// A server on a full disk must start, or its operator cannot make room.
 TEST_F(SmallDiskTest, AStartWorks) {
   const Uuid stranger = FillByUploads(50'000);
   FillWhole();

@@ -69,7 +69,7 @@ TEST(HeadCacheTest, ErrorsAreNotKept) {
   EXPECT_EQ(loads, 2);
 }
 
-// If this fails, a client is told that it is up to date when it is not.
+// If this fails, a client that is behind gets the answer that it is up to date.
 TEST(HeadCacheTest, PublishedHeadsReplaceTheOld) {
   HeadCache cache(kPlenty);
   int loads = 0;

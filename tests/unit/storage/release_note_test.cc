@@ -1,5 +1,5 @@
 // Databases of another release of RocksDB. If these fail, an operator who went back to an older
-// system is told that the data is damaged, and not that the system is too old for it.
+// system reads that the data is damaged, and not that the system is too old for it.
 #include "storage/rocksdb/release_note.h"
 
 #include <gmock/gmock.h>

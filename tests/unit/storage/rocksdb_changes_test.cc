@@ -194,7 +194,7 @@ TEST_F(RocksdbChangesTest, NotesAreWrittenWithoutASync) {
   EXPECT_EQ(faults_.log_syncs(), syncs_before);
 }
 
-// If this fails, an operator is told of a success that a loss of power undoes, or of a failure that
+// If this fails, an operator reads of a success that a loss of power undoes, or of a failure that
 // was a success.
 TEST_F(RocksdbChangesTest, AChangeThatCannotBeWrittenIsNotMade) {
   const Uuid client = Uuid::Random();

@@ -131,7 +131,7 @@ TEST_F(RocksdbDamageTest, AMissingSegment) {
   MustAppend(*storage_, kClient, third_);
 }
 
-// If this fails, a new computer is told that there is no snapshot, and starts from nothing.
+// If this fails, a new computer reads that there is no snapshot, and starts from nothing.
 TEST_F(RocksdbDamageTest, AMissingSnapshot) {
   Remove(SnapshotKey(kClient));
   Open();

@@ -152,7 +152,7 @@ TEST_P(DamagedLogTest, AFlippedBitIsRefused) {
   }
 }
 
-// A version is written with the total of live bytes, and with a segment that stands apart, so an
+// A version is written with the total of live bytes, and with a segment that is stored apart, so an
 // unreadable record may have been two or three versions.
 constexpr size_t LossOf(size_t versions, size_t segment_bytes) {
   return versions + 1 + (segment_bytes >= base::kInlineBytesMax ? 1 : 0);
@@ -166,8 +166,8 @@ TEST_P(DamagedLogTest, TheLossIsTold) {
                                      " versions")));
 }
 
-// Data that was not acknowledged for up to a second may be lost: the disk had not been told to keep
-// it before the loss of power.
+// Data that was not acknowledged for up to a second may be lost: the disk had not been asked to
+// keep it before the loss of power.
 TEST_P(DamagedLogTest, ATornEndIsLeftOut) {
   const size_t begin = record_begins_[kVersions - 1];
   const size_t end = record_begins_[kVersions];

@@ -1,5 +1,5 @@
-// A disk that is full or broken. If these fail, a user is told that unsafe data is safe, or a
-// server does not recover when there is room again.
+// A disk that is full or broken. If these fail, a user gets the acknowledgement of unsafe data, or
+// a server does not recover when there is room again.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -148,7 +148,7 @@ TEST_P(FullDiskTest, WritesFailReadsGoOnAndThenEverythingGoesOn) {
       EXPECT_EQ(TryToAppend().code(), absl::StatusCode::kResourceExhausted) << TryToAppend();
       EXPECT_EQ(TryToStoreSnapshot().code(), absl::StatusCode::kResourceExhausted);
       EXPECT_EQ(TryToAppendTo(Uuid::Random()).code(), absl::StatusCode::kResourceExhausted);
-      // A replica that is behind is told so: it can still fetch.
+      // A replica that is behind gets a conflict: it can still fetch.
       EXPECT_EQ(ConflictOf(Append(*storage_, kClient, version_ids_[0])), version_ids_.back());
       ExpectUnchanged();
     }

@@ -1,5 +1,5 @@
 // An incomplete data directory. If these fail, a start deletes the rest of the data, or serves a
-// part of it as if it were everything.
+// part of it as the whole.
 #include <filesystem>
 #include <functional>
 #include <map>

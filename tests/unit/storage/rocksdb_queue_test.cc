@@ -157,7 +157,7 @@ TEST_F(RocksdbQueueTest, AFullQueueIsUnavailable) {
   for (const Uuid& client : clients) Append(*storage_, client, kNil, Noise(kSegmentBytes));
 }
 
-// If this fails, a disk that stands still keeps every client waiting until its time limit, or is
+// If this fails, a stalled disk keeps every client waiting until its time limit, or is
 // not used when it works again.
 TEST_F(RocksdbQueueTest, WhileTheDiskStandsStillNewWritesAreUnavailable) {
   Open(uint64_t{48} << 20, std::chrono::milliseconds(1));
@@ -170,7 +170,7 @@ TEST_F(RocksdbQueueTest, WhileTheDiskStandsStillNewWritesAreUnavailable) {
   EXPECT_TRUE(absl::IsUnavailable(TryAppend(*storage_, AppendRequestFor(refused, kNil)).status()));
   EXPECT_TRUE(absl::IsUnavailable(
       TryStoreSnapshot(*storage_, StoreSnapshotRequestFor(refused, kNil)).status()));
-  EXPECT_FALSE(ChildOf(*storage_, refused, kNil).has_value()) << "reading goes on";
+  EXPECT_FALSE(ChildOf(*storage_, refused, kNil).has_value()) << "reads still work";
   EXPECT_FALSE(held_.WasCalled());
 
   faults_.ReleaseLogAppends();

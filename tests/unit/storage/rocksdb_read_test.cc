@@ -167,7 +167,7 @@ TEST_F(RocksdbReadTest, WritesOfOthersGoOnWhileTheDiskDoesNotRead) {
   EXPECT_EQ(ReadChain(*storage_, cold.client_id, kNil).size(), cold.version_ids.size() + 1);
 }
 
-// If this fails, anybody can make the server read from its disk, again and again, by asking for
+// If this fails, a stranger can make the server read from its disk, again and again, by asking for
 // clients that do not exist.
 TEST_F(RocksdbReadTest, StrangersAreAnsweredFromFilters) {
   GetChild(*storage_, Uuid::Random(), kNil);  // reads the filters
@@ -229,7 +229,7 @@ TEST_F(RocksdbReadTest, AFailedReadIsAnErrorAndIsOverWhenTheDiskReadsAgain) {
   EXPECT_EQ(VersionIdsOf(ReadChain(*storage_, cold.client_id, kNil)), cold.version_ids);
 }
 
-// If this fails, a disk that stands still gathers requests until their clients give up, or accepted
+// If this fails, a stalled disk gathers requests until their clients give up, or accepted
 // ones are lost.
 TEST_F(RocksdbReadTest, ReadsThatWouldWaitTooLongAreUnavailable) {
   Open(std::chrono::milliseconds(1));

@@ -125,7 +125,7 @@ TEST_F(RocksdbUploadTest, AKilledProcessLeavesWhatItAcknowledgedAndNothingElse) 
     for (const Version& version : chain) {
       pieces += (version.segment.size() + base::kPieceBytesMax - 1) / base::kPieceBytesMax;
     }
-    EXPECT_EQ(KeysOfUploads().size(), pieces) << "pieces that are nobody's";
+    EXPECT_EQ(KeysOfUploads().size(), pieces) << "pieces without an upload";
   }
 }
 
@@ -153,7 +153,7 @@ TEST_F(RocksdbUploadTest, AFullDiskEndsUploadsAndGoesOnAfterwards) {
   EXPECT_THAT(KeysOfUploads(), SizeIs(3));
 }
 
-// If this fails, a replica gets a part of a segment for the whole, or an operator is told that a
+// If this fails, a replica gets a part of a segment for the whole, or an operator reads that a
 // damaged history is whole.
 TEST_F(RocksdbUploadTest, AMissingPieceIsDataLossAndIsNamed) {
   Open();

@@ -1,4 +1,4 @@
-// Checks of stored data. If these fail, an operator is told that a damaged history is whole.
+// Checks of stored data. If these fail, an operator takes a damaged history for a whole one.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>

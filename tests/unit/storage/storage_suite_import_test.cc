@@ -60,7 +60,7 @@ TEST_P(StorageSuite, AnImportKeepsVersionIds) {
 }
 
 // If this fails, an ID from another server counts as the place that its first bits name: replicas
-// get somebody else's child, or are told that they are up to date.
+// get another replica's child, or the answer that they are up to date.
 TEST_P(StorageSuite, ImportedIdsThatHintAtNumbersLeadToTheirOwnPlaces) {
   const Uuid client = Uuid::Random();
   // In turn: the hint of its own number, of the previous one, of the next one, and of the first.

@@ -241,7 +241,8 @@ TEST_P(StorageSuite, AnImportedChainHasNoProblems) {
   EXPECT_EQ(ReadVersions(storage(), client, 0, kAnyBytes).size(), 4u);
 }
 
-// If this fails, nobody learns that a history can be continued, but not begun with.
+// If this fails, an operator does not learn that a history can be continued, but that no new
+// computer can start from it.
 TEST_P(StorageSuite, AHistoryThatANewComputerCannotStartFromIsTold) {
   const Uuid client = Uuid::Random();
   const Uuid first = MustAppend(storage(), client, Uuid::Random()).version_id;
@@ -256,7 +257,7 @@ TEST_P(StorageSuite, AHistoryThatANewComputerCannotStartFromIsTold) {
   EXPECT_THAT(report.notes, IsEmpty());
 }
 
-// If this fails, an operator who accepts a diverged replica is told that the history is damaged.
+// If this fails, the check reports damage after an operator accepted a diverged replica.
 TEST_P(StorageSuite, AHistoryThatWasCarriedOnIsWhole) {
   const Uuid client = Uuid::Random();
   AppendChain(storage(), client, kNil, 3);

@@ -79,7 +79,7 @@ TEST_P(StorageSuite, AFewReplicasAheadAreKept) {
     storage().NoteReplicaAhead(client, ahead.back(), kNoon + static_cast<int64_t>(i));
   }
   storage().NoteReplicaAhead(client, ahead[6], kNoon + 100);  // it was seen again
-  storage().NoteReplicaAhead(client, kNil, kNoon + 200);      // ahead of nobody
+  storage().NoteReplicaAhead(client, kNil, kNoon + 200);      // ahead of no client
   storage().NoteReplicaAhead(Uuid::Random(), ahead[0], kNoon);
   const std::vector<ReplicaAhead> kept = Find(storage(), client).replicas_ahead;
   ASSERT_EQ(kept.size(), base::kReplicasAheadMax);

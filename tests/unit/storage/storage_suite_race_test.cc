@@ -35,7 +35,7 @@ std::map<Uuid, size_t> PlacesOf(const std::vector<Version>& chain) {
   return places;
 }
 
-// If this fails, two replicas that sync at the same moment are both told that they succeeded, and
+// If this fails, two replicas that sync at the same moment are both acknowledged, and
 // the changes of one are lost.
 TEST_P(StorageSuite, OfAppendsToOneParentExactlyOneWins) {
   constexpr int kRounds = 40;
@@ -161,7 +161,7 @@ TEST_P(StorageSuite, ThreadsOnManyClients) {
   }
 }
 
-// If this fails, a replica that pulls while another one pushes is told 410, and gives up for ever,
+// If this fails, a replica that pulls while another one pushes gets 410, and gives up for ever,
 // or 404, and misses an acknowledged version.
 TEST_P(StorageSuite, ReadersSeeWhatWasAcknowledged) {
   constexpr size_t kVersions = 300;

@@ -93,7 +93,7 @@ TEST_P(StorageSuite, DeletionsAndAppendsOfOneClientComeOneAfterTheOther) {
   EXPECT_EQ(Find(storage(), client).version_count(), chain.size());
 }
 
-// If this fails, a replica is told 410 and gives up for ever, although its version existed until
+// If this fails, a replica gets 410 and gives up for ever, although its version existed until
 // its deletion: it saw the old head and the new records.
 TEST_P(StorageSuite, ReadersOfAClientThatIsDeletedSeeItWholeOrNotAtAll) {
   constexpr int kRounds = 80;

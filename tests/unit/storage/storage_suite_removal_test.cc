@@ -40,8 +40,8 @@ std::vector<Uuid> MakeRichClient(Storage& storage, const Uuid& client, const Uui
   return version_ids;
 }
 
-// If this fails, a person is told of an erasure that did not happen, or somebody else's data is
-// erased as well.
+// If this fails, a person gets the confirmation of an erasure that did not happen, or another
+// user's data is erased as well.
 TEST_P(StorageSuite, ADeletedClientIsGoneAndItsNeighboursAreNot) {
   const Uuid before = *Uuid::Parse("11111111-1111-4111-8111-111111111110");
   const Uuid client = *Uuid::Parse("11111111-1111-4111-8111-111111111111");

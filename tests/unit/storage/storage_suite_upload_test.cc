@@ -215,7 +215,8 @@ TEST_P(StorageSuite, AnUploadIsNobodysUntilItIsStored) {
   EXPECT_TRUE(std::holds_alternative<NoSuchClient>(GetChild(storage(), stranger, kNil)));
 }
 
-// If this fails, two computers that upload at once are both told that theirs is the next version.
+// If this fails, two computers that upload at once both get the acknowledgement of the next
+// version.
 TEST_P(StorageSuite, OfTwoUploadsOneIsStored) {
   AppendRequest first = UploadedAppendFor(storage(), kClient, kNil, Noise(300'000, 1), 100'000);
   const Uuid parent = MustAppend(storage(), kClient, kNil).version_id;

@@ -88,7 +88,7 @@ TEST_P(StorageSuite, VersionsAreLimited) {
   EXPECT_EQ(VersionIdsOf(ReadChain(storage(), client, kNil)), version_ids);
   EXPECT_TRUE(std::holds_alternative<Appended>(
       AppendWithin(storage(), {.versions_max = 4}, client, version_ids.back(), "the last")));
-  // A replica that is behind is told so, and not that it is over the limit.
+  // A replica that is behind gets a conflict, and not the refusal for the limit.
   EXPECT_TRUE(
       ConflictOf(AppendWithin(storage(), {.versions_max = 1}, client, kNil, "late")).has_value());
 }

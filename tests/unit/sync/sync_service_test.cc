@@ -99,8 +99,8 @@ TEST_F(SyncServiceTest, AConflictNamesTheLatest) {
   }
 }
 
-// If this fails, a diverged replica is told that it is up to date, and stays apart for ever; or one
-// that is up to date is told that it has diverged.
+// If this fails, a diverged replica gets the answer that it is up to date, and stays apart for
+// ever; or one that is up to date counts as diverged.
 TEST_F(SyncServiceTest, GoneAndUpToDateAreToldApart) {
   EXPECT_TRUE(std::holds_alternative<NoSuchClient>(GetChildVersion(Uuid::Random())));
   const Uuid first = Added(kNil).version_id;
@@ -266,7 +266,7 @@ TEST_F(ScriptedServiceTest, ErrorsPassUnchanged) {
   }
 }
 
-// If this fails, a client without versions is told that its replica is lost.
+// If this fails, a new user's first sync fails, because the replica counts as lost.
 TEST_F(ScriptedServiceTest, AClientWithoutVersionsIsUpToDate) {
   storage_.child = NoChild{kNil};
   bool is_up_to_date = false;
