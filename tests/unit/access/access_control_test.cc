@@ -73,6 +73,7 @@ class AccessControlTest : public testing::Test {
   std::optional<AccessControl> control_;
 };
 
+// If this fails, a server without options for admission serves no new user.
 TEST_F(AccessControlTest, StrangersAreAdmittedByDefault) {
   EXPECT_EQ(ReasonFor(From("192.0.2.7")), std::nullopt);
   EXPECT_EQ(ReasonFor(From("192.0.2.7"), true), std::nullopt);
@@ -100,6 +101,7 @@ TEST_F(AccessControlTest, AListServesItsClientsOnly) {
   EXPECT_EQ(Admitted(From("192.0.2.7"), 10), 5);
 }
 
+// If this fails, a ban or its lifting has no effect, or a banned user reads the operator's words.
 TEST_F(AccessControlTest, ABanShutsOutAndItsLiftingLetsIn) {
   records_.records.bans.push_back({kClient, "sells captchas", 1});
   Refresh();
@@ -125,6 +127,7 @@ TEST_F(AccessControlTest, ABannedClientSpendsNothing) {
   EXPECT_EQ(Admitted(From("192.0.2.7", kOtherClient), 10), 5);
 }
 
+// If this fails, a leaked client ID still opens a history after its owner got a token.
 TEST_F(AccessControlTest, AClientWithATokenMustComeWithIt) {
   records_.records.tokens.push_back({kClient, kToken, 1});
   records_.records.invites.push_back({.digest = kOtherToken, .label = "open"});
@@ -141,6 +144,8 @@ TEST_F(AccessControlTest, AClientWithATokenMustComeWithIt) {
   EXPECT_EQ(ReasonFor(From("192.0.2.7", kClient, DigestOf("new"))), std::nullopt);
 }
 
+// If this fails, one runaway replica takes the server from all others, or an operator cannot find
+// it.
 TEST_F(AccessControlTest, RatesOfAClient) {
   Open({{"client-requests-per-second", "2"}, {"client-requests-burst", "10"}});
   EXPECT_EQ(Admitted(From("192.0.2.7"), 20), 10);
@@ -156,6 +161,7 @@ TEST_F(AccessControlTest, RatesOfAClient) {
   EXPECT_EQ(Admitted(From("192.0.2.7"), 20), 6);
 }
 
+// If this fails, a stranger escapes the limit of an address by new client IDs.
 TEST_F(AccessControlTest, RatesOfAnAddress) {
   Open({{"address-requests-per-second", "1"}, {"address-requests-burst", "10"}});
   int admitted = 0;
@@ -216,6 +222,7 @@ TEST_F(AccessControlTest, OnlyAddressesAreLimitedAsAddresses) {
   }
 }
 
+// If this fails, all users behind a proxy share one limit.
 TEST_F(AccessControlTest, ASourceBehindATrustedProxyIsLimitedByItself) {
   Open({{"trusted-proxy", "192.0.2.1"}});
   ForwardedFields fields;
@@ -224,6 +231,8 @@ TEST_F(AccessControlTest, ASourceBehindATrustedProxyIsLimitedByItself) {
   EXPECT_EQ(control_->SourceOf(Address("192.0.2.2"), fields), Address("192.0.2.2"));
 }
 
+// If this fails, a stranger fills the server with new clients, or a refused user does not learn
+// when to come again.
 TEST_F(AccessControlTest, NewClientsOfAnAddress) {
   Open({{"new-clients-per-address-day", "2"}});
   for (int i = 0; i < 2; ++i) {
@@ -282,6 +291,7 @@ TEST_F(AccessControlTest, AServerThatCreatesNobody) {
   }
 }
 
+// If this fails, strangers create clients on a server for invited people.
 TEST_F(AccessControlTest, InvitesAreNeededWhenTheServerSaysSo) {
   Open({{"invite-only", "on"}});
   records_.records.invites.push_back({.digest = kToken, .label = "friends", .uses_max = 2});
@@ -308,6 +318,7 @@ TEST_F(AccessControlTest, InvitesAreNeededWhenTheServerSaysSo) {
   EXPECT_FALSE(control_->RefusalOfUnknown(From("192.0.2.7", kClient, kToken)));
 }
 
+// If this fails, a used-up or expired invite still lets people in.
 TEST_F(AccessControlTest, InvitesEnd) {
   Open({{"invite-only", "on"}});
   const int64_t now = absl::ToUnixSeconds(clock_.Now());
@@ -338,6 +349,7 @@ TEST_F(AccessControlTest, AnOpenServerNeedsNoInvite) {
   EXPECT_FALSE(control_->RefusalOfUnknown(From("192.0.2.7")));
 }
 
+// If this fails, a full server takes more than its cap, or keeps users from their own data.
 TEST_F(AccessControlTest, TheTotalCapStopsWritesAndNotReads) {
   Open({{"total-bytes-max", "1000"}});
   uint64_t live_bytes = 999;
@@ -351,6 +363,7 @@ TEST_F(AccessControlTest, TheTotalCapStopsWritesAndNotReads) {
   EXPECT_EQ(ReasonFor(From("192.0.2.7"), true), std::nullopt) << "a removal makes room at once";
 }
 
+// If this fails, uploads fill the disk, or users cannot read while it is short.
 TEST_F(AccessControlTest, TheDiskFloorStopsWritesAndNotReads) {
   Open({{"disk-free-bytes-min", "1000"}});
   control_->UpdateUsage(Usage(1000, 5000));
@@ -363,6 +376,7 @@ TEST_F(AccessControlTest, TheDiskFloorStopsWritesAndNotReads) {
   EXPECT_EQ(ReasonFor(From("192.0.2.7"), true), std::nullopt) << "storage in memory has no disk";
 }
 
+// If this fails, an operator who turned a limit off still meets it.
 TEST_F(AccessControlTest, ZeroIsNoLimit) {
   Open({{"total-bytes-max", "0"},
         {"disk-free-bytes-min", "0"},
@@ -379,6 +393,7 @@ TEST_F(AccessControlTest, ZeroIsNoLimit) {
   }
 }
 
+// If this fails, a server starts that can never create a client.
 TEST(AccessPolicyTest, ContradictionsAreRefused) {
   Options options;
   options.invite_only = true;
@@ -392,6 +407,7 @@ TEST(AccessPolicyTest, ContradictionsAreRefused) {
   EXPECT_EQ(AccessPolicy::From(proxies).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
+// If this fails, two kinds of refusals are one in the metrics and the log.
 TEST(RefusalReasonTest, NamesAreDifferent) {
   std::vector<absl::string_view> names;
   for (size_t i = 0; i < kRefusalReasonCount; ++i) {

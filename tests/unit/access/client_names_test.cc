@@ -16,6 +16,7 @@ const Uuid kClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000001");
 constexpr char kClientText[] = "c11e4700-0000-4000-8000-000000000001";
 const std::string kKey(32, 'k');
 
+// If this fails, an operator cannot follow one client through the log.
 TEST(ClientNamesTest, PseudonymsHaveOneForm) {
   const ClientNames names(ClientNames::Style::kPseudonym);
   EXPECT_THAT(names.NameOf(kClient), MatchesRegex("client-[0-9a-f]{12}"));
@@ -46,6 +47,7 @@ TEST(ClientNamesTest, AnotherKeyGivesAnotherPseudonym) {
   EXPECT_EQ(pseudonyms.size(), 4u);
 }
 
+// If this fails, two clients have one name in the log, and an operator bans the wrong one.
 TEST(ClientNamesTest, ClientsAreToldApart) {
   const ClientNames names(ClientNames::Style::kPseudonym);
   absl::flat_hash_set<std::string> pseudonyms;
@@ -53,6 +55,7 @@ TEST(ClientNamesTest, ClientsAreToldApart) {
   EXPECT_EQ(pseudonyms.size(), 1000u);
 }
 
+// If this fails, a damaged key makes pseudonyms that a reader of the log can turn back into IDs.
 TEST(ClientNamesTest, KeysOfAnotherSizeAreDamaged) {
   ClientNames names(ClientNames::Style::kPseudonym);
   const std::string before = names.NameOf(kClient);

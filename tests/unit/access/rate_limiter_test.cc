@@ -32,6 +32,7 @@ class RateLimiterTest : public testing::Test {
   ManualClock clock_;
 };
 
+// If this fails, a first sync of many versions is refused, or a flood is served.
 TEST_F(RateLimiterTest, AdmitsTheBurstAndThenTheRate) {
   RateLimiter limiter({.requests = 10, .burst = 50}, kManyBuckets, clock_);
   EXPECT_EQ(Admitted(limiter, KeyOf(1), 60), 50);
@@ -45,6 +46,7 @@ TEST_F(RateLimiterTest, AdmitsTheBurstAndThenTheRate) {
   EXPECT_EQ(Admitted(limiter, KeyOf(1), 60), 50) << "more than the burst was saved up";
 }
 
+// If this fails, Retry-After sends clients back too early, and they are refused again.
 TEST_F(RateLimiterTest, TellsTheTimeUntilTheNextToken) {
   RateLimiter limiter({.requests = 1, .period = absl::Seconds(10), .burst = 2}, kManyBuckets,
                       clock_);
@@ -64,12 +66,14 @@ TEST_F(RateLimiterTest, RefusalsCostNothing) {
   EXPECT_EQ(Admitted(limiter, KeyOf(1), 1000), 1);
 }
 
+// If this fails, one client's flood uses up the rate of another.
 TEST_F(RateLimiterTest, KeysDoNotShare) {
   RateLimiter limiter({.requests = 1, .burst = 3}, kManyBuckets, clock_);
   EXPECT_EQ(Admitted(limiter, KeyOf(1), 5), 3);
   EXPECT_EQ(Admitted(limiter, KeyOf(2), 5), 3);
 }
 
+// If this fails, an operator who turned a rate off still meets it.
 TEST_F(RateLimiterTest, ZeroIsNoLimit) {
   RateLimiter limiter({.requests = 0, .burst = 1}, kManyBuckets, clock_);
   EXPECT_EQ(Admitted(limiter, KeyOf(1), 10'000), 10'000);
@@ -77,6 +81,7 @@ TEST_F(RateLimiterTest, ZeroIsNoLimit) {
   EXPECT_EQ(limiter.bucket_count(), 0u);
 }
 
+// If this fails, failed creations use up an address' new clients of the day.
 TEST_F(RateLimiterTest, WhatIsGivenBackCanBeTakenAgain) {
   RateLimiter limiter({.requests = 1, .period = absl::Hours(24), .burst = 2}, kManyBuckets, clock_);
   EXPECT_EQ(Admitted(limiter, KeyOf(1), 3), 2);

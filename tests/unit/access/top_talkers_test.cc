@@ -39,6 +39,8 @@ class TopTalkersTest : public testing::Test {
   TopTalkers talkers_{clock_};
 };
 
+// If this fails, an operator finds the client with the most requests, but not the one with the most
+// bytes.
 TEST_F(TopTalkersTest, EachMeasureHasItsOwnFirst) {
   const Uuid asks = Uuid::Random();
   const Uuid sends = Uuid::Random();
@@ -82,6 +84,7 @@ TEST_F(TopTalkersTest, AFloodOfNewNamesDoesNotHideAnybody) {
   EXPECT_GT(first.count_min, loud_requests / 2);
 }
 
+// If this fails, an operator bans a client that was busy hours ago.
 TEST_F(TopTalkersTest, CountsTheLastMinutesAlone) {
   const absl::Duration window = absl::Milliseconds(base::kTopTalkersWindowMs);
   Count(AddressOf(1));
@@ -102,6 +105,7 @@ TEST_F(TopTalkersTest, CountsTheLastMinutesAlone) {
   EXPECT_TRUE(talkers_.Read().sources[0].empty());
 }
 
+// If this fails, a flood from one IPv6 network is spread over many places and stays unseen.
 TEST_F(TopTalkersTest, ACustomerOfAProviderIsOneAddress) {
   Count(*PeerAddress::Parse("2001:db8:1:2::1"));
   Count(*PeerAddress::Parse("2001:db8:1:2:ffff::9"));
