@@ -93,6 +93,7 @@ struct Phase {
 
 class CancelledPhaseTest : public ::testing::TestWithParam<Phase> {};
 
+// If this fails, Ctrl-C waits for a server in some phase of a call, or ends the remote with it.
 TEST_P(CancelledPhaseTest, EndsAtOnceAndLeavesTheRemoteUsable) {
   const Phase& phase = GetParam();
   std::function<void()> reach;
@@ -199,6 +200,7 @@ int ConnectingSockets() {
   return count;
 }
 
+// If this fails, Ctrl-C waits for a server that does not accept the connection.
 TEST(CancelTest, DuringTheConnection) {
   if (!std::ifstream("/proc/net/tcp")) GTEST_SKIP() << "nothing tells when the call connects";
   // A queue of connections that is full: further ones get no answer.
@@ -234,6 +236,7 @@ TEST(CancelTest, DuringTheConnection) {
   close(listening);
 }
 
+// If this fails, Ctrl-C waits for a name server that does not answer.
 TEST(CancelTest, DuringTheLookup) {
   remote::Cancellation cancellation;
   cancellation.Request();
@@ -259,6 +262,7 @@ TEST(CancelTest, DuringTheLookup) {
             remote::NameLookup::Outcome::kFound);
 }
 
+// If this fails, a cancel without a call leaves the remote unusable, or a second one undoes it.
 TEST(CancelTest, TwiceAndForNothing) {
   const ScriptedServer server(Answering([](auto&) { return HttpAnswer("410 Gone"); }));
   const auto remote = OpenRemote(server.url(), Patient());
@@ -276,6 +280,7 @@ TEST(CancelTest, TwiceAndForNothing) {
   EXPECT_EQ(server.connections(), 1);
 }
 
+// If this fails, two threads mix their requests on one connection.
 TEST(CancelTest, AnotherThreadsCallIsRefused) {
   std::promise<void> asked;
   const ScriptedServer server([&](Peer& peer) {
@@ -352,6 +357,7 @@ class ForkedRemoteTest : public ::testing::TestWithParam<bool> {
   std::unique_ptr<RemoteServer> remote_;
 };
 
+// If this fails, a version counts as added by the wrong process after a fork.
 TEST_P(ForkedRemoteTest, EachProcessGetsItsOwnAnswers) {
   const pid_t child = fork();
   if (child == 0) {
@@ -364,6 +370,7 @@ TEST_P(ForkedRemoteTest, EachProcessGetsItsOwnAnswers) {
   EXPECT_EQ(server_.connections(), 2);
 }
 
+// If this fails, a child that exits closes its parent's connection, or breaks its cancel.
 TEST_P(ForkedRemoteTest, AChildThatOnlyFreesIt) {
   const pid_t child = fork();
   if (child == 0) {
@@ -385,6 +392,7 @@ TEST_P(ForkedRemoteTest, AChildThatOnlyFreesIt) {
 INSTANTIATE_TEST_SUITE_P(Schemes, ForkedRemoteTest, ::testing::Bool(),
                          [](const auto& info) { return info.param ? "Https" : "Http"; });
 
+// If this fails, a cancel in one process ends the call of the other, or does nothing.
 TEST(CancelTest, InOneProcessOfTwo) {
 #if defined(TCSYNC_THREAD_SANITIZED)
   GTEST_SKIP() << "the thread sanitizer allows no thread in a forked process";

@@ -40,6 +40,7 @@ void ExpectTimedOut(const std::string& url, const RemoteServerOptions& options,
   EXPECT_LT(steady_clock::now() - begin, std::chrono::seconds(20));
 }
 
+// If this fails, a person does not learn that no server runs at the URL.
 TEST(NetworkTest, ARefusedConnection) {
   const std::string url = absl::StrCat("http://127.0.0.1:", RefusingPort());
   const RemoteError error = ErrorOf(OpenRemote(url)->GetSnapshot());
@@ -47,6 +48,7 @@ TEST(NetworkTest, ARefusedConnection) {
   EXPECT_THAT(error.message, HasSubstr(url));
 }
 
+// If this fails, a person does not learn that the host's name is mistyped.
 TEST(NetworkTest, ANameThatDoesNotExist) {
   // .invalid is reserved for names that do not exist (RFC 6761).
   const RemoteError error = ErrorOf(OpenRemote("https://tcsync.invalid")->GetSnapshot());
@@ -54,6 +56,8 @@ TEST(NetworkTest, ANameThatDoesNotExist) {
   EXPECT_THAT(error.message, HasSubstr("'tcsync.invalid'"));
 }
 
+// If this fails, a server at a name with several addresses cannot be reached when the first one
+// fails.
 TEST(NetworkTest, ANameIsLookedUp) {
   const ScriptedServer server(Answering([](auto&) { return HttpAnswer("410 Gone"); }));
   // One of the addresses of localhost may be IPv6, where nothing listens: then the next is tried.
@@ -61,6 +65,7 @@ TEST(NetworkTest, ANameIsLookedUp) {
   EXPECT_EQ(Value(remote->GetChildVersion(Uuid())).outcome, ChildVersion::Outcome::kGone);
 }
 
+// If this fails, the wizard hangs on a name server that does not answer.
 TEST(NetworkTest, ALookupEndsAtItsDeadline) {
   const remote::Cancellation never;
   // However fast the resolver, the past is over.
@@ -74,6 +79,7 @@ TEST(NetworkTest, ALookupEndsAtItsDeadline) {
             remote::NameLookup::Outcome::kFound);
 }
 
+// If this fails, a person does not learn that the network is the fault.
 TEST(NetworkTest, AnAddressThatCannotBeReached) {
   // Multicast, to which no connection is possible (RFC 5771).
   const RemoteError error = ErrorOf(OpenRemote("http://224.0.0.1")->GetSnapshot());
@@ -81,6 +87,7 @@ TEST(NetworkTest, AnAddressThatCannotBeReached) {
   EXPECT_THAT(error.message, HasSubstr("http://224.0.0.1"));
 }
 
+// If this fails, the wizard waits for ever for a server that accepts and does not answer.
 TEST(NetworkTest, ASilentServer) {
   const ScriptedServer server([](Peer& peer) {
     while (!peer.ReadRequest().empty()) {
@@ -89,6 +96,7 @@ TEST(NetworkTest, ASilentServer) {
   ExpectTimedOut(server.url(), Impatient(), "the wait for an answer");
 }
 
+// If this fails, a server that sends a byte now and then keeps the wizard waiting for ever.
 // Each byte is in time for a timeout that starts again with each.
 TEST(NetworkTest, AServerThatDripsItsHead) {
   const ScriptedServer server([](Peer& peer) {
@@ -98,6 +106,7 @@ TEST(NetworkTest, AServerThatDripsItsHead) {
   ExpectTimedOut(server.url(), Impatient(), "the wait for an answer");
 }
 
+// If this fails, a slow body keeps the wizard waiting for ever.
 TEST(NetworkTest, AServerThatDripsItsBody) {
   const ScriptedServer server([](Peer& peer) {
     peer.ReadRequest();
@@ -107,6 +116,7 @@ TEST(NetworkTest, AServerThatDripsItsBody) {
   ExpectTimedOut(server.url(), Impatient(), "the receiving of the answer, after ");
 }
 
+// If this fails, a person reads of a timeout although the server refuses the client.
 TEST(NetworkTest, AServerThatDripsTheBodyOfAnError) {
   const ScriptedServer server([](Peer& peer) {
     peer.ReadRequest();
@@ -118,6 +128,7 @@ TEST(NetworkTest, AServerThatDripsTheBodyOfAnError) {
             RemoteFault::kNotAllowed);
 }
 
+// If this fails, an upload to a stalled server never ends.
 TEST(NetworkTest, AServerThatDoesNotRead) {
   const ScriptedServer server([](Peer& peer) {
     // The client sends, and then waits for the server to take more.
@@ -130,6 +141,7 @@ TEST(NetworkTest, AServerThatDoesNotRead) {
   EXPECT_THAT(error.message, HasSubstr("the sending of the request"));
 }
 
+// If this fails, an https:// URL of a server without TLS keeps the wizard waiting for ever.
 TEST(NetworkTest, AServerThatDoesNotShakeHands) {
   const ScriptedServer server([](Peer& peer) {
     while (!peer.ReadRequest().empty()) {
@@ -140,6 +152,7 @@ TEST(NetworkTest, AServerThatDoesNotShakeHands) {
   ExpectTimedOut(absl::StrCat("https://127.0.0.1:", server.port()), options, "the TLS handshake");
 }
 
+// If this fails, a part of an answer counts as the whole, or a person gets no reason.
 TEST(NetworkTest, AServerThatBreaksOff) {
   for (const char* const answer :
        {"", "HTTP/1.1 200 OK\r\nContent-", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345",
@@ -155,6 +168,7 @@ TEST(NetworkTest, AServerThatBreaksOff) {
   }
 }
 
+// If this fails, one failed call makes all later calls of a program fail.
 // One call's failure is over with it.
 TEST(NetworkTest, ARemoteRecovers) {
   std::atomic<bool> is_first = true;  // each connection has its thread

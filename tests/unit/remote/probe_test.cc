@@ -51,6 +51,7 @@ std::string LongAnswer(absl::string_view media_type) {
                       "\r\nContent-Length: 50000000\r\n\r\n");
 }
 
+// If this fails, the wizard refuses to set up the first computer of a new user.
 TEST(ProbeTest, ASyncServerWithoutThisClient) {
   const RemoteProbe probe = ProbeOf({});
   EXPECT_EQ(probe.kind, Kind::kEmptyHistory);
@@ -62,6 +63,7 @@ TEST(ProbeTest, ASyncServerWithoutThisClient) {
   EXPECT_FALSE(probe.server_time.has_value());
 }
 
+// If this fails, the wizard sets up a second computer as a first one, and two histories diverge.
 TEST(ProbeTest, ASyncServerWithAHistory) {
   SyncServer answers;
   answers.first_version = LongAnswer("application/vnd.taskchampion.history-segment");
@@ -89,6 +91,7 @@ TEST(ProbeTest, ASyncServerWithAHistory) {
   EXPECT_FALSE(probe.has_versions);
 }
 
+// If this fails, the wizard sets up a client that the server refuses.
 TEST(ProbeTest, AClientThatIsNotAllowed) {
   SyncServer answers;
   answers.snapshot = HttpAnswer("403 Forbidden");
@@ -96,8 +99,10 @@ TEST(ProbeTest, AClientThatIsNotAllowed) {
   EXPECT_EQ(ProbeOf(answers, false).kind, Kind::kSyncServer);
 }
 
+// If this fails, the wizard cannot check a URL before it has credentials.
 TEST(ProbeTest, WithoutAClientId) { EXPECT_EQ(ProbeOf({}, false).kind, Kind::kSyncServer); }
 
+// If this fails, the wizard sets up against a website.
 TEST(ProbeTest, WhatIsNoSyncServer) {
   const std::string html = HttpAnswer("200 OK\r\nContent-Type: text/html", "<h1>Welcome</h1>");
   // Everything alike: a page for every path, nothing, a login, an https port that was spoken to in
@@ -117,6 +122,7 @@ TEST(ProbeTest, WhatIsNoSyncServer) {
   EXPECT_EQ(ProbeOf(answers).kind, Kind::kNotSyncServer);
 }
 
+// If this fails, a sync server behind a company's start page counts as none.
 // Operators put other things at the root, and the sync server still works.
 TEST(ProbeTest, ThePageAtTheUrlDoesNotDecide) {
   for (const std::string& page :
@@ -131,6 +137,7 @@ TEST(ProbeTest, ThePageAtTheUrlDoesNotDecide) {
   }
 }
 
+// If this fails, a server that is down for a moment counts as no sync server.
 TEST(ProbeTest, TroubleIsAnErrorAndNotAVerdict) {
   struct Case {
     const char* head;
@@ -152,6 +159,8 @@ TEST(ProbeTest, TroubleIsAnErrorAndNotAVerdict) {
             RemoteFault::kConnectionRefused);
 }
 
+// If this fails, a person does not learn that a clock is wrong, and certificates fail without a
+// reason.
 TEST(ProbeTest, TheServersClockIsRead) {
   SyncServer answers;
   answers.page = HttpAnswer("200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT");
@@ -160,6 +169,7 @@ TEST(ProbeTest, TheServersClockIsRead) {
   EXPECT_FALSE(ProbeOf(answers).server_time.has_value());
 }
 
+// If this fails, a check of a server creates a client or a version on it.
 TEST(ProbeTest, NothingIsChangedThere) {
   std::mutex mutex;
   std::vector<std::string> requests;

@@ -14,6 +14,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
+// If this fails, a server in the inner network cannot be reached, because its traffic goes to the
+// proxy.
 TEST(ProxyTest, ExceptionsAreHonoured) {
   struct Case {
     const char* no_proxy;
@@ -61,6 +63,7 @@ std::string ProxyFor(const char* url) {
   return *proxy ? (*proxy)->HostAndPort() : "none";
 }
 
+// If this fails, a computer's proxy is ignored, or a stranger names one in a CGI program's request.
 TEST(ProxyTest, TheEnvironmentIsRead) {
   const CleanProxyEnvironment clean;
   EXPECT_EQ(ProxyFor("https://host"), "none");
@@ -82,6 +85,7 @@ TEST(ProxyTest, TheEnvironmentIsRead) {
   EXPECT_EQ(ProxyFor("https://host"), "lower:2");
 }
 
+// If this fails, a person does not learn which variable has a wrong proxy.
 TEST(ProxyTest, WrongVariablesAreNamed) {
   const CleanProxyEnvironment clean;
   const Variable wrong("https_proxy", "socks5://proxy:1080");

@@ -66,6 +66,8 @@ class RecordingServer {
   ScriptedServer server_;
 };
 
+// If this fails, the wizard cannot read a user's history, or pays for a connection with each
+// version.
 TEST(RemoteServerTest, GetsAndUnsealsAVersion) {
   const Uuid parent = Uuid::Random();
   RecordingServer server(HttpAnswer(SegmentHead(TestVersion(), parent), SealedFor(parent)));
@@ -86,6 +88,8 @@ TEST(RemoteServerTest, GetsAndUnsealsAVersion) {
                     HasSubstr(absl::StrCat("\r\nUser-Agent: tcsync/", base::kVersion, "\r\n"))));
 }
 
+// If this fails, the wizard takes the end of a history for an error, or a removed version for the
+// end.
 TEST(RemoteServerTest, TheOtherOutcomesOfAVersion) {
   const ScriptedServer up_to_date(Answering([](auto&) { return HttpAnswer("404 Not Found"); }));
   EXPECT_EQ(Value(OpenRemote(up_to_date.url())->GetChildVersion(Uuid())).outcome,
@@ -95,6 +99,8 @@ TEST(RemoteServerTest, TheOtherOutcomesOfAVersion) {
             ChildVersion::Outcome::kGone);
 }
 
+// If this fails, the binding's versions cannot be opened by replicas, or a server's request for a
+// snapshot is missed.
 TEST(RemoteServerTest, AddsASealedVersion) {
   const Uuid parent = Uuid::Random();
   RecordingServer server(
@@ -117,6 +123,7 @@ TEST(RemoteServerTest, AddsASealedVersion) {
   EXPECT_EQ(std::get<SecretString>(opened).AsStringView(), kPlaintext);
 }
 
+// If this fails, a program that lost a race cannot continue from the winner's version.
 TEST(RemoteServerTest, AConflictTellsTheLatestVersion) {
   const ScriptedServer server(Answering([](auto&) {
     return HttpAnswer(
@@ -127,6 +134,7 @@ TEST(RemoteServerTest, AConflictTellsTheLatestVersion) {
   EXPECT_EQ(added.version_id, TestVersion());
 }
 
+// If this fails, replicas cannot open snapshots of the binding, or the other way round.
 TEST(RemoteServerTest, SnapshotsAreSealedWithTheirOwnVersion) {
   RecordingServer server(HttpAnswer(SnapshotHead(TestVersion()), SealedFor(TestVersion())));
   const auto remote = OpenRemote(server.url());
@@ -146,6 +154,7 @@ TEST(RemoteServerTest, SnapshotsAreSealedWithTheirOwnVersion) {
   EXPECT_FALSE(Value(OpenRemote(none.url())->GetSnapshot()).has_value());
 }
 
+// If this fails, a person gets the wrong advice for a server's refusal.
 TEST(RemoteServerTest, EachStatusHasItsFault) {
   struct Case {
     const char* head;
@@ -188,6 +197,7 @@ TEST(RemoteServerTest, EachStatusHasItsFault) {
   EXPECT_EQ(ErrorOf(remote->AddSnapshot(Uuid(), kPlaintext)).fault, RemoteFault::kRejected);
 }
 
+// If this fails, a person does not see the server's reason, or sees a page of HTML in its place.
 TEST(RemoteServerTest, TheServersOwnWordsAreQuoted) {
   const ScriptedServer server(Answering([](auto&) {
     return HttpAnswer("507 Full\r\nContent-Type: text/plain; charset=utf-8",
@@ -208,6 +218,7 @@ TEST(RemoteServerTest, TheServersOwnWordsAreQuoted) {
   }
 }
 
+// If this fails, the wizard believes a website or a broken server.
 TEST(RemoteServerTest, AnswersThatBreakTheProtocol) {
   const std::string id = TestVersion().ToString();
   const std::string nil = Uuid().ToString();
@@ -241,6 +252,8 @@ TEST(RemoteServerTest, AnswersThatBreakTheProtocol) {
   }
 }
 
+// If this fails, a person with a wrong secret does not learn so, or cannot name the damaged
+// version.
 TEST(RemoteServerTest, WhatDoesNotUnsealSaysWhyAndWhich) {
   struct Case {
     std::string body;
@@ -263,6 +276,7 @@ TEST(RemoteServerTest, WhatDoesNotUnsealSaysWhyAndWhich) {
   }
 }
 
+// If this fails, a hostile server fills a computer's memory.
 TEST(RemoteServerTest, LongAnswersAreNotTaken) {
   RemoteServerOptions options = TestOptions();
   const std::string sealed = SealedFor(Uuid());
@@ -290,6 +304,7 @@ TEST(RemoteServerTest, LongAnswersAreNotTaken) {
   Value(OpenRemote(just_fits.url(), options)->GetChildVersion(Uuid()));
 }
 
+// If this fails, sync fails behind a proxy that sends early hints.
 TEST(RemoteServerTest, InterimAnswersAreSkipped) {
   const ScriptedServer server(Answering([](auto&) {
     return "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" +
@@ -299,6 +314,7 @@ TEST(RemoteServerTest, InterimAnswersAreSkipped) {
             ChildVersion::Outcome::kGone);
 }
 
+// If this fails, a call fails after each pause that is longer than the server's timeout.
 // A server may close a connection that it promised to keep, at any time between two calls.
 TEST(RemoteServerTest, AConnectionThatWasClosedIsReplaced) {
   const ScriptedServer server([](Peer& peer) {
@@ -312,6 +328,7 @@ TEST(RemoteServerTest, AConnectionThatWasClosedIsReplaced) {
   }
 }
 
+// If this fails, a version is added twice, or a read fails for a closed connection.
 // The request is on its way when the server closes. A read is retried. An add is not, because the
 // server may have added it.
 TEST(RemoteServerTest, OnlyReadsAreRepeated) {
@@ -335,6 +352,7 @@ TEST(RemoteServerTest, OnlyReadsAreRepeated) {
   EXPECT_THAT(requests, ::testing::ElementsAre("GET", "GET", "GET"));
 }
 
+// If this fails, a version is added twice.
 TEST(RemoteServerTest, AnUploadIsNotRepeated) {
   std::mutex mutex;
   int uploads = 0;
@@ -356,6 +374,7 @@ TEST(RemoteServerTest, AnUploadIsNotRepeated) {
   EXPECT_EQ(uploads, 1);
 }
 
+// If this fails, a person reads of a broken network although the upload is too large.
 // A server that refuses by the head closes without reading the body. That resets the connection
 // while the body is still being sent.
 TEST(RemoteServerTest, AnEarlyAnswerToALongUploadIsSeen) {
@@ -370,6 +389,7 @@ TEST(RemoteServerTest, AnEarlyAnswerToALongUploadIsSeen) {
             RemoteFault::kTooLarge);
 }
 
+// If this fails, a program adds a version that no replica can read.
 TEST(RemoteServerTest, EmptyPlaintextsAreRefused) {
   RecordingServer server(HttpAnswer("500 Oops"));
   const auto remote = OpenRemote(server.url());
@@ -378,6 +398,7 @@ TEST(RemoteServerTest, EmptyPlaintextsAreRefused) {
   EXPECT_THAT(server.requests(), IsEmpty());
 }
 
+// If this fails, a mistake in a program's options shows as a strange network error.
 TEST(RemoteServerTest, WrongOptionsAreRefused) {
   const auto open = [](const std::string& url, const RemoteServerOptions& options) {
     return ErrorOf(RemoteServer::Open(url, TestClientId(), nullptr, options));

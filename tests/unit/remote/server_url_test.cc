@@ -15,6 +15,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
+// If this fails, a request goes to the wrong host, port or path.
 TEST(ServerUrlTest, UrlsAreTakenApart) {
   struct Case {
     const char* text;
@@ -47,6 +48,7 @@ TEST(ServerUrlTest, UrlsAreTakenApart) {
   EXPECT_FALSE(ParseServerUrl("http://localhost")->HostIsAddress());
 }
 
+// If this fails, a mistyped URL ends in a strange network error.
 TEST(ServerUrlTest, WhatIsWrongIsSaid) {
   const std::vector<std::pair<const char*, const char*>> cases = {
       {"", "does not begin with https://"},
@@ -81,6 +83,7 @@ TEST(ServerUrlTest, WhatIsWrongIsSaid) {
   }
 }
 
+// If this fails, a password in a URL appears in an error and in logs.
 TEST(ServerUrlTest, PasswordsAreNotRepeated) {
   for (const char* const text :
        {"https://user:hunter2@host", "hunter2@host", "https://user:hunter2@host/ x"}) {
@@ -96,6 +99,7 @@ TEST(ServerUrlTest, PasswordsAreNotRepeated) {
   }
 }
 
+// If this fails, a proxy with a password or an IPv6 address cannot be used.
 TEST(ServerUrlTest, ProxiesAreTakenApart) {
   const auto proxy = ParseProxyUrl("http://us%40er:p%3Ass@proxy.example:3128/");
   ASSERT_TRUE(proxy.ok()) << proxy.status();

@@ -78,6 +78,7 @@ class ThroughProxyTest : public ::testing::Test {
   RemoteServerOptions options_ = TestOptions();
 };
 
+// If this fails, people behind a proxy cannot sync over TLS, or the proxy reads their requests.
 // The name is the proxy's to look up: this computer may not even have a name server.
 TEST_F(ThroughProxyTest, TlsGoesThroughATunnel) {
   const TunnelProxy proxy(server_.port());
@@ -94,6 +95,7 @@ TEST_F(ThroughProxyTest, TlsGoesThroughATunnel) {
                     Not(HasSubstr("X-Client-Id"))));
 }
 
+// If this fails, a proxy can pose as the server.
 TEST_F(ThroughProxyTest, TheCertificateIsCheckedBehindTheProxy) {
   const TunnelProxy proxy(server_.port());
   options_.proxy = proxy.url();
@@ -101,6 +103,7 @@ TEST_F(ThroughProxyTest, TheCertificateIsCheckedBehindTheProxy) {
             RemoteFault::kCertificateWrongHost);
 }
 
+// If this fails, people behind a proxy cannot sync with a server without TLS.
 TEST_F(ThroughProxyTest, PlainHttpIsAskedOfTheProxy) {
   std::mutex mutex;
   std::string seen;
@@ -117,6 +120,7 @@ TEST_F(ThroughProxyTest, PlainHttpIsAskedOfTheProxy) {
                           HasSubstr("\r\nProxy-Authorization: Basic dXNlcjpwYXNz\r\n")));
 }
 
+// If this fails, a computer whose proxy is in https_proxy cannot sync.
 TEST_F(ThroughProxyTest, TheEnvironmentNamesTheProxy) {
   const TunnelProxy proxy(server_.port());
   options_.proxy.reset();
@@ -136,6 +140,7 @@ TEST_F(ThroughProxyTest, TheEnvironmentNamesTheProxy) {
   EXPECT_EQ(direct.connections(), 2);
 }
 
+// If this fails, a person does not learn that the proxy wants a password, or refuses the host.
 TEST_F(ThroughProxyTest, ProxiesThatRefuse) {
   struct Case {
     std::string answer;
@@ -166,6 +171,7 @@ TEST_F(ThroughProxyTest, ProxiesThatRefuse) {
             RemoteFault::kProxyFailed);
 }
 
+// If this fails, a person looks at the server when the proxy is down.
 TEST_F(ThroughProxyTest, ProxiesThatAreNotThere) {
   options_.proxy = absl::StrCat("http://127.0.0.1:", RefusingPort());
   RemoteError error = ErrorOf(OpenRemote("https://sync.example", options_)->GetSnapshot());
@@ -177,6 +183,7 @@ TEST_F(ThroughProxyTest, ProxiesThatAreNotThere) {
   EXPECT_THAT(error.message, HasSubstr("'proxy.invalid'"));
 }
 
+// If this fails, the wizard waits for ever for a proxy.
 TEST_F(ThroughProxyTest, ASilentProxy) {
   const ScriptedServer proxy([](Peer& peer) {
     while (!peer.ReadRequest().empty()) {

@@ -56,6 +56,7 @@ class TlsTest : public ::testing::Test {
   RemoteServerOptions options_ = TestOptions();
 };
 
+// If this fails, nobody can sync over TLS.
 TEST_F(TlsTest, AGoodCertificateIsTrusted) {
   const TestCertificate certificate = Issue(authority_, {});
   const ScriptedServer server(Gone(), &certificate);
@@ -68,6 +69,7 @@ TEST_F(TlsTest, AGoodCertificateIsTrusted) {
   EXPECT_EQ(server.connections(), 2);
 }
 
+// If this fails, a person is not warned of a certificate that expires soon.
 TEST_F(TlsTest, AProbeTellsWhenTheCertificateExpires) {
   const TestCertificate certificate = Issue(authority_, {.valid_until_seconds = 5 * kDaySeconds});
   const ScriptedServer server(Gone(), &certificate);
@@ -77,6 +79,7 @@ TEST_F(TlsTest, AProbeTellsWhenTheCertificateExpires) {
               static_cast<double>(std::time(nullptr) + 5 * kDaySeconds), 60.0);
 }
 
+// If this fails, a machine in the middle with a certificate of its own reads the client ID.
 TEST_F(TlsTest, AnUnknownAuthority) {
   // None at all, and one of the same name, as after the private authority was made again.
   for (const std::string& ca_file : {std::string(), Write("new.pem", MakeAuthority().Pem())}) {
@@ -88,6 +91,7 @@ TEST_F(TlsTest, AnUnknownAuthority) {
   }
 }
 
+// If this fails, anybody between a user and the server can pose as the server.
 TEST_F(TlsTest, ASelfSignedCertificate) {
   options_.ca_file.clear();
   const TestCertificate self_signed = MakeAuthority();
@@ -96,6 +100,7 @@ TEST_F(TlsTest, ASelfSignedCertificate) {
             RemoteFault::kCertificateUntrusted);
 }
 
+// If this fails, a stolen old key can pose as the server, or a person does not learn the date.
 TEST_F(TlsTest, AnExpiredCertificate) {
   const RemoteError error =
       ErrorWith({.valid_from_seconds = -9 * kDaySeconds, .valid_until_seconds = -2 * kDaySeconds});
@@ -103,12 +108,14 @@ TEST_F(TlsTest, AnExpiredCertificate) {
   EXPECT_THAT(error.message, HasSubstr("expired on 20"));
 }
 
+// If this fails, a person does not learn that the computer's clock is wrong.
 TEST_F(TlsTest, ACertificateOfTomorrow) {
   const RemoteError error = ErrorWith({.valid_from_seconds = kDaySeconds});
   EXPECT_EQ(error.fault, RemoteFault::kCertificateExpired) << error.message;
   EXPECT_THAT(error.message, AllOf(HasSubstr("not valid before 20"), HasSubstr("clock")));
 }
 
+// If this fails, the owner of any certificate can pose as the server.
 TEST_F(TlsTest, ACertificateForAnotherHost) {
   RemoteError error = ErrorWith({.subject_alternative_names = "DNS:a.example,DNS:b.example"});
   EXPECT_EQ(error.fault, RemoteFault::kCertificateWrongHost) << error.message;
@@ -121,6 +128,7 @@ TEST_F(TlsTest, ACertificateForAnotherHost) {
   EXPECT_EQ(error.fault, RemoteFault::kCertificateWrongHost) << error.message;
 }
 
+// If this fails, a person does not learn that the URL must begin with http://.
 TEST_F(TlsTest, PlainHttpWhereTlsIsExpected) {
   const ScriptedServer server([](Peer& peer) {
     peer.WaitForClient();
@@ -134,6 +142,7 @@ TEST_F(TlsTest, PlainHttpWhereTlsIsExpected) {
   EXPECT_THAT(error.message, HasSubstr("http://"));
 }
 
+// If this fails, the binary answer of a TLS server counts as an HTTP answer.
 TEST_F(TlsTest, TlsWherePlainHttpIsExpected) {
   const TestCertificate certificate = Issue(authority_, {});
   const ScriptedServer server(Gone(), &certificate);
@@ -145,6 +154,7 @@ TEST_F(TlsTest, TlsWherePlainHttpIsExpected) {
       << error.message;
 }
 
+// If this fails, a machine in the middle lowers the connection to a broken version of TLS.
 TEST_F(TlsTest, OldVersionsOfTlsAreRefused) {
   const TestCertificate certificate = Issue(authority_, {});
   const OpensslPtr<SSL_CTX> old = MakeServerContext(certificate);
@@ -158,6 +168,7 @@ TEST_F(TlsTest, OldVersionsOfTlsAreRefused) {
   EXPECT_THAT(error.message, HasSubstr("TLS 1.2"));
 }
 
+// If this fails, a person looks for a wrong certificate when the server ends the handshake.
 TEST_F(TlsTest, AServerThatHangsUp) {
   const ScriptedServer server([](Peer& peer) { peer.WaitForClient(); });
   EXPECT_EQ(
@@ -167,6 +178,7 @@ TEST_F(TlsTest, AServerThatHangsUp) {
       RemoteFault::kTlsFailed);
 }
 
+// If this fails, a computer whose authorities are in SSL_CERT_FILE cannot sync.
 // As OpenSSL's own programs take them.
 TEST_F(TlsTest, TheEnvironmentNamesTheAuthorities) {
   const TestCertificate certificate = Issue(authority_, {});
@@ -194,6 +206,7 @@ TEST_F(TlsTest, TheEnvironmentNamesTheAuthorities) {
   Value(OpenRemote(server.url(), options_)->GetChildVersion(Uuid()));
 }
 
+// If this fails, a private authority makes public servers untrusted.
 TEST_F(TlsTest, AFurtherAuthorityDoesNotReplaceTheSystems) {
   const TestCertificate certificate = Issue(authority_, {});
   const ScriptedServer server(Gone(), &certificate);
@@ -202,6 +215,7 @@ TEST_F(TlsTest, AFurtherAuthorityDoesNotReplaceTheSystems) {
   Value(OpenRemote(server.url(), options_)->GetChildVersion(Uuid()));
 }
 
+// If this fails, a mistyped ca_file is ignored, and the failure shows as an untrusted server.
 TEST_F(TlsTest, WrongFilesOfAuthorities) {
   const auto error_with = [&](const std::string& file) {
     options_.ca_file = file;
