@@ -38,6 +38,7 @@ absl::StatusOr<ExportPage> Parsed(const std::vector<std::string>& lines) {
   return ParseExportLines(page, kNow);
 }
 
+// If this fails, the import of one client is split, and a failure leaves a part of it.
 TEST(ExportLinesTest, AClientIsOneRequest) {
   const auto page = Parsed(
       {R"({"type":"client","client_id":ME,"created":5})",
@@ -57,6 +58,7 @@ TEST(ExportLinesTest, AClientIsOneRequest) {
   EXPECT_EQ(request.snapshot->snapshot.bytes, "snapshot");
 }
 
+// If this fails, an import of an empty file fails, or makes clients without a history.
 TEST(ExportLinesTest, EmptyLinesAndAClientAloneAreNothing) {
   for (const std::string& page : {std::string(), std::string("\n\n"), Line(kClient)}) {
     const auto parsed = ParseExportLines(page, kNow);
@@ -65,6 +67,7 @@ TEST(ExportLinesTest, EmptyLinesAndAClientAloneAreNothing) {
   }
 }
 
+// If this fails, an operator has to search a large file for the faulty line.
 TEST(ExportLinesTest, AMistakeIsNamedWithItsLine) {
   const char* const version =
       R"({"type":"version","version_id":'A',"parent_version_id":'NIL',"segment":"c2VhbGVk"})";
@@ -149,6 +152,7 @@ TEST(ExportLinesTest, AccessIsTheSameAfterARoundTrip) {
             lines);
 }
 
+// If this fails, the new server prunes versions that a slow computer still needs.
 TEST(ExportLinesTest, WhereReplicasAreIsTheSameAfterARoundTrip) {
   const ImportRequest::ImportedReplicas replicas{
       .positions = {{.day_unix_seconds = 86'400, .version_id = *Uuid::Parse(kMe)}},

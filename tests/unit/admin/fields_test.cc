@@ -18,6 +18,7 @@ constexpr char kId[] = "123e4567-e89b-42d3-a456-426614174000";
 
 std::string MistakeIn(const Fields& fields) { return std::string(fields.Check().message()); }
 
+// If this fails, a parameter is lost when a program moves it from the query to the body.
 TEST(FieldsTest, AQueryAndABodyAreOneSetOfParameters) {
   Fields fields;
   ASSERT_TRUE(fields.AddQuery("limit=5&&label=a+b%2fc%3D&empty=").ok());
@@ -32,6 +33,7 @@ TEST(FieldsTest, AQueryAndABodyAreOneSetOfParameters) {
   EXPECT_TRUE(fields.Check().ok()) << fields.Check();
 }
 
+// If this fails, a malformed body counts as no parameters, and the request acts on the defaults.
 TEST(FieldsTest, ABodyIsNothingOrOneObject) {
   for (const char* const body : {"", " \r\n\t"}) {
     EXPECT_TRUE(Fields().AddBody(body).ok()) << body;
@@ -41,6 +43,7 @@ TEST(FieldsTest, ABodyIsNothingOrOneObject) {
   }
 }
 
+// If this fails, one of two contradicting values wins silently.
 TEST(FieldsTest, WhatIsGivenTwiceIsRefused) {
   Fields fields;
   EXPECT_THAT(fields.AddQuery("limit=1&limit=2").message(), HasSubstr("'limit' is given twice"));
@@ -49,6 +52,7 @@ TEST(FieldsTest, WhatIsGivenTwiceIsRefused) {
   EXPECT_FALSE(mixed.AddBody(R"({"limit": 1})").ok());
 }
 
+// If this fails, a wrongly encoded name reaches another client.
 TEST(FieldsTest, BrokenPercentCodingIsNamed) {
   for (const char* const query : {"a=%", "a=%2", "a=%zz", "a=%+1", "%=1", "a=%-1", "a=%0x"}) {
     const absl::Status status = Fields().AddQuery(query);
@@ -57,6 +61,7 @@ TEST(FieldsTest, BrokenPercentCodingIsNamed) {
   }
 }
 
+// If this fails, a mistyped number prunes more than the operator meant.
 TEST(FieldsTest, CountsAreWholeNumbersWithinTheirBound) {
   for (const char* const value : {"-1", "1.5", "1e3", "11", "0x1", "", "99999999999999999999999"}) {
     Fields fields;
@@ -77,6 +82,7 @@ TEST(FieldsTest, CountsAreWholeNumbersWithinTheirBound) {
   EXPECT_TRUE(at_bounds.Check().ok());
 }
 
+// If this fails, a program that writes null for an absent value is refused, or null counts as 0.
 TEST(FieldsTest, NullIsNotGiven) {
   Fields fields;
   ASSERT_TRUE(fields.AddBody(R"({"limit": null, "label": null})").ok());
@@ -85,6 +91,7 @@ TEST(FieldsTest, NullIsNotGiven) {
   EXPECT_EQ(MistakeIn(fields), "'label' is missing.");
 }
 
+// If this fails, a value of a wrong type is converted, and the request acts on another one.
 TEST(FieldsTest, EachTypeRefusesTheOthers) {
   const std::string all = R"({"text": 5, "flag": "yes", "id": "123e4567", "directory": "backups",
                                "objects": [1]})";
@@ -107,6 +114,7 @@ TEST(FieldsTest, EachTypeRefusesTheOthers) {
   }
 }
 
+// If this fails, one request with a long list takes all the memory.
 TEST(FieldsTest, ObjectsAreBoundedInNumber) {
   Fields fields;
   ASSERT_TRUE(fields.AddBody(R"({"few": [{}, {"a": 1}], "many": [{}, {}, {}]})").ok());
@@ -144,6 +152,7 @@ TEST(FieldsTest, WhatNobodyAskedForIsNamedWithWhatThereIs) {
   EXPECT_EQ(MistakeIn(none), "There is no parameter 'limt' here; there is none.");
 }
 
+// If this fails, the message names a mistake that only follows from the first one.
 TEST(FieldsTest, TheFirstMistakeIsTold) {
   Fields fields;
   ASSERT_TRUE(fields.AddBody(R"({"a": 1, "b": 2, "c": 3})").ok());

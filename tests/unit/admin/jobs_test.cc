@@ -56,6 +56,7 @@ Json EndOf(const Jobs& jobs, uint64_t number) {
   return {};
 }
 
+// If this fails, an operator cannot see how far a job is, or how it ended.
 TEST(JobsTest, AJobIsToldFromItsBeginningToItsEnd) {
   Jobs jobs;
   HeldWork first;
@@ -85,6 +86,7 @@ TEST(JobsTest, AJobIsToldFromItsBeginningToItsEnd) {
   EXPECT_EQ(jobs.DescribeAll().size(), 2u);
 }
 
+// If this fails, an operator learns that a backup failed, but not why.
 TEST(JobsTest, AFailureHasItsReason) {
   Jobs jobs;
   const uint64_t number = *jobs.Start(
@@ -95,6 +97,7 @@ TEST(JobsTest, AFailureHasItsReason) {
   EXPECT_FALSE(job.contains("result"));
 }
 
+// If this fails, an operator cannot stop a long job, or one that waits.
 TEST(JobsTest, ACancelledJobEndsWhenItNextReports) {
   Jobs jobs;
   HeldWork running;
@@ -110,6 +113,7 @@ TEST(JobsTest, ACancelledJobEndsWhenItNextReports) {
   EXPECT_EQ(EndOf(jobs, second).at("state"), "cancelled") << "one that never began";
 }
 
+// If this fails, many deletions queue as many compactions.
 TEST(JobsTest, WaitingWorkOfAKindIsJoined) {
   Jobs jobs;
   HeldWork running;
@@ -128,6 +132,7 @@ TEST(JobsTest, WaitingWorkOfAKindIsJoined) {
   EXPECT_EQ(EndOf(jobs, third).at("state"), "done");
 }
 
+// If this fails, a script that starts jobs fills the memory, or its running jobs are forgotten.
 TEST(JobsTest, JobsAreBoundedAndThoseThatHaveEndedAreForgottenFirst) {
   Jobs jobs;
   HeldWork held;

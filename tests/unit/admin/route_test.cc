@@ -36,6 +36,7 @@ std::string AllowOf(const http::Response& response) {
   return "";
 }
 
+// If this fails, a request acts on no client, or on another one.
 TEST(AdminRouteTest, APathNamesAClientAndAQueryItsParameters) {
   Route route = RouteOf("GET", std::string("/v1/admin/clients/") + kClient + "/versions?limit=5");
   EXPECT_EQ(route.endpoint, Endpoint(&Api::ListVersions));
@@ -45,6 +46,7 @@ TEST(AdminRouteTest, APathNamesAClientAndAQueryItsParameters) {
   EXPECT_EQ(route.body_kind, BodyKind::kFields);
 }
 
+// If this fails, a request to look at a client deletes it.
 TEST(AdminRouteTest, AMethodChoosesAmongThoseOfAPath) {
   const std::string client = std::string("/v1/admin/clients/") + kClient;
   EXPECT_EQ(RouteOf("GET", client).endpoint, Endpoint(&Api::ShowClient));
@@ -59,6 +61,7 @@ TEST(AdminRouteTest, AMethodChoosesAmongThoseOfAPath) {
   EXPECT_EQ(job.call.id, "17");
 }
 
+// If this fails, a program that uses the wrong method does not learn the right ones.
 TEST(AdminRouteTest, AnotherMethodIs405WithThoseThatThereAre) {
   const http::Response of_client = RefusalOf("POST", std::string("/v1/admin/clients/") + kClient);
   EXPECT_EQ(of_client.status, 405);
@@ -70,6 +73,7 @@ TEST(AdminRouteTest, AnotherMethodIs405WithThoseThatThereAre) {
   }
 }
 
+// If this fails, a mistyped path reaches an endpoint.
 TEST(AdminRouteTest, AnyOtherPathIs404) {
   for (const char* const target :
        {"", "/", "stats", "/v1/admin", "/v1/admin/", "/v1/admin/stats/", "/v1/admin//stats",
@@ -79,6 +83,7 @@ TEST(AdminRouteTest, AnyOtherPathIs404) {
   }
 }
 
+// If this fails, a client or invite whose name has an escape cannot be addressed.
 TEST(AdminRouteTest, ANameInAPathIsDecoded) {
   EXPECT_EQ(RouteOf("DELETE", "/v1/admin/clients/a%2fb%20+c").call.client, "a/b +c");
   EXPECT_EQ(RouteOf("DELETE", "/v1/admin/clients/100%").call.client, "100%");
@@ -87,6 +92,7 @@ TEST(AdminRouteTest, ANameInAPathIsDecoded) {
   EXPECT_EQ(RouteOf("DELETE", "/v1/admin/invites/a%2Fb").call.id, "a/b");
 }
 
+// If this fails, a broken query is dropped, and the request acts on the defaults.
 TEST(AdminRouteTest, ABrokenQueryIs400) {
   EXPECT_EQ(RefusalOf("GET", "/v1/admin/stats?a=%zz").status, 400);
   EXPECT_EQ(RefusalOf("GET", "/v1/admin/stats?a=1&a=2").status, 400);
