@@ -36,6 +36,7 @@ std::string RefusalOf(const std::vector<const char*>& arguments) {
   return "";
 }
 
+// If this fails, a unit file without `serve`, as in the docs, does not start a server.
 TEST(CommandLineTest, WithoutACommandItServes) {
   EXPECT_EQ(Parse({}).command, Command::kServe);
   EXPECT_THAT(Parse({}).settings, IsEmpty());
@@ -45,6 +46,7 @@ TEST(CommandLineTest, WithoutACommandItServes) {
               ElementsAre(Pair("data-dir", "/srv/a b"), Pair("listen", "[::1]:8080")));
 }
 
+// If this fails, a value with an equals sign or a space is cut.
 TEST(CommandLineTest, BothFormsOfAValueAreTaken) {
   EXPECT_EQ(Parse({"--data-dir=/srv"}).settings.at("data-dir"), "/srv");
   EXPECT_EQ(Parse({"--data-dir=/a=b"}).settings.at("data-dir"), "/a=b");
@@ -52,12 +54,15 @@ TEST(CommandLineTest, BothFormsOfAValueAreTaken) {
   EXPECT_EQ(Parse({"--data-dir", ""}).settings.at("data-dir"), "");
 }
 
+// If this fails, an operator cannot override a flag that a wrapper script sets.
 TEST(CommandLineTest, OfAnOptionThatIsGivenTwiceTheLastCounts) {
   EXPECT_EQ(Parse({"--data-dir=/a", "--data-dir", "/b"}).settings.at("data-dir"), "/b");
   EXPECT_EQ(Parse({"--invite-only", "--no-invite-only"}).settings.at("invite-only"), "false");
   EXPECT_EQ(Parse({"--no-invite-only", "--invite-only"}).settings.at("invite-only"), "true");
 }
 
+// If this fails, a server listens on the last address only, or an unset variable in a script admits
+// every client.
 TEST(CommandLineTest, ListsAreGatheredInOrder) {
   EXPECT_EQ(Parse({"--listen", "a:1", "--listen=b:2,c:3"}).settings.at("listen"), "a:1,b:2,c:3");
   // An unset variable of a script must not serve every client.
@@ -65,6 +70,7 @@ TEST(CommandLineTest, ListsAreGatheredInOrder) {
   EXPECT_THAT(RefusalOf({"--allow-client-id="}), HasSubstr("--allow-client-id needs a value"));
 }
 
+// If this fails, a switch cannot be turned off, or swallows the next word.
 TEST(CommandLineTest, BooleansTakeTheirValueBehindAnEqualsSign) {
   EXPECT_EQ(Parse({"--invite-only"}).settings.at("invite-only"), "true");
   EXPECT_EQ(Parse({"--invite-only=false"}).settings.at("invite-only"), "false");
@@ -74,6 +80,7 @@ TEST(CommandLineTest, BooleansTakeTheirValueBehindAnEqualsSign) {
   EXPECT_THAT(RefusalOf({"--invite-only", "false"}), HasSubstr("unknown command 'false'"));
 }
 
+// If this fails, a forgotten value makes a directory called `--listen`.
 TEST(CommandLineTest, AFlagIsNotTakenForAValue) {
   EXPECT_THAT(RefusalOf({"--data-dir"}), HasSubstr("--data-dir needs a value"));
   EXPECT_THAT(RefusalOf({"--data-dir", "--listen", "a:1"}), HasSubstr("--data-dir needs a value"));
@@ -83,6 +90,7 @@ TEST(CommandLineTest, AFlagIsNotTakenForAValue) {
       << "a negative number is for the library to refuse";
 }
 
+// If this fails, a mistyped flag is ignored, or the message does not name it.
 TEST(CommandLineTest, WhatIsUnknownIsNamed) {
   const struct {
     std::vector<const char*> arguments;
@@ -109,6 +117,7 @@ TEST(CommandLineTest, WhatIsUnknownIsNamed) {
   }
 }
 
+// If this fails, a command acts on the wrong client or the wrong data directory.
 TEST(CommandLineTest, ACommandOfAnOperatorHasItsArguments) {
   const CommandLine line = Parse({"clients", "ban", "123e4567", "--reason=too much", "--json",
                                   "--data-dir", "/srv", "--reason", "far too much"});
@@ -122,6 +131,7 @@ TEST(CommandLineTest, ACommandOfAnOperatorHasItsArguments) {
       << "options of the library may come first";
 }
 
+// If this fails, a mistyped number makes a command delete more than its operator meant.
 TEST(CommandLineTest, NumbersOfCommandsAreBounded) {
   const AdminArguments arguments = Parse({"backup", "/srv/backups", "--keep", "7"}).admin;
   EXPECT_EQ(arguments.Number("keep", 1, 100, 3), 7u);
@@ -137,6 +147,7 @@ TEST(CommandLineTest, NumbersOfCommandsAreBounded) {
   }
 }
 
+// If this fails, a person cannot get help on a command line that has a mistake.
 TEST(CommandLineTest, HelpAndVersionWinOverMistakes) {
   EXPECT_EQ(Parse({"--help"}).command, Command::kHelp);
   EXPECT_EQ(Parse({"clients", "show", "-h"}).command, Command::kHelp);
@@ -144,6 +155,7 @@ TEST(CommandLineTest, HelpAndVersionWinOverMistakes) {
   EXPECT_EQ(Parse({"-V"}).command, Command::kVersion);
 }
 
+// If this fails, an operator hands out credentials without the server's URL.
 TEST(CommandLineTest, CredentialsHaveAUrl) {
   const CommandLine line = Parse({"credentials", "--url", "https://sync.example.org"});
   EXPECT_EQ(line.command, Command::kCredentials);

@@ -14,6 +14,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
+// If this fails, an operator misreads the size of a client.
 TEST(ConsoleTest, SizesAreInBinaryUnits) {
   const struct {
     uint64_t bytes;
@@ -31,12 +32,14 @@ TEST(ConsoleTest, SizesAreInBinaryUnits) {
   EXPECT_THAT(HumanBytes(UINT64_MAX), HasSubstr("iB")) << "the largest has a unit, too";
 }
 
+// If this fails, an operator misreads a time by the offset of a time zone.
 TEST(ConsoleTest, TimesAreInUtc) {
   EXPECT_EQ(HumanTime(0), "-");
   EXPECT_EQ(HumanTime(1'769'879'109), "2026-01-31 17:05:09 UTC");
   EXPECT_EQ(HumanTime(1), "1970-01-01 00:00:01 UTC");
 }
 
+// If this fails, an operator misjudges how long a client has been idle.
 TEST(ConsoleTest, AgesAreRounded) {
   const int64_t now = std::time(nullptr);
   EXPECT_EQ(HumanAge(0), "-");
@@ -47,12 +50,14 @@ TEST(ConsoleTest, AgesAreRounded) {
   EXPECT_EQ(HumanAge(now + 3600), "now");
 }
 
+// If this fails, messages have wrong grammar ("1 clients").
 TEST(ConsoleTest, CountsHaveTheirPlural) {
   EXPECT_EQ(Counted(0, "client"), "0 clients");
   EXPECT_EQ(Counted(1, "client"), "1 client");
   EXPECT_EQ(Counted(2, "client"), "2 clients");
 }
 
+// If this fails, an operator reads a figure in the wrong column of a table.
 TEST(ConsoleTest, ColumnsAreAligned) {
   Table table({{.heading = "NAME"}, {.heading = "SIZE", .is_number = true}});
   EXPECT_TRUE(table.empty());
@@ -67,6 +72,7 @@ TEST(ConsoleTest, ColumnsAreAligned) {
             "longer  9.9 KiB\n");
 }
 
+// If this fails, a script deletes data without a confirmation, or cannot confirm at all.
 TEST(ConsoleTest, WithoutATerminalOnlyYesConfirms) {
   AdminArguments arguments;
   try {
@@ -79,6 +85,7 @@ TEST(ConsoleTest, WithoutATerminalOnlyYesConfirms) {
   EXPECT_NO_THROW(Confirm(arguments, "Delete everything?"));
 }
 
+// If this fails, the server writes a backup below its own working directory and not the operator's.
 TEST(ConsoleTest, PathsAreAbsolute) {
   EXPECT_EQ(AbsolutePath("/srv/data"), "/srv/data");
   EXPECT_EQ(AbsolutePath("data").front(), '/');
