@@ -58,6 +58,7 @@ std::string Changed(std::string sealed, size_t position, int mask) {
   return sealed;
 }
 
+// If this fails, nothing of a Taskwarrior user's history can be read.
 TEST(EnvelopeTest, RealBlobsOpen) {
   for (const RealBlob& blob : RealBlobs()) {
     SCOPED_TRACE(blob.name);
@@ -66,6 +67,7 @@ TEST(EnvelopeTest, RealBlobsOpen) {
   }
 }
 
+// If this fails, data of some sizes cannot be opened again.
 TEST(EnvelopeTest, RoundTrips) {
   const SealingKey& key = KeyFor(RealVersion());
   const Uuid version_id = Uuid::Random();
@@ -85,6 +87,7 @@ TEST(EnvelopeTest, RoundTrips) {
   }
 }
 
+// If this fails, a repeated nonce lets a server forge versions and read differences of tasks.
 TEST(EnvelopeTest, SealingTwiceNeverGivesTheSameBytes) {
   const SealingKey& key = KeyFor(RealVersion());
   std::set<std::string> nonces;
@@ -95,6 +98,7 @@ TEST(EnvelopeTest, SealingTwiceNeverGivesTheSameBytes) {
   EXPECT_EQ(nonces.size(), 100u);
 }
 
+// If this fails, a damaged disk or a hostile server changes tasks unnoticed.
 TEST(EnvelopeTest, EveryChangedByteIsNoticed) {
   for (const RealBlob& blob : RealBlobs()) {
     const size_t tag_begin = blob.sealed.size() - kTagBytes;
@@ -123,6 +127,7 @@ TEST(EnvelopeTest, EveryChangedByteIsNoticed) {
   }
 }
 
+// If this fails, a truncated version is applied as a whole one.
 TEST(EnvelopeTest, EveryTruncationIsNoticed) {
   for (const RealBlob& blob : RealBlobs()) {
     for (size_t size = 0; size < blob.sealed.size(); ++size) {
@@ -135,6 +140,7 @@ TEST(EnvelopeTest, EveryTruncationIsNoticed) {
   }
 }
 
+// If this fails, a hostile server adds bytes to a version unnoticed.
 TEST(EnvelopeTest, BytesAppendedAreNoticed) {
   for (const RealBlob& blob : RealBlobs()) {
     EXPECT_TRUE(FaultOf(blob, blob.sealed + '\0').has_value()) << blob.name;
@@ -142,6 +148,7 @@ TEST(EnvelopeTest, BytesAppendedAreNoticed) {
   }
 }
 
+// If this fails, a person with a mistyped secret reads of damaged data.
 TEST(EnvelopeTest, WrongSecretIsAWrongKey) {
   for (const RealBlob& blob : RealBlobs()) {
     const SealingKey& key = KeyFor(blob.client_id, "not the secret");
@@ -149,6 +156,7 @@ TEST(EnvelopeTest, WrongSecretIsAWrongKey) {
   }
 }
 
+// If this fails, a person with a mistyped client ID reads of damaged data.
 TEST(EnvelopeTest, WrongClientIdIsAWrongKey) {
   const Uuid other = *Uuid::Parse("00000000-0000-4000-8000-000000000001");
   for (const RealBlob& blob : RealBlobs()) {
@@ -157,6 +165,7 @@ TEST(EnvelopeTest, WrongClientIdIsAWrongKey) {
   }
 }
 
+// If this fails, a hostile server swaps the versions of a history unnoticed.
 TEST(EnvelopeTest, WrongVersionIdIsNotAuthentic) {
   for (const RealBlob& blob : RealBlobs()) {
     EXPECT_EQ(FaultOf(KeyFor(blob), Uuid::Random(), blob.sealed), UnsealFault::kNotAuthentic)
@@ -164,6 +173,7 @@ TEST(EnvelopeTest, WrongVersionIdIsNotAuthentic) {
   }
 }
 
+// If this fails, data of a newer Taskwarrior is called damaged.
 TEST(EnvelopeTest, OtherFormatVersionsAreUnknown) {
   for (const RealBlob& blob : RealBlobs()) {
     for (const char format_version : {'\x00', '\x02', '\xff'}) {
@@ -174,6 +184,7 @@ TEST(EnvelopeTest, OtherFormatVersionsAreUnknown) {
   }
 }
 
+// If this fails, a person with little data gets the wrong reason.
 // The smallest things that TaskChampion seals, where the diagnosis has least to look at.
 TEST(EnvelopeTest, SmallestPlaintextsAreDiagnosed) {
   const SealingKey& key = KeyFor(RealVersion());
@@ -187,6 +198,7 @@ TEST(EnvelopeTest, SmallestPlaintextsAreDiagnosed) {
   EXPECT_EQ(FaultOf(key, Uuid::Random(), snapshot), UnsealFault::kNotAuthentic);
 }
 
+// If this fails, a person with a swapped snapshot is sent to look for a wrong secret.
 // Each compression level writes its own second byte.
 TEST(EnvelopeTest, SnapshotsOfAnyCompressionLevelAreDiagnosed) {
   const SealingKey& key = KeyFor(RealVersion());
@@ -196,6 +208,7 @@ TEST(EnvelopeTest, SnapshotsOfAnyCompressionLevelAreDiagnosed) {
   }
 }
 
+// If this fails, the cipher's stream repeats within one body, and a server can read it.
 TEST(EnvelopeTest, LengthsOverTheCiphersLimitAreRefused) {
   // Addresses without memory behind them, but for the first: code that reads on crashes.
   constexpr size_t kReservedBytes = kPlaintextBytesMax + kSealedOverheadBytes + 1;
@@ -217,6 +230,7 @@ TEST(EnvelopeTest, LengthsOverTheCiphersLimitAreRefused) {
   munmap(reserved, kReservedBytes);
 }
 
+// If this fails, a person cannot tell a wrong secret from damaged data.
 TEST(EnvelopeTest, EachFaultHasItsOwnMessage) {
   std::set<absl::string_view> messages;
   for (const UnsealFault fault : {UnsealFault::kTruncated, UnsealFault::kUnknownFormat,
@@ -230,6 +244,7 @@ TEST(EnvelopeTest, EachFaultHasItsOwnMessage) {
   EXPECT_EQ(messages.size(), 4u);
 }
 
+// If this fails, a program that unseals on several threads gets wrong data or a data race.
 TEST(EnvelopeTest, ThreadsShareOneKey) {
   const SealingKey& key = KeyFor(RealVersion());
   constexpr int kThreads = 4;
