@@ -34,6 +34,7 @@ TEST_F(SourceTest, NobodyElseIsBelieved) {
             "unix");
 }
 
+// If this fails, a stranger writes a field and is limited as another address.
 TEST_F(SourceTest, TheRightmostAddressThatIsNoProxy) {
   const auto source = [this](absl::string_view forwarded) {
     return SourceOf("192.0.2.1", {{"X-Forwarded-For", forwarded}});
@@ -46,6 +47,7 @@ TEST_F(SourceTest, TheRightmostAddressThatIsNoProxy) {
   EXPECT_EQ(source("garbage, 203.0.113.9"), "203.0.113.9") << "the part further left is not read";
 }
 
+// If this fails, a stranger's own field before the proxy's counts as the source.
 TEST_F(SourceTest, SeveralFieldsAreOneList) {
   EXPECT_EQ(SourceOf("192.0.2.1", {{"X-Forwarded-For", "198.51.100.4"},
                                    {"Host", "x"},
@@ -56,6 +58,7 @@ TEST_F(SourceTest, SeveralFieldsAreOneList) {
       "203.0.113.9");
 }
 
+// If this fails, all users behind a proxy that adds ports or brackets share one limit.
 TEST_F(SourceTest, AddressesAsProxiesWriteThem) {
   const auto source = [this](absl::string_view forwarded) {
     return SourceOf("unix", {{"X-Forwarded-For", forwarded}});
