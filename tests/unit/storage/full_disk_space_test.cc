@@ -131,6 +131,7 @@ class SmallDiskTest : public testing::Test {
   uint32_t seed_ = 0;
 };
 
+// If this fails, users stay locked out after the operator deleted the stranger who filled the disk.
 TEST_F(SmallDiskTest, ADeletedStrangersRoomComesBackAtOnce) {
   for (const size_t segment_bytes : {size_t{1'000'000}, size_t{15'000}, size_t{3'000}}) {
     SCOPED_TRACE(segment_bytes);
@@ -153,6 +154,7 @@ TEST_F(SmallDiskTest, ADeletedStrangersRoomComesBackAtOnce) {
   }
 }
 
+// If this fails, a compaction takes the space that a deletion needs, and the disk stays full.
 // RocksDB compacts when it chooses, also with the space that was just released for a removal. A
 // removal must be written beside a compaction that takes all the space it can.
 TEST_F(SmallDiskTest, ACompactionThatFindsNoRoomLeavesSomeForTheLog) {
@@ -182,6 +184,7 @@ TEST_F(SmallDiskTest, ACompactionThatFindsNoRoomLeavesSomeForTheLog) {
   EXPECT_THAT(Access(*storage_).bans, testing::SizeIs(200));
 }
 
+// If this fails, uploads or a restart use up the reserve, and the operator cannot delete any more.
 TEST_F(SmallDiskTest, NobodyTakesTheRoomThatIsKeptForMakingRoom) {
   FillByUploads(100'000);
   FillWhole();
@@ -195,6 +198,7 @@ TEST_F(SmallDiskTest, NobodyTakesTheRoomThatIsKeptForMakingRoom) {
   std::filesystem::remove(disk_.path() + "/other");
 }
 
+// If this fails, a server that was restarted on a full disk stays down.
 // A server on a full disk must start, or its operator cannot make room.
 TEST_F(SmallDiskTest, AStartWorks) {
   const Uuid stranger = FillByUploads(50'000);
@@ -206,6 +210,7 @@ TEST_F(SmallDiskTest, AStartWorks) {
   EXPECT_FALSE(IsRefused());
 }
 
+// If this fails, an operator of a full disk can only delete clients.
 TEST_F(SmallDiskTest, PruningAndBackingUpWork) {
   const Uuid client = Uuid::Random();
   Uuid latest = kNil;
