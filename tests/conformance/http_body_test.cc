@@ -55,6 +55,7 @@ class HttpBodyTest : public testing::Test {
   Replica replica_;
 };
 
+// If this fails, a replica whose HTTP library sends chunks stores a damaged segment.
 TEST_F(HttpBodyTest, ChunkedBodiesAreJoined) {
   const std::string segment = BinaryBytes(100'000);
   for (const size_t chunk_bytes : {1, 7, 1000, 65'536, 100'000}) {
@@ -66,6 +67,7 @@ TEST_F(HttpBodyTest, ChunkedBodiesAreJoined) {
   }
 }
 
+// If this fails, a proxy's chunk extensions end up in a segment, or a trailer names another client.
 // Chunk extensions and trailer fields must be ignored (RFC 9112, sections 7.1.1 and 7.1.2), and
 // sizes may have either case and leading zeros. A trailer must not pass for a header.
 TEST_F(HttpBodyTest, ChunkExtensionsAndTrailersAreIgnored) {
@@ -80,6 +82,7 @@ TEST_F(HttpBodyTest, ChunkExtensionsAndTrailersAreIgnored) {
   ExpectStored("seg01234567890123456789b");
 }
 
+// If this fails, a replica on a slow line stores a damaged segment, or is refused.
 TEST_F(HttpBodyTest, ChunksMayComeByteByByte) {
   const std::string segment = BinaryBytes(300);
   const std::string chunks = InChunks(segment, 20);
@@ -91,6 +94,7 @@ TEST_F(HttpBodyTest, ChunksMayComeByteByByte) {
   ExpectStored(segment);
 }
 
+// If this fails, an empty version is added, which no replica can open.
 TEST_F(HttpBodyTest, AnEmptyChunkedBodyIsEmpty) {
   HttpClient client = server_.Connect();
   ASSERT_TRUE(client.Send(ChunkedHead() + "0\r\n\r\n"));
@@ -118,6 +122,7 @@ TEST_F(HttpBodyTest, AChunkedBodyOverTheLimitIsTooLarge) {
   ExpectError(endless.ReadResponse(), 413);
 }
 
+// If this fails, a stranger smuggles a request through a proxy that reads the chunks differently.
 TEST_F(HttpBodyTest, MalformedChunksAreRefused) {
   for (const char* const malformed :
        {"x\r\n", "-1\r\nx\r\n", "0x5\r\nhello\r\n0\r\n\r\n", "\r\nhello\r\n0\r\n\r\n",
@@ -195,6 +200,7 @@ TEST_F(HttpBodyTest, ExpectContinueIsNotAnsweredWhenTheHeadIsRefused) {
   ExpectNothingStored();
 }
 
+// If this fails, other replicas get compressed bytes that they cannot open.
 TEST_F(HttpBodyTest, CompressedBodiesAreStoredUncompressed) {
   const std::string text(200'000, 'a');
   const std::string binary = BinaryBytes(200'000);
@@ -223,6 +229,7 @@ TEST_F(HttpBodyTest, CompressedBodiesAreStoredUncompressed) {
   EXPECT_TRUE(replica_.GetSnapshot().body == text);
 }
 
+// If this fails, a compressed upload over a slow line is stored damaged, or refused.
 TEST_F(HttpBodyTest, CompressedBodiesMayComeByteByByte) {
   const std::string segment = absl::StrCat(BinaryBytes(300), std::string(1000, 'x'));
   for (const bool gzip : {true, false}) {
@@ -267,6 +274,7 @@ TEST_F(HttpBodyTest, DamagedCompressedBodiesAreRefused) {
   ExpectNothingStored();
 }
 
+// If this fails, a part of a segment is stored as the whole.
 // A gzip file may have several members (RFC 1952, section 2.2). Refusing that is allowed; storing
 // only the first is not.
 TEST_F(HttpBodyTest, SeveralGzipMembersAreJoinedOrRefused) {
@@ -323,6 +331,7 @@ TEST_F(HttpBodyTest, AGzipBombIsTooLarge) {
   ExpectStored(largest);
 }
 
+// If this fails, a connection hangs that waits for a body without a length.
 // Without a length there is no body (RFC 9112, section 6.3), and the server does not wait for one.
 TEST_F(HttpBodyTest, APostWithoutALengthIsEmpty) {
   HttpClient client = server_.Connect();
