@@ -13,6 +13,7 @@
 namespace tcsync::access {
 namespace {
 
+// If this fails, a server refuses clients before it has read the records.
 TEST(AccessTableTest, IsEmptyAtFirst) {
   const AccessTable table;
   EXPECT_FALSE(table.BanOf(Uuid::Random()));
@@ -20,6 +21,7 @@ TEST(AccessTableTest, IsEmptyAtFirst) {
   EXPECT_FALSE(table.InviteOf(DigestOf("token")));
 }
 
+// If this fails, a ban, a token or an invite has no effect.
 TEST(AccessTableTest, FindsWhatStorageHas) {
   const Uuid banned = Uuid::Random();
   const Uuid with_token = Uuid::Random();
@@ -45,6 +47,7 @@ TEST(AccessTableTest, FindsWhatStorageHas) {
   EXPECT_EQ(table.counts().invites, 1u);
 }
 
+// If this fails, a lifted ban stays in force until a restart.
 TEST(AccessTableTest, ForgetsWhatStorageNoLongerHas) {
   const Uuid banned = Uuid::Random();
   ScriptedAccessRecords storage;
@@ -68,6 +71,7 @@ TEST(AccessTableTest, AFailedRefreshChangesNothing) {
   EXPECT_TRUE(table.BanOf(banned));
 }
 
+// If this fails, a banned client gets in while another record changes.
 // Mostly for the thread sanitizer: lookups run while the table is rebuilt.
 TEST(AccessTableTest, IsLookedUpWhileItIsRefreshed) {
   const Uuid banned = Uuid::Random();

@@ -10,17 +10,20 @@
 namespace tcsync::access {
 namespace {
 
+// If this fails, the server refuses tokens that it has made itself.
 TEST(TokenTest, IsWrittenInLowerCaseHexadecimal) {
   const std::string token = MakeToken();
   EXPECT_EQ(token.size(), 32u);
   EXPECT_TRUE(IsToken(token)) << token;
 }
 
+// If this fails, two users share a token.
 TEST(TokenTest, DoesNotComeTwice) {
   absl::flat_hash_set<std::string> tokens;
   for (int i = 0; i < 1000; ++i) EXPECT_TRUE(tokens.insert(MakeToken()).second);
 }
 
+// If this fails, a token can be guessed.
 // Every digit takes every value: no part of a token is constant.
 TEST(TokenTest, IsRandomThroughout) {
   absl::flat_hash_set<char> seen[kTokenLength];
@@ -33,6 +36,7 @@ TEST(TokenTest, IsRandomThroughout) {
   for (const auto& digits : seen) EXPECT_EQ(digits.size(), 16u);
 }
 
+// If this fails, a part of a URL that is no token is looked up as one.
 TEST(TokenTest, TellsOtherTextsApart) {
   EXPECT_TRUE(IsToken("0123456789abcdef0123456789abcdef"));
   EXPECT_FALSE(IsToken(""));
@@ -43,6 +47,7 @@ TEST(TokenTest, TellsOtherTextsApart) {
   EXPECT_FALSE(IsToken("0123456789abcdef0123456789abcd%2"));
 }
 
+// If this fails, all issued tokens and invites are refused after an upgrade.
 // The digest is on the disks of running servers: it must not change. FIPS 180-4's example "abc",
 // and sha256sum's result for a token.
 TEST(TokenTest, DigestIsSha256OfTheText) {
