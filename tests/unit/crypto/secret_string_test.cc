@@ -51,6 +51,7 @@ class SecretStringTest : public testing::Test {
 
 std::string Zeros(size_t size) { return std::string(size, '\0'); }
 
+// If this fails, secrets with zero bytes are cut.
 TEST_F(SecretStringTest, HoldsItsBytes) {
   const std::string bytes("a\0b", 3);
   const SecretString secret(bytes);
@@ -60,6 +61,7 @@ TEST_F(SecretStringTest, HoldsItsBytes) {
   EXPECT_NE(secret.data(), bytes.data());
 }
 
+// If this fails, an opened plaintext begins with bytes of freed memory.
 TEST_F(SecretStringTest, WithSizeIsZeroAndCanBeFilled) {
   SecretString secret = SecretString::WithSize(4);
   EXPECT_EQ(secret.AsStringView(), Zeros(4));
@@ -67,6 +69,7 @@ TEST_F(SecretStringTest, WithSizeIsZeroAndCanBeFilled) {
   EXPECT_EQ(secret.AsStringView(), "xxxx");
 }
 
+// If this fails, an empty secret crashes the program.
 TEST_F(SecretStringTest, EmptyOnesHoldNothing) {
   {
     SecretString secret;
@@ -79,6 +82,7 @@ TEST_F(SecretStringTest, EmptyOnesHoldNothing) {
   EXPECT_TRUE(freed_.empty());
 }
 
+// If this fails, secrets stay in freed memory, and with it in core dumps and swap.
 TEST_F(SecretStringTest, DestructionWipes) {
   // The short one would lie inside a std::string; the long one is more than a page.
   for (const size_t size : {1u, 15u, 64u, 10'000u}) {
@@ -88,6 +92,7 @@ TEST_F(SecretStringTest, DestructionWipes) {
   }
 }
 
+// If this fails, a moved secret leaves a second copy that is never wiped.
 TEST_F(SecretStringTest, MovingHandsOverTheOnlyCopy) {
   SecretString source("secret");
   const char* const where = source.data();
@@ -101,6 +106,7 @@ TEST_F(SecretStringTest, MovingHandsOverTheOnlyCopy) {
   EXPECT_TRUE(freed_.empty());
 }
 
+// If this fails, a replaced secret stays in freed memory.
 TEST_F(SecretStringTest, AssignmentWipesWhatWasThere) {
   SecretString source("new");
   SecretString target("the old one");
@@ -111,6 +117,7 @@ TEST_F(SecretStringTest, AssignmentWipesWhatWasThere) {
   EXPECT_EQ(freed_, std::vector<std::string>{Zeros(11)});
 }
 
+// If this fails, a secret is lost when a program assigns it to itself.
 TEST_F(SecretStringTest, AssignmentToItselfChangesNothing) {
   SecretString secret("secret");
   SecretString& same = secret;
