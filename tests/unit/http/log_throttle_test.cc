@@ -10,6 +10,7 @@
 namespace tcsync::http {
 namespace {
 
+// If this fails, an operator cannot tell from the log how large a flood was.
 // The log's lines and their counts of suppressed ones are all messages except those since the last.
 TEST(LogThrottleTest, CountsWhatItHoldsBack) {
   LogThrottle throttle;
@@ -21,6 +22,7 @@ TEST(LogThrottleTest, CountsWhatItHoldsBack) {
   EXPECT_EQ(passed, held_back) << "the next second's line";
 }
 
+// If this fails, single warnings are suppressed, or a flood fills the log.
 TEST(LogThrottleTest, LetsAFewPassAtOnceAfterAQuietTime) {
   LogThrottle throttle(20);
   const auto begin = std::chrono::steady_clock::now();

@@ -18,6 +18,7 @@ namespace {
 using Result = std::unique_ptr<int>;
 using Callback = absl::AnyInvocable<void(Result)>;
 
+// If this fails, a ready request is answered twice, or not at all.
 TEST(ReturnOrCallBackTest, WhatIsReadyIsReturned) {
   const std::optional<Result> returned =
       ReturnOrCallBack(Callback([](const Result&) { ADD_FAILURE() << "called back as well"; }),
@@ -26,6 +27,7 @@ TEST(ReturnOrCallBackTest, WhatIsReadyIsReturned) {
   EXPECT_EQ(**returned, 7);
 }
 
+// If this fails, a request that waits for the disk is never answered.
 TEST(ReturnOrCallBackTest, WhatIsNotIsCalledBackWith) {
   Callback give;
   int got = 0;
@@ -43,6 +45,7 @@ TEST(ReturnOrCallBackTest, ACallbackThatIsDroppedIsFreed) {
   EXPECT_EQ(owned.use_count(), 1);
 }
 
+// If this fails, a request hangs, or is answered twice, by chance.
 // Results that come on another thread during the call: either way each comes once.
 TEST(ReturnOrCallBackTest, EachResultComesOnceHoweverItIsTimed) {
   struct Call {
@@ -71,6 +74,7 @@ TEST(ReturnOrCallBackTest, EachResultComesOnceHoweverItIsTimed) {
   for (const Call& call : calls) EXPECT_EQ(call.returned + call.called_back, 7);
 }
 
+// If this fails, a blocking call of an embedder returns too early, or never.
 TEST(WaitForTest, WaitsForWhatIsCalledBackWith) {
   EXPECT_EQ(*WaitFor<Result>([](Callback) { return std::make_unique<int>(1); }), 1);
   std::thread thread;
