@@ -194,7 +194,7 @@ TEST(RegistryTest, ThreadsCountTogether) {
   EXPECT_EQ(gauge.Value(), kThreads * kTimes / 2);
 }
 
-// If this fails, Prometheus computes wrong quantiles, or requests at the limits have no bucket.
+// If this fails, Prometheus computes wrong quantiles, or large bodies have no bucket.
 TEST(BucketsTest, BoundsGrow) {
   for (const Buckets& buckets : {RequestSeconds(), DiskSeconds(), Counts(), Bytes()}) {
     for (size_t i = 1; i < buckets.bounds.size(); ++i) {
