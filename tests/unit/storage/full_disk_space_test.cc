@@ -198,8 +198,7 @@ TEST_F(SmallDiskTest, NobodyTakesTheRoomThatIsKeptForMakingRoom) {
   std::filesystem::remove(disk_.path() + "/other");
 }
 
-// If this fails, a server that was restarted on a full disk stays down.
-// A server on a full disk must start, or its operator cannot make room.
+// If this fails, a server on a full disk does not start, and its operator cannot make room.
 TEST_F(SmallDiskTest, AStartWorks) {
   const Uuid stranger = FillByUploads(50'000);
   FillWhole();

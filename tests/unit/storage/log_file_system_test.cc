@@ -76,6 +76,7 @@ class RoomForLogsTest : public testing::Test {
       EnvWithRoomForLogs(disk_, 4 * kMebibyte, [this] { return is_short_; });
 };
 
+// If this fails, a compaction takes the space that a deletion on a full disk needs.
 TEST_F(RoomForLogsTest, TablesAndBlobFilesLeaveIt) {
   for (const char* const name : {"/000007.sst", "/000008.blob"}) {
     SCOPED_TRACE(name);
@@ -86,18 +87,21 @@ TEST_F(RoomForLogsTest, TablesAndBlobFilesLeaveIt) {
   EXPECT_TRUE(Write("/000009.sst", 1).IsNoSpace());
 }
 
+// If this fails, a server reports a full disk too early.
 TEST_F(RoomForLogsTest, TheyTakeItWhileRoomIsNotShort) {
   is_short_ = false;
   EXPECT_TRUE(Write("/000007.sst", 10 * kMebibyte).ok());
   EXPECT_EQ(FreeBytes(), 10 * kMebibyte);
 }
 
+// If this fails, an operator cannot delete clients on a full disk.
 TEST_F(RoomForLogsTest, LogsAndManifestsTakeIt) {
   for (const char* const name : {"/000007.log", "/MANIFEST-000008", "/CURRENT"}) {
     EXPECT_TRUE(Write(name, 9 * kMebibyte).ok()) << name;
   }
 }
 
+// If this fails, a database on a full disk cannot be opened.
 TEST_F(RoomForLogsTest, AThreadMayBeExempt) {
   {
     const MayTakeLogRoom exempt;
@@ -107,6 +111,7 @@ TEST_F(RoomForLogsTest, AThreadMayBeExempt) {
   EXPECT_TRUE(Write("/000009.sst", 9 * kMebibyte).IsNoSpace());
 }
 
+// If this fails, RocksDB plans a compaction with the reserve, and fails in its middle.
 TEST_F(RoomForLogsTest, ItIsNotAmongWhatIsFree) {
   EXPECT_EQ(FreeBytes(), 6 * kMebibyte);
   disk_.set_free_bytes(kMebibyte);

@@ -38,18 +38,21 @@ class ReleaseNoteTest : public testing::Test {
   const std::string path_ = directory_.path() + "/rocksdb";
 };
 
+// If this fails, an operator who went back to an older system takes good data for damaged.
 TEST_F(ReleaseNoteTest, ANewerReleaseIsNamed) {
   WriteOptions("000007", "99.1.2");
   EXPECT_THAT(Note(), HasSubstr("RocksDB 99.1.2 had it open last"));
   EXPECT_THAT(Note(), HasSubstr(absl::StrCat("this is ", ROCKSDB_MAJOR, ".", ROCKSDB_MINOR)));
 }
 
+// If this fails, the message blames a release that had the database open long ago.
 TEST_F(ReleaseNoteTest, TheNewestFileCounts) {
   WriteOptions("000099", "99.1.2");
   WriteOptions("000100", "1.2.3");
   EXPECT_THAT(Note(), IsEmpty());
 }
 
+// If this fails, a release with a two-digit number counts as older.
 TEST_F(ReleaseNoteTest, NumbersAreCompared) {
   WriteOptions("000007", absl::StrCat(ROCKSDB_MAJOR, ".", ROCKSDB_MINOR + 100, ".0"));
   EXPECT_THAT(Note(), HasSubstr("had it open last"));
@@ -73,6 +76,7 @@ TEST_F(ReleaseNoteTest, ThisReleasesOwnDatabase) {
   EXPECT_THAT(Note(), HasSubstr("RocksDB 99"));
 }
 
+// If this fails, the message blames a release that never had the database open.
 TEST_F(ReleaseNoteTest, NothingIsSaidOfWhatCannotBeRead) {
   EXPECT_THAT(Note(), IsEmpty());  // there is no directory
   for (const char* const release : {"", "99", "99.1.2.3", "x.y.z", "99..1"}) {

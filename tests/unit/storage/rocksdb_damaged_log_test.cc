@@ -128,11 +128,14 @@ class DamagedLogTest : public testing::TestWithParam<size_t> {
 // Many in one block of the log, and each over several blocks.
 INSTANTIATE_TEST_SUITE_P(Segments, DamagedLogTest, testing::Values(100, 9'000, 50'000));
 
+// If this fails, a server refuses an undamaged log, or the other tests here find faults of their
+// own making.
 TEST_P(DamagedLogTest, WithoutDamageEverythingIsThere) {
   EXPECT_EQ(VersionsOf(killed_, [](const fs::path&) {}), kVersions);
   EXPECT_EQ(VersionsOf(stopped_, [](const fs::path&) {}), kVersions);
 }
 
+// If this fails, a server starts without the versions behind a flipped bit.
 // A bit flip anywhere before the last record is found by the records behind it.
 TEST_P(DamagedLogTest, AFlippedBitIsRefused) {
   for (const int version : {0, kVersions / 2, kVersions - 2}) {
@@ -158,6 +161,7 @@ constexpr size_t LossOf(size_t versions, size_t segment_bytes) {
   return versions + 1 + (segment_bytes >= base::kInlineBytesMax ? 1 : 0);
 }
 
+// If this fails, an operator does not know how much a repair would lose.
 TEST_P(DamagedLogTest, TheLossIsTold) {
   const size_t version = kVersions / 2;
   const size_t begin = record_begins_[version];
@@ -166,6 +170,7 @@ TEST_P(DamagedLogTest, TheLossIsTold) {
                                      " versions")));
 }
 
+// If this fails, a server does not start after a loss of power.
 // Data that was not acknowledged for up to a second may be lost: the disk had not been asked to
 // keep it before the loss of power.
 TEST_P(DamagedLogTest, ATornEndIsLeftOut) {
@@ -194,6 +199,7 @@ TEST_P(DamagedLogTest, ATornEndIsLeftOut) {
   }
 }
 
+// If this fails, a server starts without versions that it has acknowledged.
 // After a stop, the end of the log is known.
 TEST_P(DamagedLogTest, ALogThatLacksItsEndIsRefused) {
   for (const size_t keep : {size_t{0}, size_t{1}, record_begins_[1], record_begins_[kVersions / 2],
@@ -212,6 +218,7 @@ TEST_P(DamagedLogTest, ALogThatLacksItsEndIsRefused) {
       HasSubstr(absl::StrCat("with up to ", LossOf(1, GetParam()), " version")));
 }
 
+// If this fails, a server starts without the last acknowledged version.
 TEST_P(DamagedLogTest, AFlippedBitInTheLastRecordIsRefusedAfterAStop) {
   const size_t begin = record_begins_[kVersions - 1];
   Refusal(stopped_, [&](const fs::path& log) { FlipByteOf(log, begin + 10); });
@@ -262,6 +269,7 @@ TEST_P(DamagedLogTest, AcceptingItOpensWhatWasBefore) {
   }
 }
 
+// If this fails, a repair without need destroys data.
 TEST_P(DamagedLogTest, AWholeLogIsLeftAsItIs) {
   CopyDirectory(stopped_, data_dir_);
   const auto before = EverythingIn(data_dir_);
@@ -344,12 +352,14 @@ class SeveralLogsTest : public testing::Test {
   fs::path last_;
 };
 
+// If this fails, a server with several logs loses versions at its start.
 TEST_F(SeveralLogsTest, AreReadOneAfterTheOther) {
   const auto storage = OpenAfter([](const fs::path&, const fs::path&) {});
   ASSERT_TRUE(storage.ok()) << storage.status();
   EXPECT_EQ(VersionIdsOf(ReadChain(**storage, kClient, kNil)), version_ids_);
 }
 
+// If this fails, a history has a gap that its replicas cannot cross.
 TEST_F(SeveralLogsTest, DamageInTheFirstOneLosesTheLaterOnesToo) {
   const std::vector<std::pair<const char*, std::function<void(const fs::path&, const fs::path&)>>>
       damages = {

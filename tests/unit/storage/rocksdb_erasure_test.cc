@@ -128,6 +128,7 @@ class RocksdbErasureTest : public testing::Test {
   uint32_t seed_ = 1000;
 };
 
+// If this fails, a deleted user's data can still be read on the disk or in a new backup.
 TEST_F(RocksdbErasureTest, NoFileAndNoLaterBackupHasARemovedClient) {
   LetOthersWrite(20);
   const Uuid client = MakeClient();
@@ -149,6 +150,7 @@ TEST_F(RocksdbErasureTest, NoFileAndNoLaterBackupHasARemovedClient) {
   ExpectOthersAreWhole();
 }
 
+// If this fails, data that was written just before its deletion stays in the log.
 // Data that was just written: it is in the log and the memtable, or in files that a start wrote.
 TEST_F(RocksdbErasureTest, WhatIsInTheLogGoesAsWell) {
   for (const bool reopen : {false, true}) {
@@ -180,6 +182,7 @@ TEST_F(RocksdbErasureTest, ARemovalIsRememberedOverARestart) {
   ExpectOthersAreWhole();
 }
 
+// If this fails, an erasure destroys the new history of a user who began again.
 // A client can begin again with the same ID at any moment.
 TEST_F(RocksdbErasureTest, WhatComesAfterwardsStays) {
   LetOthersWrite(5);
@@ -194,6 +197,7 @@ TEST_F(RocksdbErasureTest, WhatComesAfterwardsStays) {
   EXPECT_TRUE(SnapshotOf(*storage_, client)->bytes == snapshot);
 }
 
+// If this fails, the history that an accepted replica replaced stays on the disk for ever.
 // So can a replica that is accepted after a restored backup.
 TEST_F(RocksdbErasureTest, AReplacedHistoryGoesLikeAClient) {
   LetOthersWrite(5);
@@ -206,6 +210,7 @@ TEST_F(RocksdbErasureTest, AReplacedHistoryGoesLikeAClient) {
   EXPECT_EQ(ReadChain(*storage_, client, ahead).size(), 1u);
 }
 
+// If this fails, the deletion of many clients keeps the disk busy for hours.
 TEST_F(RocksdbErasureTest, ManyClientsGoInOneCompaction) {
   LetOthersWrite(10);
   std::vector<Uuid> clients;
@@ -287,6 +292,7 @@ TEST_F(RocksdbErasureTest, RemovedVersionsGiveTheirSpaceBack) {
   }
 }
 
+// If this fails, replaced snapshots fill the disk for ever.
 TEST_F(RocksdbErasureTest, EverythingCanBeCompacted) {
   LetOthersWrite(30);
   const Uuid client = MakeClient();
@@ -309,6 +315,7 @@ TEST_F(RocksdbErasureTest, ACompactionEndsAfterStartsWithoutAWrite) {
   }
 }
 
+// If this fails, a restart in the middle of an erasure ends it for good.
 // Ctrl-C, or a server that stops.
 TEST_F(RocksdbErasureTest, ACancelledCompactionIsDoneByTheNextOne) {
   LetOthersWrite(10);

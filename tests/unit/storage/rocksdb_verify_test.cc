@@ -128,6 +128,7 @@ class RocksdbVerifyTest : public testing::Test {
   std::vector<Uuid> ids_;
 };
 
+// If this fails, an operator restores a backup over undamaged data.
 TEST_F(RocksdbVerifyTest, AnUndamagedOneIsWhole) {
   EXPECT_THAT(Problems(), IsEmpty());
   const ChainReport report = Verify(*storage_, kClient);
