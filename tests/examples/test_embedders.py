@@ -94,7 +94,7 @@ def together(count, function):
 
 
 def test_many_replicas_at_a_time(start):
-    """Each adds versions over a connection that it keeps, and finds them all through another one."""
+    """If this fails, versions are lost when many replicas add them at the same time."""
     embedder = start()
     clients = [new_id() for _ in range(REPLICAS)]
 
@@ -119,6 +119,7 @@ def test_many_replicas_at_a_time(start):
 
 
 def test_taskwarrior_syncs(start, user, new_replica):
+    """If this fails, a user of the example cannot sync two computers."""
     embedder = start()
     here, there = (new_replica(embedder.url, user) for _ in range(2))
     first = here.add("water the plants")
@@ -132,7 +133,7 @@ def test_taskwarrior_syncs(start, user, new_replica):
 
 
 def test_answers_are_those_of_the_server(start, start_server):
-    """Every path and method goes to the engine as it came, and the answer comes back as it is."""
+    """If this fails, replicas get other answers than from tcsync-server: paths, methods or answers are changed."""
     embedder, server = start(), start_server()
     known, unknown = new_id(), new_id()
     doubled = f"X-Client-Id: {known}\r\nX-Client-Id: {unknown}\r\n"
@@ -172,6 +173,7 @@ def test_answers_are_those_of_the_server(start, start_server):
 
 
 def test_a_snapshot_of_three_mib_passes_both_ways(start):
+    """If this fails, a user with many tasks cannot upload a snapshot, or gets a part of it."""
     embedder = start()
     client_id, snapshot = new_id(), content("snapshot", 3 * MIB)
     added = wire.add_version(embedder.url, client_id)
@@ -190,7 +192,8 @@ def chunked(body, size=5000):
 
 
 def test_unusual_clients_are_served(start, language):
-    """A head that comes byte by byte, Expect: 100-continue, a chunked body."""
+    """If this fails, replicas with another HTTP library cannot sync: their heads come byte by byte, they send Expect:
+    100-continue, or a chunked body."""
     embedder = start()
     client_id, segment = new_id(), content("segment", 300_000)
     with raw_connection(embedder) as connection:
@@ -222,6 +225,7 @@ def test_unusual_clients_are_served(start, language):
 
 
 def test_requests_that_do_not_wait_for_answers_are_served(start, language):
+    """If this fails, clients that pipeline get wrong answers, or none."""
     if lacks(language, "further requests"):
         pytest.skip(f"the HTTP server of {language} takes one request a connection")
     embedder = start()
@@ -248,7 +252,7 @@ def test_requests_that_do_not_wait_for_answers_are_served(start, language):
 
 
 def test_heads_that_two_servers_may_read_differently_store_nothing(start, language):
-    """Two different lengths let a request hide in another one's body."""
+    """If this fails, two different lengths let a request hide in another one's body."""
     embedder = start()
     client_id = new_id()
     head = upload_head(client_id, 7)
@@ -281,6 +285,7 @@ def framing(request, language):
 
 
 def test_a_body_that_breaks_off_is_not_stored(start, framing):
+    """If this fails, a part of a version is stored as the whole, and no replica can read on."""
     embedder = start()
     client_id, segment = new_id(), content("broken", 3 * MIB)
     for sent in (0, 1, 100_000, 2 * MIB, len(segment) - 1):
@@ -296,7 +301,7 @@ def test_a_body_that_breaks_off_is_not_stored(start, framing):
 
 
 def test_a_client_that_vanishes_takes_nothing_with_it(start):
-    """In the middle of an answer and of a body, without a goodbye."""
+    """If this fails, clients that vanish in the middle of an answer or a body keep their memory for ever."""
     embedder = start(TCSYNC_MEMORY_BUDGET="16M", TCSYNC_CLIENT_BYTES_MAX="0")
     client_id, segment = new_id(), content("large", 20 * MIB)
     assert wire.add_version(embedder.url, client_id, segment=segment).status == 200
@@ -317,7 +322,7 @@ def test_a_client_that_vanishes_takes_nothing_with_it(start):
 
 
 def test_idle_connections_do_not_keep_others_out(start):
-    """A thousand, of which half have begun a request."""
+    """If this fails, a thousand idle connections, of which half have begun a request, stop the program."""
     embedder = start()
     before = embedder.resident_bytes()
     idle = []
@@ -335,7 +340,7 @@ def test_idle_connections_do_not_keep_others_out(start):
 
 
 def test_a_body_over_the_limit_is_refused_at_once(start, framing):
-    """The client hears it although it sends the body to its end before it reads."""
+    """If this fails, a client that sends its body to the end before it reads does not see the refusal."""
     embedder = start(TCSYNC_BODY_BYTES_MAX="1M")
     client_id, size = new_id(), 8 * MIB
     head = upload_head(client_id, size)
@@ -350,6 +355,7 @@ def test_a_body_over_the_limit_is_refused_at_once(start, framing):
 
 
 def test_a_conflict_is_answered_before_the_body_is_sent(start, language):
+    """If this fails, a replica on a slow line uploads megabytes for a conflict."""
     embedder = start()
     client_id = new_id()
     assert wire.add_version(embedder.url, client_id).status == 200
@@ -425,7 +431,7 @@ class Writer:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_end_answers_what_it_stores(start, number):
-    """Every version that was stored was acknowledged, and the other way round."""
+    """If this fails, a restart of the program loses an acknowledged version, or stores one without an answer."""
     embedder = start()
     writers = [Writer(embedder) for _ in range(RUNNING_UPLOADS)]
     with ThreadPoolExecutor(RUNNING_UPLOADS) as pool:
@@ -450,6 +456,7 @@ def test_the_end_answers_what_it_stores(start, number):
 
 
 def test_the_end_does_not_wait_for_a_stalled_upload_for_ever(start):
+    """If this fails, a stalled client keeps the program from stopping."""
     embedder = start()
     sockets = embedder.open_sockets()
     client_id = new_id()
@@ -464,6 +471,7 @@ def test_the_end_does_not_wait_for_a_stalled_upload_for_ever(start):
 
 
 def test_a_second_program_on_the_directory_is_refused(start, tmp_path):
+    """If this fails, two programs write one database and destroy it."""
     embedder = start()
     status, output, log = embedder.refused(tmp_path / "second.log")
     assert (status, output) == (1, b""), log
@@ -472,6 +480,7 @@ def test_a_second_program_on_the_directory_is_refused(start, tmp_path):
 
 
 def test_a_port_in_use_is_refused(start, tmp_path):
+    """If this fails, a program without its port runs on unseen, or takes the other one with it."""
     embedder = start()
     status, output, log = embedder.refused(tmp_path / "second.log", tmp_path / "other", embedder.port)
     assert (status, output) == (1, b""), log
@@ -479,6 +488,7 @@ def test_a_port_in_use_is_refused(start, tmp_path):
 
 
 def test_a_wrong_option_is_refused(start, tmp_path):
+    """If this fails, a mistyped option is ignored, and its operator does not learn so."""
     embedder = start()
     embedder.stop()
     embedder.options["TCSYNC_MEMORY_BUDGET"] = "1"
