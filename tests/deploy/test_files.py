@@ -50,6 +50,7 @@ def unit_environment(path):
 
 class TestVariables:
     def test_every_variable_is_one_that_the_server_reads(self, variables, compose, fly):
+        # If this fails, a mistyped variable in an example sets nothing.
         units = [unit_environment(path) for path in (DEPLOY / "systemd").glob("*.service")]
         dockerfile = (DEPLOY / "docker/Dockerfile").read_text(encoding="utf-8")
         image = re.findall(r"([A-Z_]+)=", re.search(r"^ENV (DATA_DIR.*)$", dockerfile, re.MULTILINE)[1])
@@ -86,6 +87,7 @@ class TestCompose:
         assert [name for name, service in compose["services"].items() if "ports" in service] == ["caddy"]
 
     def test_files_that_it_names_are_there(self, compose):
+        # If this fails, `docker compose up` stops at a missing file.
         folder = DEPLOY / "docker"
         build = compose["services"]["tcsync"]["build"]
         context = (folder / build["context"]).resolve()
@@ -111,6 +113,7 @@ class TestCompose:
 
 class TestPlatforms:
     def test_fly(self, fly):
+        # If this fails, a deployment on Fly.io is unreachable, unhealthy, or loses its data with the machine.
         assert fly["http_service"]["force_https"] is True
         assert fly["vm"][0]["memory"] == "256mb"
         assert fly["env"]["LISTEN"].endswith(f":{fly['http_service']['internal_port']}")
@@ -121,6 +124,7 @@ class TestPlatforms:
         assert all(re.search(rf"^ARG {name}\b", dockerfile, re.MULTILINE) for name in fly["build"]["args"])
 
     def test_railway(self):
+        # If this fails, Railway refuses the Dockerfile, or takes a healthy server for a dead one.
         railway = json.loads((DEPLOY / "railway/railway.json").read_text(encoding="utf-8"))
         dockerfile = REPOSITORY / railway["build"]["dockerfilePath"]
         # Railway refuses such a Dockerfile.
@@ -128,6 +132,7 @@ class TestPlatforms:
         assert railway["deploy"]["healthcheckPath"] == "/health"
 
     def test_the_backup_timer_starts_the_backup(self):
+        # If this fails, no nightly backup is made.
         timer = configparser.ConfigParser(strict=False)
         timer.optionxform = str
         timer.read(DEPLOY / "systemd/tcsync-backup.timer")

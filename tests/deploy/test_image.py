@@ -237,6 +237,7 @@ class TestHealth:
 
     @pytest.mark.parametrize(("status", "exit_status"), [(200, 0), (503, 1), (404, 1)])
     def test_only_200_is_healthy(self, status, exit_status):
+        # If this fails, the container's supervisor takes a failing server for a healthy one.
         with web.backend(status) as backend:
             environment = {**os.environ, "LISTEN": f"{backend.url.removeprefix('http://')},unix:/elsewhere"}
             done = image_module.run_bounded([str(HEALTHCHECK)], env=environment, timeout_s=60)

@@ -60,6 +60,7 @@ def analyze(root, *arguments):
 class TestUnits:
     @pytest.mark.parametrize("unit", [*SERVICES, "tcsync-backup.timer"])
     def test_systemd_has_nothing_to_say_against_it(self, root, unit):
+        # If this fails, systemd ignores a mistyped line of a unit, and with it a protection.
         done = analyze(root, "verify", unit)
         assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
@@ -84,6 +85,7 @@ class TestUnits:
 
     @pytest.mark.parametrize("unit", SERVICES)
     def test_what_a_service_could_do_is_little(self, root, unit):
+        # If this fails, a hijacked server can do more to the machine than docs/deploy.md says.
         done = analyze(root, "security", "--offline=true", f"--threshold={round(EXPOSURE_MAX * 10)}", unit)
         assert done.returncode == 0, done.stdout
         found = re.search(r"Overall exposure level for (\S+): ([0-9.]+)", done.stdout)
@@ -91,6 +93,7 @@ class TestUnits:
         assert float(found[2]) <= EXPOSURE_MAX
 
     def test_the_user_can_be_made(self, root):
+        # If this fails, an operator who follows docs/deploy.md has no user for the service.
         (root / "etc/passwd").touch()
         (root / "etc/group").touch()
         done = run_bounded(
