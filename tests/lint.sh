@@ -61,7 +61,7 @@ select_scripts() {
   done
 }
 
-# missing TOOL DIRECTIONS: tells how the tool is had. A check returns with this function's status.
+# missing TOOL DIRECTIONS: prints how to get the tool. A check returns with this function's status.
 missing() {
   printf '%s is missing, so this is not checked. To have it:\n    %s\n' "$1" "$2" >&2
   return 77

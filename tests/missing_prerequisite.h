@@ -17,8 +17,8 @@ inline bool IsInCi() {
 
 }  // namespace tcsync
 
-// Ends the test function: with CI=true as a failure, otherwise as skipped. `what` names what is
-// missing. A macro, because each of the two returns from the function that it stands in.
+// Ends the test function: with CI=true as a failure, otherwise as skipped. `what` names
+// the missing part. A macro, because each of the two returns from the function around it.
 #define TCSYNC_MISSING_PREREQUISITE(what)     \
   do {                                        \
     if (::tcsync::IsInCi()) FAIL() << (what); \

@@ -250,8 +250,8 @@ TEST_F(BodiesInFlightTest, BrokenOffAndRefusedUploadsGiveTheirMemoryBack) {
   for (int i = 0; i < 5; ++i) EXPECT_EQ(Upload().status, 200);
 }
 
-// If this fails, a server with one user, who does one thing after the other, is overloaded: the
-// memory of a request is returned only after its client has been answered.
+// If this fails, a server refuses its only user as overload: the memory of a request is returned
+// only after its client has been answered.
 TEST_F(BodiesInFlightTest, OneAfterTheOtherIsNeverTooMuch) {
   for (const char* const storage : {"rocksdb", "memory"}) {
     Options options = SmallBudget();
@@ -298,8 +298,8 @@ absl::Duration MedianRequestTime(const TestServer& server) {
   return times[150];
 }
 
-// If this fails, the server has a thread, or a walk over all connections, for each connection: some
-// users who stay connected, or one hostile one, make it unusable for all.
+// If this fails, some users who stay connected, or a hostile one, make the server unusable for all:
+// it has a thread, or a walk over all connections, for each connection.
 TEST(CrowdTest, IdleAndSlowClientsDoNotSlowDownOthers) {
   constexpr int kIdle = 1000;
   constexpr int kSlow = 200;

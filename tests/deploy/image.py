@@ -4,7 +4,7 @@ Everything works as root in a container of its own, without a daemon, an overlay
 image is a Debian that debootstrap made, RUN steps run in a chroot, and images are plain directories below the build
 directory. The base and the packages of the build stage are kept for the next run. The Debian is that of the Dockerfile,
 which is another one than the tests run on: so the server is compiled on both. A container is made of namespaces,
-which is what a container engine does: its own processes, mounts and network, a root file system that is read-only, and
+as by a container engine: its own processes, mounts and network, a root file system that is read-only, and
 a volume at /data.
 """
 

@@ -92,7 +92,7 @@ class TestImage:
 
 class TestContainer:
     def test_any_user_syncs_through_it_and_the_data_outlives_it(self, run, volume, user, new_replica):
-        # If this fails, a container with a user of one's own choice, a read-only file system and no capabilities does
+        # If this fails, a container with another user, a read-only file system and no capabilities does
         # not work, or loses tasks when it is replaced.
         first = served(run(user=SOMEBODY))
         laptop = new_replica(URL, user, entering=first.network)
@@ -148,8 +148,8 @@ class TestContainer:
         assert "no volume is mounted at /data" in without.log
 
     def test_arguments_are_the_server_s(self, run):
-        # If this fails, `docker run IMAGE --memory-budget 64M` and `docker run IMAGE credentials` do not do what the
-        # docs say.
+        # If this fails, `docker run IMAGE --memory-budget 64M` and `docker run IMAGE credentials` differ from
+        # the docs.
         container = run("credentials", "--url", "https://sync.example.org")
         assert container.wait() == 0
         assert "sync.server.url=https://sync.example.org" in container.log

@@ -176,7 +176,7 @@ def test_large_bodies_pass_both_ways_in_little_memory(start_server, transport):
 
 
 def test_a_conflict_is_answered_before_the_body_is_sent(start_server, transport):
-    """If this fails, a replica sends a large version to its end before it hears that another one was first."""
+    """If this fails, a replica sends a large version to its end before it learns of a conflict."""
     server = start_server(*transport.flags)
     client_id = str(uuid.uuid4())
     first = upload(transport.connect(server), 1, ADD_VERSION, wire.SEGMENT_TYPE, client_id, mib=1)

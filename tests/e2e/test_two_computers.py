@@ -139,7 +139,7 @@ def test_computers_that_push_at_the_same_instant_agree(server, user, new_replica
 
 @pytest.mark.parametrize("size", [900_000, 3_000_000])
 def test_big_task_travels(two_computers, size):
-    """If this fails, one long note stops a user's sync for good.
+    """If this fails, one long note stops a user's sync for ever.
 
     A replica packs about 1,000,000 bytes of operations into a version, but never splits a single operation: the larger
     size makes a version above that.

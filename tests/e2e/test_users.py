@@ -31,7 +31,7 @@ def test_second_user_sees_nothing(server, user, new_replica):
 
 @pytest.mark.parametrize("has_own_task", [False, True], ids=["empty", "with-own-task"])
 def test_wrong_secret_fails_and_changes_nothing(server, user, new_replica, has_own_task):
-    """If this fails, a mistyped secret passes unnoticed, or damages what the user already has.
+    """If this fails, a mistyped secret passes unnoticed, or damages the user's tasks.
 
     An empty replica stops at the snapshot, one with tasks at the first version.
     """
@@ -57,7 +57,7 @@ def test_wrong_secret_fails_and_changes_nothing(server, user, new_replica, has_o
 
 
 def test_only_allowed_clients_sync(start_server, user, new_replica):
-    """If this fails, --allow-client-id lets strangers in, or keeps out the users whom it names."""
+    """If this fails, --allow-client-id lets strangers in, or keeps out the users that it names."""
     other = User()
     server = start_server("--allow-client-id", user.client_id, "--allow-client-id", other.client_id)
     for allowed in (user, other):

@@ -58,7 +58,7 @@ class RunServerTest(unittest.TestCase):
         return lines[0].partition("=")[2]
 
     def test_version(self):
-        """If this fails, the script is in the way of the server's own answers."""
+        """If this fails, the script hides the server's own messages."""
         done = self.run_script("--version")
         self.assertEqual(0, done.returncode, done.stderr)
         self.assertRegex(done.stdout, r"^tcsync-server \d+\.\d+\.\d+\n$")

@@ -186,7 +186,7 @@ def test_the_file_that_does_not_exist_yet(home):
      ({"TASKDATA": "{HOME}/data"}, "")],
 )  # fmt: skip
 def test_data_location(home, variables, line):
-    """If this fails, the wizard looks at another replica than the one that syncs."""
+    """If this fails, the wizard checks another replica than the one that syncs."""
     home.write(".taskrc", f"{line}\n")
     home.task("rc.confirmation=off", "add", "a task", **variables)
     (database,) = home.path.glob("**/taskchampion.sqlite3")

@@ -67,7 +67,7 @@ def test_the_cloud_server_can_be_overridden(monkeypatch, variable, expected):
 
 
 def test_the_default_cloud_server(monkeypatch):
-    """If this fails, two computers that chose the cloud get different URLs, or nonsense in the variable is used."""
+    """If this fails, two computers that chose the cloud get different URLs, or a malformed variable is used."""
     monkeypatch.delenv("TCSYNC_CLOUD_URL", raising=False)
     assert Branding().effective_cloud_url() == DEFAULT_CLOUD_URL == normalise_url(DEFAULT_CLOUD_URL)
     monkeypatch.setenv("TCSYNC_CLOUD_URL", "ftp://x")

@@ -1,4 +1,4 @@
-"""The documentation shows what happens and explains every message. If one of these fails, a page is wrong."""
+"""The documentation shows real conversations and explains every message. If one of these fails, a page is wrong."""
 
 import os
 import re

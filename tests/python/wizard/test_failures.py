@@ -228,7 +228,7 @@ def test_certificates_are_always_verified(server, first, authority, identifier, 
 
 
 def test_behind_tls_with_a_private_authority(server, new_computer, authority):
-    """If this fails, a server of one's own with a certificate of one's own cannot be used; or the wizard does not
+    """If this fails, a private server with a private certificate cannot be used; or the wizard does not
     say that Taskwarrior needs the certificate as well."""
     first, second = new_computer(), new_computer()
     with tls_front(server.url, authority.certificate()) as url:

@@ -94,8 +94,8 @@ class HandlerTest : public testing::Test {
   std::unique_ptr<AdminHandler> handler_;
 };
 
+// If this fails, a request without an engine crashes or touches a directory.
 TEST_F(HandlerTest, WithoutOpenDataOnlyBackupsAreThere) {
-  // If this fails, a request without an engine crashes or touches a directory.
   Make(nullptr);
   EXPECT_EQ(Ask("GET", "clients").status, 409);
   EXPECT_EQ(Ask("POST", "import", R"({"type":"client"})").status, 409);
@@ -103,8 +103,8 @@ TEST_F(HandlerTest, WithoutOpenDataOnlyBackupsAreThere) {
   EXPECT_EQ(Ask("POST", "backups/remove?directory=/somewhere&backup=1").status, 404);
 }
 
+// If this fails, a restore writes into a directory that a server has open.
 TEST_F(HandlerTest, WithOpenDataNothingIsDoneThatNeedsItClosed) {
-  // If this fails, a restore writes into a directory that a server has open.
   for (const char* const path :
        {"restore?directory=/somewhere", "repair-log", "salvage?directory=/somewhere&output=/file",
         "backups/extract?directory=/somewhere&output=/file&client_id="
@@ -114,8 +114,8 @@ TEST_F(HandlerTest, WithOpenDataNothingIsDoneThatNeedsItClosed) {
   EXPECT_EQ(Ask("POST", "restore").error(), "'directory' is missing.");
 }
 
+// If this fails, an operator bans or deletes another client's history, or none.
 TEST_F(HandlerTest, AClientIsFoundByEachOfItsNames) {
-  // If this fails, an operator bans or deletes another client's history, or none.
   const std::string first = "00000000-0000-0000-0000-00000000000a";
   const std::string twin = "abcdef01-0000-4000-8000-00000000000b";
   const std::string other_twin = "abcdef01-0001-4000-8000-00000000000c";
@@ -181,8 +181,8 @@ TEST_F(HandlerTest, AClientIsFoundByEachOfItsNames) {
   EXPECT_THAT(Ask("GET", "access/export?client=client-00000000000d").body, HasSubstr(banned));
 }
 
+// If this fails, an operator relies on a ban that is not in force yet.
 TEST_F(HandlerTest, AChangeTakesEffectOrSaysThatItDoesNot) {
-  // If this fails, an operator relies on a ban that is not in force yet.
   const std::string ban = absl::StrCat("clients/", kClientText, "/ban");
   EXPECT_EQ(Ask("POST", ban, R"({"reason":"why"})").status, 200);
   EXPECT_EQ(refreshes_, 1);
@@ -193,8 +193,8 @@ TEST_F(HandlerTest, AChangeTakesEffectOrSaysThatItDoesNot) {
   EXPECT_THAT(answer.error(), HasSubstr("the disk is gone"));
 }
 
+// If this fails, later requests about a client reveal its token.
 TEST_F(HandlerTest, ATokenIsShownOnce) {
-  // If this fails, later requests about a client reveal its token.
   Append(Uuid());
   const Answer answer = Ask("POST", absl::StrCat("clients/", kClientText, "/reset-token"));
   ASSERT_EQ(answer.status, 200) << answer.body;
@@ -206,8 +206,8 @@ TEST_F(HandlerTest, ATokenIsShownOnce) {
   EXPECT_THAT(shown.body, Not(HasSubstr(token)));
 }
 
+// If this fails, one damaged client hides the others, or damage looks like health.
 TEST_F(HandlerTest, VerifyTellsOfDamageAndGoesOn) {
-  // If this fails, one damaged client hides the others, or damage looks like health.
   Append(Uuid());
   EXPECT_EQ(Ask("POST", "verify").json().at("problems").size(), 0u);
   storage_.verify_status = absl::DataLossError("the record of version 1 fails its checksum");
@@ -223,8 +223,8 @@ TEST_F(HandlerTest, VerifyTellsOfDamageAndGoesOn) {
   EXPECT_EQ(Ask("POST", "verify").status, 503);
 }
 
+// If this fails, a long backup cannot be stopped, or blocks all of administration.
 TEST_F(HandlerTest, AJobIsCancelledWhileOthersAreAnswered) {
-  // If this fails, a long backup cannot be stopped, or blocks all of administration.
   std::atomic<bool> has_reported{false};
   storage_.backup = [&](const BackupRequest& request, Progress progress) {
     EXPECT_EQ(request.directory, "/backups");
@@ -244,8 +244,8 @@ TEST_F(HandlerTest, AJobIsCancelledWhileOthersAreAnswered) {
   EXPECT_EQ(WaitForJob(number).at("state"), "cancelled");
 }
 
+// If this fails, the bytes of deleted clients stay, or many deletions cause as many compactions.
 TEST_F(HandlerTest, RemovingBeginsACompactionAndAWaitingOneIsJoined) {
-  // If this fails, the bytes of deleted clients stay, or many deletions cause as many compactions.
   std::atomic<int> begun{0};
   std::atomic<bool> may_end{false};
   storage_.compaction = [&](const CompactionRequest& request, CompactionProgress progress) {
@@ -284,8 +284,8 @@ TEST_F(HandlerTest, RemovingBeginsACompactionAndAWaitingOneIsJoined) {
   EXPECT_EQ(WaitForJob(second + 1).at("state"), "done");
 }
 
+// If this fails, an operator cannot recognise a full disk.
 TEST_F(HandlerTest, ACompactionThatFailsSaysWhy) {
-  // If this fails, an operator cannot recognise a full disk.
   storage_.compaction = [&](const CompactionRequest& request, CompactionProgress) {
     EXPECT_TRUE(request.everything);
     return absl::StatusOr<CompactionReport>(absl::ResourceExhaustedError("no room for it"));
@@ -297,8 +297,8 @@ TEST_F(HandlerTest, ACompactionThatFailsSaysWhy) {
   EXPECT_EQ(job.at("error"), "no room for it");
 }
 
+// If this fails, stopping a server waits for the end of a backup.
 TEST_F(HandlerTest, TheEndCancelsWhatIsUnderWay) {
-  // If this fails, stopping a server waits for the end of a backup.
   storage_.backup = [&](const BackupRequest&, Progress progress) {
     while (progress(0, 1)) std::this_thread::yield();
     return absl::StatusOr<BackupInfo>(absl::CancelledError("given up"));
@@ -307,8 +307,8 @@ TEST_F(HandlerTest, TheEndCancelsWhatIsUnderWay) {
   handler_.reset();
 }
 
+// If this fails, a script that requests a backup each second fills the memory.
 TEST_F(HandlerTest, TooManyJobsAreRefused) {
-  // If this fails, a script that requests a backup each second fills the memory.
   std::atomic<bool> may_end{false};
   storage_.backup = [&](const BackupRequest&, Progress progress) {
     while (!may_end && progress(0, 1)) std::this_thread::yield();
@@ -330,8 +330,8 @@ TEST_F(HandlerTest, TooManyJobsAreRefused) {
   EXPECT_EQ(WaitForJob(answer.json().at("job")).at("state"), "done");
 }
 
+// If this fails, the stored part of a page is unknown after an error.
 TEST_F(HandlerTest, WhatAnImportHasStoredIsToldWhenItFails) {
-  // If this fails, the stored part of a page is unknown after an error.
   storage_.import_status = absl::ResourceExhaustedError("the disk is full");
   const std::string lines = absl::StrCat(
       R"({"type":"client","client_id":")", kClientText, "\"}\n",
@@ -344,8 +344,8 @@ TEST_F(HandlerTest, WhatAnImportHasStoredIsToldWhenItFails) {
   EXPECT_TRUE(answer.json().at("clients").empty());
 }
 
+// If this fails, versions that were removed meanwhile leave an unnoticed gap.
 TEST_F(HandlerTest, AnExportThatCannotGoOnSaysSo) {
-  // If this fails, versions that were removed meanwhile leave an unnoticed gap.
   Uuid parent;
   for (int i = 0; i < 3; ++i) parent = Append(parent);
   const std::string path = absl::StrCat("clients/", kClientText, "/export");
@@ -354,22 +354,22 @@ TEST_F(HandlerTest, AnExportThatCannotGoOnSaysSo) {
   EXPECT_EQ(Ask("GET", path + "?after=4").status, 409);
 }
 
+// If this fails, one request can take all the memory.
 TEST_F(HandlerTest, ABodyIsBounded) {
-  // If this fails, one request can take all the memory.
   const Answer answer = Ask("POST", "import", std::string(100'001, ' '));
   EXPECT_EQ(answer.status, 413);
   EXPECT_THAT(answer.error(), HasSubstr("100000"));
 }
 
+// If this fails, a broken certificate is taken for a reloaded one.
 TEST_F(HandlerTest, ReloadReportsWhatFailed) {
-  // If this fails, a broken certificate is taken for a reloaded one.
   EXPECT_EQ(Ask("POST", "reload").status, 200);
   reload_status_ = absl::InvalidArgumentError("no certificate in there");
   EXPECT_EQ(Ask("POST", "reload").status, 400);
 }
 
+// If this fails, the two sources of the paths in docs/administration.md differ.
 TEST_F(HandlerTest, ParametersAreInTheQueryOrInTheBody) {
-  // If this fails, the two sources of the paths in docs/administration.md differ.
   EXPECT_EQ(Ask("POST", "prune?dry_run=true").json().at("dry_run"), true);
   EXPECT_EQ(Ask("POST", "prune", R"({"dry_run":true})").json().at("dry_run"), true);
   EXPECT_THAT(Ask("POST", "prune?dry_run=true", R"({"dry_run":true})").error(), HasSubstr("twice"));

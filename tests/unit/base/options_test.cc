@@ -54,7 +54,7 @@ std::string ValueAfterSetting(const OptionInfo& info, absl::string_view value) {
   return OptionValues(options)[info.name];
 }
 
-// If this fails, a row was added to the table that no test here looks at: add it to OptionValues.
+// If this fails, a new row of the table has no test here: add it to OptionValues.
 TEST(OptionsTableTest, EveryRowIsTested) {
   std::set<std::string> names;
   for (const OptionInfo& info : AllOptions()) names.insert(info.name);

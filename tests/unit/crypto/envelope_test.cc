@@ -1,5 +1,5 @@
 // Sealing and unsealing against bodies that the real Taskwarrior sent. If these fail, replicas
-// cannot read each other, damaged data is taken for good, or a person with the wrong secret gets a
+// cannot read each other, damaged data is accepted, or a person with the wrong secret gets a
 // wrong reason.
 
 #include "tcsync/envelope.h"
@@ -185,7 +185,7 @@ TEST(EnvelopeTest, OtherFormatVersionsAreUnknown) {
 }
 
 // If this fails, a person with little data gets the wrong reason.
-// The smallest things that TaskChampion seals, where the diagnosis has least to look at.
+// The smallest plaintexts that TaskChampion seals give the diagnosis the fewest bytes.
 TEST(EnvelopeTest, SmallestPlaintextsAreDiagnosed) {
   const SealingKey& key = KeyFor(RealVersion());
   const std::string version = Seal(key, Uuid(), "{\"operations\":[]}").value();

@@ -72,8 +72,8 @@ TEST_F(SourceTest, AddressesAsProxiesWriteThem) {
   EXPECT_EQ(source("203.0.113.9,, ,"), "203.0.113.9");
 }
 
-// If this fails, a client that makes its proxy write nonsense gets a bucket of its own, or crashes
-// the server.
+// If this fails, a client whose proxy passes on malformed fields gets a bucket of its own, or
+// crashes the server.
 TEST_F(SourceTest, NonsenseCountsAsTheProxy) {
   for (const char* forwarded : {"",
                                 " ",

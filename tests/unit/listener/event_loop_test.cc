@@ -18,8 +18,8 @@ namespace {
 
 constexpr char kRequest[] = "GET /one HTTP/1.1\r\nHost: test\r\n\r\n";
 
-// A loop with one connection. Nothing happens on the loop before Run(), so a test decides what the
-// loop finds.
+// A loop with one connection. Nothing happens on the loop before Run(), so a test sets up the
+// loop's input.
 class EventLoopTest : public testing::Test {
  protected:
   EventLoopTest()

@@ -243,7 +243,7 @@ TEST_F(MemoryTest, WhoeverTakesMostGivesWay) {
   EXPECT_EQ(count_.ConnectionsOf(kCrowd), 0);
 }
 
-// If these fail, the wrong address gives way.
+// If these fail, the wrong address is evicted.
 TEST(ConnectionCountTest, TheLargestCrowdIsFound) {
   ConnectionCount count(10, 10);
   EXPECT_FALSE(count.LargestCrowd().has_value());
