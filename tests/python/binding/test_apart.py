@@ -158,6 +158,7 @@ class TestWithoutAThread:
 
     def test_a_failure(self):
         """If this fails, a program takes a failed call for a finished one."""
+
         def work():
             raise TcsyncError("a failure")
 
