@@ -12,6 +12,12 @@
 
 #define SECRET "a secret"
 
+#ifdef THREAD_SANITIZED
+/* Its default is to end a forked process that starts a thread. */
+const char* __tsan_default_options(void);
+const char* __tsan_default_options(void) { return "die_after_fork=0"; }
+#endif
+
 static tcsync_key* key;
 
 /* Forks a child that calls `in_child(argument)` and ends with the result of its checks. The alarm

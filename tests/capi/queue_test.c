@@ -91,7 +91,8 @@ static void* take_all(void* unused) {
 
 static void every_answer_comes_once(void) {
   pthread_t threads[2 * kThreads];
-  test_store store = open_store(NULL, NULL);
+  /* On a slow machine none is refused for the wait. */
+  test_store store = open_store("disk-wait-max", "60000");
   int winners = 0;
   int conflicts = 0;
   int i = 0;
@@ -286,6 +287,30 @@ static void open_gate(gate* at) {
   pthread_mutex_unlock(&at->mutex);
 }
 
+/* A request whose callback waits at a gate. Sent by a thread of its own: an answer that is ready
+ * within the call comes on the caller's thread, which would wait there for ever. */
+typedef struct sender {
+  tcsync_engine* engine;
+  tcsync_response_function receive;
+  void* user_data;
+  pthread_t thread;
+} sender;
+
+static void* send_first_version(void* argument) {
+  const sender* const sent = (const sender*)argument;
+  test_request filled;
+  fill_first_version(&filled, CLIENT_A);
+  CHECK_OK(tcsync_engine_handle_async(sent->engine, &filled.request, sent->receive, sent->user_data,
+                                      &error));
+  return NULL;
+}
+
+static void start_sender(sender* started) {
+  CHECK_INT(pthread_create(&started->thread, NULL, send_first_version, started), 0);
+}
+
+static void end_sender(const sender* ended) { CHECK_INT(pthread_join(ended->thread, NULL), 0); }
+
 static void receive_at_gate(void* user_data, tcsync_response* response) {
   CHECK_INT(take_status(response), 200);
   pass_gate((gate*)user_data);
@@ -293,16 +318,15 @@ static void receive_at_gate(void* user_data, tcsync_response* response) {
 
 static void a_callback_delays_no_other_client(void) {
   test_store store = open_store(NULL, NULL);
-  test_request filled;
   gate blocked;
+  sender sent = {store.engine, receive_at_gate, &blocked, 0};
   make_gate(&blocked);
-  fill_first_version(&filled, CLIENT_A);
-  CHECK_OK(
-      tcsync_engine_handle_async(store.engine, &filled.request, receive_at_gate, &blocked, &error));
+  start_sender(&sent);
   wait_until_entered(&blocked, 1);
   CHECK_INT(add_first_version(store.engine, CLIENT_B), 200);
   CHECK_INT(status_of_first_child(store.engine, CLIENT_A), 200);
   open_gate(&blocked);
+  end_sender(&sent);
   close_engine(&store);
   /* The engine waited for it. */
   CHECK_INT(blocked.left, 1);
@@ -337,21 +361,21 @@ static struct {
 static void free_engine_in_callback(void* unused, tcsync_response* response) {
   (void)unused;
   tcsync_response_free(response);
-  /* The main thread may still be in the original call. */
   pass_gate(&freed.gate);
   close_engine(&freed.store);
   pass_gate(&freed.gate);
 }
 
 static void a_callback_may_free_the_engine(void) {
-  test_request filled;
+  sender sent = {NULL, free_engine_in_callback, NULL, 0};
   make_gate(&freed.gate);
   freed.store = open_store(NULL, NULL);
-  fill_first_version(&filled, CLIENT_A);
-  CHECK_OK(tcsync_engine_handle_async(freed.store.engine, &filled.request, free_engine_in_callback,
-                                      NULL, &error));
+  sent.engine = freed.store.engine;
+  start_sender(&sent);
+  wait_until_entered(&freed.gate, 1);
   open_gate(&freed.gate);
   wait_until_left(&freed.gate, 2);
+  end_sender(&sent);
   reopen_engine(&freed.store);
   remove_store(&freed.store);
 }
