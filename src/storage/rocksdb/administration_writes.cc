@@ -251,10 +251,12 @@ absl::StatusOr<uint64_t> EndOfRemoval(const ChainHead& head, uint64_t first_numb
 
 absl::Status NoSuchClientError() { return absl::NotFoundError("there is no such client"); }
 
-// Does the reads that the decision of an import needs here, so that the committer need not wait for
-// the disk.
-void LoadForRemoval(const ChainReader& reader, const Uuid& client_id, uint64_t end_number) {
-  static_cast<void>(reader.ReadKeysOfVersions(client_id, 0, end_number).ok());
+// Does the reads that the removal of these versions needs here, so that the committer need not wait
+// for the disk. A part begins at its first version: before it are the tombstones of the parts
+// before.
+void LoadForRemoval(const ChainReader& reader, const Uuid& client_id, uint64_t first_number = 0,
+                    uint64_t end_number = base::kVersionNumberMax + 1) {
+  static_cast<void>(reader.ReadKeysOfVersions(client_id, first_number, end_number).ok());
 }
 
 struct ChangeOfAccess {
@@ -293,7 +295,7 @@ struct ChangeOfAccess {
 
 absl::StatusOr<bool> RocksdbAdministration::DeleteClient(const Uuid& client_id) {
   const absl::Status loaded = storage_.WithDatabase([&](rocksdb::DB&, const ChainReader& reader) {
-    LoadForRemoval(reader, client_id, base::kVersionNumberMax + 1);
+    LoadForRemoval(reader, client_id);
     return absl::OkStatus();
   });
   if (!loaded.ok()) return loaded;
@@ -355,7 +357,7 @@ absl::StatusOr<uint64_t> RocksdbAdministration::RemoveVersions(const Uuid& clien
           const absl::StatusOr<uint64_t> end = EndOfRemoval(head, first_number);
           if (!end.ok()) return end.status();
           end_number = std::min(*end, head.record.first_number + base::kRemovedVersionsPerWrite);
-          LoadForRemoval(reader, client_id, end_number);
+          LoadForRemoval(reader, client_id, head.record.first_number, end_number);
           return absl::OkStatus();
         });
     if (!read.ok()) return read;
@@ -389,7 +391,7 @@ absl::StatusOr<uint64_t> RocksdbAdministration::RemoveVersions(const Uuid& clien
 absl::StatusOr<Rewound> RocksdbAdministration::Rewind(const RewindRequest& request) {
   const Uuid& client_id = request.client_id;
   const absl::Status loaded = storage_.WithDatabase([&](rocksdb::DB&, const ChainReader& reader) {
-    LoadForRemoval(reader, client_id, base::kVersionNumberMax + 1);
+    LoadForRemoval(reader, client_id);
     return absl::OkStatus();
   });
   if (!loaded.ok()) return loaded;
