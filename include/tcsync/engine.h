@@ -13,14 +13,13 @@
 
 namespace tcsync {
 
-namespace listener {
-struct ServedParts;
-}
-
 // Thread-safe. Destroying it waits for the requests that were begun and closes the storage; no
-// handler call may be running, and every Listener that serves it must have been stopped.
+// handler call may be running, and every Listener that serves it must have been stopped. Programs
+// derive no engines of their own: a Listener also needs the internal parts of one.
 class Engine {
  public:
+  class Implementation;
+
   // Opens the storage that `options` name, creating it when it does not exist.
   // Errors: kInvalidArgument for options that contradict each other; kAlreadyExists for a data
   // directory that is in use; kFailedPrecondition for one that is not tcsync's or has a newer
@@ -47,8 +46,7 @@ class Engine {
   virtual http::Handler& metrics() = 0;
 
  private:
-  friend class Listener;  // which also serves its internal parts
-  virtual listener::ServedParts Parts() = 0;
+  Engine() = default;
 };
 
 // The handler of those administration requests that need no open data directory: the list of the

@@ -20,10 +20,6 @@ namespace tcsync {
 
 class Engine;
 
-namespace listener {
-struct ServedParts;
-}
-
 // Thread-safe after Serve returned. Uses of `options`: listen, metrics-listen, tls-cert, tls-key,
 // connections-max, event-loops, the timeouts, log-level, memory-budget where connections-max is
 // derived; and storage, data-dir and admin-socket for the administration's socket.
@@ -60,18 +56,15 @@ class Listener {
   // The engine's administration can then have the listener reread tls-cert and tls-key (`reload`).
   // New connections use the new files, and existing ones continue. Unusable files change nothing,
   // and are an error that is logged, too.
-  absl::Status Serve(Engine& engine);
+  virtual absl::Status Serve(Engine& engine) = 0;
 
   // The same for a handler of the program's own, which is borrowed in the same way.
   // kInvalidArgument with metrics-listen, because there are no metrics.
-  absl::Status Serve(http::Handler& sync);
+  virtual absl::Status Serve(http::Handler& sync) = 0;
 
   // Stops accepting, lets the requests in flight finish for up to options.shutdown_timeout_ms, then
   // closes the rest, and returns. Calls after the first do nothing.
   virtual void Stop() = 0;
-
- private:
-  virtual absl::Status ServeParts(const listener::ServedParts& parts) = 0;
 };
 
 }  // namespace tcsync

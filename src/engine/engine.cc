@@ -21,7 +21,7 @@
 #include "engine/monitoring.h"
 #include "http/refusal_counters.h"
 #include "http/sync_handler.h"
-#include "listener/served_parts.h"
+#include "listener/engine_implementation.h"
 #include "metrics/registry.h"
 #include "storage/memory/memory_storage.h"
 #include "storage/rocksdb/backups.h"
@@ -30,7 +30,6 @@
 #include "storage/rocksdb/salvage.h"
 #include "sync/retention.h"
 #include "sync/sync_service.h"
-#include "tcsync/listener.h"
 
 namespace tcsync {
 namespace {
@@ -99,7 +98,7 @@ admin::BackupOperations RocksdbBackups() {
           .remove = &rocksdb_storage::RemoveBackup};
 }
 
-class ComposedEngine final : public Engine {
+class ComposedEngine final : public Engine::Implementation {
  public:
   ComposedEngine(const Options& options, const access::AccessPolicy& access_policy,
                  std::unique_ptr<metrics::Registry> registry, std::unique_ptr<Storage> storage,
@@ -173,16 +172,11 @@ class ComposedEngine final : public Engine {
   http::Handler& administration() override { return *administration_; }
   http::Handler& metrics() override { return monitoring_.metrics_handler(); }
 
- private:
-  listener::ServedParts Parts() override {
-    return {.sync = handler(),
-            .administration = &administration(),
-            .metrics = &metrics(),
-            .reload_hooks = &reload_hooks_,
-            .log_levels = &log_levels_,
-            .registry = registry_.get()};
-  }
+  base::ReloadHooks& reload_hooks() override { return reload_hooks_; }
+  base::LogLevels& log_levels() override { return log_levels_; }
+  metrics::Registry& registry() override { return *registry_; }
 
+ private:
   void UpdateUsage() {
     // Without new figures the last ones hold. The fault shows where storage is used.
     if (const auto stats = storage_->administration().ReadStats(); stats.ok()) {
@@ -372,8 +366,6 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWithStorage(const Options& o
   return Compose(options, *access_policy, std::make_unique<metrics::Registry>(), std::move(storage),
                  names, engine_log);
 }
-
-absl::Status Listener::Serve(Engine& engine) { return ServeParts(engine.Parts()); }
 
 std::unique_ptr<http::Handler> OfflineAdministration(const Options& options, LogFunction log) {
   return std::make_unique<admin::AdminHandler>(admin::Dependencies{

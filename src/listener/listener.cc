@@ -12,7 +12,7 @@
 #include "access/proxy_networks.h"
 #include "base/limits.h"
 #include "listener/address.h"
-#include "listener/served_parts.h"
+#include "listener/engine_implementation.h"
 #include "listener/service.h"
 #include "listener/tls_credentials.h"
 #include "metrics/registry.h"
@@ -70,6 +70,11 @@ class BeastListener final : public Listener {
 
   std::vector<std::string> addresses() const override;
 
+  absl::Status Serve(Engine& engine) override {
+    return Serve(engine.handler(), static_cast<Engine::Implementation*>(&engine));
+  }
+  absl::Status Serve(http::Handler& sync) override { return Serve(sync, nullptr); }
+
   void Stop() override;
 
  private:
@@ -78,8 +83,9 @@ class BeastListener final : public Listener {
   absl::Status BindAddresses(const std::vector<std::string>& addresses, absl::string_view option,
                              const listener::TlsCredentials* tls, listener::Service& service) const;
   void BindAdministration();
-  absl::Status ServeParts(const listener::ServedParts& parts) override;
-  absl::Status StartServices(const listener::ServedParts& parts);
+  // `engine` is nullptr for a handler without one.
+  absl::Status Serve(http::Handler& sync, Engine::Implementation* engine);
+  absl::Status StartServices(http::Handler& sync, Engine* engine);
   absl::Status Reload() const;
   void LogAddresses() const;
   void Collect(metrics::Registry::Sink& sink) const;
@@ -186,7 +192,7 @@ std::vector<listener::Service*> BeastListener::Services() {
   return services;
 }
 
-absl::Status BeastListener::ServeParts(const listener::ServedParts& parts) {
+absl::Status BeastListener::Serve(http::Handler& sync, Engine::Implementation* engine) {
   const std::lock_guard lock(mutex_);
   if (phase_ != Phase::kBound) {
     return absl::FailedPreconditionError(
@@ -194,8 +200,8 @@ absl::Status BeastListener::ServeParts(const listener::ServedParts& parts) {
             ? "the listener serves already; a listener serves one engine, once"
             : "the listener was stopped; bind a new one to serve again");
   }
-  if (parts.administration != nullptr) BindAdministration();
-  if (const absl::Status status = StartServices(parts); !status.ok()) {
+  if (engine != nullptr) BindAdministration();
+  if (const absl::Status status = StartServices(sync, engine); !status.ok()) {
     for (listener::Service* const service : Services()) {
       service->StopAccepting();
       service->StopNow();
@@ -204,31 +210,29 @@ absl::Status BeastListener::ServeParts(const listener::ServedParts& parts) {
     return status;
   }
   phase_ = Phase::kServing;
-  if (parts.log_levels != nullptr) parts.log_levels->Add(log_threshold_);
-  if (parts.reload_hooks != nullptr) {
-    reload_registration_ = parts.reload_hooks->Register([this] { return Reload(); });
-  }
-  if (parts.registry != nullptr) {
+  if (engine != nullptr) {
+    engine->log_levels().Add(log_threshold_);
+    reload_registration_ = engine->reload_hooks().Register([this] { return Reload(); });
     metrics_registration_ =
-        parts.registry->AddCollector([this](metrics::Registry::Sink& sink) { Collect(sink); });
+        engine->registry().AddCollector([this](metrics::Registry::Sink& sink) { Collect(sink); });
   }
   LogAddresses();
   return absl::OkStatus();
 }
 
-absl::Status BeastListener::StartServices(const listener::ServedParts& parts) {
+absl::Status BeastListener::StartServices(http::Handler& sync, Engine* engine) {
   if (metrics_) {
-    if (parts.metrics == nullptr) {
+    if (engine == nullptr) {
       return absl::InvalidArgumentError(
           "option metrics-listen is given, but this program has no metrics to serve");
     }
-    if (const absl::Status status = metrics_->Start(*parts.metrics); !status.ok()) return status;
+    if (const absl::Status status = metrics_->Start(engine->metrics()); !status.ok()) return status;
   }
   if (administration_) {
-    const absl::Status status = administration_->Start(*parts.administration);
+    const absl::Status status = administration_->Start(engine->administration());
     if (!status.ok()) return status;
   }
-  return sync_.Start(parts.sync);
+  return sync_.Start(sync);
 }
 
 void BeastListener::Collect(metrics::Registry::Sink& sink) const {
@@ -303,7 +307,5 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Bind(const Options& options,
   if (!status.ok()) return status;
   return listener;
 }
-
-absl::Status Listener::Serve(http::Handler& sync) { return ServeParts({.sync = sync}); }
 
 }  // namespace tcsync

@@ -20,7 +20,7 @@
 #include "answering_handler.h"
 #include "gtest/gtest.h"
 #include "http_client.h"
-#include "listener/served_parts.h"
+#include "listener/engine_implementation.h"
 #include "tcsync/engine.h"
 #include "tcsync/listener.h"
 #include "test_server.h"
@@ -39,7 +39,7 @@ sockaddr_un AddressOf(const std::string& path) {
 }
 
 // Serves the test's own handlers in place of an engine's.
-class EngineOf final : public Engine {
+class EngineOf final : public Engine::Implementation {
  public:
   EngineOf(http::Handler& sync, http::Handler& administration, http::Handler& metrics)
       : sync_(sync), administration_(administration), metrics_(metrics) {}
@@ -47,15 +47,17 @@ class EngineOf final : public Engine {
   http::Handler& handler() override { return sync_; }
   http::Handler& administration() override { return administration_; }
   http::Handler& metrics() override { return metrics_; }
+  base::ReloadHooks& reload_hooks() override { return reload_hooks_; }
+  base::LogLevels& log_levels() override { return log_levels_; }
+  metrics::Registry& registry() override { return registry_; }
 
  private:
-  listener::ServedParts Parts() override {
-    return {.sync = sync_, .administration = &administration_, .metrics = &metrics_};
-  }
-
   http::Handler& sync_;
   http::Handler& administration_;
   http::Handler& metrics_;
+  base::ReloadHooks reload_hooks_;
+  base::LogLevels log_levels_{LogLevel::kInfo};
+  metrics::Registry registry_;
 };
 
 class OperatorTest : public testing::Test {
