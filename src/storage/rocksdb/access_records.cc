@@ -1,11 +1,9 @@
 #include "storage/rocksdb/access_records.h"
 
-#include <memory>
 #include <string>
 #include <utility>
 
 #include "storage/rocksdb/record_codec.h"
-#include "storage/rocksdb/rocksdb_status.h"
 
 namespace tcsync::rocksdb_storage {
 
@@ -22,14 +20,8 @@ absl::StatusOr<std::optional<Invite>> ReadInvite(const ChainReader& reader,
 
 absl::StatusOr<AccessRecords> ReadAllAccessRecords(rocksdb::DB& database) {
   AccessRecords records;
-  const std::string end = ClientCountKey();
-  const rocksdb::Slice end_slice(end);
-  rocksdb::ReadOptions options;
-  options.iterate_upper_bound = &end_slice;
-  const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(options));
-  for (iterator->Seek(BanKey(Uuid())); iterator->Valid(); iterator->Next()) {
-    const absl::string_view key(iterator->key().data(), iterator->key().size());
-    const absl::string_view value(iterator->value().data(), iterator->value().size());
+  const auto add = [&records](absl::string_view key,
+                              absl::string_view value) -> absl::StatusOr<bool> {
     if (std::optional<Ban> ban = DecodeBan(key, value)) {
       records.bans.push_back(*std::move(ban));
     } else if (std::optional<ClientToken> token = DecodeToken(key, value)) {
@@ -40,10 +32,11 @@ absl::StatusOr<AccessRecords> ReadAllAccessRecords(rocksdb::DB& database) {
       // Without this record, a client that the operator has banned would be admitted.
       return absl::DataLossError("a record of a ban, a token or an invite is malformed");
     }
-  }
-  if (!iterator->status().ok()) {
-    return FromRocksdb(iterator->status(), "read bans, tokens and invites from the database");
-  }
+    return true;
+  };
+  const absl::Status status = VisitKeys(database, {}, BanKey(Uuid()), ClientCountKey(), add,
+                                        "read bans, tokens and invites from the database");
+  if (!status.ok()) return status;
   return records;
 }
 

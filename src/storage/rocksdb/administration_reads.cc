@@ -24,8 +24,6 @@
 namespace tcsync::rocksdb_storage {
 namespace {
 
-absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
-
 absl::Status ReadError(const rocksdb::Status& status) {
   return FromRocksdb(status, "read from the database");
 }
@@ -67,11 +65,48 @@ class MomentReader {
     return value;
   }
 
+  // Visits keys of one client. Without the bound, a large value behind the end would be read
+  // together with its key.
+  absl::Status Visit(const std::string& first, const std::string& end, VisitKey visit) const {
+    rocksdb::ReadOptions options = options_;
+    options.prefix_same_as_start = true;
+    return VisitKeys(database_, options, first, end, visit);
+  }
+
+  // Visits the client's versions after a number. `value` is that of the version's key.
+  using VisitVersion = absl::FunctionRef<absl::StatusOr<bool>(
+      uint64_t number, const VersionTrailer& trailer, absl::string_view value)>;
+  absl::Status VisitVersions(const Uuid& client_id, uint64_t after_number,
+                             VisitVersion visit) const {
+    return Visit(VersionKey(client_id, after_number + 1),
+                 VersionKey(client_id, base::kVersionNumberMax + 1),
+                 [&](absl::string_view key, absl::string_view value) -> absl::StatusOr<bool> {
+                   const std::optional<uint64_t> number = ParseVersionKey(client_id, key);
+                   if (!number) return Contradiction("a version's key is malformed");
+                   const std::optional<VersionTrailer> trailer = DecodeVersionTrailer(value);
+                   if (trailer) return visit(*number, *trailer, value);
+                   return Contradiction(absl::StrCat("version ", *number, " is malformed"));
+                 });
+  }
+
  private:
   rocksdb::DB& database_;
   rocksdb::ManagedSnapshot moment_;
   rocksdb::ReadOptions options_;
 };
+
+// The result that `read` fills in, from the open database.
+template <typename Result>
+absl::StatusOr<Result> ReadDatabase(AdministeredStorage& storage,
+                                    absl::FunctionRef<absl::Status(rocksdb::DB&, Result&)> read) {
+  Result result{};
+  const absl::Status status =
+      storage.WithDatabase([&](rocksdb::DB& database, const ChainReader&) -> absl::Status {
+        return read(database, result);
+      });
+  if (!status.ok()) return status;
+  return result;
+}
 
 std::string FirstVersionKey(const Uuid& client_id) { return VersionKey(client_id, 0); }
 
@@ -185,9 +220,9 @@ void RocksdbAdministration::FlushNotesIfPossible() {
 absl::StatusOr<std::vector<ClientSummary>> RocksdbAdministration::ListClients(
     const std::optional<Uuid>& after, size_t limit) {
   FlushNotesIfPossible();
-  std::vector<ClientSummary> clients;
-  const absl::Status status =
-      storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) -> absl::Status {
+  using Clients = std::vector<ClientSummary>;
+  return ReadDatabase<Clients>(
+      storage_, [&](rocksdb::DB& database, Clients& clients) -> absl::Status {
         const MomentReader reader(database);
         const auto iterator = reader.NewIterator();
         // One seek leads from a client to the next one, over all of its versions.
@@ -225,86 +260,67 @@ absl::StatusOr<std::vector<ClientSummary>> RocksdbAdministration::ListClients(
         }
         return iterator->status().ok() ? absl::OkStatus() : ReadError(iterator->status());
       });
-  if (!status.ok()) return status;
-  return clients;
 }
 
 absl::StatusOr<std::optional<ClientSummary>> RocksdbAdministration::FindClient(
     const Uuid& client_id) {
   FlushNotesIfPossible();
-  std::optional<ClientSummary> client;
-  const absl::Status status =
-      storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) -> absl::Status {
-        const MomentReader reader(database);
-        const absl::StatusOr<std::optional<std::string>> record = reader.Read(ClientKey(client_id));
-        if (!record.ok() || !record->has_value()) return record.status();
-        absl::StatusOr<ClientSummary> summary = Summarize(reader, client_id, **record);
-        if (summary.ok()) client = *std::move(summary);
-        return summary.status();
-      });
-  if (!status.ok()) return status;
-  return client;
+  using Client = std::optional<ClientSummary>;
+  return ReadDatabase<Client>(storage_, [&](rocksdb::DB& database, Client& client) -> absl::Status {
+    const MomentReader reader(database);
+    const absl::StatusOr<std::optional<std::string>> record = reader.Read(ClientKey(client_id));
+    if (!record.ok() || !record->has_value()) return record.status();
+    absl::StatusOr<ClientSummary> summary = Summarize(reader, client_id, **record);
+    if (summary.ok()) client = *std::move(summary);
+    return summary.status();
+  });
 }
 
 absl::StatusOr<std::vector<StoredVersion>> RocksdbAdministration::ReadVersions(
     const Uuid& client_id, uint64_t after_number, uint64_t bytes_max) {
-  std::vector<StoredVersion> versions;
-  if (after_number >= base::kVersionNumberMax) return versions;
-  const absl::Status status = storage_.WithDatabase([&](rocksdb::DB& database,
-                                                        const ChainReader&) -> absl::Status {
+  using Versions = std::vector<StoredVersion>;
+  if (after_number >= base::kVersionNumberMax) return Versions();
+  return ReadDatabase<Versions>(storage_, [&](rocksdb::DB& database, Versions& versions) {
     const MomentReader reader(database);
-    const std::string first_key = VersionKey(client_id, after_number + 1);
-    const std::string last_key = VersionKey(client_id, base::kVersionNumberMax + 1);
-    const rocksdb::Slice begin(first_key);
-    const rocksdb::Slice end(last_key);
-    const auto iterator = reader.NewIterator(begin, end);
     uint64_t bytes = 0;
-    for (iterator->Seek(begin); iterator->Valid(); iterator->Next()) {
-      const std::optional<uint64_t> number = ParseVersionKey(client_id, ToView(iterator->key()));
-      if (!number) return Contradiction("a version's key is malformed");
-      if (!versions.empty() && *number != versions.back().number + 1) {
+    const auto add = [&](uint64_t number, const VersionTrailer& trailer,
+                         absl::string_view value) -> absl::StatusOr<bool> {
+      if (!versions.empty() && number != versions.back().number + 1) {
         return Contradiction(absl::StrCat("version ", versions.back().number + 1, " is missing"));
       }
-      const absl::string_view value = ToView(iterator->value());
-      const std::optional<VersionTrailer> trailer = DecodeVersionTrailer(value);
-      if (!trailer) {
-        return Contradiction(absl::StrCat("version ", *number, " is malformed"));
-      }
-      StoredVersion version{.number = *number,
-                            .appended_unix_seconds = trailer->appended_unix_seconds,
-                            .version = {.version_id = trailer->version_id,
-                                        .parent_version_id = trailer->parent_version_id,
-                                        .segment = {}}};
-      if (trailer->segment_is_inline) {
-        version.version.segment =
-            std::string(value.substr(0, value.size() - trailer->encoded_bytes));
-      } else if (trailer->pieces) {
-        version.version.pieces = storage_.OpenPieces({client_id, *number}, *trailer->pieces);
+      StoredVersion stored{.number = number,
+                           .appended_unix_seconds = trailer.appended_unix_seconds,
+                           .version = {.version_id = trailer.version_id,
+                                       .parent_version_id = trailer.parent_version_id,
+                                       .segment = {}}};
+      Version& version = stored.version;
+      if (trailer.segment_is_inline) {
+        version.segment = std::string(value.substr(0, value.size() - trailer.encoded_bytes));
+      } else if (trailer.pieces) {
+        version.pieces = storage_.OpenPieces({client_id, number}, *trailer.pieces);
       } else {
         absl::StatusOr<std::optional<std::string>> segment =
-            reader.Read(SegmentKey(client_id, *number));
+            reader.Read(SegmentKey(client_id, number));
         if (!segment.ok()) return segment.status();
         if (!segment->has_value()) {
-          return Contradiction(absl::StrCat("version ", *number, " lacks its segment"));
+          return Contradiction(absl::StrCat("version ", number, " lacks its segment"));
         }
-        version.version.segment = std::move(**segment);
+        version.segment = std::move(**segment);
       }
-      bytes += version.version.segment_bytes();
-      if (!versions.empty() && bytes > bytes_max) break;
-      versions.push_back(std::move(version));
-    }
-    return iterator->status().ok() ? absl::OkStatus() : ReadError(iterator->status());
+      bytes += version.segment_bytes();
+      if (!versions.empty() && bytes > bytes_max) return false;
+      versions.push_back(std::move(stored));
+      return true;
+    };
+    return reader.VisitVersions(client_id, after_number, add);
   });
-  if (!status.ok()) return status;
-  return versions;
 }
 
 absl::StatusOr<std::vector<VersionSummary>> RocksdbAdministration::ListVersions(
     const Uuid& client_id, uint64_t after_number, size_t limit) {
-  std::vector<VersionSummary> versions;
-  if (after_number >= base::kVersionNumberMax || limit == 0) return versions;
-  const absl::Status status = storage_.WithDatabase([&](rocksdb::DB& database,
-                                                        const ChainReader&) -> absl::Status {
+  using Versions = std::vector<VersionSummary>;
+  if (after_number >= base::kVersionNumberMax || limit == 0) return Versions();
+  return ReadDatabase<Versions>(storage_, [&](rocksdb::DB& database, Versions& versions) {
     const MomentReader reader(database);
     const auto encoded_record = reader.Read(ClientKey(client_id));
     if (!encoded_record.ok()) return encoded_record.status();
@@ -320,57 +336,36 @@ absl::StatusOr<std::vector<VersionSummary>> RocksdbAdministration::ListVersions(
       const auto trailer = before->has_value() ? DecodeVersionTrailer(**before) : std::nullopt;
       if (trailer) bytes_before = trailer->history_bytes;
     }
-    const std::string first_key = VersionKey(client_id, after_number + 1);
-    const std::string last_key = VersionKey(client_id, base::kVersionNumberMax + 1);
-    const rocksdb::Slice begin(first_key);
-    const rocksdb::Slice end(last_key);
-    const auto iterator = reader.NewIterator(begin, end);
-    for (iterator->Seek(begin); iterator->Valid() && versions.size() < limit; iterator->Next()) {
-      const auto number = ParseVersionKey(client_id, ToView(iterator->key()));
-      const auto trailer = DecodeVersionTrailer(ToView(iterator->value()));
-      if (!number) return Contradiction("a version's key is malformed");
-      if (!trailer) {
-        return Contradiction(absl::StrCat("version ", *number, " is malformed"));
-      }
-      const bool is_known = bytes_before && trailer->history_bytes >= *bytes_before;
-      versions.push_back({.number = *number,
-                          .version_id = trailer->version_id,
-                          .parent_version_id = trailer->parent_version_id,
-                          .appended_unix_seconds = trailer->appended_unix_seconds,
-                          .bytes = is_known ? trailer->history_bytes - *bytes_before : 0});
-      bytes_before = trailer->history_bytes;
-    }
-    return iterator->status().ok() ? absl::OkStatus() : ReadError(iterator->status());
+    const auto add = [&](uint64_t number, const VersionTrailer& trailer, absl::string_view) {
+      const bool is_known = bytes_before && trailer.history_bytes >= *bytes_before;
+      versions.push_back({.number = number,
+                          .version_id = trailer.version_id,
+                          .parent_version_id = trailer.parent_version_id,
+                          .appended_unix_seconds = trailer.appended_unix_seconds,
+                          .bytes = is_known ? trailer.history_bytes - *bytes_before : 0});
+      bytes_before = trailer.history_bytes;
+      return versions.size() < limit;
+    };
+    return reader.VisitVersions(client_id, after_number, add);
   });
-  if (!status.ok()) return status;
-  return versions;
 }
 
 absl::StatusOr<std::vector<ReplicaPosition>> RocksdbAdministration::ReadPositions(
     const Uuid& client_id, int64_t since_unix_seconds) {
   // Retention decides by the positions, also on a full disk.
   if (const absl::Status status = storage_.FlushNotes(Room::kReserve); !status.ok()) return status;
-  std::vector<ReplicaPosition> positions;
-  const absl::Status status =
-      storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) -> absl::Status {
-        const MomentReader reader(database);
-        const std::string first_key = PositionKey(client_id, DayOf(since_unix_seconds));
-        const std::string end_key = ReplicasAheadKey(client_id);
-        const rocksdb::Slice begin(first_key);
-        const rocksdb::Slice end(end_key);
-        const auto iterator = reader.NewIterator(begin, end);
-        for (iterator->Seek(begin); iterator->Valid(); iterator->Next()) {
-          const std::optional<uint32_t> day = ParsePositionKey(client_id, ToView(iterator->key()));
-          const std::optional<uint64_t> number = DecodeNumber(ToView(iterator->value()));
-          if (!day || !number) {
-            return Contradiction("a position of replicas is malformed");
-          }
-          positions.push_back({.day_unix_seconds = UnixSecondsOf(*day), .oldest_number = *number});
-        }
-        return iterator->status().ok() ? absl::OkStatus() : ReadError(iterator->status());
-      });
-  if (!status.ok()) return status;
-  return positions;
+  using Positions = std::vector<ReplicaPosition>;
+  return ReadDatabase<Positions>(storage_, [&](rocksdb::DB& database, Positions& positions) {
+    const auto add = [&](absl::string_view key, absl::string_view value) -> absl::StatusOr<bool> {
+      const std::optional<uint32_t> day = ParsePositionKey(client_id, key);
+      const std::optional<uint64_t> number = DecodeNumber(value);
+      if (!day || !number) return Contradiction("a position of replicas is malformed");
+      positions.push_back({.day_unix_seconds = UnixSecondsOf(*day), .oldest_number = *number});
+      return true;
+    };
+    return MomentReader(database).Visit(PositionKey(client_id, DayOf(since_unix_seconds)),
+                                        ReplicasAheadKey(client_id), add);
+  });
 }
 
 uint64_t RocksdbAdministration::LiveBytes() {
@@ -439,13 +434,11 @@ absl::StatusOr<StorageStats> RocksdbAdministration::ReadStats() {
 
 absl::StatusOr<ChainReport> RocksdbAdministration::VerifyChain(const Uuid& client_id) {
   FlushNotesIfPossible();
-  absl::StatusOr<ChainReport> report = absl::UnknownError("not verified");
-  const absl::Status status = storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) {
-    report = rocksdb_storage::VerifyChain(database, client_id);
-    return report.status();
+  return ReadDatabase<ChainReport>(storage_, [&](rocksdb::DB& database, ChainReport& report) {
+    absl::StatusOr<ChainReport> verified = rocksdb_storage::VerifyChain(database, client_id);
+    if (verified.ok()) report = *std::move(verified);
+    return verified.status();
   });
-  if (!status.ok()) return status;
-  return report;
 }
 
 absl::Status RocksdbAdministration::VerifyFiles(Progress progress) {
@@ -481,20 +474,13 @@ absl::StatusOr<BackupInfo> RocksdbAdministration::Backup(const BackupRequest& re
 
 absl::StatusOr<std::vector<BackupsMade>> RocksdbAdministration::ReadBackupsMade() {
   std::vector<BackupsMade> made;
-  const absl::Status status = storage_.WithDatabase([&](rocksdb::DB& database,
-                                                        const ChainReader&) -> absl::Status {
-    const std::string end = EndOfBackupsMadeKeys();
-    const rocksdb::Slice end_slice(end);
-    rocksdb::ReadOptions options;
-    options.iterate_upper_bound = &end_slice;
-    const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(options));
-    for (iterator->Seek(BackupsMadeKey("")); iterator->Valid(); iterator->Next()) {
-      // A record that cannot be read is no reason to hide the others.
-      if (auto backups = DecodeBackupsMade(ToView(iterator->key()), ToView(iterator->value()))) {
-        made.push_back(*std::move(backups));
-      }
-    }
-    return iterator->status().ok() ? absl::OkStatus() : ReadError(iterator->status());
+  // A record that cannot be read is no reason to hide the others.
+  const auto add = [&made](absl::string_view key, absl::string_view value) {
+    if (auto backups = DecodeBackupsMade(key, value)) made.push_back(*std::move(backups));
+    return true;
+  };
+  const absl::Status status = storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) {
+    return VisitKeys(database, {}, BackupsMadeKey(""), EndOfBackupsMadeKeys(), add);
   });
   if (!status.ok()) return status;
   std::sort(made.begin(), made.end(), [](const BackupsMade& a, const BackupsMade& b) {

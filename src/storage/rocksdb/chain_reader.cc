@@ -13,8 +13,6 @@
 namespace tcsync::rocksdb_storage {
 namespace {
 
-absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
-
 // For an iterator over the keys from `begin` to before `end`, of one client. The filters let it
 // skip every file without the client. The iterator is limited by bounds and not by
 // prefix_same_as_start, because RocksDB would then ask for the prefix of any key, and a foreign one
@@ -61,6 +59,18 @@ absl::StatusOr<std::optional<std::string>> ChainReader::Read(
 
 absl::Status Contradiction(absl::string_view problem) {
   return absl::DataLossError(absl::StrCat("the client's records contradict each other: ", problem));
+}
+
+absl::Status VisitKeys(rocksdb::DB& database, rocksdb::ReadOptions options,
+                       const std::string& first, const std::string& end, VisitKey visit,
+                       absl::string_view action) {
+  const Range range(options, first, end);
+  const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(range.options()));
+  for (iterator->Seek(first); iterator->Valid(); iterator->Next()) {
+    const absl::StatusOr<bool> more = visit(ToView(iterator->key()), ToView(iterator->value()));
+    if (!more.ok() || !*more) return more.status();
+  }
+  return iterator->status().ok() ? absl::OkStatus() : FromRocksdb(iterator->status(), action);
 }
 
 absl::StatusOr<std::optional<ChainHead>> ChainReader::ReadHead(const Uuid& client_id) const {
@@ -168,20 +178,14 @@ absl::StatusOr<std::optional<uint64_t>> ChainReader::FindNumber(const Uuid& clie
 
 absl::StatusOr<std::vector<std::string>> ChainReader::ReadKeysOfVersions(
     const Uuid& client_id, uint64_t first_number, uint64_t end_number) const {
-  const std::string begin = VersionKey(client_id, first_number);
-  const std::string end = VersionKey(client_id, end_number);
   rocksdb::ReadOptions options = options_;
   options.fill_cache = false;  // a large read that is not repeated
-  const Range range(options, begin, end);
   std::vector<std::string> keys;
-  const std::unique_ptr<rocksdb::Iterator> iterator(db_.NewIterator(range.options()));
-  for (iterator->Seek(begin); iterator->Valid(); iterator->Next()) {
-    const std::optional<uint64_t> number = ParseVersionKey(client_id, ToView(iterator->key()));
-    if (!number) break;
-    const std::optional<VersionTrailer> trailer = DecodeVersionTrailer(ToView(iterator->value()));
-    if (!trailer) {
-      return Contradiction(absl::StrCat("version ", *number, " is malformed"));
-    }
+  const auto add = [&](absl::string_view key, absl::string_view value) -> absl::StatusOr<bool> {
+    const std::optional<uint64_t> number = ParseVersionKey(client_id, key);
+    if (!number) return false;
+    const std::optional<VersionTrailer> trailer = DecodeVersionTrailer(value);
+    if (!trailer) return Contradiction(absl::StrCat("version ", *number, " is malformed"));
     keys.push_back(VersionKey(client_id, *number));
     if (trailer->segment_is_apart()) keys.push_back(SegmentKey(client_id, *number));
     if (trailer->pieces) {
@@ -192,8 +196,11 @@ absl::StatusOr<std::vector<std::string>> ChainReader::ReadKeysOfVersions(
     if (!LeadsTo(trailer->parent_version_id, *number)) {
       keys.push_back(ParentKey(client_id, trailer->parent_version_id));
     }
-  }
-  if (!iterator->status().ok()) return FromRocksdb(iterator->status(), "read from the database");
+    return true;
+  };
+  const absl::Status status = VisitKeys(db_, options, VersionKey(client_id, first_number),
+                                        VersionKey(client_id, end_number), add);
+  if (!status.ok()) return status;
   return keys;
 }
 
@@ -210,14 +217,13 @@ std::vector<std::string> ChainReader::KeysOfPieces(const Uuid& client_id,
 absl::StatusOr<std::vector<std::string>> ChainReader::ReadKeysOfReplicas(
     const Uuid& client_id) const {
   std::vector<std::string> keys;
-  const std::string begin = PositionKey(client_id, 0);
-  const std::string end = EndOfClientKinds(client_id);
-  const Range range(options_, begin, end);
-  const std::unique_ptr<rocksdb::Iterator> iterator(db_.NewIterator(range.options()));
-  for (iterator->Seek(begin); iterator->Valid(); iterator->Next()) {
-    keys.emplace_back(iterator->key().data(), iterator->key().size());
-  }
-  if (!iterator->status().ok()) return FromRocksdb(iterator->status(), "read from the database");
+  const absl::Status status =
+      VisitKeys(db_, options_, PositionKey(client_id, 0), EndOfClientKinds(client_id),
+                [&keys](absl::string_view key, absl::string_view) {
+                  keys.emplace_back(key);
+                  return true;
+                });
+  if (!status.ok()) return status;
   return keys;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "rocksdb/db.h"
@@ -37,6 +38,14 @@ struct FoundSnapshot {
 // kDataLoss for records of one client that contradict each other. Messages of storage do not name
 // the client: the caller knows it, and logs name clients in their own way.
 absl::Status Contradiction(absl::string_view problem);
+
+// Visits the keys from `first` up to and without `end`, in their order, until `visit` returns false
+// or an error. `action` names the attempt in an error of the database.
+using VisitKey =
+    absl::FunctionRef<absl::StatusOr<bool>(absl::string_view key, absl::string_view value)>;
+absl::Status VisitKeys(rocksdb::DB& database, rocksdb::ReadOptions options,
+                       const std::string& first, const std::string& end, VisitKey visit,
+                       absl::string_view action = "read from the database");
 
 // Thread-safe. Borrows the database. Errors are kDataLoss for records that contradict each other,
 // and those that the database reports.

@@ -21,8 +21,6 @@
 namespace tcsync::rocksdb_storage {
 namespace {
 
-absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
-
 class ChainVerifier {
  public:
   ChainVerifier(rocksdb::DB& database, const Uuid& client_id)

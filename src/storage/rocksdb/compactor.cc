@@ -149,25 +149,20 @@ absl::Status Compactor::ReadRemovals() {
   has_erased_ = false;
   files_.clear();
   return storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) -> absl::Status {
-    const std::string end = EndOfRemovalKeys();
-    const rocksdb::Slice end_slice(end);
-    rocksdb::ReadOptions options;
-    options.iterate_upper_bound = &end_slice;
-    const std::unique_ptr<rocksdb::Iterator> iterator(database.NewIterator(options));
-    for (iterator->Seek(ErasedKey(Uuid()));
-         iterator->Valid() && removals_.size() < base::kRemovalsPerCompaction; iterator->Next()) {
-      const std::optional<RemovalKey> key =
-          ParseRemovalKey({iterator->key().data(), iterator->key().size()});
-      if (!key) continue;
-      has_erased_ = has_erased_ || key->is_erased;
-      removals_.push_back({.client_id = key->client_id,
-                           .is_erased = key->is_erased,
-                           .key = iterator->key().ToString(),
-                           .value = iterator->value().ToString()});
-    }
+    const auto add = [this](absl::string_view key, absl::string_view value) {
+      if (const std::optional<RemovalKey> parsed = ParseRemovalKey(key)) {
+        has_erased_ = has_erased_ || parsed->is_erased;
+        removals_.push_back({.client_id = parsed->client_id,
+                             .is_erased = parsed->is_erased,
+                             .key = std::string(key),
+                             .value = std::string(value)});
+      }
+      return removals_.size() < base::kRemovalsPerCompaction;
+    };
+    const absl::Status status = VisitKeys(database, {}, ErasedKey(Uuid()), EndOfRemovalKeys(), add,
+                                          "read the notes of removals");
     sequence_ = database.GetLatestSequenceNumber();
-    return iterator->status().ok() ? absl::OkStatus()
-                                   : FromRocksdb(iterator->status(), "read the notes of removals");
+    return status;
   });
 }
 

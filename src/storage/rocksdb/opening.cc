@@ -99,18 +99,12 @@ absl::StatusOr<bool> HasRemovals(rocksdb::DB& database) {
 // The keys of interrupted uploads and their pieces, and the client of each upload.
 absl::Status FindAbandonedUploads(rocksdb::DB& database, std::vector<std::string>& keys,
                                   std::vector<Uuid>& clients) {
-  const std::string begin = FirstUploadKey();
-  const std::string end = EndOfUploadKeys();
-  const rocksdb::Slice end_slice(end);
   rocksdb::ReadOptions options;
   options.total_order_seek = true;
-  options.iterate_upper_bound = &end_slice;
-  const std::unique_ptr<rocksdb::Iterator> registered(database.NewIterator(options));
-  for (registered->Seek(begin); registered->Valid(); registered->Next()) {
-    const absl::string_view key(registered->key().data(), registered->key().size());
+  const auto add = [&](absl::string_view key, absl::string_view) -> absl::StatusOr<bool> {
     keys.emplace_back(key);
     const std::optional<ParsedUploadKey> upload = ParseUploadKey(key);
-    if (!upload) continue;
+    if (!upload) return true;
     clients.push_back(upload->client_id);
     // Pieces are numbered from 0, so the last one determines their keys. An iteration would read
     // their bytes.
@@ -124,16 +118,16 @@ absl::Status FindAbandonedUploads(rocksdb::DB& database, std::vector<std::string
     const std::unique_ptr<rocksdb::Iterator> pieces(database.NewIterator(options_of_pieces));
     pieces->SeekForPrev(last_piece);
     if (!pieces->status().ok()) return FromRocksdb(pieces->status(), "find the last piece");
-    if (!pieces->Valid()) continue;
-    const std::optional<ParsedPieceKey> last = ParsePieceKey(
-        upload->client_id, absl::string_view(pieces->key().data(), pieces->key().size()));
-    if (!last || last->upload_id != upload->upload_id) continue;
+    if (!pieces->Valid()) return true;
+    const std::optional<ParsedPieceKey> last =
+        ParsePieceKey(upload->client_id, ToView(pieces->key()));
+    if (!last || last->upload_id != upload->upload_id) return true;
     for (uint32_t piece = 0; piece <= last->piece; ++piece) {
       keys.push_back(PieceKey(upload->client_id, upload->upload_id, piece));
     }
-  }
-  if (!registered->status().ok()) return FromRocksdb(registered->status(), "find uploads");
-  return absl::OkStatus();
+    return true;
+  };
+  return VisitKeys(database, options, FirstUploadKey(), EndOfUploadKeys(), add, "find uploads");
 }
 
 }  // namespace
