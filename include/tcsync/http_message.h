@@ -29,6 +29,9 @@ struct RequestHead {
   absl::string_view target;
   absl::Span<const HeaderView> headers;
   PeerAddress peer = {};  // the sender: a client, or a proxy in front of us
+  // The client behind trusted proxies, if the caller knows it; nullptr: it is found by the option
+  // trusted-proxy.
+  const PeerAddress* source = nullptr;
 
   // The value of the first field with that name, in any case; empty when there is none.
   absl::string_view Header(absl::string_view name) const;

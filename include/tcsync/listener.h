@@ -21,8 +21,9 @@ namespace tcsync {
 class Engine;
 
 // Thread-safe after Serve returned. Uses of `options`: listen, metrics-listen, tls-cert, tls-key,
-// connections-max, event-loops, the timeouts, log-level, memory-budget where connections-max is
-// derived; and storage, data-dir and admin-socket for the administration's socket.
+// trusted-proxy, connections-max, event-loops, the timeouts, log-level, memory-budget where
+// connections-max is derived; and storage, data-dir and admin-socket for the administration's
+// socket.
 class Listener {
  public:
   // Binds every address of options.listen and options.metrics_listen. Errors: kInvalidArgument for

@@ -4,16 +4,10 @@
 #include <cstring>
 #include <map>
 
+#include "access/network.h"
+
 namespace tcsync::access {
 namespace {
-
-TalkerRanking::Key KeyOf(const PeerAddress& source) {
-  if (source.kind() != PeerAddress::Kind::kIp) return {};
-  TalkerRanking::Key key = source.bytes();
-  // As for the rates: one customer of a provider has a /64.
-  if (!source.IsIpv4()) std::fill(key.begin() + 8, key.end(), 0);
-  return key;
-}
 
 // As two numbers: a comparison of arrays is a call, and each request needs dozens.
 bool AreSame(const TalkerRanking::Key& one, const TalkerRanking::Key& other) {
@@ -66,7 +60,7 @@ void TalkerRanking::Add(const Key& key, uint64_t amount) {
 
 void TopTalkers::Count(const AnsweredRequest& request) {
   const std::array<uint64_t, 3> amounts = {1, request.bytes, request.is_refused ? 1u : 0u};
-  const TalkerRanking::Key source = KeyOf(request.source);
+  const TalkerRanking::Key source = NetworkOf(request.source).value_or(TalkerRanking::Key());
   const absl::Time now = clock_.Now();
   const std::lock_guard lock(mutex_);
   if (now - since_ >= absl::Milliseconds(base::kTopTalkersWindowMs)) {

@@ -4,7 +4,6 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "admin/answer.h"
 #include "admin/api.h"
@@ -65,9 +64,7 @@ class AdminHandler::Request final : public http::PendingRequest::Implementation 
       case http::BodyCollector::Result::kStopped:  // only where storage takes the body
         break;
     }
-    return ErrorAnswer(400,
-                       "The request body is damaged or cut short: it does not decode as its "
-                       "Content-Encoding says.");
+    return ErrorAnswer(400, http::kMalformedBodySentence);
   }
 
   AdminHandler& handler_;
@@ -106,8 +103,7 @@ std::variant<http::Response, http::PendingRequest> AdminHandler::StartRequest(
     response.headers.push_back({"Accept-Encoding", "gzip, deflate"});
     return response;
   }
-  uint64_t declared_bytes = 0;
-  if (!absl::SimpleAtoi(head.Header("Content-Length"), &declared_bytes)) declared_bytes = 0;
+  const uint64_t declared_bytes = http::DeclaredBytesOf(head);
   if (declared_bytes > body_bytes_max_) return RefuseTooLarge();
   return http::PendingRequest(
       std::make_unique<Request>(*this, std::move(std::get<Route>(found)), *coding, declared_bytes));

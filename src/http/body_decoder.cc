@@ -7,6 +7,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 
 namespace tcsync::http {
 namespace {
@@ -33,6 +34,11 @@ std::optional<ContentCoding> ParseContentCoding(absl::string_view content_encodi
   }
   if (absl::EqualsIgnoreCase(content_encoding, "deflate")) return ContentCoding::kDeflate;
   return std::nullopt;
+}
+
+uint64_t DeclaredBytesOf(const RequestHead& head) {
+  uint64_t bytes = 0;
+  return absl::SimpleAtoi(head.Header("Content-Length"), &bytes) ? bytes : 0;
 }
 
 // One zlib stream. A gzip body may be several streams in a row (RFC 1952, section 2.2).

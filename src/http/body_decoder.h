@@ -1,5 +1,5 @@
-// Decodes the content coding of a request body, in steps of bounded size: a few bytes can decode to
-// any number.
+// Decodes the content coding of a request body, which its head names, in steps of bounded size: a
+// few bytes can decode to any number.
 #ifndef TCSYNC_SRC_HTTP_BODY_DECODER_H_
 #define TCSYNC_SRC_HTTP_BODY_DECODER_H_
 
@@ -10,6 +10,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "tcsync/http_message.h"
 
 namespace tcsync::http {
 
@@ -17,6 +18,10 @@ enum class ContentCoding { kIdentity, kGzip, kDeflate };
 
 // nullopt for an unsupported coding or a list of several. Empty means identity.
 std::optional<ContentCoding> ParseContentCoding(absl::string_view content_encoding);
+
+// The Content-Length, 0 when it is absent. A malformed one cannot bound anything, and counts as
+// absent: the received bytes are counted anyway.
+uint64_t DeclaredBytesOf(const RequestHead& head);
 
 // The results of receiving a request body.
 enum class BodyResult {
@@ -26,6 +31,9 @@ enum class BodyResult {
   kMalformed,  // contradicts its content coding, or truncated
   kStopped,    // storage refuses it or the rest of it
 };
+
+inline constexpr absl::string_view kMalformedBodySentence =
+    "The request body is damaged or cut short: it does not decode as its Content-Encoding says.";
 
 // One thread at a time.
 class BodyDecoder {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "http/bodiless_request.h"
+#include "http/refusal_response.h"
 
 namespace tcsync::http {
 namespace {
@@ -23,11 +24,8 @@ std::variant<Response, PendingRequest> HealthHandler::StartRequest(const RoutedR
   if (refuse_ != nullptr) {
     if (std::optional<Response> refusal = refuse_(request.source)) return *std::move(refusal);
   }
-  // Some of those programs send HEAD; the listener omits its answer's body.
-  if (request.head.method != "GET" && request.head.method != "HEAD") {
-    Response response = TextResponse(405, "The method for this is GET or HEAD.");
-    response.headers.push_back({"Allow", "GET, HEAD"});
-    return response;
+  if (std::optional<Response> refusal = RefuseMethod(request, nullptr)) {
+    return *std::move(refusal);
   }
   if (endpoint == Endpoint::kHealthLive) return JsonResponse(200, "{\"status\":\"ok\"}\n");
   return MakeBodilessRequest([this](ResponseCallback done) {

@@ -19,7 +19,7 @@ constexpr std::array<Endpoint, RequestInstruments::kRoutes> kCounted = {
     Endpoint::kAddSnapshot, Endpoint::kGetSnapshot, Endpoint::kHealth,
     Endpoint::kNone};
 
-size_t RouteOf(Endpoint endpoint) {
+size_t IndexOf(Endpoint endpoint) {
   if (IsHealth(endpoint)) endpoint = Endpoint::kHealth;
   return static_cast<size_t>(std::find(kCounted.begin(), kCounted.end(), endpoint) -
                              kCounted.begin());
@@ -58,7 +58,7 @@ RequestInstruments::RequestInstruments(metrics::Registry& registry, access::TopT
 }
 
 void RequestInstruments::Count(const ReceivedRequest& request, const Response& response) {
-  Route& route = routes_[RouteOf(request.endpoint)];
+  Route& route = routes_[IndexOf(request.endpoint)];
   const auto* const known = std::find(kStatuses.begin(), kStatuses.end() - 1, response.status);
   route.requests[static_cast<size_t>(known - kStatuses.begin())]->Add();
   route.seconds->Observe(std::chrono::steady_clock::now() - request.since);

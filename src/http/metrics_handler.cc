@@ -1,8 +1,10 @@
 #include "http/metrics_handler.h"
 
+#include <optional>
 #include <utility>
 
 #include "http/bodiless_request.h"
+#include "http/refusal_response.h"
 
 namespace tcsync::http {
 namespace {
@@ -14,17 +16,14 @@ constexpr absl::string_view kIndexPage =
 }  // namespace
 
 std::variant<Response, PendingRequest> MetricsHandler::StartRequest(const RoutedRequest& request) {
-  const RequestHead& head = request.head;
-  const absl::string_view path = PathOf(head.target);
-  if (path != "/" && path != "/metrics") {
+  const bool is_index = request.path == "/";
+  if (!is_index && request.path != "/metrics") {
     return TextResponse(404, "There is nothing here but /metrics, /health and /health/live.");
   }
-  if (head.method != "GET" && head.method != "HEAD") {
-    Response response = TextResponse(405, "The method for this is GET or HEAD.");
-    response.headers.push_back({"Allow", "GET, HEAD"});
-    return response;
+  if (std::optional<Response> refusal = RefuseMethod(request, nullptr)) {
+    return *std::move(refusal);
   }
-  if (path == "/") return TextResponse(200, kIndexPage);
+  if (is_index) return TextResponse(200, kIndexPage);
   return MakeBodilessRequest([this](ResponseCallback done) {
     health_.Ask([this, done = std::move(done)](const metrics::Health&) mutable {
       Response response = EmptyResponse(200);

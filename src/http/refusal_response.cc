@@ -3,11 +3,22 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/foreign_text.h"
 
 namespace tcsync::http {
-namespace {
 
 using access::Refusal;
+
+namespace {
+
+// A standard method by its name; any other text may be a secret from elsewhere.
+std::string MethodForPeople(absl::string_view method) {
+  for (const absl::string_view known : {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH",
+                                        "TRACE", "CONNECT", "PROPFIND"}) {
+    if (method == known) return std::string(method);
+  }
+  return base::ShowLength(method);
+}
 
 }  // namespace
 
@@ -50,6 +61,22 @@ void RefusalResponder::Log(const Subject& subject, const Refusal& refusal) {
                .client = subject.client_id,
                .source = refusal.source},
               sentence);
+}
+
+std::optional<Response> RefuseMethod(const RoutedRequest& request, RefusalResponder* responder) {
+  const absl::string_view method = request.head.method;
+  const absl::string_view expected = MethodOf(request.route.endpoint);
+  const bool is_page = IsPage(request.route.endpoint);
+  if (method == expected || (is_page && method == "HEAD")) return std::nullopt;
+  std::string sentence =
+      absl::StrCat("The method for ", PathForPeople(request.path), " is ", expected,
+                   is_page ? " or HEAD" : "", ", not ", MethodForPeople(method), ".");
+  Response response =
+      responder == nullptr
+          ? TextResponse(405, sentence)
+          : responder->Refuse({}, {access::RefusalReason::kMethod, std::move(sentence)});
+  response.headers.push_back({"Allow", absl::StrCat(expected, is_page ? ", HEAD" : "")});
+  return response;
 }
 
 }  // namespace tcsync::http

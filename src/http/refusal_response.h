@@ -14,6 +14,7 @@
 #include "base/logger.h"
 #include "http/log_throttle.h"
 #include "http/route.h"
+#include "http/router.h"
 #include "tcsync/http_message.h"
 #include "tcsync/uuid.h"
 
@@ -43,6 +44,10 @@ class RefusalResponder {
   const RefusalObserver observer_;
   std::vector<std::unique_ptr<LogThrottle>> throttles_;  // by reason
 };
+
+// The 405 of a method that the request's endpoint does not answer; nullopt: it answers it.
+// `responder` logs and counts it; nullptr for a page that is not the protocol's.
+std::optional<Response> RefuseMethod(const RoutedRequest& request, RefusalResponder* responder);
 
 }  // namespace tcsync::http
 

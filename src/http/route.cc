@@ -83,36 +83,12 @@ absl::string_view NameOf(Endpoint endpoint) {
 }
 
 absl::string_view MethodOf(Endpoint endpoint) {
-  switch (endpoint) {
-    case Endpoint::kAddVersion:
-    case Endpoint::kAddSnapshot:
-      return "POST";
-    case Endpoint::kIndex:
-    case Endpoint::kGetChildVersion:
-    case Endpoint::kGetSnapshot:
-    case Endpoint::kHealth:
-    case Endpoint::kHealthLive:
-    case Endpoint::kNone:
-      return "GET";
-  }
-  return "";
+  return RequestMediaTypeOf(endpoint).empty() ? "GET" : "POST";
 }
 
 absl::string_view RequestMediaTypeOf(Endpoint endpoint) {
-  switch (endpoint) {
-    case Endpoint::kAddVersion:
-      return kHistorySegmentMediaType;
-    case Endpoint::kAddSnapshot:
-      return kSnapshotMediaType;
-    case Endpoint::kIndex:
-    case Endpoint::kGetChildVersion:
-    case Endpoint::kGetSnapshot:
-    case Endpoint::kHealth:
-    case Endpoint::kHealthLive:
-    case Endpoint::kNone:
-      return "";
-  }
-  return "";
+  if (endpoint == Endpoint::kAddVersion) return kHistorySegmentMediaType;
+  return endpoint == Endpoint::kAddSnapshot ? kSnapshotMediaType : "";
 }
 
 std::string NormalizeBasePath(absl::string_view base_path) {
@@ -121,8 +97,7 @@ std::string NormalizeBasePath(absl::string_view base_path) {
   return absl::StrCat(absl::StartsWith(base_path, "/") ? "" : "/", base_path);
 }
 
-Route ParseTarget(absl::string_view base_path, absl::string_view target) {
-  absl::string_view path = PathOf(target);
+Route RouteOf(absl::string_view base_path, absl::string_view path) {
   if (const Route health = HealthAt(path); health.is_valid) return health;
   if (!absl::ConsumePrefix(&path, base_path)) return {};
   if (const Route health = HealthAt(path); health.is_valid) return health;
@@ -153,8 +128,8 @@ Route ParseTarget(absl::string_view base_path, absl::string_view target) {
   return {};
 }
 
-std::string PathForPeople(absl::string_view target) {
-  std::vector<absl::string_view> segments = absl::StrSplit(PathOf(target), '/');
+std::string PathForPeople(absl::string_view path) {
+  std::vector<absl::string_view> segments = absl::StrSplit(path, '/');
   absl::string_view previous;
   for (absl::string_view& segment : segments) {
     const bool follows_token_prefix = absl::EqualsIgnoreCase(previous, "i");

@@ -1,4 +1,4 @@
-// Maps a request target to an endpoint: the paths of docs/protocol.md.
+// Maps the path of a request to an endpoint: the paths of docs/protocol.md.
 #ifndef TCSYNC_SRC_HTTP_ROUTE_H_
 #define TCSYNC_SRC_HTTP_ROUTE_H_
 
@@ -19,11 +19,17 @@ enum class Endpoint {
   kGetSnapshot,
   kHealth,
   kHealthLive,
-  kNone,  // nothing that is served
+  kNone,  // none of these
 };
 
 inline bool IsHealth(Endpoint endpoint) {
   return endpoint == Endpoint::kHealth || endpoint == Endpoint::kHealthLive;
+}
+
+// Whether a request of it is no client's call. Some people and monitoring programs request pages by
+// HEAD; the listener omits its answer's body.
+inline bool IsPage(Endpoint endpoint) {
+  return IsHealth(endpoint) || endpoint == Endpoint::kIndex || endpoint == Endpoint::kNone;
 }
 
 struct Route {
@@ -40,7 +46,8 @@ struct Route {
 // The endpoint's name in the log, such as "add-version".
 absl::string_view NameOf(Endpoint endpoint);
 
-// The one method that an endpoint answers, and the media type of its request body ("" for GET).
+// The method that an endpoint answers, pages beside HEAD, and the media type of its request body
+// ("" for GET).
 absl::string_view MethodOf(Endpoint endpoint);
 absl::string_view RequestMediaTypeOf(Endpoint endpoint);
 
@@ -58,14 +65,13 @@ absl::string_view PathOf(absl::string_view target);
 // The base path as routes need it: "" or "/some/path", without a slash at its end.
 std::string NormalizeBasePath(absl::string_view base_path);
 
-// `target` may be in absolute form, and its query is ignored. `base_path` is normalized. Health is
-// also at the root, for programs that know no base path.
-Route ParseTarget(absl::string_view base_path, absl::string_view target);
+// `base_path` is normalized. Health is also at the root, for programs that know no base path.
+Route RouteOf(absl::string_view base_path, absl::string_view path);
 
-// The path of a target for people and logs, without anything that a reader could use: "(token)"
+// A path for people and logs, without anything that a reader could use: "(token)"
 // replaces the text after /i/ and any possible part of a token, "(UUID)" a UUID, which may be a
 // client ID.
-std::string PathForPeople(absl::string_view target);
+std::string PathForPeople(absl::string_view path);
 
 }  // namespace tcsync::http
 

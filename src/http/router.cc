@@ -12,14 +12,19 @@ std::optional<Uuid> ClientIdOf(const RequestHead& head) {
 
 }  // namespace
 
+PeerAddress Router::SourceOf(const RequestHead& head) const {
+  if (head.source != nullptr) return *head.source;
+  if (!access_.Trusts(head.peer)) return head.peer;
+  return access_.SourceOf(head.peer, ForwardedFieldsOf(head.headers));
+}
+
 std::variant<Response, PendingRequest> Router::StartRequest(const RequestHead& head) {
-  const bool is_forwarded = access_.Trusts(head.peer);
-  return next_.StartRequest(
-      {.head = head,
-       .route = ParseTarget(base_path_, head.target),
-       .client_id = ClientIdOf(head),
-       .source = is_forwarded ? access_.SourceOf(head.peer, ForwardedFieldsOf(head.headers))
-                              : head.peer});
+  const absl::string_view path = PathOf(head.target);
+  return next_.StartRequest({.head = head,
+                             .path = path,
+                             .route = RouteOf(base_path_, path),
+                             .client_id = ClientIdOf(head),
+                             .source = SourceOf(head)});
 }
 
 }  // namespace tcsync::http

@@ -18,6 +18,7 @@ namespace tcsync::http {
 // Borrows the head, as RequestHead borrows its parts.
 struct RoutedRequest {
   const RequestHead& head;
+  absl::string_view path;  // of the target
   Route route;
   std::optional<Uuid> client_id;  // if there is one X-Client-Id, and it is a UUID
   PeerAddress source;             // behind trusted proxies
@@ -40,6 +41,8 @@ class Router final : public Handler {
   std::variant<Response, PendingRequest> StartRequest(const RequestHead& head) override;
 
  private:
+  PeerAddress SourceOf(const RequestHead& head) const;
+
   const std::string base_path_;
   const access::AccessControl& access_;
   RoutedHandler& next_;

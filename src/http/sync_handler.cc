@@ -5,7 +5,6 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/foreign_text.h"
 #include "base/limits.h"
@@ -29,22 +28,6 @@ namespace {
 bool HasMediaType(absl::string_view content_type, absl::string_view media_type) {
   return absl::EqualsIgnoreCase(
       absl::StripAsciiWhitespace(content_type.substr(0, content_type.find(';'))), media_type);
-}
-
-// The Content-Length, 0 when it is absent. A malformed one cannot bound anything, and counts as
-// absent: the received bytes are counted anyway.
-uint64_t DeclaredBytes(const RequestHead& head) {
-  uint64_t bytes = 0;
-  return absl::SimpleAtoi(head.Header("Content-Length"), &bytes) ? bytes : 0;
-}
-
-// A standard method by its name; any other text may be a secret from elsewhere.
-std::string MethodForPeople(absl::string_view method) {
-  for (const absl::string_view known : {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH",
-                                        "TRACE", "CONNECT", "PROPFIND"}) {
-    if (method == known) return std::string(method);
-  }
-  return base::ShowLength(method);
 }
 
 }  // namespace
@@ -125,10 +108,8 @@ class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
         case BodyResult::kMalformed:
           break;
       }
-      return handler_.RefuseCall(
-          call_, {RefusalReason::kBadRequest,
-                  "The request body is damaged or cut short: it does not decode as its "
-                  "Content-Encoding says."});
+      return handler_.RefuseCall(call_,
+                                 {RefusalReason::kBadRequest, std::string(kMalformedBodySentence)});
     }
 
     void Finish(UploadBody::Received received, UploadBody& body, ResponseCallback done) {
@@ -208,11 +189,10 @@ std::variant<Response, PendingRequest> SyncHandler::StartRequest(const RoutedReq
     const auto notice = access_.NoticeProxy(head.peer, ForwardedFieldsOf(head.headers));
     if (notice) logger_.Log(LogLevel::kWarning, *notice);
   }
-  const absl::string_view method = MethodOf(route.endpoint);
   // Health requests are for a handler in front of this one.
   const bool is_of_protocol = route.is_valid && !IsHealth(route.endpoint);
-  const bool is_call =
-      is_of_protocol && route.endpoint != Endpoint::kIndex && client_id && head.method == method;
+  const bool is_call = is_of_protocol && !IsPage(route.endpoint) && client_id &&
+                       head.method == MethodOf(route.endpoint);
   // A request that is no client's call, such as the page at /, counts for its address as well.
   if (!is_call) {
     if (std::optional<Response> refusal = RefuseByAddress(request.source)) {
@@ -221,18 +201,11 @@ std::variant<Response, PendingRequest> SyncHandler::StartRequest(const RoutedReq
   }
   if (!is_of_protocol) {
     return Refuse(RefusalReason::kNoSuchPath,
-                  absl::StrCat("There is nothing at ", PathForPeople(head.target),
+                  absl::StrCat("There is nothing at ", PathForPeople(request.path),
                                ": check the path of the server's URL in your configuration."));
   }
-  // Monitoring programs request the page at / by HEAD.
-  const bool is_head_of_index = route.endpoint == Endpoint::kIndex && head.method == "HEAD";
-  if (head.method != method && !is_head_of_index) {
-    Response response = Refuse(RefusalReason::kMethod,
-                               absl::StrCat("The method for ", PathForPeople(head.target), " is ",
-                                            method, ", not ", MethodForPeople(head.method), "."));
-    response.headers.push_back(
-        {"Allow", route.endpoint == Endpoint::kIndex ? "GET, HEAD" : std::string(method)});
-    return response;
+  if (std::optional<Response> refusal = RefuseMethod(request, &refusals_)) {
+    return *std::move(refusal);
   }
   if (route.endpoint == Endpoint::kIndex) {
     return MakeBodilessRequest([](ResponseCallback done) { done(Index()); });
@@ -273,7 +246,7 @@ std::variant<Response, PendingRequest> SyncHandler::StartRequest(const RoutedReq
     response.headers.push_back({"Accept-Encoding", "gzip, deflate"});
     return response;
   }
-  const uint64_t declared_bytes = DeclaredBytes(head);
+  const uint64_t declared_bytes = DeclaredBytesOf(head);
   if (declared_bytes > body_bytes_max_) return RefuseTooLarge(call, body_bytes_max_);
   // Checked again when the body is complete; until then it would only take room.
   if (service_.RefusesWrites()) return RefuseOverloaded(call);

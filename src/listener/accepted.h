@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "access/network.h"
+#include "access/proxy_networks.h"
 #include "listener/tls_credentials.h"
 #include "tcsync/peer_address.h"
 
@@ -27,8 +28,11 @@ struct Accepted {
   // The credentials for TLS; nullptr for plain HTTP. Borrowed during the loop's lifetime.
   const TlsCredentials* tls = nullptr;
   Admission admission = Admission::kServe;
+  // For a peer that is trusted to name the source of a request; nullptr for any other. Borrowed
+  // during the loop's lifetime.
+  const access::ProxyNetworks* trusted_proxies = nullptr;
   // The address whose share it takes from; nullopt for a peer with other clients behind it: a Unix
-  // socket, or a proxy that is trusted to name the source of a request.
+  // socket, or a trusted proxy.
   std::optional<access::Network> network = std::nullopt;
   // With kServeInstead, the address whose connection makes room: the one with the most. nullopt:
   // the address of the longest idle connection.

@@ -259,8 +259,11 @@ bool Acceptor::MoveTo(EventLoop& loop, Accepted& accepted) {
 
 EventLoop* Acceptor::Choose(Accepted& accepted) {
   EventLoop* const next = loops_[next_loop_].get();
-  const bool is_trusted = trusted_proxies_ != nullptr && trusted_proxies_->Trusts(accepted.peer);
-  if (!is_trusted) accepted.network = access::NetworkOf(accepted.peer);
+  if (trusted_proxies_.Trusts(accepted.peer)) {
+    accepted.trusted_proxies = &trusted_proxies_;
+  } else {
+    accepted.network = access::NetworkOf(accepted.peer);
+  }
   if (!connection_count_.IsFull()) return next;
 
   const std::optional<ConnectionCount::Crowd> crowd = connection_count_.LargestCrowd();

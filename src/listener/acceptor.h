@@ -23,8 +23,8 @@ namespace tcsync::listener {
 struct Destination {
   const std::vector<std::unique_ptr<EventLoop>>& loops;
   ConnectionCount& connection_count;
-  // Proxies, whose connections carry others' requests; nullptr: none.
-  const access::ProxyNetworks* trusted_proxies = nullptr;
+  // Proxies, whose connections carry others' requests.
+  const access::ProxyNetworks& trusted_proxies;
 };
 
 // Used on the first event loop's thread once Start() has been called.
@@ -62,15 +62,15 @@ class Acceptor {
 
   void WaitForConnection();
   void AcceptWaiting();
-  // Returns the loop for a connection, and sets its treatment there: its admission, network, crowd
-  // and crowd_is_large.
+  // Returns the loop for a connection, and sets its treatment there: its admission, trusted
+  // proxies, network, crowd and crowd_is_large.
   EventLoop* Choose(Accepted& accepted);
   // Hands the socket over to another loop; false when the system does not allow it.
   bool MoveTo(EventLoop& loop, Accepted& accepted);
 
   const std::vector<std::unique_ptr<EventLoop>>& loops_;
   ConnectionCount& connection_count_;
-  const access::ProxyNetworks* const trusted_proxies_;
+  const access::ProxyNetworks& trusted_proxies_;
   const TlsCredentials* const tls_;  // nullptr for plain HTTP
   const base::Logger logger_;
   StreamAcceptor acceptor_;

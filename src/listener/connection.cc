@@ -49,8 +49,7 @@ Connection::Connection(EventLoop& loop, uint64_t id, Accepted accepted)
       request_deadline_(kNever),
       send_deadline_(kNever),
       peer_network_(accepted.network),
-      peer_is_trusted_(loop.trusted_proxies() != nullptr &&
-                       loop.trusted_proxies()->Trusts(accepted.peer)) {
+      trusted_proxies_(accepted.trusted_proxies) {
   error_code ignored;
   socket_.non_blocking(true, ignored);
 }
@@ -326,8 +325,7 @@ void Connection::BeginHead() {
 
 void Connection::BeginRequest() {
   BeginHead();
-  parser_.emplace(loop_.handler(), loop_.head_scratch(), peer_,
-                  peer_is_trusted_ ? loop_.trusted_proxies() : nullptr);
+  parser_.emplace(loop_.handler(), loop_.head_scratch(), peer_, trusted_proxies_);
 }
 
 bool Connection::OnPartialRequest(bool has_progress) {
@@ -368,7 +366,8 @@ void Connection::ExtendRequest(size_t bytes) {
 }
 
 void Connection::JoinSource() {
-  if (peer_is_trusted_) loop_.shares().ChangeNetwork(*this, access::NetworkOf(parser_->source()));
+  if (trusted_proxies_ == nullptr) return;
+  loop_.shares().ChangeNetwork(*this, access::NetworkOf(parser_->source()));
 }
 
 void Connection::FinishRequest() {
@@ -510,7 +509,9 @@ void Connection::OnAllSent() {
   output_.Clear();
   send_deadline_ = kNever;
   if (state_ == State::kSending) SetState(State::kIdle);
-  if (peer_is_trusted_ && state_ == State::kIdle) loop_.shares().ChangeNetwork(*this, std::nullopt);
+  if (trusted_proxies_ != nullptr && state_ == State::kIdle) {
+    loop_.shares().ChangeNetwork(*this, std::nullopt);
+  }
   if (!ends_after_send_) return;
   if (lingers_after_send_) return Linger();
   Close();

@@ -193,8 +193,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Instant request_deadline_;  // of the whole request, except while kIdle
   Instant send_deadline_;     // of the next progress in sending, while send_waits_
 
-  const std::optional<access::Network> peer_network_;  // nullopt: it has no share of its own
-  const bool peer_is_trusted_;                         // to name the source of a request
+  const std::optional<access::Network> peer_network_;   // nullopt: it has no share of its own
+  const access::ProxyNetworks* const trusted_proxies_;  // nullptr: its peer is none
   int requests_this_turn_ = 0;
   int refused_in_a_row_ = 0;  // with 429
   bool wants_turn_ = false;   // there is input to parse, and others precede it

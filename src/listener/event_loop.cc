@@ -59,11 +59,10 @@ class EventLoop::Mailbox {
 };
 
 EventLoop::EventLoop(const ConnectionTimeouts& timeouts, ConnectionCount& connection_count,
-                     size_t index, const access::ProxyNetworks* trusted_proxies)
+                     size_t index)
     : timeouts_(timeouts),
       connection_count_(connection_count),
       index_(index),
-      trusted_proxies_(trusted_proxies),
       io_context_(1),
       work_(boost::asio::make_work_guard(io_context_)),
       sweep_timer_(io_context_),

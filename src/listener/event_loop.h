@@ -20,7 +20,6 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
-#include "access/proxy_networks.h"
 #include "base/limits.h"
 #include "base/thread.h"
 #include "listener/accepted.h"
@@ -47,10 +46,9 @@ struct ConnectionTimeouts {
 
 class EventLoop {
  public:
-  // `index` is its place among the loops of the service. `trusted_proxies` is borrowed; nullptr: no
-  // peer may name the source of a request.
-  EventLoop(const ConnectionTimeouts& timeouts, ConnectionCount& connection_count, size_t index = 0,
-            const access::ProxyNetworks* trusted_proxies = nullptr);
+  // `index` is its place among the loops of the service.
+  EventLoop(const ConnectionTimeouts& timeouts, ConnectionCount& connection_count,
+            size_t index = 0);
   // Call Stop() first, if it was started.
   ~EventLoop();
 
@@ -80,7 +78,6 @@ class EventLoop {
   HeadScratch& head_scratch() { return head_scratch_; }
   std::vector<char>& read_buffer() { return read_buffer_; }
   absl::string_view date() { return date_clock_.Now(); }
-  const access::ProxyNetworks* trusted_proxies() const { return trusted_proxies_; }
   ConnectionCount& connection_count() { return connection_count_; }
   FairShares& shares() { return shares_; }
   LoopClock& clock() { return clock_; }
@@ -109,7 +106,6 @@ class EventLoop {
   const ConnectionTimeouts timeouts_;
   ConnectionCount& connection_count_;
   const size_t index_;
-  const access::ProxyNetworks* const trusted_proxies_;
   boost::asio::io_context io_context_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   boost::asio::steady_timer sweep_timer_;

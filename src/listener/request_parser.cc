@@ -230,8 +230,8 @@ void RequestParser::on_header_impl(error_code& error) {
   if (trusted_proxies_ != nullptr) {
     source_ = trusted_proxies_->SourceOf(peer_, http::ForwardedFieldsOf(scratch_.headers));
   }
-  std::variant<http::Response, http::PendingRequest> decision =
-      handler_.StartRequest({method, target, scratch_.headers, peer_});
+  std::variant<http::Response, http::PendingRequest> decision = handler_.StartRequest(
+      {method, target, scratch_.headers, peer_, trusted_proxies_ != nullptr ? &source_ : nullptr});
   if (auto* request = std::get_if<http::PendingRequest>(&decision)) {
     request_ = std::move(*request);
     return;

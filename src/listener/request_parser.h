@@ -45,8 +45,8 @@ class HeadParser : public boost::beast::http::basic_parser<true> {
 // One thread, and one object for each request. The constructor's arguments are borrowed.
 class RequestParser final : private HeadParser {
  public:
-  // `peer` is the sender of the request. `trusted_proxies`, unless it is nullptr, may name a
-  // request's source.
+  // `peer` is the sender of the request. It may name the request's source if it is one of
+  // `trusted_proxies`, which are nullptr for any other.
   RequestParser(http::Handler& handler, HeadScratch& scratch, const PeerAddress& peer,
                 const access::ProxyNetworks* trusted_proxies = nullptr);
 

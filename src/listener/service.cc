@@ -17,8 +17,8 @@ Service::Service(const Settings& settings, base::Logger logger)
       connection_count_(settings.connections_max, settings.refused_connections_max,
                         settings.connection_bytes_max) {
   for (int i = 0; i < settings.event_loops; ++i) {
-    loops_.push_back(std::make_unique<EventLoop>(settings.timeouts, connection_count_,
-                                                 loops_.size(), &trusted_proxies_));
+    loops_.push_back(
+        std::make_unique<EventLoop>(settings.timeouts, connection_count_, loops_.size()));
   }
   for (const auto& loop : loops_) loop->SetSiblings(loops_);
 }
@@ -26,7 +26,7 @@ Service::Service(const Settings& settings, base::Logger logger)
 absl::Status Service::Bind(const ListenAddress& address, absl::string_view text,
                            const TlsCredentials* tls) {
   auto bound =
-      Acceptor::Bind(address, text, {loops_, connection_count_, &trusted_proxies_}, tls, logger_);
+      Acceptor::Bind(address, text, {loops_, connection_count_, trusted_proxies_}, tls, logger_);
   if (!bound.ok()) return bound.status();
   for (auto& acceptor : *bound) acceptors_.push_back(std::move(acceptor));
   return absl::OkStatus();

@@ -1,27 +1,21 @@
 #include "server/log_line.h"
 
-#include <charconv>
-#include <system_error>
-
 #include "nlohmann/json.hpp"
+#include "server/concat.h"
 
 namespace tcsync::server {
 
 std::string JsonMembers(const LogFields& fields, std::string_view message) {
-  nlohmann::ordered_json object = nlohmann::ordered_json::object();
+  const auto json = [](std::string_view text) {
+    return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  };
+  std::string members;
   for (const auto& [name, value] : fields) {
-    nlohmann::ordered_json& member = object[std::string(name)];
-    member = value;
-    int status = 0;
-    if (name == "status" &&
-        std::from_chars(value.data(), value.data() + value.size(), status).ec == std::errc()) {
-      member = status;
-    }
+    // The digits of a status are a number in JSON as they are.
+    const std::string text = name == "status" ? std::string(value) : json(value);
+    members += Concat({json(name), ":", text, ","});
   }
-  object["message"] = message;
-  const std::string text =
-      object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-  return text.substr(1, text.size() - 2);  // without its braces
+  return Concat({members, "\"message\":", json(message)});
 }
 
 }  // namespace tcsync::server

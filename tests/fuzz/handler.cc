@@ -150,7 +150,7 @@ class Session {
         Expect(false, absl::StrCat(answer.status, " is a status that the protocol knows"));
     }
     Expect(answer.headers.contains("Cache-Control"), "no cache keeps an answer");
-    const http::Route route = http::ParseTarget("", request.target);
+    const http::Route route = http::RouteOf("", http::PathOf(request.target));
     const http::RequestHead head{request.method, request.target, request.headers};
     const std::optional<Uuid> client_id = Uuid::Parse(head.Header("X-Client-Id"));
     if (!route.is_valid || !client_id) {

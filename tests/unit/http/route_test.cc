@@ -14,7 +14,7 @@ namespace {
 constexpr absl::string_view kId = "0123abcd-ef45-4678-9abc-def001020304";
 
 std::optional<Endpoint> EndpointOf(absl::string_view base_path, absl::string_view target) {
-  const Route route = ParseTarget(base_path, target);
+  const Route route = RouteOf(base_path, PathOf(target));
   if (!route.is_valid) return std::nullopt;
   return route.endpoint;
 }
@@ -22,7 +22,7 @@ std::optional<Endpoint> EndpointOf(absl::string_view base_path, absl::string_vie
 // If this fails, a row of the protocol is not served.
 TEST(RouteTest, EveryPathOfTheProtocol) {
   const auto version_id_of = [](absl::string_view target) {
-    return ParseTarget("", target).version_id.ToString();
+    return RouteOf("", PathOf(target)).version_id.ToString();
   };
   EXPECT_EQ(EndpointOf("", "/"), Endpoint::kIndex);
   EXPECT_EQ(EndpointOf("", "/v1/client/snapshot"), Endpoint::kGetSnapshot);
@@ -39,7 +39,8 @@ TEST(RouteTest, EveryPathOfTheProtocol) {
 
 // If this fails, a UUID in capitals is another version, or none.
 TEST(RouteTest, UuidsInEitherCase) {
-  const auto route = ParseTarget("", "/v1/client/add-version/0123ABCD-EF45-4678-9ABC-DEF001020304");
+  const auto route =
+      RouteOf("", PathOf("/v1/client/add-version/0123ABCD-EF45-4678-9ABC-DEF001020304"));
   EXPECT_TRUE(route.is_valid);
   EXPECT_EQ(route.version_id.ToString(), kId);
 }
@@ -72,7 +73,7 @@ TEST(RouteTest, EverythingElseIsNothing) {
            absl::StrCat("v1/client/add-version/", kId),
            absl::StrCat("/tasks/v1/client/add-version/", kId),
        }) {
-    EXPECT_FALSE(ParseTarget("", target).is_valid) << target;
+    EXPECT_FALSE(RouteOf("", PathOf(target)).is_valid) << target;
   }
 }
 
@@ -86,7 +87,7 @@ TEST(RouteTest, ATokenMayComeFirst) {
     EXPECT_EQ(EndpointOf(base_path, absl::StrCat(prefix, "/")), Endpoint::kIndex);
     EXPECT_EQ(EndpointOf(base_path, absl::StrCat(prefix, "/?x")), Endpoint::kIndex);
     const auto route =
-        ParseTarget(base_path, absl::StrCat(prefix, "/v1/client/get-child-version/", kId));
+        RouteOf(base_path, PathOf(absl::StrCat(prefix, "/v1/client/get-child-version/", kId)));
     EXPECT_TRUE(route.is_valid);
     EXPECT_EQ(route.endpoint, Endpoint::kGetChildVersion);
     EXPECT_EQ(route.version_id.ToString(), kId);
@@ -96,7 +97,7 @@ TEST(RouteTest, ATokenMayComeFirst) {
     EXPECT_EQ(EndpointOf(base_path, absl::StrCat("http://example.org", prefix, "/")),
               Endpoint::kIndex);
   }
-  EXPECT_EQ(ParseTarget("", "/v1/client/snapshot").token, std::nullopt);
+  EXPECT_EQ(RouteOf("", PathOf("/v1/client/snapshot")).token, std::nullopt);
 }
 
 // If this fails, a token with a mistake is taken for another one, or for none.
@@ -117,14 +118,14 @@ TEST(RouteTest, TokensOfAnotherShapeAreNothing) {
            absl::StrCat("/", kToken, "/v1/client/snapshot"),
            absl::StrCat("/v1/client/snapshot/i/", kToken),
        }) {
-    EXPECT_FALSE(ParseTarget("", target).is_valid) << target;
+    EXPECT_FALSE(RouteOf("", PathOf(target)).is_valid) << target;
   }
 }
 
 // If this fails, a client's mistake at an endpoint is not counted for that endpoint.
 TEST(RouteTest, WhatWasMeantIsTold) {
   const auto meant = [](absl::string_view target) {
-    return ParseTarget("/tasks", target).endpoint;
+    return RouteOf("/tasks", PathOf(target)).endpoint;
   };
   EXPECT_EQ(meant("/tasks/v1/client/add-version/nonsense"), Endpoint::kAddVersion);
   EXPECT_EQ(meant("/tasks/i/nonsense/v1/client/snapshot"), Endpoint::kGetSnapshot);
@@ -169,7 +170,7 @@ TEST(RouteTest, PathsForPeopleHaveNoTokensAndNoIds) {
       {"*", "*"},
       {"", ""},
   };
-  for (const auto& [target, expected] : cases) EXPECT_EQ(PathForPeople(target), expected);
+  for (const auto& [target, expected] : cases) EXPECT_EQ(PathForPeople(PathOf(target)), expected);
 }
 
 // If this fails, a link with a query, as some proxies and checkers add, does not work.
