@@ -91,32 +91,32 @@ Promise::Promise(std::unique_ptr<Delivery> delivery, std::shared_ptr<EngineCore>
     : delivery_(std::move(delivery)),
       response_(std::make_unique<tcsync_response>(std::move(streams))) {}
 
-Promise::~Promise() { Pay(nullptr, /*is_here=*/false); }
+Promise::~Promise() { DeliverOnce(nullptr, /*is_here=*/false); }
 
-void Promise::Pay(std::unique_ptr<tcsync_response> response, bool is_here) noexcept {
-  if (!is_paid_.exchange(true)) delivery_->Deliver(std::move(response), is_here);
+void Promise::DeliverOnce(std::unique_ptr<tcsync_response> response, bool is_here) noexcept {
+  if (!is_delivered_.exchange(true)) delivery_->Deliver(std::move(response), is_here);
 }
 
 void Promise::Give(http::Response response, bool is_here) noexcept {
   if (response.body_source != nullptr && !response_->streams()) {
-    return KeepBy(
+    return FulfilWith(
         [&response](http::ResponseCallback done) {
           return http::CollectBody(std::move(response), std::move(done));
         },
         is_here);
   }
   response_->Set(std::move(response));
-  Pay(std::move(response_), is_here);
+  DeliverOnce(std::move(response_), is_here);
 }
 
-void Promise::KeepBy(Begin begin, bool is_here) noexcept {
+void Promise::FulfilWith(Begin begin, bool is_here) noexcept {
   try {
     std::optional<http::Response> ready = begin([self = shared_from_this()](http::Response later) {
       self->Give(std::move(later), /*is_here=*/false);
     });
     if (ready) Give(*std::move(ready), is_here);
   } catch (...) {
-    Pay(nullptr, is_here);
+    DeliverOnce(nullptr, is_here);
   }
 }
 

@@ -65,15 +65,15 @@ class Promise : public std::enable_shared_from_this<Promise> {
   // Keeps it with the response that `begin` returns or calls back with, as PendingRequest::Finish
   // does. Does not fail: the host learns the outcome.
   using Begin = absl::FunctionRef<std::optional<http::Response>(http::ResponseCallback)>;
-  void KeepBy(Begin begin) noexcept { KeepBy(begin, /*is_here=*/true); }
+  void FulfilWith(Begin begin) noexcept { FulfilWith(begin, /*is_here=*/true); }
 
  private:
   void Give(http::Response response, bool is_here) noexcept;
-  void KeepBy(Begin begin, bool is_here) noexcept;
+  void FulfilWith(Begin begin, bool is_here) noexcept;
   // The first time.
-  void Pay(std::unique_ptr<tcsync_response> response, bool is_here) noexcept;
+  void DeliverOnce(std::unique_ptr<tcsync_response> response, bool is_here) noexcept;
 
-  std::atomic<bool> is_paid_{false};
+  std::atomic<bool> is_delivered_{false};
   const std::unique_ptr<Delivery> delivery_;
   // Allocated in advance, so that answering cannot fail.
   std::unique_ptr<tcsync_response> response_;

@@ -17,7 +17,7 @@ namespace tcsync::capi {
 namespace {
 
 // The words that tcsync.h promises for `type`; the table's own are for people, and may change.
-const char* TypeWord(OptionType type) {
+const char* TypeName(OptionType type) {
   switch (type) {
     case OptionType::kText:
       return "text";
@@ -53,7 +53,7 @@ Result CheckLog(const tcsync_config& config) {
   return config.log == nullptr ? Result() : config.log->Check();
 }
 
-Result GiveOption(const std::vector<EffectiveOption>& options, absl::string_view name,
+Result CopyOption(const std::vector<EffectiveOption>& options, absl::string_view name,
                   tcsync_bytes** value) {
   for (const EffectiveOption& option : options) {
     if (option.name != name) continue;
@@ -98,7 +98,7 @@ tcsync_code tcsync_option_info(size_t index, tcsync_option* option, tcsync_error
     const tcsync::OptionInfo& info = options[index];
     tcsync_option filled = {};
     filled.name = info.name;
-    filled.type = tcsync::capi::TypeWord(info.type);
+    filled.type = tcsync::capi::TypeName(info.type);
     filled.default_text = info.default_text;
     filled.choices = info.choices;
     filled.environment = info.environment;
@@ -141,7 +141,7 @@ tcsync_code tcsync_config_get(const tcsync_config* config, const char* name, tcs
     if (Result result = Needed(config, "config"); !result.ok()) return result;
     if (name == nullptr) return NullArgument("name");
     if (value == nullptr) return NullArgument("value");
-    return tcsync::capi::GiveOption(tcsync::EffectiveOptions(config->options), name, value);
+    return tcsync::capi::CopyOption(tcsync::EffectiveOptions(config->options), name, value);
   });
 }
 

@@ -23,7 +23,7 @@ namespace tcsync::capi {
 Result CheckLog(const tcsync_config& config);
 
 // Gives the value of the option, which is one of `options`.
-Result GiveOption(const std::vector<EffectiveOption>& options, absl::string_view name,
+Result CopyOption(const std::vector<EffectiveOption>& options, absl::string_view name,
                   tcsync_bytes** value);
 
 }  // namespace tcsync::capi

@@ -86,7 +86,7 @@ Result CheckRequest(const tcsync_engine* engine, const tcsync_request* request) 
 void HandleWhole(http::Handler& handler, const Request& request, std::unique_ptr<Delivery> delivery,
                  std::shared_ptr<EngineCore> streams) {
   std::make_shared<Promise>(std::move(delivery), std::move(streams))
-      ->KeepBy([&](http::ResponseCallback done) {
+      ->FulfilWith([&](http::ResponseCallback done) {
         return handler.Handle(request.head(), request.body(), std::move(done));
       });
 }
@@ -166,7 +166,7 @@ tcsync_code tcsync_engine_option(const tcsync_engine* engine, const char* name,
     if (Result result = CheckEngine(engine); !result.ok()) return result;
     if (name == nullptr) return NullArgument("name");
     if (value == nullptr) return NullArgument("value");
-    return tcsync::capi::GiveOption(engine->options, name, value);
+    return tcsync::capi::CopyOption(engine->options, name, value);
   });
 }
 

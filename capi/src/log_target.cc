@@ -104,7 +104,7 @@ class LogThread : public std::enable_shared_from_this<LogThread> {
       if (is_stopping_) return;
       int64_t& dropped = records_.empty() ? backlog_.dropped : records_.front().dropped;
       if (dropped > 0) {
-        TellDropped(lock, std::exchange(dropped, 0));
+        ReportDropped(lock, std::exchange(dropped, 0));
         continue;
       }
       std::list<Waiting> node;
@@ -116,7 +116,7 @@ class LogThread : public std::enable_shared_from_this<LogThread> {
     }
   }
 
-  void TellDropped(std::unique_lock<std::mutex>& lock, int64_t dropped) {
+  void ReportDropped(std::unique_lock<std::mutex>& lock, int64_t dropped) {
     char line[160];
     std::snprintf(line, sizeof(line),
                   "%lld log records were dropped here, because the log function "

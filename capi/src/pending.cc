@@ -46,14 +46,14 @@ class Pending::AppendOperation final : public WorkThread::Task,
   }
   AppendOperation(const AppendOperation&) = delete;
   AppendOperation& operator=(const AppendOperation&) = delete;
-  ~AppendOperation() override { Pay(TCSYNC_UNAVAILABLE); }
+  ~AppendOperation() override { DeliverOnce(TCSYNC_UNAVAILABLE); }
 
-  void Run() noexcept override { pending_->GoOn(shared_from_this()); }
+  void Run() noexcept override { pending_->Proceed(shared_from_this()); }
 
   // Schedules Run on the engine's thread.
   void RunLater() noexcept { pending_->core_->bodies().Post(shared_from_this()); }
 
-  void Pay(tcsync_code code) noexcept {
+  void DeliverOnce(tcsync_code code) noexcept {
     if (node_.empty()) return;
     node_.front().code = code;
     // First: the host may continue as soon as it has the event.
@@ -66,12 +66,12 @@ class Pending::AppendOperation final : public WorkThread::Task,
     response_->Set(std::move(response));
     node_.front().kind = TCSYNC_EVENT_RESPONSE;
     node_.front().response.reset(response_.release());
-    Pay(TCSYNC_OK);
+    DeliverOnce(TCSYNC_OK);
   }
 
   // Cancels the debt: the call itself fails.
   void Cancel() noexcept { node_.clear(); }
-  bool is_paid() const { return node_.empty(); }
+  bool is_delivered() const { return node_.empty(); }
 
  private:
   const std::shared_ptr<Pending> pending_;
@@ -162,7 +162,7 @@ Result Pending::AppendQueued(absl::string_view bytes, const tcsync_queue& queue,
     throw;
   }
   if (result.ok()) {
-    GoOn(operation);
+    Proceed(operation);
   } else {
     operation->Cancel();
   }
@@ -189,22 +189,22 @@ Result Pending::BeginAppend(absl::string_view bytes, AppendOperation& operation)
   return {};
 }
 
-void Pending::GoOn(const std::shared_ptr<AppendOperation>& operation) noexcept {
+void Pending::Proceed(const std::shared_ptr<AppendOperation>& operation) noexcept {
   const EngineCore::Use use(*core_);
   const std::lock_guard lock(mutex_);
   // Once it is delivered, the host may have continued already.
-  if (operation->is_paid()) return;
-  if (!use || state_ != State::kOpen) return operation->Pay(TCSYNC_UNAVAILABLE);
+  if (operation->is_delivered()) return;
+  if (!use || state_ != State::kOpen) return operation->DeliverOnce(TCSYNC_UNAVAILABLE);
   try {
     if (request_->PauseUntil([operation] { operation->RunLater(); })) return;
     if (std::optional<http::Response> answer = TakeNoMore()) {
       End(State::kAnswered);
       return operation->Answer(*std::move(answer));
     }
-    operation->Pay(TCSYNC_OK);
+    operation->DeliverOnce(TCSYNC_OK);
   } catch (...) {
     End(State::kAnswered);
-    operation->Pay(TCSYNC_OUT_OF_MEMORY);
+    operation->DeliverOnce(TCSYNC_OUT_OF_MEMORY);
   }
 }
 
@@ -225,7 +225,7 @@ Result Pending::Finish(std::unique_ptr<Delivery> delivery) {
   }
   http::PendingRequest request = *std::move(request_);
   End(State::kFinished);
-  promise->KeepBy([&request](http::ResponseCallback done) {
+  promise->FulfilWith([&request](http::ResponseCallback done) {
     return std::move(request).Finish(std::move(done));
   });
   return {};

@@ -57,7 +57,7 @@ class Pending : public std::enable_shared_from_this<Pending> {
   // The first part of an append with a queue. When it fails, the operation owes nothing.
   Result BeginAppend(absl::string_view bytes, AppendOperation& operation);
   // The next step of an append with a queue: on the caller's thread, then on the engine's.
-  void GoOn(const std::shared_ptr<AppendOperation>& operation) noexcept;
+  void Proceed(const std::shared_ptr<AppendOperation>& operation) noexcept;
 
   const std::shared_ptr<EngineCore> core_;
   std::atomic<bool> is_appending_{false};  // an event is still to come

@@ -96,22 +96,22 @@ class OwedPiece {
   OwedPiece(const OwedPiece&) = delete;
   OwedPiece& operator=(const OwedPiece&) = delete;
   ~OwedPiece() {
-    if (delivery_ != nullptr) Pay(TCSYNC_OUT_OF_MEMORY, nullptr);
+    if (delivery_ != nullptr) DeliverOnce(TCSYNC_OUT_OF_MEMORY, nullptr);
   }
 
   void Give(const http::BodySource::Piece& piece) noexcept {
-    if (!piece.ok()) return Pay(TCSYNC_RESPONSE_INCOMPLETE, nullptr);
+    if (!piece.ok()) return DeliverOnce(TCSYNC_RESPONSE_INCOMPLETE, nullptr);
     try {
       auto bytes = std::make_unique<tcsync_bytes>(*piece);
       progress_->bytes += piece->size();
-      Pay(TCSYNC_OK, std::move(bytes));
+      DeliverOnce(TCSYNC_OK, std::move(bytes));
     } catch (...) {
-      Pay(TCSYNC_OUT_OF_MEMORY, nullptr);
+      DeliverOnce(TCSYNC_OUT_OF_MEMORY, nullptr);
     }
   }
 
  private:
-  void Pay(tcsync_code code, std::unique_ptr<tcsync_bytes> bytes) noexcept {
+  void DeliverOnce(tcsync_code code, std::unique_ptr<tcsync_bytes> bytes) noexcept {
     progress_->is_broken = code != TCSYNC_OK;
     // First: the host may ask for the next piece as soon as it has this one.
     progress_->is_reading.store(false, std::memory_order_release);

@@ -113,12 +113,12 @@ class AccessControl {
   std::optional<Refusal> RefusalOfAddress(const PeerAddress& source);
 
   // Whether a request of this peer could reveal an unnamed proxy.
-  bool LooksForProxy(const PeerAddress& peer) const {
+  bool MayRevealProxy(const PeerAddress& peer) const {
     return !proxy_notice_.noticed() && !Trusts(peer);
   }
   // Looks for an unnamed proxy. Returns a sentence for the log, once.
-  std::optional<std::string> NoticeProxy(const PeerAddress& peer, const ForwardedFields& fields) {
-    return proxy_notice_.Look(peer, fields);
+  std::optional<std::string> DetectProxy(const PeerAddress& peer, const ForwardedFields& fields) {
+    return proxy_notice_.Examine(peer, fields);
   }
   // The address of the unnamed proxy; nullopt: none.
   std::optional<std::string> unnamed_proxy() const { return proxy_notice_.peer(); }

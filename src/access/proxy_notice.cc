@@ -10,7 +10,7 @@ namespace {
 
 // This machine, and the networks that are private on the internet: RFC 1918, RFC 6598, RFC 3927,
 // RFC 4193, RFC 4291.
-bool IsNear(const PeerAddress& peer) {
+bool IsLocalOrPrivate(const PeerAddress& peer) {
   if (peer.kind() == PeerAddress::Kind::kLocal) return true;
   if (peer.kind() != PeerAddress::Kind::kIp) return false;
   const PeerAddress::Bytes& bytes = peer.bytes();
@@ -30,7 +30,7 @@ bool IsNear(const PeerAddress& peer) {
 }  // namespace
 
 bool ProxyNotice::IsProxy(const PeerAddress& peer, absl::string_view source) {
-  if (IsNear(peer)) {
+  if (IsLocalOrPrivate(peer)) {
     peer_ = peer;
     return true;
   }
@@ -44,8 +44,8 @@ bool ProxyNotice::IsProxy(const PeerAddress& peer, absl::string_view source) {
   return source_count_ == kSourcesOfProxy;
 }
 
-std::optional<std::string> ProxyNotice::Look(const PeerAddress& peer,
-                                             const ForwardedFields& fields) {
+std::optional<std::string> ProxyNotice::Examine(const PeerAddress& peer,
+                                                const ForwardedFields& fields) {
   if (noticed() || fields.first.empty()) return std::nullopt;
   const std::lock_guard lock(mutex_);
   if (noticed() || !IsProxy(peer, fields.first)) return std::nullopt;

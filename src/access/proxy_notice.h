@@ -24,7 +24,7 @@ class ProxyNotice {
  public:
   // Examines a request of an untrusted peer. Returns the sentence for the log if this request
   // reveals a proxy.
-  std::optional<std::string> Look(const PeerAddress& peer, const ForwardedFields& fields);
+  std::optional<std::string> Examine(const PeerAddress& peer, const ForwardedFields& fields);
 
   // The detected peer.
   std::optional<std::string> peer() const;

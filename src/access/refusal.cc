@@ -7,7 +7,7 @@ namespace {
 constexpr int kOneLine = 1;
 // For individual mistakes. Enough for the people of a small server to find each of theirs; scanners
 // of the internet cause hundreds.
-constexpr int kEachMistake = 20;
+constexpr int kManyLines = 20;
 
 struct Row {
   RefusalReason reason;
@@ -18,29 +18,29 @@ struct Row {
 };
 
 constexpr Row kRows[] = {
-    {RefusalReason::kBadRequest, "bad-request", 400, LogLevel::kInfo, kEachMistake},
-    {RefusalReason::kNoSuchPath, "no-such-path", 404, LogLevel::kInfo, kEachMistake},
-    {RefusalReason::kMethod, "method", 405, LogLevel::kInfo, kEachMistake},
-    {RefusalReason::kTooLarge, "too-large", 413, LogLevel::kInfo, kEachMistake},
-    {RefusalReason::kContentCoding, "content-coding", 415, LogLevel::kInfo, kEachMistake},
-    {RefusalReason::kNotAllowed, "not-allowed", 403, LogLevel::kInfo, kEachMistake},
+    {RefusalReason::kBadRequest, "bad-request", 400, LogLevel::kInfo, kManyLines},
+    {RefusalReason::kNoSuchPath, "no-such-path", 404, LogLevel::kInfo, kManyLines},
+    {RefusalReason::kMethod, "method", 405, LogLevel::kInfo, kManyLines},
+    {RefusalReason::kTooLarge, "too-large", 413, LogLevel::kInfo, kManyLines},
+    {RefusalReason::kContentCoding, "content-coding", 415, LogLevel::kInfo, kManyLines},
+    {RefusalReason::kNotAllowed, "not-allowed", 403, LogLevel::kInfo, kManyLines},
     {RefusalReason::kBanned, "banned", 403, LogLevel::kInfo, kOneLine},
-    {RefusalReason::kToken, "token", 403, LogLevel::kInfo, kEachMistake},
-    {RefusalReason::kInvite, "invite", 403, LogLevel::kInfo, kEachMistake},
-    {RefusalReason::kNoSuchClient, "no-such-client", 404, LogLevel::kInfo, kEachMistake},
+    {RefusalReason::kToken, "token", 403, LogLevel::kInfo, kManyLines},
+    {RefusalReason::kInvite, "invite", 403, LogLevel::kInfo, kManyLines},
+    {RefusalReason::kNoSuchClient, "no-such-client", 404, LogLevel::kInfo, kManyLines},
     {RefusalReason::kClientRate, "client-rate", 429, LogLevel::kWarning, kOneLine},
     {RefusalReason::kAddressRate, "address-rate", 429, LogLevel::kWarning, kOneLine},
     {RefusalReason::kNewClients, "new-clients", 429, LogLevel::kWarning, kOneLine},
-    {RefusalReason::kClientFull, "client-full", 507, LogLevel::kWarning, kEachMistake},
+    {RefusalReason::kClientFull, "client-full", 507, LogLevel::kWarning, kManyLines},
     {RefusalReason::kTotalBytes, "total-bytes", 507, LogLevel::kError, kOneLine},
     {RefusalReason::kDiskFloor, "disk-floor", 507, LogLevel::kError, kOneLine},
-    {RefusalReason::kDiskFull, "disk-full", 507, LogLevel::kError, kEachMistake},
+    {RefusalReason::kDiskFull, "disk-full", 507, LogLevel::kError, kManyLines},
     {RefusalReason::kOverloaded, "overloaded", 503, LogLevel::kWarning, kOneLine},
     {RefusalReason::kDataDirectory, "data-directory", 503, LogLevel::kError, kOneLine},
-    {RefusalReason::kStorageFailed, "storage-failed", 500, LogLevel::kError, kEachMistake},
-    {RefusalReason::kVersionGone, "version-gone", 410, LogLevel::kWarning, kEachMistake},
-    {RefusalReason::kReplicaAhead, "replica-ahead", 410, LogLevel::kWarning, kEachMistake},
-    {RefusalReason::kForeignVersion, "foreign-version", 410, LogLevel::kWarning, kEachMistake},
+    {RefusalReason::kStorageFailed, "storage-failed", 500, LogLevel::kError, kManyLines},
+    {RefusalReason::kVersionGone, "version-gone", 410, LogLevel::kWarning, kManyLines},
+    {RefusalReason::kReplicaAhead, "replica-ahead", 410, LogLevel::kWarning, kManyLines},
+    {RefusalReason::kForeignVersion, "foreign-version", 410, LogLevel::kWarning, kManyLines},
 };
 static_assert(sizeof(kRows) / sizeof(kRows[0]) == kRefusalReasonCount);
 

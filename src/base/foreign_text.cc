@@ -18,7 +18,7 @@ constexpr size_t kRandomWordBytes = 20;
 constexpr size_t kDecimalDigitsMax = 31;
 constexpr size_t kUnitBytesMax = 3;
 
-bool IsOfWord(char c) {
+bool IsWordCharacter(char c) {
   // The characters of IDs and of the alphabets of base64; a dot and a slash separate the words of
   // paths, hosts and media types.
   return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '+' ||
@@ -81,12 +81,12 @@ std::string ShowForeign(absl::string_view text) {
       i += user_end;
       continue;
     }
-    if (!IsOfWord(text[i])) {
+    if (!IsWordCharacter(text[i])) {
       shown += text[i++];
       continue;
     }
     size_t end = i;
-    while (end < text.size() && IsOfWord(text[end])) ++end;
+    while (end < text.size() && IsWordCharacter(text[end])) ++end;
     const absl::string_view word = text.substr(i, end - i);
     if (IsSecretive(word)) {
       absl::StrAppend(&shown, "(", word.size(), " bytes)");

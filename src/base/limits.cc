@@ -37,23 +37,23 @@ int64_t DerivedEventLoops() {
 }
 
 // `set`, unless it is 0, which requests the derived value.
-int64_t SetOr(int64_t set, int64_t derived) { return set != 0 ? set : derived; }
+int64_t ConfiguredOr(int64_t set, int64_t derived) { return set != 0 ? set : derived; }
 
 }  // namespace
 
 Limits::Limits(const Options& options) {
   const int64_t budget = options.memory_budget_bytes;
-  body_bytes_max = SetOr(options.body_bytes_max, kBodyBytesCeiling);
-  bodies_in_flight_bytes_max = SetOr(options.bodies_in_flight_bytes_max, budget / 8 * 3);
-  memtable_bytes = SetOr(options.memtable_bytes, budget / 16);
-  block_cache_bytes = SetOr(options.block_cache_bytes, budget / 8);
-  head_cache_bytes = SetOr(options.head_cache_bytes, budget / 16);
-  connections_max = SetOr(options.connections_max, DerivedConnectionsMax(budget));
-  connection_bytes_max = SetOr(options.connection_bytes_max, budget / 16 * 3);
+  body_bytes_max = ConfiguredOr(options.body_bytes_max, kBodyBytesCeiling);
+  bodies_in_flight_bytes_max = ConfiguredOr(options.bodies_in_flight_bytes_max, budget / 8 * 3);
+  memtable_bytes = ConfiguredOr(options.memtable_bytes, budget / 16);
+  block_cache_bytes = ConfiguredOr(options.block_cache_bytes, budget / 8);
+  head_cache_bytes = ConfiguredOr(options.head_cache_bytes, budget / 16);
+  connections_max = ConfiguredOr(options.connections_max, DerivedConnectionsMax(budget));
+  connection_bytes_max = ConfiguredOr(options.connection_bytes_max, budget / 16 * 3);
   refused_connections_max = std::clamp(OpenFilesForConnections() - connections_max,
                                        kRefusedConnectionsMin, kRefusedConnectionsMax);
-  event_loops = static_cast<int>(SetOr(options.event_loops, DerivedEventLoops()));
-  reader_threads = static_cast<int>(SetOr(options.reader_threads, kDerivedReaderThreads));
+  event_loops = static_cast<int>(ConfiguredOr(options.event_loops, DerivedEventLoops()));
+  reader_threads = static_cast<int>(ConfiguredOr(options.reader_threads, kDerivedReaderThreads));
 }
 
 }  // namespace tcsync::base

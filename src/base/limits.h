@@ -59,8 +59,8 @@ inline constexpr int kRefusedInARowMax = 16;
 
 // When places run out, an address with at least so many connections, and so many times as many as
 // the newcomer's, loses one that is busy, if none is idle. A smaller number may be a family.
-inline constexpr int64_t kLargeCrowd = 8;
-inline constexpr int64_t kLargeCrowdRatio = 4;
+inline constexpr int64_t kLargeAddressConnections = 8;
+inline constexpr int64_t kLargeAddressRatio = 4;
 
 // The kernel's buffer for each direction of a connection (Linux takes twice as much for its own
 // needs). Small segments need less; with a round trip of 50 ms it carries 2 MB a second.
@@ -239,8 +239,8 @@ inline constexpr int64_t kFirstRetentionMs = 10 * 60'000;
 // The interval in which the engine looks for removed bytes in files, and the delay of the first
 // look after the start. There are such bytes after a removal that was not an operator's, and after
 // an interrupted compaction.
-inline constexpr int64_t kCompactionLookMs = 10 * 60'000;
-inline constexpr int64_t kFirstCompactionLookMs = 30'000;
+inline constexpr int64_t kCompactionCheckMs = 10 * 60'000;
+inline constexpr int64_t kFirstCompactionCheckMs = 30'000;
 
 // Open files that RocksDB may hold; the rest of the process' limit is for connections.
 inline constexpr int kStorageOpenFilesMax = 256;

@@ -159,8 +159,8 @@ class ComposedEngine final : public Engine::Implementation {
     }
     // The bytes of removals by retention, of accepted diverged replicas, or from before the last
     // process ended.
-    chores.push_back({.interval = std::chrono::milliseconds(base::kCompactionLookMs),
-                      .first_after = std::chrono::milliseconds(base::kFirstCompactionLookMs),
+    chores.push_back({.interval = std::chrono::milliseconds(base::kCompactionCheckMs),
+                      .first_after = std::chrono::milliseconds(base::kFirstCompactionCheckMs),
                       .run_piece = [this] {
                         administration_->CompactIfNeeded();
                         return false;

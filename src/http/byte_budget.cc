@@ -7,14 +7,14 @@ bool ByteBudget::TryTake(uint64_t bytes) {
   do {
     if (bytes > bytes_max_ || taken > bytes_max_ - bytes) return false;
   } while (!bytes_taken_.compare_exchange_weak(taken, taken + bytes, std::memory_order_relaxed));
-  if (whole_ == nullptr || whole_->TryTake(bytes)) return true;
+  if (parent_ == nullptr || parent_->TryTake(bytes)) return true;
   bytes_taken_.fetch_sub(bytes, std::memory_order_relaxed);
   return false;
 }
 
 void ByteBudget::GiveBack(uint64_t bytes) {
   bytes_taken_.fetch_sub(bytes, std::memory_order_relaxed);
-  if (whole_ != nullptr) whole_->GiveBack(bytes);
+  if (parent_ != nullptr) parent_->GiveBack(bytes);
 }
 
 ByteCharge& ByteCharge::operator=(ByteCharge&& other) noexcept {

@@ -13,9 +13,9 @@ namespace tcsync::http {
 class ByteBudget {
  public:
   explicit ByteBudget(uint64_t bytes_max) : bytes_max_(bytes_max) {}
-  // A part of another budget: bytes taken from the part are taken from the whole as well.
-  ByteBudget(uint64_t bytes_max, std::shared_ptr<ByteBudget> whole)
-      : bytes_max_(bytes_max), whole_(std::move(whole)) {}
+  // A part of another budget: bytes taken from it are taken from `parent` as well.
+  ByteBudget(uint64_t bytes_max, std::shared_ptr<ByteBudget> parent)
+      : bytes_max_(bytes_max), parent_(std::move(parent)) {}
   ByteBudget(const ByteBudget&) = delete;
   ByteBudget& operator=(const ByteBudget&) = delete;
 
@@ -28,7 +28,7 @@ class ByteBudget {
 
  private:
   const uint64_t bytes_max_;
-  const std::shared_ptr<ByteBudget> whole_;  // null: not a part
+  const std::shared_ptr<ByteBudget> parent_;  // null: not a part
   std::atomic<uint64_t> bytes_taken_{0};
 };
 

@@ -19,8 +19,8 @@ class Collection : public std::enable_shared_from_this<Collection> {
     while (response_.body.size() < response_.body_source->bytes()) {
       const std::optional<BodySource::Piece> piece =
           response_.body_source->Read([self = shared_from_this()](const BodySource::Piece& later) {
-            std::optional<Response> whole = self->Take(later) ? self->Run() : Failed();
-            if (whole) self->done_(*std::move(whole));
+            std::optional<Response> complete = self->Take(later) ? self->Run() : Failed();
+            if (complete) self->done_(*std::move(complete));
           });
       if (!piece) return std::nullopt;
       if (!Take(*piece)) return Failed();

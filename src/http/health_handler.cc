@@ -29,7 +29,7 @@ std::variant<Response, PendingRequest> HealthHandler::StartRequest(const RoutedR
   }
   if (endpoint == Endpoint::kHealthLive) return JsonResponse(200, "{\"status\":\"ok\"}\n");
   return MakeBodilessRequest([this](ResponseCallback done) {
-    health_.Ask([done = std::move(done)](const metrics::Health& health) mutable {
+    health_.Check([done = std::move(done)](const metrics::Health& health) mutable {
       done(JsonResponse(health.ok() ? 200 : 503, health.ToJson()));
     });
   });

@@ -25,7 +25,7 @@ std::variant<Response, PendingRequest> MetricsHandler::StartRequest(const Routed
   }
   if (is_index) return TextResponse(200, kIndexPage);
   return MakeBodilessRequest([this](ResponseCallback done) {
-    health_.Ask([this, done = std::move(done)](const metrics::Health&) mutable {
+    health_.Check([this, done = std::move(done)](const metrics::Health&) mutable {
       Response response = EmptyResponse(200);
       response.headers.push_back({"Content-Type", "text/plain; version=0.0.4; charset=utf-8"});
       response.body = registry_.Render();

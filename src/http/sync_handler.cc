@@ -116,8 +116,8 @@ class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
       if (std::optional<Response> refusal = Refusal(received.result, body)) {
         return done(*std::move(refusal));
       }
-      const auto* const whole = std::get_if<std::string>(&received.bytes);
-      if (whole != nullptr && whole->empty()) {
+      const auto* const collected = std::get_if<std::string>(&received.bytes);
+      if (collected != nullptr && collected->empty()) {
         return done(
             handler_.RefuseCall(call_, {RefusalReason::kBadRequest, "The request body is empty."}));
       }
@@ -185,8 +185,8 @@ std::variant<Response, PendingRequest> SyncHandler::StartRequest(const RoutedReq
   const RequestHead& head = request.head;
   const Route& route = request.route;
   const std::optional<Uuid>& client_id = request.client_id;
-  if (access_.LooksForProxy(head.peer)) {
-    const auto notice = access_.NoticeProxy(head.peer, ForwardedFieldsOf(head.headers));
+  if (access_.MayRevealProxy(head.peer)) {
+    const auto notice = access_.DetectProxy(head.peer, ForwardedFieldsOf(head.headers));
     if (notice) logger_.Log(LogLevel::kWarning, *notice);
   }
   // Health requests are for a handler in front of this one.

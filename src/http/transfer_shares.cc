@@ -23,10 +23,10 @@ std::shared_ptr<ByteBudget> TransferShares::LargeFor(const PeerAddress& source) 
 }
 
 std::shared_ptr<ByteBudget> TransferShares::PartFor(const PeerAddress& source,
-                                                    const std::shared_ptr<ByteBudget>& whole,
+                                                    const std::shared_ptr<ByteBudget>& budget,
                                                     Parts& parts) {
   const std::optional<access::Network> network = access::NetworkOf(source);
-  if (!network) return whole;
+  if (!network) return budget;
   const std::lock_guard lock(mutex_);
   if (parts.by_address.size() >= parts.sweep_at) {
     absl::erase_if(parts.by_address, [](const auto& entry) { return entry.second.expired(); });
@@ -35,7 +35,7 @@ std::shared_ptr<ByteBudget> TransferShares::PartFor(const PeerAddress& source,
   std::weak_ptr<ByteBudget>& part = parts.by_address[*network];
   if (std::shared_ptr<ByteBudget> found = part.lock()) return found;
   auto made =
-      std::make_shared<ByteBudget>(std::max(whole->bytes_max() / 2, kAddressBytesMin), whole);
+      std::make_shared<ByteBudget>(std::max(budget->bytes_max() / 2, kAddressBytesMin), budget);
   part = made;
   return made;
 }

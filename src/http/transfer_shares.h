@@ -76,7 +76,7 @@ class TransferShares : public std::enable_shared_from_this<TransferShares> {
   };
 
   std::shared_ptr<ByteBudget> PartFor(const PeerAddress& source,
-                                      const std::shared_ptr<ByteBudget>& whole, Parts& parts);
+                                      const std::shared_ptr<ByteBudget>& budget, Parts& parts);
   void End(const Uuid& client_id);
 
   const std::shared_ptr<ByteBudget> all_;

@@ -231,9 +231,9 @@ void UploadBody::OnBegun(absl::StatusOr<UploadOutcome> outcome) {
     if (upload_->is_in_memory()) {
       // As a whole it may need more than an address' part, but never more than the part of all
       // large bodies together.
-      ByteCharge whole(shares_->large());
-      if (!whole.TryResize(kWindowBytes)) return Stop(BodyResult::kNoMemory);
-      charge_ = std::move(whole);
+      ByteCharge charge(shares_->large());
+      if (!charge.TryResize(kWindowBytes)) return Stop(BodyResult::kNoMemory);
+      charge_ = std::move(charge);
       const uint64_t all = shares_->large()->bytes_max();
       options_.bytes_max =
           std::min(options_.bytes_max, all > kWindowBytes ? all - kWindowBytes : 0);
@@ -245,7 +245,7 @@ void UploadBody::OnBegun(absl::StatusOr<UploadOutcome> outcome) {
     refusal_ = std::move(outcome);
     Stop(BodyResult::kStopped);
   }
-  GoOn(lock);
+  Proceed(lock);
 }
 
 void UploadBody::SendPiece(std::unique_lock<std::mutex>& lock) {
@@ -271,10 +271,10 @@ void UploadBody::OnAdded(const absl::Status& status) {
     refusal_ = status;
     Stop(BodyResult::kStopped);
   }
-  GoOn(lock);
+  Proceed(lock);
 }
 
-void UploadBody::GoOn(std::unique_lock<std::mutex>& lock) {
+void UploadBody::Proceed(std::unique_lock<std::mutex>& lock) {
   if (finish_ != nullptr) {
     Pump(lock);
     return FinishIfDone(lock);

@@ -88,7 +88,7 @@ class UploadBody : public std::enable_shared_from_this<UploadBody> {
   void SendPiece(std::unique_lock<std::mutex>& lock);
   void OnAdded(const absl::Status& status);
   // After a callback: continues with work that no one else does.
-  void GoOn(std::unique_lock<std::mutex>& lock);
+  void Proceed(std::unique_lock<std::mutex>& lock);
   void Stop(BodyResult result);
   // Calls the callback of Finish() if there is nothing left to wait for.
   void FinishIfDone(std::unique_lock<std::mutex>& lock);

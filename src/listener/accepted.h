@@ -18,8 +18,8 @@ using StreamSocket = boost::asio::basic_stream_socket<boost::asio::generic::stre
 // The treatment of an accepted connection.
 enum class Admission {
   kServe,
-  kServeInstead,  // and close another one for it
-  kTurnAway,      // with a 503
+  kReplace,   // and close another one for it
+  kTurnAway,  // with a 503
 };
 
 struct Accepted {
@@ -34,11 +34,11 @@ struct Accepted {
   // The address whose share it takes from; nullopt for a peer with other clients behind it: a Unix
   // socket, or a trusted proxy.
   std::optional<access::Network> network = std::nullopt;
-  // With kServeInstead, the address whose connection makes room: the one with the most. nullopt:
+  // With kReplace, the address whose connection makes room: the one with the most. nullopt:
   // the address of the longest idle connection.
-  std::optional<access::Network> crowd = std::nullopt;
-  // Whether a connection of `crowd` makes room even if none is idle.
-  bool crowd_is_large = false;
+  std::optional<access::Network> top_address = std::nullopt;
+  // Whether a connection of `top_address` makes room even if none is idle.
+  bool top_address_is_large = false;
 };
 
 }  // namespace tcsync::listener

@@ -231,13 +231,13 @@ void Acceptor::AcceptWaiting() {
     EventLoop* const loop = Choose(accepted);
     if (accepted.admission != Admission::kTurnAway) {
       connection_count_.AddServed();
-      if (accepted.network) connection_count_.AddOf(*accepted.network, loop->index());
-    } else if (!connection_count_.AddRefused(accepted.crowd_is_large)) {
+      if (accepted.network) connection_count_.AddConnectionOf(*accepted.network, loop->index());
+    } else if (!connection_count_.AddRefused(accepted.top_address_is_large)) {
       continue;  // closed without an answer
     }
     if (loop != loops_[next_loop_].get() && !MoveTo(*loop, accepted)) {
       connection_count_.RemoveServed();
-      if (accepted.network) connection_count_.RemoveOf(*accepted.network, loop->index());
+      if (accepted.network) connection_count_.RemoveConnectionOf(*accepted.network, loop->index());
       continue;
     }
     loop->Adopt(std::move(accepted));
@@ -266,28 +266,28 @@ EventLoop* Acceptor::Choose(Accepted& accepted) {
   }
   if (!connection_count_.IsFull()) return next;
 
-  const std::optional<ConnectionCount::Crowd> crowd = connection_count_.LargestCrowd();
+  const std::optional<ConnectionCount::TopAddress> top = connection_count_.FindTopAddress();
   const int64_t own = accepted.network ? connection_count_.ConnectionsOf(*accepted.network) : 0;
   EventLoop* most_idle = next;
   for (const std::unique_ptr<EventLoop>& loop : loops_) {
     if (loop->idle_count() > most_idle->idle_count()) most_idle = loop.get();
   }
-  if (crowd && crowd->connections > own) {
-    accepted.crowd = crowd->network;
+  if (top && top->connections > own) {
+    accepted.top_address = top->network;
     // An address with far more connections than the newcomer's gives way even where it is busy:
     // otherwise it could keep all others out.
-    accepted.crowd_is_large = crowd->connections >= base::kLargeCrowd &&
-                              crowd->connections >= base::kLargeCrowdRatio * (own + 1);
-    accepted.admission = Admission::kServeInstead;
-    EventLoop* const of_crowd = loops_[crowd->loop].get();
-    // If all connections are busy, only a large crowd makes room.
-    return accepted.crowd_is_large || of_crowd->idle_count() > 0 ? of_crowd : most_idle;
+    accepted.top_address_is_large = top->connections >= base::kLargeAddressConnections &&
+                                    top->connections >= base::kLargeAddressRatio * (own + 1);
+    accepted.admission = Admission::kReplace;
+    EventLoop* const top_loop = loops_[top->loop].get();
+    // If all connections are busy, only an address with many makes room.
+    return accepted.top_address_is_large || top_loop->idle_count() > 0 ? top_loop : most_idle;
   }
   // Among equals, the longest idle connection makes room, or else one of the newcomer's own.
-  if (own > 1) accepted.crowd = accepted.network;
-  accepted.admission =
-      most_idle->idle_count() > 0 ? Admission::kServeInstead : Admission::kTurnAway;
-  accepted.crowd_is_large = own >= base::kLargeCrowd && accepted.admission == Admission::kTurnAway;
+  if (own > 1) accepted.top_address = accepted.network;
+  accepted.admission = most_idle->idle_count() > 0 ? Admission::kReplace : Admission::kTurnAway;
+  accepted.top_address_is_large =
+      own >= base::kLargeAddressConnections && accepted.admission == Admission::kTurnAway;
   return accepted.admission == Admission::kTurnAway ? next : most_idle;
 }
 

@@ -63,7 +63,7 @@ class Acceptor {
   void WaitForConnection();
   void AcceptWaiting();
   // Returns the loop for a connection, and sets its treatment there: its admission, trusted
-  // proxies, network, crowd and crowd_is_large.
+  // proxies, network, top_address and top_address_is_large.
   EventLoop* Choose(Accepted& accepted);
   // Hands the socket over to another loop; false when the system does not allow it.
   bool MoveTo(EventLoop& loop, Accepted& accepted);

@@ -272,16 +272,16 @@ void Connection::OnInput(absl::string_view bytes) {
     input_.append(bytes.data(), bytes.size());
     input_.erase(0, ParseRequests(input_));
   }
-  GoOn();
+  Proceed();
 }
 
 void Connection::Continue() {
   wants_turn_ = false;
   if (!input_.empty() && IsReceiving()) input_.erase(0, ParseRequests(input_));
-  GoOn();
+  Proceed();
 }
 
-void Connection::GoOn() {
+void Connection::Proceed() {
   if (input_.empty()) std::string().swap(input_);
   // Flush accounts for the unsent bytes when it waits.
   if (!Flush() || !Settle() || !IsReceiving()) return;

@@ -144,7 +144,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void OnReadable();
   void ReadInput();
   // Called after input was parsed: sends, and waits for more input or for the next turn.
-  void GoOn();
+  void Proceed();
   // Drops the further input of a lingering connection.
   void Drop(std::vector<char>& buffer);
   // As the socket's read_some and write_some, through TLS if it is in use.

@@ -26,41 +26,41 @@ void ConnectionCount::AwaitZero(std::chrono::milliseconds timeout) const {
   is_zero_.wait_for(lock, timeout, [this] { return served_ + refused_ == 0; });
 }
 
-void ConnectionCount::AddOf(const access::Network& network, size_t loop) {
-  const std::lock_guard lock(of_mutex_);
-  Of& of = of_[network];
-  if (of.by_loop.size() <= loop) of.by_loop.resize(loop + 1);
-  ++of.by_loop[loop];
-  by_connections_.erase({of.connections, network});
-  by_connections_.insert({++of.connections, network});
+void ConnectionCount::AddConnectionOf(const access::Network& network, size_t loop) {
+  const std::lock_guard lock(by_address_mutex_);
+  Connections& connections = by_address_[network];
+  if (connections.by_loop.size() <= loop) connections.by_loop.resize(loop + 1);
+  ++connections.by_loop[loop];
+  by_connections_.erase({connections.count, network});
+  by_connections_.insert({++connections.count, network});
 }
 
-void ConnectionCount::RemoveOf(const access::Network& network, size_t loop) {
-  const std::lock_guard lock(of_mutex_);
-  const auto it = of_.find(network);
-  if (it == of_.end()) return;
+void ConnectionCount::RemoveConnectionOf(const access::Network& network, size_t loop) {
+  const std::lock_guard lock(by_address_mutex_);
+  const auto it = by_address_.find(network);
+  if (it == by_address_.end()) return;
   --it->second.by_loop[loop];
-  by_connections_.erase({it->second.connections, network});
-  if (--it->second.connections == 0) {
-    of_.erase(it);
+  by_connections_.erase({it->second.count, network});
+  if (--it->second.count == 0) {
+    by_address_.erase(it);
   } else {
-    by_connections_.insert({it->second.connections, network});
+    by_connections_.insert({it->second.count, network});
   }
 }
 
 int64_t ConnectionCount::ConnectionsOf(const access::Network& network) const {
-  const std::lock_guard lock(of_mutex_);
-  const auto it = of_.find(network);
-  return it == of_.end() ? 0 : it->second.connections;
+  const std::lock_guard lock(by_address_mutex_);
+  const auto it = by_address_.find(network);
+  return it == by_address_.end() ? 0 : it->second.count;
 }
 
-std::optional<ConnectionCount::Crowd> ConnectionCount::LargestCrowd() const {
-  const std::lock_guard lock(of_mutex_);
+std::optional<ConnectionCount::TopAddress> ConnectionCount::FindTopAddress() const {
+  const std::lock_guard lock(by_address_mutex_);
   if (by_connections_.empty()) return std::nullopt;
   const auto& [connections, network] = *by_connections_.rbegin();
-  const auto& by_loop = of_.find(network)->second.by_loop;
+  const auto& by_loop = by_address_.find(network)->second.by_loop;
   const auto most = std::max_element(by_loop.begin(), by_loop.end());
-  return Crowd{network, connections, static_cast<size_t>(most - by_loop.begin())};
+  return TopAddress{network, connections, static_cast<size_t>(most - by_loop.begin())};
 }
 
 }  // namespace tcsync::listener

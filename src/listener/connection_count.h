@@ -79,16 +79,16 @@ class ConnectionCount {
   void AwaitZero(std::chrono::milliseconds timeout) const;
 
   // Counts the served connections by address and loop.
-  void AddOf(const access::Network& network, size_t loop);
-  void RemoveOf(const access::Network& network, size_t loop);
+  void AddConnectionOf(const access::Network& network, size_t loop);
+  void RemoveConnectionOf(const access::Network& network, size_t loop);
   int64_t ConnectionsOf(const access::Network& network) const;
-  struct Crowd {
+  struct TopAddress {
     access::Network network;
     int64_t connections = 0;
     size_t loop = 0;  // the one with most of them
   };
   // The address with the most connections.
-  std::optional<Crowd> LargestCrowd() const;
+  std::optional<TopAddress> FindTopAddress() const;
 
   // Adds to the memory of all connections; false when it exceeds the limit.
   bool Charge(int64_t more_bytes) {
@@ -106,8 +106,8 @@ class ConnectionCount {
   }
 
  private:
-  struct Of {
-    int64_t connections = 0;
+  struct Connections {
+    int64_t count = 0;
     absl::InlinedVector<int32_t, 4> by_loop;
   };
 
@@ -130,8 +130,8 @@ class ConnectionCount {
   int64_t served_total_ = 0;
   int64_t refused_total_ = 0;
   int64_t dropped_total_ = 0;
-  mutable std::mutex of_mutex_;  // guards the members below
-  absl::flat_hash_map<access::Network, Of> of_;
+  mutable std::mutex by_address_mutex_;  // guards the members below
+  absl::flat_hash_map<access::Network, Connections> by_address_;
   std::set<std::pair<int64_t, access::Network>> by_connections_;
 };
 

@@ -152,10 +152,10 @@ void EventLoop::AdoptOnLoop(Accepted accepted) {
   const auto remove = [this, &accepted] {
     if (accepted.admission == Admission::kTurnAway) return connection_count_.RemoveRefused();
     connection_count_.RemoveServed();
-    if (accepted.network) connection_count_.RemoveOf(*accepted.network, index_);
+    if (accepted.network) connection_count_.RemoveConnectionOf(*accepted.network, index_);
   };
   // The connection that was to make room may have become busy since the decision.
-  if (accepted.admission == Admission::kServeInstead && !shares_.MakeRoom(accepted)) {
+  if (accepted.admission == Admission::kReplace && !shares_.MakeRoom(accepted)) {
     remove();
     accepted.admission = Admission::kTurnAway;
     if (!connection_count_.AddRefused()) return;

@@ -11,11 +11,11 @@ namespace tcsync::listener {
 namespace {
 
 // A multicast address, which no peer has: the key of the group of connections without a share.
-constexpr access::Network kNobody = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-                                     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+constexpr access::Network kNoShare = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                      0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 // The number of the longest waiting connections that are considered for closing.
-constexpr int kLookedAtMax = 64;
+constexpr int kCandidatesMax = 64;
 // The number of connections that may stay, before the search for one to close ends.
 constexpr int kPassedOverMax = 1024;
 
@@ -54,7 +54,7 @@ void FairShares::Touch(Connection& connection) {
 // Shares
 
 void FairShares::Join(Connection& connection, const std::optional<access::Network>& network) {
-  const access::Network& key = network ? *network : kNobody;
+  const access::Network& key = network ? *network : kNoShare;
   std::unique_ptr<AddressGroup>& group = groups_[key];
   if (group == nullptr) group = std::make_unique<AddressGroup>(key);
   connection.place().group = group.get();
@@ -73,42 +73,42 @@ void FairShares::Leave(Connection& connection) {
   (connection.IsIdle() ? group.idle : group.active).erase(connection.place().in_group);
   group.bytes -= connection.place().charged_bytes;
   --connections_;
-  if (group.network != kNobody) connection_count_.RemoveOf(group.network, loop_index_);
+  if (group.network != kNoShare) connection_count_.RemoveConnectionOf(group.network, loop_index_);
 }
 
 void FairShares::ChangeNetwork(Connection& connection,
                                const std::optional<access::Network>& network) {
-  if (connection.place().group->network == (network ? *network : kNobody)) return;
+  if (connection.place().group->network == (network ? *network : kNoShare)) return;
   Leave(connection);
   Join(connection, network);
-  if (network) connection_count_.AddOf(*network, loop_index_);
+  if (network) connection_count_.AddConnectionOf(*network, loop_index_);
 }
 
 bool FairShares::MakeRoom(const Accepted& accepted) {
-  if (accepted.crowd) {
-    const auto it = groups_.find(*accepted.crowd);
+  if (accepted.top_address) {
+    const auto it = groups_.find(*accepted.top_address);
     if (it != groups_.end()) {
       if (CloseLongestIdle(it->second->idle, 0)) return true;
-      if (accepted.crowd_is_large && CloseStalest(*it->second)) return true;
+      if (accepted.top_address_is_large && CloseStalest(*it->second)) return true;
     }
     // The address with the most connections must not push out others.
-    if (accepted.crowd == accepted.network) return false;
+    if (accepted.top_address == accepted.network) return false;
   }
   return CloseLongestIdle(
       idle_, accepted.network ? connection_count_.ConnectionsOf(*accepted.network) : 0);
 }
 
-bool FairShares::CloseLongestIdle(const std::list<Connection*>& idle, int64_t crowd_min) {
+bool FairShares::CloseLongestIdle(const std::list<Connection*>& idle, int64_t connections_min) {
   int passed_over = 0;
-  int looked_at = 0;
+  int candidates = 0;
   for (Connection* const candidate : idle) {
     const access::Network& network = candidate->place().group->network;
-    const int64_t own = network == kNobody ? 1 : connection_count_.ConnectionsOf(network);
-    if (own < crowd_min) {
+    const int64_t own = network == kNoShare ? 1 : connection_count_.ConnectionsOf(network);
+    if (own < connections_min) {
       if (++passed_over > kPassedOverMax) return false;
       continue;
     }
-    if (++looked_at > kLookedAtMax) return false;
+    if (++candidates > kCandidatesMax) return false;
     if (candidate->HasUnreadInput()) continue;
     const std::shared_ptr<Connection> connection = candidate->shared_from_this();
     connection->Close();
@@ -118,9 +118,9 @@ bool FairShares::CloseLongestIdle(const std::list<Connection*>& idle, int64_t cr
 }
 
 bool FairShares::CloseStalest(const AddressGroup& group) {
-  int looked_at = 0;
+  int candidates = 0;
   for (Connection* const candidate : group.active) {
-    if (++looked_at > kLookedAtMax) return false;
+    if (++candidates > kCandidatesMax) return false;
     if (!candidate->WaitsForClient()) continue;
     const std::shared_ptr<Connection> connection = candidate->shared_from_this();
     connection->End(EndReason::kMadeRoom);
@@ -179,9 +179,9 @@ void FairShares::Shed() {
     AddressGroup* const group = GroupToShed();
     if (group == nullptr) break;
     Connection* chosen = group->idle.empty() ? group->active.front() : group->idle.front();
-    int looked_at = 0;
+    int candidates = 0;
     for (Connection* const candidate : group->active) {
-      if (!group->idle.empty() || ++looked_at > kLookedAtMax) break;
+      if (!group->idle.empty() || ++candidates > kCandidatesMax) break;
       if (!candidate->WaitsForClient() ||
           candidate->place().charged_bytes <= static_cast<int64_t>(base::kConnectionBytes))
         continue;
@@ -199,7 +199,7 @@ void FairShares::Shed() {
 bool FairShares::MayTakeTurn(const Connection& connection) const {
   const AddressGroup& group = *connection.place().group;
   if (!group.waiting.empty()) return false;
-  return group.round != round_ || group.used < base::kTurnTime || group.network == kNobody;
+  return group.round != round_ || group.used < base::kTurnTime || group.network == kNoShare;
 }
 
 void FairShares::Spend(AddressGroup& group, std::chrono::nanoseconds time) {
@@ -239,10 +239,10 @@ void FairShares::RunTurns() {
     AddressGroup* const group = ring_.front();
     ring_.pop_front();
     // Connections without a share are of many addresses, and each that waits now gets a turn.
-    size_t turns = group->network == kNobody ? group->waiting.size() : 1;
+    size_t turns = group->network == kNoShare ? group->waiting.size() : 1;
     const Connection::Instant group_begin = clock_.now();
     while (!group->waiting.empty() &&
-           (turns > 0 || (group->network != kNobody && clock_.now() - group_begin < share))) {
+           (turns > 0 || (group->network != kNoShare && clock_.now() - group_begin < share))) {
       if (turns > 0) --turns;
       const std::shared_ptr<Connection> connection = group->waiting.front()->shared_from_this();
       connection->place().turn_node.splice(connection->place().turn_node.end(), group->waiting,

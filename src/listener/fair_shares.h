@@ -49,8 +49,8 @@ class FairShares {
   // The connection was active: others now precede it when one must be closed.
   void Touch(Connection& connection);
 
-  // Closes a connection for a new one: one of the crowd, or else the longest idle one whose address
-  // has no fewer than the newcomer's. False when there is none.
+  // Closes a connection for a new one: one of the top address, or else the longest idle one whose
+  // address has no fewer than the newcomer's. False when there is none.
   bool MakeRoom(const Accepted& accepted);
 
   // Turns. An address that has used up its time waits until the others have had theirs.
@@ -68,7 +68,7 @@ class FairShares {
 
  private:
   // Skips connections whose next request has already arrived.
-  bool CloseLongestIdle(const std::list<Connection*>& idle, int64_t crowd_min);
+  bool CloseLongestIdle(const std::list<Connection*>& idle, int64_t connections_min);
   bool CloseStalest(const AddressGroup& group);
   void RunTurns();
   void PostTurns();

@@ -97,8 +97,8 @@ void HealthService::AddNote(absl::string_view name, std::function<absl::string_v
   notes_.emplace_back(name, std::move(note));
 }
 
-void HealthService::Ask(absl::AnyInvocable<void(const Health&)> done) {
-  monitor_.Ask([this, done = std::move(done)](const StorageReport& report) mutable {
+void HealthService::Check(absl::AnyInvocable<void(const Health&)> done) {
+  monitor_.Check([this, done = std::move(done)](const StorageReport& report) mutable {
     Health health = Judge(report, policy_);
     for (const auto& [name, note] : notes_) {
       if (const absl::string_view text = note(); !text.empty())

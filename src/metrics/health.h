@@ -52,12 +52,12 @@ class HealthService {
   HealthService(HealthMonitor& monitor, const HealthPolicy& policy, Registry& registry,
                 base::Logger logger);
 
-  // Calls `done` as HealthMonitor::Ask does. Before that, sets tcsync_health_ok, and logs a check
+  // Calls `done` as HealthMonitor::Check does. Before that, sets tcsync_health_ok, and logs a check
   // that began or ceased to fail.
-  void Ask(absl::AnyInvocable<void(const Health&)> done);
+  void Check(absl::AnyInvocable<void(const Health&)> done);
 
   // Adds a source of notes: `note` returns a constant, or nothing, at any time on any thread.
-  // Before the first Ask.
+  // Before the first Check.
   void AddNote(absl::string_view name, std::function<absl::string_view()> note);
 
  private:

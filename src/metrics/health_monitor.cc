@@ -135,7 +135,7 @@ void HealthMonitor::Stop() {
   if (stats_thread_.joinable()) stats_thread_.join();
 }
 
-void HealthMonitor::Ask(Done done) {
+void HealthMonitor::Check(Done done) {
   State& state = *state_;
   std::unique_lock lock(state.mutex);
   const Instant now = Now();

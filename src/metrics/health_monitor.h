@@ -39,8 +39,8 @@ struct StorageReport {
 // Thread-safe.
 class HealthMonitor {
  public:
-  // Called exactly once: before Ask returns if there is a recent result, and otherwise on a thread
-  // of the monitor's; must not block for long.
+  // Called exactly once: before Check returns if there is a recent result, and otherwise on a
+  // thread of the monitor's; must not block for long.
   using Done = absl::AnyInvocable<void(const StorageReport&)>;
 
   // Both must live until Stop() has returned. `storage` completes pending probes even after that.
@@ -49,7 +49,7 @@ class HealthMonitor {
   HealthMonitor(const HealthMonitor&) = delete;
   HealthMonitor& operator=(const HealthMonitor&) = delete;
 
-  void Ask(Done done);
+  void Check(Done done);
 
   // The figures of the last reading.
   std::optional<StorageStats> LatestStats() const;

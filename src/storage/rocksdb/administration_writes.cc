@@ -86,7 +86,7 @@ class Importer {
       return absl::ResourceExhaustedError("the chain is full");
     }
     // A chain with a cycle has no end for its readers.
-    const absl::StatusOr<bool> closes = ClosesACircle(stored.version);
+    const absl::StatusOr<bool> closes = CompletesCycle(stored.version);
     if (!closes.ok()) return closes.status();
     if (*closes) {
       return absl::InvalidArgumentError(
@@ -106,7 +106,7 @@ class Importer {
     return absl::OkStatus();
   }
 
-  absl::StatusOr<bool> ClosesACircle(const Version& version) {
+  absl::StatusOr<bool> CompletesCycle(const Version& version) {
     const Uuid& version_id = version.version_id;
     if (version_id == version.parent_version_id || version_id.IsNil()) return true;
     if (added_.contains(version_id)) return true;

@@ -24,12 +24,12 @@ namespace tcsync::rocksdb_storage {
 namespace {
 
 // The interval of reports, and of checks of the awaited condition.
-constexpr std::chrono::milliseconds kLookInterval{50};
+constexpr std::chrono::milliseconds kCheckInterval{50};
 
 // The number of compactions of one table without a change that is an error.
 constexpr int kFruitlessStepsMax = 3;
 // The delay after a full disk.
-constexpr int kTimesAgain = 3;
+constexpr int kRetriesMax = 3;
 
 bool IsDataFile(absl::string_view name) {
   return absl::EndsWith(name, ".sst") || absl::EndsWith(name, ".blob");
@@ -107,8 +107,8 @@ absl::StatusOr<CompactionReport> Compactor::Run() {
   CompactionReport report;
   absl::Status status = Compact(report);
   // A compaction of RocksDB's own may have had the space, which it releases when it fails.
-  for (int again = 0; absl::IsResourceExhausted(status) && again < kTimesAgain; ++again) {
-    status = AwaitCompactionsOfItsOwn();
+  for (int again = 0; absl::IsResourceExhausted(status) && again < kRetriesMax; ++again) {
+    status = AwaitAutomaticCompactions();
     if (status.ok()) status = Compact(report);
   }
   if (absl::IsResourceExhausted(status)) {
@@ -138,7 +138,7 @@ absl::Status Compactor::Compact(CompactionReport& report) {
   if (status.ok()) status = CompactRanges();
   if (status.ok()) status = CollectBlobs();
   if (status.ok()) status = AwaitStaleFiles();
-  if (status.ok()) status = TakeNotesBack();
+  if (status.ok()) status = RemoveNotes();
   if (status.ok()) status = measure(report.bytes_after);
   return status;
 }
@@ -186,7 +186,7 @@ absl::Status Compactor::Flush() {
   });
 }
 
-absl::Status Compactor::AwaitCompactionsOfItsOwn() {
+absl::Status Compactor::AwaitAutomaticCompactions() {
   return Await("waiting for disk space", [&]() -> absl::StatusOr<bool> {
     uint64_t running = 0;
     const absl::Status status =
@@ -410,20 +410,20 @@ absl::Status Compactor::AwaitStaleFiles() {
   });
 }
 
-absl::Status Compactor::TakeNotesBack() {
+absl::Status Compactor::RemoveNotes() {
   const absl::Status status = storage_.Commit(
       [&](BatchBuilder& batch) -> absl::Status {
-        size_t taken_back = 0;
+        size_t removed = 0;
         for (const Removal& removal : removals_) {
           const absl::StatusOr<std::optional<std::string>> now = batch.reader().Read(removal.key);
           if (!now.ok()) return now.status();
           // Later removals may have changed the note, and this compaction may not cover them.
           if (*now != removal.value) continue;
           batch.Delete(removal.key);
-          ++taken_back;
+          ++removed;
         }
         // No removal can happen at this moment, because this is the committer's thread.
-        const bool is_all = taken_back == removals_.size() &&
+        const bool is_all = removed == removals_.size() &&
                             removals_.size() < base::kRemovalsPerCompaction &&
                             storage_.removals() == removals_at_first_;
         storage_.set_has_removals(!is_all);
@@ -466,7 +466,7 @@ absl::Status Compactor::CompactRange(const rocksdb::CompactRangeOptions& options
     return absl::UnavailableError("the system has no further thread for a compaction");
   }
   std::unique_lock lock(mutex);
-  while (!changed.wait_for(lock, kLookInterval, [&] { return result.has_value(); })) {
+  while (!changed.wait_for(lock, kCheckInterval, [&] { return result.has_value(); })) {
     lock.unlock();
     if (!is_cancelled && !Report(doing_, done_, total_).ok()) is_cancelled = true;
     lock.lock();
@@ -487,7 +487,7 @@ absl::Status Compactor::Await(absl::string_view doing,
     if (*done) return absl::OkStatus();
     if (const absl::Status status = Report(std::string(doing_), 0, 0); !status.ok()) return status;
     std::unique_lock lock(mutex);
-    never.wait_for(lock, kLookInterval);
+    never.wait_for(lock, kCheckInterval);
   }
 }
 

@@ -62,8 +62,8 @@ class Compactor {
   absl::Status CompactRanges();
   absl::Status CollectBlobs();
   absl::Status AwaitStaleFiles();
-  absl::Status AwaitCompactionsOfItsOwn();
-  absl::Status TakeNotesBack();
+  absl::Status AwaitAutomaticCompactions();
+  absl::Status RemoveNotes();
 
   // The number of removals from `first` on, in the order of their clients, that are best compacted
   // together: those in the same file of the bottommost level.

@@ -254,7 +254,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DataDirectory& di
   if (!status.ok()) return status;
   database->watch_.emplace(directory);
   database->watch_thread_ =
-      base::StartThread("tcsync-watch", [raw = database.get()] { raw->WatchNowAndThen(); });
+      base::StartThread("tcsync-watch", [raw = database.get()] { raw->WatchPeriodically(); });
   return database;
 }
 
@@ -276,7 +276,7 @@ absl::Status Database::LoadFile(const DataDirectory& directory) {
 }
 
 absl::Status Database::Examine() {
-  if (may_create_) return CheckNothingIsThere(*env_, data_dir_);
+  if (may_create_) return CheckHasNoDatabase(*env_, data_dir_);
   const std::lock_guard lock(file_mutex_);
   const absl::StatusOr<DatabaseFindings> findings =
       ExamineDatabase(*env_, data_dir_, file_ ? &*file_ : nullptr);
@@ -406,7 +406,7 @@ absl::Status Database::Place() const {
   return OwnCopy(place_);
 }
 
-void Database::WatchNowAndThen() {
+void Database::WatchPeriodically() {
   for (int times = 1;; ++times) {
     {
       std::unique_lock lock(place_mutex_);

@@ -150,7 +150,7 @@ class Database {
   uint64_t NotedLog();
   // Whether the files in use are present.
   absl::Status CheckFiles();
-  void WatchNowAndThen();
+  void WatchPeriodically();
   void WatchOnce(bool with_files);
   absl::Status Place() const;
   bool IsLendable() const;

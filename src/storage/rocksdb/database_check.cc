@@ -229,7 +229,7 @@ absl::Status RefusalOf(const std::string& data_dir, const DatabaseFindings& find
       "has the details"));
 }
 
-absl::Status CheckNothingIsThere(rocksdb::Env& env, const std::string& data_dir) {
+absl::Status CheckHasNoDatabase(rocksdb::Env& env, const std::string& data_dir) {
   const std::string path = absl::StrCat(data_dir, "/", kDatabaseName);
   std::vector<std::string> names;
   const rocksdb::Status status = env.GetChildren(path, &names);

@@ -38,7 +38,7 @@ absl::Status IncompleteError(const std::string& data_dir, absl::string_view what
 
 // kDataLoss when the database's folder has a part of a database that was in use, so that none may
 // be created there.
-absl::Status CheckNothingIsThere(rocksdb::Env& env, const std::string& data_dir);
+absl::Status CheckHasNoDatabase(rocksdb::Env& env, const std::string& data_dir);
 
 }  // namespace tcsync::rocksdb_storage
 

@@ -63,7 +63,7 @@ class RocksdbStorage final : public Storage,
         committer_(
             options.queue_bytes_max, options.disk_wait_max,
             [this](std::vector<PendingWrite>& batch) { CommitAll(batch); }, instruments_.get()),
-        notes_thread_(base::StartThread("tcsync-notes", [this] { FlushNotesNowAndThen(); })) {
+        notes_thread_(base::StartThread("tcsync-notes", [this] { FlushNotesPeriodically(); })) {
     if (options.registry == nullptr) return;
     read_queue_registration_ = options.registry->AddCallback(
         metrics::Type::kGauge, "tcsync_disk_read_queue_reads",
@@ -163,7 +163,7 @@ class RocksdbStorage final : public Storage,
   CommitterQueue queue() const override { return committer_.queue(); }
   uint64_t head_cache_bytes() const override { return head_cache_->bytes(); }
 
-  void FlushNotesNowAndThen();
+  void FlushNotesPeriodically();
   // Calls `done` with the result of reading that probe.
   void ReadBack(uint64_t probe_number, ProbeCallback done);
 
@@ -457,7 +457,7 @@ absl::Status RocksdbStorage::FlushNotes(Room room) {
   return written;
 }
 
-void RocksdbStorage::FlushNotesNowAndThen() {
+void RocksdbStorage::FlushNotesPeriodically() {
   for (bool is_closing = false; !is_closing;) {
     {
       std::unique_lock lock(closing_mutex_);

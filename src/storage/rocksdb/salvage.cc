@@ -228,7 +228,7 @@ class Salvager {
         names_(std::move(names)) {}
 
   absl::StatusOr<std::unique_ptr<rocksdb::DB>> Open(std::vector<std::string>& damage) {
-    auto opened = OpenAsItIs(damage);
+    auto opened = OpenUnchanged(damage);
     if (opened != nullptr) return opened;
     return OpenRepaired(damage);
   }
@@ -276,7 +276,7 @@ class Salvager {
     return std::unique_ptr<rocksdb::DB>(database);
   }
 
-  std::unique_ptr<rocksdb::DB> OpenAsItIs(std::vector<std::string>& damage) {
+  std::unique_ptr<rocksdb::DB> OpenUnchanged(std::vector<std::string>& damage) {
     const std::string path = absl::StrCat(scratch_path_, "/as-it-is");
     const absl::Status staged = Stage(path, [](const std::string& name) {
       return name == "CURRENT" || name == "IDENTITY" || IsManifest(name) || IsTable(name) ||

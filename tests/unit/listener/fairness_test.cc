@@ -75,7 +75,7 @@ class FairnessTest : public testing::Test {
     accepted.socket = ServerSocket(*loop_, connection);
     accepted.network = network;
     count_.AddServed();
-    count_.AddOf(network, 0);
+    count_.AddConnectionOf(network, 0);
     loop_->Adopt(std::move(accepted));
     return connection.client;
   }
@@ -85,9 +85,9 @@ class FairnessTest : public testing::Test {
   }
   static Accepted Instead(const Network& crowd, bool is_large) {
     Accepted accepted = Accept();
-    accepted.admission = Admission::kServeInstead;
-    accepted.crowd = crowd;
-    accepted.crowd_is_large = is_large;
+    accepted.admission = Admission::kReplace;
+    accepted.top_address = crowd;
+    accepted.top_address_is_large = is_large;
     return accepted;
   }
 
@@ -246,19 +246,19 @@ TEST_F(MemoryTest, WhoeverTakesMostGivesWay) {
 // If these fail, the wrong address is evicted.
 TEST(ConnectionCountTest, TheLargestCrowdIsFound) {
   ConnectionCount count(10, 10);
-  EXPECT_FALSE(count.LargestCrowd().has_value());
-  for (int i = 0; i < 3; ++i) count.AddOf(kCrowd, i % 2);
-  for (int i = 0; i < 2; ++i) count.AddOf(kStranger, 1);
-  EXPECT_EQ(count.LargestCrowd()->network, kCrowd);
-  EXPECT_EQ(count.LargestCrowd()->connections, 3);
-  EXPECT_EQ(count.LargestCrowd()->loop, 0u);
-  for (const size_t loop : {0, 0}) count.RemoveOf(kCrowd, loop);
+  EXPECT_FALSE(count.FindTopAddress().has_value());
+  for (int i = 0; i < 3; ++i) count.AddConnectionOf(kCrowd, i % 2);
+  for (int i = 0; i < 2; ++i) count.AddConnectionOf(kStranger, 1);
+  EXPECT_EQ(count.FindTopAddress()->network, kCrowd);
+  EXPECT_EQ(count.FindTopAddress()->connections, 3);
+  EXPECT_EQ(count.FindTopAddress()->loop, 0u);
+  for (const size_t loop : {0, 0}) count.RemoveConnectionOf(kCrowd, loop);
   EXPECT_EQ(count.ConnectionsOf(kCrowd), 1);
-  EXPECT_EQ(count.LargestCrowd()->network, kStranger);
-  EXPECT_EQ(count.LargestCrowd()->loop, 1u);
-  for (int i = 0; i < 2; ++i) count.RemoveOf(kStranger, 1);
-  count.RemoveOf(kCrowd, 1);
-  EXPECT_FALSE(count.LargestCrowd().has_value());
+  EXPECT_EQ(count.FindTopAddress()->network, kStranger);
+  EXPECT_EQ(count.FindTopAddress()->loop, 1u);
+  for (int i = 0; i < 2; ++i) count.RemoveConnectionOf(kStranger, 1);
+  count.RemoveConnectionOf(kCrowd, 1);
+  EXPECT_FALSE(count.FindTopAddress().has_value());
 }
 
 }  // namespace

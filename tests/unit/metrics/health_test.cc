@@ -42,7 +42,7 @@ constexpr HealthTiming kForEver{.wait_max = std::chrono::hours(1),
 
 StorageReport AskAndWait(HealthMonitor& monitor) {
   std::promise<StorageReport> answer;
-  monitor.Ask([&](const StorageReport& report) { answer.set_value(report); });
+  monitor.Check([&](const StorageReport& report) { answer.set_value(report); });
   return answer.get_future().get();
 }
 
@@ -81,7 +81,7 @@ TEST(HealthMonitorTest, ThereIsOneProbeAtATime) {
   for (int i = 0; i < 20; ++i) {
     auto answer = std::make_shared<std::promise<StorageReport>>();
     answers.push_back(answer->get_future());
-    monitor.Ask([answer](const StorageReport& report) { answer->set_value(report); });
+    monitor.Check([answer](const StorageReport& report) { answer->set_value(report); });
   }
   storage.AwaitHeld();
   storage.Release(absl::DataLossError("torn"));
@@ -177,7 +177,7 @@ TEST(HealthMonitorTest, StoppingAnswersEverybody) {
   storage.hold = true;
   HealthMonitor monitor(storage, storage.figures, kForEver);
   std::promise<StorageReport> waiting;
-  monitor.Ask([&](const StorageReport& report) { waiting.set_value(report); });
+  monitor.Check([&](const StorageReport& report) { waiting.set_value(report); });
   storage.AwaitHeld();
   monitor.Stop();
   EXPECT_TRUE(absl::IsUnavailable(*waiting.get_future().get().probe));
@@ -282,7 +282,7 @@ TEST(HealthServiceTest, SetsTheMetricAndLogsChanges) {
                                     LogLevel::kInfo));
   const auto ask = [&] {
     std::promise<bool> ok;
-    health.Ask([&](const Health& found) { ok.set_value(found.ok()); });
+    health.Check([&](const Health& found) { ok.set_value(found.ok()); });
     return ok.get_future().get();
   };
   const std::string ok_line = "tcsync_health_ok{check=\"storage\"} 1\n";
