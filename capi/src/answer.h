@@ -1,4 +1,4 @@
-// The delivery of an answer to the host: to a waiting thread, to a callback, or into a queue.
+// The answer to a request, on its way to the host.
 #ifndef TCSYNC_CAPI_SRC_ANSWER_H_
 #define TCSYNC_CAPI_SRC_ANSWER_H_
 
@@ -8,45 +8,22 @@
 #include <utility>
 
 #include "absl/functional/function_ref.h"
+#include "capi/src/delivery.h"
 #include "capi/src/engine.h"
-#include "capi/src/guard.h"
-#include "capi/src/queue.h"
 #include "capi/src/response.h"
-#include "capi/src/waiter.h"
 #include "tcsync.h"
 #include "tcsync/handler.h"
 #include "tcsync/http_message.h"
 
 namespace tcsync::capi {
 
-// The destination of one answer. NULL: memory ran out. `is_here`: within the host's call that it
-// answers, on its thread.
-class Delivery {
- public:
-  virtual ~Delivery() = default;
-  virtual void Deliver(std::unique_ptr<tcsync_response> response, bool is_here) noexcept = 0;
-};
-
-// For a thread that waits; borrowed by the delivery that it makes.
-class AnswerWaiter {
- public:
-  std::unique_ptr<Delivery> MakeDelivery();
-  // The answer, in *response.
-  Result Wait(tcsync_response** response);
-
- private:
-  class ToWaiter;
-
-  Waiter<std::unique_ptr<tcsync_response>> response_;
-};
-
-// Into a queue, as TCSYNC_EVENT_RESPONSE.
-std::unique_ptr<Delivery> MakeQueueDelivery(const tcsync_queue& queue, void* user_data);
+using AnswerDelivery = Delivery<tcsync_response>;
 
 // To a callback: on the engine's thread for callbacks, or at once for an answer within the host's
 // call.
-std::unique_ptr<Delivery> MakeCallbackDelivery(std::shared_ptr<EngineCore> core,
-                                               tcsync_response_function function, void* user_data);
+std::unique_ptr<AnswerDelivery> MakeCallbackDelivery(std::shared_ptr<EngineCore> core,
+                                                     tcsync_response_function function,
+                                                     void* user_data);
 
 // Owes one delivery, and delivers NULL when memory runs out: at once in the host's call, and on
 // other threads when the callback that has to keep the promise is destroyed without being called.
@@ -54,7 +31,7 @@ std::unique_ptr<Delivery> MakeCallbackDelivery(std::shared_ptr<EngineCore> core,
 class Promise : public std::enable_shared_from_this<Promise> {
  public:
   // Bodies that come in pieces are read later, through `streams`; without it they are collected.
-  Promise(std::unique_ptr<Delivery> delivery, std::shared_ptr<EngineCore> streams);
+  Promise(std::unique_ptr<AnswerDelivery> delivery, std::shared_ptr<EngineCore> streams);
   Promise(const Promise&) = delete;
   Promise& operator=(const Promise&) = delete;
   ~Promise();
@@ -74,7 +51,7 @@ class Promise : public std::enable_shared_from_this<Promise> {
   void DeliverOnce(std::unique_ptr<tcsync_response> response, bool is_here) noexcept;
 
   std::atomic<bool> is_delivered_{false};
-  const std::unique_ptr<Delivery> delivery_;
+  const std::unique_ptr<AnswerDelivery> delivery_;
   // Allocated in advance, so that answering cannot fail.
   std::unique_ptr<tcsync_response> response_;
 };

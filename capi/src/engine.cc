@@ -83,8 +83,8 @@ Result CheckRequest(const tcsync_engine* engine, const tcsync_request* request) 
 }
 
 // The answer goes to the delivery.
-void HandleWhole(http::Handler& handler, const Request& request, std::unique_ptr<Delivery> delivery,
-                 std::shared_ptr<EngineCore> streams) {
+void HandleWhole(http::Handler& handler, const Request& request,
+                 std::unique_ptr<AnswerDelivery> delivery, std::shared_ptr<EngineCore> streams) {
   std::make_shared<Promise>(std::move(delivery), std::move(streams))
       ->FulfilWith([&](http::ResponseCallback done) {
         return handler.Handle(request.head(), request.body(), std::move(done));
@@ -95,7 +95,7 @@ Result HandleAndWait(http::Handler& handler, const tcsync_request& request,
                      tcsync_response** response) {
   Request read;
   if (Result result = read.Read(request); !result.ok()) return result;
-  AnswerWaiter waiter;
+  DeliveryWaiter<tcsync_response> waiter;
   HandleWhole(handler, read, waiter.MakeDelivery(), nullptr);
   return waiter.Wait(response);
 }
@@ -211,8 +211,9 @@ tcsync_code tcsync_engine_handle_queued(tcsync_engine* engine, const tcsync_requ
     if (Result result = tcsync::capi::CheckQueue(queue); !result.ok()) return result;
     Request read;
     if (Result result = read.Read(*request); !result.ok()) return result;
+    using Delivery = tcsync::capi::QueueDelivery<tcsync_response>;
     tcsync::capi::HandleWhole(engine->core->engine().handler(), read,
-                              tcsync::capi::MakeQueueDelivery(*queue, user_data), engine->core);
+                              std::make_unique<Delivery>(*queue, user_data), engine->core);
     return {};
   });
 }

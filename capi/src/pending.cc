@@ -208,7 +208,7 @@ void Pending::Proceed(const std::shared_ptr<AppendOperation>& operation) noexcep
   }
 }
 
-Result Pending::Finish(std::unique_ptr<Delivery> delivery) {
+Result Pending::Finish(std::unique_ptr<AnswerDelivery> delivery) {
   if (Result result = CheckProcess(core_->opener(), "engine"); !result.ok()) return result;
   const EngineCore::Use use(*core_);
   if (!use) return {TCSYNC_UNAVAILABLE, kEngineWasFreed};
@@ -276,7 +276,7 @@ tcsync_code tcsync_pending_finish(tcsync_pending* pending, tcsync_response** res
   return Guard(error, [&]() -> Result {
     if (Result result = Needed(pending, "pending"); !result.ok()) return result;
     if (response == nullptr) return NullArgument("response");
-    tcsync::capi::AnswerWaiter waiter;
+    tcsync::capi::DeliveryWaiter<tcsync_response> waiter;
     if (Result result = pending->request->Finish(waiter.MakeDelivery()); !result.ok()) {
       return result;
     }
@@ -289,7 +289,8 @@ tcsync_code tcsync_pending_finish_queued(tcsync_pending* pending, tcsync_queue* 
   return Guard(error, [&]() -> Result {
     if (Result result = Needed(pending, "pending"); !result.ok()) return result;
     if (Result result = CheckQueue(queue); !result.ok()) return result;
-    return pending->request->Finish(tcsync::capi::MakeQueueDelivery(*queue, user_data));
+    using Delivery = tcsync::capi::QueueDelivery<tcsync_response>;
+    return pending->request->Finish(std::make_unique<Delivery>(*queue, user_data));
   });
 }
 

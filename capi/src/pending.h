@@ -33,7 +33,7 @@ class Pending : public std::enable_shared_from_this<Pending> {
   Result AppendQueued(absl::string_view bytes, const tcsync_queue& queue, void* user_data);
 
   // Ends the body. The answer goes to the delivery, unless this fails.
-  Result Finish(std::unique_ptr<Delivery> delivery);
+  Result Finish(std::unique_ptr<AnswerDelivery> delivery);
 
   // The request has no effect, unless it was finished.
   void Abandon() noexcept;

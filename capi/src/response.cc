@@ -8,11 +8,11 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "capi/src/bytes.h"
+#include "capi/src/delivery.h"
 #include "capi/src/engine.h"
 #include "capi/src/guard.h"
 #include "capi/src/process.h"
 #include "capi/src/queue.h"
-#include "capi/src/waiter.h"
 
 namespace tcsync::capi {
 namespace {
@@ -20,72 +20,7 @@ namespace {
 // The size of the pieces of a body in memory; a stored one comes in pieces of the same size.
 constexpr size_t kPieceBytes = size_t{128} * 1024;
 
-constexpr char kCannotBeCompleted[] =
-    "the body of this response cannot be read to its end, for a reason that the log has: close the "
-    "connection";
-
-// The destination of one piece: bytes, none at the end of the body, or a code.
-class PieceDelivery {
- public:
-  virtual ~PieceDelivery() = default;
-  virtual void Deliver(tcsync_code code, std::unique_ptr<tcsync_bytes> bytes) noexcept = 0;
-};
-
-// For a thread that waits; borrowed by the delivery that it makes.
-class PieceWaiter {
- public:
-  std::unique_ptr<PieceDelivery> MakeDelivery() { return std::make_unique<ToWaiter>(*this); }
-
-  Result Wait(tcsync_bytes** bytes) {
-    Piece piece = piece_.Wait();
-    if (piece.code == TCSYNC_OUT_OF_MEMORY) return {piece.code, "out of memory"};
-    if (piece.code != TCSYNC_OK) return {piece.code, kCannotBeCompleted};
-    *bytes = piece.bytes.release();
-    return {};
-  }
-
- private:
-  struct Piece {
-    tcsync_code code;
-    std::unique_ptr<tcsync_bytes> bytes;
-  };
-
-  class ToWaiter final : public PieceDelivery {
-   public:
-    explicit ToWaiter(PieceWaiter& waiter) : waiter_(waiter) {}
-    void Deliver(tcsync_code code, std::unique_ptr<tcsync_bytes> bytes) noexcept override {
-      waiter_.piece_.Give({code, std::move(bytes)});
-    }
-
-   private:
-    PieceWaiter& waiter_;
-  };
-
-  Waiter<Piece> piece_;
-};
-
-class PieceToQueue final : public PieceDelivery {
- public:
-  PieceToQueue(std::shared_ptr<EventQueue> queue, EventNode node)
-      : queue_(std::move(queue)), node_(std::move(node)) {}
-
-  void Deliver(tcsync_code code, std::unique_ptr<tcsync_bytes> bytes) noexcept override {
-    node_.front().code = code;
-    node_.front().bytes = std::move(bytes);
-    queue_->Push(std::move(node_));
-  }
-
- private:
-  const std::shared_ptr<EventQueue> queue_;
-  EventNode node_;
-};
-
-std::unique_ptr<PieceDelivery> MakeQueuePieceDelivery(const tcsync_queue& queue, void* user_data) {
-  EventNode node(1);
-  node.front().kind = TCSYNC_EVENT_PIECE;
-  node.front().user_data = user_data;
-  return std::make_unique<PieceToQueue>(queue.events, std::move(node));
-}
+using PieceDelivery = Delivery<tcsync_bytes>;
 
 // Owes one piece, and delivers TCSYNC_OUT_OF_MEMORY when it is destroyed first.
 class OwedPiece {
@@ -116,7 +51,7 @@ class OwedPiece {
     // First: the host may ask for the next piece as soon as it has this one.
     progress_->is_reading.store(false, std::memory_order_release);
     const std::unique_ptr<PieceDelivery> delivery = std::move(delivery_);
-    delivery->Deliver(code, std::move(bytes));
+    delivery->Deliver(code, std::move(bytes), /*is_here=*/false);
   }
 
   std::unique_ptr<PieceDelivery> delivery_;
@@ -129,7 +64,7 @@ void ReadHere(tcsync_response& response, PieceDelivery& delivery) {
   std::unique_ptr<tcsync_bytes> bytes;
   if (!rest.empty()) bytes = std::make_unique<tcsync_bytes>(rest.substr(0, kPieceBytes));
   response.progress->bytes += std::min(rest.size(), kPieceBytes);
-  delivery.Deliver(TCSYNC_OK, std::move(bytes));
+  delivery.Deliver(TCSYNC_OK, std::move(bytes), /*is_here=*/true);
 }
 
 // A body that comes in pieces comes from the engine, and so in one process only.
@@ -147,14 +82,14 @@ Result BeginRead(tcsync_response& response, std::unique_ptr<PieceDelivery> deliv
     return {TCSYNC_INVALID_ARGUMENT,
             "a piece of this response is being read already; take it before asking for the next"};
   }
-  if (progress.is_broken) return {TCSYNC_RESPONSE_INCOMPLETE, kCannotBeCompleted};
+  if (progress.is_broken) return {TCSYNC_RESPONSE_INCOMPLETE, kBodyIsIncomplete};
   if (response.has_whole_body()) {
     ReadHere(response, *delivery);
     return {};
   }
   http::BodySource& source = *response.response.body_source;
   if (progress.bytes >= source.bytes()) {
-    delivery->Deliver(TCSYNC_OK, nullptr);
+    delivery->Deliver(TCSYNC_OK, nullptr, /*is_here=*/true);
     return {};
   }
   if (response.core != nullptr) use.emplace(*response.core);
@@ -237,7 +172,7 @@ tcsync_code tcsync_response_read(tcsync_response* response, tcsync_bytes** bytes
     if (Result result = Needed(response, "response"); !result.ok()) return result;
     if (bytes == nullptr) return NullArgument("bytes");
     std::optional<EngineCore::Use> use;
-    tcsync::capi::PieceWaiter waiter;
+    tcsync::capi::DeliveryWaiter<tcsync_bytes> waiter;
     Result begun = tcsync::capi::BeginRead(*response, waiter.MakeDelivery(), use);
     return begun.ok() ? waiter.Wait(bytes) : begun;
   });
@@ -249,8 +184,8 @@ tcsync_code tcsync_response_read_queued(tcsync_response* response, tcsync_queue*
     if (Result result = Needed(response, "response"); !result.ok()) return result;
     if (Result result = tcsync::capi::CheckQueue(queue); !result.ok()) return result;
     std::optional<EngineCore::Use> use;
-    return tcsync::capi::BeginRead(*response,
-                                   tcsync::capi::MakeQueuePieceDelivery(*queue, user_data), use);
+    using Delivery = tcsync::capi::QueueDelivery<tcsync_bytes>;
+    return tcsync::capi::BeginRead(*response, std::make_unique<Delivery>(*queue, user_data), use);
   });
 }
 
