@@ -232,7 +232,7 @@ void UploadBody::OnBegun(absl::StatusOr<UploadOutcome> outcome) {
       // As a whole it may need more than an address' part, but never more than the part of all
       // large bodies together.
       ByteCharge charge(shares_->large());
-      if (!charge.TryResize(kWindowBytes)) return Stop(BodyResult::kNoMemory);
+      if (!charge.TryResize(kWindowBytes)) Stop(BodyResult::kNoMemory);
       charge_ = std::move(charge);
       const uint64_t all = shares_->large()->bytes_max();
       options_.bytes_max =
