@@ -125,10 +125,7 @@ absl::Status Acceptor::RemoveStaleSocket(const std::string& path, absl::string_v
   UnixProtocol::socket probe(context);
   error_code error;
   probe.connect(UnixProtocol::endpoint(path), error);
-  if (error != asio::error::connection_refused) {
-    return absl::AlreadyExistsError(
-        absl::StrCat("cannot listen on ", text, ": the address is in use by another program"));
-  }
+  if (error != asio::error::connection_refused) return BindError(asio::error::address_in_use, text);
   // There is no listener: the program that made the socket has ended without removing it.
   unlink(path.c_str());
   return absl::OkStatus();

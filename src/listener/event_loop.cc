@@ -89,12 +89,7 @@ void EventLoop::EndConnections() {
   boost::asio::post(io_context_, [this] {
     clock_.Read();
     ending_ = true;
-    const std::vector<std::shared_ptr<Connection>> all = [this] {
-      std::vector<std::shared_ptr<Connection>> list;
-      for (const auto& [id, connection] : connections_) list.push_back(connection);
-      return list;
-    }();
-    for (const auto& connection : all) connection->EndAfterRequest();
+    for (const auto& connection : Connections()) connection->EndAfterRequest();
   });
 }
 
@@ -193,13 +188,16 @@ void EventLoop::ScheduleSweep() {
   });
 }
 
-void EventLoop::Sweep() {
-  const Connection::Instant now = clock_.Read();
-  // Closing a connection removes it from the map, so the connections to check are copied first.
+std::vector<std::shared_ptr<Connection>> EventLoop::Connections() const {
   std::vector<std::shared_ptr<Connection>> all;
   all.reserve(connections_.size());
   for (const auto& [id, connection] : connections_) all.push_back(connection);
-  for (const auto& connection : all) connection->CheckDeadlines(now);
+  return all;
+}
+
+void EventLoop::Sweep() {
+  const Connection::Instant now = clock_.Read();
+  for (const auto& connection : Connections()) connection->CheckDeadlines(now);
   shares_.RemoveUnusedGroups();
 }
 

@@ -102,6 +102,8 @@ class EventLoop {
   void AdoptOnLoop(Accepted accepted);
   void ScheduleSweep();
   void Sweep();
+  // A copy: closing a connection removes it from the map.
+  std::vector<std::shared_ptr<Connection>> Connections() const;
 
   const ConnectionTimeouts timeouts_;
   ConnectionCount& connection_count_;

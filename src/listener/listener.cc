@@ -260,17 +260,12 @@ absl::Status BeastListener::Reload() const {
 }
 
 void BeastListener::LogAddresses() const {
-  for (const std::string& url : sync_.urls()) logger_.Log(LogLevel::kInfo, "listening on ", url);
-  if (metrics_) {
-    for (const std::string& url : metrics_->urls()) {
-      logger_.Log(LogLevel::kInfo, "metrics on ", url);
-    }
-  }
-  if (administration_) {
-    for (const std::string& url : administration_->urls()) {
-      logger_.Log(LogLevel::kInfo, "administration on ", url);
-    }
-  }
+  const auto log = [this](const char* what, const listener::Service& service) {
+    for (const std::string& url : service.urls()) logger_.Log(LogLevel::kInfo, what, " on ", url);
+  };
+  log("listening", sync_);
+  if (metrics_) log("metrics", *metrics_);
+  if (administration_) log("administration", *administration_);
 }
 
 void BeastListener::Stop() {

@@ -227,23 +227,27 @@ BackupInfo ToInfo(const rocksdb::BackupInfo& backup) {
           .files = backup.number_files};
 }
 
-// Reads backups. `directory` must outlive it.
+// Reads the backups in a directory.
 class BackupReader {
  public:
-  static absl::StatusOr<BackupReader> Open(const BackupDirectory& directory) {
+  static absl::StatusOr<BackupReader> Open(const std::string& path) {
+    absl::StatusOr<BackupDirectory> directory = BackupDirectory::OpenForReading(path);
+    if (!directory.ok()) return directory.status();
     // RocksDB starts threads whenever it opens something, here and below.
     const base::SignalBlock block;
     rocksdb::BackupEngineReadOnly* engine = nullptr;
     const rocksdb::Status status = rocksdb::BackupEngineReadOnly::Open(
-        rocksdb::Env::Default(), EngineOptions(directory), &engine);
+        rocksdb::Env::Default(), EngineOptions(*directory), &engine);
     // The first backup was stopped before it had begun.
-    if (status.IsNotFound()) return BackupReader(directory, nullptr);
+    if (status.IsNotFound()) return BackupReader(*std::move(directory), nullptr);
     if (!status.ok()) {
-      return BackupError(status, absl::StrCat("read the backups in ", directory.path()));
+      return BackupError(status, absl::StrCat("read the backups in ", directory->path()));
     }
-    return BackupReader(directory, engine);
+    return BackupReader(*std::move(directory), engine);
   }
 
+  BackupDirectory& directory() { return directory_; }
+  const std::string& path() const { return directory_.path(); }
   rocksdb::BackupEngineReadOnly& engine() { return *engine_; }
 
   // Waits for the end of all copies, which may continue after a failed restore.
@@ -272,32 +276,32 @@ class BackupReader {
   absl::StatusOr<rocksdb::BackupInfo> Find(std::optional<uint32_t> backup_id) const {
     const std::vector<BackupInfo> backups = List();
     if (backups.empty()) {
-      return absl::NotFoundError(absl::StrCat("there are no backups in ", path_));
+      return absl::NotFoundError(absl::StrCat("there are no backups in ", path()));
     }
     const uint32_t wanted = backup_id.value_or(backups.back().backup_id);
     const auto found =
         std::find_if(backups.begin(), backups.end(),
                      [wanted](const BackupInfo& backup) { return backup.backup_id == wanted; });
     if (found == backups.end()) {
-      return absl::NotFoundError(absl::StrCat("there is no backup ", wanted, " in ", path_,
+      return absl::NotFoundError(absl::StrCat("there is no backup ", wanted, " in ", path(),
                                               ", which has ", backups.front().backup_id, " to ",
                                               backups.back().backup_id));
     }
     if (!found->problem.empty()) {
       return absl::DataLossError(
-          absl::StrCat("backup ", wanted, " in ", path_, " is damaged: ", found->problem));
+          absl::StrCat("backup ", wanted, " in ", path(), " is damaged: ", found->problem));
     }
     rocksdb::BackupInfo info;
     const rocksdb::Status status = engine_->GetBackupInfo(wanted, &info);
     if (status.ok()) return info;
-    return BackupError(status, absl::StrCat("read backup ", wanted, " in ", path_));
+    return BackupError(status, absl::StrCat("read backup ", wanted, " in ", path()));
   }
 
  private:
-  BackupReader(const BackupDirectory& directory, rocksdb::BackupEngineReadOnly* engine)
-      : path_(directory.path()), engine_(engine) {}
+  BackupReader(BackupDirectory directory, rocksdb::BackupEngineReadOnly* engine)
+      : directory_(std::move(directory)), engine_(engine) {}
 
-  std::string path_;
+  BackupDirectory directory_;
   std::unique_ptr<rocksdb::BackupEngineReadOnly> engine_;  // null: there are no backups
 };
 
@@ -365,18 +369,14 @@ uint64_t BytesToCopy(rocksdb::DB& database, const std::string& directory) {
 }  // namespace
 
 absl::StatusOr<std::vector<BackupInfo>> ListBackups(const std::string& directory) {
-  const absl::StatusOr<BackupDirectory> opened = BackupDirectory::OpenForReading(directory);
-  if (!opened.ok()) return opened.status();
-  const absl::StatusOr<BackupReader> reader = BackupReader::Open(*opened);
+  const absl::StatusOr<BackupReader> reader = BackupReader::Open(directory);
   if (!reader.ok()) return reader.status();
   return reader->List();
 }
 
 absl::StatusOr<std::vector<BackupInfo>> BackupsOfClient(const std::string& directory,
                                                         const Uuid& client_id) {
-  const absl::StatusOr<BackupDirectory> opened = BackupDirectory::OpenForReading(directory);
-  if (!opened.ok()) return opened.status();
-  absl::StatusOr<BackupReader> reader = BackupReader::Open(*opened);
+  absl::StatusOr<BackupReader> reader = BackupReader::Open(directory);
   if (!reader.ok()) return reader.status();
   std::vector<BackupInfo> found;
   for (BackupInfo& backup : reader->List()) {
@@ -392,29 +392,27 @@ absl::StatusOr<std::vector<BackupInfo>> BackupsOfClient(const std::string& direc
 }
 
 absl::Status RemoveBackup(const std::string& directory, uint32_t backup_id) {
-  absl::StatusOr<BackupDirectory> opened = BackupDirectory::OpenForReading(directory);
-  if (!opened.ok()) return opened.status();
-  {
-    const absl::StatusOr<BackupReader> reader = BackupReader::Open(*opened);
-    if (!reader.ok()) return reader.status();
-    const std::vector<BackupInfo> backups = reader->List();
-    const bool is_there = std::any_of(
-        backups.begin(), backups.end(),
-        [backup_id](const BackupInfo& backup) { return backup.backup_id == backup_id; });
-    // Also a damaged backup, which Find() would refuse.
-    if (!is_there) return reader->Find(backup_id).status();
-  }
-  const File making(opened->path() + kMakingName, O_RDWR | O_CREAT);
-  if (!making.is_open()) return SystemError(errno, "write to backup directory", opened->path());
-  if (flock(making.fd(), LOCK_EX | LOCK_NB) != 0 || !opened->LockOutReaders()) {
-    return absl::UnavailableError(absl::StrCat("a backup is being made or read in ", opened->path(),
+  absl::StatusOr<BackupReader> reader = BackupReader::Open(directory);
+  if (!reader.ok()) return reader.status();
+  const std::vector<BackupInfo> backups = reader->List();
+  const bool is_there =
+      std::any_of(backups.begin(), backups.end(),
+                  [backup_id](const BackupInfo& backup) { return backup.backup_id == backup_id; });
+  // Also a damaged backup, which Find() would refuse.
+  if (!is_there) return reader->Find(backup_id).status();
+  reader->Close();
+  BackupDirectory& opened = reader->directory();
+  const File making(opened.path() + kMakingName, O_RDWR | O_CREAT);
+  if (!making.is_open()) return SystemError(errno, "write to backup directory", opened.path());
+  if (flock(making.fd(), LOCK_EX | LOCK_NB) != 0 || !opened.LockOutReaders()) {
+    return absl::UnavailableError(absl::StrCat("a backup is being made or read in ", opened.path(),
                                                ": try again when that has ended"));
   }
-  const std::string action = absl::StrCat("remove backup ", backup_id, " in ", opened->path());
+  const std::string action = absl::StrCat("remove backup ", backup_id, " in ", opened.path());
   const base::SignalBlock block;
   rocksdb::BackupEngine* raw_engine = nullptr;
   rocksdb::Status status =
-      rocksdb::BackupEngine::Open(rocksdb::Env::Default(), EngineOptions(*opened), &raw_engine);
+      rocksdb::BackupEngine::Open(rocksdb::Env::Default(), EngineOptions(opened), &raw_engine);
   if (!status.ok()) return BackupError(status, action);
   const std::unique_ptr<rocksdb::BackupEngine> engine(raw_engine);
   status = engine->DeleteBackup(backup_id);
@@ -423,29 +421,25 @@ absl::Status RemoveBackup(const std::string& directory, uint32_t backup_id) {
 }
 
 absl::Status VerifyBackup(const std::string& directory, uint32_t backup_id) {
-  const absl::StatusOr<BackupDirectory> opened = BackupDirectory::OpenForReading(directory);
-  if (!opened.ok()) return opened.status();
-  absl::StatusOr<BackupReader> reader = BackupReader::Open(*opened);
+  absl::StatusOr<BackupReader> reader = BackupReader::Open(directory);
   if (!reader.ok()) return reader.status();
   const absl::StatusOr<rocksdb::BackupInfo> backup = reader->Find(backup_id);
   if (!backup.ok()) return backup.status();
   const rocksdb::Status status =
       reader->engine().VerifyBackup(backup->backup_id, /*verify_with_checksum=*/true);
   if (status.ok()) return absl::OkStatus();
-  return BackupError(status, absl::StrCat("verify backup ", backup_id, " in ", opened->path()));
+  return BackupError(status, absl::StrCat("verify backup ", backup_id, " in ", reader->path()));
 }
 
 absl::StatusOr<BackupInfo> RestoreBackup(const std::string& directory,
                                          std::optional<uint32_t> backup_id,
                                          const std::string& data_dir) {
-  const absl::StatusOr<BackupDirectory> opened = BackupDirectory::OpenForReading(directory);
-  if (!opened.ok()) return opened.status();
-  absl::StatusOr<BackupReader> reader = BackupReader::Open(*opened);
+  absl::StatusOr<BackupReader> reader = BackupReader::Open(directory);
   if (!reader.ok()) return reader.status();
   const absl::StatusOr<rocksdb::BackupInfo> backup = reader->Find(backup_id);
   if (!backup.ok()) return backup.status();
 
-  const std::string name = absl::StrCat("backup ", backup->backup_id, " in ", opened->path());
+  const std::string name = absl::StrCat("backup ", backup->backup_id, " in ", reader->path());
   const std::optional<int> format = ParseFormatLine(backup->app_metadata);
   if (!format) return absl::DataLossError(absl::StrCat(name, " does not say its storage format"));
   if (const absl::Status status = CheckFormatVersion(*format, name); !status.ok()) return status;
@@ -460,7 +454,8 @@ absl::StatusOr<BackupInfo> RestoreBackup(const std::string& directory,
     restored->AbandonRestore();
     return BackupError(status, absl::StrCat("restore ", name, " into ", restored->path()));
   }
-  if (const absl::Status ended = restored->EndRestore(opened->storage_id()); !ended.ok()) {
+  if (const absl::Status ended = restored->EndRestore(reader->directory().storage_id());
+      !ended.ok()) {
     restored->AbandonRestore();
     return ended;
   }
@@ -469,10 +464,7 @@ absl::StatusOr<BackupInfo> RestoreBackup(const std::string& directory,
 
 absl::StatusOr<std::unique_ptr<Storage>> OpenBackup(const std::string& directory,
                                                     std::optional<uint32_t> backup_id) {
-  absl::StatusOr<BackupDirectory> opened = BackupDirectory::OpenForReading(directory);
-  if (!opened.ok()) return opened.status();
-  const auto kept_directory = std::make_shared<BackupDirectory>(*std::move(opened));
-  absl::StatusOr<BackupReader> reader = BackupReader::Open(*kept_directory);
+  absl::StatusOr<BackupReader> reader = BackupReader::Open(directory);
   if (!reader.ok()) return reader.status();
   const absl::StatusOr<rocksdb::BackupInfo> found = reader->Find(backup_id);
   if (!found.ok()) return found.status();
@@ -492,7 +484,7 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenBackup(const std::string& directory
   const auto kept_reader = std::make_shared<BackupReader>(*std::move(reader));
   return std::make_unique<ReadOnlyStorage>(
       std::unique_ptr<rocksdb::DB>(database),
-      std::vector<std::shared_ptr<const void>>{kept_directory, kept_reader, backup.env_for_open});
+      std::vector<std::shared_ptr<const void>>{kept_reader, backup.env_for_open});
 }
 
 absl::StatusOr<BackupInfo> MakeBackup(rocksdb::DB& database, const BackupRequest& request,
