@@ -37,8 +37,7 @@ enum TrailerForm : char {
 };
 
 constexpr size_t kNumberBytes = 8;
-constexpr size_t kDayBytes = 4;
-constexpr size_t kPieceBytes = 4;  // of a piece's number
+constexpr size_t kShortBytes = 4;  // of a day or a piece's number
 constexpr size_t kDigestBytes = std::tuple_size_v<TokenDigest>;
 constexpr int64_t kSecondsOfDay = 86'400;
 
@@ -48,16 +47,17 @@ constexpr uint8_t kAcceptsDiverged = 2;
 constexpr uint8_t kSnapshotIsInPieces = 4;
 constexpr size_t kClientRecordBytes = 1 + 1 + 8 + 8 + 8;
 constexpr size_t kSnapshotRecordBytes = 16 + 8 + 8 + 8;
-constexpr size_t kSnapshotPiecesBytes = 16 + kPieceBytes;
-constexpr size_t kPiecesRecordBytes = 16 + 8 + kPieceBytes;
+constexpr size_t kSnapshotPiecesBytes = 16 + kShortBytes;
+constexpr size_t kPiecesRecordBytes = 16 + 8 + kShortBytes;
 constexpr size_t kReplicaAheadBytes = 16 + 8;
 
 void AppendNumber(uint64_t number, std::string& out) {
   for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<char>(number >> shift));
 }
 
-void AppendPiece(uint32_t piece, std::string& out) {
-  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(piece >> shift));
+// A day, or the number of a piece.
+void AppendShort(uint32_t number, std::string& out) {
+  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(number >> shift));
 }
 
 void AppendTime(int64_t unix_seconds, std::string& out) {
@@ -103,10 +103,10 @@ class Reader {
     for (const char byte : Take(kNumberBytes)) number = number << 8 | static_cast<uint8_t>(byte);
     return number;
   }
-  uint32_t Piece() {
-    uint32_t piece = 0;
-    for (const char byte : Take(kPieceBytes)) piece = piece << 8 | static_cast<uint8_t>(byte);
-    return piece;
+  uint32_t Short() {
+    uint32_t number = 0;
+    for (const char byte : Take(kShortBytes)) number = number << 8 | static_cast<uint8_t>(byte);
+    return number;
   }
   int64_t Time() { return static_cast<int64_t>(Number()); }
   TokenDigest Digest() {
@@ -129,11 +129,11 @@ class Reader {
   absl::string_view bytes_;
 };
 
-// The rest of a key of one of the storage's own kinds, behind the kind; nullopt for another kind or
-// length.
-std::optional<absl::string_view> RestOfOwnKey(absl::string_view key, Kind kind, size_t bytes) {
+// The rest of a key, behind its kind; nullopt for another client, kind or length.
+std::optional<absl::string_view> RestOfKey(absl::string_view key, const Uuid& client_id, Kind kind,
+                                           size_t bytes) {
   if (key.size() != Uuid::kBytes + 1 + bytes || key[Uuid::kBytes] != kind) return std::nullopt;
-  if (key.substr(0, Uuid::kBytes) != Uuid().AsStringView()) return std::nullopt;
+  if (key.substr(0, Uuid::kBytes) != client_id.AsStringView()) return std::nullopt;
   return key.substr(Uuid::kBytes + 1);
 }
 
@@ -158,15 +158,15 @@ std::string ParentKey(const Uuid& client_id, const Uuid& parent_version_id) {
 std::string SnapshotKey(const Uuid& client_id) { return Key(client_id, kSnapshot); }
 
 std::string PieceKey(const Uuid& client_id, const Uuid& upload_id, uint32_t piece) {
-  std::string key = Key(client_id, kPiece, Uuid::kBytes + kPieceBytes);
+  std::string key = Key(client_id, kPiece, Uuid::kBytes + kShortBytes);
   AppendUuid(upload_id, key);
-  AppendPiece(piece, key);
+  AppendShort(piece, key);
   return key;
 }
 
 std::string PositionKey(const Uuid& client_id, uint32_t day) {
-  std::string key = Key(client_id, kPosition, kDayBytes);
-  for (int shift = 24; shift >= 0; shift -= 8) key.push_back(static_cast<char>(day >> shift));
+  std::string key = Key(client_id, kPosition, kShortBytes);
+  AppendShort(day, key);
   return key;
 }
 
@@ -205,7 +205,7 @@ std::string EndOfRemovalKeys() { return Key(Uuid(), static_cast<Kind>(kShortened
 
 std::optional<RemovalKey> ParseRemovalKey(absl::string_view key) {
   for (const Kind kind : {kErased, kShortened}) {
-    if (const auto rest = RestOfOwnKey(key, kind, Uuid::kBytes)) {
+    if (const auto rest = RestOfKey(key, Uuid(), kind, Uuid::kBytes)) {
       return RemovalKey{.client_id = Uuid::FromBytes(rest->data()), .is_erased = kind == kErased};
     }
   }
@@ -225,34 +225,28 @@ std::optional<Uuid> ParseClientKey(absl::string_view key) {
 }
 
 std::optional<uint64_t> ParseVersionKey(const Uuid& client_id, absl::string_view key) {
-  if (key.size() != Uuid::kBytes + 1 + kNumberBytes) return std::nullopt;
-  if (key.substr(0, Uuid::kBytes) != client_id.AsStringView()) return std::nullopt;
-  if (key[Uuid::kBytes] != kVersion) return std::nullopt;
-  return DecodeNumber(key.substr(Uuid::kBytes + 1));
+  const auto number = RestOfKey(key, client_id, kVersion, kNumberBytes);
+  return number ? DecodeNumber(*number) : std::nullopt;
 }
 
 std::optional<uint32_t> ParsePositionKey(const Uuid& client_id, absl::string_view key) {
-  if (key.size() != Uuid::kBytes + 1 + kDayBytes) return std::nullopt;
-  if (key.substr(0, Uuid::kBytes) != client_id.AsStringView()) return std::nullopt;
-  if (key[Uuid::kBytes] != kPosition) return std::nullopt;
-  uint32_t day = 0;
-  for (const char byte : key.substr(Uuid::kBytes + 1)) day = day << 8 | static_cast<uint8_t>(byte);
-  return day;
+  const auto day = RestOfKey(key, client_id, kPosition, kShortBytes);
+  if (!day) return std::nullopt;
+  return Reader(*day).Short();
 }
 
 std::optional<ParsedPieceKey> ParsePieceKey(const Uuid& client_id, absl::string_view key) {
-  if (key.size() != Uuid::kBytes + 1 + Uuid::kBytes + kPieceBytes) return std::nullopt;
-  if (key.substr(0, Uuid::kBytes) != client_id.AsStringView()) return std::nullopt;
-  if (key[Uuid::kBytes] != kPiece) return std::nullopt;
-  Reader reader(key.substr(Uuid::kBytes + 1));
+  const auto rest = RestOfKey(key, client_id, kPiece, Uuid::kBytes + kShortBytes);
+  if (!rest) return std::nullopt;
+  Reader reader(*rest);
   ParsedPieceKey parsed;
   parsed.upload_id = reader.ReadUuid();
-  parsed.piece = reader.Piece();
+  parsed.piece = reader.Short();
   return parsed;
 }
 
 std::optional<ParsedUploadKey> ParseUploadKey(absl::string_view key) {
-  const std::optional<absl::string_view> ids = RestOfOwnKey(key, kUpload, 2 * Uuid::kBytes);
+  const std::optional<absl::string_view> ids = RestOfKey(key, Uuid(), kUpload, 2 * Uuid::kBytes);
   if (!ids) return std::nullopt;
   return ParsedUploadKey{.client_id = Uuid::FromBytes(ids->data()),
                          .upload_id = Uuid::FromBytes(ids->data() + Uuid::kBytes)};
@@ -294,7 +288,7 @@ std::string EncodeClientRecord(const ClientRecord& record) {
     AppendNumber(record.snapshot->bytes, value);
     if (record.snapshot->pieces) {
       AppendUuid(record.snapshot->pieces->upload_id, value);
-      AppendPiece(record.snapshot->pieces->pieces, value);
+      AppendShort(record.snapshot->pieces->pieces, value);
     }
   }
   return value;
@@ -326,7 +320,7 @@ std::optional<ClientRecord> DecodeClientRecord(absl::string_view value) {
     if (is_in_pieces) {
       PiecesRecord& pieces = snapshot.pieces.emplace();
       pieces.upload_id = reader.ReadUuid();
-      pieces.pieces = reader.Piece();
+      pieces.pieces = reader.Short();
       pieces.bytes = snapshot.bytes;
     }
   }
@@ -339,7 +333,7 @@ std::string EncodeVersionTrailer(const VersionTrailer& trailer) {
   if (trailer.pieces) {
     AppendUuid(trailer.pieces->upload_id, value);
     AppendNumber(trailer.pieces->bytes, value);
-    AppendPiece(trailer.pieces->pieces, value);
+    AppendShort(trailer.pieces->pieces, value);
   }
   AppendUuid(trailer.version_id, value);
   AppendUuid(trailer.parent_version_id, value);
@@ -365,7 +359,7 @@ std::optional<VersionTrailer> DecodeVersionTrailer(absl::string_view value) {
     PiecesRecord& pieces = trailer.pieces.emplace();
     pieces.upload_id = reader.ReadUuid();
     pieces.bytes = reader.Number();
-    pieces.pieces = reader.Piece();
+    pieces.pieces = reader.Short();
     if (pieces.pieces == 0 || pieces.bytes < pieces.pieces) return std::nullopt;
   }
   trailer.version_id = reader.ReadUuid();
@@ -395,7 +389,7 @@ std::string EncodeBackupsMade(const BackupsMade& backups) {
 
 std::optional<BackupsMade> DecodeBackupsMade(absl::string_view key, absl::string_view value) {
   if (key.size() <= Uuid::kBytes + 1 || value.size() != 4 * kNumberBytes) return std::nullopt;
-  const auto directory = RestOfOwnKey(key, kBackupsMade, key.size() - Uuid::kBytes - 1);
+  const auto directory = RestOfKey(key, Uuid(), kBackupsMade, key.size() - Uuid::kBytes - 1);
   if (!directory) return std::nullopt;
   Reader reader(value);
   BackupsMade backups;
@@ -447,7 +441,7 @@ std::string EncodeBan(const Ban& ban) {
 }
 
 std::optional<Ban> DecodeBan(absl::string_view key, absl::string_view value) {
-  const std::optional<absl::string_view> client_id = RestOfOwnKey(key, kBan, Uuid::kBytes);
+  const std::optional<absl::string_view> client_id = RestOfKey(key, Uuid(), kBan, Uuid::kBytes);
   if (!client_id || value.size() < kNumberBytes) return std::nullopt;
   Reader reader(value);
   Ban ban;
@@ -465,7 +459,7 @@ std::string EncodeToken(const ClientToken& token) {
 }
 
 std::optional<ClientToken> DecodeToken(absl::string_view key, absl::string_view value) {
-  const std::optional<absl::string_view> client_id = RestOfOwnKey(key, kToken, Uuid::kBytes);
+  const std::optional<absl::string_view> client_id = RestOfKey(key, Uuid(), kToken, Uuid::kBytes);
   if (!client_id || value.size() != kNumberBytes + kDigestBytes) return std::nullopt;
   Reader reader(value);
   ClientToken token;
@@ -486,7 +480,7 @@ std::string EncodeInvite(const Invite& invite) {
 }
 
 std::optional<Invite> DecodeInvite(absl::string_view key, absl::string_view value) {
-  const std::optional<absl::string_view> digest = RestOfOwnKey(key, kInvite, kDigestBytes);
+  const std::optional<absl::string_view> digest = RestOfKey(key, Uuid(), kInvite, kDigestBytes);
   if (!digest || value.size() < 4 * kNumberBytes) return std::nullopt;
   Reader reader(value);
   Invite invite;
