@@ -51,7 +51,7 @@ REQUESTS_TIMEOUT_S = 60  # for a stranger that is served, however busy the machi
 SNAPSHOT_BYTES = 4 << 20
 
 # More than there are places, so that they run out; by default there is one for each 32K of the budget. In a short run
-# there are fewer, but still enough for a hundred addresses to be large crowds (kLargeCrowd).
+# there are fewer, but still enough for a hundred addresses to be large ones (kLargeAddressConnections).
 CONNECTIONS = 2500
 SHORT_CONNECTIONS, SHORT_PLACES = 1500, 1200
 CONNECTIONS_THROUGH_PROXY = 100

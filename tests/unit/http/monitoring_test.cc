@@ -142,6 +142,34 @@ TEST_F(HealthHandlerTest, TheMetricsAddressHasAnIndexAndNothingElse) {
   EXPECT_EQ(Ask(metrics_, "POST", "/metrics").status, 405);
 }
 
+// Answers with the source of the request.
+class SourceHandler final : public RoutedHandler {
+ public:
+  std::variant<Response, PendingRequest> StartRequest(const RoutedRequest& request) override {
+    return TextResponse(200, request.source.ToString());
+  }
+};
+
+// If this fails, the limits of an address do not count the client that the listener has found
+// behind a proxy, or a program without a listener gets no source from its proxy.
+TEST(RouterTest, ASourceThatTheCallerKnowsIsNotSearched) {
+  Options options;
+  options.trusted_proxies = {"192.0.2.1"};
+  ManualClock clock;
+  access::AccessTable table;
+  access::AccessControl access(table, *access::AccessPolicy::From(options), clock, clock);
+  SourceHandler next;
+  Router router("", access, next);
+  const std::vector<HeaderView> headers = {{"X-Forwarded-For", "203.0.113.9"}};
+  const PeerAddress known = *PeerAddress::Parse("198.51.100.7");
+  RequestHead head{"GET", "/", headers, *PeerAddress::Parse("192.0.2.1")};
+  EXPECT_EQ(router.Handle(head, "").body, "203.0.113.9\n");
+  head.source = &known;
+  EXPECT_EQ(router.Handle(head, "").body, "198.51.100.7\n");
+  head = {"GET", "/", headers, *PeerAddress::Parse("192.0.2.2")};
+  EXPECT_EQ(router.Handle(head, "").body, "192.0.2.2\n");
+}
+
 class InstrumentedHandlerTest : public testing::Test {
  protected:
   InstrumentedHandlerTest() { storage_.snapshot = Snapshot{Uuid(), std::string(70, 's')}; }

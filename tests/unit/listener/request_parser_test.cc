@@ -439,5 +439,35 @@ TEST(RequestParserTest, TheSharedScratchKeepsNothing) {
   EXPECT_THAT(handler.heads, ElementsAre("GET /one\nHost=h\nA=1\nB=2\n", "GET /two\nHost=h\n"));
 }
 
+// Keeps the source of the last request, as its head names it.
+class SourceHandler final : public http::Handler {
+ public:
+  std::variant<http::Response, http::PendingRequest> StartRequest(
+      const http::RequestHead& head) override {
+    source = head.source == nullptr ? "not named" : head.source->ToString();
+    return http::EmptyResponse(200);
+  }
+  std::string source;
+};
+
+// If this fails, the limits of an address and the shares of its connections count different clients
+// of a proxy, or a client names the address that it likes.
+TEST(RequestParserTest, OnlyTheHeadOfATrustedProxyNamesASource) {
+  const absl::StatusOr<access::ProxyNetworks> proxies = access::ProxyNetworks::Parse({"unix"});
+  ASSERT_TRUE(proxies.ok()) << proxies.status();
+  constexpr absl::string_view kRequest =
+      "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n";
+  SourceHandler handler;
+  HeadScratch scratch;
+  RequestParser trusted(handler, scratch, kPeer, &*proxies);
+  EXPECT_EQ(trusted.Parse(kRequest), kRequest.size());
+  EXPECT_EQ(handler.source, "203.0.113.9");
+  EXPECT_EQ(trusted.source().ToString(), "203.0.113.9");
+  RequestParser untrusted(handler, scratch, kPeer);
+  EXPECT_EQ(untrusted.Parse(kRequest), kRequest.size());
+  EXPECT_EQ(handler.source, "not named");
+  EXPECT_EQ(untrusted.source(), kPeer);
+}
+
 }  // namespace
 }  // namespace tcsync::listener
