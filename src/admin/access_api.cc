@@ -60,25 +60,6 @@ absl::Status Api::RefreshAccess() {
                                   status.message()));
 }
 
-absl::StatusOr<Lines> Api::ExportAccess(Call& call) {
-  call.client = call.fields.Text("client");
-  if (const absl::Status status = Begin(call); !status.ok()) return status;
-  const absl::StatusOr<AccessRecords> records = administration().ReadAccessRecords();
-  if (!records.ok()) return records.status();
-  std::string lines;
-  const auto is_asked_for = [&](const Uuid& id) { return !call.client || id == call.client_id; };
-  for (const tcsync::Ban& ban : records->bans) {
-    if (is_asked_for(ban.client_id)) lines += BanLine(ban);
-  }
-  for (const ClientToken& token : records->tokens) {
-    if (is_asked_for(token.client_id)) lines += TokenLine(token);
-  }
-  for (const Invite& invite : records->invites) {
-    if (!call.client) lines += InviteLine(invite);
-  }
-  return Lines{.text = std::move(lines)};
-}
-
 absl::StatusOr<Json> Api::ListBans(Call& call) {
   if (const absl::Status status = Begin(call); !status.ok()) return status;
   const absl::StatusOr<AccessRecords> records = administration().ReadAccessRecords();
@@ -126,7 +107,7 @@ absl::StatusOr<Json> Api::Unban(Call& call) {
 
 absl::StatusOr<Json> Api::ResetToken(Call& call) {
   if (const absl::Status status = Begin(call); !status.ok()) return status;
-  const absl::StatusOr<ClientSummary> client = FindClient(call.client_id);
+  const absl::StatusOr<ClientSummary> client = FindClient(administration(), call.client_id);
   if (!client.ok()) return client.status();
   const std::string token = access::MakeToken();
   const absl::Status status = ChangeAccess(ClientToken{.client_id = call.client_id,

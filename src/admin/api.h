@@ -8,7 +8,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "admin/client_names.h"
 #include "admin/dependencies.h"
+#include "admin/export_pages.h"
 #include "admin/fields.h"
 #include "admin/jobs.h"
 #include "admin/json.h"
@@ -25,12 +27,6 @@ struct Call {
   std::string id = {};  // the name in another path
   Fields fields = {};
   std::string body = {};  // as received
-};
-
-// A page of an export (export_lines.h), and the position of the next one if there is one.
-struct Lines {
-  std::string text;
-  std::optional<std::string> next_page = std::nullopt;
 };
 
 // One thread at a time. An error is for the caller; answer.h makes HTTP of it.
@@ -55,8 +51,8 @@ class Api {
   absl::StatusOr<Json> CreateInvite(Call& call);
   absl::StatusOr<Json> RevokeInvite(Call& call);
 
-  absl::StatusOr<Lines> Export(Call& call);
-  absl::StatusOr<Lines> ExportAccess(Call& call);
+  absl::StatusOr<ExportedPage> Export(Call& call);
+  absl::StatusOr<ExportedPage> ExportAccess(Call& call);
   absl::StatusOr<Json> Import(Call& call);
 
   absl::StatusOr<Json> Stats(Call& call);
@@ -98,20 +94,11 @@ class Api {
   // After Begin().
   StorageAdministration& administration() const { return dependencies_.storage->administration(); }
 
-  // The client of that name. A full ID may be of an unknown client. kInvalidArgument for a
-  // malformed name, kNotFound for an unknown one, kFailedPrecondition for an ambiguous one.
-  absl::StatusOr<Uuid> ResolveClient(absl::string_view name) const;
-
   absl::StatusOr<Json> SetAcceptsDiverged(Call& call, bool allow);
   // Stores a change and puts it into force.
   absl::Status ChangeAccess(const AccessChange& change);
   // Puts stored changes into force.
   absl::Status RefreshAccess();
-  // The last page of a client's export, with its replicas' positions as the last line, so that an
-  // import knows all versions when it reaches them.
-  absl::StatusOr<Lines> LastPage(const ClientSummary& client, std::string lines);
-  // The client's "replicas" line of an export.
-  absl::StatusOr<std::string> DescribeReplicas(const ClientSummary& client);
   absl::StatusOr<Json> ImportAccess(const AccessRecords& imported);
   absl::StatusOr<Json> StartJob(absl::string_view kind, Jobs::Work work);
   // The job's number; joins one that has not begun yet.
@@ -119,10 +106,6 @@ class Api {
   // The number of the job that erases the bytes of removed records; null if there is none.
   Json CompactionJob();
 
-  // For a request that names an unknown client.
-  static absl::Status NoSuchClient(const Uuid& client_id);
-  // The client, or an error if there is none.
-  absl::StatusOr<ClientSummary> FindClient(const Uuid& client_id) const;
   static Json DescribeBackup(const BackupInfo& backup);
   // The losses of a damaged log.
   static Json DescribeLogLoss(const LogLoss& loss);
@@ -139,9 +122,6 @@ class Api {
   void LogAbout(const Uuid& client_id, const Parts&... parts) const {
     dependencies_.logger.Log(LogLevel::kInfo, {.client = client_id}, "administration: ", parts...);
   }
-
-  // The page of an export that begins with a piece of a large segment or snapshot.
-  absl::StatusOr<Lines> ExportPieces(const ClientSummary& client, const ExportPosition& position);
 
   const Dependencies dependencies_;
   std::optional<LargeImports> large_imports_;  // null without a storage

@@ -84,13 +84,6 @@ Json Describe(const ClientSummary& client, Json pseudonym, const Admission& admi
 
 }  // namespace
 
-absl::StatusOr<ClientSummary> Api::FindClient(const Uuid& client_id) const {
-  absl::StatusOr<std::optional<ClientSummary>> client = administration().FindClient(client_id);
-  if (!client.ok()) return client.status();
-  if (!*client) return NoSuchClient(client_id);
-  return **std::move(client);
-}
-
 absl::StatusOr<Json> Api::ListClients(Call& call) {
   const std::optional<Uuid> after = call.fields.Id("after");
   const size_t limit =
@@ -114,7 +107,7 @@ absl::StatusOr<Json> Api::ListClients(Call& call) {
 
 absl::StatusOr<Json> Api::ShowClient(Call& call) {
   if (const absl::Status status = Begin(call); !status.ok()) return status;
-  const absl::StatusOr<ClientSummary> client = FindClient(call.client_id);
+  const absl::StatusOr<ClientSummary> client = FindClient(administration(), call.client_id);
   if (!client.ok()) return client.status();
   const absl::StatusOr<AccessRecords> records = administration().ReadAccessRecords();
   if (!records.ok()) return records.status();
@@ -137,7 +130,7 @@ absl::StatusOr<Json> Api::ListVersions(Call& call) {
       call.fields.Count("limit", base::kAdminPageVersionsMax).value_or(base::kAdminPageVersionsMax);
   if (const absl::Status status = Begin(call); !status.ok()) return status;
   if (limit == 0) return absl::InvalidArgumentError("'limit' is 0, which would be no page at all.");
-  const absl::StatusOr<ClientSummary> client = FindClient(call.client_id);
+  const absl::StatusOr<ClientSummary> client = FindClient(administration(), call.client_id);
   if (!client.ok()) return client.status();
   const absl::StatusOr<std::vector<VersionSummary>> versions =
       administration().ListVersions(call.client_id, after, limit);

@@ -17,8 +17,8 @@ enum class BodyKind {
   kLines,   // NDJSON
 };
 
-using Endpoint =
-    std::variant<absl::StatusOr<Json> (Api::*)(Call&), absl::StatusOr<Lines> (Api::*)(Call&)>;
+using Endpoint = std::variant<absl::StatusOr<Json> (Api::*)(Call&),
+                              absl::StatusOr<ExportedPage> (Api::*)(Call&)>;
 
 // The answer's source: a member of Api, the names in the path, and the parameters of the query.
 struct Route {
