@@ -96,12 +96,11 @@ class NewFile {
 };
 
 // The pages of one client.
-absl::Status WriteClient(Storage& storage, const Uuid& client_id, NewFile& file) {
+absl::Status WriteClient(Storage& storage, const ClientSummary& client, NewFile& file) {
   std::optional<std::string> position;
   do {
-    absl::StatusOr<ExportedPage> page = ReadExportPage(storage, client_id, position);
-    if (absl::IsNotFound(page.status())) return page.status();
-    // The data may be damaged, so any other error is taken for damage.
+    absl::StatusOr<ExportedPage> page = ReadExportPage(storage, client, position);
+    // The data may be damaged, so any error is taken for damage.
     if (!page.ok()) return absl::DataLossError(page.status().message());
     if (const absl::Status written = file.Write(page->lines); !written.ok()) return written;
     position = std::move(page->next_page);
@@ -131,7 +130,7 @@ absl::StatusOr<ExtractedClient> ExportClientToFile(Storage& storage, const Uuid&
   if (first->empty()) return absl::DataLossError("the client has no version there");
   absl::StatusOr<NewFile> file = NewFile::Create(output);
   if (!file.ok()) return file.status();
-  if (const absl::Status written = WriteClient(storage, client_id, *file); !written.ok()) {
+  if (const absl::Status written = WriteClient(storage, **client, *file); !written.ok()) {
     return written;
   }
   if (const absl::Status finished = file->Finish(); !finished.ok()) return finished;
@@ -164,8 +163,8 @@ absl::StatusOr<SalvageReport> ExportWholeClientsToFile(Storage& storage,
       if (problems.empty() && !client.problem.empty()) problems.push_back(client.problem);
       const uint64_t bytes_before = file->bytes();
       if (problems.empty()) {
-        const absl::Status written = WriteClient(storage, client.client_id, *file);
-        if (absl::IsDataLoss(written) || absl::IsNotFound(written)) {
+        const absl::Status written = WriteClient(storage, client, *file);
+        if (absl::IsDataLoss(written)) {
           problems.emplace_back(written.message());
           if (const absl::Status cut = file->CutTo(bytes_before); !cut.ok()) return cut;
         } else if (!written.ok()) {

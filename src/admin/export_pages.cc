@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "admin/client_names.h"
 #include "admin/export_lines.h"
 #include "admin/large_transfers.h"
 #include "base/limits.h"
@@ -103,12 +102,9 @@ absl::StatusOr<ExportedPage> ReadPiecesPage(Storage& storage, const ClientSummar
 
 }  // namespace
 
-absl::StatusOr<ExportedPage> ReadExportPage(Storage& storage, const Uuid& client_id,
+absl::StatusOr<ExportedPage> ReadExportPage(Storage& storage, const ClientSummary& client,
                                             const std::optional<std::string>& position_text) {
   StorageAdministration& administration = storage.administration();
-  // The client first, so that its snapshot is of a version in this page or an earlier one.
-  const absl::StatusOr<ClientSummary> client = FindClient(administration, client_id);
-  if (!client.ok()) return client.status();
   ExportPosition position;
   if (position_text) {
     const std::optional<ExportPosition> parsed = ParseExportPosition(*position_text);
@@ -118,23 +114,23 @@ absl::StatusOr<ExportedPage> ReadExportPage(Storage& storage, const Uuid& client
     }
     position = *parsed;
   }
-  if (position.piece) return ReadPiecesPage(storage, *client, position);
+  if (position.piece) return ReadPiecesPage(storage, client, position);
   uint64_t after = position.after;
   absl::StatusOr<std::vector<StoredVersion>> versions =
-      administration.ReadVersions(client_id, after, base::kAdminPageBytes);
+      administration.ReadVersions(client.client_id, after, base::kAdminPageBytes);
   if (!versions.ok()) return versions.status();
   for (StoredVersion& stored : *versions) {
     const absl::Status read = MakeWhole(stored.version.pieces, stored.version.segment);
     if (!read.ok()) return read;
   }
   const bool is_continued =
-      versions->empty() ? after <= client->latest_number : versions->front().number == after + 1;
+      versions->empty() ? after <= client.latest_number : versions->front().number == after + 1;
   if (position_text && !is_continued) {
     return absl::FailedPreconditionError(absl::StrCat(
         "Version ", after + 1,
         " of the client is not here (any more), so the export cannot continue: begin it anew."));
   }
-  std::string lines = ClientLine(*client);
+  std::string lines = ClientLine(client);
   for (const StoredVersion& version : *versions) {
     if (version.version.pieces != nullptr) {  // the only one
       const ExportPosition begin{
@@ -145,13 +141,13 @@ absl::StatusOr<ExportedPage> ReadExportPage(Storage& storage, const Uuid& client
   }
   if (!versions->empty()) after = versions->back().number;
   const ExportPosition next{.after = after};
-  if (after < client->latest_number) return ExportedPage{std::move(lines), ToText(next)};
-  if (!client->snapshot) return LastPage(administration, *client, lines);
+  if (after < client.latest_number) return ExportedPage{std::move(lines), ToText(next)};
+  if (!client.snapshot) return LastPage(administration, client, lines);
   // A snapshot that does not fit behind the versions has a page of its own.
-  if (!versions->empty() && lines.size() + client->snapshot_bytes > base::kAdminPageBytes) {
+  if (!versions->empty() && lines.size() + client.snapshot_bytes > base::kAdminPageBytes) {
     return ExportedPage{std::move(lines), ToText(next)};
   }
-  absl::StatusOr<std::optional<Snapshot>> snapshot = ReadSnapshot(storage, client_id);
+  absl::StatusOr<std::optional<Snapshot>> snapshot = ReadSnapshot(storage, client.client_id);
   if (!snapshot.ok()) return snapshot.status();
   if (*snapshot) {
     const absl::Status read = MakeWhole((*snapshot)->pieces, (*snapshot)->bytes);
@@ -159,12 +155,12 @@ absl::StatusOr<ExportedPage> ReadExportPage(Storage& storage, const Uuid& client
   }
   // A newer one came meanwhile, perhaps with versions that are not in a page yet: the next page
   // sees both.
-  if (!*snapshot || (*snapshot)->version_id != client->snapshot->version_id) {
+  if (!*snapshot || (*snapshot)->version_id != client.snapshot->version_id) {
     return ExportedPage{std::move(lines), ToText(next)};
   }
-  lines += SnapshotLine(**snapshot, client->snapshot->stored_unix_seconds);
+  lines += SnapshotLine(**snapshot, client.snapshot->stored_unix_seconds);
   if ((*snapshot)->pieces == nullptr) {
-    return LastPage(administration, *client, lines);
+    return LastPage(administration, client, lines);
   }
   const ExportPosition pieces{
       .after = after,

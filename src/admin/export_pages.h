@@ -18,8 +18,10 @@ struct ExportedPage {
   std::optional<std::string> next_page = std::nullopt;
 };
 
-// The client's first page, or the one at `position_text`, the `next_page` of the page before.
-absl::StatusOr<ExportedPage> ReadExportPage(Storage& storage, const Uuid& client_id,
+// The client's first page, or the one at `position_text`, the `next_page` of the page before. A
+// client that is in use is read anew for each page, so that its snapshot is of a version in this
+// page or an earlier one.
+absl::StatusOr<ExportedPage> ReadExportPage(Storage& storage, const ClientSummary& client,
                                             const std::optional<std::string>& position_text);
 
 // All records of admission, in one page; with `client_id` that client's ban and token.

@@ -3,6 +3,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -24,47 +25,42 @@ Json Describe(const Uuid& client_id, const Imported& imported) {
 
 }  // namespace
 
-absl::StatusOr<ExportedPage> Api::Export(Call& call) {
-  const std::optional<std::string> after = call.fields.Text("after");
-  if (const absl::Status status = Begin(call); !status.ok()) return status;
-  return ReadExportPage(*dependencies_.storage, call.client_id, after);
+absl::StatusOr<ExportedPage> EngineApi::Export(const Uuid& client_id,
+                                               const std::optional<std::string>& after) {
+  const absl::StatusOr<ClientSummary> client = FindClient(client_id);
+  if (!client.ok()) return client.status();
+  return ReadExportPage(engine_.storage, *client, after);
 }
 
-absl::StatusOr<ExportedPage> Api::ExportAccess(Call& call) {
-  call.client = call.fields.Text("client");
-  if (const absl::Status status = Begin(call); !status.ok()) return status;
-  return ReadAccessPage(administration(),
-                        call.client ? std::optional(call.client_id) : std::nullopt);
+absl::StatusOr<ExportedPage> EngineApi::ExportAccess(const std::optional<std::string>& client) {
+  if (!client) return ReadAccessPage(administration(), std::nullopt);
+  const absl::StatusOr<Uuid> client_id = ClientIdOf(*client);
+  if (!client_id.ok()) return client_id.status();
+  return ReadAccessPage(administration(), *client_id);
 }
 
-absl::StatusOr<Json> Api::ImportAccess(const AccessRecords& imported) {
+absl::StatusOr<Json> EngineApi::ImportAccess(const AccessRecords& imported) {
   const absl::StatusOr<AccessRecords> here = administration().ReadAccessRecords();
   if (!here.ok()) return here.status();
-  // Decisions of this server's operator stay.
-  std::set<Uuid> banned;
-  std::set<Uuid> with_token;
-  std::set<TokenDigest> invites;
-  for (const tcsync::Ban& ban : here->bans) banned.insert(ban.client_id);
-  for (const ClientToken& token : here->tokens) with_token.insert(token.client_id);
-  for (const Invite& invite : here->invites) invites.insert(invite.digest);
   std::vector<AccessChange> changes;
-  uint64_t bans_added = 0;
-  uint64_t tokens_added = 0;
-  uint64_t invites_added = 0;
-  for (const tcsync::Ban& ban : imported.bans) {
-    if (!banned.insert(ban.client_id).second) continue;
-    changes.emplace_back(ban);
-    ++bans_added;
-  }
-  for (const ClientToken& token : imported.tokens) {
-    if (!with_token.insert(token.client_id).second) continue;
-    changes.emplace_back(token);
-    ++tokens_added;
-  }
-  for (const Invite& invite : imported.invites) {
-    if (invites.insert(invite.digest).second) ++invites_added;
-    changes.emplace_back(invite);  // the larger number of uses stays
-  }
+  // Returns the number of records that are not here yet.
+  const auto add = [&](const auto& imported_records, const auto& records_here, auto key) {
+    std::set<std::decay_t<decltype(imported_records.front().*key)>> known;
+    for (const auto& record : records_here) known.insert(record.*key);
+    uint64_t added = 0;
+    for (const auto& record : imported_records) {
+      const bool is_new = known.insert(record.*key).second;
+      if (is_new) ++added;
+      // Decisions of this server's operator stay, and of an invite's uses the larger number.
+      if (is_new || std::is_same_v<std::decay_t<decltype(record)>, Invite>) {
+        changes.emplace_back(record);
+      }
+    }
+    return added;
+  };
+  const uint64_t bans_added = add(imported.bans, here->bans, &tcsync::Ban::client_id);
+  const uint64_t tokens_added = add(imported.tokens, here->tokens, &ClientToken::client_id);
+  const uint64_t invites_added = add(imported.invites, here->invites, &Invite::digest);
   for (const AccessChange& change : changes) {
     if (const absl::Status status = administration().ChangeAccess(change); !status.ok()) {
       return status;
@@ -79,11 +75,10 @@ absl::StatusOr<Json> Api::ImportAccess(const AccessRecords& imported) {
       {"bans_added", bans_added}, {"tokens_added", tokens_added}, {"invites_added", invites_added}};
 }
 
-absl::StatusOr<Json> Api::Import(Call& call) {
-  if (const absl::Status status = Begin(call); !status.ok()) return status;
-  absl::StatusOr<ExportPage> page = ParseExportLines(call.body, NowSeconds());
+absl::StatusOr<Json> EngineApi::Import(std::string lines) {
+  absl::StatusOr<ExportPage> page = ParseExportLines(lines, NowSeconds());
   if (!page.ok()) return page.status();
-  call.body = {};  // the parsed lines are a second copy
+  lines = {};  // the parsed lines are a second copy
   Json stored = Json::array();
   // The error that ends the import, with the part of the page that is stored nevertheless.
   const auto failed = [&](absl::StatusCode code, std::string sentence, Json details) {
@@ -127,8 +122,7 @@ absl::StatusOr<Json> Api::Import(Call& call) {
   for (size_t i = 0; i <= page->requests.size(); ++i) {
     for (; part != page->large.end() && part->before == i; ++part) {
       const Uuid client_id = part->request.client_id;
-      absl::StatusOr<std::optional<ImportRequest>> complete =
-          large_imports_->Take(std::move(*part));
+      absl::StatusOr<std::optional<ImportRequest>> complete = large_imports_.Take(std::move(*part));
       if (!complete.ok()) return failed_with(client_id, complete.status());
       if (!*complete) continue;
       if (const absl::Status status = import_one(*std::move(*complete)); !status.ok()) {
