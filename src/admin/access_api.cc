@@ -22,7 +22,6 @@ constexpr size_t kInviteIdLength = 12;
 constexpr size_t kInvitePrefixLengthMin = 6;
 
 constexpr int64_t kDaySeconds = 86'400;
-constexpr uint64_t kInviteDaysMax = 36'500;
 
 std::string PathOf(const std::string& token) { return absl::StrCat("/i/", token); }
 
@@ -30,29 +29,27 @@ Json Describe(const Invite& invite, int64_t now_unix_seconds) {
   const bool is_expired =
       invite.expires_unix_seconds != 0 && invite.expires_unix_seconds <= now_unix_seconds;
   const bool is_used_up = invite.uses_max != 0 && invite.uses >= invite.uses_max;
-  return {
-      {"invite", HexOf(invite.digest).substr(0, kInviteIdLength)},
-      {"label", invite.label},
-      {"created", invite.created_unix_seconds},
-      {"expires", invite.expires_unix_seconds == 0 ? Json() : Json(invite.expires_unix_seconds)},
-      {"uses", invite.uses},
-      {"uses_max", invite.uses_max == 0 ? Json() : Json(invite.uses_max)},
-      {"state", is_expired   ? "expired"
-                : is_used_up ? "used up"
-                             : "open"}};
+  return {{"invite", HexOf(invite.digest).substr(0, kInviteIdLength)},
+          {"label", invite.label},
+          {"created", invite.created_unix_seconds},
+          {"expires", OrNull(invite.expires_unix_seconds)},
+          {"uses", invite.uses},
+          {"uses_max", OrNull(invite.uses_max)},
+          {"state", is_expired   ? "expired"
+                    : is_used_up ? "used up"
+                                 : "open"}};
 }
 
 }  // namespace
 
-absl::Status Api::ChangeAccess(const AccessChange& change) {
+absl::Status EngineApi::ChangeAccess(const AccessChange& change) {
   if (const absl::Status status = administration().ChangeAccess(change); !status.ok())
     return status;
   return RefreshAccess();
 }
 
-absl::Status Api::RefreshAccess() {
-  if (dependencies_.refresh_access == nullptr) return absl::OkStatus();
-  const absl::Status status = dependencies_.refresh_access();
+absl::Status EngineApi::RefreshAccess() {
+  const absl::Status status = engine_.refresh_access();
   if (status.ok()) return status;
   return absl::Status(
       status.code(), absl::StrCat("The change is stored, but the running server could not read it, "
@@ -60,98 +57,70 @@ absl::Status Api::RefreshAccess() {
                                   status.message()));
 }
 
-absl::StatusOr<Lines> Api::ExportAccess(Call& call) {
-  call.client = call.fields.Text("client");
-  if (const absl::Status status = Begin(call); !status.ok()) return status;
-  const absl::StatusOr<AccessRecords> records = administration().ReadAccessRecords();
-  if (!records.ok()) return records.status();
-  std::string lines;
-  const auto is_asked_for = [&](const Uuid& id) { return !call.client || id == call.client_id; };
-  for (const tcsync::Ban& ban : records->bans) {
-    if (is_asked_for(ban.client_id)) lines += BanLine(ban);
-  }
-  for (const ClientToken& token : records->tokens) {
-    if (is_asked_for(token.client_id)) lines += TokenLine(token);
-  }
-  for (const Invite& invite : records->invites) {
-    if (!call.client) lines += InviteLine(invite);
-  }
-  return Lines{.text = std::move(lines)};
-}
-
-absl::StatusOr<Json> Api::ListBans(Call& call) {
-  if (const absl::Status status = Begin(call); !status.ok()) return status;
+absl::StatusOr<Json> EngineApi::ListBans() {
   const absl::StatusOr<AccessRecords> records = administration().ReadAccessRecords();
   if (!records.ok()) return records.status();
   Json bans = Json::array();
   for (const tcsync::Ban& ban : records->bans) {
     bans.push_back({{"client_id", ban.client_id.ToString()},
-                    {"pseudonym", PseudonymOf(ban.client_id)},
+                    {"pseudonym", engine_.pseudonym_of(ban.client_id)},
                     {"reason", ban.reason},
                     {"since", ban.since_unix_seconds}});
   }
   return Json{{"bans", std::move(bans)}};
 }
 
-absl::StatusOr<Json> Api::Ban(Call& call) {
-  tcsync::Ban ban{
-      .client_id = {}, .reason = call.fields.Words("reason"), .since_unix_seconds = NowSeconds()};
-  if (const absl::Status status = Begin(call); !status.ok()) return status;
-  ban.client_id = call.client_id;
+absl::StatusOr<Json> EngineApi::Ban(const Uuid& client_id, const std::string& reason) {
+  const tcsync::Ban ban{
+      .client_id = client_id, .reason = reason, .since_unix_seconds = NowSeconds()};
   // Also an unknown client: it may be about to come.
   const absl::StatusOr<std::optional<ClientSummary>> client =
-      administration().FindClient(call.client_id);
+      administration().FindClient(client_id);
   if (!client.ok()) return client.status();
-  if (const absl::Status status = ChangeAccess(ban); !status.ok()) {
-    return status;
-  }
-  LogAbout(call.client_id, "the client was banned");
-  return Json{{"client_id", call.client_id.ToString()},
+  if (const absl::Status status = ChangeAccess(ban); !status.ok()) return status;
+  LogAbout(client_id, "the client was banned");
+  return Json{{"client_id", client_id.ToString()},
               {"is_client", client->has_value()},
               {"ban", {{"reason", ban.reason}, {"since", ban.since_unix_seconds}}}};
 }
 
-absl::StatusOr<Json> Api::Unban(Call& call) {
-  if (const absl::Status status = Begin(call); !status.ok()) return status;
+absl::StatusOr<Json> EngineApi::Unban(const Uuid& client_id) {
   const absl::StatusOr<AccessRecords> records = administration().ReadAccessRecords();
   if (!records.ok()) return records.status();
   const bool was_banned =
       std::any_of(records->bans.begin(), records->bans.end(),
-                  [&](const tcsync::Ban& ban) { return ban.client_id == call.client_id; });
-  const absl::Status status = ChangeAccess(RemoveBan{.client_id = call.client_id});
+                  [&](const tcsync::Ban& ban) { return ban.client_id == client_id; });
+  const absl::Status status = ChangeAccess(RemoveBan{.client_id = client_id});
   if (!status.ok()) return status;
-  if (was_banned) LogAbout(call.client_id, "the client is no longer banned");
-  return Json{{"client_id", call.client_id.ToString()}, {"was_banned", was_banned}};
+  if (was_banned) LogAbout(client_id, "the client is no longer banned");
+  return Json{{"client_id", client_id.ToString()}, {"was_banned", was_banned}};
 }
 
-absl::StatusOr<Json> Api::ResetToken(Call& call) {
-  if (const absl::Status status = Begin(call); !status.ok()) return status;
-  const absl::StatusOr<ClientSummary> client = FindClient(call.client_id);
+absl::StatusOr<Json> EngineApi::ResetToken(const Uuid& client_id) {
+  const absl::StatusOr<ClientSummary> client = FindClient(client_id);
   if (!client.ok()) return client.status();
   const std::string token = access::MakeToken();
-  const absl::Status status = ChangeAccess(ClientToken{.client_id = call.client_id,
+  const absl::Status status = ChangeAccess(ClientToken{.client_id = client_id,
                                                        .digest = access::DigestOf(token),
                                                        .since_unix_seconds = NowSeconds()});
   if (!status.ok()) return status;
-  LogAbout(call.client_id, "the client has a new token");
-  return Json{{"client_id", call.client_id.ToString()}, {"token", token}, {"path", PathOf(token)}};
+  LogAbout(client_id, "the client has a new token");
+  return Json{{"client_id", client_id.ToString()}, {"token", token}, {"path", PathOf(token)}};
 }
 
-absl::StatusOr<Json> Api::ClearToken(Call& call) {
-  if (const absl::Status status = Begin(call); !status.ok()) return status;
+absl::StatusOr<Json> EngineApi::ClearToken(const Uuid& client_id) {
   const absl::StatusOr<AccessRecords> records = administration().ReadAccessRecords();
   if (!records.ok()) return records.status();
   const bool had_token =
       std::any_of(records->tokens.begin(), records->tokens.end(),
-                  [&](const ClientToken& token) { return token.client_id == call.client_id; });
-  const absl::Status status = ChangeAccess(RemoveToken{.client_id = call.client_id});
+                  [&](const ClientToken& token) { return token.client_id == client_id; });
+  const absl::Status status = ChangeAccess(RemoveToken{.client_id = client_id});
   if (!status.ok()) return status;
-  if (had_token) LogAbout(call.client_id, "the client no longer needs a token");
-  return Json{{"client_id", call.client_id.ToString()}, {"had_token", had_token}};
+  if (had_token) LogAbout(client_id, "the client no longer needs a token");
+  return Json{{"client_id", client_id.ToString()}, {"had_token", had_token}};
 }
 
-absl::StatusOr<Json> Api::ListInvites(Call& call) {
-  if (const absl::Status status = Begin(call); !status.ok()) return status;
+absl::StatusOr<Json> EngineApi::ListInvites() {
   absl::StatusOr<AccessRecords> records = administration().ReadAccessRecords();
   if (!records.ok()) return records.status();
   std::stable_sort(records->invites.begin(), records->invites.end(),
@@ -163,21 +132,18 @@ absl::StatusOr<Json> Api::ListInvites(Call& call) {
   return Json{{"invites", std::move(invites)}};
 }
 
-absl::StatusOr<Json> Api::CreateInvite(Call& call) {
+absl::StatusOr<Json> EngineApi::CreateInvite(const std::string& label,
+                                             std::optional<uint64_t> uses_max,
+                                             std::optional<uint64_t> expires_days) {
   const std::string token = access::MakeToken();
-  Invite invite{.digest = access::DigestOf(token),
-                .label = call.fields.Words("label"),
-                .created_unix_seconds = NowSeconds()};
-  invite.uses_max = call.fields.Count("uses_max", UINT64_MAX).value_or(0);
-  const uint64_t expires_days = call.fields.Count("expires_days", kInviteDaysMax).value_or(0);
-  if (expires_days != 0) {
+  Invite invite{
+      .digest = access::DigestOf(token), .label = label, .created_unix_seconds = NowSeconds()};
+  invite.uses_max = uses_max.value_or(0);
+  if (expires_days.value_or(0) != 0) {
     invite.expires_unix_seconds =
-        invite.created_unix_seconds + static_cast<int64_t>(expires_days) * kDaySeconds;
+        invite.created_unix_seconds + static_cast<int64_t>(*expires_days) * kDaySeconds;
   }
-  if (const absl::Status status = Begin(call); !status.ok()) return status;
-  if (const absl::Status status = ChangeAccess(invite); !status.ok()) {
-    return status;
-  }
+  if (const absl::Status status = ChangeAccess(invite); !status.ok()) return status;
   Json answer = Describe(invite, NowSeconds());
   Log("invite ", HexOf(invite.digest).substr(0, kInviteIdLength), " was created");
   answer["token"] = token;
@@ -185,26 +151,25 @@ absl::StatusOr<Json> Api::CreateInvite(Call& call) {
   return answer;
 }
 
-absl::StatusOr<Json> Api::RevokeInvite(Call& call) {
-  if (const absl::Status status = Begin(call); !status.ok()) return status;
-  if (call.id.size() < kInvitePrefixLengthMin) {
+absl::StatusOr<Json> EngineApi::RevokeInvite(const std::string& digest_prefix) {
+  if (digest_prefix.size() < kInvitePrefixLengthMin) {
     return absl::InvalidArgumentError(
-        absl::StrCat("'", call.id, "' is too short to name an invite: give ",
+        absl::StrCat("'", digest_prefix, "' is too short to name an invite: give ",
                      kInvitePrefixLengthMin, " characters at least."));
   }
   const absl::StatusOr<AccessRecords> records = administration().ReadAccessRecords();
   if (!records.ok()) return records.status();
   const Invite* found = nullptr;
   for (const Invite& invite : records->invites) {
-    if (!absl::StartsWith(HexOf(invite.digest), absl::AsciiStrToLower(call.id))) continue;
+    if (!absl::StartsWith(HexOf(invite.digest), absl::AsciiStrToLower(digest_prefix))) continue;
     if (found != nullptr) {
       return absl::FailedPreconditionError(
-          absl::StrCat("Several invites begin with ", call.id, "."));
+          absl::StrCat("Several invites begin with ", digest_prefix, "."));
     }
     found = &invite;
   }
   if (found == nullptr) {
-    return absl::NotFoundError(absl::StrCat("There is no invite ", call.id, "."));
+    return absl::NotFoundError(absl::StrCat("There is no invite ", digest_prefix, "."));
   }
   const absl::Status status = ChangeAccess(RemoveInvite{.digest = found->digest});
   if (!status.ok()) return status;

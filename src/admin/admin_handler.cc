@@ -30,18 +30,14 @@ class AdminHandler::Request final : public http::PendingRequest::Implementation 
   std::optional<http::Response> Finish(http::ResponseCallback done) override {
     if (std::optional<http::Response> refusal = Refusal(body_.Finish())) return refusal;
     route_.call.body = body_.TakeBody();
-    if (route_.body_kind == BodyKind::kFields) {
+    if (route_.endpoint.body_kind == BodyKind::kFields) {
       const absl::Status status = route_.call.fields.AddBody(route_.call.body);
       if (!status.ok()) return AnswerFor(status);
     }
     const bool is_posted =
         handler_.worker_->Post([api = handler_.api_.get(), route = std::move(route_),
                                 charge = body_.TakeCharge(), done = std::move(done)]() mutable {
-          http::Response response = std::visit(
-              [&](auto endpoint) {
-                return AnswerFor((api->*endpoint)(route.call), route.success_status);
-              },
-              route.endpoint);
+          http::Response response = route.Answer(*api);
           // Before the answer: its receiver may send the next body at once.
           route.call.body = {};
           charge.Release();
@@ -72,17 +68,18 @@ class AdminHandler::Request final : public http::PendingRequest::Implementation 
   http::BodyCollector body_;
 };
 
-AdminHandler::AdminHandler(Dependencies dependencies)
-    : body_bytes_max_(dependencies.body_bytes_max),
+AdminHandler::AdminHandler(CommonParts common, std::variant<OpenEngine, OfflineOperations> others)
+    : body_bytes_max_(common.body_bytes_max),
       // One of the longest, and others of the usual length beside it.
-      budget_(
-          std::make_shared<http::ByteBudget>(dependencies.body_bytes_max + base::kAdminPageBytes)),
-      api_(std::make_unique<Api>(std::move(dependencies))),
+      budget_(std::make_shared<http::ByteBudget>(body_bytes_max_ + base::kAdminPageBytes)),
+      api_(std::visit(
+          [&](auto& parts) { return std::make_unique<Api>(std::move(common), std::move(parts)); },
+          others)),
       worker_(std::make_unique<Worker>("tcsync-admin")) {}
 
 AdminHandler::~AdminHandler() = default;
 
-void AdminHandler::CompactIfNeeded() { api_->CompactIfNeeded(); }
+void AdminHandler::CompactIfNeeded() { api_->Find<EngineApi>()->CompactIfNeeded(); }
 
 http::Response AdminHandler::RefuseTooLarge() const {
   return ErrorAnswer(413, absl::StrCat("The request body is longer than ", body_bytes_max_,

@@ -22,13 +22,14 @@ class Worker;
 // for its end, which a comparison of all files reaches only when it is complete.
 class AdminHandler final : public http::Handler {
  public:
-  explicit AdminHandler(Dependencies dependencies);
+  AdminHandler(CommonParts common, std::variant<OpenEngine, OfflineOperations> others);
   ~AdminHandler() override;
 
   std::variant<http::Response, http::PendingRequest> StartRequest(
       const http::RequestHead& head) override;
 
-  // Starts a job that erases the bytes of removed records, if there are any and no such job runs.
+  // With an open engine: starts a job that erases the bytes of removed records, if there are any
+  // and no such job runs.
   void CompactIfNeeded();
 
  private:

@@ -43,12 +43,12 @@ http::Response AnswerFor(absl::StatusOr<Json> value, int success_status) {
   return value.ok() ? JsonAnswer(success_status, *value) : AnswerFor(value.status());
 }
 
-http::Response AnswerFor(absl::StatusOr<Lines> page, int success_status) {
+http::Response AnswerFor(absl::StatusOr<ExportedPage> page, int success_status) {
   if (!page.ok()) return AnswerFor(page.status());
   http::Response response = http::EmptyResponse(success_status);
   response.headers.push_back({"Content-Type", "application/x-ndjson"});
   if (page->next_page) response.headers.push_back({"X-Next-Page", *std::move(page->next_page)});
-  response.body = std::move(page->text);
+  response.body = std::move(page->lines);
   return response;
 }
 

@@ -14,7 +14,7 @@ namespace tcsync::admin {
 
 // `success_status` is the status of an answer without an error.
 http::Response AnswerFor(absl::StatusOr<Json> value, int success_status);
-http::Response AnswerFor(absl::StatusOr<Lines> page, int success_status);
+http::Response AnswerFor(absl::StatusOr<ExportedPage> page, int success_status);
 http::Response AnswerFor(const absl::Status& error);
 
 // For an error of the request's form, which no endpoint sees.

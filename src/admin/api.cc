@@ -5,7 +5,6 @@
 #include <iterator>
 #include <optional>
 #include <set>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -41,28 +40,7 @@ std::optional<Uuid> IdBefore(const Uuid& id) {
 
 }  // namespace
 
-Api::Api(Dependencies dependencies) : dependencies_(std::move(dependencies)) {
-  if (dependencies_.storage != nullptr) large_imports_.emplace(*dependencies_.storage);
-}
-
-absl::Status Api::Begin(Call& call) const {
-  if (const absl::Status status = call.fields.Check(); !status.ok()) return status;
-  if (dependencies_.storage == nullptr) {
-    return absl::FailedPreconditionError("No data directory is open, which this needs.");
-  }
-  if (!call.client) return absl::OkStatus();
-  const absl::StatusOr<Uuid> client_id = ResolveClient(*call.client);
-  if (client_id.ok()) call.client_id = *client_id;
-  return client_id.status();
-}
-
-absl::Status Api::BeginOffline(const Call& call, absl::string_view while_open) const {
-  if (const absl::Status status = call.fields.Check(); !status.ok()) return status;
-  if (dependencies_.storage == nullptr) return absl::OkStatus();
-  return absl::FailedPreconditionError(while_open);
-}
-
-absl::StatusOr<Uuid> Api::ResolveClient(absl::string_view name) const {
+absl::StatusOr<Uuid> EngineApi::ClientIdOf(absl::string_view name) const {
   if (const std::optional<Uuid> client_id = Uuid::Parse(name)) return *client_id;
   const std::string wanted = absl::AsciiStrToLower(name);
   const bool is_pseudonym = absl::StartsWith(wanted, "client-");
@@ -82,7 +60,7 @@ absl::StatusOr<Uuid> Api::ResolveClient(absl::string_view name) const {
     after = IdBefore(*first);
   }
   const auto fits = [&](const Uuid& client_id) {
-    return is_pseudonym ? PseudonymOf(client_id) == wanted
+    return is_pseudonym ? engine_.pseudonym_of(client_id) == wanted
                         : absl::StartsWith(client_id.ToString(), wanted);
   };
   // Also those with a ban or a token, but no history.
@@ -115,16 +93,5 @@ absl::StatusOr<Uuid> Api::ResolveClient(absl::string_view name) const {
                    absl::StrJoin(found.begin(), std::next(found.begin(), shown), ", ", add_text),
                    found.size() > shown ? " and others." : "."));
 }
-
-absl::Status Api::NoSuchClient(const Uuid& client_id) {
-  return absl::NotFoundError(absl::StrCat("There is no client ", client_id.ToString(), "."));
-}
-
-Json Api::PseudonymOf(const Uuid& client_id) const {
-  if (dependencies_.client_name == nullptr) return nullptr;
-  return dependencies_.client_name(client_id);
-}
-
-int64_t Api::NowSeconds() const { return absl::ToUnixSeconds(dependencies_.clock->Now()); }
 
 }  // namespace tcsync::admin

@@ -1,15 +1,17 @@
-// The endpoints of the administration API, in files by subject: clients_api.cc, access_api.cc,
-// transfer_api.cc, maintenance_api.cc, upkeep_api.cc, insight_api.cc, space_api.cc.
+// The endpoints of the administration API. route.cc reads their parameters.
 #ifndef TCSYNC_SRC_ADMIN_API_H_
 #define TCSYNC_SRC_ADMIN_API_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
+#include <variant>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "admin/dependencies.h"
-#include "admin/fields.h"
+#include "admin/export_pages.h"
 #include "admin/jobs.h"
 #include "admin/json.h"
 #include "admin/large_transfers.h"
@@ -17,136 +19,168 @@
 
 namespace tcsync::admin {
 
-// One request: the names in its path, and its parameters.
-struct Call {
-  // The client's name in the request, if any: its ID, the beginning of that, or its pseudonym.
-  std::optional<std::string> client = std::nullopt;
-  Uuid client_id = {};  // of that client, from Begin()
-  std::string id = {};  // the name in another path
-  Fields fields = {};
-  std::string body = {};  // as received
-};
+// The classes below answer one request at a time. An error is for the caller; answer.h makes HTTP
+// of it.
 
-// A page of an export (export_lines.h), and the position of the next one if there is one.
-struct Lines {
-  std::string text;
-  std::optional<std::string> next_page = std::nullopt;
-};
-
-// One thread at a time. An error is for the caller; answer.h makes HTTP of it.
-class Api {
+// The endpoints that every administration has, in common_api.cc. Borrows the jobs.
+class CommonApi {
  public:
-  explicit Api(Dependencies dependencies);
+  CommonApi(CommonParts parts, Jobs& jobs) : parts_(std::move(parts)), jobs_(jobs) {}
 
-  absl::StatusOr<Json> ListClients(Call& call);
-  absl::StatusOr<Json> ShowClient(Call& call);
-  absl::StatusOr<Json> DeleteClient(Call& call);
-  absl::StatusOr<Json> ListVersions(Call& call);
-  absl::StatusOr<Json> Rewind(Call& call);
-  absl::StatusOr<Json> AcceptDiverged(Call& call);
-  absl::StatusOr<Json> RefuseDiverged(Call& call);
+  absl::StatusOr<Json> ListBackups(const std::string& directory);
+  absl::StatusOr<Json> RemoveBackup(const std::string& directory, uint64_t backup_id);
+  absl::StatusOr<Json> ListJobs();
+  absl::StatusOr<Json> ShowJob(const std::string& id);
+  absl::StatusOr<Json> CancelJob(const std::string& id);
+  absl::StatusOr<Json> Reload();
+  absl::StatusOr<Json> ListOptions();
 
-  absl::StatusOr<Json> ListBans(Call& call);
-  absl::StatusOr<Json> Ban(Call& call);
-  absl::StatusOr<Json> Unban(Call& call);
-  absl::StatusOr<Json> ResetToken(Call& call);
-  absl::StatusOr<Json> ClearToken(Call& call);
-  absl::StatusOr<Json> ListInvites(Call& call);
-  absl::StatusOr<Json> CreateInvite(Call& call);
-  absl::StatusOr<Json> RevokeInvite(Call& call);
+ protected:
+  template <typename... Parts>
+  void Log(const Parts&... parts) const {
+    parts_.logger.Log(LogLevel::kInfo, "administration: ", parts...);
+  }
 
-  absl::StatusOr<Lines> Export(Call& call);
-  absl::StatusOr<Lines> ExportAccess(Call& call);
-  absl::StatusOr<Json> Import(Call& call);
+  const CommonParts parts_;
+  Jobs& jobs_;
+};
 
-  absl::StatusOr<Json> Stats(Call& call);
-  absl::StatusOr<Json> Verify(Call& call);
-  absl::StatusOr<Json> VerifyFiles(Call& call);
-  absl::StatusOr<Json> Prune(Call& call);
-  absl::StatusOr<Json> ListBackups(Call& call);
-  absl::StatusOr<Json> MakeBackup(Call& call);
-  absl::StatusOr<Json> Restore(Call& call);
-  absl::StatusOr<Json> RepairLog(Call& call);
-  absl::StatusOr<Json> AcknowledgeLogLosses(Call& call);
-  absl::StatusOr<Json> ExtractFromBackup(Call& call);
-  absl::StatusOr<Json> Salvage(Call& call);
-  absl::StatusOr<Json> ListJobs(Call& call);
-  absl::StatusOr<Json> ShowJob(Call& call);
-  absl::StatusOr<Json> CancelJob(Call& call);
-  absl::StatusOr<Json> Reload(Call& call);
-  absl::StatusOr<Json> ShowLogLevel(Call& call);
-  absl::StatusOr<Json> SetLogLevel(Call& call);
-  absl::StatusOr<Json> ListOptions(Call& call);
-  absl::StatusOr<Json> Top(Call& call);
+// The endpoints without an open engine, in offline_api.cc.
+class OfflineApi final : public CommonApi {
+ public:
+  OfflineApi(CommonParts parts, Jobs& jobs, OfflineOperations operations)
+      : CommonApi(std::move(parts), jobs), operations_(std::move(operations)) {}
 
-  // space_api.cc
-  absl::StatusOr<Json> Compact(Call& call);
-  absl::StatusOr<Json> ListBackupsOfClient(Call& call);
-  absl::StatusOr<Json> RemoveBackup(Call& call);
+  absl::StatusOr<Json> Restore(const std::string& directory, std::optional<uint32_t> backup_id);
+  absl::StatusOr<Json> RepairLog(bool dry_run);
+  absl::StatusOr<Json> ExtractFromBackup(const std::string& directory, const std::string& output,
+                                         const Uuid& client_id, std::optional<uint32_t> backup_id);
+  absl::StatusOr<Json> Salvage(const std::string& directory, const std::string& output);
+
+ private:
+  const OfflineOperations operations_;
+};
+
+// The endpoints of an open engine, in files by subject: clients_api.cc, access_api.cc,
+// transfer_api.cc, maintenance_api.cc, insight_api.cc, space_api.cc.
+class EngineApi final : public CommonApi {
+ public:
+  EngineApi(CommonParts parts, Jobs& jobs, OpenEngine engine)
+      : CommonApi(std::move(parts), jobs),
+        engine_(std::move(engine)),
+        large_imports_(engine_.storage) {}
+
+  // The client of that name: its ID, the beginning of that, or its pseudonym. A full ID may be of
+  // an unknown client. kInvalidArgument for a malformed name, kNotFound for an unknown one,
+  // kFailedPrecondition for an ambiguous one.
+  absl::StatusOr<Uuid> ClientIdOf(absl::string_view name) const;
+
+  absl::StatusOr<Json> ListClients(std::optional<Uuid> after, std::optional<uint64_t> limit);
+  absl::StatusOr<Json> ShowClient(const Uuid& client_id);
+  absl::StatusOr<Json> DeleteClient(const Uuid& client_id);
+  absl::StatusOr<Json> ListVersions(const Uuid& client_id, std::optional<uint64_t> after,
+                                    std::optional<uint64_t> limit);
+  absl::StatusOr<Json> Rewind(const Uuid& client_id, const Uuid& version_id,
+                              const Uuid& latest_version_id,
+                              std::optional<Uuid> snapshot_version_id, bool remove_snapshot);
+  absl::StatusOr<Json> AcceptDiverged(const Uuid& client_id);
+  absl::StatusOr<Json> RefuseDiverged(const Uuid& client_id);
+
+  absl::StatusOr<Json> ListBans();
+  absl::StatusOr<Json> Ban(const Uuid& client_id, const std::string& reason);
+  absl::StatusOr<Json> Unban(const Uuid& client_id);
+  absl::StatusOr<Json> ResetToken(const Uuid& client_id);
+  absl::StatusOr<Json> ClearToken(const Uuid& client_id);
+  absl::StatusOr<Json> ListInvites();
+  absl::StatusOr<Json> CreateInvite(const std::string& label, std::optional<uint64_t> uses_max,
+                                    std::optional<uint64_t> expires_days);
+  absl::StatusOr<Json> RevokeInvite(const std::string& digest_prefix);
+
+  absl::StatusOr<ExportedPage> Export(const Uuid& client_id,
+                                      const std::optional<std::string>& after);
+  absl::StatusOr<ExportedPage> ExportAccess(const std::optional<std::string>& client);
+  absl::StatusOr<Json> Import(std::string lines);
+
+  absl::StatusOr<Json> Verify(std::optional<Uuid> after, const std::optional<std::string>& client);
+  absl::StatusOr<Json> VerifyFiles();
+  // The counts, if given, are in place of the options' values.
+  absl::StatusOr<Json> Prune(bool dry_run, std::optional<Uuid> after,
+                             std::optional<uint64_t> retention_days,
+                             std::optional<uint64_t> replica_seen_days,
+                             std::optional<uint64_t> idle_client_days,
+                             std::optional<uint64_t> retention_versions);
+  absl::StatusOr<Json> MakeBackup(const std::string& directory, std::optional<uint64_t> keep);
+  absl::StatusOr<Json> AcknowledgeLogLosses();
+
+  absl::StatusOr<Json> Stats();
+  absl::StatusOr<Json> ShowLogLevel();
+  absl::StatusOr<Json> SetLogLevel(LogLevel level);
+  absl::StatusOr<Json> Top(std::optional<uint64_t> limit);
+
+  absl::StatusOr<Json> Compact(bool everything);
+  absl::StatusOr<Json> ListBackupsOfClient(const Uuid& client_id,
+                                           const std::optional<std::string>& directory);
 
   // Starts a compaction if records were removed and none is under way. On any thread.
   void CompactIfNeeded();
 
  private:
-  // Call this after all parameters have been read: it reports why the request cannot proceed.
-  // kInvalidArgument for the parameters, kFailedPrecondition when no data directory is open. Finds
-  // the client that the call names.
-  absl::Status Begin(Call& call) const;
-  // The same for work without a storage. `while_open` is the reason to refuse it while there is
-  // one.
-  absl::Status BeginOffline(const Call& call, absl::string_view while_open) const;
-  // After Begin().
-  StorageAdministration& administration() const { return dependencies_.storage->administration(); }
+  StorageAdministration& administration() const { return engine_.storage.administration(); }
 
-  // The client of that name. A full ID may be of an unknown client. kInvalidArgument for a
-  // malformed name, kNotFound for an unknown one, kFailedPrecondition for an ambiguous one.
-  absl::StatusOr<Uuid> ResolveClient(absl::string_view name) const;
-
-  absl::StatusOr<Json> SetAcceptsDiverged(Call& call, bool allow);
+  // The client, or an error if there is none.
+  absl::StatusOr<ClientSummary> FindClient(const Uuid& client_id) const;
+  absl::StatusOr<Json> SetAcceptsDiverged(const Uuid& client_id, bool accept);
   // Stores a change and puts it into force.
   absl::Status ChangeAccess(const AccessChange& change);
   // Puts stored changes into force.
   absl::Status RefreshAccess();
-  // The last page of a client's export, with its replicas' positions as the last line, so that an
-  // import knows all versions when it reaches them.
-  absl::StatusOr<Lines> LastPage(const ClientSummary& client, std::string lines);
-  // The client's "replicas" line of an export.
-  absl::StatusOr<std::string> DescribeReplicas(const ClientSummary& client);
   absl::StatusOr<Json> ImportAccess(const AccessRecords& imported);
-  absl::StatusOr<Json> StartJob(absl::string_view kind, Jobs::Work work);
   // The job's number; joins one that has not begun yet.
   absl::StatusOr<uint64_t> StartCompaction(bool everything);
   // The number of the job that erases the bytes of removed records; null if there is none.
   Json CompactionJob();
 
-  // For a request that names an unknown client.
-  static absl::Status NoSuchClient(const Uuid& client_id);
-  // The client, or an error if there is none.
-  absl::StatusOr<ClientSummary> FindClient(const Uuid& client_id) const;
-  static Json DescribeBackup(const BackupInfo& backup);
-  // The losses of a damaged log.
-  static Json DescribeLogLoss(const LogLoss& loss);
-
-  // The client's name in the log, so that people find it there; null if it is unknown.
-  Json PseudonymOf(const Uuid& client_id) const;
-  int64_t NowSeconds() const;
-  template <typename... Parts>
-  void Log(const Parts&... parts) const {
-    dependencies_.logger.Log(LogLevel::kInfo, "administration: ", parts...);
-  }
+  int64_t NowSeconds() const { return absl::ToUnixSeconds(engine_.clock.Now()); }
   // Logs an event of a client.
   template <typename... Parts>
   void LogAbout(const Uuid& client_id, const Parts&... parts) const {
-    dependencies_.logger.Log(LogLevel::kInfo, {.client = client_id}, "administration: ", parts...);
+    parts_.logger.Log(LogLevel::kInfo, {.client = client_id}, "administration: ", parts...);
   }
 
-  // The page of an export that begins with a piece of a large segment or snapshot.
-  absl::StatusOr<Lines> ExportPieces(const ClientSummary& client, const ExportPosition& position);
-
-  const Dependencies dependencies_;
-  std::optional<LargeImports> large_imports_;  // null without a storage
-  Jobs jobs_;                                  // the last member: its work uses the others
+  const OpenEngine engine_;
+  LargeImports large_imports_;
 };
+
+// The endpoints of one administration: those of an open engine, or those without one.
+class Api {
+ public:
+  Api(CommonParts common, OpenEngine engine)
+      : endpoints_(std::in_place_type<EngineApi>, std::move(common), jobs_, std::move(engine)) {}
+  Api(CommonParts common, OfflineOperations operations)
+      : endpoints_(std::in_place_type<OfflineApi>, std::move(common), jobs_,
+                   std::move(operations)) {}
+
+  // The endpoints of that class; null if this administration does not have them.
+  template <typename Endpoints>
+  Endpoints* Find() {
+    return std::get_if<Endpoints>(&endpoints_);
+  }
+
+ private:
+  std::variant<EngineApi, OfflineApi> endpoints_;
+  Jobs jobs_;  // the last member: its work uses the others
+};
+template <>
+inline CommonApi* Api::Find() {
+  return std::visit([](CommonApi& endpoints) { return &endpoints; }, endpoints_);
+}
+
+// For a request that names an unknown client.
+absl::Status NoSuchClient(const Uuid& client_id);
+Json DescribeBackup(const BackupInfo& backup);
+Json DescribeLogLoss(const LogLoss& loss);
+// For a request that started a job: its number, or the reason that it has not started.
+absl::StatusOr<Json> AnswerWithJob(const absl::StatusOr<uint64_t>& number);
 
 }  // namespace tcsync::admin
 

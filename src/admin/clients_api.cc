@@ -12,6 +12,8 @@
 namespace tcsync::admin {
 namespace {
 
+constexpr char kEmptyPage[] = "'limit' is 0, which would be no page at all.";
+
 // Bans and tokens by client.
 struct Admission {
   explicit Admission(const AccessRecords& records) {
@@ -22,22 +24,8 @@ struct Admission {
   std::map<Uuid, const ClientToken*> tokens;
 };
 
-// Seconds since 1970; null if unknown.
-Json TimeOf(int64_t unix_seconds) { return unix_seconds == 0 ? Json() : Json(unix_seconds); }
-
-const char* NameOf(sync::ReplicaPlace place) {
-  switch (place) {
-    case sync::ReplicaPlace::kStart:
-      return "start";
-    case sync::ReplicaPlace::kForeign:
-      return "foreign";
-    case sync::ReplicaPlace::kAhead:
-      return "ahead";
-    case sync::ReplicaPlace::kLeftOut:
-      return "left-out";
-  }
-  return "";
-}
+// In the order of sync::ReplicaPlace.
+constexpr const char* kPlaceNames[] = {"start", "foreign", "ahead", "left-out"};
 
 Json SnapshotOf(const ClientSummary& client) {
   if (!client.snapshot) return nullptr;
@@ -51,10 +39,11 @@ Json SnapshotOf(const ClientSummary& client) {
 Json Describe(const ClientSummary& client, Json pseudonym, const Admission& admission) {
   Json replicas_ahead = Json::array();
   for (const ReplicaAhead& replica : client.replicas_ahead) {
-    replicas_ahead.push_back(
-        {{"version_id", replica.version_id.ToString()},
-         {"last_seen", replica.last_seen_unix_seconds},
-         {"place", NameOf(sync::PlaceOf(replica.version_id, client.latest_version_id))}});
+    const auto place =
+        static_cast<size_t>(sync::PlaceOf(replica.version_id, client.latest_version_id));
+    replicas_ahead.push_back({{"version_id", replica.version_id.ToString()},
+                              {"last_seen", replica.last_seen_unix_seconds},
+                              {"place", kPlaceNames[place]}});
   }
   Json ban;
   if (const auto found = admission.bans.find(client.client_id); found != admission.bans.end()) {
@@ -66,130 +55,131 @@ Json Describe(const ClientSummary& client, Json pseudonym, const Admission& admi
   }
   return {{"client_id", client.client_id.ToString()},
           {"pseudonym", std::move(pseudonym)},
-          {"created", TimeOf(client.created_unix_seconds)},
-          {"last_seen", TimeOf(client.last_seen_unix_seconds)},
+          {"created", OrNull(client.created_unix_seconds)},
+          {"last_seen", OrNull(client.last_seen_unix_seconds)},
           {"versions", client.version_count()},
           {"first_number", client.first_number},
           {"latest_number", client.latest_number},
           {"latest_version_id", client.latest_version_id.ToString()},
-          {"latest_appended", TimeOf(client.latest_appended_unix_seconds)},
+          {"latest_appended", OrNull(client.latest_appended_unix_seconds)},
           {"history_bytes", client.history_bytes},
           {"snapshot", SnapshotOf(client)},
           {"replicas_ahead", std::move(replicas_ahead)},
           {"accepts_diverged", client.accepts_diverged},
           {"ban", std::move(ban)},
           {"token_since", std::move(token_since)},
-          {"problem", client.problem.empty() ? Json() : Json(client.problem)}};
+          {"problem", OrNull(client.problem)}};
 }
 
 }  // namespace
 
-absl::StatusOr<ClientSummary> Api::FindClient(const Uuid& client_id) const {
+absl::Status NoSuchClient(const Uuid& client_id) {
+  return absl::NotFoundError(absl::StrCat("There is no client ", client_id.ToString(), "."));
+}
+
+absl::StatusOr<ClientSummary> EngineApi::FindClient(const Uuid& client_id) const {
   absl::StatusOr<std::optional<ClientSummary>> client = administration().FindClient(client_id);
   if (!client.ok()) return client.status();
   if (!*client) return NoSuchClient(client_id);
   return **std::move(client);
 }
 
-absl::StatusOr<Json> Api::ListClients(Call& call) {
-  const std::optional<Uuid> after = call.fields.Id("after");
-  const size_t limit =
-      call.fields.Count("limit", base::kAdminPageClientsMax).value_or(base::kAdminPageClients);
-  if (const absl::Status status = Begin(call); !status.ok()) return status;
-  if (limit == 0) return absl::InvalidArgumentError("'limit' is 0, which would be no page at all.");
+absl::StatusOr<Json> EngineApi::ListClients(std::optional<Uuid> after,
+                                            std::optional<uint64_t> limit) {
+  const size_t count_max = limit.value_or(base::kAdminPageClients);
+  if (count_max == 0) return absl::InvalidArgumentError(kEmptyPage);
   const absl::StatusOr<std::vector<ClientSummary>> clients =
-      administration().ListClients(after, limit);
+      administration().ListClients(after, count_max);
   if (!clients.ok()) return clients.status();
   const absl::StatusOr<AccessRecords> records = administration().ReadAccessRecords();
   if (!records.ok()) return records.status();
   const Admission admission(*records);
   Json list = Json::array();
   for (const ClientSummary& client : *clients) {
-    list.push_back(Describe(client, PseudonymOf(client.client_id), admission));
+    list.push_back(Describe(client, engine_.pseudonym_of(client.client_id), admission));
   }
   Json next;
-  if (clients->size() == limit) next = clients->back().client_id.ToString();
+  if (clients->size() == count_max) next = clients->back().client_id.ToString();
   return Json{{"clients", std::move(list)}, {"next", std::move(next)}};
 }
 
-absl::StatusOr<Json> Api::ShowClient(Call& call) {
-  if (const absl::Status status = Begin(call); !status.ok()) return status;
-  const absl::StatusOr<ClientSummary> client = FindClient(call.client_id);
+absl::StatusOr<Json> EngineApi::ShowClient(const Uuid& client_id) {
+  const absl::StatusOr<ClientSummary> client = FindClient(client_id);
   if (!client.ok()) return client.status();
   const absl::StatusOr<AccessRecords> records = administration().ReadAccessRecords();
   if (!records.ok()) return records.status();
-  return Describe(*client, PseudonymOf(call.client_id), Admission(*records));
+  return Describe(*client, engine_.pseudonym_of(client_id), Admission(*records));
 }
 
-absl::StatusOr<Json> Api::DeleteClient(Call& call) {
-  if (const absl::Status status = Begin(call); !status.ok()) return status;
-  const absl::StatusOr<bool> deleted = administration().DeleteClient(call.client_id);
+absl::StatusOr<Json> EngineApi::DeleteClient(const Uuid& client_id) {
+  const absl::StatusOr<bool> deleted = administration().DeleteClient(client_id);
   if (!deleted.ok()) return deleted.status();
-  if (!*deleted) return NoSuchClient(call.client_id);
-  LogAbout(call.client_id, "the client was deleted");
-  return Json{
-      {"client_id", call.client_id.ToString()}, {"deleted", true}, {"job", CompactionJob()}};
+  if (!*deleted) return NoSuchClient(client_id);
+  LogAbout(client_id, "the client was deleted");
+  return Json{{"client_id", client_id.ToString()}, {"deleted", true}, {"job", CompactionJob()}};
 }
 
-absl::StatusOr<Json> Api::ListVersions(Call& call) {
-  const uint64_t after = call.fields.Count("after", base::kVersionNumberMax).value_or(0);
-  const size_t limit =
-      call.fields.Count("limit", base::kAdminPageVersionsMax).value_or(base::kAdminPageVersionsMax);
-  if (const absl::Status status = Begin(call); !status.ok()) return status;
-  if (limit == 0) return absl::InvalidArgumentError("'limit' is 0, which would be no page at all.");
-  const absl::StatusOr<ClientSummary> client = FindClient(call.client_id);
+absl::StatusOr<Json> EngineApi::ListVersions(const Uuid& client_id, std::optional<uint64_t> after,
+                                             std::optional<uint64_t> limit) {
+  const size_t count_max = limit.value_or(base::kAdminPageVersionsMax);
+  if (count_max == 0) return absl::InvalidArgumentError(kEmptyPage);
+  const absl::StatusOr<ClientSummary> client = FindClient(client_id);
   if (!client.ok()) return client.status();
   const absl::StatusOr<std::vector<VersionSummary>> versions =
-      administration().ListVersions(call.client_id, after, limit);
+      administration().ListVersions(client_id, after.value_or(0), count_max);
   if (!versions.ok()) return versions.status();
   Json list = Json::array();
   for (const VersionSummary& version : *versions) {
     list.push_back({{"number", version.number},
                     {"version_id", version.version_id.ToString()},
                     {"parent_version_id", version.parent_version_id.ToString()},
-                    {"appended", TimeOf(version.appended_unix_seconds)},
+                    {"appended", OrNull(version.appended_unix_seconds)},
                     {"bytes", version.bytes},
                     {"snapshot", client->snapshot && client->snapshot_number == version.number}});
   }
   Json next;
-  if (versions->size() == limit) next = absl::StrCat(versions->back().number);
+  if (versions->size() == count_max) next = absl::StrCat(versions->back().number);
   return Json{{"versions", std::move(list)}, {"next", std::move(next)}};
 }
 
-absl::StatusOr<Json> Api::Rewind(Call& call) {
-  RewindRequest request;
-  request.version_id = call.fields.RequiredId("version_id");
-  request.latest_version_id = call.fields.RequiredId("latest_version_id");
-  request.snapshot_version_id = call.fields.Id("snapshot_version_id");
-  request.remove_snapshot = call.fields.Flag("remove_snapshot").value_or(false);
-  if (const absl::Status status = Begin(call); !status.ok()) return status;
-  request.client_id = call.client_id;
+absl::StatusOr<Json> EngineApi::Rewind(const Uuid& client_id, const Uuid& version_id,
+                                       const Uuid& latest_version_id,
+                                       std::optional<Uuid> snapshot_version_id,
+                                       bool remove_snapshot) {
+  const RewindRequest request{.client_id = client_id,
+                              .version_id = version_id,
+                              .latest_version_id = latest_version_id,
+                              .snapshot_version_id = snapshot_version_id,
+                              .remove_snapshot = remove_snapshot};
   const absl::StatusOr<Rewound> rewound = administration().Rewind(request);
-  if (absl::IsNotFound(rewound.status())) return NoSuchClient(call.client_id);
+  if (absl::IsNotFound(rewound.status())) return NoSuchClient(client_id);
   if (!rewound.ok()) return rewound.status();
-  LogAbout(call.client_id, "the client's history was rewound to version ",
-           request.version_id.ToString(), "; removed: ", rewound->versions_removed, " versions",
+  LogAbout(client_id, "the client's history was rewound to version ", version_id.ToString(),
+           "; removed: ", rewound->versions_removed, " versions",
            rewound->snapshot_removed ? " and the snapshot" : "");
-  return Json{{"client_id", call.client_id.ToString()},
-              {"latest_version_id", request.version_id.ToString()},
+  return Json{{"client_id", client_id.ToString()},
+              {"latest_version_id", version_id.ToString()},
               {"versions_removed", rewound->versions_removed},
               {"bytes_removed", rewound->bytes_removed},
               {"snapshot_removed", rewound->snapshot_removed},
               {"job", CompactionJob()}};
 }
 
-absl::StatusOr<Json> Api::SetAcceptsDiverged(Call& call, bool accept) {
-  if (const absl::Status status = Begin(call); !status.ok()) return status;
-  const absl::StatusOr<bool> found = administration().AcceptDiverged(call.client_id, accept);
+absl::StatusOr<Json> EngineApi::SetAcceptsDiverged(const Uuid& client_id, bool accept) {
+  const absl::StatusOr<bool> found = administration().AcceptDiverged(client_id, accept);
   if (!found.ok()) return found.status();
-  if (!*found) return NoSuchClient(call.client_id);
-  LogAbout(call.client_id, accept ? "a replica that is ahead is accepted, once"
-                                  : "no replica that is ahead is accepted any more");
-  return Json{{"client_id", call.client_id.ToString()}, {"accepts_diverged", accept}};
+  if (!*found) return NoSuchClient(client_id);
+  LogAbout(client_id, accept ? "a replica that is ahead is accepted, once"
+                             : "no replica that is ahead is accepted any more");
+  return Json{{"client_id", client_id.ToString()}, {"accepts_diverged", accept}};
 }
 
-absl::StatusOr<Json> Api::AcceptDiverged(Call& call) { return SetAcceptsDiverged(call, true); }
+absl::StatusOr<Json> EngineApi::AcceptDiverged(const Uuid& client_id) {
+  return SetAcceptsDiverged(client_id, true);
+}
 
-absl::StatusOr<Json> Api::RefuseDiverged(Call& call) { return SetAcceptsDiverged(call, false); }
+absl::StatusOr<Json> EngineApi::RefuseDiverged(const Uuid& client_id) {
+  return SetAcceptsDiverged(client_id, false);
+}
 
 }  // namespace tcsync::admin

@@ -1,4 +1,5 @@
-// The parts of the engine that the administration API uses.
+// The parts that the administration API works with: the common ones, and either those of an open
+// engine or the operations without one. All of them are mandatory.
 #ifndef TCSYNC_SRC_ADMIN_DEPENDENCIES_H_
 #define TCSYNC_SRC_ADMIN_DEPENDENCIES_H_
 
@@ -42,9 +43,8 @@ struct SalvageReport {
   std::vector<Skipped> skipped;
 };
 
-// Operations on directories of backups, with or without an open data directory. Only the
-// composition root knows backends. Each blocks; an absl::Status is as in
-// tcsync/storage_administration.h.
+// Operations on directories of backups. Only the composition root knows backends. Each blocks; an
+// absl::Status is as in tcsync/storage_administration.h.
 struct BackupOperations {
   // The backups in a directory, the oldest first.
   std::function<absl::StatusOr<std::vector<BackupInfo>>(const std::string& directory)> list;
@@ -55,7 +55,8 @@ struct BackupOperations {
   std::function<absl::Status(const std::string& directory, uint32_t backup_id)> remove;
 };
 
-// Operations that need the data directory closed, or run while no requests are served.
+// Operations without an open engine: they need the data directory closed, or run while no requests
+// are served.
 struct OfflineOperations {
   // Restores a backup, or the latest without a name, to the place of the data directory.
   std::function<absl::StatusOr<BackupInfo>(const std::string& directory,
@@ -78,30 +79,32 @@ struct OfflineOperations {
   std::function<absl::StatusOr<LogRepair>(bool dry_run)> repair_log;
 };
 
-// Borrowed pointers and functions live as long as the handler. Functions may be called on the
-// handler's threads, one at a time; a null one does nothing.
-struct Dependencies {
-  Storage* storage = nullptr;  // null: no data directory is open
-  BackupOperations backups;
-  OfflineOperations offline = {};  // all of them without a storage, and otherwise none
+// The parts of an open engine. Borrowed objects and functions live as long as the handler.
+// Functions, here and in the other structs, may be called on the handler's threads, one at a time.
+struct OpenEngine {
+  Storage& storage;
   // Rereads the access records after a change.
   std::function<absl::Status()> refresh_access;
-  // Rereads files, such as certificates.
-  std::function<absl::Status()> reload;
   // The address of a detected proxy that the option trusted-proxy does not name.
-  std::function<std::optional<std::string>()> unnamed_proxy = nullptr;
+  std::function<std::optional<std::string>()> unnamed_proxy;
   // The level of the log, until the next reload.
   std::function<void(LogLevel)> set_log_level;
   std::function<LogLevel()> log_level;
-  // The busiest clients and addresses; null without counts.
-  const access::TopTalkers* top_talkers = nullptr;
+  const access::TopTalkers& top_talkers;
+  // The pseudonym of a client, as in the log.
+  std::function<std::string(const Uuid&)> pseudonym_of;
+  sync::RetentionPolicy retention;
+  const base::Clock& clock;
+};
+
+// The parts that administration has with an open engine and without one.
+struct CommonParts {
+  BackupOperations backups;
+  // Rereads files, such as certificates.
+  std::function<absl::Status()> reload;
   // The effective options and their sources.
   std::vector<EffectiveOption> options;
-  // The pseudonym of a client, as in the log.
-  std::function<std::string(const Uuid&)> client_name;
-  sync::RetentionPolicy retention;
   uint64_t body_bytes_max = 0;  // of a request
-  const base::Clock* clock = nullptr;
   base::Logger logger;
 };
 

@@ -13,8 +13,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "admin/api.h"
-#include "admin/json.h"
+#include "admin/export_pages.h"
 #include "base/limits.h"
 
 namespace tcsync::admin {
@@ -96,30 +95,17 @@ class NewFile {
   uint64_t bytes_ = 0;
 };
 
-// Pages of one client, as GET clients/CLIENT/export gives them.
-absl::Status WriteClient(Api& api, const Uuid& client_id, NewFile& file) {
-  std::string after;
+// The pages of one client.
+absl::Status WriteClient(Storage& storage, const ClientSummary& client, NewFile& file) {
+  std::optional<std::string> position;
   do {
-    Call call{.client_id = client_id};
-    if (!after.empty()) {
-      const absl::Status added = call.fields.AddQuery(absl::StrCat("after=", after));
-      if (!added.ok()) return added;
-    }
-    absl::StatusOr<Lines> page = api.Export(call);
-    if (absl::IsNotFound(page.status())) return page.status();
-    // The data may be damaged, so any other error is taken for damage.
+    absl::StatusOr<ExportedPage> page = ReadExportPage(storage, client, position);
+    // The data may be damaged, so any error is taken for damage.
     if (!page.ok()) return absl::DataLossError(page.status().message());
-    if (const absl::Status written = file.Write(page->text); !written.ok()) return written;
-    after = std::move(page->next_page).value_or("");
-  } while (!after.empty());
+    if (const absl::Status written = file.Write(page->lines); !written.ok()) return written;
+    position = std::move(page->next_page);
+  } while (position);
   return absl::OkStatus();
-}
-
-Dependencies DependenciesOf(Storage& storage) {
-  Dependencies dependencies;
-  dependencies.storage = &storage;
-  dependencies.clock = &base::Clock::System();
-  return dependencies;
 }
 
 }  // namespace
@@ -144,8 +130,7 @@ absl::StatusOr<ExtractedClient> ExportClientToFile(Storage& storage, const Uuid&
   if (first->empty()) return absl::DataLossError("the client has no version there");
   absl::StatusOr<NewFile> file = NewFile::Create(output);
   if (!file.ok()) return file.status();
-  Api api(DependenciesOf(storage));
-  if (const absl::Status written = WriteClient(api, client_id, *file); !written.ok()) {
+  if (const absl::Status written = WriteClient(storage, **client, *file); !written.ok()) {
     return written;
   }
   if (const absl::Status finished = file->Finish(); !finished.ok()) return finished;
@@ -163,7 +148,6 @@ absl::StatusOr<SalvageReport> ExportWholeClientsToFile(Storage& storage,
   StorageAdministration& administration = storage.administration();
   absl::StatusOr<NewFile> file = NewFile::Create(output);
   if (!file.ok()) return file.status();
-  Api api(DependenciesOf(storage));
   SalvageReport report;
   std::optional<Uuid> after;
   for (;;) {
@@ -179,8 +163,8 @@ absl::StatusOr<SalvageReport> ExportWholeClientsToFile(Storage& storage,
       if (problems.empty() && !client.problem.empty()) problems.push_back(client.problem);
       const uint64_t bytes_before = file->bytes();
       if (problems.empty()) {
-        const absl::Status written = WriteClient(api, client.client_id, *file);
-        if (absl::IsDataLoss(written) || absl::IsNotFound(written)) {
+        const absl::Status written = WriteClient(storage, client, *file);
+        if (absl::IsDataLoss(written)) {
           problems.emplace_back(written.message());
           if (const absl::Status cut = file->CutTo(bytes_before); !cut.ok()) return cut;
         } else if (!written.ok()) {
@@ -195,10 +179,9 @@ absl::StatusOr<SalvageReport> ExportWholeClientsToFile(Storage& storage,
       }
     }
   }
-  Call call;
-  const absl::StatusOr<Lines> access = api.ExportAccess(call);
+  const absl::StatusOr<ExportedPage> access = ReadAccessPage(administration, std::nullopt);
   if (access.ok()) {
-    if (const absl::Status written = file->Write(access->text); !written.ok()) return written;
+    if (const absl::Status written = file->Write(access->lines); !written.ok()) return written;
   } else {
     report.damage.push_back(
         absl::StrCat("bans, tokens and invites cannot be read: ", access.status().message()));

@@ -68,12 +68,12 @@ class LineReader {
  private:
   absl::Status ReadClient(Fields& fields) {
     const Uuid client_id = fields.RequiredId("client_id");
-    const int64_t created = TimeOf(fields, "created");
-    const bool replicas_follow = fields.Flag("replicas_follow").value_or(false);
-    if (const absl::Status status = fields.Check(); !status.ok()) return status;
     if (client_id.IsNil()) {
-      return absl::InvalidArgumentError("its client_id is the nil UUID, which no client has.");
+      fields.RefuseContent("its client_id is the nil UUID, which no client has.");
     }
+    const int64_t created = TimeOf(fields, "created");
+    const bool replicas_follow = fields.Flag("replicas_follow");
+    if (const absl::Status status = fields.Check(); !status.ok()) return status;
     // Concatenated pages repeat the line.
     if (page_.requests.empty() || page_.requests.back().client_id != client_id) {
       page_.requests.push_back({.client_id = client_id,
@@ -91,7 +91,7 @@ class LineReader {
     ImportRequest::ImportedReplicas replicas;
     const std::vector<Json> positions = fields.Objects("positions", base::kTransferredPositionsMax);
     const std::vector<Json> ahead = fields.Objects("ahead", base::kReplicasAheadMax);
-    replicas.accepts_diverged = fields.Flag("accepts_diverged").value_or(false);
+    replicas.accepts_diverged = fields.Flag("accepts_diverged");
     if (const absl::Status status = fields.Check(); !status.ok()) return status;
     for (const Json& object : positions) {
       Fields of_position;
@@ -127,19 +127,16 @@ class LineReader {
   }
 
   absl::Status ReadToken(Fields& fields) {
-    absl::Status error;
     const ClientToken token{.client_id = fields.RequiredId("client_id"),
-                            .digest = RequiredDigest(fields, error),
+                            .digest = RequiredDigest(fields),
                             .since_unix_seconds = TimeOf(fields, "since")};
     if (const absl::Status status = fields.Check(); !status.ok()) return status;
-    if (!error.ok()) return error;
     page_.access.tokens.push_back(token);
     return absl::OkStatus();
   }
 
   absl::Status ReadInvite(Fields& fields) {
-    absl::Status error;
-    Invite invite{.digest = RequiredDigest(fields, error),
+    Invite invite{.digest = RequiredDigest(fields),
                   .label = fields.Words("label"),
                   .created_unix_seconds = TimeOf(fields, "created")};
     invite.expires_unix_seconds =
@@ -147,20 +144,19 @@ class LineReader {
     invite.uses_max = fields.Count("uses_max", UINT64_MAX).value_or(0);
     invite.uses = fields.Count("uses", UINT64_MAX).value_or(0);
     if (const absl::Status status = fields.Check(); !status.ok()) return status;
-    if (!error.ok()) return error;
     page_.access.invites.push_back(std::move(invite));
     return absl::OkStatus();
   }
 
   // The message does not show the value: it may be a token.
-  static TokenDigest RequiredDigest(Fields& fields, absl::Status& error) {
+  static TokenDigest RequiredDigest(Fields& fields) {
     const std::string text = fields.RequiredText("digest");
     TokenDigest digest{};
     const bool is_hex = std::all_of(text.begin(), text.end(), [](char character) {
       return absl::ascii_isxdigit(static_cast<unsigned char>(character));
     });
     if (text.size() != 2 * digest.size() || !is_hex) {
-      error = absl::InvalidArgumentError(
+      fields.RefuseContent(
           absl::StrCat("its digest has ", text.size(),
                        " characters and is not a SHA-256 in 64 hexadecimal ones."));
       return digest;
@@ -170,30 +166,39 @@ class LineReader {
     return digest;
   }
 
+  static Uuid RequiredVersionId(Fields& fields) {
+    const Uuid version_id = fields.RequiredId("version_id");
+    if (version_id.IsNil()) {
+      fields.RefuseContent("its version_id is the nil UUID, which no version has.");
+    }
+    return version_id;
+  }
+
+  // The segment or snapshot, or the number of its bytes if they follow in pieces.
+  static std::optional<uint64_t> ReadBytes(Fields& fields, const std::string& name,
+                                           std::string& bytes) {
+    const std::optional<uint64_t> bytes_later =
+        fields.Count(name + "_bytes", base::kBodyBytesCeiling);
+    if (!bytes_later && !absl::Base64Unescape(fields.RequiredText(name), &bytes)) {
+      fields.RefuseContent(absl::StrCat("its ", name, " is not base64."));
+    }
+    if (bytes_later ? *bytes_later == 0 : bytes.empty()) {
+      fields.RefuseContent(absl::StrCat("its ", name, " is empty."));
+    }
+    return bytes_later;
+  }
+
   absl::Status ReadVersion(Fields& fields) {
     ImportRequest& request = page_.requests.back();
     StoredVersion stored;
     // Only for people; the parents give the chain's order.
     stored.number = fields.Count("number", base::kVersionNumberMax).value_or(0);
-    stored.version.version_id = fields.RequiredId("version_id");
+    stored.version.version_id = RequiredVersionId(fields);
     stored.version.parent_version_id = fields.RequiredId("parent_version_id");
     stored.appended_unix_seconds = TimeOf(fields, "appended");
-    const std::optional<uint64_t> segment_bytes =
-        fields.Count("segment_bytes", base::kBodyBytesCeiling);
-    const std::string segment = segment_bytes ? "" : fields.RequiredText("segment");
+    const std::optional<uint64_t> bytes_later =
+        ReadBytes(fields, "segment", stored.version.segment);
     if (const absl::Status status = fields.Check(); !status.ok()) return status;
-    if (stored.version.version_id.IsNil()) {
-      return absl::InvalidArgumentError("its version_id is the nil UUID, which no version has.");
-    }
-    if (segment_bytes && *segment_bytes == 0) {
-      return absl::InvalidArgumentError("its segment is empty.");
-    }
-    if (!segment_bytes && !absl::Base64Unescape(segment, &stored.version.segment)) {
-      return absl::InvalidArgumentError("its segment is not base64.");
-    }
-    if (!segment_bytes && stored.version.segment.empty()) {
-      return absl::InvalidArgumentError("its segment is empty.");
-    }
     if (request.snapshot) {
       return absl::InvalidArgumentError("it comes after the client's snapshot, which comes last.");
     }
@@ -204,7 +209,7 @@ class LineReader {
                        ", but the version before it is ",
                        request.versions.back().version.version_id.ToString(), "."));
     }
-    if (segment_bytes) return BeginLarge(std::move(stored), *segment_bytes);
+    if (bytes_later) return BeginLarge(std::move(stored), *bytes_later);
     request.versions.push_back(std::move(stored));
     return absl::OkStatus();
   }
@@ -269,26 +274,16 @@ class LineReader {
 
   absl::Status ReadSnapshot(Fields& fields) {
     ImportRequest::ImportedSnapshot imported;
-    imported.snapshot.version_id = fields.RequiredId("version_id");
+    imported.snapshot.version_id = RequiredVersionId(fields);
     imported.stored_unix_seconds = TimeOf(fields, "stored");
-    const std::optional<uint64_t> snapshot_bytes =
-        fields.Count("snapshot_bytes", base::kBodyBytesCeiling);
-    const std::string bytes = snapshot_bytes ? "" : fields.RequiredText("snapshot");
+    const std::optional<uint64_t> bytes_later =
+        ReadBytes(fields, "snapshot", imported.snapshot.bytes);
     if (const absl::Status status = fields.Check(); !status.ok()) return status;
-    if (imported.snapshot.version_id.IsNil()) {
-      return absl::InvalidArgumentError("its version_id is the nil UUID, which no version has.");
-    }
-    if (!snapshot_bytes && !absl::Base64Unescape(bytes, &imported.snapshot.bytes)) {
-      return absl::InvalidArgumentError("its snapshot is not base64.");
-    }
-    if (snapshot_bytes ? *snapshot_bytes == 0 : imported.snapshot.bytes.empty()) {
-      return absl::InvalidArgumentError("its snapshot is empty.");
-    }
     ImportRequest& request = page_.requests.back();
     if (request.snapshot) {
       return absl::InvalidArgumentError("it is the client's second snapshot; there may be one.");
     }
-    if (snapshot_bytes) return BeginLarge(std::move(imported), *snapshot_bytes);
+    if (bytes_later) return BeginLarge(std::move(imported), *bytes_later);
     request.snapshot = std::move(imported);
     return absl::OkStatus();
   }

@@ -102,9 +102,8 @@ void Fields::Refuse(absl::string_view name, const Json& value, absl::string_view
       absl::StrCat("'", name, "' is ", Shown(value), ", which is not ", expected, "."));
 }
 
-void Fields::RefuseAbsent(absl::string_view name) {
-  if (!error_.ok()) return;
-  error_ = absl::InvalidArgumentError(absl::StrCat("'", name, "' is missing."));
+void Fields::RefuseContent(absl::string_view sentence) {
+  if (content_error_.ok()) content_error_ = absl::InvalidArgumentError(sentence);
 }
 
 std::optional<std::string> Fields::Text(absl::string_view name) {
@@ -133,14 +132,12 @@ std::optional<uint64_t> Fields::Count(absl::string_view name, uint64_t maximum) 
   return count;
 }
 
-std::optional<bool> Fields::Flag(absl::string_view name) {
+bool Fields::Flag(absl::string_view name) {
   const Json* const value = Find(name);
-  if (value == nullptr) return std::nullopt;
-  if (value->is_boolean()) return value->get<bool>();
-  if (*value == "true") return true;
-  if (*value == "false") return false;
+  if (value == nullptr || *value == false || *value == "false") return false;
+  if (*value == true || *value == "true") return true;
   Refuse(name, *value, "true or false");
-  return std::nullopt;
+  return false;
 }
 
 std::optional<Uuid> Fields::Id(absl::string_view name) {
@@ -186,24 +183,14 @@ std::string Fields::Words(absl::string_view name) {
   return text;
 }
 
-std::string Fields::RequiredText(absl::string_view name) {
-  if (Find(name) == nullptr) RefuseAbsent(name);
-  return Text(name).value_or("");
-}
-
-std::string Fields::RequiredPath(absl::string_view name) {
-  if (Find(name) == nullptr) RefuseAbsent(name);
-  return Path(name).value_or("");
-}
-
-Uuid Fields::RequiredId(absl::string_view name) {
-  if (Find(name) == nullptr) RefuseAbsent(name);
-  return Id(name).value_or(Uuid());
-}
-
-uint64_t Fields::RequiredCount(absl::string_view name, uint64_t maximum) {
-  if (Find(name) == nullptr) RefuseAbsent(name);
-  return Count(name, maximum).value_or(0);
+LogLevel Fields::RequiredLogLevel(absl::string_view name) {
+  const std::string text = RequiredText(name);
+  const std::optional<LogLevel> level = LogLevelNamed(text);
+  if (!level) {
+    RefuseContent(absl::StrCat(
+        "'", text, "' is no level of the log; there are debug, info, warning and error."));
+  }
+  return level.value_or(LogLevel::kInfo);
 }
 
 absl::Status Fields::Check() const {
@@ -216,7 +203,7 @@ absl::Status Fields::Check() const {
                                     : absl::StrCat("there may be ", absl::StrJoin(known_, ", ")),
                      "."));
   }
-  return absl::OkStatus();
+  return content_error_;
 }
 
 }  // namespace tcsync::admin

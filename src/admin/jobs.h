@@ -23,26 +23,23 @@ namespace tcsync::admin {
 class JobProgress {
  public:
   // False: the job was cancelled.
-  bool Report(uint64_t done, uint64_t total) {
+  bool operator()(uint64_t done, uint64_t total) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    return Set(done, total);
-  }
-  // With its present step, in words for people.
-  bool Report(absl::string_view doing, uint64_t done, uint64_t total) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    doing_ = std::string(doing);
-    return Set(done, total);
-  }
-
- private:
-  friend class Jobs;
-
-  // With the mutex.
-  bool Set(uint64_t done, uint64_t total) {
     done_ = done;
     total_ = total;
     return !is_cancelled_;
   }
+  // With its present step, in words for people.
+  bool operator()(absl::string_view doing, uint64_t done, uint64_t total) {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      doing_ = std::string(doing);
+    }
+    return (*this)(done, total);
+  }
+
+ private:
+  friend class Jobs;
 
   std::atomic<bool> is_cancelled_{false};
   mutable std::mutex mutex_;  // of the members below, which are read together

@@ -1,5 +1,6 @@
 // Erasing the bytes of removed records, from the files of the storage and from backups.
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -16,20 +17,16 @@ constexpr absl::string_view kCompactJob = "compact";
 
 }  // namespace
 
-absl::StatusOr<uint64_t> Api::StartCompaction(bool everything) {
+absl::StatusOr<uint64_t> EngineApi::StartCompaction(bool everything) {
   return jobs_.StartOrJoin(
       everything ? "compact-everything" : kCompactJob,
       [this, everything](JobProgress& progress) -> absl::StatusOr<Json> {
-        const absl::StatusOr<CompactionReport> report = administration().Compact(
-            {.everything = everything},
-            [&progress](absl::string_view doing, uint64_t done, uint64_t total) {
-              return progress.Report(doing, done, total);
-            });
+        const absl::StatusOr<CompactionReport> report =
+            administration().Compact({.everything = everything}, std::ref(progress));
         if (!report.ok()) {
           if (!absl::IsCancelled(report.status())) {
-            dependencies_.logger.Log(
-                LogLevel::kError,
-                "the bytes of removed records are still in files: ", report.status().message());
+            parts_.logger.Log(LogLevel::kError, "the bytes of removed records are still in files: ",
+                              report.status().message());
           }
           return report.status();
         }
@@ -41,29 +38,24 @@ absl::StatusOr<uint64_t> Api::StartCompaction(bool everything) {
       });
 }
 
-Json Api::CompactionJob() {
+Json EngineApi::CompactionJob() {
   if (!administration().NeedsCompaction()) return nullptr;
   const absl::StatusOr<uint64_t> job = StartCompaction(/*everything=*/false);
   // With too many jobs it begins later by itself.
   return job.ok() ? Json(*job) : Json();
 }
 
-void Api::CompactIfNeeded() {
-  if (dependencies_.storage == nullptr || jobs_.IsUnderWay(kCompactJob)) return;
+void EngineApi::CompactIfNeeded() {
+  if (jobs_.IsUnderWay(kCompactJob)) return;
   static_cast<void>(CompactionJob());
 }
 
-absl::StatusOr<Json> Api::Compact(Call& call) {
-  const bool everything = call.fields.Flag("everything").value_or(false);
-  if (const absl::Status status = Begin(call); !status.ok()) return status;
-  const absl::StatusOr<uint64_t> job = StartCompaction(everything);
-  if (!job.ok()) return job.status();
-  return Json{{"job", *job}};
+absl::StatusOr<Json> EngineApi::Compact(bool everything) {
+  return AnswerWithJob(StartCompaction(everything));
 }
 
-absl::StatusOr<Json> Api::ListBackupsOfClient(Call& call) {
-  const std::optional<std::string> directory = call.fields.Path("directory");
-  if (const absl::Status status = Begin(call); !status.ok()) return status;
+absl::StatusOr<Json> EngineApi::ListBackupsOfClient(const Uuid& client_id,
+                                                    const std::optional<std::string>& directory) {
   std::vector<std::string> directories;
   if (directory) directories.push_back(*directory);
   const absl::StatusOr<std::vector<BackupsMade>> made = administration().ReadBackupsMade();
@@ -77,7 +69,7 @@ absl::StatusOr<Json> Api::ListBackupsOfClient(Call& call) {
   Json problems = Json::array();
   for (const std::string& path : directories) {
     const absl::StatusOr<std::vector<BackupInfo>> with_client =
-        dependencies_.backups.list_of_client(path, call.client_id);
+        parts_.backups.list_of_client(path, client_id);
     if (!with_client.ok()) {
       problems.push_back(
           {{"directory", path}, {"problem", std::string(with_client.status().message())}});
@@ -89,21 +81,10 @@ absl::StatusOr<Json> Api::ListBackupsOfClient(Call& call) {
       backups.push_back(std::move(description));
     }
   }
-  return Json{{"client_id", call.client_id.ToString()},
+  return Json{{"client_id", client_id.ToString()},
               {"directories", directories},
               {"backups", std::move(backups)},
               {"problems", std::move(problems)}};
-}
-
-absl::StatusOr<Json> Api::RemoveBackup(Call& call) {
-  const std::string directory = call.fields.RequiredPath("directory");
-  const uint64_t backup_id = call.fields.RequiredCount("backup", UINT32_MAX);
-  if (const absl::Status status = call.fields.Check(); !status.ok()) return status;
-  const absl::Status removed =
-      dependencies_.backups.remove(directory, static_cast<uint32_t>(backup_id));
-  if (!removed.ok()) return removed;
-  Log("backup ", backup_id, " in ", directory, " was removed");
-  return Json{{"directory", directory}, {"backup", backup_id}, {"removed", true}};
 }
 
 }  // namespace tcsync::admin

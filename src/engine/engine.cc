@@ -221,22 +221,24 @@ class ComposedEngine final : public Engine::Implementation {
             options, limits, *registry_, *storage_, handler_,
             [this](const PeerAddress& source) { return handler_.RefuseByAddress(source); },
             access_control_, top_talkers_, logger),
-        administration_(std::make_unique<admin::AdminHandler>(admin::Dependencies{
-            .storage = storage_.get(),
-            .backups = RocksdbBackups(),
-            .refresh_access = [this] { return RefreshAccess(); },
-            .reload = [this] { return Reload(); },
-            .unnamed_proxy = [this] { return access_control_.unnamed_proxy(); },
-            .set_log_level = [this](LogLevel level) { log_levels_.Set(level); },
-            .log_level = [this] { return log_levels_.level(); },
-            .top_talkers = &top_talkers_,
-            .options = EffectiveOptions(options),
-            .client_name = [this](const Uuid& client_id) { return names_->PseudonymOf(client_id); },
-            .retention = RetentionPolicyOf(options),
-            .body_bytes_max =
-                base::AdminBodyBytesMax(limits.body_bytes_max, limits.bodies_in_flight_bytes_max),
-            .clock = &base::Clock::System(),
-            .logger = logger})),
+        administration_(std::make_unique<admin::AdminHandler>(
+            admin::CommonParts{.backups = RocksdbBackups(),
+                               .reload = [this] { return Reload(); },
+                               .options = EffectiveOptions(options),
+                               .body_bytes_max = base::AdminBodyBytesMax(
+                                   limits.body_bytes_max, limits.bodies_in_flight_bytes_max),
+                               .logger = logger},
+            admin::OpenEngine{
+                .storage = *storage_,
+                .refresh_access = [this] { return RefreshAccess(); },
+                .unnamed_proxy = [this] { return access_control_.unnamed_proxy(); },
+                .set_log_level = [this](LogLevel level) { log_levels_.Set(level); },
+                .log_level = [this] { return log_levels_.level(); },
+                .top_talkers = top_talkers_,
+                .pseudonym_of =
+                    [this](const Uuid& client_id) { return names_->PseudonymOf(client_id); },
+                .retention = RetentionPolicyOf(options),
+                .clock = base::Clock::System()})),
         logger_(logger) {
     monitoring_.health().AddNote("proxy", [this]() -> absl::string_view {
       return access_control_.unnamed_proxy()
@@ -368,32 +370,24 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWithStorage(const Options& o
 }
 
 std::unique_ptr<http::Handler> OfflineAdministration(const Options& options, LogFunction log) {
-  return std::make_unique<admin::AdminHandler>(admin::Dependencies{
-      .storage = nullptr,
-      .backups = RocksdbBackups(),
-      .offline = {.restore =
-                      [data_dir = options.data_dir](const std::string& directory,
-                                                    std::optional<uint32_t> backup_id) {
-                        return rocksdb_storage::RestoreBackup(directory, backup_id, data_dir);
-                      },
-                  .extract_client = &ExtractClient,
-                  .salvage = &Salvage,
-                  .repair_log =
-                      [data_dir = options.data_dir](bool dry_run) {
-                        return rocksdb_storage::RepairLog(data_dir, dry_run);
-                      }},
-      .refresh_access = nullptr,
-      .reload = nullptr,
-      .unnamed_proxy = nullptr,
-      .set_log_level = nullptr,
-      .log_level = nullptr,
-      .top_talkers = nullptr,
-      .options = EffectiveOptions(options),
-      .client_name = nullptr,
-      .retention = RetentionPolicyOf(options),
-      .body_bytes_max = base::kAdminPageBytes,
-      .clock = &base::Clock::System(),
-      .logger = base::Logger(std::move(log), LogLevelOf(options))});
+  return std::make_unique<admin::AdminHandler>(
+      admin::CommonParts{.backups = RocksdbBackups(),
+                         .reload = [] { return absl::OkStatus(); },  // nothing was read from files
+                         .options = EffectiveOptions(options),
+                         .body_bytes_max = base::kAdminPageBytes,
+                         .logger = base::Logger(std::move(log), LogLevelOf(options))},
+      admin::OfflineOperations{
+          .restore =
+              [data_dir = options.data_dir](const std::string& directory,
+                                            std::optional<uint32_t> backup_id) {
+                return rocksdb_storage::RestoreBackup(directory, backup_id, data_dir);
+              },
+          .extract_client = &ExtractClient,
+          .salvage = &Salvage,
+          .repair_log =
+              [data_dir = options.data_dir](bool dry_run) {
+                return rocksdb_storage::RepairLog(data_dir, dry_run);
+              }});
 }
 
 }  // namespace tcsync

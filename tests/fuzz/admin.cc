@@ -10,8 +10,7 @@
 #include "nlohmann/json.hpp"
 #include "storage/memory/memory_storage.h"
 #include "tests/fuzz/target.h"
-#include "tests/unit/admin/no_backups.h"
-#include "tests/unit/sync/manual_clock.h"
+#include "tests/unit/admin/whole_parts.h"
 
 namespace tcsync::fuzz {
 namespace {
@@ -60,18 +59,9 @@ class Session {
     }
   }
 
-  static admin::Dependencies DependenciesOf(Storage& storage, const base::Clock& clock) {
-    admin::Dependencies dependencies;
-    dependencies.storage = &storage;
-    dependencies.backups = admin::NoBackups();
-    dependencies.body_bytes_max = 100'000;
-    dependencies.clock = &clock;
-    return dependencies;
-  }
-
-  ManualClock clock_;
+  admin::WholeParts parts_;
   memory_storage::MemoryStorage storage_;
-  admin::AdminHandler handler_{DependenciesOf(storage_, clock_)};
+  admin::AdminHandler handler_{parts_.Common(), parts_.EngineOver(storage_)};
 };
 
 }  // namespace

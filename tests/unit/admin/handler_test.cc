@@ -14,8 +14,7 @@
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/unit/admin/failing_storage.h"
-#include "tests/unit/admin/no_backups.h"
-#include "tests/unit/sync/manual_clock.h"
+#include "tests/unit/admin/whole_parts.h"
 
 namespace tcsync::admin {
 namespace {
@@ -37,25 +36,6 @@ struct Answer {
 
 class HandlerTest : public testing::Test {
  protected:
-  HandlerTest() { Make(&storage_); }
-
-  void Make(Storage* storage) {
-    Dependencies dependencies;
-    dependencies.storage = storage;
-    dependencies.backups = NoBackups();
-    dependencies.refresh_access = [this] {
-      ++refreshes_;
-      return refresh_status_;
-    };
-    dependencies.reload = [this] { return reload_status_; };
-    dependencies.client_name = [](const Uuid& id) {
-      return absl::StrCat("client-", id.ToString().substr(24));
-    };
-    dependencies.body_bytes_max = 100'000;
-    dependencies.clock = &clock_;
-    handler_ = std::make_unique<AdminHandler>(std::move(dependencies));
-  }
-
   Answer Ask(absl::string_view method, const std::string& path, absl::string_view body = {}) {
     const std::string target = absl::StrCat("/v1/admin/", path);
     http::Response response = handler_->Handle({method, target, {}}, body);
@@ -86,21 +66,29 @@ class HandlerTest : public testing::Test {
     return version_id;
   }
 
-  ManualClock clock_;
+  WholeParts parts_;
   FailingStorage storage_;
-  std::atomic<int> refreshes_{0};
-  absl::Status refresh_status_;
-  absl::Status reload_status_;
-  std::unique_ptr<AdminHandler> handler_;
+  std::unique_ptr<AdminHandler> handler_ =
+      std::make_unique<AdminHandler>(parts_.Common(), parts_.EngineOver(storage_));
 };
 
-// If this fails, a request without an engine crashes or touches a directory.
-TEST_F(HandlerTest, WithoutOpenDataOnlyBackupsAreThere) {
-  Make(nullptr);
-  EXPECT_EQ(Ask("GET", "clients").status, 409);
+// If this fails, a request without an engine crashes or touches a directory, or its refusal hides
+// the mistake in its parameters.
+TEST_F(HandlerTest, WithoutAnEngineOnlyTheOfflineRequestsAreAnswered) {
+  handler_ = std::make_unique<AdminHandler>(parts_.Common(), parts_.Offline());
+  EXPECT_EQ(Ask("GET", "clients").error(), "No data directory is open, which this needs.");
+  EXPECT_THAT(Ask("GET", "clients?limit=many").error(), HasSubstr("'limit' is \"many\""));
+  EXPECT_EQ(Ask("GET", "clients/somebody").status, 409);
   EXPECT_EQ(Ask("POST", "import", R"({"type":"client"})").status, 409);
+  EXPECT_THAT(Ask("GET", "top").error(), HasSubstr("no client is served here"));
+  EXPECT_THAT(Ask("POST", "log-level?level=info").error(), HasSubstr("nothing is logged here"));
+  EXPECT_THAT(Ask("POST", "log-level?level=loud").error(), HasSubstr("'loud' is no level"));
+  EXPECT_EQ(Ask("GET", "jobs").body, "{\"jobs\":[]}\n");
+  EXPECT_EQ(Ask("POST", "reload").status, 200);
   EXPECT_EQ(Ask("GET", "backups?directory=/somewhere").error(), "there are no backups");
   EXPECT_EQ(Ask("POST", "backups/remove?directory=/somewhere&backup=1").status, 404);
+  EXPECT_EQ(Ask("POST", "restore?directory=/somewhere").error(), "there are no backups");
+  EXPECT_EQ(Ask("POST", "repair-log").json().at("damaged"), false);
 }
 
 // If this fails, a restore writes into a directory that a server has open.
@@ -185,8 +173,8 @@ TEST_F(HandlerTest, AClientIsFoundByEachOfItsNames) {
 TEST_F(HandlerTest, AChangeTakesEffectOrSaysThatItDoesNot) {
   const std::string ban = absl::StrCat("clients/", kClientText, "/ban");
   EXPECT_EQ(Ask("POST", ban, R"({"reason":"why"})").status, 200);
-  EXPECT_EQ(refreshes_, 1);
-  refresh_status_ = absl::InternalError("the disk is gone");
+  EXPECT_EQ(parts_.refreshes, 1);
+  parts_.refresh_status = absl::InternalError("the disk is gone");
   const Answer answer = Ask("POST", ban);
   EXPECT_EQ(answer.status, 500);
   EXPECT_THAT(answer.error(), HasSubstr("is stored"));
@@ -364,7 +352,7 @@ TEST_F(HandlerTest, ABodyIsBounded) {
 // If this fails, a broken certificate is taken for a reloaded one.
 TEST_F(HandlerTest, ReloadReportsWhatFailed) {
   EXPECT_EQ(Ask("POST", "reload").status, 200);
-  reload_status_ = absl::InvalidArgumentError("no certificate in there");
+  parts_.reload_status = absl::InvalidArgumentError("no certificate in there");
   EXPECT_EQ(Ask("POST", "reload").status, 400);
 }
 

@@ -25,10 +25,10 @@ class HeldWork {
  public:
   Jobs::Work Take() {
     return [state = state_](JobProgress& progress) -> absl::StatusOr<Json> {
-      progress.Report("waiting", 1, 3);
+      progress("waiting", 1, 3);
       state->began.set_value();
       state->released.get_future().wait();
-      if (!progress.Report(2, 3)) return absl::CancelledError("it was asked to end");
+      if (!progress(2, 3)) return absl::CancelledError("it was asked to end");
       return Json{{"answer", 42}};
     };
   }
@@ -159,7 +159,7 @@ TEST(JobsTest, DestroyingCancelsWhatIsUnderWay) {
     Jobs jobs;
     const auto until_cancelled = [&](JobProgress& progress) -> absl::StatusOr<Json> {
       began.set_value();
-      while (progress.Report(0, 0)) absl::SleepFor(absl::Milliseconds(1));
+      while (progress(0, 0)) absl::SleepFor(absl::Milliseconds(1));
       was_cancelled = true;
       return absl::CancelledError("");
     };
