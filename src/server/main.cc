@@ -49,6 +49,7 @@ void Run(const CommandLine& command_line) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  tcsync::server::FillStandardDescriptors();
   tcsync::server::IgnoreFileSizeSignal();
   try {
     Run(tcsync::server::ParseCommandLine(argc, argv));
