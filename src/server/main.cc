@@ -5,6 +5,7 @@
 #include <string>
 
 #include "server/administration/command_table.h"
+#include "server/administration/console.h"
 #include "server/command_line.h"
 #include "server/credentials.h"
 #include "server/help.h"
@@ -40,10 +41,7 @@ void Run(const CommandLine& command_line) {
       std::printf("tcsync-server %s\n", tcsync_version());
       break;
   }
-  // An error of standard output, such as a full disk, shows only here.
-  if (std::fflush(stdout) != 0) {
-    throw tcsync::server::Failure(tcsync::server::kExitFailure, "cannot write the output");
-  }
+  tcsync::server::FlushOutput();
 }
 
 }  // namespace

@@ -122,6 +122,13 @@ void ProgressLine::Show(uint64_t done, uint64_t total) {
   std::fflush(stderr);
 }
 
+void FlushOutput() {
+  // A block that is larger than the buffer is written at once, and its error stays in the stream.
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    throw Failure(kExitFailure, "cannot write the output");
+  }
+}
+
 std::string AbsolutePath(const std::string& path) {
   std::error_code error;
   const std::filesystem::path absolute = std::filesystem::absolute(path, error);

@@ -63,6 +63,9 @@ class ProgressLine {
   int last_percent_ = -1;
 };
 
+// Throws Failure when a part of standard output could not be written, as on a full disk.
+void FlushOutput();
+
 // The absolute form, for a server that may run in another directory. Throws Failure.
 std::string AbsolutePath(const std::string& path);
 
