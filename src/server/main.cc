@@ -9,6 +9,7 @@
 #include "server/command_line.h"
 #include "server/credentials.h"
 #include "server/help.h"
+#include "server/one_line.h"
 #include "server/options_page.h"
 #include "server/owned_handles.h"
 #include "server/process.h"
@@ -44,6 +45,11 @@ void Run(const CommandLine& command_line) {
   tcsync::server::FlushOutput();
 }
 
+int Fail(int exit_status, const std::exception& failure) {
+  std::fprintf(stderr, "tcsync-server: %s\n", tcsync::server::OneLine(failure.what()).c_str());
+  return exit_status;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -53,10 +59,8 @@ int main(int argc, char** argv) {
     Run(tcsync::server::ParseCommandLine(argc, argv));
     return 0;
   } catch (const tcsync::server::Failure& failure) {
-    std::fprintf(stderr, "tcsync-server: %s\n", failure.what());
-    return failure.exit_status();
+    return Fail(failure.exit_status(), failure);
   } catch (const std::exception& exception) {
-    std::fprintf(stderr, "tcsync-server: %s\n", exception.what());
-    return tcsync::server::kExitFailure;
+    return Fail(tcsync::server::kExitFailure, exception);
   }
 }

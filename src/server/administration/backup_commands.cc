@@ -17,6 +17,7 @@
 #include "server/administration/verification.h"
 #include "server/concat.h"
 #include "server/configuration.h"
+#include "server/one_line.h"
 
 namespace tcsync::server {
 namespace {
@@ -195,12 +196,12 @@ void Salvage(const CommandLine& command_line) {
     PrintJson(report);
   } else {
     for (const Json& sentence : damage) {
-      std::printf("damage: %s\n", sentence.get<std::string>().c_str());
+      std::printf("damage: %s\n", OneLine(sentence.get<std::string>()).c_str());
     }
     for (const Json& entry : skipped) {
       for (const Json& sentence : entry.at("problems")) {
         std::printf("skipped %s: %s\n", entry.at("client_id").get<std::string>().c_str(),
-                    sentence.get<std::string>().c_str());
+                    OneLine(sentence.get<std::string>()).c_str());
       }
     }
     std::printf("%s with %s: whole, and in %s, which 'clients import' reads\n",

@@ -10,8 +10,10 @@
 #include <filesystem>
 #include <iostream>
 #include <system_error>
+#include <utility>
 
 #include "server/concat.h"
+#include "server/one_line.h"
 #include "server/owned_handles.h"
 
 namespace tcsync::server {
@@ -66,6 +68,11 @@ std::string HumanTime(int64_t unix_seconds) {
 
 std::string Counted(uint64_t count, std::string_view thing) {
   return Concat({std::to_string(count), " ", thing, count == 1 ? "" : "s"});
+}
+
+void Table::Add(std::vector<std::string> cells) {
+  for (std::string& cell : cells) cell = OneLine(cell);
+  rows_.push_back(std::move(cells));
 }
 
 void Table::Print() const {
@@ -142,7 +149,7 @@ void Confirm(const AdminArguments& arguments, std::string_view question) {
     throw Failure(kExitUsage,
                   Concat({question, " There is no terminal to ask on: confirm with --yes"}));
   }
-  std::fprintf(stderr, "%.*s [y/N] ", static_cast<int>(question.size()), question.data());
+  std::fprintf(stderr, "%s [y/N] ", OneLine(question).c_str());
   std::string answer;
   std::getline(std::cin, answer);
   if (answer != "y" && answer != "Y" && answer != "yes") {

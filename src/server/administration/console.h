@@ -23,7 +23,8 @@ std::string HumanTime(int64_t unix_seconds);
 // "1 client", "2 clients".
 std::string Counted(uint64_t count, std::string_view thing);
 
-// Text in aligned columns, on standard output. Columns of numbers are aligned on the right.
+// Text in aligned columns, each row in one line, on standard output. Columns of numbers are aligned
+// on the right.
 class Table {
  public:
   struct Column {
@@ -33,7 +34,7 @@ class Table {
   explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
 
   // As many cells as columns.
-  void Add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  void Add(std::vector<std::string> cells);
   bool empty() const { return rows_.empty(); }
   void Print() const;
 
