@@ -17,7 +17,7 @@ namespace {
 int64_t TimeOf(const Json& value) { return value.is_null() ? 0 : value.get<int64_t>(); }
 
 // Storage records replicas by day.
-std::string DayOf(const Json& value) { return HumanTime(TimeOf(value)).substr(0, 10); }
+std::string DayOf(const Json& value) { return HumanDay(TimeOf(value)); }
 
 std::string TextOf(const Json& value) { return value.is_null() ? "-" : value.get<std::string>(); }
 

@@ -34,22 +34,24 @@ std::string HumanBytes(uint64_t bytes) {
   if (bytes < 1024) return Concat({std::to_string(bytes), " B"});
   double size = static_cast<double>(bytes);
   const char* unit = "";
-  for (const char* const next : {"KiB", "MiB", "GiB", "TiB"}) {
-    if (size < 1024) break;
+  for (const char* const next : {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}) {
+    if (size < 1023.5) break;  // more is rounded to 1024
     size /= 1024;
     unit = next;
   }
   std::array<char, 32> text;
-  std::snprintf(text.data(), text.size(), size < 10 ? "%.1f %s" : "%.0f %s", size, unit);
+  std::snprintf(text.data(), text.size(), size < 9.95 ? "%.1f %s" : "%.0f %s", size, unit);
   return text.data();
 }
 
 std::string HumanAge(int64_t unix_seconds) {
   if (unix_seconds == 0) return "-";
-  const int64_t seconds = std::max<int64_t>(0, std::time(nullptr) - unix_seconds);
-  constexpr int64_t kMinute = 60;
-  constexpr int64_t kHour = 60 * kMinute;
-  constexpr int64_t kDay = 24 * kHour;
+  const int64_t now = std::time(nullptr);
+  // Without a sign, because a foreign time may be as long ago as the type allows.
+  const uint64_t seconds = unix_seconds > now ? 0 : uint64_t(now) - uint64_t(unix_seconds);
+  constexpr uint64_t kMinute = 60;
+  constexpr uint64_t kHour = 60 * kMinute;
+  constexpr uint64_t kDay = 24 * kHour;
   if (seconds < kMinute) return "now";
   if (seconds < 2 * kHour) return Counted(seconds / kMinute, "minute");
   if (seconds < 2 * kDay) return Counted(seconds / kHour, "hour");
@@ -64,6 +66,11 @@ std::string HumanTime(int64_t unix_seconds) {
   std::array<char, 64> text;
   std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S UTC", &utc);
   return text.data();
+}
+
+std::string HumanDay(int64_t unix_seconds) {
+  const std::string time = HumanTime(unix_seconds);
+  return time.substr(0, time.find(' '));
 }
 
 std::string Counted(uint64_t count, std::string_view thing) {

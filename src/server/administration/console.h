@@ -20,6 +20,9 @@ std::string HumanAge(int64_t unix_seconds);
 // "2026-01-31 17:05:09 UTC"; "-" for 0.
 std::string HumanTime(int64_t unix_seconds);
 
+// The day of HumanTime, "2026-01-31".
+std::string HumanDay(int64_t unix_seconds);
+
 // "1 client", "2 clients".
 std::string Counted(uint64_t count, std::string_view thing);
 
