@@ -12,6 +12,7 @@
 #include <system_error>
 #include <utility>
 
+#include "server/administration/interruption.h"
 #include "server/concat.h"
 #include "server/one_line.h"
 #include "server/owned_handles.h"
@@ -24,6 +25,9 @@ size_t WidthOf(std::string_view text) {
   return std::count_if(text.begin(), text.end(),
                        [](char byte) { return (static_cast<unsigned char>(byte) & 0xc0) != 0x80; });
 }
+
+// After a question without consent. A command may ask later than at its beginning.
+constexpr char kLeft[] = "nothing more was done";
 
 // An impossible percentage, which differs from the next one.
 constexpr int kOtherFigures = 101;
@@ -160,7 +164,8 @@ void Confirm(const AdminArguments& arguments, std::string_view question) {
   std::string answer;
   std::getline(std::cin, answer);
   if (answer != "y" && answer != "Y" && answer != "yes") {
-    throw Failure(kExitFailure, "nothing was done");
+    EndIfInterrupted(kLeft);
+    throw Failure(kExitFailure, Concat({"not confirmed: ", kLeft}));
   }
 }
 
