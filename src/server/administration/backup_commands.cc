@@ -96,30 +96,20 @@ void Drill(const CommandLine& command_line, const Json& body) {
   if (verification.HasProblems()) throw Failure(kExitFailure, "the restored backup has problems");
 }
 
-// The numbers of "1,2,3". Throws Failure.
+// The numbers of "1,2,3", each once. Throws Failure.
 Json NumbersIn(const std::string& list) {
   Json numbers = Json::array();
   for (size_t begin = 0; begin < list.size();) {
     const size_t end = std::min(list.find(',', begin), list.size());
     AdminArguments one;
     one.values["remove"] = list.substr(begin, end - begin);
-    numbers.push_back(one.Number("remove", 1, UINT32_MAX, 0));
+    const Json number = one.Number("remove", 1, UINT32_MAX, 0);
+    if (std::find(numbers.begin(), numbers.end(), number) == numbers.end()) {
+      numbers.push_back(number);
+    }
     begin = end + 1;
   }
   return numbers;
-}
-
-}  // namespace
-
-void MakeBackup(const CommandLine& command_line) {
-  const AdminArguments& arguments = command_line.admin;
-  const std::string directory = AbsolutePath(arguments.operands[0]);
-  const Json body = {{"directory", directory},
-                     {"keep", arguments.Number("keep", 1, UINT32_MAX, 0)}};
-  AdminClient client(command_line.settings, DataDirectory::kMustExist);
-  const Json backup = client.RunJob("backups", body, "backup");
-  if (arguments.Has("json")) return PrintJson(backup);
-  std::printf("%s, in %s\n", Described(backup).c_str(), directory.c_str());
 }
 
 // Removes nothing if one of the numbers is a mistake.
@@ -133,6 +123,19 @@ void RequireBackups(AdminClient& client, const std::string& directory, const Jso
                                           directory, "' lists them"}));
     }
   }
+}
+
+}  // namespace
+
+void MakeBackup(const CommandLine& command_line) {
+  const AdminArguments& arguments = command_line.admin;
+  const std::string directory = AbsolutePath(arguments.operands[0]);
+  const Json body = {{"directory", directory},
+                     {"keep", arguments.Number("keep", 1, UINT32_MAX, 0)}};
+  AdminClient client(command_line.settings, DataDirectory::kMustExist);
+  const Json backup = client.RunJob("backups", body, "backup");
+  if (arguments.Has("json")) return PrintJson(backup);
+  std::printf("%s, in %s\n", Described(backup).c_str(), directory.c_str());
 }
 
 void ListBackups(const CommandLine& command_line) {
