@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "absl/strings/str_join.h"
+#include "nlohmann/json.hpp"
 #include "server/administration/commands.h"
 #include "server/command_line.h"
 #include "server/concat.h"
@@ -321,7 +323,13 @@ const std::vector<AdminCommand>& AdminCommands() {
 
 void RunAdminCommand(const CommandLine& command_line) {
   for (const AdminCommand& command : AdminCommands()) {
-    if (command.Name() == command_line.admin.name) return command.run(command_line);
+    if (command.Name() != command_line.admin.name) continue;
+    try {
+      return command.run(command_line);
+    } catch (const nlohmann::json::exception& exception) {
+      throw Failure(kExitFailure, Concat({"the server's answer is not as expected (",
+                                          exception.what(), "): is it of another release?"}));
+    }
   }
   throw Failure(kExitFailure, Concat({"there is no command ", command_line.admin.name}));
 }
