@@ -99,7 +99,7 @@ Json TryRewind(AdminClient& client, const std::string& id, const Json& summary,
   const std::string snapshot = SnapshotVersionOf(summary);
   if (!snapshot.empty()) body["snapshot_version_id"] = snapshot;
   const std::string target = ClientTarget(id);
-  const AdminAnswer answer = client.Request("POST", Concat({target, "/rewind"}), body.dump());
+  const AdminAnswer answer = client.Request("POST", Concat({target, "/rewind"}), JsonText(body));
   if (answer.status == 409 && !IsSameState(client.Get(target), summary)) return {};
   return answer.json();
 }

@@ -21,22 +21,21 @@ namespace {
 ImportTotals Move(const ReferenceClient& client, ReferenceDatabase& database, AdminClient& server) {
   ImportPages pages(server);
   const std::string where = Concat({"client ", client.client_id});
-  pages.AddClient(Json{{"type", "client"}, {"client_id", client.client_id}}.dump(), where);
+  pages.AddClient(JsonText({{"type", "client"}, {"client_id", client.client_id}}), where);
   for (const ReferenceVersion& version : client.chain) {
-    pages.AddLine(Json{{"type", "version"},
-                       {"version_id", version.version_id},
-                       {"parent_version_id", version.parent_version_id},
-                       {"segment", absl::Base64Escape(database.Segment(version.version_id))}}
-                      .dump(),
+    pages.AddLine(JsonText({{"type", "version"},
+                            {"version_id", version.version_id},
+                            {"parent_version_id", version.parent_version_id},
+                            {"segment", absl::Base64Escape(database.Segment(version.version_id))}}),
                   Concat({"version ", version.version_id, " of client ", client.client_id}));
   }
   if (client.snapshot) {
-    pages.AddLine(Json{{"type", "snapshot"},
-                       {"version_id", client.snapshot->version_id},
-                       {"stored", client.snapshot->stored_unix_seconds},
-                       {"snapshot", absl::Base64Escape(database.SnapshotBytes(client.client_id))}}
-                      .dump(),
-                  Concat({"the snapshot of client ", client.client_id}));
+    pages.AddLine(
+        JsonText({{"type", "snapshot"},
+                  {"version_id", client.snapshot->version_id},
+                  {"stored", client.snapshot->stored_unix_seconds},
+                  {"snapshot", absl::Base64Escape(database.SnapshotBytes(client.client_id))}}),
+        Concat({"the snapshot of client ", client.client_id}));
   }
   pages.Finish();
   return pages.totals();
