@@ -45,15 +45,17 @@ std::string AdminCommand::Name() const {
   return group.empty() ? std::string(verb) : Concat({group, " ", verb});
 }
 
-std::string AdminCommand::Usage() const {
-  std::string usage = Name();
-  if (!operands.empty()) usage += Concat({" ", operands});
+std::vector<std::string> AdminCommand::UsageWords() const {
+  std::vector<std::string> words = {Name()};
+  if (!operands.empty()) words.emplace_back(operands);
   for (const AdminFlag& flag : flags) {
-    usage +=
-        Concat({" [--", flag.name, flag.placeholder.empty() ? "" : " ", flag.placeholder, "]"});
+    words.push_back(
+        Concat({"[--", flag.name, flag.placeholder.empty() ? "" : " ", flag.placeholder, "]"}));
   }
-  return usage;
+  return words;
 }
+
+std::string AdminCommand::Usage() const { return absl::StrJoin(UsageWords(), " "); }
 
 const std::vector<AdminCommand>& AdminCommands() {
   static const std::vector<AdminCommand> commands = {
