@@ -12,9 +12,11 @@ std::string JsonMembers(const LogFields& fields, std::string_view message) {
   for (const auto& [name, value] : fields) {
     nlohmann::ordered_json& member = object[std::string(name)];
     member = value;
+    if (name != "status") continue;
     int status = 0;
-    if (name == "status" &&
-        std::from_chars(value.data(), value.data() + value.size(), status).ec == std::errc()) {
+    const char* const end = value.data() + value.size();
+    if (const auto [read, error] = std::from_chars(value.data(), end, status);
+        error == std::errc() && read == end) {
       member = status;
     }
   }

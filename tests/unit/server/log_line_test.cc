@@ -24,7 +24,9 @@ TEST(LogLineTest, FieldsBecomeMembersInTheirOrder) {
 // If this fails, a pseudonym of digits alone is a number in one line and text in the next.
 TEST(LogLineTest, TheStatusAloneIsANumber) {
   EXPECT_EQ(Parse({{"version", "123"}}, "x")["version"], "123");
-  EXPECT_EQ(Parse({{"status", "none"}}, "x")["status"], "none");
+  for (const char* const text : {"none", "", "429abc", " 429", "99999999999999999999"}) {
+    EXPECT_EQ(Parse({{"status", text}}, "x")["status"], text);
+  }
 }
 
 TEST(LogLineTest, NothingIsReadOutOfAMessage) {
