@@ -1,14 +1,9 @@
 // The commands that show one client's history and return it to an earlier state: `clients
 // versions`, `clients rewind` and `clients restore`. They save the removed part to a file first.
-#include <stdlib.h>
-
-#include <cerrno>
 #include <cstdint>
 #include <cstdio>
-#include <filesystem>
 #include <optional>
 #include <string>
-#include <system_error>
 
 #include "server/administration/admin_client.h"
 #include "server/administration/commands.h"
