@@ -239,7 +239,10 @@ CommandLine ParseCommandLine(int argc, const char* const* argv) {
       Refuse({"the command '", group, "' needs one of ", VerbsOf(group), " after it"});
     }
   }
-  if (url->count() > 0) result.url = url->results().back();
+  if (url->count() > 0) {
+    result.url = url->results().back();
+    if (result.url.empty()) Refuse({"--url needs a value"});
+  }
   if (result.command == Command::kOptionsPage && !result.settings.empty()) {
     Refuse({"the command 'options' takes no flags"});
   }

@@ -1,5 +1,6 @@
 #include "server/credentials.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -13,8 +14,13 @@ namespace {
 
 // `url`, refused if Taskwarrior could not use it or it would not be one line of taskrc.
 std::string CheckedUrl(const std::string& url) {
-  const bool has_scheme = url.starts_with("http://") || url.starts_with("https://");
-  if (!has_scheme || url.find_first_of(" \t\r\n") != std::string::npos) {
+  const size_t host = url.starts_with("http://") ? 7 : url.starts_with("https://") ? 8 : 0;
+  const bool has_host = host != 0 && url.size() > host && url[host] != '/';
+  // Taskwarrior takes the rest of a line behind # for a comment.
+  const bool has_other = std::any_of(url.begin(), url.end(), [](unsigned char byte) {
+    return byte <= ' ' || byte == 0x7f || byte == '#';
+  });
+  if (!has_host || has_other) {
     throw Failure(kExitUsage,
                   Concat({"--url: '", url, "' is not a URL like https://tasks.example.org"}));
   }
@@ -37,7 +43,9 @@ std::string LocalUrl(const Settings& flags) {
     for (const std::string_view any : {"0.0.0.0:", "[::]:"}) {
       if (address.starts_with(any)) address.replace(0, any.size(), "localhost:");
     }
-    return Concat({"http://", address, base_path});
+    address.erase(address.find_last_not_of(" \t") + 1);
+    const bool has_tls = !EffectiveText(flags, "tls-cert").empty();
+    return Concat({has_tls ? "https://" : "http://", address, base_path});
   }
   return "";
 }

@@ -56,6 +56,11 @@ std::string MeantVariable(std::string_view name, const std::vector<OptionVariabl
     // option's name with the prefix.
     for (const std::string& form : {Plain(variable.variable), prefix + Plain(variable.variable),
                                     prefix + Plain(variable.option)}) {
+      // At least as many letters are missing; a name may be as long as the system's limit.
+      if (std::max(given.size(), form.size()) >
+          std::min(given.size(), form.size()) + kLettersWrongMax) {
+        continue;
+      }
       const size_t distance = Distance(given, form);
       // Two wrong letters in a short name make it another word.
       const size_t letters = form.starts_with(prefix) ? form.size() - prefix.size() : form.size();

@@ -2,7 +2,9 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "absl/strings/str_split.h"
 #include "server/administration/command_table.h"
 #include "server/concat.h"
 #include "server/option_table.h"
@@ -42,27 +44,30 @@ while one runs there. CLIENT is a client ID, the first 8 or more characters of
 one, or its name in the log. --json prints JSON, --yes confirms every question.
 )";
 
-// `text` in lines that fit, each with the indent of an explanation.
-std::string Wrapped(std::string_view text) {
-  std::string out;
-  size_t column = kColumns;  // full: the first word begins a line
-  while (!text.empty()) {
-    const size_t space = text.find(' ');
-    const std::string_view word = text.substr(0, space);
-    text.remove_prefix(space == std::string_view::npos ? text.size() : space + 1);
-    if (column + 1 + word.size() > kColumns) {
-      if (!out.empty()) out += '\n';
-      out.append(kIndent, ' ');
+// The words in lines that fit. The lines after the first have the indent of an explanation.
+std::string Lines(const std::vector<std::string>& words, size_t first_indent) {
+  std::string out(first_indent, ' ');
+  size_t column = first_indent;
+  bool begins_line = true;
+  for (const std::string& word : words) {
+    if (!begins_line && column + 1 + word.size() > kColumns) {
+      out.append(1, '\n').append(kIndent, ' ');
       column = kIndent;
-    } else {
+    } else if (!begins_line) {
       out += ' ';
       ++column;
     }
     out += word;
     column += word.size();
+    begins_line = false;
   }
   out += '\n';
   return out;
+}
+
+// `text` as an explanation.
+std::string Wrapped(std::string_view text) {
+  return Lines(absl::StrSplit(std::string(text), ' '), kIndent);
 }
 
 std::string FlagsLine(const tcsync_option& option) {
@@ -85,7 +90,7 @@ std::string Explanation(const tcsync_option& option) {
 std::string CommandsText() {
   std::string text(kCommandsIntroduction);
   for (const AdminCommand& command : AdminCommands()) {
-    text += Concat({"  ", command.Usage(), "\n", Wrapped(command.help)});
+    text += Concat({Lines(command.UsageWords(), 2), Wrapped(command.help)});
   }
   return text;
 }

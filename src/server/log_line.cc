@@ -11,9 +11,10 @@ std::string JsonMembers(const LogFields& fields, std::string_view message) {
   };
   std::string members;
   for (const auto& [name, value] : fields) {
-    // The digits of a status are a number in JSON as they are.
-    const std::string text = name == "status" ? std::string(value) : json(value);
-    members += Concat({json(name), ":", text, ","});
+    // A status of HTTP is a number in JSON, digit for digit.
+    const bool is_number = name == "status" && value.size() == 3 &&
+                           value.find_first_not_of("0123456789") == value.npos && value[0] != '0';
+    members += Concat({json(name), ":", is_number ? std::string(value) : json(value), ","});
   }
   return Concat({members, "\"message\":", json(message)});
 }

@@ -5,9 +5,11 @@
 #include <string>
 
 #include "server/administration/command_table.h"
+#include "server/administration/console.h"
 #include "server/command_line.h"
 #include "server/credentials.h"
 #include "server/help.h"
+#include "server/one_line.h"
 #include "server/options_page.h"
 #include "server/owned_handles.h"
 #include "server/process.h"
@@ -40,24 +42,25 @@ void Run(const CommandLine& command_line) {
       std::printf("tcsync-server %s\n", tcsync_version());
       break;
   }
-  // An error of standard output, such as a full disk, shows only here.
-  if (std::fflush(stdout) != 0) {
-    throw tcsync::server::Failure(tcsync::server::kExitFailure, "cannot write the output");
-  }
+  tcsync::server::FlushOutput();
+}
+
+int Fail(int exit_status, const std::exception& failure) {
+  std::fprintf(stderr, "tcsync-server: %s\n", tcsync::server::OneLine(failure.what()).c_str());
+  return exit_status;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  tcsync::server::FillStandardDescriptors();
   tcsync::server::IgnoreFileSizeSignal();
   try {
     Run(tcsync::server::ParseCommandLine(argc, argv));
     return 0;
   } catch (const tcsync::server::Failure& failure) {
-    std::fprintf(stderr, "tcsync-server: %s\n", failure.what());
-    return failure.exit_status();
+    return Fail(failure.exit_status(), failure);
   } catch (const std::exception& exception) {
-    std::fprintf(stderr, "tcsync-server: %s\n", exception.what());
-    return tcsync::server::kExitFailure;
+    return Fail(tcsync::server::kExitFailure, exception);
   }
 }

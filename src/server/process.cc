@@ -1,5 +1,6 @@
 #include "server/process.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>  // defines __GLIBC__ where it applies
@@ -70,6 +71,16 @@ void RaiseOpenFilesLimit() {
     const rlimit raised{wanted, limit.rlim_max};
     if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return;
   }
+}
+
+void FillStandardDescriptors() {
+  // The root directory is everywhere, unlike /dev/null, and can be neither read nor written.
+  // Opening takes the lowest free number.
+  int descriptor = 0;
+  do {
+    descriptor = open("/", O_RDONLY | O_DIRECTORY);
+  } while (descriptor >= 0 && descriptor <= STDERR_FILENO);
+  if (descriptor >= 0) close(descriptor);
 }
 
 void IgnoreFileSizeSignal() { signal(SIGXFSZ, SIG_IGN); }

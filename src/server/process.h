@@ -18,6 +18,11 @@ void LimitThreadStacks();
 // Raises the soft limit on open files to the hard one, up to 65,536: each connection is one.
 void RaiseOpenFilesLimit();
 
+// Takes the numbers 0 to 2 if the process was started without standard input, output or error. The
+// first file that is opened would get such a number otherwise, and messages would be written into
+// it. Reading and writing there fail, as without this.
+void FillStandardDescriptors();
+
 // Makes a write over a limit on file sizes (ulimit -f) fail like one to a full disk, instead of
 // ending the process.
 void IgnoreFileSizeSignal();

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "server/log_line.h"
+#include "server/one_line.h"
 #include "spdlog/logger.h"
 #include "spdlog/pattern_formatter.h"
 #include "spdlog/sinks/stdout_sinks.h"
@@ -70,7 +71,7 @@ void ServerLog::Receive(void* user_data, const tcsync_log_record* record) {
 }
 
 void ServerLog::Say(int level, const std::string& message) {
-  if (level >= own_level_) Write(level, is_json_ ? JsonMembers({}, message) : message);
+  if (level >= own_level_) Write(level, is_json_ ? JsonMembers({}, message) : OneLine(message));
 }
 
 void ServerLog::Write(int level, std::string_view line) {

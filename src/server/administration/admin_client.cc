@@ -180,7 +180,7 @@ AdminAnswer AdminClient::Request(std::string_view method, std::string_view targe
 Json AdminClient::Get(std::string_view target) { return Request("GET", target).json(); }
 
 Json AdminClient::Post(std::string_view target, const Json& body) {
-  return Request("POST", target, body.dump(-1, ' ', false, Json::error_handler_t::replace)).json();
+  return Request("POST", target, JsonText(body)).json();
 }
 
 Json AdminClient::Delete(std::string_view target) { return Request("DELETE", target).json(); }
@@ -252,8 +252,10 @@ std::string PercentEncoded(std::string_view value) {
   return encoded;
 }
 
-void PrintJson(const Json& json) {
-  std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+std::string JsonText(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
+
+void PrintJson(const Json& json) { std::printf("%s\n", JsonText(json).c_str()); }
 
 }  // namespace tcsync::server

@@ -97,7 +97,10 @@ std::string PercentEncoded(std::string_view value);
 // The target of a request about the client of that name, followed by `rest`.
 std::string ClientTarget(std::string_view name, std::string_view rest = {});
 
-// Prints a JSON document in one line.
+// A JSON document in one line. Bytes that are not UTF-8 become U+FFFD.
+std::string JsonText(const Json& json);
+
+// Prints it.
 void PrintJson(const Json& json);
 
 }  // namespace tcsync::server

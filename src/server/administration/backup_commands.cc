@@ -17,6 +17,7 @@
 #include "server/administration/verification.h"
 #include "server/concat.h"
 #include "server/configuration.h"
+#include "server/one_line.h"
 
 namespace tcsync::server {
 namespace {
@@ -95,30 +96,20 @@ void Drill(const CommandLine& command_line, const Json& body) {
   if (verification.HasProblems()) throw Failure(kExitFailure, "the restored backup has problems");
 }
 
-// The numbers of "1,2,3". Throws Failure.
+// The numbers of "1,2,3", each once. Throws Failure.
 Json NumbersIn(const std::string& list) {
   Json numbers = Json::array();
   for (size_t begin = 0; begin < list.size();) {
     const size_t end = std::min(list.find(',', begin), list.size());
     AdminArguments one;
     one.values["remove"] = list.substr(begin, end - begin);
-    numbers.push_back(one.Number("remove", 1, UINT32_MAX, 0));
+    const Json number = one.Number("remove", 1, UINT32_MAX, 0);
+    if (std::find(numbers.begin(), numbers.end(), number) == numbers.end()) {
+      numbers.push_back(number);
+    }
     begin = end + 1;
   }
   return numbers;
-}
-
-}  // namespace
-
-void MakeBackup(const CommandLine& command_line) {
-  const AdminArguments& arguments = command_line.admin;
-  const std::string directory = AbsolutePath(arguments.operands[0]);
-  const Json body = {{"directory", directory},
-                     {"keep", arguments.Number("keep", 1, UINT32_MAX, 0)}};
-  AdminClient client(command_line.settings, DataDirectory::kMustExist);
-  const Json backup = client.RunJob("backups", body, "backup");
-  if (arguments.Has("json")) return PrintJson(backup);
-  std::printf("%s, in %s\n", Described(backup).c_str(), directory.c_str());
 }
 
 // Removes nothing if one of the numbers is a mistake.
@@ -132,6 +123,19 @@ void RequireBackups(AdminClient& client, const std::string& directory, const Jso
                                           directory, "' lists them"}));
     }
   }
+}
+
+}  // namespace
+
+void MakeBackup(const CommandLine& command_line) {
+  const AdminArguments& arguments = command_line.admin;
+  const std::string directory = AbsolutePath(arguments.operands[0]);
+  const Json body = {{"directory", directory},
+                     {"keep", arguments.Number("keep", 1, UINT32_MAX, 0)}};
+  AdminClient client(command_line.settings, DataDirectory::kMustExist);
+  const Json backup = client.RunJob("backups", body, "backup");
+  if (arguments.Has("json")) return PrintJson(backup);
+  std::printf("%s, in %s\n", Described(backup).c_str(), directory.c_str());
 }
 
 void ListBackups(const CommandLine& command_line) {
@@ -195,12 +199,12 @@ void Salvage(const CommandLine& command_line) {
     PrintJson(report);
   } else {
     for (const Json& sentence : damage) {
-      std::printf("damage: %s\n", sentence.get<std::string>().c_str());
+      std::printf("damage: %s\n", OneLine(sentence.get<std::string>()).c_str());
     }
     for (const Json& entry : skipped) {
       for (const Json& sentence : entry.at("problems")) {
         std::printf("skipped %s: %s\n", entry.at("client_id").get<std::string>().c_str(),
-                    sentence.get<std::string>().c_str());
+                    OneLine(sentence.get<std::string>()).c_str());
       }
     }
     std::printf("%s with %s: whole, and in %s, which 'clients import' reads\n",

@@ -8,6 +8,7 @@
 #include "server/administration/commands.h"
 #include "server/administration/console.h"
 #include "server/concat.h"
+#include "server/one_line.h"
 
 namespace tcsync::server {
 namespace {
@@ -16,7 +17,7 @@ namespace {
 int64_t TimeOf(const Json& value) { return value.is_null() ? 0 : value.get<int64_t>(); }
 
 // Storage records replicas by day.
-std::string DayOf(const Json& value) { return HumanTime(TimeOf(value)).substr(0, 10); }
+std::string DayOf(const Json& value) { return HumanDay(TimeOf(value)); }
 
 std::string TextOf(const Json& value) { return value.is_null() ? "-" : value.get<std::string>(); }
 
@@ -42,8 +43,7 @@ std::string SnapshotText(const Json& snapshot) {
 }
 
 void PrintField(std::string_view name, std::string_view value) {
-  std::printf("%-18.*s %.*s\n", static_cast<int>(name.size()), name.data(),
-              static_cast<int>(value.size()), value.data());
+  std::printf("%-18.*s %s\n", static_cast<int>(name.size()), name.data(), OneLine(value).c_str());
 }
 
 // "2026-01-31 17:05:09 UTC (3 days)"
@@ -255,7 +255,7 @@ void AcceptAllDiverged(const CommandLine& command_line) {
   }
   for (const Json& entry : left_out) {
     std::printf("%s is left out: %s\n", entry.at("client_id").get<std::string>().c_str(),
-                entry.at("why").get<std::string>().c_str());
+                OneLine(entry.at("why").get<std::string>()).c_str());
   }
   std::printf("%s %s, %zu left out\n", Counted(clear.size(), "client").c_str(),
               is_dry_run ? "would be changed" : "changed", left_out.size());

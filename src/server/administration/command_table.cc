@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "absl/strings/str_join.h"
+#include "nlohmann/json.hpp"
 #include "server/administration/commands.h"
 #include "server/command_line.h"
 #include "server/concat.h"
@@ -43,15 +45,17 @@ std::string AdminCommand::Name() const {
   return group.empty() ? std::string(verb) : Concat({group, " ", verb});
 }
 
-std::string AdminCommand::Usage() const {
-  std::string usage = Name();
-  if (!operands.empty()) usage += Concat({" ", operands});
+std::vector<std::string> AdminCommand::UsageWords() const {
+  std::vector<std::string> words = {Name()};
+  if (!operands.empty()) words.emplace_back(operands);
   for (const AdminFlag& flag : flags) {
-    usage +=
-        Concat({" [--", flag.name, flag.placeholder.empty() ? "" : " ", flag.placeholder, "]"});
+    words.push_back(
+        Concat({"[--", flag.name, flag.placeholder.empty() ? "" : " ", flag.placeholder, "]"}));
   }
-  return usage;
+  return words;
 }
+
+std::string AdminCommand::Usage() const { return absl::StrJoin(UsageWords(), " "); }
 
 const std::vector<AdminCommand>& AdminCommands() {
   static const std::vector<AdminCommand> commands = {
@@ -321,7 +325,13 @@ const std::vector<AdminCommand>& AdminCommands() {
 
 void RunAdminCommand(const CommandLine& command_line) {
   for (const AdminCommand& command : AdminCommands()) {
-    if (command.Name() == command_line.admin.name) return command.run(command_line);
+    if (command.Name() != command_line.admin.name) continue;
+    try {
+      return command.run(command_line);
+    } catch (const nlohmann::json::exception& exception) {
+      throw Failure(kExitFailure, Concat({"the server's answer is not as expected (",
+                                          exception.what(), "): is it of another release?"}));
+    }
   }
   throw Failure(kExitFailure, Concat({"there is no command ", command_line.admin.name}));
 }

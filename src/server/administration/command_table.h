@@ -46,6 +46,8 @@ struct AdminCommand {
   void (*run)(const CommandLine&);
 
   std::string Name() const;
+  // "clients ban", "CLIENT", "[--reason TEXT]", "[--json]": a line may end between them.
+  std::vector<std::string> UsageWords() const;
   // "clients ban CLIENT [--reason TEXT] [--json]"
   std::string Usage() const;
 };

@@ -10,8 +10,11 @@
 #include <filesystem>
 #include <iostream>
 #include <system_error>
+#include <utility>
 
+#include "server/administration/interruption.h"
 #include "server/concat.h"
+#include "server/one_line.h"
 #include "server/owned_handles.h"
 
 namespace tcsync::server {
@@ -23,6 +26,9 @@ size_t WidthOf(std::string_view text) {
                        [](char byte) { return (static_cast<unsigned char>(byte) & 0xc0) != 0x80; });
 }
 
+// After a question without consent. A command may ask later than at its beginning.
+constexpr char kLeft[] = "nothing more was done";
+
 // An impossible percentage, which differs from the next one.
 constexpr int kOtherFigures = 101;
 
@@ -32,22 +38,24 @@ std::string HumanBytes(uint64_t bytes) {
   if (bytes < 1024) return Concat({std::to_string(bytes), " B"});
   double size = static_cast<double>(bytes);
   const char* unit = "";
-  for (const char* const next : {"KiB", "MiB", "GiB", "TiB"}) {
-    if (size < 1024) break;
+  for (const char* const next : {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}) {
+    if (size < 1023.5) break;  // more is rounded to 1024
     size /= 1024;
     unit = next;
   }
   std::array<char, 32> text;
-  std::snprintf(text.data(), text.size(), size < 10 ? "%.1f %s" : "%.0f %s", size, unit);
+  std::snprintf(text.data(), text.size(), size < 9.95 ? "%.1f %s" : "%.0f %s", size, unit);
   return text.data();
 }
 
 std::string HumanAge(int64_t unix_seconds) {
   if (unix_seconds == 0) return "-";
-  const int64_t seconds = std::max<int64_t>(0, std::time(nullptr) - unix_seconds);
-  constexpr int64_t kMinute = 60;
-  constexpr int64_t kHour = 60 * kMinute;
-  constexpr int64_t kDay = 24 * kHour;
+  const int64_t now = std::time(nullptr);
+  // Without a sign, because a foreign time may be as long ago as the type allows.
+  const uint64_t seconds = unix_seconds > now ? 0 : uint64_t(now) - uint64_t(unix_seconds);
+  constexpr uint64_t kMinute = 60;
+  constexpr uint64_t kHour = 60 * kMinute;
+  constexpr uint64_t kDay = 24 * kHour;
   if (seconds < kMinute) return "now";
   if (seconds < 2 * kHour) return Counted(seconds / kMinute, "minute");
   if (seconds < 2 * kDay) return Counted(seconds / kHour, "hour");
@@ -64,8 +72,18 @@ std::string HumanTime(int64_t unix_seconds) {
   return text.data();
 }
 
+std::string HumanDay(int64_t unix_seconds) {
+  const std::string time = HumanTime(unix_seconds);
+  return time.substr(0, time.find(' '));
+}
+
 std::string Counted(uint64_t count, std::string_view thing) {
   return Concat({std::to_string(count), " ", thing, count == 1 ? "" : "s"});
+}
+
+void Table::Add(std::vector<std::string> cells) {
+  for (std::string& cell : cells) cell = OneLine(cell);
+  rows_.push_back(std::move(cells));
 }
 
 void Table::Print() const {
@@ -122,6 +140,13 @@ void ProgressLine::Show(uint64_t done, uint64_t total) {
   std::fflush(stderr);
 }
 
+void FlushOutput() {
+  // A block that is larger than the buffer is written at once, and its error stays in the stream.
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    throw Failure(kExitFailure, "cannot write the output");
+  }
+}
+
 std::string AbsolutePath(const std::string& path) {
   std::error_code error;
   const std::filesystem::path absolute = std::filesystem::absolute(path, error);
@@ -135,11 +160,12 @@ void Confirm(const AdminArguments& arguments, std::string_view question) {
     throw Failure(kExitUsage,
                   Concat({question, " There is no terminal to ask on: confirm with --yes"}));
   }
-  std::fprintf(stderr, "%.*s [y/N] ", static_cast<int>(question.size()), question.data());
+  std::fprintf(stderr, "%s [y/N] ", OneLine(question).c_str());
   std::string answer;
   std::getline(std::cin, answer);
   if (answer != "y" && answer != "Y" && answer != "yes") {
-    throw Failure(kExitFailure, "nothing was done");
+    EndIfInterrupted(kLeft);
+    throw Failure(kExitFailure, Concat({"not confirmed: ", kLeft}));
   }
 }
 

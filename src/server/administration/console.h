@@ -20,10 +20,14 @@ std::string HumanAge(int64_t unix_seconds);
 // "2026-01-31 17:05:09 UTC"; "-" for 0.
 std::string HumanTime(int64_t unix_seconds);
 
+// The day of HumanTime, "2026-01-31".
+std::string HumanDay(int64_t unix_seconds);
+
 // "1 client", "2 clients".
 std::string Counted(uint64_t count, std::string_view thing);
 
-// Text in aligned columns, on standard output. Columns of numbers are aligned on the right.
+// Text in aligned columns, each row in one line, on standard output. Columns of numbers are aligned
+// on the right.
 class Table {
  public:
   struct Column {
@@ -33,7 +37,7 @@ class Table {
   explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
 
   // As many cells as columns.
-  void Add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  void Add(std::vector<std::string> cells);
   bool empty() const { return rows_.empty(); }
   void Print() const;
 
@@ -62,6 +66,9 @@ class ProgressLine {
   const bool is_shown_;
   int last_percent_ = -1;
 };
+
+// Throws Failure when a part of standard output could not be written, as on a full disk.
+void FlushOutput();
 
 // The absolute form, for a server that may run in another directory. Throws Failure.
 std::string AbsolutePath(const std::string& path);

@@ -12,7 +12,7 @@
 #include "server/administration/commands.h"
 #include "server/administration/console.h"
 #include "server/concat.h"
-#include "server/configuration.h"
+#include "server/one_line.h"
 
 namespace tcsync::server {
 namespace {
@@ -89,7 +89,7 @@ void Print(const BackupsLeft& left) {
   for (const Json& problem : left.problems) {
     std::printf("%s could not be looked into: %s\n",
                 problem.at("directory").get<std::string>().c_str(),
-                problem.at("problem").get<std::string>().c_str());
+                OneLine(problem.at("problem").get<std::string>()).c_str());
   }
   if (left.backups.empty()) {
     std::puts(left.directories.empty()

@@ -54,11 +54,12 @@ void ExportOutput::Keep() {
     return;
   }
   if (spool_ == nullptr) return;
-  std::rewind(spool_);
+  if (std::fflush(spool_) != 0 || std::fseek(spool_, 0, SEEK_SET) != 0) Fail();
   char buffer[64 * 1024];
   while (const size_t count = std::fread(buffer, 1, sizeof(buffer), spool_)) {
     if (std::fwrite(buffer, 1, count, stdout) != count) Fail();
   }
+  if (std::ferror(spool_) != 0) Fail();
   TakeBack();
 }
 
@@ -73,8 +74,7 @@ void ExportOutput::TakeBack() {
 
 void ExportOutput::Finish() {
   if (file_ == nullptr) {
-    if (std::fflush(stdout) != 0) Fail();
-    return;
+    return FlushOutput();
   }
   std::FILE* const file = file_;
   file_ = nullptr;

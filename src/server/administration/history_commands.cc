@@ -1,14 +1,9 @@
 // The commands that show one client's history and return it to an earlier state: `clients
 // versions`, `clients rewind` and `clients restore`. They save the removed part to a file first.
-#include <stdlib.h>
-
-#include <cerrno>
 #include <cstdint>
 #include <cstdio>
-#include <filesystem>
 #include <optional>
 #include <string>
-#include <system_error>
 
 #include "server/administration/admin_client.h"
 #include "server/administration/commands.h"
@@ -99,7 +94,7 @@ Json TryRewind(AdminClient& client, const std::string& id, const Json& summary,
   const std::string snapshot = SnapshotVersionOf(summary);
   if (!snapshot.empty()) body["snapshot_version_id"] = snapshot;
   const std::string target = ClientTarget(id);
-  const AdminAnswer answer = client.Request("POST", Concat({target, "/rewind"}), body.dump());
+  const AdminAnswer answer = client.Request("POST", Concat({target, "/rewind"}), JsonText(body));
   if (answer.status == 409 && !IsSameState(client.Get(target), summary)) return {};
   return answer.json();
 }

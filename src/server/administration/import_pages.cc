@@ -20,7 +20,9 @@ std::string_view SealedText(std::string_view line, std::string_view name) {
   const size_t found = line.find(begin);
   if (found == std::string_view::npos) return {};
   const std::string_view text = line.substr(found + begin.size());
-  return text.substr(0, text.find('"'));
+  const size_t end = text.find('"');
+  // The server refuses a line that was cut.
+  return end == std::string_view::npos ? std::string_view() : text.substr(0, end);
 }
 
 }  // namespace

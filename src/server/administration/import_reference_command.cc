@@ -2,6 +2,7 @@
 // IDs of their versions, so that no replica notices the move.
 #include <cstdio>
 #include <string>
+#include <string_view>
 
 #include "absl/strings/escaping.h"
 #include "server/administration/admin_client.h"
@@ -11,6 +12,7 @@
 #include "server/administration/interruption.h"
 #include "server/administration/reference_database.h"
 #include "server/concat.h"
+#include "server/one_line.h"
 
 namespace tcsync::server {
 namespace {
@@ -19,22 +21,21 @@ namespace {
 ImportTotals Move(const ReferenceClient& client, ReferenceDatabase& database, AdminClient& server) {
   ImportPages pages(server);
   const std::string where = Concat({"client ", client.client_id});
-  pages.AddClient(Json{{"type", "client"}, {"client_id", client.client_id}}.dump(), where);
+  pages.AddClient(JsonText({{"type", "client"}, {"client_id", client.client_id}}), where);
   for (const ReferenceVersion& version : client.chain) {
-    pages.AddLine(Json{{"type", "version"},
-                       {"version_id", version.version_id},
-                       {"parent_version_id", version.parent_version_id},
-                       {"segment", absl::Base64Escape(database.Segment(version.version_id))}}
-                      .dump(),
+    pages.AddLine(JsonText({{"type", "version"},
+                            {"version_id", version.version_id},
+                            {"parent_version_id", version.parent_version_id},
+                            {"segment", absl::Base64Escape(database.Segment(version.version_id))}}),
                   Concat({"version ", version.version_id, " of client ", client.client_id}));
   }
   if (client.snapshot) {
-    pages.AddLine(Json{{"type", "snapshot"},
-                       {"version_id", client.snapshot->version_id},
-                       {"stored", client.snapshot->stored_unix_seconds},
-                       {"snapshot", absl::Base64Escape(database.SnapshotBytes(client.client_id))}}
-                      .dump(),
-                  Concat({"the snapshot of client ", client.client_id}));
+    pages.AddLine(
+        JsonText({{"type", "snapshot"},
+                  {"version_id", client.snapshot->version_id},
+                  {"stored", client.snapshot->stored_unix_seconds},
+                  {"snapshot", absl::Base64Escape(database.SnapshotBytes(client.client_id))}}),
+        Concat({"the snapshot of client ", client.client_id}));
   }
   pages.Finish();
   return pages.totals();
@@ -43,7 +44,8 @@ ImportTotals Move(const ReferenceClient& client, ReferenceDatabase& database, Ad
 // Reports on standard error the part of a client that is not imported, and returns whether there is
 // one.
 bool WarnOfMissing(const ReferenceClient& client) {
-  const char* const id = client.client_id.c_str();
+  const std::string shown_id = OneLine(client.client_id);
+  const char* const id = shown_id.c_str();
   if (client.unreachable_versions > 0) {
     std::fprintf(stderr,
                  "client %s: left behind: %s that no replica can reach, because the chain of its "
@@ -77,6 +79,11 @@ std::string ReasonNotToMove(const ReferenceClient& client) {
   return "the database does not have its latest version";
 }
 
+void ReportNotMoved(const ReferenceClient& client, std::string_view why) {
+  std::fprintf(stderr, "client %s: not moved: %s\n", OneLine(client.client_id).c_str(),
+               OneLine(why).c_str());
+}
+
 }  // namespace
 
 void ImportReference(const CommandLine& command_line) {
@@ -104,7 +111,7 @@ void ImportReference(const CommandLine& command_line) {
     }
     if (const std::string reason = ReasonNotToMove(client); !reason.empty()) {
       ++not_moved;
-      std::fprintf(stderr, "client %s: not moved: %s\n", client.client_id.c_str(), reason.c_str());
+      ReportNotMoved(client, reason);
       return;
     }
     try {
@@ -112,7 +119,7 @@ void ImportReference(const CommandLine& command_line) {
       if (WarnOfMissing(client)) ++moved_in_part;
     } catch (const Failure& failure) {
       ++not_moved;
-      std::fprintf(stderr, "client %s: not moved: %s\n", client.client_id.c_str(), failure.what());
+      ReportNotMoved(client, failure.what());
     }
   });
   if (arguments.Has("json")) {

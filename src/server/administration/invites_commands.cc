@@ -15,7 +15,7 @@ namespace {
 constexpr unsigned long long kDaysMax = 36'500;
 
 std::string ExpiryText(const Json& expires) {
-  return expires.is_null() ? "never" : HumanTime(expires.get<int64_t>()).substr(0, 10);
+  return expires.is_null() ? "never" : HumanDay(expires.get<int64_t>());
 }
 
 std::string UsesText(const Json& invite) {

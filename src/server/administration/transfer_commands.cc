@@ -15,6 +15,7 @@
 #include "server/administration/import_file.h"
 #include "server/administration/interruption.h"
 #include "server/concat.h"
+#include "server/one_line.h"
 
 namespace tcsync::server {
 namespace {
@@ -61,7 +62,7 @@ void ExportNamingCure(AdminClient& client, const std::string& id, ExportOutput& 
 }
 
 void ReportSkipped(const std::string& id, const std::string& why) {
-  std::fprintf(stderr, "skipped %s: %s\n", id.c_str(), why.c_str());
+  std::fprintf(stderr, "skipped %s: %s\n", id.c_str(), OneLine(why).c_str());
 }
 
 // Exports a client without damage; otherwise reports the damage, and returns false.

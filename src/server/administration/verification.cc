@@ -4,6 +4,7 @@
 
 #include "server/administration/console.h"
 #include "server/concat.h"
+#include "server/one_line.h"
 
 namespace tcsync::server {
 namespace {
@@ -41,7 +42,7 @@ void Verification::Print() const {
         continue;
       }
       std::printf("note: %s: %s\n", note.at("client_id").get<std::string>().c_str(),
-                  sentence.get<std::string>().c_str());
+                  OneLine(sentence.get<std::string>()).c_str());
     }
   }
   if (notes_left_out > 0) {
@@ -50,12 +51,12 @@ void Verification::Print() const {
   for (const Json& problem : problems) {
     for (const Json& sentence : problem.at("problems")) {
       std::printf("%s: %s\n", problem.at("client_id").get<std::string>().c_str(),
-                  sentence.get<std::string>().c_str());
+                  OneLine(sentence.get<std::string>()).c_str());
     }
   }
-  if (!files_problem.empty()) std::printf("files: %s\n", files_problem.c_str());
+  if (!files_problem.empty()) std::printf("files: %s\n", OneLine(files_problem).c_str());
   for (const Json& loss : log_losses) {
-    std::printf("note: %s\n", DescribeLogLoss(loss).c_str());
+    std::printf("note: %s\n", OneLine(DescribeLogLoss(loss)).c_str());
   }
   std::printf("%s, %s, %s: %s\n", Counted(clients, "client").c_str(),
               Counted(versions, "version").c_str(), HumanBytes(bytes).c_str(),

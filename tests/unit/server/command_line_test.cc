@@ -161,6 +161,11 @@ TEST(CommandLineTest, CredentialsHaveAUrl) {
   EXPECT_EQ(line.command, Command::kCredentials);
   EXPECT_EQ(line.url, "https://sync.example.org");
   EXPECT_EQ(Parse({"credentials"}).url, "");
+  EXPECT_EQ(Parse({"credentials", "--url=https://a", "--url", "https://b"}).url, "https://b");
+  // An unset variable of a script must not hand out this computer's address.
+  EXPECT_THAT(RefusalOf({"credentials", "--url", ""}), HasSubstr("--url needs a value"));
+  EXPECT_THAT(RefusalOf({"credentials", "--url="}), HasSubstr("--url needs a value"));
+  EXPECT_THAT(RefusalOf({"credentials", "--url"}), HasSubstr("--url needs a value"));
 }
 
 // If this fails, a command of the table cannot be typed as its own usage says.

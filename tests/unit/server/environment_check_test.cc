@@ -57,5 +57,14 @@ TEST(EnvironmentCheckTest, LeavesOtherProgramsAlone) {
   }
 }
 
+// If this fails, another program's long variable stops the server. (Compared letter by letter with
+// every option's, one as long as the system permits would also delay each start by seconds.)
+TEST(EnvironmentCheckTest, AHugeNameIsNobodysMistake) {
+  EXPECT_EQ(MeantVariable("TCSYNC_" + std::string(2'000'000, 'A'), kVariables), "");
+  EXPECT_EQ(MeantVariable("TCSYNC_LOG_LEVEL" + std::string(2'000'000, '_'), kVariables),
+            "TCSYNC_LOG_LEVEL")
+      << "underscores do not count";
+}
+
 }  // namespace
 }  // namespace tcsync::server

@@ -25,6 +25,9 @@ TEST(LogLineTest, FieldsBecomeMembersInTheirOrder) {
 TEST(LogLineTest, TheStatusAloneIsANumber) {
   EXPECT_EQ(Parse({{"version", "123"}}, "x")["version"], "123");
   EXPECT_EQ(Parse({{"status", "429"}}, "x")["status"], 429);
+  for (const char* const text : {"none", "", "429abc", " 429", "99999999999999999999", "029"}) {
+    EXPECT_EQ(Parse({{"status", text}}, "x")["status"], text);
+  }
 }
 
 TEST(LogLineTest, NothingIsReadOutOfAMessage) {
