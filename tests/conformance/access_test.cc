@@ -105,7 +105,7 @@ TEST_P(AccessTest, ABannedClientGets403) {
 }
 
 // The answer to a leaked client ID: if this fails, there is none, or it costs the history.
-TEST_P(AccessTest, ATokenTakesAHistoryOutOfTheHandsOfWhoKnowsItsId) {
+TEST_P(AccessTest, AClientWithATokenIsNotServedByItsIdAlone) {
   const std::string client_id = RandomId();
   std::string version;
   {
@@ -130,7 +130,7 @@ TEST_P(AccessTest, ATokenTakesAHistoryOutOfTheHandsOfWhoKnowsItsId) {
 }
 
 // If this fails, invited people cannot set up their computers, or others can.
-TEST_P(AccessTest, NewClientsComeByInviteAndStayWithoutIt) {
+TEST_P(AccessTest, AnInviteIsNeededOnlyToCreateAClient) {
   const std::string token = NewInvite();
   const TestServer server = Serve({{"invite-only", "on"}});
   HttpClient client = server.Connect();
@@ -156,7 +156,7 @@ TEST_P(AccessTest, NewClientsComeByInviteAndStayWithoutIt) {
 }
 
 // If this fails, one leaked invite admits all of its users at the same moment.
-TEST_P(AccessTest, AnInviteCreatesAsManyClientsAsItSays) {
+TEST_P(AccessTest, AnInviteCreatesNoMoreClientsThanItsUses) {
   constexpr int kUses = 3;
   constexpr int kGuests = 12;
   const std::string token = NewInvite(kUses);
@@ -181,7 +181,7 @@ TEST_P(AccessTest, AnInviteCreatesAsManyClientsAsItSays) {
 
 // If this fails, an invite's link does not show in a browser that the server is there, or a
 // malformed one is taken for one.
-TEST_P(AccessTest, LinksWithATokenInABrowser) {
+TEST_P(AccessTest, ALinkWithATokenShowsTheIndexInABrowser) {
   const TestServer server = Serve();
   HttpClient client = server.Connect();
   const std::string token = access::MakeToken();
@@ -283,7 +283,7 @@ using LongCatchUpTest = AccessTest;
 // ten thousand versions does it in one go, with a request for each. The server is on this machine
 // and the storage in memory, so that no network slows the replica down; it shows that the default
 // burst of a client holds the whole catch-up.
-TEST_P(LongCatchUpTest, ALongCatchUpMeetsNoDefaultLimit) {
+TEST_P(LongCatchUpTest, DefaultLimitsAllowALongCatchUp) {
   constexpr int kVersions = 10'000;
   const std::string client_id = RandomId();
   Uuid latest;

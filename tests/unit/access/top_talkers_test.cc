@@ -41,7 +41,7 @@ class TopTalkersTest : public testing::Test {
 
 // If this fails, an operator finds the client with the most requests, but not the one with the most
 // bytes.
-TEST_F(TopTalkersTest, EachMeasureHasItsOwnFirst) {
+TEST_F(TopTalkersTest, EachMeasureHasItsOwnRanking) {
   const Uuid asks = Uuid::Random();
   const Uuid sends = Uuid::Random();
   const Uuid is_refused = Uuid::Random();
@@ -64,7 +64,7 @@ TEST_F(TopTalkersTest, EachMeasureHasItsOwnFirst) {
 }
 
 // If this fails, a flood under ever new names hides one under a single name.
-TEST_F(TopTalkersTest, AFloodOfNewNamesDoesNotHideAnybody) {
+TEST_F(TopTalkersTest, AFloodOfNewSourcesDoesNotHideABusyOne) {
   constexpr uint32_t kStrangers = 100'000;
   const PeerAddress loud = AddressOf(0x7f000001);
   uint64_t loud_requests = 0;
@@ -85,7 +85,7 @@ TEST_F(TopTalkersTest, AFloodOfNewNamesDoesNotHideAnybody) {
 }
 
 // If this fails, an operator bans a client that was busy hours ago.
-TEST_F(TopTalkersTest, CountsTheLastMinutesAlone) {
+TEST_F(TopTalkersTest, CountsOnlyTheLastMinutes) {
   const absl::Duration window = absl::Milliseconds(base::kTopTalkersWindowMs);
   Count(AddressOf(1));
   clock_.Advance(window - absl::Seconds(1));
@@ -106,7 +106,7 @@ TEST_F(TopTalkersTest, CountsTheLastMinutesAlone) {
 }
 
 // If this fails, a flood from one IPv6 network is spread over many places and stays unseen.
-TEST_F(TopTalkersTest, ACustomerOfAProviderIsOneAddress) {
+TEST_F(TopTalkersTest, Ipv6AddressesOfOneNetworkAreOneSource) {
   Count(*PeerAddress::Parse("2001:db8:1:2::1"));
   Count(*PeerAddress::Parse("2001:db8:1:2:ffff::9"));
   Count(*PeerAddress::Parse("2001:db8:1:3::1"));

@@ -11,7 +11,7 @@ using std::chrono::hours;
 using std::chrono::milliseconds;
 
 // If this fails, a chore runs once and never again.
-TEST(HousekeepingTest, AChoreIsDoneAgainAndAgain) {
+TEST(HousekeepingTest, AChoreIsRepeatedAfterItsInterval) {
   std::promise<void> thrice;
   int runs = 0;
   const Housekeeping housekeeping(
@@ -23,7 +23,7 @@ TEST(HousekeepingTest, AChoreIsDoneAgainAndAgain) {
 }
 
 // If this fails, a chore of many pieces waits for its interval between them, and takes days.
-TEST(HousekeepingTest, PiecesFollowEachOtherWithoutTheInterval) {
+TEST(HousekeepingTest, PiecesOfAChoreAreNotSeparatedByTheInterval) {
   std::promise<void> done;
   int pieces = 0;
   const Housekeeping housekeeping(
@@ -36,7 +36,7 @@ TEST(HousekeepingTest, PiecesFollowEachOtherWithoutTheInterval) {
 }
 
 // If this fails, one endless chore starves the others.
-TEST(HousekeepingTest, EndlessWorkLetsOthersHaveTheirTurn) {
+TEST(HousekeepingTest, AnEndlessChoreDoesNotStarveOthers) {
   std::promise<void> other_done;
   int others = 0;
   const Housekeeping housekeeping(
@@ -49,7 +49,7 @@ TEST(HousekeepingTest, EndlessWorkLetsOthersHaveTheirTurn) {
 }
 
 // If this fails, a stop waits for the next chore, or one without chores hangs.
-TEST(HousekeepingTest, StoppingDoesNotWaitForWhatIsNotDue) {
+TEST(HousekeepingTest, StoppingDoesNotWaitForTheNextChore) {
   bool ran = false;
   {
     const Housekeeping nothing({});

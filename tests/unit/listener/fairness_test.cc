@@ -105,7 +105,7 @@ class FairnessTest : public testing::Test {
 };
 
 // If this fails, one burst of pipelined requests stalls all clients.
-TEST_F(FairnessTest, AStrangersRequestComesBetweenThoseOfABurst) {
+TEST_F(FairnessTest, ABurstDoesNotDelayAnotherConnectionsRequest) {
   MakeLoop({.idle = kHour, .header = kHour, .body = kHour, .request = kHour});
   std::vector<int> crowd;
   for (int i = 0; i < 20; ++i) {
@@ -149,7 +149,7 @@ TEST_F(FairnessTest, EveryRequestOfABurstIsAnsweredInOrder) {
 
 // If this fails, an address that holds all places keeps others out, or an honest upload is cut for
 // a newcomer of an address that has as much.
-TEST_F(FairnessTest, WhoeverHasTheMostGivesWay) {
+TEST_F(FairnessTest, TheAddressWithTheMostConnectionsIsEvicted) {
   MakeLoop({.idle = kHour, .header = kHour, .body = kHour, .request = kHour});
   const int idle = Connect(kCrowd);
   const int partial = Connect(kCrowd);
@@ -172,7 +172,7 @@ TEST_F(FairnessTest, WhoeverHasTheMostGivesWay) {
 
 // If this fails, a client that ignores Retry-After keeps the server busy on one
 // connection.
-TEST_F(FairnessTest, WhoeverGoesOnAfter429IsHungUpOn) {
+TEST_F(FairnessTest, AClientThatContinuesAfter429IsDisconnected) {
   MakeLoop({.idle = kHour, .header = kHour, .body = kHour, .request = kHour});
   const int patient = Connect(kStranger);
   const int client = Connect(kCrowd);
@@ -192,7 +192,7 @@ TEST_F(FairnessTest, WhoeverGoesOnAfter429IsHungUpOn) {
 
 // If this fails, a client that sends or reads a byte now and then holds a place, and memory, for
 // ever.
-TEST_F(FairnessTest, AMinimumRateEndsWhoTricklesAndLetsOthersTakeTheirTime) {
+TEST_F(FairnessTest, ATransferBelowTheMinimumRateIsClosedAndASteadyOneIsNot) {
   MakeLoop({.idle = kHour,
             .header = kHour,
             .body = std::chrono::milliseconds(300),
@@ -223,7 +223,7 @@ class MemoryTest : public FairnessTest {
 
 // If this fails, clients that pipeline and do not read take memory without bound, or take it from
 // clients that have little.
-TEST_F(MemoryTest, WhoeverTakesMostGivesWay) {
+TEST_F(MemoryTest, TheConnectionWithTheMostMemoryIsClosed) {
   MakeLoop({.idle = kHour, .header = kHour, .body = kHour, .request = kHour});
   const int stranger = Connect(kStranger);
   Run();
@@ -244,7 +244,7 @@ TEST_F(MemoryTest, WhoeverTakesMostGivesWay) {
 }
 
 // If these fail, the wrong address is evicted.
-TEST(ConnectionCountTest, TheLargestCrowdIsFound) {
+TEST(ConnectionCountTest, FindsTheAddressWithTheMostConnections) {
   ConnectionCount count(10, 10);
   EXPECT_FALSE(count.LargestCrowd().has_value());
   for (int i = 0; i < 3; ++i) count.AddOf(kCrowd, i % 2);

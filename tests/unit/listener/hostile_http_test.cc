@@ -113,7 +113,7 @@ std::string Serve(const std::vector<absl::string_view>& pieces) {
   return statuses.empty() ? "-" : absl::StrJoin(statuses, " ");
 }
 
-TEST(HostileHttpTest, EveryCaseHoweverItIsCut) {
+TEST(HostileHttpTest, EveryCaseHasItsAnswersHoweverItIsSplit) {
   const std::vector<Case> cases = ReadCases();
   ASSERT_GE(cases.size(), 70u);
   for (const Case& it : cases) {

@@ -218,7 +218,7 @@ std::string Get(absl::string_view fields = "", absl::string_view method = "GET")
 }
 
 // If this fails, a snapshot arrives damaged, or with another length than the head says.
-TEST(StreamingTest, ABodyComesWholeHoweverItsPiecesCome) {
+TEST(StreamingTest, ABodyIsCompleteHoweverItsPiecesArrive) {
   for (const How how : {How::kAtOnce, How::kOnAThread}) {
     for (const uint64_t bytes :
          {uint64_t{1}, uint64_t{kPieceBytes}, uint64_t{kPieceBytes + 1}, uint64_t{1'000'000}}) {
@@ -239,7 +239,7 @@ TEST(StreamingTest, ABodyComesWholeHoweverItsPiecesCome) {
 }
 
 // If this fails, a client that does not read makes the server keep its whole answer in memory.
-TEST(StreamingTest, TheNextPieceIsReadWhenTheLastOneIsTaken) {
+TEST(StreamingTest, TheNextPieceIsReadAfterTheLastOneIsSent) {
   StreamingHandler handler(10'000'000, How::kOnAThread);
   Served served(handler);
   served.Send(Get());
@@ -264,7 +264,7 @@ TEST(StreamingTest, AnAnswerToHeadHasNoBody) {
 }
 
 // If this fails, a client takes a body for whole that is not, or gets bytes that are not its own.
-TEST(StreamingTest, ASourceThatFailsEndsTheConnectionShort) {
+TEST(StreamingTest, AFailedSourceCutsTheConnection) {
   for (const How how : {How::kFail, How::kTooMuch, How::kEmpty}) {
     StreamingHandler handler(100'000, how);
     const Served served(handler);

@@ -47,7 +47,7 @@ StorageReport AskAndWait(HealthMonitor& monitor) {
 }
 
 // If this fails, /health hides the storage's fault from a supervisor.
-TEST(HealthMonitorTest, SaysWhatTheProbeSaid) {
+TEST(HealthMonitorTest, ReportsTheResultOfTheProbe) {
   ProbedStorage storage;
   storage.answer = absl::ResourceExhaustedError("no space");
   HealthMonitor monitor(storage, storage.figures, kForEver);
@@ -63,7 +63,7 @@ TEST(HealthMonitorTest, ARecentResultIsShared) {
 }
 
 // If this fails, /health shows the state of a disk as it was long ago.
-TEST(HealthMonitorTest, AnOldResultIsNot) {
+TEST(HealthMonitorTest, AnOldResultIsNotShared) {
   ProbedStorage storage;
   HealthTiming timing = kForEver;
   timing.shared = std::chrono::milliseconds(0);
@@ -73,7 +73,7 @@ TEST(HealthMonitorTest, AnOldResultIsNot) {
 }
 
 // If this fails, a crowd of checks makes a crowd of probes.
-TEST(HealthMonitorTest, ThereIsOneProbeAtATime) {
+TEST(HealthMonitorTest, OneProbeRunsAtATime) {
   ProbedStorage storage;
   storage.hold = true;
   HealthMonitor monitor(storage, storage.figures, kForEver);
@@ -91,7 +91,7 @@ TEST(HealthMonitorTest, ThereIsOneProbeAtATime) {
 
 // If this fails, a stuck committer keeps /health from answering at all, or is given more and more
 // probes.
-TEST(HealthMonitorTest, AProbeThatDoesNotComeBackIsReportedInTime) {
+TEST(HealthMonitorTest, AStuckProbeIsReportedInTime) {
   ProbedStorage storage;
   storage.hold = true;
   HealthMonitor monitor(storage, storage.figures, kAtOnce);
@@ -103,7 +103,7 @@ TEST(HealthMonitorTest, AProbeThatDoesNotComeBackIsReportedInTime) {
 }
 
 // If this fails, a moment's overload takes the server out of service.
-TEST(HealthMonitorTest, OneThatIsRefusedAsTooBusyIsTriedAgain) {
+TEST(HealthMonitorTest, AProbeThatIsRefusedByOverloadIsRepeated) {
   ProbedStorage storage;
   storage.refusals = 5;
   HealthMonitor monitor(storage, storage.figures, kForEver);
@@ -112,7 +112,7 @@ TEST(HealthMonitorTest, OneThatIsRefusedAsTooBusyIsTriedAgain) {
 }
 
 // If this fails, a committer that is stuck and accepts nothing more is never noticed.
-TEST(HealthMonitorTest, OneThatIsRefusedForLongIsReported) {
+TEST(HealthMonitorTest, AProbeThatIsRefusedForLongIsReported) {
   ProbedStorage storage;
   storage.refusals = 1'000'000'000;
   HealthMonitor monitor(storage, storage.figures, kAtOnce);
@@ -143,7 +143,7 @@ TEST(HealthMonitorTest, TheFiguresAreShared) {
 }
 
 // If this fails, a disk that hangs makes /health hang with it, and hides the result of the probe.
-TEST(HealthMonitorTest, FiguresThatDoNotComeAreReportedInTime) {
+TEST(HealthMonitorTest, StuckFiguresAreReportedInTime) {
   ProbedStorage storage;
   storage.figures.hold = true;
   HealthTiming timing = kForEver;
@@ -158,7 +158,7 @@ TEST(HealthMonitorTest, FiguresThatDoNotComeAreReportedInTime) {
 }
 
 // If this fails, one failed read of the figures makes every graph drop to zero.
-TEST(HealthMonitorTest, FiguresThatFailLeaveThoseOfBefore) {
+TEST(HealthMonitorTest, FailedFiguresLeaveTheLastOnes) {
   ProbedStorage storage;
   storage.figures.stats.clients = 5;
   HealthTiming timing = kForEver;
@@ -172,7 +172,7 @@ TEST(HealthMonitorTest, FiguresThatFailLeaveThoseOfBefore) {
 }
 
 // If this fails, a check that waits while the server stops is never answered, and delays the stop.
-TEST(HealthMonitorTest, StoppingAnswersEverybody) {
+TEST(HealthMonitorTest, StoppingAnswersEveryWaitingCheck) {
   ProbedStorage storage;
   storage.hold = true;
   HealthMonitor monitor(storage, storage.figures, kForEver);
@@ -185,7 +185,7 @@ TEST(HealthMonitorTest, StoppingAnswersEverybody) {
 }
 
 // If this fails, a probe that comes back after the monitor's end writes into freed memory.
-TEST(HealthMonitorTest, AProbeMayComeBackAfterTheEnd) {
+TEST(HealthMonitorTest, AProbeMayEndAfterTheMonitor) {
   ProbedStorage storage;
   storage.hold = true;
   {
@@ -212,7 +212,7 @@ StorageReport Probed(absl::Status status) {
 }
 
 // If this fails, an operator looks for the wrong fault, or strangers read paths of the server.
-TEST(JudgeTest, TellsWhatIsWrongWithTheStorage) {
+TEST(JudgeTest, NamesTheFaultOfTheStorage) {
   EXPECT_THAT(ProblemsOf(Probed(absl::OkStatus())), IsEmpty());
   EXPECT_THAT(ProblemsOf(StorageReport{}),
               ElementsAre(HasSubstr("storage: the committer is stuck")));
@@ -228,7 +228,7 @@ TEST(JudgeTest, TellsWhatIsWrongWithTheStorage) {
 }
 
 // If this fails, a supervisor hears nothing of a full disk or cap, or an alarm comes without cause.
-TEST(JudgeTest, ComparesWithWhatTheOperatorSet) {
+TEST(JudgeTest, ComparesWithTheOperatorsLimits) {
   const HealthPolicy policy{.disk_free_bytes_min = 100, .total_bytes_max = 1000};
   StorageReport report = Probed(absl::OkStatus());
   EXPECT_THAT(ProblemsOf(report, policy), IsEmpty()) << "nothing is known";
@@ -248,7 +248,7 @@ TEST(JudgeTest, ComparesWithWhatTheOperatorSet) {
 }
 
 // If this fails, a server whose disk hangs looks healthy.
-TEST(JudgeTest, FiguresThatStandStillAreADiskThatDoes) {
+TEST(JudgeTest, StuckFiguresAreADiskThatDoesNotAnswer) {
   StorageReport report = Probed(absl::OkStatus());
   report.stats_status = absl::DeadlineExceededError("");
   EXPECT_THAT(ProblemsOf(report), ElementsAre("disk_space: the disk does not answer"));
@@ -329,7 +329,7 @@ TEST(StorageMetricsTest, NamesTheBackendsFigures) {
 }
 
 // If this fails, a server with storage in memory sets off the alert on a full disk.
-TEST(StorageMetricsTest, WithoutADiskNothingIsSaidOfOne) {
+TEST(StorageMetricsTest, StorageInMemoryHasNoMetricsOfADisk) {
   Registry registry;
   const auto registration =
       registry.AddCollector([](Registry::Sink& sink) { CollectStorageStats({}, sink); });

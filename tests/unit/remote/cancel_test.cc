@@ -201,7 +201,7 @@ int ConnectingSockets() {
 }
 
 // If this fails, Ctrl-C waits for a server that does not accept the connection.
-TEST(CancelTest, DuringTheConnection) {
+TEST(CancelTest, EndsACallThatConnects) {
   if (!std::ifstream("/proc/net/tcp")) GTEST_SKIP() << "nothing tells when the call connects";
   // A queue of connections that is full: further ones get no answer.
   const int listening = socket(AF_INET, SOCK_STREAM, 0);
@@ -237,7 +237,7 @@ TEST(CancelTest, DuringTheConnection) {
 }
 
 // If this fails, Ctrl-C waits for a name server that does not answer.
-TEST(CancelTest, DuringTheLookup) {
+TEST(CancelTest, EndsALookup) {
   remote::Cancellation cancellation;
   cancellation.Request();
   const auto forever = steady_clock::now() + std::chrono::hours(24);
@@ -263,7 +263,7 @@ TEST(CancelTest, DuringTheLookup) {
 }
 
 // If this fails, a cancel without a call leaves the remote unusable, or a second one undoes it.
-TEST(CancelTest, TwiceAndForNothing) {
+TEST(CancelTest, HasNoEffectOnLaterCallsAfterResume) {
   const ScriptedServer server(Answering([](auto&) { return HttpAnswer("410 Gone"); }));
   const auto remote = OpenRemote(server.url(), Patient());
   remote->Resume();
@@ -371,7 +371,7 @@ TEST_P(ForkedRemoteTest, EachProcessGetsItsOwnAnswers) {
 }
 
 // If this fails, a child that exits closes its parent's connection, or breaks its cancel.
-TEST_P(ForkedRemoteTest, AChildThatOnlyFreesIt) {
+TEST_P(ForkedRemoteTest, AChildMayFreeTheRemote) {
   const pid_t child = fork();
   if (child == 0) {
     alarm(60);
@@ -393,7 +393,7 @@ INSTANTIATE_TEST_SUITE_P(Schemes, ForkedRemoteTest, ::testing::Bool(),
                          [](const auto& info) { return info.param ? "Https" : "Http"; });
 
 // If this fails, a cancel in one process ends the call of the other, or does nothing.
-TEST(CancelTest, InOneProcessOfTwo) {
+TEST(CancelTest, AffectsOneOfTwoForkedProcesses) {
 #if defined(TCSYNC_THREAD_SANITIZED)
   GTEST_SKIP() << "the thread sanitizer allows no thread in a forked process";
 #endif

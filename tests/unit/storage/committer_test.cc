@@ -104,7 +104,7 @@ class CommitterTest : public testing::Test {
 };
 
 // If this fails, writes are reordered, or each has a batch and so a sync of its own.
-TEST_F(CommitterTest, WhatWaitsIsOneBatchInOrder) {
+TEST_F(CommitterTest, WaitingWritesAreOneBatchInTheirOrder) {
   Start();
   HoldCommitter();
   EXPECT_TRUE(Submit(*committer_, AppendOf("one")));
@@ -135,7 +135,7 @@ TEST_F(CommitterTest, BatchesAreBounded) {
 }
 
 // If this fails, the queue grows without a bound, or a write that did not fit is lost or changed.
-TEST_F(CommitterTest, AFullQueueLeavesTheWriteAlone) {
+TEST_F(CommitterTest, AFullQueueRefusesAWriteUnchanged) {
   Start(/*queue_bytes_max=*/10'000);
   HoldCommitter();
   ASSERT_TRUE(Submit(*committer_, AppendOf(std::string(9'000, 'x'))));
@@ -154,7 +154,7 @@ TEST_F(CommitterTest, AFullQueueLeavesTheWriteAlone) {
 }
 
 // If this fails, the bound counts writes that have left the queue, and nothing fits after a while.
-TEST_F(CommitterTest, WhatIsCommittedMakesRoom) {
+TEST_F(CommitterTest, CommittedWritesMakeRoomInTheQueue) {
   Start(/*queue_bytes_max=*/10'000);
   for (size_t i = 1; i <= 50; ++i) {
     ASSERT_TRUE(Submit(*committer_, AppendOf(std::string(9'000, 'x')))) << i;
@@ -163,7 +163,7 @@ TEST_F(CommitterTest, WhatIsCommittedMakesRoom) {
 }
 
 // If this fails, a body that was admitted can never be written.
-TEST_F(CommitterTest, AWriteLargerThanTheBoundIsTakenWhenItIsAlone) {
+TEST_F(CommitterTest, AnEmptyQueueAcceptsAWriteLargerThanItsBound) {
   Start(/*queue_bytes_max=*/10'000);
   HoldCommitter();
   EXPECT_TRUE(Submit(*committer_, AppendOf(std::string(50'000, 'x'))));
@@ -172,7 +172,7 @@ TEST_F(CommitterTest, AWriteLargerThanTheBoundIsTakenWhenItIsAlone) {
 }
 
 // If this fails, many small writes take memory that the bound does not see.
-TEST_F(CommitterTest, EveryWriteCountsForSomething) {
+TEST_F(CommitterTest, SmallWritesCountWithTheirOverhead) {
   Start(/*queue_bytes_max=*/10'000);
   HoldCommitter();
   int accepted = 0;
@@ -184,7 +184,7 @@ TEST_F(CommitterTest, EveryWriteCountsForSomething) {
 
 // If this fails, a stalled disk gathers writes until their clients give up; or accepted
 // writes are lost; or the queue stays closed when the disk has recovered and nothing waits.
-TEST_F(CommitterTest, WhileTheOldestWaitsTooLongOthersAreRefused) {
+TEST_F(CommitterTest, WritesAreRefusedWhileTheOldestWaitsTooLong) {
   Start(kPlenty, std::chrono::milliseconds(1));
   EXPECT_FALSE(committer_->IsLate()) << "nothing waits";
   HoldCommitter();
@@ -205,7 +205,7 @@ TEST_F(CommitterTest, WhileTheOldestWaitsTooLongOthersAreRefused) {
 }
 
 // If this fails, a stop loses writes.
-TEST_F(CommitterTest, TheDestructorCommitsWhatWaits) {
+TEST_F(CommitterTest, TheDestructorCommitsWaitingWrites) {
   Start();
   HoldCommitter();
   for (int i = 0; i < 100; ++i) EXPECT_TRUE(Submit(*committer_, AppendOf("x")));
@@ -218,14 +218,14 @@ TEST_F(CommitterTest, TheDestructorCommitsWhatWaits) {
 }
 
 // If this fails, a server that was never written to cannot stop.
-TEST_F(CommitterTest, WithoutAnyWriteItEnds) {
+TEST_F(CommitterTest, CanBeDestroyedWithoutAWrite) {
   Start();
   committer_.reset();
   EXPECT_TRUE(recorder_.batches().empty());
 }
 
 // If this fails, writes of many threads are lost, doubled, or reordered within one thread.
-TEST_F(CommitterTest, ManyThreads) {
+TEST_F(CommitterTest, WritesOfManyThreadsKeepTheirOrder) {
   constexpr int kThreads = 8;
   constexpr int kWrites = 500;
   Start();
@@ -253,7 +253,7 @@ TEST_F(CommitterTest, ManyThreads) {
 }
 
 // If this fails, a write that a callback submits waits for ever, or locks the committer.
-TEST(CommitterCallbackTest, ACommitMaySubmit) {
+TEST(CommitterCallbackTest, ACallbackMaySubmitAWrite) {
   std::atomic<int> commits{0};
   std::unique_ptr<Committer> committer;
   std::mutex mutex;

@@ -129,7 +129,7 @@ class CompactorTest : public testing::Test {
 };
 
 // A reader of an older moment may still see removed data, so RocksDB keeps it.
-TEST_F(CompactorTest, WaitsForAReaderOfAnOlderMoment) {
+TEST_F(CompactorTest, WaitsForAReaderOfAnOlderState) {
   PutClient();
   const rocksdb::Snapshot* const moment = storage_.database().GetSnapshot();
   RemoveClient();

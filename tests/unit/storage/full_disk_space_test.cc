@@ -132,7 +132,7 @@ class SmallDiskTest : public testing::Test {
 };
 
 // If this fails, users stay locked out after the operator deleted the stranger who filled the disk.
-TEST_F(SmallDiskTest, ADeletedStrangersRoomComesBackAtOnce) {
+TEST_F(SmallDiskTest, DeletingAClientFreesItsSpaceAtOnce) {
   for (const size_t segment_bytes : {size_t{1'000'000}, size_t{15'000}, size_t{3'000}}) {
     SCOPED_TRACE(segment_bytes);
     const Uuid honest = Uuid::Random();
@@ -157,7 +157,7 @@ TEST_F(SmallDiskTest, ADeletedStrangersRoomComesBackAtOnce) {
 // If this fails, a compaction takes the space that a deletion needs, and the disk stays full.
 // RocksDB compacts when it chooses, also with the space that was just released for a removal. A
 // removal must be written beside a compaction that takes all the space it can.
-TEST_F(SmallDiskTest, ACompactionThatFindsNoRoomLeavesSomeForTheLog) {
+TEST_F(SmallDiskTest, AFailedCompactionLeavesTheReserveForTheLog) {
   const Uuid stranger = FillByUploads(3'000);
   FillWhole();
   std::atomic<bool> is_done{false};
@@ -185,7 +185,7 @@ TEST_F(SmallDiskTest, ACompactionThatFindsNoRoomLeavesSomeForTheLog) {
 }
 
 // If this fails, uploads or a restart use up the reserve, and the operator cannot delete any more.
-TEST_F(SmallDiskTest, NobodyTakesTheRoomThatIsKeptForMakingRoom) {
+TEST_F(SmallDiskTest, UploadsAndRestartsLeaveTheReserveForDeletions) {
   FillByUploads(100'000);
   FillWhole();
   // A ban needs a write, and gets the space for it. The rest of that space is reserved.
@@ -199,7 +199,7 @@ TEST_F(SmallDiskTest, NobodyTakesTheRoomThatIsKeptForMakingRoom) {
 }
 
 // If this fails, a server on a full disk does not start, and its operator cannot make room.
-TEST_F(SmallDiskTest, AStartWorks) {
+TEST_F(SmallDiskTest, AServerStartsOnAFullDisk) {
   const Uuid stranger = FillByUploads(50'000);
   FillWhole();
   Open();
@@ -210,7 +210,7 @@ TEST_F(SmallDiskTest, AStartWorks) {
 }
 
 // If this fails, an operator of a full disk can only delete clients.
-TEST_F(SmallDiskTest, PruningAndBackingUpWork) {
+TEST_F(SmallDiskTest, PruningAndBackupsWorkOnAFullDisk) {
   const Uuid client = Uuid::Random();
   Uuid latest = kNil;
   uint64_t versions = 0;

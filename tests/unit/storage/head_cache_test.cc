@@ -82,7 +82,7 @@ TEST(HeadCacheTest, PublishedHeadsReplaceTheOld) {
 }
 
 // If this fails, one client's append is decided against another client's chain.
-TEST(HeadCacheTest, ClientsStayApart) {
+TEST(HeadCacheTest, ClientsHaveSeparateHeads) {
   HeadCache cache(kPlenty);
   std::vector<Uuid> clients;
   for (uint64_t i = 0; i < 200; ++i) {
@@ -97,7 +97,7 @@ TEST(HeadCacheTest, ClientsStayApart) {
 }
 
 // If this fails, the cache exceeds its memory, or a dropped head is not loaded again.
-TEST(HeadCacheTest, WhatDoesNotFitIsLoadedAgain) {
+TEST(HeadCacheTest, EvictedHeadsAreLoadedAgain) {
   for (const uint64_t bytes_max : {uint64_t{1}, uint64_t{64 * 450}, uint64_t{60'000}}) {
     HeadCache cache(bytes_max);
     constexpr int kClients = 1000;

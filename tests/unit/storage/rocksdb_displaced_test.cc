@@ -159,7 +159,7 @@ INSTANTIATE_TEST_SUITE_P(Displacements, DisplacedDirectoryTest, testing::ValuesI
                            return info.param.name;
                          });
 
-TEST_P(DisplacedDirectoryTest, WritesAreRefusedUntilItIsBack) {
+TEST_P(DisplacedDirectoryTest, WritesAreRefusedUntilItIsMovedBack) {
   for (int times = 1; times <= 2; ++times) {
     GetParam().make(data_dir_, aside_);
     const absl::Status refusal = AppendUntil(/*succeeds=*/false);
@@ -195,7 +195,7 @@ INSTANTIATE_TEST_SUITE_P(Removed, RemovedDirectoryTest,
 
 // If this fails, a server continues to acknowledge lost writes, or begins a new database without
 // having been started.
-TEST_P(RemovedDirectoryTest, NothingIsStoredInItsPlace) {
+TEST_P(RemovedDirectoryTest, NothingIsStoredInANewDirectory) {
   fs::remove_all(data_dir_);
   EXPECT_EQ(AppendUntil(/*succeeds=*/false).code(), absl::StatusCode::kFailedPrecondition);
   fs::create_directory(data_dir_);

@@ -129,7 +129,7 @@ class RocksdbErasureTest : public testing::Test {
 };
 
 // If this fails, a deleted user's data can still be read on the disk or in a new backup.
-TEST_F(RocksdbErasureTest, NoFileAndNoLaterBackupHasARemovedClient) {
+TEST_F(RocksdbErasureTest, ACompactionErasesADeletedClientFromFilesAndLaterBackups) {
   LetOthersWrite(20);
   const Uuid client = MakeClient();
   LetOthersWrite(40);  // so that its values are deep down, among many of others
@@ -152,7 +152,7 @@ TEST_F(RocksdbErasureTest, NoFileAndNoLaterBackupHasARemovedClient) {
 
 // If this fails, data that was written just before its deletion stays in the log.
 // Data that was just written: it is in the log and the memtable, or in files that a start wrote.
-TEST_F(RocksdbErasureTest, WhatIsInTheLogGoesAsWell) {
+TEST_F(RocksdbErasureTest, ACompactionErasesDataInTheLog) {
   for (const bool reopen : {false, true}) {
     const Uuid client = Uuid::Random();
     const Uuid version = MustAppend(*storage_, client, kNil, Marked(700)).version_id;
@@ -168,7 +168,7 @@ TEST_F(RocksdbErasureTest, WhatIsInTheLogGoesAsWell) {
 }
 
 // The machine stops after the removal. If this fails, the bytes stay for ever.
-TEST_F(RocksdbErasureTest, ARemovalIsRememberedOverARestart) {
+TEST_F(RocksdbErasureTest, APendingCompactionSurvivesARestart) {
   LetOthersWrite(5);
   const Uuid client = MakeClient();
   ASSERT_TRUE(Delete(*storage_, client));
@@ -184,7 +184,7 @@ TEST_F(RocksdbErasureTest, ARemovalIsRememberedOverARestart) {
 
 // If this fails, an erasure destroys the new history of a user who began again.
 // A client can begin again with the same ID at any moment.
-TEST_F(RocksdbErasureTest, WhatComesAfterwardsStays) {
+TEST_F(RocksdbErasureTest, ACompactionKeepsDataWrittenAfterTheDeletion) {
   LetOthersWrite(5);
   const Uuid client = MakeClient();
   ASSERT_TRUE(Delete(*storage_, client));
@@ -199,7 +199,7 @@ TEST_F(RocksdbErasureTest, WhatComesAfterwardsStays) {
 
 // If this fails, the history that an accepted replica replaced stays on the disk for ever.
 // So can a replica that is accepted after a restored backup.
-TEST_F(RocksdbErasureTest, AReplacedHistoryGoesLikeAClient) {
+TEST_F(RocksdbErasureTest, ACompactionErasesAReplacedHistory) {
   LetOthersWrite(5);
   const Uuid client = MakeClient();
   ASSERT_TRUE(AcceptDiverged(*storage_, client));
@@ -211,7 +211,7 @@ TEST_F(RocksdbErasureTest, AReplacedHistoryGoesLikeAClient) {
 }
 
 // If this fails, the deletion of many clients keeps the disk busy for hours.
-TEST_F(RocksdbErasureTest, ManyClientsGoInOneCompaction) {
+TEST_F(RocksdbErasureTest, OneCompactionErasesManyClients) {
   LetOthersWrite(10);
   std::vector<Uuid> clients;
   for (int i = 0; i < 100; ++i) {
@@ -227,7 +227,7 @@ TEST_F(RocksdbErasureTest, ManyClientsGoInOneCompaction) {
 
 // A stranger sends large bodies and breaks each off before its end. If this fails, the disk stays
 // full of them.
-TEST_F(RocksdbErasureTest, UploadsThatBrokeOffGiveTheirSpaceBack) {
+TEST_F(RocksdbErasureTest, AbortedUploadsReleaseTheirSpace) {
   const Uuid stranger = Uuid::Random();
   for (const bool reopen : {false, true}) {
     SCOPED_TRACE(reopen);
@@ -251,7 +251,7 @@ TEST_F(RocksdbErasureTest, UploadsThatBrokeOffGiveTheirSpaceBack) {
 }
 
 // If this fails, a rewound history takes its space for ever.
-TEST_F(RocksdbErasureTest, ARewindGivesItsSpaceBack) {
+TEST_F(RocksdbErasureTest, ARewindReleasesItsSpace) {
   const Uuid client = Uuid::Random();
   const Uuid kept = MustAppend(*storage_, client, kNil, Noise(1'000)).version_id;
   Uuid latest = kept;
@@ -272,7 +272,7 @@ TEST_F(RocksdbErasureTest, ARewindGivesItsSpaceBack) {
 }
 
 // If this fails, pruning frees nothing until as much data is written again.
-TEST_F(RocksdbErasureTest, RemovedVersionsGiveTheirSpaceBack) {
+TEST_F(RocksdbErasureTest, RemovedVersionsReleaseTheirSpace) {
   for (const size_t size : {size_t{1'000}, size_t{100'000}}) {
     SCOPED_TRACE(size);
     const Uuid client = Uuid::Random();
@@ -307,7 +307,7 @@ TEST_F(RocksdbErasureTest, EverythingCanBeCompacted) {
 }
 
 // If this fails, a compaction waits for ever for empty logs that RocksDB keeps.
-TEST_F(RocksdbErasureTest, ACompactionEndsAfterStartsWithoutAWrite) {
+TEST_F(RocksdbErasureTest, ACompactionEndsThoughRestartsLeftEmptyLogs) {
   MakeClient();
   for (int i = 0; i < 3; ++i) {
     Open();
@@ -317,7 +317,7 @@ TEST_F(RocksdbErasureTest, ACompactionEndsAfterStartsWithoutAWrite) {
 
 // If this fails, a restart in the middle of an erasure ends it for good.
 // Ctrl-C, or a server that stops.
-TEST_F(RocksdbErasureTest, ACancelledCompactionIsDoneByTheNextOne) {
+TEST_F(RocksdbErasureTest, TheNextCompactionCompletesACancelledOne) {
   LetOthersWrite(10);
   const Uuid client = MakeClient();
   LetOthersWrite(10);

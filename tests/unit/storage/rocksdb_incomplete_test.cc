@@ -209,7 +209,7 @@ INSTANTIATE_TEST_SUITE_P(Damages, IncompleteDirectoryTest, testing::ValuesIn(Dam
                            return info.param.name;
                          });
 
-TEST_P(IncompleteDirectoryTest, IsRefusedAsItIsAndOpensWhenItIsWholeAgain) {
+TEST_P(IncompleteDirectoryTest, IsRefusedUnchangedUntilItIsComplete) {
   const Whole whole(whole_);
   Whole another(other_);
   CopyDirectory(whole_, data_dir_);
@@ -228,7 +228,7 @@ TEST_P(IncompleteDirectoryTest, IsRefusedAsItIsAndOpensWhenItIsWholeAgain) {
 }
 
 // An older release would make a database where its own is missing. If this fails, the upgrade does.
-TEST(IncompleteOldDirectoryTest, IsRefusedAndTheUpgradeKeepsWhatIsThere) {
+TEST(IncompleteOldDirectoryTest, IsRefusedUnchangedByTheUpgrade) {
   const TemporaryDirectory directory;
   const std::string data_dir = directory.path() + "/data";
   const Whole whole(data_dir);
@@ -249,7 +249,7 @@ TEST(IncompleteOldDirectoryTest, IsRefusedAndTheUpgradeKeepsWhatIsThere) {
 }
 
 // If this fails, a server with an interrupted first start never starts.
-TEST(FirstStartTest, IsCompletedWhereverItWasCutShort) {
+TEST(FirstStartTest, IsCompletedAfterAnInterruptionAtAnyPoint) {
   const TemporaryDirectory directory;
   const fs::path fresh = fs::path(directory.path()) / "fresh";
   ASSERT_TRUE(TryOpen(fresh).ok());
@@ -290,7 +290,7 @@ TEST(FirstStartTest, IsCompletedWhereverItWasCutShort) {
 }
 
 // If this fails, data in a directory that looks like an interrupted first start is deleted.
-TEST(FirstStartTest, NothingThatHasDataIsTakenForNew) {
+TEST(FirstStartTest, ADirectoryWithDataIsNeverTreatedAsNew) {
   const TemporaryDirectory directory;
   const fs::path data_dir = fs::path(directory.path()) / "data";
   const Whole whole(data_dir);

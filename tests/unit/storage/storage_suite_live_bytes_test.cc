@@ -28,7 +28,7 @@ uint64_t SumOverClients(Storage& storage) {
   return bytes;
 }
 
-TEST_P(StorageSuite, LiveBytesFollowEveryChange) {
+TEST_P(StorageSuite, EveryChangeUpdatesLiveBytes) {
   EXPECT_EQ(LiveBytes(storage()), 0u);
   const Uuid client = Uuid::Random();
   Uuid latest = MustAppend(storage(), client, kNil, Noise(1'000)).version_id;
