@@ -37,7 +37,7 @@ def files_with(directory, needle):
     return [path for path in directory.rglob("*") if path.is_file() and needle in path.read_bytes()]
 
 
-def test_everybody_syncs_in_a_small_machine(server, replicas):
+def test_many_replicas_sync_on_a_small_machine(server, replicas):
     """If this fails, people who share a server lose a sync, see each other's tasks, or show them to the server."""
     clients = [Client() for _ in range(CLIENTS)]
     racing = Client()
@@ -70,7 +70,7 @@ def test_everybody_syncs_in_a_small_machine(server, replicas):
         assert files_with(server.data_dir, secret.encode()) == [], secret
 
 
-def test_the_scan_would_find_plaintext(server):
+def test_the_scan_finds_stored_plaintext(server):
     """If this fails, the scan of the test above looks where stored bytes are not, and proves nothing."""
     assert wire.add_version(server.url, Client().client_id, segment=MARKER.encode()).status == 200
     server.stop()

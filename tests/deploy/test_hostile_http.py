@@ -473,7 +473,7 @@ class TestDirectly:
                 failures += [f"{case.name}: {finding}" for finding in found]
         assert not failures, "\n".join(failures)
 
-    def test_cutting_a_case_anywhere_changes_nothing(self, start_server):
+    def test_a_split_request_is_answered_the_same_at_every_byte(self, start_server):
         # If this fails, the network's cuts change the meaning of a request.
         server = start_server(*FLAGS)
         failures = []
@@ -504,7 +504,7 @@ class TestDirectly:
 
 class TestThroughProxies:
     @both_proxies
-    def test_nothing_is_carried_out_that_its_sender_is_not_told(self, name, start_server, tmp_path):
+    def test_every_executed_request_is_answered_to_its_sender(self, name, start_server, tmp_path):
         # If this fails, the server executes a stranger's request as another user's, or a victim gets its answer.
         server = start_server(*FLAGS)
         failures = []
@@ -522,7 +522,7 @@ class TestThroughProxies:
         assert shared > len(CASES) * 2 / 3, "the victim did not come on the stranger's connections: nothing was tried"
 
     @both_proxies
-    def test_a_stream_of_http2_is_one_request_at_the_most(self, name, start_server, tmp_path):
+    def test_an_http2_stream_is_at_most_one_request(self, name, start_server, tmp_path):
         # If this fails, a field that is harmless in HTTP/2 becomes a second request in the proxy's HTTP/1.1.
         server = start_server(*FLAGS)
         failures = []
@@ -546,7 +546,7 @@ class TestThroughProxies:
 class TestDetectors:
     """Faults that the tests above would see. If one of these fails, they pass on a broken server."""
 
-    def test_a_smuggled_request_is_seen_from_each_side(self, start_server):
+    def test_a_smuggled_request_is_detected_from_each_side(self, start_server):
         server = start_server(*FLAGS)
         smuggled = Case("two requests", hostile_http.sized() + HIDDEN, "", unfinished=True)
         with gullible_proxy(server.url) as url, Witness(server) as witness:
@@ -557,7 +557,7 @@ class TestDetectors:
         assert [finding.partition(":")[0] for finding in found] == ["victim", "counted", "stored"]
         assert is_shared
 
-    def test_a_forged_address_is_seen(self, start_server):
+    def test_a_forged_address_is_detected(self, start_server):
         # The tests' own address is trusted here, as if a proxy had passed on a client's claim.
         server = start_server(*FORGED_FLAGS, "--trusted-proxy", "127.0.2.0/24")
         assert FORGED[0] in [fields for fields, _ in charged_wrongly(server.url, None)]

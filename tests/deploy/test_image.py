@@ -70,7 +70,7 @@ def served(container):
 
 
 class TestImage:
-    def test_has_what_it_needs_to_run_and_no_compiler(self, image):
+    def test_contains_the_runtime_and_no_compiler(self, image):
         # If this fails, the image is ten times as large, or carries tools that an intruder would like to find.
         present = [
             name
@@ -81,7 +81,7 @@ class TestImage:
         assert not (image.root / "src").exists()
         assert not list((image.root / "usr/local").rglob("*.h"))
 
-    def test_starts_as_nobody_in_particular(self, image):
+    def test_starts_as_an_unprivileged_user(self, image):
         # If this fails, the server runs as root unless the operator thinks of it.
         uid, gid = image.config["User"].split(":")
         assert int(uid) > 0
@@ -91,7 +91,7 @@ class TestImage:
 
 
 class TestContainer:
-    def test_any_user_syncs_through_it_and_the_data_outlives_it(self, run, volume, user, new_replica):
+    def test_any_user_can_run_it_and_the_data_outlives_it(self, run, volume, user, new_replica):
         # If this fails, a container with another user, a read-only file system and no capabilities does
         # not work, or loses tasks when it is replaced.
         first = served(run(user=SOMEBODY))
@@ -120,7 +120,7 @@ class TestContainer:
         assert made.stdout.startswith("/data/")
         assert container.exec("rm", made.stdout.strip()).returncode == 0
 
-    def test_started_as_root_it_takes_over_the_volume_and_leaves_root(self, run, volume, user, new_replica):
+    def test_drops_root_after_taking_over_the_volume(self, run, volume, user, new_replica):
         # If this fails, it does not start on Fly and Railway, which mount volumes that only root can write, or it
         # serves as root there.
         os.chown(volume, 0, 0)
@@ -140,14 +140,14 @@ class TestContainer:
             os.chown(path, 0, 0)
         assert served(run(user="0:0")).stop() == 0
 
-    def test_warns_when_there_is_no_volume(self, run):
+    def test_warns_without_a_volume(self, run):
         # If this fails, an operator who forgot the volume learns of it when the container is replaced.
         assert "no volume" not in served(run()).log
         without = run("--version", volume=None)
         assert without.wait() == 0
         assert "no volume is mounted at /data" in without.log
 
-    def test_arguments_are_the_server_s(self, run):
+    def test_passes_its_arguments_to_the_server(self, run):
         # If this fails, `docker run IMAGE --memory-budget 64M` and `docker run IMAGE credentials` differ from
         # the docs.
         container = run("credentials", "--url", "https://sync.example.org")
@@ -185,7 +185,7 @@ class Places:
 
 
 class TestMoving:
-    def test_a_data_directory_moves_up_and_back(self, start_server, run, volume, tmp_path):
+    def test_a_data_directory_moves_into_the_image_and_back(self, start_server, run, volume, tmp_path):
         # If this fails, a new image, or a new Debian, cannot read the data of the one before; or there is no way back.
         places = Places(start_server, run, volume)
         chains = {client: [] for client in CLIENTS}
@@ -209,7 +209,7 @@ class TestMoving:
                 assert [version.segment for version in wire.history(url, client)] == chain
                 assert wire.get_snapshot(url, client).body == snapshots[client]
 
-    def test_a_backup_is_restored_elsewhere(self, start_server, run, volume, tmp_path):
+    def test_a_backup_can_be_restored_in_the_other_environment(self, start_server, run, volume, tmp_path):
         # If this fails, a backup is of use only on machines like the one that made it.
         places = Places(start_server, run, volume)
         chain = []
@@ -227,7 +227,7 @@ class TestMoving:
 
 
 class TestHealth:
-    def test_the_check_follows_the_server(self, image, run):
+    def test_the_check_reports_the_state_of_the_server(self, image, run):
         # If this fails, an engine restarts a server that is well, or keeps one that is not.
         assert image.healthcheck["Test"][0] == "CMD"
         command = image.healthcheck["Test"][1:]
@@ -244,7 +244,7 @@ class TestHealth:
         assert done.returncode == exit_status
         assert bool(done.stdout) == bool(exit_status)
 
-    def test_says_no_when_nothing_listens_there(self, image, run):
+    def test_is_unhealthy_when_nothing_listens(self, image, run):
         # If this fails, the tests above show nothing.
         container = served(run(env=("LISTEN=127.0.0.1:8081,127.0.0.1:8080",)))
         command = image.healthcheck["Test"][1:]

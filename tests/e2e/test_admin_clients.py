@@ -31,7 +31,7 @@ def two_clients(place):
 
 
 class TestList:
-    def test_table_and_json(self, place, two_clients):
+    def test_clients_are_listed_as_a_table_and_as_json(self, place, two_clients):
         """If this fails, an operator does not see the clients of the server."""
         table = admin.succeed(place.data_dir, "clients", "list").splitlines()
         assert len(table) == 3 and table[0].startswith("CLIENT ID")
@@ -61,7 +61,7 @@ class TestList:
 
 
 class TestShow:
-    def test_by_id_prefix_and_pseudonym(self, place, two_clients):
+    def test_finds_a_client_by_id_prefix_and_pseudonym(self, place, two_clients):
         """If this fails, the name in the log does not lead an operator to the client."""
         whole = admin.as_json(place.data_dir, "clients", "show", two_clients[0])
         assert whole["versions"] == 3
@@ -71,7 +71,7 @@ class TestShow:
         text = admin.succeed(place.data_dir, "clients", "show", two_clients[0])
         assert two_clients[0] in text and whole["pseudonym"] in text
 
-    def test_who_is_not_there(self, place, two_clients):
+    def test_an_unknown_client_is_reported(self, place, two_clients):
         """If this fails, a mistyped name gets an operator another client, or a riddle."""
         show = ("clients", "show")
         assert UNKNOWN_ID in admin.refusal(place.data_dir, *show, UNKNOWN_ID)
@@ -81,7 +81,7 @@ class TestShow:
         assert "neither" in admin.refusal(place.data_dir, *show, "somebody", status=2)
         assert "CLIENT" in admin.refusal(place.data_dir, *show, status=2)
 
-    def test_an_ambiguous_prefix(self, place):
+    def test_an_ambiguous_prefix_is_refused(self, place):
         """If this fails, an operator bans or deletes the wrong one of two clients."""
         ids = ["abcdef01-0000-4000-8000-000000000001", "abcdef01-0000-4000-8000-000000000002"]
         for client_id in ids:
@@ -95,7 +95,7 @@ class TestShow:
 
 
 class TestDelete:
-    def test_deleting_needs_a_yes(self, place, two_clients):
+    def test_deleting_requires_yes(self, place, two_clients):
         """If this fails, a script's mistake removes a person's tasks."""
         line = admin.refusal(place.data_dir, "clients", "delete", two_clients[0], status=2)
         assert "--yes" in line and "3 versions" in line
@@ -110,7 +110,7 @@ class TestDelete:
         assert wire.get_snapshot(place.url, two_clients[0]).status == 404
         assert len(wire.history(place.url, two_clients[1])) == 1
 
-    def test_a_person_is_asked(self, place, two_clients):
+    def test_deleting_asks_at_a_terminal(self, place, two_clients):
         """If this fails, a person at a terminal is not asked, or is not listened to."""
         for answer, status, left in (("n", 1, 2), ("", 1, 2), ("y", 0, 1)):
             assert answer_on_terminal(place.data_dir, answer, "clients", "delete", two_clients[0]) == status
@@ -141,7 +141,7 @@ class TestStats:
 
 
 class TestWhereTheDataIs:
-    def test_no_directory(self, tmp_path):
+    def test_a_missing_directory_is_reported_and_not_created(self, tmp_path):
         """If this fails, a mistyped path makes an empty data directory, and an operator believes all data is lost."""
         for command in (["clients", "list"], ["stats"], ["verify"], ["prune", "--dry-run"]):
             assert "no data" in admin.refusal(tmp_path / "nowhere", *command)
@@ -155,14 +155,14 @@ class TestWhereTheDataIs:
         mode = os.stat(server.data_dir / "admin.sock").st_mode
         assert stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o600
 
-    def test_a_socket_without_a_server(self, server):
+    def test_a_stale_socket_does_not_prevent_offline_use(self, server):
         """If this fails, nothing works on the data after a server was killed."""
         admin.add_chain(server.url, UNKNOWN_ID, 1)
         server.kill()
         assert (server.data_dir / "admin.sock").exists()
         assert len(admin.as_lines(server.data_dir, "clients", "list")) == 1
 
-    def test_a_server_without_its_socket(self, start_server):
+    def test_a_server_without_a_socket_is_explained(self, start_server):
         """If this fails, an operator who turned the socket off gets no hint at the reason."""
         server = start_server("--no-admin-socket")
         assert not (server.data_dir / "admin.sock").exists()
@@ -170,12 +170,12 @@ class TestWhereTheDataIs:
         assert "in use" in line and "admin-socket" in line and "stopped" in line
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may do everything")
-    def test_somebody_elses_directory(self, server):
+    def test_a_socket_of_another_user_is_reported(self, server):
         """If this fails, an operator who runs the command as the wrong user does not learn so."""
         os.chmod(server.data_dir / "admin.sock", 0)
         assert "user" in admin.refusal(server.data_dir, "stats")
 
-    def test_what_a_command_is(self, tmp_path):
+    def test_unknown_commands_and_flags_are_refused(self, tmp_path):
         """If this fails, a mistyped command serves, or a mistyped flag is ignored."""
         assert "list" in admin.refusal(tmp_path, "clients", status=2)
         assert "frobnicate" in admin.refusal(tmp_path, "clients", "frobnicate", status=2)
@@ -186,7 +186,7 @@ class TestWhereTheDataIs:
 
 
 class TestApi:
-    def test_what_is_refused(self, server):
+    def test_invalid_requests_are_refused(self, server):
         """If this fails, a program's mistake does something else than was meant."""
         for method, path, body, status, text in (
             ("GET", "nothing", None, 404, "nothing"),
@@ -213,12 +213,12 @@ class TestApi:
             got, answer = admin.api(server, method, path, body)
             assert got == status and text in answer["error"], (method, path, got, answer)
 
-    def test_clients_have_no_way_there(self, server):
+    def test_clients_cannot_reach_the_api(self, server):
         """If this fails, a stranger can do everything with all data."""
         for path in ("/v1/admin/stats", "/v1/admin/clients"):
             assert wire.request(server.url, "GET", path, UNKNOWN_ID).status == 404
 
-    def test_a_body_that_is_too_long(self, start_server):
+    def test_a_body_over_the_limit_is_refused(self, start_server):
         """If this fails, one request can take all the memory."""
         server = start_server("--body-bytes-max", "1M")
         with socket.socket(socket.AF_UNIX) as connection:

@@ -41,7 +41,7 @@ def place(request, start_server, tmp_path):
 
 
 class TestVersions:
-    def test_what_is_listed(self, place):
+    def test_lists_versions_with_their_figures(self, place):
         """If this fails, an operator cannot see where a history went wrong."""
         listed = versions(place, place.client_id)
         assert [version["version_id"] for version in listed] == place.ids
@@ -54,7 +54,7 @@ class TestVersions:
         table = admin.succeed(place.data_dir, "clients", "versions", place.client_id, "--last", "3")
         assert place.ids[3] in table and "snapshot" in table and place.ids[2] in table.splitlines()[1]
 
-    def test_pages(self, start_server):
+    def test_a_long_history_is_listed_in_pages(self, start_server):
         """If this fails, a long history is listed in part."""
         server, client_id = start_server(), str(uuid.uuid4())
         lines = [{"type": "client", "client_id": client_id}]
@@ -71,7 +71,7 @@ class TestVersions:
 
 
 class TestRewind:
-    def test_what_is_removed_and_what_stays(self, place, tmp_path):
+    def test_removes_only_the_end_of_the_history(self, place, tmp_path):
         """If this fails, a poisoned history cannot be cut off, or more than its end is gone."""
         file = tmp_path / "removed.jsonl"
         answer = admin.as_json(
@@ -109,7 +109,7 @@ class TestRewind:
         for neighbour in place.neighbours:
             assert len(wire.history(server.url, neighbour)) == 3
 
-    def test_the_file_undoes_it(self, place, tmp_path):
+    def test_the_file_of_removed_versions_undoes_a_rewind(self, place, tmp_path):
         """If this fails, a rewind that was a mistake is for ever."""
         before = show(place, place.client_id)
         file = tmp_path / "removed.jsonl"
@@ -123,7 +123,7 @@ class TestRewind:
         assert after["snapshot"]["version_id"] == place.ids[3]
         assert admin.as_json(place.data_dir, "verify")["problems"] == []
 
-    def test_a_snapshot_that_is_older_stays_unless_it_is_to_go(self, place, tmp_path):
+    def test_an_older_snapshot_is_removed_only_on_request(self, place, tmp_path):
         """If this fails, a poisoned snapshot cannot be removed, or a good one is lost."""
         rewind = ("clients", "rewind", place.client_id, "--yes", "--json", "--output")
         kept = json.loads(admin.succeed(place.data_dir, *rewind, tmp_path / "1", "--to", "5"))
@@ -134,7 +134,7 @@ class TestRewind:
         assert [line["type"] for line in lines_of(tmp_path / "2")] == ["client", "snapshot", "replicas"]
         assert "nothing is to be removed" in admin.refusal(place.data_dir, *rewind, tmp_path / "3", "--to", "5")
 
-    def test_what_makes_no_sense_changes_nothing(self, place, tmp_path):
+    def test_invalid_requests_change_nothing(self, place, tmp_path):
         """If this fails, a slip of the hand removes a history."""
         before = show(place, place.client_id)
         rewind = ("clients", "rewind", place.client_id)
@@ -152,14 +152,14 @@ class TestRewind:
         assert "nowhere" in admin.refusal(place.data_dir, *rewind, "--to", "2", "--yes", "--output", nowhere)
         assert file.read_text(encoding="utf-8") == "mine" and show(place, place.client_id) == before
 
-    def test_the_default_file_and_words_for_people(self, place, tmp_path):
+    def test_names_the_default_file_of_removed_versions(self, place, tmp_path):
         """If this fails, an operator does not find the file with the removed versions."""
         done = admin.run(place.data_dir, "clients", "rewind", place.client_id, "--to", "4", "--yes", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         (file,) = tmp_path.glob(f"{place.client_id}-before-rewind-*.jsonl")
         assert "2 versions removed" in done.stdout and file.name in done.stdout
 
-    def test_nothing_goes_that_was_not_seen(self, place):
+    def test_versions_added_during_a_rewind_are_not_removed(self, place):
         """If this fails, a version that came during a rewind is removed without being in its file."""
         server = place.serve()
         later = wire.add_version(server.url, place.client_id, place.ids[-1]).headers["X-Version-Id"]
@@ -175,7 +175,7 @@ class TestRewind:
         status, answer = admin.api(server, "POST", path, {**body, "latest_version_id": later})
         assert (status, answer["versions_removed"]) == (200, 5)
 
-    def test_acceptance_of_a_diverged_replica_ends(self, place, tmp_path):
+    def test_a_rewind_ends_the_acceptance_of_a_diverged_replica(self, place, tmp_path):
         """If this fails, the replica that poisoned a history puts the poison back."""
         admin.succeed(place.data_dir, "clients", "accept-diverged", place.client_id)
         admin.succeed(
@@ -185,7 +185,7 @@ class TestRewind:
 
 
 class TestRestoreOne:
-    def test_back_to_the_backup(self, place, tmp_path):
+    def test_restores_one_client_from_a_backup(self, place, tmp_path):
         """If this fails, one client's mistake can only be undone for all clients at once."""
         backups, file = tmp_path / "backups", tmp_path / "present.jsonl"
         admin.succeed(place.data_dir, "backup", backups)
@@ -211,7 +211,7 @@ class TestRestoreOne:
         admin.succeed(server.data_dir, *restore[:-1], tmp_path / "again.jsonl", "--yes")
         assert [version.version_id for version in wire.history(server.url, place.client_id)] == place.ids
 
-    def test_a_client_that_was_deleted(self, place, tmp_path):
+    def test_restores_a_deleted_client(self, place, tmp_path):
         """If this fails, a deletion by mistake cannot be undone for one client."""
         backups = tmp_path / "backups"
         admin.succeed(place.data_dir, "backup", backups)
@@ -221,7 +221,7 @@ class TestRestoreOne:
         shown = show(place, place.client_id)
         assert (shown["versions"], shown["snapshot"]["version_id"], shown["ban"]) == (6, place.ids[3], None)
 
-    def test_another_history_in_its_place(self, place, tmp_path):
+    def test_replaces_another_history(self, place, tmp_path):
         """If this fails, a client that started again by mistake stays so."""
         backups, file = tmp_path / "backups", tmp_path / "present.jsonl"
         admin.succeed(place.data_dir, "backup", backups)
@@ -235,7 +235,7 @@ class TestRestoreOne:
         assert [version.version_id for version in wire.history(server.url, place.client_id)] == place.ids
         assert show(server, place.client_id)["ban"] is None
 
-    def test_what_cannot_be(self, place, tmp_path):
+    def test_an_impossible_restore_removes_nothing(self, place, tmp_path):
         """If this fails, a restore that cannot be done removes something."""
         before = show(place, place.client_id)
         backups, restore = tmp_path / "backups", ("clients", "restore", place.client_id, "--yes")
@@ -262,7 +262,7 @@ class TestAcceptDivergedInBulk:
     def ahead(self, number):
         return f"{number:012x}"[:8] + "-" + f"{number:012x}"[8:] + "-8000-8000-" + uuid.uuid4().hex[:12]
 
-    def test_only_where_it_is_clear(self, start_server):
+    def test_accepts_only_replicas_that_are_clearly_ahead(self, start_server):
         """If this fails, a thousand people wait after a restore, or a computer that was left behind takes over."""
         server = start_server("--new-clients-per-address-day", "0")
         url = server.url
@@ -314,7 +314,7 @@ class TestAcceptDivergedInBulk:
         assert behind_it["accepted"] == []
         assert "older" in {entry["client_id"]: entry["why"] for entry in behind_it["left_out"]}[clear]
 
-    def test_a_client_or_all(self, server):
+    def test_requires_a_client_or_all(self, server):
         """If this fails, a slip of the hand accepts every client."""
         assert "--all-with-one" in admin.refusal(server.data_dir, "clients", "accept-diverged", status=2)
         line = admin.refusal(

@@ -46,7 +46,7 @@ def ensure_running(server):
 
 
 class TestImport:
-    def test_ids_and_bytes_stay(self, server, recorded, export_file, settle):
+    def test_keeps_ids_and_bytes(self, server, recorded, export_file, settle):
         """If this fails, replicas notice a move: they diverge, or cannot read their history."""
         settle(server)
         totals = admin.as_json(server.data_dir, "clients", "import", export_file)
@@ -58,7 +58,7 @@ class TestImport:
             latest = client.versions[-1].version_id
             assert wire.add_version(server.url, client.client_id, latest).status == 200
 
-    def test_again_is_harmless_but_asked_for(self, server, export_file, settle):
+    def test_repeating_an_import_changes_nothing_and_needs_a_flag(self, server, export_file, settle):
         """If this fails, an import that was cut short cannot be repeated."""
         settle(server)
         admin.succeed(server.data_dir, "clients", "import", export_file)
@@ -66,14 +66,14 @@ class TestImport:
         totals = admin.as_json(server.data_dir, "clients", "import", export_file, "--yes")
         assert totals == {"clients": 2, "versions_added": 0, "versions_present": 4, "snapshots_stored": 0}
 
-    def test_from_standard_input_into_a_new_directory(self, tmp_path, recorded):
+    def test_imports_standard_input_into_a_new_directory(self, tmp_path, recorded):
         """If this fails, moving to a new machine needs a server started and stopped first."""
         done = admin.run_with_input(tmp_path / "new", recorded[0].ndjson(), "clients", "import")
         assert done.returncode == 0, done.stderr
         listed = admin.as_lines(tmp_path / "new", "clients", "list")
         assert [client["client_id"] for client in listed] == [recorded[0].client_id]
 
-    def test_bad_lines(self, server, recorded, tmp_path):
+    def test_malformed_lines_are_refused_by_number(self, server, recorded, tmp_path):
         """If this fails, a damaged file is imported in part, or the message does not name the damaged line."""
         lines = [json.dumps(line) for line in recorded[0].lines()]
         version = json.loads(lines[1])
@@ -98,7 +98,7 @@ class TestImport:
         status, answer = admin.api(server, "POST", "import", "\n".join(lines[1:]))
         assert status == 400 and "client line" in answer["error"]
 
-    def test_a_history_that_differs(self, server, recorded):
+    def test_a_different_history_is_refused(self, server, recorded):
         """If this fails, an import mixes two histories of one client, and its replicas lose tasks."""
         client = recorded[0]
         assert wire.add_version(server.url, client.client_id, segment=b"another history").status == 200
@@ -112,7 +112,7 @@ class TestImport:
 
 
 class TestInterruption:
-    def test_an_import_says_what_is_left(self, server, recorded):
+    def test_an_interrupted_import_names_the_remaining_clients(self, server, recorded):
         """If this fails, an operator does not know which clients an interrupted import stored, or how to continue."""
         client = recorded[0]
         lines = [json.dumps(line) for line in client.lines()]
@@ -161,7 +161,7 @@ class TestExport:
         # Nothing is lost or changed on the way, not even the times.
         assert admin.succeed(target.data_dir, "clients", "export", "--all") == everything
 
-    def test_large_clients_come_in_pages(self, start_server, settle, tmp_path):
+    def test_a_large_client_is_exported_in_pages(self, start_server, settle, tmp_path):
         """If this fails, a large client does not fit through, or with a gap."""
         source, target = start_server(), start_server()
         client_id = "77777777-0000-4000-8000-000000000007"
@@ -182,7 +182,7 @@ class TestExport:
         assert wire.history(target.url, client_id) == wanted
         assert wire.get_snapshot(target.url, client_id).body == segment * 4
 
-    def test_what_is_refused(self, server, export_file, tmp_path):
+    def test_invalid_exports_are_refused(self, server, export_file, tmp_path):
         """If this fails, a failed export looks like a good one, or takes a file's place."""
         admin.succeed(server.data_dir, "clients", "import", export_file)
         export = ("clients", "export")
@@ -203,7 +203,7 @@ def lines_of(data_dir, *arguments):
 
 
 class TestWhereReplicasAre:
-    def test_an_export_of_before_strands_nobody(self, start_server, settle):
+    def test_an_export_without_positions_strands_no_replica(self, start_server, settle):
         """If this fails, a computer that was seen yesterday in the old house cannot sync in the new one.
 
         The file does not say where replicas are, so they may be at the oldest version.
@@ -217,7 +217,7 @@ class TestWhereReplicasAre:
         client = json.loads(OLD_EXPORT.read_text(encoding="utf-8").splitlines()[0])["client_id"]
         assert len(wire.history(server.url, client)) == 10
 
-    def test_positions_come_along(self, start_server, settle):
+    def test_positions_of_replicas_are_transferred(self, start_server, settle):
         """If this fails, the new house's retention strands a computer, or keeps useless versions for ever."""
         source, target = start_server(), start_server()
         old_file = OLD_EXPORT.read_text(encoding="utf-8").splitlines()
@@ -251,7 +251,7 @@ class TestWhereReplicasAre:
         left = [line["version_id"] for line in lines_of(target.data_dir, client) if line["type"] == "version"]
         assert left == [version["version_id"] for version in versions[4:]]
 
-    def test_a_computer_that_synced_yesterday_goes_on_in_the_new_house(self, start_server, user, new_replica):
+    def test_a_recent_replica_continues_on_the_new_server(self, start_server, user, new_replica):
         """If this fails, moving between servers costs a user a computer's unsynced tasks."""
         source, target = start_server("--snapshot-versions", "1"), start_server()
         laptop, desktop = new_replica(source.url, user), new_replica(source.url, user)
@@ -281,7 +281,7 @@ class TestWhereReplicasAre:
 
 
 class TestWhoIsAdmitted:
-    def test_all_of_it_comes_with_everything(self, start_server, settle, recorded, export_file):
+    def test_a_full_export_carries_all_access_records(self, start_server, settle, recorded, export_file):
         """If this fails, banned clients come back on the new server, and tokens protect no client any more."""
         source, target = start_server("--invite-only"), start_server("--invite-only")
         admin.succeed(source.data_dir, "clients", "import", export_file)
@@ -322,7 +322,7 @@ class TestWhoIsAdmitted:
         (left,) = admin.as_lines(target.data_dir, "invites", "list")
         assert left["uses"] == 1 and left["label"] == "for Ann"
 
-    def test_one_client_takes_its_own_along(self, start_server, recorded, export_file):
+    def test_an_export_of_one_client_carries_its_access_records(self, start_server, recorded, export_file):
         """If this fails, a client that moves alone loses its token, or takes others' along."""
         source = start_server()
         admin.succeed(source.data_dir, "clients", "import", export_file)
@@ -334,7 +334,7 @@ class TestWhoIsAdmitted:
         assert [line["client_id"] for line in lines if line["type"] == "token"] == [one]
         assert other not in json.dumps(lines) and "invite" not in [line["type"] for line in lines]
 
-    def test_bad_lines(self, server, tmp_path):
+    def test_malformed_access_lines_are_refused(self, server, tmp_path):
         """If this fails, a damaged line admits a stranger, or a token in the place of its digest is shown."""
         client_id = "99999999-0000-4000-8000-00000000000c"
         token = "dfc3dd1a8a0115b69b32adda57d7878e"

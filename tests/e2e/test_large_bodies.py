@@ -190,7 +190,7 @@ def test_a_conflict_is_answered_before_the_body_is_sent(start_server, transport)
         connection.close()
 
 
-def test_transfers_that_stand_still_are_cut_off(start_server, transport):
+def test_stalled_transfers_time_out(start_server, transport):
     """If this fails, computers that fall asleep in the middle of a transfer take memory until the server is restarted,
     and then no transfer is served; or a part of a version is stored."""
     flags = ("--body-timeout", str(STALL_MS), "--metrics-listen", ANY_PORT)
@@ -231,7 +231,7 @@ def test_transfers_that_stand_still_are_cut_off(start_server, transport):
     assert peak_bytes(server) < 1.5 * BUDGET
 
 
-def test_uploads_that_are_cut_store_nothing(start_server, transport):
+def test_aborted_uploads_store_nothing(start_server, transport):
     """If this fails, a connection that breaks leaves a part of a version or of a snapshot, or takes space for ever.
     Over TLS it ends as one that breaks does, without a close_notify."""
     server = start_server(*transport.flags)

@@ -110,7 +110,7 @@ def check_notes(verification, expected):
             assert any(word in note for note in notes), (client_id, notes)
 
 
-def test_nothing_that_a_stranger_may_do_is_damage(start_server, tmp_path):
+def test_permitted_requests_of_strangers_are_not_reported_as_damage(start_server, tmp_path):
     """If this fails, one request of a stranger's makes every check of the operator's fail for ever."""
     server = start_server("--new-clients-per-address-day", "0")
     expected = {}

@@ -93,7 +93,7 @@ def together(count, function):
         return list(pool.map(run, range(count)))
 
 
-def test_many_replicas_at_a_time(start):
+def test_concurrent_replicas_lose_no_version(start):
     """If this fails, versions are lost when many replicas add them at the same time."""
     embedder = start()
     clients = [new_id() for _ in range(REPLICAS)]
@@ -132,7 +132,7 @@ def test_taskwarrior_syncs(start, user, new_replica):
     assert set(here.export()) == {first, second}
 
 
-def test_answers_are_those_of_the_server(start, start_server):
+def test_answers_equal_those_of_tcsync_server(start, start_server):
     """If this fails, replicas get other answers than from tcsync-server: paths, methods or answers are changed."""
     embedder, server = start(), start_server()
     known, unknown = new_id(), new_id()
@@ -224,7 +224,7 @@ def test_unusual_clients_are_served(start, language):
     assert [version.segment for version in wire.history(embedder.url, client_id)] == stored
 
 
-def test_requests_that_do_not_wait_for_answers_are_served(start, language):
+def test_pipelined_requests_are_served(start, language):
     """If this fails, clients that pipeline get wrong answers, or none."""
     if lacks(language, "further requests"):
         pytest.skip(f"the HTTP server of {language} takes one request a connection")
@@ -251,7 +251,7 @@ def test_requests_that_do_not_wait_for_answers_are_served(start, language):
     assert bodies == [segment, segment[::-1]]
 
 
-def test_heads_that_two_servers_may_read_differently_store_nothing(start, language):
+def test_ambiguous_heads_store_nothing(start, language):
     """If this fails, two different lengths let a request hide in another one's body."""
     embedder = start()
     client_id = new_id()
@@ -284,7 +284,7 @@ def framing(request, language):
     return request.param
 
 
-def test_a_body_that_breaks_off_is_not_stored(start, framing):
+def test_a_truncated_body_is_not_stored(start, framing):
     """If this fails, a part of a version is stored as the whole, and no replica can read on."""
     embedder = start()
     client_id, segment = new_id(), content("broken", 3 * MIB)
@@ -300,7 +300,7 @@ def test_a_body_that_breaks_off_is_not_stored(start, framing):
     assert wire.add_version(embedder.url, client_id, segment=segment).status == 200
 
 
-def test_a_client_that_vanishes_takes_nothing_with_it(start):
+def test_a_lost_client_leaves_no_memory_behind(start):
     """If this fails, clients that vanish in the middle of an answer or a body keep their memory for ever."""
     embedder = start(TCSYNC_MEMORY_BUDGET="16M", TCSYNC_CLIENT_BYTES_MAX="0")
     client_id, segment = new_id(), content("large", 20 * MIB)
@@ -321,7 +321,7 @@ def test_a_client_that_vanishes_takes_nothing_with_it(start):
     assert wire.history(embedder.url, client_id)[0].segment == segment
 
 
-def test_idle_connections_do_not_keep_others_out(start):
+def test_idle_connections_do_not_block_others(start):
     """If this fails, a thousand idle connections, of which half have begun a request, stop the program."""
     embedder = start()
     before = embedder.resident_bytes()
@@ -430,7 +430,7 @@ class Writer:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_end_answers_what_it_stores(start, number):
+def test_a_stop_answers_every_stored_version(start, number):
     """If this fails, a restart of the program loses an acknowledged version, or stores one without an answer."""
     embedder = start()
     writers = [Writer(embedder) for _ in range(RUNNING_UPLOADS)]
@@ -455,7 +455,7 @@ def test_the_end_answers_what_it_stores(start, number):
         assert stored == writer.acknowledged or (not is_in_time and stored[:-1] == writer.acknowledged)
 
 
-def test_the_end_does_not_wait_for_a_stalled_upload_for_ever(start):
+def test_a_stop_does_not_wait_for_a_stalled_upload(start):
     """If this fails, a stalled client keeps the program from stopping."""
     embedder = start()
     sockets = embedder.open_sockets()
@@ -487,7 +487,7 @@ def test_a_port_in_use_is_refused(start, tmp_path):
     assert wire.index(embedder.url).status == 200
 
 
-def test_a_wrong_option_is_refused(start, tmp_path):
+def test_an_invalid_option_is_refused(start, tmp_path):
     """If this fails, a mistyped option is ignored, and its operator does not learn so."""
     embedder = start()
     embedder.stop()

@@ -61,7 +61,7 @@ def bytes_that_do_not_unseal(_remote, server, user, latest):
 
 
 @pytest.mark.parametrize("poison", [bad_json_in_a_valid_seal, an_operation_that_there_is_not, bytes_that_do_not_unseal])
-def test_the_way_out_of_a_poisoned_history(server, paired, joined, user, tmp_path, poison):
+def test_a_rewind_repairs_a_poisoned_history(server, paired, joined, user, tmp_path, poison):
     """If this fails, one bad version ends sync for a user for ever, or the way out costs tasks."""
     good = latest_of(server, user.client_id)
     with RemoteServer(user) as remote:
@@ -89,7 +89,7 @@ def test_the_way_out_of_a_poisoned_history(server, paired, joined, user, tmp_pat
     assert admin.as_json(server.data_dir, "verify")["problems"] == []
 
 
-def test_a_computer_that_was_past_the_point_joins_anew(server, paired, joined, user, tmp_path):
+def test_a_computer_past_the_rewind_can_join_again(server, paired, joined, user, tmp_path):
     """If this fails, a computer whose versions were removed cannot come back with its tasks."""
     good = latest_of(server, user.client_id)
     paired.add("Synced, and then rewound")
@@ -109,7 +109,7 @@ def test_a_computer_that_was_past_the_point_joins_anew(server, paired, joined, u
     assert paired.tasks() == joined.tasks()
 
 
-def test_a_computer_that_was_past_the_point_carries_on(server, paired, joined, user, tmp_path):
+def test_a_computer_past_the_rewind_can_be_accepted(server, paired, joined, user, tmp_path):
     """If this fails, a rewind that went too far cannot be mended from the computer that has everything."""
     good = latest_of(server, user.client_id)
     paired.add("Synced, and then rewound")
@@ -127,7 +127,7 @@ def test_a_computer_that_was_past_the_point_carries_on(server, paired, joined, u
     assert admin.as_json(server.data_dir, "verify")["problems"] == []
 
 
-def test_one_client_from_a_backup(server, paired, joined, user, tmp_path):
+def test_one_client_can_be_restored_from_a_backup(server, paired, joined, user, tmp_path):
     """If this fails, one user's accident needs a restore of all users."""
     admin.succeed(server.data_dir, "backup", tmp_path / "backups")
     with RemoteServer(user) as remote:

@@ -48,7 +48,7 @@ class Watch:
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
-def test_the_secret_is_nowhere_where_others_look(server, new_computer, tmp_path):
+def test_the_secret_is_not_in_arguments_environment_or_logs(server, new_computer, tmp_path):
     """If this fails, another user of the computer, or a log, learns the secret."""
     first, second = new_computer(), new_computer()
     first.add("Buy milk")
@@ -80,7 +80,7 @@ def test_the_secret_is_nowhere_where_others_look(server, new_computer, tmp_path)
     assert places == {".taskrc"}, "the secret is kept in more than one place"
 
 
-def test_a_bug_shows_no_secret(server, paired, second):
+def test_a_traceback_shows_no_secret(server, paired, second):
     """If this fails, a traceback with credentials ends up in a bug report."""
     program = second.home / "broken.py"
     program.write_text(
