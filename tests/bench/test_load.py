@@ -72,10 +72,10 @@ def test_a_load_uses_the_clients_of_its_population(server):
     assert filled["clients"] == 0 and filled["population"] == 300
 
     # The clients that are there stay; new ones are added.
-    status, more = run_load(server, "populate", 4, "--population", "500")
+    status, second_report = run_load(server, "populate", 4, "--population", "500")
     assert status == 0
-    assert more["answers"]["conflict"]["count"] == 300
-    assert more["answers"]["added"]["count"] == 200
+    assert second_report["answers"]["conflict"]["count"] == 300
+    assert second_report["answers"]["added"]["count"] == 200
 
     for load, answer in (("add-version", "added"), ("get-child-404", "up_to_date")):
         status, report = run_load(server, load, 4, "--population", "500", "--seconds", "0.2")

@@ -25,11 +25,11 @@ def test_compare_reports_the_ratios_of_two_servers(tmp_path, server):
         assert 0 < low <= middle <= high
 
 
-@pytest.mark.parametrize("liar_first", [True, False])
-def test_compare_detects_a_server_that_stores_nothing(server, liar_first):
+@pytest.mark.parametrize("fake_first", [True, False])
+def test_compare_detects_a_server_that_stores_nothing(server, fake_first):
     """If this fails, a comparison with a server that stores nothing is believed."""
-    with fake_server() as liar:
-        urls = (liar, server) if liar_first else (server, liar)
+    with fake_server() as fake:
+        urls = (fake, server) if fake_first else (server, fake)
         done = run_script("compare.sh", *urls, "add-version:2", "--rounds", "2", "--seconds", "0.3")
     assert done.returncode == 1
     assert "a version that was added is not there" in done.stdout

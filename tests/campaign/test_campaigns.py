@@ -221,7 +221,7 @@ class TestCrowds:
     def attempt(self, start_server, *flags, holder_class=crowds.Holder):
         server = start_server("--connections-max", str(self.PLACES), *self.HELD, *flags)
         holder = holder_class("heads", crowds.ONE, crowds.address_of(server.url), 2 * self.PLACES, "no client")
-        campaign = SimpleNamespace(figures={}, seconds=1, count=lambda what, by=1: None)
+        campaign = SimpleNamespace(figures={}, seconds=1, count=lambda name, by=1: None)
         crowds.try_crowd(campaign, server, "heads", holder, crowds.Stranger(server.url), 0)
 
     def test_a_server_with_shares_passes(self, start_server):
@@ -238,14 +238,14 @@ class TestCrowds:
             self.attempt(start_server)
 
     def test_a_missing_crowd_is_detected(self, start_server):
-        class Dying(crowds.Holder):
+        class DyingHolder(crowds.Holder):
             def __enter__(self):
                 super().__enter__()
                 self.__exit__()
                 return self
 
         with pytest.raises(AssertionError, match="ended by itself"):
-            self.attempt(start_server, holder_class=Dying)
+            self.attempt(start_server, holder_class=DyingHolder)
 
     def test_a_dead_server_is_detected(self):
         with subprocess.Popen(["true"]) as process:

@@ -116,9 +116,9 @@ TEST_P(AccessTest, AClientWithATokenIsNotServedByItsIdAlone) {
   Put(ClientToken{
       .client_id = Id(client_id), .digest = access::DigestOf(token), .since_unix_seconds = 1});
   const TestServer server = Serve();
-  Replica thief(server, client_id);
-  ExpectError(thief.GetChildVersion(kNil), 403);
-  ExpectError(thief.AddVersion(version), 403);
+  Replica attacker(server, client_id);
+  ExpectError(attacker.GetChildVersion(kNil), 403);
+  ExpectError(attacker.AddVersion(version), 403);
   HttpClient owner = server.Connect();
   const HttpResponse fetched =
       owner.Exchange(WithToken(token, GetChildVersionRequest(client_id, kNil)));
@@ -163,9 +163,9 @@ TEST_P(AccessTest, AnInviteCreatesNoMoreClientsThanItsUses) {
   const TestServer server = Serve({{"invite-only", "on"}});
   std::atomic<int> created{0};
   std::atomic<int> refused{0};
-  std::vector<std::thread> guests;
+  std::vector<std::thread> threads;
   for (int i = 0; i < kGuests; ++i) {
-    guests.emplace_back([&] {
+    threads.emplace_back([&] {
       HttpClient client = server.Connect();
       const int status =
           client.Exchange(WithToken(token, AddVersionRequest(RandomId(), kNil))).status;
@@ -173,7 +173,7 @@ TEST_P(AccessTest, AnInviteCreatesNoMoreClientsThanItsUses) {
       refused += status == 403 ? 1 : 0;
     });
   }
-  for (std::thread& guest : guests) guest.join();
+  for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(created, kUses);
   EXPECT_EQ(refused, kGuests - kUses);
   EXPECT_EQ(UsesOf(token), static_cast<uint64_t>(kUses));

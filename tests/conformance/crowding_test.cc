@@ -300,7 +300,7 @@ absl::Duration MedianRequestTime(const TestServer& server) {
 
 // If this fails, some users who stay connected, or a hostile one, make the server unusable for all:
 // it has a thread, or a walk over all connections, for each connection.
-TEST(CrowdTest, IdleAndSlowClientsDoNotSlowDownOthers) {
+TEST(ManyConnectionsTest, IdleAndSlowClientsDoNotSlowDownOthers) {
   constexpr int kIdle = 1000;
   constexpr int kSlow = 200;
   // Both ends of each connection are in this process.

@@ -293,11 +293,11 @@ TEST_F(ErrorsTest, ABodyOverTheLimitIsTooLarge) {
 // is too large.
 TEST_F(ErrorsTest, ATooLargeLengthIsRefusedBeforeTheBody) {
   for (const char* const length : {"104857601", "1099511627776", "9223372036854775807"}) {
-    for (const bool asks_first : {false, true}) {
+    for (const bool expects_continue : {false, true}) {
       SCOPED_TRACE(length);
       HttpRequest request = AddVersionRequest(RandomId(), kNil, "");
       request.headers.emplace_back("Content-Length", length);
-      if (asks_first) request.headers.emplace_back("Expect", "100-continue");
+      if (expects_continue) request.headers.emplace_back("Expect", "100-continue");
       HttpClient client = server_.Connect();
       ASSERT_TRUE(client.Send(request.Serialize()));
       ExpectError(client.ReadResponse(), 413);

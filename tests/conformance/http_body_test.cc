@@ -323,10 +323,10 @@ TEST_F(HttpBodyTest, AGzipBombIsTooLarge) {
   const std::string bomb(size_t{64} << 20, '\0');
   ExpectError(server.Connect().Exchange(Compressed("gzip", Gzip(bomb))), 413);
   ExpectError(server.Connect().Exchange(Compressed("deflate", Deflate(bomb))), 413);
-  const std::string one_too_many((size_t{1} << 20) + 1, 'x');
-  ExpectError(server.Connect().Exchange(Compressed("gzip", Gzip(one_too_many))), 413);
+  const std::string over_limit((size_t{1} << 20) + 1, 'x');
+  ExpectError(server.Connect().Exchange(Compressed("gzip", Gzip(over_limit))), 413);
   ExpectNothingStored();
-  const std::string largest = one_too_many.substr(1);
+  const std::string largest = over_limit.substr(1);
   EXPECT_EQ(server.Connect().Exchange(Compressed("gzip", Gzip(largest))).status, 200);
   ExpectStored(largest);
 }

@@ -284,13 +284,13 @@ TEST_F(HttpFramingTest, AHalfClosedConnectionGetsItsAnswers) {
 // can ever sync again.
 TEST_F(HttpFramingTest, AConnectionCutInABodyStoresNothing) {
   const std::string id = RandomId();
-  const std::string whole = AddVersionRequest(id, kNil, BinaryBytes(100'000)).Serialize();
+  const std::string request = AddVersionRequest(id, kNil, BinaryBytes(100'000)).Serialize();
   HttpRequest chunked = AddVersionRequest(id, kNil, "");
   chunked.headers.emplace_back("Transfer-Encoding", "chunked");
   const std::string chunks = chunked.Serialize() + "7\r\nsegment\r\n";
   for (const std::string& cut :
-       {whole.substr(0, whole.size() - 1), whole.substr(0, whole.size() / 2),
-        whole.substr(0, whole.find("\r\n\r\n") + 5), chunks, chunks + "0\r\n",
+       {request.substr(0, request.size() - 1), request.substr(0, request.size() / 2),
+        request.substr(0, request.find("\r\n\r\n") + 5), chunks, chunks + "0\r\n",
         chunks.substr(0, chunks.size() - 2)}) {
     for (const int how : {0, 1, 2}) {
       HttpClient client = server_.Connect();

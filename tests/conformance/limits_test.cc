@@ -67,11 +67,11 @@ TEST(TimeoutsTest, AStalledBodyTimesOut) {
   options.body_timeout_ms = kShortMs;
   TestServer server(options);
   const std::string id = RandomId();
-  const std::string whole = AddVersionRequest(id, kNil, BinaryBytes(10'000)).Serialize();
+  const std::string upload = AddVersionRequest(id, kNil, BinaryBytes(10'000)).Serialize();
   HttpRequest chunked = AddVersionRequest(id, kNil, "");
   chunked.headers.emplace_back("Transfer-Encoding", "chunked");
   for (const std::string& begun :
-       {whole.substr(0, whole.find("\r\n\r\n") + 4), whole.substr(0, whole.size() - 1),
+       {upload.substr(0, upload.find("\r\n\r\n") + 4), upload.substr(0, upload.size() - 1),
         chunked.Serialize(), chunked.Serialize() + "7\r\nsegment\r\n",
         chunked.Serialize() + "7\r\nsegment\r\n0\r\nX-Trailer: x\r\n"}) {
     HttpClient client = server.Connect();

@@ -140,10 +140,10 @@ TEST_F(ListenerTest, AUnixSocketIsCreatedAndRemoved) {
   listener.reset();  // without Stop
   EXPECT_FALSE(std::filesystem::exists(std::filesystem::symlink_status(path)));
   // Bound, but never served.
-  absl::StatusOr<std::unique_ptr<Listener>> unserved = Bind({absl::StrCat("unix:", path)});
-  ASSERT_TRUE(unserved.ok()) << unserved.status();
+  absl::StatusOr<std::unique_ptr<Listener>> not_serving = Bind({absl::StrCat("unix:", path)});
+  ASSERT_TRUE(not_serving.ok()) << not_serving.status();
   EXPECT_TRUE(std::filesystem::is_socket(path));
-  unserved->reset();
+  not_serving->reset();
   EXPECT_FALSE(std::filesystem::exists(std::filesystem::symlink_status(path)));
 }
 

@@ -27,7 +27,7 @@ class StopTest : public testing::Test {
   }
 
   // A connection that has sent the first `part` bytes of an upload.
-  HttpClient Begun(absl::string_view message, size_t part) {
+  HttpClient SendPart(absl::string_view message, size_t part) {
     HttpClient client = server_->Connect();
     EXPECT_TRUE(client.Send(message.substr(0, part)));
     return client;
@@ -111,8 +111,8 @@ TEST_F(StopTest, AStopCutsOffUnfinishedRequestsAtItsTimeout) {
   Replica large(*server_);
   large.Append(kNil, BinaryBytes(size_t{16} << 20));
   const std::string upload = AddVersionRequest(RandomId(), kNil, BinaryBytes(10'000)).Serialize();
-  HttpClient in_body = Begun(upload, upload.size() - 1);
-  HttpClient in_head = Begun(upload, 20);
+  HttpClient in_body = SendPart(upload, upload.size() - 1);
+  HttpClient in_head = SendPart(upload, 20);
   HttpClient not_reading(server_->address(), 4096);
   ASSERT_TRUE(not_reading.Send(GetChildVersionRequest(large.client_id(), kNil).Serialize()));
   ASSERT_TRUE(not_reading.WaitForAnswer());
@@ -160,7 +160,7 @@ TEST_F(StopTest, StorageMayAnswerAReadAfterTheStop) {
 TEST_F(StopTest, DestroyingWithoutStoppingDoesNotWait) {
   Start(10 * 60 * 1000);  // longer than ctest lets this run
   const std::string upload = AddVersionRequest(RandomId(), kNil, BinaryBytes(10'000)).Serialize();
-  HttpClient in_body = Begun(upload, upload.size() - 1);
+  HttpClient in_body = SendPart(upload, upload.size() - 1);
   server_->DestroyListener();
   ExpectClosed(in_body, {408, 503});
 }
@@ -169,7 +169,7 @@ TEST_F(StopTest, DestroyingWithoutStoppingDoesNotWait) {
 TEST_F(StopTest, AStopWithATimeoutOfZeroDoesNotWait) {
   Start(0);
   const std::string upload = AddVersionRequest(RandomId(), kNil, BinaryBytes(10'000)).Serialize();
-  HttpClient in_body = Begun(upload, upload.size() - 1);
+  HttpClient in_body = SendPart(upload, upload.size() - 1);
   server_->listener().Stop();
   ExpectClosed(in_body, {408, 503});
 }

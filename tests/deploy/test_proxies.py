@@ -20,7 +20,7 @@ from support import free_port
 # The proxy alone: the tests' clients come from other addresses of the same machine, and a trusted address is never
 # taken for a client's.
 TRUSTING = ("--trusted-proxy", "127.0.0.1")
-SOMEBODY_ELSE = {"X-Forwarded-For": "203.0.113.9", "Fly-Client-IP": "203.0.113.9"}
+FORGED_SOURCE = {"X-Forwarded-For": "203.0.113.9", "Fly-Client-IP": "203.0.113.9"}
 SEGMENT_40_MB = os.urandom(40 * web.MEGABYTE)
 
 
@@ -36,10 +36,10 @@ def nginx(server_url, directory):
         yield url, authority
 
 
-both = pytest.mark.parametrize("proxy", [caddy, nginx], ids=["caddy", "nginx"])
+with_each_proxy = pytest.mark.parametrize("proxy", [caddy, nginx], ids=["caddy", "nginx"])
 
 
-@both
+@with_each_proxy
 class TestProxy:
     def test_two_computers_sync_through_tls(self, proxy, start_server, tmp_path, user, new_replica):
         # If this fails, nobody syncs with a server that was set up by the docs.
@@ -93,7 +93,7 @@ class TestProxy:
         # If this fails, the limits for each address are those of the proxy's address, or a stranger escapes them with a
         # header.
         with web.backend() as backend, proxy(backend.url, tmp_path) as (url, authority):
-            web.get_child_version(url, authority, str(uuid.uuid4()), source="127.0.0.7", headers=SOMEBODY_ELSE)
+            web.get_child_version(url, authority, str(uuid.uuid4()), source="127.0.0.7", headers=FORGED_SOURCE)
             (headers,) = backend.seen
             assert headers.get_all("X-Forwarded-For") == ["127.0.0.7"]
 
@@ -107,7 +107,7 @@ class TestProxy:
 
             assert create("127.0.0.7") == 200
             assert create("127.0.0.7") == 429
-            assert create("127.0.0.7", SOMEBODY_ELSE) == 429
+            assert create("127.0.0.7", FORGED_SOURCE) == 429
             assert create("127.0.0.8") == 200
 
     def test_answers_are_passed_on_unchanged(self, proxy, start_server, tmp_path):
@@ -137,7 +137,7 @@ class TestProxy:
                 connection.settimeout(web.TIMEOUT_S)
                 head = f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {web.MEGABYTE}\r\n\r\n"
                 connection.sendall(head.encode() + bytes(web.MEGABYTE // 2))
-                assert backend.got_a_part.wait(web.TIMEOUT_S)
+                assert backend.has_first_bytes.wait(web.TIMEOUT_S)
                 connection.sendall(bytes(web.MEGABYTE // 2))
                 assert connection.recv(web.MEGABYTE).startswith(b"HTTP/1.1 200 ")
 

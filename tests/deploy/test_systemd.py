@@ -68,10 +68,10 @@ class TestUnits:
         # If this fails, the test above shows nothing.
         broken = root / "etc/systemd/system/broken.service"
         broken.write_text("[Service]\nExecStart=/usr/local/bin/tcsync-serve\nMemoryMaximum=1\n", encoding="utf-8")
-        said = analyze(root, "verify", "broken.service").stderr
+        messages = analyze(root, "verify", "broken.service").stderr
         broken.unlink()
-        assert "not executable" in said
-        assert "MemoryMaximum" in said
+        assert "not executable" in messages
+        assert "MemoryMaximum" in messages
 
     def test_the_drop_in_for_tls_is_valid(self, root):
         # If this fails, docs/deploy.md has lines that systemd does not know.
@@ -132,9 +132,9 @@ class TestSystemCalls:
             "total"
         }
         assert {"fdatasync", "accept4", "epoll_wait"} & used, used
-        denied = used - self._allowed()
+        refused = used - self._allowed()
         # Asked for at a start, and done without where it is refused.
-        assert denied <= {"setrlimit"}
+        assert refused <= {"setrlimit"}
 
     @staticmethod
     def _serve(binary, tmp_path):

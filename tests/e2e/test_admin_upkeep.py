@@ -197,7 +197,7 @@ class TestVerify:
 
 class TestPrune:
     @pytest.fixture(params=["served", "alone"])
-    def place(self, request, start_server):
+    def target(self, request, start_server):
         """A server that removes versions older than its snapshot by 30 days and 5 versions."""
         server = start_server("--retention-days", "30", "--retention-versions", "5", "--replica-seen-days", "20")
         if request.param == "alone":
@@ -206,43 +206,43 @@ class TestPrune:
 
     flags = ("--retention-days", "30", "--retention-versions", "5", "--replica-seen-days", "20")
 
-    def test_removes_old_versions(self, place):
+    def test_removes_old_versions(self, target):
         """If this fails, the disk fills for ever, or a replica loses versions that it needs."""
         client_id, without = str(uuid.uuid4()), str(uuid.uuid4())
-        ids = import_old_client(place.data_dir, client_id, 100, newest_age_days=0, snapshot_number=90)
-        import_old_client(place.data_dir, without, 100, newest_age_days=0, snapshot_number=0)
-        dry = admin.as_json(place.data_dir, "prune", "--dry-run", *self.flags)
+        ids = import_old_client(target.data_dir, client_id, 100, newest_age_days=0, snapshot_number=90)
+        import_old_client(target.data_dir, without, 100, newest_age_days=0, snapshot_number=0)
+        dry = admin.as_json(target.data_dir, "prune", "--dry-run", *self.flags)
         # Number 90 was stored with the snapshot; number 60 is 30 days older to the day, so it stays.
         assert (dry["versions"], dry["idle_clients"], dry["bytes"]) == (59, 0, 59 * len(b"sealed"))
         assert [client["client_id"] for client in dry["clients"]] == [client_id]
-        assert "--yes" in admin.refusal(place.data_dir, "prune", *self.flags, status=2)
-        summary = admin.as_json(place.data_dir, "clients", "show", client_id)
+        assert "--yes" in admin.refusal(target.data_dir, "prune", *self.flags, status=2)
+        summary = admin.as_json(target.data_dir, "clients", "show", client_id)
         assert summary["first_number"] == 1
-        pruned = admin.as_json(place.data_dir, "prune", "--yes", *self.flags)
+        pruned = admin.as_json(target.data_dir, "prune", "--yes", *self.flags)
         assert {**pruned, "dry_run": True} == dry
-        summary = admin.as_json(place.data_dir, "clients", "show", client_id)
+        summary = admin.as_json(target.data_dir, "clients", "show", client_id)
         assert (summary["first_number"], summary["versions"]) == (60, 41)
-        assert admin.as_json(place.data_dir, "clients", "show", without)["versions"] == 100
-        assert admin.as_json(place.data_dir, "verify")["problems"] == []
-        assert admin.as_json(place.data_dir, "prune", "--yes", *self.flags)["versions"] == 0
-        if place.pid_or_none() is None:
-            place.start()
+        assert admin.as_json(target.data_dir, "clients", "show", without)["versions"] == 100
+        assert admin.as_json(target.data_dir, "verify")["problems"] == []
+        assert admin.as_json(target.data_dir, "prune", "--yes", *self.flags)["versions"] == 0
+        if target.pid_or_none() is None:
+            target.start()
         # A new computer starts from the snapshot; an old one continues from the kept versions.
-        assert wire.get_snapshot(place.url, client_id).headers["X-Version-Id"] == ids[89]
-        assert len(wire.history(place.url, client_id, ids[89])) == 10
-        assert len(wire.history(place.url, client_id, ids[58])) == 41
+        assert wire.get_snapshot(target.url, client_id).headers["X-Version-Id"] == ids[89]
+        assert len(wire.history(target.url, client_id, ids[89])) == 10
+        assert len(wire.history(target.url, client_id, ids[58])) == 41
 
-    def test_removes_idle_clients(self, place):
+    def test_removes_idle_clients(self, target):
         """If this fails, clients that nobody uses stay for ever, or ones in use are removed."""
         idle, used = str(uuid.uuid4()), str(uuid.uuid4())
-        import_old_client(place.data_dir, idle, 3, newest_age_days=400, snapshot_number=0)
-        import_old_client(place.data_dir, used, 3, newest_age_days=300, snapshot_number=0)
-        assert admin.as_json(place.data_dir, "prune", "--dry-run", *self.flags)["clients"] == []
+        import_old_client(target.data_dir, idle, 3, newest_age_days=400, snapshot_number=0)
+        import_old_client(target.data_dir, used, 3, newest_age_days=300, snapshot_number=0)
+        assert admin.as_json(target.data_dir, "prune", "--dry-run", *self.flags)["clients"] == []
         flags = (*self.flags, "--idle-client-days", "365")
-        dry = admin.as_json(place.data_dir, "prune", "--dry-run", *flags)
+        dry = admin.as_json(target.data_dir, "prune", "--dry-run", *flags)
         assert (dry["idle_clients"], dry["versions"]) == (1, 0)
-        assert "idle" in admin.succeed(place.data_dir, "prune", "--yes", *flags)
-        assert [client["client_id"] for client in admin.as_lines(place.data_dir, "clients", "list")] == [used]
+        assert "idle" in admin.succeed(target.data_dir, "prune", "--yes", *flags)
+        assert [client["client_id"] for client in admin.as_lines(target.data_dir, "clients", "list")] == [used]
 
 
 def stderr_at_a_terminal(data_dir, *arguments):

@@ -62,16 +62,16 @@ class TestOptionsInForce:
         )  # fmt: skip
         options = {row["name"]: row for row in admin.as_lines(server.data_dir, "options-in-force")}
 
-        def told(name):
+        def value_and_source(name):
             return options[name]["value"], options[name]["source"], options[name]["variable"]
 
-        assert told("snapshot-days") == ("7", "flag", None)
-        assert told("invite-only") == ("false", "flag", None)
-        assert told("memory-budget") == (str(64 << 20), "environment", "TCSYNC_MEMORY_BUDGET")
-        assert told("snapshot-versions") == ("50", "environment", "SNAPSHOT_VERSIONS")
-        assert told("idle-timeout") == ("75000", "default", None)
-        assert told("memtable-bytes") == (str(4 << 20), "derived", None)
-        assert told("data-dir") == (str(server.data_dir), "flag", None)
+        assert value_and_source("snapshot-days") == ("7", "flag", None)
+        assert value_and_source("invite-only") == ("false", "flag", None)
+        assert value_and_source("memory-budget") == (str(64 << 20), "environment", "TCSYNC_MEMORY_BUDGET")
+        assert value_and_source("snapshot-versions") == ("50", "environment", "SNAPSHOT_VERSIONS")
+        assert value_and_source("idle-timeout") == ("75000", "default", None)
+        assert value_and_source("memtable-bytes") == (str(4 << 20), "derived", None)
+        assert value_and_source("data-dir") == (str(server.data_dir), "flag", None)
         assert int(options["event-loops"]["value"]) >= 1
         table = run_bounded(
             [str(server_module.BINARY), "--help"], env=server_module.environment(), timeout_s=RUN_TIMEOUT_S
@@ -134,7 +134,7 @@ class TestTop:
     def test_ranks_the_clients_with_the_most_requests(self, start_server):
         """If this fails, an operator cannot find a client that keeps the server busy under the limits."""
         server = start_server("--trusted-proxy", "127.0.0.1")
-        loud, large, wrong = (str(uuid.uuid4()) for _ in range(3))
+        busy, large, wrong = (str(uuid.uuid4()) for _ in range(3))
 
         def ask(client_id, source, path="/v1/client/snapshot", body=None):
             method, kind = ("POST", wire.SEGMENT_TYPE) if body else ("GET", None)
@@ -142,7 +142,7 @@ class TestTop:
 
         assert "no requests" in admin.succeed(server.data_dir, "top")
         for _ in range(20):
-            ask(loud, "203.0.113.1")
+            ask(busy, "203.0.113.1")
         assert ask(large, "203.0.113.2", f"/v1/client/add-version/{wire.NIL_VERSION}", b"x" * 300_000) == 200
         for _ in range(3):
             ask(wrong, "2001:db8:1:2::7", "/nothing/here")
@@ -160,7 +160,7 @@ class TestTop:
         )
         # On the operator's terminal alone, and by pseudonym.
         assert "203.0.113" not in server.log
-        assert all(client_id not in text for client_id in (loud, large, wrong))
+        assert all(client_id not in text for client_id in (busy, large, wrong))
 
 
 @pytest.mark.parametrize(

@@ -15,21 +15,21 @@ CLIENT_ID = "0d2a71a1-9d0d-4b6c-8f0e-3f2b5d1c7a10"
 NOTICE_TIMEOUT_S = 30
 
 
-def everything_in(directory):
+def contents_of(directory):
     """Every file below a directory with its bytes."""
     return {path: path.read_bytes() if path.is_file() else None for path in directory.rglob("*")}
 
 
 def refused_start(data_dir):
     """A start that must fail without changing anything, naming no command that is not there; returns its last line."""
-    before = everything_in(data_dir)
+    before = contents_of(data_dir)
     done = run_bounded(
         [str(server_module.BINARY), "--data-dir", str(data_dir), "--listen", ANY_PORT],
         env=server_module.environment(),
         timeout_s=60,
     )
     assert done.returncode == 1, done.stderr
-    assert everything_in(data_dir) == before, "it was changed"
+    assert contents_of(data_dir) == before, "it was changed"
     line = done.stderr.splitlines()[-1]
     commands = run_bounded([str(server_module.BINARY), "--help"], timeout_s=60).stdout
     for command in re.findall(r"'tcsync-server ([a-z-]+)", line):
@@ -74,9 +74,9 @@ def test_a_damaged_log_is_refused_until_the_loss_is_accepted(start_server, tmp_p
     log.write_bytes(text)
 
     line = refused_start(server.data_dir)
-    said = re.search(r"this loses (\d+) bytes with up to (\d+) versions that were acknowledged", line)
-    assert said, line
-    lost = int(said[2])
+    loss = re.search(r"this loses (\d+) bytes with up to (\d+) versions that were acknowledged", line)
+    assert loss, line
+    lost = int(loss[2])
     assert 1 < lost < 20
     assert "'tcsync-server repair-log'" in line
 

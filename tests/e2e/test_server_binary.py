@@ -160,7 +160,7 @@ class TestUnixSocket:
 
 class TestRefusals:
     @pytest.mark.parametrize(
-        ("arguments", "culprit"),
+        ("arguments", "named_part"),
         [
             ("--nope", "--nope"),
             ("--data-dri=elsewhere", "--data-dri"),
@@ -178,10 +178,10 @@ class TestRefusals:
             ("--no-create-clients=maybe", "--no-create-clients"),
         ],
     )
-    def test_an_invalid_flag_is_refused(self, empty_dir, arguments, culprit):
+    def test_an_invalid_flag_is_refused(self, empty_dir, arguments, named_part):
         """If this fails, a typing error starts a server that is not the one that was meant, or leaves a mess."""
         usable = ["--data-dir", str(empty_dir / "data"), "--listen", ANY_PORT]
-        assert culprit in refusal(empty_dir, *usable, *arguments.split(" "))
+        assert named_part in refusal(empty_dir, *usable, *arguments.split(" "))
         assert not any(empty_dir.iterdir())
 
     @pytest.mark.parametrize(

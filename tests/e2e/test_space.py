@@ -16,7 +16,7 @@ from support import wait_until
 MIB = 1 << 20
 
 
-def marked(size):
+def bytes_with_marker(size):
     """Bytes with a text in them that is nowhere else, and the text."""
     marker = f"marker {uuid.uuid4()}".encode()
     noise = os.urandom(size)
@@ -37,12 +37,12 @@ def add_marked_client(url):
     """A client with everything in every size, and the markers in it."""
     client_id, parent_id, markers = str(uuid.uuid4()), wire.NIL_VERSION, []
     for size in (500, 17_000, 20_480, MIB):
-        segment, marker = marked(size)
+        segment, marker = bytes_with_marker(size)
         answer = wire.add_version(url, client_id, parent_id, segment)
         assert answer.status == 200, answer
         parent_id = answer.headers["X-Version-Id"]
         markers.append(marker)
-        snapshot, marker = marked(size + 1)
+        snapshot, marker = bytes_with_marker(size + 1)
         assert wire.add_snapshot(url, client_id, parent_id, snapshot).status == 200
         markers.append(marker)
     return client_id, markers
@@ -70,7 +70,7 @@ def upload_until_refused(url, client_id, size, limit=1000):
     raise AssertionError(f"{limit} versions were taken")
 
 
-class TestTheCap:
+class TestTotalCap:
     def test_deleting_a_client_frees_its_bytes_under_the_cap(self, start_server):
         """If this fails, a stranger who fills the server once has stopped it for all users and for ever."""
         server = start_server("--total-bytes-max", "5M")
@@ -161,16 +161,16 @@ class TestErasure:
         backups = tmp_path / "backups"
         admin.succeed(server.data_dir, "backup", backups)
         server.stop()
-        said = admin.succeed(server.data_dir, "clients", "delete", client_id, "--yes")
-        assert f"{client_id} is deleted" in said and "These backups still have them" in said
-        cure = next(line for line in said.splitlines() if "--remove" in line).split("tcsync-server ")[1].split()
-        assert cure == ["backups", str(backups), "--remove", "1"]
-        line = admin.refusal(server.data_dir, *cure, status=2)
+        output = admin.succeed(server.data_dir, "clients", "delete", client_id, "--yes")
+        assert f"{client_id} is deleted" in output and "These backups still have them" in output
+        advice = next(line for line in output.splitlines() if "--remove" in line).split("tcsync-server ")[1].split()
+        assert advice == ["backups", str(backups), "--remove", "1"]
+        line = admin.refusal(server.data_dir, *advice, status=2)
         assert "--yes" in line and files_with(backups, markers)
         for numbers in ("7", "1,7"):
             assert "no backup 7" in admin.refusal(server.data_dir, "backups", backups, "--remove", numbers, "--yes")
         assert files_with(backups, markers), "a part was removed"
-        admin.succeed(server.data_dir, *cure, "--yes")
+        admin.succeed(server.data_dir, *advice, "--yes")
         assert files_with(backups, markers) == []
         for nonsense in ("0", "one", "1,,2", "-1"):
             admin.refusal(server.data_dir, "backups", backups, f"--remove={nonsense}", "--yes", status=2)
@@ -267,11 +267,11 @@ class TestFigures:
         stats = admin.as_json(server.data_dir, "stats")
         assert 1_000_000 <= stats["live_bytes"] <= 1_001_000
         assert stats["dead_bytes"] == max(0, stats["bytes_on_disk"] - stats["live_bytes"])
-        said = admin.succeed(server.data_dir, "stats")
-        assert "data of clients" in said and "last backup" in said
+        output = admin.succeed(server.data_dir, "stats")
+        assert "data of clients" in output and "last backup" in output
 
 
-class TestAFullDisk:
+class TestFullDisk:
     @pytest.fixture
     def small_disk(self, tmp_path):
         """A file system of its own, so that it can be filled to the last byte."""

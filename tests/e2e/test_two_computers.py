@@ -121,13 +121,13 @@ def test_computers_that_push_at_the_same_instant_agree(server, user, new_replica
     rounds = 5
     recorders = [record(server.url) for _ in range(2)]
     replicas = [new_replica(recorder.url, user) for recorder in recorders]
-    both_have_arrived = threading.Barrier(2, timeout=RACE_TIMEOUT_S)
+    both_pushes_arrived = threading.Barrier(2, timeout=RACE_TIMEOUT_S)
     with ThreadPoolExecutor(2) as pool:
         for number in range(rounds):
             for replica, recorder in zip(replicas, recorders, strict=True):
                 replica.add(f"Round {number}")
                 recorder.exchanges.clear()
-                recorder.before_next("add-version", both_have_arrived.wait)
+                recorder.before_next("add-version", both_pushes_arrived.wait)
             list(pool.map(lambda replica: replica.sync(), replicas))
             statuses = [status for recorder in recorders for status in recorder.statuses("add-version")]
             assert sorted(statuses) == [200, 200, 409]

@@ -65,11 +65,11 @@ def read_answer(connection, method="POST"):
     return wire.Response(answer.status, answer.headers, answer.read())
 
 
-def lacks(language, what):
-    return what in embedders.LANGUAGES[language].lacks
+def lacks(language, feature):
+    return feature in embedders.LANGUAGES[language].lacks
 
 
-def send_and_read_to_the_end(connection, data):
+def exchange_until_closed(connection, data):
     """All that the server answers before it closes the connection, which may be before it has taken everything."""
     received = b""
     with contextlib.suppress(OSError):
@@ -81,7 +81,7 @@ def send_and_read_to_the_end(connection, data):
     return received
 
 
-def together(count, function):
+def run_concurrently(count, function):
     """Runs function(0) to function(count - 1) at the same time."""
     barrier = threading.Barrier(count)
 
@@ -111,8 +111,8 @@ def test_concurrent_replicas_lose_no_version(start):
         connection.close()
         return segments
 
-    added = together(REPLICAS, replica)
-    histories = together(REPLICAS, lambda number: wire.history(embedder.url, clients[number]))
+    added = run_concurrently(REPLICAS, replica)
+    histories = run_concurrently(REPLICAS, lambda number: wire.history(embedder.url, clients[number]))
     assert [[version.segment for version in history] for history in histories] == added
     embedder.restart()
     assert [version.segment for version in wire.history(embedder.url, clients[-1])] == added[-1]
@@ -121,15 +121,15 @@ def test_concurrent_replicas_lose_no_version(start):
 def test_taskwarrior_syncs(start, user, new_replica):
     """If this fails, a user of the example cannot sync two computers."""
     embedder = start()
-    here, there = (new_replica(embedder.url, user) for _ in range(2))
-    first = here.add("water the plants")
-    here.sync()
-    there.sync()
-    second = there.add("feed the cat")
-    there.sync()
-    here.sync()
-    assert here.export() == there.export()
-    assert set(here.export()) == {first, second}
+    laptop, desktop = (new_replica(embedder.url, user) for _ in range(2))
+    first = laptop.add("water the plants")
+    laptop.sync()
+    desktop.sync()
+    second = desktop.add("feed the cat")
+    desktop.sync()
+    laptop.sync()
+    assert laptop.export() == desktop.export()
+    assert set(laptop.export()) == {first, second}
 
 
 def test_answers_equal_those_of_tcsync_server(start, start_server):
@@ -257,7 +257,7 @@ def test_ambiguous_heads_store_nothing(start, language):
     client_id = new_id()
     head = upload_head(client_id, 7)
     chunks = b"7\r\nsegment\r\n0\r\n\r\n"
-    for evil, body in (
+    for ambiguous_head, body in (
         (head.replace(b"\r\n\r\n", b"\r\nContent-Length: 8\r\n\r\n"), b"segment"),
         (head.replace(b"Content-Length: 7", b"Content-Length: +7"), b"segment"),
         (head.replace(b"Content-Length: 7", b"Content-Length: -7"), b"segment"),
@@ -269,11 +269,11 @@ def test_ambiguous_heads_store_nothing(start, language):
             b"fffffffffffffffff7\r\nsegment\r\n0\r\n\r\n",
         ),
     ):
-        if b"+7" in evil and lacks(language, "strict lengths"):
+        if b"+7" in ambiguous_head and lacks(language, "strict lengths"):
             continue
         with raw_connection(embedder) as connection:
-            answer = send_and_read_to_the_end(connection, evil + body)
-        assert not answer or answer.split(b" ", 2)[1] in (b"400", b"411", b"501"), (evil, answer)
+            answer = exchange_until_closed(connection, ambiguous_head + body)
+        assert not answer or answer.split(b" ", 2)[1] in (b"400", b"411", b"501"), (ambiguous_head, answer)
     assert wire.history(embedder.url, client_id) == []
 
 
@@ -295,7 +295,7 @@ def test_a_truncated_body_is_not_stored(start, framing):
             head = head.replace(f"Content-Length: {len(segment)}".encode(), b"Transfer-Encoding: chunked")
             body = b"".join(chunked(body))
         with raw_connection(embedder) as connection:
-            send_and_read_to_the_end(connection, head + body)
+            exchange_until_closed(connection, head + body)
         assert wire.history(embedder.url, client_id) == [], f"after {sent} bytes"
     assert wire.add_version(embedder.url, client_id, segment=segment).status == 200
 
@@ -388,13 +388,13 @@ def test_stalled_uploads_take_little_memory(start):
             connection.sendall(segment[STALLED_SENT:])
             return read_answer(connection).status
 
-    together(STALLED_UPLOADS, send_half)
+    run_concurrently(STALLED_UPLOADS, send_half)
     wait_until(lambda: embedder.bytes_under_way() == 0, wire.TIMEOUT_S, "the example has read all bytes")
     during = embedder.resident_bytes()
     print(f"{STALLED_UPLOADS} stalled uploads: {before / MIB:.0f} MiB before, {during / MIB:.0f} MiB during")
     assert during - before < STALLED_BUDGET
     # They were all under way: each can continue.
-    assert together(STALLED_UPLOADS, send_rest) == [200] * STALLED_UPLOADS
+    assert run_concurrently(STALLED_UPLOADS, send_rest) == [200] * STALLED_UPLOADS
     assert wire.history(embedder.url, clients[0])[0].segment == segment
 
 

@@ -53,9 +53,9 @@ class TestAsyncio:
         with nothing_left():
             run(main())
 
-    def test_a_failed_opening_frees_the_key(self, somebody):
+    def test_a_failed_opening_frees_the_key(self, client_and_key):
         """If this fails, each failed or timed-out opening keeps a key in memory."""
-        credentials, key = somebody
+        credentials, key = client_and_key
 
         async def main():
             with pytest.raises(TcsyncError):
@@ -89,9 +89,9 @@ class TestAsyncio:
             run(main())
         assert time.monotonic() - started < PROMPTLY_S
 
-    def test_many_cancelled_tasks_leave_nothing_behind(self, server, somebody):
+    def test_many_cancelled_tasks_leave_nothing_behind(self, server, client_and_key):
         """If this fails, a cancelled task hangs, ends another one's call, or leaves something behind."""
-        credentials, key = somebody
+        credentials, key = client_and_key
         credentials = Credentials(server.url, credentials.client_id, credentials.secret)
 
         async def main():
@@ -180,7 +180,7 @@ class CollectBeforeWaiting:
             self.has_collected.set()
 
 
-class TestOddMoments:
+class TestRareMoments:
     def test_a_remote_collected_on_its_own_thread_ends_it(self, async_remote_of):
         """If this fails, a remote that is collected just before its thread waits for calls leaves that thread."""
         collector = CollectBeforeWaiting()
@@ -245,18 +245,18 @@ class TestOddMoments:
         task = loop.create_task(remote.get_snapshot())
         loop.run_until_complete(asyncio.sleep(0))
         slow.asked.acquire()
-        is_taken, may_go_on = threading.Event(), threading.Event()
+        is_taken, may_continue = threading.Event(), threading.Event()
 
         def other():
             with remote._worker._lock:
                 is_taken.set()
-                may_go_on.wait()
+                may_continue.wait()
 
         thread = threading.Thread(target=other)
         thread.start()
         is_taken.wait()
         check_child = fork(task.get_coro().close)
-        may_go_on.set()
+        may_continue.set()
         thread.join()
         check_child()
         assert not task.done()

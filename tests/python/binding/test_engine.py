@@ -456,7 +456,7 @@ class TestInterrupts:
         """) == ["raised"]
 
 
-class TestTheEndOfTheProgram:
+class TestProgramExit:
     @pytest.mark.parametrize("is_closed", [True, False])
     def test_requests_of_threads_do_not_abort_it(self, outcome, is_closed):
         """If this fails, the library calls the log function in an interpreter that is going away, and aborts."""
@@ -796,7 +796,7 @@ class TestLog:
             ) as engine,
         ):
             engine.handle("GET", "/v1/client/snapshot")
-            until = time.monotonic() + 30
-            while not statuses and time.monotonic() < until:
+            deadline = time.monotonic() + 30
+            while not statuses and time.monotonic() < deadline:
                 time.sleep(0.001)
         assert statuses and set(statuses) == {200}

@@ -86,16 +86,16 @@ class TestRealTaskwarrior:
 class Scripted:
     """Takes RemoteServer's place to give answers that no real server would."""
 
-    def __init__(self, versions=(), snapshot=None, gone=()):
+    def __init__(self, versions=(), snapshot=None, gone_answers=()):
         self.versions = {version.parent_version_id: version for version in versions}
         self.snapshot = snapshot
-        self.gone = list(gone)
+        self.gone_answers = list(gone_answers)
 
     def get_snapshot(self):
         return self.snapshot
 
     def get_child_version(self, parent):
-        if self.gone and self.gone.pop(0):
+        if self.gone_answers and self.gone_answers.pop(0):
             return Gone()
         return self.versions.get(parent, UpToDate())
 
@@ -142,7 +142,7 @@ class TestReplay:
         """If this fails, a snapshot that another computer uploads meanwhile makes the setup fail."""
         at = uuid4()
         snapshot = Snapshot(at, zlib.compress(json.dumps({TASK: {"status": "pending"}}).encode()))
-        history = fetch_history(Scripted([version([], at)], snapshot, gone=[True, False, False]))
+        history = fetch_history(Scripted([version([], at)], snapshot, gone_answers=[True, False, False]))
         assert (history.counts.all, history.version_count, history.snapshot_version_id) == (1, 1, at)
 
 
@@ -200,4 +200,4 @@ class TestBadData:
     def test_a_history_with_a_gap_is_refused(self):
         """If this fails, a history that lost its beginning passes for a whole one."""
         with pytest.raises(HistoryError, match="has a gap"):
-            fetch_history(Scripted(gone=[True, True]))
+            fetch_history(Scripted(gone_answers=[True, True]))

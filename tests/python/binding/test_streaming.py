@@ -68,7 +68,7 @@ def fault_of(call, *arguments):
     return raised.value.fault
 
 
-class TestPieces:
+class TestTransfers:
     def test_a_large_body_is_stored_and_read_in_pieces(self, engine):
         """If this fails, a large history reaches the engine or its replica changed, or is whole in memory."""
         client_id = uuid4()

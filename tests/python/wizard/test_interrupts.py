@@ -85,7 +85,7 @@ def test_an_interrupt_during_the_first_sync_restores_the_taskrc(server, new_comp
     assert computer.taskrc.read_text(encoding="utf-8") == TASKRC
     assert not list(computer.home.glob(".taskrc.*"))
     child_id = int(child.read_text(encoding="utf-8"))
-    wait_until(lambda: is_gone(child_id), 10, "the child of `task` is gone")
+    wait_until(lambda: has_ended(child_id), 10, "the child of `task` is gone")
 
 
 def test_an_interrupt_during_the_first_sync_removes_a_new_taskrc(server, new_computer):
@@ -137,7 +137,7 @@ def test_an_interrupt_during_a_move_restores_the_replica(start_server, first):
     assert "up to date" in next(check["text"] for check in first.json("doctor")["checks"] if check["check"] == "sync")
 
 
-def is_gone(process_id):
+def has_ended(process_id):
     try:
         with open(f"/proc/{process_id}/stat", encoding="utf-8") as stat:
             return stat.read().rsplit(")", 1)[1].split()[0] == "Z"

@@ -10,7 +10,7 @@ import pytest
 from computers import python_command
 
 
-class Watch:
+class ProcessWatch:
     """Looks at /proc as fast as it can, until it is stopped. `seen` are the programs that it saw."""
 
     def __init__(self):
@@ -52,7 +52,7 @@ def test_the_secret_is_not_in_arguments_environment_or_logs(server, new_computer
     """If this fails, another user of the computer, or a log, learns the secret."""
     first, second = new_computer(), new_computer()
     first.add("Buy milk")
-    with Watch() as watch:
+    with ProcessWatch() as watch:
         terminal = first.terminal("setup", "--first-computer", "--server-url", server.url)
         assert terminal.end() == 0
         secret, code = first.secret(), first.pair()

@@ -153,9 +153,9 @@ def test_text_is_wrapped_at_a_narrow_terminal(server, first):
     first.add("Buy milk")
     terminal = first.terminal("setup", "--first-computer", "--server-url", server.url, columns=80)
     assert terminal.end() == 0
-    whole = {first.pair(), first.secret()}
+    secrets = {first.pair(), first.secret()}
     for line in terminal.screen.split("\n"):
-        assert len(line) <= 80 or len(line.split()) == 1 or whole & set(line.split()), line
+        assert len(line) <= 80 or len(line.split()) == 1 or secrets & set(line.split()), line
     # No line end within them: a terminal that breaks a long line copies it as one.
-    assert all(value in terminal.screen for value in whole)
+    assert all(value in terminal.screen for value in secrets)
     assert "answer yes to “existing\n  credentials”" in terminal.screen

@@ -47,7 +47,7 @@ TEST_F(RateLimiterTest, AdmitsTheBurstAndThenTheRate) {
 }
 
 // If this fails, Retry-After sends clients back too early, and they are refused again.
-TEST_F(RateLimiterTest, TellsTheTimeUntilTheNextToken) {
+TEST_F(RateLimiterTest, ReturnsTheTimeUntilTheNextToken) {
   RateLimiter limiter({.requests = 1, .period = absl::Seconds(10), .burst = 2}, kManyBuckets,
                       clock_);
   EXPECT_EQ(Admitted(limiter, KeyOf(1), 2), 2);

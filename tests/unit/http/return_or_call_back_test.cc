@@ -55,7 +55,7 @@ TEST(ReturnOrCallBackTest, EachResultIsDeliveredOnceUnderARace) {
     int called_back = 0;
   };
   std::vector<Call> calls(20'000);
-  std::thread giver([&calls] {
+  std::thread result_thread([&calls] {
     for (Call& call : calls) {
       while (!call.has_started) std::this_thread::yield();
       call.give(std::make_unique<int>(7));
@@ -70,7 +70,7 @@ TEST(ReturnOrCallBackTest, EachResultIsDeliveredOnceUnderARace) {
                          });
     if (result) call.returned += **result;
   }
-  giver.join();
+  result_thread.join();
   for (const Call& call : calls) EXPECT_EQ(call.returned + call.called_back, 7);
 }
 

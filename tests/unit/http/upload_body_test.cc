@@ -144,9 +144,9 @@ TEST_F(UploadBodyTest, UploadsEveryByteHoweverItArrives) {
         const auto received = Finish();
         ASSERT_TRUE(received.has_value());
         ASSERT_EQ(received->result, BodyResult::kOk);
-        const auto* const whole = std::get_if<std::string>(&received->bytes);
-        EXPECT_EQ(whole != nullptr, size <= base::kPieceBytesMax) << size;
-        EXPECT_TRUE((whole != nullptr ? *whole : taken_->bytes()) == body) << size;
+        const auto* const collected = std::get_if<std::string>(&received->bytes);
+        EXPECT_EQ(collected != nullptr, size <= base::kPieceBytesMax) << size;
+        EXPECT_TRUE((collected != nullptr ? *collected : taken_->bytes()) == body) << size;
       }
     }
   }
@@ -349,24 +349,24 @@ TEST_F(UploadBodyTest, LargeBodiesLeaveAReserveAndAreLimitedByClient) {
 TEST_F(UploadBodyTest, AnAddressMayTakeHalfOfTheMemory) {
   source_ = *PeerAddress::Parse("192.0.2.1");
   std::vector<std::shared_ptr<UploadBody>> bodies;
-  const std::string few(100, 'x');
+  const std::string small_part(100, 'x');
   absl::string_view rest;
   do {
     Begin(ContentCoding::kIdentity, base::kPieceBytesMax);
     bodies.push_back(body_);
-    rest = few;
+    rest = small_part;
   } while (Append(rest) == BodyResult::kOk && bodies.size() < 10'000);
   EXPECT_LT(bodies.size(), 10'000u);
   EXPECT_LE(shares_->small()->bytes_taken(), 4 * kMiB);
   source_ = *PeerAddress::Parse("192.0.2.2");
   Begin(ContentCoding::kIdentity, base::kPieceBytesMax);
-  rest = few;
+  rest = small_part;
   EXPECT_EQ(Append(rest), BodyResult::kOk);
   // Returned memory is available again, also when no body of that address is left.
   bodies.clear();
   source_ = *PeerAddress::Parse("192.0.2.1");
   Begin(ContentCoding::kIdentity, base::kPieceBytesMax);
-  rest = few;
+  rest = small_part;
   EXPECT_EQ(Append(rest), BodyResult::kOk);
 }
 

@@ -27,8 +27,8 @@ namespace {
 
 using access::Network;
 
-constexpr Network kCrowd = {1};
-constexpr Network kStranger = {2};
+constexpr Network kBusyNetwork = {1};
+constexpr Network kOtherNetwork = {2};
 constexpr std::chrono::hours kHour{1};
 
 // Answers each GET with 200, or 429 for /busy, and remembers the targets; takes bodies.
@@ -83,7 +83,7 @@ class FairnessTest : public testing::Test {
     static boost::asio::io_context context;
     return {.socket = StreamSocket(context), .peer = PeerAddress::Local()};
   }
-  static Accepted Instead(const Network& crowd, bool is_large) {
+  static Accepted AcceptInPlaceOf(const Network& crowd, bool is_large) {
     Accepted accepted = Accept();
     accepted.admission = Admission::kServeInstead;
     accepted.crowd = crowd;
@@ -109,12 +109,12 @@ TEST_F(FairnessTest, ABurstDoesNotDelayAnotherConnectionsRequest) {
   MakeLoop({.idle = kHour, .header = kHour, .body = kHour, .request = kHour});
   std::vector<int> crowd;
   for (int i = 0; i < 20; ++i) {
-    crowd.push_back(Connect(kCrowd));
+    crowd.push_back(Connect(kBusyNetwork));
     std::string burst;
     for (int j = 0; j < 10 * base::kRequestsPerTurn; ++j) burst += Get("/crowd");
     SendAll(crowd.back(), burst);
   }
-  const int stranger = Connect(kStranger);
+  const int stranger = Connect(kOtherNetwork);
   SendAll(stranger, Get("/stranger"));
   Run();
   EXPECT_TRUE(absl::StartsWith(ReceiveHead(stranger), "HTTP/1.1 200 "));
@@ -129,7 +129,7 @@ TEST_F(FairnessTest, ABurstDoesNotDelayAnotherConnectionsRequest) {
 // If this fails, a turn's end loses requests, or answers them out of order.
 TEST_F(FairnessTest, EveryRequestOfABurstIsAnsweredInOrder) {
   MakeLoop({.idle = kHour, .header = kHour, .body = kHour, .request = kHour});
-  const int client = Connect(kCrowd);
+  const int client = Connect(kBusyNetwork);
   Run();
   std::thread sender([&] {
     std::string burst;
@@ -151,19 +151,19 @@ TEST_F(FairnessTest, EveryRequestOfABurstIsAnsweredInOrder) {
 // a newcomer of an address that has as much.
 TEST_F(FairnessTest, TheAddressWithTheMostConnectionsIsEvicted) {
   MakeLoop({.idle = kHour, .header = kHour, .body = kHour, .request = kHour});
-  const int idle = Connect(kCrowd);
-  const int partial = Connect(kCrowd);
-  const int later = Connect(kCrowd);
+  const int idle = Connect(kBusyNetwork);
+  const int partial = Connect(kBusyNetwork);
+  const int later = Connect(kBusyNetwork);
   Run();
   ASSERT_TRUE(IsServed(idle));
   SendAll(partial, "GET / HTTP/1.1\r\n");
   ASSERT_TRUE(IsServed(later));
   SendAll(later, "GET / HTTP/1.1\r\n");
   // Idle connections go first.
-  ASSERT_TRUE(IsServed(Connect(kStranger, Instead(kCrowd, false))));
+  ASSERT_TRUE(IsServed(Connect(kOtherNetwork, AcceptInPlaceOf(kBusyNetwork, false))));
   EXPECT_EQ(ReceiveUntilClosed(idle), "");
   // Then, of a large crowd, the connection that has waited for its client for longest.
-  ASSERT_TRUE(IsServed(Connect(kStranger, Instead(kCrowd, true))));
+  ASSERT_TRUE(IsServed(Connect(kOtherNetwork, AcceptInPlaceOf(kBusyNetwork, true))));
   EXPECT_EQ(ReceiveUntilClosed(partial), "");
   SendAll(later, "Host: h\r\n\r\n");
   EXPECT_TRUE(absl::StartsWith(ReceiveHead(later), "HTTP/1.1 200 "));
@@ -174,8 +174,8 @@ TEST_F(FairnessTest, TheAddressWithTheMostConnectionsIsEvicted) {
 // connection.
 TEST_F(FairnessTest, AClientThatContinuesAfter429IsDisconnected) {
   MakeLoop({.idle = kHour, .header = kHour, .body = kHour, .request = kHour});
-  const int patient = Connect(kStranger);
-  const int client = Connect(kCrowd);
+  const int retrying = Connect(kOtherNetwork);
+  const int client = Connect(kBusyNetwork);
   Run();
   std::string burst;
   for (int i = 0; i < 100; ++i) burst += Get("/busy");
@@ -183,8 +183,8 @@ TEST_F(FairnessTest, AClientThatContinuesAfter429IsDisconnected) {
   const std::string answers = ReceiveUntilClosed(client);
   EXPECT_TRUE(absl::StrContains(answers, "Connection: close\r\n"));
   for (int i = 0; i < 3 * base::kRefusedInARowMax; ++i) {
-    SendAll(patient, Get(i % 4 == 0 ? "/" : "/busy"));
-    ASSERT_FALSE(ReceiveHead(patient).empty());
+    SendAll(retrying, Get(i % 4 == 0 ? "/" : "/busy"));
+    ASSERT_FALSE(ReceiveHead(retrying).empty());
   }
   loop_->Stop();
   EXPECT_LE(handler_.targets.size(), size_t{4} * base::kRefusedInARowMax + 2);
@@ -198,8 +198,8 @@ TEST_F(FairnessTest, ATransferBelowTheMinimumRateIsClosedAndASteadyOneIsNot) {
             .body = std::chrono::milliseconds(300),
             .request = kHour,
             .bytes_per_second_min = 2000});
-  const int trickling = Connect(kCrowd);
-  const int steady = Connect(kStranger);
+  const int trickling = Connect(kBusyNetwork);
+  const int steady = Connect(kOtherNetwork);
   Run();
   const std::string head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n";
   SendAll(trickling, head);
@@ -225,13 +225,13 @@ class MemoryTest : public FairnessTest {
 // clients that have little.
 TEST_F(MemoryTest, TheConnectionWithTheMostMemoryIsClosed) {
   MakeLoop({.idle = kHour, .header = kHour, .body = kHour, .request = kHour});
-  const int stranger = Connect(kStranger);
+  const int stranger = Connect(kOtherNetwork);
   Run();
   ASSERT_TRUE(IsServed(stranger));
   std::string burst;
   while (burst.size() < 100'000) burst += Get("/large");
   for (int i = 0; i < 80; ++i) {
-    send(Connect(kCrowd), burst.data(), burst.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    send(Connect(kBusyNetwork), burst.data(), burst.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   }
   EXPECT_TRUE(Eventually([&] {
     EXPECT_LT(count_.bytes(), kBytesMax * 5 / 4);
@@ -240,24 +240,24 @@ TEST_F(MemoryTest, TheConnectionWithTheMostMemoryIsClosed) {
   EXPECT_TRUE(IsServed(stranger));
   loop_->Stop();
   EXPECT_EQ(count_.bytes(), 0) << "the charge is not given back";
-  EXPECT_EQ(count_.ConnectionsOf(kCrowd), 0);
+  EXPECT_EQ(count_.ConnectionsOf(kBusyNetwork), 0);
 }
 
 // If these fail, the wrong address is evicted.
 TEST(ConnectionCountTest, FindsTheAddressWithTheMostConnections) {
   ConnectionCount count(10, 10);
   EXPECT_FALSE(count.LargestCrowd().has_value());
-  for (int i = 0; i < 3; ++i) count.AddOf(kCrowd, i % 2);
-  for (int i = 0; i < 2; ++i) count.AddOf(kStranger, 1);
-  EXPECT_EQ(count.LargestCrowd()->network, kCrowd);
+  for (int i = 0; i < 3; ++i) count.AddOf(kBusyNetwork, i % 2);
+  for (int i = 0; i < 2; ++i) count.AddOf(kOtherNetwork, 1);
+  EXPECT_EQ(count.LargestCrowd()->network, kBusyNetwork);
   EXPECT_EQ(count.LargestCrowd()->connections, 3);
   EXPECT_EQ(count.LargestCrowd()->loop, 0u);
-  for (const size_t loop : {0, 0}) count.RemoveOf(kCrowd, loop);
-  EXPECT_EQ(count.ConnectionsOf(kCrowd), 1);
-  EXPECT_EQ(count.LargestCrowd()->network, kStranger);
+  for (const size_t loop : {0, 0}) count.RemoveOf(kBusyNetwork, loop);
+  EXPECT_EQ(count.ConnectionsOf(kBusyNetwork), 1);
+  EXPECT_EQ(count.LargestCrowd()->network, kOtherNetwork);
   EXPECT_EQ(count.LargestCrowd()->loop, 1u);
-  for (int i = 0; i < 2; ++i) count.RemoveOf(kStranger, 1);
-  count.RemoveOf(kCrowd, 1);
+  for (int i = 0; i < 2; ++i) count.RemoveOf(kOtherNetwork, 1);
+  count.RemoveOf(kBusyNetwork, 1);
   EXPECT_FALSE(count.LargestCrowd().has_value());
 }
 

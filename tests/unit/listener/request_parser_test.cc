@@ -154,19 +154,19 @@ TEST(RequestParserTest, ParsesAChunkedBody) {
   EXPECT_THAT(outcome.heads, ElementsAre("POST /a\nTransfer-Encoding=chunked\n"));
 }
 
-// If this fails, an incomplete request happens.
+// If this fails, an incomplete request has an effect.
 TEST(RequestParserTest, AnIncompleteRequestHasNoEffect) {
-  for (const absl::string_view whole :
+  for (const absl::string_view request :
        {absl::string_view("POST /a HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello"),
         absl::string_view("POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
                           "5\r\nhello\r\n0\r\n\r\n"),
         absl::string_view("GET / HTTP/1.1\r\nA: b\r\n\r\n")}) {
-    for (size_t size = 1; size < whole.size(); ++size) {
-      const Outcome outcome = Receive(whole.substr(0, size));
-      EXPECT_FALSE(outcome.ready) << whole.substr(0, size);
+    for (size_t size = 1; size < request.size(); ++size) {
+      const Outcome outcome = Receive(request.substr(0, size));
+      EXPECT_FALSE(outcome.ready) << request.substr(0, size);
       EXPECT_EQ(outcome.finished, 0);
     }
-    EXPECT_TRUE(Receive(whole).ready);
+    EXPECT_TRUE(Receive(request).ready);
   }
 }
 
@@ -231,9 +231,9 @@ TEST(RequestParserTest, Expect100ContinueIsReported) {
   EXPECT_FALSE(
       Receive("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n", 1).asked_for_continue);
   // The body is there already.
-  const std::string whole = absl::StrCat(kHead, "hello");
-  EXPECT_FALSE(Receive(whole, whole.size()).asked_for_continue);
-  EXPECT_EQ(ReceiveExactly(whole).body, "hello");
+  const std::string request = absl::StrCat(kHead, "hello");
+  EXPECT_FALSE(Receive(request, request.size()).asked_for_continue);
+  EXPECT_EQ(ReceiveExactly(request).body, "hello");
 }
 
 // If this fails, the limit on heads is not the documented one.
@@ -249,9 +249,9 @@ TEST(RequestParserTest, HeadsOverTheLimitAreRefused) {
   EXPECT_THAT(larger.heads, IsEmpty());
   // Also when the end never comes, in a target and in many small fields.
   EXPECT_EQ(Receive(std::string(base::kRequestHeadBytesMax + 1, 'G')).status, 431);
-  std::string many = "GET / HTTP/1.1\r\n";
-  while (many.size() <= base::kRequestHeadBytesMax) many += "A: b\r\n";
-  EXPECT_EQ(Receive(many).status, 431);
+  std::string long_head = "GET / HTTP/1.1\r\n";
+  while (long_head.size() <= base::kRequestHeadBytesMax) long_head += "A: b\r\n";
+  EXPECT_EQ(Receive(long_head).status, 431);
 }
 
 // If this fails, a browser or a TLS client that came to the wrong port waits for a timeout.

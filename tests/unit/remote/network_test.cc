@@ -23,7 +23,7 @@ using ::testing::HasSubstr;
 using std::chrono::steady_clock;
 
 // Short, because it is waited for.
-RemoteServerOptions Impatient() {
+RemoteServerOptions ShortTimeouts() {
   RemoteServerOptions options = TestOptions();
   options.timeout_ms = 400;
   return options;
@@ -93,7 +93,7 @@ TEST(NetworkTest, ASilentServerTimesOut) {
     while (!peer.ReadRequest().empty()) {
     }
   });
-  ExpectTimedOut(server.url(), Impatient(), "the wait for an answer");
+  ExpectTimedOut(server.url(), ShortTimeouts(), "the wait for an answer");
 }
 
 // If this fails, a server that sends a byte now and then keeps the wizard waiting for ever.
@@ -103,7 +103,7 @@ TEST(NetworkTest, ASlowHeadTimesOut) {
     peer.ReadRequest();
     peer.Drip("HTTP/1.1 200 OK\r\nX: " + std::string(10'000, 'x'), 20);
   });
-  ExpectTimedOut(server.url(), Impatient(), "the wait for an answer");
+  ExpectTimedOut(server.url(), ShortTimeouts(), "the wait for an answer");
 }
 
 // If this fails, a slow body keeps the wizard waiting for ever.
@@ -113,7 +113,7 @@ TEST(NetworkTest, ASlowBodyTimesOut) {
     peer.Write("HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n");
     peer.Drip(std::string(10'000, 'x'), 20);
   });
-  ExpectTimedOut(server.url(), Impatient(), "the receiving of the answer, after ");
+  ExpectTimedOut(server.url(), ShortTimeouts(), "the receiving of the answer, after ");
 }
 
 // If this fails, a person reads of a timeout although the server refuses the client.
@@ -124,7 +124,7 @@ TEST(NetworkTest, ASlowErrorBodyIsReportedByItsStatus) {
     peer.Drip(std::string(5'000, 'x'), 20);
   });
   // The fault is known already.
-  EXPECT_EQ(ErrorOf(OpenRemote(server.url(), Impatient())->GetSnapshot()).fault,
+  EXPECT_EQ(ErrorOf(OpenRemote(server.url(), ShortTimeouts())->GetSnapshot()).fault,
             RemoteFault::kNotAllowed);
 }
 
@@ -135,7 +135,7 @@ TEST(NetworkTest, AnUploadToAStalledServerTimesOut) {
     pollfd entry{peer.socket(), 0, 0};
     poll(&entry, 1, 20'000);
   });
-  const auto remote = OpenRemote(server.url(), Impatient());
+  const auto remote = OpenRemote(server.url(), ShortTimeouts());
   const RemoteError error = ErrorOf(remote->AddVersion(Uuid(), std::string(20'000'000, 'x')));
   EXPECT_EQ(error.fault, RemoteFault::kTimedOut);
   EXPECT_THAT(error.message, HasSubstr("the sending of the request"));
@@ -180,7 +180,7 @@ TEST(NetworkTest, ACallAfterAFailureSucceeds) {
       peer.Write(HttpAnswer("410 Gone"));
     }
   });
-  const auto remote = OpenRemote(server.url(), Impatient());
+  const auto remote = OpenRemote(server.url(), ShortTimeouts());
   EXPECT_EQ(ErrorOf(remote->GetChildVersion(Uuid())).fault, RemoteFault::kTimedOut);
   EXPECT_EQ(Value(remote->GetChildVersion(Uuid())).outcome, ChildVersion::Outcome::kGone);
 }

@@ -124,7 +124,7 @@ TEST(RemoteServerTest, AddsASealedVersion) {
 }
 
 // If this fails, a program that lost a race cannot continue from the winner's version.
-TEST(RemoteServerTest, AConflictTellsTheLatestVersion) {
+TEST(RemoteServerTest, AConflictReportsTheLatestVersion) {
   const ScriptedServer server(Answering([](auto&) {
     return HttpAnswer(
         absl::StrCat("409 Conflict\r\nX-Parent-Version-Id: ", TestVersion().ToString()));

@@ -17,8 +17,8 @@
 namespace tcsync::rocksdb_storage {
 namespace {
 
-constexpr uint64_t kPlenty = uint64_t{1} << 30;
-constexpr std::chrono::hours kLong{1};
+constexpr uint64_t kLargeQueue = uint64_t{1} << 30;
+constexpr std::chrono::hours kLongWait{1};
 
 // Records the segments of every batch, and can be held up in the middle of one.
 class Recorder {
@@ -79,7 +79,8 @@ bool Submit(Committer& committer, PendingWrite write) { return committer.Submit(
 
 class CommitterTest : public testing::Test {
  protected:
-  void Start(uint64_t queue_bytes_max = kPlenty, std::chrono::milliseconds wait_max = kLong) {
+  void Start(uint64_t queue_bytes_max = kLargeQueue,
+             std::chrono::milliseconds wait_max = kLongWait) {
     committer_ = std::make_unique<Committer>(
         queue_bytes_max, wait_max,
         [this](std::vector<PendingWrite>& batch) { recorder_.Commit(batch); });
@@ -185,7 +186,7 @@ TEST_F(CommitterTest, SmallWritesCountWithTheirOverhead) {
 // If this fails, a stalled disk gathers writes until their clients give up; or accepted
 // writes are lost; or the queue stays closed when the disk has recovered and nothing waits.
 TEST_F(CommitterTest, WritesAreRefusedWhileTheOldestWaitsTooLong) {
-  Start(kPlenty, std::chrono::milliseconds(1));
+  Start(kLargeQueue, std::chrono::milliseconds(1));
   EXPECT_FALSE(committer_->IsLate()) << "nothing waits";
   HoldCommitter();
   size_t taken = 0;
@@ -209,9 +210,9 @@ TEST_F(CommitterTest, TheDestructorCommitsWaitingWrites) {
   Start();
   HoldCommitter();
   for (int i = 0; i < 100; ++i) EXPECT_TRUE(Submit(*committer_, AppendOf("x")));
-  std::thread releaser([this] { recorder_.Release(); });
+  std::thread release_thread([this] { recorder_.Release(); });
   committer_.reset();
-  releaser.join();
+  release_thread.join();
   size_t writes = 0;
   for (const auto& batch : recorder_.batches()) writes += batch.size();
   EXPECT_EQ(writes, 101u);
@@ -266,7 +267,7 @@ TEST(CommitterCallbackTest, ACallbackMaySubmitAWrite) {
     const std::lock_guard<std::mutex> lock(mutex);
     changed.notify_all();
   };
-  committer = std::make_unique<Committer>(kPlenty, kLong, commit);
+  committer = std::make_unique<Committer>(kLargeQueue, kLongWait, commit);
   ASSERT_TRUE(Submit(*committer, AppendOf("first")));
   std::unique_lock<std::mutex> lock(mutex);
   changed.wait(lock, [&] { return commits >= 10; });

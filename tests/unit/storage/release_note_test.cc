@@ -68,10 +68,10 @@ TEST_F(ReleaseNoteTest, ADatabaseOfThisReleaseHasNoNote) {
     if (entry.path().filename().string().rfind("OPTIONS-", 0) != 0) continue;
     std::ifstream file(entry.path());
     std::string text{std::istreambuf_iterator<char>(file), {}};
-    const std::string ours = absl::StrCat("rocksdb_version=", ROCKSDB_MAJOR, ".");
-    const size_t place = text.find(ours);
+    const std::string own_release = absl::StrCat("rocksdb_version=", ROCKSDB_MAJOR, ".");
+    const size_t place = text.find(own_release);
     ASSERT_NE(place, std::string::npos);
-    std::ofstream(entry.path()) << text.replace(place, ours.size(), "rocksdb_version=99.");
+    std::ofstream(entry.path()) << text.replace(place, own_release.size(), "rocksdb_version=99.");
   }
   EXPECT_THAT(Note(), HasSubstr("RocksDB 99"));
 }

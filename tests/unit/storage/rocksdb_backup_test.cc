@@ -39,7 +39,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-bool GoOn(uint64_t, uint64_t) { return true; }
+bool ContinueAlways(uint64_t, uint64_t) { return true; }
 
 std::unique_ptr<Storage> Open(const std::string& data_dir, uint64_t memtable_bytes = 8 << 20) {
   RocksdbStorageOptions options;
@@ -52,7 +52,7 @@ std::unique_ptr<Storage> Open(const std::string& data_dir, uint64_t memtable_byt
 
 absl::StatusOr<BackupInfo> TryBackup(Storage& storage, const std::string& directory,
                                      uint32_t keep = 0) {
-  return storage.administration().Backup({.directory = directory, .keep = keep}, GoOn);
+  return storage.administration().Backup({.directory = directory, .keep = keep}, ContinueAlways);
 }
 
 BackupInfo Backup(Storage& storage, const std::string& directory, uint32_t keep = 0) {
@@ -114,7 +114,7 @@ mode_t ModeOf(const std::string& path) {
 }
 
 // Expects that the storage is whole, as an operator would check it.
-void ExpectWhole(Storage& storage) {
+void ExpectIntact(Storage& storage) {
   EXPECT_EQ(VerifyFiles(storage), absl::OkStatus());
   for (const ClientSummary& client : ListAll(storage)) {
     EXPECT_EQ(client.problem, "");
@@ -190,7 +190,7 @@ TEST_F(RocksdbBackupTest, HasEverythingThatWasAcknowledgedBefore) {
     }
     MustAppend(*storage, client, chain.back().version_id);
   }
-  ExpectWhole(*storage);
+  ExpectIntact(*storage);
 }
 
 // If this fails, each backup costs as much as the first, and a disk is full of copies.
@@ -310,7 +310,7 @@ TEST_F(RocksdbBackupTest, ARestoredStorageContinuesInTheSameBackupDirectory) {
     ASSERT_TRUE(RestoreBackup(backups_, id, data_dir).ok());
     const auto storage = Open(data_dir);
     EXPECT_EQ(Find(*storage, client_).latest_version_id, latest);
-    ExpectWhole(*storage);
+    ExpectIntact(*storage);
   }
 }
 
@@ -414,7 +414,7 @@ TEST_F(RocksdbBackupTest, ADamagedBackupIsRefused) {
   EXPECT_EQ(Backup(*storage, backups_).backup_id, 3u);
   EXPECT_EQ(VerifyBackup(backups_, 3), absl::OkStatus());
   ASSERT_TRUE(RestoreBackup(backups_, std::nullopt, restored_).ok());
-  ExpectWhole(*Open(restored_));
+  ExpectIntact(*Open(restored_));
 }
 
 // If this fails, an older release takes a newer release's data for its own.
@@ -504,7 +504,7 @@ TEST_F(RocksdbBackupTest, AKillLeavesEarlierBackupsIntact) {
   ASSERT_TRUE(RestoreBackup(backups_, std::nullopt, restored_).ok());
   const auto restored = Open(restored_);
   EXPECT_EQ(Find(*restored, client_).latest_version_id, latest);
-  ExpectWhole(*restored);
+  ExpectIntact(*restored);
 }
 
 }  // namespace

@@ -66,7 +66,7 @@ class RocksdbDamageTest : public testing::Test {
     EXPECT_THAT(status.message(), HasSubstr("the client's records"));
     EXPECT_THAT(status.message(), Not(HasSubstr(kClient.ToString())));
   }
-  void ExpectTheOtherClientIsWell() {
+  void ExpectOtherClientIsUnaffected() {
     EXPECT_EQ(NoChildOf(GetChild(*storage_, kOtherClient, of_other_)), of_other_);
     of_other_ = MustAppend(*storage_, kOtherClient, of_other_).version_id;
   }
@@ -91,7 +91,7 @@ TEST_F(RocksdbDamageTest, AMalformedClientRecordIsDataLoss) {
   ExpectDataLoss(TryGetSnapshot(*storage_, kClient).status());
   ExpectDataLoss(TryToAppend(third_));
   ExpectDataLoss(TryStoreSnapshot(*storage_, StoreSnapshotRequestFor(kClient, third_)).status());
-  ExpectTheOtherClientIsWell();
+  ExpectOtherClientIsUnaffected();
 }
 
 // If this fails, a client whose versions were lost begins a new chain over the remaining ones.
@@ -101,7 +101,7 @@ TEST_F(RocksdbDamageTest, AClientWithoutVersionsIsDataLoss) {
   Open();
   ExpectDataLoss(TryGetChild(*storage_, kClient, kNil).status());
   ExpectDataLoss(TryToAppend(kNil));
-  ExpectTheOtherClientIsWell();
+  ExpectOtherClientIsUnaffected();
 }
 
 // If this fails, an append continues from a version with an invented ID.
@@ -110,7 +110,7 @@ TEST_F(RocksdbDamageTest, AMalformedLatestVersionIsDataLoss) {
   Open();
   ExpectDataLoss(TryGetChild(*storage_, kClient, kNil).status());
   ExpectDataLoss(TryToAppend(third_));
-  ExpectTheOtherClientIsWell();
+  ExpectOtherClientIsUnaffected();
 }
 
 // If this fails, damage in the middle of a chain affects more than it must.

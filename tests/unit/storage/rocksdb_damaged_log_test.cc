@@ -233,10 +233,10 @@ TEST_P(DamagedLogTest, AcceptingTheLossKeepsTheVersionsBeforeIt) {
   const std::string name = DatabaseFileWith(data_dir_, ".log", /*last=*/true).filename();
   const auto before = EverythingIn(data_dir_);
 
-  const absl::StatusOr<LogRepair> looked = RepairLog(data_dir_, /*dry_run=*/true);
-  ASSERT_TRUE(looked.ok()) << looked.status();
-  EXPECT_TRUE(looked->is_damaged);
-  EXPECT_EQ(looked->loss.versions_max, LossOf(kVersions - version, GetParam()));
+  const absl::StatusOr<LogRepair> dry_run = RepairLog(data_dir_, /*dry_run=*/true);
+  ASSERT_TRUE(dry_run.ok()) << dry_run.status();
+  EXPECT_TRUE(dry_run->is_damaged);
+  EXPECT_EQ(dry_run->loss.versions_max, LossOf(kVersions - version, GetParam()));
   EXPECT_EQ(EverythingIn(data_dir_), before);
 
   const absl::StatusOr<LogRepair> repaired = RepairLog(data_dir_, /*dry_run=*/false);
@@ -256,12 +256,12 @@ TEST_P(DamagedLogTest, AcceptingTheLossKeepsTheVersionsBeforeIt) {
     ASSERT_TRUE(stats.ok()) << stats.status();
     ASSERT_EQ(stats->log_losses.size(), 1u);
     EXPECT_EQ(stats->log_losses[0].versions_max, LossOf(kVersions - version, GetParam()));
-    EXPECT_EQ(stats->log_losses[0].bytes, looked->loss.bytes);
+    EXPECT_EQ(stats->log_losses[0].bytes, dry_run->loss.bytes);
     EXPECT_EQ(stats->log_losses[0].kept_in, repaired->loss.kept_in);
     EXPECT_THAT(stats->log_losses[0].description, HasSubstr("cannot be read at byte"));
-    const size_t there = version + static_cast<size_t>(i);
-    const Uuid latest = version_ids_[there - 1];
-    version_ids_.insert(version_ids_.begin() + static_cast<ptrdiff_t>(there),
+    const size_t position = version + static_cast<size_t>(i);
+    const Uuid latest = version_ids_[position - 1];
+    version_ids_.insert(version_ids_.begin() + static_cast<ptrdiff_t>(position),
                         MustAppend(**storage, kClient, latest).version_id);
     if (i == 0) continue;
     EXPECT_EQ((*storage)->administration().AcknowledgeLogLosses(), absl::OkStatus());

@@ -316,7 +316,7 @@ TEST_F(RocksdbFaultTest, AFailedWriteIsNeverAcknowledged) {
 // The disk seems to have room, and has none when the database is reopened. If this fails, a server
 // must be restarted by hand, or treats unreadable data as missing.
 TEST_F(RocksdbFaultTest, AFailedReopeningIsRepeated) {
-  for (const bool a_read_comes_first : {true, false}) {
+  for (const bool reads_first : {true, false}) {
     faults_.FailAppends(FaultEnv::Files::kDatabase, IOStatus::NoSpace("the disk is full"));
     for (int i = 0; i < 3; ++i) {
       EXPECT_EQ(TryToAppend().code(), absl::StatusCode::kResourceExhausted);
@@ -329,7 +329,7 @@ TEST_F(RocksdbFaultTest, AFailedReopeningIsRepeated) {
       EXPECT_EQ(TryToStoreSnapshot().code(), absl::StatusCode::kResourceExhausted);
     }
     faults_.Heal();
-    if (a_read_comes_first) ExpectUnchanged();
+    if (reads_first) ExpectUnchanged();
     AppendOne();
     ExpectUnchanged();
   }

@@ -92,9 +92,9 @@ TEST_F(RocksdbQueueTest, AppendsOfOneBatchAreDecidedInOrder) {
   ASSERT_TRUE(winner.ok() && std::holds_alternative<Appended>(*winner));
   const Uuid second = std::get<Appended>(*winner).version_id;
   for (size_t i = 1; i < waiters.size(); ++i) {
-    const auto loser = waiters[i].Wait();
-    ASSERT_TRUE(loser.ok()) << loser.status();
-    EXPECT_EQ(ConflictOf(*loser), second);
+    const auto conflict = waiters[i].Wait();
+    ASSERT_TRUE(conflict.ok()) << conflict.status();
+    EXPECT_EQ(ConflictOf(*conflict), second);
   }
   EXPECT_EQ(snapshot.Wait().value_or(StoreSnapshotOutcome::kNoSuchClient),
             StoreSnapshotOutcome::kStored);

@@ -23,7 +23,7 @@ using SnapshotWaiter = Waiter<absl::StatusOr<std::optional<Snapshot>>>;
 using StoreSnapshotWaiter = Waiter<absl::StatusOr<StoreSnapshotOutcome>>;
 
 constexpr int kReaderThreads = 2;
-constexpr std::chrono::hours kLong{1};
+constexpr std::chrono::hours kLongWait{1};
 constexpr size_t kSmallBytes = 8'000;    // more than a block, so that no two clients share one
 constexpr size_t kLargeBytes = 100'000;  // in a blob file
 
@@ -58,7 +58,7 @@ class RocksdbReadTest : public testing::Test {
     storage_.reset();
   }
 
-  void Open(std::chrono::milliseconds disk_wait_max = kLong) {
+  void Open(std::chrono::milliseconds disk_wait_max = kLongWait) {
     storage_.reset();
     auto storage = OpenRocksdbStorage({.data_dir = directory_.path() + "/data",
                                        .reader_threads = kReaderThreads,

@@ -363,24 +363,24 @@ TEST_F(RocksdbVerifyTest, ComparingFilesReportsItsProgressAndCanBeStopped) {
     parent = MustAppend(*storage_, kClient, parent, Noise(3'000'000)).version_id;
   }
   Open();
-  std::vector<uint64_t> told;
+  std::vector<uint64_t> progress;
   uint64_t total = 0;
   const auto compare = [&](size_t calls_max) {
-    told.clear();
+    progress.clear();
     return storage_->administration().VerifyFiles([&](uint64_t done, uint64_t all) {
-      told.push_back(done);
+      progress.push_back(done);
       total = all;
-      return told.size() < calls_max;
+      return progress.size() < calls_max;
     });
   };
   EXPECT_EQ(compare(1'000'000), absl::OkStatus());
-  EXPECT_GE(told.size(), 15u);
-  EXPECT_TRUE(std::is_sorted(told.begin(), told.end()));
+  EXPECT_GE(progress.size(), 15u);
+  EXPECT_TRUE(std::is_sorted(progress.begin(), progress.end()));
   EXPECT_GT(total, 15'000'000u);
-  EXPECT_EQ(told.back(), total);
+  EXPECT_EQ(progress.back(), total);
 
   EXPECT_EQ(compare(3).code(), absl::StatusCode::kCancelled);
-  EXPECT_EQ(told.size(), 3u);
+  EXPECT_EQ(progress.size(), 3u);
   EXPECT_EQ(VerifyFiles(*storage_), absl::OkStatus());
 }
 

@@ -346,10 +346,10 @@ TEST_P(StorageSuite, AnImportWithoutVersionsCreatesNoClient) {
 // If this fails, a client that has already appended here cannot get the rest of its history's end.
 TEST_P(StorageSuite, AnImportCanContinueALocalChain) {
   const Uuid client = Uuid::Random();
-  const std::vector<Uuid> here = AppendChain(storage(), client, kNil, 3);
-  const std::vector<StoredVersion> versions = ForeignChain(here.back(), 4);
+  const std::vector<Uuid> local = AppendChain(storage(), client, kNil, 3);
+  const std::vector<StoredVersion> versions = ForeignChain(local.back(), 4);
   EXPECT_EQ(MustImport(storage(), client, versions).versions_added, 4u);
-  std::vector<Uuid> all = here;
+  std::vector<Uuid> all = local;
   for (const Uuid& version_id : VersionIdsOf(versions)) all.push_back(version_id);
   EXPECT_EQ(VersionIdsOf(ReadChain(storage(), client, kNil)), all);
 }

@@ -53,10 +53,10 @@ TEST_P(StorageSuite, EveryClientIsListedOnceInTheOrderOfIds) {
     }
     EXPECT_EQ(listed, clients) << "in pages of " << limit;
   }
-  const auto after_nobody =
+  const auto after_the_last =
       storage().administration().ListClients(Uuid::FromBytes(std::string(16, '\x7f').data()), 1);
-  ASSERT_TRUE(after_nobody.ok()) << after_nobody.status();
-  for (const ClientSummary& client : *after_nobody) {
+  ASSERT_TRUE(after_the_last.ok()) << after_the_last.status();
+  for (const ClientSummary& client : *after_the_last) {
     EXPECT_GT(client.client_id.AsStringView(), std::string(16, '\x7f'));
   }
 }

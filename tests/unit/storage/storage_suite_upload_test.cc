@@ -144,9 +144,9 @@ TEST_P(StorageSuite, AnUploadMayBeRefusedAtItsBeginning) {
   UploadRequest unknown = UploadRequestFor(Uuid::Random(), kNil);
   std::get<UploadRequest::ForAppend>(unknown.purpose).create_client = false;
   EXPECT_TRUE(std::holds_alternative<NoSuchClient>(*TryBeginUpload(storage(), unknown)));
-  UploadRequest uninvited = UploadRequestFor(Uuid::Random(), kNil);
-  std::get<UploadRequest::ForAppend>(uninvited.purpose).invite = TokenDigest{1};
-  EXPECT_TRUE(std::holds_alternative<NoSuchClient>(*TryBeginUpload(storage(), uninvited)));
+  UploadRequest without_invite = UploadRequestFor(Uuid::Random(), kNil);
+  std::get<UploadRequest::ForAppend>(without_invite.purpose).invite = TokenDigest{1};
+  EXPECT_TRUE(std::holds_alternative<NoSuchClient>(*TryBeginUpload(storage(), without_invite)));
   EXPECT_TRUE(std::holds_alternative<NoSuchClient>(
       *TryBeginUpload(storage(), SnapshotUploadRequestFor(Uuid::Random(), ids[1]))));
 
@@ -154,9 +154,9 @@ TEST_P(StorageSuite, AnUploadMayBeRefusedAtItsBeginning) {
   large.limits.bytes_max = 1'000'000;
   large.announced_bytes = 999'999;
   EXPECT_TRUE(std::holds_alternative<OverLimit>(*TryBeginUpload(storage(), large)));
-  UploadRequest many = UploadRequestFor(kClient, ids[1]);
-  many.limits.versions_max = 2;
-  EXPECT_TRUE(std::holds_alternative<OverLimit>(*TryBeginUpload(storage(), many)));
+  UploadRequest over_versions_max = UploadRequestFor(kClient, ids[1]);
+  over_versions_max.limits.versions_max = 2;
+  EXPECT_TRUE(std::holds_alternative<OverLimit>(*TryBeginUpload(storage(), over_versions_max)));
 
   ASSERT_EQ(StoreSnapshot(storage(), kClient, ids[1]), StoreSnapshotOutcome::kStored);
   for (const Uuid& version : {ids[0], ids[1], Uuid::Random(), kNil}) {
