@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Measures everything and writes a report with plots; --help says more, docs/performance.md what each
-# number means. Needs a build with -DTCSYNC_BENCH=ON and Python's matplotlib (Debian:
-# python3-matplotlib).
+# Measures everything and writes a report with plots. --help lists the options, and
+# docs/performance.md explains each number. Needs a build with -DTCSYNC_BENCH=ON and Python's
+# matplotlib (Debian: python3-matplotlib).
 #
 #   bench/run.sh [--quick] [--output DIR] [--reference-server PROGRAM] [--nginx] [--million]
 set -euo pipefail

@@ -17,9 +17,9 @@
 
 /* Checks every call that can fail. Decide by the code; show the message to people. `error` is a
  * pointer, because C may read one argument before it makes the call that is another. */
-static void check(const char* what, tcsync_code code, tcsync_error** error) {
+static void check(const char* step, tcsync_code code, tcsync_error** error) {
   if (code == TCSYNC_OK) return;
-  fprintf(stderr, "%s: %s (%s)\n", what, tcsync_error_message(*error), tcsync_code_name(code));
+  fprintf(stderr, "%s: %s (%s)\n", step, tcsync_error_message(*error), tcsync_code_name(code));
   if (TCSYNC_COARSE(code) == TCSYNC_IN_USE) {
     fprintf(stderr, "Is another program using the same data directory?\n");
   }

@@ -49,7 +49,7 @@ void Print(const std::string& question, const httplib::Result& result) {
 }
 
 // A replica's requests.
-void AskQuestions(int port) {
+void SendRequests(int port) {
   httplib::Client client("127.0.0.1", port);
   const httplib::Headers headers{{"X-Client-Id", tcsync::Uuid::Random().ToString()}};
   const std::string nil_version = tcsync::Uuid().ToString();
@@ -86,7 +86,7 @@ int Run(const std::string& data_dir, bool once) {
   }
   const int port = server.bind_to_any_port("127.0.0.1");
   std::thread thread([&server] { server.listen_after_bind(); });
-  AskQuestions(port);
+  SendRequests(port);
   server.stop();
   thread.join();
   return 0;

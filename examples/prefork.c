@@ -23,9 +23,9 @@
 #define WORKERS 3
 #define VERSIONS_PER_WORKER 10
 
-static void check(const char* what, tcsync_code code, tcsync_error** error) {
+static void check(const char* step, tcsync_code code, tcsync_error** error) {
   if (code == TCSYNC_OK) return;
-  fprintf(stderr, "%s: %s (%s)\n", what, tcsync_error_message(*error), tcsync_code_name(code));
+  fprintf(stderr, "%s: %s (%s)\n", step, tcsync_error_message(*error), tcsync_code_name(code));
   tcsync_error_free(*error);
   _exit(100);
 }

@@ -17,12 +17,12 @@ inline bool IsInCi() {
 
 }  // namespace tcsync
 
-// Ends the test function: with CI=true as a failure, otherwise as skipped. `what` names
+// Ends the test function: with CI=true as a failure, otherwise as skipped. `reason` names
 // the missing part. A macro, because each of the two returns from the function around it.
-#define TCSYNC_MISSING_PREREQUISITE(what)     \
-  do {                                        \
-    if (::tcsync::IsInCi()) FAIL() << (what); \
-    GTEST_SKIP() << (what);                   \
+#define TCSYNC_MISSING_PREREQUISITE(reason)     \
+  do {                                          \
+    if (::tcsync::IsInCi()) FAIL() << (reason); \
+    GTEST_SKIP() << (reason);                   \
   } while (false)
 
 #endif  // TCSYNC_TESTS_MISSING_PREREQUISITE_H_

@@ -35,8 +35,8 @@ class Plan:
     # As shares of the server's maximum with as many connections.
     offered = [0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.25, 1.5, 2.0]
     offered_connections = 256
-    # A connection for each request; of what the server did at most with crowd_closed at a time. The
-    # None is tcsync's default.
+    # A connection for each request. The rates are shares of the server's highest rate with
+    # crowd_closed connections at a time. The None is tcsync's default.
     crowd_offered = [0.5, 1.0, 2.0, 4.0]
     crowd_closed = 64
     crowd_connections = 8_000

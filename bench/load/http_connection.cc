@@ -76,7 +76,7 @@ void HttpConnection::OpenAndWrite() {
   // Not from here: its handler may send the next request, and that one the next.
   asio::post(socket_.get_executor(), [this, error] {
     if (!outstanding_) return;
-    if (error == asio::error::connection_refused) return Lost("", error);
+    if (error == asio::error::connection_refused) return FailLost("", error);
     Fail(absl::StrCat("cannot connect: ", error.message()));
   });
 }
@@ -124,7 +124,7 @@ void HttpConnection::Read() {
 
 void HttpConnection::OnRead(const error_code& error, size_t bytes) {
   if (error == asio::error::operation_aborted || !outstanding_) return;
-  if (error) return Lost(reader_.started() ? "in the middle of a response" : "", error);
+  if (error) return FailLost(reader_.started() ? "in the middle of a response" : "", error);
   switch (reader_.Advance(bytes)) {
     case ResponseReader::State::kIncomplete:
       return Read();
@@ -152,10 +152,10 @@ void HttpConnection::Close() {
   socket_.close(ignored);
 }
 
-void HttpConnection::Lost(absl::string_view what, const error_code& error) {
+void HttpConnection::FailLost(absl::string_view moment, const error_code& error) {
   // Half a response is no idle connection that timed out; sending again would hide it.
   if (resent_ || reader_.started()) {
-    return Fail(absl::StrCat("connection lost ", what, what.empty() ? "" : " ", "(",
+    return Fail(absl::StrCat("connection lost ", moment, moment.empty() ? "" : " ", "(",
                              error.message(), ")", resent_ ? ", twice in a row" : ""));
   }
   if (use_ == ConnectionUse::kKept) return SendAgain();

@@ -76,7 +76,7 @@ class HttpConnection {
   void Read();
   void OnRead(const boost::system::error_code& error, size_t bytes);
   void Close();
-  void Lost(absl::string_view what, const boost::system::error_code& error);
+  void FailLost(absl::string_view moment, const boost::system::error_code& error);
   void SendAgain();
   void Fail(absl::string_view reason);
   // The request without its first written_ bytes.

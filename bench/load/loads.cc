@@ -26,7 +26,7 @@ class AddVersionLoad : public Load {
 
   bool NextPreparation(Request* request) override {
     if (!learns() || learned_ == chains().size()) return false;
-    *request = AskLatest(chains()[learned_]);
+    *request = GetLatest(chains()[learned_]);
     return true;
   }
 
@@ -39,7 +39,7 @@ class AddVersionLoad : public Load {
  protected:
   Outcome JudgeLoad(const HttpResponse& response, bool resent) override {
     if (preparing_) {
-      const Outcome outcome = JudgeAskLatest(response, &chains()[learned_]);
+      const Outcome outcome = JudgeGetLatest(response, &chains()[learned_]);
       if (outcome != Outcome::kRefused) ++learned_;
       return outcome;
     }
@@ -122,7 +122,7 @@ class GetChild404Load : public Load {
       turn_ = 0;
       return false;
     }
-    *request = learns() ? AskLatest(chains()[turn_]) : Append(chains()[turn_]);
+    *request = learns() ? GetLatest(chains()[turn_]) : Append(chains()[turn_]);
     return true;
   }
 
@@ -137,7 +137,7 @@ class GetChild404Load : public Load {
     if (preparing_) {
       Chain& chain = chains()[turn_];
       const Outcome outcome =
-          learns() ? JudgeAskLatest(response, &chain) : JudgeAppend(response, resent, &chain);
+          learns() ? JudgeGetLatest(response, &chain) : JudgeAppend(response, resent, &chain);
       if (outcome != Outcome::kRefused) ++turn_;
       return outcome;
     }
@@ -347,12 +347,12 @@ Load::Chain Load::NewChain(const UuidText& client_id) {
   return Chain{.client_id = client_id, .previous = NilUuid(), .latest = NilUuid()};
 }
 
-Request Load::AskLatest(const Chain& chain) {
+Request Load::GetLatest(const Chain& chain) {
   // A parent that no version has: a client with versions refuses it, and names its latest.
   return exchange_.AddVersion(chain.client_id, RandomUuid(random_), NextSegmentNumber());
 }
 
-Outcome Load::JudgeAskLatest(const HttpResponse& response, Chain* chain) {
+Outcome Load::JudgeGetLatest(const HttpResponse& response, Chain* chain) {
   UuidText latest;
   const Outcome outcome = exchange_.JudgeAddVersion(response, &latest);
   if (outcome == Outcome::kAdded) {

@@ -129,8 +129,8 @@ class Load {
   bool learns() const { return learns_; }
   // Asks for the latest version of `chain`, and stores the answer. A chain that the server does not
   // have is a fault: it was not populated.
-  Request AskLatest(const Chain& chain);
-  Outcome JudgeAskLatest(const HttpResponse& response, Chain* chain);
+  Request GetLatest(const Chain& chain);
+  Outcome JudgeGetLatest(const HttpResponse& response, Chain* chain);
 
   // Appends one version to `chain`, with a new segment.
   Request Append(const Chain& chain);

@@ -39,12 +39,12 @@ void Admit(benchmark::State& state, size_t clients) {
                         .source = PeerAddress::FromIpv4({10, byte(16), byte(8), byte(0)})});
   }
   size_t next = 0;
-  bool right = true;
+  bool correct = true;
   for (auto _ : state) {
-    right = !control->RefusalOf(visitors[next], false) && right;
+    correct = !control->RefusalOf(visitors[next], false) && correct;
     next = next + 1 == clients ? 0 : next + 1;
   }
-  if (!right) return state.SkipWithError("a request was refused");
+  if (!correct) return state.SkipWithError("a request was refused");
   state.SetItemsProcessed(state.iterations());
 }
 

@@ -10,9 +10,9 @@
 namespace tcsync::micro {
 namespace {
 
-void CheckSystem(bool done, const char* what) {
+void CheckSystem(bool done, const char* call) {
   if (done) return;
-  std::perror(what);
+  std::perror(call);
   std::exit(1);
 }
 

@@ -106,21 +106,21 @@ void HandlerCall(benchmark::State& state, Call call) {
   if (client.Ask("POST", "add-version", nil, segment, &version) != 200) {
     return state.SkipWithError("the first version was not added");
   }
-  bool right = true;
+  bool correct = true;
   for (auto _ : state) {
     switch (call) {
       case Call::kGetChild404:
-        right = client.Ask("GET", "get-child-version", version, {}, nullptr) == 404 && right;
+        correct = client.Ask("GET", "get-child-version", version, {}, nullptr) == 404 && correct;
         break;
       case Call::kGetChild200:
-        right = client.Ask("GET", "get-child-version", nil, {}, nullptr) == 200 && right;
+        correct = client.Ask("GET", "get-child-version", nil, {}, nullptr) == 200 && correct;
         break;
       case Call::kAddVersion:
-        right = client.Ask("POST", "add-version", version, segment, &version) == 200 && right;
+        correct = client.Ask("POST", "add-version", version, segment, &version) == 200 && correct;
         break;
     }
   }
-  if (!right) return state.SkipWithError("the handler gave another status than it should");
+  if (!correct) return state.SkipWithError("the handler gave another status than it should");
   state.SetItemsProcessed(state.iterations());
 }
 
@@ -223,23 +223,23 @@ void ListenerCall(benchmark::State& state, Call call, size_t connections) {
 
   const load::Segments segments(kSegmentBytes, kSegmentSeed);
   std::vector<std::unique_ptr<Connection>> clients;
-  bool right = true;
+  bool correct = true;
   for (size_t i = 0; i < connections; ++i) {
     clients.push_back(std::make_unique<Connection>(*target, segments, i));
-    right = right && clients[i]->connected() && clients[i]->Send(Call::kAddVersion) &&
-            clients[i]->Receive(Call::kAddVersion);
+    correct = correct && clients[i]->connected() && clients[i]->Send(Call::kAddVersion) &&
+              clients[i]->Receive(Call::kAddVersion);
   }
   load::Histogram latency;
   for (auto _ : state) {
     const uint64_t start = NowNanoseconds();
-    for (const auto& client : clients) right = right && client->Send(call);
-    for (const auto& client : clients) right = right && client->Receive(call);
+    for (const auto& client : clients) correct = correct && client->Send(call);
+    for (const auto& client : clients) correct = correct && client->Receive(call);
     latency.Record(NowNanoseconds() - start);
-    if (!right) break;
+    if (!correct) break;
   }
   clients.clear();
   (*listener)->Stop();
-  if (!right) return state.SkipWithError("a request failed or got a wrong answer");
+  if (!correct) return state.SkipWithError("a request failed or got a wrong answer");
   state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(connections));
   ReportLatency(state, latency);
 }

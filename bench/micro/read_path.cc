@@ -78,15 +78,15 @@ class Directory {
   Directory(size_t clients, size_t chain) {
     RawDatabase database(directory_.path());
     if (!database.status().ok()) return;
-    rocksdb::WriteOptions unlogged;
-    unlogged.disableWAL = true;
+    rocksdb::WriteOptions without_wal;
+    without_wal.disableWAL = true;
     const std::string segment(kSegmentBytes, 's');
     rocksdb_storage::ClientRecord client_record;
     client_record.created_unix_seconds = 1;
     rocksdb::WriteBatch batch;
     rocksdb::Status status;
     const auto write = [&] {
-      if (status.ok()) status = database->Write(unlogged, &batch);
+      if (status.ok()) status = database->Write(without_wal, &batch);
       batch.Clear();
     };
     for (size_t i = 0; i < clients; ++i) {
@@ -183,20 +183,20 @@ void Reads(benchmark::State& state, size_t clients, size_t chain, Read read, Cac
 
   load::Histogram latency;
   size_t turn = 0;
-  bool right = true;
+  bool correct = true;
   // The caches are filled before the clock starts.
   if (caches == Caches::kDefault) {
     for (size_t i = 0; i < std::min(used, kClientsWarmedMax); ++i) {
-      right = ReadOne(*storage, chains[i], read) && right;
+      correct = ReadOne(*storage, chains[i], read) && correct;
     }
   }
   for (auto _ : state) {
     const uint64_t start = NowNanoseconds();
-    right = ReadOne(*storage, chains[turn], read) && right;
+    correct = ReadOne(*storage, chains[turn], read) && correct;
     latency.Record(NowNanoseconds() - start);
     if (++turn == used) turn = 0;
   }
-  if (!right) return state.SkipWithError("a read gave something else than was stored");
+  if (!correct) return state.SkipWithError("a read gave something else than was stored");
   state.SetItemsProcessed(state.iterations());
   ReportLatency(state, latency);
 }

@@ -119,7 +119,7 @@ public final class Server {
       threads.awaitTermination(10, TimeUnit.SECONDS);
       web.stop(0);
       threads.awaitTermination(1, TimeUnit.DAYS); // Interrupted requests end soon.
-    } catch (InterruptedException nobodyDoes) {}
+    } catch (InterruptedException ignored) {}
     invoke("engine_free", engine);
     Runtime.getRuntime().halt(0); // Otherwise the status would be that of the signal.
   }

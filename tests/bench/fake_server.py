@@ -18,7 +18,7 @@ import time
 import uuid
 
 
-class Liar(http.server.BaseHTTPRequestHandler):
+class FakeHandler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     delay_seconds = 0.0
@@ -57,9 +57,9 @@ def main():
     parser.add_argument("--delay-ms", type=float, default=0)
     parser.add_argument("--lose-every", type=int, default=0)
     arguments = parser.parse_args()
-    Liar.delay_seconds = arguments.delay_ms / 1000
-    Liar.lose_every = arguments.lose_every
-    with Server(("127.0.0.1", 0), Liar) as server:
+    FakeHandler.delay_seconds = arguments.delay_ms / 1000
+    FakeHandler.lose_every = arguments.lose_every
+    with Server(("127.0.0.1", 0), FakeHandler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
         sys.stdin.read()

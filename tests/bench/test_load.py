@@ -4,7 +4,7 @@ server with the clients that it later uses."""
 from conftest import fake_server, run_load
 
 
-def test_a_server_that_stores_nothing_is_found_out():
+def test_a_server_that_stores_nothing_is_detected():
     """If this fails, a server can win a comparison by not doing the work."""
     with fake_server() as url:
         status, report = run_load(url, "add-version", 2, "--seconds", "0.2")
@@ -12,7 +12,7 @@ def test_a_server_that_stores_nothing_is_found_out():
     assert "a version that was added is not there" in report["first_faults"][0]
 
 
-def test_open_loop_counts_waiting():
+def test_open_loop_latency_includes_waiting():
     """If this fails, a server that stalls looks fast: only the requests under way are charged for the
     stall, and not those that were due meanwhile."""
     with fake_server("--delay-ms", "20") as url:
@@ -24,7 +24,7 @@ def test_open_loop_counts_waiting():
     assert opened["unsent"] > 20
 
 
-def test_a_connection_for_each_request(server):
+def test_connection_per_request_opens_new_connections(server):
     """If this fails, the load of very many users is measured with connections that are kept."""
     status, report = run_load(
         server, "add-version", 64, "--connection-per-request", "--rate", "300", "--seconds", "0.5"
@@ -34,7 +34,7 @@ def test_a_connection_for_each_request(server):
     assert set(report["answers"]) == {"added"} and report["answers"]["added"]["count"] > 100
 
 
-def test_a_lost_connection_is_an_outcome_of_its_own():
+def test_lost_connections_are_counted_separately():
     """If this fails, requests that a server drops without a word are not seen, or are sent again
     behind the measurement's back."""
     with fake_server("--lose-every", "4") as url:
@@ -45,7 +45,7 @@ def test_a_lost_connection_is_an_outcome_of_its_own():
     assert report["reconnects"] == 0
 
 
-def test_a_server_that_is_not_there_is_a_fault():
+def test_an_unreachable_server_is_a_fault():
     """If this fails, a run without a server looks like one in which it refused all clients."""
     status, report = run_load(
         "http://127.0.0.1:9", "get-child-unknown", 4, "--connection-per-request", "--rate", "100", "--seconds", "0.2"
@@ -54,7 +54,7 @@ def test_a_server_that_is_not_there_is_a_fault():
     assert "no answer came" in report["first_faults"][0]
 
 
-def test_one_who_comes_when_all_places_are_taken_does_not_wait():
+def test_requests_beyond_the_connection_limit_do_not_wait():
     """If this fails, users with connections of their own wait for one another's."""
     with fake_server("--delay-ms", "50") as url:
         _, report = run_load(
@@ -64,7 +64,7 @@ def test_one_who_comes_when_all_places_are_taken_does_not_wait():
     assert report["answers"]["up_to_date"]["p50_ms"] < 150
 
 
-def test_a_population_is_found_again(server):
+def test_a_load_uses_the_clients_of_its_population(server):
     """If this fails, loads over a population use other clients than populate made."""
     status, filled = run_load(server, "populate", 4, "--population", "300", "--chain", "2")
     assert status == 0
@@ -72,10 +72,10 @@ def test_a_population_is_found_again(server):
     assert filled["clients"] == 0 and filled["population"] == 300
 
     # The clients that are there stay; new ones are added.
-    status, more = run_load(server, "populate", 4, "--population", "500")
+    status, second_report = run_load(server, "populate", 4, "--population", "500")
     assert status == 0
-    assert more["answers"]["conflict"]["count"] == 300
-    assert more["answers"]["added"]["count"] == 200
+    assert second_report["answers"]["conflict"]["count"] == 300
+    assert second_report["answers"]["added"]["count"] == 200
 
     for load, answer in (("add-version", "added"), ("get-child-404", "up_to_date")):
         status, report = run_load(server, load, 4, "--population", "500", "--seconds", "0.2")
@@ -85,7 +85,7 @@ def test_a_population_is_found_again(server):
         assert report["answers"][answer]["p50_ms"] <= report["answers"][answer]["p99_ms"]
 
 
-def test_another_population_is_not_there(server):
+def test_a_load_with_another_population_seed_fails(server):
     """If this fails, a load measures new clients where it says old ones."""
     run_load(server, "populate", 2, "--population", "20")
     status, report = run_load(
@@ -95,7 +95,7 @@ def test_another_population_is_not_there(server):
     assert "populate the server first" in report["first_faults"][0]
 
 
-def test_what_cannot_be_is_refused():
+def test_invalid_options_are_refused():
     """If this fails, a typing error measures something else than was meant."""
     for arguments, words in (
         (["populate", 1], "--population"),

@@ -39,7 +39,7 @@ def run(program, tmp_path, pattern):
     return found
 
 
-def test_write_path(tmp_path):
+def test_write_path_benchmarks_count_stored_versions(tmp_path):
     """If this fails, a write benchmark counts versions that storage does not have, or compares with
     other batches than the engine's."""
     found = run("write-path", tmp_path, "segment:1024/|segment:1024$")
@@ -60,7 +60,7 @@ def test_write_path(tmp_path):
     assert {"raw_append_fdatasync/segment:1024", "raw_overwrite_fdatasync/segment:1024"} <= set(found)
 
 
-def test_read_path(tmp_path):
+def test_read_path_benchmarks_get_correct_answers(tmp_path):
     """If this fails, a read benchmark gets wrong answers, or measures something else than its name
     says."""
     found = run("read-path", tmp_path, "clients:1000/|chain:10/")
@@ -82,7 +82,7 @@ def test_read_path(tmp_path):
     assert found["head_cold/clients:1000"]["p50_us"] > found["head/clients:1000"]["p50_us"]
 
 
-def test_crypto(tmp_path):
+def test_crypto_benchmarks_seal_bytes_that_open(tmp_path):
     """If this fails, sealing is measured on bytes that do not open again."""
     found = run("crypto", tmp_path, "bytes:4096")
     assert set(found) == {f"{prefix}{kind}/bytes:4096" for prefix in ("", "sodium_") for kind in ("seal", "unseal")}
@@ -90,7 +90,7 @@ def test_crypto(tmp_path):
         assert benchmark["bytes_per_second"] > 0
 
 
-def test_access(tmp_path):
+def test_access_benchmarks_measure_admissions(tmp_path):
     """If this fails, the cost of admitting a request is measured on refusals."""
     found = run("access", tmp_path, "admit")
     assert set(found) == {
@@ -100,7 +100,7 @@ def test_access(tmp_path):
         assert benchmark["items_per_second"] > 0
 
 
-def test_http(tmp_path):
+def test_http_benchmarks_get_successful_answers(tmp_path):
     """If this fails, HTTP is measured on answers that are refusals or errors."""
     found = run("http", tmp_path, "get_child|listener/add_version/connections:64")
     assert len(found) == 9  # the handler and 1, 8 and 64 connections, of two reads; and one write

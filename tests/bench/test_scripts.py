@@ -9,7 +9,7 @@ from conftest import fake_server, run_script, tcsync_server
 ROW = re.compile(r"^(\S+:\d+) +(\d+) +(\d+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)$", re.MULTILINE)
 
 
-def test_compare_two_servers(tmp_path, server):
+def test_compare_reports_the_ratios_of_two_servers(tmp_path, server):
     """If this fails, two servers cannot be compared, or the ratios are not those of the rates."""
     (tmp_path / "other").mkdir()
     with tcsync_server(tmp_path / "other") as other:
@@ -25,18 +25,18 @@ def test_compare_two_servers(tmp_path, server):
         assert 0 < low <= middle <= high
 
 
-@pytest.mark.parametrize("liar_first", [True, False])
-def test_compare_finds_a_liar(server, liar_first):
+@pytest.mark.parametrize("fake_first", [True, False])
+def test_compare_detects_a_server_that_stores_nothing(server, fake_first):
     """If this fails, a comparison with a server that stores nothing is believed."""
-    with fake_server() as liar:
-        urls = (liar, server) if liar_first else (server, liar)
+    with fake_server() as fake:
+        urls = (fake, server) if fake_first else (server, fake)
         done = run_script("compare.sh", *urls, "add-version:2", "--rounds", "2", "--seconds", "0.3")
     assert done.returncode == 1
     assert "a version that was added is not there" in done.stdout
     assert not ROW.search(done.stdout)
 
 
-def test_compare_refuses_what_it_does_not_know():
+def test_compare_refuses_unknown_loads():
     """If this fails, a load that is misspelt goes unnoticed."""
     done = run_script("compare.sh", "http://127.0.0.1:9", "http://127.0.0.1:9", "add-versoin:8")
     assert done.returncode == 2

@@ -10,7 +10,7 @@ Until the campaign ends the report says that it has not, so that one that is kil
 nothing.
 
     def main(campaign):
-        while campaign.goes_on():
+        while campaign.has_time_left():
             with campaign.round() as directory:
                 ...
                 campaign.count("kills")
@@ -69,20 +69,20 @@ class Campaign:
         self._began = time.monotonic()
         self._lock = threading.Lock()
 
-    def count(self, what, by=1):
+    def count(self, name, by=1):
         """From any thread."""
         with self._lock:
-            self.counts[what] += by
+            self.counts[name] += by
 
     def elapsed(self):
         return time.monotonic() - self._began
 
-    def goes_on(self):
+    def has_time_left(self):
         """Whether there is time for another round; the first one is always made."""
         return self.rounds == 0 or (self.elapsed() < self.seconds and len(self.findings) < FINDINGS_MAX)
 
     @contextlib.contextmanager
-    def round(self, what=None):
+    def round(self, name=None):
         """A directory for one round, which is kept when the round ends in a failure; that is then a finding."""
         directory = Path(tempfile.mkdtemp(prefix=f"tcsync-{self.name}-"))
         self.rounds += 1
@@ -92,7 +92,7 @@ class Campaign:
             shutil.rmtree(directory, ignore_errors=True)
             raise
         except Exception as failure:  # each is a finding
-            self.finding(what or f"round {self.rounds}", failure, directory)
+            self.finding(name or f"round {self.rounds}", failure, directory)
         else:
             shutil.rmtree(directory, ignore_errors=True)
 

@@ -58,7 +58,7 @@ class Load:
         self.directory = directory
         self.owned = [Client() for _ in range(OWNERS)]
         self.shared = Client()
-        self.operated = {}  # client ID -> Client; the operator's alone to write to
+        self.operator_clients = {}  # client ID -> Client; the operator's alone to write to
         self.banned = {}  # client ID -> True, False, or None for "it was not answered"
         self.serial = 0
         self.failures = []
@@ -67,9 +67,9 @@ class Load:
         # Mostly small as real ones are; some too large to be stored inline, a few of many pages.
         return int(2 ** self.random.uniform(0, 13 if self.random.random() < 0.8 else 20)) + 1
 
-    def bytes_for(self, what):
+    def bytes_for(self, label):
         self.serial += 1
-        return payload(f"{self.campaign.seed} {what} {self.serial}", self.size())
+        return payload(f"{self.campaign.seed} {label} {self.serial}", self.size())
 
     def owner_turn(self, client, url):
         connection = Connection(url)
@@ -101,7 +101,7 @@ class Load:
         return turn
 
     def operator_turn(self, server):
-        actions = [self.import_client] * 3 + [self.ban, self.unban, self.delete, self.prune, self.backup, self.look]
+        actions = [self.import_client] * 3 + [self.ban, self.unban, self.delete, self.prune, self.backup, self.read]
 
         def turn():
             self.random.choice(actions)(server)
@@ -129,7 +129,7 @@ class Load:
         snapshot = self.bytes_for("snapshot")
         client.snapshots.append((parent_id, digest(snapshot)))
         lines.append({"type": "snapshot", "version_id": parent_id, "snapshot": base64.b64encode(snapshot).decode()})
-        self.operated[client.client_id] = client
+        self.operator_clients[client.client_id] = client
         # Until it is answered, all of it or nothing may be there.
         client.may_be_gone = True
         status, answer = self.api(server, "POST", "import", "".join(json.dumps(line) + "\n" for line in lines))
@@ -145,7 +145,7 @@ class Load:
         self.campaign.count("imports")
 
     def known_client(self):
-        return self.random.choice(list(self.operated.values())) if self.operated else None
+        return self.random.choice(list(self.operator_clients.values())) if self.operator_clients else None
 
     def ban(self, server, verb="ban", outcome=True):
         client = self.known_client()
@@ -175,7 +175,7 @@ class Load:
 
     def prune(self, server):
         """Removes old versions up to the snapshot: a history may then begin at any of its versions."""
-        for client in self.operated.values():  # also those whose import was not answered, and is there
+        for client in self.operator_clients.values():  # also those whose import was not answered, and is there
             client.base_may_be |= set(client.acknowledged)
         after = None
         while True:
@@ -193,14 +193,14 @@ class Load:
             raise Broken(f"backup was answered {status} {answer}")
         self.campaign.count("backups begun")
 
-    def look(self, server):
+    def read(self, server):
         for path in ("stats", "clients?limit=1000", "bans"):
             status, answer = self.api(server, "GET", path)
             if status != 200:
                 raise Broken(f"GET {path} was answered {status} {answer}")
 
     def clients(self):
-        return [*self.owned, self.shared, *self.operated.values()]
+        return [*self.owned, self.shared, *self.operator_clients.values()]
 
     def run_until_killed(self, server, seconds):
         workers = [Worker(self.owner_turn(client, server.url), self.failures) for client in self.owned]
@@ -282,7 +282,7 @@ def restore_last_backup(campaign, load, directory):
 
 
 def main(campaign):
-    while campaign.goes_on():
+    while campaign.has_time_left():
         with campaign.round() as directory:
             load = Load(campaign, directory)
             server = Server(directory / "server.log", directory / "data", *FLAGS)
@@ -294,7 +294,7 @@ def main(campaign):
                     server.start()
                     campaign.count("starts after a kill")
                     load.compare(server)
-                    if number > 0 and not campaign.goes_on():
+                    if number > 0 and not campaign.has_time_left():
                         break
                 verify(server)
             finally:

@@ -126,7 +126,7 @@ class Holder:
         """Connections that were there, be it for a moment."""
         return self._opened.value
 
-    def is_there(self):
+    def is_alive(self):
         return self._process.is_alive()
 
     def _run(self, kind, sources, address, count, client_id, authority):
@@ -150,7 +150,7 @@ class Holder:
                     if not events & select.EPOLLERR:
                         self._opened.value += 1
                 try:
-                    self._go_on(epoll, held[descriptor], events, message if repeats else b"")
+                    self._handle_events(epoll, held[descriptor], events, message if repeats else b"")
                 except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                     pass
                 except OSError:
@@ -178,7 +178,7 @@ class Holder:
             return None
 
     @staticmethod
-    def _go_on(epoll, of_connection, events, again):
+    def _handle_events(epoll, of_connection, events, again):
         connection, left = of_connection
         if events & (select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR):
             raise ConnectionResetError
@@ -216,17 +216,17 @@ class Stranger:
         return http.client.HTTPConnection(host, int(port), **options)
 
     @property
-    def tried(self):
+    def attempts(self):
         return len(self.milliseconds) + len(self.failures)
 
-    def sync(self, until, requests_min=REQUESTS_MIN, timeout_s=REQUESTS_TIMEOUT_S):
+    def sync(self, deadline, requests_min=REQUESTS_MIN, timeout_s=REQUESTS_TIMEOUT_S):
         """Until then, and on until it has made so many requests or the time is over."""
-        over = time.monotonic() + timeout_s
-        while (now := time.monotonic()) < until or (self.tried < requests_min and now < over):
+        end = time.monotonic() + timeout_s
+        while (now := time.monotonic()) < deadline or (self.attempts < requests_min and now < end):
             self._request()
 
     def _request(self):
-        number = self.tried
+        number = self.attempts
         if self._connection is None or number % 10 == 0:
             if self._connection:
                 self._connection.close()
@@ -262,11 +262,11 @@ class Stranger:
         if status not in (200, 404, 409):
             raise OSError(f"status {status}")
 
-    def _exchange(self, method, what, body):
+    def _exchange(self, method, endpoint, body):
         headers = {"X-Client-Id": self._client_id}
         if body:
             headers["Content-Type"] = wire.SEGMENT_TYPE
-        self._connection.request(method, f"/v1/client/{what}/{self._latest}", body, headers)
+        self._connection.request(method, f"/v1/client/{endpoint}/{self._latest}", body, headers)
         answer = self._connection.getresponse()
         answer.read()
         return answer.status, answer.headers
@@ -291,28 +291,28 @@ def peak_megabytes(pid):
 
 def try_crowd(campaign, server, name, holder, stranger, seconds):
     """The crowd holds, the stranger syncs, both within that time: the promise holds, or an AssertionError."""
-    until = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     with holder:
-        stranger.sync(until)
+        stranger.sync(deadline)
         opened = holder.opened
-        assert holder.is_there(), f"{name}: the crowd has ended by itself"
+        assert holder.is_alive(), f"{name}: the crowd has ended by itself"
     times = sorted(stranger.milliseconds)
-    tried, failed = stranger.tried, len(stranger.failures)
-    figures = {"requests": tried, "served": round(len(times) / max(1, tried), 4),
+    attempts, failed = stranger.attempts, len(stranger.failures)
+    figures = {"requests": attempts, "served": round(len(times) / max(1, attempts), 4),
                "kept connections that were closed": stranger.reconnections, "connections opened by the crowd": opened,
                "peak MB": round(peak_megabytes(server.pid), 1)}  # fmt: skip
     if times:
         figures |= {"median ms": round(times[len(times) // 2], 1), "p99 ms": round(times[len(times) * 99 // 100], 1)}
     campaign.figures[name] = figures
     campaign.count("crowds")
-    campaign.count("requests of a stranger", tried)
+    campaign.count("requests of a stranger", attempts)
     campaign.count("connections of crowds", opened)
     broken = []
-    if tried < REQUESTS_MIN:
-        broken.append(f"the stranger made {tried} requests within {REQUESTS_TIMEOUT_S} s")
+    if attempts < REQUESTS_MIN:
+        broken.append(f"the stranger made {attempts} requests within {REQUESTS_TIMEOUT_S} s")
     share_min = SERVED_SHARE_MIN if campaign.seconds >= FULL_RUN_S else SERVED_SHARE_MIN_SHORT
-    if failed > max(1, tried * (1 - share_min)):
-        broken.append(f"{failed} of {tried} requests failed, the first with {stranger.failures[0]}")
+    if failed > max(1, attempts * (1 - share_min)):
+        broken.append(f"{failed} of {attempts} requests failed, the first with {stranger.failures[0]}")
     if figures["peak MB"] >= MEMORY_RATIO_MAX * BUDGET_MB:
         broken.append("too much memory")
     if campaign.seconds >= LONG_RUN_S and times and figures["p99 ms"] >= P99_MS_MAX:
@@ -419,7 +419,7 @@ def main(campaign):
     # As many rounds as there is time for when no crowd takes longer than the longest.
     rounds = max(1, math.ceil(campaign.seconds / (CROWD_S_MAX * len(wanted))))
     for _ in range(rounds):
-        if campaign.goes_on():
+        if campaign.has_time_left():
             with campaign.round() as directory:
                 one_round(campaign, directory, wanted, campaign.seconds / rounds / len(wanted))
 

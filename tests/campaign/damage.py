@@ -79,7 +79,7 @@ class Template:
             connection.close()
             # The server has noted its writes, as it does now and then: only an end that is not noted yet may be missing
             # from a log without a report.
-            wait_until(lambda: is_still(data), STILLNESS_TIMEOUT_S, "the data directory is still")
+            wait_until(lambda: is_settled(data), STILLNESS_TIMEOUT_S, "the data directory is still")
         finally:
             process.kill()
         self.files = files_of(data)
@@ -113,7 +113,7 @@ def content_of(directory):
     return {name: (directory / name).read_bytes() for name in files_of(directory)}
 
 
-def is_still(directory):
+def is_settled(directory):
     latest = max((directory / name).stat().st_mtime for name in files_of(directory))
     return time.time() - latest > STILLNESS_S
 
@@ -144,7 +144,7 @@ def change(campaign, path, others):
     path.write_bytes(data)
 
 
-def scramble(campaign, path, others):
+def corrupt_block(campaign, path, others):
     """A block of the disk that went bad."""
     data = bytearray(path.read_bytes())
     if data:
@@ -153,7 +153,7 @@ def scramble(campaign, path, others):
     path.write_bytes(data)
 
 
-def exchange(campaign, path, others):
+def replace(campaign, path, others):
     """Another file of the same kind in its place, or of another kind where there is only one."""
     shutil.copyfile(campaign.random.choice(others), path)
 
@@ -163,7 +163,7 @@ def written_bytes(data):
     return max(1, len(bytes(data).rstrip(b"\0")))
 
 
-ACTIONS = (remove, empty, cut, change, scramble, exchange)
+ACTIONS = (remove, empty, cut, change, corrupt_block, replace)
 
 
 class Case:
@@ -173,7 +173,7 @@ class Case:
         self.directory = directory
         self.name = name
         self.data = template.copy(directory / "data")
-        self.whole = content_of(self.data)
+        self.original = content_of(self.data)
         damage(self.data)
         self.damaged = content_of(self.data)
 
@@ -190,23 +190,23 @@ class Case:
         if process.url is None:
             return self.refused(process, before)
         try:
-            missing, errors = self.look(process.url)
-            told = self.told_by(process)
+            missing, errors = self.missing_versions(process.url)
+            reports = self.reports_of(process)
         finally:
             process.kill()
-        if missing and not told:
+        if missing and not reports:
             raise Broken(
                 f"{self.name}: {'; '.join(missing[:3])}: and neither verify nor /health says that anything is wrong"
             )
-        if errors and not told:
+        if errors and not reports:
             raise Broken(
                 f"{self.name}: {'; '.join(errors[:3])}: and neither verify nor /health says that anything is wrong"
             )
         if missing:
-            return f"served in part, told by {told}"
+            return f"served in part, told by {reports}"
         if errors:
-            return f"served with errors, told by {told}"
-        return f"whole, told by {told}" if told else "whole"
+            return f"served with errors, told by {reports}"
+        return f"whole, told by {reports}" if reports else "whole"
 
     def refused(self, process, before):
         lines = [line for line in process.output.splitlines() if line.strip()]
@@ -221,28 +221,28 @@ class Case:
         changed = [name for name in before if before[name] != after[name]]
         if changed:
             raise Broken(f"{self.name}: a start that was refused changed {changed[:5]}")
-        self.check_cure()
+        self.check_restored_files()
         return "refused"
 
-    def check_cure(self):
+    def check_restored_files(self):
         """With the files put back, everything is there."""
-        cured = self.directory / "cured"
-        shutil.copytree(self.data, cured, ignore=shutil.ignore_patterns("admin.sock", "reserve"))
-        for name, content in self.whole.items():
-            (cured / name).parent.mkdir(parents=True, exist_ok=True)
-            (cured / name).write_bytes(content)
-        process = Process(cured, self.directory / "cured.log", FLAGS)
+        restored = self.directory / "cured"
+        shutil.copytree(self.data, restored, ignore=shutil.ignore_patterns("admin.sock", "reserve"))
+        for name, content in self.original.items():
+            (restored / name).parent.mkdir(parents=True, exist_ok=True)
+            (restored / name).write_bytes(content)
+        process = Process(restored, self.directory / "cured.log", FLAGS)
         try:
             if process.url is None:
                 raise Broken(f"{self.name}: with the file put back the server still refuses: {process.output}")
-            missing, errors = self.look(process.url)
+            missing, errors = self.missing_versions(process.url)
             if missing or errors:
                 raise Broken(f"{self.name}: with the file put back, {(missing + errors)[:3]}")
         finally:
             process.kill()
-            shutil.rmtree(cured)
+            shutil.rmtree(restored)
 
-    def look(self, url):
+    def missing_versions(self, url):
         """The missing versions of the template's clients, and the reads that are answered with an error."""
         missing, errors = [], []
         connection = Connection(url)
@@ -275,17 +275,17 @@ class Case:
         connection.close()
         return missing, errors
 
-    def told_by(self, process):
+    def reports_of(self, process):
         """The commands and pages that report damage; '' when none does."""
-        told = []
+        reports = []
         if wire.request(process.url, "GET", "/health").status != 200:
-            told.append("health")
+            reports.append("health")
         verified = admin.run(self.data, "verify")
         if verified.returncode == 1:
-            told.append("verify")
+            reports.append("verify")
         elif verified.returncode != 0:
             raise Broken(f"{self.name}: verify ended with {verified.returncode}: {verified.stderr}")
-        return " and ".join(told)
+        return " and ".join(reports)
 
 
 def cases_of(template):
@@ -297,8 +297,8 @@ def cases_of(template):
         yield f"{group}: remove", (patterns, None)
 
 
-def damage_of(campaign, what):
-    place, action = what
+def damage_of(campaign, target):
+    place, action = target
 
     def damage(data):
         if action is None:
@@ -327,11 +327,11 @@ def main(campaign):
         cases = [*seen.values(), *others]
         campaign.figures["kinds"] = sorted({kind_of(name) for name in template.files})
         done = 0
-        while done < len(seen) or campaign.goes_on():
-            name, what = cases[done % len(cases)]
+        while done < len(seen) or campaign.has_time_left():
+            name, target = cases[done % len(cases)]
             done += 1
             with campaign.round(name) as directory:
-                outcome = Case(campaign, template, directory, name, damage_of(campaign, what)).run()
+                outcome = Case(campaign, template, directory, name, damage_of(campaign, target)).run()
                 campaign.count(outcome)
                 table.setdefault(name, {}).setdefault(outcome, 0)
                 table[name][outcome] += 1

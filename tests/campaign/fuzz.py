@@ -62,9 +62,9 @@ def fuzz(campaign, program, seconds, corpus):
     try:
         done = subprocess.run([str(part) for part in command], capture_output=True, check=False, text=True,
                               errors="replace", timeout=seconds + END_TIMEOUT_S)  # fmt: skip
-    except subprocess.TimeoutExpired as hanging:
-        said = hanging.stderr or b""  # bytes, even with `text`
-        end = said[-1000:].decode(errors="replace") if isinstance(said, bytes) else said[-1000:]
+    except subprocess.TimeoutExpired as timed_out:
+        output = timed_out.stderr or b""  # bytes, even with `text`
+        end = output[-1000:].decode(errors="replace") if isinstance(output, bytes) else output[-1000:]
         campaign.finding(target, f"it did not end within {END_TIMEOUT_S} s after its time: {end}")
         return
     executed = re.search(r"stat::number_of_executed_units:\s*(\d+)", done.stderr)
@@ -93,9 +93,9 @@ def main(campaign):
         raise Missing(
             f"{programs[0]} only replays its corpus: build with the preset 'fuzz', and name it in --build-dir"
         )
-    with tempfile.TemporaryDirectory(prefix="tcsync-corpus-") as unkept:
+    with tempfile.TemporaryDirectory(prefix="tcsync-corpus-") as fresh:
         for program in programs:
-            fuzz(campaign, program, max(1, campaign.seconds / len(programs)), campaign.arguments.corpus or Path(unkept))
+            fuzz(campaign, program, max(1, campaign.seconds / len(programs)), campaign.arguments.corpus or Path(fresh))
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def neighbours(random):
     return [str(uuid.UUID(int=number)) for number in sorted(numbers)]
 
 
-class Known:
+class ExpectedClient:
     """All of one client, exactly."""
 
     def __init__(self):
@@ -55,14 +55,14 @@ class World:
         self.server = server
         self.connection = Connection(server.url)
         self.ids = neighbours(campaign.random)
-        self.clients = {client_id: Known() for client_id in self.ids}
+        self.clients = {client_id: ExpectedClient() for client_id in self.ids}
         self.serial = 0
 
-    def expect(self, holds, client_id, what):
-        if not holds:
-            raise Broken(f"client {client_id}: {what}")
+    def expect(self, condition, client_id, fault):
+        if not condition:
+            raise Broken(f"client {client_id}: {fault}")
 
-    def some_version_id(self, client_id):
+    def any_version_id(self, client_id):
         """Often another's, which must lead nowhere."""
         owner = client_id if self.random.random() < 0.4 else self.random.choice(self.ids)
         chain = self.clients[owner].chain
@@ -71,7 +71,7 @@ class World:
     def turn(self):
         client_id = self.random.choice(self.ids)
         action = self.random.choices(
-            [self.add, self.add_behind_anything, self.get, self.snapshot, self.get_snapshot, self.delete, self.ban,
+            [self.add, self.add_after_any_version, self.get, self.snapshot, self.get_snapshot, self.delete, self.ban,
              self.export, self.list],
             [6, 3, 6, 2, 3, 0.6, 0.6, 1, 0.2],
         )[0]  # fmt: skip
@@ -98,11 +98,11 @@ class World:
         known.chain.append((answer.headers["X-Version-Id"], parent_id, segment))
         return None
 
-    def add_behind_anything(self, client_id, known):
-        self.add(client_id, known, self.some_version_id(client_id))
+    def add_after_any_version(self, client_id, known):
+        self.add(client_id, known, self.any_version_id(client_id))
 
     def get(self, client_id, known):
-        parent_id = self.some_version_id(client_id)
+        parent_id = self.any_version_id(client_id)
         answer = self.connection.get_child(client_id, parent_id)
         if known.banned:
             return self.expect(answer.status == 403, client_id, f"banned, and a read was {answer.status}")
@@ -115,7 +115,7 @@ class World:
                            f"behind {parent_id}: {answer.status} {seen[:2]}, not {child[:2]}")  # fmt: skip
 
     def snapshot(self, client_id, known):
-        version_id = self.some_version_id(client_id)
+        version_id = self.any_version_id(client_id)
         data = self.bytes_for(client_id)
         answer = self.connection.add_snapshot(client_id, version_id, data)
         if known.banned:
@@ -143,7 +143,7 @@ class World:
     def delete(self, client_id, known):
         status, answer = self.api("DELETE", f"clients/{client_id}")
         self.expect(status == (200 if known.chain else 404), client_id, f"delete was {status} {answer}")
-        self.clients[client_id] = Known()
+        self.clients[client_id] = ExpectedClient()
         self.clients[client_id].banned = known.banned
 
     def ban(self, client_id, known):
@@ -191,7 +191,7 @@ class World:
 
 
 def main(campaign):
-    while campaign.goes_on():
+    while campaign.has_time_left():
         with campaign.round() as directory:
             server = Server(directory / "server.log", directory / "data", *FLAGS)
             try:

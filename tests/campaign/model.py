@@ -119,7 +119,7 @@ class Client:
             parent_id = answer.headers["X-Version-Id"]
         return parent_id if answer.status == 404 else None
 
-    def compare(self, connection, count=lambda what, by=1: None):
+    def compare(self, connection, count=lambda name, by=1: None):
         """Reads all that the server has of this client and compares; returns the latest version. Nothing else may use
         the client meanwhile. An unanswered version that is there counts as acknowledged from now on."""
         parent_id = self.base

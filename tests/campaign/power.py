@@ -132,18 +132,18 @@ class Disk:
         self.later = [change for change in self.later if not is_settled(change[0])]
 
     @staticmethod
-    def settle(names, path, what):
-        if what == "gone":
+    def settle(names, path, change):
+        if change == "gone":
             names.pop(path, None)
-        elif isinstance(what, tuple):
-            _, old, inode = what
+        elif isinstance(change, tuple):
+            _, old, inode = change
             below = [name for name in names if name.startswith(old + "/")]
             for name in below:
                 names[path + name[len(old) :]] = names.pop(name)
             names.pop(old, None)
             names[path] = inode
         else:
-            names[path] = what
+            names[path] = change
 
     def image(self, place, random):
         """Writes a directory as a power cut at this moment may leave it."""
@@ -281,7 +281,7 @@ def main(campaign):
     recorder = campaign.build_dir / "lib" / "libtcsync_campaign_recorder.so"
     if not recorder.exists():
         raise Missing(f"there is no {recorder}, which is built with the tests, on Linux")
-    while campaign.goes_on():
+    while campaign.has_time_left():
         with campaign.round() as directory:
             disk_root = directory / "disk"
             disk_root.mkdir()

@@ -69,7 +69,7 @@ static void end(void) {
 static int is_ours(const char* path) { return strncmp(path, root, strlen(root)) == 0; }
 
 /* The path of an open file, if it is ours; its inode. */
-static int ours(int file, char* path, uint64_t* inode, int* is_directory) {
+static int is_recorded(int file, char* path, uint64_t* inode, int* is_directory) {
   char name[64];
   struct stat status;
   const int saved = errno;
@@ -114,8 +114,8 @@ static void opened(int file, int flags) {
   char path[PATH_MAX];
   uint64_t inode;
   int is_directory;
-  if (file >= 0 && (flags & (O_CREAT | O_TRUNC)) && ours(file, path, &inode, &is_directory) &&
-      !is_directory) {
+  if (file >= 0 && (flags & (O_CREAT | O_TRUNC)) &&
+      is_recorded(file, path, &inode, &is_directory) && !is_directory) {
     put(kOpen, path, NULL, 0, inode, (flags & O_TRUNC) != 0);
   }
 }
@@ -165,7 +165,7 @@ static ssize_t wrote(int file, const void* data, ssize_t size, off_t offset) {
   char path[PATH_MAX];
   uint64_t inode;
   int is_directory;
-  if (size > 0 && file != log_file && ours(file, path, &inode, &is_directory)) {
+  if (size > 0 && file != log_file && is_recorded(file, path, &inode, &is_directory)) {
     if (offset < 0) offset = lseek(file, 0, SEEK_CUR) - size;
     put(kWrite, NULL, data, (size_t)size, inode, (uint64_t)offset);
   }
@@ -218,7 +218,7 @@ static int sync_file(int file, long number) {
   int is_directory;
   int result = 0;
   begin();
-  if (!ours(file, path, &inode, &is_directory)) {
+  if (!is_recorded(file, path, &inode, &is_directory)) {
     result = (int)syscall(number, file);
   } else if (is_directory) {
     put(kSyncDirectory, path, NULL, 0, inode, 0);
@@ -235,7 +235,8 @@ static int resized(int file, int result, enum kind kind, uint64_t size) {
   char path[PATH_MAX];
   uint64_t inode;
   int is_directory;
-  if (result == 0 && ours(file, path, &inode, &is_directory)) put(kind, NULL, NULL, 0, inode, size);
+  if (result == 0 && is_recorded(file, path, &inode, &is_directory))
+    put(kind, NULL, NULL, 0, inode, size);
   return result;
 }
 
@@ -300,20 +301,20 @@ int remove(const char* path) {
 }
 
 int unlinkat(int directory, const char* path, int flags) {
-  char parent[PATH_MAX], whole[2 * PATH_MAX];
+  char parent[PATH_MAX], full_path[2 * PATH_MAX];
   uint64_t inode;
   int is_directory, result, is_known = 0;
   begin();
   if (path[0] == '/') {
-    snprintf(whole, sizeof whole, "%s", path);
+    snprintf(full_path, sizeof full_path, "%s", path);
     is_known = 1;
-  } else if (directory != AT_FDCWD && ours(directory, parent, &inode, &is_directory)) {
-    snprintf(whole, sizeof whole, "%s/%s", parent, path);
+  } else if (directory != AT_FDCWD && is_recorded(directory, parent, &inode, &is_directory)) {
+    snprintf(full_path, sizeof full_path, "%s/%s", parent, path);
     is_known = 1;
   }
   result = (int)syscall(SYS_unlinkat, directory, path, flags);
   if (is_known)
-    changed(result, (flags & AT_REMOVEDIR) != 0 ? kRemoveDirectory : kUnlink, whole, NULL);
+    changed(result, (flags & AT_REMOVEDIR) != 0 ? kRemoveDirectory : kUnlink, full_path, NULL);
   end();
   return result;
 }

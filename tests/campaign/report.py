@@ -20,7 +20,7 @@ def read(directory, name):
 
 def tell(report):
     """The trials with their counts, or the reason why there were none."""
-    counts = ", ".join(f"{what}: {count:,}" for what, count in report["counts"].items())
+    counts = ", ".join(f"{name}: {count:,}" for name, count in report["counts"].items())
     if report["state"] == "ended":
         return counts
     return f"{report['state']}{', ' if counts else ''}{counts}"

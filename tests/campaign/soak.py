@@ -181,7 +181,7 @@ def bytes_on_disk(directory):
     return total
 
 
-def early_and_last(samples, key):
+def early_and_last_medians(samples, key):
     """The median of a third that begins when the server has warmed up, and of the last third; None where too little was
     sampled. In a long run the first of them is early, so that it shows slow growth."""
     count = len(samples)
@@ -197,13 +197,13 @@ def judge(samples):
     # How much more may be chance: memory and disk follow compactions and backups.
     for key, factor, more in (("memory_mib", 1.1, 8), ("descriptors", 1.1, 10), ("threads", 1, 2), ("disk_mib", 1.3, 32),
                               ("p50_ms", 2, 5), ("p99_ms", 3, 50)):  # fmt: skip
-        medians = early_and_last(samples, key)
+        medians = early_and_last_medians(samples, key)
         if medians is None:
             raise Broken(f"{key}: nothing was sampled in an early third, or in the last one")
         early, last = medians
         if last > early * factor + more:
             raise Broken(f"{key} grows: its median was {early:.1f} in an early third, {last:.1f} in the last one")
-    early, last = early_and_last(samples, "versions")
+    early, last = early_and_last_medians(samples, "versions")
     if last < early / 3:
         raise Broken(f"fewer versions are taken: {early:.0f} a sample in an early third, {last:.0f} in the last one")
 
@@ -241,7 +241,7 @@ def add_arguments(parser):
 def tell(campaign, samples):
     campaign.figures["memory MiB, highest"] = round(max(sample["memory_mib"] for sample in samples), 1)
     for key in ("memory_mib", "descriptors", "threads", "disk_mib", "versions", "p50_ms", "p99_ms"):
-        if medians := early_and_last(samples, key):
+        if medians := early_and_last_medians(samples, key):
             campaign.figures[f"{key}, an early third and the last"] = [round(median, 1) for median in medians]
     campaign.figures["samples"] = samples
     if campaign.arguments.plot:

@@ -38,11 +38,11 @@ def client_with_history(connection, client_id=None):
 class TestModel:
     """If one of these fails, the campaigns find no fault in any server."""
 
-    def test_what_is_there_is_right(self, connection):
+    def test_a_correct_history_passes(self, connection):
         client, latest = client_with_history(connection)
         assert client.compare(connection) == latest
 
-    def test_a_deleted_client_is_missed(self, start_server):
+    def test_a_deleted_client_is_detected(self, start_server):
         server = start_server()
         connection = Connection(server.url)
         client, _ = client_with_history(connection)
@@ -50,33 +50,33 @@ class TestModel:
         with pytest.raises(Broken, match="3 acknowledged versions are lost"):
             client.compare(connection)
 
-    def test_a_lost_end_is_missed(self, connection):
+    def test_a_lost_end_is_detected(self, connection):
         client, latest = client_with_history(connection)
         client.acknowledged[latest] = ("00000000-0004-8000-8000-000000000001", "a digest")
         with pytest.raises(Broken, match="1 acknowledged versions are lost"):
             client.compare(connection)
 
-    def test_other_bytes_are_seen(self, connection):
+    def test_changed_bytes_are_detected(self, connection):
         client, _ = client_with_history(connection)
         version_id, _ = client.acknowledged[wire.NIL_VERSION]
         client.acknowledged[wire.NIL_VERSION] = (version_id, "another digest")
         with pytest.raises(Broken, match="was acknowledged"):
             client.compare(connection)
 
-    def test_another_snapshot_is_seen(self, connection):
+    def test_another_snapshot_is_detected(self, connection):
         client, latest = client_with_history(connection)
         client.snapshots = [(latest, "another digest")]
         with pytest.raises(Broken, match="snapshot"):
             client.compare(connection)
 
-    def test_what_was_never_sent_is_seen(self, connection):
+    def test_a_version_that_was_never_sent_is_detected(self, connection):
         client, _ = client_with_history(connection)
         stranger = Client(client.client_id)
         stranger.unanswered = {wire.NIL_VERSION: {"a digest"}}
         with pytest.raises(Broken, match="was never sent"):
             stranger.compare(connection)
 
-    def test_what_was_not_answered_may_be_there_or_not(self, connection):
+    def test_an_unanswered_version_may_be_stored_or_not(self, connection):
         client, latest = client_with_history(connection)
         _, hashed = client.acknowledged.pop(list(client.acknowledged)[-1])
         client.unanswered = {list(client.acknowledged.values())[-1][0]: {hashed}, latest: {"never arrived"}}
@@ -119,27 +119,27 @@ class TestDisk:
         disk.image(place, Always(outcome))
         return {str(path.relative_to(place)): path.read_bytes() for path in place.rglob("*") if path.is_file()}
 
-    def test_what_was_synced_stays(self, tmp_path):
+    def test_synced_data_survives_a_power_cut(self, tmp_path):
         disk = disk_with(*CREATED, (SYNC_DIRECTORY, "/disk/data", b"", 2, 0), (WRITE, "", b"synced", 7, 0), (SYNC, "", b"", 7, 0),
                          (WRITE, "", b" and more", 7, 6))  # fmt: skip
         assert self.files(disk, tmp_path, "nothing") == {"data/log": b"synced"}
         assert self.files(disk, tmp_path, "everything") == {"data/log": b"synced and more"}
 
-    def test_a_name_stays_when_its_directory_was_synced(self, tmp_path):
+    def test_a_name_survives_only_once_its_directory_was_synced(self, tmp_path):
         synced = (*CREATED, (WRITE, "", b"synced", 7, 0), (SYNC, "", b"", 7, 0))
         assert self.files(disk_with(*synced), tmp_path, "nothing") == {}
         assert self.files(disk_with(*synced, has_journal=True), tmp_path / "journal", "nothing") == {
             "data/log": b"synced"
         }
 
-    def test_a_renaming_is_done_or_not(self, tmp_path):
+    def test_an_unsynced_rename_is_complete_or_absent(self, tmp_path):
         disk = disk_with(*CREATED, (WRITE, "", b"new", 7, 0), (SYNC, "", b"", 7, 0), (OPEN, "/disk/data/CURRENT", b"", 8, 1),
                          (WRITE, "", b"old", 8, 0), (SYNC, "", b"", 8, 0), (SYNC_DIRECTORY, "/disk/data", b"", 2, 0),
                          (RENAME, "/disk/data/log", b"/disk/data/CURRENT", 0, 0))  # fmt: skip
         assert self.files(disk, tmp_path, "nothing") == {"data/log": b"new", "data/CURRENT": b"old"}
         assert self.files(disk, tmp_path, "everything") == {"data/CURRENT": b"new"}
 
-    def test_a_removal_and_an_inode_that_is_used_again(self, tmp_path):
+    def test_a_reused_inode_is_not_the_removed_file(self, tmp_path):
         disk = disk_with(*CREATED, (WRITE, "", b"old", 7, 0), (SYNC, "", b"", 7, 0), (SYNC_DIRECTORY, "/disk/data", b"", 2, 0),
                          (UNLINK, "/disk/data/log", b"", 0, 0), (SYNC_DIRECTORY, "/disk/data", b"", 2, 0),
                          (OPEN, "/disk/data/next", b"", 7, 1), (GROW, "", b"", 7, 4), (SYNC, "", b"", 7, 0),
@@ -158,16 +158,16 @@ def samples_of(seconds, **changed):
 class TestSoak:
     """If one of these fails, a server that leaks for hours passes, or one that does not is found."""
 
-    def test_what_stays_is_right(self):
+    def test_constant_figures_pass(self):
         soak.judge(samples_of(300))
         soak.judge(samples_of(3600, memory_mib=lambda at: min(at, 100), p99_ms=lambda at: 40 if at else None))
 
     @pytest.mark.parametrize("key", ["memory_mib", "descriptors", "threads", "disk_mib", "p50_ms", "p99_ms"])
-    def test_what_grows_is_seen(self, key):
+    def test_growing_figures_are_detected(self, key):
         with pytest.raises(Broken, match=f"{key} grows"):
             soak.judge(samples_of(3600, **{key: lambda at: 10 + at / 5}))
 
-    def test_a_server_that_takes_no_more_is_seen(self):
+    def test_a_falling_rate_of_versions_is_detected(self):
         with pytest.raises(Broken, match="p50_ms: nothing was sampled"):
             soak.judge(samples_of(3600, p50_ms=lambda at: 4 if at < 1800 else None))
         with pytest.raises(Broken, match="fewer versions"):
@@ -188,24 +188,24 @@ class TestReport:
         report.main(tmp_path, name)
         return done.returncode, capsys.readouterr().out.splitlines()[2:]
 
-    def test_one_that_found_nothing(self, tmp_path, capsys):
+    def test_a_campaign_without_findings_passes(self, tmp_path, capsys):
         status, lines = self.report_of(tmp_path, capsys, "quiet", "run.count('kills', 1000)")
         assert status == 0 and len(lines) == 1
         assert "kills: 1,000 | 0 |" in lines[0] and "not ended" not in lines[0]
 
-    def test_one_that_was_killed(self, tmp_path, capsys):
+    def test_a_killed_campaign_is_shown_as_not_ended(self, tmp_path, capsys):
         status, lines = self.report_of(tmp_path, capsys, "killed", "os.kill(os.getpid(), 9)")
         assert status == -9 and "not ended" in lines[0]
 
-    def test_one_that_could_not_begin(self, tmp_path, capsys):
+    def test_a_campaign_without_a_report_is_shown_as_not_ended(self, tmp_path, capsys):
         report.main(tmp_path, "absent")
         assert "| absent |" in (text := capsys.readouterr().out) and "not ended" in text
 
-    def test_one_that_lacks_something(self, tmp_path, capsys):
+    def test_a_campaign_without_its_prerequisites_is_skipped(self, tmp_path, capsys):
         status, lines = self.report_of(tmp_path, capsys, "lacking", "raise campaign.Missing('no tool')")
         assert status == 77 and "skipped: no tool" in lines[0]
 
-    def test_one_that_broke_by_itself(self, tmp_path, capsys):
+    def test_an_exception_of_a_campaign_is_a_finding(self, tmp_path, capsys):
         status, lines = self.report_of(tmp_path, capsys, "broken", "raise KeyError('a name')")
         assert status == 1 and lines[0].endswith("| 1 |") and "**broken, the campaign itself**" in lines[2]
 
@@ -221,33 +221,33 @@ class TestCrowds:
     def attempt(self, start_server, *flags, holder_class=crowds.Holder):
         server = start_server("--connections-max", str(self.PLACES), *self.HELD, *flags)
         holder = holder_class("heads", crowds.ONE, crowds.address_of(server.url), 2 * self.PLACES, "no client")
-        campaign = SimpleNamespace(figures={}, seconds=1, count=lambda what, by=1: None)
+        campaign = SimpleNamespace(figures={}, seconds=1, count=lambda name, by=1: None)
         crowds.try_crowd(campaign, server, "heads", holder, crowds.Stranger(server.url), 0)
 
-    def test_what_is_there_is_right(self, start_server):
+    def test_a_server_with_shares_passes(self, start_server):
         self.attempt(start_server)
 
-    def test_a_server_without_shares_is_seen(self, start_server):
+    def test_a_server_without_shares_is_detected(self, start_server):
         """Proxies that are trusted have no shares."""
         with pytest.raises(AssertionError, match="requests failed"):
             self.attempt(start_server, "--trusted-proxy", "127.0.0.0/8")
 
-    def test_too_much_memory_is_seen(self, start_server, monkeypatch):
+    def test_excessive_memory_is_detected(self, start_server, monkeypatch):
         monkeypatch.setattr(crowds, "BUDGET_MB", 10)
         with pytest.raises(AssertionError, match="too much memory"):
             self.attempt(start_server)
 
-    def test_a_crowd_that_is_not_there_is_seen(self, start_server):
-        class Dying(crowds.Holder):
+    def test_a_missing_crowd_is_detected(self, start_server):
+        class DyingHolder(crowds.Holder):
             def __enter__(self):
                 super().__enter__()
                 self.__exit__()
                 return self
 
         with pytest.raises(AssertionError, match="ended by itself"):
-            self.attempt(start_server, holder_class=Dying)
+            self.attempt(start_server, holder_class=DyingHolder)
 
-    def test_a_server_that_died_is_seen(self):
+    def test_a_dead_server_is_detected(self):
         with subprocess.Popen(["true"]) as process:
             os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
             with pytest.raises(AssertionError, match="the server has ended"):

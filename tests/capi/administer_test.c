@@ -44,7 +44,7 @@ static void clients_cannot_administer(void) {
   tcsync_engine_free(engine);
 }
 
-static void without_an_engine_there_is_no_data(void) {
+static void administering_a_missing_directory_is_refused(void) {
   char parent[PATH_BYTES];
   char directory[PATH_BYTES];
   tcsync_config* config = NULL;
@@ -57,7 +57,7 @@ static void without_an_engine_there_is_no_data(void) {
   remove_directory(parent);
 }
 
-static void it_checks_its_arguments(void) {
+static void administering_checks_its_arguments(void) {
   test_request filled;
   tcsync_engine* engine = open_engine(NULL);
   tcsync_response* response = (tcsync_response*)(void*)&filled;
@@ -78,7 +78,8 @@ static void it_checks_its_arguments(void) {
 int main(void) {
   RUN(an_engine_is_administered, "an operator cannot reach the data from a program");
   RUN(clients_cannot_administer, "a stranger can do everything with all data");
-  RUN(without_an_engine_there_is_no_data, "a question about backups creates a data directory");
-  RUN(it_checks_its_arguments, "a mistake of the caller's crashes it");
+  RUN(administering_a_missing_directory_is_refused,
+      "a question about backups creates a data directory");
+  RUN(administering_checks_its_arguments, "a mistake of the caller's crashes it");
   return check_exit_status();
 }

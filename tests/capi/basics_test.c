@@ -48,7 +48,7 @@ static void codes_have_names(void) {
   CHECK_TEXT(tcsync_code_name(-0x100 + TCSYNC_IN_USE), "TCSYNC_UNKNOWN_CODE");
 }
 
-static void nothing_is_asked_of_null(void) {
+static void functions_accept_null(void) {
   size_t size = 7;
   CHECK_INT(tcsync_error_code(NULL), TCSYNC_OK);
   CHECK_TEXT(tcsync_error_message(NULL), "");
@@ -200,7 +200,7 @@ static void option_info_respects_the_callers_struct(void) {
   CHECK(longer.behind[i] == 'x');
 }
 
-static void config_refuses_what_is_wrong(void) {
+static void config_refuses_invalid_values(void) {
   tcsync_config* config = NULL;
   CHECK_OK(tcsync_config_new(&config, &error));
   CHECK_FAILS(tcsync_config_set(config, "no-such-option", "1", &error), TCSYNC_UNKNOWN_OPTION,
@@ -328,13 +328,13 @@ static void environment_is_read(void) {
 int main(void) {
   RUN(codes_keep_their_values, "programs compiled with an earlier header misread every failure");
   RUN(codes_have_names, "bindings and logs cannot name the failure");
-  RUN(nothing_is_asked_of_null, "cleaning up after a failure crashes the program");
+  RUN(functions_accept_null, "cleaning up after a failure crashes the program");
   RUN(the_header_and_the_library_are_of_one_release, "bug reports do not say which release");
   RUN(features_are_those_of_this_build, "a program uses a feature that its library lacks");
   RUN(options_are_described, "--help, the bindings and the docs show wrong options");
   RUN(option_info_checks_its_arguments, "a mistake in a binding reads past the options table");
   RUN(option_info_respects_the_callers_struct, "a later release overwrites its callers' memory");
-  RUN(config_refuses_what_is_wrong, "a typing error in a configuration goes unnoticed");
+  RUN(config_refuses_invalid_values, "a typing error in a configuration goes unnoticed");
   RUN(options_are_read_back, "the reason for an engine's behaviour stays unknown");
   RUN(error_may_be_null, "programs that only look at codes crash");
   RUN(messages_are_one_line_of_utf8, "a value from outside forges log lines or steers terminals");

@@ -40,7 +40,7 @@ static silent_server start_silent_server(void) {
 }
 
 /* So long that a test which waits for it has failed. */
-static tcsync_remote* open_patient_remote(const char* url) {
+static tcsync_remote* open_remote_without_timeouts(const char* url) {
   tcsync_remote_options options = without_proxy();
   tcsync_remote* remote = NULL;
   options.connect_timeout_ms = 600000;
@@ -78,9 +78,9 @@ static void check_all_cancelled(tcsync_remote* remote) {
               "nothing was sent");
 }
 
-static void a_cancel_before_a_call(void) {
+static void a_cancel_lasts_until_it_is_resumed(void) {
   test_server started = start_server(NULL, NULL);
-  tcsync_remote* remote = open_patient_remote(started.url);
+  tcsync_remote* remote = open_remote_without_timeouts(started.url);
   int i = 0;
   CHECK_TEXT(tcsync_code_name(TCSYNC_CANCELLED), "TCSYNC_CANCELLED");
   tcsync_remote_cancel(NULL);
@@ -99,22 +99,22 @@ static void a_cancel_before_a_call(void) {
   stop_server(&started);
 }
 
-typedef struct storm {
+typedef struct cancel_loop {
   tcsync_remote* remote;
   atomic_int is_over;
   unsigned seed;
-} storm;
+} cancel_loop;
 
 /* Cancels at moments that spread over the length of a call. */
 static void* cancel_again_and_again(void* argument) {
-  storm* raging = (storm*)argument;
-  while (!atomic_load(&raging->is_over)) {
+  cancel_loop* loop = (cancel_loop*)argument;
+  while (!atomic_load(&loop->is_over)) {
     struct timespec pause;
-    raging->seed = raging->seed * 1103515245u + 12345u;
+    loop->seed = loop->seed * 1103515245u + 12345u;
     pause.tv_sec = 0;
-    pause.tv_nsec = (long)(raging->seed >> 8) % 600000;
+    pause.tv_nsec = (long)(loop->seed >> 8) % 600000;
     nanosleep(&pause, NULL);
-    tcsync_remote_cancel(raging->remote);
+    tcsync_remote_cancel(loop->remote);
   }
   return NULL;
 }
@@ -123,12 +123,12 @@ enum { kCalls = 1000 };
 
 /* Each version's plaintext is its number. Another remote, which is never cancelled, compares the
  * results of calls with the chain. */
-static void a_storm_of_cancels(void) {
+static void cancels_at_any_moment_leave_correct_results(void) {
   static tcsync_uuid ids[kCalls];
   static int was_added[kCalls];
   test_server started = start_server(NULL, NULL);
-  tcsync_remote* calm = open_patient_remote(started.url);
-  storm raging;
+  tcsync_remote* uncancelled = open_remote_without_timeouts(started.url);
+  cancel_loop loop;
   pthread_t thread;
   tcsync_uuid head = {NIL_VERSION};
   tcsync_uuid version_id;
@@ -139,17 +139,17 @@ static void a_storm_of_cancels(void) {
   int cancelled = 0;
   int stored = 0;
   int i = 0;
-  memset(&raging, 0, sizeof(raging));
-  raging.remote = open_patient_remote(started.url);
-  raging.seed = 10;
-  atomic_init(&raging.is_over, 0);
-  CHECK_INT(pthread_create(&thread, NULL, cancel_again_and_again, &raging), 0);
+  memset(&loop, 0, sizeof(loop));
+  loop.remote = open_remote_without_timeouts(started.url);
+  loop.seed = 10;
+  atomic_init(&loop.is_over, 0);
+  CHECK_INT(pthread_create(&thread, NULL, cancel_again_and_again, &loop), 0);
   for (i = 0; i < kCalls; ++i) {
     tcsync_code code = TCSYNC_OK;
     const int size = snprintf(text, sizeof(text), "%d", i);
-    tcsync_remote_resume(raging.remote);
-    code = tcsync_remote_add_version(raging.remote, head.text, text, (size_t)size, &outcome,
-                                     &ids[i], &urgency, NULL);
+    tcsync_remote_resume(loop.remote);
+    code = tcsync_remote_add_version(loop.remote, head.text, text, (size_t)size, &outcome, &ids[i],
+                                     &urgency, NULL);
     was_added[i] = code == TCSYNC_OK;
     if (was_added[i]) {
       CHECK_INT(outcome, TCSYNC_OUTCOME_ADDED);
@@ -162,30 +162,30 @@ static void a_storm_of_cancels(void) {
     /* The outcome is unknown, so the test asks for it. A late request follows it, and meets another
      * head. */
     do {
-      CHECK_OK(tcsync_remote_get_child_version(calm, head.text, &outcome, &version_id, &plaintext,
-                                               &error));
+      CHECK_OK(tcsync_remote_get_child_version(uncancelled, head.text, &outcome, &version_id,
+                                               &plaintext, &error));
       if (outcome != TCSYNC_OUTCOME_FOUND) break;
       tcsync_bytes_free(plaintext);
       head = version_id;
     } while (1);
     /* A version that ends the doubt: all earlier requests have been decided. */
-    CHECK_OK(tcsync_remote_add_version(calm, head.text, "-", 1, &outcome, &version_id, &urgency,
-                                       &error));
+    CHECK_OK(tcsync_remote_add_version(uncancelled, head.text, "-", 1, &outcome, &version_id,
+                                       &urgency, &error));
     while (outcome == TCSYNC_OUTCOME_CONFLICT) {
       head = version_id;
-      CHECK_OK(tcsync_remote_add_version(calm, head.text, "-", 1, &outcome, &version_id, &urgency,
-                                         &error));
+      CHECK_OK(tcsync_remote_add_version(uncancelled, head.text, "-", 1, &outcome, &version_id,
+                                         &urgency, &error));
     }
     head = version_id;
   }
-  atomic_store(&raging.is_over, 1);
+  atomic_store(&loop.is_over, 1);
   CHECK_INT(pthread_join(thread, NULL), 0);
   /* The chain has each added version, under its ID, and in order. */
   memcpy(head.text, NIL_VERSION, sizeof(head.text));
   i = 0;
   while (1) {
-    CHECK_OK(tcsync_remote_get_child_version(calm, head.text, &outcome, &version_id, &plaintext,
-                                             &error));
+    CHECK_OK(tcsync_remote_get_child_version(uncancelled, head.text, &outcome, &version_id,
+                                             &plaintext, &error));
     if (outcome != TCSYNC_OUTCOME_FOUND) break;
     head = version_id;
     if (strcmp(tcsync_bytes_data(plaintext), "-") != 0) {
@@ -203,8 +203,8 @@ static void a_storm_of_cancels(void) {
   CHECK(cancelled > 0);
   CHECK(cancelled < kCalls);
   printf("%d of %d calls were cancelled; %d versions were stored\n", cancelled, kCalls, stored);
-  tcsync_remote_free(raging.remote);
-  tcsync_remote_free(calm);
+  tcsync_remote_free(loop.remote);
+  tcsync_remote_free(uncancelled);
   stop_server(&started);
 }
 
@@ -220,13 +220,13 @@ static void cancel_in_handler(int signal) {
 }
 
 /* On this thread, before, during or after the call. */
-static void from_a_signal_handler(void) {
+static void a_signal_handler_may_cancel_a_call(void) {
   enum { kRounds = 200 };
   silent_server silent = start_silent_server();
   struct sigaction action;
   struct sigaction before;
   int i = 0;
-  interrupted = open_patient_remote(silent.url);
+  interrupted = open_remote_without_timeouts(silent.url);
   memset(&action, 0, sizeof(action));
   action.sa_handler = cancel_in_handler;
   CHECK_INT(sigaction(SIGALRM, &action, &before), 0);
@@ -253,9 +253,9 @@ static void* get_snapshot(void* remote) {
 }
 
 /* During that one call. */
-static void another_threads_call(void) {
+static void a_call_during_another_threads_call_is_refused(void) {
   silent_server silent = start_silent_server();
-  tcsync_remote* remote = open_patient_remote(silent.url);
+  tcsync_remote* remote = open_remote_without_timeouts(silent.url);
   char byte = 0;
   int connection = -1;
   pthread_t thread;
@@ -272,14 +272,16 @@ static void another_threads_call(void) {
 
 int main(void) {
   CHECK_OK(tcsync_key_derive(CLIENT_A, SECRET, strlen(SECRET), &key, &error));
-  RUN(a_cancel_before_a_call, "a Ctrl-C that comes just before a call is lost");
-  RUN(a_storm_of_cancels, "a cancel loses a version, or says of one that it was added");
+  RUN(a_cancel_lasts_until_it_is_resumed, "a Ctrl-C that comes just before a call is lost");
+  RUN(cancels_at_any_moment_leave_correct_results,
+      "a cancel loses a version, or says of one that it was added");
 #if defined(THREAD_SANITIZED)
-  printf("skipped: from_a_signal_handler; the thread sanitizer keeps handlers waiting\n");
+  printf(
+      "skipped: a_signal_handler_may_cancel_a_call; the thread sanitizer keeps handlers waiting\n");
 #else
-  RUN(from_a_signal_handler, "Ctrl-C deadlocks, or does not end a call");
+  RUN(a_signal_handler_may_cancel_a_call, "Ctrl-C deadlocks, or does not end a call");
 #endif
-  RUN(another_threads_call, "two threads mix their requests up");
+  RUN(a_call_during_another_threads_call_is_refused, "two threads mix their requests up");
   tcsync_key_free(key);
   return check_exit_status();
 }

@@ -57,7 +57,7 @@ static void check_child(tcsync_engine* engine, const char* client_id, const char
   tcsync_response_free(response);
 }
 
-static void data_is_there_after_reopening(void) {
+static void data_survives_reopening(void) {
   char parent[PATH_BYTES];
   char directory[PATH_BYTES];
   char version_id[37] = "";
@@ -205,7 +205,7 @@ static void http_answers_are_not_failures(void) {
   tcsync_engine_free(engine);
 }
 
-static void compressed_bodies_are_undone(void) {
+static void compressed_bodies_are_decompressed(void) {
   /* gzip of "sealed" */
   static const char kCompressed[] =
       "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\x2b\x4e\x4d\xcc\x49\x4d\x01\x00\x70\xbe\xa4\xfd\x06"
@@ -275,8 +275,9 @@ static void check_refused(tcsync_engine* engine, const tcsync_request* request, 
 }
 
 static void malformed_requests_are_refused(void) {
-  static const char* const bad_peers[] = {"192.0.2", "192.0.2.7:80", "[2001:db8::7]", "localhost"};
-  static const char* const good_peers[] = {"192.0.2.7", "2001:db8::7", "::ffff:192.0.2.7"};
+  static const char* const invalid_peers[] = {"192.0.2", "192.0.2.7:80", "[2001:db8::7]",
+                                              "localhost"};
+  static const char* const valid_peers[] = {"192.0.2.7", "2001:db8::7", "::ffff:192.0.2.7"};
   tcsync_engine* engine = open_engine(NULL);
   tcsync_response* response = NULL;
   atomic_int calls = 0;
@@ -323,15 +324,15 @@ static void malformed_requests_are_refused(void) {
   bad = good;
   bad.request.peer_address_size = 1;
   check_refused(engine, &bad.request, TCSYNC_NULL_ARGUMENT, "peer_address");
-  for (size_t i = 0; i < sizeof(bad_peers) / sizeof(bad_peers[0]); ++i) {
-    bad.request.peer_address = bad_peers[i];
-    bad.request.peer_address_size = strlen(bad_peers[i]);
+  for (size_t i = 0; i < sizeof(invalid_peers) / sizeof(invalid_peers[0]); ++i) {
+    bad.request.peer_address = invalid_peers[i];
+    bad.request.peer_address_size = strlen(invalid_peers[i]);
     check_refused(engine, &bad.request, TCSYNC_INVALID_ARGUMENT, "peer_address");
-    check_refused(engine, &bad.request, TCSYNC_INVALID_ARGUMENT, bad_peers[i]);
+    check_refused(engine, &bad.request, TCSYNC_INVALID_ARGUMENT, invalid_peers[i]);
   }
-  for (size_t i = 0; i < sizeof(good_peers) / sizeof(good_peers[0]); ++i) {
-    good.request.peer_address = good_peers[i];
-    good.request.peer_address_size = strlen(good_peers[i]);
+  for (size_t i = 0; i < sizeof(valid_peers) / sizeof(valid_peers[0]); ++i) {
+    good.request.peer_address = valid_peers[i];
+    good.request.peer_address_size = strlen(valid_peers[i]);
     CHECK_OK(tcsync_engine_handle(engine, &good.request, &response, &error));
     CHECK_INT(tcsync_response_status(response), 200);
     tcsync_response_free(response);
@@ -340,7 +341,7 @@ static void malformed_requests_are_refused(void) {
 }
 
 /* A program that was compiled with a later header: its struct is longer. */
-static void a_later_request_is_answered_or_refused(void) {
+static void a_request_of_a_later_header_is_answered_or_refused(void) {
   static const size_t kPlaces[] = {sizeof(tcsync_request), sizeof(tcsync_request) + 63};
   tcsync_engine* engine = open_engine(NULL);
   tcsync_response* response = NULL;
@@ -371,91 +372,91 @@ static void a_later_request_is_answered_or_refused(void) {
 }
 
 /* One of many concurrent requests, and its result. */
-typedef struct flight {
-  struct crowd* crowd;
+typedef struct async_call {
+  struct shared_state* shared_state;
   atomic_int calls;
   atomic_int status;
-} flight;
+} async_call;
 
-enum { kThreads = 4, kFlightsPerThread = 100 };
+enum { kThreads = 4, kCallsPerThread = 100 };
 
-typedef struct crowd {
+typedef struct shared_state {
   tcsync_engine* engine;
   atomic_int threads_started;
-  flight flights[kThreads * kFlightsPerThread];
+  async_call async_calls[kThreads * kCallsPerThread];
   pthread_mutex_t mutex;
-  pthread_cond_t landed;
-  int landed_count;
-} crowd;
+  pthread_cond_t answered;
+  int answered_count;
+} shared_state;
 
-static void land(void* user_data, tcsync_response* response) {
-  flight* landing = (flight*)user_data;
-  crowd* all = landing->crowd;
-  atomic_fetch_add(&landing->calls, 1);
-  atomic_store(&landing->status, tcsync_response_status(response));
+static void receive_answer(void* user_data, tcsync_response* response) {
+  async_call* async = (async_call*)user_data;
+  shared_state* all = async->shared_state;
+  atomic_fetch_add(&async->calls, 1);
+  atomic_store(&async->status, tcsync_response_status(response));
   tcsync_response_free(response);
   pthread_mutex_lock(&all->mutex);
-  ++all->landed_count;
-  pthread_cond_signal(&all->landed);
+  ++all->answered_count;
+  pthread_cond_signal(&all->answered);
   pthread_mutex_unlock(&all->mutex);
 }
 
 /* Every thread sends add-version after the nil version, for the client that all share. */
 static void* send_async(void* argument) {
-  crowd* all = (crowd*)argument;
+  shared_state* all = (shared_state*)argument;
   const int thread = atomic_fetch_add(&all->threads_started, 1);
   char path[PATH_BYTES];
   int i = 0;
   add_version_path(path, NIL_VERSION);
-  for (i = 0; i < kFlightsPerThread; ++i) {
+  for (i = 0; i < kCallsPerThread; ++i) {
     test_request filled;
     fill_request(&filled, "POST", path, CLIENT_A, SEGMENT_TYPE, SEGMENT, SEGMENT_SIZE);
-    CHECK_OK(tcsync_engine_handle_async(all->engine, &filled.request, land,
-                                        &all->flights[thread * kFlightsPerThread + i], &error));
+    CHECK_OK(tcsync_engine_handle_async(all->engine, &filled.request, receive_answer,
+                                        &all->async_calls[thread * kCallsPerThread + i], &error));
   }
   return NULL;
 }
 
-static void run_threads(void* (*function)(void*), crowd* all) {
+static void run_threads(void* (*function)(void*), shared_state* all) {
   pthread_t threads[kThreads];
   int i = 0;
   for (i = 0; i < kThreads; ++i) CHECK_INT(pthread_create(&threads[i], NULL, function, all), 0);
   for (i = 0; i < kThreads; ++i) CHECK_INT(pthread_join(threads[i], NULL), 0);
 }
 
-static void every_callback_comes_once(void) {
+static void every_callback_is_called_once(void) {
   char directory[PATH_BYTES];
-  static crowd all;
+  static shared_state all;
   int winners = 0;
   int conflicts = 0;
   int i = 0;
   make_directory(directory);
   all.engine = open_engine(directory);
   pthread_mutex_init(&all.mutex, NULL);
-  pthread_cond_init(&all.landed, NULL);
-  for (i = 0; i < kThreads * kFlightsPerThread; ++i) all.flights[i].crowd = &all;
+  pthread_cond_init(&all.answered, NULL);
+  for (i = 0; i < kThreads * kCallsPerThread; ++i) all.async_calls[i].shared_state = &all;
   run_threads(send_async, &all);
   pthread_mutex_lock(&all.mutex);
-  while (all.landed_count < kThreads * kFlightsPerThread) {
-    pthread_cond_wait(&all.landed, &all.mutex);
+  while (all.answered_count < kThreads * kCallsPerThread) {
+    pthread_cond_wait(&all.answered, &all.mutex);
   }
   pthread_mutex_unlock(&all.mutex);
   tcsync_engine_free(all.engine);
-  for (i = 0; i < kThreads * kFlightsPerThread; ++i) {
-    CHECK_INT(atomic_load(&all.flights[i].calls), 1);
-    if (atomic_load(&all.flights[i].status) == 200) ++winners;
-    if (atomic_load(&all.flights[i].status) == 409) ++conflicts;
+  for (i = 0; i < kThreads * kCallsPerThread; ++i) {
+    CHECK_INT(atomic_load(&all.async_calls[i].calls), 1);
+    if (atomic_load(&all.async_calls[i].status) == 200) ++winners;
+    if (atomic_load(&all.async_calls[i].status) == 409) ++conflicts;
   }
   CHECK_INT(winners, 1);
-  CHECK_INT(conflicts, kThreads * kFlightsPerThread - 1);
-  pthread_cond_destroy(&all.landed);
+  CHECK_INT(conflicts, kThreads * kCallsPerThread - 1);
+  pthread_cond_destroy(&all.answered);
   pthread_mutex_destroy(&all.mutex);
   remove_directory(directory);
 }
 
 /* Every thread builds a chain of its own client, waiting for each answer. */
 static void* send_blocking(void* argument) {
-  crowd* all = (crowd*)argument;
+  shared_state* all = (shared_state*)argument;
   const int thread = atomic_fetch_add(&all->threads_started, 1);
   char client_id[37];
   char version_id[37] = NIL_VERSION;
@@ -470,9 +471,9 @@ static void* send_blocking(void* argument) {
   return NULL;
 }
 
-static void threads_can_wait_at_once(void) {
+static void threads_can_wait_simultaneously(void) {
   char directory[PATH_BYTES];
-  static crowd all;
+  static shared_state all;
   make_directory(directory);
   all.engine = open_engine(directory);
   run_threads(send_blocking, &all);
@@ -552,19 +553,22 @@ static void records_reach_the_host(void) {
 }
 
 int main(void) {
-  RUN(data_is_there_after_reopening, "acknowledged data is lost at a restart");
+  RUN(data_survives_reopening, "acknowledged data is lost at a restart");
   RUN(a_directory_has_one_engine, "two servers write into one directory and destroy it");
   RUN(other_formats_are_refused, "an older release damages the data of a newer one");
   RUN(an_unusable_directory_is_refused, "a server starts that cannot keep anything");
   RUN(contradicting_options_are_refused, "a server starts that refuses every body");
   RUN(opening_checks_its_arguments, "a mistake in a binding crashes the program");
   RUN(http_answers_are_not_failures, "programs with their own HTTP server cannot pass answers on");
-  RUN(compressed_bodies_are_undone, "clients behind compressing proxies store unreadable bytes");
+  RUN(compressed_bodies_are_decompressed,
+      "clients behind compressing proxies store unreadable bytes");
   RUN(headers_can_be_listed, "programs with their own HTTP server lose headers");
-  RUN(a_later_request_is_answered_or_refused, "a program's request is silently ignored");
+  RUN(a_request_of_a_later_header_is_answered_or_refused,
+      "a program's request is silently ignored");
   RUN(malformed_requests_are_refused, "a mistake in a binding crashes the program");
-  RUN(every_callback_comes_once, "embedding programs hang, free twice, or two replicas both win");
-  RUN(threads_can_wait_at_once, "a threaded HTTP server cannot embed the engine");
+  RUN(every_callback_is_called_once,
+      "embedding programs hang, free twice, or two replicas both win");
+  RUN(threads_can_wait_simultaneously, "a threaded HTTP server cannot embed the engine");
   RUN(records_reach_the_host, "operators see nothing, or forged lines, in their log");
   return check_exit_status();
 }

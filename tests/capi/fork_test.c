@@ -148,7 +148,7 @@ static tcsync_response* answer_queued(tcsync_engine* engine) {
   return event.response;
 }
 
-static void an_engine_in_a_child(void) {
+static void a_child_cannot_use_the_parents_engine(void) {
   char directory[PATH_BYTES];
   char data[PATH_BYTES];
   char listen[PATH_BYTES + 8];
@@ -223,7 +223,7 @@ static void use_parents_queue(void* argument) {
   tcsync_engine_free(engine);
 }
 
-static void a_queue_in_a_child(void) {
+static void a_child_cannot_use_the_parents_queue(void) {
   inherited_log made;
   struct pollfd descriptor;
   made.config = make_config(NULL);
@@ -252,7 +252,7 @@ static void log_while_serving(void* config) {
 }
 
 /* The parent's listener has a thread that calls the log function; it is not in the child. */
-static void a_log_function_in_a_child(void) {
+static void a_child_does_not_call_the_parents_log_function(void) {
   tcsync_config* config = make_config(NULL);
   tcsync_listener* listener = NULL;
   CHECK_OK(tcsync_config_set_log(config, count_record, NULL, &error));
@@ -265,7 +265,7 @@ static void a_log_function_in_a_child(void) {
 }
 
 /* A port, too, must be free for a restart while a child of the former server lives. */
-static void an_address_in_a_child(void) {
+static void a_child_does_not_keep_the_parents_address(void) {
   char address[64];
   tcsync_config* config = make_config(NULL);
   tcsync_listener* listener = NULL;
@@ -338,7 +338,7 @@ static void add_childs_versions(void* remote) {
   tcsync_remote_free((tcsync_remote*)remote);
 }
 
-static void one_remote_in_two_processes(void) {
+static void two_processes_with_one_remote_get_their_own_answers(void) {
   connected made = connect_remote();
   const pid_t child = fork_child(add_childs_versions, made.remote);
   add_own_versions(made.remote, "parent");
@@ -357,7 +357,7 @@ static void cancel_in_child(void* argument) {
 }
 
 /* It differs in the child and in the parent. */
-static void a_cancel_in_a_child(void) {
+static void a_cancel_in_a_child_does_not_affect_the_parent(void) {
   connected made = connect_remote();
   check_child(fork_child(cancel_in_child, made.remote));
   CHECK_OK(ask_for_snapshot(made.remote, &error));
@@ -368,12 +368,16 @@ int main(void) {
   CHECK_OK(tcsync_key_derive(CLIENT_A, SECRET, strlen(SECRET), &key, &error));
   CHECK_TEXT(tcsync_code_name(TCSYNC_FORKED), "TCSYNC_FORKED");
   /* These two are first: after this process has opened an engine, no child of it can. */
-  RUN(a_queue_in_a_child, "an event loop of the parent spins for ever");
-  RUN(a_log_function_in_a_child, "a forked worker logs nothing");
-  RUN(an_engine_in_a_child, "a forked process hangs, or its parent cannot open its data again");
-  RUN(an_address_in_a_child, "a server cannot be started again while a child of it lives");
-  RUN(one_remote_in_two_processes, "a process gets 'added' for another one's version");
-  RUN(a_cancel_in_a_child, "a worker that stops its call stops its siblings' calls");
+  RUN(a_child_cannot_use_the_parents_queue, "an event loop of the parent spins for ever");
+  RUN(a_child_does_not_call_the_parents_log_function, "a forked worker logs nothing");
+  RUN(a_child_cannot_use_the_parents_engine,
+      "a forked process hangs, or its parent cannot open its data again");
+  RUN(a_child_does_not_keep_the_parents_address,
+      "a server cannot be started again while a child of it lives");
+  RUN(two_processes_with_one_remote_get_their_own_answers,
+      "a process gets 'added' for another one's version");
+  RUN(a_cancel_in_a_child_does_not_affect_the_parent,
+      "a worker that stops its call stops its siblings' calls");
   tcsync_key_free(key);
   return check_exit_status();
 }

@@ -15,27 +15,27 @@ namespace {
 
 int failures = 0;
 
-void Fail(const char* what, const std::string& told) {
+void Fail(const char* name, const std::string& message) {
   ++failures;
-  std::fprintf(stderr, "FAILED: %s: \"%s\"\n", what, told.c_str());
+  std::fprintf(stderr, "FAILED: %s: \"%s\"\n", name, message.c_str());
 }
 
 // `call` must fail with a message that has `expected` in it.
-void ExpectRefused(const char* what, const std::function<tcsync_code(tcsync_error**)>& call,
+void ExpectRefused(const char* name, const std::function<tcsync_code(tcsync_error**)>& call,
                    const char* expected) {
   tcsync_error* error = nullptr;
   const tcsync_code code = call(&error);
   const std::string message = tcsync_error_message(error);
   tcsync_error_free(error);
   if (code != TCSYNC_INVALID_ARGUMENT || message.find(expected) == std::string::npos) {
-    Fail(what, message);
+    Fail(name, message);
   }
 }
 
 // `call` must abort the process and report `expected` on standard error.
-void ExpectAborts(const char* what, const std::function<void()>& call, const char* expected) {
+void ExpectAborts(const char* name, const std::function<void()>& call, const char* expected) {
   int ends[2];
-  if (pipe(ends) != 0) return Fail(what, "no pipe");
+  if (pipe(ends) != 0) return Fail(name, "no pipe");
   const pid_t child = fork();
   if (child == 0) {
     dup2(ends[1], STDERR_FILENO);
@@ -43,16 +43,16 @@ void ExpectAborts(const char* what, const std::function<void()>& call, const cha
     _exit(0);
   }
   close(ends[1]);
-  std::string told;
+  std::string message;
   char buffer[256];
   for (ssize_t size = 0; (size = read(ends[0], buffer, sizeof(buffer))) > 0;) {
-    told.append(buffer, static_cast<size_t>(size));
+    message.append(buffer, static_cast<size_t>(size));
   }
   close(ends[0]);
   int status = 0;
   waitpid(child, &status, 0);
   const bool aborted = WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
-  if (!aborted || told.find(expected) == std::string::npos) Fail(what, told);
+  if (!aborted || message.find(expected) == std::string::npos) Fail(name, message);
 }
 
 tcsync_config* NewConfig() {
@@ -89,18 +89,18 @@ void FreedHandlesAreRecognised() {
 void HandlesOfAnotherTypeAreRecognised() {
   tcsync_config* const config = NewConfig();
   tcsync_bytes* const bytes = NewBytes(config);
-  void* const as_anything = config;
+  void* const untyped = config;
   ExpectRefused(
       "a configuration as a key",
       [&](tcsync_error** error) {
         tcsync_bytes* sealed = nullptr;
-        return tcsync_seal(static_cast<tcsync_key*>(as_anything),
+        return tcsync_seal(static_cast<tcsync_key*>(untyped),
                            "00000000-0000-0000-0000-000000000000", "", 0, &sealed, error);
       },
       "this is a tcsync_config where a tcsync_key is needed");
   ExpectAborts(
       "a configuration freed as bytes",
-      [&] { tcsync_bytes_free(static_cast<tcsync_bytes*>(as_anything)); },
+      [&] { tcsync_bytes_free(static_cast<tcsync_bytes*>(untyped)); },
       "this is a tcsync_config where a tcsync_bytes is needed");
   alignas(16) char text[64] = "no handle, and long enough to be one";
   ExpectAborts(
@@ -112,7 +112,7 @@ void HandlesOfAnotherTypeAreRecognised() {
 }
 
 // The memory of freed handles is kept for a while, but not for ever.
-void FreeingGoesOn() {
+void ManyHandlesCanBeFreed() {
   for (int i = 0; i < 10'000; ++i) tcsync_config_free(NewConfig());
 }
 
@@ -121,6 +121,6 @@ void FreeingGoesOn() {
 int main() {
   FreedHandlesAreRecognised();
   HandlesOfAnotherTypeAreRecognised();
-  FreeingGoesOn();
+  ManyHandlesCanBeFreed();
   return failures == 0 ? 0 : 1;
 }

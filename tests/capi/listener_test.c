@@ -222,14 +222,14 @@ static void an_address_has_one_listener(void) {
   remove_directory(directory);
 }
 
-static void impossible_addresses_are_the_systems(void) {
+static void unusable_addresses_are_system_errors(void) {
   /* 192.0.2.0/24 is for documentation, and no machine has an address in it (RFC 5737). */
   check_bind_fails("listen", "192.0.2.1:0", TCSYNC_SYSTEM, "192.0.2.1");
   check_bind_fails("listen", "unix:/no/such/directory/socket", TCSYNC_SYSTEM,
                    "/no/such/directory/socket");
 }
 
-static void serving_happens_once(void) {
+static void a_listener_serves_only_once(void) {
   tcsync_engine* engine = open_engine(NULL);
   tcsync_listener* listener = bind_listener("127.0.0.1:0");
   CHECK_FAILS(tcsync_listener_serve(NULL, engine, &error), TCSYNC_NULL_ARGUMENT, "listener");
@@ -255,7 +255,7 @@ static void serving_happens_once(void) {
 
 #if defined(__linux__) && !defined(SANITIZED)
 /* Without room for a thread's stack. */
-static void a_listener_without_a_thread(void) {
+static void serving_fails_when_no_thread_can_start(void) {
   struct rlimit before;
   struct rlimit none;
   tcsync_engine* engine = open_engine(NULL);
@@ -277,14 +277,15 @@ int main(void) {
   signal(SIGPIPE, SIG_IGN);
 #if defined(__linux__) && !defined(SANITIZED)
   /* First: the stack of a thread that has ended would be used again. */
-  RUN(a_listener_without_a_thread, "a program takes a lack of threads for a mistake of its own");
+  RUN(serving_fails_when_no_thread_can_start,
+      "a program takes a lack of threads for a mistake of its own");
 #endif
   RUN(serves_over_tcp, "replicas cannot sync with a program that embeds the server");
   RUN(connections_wait_for_the_engine, "replicas fail while a server starts");
   RUN(serves_several_addresses, "a proxy on the same machine cannot use a Unix socket");
   RUN(wrong_addresses_are_refused, "a typing error in an address goes unnoticed");
   RUN(an_address_has_one_listener, "a second server starts silently, or takes the first's socket");
-  RUN(impossible_addresses_are_the_systems, "people look for a typing error that is not there");
-  RUN(serving_happens_once, "a mistake in an embedding program crashes it");
+  RUN(unusable_addresses_are_system_errors, "people look for a typing error that is not there");
+  RUN(a_listener_serves_only_once, "a mistake in an embedding program crashes it");
   return check_exit_status();
 }

@@ -36,7 +36,7 @@ static void a_mounted_engine_is_monitored(void) {
   remove_directory(directory);
 }
 
-static void it_answers_nothing_else(void) {
+static void other_paths_and_invalid_arguments_are_refused(void) {
   tcsync_engine* engine = open_engine(NULL);
   tcsync_response* response = NULL;
   test_request filled;
@@ -57,7 +57,7 @@ static void it_answers_nothing_else(void) {
   tcsync_engine_free(engine);
 }
 
-static void an_engine_says_its_options(void) {
+static void an_engine_reports_its_options(void) {
   tcsync_config* config = make_config(NULL);
   tcsync_engine* engine = NULL;
   tcsync_bytes* value = NULL;
@@ -88,7 +88,8 @@ static void an_engine_says_its_options(void) {
 
 int main(void) {
   RUN(a_mounted_engine_is_monitored, "the overload or failure of a mounted engine stays unseen");
-  RUN(it_answers_nothing_else, "a stranger learns how much a server is used, or does more");
-  RUN(an_engine_says_its_options, "the reason for an engine's behaviour stays unknown");
+  RUN(other_paths_and_invalid_arguments_are_refused,
+      "a stranger learns how much a server is used, or does more");
+  RUN(an_engine_reports_its_options, "the reason for an engine's behaviour stays unknown");
   return check_exit_status();
 }

@@ -149,7 +149,7 @@ static tcsync_code attempt_null_argument(tcsync_error** error) {
   return code;
 }
 
-static void configuring(void) {
+static void exhaust_configuration(void) {
   config = make_config(NULL);
   exhaust(attempt_config_new, TCSYNC_OK);
   exhaust(attempt_config_set, TCSYNC_OK);
@@ -218,7 +218,7 @@ static tcsync_code attempt_wrong_unseal(tcsync_error** error) {
   return code;
 }
 
-static void sealing(void) {
+static void exhaust_sealing(void) {
   CHECK_OK(tcsync_key_derive(CLIENT_A, "secret", 6, &key, &error));
   CHECK_OK(tcsync_seal(key, NIL_VERSION, "plaintext", 9, &sealed_before, &error));
   exhaust(attempt_generate, TCSYNC_OK);
@@ -441,7 +441,7 @@ static tcsync_code attempt_read_queued(tcsync_error** error) {
 
 /* With the storage in memory, and writes that are conflicts: RocksDB and the tables of Abseil do
  * not survive the failure of an allocation themselves. */
-static void queueing(void) {
+static void exhaust_queues(void) {
   CHECK_OK(tcsync_queue_new(&queue, &error));
   config = make_config(NULL);
   exhaust(attempt_queue_new, TCSYNC_OK);
@@ -467,7 +467,7 @@ static void queueing(void) {
   tcsync_queue_free(queue);
 }
 
-static void handling(void) {
+static void exhaust_handling(void) {
   engine = open_engine(NULL);
   /* The thread for callbacks starts with the first. */
   next_refusal = kUnlimited;
@@ -550,7 +550,7 @@ static tcsync_code attempt_cancelled(tcsync_error** error) {
   return code;
 }
 
-static void talking_to_a_server(void) {
+static void exhaust_remote_calls(void) {
   tcsync_uuid version_id;
   int32_t outcome = 0;
   int32_t urgency = 0;
@@ -570,11 +570,11 @@ static void talking_to_a_server(void) {
 }
 
 int main(void) {
-  RUN(configuring, "a program that runs out of memory is aborted instead of told");
-  RUN(sealing, "a program that runs out of memory is aborted instead of told");
-  RUN(handling, "a request that runs out of memory is answered twice, or never");
-  RUN(queueing, "a request that runs out of memory has two events, or none");
-  RUN(talking_to_a_server, "a wizard that runs out of memory is aborted instead of told");
+  RUN(exhaust_configuration, "a program that runs out of memory is aborted instead of told");
+  RUN(exhaust_sealing, "a program that runs out of memory is aborted instead of told");
+  RUN(exhaust_handling, "a request that runs out of memory is answered twice, or never");
+  RUN(exhaust_queues, "a request that runs out of memory has two events, or none");
+  RUN(exhaust_remote_calls, "a wizard that runs out of memory is aborted instead of told");
   return check_exit_status();
 }
 

@@ -11,7 +11,7 @@
 
 static int must_be_called;
 
-static void called(const char* name) {
+static void fail_as_called(const char* name) {
   fprintf(stderr, "%s of the program was called\n", name);
   /* Nothing in the program works any more. */
   _Exit(must_be_called ? 0 : 1);
@@ -19,7 +19,7 @@ static void called(const char* name) {
 
 #define OWN(name)  \
   void name(void); \
-  void name(void) { called(#name); }
+  void name(void) { fail_as_called(#name); }
 
 OWN(sodium_init)
 OWN(sodium_memzero)
@@ -47,7 +47,7 @@ OWN(BIO_read)
 OWN(BIO_write)
 OWN(X509_STORE_add_cert)
 
-static void the_program_gets_nothing(void) {
+static void the_hosts_symbols_are_not_called(void) {
   char client_id[TEST_CLIENT_BYTES];
   tcsync_key* key = make_user(client_id);
   tcsync_remote* remote = NULL;
@@ -65,6 +65,7 @@ static void the_program_gets_nothing(void) {
 int main(int argc, char** argv) {
   (void)argv;
   must_be_called = argc > 1;
-  RUN(the_program_gets_nothing, "a program that has a function of such a name gets the secrets");
+  RUN(the_hosts_symbols_are_not_called,
+      "a program that has a function of such a name gets the secrets");
   return must_be_called ? 1 : check_exit_status();
 }

@@ -137,13 +137,13 @@ static void bodies_pass_in_pieces(void) {
   remove_store(&store);
 }
 
-static tcsync_event take(tcsync_queue* queue, int kind) {
+static tcsync_event take_event(tcsync_queue* queue, int kind) {
   const tcsync_event event = next_event(queue, TEST_DEADLINE_MS);
   CHECK_INT(event.kind, kind);
   return event;
 }
 
-static void an_event_loop_does_the_same(void) {
+static void bodies_pass_in_pieces_through_a_queue(void) {
   test_store store = open_store(NULL, NULL);
   tcsync_queue* const queue = store.queue;
   tcsync_pending* pending = begin_version(store.engine, CLIENT_A, NULL, NULL);
@@ -154,21 +154,21 @@ static void an_event_loop_does_the_same(void) {
     const size_t rest = sizeof(large) - offset;
     const size_t piece = rest < 65536 ? rest : 65536;
     CHECK_OK(tcsync_pending_append_queued(pending, large + offset, piece, queue, &offset, &error));
-    event = take(queue, TCSYNC_EVENT_READY);
+    event = take_event(queue, TCSYNC_EVENT_READY);
     CHECK(event.user_data == &offset);
     CHECK_INT(event.code, TCSYNC_OK);
     offset += piece;
   }
   CHECK_OK(tcsync_pending_finish_queued(pending, queue, &pending, &error));
   tcsync_pending_free(pending);
-  event = take(queue, TCSYNC_EVENT_RESPONSE);
+  event = take_event(queue, TCSYNC_EVENT_RESPONSE);
   CHECK(event.user_data == &pending);
   CHECK_INT(take_status(event.response), 200);
 
   response = get(store.engine, FIRST_CHILD, CLIENT_A);
   for (offset = 0;;) {
     CHECK_OK(tcsync_response_read_queued(response, queue, &response, &error));
-    event = take(queue, TCSYNC_EVENT_PIECE);
+    event = take_event(queue, TCSYNC_EVENT_PIECE);
     CHECK(event.user_data == &response);
     CHECK_INT(event.code, TCSYNC_OK);
     if (event.bytes == NULL) break;
@@ -183,13 +183,13 @@ static void an_event_loop_does_the_same(void) {
   response = get(store.engine, FIRST_CHILD, CLIENT_A);
   CHECK_OK(tcsync_response_read_queued(response, queue, NULL, &error));
   tcsync_response_free(response);
-  event = take(queue, TCSYNC_EVENT_PIECE);
+  event = take_event(queue, TCSYNC_EVENT_PIECE);
   CHECK_INT(tcsync_bytes_size(event.bytes), 128 * 1024);
   tcsync_bytes_free(event.bytes);
   remove_store(&store);
 }
 
-static void heads_can_be_answered(void) {
+static void a_head_can_be_answered_at_once(void) {
   static const struct {
     const char* method;
     const char* target;
@@ -222,7 +222,7 @@ static void heads_can_be_answered(void) {
   tcsync_engine_free(engine);
 }
 
-static void lengths_are_held_to(void) {
+static void bodies_must_have_their_declared_length(void) {
   static const struct {
     const char* field;
     const char* value;
@@ -255,7 +255,7 @@ static void lengths_are_held_to(void) {
   }
 }
 
-static void too_much_is_answered_early(void) {
+static void a_body_over_the_limit_is_answered_early(void) {
   tcsync_engine* engine = open_engine_with(NULL, "body-bytes-max", "200000");
   tcsync_pending* pending = begin_version(engine, CLIENT_A, NULL, NULL);
   tcsync_response* response = NULL;
@@ -271,7 +271,7 @@ static void too_much_is_answered_early(void) {
   tcsync_engine_free(engine);
 }
 
-static void compressed_bodies_may_come_byte_by_byte(void) {
+static void compressed_bodies_may_arrive_byte_by_byte(void) {
   /* gzip of "sealed" */
   static const char kCompressed[] =
       "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\x2b\x4e\x4d\xcc\x49\x4d\x01\x00\x70\xbe\xa4\xfd\x06"
@@ -289,7 +289,7 @@ static void compressed_bodies_may_come_byte_by_byte(void) {
   tcsync_engine_free(engine);
 }
 
-static void each_call_has_its_time(void) {
+static void calls_out_of_order_are_refused(void) {
   test_store store = open_store(NULL, NULL);
   tcsync_queue* const queue = store.queue;
   tcsync_pending* pending = begin_version(store.engine, CLIENT_A, NULL, NULL);
@@ -322,7 +322,7 @@ static void each_call_has_its_time(void) {
     /* The event may have come by now. */
     if (code != TCSYNC_OK) CHECK_INT(code, TCSYNC_INVALID_ARGUMENT);
     tcsync_error_free(error);
-    event = take(queue, TCSYNC_EVENT_READY);
+    event = take_event(queue, TCSYNC_EVENT_READY);
   }
   CHECK_INT(event.kind, TCSYNC_EVENT_READY);
   tcsync_pending_free(pending);
@@ -378,7 +378,7 @@ static void calls_check_their_arguments(void) {
   tcsync_engine_free(engine);
 }
 
-static void what_is_abandoned_has_no_effect(void) {
+static void an_abandoned_request_has_no_effect(void) {
   /* Room for six large bodies, so that leaked ones would be missed. */
   test_store store = open_store("bodies-in-flight-bytes-max", "4M");
   tcsync_pending* pending = NULL;
@@ -393,7 +393,7 @@ static void what_is_abandoned_has_no_effect(void) {
     CHECK_INT(append_all(pending, large, 131072, 65536), 0);
     CHECK_OK(tcsync_pending_append_queued(pending, large, 65536, store.queue, &event, &error));
     tcsync_pending_free(pending);
-    event = take(store.queue, TCSYNC_EVENT_READY);
+    event = take_event(store.queue, TCSYNC_EVENT_READY);
     CHECK(event.code == TCSYNC_OK || event.code == TCSYNC_UNAVAILABLE);
     CHECK_INT(status_of_first_child(store.engine, CLIENT_A), 404);
   }
@@ -452,7 +452,7 @@ static void handles_may_outlive_their_engine(void) {
   remove_store(&store);
 }
 
-static void a_body_that_goes_away_is_told(void) {
+static void a_body_removed_while_it_is_read_is_reported(void) {
   test_store store = open_store(NULL, NULL);
   tcsync_response* response = NULL;
   tcsync_response* removed = NULL;
@@ -518,16 +518,16 @@ static void stalled_senders_take_little_memory(void) {
 int main(void) {
   fill_large();
   RUN(bodies_pass_in_pieces, "a streamed body is stored or sent with bytes missing");
-  RUN(an_event_loop_does_the_same, "an event loop hangs, or loses bytes");
-  RUN(heads_can_be_answered, "a host receives bodies that are refused anyway");
-  RUN(lengths_are_held_to, "a truncated upload is stored as a whole one");
-  RUN(too_much_is_answered_early, "a stranger sends without an end");
-  RUN(compressed_bodies_may_come_byte_by_byte, "compressed bodies are stored damaged");
-  RUN(each_call_has_its_time, "a mistake in a host crashes it, or stores a request twice");
+  RUN(bodies_pass_in_pieces_through_a_queue, "an event loop hangs, or loses bytes");
+  RUN(a_head_can_be_answered_at_once, "a host receives bodies that are refused anyway");
+  RUN(bodies_must_have_their_declared_length, "a truncated upload is stored as a whole one");
+  RUN(a_body_over_the_limit_is_answered_early, "a stranger sends without an end");
+  RUN(compressed_bodies_may_arrive_byte_by_byte, "compressed bodies are stored damaged");
+  RUN(calls_out_of_order_are_refused, "a mistake in a host crashes it, or stores a request twice");
   RUN(calls_check_their_arguments, "a mistake in a binding crashes the program");
-  RUN(what_is_abandoned_has_no_effect, "truncated uploads fill the memory, or are stored");
+  RUN(an_abandoned_request_has_no_effect, "truncated uploads fill the memory, or are stored");
   RUN(handles_may_outlive_their_engine, "a host that stops crashes");
-  RUN(a_body_that_goes_away_is_told, "a client takes half an answer for a whole one");
+  RUN(a_body_removed_while_it_is_read_is_reported, "a client takes half an answer for a whole one");
 #if defined(__linux__) && !defined(SANITIZED)
   RUN(stalled_senders_take_little_memory, "thirty slow clients take all of the memory");
 #endif

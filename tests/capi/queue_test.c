@@ -56,17 +56,18 @@ static struct {
   atomic_int taken;
   atomic_int events[kRequests];
   atomic_int statuses[kRequests];
-} crowd;
+} shared;
 
 static void* send_queued(void* unused) {
-  const int thread = atomic_fetch_add(&crowd.senders, 1);
+  const int thread = atomic_fetch_add(&shared.senders, 1);
   test_request filled;
   int i = 0;
   (void)unused;
   fill_first_version(&filled, CLIENT_A);
   for (i = 0; i < kRequestsPerThread; ++i) {
-    atomic_int* mine = &crowd.events[thread * kRequestsPerThread + i];
-    CHECK_OK(tcsync_engine_handle_queued(crowd.engine, &filled.request, crowd.queue, mine, &error));
+    atomic_int* own_event = &shared.events[thread * kRequestsPerThread + i];
+    CHECK_OK(tcsync_engine_handle_queued(shared.engine, &filled.request, shared.queue, own_event,
+                                         &error));
   }
   return NULL;
 }
@@ -75,45 +76,46 @@ static void* send_queued(void* unused) {
 static void* take_all(void* unused) {
   (void)unused;
   for (;;) {
-    tcsync_event event = next_event(crowd.queue, -1);
-    atomic_int* mine = (atomic_int*)event.user_data;
+    tcsync_event event = next_event(shared.queue, -1);
+    atomic_int* own_event = (atomic_int*)event.user_data;
     if (event.kind == TCSYNC_EVENT_WAKE) return NULL;
     CHECK_INT(event.kind, TCSYNC_EVENT_RESPONSE);
-    atomic_fetch_add(mine, 1);
-    atomic_store(&crowd.statuses[mine - crowd.events], tcsync_response_status(event.response));
+    atomic_fetch_add(own_event, 1);
+    atomic_store(&shared.statuses[own_event - shared.events],
+                 tcsync_response_status(event.response));
     free_event(&event);
-    if (atomic_fetch_add(&crowd.taken, 1) + 1 == kRequests) {
+    if (atomic_fetch_add(&shared.taken, 1) + 1 == kRequests) {
       int i = 0;
-      for (i = 0; i < kThreads; ++i) tcsync_queue_wake(crowd.queue);
+      for (i = 0; i < kThreads; ++i) tcsync_queue_wake(shared.queue);
     }
   }
 }
 
-static void every_answer_comes_once(void) {
+static void every_answer_is_delivered_once(void) {
   pthread_t threads[2 * kThreads];
   /* On a slow machine none is refused for the wait. */
   test_store store = open_store("disk-wait-max", "60000");
   int winners = 0;
   int conflicts = 0;
   int i = 0;
-  crowd.engine = store.engine;
-  crowd.queue = store.queue;
+  shared.engine = store.engine;
+  shared.queue = store.queue;
   for (i = 0; i < 2 * kThreads; ++i) {
     CHECK_INT(pthread_create(&threads[i], NULL, i < kThreads ? take_all : send_queued, NULL), 0);
   }
   for (i = 0; i < 2 * kThreads; ++i) CHECK_INT(pthread_join(threads[i], NULL), 0);
-  CHECK(!is_readable(crowd.queue, 0));
+  CHECK(!is_readable(shared.queue, 0));
   for (i = 0; i < kRequests; ++i) {
-    CHECK_INT(atomic_load(&crowd.events[i]), 1);
-    if (atomic_load(&crowd.statuses[i]) == 200) ++winners;
-    if (atomic_load(&crowd.statuses[i]) == 409) ++conflicts;
+    CHECK_INT(atomic_load(&shared.events[i]), 1);
+    if (atomic_load(&shared.statuses[i]) == 200) ++winners;
+    if (atomic_load(&shared.statuses[i]) == 409) ++conflicts;
   }
   CHECK_INT(winners, 1);
   CHECK_INT(conflicts, kRequests - 1);
   remove_store(&store);
 }
 
-static void the_descriptor_shows_what_waits(void) {
+static void the_descriptor_is_readable_while_an_event_waits(void) {
   tcsync_engine* engine = open_engine(NULL);
   tcsync_queue* queue = make_queue();
   const int descriptor = tcsync_queue_descriptor(queue);
@@ -144,7 +146,7 @@ static void the_descriptor_shows_what_waits(void) {
   tcsync_engine_free(engine);
 }
 
-static void waiting_ends(void) {
+static void a_wait_ends_at_its_timeout_and_at_a_wake(void) {
   tcsync_queue* queue = make_queue();
   CHECK_INT(next_event(queue, 20).kind, TCSYNC_EVENT_NONE);
   tcsync_queue_wake(queue);
@@ -209,7 +211,7 @@ static void descriptors_may_be_exhausted(void) {
 }
 #endif
 
-static void a_queue_may_go_first(void) {
+static void a_queue_may_be_freed_before_its_engine(void) {
   test_store store = open_store(NULL, NULL);
   char client_id[TEST_CLIENT_BYTES];
   test_request filled;
@@ -419,7 +421,7 @@ static int drain_log(tcsync_queue* queue, int64_t* dropped) {
   }
 }
 
-static void a_queue_takes_the_log(void) {
+static void a_queue_receives_the_log(void) {
   enum { kRecords = 1500 };
   tcsync_queue* queue = make_queue();
   tcsync_config* config = make_debug_config(NULL);
@@ -454,7 +456,7 @@ static void a_queue_takes_the_log(void) {
   tcsync_queue_free(queue);
 }
 
-static void the_log_outlives_its_queue_and_the_other_way_round(void) {
+static void an_engine_and_its_log_queue_may_be_freed_in_either_order(void) {
   tcsync_queue* queue = make_queue();
   tcsync_config* config = make_debug_config(NULL);
   tcsync_engine* engine = NULL;
@@ -475,7 +477,7 @@ static void the_log_outlives_its_queue_and_the_other_way_round(void) {
 static struct {
   gate gate;
   atomic_int records;
-  atomic_int told_dropped;
+  atomic_int reported_dropped;
   atomic_int told_address;
 } logged;
 
@@ -487,7 +489,7 @@ static void log_at_gate(void* user_data, const tcsync_log_record* record) {
   if (strstr(message, "log records were dropped") != NULL) {
     CHECK_INT(tcsync_log_record_level(record), TCSYNC_LOG_WARNING);
     CHECK_TEXT(message, tcsync_log_record_text(record));
-    atomic_fetch_add(&logged.told_dropped, 1);
+    atomic_fetch_add(&logged.reported_dropped, 1);
   } else {
     atomic_fetch_add(&logged.records, 1);
   }
@@ -497,13 +499,13 @@ static tcsync_config* make_gated_config(const char* directory) {
   tcsync_config* config = make_debug_config(directory);
   make_gate(&logged.gate);
   atomic_store(&logged.records, 0);
-  atomic_store(&logged.told_dropped, 0);
+  atomic_store(&logged.reported_dropped, 0);
   atomic_store(&logged.told_address, 0);
   CHECK_OK(tcsync_config_set_log(config, log_at_gate, NULL, &error));
   return config;
 }
 
-static void a_log_function_delays_nobody(void) {
+static void a_log_function_delays_no_request(void) {
   char directory[PATH_BYTES];
   tcsync_config* config = NULL;
   test_server started;
@@ -521,13 +523,13 @@ static void a_log_function_delays_nobody(void) {
   stop_server(&started);
   /* Freeing waited for the remaining records. */
   CHECK(atomic_load(&logged.records) >= 1024);
-  CHECK(atomic_load(&logged.told_dropped) >= 1);
+  CHECK(atomic_load(&logged.reported_dropped) >= 1);
   CHECK_INT(atomic_load(&logged.told_address), 1);
   CHECK_INT(logged.gate.entered, logged.gate.left);
   remove_directory(directory);
 }
 
-static void a_log_function_that_never_returns_is_left_alone(void) {
+static void closing_does_not_wait_for_a_stuck_log_function(void) {
   tcsync_config* config = make_gated_config(NULL);
   tcsync_engine* engine = NULL;
   int entered = 0;
@@ -550,22 +552,23 @@ static void a_log_function_that_never_returns_is_left_alone(void) {
 }
 
 int main(void) {
-  RUN(every_answer_comes_once, "an event loop hangs, or frees twice");
-  RUN(the_descriptor_shows_what_waits, "an event loop sleeps over an answer, or never sleeps");
-  RUN(waiting_ends, "a host's thread cannot be stopped");
+  RUN(every_answer_is_delivered_once, "an event loop hangs, or frees twice");
+  RUN(the_descriptor_is_readable_while_an_event_waits,
+      "an event loop sleeps over an answer, or never sleeps");
+  RUN(a_wait_ends_at_its_timeout_and_at_a_wake, "a host's thread cannot be stopped");
   RUN(queues_check_their_arguments,
       "a mistake in a binding crashes the program, or loses an event");
 #if !defined(SANITIZED)
   RUN(descriptors_may_be_exhausted, "a program under load is aborted instead of told");
 #endif
-  RUN(a_queue_may_go_first, "a host that stops crashes, or loses writes");
+  RUN(a_queue_may_be_freed_before_its_engine, "a host that stops crashes, or loses writes");
   RUN(answers_outlive_the_engine, "a host that stops loses answers to writes that happened");
   RUN(a_callback_delays_no_other_client, "a busy host stalls the writes of every client");
   RUN(an_engine_waits_for_its_callbacks, "a callback runs after its engine was freed");
   RUN(a_callback_may_free_the_engine, "a program that ends from a callback hangs");
-  RUN(a_queue_takes_the_log, "a host that does not look fills the memory with log records");
-  RUN(the_log_outlives_its_queue_and_the_other_way_round, "a host that stops crashes");
-  RUN(a_log_function_delays_nobody, "a blocking log stops the server, or its end");
-  RUN(a_log_function_that_never_returns_is_left_alone, "a program cannot end");
+  RUN(a_queue_receives_the_log, "a host that does not look fills the memory with log records");
+  RUN(an_engine_and_its_log_queue_may_be_freed_in_either_order, "a host that stops crashes");
+  RUN(a_log_function_delays_no_request, "a blocking log stops the server, or its end");
+  RUN(closing_does_not_wait_for_a_stuck_log_function, "a program cannot end");
   return check_exit_status();
 }

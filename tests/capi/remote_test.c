@@ -135,7 +135,7 @@ static void a_wrong_secret_is_recognised(void) {
   stop_server(&started);
 }
 
-static void a_client_that_is_not_allowed(void) {
+static void a_client_that_is_not_allowed_is_refused(void) {
   test_server started = start_server("allow-client-id", CLIENT_B);
   tcsync_remote* remote = open_remote(started.url, CLIENT_A, key);
   tcsync_remote* without_client = open_remote(started.url, NULL, NULL);
@@ -154,7 +154,7 @@ static void a_client_that_is_not_allowed(void) {
   stop_server(&started);
 }
 
-static void a_server_that_is_gone(void) {
+static void a_stopped_server_is_reported(void) {
   test_server started = start_server(NULL, NULL);
   char url[64];
   tcsync_remote* remote = open_remote(started.url, CLIENT_A, key);
@@ -207,7 +207,7 @@ static void opening_checks_its_arguments(void) {
 }
 
 /* A program that was compiled with a later header: its struct is longer. */
-static void later_options_are_taken_or_refused(void) {
+static void options_of_a_later_header_are_accepted_or_refused(void) {
   struct {
     tcsync_remote_options options;
     char behind[8];
@@ -299,7 +299,7 @@ static void calls_check_their_arguments(void) {
   tcsync_remote_free(without_key);
 }
 
-static void a_probe_fills_what_the_caller_knows(void) {
+static void a_probe_fills_only_the_callers_fields(void) {
   test_server started = start_server(NULL, NULL);
   tcsync_remote* remote = open_remote(started.url, CLIENT_A, NULL);
   struct {
@@ -339,12 +339,13 @@ int main(void) {
   CHECK_OK(tcsync_key_derive(CLIENT_A, SECRET, strlen(SECRET), &key, &error));
   RUN(two_replicas_exchange_versions, "the setup wizard cannot read or write a client's history");
   RUN(a_wrong_secret_is_recognised, "a mistyped secret is set up, and nothing ever syncs");
-  RUN(a_client_that_is_not_allowed, "people look for a mistake of theirs that is none");
-  RUN(a_server_that_is_gone, "the doctor does not say that the server is down");
+  RUN(a_client_that_is_not_allowed_is_refused, "people look for a mistake of theirs that is none");
+  RUN(a_stopped_server_is_reported, "the doctor does not say that the server is down");
   RUN(opening_checks_its_arguments, "a mistake in a binding crashes the program");
-  RUN(later_options_are_taken_or_refused, "a program's request is silently ignored");
+  RUN(options_of_a_later_header_are_accepted_or_refused, "a program's request is silently ignored");
   RUN(calls_check_their_arguments, "a mistake in a binding crashes the program");
-  RUN(a_probe_fills_what_the_caller_knows, "programs with an older header have memory overwritten");
+  RUN(a_probe_fills_only_the_callers_fields,
+      "programs with an older header have memory overwritten");
   tcsync_key_free(key);
   return check_exit_status();
 }

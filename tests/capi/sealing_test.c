@@ -23,7 +23,7 @@ static void derive_keys(void) {
   CHECK(key_a != NULL && key_b != NULL);
 }
 
-static void real_blobs_open(void) {
+static void recorded_blobs_are_opened(void) {
   static const struct {
     const char* stem;
     tcsync_key* const* key;
@@ -59,29 +59,29 @@ static void real_blobs_open(void) {
   }
 }
 
-static void seals_and_opens_again(void) {
+static void sealed_bytes_can_be_opened(void) {
   static const char kPlaintext[] = "{\"operations\":[]}\0 with a NUL in it";
   tcsync_bytes* sealed = NULL;
-  tcsync_bytes* again = NULL;
+  tcsync_bytes* sealed_again = NULL;
   tcsync_bytes* opened = NULL;
   CHECK_OK(tcsync_seal(key_a, VERSION_A, kPlaintext, sizeof(kPlaintext), &sealed, &error));
   CHECK_INT(tcsync_bytes_size(sealed), sizeof(kPlaintext) + 29);
   CHECK_INT(tcsync_bytes_data(sealed)[0], 1);
   CHECK_INT(tcsync_bytes_data(sealed)[tcsync_bytes_size(sealed)], 0);
-  CHECK_OK(tcsync_seal(key_a, VERSION_A, kPlaintext, sizeof(kPlaintext), &again, &error));
-  CHECK(memcmp(tcsync_bytes_data(sealed), tcsync_bytes_data(again), tcsync_bytes_size(sealed)) !=
-        0);
+  CHECK_OK(tcsync_seal(key_a, VERSION_A, kPlaintext, sizeof(kPlaintext), &sealed_again, &error));
+  CHECK(memcmp(tcsync_bytes_data(sealed), tcsync_bytes_data(sealed_again),
+               tcsync_bytes_size(sealed)) != 0);
   CHECK_OK(tcsync_unseal(key_a, VERSION_A, tcsync_bytes_data(sealed), tcsync_bytes_size(sealed),
                          &opened, &error));
   CHECK_INT(tcsync_bytes_size(opened), sizeof(kPlaintext));
   CHECK(memcmp(tcsync_bytes_data(opened), kPlaintext, sizeof(kPlaintext)) == 0);
   CHECK_INT(tcsync_bytes_data(opened)[tcsync_bytes_size(opened)], 0);
   tcsync_bytes_free(sealed);
-  tcsync_bytes_free(again);
+  tcsync_bytes_free(sealed_again);
   tcsync_bytes_free(opened);
 }
 
-static void nothing_can_be_sealed(void) {
+static void an_empty_plaintext_can_be_sealed(void) {
   tcsync_bytes* sealed = NULL;
   tcsync_bytes* opened = NULL;
   CHECK_OK(tcsync_seal(key_a, VERSION_A, NULL, 0, &sealed, &error));
@@ -231,9 +231,9 @@ int main(int argc, char** argv) {
   }
   testdata = argv[1];
   RUN(derive_keys, "no user's data opens");
-  RUN(real_blobs_open, "Taskwarrior's uploads cannot be read");
-  RUN(seals_and_opens_again, "sealed data is lost, or two seals share a nonce");
-  RUN(nothing_can_be_sealed, "an empty plaintext crashes the caller");
+  RUN(recorded_blobs_are_opened, "Taskwarrior's uploads cannot be read");
+  RUN(sealed_bytes_can_be_opened, "sealed data is lost, or two seals share a nonce");
+  RUN(an_empty_plaintext_can_be_sealed, "an empty plaintext crashes the caller");
   RUN(every_fault_has_its_code, "people get the wrong reason why their data does not open");
   RUN(sealing_checks_its_arguments, "a mistake in a binding crashes the program");
   RUN(deriving_checks_its_arguments, "a mistake in a binding crashes, or derives a useless key");

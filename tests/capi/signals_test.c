@@ -32,8 +32,8 @@ static void handle_signal(int number) {
 #if defined(__linux__)
 
 static const int kFaults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
-static atomic_int is_watching;
-static atomic_int has_looked;
+static atomic_int is_inspecting;
+static atomic_int has_inspected;
 static atomic_int saw_rocksdb;
 static atomic_int saw_lookup;
 static atomic_int saw_engine;
@@ -47,7 +47,7 @@ static int is_fault(int number) {
 }
 
 /* Whether only its own faults can interrupt a thread with that mask. */
-static int is_right(unsigned long long blocked) {
+static int has_expected_mask(unsigned long long blocked) {
   int number = 0;
   /* The C library, which alone can block its own signals, has a thread start and end with all
    * blocked. */
@@ -62,7 +62,7 @@ static int is_right(unsigned long long blocked) {
 }
 
 /* One thread, unless it ends meanwhile. */
-static void look_at(const char* thread_id) {
+static void inspect_thread(const char* thread_id) {
   char path[64];
   char line[256];
   char name[64] = "";
@@ -83,27 +83,27 @@ static void look_at(const char* thread_id) {
   if (strncmp(name, "rocksdb", 7) == 0) atomic_store(&saw_rocksdb, 1);
   if (strcmp(name, "tcsync-lookup") == 0) atomic_store(&saw_lookup, 1);
   if (strcmp(name, "tcsync-commit") == 0) atomic_store(&saw_engine, 1);
-  if (is_right(blocked)) return;
+  if (has_expected_mask(blocked)) return;
   fprintf(stderr, "the thread %s blocks %llx\n", name, blocked);
   CHECK(!"a thread of the library has the signals of the host's threads");
 }
 
-static void* watch(void* unused) {
+static void* inspect_threads(void* unused) {
   char own_name[] = "watcher";
   FILE* comm = fopen("/proc/thread-self/comm", "w");
   (void)unused;
   CHECK(comm != NULL && fputs(own_name, comm) >= 0 && fclose(comm) == 0);
-  while (atomic_load(&is_watching)) {
+  while (atomic_load(&is_inspecting)) {
     char main_id[32];
     DIR* tasks = opendir("/proc/self/task");
     struct dirent* entry = NULL;
     snprintf(main_id, sizeof(main_id), "%ld", (long)getpid());
     while (tasks != NULL && (entry = readdir(tasks)) != NULL) {
       if (entry->d_name[0] == '.' || strcmp(entry->d_name, main_id) == 0) continue;
-      look_at(entry->d_name);
+      inspect_thread(entry->d_name);
     }
     if (tasks != NULL) closedir(tasks);
-    atomic_store(&has_looked, 1);
+    atomic_store(&has_inspected, 1);
   }
   return NULL;
 }
@@ -212,11 +212,11 @@ static void every_thread_blocks_the_hosts_signals(void) {
   pthread_t watcher;
   char parent[PATH_BYTES];
   make_directory(parent);
-  atomic_store(&is_watching, 1);
-  CHECK_INT(pthread_create(&watcher, NULL, watch, NULL), 0);
-  while (!atomic_load(&has_looked)) sched_yield();
+  atomic_store(&is_inspecting, 1);
+  CHECK_INT(pthread_create(&watcher, NULL, inspect_threads, NULL), 0);
+  while (!atomic_load(&has_inspected)) sched_yield();
   use_everything(parent);
-  atomic_store(&is_watching, 0);
+  atomic_store(&is_inspecting, 0);
   CHECK_INT(pthread_join(watcher, NULL), 0);
   CHECK(atomic_load(&saw_engine));
   CHECK(atomic_load(&saw_rocksdb));
@@ -226,7 +226,7 @@ static void every_thread_blocks_the_hosts_signals(void) {
 }
 
 /* While the host's only thread blocks a signal, no thread can take it. */
-static void a_signal_waits_for_a_thread_of_the_hosts(void) {
+static void a_blocked_signal_waits_for_the_hosts_thread(void) {
   static const int kSignals[] = {SIGUSR1, SIGALRM};
   const size_t count = sizeof(kSignals) / sizeof(kSignals[0]);
   struct sigaction action;
@@ -271,7 +271,7 @@ static void a_signal_waits_for_a_thread_of_the_hosts(void) {
 
 int main(void) {
   main_thread = pthread_self();
-  RUN(a_signal_waits_for_a_thread_of_the_hosts,
+  RUN(a_blocked_signal_waits_for_the_hosts_thread,
       "a host's signal handler runs on a thread that it knows nothing of, in the middle of a "
       "write");
   RUN(every_thread_blocks_the_hosts_signals,

@@ -9,8 +9,8 @@
 
 #include "check.h"
 
-static void give_up(const char* what, const char* path) {
-  fprintf(stderr, "cannot %s %s\n", what, path);
+static void give_up(const char* action, const char* path) {
+  fprintf(stderr, "cannot %s %s\n", action, path);
   exit(1);
 }
 

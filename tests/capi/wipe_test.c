@@ -137,7 +137,7 @@ static void check_clean(size_t finds_before, size_t frees_before) {
 /* free(), out of the compiler's sight: it would omit a write just before it. */
 static void (*volatile give_back)(void* block) = free;
 
-static void the_search_finds_something(void) {
+static void the_search_finds_unwiped_bytes(void) {
   size_t finds_before = finds;
   char* block = malloc(100);
   tcsync_config* config = NULL;
@@ -175,7 +175,7 @@ static int block_contains(const void* block, const void* bytes, size_t size) {
   return 0;
 }
 
-static void deriving_leaves_nothing(void) {
+static void deriving_leaves_no_secret(void) {
   const size_t finds_before = finds;
   const size_t frees_before = frees_searched;
   tcsync_key* second = NULL;
@@ -190,7 +190,7 @@ static void deriving_leaves_nothing(void) {
   check_clean(finds_before, frees_before);
 }
 
-static void generating_leaves_nothing(void) {
+static void generating_leaves_no_secret(void) {
   const size_t finds_before = finds;
   const size_t frees_before = frees_searched;
   unsigned char random[32];
@@ -207,7 +207,7 @@ static void generating_leaves_nothing(void) {
   check_clean(finds_before, frees_before);
 }
 
-static void sealing_leaves_nothing(void) {
+static void sealing_leaves_no_secret(void) {
   const size_t finds_before = finds;
   const size_t frees_before = frees_searched;
   tcsync_bytes* sealed = NULL;
@@ -216,7 +216,7 @@ static void sealing_leaves_nothing(void) {
   check_clean(finds_before, frees_before);
 }
 
-static void unsealing_leaves_nothing(void) {
+static void unsealing_leaves_no_secret(void) {
   const size_t finds_before = finds;
   const size_t frees_before = frees_searched;
   char copy[256];
@@ -243,7 +243,7 @@ static void unsealing_leaves_nothing(void) {
   check_clean(finds_before, frees_before);
 }
 
-static void talking_to_a_server_leaves_nothing(void) {
+static void remote_calls_leave_no_secret(void) {
   const size_t finds_before = finds;
   const size_t frees_before = frees_searched;
   tcsync_uuid version_id;
@@ -277,7 +277,7 @@ static void talking_to_a_server_leaves_nothing(void) {
   check_clean(finds_before, frees_before);
 }
 
-static void freeing_the_key_leaves_nothing(void) {
+static void freeing_the_key_leaves_no_secret(void) {
   const size_t finds_before = finds;
   const size_t frees_before = frees_searched;
   unsigned char key_bytes[32];
@@ -305,16 +305,16 @@ int main(void) {
   add_needle("the secret", SECRET, strlen(SECRET));
   add_needle("the key", key_bytes, sizeof(key_bytes));
   add_needle("the plaintext", PLAINTEXT, strlen(PLAINTEXT));
-  RUN(the_search_finds_something, "nothing: this test itself would find nothing");
-  RUN(deriving_leaves_nothing,
+  RUN(the_search_finds_unwiped_bytes, "nothing: this test itself would find nothing");
+  RUN(deriving_leaves_no_secret,
       "a user's secret or key can be read from a core file or a later bug");
-  RUN(generating_leaves_nothing, "a new user's secret can be read from a core file");
-  RUN(sealing_leaves_nothing, "a user's tasks can be read from a core file");
-  RUN(unsealing_leaves_nothing, "a user's tasks can be read from a core file");
+  RUN(generating_leaves_no_secret, "a new user's secret can be read from a core file");
+  RUN(sealing_leaves_no_secret, "a user's tasks can be read from a core file");
+  RUN(unsealing_leaves_no_secret, "a user's tasks can be read from a core file");
   if (has_server()) {
-    RUN(talking_to_a_server_leaves_nothing, "a user's tasks can be read from a core file");
+    RUN(remote_calls_leave_no_secret, "a user's tasks can be read from a core file");
   }
-  RUN(freeing_the_key_leaves_nothing, "a user's key can be read from a core file");
+  RUN(freeing_the_key_leaves_no_secret, "a user's key can be read from a core file");
   return check_exit_status();
 }
 

@@ -5,7 +5,7 @@
 #include "check.h"
 #include "support.h"
 
-static void the_server_is_unsupported(void) {
+static void server_functions_are_unsupported(void) {
   char poison = 0;
   tcsync_config* config = NULL;
   tcsync_engine* engine = (tcsync_engine*)(void*)&poison;
@@ -31,7 +31,7 @@ static void the_server_is_unsupported(void) {
   tcsync_config_free(config);
 }
 
-static void its_functions_still_take_null(void) {
+static void server_functions_accept_null(void) {
   size_t size = 7;
   test_request filled;
   tcsync_header header;
@@ -72,14 +72,14 @@ static void its_functions_still_take_null(void) {
 }
 
 /* They need no server. */
-static void queues_work(void) {
+static void queues_work_without_the_server(void) {
   tcsync_queue* queue = make_queue();
   tcsync_queue_wake(queue);
   CHECK_INT(next_event(queue, 0).kind, TCSYNC_EVENT_WAKE);
   tcsync_queue_free(queue);
 }
 
-static void sealing_works(void) {
+static void sealing_works_without_the_server(void) {
   char client_id[TEST_CLIENT_BYTES];
   tcsync_key* key = make_user(client_id);
   check_sealing(key);
@@ -87,7 +87,7 @@ static void sealing_works(void) {
 }
 
 /* With https, so that TLS and the search for certificate authorities are part of it. */
-static void talking_to_a_server_works(void) {
+static void remote_calls_work_without_the_server(void) {
   tcsync_remote* remote = open_remote("https://127.0.0.1:1", CLIENT_A, NULL);
   tcsync_probe probe;
   memset(&probe, 0, sizeof(probe));
@@ -103,10 +103,13 @@ static void talking_to_a_server_works(void) {
 }
 
 int main(void) {
-  RUN(the_server_is_unsupported, "people are not told that they installed the small library");
-  RUN(its_functions_still_take_null, "a binding crashes while it cleans up");
-  RUN(queues_work, "a binding does not load where the server is not built");
-  RUN(sealing_works, "the setup wizard does not work where the server is not built");
-  RUN(talking_to_a_server_works, "the setup wizard does not work where the server is not built");
+  RUN(server_functions_are_unsupported,
+      "people are not told that they installed the small library");
+  RUN(server_functions_accept_null, "a binding crashes while it cleans up");
+  RUN(queues_work_without_the_server, "a binding does not load where the server is not built");
+  RUN(sealing_works_without_the_server,
+      "the setup wizard does not work where the server is not built");
+  RUN(remote_calls_work_without_the_server,
+      "the setup wizard does not work where the server is not built");
   return check_exit_status();
 }

@@ -38,23 +38,23 @@ HttpRequest NewClient() { return AddVersionRequest(RandomId(), kNil); }
 // syncing.
 TEST(AccessAddressTest, NewClientsOfOneAddressAreLimitedAndOthersAreNot) {
   constexpr int kLimit = 5;
-  constexpr int kGuests = 16;
+  constexpr int kThreads = 16;
   const TestServer server(With({{"new-clients-per-address-day", absl::StrCat(kLimit)}}));
   Replica early(server);
   std::string latest = early.Append(kNil);
   std::atomic<int> created{0};
   std::atomic<int> refused{0};
-  std::vector<std::thread> guests;
-  for (int i = 0; i < kGuests; ++i) {
-    guests.emplace_back([&] {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
       const HttpResponse response = server.Connect().Exchange(NewClient());
       created += response.status == 200 ? 1 : 0;
       refused += response.status == 429 ? 1 : 0;
     });
   }
-  for (std::thread& guest : guests) guest.join();
+  for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(created, kLimit - 1);
-  EXPECT_EQ(refused, kGuests - created);
+  EXPECT_EQ(refused, kThreads - created);
 
   HttpClient client = server.Connect();
   const HttpResponse response = client.Exchange(NewClient());

@@ -105,7 +105,7 @@ TEST_P(AccessTest, ABannedClientGets403) {
 }
 
 // The answer to a leaked client ID: if this fails, there is none, or it costs the history.
-TEST_P(AccessTest, ATokenTakesAHistoryOutOfTheHandsOfWhoKnowsItsId) {
+TEST_P(AccessTest, AClientWithATokenIsNotServedByItsIdAlone) {
   const std::string client_id = RandomId();
   std::string version;
   {
@@ -116,9 +116,9 @@ TEST_P(AccessTest, ATokenTakesAHistoryOutOfTheHandsOfWhoKnowsItsId) {
   Put(ClientToken{
       .client_id = Id(client_id), .digest = access::DigestOf(token), .since_unix_seconds = 1});
   const TestServer server = Serve();
-  Replica thief(server, client_id);
-  ExpectError(thief.GetChildVersion(kNil), 403);
-  ExpectError(thief.AddVersion(version), 403);
+  Replica attacker(server, client_id);
+  ExpectError(attacker.GetChildVersion(kNil), 403);
+  ExpectError(attacker.AddVersion(version), 403);
   HttpClient owner = server.Connect();
   const HttpResponse fetched =
       owner.Exchange(WithToken(token, GetChildVersionRequest(client_id, kNil)));
@@ -130,7 +130,7 @@ TEST_P(AccessTest, ATokenTakesAHistoryOutOfTheHandsOfWhoKnowsItsId) {
 }
 
 // If this fails, invited people cannot set up their computers, or others can.
-TEST_P(AccessTest, NewClientsComeByInviteAndStayWithoutIt) {
+TEST_P(AccessTest, AnInviteIsNeededOnlyToCreateAClient) {
   const std::string token = NewInvite();
   const TestServer server = Serve({{"invite-only", "on"}});
   HttpClient client = server.Connect();
@@ -156,16 +156,16 @@ TEST_P(AccessTest, NewClientsComeByInviteAndStayWithoutIt) {
 }
 
 // If this fails, one leaked invite admits all of its users at the same moment.
-TEST_P(AccessTest, AnInviteCreatesAsManyClientsAsItSays) {
+TEST_P(AccessTest, AnInviteCreatesNoMoreClientsThanItsUses) {
   constexpr int kUses = 3;
   constexpr int kGuests = 12;
   const std::string token = NewInvite(kUses);
   const TestServer server = Serve({{"invite-only", "on"}});
   std::atomic<int> created{0};
   std::atomic<int> refused{0};
-  std::vector<std::thread> guests;
+  std::vector<std::thread> threads;
   for (int i = 0; i < kGuests; ++i) {
-    guests.emplace_back([&] {
+    threads.emplace_back([&] {
       HttpClient client = server.Connect();
       const int status =
           client.Exchange(WithToken(token, AddVersionRequest(RandomId(), kNil))).status;
@@ -173,7 +173,7 @@ TEST_P(AccessTest, AnInviteCreatesAsManyClientsAsItSays) {
       refused += status == 403 ? 1 : 0;
     });
   }
-  for (std::thread& guest : guests) guest.join();
+  for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(created, kUses);
   EXPECT_EQ(refused, kGuests - kUses);
   EXPECT_EQ(UsesOf(token), static_cast<uint64_t>(kUses));
@@ -181,7 +181,7 @@ TEST_P(AccessTest, AnInviteCreatesAsManyClientsAsItSays) {
 
 // If this fails, an invite's link does not show in a browser that the server is there, or a
 // malformed one is taken for one.
-TEST_P(AccessTest, LinksWithATokenInABrowser) {
+TEST_P(AccessTest, ALinkWithATokenShowsTheIndexInABrowser) {
   const TestServer server = Serve();
   HttpClient client = server.Connect();
   const std::string token = access::MakeToken();
@@ -283,7 +283,7 @@ using LongCatchUpTest = AccessTest;
 // ten thousand versions does it in one go, with a request for each. The server is on this machine
 // and the storage in memory, so that no network slows the replica down; it shows that the default
 // burst of a client holds the whole catch-up.
-TEST_P(LongCatchUpTest, ALongCatchUpMeetsNoDefaultLimit) {
+TEST_P(LongCatchUpTest, DefaultLimitsAllowALongCatchUp) {
   constexpr int kVersions = 10'000;
   const std::string client_id = RandomId();
   Uuid latest;

@@ -43,7 +43,7 @@ std::vector<HttpClient> ConnectAndHold(TestServer& server, Script& script, int c
 
 // If this fails, connections are accepted without bound, until the process has no file descriptor
 // left for its database; or a refused client does not learn the reason.
-TEST(ConnectionsMaxTest, WhenAllAreBusyTheNextIsToldToTryAgain) {
+TEST(ConnectionsMaxTest, ANewConnectionGets503WhenAllOthersAreBusy) {
   constexpr int kConnections = 4;
   Options options = OptionsFor("memory");
   options.connections_max = kConnections;
@@ -63,7 +63,7 @@ TEST(ConnectionsMaxTest, WhenAllAreBusyTheNextIsToldToTryAgain) {
 
 // If this fails, replicas that keep their connection after a sync lock others out, or the wrong one
 // is closed: one that is about to be used again.
-TEST(ConnectionsMaxTest, TheLongestIdleMakesRoomForANewOne) {
+TEST(ConnectionsMaxTest, ANewConnectionClosesTheLongestIdleOne) {
   Options options = OptionsFor("memory");
   options.connections_max = 3;
   options.event_loops = 1;  // so that there is one longest idle connection
@@ -107,7 +107,7 @@ void ExpectWithin(absl::Duration limit, const Scenario& scenario) {
 
 // If this fails, a client of a crowded server can lose its request: the connection is closed, to
 // make room for the next one, before the server has read from it.
-TEST(ConnectionsMaxTest, OneWhoseFirstRequestIsOnItsWayIsNotClosed) {
+TEST(ConnectionsMaxTest, AConnectionWithAnArrivingFirstRequestIsNotClosed) {
   ExpectWithin(kFirstRequestWait, [] {
     Options options = OptionsFor("memory");
     options.connections_max = 3;
@@ -126,7 +126,7 @@ TEST(ConnectionsMaxTest, OneWhoseFirstRequestIsOnItsWayIsNotClosed) {
 
 // If this fails, refused clients that stay connected take the places of served ones: a crowd always
 // has enough of them to take every place.
-TEST(ConnectionsMaxTest, TheRefusedTakeNobodysPlace) {
+TEST(ConnectionsMaxTest, RefusedConnectionsTakeNoPlaces) {
   // Only the end of lingering makes room then.
   ExpectWithin(kLingerTimeout, [] {
     constexpr int kConnections = 3;
@@ -151,7 +151,7 @@ TEST(ConnectionsMaxTest, TheRefusedTakeNobodysPlace) {
 }
 
 // If this fails, silent connections lock all others out.
-TEST(ConnectionsMaxTest, SilentConnectionsMakeRoom) {
+TEST(ConnectionsMaxTest, SilentConnectionsAreClosedForNewOnes) {
   Options options = OptionsFor("memory");
   options.connections_max = 3;
   TestServer server(options);
@@ -199,7 +199,7 @@ class BodiesInFlightTest : public testing::Test {
 
 // If this fails, uploads that wait for the disk are not counted, and a slow disk exhausts the
 // memory.
-TEST_F(BodiesInFlightTest, ABodyInStorageCounts) {
+TEST_F(BodiesInFlightTest, ABodyThatStorageHoldsCounts) {
   StartServer();
   script_->HoldAppends();
   Replica first(*server_);
@@ -219,7 +219,7 @@ TEST_F(BodiesInFlightTest, ABodyInStorageCounts) {
 
 // If this fails, uploads from slow lines are not counted until they are complete, and a few of them
 // exhaust the memory.
-TEST_F(BodiesInFlightTest, ABodyThatIsStillComingCounts) {
+TEST_F(BodiesInFlightTest, AnArrivingBodyCounts) {
   StartServer();
   const std::string message = AddVersionRequest(RandomId(), kNil, segment_).Serialize();
   // While both bodies arrive, either or both may be refused; here it should be Upload's alone.
@@ -236,7 +236,7 @@ TEST_F(BodiesInFlightTest, ABodyThatIsStillComingCounts) {
 }
 
 // If this fails, every broken upload takes some memory for ever, until all uploads are refused.
-TEST_F(BodiesInFlightTest, BrokenOffAndRefusedUploadsGiveTheirMemoryBack) {
+TEST_F(BodiesInFlightTest, AbortedAndRefusedUploadsReleaseTheirMemory) {
   StartServer();
   const std::string message = AddVersionRequest(RandomId(), kNil, segment_).Serialize();
   for (int i = 0; i < 20; ++i) {
@@ -252,7 +252,7 @@ TEST_F(BodiesInFlightTest, BrokenOffAndRefusedUploadsGiveTheirMemoryBack) {
 
 // If this fails, a server refuses its only user as overload: the memory of a request is returned
 // only after its client has been answered.
-TEST_F(BodiesInFlightTest, OneAfterTheOtherIsNeverTooMuch) {
+TEST_F(BodiesInFlightTest, SequentialUploadsAreNeverRefused) {
   for (const char* const storage : {"rocksdb", "memory"}) {
     Options options = SmallBudget();
     options.storage = storage;
@@ -300,7 +300,7 @@ absl::Duration MedianRequestTime(const TestServer& server) {
 
 // If this fails, some users who stay connected, or a hostile one, make the server unusable for all:
 // it has a thread, or a walk over all connections, for each connection.
-TEST(CrowdTest, IdleAndSlowClientsDoNotSlowDownOthers) {
+TEST(ManyConnectionsTest, IdleAndSlowClientsDoNotSlowDownOthers) {
   constexpr int kIdle = 1000;
   constexpr int kSlow = 200;
   // Both ends of each connection are in this process.

@@ -35,7 +35,7 @@ class ErrorsTest : public testing::Test {
 };
 
 // If this fails, people who open the address in a browser cannot see that the server is there.
-TEST_F(ErrorsTest, TheRootNamesServerAndVersion) {
+TEST_F(ErrorsTest, TheRootNamesTheServerAndItsVersion) {
   const HttpResponse response = Exchange(HttpRequest());
   EXPECT_EQ(response.status, 200) << response;
   EXPECT_TRUE(absl::StrContains(response.body, "tcsync")) << response;
@@ -131,7 +131,7 @@ TEST_F(ErrorsTest, AnEmptyBodyIsRefused) {
 }
 
 // If this fails, the allow-list does not keep strangers out, or keeps the owner out.
-TEST_F(ErrorsTest, OnlyAllowedClientIdsAreServed) {
+TEST_F(ErrorsTest, OnlyAllowedClientsAreServed) {
   const std::string alice = "0123abcd-89ab-4def-8123-456789abcdef";
   const std::string bob = RandomId();
   Options options = OptionsFor("memory");
@@ -150,7 +150,7 @@ TEST_F(ErrorsTest, OnlyAllowedClientIdsAreServed) {
 }
 
 // If this fails, a mistyped URL looks like an empty history, or reaches an unintended row.
-TEST_F(ErrorsTest, PathsOutsideOfTheTableAreNotFound) {
+TEST_F(ErrorsTest, UnknownPathsAreNotFound) {
   const std::string id = RandomId();
   for (const std::string& path :
        {std::string("/favicon.ico"),
@@ -199,7 +199,7 @@ TEST_F(ErrorsTest, PathsOutsideOfTheTableAreNotFound) {
 
 // If this fails, a tool with a wrong method does not learn the right one, or changes something with
 // it.
-TEST_F(ErrorsTest, OtherMethodsAreNotAllowed) {
+TEST_F(ErrorsTest, UnsupportedMethodsAreNotAllowed) {
   const std::string id = RandomId();
   const struct {
     std::string path;
@@ -248,7 +248,7 @@ TEST_F(ErrorsTest, AnAnswerToHeadHasNoBody) {
 
 // If this fails, the server cannot be put under a path of a larger site, or answers where another
 // program should.
-TEST_F(ErrorsTest, ABasePathMovesEverything) {
+TEST_F(ErrorsTest, ABasePathAppliesToEveryEndpoint) {
   for (const char* const base_path : {"/some/path", "/some/path/"}) {
     SCOPED_TRACE(base_path);
     Options options = OptionsFor("memory");
@@ -293,11 +293,11 @@ TEST_F(ErrorsTest, ABodyOverTheLimitIsTooLarge) {
 // is too large.
 TEST_F(ErrorsTest, ATooLargeLengthIsRefusedBeforeTheBody) {
   for (const char* const length : {"104857601", "1099511627776", "9223372036854775807"}) {
-    for (const bool asks_first : {false, true}) {
+    for (const bool expects_continue : {false, true}) {
       SCOPED_TRACE(length);
       HttpRequest request = AddVersionRequest(RandomId(), kNil, "");
       request.headers.emplace_back("Content-Length", length);
-      if (asks_first) request.headers.emplace_back("Expect", "100-continue");
+      if (expects_continue) request.headers.emplace_back("Expect", "100-continue");
       HttpClient client = server_.Connect();
       ASSERT_TRUE(client.Send(request.Serialize()));
       ExpectError(client.ReadResponse(), 413);
@@ -307,7 +307,7 @@ TEST_F(ErrorsTest, ATooLargeLengthIsRefusedBeforeTheBody) {
 
 // If this fails, a client that sends first and reads then, as the real one does, sees a broken
 // connection instead of the 413: the server closed it while bytes were still on their way.
-TEST_F(ErrorsTest, AClientThatSendsEverythingFirstStillReadsItsAnswer) {
+TEST_F(ErrorsTest, AClientThatSendsItsWholeBodyFirstGetsIts413) {
   Options options = OptionsFor("memory");
   options.body_bytes_max = 100'000;
   TestServer server(options);

@@ -83,7 +83,7 @@ TEST_F(HttpBodyTest, ChunkExtensionsAndTrailersAreIgnored) {
 }
 
 // If this fails, a replica on a slow line stores a damaged segment, or is refused.
-TEST_F(HttpBodyTest, ChunksMayComeByteByByte) {
+TEST_F(HttpBodyTest, ChunksMayArriveByteByByte) {
   const std::string segment = BinaryBytes(300);
   const std::string chunks = InChunks(segment, 20);
   const std::string body =
@@ -95,7 +95,7 @@ TEST_F(HttpBodyTest, ChunksMayComeByteByByte) {
 }
 
 // If this fails, an empty version is added, which no replica can open.
-TEST_F(HttpBodyTest, AnEmptyChunkedBodyIsEmpty) {
+TEST_F(HttpBodyTest, AnEmptyChunkedBodyIsRefused) {
   HttpClient client = server_.Connect();
   ASSERT_TRUE(client.Send(ChunkedHead() + "0\r\n\r\n"));
   ExpectError(client.ReadResponse(), 400);
@@ -230,7 +230,7 @@ TEST_F(HttpBodyTest, CompressedBodiesAreStoredUncompressed) {
 }
 
 // If this fails, a compressed upload over a slow line is stored damaged, or refused.
-TEST_F(HttpBodyTest, CompressedBodiesMayComeByteByByte) {
+TEST_F(HttpBodyTest, CompressedBodiesMayArriveByteByByte) {
   const std::string segment = absl::StrCat(BinaryBytes(300), std::string(1000, 'x'));
   for (const bool gzip : {true, false}) {
     replica_ = Replica(server_);
@@ -290,7 +290,7 @@ TEST_F(HttpBodyTest, SeveralGzipMembersAreJoinedOrRefused) {
 
 // If this fails, a doubly coded body is stored with one coding still on it, and no replica can
 // decrypt it.
-TEST_F(HttpBodyTest, SeveralCodingsAreNotSupported) {
+TEST_F(HttpBodyTest, SeveralCodingsAreRefused) {
   const std::string twice = Gzip(Gzip("segment"));
   ExpectError(server_.Connect().Exchange(Compressed("gzip, gzip", twice)), 415);
   ExpectError(server_.Connect().Exchange(Compressed("deflate,gzip", Gzip(Deflate("x")))), 415);
@@ -306,7 +306,7 @@ TEST_F(HttpBodyTest, SeveralCodingsAreNotSupported) {
 }
 
 // If this fails, compression lets an empty segment into the chain.
-TEST_F(HttpBodyTest, ACompressedNothingIsAnEmptyBody) {
+TEST_F(HttpBodyTest, ACompressedEmptyBodyIsRefused) {
   for (const HttpRequest& request :
        {Compressed("gzip", Gzip("")), Compressed("deflate", Deflate("")), Compressed("gzip", "")}) {
     ExpectError(server_.Connect().Exchange(request), 400);
@@ -323,17 +323,17 @@ TEST_F(HttpBodyTest, AGzipBombIsTooLarge) {
   const std::string bomb(size_t{64} << 20, '\0');
   ExpectError(server.Connect().Exchange(Compressed("gzip", Gzip(bomb))), 413);
   ExpectError(server.Connect().Exchange(Compressed("deflate", Deflate(bomb))), 413);
-  const std::string one_too_many((size_t{1} << 20) + 1, 'x');
-  ExpectError(server.Connect().Exchange(Compressed("gzip", Gzip(one_too_many))), 413);
+  const std::string over_limit((size_t{1} << 20) + 1, 'x');
+  ExpectError(server.Connect().Exchange(Compressed("gzip", Gzip(over_limit))), 413);
   ExpectNothingStored();
-  const std::string largest = one_too_many.substr(1);
+  const std::string largest = over_limit.substr(1);
   EXPECT_EQ(server.Connect().Exchange(Compressed("gzip", Gzip(largest))).status, 200);
   ExpectStored(largest);
 }
 
 // If this fails, a connection hangs that waits for a body without a length.
 // Without a length there is no body (RFC 9112, section 6.3), and the server does not wait for one.
-TEST_F(HttpBodyTest, APostWithoutALengthIsEmpty) {
+TEST_F(HttpBodyTest, APostWithoutALengthHasAnEmptyBody) {
   HttpClient client = server_.Connect();
   ASSERT_TRUE(client.Send(
       absl::StrCat("POST /v1/client/add-version/", kNil, " HTTP/1.1\r\nHost: x\r\nX-Client-Id: ",
@@ -344,7 +344,7 @@ TEST_F(HttpBodyTest, APostWithoutALengthIsEmpty) {
 
 // If this fails, the body of a GET is taken for the next request: with a proxy in front, one user's
 // bytes become another user's request.
-TEST_F(HttpBodyTest, TheBodyOfAGetIsNotARequest) {
+TEST_F(HttpBodyTest, TheBodyOfAGetIsNotParsedAsARequest) {
   const std::string smuggled = AddVersionRequest(replica_.client_id(), kNil).Serialize();
   for (const bool chunked : {false, true}) {
     HttpRequest request;

@@ -386,18 +386,18 @@ HttpResponse HttpClient::ReadResponse(absl::string_view method) {
 HttpResponse HttpClient::TakeResponse(absl::string_view method) {
   const absl::Time deadline = NewDeadline();
   // Reads until `bytes` are unread; otherwise returns the obstacle, for people.
-  const auto read_more = [&](absl::string_view what) -> std::string {
+  const auto read_more = [&](absl::string_view part) -> std::string {
     switch (ReadMore(deadline)) {
       case ReadResult::kData:
         return "";
       case ReadResult::kClosed:
-        return absl::StrCat("connection closed while waiting for the ", what);
+        return absl::StrCat("connection closed while waiting for the ", part);
       case ReadResult::kReset:
-        return absl::StrCat("connection reset while waiting for the ", what);
+        return absl::StrCat("connection reset while waiting for the ", part);
       case ReadResult::kDeadline:
         break;
     }
-    return absl::StrCat("deadline exceeded while waiting for the ", what);
+    return absl::StrCat("deadline exceeded while waiting for the ", part);
   };
 
   HttpResponse response;

@@ -22,7 +22,7 @@ class HttpFramingTest : public testing::Test {
 };
 
 // If this fails, every request of a sync pays for a new connection, and with TLS in front for more.
-TEST_F(HttpFramingTest, AConnectionIsKept) {
+TEST_F(HttpFramingTest, AConnectionServesSeveralRequests) {
   Replica replica(server_);
   const std::vector<std::string> versions = replica.AppendChain(kNil, 20);
   EXPECT_EQ(replica.Pull(kNil), versions);
@@ -36,7 +36,7 @@ TEST_F(HttpFramingTest, AConnectionIsKept) {
 
 // If this fails, an error after a request's head and whole body costs the connection; or, worse,
 // the server loses its place in the stream and reads a body as a request.
-TEST_F(HttpFramingTest, AnErrorDoesNotDisturbTheNextRequest) {
+TEST_F(HttpFramingTest, ARequestAfterAnErrorIsServed) {
   const std::string id = RandomId();
   const HttpRequest good = AddVersionRequest(id, kNil);
   for (const HttpRequest& bad :
@@ -69,7 +69,7 @@ TEST_F(HttpFramingTest, ConnectionCloseIsHonoured) {
 }
 
 // If this fails, requests after a "close" are carried out though their client was told otherwise.
-TEST_F(HttpFramingTest, NothingAfterConnectionCloseIsServed) {
+TEST_F(HttpFramingTest, RequestsAfterConnectionCloseAreIgnored) {
   const std::string id = RandomId();
   ASSERT_TRUE(client_.Send(With(HttpRequest(), "Connection", "close").Serialize() +
                            AddVersionRequest(id, kNil).Serialize()));
@@ -79,7 +79,7 @@ TEST_F(HttpFramingTest, NothingAfterConnectionCloseIsServed) {
 }
 
 // If this fails, health checks of old load balancers, which speak HTTP/1.0, wait forever.
-TEST_F(HttpFramingTest, Http10ClosesUnlessAskedOtherwise) {
+TEST_F(HttpFramingTest, Http10ClosesWithoutKeepAlive) {
   ASSERT_TRUE(client_.Send("GET / HTTP/1.0\r\n\r\n"));
   EXPECT_EQ(client_.ReadResponse().status, 200);
   EXPECT_EQ(client_.ReadUntilClosed(), "");
@@ -148,7 +148,7 @@ TEST_F(HttpFramingTest, PipelinedRequestsAreCarriedOutInOrder) {
 
 // If this fails, a long pipeline overflows a buffer or stalls: more requests than any buffer holds,
 // and more answers than the client has room for while it sends.
-TEST_F(HttpFramingTest, ALongPipelineIsAnsweredWhole) {
+TEST_F(HttpFramingTest, EveryRequestOfALongPipelineIsAnswered) {
   constexpr int kRequests = 5000;
   std::string requests;
   for (int i = 0; i < kRequests; ++i) {
@@ -163,7 +163,7 @@ TEST_F(HttpFramingTest, ALongPipelineIsAnsweredWhole) {
 }
 
 // If this fails, large answers are mixed up with those that follow them on the same connection.
-TEST_F(HttpFramingTest, LargeAnswersArePipelinedToo) {
+TEST_F(HttpFramingTest, PipelinedRequestsMayHaveLargeAnswers) {
   Replica replica(server_);
   const std::string segment = BinaryBytes(3'000'000);
   replica.Append(kNil, segment);
@@ -180,7 +180,7 @@ TEST_F(HttpFramingTest, LargeAnswersArePipelinedToo) {
 }
 
 // If this fails, a request is misread when the network divides it at an unlucky place.
-TEST_F(HttpFramingTest, ARequestMayBeCutAnywhere) {
+TEST_F(HttpFramingTest, ARequestMayArriveInTwoPieces) {
   const std::string request =
       AddVersionRequest(RandomId(), kNil).Serialize() + HttpRequest().Serialize();
   EXPECT_TRUE(client_.Send(request));
@@ -196,7 +196,7 @@ TEST_F(HttpFramingTest, ARequestMayBeCutAnywhere) {
 }
 
 // If this fails, a client on a slow line, whose bytes come one at a time, is misread.
-TEST_F(HttpFramingTest, ARequestMayComeByteByByte) {
+TEST_F(HttpFramingTest, ARequestMayArriveByteByByte) {
   Replica replica(server_);
   const std::string segment = BinaryBytes(700);
   const std::string message = AddVersionRequest(replica.client_id(), kNil, segment).Serialize();
@@ -207,7 +207,7 @@ TEST_F(HttpFramingTest, ARequestMayComeByteByByte) {
 
 // If this fails, clients whose library writes header names in another case, or leaves out or adds
 // the optional space, are locked out.
-TEST_F(HttpFramingTest, HeaderNamesHaveAnyCaseAndValuesAnySpace) {
+TEST_F(HttpFramingTest, HeaderCaseAndSurroundingSpaceDoNotMatter) {
   const std::string id = RandomId();
   const std::string heads[] = {
       absl::StrCat("host: x\r\nx-client-id: ", id, "\r\ncontent-type: ", kSegmentType,
@@ -230,7 +230,7 @@ TEST_F(HttpFramingTest, HeaderNamesHaveAnyCaseAndValuesAnySpace) {
 
 // If this fails, requests through a proxy that passes the whole URL on are not understood (RFC
 // 9112, section 3.2.2: a server must accept it).
-TEST_F(HttpFramingTest, TheTargetMayBeAWholeUrl) {
+TEST_F(HttpFramingTest, TheTargetMayBeAnAbsoluteUrl) {
   Replica replica(server_);
   replica.Append(kNil);
   for (const char* const origin :
@@ -267,7 +267,7 @@ TEST_F(HttpFramingTest, AQueryIsIgnored) {
 
 // If this fails, a client that closes its sending side does not get its answer: nc and some old
 // libraries do that.
-TEST_F(HttpFramingTest, AHalfClosedClientGetsItsAnswers) {
+TEST_F(HttpFramingTest, AHalfClosedConnectionGetsItsAnswers) {
   Replica replica(server_);
   const std::string segment = BinaryBytes(1'000'000);
   HttpClient client = server_.Connect();
@@ -284,13 +284,13 @@ TEST_F(HttpFramingTest, AHalfClosedClientGetsItsAnswers) {
 // can ever sync again.
 TEST_F(HttpFramingTest, AConnectionCutInABodyStoresNothing) {
   const std::string id = RandomId();
-  const std::string whole = AddVersionRequest(id, kNil, BinaryBytes(100'000)).Serialize();
+  const std::string request = AddVersionRequest(id, kNil, BinaryBytes(100'000)).Serialize();
   HttpRequest chunked = AddVersionRequest(id, kNil, "");
   chunked.headers.emplace_back("Transfer-Encoding", "chunked");
   const std::string chunks = chunked.Serialize() + "7\r\nsegment\r\n";
   for (const std::string& cut :
-       {whole.substr(0, whole.size() - 1), whole.substr(0, whole.size() / 2),
-        whole.substr(0, whole.find("\r\n\r\n") + 5), chunks, chunks + "0\r\n",
+       {request.substr(0, request.size() - 1), request.substr(0, request.size() / 2),
+        request.substr(0, request.find("\r\n\r\n") + 5), chunks, chunks + "0\r\n",
         chunks.substr(0, chunks.size() - 2)}) {
     for (const int how : {0, 1, 2}) {
       HttpClient client = server_.Connect();

@@ -160,7 +160,7 @@ TEST_F(HttpMalformedTest, AHeadThatIsTooLargeIsRefused) {
 }
 
 // If this fails, the fields that a proxy adds make a request too large.
-TEST_F(HttpMalformedTest, ALargeButUsualHeadIsServed) {
+TEST_F(HttpMalformedTest, ALargeHeadWithinTheLimitIsServed) {
   HttpRequest request;
   request.headers.emplace_back("Cookie", std::string(4000, 'c'));
   for (int i = 0; i < 60; ++i)
@@ -217,7 +217,7 @@ TEST_F(HttpMalformedTest, LineEndsInARequestDoNotReachTheResponse) {
 }
 
 // If this fails, one broken client disturbs the others.
-TEST_F(HttpMalformedTest, OtherConnectionsAreNotDisturbed) {
+TEST_F(HttpMalformedTest, MalformedRequestsDoNotAffectOtherConnections) {
   Replica replica(server_);
   std::string latest = kNil;
   for (const std::string& garbage :

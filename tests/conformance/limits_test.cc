@@ -40,7 +40,7 @@ TEST(TimeoutsTest, AnIdleConnectionIsClosed) {
 }
 
 // If this fails, a few hundred clients that send a header a minute occupy the server ("slowloris").
-TEST(TimeoutsTest, AHeadThatDoesNotEndIsCutOff) {
+TEST(TimeoutsTest, AnUnfinishedHeadTimesOut) {
   Options options = OptionsFor("memory");
   options.header_timeout_ms = kShortMs;
   TestServer server(options);
@@ -62,16 +62,16 @@ TEST(TimeoutsTest, AHeadThatDoesNotEndIsCutOff) {
 }
 
 // If this fails, uploads that stopped half-way keep their memory until the server is restarted.
-TEST(TimeoutsTest, ABodyThatStandsStillIsCutOff) {
+TEST(TimeoutsTest, AStalledBodyTimesOut) {
   Options options = OptionsFor("memory");
   options.body_timeout_ms = kShortMs;
   TestServer server(options);
   const std::string id = RandomId();
-  const std::string whole = AddVersionRequest(id, kNil, BinaryBytes(10'000)).Serialize();
+  const std::string upload = AddVersionRequest(id, kNil, BinaryBytes(10'000)).Serialize();
   HttpRequest chunked = AddVersionRequest(id, kNil, "");
   chunked.headers.emplace_back("Transfer-Encoding", "chunked");
   for (const std::string& begun :
-       {whole.substr(0, whole.find("\r\n\r\n") + 4), whole.substr(0, whole.size() - 1),
+       {upload.substr(0, upload.find("\r\n\r\n") + 4), upload.substr(0, upload.size() - 1),
         chunked.Serialize(), chunked.Serialize() + "7\r\nsegment\r\n",
         chunked.Serialize() + "7\r\nsegment\r\n0\r\nX-Trailer: x\r\n"}) {
     HttpClient client = server.Connect();
@@ -90,7 +90,7 @@ TEST(TimeoutsTest, ABodyThatStandsStillIsCutOff) {
 
 // If this fails, users on slow lines cannot upload: their body moves all the time, but takes longer
 // than the limit on a stall.
-TEST(TimeoutsTest, ASlowButSteadyBodyIsServed) {
+TEST(TimeoutsTest, ASlowButSteadyBodyIsAccepted) {
   Options options = OptionsFor("memory");
   options.body_timeout_ms = 1000;
   options.transfer_bytes_per_second_min = 50;
@@ -105,7 +105,7 @@ TEST(TimeoutsTest, ASlowButSteadyBodyIsServed) {
 }
 
 // If this fails, a client that sends a byte now and then keeps its connection for ever.
-TEST(TimeoutsTest, ARequestThatTakesTooLongInAllIsCutOff) {
+TEST(TimeoutsTest, ARequestBeyondItsTotalTimeTimesOut) {
   Options options = OptionsFor("memory");
   options.request_timeout_ms = 2 * kShortMs;
   TestServer server(options);
@@ -120,7 +120,7 @@ TEST(TimeoutsTest, ARequestThatTakesTooLongInAllIsCutOff) {
 }
 
 // If this fails, an answer of storage after the end of its connection crashes the server.
-TEST(TimeoutsTest, AnAnswerThatComesTooLateIsDropped) {
+TEST(TimeoutsTest, ALateAnswerOfStorageIsDropped) {
   Options options = OptionsFor("memory");
   options.request_timeout_ms = kShortMs;
   auto script = std::make_shared<Script>();
@@ -137,7 +137,7 @@ TEST(TimeoutsTest, AnAnswerThatComesTooLateIsDropped) {
 
 // If this fails, a request that waits for the disk is taken for an idle connection and closed,
 // though its version is stored: the client then reports a false failure.
-TEST(TimeoutsTest, ARequestInStorageIsNotIdle) {
+TEST(TimeoutsTest, AConnectionThatWaitsForStorageIsNotIdle) {
   Options options = OptionsFor("memory");
   options.idle_timeout_ms = kShortMs;
   options.header_timeout_ms = kShortMs;
@@ -161,7 +161,7 @@ TEST(TimeoutsTest, ARequestInStorageIsNotIdle) {
 
 // If this fails, clients that request much and read nothing hold the server's memory, and others
 // are refused for want of it.
-TEST(TimeoutsTest, AClientThatDoesNotReadIsCutOff) {
+TEST(TimeoutsTest, AClientThatDoesNotReadTimesOut) {
   constexpr size_t kLargeBytes = size_t{16} << 20;  // more than the kernel buffers for a connection
   Options options = OptionsFor("memory");
   options.body_timeout_ms = 1500;

@@ -85,7 +85,7 @@ bool HasIpv6Loopback() {
 }
 
 // If this fails, a program that asked for any free port does not learn its number.
-TEST_F(ListenerTest, Ipv4WithAPickedPort) {
+TEST_F(ListenerTest, BindsToAFreePortOverIpv4) {
   const std::unique_ptr<Listener> listener = Serve({"127.0.0.1:0"});
   ASSERT_NE(listener, nullptr);
   ASSERT_EQ(listener->addresses().size(), 1u);
@@ -95,7 +95,7 @@ TEST_F(ListenerTest, Ipv4WithAPickedPort) {
 }
 
 // If this fails, the server cannot be reached over IPv6, or prints a URL that no client accepts.
-TEST_F(ListenerTest, Ipv6WithAPickedPort) {
+TEST_F(ListenerTest, BindsToAFreePortOverIpv6) {
   if (!HasIpv6Loopback()) TCSYNC_MISSING_PREREQUISITE("this machine has no ::1");
   const std::unique_ptr<Listener> listener = Serve({"[::1]:0"});
   ASSERT_NE(listener, nullptr);
@@ -113,7 +113,7 @@ TEST_F(ListenerTest, AHostNameIsResolved) {
 }
 
 // If this fails, a public server cannot be set up for both versions of IP at one port.
-TEST_F(ListenerTest, AllInterfacesOfBothIpVersionsAtOnePort) {
+TEST_F(ListenerTest, BindsToAllInterfacesOfBothIpVersionsAtOnePort) {
   if (!HasIpv6Loopback()) TCSYNC_MISSING_PREREQUISITE("this machine has no ::1");
   std::unique_ptr<Listener> listener = Serve({"0.0.0.0:0"});
   ASSERT_NE(listener, nullptr);
@@ -127,7 +127,7 @@ TEST_F(ListenerTest, AllInterfacesOfBothIpVersionsAtOnePort) {
 
 // If this fails, a reverse proxy cannot reach the server through a Unix socket, or the file stays
 // behind and confuses its finder.
-TEST_F(ListenerTest, AUnixSocketIsMadeAndRemoved) {
+TEST_F(ListenerTest, AUnixSocketIsCreatedAndRemoved) {
   const std::string path = SocketPath();
   std::unique_ptr<Listener> listener = Serve({absl::StrCat("unix:", path)});
   ASSERT_NE(listener, nullptr);
@@ -140,10 +140,10 @@ TEST_F(ListenerTest, AUnixSocketIsMadeAndRemoved) {
   listener.reset();  // without Stop
   EXPECT_FALSE(std::filesystem::exists(std::filesystem::symlink_status(path)));
   // Bound, but never served.
-  absl::StatusOr<std::unique_ptr<Listener>> unserved = Bind({absl::StrCat("unix:", path)});
-  ASSERT_TRUE(unserved.ok()) << unserved.status();
+  absl::StatusOr<std::unique_ptr<Listener>> not_serving = Bind({absl::StrCat("unix:", path)});
+  ASSERT_TRUE(not_serving.ok()) << not_serving.status();
   EXPECT_TRUE(std::filesystem::is_socket(path));
-  unserved->reset();
+  not_serving->reset();
   EXPECT_FALSE(std::filesystem::exists(std::filesystem::symlink_status(path)));
 }
 
@@ -171,7 +171,7 @@ TEST_F(ListenerTest, ALiveUnixSocketIsLeftAlone) {
 }
 
 // If this fails, a mistyped path destroys another file.
-TEST_F(ListenerTest, AFileThatIsNoSocketIsLeftAlone) {
+TEST_F(ListenerTest, AFileThatIsNotASocketIsLeftAlone) {
   const std::string path = directory_.path() + "/precious";
   std::ofstream(path) << "data";
   const absl::StatusOr<std::unique_ptr<Listener>> listener = Bind({absl::StrCat("unix:", path)});
@@ -191,7 +191,7 @@ TEST_F(ListenerTest, AUnixSocketNeedsItsDirectory) {
 }
 
 // If this fails, the server accepts only one of several addresses.
-TEST_F(ListenerTest, SeveralAddressesAtOnce) {
+TEST_F(ListenerTest, ServesSeveralAddresses) {
   std::vector<std::string> listen = {"127.0.0.1:0", "127.0.0.1:0",
                                      absl::StrCat("unix:", SocketPath())};
   if (HasIpv6Loopback()) listen.push_back("[::1]:0");
@@ -234,7 +234,7 @@ TEST_F(ListenerTest, AddressesThatDoNotParseAreNamed) {
 }
 
 // If this fails, a server that could not start keeps a port, or a file, from the next attempt.
-TEST_F(ListenerTest, NothingStaysBoundAfterAnError) {
+TEST_F(ListenerTest, AFailedBindReleasesEveryAddress) {
   std::unique_ptr<Listener> taken = Serve({"127.0.0.1:0"});
   std::unique_ptr<Listener> freed = Serve({"127.0.0.1:0"});
   ASSERT_TRUE(taken != nullptr && freed != nullptr);
@@ -250,7 +250,7 @@ TEST_F(ListenerTest, NothingStaysBoundAfterAnError) {
 }
 
 // If this fails, requests during a slow start fail instead of waiting.
-TEST_F(ListenerTest, ConnectionsMadeBeforeServingWait) {
+TEST_F(ListenerTest, ConnectionsBeforeServeAreAnsweredAfterIt) {
   absl::StatusOr<std::unique_ptr<Listener>> listener = Bind({"127.0.0.1:0"});
   ASSERT_TRUE(listener.ok()) << listener.status();
   HttpClient client((*listener)->addresses().front());
@@ -272,7 +272,7 @@ TEST_F(ListenerTest, AListenerThatNeverServedCanBeStopped) {
 
 // If this fails, a server cannot be restarted at its port while the system still knows connections
 // of the last one (TIME_WAIT).
-TEST_F(ListenerTest, APortCanBeUsedAgainAtOnce) {
+TEST_F(ListenerTest, APortCanBeReusedAtOnce) {
   std::unique_ptr<Listener> listener = Serve({"127.0.0.1:0"});
   ASSERT_NE(listener, nullptr);
   const std::string address = HostAndPort(*listener);

@@ -107,7 +107,7 @@ class OperatorTest : public testing::Test {
 };
 
 // If this fails, limits and bans by address hit the wrong clients, or all at once.
-TEST_F(OperatorTest, HandlersLearnWhoAsks) {
+TEST_F(OperatorTest, HandlersGetThePeerAddress) {
   const std::string path = directory_.path() + "/tcsync.sock";
   options_.listen = {"127.0.0.1:0", "unix:" + path};
   const std::unique_ptr<Listener> listener = Serve();
@@ -121,7 +121,7 @@ TEST_F(OperatorTest, HandlersLearnWhoAsks) {
 }
 
 // If this fails, limits by address count all IPv6 users as one, or none of them.
-TEST_F(OperatorTest, HandlersLearnWhoAsksByIpv6) {
+TEST_F(OperatorTest, HandlersGetAnIpv6PeerAddress) {
   options_.listen = {"[::1]:0"};
   if (!Bind().ok()) TCSYNC_MISSING_PREREQUISITE("this machine has no ::1");
   const std::unique_ptr<Listener> listener = Serve();
@@ -151,7 +151,7 @@ TEST_F(OperatorTest, MetricsHaveAddressesOfTheirOwn) {
 
 // If this fails, a server that could not get one of its addresses blocks the others for the next
 // attempt, or does not name the wrong option.
-TEST_F(OperatorTest, MetricsAreBoundWithTheOthersOrNothingIs) {
+TEST_F(OperatorTest, ATakenMetricsAddressFailsTheWholeBind) {
   const std::unique_ptr<Listener> taken = Serve();
   ASSERT_NE(taken, nullptr);
   const std::string taken_address(absl::StripPrefix(taken->addresses().front(), "http://"));
@@ -172,7 +172,7 @@ TEST_F(OperatorTest, MetricsAreBoundWithTheOthersOrNothingIs) {
 }
 
 // If this fails, a program without metrics accepts the option and leaves its clients waiting.
-TEST_F(OperatorTest, MetricsNeedAHandler) {
+TEST_F(OperatorTest, AMetricsAddressRequiresAHandler) {
   options_.metrics_listen = {"127.0.0.1:0"};
   absl::StatusOr<std::unique_ptr<Listener>> listener = Bind();
   ASSERT_TRUE(listener.ok()) << listener.status();
@@ -196,7 +196,7 @@ TEST_F(OperatorTest, AdministrationHasASocketInTheDataDirectory) {
 }
 
 // If this fails, a server whose operator turned administration off still has its socket.
-TEST_F(OperatorTest, AdministrationCanBeOff) {
+TEST_F(OperatorTest, AdministrationCanBeTurnedOff) {
   options_.admin_socket = false;
   std::unique_ptr<Listener> listener = Serve();
   EXPECT_FALSE(std::filesystem::exists(SocketPath()));
@@ -268,7 +268,7 @@ TEST_F(OperatorTest, ADataDirectoryWithALongPathIsServedWithoutTheSocket) {
 }
 
 // If this fails, a file that has the socket's name is lost at the server's start.
-TEST_F(OperatorTest, AFileInTheSocketsPlaceIsLeftAlone) {
+TEST_F(OperatorTest, AFileAtTheSocketPathIsLeftAlone) {
   std::ofstream(SocketPath()) << "precious";
   const std::unique_ptr<Listener> listener = Serve();
   ASSERT_NE(listener, nullptr);
@@ -281,7 +281,7 @@ TEST_F(OperatorTest, AFileInTheSocketsPlaceIsLeftAlone) {
 }
 
 // If this fails, a program's second listener takes administration away from the first.
-TEST_F(OperatorTest, TheSecondListenerOfAProgramLeavesTheFirstItsSocket) {
+TEST_F(OperatorTest, ASecondListenerDoesNotReplaceTheFirstOnesSocket) {
   const std::unique_ptr<Listener> first = Serve();
   std::unique_ptr<Listener> second = Serve();
   EXPECT_TRUE(absl::StrContains(Warning(), SocketPath())) << Warning();
@@ -290,7 +290,7 @@ TEST_F(OperatorTest, TheSecondListenerOfAProgramLeavesTheFirstItsSocket) {
 }
 
 // If this fails, the operator is locked out of a crowded server, when access matters most.
-TEST_F(OperatorTest, ACrowdOfClientsDoesNotLockTheOperatorOut) {
+TEST_F(OperatorTest, TheOperatorIsServedWhileClientsTakeAllConnections) {
   constexpr int kConnections = 3;
   options_.connections_max = kConnections;
   options_.metrics_listen = {"127.0.0.1:0"};
@@ -312,7 +312,7 @@ TEST_F(OperatorTest, ACrowdOfClientsDoesNotLockTheOperatorOut) {
 
 // If this fails, a runaway monitoring program, or forgotten commands, take the places of clients,
 // or of each other; or take them without a bound.
-TEST_F(OperatorTest, TheOperatorsConnectionsTakeNobodysPlace) {
+TEST_F(OperatorTest, OperatorConnectionsTakeNoPlacesOfClients) {
   options_.connections_max = 1;
   options_.metrics_listen = {"127.0.0.1:0"};
   const std::unique_ptr<Listener> listener = Serve();
@@ -332,7 +332,7 @@ TEST_F(OperatorTest, TheOperatorsConnectionsTakeNobodysPlace) {
 }
 
 // If this fails, a backup that exceeds the time of a client's request is interrupted.
-TEST_F(OperatorTest, AdministrationMayTakeLongerThanARequestOfAClient) {
+TEST_F(OperatorTest, TheRequestTimeoutDoesNotApplyToAdministration) {
   options_.request_timeout_ms = 100;
   const std::unique_ptr<Listener> listener = Serve();
   ASSERT_NE(listener, nullptr);
@@ -353,7 +353,7 @@ TEST_F(OperatorTest, AdministrationMayTakeLongerThanARequestOfAClient) {
 }
 
 // If this fails, a stop interrupts an administrative request, or waits for idle connections.
-TEST_F(OperatorTest, AStopLetsTheOperatorsRequestsFinish) {
+TEST_F(OperatorTest, AStopWaitsForOperatorRequests) {
   options_.shutdown_timeout_ms = kDeadlineSeconds * 1000;
   options_.metrics_listen = {"127.0.0.1:0"};
   const std::unique_ptr<Listener> listener = Serve();

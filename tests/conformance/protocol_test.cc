@@ -42,7 +42,7 @@ TEST_P(ProtocolTest, AddVersionGivesTheNewVersionsId) {
 }
 
 // If this fails, replicas cannot download: the client refuses a segment without these headers.
-TEST_P(ProtocolTest, GetChildVersionGivesSegmentAndIds) {
+TEST_P(ProtocolTest, GetChildVersionGivesTheSegmentAndIds) {
   Replica replica(server_);
   const std::string first = replica.Append(kNil, "one");
   const std::string second = replica.Append(first, "two");
@@ -95,7 +95,7 @@ TEST_P(ProtocolTest, ChildOfAnUnknownVersionIsGone) {
 }
 
 // If this fails, a replica that has lost a race cannot tell that it should pull again.
-TEST_P(ProtocolTest, AnyOtherParentThanTheLatestIsAConflict) {
+TEST_P(ProtocolTest, AnyParentButTheLatestIsAConflict) {
   Replica replica(server_);
   const std::vector<std::string> versions = replica.AppendChain(kNil, 3);
   const std::string parents[] = {kNil, versions[0], versions[1], RandomId()};
@@ -144,7 +144,7 @@ TEST_P(ProtocolTest, AFreshReplicaPullsTheWholeChain) {
 
 // If this fails, IDs are compared as text somewhere, and a client that writes them in upper case
 // (RFC 9562 allows it) is a stranger to its own data.
-TEST_P(ProtocolTest, IdsMeanTheSameInUpperCase) {
+TEST_P(ProtocolTest, UpperCaseIdsAreEqualToLowerCaseOnes) {
   Replica lower(server_, "0123abcd-89ab-4def-8123-456789abcdef");
   const std::string parent = "fedcba98-7654-4321-8fed-cba987654321";
   const std::vector<std::string> versions = lower.AppendChain(parent, 2);
@@ -157,7 +157,7 @@ TEST_P(ProtocolTest, IdsMeanTheSameInUpperCase) {
 }
 
 // If this fails, one user sees, changes or blocks another's history.
-TEST_P(ProtocolTest, ClientsDoNotSeeEachOther) {
+TEST_P(ProtocolTest, AClientDoesNotSeeAnotherClientsHistory) {
   Replica alice(server_);
   Replica bob(server_);
   // The same parent for both, and not nil: a chain that was copied for two users.
@@ -189,7 +189,7 @@ TEST_P(ProtocolTest, ClientsDoNotSeeEachOther) {
 
 // If this fails, some byte or some size is changed on its way, and the replicas cannot decrypt the
 // result.
-TEST_P(ProtocolTest, SegmentsComeBackByteForByte) {
+TEST_P(ProtocolTest, SegmentsAreReturnedByteForByte) {
   Replica replica(server_);
   std::string parent = kNil;
   uint32_t seed = 0;
@@ -216,7 +216,7 @@ TEST_P(ProtocolTest, SegmentsComeBackByteForByte) {
 
 // If this fails, the default memory budget refuses, or runs out of memory for, the promised bodies
 // of 100 MiB, one after the other.
-TEST_P(ProtocolTest, TheDefaultBudgetTakes100MebibytesAndNotAByteMore) {
+TEST_P(ProtocolTest, TheDefaultBudgetAcceptsExactly100Mebibytes) {
   constexpr size_t kLargestBytes = size_t{100} << 20;
   Replica replica(server_);
   const std::string segment = BinaryBytes(kLargestBytes);
@@ -255,7 +255,7 @@ TEST(ProtocolCreationTest, WithoutCreationOnlyKnownClientsAreServed) {
 }
 
 // If this fails, a restart of the server loses or confuses acknowledged data.
-TEST(ProtocolPersistenceTest, EverythingIsThereAfterReopening) {
+TEST(ProtocolPersistenceTest, HistoryAndSnapshotSurviveReopening) {
   Options options = OptionsFor("rocksdb");
   options.snapshot_versions = 4;
   TestServer server(options);

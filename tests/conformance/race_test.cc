@@ -75,7 +75,7 @@ TEST_P(RaceTest, ExactlyOneOfEightWinsEachVersion) {
 
 // If this fails, the chain breaks when replicas upload as fast as they can, each continuing from
 // its last answer, with snapshots and readers in between.
-TEST_P(RaceTest, TheChainIsUnbrokenAfterAFreeRace) {
+TEST_P(RaceTest, ConcurrentWritersLeaveOneUnbrokenChain) {
   constexpr int kUploadsEach = 60;
   const std::string client_id = RandomId();
   std::mutex mutex;

@@ -36,7 +36,7 @@ INSTANTIATE_TEST_SUITE_P(Backends, SnapshotTest, testing::Values("rocksdb", "mem
 
 // If this fails, an empty replica does not start: it asks for the snapshot first, and takes a 404
 // as "begin at the first version".
-TEST_P(SnapshotTest, WithoutASnapshotThereIsNone) {
+TEST_P(SnapshotTest, AClientWithoutASnapshotGets404) {
   Replica replica(server_);
   EXPECT_EQ(replica.GetSnapshot().status, 404);
   replica.AppendChain(kNil, 3);
@@ -44,7 +44,7 @@ TEST_P(SnapshotTest, WithoutASnapshotThereIsNone) {
 }
 
 // If this fails, a fresh computer cannot start from a snapshot.
-TEST_P(SnapshotTest, ASnapshotComesBackWithItsVersion) {
+TEST_P(SnapshotTest, ASnapshotIsReturnedWithItsVersion) {
   Replica replica(server_);
   const std::vector<std::string> versions = replica.AppendChain(kNil, 3);
   const HttpResponse stored = replica.AddSnapshot(versions.back(), "state");
@@ -59,7 +59,7 @@ TEST_P(SnapshotTest, ASnapshotComesBackWithItsVersion) {
 }
 
 // If this fails, snapshots are changed on their way through; they can be many megabytes.
-TEST_P(SnapshotTest, SnapshotsComeBackByteForByte) {
+TEST_P(SnapshotTest, SnapshotsAreReturnedByteForByte) {
   Replica replica(server_);
   std::string parent = kNil;
   uint32_t seed = 100;
@@ -73,7 +73,7 @@ TEST_P(SnapshotTest, SnapshotsComeBackByteForByte) {
 
 // If this fails, old snapshots replace useful ones, or useful ones are refused: a replica uploads
 // while others keep adding versions.
-TEST_P(SnapshotTest, OnlyTheLastFiveVersionsMayHaveOne) {
+TEST_P(SnapshotTest, OnlyTheLastFiveVersionsMayHaveASnapshot) {
   Replica replica(server_);
   const std::vector<std::string> versions = replica.AppendChain(kNil, 7);
   for (const int old : {0, 1}) {
@@ -88,7 +88,7 @@ TEST_P(SnapshotTest, OnlyTheLastFiveVersionsMayHaveOne) {
 }
 
 // If this fails, a slow upload of an old snapshot overwrites a newer one.
-TEST_P(SnapshotTest, OnlyANewerOneReplacesASnapshot) {
+TEST_P(SnapshotTest, OnlyANewerSnapshotReplacesTheStoredOne) {
   Replica replica(server_);
   std::vector<std::string> versions = replica.AppendChain(kNil, 5);
   EXPECT_EQ(replica.AddSnapshot(versions[3], "fourth").status, 200);
@@ -122,7 +122,7 @@ TEST_P(SnapshotTest, SnapshotsOfOtherVersionsAreAcknowledgedAndDropped) {
 }
 
 // If this fails, the nil version, from which a chain begins, is taken for a version with a state.
-TEST_P(SnapshotTest, NilIsNeverASnapshotsVersion) {
+TEST_P(SnapshotTest, ASnapshotOfTheNilVersionIsDropped) {
   Replica replica(server_);
   replica.AppendChain(kNil, 1);
   EXPECT_EQ(replica.AddSnapshot(kNil, "nothing").status, 200);

@@ -27,7 +27,7 @@ class StopTest : public testing::Test {
   }
 
   // A connection that has sent the first `part` bytes of an upload.
-  HttpClient Begun(absl::string_view message, size_t part) {
+  HttpClient SendPart(absl::string_view message, size_t part) {
     HttpClient client = server_->Connect();
     EXPECT_TRUE(client.Send(message.substr(0, part)));
     return client;
@@ -51,7 +51,7 @@ class StopTest : public testing::Test {
 };
 
 // If this fails, a restart breaks the syncs under way, or waits for idle connections.
-TEST_F(StopTest, RequestsInFlightFinishAndIdleConnectionsClose) {
+TEST_F(StopTest, AStopFinishesRequestsAndClosesIdleConnections) {
   Start(kDeadlineSeconds * 1000);
   const std::string address = server_->address();
   HttpClient idle = server_->Connect();
@@ -79,7 +79,7 @@ TEST_F(StopTest, RequestsInFlightFinishAndIdleConnectionsClose) {
 }
 
 // If this fails, a restart interrupts a running upload, though there was time for it.
-TEST_F(StopTest, AnUploadThatHasBegunMayGoOn) {
+TEST_F(StopTest, AStopWaitsForAnUploadInProgress) {
   for (const int event_loops : {1, 2, 4}) {
     SCOPED_TRACE(event_loops);
     Start(kDeadlineSeconds * 1000, event_loops);
@@ -106,13 +106,13 @@ TEST_F(StopTest, AnUploadThatHasBegunMayGoOn) {
 }
 
 // If this fails, one hanging client keeps the server from stopping until it is killed.
-TEST_F(StopTest, ClientsThatNeverFinishAreCutOff) {
+TEST_F(StopTest, AStopCutsOffUnfinishedRequestsAtItsTimeout) {
   Start(200);
   Replica large(*server_);
   large.Append(kNil, BinaryBytes(size_t{16} << 20));
   const std::string upload = AddVersionRequest(RandomId(), kNil, BinaryBytes(10'000)).Serialize();
-  HttpClient in_body = Begun(upload, upload.size() - 1);
-  HttpClient in_head = Begun(upload, 20);
+  HttpClient in_body = SendPart(upload, upload.size() - 1);
+  HttpClient in_head = SendPart(upload, 20);
   HttpClient not_reading(server_->address(), 4096);
   ASSERT_TRUE(not_reading.Send(GetChildVersionRequest(large.client_id(), kNil).Serialize()));
   ASSERT_TRUE(not_reading.WaitForAnswer());
@@ -124,7 +124,7 @@ TEST_F(StopTest, ClientsThatNeverFinishAreCutOff) {
 
 // If this fails, an answer of storage after the stop, or after the listener's end, crashes the
 // program.
-TEST_F(StopTest, AnAnswerMayComeAfterTheStop) {
+TEST_F(StopTest, StorageMayAnswerAWriteAfterTheStop) {
   for (const bool destroyed : {false, true}) {
     Start(100);
     Replica replica(*server_);
@@ -141,7 +141,7 @@ TEST_F(StopTest, AnAnswerMayComeAfterTheStop) {
 
 // If this fails, a read that ends after the stop writes into freed memory. The second time only the
 // closing engine releases it.
-TEST_F(StopTest, AReadMayEndAfterTheStop) {
+TEST_F(StopTest, StorageMayAnswerAReadAfterTheStop) {
   for (const bool released : {true, false}) {
     Start(100);
     Replica replica(*server_);
@@ -160,16 +160,16 @@ TEST_F(StopTest, AReadMayEndAfterTheStop) {
 TEST_F(StopTest, DestroyingWithoutStoppingDoesNotWait) {
   Start(10 * 60 * 1000);  // longer than ctest lets this run
   const std::string upload = AddVersionRequest(RandomId(), kNil, BinaryBytes(10'000)).Serialize();
-  HttpClient in_body = Begun(upload, upload.size() - 1);
+  HttpClient in_body = SendPart(upload, upload.size() - 1);
   server_->DestroyListener();
   ExpectClosed(in_body, {408, 503});
 }
 
 // If this fails, a host that wants to stop at once waits for a client's upload.
-TEST_F(StopTest, ATimeoutOfZeroDoesNotWait) {
+TEST_F(StopTest, AStopWithATimeoutOfZeroDoesNotWait) {
   Start(0);
   const std::string upload = AddVersionRequest(RandomId(), kNil, BinaryBytes(10'000)).Serialize();
-  HttpClient in_body = Begun(upload, upload.size() - 1);
+  HttpClient in_body = SendPart(upload, upload.size() - 1);
   server_->listener().Stop();
   ExpectClosed(in_body, {408, 503});
 }
@@ -187,7 +187,7 @@ TEST_F(StopTest, StoppingTwiceIsHarmless) {
 
 // If this fails, an acknowledged version is missing after a restart, and the chain of its client is
 // broken.
-TEST(StopUnderLoadTest, EveryAcknowledgedVersionIsThereAfterwards) {
+TEST(StopUnderLoadTest, EveryAcknowledgedVersionIsStored) {
   constexpr int kClients = 8;
   constexpr int kVersionsBefore = 300;
   TestServer server(OptionsFor("rocksdb"));

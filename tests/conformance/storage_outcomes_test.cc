@@ -89,7 +89,7 @@ TEST_F(StorageOutcomesTest, AfterAFailureEverythingWorksAgain) {
 
 // If this fails, a read that waits for the disk blocks its event loop, and with it every other
 // connection of that loop.
-TEST_F(StorageOutcomesTest, AReadThatWaitsHoldsUpNobodyElse) {
+TEST_F(StorageOutcomesTest, AWaitingReadDoesNotDelayOtherConnections) {
   script_->HoldReads();
   std::vector<HttpClient> waiting;
   for (const bool snapshot : {false, true, false, true}) {  // on every loop
@@ -112,7 +112,7 @@ TEST_F(StorageOutcomesTest, AReadThatWaitsHoldsUpNobodyElse) {
 
 // If this fails, a ready answer overtakes one that was waited for, and a client takes one version
 // for another.
-TEST_F(StorageOutcomesTest, PipelinedAnswersWaitForTheOneThatIsRead) {
+TEST_F(StorageOutcomesTest, PipelinedAnswersWaitForAnEarlierRead) {
   script_->HoldReads();
   HttpClient client = server_.Connect();
   HttpRequest nowhere;
@@ -152,7 +152,7 @@ TEST_F(StorageOutcomesTest, WritesAreRefusedBeforeTheirBodies) {
 
 // If this fails, an answer goes to a closed connection: a crash that any client can cause by
 // hanging up while its upload is being stored, or while its data is being read.
-TEST_F(StorageOutcomesTest, AClientMayHangUpWhileStorageWorks) {
+TEST_F(StorageOutcomesTest, AClientMayDisconnectWhileStorageWorks) {
   script_->HoldAppends();
   for (const bool abort : {false, true}) {
     HttpClient client = server_.Connect();

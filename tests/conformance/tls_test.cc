@@ -87,7 +87,7 @@ TEST_F(TlsTest, ARequestIsAnswered) {
 }
 
 // If this fails, clients with other settings than ours cannot connect, or unsafe ones can.
-TEST_F(TlsTest, VersionsAndProtocols) {
+TEST_F(TlsTest, OnlySafeVersionsAndHttpAreNegotiated) {
   Start();
   HttpClient client = ConnectPlain();
   ASSERT_TRUE(client.StartTls({.version_max = TLS1_2_VERSION}));
@@ -107,7 +107,7 @@ TEST_F(TlsTest, VersionsAndProtocols) {
 }
 
 // If this fails, a person with http:// in the URL sees a broken connection and no reason.
-TEST_F(TlsTest, PlainHttpIsToldSo) {
+TEST_F(TlsTest, PlainHttpGetsAnExplanation) {
   Start();
   for (const char* const method : {"GET", "POST", "DELETE"}) {
     HttpClient client = ConnectPlain();
@@ -122,7 +122,7 @@ TEST_F(TlsTest, PlainHttpIsToldSo) {
 }
 
 // If this fails, a client of another protocol keeps a connection, or crashes the server.
-TEST_F(TlsTest, WhatIsNeitherIsClosed) {
+TEST_F(TlsTest, BytesThatAreNeitherTlsNorHttpCloseTheConnection) {
   Start();
   const std::string beginning_of_a_record = "\x16\x03\x01\x00\x05";
   for (const std::string& bytes :
@@ -142,7 +142,7 @@ TEST_F(TlsTest, WhatIsNeitherIsClosed) {
 }
 
 // If this fails, a slow line cannot use TLS.
-TEST_F(TlsTest, ByteAtATime) {
+TEST_F(TlsTest, RecordsMayArriveByteByByte) {
   Start();
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
     HttpClient client = ConnectPlain();
@@ -172,7 +172,7 @@ TEST_F(TlsTest, PipelinedRequests) {
 }
 
 // If this fails, large bodies break where the socket accepts no more, or where records end.
-TEST_F(TlsTest, LargeBodiesBothWays) {
+TEST_F(TlsTest, LargeBodiesPassBothWays) {
   options_.memory_budget_bytes = int64_t{256} << 20;
   Start();
   for (const size_t size : {size_t{16'383}, size_t{16'384}, size_t{16'385}, size_t{65'536},
@@ -192,7 +192,7 @@ TEST_F(TlsTest, LargeBodiesBothWays) {
 }
 
 // If this fails, a few unfinished handshakes, or many at one time, keep others out.
-TEST_F(TlsTest, ManyHandshakesAtOnce) {
+TEST_F(TlsTest, ManyHandshakesAtOnceSucceed) {
   constexpr int kClients = 100;
   options_.connections_max = 2 * kClients;
   Start();
@@ -214,7 +214,7 @@ TEST_F(TlsTest, ManyHandshakesAtOnce) {
 }
 
 // If this fails, a connection that never finishes its handshake, or a record, stays for ever.
-TEST_F(TlsTest, UnfinishedHandshakesAndRecordsEnd) {
+TEST_F(TlsTest, UnfinishedHandshakesAndRecordsTimeOut) {
   options_.header_timeout_ms = 100;
   Start();
   HttpClient begun = ConnectPlain();
@@ -232,7 +232,7 @@ TEST_F(TlsTest, UnfinishedHandshakesAndRecordsEnd) {
 }
 
 // If this fails, clients without a place see a broken connection instead of "try again".
-TEST_F(TlsTest, WhoFindsNoPlaceIsToldSo) {
+TEST_F(TlsTest, ARefusedConnectionIsAnsweredOverTls) {
   constexpr int kConnections = 2;
   options_.connections_max = kConnections;
   auto script = std::make_shared<Script>();
@@ -259,7 +259,7 @@ TEST_F(TlsTest, WhoFindsNoPlaceIsToldSo) {
 }
 
 // If this fails, a renewed certificate needs a restart, or renewing breaks the syncs under way.
-TEST_F(TlsTest, ANewCertificateIsForNewConnections) {
+TEST_F(TlsTest, AReloadedCertificateAppliesToNewConnections) {
   Start();
   HttpClient old = server_->Connect();
   EXPECT_EQ(old.Exchange(HttpRequest()).status, 200);
@@ -280,7 +280,7 @@ TEST_F(TlsTest, ANewCertificateIsForNewConnections) {
 }
 
 // If this fails, a mistake in a renewal takes the server off the net, or is never reported.
-TEST_F(TlsTest, ABrokenNewCertificateChangesNothing) {
+TEST_F(TlsTest, ABrokenReloadedCertificateChangesNothing) {
   Start();
   HttpClient old = server_->Connect();
   Write(options_.tls_key, Issue(authority_, {}).KeyPem());
@@ -311,7 +311,7 @@ TEST_F(TlsTest, ReloadingWithoutTlsOrListenerDoesNothing) {
 
 // If this fails, an operator has to guess which of two files is wrong, and why, or a server starts
 // that no client trusts.
-TEST_F(TlsTest, APairThatCannotBeUsedIsExplained) {
+TEST_F(TlsTest, AnUnusableCertificateAndKeyAreExplained) {
   const auto expect_refused = [&](const char* option, const std::string& path,
                                   absl::string_view reason) {
     options_.listen = {absl::StrCat("unix:", directory_.path(), "/tcsync.sock")};
@@ -361,7 +361,7 @@ TEST_F(TlsTest, APairThatCannotBeUsedIsExplained) {
 }
 
 // If this fails, a stop interrupts requests, or hangs, because of TLS.
-TEST_F(TlsTest, StoppingWithConnectionsOpen) {
+TEST_F(TlsTest, AStopClosesOpenConnections) {
   options_.shutdown_timeout_ms = kDeadlineSeconds * 1000;
   auto script = std::make_shared<Script>();
   Start(std::make_unique<ScriptedStorage>(script));
@@ -389,7 +389,7 @@ TEST_F(TlsTest, StoppingWithConnectionsOpen) {
 }
 
 // If this fails, an answer that a stop truncates looks like a whole one.
-TEST_F(TlsTest, AnAnswerThatIsCutOffIsNotEnded) {
+TEST_F(TlsTest, ACutOffAnswerHasNoCloseNotify) {
   options_.shutdown_timeout_ms = 0;
   options_.memory_budget_bytes = int64_t{256} << 20;
   Start();
@@ -404,7 +404,7 @@ TEST_F(TlsTest, AnAnswerThatIsCutOffIsNotEnded) {
 }
 
 // If this fails, a proxy on the same machine, or the monitoring program, has to speak TLS too.
-TEST_F(TlsTest, UnixSocketsStayPlain) {
+TEST_F(TlsTest, UnixSocketsDoNotUseTls) {
   const std::string path = directory_.path() + "/tcsync.sock";
   options_.listen = {"127.0.0.1:0", "unix:" + path};
   Start();

@@ -42,9 +42,9 @@ class _Replica:
 def _work(pipe, url):
     """Serves one worker's replicas: takes each one's steps, gives its results or its failure."""
     replicas = {}
-    while (order := pipe.recv()) is not None:
+    while (work := pipe.recv()) is not None:
         results = {}
-        for number, steps in order:
+        for number, steps in work:
             try:
                 for step, argument in steps:
                     if step == "new":
@@ -74,11 +74,11 @@ class Replicas:
 
     def do(self, steps_by_number):
         """Lets every replica do its steps, all workers at once; returns their results. Fails with every failed sync."""
-        orders = [[] for _ in self._workers]
+        work_lists = [[] for _ in self._workers]
         for number, steps in steps_by_number.items():
-            orders[number % WORKERS].append((number, steps))
-        for (_, pipe), order in zip(self._workers, orders, strict=True):
-            pipe.send(order)
+            work_lists[number % WORKERS].append((number, steps))
+        for (_, pipe), work in zip(self._workers, work_lists, strict=True):
+            pipe.send(work)
         results = {}
         for _, pipe in self._workers:
             assert pipe.poll(ROUND_TIMEOUT_S), f"a worker's replicas were not done within {ROUND_TIMEOUT_S} s"

@@ -37,27 +37,27 @@ def files_with(directory, needle):
     return [path for path in directory.rglob("*") if path.is_file() and needle in path.read_bytes()]
 
 
-def test_everybody_syncs_in_a_small_machine(server, replicas):
+def test_many_replicas_sync_on_a_small_machine(server, replicas):
     """If this fails, people who share a server lose a sync, see each other's tasks, or show them to the server."""
     clients = [Client() for _ in range(CLIENTS)]
     racing = Client()
     # Replicas 2n and 2n+1 are client n's; the racers come behind them.
     owners = [client for client in clients for _ in range(2)] + [racing] * RACERS
-    everyone = range(len(owners))
-    racers = list(everyone)[2 * CLIENTS :]
+    all_replicas = range(len(owners))
+    racers = list(all_replicas)[2 * CLIENTS :]
 
     def description(number, attempt=0):
         return f"{MARKER} of replica {number}, attempt {attempt}"
 
     replicas.do(
-        {number: [("new", owners[number]), ("add", description(number)), ("sync", None)] for number in everyone}
+        {number: [("new", owners[number]), ("add", description(number)), ("sync", None)] for number in all_replicas}
     )
     for attempt in range(1, RACES + 1):
         replicas.do({number: [("add", description(number, attempt)), ("sync", None)] for number in racers})
     # The computer that was first in the first round learns the other's change here.
-    seen = replicas.do({number: [("sync", None), ("descriptions", None)] for number in everyone})
+    seen = replicas.do({number: [("sync", None), ("descriptions", None)] for number in all_replicas})
 
-    for number in everyone[: 2 * CLIENTS]:
+    for number in all_replicas[: 2 * CLIENTS]:
         first = number - number % 2
         assert seen[number] == sorted([description(first), description(first + 1)]), f"replica {number}"
     races = sorted(description(number, attempt) for number in racers for attempt in range(RACES + 1))
@@ -70,7 +70,7 @@ def test_everybody_syncs_in_a_small_machine(server, replicas):
         assert files_with(server.data_dir, secret.encode()) == [], secret
 
 
-def test_the_scan_would_find_plaintext(server):
+def test_the_scan_finds_stored_plaintext(server):
     """If this fails, the scan of the test above looks where stored bytes are not, and proves nothing."""
     assert wire.add_version(server.url, Client().client_id, segment=MARKER.encode()).status == 200
     server.stop()

@@ -8,11 +8,11 @@ import pytest
 _SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
-def lacking(what):
+def lacking(reason):
     """Ends the test: it cannot run here."""
     if os.environ.get("CI") == "true":
-        pytest.fail(what, pytrace=False)
-    pytest.skip(what)
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
 
 
 def program(name):

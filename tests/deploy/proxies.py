@@ -28,8 +28,8 @@ def _running(command, log_path, address, env=None):
         )
 
     def ready():
-        said = Path(log_path).read_text(encoding="utf-8", errors="replace")
-        assert process.poll() is None, f"{command[0]} ended with status {process.returncode}:\n{said}"
+        log_text = Path(log_path).read_text(encoding="utf-8", errors="replace")
+        assert process.poll() is None, f"{command[0]} ended with status {process.returncode}:\n{log_text}"
         return accepts_tcp(address)
 
     try:
@@ -44,7 +44,7 @@ def _running(command, log_path, address, env=None):
             process.wait()
 
 
-def _shakes_hands(port, authority):
+def _is_certified(port, authority):
     """Whether a TLS server on this port has a certificate by that authority."""
     try:
         context = ssl.create_default_context(cafile=authority)
@@ -61,10 +61,10 @@ def on_a_free_port(proxy, server_url, directory):
     next one is tried."""
     with contextlib.ExitStack() as started:
         for tries in range(PORTS_TRIED):
-            own = Path(directory) / f"{proxy.__name__}{tries}"
-            own.mkdir()
+            own_directory = Path(directory) / f"{proxy.__name__}{tries}"
+            own_directory.mkdir()
             try:
-                addresses = started.enter_context(proxy(server_url, own))
+                addresses = started.enter_context(proxy(server_url, own_directory))
                 break
             except AssertionError as failure:
                 if "in use" not in str(failure) or tries + 1 == PORTS_TRIED:
@@ -105,7 +105,7 @@ def caddy(server_url, directory):
         authority = home / "data/caddy/pki/authorities/local/root.crt"
         # It listens before it has made its authority, and the certificate by that.
         wait_until(
-            lambda: authority.exists() and _shakes_hands(port, authority), START_TIMEOUT_S, "Caddy has a certificate"
+            lambda: authority.exists() and _is_certified(port, authority), START_TIMEOUT_S, "Caddy has a certificate"
         )
         yield f"https://127.0.0.1:{port}", authority
 

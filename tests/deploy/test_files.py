@@ -49,7 +49,7 @@ def unit_environment(path):
 
 
 class TestVariables:
-    def test_every_variable_is_one_that_the_server_reads(self, variables, compose, fly):
+    def test_every_variable_is_an_option_of_the_server(self, variables, compose, fly):
         # If this fails, a mistyped variable in an example sets nothing.
         units = [unit_environment(path) for path in (DEPLOY / "systemd").glob("*.service")]
         dockerfile = (DEPLOY / "docker/Dockerfile").read_text(encoding="utf-8")
@@ -58,7 +58,7 @@ class TestVariables:
         assert "DATA_DIR" in used
         assert used - variables == set()
 
-    def test_the_server_takes_their_values(self, compose, fly, start_server):
+    def test_the_server_accepts_their_values(self, compose, fly, start_server):
         # If this fails, the server of that platform ends with "option makes no sense" instead of starting.
         for environment in (compose["services"]["tcsync"]["environment"], fly["env"]):
             elsewhere = {"LISTEN": "", "DATA_DIR": "", "TCSYNC_METRICS_LISTEN": ""}
@@ -72,7 +72,7 @@ class TestVariables:
 
 
 class TestCompose:
-    def test_the_proxy_s_network_is_the_one_that_is_trusted(self, compose):
+    def test_the_proxys_network_is_the_trusted_one(self, compose):
         # If this fails, every client has the proxy's address, and one flood stops all.
         server = compose["services"]["tcsync"]
         (network,) = compose["networks"]["front"]["ipam"]["config"]
@@ -86,7 +86,7 @@ class TestCompose:
         # If this fails, the internet reads the metrics, or gets at the server with any X-Forwarded-For.
         assert [name for name, service in compose["services"].items() if "ports" in service] == ["caddy"]
 
-    def test_files_that_it_names_are_there(self, compose):
+    def test_the_files_that_it_names_exist(self, compose):
         # If this fails, `docker compose up` stops at a missing file.
         folder = DEPLOY / "docker"
         build = compose["services"]["tcsync"]["build"]
@@ -100,7 +100,7 @@ class TestCompose:
             assert service["read_only"]
             assert service["cap_drop"] == ["ALL"]
 
-    def test_a_compose_program_takes_it(self):
+    def test_a_compose_program_accepts_it(self):
         # If this fails, `docker compose up` ends with a message about the file.
         compose = prerequisites.program("docker-compose")
         command = [compose, "--file", str(DEPLOY / "docker/compose.yaml"), "config", "--quiet"]
@@ -112,7 +112,7 @@ class TestCompose:
 
 
 class TestPlatforms:
-    def test_fly(self, fly):
+    def test_the_fly_configuration_matches_the_server(self, fly):
         # If this fails, a deployment on Fly.io is unreachable, unhealthy, or loses its data with the machine.
         assert fly["http_service"]["force_https"] is True
         assert fly["vm"][0]["memory"] == "256mb"
@@ -123,7 +123,7 @@ class TestPlatforms:
         dockerfile = (DEPLOY / "docker/Dockerfile").read_text(encoding="utf-8")
         assert all(re.search(rf"^ARG {name}\b", dockerfile, re.MULTILINE) for name in fly["build"]["args"])
 
-    def test_railway(self):
+    def test_the_railway_configuration_matches_the_server(self):
         # If this fails, Railway refuses the Dockerfile, or takes a healthy server for a dead one.
         railway = json.loads((DEPLOY / "railway/railway.json").read_text(encoding="utf-8"))
         dockerfile = REPOSITORY / railway["build"]["dockerfilePath"]
@@ -143,7 +143,7 @@ class TestPlatforms:
 
 class TestDocuments:
     @pytest.mark.parametrize("name", PAGES)
-    def test_options_that_a_page_names_exist(self, name, variables):
+    def test_options_named_in_documents_exist(self, name, variables):
         # If this fails, an operator sets something that nothing reads, and believes to be protected.
         text = (DOCS / f"{name}.md").read_text(encoding="utf-8")
         assert set(re.findall(r"\bTCSYNC_[A-Z_]+\b", text)) - variables - {"TCSYNC_DOMAIN", "TCSYNC_UPSTREAM"} == set()

@@ -205,7 +205,7 @@ def exchange(url, sent, authority=None):
         return sent.answers_in(read_to_end(connection))
 
 
-class Friend:
+class WellBehavedClient:
     """Well-behaved requests on one connection."""
 
     def __init__(self, url, source="127.0.0.1", authority=None):
@@ -239,14 +239,14 @@ def cuts(size):
     return sorted({cut for begin, end in parts for cut in range(begin, end) if 0 < cut <= size})
 
 
-def exchange_cut(url, case, source, friend):
+def exchange_cut(url, case, source, client):
     """Sends a case cut at every byte, each time on a connection of its own and for new clients: (cut, answers)."""
     all_cuts = cuts(len(Sent.of(case).case_bytes))
     for begin in range(0, len(all_cuts), CONNECTIONS_AT_ONCE):
         batch = [(cut, Sent.of(case), connect(url, source)) for cut in all_cuts[begin : begin + CONNECTIONS_AT_ONCE]]
         for cut, sent, connection in batch:
             send(connection, sent.bytes[:cut])
-        friend.get("/")  # Its answer shows that all bytes sent before it have been read.
+        client.get("/")  # Its answer shows that all bytes sent before it have been read.
         for cut, sent, connection in batch:
             send(connection, sent.bytes[cut:])
             end_sending(connection)
@@ -258,12 +258,12 @@ def exchange_cut(url, case, source, friend):
 # The server's side
 
 
-class Witness:
+class ServerObserver:
     """The server's storage, and its counts since the last look. Every question is counted as well."""
 
     def __init__(self, server):
-        self._server = Friend(server.url)
-        self._metrics = Friend(server.metrics_url)
+        self._server = WellBehavedClient(server.url)
+        self._metrics = WellBehavedClient(server.metrics_url)
         self._last = self._scrape()
 
     def __enter__(self):
@@ -314,21 +314,21 @@ def count_findings(answers, requests, only_successes=False):
     return [] if answered == done else [f"counted: {done}, while the answers are {answered}"]
 
 
-def storage_findings(witness, sent, answers):
+def storage_findings(observer, sent, answers):
     """Versions that were stored and not acknowledged to the sender; or the other way round."""
     found = []
-    histories = {placeholder: witness.history(client_id) for placeholder, client_id in sent.clients.items()}
-    told = sorted(answer.version_id for answer in answers if answer.version_id)
+    histories = {placeholder: observer.history(client_id) for placeholder, client_id in sent.clients.items()}
+    answered = sorted(answer.version_id for answer in answers if answer.version_id)
     stored = sorted(version_id for history in histories.values() for version_id, _ in history)
-    if told != stored:
-        found.append(f"stored: {stored}, while the answers tell of {told}")
+    if answered != stored:
+        found.append(f"stored: {stored}, while the answers tell of {answered}")
     for placeholder, history in histories.items():
         if any(segment != sent.segments[placeholder] for _, segment in history):
             found.append(f"stored: for {placeholder} other bytes than it sent: {history}")
     return found
 
 
-class Victim:
+class OtherUser:
     """Another user, with a history of one version, who asks for it through a proxy."""
 
     def __init__(self, server, proxy_url, authority):
@@ -342,29 +342,29 @@ class Victim:
         """Asks twice, on connections of its own; the answers that are not the victim's."""
         found = []
         for _ in range(2):
-            with Friend(*self._through) as friend:
-                answer = friend.get(hostile_http.CHILD_PATH, self._client_id)
+            with WellBehavedClient(*self._through) as client:
+                answer = client.get(hostile_http.CHILD_PATH, self._client_id)
             if (answer.status, answer.body, answer.headers["X-Version-Id"]) != (200, VICTIM_SEGMENT, self._version_id):
                 found.append(f"victim: answered {answer.status} {answer.headers.items()} {answer.body[:200]}")
         return found
 
 
-def findings_through(proxy_url, authority, witness, victim, case):
+def findings_through(proxy_url, authority, observer, other_user, case):
     """Sends a case through a proxy, between a victim's requests: (answers, findings, whether the victim came on
     connections that the server had before)."""
-    found = victim.findings()
-    witness.counts()
+    found = other_user.findings()
+    observer.counts()
     sent = Sent.of(case)
     answers = exchange(proxy_url, sent, authority)
-    found += victim.findings()
-    requests, accepted = witness.counts()
+    found += other_user.findings()
+    requests, accepted = observer.counts()
     requests[200] -= 2
     found += count_findings(answers, requests, only_successes=case.unfinished)
-    found += storage_findings(witness, sent, answers)
+    found += storage_findings(observer, sent, answers)
     return answers, found, accepted == 0
 
 
-def findings_of_stream(proxy_url, authority, witness, victim, stream):
+def findings_of_stream(proxy_url, authority, observer, other_user, stream):
     """The same for a request by HTTP/2: (the server's counts, findings)."""
     clients = Sent.of(Case(stream.name, stream.body, "")).clients
 
@@ -374,18 +374,18 @@ def findings_of_stream(proxy_url, authority, witness, victim, stream):
     fields, trailers = (
         [(as_bytes(name), as_bytes(value)) for name, value in pairs] for pairs in (stream.fields, stream.trailers)
     )
-    found = victim.findings()
-    witness.counts()
+    found = other_user.findings()
+    observer.counts()
     with connect(proxy_url, authority=authority, protocol="h2") as connection:
         send(connection, http2.request(fields, as_bytes(stream.body), trailers))
         end = http2.read_end(connection)
-    found += victim.findings()
-    requests, _ = witness.counts()
+    found += other_user.findings()
+    requests, _ = observer.counts()
     requests[200] -= 2
     requests = sorted((+requests).elements())
     if len(requests) > 1:
         found.append(f"counted: {requests} for one stream")
-    histories = {placeholder: witness.history(client_id) for placeholder, client_id in clients.items()}
+    histories = {placeholder: observer.history(client_id) for placeholder, client_id in clients.items()}
     segments = [segment for _, segment in histories.pop("{client}")]
     if segments not in ([], [as_bytes(stream.body)]) or len(segments) != requests.count(200) or any(histories.values()):
         found.append(f"stored: {segments} and {histories}, and counted {requests}")
@@ -421,7 +421,7 @@ def charged_wrongly(url, authority):
 
 
 @contextlib.contextmanager
-def gullible_proxy(server_url):
+def forging_proxy(server_url):
     """A proxy, in the clear, that takes all bytes of a client for one request, and passes on one answer: the dream of
     a smuggler. All clients share its one connection to the server. Yields its URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener, connect(server_url, "127.0.0.1") as upstream:
@@ -457,44 +457,44 @@ def proxied(name, server, directory):
 both_proxies = pytest.mark.parametrize("name", ["nginx", "caddy"])
 
 
-class TestDirectly:
+class TestWithoutProxy:
     def test_each_case_has_its_answers(self, start_server):
         # If this fails, the server accepts an ambiguous request, or reads on where it may have lost its place.
         server = start_server(*FLAGS)
         failures = []
-        with Witness(server) as witness:
+        with ServerObserver(server) as observer:
             for case in CASES:
-                witness.counts()
+                observer.counts()
                 sent = Sent.of(case)
                 answers = exchange(server.url, sent)
-                found = count_findings(answers, witness.counts()[0]) + storage_findings(witness, sent, answers)
+                found = count_findings(answers, observer.counts()[0]) + storage_findings(observer, sent, answers)
                 if written(answers) not in case.expected("direct"):
                     found.append(f"answered '{written(answers)}'")
                 failures += [f"{case.name}: {finding}" for finding in found]
         assert not failures, "\n".join(failures)
 
-    def test_cutting_a_case_anywhere_changes_nothing(self, start_server):
+    def test_a_split_request_is_answered_the_same_at_every_byte(self, start_server):
         # If this fails, the network's cuts change the meaning of a request.
         server = start_server(*FLAGS)
         failures = []
-        asked_to_go_on = 0
-        with Witness(server) as witness:
+        continue_answers = 0
+        with ServerObserver(server) as observer:
             for number, case in enumerate(CASES):
                 # The kernel keeps ends of connections for a minute; from one address there would soon be no port left.
                 source = f"127.0.1.{number % 250 + 1}"
                 all_counted = collections.Counter()
-                with Friend(server.url, source) as friend:
-                    for cut, answers in exchange_cut(server.url, case, source, friend):
-                        asked_to_go_on += sum(answer.status == 100 for answer in answers)
+                with WellBehavedClient(server.url, source) as client:
+                    for cut, answers in exchange_cut(server.url, case, source, client):
+                        continue_answers += sum(answer.status == 100 for answer in answers)
                         all_counted += counted(answers)
                         if written(answers) not in case.expected("direct"):
                             failures.append(f"{case.name}: cut at {cut}, answered '{written(answers)}'")
-                    all_counted[200] += friend.requests
-                requests, _ = witness.counts()
+                    all_counted[200] += client.requests
+                requests, _ = observer.counts()
                 if requests != all_counted:
                     failures.append(f"{case.name}: counted {dict(requests)}, answered {dict(all_counted)}")
         assert not failures, "\n".join(failures[:50])
-        assert asked_to_go_on > 0, "no first part was read alone: nothing was cut"
+        assert continue_answers > 0, "no first part was read alone: nothing was cut"
 
     def test_an_address_cannot_be_forged(self, start_server):
         # If this fails, a client without a proxy in front of the server escapes the limits by address.
@@ -504,15 +504,15 @@ class TestDirectly:
 
 class TestThroughProxies:
     @both_proxies
-    def test_nothing_is_carried_out_that_its_sender_is_not_told(self, name, start_server, tmp_path):
+    def test_every_executed_request_is_answered_to_its_sender(self, name, start_server, tmp_path):
         # If this fails, the server executes a stranger's request as another user's, or a victim gets its answer.
         server = start_server(*FLAGS)
         failures = []
         shared = 0
-        with proxied(name, server, tmp_path) as (url, authority), Witness(server) as witness:
-            victim = Victim(server, url, authority)
+        with proxied(name, server, tmp_path) as (url, authority), ServerObserver(server) as observer:
+            other_user = OtherUser(server, url, authority)
             for case in CASES:
-                answers, found, is_shared = findings_through(url, authority, witness, victim, case)
+                answers, found, is_shared = findings_through(url, authority, observer, other_user, case)
                 shared += is_shared
                 if written(answers) not in case.expected(name):
                     found.append(f"answered '{written(answers)}'")
@@ -522,14 +522,14 @@ class TestThroughProxies:
         assert shared > len(CASES) * 2 / 3, "the victim did not come on the stranger's connections: nothing was tried"
 
     @both_proxies
-    def test_a_stream_of_http2_is_one_request_at_the_most(self, name, start_server, tmp_path):
+    def test_an_http2_stream_is_at_most_one_request(self, name, start_server, tmp_path):
         # If this fails, a field that is harmless in HTTP/2 becomes a second request in the proxy's HTTP/1.1.
         server = start_server(*FLAGS)
         failures = []
-        with proxied(name, server, tmp_path) as (url, authority), Witness(server) as witness:
-            victim = Victim(server, url, authority)
+        with proxied(name, server, tmp_path) as (url, authority), ServerObserver(server) as observer:
+            other_user = OtherUser(server, url, authority)
             for stream in STREAMS:
-                reached, found = findings_of_stream(url, authority, witness, victim, stream)
+                reached, found = findings_of_stream(url, authority, observer, other_user, stream)
                 if reached not in stream.expected(name):
                     found.append(f"the server counted '{reached}'")
                 failures += [f"{stream.name}: {finding}" for finding in found]
@@ -546,18 +546,18 @@ class TestThroughProxies:
 class TestDetectors:
     """Faults that the tests above would see. If one of these fails, they pass on a broken server."""
 
-    def test_a_smuggled_request_is_seen_from_each_side(self, start_server):
+    def test_a_smuggled_request_is_detected_from_each_side(self, start_server):
         server = start_server(*FLAGS)
         smuggled = Case("two requests", hostile_http.sized() + HIDDEN, "", unfinished=True)
-        with gullible_proxy(server.url) as url, Witness(server) as witness:
-            victim = Victim(server, url, None)
-            assert victim.findings() == []
-            answers, found, is_shared = findings_through(url, None, witness, victim, smuggled)
+        with forging_proxy(server.url) as url, ServerObserver(server) as observer:
+            other_user = OtherUser(server, url, None)
+            assert other_user.findings() == []
+            answers, found, is_shared = findings_through(url, None, observer, other_user, smuggled)
         assert written(answers) == "stored"
         assert [finding.partition(":")[0] for finding in found] == ["victim", "counted", "stored"]
         assert is_shared
 
-    def test_a_forged_address_is_seen(self, start_server):
+    def test_a_forged_address_is_detected(self, start_server):
         # The tests' own address is trusted here, as if a proxy had passed on a client's claim.
         server = start_server(*FORGED_FLAGS, "--trusted-proxy", "127.0.2.0/24")
         assert FORGED[0] in [fields for fields, _ in charged_wrongly(server.url, None)]

@@ -15,7 +15,7 @@ import wire
 from image import Container
 
 URL = "http://127.0.0.1:8080"
-SOMEBODY = "12345:54321"
+UNPRIVILEGED_USER = "12345:54321"
 CLIENTS = ("7f9c9c60-0000-4000-8000-000000000001", "7f9c9c60-0000-4000-8000-000000000002")
 SEPARATE_BYTES = 100_000  # over the limit for values that are stored inline
 HEALTHCHECK = image_module.DOCKERFILE.parent / "tcsync-healthcheck"
@@ -31,11 +31,11 @@ def image():
 @pytest.fixture
 def volume(image, tmp_path):
     """A new volume: an engine makes it with the owner and the mode of the image's directory there."""
-    place = image.root / "data"
+    data = image.root / "data"
     path = tmp_path / "volume"
     path.mkdir()
-    shutil.chown(path, place.stat().st_uid, place.stat().st_gid)
-    path.chmod(place.stat().st_mode & 0o7777)
+    shutil.chown(path, data.stat().st_uid, data.stat().st_gid)
+    path.chmod(data.stat().st_mode & 0o7777)
     return path
 
 
@@ -70,7 +70,7 @@ def served(container):
 
 
 class TestImage:
-    def test_has_what_it_needs_to_run_and_no_compiler(self, image):
+    def test_contains_the_runtime_and_no_compiler(self, image):
         # If this fails, the image is ten times as large, or carries tools that an intruder would like to find.
         present = [
             name
@@ -81,7 +81,7 @@ class TestImage:
         assert not (image.root / "src").exists()
         assert not list((image.root / "usr/local").rglob("*.h"))
 
-    def test_starts_as_nobody_in_particular(self, image):
+    def test_starts_as_an_unprivileged_user(self, image):
         # If this fails, the server runs as root unless the operator thinks of it.
         uid, gid = image.config["User"].split(":")
         assert int(uid) > 0
@@ -91,18 +91,18 @@ class TestImage:
 
 
 class TestContainer:
-    def test_any_user_syncs_through_it_and_the_data_outlives_it(self, run, volume, user, new_replica):
+    def test_any_user_can_run_it_and_the_data_outlives_it(self, run, volume, user, new_replica):
         # If this fails, a container with another user, a read-only file system and no capabilities does
         # not work, or loses tasks when it is replaced.
-        first = served(run(user=SOMEBODY))
+        first = served(run(user=UNPRIVILEGED_USER))
         laptop = new_replica(URL, user, entering=first.network)
         laptop.add("Buy milk")
         laptop.sync()
         assert first.stop() == 0
-        assert (volume / "tcsync").stat().st_uid == int(SOMEBODY.split(":")[0])
+        assert (volume / "tcsync").stat().st_uid == int(UNPRIVILEGED_USER.split(":")[0])
         assert (volume / "tcsync").stat().st_mode & 0o077 == 0
 
-        second = served(run(user=SOMEBODY))
+        second = served(run(user=UNPRIVILEGED_USER))
         desktop = new_replica(URL, user, entering=second.network)
         desktop.sync()
         assert desktop.descriptions() == {"Buy milk"}
@@ -111,16 +111,16 @@ class TestContainer:
     def test_its_file_system_is_read_only(self, run):
         # If this fails, the other tests show nothing about a read-only root.
         container = served(run())
-        for place in ("/tmp", "/var/tmp", "/usr/local/bin", "/root", "/run"):
-            done = container.exec("touch", f"{place}/x")
-            assert done.returncode != 0, place
+        for directory in ("/tmp", "/var/tmp", "/usr/local/bin", "/root", "/run"):
+            done = container.exec("touch", f"{directory}/x")
+            assert done.returncode != 0, directory
         # Where a restore drill works.
         made = container.exec("mktemp")
         assert made.returncode == 0, made.stderr
         assert made.stdout.startswith("/data/")
         assert container.exec("rm", made.stdout.strip()).returncode == 0
 
-    def test_started_as_root_it_takes_over_the_volume_and_leaves_root(self, run, volume, user, new_replica):
+    def test_drops_root_after_taking_over_the_volume(self, run, volume, user, new_replica):
         # If this fails, it does not start on Fly and Railway, which mount volumes that only root can write, or it
         # serves as root there.
         os.chown(volume, 0, 0)
@@ -140,14 +140,14 @@ class TestContainer:
             os.chown(path, 0, 0)
         assert served(run(user="0:0")).stop() == 0
 
-    def test_warns_when_there_is_no_volume(self, run):
+    def test_warns_without_a_volume(self, run):
         # If this fails, an operator who forgot the volume learns of it when the container is replaced.
         assert "no volume" not in served(run()).log
         without = run("--version", volume=None)
         assert without.wait() == 0
         assert "no volume is mounted at /data" in without.log
 
-    def test_arguments_are_the_server_s(self, run):
+    def test_passes_its_arguments_to_the_server(self, run):
         # If this fails, `docker run IMAGE --memory-budget 64M` and `docker run IMAGE credentials` differ from
         # the docs.
         container = run("credentials", "--url", "https://sync.example.org")
@@ -155,7 +155,7 @@ class TestContainer:
         assert "sync.server.url=https://sync.example.org" in container.log
 
 
-class Places:
+class Hosts:
     """One data directory, served by turns on this machine and in the container, whose Debian has another RocksDB."""
 
     def __init__(self, start_server, run, volume):
@@ -165,33 +165,33 @@ class Places:
         self.data_dir = volume / "tcsync"
 
     @contextlib.contextmanager
-    def here(self):
-        """Ends in a crash: the next place has to read the log that this one wrote."""
+    def machine(self):
+        """Ends in a crash: the next host has to read the log that this one wrote."""
         server = self._start_server(data_dir=self.data_dir)
         yield server.url
         server.kill()
 
     @contextlib.contextmanager
-    def in_the_image(self):
+    def container(self):
         """Likewise. Its network is its own, so it listens on a socket in the volume as well."""
         (self.volume / "s").unlink(missing_ok=True)
         container = served(self._run(user="0:0", env=("LISTEN=127.0.0.1:8080,unix:/data/s",)))
         yield f"unix:{self.volume}/s"
         container.kill()
 
-    def tcsync_server_in_the_image(self, *arguments):
+    def run_in_container(self, *arguments):
         done = self._run(*arguments, user="0:0")
         assert done.wait() == 0, done.log
 
 
 class TestMoving:
-    def test_a_data_directory_moves_up_and_back(self, start_server, run, volume, tmp_path):
+    def test_a_data_directory_moves_into_the_image_and_back(self, start_server, run, volume, tmp_path):
         # If this fails, a new image, or a new Debian, cannot read the data of the one before; or there is no way back.
-        places = Places(start_server, run, volume)
+        hosts = Hosts(start_server, run, volume)
         chains = {client: [] for client in CLIENTS}
         snapshots = {}
-        for step, place in enumerate((places.here, places.in_the_image, places.here, places.in_the_image)):
-            with place() as url:
+        for step, host in enumerate((hosts.machine, hosts.container, hosts.machine, hosts.container)):
+            with host() as url:
                 for client, chain in chains.items():
                     assert [version.segment for version in wire.history(url, client)] == chain
                     assert wire.get_snapshot(url, client).body == snapshots.get(client, b"")
@@ -200,34 +200,34 @@ class TestMoving:
                     snapshots[client] = os.urandom(SEPARATE_BYTES)
                     assert wire.add_snapshot(url, client, latest, snapshots[client]).status == 200
             # The data of the crash is read back here, and every file of the other release is read.
-            if place == places.here:
-                places.tcsync_server_in_the_image("verify")
+            if host == hosts.machine:
+                hosts.run_in_container("verify")
             else:
-                assert admin.as_json(places.data_dir, "verify")["problems"] == []
-        with places.here() as url:
+                assert admin.as_json(hosts.data_dir, "verify")["problems"] == []
+        with hosts.machine() as url:
             for client, chain in chains.items():
                 assert [version.segment for version in wire.history(url, client)] == chain
                 assert wire.get_snapshot(url, client).body == snapshots[client]
 
-    def test_a_backup_is_restored_elsewhere(self, start_server, run, volume, tmp_path):
+    def test_a_backup_can_be_restored_in_the_other_environment(self, start_server, run, volume, tmp_path):
         # If this fails, a backup is of use only on machines like the one that made it.
-        places = Places(start_server, run, volume)
+        hosts = Hosts(start_server, run, volume)
         chain = []
-        with places.here() as url:
+        with hosts.machine() as url:
             add_to(url, CLIENTS[0], chain, 0)
         # A directory of backups serves both, one after the other.
-        admin.succeed(places.data_dir, "backup", volume / "backups")
-        with places.in_the_image() as url:
+        admin.succeed(hosts.data_dir, "backup", volume / "backups")
+        with hosts.container() as url:
             add_to(url, CLIENTS[0], chain, 1)
-        places.tcsync_server_in_the_image("backup", "/data/backups")
-        places.tcsync_server_in_the_image("restore", "--drill", "/data/backups")
+        hosts.run_in_container("backup", "/data/backups")
+        hosts.run_in_container("restore", "--drill", "/data/backups")
         admin.succeed(tmp_path / "restored", "restore", volume / "backups", "--yes")
         restored = start_server(data_dir=tmp_path / "restored")
         assert [version.segment for version in wire.history(restored.url, CLIENTS[0])] == chain
 
 
 class TestHealth:
-    def test_the_check_follows_the_server(self, image, run):
+    def test_the_check_reports_the_state_of_the_server(self, image, run):
         # If this fails, an engine restarts a server that is well, or keeps one that is not.
         assert image.healthcheck["Test"][0] == "CMD"
         command = image.healthcheck["Test"][1:]
@@ -244,7 +244,7 @@ class TestHealth:
         assert done.returncode == exit_status
         assert bool(done.stdout) == bool(exit_status)
 
-    def test_says_no_when_nothing_listens_there(self, image, run):
+    def test_is_unhealthy_when_nothing_listens(self, image, run):
         # If this fails, the tests above show nothing.
         container = served(run(env=("LISTEN=127.0.0.1:8081,127.0.0.1:8080",)))
         command = image.healthcheck["Test"][1:]

@@ -20,7 +20,7 @@ from support import free_port
 # The proxy alone: the tests' clients come from other addresses of the same machine, and a trusted address is never
 # taken for a client's.
 TRUSTING = ("--trusted-proxy", "127.0.0.1")
-SOMEBODY_ELSE = {"X-Forwarded-For": "203.0.113.9", "Fly-Client-IP": "203.0.113.9"}
+FORGED_SOURCE = {"X-Forwarded-For": "203.0.113.9", "Fly-Client-IP": "203.0.113.9"}
 SEGMENT_40_MB = os.urandom(40 * web.MEGABYTE)
 
 
@@ -36,10 +36,10 @@ def nginx(server_url, directory):
         yield url, authority
 
 
-both = pytest.mark.parametrize("proxy", [caddy, nginx], ids=["caddy", "nginx"])
+with_each_proxy = pytest.mark.parametrize("proxy", [caddy, nginx], ids=["caddy", "nginx"])
 
 
-@both
+@with_each_proxy
 class TestProxy:
     def test_two_computers_sync_through_tls(self, proxy, start_server, tmp_path, user, new_replica):
         # If this fails, nobody syncs with a server that was set up by the docs.
@@ -55,7 +55,7 @@ class TestProxy:
             laptop.sync()
             assert laptop.export() == desktop.export()
 
-    def test_a_user_with_a_server_and_a_path_of_his_own_syncs(self, proxy, start_server, tmp_path, user, new_replica):
+    def test_a_user_syncs_through_a_path_of_its_own_server(self, proxy, start_server, tmp_path, user, new_replica):
         # If this fails, the template unit's servers cannot share a domain.
         server = start_server(*TRUSTING, "--base-path", "/u/ada", "--memory-budget", "32M")
         with proxy(server.url, tmp_path) as (url, authority):
@@ -65,14 +65,14 @@ class TestProxy:
             desktop.sync()
             assert desktop.descriptions() == {"Buy milk"}
 
-    def test_whoever_does_not_know_the_authority_is_not_fooled(self, proxy, start_server, tmp_path, user, new_replica):
+    def test_a_client_without_the_authority_refuses_to_sync(self, proxy, start_server, tmp_path, user, new_replica):
         # If this fails, the test above did not go through TLS.
         with proxy(start_server().url, tmp_path) as (url, _):
             replica = new_replica(url, user)
             replica.add("Buy milk")
             assert replica.sync(check=False).returncode != 0
 
-    def test_a_body_of_40_megabytes_passes(self, proxy, start_server, tmp_path):
+    def test_a_body_of_40_megabytes_is_passed_on(self, proxy, start_server, tmp_path):
         # If this fails, a proxy's default limit of one megabyte stops the first sync of users with many tasks.
         server = start_server(*TRUSTING, "--memory-budget", "256M")
         client_id = str(uuid.uuid4())
@@ -81,7 +81,7 @@ class TestProxy:
             assert added.status == 200, added.body
             assert web.get_child_version(url, authority, client_id).body == SEGMENT_40_MB
 
-    def test_it_is_the_server_that_says_what_is_too_large(self, proxy, start_server, tmp_path):
+    def test_the_server_and_not_the_proxy_limits_the_body(self, proxy, start_server, tmp_path):
         # If this fails, a proxy answers 413 without the server's advice.
         server = start_server(*TRUSTING, "--body-bytes-max", "1M")
         with proxy(server.url, tmp_path) as (url, authority):
@@ -89,15 +89,15 @@ class TestProxy:
             assert refused.status == 413
             assert b"html" not in refused.body.lower()
 
-    def test_the_address_that_it_passes_on_is_the_client_s(self, proxy, tmp_path):
+    def test_passes_on_the_clients_address(self, proxy, tmp_path):
         # If this fails, the limits for each address are those of the proxy's address, or a stranger escapes them with a
         # header.
         with web.backend() as backend, proxy(backend.url, tmp_path) as (url, authority):
-            web.get_child_version(url, authority, str(uuid.uuid4()), source="127.0.0.7", headers=SOMEBODY_ELSE)
+            web.get_child_version(url, authority, str(uuid.uuid4()), source="127.0.0.7", headers=FORGED_SOURCE)
             (headers,) = backend.seen
             assert headers.get_all("X-Forwarded-For") == ["127.0.0.7"]
 
-    def test_limits_are_each_address_s_own(self, proxy, start_server, tmp_path):
+    def test_each_client_address_has_its_own_limits(self, proxy, start_server, tmp_path):
         # If this fails, one stranger uses up the limits of all people behind the proxy.
         server = start_server(*TRUSTING, "--new-clients-per-address-day", "1")
         with proxy(server.url, tmp_path) as (url, authority):
@@ -107,10 +107,10 @@ class TestProxy:
 
             assert create("127.0.0.7") == 200
             assert create("127.0.0.7") == 429
-            assert create("127.0.0.7", SOMEBODY_ELSE) == 429
+            assert create("127.0.0.7", FORGED_SOURCE) == 429
             assert create("127.0.0.8") == 200
 
-    def test_an_answer_is_passed_on_as_it_is(self, proxy, start_server, tmp_path):
+    def test_answers_are_passed_on_unchanged(self, proxy, start_server, tmp_path):
         # If this fails, replicas miss the protocol's headers.
         server = start_server(*TRUSTING)
         client_id = str(uuid.uuid4())
@@ -137,11 +137,11 @@ class TestProxy:
                 connection.settimeout(web.TIMEOUT_S)
                 head = f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {web.MEGABYTE}\r\n\r\n"
                 connection.sendall(head.encode() + bytes(web.MEGABYTE // 2))
-                assert backend.got_a_part.wait(web.TIMEOUT_S)
+                assert backend.has_first_bytes.wait(web.TIMEOUT_S)
                 connection.sendall(bytes(web.MEGABYTE // 2))
                 assert connection.recv(web.MEGABYTE).startswith(b"HTTP/1.1 200 ")
 
-    def test_without_a_server_it_says_so_at_once(self, proxy, tmp_path):
+    def test_answers_at_once_without_a_server(self, proxy, tmp_path):
         # If this fails, a sync hangs for minutes while the server is restarted, instead of failing and being tried
         # again.
         with proxy(f"http://127.0.0.1:{free_port()}", tmp_path) as (url, authority):
@@ -149,7 +149,7 @@ class TestProxy:
 
 
 class TestNginx:
-    def test_nothing_is_served_in_the_clear(self, start_server, tmp_path):
+    def test_plain_http_is_redirected(self, start_server, tmp_path):
         # If this fails, client IDs travel in the clear.
         with proxies.nginx(start_server().url, tmp_path) as (_, clear, _):
             connection = http.client.HTTPConnection(clear.removeprefix("http://"), timeout=web.TIMEOUT_S)
@@ -159,7 +159,7 @@ class TestNginx:
                 assert answer.status == 301
                 assert answer.headers["Location"].startswith("https://")
 
-    def test_a_body_that_stands_still_is_given_up(self, tmp_path):
+    def test_a_stalled_body_times_out(self, tmp_path):
         # If this fails, a client that sends half a body and waits holds a connection for as long as it likes.
         shorter = {"client_body_timeout 30s;": "client_body_timeout 1s;"}
         with web.backend() as backend, proxies.nginx(backend.url, tmp_path, **shorter) as (url, _, authority):

@@ -59,21 +59,21 @@ def analyze(root, *arguments):
 
 class TestUnits:
     @pytest.mark.parametrize("unit", [*SERVICES, "tcsync-backup.timer"])
-    def test_systemd_has_nothing_to_say_against_it(self, root, unit):
+    def test_systemd_reports_no_fault(self, root, unit):
         # If this fails, systemd ignores a mistyped line of a unit, and with it a protection.
         done = analyze(root, "verify", unit)
         assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
-    def test_systemd_would_notice(self, root):
+    def test_systemd_reports_a_broken_unit(self, root):
         # If this fails, the test above shows nothing.
         broken = root / "etc/systemd/system/broken.service"
         broken.write_text("[Service]\nExecStart=/usr/local/bin/tcsync-serve\nMemoryMaximum=1\n", encoding="utf-8")
-        said = analyze(root, "verify", "broken.service").stderr
+        messages = analyze(root, "verify", "broken.service").stderr
         broken.unlink()
-        assert "not executable" in said
-        assert "MemoryMaximum" in said
+        assert "not executable" in messages
+        assert "MemoryMaximum" in messages
 
-    def test_the_additions_for_tls_without_a_proxy(self, root):
+    def test_the_drop_in_for_tls_is_valid(self, root):
         # If this fails, docs/deploy.md has lines that systemd does not know.
         (text,) = re.findall(r"```ini\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
         drop_in = root / "etc/systemd/system/tcsync-server.service.d"
@@ -84,7 +84,7 @@ class TestUnits:
         assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
     @pytest.mark.parametrize("unit", SERVICES)
-    def test_what_a_service_could_do_is_little(self, root, unit):
+    def test_the_exposure_of_a_service_is_low(self, root, unit):
         # If this fails, a hijacked server can do more to the machine than docs/deploy.md says.
         done = analyze(root, "security", "--offline=true", f"--threshold={round(EXPOSURE_MAX * 10)}", unit)
         assert done.returncode == 0, done.stdout
@@ -92,7 +92,7 @@ class TestUnits:
         assert found[1] == unit
         assert float(found[2]) <= EXPOSURE_MAX
 
-    def test_the_user_can_be_made(self, root):
+    def test_the_user_can_be_created(self, root):
         # If this fails, an operator who follows docs/deploy.md has no user for the service.
         (root / "etc/passwd").touch()
         (root / "etc/group").touch()
@@ -105,7 +105,7 @@ class TestUnits:
         )
 
     @pytest.mark.parametrize("unit", SERVICES)
-    def test_it_runs_the_program_and_the_directory_that_the_others_do(self, unit):
+    def test_uses_the_same_program_and_directory_as_the_other_units(self, unit):
         # If this fails, the backup is of another directory than the server's.
         text = (UNITS / unit.replace("ada", "")).read_text(encoding="utf-8")
         program = re.search(r"^ExecStart=(\S+)", text, re.MULTILINE)[1]
@@ -117,7 +117,7 @@ class TestUnits:
 
 
 class TestSystemCalls:
-    def test_the_filter_allows_what_the_server_does(self, tmp_path):
+    def test_the_filter_allows_the_servers_system_calls(self, tmp_path):
         # If this fails, the service is killed or gets errors from the system that no other way of running it has.
         strace = prerequisites.program("strace")
         trace = tmp_path / "trace"
@@ -132,9 +132,9 @@ class TestSystemCalls:
             "total"
         }
         assert {"fdatasync", "accept4", "epoll_wait"} & used, used
-        denied = used - self._allowed()
+        refused = used - self._allowed()
         # Asked for at a start, and done without where it is refused.
-        assert denied <= {"setrlimit"}
+        assert refused <= {"setrlimit"}
 
     @staticmethod
     def _serve(binary, tmp_path):

@@ -50,12 +50,12 @@ def get_child_version(url, authority, client_id, parent_id=wire.NIL_VERSION, hea
 
 @dataclass
 class Backend:
-    """Gives one answer to everything, and remembers the requests' headers; `got_a_part` is set when the first bytes of
-    a body have come."""
+    """Gives one answer to everything, and remembers the requests' headers; `has_first_bytes` is set when the first
+    bytes of a body have come."""
 
     url: str
     seen: list = field(default_factory=list)
-    got_a_part: threading.Event = field(default_factory=threading.Event)
+    has_first_bytes: threading.Event = field(default_factory=threading.Event)
 
 
 @contextlib.contextmanager
@@ -70,7 +70,7 @@ def backend(status=200):
             left = int(self.headers.get("Content-Length", 0))
             while left and (part := self.rfile.read1(min(left, MEGABYTE))):
                 left -= len(part)
-                it.got_a_part.set()
+                it.has_first_bytes.set()
             self.send_response_only(status)
             self.send_header("Content-Length", "0")
             self.end_headers()

@@ -133,11 +133,11 @@ def recorded_clients():
     entries = json.loads((RECORDED / "index.json").read_text(encoding="utf-8"))
     clients = []
     for client_id in sorted({entry["client_id"] for entry in entries}):
-        own = [entry for entry in entries if entry["client_id"] == client_id]
-        snapshot = next(entry for entry in own if entry["kind"] == "snapshot")
+        client_entries = [entry for entry in entries if entry["client_id"] == client_id]
+        snapshot = next(entry for entry in client_entries if entry["kind"] == "snapshot")
         versions = [
             wire.Version(entry["version_id"], entry["parent_version_id"], sealed_bytes(entry))
-            for entry in own
+            for entry in client_entries
             if entry["kind"] == "version"
         ]
         clients.append(Recorded(client_id, versions, snapshot["version_id"], sealed_bytes(snapshot)))

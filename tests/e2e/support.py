@@ -13,15 +13,15 @@ BUILD_DIR = Path(os.environ.get("TCSYNC_BUILD_DIR") or REPOSITORY / "build").res
 POLL_INTERVAL_S = 0.02
 
 
-def wait_until(condition, timeout_s, what):
-    """Returns the first true result of `condition()`; fails with `what` when there is none within the time."""
+def wait_until(condition, timeout_s, description):
+    """Returns the first true result of `condition()`; fails with `description` when there is none within the time."""
     deadline = time.monotonic() + timeout_s
     while True:
         result = condition()
         if result:
             return result
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout_s} s: {what}")
+            raise AssertionError(f"not within {timeout_s} s: {description}")
         time.sleep(POLL_INTERVAL_S)
 
 

@@ -32,7 +32,7 @@ def refused_for_rate(url, client_id):
     return answer
 
 
-def test_rates(start_server):
+def test_a_client_beyond_its_rate_is_refused(start_server):
     """If this fails, one client that runs wild takes the server from all others, or fills its disk with log lines."""
     server = start_server("--client-requests-per-second", "1", "--client-requests-burst", "3")
     client_id = new_id()
@@ -47,7 +47,7 @@ def test_rates(start_server):
     )
 
 
-def test_whatever_is_asked_takes_from_the_rate_of_its_address(start_server):
+def test_every_request_counts_against_its_addresss_rate(start_server):
     """If this fails, one address asks for pages without end, for nothing."""
     for method, path in [
         ("GET", "/"),
@@ -64,7 +64,7 @@ def test_whatever_is_asked_takes_from_the_rate_of_its_address(start_server):
         server.stop()
 
 
-def test_a_proxy_that_is_not_named_is_noticed_once(start_server):
+def test_an_untrusted_proxy_is_reported_once(start_server):
     """If this fails, all people behind a proxy share one address' limits, and the log does not say why."""
     server = start_server()
     assert "notes" not in json.loads(wire.request(server.url, "GET", "/health").body)
@@ -83,7 +83,7 @@ def test_a_proxy_that_is_not_named_is_noticed_once(start_server):
     assert "unnamed proxy" not in admin.succeed(server.data_dir, "stats")
 
 
-def test_the_defaults_let_a_normal_user_be(server, user, new_replica):
+def test_the_defaults_do_not_limit_a_normal_user(server, user, new_replica):
     """If this fails, users with ordinary habits cannot sync."""
     first, second = new_replica(server.url, user), new_replica(server.url, user)
     for number in range(20):
@@ -104,7 +104,7 @@ def test_a_url_with_a_token_works_in_taskwarrior(server, user, new_replica):
     assert TOKEN not in server.log
 
 
-def test_trusted_proxy_is_checked_before_anything_is_made(tmp_path):
+def test_an_invalid_trusted_proxy_is_refused_before_any_file_is_created(tmp_path):
     """If this fails, a mistake in the option is silent, and the limits are not where they seem to be."""
     command = [str(server_module.BINARY), "--listen", "127.0.0.1:0", "--data-dir", str(tmp_path / "data")]
     done = run_bounded([*command, "--trusted-proxy", "10.0.0.0/99"], timeout_s=20)
@@ -117,7 +117,7 @@ def test_trusted_proxy_is_checked_before_anything_is_made(tmp_path):
     assert not (tmp_path / "data").exists()
 
 
-def test_behind_a_trusted_proxy_each_source_is_limited_by_itself(start_server):
+def test_each_source_behind_a_trusted_proxy_has_its_own_limit(start_server):
     """If this fails, all people behind a proxy share one limit, or a stranger chooses its own address."""
 
     def add_from(server, source):
@@ -135,7 +135,7 @@ def test_behind_a_trusted_proxy_each_source_is_limited_by_itself(start_server):
     assert "203.0.113" not in plain.log
 
 
-def test_the_log_calls_clients_by_pseudonyms(start_server):
+def test_the_log_names_clients_by_pseudonyms(start_server):
     """If this fails, a reader of the log can enter histories, or cannot follow one client through it."""
     server = start_server("--log-level", "debug")
     ids = [new_id(), new_id()]
@@ -166,7 +166,7 @@ def test_the_log_calls_clients_by_pseudonyms(start_server):
     assert f"client={ids[0]}" in full.log
 
 
-def test_json_log(start_server):
+def test_the_json_log_has_a_field_for_each_fact(start_server):
     """If this fails, a program that collects logs finds lines that do not parse, or no fields to look for."""
     server = start_server(
         "--log-format",

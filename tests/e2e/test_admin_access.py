@@ -26,7 +26,7 @@ def client(server):
 
 
 class TestBans:
-    def test_a_ban_counts_at_once(self, client):
+    def test_a_ban_takes_effect_at_once(self, client):
         """If this fails, abuse continues until the server is restarted."""
         assert read_status(client.url) == 200
         banned = admin.as_json(client.data_dir, "clients", "ban", CLIENT_ID[:8], "--reason", "fills the disk")
@@ -42,14 +42,14 @@ class TestBans:
         assert read_status(client.url) == 200
         assert not admin.as_json(client.data_dir, "clients", "unban", CLIENT_ID)["was_banned"]
 
-    def test_while_no_server_runs(self, client):
+    def test_a_ban_works_without_a_running_server(self, client):
         """If this fails, a server must be running to protect it."""
         client.stop()
         admin.succeed(client.data_dir, "clients", "ban", CLIENT_ID)
         client.start()
         assert read_status(client.url) == 403
 
-    def test_who_is_not_here_yet(self, client):
+    def test_an_unknown_client_can_be_banned(self, client):
         """If this fails, a client that was banned elsewhere can still come, and the list does not show its ban."""
         done = admin.run(client.data_dir, "clients", "ban", NEW_IDS[0])
         assert done.returncode == 0 and "no client" in done.stderr
@@ -64,7 +64,7 @@ class TestBans:
 
 
 class TestTokens:
-    def test_a_leaked_client_id(self, client):
+    def test_a_token_protects_a_leaked_client_id(self, client):
         """If this fails, there is no answer to a leaked client ID or a lost laptop but to lose the history."""
         first = admin.as_json(client.data_dir, "clients", "reset-token", CLIENT_ID)
         assert first["path"] == f"/i/{first['token']}"
@@ -84,7 +84,7 @@ class TestTokens:
                 assert first["token"].encode() not in path.read_bytes(), path
         assert first["token"] not in client.log and second["token"] not in client.log
 
-    def test_for_people(self, client):
+    def test_the_command_explains_what_to_send_to_the_user(self, client):
         """If this fails, an operator does not know what to send to the user."""
         text = admin.succeed(client.data_dir, "clients", "reset-token", CLIENT_ID)
         assert "sync.server.url=https://HOST/i/" in text and "once" in text
@@ -107,7 +107,7 @@ class TestInvites:
         assert listed["invite"] == invite["invite"] and "token" not in listed
         assert "for Ann" in admin.succeed(server.data_dir, "invites", "list")
 
-    def test_a_revoked_invite(self, start_server):
+    def test_a_revoked_invite_creates_no_client(self, start_server):
         """If this fails, an invite that got into the wrong hands cannot be taken back."""
         server = start_server("--invite-only")
         server.stop()
@@ -120,7 +120,7 @@ class TestInvites:
         assert len(admin.as_lines(server.data_dir, "clients", "list")) == 1
         assert invite["invite"] in admin.refusal(server.data_dir, "invites", "revoke", invite["invite"])
 
-    def test_before_the_first_start(self, start_server, tmp_path):
+    def test_an_invite_can_be_made_before_the_first_start(self, start_server, tmp_path):
         """If this fails, an invite cannot be made before there is a server, or a mistyped path goes unnoticed."""
         made = admin.run(tmp_path / "new", "invites", "create", "--json")
         assert made.returncode == 0 and f"no data directory at '{tmp_path / 'new'}', so one was made" in made.stderr
@@ -129,7 +129,7 @@ class TestInvites:
         server = start_server("--invite-only", data_dir=tmp_path / "new")
         assert create_status(server.url, NEW_IDS[0], json.loads(made.stdout)["path"]) == 200
 
-    def test_what_makes_no_sense(self, server):
+    def test_invalid_invites_are_refused(self, server):
         """If this fails, a mistyped number makes an invite without a limit."""
         for flags in (("--uses", "many"), ("--uses", "-1"), ("--expires-days", "99999")):
             assert flags[1] in admin.refusal(server.data_dir, "invites", "create", *flags, status=2)

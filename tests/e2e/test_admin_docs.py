@@ -29,7 +29,7 @@ def shape(value):
     return type(value).__name__
 
 
-def test_every_command_is_there():
+def test_every_command_is_documented():
     """If this fails, an operator does not find a command that there is, or looks for one that there is not."""
     help_text = run_bounded([str(server_module.BINARY), "--help"], env=server_module.environment(), timeout_s=30).stdout
     commands = re.findall(
@@ -44,7 +44,7 @@ def test_every_command_is_there():
         assert command in documented, command
 
 
-def test_every_request_is_there():
+def test_every_request_is_documented():
     """If this fails, a program's author does not find a request."""
     rows = (REPOSITORY / "src" / "admin" / "route.cc").read_text(encoding="utf-8")
     routes = re.findall(r'^ +\{"([A-Z]+)", "([^"]+)",', rows, re.M)
@@ -55,7 +55,7 @@ def test_every_request_is_there():
         assert f"`{method} {named}`" in PAGE or alternative in PAGE, (method, path)
 
 
-def test_transcripts(start_server, tmp_path):
+def test_transcripts_match_the_server(start_server, tmp_path):
     """If this fails, a program that follows the page does not work."""
     server = start_server(data_dir=tmp_path / "data")
     admin.add_chain(server.url, CLIENT_ID, 2)

@@ -15,7 +15,7 @@ DAY_S = 86_400
 
 
 @pytest.fixture(params=["served", "alone"])
-def settle(request):
+def stop_if_offline(request):
     """Stops a server, in the run in which the commands are to find none."""
     return (lambda server: None) if request.param == "served" else lambda server: server.stop()
 
@@ -32,7 +32,7 @@ def export_file(recorded, tmp_path):
     return path
 
 
-def check_is_here(server, client):
+def check_imported(server, client):
     """A replica that comes here reads the same bytes, under the same IDs."""
     assert wire.history(server.url, client.client_id) == client.versions
     snapshot = wire.get_snapshot(server.url, client.client_id)
@@ -46,34 +46,34 @@ def ensure_running(server):
 
 
 class TestImport:
-    def test_ids_and_bytes_stay(self, server, recorded, export_file, settle):
+    def test_keeps_ids_and_bytes(self, server, recorded, export_file, stop_if_offline):
         """If this fails, replicas notice a move: they diverge, or cannot read their history."""
-        settle(server)
+        stop_if_offline(server)
         totals = admin.as_json(server.data_dir, "clients", "import", export_file)
         assert totals == {"clients": 2, "versions_added": 4, "versions_present": 0, "snapshots_stored": 2}
         ensure_running(server)
         for client in recorded:
-            check_is_here(server, client)
+            check_imported(server, client)
             # And they still sync.
             latest = client.versions[-1].version_id
             assert wire.add_version(server.url, client.client_id, latest).status == 200
 
-    def test_again_is_harmless_but_asked_for(self, server, export_file, settle):
+    def test_repeating_an_import_changes_nothing_and_needs_a_flag(self, server, export_file, stop_if_offline):
         """If this fails, an import that was cut short cannot be repeated."""
-        settle(server)
+        stop_if_offline(server)
         admin.succeed(server.data_dir, "clients", "import", export_file)
         assert "--yes" in admin.refusal(server.data_dir, "clients", "import", export_file, status=2)
         totals = admin.as_json(server.data_dir, "clients", "import", export_file, "--yes")
         assert totals == {"clients": 2, "versions_added": 0, "versions_present": 4, "snapshots_stored": 0}
 
-    def test_from_standard_input_into_a_new_directory(self, tmp_path, recorded):
+    def test_imports_standard_input_into_a_new_directory(self, tmp_path, recorded):
         """If this fails, moving to a new machine needs a server started and stopped first."""
         done = admin.run_with_input(tmp_path / "new", recorded[0].ndjson(), "clients", "import")
         assert done.returncode == 0, done.stderr
         listed = admin.as_lines(tmp_path / "new", "clients", "list")
         assert [client["client_id"] for client in listed] == [recorded[0].client_id]
 
-    def test_bad_lines(self, server, recorded, tmp_path):
+    def test_malformed_lines_are_refused_by_number(self, server, recorded, tmp_path):
         """If this fails, a damaged file is imported in part, or the message does not name the damaged line."""
         lines = [json.dumps(line) for line in recorded[0].lines()]
         version = json.loads(lines[1])
@@ -98,7 +98,7 @@ class TestImport:
         status, answer = admin.api(server, "POST", "import", "\n".join(lines[1:]))
         assert status == 400 and "client line" in answer["error"]
 
-    def test_a_history_that_differs(self, server, recorded):
+    def test_a_different_history_is_refused(self, server, recorded):
         """If this fails, an import mixes two histories of one client, and its replicas lose tasks."""
         client = recorded[0]
         assert wire.add_version(server.url, client.client_id, segment=b"another history").status == 200
@@ -112,7 +112,7 @@ class TestImport:
 
 
 class TestInterruption:
-    def test_an_import_says_what_is_left(self, server, recorded):
+    def test_an_interrupted_import_names_the_remaining_clients(self, server, recorded):
         """If this fails, an operator does not know which clients an interrupted import stored, or how to continue."""
         client = recorded[0]
         lines = [json.dumps(line) for line in client.lines()]
@@ -139,16 +139,16 @@ class TestInterruption:
             finally:
                 process.kill()
         assert "interrupted" in error and "1 client" in error and "again" in error
-        check_is_here(server, client)
+        check_imported(server, client)
         assert admin.api(server, "GET", f"clients/{other['client_id']}")[0] == 404
 
 
 class TestExport:
-    def test_one_and_all_move_to_another_server(self, start_server, recorded, export_file, settle, tmp_path):
+    def test_one_and_all_move_to_another_server(self, start_server, recorded, export_file, stop_if_offline, tmp_path):
         """If this fails, an operator who moves loses clients."""
         source, target = start_server(), start_server()
         admin.succeed(source.data_dir, "clients", "import", export_file)
-        settle(source), settle(target)
+        stop_if_offline(source), stop_if_offline(target)
         one = tmp_path / "one.ndjson"
         admin.succeed(source.data_dir, "clients", "export", recorded[1].client_id[:8], "--output", one)
         admin.succeed(target.data_dir, "clients", "import", one)
@@ -157,11 +157,11 @@ class TestExport:
         assert done.returncode == 0, done.stderr
         ensure_running(target)
         for client in recorded:
-            check_is_here(target, client)
+            check_imported(target, client)
         # Nothing is lost or changed on the way, not even the times.
         assert admin.succeed(target.data_dir, "clients", "export", "--all") == everything
 
-    def test_large_clients_come_in_pages(self, start_server, settle, tmp_path):
+    def test_a_large_client_is_exported_in_pages(self, start_server, stop_if_offline, tmp_path):
         """If this fails, a large client does not fit through, or with a gap."""
         source, target = start_server(), start_server()
         client_id = "77777777-0000-4000-8000-000000000007"
@@ -173,7 +173,7 @@ class TestExport:
         page = wire.request(f"unix:{source.data_dir}/admin.sock", "GET", f"/v1/admin/clients/{client_id}/export")
         assert page.headers["X-Next-Page"] and len(page.body) < 3 << 20
         wanted = wire.history(source.url, client_id)
-        settle(source), settle(target)
+        stop_if_offline(source), stop_if_offline(target)
         path = tmp_path / "large.ndjson"
         admin.succeed(source.data_dir, "clients", "export", client_id, "--output", path)
         assert path.stat().st_mode & 0o777 == 0o600
@@ -182,7 +182,7 @@ class TestExport:
         assert wire.history(target.url, client_id) == wanted
         assert wire.get_snapshot(target.url, client_id).body == segment * 4
 
-    def test_what_is_refused(self, server, export_file, tmp_path):
+    def test_invalid_exports_are_refused(self, server, export_file, tmp_path):
         """If this fails, a failed export looks like a good one, or takes a file's place."""
         admin.succeed(server.data_dir, "clients", "import", export_file)
         export = ("clients", "export")
@@ -202,14 +202,14 @@ def lines_of(data_dir, *arguments):
     return [json.loads(line) for line in admin.succeed(data_dir, "clients", "export", *arguments).splitlines()]
 
 
-class TestWhereReplicasAre:
-    def test_an_export_of_before_strands_nobody(self, start_server, settle):
+class TestReplicaPositions:
+    def test_an_export_without_positions_strands_no_replica(self, start_server, stop_if_offline):
         """If this fails, a computer that was seen yesterday in the old house cannot sync in the new one.
 
         The file does not say where replicas are, so they may be at the oldest version.
         """
         server = start_server()
-        settle(server)
+        stop_if_offline(server)
         totals = admin.as_json(server.data_dir, "clients", "import", OLD_EXPORT)
         assert (totals["versions_added"], totals["snapshots_stored"]) == (10, 1)
         admin.succeed(server.data_dir, "prune", "--retention-versions", "1", "--yes")
@@ -217,7 +217,7 @@ class TestWhereReplicasAre:
         client = json.loads(OLD_EXPORT.read_text(encoding="utf-8").splitlines()[0])["client_id"]
         assert len(wire.history(server.url, client)) == 10
 
-    def test_positions_come_along(self, start_server, settle):
+    def test_positions_of_replicas_are_transferred(self, start_server, stop_if_offline):
         """If this fails, the new house's retention strands a computer, or keeps useless versions for ever."""
         source, target = start_server(), start_server()
         old_file = OLD_EXPORT.read_text(encoding="utf-8").splitlines()
@@ -231,7 +231,7 @@ class TestWhereReplicasAre:
             "accepts_diverged": True,
         }
         first_line = json.dumps({**json.loads(old_file[0]), "replicas_follow": True})
-        settle(source), settle(target)
+        stop_if_offline(source), stop_if_offline(target)
         done = admin.run_with_input(
             source.data_dir, "\n".join([first_line, *old_file[1:], json.dumps(replicas)]), "clients", "import"
         )
@@ -251,7 +251,7 @@ class TestWhereReplicasAre:
         left = [line["version_id"] for line in lines_of(target.data_dir, client) if line["type"] == "version"]
         assert left == [version["version_id"] for version in versions[4:]]
 
-    def test_a_computer_that_synced_yesterday_goes_on_in_the_new_house(self, start_server, user, new_replica):
+    def test_a_recent_replica_continues_on_the_new_server(self, start_server, user, new_replica):
         """If this fails, moving between servers costs a user a computer's unsynced tasks."""
         source, target = start_server("--snapshot-versions", "1"), start_server()
         laptop, desktop = new_replica(source.url, user), new_replica(source.url, user)
@@ -280,8 +280,8 @@ class TestWhereReplicasAre:
         assert laptop.export() == desktop.export() and len(laptop.export()) == 6
 
 
-class TestWhoIsAdmitted:
-    def test_all_of_it_comes_with_everything(self, start_server, settle, recorded, export_file):
+class TestAccessRecords:
+    def test_a_full_export_carries_all_access_records(self, start_server, stop_if_offline, recorded, export_file):
         """If this fails, banned clients come back on the new server, and tokens protect no client any more."""
         source, target = start_server("--invite-only"), start_server("--invite-only")
         admin.succeed(source.data_dir, "clients", "import", export_file)
@@ -291,13 +291,13 @@ class TestWhoIsAdmitted:
         admin.run(source.data_dir, "clients", "ban", stranger)
         token = admin.as_json(source.data_dir, "clients", "reset-token", with_token)["path"]
         invite = admin.as_json(source.data_dir, "invites", "create", "--label", "for Ann", "--uses", "2")["path"]
-        settle(source)
+        stop_if_offline(source)
         text = admin.succeed(source.data_dir, "clients", "export", "--all")
         # As digests: the file opens nothing.
         assert token.split("/")[-1] not in text and invite.split("/")[-1] not in text
         kinds = [json.loads(line)["type"] for line in text.splitlines()]
         assert (kinds.count("ban"), kinds.count("token"), kinds.count("invite")) == (2, 1, 1)
-        settle(target)
+        stop_if_offline(target)
         done = admin.run_with_input(target.data_dir, text, "clients", "import", "--json")
         totals = json.loads(done.stdout)
         assert (totals["bans_added"], totals["tokens_added"], totals["invites_added"]) == (2, 1, 1)
@@ -322,7 +322,7 @@ class TestWhoIsAdmitted:
         (left,) = admin.as_lines(target.data_dir, "invites", "list")
         assert left["uses"] == 1 and left["label"] == "for Ann"
 
-    def test_one_client_takes_its_own_along(self, start_server, recorded, export_file):
+    def test_an_export_of_one_client_carries_its_access_records(self, start_server, recorded, export_file):
         """If this fails, a client that moves alone loses its token, or takes others' along."""
         source = start_server()
         admin.succeed(source.data_dir, "clients", "import", export_file)
@@ -334,7 +334,7 @@ class TestWhoIsAdmitted:
         assert [line["client_id"] for line in lines if line["type"] == "token"] == [one]
         assert other not in json.dumps(lines) and "invite" not in [line["type"] for line in lines]
 
-    def test_bad_lines(self, server, tmp_path):
+    def test_malformed_access_lines_are_refused(self, server, tmp_path):
         """If this fails, a damaged line admits a stranger, or a token in the place of its digest is shown."""
         client_id = "99999999-0000-4000-8000-00000000000c"
         token = "dfc3dd1a8a0115b69b32adda57d7878e"

@@ -81,7 +81,7 @@ class Load:
 
 
 class TestBackup:
-    def test_under_load_restored_and_verified(self, server, start_server, tmp_path):
+    def test_a_backup_under_load_can_be_restored(self, server, start_server, tmp_path):
         """If this fails, a backup lacks acknowledged data, or making it disturbs users who sync."""
         backups, restored = tmp_path / "backups", tmp_path / "restored"
         with Load(server.url) as load:
@@ -104,7 +104,7 @@ class TestBackup:
             # Everything that was acknowledged before, nothing that was never there, and no gap.
             assert found[: len(ids)] == ids and found == load.appended[client_id][: len(found)]
 
-    def test_drill(self, server, tmp_path):
+    def test_the_drill_verifies_the_backups(self, server, tmp_path):
         """If this fails, an operator learns that the backups are no good on the day that they are needed."""
         admin.add_chain(server.url, str(uuid.uuid4()), 3)
         backups, temporary = tmp_path / "backups", tmp_path / "temporary"
@@ -125,7 +125,7 @@ class TestBackup:
         admin.refusal(server.data_dir, "restore", "--drill", backups, TMPDIR=str(temporary))
         assert not any(temporary.iterdir())
 
-    def test_only_the_last_ones_stay(self, server, tmp_path):
+    def test_only_the_latest_backups_are_kept(self, server, tmp_path):
         """If this fails, backups fill the disk."""
         server.stop()
         for number in (1, 2, 3):
@@ -134,7 +134,7 @@ class TestBackup:
         listed = admin.as_lines(server.data_dir, "backups", tmp_path / "backups")
         assert [backup["backup"] for backup in listed] == [2, 3]
 
-    def test_what_cannot_be_restored(self, server, tmp_path):
+    def test_impossible_restores_are_refused(self, server, tmp_path):
         """If this fails, restoring overwrites data, or a mistake gets a riddle."""
         admin.add_chain(server.url, str(uuid.uuid4()), 1)
         backups = tmp_path / "backups"
@@ -150,7 +150,7 @@ class TestBackup:
 
 
 class TestJobs:
-    def test_a_backup_is_a_job(self, server, tmp_path):
+    def test_a_backup_through_the_api_is_a_job(self, server, tmp_path):
         """If this fails, a program cannot make backups through the API."""
         status, started = admin.api(server, "POST", "backups", {"directory": str(tmp_path / "backups"), "keep": 3})
         assert status == 202
@@ -163,7 +163,7 @@ class TestJobs:
         assert (job["state"], job["kind"], job["result"]["backup"]) == ("done", "backup", 1)
         assert admin.api(server, "GET", "jobs")[1]["jobs"] == [job]
 
-    def test_a_job_that_fails(self, server, tmp_path):
+    def test_a_failed_job_reports_its_reason(self, server, tmp_path):
         """If this fails, a backup that could not be made looks like one that was."""
         (tmp_path / "file").write_text("", encoding="utf-8")
         line = admin.refusal(server.data_dir, "backup", tmp_path / "file" / "backups")
@@ -171,7 +171,7 @@ class TestJobs:
 
 
 class TestVerify:
-    def test_intact(self, server):
+    def test_intact_data_has_no_findings(self, server):
         """If this fails, verify says nothing about good data, or is afraid of it."""
         ids = [str(uuid.uuid4()) for _ in range(2)]
         for client_id in ids:
@@ -182,7 +182,7 @@ class TestVerify:
         server.stop()
         assert admin.as_json(server.data_dir, "verify")["versions"] == 4
 
-    def test_who_could_not_start(self, server, tmp_path):
+    def test_a_history_that_a_new_computer_cannot_start_from_is_reported(self, server, tmp_path):
         """If this fails, an operator does not learn of a history that a new computer cannot read from its beginning."""
         client_id = str(uuid.uuid4())
         line = {"type": "version", "version_id": str(uuid.uuid4()), "parent_version_id": str(uuid.uuid4()),
@@ -197,7 +197,7 @@ class TestVerify:
 
 class TestPrune:
     @pytest.fixture(params=["served", "alone"])
-    def place(self, request, start_server):
+    def target(self, request, start_server):
         """A server that removes versions older than its snapshot by 30 days and 5 versions."""
         server = start_server("--retention-days", "30", "--retention-versions", "5", "--replica-seen-days", "20")
         if request.param == "alone":
@@ -206,43 +206,43 @@ class TestPrune:
 
     flags = ("--retention-days", "30", "--retention-versions", "5", "--replica-seen-days", "20")
 
-    def test_old_versions(self, place):
+    def test_removes_old_versions(self, target):
         """If this fails, the disk fills for ever, or a replica loses versions that it needs."""
         client_id, without = str(uuid.uuid4()), str(uuid.uuid4())
-        ids = import_old_client(place.data_dir, client_id, 100, newest_age_days=0, snapshot_number=90)
-        import_old_client(place.data_dir, without, 100, newest_age_days=0, snapshot_number=0)
-        dry = admin.as_json(place.data_dir, "prune", "--dry-run", *self.flags)
+        ids = import_old_client(target.data_dir, client_id, 100, newest_age_days=0, snapshot_number=90)
+        import_old_client(target.data_dir, without, 100, newest_age_days=0, snapshot_number=0)
+        dry = admin.as_json(target.data_dir, "prune", "--dry-run", *self.flags)
         # Number 90 was stored with the snapshot; number 60 is 30 days older to the day, so it stays.
         assert (dry["versions"], dry["idle_clients"], dry["bytes"]) == (59, 0, 59 * len(b"sealed"))
         assert [client["client_id"] for client in dry["clients"]] == [client_id]
-        assert "--yes" in admin.refusal(place.data_dir, "prune", *self.flags, status=2)
-        summary = admin.as_json(place.data_dir, "clients", "show", client_id)
+        assert "--yes" in admin.refusal(target.data_dir, "prune", *self.flags, status=2)
+        summary = admin.as_json(target.data_dir, "clients", "show", client_id)
         assert summary["first_number"] == 1
-        pruned = admin.as_json(place.data_dir, "prune", "--yes", *self.flags)
+        pruned = admin.as_json(target.data_dir, "prune", "--yes", *self.flags)
         assert {**pruned, "dry_run": True} == dry
-        summary = admin.as_json(place.data_dir, "clients", "show", client_id)
+        summary = admin.as_json(target.data_dir, "clients", "show", client_id)
         assert (summary["first_number"], summary["versions"]) == (60, 41)
-        assert admin.as_json(place.data_dir, "clients", "show", without)["versions"] == 100
-        assert admin.as_json(place.data_dir, "verify")["problems"] == []
-        assert admin.as_json(place.data_dir, "prune", "--yes", *self.flags)["versions"] == 0
-        if place.pid_or_none() is None:
-            place.start()
+        assert admin.as_json(target.data_dir, "clients", "show", without)["versions"] == 100
+        assert admin.as_json(target.data_dir, "verify")["problems"] == []
+        assert admin.as_json(target.data_dir, "prune", "--yes", *self.flags)["versions"] == 0
+        if target.pid_or_none() is None:
+            target.start()
         # A new computer starts from the snapshot; an old one continues from the kept versions.
-        assert wire.get_snapshot(place.url, client_id).headers["X-Version-Id"] == ids[89]
-        assert len(wire.history(place.url, client_id, ids[89])) == 10
-        assert len(wire.history(place.url, client_id, ids[58])) == 41
+        assert wire.get_snapshot(target.url, client_id).headers["X-Version-Id"] == ids[89]
+        assert len(wire.history(target.url, client_id, ids[89])) == 10
+        assert len(wire.history(target.url, client_id, ids[58])) == 41
 
-    def test_idle_clients(self, place):
+    def test_removes_idle_clients(self, target):
         """If this fails, clients that nobody uses stay for ever, or ones in use are removed."""
         idle, used = str(uuid.uuid4()), str(uuid.uuid4())
-        import_old_client(place.data_dir, idle, 3, newest_age_days=400, snapshot_number=0)
-        import_old_client(place.data_dir, used, 3, newest_age_days=300, snapshot_number=0)
-        assert admin.as_json(place.data_dir, "prune", "--dry-run", *self.flags)["clients"] == []
+        import_old_client(target.data_dir, idle, 3, newest_age_days=400, snapshot_number=0)
+        import_old_client(target.data_dir, used, 3, newest_age_days=300, snapshot_number=0)
+        assert admin.as_json(target.data_dir, "prune", "--dry-run", *self.flags)["clients"] == []
         flags = (*self.flags, "--idle-client-days", "365")
-        dry = admin.as_json(place.data_dir, "prune", "--dry-run", *flags)
+        dry = admin.as_json(target.data_dir, "prune", "--dry-run", *flags)
         assert (dry["idle_clients"], dry["versions"]) == (1, 0)
-        assert "idle" in admin.succeed(place.data_dir, "prune", "--yes", *flags)
-        assert [client["client_id"] for client in admin.as_lines(place.data_dir, "clients", "list")] == [used]
+        assert "idle" in admin.succeed(target.data_dir, "prune", "--yes", *flags)
+        assert [client["client_id"] for client in admin.as_lines(target.data_dir, "clients", "list")] == [used]
 
 
 def stderr_at_a_terminal(data_dir, *arguments):

@@ -32,7 +32,7 @@ class TestMisspeltVariables:
             ("TCSYNC_LISTEN", "LISTEN"),
         ],
     )
-    def test_the_right_one_is_named_and_helps(self, tmp_path, start_server, given, meant):
+    def test_the_correct_name_is_suggested_and_works(self, tmp_path, start_server, given, meant):
         """If this fails, a setting is ignored without a word."""
         data_dir = tmp_path / "data"
         status, line = start_refused("--data-dir", str(data_dir), "--listen", "127.0.0.1:0", **{given: "debug"})
@@ -41,20 +41,20 @@ class TestMisspeltVariables:
         # A command is as deaf as the server.
         assert meant in admin.refusal(data_dir, "clients", "list", status=2, **{given: "debug"})
 
-    def test_others_are_told_and_left_alone(self, start_server):
+    def test_unknown_variables_are_reported_and_ignored(self, start_server):
         """If this fails, another program's variable keeps a server from starting, or an odd one is not told."""
         server = start_server(env={"TCSYNC_SOMETHING_ELSE": "1", "TCSYNC_LIBRARY": "/x"})
         assert "warning: the environment variable TCSYNC_SOMETHING_ELSE sets nothing" in server.log
         assert "TCSYNC_LIBRARY" not in server.log
         admin.succeed(server.data_dir, "clients", "list", TCSYNC_SOMETHING_ELSE="1")
 
-    def test_an_empty_one_counts_too(self, tmp_path):
+    def test_an_empty_misspelt_variable_is_reported(self, tmp_path):
         """If this fails, a misspelt variable is found only once it has a value."""
         assert "TCSYNC_LOG_LEVEL" in start_refused("--data-dir", str(tmp_path / "d"), TCSYNC_LOG_LEVLE="")[1]
 
 
 class TestOptionsInForce:
-    def test_each_says_where_it_comes_from(self, start_server):
+    def test_each_option_names_its_source(self, start_server):
         """If this fails, an operator cannot find out which options a server runs with."""
         server = start_server(
             "--snapshot-days", "7", "--no-invite-only",
@@ -62,16 +62,16 @@ class TestOptionsInForce:
         )  # fmt: skip
         options = {row["name"]: row for row in admin.as_lines(server.data_dir, "options-in-force")}
 
-        def told(name):
+        def value_and_source(name):
             return options[name]["value"], options[name]["source"], options[name]["variable"]
 
-        assert told("snapshot-days") == ("7", "flag", None)
-        assert told("invite-only") == ("false", "flag", None)
-        assert told("memory-budget") == (str(64 << 20), "environment", "TCSYNC_MEMORY_BUDGET")
-        assert told("snapshot-versions") == ("50", "environment", "SNAPSHOT_VERSIONS")
-        assert told("idle-timeout") == ("75000", "default", None)
-        assert told("memtable-bytes") == (str(4 << 20), "derived", None)
-        assert told("data-dir") == (str(server.data_dir), "flag", None)
+        assert value_and_source("snapshot-days") == ("7", "flag", None)
+        assert value_and_source("invite-only") == ("false", "flag", None)
+        assert value_and_source("memory-budget") == (str(64 << 20), "environment", "TCSYNC_MEMORY_BUDGET")
+        assert value_and_source("snapshot-versions") == ("50", "environment", "SNAPSHOT_VERSIONS")
+        assert value_and_source("idle-timeout") == ("75000", "default", None)
+        assert value_and_source("memtable-bytes") == (str(4 << 20), "derived", None)
+        assert value_and_source("data-dir") == (str(server.data_dir), "flag", None)
         assert int(options["event-loops"]["value"]) >= 1
         table = run_bounded(
             [str(server_module.BINARY), "--help"], env=server_module.environment(), timeout_s=RUN_TIMEOUT_S
@@ -80,7 +80,7 @@ class TestOptionsInForce:
         text = admin.succeed(server.data_dir, "options-in-force")
         assert "running server" in text and "environment TCSYNC_MEMORY_BUDGET" in text
 
-    def test_without_a_server_it_says_what_one_would_have(self, tmp_path):
+    def test_shows_the_options_of_a_server_that_does_not_run(self, tmp_path):
         """If this fails, options can be looked at only when it is too late, or looking makes a data directory."""
         data_dir = tmp_path / "data"
         text = admin.succeed(data_dir, "options-in-force", "--log-level", "error", TCSYNC_IDLE_TIMEOUT="5000")
@@ -95,7 +95,7 @@ class TestOptionsInForce:
 
 
 class TestLogLevel:
-    def test_it_changes_while_serving(self, start_server):
+    def test_the_level_changes_while_serving(self, start_server):
         """If this fails, an operator must restart the server to see more of its log, which may hide the fault."""
         server = start_server()
         client_id = str(uuid.uuid4())
@@ -121,7 +121,7 @@ class TestLogLevel:
         levels = [line for line in server.log.splitlines() if "log level is" in line]
         assert len(levels) == 3, levels
 
-    def test_what_is_refused(self, start_server):
+    def test_invalid_levels_are_refused(self, start_server):
         """If this fails, a mistyped level silences the log."""
         server = start_server()
         assert "verbose" in admin.refusal(server.data_dir, "log-level", "verbose", status=2)
@@ -131,10 +131,10 @@ class TestLogLevel:
 
 
 class TestTop:
-    def test_who_asks_most_is_first(self, start_server):
+    def test_ranks_the_clients_with_the_most_requests(self, start_server):
         """If this fails, an operator cannot find a client that keeps the server busy under the limits."""
         server = start_server("--trusted-proxy", "127.0.0.1")
-        loud, large, wrong = (str(uuid.uuid4()) for _ in range(3))
+        busy, large, wrong = (str(uuid.uuid4()) for _ in range(3))
 
         def ask(client_id, source, path="/v1/client/snapshot", body=None):
             method, kind = ("POST", wire.SEGMENT_TYPE) if body else ("GET", None)
@@ -142,7 +142,7 @@ class TestTop:
 
         assert "no requests" in admin.succeed(server.data_dir, "top")
         for _ in range(20):
-            ask(loud, "203.0.113.1")
+            ask(busy, "203.0.113.1")
         assert ask(large, "203.0.113.2", f"/v1/client/add-version/{wire.NIL_VERSION}", b"x" * 300_000) == 200
         for _ in range(3):
             ask(wrong, "2001:db8:1:2::7", "/nothing/here")
@@ -160,7 +160,7 @@ class TestTop:
         )
         # On the operator's terminal alone, and by pseudonym.
         assert "203.0.113" not in server.log
-        assert all(client_id not in text for client_id in (loud, large, wrong))
+        assert all(client_id not in text for client_id in (busy, large, wrong))
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ class TestTop:
         ("unix:/" + "x" * 120, "bytes, longer than the"),
     ],
 )
-def test_listen_says_what_is_wrong(tmp_path, value, hint):
+def test_an_invalid_listen_address_is_explained(tmp_path, value, hint):
     """If this fails, the message about a mistake in the first option that people set does not help."""
     _, line = start_refused("--data-dir", str(tmp_path / "data"), LISTEN=value)
     assert hint in line and "IPv6" not in line.replace("[IPV6]", ""), line
@@ -190,7 +190,7 @@ def test_listen_says_what_is_wrong(tmp_path, value, hint):
     assert not (tmp_path / "data").exists()
 
 
-def test_who_is_told_an_address_can_use_it(tmp_path, start_server):
+def test_the_proposed_listen_address_works(tmp_path, start_server):
     """If this fails, the value that a message proposes for LISTEN is refused as well."""
     for meant in ("localhost:0", "127.0.0.1:0", f"unix:{tmp_path}/a.sock"):
         server = start_server(listen=None, env={"LISTEN": meant})

@@ -63,7 +63,7 @@ def versions_of(reference, client_id):
 
 
 @pytest.mark.parametrize("while_serving", [False, True], ids=["server-stopped", "server-running"])
-def test_no_replica_notices_the_move(reference, start_server, new_replica, while_serving):
+def test_replicas_continue_after_the_move(reference, start_server, new_replica, while_serving):
     """If this fails, a user who moves to tcsync loses tasks, or must set up every computer again."""
     user = User()
     laptop, desktop = new_replica(reference.url, user), new_replica(reference.url, user)
@@ -97,7 +97,7 @@ def test_no_replica_notices_the_move(reference, start_server, new_replica, while
     assert newcomer.export() == laptop.export()
 
 
-def test_what_cannot_be_moved_is_named(tmp_path, reference):
+def test_clients_that_cannot_be_moved_are_named(tmp_path, reference):
     """If this fails, a damaged history goes unnoticed in a move, or keeps all the others from moving."""
     good, without_latest = str(uuid.uuid4()), str(uuid.uuid4())
     for client_id in (good, without_latest):
@@ -134,7 +134,7 @@ def test_an_import_can_be_repeated(tmp_path, reference, start_server):
     assert wire.history(server.url, client_id) == versions_of(reference, client_id)
 
 
-def test_a_client_that_went_on_here_is_not_overwritten(tmp_path, reference, start_server):
+def test_a_client_with_newer_versions_is_not_overwritten(tmp_path, reference, start_server):
     """If this fails, importing an old database destroys versions that were synced since."""
     client_id = str(uuid.uuid4())
     server = start_server()
@@ -147,7 +147,7 @@ def test_a_client_that_went_on_here_is_not_overwritten(tmp_path, reference, star
     assert wire.history(server.url, client_id) == before
 
 
-def test_a_large_history_with_large_segments_moves(tmp_path, reference, start_server):
+def test_a_large_history_with_large_segments_is_imported(tmp_path, reference, start_server):
     """If this fails, the import of a large history runs out of memory, or sends requests over the server's limit."""
     client_id = str(uuid.uuid4())
     parent = wire.NIL_VERSION
@@ -167,7 +167,7 @@ def test_a_large_history_with_large_segments_moves(tmp_path, reference, start_se
     [(None, "cannot open"), (b"", "no such table"), (b"not a database at all" * 100, "not a database")],
     ids=["missing", "empty", "something-else"],
 )
-def test_what_is_no_such_database_is_refused(tmp_path, content, expected):
+def test_files_that_are_no_reference_database_are_refused(tmp_path, content, expected):
     """If this fails, a mistyped path looks like a successful move of nothing."""
     database = tmp_path / "some.sqlite3"
     if content is not None:
@@ -181,7 +181,7 @@ def test_what_is_no_such_database_is_refused(tmp_path, content, expected):
 class TestPrunedHistory:
     """A history whose owner removed the versions before the snapshot."""
 
-    def test_its_snapshot_comes_along(self, tmp_path, start_server):
+    def test_its_snapshot_is_imported(self, tmp_path, start_server):
         """If this fails, no new computer can start after the move."""
         database = tmp_path / "pruned.sqlite3"
         shutil.copyfile(PRUNED, database)
@@ -203,7 +203,7 @@ class TestPrunedHistory:
         )
         assert verified.returncode == 0, verified.stdout + verified.stderr
 
-    def test_a_new_computer_starts_and_everybody_goes_on(self, reference, start_server, new_replica):
+    def test_new_and_old_computers_sync_after_the_move(self, reference, start_server, new_replica):
         """If this fails, the moved snapshot is there and of no use."""
         user = User()
         laptop = new_replica(reference.url, user)
@@ -232,7 +232,7 @@ class TestPrunedHistory:
         assert set(laptop.export()) == tasks | {bread}
 
     @pytest.mark.parametrize("through_a_file", [False, True])
-    def test_it_moves_on_between_our_servers(self, tmp_path, start_server, through_a_file):
+    def test_it_can_be_exported_to_another_server(self, tmp_path, start_server, through_a_file):
         """If this fails, the snapshot is lost at the next move."""
         database = tmp_path / "pruned.sqlite3"
         shutil.copyfile(PRUNED, database)
@@ -256,7 +256,7 @@ class TestPrunedHistory:
         )
         assert done.returncode == 0 and "1 snapshot stored" in done.stdout, done.stderr
 
-    def test_a_snapshot_alone_is_not_moved_and_the_way_out_works(self, tmp_path, reference, start_server):
+    def test_a_lone_snapshot_is_refused_and_the_advice_works(self, tmp_path, reference, start_server):
         """If this fails, a history of which only the snapshot is left is lost in the move."""
         client_id, version_ids = make_chain(reference, 3, snapshot_at=2)
         remove_versions(reference, version_ids)
@@ -285,7 +285,7 @@ MISSING_ROWS = {
 
 
 @pytest.mark.parametrize("case", MISSING_ROWS.values(), ids=MISSING_ROWS.keys())
-def test_a_chain_with_a_missing_row(tmp_path, reference, start_server, case):
+def test_a_chain_with_a_missing_row_is_imported_up_to_the_gap(tmp_path, reference, start_server, case):
     """If this fails, the usable part of a damaged history is lost, or a loss looks like success."""
     missing, snapshot_at, versions, has_snapshot, can_start = case
     client_id, version_ids = make_chain(reference, 5, snapshot_at)
@@ -313,7 +313,7 @@ def test_a_chain_with_a_missing_row(tmp_path, reference, start_server, case):
     assert wire.get_snapshot(server.url, client_id).headers["X-Version-Id"] == latest
 
 
-def test_a_client_without_history_is_no_error(tmp_path, reference):
+def test_a_client_without_history_is_not_an_error(tmp_path, reference):
     """If this fails, a user who was set up and never synced makes every move look like a failure."""
     for latest in (None, wire.NIL_VERSION):
         with reference_server.connect(reference.database.parent) as database:
@@ -326,7 +326,7 @@ def test_a_client_without_history_is_no_error(tmp_path, reference):
     assert "2 clients without history" in done.stdout and "1 client: 2 versions added" in done.stdout
 
 
-def test_a_damaged_file_is_refused_and_what_the_message_says_helps(tmp_path, reference, start_server):
+def test_a_damaged_file_is_refused_and_the_advice_works(tmp_path, reference, start_server):
     """If this fails, an operator imports a damaged history in part, and notices when its owner does."""
     client_id, version_ids = make_chain(reference, 400)
     reference.close()
@@ -352,7 +352,7 @@ def test_a_damaged_file_is_refused_and_what_the_message_says_helps(tmp_path, ref
 
 
 @pytest.mark.parametrize("cut_at", [0.3, 0.7])
-def test_a_file_that_was_cut_is_refused(tmp_path, reference, cut_at):
+def test_a_truncated_file_is_refused(tmp_path, reference, cut_at):
     """If this fails, a copy that did not end looks like a database."""
     make_chain(reference, 400)
     reference.close()
@@ -365,7 +365,7 @@ def test_a_file_that_was_cut_is_refused(tmp_path, reference, cut_at):
     assert not (tmp_path / "data").exists()
 
 
-def test_a_directory_stands_for_the_file_in_it(tmp_path, reference):
+def test_a_directory_means_the_database_in_it(tmp_path, reference):
     """If this fails, an operator who gives the reference server's DATA_DIR gets a message that does not help."""
     make_chain(reference, 2)
     done = import_reference(reference.database.parent, tmp_path / "data")
@@ -376,7 +376,7 @@ def test_a_directory_stands_for_the_file_in_it(tmp_path, reference):
     assert str(tmp_path / "empty") in done.stderr and reference_server.FILE_NAME in done.stderr
 
 
-def test_a_copy_without_its_wal_is_told(tmp_path, reference, start_server):
+def test_a_copy_without_its_wal_is_reported(tmp_path, reference, start_server):
     """If this fails, a copy of a running server's file moves without its last syncs, and without a word."""
     client_id, version_ids = make_chain(reference, 3)
     writer = sqlite3.connect(reference.database, isolation_level=None)
@@ -400,7 +400,7 @@ def test_a_copy_without_its_wal_is_told(tmp_path, reference, start_server):
     assert wire.history(server.url, client_id)[-1].segment == b"the last"
 
 
-def test_a_url_is_answered_and_never_repeated(tmp_path):
+def test_a_database_url_is_refused_without_repeating_it(tmp_path):
     """If this fails, an operator with PostgreSQL gets no advice, or finds the database's password in a log."""
     for scheme in ("postgresql", "postgres"):
         done = import_reference(f"{scheme}://tcsync:hunter2@db.example/tcsync", tmp_path / "data")
@@ -411,7 +411,7 @@ def test_a_url_is_answered_and_never_repeated(tmp_path):
     assert not (tmp_path / "data").exists()
 
 
-def test_the_way_without_the_database(reference, start_server, new_replica):
+def test_the_advice_for_a_postgresql_url_keeps_all_tasks(reference, start_server, new_replica):
     """If this fails, the advice on a postgresql:// URL loses tasks."""
     user = User()
     laptop, desktop = new_replica(reference.url, user), new_replica(reference.url, user)
@@ -430,7 +430,7 @@ def test_the_way_without_the_database(reference, start_server, new_replica):
     assert set(desktop.export()) == set(newcomer.export()) == tasks
 
 
-def test_the_running_server_logs_what_came(reference, start_server):
+def test_the_running_server_logs_each_imported_client(reference, start_server):
     """If this fails, an operator cannot find out afterwards which clients were imported, from where, and when."""
     client_id, _ = make_chain(reference, 3, snapshot_at=1)
     make_chain(reference, 2)
@@ -447,7 +447,7 @@ def test_the_running_server_logs_what_came(reference, start_server):
     assert len([line for line in server.log.splitlines() if "imported" in line]) == 2
 
 
-def test_where_sqlite_cannot_write_the_answer_says_so(tmp_path, reference):
+def test_a_database_that_sqlite_cannot_open_for_writing_is_explained(tmp_path, reference):
     """If this fails, a copy on a read-only disk is "unable to open database file", without a reason."""
     make_chain(reference, 2)
     reference.close()

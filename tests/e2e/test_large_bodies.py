@@ -56,12 +56,12 @@ class Transport:
     def connect_slow_reader(self, server):
         """A connection for whose client the kernel keeps little."""
         host, port = server.addresses[0].rsplit(":", 1)
-        own = socket.socket()
-        own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, READER_KERNEL_BYTES)
-        own.settimeout(TIMEOUT_S)
-        own.connect((host, int(port)))
+        plain_socket = socket.socket()
+        plain_socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, READER_KERNEL_BYTES)
+        plain_socket.settimeout(TIMEOUT_S)
+        plain_socket.connect((host, int(port)))
         connection = self.connect(server)
-        connection.sock = self.context.wrap_socket(own, server_hostname=host) if self.context else own
+        connection.sock = self.context.wrap_socket(plain_socket, server_hostname=host) if self.context else plain_socket
         return connection
 
 
@@ -152,7 +152,7 @@ def test_large_bodies_pass_both_ways_in_little_memory(start_server, transport):
     server = start_server(*transport.flags, memory_bytes_max=256 * MIB)
     clients = [str(uuid.uuid4()) for _ in range(TRANSFERS)]
 
-    def there_and_back(number):
+    def upload_and_download(number):
         client_id = clients[number]
         answer = upload(transport.connect(server), number, ADD_VERSION, wire.SEGMENT_TYPE, client_id)
         assert answer.status == 200
@@ -161,7 +161,7 @@ def test_large_bodies_pass_both_ways_in_little_memory(start_server, transport):
         return version_id
 
     with ThreadPoolExecutor(TRANSFERS) as pool:
-        version_ids = list(pool.map(there_and_back, range(TRANSFERS)))
+        version_ids = list(pool.map(upload_and_download, range(TRANSFERS)))
     peak = peak_bytes(server)
     print(f"{TRANSFERS} transfers of {LARGE_MIB} MiB at a time, both ways: {peak / MIB:.0f} MiB resident at most")
     assert peak < 1.5 * BUDGET
@@ -190,7 +190,7 @@ def test_a_conflict_is_answered_before_the_body_is_sent(start_server, transport)
         connection.close()
 
 
-def test_transfers_that_stand_still_are_cut_off(start_server, transport):
+def test_stalled_transfers_time_out(start_server, transport):
     """If this fails, computers that fall asleep in the middle of a transfer take memory until the server is restarted,
     and then no transfer is served; or a part of a version is stored."""
     flags = ("--body-timeout", str(STALL_MS), "--metrics-listen", ANY_PORT)
@@ -231,7 +231,7 @@ def test_transfers_that_stand_still_are_cut_off(start_server, transport):
     assert peak_bytes(server) < 1.5 * BUDGET
 
 
-def test_uploads_that_are_cut_store_nothing(start_server, transport):
+def test_aborted_uploads_store_nothing(start_server, transport):
     """If this fails, a connection that breaks leaves a part of a version or of a snapshot, or takes space for ever.
     Over TLS it ends as one that breaks does, without a close_notify."""
     server = start_server(*transport.flags)
@@ -266,23 +266,23 @@ def test_a_large_history_moves_between_servers(start_server, tmp_path):
     """If this fails, a history with a large version or snapshot cannot leave its server. It passes the administration
     socket, which has no TLS."""
     plain = Transport()
-    here = start_server(memory_bytes_max=256 * MIB)
+    source = start_server(memory_bytes_max=256 * MIB)
     client_id = str(uuid.uuid4())
-    answer = upload(plain.connect(here), 1, ADD_VERSION, wire.SEGMENT_TYPE, client_id)
+    answer = upload(plain.connect(source), 1, ADD_VERSION, wire.SEGMENT_TYPE, client_id)
     add_snapshot = f"/v1/client/add-snapshot/{answer.headers['X-Version-Id']}"
-    assert upload(plain.connect(here), 2, add_snapshot, wire.SNAPSHOT_TYPE, client_id).status == 200
+    assert upload(plain.connect(source), 2, add_snapshot, wire.SNAPSHOT_TYPE, client_id).status == 200
     exported = tmp_path / "client.ndjson"
-    admin.succeed(here.data_dir, "clients", "export", client_id, "--output", exported)
-    assert peak_bytes(here) < 1.5 * BUDGET
-    here.stop()
+    admin.succeed(source.data_dir, "clients", "export", client_id, "--output", exported)
+    assert peak_bytes(source) < 1.5 * BUDGET
+    source.stop()
     with exported.open("rb") as lines:
         lines.seek(-4096, os.SEEK_END)
         last_line = json.loads(lines.read().splitlines()[-1])
     assert last_line["type"] == "replicas"  # behind the last piece
 
-    there = start_server(memory_bytes_max=256 * MIB)
-    totals = admin.as_json(there.data_dir, "clients", "import", exported)
+    target = start_server(memory_bytes_max=256 * MIB)
+    totals = admin.as_json(target.data_dir, "clients", "import", exported)
     assert (totals["versions_added"], totals["snapshots_stored"]) == (1, 1)
-    assert download(plain.connect(there), GET_CHILD, client_id) == (200, digest_of(1))
-    assert download(plain.connect(there), SNAPSHOT, client_id) == (200, digest_of(2))
-    assert peak_bytes(there) < 1.5 * BUDGET
+    assert download(plain.connect(target), GET_CHILD, client_id) == (200, digest_of(1))
+    assert download(plain.connect(target), SNAPSHOT, client_id) == (200, digest_of(2))
+    assert peak_bytes(target) < 1.5 * BUDGET

@@ -50,7 +50,7 @@ def places(secret):
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
-def test_no_place_of_a_request_reaches_the_log(start_server, log_format):
+def test_secrets_in_any_part_of_a_request_are_not_logged(start_server, log_format):
     """If this fails, a reader of the log can read or change the history of a user who made a mistake."""
     server = start_server("--log-level", "debug", "--log-format", log_format, "--trusted-proxy", "127.0.0.1")
     for secret in SECRETS:
@@ -63,7 +63,7 @@ def test_no_place_of_a_request_reaches_the_log(start_server, log_format):
         assert words in server.log
 
 
-def test_ordinary_mistakes_are_still_shown(server):
+def test_ordinary_mistakes_are_logged_with_their_text(server):
     """If this fails, the log has an error without its reason."""
     own = "X-Client-Id: 33333333-0000-4000-8000-000000000003"
     target = f"/v1/client/add-version/{wire.NIL_VERSION}"
@@ -75,7 +75,7 @@ def test_ordinary_mistakes_are_still_shown(server):
         assert words in server.log
 
 
-def test_a_bans_reason_and_an_invites_label(server):
+def test_reasons_of_bans_and_labels_of_invites_are_not_logged(server):
     """If this fails, the note of a ban, with a person's name, reaches every reader of the log."""
     client_id = "33333333-0000-4000-8000-000000000003"
     admin.add_chain(server.url, client_id, 1)
@@ -96,7 +96,7 @@ def test_a_bans_reason_and_an_invites_label(server):
     ["CLIENT_ID", "LISTEN", "TCSYNC_MEMORY_BUDGET", "TCSYNC_LOG_LEVEL", "CREATE_CLIENTS", "TCSYNC_TRUSTED_PROXY",
      "TCSYNC_METRICS_LISTEN"],
 )  # fmt: skip
-def test_option_values_in_errors(tmp_path, variable, secret):
+def test_errors_do_not_repeat_secrets_in_option_values(tmp_path, variable, secret):
     """If this fails, a secret that was put into the wrong variable stays in the journal for ever."""
     done = run_bounded(
         [str(server_module.BINARY), "--data-dir", str(tmp_path / "data")],
@@ -108,7 +108,7 @@ def test_option_values_in_errors(tmp_path, variable, secret):
     assert secret.lower() not in done.stderr.lower() and PASSWORD not in done.stderr, done.stderr
 
 
-def test_import_files(server, tmp_path):
+def test_contents_of_import_files_are_not_logged(server, tmp_path):
     """If this fails, a file that is none of ours ends up in the log."""
     path = tmp_path / "taskrc"
     path.write_text(f"sync.encryption_secret={SECRET}\n", encoding="utf-8")

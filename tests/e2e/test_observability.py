@@ -104,12 +104,12 @@ def without_suffix(name, known):
 
 
 class TestMetrics:
-    def test_the_text_is_as_promtool_wants_it(self, observed):
+    def test_promtool_accepts_the_metrics(self, observed):
         """If this fails, names or types break Prometheus' conventions."""
         observed.send_traffic()
         assert promtool("check", "metrics", stdin=observed.scrape()) == (0, "")
 
-    def test_counters_add_up_to_what_was_sent(self, observed):
+    def test_counters_match_the_sent_requests(self, observed):
         """If this fails, graphs and alerts show wrong traffic."""
         observed.send_traffic()
         found = samples(observed.scrape())
@@ -136,7 +136,7 @@ class TestMetrics:
         assert found["process_resident_memory_bytes"] > 1_000_000
         assert found['tcsync_connections_accepted_total{outcome="served"}'] >= 1
 
-    def test_clients_addresses_have_no_metrics(self, observed):
+    def test_the_addresses_for_clients_serve_no_metrics(self, observed):
         """If this fails, strangers read the server's traffic and load."""
         assert get(observed.server.addresses[0], "/metrics")[0] == 404
 
@@ -153,7 +153,7 @@ class TestMetrics:
 
 
 class TestHealth:
-    def test_it_is_on_every_address(self, start_server):
+    def test_every_address_serves_it(self, start_server):
         """If this fails, a supervisor that can reach only one address takes the server for dead."""
         observed = Observed(start_server, "--base-path", "/tasks")
         for address in (observed.server.addresses[0], observed.address):
@@ -163,7 +163,7 @@ class TestHealth:
                 assert get(address, path, "HEAD")[::2] == (200, "")
         assert get(observed.server.addresses[0], "/tasks/health")[0] == 200
 
-    def test_a_file_system_that_takes_no_more_shows(self, start_server):
+    def test_a_full_file_system_is_unhealthy(self, start_server):
         """If this fails, a server that can store nothing looks healthy, and no alert comes."""
         observed = Observed(start_server)
         address = observed.server.addresses[0]
@@ -188,7 +188,7 @@ class TestHealth:
             # a log which could not be written.
             observed.server.kill()
 
-    def test_less_free_disk_than_the_operator_wants_shows(self, start_server):
+    def test_low_disk_space_is_unhealthy(self, start_server):
         """If this fails, an operator learns of a filling disk when it is full."""
         observed = Observed(start_server, "--disk-free-bytes-min", str(1 << 60))
         status, _, body = get(observed.server.addresses[0], "/health")
@@ -204,12 +204,12 @@ class TestMonitoring:
         assert promtool("check", "config", MONITORING / "prometheus.yml")[0] == 0
         assert promtool("check", "rules", MONITORING / "alerts.yml")[0] == 0
 
-    def test_the_alerts_come_when_they_should(self):
+    def test_each_alert_fires_exactly_when_it_should(self):
         """If this fails, a failing server pages nobody, or a healthy one pages its operator at night."""
         status, output = promtool("test", "rules", MONITORING / "alerts_test.yml")
         assert status == 0, output
 
-    def test_every_alert_is_tested_and_says_what_to_do(self):
+    def test_every_alert_is_tested_and_gives_advice(self):
         """If this fails, an alert may never fire, or wakes an operator without advice."""
         text = (MONITORING / "alerts.yml").read_text("utf-8")
         alerts = re.findall(r"- alert: (\w+)\n(.*?)(?=\n      - alert|\Z)", text, re.S)
@@ -219,7 +219,7 @@ class TestMonitoring:
             assert f'alertname="{name}"' in tested, name
             assert "summary: " in rule and re.search(r"docs/operating\.md#[a-z-]+", rule), name
 
-    def test_they_speak_of_metrics_that_exist(self, observed):
+    def test_rules_and_dashboards_use_existing_metrics(self, observed):
         """If this fails, an alert or a panel is silent for ever."""
         observed.send_traffic()
         known = set(families(observed.scrape())) | ONLY_WITH_TLS
@@ -279,7 +279,7 @@ class Prometheus:
         self._log.close()
 
 
-def test_a_real_prometheus_reads_it(observed, tmp_path):
+def test_prometheus_scrapes_the_server(observed, tmp_path):
     """If this fails, operators get no metrics at all."""
     observed.send_traffic()
     prometheus = Prometheus(tmp_path, observed.address)

@@ -54,20 +54,20 @@ def check(tmp_path, limits):
         process.wait()
 
 
-def test_data_of_128_mib_is_enough(tmp_path):
+def test_the_server_runs_within_128_mib_of_data(tmp_path):
     """If this fails, a server in a service unit with LimitDATA=128M ends in std::terminate."""
     assert check(tmp_path, {resource.RLIMIT_DATA: 128 * MIB})
 
 
 @pytest.mark.parametrize("mib", [4, 8, 12, 16, 24, 32, 48, 64])
-def test_less_is_served_or_told(tmp_path, mib):
+def test_a_smaller_data_limit_is_survived_or_explained(tmp_path, mib):
     """If this fails, a limit that is too small ends the server without a word to its operator."""
     if not check(tmp_path, {resource.RLIMIT_DATA: mib * MIB}):
         # And nothing is damaged: with room, it starts.
         assert check(tmp_path, {})
 
 
-def test_threads(tmp_path):
+def test_a_limit_on_processes_is_survived_or_explained(tmp_path):
     """If this fails, a limit on processes ends the server without a word to its operator."""
     if os.geteuid() == 0:
         pytest.skip("the limit on processes does not hold for root")

@@ -15,21 +15,21 @@ CLIENT_ID = "0d2a71a1-9d0d-4b6c-8f0e-3f2b5d1c7a10"
 NOTICE_TIMEOUT_S = 30
 
 
-def everything_in(directory):
+def contents_of(directory):
     """Every file below a directory with its bytes."""
     return {path: path.read_bytes() if path.is_file() else None for path in directory.rglob("*")}
 
 
 def refused_start(data_dir):
     """A start that must fail without changing anything, naming no command that is not there; returns its last line."""
-    before = everything_in(data_dir)
+    before = contents_of(data_dir)
     done = run_bounded(
         [str(server_module.BINARY), "--data-dir", str(data_dir), "--listen", ANY_PORT],
         env=server_module.environment(),
         timeout_s=60,
     )
     assert done.returncode == 1, done.stderr
-    assert everything_in(data_dir) == before, "it was changed"
+    assert contents_of(data_dir) == before, "it was changed"
     line = done.stderr.splitlines()[-1]
     commands = run_bounded([str(server_module.BINARY), "--help"], timeout_s=60).stdout
     for command in re.findall(r"'tcsync-server ([a-z-]+)", line):
@@ -46,7 +46,7 @@ def health(server):
     return answer.status, json.loads(answer.body)
 
 
-def test_an_incomplete_directory_is_refused_until_it_is_whole(start_server, tmp_path):
+def test_an_incomplete_directory_is_refused_until_it_is_complete(start_server, tmp_path):
     """If this fails, a server deletes the rest of its users' data and looks healthy."""
     server = start_server(data_dir=tmp_path / "data")
     expected = admin.add_chain(server.url, CLIENT_ID, 5)
@@ -63,7 +63,7 @@ def test_an_incomplete_directory_is_refused_until_it_is_whole(start_server, tmp_
     assert version_ids(server) == expected
 
 
-def test_a_damaged_log_is_refused_accepted_told_and_acknowledged(start_server, tmp_path):
+def test_a_damaged_log_is_refused_until_the_loss_is_accepted(start_server, tmp_path):
     """If this fails, acknowledged versions go without a word, or the cure that the message names does not help."""
     server = start_server("--metrics-listen", ANY_PORT, data_dir=tmp_path / "data")
     expected = admin.add_chain(server.url, CLIENT_ID, 20)
@@ -74,9 +74,9 @@ def test_a_damaged_log_is_refused_accepted_told_and_acknowledged(start_server, t
     log.write_bytes(text)
 
     line = refused_start(server.data_dir)
-    said = re.search(r"this loses (\d+) bytes with up to (\d+) versions that were acknowledged", line)
-    assert said, line
-    lost = int(said[2])
+    loss = re.search(r"this loses (\d+) bytes with up to (\d+) versions that were acknowledged", line)
+    assert loss, line
+    lost = int(loss[2])
     assert 1 < lost < 20
     assert "'tcsync-server repair-log'" in line
 
@@ -106,7 +106,7 @@ def test_a_damaged_log_is_refused_accepted_told_and_acknowledged(start_server, t
     wait_until(lambda: "notes" not in health(server)[1], NOTICE_TIMEOUT_S, "the note is gone from /health")
 
 
-def test_a_directory_that_is_moved_away_stops_writes_until_it_is_back(start_server, tmp_path):
+def test_writes_stop_while_the_directory_is_moved_away(start_server, tmp_path):
     """If this fails, a server acknowledges versions that it does not keep, and looks healthy."""
     server = start_server(data_dir=tmp_path / "data")
     expected = admin.add_chain(server.url, CLIENT_ID, 3)
@@ -132,7 +132,7 @@ def test_a_directory_that_is_moved_away_stops_writes_until_it_is_back(start_serv
     assert version_ids(server) == expected
 
 
-def test_a_limit_on_file_sizes_is_a_full_disk(start_server, tmp_path):
+def test_a_file_size_limit_acts_like_a_full_disk(start_server, tmp_path):
     """If this fails, a service with LimitFSIZE ends without a word in the middle of its work."""
     server = start_server(data_dir=tmp_path / "data")
     expected = admin.add_chain(server.url, CLIENT_ID, 1)

@@ -4,7 +4,7 @@ import admin
 from taskwarrior import User
 
 
-def test_the_replica_that_knows_more_carries_on(start_server, new_replica, tmp_path):
+def test_a_replica_ahead_of_the_restored_server_is_accepted(start_server, new_replica, tmp_path):
     """If this fails, restoring a backup ends sync for every user who synced since it was made."""
     server, user = start_server(), User()
     laptop, desktop = new_replica(server.url, user), new_replica(server.url, user)
@@ -46,7 +46,7 @@ def test_the_replica_that_knows_more_carries_on(start_server, new_replica, tmp_p
     assert verified["clients"] == 1 and verified["problems"] == []
 
 
-def test_without_leave_nothing_is_overwritten(start_server, new_replica, tmp_path):
+def test_a_diverged_replica_is_refused_without_acceptance(start_server, new_replica, tmp_path):
     """If this fails, a replica of another history takes over a client's, just by asking."""
     server, user = start_server(), User()
     laptop = new_replica(server.url, user)

@@ -109,7 +109,7 @@ def damage(data_dir, kind, how, which):
 class TestSalvage:
     @pytest.mark.parametrize("how", DAMAGES)
     @pytest.mark.parametrize("kind", KINDS)
-    def test_each_kind_of_file(self, original, tmp_path, kind, how):
+    def test_salvages_the_rest_after_losing_any_file(self, original, tmp_path, kind, how):
         """If this fails, one lost file loses all users' histories, or part of a history passes for the whole."""
         intact, histories = original
         for which in ("one", "all") if kind in ("table", "blob") else ("all",):
@@ -152,7 +152,7 @@ class TestSalvage:
                 verified = admin.as_json(fresh, "verify")
                 assert verified["clients"] == len(found) and verified["problems"] == []
 
-    def test_an_intact_directory(self, original, tmp_path):
+    def test_an_intact_directory_is_salvaged_completely(self, original, tmp_path):
         """If this fails, salvage finds damage where there is none."""
         intact, histories = original
         before = digest_of(intact)
@@ -161,7 +161,7 @@ class TestSalvage:
         assert f"{CLIENTS} clients" in text and "damage" not in text
         assert histories_in(output.read_text(encoding="utf-8")) == histories and digest_of(intact) == before
 
-    def test_with_a_backup_everything_comes_back(self, original, tmp_path):
+    def test_a_backup_completes_the_salvaged_data(self, original, tmp_path):
         """If this fails, the way back that the documentation describes does not lead back."""
         intact, histories = original
         data_dir, backups, fresh = tmp_path / "data", tmp_path / "backups", tmp_path / "fresh"
@@ -177,7 +177,7 @@ class TestSalvage:
         assert histories_in(admin.succeed(fresh, "clients", "export", "--all")) == histories
         assert admin.as_json(fresh, "verify")["problems"] == []
 
-    def test_what_cannot_be(self, server, original, tmp_path):
+    def test_impossible_salvages_are_refused(self, server, original, tmp_path):
         """If this fails, salvage reads files that a server is writing, or its message does not help."""
         output = tmp_path / "out.jsonl"
         nowhere = tmp_path / "none"
@@ -188,7 +188,7 @@ class TestSalvage:
         assert "exists already" in admin.refusal(nowhere, "salvage", original[0], "--output", output)
         assert output.read_text(encoding="utf-8") == "mine"
 
-    def test_format_and_what_is_left_in_the_temporary_directory(self, original, tmp_path):
+    def test_a_lost_format_file_is_salvaged_without_leftovers(self, original, tmp_path):
         """If this fails, a lost FORMAT loses everything, or each salvage leaves a copy behind."""
         data_dir, temporary = tmp_path / "data", tmp_path / "temporary"
         shutil.copytree(original[0], data_dir)
@@ -235,13 +235,13 @@ class TestSkipDamaged:
         admin.succeed(fresh, "clients", "import", output)
         assert admin.as_json(fresh, "verify")["problems"] == []
 
-    def test_with_a_server(self, damaged, start_server, tmp_path):
+    def test_skips_damaged_records_of_a_running_server(self, damaged, start_server, tmp_path):
         """If this fails, the way out of a damaged server needs it stopped."""
         server = start_server(data_dir=damaged)
         done = admin.run(server.data_dir, "clients", "export", "--all", "--skip-damaged", "--output", tmp_path / "out")
         assert done.returncode == 1 and histories_in((tmp_path / "out").read_text(encoding="utf-8"))
 
-    def test_nothing_is_damaged(self, original, tmp_path):
+    def test_an_undamaged_export_succeeds(self, original, tmp_path):
         """If this fails, scripts take a good export for a bad one."""
         data_dir = tmp_path / "data"
         shutil.copytree(original[0], data_dir)

@@ -104,7 +104,7 @@ class TestStart:
         server = start_server(data_dir=tmp_path / "new")
         assert stat.S_IMODE(server.data_dir.stat().st_mode) == 0o700
 
-    def test_several_addresses(self, start_server, user, socket_path):
+    def test_serves_several_addresses(self, start_server, user, socket_path):
         """If this fails, only one of several --listen flags counts, or each has a history of its own."""
         server = start_server(listen=[ANY_PORT, ANY_PORT, f"unix:{socket_path}"])
         first, second = (f"http://{address}" for address in server.addresses)
@@ -115,7 +115,7 @@ class TestStart:
         assert wire.history(second, user.client_id) == history
         assert wire.history(f"unix:{socket_path}", user.client_id) == history
 
-    def test_ipv6(self, start_server):
+    def test_serves_ipv6(self, start_server):
         """If this fails, the server cannot be reached over IPv6, or says its address in a form that no URL takes."""
         with socket.socket(socket.AF_INET6) as probe:
             try:
@@ -128,14 +128,14 @@ class TestStart:
 
 
 class TestUnixSocket:
-    def test_answers_and_leaves_no_file(self, start_server, socket_path):
+    def test_is_served_and_removed_at_exit(self, start_server, socket_path):
         """If this fails, a reverse proxy on a unix socket cannot reach the server, or finds a dead socket later."""
         server = start_server(listen=[f"unix:{socket_path}"])
         assert wire.index(f"unix:{socket_path}").status == 200
         server.stop()
         assert not os.path.lexists(socket_path)
 
-    def test_left_by_a_crash_is_replaced(self, start_server, socket_path):
+    def test_a_stale_socket_is_replaced(self, start_server, socket_path):
         """If this fails, a server that crashed once does not start again until an operator removes a file."""
         server = start_server(listen=[f"unix:{socket_path}"])
         server.kill()
@@ -143,7 +143,7 @@ class TestUnixSocket:
         server.start()
         assert wire.index(f"unix:{socket_path}").status == 200
 
-    def test_of_a_running_server_is_respected(self, start_server, socket_path, empty_dir):
+    def test_the_socket_of_a_running_server_is_refused(self, start_server, socket_path, empty_dir):
         """If this fails, a second server silently cuts off the first one's users."""
         start_server(listen=[f"unix:{socket_path}"])
         data_dir = empty_dir / "data"
@@ -151,7 +151,7 @@ class TestUnixSocket:
         assert wire.index(f"unix:{socket_path}").status == 200
         assert not data_dir.exists()
 
-    def test_other_file_in_its_place_is_respected(self, socket_path, empty_dir):
+    def test_a_file_at_its_path_is_refused(self, socket_path, empty_dir):
         """If this fails, a mistyped socket path deletes a user's file."""
         Path(socket_path).write_text("precious", encoding="utf-8")
         refusal(empty_dir, "--data-dir", str(empty_dir / "data"), "--listen", f"unix:{socket_path}")
@@ -160,7 +160,7 @@ class TestUnixSocket:
 
 class TestRefusals:
     @pytest.mark.parametrize(
-        ("arguments", "culprit"),
+        ("arguments", "named_part"),
         [
             ("--nope", "--nope"),
             ("--data-dri=elsewhere", "--data-dri"),
@@ -178,10 +178,10 @@ class TestRefusals:
             ("--no-create-clients=maybe", "--no-create-clients"),
         ],
     )
-    def test_bad_flag(self, empty_dir, arguments, culprit):
+    def test_an_invalid_flag_is_refused(self, empty_dir, arguments, named_part):
         """If this fails, a typing error starts a server that is not the one that was meant, or leaves a mess."""
         usable = ["--data-dir", str(empty_dir / "data"), "--listen", ANY_PORT]
-        assert culprit in refusal(empty_dir, *usable, *arguments.split(" "))
+        assert named_part in refusal(empty_dir, *usable, *arguments.split(" "))
         assert not any(empty_dir.iterdir())
 
     @pytest.mark.parametrize(
@@ -194,14 +194,14 @@ class TestRefusals:
             ("SNAPSHOT_DAYS", "14d"),
         ],
     )
-    def test_bad_variable(self, empty_dir, variable, value):
+    def test_an_invalid_variable_is_refused(self, empty_dir, variable, value):
         """If this fails, an error in a unit or compose file passes unnoticed, or is not named."""
         variables = {"DATA_DIR": str(empty_dir / "data"), "LISTEN": ANY_PORT, variable: value}
         line = refusal(empty_dir, **variables)
         assert value in line
         assert not any(empty_dir.iterdir())
 
-    def test_second_server_on_the_same_directory(self, server, user, empty_dir):
+    def test_a_second_server_on_the_same_directory_is_refused(self, server, user, empty_dir):
         """If this fails, two servers write one directory and destroy it, or the refused one disturbs the other."""
         add_chain(server.url, user.client_id, 3)
         history = wire.history(server.url, user.client_id)
@@ -213,7 +213,7 @@ class TestRefusals:
         server.restart()
         assert wire.history(server.url, user.client_id) == history
 
-    def test_port_in_use(self, server, empty_dir):
+    def test_a_port_in_use_is_refused(self, server, empty_dir):
         """If this fails, a server without its port seems to run, or does not say which port it is about."""
         data_dir = empty_dir / "data"
         address = server.addresses[0]
@@ -221,7 +221,7 @@ class TestRefusals:
         assert not data_dir.exists()
         assert wire.index(server.url).status == 200
 
-    def test_data_directory_beneath_a_file(self, empty_dir):
+    def test_a_data_directory_beneath_a_file_is_refused(self, empty_dir):
         """If this fails, a data directory that cannot exist is reported in a riddle, or not at all."""
         file = empty_dir / "file"
         file.write_text("precious", encoding="utf-8")
@@ -230,7 +230,7 @@ class TestRefusals:
         assert file.read_text(encoding="utf-8") == "precious"
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-    def test_data_directory_in_a_read_only_one(self, empty_dir):
+    def test_a_data_directory_in_a_read_only_one_is_refused(self, empty_dir):
         """If this fails, a data directory without the right to write is reported in a riddle, or not at all."""
         empty_dir.chmod(0o500)
         data_dir = str(empty_dir / "data")
@@ -238,20 +238,20 @@ class TestRefusals:
 
 
 class TestVariables:
-    def test_listen_and_data_dir(self, start_server, tmp_path):
+    def test_listen_and_data_dir_take_effect(self, start_server, tmp_path):
         """If this fails, a container that is set up by its environment listens or stores elsewhere."""
         data_dir = tmp_path / "from-variable"
         server = start_server(data_dir=None, listen=None, env={"LISTEN": ANY_PORT, "DATA_DIR": str(data_dir)})
         assert wire.index(server.url).status == 200
         assert any(data_dir.iterdir())
 
-    def test_listen_takes_several(self, start_server, socket_path):
+    def test_listen_accepts_several_addresses(self, start_server, socket_path):
         """If this fails, a setup of the reference server with several addresses in LISTEN does not start here."""
         server = start_server(listen=None, env={"LISTEN": f"{ANY_PORT},unix:{socket_path}"})
         assert wire.index(server.url).status == 200
         assert wire.index(f"unix:{socket_path}").status == 200
 
-    def test_client_id(self, start_server):
+    def test_client_id_limits_the_clients(self, start_server):
         """If this fails, CLIENT_ID lets other clients use the server."""
         allowed = [str(uuid.uuid4()) for _ in range(2)]
         server = start_server(env={"CLIENT_ID": ",".join(allowed)})
@@ -259,7 +259,7 @@ class TestVariables:
         assert wire.add_version(server.url, str(uuid.uuid4())).status == 403
 
     @pytest.mark.parametrize(("value", "status"), [("true", 200), ("false", 404)])
-    def test_create_clients(self, start_server, user, value, status):
+    def test_create_clients_decides_about_new_clients(self, start_server, user, value, status):
         """If this fails, CREATE_CLIENTS does not decide whether new users may come."""
         server = start_server(env={"CREATE_CLIENTS": value})
         assert wire.add_version(server.url, user.client_id).status == status
@@ -273,7 +273,7 @@ class TestVariables:
         ],
         ids=["flag", "variable", "both"],
     )
-    def test_snapshot_versions(self, start_server, user, flags, env, target):
+    def test_snapshot_versions_decides_when_a_snapshot_is_requested(self, start_server, user, flags, env, target):
         """If this fails, the wish for more or fewer snapshots is not heeded."""
         server = start_server(*flags, env=env)
         (first,) = add_chain(server.url, user.client_id, 1)
@@ -291,7 +291,7 @@ class TestVariables:
         server = start_server(env={"SNAPSHOT_DAYS": "7"})
         assert wire.index(server.url).status == 200
 
-    def test_flags_win(self, start_server, user, tmp_path):
+    def test_flags_override_variables(self, start_server, user, tmp_path):
         """If this fails, a person at the command line cannot overrule the environment.
 
         A variable that a flag overrules is not even read: a mistake in it does not matter.
@@ -311,7 +311,7 @@ class TestVariables:
         assert wire.add_version(server.url, user.client_id).status == 200
         assert wire.add_version(server.url, stranger).status == 403
 
-    def test_no_create_clients_wins(self, start_server, user):
+    def test_no_create_clients_overrides_its_variable(self, start_server, user):
         """If this fails, --no-create-clients at the command line leaves the door open."""
         server = start_server("--no-create-clients", env={"CREATE_CLIENTS": "true"})
         assert wire.add_version(server.url, user.client_id).status == 404

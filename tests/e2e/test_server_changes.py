@@ -5,7 +5,7 @@ import wire
 
 
 @pytest.mark.parametrize("ending", ["stop", "kill"])
-def test_server_restarts_in_between(server, two_computers, user, ending):
+def test_sync_continues_after_a_restart(server, two_computers, user, ending):
     """If this fails, a restart or a crash of the server loses acknowledged versions, or breaks the next sync."""
     first, second = two_computers
     first.add("Before the restart")
@@ -24,7 +24,7 @@ def test_server_restarts_in_between(server, two_computers, user, ending):
     assert second.export() == first.export()
 
 
-def test_base_path(start_server, user, new_replica):
+def test_sync_works_under_a_base_path(start_server, user, new_replica):
     """If this fails, a server behind a path of a shared web site cannot be reached, or ignores the path."""
     server = start_server("--base-path", "/some/path")
     first, second = (new_replica(f"{server.url}/some/path", user) for _ in range(2))
@@ -70,7 +70,7 @@ def test_replica_moves_to_another_server(start_server, user, new_replica, record
     assert moved.export() == fresh.export()
 
 
-def test_replica_without_a_change_brings_nothing_to_another_server(start_server, user, new_replica):
+def test_a_replica_without_changes_sends_nothing_to_another_server(start_server, user, new_replica):
     """Not a promise of ours but of the client, which our docs explain: a replica pushes changes, never its state.
 
     If this fails, the client has learned to upload a snapshot by itself, and the advice to change a task after moving

@@ -74,7 +74,7 @@ def test_request_in_flight_is_finished(server, user, upload):
     assert [version.segment for version in wire.history(server.url, user.client_id)] == [SEGMENT]
 
 
-def test_client_that_never_finishes_does_not_hold_the_exit(server, user, upload):
+def test_an_unfinished_request_does_not_delay_the_exit(server, user, upload):
     """If this fails, one stuck client keeps the server from restarting, until the init system kills it."""
     server.send_signal(signal.SIGTERM)
     server.wait_for_exit()
@@ -82,7 +82,7 @@ def test_client_that_never_finishes_does_not_hold_the_exit(server, user, upload)
     assert wire.history(server.url, user.client_id) == []
 
 
-def test_idle_connection_does_not_hold_the_exit(server):
+def test_an_idle_connection_does_not_delay_the_exit(server):
     """If this fails, every restart waits for the keep-alive connections that real clients leave open."""
     connection = wire.connect(server.url)
     connection.request("GET", "/")

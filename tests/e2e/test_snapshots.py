@@ -34,8 +34,8 @@ def test_fresh_computer_starts_from_a_snapshot(server, user, new_replica, record
     assert [exchange.operation for exchange in recorder.exchanges[:2]] == ["snapshot", "get-child-version"]
     assert recorder.exchanges[0].status == 200
     assert recorder.exchanges[0].headers["X-Version-Id"] == last_snapshot
-    walked_from = [exchange.argument for exchange in recorder.of("get-child-version") if exchange.status == 200]
-    assert walked_from == [last_snapshot, *(version.version_id for version in versions_after[:-1])]
-    assert len(walked_from) <= VERSIONS_PER_SNAPSHOT
+    fetched_parents = [exchange.argument for exchange in recorder.of("get-child-version") if exchange.status == 200]
+    assert fetched_parents == [last_snapshot, *(version.version_id for version in versions_after[:-1])]
+    assert len(fetched_parents) <= VERSIONS_PER_SNAPSHOT
     assert fresh.export()[task]["description"] == f"Change {VERSIONS - 1}"
     assert fresh.export() == first.export()

@@ -16,7 +16,7 @@ from support import wait_until
 MIB = 1 << 20
 
 
-def marked(size):
+def bytes_with_marker(size):
     """Bytes with a text in them that is nowhere else, and the text."""
     marker = f"marker {uuid.uuid4()}".encode()
     noise = os.urandom(size)
@@ -37,12 +37,12 @@ def add_marked_client(url):
     """A client with everything in every size, and the markers in it."""
     client_id, parent_id, markers = str(uuid.uuid4()), wire.NIL_VERSION, []
     for size in (500, 17_000, 20_480, MIB):
-        segment, marker = marked(size)
+        segment, marker = bytes_with_marker(size)
         answer = wire.add_version(url, client_id, parent_id, segment)
         assert answer.status == 200, answer
         parent_id = answer.headers["X-Version-Id"]
         markers.append(marker)
-        snapshot, marker = marked(size + 1)
+        snapshot, marker = bytes_with_marker(size + 1)
         assert wire.add_snapshot(url, client_id, parent_id, snapshot).status == 200
         markers.append(marker)
     return client_id, markers
@@ -70,8 +70,8 @@ def upload_until_refused(url, client_id, size, limit=1000):
     raise AssertionError(f"{limit} versions were taken")
 
 
-class TestTheCap:
-    def test_a_strangers_bytes_are_room_again(self, start_server):
+class TestTotalCap:
+    def test_deleting_a_client_frees_its_bytes_under_the_cap(self, start_server):
         """If this fails, a stranger who fills the server once has stopped it for all users and for ever."""
         server = start_server("--total-bytes-max", "5M")
         stranger, owner = str(uuid.uuid4()), str(uuid.uuid4())
@@ -95,7 +95,7 @@ class TestTheCap:
             assert stats["live_bytes"] < 2_000
             assert bytes_in(server.data_dir / "rocksdb") - stats["backend"]["rocksdb_log_bytes"] < MIB
 
-    def test_what_is_on_its_way_is_all_that_goes_over(self, start_server):
+    def test_only_running_uploads_may_exceed_the_cap(self, start_server):
         """If this fails, a crowd exceeds the cap by its uploads between two looks at the disk."""
         server = start_server(
             "--total-bytes-max", "2M", "--body-bytes-max", "1M", "--bodies-in-flight-bytes-max", "4M",
@@ -124,7 +124,7 @@ class TestTheCap:
 
 
 class TestErasure:
-    def test_nothing_is_left_and_backups_are_named(self, server, tmp_path):
+    def test_erases_every_byte_and_names_the_backups(self, server, tmp_path):
         """If this fails, an operator tells a user that everything is gone, and it is not."""
         first, second = tmp_path / "first", tmp_path / "second"
         client_id, markers = add_marked_client(server.url)
@@ -155,27 +155,27 @@ class TestErasure:
         assert drill["verification"]["problems"] == []
         assert files_with(second, markers) and len(files_with(first, other_markers)) >= 5
 
-    def test_the_words_of_the_command(self, server, tmp_path):
+    def test_the_advice_of_the_command_works(self, server, tmp_path):
         """If this fails, the cure that it names does not work."""
         client_id, markers = add_marked_client(server.url)
         backups = tmp_path / "backups"
         admin.succeed(server.data_dir, "backup", backups)
         server.stop()
-        said = admin.succeed(server.data_dir, "clients", "delete", client_id, "--yes")
-        assert f"{client_id} is deleted" in said and "These backups still have them" in said
-        cure = next(line for line in said.splitlines() if "--remove" in line).split("tcsync-server ")[1].split()
-        assert cure == ["backups", str(backups), "--remove", "1"]
-        line = admin.refusal(server.data_dir, *cure, status=2)
+        output = admin.succeed(server.data_dir, "clients", "delete", client_id, "--yes")
+        assert f"{client_id} is deleted" in output and "These backups still have them" in output
+        advice = next(line for line in output.splitlines() if "--remove" in line).split("tcsync-server ")[1].split()
+        assert advice == ["backups", str(backups), "--remove", "1"]
+        line = admin.refusal(server.data_dir, *advice, status=2)
         assert "--yes" in line and files_with(backups, markers)
         for numbers in ("7", "1,7"):
             assert "no backup 7" in admin.refusal(server.data_dir, "backups", backups, "--remove", numbers, "--yes")
         assert files_with(backups, markers), "a part was removed"
-        admin.succeed(server.data_dir, *cure, "--yes")
+        admin.succeed(server.data_dir, *advice, "--yes")
         assert files_with(backups, markers) == []
         for nonsense in ("0", "one", "1,,2", "-1"):
             admin.refusal(server.data_dir, "backups", backups, f"--remove={nonsense}", "--yes", status=2)
 
-    def test_removing_the_backups_with_it(self, server, tmp_path):
+    def test_removes_the_backups_on_request(self, server, tmp_path):
         """If this fails, one step of an erasure is forgotten."""
         backups = tmp_path / "backups"
         kept = str(uuid.uuid4())
@@ -191,7 +191,7 @@ class TestErasure:
         assert files_with(server.data_dir, markers) + files_with(backups, markers) == []
         assert len(wire.history(server.url, kept)) == 2
 
-    def test_a_server_that_was_killed_does_the_rest(self, start_server):
+    def test_an_erasure_is_completed_after_a_kill(self, start_server):
         """If this fails, the bytes of a client that was deleted just before a crash stay for ever."""
         server = start_server()
         client_id, markers = add_marked_client(server.url)
@@ -207,7 +207,7 @@ class TestErasure:
 
 class TestCompact:
     @pytest.mark.parametrize("running", [True, False])
-    def test_replaced_snapshots_give_their_bytes_back(self, server, running):
+    def test_a_compaction_frees_the_bytes_of_replaced_snapshots(self, server, running):
         """If this fails, an operator whose disk fills up with dead bytes cannot free it."""
         client_id, parent_id = str(uuid.uuid4()), wire.NIL_VERSION
         for _ in range(12):
@@ -225,7 +225,7 @@ class TestCompact:
         assert files < 2 * MIB
         assert admin.as_json(server.data_dir, "verify")["problems"] == []
 
-    def test_clients_are_served_meanwhile(self, server):
+    def test_clients_are_served_during_a_compaction(self, server):
         """If this fails, making room stops the service."""
         owner = str(uuid.uuid4())
         for _ in range(3):
@@ -243,7 +243,7 @@ class TestCompact:
 
 
 class TestFigures:
-    def test_the_last_backup_is_remembered(self, start_server, tmp_path):
+    def test_the_time_of_the_last_backup_survives_a_restart(self, start_server, tmp_path):
         """If this fails, the nightly backup stops unnoticed."""
         server = start_server("--metrics-listen", "unix:" + str(tmp_path / "metrics.sock"))
 
@@ -260,18 +260,18 @@ class TestFigures:
         server.stop()
         assert admin.as_json(server.data_dir, "stats")["last_backup"] >= before, "a restart forgets it"
 
-    def test_live_and_dead_bytes(self, server):
+    def test_live_and_dead_bytes_are_reported(self, server):
         """If this fails, an operator cannot tell a server that is full from one that is untidy."""
         client_id = str(uuid.uuid4())
         admin.add_chain(server.url, client_id, 1, b"x" * 1_000_000)
         stats = admin.as_json(server.data_dir, "stats")
         assert 1_000_000 <= stats["live_bytes"] <= 1_001_000
         assert stats["dead_bytes"] == max(0, stats["bytes_on_disk"] - stats["live_bytes"])
-        said = admin.succeed(server.data_dir, "stats")
-        assert "data of clients" in said and "last backup" in said
+        output = admin.succeed(server.data_dir, "stats")
+        assert "data of clients" in output and "last backup" in output
 
 
-class TestAFullDisk:
+class TestFullDisk:
     @pytest.fixture
     def small_disk(self, tmp_path):
         """A file system of its own, so that it can be filled to the last byte."""
@@ -285,7 +285,7 @@ class TestAFullDisk:
         yield path
         subprocess.run(["umount", "--lazy", path], check=True)
 
-    def test_an_operator_makes_room(self, start_server, small_disk, tmp_path):
+    def test_an_operator_can_free_space(self, start_server, small_disk, tmp_path):
         """If this fails, a full disk is the end: nothing that an operator can do there makes room."""
         server = start_server(
             "--disk-free-bytes-min", "0", "--client-bytes-max", "0", "--memory-budget", "16M",

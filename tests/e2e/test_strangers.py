@@ -25,7 +25,7 @@ def a_random_first_parent(url, client_id, _):
     added(url, client_id, str(uuid.uuid4()))
 
 
-def a_first_parent_that_looks_like_ours(url, client_id, _):
+def a_first_parent_with_a_version_number(url, client_id, _):
     """Numbers are in the IDs that the server makes: such a parent claims a place in a chain."""
     latest = added(url, client_id, "00000000-0007-8000-8000-000000000001")
     added(url, client_id, latest)
@@ -53,7 +53,7 @@ def a_garbage_snapshot_at_each_allowed_version(url, client_id, _):
         assert wire.add_snapshot(url, client_id, version_id, b"\0").status == 200
 
 
-def snapshots_of_versions_that_are_not_here(url, client_id, _):
+def snapshots_of_unknown_versions(url, client_id, _):
     latest = added(url, client_id, str(uuid.uuid4()))
     for version_id in (wire.NIL_VERSION, str(uuid.uuid4())):
         assert wire.add_snapshot(url, client_id, version_id, os.urandom(50)).status == 200
@@ -65,20 +65,20 @@ def a_snapshot_at_a_foreign_first_version(url, client_id, _):
     assert wire.add_snapshot(url, client_id, latest, os.urandom(200_000)).status == 200
 
 
-def questions_from_versions_that_are_not_here(url, client_id, _):
+def reads_from_unknown_versions(url, client_id, _):
     added(url, client_id, wire.NIL_VERSION)
     for _number in range(12):
         assert wire.get_child_version(url, client_id, str(uuid.uuid4())).status == 410
 
 
-def an_accepted_carrying_on_without_a_snapshot(url, client_id, data_dir):
+def an_accepted_replica_without_a_snapshot(url, client_id, data_dir):
     for version_id in admin.add_chain(url, client_id, 3):
         assert wire.add_snapshot(url, client_id, version_id).status == 200
     admin.succeed(data_dir, "clients", "accept-diverged", client_id)
     added(url, client_id, str(uuid.uuid4()))
 
 
-def versions_that_lost_a_race(url, client_id, _):
+def versions_refused_in_a_race(url, client_id, _):
     ids = admin.add_chain(url, client_id, 2)
     for parent_id in (wire.NIL_VERSION, ids[0], str(uuid.uuid4())):
         assert wire.add_version(url, client_id, parent_id).status == 409
@@ -87,16 +87,16 @@ def versions_that_lost_a_race(url, client_id, _):
 # Each request, and the words of the notes about it.
 CASES = {
     a_random_first_parent: [CANNOT_START],
-    a_first_parent_that_looks_like_ours: [CANNOT_START],
+    a_first_parent_with_a_version_number: [CANNOT_START],
     a_first_parent_of_the_highest_number: [CANNOT_START],
     no_snapshot_for_long: [],
     tiny_and_garbage_segments: [],
     a_garbage_snapshot_at_each_allowed_version: [],
-    snapshots_of_versions_that_are_not_here: [CANNOT_START],
+    snapshots_of_unknown_versions: [CANNOT_START],
     a_snapshot_at_a_foreign_first_version: [],
-    questions_from_versions_that_are_not_here: [AHEAD],
-    an_accepted_carrying_on_without_a_snapshot: [CANNOT_START],
-    versions_that_lost_a_race: [],
+    reads_from_unknown_versions: [AHEAD],
+    an_accepted_replica_without_a_snapshot: [CANNOT_START],
+    versions_refused_in_a_race: [],
 }
 
 
@@ -110,7 +110,7 @@ def check_notes(verification, expected):
             assert any(word in note for note in notes), (client_id, notes)
 
 
-def test_nothing_that_a_stranger_may_do_is_damage(start_server, tmp_path):
+def test_permitted_requests_of_strangers_are_not_reported_as_damage(start_server, tmp_path):
     """If this fails, one request of a stranger's makes every check of the operator's fail for ever."""
     server = start_server("--new-clients-per-address-day", "0")
     expected = {}

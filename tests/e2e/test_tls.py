@@ -43,7 +43,7 @@ def curl(*arguments):
     return run_bounded(["curl", "--silent", "--show-error", *map(str, arguments)], timeout_s=60)
 
 
-def test_curl_verifies_it(server, authority):
+def test_curl_verifies_the_certificate(server, authority):
     """If this fails, no ordinary client gets through, or any certificate would do."""
     assert server.url.startswith("https://")
     trusted = curl(
@@ -53,14 +53,14 @@ def test_curl_verifies_it(server, authority):
     assert curl(server.url).returncode == 60, "curl's code for a certificate of an unknown authority"
 
 
-def test_plain_http_gets_a_sentence(server):
+def test_plain_http_gets_an_explanation(server):
     """If this fails, a person who wrote http:// sees a broken connection and no reason."""
     answer = curl("--write-out", "%{http_code}", server.url.replace("https://", "http://"))
     assert answer.stdout.endswith("400")
     assert "https://" in answer.stdout
 
 
-def test_hangup_reads_the_certificate_again(server, authority, pair):
+def test_hangup_reloads_the_certificate(server, authority, pair):
     """If this fails, renewing a certificate needs a restart, breaks connections, or a mistake takes the server down."""
     first = shown_certificate(server)
     context = ssl.create_default_context(cafile=authority.file)
@@ -110,7 +110,7 @@ def test_closing_the_terminal_stops_the_server(tmp_path):
 
 
 @pytest.mark.parametrize("flag", ["--tls-cert", "--tls-key"])
-def test_half_a_pair_does_not_start(tmp_path, pair, flag):
+def test_a_certificate_without_a_key_is_refused(tmp_path, pair, flag):
     """If this fails, a server that was meant to speak TLS speaks plain HTTP."""
     command = [str(BINARY), "--data-dir", str(tmp_path / "data"), "--listen", "127.0.0.1:0", flag, str(pair[0])]
     done = run_bounded(command, timeout_s=60)
@@ -119,7 +119,7 @@ def test_half_a_pair_does_not_start(tmp_path, pair, flag):
     assert not (tmp_path / "data").exists()
 
 
-def test_taskwarrior_syncs_through_it(server, user, authority, new_replica):
+def test_taskwarrior_syncs_over_tls(server, user, authority, new_replica):
     """If this fails, real clients cannot use the built-in TLS."""
     first, second = (new_replica(server.url, user) for _ in range(2))
     added = first.add("over", "TLS")

@@ -28,7 +28,7 @@ def test_second_computer_starts_with_the_same_tasks(two_computers):
     assert second.export() == first.export()
 
 
-def test_edits_travel_both_ways(two_computers):
+def test_edits_sync_both_ways(two_computers):
     """If this fails, changes of one computer do not arrive on the other, in one of the two directions."""
     first, second = two_computers
     task = first.add("Buy milk")
@@ -45,7 +45,7 @@ def test_edits_travel_both_ways(two_computers):
     assert first.export() == second.export()
 
 
-def test_completion_travels(two_computers):
+def test_completion_syncs(two_computers):
     """If this fails, a task that is done on one computer stays pending on the other."""
     first, second = two_computers
     task = first.add("Buy milk")
@@ -56,7 +56,7 @@ def test_completion_travels(two_computers):
     assert first.export() == second.export()
 
 
-def test_deletion_travels(two_computers):
+def test_deletion_syncs(two_computers):
     """If this fails, a task that is deleted on one computer lives on on the other."""
     first, second = two_computers
     deleted, kept = first.add("Buy milk"), first.add("Buy bread")
@@ -68,7 +68,7 @@ def test_deletion_travels(two_computers):
     assert first.export() == second.export()
 
 
-def test_edits_of_both_before_either_syncs_are_all_kept(two_computers):
+def test_offline_edits_of_both_computers_are_kept(two_computers):
     """If this fails, working offline on two computers loses one's changes or makes the two differ."""
     first, second = two_computers
     shared = first.add("Buy milk")
@@ -121,13 +121,13 @@ def test_computers_that_push_at_the_same_instant_agree(server, user, new_replica
     rounds = 5
     recorders = [record(server.url) for _ in range(2)]
     replicas = [new_replica(recorder.url, user) for recorder in recorders]
-    both_have_arrived = threading.Barrier(2, timeout=RACE_TIMEOUT_S)
+    both_pushes_arrived = threading.Barrier(2, timeout=RACE_TIMEOUT_S)
     with ThreadPoolExecutor(2) as pool:
         for number in range(rounds):
             for replica, recorder in zip(replicas, recorders, strict=True):
                 replica.add(f"Round {number}")
                 recorder.exchanges.clear()
-                recorder.before_next("add-version", both_have_arrived.wait)
+                recorder.before_next("add-version", both_pushes_arrived.wait)
             list(pool.map(lambda replica: replica.sync(), replicas))
             statuses = [status for recorder in recorders for status in recorder.statuses("add-version")]
             assert sorted(statuses) == [200, 200, 409]
@@ -138,7 +138,7 @@ def test_computers_that_push_at_the_same_instant_agree(server, user, new_replica
 
 
 @pytest.mark.parametrize("size", [900_000, 3_000_000])
-def test_big_task_travels(two_computers, size):
+def test_a_big_task_syncs(two_computers, size):
     """If this fails, one long note stops a user's sync for ever.
 
     A replica packs about 1,000,000 bytes of operations into a version, but never splits a single operation: the larger

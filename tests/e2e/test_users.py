@@ -107,7 +107,7 @@ def test_data_directory_and_log_never_hold_plaintext(server, user, two_computers
 
     stored = b"\0".join(path.read_bytes() for path in server.data_dir.rglob("*") if path.is_file())
     assert segment[:32] in stored, "the search does not look where the data is"
-    for name, found_in in (("data directory", stored), ("log", server.log.encode())):
-        assert MARKER.encode() not in found_in, f"a description is in the {name}"
-        assert user.secret.encode() not in found_in, f"the secret is in the {name}"
-        assert bytes.fromhex(user.secret) not in found_in, f"the secret's bytes are in the {name}"
+    for name, content in (("data directory", stored), ("log", server.log.encode())):
+        assert MARKER.encode() not in content, f"a description is in the {name}"
+        assert user.secret.encode() not in content, f"the secret is in the {name}"
+        assert bytes.fromhex(user.secret) not in content, f"the secret's bytes are in the {name}"

@@ -149,7 +149,7 @@ def _prerequisite_is_missing(reason):
     pytest.skip(reason)
 
 
-def _lacking(program):
+def _missing_part(program):
     """The missing part of this entry of `programs`; nothing if it is there."""
     name, _, oldest = program.partition(">=")
     if not shutil.which(name) and not Path(name).is_file():
@@ -160,13 +160,13 @@ def _lacking(program):
     found = re.search(r"\d+(\.\d+)*", printed.stdout)
     if found and [int(part) for part in found[0].split(".")] >= [int(part) for part in oldest.split(".")]:
         return None
-    here = found[0] if found else f"not known ({(printed.stdout + printed.stderr).strip()[:200]})"
-    return f"{name} {oldest} or later, and the release here is {here}"
+    installed = found[0] if found else f"not known ({(printed.stdout + printed.stderr).strip()[:200]})"
+    return f"{name} {oldest} or later, and the release here is {installed}"
 
 
 def build(language):
     """Builds the example and returns the command that runs it; the test is skipped where a prerequisite is missing."""
-    if missing := [lacking for program in language.programs if (lacking := _lacking(program))]:
+    if missing := [missing_part for program in language.programs if (missing_part := _missing_part(program))]:
         _prerequisite_is_missing(f"the example in {language.name} needs {'; and '.join(missing)}")
     output = OUTPUT / language.name
     output.mkdir(parents=True, exist_ok=True)

@@ -150,7 +150,7 @@ class PeerHandler final : public http::Handler {
 };
 
 // If this fails, limits by address take all clients for one.
-TEST_F(HttplibAdapterTest, HandlerLearnsWhoAsks) {
+TEST_F(HttplibAdapterTest, HandlerGetsThePeerAddress) {
   PeerHandler handler;
   httplib::Server server;
   MountOnHttplib(server, handler, "");
@@ -165,7 +165,7 @@ TEST_F(HttplibAdapterTest, HandlerLearnsWhoAsks) {
 }
 
 // If this fails, segments are stored with a changed byte, or cut at some size.
-TEST_F(HttplibAdapterTest, BodiesAreNotChanged) {
+TEST_F(HttplibAdapterTest, BodiesPassUnchanged) {
   std::string body(kBodyBytesMax, '\0');
   for (size_t index = 0; index < body.size(); ++index) {
     body[index] = static_cast<char>(index * index >> 3);
@@ -175,7 +175,7 @@ TEST_F(HttplibAdapterTest, BodiesAreNotChanged) {
 }
 
 // If this fails, clients that send in chunks cannot sync.
-TEST_F(HttplibAdapterTest, TakesChunks) {
+TEST_F(HttplibAdapterTest, ChunkedBodiesAreAccepted) {
   const httplib::Result added = client_->Post(
       Target("add-version"), {{"X-Client-Id", kClientId}},
       [](size_t offset, httplib::DataSink& sink) {
@@ -191,7 +191,7 @@ TEST_F(HttplibAdapterTest, TakesChunks) {
 }
 
 // If this fails, tcsync's bound on an inflated body is not in force.
-TEST_F(HttplibAdapterTest, HandlerInflates) {
+TEST_F(HttplibAdapterTest, TheHandlerDecompressesBodies) {
   EXPECT_EQ(
       AddVersion(Gzip(std::string(2 * kBodyBytesMax, 'x')), {{"Content-Encoding", "gzip"}})->status,
       413);
@@ -201,7 +201,7 @@ TEST_F(HttplibAdapterTest, HandlerInflates) {
 }
 
 // If this fails, a compressed body that was cut short is stored as a whole one.
-TEST_F(HttplibAdapterTest, CutShortGzipIsRefused) {
+TEST_F(HttplibAdapterTest, TruncatedGzipIsRefused) {
   std::string packed = Gzip("a history segment");
   packed.resize(packed.size() - 10);
   EXPECT_EQ(AddVersion(packed, {{"Content-Encoding", "gzip"}})->status, 400);
@@ -210,7 +210,7 @@ TEST_F(HttplibAdapterTest, CutShortGzipIsRefused) {
 }
 
 // If this fails, a form sent here by mistake is taken apart, or ends in a 500.
-TEST_F(HttplibAdapterTest, FormIsRefused) {
+TEST_F(HttplibAdapterTest, AMultipartFormIsRefused) {
   const httplib::Result result =
       AddVersion("--x\r\n\r\n\r\n--x--\r\n", {}, "multipart/form-data; boundary=x");
   ASSERT_TRUE(result);
@@ -220,7 +220,7 @@ TEST_F(HttplibAdapterTest, FormIsRefused) {
 }
 
 // If this fails, the rest of a refused body is taken for the next request of the connection.
-TEST_F(HttplibAdapterTest, RefusedBodyDoesNotDisturbWhatFollows) {
+TEST_F(HttplibAdapterTest, ARequestAfterARefusedBodyIsServed) {
   EXPECT_EQ(AddVersion(std::string(kBodyBytesMax + 1, 'x'))->status, 413);
   ExpectInStep();
   EXPECT_EQ(AddVersion("x", {}, "text/plain")->status, 400);
@@ -228,7 +228,7 @@ TEST_F(HttplibAdapterTest, RefusedBodyDoesNotDisturbWhatFollows) {
 }
 
 // If this fails, the answer that cpp-httplib gives itself may be kept by a cache.
-TEST_F(HttplibAdapterTest, BodyOverHttplibsMaximum) {
+TEST_F(HttplibAdapterTest, ABodyOverHttplibsMaximumIsRefused) {
   const httplib::Result result = AddVersion(std::string(2 * kBodyBytesMax + 1, 'x'));
   ASSERT_TRUE(result);
   EXPECT_EQ(result->status, 413);
@@ -236,7 +236,7 @@ TEST_F(HttplibAdapterTest, BodyOverHttplibsMaximum) {
 }
 
 // If this fails, a client that forgets the length holds a thread until the read timeout.
-TEST_F(HttplibAdapterTest, NoLengthIsNoBody) {
+TEST_F(HttplibAdapterTest, APostWithoutALengthHasNoBody) {
   const std::string request =
       absl::StrCat("POST ", Target("add-version"), " HTTP/1.1\r\nX-Client-Id: ", kClientId,
                    "\r\nContent-Type: ", kSegmentType, "\r\n\r\n");
@@ -287,7 +287,7 @@ TEST_F(HttplibAdapterTest, OnlyTheBasePathIsRouted) {
 }
 
 // If this fails, one long or strange path stops the whole program.
-TEST_F(HttplibAdapterTest, LongAndStrangePaths) {
+TEST_F(HttplibAdapterTest, LongAndUnusualPathsAreNotFound) {
   for (const std::string& target :
        {"/my.tasks/" + std::string(8000, 'x'), std::string("/my.tasks/%0A%00%FF")}) {
     const httplib::Result result = client_->Get(target);

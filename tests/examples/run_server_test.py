@@ -63,7 +63,7 @@ class RunServerTest(unittest.TestCase):
         self.assertEqual(0, done.returncode, done.stderr)
         self.assertRegex(done.stdout, r"^tcsync-server \d+\.\d+\.\d+\n$")
 
-    def test_bad_flag(self):
+    def test_an_invalid_flag_is_refused(self):
         """If this fails, a mistake in a flag is found late, or leaves a data directory."""
         done = self.run_script("--nope")
         self.assertEqual(2, done.returncode)
@@ -71,7 +71,7 @@ class RunServerTest(unittest.TestCase):
         self.assertEqual("", done.stdout)
         self.assertEqual([], list(self.directory.iterdir()))
 
-    def test_serves(self):
+    def test_starts_and_stops_a_server(self):
         """If this fails, the script gives no server, or one that does not stop as it should."""
         process = subprocess.Popen(
             [self.script, "--listen", "127.0.0.1:0", "--base-path=/tasks"],
@@ -102,7 +102,7 @@ class RunServerTest(unittest.TestCase):
         self.assertEqual("URL", self.credentials(output))
         self.assertTrue((self.directory / "data").is_dir())
 
-    def test_url_of_credentials(self):
+    def test_the_printed_url_reaches_the_server(self):
         """If this fails, the lines to paste do not lead to the server that was started."""
         # An address that cannot be bound: the credentials are printed, and then the server ends.
         done = self.run_script("--listen", "192.0.2.1:8443", "--base-path", "/tasks/")

@@ -65,11 +65,11 @@ def read_answer(connection, method="POST"):
     return wire.Response(answer.status, answer.headers, answer.read())
 
 
-def lacks(language, what):
-    return what in embedders.LANGUAGES[language].lacks
+def lacks(language, feature):
+    return feature in embedders.LANGUAGES[language].lacks
 
 
-def send_and_read_to_the_end(connection, data):
+def exchange_until_closed(connection, data):
     """All that the server answers before it closes the connection, which may be before it has taken everything."""
     received = b""
     with contextlib.suppress(OSError):
@@ -81,7 +81,7 @@ def send_and_read_to_the_end(connection, data):
     return received
 
 
-def together(count, function):
+def run_concurrently(count, function):
     """Runs function(0) to function(count - 1) at the same time."""
     barrier = threading.Barrier(count)
 
@@ -93,7 +93,7 @@ def together(count, function):
         return list(pool.map(run, range(count)))
 
 
-def test_many_replicas_at_a_time(start):
+def test_concurrent_replicas_lose_no_version(start):
     """If this fails, versions are lost when many replicas add them at the same time."""
     embedder = start()
     clients = [new_id() for _ in range(REPLICAS)]
@@ -111,8 +111,8 @@ def test_many_replicas_at_a_time(start):
         connection.close()
         return segments
 
-    added = together(REPLICAS, replica)
-    histories = together(REPLICAS, lambda number: wire.history(embedder.url, clients[number]))
+    added = run_concurrently(REPLICAS, replica)
+    histories = run_concurrently(REPLICAS, lambda number: wire.history(embedder.url, clients[number]))
     assert [[version.segment for version in history] for history in histories] == added
     embedder.restart()
     assert [version.segment for version in wire.history(embedder.url, clients[-1])] == added[-1]
@@ -121,18 +121,18 @@ def test_many_replicas_at_a_time(start):
 def test_taskwarrior_syncs(start, user, new_replica):
     """If this fails, a user of the example cannot sync two computers."""
     embedder = start()
-    here, there = (new_replica(embedder.url, user) for _ in range(2))
-    first = here.add("water the plants")
-    here.sync()
-    there.sync()
-    second = there.add("feed the cat")
-    there.sync()
-    here.sync()
-    assert here.export() == there.export()
-    assert set(here.export()) == {first, second}
+    laptop, desktop = (new_replica(embedder.url, user) for _ in range(2))
+    first = laptop.add("water the plants")
+    laptop.sync()
+    desktop.sync()
+    second = desktop.add("feed the cat")
+    desktop.sync()
+    laptop.sync()
+    assert laptop.export() == desktop.export()
+    assert set(laptop.export()) == {first, second}
 
 
-def test_answers_are_those_of_the_server(start, start_server):
+def test_answers_equal_those_of_tcsync_server(start, start_server):
     """If this fails, replicas get other answers than from tcsync-server: paths, methods or answers are changed."""
     embedder, server = start(), start_server()
     known, unknown = new_id(), new_id()
@@ -224,7 +224,7 @@ def test_unusual_clients_are_served(start, language):
     assert [version.segment for version in wire.history(embedder.url, client_id)] == stored
 
 
-def test_requests_that_do_not_wait_for_answers_are_served(start, language):
+def test_pipelined_requests_are_served(start, language):
     """If this fails, clients that pipeline get wrong answers, or none."""
     if lacks(language, "further requests"):
         pytest.skip(f"the HTTP server of {language} takes one request a connection")
@@ -251,13 +251,13 @@ def test_requests_that_do_not_wait_for_answers_are_served(start, language):
     assert bodies == [segment, segment[::-1]]
 
 
-def test_heads_that_two_servers_may_read_differently_store_nothing(start, language):
+def test_ambiguous_heads_store_nothing(start, language):
     """If this fails, two different lengths let a request hide in another one's body."""
     embedder = start()
     client_id = new_id()
     head = upload_head(client_id, 7)
     chunks = b"7\r\nsegment\r\n0\r\n\r\n"
-    for evil, body in (
+    for ambiguous_head, body in (
         (head.replace(b"\r\n\r\n", b"\r\nContent-Length: 8\r\n\r\n"), b"segment"),
         (head.replace(b"Content-Length: 7", b"Content-Length: +7"), b"segment"),
         (head.replace(b"Content-Length: 7", b"Content-Length: -7"), b"segment"),
@@ -269,11 +269,11 @@ def test_heads_that_two_servers_may_read_differently_store_nothing(start, langua
             b"fffffffffffffffff7\r\nsegment\r\n0\r\n\r\n",
         ),
     ):
-        if b"+7" in evil and lacks(language, "strict lengths"):
+        if b"+7" in ambiguous_head and lacks(language, "strict lengths"):
             continue
         with raw_connection(embedder) as connection:
-            answer = send_and_read_to_the_end(connection, evil + body)
-        assert not answer or answer.split(b" ", 2)[1] in (b"400", b"411", b"501"), (evil, answer)
+            answer = exchange_until_closed(connection, ambiguous_head + body)
+        assert not answer or answer.split(b" ", 2)[1] in (b"400", b"411", b"501"), (ambiguous_head, answer)
     assert wire.history(embedder.url, client_id) == []
 
 
@@ -284,7 +284,7 @@ def framing(request, language):
     return request.param
 
 
-def test_a_body_that_breaks_off_is_not_stored(start, framing):
+def test_a_truncated_body_is_not_stored(start, framing):
     """If this fails, a part of a version is stored as the whole, and no replica can read on."""
     embedder = start()
     client_id, segment = new_id(), content("broken", 3 * MIB)
@@ -295,12 +295,12 @@ def test_a_body_that_breaks_off_is_not_stored(start, framing):
             head = head.replace(f"Content-Length: {len(segment)}".encode(), b"Transfer-Encoding: chunked")
             body = b"".join(chunked(body))
         with raw_connection(embedder) as connection:
-            send_and_read_to_the_end(connection, head + body)
+            exchange_until_closed(connection, head + body)
         assert wire.history(embedder.url, client_id) == [], f"after {sent} bytes"
     assert wire.add_version(embedder.url, client_id, segment=segment).status == 200
 
 
-def test_a_client_that_vanishes_takes_nothing_with_it(start):
+def test_a_lost_client_leaves_no_memory_behind(start):
     """If this fails, clients that vanish in the middle of an answer or a body keep their memory for ever."""
     embedder = start(TCSYNC_MEMORY_BUDGET="16M", TCSYNC_CLIENT_BYTES_MAX="0")
     client_id, segment = new_id(), content("large", 20 * MIB)
@@ -321,7 +321,7 @@ def test_a_client_that_vanishes_takes_nothing_with_it(start):
     assert wire.history(embedder.url, client_id)[0].segment == segment
 
 
-def test_idle_connections_do_not_keep_others_out(start):
+def test_idle_connections_do_not_block_others(start):
     """If this fails, a thousand idle connections, of which half have begun a request, stop the program."""
     embedder = start()
     before = embedder.resident_bytes()
@@ -388,13 +388,13 @@ def test_stalled_uploads_take_little_memory(start):
             connection.sendall(segment[STALLED_SENT:])
             return read_answer(connection).status
 
-    together(STALLED_UPLOADS, send_half)
+    run_concurrently(STALLED_UPLOADS, send_half)
     wait_until(lambda: embedder.bytes_under_way() == 0, wire.TIMEOUT_S, "the example has read all bytes")
     during = embedder.resident_bytes()
     print(f"{STALLED_UPLOADS} stalled uploads: {before / MIB:.0f} MiB before, {during / MIB:.0f} MiB during")
     assert during - before < STALLED_BUDGET
     # They were all under way: each can continue.
-    assert together(STALLED_UPLOADS, send_rest) == [200] * STALLED_UPLOADS
+    assert run_concurrently(STALLED_UPLOADS, send_rest) == [200] * STALLED_UPLOADS
     assert wire.history(embedder.url, clients[0])[0].segment == segment
 
 
@@ -430,7 +430,7 @@ class Writer:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_end_answers_what_it_stores(start, number):
+def test_a_stop_answers_every_stored_version(start, number):
     """If this fails, a restart of the program loses an acknowledged version, or stores one without an answer."""
     embedder = start()
     writers = [Writer(embedder) for _ in range(RUNNING_UPLOADS)]
@@ -455,7 +455,7 @@ def test_the_end_answers_what_it_stores(start, number):
         assert stored == writer.acknowledged or (not is_in_time and stored[:-1] == writer.acknowledged)
 
 
-def test_the_end_does_not_wait_for_a_stalled_upload_for_ever(start):
+def test_a_stop_does_not_wait_for_a_stalled_upload(start):
     """If this fails, a stalled client keeps the program from stopping."""
     embedder = start()
     sockets = embedder.open_sockets()
@@ -487,7 +487,7 @@ def test_a_port_in_use_is_refused(start, tmp_path):
     assert wire.index(embedder.url).status == 200
 
 
-def test_a_wrong_option_is_refused(start, tmp_path):
+def test_an_invalid_option_is_refused(start, tmp_path):
     """If this fails, a mistyped option is ignored, and its operator does not learn so."""
     embedder = start()
     embedder.stop()

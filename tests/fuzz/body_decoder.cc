@@ -53,10 +53,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const size_t piece_bytes = input.TakeByte() + size_t{1};
   const uint64_t declared_bytes = uint64_t{input.TakeByte()} << (input.TakeByte() % 64);
   const absl::string_view bytes = input.rest();
-  const fuzz::Outcome whole = fuzz::Collect(coding, declared_bytes, bytes, bytes.size() + 1);
-  fuzz::Expect(fuzz::Collect(coding, declared_bytes, bytes, piece_bytes) == whole,
+  const fuzz::Outcome in_one_piece = fuzz::Collect(coding, declared_bytes, bytes, bytes.size() + 1);
+  fuzz::Expect(fuzz::Collect(coding, declared_bytes, bytes, piece_bytes) == in_one_piece,
                "a body in pieces is the body as a whole");
-  fuzz::Expect(fuzz::Collect(coding, 0, bytes, 1) == whole,
+  fuzz::Expect(fuzz::Collect(coding, 0, bytes, 1) == in_one_piece,
                "a body byte by byte, of unknown size, is the body as a whole");
   static_cast<void>(http::ParseContentCoding(bytes));
   return 0;

@@ -17,8 +17,8 @@
 namespace tcsync::fuzz {
 namespace {
 
-const Uuid kSomebody = *Uuid::Parse("c11e4700-0000-4000-8000-000000000001");
-const Uuid kSomebodyElse = *Uuid::Parse("c11e4700-0000-4000-8000-000000000002");
+const Uuid kFirstClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000001");
+const Uuid kSecondClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000002");
 
 // The pieces of a part, as if they were stored.
 class PartSource final : public PieceSource {
@@ -63,7 +63,7 @@ class Writer {
   void Begin(const ImportRequest& request) {
     // Another client's line keeps two parts of one client apart.
     if (last_client_id_ == request.client_id) {
-      AddClient(request.client_id == kSomebody ? kSomebodyElse : kSomebody, 0);
+      AddClient(request.client_id == kFirstClient ? kSecondClient : kFirstClient, 0);
     }
     last_client_id_ = request.client_id;
     AddClient(request.client_id, request.created_unix_seconds);
@@ -116,8 +116,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   const std::string written = fuzz::Writer().Write(*page);
-  const auto again = admin::ParseExportLines(written, kNow + 1);
-  fuzz::Expect(again.ok(), "an export can be imported");
-  fuzz::Expect(fuzz::Writer().Write(*again) == written, "an export is the same after an import");
+  const auto reparsed = admin::ParseExportLines(written, kNow + 1);
+  fuzz::Expect(reparsed.ok(), "an export can be imported");
+  fuzz::Expect(fuzz::Writer().Write(*reparsed) == written, "an export is the same after an import");
   return 0;
 }

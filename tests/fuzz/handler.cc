@@ -164,14 +164,14 @@ class Session {
       case http::Endpoint::kAddVersion:
         return AddedVersion(client, route.version_id, request, is_plain, answer);
       case http::Endpoint::kGetChildVersion:
-        return GotChild(client, route.version_id, answer);
+        return CheckChild(client, route.version_id, answer);
       case http::Endpoint::kAddSnapshot:
         if (answer.status != 200) return;
         client.has_unknown_snapshot |= !is_plain;
         client.snapshots.emplace_back(route.version_id, request.body);
         return;
       case http::Endpoint::kGetSnapshot:
-        return GotSnapshot(client, answer);
+        return CheckSnapshot(client, answer);
       default:
         return;
     }
@@ -194,7 +194,7 @@ class Session {
                             is_plain ? std::optional<std::string>(request.body) : std::nullopt});
   }
 
-  static void GotChild(Client& client, const Uuid& parent, const Answer& answer) {
+  static void CheckChild(Client& client, const Uuid& parent, const Answer& answer) {
     Client::Link* child = nullptr;
     for (Client::Link& link : client.chain) {
       if (link.parent == parent) child = &link;
@@ -211,7 +211,7 @@ class Session {
     Expect(answer.body == *child->segment, "a child has the bytes that were acknowledged");
   }
 
-  static void GotSnapshot(const Client& client, const Answer& answer) {
+  static void CheckSnapshot(const Client& client, const Answer& answer) {
     if (answer.status != 200) return;
     const std::string& version_id = answer.headers.at("X-Version-Id");
     bool is_known = client.has_unknown_snapshot;

@@ -24,13 +24,13 @@ constexpr size_t kPlacesMax = 64;
 
 std::string running;  // the name of a failure
 
-void Run(const std::string& input, const std::string& what, uint64_t& count) {
-  running = what;
+void Run(const std::string& input, const std::string& name, uint64_t& count) {
+  running = name;
   LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(input.data()), input.size());
   ++count;
 }
 
-void RunAround(const std::filesystem::path& path, uint64_t& count) {
+void RunVariants(const std::filesystem::path& path, uint64_t& count) {
   std::ifstream file(path, std::ios::binary);
   const std::string input(std::istreambuf_iterator<char>(file), {});
   Run(input, path.string(), count);
@@ -70,7 +70,7 @@ int main(int argument_count, char** arguments) {
     std::abort();
   });
   uint64_t count = 0;
-  for (const std::filesystem::path& path : paths) RunAround(path, count);
+  for (const std::filesystem::path& path : paths) RunVariants(path, count);
   std::cout << paths.size() << " files, " << count << " inputs\n";
   return 0;
 }

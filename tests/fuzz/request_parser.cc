@@ -33,8 +33,8 @@ std::string Receive(absl::string_view input, size_t piece_bytes) {
   const PeerAddress peer = PeerAddress::Local();
   std::string seen;
   std::string waiting;
-  bool goes_on = true;
-  for (size_t count = 0; goes_on && count < kRequestsMax; ++count) {
+  bool is_open = true;
+  for (size_t count = 0; is_open && count < kRequestsMax; ++count) {
     listener::RequestParser parser(handler, scratch, peer);
     // Bytes behind the request before are parsed first, as a connection does.
     ParseAll(parser, waiting);
@@ -56,8 +56,8 @@ std::string Receive(absl::string_view input, size_t piece_bytes) {
     // Whether the end of such a body was received with the piece that was too much is chance, and
     // with it whether the connection stays open.
     if (response->status == 413) break;
-    goes_on = parser.CanKeepAlive();
-    absl::StrAppend(&seen, goes_on, parser.IsHttp10(), parser.IsHeadMethod(), "\n");
+    is_open = parser.CanKeepAlive();
+    absl::StrAppend(&seen, is_open, parser.IsHttp10(), parser.IsHeadMethod(), "\n");
   }
   for (const std::string& head : handler.heads) absl::StrAppend(&seen, "[", head, "]");
   absl::StrAppend(&seen, handler.finished, " finished");
@@ -73,11 +73,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::Input input(data, size);
   const size_t piece_bytes = input.TakeByte() + size_t{1};
   const absl::string_view bytes = input.rest();
-  const std::string whole = fuzz::Receive(bytes, std::max<size_t>(bytes.size(), 1));
+  const std::string in_one_piece = fuzz::Receive(bytes, std::max<size_t>(bytes.size(), 1));
   for (const size_t pieces : {piece_bytes, size_t{1}}) {
     const std::string cut = fuzz::Receive(bytes, pieces);
-    if (cut != whole) std::cerr << "whole:\n" << whole << "\ncut:\n" << cut << '\n';
-    fuzz::Expect(cut == whole, "the cuts change no outcome");
+    if (cut != in_one_piece) std::cerr << "whole:\n" << in_one_piece << "\ncut:\n" << cut << '\n';
+    fuzz::Expect(cut == in_one_piece, "the cuts change no outcome");
   }
   return 0;
 }

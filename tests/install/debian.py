@@ -77,9 +77,9 @@ class Machine:
         """Runs a command at the top of the sources; its exit status."""
         print("+", *command, flush=True)
         settings = [f"{name}={value}" for name, value in variables.items()]
-        there = ["/usr/bin/env", "--chdir", f"/{SOURCE}", *settings, *command]
+        inside = ["/usr/bin/env", "--chdir", f"/{SOURCE}", *settings, *command]
         return subprocess.run(
-            ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", _ENTER, "enter", *there],
+            ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", _ENTER, "enter", *inside],
             env={
                 "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin",
                 "ROOT": str(self.root),

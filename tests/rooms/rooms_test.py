@@ -202,7 +202,7 @@ def exists(include):
 
 
 class RoomsTest(unittest.TestCase):
-    def test_there_is_something_to_check(self):
+    def test_finds_files_to_check(self):
         """If this fails, the other tests here find no files and pass."""
         rooms = {room_of(name) for name in source_files()}
         for room in ("src/base", "src/remote", "src/sync", "src/storage/rocksdb", "src/server", "capi/src"):
@@ -225,7 +225,7 @@ class RoomsTest(unittest.TestCase):
                 with self.subTest(name):
                     self.assertTrue(allowed, f"{name} must not include {include}")
 
-    def test_ours_are_included_by_their_full_path(self):
+    def test_own_headers_are_included_by_their_full_path(self):
         """If this fails, an include depends on where the compiler happens to look first."""
         for name in source_files():
             for quote, include in INCLUDE.findall(read(name)):
@@ -248,7 +248,7 @@ class RoomsTest(unittest.TestCase):
                 with self.subTest(name):
                     self.assertTrue(is_in(name, places) or f"{library}::" not in code, f"{name} names {library}::")
 
-    def test_the_server_is_blind(self):
+    def test_the_server_does_not_link_crypto(self):
         """If this fails, a room that holds users' data can be linked with code that opens it."""
         for room in BLIND_ROOMS:
             for path in (SOURCE / room).rglob("CMakeLists.txt"):
@@ -261,7 +261,7 @@ class RoomsTest(unittest.TestCase):
         includes = {include for _, include in INCLUDE.findall(read("capi/include/tcsync.h"))}
         self.assertEqual(includes, {"stddef.h", "stdint.h"})
 
-    def test_string_views_are_absl(self):
+    def test_string_views_are_abseils(self):
         """If this fails, two types that do not convert into each other meet at a room's door."""
         for name in source_files():
             if name.startswith(("src/server/", "capi/")):
@@ -359,7 +359,7 @@ class NamesTest(unittest.TestCase):
 
 
 class TopLevelTest(unittest.TestCase):
-    def test_the_top_level(self):
+    def test_the_top_level_has_only_known_entries(self):
         """If this fails, a file was committed outside the rooms, where nobody looks for it."""
         command = ["git", "-c", "safe.directory=*", "-C", str(SOURCE), "ls-files", "-z"]
         try:

@@ -110,7 +110,7 @@ def slow(request):
 
 
 @pytest.fixture(scope="module")
-def somebody():
+def client_and_key():
     """A client with its key, which takes long to derive."""
     credentials = Credentials.generate("http://127.0.0.1:1")
     with SealingKey.derive(credentials.client_id, credentials.secret) as key:
@@ -118,15 +118,15 @@ def somebody():
 
 
 @pytest.fixture
-def remote_of(somebody):
+def remote_of(client_and_key):
     """Makes a RemoteServer for a URL, with that key."""
-    credentials, key = somebody
+    credentials, key = client_and_key
     return lambda url: RemoteServer(Credentials(url, credentials.client_id, credentials.secret), key=key, **FOREVER)
 
 
 @pytest.fixture
-def async_remote_of(somebody):
-    credentials, key = somebody
+def async_remote_of(client_and_key):
+    credentials, key = client_and_key
     return lambda url: AsyncRemoteServer.open(
         Credentials(url, credentials.client_id, credentials.secret), key=key, **FOREVER
     )

@@ -85,7 +85,7 @@ def interrupt():
 
 class TestInterrupts:
     @pytest.mark.parametrize("step", range(1, 13))
-    def test_once(self, step):
+    def test_one_interrupt_ends_the_work_at_any_step(self, step):
         """If this fails, a Ctrl-C at that step leaves the work running, or leaks its result."""
         work = Work()
         sys.setprofile(InterruptAtStep(step))
@@ -93,7 +93,7 @@ class TestInterrupts:
             work.apart()
         work.check()
 
-    def test_twice(self):
+    def test_two_interrupts_end_the_work_at_any_step(self):
         """If this fails, a second Ctrl-C just behind the first, at that step, hangs the program. Two come when both the
         terminal and a parent send them."""
         step = 0
@@ -117,7 +117,7 @@ class TestInterrupts:
         assert step > 5
 
     @pytest.mark.parametrize("function", ["tcsync_key_derive", "tcsync_remote_open"])
-    def test_just_after_the_library(self, monkeypatch, function):
+    def test_an_interrupt_after_the_library_call_frees_the_result(self, monkeypatch, function):
         """If this fails, a Ctrl-C during the call leaves a key in memory that nobody wipes."""
         credentials = Credentials.generate("http://127.0.0.1:1")
         library = _library.library()
@@ -142,7 +142,7 @@ class TestInterrupts:
 
 @pytest.mark.usefixtures("no_thread")
 class TestWithoutAThread:
-    def test_an_interrupt(self):
+    def test_an_interrupt_waits_for_the_work(self):
         """If this fails, a Ctrl-C cuts the work in two, and leaves its locks taken."""
         steps, undone = [], []
 
@@ -156,7 +156,7 @@ class TestWithoutAThread:
             _apart.apart(work, undo=undone.append)
         assert (steps, undone) == (["begun", "ended"], ["result"])
 
-    def test_a_failure(self):
+    def test_a_failure_is_raised(self):
         """If this fails, a program takes a failed call for a finished one."""
 
         def work():
@@ -165,7 +165,7 @@ class TestWithoutAThread:
         with pytest.raises(TcsyncError, match="a failure"):
             _apart.apart(work)
 
-    def test_a_call(self, server):
+    def test_a_remote_works(self, server):
         """If this fails, a program on a full machine, or at its end, cannot call its server."""
         with RemoteServer(Credentials.generate(server.url), proxy="") as remote:
             assert remote.probe().kind is ProbeKind.EMPTY_HISTORY
@@ -173,7 +173,7 @@ class TestWithoutAThread:
             assert remote.probe().kind is ProbeKind.EMPTY_HISTORY
 
 
-def test_collection_while_a_key_is_used(python):
+def test_a_remote_is_collected_while_its_key_is_used(python):
     """If this fails, a remote that is collected just then waits for ever for the lock of its key."""
     program = """
 import gc

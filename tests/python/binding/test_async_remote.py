@@ -29,7 +29,7 @@ SEGMENT = b'{"operations":[]}'
 
 
 class TestAsyncio:
-    def test_outcomes(self, server):
+    def test_outcomes_equal_those_of_the_synchronous_remote(self, server):
         """If this fails, a program with asyncio sees another server than others do."""
 
         async def main():
@@ -53,9 +53,9 @@ class TestAsyncio:
         with nothing_left():
             run(main())
 
-    def test_a_failed_opening(self, somebody):
+    def test_a_failed_opening_frees_the_key(self, client_and_key):
         """If this fails, each failed or timed-out opening keeps a key in memory."""
-        credentials, key = somebody
+        credentials, key = client_and_key
 
         async def main():
             with pytest.raises(TcsyncError):
@@ -68,7 +68,7 @@ class TestAsyncio:
         assert key.handle._users == users
 
     @pytest.mark.parametrize("slow", ["silent", "body"], indirect=True)
-    def test_a_timeout(self, async_remote_of, slow):
+    def test_a_timeout_ends_the_call(self, async_remote_of, slow):
         """If this fails, a timeout of asyncio waits for the server, or leaves the call running."""
 
         async def main():
@@ -89,9 +89,9 @@ class TestAsyncio:
             run(main())
         assert time.monotonic() - started < PROMPTLY_S
 
-    def test_a_storm(self, server, somebody):
+    def test_many_cancelled_tasks_leave_nothing_behind(self, server, client_and_key):
         """If this fails, a cancelled task hangs, ends another one's call, or leaves something behind."""
-        credentials, key = somebody
+        credentials, key = client_and_key
         credentials = Credentials(server.url, credentials.client_id, credentials.secret)
 
         async def main():
@@ -114,7 +114,7 @@ class TestAsyncio:
         with nothing_left():
             run(main())
 
-    def test_many_remotes(self, async_remote_of, slow):
+    def test_each_remote_with_a_call_has_one_thread(self, async_remote_of, slow):
         """If this fails, the number of threads is not that of the remotes with a call."""
 
         async def main():
@@ -131,7 +131,7 @@ class TestAsyncio:
         with nothing_left():
             run(main())
 
-    def test_a_loop_that_is_closed_under_it(self, async_remote_of, slow):
+    def test_closing_the_loop_ends_the_call(self, async_remote_of, slow):
         """If this fails, the end of a loop leaves a call that cannot be ended."""
         with nothing_left():
             loop = asyncio.new_event_loop()
@@ -145,7 +145,7 @@ class TestAsyncio:
             assert remote._server.handle._running is None
             del task, remote, loop
 
-    def test_collected_without_being_closed(self, async_remote_of, slow):
+    def test_a_collected_remote_ends_its_thread(self, async_remote_of, slow):
         """If this fails, a program that forgets to close collects threads."""
 
         async def main():
@@ -157,7 +157,7 @@ class TestAsyncio:
         with nothing_left():
             run(main())
 
-    def test_the_arguments_of_open(self):
+    def test_open_has_the_arguments_of_remote_server(self):
         """If this fails, help() and editors do not show the options, or another set than RemoteServer has."""
         assert inspect.signature(AsyncRemoteServer.open).parameters == inspect.signature(RemoteServer).parameters
 
@@ -180,8 +180,8 @@ class CollectBeforeWaiting:
             self.has_collected.set()
 
 
-class TestOddMoments:
-    def test_collected_on_its_own_thread(self, async_remote_of):
+class TestRareMoments:
+    def test_a_remote_collected_on_its_own_thread_ends_it(self, async_remote_of):
         """If this fails, a remote that is collected just before its thread waits for calls leaves that thread."""
         collector = CollectBeforeWaiting()
 
@@ -204,7 +204,7 @@ class TestOddMoments:
                 threading.setprofile(None)
                 gc.enable()
 
-    def test_an_interrupted_close(self, async_remote_of, slow, monkeypatch):
+    def test_close_works_after_an_interrupted_close(self, async_remote_of, slow, monkeypatch):
         """If this fails, a close after a close that Ctrl-C cut in two waits for ever."""
 
         async def main():
@@ -226,7 +226,7 @@ class TestOddMoments:
         with nothing_left():
             run(main())
 
-    def test_no_thread(self, async_remote_of, monkeypatch):
+    def test_a_call_fails_without_a_thread(self, async_remote_of, monkeypatch):
         """If this fails, a program on a full machine waits for a call that was never started."""
 
         def start(_thread):
@@ -238,25 +238,25 @@ class TestOddMoments:
                 run(async_remote_of("http://127.0.0.1:1"))
             assert raised.value.name == "TCSYNC_SYSTEM"
 
-    def test_a_coroutine_that_a_forked_process_collects(self, async_remote_of, slow, fork):
+    def test_a_forked_process_collects_a_coroutine_without_waiting(self, async_remote_of, slow, fork):
         """If this fails, a forked process waits for ever for a lock that a thread of its parent had taken."""
         loop = asyncio.new_event_loop()
         remote = loop.run_until_complete(async_remote_of(slow.url))
         task = loop.create_task(remote.get_snapshot())
         loop.run_until_complete(asyncio.sleep(0))
         slow.asked.acquire()
-        is_taken, may_go_on = threading.Event(), threading.Event()
+        is_taken, may_continue = threading.Event(), threading.Event()
 
         def other():
             with remote._worker._lock:
                 is_taken.set()
-                may_go_on.wait()
+                may_continue.wait()
 
         thread = threading.Thread(target=other)
         thread.start()
         is_taken.wait()
         check_child = fork(task.get_coro().close)
-        may_go_on.set()
+        may_continue.set()
         thread.join()
         check_child()
         assert not task.done()

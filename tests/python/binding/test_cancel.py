@@ -44,7 +44,7 @@ class TestCtrlC:
         ],
         indirect=["slow"],
     )
-    def test_during_a_call(self, remote_of, slow, call, arguments):
+    def test_ends_a_call(self, remote_of, slow, call, arguments):
         """If this fails, Ctrl-C waits for a server, or leaves a thread and a connection behind."""
         with nothing_left():
             remote = remote_of(slow.url)
@@ -59,7 +59,7 @@ class TestCtrlC:
         not os.path.exists("/proc/net/tcp"),
         reason="nothing tells when the call connects",
     )
-    def test_during_the_connection(self, remote_of):
+    def test_ends_a_connection_attempt(self, remote_of):
         """If this fails, Ctrl-C waits for a network that is not there."""
         full = Full()
         before = connecting()
@@ -74,7 +74,7 @@ class TestCtrlC:
             assert remote.handle._users == 0
         full.close()
 
-    def test_the_remote_goes_on(self, server):
+    def test_the_remote_works_afterwards(self, server):
         """If this fails, a program that survives a Ctrl-C has lost its server."""
         with RemoteServer(Credentials.generate(server.url), **FOREVER) as remote:
 
@@ -86,14 +86,14 @@ class TestCtrlC:
                 interrupted(probe_for_ever)
                 assert remote.get_child_version(NIL_VERSION) == UpToDate()
 
-    def test_while_it_waits_for_its_turn(self, remote_of, slow):
+    def test_ends_a_call_that_waits_for_another_thread(self, remote_of, slow):
         """If this fails, Ctrl-C on the main thread ends another thread's call, or waits for it."""
         with remote_of(slow.url) as remote:
             other = OtherCall(remote, slow)
             interrupted(remote.get_snapshot)
             other.check()
 
-    def test_a_storm(self, remote_of, slow):
+    def test_interrupts_at_any_moment_do_not_hang(self, remote_of, slow):
         """If this fails, an interrupt at the wrong moment hangs the program."""
         with nothing_left(), remote_of(slow.url) as remote:
             for _ in range(100):
@@ -102,7 +102,7 @@ class TestCtrlC:
 
 
 class TestCancel:
-    def test_from_another_thread(self, remote_of, slow):
+    def test_another_thread_can_cancel_a_call(self, remote_of, slow):
         """If this fails, a program cannot stop its worker's call."""
         with remote_of(slow.url) as remote:
 
@@ -117,7 +117,7 @@ class TestCancel:
             assert raised.value.name == "TCSYNC_CANCELLED"
             thread.join()
 
-    def test_without_a_call(self, server):
+    def test_a_cancel_without_a_call_has_no_effect(self, server):
         """If this fails, a cancel that comes too late ends the next call."""
         with RemoteServer(Credentials.generate(server.url), proxy="") as remote:
             remote.cancel()
@@ -138,7 +138,7 @@ class TestFork:
             assert remote.get_child_version(head) == Version(result.version_id, head, plaintext)
             head, number = result.version_id, number + 1
 
-    def test_one_remote_in_two_processes(self, server, fork):
+    def test_two_processes_with_one_remote_get_their_own_answers(self, server, fork):
         """If this fails, a process takes the acknowledgement of another process' version for its own."""
         with RemoteServer(Credentials.generate(server.url), proxy="") as remote:
             remote.probe()
@@ -146,7 +146,7 @@ class TestFork:
             self.add_own_versions(remote, b"parent")
             check_child()
 
-    def test_during_another_threads_call(self, remote_of, slow, fork):
+    def test_a_child_does_not_wait_for_a_call_of_the_parents_thread(self, remote_of, slow, fork):
         """If this fails, a forked process waits for ever for a thread that it lacks."""
         with remote_of(slow.url) as remote:
             other = OtherCall(remote, slow)
@@ -160,7 +160,7 @@ class TestFork:
             fork(work)()
             other.check()
 
-    def test_asyncio(self, server, fork):
+    def test_a_child_does_not_wait_for_the_parents_asyncio_thread(self, server, fork):
         """If this fails, a forked process waits for ever for the thread that makes its calls."""
 
         async def ask(remote):

@@ -25,7 +25,7 @@ CLIENT_ID = UUID("615cbc21-49ee-4d30-a5ed-6e24bd602be5")
 
 
 class TestSecret:
-    def test_never_shows_itself(self):
+    def test_is_never_shown(self):
         """If this fails, a log line or a debugger's list of variables has the secret in it."""
         secret = Secret(TEXT)
         credentials = Credentials("https://example.com", CLIENT_ID, secret)
@@ -40,7 +40,7 @@ class TestSecret:
         ]
         assert not [text for text in shown if "horse" in text]
 
-    def test_is_not_written_by_accident(self):
+    def test_cannot_be_pickled_hashed_or_written_as_json(self):
         """If this fails, the secret gets into a cache, a queue or a report."""
         with pytest.raises(TypeError):
             pickle.dumps(Secret(TEXT))
@@ -57,7 +57,7 @@ class TestSecret:
         assert Secret(TEXT) != TEXT
 
     @pytest.mark.parametrize("text", ["", "two\nlines", "zero\0byte", "\udc80"])
-    def test_what_cannot_be_one(self, text):
+    def test_invalid_secrets_are_refused(self, text):
         """If this fails, a secret is accepted that no taskrc can hold."""
         with pytest.raises(SecretError) as raised:
             Secret(text)
@@ -74,7 +74,7 @@ class TestSecret:
         else:
             pytest.fail("not refused")
 
-    def test_typed_secrets(self):
+    def test_typed_secrets_lose_their_line_breaks(self):
         """If this fails, a pasted secret with the terminal's line breaks is another secret."""
         digits = "0f1e2d3c4b5a6978" * 4
         assert parse_secret(f" {digits[:40]}\n   {digits[40:]} ").reveal() == digits
@@ -83,7 +83,7 @@ class TestSecret:
 
 
 class TestCredentials:
-    def test_generated(self):
+    def test_generated_credentials_are_unique(self):
         """If this fails, two users could share a history, or a secret could be guessed."""
         made = [Credentials.generate("sync.example.com") for _ in range(20)]
         assert len({credentials.client_id for credentials in made}) == 20
@@ -91,7 +91,7 @@ class TestCredentials:
         assert all(len(credentials.secret.reveal()) == 64 for credentials in made)
         assert made[0].url == "https://sync.example.com"
 
-    def test_limits(self):
+    def test_lengths_are_limited(self):
         """If this fails, credentials are accepted that no pairing code can carry."""
         Credentials("https://example.com", CLIENT_ID, Secret("ß" * (SECRET_BYTES_MAX // 2)))
         with pytest.raises(SecretError, match="514 bytes"):
@@ -104,18 +104,18 @@ class TestCredentials:
         [str(CLIENT_ID), str(CLIENT_ID).upper(), f"  {CLIENT_ID}\n", f"{{{CLIENT_ID}}}", CLIENT_ID.hex,
          str(CLIENT_ID).replace("-", " - "), str(CLIENT_ID).replace("-", "\N{EN DASH}")],
     )  # fmt: skip
-    def test_client_ids_as_people_type_them(self, text):
+    def test_client_ids_are_normalised(self, text):
         """If this fails, the wizard refuses a right client ID for its capitals, spaces or braces."""
         assert parse_client_id(text) == CLIENT_ID
 
     @pytest.mark.parametrize("text", ["", " ", TEXT, str(CLIENT_ID)[:-1], f"{CLIENT_ID}0", str(UUID(int=0))])
-    def test_what_is_no_client_id(self, text):
+    def test_invalid_client_ids_are_refused_without_repeating_them(self, text):
         """If this fails, a secret typed into the wrong field is accepted, or repeated on the screen."""
         with pytest.raises(ClientIdError) as raised:
             parse_client_id(text)
         assert "horse" not in str(raised.value)
 
-    def test_swapped_fields(self):
+    def test_swapped_fields_are_recognised(self):
         """If this fails, a client ID that was pasted as the secret goes unnoticed, or a right secret is refused."""
         assert looks_like_client_id(f" {str(CLIENT_ID).upper()}")
         assert not looks_like_client_id("0f1e2d3c4b5a6978" * 4)
@@ -141,7 +141,7 @@ class TestUrl:
             ("bücher.example", "https://xn--bcher-kva.example"),
         ],
     )
-    def test_as_people_type_them(self, typed, normal):
+    def test_urls_are_normalised(self, typed, normal):
         """If this fails, a URL that a browser would take is refused, or two computers are set to different ones."""
         assert normalise_url(typed) == normal
         assert normalise_url(normal) == normal
@@ -152,7 +152,7 @@ class TestUrl:
          "https://example.com:0", "https://example.com/?a=b", "https://example.com/#x", "1.2.3.400",
          "https://user:horse@example.com", "http://[::1", "https://example.com/ä", "x" * 600, "-example.com"],
     )  # fmt: skip
-    def test_what_is_no_url(self, typed):
+    def test_invalid_urls_are_refused_without_their_password(self, typed):
         """If this fails, the wizard sets up with a broken URL, or shows a password from it on the screen."""
         with pytest.raises(UrlError) as raised:
             normalise_url(typed)

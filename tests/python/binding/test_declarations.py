@@ -14,7 +14,7 @@ from tcsync import _declarations, _library
 GENERATOR = REPOSITORY / "capi" / "python"
 
 
-def test_generated_from_the_header(monkeypatch):
+def test_the_declarations_match_the_header(monkeypatch):
     """If this fails, Python calls the library by another header than the one that it was built from: run
     capi/python/generate_declarations.py --output capi/python/src/tcsync/_declarations.py."""
     monkeypatch.setattr(sys, "path", [str(GENERATOR), *sys.path])
@@ -50,7 +50,7 @@ def test_faults_of_the_engine_are_codes():
 
 
 @pytest.mark.parametrize(("faults", "prefix"), [(tcsync.RemoteFault, "REMOTE"), (tcsync.UnsealFault, "UNSEAL")])
-def test_faults_are_the_codes(faults, prefix):
+def test_faults_of_the_client_are_codes(faults, prefix):
     """If this fails, a fault has one name in C and another one in Python, or Python lacks it."""
     codes = {name: code for code, name in _declarations.CODE_NAMES.items() if name.startswith(f"TCSYNC_{prefix}_")}
     assert {f"TCSYNC_{prefix}_{fault.name}": fault.value for fault in faults} == codes

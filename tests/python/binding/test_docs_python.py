@@ -9,7 +9,7 @@ import tcsync
 PAGE = (REPOSITORY / "docs" / "python.md").read_text(encoding="utf-8")
 
 
-def test_examples(full_library, server, tmp_path, capsys):
+def test_the_examples_of_the_page_work(full_library, server, tmp_path, capsys):
     """If this fails, code that people copy from the page does not work."""
     examples = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
     assert len(examples) >= 5

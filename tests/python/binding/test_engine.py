@@ -155,7 +155,7 @@ class TestServing:
         Engine.open(options).close()
         listener.close()
 
-    def test_serving_twice_and_after_a_stop(self, options, engine):
+    def test_a_second_serve_is_refused_and_the_engine_can_be_closed(self, options, engine):
         """If this fails, a mistake in a program leaves an engine that can never be closed."""
         with Listener.bind(options) as listener:
             listener.serve(engine)
@@ -166,14 +166,14 @@ class TestServing:
         engine.close()
         Engine.open(options).close()
 
-    def test_addresses_that_cannot_be_had(self, options):
+    def test_unusable_addresses_are_refused(self, options):
         """If this fails, a program cannot tell a mistyped address from one that another program has."""
         assert fault_of(Listener.bind, {**options, "listen": "nonsense"}) is EngineFault.INVALID_ADDRESS
         with Listener.bind(options) as listener:
             taken = listener.addresses[0].removeprefix("http://")
             assert fault_of(Listener.bind, {**options, "listen": taken}) is EngineFault.IN_USE
 
-    def test_every_address_is_told(self, options, tmp_path):
+    def test_every_address_is_reported(self, options, tmp_path):
         """If this fails, a program does not know where it serves, or the socket of a closed listener is left."""
         socket = tmp_path / "s"
         addresses = ["127.0.0.1:0", f"unix:{socket}"]
@@ -185,7 +185,7 @@ class TestServing:
 
 
 class TestClosing:
-    def test_twice(self, options):
+    def test_closing_twice_is_harmless(self, options):
         """If this fails, a mistake in a program frees memory twice."""
         engine, listener = Engine.open(options), Listener.bind(options)
         for closed in (engine, listener):
@@ -193,7 +193,7 @@ class TestClosing:
             closed.close()
         listener.stop()
 
-    def test_use_afterwards(self, options):
+    def test_use_after_closing_is_refused(self, options):
         """If this fails, a mistake in a program reads freed memory."""
         engine, listener = Engine.open(options), Listener.bind(options)
         engine.close()
@@ -210,7 +210,7 @@ class TestClosing:
             listener.serve(another)
         Engine.open(options).close()
 
-    def test_while_calls_are_running(self, options):
+    def test_closing_waits_for_running_calls(self, options):
         """If this fails, closing frees memory that another thread is using."""
         engine = Engine.open(options)
         answers = []
@@ -234,7 +234,7 @@ class TestClosing:
         assert set(answers) == {200, "this object was closed; make a new one"}
 
     @pytest.mark.parametrize("how", ["end", "interrupt", "fork"])
-    def test_the_end_of_the_program(self, options, full_library, how):
+    def test_the_end_of_the_program_closes_everything(self, options, full_library, how):
         """If this fails, a program that serves hangs at its end, or crashes there, or leaves its socket behind."""
         socket = options["data-dir"].with_name("s")
         program = (
@@ -279,7 +279,7 @@ class TestClosing:
 
 
 class TestCollection:
-    def test_closes_nothing(self, outcome):
+    def test_collection_closes_nothing(self, outcome):
         """If this fails, closing waits on a thread of the library for that thread itself."""
         assert outcome("""
             listener, engine = Listener.bind(options, log=silent), Engine.open(options, log=silent)
@@ -296,7 +296,7 @@ class TestCollection:
             "SYNC_SERVER",
         ]
 
-    def test_in_a_log_function(self, outcome):
+    def test_a_log_function_may_drop_the_last_reference(self, outcome):
         """If this fails, the program aborts or hangs when a thread of the library drops the last reference."""
         assert outcome("""
             gc.disable()
@@ -316,7 +316,7 @@ class TestCollection:
             print(ask(Address), eventually(lambda: sum(collected) > 0), ask(Address))
         """) == ["HTTP/1.1 400 True HTTP/1.1 400"]
 
-    def test_of_the_log_function(self, outcome):
+    def test_the_log_function_outlives_its_last_reference(self, outcome):
         """If this fails, a thread of the library calls a callback whose memory was freed."""
         assert outcome("""
             import ctypes
@@ -334,7 +334,7 @@ class TestCollection:
             print(reopens())
         """) == ["HTTP/1.1 400 True", "True"]
 
-    def test_an_owner_that_is_referred_to(self, outcome):
+    def test_closing_releases_the_log_function(self, outcome):
         """If this fails, closing does not let go of the log function, and so of everything that it refers to."""
         assert outcome("""
             import weakref
@@ -353,7 +353,7 @@ class TestCollection:
 
 
 class TestInterrupts:
-    def test_of_opening(self, outcome):
+    def test_an_interrupted_opening_leaves_no_engine(self, outcome):
         """If this fails, a collected engine keeps its directory locked, or its thread runs into freed memory."""
         assert outcome("""
             interrupted = 0
@@ -373,7 +373,7 @@ class TestInterrupts:
             print(interrupted)
         """) == ["12"]
 
-    def test_of_binding(self, outcome):
+    def test_an_interrupted_binding_leaves_no_socket(self, outcome):
         """If this fails, the socket of a collected listener stays bound."""
         assert outcome("""
             sockets = []
@@ -394,7 +394,7 @@ class TestInterrupts:
             print([name for name in sockets if os.path.exists(name)])
         """) == ["[]"]
 
-    def test_of_requests(self, outcome):
+    def test_an_interrupted_request_does_not_prevent_closing(self, outcome):
         """If this fails, the engine counts a call that has ended, and is never closed."""
         assert outcome("""
             engine = Engine.open(options, log=silent)
@@ -410,7 +410,7 @@ class TestInterrupts:
             Engine.open(options).close()
         """) == ["300 400"]
 
-    def test_of_closing(self, outcome):
+    def test_an_interrupted_close_completes(self, outcome):
         """If this fails, a second Ctrl-C leaves a server running that counts as closed."""
         assert outcome("""
             where = {**options, "shutdown-timeout": "5000"}
@@ -435,7 +435,7 @@ class TestInterrupts:
             Engine.open(where).close()
         """) == ["interrupted", "IN_USE"]
 
-    def test_while_a_log_function_runs(self, outcome):
+    def test_an_interrupt_in_a_log_function_is_not_lost(self, outcome):
         """If this fails, Ctrl-C is lost, because an exception in a log function goes nowhere."""
         assert outcome("""
             sent = []
@@ -456,9 +456,9 @@ class TestInterrupts:
         """) == ["raised"]
 
 
-class TestTheEndOfTheProgram:
+class TestProgramExit:
     @pytest.mark.parametrize("is_closed", [True, False])
-    def test_while_threads_ask(self, outcome, is_closed):
+    def test_requests_of_threads_do_not_abort_it(self, outcome, is_closed):
         """If this fails, the library calls the log function in an interpreter that is going away, and aborts."""
         assert (
             outcome(f"""
@@ -481,7 +481,7 @@ class TestTheEndOfTheProgram:
             == []
         )
 
-    def test_without_a_further_thread(self, outcome):
+    def test_engines_are_closed_without_a_new_thread(self, outcome):
         """If this fails, a newer Python, which starts no thread at its end, cannot close engines in `atexit`."""
         assert outcome("""
             import _thread, atexit
@@ -512,7 +512,7 @@ class TestForks:
         ],
     )
     @pytest.mark.parametrize("is_closed", [False, True])
-    def test_a_forked_process(self, outcome, use, is_closed):
+    def test_an_engine_is_refused_in_a_forked_process(self, outcome, use, is_closed):
         """If this fails, a forked process waits for ever for threads that it lacks."""
         assert outcome(f"""
             engine, listener = Engine.open(options, log=silent), Listener.bind(options, log=silent)
@@ -531,7 +531,7 @@ class TestForks:
                 listener.close(); engine.close()
         """) == (["7"] if is_closed else ["7", "HTTP/1.1 400"])
 
-    def test_before_the_first_opening(self, outcome):
+    def test_an_engine_can_be_opened_after_a_fork(self, outcome):
         """If this fails, a program that forks its workers first has no engine in them."""
         assert outcome("""
             child = os.fork()
@@ -543,7 +543,7 @@ class TestForks:
 
 
 class TestFaults:
-    def test_a_locked_data_directory(self, options, engine, python, full_library):
+    def test_a_locked_data_directory_is_refused(self, options, engine, python, full_library):
         """If this fails, two engines write into one directory, in this process or from another one."""
         assert fault_of(Engine.open, options) is EngineFault.IN_USE
         directory = str(options["data-dir"])
@@ -556,7 +556,7 @@ class TestFaults:
         assert done.stdout.startswith("IN_USE ") and directory in done.stdout, done
         assert add_version(engine, uuid4()).status == 200
 
-    def test_a_library_without_the_server(self, python):
+    def test_a_library_without_the_server_is_explained(self, python):
         """If this fails, a user of only the Python package does not learn how to get the server."""
         done = python(
             "import tcsync\n"
@@ -588,7 +588,7 @@ class TestFaults:
             ),
         ],
     )
-    def test_options_that_make_no_sense(self, options, wrong, fault, words):
+    def test_invalid_options_are_refused(self, options, wrong, fault, words):
         """If this fails, a mistyped option is ignored, or ends in a crash."""
         for call in (Engine.open, Listener.bind):
             with pytest.raises(EngineError, match=words) as raised:
@@ -597,13 +597,13 @@ class TestFaults:
         assert not options["data-dir"].exists()
 
     @pytest.mark.parametrize("value", [None, 6.4, b"64M", {"64M"}, ["32M", "64M"], "\ud800"])
-    def test_a_value_of_a_wrong_type(self, options, value):
+    def test_an_option_value_of_a_wrong_type_is_refused(self, options, value):
         """If this fails, the message is about something else, or another value is taken than the one that was meant."""
         with pytest.raises(EngineError, match="'memory-budget'") as raised:
             Engine.open({**options, "memory-budget": value})
         assert raised.value.fault is EngineFault.INVALID_OPTION_VALUE
 
-    def test_items_of_a_list(self, options):
+    def test_list_options_accept_their_items(self, options):
         """If this fails, one item is taken for two, or a UUID is none."""
         for wrong in (["unix:/a,b"], [None], [["x"]]):
             with pytest.raises(EngineError, match="an item of the option 'listen'"):
@@ -614,12 +614,12 @@ class TestFaults:
             assert add_version(engine, uuid4()).status == 403
 
     @pytest.mark.parametrize("wrong", [None, 5, "data-dir", [("data-dir", "x")], {5: "x"}])
-    def test_options_of_a_wrong_type(self, wrong):
+    def test_options_of_a_wrong_type_are_refused(self, wrong):
         """If this fails, a mistake in a program's options crashes it, or opens an engine in the wrong place."""
         with pytest.raises(EngineError, match="option"):
             Engine.open(wrong)
 
-    def test_arguments_of_a_wrong_type(self, options, engine):
+    def test_arguments_of_a_wrong_type_are_refused(self, options, engine):
         """If this fails, a mistake stores zero bytes, or is noticed only when something is logged."""
         for body in (None, 5, "text", [1, 2]):
             with pytest.raises(EngineError, match="body"):
@@ -645,13 +645,13 @@ class TestFaults:
             listener.serve(None)
         assert engine.handle("POST", "/", {"a": "b"}.items(), bytearray(b"x")).status == 405
 
-    def test_a_copy(self, engine):
+    def test_an_engine_cannot_be_copied(self, engine):
         """If this fails, an engine has two owners."""
         for call in (copy.copy, copy.deepcopy):
             with pytest.raises(TypeError, match="Engine"):
                 call(engine)
 
-    def test_a_directory_that_cannot_be_one(self, options):
+    def test_an_impossible_directory_is_refused(self, options):
         """If this fails, a mistyped path costs a user a file."""
         options["data-dir"].write_text("a file", encoding="utf-8")
         assert fault_of(Engine.open, options) in (
@@ -662,7 +662,7 @@ class TestFaults:
 
 
 class TestRequests:
-    def test_an_answer_is_whole(self, engine):
+    def test_an_answer_has_its_status_headers_and_body(self, engine):
         """If this fails, a program with an HTTP server of its own gives replicas half of an answer."""
         client_id = uuid4()
         added = add_version(engine, client_id)
@@ -684,7 +684,7 @@ class TestRequests:
         with pytest.raises(EngineError, match="HTTP cannot carry"):
             engine.handle("GET", "/\N{SNOWMAN}")
 
-    def test_options_and_addresses_are_used(self, options):
+    def test_options_and_addresses_take_effect(self, options):
         """If this fails, truth values are not understood, or one stranger uses up all users' limit."""
         with Engine.open({**options, "create-clients": False}) as engine:
             assert add_version(engine, uuid4()).status == 404
@@ -697,7 +697,7 @@ class TestRequests:
             # A listening socket gives the scope of a link-local address with it.
             assert add_version(engine, uuid4(), peer_address="fe80::1%eth0").status == 200
 
-    def test_administration(self, engine):
+    def test_administration_requests_are_answered(self, engine):
         """If this fails, a program that embeds the server cannot look after its data."""
         add_version(engine, uuid4())
         assert engine.monitor("/health").status == 200
@@ -707,7 +707,7 @@ class TestRequests:
         assert answer.status == 200 and json.loads(answer.body)["clients"] == 1
         assert engine.administer("GET", "/v1/admin/no-such-thing").status == 404
 
-    def test_options_in_force(self, options):
+    def test_options_in_force_are_listed(self, options):
         """If this fails, an operator cannot find out which options an engine runs with."""
         with Engine.open({**options, "memory-budget": "64M", "block-cache-bytes": "1M"}) as engine:
             assert engine.option("data-dir") == str(options["data-dir"])
@@ -721,7 +721,7 @@ class TestRequests:
 
 
 class TestLog:
-    def test_records(self, options):
+    def test_records_reach_the_log_function(self, options):
         """If this fails, a program gets no log of its server."""
         records = []
         with (
@@ -732,7 +732,7 @@ class TestLog:
         text = f"listening on {listener.addresses[0]}"
         assert LogRecord(LogLevel.INFO, text, {}, text) in records
 
-    def test_fields(self, options):
+    def test_records_have_fields(self, options):
         """If this fails, a program has to search a sentence for a client's ID or an address."""
         records = []
         with Engine.open(options, log=records.append) as engine:
@@ -742,7 +742,7 @@ class TestLog:
         assert "=" not in refusal.message
         assert str(refusal) == f"status=400 reason=bad-request: {refusal.message}"
 
-    def test_one_that_raises(self, options, monkeypatch):
+    def test_an_exception_in_the_log_function_is_reported(self, options, monkeypatch):
         """If this fails, a mistake in a program's log function ends the server, or goes unnoticed."""
         unraisable = []
         monkeypatch.setattr(sys, "unraisablehook", lambda found: unraisable.append(found.exc_value))
@@ -764,7 +764,7 @@ class TestLog:
         "use", ["engine.close()", "listener.close()", "listener.stop()", "listener.serve(engine)",
                 "Engine.open({**options, 'data-dir': directory + '/other'})", "Listener.bind(options)"]
     )  # fmt: skip
-    def test_one_that_closes(self, outcome, use):
+    def test_a_log_function_cannot_close_its_engine(self, outcome, use):
         """If this fails, the library waits for a log function that waits for the library."""
         assert outcome(f"""
             unraisable = []
@@ -786,7 +786,7 @@ class TestLog:
             print({{(type(error), "log function" in str(error)) for error in unraisable}} == {{(EngineError, True)}})
         """) == ["HTTP/1.1 400", "True"]
 
-    def test_one_that_asks(self, options):
+    def test_a_log_function_may_send_requests(self, options):
         """If this fails, a log function cannot use the engine although the page says so."""
         statuses = []
         with (
@@ -796,7 +796,7 @@ class TestLog:
             ) as engine,
         ):
             engine.handle("GET", "/v1/client/snapshot")
-            until = time.monotonic() + 30
-            while not statuses and time.monotonic() < until:
+            deadline = time.monotonic() + 30
+            while not statuses and time.monotonic() < deadline:
                 time.sleep(0.001)
         assert statuses and set(statuses) == {200}

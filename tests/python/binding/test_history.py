@@ -44,7 +44,7 @@ def fetched(server_url, user):
 
 
 class TestRealTaskwarrior:
-    def test_counts_are_those_of_the_replica(self, server, replica):
+    def test_counts_equal_those_of_the_replica(self, server, replica):
         """If this fails, the wizard tells people another number of tasks than they have."""
         milk, call, old = replica.add("Buy milk"), replica.add("Call Ada"), replica.add("old")
         replica.add("water plants", "due:tomorrow", "recur:weekly")
@@ -67,13 +67,13 @@ class TestRealTaskwarrior:
         assert history.tasks[UUID(call)]["project"] == "home"
         assert {task["description"] for task in history.tasks.values()} == replica.descriptions()
 
-    def test_nothing(self, server, replica):
+    def test_an_empty_history_has_no_tasks(self, server, replica):
         """If this fails, the setup of a first computer takes an empty history for a failure."""
         history = fetched(server.url, replica.user)
         assert history.is_empty and history.counts.all == history.version_count == 0
         assert history.latest_version_id == NIL_VERSION
 
-    def test_with_a_snapshot(self, server, replica):
+    def test_a_history_is_read_from_its_snapshot(self, server, replica):
         """If this fails, a history is fetched only from its beginning, which the server may have removed."""
         for number in range(3):
             replica.add(f"task {number}")
@@ -86,16 +86,16 @@ class TestRealTaskwarrior:
 class Scripted:
     """Takes RemoteServer's place to give answers that no real server would."""
 
-    def __init__(self, versions=(), snapshot=None, gone=()):
+    def __init__(self, versions=(), snapshot=None, gone_answers=()):
         self.versions = {version.parent_version_id: version for version in versions}
         self.snapshot = snapshot
-        self.gone = list(gone)
+        self.gone_answers = list(gone_answers)
 
     def get_snapshot(self):
         return self.snapshot
 
     def get_child_version(self, parent):
-        if self.gone and self.gone.pop(0):
+        if self.gone_answers and self.gone_answers.pop(0):
             return Gone()
         return self.versions.get(parent, UpToDate())
 
@@ -114,7 +114,7 @@ def update(name, value, task=TASK):
 
 
 class TestReplay:
-    def test_operations(self):
+    def test_operations_are_replayed(self):
         """If this fails, the wizard compares a computer with tasks that no replica has."""
         create, delete = {"Create": {"uuid": TASK}}, {"Delete": {"uuid": TASK}}
         assert replayed(create, update("a", "1"), update("a", None), update("b", "2")).tasks == {UUID(TASK): {"b": "2"}}
@@ -124,7 +124,7 @@ class TestReplay:
         assert replayed().version_count == 1
 
     @given(st.dictionaries(st.uuids(), st.sampled_from(["pending", "completed", "deleted", "recurring", "odd", None])))
-    def test_counting(self, statuses):
+    def test_each_task_is_counted_once(self, statuses):
         """If this fails, some task is counted twice, or not at all."""
         operations = []
         for task, status in statuses.items():
@@ -138,11 +138,11 @@ class TestReplay:
         assert (counts.completed, counts.deleted) == (values.count("completed"), values.count("deleted"))
         assert (counts.recurring, counts.other) == (values.count("recurring"), values.count("odd"))
 
-    def test_begins_anew_when_the_server_removed_versions(self):
+    def test_restarts_when_the_server_removed_versions(self):
         """If this fails, a snapshot that another computer uploads meanwhile makes the setup fail."""
         at = uuid4()
         snapshot = Snapshot(at, zlib.compress(json.dumps({TASK: {"status": "pending"}}).encode()))
-        history = fetch_history(Scripted([version([], at)], snapshot, gone=[True, False, False]))
+        history = fetch_history(Scripted([version([], at)], snapshot, gone_answers=[True, False, False]))
         assert (history.counts.all, history.version_count, history.snapshot_version_id) == (1, 1, at)
 
 
@@ -156,7 +156,7 @@ class TestBadData:
          json.dumps({"operations": [update("a", 1)]}).encode(), json.dumps({"operations": [update(1, "a")]}).encode(),
          b"[" * 100_000, b"9" * 5000],
     )  # fmt: skip
-    def test_versions(self, remote, plaintext):
+    def test_malformed_versions_are_refused(self, remote, plaintext):
         """If this fails, data of an unknown kind ends in a traceback, or in wrong numbers."""
         if plaintext:
             added = remote.add_version(NIL_VERSION, plaintext)
@@ -171,18 +171,18 @@ class TestBadData:
          zlib.compress(b'{"x":{}}'), zlib.compress(b'{"%s":1}' % TASK.encode()),
          zlib.compress(b'{"%s":{"a":1}}' % TASK.encode())],
     )  # fmt: skip
-    def test_snapshots(self, plaintext):
+    def test_malformed_snapshots_are_refused(self, plaintext):
         """If this fails, a malformed snapshot crashes the wizard, or counts as no tasks."""
         with pytest.raises(HistoryError, match="the snapshot of version"):
             fetch_history(Scripted(snapshot=Snapshot(uuid4(), plaintext)))
 
-    def test_a_snapshot_that_unpacks_without_end(self):
+    def test_a_decompression_bomb_is_refused(self):
         """If this fails, a few kilobytes of a hostile snapshot fill the memory."""
         bomb = zlib.compress(bytes(50_000_000), 9)
         with pytest.raises(HistoryError, match="larger than 1000000 bytes"):
             fetch_history(Scripted(snapshot=Snapshot(uuid4(), bomb)), plaintext_bytes_max=1_000_000)
 
-    def test_versions_without_end(self):
+    def test_an_endless_history_is_refused(self):
         """If this fails, a hostile server keeps the wizard reading for ever, or fills its memory."""
         one, two = uuid4(), uuid4()
         circle = [version([], NIL_VERSION, one), version([], one, two), version([], two, one)]
@@ -192,12 +192,12 @@ class TestBadData:
         with pytest.raises(HistoryError, match="larger than"):
             fetch_history(Scripted(large), plaintext_bytes_max=1000)
 
-    def test_the_deadline(self):
+    def test_reading_ends_at_the_deadline(self):
         """If this fails, a slow server keeps a person waiting without an end."""
         with pytest.raises(HistoryDeadlineError, match="0 versions"):
             fetch_history(Scripted([version([])]), deadline_s=-1)
 
-    def test_a_gap(self):
+    def test_a_history_with_a_gap_is_refused(self):
         """If this fails, a history that lost its beginning passes for a whole one."""
         with pytest.raises(HistoryError, match="has a gap"):
-            fetch_history(Scripted(gone=[True, True]))
+            fetch_history(Scripted(gone_answers=[True, True]))

@@ -42,13 +42,13 @@ def fault_of(text):
 
 
 @given(urls, st.uuids().filter(lambda value: value.int != 0), one_line | hexadecimal | hexadecimal.map(str.upper))
-def test_round_trip(url, client_id, secret):
+def test_a_code_gives_the_same_credentials(url, client_id, secret):
     """If this fails, the other computer gets other credentials than the first one has."""
     credentials = Credentials(url, client_id, Secret(secret))
     assert decode_pairing_code(encode_pairing_code(credentials).reveal()) == credentials
 
 
-def test_the_longest_secret_and_url():
+def test_the_longest_secret_and_url_fit_into_a_code():
     """If this fails, credentials that are accepted elsewhere cannot be carried to another computer."""
     long = Credentials(f"https://example.com/{'p' * 490}", USUAL.client_id, Secret("ß" * (SECRET_BYTES_MAX // 2)))
     assert decode_pairing_code(encode_pairing_code(long).reveal()) == long
@@ -61,13 +61,13 @@ def test_the_longest_secret_and_url():
     [CODE.lower(), f"  {CODE}\n", CODE.replace("-", " "), CODE.replace("-", "\n  "), CHARACTERS,
      CODE.replace("-", "\N{EN DASH}"), CODE.replace("0", "O").replace("1", "l")],
 )  # fmt: skip
-def test_forgiven(text):
+def test_spaces_case_and_line_breaks_are_ignored(text):
     """If this fails, a code that was copied by hand or from a wrapped line does not work."""
     assert decode_pairing_code(text) == USUAL
     assert looks_like_pairing_code(text)
 
 
-def test_a_code_for_ever():
+def test_a_recorded_code_can_be_read():
     """If this fails, codes that were written down before a release do not work after it."""
     assert CODE == (
         "TCSYNC-0404V3G8-05GNSF11-97Q4TC55-XNQ29FB0-5FJGY7HD-7H5NMTBR-GYBABD63-TBGZ03RY-5MY4PPK9-F23SD9DM-RF9E3W3K-"
@@ -75,7 +75,7 @@ def test_a_code_for_ever():
     )
 
 
-def test_a_cut_code_is_told_from_a_mistyped_one():
+def test_a_truncated_code_is_distinguished_from_a_mistyped_one():
     """If this fails, a person looks for a typo in a line whose end was not copied."""
     for length in range(2, len(CHARACTERS)):
         assert fault_of(CHARACTERS[:length]) is PairingCodeFault.TRUNCATED, length
@@ -127,7 +127,7 @@ def test_several_mistakes_are_found(data):
         (f"{CODE} {CODE}", PairingCodeFault.MISTYPED),
     ],
 )
-def test_each_mistake_has_its_name(text, fault):
+def test_each_kind_of_mistake_has_its_own_fault(text, fault):
     """If this fails, a person gets a wrong reason why a pasted code is refused."""
     assert fault_of(text) is fault
 
@@ -149,7 +149,7 @@ def test_newer_formats_are_named():
 
 @pytest.mark.parametrize("body", [b"", b"\0", b"\xff" + bytes(60), b"\1" + bytes(16) + bytes(32) + b"example.com",
                                   b"\0" + bytes(range(16)) + b"\xff\xffabc"])  # fmt: skip
-def test_nonsense_with_right_checks_is_refused(body):
+def test_invalid_contents_with_valid_checksums_are_refused(body):
     """If this fails, a code that no release makes ends in a traceback."""
     assert fault_of(framed(1, body)) is PairingCodeFault.MISTYPED
 

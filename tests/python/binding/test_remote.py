@@ -34,7 +34,7 @@ SEGMENT = b'{"operations":[]}'
 
 
 class TestSealing:
-    def test_recorded_data(self, blobs):
+    def test_recorded_data_can_be_opened(self, blobs):
         """If this fails, the binding cannot open data of real replicas, or they cannot open the binding's."""
         assert {blob.kind for blob in blobs} == {"version", "snapshot"}
         for blob in blobs:
@@ -44,7 +44,7 @@ class TestSealing:
                 assert again != blob.sealed
                 assert key.unseal(blob.authenticated_id, again) == blob.plaintext
 
-    def test_faults(self, blobs):
+    def test_each_fault_is_distinguished(self, blobs):
         """If this fails, a wrong secret cannot be told from damaged data."""
         blob = next(blob for blob in blobs if blob.kind == "version")
 
@@ -61,13 +61,13 @@ class TestSealing:
         with SealingKey.derive(blob.client_id, Secret("wrong")) as key:
             assert fault(key, blob.authenticated_id, blob.sealed) is UnsealFault.WRONG_KEY
 
-    def test_bytes_with_zeros(self):
+    def test_bytes_with_zeros_are_kept(self):
         """If this fails, data is cut at its first zero byte."""
         with SealingKey.derive(uuid4(), Secret("s")) as key:
             for plaintext in (b"", b"\0", b"a\0b\0", bytes(range(256)) * 1000):
                 assert key.unseal(NIL_VERSION, key.seal(NIL_VERSION, plaintext)) == plaintext
 
-    def test_a_closed_key(self):
+    def test_a_closed_key_is_refused(self):
         """If this fails, a mistake in a program reads freed memory."""
         key = SealingKey.derive(uuid4(), Secret("s"))
         key.close()
@@ -77,7 +77,7 @@ class TestSealing:
 
 
 class TestOutcomes:
-    def test_versions(self, remote):
+    def test_outcomes_of_versions(self, remote):
         """If this fails, the wizard misunderstands a server."""
         assert remote.get_child_version(NIL_VERSION) == UpToDate()
         added = remote.add_version(NIL_VERSION, SEGMENT)
@@ -87,7 +87,7 @@ class TestOutcomes:
         assert remote.add_version(NIL_VERSION, SEGMENT) == Conflict(added.version_id)
         assert remote.get_child_version(uuid4()) == Gone()
 
-    def test_snapshots(self, remote):
+    def test_snapshots_are_stored_and_returned(self, remote):
         """If this fails, a program cannot start from a snapshot, or a log shows a user's tasks."""
         assert remote.get_snapshot() is None
         version_id = remote.add_version(NIL_VERSION, SEGMENT).version_id
@@ -96,7 +96,7 @@ class TestOutcomes:
         assert (snapshot.version_id, snapshot.plaintext) == (version_id, b"state\0state")
         assert "state" not in repr(snapshot)
 
-    def test_a_wrong_secret(self, remote, credentials):
+    def test_a_wrong_secret_is_recognised(self, remote, credentials):
         """If this fails, a wrong secret is noticed only when tasks are lost."""
         remote.add_version(NIL_VERSION, SEGMENT)
         other = Credentials(credentials.url, credentials.client_id, Secret("wrong"))
@@ -104,7 +104,7 @@ class TestOutcomes:
             wrong.get_child_version(NIL_VERSION)
         assert raised.value.fault is UnsealFault.WRONG_KEY
 
-    def test_probe(self, remote, credentials):
+    def test_a_probe_recognises_each_kind_of_server(self, remote, credentials):
         """If this fails, the wizard takes a new history for a used one, or no server for a sync server."""
         before = time.time()
         found = probe_server(credentials.url, proxy="")
@@ -116,7 +116,7 @@ class TestOutcomes:
         found = probe_server(credentials.url, credentials.client_id, proxy="")
         assert (found.kind, found.has_versions, found.has_snapshot) == (ProbeKind.HISTORY, True, False)
 
-    def test_one_key_for_several_remotes(self, credentials):
+    def test_several_remotes_can_share_a_key(self, credentials):
         """If this fails, a key that the caller has closed is used after it was freed."""
         key = SealingKey.derive(credentials.client_id, credentials.secret)
         with RemoteServer(credentials, key=key, proxy="") as one, RemoteServer(credentials, key=key, proxy="") as two:
@@ -124,7 +124,7 @@ class TestOutcomes:
             one.add_version(NIL_VERSION, SEGMENT)
             assert isinstance(two.get_child_version(NIL_VERSION), Version)
 
-    def test_from_many_threads(self, remote):
+    def test_many_threads_can_use_one_remote(self, remote):
         """If this fails, two threads with one object corrupt each other's requests."""
         remote.add_version(NIL_VERSION, SEGMENT)
         results = []
@@ -137,7 +137,7 @@ class TestOutcomes:
             thread.join(60)
         assert len(results) == 8 and all(isinstance(result, Version) for result in results)
 
-    def test_closed(self, credentials):
+    def test_use_after_closing_is_refused(self, credentials):
         """If this fails, a second close or a late call runs into freed memory."""
         remote = RemoteServer(credentials, proxy="")
         remote.close()
@@ -207,7 +207,7 @@ class TestFaults:
             (with_status("200 OK"), RemoteFault.BROKEN_ANSWER),
         ],
     )
-    def test_answers(self, answering, answer, fault):
+    def test_each_answer_has_its_fault(self, answering, answer, fault):
         """If this fails, people get the wrong advice."""
         credentials = Credentials.generate(answering(answer).url)
         with RemoteServer(credentials, proxy="") as remote, pytest.raises(RemoteError) as raised:
@@ -215,7 +215,7 @@ class TestFaults:
         assert raised.value.fault is fault
         assert raised.value.code == fault.value and raised.value.name == f"TCSYNC_REMOTE_{fault.name}"
 
-    def test_nothing_listens(self):
+    def test_a_refused_connection_is_reported(self):
         """If this fails, a person does not learn that the server is not running."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
@@ -223,13 +223,13 @@ class TestFaults:
             probe_server(f"http://127.0.0.1:{port}", proxy="")
         assert raised.value.fault is RemoteFault.CONNECTION_REFUSED
 
-    def test_no_such_name(self):
+    def test_an_unknown_host_is_reported(self):
         """If this fails, a person looks for a broken server when the host's name is mistyped."""
         with pytest.raises(RemoteError) as raised:
             probe_server("http://no-such-host.invalid", proxy="")
         assert raised.value.fault is RemoteFault.NAME_NOT_RESOLVED
 
-    def test_no_answer(self, answering):
+    def test_a_silent_server_times_out(self, answering):
         """If this fails, a silent server keeps a person waiting."""
         started = time.monotonic()
         with pytest.raises(RemoteError) as raised:
@@ -237,13 +237,13 @@ class TestFaults:
         assert raised.value.fault is RemoteFault.TIMED_OUT
         assert time.monotonic() - started < 10
 
-    def test_plain_http_where_tls_is_expected(self, server):
+    def test_a_plain_http_server_is_reported(self, server):
         """If this fails, a person does not learn that the URL must begin with http://."""
         with pytest.raises(RemoteError) as raised:
             probe_server(server.url.replace("http:", "https:"), proxy="")
         assert raised.value.fault is RemoteFault.NOT_TLS
 
-    def test_no_proxy_there(self, server):
+    def test_an_unreachable_proxy_is_reported(self, server):
         """If this fails, a person looks at the server when the proxy is down."""
         with pytest.raises(RemoteError) as raised:
             probe_server(server.url, proxy="http://127.0.0.1:1")
@@ -251,7 +251,7 @@ class TestFaults:
 
     @pytest.mark.parametrize("options", [{"timeout_s": 0}, {"timeout_s": -1}, {"connect_timeout_s": 1e9},
                                          {"timeout_s": float("nan")}, {"ca_file": "/nonexistent.pem"}])  # fmt: skip
-    def test_options_that_make_no_sense(self, options):
+    def test_invalid_options_are_refused(self, options):
         """If this fails, a mistake in a program's options waits for ever or connects without a check."""
         with pytest.raises(TcsyncError):
             probe_server("http://127.0.0.1:1", proxy="", **options)

@@ -68,8 +68,8 @@ def fault_of(call, *arguments):
     return raised.value.fault
 
 
-class TestPieces:
-    def test_a_large_body_there_and_back(self, engine):
+class TestTransfers:
+    def test_a_large_body_is_stored_and_read_in_pieces(self, engine):
         """If this fails, a large history reaches the engine or its replica changed, or is whole in memory."""
         client_id = uuid4()
         add(engine, client_id, LARGE)
@@ -80,7 +80,7 @@ class TestPieces:
             assert answer.read() == b""
         assert b"".join(pieces) == LARGE and max(map(len, pieces)) <= 128 * 1024
 
-    def test_every_kind_of_bytes(self, engine):
+    def test_every_kind_of_buffer_is_accepted(self, engine):
         """If this fails, a host's kind of buffer is stored wrongly, or a mistake crashes the program."""
         client_id = uuid4()
         with begin(engine, client_id) as request:
@@ -93,7 +93,7 @@ class TestPieces:
                 assert answer.status == 200
         assert stored(engine, client_id) == b"a\0bc"
 
-    def test_a_body_that_breaks_off(self, engine):
+    def test_an_abandoned_body_is_not_stored(self, engine):
         """If this fails, half of a history is stored, and the replica that reads it is broken for good."""
         closed, collected, raised = uuid4(), uuid4(), uuid4()
         request = begin(engine, closed)
@@ -113,7 +113,7 @@ class TestPieces:
                 assert answer.status == 400
         assert stored(engine, closed) is None
 
-    def test_an_early_answer(self, options):
+    def test_a_refusal_is_returned_before_the_body_ends(self, options):
         """If this fails, a client sends a hundred megabytes before it learns that they are refused."""
         with Engine.open({**options, "body-bytes-max": "1M"}) as engine:
             client_id = uuid4()
@@ -133,7 +133,7 @@ class TestPieces:
                 assert fault_of(request.append, b"more") is EngineFault.INVALID_ARGUMENT
             assert stored(engine, client_id) is None
 
-    def test_the_source_of_a_request(self, options):
+    def test_a_requests_source_address_is_limited(self, options):
         """If this fails, limits by address count all of a host's users as one."""
         with Engine.open({**options, "new-clients-per-address-day": 1}) as engine:
             statuses = []
@@ -144,7 +144,7 @@ class TestPieces:
                         statuses.append(answer.status)
             assert statuses[1] != 200 and [statuses[0], *statuses[2:]] == [200] * 3
 
-    def test_many_threads_on_one_request(self, engine):
+    def test_threads_that_share_a_request_are_serialised(self, engine):
         """If this fails, bytes are lost between calls that meet, or the library is used as it must not be."""
         client_id = uuid4()
         with begin(engine, client_id) as request:
@@ -164,7 +164,7 @@ class TestPieces:
 
 
 class TestLifetimes:
-    def test_the_engine_is_closed_first(self, options):
+    def test_an_engine_may_be_closed_before_its_requests(self, options):
         """If this fails, a program that ends in the middle of transfers crashes, or stores half of one."""
         client_id, other_id = uuid4(), uuid4()
         with Engine.open(options) as engine:
@@ -184,7 +184,7 @@ class TestLifetimes:
         with Engine.open(options) as engine:
             assert (stored(engine, client_id), stored(engine, other_id)) == (LARGE, None)
 
-    def test_closed_and_used(self, engine):
+    def test_use_after_closing_is_refused(self, engine):
         """If this fails, a late call on a request runs into freed memory."""
         with begin(engine, uuid4()) as request:
             request.append(b"x")
@@ -199,7 +199,7 @@ class TestLifetimes:
             with pytest.raises(TcsyncError, match="closed"):
                 call()
 
-    def test_an_interrupt(self, engine, monkeypatch):
+    def test_an_interrupt_abandons_the_request(self, engine, monkeypatch):
         """If this fails, a program that continues after Ctrl-C stores or sends a body with a hole in it."""
         client_id, other_id = uuid4(), uuid4()
         add(engine, client_id, LARGE)
@@ -219,7 +219,7 @@ class TestLifetimes:
                     call()
         assert stored(engine, other_id) is None
 
-    def test_a_copy(self, engine):
+    def test_a_request_cannot_be_copied(self, engine):
         """If this fails, a copied request is freed twice."""
         with begin(engine, uuid4()) as request:
             request.append(b"x")
@@ -228,7 +228,7 @@ class TestLifetimes:
                     with pytest.raises(TypeError, match=type(original).__name__):
                         copy.copy(original)
 
-    def test_a_fork(self, engine):
+    def test_a_request_is_refused_in_a_forked_process(self, engine):
         """If this fails, a forked worker waits for ever for threads that it has not, or ends its parent's request."""
         client_id = uuid4()
         with begin(engine, client_id) as request:
@@ -250,7 +250,7 @@ class TestLifetimes:
 
 
 class TestEnvironment:
-    def test_it_counts_when_it_is_asked_for(self, options, monkeypatch):
+    def test_variables_are_read_only_on_request(self, options, monkeypatch):
         """If this fails, an operator's settings do not reach an embedded engine, or reach one that did not ask."""
         monkeypatch.setenv("TCSYNC_LOG_CLIENT_IDS", "full")
         monkeypatch.setenv("TCSYNC_MEMORY_BUDGET", "32M")
@@ -260,7 +260,7 @@ class TestEnvironment:
         with Engine.open(options) as engine:
             assert engine.option("log-client-ids") == "pseudonym"
 
-    def test_a_mistake_in_it(self, options, monkeypatch):
+    def test_an_invalid_variable_is_refused(self, options, monkeypatch):
         """If this fails, a mistyped environment variable is ignored, and the engine runs without it."""
         monkeypatch.setenv("TCSYNC_LOG_CLIENT_IDS", "perhaps")
         with pytest.raises(EngineError, match="TCSYNC_LOG_CLIENT_IDS") as raised:

@@ -84,7 +84,7 @@ LINES = [
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_lines(home, line):
+def test_lines_are_read_as_taskwarrior_reads_them(home, line):
     """If this fails, the wizard believes that a setting is another than Taskwarrior does, and changes or keeps the
     wrong one."""
     variables = {"FOO": "bar", "TILDE": "~", "NESTED": "$FOO"}
@@ -104,7 +104,7 @@ INCLUDES = [
 
 
 @pytest.mark.parametrize("line", INCLUDES)
-def test_includes(home, line, monkeypatch):
+def test_included_files_are_read(home, line, monkeypatch):
     """If this fails, a setting in an included file is overlooked, or one is seen that Taskwarrior does not see."""
     home.write("sub/b", "x=from sub/b\n")
     home.write("other/beside", "x=beside the target\n")
@@ -120,7 +120,7 @@ def test_includes(home, line, monkeypatch):
 
 
 @pytest.mark.parametrize("path", ["${HOME}/sub/b", '"sub/b"', "missing"])
-def test_includes_that_are_not_found(home, path):
+def test_unresolved_includes_are_listed(home, path):
     """If this fails, nothing says that Taskwarrior refuses the file; only it knows all places where it looks."""
     home.write("sub/b", "x=from sub/b\n")
     home.write(".taskrc", f"data.location=/tmp/nowhere\ninclude {path}\nx=after\n")
@@ -142,7 +142,7 @@ def test_includes_are_looked_for_in_the_working_directory_first(home, monkeypatc
 
 
 @pytest.mark.parametrize("level", [10, 11])
-def test_depth(home, level):
+def test_the_depth_of_includes_is_limited(home, level):
     """If this fails, the wizard and Taskwarrior disagree which depth of includes is too much."""
     names = [".taskrc", *(f"level{number}" for number in range(2, level + 1))]
     for name, following in pairwise(names):
@@ -162,7 +162,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize(("variables", "files"), PLACES)
-def test_which_file(home, variables, files):
+def test_the_file_is_found_as_taskwarrior_finds_it(home, variables, files):
     """If this fails, the wizard configures a file that Taskwarrior does not read."""
     for name in files:
         home.write(name, f"data.location=/tmp/nowhere\nx={name}\n")
@@ -172,7 +172,7 @@ def test_which_file(home, variables, files):
     assert find_taskrc(home.environment(**variables)) == home.path / theirs
 
 
-def test_the_file_that_does_not_exist_yet(home):
+def test_a_new_file_is_placed_where_taskwarrior_looks(home):
     """If this fails, a new taskrc is made where Taskwarrior does not look."""
     taskrc = read_taskrc(environment=home.environment())
     assert (taskrc.path, taskrc.exists, taskrc.settings) == (home.path / ".taskrc", False, {})
@@ -185,7 +185,7 @@ def test_the_file_that_does_not_exist_yet(home):
     [({}, ""), ({}, "data.location=~/elsewhere"), ({"TASKDATA": "{HOME}/data"}, "data.location=~/elsewhere"),
      ({"TASKDATA": "{HOME}/data"}, "")],
 )  # fmt: skip
-def test_data_location(home, variables, line):
+def test_the_data_location_is_taskwarriors(home, variables, line):
     """If this fails, the wizard checks another replica than the one that syncs."""
     home.write(".taskrc", f"{line}\n")
     home.task("rc.confirmation=off", "add", "a task", **variables)
@@ -211,7 +211,7 @@ class TestSyncSettings:
         (tmp_path / "rc").write_text(text, encoding="utf-8")
         return read_taskrc(tmp_path / "rc", {"HOME": str(tmp_path)})
 
-    def test_complete(self, tmp_path):
+    def test_complete_settings_are_recognised(self, tmp_path):
         """If this fails, the wizard sets up a computer that is set up already, or shows its secret."""
         taskrc = self.read(
             tmp_path, "sync.server.url=http://x\nsync.server.client_id=abc\nsync.encryption_secret=horse\n"
@@ -220,7 +220,7 @@ class TestSyncSettings:
         assert taskrc.backends == (SyncBackend.SERVER,)
         assert "horse" not in repr(taskrc) + repr(taskrc.sync) + repr(taskrc.setting("sync.encryption_secret"))
 
-    def test_nothing(self, tmp_path):
+    def test_empty_settings_are_not_a_server(self, tmp_path):
         """If this fails, the wizard takes an emptied setting for a server."""
         taskrc = self.read(tmp_path, "sync.server.url=\ncolor=off\n")
         assert not taskrc.sync.is_complete and taskrc.sync.url is None and taskrc.backends == ()
@@ -231,21 +231,21 @@ class TestSyncSettings:
          ("sync.aws.bucket=b", SyncBackend.AWS), ("sync.git.remote=r", SyncBackend.GIT),
          ("sync.server.origin=http://x", SyncBackend.OLD_ORIGIN), ("taskd.server=x:1", SyncBackend.TASKD)],
     )  # fmt: skip
-    def test_other_backends(self, tmp_path, line, backend):
+    def test_other_backends_are_recognised(self, tmp_path, line, backend):
         """If this fails, the wizard overrides another way of syncing without a word."""
         taskrc = self.read(tmp_path, f"{line}\n")
         assert taskrc.backends == (backend,)
         (setting,) = taskrc.settings_of(backend)
         assert (setting.file, setting.line) == (tmp_path / "rc", 1)
 
-    def test_where_a_setting_comes_from(self, tmp_path):
+    def test_a_setting_names_its_file_and_line(self, tmp_path):
         """If this fails, a message sends a person to the wrong file or line."""
         (tmp_path / "inc").write_text("\n\nsync.server.url=http://y\n", encoding="utf-8")
         setting = self.read(tmp_path, f"sync.server.url=http://x\ninclude {tmp_path}/inc\n").setting("sync.server.url")
         assert (setting.value, setting.file, setting.line) == ("http://y", tmp_path / "inc", 3)
 
 
-def test_what_cannot_be_read(tmp_path):
+def test_unreadable_files_are_reported(tmp_path):
     """If this fails, a mistake in the file's place ends in a traceback."""
     with pytest.raises(TaskrcError, match="cannot be read: Is a directory"):
         read_taskrc(tmp_path, {"HOME": "/"})

@@ -56,7 +56,7 @@ def mode_of(path):
         (f"\ufeff{URL}=a\nb=1\n", {URL: "u"}, f"\ufeff{URL}=u\nb=1\n"),
     ],
 )
-def test_lines(write, before, changes, expected):
+def test_an_edit_changes_only_its_lines(write, before, changes, expected):
     """If this fails, a line of the user's is lost, changed or put elsewhere."""
     taskrc = write(before.encode("utf-8", "surrogateescape"))
     edit = edit_taskrc(taskrc, changes)
@@ -74,7 +74,7 @@ lines = st.lists(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines, st.sampled_from(["\n", "\r\n"]), st.booleans(), st.sampled_from([None, "http://new", "with # and $x"]))
-def test_any_file(write, before, ending, ends_open, value):
+def test_an_edit_works_in_any_file(write, before, ending, ends_open, value):
     """If this fails, there is a file in which an edit loses a line, or does not have its effect."""
     content = ending.join(before) + ("" if ends_open else ending)
     taskrc = write(content)
@@ -89,7 +89,7 @@ def test_any_file(write, before, ending, ends_open, value):
     assert [line.rstrip("\r") for line in others(after(taskrc))] == [line.rstrip("\r") for line in others(content)]
 
 
-def test_the_same_again_changes_nothing(write):
+def test_repeating_an_edit_changes_nothing(write):
     """If this fails, running the setup again fills the directory with backups."""
     taskrc = write(f"{URL}=http://x\n{SECRET}=a\\u0023b\n")
     before = taskrc.path.stat()
@@ -99,7 +99,7 @@ def test_the_same_again_changes_nothing(write):
     assert len(list(taskrc.path.parent.iterdir())) == 1
 
 
-def test_only_the_owner_can_read(write):
+def test_the_file_and_its_backup_are_readable_by_the_owner_only(write):
     """If this fails, other users of the computer can read the secret, in the file or in its backup."""
     taskrc = write("a=1\n", mode=0o644)
     edit = edit_taskrc(taskrc, {SECRET: Secret("s")})
@@ -109,7 +109,7 @@ def test_only_the_owner_can_read(write):
     assert (edit.changed, edit.restricted, mode_of(edit.path)) == (False, True, 0o600)
 
 
-def test_a_new_file(tmp_path):
+def test_a_new_file_is_created(tmp_path):
     """If this fails, a computer on which Taskwarrior was never started cannot be set up."""
     path = tmp_path / "config" / "task" / "taskrc"
     edit = edit_taskrc(read_taskrc(path, {"HOME": str(tmp_path)}), {URL: "http://x"})
@@ -135,7 +135,7 @@ def test_a_symbolic_link_stays_one(tmp_path, is_dangling):
 
 
 class TestIncludes:
-    def test_an_include_that_comes_later_is_overruled(self, tmp_path, write):
+    def test_a_later_include_is_overruled(self, tmp_path, write):
         """If this fails, the setup seems to work and Taskwarrior still syncs with the old server."""
         (tmp_path / "inc").write_text(f"{URL}=http://included\n", encoding="utf-8")
         include = f"include {tmp_path}/inc\n"
@@ -144,7 +144,7 @@ class TestIncludes:
         assert after(taskrc) == f"{include}a=1\n{URL}=http://x\n"
         assert (tmp_path / "inc").read_text(encoding="utf-8") == f"{URL}=http://included\n"
 
-    def test_what_an_include_sets_cannot_be_removed(self, tmp_path, write):
+    def test_a_setting_of_an_include_cannot_be_removed(self, tmp_path, write):
         """If this fails, a removed setting is still in force."""
         (tmp_path / "inc").write_text(f"\n{URL}=http://included\n", encoding="utf-8")
         taskrc = write(f"include {tmp_path}/inc\n{URL}=http://y\n")
@@ -158,7 +158,7 @@ class TestIncludes:
 class TestFailures:
     @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS])
     @pytest.mark.parametrize("call", ["os.fsync", "pathlib.Path.replace", "tempfile.mkstemp", "os.fchmod"])
-    def test_the_system_refuses(self, write, monkeypatch, call, number):
+    def test_a_system_error_leaves_the_file_unchanged(self, write, monkeypatch, call, number):
         """If this fails, a full disk costs the user the taskrc, or leaves copies of the secret about."""
         taskrc = write("a=1\n")
 
@@ -173,7 +173,7 @@ class TestFailures:
         assert [path.name for path in taskrc.path.parent.iterdir()] == ["taskrc"]
 
     @pytest.mark.parametrize("fatal", [KeyboardInterrupt, OSError(errno.EIO, "I/O error")])
-    def test_broken_off_after_the_renaming(self, write, monkeypatch, fatal):
+    def test_a_failure_after_the_rename_restores_the_file(self, write, monkeypatch, fatal):
         """If this fails, Ctrl-C at the worst moment says that nothing was changed when something was."""
         taskrc = write("a=1\n")
         from tcsync import taskrc_edit
@@ -191,7 +191,7 @@ class TestFailures:
         assert after(taskrc) == "a=1\n"
         assert [path.name for path in taskrc.path.parent.iterdir()] == ["taskrc"]
 
-    def test_someone_else_changed_it(self, write):
+    def test_a_file_changed_by_another_program_is_not_overwritten(self, write):
         """If this fails, changes that another program or an editor made meanwhile are overwritten."""
         taskrc = write("a=1\n")
         taskrc.path.write_text("a=2\n", encoding="utf-8")
@@ -199,7 +199,7 @@ class TestFailures:
             edit_taskrc(taskrc, {URL: "http://x"})
         assert after(taskrc) == "a=2\n"
 
-    def test_someone_else_changes_it_at_the_last_moment(self, write, monkeypatch):
+    def test_a_change_just_before_the_rename_is_not_overwritten(self, write, monkeypatch):
         """If this fails, the check is made too early."""
         taskrc = write("a=1\n")
         fsync = os.fsync
@@ -214,7 +214,7 @@ class TestFailures:
         assert after(taskrc) == "a=2\n"
         assert [path.name for path in taskrc.path.parent.iterdir()] == ["taskrc"]
 
-    def test_someone_else_made_it(self, tmp_path):
+    def test_a_file_created_by_another_program_is_not_overwritten(self, tmp_path):
         """If this fails, the setup overwrites a taskrc that another program has just made."""
         path = tmp_path / "taskrc"
         taskrc = read_taskrc(path, {"HOME": str(tmp_path)})
@@ -232,7 +232,7 @@ class TestFailures:
 
 
 class TestUndo:
-    def test_puts_back(self, write):
+    def test_restores_the_old_file(self, write):
         """If this fails, Ctrl-C after the file was changed does not leave things as they were."""
         taskrc = write("a=1\r\n# mine")
         edit = edit_taskrc(taskrc, {URL: "http://x"})
@@ -240,7 +240,7 @@ class TestUndo:
         assert taskrc.path.read_bytes() == taskrc.content
         assert [path.name for path in taskrc.path.parent.iterdir()] == ["taskrc"]
 
-    def test_leaves_what_someone_else_wrote(self, write):
+    def test_keeps_changes_of_another_program(self, write):
         """If this fails, undoing an edit also undoes a change that the user made since."""
         taskrc = write("a=1\n")
         edit = edit_taskrc(taskrc, {URL: "http://x"})
@@ -250,7 +250,7 @@ class TestUndo:
         assert after(taskrc) == "b=1\n" and edit.backup.read_text(encoding="utf-8") == "a=1\n"
 
 
-def test_two_backups_in_one_second(write):
+def test_two_backups_in_one_second_have_different_names(write):
     """If this fails, the second edit overwrites the first one's backup."""
     taskrc = write("a=1\n")
     first = edit_taskrc(taskrc, {URL: "http://1"})
@@ -260,13 +260,13 @@ def test_two_backups_in_one_second(write):
 
 
 @pytest.mark.parametrize("name", ["", "a=b", "a#b", "a\nb", " a"])
-def test_names_that_no_setting_can_have(write, name):
+def test_invalid_setting_names_are_refused(write, name):
     """If this fails, an edit writes a line that Taskwarrior reads as another setting, or refuses."""
     with pytest.raises(TaskrcError, match="cannot be the name"):
         edit_taskrc(write(""), {name: "1"})
 
 
-def test_readable_values_stay_readable():
+def test_readable_values_are_not_encoded():
     """If this fails, URLs and generated secrets look strange in the taskrc."""
     for value in ("https://sync.example.com:8443/base", "615cbc21-49ee-4d30-a5ed-6e24bd602be5", "0f1e2d3c", 'say "hi"'):
         assert encode_value(value) == value

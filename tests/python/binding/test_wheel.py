@@ -70,7 +70,7 @@ def machine(request):
         shutil.rmtree(directory)
 
 
-def test_one_wheel_for_every_python():
+def test_one_wheel_works_with_every_python():
     """If this fails, people with another Python than the builder's have to build the library themselves."""
     (wheel,) = (BUILD_DIR / "python-wheel").glob("tcsync-*.whl")
     assert wheel.stem.split("-")[2:4] == ["py3", "none"]

@@ -146,15 +146,15 @@ async def timed_out(call, after_s=0.05):
 
 def run(coroutine):
     """Runs it, and checks that asyncio has nothing to complain about."""
-    complaints = []
+    reported_errors = []
 
     async def main():
-        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: reported_errors.append(context))
         return await coroutine
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         result = asyncio.run(main())
         gc.collect()
-    assert complaints == []
+    assert reported_errors == []
     return result

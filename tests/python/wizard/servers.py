@@ -71,7 +71,7 @@ def answering(status, headers=(), body=b"no\n"):
     return _listening(Handler)
 
 
-def gateway(server_url, spoiled, answer):
+def gateway(server_url, intercepted, answer):
     """A fake gateway before a real server; yields its URL. It passes everything on, but requests whose "METHOD /path"
     matches `spoiled` get the result of `answer`, which takes a function that passes the request on."""
 
@@ -85,7 +85,7 @@ def gateway(server_url, spoiled, answer):
                     response = server.getresponse()
                     return response.status, dict(response.headers), response.read()
 
-            return answer(pass_on) if re.match(spoiled, f"{self.command} {self.path}") else pass_on()
+            return answer(pass_on) if re.match(intercepted, f"{self.command} {self.path}") else pass_on()
 
     return _listening(Handler)
 

@@ -7,7 +7,7 @@ from tcsync import UrlError, normalise_url
 from tcsync.wizard import DEFAULT_CLOUD_URL, Branding
 
 
-def test_the_program_itself_speaks_in_neutral_words(first):
+def test_the_plain_program_has_no_branding(first):
     """If this fails, the menu names a step of some other program, or is not the one of the documentation."""
     terminal = first.terminal("setup")
     terminal.answer("Choose option [1]: ", "3")
@@ -66,7 +66,7 @@ def test_the_cloud_server_can_be_overridden(monkeypatch, variable, expected):
     assert Branding(cloud_url="https://host.example/").effective_cloud_url() == expected
 
 
-def test_the_default_cloud_server(monkeypatch):
+def test_the_default_cloud_server_is_normalised_and_checked(monkeypatch):
     """If this fails, two computers that chose the cloud get different URLs, or a malformed variable is used."""
     monkeypatch.delenv("TCSYNC_CLOUD_URL", raising=False)
     assert Branding().effective_cloud_url() == DEFAULT_CLOUD_URL == normalise_url(DEFAULT_CLOUD_URL)

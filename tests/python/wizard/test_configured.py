@@ -34,7 +34,7 @@ def test_keeping_is_the_default_and_changes_nothing(server, paired):
     assert paired.files() == before
 
 
-def test_the_same_values_again_change_nothing(server, paired):
+def test_entering_the_same_values_changes_nothing(server, paired):
     """If this fails, running the setup again and again fills the directory with backups."""
     before = paired.files()
     outcome = paired.json("setup", "--pairing-code-file", "-", given=paired.pair())
@@ -43,7 +43,7 @@ def test_the_same_values_again_change_nothing(server, paired):
 
 
 @pytest.mark.parametrize("name", OTHER_BACKENDS)
-def test_other_backends_are_recognised_and_replaced_as_a_whole(server, first, name):
+def test_other_backends_are_recognised_and_replaced_completely(server, first, name):
     """If this fails, Taskwarrior still syncs elsewhere after the setup, since one backend hides another."""
     taskrc = f"# mine\n{name}={OTHER_BACKENDS[name]}\nsync.encryption_secret=old\nuda.size.type=string # keep\n"
     first.write_taskrc(taskrc)
@@ -64,7 +64,7 @@ def test_other_backends_are_recognised_and_replaced_as_a_whole(server, first, na
     assert first.json("doctor")["exit_code"] == 0
 
 
-def test_incomplete_settings_are_told(first):
+def test_incomplete_settings_are_reported(first):
     """If this fails, half a configuration looks like a whole one."""
     first.write_taskrc("sync.server.url=https://sync.example.com\n")
     report = first.json("doctor")
@@ -93,7 +93,7 @@ def with_all_kinds_of_tasks(computer):
     computer.task("list")
 
 
-def test_a_replica_that_synced_elsewhere_is_never_just_pointed_here(start_server, new_computer):
+def test_a_replica_of_another_server_is_not_moved_without_its_tasks(start_server, new_computer):
     """If this fails, tasks from before are missing on every other computer, and nobody notices for weeks."""
     old, new = start_server(), start_server()
     first, second = new_computer(), new_computer()
@@ -121,7 +121,7 @@ def test_a_replica_that_synced_elsewhere_is_never_just_pointed_here(start_server
     assert second.exported() == before
 
 
-def test_the_safe_way_is_offered_at_a_terminal(start_server, first):
+def test_a_safe_move_is_offered_at_a_terminal(start_server, first):
     """If this fails, a person is refused without being shown the way."""
     old, new = start_server(), start_server()
     first.add("Buy milk")
@@ -140,7 +140,7 @@ def test_the_safe_way_is_offered_at_a_terminal(start_server, first):
     assert first.tasks() == before
 
 
-def test_a_failed_exchange_puts_everything_back(start_server, first):
+def test_a_failed_move_restores_everything(start_server, first):
     """If this fails, a replica is left half-way between two histories."""
     old, new = start_server(), start_server()
     first.add("Buy milk", "Call Ada")
@@ -156,7 +156,7 @@ def test_a_failed_exchange_puts_everything_back(start_server, first):
     first.task("sync")
 
 
-def test_an_export_that_cannot_be_read_changes_nothing(start_server, paired):
+def test_an_unreadable_export_changes_nothing(start_server, paired):
     """If this fails, old data is moved aside although its tasks were never read."""
     before, taskrc = paired.tasks(), paired.taskrc.read_bytes()
     paired.wrap_task('case "$*" in *export*) echo "[{"; exit 0;; esac')
@@ -169,7 +169,7 @@ def test_an_export_that_cannot_be_read_changes_nothing(start_server, paired):
     assert paired.tasks() == before
 
 
-def test_a_second_computer_with_another_past_joins_with_all_its_tasks(start_server, paired, new_computer):
+def test_a_second_computer_with_another_history_keeps_its_tasks(start_server, paired, new_computer):
     """If this fails, a computer that synced with another server cannot join, or loses its tasks by joining."""
     elsewhere, second = start_server(), new_computer()
     second.add("Water plants")
@@ -183,7 +183,7 @@ def test_a_second_computer_with_another_past_joins_with_all_its_tasks(start_serv
     assert len(second.tasks()) == 3
 
 
-def test_the_doctor_tells_where_the_replica_stands(start_server, server, paired, second):
+def test_the_doctor_reports_the_replicas_position(start_server, server, paired, second):
     """If this fails, a person does not learn why `task sync` says 410, or that there is something to sync."""
     assert second.json("setup", "--pairing-code-file", "-", given=paired.pair())["result"] == "done"
 
@@ -212,7 +212,7 @@ def test_the_doctor_tells_where_the_replica_stands(start_server, server, paired,
     assert report.returncode == 1 and "410" in report.stdout
 
 
-def test_the_doctor_sees_an_exposed_taskrc_and_a_wrong_secret(paired):
+def test_the_doctor_reports_an_exposed_taskrc_and_a_wrong_secret(paired):
     """If this fails, other users of the computer read the secret, and the doctor says that all is well."""
     paired.taskrc.chmod(0o644)
     report = paired.json("doctor")
@@ -225,7 +225,7 @@ def test_the_doctor_sees_an_exposed_taskrc_and_a_wrong_secret(paired):
     assert report["exit_code"] == 1
 
 
-def test_a_broken_taskrc_is_told_and_left_alone(server, first):
+def test_a_broken_taskrc_is_reported_and_not_changed(server, first):
     """If this fails, a file that the user has to mend is overwritten."""
     first.write_taskrc("this is no setting\n")
     outcome = first.json("setup", "--first-computer", "--server-url", server.url)
@@ -233,7 +233,7 @@ def test_a_broken_taskrc_is_told_and_left_alone(server, first):
     assert first.taskrc.read_text(encoding="utf-8") == "this is no setting\n"
 
 
-def test_settings_of_an_included_file_are_not_fought_with(server, first):
+def test_settings_of_an_included_file_are_not_overridden(server, first):
     """If this fails, the taskrc is changed in a way that has no effect."""
     (first.home / "shared.rc").write_text("sync.local.server_dir=/srv/tasks\n", encoding="utf-8")
     first.write_taskrc(f"include {first.home}/shared.rc\n")
@@ -243,7 +243,7 @@ def test_settings_of_an_included_file_are_not_fought_with(server, first):
     assert first.files() == before
 
 
-def test_commands_on_a_computer_without_settings(first):
+def test_pair_and_show_explain_missing_settings(first):
     """If this fails, `pair` and `show` print nothing, or a traceback, where there is nothing to show."""
     for command in ("pair", "show"):
         done = first.tcsync(command)

@@ -60,7 +60,7 @@ def test_every_message_has_an_entry():
 
 
 @pytest.mark.parametrize("problem", Problem, ids=lambda problem: problem.identifier)
-def test_entries_say_what_the_program_says(problem):
+def test_entries_quote_the_messages_exactly(problem):
     """If this fails, a message was reworded: TCSYNC_WRITE_DOCS=1 copies it; look whether the cause still fits."""
     entry = entries()[problem.identifier].partition("\n## ")[0]
     text, cause, remedy = [part.strip() for part in entry.strip().split("\n\n")]
@@ -91,7 +91,7 @@ def test_every_fault_of_the_library_has_one_name(fault):
     assert error.name == f"TCSYNC_{problem.name}"
 
 
-def test_faults_that_only_a_newer_library_knows():
+def test_unknown_faults_of_a_newer_library_are_reported():
     """If this fails, a newer library ends the wizard with a traceback."""
     detail = 99 << 8
     remote = finding_for(RemoteError("words", code=RemoteFault.FAILED.value | detail))
@@ -105,7 +105,7 @@ def test_the_exit_codes_are_documented():
     assert markdown_table() in (DOCS / "multi-computer-setup.md").read_text(encoding="utf-8")
 
 
-def test_transcripts_are_what_happens(server, first, second, authority):
+def test_transcripts_match_the_program(server, first, second, authority):
     """If this fails, a page shows an outdated conversation. TCSYNC_WRITE_DOCS=1 rewrites the pages."""
     first.trust(authority)
     second.trust(authority)

@@ -80,7 +80,7 @@ FETCHING_FAILURES = {
 
 
 @pytest.mark.parametrize("identifier", FETCHING_FAILURES)
-def test_each_failure_of_fetching_has_its_own_message(server, paired, second, identifier):
+def test_each_failure_of_reading_a_history_has_its_own_message(server, paired, second, identifier):
     """If this fails, a server that fails in the middle of a history is blamed for something else, or a history that
     was fetched by halves is taken for all of it."""
     exit_code, spoiled, answer = FETCHING_FAILURES[identifier]
@@ -91,7 +91,7 @@ def test_each_failure_of_fetching_has_its_own_message(server, paired, second, id
     assert second.files() == {}, "something was written before the data was unsealed"
 
 
-def test_data_that_is_no_history(server, paired, second):
+def test_sealed_data_that_is_no_history_is_reported(server, paired, second):
     """If this fails, data that another program sealed with the right secret ends in a traceback, or is synced."""
     code = paired.pair()
     with RemoteServer(decode_pairing_code(code)) as remote:
@@ -101,7 +101,7 @@ def test_data_that_is_no_history(server, paired, second):
     assert second.files() == {}
 
 
-def test_a_history_that_takes_too_long(server, paired, second, tmp_path):
+def test_reading_a_history_ends_at_the_deadline(server, paired, second, tmp_path):
     """If this fails, a server that sends version after version keeps a person waiting for ever."""
     program = tmp_path / "slow.py"
     program.write_text(
@@ -118,7 +118,7 @@ def test_a_history_that_takes_too_long(server, paired, second, tmp_path):
     assert second.files() == {}
 
 
-def test_a_proxy_that_is_not_there(server, first):
+def test_an_unreachable_proxy_is_reported(server, first):
     """If this fails, a server that is well is blamed for this computer's proxy settings."""
     proxy = f"127.0.0.1:{free_port()}"
     outcome = first.json("setup", "--first-computer", "--server-url", server.url, http_proxy=f"http://{proxy}")
@@ -127,7 +127,7 @@ def test_a_proxy_that_is_not_there(server, first):
     assert first.files() == {}
 
 
-def test_a_server_that_takes_less(server, first):
+def test_a_lower_body_limit_of_a_gateway_is_reported(server, first):
     """If this fails, the limit of a gateway is reported as a failure of Taskwarrior, or settings that
     never worked are left behind."""
     with gateway(server.url, "POST /v1/client/add-version/", lambda _pass_on: (413, {}, b"")) as url:
@@ -136,7 +136,7 @@ def test_a_server_that_takes_less(server, first):
     assert first.files() == {}
 
 
-def test_a_server_that_never_agrees(server, first):
+def test_endless_conflicts_are_reported(server, first):
     """If this fails, a sync that can come to no end is not told from one that failed for another reason."""
     first.add("Buy milk")
     before = first.files()
@@ -147,7 +147,7 @@ def test_a_server_that_never_agrees(server, first):
     assert first.files() == before
 
 
-def test_another_computer_that_syncs_at_the_same_time(paired, second):
+def test_a_concurrent_sync_of_another_computer_is_noticed(paired, second):
     """If this fails, the setup says that both have the same tasks although they have not."""
     # The first computer adds a task right after the second one's sync, before that reads the tasks back.
     late = " && ".join(
@@ -161,7 +161,7 @@ def test_another_computer_that_syncs_at_the_same_time(paired, second):
     assert (outcome["result"], outcome["tasks"]) == ("done", {"all": 3, "pending": 3})
 
 
-def test_merging_that_is_not_wanted(paired, second):
+def test_an_unwanted_merge_is_refused(paired, second):
     """If this fails, another user's tasks are mixed with a person's own without consent."""
     second.add("Water plants")
     before = second.files()
@@ -178,28 +178,28 @@ def test_merging_that_is_not_wanted(paired, second):
         ("secret-invalid", ("--server", "cloud", "--client-id", UNKNOWN_ID, "--secret-file", "-"), "  "),
     ],
 )
-def test_values_of_flags_that_make_no_sense(first, identifier, flags, given):
+def test_invalid_values_of_flags_are_refused(first, identifier, flags, given):
     """If this fails, a script's wrong value is sent to a server, or ends in a traceback."""
     outcome = first.json("setup", *flags, given=given)
     assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == ([identifier], 6)
     assert first.files() == {}
 
 
-def test_a_computer_without_sync_settings(first):
+def test_missing_sync_settings_have_their_own_exit_code(first):
     """If this fails, a script cannot tell a computer that was never set up from a broken one."""
     first.write_taskrc("# mine\n")
     outcome = first.json("show")
     assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["sync-not-configured"], 9)
 
 
-def test_a_library_that_is_not_there(first):
+def test_a_missing_library_is_explained(first):
     """If this fails, a broken installation shows a traceback instead of advice."""
     outcome = first.json("setup", "--first-computer", "--server", "cloud", TCSYNC_LIBRARY="/no/such/library.so")
     assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["library-failed"], 1)
     assert first.files() == {}
 
 
-def test_rejections_and_waits_are_told(first):
+def test_statuses_and_retry_times_are_reported(first):
     """If this fails, the status or the time to wait, which a person needs, is lost."""
     with answering(429, [("Retry-After", "30")]) as url:
         assert "30 seconds" in first.json("setup", "--first-computer", "--server-url", url)["messages"][0]["text"]
@@ -227,7 +227,7 @@ def test_certificates_are_always_verified(server, first, authority, identifier, 
     assert outcome["exit_code"] == 5
 
 
-def test_behind_tls_with_a_private_authority(server, new_computer, authority):
+def test_a_private_authority_works_and_is_explained(server, new_computer, authority):
     """If this fails, a private server with a private certificate cannot be used; or the wizard does not
     say that Taskwarrior needs the certificate as well."""
     first, second = new_computer(), new_computer()
@@ -248,7 +248,7 @@ def test_behind_tls_with_a_private_authority(server, new_computer, authority):
         assert set(checks.values()) == {"ok"}
 
 
-def test_a_client_that_is_not_allowed(start_server, first, second):
+def test_a_client_that_is_not_allowed_is_reported(start_server, first, second):
     """If this fails, the user of a server with an allow list does not learn why it refuses."""
     server = start_server("--allow-client-id", UNKNOWN_ID)
     outcome = first.json("setup", "--first-computer", "--server-url", server.url)
@@ -261,7 +261,7 @@ def test_a_client_that_is_not_allowed(start_server, first, second):
     assert other in outcome["messages"][0]["text"]
 
 
-def test_wrong_secret_and_empty_history(server, paired, second):
+def test_a_wrong_secret_and_an_empty_history_are_reported(server, paired, second):
     """If this fails, a typo is written into the taskrc and noticed only when tasks do not arrive."""
     client_id = paired.json("show")["client_id"]
     flags = ("setup", "--second-computer", "--server-url", server.url, "--secret-file", "-", "--client-id")
@@ -272,7 +272,7 @@ def test_wrong_secret_and_empty_history(server, paired, second):
     assert second.files() == {}, "something was written before the data was unsealed"
 
 
-def test_mistakes_are_named_and_asked_again(server, paired, second):
+def test_mistakes_are_named_and_the_question_is_repeated(server, paired, second):
     """If this fails, a truncated or mistyped code or a swapped field ends the setup or goes unnoticed."""
     code, client_id = paired.pair(), paired.json("show")["client_id"]
     mistyped = code[:40] + ("0" if code[40] != "0" else "1") + code[41:]
@@ -306,7 +306,7 @@ def test_mistakes_are_named_and_asked_again(server, paired, second):
     assert second.tasks() == paired.tasks()
 
 
-def test_an_unreachable_server_at_a_terminal(server, first):
+def test_an_unreachable_server_can_be_retried_at_a_terminal(server, first):
     """If this fails, a person whose server is down for a moment has to start again."""
     dead = f"http://127.0.0.1:{free_port()}"
     terminal = first.terminal("setup")
@@ -324,7 +324,7 @@ def test_an_unreachable_server_at_a_terminal(server, first):
     assert f"sync.server.url={server.url}\n" in first.taskrc.read_text(encoding="utf-8")
 
 
-def test_saved_as_unverified_and_finished_by_the_doctor(start_server, first):
+def test_the_doctor_finishes_an_unverified_setup(start_server, first):
     """If this fails, a setup without a reachable server is lost, or the doctor cannot finish it."""
     server = start_server()
     server.stop()
@@ -350,7 +350,7 @@ def failed(report):
     return {check["check"]: check["id"] for check in report["checks"] if check["status"] == "failed"}
 
 
-def test_a_second_computer_saved_as_unverified(start_server, first, second):
+def test_the_doctor_finishes_an_unverified_second_computer(start_server, first, second):
     """If this fails, the doctor does not finish a merge that the setup could not verify."""
     server = start_server()
     first.add("Buy milk")
@@ -383,7 +383,7 @@ def test_a_second_computer_saved_as_unverified(start_server, first, second):
         ("--server", "skip", "--first-computer"),
     ],
 )
-def test_flags_that_contradict_each_other(first, flags):
+def test_contradicting_flags_are_refused(first, flags):
     """If this fails, one of two contradicting answers is silently dropped."""
     outcome = first.json("setup", *flags)
     assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["flags-conflict"], 2)
@@ -407,7 +407,7 @@ def test_without_a_terminal_nothing_is_asked(first, flags, missing):
     assert first.files() == {}
 
 
-def test_secrets_that_cannot_be_read(server, first, tmp_path):
+def test_unreadable_secrets_are_refused(server, first, tmp_path):
     """If this fails, an empty file or two lines are taken for a secret."""
     flags = ("setup", "--server-url", server.url, "--client-id", UNKNOWN_ID)
     two_lines = tmp_path / "two"
@@ -426,7 +426,7 @@ def test_secrets_that_cannot_be_read(server, first, tmp_path):
     assert first.json(*flags, "--secret-fd", "77")["messages"][0]["id"] == "secret-unreadable"
 
 
-def test_a_server_that_dies_between_check_and_sync(server, first):
+def test_a_server_that_stops_before_the_sync_leaves_the_taskrc_unchanged(server, first):
     """If this fails, a sync that fails half-way leaves a changed taskrc behind."""
     first.add("Buy milk")
     before = first.files()
@@ -448,7 +448,7 @@ LINKS = {
 
 
 @pytest.mark.parametrize("link", LINKS)
-def test_the_doctor_names_the_link_that_is_broken(paired, link):
+def test_the_doctor_names_the_first_failed_check(paired, link):
     """If this fails, the doctor blames another link, or says of later ones that they hold although it did not look."""
     identifier, make = LINKS[link]
     with contextlib.ExitStack() as context:
@@ -465,7 +465,7 @@ def test_the_doctor_names_the_link_that_is_broken(paired, link):
     assert {status for _, status in statuses[position + 1 :]} == {"skipped"}
 
 
-def test_the_doctor_notices_a_wrong_clock(paired, tmp_path):
+def test_the_doctor_reports_a_wrong_clock(paired, tmp_path):
     """If this fails, a person with a wrong clock looks for the reason of strange merges elsewhere."""
     program = tmp_path / "late.py"
     program.write_text(
@@ -481,7 +481,7 @@ def test_the_doctor_notices_a_wrong_clock(paired, tmp_path):
     assert "behind the server's" in next(check["text"] for check in report["checks"] if check["check"] == "clock")
 
 
-def test_a_keyring_that_is_not_there_is_no_failure_of_the_setup(server, first):
+def test_a_missing_keyring_does_not_fail_the_setup(server, first):
     """If this fails, a computer without a keyring cannot be set up with --keyring, or the lack of a copy is hidden."""
     flags = ("setup", "--first-computer", "--server-url", server.url, "--keyring")
     outcome = first.json(*flags, PYTHON_KEYRING_BACKEND="keyring.backends.fail.Keyring")

@@ -27,7 +27,7 @@ PROMPTS = {
 
 @pytest.mark.parametrize("prompt", PROMPTS)
 @pytest.mark.parametrize("how", ["Ctrl-C", "Ctrl-D"])
-def test_at_every_prompt(server, paired, second, prompt, how):
+def test_an_interrupt_at_any_prompt_changes_nothing(server, paired, second, prompt, how):
     """If this fails, stopping a setup leaves something behind."""
     second.add("Water plants")
     second.write_taskrc(TASKRC)
@@ -49,7 +49,7 @@ def test_at_every_prompt(server, paired, second, prompt, how):
     assert second.files() == before
 
 
-def test_at_the_question_whether_to_replace(paired):
+def test_an_interrupt_at_the_replacement_prompt_keeps_the_settings(paired):
     """If this fails, stopping at an existing configuration harms it."""
     before = paired.files()
     terminal = paired.terminal("setup")
@@ -59,7 +59,7 @@ def test_at_the_question_whether_to_replace(paired):
     assert paired.files() == before
 
 
-def test_while_the_server_is_waited_for(first):
+def test_an_interrupt_ends_the_wait_for_the_server(first):
     """If this fails, Ctrl-C does nothing until a deadline of a minute is over."""
     first.write_taskrc(TASKRC)
     with silent() as url:
@@ -71,7 +71,7 @@ def test_while_the_server_is_waited_for(first):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_while_the_first_sync_runs(server, new_computer, number):
+def test_an_interrupt_during_the_first_sync_restores_the_taskrc(server, new_computer, number):
     """If this fails, a setup that is ended in its last step leaves half of it, or a hanging `task`."""
     computer = new_computer(fake_task="hangs-in-sync")
     computer.write_taskrc(TASKRC)
@@ -85,10 +85,10 @@ def test_while_the_first_sync_runs(server, new_computer, number):
     assert computer.taskrc.read_text(encoding="utf-8") == TASKRC
     assert not list(computer.home.glob(".taskrc.*"))
     child_id = int(child.read_text(encoding="utf-8"))
-    wait_until(lambda: is_gone(child_id), 10, "the child of `task` is gone")
+    wait_until(lambda: has_ended(child_id), 10, "the child of `task` is gone")
 
 
-def test_while_the_first_sync_runs_a_new_taskrc_goes_away_again(server, new_computer):
+def test_an_interrupt_during_the_first_sync_removes_a_new_taskrc(server, new_computer):
     """If this fails, an interrupted setup leaves a taskrc where there was none."""
     computer = new_computer(fake_task="hangs-in-sync")
     terminal = computer.terminal("setup", "--first-computer", "--server-url", server.url)
@@ -99,7 +99,7 @@ def test_while_the_first_sync_runs_a_new_taskrc_goes_away_again(server, new_comp
     assert not computer.taskrc.exists()
 
 
-def test_after_the_first_sync_took_effect_the_settings_stay(server, first):
+def test_an_interrupt_after_the_first_sync_keeps_the_settings(server, first):
     """If this fails, going back tears a replica from the history that it already belongs to, which would lose tasks."""
     first.add("Buy milk")
     first.write_taskrc(TASKRC)
@@ -117,7 +117,7 @@ def test_after_the_first_sync_took_effect_the_settings_stay(server, first):
     assert first.json("doctor")["exit_code"] == 0
 
 
-def test_while_tasks_are_carried_over(start_server, first):
+def test_an_interrupt_during_a_move_restores_the_replica(start_server, first):
     """If this fails, a replica is torn: the old one is aside, the new one half full, and the taskrc names neither."""
     old, new = start_server(), start_server()
     first.add("Buy milk", "Call Ada")
@@ -137,7 +137,7 @@ def test_while_tasks_are_carried_over(start_server, first):
     assert "up to date" in next(check["text"] for check in first.json("doctor")["checks"] if check["check"] == "sync")
 
 
-def is_gone(process_id):
+def has_ended(process_id):
     try:
         with open(f"/proc/{process_id}/stat", encoding="utf-8") as stat:
             return stat.read().rsplit(")", 1)[1].split()[0] == "Z"

@@ -45,7 +45,7 @@ def use(monkeypatch):
     keyring.set_keyring(before)
 
 
-def test_copy(use):
+def test_the_keyring_has_the_latest_copy(use):
     """If this fails, the copy is not there on the day when the taskrc is lost, or an older one is."""
     memory = Memory()
     use(memory)
@@ -56,7 +56,7 @@ def test_copy(use):
     assert decode_pairing_code(memory.entries["tcsync", str(credentials.client_id)]) == credentials
 
 
-def test_a_locked_keyring(use):
+def test_a_locked_keyring_is_reported(use):
     """If this fails, a locked keyring ends the setup with a traceback, which may have the secret in it."""
     use(Locked())
     with pytest.raises(KeyringError, match="there and unlocked") as raised:
@@ -64,7 +64,7 @@ def test_a_locked_keyring(use):
     assert raised.value.__cause__ is None
 
 
-def test_without_the_package(monkeypatch):
+def test_works_without_the_keyring_package(monkeypatch):
     """If this fails, the extra is not optional."""
     monkeypatch.setitem(sys.modules, "keyring", None)
     with pytest.raises(KeyringError, match=r"tcsync\[keyring\]"):

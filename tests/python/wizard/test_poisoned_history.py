@@ -45,27 +45,27 @@ def rewind(server, client_id, version, file):
 
 
 # Each adds a version after the latest one and returns its ID.
-def bad_json_in_a_valid_seal(remote, _server, _user, latest):
+def sealed_malformed_json(remote, _server, _user, latest):
     added = remote.add_version(UUID(latest), b'{"operations":[{"Create":')
     assert isinstance(added, VersionAdded)
     return str(added.version_id)
 
 
-def an_operation_that_there_is_not(remote, _server, _user, latest):
+def sealed_unknown_operation(remote, _server, _user, latest):
     added = remote.add_version(UUID(latest), b'{"operations":[{"Explode":{"uuid":"x"}}]}')
     return str(added.version_id)
 
 
-def bytes_that_do_not_unseal(_remote, server, user, latest):
+def unsealable_bytes(_remote, server, user, latest):
     return wire.add_version(server.url, str(user.client_id), latest, os.urandom(200)).headers["X-Version-Id"]
 
 
-@pytest.mark.parametrize("poison", [bad_json_in_a_valid_seal, an_operation_that_there_is_not, bytes_that_do_not_unseal])
-def test_the_way_out_of_a_poisoned_history(server, paired, joined, user, tmp_path, poison):
+@pytest.mark.parametrize("poison", [sealed_malformed_json, sealed_unknown_operation, unsealable_bytes])
+def test_a_rewind_repairs_a_poisoned_history(server, paired, joined, user, tmp_path, poison):
     """If this fails, one bad version ends sync for a user for ever, or the way out costs tasks."""
-    good = latest_of(server, user.client_id)
+    good_version = latest_of(server, user.client_id)
     with RemoteServer(user) as remote:
-        poisoned = poison(remote, server, user, good)
+        poisoned = poison(remote, server, user, good_version)
         joined.add("Written while nothing syncs")
         for computer in (paired, joined, paired):
             assert try_to_sync(computer) != 0
@@ -73,9 +73,9 @@ def test_the_way_out_of_a_poisoned_history(server, paired, joined, user, tmp_pat
 
         # The operator sees a version, from when on nothing works, and takes it out.
         (last,) = admin.as_lines(server.data_dir, "clients", "versions", str(user.client_id), "--last", "1")
-        assert (last["version_id"], last["parent_version_id"]) == (poisoned, good)
+        assert (last["version_id"], last["parent_version_id"]) == (poisoned, good_version)
         file = tmp_path / "removed.jsonl"
-        assert rewind(server, user.client_id, good, file)["versions_removed"] == 1
+        assert rewind(server, user.client_id, good_version, file)["versions_removed"] == 1
         assert poisoned in file.read_text(encoding="utf-8")
 
         # Computers that never got past it sync as before.
@@ -89,12 +89,12 @@ def test_the_way_out_of_a_poisoned_history(server, paired, joined, user, tmp_pat
     assert admin.as_json(server.data_dir, "verify")["problems"] == []
 
 
-def test_a_computer_that_was_past_the_point_joins_anew(server, paired, joined, user, tmp_path):
+def test_a_computer_past_the_rewind_can_join_again(server, paired, joined, user, tmp_path):
     """If this fails, a computer whose versions were removed cannot come back with its tasks."""
-    good = latest_of(server, user.client_id)
+    good_version = latest_of(server, user.client_id)
     paired.add("Synced, and then rewound")
     paired.task("sync")
-    rewind(server, user.client_id, good, tmp_path / "removed.jsonl")
+    rewind(server, user.client_id, good_version, tmp_path / "removed.jsonl")
 
     assert try_to_sync(paired) != 0
     assert "reason=replica-ahead" in server.log
@@ -109,13 +109,13 @@ def test_a_computer_that_was_past_the_point_joins_anew(server, paired, joined, u
     assert paired.tasks() == joined.tasks()
 
 
-def test_a_computer_that_was_past_the_point_carries_on(server, paired, joined, user, tmp_path):
+def test_a_computer_past_the_rewind_can_be_accepted(server, paired, joined, user, tmp_path):
     """If this fails, a rewind that went too far cannot be mended from the computer that has everything."""
-    good = latest_of(server, user.client_id)
+    good_version = latest_of(server, user.client_id)
     paired.add("Synced, and then rewound")
     paired.task("sync")
     joined.task("sync")
-    rewind(server, user.client_id, good, tmp_path / "removed.jsonl")
+    rewind(server, user.client_id, good_version, tmp_path / "removed.jsonl")
     assert try_to_sync(paired) != 0
     allowed = admin.as_json(server.data_dir, "clients", "accept-diverged", "--all-with-one-replica-ahead", "--yes")
     assert allowed["accepted"] == [str(user.client_id)]
@@ -127,11 +127,11 @@ def test_a_computer_that_was_past_the_point_carries_on(server, paired, joined, u
     assert admin.as_json(server.data_dir, "verify")["problems"] == []
 
 
-def test_one_client_from_a_backup(server, paired, joined, user, tmp_path):
+def test_one_client_can_be_restored_from_a_backup(server, paired, joined, user, tmp_path):
     """If this fails, one user's accident needs a restore of all users."""
     admin.succeed(server.data_dir, "backup", tmp_path / "backups")
     with RemoteServer(user) as remote:
-        bad_json_in_a_valid_seal(remote, server, user, latest_of(server, user.client_id))
+        sealed_malformed_json(remote, server, user, latest_of(server, user.client_id))
     assert try_to_sync(joined) != 0
     file = tmp_path / "present.jsonl"
     admin.succeed(

@@ -10,7 +10,7 @@ import pytest
 from computers import python_command
 
 
-class Watch:
+class ProcessWatch:
     """Looks at /proc as fast as it can, until it is stopped. `seen` are the programs that it saw."""
 
     def __init__(self):
@@ -48,11 +48,11 @@ class Watch:
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
-def test_the_secret_is_nowhere_where_others_look(server, new_computer, tmp_path):
+def test_the_secret_is_not_in_arguments_environment_or_logs(server, new_computer, tmp_path):
     """If this fails, another user of the computer, or a log, learns the secret."""
     first, second = new_computer(), new_computer()
     first.add("Buy milk")
-    with Watch() as watch:
+    with ProcessWatch() as watch:
         terminal = first.terminal("setup", "--first-computer", "--server-url", server.url)
         assert terminal.end() == 0
         secret, code = first.secret(), first.pair()
@@ -80,7 +80,7 @@ def test_the_secret_is_nowhere_where_others_look(server, new_computer, tmp_path)
     assert places == {".taskrc"}, "the secret is kept in more than one place"
 
 
-def test_a_bug_shows_no_secret(server, paired, second):
+def test_a_traceback_shows_no_secret(server, paired, second):
     """If this fails, a traceback with credentials ends up in a bug report."""
     program = second.home / "broken.py"
     program.write_text(

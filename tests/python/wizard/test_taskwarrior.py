@@ -24,7 +24,7 @@ def setup(computer, url, *flags):
 
 
 @pytest.mark.parametrize("fake", FAULTS)
-def test_each_fault_of_taskwarrior_is_told(server, new_computer, fake):
+def test_each_fault_of_taskwarrior_is_reported(server, new_computer, fake):
     """If this fails, a person does not learn how to repair their Taskwarrior."""
     computer = new_computer(fake_task=fake)
     outcome = setup(computer, server.url)
@@ -35,7 +35,7 @@ def test_each_fault_of_taskwarrior_is_told(server, new_computer, fake):
     assert next(check["id"] for check in report["checks"] if check["check"] == "task") == FAULTS[fake]
 
 
-def test_no_taskwarrior(server, new_computer):
+def test_a_missing_taskwarrior_is_reported(server, new_computer):
     """If this fails, a person without Taskwarrior gets a traceback, or credentials that they cannot use."""
     computer = new_computer(has_task=False)
     outcome = setup(computer, server.url)
@@ -43,7 +43,7 @@ def test_no_taskwarrior(server, new_computer):
     assert computer.files() == {}
 
 
-def test_a_failing_taskwarrior_leaves_things_as_they_were(server, new_computer):
+def test_a_failing_sync_restores_the_settings(server, new_computer):
     """If this fails, a sync that does not work leaves settings behind."""
     computer = new_computer(fake_task="fails")
     computer.write_taskrc("# mine\n")
@@ -54,7 +54,7 @@ def test_a_failing_taskwarrior_leaves_things_as_they_were(server, new_computer):
 
 
 @pytest.mark.parametrize("fake", ["hangs", "hangs-in-sync"])
-def test_what_hangs_is_killed_with_all_that_it_started(server, new_computer, fake):
+def test_a_hanging_task_is_killed_with_its_children(server, new_computer, fake):
     """If this fails, the wizard waits for ever, or a hook of a killed `task` keeps running."""
     assert "sleep 600 &" in FAKE_TASKS[fake]
     computer = new_computer(fake_task=fake)
@@ -74,7 +74,7 @@ def test_the_known_bad_release_is_not_run(server, new_computer):
     assert not (computer.home / "ran").exists()
 
 
-def test_a_computer_on_which_taskwarrior_never_ran(server, first):
+def test_a_computer_without_a_taskrc_is_set_up(server, first):
     """If this fails, Taskwarrior asks whether to create a taskrc, and nobody answers."""
     assert not first.taskrc.exists()
     outcome = first.json("setup", "--first-computer", "--server-url", server.url)
@@ -85,7 +85,7 @@ def test_a_computer_on_which_taskwarrior_never_ran(server, first):
     assert first.tasks().keys() == {"Buy milk"}
 
 
-def test_taskrc_and_data_are_those_that_taskwarrior_uses(server, first):
+def test_the_wizard_uses_the_same_taskrc_and_data_as_taskwarrior(server, first):
     """If this fails, TASKRC, TASKDATA or XDG_CONFIG_HOME lead the wizard and Taskwarrior to different files."""
     for name, variables in {
         "named": {"TASKRC": f"{first.home}/named/rc"},
@@ -99,7 +99,7 @@ def test_taskrc_and_data_are_those_that_taskwarrior_uses(server, first):
     assert (first.home / "elsewhere" / "taskchampion.sqlite3").exists()
 
 
-def test_a_replica_of_another_format(server, first):
+def test_a_replica_of_an_unknown_format_is_not_read(server, first):
     """If this fails, a later Taskwarrior's file is misread, and numbers are guessed."""
     first.add("Buy milk")
     database = sqlite3.connect(first.home / ".task" / "taskchampion.sqlite3")
@@ -112,7 +112,7 @@ def test_a_replica_of_another_format(server, first):
     assert next(check["id"] for check in report["checks"] if check["check"] == "replica") == "replica-unknown"
 
 
-def test_a_sync_that_fails_after_it_took_effect_keeps_the_settings(server, first):
+def test_a_sync_that_fails_after_its_push_keeps_the_settings(server, first):
     """If this fails, going back tears a replica from the history that it already belongs to."""
     first.add("Buy milk")
     fails = '"$(dirname "$0")/real-task" "$@"; echo "The cable is out." >&2; exit 2'
@@ -129,7 +129,7 @@ def test_a_sync_that_fails_after_it_took_effect_keeps_the_settings(server, first
     ("status", "identifier"),
     [("410", "sync-gone"), ("403", "sync-not-allowed"), ("500", "sync-status")],
 )
-def test_statuses_that_taskwarrior_got_are_explained(status, identifier):
+def test_http_statuses_in_taskwarriors_output_are_explained(status, identifier):
     """If this fails, Taskwarrior's own words about a failed sync are all that a person gets."""
     words = (
         "Failed to synchronize with server: Server Error: "
@@ -138,7 +138,7 @@ def test_statuses_that_taskwarrior_got_are_explained(status, identifier):
     assert explain_sync(TaskRun("task sync", 2, "", f"TASKRC override: x\n{words}\n")).problem.identifier == identifier
 
 
-def test_taskwarriors_own_messages_are_the_ones_that_are_recognised(start_server, first, second):
+def test_the_recognised_messages_are_those_of_taskwarrior(start_server, first, second):
     """If this fails, the real Taskwarrior words its failures other than the wizard expects."""
     server, other = start_server(), start_server()
     first.add("Buy milk")

@@ -15,7 +15,7 @@ def set_up_first_at_terminal(computer, url, *flags):
     return terminal
 
 
-def test_both_computers_at_a_terminal(server, first, second):
+def test_two_computers_are_set_up_at_a_terminal(server, first, second):
     """If this fails, the way that the documentation describes does not lead to two computers in sync."""
     first.add("Buy milk", "Call Ada")
     terminal = set_up_first_at_terminal(first, server.url)
@@ -42,7 +42,7 @@ def test_both_computers_at_a_terminal(server, first, second):
     assert first.tasks().keys() == {"Buy milk", "Call Ada", "Water plants"}
 
 
-def test_the_cloud_server_is_the_default_and_can_be_another(server, first):
+def test_the_cloud_server_is_the_default_and_can_be_changed(server, first):
     """If this fails, staging cannot be tested, or pressing Enter does not choose the cloud."""
     terminal = first.terminal("setup", TCSYNC_CLOUD_URL=server.url)
     terminal.answer("Choose option [1]: ", "")
@@ -51,7 +51,7 @@ def test_the_cloud_server_is_the_default_and_can_be_another(server, first):
     assert f"sync.server.url={server.url}" in first.taskrc.read_text(encoding="utf-8")
 
 
-def test_typing_the_fields_one_by_one(server, paired, second):
+def test_credentials_can_be_typed_field_by_field(server, paired, second):
     """If this fails, credentials of other programs cannot be entered. Spaces, case and scheme are forgiven."""
     client_id = paired.json("show")["client_id"]
     terminal = second.terminal("setup")
@@ -66,7 +66,7 @@ def test_typing_the_fields_one_by_one(server, paired, second):
     assert second.tasks() == paired.tasks()
 
 
-def test_two_empty_computers(server, first, second):
+def test_two_empty_computers_are_set_up_without_a_warning(server, first, second):
     """If this fails, the second computer of a user without tasks shows a warning about wrong credentials."""
     assert first.tcsync("setup", "--first-computer", "--server-url", server.url).returncode == 0
     outcome = second.json("setup", "--pairing-code-file", "-", given=first.pair())
@@ -77,7 +77,7 @@ def test_two_empty_computers(server, first, second):
     assert first.tasks().keys() == {"From the second"}
 
 
-def test_scripts_set_up_both(server, paired, second, tmp_path):
+def test_scripts_can_set_up_both_computers(server, paired, second, tmp_path):
     """If this fails, the setup cannot be automated: secrets from a file, from a descriptor, and from standard input."""
     secret_file = tmp_path / "secret"
     secret_file.write_text(f"{paired.secret()}\n", encoding="utf-8")
@@ -96,7 +96,7 @@ def test_scripts_set_up_both(server, paired, second, tmp_path):
     assert second.json(*typed, "--secret-file", "-", given=paired.secret())["result"] == "kept"
 
 
-def test_counts_are_those_of_what_happened(server, paired, second):
+def test_reported_counts_are_correct(server, paired, second):
     """If this fails, the wizard tells numbers that are not so."""
     paired.task("1", "done")
     paired.task("2", "delete")
@@ -111,7 +111,7 @@ def test_counts_are_those_of_what_happened(server, paired, second):
     assert len(second.tasks()) == 5
 
 
-def test_piped_output_is_plain_and_keeps_secrets_back(server, first):
+def test_piped_output_is_plain_and_hides_secrets(server, first):
     """If this fails, a log of a script has escape codes or a user's secret in it."""
     done = first.tcsync("setup", "--first-computer", "--server-url", server.url)
     assert done.returncode == 0
@@ -148,14 +148,14 @@ def test_show_masks_the_secret(paired):
     assert json.loads(paired.tcsync("show", "--json", "--reveal").stdout)["secret"] == paired.secret()
 
 
-def test_a_narrow_terminal(server, first):
+def test_text_is_wrapped_at_a_narrow_terminal(server, first):
     """If this fails, words are torn apart at the edge of a usual terminal, or text copied from it has gaps."""
     first.add("Buy milk")
     terminal = first.terminal("setup", "--first-computer", "--server-url", server.url, columns=80)
     assert terminal.end() == 0
-    whole = {first.pair(), first.secret()}
+    secrets = {first.pair(), first.secret()}
     for line in terminal.screen.split("\n"):
-        assert len(line) <= 80 or len(line.split()) == 1 or whole & set(line.split()), line
+        assert len(line) <= 80 or len(line.split()) == 1 or secrets & set(line.split()), line
     # No line end within them: a terminal that breaks a long line copies it as one.
-    assert all(value in terminal.screen for value in whole)
+    assert all(value in terminal.screen for value in secrets)
     assert "answer yes to “existing\n  credentials”" in terminal.screen

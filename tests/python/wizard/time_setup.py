@@ -27,9 +27,9 @@ class Clock:
     def __init__(self):
         self._started = self._last = time.monotonic()
 
-    def step(self, what):
+    def step(self, step_name):
         now = time.monotonic()
-        print(f"{now - self._last:7.1f} s  {what}", flush=True)
+        print(f"{now - self._last:7.1f} s  {step_name}", flush=True)
         self._last = now
 
     def end(self):

@@ -68,13 +68,13 @@ class Recording:
 
 def record(first, second, cloud_url):
     """Every transcript by its name, from one story: Ada's two computers."""
-    story = Recording(first, second, cloud_url)
+    recording = Recording(first, second, cloud_url)
     shown = {}
     first.add("Buy milk", "Call Grace")
-    shown["first"] = story.on(first, "tcsync setup", ("Choose option [1]: ", ""), ("computer? [y/N]: ", ""))
+    shown["first"] = recording.on(first, "tcsync setup", ("Choose option [1]: ", ""), ("computer? [y/N]: ", ""))
     code = first.pair()
     second.add("Water plants")
-    shown["second"] = story.on(
+    shown["second"] = recording.on(
         second,
         "tcsync setup",
         ("Choose option [1]: ", ""),
@@ -82,15 +82,15 @@ def record(first, second, cloud_url):
         ("Pairing code", code),
         ("on the server? [Y/n]: ", ""),
     )
-    shown["sync-first"] = story.on(first, "task sync")
-    shown["list-first"] = story.on(first, "task list")
-    shown["doctor"] = story.on(first, "tcsync doctor")
-    shown["show"] = story.on(first, "tcsync show")
-    shown["pair"] = story.on(first, "tcsync pair")
-    shown["keep"] = story.on(first, "tcsync setup", ("settings? [y/N]: ", ""))
+    shown["sync-first"] = recording.on(first, "task sync")
+    shown["list-first"] = recording.on(first, "task list")
+    shown["doctor"] = recording.on(first, "tcsync doctor")
+    shown["show"] = recording.on(first, "tcsync show")
+    shown["pair"] = recording.on(first, "tcsync pair")
+    shown["keep"] = recording.on(first, "tcsync setup", ("settings? [y/N]: ", ""))
     first.task("1", "done")
-    shown["doctor-ahead"] = story.on(first, "tcsync doctor")
-    shown["help"] = story.on(first, "tcsync setup --help").replace("Usage: python -m tcsync", "Usage: tcsync")
+    shown["doctor-ahead"] = recording.on(first, "tcsync doctor")
+    shown["help"] = recording.on(first, "tcsync setup --help").replace("Usage: python -m tcsync", "Usage: tcsync")
     return shown
 
 

@@ -84,7 +84,7 @@ TEST_F(AccessControlTest, StrangersAreAdmittedByDefault) {
 
 // If this fails, a client outside the list is served, or one inside is not, or strangers use up the
 // requests of an allowed client's address.
-TEST_F(AccessControlTest, AListServesItsClientsOnly) {
+TEST_F(AccessControlTest, AnAllowListServesItsClientsOnly) {
   Open({{"allow-client-id", kClient.ToString()},
         {"address-requests-per-second", "1"},
         {"address-requests-burst", "5"}});
@@ -102,7 +102,7 @@ TEST_F(AccessControlTest, AListServesItsClientsOnly) {
 }
 
 // If this fails, a ban or its lifting has no effect, or a banned user reads the operator's words.
-TEST_F(AccessControlTest, ABanShutsOutAndItsLiftingLetsIn) {
+TEST_F(AccessControlTest, ABanRefusesAClientUntilItIsLifted) {
   records_.records.bans.push_back({kClient, "sells captchas", 1});
   Refresh();
   const std::optional<Refusal> refusal = control_->RefusalOf(From("192.0.2.7"), false);
@@ -119,7 +119,7 @@ TEST_F(AccessControlTest, ABanShutsOutAndItsLiftingLetsIn) {
 
 // If this fails, a persistent banned client uses up the requests of its address, which other
 // clients share.
-TEST_F(AccessControlTest, ABannedClientSpendsNothing) {
+TEST_F(AccessControlTest, ABannedClientUsesNoTokensOfItsAddress) {
   Open({{"address-requests-per-second", "1"}, {"address-requests-burst", "5"}});
   records_.records.bans.push_back({kClient, "", 1});
   Refresh();
@@ -128,7 +128,7 @@ TEST_F(AccessControlTest, ABannedClientSpendsNothing) {
 }
 
 // If this fails, a leaked client ID still opens a history after its owner got a token.
-TEST_F(AccessControlTest, AClientWithATokenMustComeWithIt) {
+TEST_F(AccessControlTest, AClientWithATokenIsRefusedWithoutIt) {
   records_.records.tokens.push_back({kClient, kToken, 1});
   records_.records.invites.push_back({.digest = kOtherToken, .label = "open"});
   Refresh();
@@ -146,7 +146,7 @@ TEST_F(AccessControlTest, AClientWithATokenMustComeWithIt) {
 
 // If this fails, one runaway replica takes the server from all others, or an operator cannot find
 // it.
-TEST_F(AccessControlTest, RatesOfAClient) {
+TEST_F(AccessControlTest, AClientIsLimitedToItsRate) {
   Open({{"client-requests-per-second", "2"}, {"client-requests-burst", "10"}});
   EXPECT_EQ(Admitted(From("192.0.2.7"), 20), 10);
   EXPECT_EQ(Admitted(From("198.51.100.4"), 20), 0) << "another address is another bucket";
@@ -162,7 +162,7 @@ TEST_F(AccessControlTest, RatesOfAClient) {
 }
 
 // If this fails, a stranger escapes the limit of an address by new client IDs.
-TEST_F(AccessControlTest, RatesOfAnAddress) {
+TEST_F(AccessControlTest, AnAddressIsLimitedToItsRate) {
   Open({{"address-requests-per-second", "1"}, {"address-requests-burst", "10"}});
   int admitted = 0;
   for (int i = 0; i < 30; ++i) admitted += ReasonFor(From("192.0.2.7", Uuid::Random())) ? 0 : 1;
@@ -175,7 +175,7 @@ TEST_F(AccessControlTest, RatesOfAnAddress) {
 }
 
 // An IPv6 customer has a /64 at least. If this fails, one machine has 2^64 buckets.
-TEST_F(AccessControlTest, Ipv6AddressesOfOneNetworkShare) {
+TEST_F(AccessControlTest, Ipv6AddressesOfOneNetworkShareALimit) {
   Open({{"address-requests-per-second", "1"}, {"address-requests-burst", "2"}});
   EXPECT_EQ(ReasonFor(From("2001:db8:1:2::1")), std::nullopt);
   EXPECT_EQ(ReasonFor(From("2001:db8:1:2:ffff::2")), std::nullopt);
@@ -188,7 +188,7 @@ TEST_F(AccessControlTest, Ipv6AddressesOfOneNetworkShare) {
 }
 
 // If this fails, a flood from one address locks out the client whose ID it knows.
-TEST_F(AccessControlTest, WhatTheAddressRefusesDoesNotTakeFromTheClient) {
+TEST_F(AccessControlTest, ARefusalOfTheAddressUsesNoTokensOfTheClient) {
   Open({{"address-requests-per-second", "1"},
         {"address-requests-burst", "5"},
         {"client-requests-per-second", "1"},
@@ -198,7 +198,7 @@ TEST_F(AccessControlTest, WhatTheAddressRefusesDoesNotTakeFromTheClient) {
 }
 
 // If this fails, a leaked client ID lets anyone lock its owner out, even after a token was set.
-TEST_F(AccessControlTest, AWrongTokenDoesNotTakeFromTheClient) {
+TEST_F(AccessControlTest, AWrongTokenDoesNotCountAgainstTheClientsRate) {
   Open({{"client-requests-per-second", "1"}, {"client-requests-burst", "5"}});
   records_.records.tokens.push_back({kClient, kToken, 1});
   Refresh();
@@ -207,7 +207,7 @@ TEST_F(AccessControlTest, AWrongTokenDoesNotTakeFromTheClient) {
 }
 
 // If this fails, all peers at a Unix socket or behind an embedding program share one bucket.
-TEST_F(AccessControlTest, OnlyAddressesAreLimitedAsAddresses) {
+TEST_F(AccessControlTest, UnknownAndLocalPeersHaveNoAddressLimit) {
   Open({{"address-requests-per-second", "1"},
         {"address-requests-burst", "1"},
         {"new-clients-per-address-day", "1"}});
@@ -233,7 +233,7 @@ TEST_F(AccessControlTest, ASourceBehindATrustedProxyIsLimitedByItself) {
 
 // If this fails, a stranger fills the server with new clients, or a refused user does not learn
 // when to come again.
-TEST_F(AccessControlTest, NewClientsOfAnAddress) {
+TEST_F(AccessControlTest, NewClientsOfAnAddressAreLimited) {
   Open({{"new-clients-per-address-day", "2"}});
   for (int i = 0; i < 2; ++i) {
     CreationPermit permit = control_->PermitCreation(From("192.0.2.7"));
@@ -255,7 +255,7 @@ TEST_F(AccessControlTest, NewClientsOfAnAddress) {
 }
 
 // If this fails, every add-version of an existing client counts as a new client.
-TEST_F(AccessControlTest, WhatCreatedNothingIsNotCounted) {
+TEST_F(AccessControlTest, RequestsThatCreateNoClientAreNotCounted) {
   Open({{"new-clients-per-address-day", "1"}});
   for (int i = 0; i < 10; ++i) {
     EXPECT_TRUE(control_->PermitCreation(From("192.0.2.7")).create_client());
@@ -263,7 +263,7 @@ TEST_F(AccessControlTest, WhatCreatedNothingIsNotCounted) {
 }
 
 // If this fails, many requests at once exceed the limit on new clients.
-TEST_F(AccessControlTest, RequestsUnderWayAreCounted) {
+TEST_F(AccessControlTest, CreationsInProgressAreCounted) {
   Open({{"new-clients-per-address-day", "1"}});
   std::optional<CreationPermit> first(control_->PermitCreation(From("192.0.2.7")));
   EXPECT_TRUE(first->create_client());
@@ -274,7 +274,7 @@ TEST_F(AccessControlTest, RequestsUnderWayAreCounted) {
 
 // If this fails, a server that is closed to strangers admits them, or tells them more than that
 // they have no client, or counts them as new clients.
-TEST_F(AccessControlTest, AServerThatCreatesNobody) {
+TEST_F(AccessControlTest, AServerWithoutCreationRefusesNewClients) {
   Open({{"create-clients", "off"}, {"new-clients-per-address-day", "1"}});
   records_.records.invites.push_back({.digest = kToken, .label = "friends"});
   Refresh();
@@ -292,7 +292,7 @@ TEST_F(AccessControlTest, AServerThatCreatesNobody) {
 }
 
 // If this fails, strangers create clients on a server for invited people.
-TEST_F(AccessControlTest, InvitesAreNeededWhenTheServerSaysSo) {
+TEST_F(AccessControlTest, AnInviteOnlyServerRequiresInvites) {
   Open({{"invite-only", "on"}});
   records_.records.invites.push_back({.digest = kToken, .label = "friends", .uses_max = 2});
   Refresh();
@@ -319,7 +319,7 @@ TEST_F(AccessControlTest, InvitesAreNeededWhenTheServerSaysSo) {
 }
 
 // If this fails, a used-up or expired invite still lets people in.
-TEST_F(AccessControlTest, InvitesEnd) {
+TEST_F(AccessControlTest, UsedUpAndExpiredInvitesAreRefused) {
   Open({{"invite-only", "on"}});
   const int64_t now = absl::ToUnixSeconds(clock_.Now());
   records_.records.invites.push_back(
@@ -339,7 +339,7 @@ TEST_F(AccessControlTest, InvitesEnd) {
 
 // If this fails, an open server uses up an invite, or a wrong path keeps out a client that needs no
 // invite.
-TEST_F(AccessControlTest, AnOpenServerNeedsNoInvite) {
+TEST_F(AccessControlTest, AnOpenServerRequiresNoInvite) {
   records_.records.invites.push_back({.digest = kToken, .label = "", .uses_max = 1, .uses = 1});
   Refresh();
   const CreationPermit permit = control_->PermitCreation(From("192.0.2.7", kClient, kToken));
@@ -408,7 +408,7 @@ TEST(AccessPolicyTest, ContradictionsAreRefused) {
 }
 
 // If this fails, two kinds of refusals are one in the metrics and the log.
-TEST(RefusalReasonTest, NamesAreDifferent) {
+TEST(RefusalReasonTest, NamesAreUnique) {
   std::vector<absl::string_view> names;
   for (size_t i = 0; i < kRefusalReasonCount; ++i) {
     const absl::string_view name = NameOf(static_cast<RefusalReason>(i));

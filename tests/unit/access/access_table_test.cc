@@ -14,7 +14,7 @@ namespace tcsync::access {
 namespace {
 
 // If this fails, a server refuses clients before it has read the records.
-TEST(AccessTableTest, IsEmptyAtFirst) {
+TEST(AccessTableTest, IsEmptyBeforeTheFirstRefresh) {
   const AccessTable table;
   EXPECT_FALSE(table.BanOf(Uuid::Random()));
   EXPECT_FALSE(table.TokenOf(Uuid::Random()));
@@ -22,7 +22,7 @@ TEST(AccessTableTest, IsEmptyAtFirst) {
 }
 
 // If this fails, a ban, a token or an invite has no effect.
-TEST(AccessTableTest, FindsWhatStorageHas) {
+TEST(AccessTableTest, FindsTheRecordsOfStorage) {
   const Uuid banned = Uuid::Random();
   const Uuid with_token = Uuid::Random();
   ScriptedAccessRecords storage;
@@ -48,7 +48,7 @@ TEST(AccessTableTest, FindsWhatStorageHas) {
 }
 
 // If this fails, a lifted ban stays in force until a restart.
-TEST(AccessTableTest, ForgetsWhatStorageNoLongerHas) {
+TEST(AccessTableTest, ForgetsRecordsThatWereRemovedFromStorage) {
   const Uuid banned = Uuid::Random();
   ScriptedAccessRecords storage;
   storage.records.bans.push_back({banned, "", 7});
@@ -73,7 +73,7 @@ TEST(AccessTableTest, AFailedRefreshChangesNothing) {
 
 // If this fails, a banned client gets in while another record changes.
 // Mostly for the thread sanitizer: lookups run while the table is rebuilt.
-TEST(AccessTableTest, IsLookedUpWhileItIsRefreshed) {
+TEST(AccessTableTest, MayBeReadDuringARefresh) {
   const Uuid banned = Uuid::Random();
   ScriptedAccessRecords storage;
   storage.records.bans.push_back({banned, "always", 7});

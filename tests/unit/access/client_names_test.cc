@@ -17,7 +17,7 @@ constexpr char kClientText[] = "c11e4700-0000-4000-8000-000000000001";
 const std::string kKey(32, 'k');
 
 // If this fails, an operator cannot follow one client through the log.
-TEST(ClientNamesTest, PseudonymsHaveOneForm) {
+TEST(ClientNamesTest, PseudonymsHaveTheDocumentedForm) {
   const ClientNames names(ClientNames::Style::kPseudonym);
   EXPECT_THAT(names.NameOf(kClient), MatchesRegex("client-[0-9a-f]{12}"));
   EXPECT_EQ(names.NameOf(kClient), names.NameOf(kClient));
@@ -27,7 +27,7 @@ TEST(ClientNamesTest, PseudonymsHaveOneForm) {
 // If this fails, logs of different years have different names for one client: this value must never
 // change. It is Python's: the first 6 bytes of blake2b(the client ID's bytes, digest_size=16,
 // key=blake2b(the key, digest_size=32)).
-TEST(ClientNamesTest, OneKeyGivesOnePseudonymForEver) {
+TEST(ClientNamesTest, TheSameKeyGivesTheSamePseudonym) {
   ClientNames names(ClientNames::Style::kPseudonym);
   ASSERT_TRUE(names.SetKey(kKey).ok());
   EXPECT_EQ(names.NameOf(kClient), "client-4e2bc889fb87");
@@ -48,7 +48,7 @@ TEST(ClientNamesTest, AnotherKeyGivesAnotherPseudonym) {
 }
 
 // If this fails, two clients have one name in the log, and an operator bans the wrong one.
-TEST(ClientNamesTest, ClientsAreToldApart) {
+TEST(ClientNamesTest, ClientsHaveDifferentPseudonyms) {
   const ClientNames names(ClientNames::Style::kPseudonym);
   absl::flat_hash_set<std::string> pseudonyms;
   for (int i = 0; i < 1000; ++i) pseudonyms.insert(names.NameOf(Uuid::Random()));
@@ -56,7 +56,7 @@ TEST(ClientNamesTest, ClientsAreToldApart) {
 }
 
 // If this fails, a damaged key makes pseudonyms that a reader of the log can turn back into IDs.
-TEST(ClientNamesTest, KeysOfAnotherSizeAreDamaged) {
+TEST(ClientNamesTest, AKeyOfAnotherSizeIsDataLoss) {
   ClientNames names(ClientNames::Style::kPseudonym);
   const std::string before = names.NameOf(kClient);
   for (const size_t size : {0, 1, 15, 65}) {
@@ -70,7 +70,7 @@ TEST(ClientNamesTest, KeysOfAnotherSizeAreDamaged) {
 
 // If this fails, the option log-client-ids=full does nothing, or a log with IDs cannot be compared
 // with one with pseudonyms.
-TEST(ClientNamesTest, FullNamesAreTheIdsThemselves) {
+TEST(ClientNamesTest, FullNamesAreTheClientIds) {
   ClientNames names(ClientNames::Style::kFull);
   ASSERT_TRUE(names.SetKey(kKey).ok());
   EXPECT_EQ(names.NameOf(kClient), kClientText);

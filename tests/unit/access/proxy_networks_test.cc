@@ -15,7 +15,7 @@ using ::testing::HasSubstr;
 
 // If this fails, a stranger forges the address that the limits count, or a real proxy is not
 // believed.
-TEST(ProxyNetworksTest, Trusts) {
+TEST(ProxyNetworksTest, TrustsItsNetworksOnly) {
   struct Case {
     std::vector<std::string> items;
     std::string peer;

@@ -47,7 +47,7 @@ TEST_F(RateLimiterTest, AdmitsTheBurstAndThenTheRate) {
 }
 
 // If this fails, Retry-After sends clients back too early, and they are refused again.
-TEST_F(RateLimiterTest, TellsTheTimeUntilTheNextToken) {
+TEST_F(RateLimiterTest, ReturnsTheTimeUntilTheNextToken) {
   RateLimiter limiter({.requests = 1, .period = absl::Seconds(10), .burst = 2}, kManyBuckets,
                       clock_);
   EXPECT_EQ(Admitted(limiter, KeyOf(1), 2), 2);
@@ -67,7 +67,7 @@ TEST_F(RateLimiterTest, RefusalsCostNothing) {
 }
 
 // If this fails, one client's flood uses up the rate of another.
-TEST_F(RateLimiterTest, KeysDoNotShare) {
+TEST_F(RateLimiterTest, KeysHaveSeparateBuckets) {
   RateLimiter limiter({.requests = 1, .burst = 3}, kManyBuckets, clock_);
   EXPECT_EQ(Admitted(limiter, KeyOf(1), 5), 3);
   EXPECT_EQ(Admitted(limiter, KeyOf(2), 5), 3);
@@ -82,7 +82,7 @@ TEST_F(RateLimiterTest, ZeroIsNoLimit) {
 }
 
 // If this fails, failed creations use up an address' new clients of the day.
-TEST_F(RateLimiterTest, WhatIsGivenBackCanBeTakenAgain) {
+TEST_F(RateLimiterTest, AReturnedTokenCanBeTakenAgain) {
   RateLimiter limiter({.requests = 1, .period = absl::Hours(24), .burst = 2}, kManyBuckets, clock_);
   EXPECT_EQ(Admitted(limiter, KeyOf(1), 3), 2);
   limiter.GiveBack(KeyOf(1));
@@ -115,7 +115,7 @@ TEST_F(RateLimiterTest, MemoryIsBounded) {
 }
 
 // If this fails, full buckets stay in memory, and others are forgotten in their place.
-TEST_F(RateLimiterTest, FullBucketsMakeRoom) {
+TEST_F(RateLimiterTest, FullBucketsAreEvictedFirst) {
   RateLimiter limiter({.requests = 1, .burst = 10}, kManyBuckets, clock_);
   for (uint64_t i = 0; i < 100'000; ++i) limiter.Take(KeyOf(i));
   clock_.Advance(absl::Seconds(11));
@@ -128,7 +128,7 @@ TEST_F(RateLimiterTest, FullBucketsMakeRoom) {
 
 // If this fails, a flood under ever new names makes the limiter forget a client that has used up
 // its tokens, and that client floods on.
-TEST_F(RateLimiterTest, AFloodOfNamesDoesNotFillAnEmptyBucket) {
+TEST_F(RateLimiterTest, AFloodOfNewKeysDoesNotResetAnEmptyBucket) {
   RateLimiter limiter({.requests = 1, .burst = 10}, kManyBuckets, clock_);
   EXPECT_EQ(Admitted(limiter, KeyOf(7), 20), 10);
   for (uint64_t i = 1000; i < 101'000; ++i) limiter.Take(KeyOf(i));
@@ -137,7 +137,7 @@ TEST_F(RateLimiterTest, AFloodOfNamesDoesNotFillAnEmptyBucket) {
 
 // If this fails, requests at the same moment are admitted beyond the burst. Mostly for the thread
 // sanitizer.
-TEST_F(RateLimiterTest, CountsExactlyWhenManyAskAtOnce) {
+TEST_F(RateLimiterTest, CountsExactlyAcrossThreads) {
   RateLimiter limiter({.requests = 1, .burst = 1000}, kManyBuckets, clock_);
   std::atomic<int> admitted{0};
   std::vector<std::thread> threads;

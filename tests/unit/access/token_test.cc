@@ -18,7 +18,7 @@ TEST(TokenTest, IsWrittenInLowerCaseHexadecimal) {
 }
 
 // If this fails, two users share a token.
-TEST(TokenTest, DoesNotComeTwice) {
+TEST(TokenTest, IsUnique) {
   absl::flat_hash_set<std::string> tokens;
   for (int i = 0; i < 1000; ++i) EXPECT_TRUE(tokens.insert(MakeToken()).second);
 }
@@ -37,7 +37,7 @@ TEST(TokenTest, IsRandomThroughout) {
 }
 
 // If this fails, a part of a URL that is no token is looked up as one.
-TEST(TokenTest, TellsOtherTextsApart) {
+TEST(TokenTest, OtherTextsAreNotTokens) {
   EXPECT_TRUE(IsToken("0123456789abcdef0123456789abcdef"));
   EXPECT_FALSE(IsToken(""));
   EXPECT_FALSE(IsToken("0123456789abcdef0123456789abcde"));

@@ -41,13 +41,13 @@ class TopTalkersTest : public testing::Test {
 
 // If this fails, an operator finds the client with the most requests, but not the one with the most
 // bytes.
-TEST_F(TopTalkersTest, EachMeasureHasItsOwnFirst) {
-  const Uuid asks = Uuid::Random();
-  const Uuid sends = Uuid::Random();
-  const Uuid is_refused = Uuid::Random();
-  for (int i = 0; i < 30; ++i) Count(AddressOf(1), asks);
-  Count(AddressOf(2), sends, 1'000'000);
-  for (int i = 0; i < 5; ++i) Count(AddressOf(3), is_refused, 0, true);
+TEST_F(TopTalkersTest, EachMeasureHasItsOwnRanking) {
+  const Uuid most_requests = Uuid::Random();
+  const Uuid most_bytes = Uuid::Random();
+  const Uuid most_refusals = Uuid::Random();
+  for (int i = 0; i < 30; ++i) Count(AddressOf(1), most_requests);
+  Count(AddressOf(2), most_bytes, 1'000'000);
+  for (int i = 0; i < 5; ++i) Count(AddressOf(3), most_refusals, 0, true);
   const TopTalkers::Rankings rankings = talkers_.Read();
   const auto expect = [&](TopTalkers::Measure measure, uint32_t address, const Uuid& client,
                           uint64_t count) {
@@ -56,36 +56,36 @@ TEST_F(TopTalkersTest, EachMeasureHasItsOwnFirst) {
     EXPECT_EQ(First(rankings.clients, measure).count, count);
     EXPECT_EQ(First(rankings.clients, measure).count_min, count);
   };
-  expect(TopTalkers::Measure::kRequests, 1, asks, 30);
-  expect(TopTalkers::Measure::kBytes, 2, sends, 1'000'000);
-  expect(TopTalkers::Measure::kRefusals, 3, is_refused, 5);
+  expect(TopTalkers::Measure::kRequests, 1, most_requests, 30);
+  expect(TopTalkers::Measure::kBytes, 2, most_bytes, 1'000'000);
+  expect(TopTalkers::Measure::kRefusals, 3, most_refusals, 5);
   EXPECT_EQ(rankings.clients[0].size(), 3u);
   EXPECT_EQ(rankings.clients[1].size(), 1u);
 }
 
 // If this fails, a flood under ever new names hides one under a single name.
-TEST_F(TopTalkersTest, AFloodOfNewNamesDoesNotHideAnybody) {
+TEST_F(TopTalkersTest, AFloodOfNewSourcesDoesNotHideABusyOne) {
   constexpr uint32_t kStrangers = 100'000;
-  const PeerAddress loud = AddressOf(0x7f000001);
-  uint64_t loud_requests = 0;
+  const PeerAddress busy = AddressOf(0x7f000001);
+  uint64_t busy_requests = 0;
   for (uint32_t i = 0; i < kStrangers; ++i) {
     Count(AddressOf(i + 1), Uuid::Random());
     if (i % 20 != 0) continue;  // a twentieth of all
-    Count(loud);
-    ++loud_requests;
+    Count(busy);
+    ++busy_requests;
   }
   const TopTalkers::Rankings rankings = talkers_.Read();
   EXPECT_LE(rankings.sources[0].size(), base::kTopTalkersMax);
   EXPECT_LE(rankings.clients[0].size(), base::kTopTalkersMax);
   const TalkerRanking::Place& first = First(rankings.sources, TopTalkers::Measure::kRequests);
-  EXPECT_EQ(first.key, loud.bytes());
-  EXPECT_GE(first.count, loud_requests);
-  EXPECT_LE(first.count_min, loud_requests);
-  EXPECT_GT(first.count_min, loud_requests / 2);
+  EXPECT_EQ(first.key, busy.bytes());
+  EXPECT_GE(first.count, busy_requests);
+  EXPECT_LE(first.count_min, busy_requests);
+  EXPECT_GT(first.count_min, busy_requests / 2);
 }
 
 // If this fails, an operator bans a client that was busy hours ago.
-TEST_F(TopTalkersTest, CountsTheLastMinutesAlone) {
+TEST_F(TopTalkersTest, CountsOnlyTheLastMinutes) {
   const absl::Duration window = absl::Milliseconds(base::kTopTalkersWindowMs);
   Count(AddressOf(1));
   clock_.Advance(window - absl::Seconds(1));
@@ -106,7 +106,7 @@ TEST_F(TopTalkersTest, CountsTheLastMinutesAlone) {
 }
 
 // If this fails, a flood from one IPv6 network is spread over many places and stays unseen.
-TEST_F(TopTalkersTest, ACustomerOfAProviderIsOneAddress) {
+TEST_F(TopTalkersTest, Ipv6AddressesOfOneNetworkAreOneSource) {
   Count(*PeerAddress::Parse("2001:db8:1:2::1"));
   Count(*PeerAddress::Parse("2001:db8:1:2:ffff::9"));
   Count(*PeerAddress::Parse("2001:db8:1:3::1"));

@@ -14,7 +14,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-TEST(ForeignTextTest, OrdinaryWordsStayAsTheyAre) {
+TEST(ForeignTextTest, OrdinaryTextIsShownUnchanged) {
   for (const absl::string_view text :
        {"", "text/plain", "application/vnd.taskchampion.history-segment; charset=utf-8", "gzip, br",
         "fills the disk", "moved to sync.example.org:8443", "/v1/client/get-child-version/",
@@ -25,7 +25,7 @@ TEST(ForeignTextTest, OrdinaryWordsStayAsTheyAre) {
   }
 }
 
-TEST(ForeignTextTest, WhatMayOpenAHistoryIsNotShown) {
+TEST(ForeignTextTest, PossibleSecretsAreReplacedByTheirLength) {
   const struct {
     const char* text;
     const char* secret;
@@ -54,7 +54,7 @@ TEST(ForeignTextTest, WhatMayOpenAHistoryIsNotShown) {
 }
 
 // If this fails, people cannot read the names of their own files in a message.
-TEST(ForeignTextTest, CharactersOfAllLanguagesStayWhole) {
+TEST(ForeignTextTest, MultibyteCharactersAreNotSplit) {
   EXPECT_EQ(ShowForeign("/home/j\xc3\xbcrgen"), "/home/j\xc3\xbcrgen");
   std::string text(199, '.');
   for (int i = 0; i < 100; ++i) text += "\xe2\x82\xac";
@@ -70,7 +70,7 @@ TEST(ForeignTextTest, IsBounded) {
   EXPECT_EQ(ShowForeign(std::string(1 << 20, '7')), "(1048576 bytes)");
 }
 
-TEST(ForeignTextTest, ALengthIsAllThatMayBeSaidOfASecret) {
+TEST(ForeignTextTest, ASecretIsDescribedByItsLengthOnly) {
   EXPECT_EQ(ShowLength("x"), "a text of 1 byte");
   EXPECT_EQ(ShowLength("hunter2"), "a text of 7 bytes");
 }

@@ -34,7 +34,7 @@ class OpenFilesLimit {
 };
 
 // If this fails, the default does not keep its promise: bodies of 100 MiB in a 256 MB machine.
-TEST(LimitsTest, OfTheDefaultBudget) {
+TEST(LimitsTest, DefaultBudget) {
   const Limits limits{Options()};
   EXPECT_EQ(limits.body_bytes_max, 100 * kMiB);
   EXPECT_EQ(limits.bodies_in_flight_bytes_max, 48 * kMiB);
@@ -44,7 +44,7 @@ TEST(LimitsTest, OfTheDefaultBudget) {
 }
 
 // If this fails, the smallest budget is exceeded.
-TEST(LimitsTest, OfTheSmallestBudget) {
+TEST(LimitsTest, SmallestBudget) {
   const Limits limits = LimitsOfBudget(16);
   EXPECT_EQ(limits.body_bytes_max, 100 * kMiB);
   EXPECT_EQ(limits.bodies_in_flight_bytes_max, 6 * kMiB);
@@ -55,7 +55,7 @@ TEST(LimitsTest, OfTheSmallestBudget) {
 }
 
 // If this fails, a large machine takes bodies that the reference server refuses.
-TEST(LimitsTest, OfALargeBudget) {
+TEST(LimitsTest, LargeBudget) {
   const Limits limits = LimitsOfBudget(8192);
   EXPECT_EQ(limits.body_bytes_max, static_cast<uint64_t>(kBodyBytesCeiling));
   EXPECT_EQ(limits.bodies_in_flight_bytes_max, 3072 * kMiB);
@@ -79,7 +79,7 @@ TEST(LimitsTest, SharesFitIntoTheBudget) {
 }
 
 // If this fails, an operator's own number is overruled.
-TEST(LimitsTest, EachCanBeSetByItself) {
+TEST(LimitsTest, EachLimitCanBeSetAlone) {
   Options options;
   options.body_bytes_max = 1;
   options.bodies_in_flight_bytes_max = 2;
@@ -101,7 +101,7 @@ TEST(LimitsTest, EachCanBeSetByItself) {
 }
 
 // If this fails, the largest budget overflows into a negative or tiny limit.
-TEST(LimitsTest, OfTheLargestBudgetDoesNotOverflow) {
+TEST(LimitsTest, TheLargestBudgetDoesNotOverflow) {
   Options options;
   options.memory_budget_bytes = std::numeric_limits<int64_t>::max();
   const Limits limits(options);
@@ -122,13 +122,13 @@ TEST(LimitsTest, ConnectionsLeaveFilesForStorage) {
 }
 
 // If this fails, a machine with few open files serves nobody.
-TEST(LimitsTest, AFewConnectionsAreAlwaysServed) {
+TEST(LimitsTest, AFewConnectionsAreAllowedWithFewOpenFiles) {
   const OpenFilesLimit files(64);
   EXPECT_EQ(LimitsOfBudget(128).connections_max, 16);
 }
 
 // If this fails, there are no event loops, or more than serve a purpose.
-TEST(LimitsTest, EventLoopsFollowTheCores) {
+TEST(LimitsTest, EventLoopsDependOnTheCores) {
   const Limits limits{Options()};
   EXPECT_GE(limits.event_loops, 1);
   EXPECT_LE(limits.event_loops, 4);
@@ -136,7 +136,7 @@ TEST(LimitsTest, EventLoopsFollowTheCores) {
 
 // If this fails, an administration request takes as much memory as a body may have, which is more
 // than there is; or the lines of older exports, with a version of up to 32 MiB, are refused.
-TEST(LimitsTest, AdministrationTakesNoMoreThanOlderExportsNeed) {
+TEST(LimitsTest, AdministrationBodiesFitLinesOfOlderExports) {
   const Limits limits{Options()};
   const uint64_t bytes =
       AdminBodyBytesMax(limits.body_bytes_max, limits.bodies_in_flight_bytes_max);

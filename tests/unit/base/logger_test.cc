@@ -31,7 +31,7 @@ class LoggerTest : public testing::Test {
 };
 
 // If this fails, a host gets more records than it asked for, or fewer.
-TEST_F(LoggerTest, PassesItsThresholdAndAbove) {
+TEST_F(LoggerTest, PassesRecordsAtItsLevelAndAbove) {
   const Logger logger(function(), LogLevel::kWarning);
   logger.Log(LogLevel::kDebug, "debug");
   logger.Log(LogLevel::kInfo, {.status = 200}, "info");
@@ -54,7 +54,7 @@ TEST_F(LoggerTest, WithoutAFunctionDropsEverything) {
 }
 
 // If this fails, programs that look for a field do not find it, or find an empty one.
-TEST_F(LoggerTest, FieldsComeInOneOrderAndOnlyIfTheyAreThere) {
+TEST_F(LoggerTest, PresentFieldsAreWrittenInAFixedOrder) {
   const Logger logger(function(), LogLevel::kDebug, [](const Uuid&) { return "client-1"; });
   logger.Log(LogLevel::kInfo,
              {.status = 429,
@@ -75,7 +75,7 @@ TEST_F(LoggerTest, FieldsComeInOneOrderAndOnlyIfTheyAreThere) {
 }
 
 // If this fails, a room that knows no pseudonyms gives client IDs away.
-TEST_F(LoggerTest, WithoutANamingAClientHasNoName) {
+TEST_F(LoggerTest, ClientsAreOmittedWithoutANamingFunction) {
   const Logger logger(function(), LogLevel::kDebug);
   logger.Log(LogLevel::kInfo, {.client = kClient}, "x");
   EXPECT_EQ(texts_.back(), "x");

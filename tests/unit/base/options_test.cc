@@ -121,7 +121,7 @@ TEST(OptionsTest, EveryDefaultTextGivesTheDefault) {
 }
 
 // If this fails, the documented defaults changed; docs, and people's machines, rely on them.
-TEST(OptionsTest, TheDefaults) {
+TEST(OptionsTest, DefaultsAreTheDocumentedOnes) {
   std::map<std::string, std::string> values = OptionValues(Options());
   EXPECT_EQ(values["listen"], "127.0.0.1:8080");
   EXPECT_EQ(values["data-dir"], "data");
@@ -149,7 +149,7 @@ TEST(OptionsTest, EveryRowSetsItsOwnFieldOnly) {
 
 // If this fails, a number that the engine cannot live with is taken, or the documented range is
 // not.
-TEST(OptionsTest, RangeEndsAreAcceptedAndBeyondIsRefused) {
+TEST(OptionsTest, ValuesBeyondTheRangeAreRefused) {
   for (const OptionInfo& info : AllOptions()) {
     if (!IsNumeric(info.type)) continue;
     EXPECT_EQ(ValueAfterSetting(info, absl::StrCat(info.minimum)), absl::StrCat(info.minimum));
@@ -175,7 +175,7 @@ TEST(OptionsTest, NumbersRefuseOtherTexts) {
 }
 
 // If this fails, "100M" in a unit file means something else than people think.
-TEST(OptionsTest, BytesTakeSuffixes) {
+TEST(OptionsTest, BytesAcceptSuffixes) {
   const std::vector<OptionInfo> rows = RowsOfType({OptionType::kBytes});
   const auto row = std::find_if(rows.begin(), rows.end(), [](const OptionInfo& info) {
     return absl::string_view(info.name) == "memory-budget";
@@ -198,7 +198,7 @@ TEST(OptionsTest, BytesTakeSuffixes) {
 }
 
 // If this fails, a count or a time silently gets a thousand times as large.
-TEST(OptionsTest, OnlyBytesTakeSuffixes) {
+TEST(OptionsTest, OnlyBytesAcceptSuffixes) {
   for (const OptionInfo& info :
        RowsOfType({OptionType::kCount, OptionType::kMilliseconds, OptionType::kDays})) {
     ExpectRefused(info, "1K");
@@ -207,7 +207,7 @@ TEST(OptionsTest, OnlyBytesTakeSuffixes) {
 }
 
 // If this fails, a switch does the opposite of its value.
-TEST(OptionsTest, BooleansTakeTheUsualWords) {
+TEST(OptionsTest, BooleansAcceptTheUsualWords) {
   for (const OptionInfo& info : RowsOfType({OptionType::kBool})) {
     for (const char* text : {"true", "yes", "on", "1", "TRUE", "On"}) {
       EXPECT_EQ(ValueAfterSetting(info, text), "true") << text;
@@ -220,7 +220,7 @@ TEST(OptionsTest, BooleansTakeTheUsualWords) {
 }
 
 // If this fails, an unknown word is accepted, and the option silently has another value.
-TEST(OptionsTest, ChoicesTakeTheirWordsOnly) {
+TEST(OptionsTest, ChoicesAcceptOnlyTheirWords) {
   for (const OptionInfo& info : RowsOfType({OptionType::kChoice})) {
     for (const absl::string_view choice : absl::StrSplit(info.choices, '|')) {
       EXPECT_EQ(ValueAfterSetting(info, choice), choice);
@@ -287,7 +287,7 @@ TEST(OptionsTest, AnUnknownNameListsTheNames) {
 }
 
 // If this fails, the log has less or more in it than was asked for.
-TEST(OptionsTest, LogLevels) {
+TEST(OptionsTest, LogLevelsAreParsed) {
   const std::map<std::string, LogLevel> levels = {{"debug", LogLevel::kDebug},
                                                   {"info", LogLevel::kInfo},
                                                   {"warning", LogLevel::kWarning},
@@ -300,7 +300,7 @@ TEST(OptionsTest, LogLevels) {
 }
 
 // If this fails, an operator cannot find out which options a server runs with.
-TEST(OptionsTest, EachOptionInForceSaysWhereItComesFrom) {
+TEST(OptionsTest, EachOptionInForceNamesItsSource) {
   Options options;
   ASSERT_TRUE(SetOption("memory-budget", "64M", options).ok());
   ASSERT_TRUE(SetOption("allow-client-id", "123E4567-e89b-42d3-a456-426614174000", options).ok());
@@ -334,7 +334,7 @@ TEST(OptionsTest, EachOptionInForceSaysWhereItComesFrom) {
 }
 
 // If this fails, an operator reads 0 for a limit that is derived.
-TEST(OptionsTest, EveryDerivedOptionSaysItsValue) {
+TEST(OptionsTest, EveryDerivedOptionShowsItsValue) {
   int derived = 0;
   for (const EffectiveOption& option : EffectiveOptions(Options())) {
     const auto info =
@@ -368,7 +368,7 @@ TEST(OptionsTest, NoOptionIsASecret) {
 }
 
 // If this fails, a secret that was put into the wrong option appears in a log.
-TEST(OptionsTest, AnErrorDoesNotRepeatWhatMayBeASecret) {
+TEST(OptionsTest, AnErrorDoesNotRepeatPossibleSecrets) {
   const std::string secret = "9f9edb6ef38b6772c9adf9b0a99138688051936a2f7cf2c5b11b665a8ff9ea77";
   for (const OptionInfo& info : AllOptions()) {
     if (info.type == OptionType::kText || info.type == OptionType::kTextList) continue;

@@ -6,7 +6,7 @@ namespace tcsync::base {
 namespace {
 
 // If this fails, an address in the log is not the one that an operator can look up or block.
-TEST(PeerAddressTest, AddressesReadAsTheyAreWritten) {
+TEST(PeerAddressTest, AddressesRoundTrip) {
   for (const char* text : {"192.0.2.7", "0.0.0.0", "2001:db8::7", "::1"}) {
     const std::optional<PeerAddress> address = PeerAddress::Parse(text);
     ASSERT_TRUE(address.has_value()) << text;
@@ -18,7 +18,7 @@ TEST(PeerAddressTest, AddressesReadAsTheyAreWritten) {
 }
 
 // If this fails, one source counts as two, once for each way of writing its address.
-TEST(PeerAddressTest, AnIpv4AddressHasOneForm) {
+TEST(PeerAddressTest, AMappedIpv4AddressIsAnIpv4Address) {
   EXPECT_EQ(PeerAddress::Parse("192.0.2.7"), PeerAddress::Parse("::ffff:192.0.2.7"));
   EXPECT_EQ(PeerAddress::Parse("192.0.2.7"), PeerAddress::FromIpv4({192, 0, 2, 7}));
   EXPECT_TRUE(PeerAddress::Parse("::ffff:192.0.2.7")->IsIpv4());
@@ -27,7 +27,7 @@ TEST(PeerAddressTest, AnIpv4AddressHasOneForm) {
 }
 
 // If this fails, a stranger's text in a header counts as an address.
-TEST(PeerAddressTest, NothingElseIsAnAddress) {
+TEST(PeerAddressTest, OtherTextsAreNotAddresses) {
   for (const absl::string_view text :
        {absl::string_view(""), absl::string_view("192.0.2"), absl::string_view("192.0.2.7:80"),
         absl::string_view("[::1]"), absl::string_view("::1%lo"), absl::string_view("localhost"),

@@ -32,7 +32,7 @@ int ExitStatusOf(pid_t child, Body&& body) {
 
 bool IsOpen(int descriptor) { return fcntl(descriptor, F_GETFD) >= 0; }
 
-TEST(ProcessMarkTest, AChildIsAnotherProcess) {
+TEST(ProcessMarkTest, DetectsAForkedChild) {
   const ProcessMark mark = ProcessMark::Current();
   EXPECT_FALSE(mark.IsOfAnotherProcess());
   EXPECT_EQ(mark, ProcessMark::Current());
@@ -50,7 +50,7 @@ TEST(ProcessMarkTest, AChildIsAnotherProcess) {
 }
 
 #if defined(__linux__)
-TEST(ProcessMarkTest, AChildThatTheCLibraryDoesNotKnowOf) {
+TEST(ProcessMarkTest, DetectsAChildOfTheCloneSystemCall) {
   const ProcessMark mark = ProcessMark::Current();
   const auto child = static_cast<pid_t>(syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, 0));
   EXPECT_EQ(ExitStatusOf(child, [&] { return mark.IsOfAnotherProcess() ? 7 : 1; }), 7);

@@ -10,7 +10,7 @@ namespace tcsync::base {
 namespace {
 
 // If this fails, a listener that has stopped is called, or one that serves is not.
-TEST(ReloadHooksTest, RunsWhatIsRegistered) {
+TEST(ReloadHooksTest, RunsTheRegisteredHooks) {
   ReloadHooks hooks;
   EXPECT_TRUE(hooks.Run().ok()) << "nothing to do is no failure";
   int first = 0;
@@ -41,7 +41,7 @@ TEST(ReloadHooksTest, RunsWhatIsRegistered) {
 
 // If this fails, one broken file keeps the others from being read, or nobody learns of a second
 // one.
-TEST(ReloadHooksTest, FailuresAreGathered) {
+TEST(ReloadHooksTest, CombinesTheFailuresOfAllHooks) {
   ReloadHooks hooks;
   int calls = 0;
   const auto first = hooks.Register([] { return absl::NotFoundError("first file"); });

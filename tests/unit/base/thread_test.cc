@@ -30,7 +30,7 @@ TEST(ThreadTest, BlocksSignalsAndLeavesTheCallersMaskAlone) {
 
 // If this fails, a fault on a thread of the engine ends the process past the host's crash reporter.
 // The host's own thread may block them.
-TEST(ThreadTest, BlocksNoFault) {
+TEST(ThreadTest, DoesNotBlockFaultSignals) {
   sigset_t faults;
   sigemptyset(&faults);
   for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS}) {
@@ -49,7 +49,7 @@ TEST(ThreadTest, BlocksNoFault) {
 }
 
 // If this fails, nobody can tell the engine's threads from the host's in a debugger.
-TEST(ThreadTest, IsNamed) {
+TEST(ThreadTest, HasItsName) {
   char name[16] = "";
   StartThread("tcsync-test", [&name] {
     pthread_getname_np(pthread_self(), name, sizeof(name));

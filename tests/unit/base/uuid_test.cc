@@ -28,14 +28,14 @@ TEST(UuidTest, ParsesTheDashedFormInByteOrder) {
 }
 
 // If this fails, a client that writes its UUIDs in capitals is another client than it was before.
-TEST(UuidTest, ReadsEitherCaseAndWritesLowerCase) {
+TEST(UuidTest, ParsesEitherCaseAndFormatsLowerCase) {
   EXPECT_EQ(Uuid::Parse("0123ABCD-EF45-4678-9ABC-DEF001020304"), Uuid::FromBytes(kBytes));
   EXPECT_EQ(Uuid::Parse("0123AbCd-eF45-4678-9AbC-DeF001020304"), Uuid::FromBytes(kBytes));
   EXPECT_EQ(Uuid::FromBytes(kBytes).ToString(), kText);
 }
 
 // If this fails, something that is no UUID is taken for one: a client ID out of thin air.
-TEST(UuidTest, RefusesEverythingElse) {
+TEST(UuidTest, RefusesOtherTexts) {
   const std::string good(kText);
   for (const std::string& text : {
            std::string(),
@@ -76,7 +76,7 @@ TEST(UuidTest, NilIsAllZero) {
 }
 
 // If this fails, new client IDs break the protocol's rule, or collide.
-TEST(UuidTest, RandomIsVersion4AndNew) {
+TEST(UuidTest, RandomIsUniqueAndOfVersion4) {
   std::set<Uuid> seen;
   for (int i = 0; i < 1000; ++i) {
     const Uuid uuid = Uuid::Random();
@@ -102,13 +102,13 @@ TEST(NumberedUuidTest, CarriesItsNumber) {
 
 // If this fails, two clients' versions of the same number have the same ID, and a replica that was
 // moved between them continues in the wrong chain.
-TEST(NumberedUuidTest, IsRandomBesideItsNumber) {
+TEST(NumberedUuidTest, HasRandomBitsBesidesItsNumber) {
   std::set<Uuid> seen;
   for (int i = 0; i < 1000; ++i) EXPECT_TRUE(seen.insert(RandomUuidWithNumber(1)).second);
 }
 
 // If this fails, UUIDs cannot be told apart in sorted or hashed containers.
-TEST(UuidTest, IsOrderedAndHashedByItsBytes) {
+TEST(UuidTest, OrderAndHashFollowItsBytes) {
   const Uuid low = *Uuid::Parse("00000000-0000-0000-0000-0000000000ff");
   const Uuid middle = *Uuid::Parse("00000000-0000-0000-0000-000000000100");
   const Uuid high = *Uuid::Parse("80000000-0000-0000-0000-000000000000");

@@ -23,7 +23,7 @@ TEST(CredentialsTest, HaveTheDocumentedForm) {
 }
 
 // Also the first use of libsodium in this program, by many threads at once.
-TEST(CredentialsTest, AreNewEachTimeOnEveryThread) {
+TEST(CredentialsTest, AreUniqueOnEveryThread) {
   constexpr size_t kThreads = 8;
   std::vector<absl::StatusOr<Credentials>> credentials(kThreads);
   std::vector<std::thread> threads;

@@ -59,7 +59,7 @@ std::string Changed(std::string sealed, size_t position, int mask) {
 }
 
 // If this fails, nothing of a Taskwarrior user's history can be read.
-TEST(EnvelopeTest, RealBlobsOpen) {
+TEST(EnvelopeTest, RecordedBlobsAreUnsealed) {
   for (const RealBlob& blob : RealBlobs()) {
     SCOPED_TRACE(blob.name);
     EXPECT_EQ(Opened(KeyFor(blob), blob.version_id, blob.sealed), blob.plain);
@@ -68,7 +68,7 @@ TEST(EnvelopeTest, RealBlobsOpen) {
 }
 
 // If this fails, data of some sizes cannot be opened again.
-TEST(EnvelopeTest, RoundTrips) {
+TEST(EnvelopeTest, SealedBytesAreUnsealed) {
   const SealingKey& key = KeyFor(RealVersion());
   const Uuid version_id = Uuid::Random();
   for (const size_t size : {0, 1, 13, 14, 15, 16, 17, 63, 64, 65, 65536}) {
@@ -141,7 +141,7 @@ TEST(EnvelopeTest, EveryTruncationIsNoticed) {
 }
 
 // If this fails, a hostile server adds bytes to a version unnoticed.
-TEST(EnvelopeTest, BytesAppendedAreNoticed) {
+TEST(EnvelopeTest, AppendedBytesAreNoticed) {
   for (const RealBlob& blob : RealBlobs()) {
     EXPECT_TRUE(FaultOf(blob, blob.sealed + '\0').has_value()) << blob.name;
     EXPECT_TRUE(FaultOf(blob, blob.sealed + blob.sealed).has_value()) << blob.name;

@@ -62,7 +62,7 @@ TEST_F(SecretStringTest, HoldsItsBytes) {
 }
 
 // If this fails, an opened plaintext begins with bytes of freed memory.
-TEST_F(SecretStringTest, WithSizeIsZeroAndCanBeFilled) {
+TEST_F(SecretStringTest, WithSizeIsZeroedAndWritable) {
   SecretString secret = SecretString::WithSize(4);
   EXPECT_EQ(secret.AsStringView(), Zeros(4));
   std::fill_n(secret.data(), secret.size(), 'x');
@@ -70,7 +70,7 @@ TEST_F(SecretStringTest, WithSizeIsZeroAndCanBeFilled) {
 }
 
 // If this fails, an empty secret crashes the program.
-TEST_F(SecretStringTest, EmptyOnesHoldNothing) {
+TEST_F(SecretStringTest, EmptySecretsAllocateNothing) {
   {
     SecretString secret;
     SecretString other("");
@@ -93,7 +93,7 @@ TEST_F(SecretStringTest, DestructionWipes) {
 }
 
 // If this fails, a moved secret leaves a second copy that is never wiped.
-TEST_F(SecretStringTest, MovingHandsOverTheOnlyCopy) {
+TEST_F(SecretStringTest, MovingTransfersTheOnlyCopy) {
   SecretString source("secret");
   const char* const where = source.data();
   SecretString target(std::move(source));
@@ -107,7 +107,7 @@ TEST_F(SecretStringTest, MovingHandsOverTheOnlyCopy) {
 }
 
 // If this fails, a replaced secret stays in freed memory.
-TEST_F(SecretStringTest, AssignmentWipesWhatWasThere) {
+TEST_F(SecretStringTest, AssignmentWipesTheOldSecret) {
   SecretString source("new");
   SecretString target("the old one");
   target = std::move(source);

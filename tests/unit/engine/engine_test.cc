@@ -57,7 +57,7 @@ http::Response GetChildVersion(Engine& engine, absl::string_view parent) {
 }
 
 // If this fails, a server starts that refuses every body of its promised size.
-TEST(EngineTest, RefusesBodiesInFlightWithoutRoomForPieces) {
+TEST(EngineTest, RefusesBodyMemoryWithoutRoomForPieces) {
   const auto open = [](const std::string& body, const std::string& bodies) {
     return Engine::Open(OptionsWith(
         {{"storage", "memory"}, {"body-bytes-max", body}, {"bodies-in-flight-bytes-max", bodies}}));
@@ -76,7 +76,7 @@ TEST(EngineTest, RefusesBodiesInFlightWithoutRoomForPieces) {
 }
 
 // If this fails, a server starts that answers at no path, or at an unintended one.
-TEST(EngineTest, RefusesABasePathThatIsNone) {
+TEST(EngineTest, RefusesAnInvalidBasePath) {
   for (const char* path : {"/a?b", "/a#b", "/a b"}) {
     const auto engine = Engine::Open(OptionsWith({{"storage", "memory"}, {"base-path", path}}));
     EXPECT_EQ(engine.status().code(), absl::StatusCode::kInvalidArgument) << path;
@@ -90,7 +90,7 @@ TEST(EngineTest, RefusesABasePathThatIsNone) {
 }
 
 // If this fails, refused options have already created a directory.
-TEST(EngineTest, RefusedOptionsTouchNothing) {
+TEST(EngineTest, RefusedOptionsCreateNoDirectory) {
   const TemporaryDirectory directory;
   const std::string data_dir = directory.path() + "/data";
   EXPECT_FALSE(Engine::Open(OptionsWith({{"data-dir", data_dir}, {"base-path", "/a?b"}})).ok());
@@ -104,7 +104,7 @@ TEST(EngineTest, RefusesANullStorage) {
 }
 
 // If this fails, an embedder's own storage bypasses the checks of the options.
-TEST(EngineTest, ChecksOptionsForAStorageOfTheCallersOwn) {
+TEST(EngineTest, ChecksOptionsWithTheCallersStorage) {
   const auto engine = Engine::OpenWithStorage(OptionsWith({{"base-path", "/a?b"}}),
                                               std::make_unique<ScriptedStorage>());
   EXPECT_EQ(engine.status().code(), absl::StatusCode::kInvalidArgument);
@@ -128,7 +128,7 @@ TEST(EngineTest, ServesFromMemory) {
 }
 
 // If this fails, two engines of one process share their clients.
-TEST(EngineTest, EnginesInMemoryAreApart) {
+TEST(EngineTest, EnginesInMemoryShareNoClients) {
   const auto one = Engine::Open(MemoryOptions());
   const auto two = Engine::Open(MemoryOptions());
   ASSERT_TRUE(one.ok() && two.ok());
@@ -137,7 +137,7 @@ TEST(EngineTest, EnginesInMemoryAreApart) {
 }
 
 // If this fails, acknowledged data is gone when the engine is opened again.
-TEST(EngineTest, KeepsEverythingInADataDirectory) {
+TEST(EngineTest, HistorySurvivesReopeningADataDirectory) {
   const TemporaryDirectory directory;
   const Options options = OptionsWith({{"data-dir", directory.path() + "/data"}});
   std::string version_id;
@@ -157,7 +157,7 @@ TEST(EngineTest, KeepsEverythingInADataDirectory) {
 }
 
 // If this fails, an option is read and then ignored.
-TEST(EngineTest, OptionsReachTheirRooms) {
+TEST(EngineTest, OptionsTakeEffect) {
   Options options = OptionsWith({{"storage", "memory"},
                                  {"base-path", "tasks/"},
                                  {"body-bytes-max", "10"},
@@ -178,7 +178,7 @@ TEST(EngineTest, OptionsReachTheirRooms) {
 }
 
 // If this fails, a host does not receive the engine's messages, or more than it wants.
-TEST(EngineTest, LogsToItsHost) {
+TEST(EngineTest, LogsToTheHostsFunctionAtItsLevel) {
   for (const bool debug : {false, true}) {
     Options options = MemoryOptions();
     options.log_level = debug ? "debug" : "warning";
@@ -193,7 +193,7 @@ TEST(EngineTest, LogsToItsHost) {
 
 // If this fails, an operator's mistake is silent: no client can be created, or the limits differ
 // from the operator's intent.
-TEST(EngineTest, RefusesAccessThatContradictsItself) {
+TEST(EngineTest, RefusesContradictingAccessOptions) {
   const auto closed = Engine::Open(
       OptionsWith({{"storage", "memory"}, {"invite-only", "on"}, {"create-clients", "off"}}));
   EXPECT_EQ(closed.status().code(), absl::StatusCode::kInvalidArgument);
@@ -208,7 +208,7 @@ TEST(EngineTest, RefusesAccessThatContradictsItself) {
 
 // If this fails, the log reveals a client's ID, or an operator cannot tell whose records are
 // damaged.
-TEST(EngineTest, TheLogNamesAClientAsTheOptionSays) {
+TEST(EngineTest, LogClientIdsDecidesHowTheLogNamesAClient) {
   for (const bool full : {false, true}) {
     auto storage = std::make_unique<ScriptedStorage>();
     storage->FailAll(absl::DataLossError("the client's records contradict each other"));

@@ -11,19 +11,19 @@ using std::chrono::hours;
 using std::chrono::milliseconds;
 
 // If this fails, a chore runs once and never again.
-TEST(HousekeepingTest, AChoreIsDoneAgainAndAgain) {
-  std::promise<void> thrice;
+TEST(HousekeepingTest, AChoreIsRepeatedAfterItsInterval) {
+  std::promise<void> ran_three_times;
   int runs = 0;
   const Housekeeping housekeeping(
       {{.interval = milliseconds(1), .first_after = milliseconds(0), .run_piece = [&] {
-          if (++runs == 3) thrice.set_value();
+          if (++runs == 3) ran_three_times.set_value();
           return false;
         }}});
-  thrice.get_future().wait();
+  ran_three_times.get_future().wait();
 }
 
 // If this fails, a chore of many pieces waits for its interval between them, and takes days.
-TEST(HousekeepingTest, PiecesFollowEachOtherWithoutTheInterval) {
+TEST(HousekeepingTest, PiecesOfAChoreAreNotSeparatedByTheInterval) {
   std::promise<void> done;
   int pieces = 0;
   const Housekeeping housekeeping(
@@ -36,27 +36,28 @@ TEST(HousekeepingTest, PiecesFollowEachOtherWithoutTheInterval) {
 }
 
 // If this fails, one endless chore starves the others.
-TEST(HousekeepingTest, EndlessWorkLetsOthersHaveTheirTurn) {
-  std::promise<void> other_done;
-  int others = 0;
+TEST(HousekeepingTest, AnEndlessChoreDoesNotStarveOthers) {
+  std::promise<void> other_ran;
+  int other_runs = 0;
   const Housekeeping housekeeping(
       {{.interval = hours(24), .first_after = milliseconds(0), .run_piece = [] { return true; }},
        {.interval = milliseconds(1), .first_after = milliseconds(1), .run_piece = [&] {
-          if (++others == 3) other_done.set_value();
+          if (++other_runs == 3) other_ran.set_value();
           return false;
         }}});
-  other_done.get_future().wait();
+  other_ran.get_future().wait();
 }
 
 // If this fails, a stop waits for the next chore, or one without chores hangs.
-TEST(HousekeepingTest, StoppingDoesNotWaitForWhatIsNotDue) {
+TEST(HousekeepingTest, StoppingDoesNotWaitForTheNextChore) {
   bool ran = false;
   {
-    const Housekeeping nothing({});
-    const Housekeeping later({{.interval = hours(24), .first_after = hours(24), .run_piece = [&] {
-                                 ran = true;
-                                 return false;
-                               }}});
+    const Housekeeping without_chores({});
+    const Housekeeping with_later_chore(
+        {{.interval = hours(24), .first_after = hours(24), .run_piece = [&] {
+            ran = true;
+            return false;
+          }}});
   }
   EXPECT_FALSE(ran);
 }

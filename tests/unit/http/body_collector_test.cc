@@ -44,7 +44,7 @@ class BodyCollectorTest : public testing::Test {
 };
 
 // If this fails, a coding that clients use is refused, or an unknown one is accepted.
-TEST(ContentCodingTest, Names) {
+TEST(ContentCodingTest, IsParsedFromItsName) {
   EXPECT_EQ(ParseContentCoding(""), ContentCoding::kIdentity);
   EXPECT_EQ(ParseContentCoding(" identity "), ContentCoding::kIdentity);
   EXPECT_EQ(ParseContentCoding("GZip"), ContentCoding::kGzip);
@@ -56,7 +56,7 @@ TEST(ContentCodingTest, Names) {
 }
 
 // If this fails, a replica gets back other bytes than another one sent.
-TEST_F(BodyCollectorTest, KeepsEveryByte) {
+TEST_F(BodyCollectorTest, CollectsEveryByte) {
   std::string every_byte;
   for (int i = 0; i < 256; ++i) every_byte.push_back(static_cast<char>(i));
   for (const std::string& body : {std::string("x"), every_byte, Noise(200'000)}) {
@@ -92,7 +92,7 @@ TEST_F(BodyCollectorTest, TheLimitIsInclusive) {
 }
 
 // If this fails, a client takes memory for a body that it only announced.
-TEST_F(BodyCollectorTest, AnAnnouncementCostsNothing) {
+TEST_F(BodyCollectorTest, ADeclaredLengthAloneIsNotCharged) {
   Begin(ContentCoding::kIdentity, 4 * kMiB);
   EXPECT_EQ(budget_->bytes_taken(), 0u);
   ASSERT_EQ(collector_->Append("x"), Result::kOk);
@@ -100,7 +100,7 @@ TEST_F(BodyCollectorTest, AnAnnouncementCostsNothing) {
 }
 
 // If this fails, a body that is longer than announced is truncated, or overruns its memory.
-TEST_F(BodyCollectorTest, ALongerBodyThanAnnouncedIsTakenWhole) {
+TEST_F(BodyCollectorTest, ABodyLongerThanDeclaredIsCollected) {
   const std::string body = Noise(300'000);
   Begin(ContentCoding::kIdentity, 1000);
   ASSERT_EQ(Append(body, 999), Result::kOk);
@@ -109,7 +109,7 @@ TEST_F(BodyCollectorTest, ALongerBodyThanAnnouncedIsTakenWhole) {
 }
 
 // If this fails, a body that is shorter than announced keeps unneeded memory.
-TEST_F(BodyCollectorTest, AShorterBodyThanAnnouncedTakesWhatItNeeds) {
+TEST_F(BodyCollectorTest, ABodyShorterThanDeclaredIsChargedForItsSize) {
   Begin(ContentCoding::kIdentity, 4 * kMiB);
   ASSERT_EQ(Append(Noise(100'000), 4096), Result::kOk);
   EXPECT_LE(budget_->bytes_taken(), 200 * kKiB);
@@ -124,7 +124,7 @@ TEST_F(BodyCollectorTest, AKnownLengthIsNotOvercharged) {
 }
 
 // If this fails, the budget does not count all memory.
-TEST_F(BodyCollectorTest, TheChargeCoversTheMemory) {
+TEST_F(BodyCollectorTest, TheChargeCoversTheBodysCapacity) {
   for (const size_t size : {size_t{100}, 64 * kKiB, 64 * kKiB + 1, 200 * kKiB, kMiB + 1}) {
     for (const uint64_t declared : {uint64_t{0}, uint64_t{size}}) {
       Begin(ContentCoding::kIdentity, declared);
@@ -136,7 +136,7 @@ TEST_F(BodyCollectorTest, TheChargeCoversTheMemory) {
 }
 
 // If this fails, a crowd of uploads exceeds the budget's memory.
-TEST_F(BodyCollectorTest, AnEmptyBudgetIsNoMemory) {
+TEST_F(BodyCollectorTest, AnExhaustedBudgetRefusesTheBody) {
   Begin(ContentCoding::kIdentity, 0, 4 * kMiB, 300 * kKiB);
   EXPECT_EQ(Append(Noise(kMiB), 4096), Result::kNoMemory);
   EXPECT_LE(budget_->bytes_taken(), 300 * kKiB);
@@ -145,7 +145,7 @@ TEST_F(BodyCollectorTest, AnEmptyBudgetIsNoMemory) {
 }
 
 // If this fails, the budget shrinks with every request until the server refuses all of them.
-TEST_F(BodyCollectorTest, TheBudgetGetsEverythingBack) {
+TEST_F(BodyCollectorTest, TheBudgetIsRestoredAfterEachBody) {
   Begin(ContentCoding::kGzip);
   ASSERT_EQ(Append(Gzip(Noise(100'000)), 4096), Result::kOk);
   EXPECT_GT(budget_->bytes_taken(), 100'000u);
@@ -177,7 +177,7 @@ TEST_F(BodyCollectorTest, DecompressionIsChargedFromItsFirstByte) {
 }
 
 // If this fails, a few hundred bytes on the wire fill the memory.
-TEST_F(BodyCollectorTest, ABombIsBounded) {
+TEST_F(BodyCollectorTest, ADecompressionBombStopsAtTheLimit) {
   const std::string zeros(64 * kMiB, '\0');
   for (const bool gzip : {true, false}) {
     const std::string bomb = gzip ? Gzip(zeros) : Deflate(zeros);
@@ -241,7 +241,7 @@ TEST_F(BodyCollectorTest, DamagedBodiesAreMalformed) {
 }
 
 // If this fails, an empty body with a coding crashes, or counts as a body.
-TEST_F(BodyCollectorTest, EmptyBodies) {
+TEST_F(BodyCollectorTest, EmptyBodiesAreDecoded) {
   Begin(ContentCoding::kIdentity);
   EXPECT_EQ(collector_->Append(""), Result::kOk);
   EXPECT_EQ(collector_->Finish(), Result::kOk);

@@ -16,7 +16,7 @@ namespace tcsync::http {
 namespace {
 
 // If this fails, the bound on bodies in memory differs from the option.
-TEST(ByteBudgetTest, TakesUpToItsEndAndNoFurther) {
+TEST(ByteBudgetTest, NeverExceedsItsMaximum) {
   ByteBudget budget(100);
   EXPECT_EQ(budget.bytes_max(), 100u);
   EXPECT_TRUE(budget.TryTake(60));
@@ -46,7 +46,7 @@ TEST(ByteBudgetTest, HugeNumbersDoNotWrapAround) {
 }
 
 // If this fails, each request leaves a little less for the next, until all get 503.
-TEST(ByteChargeTest, GivesBackWhenItEnds) {
+TEST(ByteChargeTest, IsReturnedAtDestruction) {
   const auto budget = std::make_shared<ByteBudget>(100);
   {
     ByteCharge charge(budget);
@@ -62,7 +62,7 @@ TEST(ByteChargeTest, GivesBackWhenItEnds) {
 }
 
 // If this fails, a body that is passed on is charged twice, or its charge is lost on the way.
-TEST(ByteChargeTest, MovesWithItsBytes) {
+TEST(ByteChargeTest, CanBeMoved) {
   const auto budget = std::make_shared<ByteBudget>(100);
   ByteCharge first(budget);
   ASSERT_TRUE(first.TryResize(40));
@@ -79,7 +79,7 @@ TEST(ByteChargeTest, MovesWithItsBytes) {
 }
 
 // If this fails, a sent answer keeps its memory until the next large one.
-TEST(ByteChargeTest, IsGivenBackWithTheResponseThatHoldsIt) {
+TEST(ByteChargeTest, IsReturnedWithTheResponseThatHoldsIt) {
   const auto budget = std::make_shared<ByteBudget>(100);
   ByteCharge charge(budget);
   ASSERT_TRUE(charge.TryResize(40));
@@ -101,7 +101,7 @@ TEST(ByteChargeTest, KeepsItsBudgetAlive) {
 }
 
 // If this fails, threads exceed the budget, or returned bytes are lost.
-TEST(ByteChargeTest, ThreadsNeverTakeMoreThanThereIs) {
+TEST(ByteChargeTest, ThreadsNeverExceedTheBudget) {
   constexpr uint64_t kBytes = 1000;
   constexpr int kThreads = 8;
   const auto budget = std::make_shared<ByteBudget>(kBytes);

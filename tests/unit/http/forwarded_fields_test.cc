@@ -24,7 +24,7 @@ class SourceTest : public testing::Test {
 };
 
 // If this fails, any client escapes the limits by a header.
-TEST_F(SourceTest, NobodyElseIsBelieved) {
+TEST_F(SourceTest, ForwardedFieldsOfUntrustedPeersAreIgnored) {
   const Fields fields = {{"X-Forwarded-For", "203.0.113.9"}, {"Fly-Client-IP", "203.0.113.9"}};
   EXPECT_EQ(SourceOf("198.51.100.4", fields), "198.51.100.4");
   EXPECT_EQ(SourceOf("unknown", fields), "unknown");
@@ -35,7 +35,7 @@ TEST_F(SourceTest, NobodyElseIsBelieved) {
 }
 
 // If this fails, a stranger writes a field and is limited as another address.
-TEST_F(SourceTest, TheRightmostAddressThatIsNoProxy) {
+TEST_F(SourceTest, IsTheRightmostAddressThatIsNotATrustedProxy) {
   const auto source = [this](absl::string_view forwarded) {
     return SourceOf("192.0.2.1", {{"X-Forwarded-For", forwarded}});
   };
@@ -59,7 +59,7 @@ TEST_F(SourceTest, SeveralFieldsAreOneList) {
 }
 
 // If this fails, all users behind a proxy that adds ports or brackets share one limit.
-TEST_F(SourceTest, AddressesAsProxiesWriteThem) {
+TEST_F(SourceTest, AddressesMayHavePortsAndBrackets) {
   const auto source = [this](absl::string_view forwarded) {
     return SourceOf("unix", {{"X-Forwarded-For", forwarded}});
   };
@@ -74,7 +74,7 @@ TEST_F(SourceTest, AddressesAsProxiesWriteThem) {
 
 // If this fails, a client whose proxy passes on malformed fields gets a bucket of its own, or
 // crashes the server.
-TEST_F(SourceTest, NonsenseCountsAsTheProxy) {
+TEST_F(SourceTest, IsTheProxyWhenItsFieldIsMalformed) {
   for (const char* forwarded : {"",
                                 " ",
                                 ",",
@@ -104,7 +104,7 @@ TEST_F(SourceTest, NonsenseCountsAsTheProxy) {
 }
 
 // If this fails, clients behind any other proxy are believed when they write Fly's header.
-TEST_F(SourceTest, FlysHeaderIsBelievedOfFlyAlone) {
+TEST_F(SourceTest, FlyClientIpIsTrustedOnFlyOnly) {
   EXPECT_EQ(SourceOf("192.0.2.1",
                      {{"Fly-Client-IP", "198.51.100.4"}, {"X-Forwarded-For", "203.0.113.9"}}),
             "203.0.113.9");

@@ -12,7 +12,7 @@ namespace {
 
 // If this fails, an operator cannot tell from the log how large a flood was.
 // The log's lines and their counts of suppressed ones are all messages except those since the last.
-TEST(LogThrottleTest, CountsWhatItHoldsBack) {
+TEST(LogThrottleTest, CountsSuppressedMessages) {
   LogThrottle throttle;
   EXPECT_EQ(throttle.Pass(), std::optional<uint64_t>(0));
   uint64_t held_back = 0;
@@ -23,7 +23,7 @@ TEST(LogThrottleTest, CountsWhatItHoldsBack) {
 }
 
 // If this fails, single warnings are suppressed, or a flood fills the log.
-TEST(LogThrottleTest, LetsAFewPassAtOnceAfterAQuietTime) {
+TEST(LogThrottleTest, AllowsAShortBurst) {
   LogThrottle throttle(20);
   const auto begin = std::chrono::steady_clock::now();
   int passed = 0;

@@ -90,7 +90,7 @@ TEST_F(HealthHandlerTest, AnswersAtTheRootAndUnderTheBasePath) {
 }
 
 // If this fails, a container's supervisor takes a full disk for health.
-TEST_F(HealthHandlerTest, FailsWith503) {
+TEST_F(HealthHandlerTest, AFailedCheckIs503) {
   storage_.answer = absl::ResourceExhaustedError("no space left on /var/lib/tcsync");
   const Response response = Ask(handler_, "GET", "/health");
   EXPECT_EQ(response.status, 503);
@@ -99,7 +99,7 @@ TEST_F(HealthHandlerTest, FailsWith503) {
 }
 
 // If this fails, a supervisor of liveness restarts the program for a full disk.
-TEST_F(HealthHandlerTest, LivingTouchesNothing) {
+TEST_F(HealthHandlerTest, LivenessDoesNotProbeStorage) {
   storage_.answer = absl::ResourceExhaustedError("full");
   for (const char* const target : {"/health/live", "/tasks/health/live"}) {
     EXPECT_EQ(Ask(handler_, "GET", target).status, 200);
@@ -109,7 +109,7 @@ TEST_F(HealthHandlerTest, LivingTouchesNothing) {
 }
 
 // If this fails, a monitor that asks with HEAD reports an outage.
-TEST_F(HealthHandlerTest, TakesHeadAndRefusesOthers) {
+TEST_F(HealthHandlerTest, AcceptsHeadAndRefusesPost) {
   EXPECT_EQ(Ask(handler_, "HEAD", "/health").status, 200);
   const Response response = Ask(handler_, "POST", "/health");
   EXPECT_EQ(response.status, 405);
@@ -117,7 +117,7 @@ TEST_F(HealthHandlerTest, TakesHeadAndRefusesOthers) {
 }
 
 // If this fails, the health check swallows requests of replicas.
-TEST_F(HealthHandlerTest, LeavesEverythingElseToTheNext) {
+TEST_F(HealthHandlerTest, PassesOtherPathsToTheNextHandler) {
   for (const char* const target : {"/", "/tasks/", "/healthy", "/health/", "/other/health",
                                    "/tasks/health/dead", "/v1/client/snapshot"}) {
     EXPECT_EQ(Ask(handler_, "GET", target).status, 204) << target;
@@ -125,7 +125,7 @@ TEST_F(HealthHandlerTest, LeavesEverythingElseToTheNext) {
 }
 
 // If this fails, a scrape shows the health of the last check, which may never have happened.
-TEST_F(HealthHandlerTest, MetricsAreOnTheirPageAfterACheck) {
+TEST_F(HealthHandlerTest, TheMetricsPageChecksTheHealthFirst) {
   registry_.AddCounter("tcsync_things_total", "Things.").Add(3);
   storage_.answer = absl::DataLossError("torn");
   const Response response = Ask(metrics_, "GET", "/metrics");
@@ -136,7 +136,7 @@ TEST_F(HealthHandlerTest, MetricsAreOnTheirPageAfterACheck) {
 }
 
 // If this fails, the address for metrics serves users' data, or people do not find the page.
-TEST_F(HealthHandlerTest, TheMetricsAddressHasAnIndexAndNothingElse) {
+TEST_F(HealthHandlerTest, TheMetricsAddressServesItsIndexOnly) {
   EXPECT_THAT(Ask(metrics_, "GET", "/").body, HasSubstr("/metrics"));
   EXPECT_EQ(Ask(metrics_, "GET", "/v1/client/snapshot").status, 404);
   EXPECT_EQ(Ask(metrics_, "POST", "/metrics").status, 405);
@@ -239,7 +239,7 @@ TEST_F(InstrumentedHandlerTest, CountsByRouteAndStatus) {
 }
 
 // If this fails, the first failure after a start does not show as an increase, and no alert comes.
-TEST_F(InstrumentedHandlerTest, SeriesAreThereBeforeTheFirstRequest) {
+TEST_F(InstrumentedHandlerTest, SeriesExistBeforeTheFirstRequest) {
   EXPECT_EQ(Requests("add-version", 500), 0);
   EXPECT_EQ(Requests("health", 503), 0);
 }
@@ -254,7 +254,7 @@ TEST_F(InstrumentedHandlerTest, CountsBytes) {
 }
 
 // If this fails, uploads that are refused for their size are missing in the metrics.
-TEST_F(InstrumentedHandlerTest, CountsWhatIsRefusedWithinItsBody) {
+TEST_F(InstrumentedHandlerTest, CountsUploadsThatAreRefusedDuringTheirBody) {
   const Response response = Request("POST", absl::StrCat("/base/v1/client/add-version/", kVersion),
                                     std::string(1001, 'x'));
   EXPECT_EQ(response.status, 413);

@@ -19,7 +19,7 @@ using Result = std::unique_ptr<int>;
 using Callback = absl::AnyInvocable<void(Result)>;
 
 // If this fails, a ready request is answered twice, or not at all.
-TEST(ReturnOrCallBackTest, WhatIsReadyIsReturned) {
+TEST(ReturnOrCallBackTest, AReadyResultIsReturned) {
   const std::optional<Result> returned =
       ReturnOrCallBack(Callback([](const Result&) { ADD_FAILURE() << "called back as well"; }),
                        [](Callback give) { give(std::make_unique<int>(7)); });
@@ -28,7 +28,7 @@ TEST(ReturnOrCallBackTest, WhatIsReadyIsReturned) {
 }
 
 // If this fails, a request that waits for the disk is never answered.
-TEST(ReturnOrCallBackTest, WhatIsNotIsCalledBackWith) {
+TEST(ReturnOrCallBackTest, ALaterResultIsPassedToTheCallback) {
   Callback give;
   int got = 0;
   EXPECT_FALSE(ReturnOrCallBack(Callback([&got](const Result& result) { got += *result; }),
@@ -39,7 +39,7 @@ TEST(ReturnOrCallBackTest, WhatIsNotIsCalledBackWith) {
 }
 
 // If this fails, a caller waits for ever when memory runs out on the way.
-TEST(ReturnOrCallBackTest, ACallbackThatIsDroppedIsFreed) {
+TEST(ReturnOrCallBackTest, ADroppedCallbackIsFreed) {
   const auto owned = std::make_shared<int>();
   EXPECT_FALSE(ReturnOrCallBack(Callback([owned](const Result&) {}), [](const Callback&) {}));
   EXPECT_EQ(owned.use_count(), 1);
@@ -47,7 +47,7 @@ TEST(ReturnOrCallBackTest, ACallbackThatIsDroppedIsFreed) {
 
 // If this fails, a request hangs, or is answered twice, by chance.
 // Results that come on another thread during the call: either way each comes once.
-TEST(ReturnOrCallBackTest, EachResultComesOnceHoweverItIsTimed) {
+TEST(ReturnOrCallBackTest, EachResultIsDeliveredOnceUnderARace) {
   struct Call {
     Callback give;
     std::atomic<bool> has_started{false};
@@ -55,7 +55,7 @@ TEST(ReturnOrCallBackTest, EachResultComesOnceHoweverItIsTimed) {
     int called_back = 0;
   };
   std::vector<Call> calls(20'000);
-  std::thread giver([&calls] {
+  std::thread result_thread([&calls] {
     for (Call& call : calls) {
       while (!call.has_started) std::this_thread::yield();
       call.give(std::make_unique<int>(7));
@@ -70,12 +70,12 @@ TEST(ReturnOrCallBackTest, EachResultComesOnceHoweverItIsTimed) {
                          });
     if (result) call.returned += **result;
   }
-  giver.join();
+  result_thread.join();
   for (const Call& call : calls) EXPECT_EQ(call.returned + call.called_back, 7);
 }
 
 // If this fails, a blocking call of an embedder returns too early, or never.
-TEST(WaitForTest, WaitsForWhatIsCalledBackWith) {
+TEST(WaitForTest, WaitsForTheCallback) {
   EXPECT_EQ(*WaitFor<Result>([](Callback) { return std::make_unique<int>(1); }), 1);
   std::thread thread;
   EXPECT_EQ(*WaitFor<Result>([&thread](Callback give) -> std::optional<Result> {

@@ -20,7 +20,7 @@ std::optional<Endpoint> EndpointOf(absl::string_view base_path, absl::string_vie
 }
 
 // If this fails, a row of the protocol is not served.
-TEST(RouteTest, EveryPathOfTheProtocol) {
+TEST(RouteTest, ParsesEveryPathOfTheProtocol) {
   const auto version_id_of = [](absl::string_view target) {
     return RouteOf("", PathOf(target)).version_id.ToString();
   };
@@ -38,7 +38,7 @@ TEST(RouteTest, EveryPathOfTheProtocol) {
 }
 
 // If this fails, a UUID in capitals is another version, or none.
-TEST(RouteTest, UuidsInEitherCase) {
+TEST(RouteTest, AcceptsUuidsInEitherCase) {
   const auto route =
       RouteOf("", PathOf("/v1/client/add-version/0123ABCD-EF45-4678-9ABC-DEF001020304"));
   EXPECT_TRUE(route.is_valid);
@@ -46,7 +46,7 @@ TEST(RouteTest, UuidsInEitherCase) {
 }
 
 // If this fails, a path outside the protocol is answered as a part of it.
-TEST(RouteTest, EverythingElseIsNothing) {
+TEST(RouteTest, OtherPathsHaveNoRoute) {
   for (const std::string& target : {
            std::string("/v1"),
            std::string("/v1/"),
@@ -80,7 +80,7 @@ TEST(RouteTest, EverythingElseIsNothing) {
 constexpr absl::string_view kToken = "0123456789abcdef0123456789abcdef";
 
 // If this fails, an invite's URL, or that of a client with a token, does not work in Taskwarrior.
-TEST(RouteTest, ATokenMayComeFirst) {
+TEST(RouteTest, APathMayBeginWithAToken) {
   for (const absl::string_view base_path : {"", "/tasks"}) {
     const std::string prefix = absl::StrCat(base_path, "/i/", kToken);
     EXPECT_EQ(EndpointOf(base_path, prefix), Endpoint::kIndex);
@@ -101,7 +101,7 @@ TEST(RouteTest, ATokenMayComeFirst) {
 }
 
 // If this fails, a token with a mistake is taken for another one, or for none.
-TEST(RouteTest, TokensOfAnotherShapeAreNothing) {
+TEST(RouteTest, MalformedTokensHaveNoRoute) {
   for (const std::string& target : {
            std::string("/i"),
            std::string("/i/"),
@@ -123,7 +123,7 @@ TEST(RouteTest, TokensOfAnotherShapeAreNothing) {
 }
 
 // If this fails, a client's mistake at an endpoint is not counted for that endpoint.
-TEST(RouteTest, WhatWasMeantIsTold) {
+TEST(RouteTest, AMalformedPathNamesItsIntendedEndpoint) {
   const auto meant = [](absl::string_view target) {
     return RouteOf("/tasks", PathOf(target)).endpoint;
   };
@@ -151,7 +151,7 @@ TEST(RouteTest, HealthIsAtTheRootAndUnderTheBasePath) {
 }
 
 // If this fails, readers of a log or an answer see the key to a client's history.
-TEST(RouteTest, PathsForPeopleHaveNoTokensAndNoIds) {
+TEST(RouteTest, ShownPathsHaveNoTokensAndNoIds) {
   const std::string half(kToken.substr(0, 16));
   const std::pair<std::string, std::string> cases[] = {
       {"/nowhere", "/nowhere"},
@@ -183,7 +183,7 @@ TEST(RouteTest, AQueryIsIgnored) {
 }
 
 // If this fails, clients behind a forward proxy get 404 (RFC 9112, section 3.2.2).
-TEST(RouteTest, AbsoluteForm) {
+TEST(RouteTest, AcceptsAbsoluteUrls) {
   EXPECT_EQ(EndpointOf("", "http://example.org"), Endpoint::kIndex);
   EXPECT_EQ(EndpointOf("", "http://example.org?query"), Endpoint::kIndex);
   EXPECT_EQ(EndpointOf("", "http://example.org/"), Endpoint::kIndex);
@@ -208,7 +208,7 @@ TEST(RouteTest, BasePathsAreNormalized) {
 }
 
 // If this fails, a server under a path is not found there, or is found elsewhere too.
-TEST(RouteTest, BasePathsComeFirst) {
+TEST(RouteTest, RoutesBeginWithTheBasePath) {
   const std::string base = "/some/path";
   EXPECT_EQ(EndpointOf(base, "/some/path"), Endpoint::kIndex);
   EXPECT_EQ(EndpointOf(base, "/some/path/"), Endpoint::kIndex);
@@ -221,7 +221,7 @@ TEST(RouteTest, BasePathsComeFirst) {
 }
 
 // If this fails, 405 and its Allow, or the check of the content type, is about another endpoint.
-TEST(RouteTest, MethodsAndMediaTypes) {
+TEST(RouteTest, EndpointsHaveTheirMethodsAndMediaTypes) {
   EXPECT_EQ(MethodOf(Endpoint::kIndex), "GET");
   EXPECT_EQ(MethodOf(Endpoint::kAddVersion), "POST");
   EXPECT_EQ(MethodOf(Endpoint::kGetChildVersion), "GET");

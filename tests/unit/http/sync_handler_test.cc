@@ -118,7 +118,7 @@ TEST_F(SyncHandlerTest, UnavailableIs503) {
 }
 
 // If this fails, an overloaded server is busy with log lines about it.
-TEST_F(SyncHandlerTest, CrowdingIsNotLoggedForEachRequest) {
+TEST_F(SyncHandlerTest, OverloadIsNotLoggedForEachRequest) {
   storage_.FailAll(absl::UnavailableError("busy"));
   const auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i < 1000; ++i) EXPECT_EQ(Handle("GET", kGetChild).status, 503);
@@ -130,7 +130,7 @@ TEST_F(SyncHandlerTest, CrowdingIsNotLoggedForEachRequest) {
 
 // If this fails, bodies that will be refused are received, and take memory meanwhile; or overload
 // of writes stops reads.
-TEST_F(SyncHandlerTest, WritesAreRefusedByTheHeadWhileStorageRefusesThem) {
+TEST_F(SyncHandlerTest, WritesAreRefusedAtTheirHeadsWhileStorageIsOverloaded) {
   storage_.refuses_writes = true;
   for (const char* target : {kAddVersion, kAddSnapshot}) {
     const std::vector<HeaderView> headers = {
@@ -156,7 +156,7 @@ TEST_F(SyncHandlerTest, ResourceExhaustedIs507) {
 }
 
 // If this fails, damage is hidden from the operator, or shown to strangers.
-TEST_F(SyncHandlerTest, EverythingElseIs500) {
+TEST_F(SyncHandlerTest, OtherStorageErrorsAre500) {
   for (const absl::Status& status :
        {absl::DataLossError("in 000017.sst"), absl::InternalError("in 000017.sst"),
         absl::UnknownError("in 000017.sst"), absl::InvalidArgumentError("in 000017.sst")}) {
@@ -186,7 +186,7 @@ TEST_F(SyncHandlerTest, GoneIsAWarningWithItsReason) {
 
 // If this fails, the log does not tell a person how to repair a replica that cannot sync: each case
 // has another remedy.
-TEST_F(SyncHandlerTest, GoneSaysWhatHappened) {
+TEST_F(SyncHandlerTest, TheLogExplainsEachReasonForGone) {
   const auto line_for = [this](const Uuid& parent, const Uuid& latest) {
     storage_.child = NoChild{latest};
     log_.clear();
@@ -211,7 +211,7 @@ TEST_F(SyncHandlerTest, GoneSaysWhatHappened) {
 }
 
 // If this fails, the events of every sync fill the log.
-TEST_F(SyncHandlerTest, UsualAnswersAreForDebugging) {
+TEST_F(SyncHandlerTest, SuccessfulAnswersAreLoggedForDebugging) {
   EXPECT_EQ(Handle("GET", kGetSnapshot).status, 404);
   EXPECT_EQ(Handle("GET", kGetChild).status, 404);
   storage_.append = Conflict{kVersionId};
@@ -265,7 +265,7 @@ TEST_F(SyncHandlerTest, BodiesAreNeverLogged) {
 }
 
 // If this fails, sent answers, or failed requests, keep their memory for ever.
-TEST_F(SyncHandlerTest, TheBudgetIsGivenBack) {
+TEST_F(SyncHandlerTest, EveryRequestReturnsItsMemoryToTheBudget) {
   storage_.append = Appended{kVersionId, std::nullopt};
   storage_.snapshot = Snapshot{kVersionId, std::string(60'000, 'x')};
   for (int i = 0; i < 200; ++i) {
@@ -277,7 +277,7 @@ TEST_F(SyncHandlerTest, TheBudgetIsGivenBack) {
 }
 
 // If this fails, several large answers under way take more memory than there is.
-TEST_F(SyncHandlerTest, AnswersTakeFromTheBudgetUntilTheyAreSent) {
+TEST_F(SyncHandlerTest, AnswersAreChargedUntilTheyAreSent) {
   storage_.snapshot = Snapshot{kVersionId, std::string(60'000, 'x')};
   {
     const Response first = Handle("GET", kGetSnapshot);
@@ -303,7 +303,7 @@ TEST_F(SyncHandlerTest, AnAbandonedRequestHasNoEffect) {
 }
 
 // If this fails, a body larger than the limit is received before it is refused.
-TEST_F(SyncHandlerTest, AnAnnouncedBodyOverTheLimitIsRefusedByTheHead) {
+TEST_F(SyncHandlerTest, ADeclaredBodyOverTheLimitIsRefusedAtItsHead) {
   const auto begin = [this](absl::string_view length) {
     const std::vector<HeaderView> headers = {{"X-Client-Id", kClientId},
                                              {"Content-Type", kHistorySegmentMediaType},
@@ -321,7 +321,7 @@ TEST_F(SyncHandlerTest, AnAnnouncedBodyOverTheLimitIsRefusedByTheHead) {
 }
 
 // If this fails, the urgency of a snapshot does not reach the client as the protocol writes it.
-TEST_F(SyncHandlerTest, SnapshotRequests) {
+TEST_F(SyncHandlerTest, TheSnapshotRequestHeaderFollowsTheUrgency) {
   const auto request_for = [this](std::optional<SnapshotSummary> summary) {
     storage_.append = Appended{kVersionId, summary};
     const Response response = Handle("POST", kAddVersion, "segment");
@@ -338,7 +338,7 @@ TEST_F(SyncHandlerTest, SnapshotRequests) {
 }
 
 // If this fails, a client that may not be created gets an answer outside the protocol.
-TEST_F(SyncHandlerTest, NoSuchClientIs404AndSaysWhy) {
+TEST_F(SyncHandlerTest, NoSuchClientIs404WithAReason) {
   const Response response = Handle("POST", kAddVersion, "segment");
   EXPECT_EQ(response.status, 404);
   EXPECT_THAT(response.body, HasSubstr("no such client"));
@@ -463,7 +463,7 @@ TEST_F(GuardedHandlerTest, BannedIs403) {
 }
 
 // If this fails, there is no answer to a leaked client ID.
-TEST_F(GuardedHandlerTest, AClientWithATokenIsServedWithItAlone) {
+TEST_F(GuardedHandlerTest, AClientWithATokenIsServedOnlyWithIt) {
   records_.records.tokens.push_back({client_, access::DigestOf(kToken), 1});
   Refresh();
   EXPECT_EQ(Handle("GET", kGetChild).status, 403);
@@ -510,7 +510,7 @@ TEST_F(GuardedHandlerTest, AFloodIsNotLoggedRequestByRequest) {
 }
 
 // If this fails, a scanner does so.
-TEST_F(GuardedHandlerTest, NorIsAScan) {
+TEST_F(GuardedHandlerTest, AScanIsNotLoggedRequestByRequest) {
   const auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i < 10'000; ++i) EXPECT_EQ(Handle("GET", "/wp-login.php").status, 404);
   const auto seconds =
@@ -569,7 +569,7 @@ TEST_F(GuardedHandlerTest, WithoutAnInviteAnUnknownClientGets403Everywhere) {
 }
 
 // If this fails, a full server accepts data that it cannot keep, or refuses to send its data.
-TEST_F(GuardedHandlerTest, AFullServerRefusesWritesByTheirHeads) {
+TEST_F(GuardedHandlerTest, AFullServerRefusesWritesAtTheirHeads) {
   Open({{"total-bytes-max", "100"}});
   access_->SetLiveBytes([] { return 100; });
   for (const char* target : {kAddVersion, kAddSnapshot}) {
@@ -584,7 +584,7 @@ TEST_F(GuardedHandlerTest, AFullServerRefusesWritesByTheirHeads) {
 
 // If this fails, readers of the log, or of an answer in a bug report, get access to a client's
 // history.
-TEST_F(GuardedHandlerTest, NoTokenAndNoClientIdGetsOut) {
+TEST_F(GuardedHandlerTest, TokensAndClientIdsAreNeverLogged) {
   records_.records.tokens.push_back({client_, access::DigestOf(kOtherToken), 1});
   Refresh();
   std::vector<Response> answers;

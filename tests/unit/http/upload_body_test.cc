@@ -131,7 +131,7 @@ class UploadBodyTest : public testing::Test {
 };
 
 // If this fails, storage gets other bytes than a replica sent.
-TEST_F(UploadBodyTest, KeepsEveryByteHoweverItComes) {
+TEST_F(UploadBodyTest, UploadsEveryByteHoweverItArrives) {
   for (const size_t size :
        {size_t{1}, base::kPieceBytesMax, base::kPieceBytesMax + 1, size_t{700'000}}) {
     const std::string body = Noise(size);
@@ -144,9 +144,9 @@ TEST_F(UploadBodyTest, KeepsEveryByteHoweverItComes) {
         const auto received = Finish();
         ASSERT_TRUE(received.has_value());
         ASSERT_EQ(received->result, BodyResult::kOk);
-        const auto* const whole = std::get_if<std::string>(&received->bytes);
-        EXPECT_EQ(whole != nullptr, size <= base::kPieceBytesMax) << size;
-        EXPECT_TRUE((whole != nullptr ? *whole : taken_->bytes()) == body) << size;
+        const auto* const collected = std::get_if<std::string>(&received->bytes);
+        EXPECT_EQ(collected != nullptr, size <= base::kPieceBytesMax) << size;
+        EXPECT_TRUE((collected != nullptr ? *collected : taken_->bytes()) == body) << size;
       }
     }
   }
@@ -156,7 +156,7 @@ TEST_F(UploadBodyTest, KeepsEveryByteHoweverItComes) {
 }
 
 // If this fails, a slow disk lets large bodies pile up in memory.
-TEST_F(UploadBodyTest, PausesWhileAPieceIsOnItsWay) {
+TEST_F(UploadBodyTest, PausesWhileStorageTakesAPiece) {
   const std::string body = Noise(10 * kMiB);
   taken_->holds = true;
   Begin(ContentCoding::kIdentity, body.size());
@@ -182,7 +182,7 @@ TEST_F(UploadBodyTest, PausesWhileAPieceIsOnItsWay) {
 }
 
 // If this fails, a few kilobytes take all memory, or are taken for an upload of any size.
-TEST_F(UploadBodyTest, ABombEndsAtTheLimitAndTakesNoMoreMemoryThanOthers) {
+TEST_F(UploadBodyTest, ADecompressionBombStopsAtTheLimitInBoundedMemory) {
   const std::string bomb = Gzip(std::string(64 * kMiB, '\0'));
   ASSERT_LT(bomb.size(), 80'000u);
   Begin(ContentCoding::kGzip, bomb.size(), 20 * kMiB);
@@ -197,7 +197,7 @@ TEST_F(UploadBodyTest, ABombEndsAtTheLimitAndTakesNoMoreMemoryThanOthers) {
 }
 
 // If this fails, the decoded rest of the last bytes of a body is lost, or blocks a thread.
-TEST_F(UploadBodyTest, FinishesWhatTheLastBytesDecodeTo) {
+TEST_F(UploadBodyTest, UploadsAllThatTheLastBytesDecodeTo) {
   const std::string body(5 * kMiB, 'x');
   const std::string compressed = Gzip(body);
   ASSERT_LT(compressed.size(), kReadBytes);
@@ -212,7 +212,7 @@ TEST_F(UploadBodyTest, FinishesWhatTheLastBytesDecodeTo) {
 }
 
 // If this fails, a body that contradicts its coding or length is stored.
-TEST_F(UploadBodyTest, ADamagedBodyIsNotReceived) {
+TEST_F(UploadBodyTest, ADamagedBodyIsMalformed) {
   const std::string body = Gzip(Noise(500'000));
   for (const std::string& damaged : {body.substr(0, body.size() - 1), body + "x"}) {
     *taken_ = Taken();
@@ -226,7 +226,7 @@ TEST_F(UploadBodyTest, ADamagedBodyIsNotReceived) {
 }
 
 // If this fails, 100 MiB are received for an answer that was known from the head.
-TEST_F(UploadBodyTest, IsStoppedByWhatStorageAnswers) {
+TEST_F(UploadBodyTest, StopsWhenStorageRefusesTheUpload) {
   const std::string body = Noise(500'000);
   const Uuid latest = Uuid::Random();
   refusal_ = UploadOutcome(Conflict{latest});
@@ -260,7 +260,7 @@ TEST_F(UploadBodyTest, IsStoppedByWhatStorageAnswers) {
 
 // If this fails, a replica with an unwanted snapshot reports its sync as failed, or the bytes of
 // such a snapshot are kept.
-TEST_F(UploadBodyTest, WhatIsNotWantedIsDropped) {
+TEST_F(UploadBodyTest, AnUnwantedBodyIsReceivedAndDropped) {
   const std::string body = Noise(2 * kMiB);
   refusal_ = UploadOutcome(NotWanted{});
   Begin(ContentCoding::kIdentity, body.size());
@@ -274,7 +274,7 @@ TEST_F(UploadBodyTest, WhatIsNotWantedIsDropped) {
 }
 
 // If this fails, an upload continues although its disk is full or its client is deleted.
-TEST_F(UploadBodyTest, IsStoppedInTheMiddle) {
+TEST_F(UploadBodyTest, StopsWhenStorageRefusesAPiece) {
   const std::string body = Noise(2 * kMiB);
   Begin(ContentCoding::kIdentity, body.size());
   absl::string_view rest = body;
@@ -298,7 +298,7 @@ TEST_F(UploadBodyTest, IsStoppedInTheMiddle) {
 }
 
 // If this fails, a broken connection leaves its bytes on the disk, or is called after its end.
-TEST_F(UploadBodyTest, AnAbandonedOneEndsItsUploadAndCallsNobody) {
+TEST_F(UploadBodyTest, AnAbandonedBodyEndsItsUploadWithoutACallback) {
   const std::string body = Noise(kMiB);
   for (const bool holds : {false, true}) {
     *taken_ = Taken();
@@ -318,7 +318,7 @@ TEST_F(UploadBodyTest, AnAbandonedOneEndsItsUploadAndCallsNobody) {
 }
 
 // If this fails, large bodies take the memory of small ones, or one client takes all places.
-TEST_F(UploadBodyTest, LargeOnesLeaveAReserveAndEachClientHasAShare) {
+TEST_F(UploadBodyTest, LargeBodiesLeaveAReserveAndAreLimitedByClient) {
   std::vector<TransferShares::Place> places;
   for (int i = 0; i < base::kLargeTransfersPerClientMax; ++i) {
     places.push_back(*shares_->TryBegin(kClient));
@@ -346,32 +346,32 @@ TEST_F(UploadBodyTest, LargeOnesLeaveAReserveAndEachClientHasAShare) {
 
 // If this fails, a storage that cannot take pieces takes more memory than there is.
 // If this fails, one address takes the memory from all others, with a few bytes on each connection.
-TEST_F(UploadBodyTest, AnAddressHasHalfOfTheMemory) {
+TEST_F(UploadBodyTest, AnAddressMayTakeHalfOfTheMemory) {
   source_ = *PeerAddress::Parse("192.0.2.1");
   std::vector<std::shared_ptr<UploadBody>> bodies;
-  const std::string few(100, 'x');
+  const std::string small_part(100, 'x');
   absl::string_view rest;
   do {
     Begin(ContentCoding::kIdentity, base::kPieceBytesMax);
     bodies.push_back(body_);
-    rest = few;
+    rest = small_part;
   } while (Append(rest) == BodyResult::kOk && bodies.size() < 10'000);
   EXPECT_LT(bodies.size(), 10'000u);
   EXPECT_LE(shares_->small()->bytes_taken(), 4 * kMiB);
   source_ = *PeerAddress::Parse("192.0.2.2");
   Begin(ContentCoding::kIdentity, base::kPieceBytesMax);
-  rest = few;
+  rest = small_part;
   EXPECT_EQ(Append(rest), BodyResult::kOk);
   // Returned memory is available again, also when no body of that address is left.
   bodies.clear();
   source_ = *PeerAddress::Parse("192.0.2.1");
   Begin(ContentCoding::kIdentity, base::kPieceBytesMax);
-  rest = few;
+  rest = small_part;
   EXPECT_EQ(Append(rest), BodyResult::kOk);
 }
 
 // If this fails, uploads to storage in memory take more memory than the budget allows.
-TEST_F(UploadBodyTest, OneThatIsOnlyCollectedIsChargedAsAWhole) {
+TEST_F(UploadBodyTest, AWholeBodyForMemoryStorageIsCharged) {
   taken_->is_in_memory = true;
   const std::string body = Noise(4 * kMiB);
   Begin(ContentCoding::kIdentity, body.size());

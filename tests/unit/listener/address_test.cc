@@ -24,7 +24,7 @@ void ExpectTcp(absl::string_view text, absl::string_view host, absl::string_view
 }
 
 // If this fails, a server cannot listen on IPv4, IPv6 or a name.
-TEST(ListenAddressTest, HostAndPort) {
+TEST(ListenAddressTest, ParsesAHostAndAPort) {
   ExpectTcp("127.0.0.1:8080", "127.0.0.1", "8080");
   ExpectTcp("0.0.0.0:0", "0.0.0.0", "0");
   ExpectTcp("localhost:65535", "localhost", "65535");
@@ -34,7 +34,7 @@ TEST(ListenAddressTest, HostAndPort) {
 }
 
 // If this fails, a server behind a proxy of its own machine cannot use a socket file.
-TEST(ListenAddressTest, UnixPath) {
+TEST(ListenAddressTest, ParsesAUnixPath) {
   for (const std::string& path :
        {std::string("/run/tcsync.sock"), std::string("relative"), std::string("/a:b:80"),
         std::string(sizeof(sockaddr_un::sun_path) - 1, 'x')}) {
@@ -46,7 +46,7 @@ TEST(ListenAddressTest, UnixPath) {
 }
 
 // If this fails, a mistake in an address is found out late, or reported without the address.
-TEST(ListenAddressTest, EverythingElseIsRefusedByName) {
+TEST(ListenAddressTest, RefusesOtherTextsByName) {
   for (const std::string& text :
        {std::string(),
         std::string(":"),

@@ -48,7 +48,7 @@ class EventLoopTest : public testing::Test {
 };
 
 // If this fails, a restart drops requests that had already arrived: those people's syncs fail.
-TEST_F(EventLoopTest, ARequestThatHasArrivedIsAnsweredBeforeTheEnd) {
+TEST_F(EventLoopTest, AnArrivedRequestIsAnsweredBeforeTheEnd) {
   Send(kRequest);
   loop_.EndConnections();
   Run();
@@ -59,7 +59,7 @@ TEST_F(EventLoopTest, ARequestThatHasArrivedIsAnsweredBeforeTheEnd) {
 }
 
 // If this fails, a restart cuts off a replica on a slow line in the middle of its request.
-TEST_F(EventLoopTest, ARequestThatHasBegunToArriveIsWaitedFor) {
+TEST_F(EventLoopTest, APartialRequestIsWaitedFor) {
   const absl::string_view request = kRequest;
   Send(request.substr(0, 10));
   loop_.EndConnections();
@@ -70,7 +70,7 @@ TEST_F(EventLoopTest, ARequestThatHasBegunToArriveIsWaitedFor) {
 }
 
 // If this fails, a client that keeps sending keeps the server from stopping.
-TEST_F(EventLoopTest, OneRequestIsAnsweredAndNoMore) {
+TEST_F(EventLoopTest, OnlyOneRequestIsAnsweredDuringAStop) {
   Send(std::string(kRequest) + kRequest + kRequest);
   loop_.EndConnections();
   Run();
@@ -86,7 +86,7 @@ TEST_F(EventLoopTest, ASilentConnectionIsClosedAtOnce) {
 }
 
 // If this fails, a restart waits for a connection that has sent line ends only.
-TEST_F(EventLoopTest, EmptyLinesAreNoRequest) {
+TEST_F(EventLoopTest, AStopDoesNotWaitForEmptyLines) {
   Send("\r\n\r\n");
   loop_.EndConnections();
   Run();

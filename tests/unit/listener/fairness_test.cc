@@ -27,8 +27,8 @@ namespace {
 
 using access::Network;
 
-constexpr Network kCrowd = {1};
-constexpr Network kStranger = {2};
+constexpr Network kBusyNetwork = {1};
+constexpr Network kOtherNetwork = {2};
 constexpr std::chrono::hours kHour{1};
 
 // Answers each GET with 200, or 429 for /busy, and remembers the targets; takes bodies.
@@ -83,7 +83,7 @@ class FairnessTest : public testing::Test {
     static boost::asio::io_context context;
     return {.socket = StreamSocket(context), .peer = PeerAddress::Local()};
   }
-  static Accepted Instead(const Network& crowd, bool is_large) {
+  static Accepted AcceptInPlaceOf(const Network& crowd, bool is_large) {
     Accepted accepted = Accept();
     accepted.admission = Admission::kReplace;
     accepted.top_address = crowd;
@@ -105,16 +105,16 @@ class FairnessTest : public testing::Test {
 };
 
 // If this fails, one burst of pipelined requests stalls all clients.
-TEST_F(FairnessTest, AStrangersRequestComesBetweenThoseOfABurst) {
+TEST_F(FairnessTest, ABurstDoesNotDelayAnotherConnectionsRequest) {
   MakeLoop({.idle = kHour, .header = kHour, .body = kHour, .request = kHour});
   std::vector<int> crowd;
   for (int i = 0; i < 20; ++i) {
-    crowd.push_back(Connect(kCrowd));
+    crowd.push_back(Connect(kBusyNetwork));
     std::string burst;
     for (int j = 0; j < 10 * base::kRequestsPerTurn; ++j) burst += Get("/crowd");
     SendAll(crowd.back(), burst);
   }
-  const int stranger = Connect(kStranger);
+  const int stranger = Connect(kOtherNetwork);
   SendAll(stranger, Get("/stranger"));
   Run();
   EXPECT_TRUE(absl::StartsWith(ReceiveHead(stranger), "HTTP/1.1 200 "));
@@ -129,7 +129,7 @@ TEST_F(FairnessTest, AStrangersRequestComesBetweenThoseOfABurst) {
 // If this fails, a turn's end loses requests, or answers them out of order.
 TEST_F(FairnessTest, EveryRequestOfABurstIsAnsweredInOrder) {
   MakeLoop({.idle = kHour, .header = kHour, .body = kHour, .request = kHour});
-  const int client = Connect(kCrowd);
+  const int client = Connect(kBusyNetwork);
   Run();
   std::thread sender([&] {
     std::string burst;
@@ -149,21 +149,21 @@ TEST_F(FairnessTest, EveryRequestOfABurstIsAnsweredInOrder) {
 
 // If this fails, an address that holds all places keeps others out, or an honest upload is cut for
 // a newcomer of an address that has as much.
-TEST_F(FairnessTest, WhoeverHasTheMostGivesWay) {
+TEST_F(FairnessTest, TheAddressWithTheMostConnectionsIsEvicted) {
   MakeLoop({.idle = kHour, .header = kHour, .body = kHour, .request = kHour});
-  const int idle = Connect(kCrowd);
-  const int partial = Connect(kCrowd);
-  const int later = Connect(kCrowd);
+  const int idle = Connect(kBusyNetwork);
+  const int partial = Connect(kBusyNetwork);
+  const int later = Connect(kBusyNetwork);
   Run();
   ASSERT_TRUE(IsServed(idle));
   SendAll(partial, "GET / HTTP/1.1\r\n");
   ASSERT_TRUE(IsServed(later));
   SendAll(later, "GET / HTTP/1.1\r\n");
   // Idle connections go first.
-  ASSERT_TRUE(IsServed(Connect(kStranger, Instead(kCrowd, false))));
+  ASSERT_TRUE(IsServed(Connect(kOtherNetwork, AcceptInPlaceOf(kBusyNetwork, false))));
   EXPECT_EQ(ReceiveUntilClosed(idle), "");
   // Then, of a large crowd, the connection that has waited for its client for longest.
-  ASSERT_TRUE(IsServed(Connect(kStranger, Instead(kCrowd, true))));
+  ASSERT_TRUE(IsServed(Connect(kOtherNetwork, AcceptInPlaceOf(kBusyNetwork, true))));
   EXPECT_EQ(ReceiveUntilClosed(partial), "");
   SendAll(later, "Host: h\r\n\r\n");
   EXPECT_TRUE(absl::StartsWith(ReceiveHead(later), "HTTP/1.1 200 "));
@@ -172,10 +172,10 @@ TEST_F(FairnessTest, WhoeverHasTheMostGivesWay) {
 
 // If this fails, a client that ignores Retry-After keeps the server busy on one
 // connection.
-TEST_F(FairnessTest, WhoeverGoesOnAfter429IsHungUpOn) {
+TEST_F(FairnessTest, AClientThatContinuesAfter429IsDisconnected) {
   MakeLoop({.idle = kHour, .header = kHour, .body = kHour, .request = kHour});
-  const int patient = Connect(kStranger);
-  const int client = Connect(kCrowd);
+  const int retrying = Connect(kOtherNetwork);
+  const int client = Connect(kBusyNetwork);
   Run();
   std::string burst;
   for (int i = 0; i < 100; ++i) burst += Get("/busy");
@@ -183,8 +183,8 @@ TEST_F(FairnessTest, WhoeverGoesOnAfter429IsHungUpOn) {
   const std::string answers = ReceiveUntilClosed(client);
   EXPECT_TRUE(absl::StrContains(answers, "Connection: close\r\n"));
   for (int i = 0; i < 3 * base::kRefusedInARowMax; ++i) {
-    SendAll(patient, Get(i % 4 == 0 ? "/" : "/busy"));
-    ASSERT_FALSE(ReceiveHead(patient).empty());
+    SendAll(retrying, Get(i % 4 == 0 ? "/" : "/busy"));
+    ASSERT_FALSE(ReceiveHead(retrying).empty());
   }
   loop_->Stop();
   EXPECT_LE(handler_.targets.size(), size_t{4} * base::kRefusedInARowMax + 2);
@@ -192,14 +192,14 @@ TEST_F(FairnessTest, WhoeverGoesOnAfter429IsHungUpOn) {
 
 // If this fails, a client that sends or reads a byte now and then holds a place, and memory, for
 // ever.
-TEST_F(FairnessTest, AMinimumRateEndsWhoTricklesAndLetsOthersTakeTheirTime) {
+TEST_F(FairnessTest, ATransferBelowTheMinimumRateIsClosedAndASteadyOneIsNot) {
   MakeLoop({.idle = kHour,
             .header = kHour,
             .body = std::chrono::milliseconds(300),
             .request = kHour,
             .bytes_per_second_min = 2000});
-  const int trickling = Connect(kCrowd);
-  const int steady = Connect(kStranger);
+  const int trickling = Connect(kBusyNetwork);
+  const int steady = Connect(kOtherNetwork);
   Run();
   const std::string head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n";
   SendAll(trickling, head);
@@ -223,15 +223,15 @@ class MemoryTest : public FairnessTest {
 
 // If this fails, clients that pipeline and do not read take memory without bound, or take it from
 // clients that have little.
-TEST_F(MemoryTest, WhoeverTakesMostGivesWay) {
+TEST_F(MemoryTest, TheConnectionWithTheMostMemoryIsClosed) {
   MakeLoop({.idle = kHour, .header = kHour, .body = kHour, .request = kHour});
-  const int stranger = Connect(kStranger);
+  const int stranger = Connect(kOtherNetwork);
   Run();
   ASSERT_TRUE(IsServed(stranger));
   std::string burst;
   while (burst.size() < 100'000) burst += Get("/large");
   for (int i = 0; i < 80; ++i) {
-    send(Connect(kCrowd), burst.data(), burst.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    send(Connect(kBusyNetwork), burst.data(), burst.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   }
   EXPECT_TRUE(Eventually([&] {
     EXPECT_LT(count_.bytes(), kBytesMax * 5 / 4);
@@ -240,24 +240,24 @@ TEST_F(MemoryTest, WhoeverTakesMostGivesWay) {
   EXPECT_TRUE(IsServed(stranger));
   loop_->Stop();
   EXPECT_EQ(count_.bytes(), 0) << "the charge is not given back";
-  EXPECT_EQ(count_.ConnectionsOf(kCrowd), 0);
+  EXPECT_EQ(count_.ConnectionsOf(kBusyNetwork), 0);
 }
 
 // If these fail, the wrong address is evicted.
-TEST(ConnectionCountTest, TheLargestCrowdIsFound) {
+TEST(ConnectionCountTest, FindsTheAddressWithTheMostConnections) {
   ConnectionCount count(10, 10);
   EXPECT_FALSE(count.FindTopAddress().has_value());
-  for (int i = 0; i < 3; ++i) count.AddConnectionOf(kCrowd, i % 2);
-  for (int i = 0; i < 2; ++i) count.AddConnectionOf(kStranger, 1);
-  EXPECT_EQ(count.FindTopAddress()->network, kCrowd);
+  for (int i = 0; i < 3; ++i) count.AddConnectionOf(kBusyNetwork, i % 2);
+  for (int i = 0; i < 2; ++i) count.AddConnectionOf(kOtherNetwork, 1);
+  EXPECT_EQ(count.FindTopAddress()->network, kBusyNetwork);
   EXPECT_EQ(count.FindTopAddress()->connections, 3);
   EXPECT_EQ(count.FindTopAddress()->loop, 0u);
-  for (const size_t loop : {0, 0}) count.RemoveConnectionOf(kCrowd, loop);
-  EXPECT_EQ(count.ConnectionsOf(kCrowd), 1);
-  EXPECT_EQ(count.FindTopAddress()->network, kStranger);
+  for (const size_t loop : {0, 0}) count.RemoveConnectionOf(kBusyNetwork, loop);
+  EXPECT_EQ(count.ConnectionsOf(kBusyNetwork), 1);
+  EXPECT_EQ(count.FindTopAddress()->network, kOtherNetwork);
   EXPECT_EQ(count.FindTopAddress()->loop, 1u);
-  for (int i = 0; i < 2; ++i) count.RemoveConnectionOf(kStranger, 1);
-  count.RemoveConnectionOf(kCrowd, 1);
+  for (int i = 0; i < 2; ++i) count.RemoveConnectionOf(kOtherNetwork, 1);
+  count.RemoveConnectionOf(kBusyNetwork, 1);
   EXPECT_FALSE(count.FindTopAddress().has_value());
 }
 

@@ -102,9 +102,9 @@ std::string Serve(const std::vector<absl::string_view>& pieces) {
       waiting.erase(0, consumed);
       if (parser->Ready()) {
         statuses.push_back(parser->Finish(nullptr)->status);
-        const bool goes_on = parser->CanKeepAlive();
+        const bool can_keep_alive = parser->CanKeepAlive();
         parser.reset();
-        if (!goes_on) return absl::StrJoin(statuses, " ");
+        if (!can_keep_alive) return absl::StrJoin(statuses, " ");
       } else if (consumed == 0 || waiting.empty()) {
         break;
       }
@@ -113,19 +113,19 @@ std::string Serve(const std::vector<absl::string_view>& pieces) {
   return statuses.empty() ? "-" : absl::StrJoin(statuses, " ");
 }
 
-TEST(HostileHttpTest, EveryCaseHoweverItIsCut) {
+TEST(HostileHttpTest, EveryCaseHasItsAnswersHoweverItIsSplit) {
   const std::vector<Case> cases = ReadCases();
   ASSERT_GE(cases.size(), 70u);
   for (const Case& it : cases) {
-    const absl::string_view whole = it.send;
-    EXPECT_EQ(Serve({whole}), it.direct) << it.name;
+    const absl::string_view request = it.send;
+    EXPECT_EQ(Serve({request}), it.direct) << it.name;
     std::vector<absl::string_view> bytes;
-    for (size_t i = 0; i < whole.size(); ++i) bytes.push_back(whole.substr(i, 1));
+    for (size_t i = 0; i < request.size(); ++i) bytes.push_back(request.substr(i, 1));
     EXPECT_EQ(Serve(bytes), it.direct) << it.name << ", byte by byte";
     // Of the large ones every cut would be the same again.
-    const size_t step = whole.size() < 1000 ? 1 : 97;
-    for (size_t cut = 1; cut < whole.size(); cut += step) {
-      EXPECT_EQ(Serve({whole.substr(0, cut), whole.substr(cut)}), it.direct)
+    const size_t step = request.size() < 1000 ? 1 : 97;
+    for (size_t cut = 1; cut < request.size(); cut += step) {
+      EXPECT_EQ(Serve({request.substr(0, cut), request.substr(cut)}), it.direct)
           << it.name << ", cut at " << cut;
     }
   }

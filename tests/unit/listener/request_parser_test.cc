@@ -114,7 +114,7 @@ Outcome Receive(absl::string_view input) {
 constexpr absl::string_view kNext = "GET /next HTTP/1.1\r\n\r\n";
 
 // If this fails, plain requests do not work.
-TEST(RequestParserTest, ARequestWithoutABody) {
+TEST(RequestParserTest, ParsesARequestWithoutABody) {
   const Outcome outcome = Receive("GET /a?b=c HTTP/1.1\r\nX-Client-Id:  spaces \r\nEmpty:\r\n\r\n");
   EXPECT_TRUE(outcome.ready);
   EXPECT_EQ(outcome.status, 200);
@@ -124,7 +124,7 @@ TEST(RequestParserTest, ARequestWithoutABody) {
 }
 
 // If this fails, uploads arrive damaged, or with the bytes behind them.
-TEST(RequestParserTest, ABodyOfKnownLength) {
+TEST(RequestParserTest, ParsesABodyOfKnownLength) {
   const Outcome outcome =
       Receive(absl::StrCat("POST /a HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello", kNext));
   EXPECT_EQ(outcome.status, 200);
@@ -134,7 +134,7 @@ TEST(RequestParserTest, ABodyOfKnownLength) {
 }
 
 // If this fails, a client that says "no body" waits for an answer.
-TEST(RequestParserTest, AnEmptyBodyOfKnownLength) {
+TEST(RequestParserTest, ParsesAnEmptyBodyOfKnownLength) {
   const Outcome outcome =
       Receive(absl::StrCat("POST /a HTTP/1.1\r\nContent-Length: 0\r\n\r\n", kNext));
   EXPECT_EQ(outcome.status, 200);
@@ -143,7 +143,7 @@ TEST(RequestParserTest, AnEmptyBodyOfKnownLength) {
 }
 
 // If this fails, clients that send in chunks, as libraries do for streams, cannot upload.
-TEST(RequestParserTest, ABodyInChunks) {
+TEST(RequestParserTest, ParsesAChunkedBody) {
   const Outcome outcome = Receive(absl::StrCat(
       "POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
       "5\r\nhello\r\n1;name=value\r\n \r\n00A\r\n0123456789\r\n0\r\nX-Trailer: x\r\n\r\n",
@@ -154,24 +154,24 @@ TEST(RequestParserTest, ABodyInChunks) {
   EXPECT_THAT(outcome.heads, ElementsAre("POST /a\nTransfer-Encoding=chunked\n"));
 }
 
-// If this fails, an incomplete request happens.
-TEST(RequestParserTest, AnIncompleteRequestDoesNotHappen) {
-  for (const absl::string_view whole :
+// If this fails, an incomplete request has an effect.
+TEST(RequestParserTest, AnIncompleteRequestHasNoEffect) {
+  for (const absl::string_view request :
        {absl::string_view("POST /a HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello"),
         absl::string_view("POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
                           "5\r\nhello\r\n0\r\n\r\n"),
         absl::string_view("GET / HTTP/1.1\r\nA: b\r\n\r\n")}) {
-    for (size_t size = 1; size < whole.size(); ++size) {
-      const Outcome outcome = Receive(whole.substr(0, size));
-      EXPECT_FALSE(outcome.ready) << whole.substr(0, size);
+    for (size_t size = 1; size < request.size(); ++size) {
+      const Outcome outcome = Receive(request.substr(0, size));
+      EXPECT_FALSE(outcome.ready) << request.substr(0, size);
       EXPECT_EQ(outcome.finished, 0);
     }
-    EXPECT_TRUE(Receive(whole).ready);
+    EXPECT_TRUE(Receive(request).ready);
   }
 }
 
 // If this fails, connections are kept that the client closes, or closed that it keeps.
-TEST(RequestParserTest, KeepAlive) {
+TEST(RequestParserTest, KeepAliveFollowsVersionAndConnectionField) {
   EXPECT_TRUE(Receive("GET / HTTP/1.1\r\n\r\n").keep_alive);
   EXPECT_FALSE(Receive("GET / HTTP/1.1\r\nConnection: close\r\n\r\n").keep_alive);
   EXPECT_FALSE(Receive("GET / HTTP/1.1\r\nconnection: Close\r\n\r\n").keep_alive);
@@ -184,7 +184,7 @@ TEST(RequestParserTest, KeepAlive) {
 
 // If this fails, a refused request's body is taken for the next request, or a connection is closed
 // for nothing.
-TEST(RequestParserTest, TheBodyOfARefusedRequest) {
+TEST(RequestParserTest, TheBodyOfARefusedRequestIsSkipped) {
   const Outcome small =
       Receive(absl::StrCat("POST /refuse HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello", kNext));
   EXPECT_EQ(small.status, 403);
@@ -209,7 +209,7 @@ TEST(RequestParserTest, TheBodyOfARefusedRequest) {
 
 // If this fails, a body that the handler refused in the middle is received to its end, or the
 // connection continues in the middle of it.
-TEST(RequestParserTest, ABodyThatIsRefusedInTheMiddle) {
+TEST(RequestParserTest, ABodyMayBeRefusedInTheMiddle) {
   const std::string body(FakeHandler::kBodyBytesMax + 1, 'x');
   for (const std::string& head :
        {absl::StrCat("Content-Length: 1000\r\n\r\n", body),
@@ -223,7 +223,7 @@ TEST(RequestParserTest, ABodyThatIsRefusedInTheMiddle) {
 }
 
 // If this fails, clients that wait for "100 Continue" wait for ever, or get it after the fact.
-TEST(RequestParserTest, Expect100Continue) {
+TEST(RequestParserTest, Expect100ContinueIsReported) {
   constexpr absl::string_view kHead =
       "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
   EXPECT_TRUE(Receive(kHead, kHead.size()).asked_for_continue);
@@ -231,13 +231,13 @@ TEST(RequestParserTest, Expect100Continue) {
   EXPECT_FALSE(
       Receive("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n", 1).asked_for_continue);
   // The body is there already.
-  const std::string whole = absl::StrCat(kHead, "hello");
-  EXPECT_FALSE(Receive(whole, whole.size()).asked_for_continue);
-  EXPECT_EQ(ReceiveExactly(whole).body, "hello");
+  const std::string request = absl::StrCat(kHead, "hello");
+  EXPECT_FALSE(Receive(request, request.size()).asked_for_continue);
+  EXPECT_EQ(ReceiveExactly(request).body, "hello");
 }
 
 // If this fails, the limit on heads is not the documented one.
-TEST(RequestParserTest, TheLimitOnHeads) {
+TEST(RequestParserTest, HeadsOverTheLimitAreRefused) {
   const auto head_of = [](size_t bytes) {
     const std::string start = "GET / HTTP/1.1\r\nHost: h\r\nX: ";
     return absl::StrCat(start, std::string(bytes - start.size() - 4, 'x'), "\r\n\r\n");
@@ -249,13 +249,13 @@ TEST(RequestParserTest, TheLimitOnHeads) {
   EXPECT_THAT(larger.heads, IsEmpty());
   // Also when the end never comes, in a target and in many small fields.
   EXPECT_EQ(Receive(std::string(base::kRequestHeadBytesMax + 1, 'G')).status, 431);
-  std::string many = "GET / HTTP/1.1\r\n";
-  while (many.size() <= base::kRequestHeadBytesMax) many += "A: b\r\n";
-  EXPECT_EQ(Receive(many).status, 431);
+  std::string long_head = "GET / HTTP/1.1\r\n";
+  while (long_head.size() <= base::kRequestHeadBytesMax) long_head += "A: b\r\n";
+  EXPECT_EQ(Receive(long_head).status, 431);
 }
 
 // If this fails, a browser or a TLS client that came to the wrong port waits for a timeout.
-TEST(RequestParserTest, WhatCannotBeARequestIsAnsweredAtOnce) {
+TEST(RequestParserTest, BytesThatCannotBeginARequestAreAnsweredAtOnce) {
   for (const absl::string_view start :
        {absl::string_view("\x16\x03\x01", 3), absl::string_view("\0", 1),
         absl::string_view("get / "), absl::string_view(" GET"), absl::string_view("{\"a\"")}) {
@@ -325,7 +325,7 @@ TEST(RequestParserTest, OtherTransferCodingsAre501) {
 }
 
 // If this fails, a request means one server to a proxy and another to this one, or none at all.
-TEST(RequestParserTest, ThereIsExactlyOneHost) {
+TEST(RequestParserTest, ExactlyOneValidHostIsRequired) {
   for (const absl::string_view value :
        {"example.org", "example.org:8080", "EXAMPLE.org:", "192.0.2.7", "[2001:db8::7]", "[::1]:80",
         "a_b", "%41", "x", "localhost:65535"}) {
@@ -357,7 +357,7 @@ TEST(RequestParserTest, ThereIsExactlyOneHost) {
 
 // If this fails, trailers change the meaning of a request, and proxies that drop trailers do not
 // see it.
-TEST(RequestParserTest, TrailersAreNoFields) {
+TEST(RequestParserTest, TrailersAreNotFields) {
   const std::string head = "POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n";
   for (const absl::string_view trailer :
        {"Connection: close", "Connection: keep-alive", "Content-Length: 7", "Content-Length: x",
@@ -412,7 +412,7 @@ TEST(RequestParserTest, ChunkExtensionsAndTrailersAreBounded) {
 }
 
 // If this fails, a connection that is closed in the middle of an upload leaves it half done.
-TEST(RequestParserTest, AParserThatGoesAwayAbandonsItsRequest) {
+TEST(RequestParserTest, ADestroyedParserAbandonsItsRequest) {
   FakeHandler handler;
   HeadScratch scratch;
   {
@@ -426,7 +426,7 @@ TEST(RequestParserTest, AParserThatGoesAwayAbandonsItsRequest) {
 }
 
 // If this fails, one request's head is seen in the next one's: another client's ID.
-TEST(RequestParserTest, TheSharedScratchKeepsNothing) {
+TEST(RequestParserTest, TheSharedScratchIsClearedBetweenRequests) {
   FakeHandler handler;
   HeadScratch scratch;
   for (const char* request : {"GET /one HTTP/1.1\r\nHost: h\r\nA: 1\r\nB: 2\r\n\r\n",

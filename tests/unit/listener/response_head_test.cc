@@ -20,7 +20,7 @@ std::string HeadOf(const http::Response& response,
 }
 
 // If this fails, the head is not HTTP/1.1, or lacks fields that the handler set.
-TEST(ResponseHeadTest, EveryByte) {
+TEST(ResponseHeadTest, IsWrittenByteForByte) {
   http::Response response;
   response.status = 200;
   response.headers.push_back({"Cache-Control", "no-store, max-age=0"});
@@ -36,7 +36,7 @@ TEST(ResponseHeadTest, EveryByte) {
 }
 
 // If this fails, a client waits for a body that does not come, or for a connection to be closed.
-TEST(ResponseHeadTest, WithoutABody) {
+TEST(ResponseHeadTest, HasLengthZeroWithoutABody) {
   http::Response response;
   response.status = 409;
   EXPECT_EQ(HeadOf(response, ConnectionHeader::kClose),
@@ -54,7 +54,7 @@ TEST(ResponseHeadTest, WithoutABody) {
 }
 
 // If this fails, pipelined responses overwrite each other.
-TEST(ResponseHeadTest, IsAppended) {
+TEST(ResponseHeadTest, IsAppendedToTheOutput) {
   std::string out = "what was there";
   AppendResponseHead(http::Response(), kDate, ConnectionHeader::kNone, out);
   EXPECT_EQ(out, "what was there" + HeadOf(http::Response()));
@@ -70,7 +70,7 @@ TEST(ResponseHeadTest, EveryStatusHasAReason) {
 }
 
 // If this fails, the Date header breaks RFC 9110, section 5.6.7, or is not the time.
-TEST(DateClockTest, IsTheTimeInTheRightForm) {
+TEST(DateClockTest, FormatsTheTimeForHttp) {
   DateClock clock;
   const absl::Time before = absl::FromUnixSeconds(absl::ToUnixSeconds(absl::Now()));
   const std::string text(clock.Now());

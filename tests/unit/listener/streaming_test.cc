@@ -37,21 +37,21 @@ std::string BodyOf(uint64_t bytes) {
 }
 
 // How the pieces of a body come.
-enum class How {
-  kAtOnce,
-  kOnAThread,
-  kHeld,     // when the test calls TakeHeld
-  kFail,     // an error in the place of the third piece
-  kTooMuch,  // the third piece has more bytes than are left
-  kEmpty,    // the third piece is empty
+enum class Delivery {
+  kImmediate,
+  kOnThread,
+  kHeld,            // when the test calls TakeHeld
+  kError,           // an error in the place of the third piece
+  kOversizedPiece,  // the third piece has more bytes than are left
+  kEmptyPiece,      // the third piece is empty
 };
 
 // Answers GET with a body of `body_bytes` in pieces; takes POST in pieces, and answers with their
 // number of bytes. Thread-safe.
 class StreamingHandler final : public http::Handler {
  public:
-  explicit StreamingHandler(uint64_t body_bytes = 100'000, How how = How::kAtOnce)
-      : body_bytes_(body_bytes), how_(how) {}
+  explicit StreamingHandler(uint64_t body_bytes = 100'000, Delivery delivery = Delivery::kImmediate)
+      : body_bytes_(body_bytes), delivery_(delivery) {}
   ~StreamingHandler() override {
     for (std::thread& thread : threads_) thread.join();
   }
@@ -102,16 +102,18 @@ class StreamingHandler final : public http::Handler {
       ++handler_.reads;
       const bool is_third = ++pieces_ == 3;
       Piece piece = Next();
-      if (is_third && handler_.how_ == How::kFail) piece = absl::DataLossError("damaged");
-      if (is_third && handler_.how_ == How::kTooMuch) {
+      if (is_third && handler_.delivery_ == Delivery::kError)
+        piece = absl::DataLossError("damaged");
+      if (is_third && handler_.delivery_ == Delivery::kOversizedPiece) {
         piece = std::string(handler_.body_bytes_ - 2 * kPieceBytes + 1, 'x');
       }
-      if (is_third && handler_.how_ == How::kEmpty) piece = std::string();
-      if (handler_.how_ != How::kOnAThread && handler_.how_ != How::kHeld) return piece;
+      if (is_third && handler_.delivery_ == Delivery::kEmptyPiece) piece = std::string();
+      if (handler_.delivery_ != Delivery::kOnThread && handler_.delivery_ != Delivery::kHeld)
+        return piece;
       auto shared = std::make_shared<PieceCallback>(std::move(done));
       std::function<void()> deliver = [shared, piece = std::move(piece)] { (*shared)(piece); };
       const std::lock_guard lock(handler_.mutex_);
-      if (handler_.how_ == How::kHeld) {
+      if (handler_.delivery_ == Delivery::kHeld) {
         handler_.held_.push_back(std::move(deliver));
       } else {
         handler_.threads_.emplace_back(std::move(deliver));
@@ -149,16 +151,16 @@ class StreamingHandler final : public http::Handler {
       *paused_ = true;
       ++handler_.pauses;
       auto shared = std::make_shared<absl::AnyInvocable<void()>>(std::move(resume));
-      std::function<void()> go_on = [shared, paused = paused_] {
+      std::function<void()> resume_upload = [shared, paused = paused_] {
         *paused = false;
         (*shared)();
       };
       if (handler_.resumes_at_once) {
-        go_on();
+        resume_upload();
         return true;
       }
       const std::lock_guard lock(handler_.mutex_);
-      handler_.held_.push_back(std::move(go_on));
+      handler_.held_.push_back(std::move(resume_upload));
       return true;
     }
     std::optional<http::Response> Finish(http::ResponseCallback) override {
@@ -174,16 +176,16 @@ class StreamingHandler final : public http::Handler {
   };
 
   const uint64_t body_bytes_;
-  const How how_;
+  const Delivery delivery_;
   std::mutex mutex_;  // of the members below
   std::vector<std::function<void()>> held_;
   std::vector<std::thread> threads_;
 };
 
 // A loop that serves one connection.
-class Served {
+class ServedConnection {
  public:
-  explicit Served(http::Handler& handler)
+  explicit ServedConnection(http::Handler& handler)
       : loop_({.idle = kHour, .header = kHour, .body = kHour, .request = kHour}, count_) {
     const LocalConnection connection = ConnectLocally(8192);
     client_ = connection.client;
@@ -191,7 +193,7 @@ class Served {
     loop_.Adopt({.socket = ServerSocket(loop_, connection), .peer = PeerAddress::Local()});
     loop_.Start(handler, "test-loop");
   }
-  ~Served() {
+  ~ServedConnection() {
     Stop();
     CloseClient();
   }
@@ -218,34 +220,34 @@ std::string Get(absl::string_view fields = "", absl::string_view method = "GET")
 }
 
 // If this fails, a snapshot arrives damaged, or with another length than the head says.
-TEST(StreamingTest, ABodyComesWholeHoweverItsPiecesCome) {
-  for (const How how : {How::kAtOnce, How::kOnAThread}) {
+TEST(StreamingTest, ABodyIsCompleteHoweverItsPiecesArrive) {
+  for (const Delivery delivery : {Delivery::kImmediate, Delivery::kOnThread}) {
     for (const uint64_t bytes :
          {uint64_t{1}, uint64_t{kPieceBytes}, uint64_t{kPieceBytes + 1}, uint64_t{1'000'000}}) {
-      StreamingHandler handler(bytes, how);
-      const Served served(handler);
+      StreamingHandler handler(bytes, delivery);
+      const ServedConnection connection(handler);
       // Pipelined, and the connection stays open.
-      served.Send(Get() + Get() + Get("Connection: close\r\n"));
+      connection.Send(Get() + Get() + Get("Connection: close\r\n"));
       for (int i = 0; i < 3; ++i) {
-        const std::string head = served.ReadHead();
+        const std::string head = connection.ReadHead();
         EXPECT_TRUE(absl::StartsWith(head, "HTTP/1.1 200 OK\r\n")) << head;
         EXPECT_TRUE(absl::StrContains(head, absl::StrCat("\r\nContent-Length: ", bytes, "\r\n")));
-        EXPECT_TRUE(served.Read(bytes) == BodyOf(bytes));
+        EXPECT_TRUE(connection.Read(bytes) == BodyOf(bytes));
       }
-      EXPECT_EQ(served.Read(1), "");
+      EXPECT_EQ(connection.Read(1), "");
       EXPECT_TRUE(Eventually([&] { return handler.sources == 0; }));
     }
   }
 }
 
 // If this fails, a client that does not read makes the server keep its whole answer in memory.
-TEST(StreamingTest, TheNextPieceIsReadWhenTheLastOneIsTaken) {
-  StreamingHandler handler(10'000'000, How::kOnAThread);
-  Served served(handler);
-  served.Send(Get());
-  ASSERT_FALSE(served.Read(100'000).empty());
+TEST(StreamingTest, TheNextPieceIsReadAfterTheLastOneIsSent) {
+  StreamingHandler handler(10'000'000, Delivery::kOnThread);
+  ServedConnection connection(handler);
+  connection.Send(Get());
+  ASSERT_FALSE(connection.Read(100'000).empty());
   const uint64_t reads = handler.reads;
-  served.Stop();
+  connection.Stop();
   EXPECT_GE(reads, 100'000 / kPieceBytes);
   // Beside the pieces read there are those that the socket holds, and one more.
   EXPECT_LE(handler.reads, 60u);
@@ -255,36 +257,37 @@ TEST(StreamingTest, TheNextPieceIsReadWhenTheLastOneIsTaken) {
 // If this fails, HEAD costs a read of the whole body, or its answer has one.
 TEST(StreamingTest, AnAnswerToHeadHasNoBody) {
   StreamingHandler handler(1'000'000);
-  const Served served(handler);
-  served.Send(Get("", "HEAD") + Get("", "HEAD"));
+  const ServedConnection connection(handler);
+  connection.Send(Get("", "HEAD") + Get("", "HEAD"));
   for (int i = 0; i < 2; ++i) {
-    EXPECT_TRUE(absl::StrContains(served.ReadHead(), "\r\nContent-Length: 1000000\r\n"));
+    EXPECT_TRUE(absl::StrContains(connection.ReadHead(), "\r\nContent-Length: 1000000\r\n"));
   }
   EXPECT_EQ(handler.reads, 0u);
 }
 
 // If this fails, a client takes a body for whole that is not, or gets bytes that are not its own.
-TEST(StreamingTest, ASourceThatFailsEndsTheConnectionShort) {
-  for (const How how : {How::kFail, How::kTooMuch, How::kEmpty}) {
-    StreamingHandler handler(100'000, how);
-    const Served served(handler);
-    served.Send(Get() + Get());
-    served.ReadHead();
-    EXPECT_TRUE(served.Read(100'000) == BodyOf(2 * kPieceBytes));
+TEST(StreamingTest, AFailedSourceCutsTheConnection) {
+  for (const Delivery delivery :
+       {Delivery::kError, Delivery::kOversizedPiece, Delivery::kEmptyPiece}) {
+    StreamingHandler handler(100'000, delivery);
+    const ServedConnection connection(handler);
+    connection.Send(Get() + Get());
+    connection.ReadHead();
+    EXPECT_TRUE(connection.Read(100'000) == BodyOf(2 * kPieceBytes));
     EXPECT_EQ(handler.sources, 0);
   }
 }
 
 // If this fails, a client that gives up while the disk is slow takes the server with it.
 TEST(StreamingTest, AConnectionMayEndWhileAPieceIsRead) {
-  for (const bool loop_ends_too : {false, true}) {
-    StreamingHandler handler(100'000, How::kHeld);
-    Served served(handler);
-    served.Send(Get());
+  for (const bool loop_stops : {false, true}) {
+    StreamingHandler handler(100'000, Delivery::kHeld);
+    ServedConnection connection(handler);
+    connection.Send(Get());
     handler.TakeHeld()();
     std::function<void()> late = handler.TakeHeld();
-    served.CloseClient();
-    if (loop_ends_too) served.Stop();
+    connection.CloseClient();
+    if (loop_stops) connection.Stop();
     late();
     EXPECT_TRUE(Eventually([&] { return handler.sources == 0; }));
   }
@@ -294,7 +297,7 @@ TEST(StreamingTest, AConnectionMayEndWhileAPieceIsRead) {
 TEST(StreamingTest, APausedRequestIsGivenNothingUntilItResumes) {
   for (const bool chunked : {false, true}) {
     StreamingHandler handler;
-    const Served served(handler);
+    const ServedConnection connection(handler);
     constexpr size_t kBytes = 400'000;
     std::string message = absl::StrCat(
         "POST / HTTP/1.1\r\nHost: h\r\n",
@@ -307,7 +310,7 @@ TEST(StreamingTest, APausedRequestIsGivenNothingUntilItResumes) {
     }
     if (chunked) absl::StrAppend(&message, "0\r\n\r\n");
     message += Get("Connection: close\r\n", "HEAD");
-    std::thread sender([&] { served.Send(message); });
+    std::thread sender([&] { connection.Send(message); });
     std::function<void()> resume = handler.TakeHeld();
     const uint64_t appended = handler.appended;
     EXPECT_LE(appended, uint64_t{64 * 1024});
@@ -320,9 +323,9 @@ TEST(StreamingTest, APausedRequestIsGivenNothingUntilItResumes) {
     }
     // The last one may have paused before the end of the message was there.
     while (handler.held_count() > 0) handler.TakeHeld()();
-    EXPECT_TRUE(absl::StartsWith(served.ReadHead(), "HTTP/1.1 200 "));
-    EXPECT_EQ(served.Read(6), "400000");
-    EXPECT_TRUE(absl::StartsWith(served.ReadHead(), "HTTP/1.1 200 "));
+    EXPECT_TRUE(absl::StartsWith(connection.ReadHead(), "HTTP/1.1 200 "));
+    EXPECT_EQ(connection.Read(6), "400000");
+    EXPECT_TRUE(absl::StartsWith(connection.ReadHead(), "HTTP/1.1 200 "));
     sender.join();
     EXPECT_FALSE(handler.appended_while_paused);
     EXPECT_TRUE(handler.uploads_are_right);
@@ -334,15 +337,15 @@ TEST(StreamingTest, APausedRequestIsGivenNothingUntilItResumes) {
 TEST(StreamingTest, ARequestMayResumeWithinItsPause) {
   StreamingHandler handler;
   handler.resumes_at_once = true;
-  const Served served(handler);
+  const ServedConnection connection(handler);
   const std::string body = BodyOf(300'000);
   for (int i = 0; i < 2; ++i) {
     std::thread sender([&] {
-      served.Send(
+      connection.Send(
           absl::StrCat("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 300000\r\n\r\n", body));
     });
-    EXPECT_TRUE(absl::StartsWith(served.ReadHead(), "HTTP/1.1 200 "));
-    EXPECT_EQ(served.Read(6), "300000");
+    EXPECT_TRUE(absl::StartsWith(connection.ReadHead(), "HTTP/1.1 200 "));
+    EXPECT_EQ(connection.Read(6), "300000");
     sender.join();
   }
   EXPECT_GE(handler.pauses, 4);
@@ -351,11 +354,11 @@ TEST(StreamingTest, ARequestMayResumeWithinItsPause) {
 // If this fails, a connection that ends while its request is paused is used afterwards.
 TEST(StreamingTest, AConnectionMayEndWhilePaused) {
   StreamingHandler handler;
-  Served served(handler);
-  served.Send(
+  ServedConnection connection(handler);
+  connection.Send(
       absl::StrCat("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 300000\r\n\r\n", BodyOf(1000)));
   std::function<void()> resume = handler.TakeHeld();
-  served.Stop();
+  connection.Stop();
   resume();
   EXPECT_EQ(handler.appended, 1000u);
 }

@@ -35,48 +35,48 @@ constexpr HealthTiming kAtOnce{.wait_max = std::chrono::milliseconds(1),
                                .retry = std::chrono::milliseconds(0),
                                .stats_shared = std::chrono::hours(1)};
 // Waits that are never over, and results that last for the test.
-constexpr HealthTiming kForEver{.wait_max = std::chrono::hours(1),
-                                .shared = std::chrono::hours(1),
-                                .retry = std::chrono::milliseconds(0),
-                                .stats_shared = std::chrono::hours(1)};
+constexpr HealthTiming kLongTiming{.wait_max = std::chrono::hours(1),
+                                   .shared = std::chrono::hours(1),
+                                   .retry = std::chrono::milliseconds(0),
+                                   .stats_shared = std::chrono::hours(1)};
 
-StorageReport AskAndWait(HealthMonitor& monitor) {
+StorageReport ReadReport(HealthMonitor& monitor) {
   std::promise<StorageReport> answer;
   monitor.Check([&](const StorageReport& report) { answer.set_value(report); });
   return answer.get_future().get();
 }
 
 // If this fails, /health hides the storage's fault from a supervisor.
-TEST(HealthMonitorTest, SaysWhatTheProbeSaid) {
+TEST(HealthMonitorTest, ReportsTheResultOfTheProbe) {
   ProbedStorage storage;
   storage.answer = absl::ResourceExhaustedError("no space");
-  HealthMonitor monitor(storage, storage.figures, kForEver);
-  EXPECT_EQ(AskAndWait(monitor).probe, storage.answer);
+  HealthMonitor monitor(storage, storage.figures, kLongTiming);
+  EXPECT_EQ(ReadReport(monitor).probe, storage.answer);
 }
 
 // If this fails, strangers who ask for /health make the server write and sync as often as they ask.
 TEST(HealthMonitorTest, ARecentResultIsShared) {
   ProbedStorage storage;
-  HealthMonitor monitor(storage, storage.figures, kForEver);
-  for (int i = 0; i < 100; ++i) EXPECT_EQ(AskAndWait(monitor).probe, absl::OkStatus());
+  HealthMonitor monitor(storage, storage.figures, kLongTiming);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(ReadReport(monitor).probe, absl::OkStatus());
   EXPECT_EQ(storage.probes(), 1);
 }
 
 // If this fails, /health shows the state of a disk as it was long ago.
-TEST(HealthMonitorTest, AnOldResultIsNot) {
+TEST(HealthMonitorTest, AnOldResultIsNotShared) {
   ProbedStorage storage;
-  HealthTiming timing = kForEver;
+  HealthTiming timing = kLongTiming;
   timing.shared = std::chrono::milliseconds(0);
   HealthMonitor monitor(storage, storage.figures, timing);
-  for (int i = 0; i < 3; ++i) AskAndWait(monitor);
+  for (int i = 0; i < 3; ++i) ReadReport(monitor);
   EXPECT_EQ(storage.probes(), 3);
 }
 
 // If this fails, a crowd of checks makes a crowd of probes.
-TEST(HealthMonitorTest, ThereIsOneProbeAtATime) {
+TEST(HealthMonitorTest, OneProbeRunsAtATime) {
   ProbedStorage storage;
   storage.hold = true;
-  HealthMonitor monitor(storage, storage.figures, kForEver);
+  HealthMonitor monitor(storage, storage.figures, kLongTiming);
   std::vector<std::future<StorageReport>> answers;
   for (int i = 0; i < 20; ++i) {
     auto answer = std::make_shared<std::promise<StorageReport>>();
@@ -91,35 +91,35 @@ TEST(HealthMonitorTest, ThereIsOneProbeAtATime) {
 
 // If this fails, a stuck committer keeps /health from answering at all, or is given more and more
 // probes.
-TEST(HealthMonitorTest, AProbeThatDoesNotComeBackIsReportedInTime) {
+TEST(HealthMonitorTest, AStuckProbeIsReportedInTime) {
   ProbedStorage storage;
   storage.hold = true;
   HealthMonitor monitor(storage, storage.figures, kAtOnce);
-  for (int i = 0; i < 10; ++i) EXPECT_EQ(AskAndWait(monitor).probe, std::nullopt);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(ReadReport(monitor).probe, std::nullopt);
   EXPECT_EQ(storage.probes(), 1);
   storage.Release(absl::OkStatus());
   storage.hold = false;
-  EXPECT_EQ(AskAndWait(monitor).probe, absl::OkStatus()) << "it was stuck only for a while";
+  EXPECT_EQ(ReadReport(monitor).probe, absl::OkStatus()) << "it was stuck only for a while";
 }
 
 // If this fails, a moment's overload takes the server out of service.
-TEST(HealthMonitorTest, OneThatIsRefusedAsTooBusyIsTriedAgain) {
+TEST(HealthMonitorTest, AProbeThatIsRefusedByOverloadIsRepeated) {
   ProbedStorage storage;
   storage.refusals = 5;
-  HealthMonitor monitor(storage, storage.figures, kForEver);
-  EXPECT_EQ(AskAndWait(monitor).probe, absl::OkStatus());
+  HealthMonitor monitor(storage, storage.figures, kLongTiming);
+  EXPECT_EQ(ReadReport(monitor).probe, absl::OkStatus());
   EXPECT_EQ(storage.probes(), 6);
 }
 
 // If this fails, a committer that is stuck and accepts nothing more is never noticed.
-TEST(HealthMonitorTest, OneThatIsRefusedForLongIsReported) {
+TEST(HealthMonitorTest, AProbeThatIsRefusedForLongIsReported) {
   ProbedStorage storage;
   storage.refusals = 1'000'000'000;
   HealthMonitor monitor(storage, storage.figures, kAtOnce);
-  for (int i = 0; i < 5; ++i) EXPECT_TRUE(absl::IsUnavailable(*AskAndWait(monitor).probe));
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(absl::IsUnavailable(*ReadReport(monitor).probe));
   storage.refusals = 0;
   // The answers before may have left one try unfinished.
-  while (!AskAndWait(monitor).probe->ok()) {
+  while (!ReadReport(monitor).probe->ok()) {
   }
 }
 
@@ -127,9 +127,9 @@ TEST(HealthMonitorTest, OneThatIsRefusedForLongIsReported) {
 TEST(HealthMonitorTest, ReportsTheFigures) {
   ProbedStorage storage;
   storage.figures.stats.clients = 12;
-  HealthMonitor monitor(storage, storage.figures, kForEver);
+  HealthMonitor monitor(storage, storage.figures, kLongTiming);
   EXPECT_FALSE(monitor.LatestStats().has_value());
-  const StorageReport report = AskAndWait(monitor);
+  const StorageReport report = ReadReport(monitor);
   EXPECT_EQ(report.stats.value().clients, 12u);
   EXPECT_EQ(monitor.LatestStats().value().clients, 12u);
 }
@@ -137,20 +137,20 @@ TEST(HealthMonitorTest, ReportsTheFigures) {
 // If this fails, scrapes hammer the storage.
 TEST(HealthMonitorTest, TheFiguresAreShared) {
   ProbedStorage storage;
-  HealthMonitor monitor(storage, storage.figures, kForEver);
-  for (int i = 0; i < 100; ++i) AskAndWait(monitor);
+  HealthMonitor monitor(storage, storage.figures, kLongTiming);
+  for (int i = 0; i < 100; ++i) ReadReport(monitor);
   EXPECT_EQ(storage.figures.reads, 1);
 }
 
 // If this fails, a disk that hangs makes /health hang with it, and hides the result of the probe.
-TEST(HealthMonitorTest, FiguresThatDoNotComeAreReportedInTime) {
+TEST(HealthMonitorTest, StuckFiguresAreReportedInTime) {
   ProbedStorage storage;
   storage.figures.hold = true;
-  HealthTiming timing = kForEver;
+  HealthTiming timing = kLongTiming;
   timing.wait_max = std::chrono::milliseconds(20);
   timing.shared = std::chrono::milliseconds(0);
   HealthMonitor monitor(storage, storage.figures, timing);
-  StorageReport report = AskAndWait(monitor);
+  StorageReport report = ReadReport(monitor);
   EXPECT_TRUE(absl::IsDeadlineExceeded(report.stats_status));
   EXPECT_FALSE(report.stats.has_value());
   EXPECT_EQ(report.probe, absl::OkStatus()) << "the probe's result is not held back";
@@ -158,39 +158,39 @@ TEST(HealthMonitorTest, FiguresThatDoNotComeAreReportedInTime) {
 }
 
 // If this fails, one failed read of the figures makes every graph drop to zero.
-TEST(HealthMonitorTest, FiguresThatFailLeaveThoseOfBefore) {
+TEST(HealthMonitorTest, FailedFiguresLeaveTheLastOnes) {
   ProbedStorage storage;
   storage.figures.stats.clients = 5;
-  HealthTiming timing = kForEver;
+  HealthTiming timing = kLongTiming;
   timing.stats_shared = std::chrono::milliseconds(0);
   HealthMonitor monitor(storage, storage.figures, timing);
-  AskAndWait(monitor);
+  ReadReport(monitor);
   storage.figures.status = absl::UnknownError("no");
-  const StorageReport report = AskAndWait(monitor);
+  const StorageReport report = ReadReport(monitor);
   EXPECT_EQ(report.stats.value().clients, 5u);
   EXPECT_EQ(report.stats_status, absl::UnknownError("no"));
 }
 
 // If this fails, a check that waits while the server stops is never answered, and delays the stop.
-TEST(HealthMonitorTest, StoppingAnswersEverybody) {
+TEST(HealthMonitorTest, StoppingAnswersEveryWaitingCheck) {
   ProbedStorage storage;
   storage.hold = true;
-  HealthMonitor monitor(storage, storage.figures, kForEver);
+  HealthMonitor monitor(storage, storage.figures, kLongTiming);
   std::promise<StorageReport> waiting;
   monitor.Check([&](const StorageReport& report) { waiting.set_value(report); });
   storage.AwaitHeld();
   monitor.Stop();
   EXPECT_TRUE(absl::IsUnavailable(*waiting.get_future().get().probe));
-  EXPECT_TRUE(absl::IsUnavailable(*AskAndWait(monitor).probe));
+  EXPECT_TRUE(absl::IsUnavailable(*ReadReport(monitor).probe));
 }
 
 // If this fails, a probe that comes back after the monitor's end writes into freed memory.
-TEST(HealthMonitorTest, AProbeMayComeBackAfterTheEnd) {
+TEST(HealthMonitorTest, AProbeMayEndAfterTheMonitor) {
   ProbedStorage storage;
   storage.hold = true;
   {
     HealthMonitor monitor(storage, storage.figures, kAtOnce);
-    AskAndWait(monitor);
+    ReadReport(monitor);
   }
   storage.Release(absl::OkStatus());
 }
@@ -212,7 +212,7 @@ StorageReport Probed(absl::Status status) {
 }
 
 // If this fails, an operator looks for the wrong fault, or strangers read paths of the server.
-TEST(JudgeTest, TellsWhatIsWrongWithTheStorage) {
+TEST(JudgeTest, NamesTheFaultOfTheStorage) {
   EXPECT_THAT(ProblemsOf(Probed(absl::OkStatus())), IsEmpty());
   EXPECT_THAT(ProblemsOf(StorageReport{}),
               ElementsAre(HasSubstr("storage: the committer is stuck")));
@@ -228,7 +228,7 @@ TEST(JudgeTest, TellsWhatIsWrongWithTheStorage) {
 }
 
 // If this fails, a supervisor hears nothing of a full disk or cap, or an alarm comes without cause.
-TEST(JudgeTest, ComparesWithWhatTheOperatorSet) {
+TEST(JudgeTest, ComparesWithTheOperatorsLimits) {
   const HealthPolicy policy{.disk_free_bytes_min = 100, .total_bytes_max = 1000};
   StorageReport report = Probed(absl::OkStatus());
   EXPECT_THAT(ProblemsOf(report, policy), IsEmpty()) << "nothing is known";
@@ -248,7 +248,7 @@ TEST(JudgeTest, ComparesWithWhatTheOperatorSet) {
 }
 
 // If this fails, a server whose disk hangs looks healthy.
-TEST(JudgeTest, FiguresThatStandStillAreADiskThatDoes) {
+TEST(JudgeTest, StuckFiguresAreADiskThatDoesNotAnswer) {
   StorageReport report = Probed(absl::OkStatus());
   report.stats_status = absl::DeadlineExceededError("");
   EXPECT_THAT(ProblemsOf(report), ElementsAre("disk_space: the disk does not answer"));
@@ -256,8 +256,8 @@ TEST(JudgeTest, FiguresThatStandStillAreADiskThatDoes) {
 
 // If this fails, monitors that parse the answer of /health cannot read it.
 TEST(JudgeTest, IsJson) {
-  const Health fine = Judge(Probed(absl::OkStatus()), {});
-  EXPECT_EQ(nlohmann::json::parse(fine.ToJson()),
+  const Health healthy = Judge(Probed(absl::OkStatus()), {});
+  EXPECT_EQ(nlohmann::json::parse(healthy.ToJson()),
             nlohmann::json(
                 {{"status", "ok"},
                  {"checks", {{"storage", "ok"}, {"disk_space", "ok"}, {"total_size", "ok"}}}}));
@@ -271,7 +271,7 @@ TEST(JudgeTest, IsJson) {
 TEST(HealthServiceTest, SetsTheMetricAndLogsChanges) {
   ProbedStorage storage;
   HealthMonitor monitor(storage, storage.figures, [] {
-    HealthTiming timing = kForEver;
+    HealthTiming timing = kLongTiming;
     timing.shared = std::chrono::milliseconds(0);
     return timing;
   }());
@@ -329,7 +329,7 @@ TEST(StorageMetricsTest, NamesTheBackendsFigures) {
 }
 
 // If this fails, a server with storage in memory sets off the alert on a full disk.
-TEST(StorageMetricsTest, WithoutADiskNothingIsSaidOfOne) {
+TEST(StorageMetricsTest, StorageInMemoryHasNoMetricsOfADisk) {
   Registry registry;
   const auto registration =
       registry.AddCollector([](Registry::Sink& sink) { CollectStorageStats({}, sink); });

@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 // If this fails, Prometheus refuses every scrape.
-TEST(RegistryTest, WritesACounterAsTheFormatHasIt) {
+TEST(RegistryTest, WritesACounterInThePrometheusFormat) {
   Registry registry;
   registry.AddCounter("tcsync_things_total", "Things.").Add(3);
   EXPECT_EQ(registry.Render(),
@@ -28,7 +28,7 @@ TEST(RegistryTest, WritesACounterAsTheFormatHasIt) {
 }
 
 // If this fails, a scrape is refused as a whole: a family's lines must follow its one header.
-TEST(RegistryTest, SeriesOfOneFamilyStandTogether) {
+TEST(RegistryTest, SeriesOfOneFamilyAreWrittenTogether) {
   Registry registry;
   registry.AddGauge("tcsync_b", "B.", {{"x", "1"}}).Set(-7);
   registry.AddGauge("tcsync_a", "A.").Set(1);
@@ -75,7 +75,7 @@ TEST(RegistryTest, HistogramBucketsAreCumulative) {
 }
 
 // If this fails, Prometheus refuses a scrape for a comma that no label follows.
-TEST(RegistryTest, AHistogramWithoutLabelsHasOnlyBounds) {
+TEST(RegistryTest, AHistogramWithoutLabelsHasTheBoundAsItsOnlyLabel) {
   Registry registry;
   registry.AddHistogram("tcsync_bytes", "Bytes.", {.bounds = {1'048'576}}).Observe(7);
   EXPECT_THAT(registry.Render(), HasSubstr("tcsync_bytes_bucket{le=\"1048576\"} 1\n"
@@ -93,7 +93,7 @@ TEST(RegistryTest, TheSameNameAndLabelsAreTheSameInstrument) {
 }
 
 // If this fails, graphs show rounded figures, or a scrape with an infinite one is refused.
-TEST(RegistryTest, NumbersKeepTheirValue) {
+TEST(RegistryTest, NumbersAreWrittenExactly) {
   Registry registry;
   const std::vector<std::pair<double, std::string>> numbers = {
       {0, "0"},
@@ -144,7 +144,7 @@ TEST(RegistryTest, AMovedRegistrationStaysInForce) {
 }
 
 // If this fails, an engine with two listeners shows the connections of only one of them.
-TEST(RegistryTest, CollectorsOfOneSeriesAreAddedUp) {
+TEST(RegistryTest, CallbacksOfOneSeriesAreAddedUp) {
   Registry registry;
   const auto one = registry.AddCallback(Type::kGauge, "tcsync_a", "A.", [] { return 2.0; });
   const auto two = registry.AddCallback(Type::kGauge, "tcsync_a", "A.", [] { return 3.0; });
@@ -152,7 +152,7 @@ TEST(RegistryTest, CollectorsOfOneSeriesAreAddedUp) {
 }
 
 // If this fails, one odd name of a backend's makes every scrape fail.
-TEST(RegistryTest, NamesThatAreNoneAreMadeSome) {
+TEST(RegistryTest, InvalidNamesAreMadeValid) {
   Registry registry;
   const auto registration = registry.AddCollector([](Registry::Sink& sink) {
     sink.Add(Type::kGauge, "rocksdb.num-files at\nlevel0", "", {{"l-1", "v"}}, 1);
@@ -195,7 +195,7 @@ TEST(RegistryTest, ThreadsCountTogether) {
 }
 
 // If this fails, Prometheus computes wrong quantiles, or large bodies have no bucket.
-TEST(BucketsTest, BoundsGrow) {
+TEST(BucketsTest, BoundsIncrease) {
   for (const Buckets& buckets : {RequestSeconds(), DiskSeconds(), Counts(), Bytes()}) {
     for (size_t i = 1; i < buckets.bounds.size(); ++i) {
       EXPECT_LT(buckets.bounds[i - 1], buckets.bounds[i]);
@@ -206,7 +206,7 @@ TEST(BucketsTest, BoundsGrow) {
 }
 
 // If this fails, a clock that is set back adds centuries to the sum of a histogram.
-TEST(HistogramTest, ATimeThatWentBackwardsIsNone) {
+TEST(HistogramTest, ANegativeTimeCountsAsZero) {
   Histogram histogram(DiskSeconds());
   histogram.Observe(std::chrono::nanoseconds(-5));
   EXPECT_EQ(histogram.Read().counts[0], 1u);

@@ -50,13 +50,13 @@ using ::testing::HasSubstr;
 using std::chrono::steady_clock;
 
 // So long that a call which is not cancelled fails the test.
-constexpr int64_t kForeverMs = 600'000;
-constexpr std::chrono::seconds kPromptly(20);
+constexpr int64_t kLongTimeoutMs = 600'000;
+constexpr std::chrono::seconds kCancelTimeMax(20);
 
-RemoteServerOptions Patient() {
+RemoteServerOptions LongTimeouts() {
   RemoteServerOptions options = TestOptions();
-  options.connect_timeout_ms = kForeverMs;
-  options.timeout_ms = kForeverMs;
+  options.connect_timeout_ms = kLongTimeoutMs;
+  options.timeout_ms = kLongTimeoutMs;
   return options;
 }
 
@@ -72,7 +72,7 @@ class Canceller {
     if (!is_set_.exchange(true)) reached_.set_value();
     thread_.join();
   }
-  void Reach() {
+  void OnPhaseReached() {
     if (!is_set_.exchange(true)) reached_.set_value();
   }
 
@@ -86,7 +86,7 @@ struct Phase {
   const char* name;
   const char* scheme;
   bool has_proxy;
-  std::function<void(Peer&, const std::function<void()>& reach)> script;
+  std::function<void(Peer&, const std::function<void()>& on_phase_reached)> script;
   const char* during;  // a regular expression: the server sees these bytes before the call is
   bool was_sent;
 };
@@ -96,16 +96,16 @@ class CancelledPhaseTest : public ::testing::TestWithParam<Phase> {};
 // If this fails, Ctrl-C waits for a server in some phase of a call, or ends the remote with it.
 TEST_P(CancelledPhaseTest, EndsAtOnceAndLeavesTheRemoteUsable) {
   const Phase& phase = GetParam();
-  std::function<void()> reach;
+  std::function<void()> on_phase_reached;
   std::atomic<bool> is_first = true;
   const ScriptedServer server([&](Peer& peer) {
-    if (is_first.exchange(false)) return phase.script(peer, reach);
+    if (is_first.exchange(false)) return phase.script(peer, on_phase_reached);
     // For the call after the cancelled one.
     peer.ReadRequest();
     peer.Write(HttpAnswer("410 Gone"));
   });
   const std::string address = absl::StrCat("127.0.0.1:", server.port());
-  RemoteServerOptions options = Patient();
+  RemoteServerOptions options = LongTimeouts();
   if (phase.has_proxy) options.proxy = absl::StrCat("http://", address);
   const std::string url =
       absl::StrCat(phase.scheme, phase.has_proxy ? "sync.example.org" : address.c_str());
@@ -114,7 +114,7 @@ TEST_P(CancelledPhaseTest, EndsAtOnceAndLeavesTheRemoteUsable) {
   RemoteError error;
   {
     Canceller canceller(*remote);
-    reach = [&] { canceller.Reach(); };
+    on_phase_reached = [&] { canceller.OnPhaseReached(); };
     error = ErrorOf(remote->AddVersion(Uuid(), std::string(20'000'000, 'x')));
   }
   EXPECT_EQ(error.fault, RemoteFault::kCancelled) << error.message;
@@ -122,7 +122,7 @@ TEST_P(CancelledPhaseTest, EndsAtOnceAndLeavesTheRemoteUsable) {
               AllOf(HasSubstr("cancelled"), ContainsRegex(phase.during),
                     HasSubstr(phase.was_sent ? "whether the version was added is unknown"
                                              : "nothing was sent")));
-  EXPECT_LT(steady_clock::now() - begin, kPromptly);
+  EXPECT_LT(steady_clock::now() - begin, kCancelTimeMax);
 
   // Until it is taken back.
   EXPECT_THAT(ErrorOf(remote->GetChildVersion(Uuid())).message, HasSubstr("before it began"));
@@ -142,48 +142,48 @@ void WaitForEnd(Peer& peer) {
 INSTANTIATE_TEST_SUITE_P(
     Phases, CancelledPhaseTest,
     ::testing::Values(Phase{"Tunnel", "https://", true,
-                            [](Peer& peer, const auto& reach) {
+                            [](Peer& peer, const auto& on_phase_reached) {
                               peer.ReadRequest();
-                              reach();
+                              on_phase_reached();
                               WaitForEnd(peer);
                             },
                             "the opening of a tunnel", false},
                       Phase{"Handshake", "https://", false,
-                            [](Peer& peer, const auto& reach) {
+                            [](Peer& peer, const auto& on_phase_reached) {
                               peer.WaitForClient();
-                              reach();
+                              on_phase_reached();
                               WaitForEnd(peer);
                             },
                             "the TLS handshake", false},
                       Phase{"Sending", "http://", false,
-                            [](Peer& peer, const auto& reach) {
+                            [](Peer& peer, const auto& on_phase_reached) {
                               // It has begun to send, and then waits for the server to take more.
                               peer.WaitForClient();
-                              reach();
+                              on_phase_reached();
                               pollfd entry{peer.socket(), 0, 0};
                               poll(&entry, 1, 20'000);  // for the end of the connection
                             },
                             "the sending of the request", true},
                       Phase{"Waiting", "http://", false,
-                            [](Peer& peer, const auto& reach) {
+                            [](Peer& peer, const auto& on_phase_reached) {
                               peer.ReadRequest();
-                              reach();
+                              on_phase_reached();
                               WaitForEnd(peer);
                             },
                             "the sending of the request|the wait for an answer", true},
                       Phase{"Head", "http://", false,
-                            [](Peer& peer, const auto& reach) {
+                            [](Peer& peer, const auto& on_phase_reached) {
                               peer.ReadRequest();
                               peer.Write("HTTP/1.1 200 OK\r\nX-Ver");
-                              reach();
+                              on_phase_reached();
                               WaitForEnd(peer);
                             },
                             "the sending of the request|the wait for an answer", true},
                       Phase{"Body", "http://", false,
-                            [](Peer& peer, const auto& reach) {
+                            [](Peer& peer, const auto& on_phase_reached) {
                               peer.ReadRequest();
                               peer.Write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this");
-                              reach();
+                              on_phase_reached();
                               WaitForEnd(peer);
                             },
                             "the wait for an answer|the receiving of the answer", true}),
@@ -201,7 +201,7 @@ int ConnectingSockets() {
 }
 
 // If this fails, Ctrl-C waits for a server that does not accept the connection.
-TEST(CancelTest, DuringTheConnection) {
+TEST(CancelTest, EndsACallThatConnects) {
   if (!std::ifstream("/proc/net/tcp")) GTEST_SKIP() << "nothing tells when the call connects";
   // A queue of connections that is full: further ones get no answer.
   const int listening = socket(AF_INET, SOCK_STREAM, 0);
@@ -219,10 +219,10 @@ TEST(CancelTest, DuringTheConnection) {
     connect(waiting.back(), reinterpret_cast<sockaddr*>(&address), size);
   }
   const auto remote =
-      OpenRemote(absl::StrCat("http://127.0.0.1:", ntohs(address.sin_port)), Patient());
+      OpenRemote(absl::StrCat("http://127.0.0.1:", ntohs(address.sin_port)), LongTimeouts());
   const int connecting_before = ConnectingSockets();
   std::thread canceller([&] {
-    const auto deadline = steady_clock::now() + kPromptly;
+    const auto deadline = steady_clock::now() + kCancelTimeMax;
     while (ConnectingSockets() == connecting_before && steady_clock::now() < deadline) {
       std::this_thread::yield();
     }
@@ -237,35 +237,35 @@ TEST(CancelTest, DuringTheConnection) {
 }
 
 // If this fails, Ctrl-C waits for a name server that does not answer.
-TEST(CancelTest, DuringTheLookup) {
+TEST(CancelTest, EndsALookup) {
   remote::Cancellation cancellation;
   cancellation.Request();
-  const auto forever = steady_clock::now() + std::chrono::hours(24);
-  EXPECT_EQ(remote::LookUpName("tcsync.invalid", 80, forever, cancellation).outcome,
+  const auto far_future = steady_clock::now() + std::chrono::hours(24);
+  EXPECT_EQ(remote::LookUpName("tcsync.invalid", 80, far_future, cancellation).outcome,
             remote::NameLookup::Outcome::kCancelled);
   // Whether the name or the cancel comes first, the other one does no harm.
   for (int i = 0; i < 50; ++i) {
     cancellation.Reset();
     std::thread canceller([&] { cancellation.Request(); });
-    const auto outcome = remote::LookUpName("localhost", 80, forever, cancellation).outcome;
+    const auto outcome = remote::LookUpName("localhost", 80, far_future, cancellation).outcome;
     EXPECT_THAT(outcome, ::testing::AnyOf(remote::NameLookup::Outcome::kCancelled,
                                           remote::NameLookup::Outcome::kFound));
     canceller.join();
   }
   // A wake that is left over ends nothing.
   cancellation.Reset();
-  EXPECT_EQ(remote::LookUpName("localhost", 80, forever, cancellation).outcome,
+  EXPECT_EQ(remote::LookUpName("localhost", 80, far_future, cancellation).outcome,
             remote::NameLookup::Outcome::kFound);
   // An address needs no lookup, and so there is nothing to cancel.
   cancellation.Request();
-  EXPECT_EQ(remote::LookUpName("127.0.0.1", 80, forever, cancellation).outcome,
+  EXPECT_EQ(remote::LookUpName("127.0.0.1", 80, far_future, cancellation).outcome,
             remote::NameLookup::Outcome::kFound);
 }
 
 // If this fails, a cancel without a call leaves the remote unusable, or a second one undoes it.
-TEST(CancelTest, TwiceAndForNothing) {
+TEST(CancelTest, HasNoEffectOnLaterCallsAfterResume) {
   const ScriptedServer server(Answering([](auto&) { return HttpAnswer("410 Gone"); }));
-  const auto remote = OpenRemote(server.url(), Patient());
+  const auto remote = OpenRemote(server.url(), LongTimeouts());
   remote->Resume();
   for (int i = 0; i < 3; ++i) {
     remote->Cancel();
@@ -288,7 +288,7 @@ TEST(CancelTest, AnotherThreadsCallIsRefused) {
     asked.set_value();
     WaitForEnd(peer);
   });
-  const auto remote = OpenRemote(server.url(), Patient());
+  const auto remote = OpenRemote(server.url(), LongTimeouts());
   std::thread other(
       [&] { EXPECT_EQ(ErrorOf(remote->GetSnapshot()).fault, RemoteFault::kCancelled); });
   asked.get_future().wait();
@@ -306,7 +306,7 @@ std::string ConflictWith(const std::string& request) {
                                  request.substr(at + sizeof("add-version/") - 1, 36)));
 }
 
-Uuid Numbered(char process, int round) {
+Uuid VersionIdOf(char process, int round) {
   return Uuid::Parse(absl::StrCat(std::string(8, process), "-0000-4000-8000-",
                                   absl::Dec(round, absl::kZeroPad12)))
       .value();
@@ -316,7 +316,7 @@ Uuid Numbered(char process, int round) {
 int WrongAnswers(RemoteServer& remote, char process) {
   int wrong = 0;
   for (int round = 0; round < 200; ++round) {
-    const Uuid own = Numbered(process, round);
+    const Uuid own = VersionIdOf(process, round);
     auto result = remote.AddVersion(own, "x");
     const auto* const added = std::get_if<AddedVersion>(&result);
     if (added == nullptr || added->version_id != own) ++wrong;
@@ -371,7 +371,7 @@ TEST_P(ForkedRemoteTest, EachProcessGetsItsOwnAnswers) {
 }
 
 // If this fails, a child that exits closes its parent's connection, or breaks its cancel.
-TEST_P(ForkedRemoteTest, AChildThatOnlyFreesIt) {
+TEST_P(ForkedRemoteTest, AChildMayFreeTheRemote) {
   const pid_t child = fork();
   if (child == 0) {
     alarm(60);
@@ -384,7 +384,7 @@ TEST_P(ForkedRemoteTest, AChildThatOnlyFreesIt) {
   // And it can still be cancelled: the child has taken nothing from the descriptors on which the
   // parent waits.
   std::thread canceller([&] { remote_->Cancel(); });
-  while (!std::holds_alternative<RemoteError>(remote_->AddVersion(Numbered('a', 1), "x"))) {
+  while (!std::holds_alternative<RemoteError>(remote_->AddVersion(VersionIdOf('a', 1), "x"))) {
   }
   canceller.join();
 }
@@ -393,7 +393,7 @@ INSTANTIATE_TEST_SUITE_P(Schemes, ForkedRemoteTest, ::testing::Bool(),
                          [](const auto& info) { return info.param ? "Https" : "Http"; });
 
 // If this fails, a cancel in one process ends the call of the other, or does nothing.
-TEST(CancelTest, InOneProcessOfTwo) {
+TEST(CancelTest, AffectsOneOfTwoForkedProcesses) {
 #if defined(TCSYNC_THREAD_SANITIZED)
   GTEST_SKIP() << "the thread sanitizer allows no thread in a forked process";
 #endif
@@ -407,9 +407,9 @@ TEST(CancelTest, InOneProcessOfTwo) {
     if (is_childs) return WaitForEnd(peer);
     pollfd entry{of_child[0], POLLIN, 0};
     EXPECT_EQ(poll(&entry, 1, 60'000), 1);
-    peer.Write(ConflictWith("add-version/" + Numbered('a', 1).ToString()));
+    peer.Write(ConflictWith("add-version/" + VersionIdOf('a', 1).ToString()));
   });
-  const auto remote = OpenRemote(server.url(), Patient());
+  const auto remote = OpenRemote(server.url(), LongTimeouts());
   const pid_t child = fork();
   if (child == 0) {
     alarm(60);
@@ -420,20 +420,20 @@ TEST(CancelTest, InOneProcessOfTwo) {
     // The parent's call runs, and waits for a descriptor that was this process' as well.
     wait_for_request();
     remote->Cancel();
-    auto refused = remote->AddVersion(Numbered('c', 1), "x");
+    auto refused = remote->AddVersion(VersionIdOf('c', 1), "x");
     if (!std::holds_alternative<RemoteError>(refused)) _exit(2);
     remote->Resume();
     std::thread canceller([&] {
       wait_for_request();
       remote->Cancel();
     });
-    auto cancelled = remote->AddVersion(Numbered('c', 1), "x");
+    auto cancelled = remote->AddVersion(VersionIdOf('c', 1), "x");
     const auto* const error = std::get_if<RemoteError>(&cancelled);
     canceller.join();
     _exit(error != nullptr && error->fault == RemoteFault::kCancelled ? 7 : 3);
   }
   close(of_child[1]);
-  EXPECT_EQ(Value(remote->AddVersion(Numbered('a', 1), "x")).version_id, Numbered('a', 1));
+  EXPECT_EQ(Value(remote->AddVersion(VersionIdOf('a', 1), "x")).version_id, VersionIdOf('a', 1));
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status));

@@ -52,7 +52,7 @@ std::string LongAnswer(absl::string_view media_type) {
 }
 
 // If this fails, the wizard refuses to set up the first computer of a new user.
-TEST(ProbeTest, ASyncServerWithoutThisClient) {
+TEST(ProbeTest, FindsASyncServerWithoutThisClient) {
   const RemoteProbe probe = ProbeOf({});
   EXPECT_EQ(probe.kind, Kind::kEmptyHistory);
   EXPECT_EQ(probe.http_status, 200);
@@ -64,7 +64,7 @@ TEST(ProbeTest, ASyncServerWithoutThisClient) {
 }
 
 // If this fails, the wizard sets up a second computer as a first one, and two histories diverge.
-TEST(ProbeTest, ASyncServerWithAHistory) {
+TEST(ProbeTest, FindsASyncServerWithAHistory) {
   SyncServer answers;
   answers.first_version = LongAnswer("application/vnd.taskchampion.history-segment");
   RemoteProbe probe = ProbeOf(answers);
@@ -92,7 +92,7 @@ TEST(ProbeTest, ASyncServerWithAHistory) {
 }
 
 // If this fails, the wizard sets up a client that the server refuses.
-TEST(ProbeTest, AClientThatIsNotAllowed) {
+TEST(ProbeTest, ReportsAClientThatIsNotAllowed) {
   SyncServer answers;
   answers.snapshot = HttpAnswer("403 Forbidden");
   EXPECT_EQ(ProbeOf(answers).kind, Kind::kNotAllowed);
@@ -100,10 +100,10 @@ TEST(ProbeTest, AClientThatIsNotAllowed) {
 }
 
 // If this fails, the wizard cannot check a URL before it has credentials.
-TEST(ProbeTest, WithoutAClientId) { EXPECT_EQ(ProbeOf({}, false).kind, Kind::kSyncServer); }
+TEST(ProbeTest, WorksWithoutAClientId) { EXPECT_EQ(ProbeOf({}, false).kind, Kind::kSyncServer); }
 
 // If this fails, the wizard sets up against a website.
-TEST(ProbeTest, WhatIsNoSyncServer) {
+TEST(ProbeTest, RecognizesServersWithoutSync) {
   const std::string html = HttpAnswer("200 OK\r\nContent-Type: text/html", "<h1>Welcome</h1>");
   // Everything alike: a page for every path, nothing, a login, an https port that was spoken to in
   // plain HTTP.
@@ -124,7 +124,7 @@ TEST(ProbeTest, WhatIsNoSyncServer) {
 
 // If this fails, a sync server behind a company's start page counts as none.
 // Operators put other things at the root, and the sync server still works.
-TEST(ProbeTest, ThePageAtTheUrlDoesNotDecide) {
+TEST(ProbeTest, IgnoresThePageAtTheUrl) {
   for (const std::string& page :
        {HttpAnswer("404 Not Found"), HttpAnswer("302 Found\r\nLocation: /login"),
         HttpAnswer("500 Oops"), HttpAnswer("200 OK\r\nContent-Type: text/html", "<html>"),
@@ -138,7 +138,7 @@ TEST(ProbeTest, ThePageAtTheUrlDoesNotDecide) {
 }
 
 // If this fails, a server that is down for a moment counts as no sync server.
-TEST(ProbeTest, TroubleIsAnErrorAndNotAVerdict) {
+TEST(ProbeTest, TemporaryFailuresAreErrors) {
   struct Case {
     const char* head;
     RemoteFault fault;
@@ -161,7 +161,7 @@ TEST(ProbeTest, TroubleIsAnErrorAndNotAVerdict) {
 
 // If this fails, a person does not learn that a clock is wrong, and certificates fail without a
 // reason.
-TEST(ProbeTest, TheServersClockIsRead) {
+TEST(ProbeTest, ReadsTheServersClock) {
   SyncServer answers;
   answers.page = HttpAnswer("200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT");
   EXPECT_EQ(ProbeOf(answers).server_time, 784111777);
@@ -170,7 +170,7 @@ TEST(ProbeTest, TheServersClockIsRead) {
 }
 
 // If this fails, a check of a server creates a client or a version on it.
-TEST(ProbeTest, NothingIsChangedThere) {
+TEST(ProbeTest, ChangesNothingOnTheServer) {
   std::mutex mutex;
   std::vector<std::string> requests;
   const ScriptedServer server(Answering([&](const std::string& request) {

@@ -86,7 +86,7 @@ TEST(ProxyTest, TheEnvironmentIsRead) {
 }
 
 // If this fails, a person does not learn which variable has a wrong proxy.
-TEST(ProxyTest, WrongVariablesAreNamed) {
+TEST(ProxyTest, InvalidVariablesAreNamed) {
   const CleanProxyEnvironment clean;
   const Variable wrong("https_proxy", "socks5://proxy:1080");
   EXPECT_THAT(ProxyFor("https://host"), HasSubstr("https_proxy"));

@@ -90,7 +90,7 @@ TEST(RemoteServerTest, GetsAndUnsealsAVersion) {
 
 // If this fails, the wizard takes the end of a history for an error, or a removed version for the
 // end.
-TEST(RemoteServerTest, TheOtherOutcomesOfAVersion) {
+TEST(RemoteServerTest, ReportsUpToDateAndGone) {
   const ScriptedServer up_to_date(Answering([](auto&) { return HttpAnswer("404 Not Found"); }));
   EXPECT_EQ(Value(OpenRemote(up_to_date.url())->GetChildVersion(Uuid())).outcome,
             ChildVersion::Outcome::kUpToDate);
@@ -124,7 +124,7 @@ TEST(RemoteServerTest, AddsASealedVersion) {
 }
 
 // If this fails, a program that lost a race cannot continue from the winner's version.
-TEST(RemoteServerTest, AConflictTellsTheLatestVersion) {
+TEST(RemoteServerTest, AConflictReportsTheLatestVersion) {
   const ScriptedServer server(Answering([](auto&) {
     return HttpAnswer(
         absl::StrCat("409 Conflict\r\nX-Parent-Version-Id: ", TestVersion().ToString()));
@@ -198,7 +198,7 @@ TEST(RemoteServerTest, EachStatusHasItsFault) {
 }
 
 // If this fails, a person does not see the server's reason, or sees a page of HTML in its place.
-TEST(RemoteServerTest, TheServersOwnWordsAreQuoted) {
+TEST(RemoteServerTest, TheServersReasonIsQuoted) {
   const ScriptedServer server(Answering([](auto&) {
     return HttpAnswer("507 Full\r\nContent-Type: text/plain; charset=utf-8",
                       "Only 3 bytes are left.\nMore of it.");
@@ -219,7 +219,7 @@ TEST(RemoteServerTest, TheServersOwnWordsAreQuoted) {
 }
 
 // If this fails, the wizard believes a website or a broken server.
-TEST(RemoteServerTest, AnswersThatBreakTheProtocol) {
+TEST(RemoteServerTest, AnswersThatBreakTheProtocolAreErrors) {
   const std::string id = TestVersion().ToString();
   const std::string nil = Uuid().ToString();
   const std::string type = "Content-Type: application/vnd.taskchampion.history-segment\r\n";
@@ -254,7 +254,7 @@ TEST(RemoteServerTest, AnswersThatBreakTheProtocol) {
 
 // If this fails, a person with a wrong secret does not learn so, or cannot name the damaged
 // version.
-TEST(RemoteServerTest, WhatDoesNotUnsealSaysWhyAndWhich) {
+TEST(RemoteServerTest, AnUnsealFailureNamesTheFaultAndTheVersion) {
   struct Case {
     std::string body;
     UnsealFault fault;
@@ -277,7 +277,7 @@ TEST(RemoteServerTest, WhatDoesNotUnsealSaysWhyAndWhich) {
 }
 
 // If this fails, a hostile server fills a computer's memory.
-TEST(RemoteServerTest, LongAnswersAreNotTaken) {
+TEST(RemoteServerTest, AnswersOverTheLimitAreRefused) {
   RemoteServerOptions options = TestOptions();
   const std::string sealed = SealedFor(Uuid());
   options.response_bytes_max = static_cast<int64_t>(sealed.size());
@@ -316,7 +316,7 @@ TEST(RemoteServerTest, InterimAnswersAreSkipped) {
 
 // If this fails, a call fails after each pause that is longer than the server's timeout.
 // A server may close a connection that it promised to keep, at any time between two calls.
-TEST(RemoteServerTest, AConnectionThatWasClosedIsReplaced) {
+TEST(RemoteServerTest, AClosedConnectionIsReplaced) {
   const ScriptedServer server([](Peer& peer) {
     peer.ReadRequest();
     peer.Write(HttpAnswer("410 Gone"));
@@ -377,7 +377,7 @@ TEST(RemoteServerTest, AnUploadIsNotRepeated) {
 // If this fails, a person reads of a broken network although the upload is too large.
 // A server that refuses by the head closes without reading the body. That resets the connection
 // while the body is still being sent.
-TEST(RemoteServerTest, AnEarlyAnswerToALongUploadIsSeen) {
+TEST(RemoteServerTest, AnEarlyAnswerToALongUploadIsRead) {
   const ScriptedServer server([](Peer& peer) {
     peer.Write(HttpAnswer("413 Too Large\r\nConnection: close"));
     peer.WaitForClient();
@@ -399,7 +399,7 @@ TEST(RemoteServerTest, EmptyPlaintextsAreRefused) {
 }
 
 // If this fails, a mistake in a program's options shows as a strange network error.
-TEST(RemoteServerTest, WrongOptionsAreRefused) {
+TEST(RemoteServerTest, InvalidOptionsAreRefused) {
   const auto open = [](const std::string& url, const RemoteServerOptions& options) {
     return ErrorOf(RemoteServer::Open(url, TestClientId(), nullptr, options));
   };

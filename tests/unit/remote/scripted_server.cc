@@ -20,11 +20,11 @@
 namespace tcsync {
 namespace {
 
-constexpr int kPatienceMs = 30'000;
+constexpr int kTimeoutMs = 30'000;
 
-void Require(bool holds, const char* what) {
+void Require(bool holds, const char* action) {
   if (holds) return;
-  std::cerr << "the test's server cannot " << what << "\n";
+  std::cerr << "the test's server cannot " << action << "\n";
   std::abort();
 }
 
@@ -47,7 +47,7 @@ uint16_t Bind(int socket) {
 
 bool WaitReadable(int socket) {
   pollfd entry{socket, POLLIN, 0};
-  return poll(&entry, 1, kPatienceMs) == 1;
+  return poll(&entry, 1, kTimeoutMs) == 1;
 }
 
 bool SendAll(int socket, absl::string_view bytes) {
@@ -133,7 +133,7 @@ void Peer::RelayTo(uint16_t port) {
     bool is_open = true;
     while (is_open) {
       pollfd entries[] = {{socket_, POLLIN, 0}, {other, POLLIN, 0}};
-      is_open = poll(entries, 2, kPatienceMs) > 0;
+      is_open = poll(entries, 2, kTimeoutMs) > 0;
       for (const int from : {0, 1}) {
         if (!is_open || entries[from].revents == 0) continue;
         char bytes[16384];
@@ -162,11 +162,11 @@ ScriptedServer::~ScriptedServer() {
     for (const int socket : open_sockets_) shutdown(socket, SHUT_RDWR);
   }
   // Wakes the acceptor everywhere, which shutting a listening socket down does not.
-  const int waker = ::socket(AF_INET, SOCK_STREAM, 0);
+  const int wake_socket = ::socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address = Loopback(port_);
-  connect(waker, reinterpret_cast<sockaddr*>(&address), sizeof(address));
+  connect(wake_socket, reinterpret_cast<sockaddr*>(&address), sizeof(address));
   acceptor_.join();
-  close(waker);
+  close(wake_socket);
   close(listening_);
   for (std::thread& thread : threads_) thread.join();
 }

@@ -16,7 +16,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 // If this fails, a request goes to the wrong host, port or path.
-TEST(ServerUrlTest, UrlsAreTakenApart) {
+TEST(ServerUrlTest, UrlsAreParsed) {
   struct Case {
     const char* text;
     bool uses_tls;
@@ -49,7 +49,7 @@ TEST(ServerUrlTest, UrlsAreTakenApart) {
 }
 
 // If this fails, a mistyped URL ends in a strange network error.
-TEST(ServerUrlTest, WhatIsWrongIsSaid) {
+TEST(ServerUrlTest, TheFaultOfAnInvalidUrlIsNamed) {
   const std::vector<std::pair<const char*, const char*>> cases = {
       {"", "does not begin with https://"},
       {"sync.example.org", "does not begin with https://"},
@@ -100,7 +100,7 @@ TEST(ServerUrlTest, PasswordsAreNotRepeated) {
 }
 
 // If this fails, a proxy with a password or an IPv6 address cannot be used.
-TEST(ServerUrlTest, ProxiesAreTakenApart) {
+TEST(ServerUrlTest, ProxiesAreParsed) {
   const auto proxy = ParseProxyUrl("http://us%40er:p%3Ass@proxy.example:3128/");
   ASSERT_TRUE(proxy.ok()) << proxy.status();
   EXPECT_EQ(proxy->host, "proxy.example");

@@ -14,9 +14,9 @@ namespace tcsync {
 namespace {
 
 // A failure here is the machine's, not tcsync's.
-void Require(bool holds, const char* what) {
+void Require(bool holds, const char* action) {
   if (holds) return;
-  std::cerr << "cannot make a certificate: " << what << "\n";
+  std::cerr << "cannot make a certificate: " << action << "\n";
   std::abort();
 }
 

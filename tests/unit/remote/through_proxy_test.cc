@@ -80,7 +80,7 @@ class ThroughProxyTest : public ::testing::Test {
 
 // If this fails, people behind a proxy cannot sync over TLS, or the proxy reads their requests.
 // The name is the proxy's to look up: this computer may not even have a name server.
-TEST_F(ThroughProxyTest, TlsGoesThroughATunnel) {
+TEST_F(ThroughProxyTest, TlsUsesATunnel) {
   const TunnelProxy proxy(server_.port());
   options_.proxy = proxy.url("user:p%40ss@");
   const auto remote = OpenRemote("https://sync.example", options_);
@@ -96,7 +96,7 @@ TEST_F(ThroughProxyTest, TlsGoesThroughATunnel) {
 }
 
 // If this fails, a proxy can pose as the server.
-TEST_F(ThroughProxyTest, TheCertificateIsCheckedBehindTheProxy) {
+TEST_F(ThroughProxyTest, TheServersCertificateIsCheckedThroughTheTunnel) {
   const TunnelProxy proxy(server_.port());
   options_.proxy = proxy.url();
   EXPECT_EQ(ErrorOf(OpenRemote("https://other.example", options_)->GetSnapshot()).fault,
@@ -104,7 +104,7 @@ TEST_F(ThroughProxyTest, TheCertificateIsCheckedBehindTheProxy) {
 }
 
 // If this fails, people behind a proxy cannot sync with a server without TLS.
-TEST_F(ThroughProxyTest, PlainHttpIsAskedOfTheProxy) {
+TEST_F(ThroughProxyTest, PlainHttpRequestsGoToTheProxy) {
   std::mutex mutex;
   std::string seen;
   const ScriptedServer proxy(Answering([&](const std::string& request) {
@@ -141,7 +141,7 @@ TEST_F(ThroughProxyTest, TheEnvironmentNamesTheProxy) {
 }
 
 // If this fails, a person does not learn that the proxy wants a password, or refuses the host.
-TEST_F(ThroughProxyTest, ProxiesThatRefuse) {
+TEST_F(ThroughProxyTest, ARefusalOfTheProxyIsReported) {
   struct Case {
     std::string answer;
     const char* text;
@@ -172,7 +172,7 @@ TEST_F(ThroughProxyTest, ProxiesThatRefuse) {
 }
 
 // If this fails, a person looks at the server when the proxy is down.
-TEST_F(ThroughProxyTest, ProxiesThatAreNotThere) {
+TEST_F(ThroughProxyTest, AnUnreachableProxyIsReported) {
   options_.proxy = absl::StrCat("http://127.0.0.1:", RefusingPort());
   RemoteError error = ErrorOf(OpenRemote("https://sync.example", options_)->GetSnapshot());
   EXPECT_EQ(error.fault, RemoteFault::kProxyFailed);
@@ -184,7 +184,7 @@ TEST_F(ThroughProxyTest, ProxiesThatAreNotThere) {
 }
 
 // If this fails, the wizard waits for ever for a proxy.
-TEST_F(ThroughProxyTest, ASilentProxy) {
+TEST_F(ThroughProxyTest, ASilentProxyTimesOut) {
   const ScriptedServer proxy([](Peer& peer) {
     while (!peer.ReadRequest().empty()) {
     }

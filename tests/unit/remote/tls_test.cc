@@ -70,7 +70,7 @@ TEST_F(TlsTest, AGoodCertificateIsTrusted) {
 }
 
 // If this fails, a person is not warned of a certificate that expires soon.
-TEST_F(TlsTest, AProbeTellsWhenTheCertificateExpires) {
+TEST_F(TlsTest, AProbeReportsTheExpiryOfTheCertificate) {
   const TestCertificate certificate = Issue(authority_, {.valid_until_seconds = 5 * kDaySeconds});
   const ScriptedServer server(Gone(), &certificate);
   const RemoteProbe probe = Value(OpenRemote(server.url(), options_)->Probe());
@@ -80,7 +80,7 @@ TEST_F(TlsTest, AProbeTellsWhenTheCertificateExpires) {
 }
 
 // If this fails, a machine in the middle with a certificate of its own reads the client ID.
-TEST_F(TlsTest, AnUnknownAuthority) {
+TEST_F(TlsTest, AnUnknownAuthorityIsNotTrusted) {
   // None at all, and one of the same name, as after the private authority was made again.
   for (const std::string& ca_file : {std::string(), Write("new.pem", MakeAuthority().Pem())}) {
     options_.ca_file = ca_file;
@@ -92,7 +92,7 @@ TEST_F(TlsTest, AnUnknownAuthority) {
 }
 
 // If this fails, anybody between a user and the server can pose as the server.
-TEST_F(TlsTest, ASelfSignedCertificate) {
+TEST_F(TlsTest, ASelfSignedCertificateIsNotTrusted) {
   options_.ca_file.clear();
   const TestCertificate self_signed = MakeAuthority();
   const ScriptedServer server(Gone(), &self_signed);
@@ -101,7 +101,7 @@ TEST_F(TlsTest, ASelfSignedCertificate) {
 }
 
 // If this fails, a stolen old key can pose as the server, or a person does not learn the date.
-TEST_F(TlsTest, AnExpiredCertificate) {
+TEST_F(TlsTest, AnExpiredCertificateIsRefused) {
   const RemoteError error =
       ErrorWith({.valid_from_seconds = -9 * kDaySeconds, .valid_until_seconds = -2 * kDaySeconds});
   EXPECT_EQ(error.fault, RemoteFault::kCertificateExpired) << error.message;
@@ -109,14 +109,14 @@ TEST_F(TlsTest, AnExpiredCertificate) {
 }
 
 // If this fails, a person does not learn that the computer's clock is wrong.
-TEST_F(TlsTest, ACertificateOfTomorrow) {
+TEST_F(TlsTest, ACertificateThatIsNotYetValidIsRefused) {
   const RemoteError error = ErrorWith({.valid_from_seconds = kDaySeconds});
   EXPECT_EQ(error.fault, RemoteFault::kCertificateExpired) << error.message;
   EXPECT_THAT(error.message, AllOf(HasSubstr("not valid before 20"), HasSubstr("clock")));
 }
 
 // If this fails, the owner of any certificate can pose as the server.
-TEST_F(TlsTest, ACertificateForAnotherHost) {
+TEST_F(TlsTest, ACertificateForAnotherHostIsRefused) {
   RemoteError error = ErrorWith({.subject_alternative_names = "DNS:a.example,DNS:b.example"});
   EXPECT_EQ(error.fault, RemoteFault::kCertificateWrongHost) << error.message;
   EXPECT_THAT(error.message, AllOf(HasSubstr("is for a.example, b.example, not for 127.0.0.1")));
@@ -129,7 +129,7 @@ TEST_F(TlsTest, ACertificateForAnotherHost) {
 }
 
 // If this fails, a person does not learn that the URL must begin with http://.
-TEST_F(TlsTest, PlainHttpWhereTlsIsExpected) {
+TEST_F(TlsTest, APlainHttpServerAtAnHttpsUrlIsReported) {
   const ScriptedServer server([](Peer& peer) {
     peer.WaitForClient();
     peer.Write("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
@@ -143,7 +143,7 @@ TEST_F(TlsTest, PlainHttpWhereTlsIsExpected) {
 }
 
 // If this fails, the binary answer of a TLS server counts as an HTTP answer.
-TEST_F(TlsTest, TlsWherePlainHttpIsExpected) {
+TEST_F(TlsTest, ATlsServerAtAnHttpUrlIsReported) {
   const TestCertificate certificate = Issue(authority_, {});
   const ScriptedServer server(Gone(), &certificate);
   const RemoteError error =
@@ -169,7 +169,7 @@ TEST_F(TlsTest, OldVersionsOfTlsAreRefused) {
 }
 
 // If this fails, a person looks for a wrong certificate when the server ends the handshake.
-TEST_F(TlsTest, AServerThatHangsUp) {
+TEST_F(TlsTest, AConnectionClosedDuringTheHandshakeIsReported) {
   const ScriptedServer server([](Peer& peer) { peer.WaitForClient(); });
   EXPECT_EQ(
       ErrorOf(
@@ -207,7 +207,7 @@ TEST_F(TlsTest, TheEnvironmentNamesTheAuthorities) {
 }
 
 // If this fails, a private authority makes public servers untrusted.
-TEST_F(TlsTest, AFurtherAuthorityDoesNotReplaceTheSystems) {
+TEST_F(TlsTest, AnAdditionalAuthorityDoesNotReplaceTheSystems) {
   const TestCertificate certificate = Issue(authority_, {});
   const ScriptedServer server(Gone(), &certificate);
   const Variable system("SSL_CERT_FILE", options_.ca_file.c_str());
@@ -216,7 +216,7 @@ TEST_F(TlsTest, AFurtherAuthorityDoesNotReplaceTheSystems) {
 }
 
 // If this fails, a mistyped ca_file is ignored, and the failure shows as an untrusted server.
-TEST_F(TlsTest, WrongFilesOfAuthorities) {
+TEST_F(TlsTest, InvalidAuthorityFilesAreReported) {
   const auto error_with = [&](const std::string& file) {
     options_.ca_file = file;
     return ErrorOf(RemoteServer::Open("https://host", TestClientId(), nullptr, options_));

@@ -129,13 +129,13 @@ int BackUpUntilKilled(const std::string& directory) {
     PrintLine(storage.status().ToString());
     return 1;
   }
-  const auto copy_a_part = [](uint64_t done, uint64_t total) {
+  const auto report_progress = [](uint64_t done, uint64_t total) {
     if (done == 0 || done == total) return true;
     PrintLine("copying");
     for (;;) pause();
   };
   const auto made =
-      (*storage)->administration().Backup({.directory = directory + "/backups"}, copy_a_part);
+      (*storage)->administration().Backup({.directory = directory + "/backups"}, report_progress);
   PrintLine(made.status().ToString());  // it was too small for a stop in the middle
   return 1;
 }

@@ -17,8 +17,8 @@
 namespace tcsync::rocksdb_storage {
 namespace {
 
-constexpr uint64_t kPlenty = uint64_t{1} << 30;
-constexpr std::chrono::hours kLong{1};
+constexpr uint64_t kLargeQueue = uint64_t{1} << 30;
+constexpr std::chrono::hours kLongWait{1};
 
 // Records the segments of every batch, and can be held up in the middle of one.
 class Recorder {
@@ -79,7 +79,8 @@ bool Submit(Committer& committer, PendingWrite write) { return committer.Submit(
 
 class CommitterTest : public testing::Test {
  protected:
-  void Start(uint64_t queue_bytes_max = kPlenty, std::chrono::milliseconds wait_max = kLong) {
+  void Start(uint64_t queue_bytes_max = kLargeQueue,
+             std::chrono::milliseconds wait_max = kLongWait) {
     committer_ = std::make_unique<Committer>(
         queue_bytes_max, wait_max,
         [this](std::vector<PendingWrite>& batch) { recorder_.Commit(batch); });
@@ -104,7 +105,7 @@ class CommitterTest : public testing::Test {
 };
 
 // If this fails, writes are reordered, or each has a batch and so a sync of its own.
-TEST_F(CommitterTest, WhatWaitsIsOneBatchInOrder) {
+TEST_F(CommitterTest, WaitingWritesAreOneBatchInTheirOrder) {
   Start();
   HoldCommitter();
   EXPECT_TRUE(Submit(*committer_, AppendOf("one")));
@@ -135,7 +136,7 @@ TEST_F(CommitterTest, BatchesAreBounded) {
 }
 
 // If this fails, the queue grows without a bound, or a write that did not fit is lost or changed.
-TEST_F(CommitterTest, AFullQueueLeavesTheWriteAlone) {
+TEST_F(CommitterTest, AFullQueueRefusesAWriteUnchanged) {
   Start(/*queue_bytes_max=*/10'000);
   HoldCommitter();
   ASSERT_TRUE(Submit(*committer_, AppendOf(std::string(9'000, 'x'))));
@@ -154,7 +155,7 @@ TEST_F(CommitterTest, AFullQueueLeavesTheWriteAlone) {
 }
 
 // If this fails, the bound counts writes that have left the queue, and nothing fits after a while.
-TEST_F(CommitterTest, WhatIsCommittedMakesRoom) {
+TEST_F(CommitterTest, CommittedWritesMakeRoomInTheQueue) {
   Start(/*queue_bytes_max=*/10'000);
   for (size_t i = 1; i <= 50; ++i) {
     ASSERT_TRUE(Submit(*committer_, AppendOf(std::string(9'000, 'x')))) << i;
@@ -163,7 +164,7 @@ TEST_F(CommitterTest, WhatIsCommittedMakesRoom) {
 }
 
 // If this fails, a body that was admitted can never be written.
-TEST_F(CommitterTest, AWriteLargerThanTheBoundIsTakenWhenItIsAlone) {
+TEST_F(CommitterTest, AnEmptyQueueAcceptsAWriteLargerThanItsBound) {
   Start(/*queue_bytes_max=*/10'000);
   HoldCommitter();
   EXPECT_TRUE(Submit(*committer_, AppendOf(std::string(50'000, 'x'))));
@@ -172,7 +173,7 @@ TEST_F(CommitterTest, AWriteLargerThanTheBoundIsTakenWhenItIsAlone) {
 }
 
 // If this fails, many small writes take memory that the bound does not see.
-TEST_F(CommitterTest, EveryWriteCountsForSomething) {
+TEST_F(CommitterTest, SmallWritesCountWithTheirOverhead) {
   Start(/*queue_bytes_max=*/10'000);
   HoldCommitter();
   int accepted = 0;
@@ -184,8 +185,8 @@ TEST_F(CommitterTest, EveryWriteCountsForSomething) {
 
 // If this fails, a stalled disk gathers writes until their clients give up; or accepted
 // writes are lost; or the queue stays closed when the disk has recovered and nothing waits.
-TEST_F(CommitterTest, WhileTheOldestWaitsTooLongOthersAreRefused) {
-  Start(kPlenty, std::chrono::milliseconds(1));
+TEST_F(CommitterTest, WritesAreRefusedWhileTheOldestWaitsTooLong) {
+  Start(kLargeQueue, std::chrono::milliseconds(1));
   EXPECT_FALSE(committer_->IsLate()) << "nothing waits";
   HoldCommitter();
   size_t taken = 0;
@@ -205,27 +206,27 @@ TEST_F(CommitterTest, WhileTheOldestWaitsTooLongOthersAreRefused) {
 }
 
 // If this fails, a stop loses writes.
-TEST_F(CommitterTest, TheDestructorCommitsWhatWaits) {
+TEST_F(CommitterTest, TheDestructorCommitsWaitingWrites) {
   Start();
   HoldCommitter();
   for (int i = 0; i < 100; ++i) EXPECT_TRUE(Submit(*committer_, AppendOf("x")));
-  std::thread releaser([this] { recorder_.Release(); });
+  std::thread release_thread([this] { recorder_.Release(); });
   committer_.reset();
-  releaser.join();
+  release_thread.join();
   size_t writes = 0;
   for (const auto& batch : recorder_.batches()) writes += batch.size();
   EXPECT_EQ(writes, 101u);
 }
 
 // If this fails, a server that was never written to cannot stop.
-TEST_F(CommitterTest, WithoutAnyWriteItEnds) {
+TEST_F(CommitterTest, CanBeDestroyedWithoutAWrite) {
   Start();
   committer_.reset();
   EXPECT_TRUE(recorder_.batches().empty());
 }
 
 // If this fails, writes of many threads are lost, doubled, or reordered within one thread.
-TEST_F(CommitterTest, ManyThreads) {
+TEST_F(CommitterTest, WritesOfManyThreadsKeepTheirOrder) {
   constexpr int kThreads = 8;
   constexpr int kWrites = 500;
   Start();
@@ -253,7 +254,7 @@ TEST_F(CommitterTest, ManyThreads) {
 }
 
 // If this fails, a write that a callback submits waits for ever, or locks the committer.
-TEST(CommitterCallbackTest, ACommitMaySubmit) {
+TEST(CommitterCallbackTest, ACallbackMaySubmitAWrite) {
   std::atomic<int> commits{0};
   std::unique_ptr<Committer> committer;
   std::mutex mutex;
@@ -266,7 +267,7 @@ TEST(CommitterCallbackTest, ACommitMaySubmit) {
     const std::lock_guard<std::mutex> lock(mutex);
     changed.notify_all();
   };
-  committer = std::make_unique<Committer>(kPlenty, kLong, commit);
+  committer = std::make_unique<Committer>(kLargeQueue, kLongWait, commit);
   ASSERT_TRUE(Submit(*committer, AppendOf("first")));
   std::unique_lock<std::mutex> lock(mutex);
   changed.wait(lock, [&] { return commits >= 10; });

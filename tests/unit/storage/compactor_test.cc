@@ -96,17 +96,17 @@ class CompactorTest : public testing::Test {
     thread_ = std::thread([this] {
       result_ = Compactor(storage_, {}, [this](absl::string_view doing, uint64_t, uint64_t) {
                   const std::lock_guard lock(mutex_);
-                  doing_ = std::string(doing);
+                  progress_ = std::string(doing);
                   changed_.notify_all();
                   return true;
                 }).Run();
     });
   }
-  void AwaitDoing(absl::string_view what) {
+  void AwaitProgress(absl::string_view expected) {
     std::unique_lock lock(mutex_);
     ASSERT_TRUE(changed_.wait_for(lock, std::chrono::seconds(60), [&] {
-      return absl::StrContains(doing_, what);
-    })) << doing_;
+      return absl::StrContains(progress_, expected);
+    })) << progress_;
   }
   void ExpectDone() {
     thread_.join();
@@ -125,16 +125,16 @@ class CompactorTest : public testing::Test {
   absl::StatusOr<CompactionReport> result_ = absl::UnknownError("not run");
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::string doing_;
+  std::string progress_;
 };
 
 // A reader of an older moment may still see removed data, so RocksDB keeps it.
-TEST_F(CompactorTest, WaitsForAReaderOfAnOlderMoment) {
+TEST_F(CompactorTest, WaitsForAReaderOfAnOlderState) {
   PutClient();
   const rocksdb::Snapshot* const moment = storage_.database().GetSnapshot();
   RemoveClient();
   Begin();
-  AwaitDoing("a reader that began before");
+  AwaitProgress("a reader that began before");
   EXPECT_THAT(FilesWith(path_, {marker_}), Not(IsEmpty()));
   storage_.database().ReleaseSnapshot(moment);
   ExpectDone();
@@ -150,7 +150,7 @@ TEST_F(CompactorTest, WaitsForFilesThatAreRead) {
   RemoveClient();
   // It has no snapshot, so the compaction completes, and then finds the files still there.
   Begin();
-  AwaitDoing("that still needs");
+  AwaitProgress("that still needs");
   EXPECT_THAT(FilesWith(path_, {marker_}), Not(IsEmpty()));
   iterator.reset();
   ExpectDone();
@@ -162,7 +162,7 @@ TEST_F(CompactorTest, WaitsForABackup) {
   RemoveClient();
   auto backup = std::make_unique<DeletionPause>(storage_.database());
   Begin();
-  AwaitDoing("that still needs");
+  AwaitProgress("that still needs");
   EXPECT_THAT(FilesWith(path_, {marker_}), Not(IsEmpty()));
   backup.reset();
   ExpectDone();

@@ -85,7 +85,7 @@ TEST_F(DataDirectoryTest, AnExistingDirectoryKeepsItsMode) {
 }
 
 // If this fails, a server starts once and never again.
-TEST_F(DataDirectoryTest, IsReopened) {
+TEST_F(DataDirectoryTest, CanBeReopened) {
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(DataDirectory::Open(path_).ok());
   EXPECT_EQ(BytesOf(path_ + "/FORMAT"), kFormat);
 }
@@ -142,7 +142,7 @@ TEST_F(DataDirectoryTest, AnotherProgramsDirectoryIsRefused) {
 }
 
 // If this fails, a server does not start on a volume that was made for it.
-TEST_F(DataDirectoryTest, ANewVolumeIsEmpty) {
+TEST_F(DataDirectoryTest, ANewVolumesOwnFilesDoNotCount) {
   std::filesystem::create_directories(path_ + "/lost+found");
   SetBytesOf(path_ + "/.gitkeep", "");
   EXPECT_TRUE(OpenRocksdbStorage({.data_dir = path_}, base::Logger()).ok());
@@ -150,14 +150,14 @@ TEST_F(DataDirectoryTest, ANewVolumeIsEmpty) {
 }
 
 // If this fails, an operator's files beside the data later stop the server.
-TEST_F(DataDirectoryTest, OtherFilesMayComeLater) {
+TEST_F(DataDirectoryTest, OtherFilesMayBeAddedLater) {
   ASSERT_TRUE(OpenRocksdbStorage({.data_dir = path_}, base::Logger()).ok());
   SetBytesOf(path_ + "/notes.txt", "an operator's");
   EXPECT_TRUE(OpenRocksdbStorage({.data_dir = path_}, base::Logger()).ok());
 }
 
 // If this fails, a half-restored directory opens as one that lost data, or can never be used again.
-TEST_F(DataDirectoryTest, ARestoreThatWasCutShortIsToldAndRepeated) {
+TEST_F(DataDirectoryTest, AnInterruptedRestoreIsReportedAndCanBeRepeated) {
   {
     const auto restoring = DataDirectory::OpenForRestore(path_, 2);
     ASSERT_TRUE(restoring.ok()) << restoring.status();
@@ -179,7 +179,7 @@ TEST_F(DataDirectoryTest, ARestoreThatWasCutShortIsToldAndRepeated) {
 }
 
 // If this fails, a restore writes over data, or refuses the directory that was made for it.
-TEST_F(DataDirectoryTest, IsRestoredIntoOnlyWhenEmpty) {
+TEST_F(DataDirectoryTest, ARestoreRequiresAnEmptyDirectory) {
   ASSERT_TRUE(OpenRocksdbStorage({.data_dir = path_}, base::Logger()).ok());
   auto contents = EverythingIn(path_);
   auto refused = DataDirectory::OpenForRestore(path_, 2).status();
@@ -216,7 +216,7 @@ TEST_F(DataDirectoryTest, AnEmptyFormatIsCompleted) {
 }
 
 // If this fails, two engines of one process write to one directory and destroy it.
-TEST_F(DataDirectoryTest, IsOpenOnceInAProcess) {
+TEST_F(DataDirectoryTest, CanBeOpenedOnceInAProcess) {
   const auto first = OpenRocksdbStorage({.data_dir = path_}, base::Logger());
   ASSERT_TRUE(first.ok()) << first.status();
   MustAppend(**first, Uuid::Random(), kNil);
@@ -228,7 +228,7 @@ TEST_F(DataDirectoryTest, IsOpenOnceInAProcess) {
 }
 
 // If this fails, two servers on one directory destroy it.
-TEST_F(DataDirectoryTest, IsOpenInOneProcess) {
+TEST_F(DataDirectoryTest, CanBeOpenedByOneProcess) {
   {
     const auto first = OpenRocksdbStorage({.data_dir = path_}, base::Logger());
     ASSERT_TRUE(first.ok()) << first.status();
@@ -240,7 +240,7 @@ TEST_F(DataDirectoryTest, IsOpenInOneProcess) {
 }
 
 // If this fails, the lock is lost or doubled when the directory changes hands within the program.
-TEST_F(DataDirectoryTest, TheLockMoves) {
+TEST_F(DataDirectoryTest, TheLockIsMovedWithTheObject) {
   auto opened = DataDirectory::Open(path_);
   ASSERT_TRUE(opened.ok()) << opened.status();
   {

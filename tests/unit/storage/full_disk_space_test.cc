@@ -84,7 +84,7 @@ class SmallDiskTest : public testing::Test {
   }
 
   // Another program's file takes the rest.
-  void FillByOthers() {
+  void FillWithAnotherFile() {
     const int file =
         open((disk_.path() + "/other").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     ASSERT_GE(file, 0);
@@ -94,9 +94,9 @@ class SmallDiskTest : public testing::Test {
   }
 
   // The same, until compactions in progress have ended and release nothing any more.
-  void FillWhole() {
+  void FillDisk() {
     for (int i = 0; i < 1'000; ++i) {
-      FillByOthers();
+      FillWithAnotherFile();
       if (IsRefused() && FreeBytes() < 100'000) return;
     }
     ADD_FAILURE() << "the disk does not fill up";
@@ -132,13 +132,13 @@ class SmallDiskTest : public testing::Test {
 };
 
 // If this fails, users stay locked out after the operator deleted the stranger who filled the disk.
-TEST_F(SmallDiskTest, ADeletedStrangersRoomComesBackAtOnce) {
+TEST_F(SmallDiskTest, DeletingAClientFreesItsSpaceAtOnce) {
   for (const size_t segment_bytes : {size_t{1'000'000}, size_t{15'000}, size_t{3'000}}) {
     SCOPED_TRACE(segment_bytes);
     const Uuid honest = Uuid::Random();
     const std::vector<Uuid> chain = AppendChain(*storage_, honest, kNil, 10);
     const Uuid stranger = FillByUploads(segment_bytes);
-    FillWhole();
+    FillDisk();
     // Looking works.
     EXPECT_GE(ListAll(*storage_).size(), 2u);
     EXPECT_EQ(VersionIdsOf(ReadChain(*storage_, honest, kNil)), chain);
@@ -157,9 +157,9 @@ TEST_F(SmallDiskTest, ADeletedStrangersRoomComesBackAtOnce) {
 // If this fails, a compaction takes the space that a deletion needs, and the disk stays full.
 // RocksDB compacts when it chooses, also with the space that was just released for a removal. A
 // removal must be written beside a compaction that takes all the space it can.
-TEST_F(SmallDiskTest, ACompactionThatFindsNoRoomLeavesSomeForTheLog) {
+TEST_F(SmallDiskTest, AFailedCompactionLeavesTheReserveForTheLog) {
   const Uuid stranger = FillByUploads(3'000);
-  FillWhole();
+  FillDisk();
   std::atomic<bool> is_done{false};
   std::thread compactions([&] {
     while (!is_done) {
@@ -185,9 +185,9 @@ TEST_F(SmallDiskTest, ACompactionThatFindsNoRoomLeavesSomeForTheLog) {
 }
 
 // If this fails, uploads or a restart use up the reserve, and the operator cannot delete any more.
-TEST_F(SmallDiskTest, NobodyTakesTheRoomThatIsKeptForMakingRoom) {
+TEST_F(SmallDiskTest, UploadsAndRestartsLeaveTheReserveForDeletions) {
   FillByUploads(100'000);
-  FillWhole();
+  FillDisk();
   // A ban needs a write, and gets the space for it. The rest of that space is reserved.
   Change(*storage_, Ban{.client_id = Uuid::Random(), .reason = "fills the disk"});
   EXPECT_GT(FreeBytes(), uint64_t{1} << 20);
@@ -199,9 +199,9 @@ TEST_F(SmallDiskTest, NobodyTakesTheRoomThatIsKeptForMakingRoom) {
 }
 
 // If this fails, a server on a full disk does not start, and its operator cannot make room.
-TEST_F(SmallDiskTest, AStartWorks) {
+TEST_F(SmallDiskTest, AServerStartsOnAFullDisk) {
   const Uuid stranger = FillByUploads(50'000);
-  FillWhole();
+  FillDisk();
   Open();
   ASSERT_TRUE(Delete(*storage_, stranger));
   Compact();
@@ -210,7 +210,7 @@ TEST_F(SmallDiskTest, AStartWorks) {
 }
 
 // If this fails, an operator of a full disk can only delete clients.
-TEST_F(SmallDiskTest, PruningAndBackingUpWork) {
+TEST_F(SmallDiskTest, PruningAndBackupsWorkOnAFullDisk) {
   const Uuid client = Uuid::Random();
   Uuid latest = kNil;
   uint64_t versions = 0;
@@ -218,7 +218,7 @@ TEST_F(SmallDiskTest, PruningAndBackingUpWork) {
     latest = MustAppend(*storage_, client, latest, Noise(100'000, ++seed_)).version_id;
   }
   ASSERT_EQ(StoreSnapshot(*storage_, client, latest, Noise(1'000)), StoreSnapshotOutcome::kStored);
-  FillWhole();
+  FillDisk();
   const TemporaryDirectory elsewhere;
   const auto backup =
       storage_->administration().Backup({.directory = elsewhere.path() + "/backups", .keep = 0},

@@ -13,7 +13,7 @@
 namespace tcsync::rocksdb_storage {
 namespace {
 
-constexpr uint64_t kPlenty = uint64_t{1} << 20;
+constexpr uint64_t kLargeCache = uint64_t{1} << 20;
 const Uuid kClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000001");
 
 ChainHead HeadAt(uint64_t number) {
@@ -34,7 +34,7 @@ Loaded GetCounting(HeadCache& cache, const Uuid& client_id, const Loaded& in_dat
 
 // If this fails, every "anything new?" reads from the disk.
 TEST(HeadCacheTest, LoadsOnce) {
-  HeadCache cache(kPlenty);
+  HeadCache cache(kLargeCache);
   const ChainHead head = HeadAt(7);
   int loads = 0;
   for (int i = 0; i < 3; ++i) {
@@ -49,7 +49,7 @@ TEST(HeadCacheTest, LoadsOnce) {
 
 // If this fails, strangers push out the clients, or a new client is not found once it exists.
 TEST(HeadCacheTest, UnknownClientsAreNotKept) {
-  HeadCache cache(kPlenty);
+  HeadCache cache(kLargeCache);
   int loads = 0;
   for (int i = 0; i < 3; ++i) {
     const Loaded got = GetCounting(cache, kClient, std::optional<ChainHead>(), loads);
@@ -61,7 +61,7 @@ TEST(HeadCacheTest, UnknownClientsAreNotKept) {
 
 // If this fails, one failed read makes a client unreachable for good.
 TEST(HeadCacheTest, ErrorsAreNotKept) {
-  HeadCache cache(kPlenty);
+  HeadCache cache(kLargeCache);
   int loads = 0;
   EXPECT_EQ(GetCounting(cache, kClient, absl::DataLossError("damaged"), loads).status(),
             absl::DataLossError("damaged"));
@@ -71,7 +71,7 @@ TEST(HeadCacheTest, ErrorsAreNotKept) {
 
 // If this fails, a client that is behind gets the answer that it is up to date.
 TEST(HeadCacheTest, PublishedHeadsReplaceTheOld) {
-  HeadCache cache(kPlenty);
+  HeadCache cache(kLargeCache);
   int loads = 0;
   for (uint64_t number = 1; number < 100; ++number) {
     cache.Publish(kClient, HeadAt(number));
@@ -82,8 +82,8 @@ TEST(HeadCacheTest, PublishedHeadsReplaceTheOld) {
 }
 
 // If this fails, one client's append is decided against another client's chain.
-TEST(HeadCacheTest, ClientsStayApart) {
-  HeadCache cache(kPlenty);
+TEST(HeadCacheTest, ClientsHaveSeparateHeads) {
+  HeadCache cache(kLargeCache);
   std::vector<Uuid> clients;
   for (uint64_t i = 0; i < 200; ++i) {
     clients.push_back(Uuid::Random());
@@ -97,7 +97,7 @@ TEST(HeadCacheTest, ClientsStayApart) {
 }
 
 // If this fails, the cache exceeds its memory, or a dropped head is not loaded again.
-TEST(HeadCacheTest, WhatDoesNotFitIsLoadedAgain) {
+TEST(HeadCacheTest, EvictedHeadsAreLoadedAgain) {
   for (const uint64_t bytes_max : {uint64_t{1}, uint64_t{64 * 450}, uint64_t{60'000}}) {
     HeadCache cache(bytes_max);
     constexpr int kClients = 1000;
@@ -125,16 +125,16 @@ TEST(HeadCacheTest, WhatDoesNotFitIsLoadedAgain) {
 // If this fails, a head that was read before a write is kept after it, or a write waits for a read
 // of the disk.
 TEST(HeadCacheTest, APublicationDuringALoadWins) {
-  HeadCache cache(kPlenty);
+  HeadCache cache(kLargeCache);
   int loads = 0;
-  const Loaded overtaken = cache.Get(kClient, [&]() -> Loaded {
+  const Loaded outdated = cache.Get(kClient, [&]() -> Loaded {
     cache.Publish(Uuid::Random(), HeadAt(7));
     // While one load is overtaken, another one of the same client begins and ends.
     EXPECT_TRUE(GetCounting(cache, kClient, std::optional(HeadAt(1)), loads).ok());
     cache.Publish(kClient, HeadAt(2));
     return std::optional(HeadAt(1));
   });
-  ASSERT_TRUE(overtaken.ok() && overtaken->has_value());
+  ASSERT_TRUE(outdated.ok() && outdated->has_value());
   EXPECT_EQ(loads, 1);
   EXPECT_EQ((*GetCounting(cache, kClient, std::optional(HeadAt(0)), loads))->latest_number, 2u);
   EXPECT_EQ(loads, 1);
@@ -142,8 +142,8 @@ TEST(HeadCacheTest, APublicationDuringALoadWins) {
 
 // If this fails, the publication of another client makes a loaded head useless, and under load no
 // cold client ever becomes warm.
-TEST(HeadCacheTest, APublicationOfAnotherClientDuringALoadDoesNotMatter) {
-  HeadCache cache(kPlenty);
+TEST(HeadCacheTest, APublicationOfAnotherClientDoesNotAffectALoad) {
+  HeadCache cache(kLargeCache);
   ASSERT_TRUE(cache
                   .Get(kClient,
                        [&]() -> Loaded {
@@ -158,7 +158,7 @@ TEST(HeadCacheTest, APublicationOfAnotherClientDuringALoadDoesNotMatter) {
 
 // If this fails, a published head is replaced by an older one while others read. A cache of any
 // size may drop a published head, but never revert it.
-TEST(HeadCacheTest, AHeadIsNeverOlderThanWhatWasPublished) {
+TEST(HeadCacheTest, AHeadIsNeverOlderThanThePublishedOne) {
   for (const uint64_t entry_bytes : {1, 250, 300, 350, 400, 450, 600, 100'000}) {
     HeadCache cache(16 * entry_bytes);
     std::atomic<uint64_t> published{0};  // in the database
@@ -202,7 +202,7 @@ TEST(HeadCacheTest, AHeadIsNeverOlderThanWhatWasPublished) {
 // If this fails, a reader meets the head of a client whose records are being removed, misses them,
 // and sends a replica away for ever.
 TEST(HeadCacheTest, AnInvalidatedHeadIsLoadedEachTimeUntilItIsPublished) {
-  HeadCache cache(kPlenty);
+  HeadCache cache(kLargeCache);
   const Uuid other = Uuid::Random();
   int loads = 0;
   cache.Publish(kClient, HeadAt(1));
@@ -221,7 +221,7 @@ TEST(HeadCacheTest, AnInvalidatedHeadIsLoadedEachTimeUntilItIsPublished) {
 
 // If this fails, a client that was deleted comes back from the cache.
 TEST(HeadCacheTest, AForgottenHeadIsNotKeptByALoadThatBeganBefore) {
-  HeadCache cache(kPlenty);
+  HeadCache cache(kLargeCache);
   int loads = 0;
   cache.Invalidate(kClient);
   const Loaded before = cache.Get(kClient, [&]() -> Loaded {

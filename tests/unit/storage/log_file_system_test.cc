@@ -49,7 +49,7 @@ class DiskOf final : public rocksdb::EnvWrapper {
   uint64_t free_bytes_;
 };
 
-class RoomForLogsTest : public testing::Test {
+class LogReserveTest : public testing::Test {
  protected:
   rocksdb::IOStatus Write(const std::string& name, uint64_t bytes) {
     const rocksdb::IOOptions options;
@@ -77,7 +77,7 @@ class RoomForLogsTest : public testing::Test {
 };
 
 // If this fails, a compaction takes the space that a deletion on a full disk needs.
-TEST_F(RoomForLogsTest, TablesAndBlobFilesLeaveIt) {
+TEST_F(LogReserveTest, TablesAndBlobFilesLeaveTheReserve) {
   for (const char* const name : {"/000007.sst", "/000008.blob"}) {
     SCOPED_TRACE(name);
     EXPECT_TRUE(Write(name, 6 * kMebibyte).ok());
@@ -88,21 +88,21 @@ TEST_F(RoomForLogsTest, TablesAndBlobFilesLeaveIt) {
 }
 
 // If this fails, a server reports a full disk too early.
-TEST_F(RoomForLogsTest, TheyTakeItWhileRoomIsNotShort) {
+TEST_F(LogReserveTest, TablesMayTakeTheReserveWhileSpaceIsNotShort) {
   is_short_ = false;
   EXPECT_TRUE(Write("/000007.sst", 10 * kMebibyte).ok());
   EXPECT_EQ(FreeBytes(), 10 * kMebibyte);
 }
 
 // If this fails, an operator cannot delete clients on a full disk.
-TEST_F(RoomForLogsTest, LogsAndManifestsTakeIt) {
+TEST_F(LogReserveTest, LogsAndManifestsMayTakeTheReserve) {
   for (const char* const name : {"/000007.log", "/MANIFEST-000008", "/CURRENT"}) {
     EXPECT_TRUE(Write(name, 9 * kMebibyte).ok()) << name;
   }
 }
 
 // If this fails, a database on a full disk cannot be opened.
-TEST_F(RoomForLogsTest, AThreadMayBeExempt) {
+TEST_F(LogReserveTest, AnExemptThreadMayTakeTheReserve) {
   {
     const MayTakeLogRoom exempt;
     EXPECT_TRUE(Write("/000007.sst", 9 * kMebibyte).ok());
@@ -112,7 +112,7 @@ TEST_F(RoomForLogsTest, AThreadMayBeExempt) {
 }
 
 // If this fails, RocksDB plans a compaction with the reserve, and fails in its middle.
-TEST_F(RoomForLogsTest, ItIsNotAmongWhatIsFree) {
+TEST_F(LogReserveTest, TheReserveIsNotReportedAsFree) {
   EXPECT_EQ(FreeBytes(), 6 * kMebibyte);
   disk_.set_free_bytes(kMebibyte);
   EXPECT_EQ(FreeBytes(), 0u);

@@ -13,9 +13,9 @@
 namespace tcsync {
 
 inline std::string ReadWholeFile(const std::filesystem::path& path) {
-  std::error_code gone;
-  const uintmax_t size = std::filesystem::file_size(path, gone);
-  std::string bytes(gone ? 0 : size, '\0');
+  std::error_code error;
+  const uintmax_t size = std::filesystem::file_size(path, error);
+  std::string bytes(error ? 0 : size, '\0');
   std::ifstream(path, std::ios::binary)
       .read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   return bytes;
@@ -41,9 +41,9 @@ inline std::vector<std::string> FilesWith(const std::string& directory,
 inline uint64_t BytesIn(const std::string& directory) {
   uint64_t bytes = 0;
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {
-    std::error_code gone;  // a file may be removed at any moment
-    const uint64_t size = std::filesystem::file_size(entry.path(), gone);
-    if (!gone) bytes += size;
+    std::error_code error;  // a file may be removed at any moment
+    const uint64_t size = std::filesystem::file_size(entry.path(), error);
+    if (!error) bytes += size;
   }
   return bytes;
 }

@@ -37,7 +37,7 @@ std::string Bytes(absl::string_view hex) {
 }
 
 // If this fails, the format was changed: say so in docs/storage-format.md, and convert.
-TEST(RecordCodecTest, TheFormatVersion) { EXPECT_EQ(kStorageFormatVersion, 4); }
+TEST(RecordCodecTest, FormatVersion) { EXPECT_EQ(kStorageFormatVersion, 4); }
 
 // If this fails, nothing that was stored before is found.
 TEST(RecordCodecTest, KeysByteForByte) {
@@ -209,7 +209,7 @@ TEST(RecordCodecTest, RecordsOfFormat2RoundTrip) {
 
 // If this fails, an operator's records are taken for a client's when a client has the nil ID: it is
 // listed without having been there, or deleting it removes every ban.
-TEST(RecordCodecTest, TheStoragesOwnKeysAreNoClients) {
+TEST(RecordCodecTest, TheStoragesOwnKeysHaveNoClient) {
   for (const std::string& key : {BanKey(kClient), TokenKey(kClient), InviteKey({}),
                                  ClientCountKey(), PseudonymKeyKey(), ProbeKey()}) {
     EXPECT_EQ(ParseClientOfKey(key), std::nullopt) << Hex(key);
@@ -297,7 +297,7 @@ TEST(RecordCodecTest, KeysBeginWithTheirClient) {
 }
 
 // If this fails, a neighbour's key, or another record of the client, is taken for a version.
-TEST(RecordCodecTest, OtherKeysAreNoVersionKeys) {
+TEST(RecordCodecTest, OtherKeysAreNotVersionKeys) {
   const Uuid other = *Uuid::Parse("c1000000-0000-4000-8000-0000000000c2");
   const std::string key = VersionKey(kClient, 7);
   EXPECT_EQ(ParseVersionKey(other, key), std::nullopt);
@@ -310,7 +310,7 @@ TEST(RecordCodecTest, OtherKeysAreNoVersionKeys) {
 }
 
 // If this fails, damaged records are read as something that was never stored.
-TEST(RecordCodecTest, MalformedValuesAreNothing) {
+TEST(RecordCodecTest, MalformedValuesAreRefused) {
   const std::string with_snapshot = EncodeClientRecord(
       {.created_unix_seconds = 1,
        .snapshot = SnapshotRecord{.version_id = kVersion, .number = 1, .stored_unix_seconds = 1}});

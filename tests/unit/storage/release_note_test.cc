@@ -46,20 +46,20 @@ TEST_F(ReleaseNoteTest, ANewerReleaseIsNamed) {
 }
 
 // If this fails, the message blames a release that had the database open long ago.
-TEST_F(ReleaseNoteTest, TheNewestFileCounts) {
+TEST_F(ReleaseNoteTest, TheNewestFileNamesTheRelease) {
   WriteOptions("000099", "99.1.2");
   WriteOptions("000100", "1.2.3");
   EXPECT_THAT(Note(), IsEmpty());
 }
 
 // If this fails, a release with a two-digit number counts as older.
-TEST_F(ReleaseNoteTest, NumbersAreCompared) {
+TEST_F(ReleaseNoteTest, ReleasesAreComparedAsNumbers) {
   WriteOptions("000007", absl::StrCat(ROCKSDB_MAJOR, ".", ROCKSDB_MINOR + 100, ".0"));
   EXPECT_THAT(Note(), HasSubstr("had it open last"));
 }
 
 // If this fails, RocksDB writes the release in another way, and the note is never given.
-TEST_F(ReleaseNoteTest, ThisReleasesOwnDatabase) {
+TEST_F(ReleaseNoteTest, ADatabaseOfThisReleaseHasNoNote) {
   rocksdb::Options options;
   options.create_if_missing = true;
   ASSERT_NE(OpenBareDatabase(path_, options), nullptr);
@@ -68,16 +68,16 @@ TEST_F(ReleaseNoteTest, ThisReleasesOwnDatabase) {
     if (entry.path().filename().string().rfind("OPTIONS-", 0) != 0) continue;
     std::ifstream file(entry.path());
     std::string text{std::istreambuf_iterator<char>(file), {}};
-    const std::string ours = absl::StrCat("rocksdb_version=", ROCKSDB_MAJOR, ".");
-    const size_t place = text.find(ours);
+    const std::string own_release = absl::StrCat("rocksdb_version=", ROCKSDB_MAJOR, ".");
+    const size_t place = text.find(own_release);
     ASSERT_NE(place, std::string::npos);
-    std::ofstream(entry.path()) << text.replace(place, ours.size(), "rocksdb_version=99.");
+    std::ofstream(entry.path()) << text.replace(place, own_release.size(), "rocksdb_version=99.");
   }
   EXPECT_THAT(Note(), HasSubstr("RocksDB 99"));
 }
 
 // If this fails, the message blames a release that never had the database open.
-TEST_F(ReleaseNoteTest, NothingIsSaidOfWhatCannotBeRead) {
+TEST_F(ReleaseNoteTest, AnUnreadableReleaseHasNoNote) {
   EXPECT_THAT(Note(), IsEmpty());  // there is no directory
   for (const char* const release : {"", "99", "99.1.2.3", "x.y.z", "99..1"}) {
     WriteOptions("000007", release);

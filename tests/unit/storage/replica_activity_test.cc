@@ -15,7 +15,7 @@ const Uuid kClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000001");
 
 // If this fails, every "anything new?" with the answer no looks up the chain's head again, or is
 // written again.
-TEST(ReplicaActivityTest, WhatIsNotedIsTakenOnce) {
+TEST(ReplicaActivityTest, EachNoteIsTakenOnce) {
   ReplicaActivity notes;
   const Uuid version_id = base::RandomUuidWithNumber(7);
   EXPECT_FALSE(notes.IsNoted(kClient, version_id, 100));
@@ -39,7 +39,7 @@ TEST(ReplicaActivityTest, WhatIsNotedIsTakenOnce) {
 }
 
 // If this fails, notes that could not be written are lost although the server continues.
-TEST(ReplicaActivityTest, WhatCouldNotBeWrittenComesBack) {
+TEST(ReplicaActivityTest, UnwrittenNotesAreTakenAgain) {
   ReplicaActivity notes;
   notes.Note(kClient, base::RandomUuidWithNumber(7), 7, 100);
   const Uuid ahead = Uuid::Random();
@@ -79,7 +79,7 @@ TEST(ReplicaActivityTest, MemoryIsBounded) {
 }
 
 // If this fails, days that are over stay in memory for ever.
-TEST(ReplicaActivityTest, EarlierDaysGoOnceTheyAreWritten) {
+TEST(ReplicaActivityTest, EarlierDaysAreForgottenOnceWritten) {
   ReplicaActivity notes;
   const Uuid version_id = base::RandomUuidWithNumber(7);
   notes.Note(kClient, version_id, 7, 100);

@@ -39,7 +39,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-bool GoOn(uint64_t, uint64_t) { return true; }
+bool ContinueAlways(uint64_t, uint64_t) { return true; }
 
 std::unique_ptr<Storage> Open(const std::string& data_dir, uint64_t memtable_bytes = 8 << 20) {
   RocksdbStorageOptions options;
@@ -52,7 +52,7 @@ std::unique_ptr<Storage> Open(const std::string& data_dir, uint64_t memtable_byt
 
 absl::StatusOr<BackupInfo> TryBackup(Storage& storage, const std::string& directory,
                                      uint32_t keep = 0) {
-  return storage.administration().Backup({.directory = directory, .keep = keep}, GoOn);
+  return storage.administration().Backup({.directory = directory, .keep = keep}, ContinueAlways);
 }
 
 BackupInfo Backup(Storage& storage, const std::string& directory, uint32_t keep = 0) {
@@ -114,7 +114,7 @@ mode_t ModeOf(const std::string& path) {
 }
 
 // Expects that the storage is whole, as an operator would check it.
-void ExpectWhole(Storage& storage) {
+void ExpectIntact(Storage& storage) {
   EXPECT_EQ(VerifyFiles(storage), absl::OkStatus());
   for (const ClientSummary& client : ListAll(storage)) {
     EXPECT_EQ(client.problem, "");
@@ -162,7 +162,7 @@ class Appender {
 };
 
 // If this fails, a backup of a busy server lacks acknowledged data, or cannot be used.
-TEST_F(RocksdbBackupTest, EverythingAcknowledgedBeforeIsInIt) {
+TEST_F(RocksdbBackupTest, HasEverythingThatWasAcknowledgedBefore) {
   std::map<Uuid, int> acknowledged;  // before the backup began
   {
     const auto storage = Open(data_dir_, 256 * 1024);  // files come and go during the backup
@@ -190,11 +190,11 @@ TEST_F(RocksdbBackupTest, EverythingAcknowledgedBeforeIsInIt) {
     }
     MustAppend(*storage, client, chain.back().version_id);
   }
-  ExpectWhole(*storage);
+  ExpectIntact(*storage);
 }
 
 // If this fails, each backup costs as much as the first, and a disk is full of copies.
-TEST_F(RocksdbBackupTest, OnlyWhatIsNewIsCopied) {
+TEST_F(RocksdbBackupTest, CopiesOnlyNewFiles) {
   const auto storage = Open(data_dir_);
   const Uuid first = MustAppend(*storage, client_, kNil, Noise(3'000'000)).version_id;
   const Uuid second = MustAppend(*storage, client_, first).version_id;
@@ -216,7 +216,7 @@ TEST_F(RocksdbBackupTest, OnlyWhatIsNewIsCopied) {
 }
 
 // If this fails, old backups fill the disk, or too few are left.
-TEST_F(RocksdbBackupTest, TheLatestAreKept) {
+TEST_F(RocksdbBackupTest, KeepsTheLatestBackups) {
   const auto storage = Open(data_dir_);
   Uuid latest;
   for (uint32_t id = 1; id <= 4; ++id) {
@@ -230,7 +230,7 @@ TEST_F(RocksdbBackupTest, TheLatestAreKept) {
 }
 
 // If this fails, a backup that is being restored is removed at the same time.
-TEST_F(RocksdbBackupTest, WhatIsBeingReadIsNotRemoved) {
+TEST_F(RocksdbBackupTest, ABackupThatIsBeingReadIsNotRemoved) {
   const auto storage = Open(data_dir_);
   MustAppend(*storage, client_, kNil);
   Backup(*storage, backups_);
@@ -245,7 +245,7 @@ TEST_F(RocksdbBackupTest, WhatIsBeingReadIsNotRemoved) {
 }
 
 // If this fails, an operator cannot return to the state before a mistake.
-TEST_F(RocksdbBackupTest, AnOlderOneIsRestored) {
+TEST_F(RocksdbBackupTest, AnOlderBackupCanBeRestored) {
   const auto storage = Open(data_dir_);
   const Uuid first = MustAppend(*storage, client_, kNil).version_id;
   Backup(*storage, backups_);
@@ -259,7 +259,7 @@ TEST_F(RocksdbBackupTest, AnOlderOneIsRestored) {
 }
 
 // If this fails, a client with large versions cannot be extracted from a backup, or is altered.
-TEST_F(RocksdbBackupTest, LargeOnesAreReadWhereItLies) {
+TEST_F(RocksdbBackupTest, LargeBodiesAreReadWithoutARestore) {
   const std::string segment = Noise(5 * base::kPieceBytesMax + 7);
   const std::string snapshot = Noise(3 * base::kPieceBytesMax, 2);
   {
@@ -289,7 +289,7 @@ TEST_F(RocksdbBackupTest, LargeOnesAreReadWhereItLies) {
 
 // If this fails, a restored server cannot be backed up any more, or its backups replace those from
 // before.
-TEST_F(RocksdbBackupTest, ARestoredStorageGoesOnInTheSameDirectory) {
+TEST_F(RocksdbBackupTest, ARestoredStorageContinuesInTheSameBackupDirectory) {
   Uuid first, second, other_second;
   {
     const auto storage = Open(data_dir_);
@@ -310,12 +310,12 @@ TEST_F(RocksdbBackupTest, ARestoredStorageGoesOnInTheSameDirectory) {
     ASSERT_TRUE(RestoreBackup(backups_, id, data_dir).ok());
     const auto storage = Open(data_dir);
     EXPECT_EQ(Find(*storage, client_).latest_version_id, latest);
-    ExpectWhole(*storage);
+    ExpectIntact(*storage);
   }
 }
 
 // If this fails, restoring destroys data.
-TEST_F(RocksdbBackupTest, IsRestoredOnlyWhereNothingIs) {
+TEST_F(RocksdbBackupTest, IsRestoredOnlyIntoAnEmptyDirectory) {
   auto storage = Open(data_dir_);
   const Uuid first = MustAppend(*storage, client_, kNil).version_id;
   Backup(*storage, backups_);
@@ -332,7 +332,7 @@ TEST_F(RocksdbBackupTest, IsRestoredOnlyWhereNothingIs) {
 }
 
 // If this fails, a wrong path gives an empty server, or an error that does not name the fault.
-TEST_F(RocksdbBackupTest, WhatIsNotThereIsTold) {
+TEST_F(RocksdbBackupTest, MissingBackupsAreReported) {
   EXPECT_EQ(ListBackups(backups_).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(ListBackups("").status().code(), absl::StatusCode::kInvalidArgument);
   const auto storage = Open(data_dir_);
@@ -347,7 +347,7 @@ TEST_F(RocksdbBackupTest, WhatIsNotThereIsTold) {
 }
 
 // If this fails, backups are written into another program's directory, or into the data itself.
-TEST_F(RocksdbBackupTest, OnlyADirectoryOfItsOwnIsUsed) {
+TEST_F(RocksdbBackupTest, ForeignDirectoriesAreRefused) {
   const auto storage = Open(data_dir_);
   MustAppend(*storage, client_, kNil);
   const std::string foreign = directory_.path() + "/foreign";
@@ -376,7 +376,7 @@ TEST_F(RocksdbBackupTest, OnlyADirectoryOfItsOwnIsUsed) {
 
 // If this fails, others on the machine read the content of a backup, or a volume cannot have
 // backups.
-TEST_F(RocksdbBackupTest, ItsDirectoryIsForTheOwnerOnly) {
+TEST_F(RocksdbBackupTest, ItsDirectoryIsReadableByTheOwnerOnly) {
   const auto storage = Open(data_dir_);
   Backup(*storage, backups_ + "/of/this/server");
   EXPECT_EQ(ModeOf(backups_ + "/of/this/server"), 0700u);
@@ -386,7 +386,7 @@ TEST_F(RocksdbBackupTest, ItsDirectoryIsForTheOwnerOnly) {
 }
 
 // If this fails, a damaged backup counts as a good one, and a restore brings damage.
-TEST_F(RocksdbBackupTest, DamageIsFound) {
+TEST_F(RocksdbBackupTest, ADamagedBackupIsRefused) {
   const auto storage = Open(data_dir_);
   MustAppend(*storage, client_, kNil, Noise(200'000));
   Backup(*storage, backups_);
@@ -414,7 +414,7 @@ TEST_F(RocksdbBackupTest, DamageIsFound) {
   EXPECT_EQ(Backup(*storage, backups_).backup_id, 3u);
   EXPECT_EQ(VerifyBackup(backups_, 3), absl::OkStatus());
   ASSERT_TRUE(RestoreBackup(backups_, std::nullopt, restored_).ok());
-  ExpectWhole(*Open(restored_));
+  ExpectIntact(*Open(restored_));
 }
 
 // If this fails, an older release takes a newer release's data for its own.
@@ -435,7 +435,7 @@ TEST_F(RocksdbBackupTest, ANewerFormatIsRefused) {
 }
 
 // If this fails, two backups into one directory damage each other.
-TEST_F(RocksdbBackupTest, OneIsMadeAtATime) {
+TEST_F(RocksdbBackupTest, OnlyOneBackupRunsAtATime) {
   const auto storage = Open(data_dir_);
   MustAppend(*storage, client_, kNil);
   absl::Status second;
@@ -455,7 +455,7 @@ TEST_F(RocksdbBackupTest, OneIsMadeAtATime) {
 }
 
 // If this fails, an operator sees no progress of a backup, or cannot stop it.
-TEST_F(RocksdbBackupTest, ProgressIsToldAndCanStopIt) {
+TEST_F(RocksdbBackupTest, ReportsItsProgressAndCanBeStopped) {
   const auto storage = Open(data_dir_);
   MustAppend(*storage, client_, kNil, Noise(6'000'000));
   std::atomic<uint64_t> seen{0};
@@ -483,7 +483,7 @@ TEST_F(RocksdbBackupTest, ProgressIsToldAndCanStopIt) {
 }
 
 // If this fails, a server that ends during a backup takes the earlier ones with it.
-TEST_F(RocksdbBackupTest, BeingKilledLeavesTheOthersGood) {
+TEST_F(RocksdbBackupTest, AKillLeavesEarlierBackupsIntact) {
   Uuid latest;
   {
     const auto storage = Open(data_dir_);
@@ -504,7 +504,7 @@ TEST_F(RocksdbBackupTest, BeingKilledLeavesTheOthersGood) {
   ASSERT_TRUE(RestoreBackup(backups_, std::nullopt, restored_).ok());
   const auto restored = Open(restored_);
   EXPECT_EQ(Find(*restored, client_).latest_version_id, latest);
-  ExpectWhole(*restored);
+  ExpectIntact(*restored);
 }
 
 }  // namespace

@@ -111,7 +111,7 @@ TEST_F(RocksdbChangesTest, NothingIsLeftOfRemovedVersions) {
 }
 
 // If this fails, a history that was replaced by a replica's stays on the disk.
-TEST_F(RocksdbChangesTest, NothingIsLeftOfWhatAReplicaReplacedByCarryingOn) {
+TEST_F(RocksdbChangesTest, NothingIsLeftOfAHistoryThatAnAcceptedReplicaReplaced) {
   const Uuid client = Uuid::Random();
   MakeRichClient(client);
   ASSERT_TRUE(AcceptDiverged(*storage_, client));
@@ -225,7 +225,7 @@ TEST_F(RocksdbChangesTest, AChangeThatCannotBeWrittenIsNotMade) {
 
 // If this fails, a client that is deleted while its writes are queued keeps them, or the writes
 // that wait with it are decided as if it still existed.
-TEST_F(RocksdbChangesTest, QueuedWritesAndChangesAreDecidedInTheirOrder) {
+TEST_F(RocksdbChangesTest, QueuedWritesAndChangesAreAppliedInOrder) {
   const Uuid client = Uuid::Random();
   const Uuid first = MustAppend(*storage_, client, kNil).version_id;
   Waiter<absl::StatusOr<AppendOutcome>> held;
@@ -255,7 +255,7 @@ TEST_F(RocksdbChangesTest, QueuedWritesAndChangesAreDecidedInTheirOrder) {
 
 // If this fails, a replica that is accepted in the same batch as another one's append leaves that
 // version behind, as the end of a chain that does not exist.
-TEST_F(RocksdbChangesTest, CarryingOnRemovesWhatWasAppendedJustBefore) {
+TEST_F(RocksdbChangesTest, AcceptingAReplicaRemovesAppendsOfTheSameBatch) {
   const Uuid client = Uuid::Random();
   const Uuid first = MustAppend(*storage_, client, kNil).version_id;
   ASSERT_TRUE(AcceptDiverged(*storage_, client));
@@ -284,7 +284,7 @@ TEST_F(RocksdbChangesTest, CarryingOnRemovesWhatWasAppendedJustBefore) {
 
 // If this fails, a kill in the middle of an operator's work leaves incomplete histories, or a wrong
 // count of clients for ever.
-TEST(RocksdbChangesKillTest, ChangesAreWholeAfterAKill) {
+TEST(RocksdbChangesKillTest, ChangesAreCompleteAfterAKill) {
   constexpr int kKills = 3;
   const TemporaryDirectory directory;
   const std::string data_dir = directory.path() + "/data";

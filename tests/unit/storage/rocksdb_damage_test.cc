@@ -66,7 +66,7 @@ class RocksdbDamageTest : public testing::Test {
     EXPECT_THAT(status.message(), HasSubstr("the client's records"));
     EXPECT_THAT(status.message(), Not(HasSubstr(kClient.ToString())));
   }
-  void ExpectTheOtherClientIsWell() {
+  void ExpectOtherClientIsUnaffected() {
     EXPECT_EQ(NoChildOf(GetChild(*storage_, kOtherClient, of_other_)), of_other_);
     of_other_ = MustAppend(*storage_, kOtherClient, of_other_).version_id;
   }
@@ -84,37 +84,37 @@ class RocksdbDamageTest : public testing::Test {
 };
 
 // If this fails, a client whose record is damaged is taken for a new one.
-TEST_F(RocksdbDamageTest, AMalformedClientRecord) {
+TEST_F(RocksdbDamageTest, AMalformedClientRecordIsDataLoss) {
   Put(ClientKey(kClient), "nonsense");
   Open();
   ExpectDataLoss(TryGetChild(*storage_, kClient, kNil).status());
   ExpectDataLoss(TryGetSnapshot(*storage_, kClient).status());
   ExpectDataLoss(TryToAppend(third_));
   ExpectDataLoss(TryStoreSnapshot(*storage_, StoreSnapshotRequestFor(kClient, third_)).status());
-  ExpectTheOtherClientIsWell();
+  ExpectOtherClientIsUnaffected();
 }
 
 // If this fails, a client whose versions were lost begins a new chain over the remaining ones.
-TEST_F(RocksdbDamageTest, AClientWithoutVersions) {
+TEST_F(RocksdbDamageTest, AClientWithoutVersionsIsDataLoss) {
   Put(ClientKey(kClient), EncodeClientRecord({}));
   for (const uint64_t number : {1, 2, 3}) Remove(VersionKey(kClient, number));
   Open();
   ExpectDataLoss(TryGetChild(*storage_, kClient, kNil).status());
   ExpectDataLoss(TryToAppend(kNil));
-  ExpectTheOtherClientIsWell();
+  ExpectOtherClientIsUnaffected();
 }
 
 // If this fails, an append continues from a version with an invented ID.
-TEST_F(RocksdbDamageTest, AMalformedLatestVersion) {
+TEST_F(RocksdbDamageTest, AMalformedLatestVersionIsDataLoss) {
   Put(VersionKey(kClient, 3), "nonsense");
   Open();
   ExpectDataLoss(TryGetChild(*storage_, kClient, kNil).status());
   ExpectDataLoss(TryToAppend(third_));
-  ExpectTheOtherClientIsWell();
+  ExpectOtherClientIsUnaffected();
 }
 
 // If this fails, damage in the middle of a chain affects more than it must.
-TEST_F(RocksdbDamageTest, AMalformedVersionInTheMiddle) {
+TEST_F(RocksdbDamageTest, AMalformedVersionInTheMiddleIsDataLossForItsReaders) {
   Put(VersionKey(kClient, 2), "nonsense");
   Open();
   ExpectDataLoss(TryGetChild(*storage_, kClient, first_).status());
@@ -124,7 +124,7 @@ TEST_F(RocksdbDamageTest, AMalformedVersionInTheMiddle) {
 }
 
 // If this fails, a replica gets an empty version, and its tasks are wrong for ever.
-TEST_F(RocksdbDamageTest, AMissingSegment) {
+TEST_F(RocksdbDamageTest, AMissingSegmentIsDataLossForItsReaders) {
   Remove(SegmentKey(kClient, 2));
   Open();
   ExpectDataLoss(TryGetChild(*storage_, kClient, first_).status());
@@ -132,7 +132,7 @@ TEST_F(RocksdbDamageTest, AMissingSegment) {
 }
 
 // If this fails, a new computer reads that there is no snapshot, and starts from nothing.
-TEST_F(RocksdbDamageTest, AMissingSnapshot) {
+TEST_F(RocksdbDamageTest, AMissingSnapshotIsDataLossForItsReaders) {
   Remove(SnapshotKey(kClient));
   Open();
   ExpectDataLoss(TryGetSnapshot(*storage_, kClient).status());
@@ -140,7 +140,7 @@ TEST_F(RocksdbDamageTest, AMissingSnapshot) {
 }
 
 // If this fails, a damaged entry leads a replica to a version that is not its own.
-TEST_F(RocksdbDamageTest, AMalformedIndexEntry) {
+TEST_F(RocksdbDamageTest, AMalformedIndexEntryIsDataLossForItsReaders) {
   const Uuid foreign = Uuid::Random();
   Put(ParentKey(kClient, foreign), "not 8 bytes");
   Open();
@@ -149,7 +149,7 @@ TEST_F(RocksdbDamageTest, AMalformedIndexEntry) {
 }
 
 // If this fails, a flipped bit on the disk reaches a replica.
-TEST_F(RocksdbDamageTest, AFlippedBitInABlobFile) {
+TEST_F(RocksdbDamageTest, AFlippedBitInABlobFileIsDataLoss) {
   int damaged = 0;
   for (const auto& entry : std::filesystem::directory_iterator(data_dir_ + "/rocksdb")) {
     const std::string path = entry.path().string();
@@ -171,7 +171,7 @@ TEST_F(RocksdbDamageTest, AFlippedBitInABlobFile) {
 }
 
 // If this fails, a database that cannot be opened is replaced by a new one.
-TEST_F(RocksdbDamageTest, ADatabaseThatCannotBeOpened) {
+TEST_F(RocksdbDamageTest, AnUnreadableDatabaseIsNotOpened) {
   std::ofstream(data_dir_ + "/rocksdb/CURRENT") << "MANIFEST-999999\n";
   const auto storage = OpenRocksdbStorage({.data_dir = data_dir_}, base::Logger());
   EXPECT_FALSE(storage.ok());

@@ -130,7 +130,7 @@ INSTANTIATE_TEST_SUITE_P(Segments, DamagedLogTest, testing::Values(100, 9'000, 5
 
 // If this fails, a server refuses an undamaged log, or the other tests here find faults of their
 // own making.
-TEST_P(DamagedLogTest, WithoutDamageEverythingIsThere) {
+TEST_P(DamagedLogTest, AnUndamagedLogIsReadCompletely) {
   EXPECT_EQ(VersionsOf(killed_, [](const fs::path&) {}), kVersions);
   EXPECT_EQ(VersionsOf(stopped_, [](const fs::path&) {}), kVersions);
 }
@@ -162,7 +162,7 @@ constexpr size_t LossOf(size_t versions, size_t segment_bytes) {
 }
 
 // If this fails, an operator does not know how much a repair would lose.
-TEST_P(DamagedLogTest, TheLossIsTold) {
+TEST_P(DamagedLogTest, TheRefusalStatesTheLoss) {
   const size_t version = kVersions / 2;
   const size_t begin = record_begins_[version];
   EXPECT_THAT(Refusal(stopped_, [&](const fs::path& log) { FlipByteOf(log, begin + 10); }),
@@ -173,7 +173,7 @@ TEST_P(DamagedLogTest, TheLossIsTold) {
 // If this fails, a server does not start after a loss of power.
 // Data that was not acknowledged for up to a second may be lost: the disk had not been asked to
 // keep it before the loss of power.
-TEST_P(DamagedLogTest, ATornEndIsLeftOut) {
+TEST_P(DamagedLogTest, ATornLastRecordIsIgnored) {
   const size_t begin = record_begins_[kVersions - 1];
   const size_t end = record_begins_[kVersions];
   for (const size_t keep : {begin, begin + 1, begin + 6, begin + 7, (begin + end) / 2, end - 1}) {
@@ -201,7 +201,7 @@ TEST_P(DamagedLogTest, ATornEndIsLeftOut) {
 
 // If this fails, a server starts without versions that it has acknowledged.
 // After a stop, the end of the log is known.
-TEST_P(DamagedLogTest, ALogThatLacksItsEndIsRefused) {
+TEST_P(DamagedLogTest, ATruncatedLogIsRefusedAfterAStop) {
   for (const size_t keep : {size_t{0}, size_t{1}, record_begins_[1], record_begins_[kVersions / 2],
                             record_begins_[kVersions - 1], record_begins_[kVersions] - 1}) {
     SCOPED_TRACE(keep);
@@ -226,17 +226,17 @@ TEST_P(DamagedLogTest, AFlippedBitInTheLastRecordIsRefusedAfterAStop) {
 
 // If these fail, the remedy in the refusal does not help, or destroys readable data, or the loss is
 // not reported later.
-TEST_P(DamagedLogTest, AcceptingItOpensWhatWasBefore) {
+TEST_P(DamagedLogTest, AcceptingTheLossKeepsTheVersionsBeforeIt) {
   const size_t version = kVersions / 2;
   Refusal(stopped_, [&](const fs::path& log) { FlipByteOf(log, record_begins_[version] + 10); });
   const std::string damaged = BytesOf(DatabaseFileWith(data_dir_, ".log", /*last=*/true));
   const std::string name = DatabaseFileWith(data_dir_, ".log", /*last=*/true).filename();
   const auto before = EverythingIn(data_dir_);
 
-  const absl::StatusOr<LogRepair> looked = RepairLog(data_dir_, /*dry_run=*/true);
-  ASSERT_TRUE(looked.ok()) << looked.status();
-  EXPECT_TRUE(looked->is_damaged);
-  EXPECT_EQ(looked->loss.versions_max, LossOf(kVersions - version, GetParam()));
+  const absl::StatusOr<LogRepair> dry_run = RepairLog(data_dir_, /*dry_run=*/true);
+  ASSERT_TRUE(dry_run.ok()) << dry_run.status();
+  EXPECT_TRUE(dry_run->is_damaged);
+  EXPECT_EQ(dry_run->loss.versions_max, LossOf(kVersions - version, GetParam()));
   EXPECT_EQ(EverythingIn(data_dir_), before);
 
   const absl::StatusOr<LogRepair> repaired = RepairLog(data_dir_, /*dry_run=*/false);
@@ -256,12 +256,12 @@ TEST_P(DamagedLogTest, AcceptingItOpensWhatWasBefore) {
     ASSERT_TRUE(stats.ok()) << stats.status();
     ASSERT_EQ(stats->log_losses.size(), 1u);
     EXPECT_EQ(stats->log_losses[0].versions_max, LossOf(kVersions - version, GetParam()));
-    EXPECT_EQ(stats->log_losses[0].bytes, looked->loss.bytes);
+    EXPECT_EQ(stats->log_losses[0].bytes, dry_run->loss.bytes);
     EXPECT_EQ(stats->log_losses[0].kept_in, repaired->loss.kept_in);
     EXPECT_THAT(stats->log_losses[0].description, HasSubstr("cannot be read at byte"));
-    const size_t there = version + static_cast<size_t>(i);
-    const Uuid latest = version_ids_[there - 1];
-    version_ids_.insert(version_ids_.begin() + static_cast<ptrdiff_t>(there),
+    const size_t position = version + static_cast<size_t>(i);
+    const Uuid latest = version_ids_[position - 1];
+    version_ids_.insert(version_ids_.begin() + static_cast<ptrdiff_t>(position),
                         MustAppend(**storage, kClient, latest).version_id);
     if (i == 0) continue;
     EXPECT_EQ((*storage)->administration().AcknowledgeLogLosses(), absl::OkStatus());
@@ -270,7 +270,7 @@ TEST_P(DamagedLogTest, AcceptingItOpensWhatWasBefore) {
 }
 
 // If this fails, a repair without need destroys data.
-TEST_P(DamagedLogTest, AWholeLogIsLeftAsItIs) {
+TEST_P(DamagedLogTest, RepairingAnUndamagedLogChangesNothing) {
   CopyDirectory(stopped_, data_dir_);
   const auto before = EverythingIn(data_dir_);
   const absl::StatusOr<LogRepair> repair = RepairLog(data_dir_, /*dry_run=*/false);
@@ -353,14 +353,14 @@ class SeveralLogsTest : public testing::Test {
 };
 
 // If this fails, a server with several logs loses versions at its start.
-TEST_F(SeveralLogsTest, AreReadOneAfterTheOther) {
+TEST_F(SeveralLogsTest, AreReadInOrder) {
   const auto storage = OpenAfter([](const fs::path&, const fs::path&) {});
   ASSERT_TRUE(storage.ok()) << storage.status();
   EXPECT_EQ(VersionIdsOf(ReadChain(**storage, kClient, kNil)), version_ids_);
 }
 
 // If this fails, a history has a gap that its replicas cannot cross.
-TEST_F(SeveralLogsTest, DamageInTheFirstOneLosesTheLaterOnesToo) {
+TEST_F(SeveralLogsTest, DamageInTheFirstLosesTheLaterOnesToo) {
   const std::vector<std::pair<const char*, std::function<void(const fs::path&, const fs::path&)>>>
       damages = {
           {"removed", [](const fs::path& first, const fs::path&) { fs::remove(first); }},

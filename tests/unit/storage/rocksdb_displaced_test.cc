@@ -159,7 +159,7 @@ INSTANTIATE_TEST_SUITE_P(Displacements, DisplacedDirectoryTest, testing::ValuesI
                            return info.param.name;
                          });
 
-TEST_P(DisplacedDirectoryTest, WritesAreRefusedUntilItIsBack) {
+TEST_P(DisplacedDirectoryTest, WritesAreRefusedUntilItIsMovedBack) {
   for (int times = 1; times <= 2; ++times) {
     GetParam().make(data_dir_, aside_);
     const absl::Status refusal = AppendUntil(/*succeeds=*/false);
@@ -170,12 +170,12 @@ TEST_P(DisplacedDirectoryTest, WritesAreRefusedUntilItIsBack) {
     EXPECT_LE(LinesWith("nothing is stored"), 2 * times);
     // The files in the directory's place are not ours. (In the directory itself RocksDB may still
     // have work to finish.)
-    const bool has_other_in_its_place = fs::exists(data_dir_) && fs::exists(aside_ / "FORMAT");
-    const std::map<std::string, std::string> in_its_place =
-        has_other_in_its_place ? EverythingIn(data_dir_) : std::map<std::string, std::string>();
+    const bool has_replacement = fs::exists(data_dir_) && fs::exists(aside_ / "FORMAT");
+    const std::map<std::string, std::string> replacement =
+        has_replacement ? EverythingIn(data_dir_) : std::map<std::string, std::string>();
     for (int i = 0; i < 3; ++i) EXPECT_FALSE(AppendOne(100).ok());
-    if (has_other_in_its_place) {
-      EXPECT_EQ(EverythingIn(data_dir_), in_its_place);
+    if (has_replacement) {
+      EXPECT_EQ(EverythingIn(data_dir_), replacement);
     }
     GetParam().undo(data_dir_, aside_);
     EXPECT_EQ(AppendUntil(/*succeeds=*/true), absl::OkStatus());
@@ -195,7 +195,7 @@ INSTANTIATE_TEST_SUITE_P(Removed, RemovedDirectoryTest,
 
 // If this fails, a server continues to acknowledge lost writes, or begins a new database without
 // having been started.
-TEST_P(RemovedDirectoryTest, NothingIsStoredInItsPlace) {
+TEST_P(RemovedDirectoryTest, NothingIsStoredInANewDirectory) {
   fs::remove_all(data_dir_);
   EXPECT_EQ(AppendUntil(/*succeeds=*/false).code(), absl::StatusCode::kFailedPrecondition);
   fs::create_directory(data_dir_);

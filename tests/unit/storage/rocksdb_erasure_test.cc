@@ -75,17 +75,17 @@ class RocksdbErasureTest : public testing::Test {
   }
 
   // Versions of others of the sizes that share files with a client's.
-  void LetOthersWrite(int rounds, size_t large_bytes = 30'000) {
-    if (others_.empty()) {
-      for (int i = 0; i < 16; ++i) others_[Uuid::Random()] = kNil;
+  void WriteToOtherClients(int rounds, size_t large_bytes = 30'000) {
+    if (other_clients_.empty()) {
+      for (int i = 0; i < 16; ++i) other_clients_[Uuid::Random()] = kNil;
     }
     for (int round = 0; round < rounds; ++round) {
-      for (auto& [client, latest] : others_) {
+      for (auto& [client, latest] : other_clients_) {
         const size_t bytes = (round + latest.bytes()[15]) % 16 == 0 ? large_bytes : 900;
         latest = MustAppend(*storage_, client, latest, Noise(bytes, ++seed_)).version_id;
       }
     }
-    for (auto& [client, latest] : others_) {
+    for (auto& [client, latest] : other_clients_) {
       if (latest.bytes()[14] % 4 == 0) {
         ASSERT_EQ(StoreSnapshot(*storage_, client, latest, Noise(40'000, ++seed_)),
                   StoreSnapshotOutcome::kStored);
@@ -100,17 +100,17 @@ class RocksdbErasureTest : public testing::Test {
     Uuid latest = kNil;
     for (const size_t size : {500, 16'000, 17'000, 20'480, 100'000, 1'048'576}) {
       latest = MustAppend(*storage_, client, latest, Marked(size)).version_id;
-      LetOthersWrite(1);
+      WriteToOtherClients(1);
       // Each but the last is replaced.
       EXPECT_EQ(StoreSnapshot(*storage_, client, latest, Marked(size + 100)),
                 StoreSnapshotOutcome::kStored);
-      LetOthersWrite(1);
+      WriteToOtherClients(1);
     }
     return client;
   }
 
-  void ExpectOthersAreWhole() {
-    for (const auto& [client, latest] : others_) {
+  void ExpectOtherClientsAreIntact() {
+    for (const auto& [client, latest] : other_clients_) {
       const ChainReport report = Verify(*storage_, client);
       EXPECT_THAT(report.problems, IsEmpty());
       EXPECT_EQ(NoChildOf(GetChild(*storage_, client, latest)), latest);
@@ -123,16 +123,16 @@ class RocksdbErasureTest : public testing::Test {
   const TemporaryDirectory directory_;
   RocksdbStorageOptions options_;
   std::unique_ptr<Storage> storage_;
-  std::map<Uuid, Uuid> others_;  // to their latest versions
+  std::map<Uuid, Uuid> other_clients_;  // to their latest versions
   std::vector<std::string> markers_;
   uint32_t seed_ = 1000;
 };
 
 // If this fails, a deleted user's data can still be read on the disk or in a new backup.
-TEST_F(RocksdbErasureTest, NoFileAndNoLaterBackupHasARemovedClient) {
-  LetOthersWrite(20);
+TEST_F(RocksdbErasureTest, ACompactionErasesADeletedClientFromFilesAndLaterBackups) {
+  WriteToOtherClients(20);
   const Uuid client = MakeClient();
-  LetOthersWrite(40);  // so that its values are deep down, among many of others
+  WriteToOtherClients(40);  // so that its values are deep down, among many of others
   ASSERT_THAT(FilesWith(options_.data_dir, markers_), Not(IsEmpty())) << "nothing to be erased";
   ASSERT_TRUE(Delete(*storage_, client));
   EXPECT_TRUE(storage_->administration().NeedsCompaction());
@@ -145,14 +145,14 @@ TEST_F(RocksdbErasureTest, NoFileAndNoLaterBackupHasARemovedClient) {
   const std::string backups = directory_.path() + "/backups";
   Backup(*storage_, backups);
   EXPECT_THAT(FilesWith(backups, markers_), IsEmpty());
-  ExpectOthersAreWhole();
+  ExpectOtherClientsAreIntact();
   Open();
-  ExpectOthersAreWhole();
+  ExpectOtherClientsAreIntact();
 }
 
 // If this fails, data that was written just before its deletion stays in the log.
 // Data that was just written: it is in the log and the memtable, or in files that a start wrote.
-TEST_F(RocksdbErasureTest, WhatIsInTheLogGoesAsWell) {
+TEST_F(RocksdbErasureTest, ACompactionErasesDataInTheLog) {
   for (const bool reopen : {false, true}) {
     const Uuid client = Uuid::Random();
     const Uuid version = MustAppend(*storage_, client, kNil, Marked(700)).version_id;
@@ -168,8 +168,8 @@ TEST_F(RocksdbErasureTest, WhatIsInTheLogGoesAsWell) {
 }
 
 // The machine stops after the removal. If this fails, the bytes stay for ever.
-TEST_F(RocksdbErasureTest, ARemovalIsRememberedOverARestart) {
-  LetOthersWrite(5);
+TEST_F(RocksdbErasureTest, APendingCompactionSurvivesARestart) {
+  WriteToOtherClients(5);
   const Uuid client = MakeClient();
   ASSERT_TRUE(Delete(*storage_, client));
   Open();
@@ -179,28 +179,29 @@ TEST_F(RocksdbErasureTest, ARemovalIsRememberedOverARestart) {
   Open();
   EXPECT_FALSE(storage_->administration().NeedsCompaction());
   EXPECT_EQ(Compact(*storage_).removals, 0u);
-  ExpectOthersAreWhole();
+  ExpectOtherClientsAreIntact();
 }
 
 // If this fails, an erasure destroys the new history of a user who began again.
 // A client can begin again with the same ID at any moment.
-TEST_F(RocksdbErasureTest, WhatComesAfterwardsStays) {
-  LetOthersWrite(5);
+TEST_F(RocksdbErasureTest, ACompactionKeepsDataWrittenAfterTheDeletion) {
+  WriteToOtherClients(5);
   const Uuid client = MakeClient();
   ASSERT_TRUE(Delete(*storage_, client));
-  const std::vector<Uuid> anew = AppendChain(*storage_, client, kNil, 20);
+  const std::vector<Uuid> new_version_ids = AppendChain(*storage_, client, kNil, 20);
   const std::string snapshot = Noise(50'000, 4);
-  ASSERT_EQ(StoreSnapshot(*storage_, client, anew.back(), snapshot), StoreSnapshotOutcome::kStored);
+  ASSERT_EQ(StoreSnapshot(*storage_, client, new_version_ids.back(), snapshot),
+            StoreSnapshotOutcome::kStored);
   Compact(*storage_);
   EXPECT_THAT(FilesWith(options_.data_dir, markers_), IsEmpty());
-  EXPECT_EQ(VersionIdsOf(ReadChain(*storage_, client, kNil)), anew);
+  EXPECT_EQ(VersionIdsOf(ReadChain(*storage_, client, kNil)), new_version_ids);
   EXPECT_TRUE(SnapshotOf(*storage_, client)->bytes == snapshot);
 }
 
 // If this fails, the history that an accepted replica replaced stays on the disk for ever.
 // So can a replica that is accepted after a restored backup.
-TEST_F(RocksdbErasureTest, AReplacedHistoryGoesLikeAClient) {
-  LetOthersWrite(5);
+TEST_F(RocksdbErasureTest, ACompactionErasesAReplacedHistory) {
+  WriteToOtherClients(5);
   const Uuid client = MakeClient();
   ASSERT_TRUE(AcceptDiverged(*storage_, client));
   const Uuid ahead = Uuid::Random();
@@ -211,23 +212,23 @@ TEST_F(RocksdbErasureTest, AReplacedHistoryGoesLikeAClient) {
 }
 
 // If this fails, the deletion of many clients keeps the disk busy for hours.
-TEST_F(RocksdbErasureTest, ManyClientsGoInOneCompaction) {
-  LetOthersWrite(10);
+TEST_F(RocksdbErasureTest, OneCompactionErasesManyClients) {
+  WriteToOtherClients(10);
   std::vector<Uuid> clients;
   for (int i = 0; i < 100; ++i) {
     clients.push_back(Uuid::Random());
     MustAppend(*storage_, clients.back(), kNil, Marked(i % 4 == 0 ? 18'000 : 800));
   }
-  LetOthersWrite(10);
+  WriteToOtherClients(10);
   for (const Uuid& client : clients) ASSERT_TRUE(Delete(*storage_, client));
   EXPECT_EQ(Compact(*storage_).removals, clients.size());
   EXPECT_THAT(FilesWith(options_.data_dir, markers_), IsEmpty());
-  ExpectOthersAreWhole();
+  ExpectOtherClientsAreIntact();
 }
 
 // A stranger sends large bodies and breaks each off before its end. If this fails, the disk stays
 // full of them.
-TEST_F(RocksdbErasureTest, UploadsThatBrokeOffGiveTheirSpaceBack) {
+TEST_F(RocksdbErasureTest, AbortedUploadsReleaseTheirSpace) {
   const Uuid stranger = Uuid::Random();
   for (const bool reopen : {false, true}) {
     SCOPED_TRACE(reopen);
@@ -251,7 +252,7 @@ TEST_F(RocksdbErasureTest, UploadsThatBrokeOffGiveTheirSpaceBack) {
 }
 
 // If this fails, a rewound history takes its space for ever.
-TEST_F(RocksdbErasureTest, ARewindGivesItsSpaceBack) {
+TEST_F(RocksdbErasureTest, ARewindReleasesItsSpace) {
   const Uuid client = Uuid::Random();
   const Uuid kept = MustAppend(*storage_, client, kNil, Noise(1'000)).version_id;
   Uuid latest = kept;
@@ -272,7 +273,7 @@ TEST_F(RocksdbErasureTest, ARewindGivesItsSpaceBack) {
 }
 
 // If this fails, pruning frees nothing until as much data is written again.
-TEST_F(RocksdbErasureTest, RemovedVersionsGiveTheirSpaceBack) {
+TEST_F(RocksdbErasureTest, RemovedVersionsReleaseTheirSpace) {
   for (const size_t size : {size_t{1'000}, size_t{100'000}}) {
     SCOPED_TRACE(size);
     const Uuid client = Uuid::Random();
@@ -294,20 +295,20 @@ TEST_F(RocksdbErasureTest, RemovedVersionsGiveTheirSpaceBack) {
 
 // If this fails, replaced snapshots fill the disk for ever.
 TEST_F(RocksdbErasureTest, EverythingCanBeCompacted) {
-  LetOthersWrite(30);
+  WriteToOtherClients(30);
   const Uuid client = MakeClient();
-  LetOthersWrite(30);
+  WriteToOtherClients(30);
   // Its replaced snapshots are the garbage.
   const std::vector<std::string> replaced = {markers_[1], markers_[3], markers_[5], markers_[7],
                                              markers_[9]};
   Compact(*storage_, /*everything=*/true);
   EXPECT_THAT(FilesWith(options_.data_dir, replaced), IsEmpty());
   EXPECT_THAT(Verify(*storage_, client).problems, IsEmpty());
-  ExpectOthersAreWhole();
+  ExpectOtherClientsAreIntact();
 }
 
 // If this fails, a compaction waits for ever for empty logs that RocksDB keeps.
-TEST_F(RocksdbErasureTest, ACompactionEndsAfterStartsWithoutAWrite) {
+TEST_F(RocksdbErasureTest, ACompactionEndsThoughRestartsLeftEmptyLogs) {
   MakeClient();
   for (int i = 0; i < 3; ++i) {
     Open();
@@ -317,10 +318,10 @@ TEST_F(RocksdbErasureTest, ACompactionEndsAfterStartsWithoutAWrite) {
 
 // If this fails, a restart in the middle of an erasure ends it for good.
 // Ctrl-C, or a server that stops.
-TEST_F(RocksdbErasureTest, ACancelledCompactionIsDoneByTheNextOne) {
-  LetOthersWrite(10);
+TEST_F(RocksdbErasureTest, TheNextCompactionCompletesACancelledOne) {
+  WriteToOtherClients(10);
   const Uuid client = MakeClient();
-  LetOthersWrite(10);
+  WriteToOtherClients(10);
   ASSERT_TRUE(Delete(*storage_, client));
   int cancelled = 0;
   // At each report in turn, until the compaction completes.
@@ -336,7 +337,7 @@ TEST_F(RocksdbErasureTest, ACancelledCompactionIsDoneByTheNextOne) {
   }
   EXPECT_GE(cancelled, 3);
   EXPECT_THAT(FilesWith(options_.data_dir, markers_), IsEmpty());
-  ExpectOthersAreWhole();
+  ExpectOtherClientsAreIntact();
 }
 
 }  // namespace

@@ -141,7 +141,7 @@ INSTANTIATE_TEST_SUITE_P(Disks, FullDiskTest,
 
 // If this fails, a full disk looks like another error, or stops reading as well, or an operator
 // must restart the server after making room.
-TEST_P(FullDiskTest, WritesFailReadsGoOnAndThenEverythingGoesOn) {
+TEST_P(FullDiskTest, WritesFailAndReadsWorkUntilThereIsSpace) {
   for (int times = 0; times < 3; ++times) {
     Fill();
     for (int i = 0; i < 3; ++i) {
@@ -166,7 +166,7 @@ TEST_P(FullDiskTest, WritesFailReadsGoOnAndThenEverythingGoesOn) {
 
 // If this fails, a server that was started when the disk was full already (so that RocksDB has
 // nothing in memory to write out) crashes or stays broken.
-TEST_P(FullDiskTest, TheSameForTheFirstWriteAfterAStart) {
+TEST_P(FullDiskTest, TheFirstWriteAfterAStartFailsUntilThereIsSpace) {
   Reopen();
   Fill();
   for (int i = 0; i < 3; ++i) {
@@ -182,7 +182,7 @@ TEST_P(FullDiskTest, TheSameForTheFirstWriteAfterAStart) {
 
 // If this fails, a server that is started on a full disk crashes, or makes things worse. A failed
 // start is as good as failed writes.
-TEST_P(FullDiskTest, AStartLosesNothing) {
+TEST_P(FullDiskTest, AStartOnAFullDiskLosesNothing) {
   storage_.reset();
   for (int times = 0; times < 3; ++times) {
     Fill();
@@ -225,7 +225,7 @@ TEST_P(FullDiskTest, TheFirstWriteToANewLogMayFail) {
 
 // The same when the disk is full again right after it had room: for the log that the reopening
 // begins.
-TEST_P(FullDiskTest, TheFirstWriteAfterRoomWasMadeMayFail) {
+TEST_P(FullDiskTest, TheFirstWriteAfterMakingSpaceMayFail) {
   for (int times = 0; times < 5; ++times) {
     Fill();
     EXPECT_EQ(TryToAppend().code(), absl::StatusCode::kResourceExhausted);
@@ -243,7 +243,7 @@ TEST_P(FullDiskTest, TheFirstWriteAfterRoomWasMadeMayFail) {
 
 // If this fails, a write that was refused for lack of space exists after a restart, and the replica
 // sends it a second time.
-TEST_P(FullDiskTest, WhatWasRefusedIsNotThereAfterARestart) {
+TEST_P(FullDiskTest, RefusedWritesDoNotAppearAfterARestart) {
   Fill();
   EXPECT_EQ(TryToAppend().code(), absl::StatusCode::kResourceExhausted);
   const Uuid new_client = Uuid::Random();
@@ -282,7 +282,7 @@ TEST_P(FullDiskTest, AWholeBatchFailsTogether) {
 }
 
 // If this fails, a failed write is acknowledged, or has another effect than being stored or not.
-TEST_F(RocksdbFaultTest, AFailedWriteIsNeverASuccess) {
+TEST_F(RocksdbFaultTest, AFailedWriteIsNeverAcknowledged) {
   constexpr auto kLog = FaultEnv::Files::kWriteAheadLog;
   const std::vector<std::function<void()>> faults = {
       [this] { faults_.FailAppends(kLog, IOStatus::IOError("broken")); },
@@ -315,8 +315,8 @@ TEST_F(RocksdbFaultTest, AFailedWriteIsNeverASuccess) {
 
 // The disk seems to have room, and has none when the database is reopened. If this fails, a server
 // must be restarted by hand, or treats unreadable data as missing.
-TEST_F(RocksdbFaultTest, ADatabaseThatCannotBeOpenedAgainIsOpenedLater) {
-  for (const bool a_read_comes_first : {true, false}) {
+TEST_F(RocksdbFaultTest, AFailedReopeningIsRepeated) {
+  for (const bool reads_first : {true, false}) {
     faults_.FailAppends(FaultEnv::Files::kDatabase, IOStatus::NoSpace("the disk is full"));
     for (int i = 0; i < 3; ++i) {
       EXPECT_EQ(TryToAppend().code(), absl::StatusCode::kResourceExhausted);
@@ -329,7 +329,7 @@ TEST_F(RocksdbFaultTest, ADatabaseThatCannotBeOpenedAgainIsOpenedLater) {
       EXPECT_EQ(TryToStoreSnapshot().code(), absl::StatusCode::kResourceExhausted);
     }
     faults_.Heal();
-    if (a_read_comes_first) ExpectUnchanged();
+    if (reads_first) ExpectUnchanged();
     AppendOne();
     ExpectUnchanged();
   }
@@ -339,7 +339,7 @@ TEST_F(RocksdbFaultTest, ADatabaseThatCannotBeOpenedAgainIsOpenedLater) {
 
 // RocksDB has no room for a flush on a thread of its own. If this fails, acknowledged data that is
 // only in the log is lost, or a server must be restarted by hand.
-TEST_F(RocksdbFaultTest, WhatCannotBeWrittenOutIsKept) {
+TEST_F(RocksdbFaultTest, DataThatCannotBeFlushedIsKept) {
   for (int times = 0; times < 2; ++times) {
     faults_.FailAppends(FaultEnv::Files::kTables, IOStatus::NoSpace("the disk is full"));
     AppendUntilTheDiskIsFull();
@@ -353,7 +353,7 @@ TEST_F(RocksdbFaultTest, WhatCannotBeWrittenOutIsKept) {
 
 // If this fails, reads are lost or wait for ever while the database is reopened, or it is closed
 // during a read.
-TEST_F(RocksdbFaultTest, ReadersReadWhileItIsOpenedAgain) {
+TEST_F(RocksdbFaultTest, ReadsWorkDuringAReopening) {
   constexpr int kReaders = 3;
   Reopen();  // then there is something to read from files
   std::atomic<bool> stop = false;
@@ -387,7 +387,7 @@ TEST_F(RocksdbFaultTest, ReadersReadWhileItIsOpenedAgain) {
 
 // If this fails, one read that hangs on the disk makes an event loop, and all of its clients, wait
 // for it: a reopening waits for that read, and others must not wait with it on their own thread.
-TEST_F(RocksdbFaultTest, NobodyWaitsWithAReaderForItsDisk) {
+TEST_F(RocksdbFaultTest, AReadThatHangsDelaysNoOtherRequest) {
   const Uuid large = Uuid::Random();
   MustAppend(*storage_, large, kNil, Noise(100'000));
   Reopen();  // then the segment is in a file, and no longer in memory
@@ -416,7 +416,7 @@ TEST_F(RocksdbFaultTest, NobodyWaitsWithAReaderForItsDisk) {
 
 // Data that a disk has lost cannot be recovered. If this fails, the server continues without it
 // silently, or stops even the reading of the rest.
-TEST_F(RocksdbFaultTest, WhatTheDiskLostIsReported) {
+TEST_F(RocksdbFaultTest, LostLogDataIsReported) {
   faults_.FailAppends(FaultEnv::Files::kWriteAheadLog, IOStatus::NoSpace("the disk is full"));
   EXPECT_FALSE(TryToAppend().ok());
   for (const auto& entry :
@@ -437,7 +437,7 @@ TEST_F(RocksdbFaultTest, WhatTheDiskLostIsReported) {
 }
 
 // If this fails, a refused version returns in place of an acknowledged one.
-TEST_F(RocksdbFaultTest, WhatIsAcknowledgedAfterAFullDiskIsKept) {
+TEST_F(RocksdbFaultTest, WritesAcknowledgedAfterAFullDiskAreKept) {
   for (int times = 0; times < 3; ++times) {
     faults_.FailSyncs(FaultEnv::Files::kWriteAheadLog, IOStatus::NoSpace("the disk is full"));
     EXPECT_EQ(TryToAppend().code(), absl::StatusCode::kResourceExhausted);
@@ -450,7 +450,7 @@ TEST_F(RocksdbFaultTest, WhatIsAcknowledgedAfterAFullDiskIsKept) {
 }
 
 // If this fails, a server that is not restarted after an error acknowledges data and then loses it.
-TEST_F(RocksdbFaultTest, WhatIsAcknowledgedAfterAnErrorIsKept) {
+TEST_F(RocksdbFaultTest, WritesAcknowledgedAfterAnErrorAreKept) {
   faults_.FailSyncs(FaultEnv::Files::kWriteAheadLog, IOStatus::IOError("broken"));
   EXPECT_FALSE(TryToAppend().ok());
   faults_.Heal();
@@ -468,7 +468,7 @@ TEST_F(RocksdbFaultTest, WhatIsAcknowledgedAfterAnErrorIsKept) {
 // RocksDB continues with a new manifest even if CURRENT, which names the valid one for the next
 // opening, could not be replaced. If this fails, a disk that was full at such a moment keeps the
 // server from ever starting again: the newer one, or the one that CURRENT names, is missing.
-TEST_F(RocksdbFaultTest, TheManifestThatCurrentNamesIsTheOneThatCounts) {
+TEST_F(RocksdbFaultTest, AFullDiskDoesNotSeparateCurrentFromItsManifest) {
   const std::filesystem::path database = directory_.path() + "/data/rocksdb";
   const auto files_with = [&](absl::string_view part) {
     std::set<std::string> names;

@@ -28,8 +28,8 @@ absl::StatusOr<std::unique_ptr<Storage>> TryOpen(const std::string& data_dir) {
 }
 
 // A directory with table files, blob files and a log, all of which are needed; and its content.
-struct Whole {
-  explicit Whole(const std::string& data_dir) {
+struct CompleteDirectory {
+  explicit CompleteDirectory(const std::string& data_dir) {
     std::unique_ptr<Storage> storage = *TryOpen(data_dir);
     for (int i = 0; i < 12; ++i) {
       version_ids.push_back(
@@ -79,7 +79,7 @@ const std::vector<Damage>& Damages() {
       {"CurrentIsGarbage",
        [](const fs::path& dir, const fs::path&) { SetBytesOf(dir / "rocksdb/CURRENT", "?\n"); },
        "rocksdb/CURRENT is damaged"},
-      {"CurrentNamesNothing",
+      {"CurrentNamesAMissingManifest",
        [](const fs::path& dir, const fs::path&) {
          SetBytesOf(dir / "rocksdb/CURRENT", "MANIFEST-000999\n");
        },
@@ -101,10 +101,10 @@ const std::vector<Damage>& Damages() {
          fs::resize_file(ManifestOf(dir), fs::file_size(ManifestOf(dir)) - 1);
        },
        "bytes"},
-      {"ManifestIsFlippedAtItsBeginning",
+      {"ManifestHasAFlippedByteAtItsBeginning",
        [](const fs::path& dir, const fs::path&) { FlipByteOf(ManifestOf(dir), 20); },
        "is damaged at byte 0"},
-      {"ManifestIsFlippedAtItsEnd",
+      {"ManifestHasAFlippedByteAtItsEnd",
        [](const fs::path& dir, const fs::path&) {
          FlipByteOf(ManifestOf(dir), fs::file_size(ManifestOf(dir)) - 3);
        },
@@ -112,10 +112,10 @@ const std::vector<Damage>& Damages() {
       {"TableIsMissing",
        [](const fs::path& dir, const fs::path&) { fs::remove(DatabaseFileWith(dir, ".sst")); },
        ".sst is missing"},
-      {"TableIsShort",
+      {"TableIsTruncated",
        [](const fs::path& dir, const fs::path&) { Halve(DatabaseFileWith(dir, ".sst")); },
        ".sst has"},
-      {"TableIsFlippedAtItsFirstRecords",
+      {"TableHasAFlippedByteInItsFirstRecords",
        [](const fs::path& dir, const fs::path&) { FlipByteOf(DatabaseFileWith(dir, ".sst"), 10); },
        "the storage's own records cannot be read: Corruption"},
       {"TableIsEmpty",
@@ -124,7 +124,7 @@ const std::vector<Damage>& Damages() {
       {"BlobFileIsMissing",
        [](const fs::path& dir, const fs::path&) { fs::remove(DatabaseFileWith(dir, ".blob")); },
        ".blob is missing"},
-      {"BlobFileIsShort",
+      {"BlobFileIsTruncated",
        [](const fs::path& dir, const fs::path&) { Halve(DatabaseFileWith(dir, ".blob")); },
        ".blob has"},
       {"AllTablesAndBlobsAreMissing",
@@ -168,25 +168,25 @@ const std::vector<Damage>& Damages() {
       {"FormatIsGarbage",
        [](const fs::path& dir, const fs::path&) { SetBytesOf(dir / "FORMAT", "?\n"); },
        "FORMAT file does not read"},
-      {"OnlyFormatIsThere",
+      {"OnlyFormatIsPresent",
        [](const fs::path& dir, const fs::path&) {
          fs::remove_all(dir / "rocksdb");
          fs::remove(dir / "DATABASE");
        },
        "DATABASE is missing"},
-      {"AnotherDatabaseIsThere",
+      {"DatabaseIsOfAnotherDirectory",
        [](const fs::path& dir, const fs::path& other) {
          CopyDirectory(other / "rocksdb", dir / "rocksdb");
        },
        "it belongs to"},
-      {"AnotherDatabasesListIsThere",
+      {"ManifestIsOfAnotherDatabase",
        [](const fs::path& dir, const fs::path& other) {
          fs::remove(ManifestOf(dir));
          fs::copy(ManifestOf(other), dir / "rocksdb", fs::copy_options::overwrite_existing);
          fs::copy(other / "rocksdb/CURRENT", dir / "rocksdb", fs::copy_options::overwrite_existing);
        },
        "it belongs to"},
-      {"AnOldListIsThere",
+      {"ManifestIsOutdated",
        [](const fs::path& dir, const fs::path&) {
          SetBytesOf(dir / "rocksdb/MANIFEST-000001", BytesOf(ManifestOf(dir)));
          SetBytesOf(dir / "rocksdb/CURRENT", "MANIFEST-000001\n");
@@ -199,8 +199,8 @@ const std::vector<Damage>& Damages() {
 class IncompleteDirectoryTest : public testing::TestWithParam<Damage> {
  protected:
   const TemporaryDirectory directory_;
-  const fs::path whole_ = fs::path(directory_.path()) / "whole";
-  const fs::path other_ = fs::path(directory_.path()) / "other";
+  const fs::path complete_dir_ = fs::path(directory_.path()) / "whole";
+  const fs::path other_dir_ = fs::path(directory_.path()) / "other";
   const fs::path data_dir_ = fs::path(directory_.path()) / "data";
 };
 
@@ -209,11 +209,11 @@ INSTANTIATE_TEST_SUITE_P(Damages, IncompleteDirectoryTest, testing::ValuesIn(Dam
                            return info.param.name;
                          });
 
-TEST_P(IncompleteDirectoryTest, IsRefusedAsItIsAndOpensWhenItIsWholeAgain) {
-  const Whole whole(whole_);
-  Whole another(other_);
-  CopyDirectory(whole_, data_dir_);
-  GetParam().make(data_dir_, other_);
+TEST_P(IncompleteDirectoryTest, IsRefusedUnchangedUntilItIsComplete) {
+  const CompleteDirectory complete(complete_dir_);
+  CompleteDirectory another(other_dir_);
+  CopyDirectory(complete_dir_, data_dir_);
+  GetParam().make(data_dir_, other_dir_);
   const std::map<std::string, std::string> before = EverythingIn(data_dir_);
   for (int i = 0; i < 2; ++i) {
     const absl::Status refusal = TryOpen(data_dir_).status();
@@ -221,17 +221,17 @@ TEST_P(IncompleteDirectoryTest, IsRefusedAsItIsAndOpensWhenItIsWholeAgain) {
     EXPECT_THAT(refusal.message(), HasSubstr(data_dir_.string()));
     EXPECT_EQ(EverythingIn(data_dir_), before) << "it was changed";
   }
-  CopyDirectory(whole_, data_dir_);
+  CopyDirectory(complete_dir_, data_dir_);
   const auto storage = TryOpen(data_dir_);
   ASSERT_TRUE(storage.ok()) << storage.status();
-  EXPECT_EQ(VersionIdsOf(ReadChain(**storage, kClient, kNil)), whole.version_ids);
+  EXPECT_EQ(VersionIdsOf(ReadChain(**storage, kClient, kNil)), complete.version_ids);
 }
 
 // An older release would make a database where its own is missing. If this fails, the upgrade does.
-TEST(IncompleteOldDirectoryTest, IsRefusedAndTheUpgradeKeepsWhatIsThere) {
+TEST(IncompleteOldDirectoryTest, IsRefusedUnchangedByTheUpgrade) {
   const TemporaryDirectory directory;
   const std::string data_dir = directory.path() + "/data";
-  const Whole whole(data_dir);
+  const CompleteDirectory complete(data_dir);
   SetBytesOf(data_dir + "/FORMAT", "tcsync storage format 2\n");
   fs::remove(data_dir + "/DATABASE");
   fs::rename(data_dir + "/rocksdb", directory.path() + "/away");
@@ -242,14 +242,14 @@ TEST(IncompleteOldDirectoryTest, IsRefusedAndTheUpgradeKeepsWhatIsThere) {
   for (int i = 0; i < 2; ++i) {
     const auto storage = TryOpen(data_dir);
     ASSERT_TRUE(storage.ok()) << storage.status();
-    EXPECT_EQ(VersionIdsOf(ReadChain(**storage, kClient, kNil)), whole.version_ids);
+    EXPECT_EQ(VersionIdsOf(ReadChain(**storage, kClient, kNil)), complete.version_ids);
     EXPECT_EQ(BytesOf(data_dir + "/FORMAT"), "tcsync storage format 4\n");
     EXPECT_TRUE(fs::exists(data_dir + "/DATABASE"));
   }
 }
 
 // If this fails, a server with an interrupted first start never starts.
-TEST(FirstStartTest, IsCompletedWhereverItWasCutShort) {
+TEST(FirstStartTest, IsCompletedAfterAnInterruptionAtAnyPoint) {
   const TemporaryDirectory directory;
   const fs::path fresh = fs::path(directory.path()) / "fresh";
   ASSERT_TRUE(TryOpen(fresh).ok());
@@ -290,10 +290,10 @@ TEST(FirstStartTest, IsCompletedWhereverItWasCutShort) {
 }
 
 // If this fails, data in a directory that looks like an interrupted first start is deleted.
-TEST(FirstStartTest, NothingThatHasDataIsTakenForNew) {
+TEST(FirstStartTest, ADirectoryWithDataIsNeverTreatedAsNew) {
   const TemporaryDirectory directory;
   const fs::path data_dir = fs::path(directory.path()) / "data";
-  const Whole whole(data_dir);
+  const CompleteDirectory complete(data_dir);
   SetBytesOf(data_dir / "CREATING", "");
   fs::remove(data_dir / "DATABASE");
   fs::remove(data_dir / "rocksdb/CURRENT");

@@ -55,25 +55,25 @@ TEST_F(RocksdbProbeTest, WritesAndSyncs) {
   EXPECT_GT(faults_.log_syncs(), before);
 }
 
-TEST_F(RocksdbProbeTest, AFullDiskIsTold) {
+TEST_F(RocksdbProbeTest, AFullDiskIsReported) {
   faults_.FailAppends(FaultEnv::Files::kWriteAheadLog, IOStatus::NoSpace("the disk is full"));
   const absl::Status status = Probe();
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
   EXPECT_THAT(status.message(), HasSubstr("the disk is full"));
 }
 
-TEST_F(RocksdbProbeTest, AReadOnlyDiskIsTold) {
+TEST_F(RocksdbProbeTest, AReadOnlyDiskIsReported) {
   faults_.FailAppends(FaultEnv::Files::kAll, IOStatus::IOError("Read-only file system"));
   EXPECT_THAT(Probe().message(), HasSubstr("Read-only file system"));
 }
 
-TEST_F(RocksdbProbeTest, ASyncThatFailsIsTold) {
+TEST_F(RocksdbProbeTest, AFailedSyncIsReported) {
   faults_.FailSyncs(FaultEnv::Files::kWriteAheadLog, IOStatus::IOError("a bad sector"));
   EXPECT_THAT(Probe().message(), HasSubstr("a bad sector"));
 }
 
 // If this fails, a disk that cannot be read counts as healthy as long as it can be written.
-TEST_F(RocksdbProbeTest, AReadThatFailsIsTold) {
+TEST_F(RocksdbProbeTest, AFailedReadIsReported) {
   // Every random place is between these two, and behind it is a block that has not been read:
   // opening reads the first one.
   for (const char* client_id :
@@ -92,7 +92,7 @@ TEST_F(RocksdbProbeTest, AReadThatFailsIsTold) {
 }
 
 // If this fails, a stuck committer is not noticed, because the probe bypassed it.
-TEST_F(RocksdbProbeTest, AStuckDiskHoldsTheAnswer) {
+TEST_F(RocksdbProbeTest, WaitsForAStuckDisk) {
   faults_.HoldLogAppends();
   ProbeWaiter probe;
   storage_->Probe(probe.Callback());
@@ -103,7 +103,7 @@ TEST_F(RocksdbProbeTest, AStuckDiskHoldsTheAnswer) {
 }
 
 // If this fails, simultaneous probes look like damage to each other.
-TEST_F(RocksdbProbeTest, ManyAtATimeAreFine) {
+TEST_F(RocksdbProbeTest, ManyProbesAtOnceSucceed) {
   std::vector<ProbeWaiter> probes(50);
   for (ProbeWaiter& probe : probes) storage_->Probe(probe.Callback());
   for (ProbeWaiter& probe : probes) EXPECT_EQ(probe.Wait(), absl::OkStatus());

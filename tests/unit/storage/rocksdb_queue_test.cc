@@ -51,7 +51,7 @@ class RocksdbQueueTest : public testing::Test {
 };
 
 // If this fails, every write waits for a sync of its own, and the server is as slow as the disk.
-TEST_F(RocksdbQueueTest, AppendsThatWaitShareOneSync) {
+TEST_F(RocksdbQueueTest, WaitingAppendsShareOneSync) {
   constexpr size_t kAppends = 64;
   HoldCommitter();
   const int syncs_before = faults_.log_syncs();
@@ -71,7 +71,7 @@ TEST_F(RocksdbQueueTest, AppendsThatWaitShareOneSync) {
 }
 
 // If this fails, appends to one client that wait together are not decided one after the other.
-TEST_F(RocksdbQueueTest, OneBatchDecidesInOrder) {
+TEST_F(RocksdbQueueTest, AppendsOfOneBatchAreDecidedInOrder) {
   const Uuid client = Uuid::Random();
   const Uuid first = MustAppend(*storage_, client, kNil).version_id;
   HoldCommitter();
@@ -92,9 +92,9 @@ TEST_F(RocksdbQueueTest, OneBatchDecidesInOrder) {
   ASSERT_TRUE(winner.ok() && std::holds_alternative<Appended>(*winner));
   const Uuid second = std::get<Appended>(*winner).version_id;
   for (size_t i = 1; i < waiters.size(); ++i) {
-    const auto loser = waiters[i].Wait();
-    ASSERT_TRUE(loser.ok()) << loser.status();
-    EXPECT_EQ(ConflictOf(*loser), second);
+    const auto conflict = waiters[i].Wait();
+    ASSERT_TRUE(conflict.ok()) << conflict.status();
+    EXPECT_EQ(ConflictOf(*conflict), second);
   }
   EXPECT_EQ(snapshot.Wait().value_or(StoreSnapshotOutcome::kNoSuchClient),
             StoreSnapshotOutcome::kStored);
@@ -107,7 +107,7 @@ TEST_F(RocksdbQueueTest, OneBatchDecidesInOrder) {
 }
 
 // If this fails, replicas learn of an unsafe version, and continue from it.
-TEST_F(RocksdbQueueTest, NothingIsSeenBeforeItIsDurable) {
+TEST_F(RocksdbQueueTest, AVersionIsNotReadBeforeItIsDurable) {
   const Uuid client = Uuid::Random();
   const Uuid first = MustAppend(*storage_, client, kNil).version_id;
   faults_.HoldLogAppends();
@@ -159,7 +159,7 @@ TEST_F(RocksdbQueueTest, AFullQueueIsUnavailable) {
 
 // If this fails, a stalled disk keeps every client waiting until its time limit, or is
 // not used when it works again.
-TEST_F(RocksdbQueueTest, WhileTheDiskStandsStillNewWritesAreUnavailable) {
+TEST_F(RocksdbQueueTest, NewWritesAreUnavailableWhileTheDiskIsStuck) {
   Open(uint64_t{48} << 20, std::chrono::milliseconds(1));
   EXPECT_FALSE(storage_->RefusesWrites());
   HoldCommitter();
@@ -187,7 +187,7 @@ TEST_F(RocksdbQueueTest, WhileTheDiskStandsStillNewWritesAreUnavailable) {
 }
 
 // If this fails, a body that the engine admits can never be stored, however empty the queue is.
-TEST_F(RocksdbQueueTest, AWriteLargerThanTheQueueGetsItsTurnAlone) {
+TEST_F(RocksdbQueueTest, AWriteLargerThanTheQueueIsAcceptedAlone) {
   Open(/*queue_bytes_max=*/1000);
   const Uuid client = Uuid::Random();
   Uuid latest = kNil;
@@ -197,7 +197,7 @@ TEST_F(RocksdbQueueTest, AWriteLargerThanTheQueueGetsItsTurnAlone) {
 }
 
 // If this fails, a stop loses writes, or leaves requests without an answer.
-TEST_F(RocksdbQueueTest, TheDestructorCompletesWhatWaits) {
+TEST_F(RocksdbQueueTest, TheDestructorCompletesWaitingWrites) {
   constexpr size_t kAppends = 10;
   HoldCommitter();
   std::vector<Uuid> clients(kAppends);

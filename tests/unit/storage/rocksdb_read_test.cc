@@ -23,7 +23,7 @@ using SnapshotWaiter = Waiter<absl::StatusOr<std::optional<Snapshot>>>;
 using StoreSnapshotWaiter = Waiter<absl::StatusOr<StoreSnapshotOutcome>>;
 
 constexpr int kReaderThreads = 2;
-constexpr std::chrono::hours kLong{1};
+constexpr std::chrono::hours kLongWait{1};
 constexpr size_t kSmallBytes = 8'000;    // more than a block, so that no two clients share one
 constexpr size_t kLargeBytes = 100'000;  // in a blob file
 
@@ -58,7 +58,7 @@ class RocksdbReadTest : public testing::Test {
     storage_.reset();
   }
 
-  void Open(std::chrono::milliseconds disk_wait_max = kLong) {
+  void Open(std::chrono::milliseconds disk_wait_max = kLongWait) {
     storage_.reset();
     auto storage = OpenRocksdbStorage({.data_dir = directory_.path() + "/data",
                                        .reader_threads = kReaderThreads,
@@ -87,7 +87,7 @@ class RocksdbReadTest : public testing::Test {
 };
 
 // If this fails, the calling thread, which serves thousands of others, waits for the disk.
-TEST_F(RocksdbReadTest, WhoAsksNeverTouchesAFile) {
+TEST_F(RocksdbReadTest, TheCallingThreadNeverReadsAFile) {
   // This test's own thread opens the storage, which reads; an event loop does not.
   std::thread loop([&] {
     for (const Known& client : clients_) {
@@ -110,7 +110,7 @@ TEST_F(RocksdbReadTest, WhoAsksNeverTouchesAFile) {
 }
 
 // If this fails, reads from memory pay for a change of threads, or wait for the disk.
-TEST_F(RocksdbReadTest, WhatIsInMemoryIsAnsweredAtOnceWhileTheDiskStandsStill) {
+TEST_F(RocksdbReadTest, CachedDataIsReadAtOnceWhileTheDiskIsStuck) {
   const Known& warm = clients_[0];
   EXPECT_EQ(ReadChain(*storage_, warm.client_id, kNil).size(), warm.version_ids.size());
   HoldReaders();
@@ -132,7 +132,7 @@ TEST_F(RocksdbReadTest, WhatIsInMemoryIsAnsweredAtOnceWhileTheDiskStandsStill) {
 }
 
 // If this fails, one client whose data are not in memory holds up the writes of all others.
-TEST_F(RocksdbReadTest, WritesOfOthersGoOnWhileTheDiskDoesNotRead) {
+TEST_F(RocksdbReadTest, WritesOfOtherClientsSucceedWhileReadsAreStuck) {
   const Known& warm = clients_[0];
   const Known& cold = clients_[1];
   EXPECT_EQ(NoChildOf(GetChild(*storage_, warm.client_id, warm.version_ids.back())),
@@ -169,7 +169,7 @@ TEST_F(RocksdbReadTest, WritesOfOthersGoOnWhileTheDiskDoesNotRead) {
 
 // If this fails, a stranger can make the server read from its disk, again and again, by asking for
 // clients that do not exist.
-TEST_F(RocksdbReadTest, StrangersAreAnsweredFromFilters) {
+TEST_F(RocksdbReadTest, UnknownClientsAreAnsweredFromFilters) {
   GetChild(*storage_, Uuid::Random(), kNil);  // reads the filters
   const int before = faults_.reads();
   constexpr int kStrangers = 10'000;
@@ -181,7 +181,7 @@ TEST_F(RocksdbReadTest, StrangersAreAnsweredFromFilters) {
 }
 
 // If this fails, a head that was read before a write counts as the latest after it.
-TEST_F(RocksdbReadTest, AppendsDuringAReadOfTheSameClientAreSeenAfterwards) {
+TEST_F(RocksdbReadTest, AppendsDuringAReadAreVisibleAfterwards) {
   for (Known& client : clients_) {
     faults_.HoldReads();
     std::vector<AppendWaiter> appends(2);
@@ -210,7 +210,7 @@ TEST_F(RocksdbReadTest, AppendsDuringAReadOfTheSameClientAreSeenAfterwards) {
 // If this fails, a disk that cannot read is reported as a missing client, or affects data in
 // memory, or cannot be read when it works again. (Writes may be refused until the next start:
 // RocksDB stops them when a compaction fails to read.)
-TEST_F(RocksdbReadTest, AFailedReadIsAnErrorAndIsOverWhenTheDiskReadsAgain) {
+TEST_F(RocksdbReadTest, AFailedReadIsAnErrorUntilTheDiskRecovers) {
   const Known& warm = clients_[0];
   const Known& cold = clients_[1];
   const Uuid latest = warm.version_ids.back();
@@ -231,7 +231,7 @@ TEST_F(RocksdbReadTest, AFailedReadIsAnErrorAndIsOverWhenTheDiskReadsAgain) {
 
 // If this fails, a stalled disk gathers requests until their clients give up, or accepted
 // ones are lost.
-TEST_F(RocksdbReadTest, ReadsThatWouldWaitTooLongAreUnavailable) {
+TEST_F(RocksdbReadTest, ReadsAreUnavailableWhileTheOldestWaitsTooLong) {
   Open(std::chrono::milliseconds(1));
   const Known& cold = clients_[0];
   HoldReaders();
@@ -265,7 +265,7 @@ TEST_F(RocksdbReadTest, ReadsThatWouldWaitTooLongAreUnavailable) {
 }
 
 // If this fails, a stop leaves requests without an answer, or frees objects that they use.
-TEST_F(RocksdbReadTest, TheDestructorCompletesWhatWaits) {
+TEST_F(RocksdbReadTest, TheDestructorCompletesWaitingReads) {
   HoldReaders();
   const Known& cold = clients_[0];
   ChildWaiter child;

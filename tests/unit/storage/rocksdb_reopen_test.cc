@@ -109,7 +109,7 @@ TEST_F(RocksdbReopenTest, EverythingIsKept) {
 
 // If this fails, a client that was away is taken for a new one, or its chain is written over: every
 // head is read from the database, from memtables, files and blob files.
-TEST_F(RocksdbReopenTest, HeadsAreFoundAgainWithoutACache) {
+TEST_F(RocksdbReopenTest, HeadsAreReadFromTheDatabaseWithoutACache) {
   options_.head_cache_bytes = 1;
   options_.memtable_bytes = 64 * 1024;
   options_.block_cache_bytes = 64 * 1024;
@@ -125,7 +125,7 @@ TEST_F(RocksdbReopenTest, HeadsAreFoundAgainWithoutACache) {
 
 // If this fails, a chain ends at a multiple of ten, or its latest version is lost among the keys of
 // its neighbours.
-TEST_F(RocksdbReopenTest, TheLatestOfALongChainIsFoundAgain) {
+TEST_F(RocksdbReopenTest, TheLatestVersionOfALongChainIsFoundAgain) {
   options_.head_cache_bytes = 1;
   Open();
   const Uuid client = *Uuid::Parse("11111111-1111-4111-8111-111111111111");
@@ -144,7 +144,7 @@ TEST_F(RocksdbReopenTest, TheLatestOfALongChainIsFoundAgain) {
 
 // If this fails, compaction rewrites large sealed values again and again, or all small ones get
 // files of their own.
-TEST_F(RocksdbReopenTest, OnlyLargeValuesGoToBlobFiles) {
+TEST_F(RocksdbReopenTest, OnlyLargeValuesAreStoredInBlobFiles) {
   const auto blob_files = [this] {
     int count = 0;
     for (const auto& entry : std::filesystem::directory_iterator(options_.data_dir + "/rocksdb")) {

@@ -20,7 +20,7 @@ constexpr uint64_t kLiveBytes = kClients * kSnapshotBytes;
 // Half of the clients store one snapshot, each at another time, and keep it; the others replace
 // theirs in every round. So every blob file has live values among much garbage. If this fails, the
 // disk fills up with replaced snapshots.
-TEST(RocksdbSpaceTest, ReplacedSnapshotsGiveTheirSpaceBack) {
+TEST(RocksdbSpaceTest, ReplacedSnapshotsReleaseTheirSpace) {
   constexpr int kRoundsMin = 60;
   constexpr int kRoundsMax = 300;  // by then 750 MB were written
   const TemporaryDirectory directory;

@@ -83,11 +83,11 @@ class TornLogTest : public testing::TestWithParam<size_t> {
 // Within a log block, over the border between two of them (32 KiB), and over several.
 INSTANTIATE_TEST_SUITE_P(Segments, TornLogTest, testing::Values(100, 15'000, 40'000, 100'000));
 
-TEST_P(TornLogTest, WhatWasWrittenIsThere) {
+TEST_P(TornLogTest, CompleteRecordsAreRead) {
   EXPECT_EQ(ChainAfterLossOfPower(last_record_end_).size(), kVersions);
 }
 
-TEST_P(TornLogTest, ARecordThatIsNotWholeIsLeftOut) {
+TEST_P(TornLogTest, AnIncompleteRecordIsIgnored) {
   const size_t size = last_record_end_ - last_record_begin_;
   for (const size_t bytes : {size_t{0}, size_t{1}, size_t{7}, size / 3, size / 2, size - 1}) {
     EXPECT_EQ(ChainAfterLossOfPower(last_record_begin_ + bytes).size(), kVersions - 1)
@@ -96,7 +96,7 @@ TEST_P(TornLogTest, ARecordThatIsNotWholeIsLeftOut) {
 }
 
 // If this fails, each sync writes the file's length as well, and takes a third longer.
-TEST_P(TornLogTest, TheLogDoesNotGrow) {
+TEST_P(TornLogTest, SyncsDoNotChangeTheLogsLength) {
 #ifndef __linux__
   GTEST_SKIP() << "only Linux can set space aside that counts as the file's length";
 #endif

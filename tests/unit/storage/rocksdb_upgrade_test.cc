@@ -94,7 +94,7 @@ class RocksdbUpgradeTest : public testing::Test {
   std::unique_ptr<Storage> storage_;
 };
 
-TEST_F(RocksdbUpgradeTest, EverythingIsReadAndGoesOn) {
+TEST_F(RocksdbUpgradeTest, OldHistoriesCanBeReadAndContinued) {
   for (int round = 0; round < 2; ++round) {
     Open();
     EXPECT_EQ(ReadFormat(), "tcsync storage format 4\n");
@@ -154,7 +154,7 @@ TEST_F(RocksdbUpgradeTest, ClientsAndTheirBytesAreCounted) {
 
 // An interrupted upgrade, between its two steps, after which the earlier release was started once
 // more and created a client.
-TEST_F(RocksdbUpgradeTest, AnUpgradeThatWasCutShortIsRepeated) {
+TEST_F(RocksdbUpgradeTest, AnInterruptedUpgradeIsRepeated) {
   Open();
   storage_.reset();
   WriteFormat(2);

@@ -68,7 +68,7 @@ class RocksdbUploadTest : public testing::Test {
 };
 
 // If this fails, interrupted uploads fill the disk.
-TEST_F(RocksdbUploadTest, WhatIsNotStoredLeavesNothing) {
+TEST_F(RocksdbUploadTest, UnfinishedUploadsLeaveNothing) {
   Open();
   const Uuid parent = MustAppend(*storage_, kClient, kNil).version_id;
   AppendRequest late = UploadedAppendFor(*storage_, kClient, parent, Noise(300'000), 100'000);
@@ -85,7 +85,7 @@ TEST_F(RocksdbUploadTest, WhatIsNotStoredLeavesNothing) {
 }
 
 // If this fails, the register of uploads grows with each one that is stored.
-TEST_F(RocksdbUploadTest, WhatIsStoredIsInTheRegisterNoMore) {
+TEST_F(RocksdbUploadTest, AStoredUploadIsRemovedFromTheRegister) {
   Open();
   EXPECT_TRUE(
       TryAppend(*storage_, UploadedAppendFor(*storage_, kClient, kNil, Noise(300'000), 100'000))
@@ -95,7 +95,7 @@ TEST_F(RocksdbUploadTest, WhatIsStoredIsInTheRegisterNoMore) {
 
 // If this fails, a server that is killed during uploads keeps their bytes for ever, or loses a
 // large version that it acknowledged.
-TEST_F(RocksdbUploadTest, AKilledProcessLeavesWhatItAcknowledgedAndNothingElse) {
+TEST_F(RocksdbUploadTest, AKillLeavesOnlyAcknowledgedUploads) {
   constexpr int kAcknowledgedAtLeast = 8;
   std::vector<Uuid> acknowledged;
   for (int kills = 1; kills <= 2; ++kills) {
@@ -131,7 +131,7 @@ TEST_F(RocksdbUploadTest, AKilledProcessLeavesWhatItAcknowledgedAndNothingElse) 
 
 // If this fails, a full disk during an upload is reported as another fault, or leaves pieces that
 // cannot be removed.
-TEST_F(RocksdbUploadTest, AFullDiskEndsUploadsAndGoesOnAfterwards) {
+TEST_F(RocksdbUploadTest, AFullDiskFailsUploadsUntilThereIsSpace) {
   Open();
   const Uuid parent = MustAppend(*storage_, kClient, kNil).version_id;
   auto before = UploadedAppendFor(*storage_, kClient, parent, Noise(300'000), 100'000);
@@ -155,7 +155,7 @@ TEST_F(RocksdbUploadTest, AFullDiskEndsUploadsAndGoesOnAfterwards) {
 
 // If this fails, a replica gets a part of a segment for the whole, or an operator reads that a
 // damaged history is whole.
-TEST_F(RocksdbUploadTest, AMissingPieceIsDataLossAndIsNamed) {
+TEST_F(RocksdbUploadTest, AMissingPieceIsReportedAsDataLoss) {
   Open();
   const auto appended =
       TryAppend(*storage_, UploadedAppendFor(*storage_, kClient, kNil, Noise(300'000), 100'000));
@@ -187,7 +187,7 @@ TEST_F(RocksdbUploadTest, AMissingPieceIsDataLossAndIsNamed) {
 }
 
 // If this fails, orphaned pieces stay where no operator learns of them.
-TEST_F(RocksdbUploadTest, PiecesOfNobodyAreAProblem) {
+TEST_F(RocksdbUploadTest, OrphanedPiecesAreReported) {
   Open();
   MustAppend(*storage_, kClient, kNil);
   ASSERT_TRUE(OpenDatabase()

@@ -129,7 +129,7 @@ class RocksdbVerifyTest : public testing::Test {
 };
 
 // If this fails, an operator restores a backup over undamaged data.
-TEST_F(RocksdbVerifyTest, AnUndamagedOneIsWhole) {
+TEST_F(RocksdbVerifyTest, AnUndamagedDatabaseHasNoProblems) {
   EXPECT_THAT(Problems(), IsEmpty());
   const ChainReport report = Verify(*storage_, kClient);
   EXPECT_EQ(report.versions, 5u);
@@ -149,7 +149,7 @@ TEST_F(RocksdbVerifyTest, MissingFirstVersionsAreFound) {
   EXPECT_THAT(Problems(), Contains("version 1 is missing"));
 }
 
-TEST_F(RocksdbVerifyTest, AVersionThatShouldBeRemovedIsFound) {
+TEST_F(RocksdbVerifyTest, AVersionBelowTheFirstNumberIsFound) {
   ChangeRecord([](ClientRecord& record) { record.first_number = 2; });
   EXPECT_THAT(Problems(), Contains("version 1 is kept, though 2 should be the first"));
 }
@@ -166,25 +166,25 @@ TEST_F(RocksdbVerifyTest, AChainThatForksIsFound) {
                              HasSubstr(kForeignParent.ToString()), HasSubstr(ids_[1].ToString()))));
 }
 
-TEST_F(RocksdbVerifyTest, ACutSegmentIsFound) {
+TEST_F(RocksdbVerifyTest, ATruncatedSegmentIsFound) {
   const std::string value = Get(VersionKey(kClient, 3));
   Put(VersionKey(kClient, 3), value.substr(10));
   EXPECT_THAT(Problems(),
               ElementsAre("the segment of " + Named(3) + " has 190 bytes, but 200 were counted"));
 }
 
-TEST_F(RocksdbVerifyTest, ACutLargeSegmentIsFound) {
+TEST_F(RocksdbVerifyTest, ATruncatedLargeSegmentIsFound) {
   Put(SegmentKey(kClient, 2), Noise(299'999));
   EXPECT_THAT(Problems(), ElementsAre("the segment of " + Named(2) +
                                       " has 299999 bytes, but 300000 were counted"));
 }
 
-TEST_F(RocksdbVerifyTest, BytesThatDoNotAddUpAreFound) {
+TEST_F(RocksdbVerifyTest, AWrongSumOfHistoryBytesIsFound) {
   ChangeTrailer(5, [](VersionTrailer& trailer) { trailer.history_bytes -= 100; });
   EXPECT_THAT(Problems(), ElementsAre(AllOf(HasSubstr(Named(5)), HasSubstr("fewer than"))));
 }
 
-TEST_F(RocksdbVerifyTest, RemovedBytesThatDoNotAddUpAreFound) {
+TEST_F(RocksdbVerifyTest, AWrongSumOfRemovedBytesIsFound) {
   ChangeRecord([](ClientRecord& record) { record.removed_history_bytes = 7; });
   EXPECT_THAT(Problems(), ElementsAre(HasSubstr("the segment of " + Named(1))));
 }
@@ -197,7 +197,7 @@ TEST_F(RocksdbVerifyTest, AMissingLargeSegmentIsFound) {
                                       "the segment of " + Named(4) + " is missing"));
 }
 
-TEST_F(RocksdbVerifyTest, ASegmentOfNoVersionIsFound) {
+TEST_F(RocksdbVerifyTest, ASegmentWithoutAVersionIsFound) {
   for (const uint64_t number : {3, 9}) {
     Put(SegmentKey(kClient, number), "an orphan");
     EXPECT_THAT(Problems(), Contains(absl::StrCat("there is a segment of number ", number,
@@ -205,7 +205,7 @@ TEST_F(RocksdbVerifyTest, ASegmentOfNoVersionIsFound) {
   }
 }
 
-TEST_F(RocksdbVerifyTest, AnIndexThatDoesNotLeadIsFound) {
+TEST_F(RocksdbVerifyTest, AWrongIndexEntryIsFound) {
   Put(ParentKey(kClient, kForeignParent), EncodeNumber(2));
   EXPECT_THAT(Problems(), ElementsAre("the index leads from parent " + kForeignParent.ToString() +
                                       " to version 2 instead of 1"));
@@ -217,7 +217,7 @@ TEST_F(RocksdbVerifyTest, AnIndexThatDoesNotLeadIsFound) {
                                       kForeignParent.ToString() + " to version 1"));
 }
 
-TEST_F(RocksdbVerifyTest, AnIndexEntryTooManyIsFound) {
+TEST_F(RocksdbVerifyTest, ASurplusIndexEntryIsFound) {
   const Uuid nobody = Uuid::Random();
   Put(ParentKey(kClient, nobody), EncodeNumber(3));
   EXPECT_THAT(Problems(), ElementsAre("the index leads from parent " + nobody.ToString() +
@@ -231,13 +231,13 @@ TEST_F(RocksdbVerifyTest, ASnapshotWithoutBytesIsFound) {
   EXPECT_TRUE(Verify(*storage_, kClient).new_replica_cannot_start);
 }
 
-TEST_F(RocksdbVerifyTest, ACutSnapshotIsFound) {
+TEST_F(RocksdbVerifyTest, ATruncatedSnapshotIsFound) {
   Put(SnapshotKey(kClient), Noise(59'999));
   EXPECT_THAT(Problems(), ElementsAre("the snapshot of " + Named(3) +
                                       " has 59999 bytes, but 60000 were counted"));
 }
 
-TEST_F(RocksdbVerifyTest, ASnapshotOfNoVersionIsFound) {
+TEST_F(RocksdbVerifyTest, ASnapshotWithoutAVersionIsFound) {
   ChangeRecord([](ClientRecord& record) { record.snapshot->version_id = Uuid::Random(); });
   EXPECT_THAT(Problems(), Contains(HasSubstr("is of no version that is kept")));
   EXPECT_TRUE(Verify(*storage_, kClient).new_replica_cannot_start);
@@ -245,14 +245,14 @@ TEST_F(RocksdbVerifyTest, ASnapshotOfNoVersionIsFound) {
   EXPECT_THAT(Problems(), Contains(HasSubstr("the client record has no snapshot")));
 }
 
-TEST_F(RocksdbVerifyTest, APositionOfNoVersionIsFound) {
+TEST_F(RocksdbVerifyTest, APositionWithoutAVersionIsFound) {
   Put(PositionKey(kClient, 19'675), EncodeNumber(6));
   EXPECT_THAT(Problems(), ElementsAre(AllOf(HasSubstr("day 19675"), HasSubstr("version 6"))));
   Put(PositionKey(kClient, 19'675), "malformed");
   EXPECT_THAT(Problems(), ElementsAre(AllOf(HasSubstr("day 19675"), HasSubstr("malformed"))));
 }
 
-TEST_F(RocksdbVerifyTest, MalformedReplicasAheadAreFound) {
+TEST_F(RocksdbVerifyTest, AMalformedRecordOfReplicasAheadIsFound) {
   Put(ReplicasAheadKey(kClient), "malformed");
   EXPECT_THAT(Problems(), ElementsAre("the record of replicas ahead is malformed"));
 }
@@ -357,35 +357,35 @@ TEST_F(RocksdbVerifyTest, FlippedBitsInTableFilesAreFound) {
 
 // If this fails, a person sees no progress, or a server that should stop reads all of its disk
 // first.
-TEST_F(RocksdbVerifyTest, ComparingFilesTellsItsProgressAndCanBeStopped) {
+TEST_F(RocksdbVerifyTest, ComparingFilesReportsItsProgressAndCanBeStopped) {
   Uuid parent = ids_.back();
   for (int i = 0; i < 5; ++i) {
     parent = MustAppend(*storage_, kClient, parent, Noise(3'000'000)).version_id;
   }
   Open();
-  std::vector<uint64_t> told;
+  std::vector<uint64_t> progress;
   uint64_t total = 0;
   const auto compare = [&](size_t calls_max) {
-    told.clear();
+    progress.clear();
     return storage_->administration().VerifyFiles([&](uint64_t done, uint64_t all) {
-      told.push_back(done);
+      progress.push_back(done);
       total = all;
-      return told.size() < calls_max;
+      return progress.size() < calls_max;
     });
   };
   EXPECT_EQ(compare(1'000'000), absl::OkStatus());
-  EXPECT_GE(told.size(), 15u);
-  EXPECT_TRUE(std::is_sorted(told.begin(), told.end()));
+  EXPECT_GE(progress.size(), 15u);
+  EXPECT_TRUE(std::is_sorted(progress.begin(), progress.end()));
   EXPECT_GT(total, 15'000'000u);
-  EXPECT_EQ(told.back(), total);
+  EXPECT_EQ(progress.back(), total);
 
   EXPECT_EQ(compare(3).code(), absl::StatusCode::kCancelled);
-  EXPECT_EQ(told.size(), 3u);
+  EXPECT_EQ(progress.size(), 3u);
   EXPECT_EQ(VerifyFiles(*storage_), absl::OkStatus());
 }
 
 // If this fails, files of a release without checksums of whole files are not checked.
-TEST_F(RocksdbVerifyTest, FilesWithoutChecksumsAreRead) {
+TEST_F(RocksdbVerifyTest, FilesWithoutChecksumsAreCheckedByReading) {
   {
     rocksdb::Options options;  // keeps no checksums of files
     options.enable_blob_files = true;
@@ -419,7 +419,7 @@ TEST_F(RocksdbVerifyTest, AMissingBlobFileIsFound) {
 }
 
 // If this fails, the time of listing clients grows with their history.
-TEST_F(RocksdbVerifyTest, ListingPassesOverVersions) {
+TEST_F(RocksdbVerifyTest, ListingClientsDoesNotReadTheirVersions) {
   Uuid parent = ids_.back();
   for (int i = 0; i < 500; ++i) {
     parent = MustAppend(*storage_, kClient, parent, "small").version_id;
@@ -432,7 +432,7 @@ TEST_F(RocksdbVerifyTest, ListingPassesOverVersions) {
 }
 
 // If this fails, an operator plans with wrong figures, or sees none of a disk that fills.
-TEST_F(RocksdbVerifyTest, StatsTellOfFilesAndDisk) {
+TEST_F(RocksdbVerifyTest, StatsDescribeFilesAndDisk) {
   const auto stats = storage_->administration().ReadStats();
   ASSERT_TRUE(stats.ok()) << stats.status();
   EXPECT_EQ(stats->clients, 2u);

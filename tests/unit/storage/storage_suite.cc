@@ -21,7 +21,7 @@ Backend RocksdbWith(const std::string& name, rocksdb_storage::RocksdbStorageOpti
           }};
 }
 
-rocksdb_storage::RocksdbStorageOptions TinyCaches() {
+rocksdb_storage::RocksdbStorageOptions SmallCaches() {
   rocksdb_storage::RocksdbStorageOptions options;
   options.memtable_bytes = 64 * 1024;  // flushes and compactions happen during the tests
   options.block_cache_bytes = 64 * 1024;
@@ -29,16 +29,16 @@ rocksdb_storage::RocksdbStorageOptions TinyCaches() {
   return options;
 }
 
-rocksdb_storage::RocksdbStorageOptions FewHeads() {
-  rocksdb_storage::RocksdbStorageOptions options = TinyCaches();
+rocksdb_storage::RocksdbStorageOptions SmallHeadCache() {
+  rocksdb_storage::RocksdbStorageOptions options = SmallCaches();
   options.head_cache_bytes = 64 * 450;  // room for about one head in each of the cache's 64 stripes
   return options;
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, StorageSuite,
                          testing::Values(Backend{"Memory", OpenMemory}, RocksdbWith("Rocksdb", {}),
-                                         RocksdbWith("RocksdbTinyCaches", TinyCaches()),
-                                         RocksdbWith("RocksdbFewHeads", FewHeads())),
+                                         RocksdbWith("RocksdbSmallCaches", SmallCaches()),
+                                         RocksdbWith("RocksdbSmallHeadCache", SmallHeadCache())),
                          [](const testing::TestParamInfo<Backend>& info) {
                            return info.param.name;
                          });

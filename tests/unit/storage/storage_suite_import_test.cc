@@ -61,7 +61,7 @@ TEST_P(StorageSuite, AnImportKeepsVersionIds) {
 
 // If this fails, an ID from another server counts as the place that its first bits name: replicas
 // get another replica's child, or the answer that they are up to date.
-TEST_P(StorageSuite, ImportedIdsThatHintAtNumbersLeadToTheirOwnPlaces) {
+TEST_P(StorageSuite, ImportedIdsWithMisleadingNumbersAreFound) {
   const Uuid client = Uuid::Random();
   // In turn: the hint of its own number, of the previous one, of the next one, and of the first.
   std::vector<StoredVersion> versions = ForeignChain(kNil, 40);
@@ -94,7 +94,7 @@ TEST_P(StorageSuite, ImportedIdsThatHintAtNumbersLeadToTheirOwnPlaces) {
 }
 
 // If this fails, an interrupted import cannot be repeated, or doubles the present data.
-TEST_P(StorageSuite, WhatIsHereAlreadyIsPassedOver) {
+TEST_P(StorageSuite, AnImportSkipsPresentVersions) {
   const Uuid client = Uuid::Random();
   const std::vector<StoredVersion> versions = ForeignChain(Uuid::Random(), 30);
   EXPECT_EQ(MustImport(storage(), client, Part(versions, 0, 10)).versions_added, 10u);
@@ -116,7 +116,7 @@ TEST_P(StorageSuite, WhatIsHereAlreadyIsPassedOver) {
 }
 
 // If this fails, two histories are mixed, or a part that does not fit is stored in part.
-TEST_P(StorageSuite, APartThatDoesNotContinueTheChainChangesNothing) {
+TEST_P(StorageSuite, AnImportThatDoesNotContinueTheChainChangesNothing) {
   const Uuid client = Uuid::Random();
   std::vector<StoredVersion> versions = ForeignChain(kNil, 10);
   MustImport(storage(), client, Part(versions, 0, 5));
@@ -149,7 +149,7 @@ TEST_P(StorageSuite, APartThatDoesNotContinueTheChainChangesNothing) {
 }
 
 // If this fails, a damaged export makes a chain with a cycle, which every replica follows for ever.
-TEST_P(StorageSuite, AHistoryThatGoesRoundInACircleIsRefused) {
+TEST_P(StorageSuite, AnImportWithACycleIsRefused) {
   std::vector<StoredVersion> versions = ForeignChain(Uuid::Random(), 6);
   const Uuid first_parent = versions[0].version.parent_version_id;
   for (const Uuid& repeated :
@@ -264,7 +264,7 @@ std::vector<std::pair<int64_t, uint64_t>> PositionsOf(Storage& storage, const Uu
 
 // If this fails, retention on a client's new server strands computers that were seen on the old
 // one.
-TEST_P(StorageSuite, AnImportBringsWhereReplicasAre) {
+TEST_P(StorageSuite, AnImportBringsThePositionsOfReplicas) {
   constexpr int64_t kDay = 86'400;
   constexpr int64_t kNow = 20'000 * kDay + 17;
   const std::vector<StoredVersion> versions = ForeignChain(Uuid::Random(), 6);
@@ -344,12 +344,12 @@ TEST_P(StorageSuite, AnImportWithoutVersionsCreatesNoClient) {
 }
 
 // If this fails, a client that has already appended here cannot get the rest of its history's end.
-TEST_P(StorageSuite, AnImportContinuesAChainThatBeganHere) {
+TEST_P(StorageSuite, AnImportCanContinueALocalChain) {
   const Uuid client = Uuid::Random();
-  const std::vector<Uuid> here = AppendChain(storage(), client, kNil, 3);
-  const std::vector<StoredVersion> versions = ForeignChain(here.back(), 4);
+  const std::vector<Uuid> local = AppendChain(storage(), client, kNil, 3);
+  const std::vector<StoredVersion> versions = ForeignChain(local.back(), 4);
   EXPECT_EQ(MustImport(storage(), client, versions).versions_added, 4u);
-  std::vector<Uuid> all = here;
+  std::vector<Uuid> all = local;
   for (const Uuid& version_id : VersionIdsOf(versions)) all.push_back(version_id);
   EXPECT_EQ(VersionIdsOf(ReadChain(storage(), client, kNil)), all);
 }

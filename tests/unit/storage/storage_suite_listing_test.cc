@@ -53,10 +53,10 @@ TEST_P(StorageSuite, EveryClientIsListedOnceInTheOrderOfIds) {
     }
     EXPECT_EQ(listed, clients) << "in pages of " << limit;
   }
-  const auto after_nobody =
+  const auto after_the_last =
       storage().administration().ListClients(Uuid::FromBytes(std::string(16, '\x7f').data()), 1);
-  ASSERT_TRUE(after_nobody.ok()) << after_nobody.status();
-  for (const ClientSummary& client : *after_nobody) {
+  ASSERT_TRUE(after_the_last.ok()) << after_the_last.status();
+  for (const ClientSummary& client : *after_the_last) {
     EXPECT_GT(client.client_id.AsStringView(), std::string(16, '\x7f'));
   }
 }
@@ -107,7 +107,7 @@ TEST_P(StorageSuite, AClientIsSummarized) {
 }
 
 // If this fails, an operator does not learn whose replicas are ahead.
-TEST_P(StorageSuite, ReplicasAheadAreTold) {
+TEST_P(StorageSuite, TheSummaryNamesReplicasAhead) {
   const Uuid client = Uuid::Random();
   MustAppend(storage(), client, kNil);
   const Uuid lost = base::RandomUuidWithNumber(17);
@@ -122,7 +122,7 @@ TEST_P(StorageSuite, ReplicasAheadAreTold) {
 }
 
 // If this fails, an export loses versions or has them twice.
-TEST_P(StorageSuite, VersionsAreReadInPages) {
+TEST_P(StorageSuite, VersionRecordsAreReadInPages) {
   const Uuid client = Uuid::Random();
   MustAppend(storage(), Uuid::Random(), kNil);
   EXPECT_THAT(ReadVersions(storage(), client, 0, kAnyBytes), IsEmpty());
@@ -178,7 +178,7 @@ TEST_P(StorageSuite, PositionsAreReadByDay) {
 }
 
 // If this fails, an operator looks for damage that does not exist.
-TEST_P(StorageSuite, AChainThatIsWholeHasNoProblems) {
+TEST_P(StorageSuite, AnUndamagedChainHasNoProblems) {
   EXPECT_EQ(storage().administration().VerifyChain(Uuid::Random()).status().code(),
             absl::StatusCode::kNotFound);
   // The nil client, whose keys begin like storage's own; and one that began at another server.
@@ -243,7 +243,7 @@ TEST_P(StorageSuite, AnImportedChainHasNoProblems) {
 
 // If this fails, an operator does not learn that a history can be continued, but that no new
 // computer can start from it.
-TEST_P(StorageSuite, AHistoryThatANewComputerCannotStartFromIsTold) {
+TEST_P(StorageSuite, AHistoryWithoutItsBeginningOrASnapshotIsReported) {
   const Uuid client = Uuid::Random();
   const Uuid first = MustAppend(storage(), client, Uuid::Random()).version_id;
   ChainReport report = Verify(storage(), client);
@@ -258,7 +258,7 @@ TEST_P(StorageSuite, AHistoryThatANewComputerCannotStartFromIsTold) {
 }
 
 // If this fails, the check reports damage after an operator accepted a diverged replica.
-TEST_P(StorageSuite, AHistoryThatWasCarriedOnIsWhole) {
+TEST_P(StorageSuite, AnAcceptedReplicasHistoryHasNoProblems) {
   const Uuid client = Uuid::Random();
   AppendChain(storage(), client, kNil, 3);
   ASSERT_TRUE(storage().administration().AcceptDiverged(client, true).ok());
@@ -288,7 +288,7 @@ TEST_P(StorageSuite, StatsCountClientsAndQueue) {
 }
 
 // If this fails, a health check reports a working server as broken.
-TEST_P(StorageSuite, AProbeFindsThatStorageWorks) {
+TEST_P(StorageSuite, AProbeOfWorkingStorageSucceeds) {
   for (int i = 0; i < 3; ++i) {
     Waiter<absl::Status> probe;
     storage().Probe(probe.Callback());

@@ -28,7 +28,7 @@ uint64_t SumOverClients(Storage& storage) {
   return bytes;
 }
 
-TEST_P(StorageSuite, LiveBytesFollowEveryChange) {
+TEST_P(StorageSuite, EveryChangeUpdatesLiveBytes) {
   EXPECT_EQ(LiveBytes(storage()), 0u);
   const Uuid client = Uuid::Random();
   Uuid latest = MustAppend(storage(), client, kNil, Noise(1'000)).version_id;
@@ -67,9 +67,9 @@ TEST_P(StorageSuite, LiveBytesFollowEveryChange) {
 // If this fails, unfinished uploads fill a disk and count as nothing.
 TEST_P(StorageSuite, UploadsCountTowardsLiveBytes) {
   const Uuid client = Uuid::Random();
-  std::unique_ptr<Upload> given_up =
+  std::unique_ptr<Upload> abandoned =
       MustBeginUpload(storage(), UploadRequestFor(Uuid::Random(), kNil));
-  AddAll(*given_up, Noise(300'000), base::kPieceBytesMax);
+  AddAll(*abandoned, Noise(300'000), base::kPieceBytesMax);
   EXPECT_EQ(LiveBytes(storage()), 300'000u);
   AppendRequest append =
       UploadedAppendFor(storage(), client, kNil, Noise(400'000), base::kPieceBytesMax);
@@ -78,7 +78,7 @@ TEST_P(StorageSuite, UploadsCountTowardsLiveBytes) {
   ASSERT_TRUE(outcome.ok() && std::holds_alternative<Appended>(*outcome));
   const Uuid first = std::get<Appended>(*outcome).version_id;
   EXPECT_EQ(LiveBytes(storage()), 700'000 + base::kVersionRecordBytes + base::kClientRecordBytes);
-  given_up.reset();
+  abandoned.reset();
   // Its remains are removed soon.
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (LiveBytes(storage()) != SumOverClients(storage())) {

@@ -54,7 +54,7 @@ TEST_P(StorageSuite, TheOldestPositionOfADayIsKept) {
 
 // If this fails, anyone can keep a client's history from being removed, or an unused client from
 // being found, by asking with an invalid ID.
-TEST_P(StorageSuite, WhatIsNoVersionIsNoPosition) {
+TEST_P(StorageSuite, UnknownVersionsAreNotPositions) {
   const Uuid client = Uuid::Random();
   const std::vector<Uuid> version_ids = AppendChain(storage(), client, kNil, 4);
   const Uuid other_client = Uuid::Random();
@@ -70,7 +70,7 @@ TEST_P(StorageSuite, WhatIsNoVersionIsNoPosition) {
 
 // If this fails, the operator does not learn of the replicas that are ahead, or requests with
 // random IDs fill the memory and the disk.
-TEST_P(StorageSuite, AFewReplicasAheadAreKept) {
+TEST_P(StorageSuite, ReplicasAheadAreKeptUpToALimit) {
   const Uuid client = Uuid::Random();
   MustAppend(storage(), client, kNil);
   std::vector<Uuid> ahead;

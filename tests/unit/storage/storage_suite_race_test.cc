@@ -132,7 +132,7 @@ TEST_P(StorageSuite, RacingReplicasKeepTheChainUnbroken) {
 }
 
 // If this fails, clients that sync at the same time disturb each other.
-TEST_P(StorageSuite, ThreadsOnManyClients) {
+TEST_P(StorageSuite, ThreadsAppendToManyClients) {
   constexpr int kClientsPerThread = 20;
   constexpr int kVersions = 4;
   std::vector<std::vector<Uuid>> clients(kThreads);
@@ -163,7 +163,7 @@ TEST_P(StorageSuite, ThreadsOnManyClients) {
 
 // If this fails, a replica that pulls while another one pushes gets 410, and gives up for ever,
 // or 404, and misses an acknowledged version.
-TEST_P(StorageSuite, ReadersSeeWhatWasAcknowledged) {
+TEST_P(StorageSuite, ReadersSeeAcknowledgedVersions) {
   constexpr size_t kVersions = 300;
   const Uuid client = Uuid::Random();
   std::mutex mutex;
@@ -208,7 +208,7 @@ TEST_P(StorageSuite, ReadersSeeWhatWasAcknowledged) {
 }
 
 // If this fails, a new computer gets the version ID of one snapshot and the bytes of another.
-TEST_P(StorageSuite, ReadersSeeWholeSnapshots) {
+TEST_P(StorageSuite, ReadersSeeCompleteSnapshots) {
   constexpr int kSnapshots = 60;
   const Uuid client = Uuid::Random();
   Uuid latest = MustAppend(storage(), client, kNil).version_id;

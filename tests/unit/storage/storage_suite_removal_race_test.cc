@@ -55,7 +55,7 @@ TEST_P(StorageSuite, OfClientsThatRaceForOneInviteExactlyOneIsCreated) {
 
 // If this fails, a client that is deleted while it syncs keeps a part of its history, or its next
 // history is broken.
-TEST_P(StorageSuite, DeletionsAndAppendsOfOneClientComeOneAfterTheOther) {
+TEST_P(StorageSuite, DeletionsAndAppendsOfOneClientAreSerialized) {
   constexpr int kDeletions = 60;
   const Uuid client = Uuid::Random();
   std::atomic<bool> done{false};
@@ -95,7 +95,7 @@ TEST_P(StorageSuite, DeletionsAndAppendsOfOneClientComeOneAfterTheOther) {
 
 // If this fails, a replica gets 410 and gives up for ever, although its version existed until
 // its deletion: it saw the old head and the new records.
-TEST_P(StorageSuite, ReadersOfAClientThatIsDeletedSeeItWholeOrNotAtAll) {
+TEST_P(StorageSuite, ReadersSeeADeletedClientCompletelyOrNotAtAll) {
   constexpr int kRounds = 80;
   const Uuid client = Uuid::Random();
   const std::vector<StoredVersion> versions = ForeignChain(kNil, 12);

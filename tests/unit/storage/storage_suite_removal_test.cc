@@ -42,7 +42,7 @@ std::vector<Uuid> MakeRichClient(Storage& storage, const Uuid& client, const Uui
 
 // If this fails, a person gets the confirmation of an erasure that did not happen, or another
 // user's data is erased as well.
-TEST_P(StorageSuite, ADeletedClientIsGoneAndItsNeighboursAreNot) {
+TEST_P(StorageSuite, DeletingAClientKeepsItsNeighbours) {
   const Uuid before = *Uuid::Parse("11111111-1111-4111-8111-111111111110");
   const Uuid client = *Uuid::Parse("11111111-1111-4111-8111-111111111111");
   const Uuid after = *Uuid::Parse("11111111-1111-4111-8111-111111111112");
@@ -70,7 +70,7 @@ TEST_P(StorageSuite, ADeletedClientIsGoneAndItsNeighboursAreNot) {
 }
 
 // If this fails, a client that begins again finds parts of its old history in the new one.
-TEST_P(StorageSuite, ADeletedClientBeginsAgainWithNothing) {
+TEST_P(StorageSuite, ADeletedClientCanBeginAgain) {
   const Uuid client = Uuid::Random();
   const Uuid foreign = Uuid::Random();
   const std::vector<Uuid> old_ids = MakeRichClient(storage(), client, foreign);
@@ -135,7 +135,7 @@ TEST_P(StorageSuite, VersionsBelowANumberAreRemoved) {
 
 // If this fails, a new computer cannot start: the snapshot's version or the whole chain is gone, or
 // a version that it would need between the two.
-TEST_P(StorageSuite, TheSnapshotsVersionAndTheLatestStay) {
+TEST_P(StorageSuite, TheSnapshotsVersionAndTheLatestAreNotRemoved) {
   const Uuid client = Uuid::Random();
   const std::vector<Uuid> version_ids = AppendChain(storage(), client, kNil, 6);
   StorageAdministration& administration = storage().administration();
@@ -215,7 +215,7 @@ TEST_P(StorageSuite, AReplicaAtAnUnknownVersionIsAcceptedOnce) {
 }
 
 // If this fails, a number is used twice, and a version ID leads to another version than its child.
-TEST_P(StorageSuite, NumbersGoOnWhenADivergedReplicaIsAccepted) {
+TEST_P(StorageSuite, NumbersContinueAfterADivergedReplicaIsAccepted) {
   const Uuid client = Uuid::Random();
   AppendChain(storage(), client, kNil, 5);
   ASSERT_TRUE(AcceptDiverged(storage(), client));
@@ -300,7 +300,7 @@ TEST_P(StorageSuite, AReplicaThatIsBehindIsNotAccepted) {
 
 // If this fails, an accepted replica is refused because of the history that it replaces, or exceeds
 // the limit.
-TEST_P(StorageSuite, AnAcceptedReplicaIsLimitedByWhatIsLeft) {
+TEST_P(StorageSuite, AnAcceptedReplicaIsLimitedByTheRemainingBytes) {
   const Uuid client = Uuid::Random();
   const Uuid first = MustAppend(storage(), client, kNil, Noise(1'000)).version_id;
   ASSERT_TRUE(AcceptDiverged(storage(), client));

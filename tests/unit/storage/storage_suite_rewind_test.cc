@@ -47,7 +47,7 @@ std::vector<VersionSummary> List(Storage& storage, const Uuid& client, uint64_t 
 }
 
 // If this fails, a rewind removes too much or too little, or leaves a history that is not whole.
-TEST_P(StorageSuite, TheEndGoesAndTheRestGoesOn) {
+TEST_P(StorageSuite, ARewindRemovesTheEndAndTheRestCanBeContinued) {
   const Uuid foreign = Uuid::Random();
   for (const auto& [client, first_parent] :
        {std::pair(kNil, kNil), std::pair(Uuid::Random(), foreign)}) {
@@ -93,7 +93,7 @@ TEST_P(StorageSuite, TheEndGoesAndTheRestGoesOn) {
 }
 
 // If this fails, a snapshot that new computers need is lost, or a bad one cannot be removed.
-TEST_P(StorageSuite, AnOlderSnapshotStaysUnlessItIsToGo) {
+TEST_P(StorageSuite, ARewindRemovesAnOlderSnapshotOnlyOnRequest) {
   const Uuid client = Uuid::Random();
   const std::vector<Uuid> ids = AppendChain(storage(), client, kNil, 4);
   ASSERT_EQ(StoreSnapshot(storage(), client, ids[1]), StoreSnapshotOutcome::kStored);
@@ -108,7 +108,7 @@ TEST_P(StorageSuite, AnOlderSnapshotStaysUnlessItIsToGo) {
 }
 
 // If this fails, a version that was not exported is removed, or a history is rewound to nowhere.
-TEST_P(StorageSuite, WhatTheCallerHasNotSeenStays) {
+TEST_P(StorageSuite, ARewindDoesNotRemoveVersionsThatTheCallerHasNotSeen) {
   const Uuid client = Uuid::Random();
   const std::vector<Uuid> ids = AppendChain(storage(), client, Uuid::Random(), 3);
   const RewindRequest request = RequestTo(storage(), client, ids[0]);
@@ -129,7 +129,7 @@ TEST_P(StorageSuite, WhatTheCallerHasNotSeenStays) {
 }
 
 // If this fails, a client that was used yesterday looks idle, or its positions have no version.
-TEST_P(StorageSuite, ReplicasThatWereBehindThePointAreAtIt) {
+TEST_P(StorageSuite, ARewindMovesPositionsBackToItsVersion) {
   const Uuid client = Uuid::Random();
   const std::vector<Uuid> ids = AppendChain(storage(), client, kNil, 2);
   storage().NoteReplicaSeen(client, ids[0], kNow - kDay);

@@ -12,7 +12,7 @@ namespace tcsync {
 namespace {
 
 // If this fails, a new computer starts from nothing, or from the wrong state.
-TEST_P(StorageSuite, ASnapshotComesBack) {
+TEST_P(StorageSuite, ASnapshotIsReturned) {
   const Uuid client = Uuid::Random();
   Uuid latest = MustAppend(storage(), client, kNil).version_id;
   EXPECT_FALSE(SnapshotOf(storage(), client).has_value());
@@ -29,7 +29,7 @@ TEST_P(StorageSuite, ASnapshotComesBack) {
 }
 
 // If this fails, a snapshot of a version that is too old is kept, or a useful one is dropped.
-TEST_P(StorageSuite, SnapshotsOfTheLatestFiveVersionsOnly) {
+TEST_P(StorageSuite, OnlyTheLatestFiveVersionsMayHaveASnapshot) {
   for (int from_end = 0; from_end < 8; ++from_end) {
     const Uuid client = Uuid::Random();
     const std::vector<Uuid> version_ids = AppendChain(storage(), client, kNil, 8);
@@ -40,7 +40,7 @@ TEST_P(StorageSuite, SnapshotsOfTheLatestFiveVersionsOnly) {
 }
 
 // If this fails, the number of recent versions is not the one that was asked for.
-TEST_P(StorageSuite, TheNumberOfRecentVersionsIsTheCallers) {
+TEST_P(StorageSuite, TheCallerSetsTheNumberOfRecentVersions) {
   for (const uint64_t recent_versions_max : {0u, 1u, 2u, 8u, 9u, 1000u}) {
     const Uuid client = Uuid::Random();
     const std::vector<Uuid> version_ids = AppendChain(storage(), client, kNil, 8);
@@ -74,7 +74,7 @@ TEST_P(StorageSuite, OnlyANewerSnapshotReplacesTheOldOne) {
 
 // If this fails, a snapshot is kept that belongs to no version, so that no replica can continue
 // from it.
-TEST_P(StorageSuite, SnapshotsOfNoVersionAreNotWanted) {
+TEST_P(StorageSuite, SnapshotsOfUnknownVersionsAreNotWanted) {
   const Uuid client = Uuid::Random();
   const Uuid other_client = Uuid::Random();
   const Uuid foreign = Uuid::Random();
@@ -116,7 +116,7 @@ TEST_P(StorageSuite, AppendReportsTheSnapshotAndTheVersionsSince) {
 }
 
 // If this fails, a snapshot disturbs the chain: versions vanish, or another parent is accepted.
-TEST_P(StorageSuite, ASnapshotLeavesTheChainAlone) {
+TEST_P(StorageSuite, ASnapshotDoesNotChangeTheChain) {
   const Uuid client = Uuid::Random();
   const std::vector<Uuid> version_ids = AppendChain(storage(), client, kNil, 5);
   ASSERT_EQ(StoreSnapshot(storage(), client, version_ids[4], Noise(100'000)),
@@ -127,7 +127,7 @@ TEST_P(StorageSuite, ASnapshotLeavesTheChainAlone) {
 }
 
 // If this fails, one user starts from another user's snapshot.
-TEST_P(StorageSuite, SnapshotsOfClientsStayApart) {
+TEST_P(StorageSuite, ClientsHaveSeparateSnapshots) {
   const Uuid one = *Uuid::Parse("11111111-1111-4111-8111-111111111110");
   const Uuid two = *Uuid::Parse("11111111-1111-4111-8111-111111111111");
   const Uuid version_of_one = MustAppend(storage(), one, kNil).version_id;

@@ -54,7 +54,7 @@ std::shared_ptr<PieceSource> SourceOf(Storage& storage, const Uuid& client, cons
 
 // If this fails, a replica gets other bytes than another one uploaded, or the history does not
 // continue after them.
-TEST_P(StorageSuite, EveryUploadedByteComesBack) {
+TEST_P(StorageSuite, EveryUploadedByteIsReturned) {
   struct Size {
     size_t bytes;
     size_t piece_bytes;
@@ -96,7 +96,7 @@ TEST_P(StorageSuite, EveryUploadedByteComesBack) {
 }
 
 // If this fails, an export that resumes in the middle of a segment gets another part of it.
-TEST_P(StorageSuite, PiecesAreReadFromAnyOne) {
+TEST_P(StorageSuite, AReadCanBeginAtAnyPiece) {
   const std::string segment = Noise(5 * base::kPieceBytesMax + 7);
   MustAppendUploaded(storage(), kClient, kNil, segment);
   const std::shared_ptr<PieceSource> source = SourceOf(storage(), kClient, kNil);
@@ -112,7 +112,7 @@ TEST_P(StorageSuite, PiecesAreReadFromAnyOne) {
 }
 
 // If this fails, a new computer starts from other bytes than a snapshot had, or old ones remain.
-TEST_P(StorageSuite, ASnapshotIsReplacedWhicheverWayItCame) {
+TEST_P(StorageSuite, UploadedAndWholeSnapshotsReplaceEachOther) {
   const std::vector<Uuid> ids = AppendChain(storage(), kClient, kNil, 5);
   uint64_t history_bytes = Find(storage(), kClient).history_bytes;
   for (size_t i = 0; i < ids.size(); ++i) {
@@ -134,7 +134,7 @@ TEST_P(StorageSuite, ASnapshotIsReplacedWhicheverWayItCame) {
 }
 
 // If this fails, 100 MiB are received that cannot be stored.
-TEST_P(StorageSuite, AnUploadIsRefusedAtItsBeginning) {
+TEST_P(StorageSuite, AnUploadMayBeRefusedAtItsBeginning) {
   const std::vector<Uuid> ids = AppendChain(storage(), kClient, kNil, 2);
   auto outcome = TryBeginUpload(storage(), UploadRequestFor(kClient, ids[0]));
   ASSERT_TRUE(outcome.ok()) << outcome.status();
@@ -144,9 +144,9 @@ TEST_P(StorageSuite, AnUploadIsRefusedAtItsBeginning) {
   UploadRequest unknown = UploadRequestFor(Uuid::Random(), kNil);
   std::get<UploadRequest::ForAppend>(unknown.purpose).create_client = false;
   EXPECT_TRUE(std::holds_alternative<NoSuchClient>(*TryBeginUpload(storage(), unknown)));
-  UploadRequest uninvited = UploadRequestFor(Uuid::Random(), kNil);
-  std::get<UploadRequest::ForAppend>(uninvited.purpose).invite = TokenDigest{1};
-  EXPECT_TRUE(std::holds_alternative<NoSuchClient>(*TryBeginUpload(storage(), uninvited)));
+  UploadRequest without_invite = UploadRequestFor(Uuid::Random(), kNil);
+  std::get<UploadRequest::ForAppend>(without_invite.purpose).invite = TokenDigest{1};
+  EXPECT_TRUE(std::holds_alternative<NoSuchClient>(*TryBeginUpload(storage(), without_invite)));
   EXPECT_TRUE(std::holds_alternative<NoSuchClient>(
       *TryBeginUpload(storage(), SnapshotUploadRequestFor(Uuid::Random(), ids[1]))));
 
@@ -154,9 +154,9 @@ TEST_P(StorageSuite, AnUploadIsRefusedAtItsBeginning) {
   large.limits.bytes_max = 1'000'000;
   large.announced_bytes = 999'999;
   EXPECT_TRUE(std::holds_alternative<OverLimit>(*TryBeginUpload(storage(), large)));
-  UploadRequest many = UploadRequestFor(kClient, ids[1]);
-  many.limits.versions_max = 2;
-  EXPECT_TRUE(std::holds_alternative<OverLimit>(*TryBeginUpload(storage(), many)));
+  UploadRequest over_versions_max = UploadRequestFor(kClient, ids[1]);
+  over_versions_max.limits.versions_max = 2;
+  EXPECT_TRUE(std::holds_alternative<OverLimit>(*TryBeginUpload(storage(), over_versions_max)));
 
   ASSERT_EQ(StoreSnapshot(storage(), kClient, ids[1]), StoreSnapshotOutcome::kStored);
   for (const Uuid& version : {ids[0], ids[1], Uuid::Random(), kNil}) {
@@ -166,7 +166,7 @@ TEST_P(StorageSuite, AnUploadIsRefusedAtItsBeginning) {
 }
 
 // If this fails, a client with a limit fills the disk with uploads.
-TEST_P(StorageSuite, ALimitHoldsDuringAnUpload) {
+TEST_P(StorageSuite, AnUploadOverTheLimitIsRefused) {
   const Uuid parent = MustAppend(storage(), kClient, kNil, Noise(50'000)).version_id;
   UploadRequest request = UploadRequestFor(kClient, parent);
   request.limits.bytes_max = 150'000;
@@ -177,7 +177,7 @@ TEST_P(StorageSuite, ALimitHoldsDuringAnUpload) {
 }
 
 // If this fails, one client's unfinished uploads fill the disk.
-TEST_P(StorageSuite, AClientHasABoundedNumberOfUploads) {
+TEST_P(StorageSuite, UploadsOfAClientAreLimited) {
   std::vector<std::unique_ptr<Upload>> uploads;
   for (size_t i = 0; i < base::kUploadsPerClientMax; ++i) {
     uploads.push_back(MustBeginUpload(storage(), UploadRequestFor(kClient, kNil)));
@@ -196,7 +196,7 @@ TEST_P(StorageSuite, AClientHasABoundedNumberOfUploads) {
 }
 
 // If this fails, interrupted uploads are shown as clients, or as damage.
-TEST_P(StorageSuite, AnUploadIsNobodysUntilItIsStored) {
+TEST_P(StorageSuite, AnUnfinishedUploadBelongsToNoClient) {
   const Uuid stranger = *Uuid::Parse("c11e4700-0000-4000-8000-000000000009");
   MustAppend(storage(), kClient, kNil);
   const std::unique_ptr<Upload> of_client = MustBeginUpload(
@@ -217,7 +217,7 @@ TEST_P(StorageSuite, AnUploadIsNobodysUntilItIsStored) {
 
 // If this fails, two computers that upload at once both get the acknowledgement of the next
 // version.
-TEST_P(StorageSuite, OfTwoUploadsOneIsStored) {
+TEST_P(StorageSuite, OnlyOneOfTwoConcurrentUploadsIsStored) {
   AppendRequest first = UploadedAppendFor(storage(), kClient, kNil, Noise(300'000, 1), 100'000);
   const Uuid parent = MustAppend(storage(), kClient, kNil).version_id;
   EXPECT_EQ(ConflictOf(*TryAppend(storage(), std::move(first))), parent);
@@ -248,7 +248,7 @@ TEST_P(StorageSuite, DeletingAClientEndsItsUploads) {
 
 // If this fails, a reader gets foreign bytes, or waits for ever, when its data is removed during
 // the read.
-TEST_P(StorageSuite, WhatIsRemovedWhileItIsReadEndsWithAnError) {
+TEST_P(StorageSuite, AReadOfRemovedDataEndsWithAnError) {
   const std::string segment = Noise(4 * base::kPieceBytesMax);
   Uuid parent = MustAppendUploaded(storage(), kClient, kNil, segment).version_id;
   parent = MustAppendUploaded(storage(), kClient, parent, segment).version_id;
@@ -305,7 +305,7 @@ TEST_P(StorageSuite, ARewindRemovesPieces) {
 }
 
 // If this fails, a history with large versions cannot move to another server.
-TEST_P(StorageSuite, UploadsAreImported) {
+TEST_P(StorageSuite, UploadsCanBeImported) {
   std::vector<StoredVersion> versions = ForeignChain(kNil, 3);
   UploadRequest request{.client_id = kClient, .purpose = UploadRequest::ForImport()};
   const std::string segment = Noise(400'000);

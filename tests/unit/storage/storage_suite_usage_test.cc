@@ -31,7 +31,7 @@ StoreSnapshotOutcome StoreWithin(Storage& storage, uint64_t bytes_max, const Uui
 }
 
 // If this fails, new clients are counted wrong, and the limit on them does not hold.
-TEST_P(StorageSuite, AppendTellsWhetherItCreatedTheClient) {
+TEST_P(StorageSuite, AnAppendReportsWhetherItCreatedTheClient) {
   const Uuid client = Uuid::Random();
   const Appended first = MustAppend(storage(), client, kNil);
   EXPECT_TRUE(first.created_client);
@@ -105,7 +105,7 @@ TEST_P(StorageSuite, AFirstVersionOverTheLimitCreatesNothing) {
 }
 
 // If this fails, removed data still counts against a client's limit, and it can never write again.
-TEST_P(StorageSuite, WhatWasRemovedDoesNotCount) {
+TEST_P(StorageSuite, RemovedDataDoesNotCountAgainstTheLimit) {
   const Uuid client = Uuid::Random();
   Uuid latest = kNil;
   for (int i = 0; i < 5; ++i) {
@@ -146,7 +146,7 @@ bool IsRefused(const AppendOutcome& outcome) {
 }
 
 // If this fails, an invite admits more people than it was made for, or none.
-TEST_P(StorageSuite, AnInviteCreatesAsManyClientsAsItSays) {
+TEST_P(StorageSuite, AnInviteCreatesNoMoreClientsThanItsUses) {
   Change(storage(), InviteFor('a', 2));
   const Uuid client = Uuid::Random();
   const AppendOutcome created = AppendWithInvite(storage(), client, kNil, 'a');
@@ -244,7 +244,7 @@ TEST_P(StorageSuite, AccessRecordsAreKeptReplacedAndRemoved) {
 }
 
 // If this fails, an operator who changes an invite gives its uses back without meaning to.
-TEST_P(StorageSuite, AChangedInviteKeepsTheUsesThatWereCounted) {
+TEST_P(StorageSuite, AChangedInviteKeepsItsCountedUses) {
   Change(storage(), InviteFor('a', 1));
   EXPECT_FALSE(IsRefused(AppendWithInvite(storage(), Uuid::Random(), kNil, 'a')));
   Change(storage(), InviteFor('a', 1));
@@ -256,7 +256,7 @@ TEST_P(StorageSuite, AChangedInviteKeepsTheUsesThatWereCounted) {
 
 // If this fails, a user of the nil client ID is protected from deletion, or the deletion removes
 // the operator's records.
-TEST_P(StorageSuite, AClientWithTheNilIdIsApartFromTheStoragesOwnRecords) {
+TEST_P(StorageSuite, AClientWithTheNilIdSharesNoRecordsWithTheStorage) {
   Change(storage(), Ban{Uuid::Random(), "why", 1});
   Change(storage(), InviteFor('a', 1));
   const auto key = storage().administration().PseudonymKey();

@@ -51,7 +51,7 @@ TEST_P(StorageSuite, ChildrenAreFoundFromEveryPositionOfALongChain) {
 
 // If this fails, a replica from another server cannot continue, or gets another child. Parents made
 // by another tcsync carry a number, which here leads nowhere or astray.
-TEST_P(StorageSuite, AForeignFirstParentIsFoundWhateverItsNumber) {
+TEST_P(StorageSuite, AForeignFirstParentIsFoundDespiteAMisleadingNumber) {
   for (const uint64_t number : {uint64_t{0}, uint64_t{1}, uint64_t{2}, uint64_t{29}, uint64_t{30},
                                 uint64_t{31}, uint64_t{57}, base::kVersionNumberMax}) {
     const Uuid client = Uuid::Random();
@@ -101,7 +101,7 @@ TEST_P(StorageSuite, UnknownClientsAreCreatedOnlyByAppendingAndOnlyWhenAllowed) 
 }
 
 // If this fails, two users whose chains begin at the same version see each other's tasks.
-TEST_P(StorageSuite, ClientsWithTheSameFirstParentStayApart) {
+TEST_P(StorageSuite, ClientsWithTheSameFirstParentHaveSeparateChains) {
   const Uuid foreign = Uuid::Random();
   for (const Uuid& parent : {kNil, foreign}) {
     // Neighbours in the order of keys, and both ends of it.
@@ -135,7 +135,7 @@ TEST_P(StorageSuite, ClientsWithTheSameFirstParentStayApart) {
 
 // If this fails, a segment of some size is returned changed, or not at all: sizes around every
 // threshold of the forms of storage.
-TEST_P(StorageSuite, SegmentsOfEverySizeComeBack) {
+TEST_P(StorageSuite, SegmentsOfEverySizeAreReturned) {
   const Uuid client = Uuid::Random();
   Uuid latest = kNil;
   std::vector<std::string> segments;
@@ -161,7 +161,7 @@ TEST_P(StorageSuite, SegmentsOfEverySizeComeBack) {
 }
 
 // If this fails, the largest body that the default budget takes cannot be stored.
-TEST_P(StorageSuite, ASegmentOf33MiBComesBack) {
+TEST_P(StorageSuite, ASegmentOf33MiBIsReturned) {
   const Uuid client = Uuid::Random();
   const std::string large = Noise(size_t{33} << 20);
   const Uuid first = MustAppend(storage(), client, kNil, large).version_id;

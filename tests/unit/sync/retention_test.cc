@@ -77,7 +77,7 @@ class RetentionTest : public testing::Test {
 };
 
 // If this fails, old versions fill the disk, or go before retention_days have passed.
-TEST_F(RetentionTest, KeepsWhatIsNotOlderThanTheSnapshotByDays) {
+TEST_F(RetentionTest, KeepsVersionsWithinTheDaysBeforeTheSnapshot) {
   MakeClient(kClient, 100, 0, 100);
   See(kClient, 100, 0);
   const RetentionPage page = Run(kPolicy);
@@ -91,7 +91,7 @@ TEST_F(RetentionTest, KeepsWhatIsNotOlderThanTheSnapshotByDays) {
 }
 
 // If this fails, a burst of changes within a day leaves fewer versions than retention_versions.
-TEST_F(RetentionTest, KeepsTheMarginOfVersionsWhateverTheirAge) {
+TEST_F(RetentionTest, KeepsTheMinimumOfVersionsAtAnyAge) {
   MakeClient(kClient, 100, 0, 100);
   See(kClient, 100, 0);
   RetentionPolicy policy = kPolicy;
@@ -111,7 +111,7 @@ TEST_F(RetentionTest, CountsFromTheSnapshotNotFromTheLatestVersion) {
 }
 
 // If this fails, a computer that syncs every other month cannot catch up any more.
-TEST_F(RetentionTest, KeepsWhatAReplicaNeedsThatWasSeenLately) {
+TEST_F(RetentionTest, KeepsVersionsThatARecentReplicaNeeds) {
   MakeClient(kClient, 100, 0, 100);
   See(kClient, 40, 59);
   See(kClient, 100, 0);
@@ -120,7 +120,7 @@ TEST_F(RetentionTest, KeepsWhatAReplicaNeedsThatWasSeenLately) {
 }
 
 // If this fails, a computer that was given away keeps the versions of all years on the disk.
-TEST_F(RetentionTest, ForgetsAReplicaThatWasNotSeenForLong) {
+TEST_F(RetentionTest, IgnoresAReplicaThatWasNotSeenForLong) {
   MakeClient(kClient, 100, 0, 100);
   See(kClient, 40, 62);
   See(kClient, 100, 0);
@@ -129,7 +129,7 @@ TEST_F(RetentionTest, ForgetsAReplicaThatWasNotSeenForLong) {
 }
 
 // If this fails, the first pruning after an import strands computers that were merely away.
-TEST_F(RetentionTest, KeepsWhatIsYoungWhereNobodyNotedReplicas) {
+TEST_F(RetentionTest, KeepsRecentVersionsWithoutNotedReplicas) {
   // As after an import: a replica that synced within 60 days had all versions older than that.
   MakeClient(kClient, 100, 0, 100);
   Run(kPolicy);
@@ -138,14 +138,14 @@ TEST_F(RetentionTest, KeepsWhatIsYoungWhereNobodyNotedReplicas) {
 
 // If this fails, the history of a user without a snapshot loses its beginning, and no new computer
 // can join.
-TEST_F(RetentionTest, LeavesAClientWithoutSnapshotAlone) {
+TEST_F(RetentionTest, SkipsAClientWithoutASnapshot) {
   MakeClient(kClient, 100, 1000, 0);
   EXPECT_TRUE(Run(kPolicy).clients.empty());
   EXPECT_EQ(FirstNumber(), 1u);
 }
 
 // If this fails, a server whose operator never asked for retention deletes history.
-TEST_F(RetentionTest, RemovesNothingWhenItIsOff) {
+TEST_F(RetentionTest, RemovesNothingWhenTurnedOff) {
   MakeClient(kClient, 100, 1000, 100);
   RetentionPolicy policy = kPolicy;
   policy.retention_days = 0;
@@ -155,7 +155,7 @@ TEST_F(RetentionTest, RemovesNothingWhenItIsOff) {
 
 // If this fails, an operator who looks first deletes at once, or approves one list and loses
 // another.
-TEST_F(RetentionTest, ADryRunSaysTheSameAndRemovesNothing) {
+TEST_F(RetentionTest, ADryRunReportsTheSameAndRemovesNothing) {
   MakeClient(kClient, 100, 0, 100);
   MakeClient(kOtherClient, 10, 1000, 10);
   RetentionPolicy policy = kPolicy;
@@ -176,7 +176,7 @@ TEST_F(RetentionTest, ADryRunSaysTheSameAndRemovesNothing) {
 }
 
 // If this fails, clients of users who left fill the server for ever, or leave parts behind.
-TEST_F(RetentionTest, RemovesAnIdleClientWithEverything) {
+TEST_F(RetentionTest, RemovesAnIdleClientCompletely) {
   MakeClient(kClient, 10, 367, 10);
   RetentionPolicy policy = kPolicy;
   policy.idle_client_days = 365;
@@ -199,7 +199,7 @@ TEST_F(RetentionTest, AClientThatIsOnlyReadIsNotIdle) {
 }
 
 // If this fails, clients beyond the first page are never pruned, or the run never ends.
-TEST_F(RetentionTest, EveryClientHasItsTurnOnce) {
+TEST_F(RetentionTest, EveryClientIsProcessedOnce) {
   for (int i = 0; i < 250; ++i) MakeClient(Uuid::Random(), 2, 1000, 2);
   RetentionPolicy policy = kPolicy;
   policy.idle_client_days = 365;

@@ -27,12 +27,12 @@ SnapshotUrgency ByAge(int64_t age_seconds, const SnapshotPolicy& policy = kDefau
 }
 
 // If this fails, a client that never uploaded a snapshot is not asked for one.
-TEST(SnapshotUrgencyTest, WithoutASnapshotItIsHigh) {
+TEST(SnapshotUrgencyTest, IsHighWithoutASnapshot) {
   EXPECT_EQ(UrgencyOf(std::nullopt, kDefault, kNow), SnapshotUrgency::kHigh);
 }
 
 // If this fails, clients do not meet the documented 100 and 150 versions.
-TEST(SnapshotUrgencyTest, ByCountAtTheDefaults) {
+TEST(SnapshotUrgencyTest, DefaultsByVersionCount) {
   EXPECT_EQ(ByCount(0), SnapshotUrgency::kNone);
   EXPECT_EQ(ByCount(99), SnapshotUrgency::kNone);
   EXPECT_EQ(ByCount(100), SnapshotUrgency::kLow);
@@ -42,7 +42,7 @@ TEST(SnapshotUrgencyTest, ByCountAtTheDefaults) {
 }
 
 // If this fails, clients do not meet the documented 14 and 21 days.
-TEST(SnapshotUrgencyTest, ByAgeAtTheDefaults) {
+TEST(SnapshotUrgencyTest, DefaultsByAge) {
   EXPECT_EQ(ByAge(0), SnapshotUrgency::kNone);
   EXPECT_EQ(ByAge(13 * kDay), SnapshotUrgency::kNone);
   EXPECT_EQ(ByAge(14 * kDay - 1), SnapshotUrgency::kNone);
@@ -54,7 +54,7 @@ TEST(SnapshotUrgencyTest, ByAgeAtTheDefaults) {
 }
 
 // If this fails, 1.5 times an odd setting is rounded down, and high comes too early.
-TEST(SnapshotUrgencyTest, OddSettingsAreNotRoundedDown) {
+TEST(SnapshotUrgencyTest, OneAndAHalfTimesAnOddSettingIsRoundedUp) {
   const SnapshotPolicy three{.versions = 3, .days = 3};
   EXPECT_EQ(ByCount(2, three), SnapshotUrgency::kNone);
   EXPECT_EQ(ByCount(3, three), SnapshotUrgency::kLow);
@@ -78,7 +78,7 @@ TEST(SnapshotUrgencyTest, OddSettingsAreNotRoundedDown) {
 }
 
 // If this fails, an old snapshot is not replaced because few versions came, or vice versa.
-TEST(SnapshotUrgencyTest, TheLargerOfTheTwoCounts) {
+TEST(SnapshotUrgencyTest, IsTheLargerOfCountAndAge) {
   const auto urgency = [](int64_t age_days, uint64_t versions_since) {
     return UrgencyOf(SnapshotSummary{.version_id = {},
                                      .stored_unix_seconds = kNow - age_days * kDay,
@@ -94,14 +94,14 @@ TEST(SnapshotUrgencyTest, TheLargerOfTheTwoCounts) {
 }
 
 // If this fails, a machine whose clock was set back requests snapshots at every sync.
-TEST(SnapshotUrgencyTest, AClockThatWentBackAsksForNothing) {
+TEST(SnapshotUrgencyTest, IsNoneAfterTheClockWentBack) {
   EXPECT_EQ(ByAge(-1), SnapshotUrgency::kNone);
   EXPECT_EQ(ByAge(-30 * kDay), SnapshotUrgency::kNone);
   EXPECT_EQ(ByAge(-kNow), SnapshotUrgency::kNone);
 }
 
 // If this fails, the largest settings overflow and mean "always".
-TEST(SnapshotUrgencyTest, TheLargestSettings) {
+TEST(SnapshotUrgencyTest, TheLargestSettingsDoNotOverflow) {
   const SnapshotPolicy largest{.versions = 1'000'000, .days = 36'500};
   EXPECT_EQ(ByCount(999'999, largest), SnapshotUrgency::kNone);
   EXPECT_EQ(ByCount(1'500'000, largest), SnapshotUrgency::kHigh);

@@ -76,7 +76,7 @@ class SyncServiceTest : public testing::Test {
 };
 
 // If this fails, a computer does not get another one's versions.
-TEST_F(SyncServiceTest, VersionsComeBackInOrder) {
+TEST_F(SyncServiceTest, VersionsAreReturnedInOrder) {
   const Uuid first = Added(kNil, "one").version_id;
   const Uuid second = Added(first, "two").version_id;
   const GetChildVersionResult child = GetChildVersion(kNil);
@@ -89,7 +89,7 @@ TEST_F(SyncServiceTest, VersionsComeBackInOrder) {
 }
 
 // If this fails, a late replica overwrites others' versions, or does not learn where to continue.
-TEST_F(SyncServiceTest, AConflictNamesTheLatest) {
+TEST_F(SyncServiceTest, AConflictNamesTheLatestVersion) {
   const Uuid first = Added(kNil).version_id;
   const Uuid second = Added(first).version_id;
   for (const Uuid& parent : {kNil, first, Uuid::Random()}) {
@@ -101,7 +101,7 @@ TEST_F(SyncServiceTest, AConflictNamesTheLatest) {
 
 // If this fails, a diverged replica gets the answer that it is up to date, and stays apart for
 // ever; or one that is up to date counts as diverged.
-TEST_F(SyncServiceTest, GoneAndUpToDateAreToldApart) {
+TEST_F(SyncServiceTest, GoneAndUpToDateAreDistinguished) {
   EXPECT_TRUE(std::holds_alternative<NoSuchClient>(GetChildVersion(Uuid::Random())));
   const Uuid first = Added(kNil).version_id;
   EXPECT_TRUE(std::holds_alternative<UpToDate>(GetChildVersion(first)));
@@ -112,7 +112,7 @@ TEST_F(SyncServiceTest, GoneAndUpToDateAreToldApart) {
 
 // If this fails, a chain from another server, whose first parent is not nil, answers "up to date"
 // to a new replica, which then never gets the tasks.
-TEST_F(SyncServiceTest, NilIsGoneWhenTheChainBeganElsewhere) {
+TEST_F(SyncServiceTest, TheNilParentIsGoneWhenTheChainBeganElsewhere) {
   const Uuid foreign = Uuid::Random();
   const Uuid first = Added(foreign).version_id;
   EXPECT_TRUE(std::holds_alternative<Gone>(GetChildVersion(kNil)));
@@ -141,7 +141,7 @@ TEST_F(SyncServiceTest, SnapshotsOfTheLatestFiveVersionsAreKept) {
 }
 
 // If this fails, clients are asked for snapshots at the wrong time.
-TEST_F(SyncServiceTest, UrgencyFollowsTheClock) {
+TEST_F(SyncServiceTest, UrgencyDependsOnTheClock) {
   const VersionAdded first = Added(kNil);
   EXPECT_EQ(first.urgency, SnapshotUrgency::kHigh);
   ASSERT_EQ(AddSnapshot(first.version_id), StoreSnapshotOutcome::kStored);
@@ -163,7 +163,7 @@ class ThreeVersionsTest : public SyncServiceTest {
 };
 
 // If this fails, the new version itself is not counted, or counted twice.
-TEST_F(ThreeVersionsTest, UrgencyCountsTheVersionThatIsBeingAdded) {
+TEST_F(ThreeVersionsTest, UrgencyCountsTheNewVersion) {
   Uuid latest = Added(kNil).version_id;
   ASSERT_EQ(AddSnapshot(latest), StoreSnapshotOutcome::kStored);
   for (const SnapshotUrgency expected :
@@ -183,7 +183,7 @@ class ScriptedServiceTest : public testing::Test {
 };
 
 // If this fails, storage gets another request than the client's.
-TEST_F(ScriptedServiceTest, StorageGetsEverythingThatItNeeds) {
+TEST_F(ScriptedServiceTest, StorageGetsTheWholeRequest) {
   clock_.SetUnixSeconds(1'234'567'890);
   const Uuid version_id = Uuid::Random();
   service_.AddVersion(kClient, version_id, "segment", {}, [](auto) {});
@@ -214,7 +214,7 @@ TEST_F(ScriptedServiceTest, StorageGetsEverythingThatItNeeds) {
 }
 
 // If this fails, an invite is not counted, or a forbidden creation is.
-TEST_F(ScriptedServiceTest, StorageGetsWhetherTheClientMayBeCreated) {
+TEST_F(ScriptedServiceTest, StorageIsToldWhetherTheClientMayBeCreated) {
   const TokenDigest invite = {1, 2, 3};
   storage_.append = Appended{.version_id = Uuid::Random(), .snapshot = {}, .created_client = true};
   bool created = false;
@@ -232,7 +232,7 @@ TEST_F(ScriptedServiceTest, StorageGetsWhetherTheClientMayBeCreated) {
 }
 
 // If this fails, an existing client is taken for a stranger, or vice versa.
-TEST_F(ScriptedServiceTest, TellsWhetherAClientExists) {
+TEST_F(ScriptedServiceTest, ReportsWhetherAClientExists) {
   const auto knows = [this] {
     absl::StatusOr<bool> answer = absl::UnknownError("not answered");
     service_.ClientExists(kClient, [&answer](absl::StatusOr<bool> known) { answer = known; });
@@ -277,7 +277,7 @@ TEST_F(ScriptedServiceTest, AClientWithoutVersionsIsUpToDate) {
 }
 
 // If this fails, an add-version that waits for the disk at midnight is dated by its end.
-TEST_F(ScriptedServiceTest, UrgencyIsByTheTimeAtWhichTheRequestCame) {
+TEST_F(ScriptedServiceTest, UrgencyIsByTheTimeOfTheRequest) {
   clock_.SetUnixSeconds(14 * 86'400 - 1);
   storage_.append = Appended{Uuid::Random(), SnapshotSummary{}};
   service_.AddVersion(kClient, kNil, "segment", {}, [](absl::StatusOr<AddVersionResult> result) {
