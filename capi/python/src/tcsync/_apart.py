@@ -137,7 +137,9 @@ def _attend() -> None:
     except RuntimeError:
         _do_jobs_here()
     else:
-        _wakes.put(None)
+        # Without a job, it would take a thread from the waiting ones for a moment.
+        if _jobs:
+            _wakes.put(None)
 
 
 def _do_jobs() -> None:
