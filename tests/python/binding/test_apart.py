@@ -1,5 +1,7 @@
-"""Work that is done apart from the main thread: interrupted at each step, and where no thread can be started."""
+"""Work that is done apart from the main thread: interrupted at each step, on a thread that is kept, and where none can
+be started."""
 
+import _thread
 import os
 import signal
 import sys
@@ -7,6 +9,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+from unending import nothing_left
 
 from tcsync import Credentials, ProbeKind, RemoteServer, TcsyncError, _apart, _library
 
@@ -59,13 +62,37 @@ class Work:
 
 
 @pytest.fixture
-def no_thread(monkeypatch):
+def starts(monkeypatch):
+    """The module as in a process without other threads, where this function starts one."""
+
+    def replace(start_new_thread):
+        _apart._forget_threads()
+        monkeypatch.setattr(_apart, "_thread", SimpleNamespace(start_new_thread=start_new_thread))
+
+    return replace
+
+
+@pytest.fixture
+def no_thread(starts):
     """A system that has no thread left."""
 
     def start_new_thread(*_):
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(_apart, "_thread", SimpleNamespace(start_new_thread=start_new_thread))
+    starts(start_new_thread)
+
+
+@pytest.fixture
+def started(starts):
+    """The arguments of each start of a thread."""
+    calls = []
+
+    def start_new_thread(*arguments):
+        calls.append(arguments)
+        return _thread.start_new_thread(*arguments)
+
+    starts(start_new_thread)
+    return calls
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +111,7 @@ def interrupt():
 
 
 class TestInterrupts:
-    @pytest.mark.parametrize("step", range(1, 13))
+    @pytest.mark.parametrize("step", range(1, 25))
     def test_one_interrupt_ends_the_work_at_any_step(self, step):
         """If this fails, a Ctrl-C at that step leaves the work running, or leaks its result."""
         work = Work()
@@ -138,6 +165,154 @@ class TestInterrupts:
         with pytest.raises(KeyboardInterrupt):
             RemoteServer(credentials, proxy="")
         assert freed.acquire(timeout=LONG_S)
+
+
+def ident_apart():
+    return _apart.apart(threading.get_ident)
+
+
+class Busy:
+    """Work whose caller was interrupted, and that goes on until the end of its `with`."""
+
+    def __enter__(self):
+        self._may_end = threading.Semaphore(0)
+
+        def work():
+            interrupt()
+            assert self._may_end.acquire(timeout=LONG_S)
+
+        with pytest.raises(KeyboardInterrupt):
+            _apart.apart(work)
+
+    def __exit__(self, *_):
+        self._may_end.release()
+
+
+class TestThreads:
+    def test_a_thousand_calls_share_one_thread(self, started):
+        """If this fails, each call pays for the start of a thread."""
+        assert threading.get_ident() not in {ident_apart() for _ in range(1000)}
+        assert len(started) == 1
+
+    def test_an_interrupt_leaves_no_thread_behind(self, started):
+        """If this fails, each Ctrl-C leaves a thread behind, or the calls after it have none."""
+        ident_apart()
+        interrupts = range(100)
+        with nothing_left():
+            for number in interrupts:
+                # At each step, before and in the wait.
+                work = Work()
+                sys.setprofile(InterruptAtStep(1 + number % 20))
+                with pytest.raises(KeyboardInterrupt):
+                    work.apart()
+                sys.setprofile(None)
+                work.check()
+                for _ in range(10):
+                    ident_apart()
+        # For each of them one while the work goes on, and one more if the start of a thread was itself interrupted.
+        assert len(started) <= 1 + 2 * len(interrupts)
+
+    def test_calls_go_on_beside_interrupted_work(self, started):
+        """If this fails, the calls after a Ctrl-C wait for the interrupted one, or have a thread each."""
+        ident_apart()
+        with nothing_left(), Busy(), Busy():
+            assert len({ident_apart() for _ in range(1000)}) == 1
+            assert len(started) == 3
+
+    def test_a_call_in_a_signal_handler_does_not_wait_for_the_interrupted_call(self):
+        """If this fails, a call in a signal handler waits for ever for the call that it interrupted."""
+        idents, may_end = [], threading.Semaphore(0)
+
+        def handler(_number, _frame):
+            idents.append(ident_apart())
+            may_end.release()
+
+        def work():
+            interrupt()
+            assert may_end.acquire(timeout=LONG_S)
+            return threading.get_ident()
+
+        before = signal.signal(signal.SIGINT, handler)
+        ident_apart()
+        with nothing_left():
+            for _ in range(100):
+                outer = _apart.apart(work)
+                assert outer != idents.pop()
+        signal.signal(signal.SIGINT, before)
+
+    def test_a_failing_undo_leaves_later_calls_working(self, started, monkeypatch):
+        """If this fails, it goes unnoticed, or a later call waits for the thread that it ended."""
+        reported, may_end = threading.Semaphore(0), threading.Semaphore(0)
+        monkeypatch.setattr(sys, "unraisablehook", lambda _: reported.release())
+
+        def work():
+            interrupt()
+            assert may_end.acquire(timeout=LONG_S)
+
+        def fail(_result):
+            raise ValueError
+
+        with pytest.raises(KeyboardInterrupt):
+            _apart.apart(work, undo=fail, cancel=may_end.release)
+        assert reported.acquire(timeout=LONG_S)
+        assert len({ident_apart() for _ in range(10)}) == 1
+        assert len(started) <= 3
+
+    def test_a_forked_process_has_a_thread_of_its_own(self, started, fork):
+        """If this fails, a forked process waits for ever for its parent's thread."""
+        with Busy():
+            ident_apart()
+
+            def work():
+                started.clear()
+                assert len({ident_apart() for _ in range(10)}) == len(started) == 1
+
+            fork(work)()
+            ident_apart()
+            assert len(started) == 2
+
+    @pytest.mark.parametrize("is_busy", [False, True])
+    def test_the_program_ends_beside_a_waiting_thread(self, python, is_busy):
+        """If this fails, a program that made a call does not end, or crashes, or a call at its end never returns."""
+        program = f"""
+import atexit
+import builtins
+import os
+import signal
+import threading
+from tcsync._apart import apart
+
+class AtTheVeryEnd:
+    def __del__(self, apart=apart, write=os.write):
+        write(1, apart(lambda: b"very end"))
+
+def work():
+    os.kill(os.getpid(), signal.SIGINT)
+    threading.Semaphore(0).acquire()
+
+apart(lambda: None)
+if {is_busy}:
+    try:
+        apart(work)
+    except KeyboardInterrupt:
+        pass
+atexit.register(lambda: os.write(1, apart(lambda: b"end, ")))
+builtins.at_the_very_end = AtTheVeryEnd()
+"""
+        result = python(program)
+        assert (result.returncode, result.stderr, result.stdout) == (0, "", "end, very end")
+
+    @pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python loads ctypes in its first interpreter only")
+    def test_a_subinterpreter_calls_directly(self, python):
+        """If this fails, the end of an interpreter within a program aborts the program, because of a waiting thread."""
+        program = """
+import _xxsubinterpreters as interpreters
+made = interpreters.create(isolated=False)
+interpreters.run_string(made, "from tcsync._apart import apart; print(apart(lambda: 'done'))")
+interpreters.destroy(made)
+"""
+        result = python(program)
+        assert (result.returncode, result.stderr, result.stdout) == (0, "", "done\n")
 
 
 @pytest.mark.usefixtures("no_thread")

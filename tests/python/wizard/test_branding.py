@@ -32,7 +32,7 @@ def test_a_foreign_program_mounts_the_setup(server, first, tmp_path):
         "from tcsync.wizard import Branding, setup_command\n"
         "@click.group()\n"
         "def host(): pass\n"
-        "step = setup_command(Branding('Step 7: Tasks', 'Host Cloud', URL), name='sync')\n"
+        "step = setup_command(Branding('Step 7: Tasks', 'Host Cloud', URL, 'run by us'), name='sync')\n"
         "host.add_command(step)\n"
         "@host.command()\n"
         "@click.pass_context\n"
@@ -47,11 +47,17 @@ def test_a_foreign_program_mounts_the_setup(server, first, tmp_path):
     terminal.answer("Choose option [1]: ", "1")
     terminal.answer("computer? [y/N]: ", "n")
     assert terminal.end() == 0
-    assert terminal.screen.startswith("Step 7: Tasks\n  TaskChampion Server Options:\n    1. Host Cloud (recommended")
+    assert terminal.screen.startswith("Step 7: Tasks\n  TaskChampion Server Options:\n    1. Host Cloud (run by us)\n")
+    assert "recommended" not in terminal.screen and "tcsync:" not in terminal.screen
     assert f"Checking {server.url} ..." in terminal.screen
     terminal = Terminal([*python, str(program), "everything"], first.environment)
     assert terminal.end() == 0, terminal.screen
     assert "host goes on: done {'all': 0}" in terminal.screen
+
+
+def test_without_a_remark():
+    """If this fails, a host program's menu has empty parentheses in it."""
+    assert Branding(cloud_name="Host Cloud", cloud_remark="").cloud_option == "Host Cloud"
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,12 @@ class Branding:
     cloud_name: str = "Cloud server"
     #: The cloud server's URL.
     cloud_url: str = DEFAULT_CLOUD_URL
+    #: The remark behind the cloud server's name in the menu, in parentheses; empty for none.
+    cloud_remark: str = "recommended for testing"
+
+    @property
+    def cloud_option(self) -> str:
+        return f"{self.cloud_name} ({self.cloud_remark})" if self.cloud_remark else self.cloud_name
 
     def effective_cloud_url(self) -> str:
         """The URL to use: that of TCSYNC_CLOUD_URL when the variable is set and not empty. UrlError when the chosen one

@@ -80,11 +80,7 @@ class Conversation:
         if self._answers.server_url is not None or self._answers.pairing_code.is_named:
             return "self-hosted"
         self.console.line(texts.OPTIONS_HEADING)
-        options = [
-            texts.OPTION_CLOUD.format(cloud_name=self._branding.cloud_name),
-            texts.OPTION_SELF_HOSTED,
-            texts.OPTION_SKIP,
-        ]
+        options = [self._branding.cloud_option, texts.OPTION_SELF_HOSTED, texts.OPTION_SKIP]
         for line in numbered(options):
             self.console.line(line)
         kinds: list[ServerKind] = ["cloud", "self-hosted", "skip"]

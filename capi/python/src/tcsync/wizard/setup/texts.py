@@ -1,7 +1,6 @@
 """The setup's sentences and questions. Problems have their own table, in findings.py."""
 
 OPTIONS_HEADING = "TaskChampion Server Options:"
-OPTION_CLOUD = "{cloud_name} (recommended for testing)"
 OPTION_SELF_HOSTED = "Self-hosted (you run the server)"
 OPTION_SKIP = "Skip for now"
 CHOOSE = "Choose option"
