@@ -63,7 +63,8 @@ struct BackupsMade {
   BackupInfo last;
 };
 
-// Thread-safe.
+// Thread-safe. The functions with a body are as they are for a storage in which a removal leaves no
+// bytes behind, and which has neither a log that can be damaged nor backups.
 class StorageUpkeep {
  public:
   virtual ~StorageUpkeep() = default;

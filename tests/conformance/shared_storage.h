@@ -84,6 +84,7 @@ class SharedStorage final : public Storage, public StorageAdministration {
   }
   absl::StatusOr<std::string> PseudonymKey() override { return inner().PseudonymKey(); }
   absl::StatusOr<StorageStats> ReadStats() override { return stats_; }
+  uint64_t LiveBytes() override { return stats_.live_bytes; }
   absl::StatusOr<ChainReport> VerifyChain(const Uuid& client_id) override {
     return inner().VerifyChain(client_id);
   }

@@ -110,16 +110,22 @@ absl::StatusOr<std::vector<ReplicaPosition>> MemoryStorage::ReadPositions(
   return positions;
 }
 
+uint64_t MemoryStorage::LiveBytes() {
+  const std::lock_guard lock(mutex_);
+  uint64_t bytes = upload_bytes_;
+  for (const auto& [client_id, client] : clients_) bytes += client.live_bytes();
+  return bytes;
+}
+
 absl::StatusOr<StorageStats> MemoryStorage::ReadStats() {
+  StorageStats stats;
+  stats.live_bytes = LiveBytes();
   const std::lock_guard lock(mutex_);
   uint64_t history_bytes = 0;
   uint64_t snapshot_bytes = 0;
-  StorageStats stats;
-  stats.live_bytes = upload_bytes_;
   for (const auto& [client_id, client] : clients_) {
     history_bytes += client.history_bytes;
     snapshot_bytes += client.snapshot_bytes();
-    stats.live_bytes += client.live_bytes();
   }
   stats.clients = clients_.size();
   stats.backend = {{"memory_history_bytes", static_cast<double>(history_bytes)},

@@ -47,6 +47,7 @@ class MemoryStorage final : public Storage, public StorageAdministration {
   absl::StatusOr<std::vector<ReplicaPosition>> ReadPositions(const Uuid& client_id,
                                                              int64_t since_unix_seconds) override;
   absl::StatusOr<StorageStats> ReadStats() override;
+  uint64_t LiveBytes() override;
   absl::StatusOr<ChainReport> VerifyChain(const Uuid& client_id) override;
   absl::Status VerifyFiles(Progress progress) override;
   absl::StatusOr<BackupInfo> Backup(const BackupRequest& request, Progress progress) override;

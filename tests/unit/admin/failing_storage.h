@@ -70,6 +70,7 @@ class FailingStorage final : public Storage, public StorageAdministration {
   }
   absl::StatusOr<std::string> PseudonymKey() override { return memory.PseudonymKey(); }
   absl::StatusOr<StorageStats> ReadStats() override { return memory.ReadStats(); }
+  uint64_t LiveBytes() override { return memory.LiveBytes(); }
   absl::StatusOr<ChainReport> VerifyChain(const Uuid& client_id) override {
     if (!verify_status.ok()) return verify_status;
     return memory.VerifyChain(client_id);

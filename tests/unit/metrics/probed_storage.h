@@ -35,6 +35,7 @@ class ScriptedFigures final : public StorageFigures {
     if (!status.ok()) return status;
     return stats;
   }
+  uint64_t LiveBytes() override { return stats.live_bytes; }
 
  private:
   std::mutex mutex_;
