@@ -17,7 +17,7 @@ constexpr int64_t kTimeoutMaxMs = int64_t{10} * 366 * 24 * 3600 * 1000;
 
 // The struct in the first release: each resource of an event has an owner, so no field may be
 // omitted.
-constexpr size_t kEventBytesMin = offsetof(tcsync_event, record) + sizeof(tcsync_event::record);
+constexpr size_t kEventBytesMin = offsetof(tcsync_event, record) + sizeof(tcsync_log_record*);
 
 void Fill(Event from, tcsync_event& event) noexcept {
   tcsync_event filled = {};

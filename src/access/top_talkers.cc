@@ -29,6 +29,7 @@ std::vector<TalkerRanking::Place> Joined(const TalkerRanking& now, const TalkerR
   AddAll(before, places);
   AddAll(now, places);
   std::vector<TalkerRanking::Place> list;
+  list.reserve(places.size());
   for (const auto& [key, place] : places) list.push_back(place);
   std::stable_sort(list.begin(), list.end(),
                    [](const auto& a, const auto& b) { return a.count > b.count; });

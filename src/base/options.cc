@@ -322,7 +322,7 @@ absl::Span<const OptionInfo> AllOptions() {
 absl::Status SetOption(absl::string_view name, absl::string_view value, Options& options) {
   for (const Row& row : kRows) {
     if (name != row.info.name) continue;
-    const absl::Status status = SetRow(row, value, options);
+    absl::Status status = SetRow(row, value, options);
     if (status.ok()) options.sources[row.info.name] = "";
     return status;
   }
@@ -400,7 +400,7 @@ absl::Status SetOptionsFromEnvironment(Options& options) {
     const char* const value = std::getenv(row.info.environment);
     // Container tools often set a variable to nothing instead of not setting it.
     if (value == nullptr || *value == '\0') continue;
-    const absl::Status status = SetRow(row, value, options);
+    absl::Status status = SetRow(row, value, options);
     if (!status.ok()) {
       return absl::InvalidArgumentError(
           absl::StrCat("environment variable ", row.info.environment, ": ", status.message()));
