@@ -110,17 +110,21 @@ absl::StatusOr<std::vector<ReplicaPosition>> MemoryStorage::ReadPositions(
   return positions;
 }
 
-uint64_t MemoryStorage::LiveBytes() {
-  const std::lock_guard lock(mutex_);
+uint64_t MemoryStorage::LiveBytesLocked() const {
   uint64_t bytes = upload_bytes_;
   for (const auto& [client_id, client] : clients_) bytes += client.live_bytes();
   return bytes;
 }
 
-absl::StatusOr<StorageStats> MemoryStorage::ReadStats() {
-  StorageStats stats;
-  stats.live_bytes = LiveBytes();
+uint64_t MemoryStorage::LiveBytes() {
   const std::lock_guard lock(mutex_);
+  return LiveBytesLocked();
+}
+
+absl::StatusOr<StorageStats> MemoryStorage::ReadStats() {
+  const std::lock_guard lock(mutex_);
+  StorageStats stats;
+  stats.live_bytes = LiveBytesLocked();
   uint64_t history_bytes = 0;
   uint64_t snapshot_bytes = 0;
   for (const auto& [client_id, client] : clients_) {

@@ -127,6 +127,7 @@ class MemoryStorage final : public Storage, public StorageAdministration {
                                const Uuid& version_id) const;
   // The version without its bytes, which are read in pieces.
   Version InPieces(const Uuid& client_id, const StoredVersion& stored);
+  uint64_t LiveBytesLocked() const;
   AppendOutcome AppendLocked(AppendRequest request);
   // The invite, if it may create a client now; with mutex_.
   Invite* UsableInvite(const TokenDigest& digest, int64_t now_unix_seconds);
