@@ -67,22 +67,19 @@ missing() {
   return 77
 }
 
-# The release of clang-format that the tree is laid out with: another one lays out some lines differently.
-find_clang_format() {
-  local name
-  for name in clang-format-14 clang-format; do
-    if [[ "$("$name" --version 2> /dev/null)" == *'version 14.'* ]]; then
-      clang_format="$name"
-      return 0
-    fi
+# find_clang_tool NAME: its command, of the release that the tree is laid out and checked with, into `clang_tool`.
+# Another release lays out some lines differently, and reports other faults.
+find_clang_tool() {
+  for clang_tool in "$1-14" "$1"; do
+    if [[ "$("$clang_tool" --version 2> /dev/null)" == *'version 14.'* ]]; then return 0; fi
   done
-  missing 'clang-format 14' 'sudo apt-get install -y --no-install-recommends clang-format-14'
+  missing "$1 14" "sudo apt-get install -y --no-install-recommends $1-14"
 }
 
 check_format() {
-  find_clang_format || return
+  find_clang_tool clang-format || return
   select_files '*.c' '*.cc' '*.h'
-  "$clang_format" --dry-run -Werror --ferror-limit=5 -- "${selected[@]}"
+  "$clang_tool" --dry-run -Werror --ferror-limit=5 -- "${selected[@]}"
 }
 
 check_python() {
@@ -117,28 +114,23 @@ check_links() {
 }
 
 fix() {
-  find_clang_format
+  find_clang_tool clang-format
   select_files '*.c' '*.cc' '*.h'
-  "$clang_format" -i -- "${selected[@]}"
+  "$clang_tool" -i -- "${selected[@]}"
   if [[ ! -x "$tools/ruff" ]]; then missing ruff "$python_directions"; fi
   select_files '*.py'
   "$tools/ruff" check --quiet --fix --no-cache --force-exclude --config "$configuration" "${selected[@]}" || true
   "$tools/ruff" format --quiet --no-cache --force-exclude --config "$configuration" "${selected[@]}"
 }
 
+# Its command into `clang_tidy`.
 find_clang_tidy() {
-  local name
   if [[ ! -f "$build/compile_commands.json" ]]; then
     missing "$build/compile_commands.json" 'cmake --preset release'
     return
   fi
-  for name in clang-tidy-14 clang-tidy; do
-    if [[ "$("$name" --version 2> /dev/null)" == *'version 14.'* ]]; then
-      clang_tidy=("$name" -p "$build" --quiet)
-      return 0
-    fi
-  done
-  missing 'clang-tidy 14' 'sudo apt-get install -y --no-install-recommends clang-tidy-14'
+  find_clang_tool clang-tidy || return
+  clang_tidy=("$clang_tool" -p "$build" --quiet)
 }
 
 # The rooms that read the bytes of strangers, without the paths through each function, which take ten times as long as
