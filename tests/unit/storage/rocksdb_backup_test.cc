@@ -28,6 +28,7 @@
 #include "storage/rocksdb/rocksdb_storage.h"
 #include "tests/unit/storage/administration_calls.h"
 #include "tests/unit/storage/child_process.h"
+#include "tests/unit/storage/fault_env.h"
 #include "tests/unit/storage/storage_calls.h"
 #include "tests/unit/storage/temporary_directory.h"
 
@@ -242,6 +243,29 @@ TEST_F(RocksdbBackupTest, ABackupThatIsBeingReadIsNotRemoved) {
   close(reader);
   Backup(*storage, backups_, 1);
   EXPECT_THAT(IdsOf(backups_), ElementsAre(3));
+}
+
+// If this fails, a full disk keeps an operator from saving its data: on one, no compaction reduces
+// the number of level-0 files, and a flush that must not slow writes down waits for one.
+TEST_F(RocksdbBackupTest, DoesNotWaitForACompaction) {
+  FaultEnv faults;
+  auto storage = OpenRocksdbStorage({.data_dir = data_dir_, .env = faults.env()}, base::Logger());
+  ASSERT_TRUE(storage.ok()) << storage.status();
+  faults.HoldCompactions();
+  // RocksDB slows writes down at 20 files.
+  constexpr int kLevel0Files = 24;
+  Uuid parent;
+  for (int i = 0; i < kLevel0Files; ++i) {
+    parent = MustAppend(**storage, client_, parent, Noise(1'000)).version_id;
+    Backup(**storage, backups_);
+  }
+  faults.ReleaseReads();
+  storage->reset();
+  ASSERT_TRUE(RestoreBackup(backups_, std::nullopt, restored_).ok());
+  const std::unique_ptr<Storage> restored = Open(restored_);
+  ASSERT_NE(restored, nullptr);
+  ExpectIntact(*restored);
+  EXPECT_EQ(Find(*restored, client_).latest_version_id, parent);
 }
 
 // If this fails, an operator cannot return to the state before a mistake.
