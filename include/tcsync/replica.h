@@ -1,0 +1,241 @@
+// A replica: one computer's copy of a client's tasks, in the database that Taskwarrior 3 uses, and
+// its sync with a server.
+//
+//   auto replica = tcsync::Replica::Open("/home/ana/.task", {});
+//   if (!replica.ok()) return replica.status();
+//   tcsync::Uuid task = tcsync::Uuid::Random();
+//   auto status = (*replica)->Commit({tcsync::Operation::UndoPoint(),
+//                                     tcsync::Operation::Create(task),
+//                                     tcsync::Operation::Update(task, "description", "Buy milk")});
+//   auto synced = (*replica)->Sync(server, {});
+//
+// A task is a map from properties to values, both text. Every change is an operation; those that no
+// sync has sent yet are pending. docs/replica.md has the rules, which are TaskChampion's, and the
+// differences. Names of properties and forms of values, such as "status" and "pending", are
+// Taskwarrior's: only the working set looks at one of them.
+#ifndef TCSYNC_REPLICA_H_
+#define TCSYNC_REPLICA_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "tcsync/remote_server.h"
+#include "tcsync/uuid.h"
+
+namespace tcsync {
+
+// The values of a task's properties by their names. UTF-8, in any length.
+using TaskProperties = std::map<std::string, std::string>;
+
+struct Task {
+  Uuid task_id;
+  TaskProperties properties;
+
+  friend bool operator==(const Task&, const Task&) = default;
+};
+
+// One change of the tasks.
+struct Operation {
+  enum class Kind {
+    kUndoPoint,  // changes nothing; an undo reverts what follows the last one
+    kCreate,     // a task without properties; invalid if it exists
+    kUpdate,     // sets or removes one property; invalid without the task
+    kDelete,     // of the whole task, for ever; invalid without the task
+  };
+
+  static Operation UndoPoint() { return Operation(); }
+  static Operation Create(const Uuid& task_id) {
+    Operation operation;
+    operation.kind = Kind::kCreate;
+    operation.task_id = task_id;
+    return operation;
+  }
+  // Without a value, the property is removed.
+  static Operation Update(const Uuid& task_id, std::string property,
+                          std::optional<std::string> value, absl::Time time = absl::Now()) {
+    Operation operation;
+    operation.kind = Kind::kUpdate;
+    operation.task_id = task_id;
+    operation.property = std::move(property);
+    operation.value = std::move(value);
+    operation.time = time;
+    return operation;
+  }
+  static Operation Delete(const Uuid& task_id) {
+    Operation operation = Create(task_id);
+    operation.kind = Kind::kDelete;
+    return operation;
+  }
+
+  Kind kind = Kind::kUndoPoint;
+  Uuid task_id;
+
+  // Of an update. Of two updates of one property on two replicas, the later one wins. The time is
+  // kept in nanoseconds, in the years 1 to 9999.
+  std::string property;
+  std::optional<std::string> value;
+  absl::Time time;
+
+  // What an undo restores: the value before an update, and the properties before a deletion.
+  // Commit() fills them in, whatever the caller has set. Operations from other replicas have none.
+  std::optional<std::string> old_value;
+  TaskProperties old_properties;
+
+  friend bool operator==(const Operation&, const Operation&) = default;
+};
+
+struct ReplicaOptions {
+  // Whether a directory without a database gets one, and is itself created; else it is kNotFound.
+  bool create = true;
+  // The time that a call waits for other programs that hold the database. A `task` that syncs holds
+  // it until its sync ends.
+  int64_t busy_timeout_ms = 10'000;
+};
+
+struct ReplicaState {
+  // The version up to which the replica has its client's history; nil before the first sync.
+  Uuid base_version_id;
+  size_t tasks = 0;
+  size_t pending_operations = 0;  // without undo points
+  size_t pending_undo_points = 0;
+};
+
+struct SyncProgress {
+  uint64_t received_versions = 0;
+  uint64_t received_operations = 0;
+  uint64_t sent_versions = 0;
+  uint64_t sent_operations = 0;
+  uint64_t operations_to_send = 0;
+};
+
+struct SyncOptions {
+  // Makes a snapshot only if the server calls it urgent: for a computer that is short of processor,
+  // memory or bandwidth.
+  bool avoid_snapshots = false;
+  // Called after each step, on the calling thread, while the replica is in no transaction. Must not
+  // call the replica.
+  std::function<void(const SyncProgress&)> progress;
+};
+
+struct SyncReport {
+  SyncProgress total;
+  bool has_applied_snapshot = false;
+  // The server may have declined it.
+  bool has_sent_snapshot = false;
+};
+
+enum class SyncFault {
+  // The server or the way to it; `remote_fault` says more. kCancelled is one of them.
+  kRemote,
+  // A version, or the snapshot, unseals and is not one of TaskChampion's.
+  kInvalidVersion,
+  kInvalidSnapshot,
+  // The replica's base version is not in the server's history: the history was replaced, or its
+  // beginning was removed while this replica was away.
+  kHistoryGone,
+  // The server names the same latest version twice and does not give it: its history and this
+  // replica's have diverged.
+  kDiverged,
+  // The database; `status` says more.
+  kDatabase,
+};
+
+struct SyncError {
+  SyncFault fault;
+  // The fault, the value and the remedy. May repeat outside text, with any characters in it.
+  std::string message;
+  std::optional<RemoteFault> remote_fault;  // for kRemote
+  absl::Status status;                      // for kDatabase; OK otherwise
+  Uuid version_id;                          // for kInvalidVersion and kInvalidSnapshot, or nil
+  SyncReport report;                        // what had been done, and stays
+};
+
+// One thread at a time. Other programs, Taskwarrior among them, may use the same database at the
+// same time: each call is one transaction, and Sync holds none during a request. After a SIGKILL or
+// a loss of power the database has all of a call's changes or none.
+//
+// Errors: kInvalidArgument for operations and arguments; kNotFound without a database;
+// kFailedPrecondition for a database of a later major version, or one that is not a replica's;
+// kUnavailable while another program holds the database for longer than the timeout; kDataLoss for
+// records that cannot be read; kResourceExhausted for a full disk; kPermissionDenied; and kInternal.
+// Running out of memory throws std::bad_alloc.
+//
+// A handle must not be used in a forked child.
+class Replica {
+ public:
+  // Opens DIRECTORY/taskchampion.sqlite3. A database of an earlier release of TaskChampion is
+  // upgraded, and stays usable by every release that shares its major version.
+  static absl::StatusOr<std::unique_ptr<Replica>> Open(const std::string& directory,
+                                                       const ReplicaOptions& options);
+
+  // A replica in memory, which ends with the object.
+  static absl::StatusOr<std::unique_ptr<Replica>> OpenInMemory();
+
+  Replica(const Replica&) = delete;
+  Replica& operator=(const Replica&) = delete;
+  ~Replica();
+
+  // Applies the operations in order, all or, with kInvalidArgument, none. A task whose status
+  // becomes "pending" or "recurring" joins the working set.
+  absl::Status Commit(absl::Span<const Operation> operations);
+
+  // nullopt when there is none.
+  absl::StatusOr<std::optional<TaskProperties>> GetTask(const Uuid& task_id);
+
+  // All tasks, completed and deleted ones included, in the order of their arrival.
+  absl::StatusOr<std::vector<Task>> GetTasks();
+
+  // The working set: small numbers, from 1, for the tasks that are pending or recurring.
+  absl::StatusOr<std::map<uint64_t, Uuid>> GetWorkingSet();
+
+  // Removes what is no longer pending or recurring, and adds what is. With `renumber`, the numbers
+  // are consecutive from 1, else the remaining tasks keep theirs.
+  absl::Status RebuildWorkingSet(bool renumber);
+
+  absl::StatusOr<ReplicaState> GetState();
+
+  // The operations that no sync has sent, in order.
+  absl::StatusOr<std::vector<Operation>> PendingOperations();
+
+  // The operations of a task that the database has, sent, received and pending, in order. A sync
+  // removes those of tasks that exist no more.
+  absl::StatusOr<std::vector<Operation>> OperationsOf(const Uuid& task_id);
+
+  // What Undo would revert: the pending operations from the last undo point on, or all of them.
+  absl::StatusOr<std::vector<Operation>> UndoableOperations();
+
+  // Reverts `operations`, as UndoableOperations() gave them, and forgets them. false, and no
+  // change, if they are not the last pending ones any more.
+  absl::StatusOr<bool> Undo(absl::Span<const Operation> operations);
+
+  // Receives the versions that the replica lacks, sends its pending operations, and rebuilds the
+  // working set. After an error, whatever had been received and sent stays, and the next sync
+  // continues there. RemoteServer::Cancel() ends it.
+  //
+  // An empty replica begins with the server's snapshot.
+  std::variant<SyncReport, SyncError> Sync(RemoteServer& server, const SyncOptions& options);
+
+ private:
+  class Implementation;
+
+  explicit Replica(std::unique_ptr<Implementation> implementation);
+
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace tcsync
+
+#endif  // TCSYNC_REPLICA_H_
