@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 #include "replica/instant.h"
@@ -15,7 +16,13 @@ namespace {
 // overflows the stack.
 using Json = nlohmann::json;
 
+// The parser skips a byte order mark, and takes a NUL for the end of the text.
+constexpr absl::string_view kByteOrderMark = "\xef\xbb\xbf";
+
 Json Parse(absl::string_view json) {
+  if (absl::StartsWith(json, kByteOrderMark) || absl::StrContains(json, '\0')) {
+    return Json(Json::value_t::discarded);
+  }
   return Json::parse(json.begin(), json.end(), nullptr, /*allow_exceptions=*/false);
 }
 
