@@ -156,6 +156,11 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
     const auto timeout_ms = static_cast<int>(std::clamp<int64_t>(busy_timeout_ms, 0, INT_MAX));
     result = sqlite3_busy_timeout(connection->database_, timeout_ms);
   }
+  // TaskChampion before 3.0 wrote texts into the schema in double quotes, and a SQLite that is
+  // built to refuse them could not upgrade it.
+  if (result == SQLITE_OK) {
+    result = sqlite3_db_config(connection->database_, SQLITE_DBCONFIG_DQS_DDL, 1, nullptr);
+  }
   if (result != SQLITE_OK) return Failure(connection->database_, result, path);
   return connection;
 }
