@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <map>
 #include <memory>
 #include <optional>
 #include <random>
@@ -28,8 +27,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 // The tasks that the operations lead to from none.
-std::map<Uuid, TaskProperties> Replayed(const std::vector<Operation>& operations) {
-  std::map<Uuid, TaskProperties> tasks;
+TasksById Replayed(const std::vector<Operation>& operations) {
+  TasksById tasks;
   for (const Operation& operation : operations) {
     const bool exists = tasks.contains(operation.task_id);
     switch (operation.kind) {
@@ -52,13 +51,6 @@ std::map<Uuid, TaskProperties> Replayed(const std::vector<Operation>& operations
         }
     }
   }
-  return tasks;
-}
-
-std::map<Uuid, TaskProperties> TasksOf(Replica& replica) {
-  std::map<Uuid, TaskProperties> tasks;
-  const std::vector<Task> stored = replica.GetTasks().value();
-  for (const Task& task : stored) tasks[task.task_id] = task.properties;
   return tasks;
 }
 

@@ -6,14 +6,13 @@
 
 #include <fstream>
 #include <iterator>
-#include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "tcsync/replica.h"
+#include "tests/unit/replica/replica_calls.h"
 
 namespace tcsync::replica {
 
@@ -33,17 +32,6 @@ inline std::string ReadFile(const std::string& path) {
 
 inline void WriteFile(const std::string& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
-}
-
-// Null, and a failure of the test, if it cannot be opened.
-inline std::unique_ptr<Replica> MustOpen(const std::string& directory,
-                                         const ReplicaOptions& options = {}) {
-  auto replica = Replica::Open(directory, options);
-  if (!replica.ok()) {
-    ADD_FAILURE() << replica.status();
-    return nullptr;
-  }
-  return *std::move(replica);
 }
 
 // The status of opening the directory.

@@ -6,15 +6,22 @@
 
 #include <map>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "absl/types/span.h"
+#include "replica/operation_json.h"
 #include "tcsync/replica.h"
 
 namespace tcsync {
+
+// Names the operations in the messages of failing tests.
+inline void PrintTo(const Operation& operation, std::ostream* stream) {
+  *stream << replica::FormatStoredOperation(operation);
+}
 
 inline std::unique_ptr<Replica> MustOpenInMemory() {
   auto replica = Replica::OpenInMemory();
@@ -22,8 +29,9 @@ inline std::unique_ptr<Replica> MustOpenInMemory() {
   return replica.ok() ? *std::move(replica) : nullptr;
 }
 
-inline std::unique_ptr<Replica> MustOpen(const std::string& directory) {
-  auto replica = Replica::Open(directory, {});
+inline std::unique_ptr<Replica> MustOpen(const std::string& directory,
+                                         const ReplicaOptions& options = {}) {
+  auto replica = Replica::Open(directory, options);
   EXPECT_TRUE(replica.ok()) << replica.status();
   return replica.ok() ? *std::move(replica) : nullptr;
 }

@@ -10,17 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "replica/operation_json.h"
 #include "tests/unit/replica/raw_database.h"
 
-namespace tcsync {
-
-// Names the operations in the messages of failing tests.
-void PrintTo(const Operation& operation, std::ostream* stream) {
-  *stream << replica::FormatStoredOperation(operation);
-}
-
-namespace replica {
+namespace tcsync::replica {
 
 void PrintTo(const Transformed& transformed, std::ostream* stream) {
   *stream << "{received " << (transformed.keeps_received ? "kept" : "dropped") << ", local "
@@ -166,5 +158,4 @@ TEST(TransformTest, BothOrdersLeadToTheSameTasks) {
 }
 
 }  // namespace
-}  // namespace replica
-}  // namespace tcsync
+}  // namespace tcsync::replica
