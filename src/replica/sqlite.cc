@@ -35,6 +35,9 @@ absl::StatusCode CodeOf(int result) {
   }
 }
 
+// SQLite's message for it, which has no code of its own.
+constexpr absl::string_view kMalformedJson = "malformed JSON";
+
 // What a user can do about it.
 absl::string_view RemedyOf(int result) {
   switch (result & 0xff) {
@@ -76,6 +79,8 @@ absl::Status Failure(sqlite3* database, int result, const std::string& path) {
   if (system_error == ENOSPC || system_error == EDQUOT || system_error == EFBIG) {
     result = SQLITE_FULL;
   }
+  // Of a record: only the computed column of operations reads JSON in SQL.
+  if (result == SQLITE_ERROR && problem == kMalformedJson) result = SQLITE_CORRUPT;
   return absl::Status(CodeOf(result),
                       absl::StrCat("the database ", path, ": ", problem, RemedyOf(result)));
 }

@@ -14,6 +14,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "replica/sqlite.h"
+#include "replica/store.h"
 #include "tests/missing_prerequisite.h"
 #include "tests/unit/replica/child_process.h"
 #include "tests/unit/replica/raw_database.h"
@@ -244,21 +246,42 @@ TEST(DurabilityTest, DamagedRecordsAreNamed) {
   }
 }
 
+// Takes a brace from the JSON of operation 2, in the file.
+void DamageTheFile(const std::string& directory) {
+  const std::string bytes = ReadFile(DatabasePath(directory));
+  const std::string damaged = absl::StrReplaceAll(bytes, {{"{\"Update\"", " \"Update\""}});
+  EXPECT_NE(damaged, bytes);
+  WriteFile(DatabasePath(directory), damaged);
+}
+
 // If this fails, bytes of an operation that have changed on the disk end in a fault without a name.
 TEST(DurabilityTest, DamagedBytesOfAnOperationAreNamed) {
   const TemporaryDirectory directory;
   MakeReplica(directory.path());
-  const std::string path = DatabasePath(directory.path());
-  const std::string bytes = ReadFile(path);
-  const std::string damaged = absl::StrReplaceAll(bytes, {{"{\"Update\"", "}\"Update\""}});
-  ASSERT_NE(damaged, bytes);
-  WriteFile(path, damaged);
+  DamageTheFile(directory.path());
   const auto replica = MustOpen(directory.path());
   for (const Call call : {CallPending, CallUndoable, CallUndo, CallOperationsOf}) {
     const absl::Status status = call(*replica);
     EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
     EXPECT_THAT(std::string(status.message()), HasSubstr("the operation 2 is not JSON"));
   }
+}
+
+// If this fails, the end of a sync, which looks at all operations, calls damage a fault of the
+// program.
+TEST(DurabilityTest, DamagedBytesOfASyncedOperationAreDataLoss) {
+  const TemporaryDirectory directory;
+  MakeReplica(directory.path());
+  RawDatabase(directory.path())
+      .Run(
+          "UPDATE operations SET synced = true; DELETE FROM tasks;"
+          "PRAGMA wal_checkpoint(TRUNCATE)");
+  DamageTheFile(directory.path());
+  Store store(
+      Connection::Open(DatabasePath(directory.path()), /*create=*/false, /*busy_timeout_ms=*/0)
+          .value());
+  const absl::Status status = store.RemoveOrphanedOperations();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
 }
 
 // If this fails, a file that the disk has damaged crashes the program.

@@ -224,6 +224,20 @@ TEST(SchemaTest, OtherFilesAreRefusedAndUnchanged) {
   }
 }
 
+// If this fails, a damaged operation is lost in the upgrade, or ends in a fault of the program.
+TEST(SchemaTest, AnUpgradeOfDamagedOperationsIsRefusedAndChangesNothing) {
+  const TemporaryDirectory directory;
+  RawDatabase raw(directory.path());
+  raw.Run(absl::StrCat(k08, "UPDATE operations SET data = '{hunter2' WHERE id = 2"));
+  const std::vector<std::string> before = raw.Run("SELECT sql FROM sqlite_master ORDER BY name");
+  const absl::Status status = TryOpen(directory.path());
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr(DatabasePath(directory.path())));
+  EXPECT_THAT(std::string(status.message()), testing::Not(HasSubstr("hunter2")));
+  EXPECT_EQ(raw.Run("SELECT sql FROM sqlite_master ORDER BY name"), before);
+  EXPECT_THAT(raw.Run("SELECT count(*) FROM operations"), ElementsAre("4"));
+}
+
 // If this fails, a power cut right after the creation of the file makes the replica unusable.
 TEST(SchemaTest, AnEmptyFileBecomesADatabase) {
   const TemporaryDirectory directory;
