@@ -67,6 +67,8 @@ TEST_F(CommitTest, OldValuesAreFilledIn) {
   Operation lie = Set(1, "project", "work");
   lie.old_value = "a lie";
   lie.old_properties = {{"a", "lie"}};
+  Operation lie_of_addition = Set(1, "due", "1");
+  lie_of_addition.old_value = "a lie";
   Operation lie_of_deletion = DeleteOf(1, {{"a", "lie"}});
   lie_of_deletion.old_value = "\xff";
   Operation lie_of_creation = Operation::Create(TaskId(2));
@@ -78,7 +80,7 @@ TEST_F(CommitTest, OldValuesAreFilledIn) {
       Set(1, "project", ""),
       Set(1, "project", std::nullopt),
       Set(1, "project", std::nullopt),
-      Set(1, "due", "1"),
+      lie_of_addition,
       Set(1, "tag_x", ""),
       lie_of_deletion,
       lie_of_creation,
