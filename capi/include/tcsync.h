@@ -1147,12 +1147,11 @@ typedef struct tcsync_replica tcsync_replica;
 /* How to open a replica. Zero the struct and set struct_size first. */
 typedef struct tcsync_replica_options {
   size_t struct_size;
-  int32_t must_exist; /* 1: TCSYNC_REPLICA_MISSING without a database; 0: it is created, and the
-                              directory, too */
-  int64_t
-      busy_timeout_ms; /* how long a call waits for another program that holds the database, up to
-                              86,400,000; 0: 10 seconds. A Taskwarrior that syncs holds it until its
-                              sync ends */
+  int32_t must_exist;      /* 1: TCSYNC_REPLICA_MISSING without a database; 0: it is created, with
+                              its directory */
+  int64_t busy_timeout_ms; /* the wait of a call for another program that holds the database, up
+                              to 86,400,000; 0: 10 seconds. A Taskwarrior that syncs holds it
+                              until its sync ends */
 } tcsync_replica_options;
 
 /* Opens the replica in `directory`, in the file taskchampion.sqlite3. NULL is a replica in memory,
@@ -1193,13 +1192,12 @@ typedef struct tcsync_operation {
   int32_t kind;        /* TCSYNC_OPERATION_... */
   tcsync_uuid task_id; /* of all kinds but undo points */
   /* Of an update; ignored, and as a result 0, for the other kinds. */
-  int32_t nanoseconds; /* of the second, from 0 to 999,999,999 */
-  int64_t seconds; /* its time, since 1970, in the years 1 to 9999; both 0: now. Of two updates of
-                           one property on two replicas, the later one wins */
+  int32_t nanoseconds;  /* of the second, from 0 to 999,999,999 */
+  int64_t seconds;      /* since 1970, in the years 1 to 9999; both 0: now. Of two updates of one
+                           property on two replicas, the later one wins */
   const char *property; /* its name */
   size_t property_size;
-  const char
-      *value; /* NULL: the property is removed; a text of length 0 needs a pointer that is not */
+  const char *value; /* NULL: the property is removed; an empty value is a pointer and length 0 */
   size_t value_size;
   /* Results only, and ignored in a commit: what an undo restores. Operations from other replicas have
    * none. */
@@ -1240,9 +1238,8 @@ TCSYNC_API size_t tcsync_tasks_count(const tcsync_tasks *tasks);
  * zeroed. */
 typedef struct tcsync_task {
   size_t struct_size;
-  int64_t
-      working_set_number; /* its small number, from 1, if it is in the working set, which are the
-                                 tasks that are pending or recurring; otherwise 0 */
+  int64_t working_set_number; /* its small number, from 1, if it is in the working set, which has
+                                 the tasks that are pending or recurring; otherwise 0 */
   size_t property_count;
   tcsync_uuid task_id;
 } tcsync_task;
@@ -1356,9 +1353,8 @@ typedef struct tcsync_replica_state {
   int64_t tasks;               /* their number, completed and deleted ones included */
   int64_t pending_operations;  /* without undo points */
   int64_t pending_undo_points; /* those among the pending operations */
-  tcsync_uuid
-      base_version_id; /* the version up to which the replica has its client's history; the nil
-                                  UUID before the first sync */
+  tcsync_uuid base_version_id; /* the version up to which the replica has its client's history;
+                                  the nil UUID before the first sync */
 } tcsync_replica_state;
 
 /* Describes the replica.
@@ -1388,9 +1384,8 @@ typedef int32_t (*tcsync_progress_function)(void *user_data, const tcsync_sync_p
 /* How to sync. Zero the struct and set struct_size first. */
 typedef struct tcsync_sync_options {
   size_t struct_size;
-  int32_t
-      avoid_snapshots; /* 1: a snapshot is made only if the server calls it urgent, for a computer
-                              that is short of processor, memory or bandwidth */
+  int32_t avoid_snapshots; /* 1: a snapshot is made only if the server calls it urgent, for a
+                              computer that is short of processor, memory or bandwidth */
   tcsync_progress_function progress; /* NULL: none */
   void *user_data;                   /* passed back to it as it is */
 } tcsync_sync_options;
