@@ -49,6 +49,7 @@ ROOMS = {
     ],
     "src/base": ["tcsync/log.h", "tcsync/options.h", "tcsync/peer_address.h", "tcsync/uuid.h"],
     "src/remote": ["tcsync/", "base/", "crypto/"],
+    "src/replica": ["tcsync/remote_server.h", "tcsync/replica.h", "tcsync/uuid.h", "base/"],
     "src/crypto": ["tcsync/envelope.h", "tcsync/uuid.h", "base/"],
     "src/engine": ["tcsync/", "access/", "admin/", "base/", "storage/", "sync/", "http/", "listener/", "metrics/"],
     "src/http": [
@@ -124,13 +125,14 @@ OTHER_NAMES = {"src/server/main.cc": "::main(", "capi/src/abseil_in_shared_libra
 LIBRARIES = {
     "boost": ["src/remote", "src/listener"],
     "httplib": ["include/tcsync/httplib_adapter.h", "src/server"],
-    "nlohmann": ["src/admin", "src/server"],
+    "nlohmann": ["src/admin", "src/replica", "src/server"],
     "openssl": ["src/remote", "src/listener"],
     "rocksdb": ["src/storage/rocksdb"],
     "sodium": ["src/access", "src/crypto"],
     "spdlog": ["src/server"],
+    "sqlite3": ["src/replica", "src/server"],
     "CLI": ["src/server"],
-    "zlib": ["src/http"],
+    "zlib": ["src/http", "src/replica"],
 }
 
 # Rooms that are blind: they must not even link code that can unseal.
