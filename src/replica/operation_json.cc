@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 #include "replica/instant.h"
@@ -113,8 +114,12 @@ class Reader : public nlohmann::json_sax<Json> {
   size_t skipped_ = 0;        // the objects and arrays around it that are skipped
 };
 
+// The parser skips a byte order mark, and takes a NUL for the end of the text.
+constexpr absl::string_view kByteOrderMark = "\xef\xbb\xbf";
+
 // nullopt for what is not JSON.
 std::optional<Value> Parse(absl::string_view json) {
+  if (absl::StartsWith(json, kByteOrderMark) || absl::StrContains(json, '\0')) return std::nullopt;
   Reader reader;
   if (!Json::sax_parse(json.begin(), json.end(), &reader)) return std::nullopt;
   return std::move(reader.value());

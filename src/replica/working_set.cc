@@ -58,8 +58,10 @@ absl::Status RebuildWorkingSet(Store& store, bool renumber) {
     if (missing.erase(task_id) == 0) continue;
     after.emplace(renumber ? NextNumber(after) : number, task_id);
   }
+  // Not a number that another task has just lost: a person may still mean that one.
+  uint64_t next = NextNumber(renumber ? after : *before);
   for (const Uuid& task_id : members) {
-    if (missing.contains(task_id)) after.emplace(NextNumber(after), task_id);
+    if (missing.contains(task_id)) after.emplace(next++, task_id);
   }
   for (const auto& [number, task_id] : *before) {
     if (after.contains(number)) continue;
