@@ -170,8 +170,8 @@ struct SyncError {
 // Errors: kInvalidArgument for operations and arguments; kNotFound without a database;
 // kFailedPrecondition for a database of a later major version, or one that is not a replica's;
 // kUnavailable while another program holds the database for longer than the timeout; kDataLoss for
-// records that cannot be read; kResourceExhausted for a full disk; kPermissionDenied; and kInternal.
-// Running out of memory throws std::bad_alloc.
+// records that cannot be read; kResourceExhausted for a full disk; kPermissionDenied; and
+// kInternal. Running out of memory throws std::bad_alloc.
 //
 // A handle must not be used in a forked child.
 class Replica {

@@ -28,6 +28,21 @@ inline constexpr uint64_t kSnapshotRecentVersionsMax = 5;
 // Storage keeps a version's number in the first 48 bits of its version ID.
 inline constexpr uint64_t kVersionNumberMax = (uint64_t{1} << 48) - 1;
 
+// The operations of a version that a replica sends, as JSON: TaskChampion cuts there, and servers
+// with a limit of their own accept it. One operation may be longer.
+inline constexpr size_t kSegmentBytesMax = 1'000'000;
+
+// The JSON of a snapshot, which comes compressed: a snapshot of 100 MiB that an enemy with the
+// secret has made could otherwise grow to 100 GB. A task takes about 1 KB.
+inline constexpr size_t kSnapshotJsonBytesMax = size_t{1} << 30;
+
+// The versions that a replica receives before it applies them in one transaction, and the time and
+// the bytes after which it does so with fewer. One transaction for each would cost a sync of the
+// disk each; an interruption loses no more than the last of them.
+inline constexpr size_t kReceivedVersionsPerCommit = 200;
+inline constexpr size_t kReceivedBytesPerCommit = size_t{4} << 20;
+inline constexpr std::chrono::milliseconds kReceiveTimePerCommit{1000};
+
 // A request's head: the request line and all header fields. Real ones take 300 bytes, and proxies
 // add as much again.
 inline constexpr size_t kRequestHeadBytesMax = 8192;

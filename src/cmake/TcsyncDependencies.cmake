@@ -27,16 +27,17 @@ find_package(OpenSSL 1.1.1 REQUIRED)
 if(TCSYNC_STATIC_CRYPTO)
   set(CMAKE_FIND_LIBRARY_SUFFIXES "${_suffixes}")
 endif()
+find_package(ZLIB REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+# 3.38 has JSON functions built in.
+find_package(SQLite3 3.38 REQUIRED)
 if(TCSYNC_SERVER)
   pkg_check_modules(ROCKSDB REQUIRED IMPORTED_TARGET rocksdb>=7.8)
-  find_package(ZLIB REQUIRED)
   find_package(spdlog REQUIRED)
   find_package(CLI11 REQUIRED)
   # With the flags of the package: cpp-httplib's macros change the layout of its classes, and so must
   # be those that its library was compiled with.
   pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib>=0.11)
-  find_package(nlohmann_json 3.11 REQUIRED)
-  find_package(SQLite3 REQUIRED)
 endif()
 
 if(TCSYNC_STATIC_CRYPTO)

@@ -49,15 +49,7 @@ ROOMS = {
     ],
     "src/base": ["tcsync/log.h", "tcsync/options.h", "tcsync/peer_address.h", "tcsync/uuid.h"],
     "src/remote": ["tcsync/", "base/", "crypto/"],
-    "src/replica": [
-        "tcsync/envelope.h",
-        "tcsync/remote_server.h",
-        "tcsync/replica.h",
-        "tcsync/uuid.h",
-        "base/",
-        "crypto/",
-        "remote/",
-    ],
+    "src/replica": ["tcsync/remote_server.h", "tcsync/replica.h", "tcsync/uuid.h", "base/"],
     "src/crypto": ["tcsync/envelope.h", "tcsync/uuid.h", "base/"],
     "src/engine": ["tcsync/", "access/", "admin/", "base/", "storage/", "sync/", "http/", "listener/", "metrics/"],
     "src/http": [

@@ -1,0 +1,22 @@
+// A snapshot, unsealed: the tasks as JSON (operation_json.h), compressed with zlib.
+#ifndef TCSYNC_SRC_REPLICA_SNAPSHOT_H_
+#define TCSYNC_SRC_REPLICA_SNAPSHOT_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "tcsync/replica.h"
+
+namespace tcsync::replica {
+
+absl::StatusOr<std::string> EncodeSnapshot(const std::vector<Task>& tasks);
+
+// kInvalidArgument, with a problem that completes "the snapshot ...", for bytes that are none, or
+// that grow beyond base::kSnapshotJsonBytesMax.
+absl::StatusOr<std::vector<Task>> DecodeSnapshot(absl::string_view snapshot);
+
+}  // namespace tcsync::replica
+
+#endif  // TCSYNC_SRC_REPLICA_SNAPSHOT_H_

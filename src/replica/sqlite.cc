@@ -1,0 +1,211 @@
+#include "replica/sqlite.h"
+
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <new>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace tcsync::replica {
+namespace {
+
+absl::StatusCode CodeOf(int result) {
+  switch (result & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return absl::StatusCode::kUnavailable;
+    case SQLITE_CORRUPT:
+      return absl::StatusCode::kDataLoss;
+    case SQLITE_NOTADB:
+      return absl::StatusCode::kFailedPrecondition;
+    case SQLITE_FULL:
+      return absl::StatusCode::kResourceExhausted;
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+    case SQLITE_CANTOPEN:
+      return absl::StatusCode::kPermissionDenied;
+    default:
+      return absl::StatusCode::kInternal;
+  }
+}
+
+// What a user can do about it.
+absl::string_view RemedyOf(int result) {
+  switch (result & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return "; another program uses it, perhaps a `task sync` that waits for the network: try "
+             "again "
+             "when it has ended";
+    case SQLITE_CORRUPT:
+      return "; the file is damaged: restore it from a copy, or move it away and sync, which "
+             "brings "
+             "everything back that had been synced";
+    case SQLITE_NOTADB:
+      return "; the file is not a database of Taskwarrior 3";
+    case SQLITE_FULL:
+      return "; the disk is full: make room and try again";
+    default:
+      return "";
+  }
+}
+
+absl::Status Failure(sqlite3* database, int result, const std::string& path) {
+  if ((result & 0xff) == SQLITE_NOMEM) throw std::bad_alloc();
+  std::string system;
+  const int system_error = database != nullptr ? sqlite3_system_errno(database) : 0;
+  if (system_error != 0 &&
+      ((result & 0xff) == SQLITE_CANTOPEN || (result & 0xff) == SQLITE_IOERR)) {
+    system = absl::StrCat(" (", std::generic_category().message(system_error), ")");
+    if (system_error == ENOSPC || system_error == EDQUOT) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("the database ", path, ": ", system, RemedyOf(SQLITE_FULL)));
+    }
+  }
+  return absl::Status(CodeOf(result), absl::StrCat("the database ", path, ": ",
+                                                   database != nullptr ? sqlite3_errmsg(database)
+                                                                       : sqlite3_errstr(result),
+                                                   system, RemedyOf(result)));
+}
+
+}  // namespace
+
+Statement::Statement(sqlite3& database, sqlite3_stmt& statement, const std::string& name)
+    : database_(&database), statement_(&statement), name_(&name) {}
+
+Statement::Statement(Statement&& other) noexcept
+    : error_(std::move(other.error_)),
+      database_(other.database_),
+      statement_(std::exchange(other.statement_, nullptr)),
+      name_(other.name_) {}
+
+Statement::~Statement() { Reset(); }
+
+void Statement::Reset() {
+  if (statement_ == nullptr) return;
+  sqlite3_reset(statement_);
+  sqlite3_clear_bindings(statement_);
+}
+
+Statement& Statement::Bind(int parameter, absl::string_view text) {
+  if (!error_.ok()) return *this;
+  // Without a pointer, SQLite would bind NULL.
+  const char* data = text.data() != nullptr ? text.data() : "";
+  const int result =
+      sqlite3_bind_text64(statement_, parameter, data, text.size(), SQLITE_STATIC, SQLITE_UTF8);
+  if (result != SQLITE_OK) error_ = Failure(database_, result, *name_);
+  return *this;
+}
+
+Statement& Statement::Bind(int parameter, int64_t number) {
+  if (!error_.ok()) return *this;
+  const int result = sqlite3_bind_int64(statement_, parameter, number);
+  if (result != SQLITE_OK) error_ = Failure(database_, result, *name_);
+  return *this;
+}
+
+Statement& Statement::Bind(int parameter, const Uuid& id) {
+  if (!error_.ok()) return *this;
+  const std::string text = id.ToString();
+  const int result = sqlite3_bind_text64(statement_, parameter, text.data(), text.size(),
+                                         SQLITE_TRANSIENT, SQLITE_UTF8);
+  if (result != SQLITE_OK) error_ = Failure(database_, result, *name_);
+  return *this;
+}
+
+absl::StatusOr<bool> Statement::Step() {
+  if (!error_.ok()) return error_;
+  const int result = sqlite3_step(statement_);
+  if (result == SQLITE_ROW) return true;
+  if (result == SQLITE_DONE) return false;
+  error_ = Failure(database_, result, *name_);
+  return error_;
+}
+
+absl::Status Statement::Run() {
+  const absl::StatusOr<bool> stepped = Step();
+  const absl::Status status = stepped.status();
+  Reset();
+  return status;
+}
+
+absl::string_view Statement::Text(int column) const {
+  const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
+  if (text == nullptr) {
+    if (sqlite3_errcode(database_) == SQLITE_NOMEM) throw std::bad_alloc();
+    return {};
+  }
+  return {text, static_cast<size_t>(sqlite3_column_bytes(statement_, column))};
+}
+
+int64_t Statement::Number(int column) const { return sqlite3_column_int64(statement_, column); }
+
+absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& path, bool create,
+                                                             int64_t busy_timeout_ms) {
+  std::unique_ptr<Connection> connection(new Connection(path));
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
+                    (create ? SQLITE_OPEN_CREATE : 0);
+  int result = sqlite3_open_v2(path.c_str(), &connection->database_, flags, nullptr);
+  if (result == SQLITE_OK) {
+    const auto timeout_ms = static_cast<int>(std::clamp<int64_t>(busy_timeout_ms, 0, INT_MAX));
+    result = sqlite3_busy_timeout(connection->database_, timeout_ms);
+  }
+  if (result != SQLITE_OK) return Failure(connection->database_, result, path);
+  return connection;
+}
+
+Connection::~Connection() {
+  for (const auto& [sql, statement] : statements_) sqlite3_finalize(statement);
+  sqlite3_close(database_);
+}
+
+Statement Connection::Prepare(const char* sql) {
+  sqlite3_stmt*& statement = statements_[sql];
+  if (statement == nullptr) {
+    const int result =
+        sqlite3_prepare_v3(database_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+    if (result != SQLITE_OK) return Statement(Failure(database_, result, path_));
+  }
+  return Statement(*database_, *statement, path_);
+}
+
+absl::Status Connection::Execute(const char* sql) {
+  const int result = sqlite3_exec(database_, sql, nullptr, nullptr, nullptr);
+  return result == SQLITE_OK ? absl::OkStatus() : Failure(database_, result, path_);
+}
+
+int64_t Connection::changes() const { return sqlite3_changes64(database_); }
+
+absl::StatusOr<Transaction> Transaction::BeginWrite(Connection& connection) {
+  const absl::Status status = connection.Execute("BEGIN IMMEDIATE");
+  if (!status.ok()) return status;
+  return Transaction(connection);
+}
+
+absl::StatusOr<Transaction> Transaction::BeginRead(Connection& connection) {
+  const absl::Status status = connection.Execute("BEGIN");
+  if (!status.ok()) return status;
+  return Transaction(connection);
+}
+
+Transaction::Transaction(Transaction&& other) noexcept
+    : connection_(std::exchange(other.connection_, nullptr)) {}
+
+Transaction::~Transaction() {
+  // After some errors SQLite has rolled it back itself, and then this one fails.
+  if (connection_ != nullptr) connection_->Execute("ROLLBACK").IgnoreError();
+}
+
+absl::Status Transaction::Commit() {
+  const absl::Status status = connection_->Execute("COMMIT");
+  if (status.ok()) connection_ = nullptr;
+  return status;
+}
+
+}  // namespace tcsync::replica
