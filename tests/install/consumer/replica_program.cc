@@ -1,5 +1,5 @@
-// Keeps a task on the disk through the installed replica, which is in every build of the library, so
-// that SQLite is linked.
+// Keeps a task on the disk through the installed replica, which is in every build of the library,
+// so that SQLite is linked.
 #include <tcsync/replica.h>
 
 #include <cstdlib>
