@@ -33,7 +33,7 @@ absl::Status CheckSqliteLibrary(const SqliteLibrary& library) {
     fault = "it was compiled without JSON functions";
   }
   if (fault == nullptr) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat("this program has SQLite ", library.version,
+  return absl::UnimplementedError(absl::StrCat("this program has SQLite ", library.version,
                                                     ", which cannot keep a replica: ", fault));
 }
 

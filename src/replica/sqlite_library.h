@@ -20,7 +20,7 @@ struct SqliteLibrary {
   static SqliteLibrary Loaded();
 };
 
-// kFailedPrecondition, with the property that it lacks, for a library that cannot keep a replica.
+// kUnimplemented, with the property that it lacks, for a library that cannot keep a replica.
 // Without this check, an old one fails in the middle of an upgrade, and one without mutexes
 // corrupts memory.
 absl::Status CheckSqliteLibrary(const SqliteLibrary& library);

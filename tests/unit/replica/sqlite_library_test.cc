@@ -39,7 +39,7 @@ SqliteLibrary Suitable() {
 
 void ExpectRefused(const SqliteLibrary& library, absl::string_view reason) {
   const absl::Status status = CheckSqliteLibrary(library);
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
   EXPECT_THAT(std::string(status.message()), HasSubstr(library.version));
   EXPECT_THAT(std::string(status.message()), HasSubstr(reason));
 }
@@ -83,7 +83,7 @@ TEST(SqliteLibraryTest, NoReplicaIsOpenedWithAnUnsuitableOne) {
   has_unsafe_copy = true;
   const auto replica = Replica::OpenInMemory();
   has_unsafe_copy = false;
-  EXPECT_EQ(replica.status().code(), absl::StatusCode::kFailedPrecondition) << replica.status();
+  EXPECT_EQ(replica.status().code(), absl::StatusCode::kUnimplemented) << replica.status();
   EXPECT_TRUE(Replica::OpenInMemory().ok());
 }
 
