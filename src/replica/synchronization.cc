@@ -115,6 +115,7 @@ Synchronization::Failure Synchronization::Receive() {
     }
     // What came before a failure is kept.
     if (const absl::Status status = Apply(group); !status.ok()) return DatabaseFailure(status);
+    if (failure) failure->report = report_;
     if (is_last) return failure;
     parent = group.base;
   }
