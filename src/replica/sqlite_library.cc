@@ -34,7 +34,7 @@ absl::Status CheckSqliteLibrary(const SqliteLibrary& library) {
   }
   if (fault == nullptr) return absl::OkStatus();
   return absl::UnimplementedError(absl::StrCat("this program has SQLite ", library.version,
-                                                    ", which cannot keep a replica: ", fault));
+                                               ", which cannot keep a replica: ", fault));
 }
 
 }  // namespace tcsync::replica
