@@ -112,7 +112,8 @@ enum {
   TCSYNC_WRONG_FORMAT = 7,
   /* Stored bytes fail their checksum, or stored records cannot be read. */
   TCSYNC_DATA_LOSS = 8,
-  /* This build of the library lacks the function (built with TCSYNC_SERVER=OFF). */
+  /* This build of the library lacks the function (built with TCSYNC_SERVER=OFF), or the program's
+   * SQLite cannot keep a replica. */
   TCSYNC_UNSUPPORTED = 9,
   /* Sealed bytes do not open. Details: below. */
   TCSYNC_UNSEAL_FAILED = 10,

@@ -36,6 +36,8 @@ tcsync_code CodeOf(absl::StatusCode code, const StatusMeaning& meaning) {
       return TCSYNC_SYSTEM;
     case absl::StatusCode::kDataLoss:
       return TCSYNC_DATA_LOSS;
+    case absl::StatusCode::kUnimplemented:
+      return TCSYNC_UNSUPPORTED;
     default:
       return TCSYNC_INTERNAL;
   }

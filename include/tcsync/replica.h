@@ -171,9 +171,10 @@ struct SyncError {
 //
 // Errors: kInvalidArgument for operations and arguments; kNotFound without a database;
 // kFailedPrecondition for a database of a later major version, or one that is not a replica's;
-// kUnavailable while another program holds the database for longer than the timeout; kDataLoss for
-// records that cannot be read; kResourceExhausted for a full disk; kPermissionDenied; and
-// kInternal. Running out of memory throws std::bad_alloc.
+// kUnimplemented where the program has an SQLite before 3.38, or one without thread safety or
+// JSON; kUnavailable while another program holds the database for longer than the timeout;
+// kDataLoss for records that cannot be read; kResourceExhausted for a full disk;
+// kPermissionDenied; and kInternal. Running out of memory throws std::bad_alloc.
 //
 // A handle must not be used in a forked child.
 class Replica {

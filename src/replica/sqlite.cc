@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "replica/sqlite_library.h"
 
 namespace tcsync::replica {
 namespace {
@@ -155,6 +156,8 @@ int64_t Statement::Number(int column) const { return sqlite3_column_int64(statem
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& path, bool create,
                                                              int64_t busy_timeout_ms) {
+  const absl::Status status = CheckSqliteLibrary(SqliteLibrary::Loaded());
+  if (!status.ok()) return status;
   std::unique_ptr<Connection> connection(new Connection(path));
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
                     (create ? SQLITE_OPEN_CREATE : 0);

@@ -1,5 +1,5 @@
 // SQLite, as far as a replica needs it: one connection, its statements and its transactions. Every
-// failure is a status that names the database.
+// failure is a status that names the database, or the release of an unsuitable SQLite.
 #ifndef TCSYNC_SRC_REPLICA_SQLITE_H_
 #define TCSYNC_SRC_REPLICA_SQLITE_H_
 
