@@ -165,7 +165,7 @@ Result FromSync(SyncError&& error) {
   switch (error.fault) {
     case SyncFault::kRemote:
       return FromRemote({error.remote_fault.value_or(RemoteFault::kNetworkFailed),
-                         std::move(error.message), std::nullopt, error.version_id});
+                         std::move(error.message), error.unseal_fault, error.version_id});
     case SyncFault::kInvalidVersion:
       return {TCSYNC_SYNC_INVALID_VERSION, std::move(error.message)};
     case SyncFault::kInvalidSnapshot:
