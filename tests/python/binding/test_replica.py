@@ -235,10 +235,16 @@ class TestOpening:
 
     def test_a_file_that_is_no_replica_is_left_alone(self, tmp_path):
         """If this fails, a file of another program is overwritten."""
-        for content in (b"not a database" * 1000, b"\0"):
-            (tmp_path / DATABASE).write_bytes(content)
-            assert fault(Replica, tmp_path) in (ReplicaFault.WRONG_FORMAT, ReplicaFault.DATA_LOSS)
-            assert (tmp_path / DATABASE).read_bytes() == content
+        (tmp_path / "text").mkdir()
+        (tmp_path / "text" / DATABASE).write_bytes(b"not a database" * 1000)
+        (tmp_path / "foreign").mkdir()
+        with sqlite3.connect(tmp_path / "foreign" / DATABASE) as database:
+            database.execute("CREATE TABLE songs (title TEXT)")
+        database.close()
+        for directory in (tmp_path / "text", tmp_path / "foreign"):
+            content = (directory / DATABASE).read_bytes()
+            assert fault(Replica, directory) is ReplicaFault.WRONG_FORMAT
+            assert (directory / DATABASE).read_bytes() == content
 
     def test_a_later_major_version_is_refused(self, replica, tmp_path):
         """If this fails, an old program damages the database of a newer one."""

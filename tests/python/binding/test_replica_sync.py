@@ -28,6 +28,7 @@ from tcsync import (
     TcsyncError,
     UndoPoint,
     UnsealError,
+    UnsealFault,
     Update,
     Version,
     fetch_history,
@@ -128,7 +129,7 @@ class TestFaults:
             with pytest.raises(SyncError) as raised:
                 replica.sync(strange)
         assert raised.value.fault is SyncFault.HISTORY_GONE and raised.value.name == "TCSYNC_SYNC_HISTORY_GONE"
-        assert raised.value.version_id is None
+        assert raised.value.sync_report.version_id is None
         assert replica.task(TASK)["description"] == "y"
 
     def test_an_invalid_version_is_named(self, replica, remote):
@@ -137,7 +138,7 @@ class TestFaults:
         bad = remote.add_version(good.version_id, b"not JSON")
         with pytest.raises(SyncError) as raised:
             replica.sync(remote)
-        assert (raised.value.fault, raised.value.version_id) == (SyncFault.INVALID_VERSION, bad.version_id)
+        assert (raised.value.fault, raised.value.sync_report.version_id) == (SyncFault.INVALID_VERSION, bad.version_id)
         # Whatever came before it stays.
         assert raised.value.sync_report.received_versions == 1 and replica.task(TASK) == {}
         assert replica.state().base_version_id == good.version_id
@@ -148,15 +149,16 @@ class TestFaults:
         remote.add_snapshot(version_id, b"no snapshot")
         with pytest.raises(SyncError) as raised:
             replica.sync(remote)
-        assert (raised.value.fault, raised.value.version_id) == (SyncFault.INVALID_SNAPSHOT, version_id)
+        assert (raised.value.fault, raised.value.sync_report.version_id) == (SyncFault.INVALID_SNAPSHOT, version_id)
 
     def test_a_wrong_secret_is_reported(self, replica, remote, credentials):
         """If this fails, a wrong secret is taken for a broken history."""
-        remote.add_version(NIL_VERSION, b'{"operations":[]}')
+        added = remote.add_version(NIL_VERSION, b'{"operations":[]}')
         wrong = Credentials(credentials.url, credentials.client_id, Secret("wrong"))
         with RemoteServer(wrong, proxy="") as strange, pytest.raises(UnsealError) as raised:
             replica.sync(strange)
-        assert raised.value.sync_report == SyncReport(0, 0, 0, 0, False, False)
+        assert raised.value.fault is UnsealFault.WRONG_KEY
+        assert raised.value.sync_report == SyncReport(0, 0, 0, 0, False, False, added.version_id)
 
     def test_an_unreachable_server_is_reported(self, replica, remote_of):
         """If this fails, a person does not learn that the server is not running."""

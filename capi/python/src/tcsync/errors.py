@@ -9,7 +9,6 @@ from __future__ import annotations
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
-from uuid import UUID
 
 from . import _declarations as c
 
@@ -242,8 +241,6 @@ class SyncError(TcsyncError):
     def __init__(self, message: str, *, code: int, name: str | None = None) -> None:
         super().__init__(message, code=code, name=name)
         self.fault = _fault(SyncFault, code)
-        #: That of the invalid version, or of the invalid snapshot; None for the other faults.
-        self.version_id: UUID | None = None
 
 
 class TaskModelError(TcsyncError):

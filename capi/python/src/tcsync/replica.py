@@ -16,7 +16,7 @@ from uuid import UUID
 
 from . import _declarations as c
 from . import _library, _replica_calls
-from .errors import SyncError, TcsyncError
+from .errors import TcsyncError
 from .operations import Operation
 from .remote import RemoteServer
 
@@ -58,6 +58,8 @@ class SyncReport:
     has_applied_snapshot: bool
     #: Whether a snapshot was sent. The server may have declined it.
     has_sent_snapshot: bool
+    #: Of a sync that failed: the version with the fault, or that of the snapshot; None if the fault is of none.
+    version_id: UUID | None = None
 
 
 #: Receives the progress after each step of a sync.
@@ -180,11 +182,10 @@ class Replica(_library.Closing):
             report.sent_operations,
             bool(report.has_applied_snapshot),
             bool(report.has_sent_snapshot),
+            UUID(report.version_id.text.decode("ascii")) if report.version_id.text else None,
         )
         if isinstance(failure, TcsyncError):
             failure.sync_report = effects
-        if isinstance(failure, SyncError) and report.version_id.text:
-            failure.version_id = UUID(report.version_id.text.decode("ascii"))
         if failure:
             try:
                 raise failure
