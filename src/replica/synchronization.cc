@@ -115,7 +115,10 @@ Synchronization::Failure Synchronization::Receive() {
     }
     // What came before a failure is kept.
     if (const absl::Status status = Apply(group); !status.ok()) return DatabaseFailure(status);
-    if (is_last) return failure;
+    if (is_last) {
+      if (failure) failure->report = report_;
+      return failure;
+    }
     parent = group.base;
   }
 }
