@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from uuid import UUID, uuid4
 
@@ -237,21 +238,19 @@ class TestOpening:
         """If this fails, a file of another program is overwritten."""
         (tmp_path / "text").mkdir()
         (tmp_path / "text" / DATABASE).write_bytes(b"not a database" * 1000)
+        assert fault(Replica, tmp_path / "text") is ReplicaFault.WRONG_FORMAT
+        assert (tmp_path / "text" / DATABASE).read_bytes() == b"not a database" * 1000
         (tmp_path / "foreign").mkdir()
-        with sqlite3.connect(tmp_path / "foreign" / DATABASE) as database:
+        with closing(sqlite3.connect(tmp_path / "foreign" / DATABASE)) as database:
             database.execute("CREATE TABLE songs (title TEXT)")
-        database.close()
-        for directory in (tmp_path / "text", tmp_path / "foreign"):
-            content = (directory / DATABASE).read_bytes()
-            assert fault(Replica, directory) is ReplicaFault.WRONG_FORMAT
-            assert (directory / DATABASE).read_bytes() == content
+            assert fault(Replica, tmp_path / "foreign") is ReplicaFault.WRONG_FORMAT
+            assert database.execute("SELECT name FROM sqlite_master").fetchall() == [("songs",)]
 
     def test_a_later_major_version_is_refused(self, replica, tmp_path):
         """If this fails, an old program damages the database of a newer one."""
         replica.close()
-        with sqlite3.connect(tmp_path / "data" / DATABASE) as database:
+        with closing(sqlite3.connect(tmp_path / "data" / DATABASE)) as database, database:
             database.execute("UPDATE version SET major = 99")
-        database.close()
         assert fault(Replica, tmp_path / "data") is ReplicaFault.WRONG_FORMAT
 
     def test_a_directory_that_cannot_be_made_is_named(self, tmp_path):
@@ -327,9 +326,8 @@ class TestOtherPrograms:
     def test_a_damaged_record_is_reported(self, replica, tmp_path):
         """If this fails, a damaged database reads as one without tasks."""
         replica.commit(task_of("x"))
-        with sqlite3.connect(tmp_path / "data" / DATABASE) as database:
+        with closing(sqlite3.connect(tmp_path / "data" / DATABASE)) as database, database:
             database.execute("UPDATE tasks SET data = '{'")
-        database.close()
         assert fault(replica.tasks) is ReplicaFault.DATA_LOSS
 
 

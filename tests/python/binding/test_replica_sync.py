@@ -129,7 +129,7 @@ class TestFaults:
             with pytest.raises(SyncError) as raised:
                 replica.sync(strange)
         assert raised.value.fault is SyncFault.HISTORY_GONE and raised.value.name == "TCSYNC_SYNC_HISTORY_GONE"
-        assert raised.value.sync_report.version_id is None
+        assert raised.value.sync_report.version_id == replica.state().base_version_id
         assert replica.task(TASK)["description"] == "y"
 
     def test_an_invalid_version_is_named(self, replica, remote):
@@ -139,9 +139,10 @@ class TestFaults:
         with pytest.raises(SyncError) as raised:
             replica.sync(remote)
         assert (raised.value.fault, raised.value.sync_report.version_id) == (SyncFault.INVALID_VERSION, bad.version_id)
-        # Whatever came before it stays.
-        assert raised.value.sync_report.received_versions == 1 and replica.task(TASK) == {}
-        assert replica.state().base_version_id == good.version_id
+        # The report has what stays.
+        versions = [NIL_VERSION, good.version_id]
+        assert replica.state().base_version_id == versions[raised.value.sync_report.received_versions]
+        assert len(replica.tasks()) == raised.value.sync_report.received_versions
 
     def test_an_invalid_snapshot_is_named(self, replica, remote):
         """If this fails, a new computer shows no tasks and says nothing."""
@@ -226,12 +227,13 @@ class TestProgress:
 
     def test_a_cancel_within_it_ends_the_sync(self, replica, remote):
         """If this fails, a cancel button of a progress bar has no effect."""
-        added = remote.add_version(NIL_VERSION, b'{"operations":[]}')
-        remote.add_version(added.version_id, b'{"operations":[]}')
+        remote.add_version(NIL_VERSION, b'{"operations":[]}')
+        replica.commit(task_of("x"))
         with pytest.raises(CallCancelledError) as raised:
             replica.sync(remote, progress=lambda _: remote.cancel())
-        assert raised.value.sync_report is not None
+        assert raised.value.sync_report == SyncReport(1, 0, 0, 0, False, False)
         replica.sync(remote)
+        assert fetch_history(remote).tasks == replica.tasks()
 
     @pytest.mark.parametrize("on_main_thread", [True, False])
     def test_calls_of_its_own_objects_are_refused(self, replica, remote, on_main_thread):
