@@ -115,10 +115,8 @@ Synchronization::Failure Synchronization::Receive() {
     }
     // What came before a failure is kept.
     if (const absl::Status status = Apply(group); !status.ok()) return DatabaseFailure(status);
-    if (is_last) {
-      if (failure) failure->report = report_;
-      return failure;
-    }
+    if (failure) failure->report = report_;
+    if (is_last) return failure;
     parent = group.base;
   }
 }
@@ -297,7 +295,6 @@ SyncError Synchronization::RemoteFailure(RemoteError error) const {
   return {.fault = SyncFault::kRemote,
           .message = std::move(error.message),
           .remote_fault = error.fault,
-          .unseal_fault = error.unseal_fault,
           .status = absl::OkStatus(),
           .version_id = error.version_id,
           .report = report_};
@@ -307,7 +304,6 @@ SyncError Synchronization::DatabaseFailure(absl::Status status) const {
   return {.fault = SyncFault::kDatabase,
           .message = std::string(status.message()),
           .remote_fault = std::nullopt,
-          .unseal_fault = std::nullopt,
           .status = std::move(status),
           .version_id = Uuid(),
           .report = report_};
@@ -318,7 +314,6 @@ SyncError Synchronization::OtherFailure(SyncFault fault, const Uuid& version_id,
   return {.fault = fault,
           .message = std::move(message),
           .remote_fault = std::nullopt,
-          .unseal_fault = std::nullopt,
           .status = absl::OkStatus(),
           .version_id = version_id,
           .report = report_};

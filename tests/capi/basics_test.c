@@ -90,7 +90,7 @@ static void the_header_and_the_library_are_of_one_release(void) {
 /* tcsync_has must agree with the functions. */
 static void features_are_those_of_this_build(void) {
   static const char* const kServers[] = {"server", "listener", "admin", "monitor"};
-  static const char* const kAlways[] = {"sealing", "remote", "tls"};
+  static const char* const kAlways[] = {"sealing", "remote", "replica", "tls"};
   static const char* const kNever[] = {"", "Server", "server ", "serve", "no-such-feature"};
   tcsync_config* config = make_config(NULL);
   tcsync_engine* engine = NULL;

@@ -380,7 +380,8 @@ static void damaged_records_are_reported(void) {
   database = open_database(directory);
   execute(database, "UPDATE tasks SET data = '{'; UPDATE operations SET data = '{}'");
   sqlite3_close(database);
-  CHECK_FAILS(tcsync_replica_tasks(replica, NULL, &tasks, &error), TCSYNC_DATA_LOSS, TASK_A);
+  CHECK_FAILS(tcsync_replica_tasks(replica, NULL, &tasks, &error), TCSYNC_DATA_LOSS,
+              "record 1 of tasks");
   CHECK(tasks == NULL);
   CHECK_FAILS(
       tcsync_replica_operations(replica, TCSYNC_OPERATIONS_PENDING, NULL, &operations, &error),
