@@ -77,7 +77,7 @@ def holder(tmp_path):
 def fault(call, *arguments, **options):
     with pytest.raises(ReplicaError) as raised:
         call(*arguments, **options)
-    assert raised.value.name == f"TCSYNC_{raised.value.fault.name}" or raised.value.code >> 8
+    assert raised.value.name == f"TCSYNC_{raised.value.fault.name}"
     return raised.value.fault
 
 

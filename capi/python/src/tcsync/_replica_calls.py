@@ -99,14 +99,15 @@ def commit(replica: ReplicaPointer, operations: Sequence[Operation]) -> None:
 def read_tasks(replica: ReplicaPointer, task_id: UUID | None) -> dict[UUID, dict[str, str]]:
     """One task, if it exists, or all."""
     lib = library()
-    read, found = c.tcsync_property(), {}
+    read = c.tcsync_property()
+    name, value = _Text(read, "name"), _Text(read, "value")
+    found: dict[UUID, dict[str, str]] = {}
     with _tasks(replica, task_id) as tasks:
         for index, task in _each_task(tasks):
-            properties = {}
+            properties = found[_uuid(task.task_id)] = {}
             for number in range(task.property_count):
                 lib.tcsync_tasks_property(tasks, index, number, byref(read), None)
-                properties[_text(read, "name")] = _text(read, "value")
-            found[_uuid(task.task_id)] = properties
+                properties[name.read()] = value.read()
     return found
 
 
@@ -268,6 +269,9 @@ def _instant(timestamp: datetime, nanosecond: int, index: int) -> tuple[int, int
 def _decode(operations: _Pointer[c.tcsync_operations]) -> list[Operation]:
     lib = library()
     read = c.tcsync_operation(struct_size=ctypes.sizeof(c.tcsync_operation))
+    name, value, old_value = (_Text(read, field) for field in ("property", "value", "old_value"))
+    old_property = c.tcsync_property()
+    old_name, old_text = _Text(old_property, "name"), _Text(old_property, "value")
     decoded: list[Operation] = []
     for index in range(lib.tcsync_operations_count(operations)):
         lib.tcsync_operations_get(operations, index, byref(read), None)
@@ -279,33 +283,37 @@ def _decode(operations: _Pointer[c.tcsync_operations]) -> list[Operation]:
             decoded.append(
                 Update(
                     _uuid(read.task_id),
-                    _text(read, "property"),
-                    _text_or_none(read, "value"),
+                    name.read(),
+                    value.read_or_none(),
                     _EPOCH + timedelta(seconds=read.seconds, microseconds=read.nanoseconds // 1000),
-                    _text_or_none(read, "old_value"),
+                    old_value.read_or_none(),
                     read.nanoseconds % 1000,
                 )
             )
         else:
-            before, old_properties = c.tcsync_property(), {}
+            old_properties = {}
             for number in range(read.old_property_count):
-                lib.tcsync_operations_old_property(operations, index, number, byref(before), None)
-                old_properties[_text(before, "name")] = _text(before, "value")
+                lib.tcsync_operations_old_property(operations, index, number, byref(old_property), None)
+                old_properties[old_name.read()] = old_text.read()
             decoded.append(Delete(_uuid(read.task_id), old_properties))
     return decoded
 
 
-def _text_or_none(structure: c.tcsync_operation | c.tcsync_property, name: str) -> str | None:
-    """The text in the fields `name` and `name`_size; None for NULL."""
-    # Read as an address: a C string would be read up to a zero byte.
-    address = ctypes.c_void_p.from_buffer(structure, getattr(type(structure), name).offset).value
-    if address is None:
-        return None
-    return ctypes.string_at(address, getattr(structure, f"{name}_size")).decode("utf-8")
+class _Text:
+    """The fields `name` and `name`_size of a struct, for each text that the library puts there."""
 
+    def __init__(self, structure: c.tcsync_operation | c.tcsync_property, name: str) -> None:
+        # Read as an address: a C string would be read up to a zero byte.
+        self._address = ctypes.c_void_p.from_buffer(structure, getattr(type(structure), name).offset)
+        self._size = ctypes.c_size_t.from_buffer(structure, getattr(type(structure), f"{name}_size").offset)
 
-def _text(structure: c.tcsync_operation | c.tcsync_property, name: str) -> str:
-    return _text_or_none(structure, name) or ""
+    def read(self) -> str:
+        return self.read_or_none() or ""
+
+    def read_or_none(self) -> str | None:
+        """None for NULL."""
+        address = self._address.value
+        return None if address is None else ctypes.string_at(address, self._size.value).decode("utf-8")
 
 
 def _uuid(identifier: c.tcsync_uuid) -> UUID:
