@@ -156,12 +156,17 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
     const auto timeout_ms = static_cast<int>(std::clamp<int64_t>(busy_timeout_ms, 0, INT_MAX));
     result = sqlite3_busy_timeout(connection->database_, timeout_ms);
   }
+  if (result == SQLITE_OK) {
+    result = sqlite3_prepare_v3(connection->database_, "ROLLBACK", -1, SQLITE_PREPARE_PERSISTENT,
+                                &connection->rollback_, nullptr);
+  }
   if (result != SQLITE_OK) return Failure(connection->database_, result, path);
   return connection;
 }
 
 Connection::~Connection() {
   for (const auto& [sql, statement] : statements_) sqlite3_finalize(statement);
+  sqlite3_finalize(rollback_);
   sqlite3_close(database_);
 }
 
@@ -178,6 +183,13 @@ Statement Connection::Prepare(const char* sql) {
 absl::Status Connection::Execute(const char* sql) {
   const int result = sqlite3_exec(database_, sql, nullptr, nullptr, nullptr);
   return result == SQLITE_OK ? absl::OkStatus() : Failure(database_, result, path_);
+}
+
+void Connection::Rollback() noexcept {
+  // After some errors SQLite has rolled it back itself.
+  if (sqlite3_get_autocommit(database_) != 0) return;
+  sqlite3_step(rollback_);
+  sqlite3_reset(rollback_);
 }
 
 int64_t Connection::changes() const { return sqlite3_changes64(database_); }
@@ -198,8 +210,7 @@ Transaction::Transaction(Transaction&& other) noexcept
     : connection_(std::exchange(other.connection_, nullptr)) {}
 
 Transaction::~Transaction() {
-  // After some errors SQLite has rolled it back itself, and then this one fails.
-  if (connection_ != nullptr) connection_->Execute("ROLLBACK").IgnoreError();
+  if (connection_ != nullptr) connection_->Rollback();
 }
 
 absl::Status Transaction::Commit() {
