@@ -1,6 +1,6 @@
 """Replicas through the binding: real databases, a real server, and other programs at the same database."""
 
-import os
+import random
 import sqlite3
 import subprocess
 import sys
@@ -11,6 +11,8 @@ from datetime import datetime, timedelta, timezone
 from uuid import UUID, uuid4
 
 import pytest
+from support import wait_until
+from unending import PROMPTLY_S, interrupted, nothing_left
 
 from tcsync import (
     NIL_VERSION,
@@ -79,6 +81,10 @@ def fault(call, *arguments, **options):
         call(*arguments, **options)
     assert raised.value.name == f"TCSYNC_{raised.value.fault.name}"
     return raised.value.fault
+
+
+def wait_until_running(replica):
+    wait_until(lambda: replica._handle._running, PROMPTLY_S, "a call runs")
 
 
 class TestTasks:
@@ -353,6 +359,31 @@ class TestThreads:
         assert not failures and replica.state().tasks == 100
 
 
+class TestCtrlC:
+    def test_ends_the_wait_for_another_program(self, tmp_path, holder):
+        """If this fails, Ctrl-C does not work while Taskwarrior syncs."""
+        with Replica(tmp_path / "data", busy_timeout_s=600) as replica:
+            end = holder(replica)
+            started = time.monotonic()
+            interrupted(lambda: replica.commit(task_of("x")), lambda: wait_until_running(replica))
+            assert time.monotonic() - started < PROMPTLY_S
+            end()
+            # It had begun, so it went on, and the next call waits for it.
+            assert replica.task(TASK)
+
+    def test_interrupts_of_openings_leave_nothing(self, tmp_path):
+        """If this fails, a Ctrl-C at the wrong moment leaves a database open."""
+
+        def open_for_ever():
+            while True:
+                Replica(tmp_path).close()
+
+        Replica(tmp_path).close()
+        with nothing_left():
+            for _ in range(50):
+                interrupted(open_for_ever, after_s=random.random() / 50)
+
+
 class TestFork:
     def test_a_child_opens_the_replica_again(self, replica, tmp_path, fork):
         """If this fails, a forked process damages the database of its parent."""
@@ -374,9 +405,7 @@ class TestFork:
         end = holder(replica)
         thread = threading.Thread(target=replica.commit, args=(task_of("x"),))
         thread.start()
-        deadline = time.monotonic() + 60
-        while not replica._handle._running and time.monotonic() < deadline:
-            os.sched_yield()
+        wait_until_running(replica)
 
         def work():
             assert fault(replica.tasks) is ReplicaFault.FORKED
