@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "replica/sqlite_library.h"
 
 namespace tcsync::replica {
 namespace {
@@ -160,6 +161,8 @@ int64_t Statement::Number(int column) const { return sqlite3_column_int64(statem
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& path, bool create,
                                                              int64_t busy_timeout_ms) {
+  const absl::Status status = CheckSqliteLibrary(SqliteLibrary::Loaded());
+  if (!status.ok()) return status;
   std::unique_ptr<Connection> connection(new Connection(path));
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
                     (create ? SQLITE_OPEN_CREATE : 0);
@@ -167,6 +170,10 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
   if (result == SQLITE_OK) {
     const auto timeout_ms = static_cast<int>(std::clamp<int64_t>(busy_timeout_ms, 0, INT_MAX));
     result = sqlite3_busy_timeout(connection->database_, timeout_ms);
+  }
+  if (result == SQLITE_OK) {
+    result = sqlite3_prepare_v3(connection->database_, "ROLLBACK", -1, SQLITE_PREPARE_PERSISTENT,
+                                &connection->rollback_, nullptr);
   }
   // TaskChampion before 3.0 wrote texts into the schema in double quotes, and a SQLite that is
   // built to refuse them could not upgrade it.
@@ -179,6 +186,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
 
 Connection::~Connection() {
   for (const auto& [sql, statement] : statements_) sqlite3_finalize(statement);
+  sqlite3_finalize(rollback_);
   sqlite3_close(database_);
 }
 
@@ -196,6 +204,13 @@ absl::Status Connection::Execute(const char* sql) {
   errno = 0;
   const int result = sqlite3_exec(database_, sql, nullptr, nullptr, nullptr);
   return result == SQLITE_OK ? absl::OkStatus() : Failure(database_, result, path_);
+}
+
+void Connection::Rollback() noexcept {
+  // After some errors SQLite has rolled it back itself.
+  if (sqlite3_get_autocommit(database_) != 0) return;
+  sqlite3_step(rollback_);
+  sqlite3_reset(rollback_);
 }
 
 int64_t Connection::changes() const { return sqlite3_changes64(database_); }
@@ -216,8 +231,7 @@ Transaction::Transaction(Transaction&& other) noexcept
     : connection_(std::exchange(other.connection_, nullptr)) {}
 
 Transaction::~Transaction() {
-  // After some errors SQLite has rolled it back itself, and then this one fails.
-  if (connection_ != nullptr) connection_->Execute("ROLLBACK").IgnoreError();
+  if (connection_ != nullptr) connection_->Rollback();
 }
 
 absl::Status Transaction::Commit() {
