@@ -131,7 +131,8 @@ enum {
   TCSYNC_INVALID_UUID = 1 | 4 << 8,
   TCSYNC_INVALID_ADDRESS = 1 | 5 << 8,
   /* The handle was made by this process's parent, before the fork, and works only there; or the parent
-   * has opened an engine, and so this process cannot open another. */
+   * has opened an engine, or had a replica open at the fork, and so this process cannot open
+   * another. */
   TCSYNC_FORKED = 1 | 6 << 8,
   /* An operation cannot be applied to the tasks, such as an update of a task that does not exist. The
    * message gives its index. */
@@ -1157,7 +1158,8 @@ typedef struct tcsync_replica_options {
 
 /* Opens the replica in `directory`, in the file taskchampion.sqlite3. NULL is a replica in memory,
  * which ends with its _free. A database of an earlier release of TaskChampion is upgraded, and stays
- * usable by every release with the same major version.
+ * usable by every release with the same major version. A process whose parent had a replica in a
+ * directory open when it forked can open replicas in memory only.
  * Threads: any.
  * Ownership: borrows directory and options (NULL: all defaults) for the call; *replica is the caller's,
  *   for tcsync_replica_free.

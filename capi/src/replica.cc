@@ -1,6 +1,7 @@
 // Replicas: opening, commits and sync. replica_lists.cc has the calls that read.
 #include "capi/src/replica.h"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -261,7 +262,30 @@ Result SyncReplica(tcsync_replica& replica, tcsync_remote& remote,
   return result;
 }
 
+// The open databases of the process that the mark is of, which is never freed.
+std::atomic<int> open_databases{0};
+std::atomic<const base::ProcessMark*> counted_process{nullptr};
+
 }  // namespace
+
+OpenDatabase::OpenDatabase() { ++open_databases; }
+
+OpenDatabase::~OpenDatabase() { --open_databases; }
+
+Result OpenDatabase::Check() {
+  const base::ProcessMark* counted = counted_process.load();
+  if (counted != nullptr && !counted->IsOfAnotherProcess()) return {};
+  if (counted != nullptr && open_databases > 0) {
+    return {TCSYNC_FORKED,
+            "this process was forked while its parent had a replica open, and could lose changes "
+            "in one of its own; fork before the replica is opened, or start this process anew "
+            "(exec)"};
+  }
+  auto mark = std::make_unique<const base::ProcessMark>(base::ProcessMark::Current());
+  // Otherwise another thread has set it to the same.
+  if (counted_process.compare_exchange_strong(counted, mark.get())) mark.release();
+  return {};
+}
 
 ReplicaUse::~ReplicaUse() {
   if (replica_ != nullptr) replica_->is_in_use = false;
@@ -302,6 +326,12 @@ tcsync_code tcsync_replica_open(const char* directory, const tcsync_replica_opti
     tcsync::ReplicaOptions read_options;
     Result result = tcsync::capi::ReadOptions(options, directory == nullptr, read_options);
     if (!result.ok()) return result;
+    auto made = std::make_unique<tcsync_replica>();
+    if (directory != nullptr) {
+      result = tcsync::capi::OpenDatabase::Check();
+      if (!result.ok()) return result;
+      made->database.emplace();
+    }
     absl::StatusOr<std::unique_ptr<tcsync::Replica>> opened =
         directory == nullptr ? tcsync::Replica::OpenInMemory()
                              : tcsync::Replica::Open(directory, read_options);
@@ -310,7 +340,6 @@ tcsync_code tcsync_replica_open(const char* directory, const tcsync_replica_opti
       meaning.not_found = TCSYNC_REPLICA_MISSING;
       return FromStatus(opened.status(), meaning);
     }
-    auto made = std::make_unique<tcsync_replica>();
     made->replica = *std::move(opened);
     *replica = made.release();
     return {};

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 
 #include "base/process_mark.h"
 #include "capi/src/guard.h"
@@ -11,7 +12,26 @@
 #include "tcsync.h"
 #include "tcsync/replica.h"
 
+namespace tcsync::capi {
+
+// One database that this process has open, from before its opening on. SQLite keeps a list of its
+// open files, and a child inherits that. On a file of the list it would take no locks of its own,
+// and the parent would remove the log with the child's commits when it closes the file.
+class OpenDatabase {
+ public:
+  OpenDatabase();
+  OpenDatabase(const OpenDatabase&) = delete;
+  OpenDatabase& operator=(const OpenDatabase&) = delete;
+  ~OpenDatabase();
+
+  // Whether this process can open databases: TCSYNC_FORKED if its parent had one open at the fork.
+  static Result Check();
+};
+
+}  // namespace tcsync::capi
+
 struct tcsync_replica : tcsync::capi::Handle<tcsync::capi::HandleType::kReplica> {
+  std::optional<tcsync::capi::OpenDatabase> database;  // not of a replica in memory
   std::unique_ptr<tcsync::Replica> replica;
   std::atomic<bool> is_in_use{false};
   const tcsync::base::ProcessMark opener = tcsync::base::ProcessMark::Current();

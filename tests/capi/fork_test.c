@@ -379,6 +379,7 @@ static void check_replica_refused(void* argument) {
   const tcsync_operation operation = create_task(TASK_B);
   tcsync_tasks* tasks = NULL;
   tcsync_operations* operations = NULL;
+  tcsync_replica* own = NULL;
   tcsync_replica_state state;
   tcsync_sync_report report;
   int32_t was_undone = 0;
@@ -396,12 +397,24 @@ static void check_replica_refused(void* argument) {
   CHECK_FAILS(tcsync_replica_get_state(replica, &state, &error), TCSYNC_FORKED, "the replica");
   CHECK_FAILS(tcsync_replica_sync(replica, NULL, NULL, &report, &error), TCSYNC_FORKED,
               "the replica");
+  CHECK_FAILS(tcsync_replica_open(inherited->directory, NULL, &own, &error), TCSYNC_FORKED,
+              "while its parent had a replica open");
+  CHECK(own == NULL);
+  own = open_replica(NULL);
+  tcsync_replica_free(own);
   tcsync_replica_free(replica);
   /* Lists are memory, and each process has its own. */
   CHECK_TEXT(task_at(inherited->tasks, 0).task_id.text, TASK_A);
   CHECK_INT(operation_at(inherited->operations, 0).kind, TCSYNC_OPERATION_CREATE);
   tcsync_tasks_free(inherited->tasks);
   tcsync_operations_free(inherited->operations);
+}
+
+static void add_in_own_replica(void* argument) {
+  parents_replica* const inherited = (parents_replica*)argument;
+  tcsync_replica* replica = open_replica(inherited->directory);
+  add_task(replica, TASK_B, "from the child");
+  tcsync_replica_free(replica);
 }
 
 static void a_child_cannot_use_the_parents_replica(void) {
@@ -417,6 +430,11 @@ static void a_child_cannot_use_the_parents_replica(void) {
   check_property(made.replica, TASK_A, "project", "home");
   tcsync_tasks_free(made.tasks);
   tcsync_operations_free(made.operations);
+  tcsync_replica_free(made.replica);
+  /* Once the parent has closed it, a child can open it. */
+  check_child(fork_child(add_in_own_replica, &made));
+  made.replica = open_replica(made.directory);
+  check_task_count(made.replica, 2);
   tcsync_replica_free(made.replica);
   remove_directory(made.directory);
 }

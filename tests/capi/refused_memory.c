@@ -69,10 +69,12 @@ void end_refusing(void) { allocations_left = kUnlimited; }
 
 void refuse_nothing(void) { next_refusal = kUnlimited; }
 
-void exhaust(attempt_function attempt, tcsync_code expected) {
-  enum { kRefusalsMax = 2000 };
+void exhaust(attempt_function attempt, tcsync_code expected) { exhaust_some(attempt, expected, 1); }
+
+void exhaust_some(attempt_function attempt, tcsync_code expected, int step) {
+  enum { kRefusalsMax = 20000 };
   for (next_refuses_all_after = 0; next_refuses_all_after <= 1; ++next_refuses_all_after) {
-    for (next_refusal = 0; next_refusal < kRefusalsMax; ++next_refusal) {
+    for (next_refusal = 0; next_refusal < kRefusalsMax; next_refusal += step) {
       tcsync_error* error = check_poison_error();
       tcsync_code code = TCSYNC_OK;
       refused = 0;

@@ -22,6 +22,8 @@ void end_refusing(void);
 /* Repeats `attempt` until it makes too few allocations for a refusal. `expected` is its result
  * without one. */
 void exhaust(attempt_function attempt, tcsync_code expected);
+/* The same with every `step`th allocation only, for a call that makes thousands of them slowly. */
+void exhaust_some(attempt_function attempt, tcsync_code expected, int step);
 
 /* For an attempt outside exhaust(): nothing is refused. */
 void refuse_nothing(void);
