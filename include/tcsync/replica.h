@@ -174,7 +174,8 @@ struct SyncError {
 // kUnimplemented where the program has an SQLite before 3.38, or one without thread safety or
 // JSON; kUnavailable while another program holds the database for longer than the timeout;
 // kDataLoss for records that cannot be read; kResourceExhausted for a full disk;
-// kPermissionDenied; and kInternal. Running out of memory throws std::bad_alloc.
+// kPermissionDenied; kUnknown for other errors of the disk; and kInternal. Running out of memory
+// throws std::bad_alloc.
 //
 // A handle must not be used in a forked child.
 class Replica {

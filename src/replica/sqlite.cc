@@ -31,6 +31,8 @@ absl::StatusCode CodeOf(int result) {
     case SQLITE_AUTH:
     case SQLITE_CANTOPEN:
       return absl::StatusCode::kPermissionDenied;
+    case SQLITE_IOERR:
+      return absl::StatusCode::kUnknown;
     default:
       return absl::StatusCode::kInternal;
   }
@@ -44,13 +46,11 @@ absl::string_view RemedyOf(int result) {
   switch (result & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      return "; another program uses it, perhaps a `task sync` that waits for the network: try "
-             "again "
-             "when it has ended";
+      return "; another program uses it, perhaps a `task sync` that waits for the network: "
+             "try again when it has ended";
     case SQLITE_CORRUPT:
-      return "; the file is damaged: restore it from a copy, or move it away and sync, which "
-             "brings "
-             "everything back that had been synced";
+      return "; the file is damaged: restore it from a copy, or move it away and sync, "
+             "which brings everything back that had been synced";
     case SQLITE_NOTADB:
       return "; the file is not a database of Taskwarrior 3";
     case SQLITE_FULL:

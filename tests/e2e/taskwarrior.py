@@ -61,6 +61,11 @@ class Replica:
         self._authority = {}
         self.use_server(server_url, user)
 
+    @property
+    def data_directory(self):
+        """That of its database, as this machine names it."""
+        return self._home / "data"
+
     def use_server(self, server_url, user):
         """Points the replica to a server, as a person does by editing the taskrc."""
         settings = {

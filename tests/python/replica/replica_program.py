@@ -11,6 +11,7 @@ line. Runs in a Python that has the package it uses.
 
 import json
 import sys
+import uuid
 from datetime import datetime, timezone
 
 
@@ -26,11 +27,10 @@ class OurReplica:
 
         self._tcsync = tcsync
         self._replica = tcsync.Replica(directory)
-        self._remote = tcsync.RemoteServer(tcsync.Credentials(url, client_id, secret), proxy="")
+        credentials = tcsync.Credentials(url, uuid.UUID(client_id), tcsync.Secret(secret))
+        self._remote = tcsync.RemoteServer(credentials, proxy="")
 
     def _operation(self, operation):
-        import uuid
-
         ((kind, fields),) = operation.items()
         if kind == "UndoPoint":
             return self._tcsync.UndoPoint()
@@ -45,7 +45,10 @@ class OurReplica:
         try:
             self._replica.commit([self._operation(operation) for operation in operations])
         except self._tcsync.ReplicaError as error:
-            if error.fault in (self._tcsync.ReplicaFault.IN_USE, self._tcsync.ReplicaFault.INVALID_OPERATION):
+            if error.fault in (
+                self._tcsync.ReplicaFault.IN_USE,
+                self._tcsync.ReplicaFault.INVALID_OPERATION,
+            ):
                 return error.fault.name.lower()
             raise
         return "done"
@@ -115,7 +118,11 @@ class Champion:
                 changed[task_id, name] = value
                 listed.append(
                     self._module.Operation.Update(
-                        task_id, name, moment(fields["timestamp"]), old_value=old, value=value
+                        task_id,
+                        name,
+                        moment(fields["timestamp"]),
+                        old_value=old,
+                        value=value,
                     )
                 )
         return self._unless_busy(lambda: self._replica.commit_operations(listed))
