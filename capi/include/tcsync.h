@@ -1401,8 +1401,8 @@ typedef struct tcsync_sync_report {
   int32_t
       has_applied_snapshot;  /* 1 if the replica was empty and began with the server's snapshot */
   int32_t has_sent_snapshot; /* 1 if a snapshot was sent, which the server may have declined */
-  tcsync_uuid version_id; /* the version, or that of the snapshot, with the fault that ended the
-                             sync; "" if the fault is of none */
+  tcsync_uuid version_id; /* of the version or the snapshot with the fault that ended the sync; ""
+                             if there is none */
 } tcsync_sync_report;
 
 /* Receives the versions that the replica lacks, sends its pending operations, and rebuilds the working

@@ -206,7 +206,8 @@ class Replica {
   absl::StatusOr<std::map<uint64_t, Uuid>> GetWorkingSet();
 
   // Removes what is no longer pending or recurring, and adds what is. With `renumber`, the numbers
-  // are consecutive from 1, else the remaining tasks keep theirs.
+  // are consecutive from 1, else the remaining tasks keep theirs and the new ones follow the last
+  // number that there was.
   absl::Status RebuildWorkingSet(bool renumber);
 
   absl::StatusOr<ReplicaState> GetState();

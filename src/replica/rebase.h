@@ -8,10 +8,10 @@
 #define TCSYNC_SRC_REPLICA_REBASE_H_
 
 #include <cstddef>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
-#include "absl/container/btree_set.h"
 #include "absl/hash/hash.h"
 #include "absl/status/status.h"
 #include "replica/store.h"
@@ -46,8 +46,8 @@ class Rebase {
   // The indices of the live entries of each task.
   std::unordered_map<Uuid, std::vector<size_t>, absl::Hash<Uuid>> by_task_;
   // Since the last Write(). Both in order, so that the writes are.
-  absl::btree_set<size_t> settled_;
-  absl::btree_set<size_t> rewritten_;
+  std::set<size_t> settled_;
+  std::set<size_t> rewritten_;
 };
 
 }  // namespace tcsync::replica

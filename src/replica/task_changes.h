@@ -37,6 +37,7 @@ class TaskChanges {
   absl::StatusOr<ChangedTask*> Find(const Uuid& task_id);
 
   Store& store_;
+  // Not Abseil's, which cannot be destroyed after it ran out of memory.
   std::unordered_map<Uuid, ChangedTask, absl::Hash<Uuid>> tasks_;
   std::vector<Uuid> in_order_;  // of their first use, which becomes that of new tasks
 };
