@@ -1158,8 +1158,9 @@ typedef struct tcsync_replica_options {
 
 /* Opens the replica in `directory`, in the file taskchampion.sqlite3. NULL is a replica in memory,
  * which ends with its _free. A database of an earlier release of TaskChampion is upgraded, and stays
- * usable by every release with the same major version. A process whose parent had a replica in a
- * directory open when it forked can open replicas in memory only.
+ * usable by TaskChampion 0.9 and each later release with the same major version of the schema. A
+ * process whose parent had a replica in a directory open when it forked can open replicas in memory
+ * only.
  * Threads: any.
  * Ownership: borrows directory and options (NULL: all defaults) for the call; *replica is the caller's,
  *   for tcsync_replica_free.

@@ -181,7 +181,8 @@ struct SyncError {
 class Replica {
  public:
   // Opens DIRECTORY/taskchampion.sqlite3. A database of an earlier release of TaskChampion is
-  // upgraded, and stays usable by every release that shares its major version.
+  // upgraded, and stays usable by TaskChampion 0.9 and each later release that shares the schema's
+  // major version.
   static absl::StatusOr<std::unique_ptr<Replica>> Open(const std::string& directory,
                                                        const ReplicaOptions& options);
 
