@@ -35,9 +35,6 @@ constexpr size_t kOperationBytesMin =
 constexpr size_t kSyncOptionsBytesMin =
     offsetof(tcsync_sync_options, user_data) + sizeof(tcsync_sync_options::user_data);
 
-// As for a remote's timeouts.
-constexpr int64_t kBusyTimeoutMsMax = 86'400'000;
-
 constexpr int32_t kNanosecondsMax = 999'999'999;
 
 // The caller's options; zero means the default.
@@ -53,10 +50,10 @@ Result ReadOptions(const tcsync_replica_options* given, bool is_in_memory,
             "must_exist is set, but without a directory the replica is in memory, where none "
             "exists; pass the directory"};
   }
-  if (read.busy_timeout_ms < 0 || read.busy_timeout_ms > kBusyTimeoutMsMax) {
+  if (read.busy_timeout_ms < 0 || read.busy_timeout_ms > base::kTimeoutMsMax) {
     return {TCSYNC_INVALID_OPTION_VALUE,
             absl::StrCat("busy_timeout_ms is ", read.busy_timeout_ms, "; it must be from 0 to ",
-                         kBusyTimeoutMsMax)};
+                         base::kTimeoutMsMax)};
   }
   options.create = read.must_exist == 0;
   if (read.busy_timeout_ms != 0) options.busy_timeout_ms = read.busy_timeout_ms;

@@ -102,7 +102,7 @@ struct ReplicaOptions {
   // Whether a directory without a database gets one, and is itself created; else it is kNotFound.
   bool create = true;
   // The time that a call waits for other programs that hold the database. A `task` that syncs holds
-  // it until its sync ends.
+  // it until its sync ends. From 0 to 86,400,000, a day.
   int64_t busy_timeout_ms = 10'000;
 };
 
@@ -223,8 +223,8 @@ class Replica {
   // What Undo would revert: the pending operations from the last undo point on, or all of them.
   absl::StatusOr<std::vector<Operation>> UndoableOperations();
 
-  // Reverts `operations`, as UndoableOperations() gave them, and forgets them. false, and no
-  // change, if they are not the last pending ones any more.
+  // Reverts `operations`, as UndoableOperations() gave them, forgets them, and rebuilds the working
+  // set. false, and no change, if they are not the last pending ones any more.
   absl::StatusOr<bool> Undo(absl::Span<const Operation> operations);
 
   // Receives the versions that the replica lacks, sends its pending operations, and rebuilds the

@@ -137,6 +137,8 @@ absl::StatusOr<bool> UndoOperations(Store& store, absl::Span<const Operation> op
     if (!status.ok()) return status;
   }
   absl::Status status = changes.Write();
+  // Tasks have come back, are gone, or have another status.
+  if (status.ok()) status = RebuildWorkingSet(store, /*renumber=*/false);
   if (status.ok()) status = transaction->Commit();
   if (!status.ok()) return status;
   return true;

@@ -1,13 +1,15 @@
 #include "tcsync/replica.h"
 
-#include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/limits.h"
 #include "replica/commit.h"
 #include "replica/schema.h"
 #include "replica/store.h"
@@ -46,17 +48,31 @@ absl::Status MakeDirectory(const std::string& directory) {
   return absl::OkStatus();
 }
 
+// The interval at which a change is tried again that SQLite refuses without waiting.
+constexpr std::chrono::milliseconds kRetryInterval{5};
+
+// Makes the tables, and sets the journal's mode to TaskChampion's, in which readers and a writer do
+// not wait for each other. The mode is written to the file, so it comes second: a database of a
+// later major version must stay as it is.
+absl::Status Prepare(Connection& connection) {
+  const absl::Status status = replica::UpgradeSchema(connection);
+  if (!status.ok()) return status;
+  return connection.Execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+}
+
 absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& path,
                                                  const ReplicaOptions& options) {
   absl::StatusOr<std::unique_ptr<Connection>> connection =
       Connection::Open(path, options.create, options.busy_timeout_ms);
   if (!connection.ok()) return connection.status();
-  // Before the journal's mode, which is written to the file: a database of a later major version
-  // must stay as it is.
-  absl::Status status = replica::UpgradeSchema(**connection);
-  // As TaskChampion has it: readers and a writer do not wait for each other.
-  if (status.ok()) {
-    status = (*connection)->Execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+  const auto deadline =
+      std::chrono::steady_clock::now() + std::chrono::milliseconds(options.busy_timeout_ms);
+  absl::Status status = Prepare(**connection);
+  // Programs that change the journal's mode at once would wait for each other, so SQLite does not
+  // wait there.
+  while (absl::IsUnavailable(status) && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(kRetryInterval);
+    status = Prepare(**connection);
   }
   if (!status.ok()) return status;
   return std::make_unique<Store>(*std::move(connection));
@@ -86,9 +102,10 @@ absl::StatusOr<std::unique_ptr<Replica>> Replica::Open(const std::string& direct
     return absl::InvalidArgumentError(absl::StrCat(
         "the replica's directory has a NUL in its name: ", absl::CHexEscape(directory)));
   }
-  if (options.busy_timeout_ms < 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the busy timeout is ", options.busy_timeout_ms, " ms, which is below 0"));
+  if (options.busy_timeout_ms < 0 || options.busy_timeout_ms > base::kTimeoutMsMax) {
+    return absl::InvalidArgumentError(absl::StrCat("the busy timeout is ", options.busy_timeout_ms,
+                                                   " ms, and must be from 0 to ",
+                                                   base::kTimeoutMsMax));
   }
   const std::string path = (std::filesystem::path(directory) / std::string(kFileName)).string();
   std::error_code error;

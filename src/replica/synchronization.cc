@@ -114,15 +114,18 @@ Synchronization::Failure Synchronization::Receive() {
       continue;
     }
     // What came before a failure is kept.
-    if (const absl::Status status = Apply(group); !status.ok()) return DatabaseFailure(status);
+    const absl::StatusOr<bool> was_applied = Apply(group);
+    if (!was_applied.ok()) return DatabaseFailure(was_applied.status());
     if (failure) failure->report = report_;
-    if (is_last) return failure;
+    // Another program may have received a part of a group that was not applied, but not its end.
+    if (failure || (is_last && *was_applied)) return failure;
     parent = group.base;
   }
 }
 
-absl::Status Synchronization::Apply(ReceivedGroup& group) {
-  if (group.versions.empty()) return absl::OkStatus();
+absl::StatusOr<bool> Synchronization::Apply(ReceivedGroup& group) {
+  if (group.versions.empty()) return true;
+  bool was_applied = false;
   {
     absl::StatusOr<Transaction> transaction = Transaction::BeginWrite(store_.connection());
     if (!transaction.ok()) return transaction.status();
@@ -156,13 +159,14 @@ absl::Status Synchronization::Apply(ReceivedGroup& group) {
       pending_ = std::move(pending);
       report_.total.received_versions += group.versions.size();
       report_.total.received_operations += operations;
+      was_applied = true;
     }
   }
   const absl::StatusOr<Uuid> base = store_.GetBaseVersion();
   if (!base.ok()) return base.status();
   group = {.base = *base, .begin = Clock::now()};
   ReportProgress();
-  return absl::OkStatus();
+  return was_applied;
 }
 
 absl::Status Synchronization::ReadPending() {

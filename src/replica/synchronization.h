@@ -52,8 +52,9 @@ class Synchronization {
 
   // Sends the next batch.
   std::variant<SendOutcome, SyncError> SendBatch();
-  // Applies the versions, unless another program has synced meanwhile. Empties the group.
-  absl::Status Apply(ReceivedGroup& group);
+  // Applies the versions, unless another program has synced meanwhile. Empties the group. Whether
+  // it has applied them, or there were none.
+  absl::StatusOr<bool> Apply(ReceivedGroup& group);
   // Records that the server has the batch under this ID. Whether the replica had not changed.
   absl::StatusOr<bool> RecordSent(const Uuid& base, const Uuid& version_id,
                                   const std::vector<int64_t>& operation_ids);

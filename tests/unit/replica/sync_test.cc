@@ -418,6 +418,61 @@ TEST_F(SharedDatabaseTest, AnotherProgramUndoesWhatIsBeingSent) {
   EXPECT_TRUE(desk_.tasks().contains(first));
 }
 
+// If this fails, a sync beside another one ends with a divergence that there is not.
+TEST_F(SharedDatabaseTest, AnotherProgramReceivesAPartAfterAConflict) {
+  Add(desk_, "first");
+  desk_.Sync();
+  here_.Sync();
+  Add(here_, "from here");
+  std::atomic<int> step = 0;
+  sync_server_.set_before([this, &step](absl::string_view, absl::string_view path) {
+    switch (step) {
+      case 0:  // until the request that shall meet a conflict with the second of two versions
+        if (!absl::StrContains(path, "add-version")) return 0;
+        step = 1;
+        for (const char* description : {"second", "third"}) {
+          Add(desk_, description);
+          desk_.Sync();
+        }
+        step = 2;
+        return 0;
+      case 2:  // the first request after it
+        step = 3;
+        beside_.FailToSync();
+        step = 5;
+        return 0;
+      case 3:  // the first request of the program beside
+        step = 4;
+        return 0;
+      case 4:  // its second one
+        return 503;
+      default:
+        return 0;
+    }
+  });
+  here_.Sync();
+  EXPECT_EQ(step, 5);
+  desk_.Sync();
+  EXPECT_THAT(desk_.tasks(), SizeIs(4));
+  EXPECT_EQ(here_.tasks(), desk_.tasks());
+}
+
+// If this fails, a number names a task that an undo has removed, or a task that has come back has
+// no number.
+TEST_F(SyncTest, UndoRebuildsTheWorkingSet) {
+  const auto undo = [this] {
+    EXPECT_TRUE(desk_.replica->Undo(desk_.replica->UndoableOperations().value()).value());
+  };
+  Add(desk_, "first");
+  undo();
+  EXPECT_THAT(desk_.replica->GetWorkingSet().value(), IsEmpty());
+  const Uuid task = Add(desk_, "second");
+  desk_.Commit({Operation::UndoPoint(), Operation::Update(task, "status", "completed", kNoon)});
+  ASSERT_TRUE(desk_.replica->RebuildWorkingSet(/*renumber=*/false).ok());
+  undo();
+  EXPECT_THAT(desk_.replica->GetWorkingSet().value(), SizeIs(1));
+}
+
 // An undo after a rebase must lead to the state that the others have.
 TEST_F(SyncTest, UndoAfterARebaseLeadsToTheServersState) {
   const Uuid task = Add(desk_, "Buy milk");
