@@ -43,5 +43,5 @@ def pytest_generate_tests(metafunc):
     """`seed`: the schedules of every run; TCSYNC_SCHEDULES and TCSYNC_SCHEDULES_FIRST ask for others."""
     if "seed" in metafunc.fixturenames:
         first = int(os.environ.get("TCSYNC_SCHEDULES_FIRST", "1"))
-        count = int(os.environ.get("TCSYNC_SCHEDULES", "10"))
+        count = int(os.environ.get("TCSYNC_SCHEDULES", "6"))
         metafunc.parametrize("seed", range(first, first + count))
