@@ -1,5 +1,5 @@
-"""A program with a replica, for tests: reads commands from standard input, one JSON list a line, and answers each with a
-line. Runs in a Python that has the package it uses.
+"""A program with a replica, for tests: reads commands from standard input, one JSON list a line, and answers each with
+a line. Runs in a Python that has the package it uses.
 
     replica_program.py tcsync|taskchampion DIRECTORY SERVER_URL CLIENT_ID SECRET
 
