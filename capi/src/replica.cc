@@ -18,6 +18,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/limits.h"
 #include "capi/src/process.h"
 #include "capi/src/remote.h"
 #include "capi/src/sized_struct.h"

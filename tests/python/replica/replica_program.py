@@ -128,7 +128,13 @@ class Champion:
         return self._unless_busy(lambda: self._replica.commit_operations(listed))
 
     def undo(self):
-        return self._replica.commit_reversed_operations(self._replica.get_undo_operations())
+        try:
+            return self._replica.commit_reversed_operations(self._replica.get_undo_operations())
+        except RuntimeError as error:
+            # It cannot undo an invalid operation, which it has committed nevertheless.
+            if "does not exist" in str(error):
+                return False
+            raise
 
     def sync(self):
         return self._unless_busy(lambda: self._replica.sync_to_remote(**self._server))

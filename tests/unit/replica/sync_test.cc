@@ -142,10 +142,11 @@ TEST_F(SyncTest, RebasesMoreThanABatch) {
   EXPECT_EQ(report.total.sent_operations, kTasks);
   EXPECT_GE(report.total.sent_versions, 3u);
   desk_.Sync();
-  EXPECT_EQ(desk_.tasks(), lap_.tasks());
+  TasksById on_desk = desk_.tasks();
+  EXPECT_EQ(on_desk, lap_.tasks());
   for (const Uuid& task : tasks) {
-    EXPECT_EQ(desk_.tasks()[task]["description"], "desk");
-    EXPECT_EQ(desk_.tasks()[task]["lost"], "lap " + text);
+    EXPECT_EQ(on_desk[task]["description"], "desk");
+    EXPECT_EQ(on_desk[task]["lost"], "lap " + text);
   }
 }
 
