@@ -3,8 +3,8 @@
  *
  * An engine keeps many clients' sealed task histories in one data directory and answers the
  * TaskChampion sync protocol; a listener serves it to the network; and the replica's side seals history
- * segments and snapshots, and calls a sync server elsewhere. docs/c-abi.md describes the conventions,
- * with examples; in short:
+ * segments and snapshots, calls a sync server elsewhere, and keeps tasks in a replica, which it syncs.
+ * docs/c-abi.md describes the conventions, with examples; in short:
  *
  * - Names. A client is one task history, named by a client ID (a UUID); a version is one link of its
  *   chain; a history segment is a version's sealed bytes; a snapshot is the sealed whole state.
@@ -33,9 +33,10 @@
  * - Order. A listener is stopped or freed before its engine is freed, and a remote before its key.
  *   All other handles may be freed in any order, also while their requests are under way.
  * - Fork: a process that was forked may use every handle that it has from its parent but engines,
- *   listeners, queues, pending requests, and responses other than those of tcsync_engine_handle,
- *   tcsync_engine_handle_async, tcsync_administer and tcsync_monitor. Their calls that return a code
- *   give TCSYNC_FORKED there, and their _free leaves the memory as it is until the process ends.
+ *   listeners, queues, replicas, pending requests, and responses other than those of
+ *   tcsync_engine_handle, tcsync_engine_handle_async, tcsync_administer and tcsync_monitor. Their calls
+ *   that return a code give TCSYNC_FORKED there, and their _free leaves the memory as it is until the
+ *   process ends.
  *   docs/c-abi.md has more under "Fork".
  * - Threads: "any" means that any thread may call it at any time, also for the same handle; "one"
  *   means one thread at a time for one handle. No handle may be used during or after its _free.
@@ -102,22 +103,26 @@ enum {
   /* The operating system refused: permissions, a full disk, a path that is not a directory, no further
    * thread or descriptor. */
   TCSYNC_SYSTEM = 4,
-  /* In use by another process or engine: the data directory or the address. */
+  /* In use by another process or engine: the data directory, the address, or a replica's database. */
   TCSYNC_IN_USE = 5,
   /* The engine was freed, or the pending request, and the call needs it. Details: below. */
   TCSYNC_UNAVAILABLE = 6,
-  /* The data directory is not one of tcsync's, or was written by a newer release. */
+  /* The data directory is not one of tcsync's, or was written by a newer release; or the same of a
+   * replica's database. Details: below. */
   TCSYNC_WRONG_FORMAT = 7,
-  /* Stored bytes fail their checksum. */
+  /* Stored bytes fail their checksum, or stored records cannot be read. */
   TCSYNC_DATA_LOSS = 8,
-  /* This build of the library lacks the function (built with TCSYNC_SERVER=OFF). */
+  /* This build of the library lacks the function (built with TCSYNC_SERVER=OFF), or the program's
+   * SQLite cannot keep a replica. */
   TCSYNC_UNSUPPORTED = 9,
   /* Sealed bytes do not open. Details: below. */
   TCSYNC_UNSEAL_FAILED = 10,
   /* A sync server elsewhere could not be used. Details: below. */
   TCSYNC_REMOTE_FAILED = 11,
-  /* The call was cancelled, by tcsync_remote_cancel. */
+  /* The call was cancelled, by tcsync_remote_cancel or by the progress function of a sync. */
   TCSYNC_CANCELLED = 12,
+  /* The server was reached, and its history and the replica's do not fit. Details: below. */
+  TCSYNC_SYNC_FAILED = 13,
 
   /* Details of TCSYNC_INVALID_ARGUMENT. */
   TCSYNC_NULL_ARGUMENT = 1 | 1 << 8,
@@ -128,11 +133,18 @@ enum {
   /* The handle was made by this process's parent, before the fork, and works only there; or the parent
    * has opened an engine, and so this process cannot open another. */
   TCSYNC_FORKED = 1 | 6 << 8,
+  /* An operation cannot be applied to the tasks, such as an update of a task that does not exist. The
+   * message gives its index. */
+  TCSYNC_INVALID_OPERATION = 1 | 7 << 8,
 
   /* Details of TCSYNC_UNAVAILABLE. */
   /* A response's body cannot be read to its end: it was removed meanwhile, its record is damaged, or
    * the engine was freed. The host has sent a part of it, and must close the connection. */
   TCSYNC_RESPONSE_INCOMPLETE = 6 | 1 << 8,
+
+  /* Details of TCSYNC_WRONG_FORMAT. */
+  /* There is no replica's database, and must_exist was set. */
+  TCSYNC_REPLICA_MISSING = 7 | 1 << 8,
 
   /* Details of TCSYNC_UNSEAL_FAILED. */
   /* Shorter than sealed bytes can be, or the end is missing. */
@@ -185,6 +197,18 @@ enum {
   TCSYNC_REMOTE_BROKEN_ANSWER = 11 | 19 << 8,
   /* The answer is longer than response_bytes_max. */
   TCSYNC_REMOTE_ANSWER_TOO_LARGE = 11 | 20 << 8,
+
+  /* Details of TCSYNC_SYNC_FAILED. */
+  /* A version unseals, and its history segment is not one of TaskChampion's. */
+  TCSYNC_SYNC_INVALID_VERSION = 13 | 1 << 8,
+  /* The snapshot unseals, and is not one of TaskChampion's. */
+  TCSYNC_SYNC_INVALID_SNAPSHOT = 13 | 2 << 8,
+  /* The replica's base version is not in the server's history: the history was replaced, or its
+   * beginning was removed while this replica was away. */
+  TCSYNC_SYNC_HISTORY_GONE = 13 | 3 << 8,
+  /* The server refuses the replica's version in favour of a later one, which it does not give: the two
+   * histories have diverged. */
+  TCSYNC_SYNC_DIVERGED = 13 | 4 << 8,
 
   /* The largest of the host's own codes. */
   TCSYNC_HOST_CODE_MAX = -1
@@ -239,6 +263,7 @@ TCSYNC_API int32_t tcsync_version_number(void);
  *   "monitor"   tcsync_monitor
  *   "sealing"   credentials, keys and sealing
  *   "remote"    calls to a sync server elsewhere
+ *   "replica"   replicas and their sync
  *   "tls"       https: to a sync server elsewhere, and of the listener where there is one
  * The first four are absent from a build with TCSYNC_SERVER=OFF, whose functions for them fail with
  * TCSYNC_UNSUPPORTED. Later releases add features; an unknown word is a feature that this release
@@ -278,6 +303,12 @@ TCSYNC_API void tcsync_bytes_free(tcsync_bytes *bytes);
 typedef struct tcsync_uuid {
   char text[37];
 } tcsync_uuid;
+
+/* A random UUID (version 4, RFC 9562), such as a new task needs.
+ * Threads: any.
+ * Ownership: fills the caller's struct.
+ * Errors: none of its own. */
+TCSYNC_API tcsync_code tcsync_uuid_random(tcsync_uuid *uuid, tcsync_error **error);
 
 /* A header field of HTTP, or a field of a log record. This struct cannot grow: there are arrays of
  * it. */
@@ -1096,6 +1127,301 @@ TCSYNC_API tcsync_code tcsync_remote_add_snapshot(tcsync_remote *remote, const c
                                                   tcsync_error **error);
 
 /* ------------------------------------------------------------------------------------------------
+ * A replica: one computer's copy of a client's tasks, in the database that Taskwarrior 3 uses
+ *
+ * A task is a map from properties to values, both UTF-8 text of any length. Every change is an
+ * operation; those that no sync has sent yet are pending. Other programs, Taskwarrior among them, may
+ * use the same database at the same time: each call is one transaction or a few short ones, and a sync
+ * holds none during a request. After a crash or a loss of power the database has all of a call's
+ * changes or none; after one in a sync it has those of the steps that were complete. docs/replica.md
+ * has the rules.
+ *
+ * Every call on a replica can give, besides the codes of its own: TCSYNC_IN_USE when another program
+ * holds the database for longer than busy_timeout_ms, TCSYNC_WRONG_FORMAT, TCSYNC_DATA_LOSS,
+ * TCSYNC_SYSTEM for a full disk or missing permissions, and TCSYNC_INVALID_ARGUMENT during another call
+ * on the same replica.
+ */
+
+/* An open replica. */
+typedef struct tcsync_replica tcsync_replica;
+
+/* How to open a replica. Zero the struct and set struct_size first. */
+typedef struct tcsync_replica_options {
+  size_t struct_size;
+  int32_t must_exist;      /* 1: TCSYNC_REPLICA_MISSING without a database; 0: it is created, with
+                              its directory */
+  int64_t busy_timeout_ms; /* the wait of a call for another program that holds the database, up
+                              to 86,400,000; 0: 10 seconds. A Taskwarrior that syncs holds it
+                              until its sync ends */
+} tcsync_replica_options;
+
+/* Opens the replica in `directory`, in the file taskchampion.sqlite3. NULL is a replica in memory,
+ * which ends with its _free. A database of an earlier release of TaskChampion is upgraded, and stays
+ * usable by every release with the same major version.
+ * Threads: any.
+ * Ownership: borrows directory and options (NULL: all defaults) for the call; *replica is the caller's,
+ *   for tcsync_replica_free.
+ * Errors: TCSYNC_REPLICA_MISSING; TCSYNC_WRONG_FORMAT for a database of a later major version, or one
+ *   that is no replica's; TCSYNC_INVALID_OPTION_VALUE for a number out of range;
+ *   TCSYNC_INVALID_ARGUMENT for an empty directory, or must_exist without a directory. */
+TCSYNC_API tcsync_code tcsync_replica_open(const char *directory,
+                                           const tcsync_replica_options *options,
+                                           tcsync_replica **replica, tcsync_error **error);
+
+/* Closes the database and frees the replica. What was read from it stays valid.
+ * Threads: one; no call on the replica may be running.
+ * Ownership: takes the replica.
+ * Errors: none. */
+TCSYNC_API void tcsync_replica_free(tcsync_replica *replica);
+
+/* The kinds of operations. */
+enum {
+  /* Changes nothing: an undo reverts what follows the last one. */
+  TCSYNC_OPERATION_UNDO_POINT = 1,
+  /* Creates a task without properties; invalid if it exists. */
+  TCSYNC_OPERATION_CREATE = 2,
+  /* Sets or removes one property; invalid without the task. */
+  TCSYNC_OPERATION_UPDATE = 3,
+  /* Deletes the whole task, for ever; invalid without the task. */
+  TCSYNC_OPERATION_DELETE = 4
+};
+
+/* One change of the tasks. Zero the struct and set struct_size first. As a result, the texts are
+ * borrowed from the tcsync_operations and followed by a NUL that is not counted. */
+typedef struct tcsync_operation {
+  size_t struct_size;
+  int32_t kind;        /* TCSYNC_OPERATION_... */
+  tcsync_uuid task_id; /* of all kinds but undo points */
+  /* Of an update; ignored, and as a result 0, for the other kinds. */
+  int32_t nanoseconds;  /* of the second, from 0 to 999,999,999 */
+  int64_t seconds;      /* since 1970, in the years 1 to 9999; both 0: now. Of two updates of one
+                           property on two replicas, the later one wins */
+  const char *property; /* its name */
+  size_t property_size;
+  const char *value; /* NULL: the property is removed; an empty value is a pointer and length 0 */
+  size_t value_size;
+  /* Results only, and ignored in a commit: what an undo restores. Operations from other replicas have
+   * none. */
+  const char *old_value; /* the value before an update; NULL if there was none */
+  size_t old_value_size;
+  size_t old_property_count; /* of the task before a deletion: see tcsync_operations_old_property */
+} tcsync_operation;
+
+/* Applies the operations in their order, all or none. A task whose status becomes "pending" or
+ * "recurring" joins the working set. `operations` is an array whose elements all have the same
+ * struct_size, which is the distance from each to the next.
+ * Threads: one.
+ * Ownership: borrows operations for the call.
+ * Errors: TCSYNC_INVALID_OPERATION, TCSYNC_INVALID_UUID, TCSYNC_INVALID_ARGUMENT and
+ *   TCSYNC_NULL_ARGUMENT for an operation, whose index is in the message. */
+TCSYNC_API tcsync_code tcsync_replica_commit(tcsync_replica *replica,
+                                             const tcsync_operation *operations,
+                                             size_t operation_count, tcsync_error **error);
+
+/* Tasks as they were at one moment, in memory: also after later commits and the replica's _free. */
+typedef struct tcsync_tasks tcsync_tasks;
+
+/* Reads the task `task_id`, or with NULL all tasks, completed and deleted ones included, in the order
+ * of their arrival. For a `task_id` there is one task, or none.
+ * Threads: one.
+ * Ownership: borrows task_id for the call; *tasks is the caller's, for tcsync_tasks_free.
+ * Errors: TCSYNC_INVALID_UUID. */
+TCSYNC_API tcsync_code tcsync_replica_tasks(tcsync_replica *replica, const char *task_id,
+                                            tcsync_tasks **tasks, tcsync_error **error);
+
+/* The number of tasks.
+ * Threads: any.
+ * Ownership: nothing is passed.
+ * Errors: 0 for NULL. */
+TCSYNC_API size_t tcsync_tasks_count(const tcsync_tasks *tasks);
+
+/* One task, as tcsync_tasks_get fills it. Set struct_size before the call; the rest need not be
+ * zeroed. */
+typedef struct tcsync_task {
+  size_t struct_size;
+  int64_t working_set_number; /* its small number, from 1, if it is in the working set, which has
+                                 the tasks that are pending or recurring; otherwise 0 */
+  size_t property_count;
+  tcsync_uuid task_id;
+} tcsync_task;
+
+/* A property of a task, in UTF-8. A NUL follows both texts and is not counted. This struct cannot
+ * grow. */
+typedef struct tcsync_property {
+  const char *name;
+  size_t name_size;
+  const char *value;
+  size_t value_size;
+} tcsync_property;
+
+/* Describes task `index`, from 0 to tcsync_tasks_count() - 1.
+ * Threads: any.
+ * Ownership: fills the caller's struct, as much of it as struct_size says.
+ * Errors: TCSYNC_INVALID_ARGUMENT for an index or a struct_size out of range. */
+TCSYNC_API tcsync_code tcsync_tasks_get(const tcsync_tasks *tasks, size_t index, tcsync_task *task,
+                                        tcsync_error **error);
+
+/* Property `property_index`, from 0 to property_count - 1, of task `index`. They are sorted by name, by
+ * its bytes.
+ * Threads: any.
+ * Ownership: the pointers in *property are borrowed from the tasks, valid until they are freed.
+ * Errors: TCSYNC_INVALID_ARGUMENT for an index out of range. */
+TCSYNC_API tcsync_code tcsync_tasks_property(const tcsync_tasks *tasks, size_t index,
+                                             size_t property_index, tcsync_property *property,
+                                             tcsync_error **error);
+
+/* Frees the tasks.
+ * Threads: one.
+ * Ownership: takes the tasks.
+ * Errors: none. */
+TCSYNC_API void tcsync_tasks_free(tcsync_tasks *tasks);
+
+/* Operations as they were at one moment, in memory, like tcsync_tasks. */
+typedef struct tcsync_operations tcsync_operations;
+
+/* The operations that tcsync_replica_operations reads. */
+enum {
+  /* Those that no sync has sent. */
+  TCSYNC_OPERATIONS_PENDING = 1,
+  /* What an undo would revert: the pending ones from the last undo point on, or all of them. */
+  TCSYNC_OPERATIONS_UNDOABLE = 2,
+  /* Those of one task that the database has, sent, received and pending. A sync removes those of tasks
+   * that no longer exist. */
+  TCSYNC_OPERATIONS_OF_TASK = 3
+};
+
+/* Reads operations, in their order. `task_id` is needed for TCSYNC_OPERATIONS_OF_TASK, and NULL
+ * otherwise.
+ * Threads: one.
+ * Ownership: borrows task_id for the call; *operations is the caller's, for tcsync_operations_free.
+ * Errors: TCSYNC_INVALID_UUID, TCSYNC_INVALID_ARGUMENT for another `which`. */
+TCSYNC_API tcsync_code tcsync_replica_operations(tcsync_replica *replica, int32_t which,
+                                                 const char *task_id,
+                                                 tcsync_operations **operations,
+                                                 tcsync_error **error);
+
+/* The number of operations.
+ * Threads: any.
+ * Ownership: nothing is passed.
+ * Errors: 0 for NULL. */
+TCSYNC_API size_t tcsync_operations_count(const tcsync_operations *operations);
+
+/* Describes operation `index`, from 0 to tcsync_operations_count() - 1.
+ * Threads: any.
+ * Ownership: fills the caller's struct, as much of it as struct_size says; the rest need not be zeroed.
+ *   The pointers in it are borrowed from the operations, valid until they are freed.
+ * Errors: TCSYNC_INVALID_ARGUMENT for an index or a struct_size out of range. */
+TCSYNC_API tcsync_code tcsync_operations_get(const tcsync_operations *operations, size_t index,
+                                             tcsync_operation *operation, tcsync_error **error);
+
+/* Property `property_index`, from 0 to old_property_count - 1, that the task had before the deletion
+ * `index`. They are sorted as those of tcsync_tasks_property.
+ * Threads: any.
+ * Ownership: the pointers in *property are borrowed from the operations, valid until they are freed.
+ * Errors: TCSYNC_INVALID_ARGUMENT for an index out of range. */
+TCSYNC_API tcsync_code tcsync_operations_old_property(const tcsync_operations *operations,
+                                                      size_t index, size_t property_index,
+                                                      tcsync_property *property,
+                                                      tcsync_error **error);
+
+/* Frees the operations.
+ * Threads: one.
+ * Ownership: takes the operations.
+ * Errors: none. */
+TCSYNC_API void tcsync_operations_free(tcsync_operations *operations);
+
+/* Reverts operations that TCSYNC_OPERATIONS_UNDOABLE gave, and forgets them. *was_undone is 1; or 0,
+ * and nothing was changed, if they are no longer the last pending ones.
+ * Threads: one.
+ * Ownership: borrows operations for the call.
+ * Errors: none of its own. */
+TCSYNC_API tcsync_code tcsync_replica_undo(tcsync_replica *replica,
+                                           const tcsync_operations *operations, int32_t *was_undone,
+                                           tcsync_error **error);
+
+/* Removes from the working set the tasks that are no longer pending or recurring, and adds those that
+ * are. With `renumber` other than 0, the numbers are consecutive from 1; otherwise the remaining tasks
+ * keep theirs.
+ * Threads: one.
+ * Ownership: nothing is passed.
+ * Errors: none of its own. */
+TCSYNC_API tcsync_code tcsync_replica_rebuild_working_set(tcsync_replica *replica, int32_t renumber,
+                                                          tcsync_error **error);
+
+/* The state of a replica. Set struct_size before the call; the rest need not be zeroed. */
+typedef struct tcsync_replica_state {
+  size_t struct_size;
+  int64_t tasks;               /* their number, completed and deleted ones included */
+  int64_t pending_operations;  /* without undo points */
+  int64_t pending_undo_points; /* those among the pending operations */
+  tcsync_uuid base_version_id; /* the version up to which the replica has its client's history;
+                                  the nil UUID before the first sync */
+} tcsync_replica_state;
+
+/* Describes the replica.
+ * Threads: one.
+ * Ownership: fills the caller's struct, as much of it as struct_size says.
+ * Errors: none of its own. */
+TCSYNC_API tcsync_code tcsync_replica_get_state(tcsync_replica *replica,
+                                                tcsync_replica_state *state, tcsync_error **error);
+
+/* The progress of a sync, counted from its beginning. The library sets struct_size to the size that it
+ * knows. */
+typedef struct tcsync_sync_progress {
+  size_t struct_size;
+  int64_t received_versions;
+  int64_t received_operations;
+  int64_t sent_versions;
+  int64_t sent_operations;
+  int64_t operations_to_send; /* the pending ones that remain */
+} tcsync_sync_progress;
+
+/* Receives the progress after each step of a sync, on the thread that called tcsync_replica_sync, while
+ * the database is free for other programs. `progress` is borrowed until it returns. With another result
+ * than 0 it ends the sync with TCSYNC_CANCELLED, unless that had nothing left to do. It must not throw,
+ * and must not call the replica or the remote, but for tcsync_remote_cancel. */
+typedef int32_t (*tcsync_progress_function)(void *user_data, const tcsync_sync_progress *progress);
+
+/* How to sync. Zero the struct and set struct_size first. */
+typedef struct tcsync_sync_options {
+  size_t struct_size;
+  int32_t avoid_snapshots; /* 1: a snapshot is made only if the server calls it urgent, for a
+                              computer that is short of processor, memory or bandwidth */
+  tcsync_progress_function progress; /* NULL: none */
+  void *user_data;                   /* passed back to it as it is */
+} tcsync_sync_options;
+
+/* The effects of a sync. Set struct_size before the call; the rest need not be zeroed. */
+typedef struct tcsync_sync_report {
+  size_t struct_size;
+  int64_t received_versions;
+  int64_t received_operations;
+  int64_t sent_versions;
+  int64_t sent_operations;
+  int32_t
+      has_applied_snapshot;  /* 1 if the replica was empty and began with the server's snapshot */
+  int32_t has_sent_snapshot; /* 1 if a snapshot was sent, which the server may have declined */
+  tcsync_uuid version_id; /* of the version or the snapshot with the fault that ended the sync; ""
+                             if there is none */
+} tcsync_sync_report;
+
+/* Receives the versions that the replica lacks, sends its pending operations, and rebuilds the working
+ * set. An empty replica begins with the server's snapshot. Whatever was received and sent before an
+ * error stays, and the next sync continues there.
+ *
+ * tcsync_remote_cancel ends it, from any thread or signal handler, as it ends every call on the remote;
+ * it stays until tcsync_remote_resume. An end by the progress function needs no tcsync_remote_resume.
+ * Threads: one, for the replica and for the remote.
+ * Ownership: borrows options (NULL: all defaults) for the call; fills the caller's struct, as much of
+ *   it as struct_size says. Unlike other outputs, *report is filled by a sync that failed, too: with
+ *   the effects that stay.
+ * Errors: TCSYNC_SYNC_FAILED with its details; TCSYNC_REMOTE_FAILED and TCSYNC_UNSEAL_FAILED with
+ *   theirs; TCSYNC_CANCELLED; TCSYNC_INVALID_ARGUMENT for a remote without a key. */
+TCSYNC_API tcsync_code tcsync_replica_sync(tcsync_replica *replica, tcsync_remote *remote,
+                                           const tcsync_sync_options *options,
+                                           tcsync_sync_report *report, tcsync_error **error);
+
+/* ------------------------------------------------------------------------------------------------
  * Checks by the compiler
  *
  * GCC and clang warn of an ignored result, and of a visible NULL for a parameter that must not be one.
@@ -1115,6 +1441,7 @@ TCSYNC_API tcsync_code tcsync_remote_add_snapshot(tcsync_remote *remote, const c
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wredundant-decls"
 /* Every function that returns a tcsync_code, with the parameters that must not be NULL. */
+TCSYNC_CHECKED(tcsync_uuid_random, (1));
 TCSYNC_CHECKED(tcsync_option_info, (2));
 TCSYNC_CHECKED(tcsync_config_new, (1));
 TCSYNC_CHECKED(tcsync_config_set, (1, 2, 3));
@@ -1152,6 +1479,18 @@ TCSYNC_CHECKED(tcsync_remote_get_child_version, (1, 2, 3, 4, 5));
 TCSYNC_CHECKED(tcsync_remote_add_version, (1, 2, 5, 6, 7));
 TCSYNC_CHECKED(tcsync_remote_get_snapshot, (1, 2, 3, 4));
 TCSYNC_CHECKED(tcsync_remote_add_snapshot, (1, 2));
+TCSYNC_CHECKED(tcsync_replica_open, (3));
+TCSYNC_CHECKED(tcsync_replica_commit, (1));
+TCSYNC_CHECKED(tcsync_replica_tasks, (1, 3));
+TCSYNC_CHECKED(tcsync_tasks_get, (1, 3));
+TCSYNC_CHECKED(tcsync_tasks_property, (1, 4));
+TCSYNC_CHECKED(tcsync_replica_operations, (1, 4));
+TCSYNC_CHECKED(tcsync_operations_get, (1, 3));
+TCSYNC_CHECKED(tcsync_operations_old_property, (1, 4));
+TCSYNC_CHECKED(tcsync_replica_undo, (1, 2, 3));
+TCSYNC_CHECKED(tcsync_replica_rebuild_working_set, (1));
+TCSYNC_CHECKED(tcsync_replica_get_state, (1, 2));
+TCSYNC_CHECKED(tcsync_replica_sync, (1, 2, 4));
 #pragma GCC diagnostic pop
 #undef TCSYNC_CHECKED
 #endif

@@ -25,16 +25,19 @@ tcsync_code CodeOf(absl::StatusCode code, const StatusMeaning& meaning) {
       return TCSYNC_IN_USE;
     case absl::StatusCode::kFailedPrecondition:
       return meaning.failed_precondition;
-    case absl::StatusCode::kPermissionDenied:
     case absl::StatusCode::kNotFound:
-    case absl::StatusCode::kResourceExhausted:
-    // An unusable directory or address, or no thread.
+      return meaning.not_found;
     case absl::StatusCode::kUnavailable:
+      return meaning.unavailable;
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kResourceExhausted:
     // absl::ErrnoToStatus makes this of EIO and similar errors.
     case absl::StatusCode::kUnknown:
       return TCSYNC_SYSTEM;
     case absl::StatusCode::kDataLoss:
       return TCSYNC_DATA_LOSS;
+    case absl::StatusCode::kUnimplemented:
+      return TCSYNC_UNSUPPORTED;
     default:
       return TCSYNC_INTERNAL;
   }

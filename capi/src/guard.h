@@ -25,6 +25,9 @@ struct [[nodiscard]] Result {
 struct StatusMeaning {
   tcsync_code invalid_argument = TCSYNC_INVALID_ARGUMENT;
   tcsync_code failed_precondition = TCSYNC_INTERNAL;
+  tcsync_code not_found = TCSYNC_SYSTEM;
+  // Else an unusable directory or address, or no thread.
+  tcsync_code unavailable = TCSYNC_SYSTEM;
 };
 
 // The only mapping from a status to a tcsync_code.

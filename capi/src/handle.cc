@@ -43,6 +43,12 @@ const char* NameOf(HandleType type) {
       return "tcsync_pending";
     case HandleType::kLogRecord:
       return "tcsync_log_record";
+    case HandleType::kReplica:
+      return "tcsync_replica";
+    case HandleType::kTasks:
+      return "tcsync_tasks";
+    case HandleType::kOperations:
+      return "tcsync_operations";
   }
   return "handle";
 }
@@ -105,6 +111,9 @@ template class Handle<HandleType::kRemote>;
 template class Handle<HandleType::kQueue>;
 template class Handle<HandleType::kPending>;
 template class Handle<HandleType::kLogRecord>;
+template class Handle<HandleType::kReplica>;
+template class Handle<HandleType::kTasks>;
+template class Handle<HandleType::kOperations>;
 
 }  // namespace tcsync::capi
 

@@ -28,6 +28,9 @@ enum class HandleType : uint64_t {
   kQueue,
   kPending,
   kLogRecord,
+  kReplica,
+  kTasks,
+  kOperations,
 };
 
 #if defined(TCSYNC_CHECK_HANDLES)

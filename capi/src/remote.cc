@@ -1,4 +1,5 @@
 // Calls to a sync server elsewhere.
+#include "capi/src/remote.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -17,21 +18,16 @@
 #include "capi/src/handle.h"
 #include "capi/src/sealing.h"
 #include "capi/src/sized_struct.h"
+#include "capi/src/uuid.h"
 #include "tcsync.h"
 #include "tcsync/remote_server.h"
 #include "tcsync/uuid.h"
 
-struct tcsync_remote : tcsync::capi::Handle<tcsync::capi::HandleType::kRemote> {
-  std::unique_ptr<tcsync::RemoteServer> server;
-};
-
 namespace tcsync::capi {
 namespace {
 
-static_assert(sizeof(tcsync_uuid) == Uuid::kTextLength + 1);
-
-tcsync_code RemoteCodeOf(const RemoteError& error) {
-  switch (error.fault) {
+tcsync_code RemoteCodeOf(RemoteFault fault, const std::optional<UnsealFault>& unseal_fault) {
+  switch (fault) {
     case RemoteFault::kInvalidAddress:
       return TCSYNC_INVALID_ADDRESS;
     case RemoteFault::kInvalidOption:
@@ -79,7 +75,7 @@ tcsync_code RemoteCodeOf(const RemoteError& error) {
     case RemoteFault::kAnswerTooLarge:
       return TCSYNC_REMOTE_ANSWER_TOO_LARGE;
     case RemoteFault::kUnsealFailed:
-      if (error.unseal_fault) return CodeOf(*error.unseal_fault);
+      if (unseal_fault) return CodeOf(*unseal_fault);
       return TCSYNC_UNSEAL_FAILED;
     case RemoteFault::kSystem:
       return TCSYNC_SYSTEM;
@@ -88,8 +84,6 @@ tcsync_code RemoteCodeOf(const RemoteError& error) {
   }
   return TCSYNC_REMOTE_FAILED;
 }
-
-Result FromRemote(RemoteError&& error) { return {RemoteCodeOf(error), std::move(error.message)}; }
 
 int32_t KindOf(RemoteProbe::Kind kind) {
   switch (kind) {
@@ -117,11 +111,6 @@ int32_t UrgencyOf(RequestedSnapshot requested) {
       return TCSYNC_SNAPSHOT_URGENCY_HIGH;
   }
   return TCSYNC_SNAPSHOT_URGENCY_NONE;
-}
-
-// Cannot fail, and so may follow steps that can.
-void SetText(tcsync_uuid* version_id, const std::string& text) {
-  std::memcpy(version_id->text, text.c_str(), sizeof(version_id->text));
 }
 
 // The outputs of a call that found something: all of them, or none when memory runs out.
@@ -158,7 +147,12 @@ Result ReadOptions(const tcsync_remote_options* given, RemoteServerOptions& opti
   return {};
 }
 
-// Checks that calls which seal or unseal may use this remote.
+}  // namespace
+
+Result FromRemote(RemoteError&& error) {
+  return {RemoteCodeOf(error.fault, error.unseal_fault), std::move(error.message)};
+}
+
 Result CheckRemote(const tcsync_remote* remote) {
   if (Result result = Needed(remote, "remote"); !result.ok()) return result;
   if (!remote->server->has_key()) {
@@ -169,7 +163,6 @@ Result CheckRemote(const tcsync_remote* remote) {
   return {};
 }
 
-}  // namespace
 }  // namespace tcsync::capi
 
 using tcsync::RemoteError;
@@ -218,13 +211,17 @@ tcsync_code tcsync_remote_open(const char* url, const char* client_id, const tcs
   });
 }
 
-// Both end in one atomic flag and one write(), which is all that a signal handler may do.
+// Both end in atomic flags and one write(), which is all that a signal handler may do.
 void tcsync_remote_cancel(tcsync_remote* remote) {
-  if (remote != nullptr) remote->server->Cancel();
+  if (remote == nullptr) return;
+  remote->is_cancelled = true;
+  remote->server->Cancel();
 }
 
 void tcsync_remote_resume(tcsync_remote* remote) {
-  if (remote != nullptr) remote->server->Resume();
+  if (remote == nullptr) return;
+  remote->is_cancelled = false;
+  remote->server->Resume();
 }
 
 void tcsync_remote_free(tcsync_remote* remote) {

@@ -12,16 +12,12 @@
 #include "absl/strings/string_view.h"
 #include "capi/src/bytes.h"
 #include "capi/src/guard.h"
+#include "capi/src/uuid.h"
 #include "tcsync.h"
 #include "tcsync/envelope.h"
 #include "tcsync/uuid.h"
 
 namespace tcsync::capi {
-namespace {
-
-constexpr char kUuidExample[] = "a UUID like 123e4567-e89b-42d3-a456-426614174000";
-
-}  // namespace
 
 tcsync_code CodeOf(UnsealFault fault) {
   switch (fault) {

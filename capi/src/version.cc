@@ -20,6 +20,7 @@ constexpr Feature kFeatures[] = {
     {"monitor", TCSYNC_SERVER},
     {"sealing", 1},
     {"remote", 1},
+    {"replica", 1},
     {"tls", 1},
 };
 

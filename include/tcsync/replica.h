@@ -32,6 +32,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "tcsync/envelope.h"
 #include "tcsync/remote_server.h"
 #include "tcsync/uuid.h"
 
@@ -158,8 +159,9 @@ struct SyncError {
   // The fault, the value and the remedy. May repeat outside text, with any characters in it.
   std::string message;
   std::optional<RemoteFault> remote_fault;  // for kRemote
+  std::optional<UnsealFault> unseal_fault;  // for kRemote, if that is kUnsealFailed
   absl::Status status;                      // for kDatabase; OK otherwise
-  Uuid version_id;                          // for kInvalidVersion and kInvalidSnapshot, or nil
+  Uuid version_id;                          // the version or snapshot with the fault, or nil
   SyncReport report;                        // what had been done, and stays
 };
 
@@ -169,9 +171,10 @@ struct SyncError {
 //
 // Errors: kInvalidArgument for operations and arguments; kNotFound without a database;
 // kFailedPrecondition for a database of a later major version, or one that is not a replica's;
-// kUnavailable while another program holds the database for longer than the timeout; kDataLoss for
-// records that cannot be read; kResourceExhausted for a full disk; kPermissionDenied; and
-// kInternal. Running out of memory throws std::bad_alloc.
+// kUnimplemented where the program has an SQLite before 3.38, or one without thread safety or
+// JSON; kUnavailable while another program holds the database for longer than the timeout;
+// kDataLoss for records that cannot be read; kResourceExhausted for a full disk;
+// kPermissionDenied; and kInternal. Running out of memory throws std::bad_alloc.
 //
 // A handle must not be used in a forked child.
 class Replica {
@@ -202,7 +205,8 @@ class Replica {
   absl::StatusOr<std::map<uint64_t, Uuid>> GetWorkingSet();
 
   // Removes what is no longer pending or recurring, and adds what is. With `renumber`, the numbers
-  // are consecutive from 1, else the remaining tasks keep theirs.
+  // are consecutive from 1, else the remaining tasks keep theirs and the new ones follow the last
+  // number that there was.
   absl::Status RebuildWorkingSet(bool renumber);
 
   absl::StatusOr<ReplicaState> GetState();

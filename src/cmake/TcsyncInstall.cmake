@@ -68,7 +68,7 @@ endforeach()
 # For pkg-config --static: the rooms from the top down, and the libraries that they need. These are
 # written out, because pkg-config asks for the files of those in Requires.private also without --static.
 set(_archive_flags "")
-set(_needed libsodium openssl)
+set(_needed libsodium openssl sqlite3 zlib)
 set(_top_down ${_rooms})
 list(REVERSE _top_down)
 foreach(_room IN LISTS _top_down)
@@ -79,7 +79,6 @@ foreach(_room IN LISTS _top_down)
   list(APPEND _needed ${_linked})
 endforeach()
 if(TCSYNC_SERVER)
-  list(APPEND _needed zlib)
   # RocksDB's own file does not say with which compressions its archive was built.
   list(APPEND _archive_flags -lrocksdb)
   foreach(_compression snappy lz4 zstd bz2 uring)

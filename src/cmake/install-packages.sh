@@ -38,7 +38,8 @@ if ! command -v dpkg-query > /dev/null || ! command -v apt-get > /dev/null; then
   cat >&2 <<'TEXT'
 This is not a Debian system, so nothing is installed. tcsync needs CMake 3.22, a C++20 compiler,
 pkg-config, and the libraries Abseil, Boost (headers, 1.74), CLI11, cpp-httplib, libsodium,
-nlohmann-json, OpenSSL, RocksDB (7.8), spdlog, SQLite and zlib, with their headers. Their Debian packages:
+nlohmann-json, OpenSSL, RocksDB (7.8), spdlog, SQLite (3.38) and zlib, with their headers. Their
+Debian packages:
 TEXT
   printf '  %s\n' "${packages[@]}" >&2
   exit 0

@@ -12,14 +12,16 @@
 namespace tcsync::replica {
 
 // In UTC, with 0, 3, 6 or 9 digits of the second's fraction, the fewest that keep the nanoseconds.
+// A year outside of 0000 to 9999 has a sign, as TaskChampion writes it. ParseInstant reads it.
 std::string FormatInstant(absl::Time time);
 
-// nullopt for a text that TaskChampion would not read. A 'T' may be a 't' or a space, and the
-// offset 'Z', 'z' or hours and minutes. Digits of the fraction after the ninth are ignored.
+// nullopt for a text that TaskChampion would not read. A 'T' may be a 't' or a space, the offset
+// 'Z', 'z' or hours and minutes, and a year of four to six digits may have a sign. Digits of the
+// fraction after the ninth are ignored.
 std::optional<absl::Time> ParseInstant(absl::string_view text);
 
-// Whether the time is one that FormatInstant writes with a year of four digits, 0001 to 9999. Other
-// years are valid and read differently by different programs.
+// Whether the time has a year of four digits, 0001 to 9999. Other years are valid and read
+// differently by different programs.
 bool IsInstant(absl::Time time);
 
 // Without what nanoseconds do not hold.

@@ -8,10 +8,11 @@
 #define TCSYNC_SRC_REPLICA_REBASE_H_
 
 #include <cstddef>
+#include <set>
+#include <unordered_map>
 #include <vector>
 
-#include "absl/container/btree_set.h"
-#include "absl/container/flat_hash_map.h"
+#include "absl/hash/hash.h"
 #include "absl/status/status.h"
 #include "replica/store.h"
 #include "tcsync/replica.h"
@@ -43,10 +44,10 @@ class Rebase {
   std::vector<Entry> entries_;
   size_t live_count_ = 0;
   // The indices of the live entries of each task.
-  absl::flat_hash_map<Uuid, std::vector<size_t>> by_task_;
+  std::unordered_map<Uuid, std::vector<size_t>, absl::Hash<Uuid>> by_task_;
   // Since the last Write(). Both in order, so that the writes are.
-  absl::btree_set<size_t> settled_;
-  absl::btree_set<size_t> rewritten_;
+  std::set<size_t> settled_;
+  std::set<size_t> rewritten_;
 };
 
 }  // namespace tcsync::replica

@@ -5,6 +5,8 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "replica/commit.h"
 #include "replica/schema.h"
@@ -31,7 +33,8 @@ absl::Status SystemFailure(const std::string& action, const std::error_code& err
 absl::Status MakeDirectory(const std::string& directory) {
   namespace fs = std::filesystem;
   std::error_code error;
-  const fs::path path = fs::path(directory).lexically_normal();
+  // As it is written: "link/.." is the parent of the directory to which the link leads.
+  const fs::path path(directory);
   for (fs::path part; const fs::path& name : path) {
     part /= name;
     // Other users have no business with a person's tasks.
@@ -48,10 +51,13 @@ absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& path,
   absl::StatusOr<std::unique_ptr<Connection>> connection =
       Connection::Open(path, options.create, options.busy_timeout_ms);
   if (!connection.ok()) return connection.status();
+  // Before the journal's mode, which is written to the file: a database of a later major version
+  // must stay as it is.
+  absl::Status status = replica::UpgradeSchema(**connection);
   // As TaskChampion has it: readers and a writer do not wait for each other.
-  absl::Status status =
-      (*connection)->Execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
-  if (status.ok()) status = replica::UpgradeSchema(**connection);
+  if (status.ok()) {
+    status = (*connection)->Execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+  }
   if (!status.ok()) return status;
   return std::make_unique<Store>(*std::move(connection));
 }
@@ -76,6 +82,10 @@ Replica::~Replica() = default;
 absl::StatusOr<std::unique_ptr<Replica>> Replica::Open(const std::string& directory,
                                                        const ReplicaOptions& options) {
   if (directory.empty()) return absl::InvalidArgumentError("the replica's directory is empty");
+  if (absl::StrContains(directory, '\0')) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the replica's directory has a NUL in its name: ", absl::CHexEscape(directory)));
+  }
   if (options.busy_timeout_ms < 0) {
     return absl::InvalidArgumentError(
         absl::StrCat("the busy timeout is ", options.busy_timeout_ms, " ms, which is below 0"));

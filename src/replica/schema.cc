@@ -30,6 +30,16 @@ absl::StatusOr<Version> ReadVersion(Connection& connection) {
   return *has_row ? Version{statement.Number(0), statement.Number(1)} : Version{0, 0};
 }
 
+// Whether it is another program's. Databases before 0.1 have no version, but some of these tables.
+absl::StatusOr<bool> HasForeignTable(Connection& connection) {
+  return connection
+      .Prepare(
+          "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE "
+          "'\\'"
+          " AND name NOT IN ('operations', 'sync_meta', 'tasks', 'working_set', 'version')")
+      .Step();
+}
+
 // The state of 0.1 from any before it.
 absl::Status UpgradeToFirst(Connection& connection) {
   absl::Status status = connection.Execute(
@@ -86,7 +96,16 @@ absl::Status UpgradeSchema(Connection& connection) {
   if (!version.ok()) return version.status();
   if (*version >= kLatest) return absl::OkStatus();
   absl::Status status = absl::OkStatus();
-  if (*version < kWithVersions) status = UpgradeToFirst(connection);
+  if (*version < kWithVersions) {
+    const absl::StatusOr<bool> is_foreign = HasForeignTable(connection);
+    if (!is_foreign.ok()) return is_foreign.status();
+    if (*is_foreign) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("the database ", connection.path(),
+                       " is not a replica's: another program has tables in it"));
+    }
+    status = UpgradeToFirst(connection);
+  }
   if (status.ok()) status = UpgradeToSecond(connection);
   return status.ok() ? transaction->Commit() : status;
 }

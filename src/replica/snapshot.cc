@@ -3,11 +3,9 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <cstddef>
 #include <new>
 
 #include "absl/strings/str_cat.h"
-#include "base/limits.h"
 #include "replica/operation_json.h"
 
 namespace tcsync::replica {
@@ -30,7 +28,7 @@ class Inflater {
   z_stream stream_{};
 };
 
-absl::StatusOr<std::string> Inflate(absl::string_view compressed) {
+absl::StatusOr<std::string> Inflate(absl::string_view compressed, size_t bytes_max) {
   Inflater inflater;
   z_stream& stream = inflater.stream();
   std::string text;
@@ -47,9 +45,9 @@ absl::StatusOr<std::string> Inflate(absl::string_view compressed) {
     const int result = inflate(&stream, Z_NO_FLUSH);
     if (result == Z_MEM_ERROR) throw std::bad_alloc();
     text.append(piece.data(), piece.size() - stream.avail_out);
-    if (text.size() > base::kSnapshotJsonBytesMax) {
-      return absl::InvalidArgumentError(absl::StrCat("has more than ", base::kSnapshotJsonBytesMax,
-                                                     " bytes when it is decompressed"));
+    if (text.size() > bytes_max) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("has more than ", bytes_max, " bytes when it is decompressed"));
     }
     // What follows the end is ignored, as by TaskChampion.
     if (result == Z_STREAM_END) return text;
@@ -72,8 +70,9 @@ absl::StatusOr<std::string> EncodeSnapshot(const std::vector<Task>& tasks) {
   return compressed;
 }
 
-absl::StatusOr<std::vector<Task>> DecodeSnapshot(absl::string_view snapshot) {
-  const absl::StatusOr<std::string> json = Inflate(snapshot);
+absl::StatusOr<std::vector<Task>> DecodeSnapshot(absl::string_view snapshot,
+                                                 size_t json_bytes_max) {
+  const absl::StatusOr<std::string> json = Inflate(snapshot, json_bytes_max);
   if (!json.ok()) return json.status();
   return ParseTasks(*json);
 }

@@ -2,11 +2,13 @@
 #ifndef TCSYNC_SRC_REPLICA_SNAPSHOT_H_
 #define TCSYNC_SRC_REPLICA_SNAPSHOT_H_
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/limits.h"
 #include "tcsync/replica.h"
 
 namespace tcsync::replica {
@@ -14,8 +16,9 @@ namespace tcsync::replica {
 absl::StatusOr<std::string> EncodeSnapshot(const std::vector<Task>& tasks);
 
 // kInvalidArgument, with a problem that completes "the snapshot ...", for bytes that are none, or
-// that grow beyond base::kSnapshotJsonBytesMax.
-absl::StatusOr<std::vector<Task>> DecodeSnapshot(absl::string_view snapshot);
+// whose JSON is longer than `json_bytes_max`.
+absl::StatusOr<std::vector<Task>> DecodeSnapshot(
+    absl::string_view snapshot, size_t json_bytes_max = base::kSnapshotJsonBytesMax);
 
 }  // namespace tcsync::replica
 

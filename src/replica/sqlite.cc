@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "replica/sqlite_library.h"
 
 namespace tcsync::replica {
 namespace {
@@ -56,22 +57,28 @@ absl::string_view RemedyOf(int result) {
   }
 }
 
+// What the operating system said, or 0. SQLite keeps it when it opens a file; otherwise it is still
+// in errno, which is cleared before each step.
+int SystemErrorOf(sqlite3* database, int result) {
+  const int primary = result & 0xff;
+  if (database == nullptr || (primary != SQLITE_CANTOPEN && primary != SQLITE_IOERR)) return 0;
+  const int kept = sqlite3_system_errno(database);
+  return kept != 0 ? kept : errno;
+}
+
 absl::Status Failure(sqlite3* database, int result, const std::string& path) {
   if ((result & 0xff) == SQLITE_NOMEM) throw std::bad_alloc();
-  std::string system;
-  const int system_error = database != nullptr ? sqlite3_system_errno(database) : 0;
-  if (system_error != 0 &&
-      ((result & 0xff) == SQLITE_CANTOPEN || (result & 0xff) == SQLITE_IOERR)) {
-    system = absl::StrCat(" (", std::generic_category().message(system_error), ")");
-    if (system_error == ENOSPC || system_error == EDQUOT) {
-      return absl::ResourceExhaustedError(
-          absl::StrCat("the database ", path, ": ", system, RemedyOf(SQLITE_FULL)));
-    }
+  const int system_error = SystemErrorOf(database, result);
+  std::string problem = database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(result);
+  if (system_error != 0) {
+    absl::StrAppend(&problem, " (", std::generic_category().message(system_error), ")");
   }
-  return absl::Status(CodeOf(result), absl::StrCat("the database ", path, ": ",
-                                                   database != nullptr ? sqlite3_errmsg(database)
-                                                                       : sqlite3_errstr(result),
-                                                   system, RemedyOf(result)));
+  // SQLite calls only the first of them a full disk; the others are quotas.
+  if (system_error == ENOSPC || system_error == EDQUOT || system_error == EFBIG) {
+    result = SQLITE_FULL;
+  }
+  return absl::Status(CodeOf(result),
+                      absl::StrCat("the database ", path, ": ", problem, RemedyOf(result)));
 }
 
 }  // namespace
@@ -121,6 +128,7 @@ Statement& Statement::Bind(int parameter, const Uuid& id) {
 
 absl::StatusOr<bool> Statement::Step() {
   if (!error_.ok()) return error_;
+  errno = 0;
   const int result = sqlite3_step(statement_);
   if (result == SQLITE_ROW) return true;
   if (result == SQLITE_DONE) return false;
@@ -148,6 +156,8 @@ int64_t Statement::Number(int column) const { return sqlite3_column_int64(statem
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& path, bool create,
                                                              int64_t busy_timeout_ms) {
+  const absl::Status status = CheckSqliteLibrary(SqliteLibrary::Loaded());
+  if (!status.ok()) return status;
   std::unique_ptr<Connection> connection(new Connection(path));
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
                     (create ? SQLITE_OPEN_CREATE : 0);
@@ -156,12 +166,22 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
     const auto timeout_ms = static_cast<int>(std::clamp<int64_t>(busy_timeout_ms, 0, INT_MAX));
     result = sqlite3_busy_timeout(connection->database_, timeout_ms);
   }
+  if (result == SQLITE_OK) {
+    result = sqlite3_prepare_v3(connection->database_, "ROLLBACK", -1, SQLITE_PREPARE_PERSISTENT,
+                                &connection->rollback_, nullptr);
+  }
+  // TaskChampion before 3.0 wrote texts into the schema in double quotes, and a SQLite that is
+  // built to refuse them could not upgrade it.
+  if (result == SQLITE_OK) {
+    result = sqlite3_db_config(connection->database_, SQLITE_DBCONFIG_DQS_DDL, 1, nullptr);
+  }
   if (result != SQLITE_OK) return Failure(connection->database_, result, path);
   return connection;
 }
 
 Connection::~Connection() {
   for (const auto& [sql, statement] : statements_) sqlite3_finalize(statement);
+  sqlite3_finalize(rollback_);
   sqlite3_close(database_);
 }
 
@@ -176,8 +196,16 @@ Statement Connection::Prepare(const char* sql) {
 }
 
 absl::Status Connection::Execute(const char* sql) {
+  errno = 0;
   const int result = sqlite3_exec(database_, sql, nullptr, nullptr, nullptr);
   return result == SQLITE_OK ? absl::OkStatus() : Failure(database_, result, path_);
+}
+
+void Connection::Rollback() noexcept {
+  // After some errors SQLite has rolled it back itself.
+  if (sqlite3_get_autocommit(database_) != 0) return;
+  sqlite3_step(rollback_);
+  sqlite3_reset(rollback_);
 }
 
 int64_t Connection::changes() const { return sqlite3_changes64(database_); }
@@ -198,8 +226,7 @@ Transaction::Transaction(Transaction&& other) noexcept
     : connection_(std::exchange(other.connection_, nullptr)) {}
 
 Transaction::~Transaction() {
-  // After some errors SQLite has rolled it back itself, and then this one fails.
-  if (connection_ != nullptr) connection_->Execute("ROLLBACK").IgnoreError();
+  if (connection_ != nullptr) connection_->Rollback();
 }
 
 absl::Status Transaction::Commit() {

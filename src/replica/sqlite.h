@@ -1,5 +1,5 @@
 // SQLite, as far as a replica needs it: one connection, its statements and its transactions. Every
-// failure is a status that names the database.
+// failure is a status that names the database, or the release of an unsuitable SQLite.
 #ifndef TCSYNC_SRC_REPLICA_SQLITE_H_
 #define TCSYNC_SRC_REPLICA_SQLITE_H_
 
@@ -68,6 +68,10 @@ class Connection {
   // Runs one or more statements without parameters and without rows that matter.
   absl::Status Execute(const char* sql);
 
+  // Ends the transaction, if there is one, without its changes. Needs no memory, and so can be the
+  // end of a call that ran out of it.
+  void Rollback() noexcept;
+
   // The number of rows that the last statement has changed.
   int64_t changes() const;
 
@@ -78,6 +82,7 @@ class Connection {
 
   const std::string path_;
   sqlite3* database_ = nullptr;
+  sqlite3_stmt* rollback_ = nullptr;
   std::map<const char*, sqlite3_stmt*> statements_;
 };
 

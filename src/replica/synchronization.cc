@@ -295,6 +295,7 @@ SyncError Synchronization::RemoteFailure(RemoteError error) const {
   return {.fault = SyncFault::kRemote,
           .message = std::move(error.message),
           .remote_fault = error.fault,
+          .unseal_fault = error.unseal_fault,
           .status = absl::OkStatus(),
           .version_id = error.version_id,
           .report = report_};
@@ -304,6 +305,7 @@ SyncError Synchronization::DatabaseFailure(absl::Status status) const {
   return {.fault = SyncFault::kDatabase,
           .message = std::string(status.message()),
           .remote_fault = std::nullopt,
+          .unseal_fault = std::nullopt,
           .status = std::move(status),
           .version_id = Uuid(),
           .report = report_};
@@ -314,6 +316,7 @@ SyncError Synchronization::OtherFailure(SyncFault fault, const Uuid& version_id,
   return {.fault = fault,
           .message = std::move(message),
           .remote_fault = std::nullopt,
+          .unseal_fault = std::nullopt,
           .status = absl::OkStatus(),
           .version_id = version_id,
           .report = report_};

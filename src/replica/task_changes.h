@@ -3,9 +3,10 @@
 #define TCSYNC_SRC_REPLICA_TASK_CHANGES_H_
 
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/hash/hash.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "replica/store.h"
@@ -36,7 +37,8 @@ class TaskChanges {
   absl::StatusOr<ChangedTask*> Find(const Uuid& task_id);
 
   Store& store_;
-  absl::flat_hash_map<Uuid, ChangedTask> tasks_;
+  // Not Abseil's, which cannot be destroyed after it ran out of memory.
+  std::unordered_map<Uuid, ChangedTask, absl::Hash<Uuid>> tasks_;
   std::vector<Uuid> in_order_;  // of their first use, which becomes that of new tasks
 };
 

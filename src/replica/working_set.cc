@@ -2,10 +2,11 @@
 
 #include <cstdint>
 #include <map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
+#include "absl/hash/hash.h"
 
 namespace tcsync::replica {
 namespace {
@@ -29,7 +30,7 @@ absl::Status AddToWorkingSet(Store& store, absl::Span<const Uuid> task_ids) {
   if (task_ids.empty()) return absl::OkStatus();
   const absl::StatusOr<std::map<uint64_t, Uuid>> working_set = store.GetWorkingSet();
   if (!working_set.ok()) return working_set.status();
-  absl::flat_hash_set<Uuid> present;
+  std::unordered_set<Uuid, absl::Hash<Uuid>> present;
   for (const auto& [number, task_id] : *working_set) present.insert(task_id);
   uint64_t next = NextNumber(*working_set);
   for (const Uuid& task_id : task_ids) {
@@ -50,15 +51,17 @@ absl::Status RebuildWorkingSet(Store& store, bool renumber) {
   for (const Task& task : *tasks) {
     if (IsMember(task)) members.push_back(task.task_id);
   }
-  absl::flat_hash_set<Uuid> missing(members.begin(), members.end());
+  std::unordered_set<Uuid, absl::Hash<Uuid>> missing(members.begin(), members.end());
   std::map<uint64_t, Uuid> after;
   for (const auto& [number, task_id] : *before) {
     // A task with two numbers keeps the smaller one.
     if (missing.erase(task_id) == 0) continue;
     after.emplace(renumber ? NextNumber(after) : number, task_id);
   }
+  // Not a number that another task has just lost: a person may still mean that one.
+  uint64_t next = NextNumber(renumber ? after : *before);
   for (const Uuid& task_id : members) {
-    if (missing.contains(task_id)) after.emplace(NextNumber(after), task_id);
+    if (missing.contains(task_id)) after.emplace(next++, task_id);
   }
   for (const auto& [number, task_id] : *before) {
     if (after.contains(number)) continue;

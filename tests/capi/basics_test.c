@@ -28,6 +28,13 @@ static void codes_keep_their_values(void) {
   CHECK_INT(TCSYNC_UNSEAL_UNKNOWN_FORMAT, 0x20a);
   CHECK_INT(TCSYNC_UNSEAL_WRONG_KEY, 0x30a);
   CHECK_INT(TCSYNC_UNSEAL_NOT_AUTHENTIC, 0x40a);
+  CHECK_INT(TCSYNC_SYNC_FAILED, 13);
+  CHECK_INT(TCSYNC_INVALID_OPERATION, 0x701);
+  CHECK_INT(TCSYNC_REPLICA_MISSING, 0x107);
+  CHECK_INT(TCSYNC_SYNC_INVALID_VERSION, 0x10d);
+  CHECK_INT(TCSYNC_SYNC_INVALID_SNAPSHOT, 0x20d);
+  CHECK_INT(TCSYNC_SYNC_HISTORY_GONE, 0x30d);
+  CHECK_INT(TCSYNC_SYNC_DIVERGED, 0x40d);
   CHECK_INT(TCSYNC_HOST_CODE_MAX, -1);
   CHECK_INT(sizeof(tcsync_code), 4);
   CHECK_INT(TCSYNC_COARSE(TCSYNC_UNSEAL_WRONG_KEY), TCSYNC_UNSEAL_FAILED);
@@ -40,6 +47,9 @@ static void codes_have_names(void) {
   CHECK_TEXT(tcsync_code_name(TCSYNC_UNSEAL_FAILED), "TCSYNC_UNSEAL_FAILED");
   CHECK_TEXT(tcsync_code_name(TCSYNC_UNSEAL_WRONG_KEY), "TCSYNC_UNSEAL_WRONG_KEY");
   CHECK_TEXT(tcsync_code_name(TCSYNC_INVALID_ADDRESS), "TCSYNC_INVALID_ADDRESS");
+  CHECK_TEXT(tcsync_code_name(TCSYNC_INVALID_OPERATION), "TCSYNC_INVALID_OPERATION");
+  CHECK_TEXT(tcsync_code_name(TCSYNC_REPLICA_MISSING), "TCSYNC_REPLICA_MISSING");
+  CHECK_TEXT(tcsync_code_name(TCSYNC_SYNC_DIVERGED), "TCSYNC_SYNC_DIVERGED");
   /* A detail of a later release. */
   CHECK_TEXT(tcsync_code_name(TCSYNC_UNSEAL_FAILED | 0x7f00), "TCSYNC_UNSEAL_FAILED");
   CHECK_TEXT(tcsync_code_name(200), "TCSYNC_UNKNOWN_CODE");
@@ -90,7 +100,7 @@ static void the_header_and_the_library_are_of_one_release(void) {
 /* tcsync_has must agree with the functions. */
 static void features_are_those_of_this_build(void) {
   static const char* const kServers[] = {"server", "listener", "admin", "monitor"};
-  static const char* const kAlways[] = {"sealing", "remote", "tls"};
+  static const char* const kAlways[] = {"sealing", "remote", "replica", "tls"};
   static const char* const kNever[] = {"", "Server", "server ", "serve", "no-such-feature"};
   tcsync_config* config = make_config(NULL);
   tcsync_engine* engine = NULL;

@@ -13,4 +13,4 @@ tests_directory=$source_directory/tests/capi
 
 "$cc" -std=c11 -D_XOPEN_SOURCE=700 -D_DARWIN_C_SOURCE -DTCSYNC_NO_NONNULL \
   -I "$source_directory/capi/include" "$tests_directory/$name.c" \
-  "$tests_directory/check.c" "$tests_directory/support.c" "$@" -o "$output_directory/$name"
+  "$tests_directory/check.c" "$tests_directory/replica_support.c" "$tests_directory/support.c" "$@" -o "$output_directory/$name"

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "replica_support.h"
 #include "support.h"
 
 #define SECRET "a secret"
@@ -364,6 +365,62 @@ static void a_cancel_in_a_child_does_not_affect_the_parent(void) {
   disconnect(&made);
 }
 
+/* A replica of the parent's, its directory, and lists that were read from it. */
+typedef struct parents_replica {
+  char directory[PATH_BYTES];
+  tcsync_replica* replica;
+  tcsync_tasks* tasks;
+  tcsync_operations* operations;
+} parents_replica;
+
+static void check_replica_refused(void* argument) {
+  parents_replica* const inherited = (parents_replica*)argument;
+  tcsync_replica* const replica = inherited->replica;
+  const tcsync_operation operation = create_task(TASK_B);
+  tcsync_tasks* tasks = NULL;
+  tcsync_operations* operations = NULL;
+  tcsync_replica_state state;
+  tcsync_sync_report report;
+  int32_t was_undone = 0;
+  state.struct_size = sizeof(state);
+  report.struct_size = sizeof(report);
+  CHECK_FAILS(tcsync_replica_commit(replica, &operation, 1, &error), TCSYNC_FORKED,
+              "the replica was opened before this process was forked");
+  CHECK_FAILS(tcsync_replica_tasks(replica, NULL, &tasks, &error), TCSYNC_FORKED, "the replica");
+  CHECK_FAILS(
+      tcsync_replica_operations(replica, TCSYNC_OPERATIONS_PENDING, NULL, &operations, &error),
+      TCSYNC_FORKED, "the replica");
+  CHECK_FAILS(tcsync_replica_undo(replica, inherited->operations, &was_undone, &error),
+              TCSYNC_FORKED, "the replica");
+  CHECK_FAILS(tcsync_replica_rebuild_working_set(replica, 0, &error), TCSYNC_FORKED, "the replica");
+  CHECK_FAILS(tcsync_replica_get_state(replica, &state, &error), TCSYNC_FORKED, "the replica");
+  CHECK_FAILS(tcsync_replica_sync(replica, NULL, NULL, &report, &error), TCSYNC_FORKED,
+              "the replica");
+  tcsync_replica_free(replica);
+  /* Lists are memory, and each process has its own. */
+  CHECK_TEXT(task_at(inherited->tasks, 0).task_id.text, TASK_A);
+  CHECK_INT(operation_at(inherited->operations, 0).kind, TCSYNC_OPERATION_CREATE);
+  tcsync_tasks_free(inherited->tasks);
+  tcsync_operations_free(inherited->operations);
+}
+
+static void a_child_cannot_use_the_parents_replica(void) {
+  parents_replica made;
+  make_directory(made.directory);
+  made.replica = open_replica(made.directory);
+  add_task(made.replica, TASK_A, "one");
+  made.tasks = read_tasks(made.replica, NULL);
+  made.operations = read_operations(made.replica, TCSYNC_OPERATIONS_PENDING, NULL);
+  check_child(fork_child(check_replica_refused, &made));
+  /* The end of the child is none of the parent's database. */
+  commit_one(made.replica, update_task(TASK_A, "project", "home"));
+  check_property(made.replica, TASK_A, "project", "home");
+  tcsync_tasks_free(made.tasks);
+  tcsync_operations_free(made.operations);
+  tcsync_replica_free(made.replica);
+  remove_directory(made.directory);
+}
+
 int main(void) {
   CHECK_OK(tcsync_key_derive(CLIENT_A, SECRET, strlen(SECRET), &key, &error));
   CHECK_TEXT(tcsync_code_name(TCSYNC_FORKED), "TCSYNC_FORKED");
@@ -374,6 +431,7 @@ int main(void) {
       "a forked process hangs, or its parent cannot open its data again");
   RUN(a_child_does_not_keep_the_parents_address,
       "a server cannot be started again while a child of it lives");
+  RUN(a_child_cannot_use_the_parents_replica, "two processes damage a person's tasks");
   RUN(two_processes_with_one_remote_get_their_own_answers,
       "a process gets 'added' for another one's version");
   RUN(a_cancel_in_a_child_does_not_affect_the_parent,

@@ -16,13 +16,16 @@ static const tcsync_code kCodes[] = {
     TCSYNC_UNSEAL_FAILED,
     TCSYNC_REMOTE_FAILED,
     TCSYNC_CANCELLED,
+    TCSYNC_SYNC_FAILED,
     TCSYNC_NULL_ARGUMENT,
     TCSYNC_UNKNOWN_OPTION,
     TCSYNC_INVALID_OPTION_VALUE,
     TCSYNC_INVALID_UUID,
     TCSYNC_INVALID_ADDRESS,
     TCSYNC_FORKED,
+    TCSYNC_INVALID_OPERATION,
     TCSYNC_RESPONSE_INCOMPLETE,
+    TCSYNC_REPLICA_MISSING,
     TCSYNC_UNSEAL_TRUNCATED,
     TCSYNC_UNSEAL_UNKNOWN_FORMAT,
     TCSYNC_UNSEAL_WRONG_KEY,
@@ -47,6 +50,10 @@ static const tcsync_code kCodes[] = {
     TCSYNC_REMOTE_REDIRECTED,
     TCSYNC_REMOTE_BROKEN_ANSWER,
     TCSYNC_REMOTE_ANSWER_TOO_LARGE,
+    TCSYNC_SYNC_INVALID_VERSION,
+    TCSYNC_SYNC_INVALID_SNAPSHOT,
+    TCSYNC_SYNC_HISTORY_GONE,
+    TCSYNC_SYNC_DIVERGED,
     TCSYNC_HOST_CODE_MAX,
 };
 
@@ -73,6 +80,10 @@ tcsync_code use_codes(int index) {
              TCSYNC_OUTCOME_UP_TO_DATE + TCSYNC_OUTCOME_GONE + TCSYNC_OUTCOME_ADDED +
              TCSYNC_OUTCOME_CONFLICT + TCSYNC_OUTCOME_NO_SNAPSHOT + TCSYNC_SNAPSHOT_URGENCY_NONE +
              TCSYNC_SNAPSHOT_URGENCY_LOW + TCSYNC_SNAPSHOT_URGENCY_HIGH;
+    case TCSYNC_SYNC_FAILED:
+      return TCSYNC_OPERATION_UNDO_POINT + TCSYNC_OPERATION_CREATE + TCSYNC_OPERATION_UPDATE +
+             TCSYNC_OPERATION_DELETE + TCSYNC_OPERATIONS_PENDING + TCSYNC_OPERATIONS_UNDOABLE +
+             TCSYNC_OPERATIONS_OF_TASK;
     default:
       return TCSYNC_VERSION_MAJOR + TCSYNC_VERSION_MINOR + TCSYNC_VERSION_PATCH;
   }
@@ -91,6 +102,49 @@ static void receive_record(void* user_data, const tcsync_log_record* record) {
 static void receive_response(void* user_data, tcsync_response* response) {
   (void)user_data;
   tcsync_response_free(response);
+}
+
+static int32_t receive_progress(void* user_data, const tcsync_sync_progress* progress) {
+  (void)user_data;
+  return progress->received_versions > 1000;
+}
+
+static void use_replica(tcsync_remote* remote) {
+  tcsync_replica* replica = NULL;
+  tcsync_replica_options options;
+  tcsync_operation operation;
+  tcsync_tasks* tasks = NULL;
+  tcsync_task task;
+  tcsync_property property;
+  tcsync_operations* operations = NULL;
+  tcsync_replica_state state;
+  tcsync_sync_options sync_options;
+  tcsync_sync_report report;
+  tcsync_error* error = NULL;
+  int32_t was_undone = 0;
+  options.struct_size = sizeof(options);
+  operation.struct_size = sizeof(operation);
+  task.struct_size = sizeof(task);
+  state.struct_size = sizeof(state);
+  sync_options.struct_size = sizeof(sync_options);
+  sync_options.progress = receive_progress;
+  report.struct_size = sizeof(report);
+  (void)tcsync_uuid_random(&operation.task_id, &error);
+  (void)tcsync_replica_open(NULL, &options, &replica, &error);
+  (void)tcsync_replica_commit(replica, &operation, 1, &error);
+  (void)tcsync_replica_tasks(replica, NULL, &tasks, &error);
+  (void)tcsync_tasks_get(tasks, tcsync_tasks_count(tasks), &task, &error);
+  (void)tcsync_tasks_property(tasks, 0, task.property_count, &property, &error);
+  tcsync_tasks_free(tasks);
+  (void)tcsync_replica_operations(replica, TCSYNC_OPERATIONS_PENDING, NULL, &operations, &error);
+  (void)tcsync_operations_get(operations, tcsync_operations_count(operations), &operation, &error);
+  (void)tcsync_operations_old_property(operations, 0, 0, &property, &error);
+  (void)tcsync_replica_undo(replica, operations, &was_undone, &error);
+  tcsync_operations_free(operations);
+  (void)tcsync_replica_rebuild_working_set(replica, 0, &error);
+  (void)tcsync_replica_get_state(replica, &state, &error);
+  (void)tcsync_replica_sync(replica, remote, &sync_options, &report, &error);
+  tcsync_replica_free(replica);
 }
 
 void use_functions(void) {
@@ -140,4 +194,5 @@ void use_functions(void) {
   (void)tcsync_remote_probe(remote, &probe, &error);
   tcsync_remote_cancel(remote);
   tcsync_remote_resume(remote);
+  use_replica(remote);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "replica_support.h"
 #include "support.h"
 
 static const size_t kLengths[] = {(size_t)PTRDIFF_MAX + 1, SIZE_MAX - 1, SIZE_MAX};
@@ -17,6 +18,7 @@ static tcsync_engine* engine;
 static tcsync_key* key;
 static tcsync_remote* remote;
 static tcsync_queue* queue;
+static tcsync_replica* replica;
 /* A request that waits for its body. */
 static tcsync_pending* pending;
 
@@ -114,6 +116,23 @@ static tcsync_code monitor(const tcsync_request* request, tcsync_error** error) 
   return code;
 }
 
+static tcsync_code commit(size_t length, tcsync_error** error) {
+  const tcsync_operation operation = create_task(TASK_A);
+  return tcsync_replica_commit(replica, &operation, length, error);
+}
+
+static tcsync_code commit_property(size_t length, tcsync_error** error) {
+  tcsync_operation operation = update_task(TASK_A, "property", "value");
+  operation.property_size = length;
+  return tcsync_replica_commit(replica, &operation, 1, error);
+}
+
+static tcsync_code commit_value(size_t length, tcsync_error** error) {
+  tcsync_operation operation = update_task(TASK_A, "property", "value");
+  operation.value_size = length;
+  return tcsync_replica_commit(replica, &operation, 1, error);
+}
+
 /* The functions with a length... */
 static const struct {
   const char* name;
@@ -126,6 +145,9 @@ static const struct {
     {"tcsync_remote_add_snapshot", add_snapshot},
     {"tcsync_pending_append", append},
     {"tcsync_pending_append_queued", append_queued},
+    {"tcsync_replica_commit", commit},
+    {"tcsync_replica_commit", commit_property},
+    {"tcsync_replica_commit", commit_value},
 };
 
 /* ...those with a request, which has lengths and a count... */
@@ -144,10 +166,10 @@ static const struct {
 
 /* ...and those whose size_t is an index, which they check against their range. */
 static const char* const kWithIndex[] = {
-    "tcsync_option_info",
-    "tcsync_log_record_field",
-    "tcsync_response_header",
-    "tcsync_listener_address",
+    "tcsync_option_info",     "tcsync_log_record_field",
+    "tcsync_response_header", "tcsync_listener_address",
+    "tcsync_tasks_get",       "tcsync_tasks_property",
+    "tcsync_operations_get",  "tcsync_operations_old_property",
 };
 
 static void lengths_are_refused(void) {
@@ -244,6 +266,42 @@ static void indices_are_refused(void) {
   tcsync_log_record_free(record);
 }
 
+static void indices_of_a_replica_are_refused(void) {
+  tcsync_tasks* tasks = NULL;
+  tcsync_operations* operations = NULL;
+  tcsync_task task;
+  tcsync_operation operation;
+  tcsync_property property;
+  size_t i = 0;
+  add_task(replica, TASK_A, "one");
+  tasks = read_tasks(replica, NULL);
+  operations = read_operations(replica, TCSYNC_OPERATIONS_PENDING, NULL);
+  for (i = 0; i < COUNT(kLengths); ++i) {
+    memset(&task, 0x5a, sizeof(task));
+    task.struct_size = sizeof(task);
+    CHECK_FAILS(tcsync_tasks_get(tasks, kLengths[i], &task, &error), TCSYNC_INVALID_ARGUMENT,
+                "task");
+    CHECK(task.property_count == 0 && task.task_id.text[0] == '\0');
+    memset(&property, 0x5a, sizeof(property));
+    CHECK_FAILS(tcsync_tasks_property(tasks, kLengths[i], 0, &property, &error),
+                TCSYNC_INVALID_ARGUMENT, "task");
+    CHECK(property.name == NULL && property.value_size == 0);
+    CHECK_FAILS(tcsync_tasks_property(tasks, 0, kLengths[i], &property, &error),
+                TCSYNC_INVALID_ARGUMENT, "property");
+    memset(&operation, 0x5a, sizeof(operation));
+    operation.struct_size = sizeof(operation);
+    CHECK_FAILS(tcsync_operations_get(operations, kLengths[i], &operation, &error),
+                TCSYNC_INVALID_ARGUMENT, "operation");
+    CHECK(operation.property == NULL && operation.kind == 0);
+    CHECK_FAILS(tcsync_operations_old_property(operations, kLengths[i], 0, &property, &error),
+                TCSYNC_INVALID_ARGUMENT, "operation");
+    CHECK_FAILS(tcsync_operations_old_property(operations, 0, kLengths[i], &property, &error),
+                TCSYNC_INVALID_ARGUMENT, "property");
+  }
+  tcsync_operations_free(operations);
+  tcsync_tasks_free(tasks);
+}
+
 static int is_in_a_table(const char* name) {
   size_t i = 0;
   for (i = 0; i < COUNT(kWithLength); ++i) {
@@ -310,12 +368,15 @@ int main(int argc, char** argv) {
   CHECK_OK(tcsync_key_derive(CLIENT_A, "secret", 6, &key, &error));
   remote = open_remote("http://127.0.0.1:1", CLIENT_A, key);
   queue = make_queue();
+  replica = open_replica(NULL);
   pending = begin_version(engine, CLIENT_A, NULL, NULL);
   RUN(lengths_are_refused, "a length that went wrong in a binding ends the whole program");
   RUN(lengths_in_requests_are_refused, "a length that went wrong in a binding ends the program");
   RUN(indices_are_refused, "an index that went wrong reads past an array");
+  RUN(indices_of_a_replica_are_refused, "an index that went wrong reads past an array");
   RUN(every_function_is_in_a_table, "nothing: a new function is not tested with such lengths");
   tcsync_pending_free(pending);
+  tcsync_replica_free(replica);
   tcsync_queue_free(queue);
   tcsync_remote_free(remote);
   tcsync_key_free(key);

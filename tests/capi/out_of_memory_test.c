@@ -1,102 +1,11 @@
-/*
- * Every function must survive the failure of any allocation, and report it: this program replaces
- * malloc(), and repeats each call with its first, second, third... allocation refused, once that
- * one alone and once it and all later ones, among them that of the error. It refuses only
- * allocations of the calling thread during the call.
- */
-#include <stdio.h>
-
-#include "check.h"
-
-#if !defined(__GLIBC__) || defined(SANITIZED)
-
-int main(void) {
-  printf(
-      "skipped: out_of_memory_test takes the place of malloc(), which works with glibc and "
-      "without address and thread sanitizers only\n");
-  return SKIPPED;
-}
-
-#else
-
-#include <errno.h>
+/* Every function must survive the failure of any allocation, and report it.
+ * replica_out_of_memory_test has those of replicas. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
+#include "refused_memory.h"
 #include "support.h"
-
-extern void* __libc_malloc(size_t size);
-extern void* __libc_calloc(size_t count, size_t size);
-extern void* __libc_realloc(void* block, size_t size);
-extern void* __libc_memalign(size_t alignment, size_t size);
-
-enum { kUnlimited = -1 };
-static _Thread_local long allocations_left = kUnlimited;
-static _Thread_local int refuse_all_after;
-static _Thread_local int refused;
-
-static int is_refused(void) {
-  if (allocations_left == kUnlimited) return 0;
-  if (allocations_left > 0) {
-    --allocations_left;
-    return 0;
-  }
-  refused = 1;
-  if (!refuse_all_after) allocations_left = kUnlimited;
-  errno = ENOMEM;
-  return 1;
-}
-
-void* malloc(size_t size) { return is_refused() ? NULL : __libc_malloc(size); }
-void* calloc(size_t count, size_t size) { return is_refused() ? NULL : __libc_calloc(count, size); }
-void* realloc(void* block, size_t size) {
-  return is_refused() ? NULL : __libc_realloc(block, size);
-}
-void* aligned_alloc(size_t alignment, size_t size) {
-  return is_refused() ? NULL : __libc_memalign(alignment, size);
-}
-int posix_memalign(void** block, size_t alignment, size_t size) {
-  if (is_refused()) return ENOMEM;
-  *block = __libc_memalign(alignment, size);
-  return *block == NULL ? ENOMEM : 0;
-}
-
-/* One call under test: calls begin_refusing() just before and end_refusing() just after it, checks
- * that outputs are NULL if it failed, and frees the results. */
-typedef tcsync_code (*attempt_function)(tcsync_error** error);
-
-static long next_refusal;
-static int next_refuses_all_after;
-
-static void begin_refusing(void) {
-  refuse_all_after = next_refuses_all_after;
-  allocations_left = next_refusal;
-}
-
-static void end_refusing(void) { allocations_left = kUnlimited; }
-
-/* Repeats `attempt` until it makes too few allocations for a refusal. `expected` is its result
- * without one. */
-static void exhaust(attempt_function attempt, tcsync_code expected) {
-  enum { kRefusalsMax = 2000 };
-  for (next_refuses_all_after = 0; next_refuses_all_after <= 1; ++next_refuses_all_after) {
-    for (next_refusal = 0; next_refusal < kRefusalsMax; ++next_refusal) {
-      tcsync_error* error = check_poison_error();
-      tcsync_code code = TCSYNC_OK;
-      refused = 0;
-      code = attempt(&error);
-      CHECK(error != check_poison_error());
-      if (!refused) CHECK_INT(code, expected);
-      /* The library may not need that allocation. */
-      if (code != expected) CHECK_INT(code, TCSYNC_OUT_OF_MEMORY);
-      if (code == TCSYNC_OK) CHECK(error == NULL);
-      if (error != NULL) CHECK_INT(tcsync_error_code(error), code);
-      tcsync_error_free(error);
-      if (!refused) break;
-    }
-    CHECK(next_refusal > 0 && next_refusal < kRefusalsMax);
-  }
-}
 
 static tcsync_config* config;
 static tcsync_engine* engine;
@@ -453,7 +362,7 @@ static void exhaust_queues(void) {
   tcsync_response_free(exchange(engine, "POST", "/v1/client/add-version/" NIL_VERSION, CLIENT_A,
                                 SEGMENT_TYPE, large, sizeof(large)));
   /* Its thread starts with the first. */
-  next_refusal = kUnlimited;
+  refuse_nothing();
   CHECK_INT(attempt_append_queued(NULL), TCSYNC_OK);
   exhaust(attempt_handle_queued, TCSYNC_OK);
   exhaust(attempt_begin, TCSYNC_OK);
@@ -470,7 +379,7 @@ static void exhaust_queues(void) {
 static void exhaust_handling(void) {
   engine = open_engine(NULL);
   /* The thread for callbacks starts with the first. */
-  next_refusal = kUnlimited;
+  refuse_nothing();
   CHECK_INT(attempt_handle_async(NULL), TCSYNC_OK);
   exhaust(attempt_handle, TCSYNC_OK);
   exhaust(attempt_handle_async, TCSYNC_OK);
@@ -570,6 +479,7 @@ static void exhaust_remote_calls(void) {
 }
 
 int main(void) {
+  if (!can_refuse_memory()) return SKIPPED;
   RUN(exhaust_configuration, "a program that runs out of memory is aborted instead of told");
   RUN(exhaust_sealing, "a program that runs out of memory is aborted instead of told");
   RUN(exhaust_handling, "a request that runs out of memory is answered twice, or never");
@@ -577,5 +487,3 @@ int main(void) {
   RUN(exhaust_remote_calls, "a wizard that runs out of memory is aborted instead of told");
   return check_exit_status();
 }
-
-#endif

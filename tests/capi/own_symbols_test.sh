@@ -13,12 +13,12 @@ ninja=$5
 cc=$6
 tests_directory=$source_directory/tests/capi
 
-# run_host DIRECTORY_OF_THE_LIBRARY [ARGUMENT]
+# run_host NAME DIRECTORY_OF_THE_LIBRARY [ARGUMENT]
 run_host() {
-  "$tests_directory/compile_program.sh" "$source_directory" "$cc" own_symbols_host "$work_directory" \
-    -rdynamic -L "$1" -Wl,-rpath-link,"$1" -l:libtcsync.so.0 -Wl,-rpath,"$1"
+  "$tests_directory/compile_program.sh" "$source_directory" "$cc" "$1" "$work_directory" \
+    -rdynamic -L "$2" -Wl,-rpath-link,"$2" -l:libtcsync.so.0 -Wl,-rpath,"$2"
   # Not [ARGUMENT] alone: it may be missing.
-  if [ $# -eq 2 ]; then "$work_directory/own_symbols_host" "$2"; else "$work_directory/own_symbols_host"; fi
+  if [ $# -eq 3 ]; then "$work_directory/$1" "$3"; else "$work_directory/$1"; fi
 }
 
 rm -rf "$work_directory"
@@ -42,5 +42,8 @@ if readelf -d "$linked" | grep -E 'NEEDED.*lib(sodium|ssl|crypto)'; then
 fi
 "$tests_directory/exports_test.sh" "$linked" "$source_directory/capi/baseline/symbols.txt"
 # With the shared libraries the program does get calls: otherwise this would test nothing.
-run_host "$build_directory/$(dirname "$library_target")" expect-calls
-run_host "$work_directory"
+shared_directory=$build_directory/$(dirname "$library_target")
+run_host own_symbols_host "$shared_directory" expect-calls
+run_host own_symbols_host "$work_directory"
+# Nor would without_server_test.sh, which runs this one with SQLite and zlib linked in.
+run_host own_sqlite_host "$shared_directory" expect-calls

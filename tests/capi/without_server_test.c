@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "replica_support.h"
 #include "support.h"
 
 static void server_functions_are_unsupported(void) {
@@ -21,6 +22,7 @@ static void server_functions_are_unsupported(void) {
   CHECK_INT(tcsync_has("listener"), 0);
   CHECK_INT(tcsync_has("admin"), 0);
   CHECK_INT(tcsync_has("remote"), 1);
+  CHECK_INT(tcsync_has("replica"), 1);
   CHECK_INT(tcsync_has("tls"), 1);
   fill_request(&filled, "GET", "/v1/admin/stats", NULL, NULL, NULL, 0);
   CHECK_FAILS(tcsync_administer(config, NULL, &filled.request, &response, &error),
@@ -102,6 +104,28 @@ static void remote_calls_work_without_the_server(void) {
   tcsync_remote_free(remote);
 }
 
+static void replicas_work_without_the_server(void) {
+  char directory[PATH_BYTES];
+  tcsync_replica* replica = NULL;
+  tcsync_remote* remote = NULL;
+  tcsync_key* key = NULL;
+  char client_id[TEST_CLIENT_BYTES];
+  tcsync_sync_report report;
+  make_directory(directory);
+  replica = open_replica(directory);
+  add_task(replica, TASK_A, "one");
+  check_property(replica, TASK_A, "description", "one");
+  key = make_user(client_id);
+  remote = open_remote("http://127.0.0.1:1", client_id, key);
+  report.struct_size = sizeof(report);
+  CHECK_FAILS(tcsync_replica_sync(replica, remote, NULL, &report, &error),
+              TCSYNC_REMOTE_CONNECTION_REFUSED, "http://127.0.0.1:1");
+  tcsync_remote_free(remote);
+  tcsync_key_free(key);
+  tcsync_replica_free(replica);
+  remove_directory(directory);
+}
+
 int main(void) {
   RUN(server_functions_are_unsupported,
       "people are not told that they installed the small library");
@@ -111,5 +135,7 @@ int main(void) {
       "the setup wizard does not work where the server is not built");
   RUN(remote_calls_work_without_the_server,
       "the setup wizard does not work where the server is not built");
+  RUN(replicas_work_without_the_server,
+      "the Python package cannot keep tasks where the server is not built");
   return check_exit_status();
 }

@@ -48,6 +48,7 @@ run() {
 
 run without_server_test "$build_directory"
 if [ "$static" = ON ]; then
-  # The program has functions with names of libsodium's and OpenSSL's.
+  # These have functions with names of libsodium's and OpenSSL's, and of SQLite's and zlib's.
   run own_symbols_host "$build_directory" -rdynamic
+  run own_sqlite_host "$build_directory" -rdynamic
 fi

@@ -93,6 +93,7 @@ def main(arguments):
     )  # fmt: skip
     run("cmake", "--build", build)
     expect(run(build / "c_program"), c_output)
+    expect(run(build / "replica_program"), r"task: Buy milk\n")
     if arguments.server:
         expect(run(build / "c_program_with_archive"), c_output)
         expect(

@@ -43,13 +43,17 @@ def test_struct_sizes_are_the_librarys():
     assert option.name and option.maximum >= option.minimum
 
 
-def test_faults_of_the_engine_are_codes():
+@pytest.mark.parametrize("faults", [tcsync.EngineFault, tcsync.ReplicaFault])
+def test_faults_are_codes(faults):
     """If this fails, a fault has one name in C and another one in Python."""
-    for fault in tcsync.EngineFault:
+    for fault in faults:
         assert _declarations.CODE_NAMES[fault.value] == f"TCSYNC_{fault.name}"
 
 
-@pytest.mark.parametrize(("faults", "prefix"), [(tcsync.RemoteFault, "REMOTE"), (tcsync.UnsealFault, "UNSEAL")])
+@pytest.mark.parametrize(
+    ("faults", "prefix"),
+    [(tcsync.RemoteFault, "REMOTE"), (tcsync.SyncFault, "SYNC"), (tcsync.UnsealFault, "UNSEAL")],
+)
 def test_faults_of_the_client_are_codes(faults, prefix):
     """If this fails, a fault has one name in C and another one in Python, or Python lacks it."""
     codes = {name: code for code, name in _declarations.CODE_NAMES.items() if name.startswith(f"TCSYNC_{prefix}_")}

@@ -3,6 +3,7 @@
 docs/python.md is the manual of the binding. Names that are missing here, or begin with an underscore, may change.
 """
 
+from . import task_model
 from ._declarations import TCSYNC_VERSION_MAJOR, TCSYNC_VERSION_MINOR, TCSYNC_VERSION_PATCH
 from .async_remote import AsyncRemoteServer
 from .credentials import Credentials, parse_client_id, parse_secret
@@ -30,7 +31,12 @@ from .errors import (
     PairingCodeFault,
     RemoteError,
     RemoteFault,
+    ReplicaError,
+    ReplicaFault,
     SecretError,
+    SyncError,
+    SyncFault,
+    TaskModelError,
     TaskrcChangedError,
     TaskrcError,
     TaskrcIncludeError,
@@ -41,6 +47,7 @@ from .errors import (
     UrlError,
 )
 from .history import History, TaskCounts, fetch_history
+from .operations import Create, Delete, Operation, UndoPoint, Update
 from .pairing import decode_pairing_code, encode_pairing_code, pairing_code_qr
 from .remote import (
     NIL_VERSION,
@@ -56,6 +63,7 @@ from .remote import (
     VersionAdded,
     probe_server,
 )
+from .replica import ProgressFunction, Replica, ReplicaState, SyncProgress, SyncReport
 from .sealing import SealingKey
 from .secret import Secret
 from .server_url import normalise_url
@@ -70,7 +78,9 @@ __all__ = [
     "CallCancelledError",
     "ClientIdError",
     "Conflict",
+    "Create",
     "Credentials",
+    "Delete",
     "Engine",
     "EngineError",
     "EngineFault",
@@ -83,6 +93,7 @@ __all__ = [
     "LogFunction",
     "LogLevel",
     "LogRecord",
+    "Operation",
     "OptionValue",
     "Options",
     "PairingCodeError",
@@ -90,9 +101,14 @@ __all__ = [
     "PendingRequest",
     "Probe",
     "ProbeKind",
+    "ProgressFunction",
     "RemoteError",
     "RemoteFault",
     "RemoteServer",
+    "Replica",
+    "ReplicaError",
+    "ReplicaFault",
+    "ReplicaState",
     "Response",
     "ResponseStream",
     "SealingKey",
@@ -101,8 +117,13 @@ __all__ = [
     "Snapshot",
     "SnapshotUrgency",
     "SyncBackend",
+    "SyncError",
+    "SyncFault",
+    "SyncProgress",
+    "SyncReport",
     "SyncSettings",
     "TaskCounts",
+    "TaskModelError",
     "Taskrc",
     "TaskrcChangedError",
     "TaskrcEdit",
@@ -111,9 +132,11 @@ __all__ = [
     "TaskrcSetting",
     "TaskrcSyntaxError",
     "TcsyncError",
+    "UndoPoint",
     "UnsealError",
     "UnsealFault",
     "UpToDate",
+    "Update",
     "UrlError",
     "Version",
     "VersionAdded",
@@ -129,5 +152,6 @@ __all__ = [
     "parse_secret",
     "probe_server",
     "read_taskrc",
+    "task_model",
     "undo_edit",
 ]

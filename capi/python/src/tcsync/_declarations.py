@@ -35,13 +35,16 @@ TCSYNC_UNSUPPORTED = 9
 TCSYNC_UNSEAL_FAILED = 10
 TCSYNC_REMOTE_FAILED = 11
 TCSYNC_CANCELLED = 12
+TCSYNC_SYNC_FAILED = 13
 TCSYNC_NULL_ARGUMENT = 257
 TCSYNC_UNKNOWN_OPTION = 513
 TCSYNC_INVALID_OPTION_VALUE = 769
 TCSYNC_INVALID_UUID = 1025
 TCSYNC_INVALID_ADDRESS = 1281
 TCSYNC_FORKED = 1537
+TCSYNC_INVALID_OPERATION = 1793
 TCSYNC_RESPONSE_INCOMPLETE = 262
+TCSYNC_REPLICA_MISSING = 263
 TCSYNC_UNSEAL_TRUNCATED = 266
 TCSYNC_UNSEAL_UNKNOWN_FORMAT = 522
 TCSYNC_UNSEAL_WRONG_KEY = 778
@@ -66,6 +69,10 @@ TCSYNC_REMOTE_SERVER_FAILED = 4363
 TCSYNC_REMOTE_REDIRECTED = 4619
 TCSYNC_REMOTE_BROKEN_ANSWER = 4875
 TCSYNC_REMOTE_ANSWER_TOO_LARGE = 5131
+TCSYNC_SYNC_INVALID_VERSION = 269
+TCSYNC_SYNC_INVALID_SNAPSHOT = 525
+TCSYNC_SYNC_HISTORY_GONE = 781
+TCSYNC_SYNC_DIVERGED = 1037
 TCSYNC_HOST_CODE_MAX = -1
 TCSYNC_LOG_DEBUG = 0
 TCSYNC_LOG_INFO = 1
@@ -92,6 +99,13 @@ TCSYNC_OUTCOME_NO_SNAPSHOT = 6
 TCSYNC_SNAPSHOT_URGENCY_NONE = 0
 TCSYNC_SNAPSHOT_URGENCY_LOW = 1
 TCSYNC_SNAPSHOT_URGENCY_HIGH = 2
+TCSYNC_OPERATION_UNDO_POINT = 1
+TCSYNC_OPERATION_CREATE = 2
+TCSYNC_OPERATION_UPDATE = 3
+TCSYNC_OPERATION_DELETE = 4
+TCSYNC_OPERATIONS_PENDING = 1
+TCSYNC_OPERATIONS_UNDOABLE = 2
+TCSYNC_OPERATIONS_OF_TASK = 3
 
 CODE_NAMES = {
     0: "TCSYNC_OK",
@@ -107,13 +121,16 @@ CODE_NAMES = {
     10: "TCSYNC_UNSEAL_FAILED",
     11: "TCSYNC_REMOTE_FAILED",
     12: "TCSYNC_CANCELLED",
+    13: "TCSYNC_SYNC_FAILED",
     257: "TCSYNC_NULL_ARGUMENT",
     513: "TCSYNC_UNKNOWN_OPTION",
     769: "TCSYNC_INVALID_OPTION_VALUE",
     1025: "TCSYNC_INVALID_UUID",
     1281: "TCSYNC_INVALID_ADDRESS",
     1537: "TCSYNC_FORKED",
+    1793: "TCSYNC_INVALID_OPERATION",
     262: "TCSYNC_RESPONSE_INCOMPLETE",
+    263: "TCSYNC_REPLICA_MISSING",
     266: "TCSYNC_UNSEAL_TRUNCATED",
     522: "TCSYNC_UNSEAL_UNKNOWN_FORMAT",
     778: "TCSYNC_UNSEAL_WRONG_KEY",
@@ -138,6 +155,10 @@ CODE_NAMES = {
     4619: "TCSYNC_REMOTE_REDIRECTED",
     4875: "TCSYNC_REMOTE_BROKEN_ANSWER",
     5131: "TCSYNC_REMOTE_ANSWER_TOO_LARGE",
+    269: "TCSYNC_SYNC_INVALID_VERSION",
+    525: "TCSYNC_SYNC_INVALID_SNAPSHOT",
+    781: "TCSYNC_SYNC_HISTORY_GONE",
+    1037: "TCSYNC_SYNC_DIVERGED",
 }
 
 class tcsync_error(Structure):
@@ -269,6 +290,111 @@ class tcsync_probe(Structure):
         ("server_name", c_char * 128),
     )
 
+class tcsync_replica(Structure):
+    """Opaque."""
+
+class tcsync_replica_options(Structure):
+    """As in the header."""
+
+    _fields_ = (
+        ("struct_size", c_size_t),
+        ("must_exist", c_int32),
+        ("busy_timeout_ms", c_int64),
+    )
+
+class tcsync_operation(Structure):
+    """As in the header."""
+
+    _fields_ = (
+        ("struct_size", c_size_t),
+        ("kind", c_int32),
+        ("task_id", tcsync_uuid),
+        ("nanoseconds", c_int32),
+        ("seconds", c_int64),
+        ("property", c_char_p),
+        ("property_size", c_size_t),
+        ("value", c_char_p),
+        ("value_size", c_size_t),
+        ("old_value", c_char_p),
+        ("old_value_size", c_size_t),
+        ("old_property_count", c_size_t),
+    )
+
+class tcsync_tasks(Structure):
+    """Opaque."""
+
+class tcsync_task(Structure):
+    """As in the header."""
+
+    _fields_ = (
+        ("struct_size", c_size_t),
+        ("working_set_number", c_int64),
+        ("property_count", c_size_t),
+        ("task_id", tcsync_uuid),
+    )
+
+class tcsync_property(Structure):
+    """As in the header."""
+
+    _fields_ = (
+        ("name", c_char_p),
+        ("name_size", c_size_t),
+        ("value", c_char_p),
+        ("value_size", c_size_t),
+    )
+
+class tcsync_operations(Structure):
+    """Opaque."""
+
+class tcsync_replica_state(Structure):
+    """As in the header."""
+
+    _fields_ = (
+        ("struct_size", c_size_t),
+        ("tasks", c_int64),
+        ("pending_operations", c_int64),
+        ("pending_undo_points", c_int64),
+        ("base_version_id", tcsync_uuid),
+    )
+
+class tcsync_sync_progress(Structure):
+    """As in the header."""
+
+    _fields_ = (
+        ("struct_size", c_size_t),
+        ("received_versions", c_int64),
+        ("received_operations", c_int64),
+        ("sent_versions", c_int64),
+        ("sent_operations", c_int64),
+        ("operations_to_send", c_int64),
+    )
+
+tcsync_progress_function = CFUNCTYPE(c_int32, c_void_p, POINTER(tcsync_sync_progress))
+
+class tcsync_sync_options(Structure):
+    """As in the header."""
+
+    _fields_ = (
+        ("struct_size", c_size_t),
+        ("avoid_snapshots", c_int32),
+        ("progress", tcsync_progress_function),
+        ("user_data", c_void_p),
+    )
+
+class tcsync_sync_report(Structure):
+    """As in the header."""
+
+    _fields_ = (
+        ("struct_size", c_size_t),
+        ("received_versions", c_int64),
+        ("received_operations", c_int64),
+        ("sent_versions", c_int64),
+        ("sent_operations", c_int64),
+        ("has_applied_snapshot", c_int32),
+        ("has_sent_snapshot", c_int32),
+        ("version_id", tcsync_uuid),
+    )
+
 def declare(library: CDLL) -> None:
     """Gives every function its types."""
     library.tcsync_code_name.argtypes = (c_int32,)
@@ -291,6 +417,8 @@ def declare(library: CDLL) -> None:
     library.tcsync_bytes_size.restype = c_size_t
     library.tcsync_bytes_free.argtypes = (POINTER(tcsync_bytes),)
     library.tcsync_bytes_free.restype = None
+    library.tcsync_uuid_random.argtypes = (POINTER(tcsync_uuid), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_uuid_random.restype = c_int32
     library.tcsync_option_count.argtypes = ()
     library.tcsync_option_count.restype = c_size_t
     library.tcsync_option_info.argtypes = (c_size_t, POINTER(tcsync_option), POINTER(POINTER(tcsync_error)),)
@@ -419,3 +547,37 @@ def declare(library: CDLL) -> None:
     library.tcsync_remote_get_snapshot.restype = c_int32
     library.tcsync_remote_add_snapshot.argtypes = (POINTER(tcsync_remote), c_char_p, c_char_p, c_size_t, POINTER(POINTER(tcsync_error)),)
     library.tcsync_remote_add_snapshot.restype = c_int32
+    library.tcsync_replica_open.argtypes = (c_char_p, POINTER(tcsync_replica_options), POINTER(POINTER(tcsync_replica)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_replica_open.restype = c_int32
+    library.tcsync_replica_free.argtypes = (POINTER(tcsync_replica),)
+    library.tcsync_replica_free.restype = None
+    library.tcsync_replica_commit.argtypes = (POINTER(tcsync_replica), POINTER(tcsync_operation), c_size_t, POINTER(POINTER(tcsync_error)),)
+    library.tcsync_replica_commit.restype = c_int32
+    library.tcsync_replica_tasks.argtypes = (POINTER(tcsync_replica), c_char_p, POINTER(POINTER(tcsync_tasks)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_replica_tasks.restype = c_int32
+    library.tcsync_tasks_count.argtypes = (POINTER(tcsync_tasks),)
+    library.tcsync_tasks_count.restype = c_size_t
+    library.tcsync_tasks_get.argtypes = (POINTER(tcsync_tasks), c_size_t, POINTER(tcsync_task), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_tasks_get.restype = c_int32
+    library.tcsync_tasks_property.argtypes = (POINTER(tcsync_tasks), c_size_t, c_size_t, POINTER(tcsync_property), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_tasks_property.restype = c_int32
+    library.tcsync_tasks_free.argtypes = (POINTER(tcsync_tasks),)
+    library.tcsync_tasks_free.restype = None
+    library.tcsync_replica_operations.argtypes = (POINTER(tcsync_replica), c_int32, c_char_p, POINTER(POINTER(tcsync_operations)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_replica_operations.restype = c_int32
+    library.tcsync_operations_count.argtypes = (POINTER(tcsync_operations),)
+    library.tcsync_operations_count.restype = c_size_t
+    library.tcsync_operations_get.argtypes = (POINTER(tcsync_operations), c_size_t, POINTER(tcsync_operation), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_operations_get.restype = c_int32
+    library.tcsync_operations_old_property.argtypes = (POINTER(tcsync_operations), c_size_t, c_size_t, POINTER(tcsync_property), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_operations_old_property.restype = c_int32
+    library.tcsync_operations_free.argtypes = (POINTER(tcsync_operations),)
+    library.tcsync_operations_free.restype = None
+    library.tcsync_replica_undo.argtypes = (POINTER(tcsync_replica), POINTER(tcsync_operations), POINTER(c_int32), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_replica_undo.restype = c_int32
+    library.tcsync_replica_rebuild_working_set.argtypes = (POINTER(tcsync_replica), c_int32, POINTER(POINTER(tcsync_error)),)
+    library.tcsync_replica_rebuild_working_set.restype = c_int32
+    library.tcsync_replica_get_state.argtypes = (POINTER(tcsync_replica), POINTER(tcsync_replica_state), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_replica_get_state.restype = c_int32
+    library.tcsync_replica_sync.argtypes = (POINTER(tcsync_replica), POINTER(tcsync_remote), POINTER(tcsync_sync_options), POINTER(tcsync_sync_report), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_replica_sync.restype = c_int32

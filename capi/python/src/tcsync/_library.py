@@ -1,16 +1,16 @@
 """Finds and loads the C library, and adapts its functions to Python: texts, UUIDs, exceptions, owned handles.
 
-Only this module, _engine_calls and _remote_calls use ctypes objects. The library is the one in this package; developers
-name another in TCSYNC_LIBRARY.
+Only this module, _engine_calls, _remote_calls, _replica_calls and _turns use ctypes objects. The library is the one in
+this package; developers name another in TCSYNC_LIBRARY.
 
 Ownership: a tcsync_bytes from the library is copied and freed, which wipes the library's copy, before a function
-returns. A key or a remote is a Handle, freed after it is closed and no longer in use by a call or by the remote that
-seals with a key. An engine or a listener is a ServerHandle, which the head of that class describes.
+returns. A key, a remote or a replica is a Handle, freed after it is closed and no longer in use by a call or by the
+remote that seals with a key. An engine or a listener is a ServerHandle, which the head of that class describes.
 
 Threads: calls release the interpreter's lock. On the main thread, long calls are made on another thread (_apart). An
-interrupted call of an engine or a listener continues unseen to its end; one of a remote is cancelled; the derivation of
-a key and the opening of a remote are awaited and undone. All state is changed on the thread of the C call, where no
-exception interrupts it.
+interrupted call of an engine, a listener or a replica continues unseen to its end; one of a remote is cancelled, and so
+is a sync; the derivation of a key and the opening of a remote are awaited and undone. All state is changed on the
+thread of the C call, where no exception interrupts it.
 
 Processes: a forked process has every lock as it was, and none of the threads that would release it. So it creates the
 locks of its handles again.
@@ -35,7 +35,16 @@ from weakref import WeakSet
 
 from . import _declarations as c
 from ._apart import apart
-from .errors import CallCancelledError, EngineError, LibraryError, RemoteError, TcsyncError, UnsealError
+from .errors import (
+    CallCancelledError,
+    EngineError,
+    LibraryError,
+    RemoteError,
+    ReplicaError,
+    SyncError,
+    TcsyncError,
+    UnsealError,
+)
 from .secret import Secret
 
 if TYPE_CHECKING:
@@ -515,7 +524,9 @@ def take(owned: _Pointer[c.tcsync_bytes]) -> bytes:
 
 
 def check(
-    code: int, error: _Pointer[c.tcsync_error], otherwise: type[EngineError] | type[TcsyncError] = TcsyncError
+    code: int,
+    error: _Pointer[c.tcsync_error],
+    otherwise: type[EngineError] | type[ReplicaError] | type[TcsyncError] = TcsyncError,
 ) -> None:
     """Raises the exception for an error, and frees that; the class is `otherwise` unless the code determines
     another."""
@@ -533,6 +544,8 @@ def check(
         raise CallCancelledError(message, code=code, name=name)
     if code & 0xFF == c.TCSYNC_REMOTE_FAILED:
         raise RemoteError(message, code=code, name=name)
+    if code & 0xFF == c.TCSYNC_SYNC_FAILED:
+        raise SyncError(message, code=code, name=name)
     if code & 0xFF == c.TCSYNC_UNSUPPORTED:
         message += (
             f", and name its file in the environment variable {LIBRARY_VARIABLE} before anything of this package is "

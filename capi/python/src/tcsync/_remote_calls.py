@@ -2,15 +2,12 @@
 
 The library's cancel is for a remote, not for one of its calls, and stays until it is reset. Here it is for one call: it
 is requested, and reset, while the current call is known.
-
-All state is changed on threads where no exception interrupts, or, for asyncio, on a thread that asyncio protects.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
-import threading
 from collections.abc import Callable
 from ctypes import byref
 from typing import TYPE_CHECKING, TypeVar
@@ -18,8 +15,9 @@ from uuid import UUID
 
 from . import _declarations as c
 from ._apart import apart
-from ._library import Handle, KeyHandle, check, library, take, text
-from .errors import CallCancelledError, TcsyncError
+from ._library import KeyHandle, check, library, take, text
+from ._turns import Call, TurnHandle
+from .errors import TcsyncError
 
 if TYPE_CHECKING:
     from ctypes import _Pointer
@@ -32,67 +30,19 @@ R = TypeVar("R")
 RESPONSE_BYTES_MAX = 100 * 1024 * 1024
 
 
-class Call:
-    """One call, from before it is made."""
+class RemoteHandle(TurnHandle[c.tcsync_remote]):
+    """A remote."""
 
-    __slots__ = ("is_cancelled",)
+    def begin(self, pointer: RemotePointer) -> None:
+        library().tcsync_remote_resume(pointer)
 
-    def __init__(self) -> None:
-        self.is_cancelled = False
-
-
-class RemoteHandle(Handle[c.tcsync_remote]):
-    """A remote. A forked process can use it as well; calls that another thread was making at the fork belong to the
-    parent."""
-
-    def renew(self) -> None:
-        super().renew()
-        # A lock of its own, because an interrupt of a loop's thread could cut a Condition's Python code in two.
-        self._lock_of_turn = threading.RLock()
-        self._turn = threading.Condition(self._lock_of_turn)
-        self._calls: set[Call] = set()  # The current call, and those that wait for their turn.
-        self._running: Call | None = None
+    def end_early(self, pointer: RemotePointer) -> None:
+        library().tcsync_remote_cancel(pointer)
 
     def call(self, function: Callable[[RemotePointer], R]) -> R:
         """Makes a call. On the main thread, an interrupt cancels it."""
         call = Call()
         return apart(lambda: self.make(call, function), cancel=lambda: self.cancel(call))
-
-    def make(self, call: Call, function: Callable[[RemotePointer], R]) -> R:
-        """Makes a call in its turn, which any thread may cancel."""
-        with self.use() as pointer:
-            with self._lock_of_turn:
-                self._calls.add(call)
-                self._turn.wait_for(lambda: call.is_cancelled or self._running is None)
-                if call.is_cancelled:
-                    self._calls.discard(call)
-                    raise CallCancelledError("the call was cancelled before it began; nothing was sent")
-                library().tcsync_remote_resume(pointer)
-                self._running = call
-            try:
-                return function(pointer)
-            finally:
-                with self._lock_of_turn:
-                    self._calls.discard(call)
-                    self._running = None
-                    self._turn.notify_all()
-
-    def cancel(self, call: Call) -> None:
-        """Ends a call, or keeps it from beginning."""
-        with self._lock_of_turn:
-            self._cancel(call)
-
-    def cancel_all(self) -> None:
-        """Ends the current call, and those that wait for their turn."""
-        with self._lock_of_turn:
-            for call in self._calls:
-                self._cancel(call)
-
-    def _cancel(self, call: Call) -> None:
-        call.is_cancelled = True
-        if self._running is call:
-            library().tcsync_remote_cancel(self.pointer)
-        self._turn.notify_all()
 
 
 def open_remote(
@@ -119,8 +69,8 @@ def open_remote(
             struct_size=ctypes.sizeof(c.tcsync_remote_options),
             ca_file=None if ca_file is None else os.fsencode(ca_file),
             proxy=None if proxy is None else proxy.encode("utf-8"),
-            connect_timeout_ms=_milliseconds(connect_timeout_s, "connect_timeout_s"),
-            timeout_ms=_milliseconds(timeout_s, "timeout_s"),
+            connect_timeout_ms=milliseconds(connect_timeout_s, "connect_timeout_s"),
+            timeout_ms=milliseconds(timeout_s, "timeout_s"),
             response_bytes_max=RESPONSE_BYTES_MAX,
         )
         remote = ctypes.POINTER(c.tcsync_remote)()
@@ -144,7 +94,7 @@ def open_remote(
     return apart(work, undo=RemoteHandle.close, cancel=lambda: None)
 
 
-def _milliseconds(seconds: float, name: str) -> int:
+def milliseconds(seconds: float, name: str) -> int:
     """At least one, because zero means the library's default."""
     if not 0 < seconds <= 24 * 60 * 60:
         raise TcsyncError(f"{name} is {seconds}; it must be more than 0 and at most a day, in seconds")

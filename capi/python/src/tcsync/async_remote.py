@@ -19,7 +19,7 @@ from uuid import UUID
 
 from . import _declarations as c
 from . import _remote_calls, remote
-from ._remote_calls import Call
+from ._turns import Call
 from .errors import TcsyncError
 from .remote import Conflict, Gone, Probe, RemoteServer, Snapshot, UpToDate, Version, VersionAdded
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from . import _declarations as c
+
+if TYPE_CHECKING:
+    from .replica import SyncReport
 
 
 class TcsyncError(Exception):
@@ -27,6 +30,8 @@ class TcsyncError(Exception):
         self.code = code
         #: The code's name, such as "TCSYNC_UNSEAL_WRONG_KEY".
         self.name = name or c.CODE_NAMES.get(code, c.CODE_NAMES.get(code & 0xFF, "TCSYNC_UNKNOWN_CODE"))
+        #: The effects of the sync that failed, which stay; None for every other call.
+        self.sync_report: SyncReport | None = None
 
 
 class LibraryError(TcsyncError):
@@ -180,6 +185,66 @@ class EngineError(TcsyncError):
     def __init__(self, message: str, *, code: int, name: str | None = None) -> None:
         super().__init__(message, code=code, name=name)
         self.fault = _fault(EngineFault, code)
+
+
+class ReplicaFault(Enum):
+    """The reason that a call on a replica fails; name and value are those of the C library's code."""
+
+    INVALID_ARGUMENT = c.TCSYNC_INVALID_ARGUMENT
+    #: An operation cannot be applied, such as an update of a task that does not exist.
+    INVALID_OPERATION = c.TCSYNC_INVALID_OPERATION
+    #: This process was forked after the replica was opened.
+    FORKED = c.TCSYNC_FORKED
+    #: Another program holds the database: most often a `task` that syncs.
+    IN_USE = c.TCSYNC_IN_USE
+    #: The file is not a replica's database, or a later major version wrote it.
+    WRONG_FORMAT = c.TCSYNC_WRONG_FORMAT
+    #: The directory has no database, and none was to be created.
+    REPLICA_MISSING = c.TCSYNC_REPLICA_MISSING
+    #: Stored records cannot be read.
+    DATA_LOSS = c.TCSYNC_DATA_LOSS
+    #: The operating system refuses: permissions, a full disk.
+    SYSTEM = c.TCSYNC_SYSTEM
+    OUT_OF_MEMORY = c.TCSYNC_OUT_OF_MEMORY
+    #: A mistake in tcsync: please report the message.
+    INTERNAL = c.TCSYNC_INTERNAL
+
+
+class ReplicaError(TcsyncError):
+    """A replica cannot be opened, read or changed."""
+
+    def __init__(self, message: str, *, code: int, name: str | None = None) -> None:
+        super().__init__(message, code=code, name=name)
+        self.fault = _fault(ReplicaFault, code)
+
+
+class SyncFault(Enum):
+    """The reason that a server's history and a replica's do not fit; name and value are those of the C library's
+    code."""
+
+    #: A version unseals, and its history segment is not one of TaskChampion's.
+    INVALID_VERSION = c.TCSYNC_SYNC_INVALID_VERSION
+    #: The snapshot unseals, and is not one of TaskChampion's.
+    INVALID_SNAPSHOT = c.TCSYNC_SYNC_INVALID_SNAPSHOT
+    #: The replica's base version is not in the server's history: the history was replaced, or its beginning was removed
+    #: while this replica was away.
+    HISTORY_GONE = c.TCSYNC_SYNC_HISTORY_GONE
+    #: The server refuses the replica's version in favour of a later one, which it does not give.
+    DIVERGED = c.TCSYNC_SYNC_DIVERGED
+    #: A detail that only a newer library knows.
+    FAILED = c.TCSYNC_SYNC_FAILED
+
+
+class SyncError(TcsyncError):
+    """The server was reached, and its history and the replica's do not fit."""
+
+    def __init__(self, message: str, *, code: int, name: str | None = None) -> None:
+        super().__init__(message, code=code, name=name)
+        self.fault = _fault(SyncFault, code)
+
+
+class TaskModelError(TcsyncError):
+    """A change of a task that Taskwarrior could not read, such as a tag with a space."""
 
 
 class HistoryError(TcsyncError):

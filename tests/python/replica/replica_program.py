@@ -1,0 +1,157 @@
+"""A program with a replica, for tests: reads commands from standard input, one JSON list a line, and answers each with a
+line. Runs in a Python that has the package it uses.
+
+    replica_program.py tcsync|taskchampion DIRECTORY SERVER_URL CLIENT_ID SECRET
+
+    ["commit", OPERATIONS]   OPERATIONS as in a version; {"UndoPoint": {}} is one more
+    ["undo"], ["sync"]       "busy" when another program holds the database, "lost" when the server does not answer
+    ["tasks", PROPERTIES]    {ID: {NAME: VALUE}}
+    ["rebuild"]              rebuilds the working set
+"""
+
+import json
+import sys
+from datetime import datetime, timezone
+
+
+def moment(text):
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc)
+
+
+class OurReplica:
+    """By the package under test."""
+
+    def __init__(self, directory, url, client_id, secret):
+        import tcsync
+
+        self._tcsync = tcsync
+        self._replica = tcsync.Replica(directory)
+        self._remote = tcsync.RemoteServer(tcsync.Credentials(url, client_id, secret), proxy="")
+
+    def _operation(self, operation):
+        import uuid
+
+        ((kind, fields),) = operation.items()
+        if kind == "UndoPoint":
+            return self._tcsync.UndoPoint()
+        task_id = uuid.UUID(fields["uuid"])
+        if kind == "Create":
+            return self._tcsync.Create(task_id)
+        if kind == "Delete":
+            return self._tcsync.Delete(task_id)
+        return self._tcsync.Update(task_id, fields["property"], fields["value"], moment(fields["timestamp"]))
+
+    def commit(self, operations):
+        try:
+            self._replica.commit([self._operation(operation) for operation in operations])
+        except self._tcsync.ReplicaError as error:
+            if error.fault in (self._tcsync.ReplicaFault.IN_USE, self._tcsync.ReplicaFault.INVALID_OPERATION):
+                return error.fault.name.lower()
+            raise
+        return "done"
+
+    def undo(self):
+        return self._replica.undo()
+
+    def sync(self):
+        try:
+            self._replica.sync(self._remote)
+        except self._tcsync.ReplicaError as error:
+            if error.fault == self._tcsync.ReplicaFault.IN_USE:
+                return "busy"
+            raise
+        return "done"
+
+    def tasks(self, _properties):
+        return {str(task_id): task for task_id, task in self._replica.tasks().items()}
+
+    def rebuild(self):
+        self._replica.rebuild_working_set()
+
+
+class Champion:
+    """By TaskChampion, the replica of Taskwarrior."""
+
+    def __init__(self, directory, url, client_id, secret):
+        import taskchampion
+
+        self._module = taskchampion
+        self._server = {
+            "url": url,
+            "client_id": client_id,
+            "encryption_secret": secret,
+            "avoid_snapshots": False,
+        }
+        self._replica = taskchampion.Replica.new_on_disk(directory, True, taskchampion.AccessMode.ReadWrite)
+
+    def _old_value(self, changed, task_id, name):
+        if (task_id, name) in changed:
+            return changed[task_id, name]
+        task = self._replica.get_task_data(task_id)
+        return task.get(name) if task and task.has(name) else None
+
+    def commit(self, operations):
+        listed = self._module.Operations()
+        changed = {}
+        for operation in operations:
+            ((kind, fields),) = operation.items()
+            if kind == "UndoPoint":
+                listed.append(self._module.Operation.UndoPoint())
+                continue
+            task_id = fields["uuid"]
+            if kind == "Create":
+                listed.append(self._module.Operation.Create(task_id))
+            elif kind == "Delete":
+                old = {
+                    name: value
+                    for name in fields["properties"]
+                    if (value := self._old_value(changed, task_id, name)) is not None
+                }
+                changed.update({(task_id, name): None for name in fields["properties"]})
+                listed.append(self._module.Operation.Delete(task_id, old))
+            else:
+                name, value = fields["property"], fields["value"]
+                old = self._old_value(changed, task_id, name)
+                changed[task_id, name] = value
+                listed.append(
+                    self._module.Operation.Update(
+                        task_id, name, moment(fields["timestamp"]), old_value=old, value=value
+                    )
+                )
+        return self._unless_busy(lambda: self._replica.commit_operations(listed))
+
+    def undo(self):
+        return self._replica.commit_reversed_operations(self._replica.get_undo_operations())
+
+    def sync(self):
+        return self._unless_busy(lambda: self._replica.sync_to_remote(**self._server))
+
+    def tasks(self, properties):
+        return {
+            task_id: {name: task.get(name) for name in properties if task.has(name)}
+            for task_id, task in self._replica.all_task_data().items()
+        }
+
+    def rebuild(self):
+        self._replica.rebuild_working_set(False)
+
+    @staticmethod
+    def _unless_busy(action):
+        try:
+            action()
+        except RuntimeError as error:
+            if "locked" in str(error):
+                return "busy"
+            raise
+        return "done"
+
+
+def main():
+    kind, *arguments = sys.argv[1:]
+    replica = {"tcsync": OurReplica, "taskchampion": Champion}[kind](*arguments)
+    for line in sys.stdin:
+        command, *values = json.loads(line)
+        print(json.dumps(getattr(replica, command)(*values)), flush=True)
+
+
+main()
