@@ -92,7 +92,7 @@ def summarize(times, baseline):
                 own = [one[measure] for one in rounds]
                 found[measure] = {"median": statistics.median(own)}
                 if baseline is not None:
-                    pairs = zip(own, (one[measure] for one in by_contender[baseline]))
+                    pairs = zip(own, (one[measure] for one in by_contender[baseline]), strict=True)
                     found[measure]["to_baseline"] = spread([a / b for a, b in pairs])
     return summary
 
@@ -141,7 +141,10 @@ def add_arguments(parser):
     parser.add_argument("--versions", type=bounded(int, 2, 1_000_000), default=10_000, help="default: %(default)s")
     parser.add_argument("--tasks", type=bounded(int, 1, 1_000_000), default=20_000, help="default: %(default)s")
     parser.add_argument(
-        "--sent-tasks", type=bounded(int, 1, 100_000), default=2_000, help="for `commit` and `send` (default: %(default)s)"
+        "--sent-tasks",
+        type=bounded(int, 1, 100_000),
+        default=2_000,
+        help="for `commit` and `send` (default %(default)s)",
     )
     parser.add_argument("--rounds", type=bounded(int, 1, ROUNDS_MAX), default=5, help="default: %(default)s")
     parser.add_argument(
@@ -160,7 +163,7 @@ def add_arguments(parser):
         help="the directory that is / for COMMAND, as with chroot; the replicas' directories are made below it",
     )
     parser.add_argument(
-        "--data-dir", type=pathlib.Path, help="on the disk that is to be used (default: the system's for temporary files)"
+        "--data-dir", type=pathlib.Path, help="on the disk to be used (default: that of temporary files)"
     )
     parser.add_argument(
         "--build-dir", type=pathlib.Path, default=ROOT / "build", help="with -DTCSYNC_BENCH=ON (default: %(default)s)"
