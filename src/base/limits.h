@@ -39,7 +39,7 @@ inline constexpr size_t kSnapshotJsonBytesMax = size_t{1} << 30;
 // The versions that a replica receives before it applies them in one transaction, and the time and
 // the bytes after which it does so with fewer. One transaction for each would cost a sync of the
 // disk each; an interruption loses no more than the last of them.
-inline constexpr size_t kReceivedVersionsPerCommit = 200;
+inline constexpr size_t kReceivedVersionsPerCommit = 1000;
 inline constexpr size_t kReceivedBytesPerCommit = size_t{4} << 20;
 inline constexpr std::chrono::milliseconds kReceiveTimePerCommit{1000};
 

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 #include "replica/instant.h"
+#include "replica/plain_json.h"
 
 namespace tcsync::replica {
 namespace {
@@ -210,21 +211,29 @@ absl::StatusOr<Operation> TakeOperation(Value& json, bool is_stored) {
   return operation;
 }
 
-std::string Quoted(const std::string& text) { return Json(text).dump(); }
+void AppendQuotedOrNull(const std::optional<std::string>& text, std::string& json) {
+  if (text) {
+    AppendQuoted(*text, json);
+  } else {
+    json += "null";
+  }
+}
 
-std::string Quoted(const std::optional<std::string>& text) { return text ? Quoted(*text) : "null"; }
-
-std::string Format(const TaskProperties& properties) {
-  std::string json = "{";
+void Append(const TaskProperties& properties, std::string& json) {
+  json += '{';
+  bool is_first = true;
   for (const auto& [name, value] : properties) {
-    absl::StrAppend(&json, json.size() > 1 ? "," : "", Quoted(name), ":", Quoted(value));
+    if (!std::exchange(is_first, false)) json += ',';
+    AppendQuoted(name, json);
+    json += ':';
+    AppendQuoted(value, json);
   }
   json += '}';
-  return json;
 }
 
 std::string Format(const Operation& operation, bool is_stored) {
   const std::string id = absl::StrCat("\"uuid\":\"", operation.task_id.ToString(), "\"");
+  std::string json;
   switch (operation.kind) {
     case Operation::Kind::kUndoPoint:
       return "\"UndoPoint\"";
@@ -232,22 +241,33 @@ std::string Format(const Operation& operation, bool is_stored) {
       return absl::StrCat("{\"Create\":{", id, "}}");
     case Operation::Kind::kDelete:
       if (!is_stored) return absl::StrCat("{\"Delete\":{", id, "}}");
-      return absl::StrCat("{\"Delete\":{\"old_task\":", Format(operation.old_properties), ",", id,
-                          "}}");
+      json = "{\"Delete\":{\"old_task\":";
+      Append(operation.old_properties, json);
+      absl::StrAppend(&json, ",", id, "}}");
+      return json;
     case Operation::Kind::kUpdate:
       break;
   }
-  std::string json = "{\"Update\":{";
-  if (is_stored) absl::StrAppend(&json, "\"old_value\":", Quoted(operation.old_value), ",");
-  absl::StrAppend(&json, "\"property\":", Quoted(operation.property), ",\"timestamp\":\"",
-                  FormatInstant(operation.time), "\",", id, ",\"value\":", Quoted(operation.value),
-                  "}}");
+  json = "{\"Update\":{";
+  if (is_stored) {
+    json += "\"old_value\":";
+    AppendQuotedOrNull(operation.old_value, json);
+    json += ',';
+  }
+  json += "\"property\":";
+  AppendQuoted(operation.property, json);
+  absl::StrAppend(&json, ",\"timestamp\":\"", FormatInstant(operation.time), "\",", id,
+                  ",\"value\":");
+  AppendQuotedOrNull(operation.value, json);
+  json += "}}";
   return json;
 }
 
 }  // namespace
 
 absl::StatusOr<std::vector<Operation>> ParseSegment(absl::string_view json) {
+  if (std::optional<std::vector<Operation>> plain = ReadPlainSegment(json))
+    return *std::move(plain);
   std::optional<Value> segment = Parse(json);
   if (!segment) return NotJson();
   if (segment->kind != Value::Kind::kObject) return Problem("is not an object");
@@ -270,6 +290,7 @@ std::string FormatSentOperation(const Operation& operation) {
 }
 
 absl::StatusOr<Operation> ParseStoredOperation(absl::string_view json) {
+  if (std::optional<Operation> plain = ReadPlainStoredOperation(json)) return *std::move(plain);
   std::optional<Value> parsed = Parse(json);
   if (!parsed) return NotJson();
   return TakeOperation(*parsed, /*is_stored=*/true);
@@ -280,12 +301,17 @@ std::string FormatStoredOperation(const Operation& operation) {
 }
 
 absl::StatusOr<TaskProperties> ParseProperties(absl::string_view json) {
+  if (std::optional<TaskProperties> plain = ReadPlainProperties(json)) return *std::move(plain);
   std::optional<Value> parsed = Parse(json);
   if (!parsed) return NotJson();
   return TakeProperties(*parsed);
 }
 
-std::string FormatProperties(const TaskProperties& properties) { return Format(properties); }
+std::string FormatProperties(const TaskProperties& properties) {
+  std::string json;
+  Append(properties, json);
+  return json;
+}
 
 absl::StatusOr<std::vector<Task>> ParseTasks(absl::string_view json) {
   std::optional<Value> parsed = Parse(json);
@@ -306,8 +332,8 @@ absl::StatusOr<std::vector<Task>> ParseTasks(absl::string_view json) {
 std::string FormatTasks(const std::vector<Task>& tasks) {
   std::string json = "{";
   for (const Task& task : tasks) {
-    absl::StrAppend(&json, json.size() > 1 ? "," : "", "\"", task.task_id.ToString(),
-                    "\":", FormatProperties(task.properties));
+    absl::StrAppend(&json, json.size() > 1 ? "," : "", "\"", task.task_id.ToString(), "\":");
+    Append(task.properties, json);
   }
   json += '}';
   return json;

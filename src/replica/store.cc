@@ -169,9 +169,12 @@ absl::Status Store::RemoveOperation(int64_t operation_id) {
 }
 
 absl::Status Store::RemoveOrphanedOperations() {
+  // This form has SQLite walk through the index of the operations' tasks. In others it computes the
+  // task of every operation from its JSON, which takes ten times as long, at each sync. The sign
+  // keeps it from the index of `synced`, which nearly all operations are.
   return connection_->Execute(
-      "DELETE FROM operations WHERE synced AND uuid IS NOT NULL"
-      " AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.uuid = operations.uuid)");
+      "DELETE FROM operations WHERE +synced AND uuid IN (SELECT uuid FROM operations GROUP BY uuid"
+      " HAVING NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.uuid = operations.uuid))");
 }
 
 absl::StatusOr<std::map<uint64_t, Uuid>> Store::GetWorkingSet() {
