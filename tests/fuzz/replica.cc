@@ -140,6 +140,93 @@ void FillIn(const Tasks& tasks, Operation& operation) {
   if (property != task->second.end()) operation.old_value = property->second;
 }
 
+// An input of the largest length would otherwise take seconds.
+constexpr int kStepsMax = 64;
+
+// Few tasks, properties, values and times, so that every conflict occurs.
+Uuid TaskOf(int details) {
+  static const Uuid kTasks[] = {*Uuid::Parse("00000000-0000-4000-8000-000000000001"),
+                                *Uuid::Parse("00000000-0000-4000-8000-000000000002")};
+  return kTasks[details % 2];
+}
+
+Operation UpdateOf(const Uuid& task_id, uint8_t details) {
+  static const char* const kProperties[] = {"status", "description", "due", ""};
+  static const std::optional<std::string> kValues[] = {std::nullopt, "pending", "recurring", ""};
+  return Operation::Update(task_id, kProperties[details & 3], kValues[details >> 2 & 3],
+                           absl::FromUnixSeconds(1'795'986'889) + absl::Nanoseconds(details >> 4));
+}
+
+Operation ValidOperation(const Tasks& tasks, int details, Input& input) {
+  const Uuid task_id = TaskOf(details);
+  if (!tasks.contains(task_id)) return Operation::Create(task_id);
+  if (details >> 1 == 0) return Operation::Delete(task_id);
+  return UpdateOf(task_id, input.TakeByte());
+}
+
+// Valid or not.
+Operation AnyOperation(int details, Input& input) {
+  const Uuid task_id = TaskOf(details);
+  switch (details >> 1 & 3) {
+    case 0:
+      return Operation::Create(task_id);
+    case 1:
+      return Operation::Delete(task_id);
+    default:
+      return UpdateOf(task_id, input.TakeByte());
+  }
+}
+
+// Whether the tasks are those of the server's history and then the pending operations, and an undo
+// of these, from the last one on, restores the tasks before them.
+void ExpectPendingAfter(Tasks server, const std::vector<Operation>& pending, const Tasks& tasks) {
+  for (const Operation& operation : pending) {
+    if (operation.kind == Kind::kUndoPoint) continue;
+    Operation with_old_values = WithoutOldValues(operation);
+    FillIn(server, with_old_values);
+    Expect(operation == with_old_values, "an undo restores what was there");
+    Expect(Apply(operation, server), "a pending operation is valid after the server's history");
+  }
+  Expect(tasks == server,
+         "the tasks are those of the server's history and the pending operations after it");
+}
+
+// The rebase alone, of the operations of one computer onto those of another one that has synced.
+void RebaseOperations(Input input) {
+  Tasks server;
+  Tasks here;
+  std::vector<Operation> received;
+  std::vector<PendingOperation> pending;
+  for (int steps = 0; steps < kStepsMax && !input.empty(); ++steps) {
+    const uint8_t step = input.TakeByte();
+    const int details = step >> 2;
+    if (step % 4 < 2) {
+      Operation operation = ValidOperation(here, details, input);
+      FillIn(here, operation);
+      Apply(operation, here);
+      // At first, both have the same tasks.
+      if (step % 4 == 0 && received.empty() && pending.empty()) {
+        server = here;
+      } else {
+        pending.push_back({steps, std::move(operation)});
+      }
+    } else {
+      received.push_back(ValidOperation(server, details, input));
+      Apply(received.back(), server);
+    }
+  }
+  replica::Rebase rebase(std::move(pending));
+  for (const Operation& operation : received) {
+    if (!rebase.Receive(operation)) continue;
+    Expect(Apply(operation, here), "a received operation that is kept is valid");
+  }
+  std::vector<Operation> to_send;
+  for (const PendingOperation* const operation : rebase.ToSend()) {
+    to_send.push_back(operation->operation);
+  }
+  ExpectPendingAfter(server, to_send, here);
+}
+
 void ExpectOk(const absl::Status& status) { Expect(status.ok(), status.ToString()); }
 
 template <typename T>
@@ -162,8 +249,7 @@ replica::Store& EmptyStore() {
   return *store;
 }
 
-// A computer that changes, undoes and syncs tasks which others change as well. Few tasks,
-// properties, values and times, so that every conflict occurs.
+// A computer, with its database, that changes, undoes and syncs tasks which others change as well.
 class Schedule {
  public:
   Schedule() : store_(EmptyStore()) {}
@@ -171,10 +257,8 @@ class Schedule {
   void Run(Input input) {
     for (int steps = 0; steps < kStepsMax && !input.empty(); ++steps) {
       Step(input.TakeByte(), input);
-      Check();
     }
     Receive(history_.size(), /*reads_again=*/false);
-    Check();
     // From the last pending operation to the first, undo points included.
     const std::vector<Operation> pending = Pending();
     if (pending.empty()) return;
@@ -183,9 +267,6 @@ class Schedule {
   }
 
  private:
-  // An input of the largest length would otherwise take seconds.
-  static constexpr int kStepsMax = 64;
-
   // The low three bits are the kind of step, the others its details.
   void Step(uint8_t step, Input& input) {
     const int details = step >> 3;
@@ -220,39 +301,6 @@ class Schedule {
     }
   }
 
-  static Uuid TaskOf(int details) {
-    static const Uuid kTasks[] = {*Uuid::Parse("00000000-0000-4000-8000-000000000001"),
-                                  *Uuid::Parse("00000000-0000-4000-8000-000000000002")};
-    return kTasks[details % 2];
-  }
-
-  static Operation UpdateOf(const Uuid& task_id, uint8_t details) {
-    static const char* const kProperties[] = {"status", "description", "due", ""};
-    static const std::optional<std::string> kValues[] = {std::nullopt, "pending", "recurring", ""};
-    return Operation::Update(
-        task_id, kProperties[details & 3], kValues[details >> 2 & 3],
-        absl::FromUnixSeconds(1'795'986'889) + absl::Nanoseconds(details >> 4));
-  }
-
-  static Operation ValidOperation(const Tasks& tasks, int details, Input& input) {
-    const Uuid task_id = TaskOf(details);
-    if (!tasks.contains(task_id)) return Operation::Create(task_id);
-    if (details >> 1 == 0) return Operation::Delete(task_id);
-    return UpdateOf(task_id, input.TakeByte());
-  }
-
-  static Operation AnyOperation(int details, Input& input) {
-    const Uuid task_id = TaskOf(details);
-    switch (details >> 1 & 3) {
-      case 0:
-        return Operation::Create(task_id);
-      case 1:
-        return Operation::Delete(task_id);
-      default:
-        return UpdateOf(task_id, input.TakeByte());
-    }
-  }
-
   std::vector<Operation> Pending() {
     std::vector<Operation> operations;
     for (PendingOperation& pending : Expected(store_.GetPendingOperations())) {
@@ -271,12 +319,14 @@ class Schedule {
 
   void Commit(const Operation& operation) {
     ExpectOk(replica::CommitOperations(store_, {operation}));
+    Check();
   }
 
   void Undo() {
     const auto undoable = Expected(replica::FindUndoableOperations(store_));
     Expect(Expected(replica::UndoOperations(store_, undoable)) == !undoable.empty(),
            "the last operations can be undone");
+    Check();
   }
 
   // Receives up to so many operations, as one sync, or as one for each of them.
@@ -316,13 +366,14 @@ class Schedule {
     }
     ExpectOk(transaction.Commit());
     received_ += count;
+    Check();
   }
 
   // Sends the first pending operations after a Receive() of everything.
   void Send(size_t operations_max) {
     for (const PendingOperation& pending : Expected(store_.GetPendingOperations())) {
       if (pending.operation.kind == Kind::kUndoPoint) continue;
-      if (operations_max-- == 0) return;
+      if (operations_max-- == 0) break;
       const Operation operation = WithoutOldValues(pending.operation);
       const bool is_valid = Apply(operation, base_);
       Expect(is_valid || !is_exact_, "an operation that is sent is valid on the server");
@@ -332,20 +383,12 @@ class Schedule {
       Expect(Expected(store_.MarkSynced(pending.id)), "a pending operation becomes a synced one");
       ExpectOk(store_.MarkUndoPointsSyncedUpTo(pending.id));
     }
+    Check();
   }
 
   void Check() {
-    if (!is_exact_) return static_cast<void>(HereTasks());
-    Tasks tasks = base_;
-    for (const Operation& operation : Pending()) {
-      if (operation.kind == Kind::kUndoPoint) continue;
-      Operation with_old_values = WithoutOldValues(operation);
-      FillIn(tasks, with_old_values);
-      Expect(operation == with_old_values, "an undo restores what was there");
-      Expect(Apply(operation, tasks), "a pending operation is valid after the server's history");
-    }
-    Expect(HereTasks() == tasks,
-           "the tasks are those of the server's history and the pending operations after it");
+    const Tasks tasks = HereTasks();
+    if (is_exact_) ExpectPendingAfter(base_, Pending(), tasks);
   }
 
   replica::Store& store_;
@@ -386,8 +429,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     case 5:
       fuzz::ReadInstant(input.rest());
       break;
-    default:
+    case 6:
       fuzz::Schedule().Run(input);
+      break;
+    default:
+      fuzz::RebaseOperations(input);
       break;
   }
   return 0;
