@@ -1,8 +1,8 @@
-// What a replica reads: the versions and snapshots of other computers, of which one may be an
-// enemy's who has the secret, and the records of a database file. It is refused with a problem, or
-// keeps its meaning when it is written and read again. And the rebase: whatever two computers
-// change, and in whatever order they sync, both have the server's tasks and their own pending
-// changes, and an undo of these leads back to the server's tasks.
+// What a replica reads: versions and snapshots of other computers, one of which may belong to an
+// enemy who has the secret, and records of a database file. Each is refused with a problem, or
+// keeps its meaning when it is written and read again. The rebase: whatever two computers change,
+// and in whatever order they sync, each has the server's tasks with its own pending changes after
+// them, and an undo of these restores the server's tasks.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -36,7 +36,7 @@ namespace {
 using replica::PendingOperation;
 using Kind = Operation::Kind;
 
-// Far above what an input can hold, but for a bomb.
+// More than an input holds, unless it is a bomb.
 constexpr size_t kSnapshotJsonBytesMax = size_t{1} << 18;
 
 void ExpectProblem(const absl::Status& refusal) {
@@ -45,7 +45,7 @@ void ExpectProblem(const absl::Status& refusal) {
          "a refusal completes the sentence about its input");
 }
 
-// Reads what `format` writes of what `parse` reads.
+// `parse` reads what `format` writes.
 template <typename Parse, typename Format>
 void RoundTrip(absl::string_view text, Parse parse, Format format, absl::string_view promise) {
   const auto parsed = parse(text);
@@ -140,7 +140,7 @@ void FillIn(const Tasks& tasks, Operation& operation) {
   if (property != task->second.end()) operation.old_value = property->second;
 }
 
-// An input of the largest length would otherwise take seconds.
+// So that a long input does not take seconds.
 constexpr int kStepsMax = 64;
 
 // Few tasks, properties, values and times, so that every conflict occurs.
@@ -191,7 +191,7 @@ void ExpectPendingAfter(Tasks server, const std::vector<Operation>& pending, con
          "the tasks are those of the server's history and the pending operations after it");
 }
 
-// The rebase alone, of the operations of one computer onto those of another one that has synced.
+// The rebase alone: the operations of one computer, onto those of another one that has synced.
 void RebaseOperations(Input input) {
   Tasks server;
   Tasks here;
@@ -235,7 +235,7 @@ T Expected(absl::StatusOr<T> result) {
   return *std::move(result);
 }
 
-// The store of all schedules, which each leaves with its records.
+// One store for all schedules. Its tables are emptied here: to create them takes longer.
 replica::Store& EmptyStore() {
   static replica::Store* const store = [] {
     auto connection = Expected(replica::Connection::Open(":memory:", /*create=*/true, 0));
@@ -260,10 +260,7 @@ class Schedule {
     }
     Receive(history_.size(), /*reads_again=*/false);
     // From the last pending operation to the first, undo points included.
-    const std::vector<Operation> pending = Pending();
-    if (pending.empty()) return;
-    Expect(Expected(replica::UndoOperations(store_, pending)), "pending operations can be undone");
-    Check();
+    Undo(Pending());
   }
 
  private:
@@ -289,7 +286,11 @@ class Schedule {
         break;
       }
       case 5:
-        details % 2 == 0 ? Commit(Operation::UndoPoint()) : Undo();
+        if (details % 2 == 0) {
+          Commit(Operation::UndoPoint());
+        } else {
+          Undo(Expected(replica::FindUndoableOperations(store_)));
+        }
         break;
       case 6:
         Receive(details % 8, /*reads_again=*/details >= 8);
@@ -322,14 +323,18 @@ class Schedule {
     Check();
   }
 
-  void Undo() {
-    const auto undoable = Expected(replica::FindUndoableOperations(store_));
-    Expect(Expected(replica::UndoOperations(store_, undoable)) == !undoable.empty(),
+  // `operations` are the last pending ones.
+  void Undo(const std::vector<Operation>& operations) {
+    std::vector<Operation> expected = Pending();
+    expected.resize(expected.size() - operations.size());
+    Expect(Expected(replica::UndoOperations(store_, operations)) == !operations.empty(),
            "the last operations can be undone");
+    Expect(Pending() == expected, "operations that are undone are forgotten");
     Check();
   }
 
-  // Receives up to so many operations, as one sync, or as one for each of them.
+  // Receives up to so many operations, as Synchronization does. With `reads_again`, the rebase is
+  // written and read again after each of them.
   void Receive(size_t operations_max, bool reads_again) {
     const size_t count = std::min(operations_max, history_.size() - received_);
     const std::vector<Operation> sent(history_.begin() + static_cast<ptrdiff_t>(received_),
