@@ -15,10 +15,11 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 from uuid import UUID
 
 from .errors import HistoryDeadlineError, HistoryError
-from .remote import NIL_VERSION, Gone, RemoteServer, Snapshot, UpToDate, Version
+from .remote import NIL_VERSION, Gone, Snapshot, UpToDate, Version
 
 #: The most bytes of unsealed and unpacked JSON in one history: hundreds of thousands of tasks.
 PLAINTEXT_BYTES_MAX = 256 * 1024 * 1024
@@ -69,8 +70,16 @@ class History:
         return TaskCounts(**known, other=counts.total())
 
 
+class HistorySource(Protocol):
+    """A RemoteServer, or another place that has a whole history, such as an exported file."""
+
+    def get_snapshot(self) -> Snapshot | None: ...
+
+    def get_child_version(self, parent_version_id: UUID) -> Version | UpToDate | Gone: ...
+
+
 def fetch_history(
-    server: RemoteServer, *, deadline_s: float = 120.0, plaintext_bytes_max: int = PLAINTEXT_BYTES_MAX
+    server: HistorySource, *, deadline_s: float = 120.0, plaintext_bytes_max: int = PLAINTEXT_BYTES_MAX
 ) -> History:
     """Fetches everything. The deadline is checked before each request, so one request may exceed it.
 
@@ -91,7 +100,7 @@ def fetch_history(
     return History(replay.tasks, replay.version_count, replay.snapshot_version_id, replay.version_id)
 
 
-def _fetch(server: RemoteServer, replay: _Replay, deadline: float, deadline_s: float) -> bool:
+def _fetch(server: HistorySource, replay: _Replay, deadline: float, deadline_s: float) -> bool:
     """Replays snapshot and versions to the latest one; False when the chain breaks off."""
     if snapshot := server.get_snapshot():
         replay.begin_with(snapshot)

@@ -1,4 +1,4 @@
-"""The commands: setup, doctor, pair, show. Other programs mount them in click groups of their own.
+"""The commands: setup, doctor, pair, show, export, add. Other programs mount them in click groups of their own.
 
 from tcsync.wizard import Branding, setup_command
 group.add_command(setup_command(Branding(title="Step 3: Tasks", cloud_name="Example Cloud")))
@@ -17,15 +17,18 @@ import click
 
 from tcsync import Credentials, TcsyncError, __version__, encode_pairing_code, pairing_code_qr
 
+from .add import Addition, NewTask
 from .branding import NEUTRAL, Branding
-from .computer import TaskProgram, ThisComputer
+from .computer import TaskProgram
 from .console import Console
 from .diagnosis import finding_for
 from .doctor import Doctor
 from .exit_codes import ExitCode
+from .export import Export
 from .findings import CommandStopped, Finding, Problem
+from .given_credentials import GivenCredentials, has_synced_here, this_computer
 from .interrupts import signals_as_interrupts
-from .server_check import REQUEST_TIMEOUT_S, ConnectionOptions
+from .server_check import REQUEST_TIMEOUT_S, ConnectionOptions, ServerCheck
 from .setup.answers import Answers, SecretSource
 from .setup.ask import Asker, choose_mode
 from .setup.conversation import Conversation, describe_credentials
@@ -74,6 +77,13 @@ _CONNECTION = _options(
         help="Seconds that the server may take for one answer.",
     ),
 )
+_CREDENTIALS = _options(
+    click.option("--pairing-code-file", type=_FILE, help="Read the pairing code from a file; - is standard input."),
+    click.option("--pairing-code-fd", type=click.IntRange(0), help="Read the pairing code from an open descriptor."),
+    click.option("--client-id", help="The client ID of the other computer."),
+    click.option("--secret-file", type=_FILE, help="Read the secret from a file; - is standard input."),
+    click.option("--secret-fd", type=click.IntRange(0), help="Read the secret from an open descriptor."),
+)
 _YES = click.option("--yes", is_flag=True, help="Ask nothing; take the default of every question that has one.")
 
 _SETUP_OPTIONS = _options(
@@ -81,11 +91,7 @@ _SETUP_OPTIONS = _options(
     click.option("--server-url", help="The server's URL, instead of the menu; overrides the cloud server's, too."),
     click.option("--first-computer", "computer", flag_value="first", help="Make new credentials."),
     click.option("--second-computer", "computer", flag_value="second", help="Use another computer's credentials."),
-    click.option("--pairing-code-file", type=_FILE, help="Read the pairing code from a file; - is standard input."),
-    click.option("--pairing-code-fd", type=click.IntRange(0), help="Read the pairing code from an open descriptor."),
-    click.option("--client-id", help="The client ID of the other computer."),
-    click.option("--secret-file", type=_FILE, help="Read the secret from a file; - is standard input."),
-    click.option("--secret-fd", type=click.IntRange(0), help="Read the secret from an open descriptor."),
+    _CREDENTIALS,
     _CONNECTION,
     click.option("--replace/--keep", default=None, help="Replace or keep existing sync settings."),
     click.option("--merge/--no-merge", default=None, help="Merge this computer's tasks with the server's, or stop."),
@@ -252,8 +258,71 @@ def show(reveal: bool, as_json: bool) -> None:
             console.exact(f"{name + ':':<14}{value}")
 
 
+_SERVER_URL = click.option("--server-url", help="The server's URL; replaces that of the pairing code or the taskrc.")
+
+
+@click.command("export")
+@click.option("--output", type=_FILE, help="Write to this file, readable by you only, instead of standard output.")
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+@click.option(
+    "--from",
+    "source",
+    type=_FILE,
+    help="Read a file of `tcsync-server clients export` instead of the server; - is stdin.",
+)
+@_SERVER_URL
+@_CREDENTIALS
+@_CONNECTION
+def export(source: str | None, output: str | None, force: bool, **flags: Any) -> None:
+    """Write all tasks as Taskwarrior's JSON, which `task import` reads.
+
+    Needs neither Taskwarrior nor tasks on this computer: a pairing code is enough, or this computer's sync settings.
+    """
+    with _reported(as_json=False):
+        connection = ConnectionOptions(flags["ca_file"], flags["server_timeout"])
+        Export(GivenCredentials.from_flags(flags), connection, Console(sys.stderr)).run(source, output, force=force)
+
+
+@click.command("add")
+@click.argument("text", nargs=-1, required=True)
+@click.option("--project", help="The project of the task.")
+@click.option("--tag", "tags", multiple=True, help="A tag; may be given several times.")
+@click.option("--due", help="2026-12-24, 2026-12-24T18:00 (this computer's time) or 2026-12-24T18:00Z.")
+@click.option("--first", is_flag=True, help="Begin the history; only if no computer has ever synced.")
+@_SERVER_URL
+@_CREDENTIALS
+@_CONNECTION
+@_JSON
+def add(
+    text: tuple[str, ...],
+    project: str | None,
+    tags: tuple[str, ...],
+    due: str | None,
+    first: bool,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Add one task on the server, for every computer's next `task sync`.
+
+    Needs neither Taskwarrior nor tasks on this computer: a pairing code is enough, or this computer's sync settings.
+    The text is the description as it is, without Taskwarrior's attributes; after -- it may begin with a dash.
+    """
+    with _reported(as_json) as console:
+        task = NewTask(text, project=project, tags=tags, due=due)
+        credentials = GivenCredentials.from_flags(flags).for_server()
+        connection = ConnectionOptions(flags["ca_file"], flags["server_timeout"])
+        client_id = credentials.client_id
+        with ServerCheck(credentials, connection) as server:
+            addition = Addition(server, client_id, may_begin=first, has_synced_here=has_synced_here(client_id))
+            version_id = addition.run(task)
+        if as_json:
+            click.echo(json.dumps({"task": str(task.task_id), "version": str(version_id)}))
+            return
+        console.done(f"Added the task {task.task_id} on {credentials.url}; `task sync` brings it to each computer.")
+
+
 def _configured() -> Credentials:
-    return ThisComputer(TaskProgram("task", LOCAL_TIMEOUT_S)).require_credentials()
+    return this_computer().require_credentials()
 
 
 @click.group()
@@ -263,5 +332,5 @@ def main() -> None:
 
 
 setup = setup_command()
-for _command in (setup, doctor, pair, show):
+for _command in (setup, doctor, pair, show, export, add):
     main.add_command(_command)

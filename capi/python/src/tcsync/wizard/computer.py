@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 from tcsync import (
     Credentials,
@@ -112,6 +113,11 @@ class ThisComputer:
             edit = edit_taskrc(self.taskrc, self.changes(credentials))
         self.read_taskrc()
         return edit
+
+    def has_synced(self, client_id: UUID) -> bool:
+        """Whether this computer is configured for that client and has synced with it."""
+        configured = self.configured()
+        return configured is not None and configured.client_id == client_id and self.replica().has_synced
 
     def is_configured_with(self, credentials: Credentials) -> bool:
         """Whether exactly these are set, and no other setting that would override them."""

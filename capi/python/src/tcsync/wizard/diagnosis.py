@@ -13,6 +13,8 @@ from tcsync import (
     PairingCodeError,
     RemoteError,
     SecretError,
+    SyncError,
+    TaskModelError,
     TaskrcError,
     TaskrcIncludeError,
     TcsyncError,
@@ -26,6 +28,8 @@ from .findings import PROBLEM_OF_FAULT, CommandStopped, Finding, Problem
 _PROBLEM_OF_ERROR: tuple[tuple[type[TcsyncError], Problem], ...] = (
     (HistoryDeadlineError, Problem.HISTORY_SLOW),
     (HistoryError, Problem.HISTORY_UNREADABLE),
+    (SyncError, Problem.HISTORY_UNREADABLE),
+    (TaskModelError, Problem.TEXT_REFUSED),
     (PairingCodeError, Problem.PAIRING_CODE_INVALID),
     (UrlError, Problem.URL_INVALID),
     (ClientIdError, Problem.CLIENT_ID_INVALID),

@@ -30,9 +30,9 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.SERVER: "the server cannot be reached, refuses, or is no sync server",
     ExitCode.CREDENTIALS: "the credentials do not fit: wrong secret, empty history, client ID not allowed",
     ExitCode.TASKRC: "the taskrc cannot be read or changed",
-    ExitCode.REFUSED: "the setup could lose tasks if it went on, or has no safe way to go on",
-    ExitCode.NOT_CONFIGURED: "`tcsync pair` and `tcsync show`: this computer has no complete sync settings",
-    ExitCode.INTERRUPTED: "interrupted with Ctrl-C; the previous state is restored",
+    ExitCode.REFUSED: "tasks or a file could be lost if the command went on, or there is no safe way to go on",
+    ExitCode.NOT_CONFIGURED: "this computer has no complete sync settings: `tcsync pair`, `show`, `export` and `add`",
+    ExitCode.INTERRUPTED: "interrupted with Ctrl-C; the previous state is restored (`tcsync add`: see its message)",
 }
 
 

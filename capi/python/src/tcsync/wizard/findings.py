@@ -224,6 +224,19 @@ class Problem(Enum):
         "Compare the client ID with the first computer's (`tcsync show`), and run `task sync` there.",
         ExitCode.CREDENTIALS,
     )
+    HISTORY_NOT_BEGUN = (
+        "The server has no data for the client ID {client_id}, so the task would begin a new history, which a computer "
+        "that has synced before could not join.",
+        "Run `task sync` on a computer that has the tasks. "
+        "Only if no computer has ever synced with these credentials, add --first.",
+        ExitCode.CREDENTIALS,
+    )
+    HISTORY_REPLACED = (
+        "The data of the client ID {client_id} was removed from the server while the task was being added: "
+        "the task has begun a new history.",
+        "Ask the server's operator; `tcsync setup --replace --fresh-replica` lets a computer join with all its tasks.",
+        ExitCode.SERVER,
+    )
     PAIRING_CODE_INVALID = (
         "This is not a valid pairing code: {detail}.",
         "`tcsync pair` shows the code on the first computer; copy the whole line.",
@@ -423,6 +436,49 @@ class Problem(Enum):
         ExitCode.CHECK_FAILED,
     )
 
+    # Adding and exporting
+
+    TEXT_REFUSED = (
+        "The task cannot be added: {detail}.",
+        "Nothing was sent; correct it and try again.",
+        ExitCode.USAGE,
+    )
+    ADD_CONFLICTS = (
+        "The server refused the task {tries} times, because other changes came before it.",
+        "Nothing was added; try again when the other computers have synced.",
+        ExitCode.SERVER,
+    )
+    ADD_UNKNOWN = (
+        "It is not known whether the task {task} was added: {detail}.",
+        "Look for it with `task sync` on another computer or with `tcsync export`; add it again if it is not there.",
+        ExitCode.SERVER,
+    )
+    INTERRUPTED_WHILE_ADDING = (
+        "Interrupted while the task {task} was being sent: it may have been added.",
+        "Look for it with `task sync` on another computer or with `tcsync export`; add it again if it is not there.",
+        ExitCode.INTERRUPTED,
+    )
+    CREDENTIALS_NEEDED = (
+        "No flag gives credentials, and this computer has no sync settings: {path} has none, or does not exist.",
+        "Give --pairing-code-file FILE; - reads the pairing code from standard input.",
+        ExitCode.NOT_CONFIGURED,
+    )
+    OUTPUT_EXISTS = (
+        "There is already a file {path}.",
+        "Name another file, or replace it with --force.",
+        ExitCode.REFUSED,
+    )
+    OUTPUT_FAILED = (
+        "The export could not be written to {path}: {detail}.",
+        "Make room or name another file; what was there before is unchanged.",
+        ExitCode.CHECK_FAILED,
+    )
+    EXPORT_UNREADABLE = (
+        "The exported file {path} cannot be read: {detail}.",
+        "Name a file that the server's operator has written with `tcsync-server clients export`.",
+        ExitCode.CHECK_FAILED,
+    )
+
     # The commands
 
     ANSWER_NEEDED = (
@@ -432,7 +488,7 @@ class Problem(Enum):
     )
     FLAGS_CONFLICT = (
         "{detail}.",
-        "See `tcsync setup --help`.",
+        "See the command's --help.",
         ExitCode.USAGE,
     )
     SECRET_UNREADABLE = (
@@ -457,7 +513,7 @@ class Problem(Enum):
     )
     INTERRUPTED = (
         "Interrupted. Nothing was changed: everything is as it was before.",
-        "Run `tcsync setup` again at any time.",
+        "Run the command again at any time.",
         ExitCode.INTERRUPTED,
     )
     INTERRUPTED_WHILE_SYNCING = (

@@ -1,4 +1,4 @@
-"""The server's answers that the setup and the doctor need. Every failure is a CommandStopped with a finding."""
+"""The server's answers that the commands need. Every failure is a CommandStopped with a finding."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ from enum import Enum, auto
 from pathlib import Path
 from uuid import UUID
 
-from tcsync import NIL_VERSION, Credentials, Gone, History, Probe, ProbeKind, RemoteServer, UpToDate, fetch_history
+from tcsync import (
+    NIL_VERSION,
+    Credentials,
+    Gone,
+    History,
+    Probe,
+    ProbeKind,
+    RemoteServer,
+    Replica,
+    UpToDate,
+    fetch_history,
+)
 
 from .diagnosis import errors_as_findings
 from .findings import Problem
@@ -44,8 +55,9 @@ class ServerCheck:
 
     def __init__(self, credentials: Credentials, connection: ConnectionOptions) -> None:
         self._credentials = credentials
-        with self._findings():
-            self._remote = RemoteServer(
+        with self.findings():
+            #: For calls that are not here, within `findings()`.
+            self.remote = RemoteServer(
                 credentials,
                 ca_file=connection.ca_file,
                 connect_timeout_s=min(CONNECT_TIMEOUT_S, connection.timeout_s),
@@ -56,12 +68,12 @@ class ServerCheck:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._remote.close()
+        self.remote.close()
 
     def probe(self) -> Probe:
         """Checks that a sync server which allows this client answers; otherwise CommandStopped."""
-        with self._findings():
-            probe = self._remote.probe()
+        with self.findings():
+            probe = self.remote.probe()
         if probe.kind is ProbeKind.NOT_SYNC_SERVER:
             detail = f"its page has status {probe.http_status}"
             raise Problem.REMOTE_BROKEN_ANSWER.stop(url=self._credentials.url, detail=detail)
@@ -72,8 +84,8 @@ class ServerCheck:
     def history(self) -> History:
         """All of the client's data, fetched and unsealed; it may be empty."""
         self.probe()
-        with self._findings():
-            return fetch_history(self._remote)
+        with self.findings():
+            return fetch_history(self.remote)
 
     def existing_history(self) -> History:
         """The data of a client that has some; otherwise CommandStopped."""
@@ -82,22 +94,31 @@ class ServerCheck:
             raise Problem.HISTORY_EMPTY.stop(client_id=self._credentials.client_id)
         return history
 
+    def receive(self, replica: Replica) -> None:
+        """Lets an empty replica receive everything; sends nothing. CommandStopped also for a client without data."""
+        self.probe()
+        with self.findings():
+            replica.sync(self.remote, avoid_snapshots=True)
+        if replica.state().base_version_id == NIL_VERSION:
+            raise Problem.HISTORY_EMPTY.stop(client_id=self._credentials.client_id)
+
     def position(self, base_version: UUID, history: History) -> ReplicaPosition:
         """The position of a replica with that base version."""
         if base_version == NIL_VERSION:
             return ReplicaPosition.UP_TO_DATE if history.is_empty else ReplicaPosition.BEHIND
         if history.is_empty:
             return ReplicaPosition.GONE
-        with self._findings():
-            child = self._remote.get_child_version(base_version)
+        with self.findings():
+            child = self.remote.get_child_version(base_version)
         if isinstance(child, Gone):
             return ReplicaPosition.GONE
         return ReplicaPosition.UP_TO_DATE if isinstance(child, UpToDate) else ReplicaPosition.BEHIND
 
     def begin_history(self) -> None:
         """Creates a client without a history on the server. Another computer may do the same first."""
-        with self._findings():
-            self._remote.add_version(NIL_VERSION, _EMPTY_SEGMENT)
+        with self.findings():
+            self.remote.add_version(NIL_VERSION, _EMPTY_SEGMENT)
 
-    def _findings(self) -> AbstractContextManager[None]:
+    def findings(self) -> AbstractContextManager[None]:
+        """Turns errors of calls on `remote` into findings."""
         return errors_as_findings(url=self._credentials.url, client_id=self._credentials.client_id)
