@@ -50,7 +50,7 @@ void StatusesBecomeCodes() {
       {absl::StatusCode::kDataLoss, TCSYNC_DATA_LOSS},
       {absl::StatusCode::kFailedPrecondition, TCSYNC_INTERNAL},
       {absl::StatusCode::kInternal, TCSYNC_INTERNAL},
-      {absl::StatusCode::kUnimplemented, TCSYNC_INTERNAL},
+      {absl::StatusCode::kUnimplemented, TCSYNC_UNSUPPORTED},
   };
   for (const auto& expected : kExpected) {
     const Result result = FromStatus(absl::Status(expected.status, "why"));
