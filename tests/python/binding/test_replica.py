@@ -385,20 +385,35 @@ class TestCtrlC:
 
 
 class TestFork:
-    def test_a_child_opens_the_replica_again(self, replica, tmp_path, fork):
-        """If this fails, a forked process damages the database of its parent."""
+    def test_a_child_is_refused_a_replica_beside_its_parents(self, replica, tmp_path, fork):
+        """If this fails, a forked process loses its changes, or damages the database of its parent."""
         replica.commit(task_of("parent"))
 
         def work():
             for call in (replica.tasks, replica.state, replica.undo, lambda: replica.commit(task_of("x", OTHER))):
                 assert fault(call) is ReplicaFault.FORKED
             replica.close()
+            for directory in (tmp_path / "data", tmp_path / "other"):
+                assert fault(lambda directory=directory: Replica(directory)) is ReplicaFault.FORKED
+            with Replica.in_memory() as own:
+                own.commit(task_of("child", OTHER))
+
+        fork(work)()
+        assert replica.task(OTHER) is None
+        replica.commit([Update(TASK, "description", "still works")])
+
+    def test_a_child_opens_a_replica_that_its_parent_has_closed(self, replica, tmp_path, fork):
+        """If this fails, a server that forks cannot keep replicas at all."""
+        replica.commit(task_of("parent"))
+        replica.close()
+
+        def work():
             with Replica(tmp_path / "data", create=False) as own:
                 own.commit(task_of("child", OTHER))
 
         fork(work)()
-        assert replica.task(OTHER)["description"] == "child"
-        replica.commit([Update(TASK, "description", "still works")])
+        with Replica(tmp_path / "data", create=False) as again:
+            assert again.task(OTHER)["description"] == "child"
 
     def test_a_child_does_not_wait_for_a_call_of_the_parents_thread(self, replica, holder, fork):
         """If this fails, a forked process waits for ever for a thread that it lacks."""

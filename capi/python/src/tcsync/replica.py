@@ -76,8 +76,9 @@ class Replica(_library.Closing):
 
     Every call is allowed on every thread; calls on one object are made one after the other. Ctrl-C during a call on the
     main thread ends the wait at once. The call then continues to its end unseen if it has begun, so an interrupted
-    `commit` may have been applied, and is not applied otherwise. A sync is cancelled. A forked process must open the
-    replica again: in it, every call on its parent's object but `close` raises a ReplicaError with the fault FORKED.
+    `commit` may have been applied, and is not applied otherwise. A sync is cancelled. In a
+    forked process, every call on its parent's object but `close` raises a ReplicaError with the fault FORKED, and so
+    does the constructor while the parent had a replica in a directory open: fork before, or start a new program.
 
     ReplicaError, from every call: IN_USE when another program holds the database for longer than `busy_timeout_s`,
     WRONG_FORMAT for a database of a later major version or one that is not a replica's, DATA_LOSS for records that
