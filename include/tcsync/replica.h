@@ -158,11 +158,11 @@ struct SyncError {
   SyncFault fault;
   // The fault, the value and the remedy. May repeat outside text, with any characters in it.
   std::string message;
-  std::optional<RemoteFault> remote_fault;  // for kRemote
-  std::optional<UnsealFault> unseal_fault;  // for kRemote, if that is kUnsealFailed
-  absl::Status status;                      // for kDatabase; OK otherwise
-  Uuid version_id;                          // the version or snapshot with the fault, or nil
-  SyncReport report;                        // what had been done, and stays
+  std::optional<RemoteFault> remote_fault = std::nullopt;  // for kRemote
+  std::optional<UnsealFault> unseal_fault = std::nullopt;  // for kRemote, if that is kUnsealFailed
+  absl::Status status = absl::OkStatus();                  // for kDatabase; OK otherwise
+  Uuid version_id = Uuid();  // the version or snapshot with the fault, or nil
+  SyncReport report = {};    // what had been done, and stays
 };
 
 // One thread at a time. Other programs, Taskwarrior among them, may use the same database at the

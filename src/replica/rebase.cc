@@ -88,4 +88,16 @@ std::vector<const PendingOperation*> Rebase::ToSend() const {
   return operations;
 }
 
+void Rebase::SettleSent(size_t count) {
+  for (Entry& entry : entries_) {
+    if (count == 0) return;
+    if (!entry.is_live) continue;
+    entry.is_live = false;
+    --live_count_;
+    --count;
+    std::vector<size_t>& indices = by_task_.at(entry.pending.operation.task_id);
+    indices.erase(indices.begin());
+  }
+}
+
 }  // namespace tcsync::replica

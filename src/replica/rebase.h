@@ -33,6 +33,9 @@ class Rebase {
   // The operations that are still to be sent, in order.
   std::vector<const PendingOperation*> ToSend() const;
 
+  // The first `count` of ToSend() were sent, and are marked in the database.
+  void SettleSent(size_t count);
+
   size_t operations_to_send() const { return live_count_; }
 
  private:

@@ -88,37 +88,40 @@ absl::Status Store::SetBaseVersion(const Uuid& version_id) {
       .Run();
 }
 
-absl::StatusOr<std::vector<PendingOperation>> Store::GetPendingOperations() {
-  std::vector<PendingOperation> operations;
-  Statement statement =
-      connection_->Prepare("SELECT id, data FROM operations WHERE NOT synced ORDER BY id");
+absl::Status Store::ReadOperations(Statement& statement,
+                                   absl::FunctionRef<void(int64_t id, Operation operation)> add) {
   while (true) {
     const absl::StatusOr<bool> has_row = statement.Step();
     if (!has_row.ok()) return has_row.status();
-    if (!*has_row) return operations;
+    if (!*has_row) return absl::OkStatus();
     absl::StatusOr<Operation> operation = ParseStoredOperation(statement.Text(1));
     if (!operation.ok()) {
       return Damaged(absl::StrCat("the operation ", statement.Number(0)), operation.status());
     }
-    operations.push_back({statement.Number(0), *std::move(operation)});
+    add(statement.Number(0), *std::move(operation));
   }
+}
+
+absl::StatusOr<std::vector<PendingOperation>> Store::GetPendingOperations() {
+  std::vector<PendingOperation> operations;
+  Statement statement =
+      connection_->Prepare("SELECT id, data FROM operations WHERE NOT synced ORDER BY id");
+  const absl::Status status = ReadOperations(statement, [&](int64_t id, Operation operation) {
+    operations.push_back({id, std::move(operation)});
+  });
+  if (!status.ok()) return status;
+  return operations;
 }
 
 absl::StatusOr<std::vector<Operation>> Store::GetOperationsOf(const Uuid& task_id) {
   std::vector<Operation> operations;
   Statement statement =
       connection_->Prepare("SELECT id, data FROM operations WHERE uuid = ?1 ORDER BY id");
-  statement.Bind(1, task_id);
-  while (true) {
-    const absl::StatusOr<bool> has_row = statement.Step();
-    if (!has_row.ok()) return has_row.status();
-    if (!*has_row) return operations;
-    absl::StatusOr<Operation> operation = ParseStoredOperation(statement.Text(1));
-    if (!operation.ok()) {
-      return Damaged(absl::StrCat("the operation ", statement.Number(0)), operation.status());
-    }
-    operations.push_back(*std::move(operation));
-  }
+  const absl::Status status = ReadOperations(
+      statement.Bind(1, task_id),
+      [&](int64_t, Operation operation) { operations.push_back(std::move(operation)); });
+  if (!status.ok()) return status;
+  return operations;
 }
 
 absl::StatusOr<std::pair<size_t, size_t>> Store::CountPendingOperations() {

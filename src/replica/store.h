@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -66,6 +67,9 @@ class Store {
   absl::StatusOr<int64_t> GetDataVersion();
 
  private:
+  // Calls `add` with each operation of a statement whose columns are id and data.
+  absl::Status ReadOperations(Statement& statement,
+                              absl::FunctionRef<void(int64_t id, Operation operation)> add);
   absl::Status Damaged(absl::string_view record, const absl::Status& problem) const;
 
   const std::unique_ptr<Connection> connection_;

@@ -231,6 +231,8 @@ absl::StatusOr<bool> Synchronization::RecordSent(const Uuid& base, const Uuid& v
                                                  const std::vector<int64_t>& operation_ids) {
   absl::StatusOr<Transaction> transaction = Transaction::BeginWrite(store_.connection());
   if (!transaction.ok()) return transaction.status();
+  // Unless the transaction is committed, what follows is not in the database.
+  Rebase pending = *std::move(pending_);
   pending_.reset();
   const absl::StatusOr<Uuid> now = store_.GetBaseVersion();
   if (!now.ok()) return now.status();
@@ -244,9 +246,10 @@ absl::StatusOr<bool> Synchronization::RecordSent(const Uuid& base, const Uuid& v
   }
   absl::Status status = store_.MarkUndoPointsSyncedUpTo(operation_ids.back());
   if (status.ok()) status = store_.SetBaseVersion(version_id);
-  if (status.ok()) status = ReadPending();
   if (status.ok()) status = transaction->Commit();
   if (!status.ok()) return status;
+  pending.SettleSent(operation_ids.size());
+  pending_ = std::move(pending);
   return true;
 }
 
@@ -300,7 +303,6 @@ SyncError Synchronization::RemoteFailure(RemoteError error) const {
           .message = std::move(error.message),
           .remote_fault = error.fault,
           .unseal_fault = error.unseal_fault,
-          .status = absl::OkStatus(),
           .version_id = error.version_id,
           .report = report_};
 }
@@ -308,22 +310,14 @@ SyncError Synchronization::RemoteFailure(RemoteError error) const {
 SyncError Synchronization::DatabaseFailure(absl::Status status) const {
   return {.fault = SyncFault::kDatabase,
           .message = std::string(status.message()),
-          .remote_fault = std::nullopt,
-          .unseal_fault = std::nullopt,
           .status = std::move(status),
-          .version_id = Uuid(),
           .report = report_};
 }
 
 SyncError Synchronization::OtherFailure(SyncFault fault, const Uuid& version_id,
                                         std::string message) const {
-  return {.fault = fault,
-          .message = std::move(message),
-          .remote_fault = std::nullopt,
-          .unseal_fault = std::nullopt,
-          .status = absl::OkStatus(),
-          .version_id = version_id,
-          .report = report_};
+  return {
+      .fault = fault, .message = std::move(message), .version_id = version_id, .report = report_};
 }
 
 void Synchronization::ReportProgress() {

@@ -246,5 +246,18 @@ TEST_F(RebaseTest, ManyTasksAreIndependent) {
   EXPECT_EQ(rebase.ToSend().back()->id, kTasks);
 }
 
+// If this fails, a batch is sent twice, or a received update is dropped for one that was sent.
+TEST_F(RebaseTest, WhatWasSentIsSettled) {
+  Rebase rebase = RebaseOf({Set("a", "1", 5), Set("b", "2", 5, /*task=*/2), Set("c", "3", 5)});
+  rebase.SettleSent(2);
+  EXPECT_EQ(rebase.operations_to_send(), 1u);
+  ASSERT_EQ(rebase.ToSend().size(), 1u);
+  EXPECT_EQ(rebase.ToSend().front()->operation.property, "c");
+  // Earlier ones, which the operations that were sent would have overridden.
+  EXPECT_TRUE(rebase.Receive(Set("a", "other", 1)));
+  EXPECT_TRUE(rebase.Receive(Set("b", "other", 1, /*task=*/2)));
+  EXPECT_FALSE(rebase.Receive(Set("c", "other", 1)));
+}
+
 }  // namespace
 }  // namespace tcsync::replica
