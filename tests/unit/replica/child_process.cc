@@ -1,10 +1,7 @@
 #include "tests/unit/replica/child_process.h"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #ifdef __linux__
@@ -12,8 +9,6 @@
 #include <sys/mount.h>
 #endif
 
-#include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <memory>
@@ -23,24 +18,13 @@
 #include "absl/strings/str_cat.h"
 #include "tests/unit/replica/raw_database.h"
 
-extern char** environ;
-
 namespace tcsync::replica {
 namespace {
 
-constexpr char kChildFlag[] = "--run-as-child";
-constexpr uid_t kNobody = 65534;
 constexpr size_t kValueBytes = 20'000;
 
-std::string program_path;  // set by main
-
-void PrintLine(const std::string& line) {
-  const std::string text = line + "\n";
-  if (write(STDOUT_FILENO, text.data(), text.size()) < 0) std::_Exit(1);
-}
-
 int TryOpenAsNobody(const std::string& directory) {
-  if (getuid() == 0 && (setgid(kNobody) != 0 || setuid(kNobody) != 0)) return 1;
+  if (!BecomeNobody()) return 1;
   const absl::Status status = TryOpen(directory);
   PrintLine(status.ok() ? "ok" : status.ToString());
   return 0;
@@ -143,58 +127,11 @@ int FillDisk(const std::string& directory) {
 
 }  // namespace
 
-ChildProcess::ChildProcess(const char* task, const std::string& directory) {
-  int ends[2];
-  if (pipe(ends) != 0) std::abort();
-  fcntl(ends[0], F_SETFD, FD_CLOEXEC);
-  fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-  std::string arguments[] = {program_path, kChildFlag, task, directory};
-  char* argv[] = {arguments[0].data(), arguments[1].data(), arguments[2].data(),
-                  arguments[3].data(), nullptr};
-  if (posix_spawn(&pid_, program_path.c_str(), &actions, nullptr, argv, environ) != 0) {
-    std::perror("cannot run this program as a child");
-    std::abort();
-  }
-  posix_spawn_file_actions_destroy(&actions);
-  close(ends[1]);
-  output_ = ends[0];
-}
-
-ChildProcess::~ChildProcess() {
-  Kill();
-  waitpid(pid_, nullptr, 0);
-  close(output_);
-}
-
-void ChildProcess::Kill() { kill(pid_, SIGKILL); }
-
-std::optional<std::string> ChildProcess::ReadLine() {
-  for (;;) {
-    const size_t end = read_.find('\n');
-    if (end != std::string::npos) {
-      std::string line = read_.substr(0, end);
-      read_.erase(0, end + 1);
-      return line;
-    }
-    char buffer[4096];
-    const ssize_t size = read(output_, buffer, sizeof(buffer));
-    if (size < 0 && errno == EINTR) continue;
-    if (size <= 0) return std::nullopt;
-    read_.append(buffer, static_cast<size_t>(size));
-  }
-}
-
-std::optional<int> RunAsChild(int argc, char** argv) {
-  program_path = argv[0];
-  if (argc != 4 || std::string(argv[1]) != kChildFlag) return std::nullopt;
-  const std::string task = argv[2];
-  if (task == kTryOpenAsNobody) return TryOpenAsNobody(argv[3]);
-  if (task == kCommitUntilKilled) return CommitUntilKilled(argv[3]);
-  if (task == kFillLimitedFiles) return FillLimitedFiles(argv[3]);
-  if (task == kFillDisk) return FillDisk(argv[3]);
+int RunTask(const std::string& task, const std::string& directory) {
+  if (task == kTryOpenAsNobody) return TryOpenAsNobody(directory);
+  if (task == kCommitUntilKilled) return CommitUntilKilled(directory);
+  if (task == kFillLimitedFiles) return FillLimitedFiles(directory);
+  if (task == kFillDisk) return FillDisk(directory);
   return 1;
 }
 

@@ -4,10 +4,9 @@
 #ifndef TCSYNC_TESTS_UNIT_REPLICA_CHILD_PROCESS_H_
 #define TCSYNC_TESTS_UNIT_REPLICA_CHILD_PROCESS_H_
 
-#include <sys/types.h>
-
-#include <optional>
 #include <string>
+
+#include "tests/unit/child_process.h"
 
 namespace tcsync::replica {
 
@@ -28,28 +27,8 @@ inline constexpr char kRoundProperty[] = "round";
 inline constexpr char kFillLimitedFiles[] = "fill-limited-files";
 inline constexpr char kFillDisk[] = "fill-disk";
 
-// One thread.
-class ChildProcess {
- public:
-  // Starts the child at `task` with a replica's directory.
-  ChildProcess(const char* task, const std::string& directory);
-  // Kills it if it still runs.
-  ~ChildProcess();
-  ChildProcess(const ChildProcess&) = delete;
-  ChildProcess& operator=(const ChildProcess&) = delete;
-
-  // The next line of its output, without the line break; nullopt when it has ended.
-  std::optional<std::string> ReadLine();
-  void Kill();
-
- private:
-  pid_t pid_ = -1;
-  int output_ = -1;
-  std::string read_;  // not returned yet
-};
-
-// For main: the exit code when this program was started by ChildProcess.
-std::optional<int> RunAsChild(int argc, char** argv);
+// The child's part: does the task, and gives the exit code.
+int RunTask(const std::string& task, const std::string& directory);
 
 }  // namespace tcsync::replica
 

@@ -4,7 +4,7 @@
 #include "tests/unit/replica/child_process.h"
 
 int main(int argc, char** argv) {
-  if (const std::optional<int> code = tcsync::replica::RunAsChild(argc, argv)) return *code;
+  if (const auto code = tcsync::RunAsChild(argc, argv, tcsync::replica::RunTask)) return *code;
   testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();
 }

@@ -1,13 +1,7 @@
 #include "tests/unit/storage/child_process.h"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <thread>
@@ -20,21 +14,8 @@
 #include "tests/unit/storage/storage_calls.h"
 #include "tests/unit/storage/storage_changes.h"
 
-extern char** environ;
-
 namespace tcsync {
 namespace {
-
-constexpr char kChildFlag[] = "--run-as-child";
-constexpr uid_t kNobody = 65534;
-
-std::string program_path;  // set by main
-
-void PrintLine(const std::string& line) {
-  const std::string text = line + "\n";
-  // Shorter than PIPE_BUF, so that threads write whole lines.
-  if (write(STDOUT_FILENO, text.data(), text.size()) < 0) std::_Exit(1);
-}
 
 absl::StatusOr<std::unique_ptr<Storage>> Open(const std::string& directory) {
   rocksdb_storage::RocksdbStorageOptions options;
@@ -50,7 +31,7 @@ int TryOpen(const std::string& directory) {
 }
 
 int TryOpenAsNobody(const std::string& directory) {
-  if (getuid() == 0 && (setgid(kNobody) != 0 || setuid(kNobody) != 0)) return 1;
+  if (!BecomeNobody()) return 1;
   return TryOpen(directory);
 }
 
@@ -195,60 +176,13 @@ std::string LargeSegmentOfKilled(const Uuid& parent) {
   return parent.ToString() + Noise(200'000 + 3'000 * size_t{parent.bytes()[15]});
 }
 
-ChildProcess::ChildProcess(const char* task, const std::string& directory) {
-  int ends[2];
-  if (pipe(ends) != 0) std::abort();
-  fcntl(ends[0], F_SETFD, FD_CLOEXEC);
-  fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-  std::string arguments[] = {program_path, kChildFlag, task, directory};
-  char* argv[] = {arguments[0].data(), arguments[1].data(), arguments[2].data(),
-                  arguments[3].data(), nullptr};
-  if (posix_spawn(&pid_, program_path.c_str(), &actions, nullptr, argv, environ) != 0) {
-    std::perror("cannot run this program as a child");
-    std::abort();
-  }
-  posix_spawn_file_actions_destroy(&actions);
-  close(ends[1]);
-  output_ = ends[0];
-}
-
-ChildProcess::~ChildProcess() {
-  Kill();
-  waitpid(pid_, nullptr, 0);
-  close(output_);
-}
-
-void ChildProcess::Kill() { kill(pid_, SIGKILL); }
-
-std::optional<std::string> ChildProcess::ReadLine() {
-  for (;;) {
-    const size_t end = read_.find('\n');
-    if (end != std::string::npos) {
-      std::string line = read_.substr(0, end);
-      read_.erase(0, end + 1);
-      return line;
-    }
-    char buffer[4096];
-    const ssize_t size = read(output_, buffer, sizeof(buffer));
-    if (size < 0 && errno == EINTR) continue;
-    if (size <= 0) return std::nullopt;
-    read_.append(buffer, static_cast<size_t>(size));
-  }
-}
-
-std::optional<int> RunAsChild(int argc, char** argv) {
-  program_path = argv[0];
-  if (argc != 4 || std::string(argv[1]) != kChildFlag) return std::nullopt;
-  const std::string task = argv[2];
-  if (task == kTryOpen) return TryOpen(argv[3]);
-  if (task == kTryOpenAsNobody) return TryOpenAsNobody(argv[3]);
-  if (task == kAppendUntilKilled) return AppendUntilKilled(argv[3]);
-  if (task == kUploadUntilKilled) return UploadUntilKilled(argv[3]);
-  if (task == kBackUpUntilKilled) return BackUpUntilKilled(argv[3]);
-  if (task == kChangeUntilKilled) return ChangeUntilKilled(argv[3]);
+int RunTask(const std::string& task, const std::string& directory) {
+  if (task == kTryOpen) return TryOpen(directory);
+  if (task == kTryOpenAsNobody) return TryOpenAsNobody(directory);
+  if (task == kAppendUntilKilled) return AppendUntilKilled(directory);
+  if (task == kUploadUntilKilled) return UploadUntilKilled(directory);
+  if (task == kBackUpUntilKilled) return BackUpUntilKilled(directory);
+  if (task == kChangeUntilKilled) return ChangeUntilKilled(directory);
   return 1;
 }
 
