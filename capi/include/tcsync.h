@@ -1171,7 +1171,7 @@ TCSYNC_API tcsync_code tcsync_replica_open(const char *directory,
                                            const tcsync_replica_options *options,
                                            tcsync_replica **replica, tcsync_error **error);
 
-/* Closes the database and frees the replica. What was read from it stays valid.
+/* Closes the database and frees the replica. Tasks and operations that were read stay valid.
  * Threads: one; no call on the replica may be running.
  * Ownership: takes the replica.
  * Errors: none. */

@@ -1,6 +1,4 @@
 /* Cancelled calls: from other threads, from signal handlers, and before they begin. */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -17,27 +15,6 @@
 #define SECRET "a secret"
 
 static tcsync_key* key;
-
-/* A server that accepts connections and requests, and never answers. */
-typedef struct silent_server {
-  int socket;
-  char url[64];
-} silent_server;
-
-static silent_server start_silent_server(void) {
-  silent_server started;
-  struct sockaddr_in address;
-  socklen_t size = sizeof(address);
-  memset(&address, 0, sizeof(address));
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  started.socket = socket(AF_INET, SOCK_STREAM, 0);
-  CHECK_INT(bind(started.socket, (struct sockaddr*)&address, size), 0);
-  CHECK_INT(listen(started.socket, 64), 0);
-  CHECK_INT(getsockname(started.socket, (struct sockaddr*)&address, &size), 0);
-  snprintf(started.url, sizeof(started.url), "http://127.0.0.1:%d", ntohs(address.sin_port));
-  return started;
-}
 
 /* So long that a test which waits for it has failed. */
 static tcsync_remote* open_remote_without_timeouts(const char* url) {
@@ -222,7 +199,7 @@ static void cancel_in_handler(int signal) {
 /* On this thread, before, during or after the call. */
 static void a_signal_handler_may_cancel_a_call(void) {
   enum { kRounds = 200 };
-  silent_server silent = start_silent_server();
+  raw_server silent = start_raw_server();
   struct sigaction action;
   struct sigaction before;
   int i = 0;
@@ -254,7 +231,7 @@ static void* get_snapshot(void* remote) {
 
 /* During that one call. */
 static void a_call_during_another_threads_call_is_refused(void) {
-  silent_server silent = start_silent_server();
+  raw_server silent = start_raw_server();
   tcsync_remote* remote = open_remote_without_timeouts(silent.url);
   char byte = 0;
   int connection = -1;

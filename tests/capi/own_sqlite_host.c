@@ -2,23 +2,10 @@
  * another release of them. Usage: own_sqlite_host [expect-calls]; built and run by
  * own_symbols_test.sh and without_server_test.sh. With an argument it succeeds only if one of them
  * was called. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
-
-static int must_be_called;
-
-static void fail_as_called(const char* name) {
-  fprintf(stderr, "%s of the program was called\n", name);
-  /* Nothing in the program works any more. */
-  _Exit(must_be_called ? 0 : 1);
-}
-
-#define OWN(name)  \
-  void name(void); \
-  void name(void) { fail_as_called(#name); }
+#include "own_names.h"
 
 OWN(sqlite3_libversion)
 OWN(sqlite3_libversion_number)

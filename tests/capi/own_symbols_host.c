@@ -2,24 +2,11 @@
  * must not call them, because they would get its secrets. Usage: own_symbols_host [expect-calls];
  * built and run by own_symbols_test.sh and without_server_test.sh. With an argument it succeeds
  * only if one of them was called. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
+#include "own_names.h"
 #include "support.h"
-
-static int must_be_called;
-
-static void fail_as_called(const char* name) {
-  fprintf(stderr, "%s of the program was called\n", name);
-  /* Nothing in the program works any more. */
-  _Exit(must_be_called ? 0 : 1);
-}
-
-#define OWN(name)  \
-  void name(void); \
-  void name(void) { fail_as_called(#name); }
 
 OWN(sodium_init)
 OWN(sodium_memzero)

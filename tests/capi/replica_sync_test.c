@@ -1,10 +1,7 @@
 /* Replicas sync through a real engine and listener, and with servers that do not answer as they
  * should. */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -225,27 +222,6 @@ static void a_progress_function_can_end_the_sync(void) {
   end_two_steps(&prepared);
 }
 
-/* A server of the test's own. It accepts connections, and answers the requests or never. */
-typedef struct odd_server {
-  int socket;
-  char url[64];
-} odd_server;
-
-static odd_server start_odd_server(void) {
-  odd_server started;
-  struct sockaddr_in address;
-  socklen_t size = sizeof(address);
-  memset(&address, 0, sizeof(address));
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  started.socket = socket(AF_INET, SOCK_STREAM, 0);
-  CHECK_INT(bind(started.socket, (struct sockaddr*)&address, size), 0);
-  CHECK_INT(listen(started.socket, 64), 0);
-  CHECK_INT(getsockname(started.socket, (struct sockaddr*)&address, &size), 0);
-  snprintf(started.url, sizeof(started.url), "http://127.0.0.1:%d", ntohs(address.sin_port));
-  return started;
-}
-
 /* One sync on a thread of its own. */
 typedef struct sync_call {
   tcsync_replica* replica;
@@ -262,7 +238,7 @@ static void* sync_until_cancelled(void* argument) {
 }
 
 static void another_thread_can_end_the_sync(void) {
-  odd_server silent = start_odd_server();
+  raw_server silent = start_raw_server();
   sync_call call;
   pthread_t thread;
   char byte = 0;
@@ -292,7 +268,7 @@ static void* answer_divergently(void* argument) {
       "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
   static const char kConflict[] = "HTTP/1.1 409 Conflict\r\nX-Parent-Version-Id: " CLIENT_B
                                   "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-  const odd_server* const server = (const odd_server*)argument;
+  const raw_server* const server = (const raw_server*)argument;
   int connection = -1;
   while ((connection = accept(server->socket, NULL, NULL)) >= 0) {
     char request[16384];
@@ -319,7 +295,7 @@ static void* answer_divergently(void* argument) {
 }
 
 static void diverged_histories_are_recognised(void) {
-  odd_server diverged = start_odd_server();
+  raw_server diverged = start_raw_server();
   pthread_t thread;
   tcsync_replica* replica = open_replica(NULL);
   tcsync_remote* remote = open_remote(diverged.url, CLIENT_A, key);

@@ -1,9 +1,12 @@
 #include "support.h"
 
+#include <arpa/inet.h>
 #include <ftw.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -279,4 +282,19 @@ tcsync_code ask_for_snapshot(tcsync_remote* remote, tcsync_error** error) {
   if (code == TCSYNC_OK) CHECK_INT(outcome, TCSYNC_OUTCOME_NO_SNAPSHOT);
   CHECK(plaintext == NULL);
   return code;
+}
+
+raw_server start_raw_server(void) {
+  raw_server started;
+  struct sockaddr_in address;
+  socklen_t size = sizeof(address);
+  memset(&address, 0, sizeof(address));
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  started.socket = socket(AF_INET, SOCK_STREAM, 0);
+  CHECK_INT(bind(started.socket, (struct sockaddr*)&address, size), 0);
+  CHECK_INT(listen(started.socket, 64), 0);
+  CHECK_INT(getsockname(started.socket, (struct sockaddr*)&address, &size), 0);
+  snprintf(started.url, sizeof(started.url), "http://127.0.0.1:%d", ntohs(address.sin_port));
+  return started;
 }

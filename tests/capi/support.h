@@ -42,6 +42,14 @@ tcsync_engine* open_engine(const char* data_directory);
 tcsync_engine* open_engine_with(const char* data_directory, const char* option, const char* value);
 tcsync_queue* make_queue(void);
 
+/* A server of a test's own on 127.0.0.1: the socket listens, and whatever the test does not answer
+ * stays unanswered. The test closes it. */
+typedef struct raw_server {
+  int socket;
+  char url[64];
+} raw_server;
+raw_server start_raw_server(void);
+
 /* The next event, or TCSYNC_EVENT_NONE when none comes in that time. */
 tcsync_event next_event(tcsync_queue* queue, int64_t timeout_ms);
 
